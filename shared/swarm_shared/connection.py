@@ -1,0 +1,257 @@
+"""The one module that talks to SQLite: engine gate, opening, transactions, and errors in a person's words.
+
+The suite brings its own engine (apsw). The standard library's module is never imported: two SQLite
+libraries in one process strip each other's file locks.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from swarm_shared.errors import DatabaseBusy, DatabaseError
+
+Params = Mapping[str, Any] | Sequence[Any]
+
+BUSY_TIMEOUT_S = 30.0
+BUSY_WAIT_S = (0.0002, 0.002)  # SQLite's own handler grows to 100 ms, which starves old waiters
+APPLICATION_ID = 0x5357524D  # "SWRM", in the file's header
+PAGE_CACHE_KIB = 2_000
+WAL_AUTOCHECKPOINT_PAGES = 1_000
+JOURNAL_SIZE_LIMIT_BYTES = 64 * 1024 * 1024
+
+_SYNCHRONOUS = {False: "PRAGMA synchronous=NORMAL", True: "PRAGMA synchronous=FULL"}
+_NETWORK_FILE_SYSTEMS = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "afs", "ceph", "glusterfs"}
+)
+
+
+def check_engine(version: str) -> None:
+    """Refuse an SQLite that can lose committed transactions of concurrent writers (the WAL-reset bug).
+
+    Raises:
+        DatabaseError: The version is 3.7.0–3.51.2 without the back-ported fix, or the withdrawn 3.52.0.
+    Source: sqlite.org, release notes of 3.51.3, 3.50.7 and 3.44.6.
+    """
+    parts = tuple(int(part) for part in version.split(".")[:3])
+    fixed = parts >= (3, 51, 3) or (3, 50, 7) <= parts < (3, 51, 0) or (3, 44, 6) <= parts < (3, 45, 0)
+    if not fixed or parts == (3, 52, 0):
+        raise DatabaseError(
+            f"SQLite {version} can lose committed work when several processes write",
+            hint="install a current apsw: pip install --upgrade apsw",
+        )
+
+
+class Connection:
+    """One SQLite connection, for one thread, opened after any fork and closed by its owner."""
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        """Open an existing database file.
+
+        Raises:
+            DatabaseError: Missing, unreadable, on a network disk, not a database, or a refused engine.
+        """
+        check_engine(apsw.sqlite_lib_version())
+        self.path = path
+        self.busy_timeout_s = BUSY_TIMEOUT_S
+        self._durable: bool | None = None
+        self._busy_until = 0.0
+        if not path.exists():
+            raise DatabaseError(
+                f"no database at {path}", hint="create it with: amplifier-swarm import-tasks FILE --db PATH"
+            )
+        refuse_network_disk(path)
+        flags = apsw.SQLITE_OPEN_READONLY if read_only else apsw.SQLITE_OPEN_READWRITE
+        with self._errors():
+            self._raw = apsw.Connection(os.fspath(path), flags=flags, statementcachesize=200)
+            self._raw.set_busy_handler(self._wait_for_lock)
+            self._raw.execute("PRAGMA foreign_keys=ON")
+            self._raw.execute(f"PRAGMA cache_size=-{PAGE_CACHE_KIB}")
+            self._raw.execute("PRAGMA temp_store=MEMORY")
+
+    def use_wal(self) -> None:
+        """Switch the file to write-ahead logging; once set it stays with the file."""
+        with self._errors():
+            mode = self._raw.execute("PRAGMA journal_mode=WAL").get
+            if mode != "wal":
+                raise DatabaseError(
+                    f"{self.path}: write-ahead logging is not possible here",
+                    hint="keep the database on a local disk",
+                )
+            self._raw.execute(f"PRAGMA wal_autocheckpoint={WAL_AUTOCHECKPOINT_PAGES}")
+            self._raw.execute(f"PRAGMA journal_size_limit={JOURNAL_SIZE_LIMIT_BYTES}")
+
+    def close(self) -> None:
+        self._raw.close()
+
+    @contextmanager
+    def transaction(self, *, durable: bool = True) -> Iterator[None]:
+        """One IMMEDIATE transaction: committed at the end, rolled back on any exception.
+
+        Args:
+            durable: True syncs the commit to disk (state that was acknowledged); False may lose the
+                last moments in a power cut, never in the death of a process (claims, heartbeats, output).
+
+        Raises:
+            DatabaseBusy: Another process kept the write lock beyond `busy_timeout_s`.
+        """
+        with self._errors():
+            if durable is not self._durable:
+                self._raw.execute(_SYNCHRONOUS[durable])
+                self._durable = durable
+            self._raw.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            with self._errors():
+                self._raw.execute("COMMIT")
+        except BaseException:
+            # A full disk or a corrupt page may have rolled back by itself already.
+            if self._raw.in_transaction:
+                self._raw.execute("ROLLBACK")
+            raise
+
+    def rows(self, sql: str, params: Params = ()) -> list[tuple[Any, ...]]:
+        """All rows of a statement, fetched whole so that no read snapshot stays open."""
+        with self._errors():
+            return self._raw.execute(sql, params).fetchall()
+
+    def row(self, sql: str, params: Params = ()) -> tuple[Any, ...] | None:
+        """The first row, or None."""
+        found = self.rows(sql, params)
+        return found[0] if found else None
+
+    def value(self, sql: str, params: Params = ()) -> Any:
+        """The first column of the first row, or None."""
+        found = self.rows(sql, params)
+        return found[0][0] if found else None
+
+    def dicts(self, sql: str, params: Params = ()) -> list[dict[str, Any]]:
+        """All rows as dictionaries, for reading paths that render them."""
+        with self._errors():
+            cursor = self._raw.execute(sql, params)
+            try:
+                names = [column[0] for column in cursor.get_description()]
+            except apsw.ExecutionCompleteError:
+                return []  # how apsw says that there is no row
+            return [dict(zip(names, row, strict=True)) for row in cursor]
+
+    def change(self, sql: str, params: Params = ()) -> int:
+        """Run a writing statement; the number of rows it changed."""
+        with self._errors():
+            self._raw.execute(sql, params)
+            return self._raw.changes()
+
+    def change_many(self, sql: str, params: Sequence[Params]) -> None:
+        """Run a writing statement once per set of values."""
+        with self._errors():
+            self._raw.executemany(sql, params)
+
+    def script(self, sql: str) -> None:
+        """Run several statements; for schema and migrations."""
+        with self._errors():
+            self._raw.execute(sql)
+
+    @property
+    def in_transaction(self) -> bool:
+        return self._raw.in_transaction
+
+    def last_id(self) -> int:
+        """The integer key of the row inserted last on this connection."""
+        return self._raw.last_insert_rowid()
+
+    def data_version(self) -> int:
+        """Moves when another connection has committed; says "look", never what. Costs microseconds."""
+        return int(self._raw.execute("PRAGMA data_version").get)
+
+    def back_up_to(self, target: Path) -> None:
+        """Write a consistent copy into a new file; never by copying the live file."""
+        with self._errors():
+            self._raw.execute("VACUUM INTO ?", (os.fspath(target),))
+
+    def checkpoint(self, *, truncate: bool = False) -> None:
+        """Move the write-ahead log into the database file as far as readers allow."""
+        mode = apsw.SQLITE_CHECKPOINT_TRUNCATE if truncate else apsw.SQLITE_CHECKPOINT_PASSIVE
+        try:
+            self._raw.wal_checkpoint(mode=mode)
+        except apsw.BusyError:
+            pass  # somebody writes or checkpoints right now: the next round will do
+
+    def _wait_for_lock(self, tries: int) -> bool:
+        now = time.monotonic()
+        if tries == 0:
+            self._busy_until = now + self.busy_timeout_s
+        if now >= self._busy_until:
+            return False
+        time.sleep(random.uniform(*BUSY_WAIT_S))
+        return True
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except apsw.BusyError as error:
+            raise DatabaseBusy(
+                f"{self.path} stayed locked for {self.busy_timeout_s:.0f} s",
+                hint="another process holds the write lock: amplifier-swarm doctor names it",
+            ) from error
+        except (apsw.NotADBError, apsw.CorruptError) as error:
+            raise DatabaseError(
+                f"{self.path} is damaged or is not a database ({error})",
+                hint="keep the file, then restore a copy made with: amplifier-swarm backup FILE",
+            ) from error
+        except apsw.FullError as error:
+            raise DatabaseError(
+                f"the disk under {self.path} is full", hint="free some space; nothing was lost"
+            ) from error
+        except (apsw.CantOpenError, apsw.ReadOnlyError, apsw.PermissionsError, apsw.IOError) as error:
+            raise DatabaseError(
+                f"{self.path} cannot be read or written ({error})",
+                hint="check the permissions of the file and of its folder",
+            ) from error
+
+
+def create_file(path: Path) -> None:
+    """Create an empty database file that only its owner can read; an existing one is left alone.
+
+    Only for a path that this process has not opened yet: closing a descriptor of an open database drops its locks.
+    """
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        return
+    except OSError as error:
+        raise DatabaseError(
+            f"cannot create {path}: {error.strerror}", hint="choose a folder that you may write to"
+        ) from error
+
+
+def refuse_network_disk(path: Path) -> None:
+    """Write-ahead logging needs memory shared by all processes, which network disks do not give.
+
+    Raises:
+        DatabaseError: The file lies on a network file system.
+    """
+    try:
+        mounts = Path("/proc/self/mountinfo").read_text(errors="replace")
+    except OSError:
+        return
+    folder = os.path.realpath(path.parent)
+    best, kind = "", ""
+    for line in mounts.splitlines():
+        before, _, after = line.partition(" - ")
+        point = before.split(" ")[4]
+        inside = folder == point or folder.startswith(point.rstrip("/") + "/")
+        if inside and len(point) >= len(best):
+            best, kind = point, after.split(" ")[0]
+    if kind in _NETWORK_FILE_SYSTEMS:
+        raise DatabaseError(
+            f"{path} lies on a network disk ({kind}), where SQLite cannot be shared safely",
+            hint="keep the database on a local disk: --db PATH",
+        )

@@ -1,0 +1,133 @@
+"""The front of the one SQLite file: opens it and hands out the families of verbs."""
+
+from __future__ import annotations
+
+import random
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from swarm_shared import migrations
+from swarm_shared.clock import Clock, SystemClock
+from swarm_shared.config import default_of
+from swarm_shared.connection import Connection, create_file
+from swarm_shared.reaping import Limits, Reaping, sole_reaper
+from swarm_shared.store.control import Control
+from swarm_shared.store.events import Events
+from swarm_shared.store.imports import Imports
+from swarm_shared.store.output import Output
+from swarm_shared.store.policy import Budgets
+from swarm_shared.store.queue import Queue
+from swarm_shared.store.recovery import Recovery
+from swarm_shared.store.runs import Runs
+from swarm_shared.store.steering import Steering
+from swarm_shared.store.swarm import Swarm
+from swarm_shared.store.tasks import Tasks
+from swarm_shared.store.workers import Workers
+
+RESET_DEADLINE_S = 40.0
+RESET_LOOK_S = 0.05
+
+
+class TaskDatabase:
+    """One open database: for one thread, opened after any fork, closed by its owner.
+
+    Verbs stand in families: `queue` (claim, settle), `tasks` (reading), `workers`, `control` and `steering` (what
+    people ask for), `swarm` (flags, holds, services), `output`, `events`, `imports`, `recovery`, `runs`.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        create: bool = True,
+        read_only: bool = False,
+        clock: Clock | None = None,
+        rng: random.Random | None = None,
+    ) -> None:
+        """Open the file, creating or upgrading it first unless told otherwise.
+
+        Args:
+            path: The database file.
+            create: Make the file when it is missing, readable by its owner only.
+            read_only: Change nothing, not even an old schema.
+
+        Raises:
+            DatabaseError: Missing, damaged, of another program, of a newer version, or on a network disk.
+        """
+        self.path = Path(path).absolute()
+        self.clock = clock or SystemClock()
+        rng = rng or random.Random()
+        if create and not read_only:
+            create_file(self.path)
+        self.connection = Connection(self.path, read_only=read_only)
+        try:
+            if read_only or not create:
+                migrations.check(self.connection)
+            if not read_only:
+                migrations.prepare(self.connection)
+        except BaseException:
+            self.connection.close()
+            raise
+        self.queue = Queue(self.connection, self.clock, rng)
+        self.tasks = Tasks(self.connection, self.clock)
+        self.workers = Workers(self.connection, self.clock)
+        self.control = Control(self.connection, self.clock)
+        self.steering = Steering(self.connection, self.clock)
+        self.swarm = Swarm(self.connection, self.clock)
+        self.output = Output(self.connection, self.clock)
+        self.events = Events(self.connection, self.clock)
+        self.imports = Imports(self.connection, self.clock)
+        self.recovery = Recovery(self.connection, self.clock, rng)
+        self.runs = Runs(self.connection, self.clock)
+
+    def find_orphaned_tasks(self, timeout_minutes: float = 30) -> list[dict[str, Any]]:
+        """Tasks claimed or in progress with no live worker, or with no sign of life for that long.
+
+        Returns:
+            Dictionaries with `id`, `status`, `attempt`, `worker_id`, `claimed_at` and `last_progress_at` (wall ms).
+            A healthy long task is never among them.
+        """
+        return [orphan.shown() for orphan in self._reaping(timeout_minutes).orphans()]
+
+    def reset_orphaned_tasks(self, timeout_minutes: float = 30) -> int:
+        """End what is left of orphaned tasks, prove it gone, and make them ready, held or failed by their budgets.
+
+        Returns:
+            How many were reset. Blocks while old processes are ended, at most some seconds.
+        """
+        reaping = self._reaping(timeout_minutes)
+        deadline = time.monotonic() + RESET_DEADLINE_S
+        done = 0
+        while True:
+            with sole_reaper(self.path.with_name(self.path.name + ".swarm"), wait=True):
+                done += reaping.run_once()
+                if not reaping.orphans() or time.monotonic() > deadline:
+                    return done
+            time.sleep(RESET_LOOK_S)
+
+    def close(self) -> None:
+        """Close the connection; calling it again does nothing."""
+        self.connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _reaping(self, timeout_minutes: float) -> Reaping:
+        return Reaping(
+            self.recovery,
+            self.workers,
+            clock=self.clock,
+            budgets=Budgets(
+                max_retries=default_of("max_retries"),
+                crash_budget=default_of("crash_budget"),
+                crash_backoff_s=default_of("crash_backoff_s"),
+            ),
+            limits=Limits(orphan_timeout_ms=round(timeout_minutes * 60_000), overdue_ms=0),
+        )

@@ -1,0 +1,65 @@
+"""Creating and upgrading the schema: each step once, with its record, in one transaction."""
+
+from __future__ import annotations
+
+from swarm_shared import sql
+from swarm_shared.connection import APPLICATION_ID, Connection
+from swarm_shared.errors import DatabaseError
+
+SCHEMA_VERSION = 1
+
+
+def prepare(connection: Connection) -> None:
+    """Make the file hold the present schema, whether it is empty, older or present.
+
+    Safe to call from several processes at once: one works, the others wait and find it done.
+
+    Raises:
+        DatabaseError: Not a file of this suite, or of a newer one.
+    """
+    if _version(connection) == SCHEMA_VERSION:
+        return
+    connection.use_wal()
+    # The check stands inside the transaction again: another process may have been quicker.
+    with connection.transaction():
+        version = _version(connection)
+        if version == 0:
+            connection.script(sql.schema())
+            _stamp(connection, SCHEMA_VERSION)
+            return
+        for reached, script in sql.migrations():
+            if reached > version:
+                connection.script(script)
+                _stamp(connection, reached)
+
+
+def check(connection: Connection) -> None:
+    """Refuse a file that these programs cannot read.
+
+    Raises:
+        DatabaseError: Not a file of this suite, of a newer one, or of an older one that nobody upgraded yet.
+    """
+    if _version(connection) < SCHEMA_VERSION:
+        raise DatabaseError(
+            f"{connection.path} holds no tasks yet", hint="import some: amplifier-swarm import-tasks FILE"
+        )
+
+
+def _version(connection: Connection) -> int:
+    application = connection.value("PRAGMA application_id")
+    version = int(connection.value("PRAGMA user_version"))
+    if application != APPLICATION_ID and connection.value("SELECT count(*) FROM sqlite_schema"):
+        raise DatabaseError(
+            f"{connection.path} is a database of another program",
+            hint="choose another file with --db; nothing was changed",
+        )
+    if version > SCHEMA_VERSION:
+        raise DatabaseError(
+            f"{connection.path} was written by a newer version (schema {version}, this one knows {SCHEMA_VERSION})",
+            hint="upgrade: pip install --upgrade amplifier-swarm",
+        )
+    return version
+
+
+def _stamp(connection: Connection, version: int) -> None:
+    connection.script(f"PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={version}")

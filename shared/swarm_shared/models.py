@@ -1,0 +1,212 @@
+"""The words of the suite as types: statuses, verbs, failure classes, and the rows that services hand around."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+
+class Status(StrEnum):
+    """Where a task stands; the stored words."""
+
+    NOT_STARTED = "not_started"  # ready: may be claimed now
+    BLOCKED = "blocked"  # waits for dependencies
+    WAITING_FILES = "waiting_files"  # ready, but its files overlap those of a running task
+    SCHEDULED = "scheduled"  # waits for a time: retry back-off
+    CLAIMED = "claimed"  # a worker has the lease, no agent has started yet
+    IN_PROGRESS = "in_progress"  # a session runs; the stage says which
+    APPROVED = "approved"  # passed, waits to land
+    LANDING = "landing"  # is being landed
+    COMPLETED = "completed"
+    FAILED = "failed"  # no retry left
+    HELD = "held"  # needs a person; the hold reason is typed
+    CANCELLED = "cancelled"  # taken out by a person
+
+
+class Group(StrEnum):
+    """The README's filters, and the two ends a person adds."""
+
+    NOT_STARTED = "not_started"
+    IN_PROGRESS = "in_progress"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    HELD = "held"
+    CANCELLED = "cancelled"
+
+
+GROUP_OF: Mapping[Status, Group] = MappingProxyType(
+    {
+        Status.NOT_STARTED: Group.NOT_STARTED,
+        Status.BLOCKED: Group.NOT_STARTED,
+        Status.WAITING_FILES: Group.NOT_STARTED,
+        Status.SCHEDULED: Group.NOT_STARTED,
+        Status.CLAIMED: Group.IN_PROGRESS,
+        Status.IN_PROGRESS: Group.IN_PROGRESS,
+        Status.APPROVED: Group.IN_PROGRESS,
+        Status.LANDING: Group.IN_PROGRESS,
+        Status.COMPLETED: Group.COMPLETED,
+        Status.FAILED: Group.FAILED,
+        Status.HELD: Group.HELD,
+        Status.CANCELLED: Group.CANCELLED,
+    }
+)
+
+
+def statuses_named(word: str) -> tuple[Status, ...]:
+    """The stored statuses a person means by a word: a group first, else one status; hyphen or underscore.
+
+    Raises:
+        ValueError: The word names neither.
+    """
+    plain = word.strip().lower().replace("-", "_")
+    if plain in set(Group):
+        return tuple(status for status, group in GROUP_OF.items() if group == plain)
+    return (Status(plain),)
+
+
+class Stage(StrEnum):
+    """What a running attempt is at."""
+
+    PREPARING = "preparing"
+    BUILDING = "building"
+    CHECKING = "checking"
+    VALIDATING = "validating"
+
+
+class Role(StrEnum):
+    """Who a session is."""
+
+    BUILDER = "builder"
+    VALIDATOR = "validator"
+    CHECK = "check"
+
+
+class FailureClass(StrEnum):
+    """Whose fault the end of an attempt was; each class has a budget of its own."""
+
+    QUALITY = "quality"  # the task's: counts against max_retries
+    CRASH = "crash"  # worker or agent died: own budget, then held
+    PROVIDER = "provider"  # rate limit, overload, quota: pauses claiming, costs nothing
+    SETUP = "setup"  # the agent CLI cannot start: stop early and say so
+    INTERRUPTED = "interrupted"  # our own shutdown: costs nothing
+    UNREADABLE = "unreadable"  # no answer of the asked shape after the repeats: held
+
+
+class Outcome(StrEnum):
+    """How an attempt ended."""
+
+    PASSED = "passed"
+    FAILED = "failed"  # with a failure class
+    KILLED = "killed"  # by a person
+    CANCELLED = "cancelled"  # by a person
+
+
+class HoldReason(StrEnum):
+    """Why a task waits for a person."""
+
+    KILLED = "killed"
+    BY_PERSON = "by_person"
+    CRASHED = "crashed_repeatedly"
+    UNREADABLE = "unreadable_answer"
+    NOT_PROVEN_DEAD = "not_proven_dead"
+    OBJECTION = "objection"
+    AS_IMPORTED = "as_imported"
+
+
+class Verb(StrEnum):
+    """What a control row may ask for."""
+
+    KILL = "kill"
+    RETRY = "retry"
+    CANCEL = "cancel"
+    HOLD = "hold"
+    RELEASE = "release"
+    APPROVE = "approve"
+    REJECT = "reject"
+    PRIORITIZE = "prioritize"
+    PAUSE = "pause"
+    RESUME = "resume"
+    DRAIN = "drain"
+    EMERGENCY_STOP = "emergency_stop"
+    SCALE = "scale"
+    RESTART_WORKER = "restart_worker"
+
+
+TASK_VERBS = frozenset(
+    {
+        Verb.KILL,
+        Verb.RETRY,
+        Verb.CANCEL,
+        Verb.HOLD,
+        Verb.RELEASE,
+        Verb.APPROVE,
+        Verb.REJECT,
+        Verb.PRIORITIZE,
+    }
+)
+
+# Smaller is sooner. An integer that has a name is shown and exported by the name.
+PRIORITY_NAMES: Mapping[str, int] = MappingProxyType({"critical": 1, "high": 2, "medium": 3, "low": 4})
+DEFAULT_PRIORITY = PRIORITY_NAMES["medium"]
+PRIORITY_RANGE = (-1_000_000, 1_000_000)
+
+
+def priority_value(text: str | int) -> int:
+    """The stored number of a priority given by name (any case) or as an integer.
+
+    Raises:
+        ValueError: Neither a known name nor an integer within `PRIORITY_RANGE`.
+    """
+    named = PRIORITY_NAMES.get(str(text).strip().lower())
+    if named is not None:
+        return named
+    number = int(text)
+    if not PRIORITY_RANGE[0] <= number <= PRIORITY_RANGE[1]:
+        raise ValueError(f"priority {number} is out of range")
+    return number
+
+
+def priority_label(number: int) -> str | int:
+    """The name of a priority where it has one, else the number itself."""
+    for name, value in PRIORITY_NAMES.items():
+        if value == number:
+            return name
+    return number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskSpec:
+    """One task as a task file states it, after checking; see the manual's list of keys.
+
+    Lists are tuples of text. `extra` holds keys that the suite does not know, which come back on export.
+    `line` is where the task stands in its file, 0 when it came from elsewhere.
+    """
+
+    id: str
+    name: str
+    description: str = ""
+    phase: str = ""
+    type: str = ""
+    status: Status = Status.NOT_STARTED  # not_started, completed, failed, cancelled or held
+    priority: int = DEFAULT_PRIORITY
+    estimated_hours: float | None = None
+    acceptance_criteria: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    design_docs: tuple[str, ...] = ()
+    dependencies: tuple[str, ...] = ()
+    checks: tuple[str, ...] = ()
+    run: str | None = None
+    verify: str | None = None
+    max_retries: int | None = None
+    timeout_minutes: float | None = None
+    builder_agent: str | None = None
+    validator_agent: str | None = None
+    agent_cli: str | None = None
+    allow_empty: bool | None = None
+    labels: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    line: int = 0

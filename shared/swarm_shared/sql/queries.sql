@@ -1,0 +1,598 @@
+-- Every statement of the suite, by name, with what it guarantees. Values are bound, never formatted in.
+
+-- ───── claim and settle ─────
+
+-- name: flags_that_stop_claims
+-- Any row means: give out nothing.
+SELECT name FROM flags WHERE name IN ('paused', 'drained', 'emergency_stop', 'disk_low') LIMIT 1;
+
+-- name: promote_due
+-- Scheduled tasks whose time has come become ready, or blocked when a dependency was taken back meanwhile.
+UPDATE tasks INDEXED BY tasks_scheduled
+SET status = iif(blockers > 0, 'blocked', 'not_started'), due_at = NULL, due_mono = NULL, updated_at = :wall
+WHERE status = 'scheduled' AND due_mono <= :mono;
+
+-- name: claim_task
+-- Picks, marks and fences in one statement: the best ready task of any agent CLI that nobody holds.
+UPDATE tasks
+SET status = 'claimed', stage = 'preparing', lease_token = lease_token + 1, open_attempt = :attempt,
+    attempt_count = attempt_count + 1, worker_id = :worker_id, claimed_at = :wall, started_at = NULL,
+    completed_at = NULL, updated_at = :wall
+WHERE seq = (
+    SELECT best.seq
+    FROM agent_clis AS cli
+    JOIN tasks AS best ON best.seq = (
+        SELECT ready.seq FROM tasks AS ready INDEXED BY tasks_for_claim
+        WHERE ready.status = 'not_started' AND ready.open_attempt IS NULL AND ready.agent_cli = cli.name
+        ORDER BY ready.priority, ready.chain DESC, ready.seq LIMIT 1)
+    WHERE NOT EXISTS (
+        SELECT 1 FROM holds AS h
+        WHERE h.agent_cli = iif(cli.name = '', :agent_cli, cli.name)
+          AND (h.until_at IS NULL
+               OR (h.until_at > :wall AND h.until_mono > :mono)
+               OR EXISTS (SELECT 1 FROM attempts AS a WHERE a.id = h.probe AND a.ended_at IS NULL)))
+    ORDER BY best.priority, best.chain DESC, best.seq LIMIT 1)
+RETURNING seq, id, lease_token, attempt_count, iif(agent_cli = '', :agent_cli, agent_cli), note;
+
+-- name: open_attempt
+INSERT INTO attempts (id, task, number, token, run, worker_id, agent_cli, claimed_at, progress_at, progress_mono, note)
+VALUES (:attempt, :task, :number, :token, :run, :worker_id, :agent_cli, :wall, :wall, :mono, :note);
+
+-- name: probe_hold
+-- After a wait is over one attempt alone finds out whether the provider is back.
+UPDATE holds SET probe = :attempt WHERE agent_cli = :agent_cli;
+
+-- name: owns
+-- No row: the lease was lost.
+SELECT 1 FROM tasks WHERE seq = :task AND lease_token = :token AND open_attempt = :attempt;
+
+-- name: enter_stage
+-- Fenced: changes nothing under a stale token.
+UPDATE tasks SET status = 'in_progress', stage = :stage, started_at = coalesce(started_at, :wall), updated_at = :wall
+WHERE seq = :task AND lease_token = :token AND open_attempt = :attempt;
+
+-- name: attempt_started
+UPDATE attempts SET started_at = coalesce(started_at, :wall), progress_at = :wall, progress_mono = :mono
+WHERE id = :attempt;
+
+-- name: open_session
+INSERT INTO sessions (attempt, role, name, started_at, prompt) VALUES (:attempt, :role, :name, :wall, :prompt);
+
+-- name: session_runs
+UPDATE sessions SET pid = :pid, pid_start = :pid_start WHERE id = :session;
+
+-- name: close_session
+UPDATE sessions SET ended_at = :wall, exit_code = :exit_code, signal = :signal, pid = coalesce(pid, :pid),
+       pid_start = coalesce(pid_start, :pid_start), output_bytes = :output_bytes
+WHERE id = :session;
+
+-- name: note_progress
+-- The sign of progress that the stuck rule looks at; only of an open attempt.
+UPDATE attempts SET progress_at = :wall, progress_mono = :mono WHERE id = :attempt AND ended_at IS NULL;
+
+-- name: task_of_attempt
+SELECT t.seq, t.id, t.status, t.lease_token, t.open_attempt, t.failures, t.crashes, t.max_retries, t.blockers,
+       t.attempt_count
+FROM tasks AS t WHERE t.seq = :task;
+
+-- name: close_attempt
+-- Once only: an attempt that has ended never ends again.
+UPDATE attempts
+SET ended_at = :wall, outcome = :outcome, failure_class = :failure_class, error = :error, exit_code = :exit_code,
+    builder_session_id = :builder_session_id, validator_session_id = :validator_session_id,
+    builder_result = :builder_result, check_results = :check_results, validator_result = :validator_result,
+    must_fix = :must_fix, base_sha = :base_sha, head_sha = :head_sha, tokens = :tokens, cost_usd = :cost_usd
+WHERE id = :attempt AND ended_at IS NULL;
+
+-- name: close_attempt_briefly
+-- As close_attempt, by somebody else than its worker: what the attempt had stored stays.
+UPDATE attempts SET ended_at = :wall, outcome = :outcome, failure_class = :failure_class, error = :error
+WHERE id = :attempt AND ended_at IS NULL;
+
+-- name: move_task
+-- Fenced by the attempt whose tree was proven gone: nobody else may give the task on.
+UPDATE tasks
+SET status = :status, stage = NULL, open_attempt = NULL, worker_id = NULL, failures = :failures, crashes = :crashes,
+    last_error = :error, hold_reason = :hold_reason, due_at = :due_at, due_mono = :due_mono, note = :note,
+    completed_at = :completed_at, updated_at = :wall
+WHERE seq = :task AND open_attempt = :attempt AND lease_token = :token;
+
+-- name: free_dependents
+-- A completed task counts its dependents down; those at zero become ready in the same transaction.
+UPDATE tasks
+SET blockers = blockers - 1,
+    status = iif(status = 'blocked' AND blockers = 1, 'not_started', status), updated_at = :wall
+WHERE seq IN (SELECT task FROM dependencies WHERE needs = :task);
+
+-- name: bind_dependents
+-- A completed task taken back: its dependents wait again, running ones go on.
+UPDATE tasks
+SET blockers = blockers + 1,
+    due_at = iif(status = 'scheduled', NULL, due_at), due_mono = iif(status = 'scheduled', NULL, due_mono),
+    status = iif(status IN ('not_started', 'waiting_files', 'scheduled'), 'blocked', status), updated_at = :wall
+WHERE seq IN (SELECT task FROM dependencies WHERE needs = :task);
+
+-- name: free_worker
+UPDATE workers SET attempt = NULL, task = NULL, status = iif(status = 'busy', 'idle', status),
+       tasks_completed = tasks_completed + :completed, tasks_failed = tasks_failed + :failed
+WHERE run = :run;
+
+-- name: occupy_worker
+UPDATE workers SET attempt = :attempt, task = :task, status = iif(status IN ('starting', 'idle', 'waiting'), 'busy', status)
+WHERE run = :run;
+
+-- name: anything_ready
+-- A cheap look before a claim takes the write lock.
+SELECT 1 WHERE EXISTS (SELECT 1 FROM tasks INDEXED BY tasks_for_claim
+                       WHERE status = 'not_started' AND open_attempt IS NULL)
+    OR EXISTS (SELECT 1 FROM tasks INDEXED BY tasks_scheduled WHERE status = 'scheduled' AND due_mono <= :mono);
+
+-- name: next_due
+SELECT min(due_mono) FROM tasks INDEXED BY tasks_scheduled WHERE status = 'scheduled';
+
+-- ───── provider holds ─────
+
+-- name: hold_of
+SELECT agent_cli, kind, reason, since, until_at, until_mono, step FROM holds WHERE agent_cli = :agent_cli;
+
+-- name: put_hold
+INSERT INTO holds (agent_cli, kind, reason, since, until_at, until_mono, step)
+VALUES (:agent_cli, :kind, :reason, :wall, :until_at, :until_mono, :step)
+ON CONFLICT DO UPDATE SET kind = excluded.kind, reason = excluded.reason, since = excluded.since,
+    until_at = excluded.until_at, until_mono = excluded.until_mono, step = excluded.step, probe = NULL;
+
+-- name: clear_hold_after_success
+-- Only a session that began after the hold proves that the provider is back.
+DELETE FROM holds WHERE agent_cli = :agent_cli AND since < :session_began;
+
+-- name: clear_holds
+DELETE FROM holds;
+
+-- name: holds
+SELECT agent_cli, kind, reason, since, until_at, step FROM holds ORDER BY agent_cli;
+
+-- name: next_hold_end
+SELECT min(until_mono) FROM holds WHERE until_mono IS NOT NULL;
+
+-- ───── flags ─────
+
+-- name: set_flag
+INSERT INTO flags (name, set_at, actor, reason) VALUES (:name, :wall, :actor, :reason)
+ON CONFLICT DO UPDATE SET set_at = excluded.set_at, actor = excluded.actor, reason = excluded.reason;
+
+-- name: clear_flag
+DELETE FROM flags WHERE name = :name;
+
+-- name: flags
+SELECT name, set_at, actor, reason FROM flags ORDER BY name;
+
+-- ───── meta ─────
+
+-- name: meta
+SELECT value FROM meta WHERE key = :key;
+
+-- name: set_meta
+INSERT INTO meta (key, value) VALUES (:key, :value) ON CONFLICT DO UPDATE SET value = excluded.value;
+
+-- name: set_meta_once
+INSERT INTO meta (key, value) VALUES (:key, :value) ON CONFLICT DO NOTHING;
+
+-- ───── events ─────
+
+-- name: add_event
+INSERT INTO events (at, type, task, task_id, attempt, worker_id, message, data)
+VALUES (:at, :type, :task, :task_id, :attempt, :worker_id, :message, :data);
+
+-- name: events_since
+SELECT id, at AS timestamp, type AS event_type, task_id, attempt, worker_id, message, data
+FROM events WHERE id > :after ORDER BY id LIMIT :limit;
+
+-- name: events_newest
+SELECT id, at AS timestamp, type AS event_type, task_id, attempt, worker_id, message, data
+FROM events ORDER BY id DESC LIMIT :limit;
+
+-- name: events_of_task
+SELECT id, at AS timestamp, type AS event_type, worker_id, message, data
+FROM events INDEXED BY events_by_task WHERE task = :task ORDER BY id;
+
+-- name: last_event_id
+SELECT coalesce(max(id), 0) FROM events;
+
+-- ───── workers ─────
+
+-- name: add_worker
+INSERT INTO workers (worker_id, status, pid, pid_start, keeper_pid, keeper_start, boot_id, pid_ns, hostname,
+                     started_at, heartbeat_at, lease_until_mono)
+VALUES (:worker_id, 'starting', :pid, :pid_start, :keeper_pid, :keeper_start, :boot_id, :pid_ns, :hostname,
+        :wall, :wall, :lease_until_mono);
+
+-- name: alive_worker_named
+SELECT run, pid, pid_start, boot_id, pid_ns FROM workers INDEXED BY workers_alive
+WHERE worker_id = :worker_id AND status NOT IN ('stopped', 'crashed');
+
+-- name: heartbeat
+-- Counted from when the renewal began, so that a slow commit cannot stretch the lease.
+UPDATE workers SET heartbeat_at = :wall, lease_until_mono = :lease_until_mono
+WHERE run = :run AND status NOT IN ('stopped', 'crashed');
+
+-- name: set_worker_status
+UPDATE workers SET status = :status, remark = :remark WHERE run = :run AND status NOT IN ('stopped', 'crashed');
+
+-- name: want_of_worker
+UPDATE workers SET wanted = :wanted WHERE run = :run AND status NOT IN ('stopped', 'crashed');
+
+-- name: worker_wanted
+SELECT wanted, status FROM workers WHERE run = :run;
+
+-- name: end_worker
+UPDATE workers SET status = :status, stopped_at = :wall, remark = :remark, attempt = NULL, task = NULL
+WHERE run = :run AND status NOT IN ('stopped', 'crashed');
+
+-- name: tree_gone
+-- Written by the keeper itself, after its worker died and nothing below it was left.
+UPDATE workers SET tree_gone_at = :wall WHERE keeper_pid = :keeper_pid AND keeper_start = :keeper_start
+    AND boot_id = :boot_id AND pid_ns = :pid_ns;
+
+-- name: alive_workers
+SELECT run, worker_id, status, pid, pid_start, keeper_pid, keeper_start, boot_id, pid_ns, lease_until_mono,
+       attempt, task, tree_gone_at
+FROM workers INDEXED BY workers_alive WHERE status NOT IN ('stopped', 'crashed') ORDER BY run;
+
+-- name: worker_run
+SELECT run, worker_id, status, pid, pid_start, keeper_pid, keeper_start, boot_id, pid_ns, lease_until_mono,
+       attempt, task, tree_gone_at
+FROM workers WHERE run = :run;
+
+-- name: crashes_in_a_row
+-- Starts of this worker that crashed without finishing anything, newest first until the first good one.
+SELECT status, tasks_completed + tasks_failed AS finished, started_at, stopped_at
+FROM workers INDEXED BY workers_by_name WHERE worker_id = :worker_id AND run < :run ORDER BY run DESC LIMIT 20;
+
+-- name: workers_shown
+-- The newest start of each worker.
+SELECT w.run, w.worker_id, w.pid, w.keeper_pid, w.hostname, w.status, w.started_at, w.stopped_at,
+       w.heartbeat_at AS last_heartbeat, t.id AS current_task_id, t.stage AS stage, w.remark, w.wanted, w.attempt,
+       (SELECT sum(o.tasks_completed) FROM workers AS o WHERE o.worker_id = w.worker_id) AS tasks_completed,
+       (SELECT sum(o.tasks_failed) FROM workers AS o WHERE o.worker_id = w.worker_id) AS tasks_failed,
+       (SELECT count(*) - 1 FROM workers AS o WHERE o.worker_id = w.worker_id) AS restarts
+FROM workers AS w LEFT JOIN tasks AS t ON t.seq = w.task
+WHERE w.run IN (SELECT max(run) FROM workers GROUP BY worker_id) ORDER BY length(w.worker_id), w.worker_id;
+
+-- ───── services ─────
+
+-- name: put_service
+INSERT INTO services (name, pid, pid_start, boot_id, pid_ns, started_at, seen_at, detail)
+VALUES (:name, :pid, :pid_start, :boot_id, :pid_ns, :wall, :wall, :detail)
+ON CONFLICT DO UPDATE SET pid = excluded.pid, pid_start = excluded.pid_start, boot_id = excluded.boot_id,
+    pid_ns = excluded.pid_ns, started_at = excluded.started_at, seen_at = excluded.seen_at, stopped_at = NULL,
+    detail = excluded.detail;
+
+-- name: see_service
+UPDATE services SET seen_at = :wall, detail = :detail WHERE name = :name AND pid = :pid AND pid_start = :pid_start;
+
+-- name: end_service
+UPDATE services SET stopped_at = :wall WHERE name = :name AND pid = :pid AND pid_start = :pid_start;
+
+-- name: services
+SELECT name, pid, pid_start, boot_id, pid_ns, started_at, seen_at, stopped_at, detail FROM services ORDER BY name;
+
+-- ───── recovery ─────
+
+-- name: fence_task
+-- The token rises: from here on the attempt's worker can write nothing more.
+UPDATE tasks SET lease_token = lease_token + 1, updated_at = :wall WHERE seq = :task AND open_attempt = :attempt;
+
+-- name: fence_attempt
+-- The first reason wins; it is stored with the raised token, so that another reaper can finish the work.
+UPDATE attempts SET fenced_at = :wall, fenced_as = :fenced_as
+WHERE id = :attempt AND ended_at IS NULL AND fenced_at IS NULL;
+
+-- name: open_attempts
+-- Everything whose process tree is not yet proven gone, with the start of the worker that ran it.
+SELECT t.open_attempt AS attempt, t.seq AS task, t.id AS task_id, t.status, t.lease_token, a.number, a.claimed_at,
+       a.progress_at, a.progress_mono, a.ended_at, a.fenced_at, a.fenced_as, a.run, w.worker_id,
+       w.status AS worker_status, w.pid, w.pid_start, w.keeper_pid, w.keeper_start, w.boot_id, w.pid_ns,
+       w.lease_until_mono, w.tree_gone_at, w.attempt AS worker_attempt
+FROM tasks AS t INDEXED BY tasks_with_open_attempt
+JOIN attempts AS a ON a.id = t.open_attempt
+JOIN workers AS w ON w.run = a.run
+WHERE t.open_attempt IS NOT NULL;
+
+-- name: sessions_of_attempt
+SELECT id, role, name, pid, pid_start, started_at, ended_at, exit_code, signal, prompt, output_bytes, lost_from, lost_to
+FROM sessions WHERE attempt = :attempt ORDER BY id;
+
+-- name: hold_unproven
+-- What cannot be proven dead is held and said; open_attempt stays, so that no claim can take it.
+UPDATE tasks SET status = 'held', stage = NULL, hold_reason = 'not_proven_dead', last_error = :error,
+       due_at = NULL, due_mono = NULL, updated_at = :wall
+WHERE seq = :task AND open_attempt = :attempt;
+
+-- name: prove_gone
+-- The attempt had ended before; only the proof was missing.
+UPDATE tasks SET open_attempt = NULL, updated_at = :wall WHERE seq = :task AND open_attempt = :attempt;
+
+-- name: void_schedules
+-- Another boot: monotonic times mean nothing any more.
+UPDATE tasks INDEXED BY tasks_scheduled SET due_mono = 0 WHERE status = 'scheduled' AND due_mono > 0;
+
+-- name: void_hold_times
+UPDATE holds SET until_mono = 0 WHERE until_mono IS NOT NULL;
+
+-- ───── reading tasks ─────
+
+-- name: task_row
+SELECT t.*, d.body FROM tasks AS t LEFT JOIN definitions AS d ON d.task = t.seq WHERE t.id = :id;
+
+-- name: task_row_by_seq
+SELECT t.*, d.body FROM tasks AS t LEFT JOIN definitions AS d ON d.task = t.seq WHERE t.seq = :task;
+
+-- name: definition
+SELECT body FROM definitions WHERE task = :task;
+
+-- name: task_state
+SELECT seq, id, status, open_attempt, lease_token, blockers, failures, crashes, hold_reason, attempt_count, phase,
+       priority
+FROM tasks WHERE id = :id;
+
+-- name: needs_of
+SELECT n.id, n.status, n.seq FROM dependencies AS d JOIN tasks AS n ON n.seq = d.needs
+WHERE d.task = :task ORDER BY n.seq;
+
+-- name: dependents_of
+SELECT t.id, t.status, t.seq FROM dependencies AS d INDEXED BY dependencies_by_need JOIN tasks AS t ON t.seq = d.task
+WHERE d.needs = :task ORDER BY t.seq;
+
+-- name: attempts_of
+SELECT * FROM attempts WHERE task = :task ORDER BY number;
+
+-- name: attempt
+SELECT * FROM attempts WHERE id = :attempt;
+
+-- name: attempt_numbered
+SELECT a.* FROM attempts AS a JOIN tasks AS t ON t.seq = a.task WHERE t.id = :id AND a.number = :number;
+
+-- name: last_attempt
+SELECT * FROM attempts WHERE task = :task ORDER BY number DESC LIMIT 1;
+
+-- name: counters
+SELECT status, sum(tasks) AS tasks, sum(hours) AS hours FROM counters GROUP BY status;
+
+-- name: counters_by_phase
+SELECT phase, status, tasks, hours FROM counters WHERE tasks > 0 ORDER BY phase, status;
+
+-- name: tasks_completed_since
+SELECT count(*) FROM tasks WHERE status = 'completed' AND completed_at >= :since;
+
+-- name: recent_attempts
+-- The last ended attempts, newest first, for the estimate of what is left.
+SELECT a.claimed_at, a.ended_at, a.outcome FROM attempts AS a
+WHERE a.rowid > (SELECT coalesce(max(rowid), 0) - :window FROM attempts) AND a.outcome = 'passed';
+
+-- name: next_ready
+SELECT id FROM tasks INDEXED BY tasks_for_claim
+WHERE status = 'not_started' AND open_attempt IS NULL AND agent_cli = '' ORDER BY priority, chain DESC, seq LIMIT 1;
+
+-- name: rank_in_queue
+SELECT count(*) FROM tasks INDEXED BY tasks_for_claim
+WHERE status = 'not_started' AND open_attempt IS NULL AND agent_cli = :agent_cli
+  AND (priority, -chain, seq) < (:priority, -:chain, :seq);
+
+-- name: running_tasks
+SELECT t.id, t.name, t.stage, t.worker_id, t.started_at, a.number, a.progress_at
+FROM tasks AS t INDEXED BY tasks_with_open_attempt JOIN attempts AS a ON a.id = t.open_attempt
+WHERE t.open_attempt IS NOT NULL AND t.status IN ('claimed', 'in_progress') ORDER BY t.started_at;
+
+-- name: tasks_for_export
+SELECT t.seq, t.id, t.name, t.phase, t.type, t.status, t.priority, t.estimated_hours, d.body
+FROM tasks AS t JOIN definitions AS d ON d.task = t.seq WHERE t.seq > :after ORDER BY t.seq LIMIT :limit;
+
+-- name: needs_for_export
+SELECT d.task, n.id FROM dependencies AS d JOIN tasks AS n ON n.seq = d.needs
+WHERE d.task BETWEEN :first AND :last ORDER BY d.task, d.needs;
+
+-- ───── steering ─────
+
+-- name: set_task_ready
+-- A person's retry or release: fresh budgets, history kept, and a token that no old attempt knows.
+UPDATE tasks
+SET status = iif(blockers > 0, 'blocked', 'not_started'), stage = NULL, failures = 0, crashes = 0, hold_reason = NULL,
+    due_at = NULL, due_mono = NULL, completed_at = NULL, lease_token = lease_token + 1,
+    note = coalesce(:note, note), updated_at = :wall
+WHERE seq = :task;
+
+-- name: release_task
+UPDATE tasks
+SET status = iif(blockers > 0, 'blocked', 'not_started'), hold_reason = NULL, updated_at = :wall
+WHERE seq = :task AND status = 'held';
+
+-- name: hold_task
+UPDATE tasks SET status = 'held', hold_reason = :reason, due_at = NULL, due_mono = NULL, updated_at = :wall
+WHERE seq = :task;
+
+-- name: cancel_task
+UPDATE tasks SET status = 'cancelled', stage = NULL, hold_reason = NULL, due_at = NULL, due_mono = NULL,
+       lease_token = lease_token + 1, updated_at = :wall
+WHERE seq = :task;
+
+-- name: approve_task
+UPDATE tasks SET status = 'completed', hold_reason = NULL, completed_at = :wall, updated_at = :wall WHERE seq = :task;
+
+-- name: prioritize_task
+UPDATE tasks SET priority = :priority, updated_at = :wall WHERE seq = :task;
+
+-- name: ids_matching
+-- For bulk verbs: bounded, in import order.
+SELECT id FROM tasks
+WHERE seq > :after AND (:phase IS NULL OR phase = :phase)
+  AND (:statuses IS NULL OR status IN (SELECT value FROM json_each(:statuses)))
+ORDER BY seq LIMIT :limit;
+
+-- ───── control rows ─────
+
+-- name: add_control
+INSERT INTO control (created_at, expires_at, actor, verb, target, argument, attempt_id, idempotency_key)
+VALUES (:wall, :expires_at, :actor, :verb, :target, :argument, :attempt_id, :key)
+ON CONFLICT (idempotency_key) DO NOTHING;
+
+-- name: control_with_key
+SELECT id FROM control WHERE idempotency_key = :key;
+
+-- name: control_row
+SELECT id, created_at, expires_at, actor, verb, target, argument, attempt_id, status, handled_by, handled_at, result
+FROM control WHERE id = :id;
+
+-- name: controls_pending
+SELECT id, created_at, expires_at, actor, verb, target, argument, attempt_id
+FROM control INDEXED BY control_pending WHERE status = 'pending' ORDER BY id LIMIT :limit;
+
+-- name: controls_for_attempt
+SELECT id, verb, actor, argument FROM control INDEXED BY control_pending
+WHERE status = 'pending' AND attempt_id = :attempt ORDER BY id;
+
+-- name: finish_control
+-- Once only: the first who handles a row answers it.
+UPDATE control SET status = :status, handled_by = :handled_by, handled_at = :wall, result = :result
+WHERE id = :id AND status = 'pending';
+
+-- name: controls_newest
+SELECT id, created_at, expires_at, actor, verb, target, argument, attempt_id, status, handled_by, handled_at, result
+FROM control WHERE id < :before ORDER BY id DESC LIMIT :limit;
+
+-- ───── output ─────
+
+-- name: add_output
+INSERT INTO output (session, position, stream, at, data) VALUES (:session, :position, :stream, :wall, :data);
+
+-- name: drop_output_between
+DELETE FROM output WHERE session = :session AND position >= :first AND position < :last;
+
+-- name: mark_output_lost
+UPDATE sessions SET lost_from = coalesce(lost_from, :lost_from), lost_to = :lost_to, output_bytes = :output_bytes
+WHERE id = :session;
+
+-- name: read_output
+SELECT position, stream, at, data FROM output INDEXED BY output_in_order
+WHERE session = :session AND position >= :from ORDER BY position LIMIT :limit;
+
+-- name: session
+SELECT id, attempt, role, name, pid, started_at, ended_at, exit_code, signal, prompt, output_bytes, lost_from, lost_to
+FROM sessions WHERE id = :session;
+
+-- name: trim_output
+-- Output of completed tasks past its keeping time, a bounded piece per call.
+DELETE FROM output WHERE id IN (
+    SELECT o.id FROM output AS o JOIN sessions AS s ON s.id = o.session JOIN attempts AS a ON a.id = s.attempt
+    JOIN tasks AS t ON t.seq = a.task
+    WHERE t.status = 'completed' AND t.completed_at < :before LIMIT :limit);
+
+-- ───── imports ─────
+
+-- name: open_import
+INSERT INTO imports (created_at, actor, source, clear, state, pid, pid_start, boot_id, pid_ns)
+VALUES (:wall, :actor, :source, :clear, 'staging', :pid, :pid_start, :boot_id, :pid_ns);
+
+-- name: stage
+INSERT INTO staged (import, position, body) VALUES (:import, :position, :body);
+
+-- name: set_import_state
+UPDATE imports SET state = :state, summary = coalesce(:summary, summary) WHERE id = :import;
+
+-- name: unfinished_imports
+SELECT id, state, clear, pid, pid_start, boot_id, pid_ns FROM imports
+WHERE state IN ('staging', 'publishing') ORDER BY id;
+
+-- name: staged_rows
+SELECT position, body FROM staged WHERE import = :import AND position > :after ORDER BY position LIMIT :limit;
+
+-- name: drop_staged
+DELETE FROM staged WHERE import = :import AND position <= :upto;
+
+-- name: existing_tasks
+SELECT t.id, t.seq, t.status, t.open_attempt IS NOT NULL, t.priority, t.chain, d.body
+FROM tasks AS t JOIN definitions AS d ON d.task = t.seq WHERE t.seq > :after ORDER BY t.seq LIMIT :limit;
+
+-- name: existing_needs
+SELECT t.id, n.id FROM dependencies AS d JOIN tasks AS t ON t.seq = d.task JOIN tasks AS n ON n.seq = d.needs
+ORDER BY d.task, d.needs;
+
+-- name: add_task
+INSERT INTO tasks (id, name, phase, type, status, priority, chain, estimated_hours, agent_cli, max_retries, blockers,
+                   hold_reason, created_at, updated_at, completed_at)
+VALUES (:id, :name, :phase, :type, :status, :priority, :chain, :estimated_hours, :agent_cli, :max_retries, :blockers,
+        :hold_reason, :wall, :wall, :completed_at);
+
+-- name: put_definition
+INSERT INTO definitions (task, body) VALUES (:task, :body) ON CONFLICT DO UPDATE SET body = excluded.body;
+
+-- name: add_dependency
+INSERT INTO dependencies (task, needs)
+SELECT :task, seq FROM tasks WHERE id = :needs;
+
+-- name: drop_dependencies
+DELETE FROM dependencies WHERE task = :task;
+
+-- name: settle_blockers
+-- Counts what is not completed and sets ready or blocked accordingly; a running or ended task keeps its status.
+UPDATE tasks
+SET blockers = (SELECT count(*) FROM dependencies AS d JOIN tasks AS n ON n.seq = d.needs
+                WHERE d.task = tasks.seq AND n.status <> 'completed'),
+    status = CASE WHEN status NOT IN ('not_started', 'blocked', 'waiting_files') THEN status
+                  WHEN EXISTS (SELECT 1 FROM dependencies AS d JOIN tasks AS n ON n.seq = d.needs
+                               WHERE d.task = tasks.seq AND n.status <> 'completed') THEN 'blocked'
+                  ELSE 'not_started' END
+WHERE seq = :task;
+
+-- name: rewrite_task
+UPDATE tasks
+SET name = :name, phase = :phase, type = :type, priority = :priority, chain = :chain,
+    estimated_hours = :estimated_hours, agent_cli = :agent_cli, max_retries = :max_retries, updated_at = :wall
+WHERE seq = :task;
+
+-- name: rechain_task
+UPDATE tasks SET chain = :chain WHERE seq = :task;
+
+-- name: add_agent_cli
+INSERT INTO agent_clis (name) VALUES (:name) ON CONFLICT DO NOTHING;
+
+-- name: delete_tasks_upto
+-- A bounded piece of --clear; attempts, sessions, output and dependencies go with their task.
+DELETE FROM tasks WHERE seq IN (SELECT seq FROM tasks WHERE seq <= :upto ORDER BY seq LIMIT :limit);
+
+-- name: last_seq
+SELECT coalesce(max(seq), 0) FROM tasks;
+
+-- name: any_running
+SELECT id FROM tasks INDEXED BY tasks_with_open_attempt WHERE open_attempt IS NOT NULL LIMIT 1;
+
+-- ───── a run of start ─────
+
+-- name: last_attempt_row
+-- Attempts are numbered by their row in the order of their claims.
+SELECT coalesce(max(rowid), 0) FROM attempts;
+
+-- name: effort_since
+SELECT count(*), coalesce(sum(outcome = 'passed'), 0), coalesce(sum(number > 1), 0), sum(tokens), sum(cost_usd)
+FROM attempts WHERE rowid > :mark;
+
+-- name: unfinished_attempts
+-- Without those that wait for a person because their processes cannot be proven dead: no run waits for these.
+SELECT count(*) FROM tasks INDEXED BY tasks_with_open_attempt
+WHERE open_attempt IS NOT NULL AND NOT (status = 'held' AND hold_reason = 'not_proven_dead');
+
+-- name: troubled_tasks
+SELECT id, name, status, hold_reason, last_error FROM tasks INDEXED BY tasks_by_status
+WHERE status IN ('failed', 'held') ORDER BY seq LIMIT :limit;
+
+-- name: blocked_tasks
+SELECT id, seq FROM tasks INDEXED BY tasks_by_status WHERE status = 'blocked' ORDER BY seq LIMIT :limit;
+
+-- name: agents_named
+-- Bounded: the inner query stops after so many unfinished tasks.
+SELECT DISTINCT agent_cli, coalesce(json_extract(body, '$.builder_agent'), '') AS builder_agent,
+       coalesce(json_extract(body, '$.validator_agent'), '') AS validator_agent
+FROM (SELECT t.agent_cli, d.body FROM tasks AS t INDEXED BY tasks_by_status JOIN definitions AS d ON d.task = t.seq
+      WHERE t.status IN ('not_started', 'scheduled', 'claimed', 'in_progress', 'blocked') LIMIT :limit);
+
+-- name: clear_failed_starts
+DELETE FROM holds WHERE kind = 'startup';

@@ -1,0 +1,1 @@
+"""Families of verbs on the database, one module each; `TaskDatabase` is their thin front."""

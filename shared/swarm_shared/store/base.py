@@ -1,0 +1,56 @@
+"""What every family of verbs shares: one connection, one clock, and the event log."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from swarm_shared.clock import Clock
+from swarm_shared.connection import Connection
+from swarm_shared.sql import SQL
+
+
+def to_json(value: object) -> str | None:
+    """Compact JSON for a column; None stays null."""
+    if value is None:
+        return None
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def from_json(text: str | None) -> Any:
+    """The value of a JSON column; null stays None."""
+    return None if text is None else json.loads(text)
+
+
+class Family:
+    """A group of verbs on one connection."""
+
+    def __init__(self, connection: Connection, clock: Clock) -> None:
+        self._db = connection
+        self._clock = clock
+
+    def _event(
+        self,
+        kind: str,
+        message: str = "",
+        *,
+        task: int | None = None,
+        task_id: str | None = None,
+        attempt: str | None = None,
+        worker_id: str | None = None,
+        data: dict[str, Any] | None = None,
+    ) -> None:
+        """Append to the execution log, inside the transaction that changes what it tells of."""
+        self._db.change(
+            SQL["add_event"],
+            {
+                "at": self._clock.wall_ms(),
+                "type": kind,
+                "task": task,
+                "task_id": task_id,
+                "attempt": attempt,
+                "worker_id": worker_id,
+                "message": message,
+                "data": to_json(data),
+            },
+        )

@@ -1,0 +1,421 @@
+"""Putting checked tasks into the queue: a merge that is whole or not there, and never holds the write lock for long.
+
+A large import is staged first, invisible, in short transactions, then published in order. A crash while staging
+leaves nothing visible; one while publishing is rolled forward by whoever comes next.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from swarm_shared.errors import InputError, StateError
+from swarm_shared.models import HoldReason, Status, TaskSpec
+from swarm_shared.processes import ProcessId
+from swarm_shared.sql import SQL
+from swarm_shared.store.base import Family, to_json
+from swarm_shared.taskfile.definition import definition
+
+AT_ONCE_ROWS = 2_000  # an import up to this size is one transaction
+BATCH_MS = 40  # a longer one gives the write lock back this often
+ROWS_BETWEEN_LOOKS = 50
+CLEAR_BATCH_ROWS = 500
+READ_BATCH_ROWS = 2_000
+
+Progress = Callable[[int, int], None]
+_NEVER_REWRITTEN = frozenset({Status.CLAIMED, Status.IN_PROGRESS, Status.APPROVED, Status.LANDING, Status.COMPLETED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportResult:
+    """What an import did, in the shape of its JSON answer."""
+
+    total: int
+    imported: int
+    updated: int
+    unchanged: int
+    skipped: int
+    reasons: tuple[str, ...] = ()  # why tasks were left as they are, a line each
+
+    def shown(self) -> dict[str, Any]:
+        return {
+            "total": self.total,
+            "imported": self.imported,
+            "updated": self.updated,
+            "unchanged": self.unchanged,
+            "skipped": self.skipped,
+        }
+
+
+@dataclass(slots=True)
+class _Plan:
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    links: list[dict[str, Any]] = field(default_factory=list)
+    imported: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    reasons: list[str] = field(default_factory=list)
+
+
+class Imports(Family):
+    """The verbs of `import-tasks`, and the clearing up after one that died."""
+
+    def known_ids(self) -> set[str]:
+        """Ids already in the queue, which dependencies of a new file may name."""
+        return {row[0] for row in self._db.rows("SELECT id FROM tasks")}
+
+    def run(
+        self,
+        specs: Sequence[TaskSpec],
+        *,
+        source: str,
+        actor: str,
+        clear: bool = False,
+        force: bool = False,
+        dry_run: bool = False,
+        progress: Progress | None = None,
+    ) -> ImportResult:
+        """Merge checked tasks into the queue.
+
+        Args:
+            specs: Tasks of one or several files, without duplicates among them.
+            clear: Replace the queue: everything that is there now is deleted first.
+            force: Clear even while tasks run; their agents are stopped when they notice.
+            progress: Told (rows written, rows in all) now and then.
+
+        Raises:
+            StateError: `clear` while tasks run.
+            InputError: A dependency leads nowhere or in a circle through tasks of the queue.
+        """
+        self.finish_interrupted()
+        if clear and not force and (running := self._db.value(SQL["any_running"])):
+            raise StateError(
+                f"task {running} runs: --clear would take it away under its agent",
+                hint="wait, or stop the swarm first; --force clears all the same",
+            )
+        plan = self._plan(specs, clear)
+        result = ImportResult(
+            total=len(specs),
+            imported=plan.imported,
+            updated=plan.updated,
+            unchanged=plan.unchanged,
+            skipped=len(plan.reasons),
+            reasons=tuple(plan.reasons),
+        )
+        if dry_run:
+            return result
+        steps = plan.rows + plan.links
+        if clear:
+            steps.insert(0, {"kind": "clear", "upto": int(self._db.value(SQL["last_seq"]))})
+        told = f"{result.imported} new, {result.updated} updated, {result.skipped} skipped from {source}"
+        if len(steps) <= AT_ONCE_ROWS and not clear:
+            self._at_once(steps, told)
+        else:
+            self._staged(steps, source=source, actor=actor, clear=clear, told=told, progress=progress)
+        return result
+
+    def finish_interrupted(self) -> int:
+        """Clear up after imports whose process died: unseen ones go, half-published ones are completed; how many."""
+        finished = 0
+        for row_id, state, _clear, pid, start, boot, ns in self._db.rows(SQL["unfinished_imports"]):
+            owner = ProcessId(pid=pid, start_time=start, boot_id=boot, pid_ns=ns)
+            if owner != ProcessId.mine() and owner.is_alive() is not False:
+                continue
+            if state == "publishing":
+                self._publish(row_id, None, 0)
+            else:
+                self._abandon(row_id)
+            finished += 1
+        return finished
+
+    # ───── planning: reads only ─────
+
+    def _plan(self, specs: Sequence[TaskSpec], clear: bool) -> _Plan:
+        wanted = {spec.id for spec in specs}
+        existing = {} if clear else self._existing(wanted)
+        self._check_links(specs, wanted, clear)
+        chains = _chains(specs)
+        plan = _Plan()
+        for spec in specs:
+            body = to_json(_stored(spec)) or "{}"
+            known = existing.get(spec.id)
+            row = {
+                "kind": "task",
+                "id": spec.id,
+                "name": spec.name,
+                "phase": spec.phase,
+                "type": spec.type,
+                "status": _first_status(spec),
+                "priority": spec.priority,
+                "chain": chains[spec.id],
+                "estimated_hours": spec.estimated_hours,
+                "agent_cli": spec.agent_cli or "",
+                "max_retries": spec.max_retries,
+                "blockers": len(set(spec.dependencies)),
+                "hold_reason": HoldReason.AS_IMPORTED if spec.status is Status.HELD else None,
+                "body": body,
+            }
+            if known is None:
+                plan.imported += 1
+            else:
+                seq, status, is_open, chain, old_body = known
+                if old_body == body:
+                    plan.unchanged += 1
+                    if chain != chains[spec.id]:
+                        plan.rows.append({"kind": "chain", "seq": seq, "chain": chains[spec.id]})
+                    continue
+                if is_open or Status(status) in _NEVER_REWRITTEN:
+                    state = "runs" if is_open else f"is {status}"
+                    plan.reasons.append(f"{spec.id}: it {state} and is left as it is")
+                    continue
+                plan.updated += 1
+                row |= {"kind": "rewrite", "seq": seq}
+                row["keeps_priority"] = json.loads(old_body).get("priority") == json.loads(body).get("priority")
+            plan.rows.append(row)
+            if spec.dependencies or known is not None:
+                plan.links.append({"kind": "links", "id": spec.id, "needs": sorted(set(spec.dependencies))})
+        return plan
+
+    def _existing(self, wanted: set[str]) -> dict[str, tuple[int, str, bool, int, str]]:
+        found: dict[str, tuple[int, str, bool, int, str]] = {}
+        after = 0
+        while rows := self._db.rows(SQL["existing_tasks"], {"after": after, "limit": READ_BATCH_ROWS}):
+            for task_id, seq, status, is_open, _priority, chain, body in rows:
+                if task_id in wanted:
+                    found[task_id] = (seq, status, bool(is_open), chain, body)
+            after = rows[-1][1]
+        return found
+
+    def _check_links(self, specs: Sequence[TaskSpec], wanted: set[str], clear: bool) -> None:
+        """Circles within the file were found before; here those that lead through tasks of the queue."""
+        outside = {needed for spec in specs for needed in spec.dependencies if needed not in wanted}
+        if not outside:
+            return
+        known = set() if clear else self.known_ids()
+        missing = sorted(outside - known)
+        if missing:
+            raise InputError(f"unknown dependency {missing[0]!r}", hint="name a task of the file or of the queue")
+        needs: dict[str, list[str]] = {spec.id: list(spec.dependencies) for spec in specs}
+        for task_id, needed in self._db.rows(SQL["existing_needs"]):
+            if task_id not in wanted:
+                needs.setdefault(task_id, []).append(needed)
+        circle = find_circle(needs)
+        if circle:
+            raise InputError(
+                "dependencies in a circle: " + " → ".join(circle), hint="take one of these dependencies out"
+            )
+
+    # ───── writing ─────
+
+    def _at_once(self, steps: list[dict[str, Any]], told: str) -> None:
+        with self._db.transaction():
+            for step in steps:
+                self._apply(step)
+            self._event("imported", told)
+
+    def _staged(
+        self,
+        steps: list[dict[str, Any]],
+        *,
+        source: str,
+        actor: str,
+        clear: bool,
+        told: str,
+        progress: Progress | None,
+    ) -> None:
+        import_id = self._open(source, actor, clear)
+        try:
+            self._stage(import_id, steps, progress)
+        except BaseException:
+            self._abandon(import_id)
+            raise
+        with self._db.transaction():
+            self._db.change(SQL["set_import_state"], {"import": import_id, "state": "publishing", "summary": told})
+        self._publish(import_id, progress, len(steps))
+
+    def _open(self, source: str, actor: str, clear: bool) -> int:
+        mine = ProcessId.mine()
+        with self._db.transaction():
+            self._db.change(
+                SQL["open_import"],
+                {
+                    "wall": self._clock.wall_ms(),
+                    "actor": actor,
+                    "source": source,
+                    "clear": int(clear),
+                    "pid": mine.pid,
+                    "pid_start": mine.start_time,
+                    "boot_id": mine.boot_id,
+                    "pid_ns": mine.pid_ns,
+                },
+            )
+            return self._db.last_id()
+
+    def _stage(self, import_id: int, steps: list[dict[str, Any]], progress: Progress | None) -> None:
+        done = 0
+        while done < len(steps):
+            until = self._clock.mono_ms() + BATCH_MS
+            # Nothing here is acknowledged before the publishing is, which syncs.
+            with self._db.transaction(durable=False):
+                while done < len(steps):
+                    piece = steps[done : done + ROWS_BETWEEN_LOOKS]
+                    self._db.change_many(
+                        SQL["stage"],
+                        [
+                            {"import": import_id, "position": done + n, "body": json.dumps(step)}
+                            for n, step in enumerate(piece)
+                        ],
+                    )
+                    done += len(piece)
+                    if self._clock.mono_ms() >= until:
+                        break
+            if progress:
+                progress(done, 2 * len(steps))
+
+    def _publish(self, import_id: int, progress: Progress | None, total: int) -> None:
+        while True:
+            until = self._clock.mono_ms() + BATCH_MS
+            with self._db.transaction(durable=False):
+                rows = self._db.rows(SQL["staged_rows"], {"import": import_id, "after": -1, "limit": READ_BATCH_ROWS})
+                last = None
+                for position, body in rows:
+                    if not self._apply(json.loads(body)):
+                        break  # a clear that has more to delete stays in front
+                    last = position
+                    if position % ROWS_BETWEEN_LOOKS == 0 and self._clock.mono_ms() >= until:
+                        break
+                if last is not None:
+                    self._db.change(SQL["drop_staged"], {"import": import_id, "upto": last})
+            if not rows:
+                break
+            if progress and last is not None:
+                progress(total + last + 1, 2 * total)
+        with self._db.transaction():
+            told = self._db.value("SELECT summary FROM imports WHERE id = ?", (import_id,))
+            self._db.change(SQL["set_import_state"], {"import": import_id, "state": "done", "summary": None})
+            self._event("imported", str(told or ""))
+
+    def _abandon(self, import_id: int) -> None:
+        with self._db.transaction():
+            self._db.change(SQL["drop_staged"], {"import": import_id, "upto": 2**62})
+            self._db.change(SQL["set_import_state"], {"import": import_id, "state": "abandoned", "summary": None})
+
+    def _apply(self, step: dict[str, Any]) -> bool:
+        """Carry out one step; False when it must be repeated in the next transaction."""
+        match step["kind"]:
+            case "clear":
+                values = {"upto": step["upto"], "limit": CLEAR_BATCH_ROWS}
+                return self._db.change(SQL["delete_tasks_upto"], values) < CLEAR_BATCH_ROWS
+            case "task":
+                self._add(step)
+            case "rewrite":
+                self._rewrite(step)
+            case "chain":
+                self._db.change(SQL["rechain_task"], {"task": step["seq"], "chain": step["chain"]})
+            case "links":
+                self._link(step)
+        return True
+
+    def _add(self, step: dict[str, Any]) -> None:
+        wall = self._clock.wall_ms()
+        completed_at = wall if step["status"] == Status.COMPLETED else None
+        self._db.change(SQL["add_task"], {**step, "wall": wall, "completed_at": completed_at})
+        self._db.change(SQL["put_definition"], {"task": self._db.last_id(), "body": step["body"]})
+        self._name_cli(step)
+
+    def _rewrite(self, step: dict[str, Any]) -> None:
+        row = self._db.row(SQL["task_state"], {"id": step["id"]})
+        if row is None or row[3] is not None or Status(row[2]) in _NEVER_REWRITTEN:
+            return  # it started between planning and publishing: left as it is
+        priority = row[11] if step["keeps_priority"] else step["priority"]
+        values = {**step, "task": row[0], "priority": priority, "wall": self._clock.wall_ms()}
+        self._db.change(SQL["rewrite_task"], values)
+        self._db.change(SQL["put_definition"], {"task": row[0], "body": step["body"]})
+        self._name_cli(step)
+
+    def _link(self, step: dict[str, Any]) -> None:
+        row = self._db.row(SQL["task_state"], {"id": step["id"]})
+        if row is None or row[3] is not None:
+            return
+        self._db.change(SQL["drop_dependencies"], {"task": row[0]})
+        for needed in step["needs"]:
+            self._db.change(SQL["add_dependency"], {"task": row[0], "needs": needed})
+        self._db.change(SQL["settle_blockers"], {"task": row[0]})
+
+    def _name_cli(self, step: dict[str, Any]) -> None:
+        if step["agent_cli"]:
+            self._db.change(SQL["add_agent_cli"], {"name": step["agent_cli"]})
+
+
+def _stored(spec: TaskSpec) -> dict[str, Any]:
+    """The definition without the status, which is the row's and changes."""
+    body = definition(spec)
+    body.pop("status", None)
+    return body
+
+
+def _first_status(spec: TaskSpec) -> Status:
+    if spec.status is Status.NOT_STARTED and spec.dependencies:
+        return Status.BLOCKED  # until the links are written, which count what is really open
+    return spec.status
+
+
+def _chains(specs: Sequence[TaskSpec]) -> dict[str, int]:
+    """For each task, how many tasks the longest chain below it has; long chains start first."""
+    waiting: dict[str, list[str]] = {}
+    for spec in specs:
+        for needed in set(spec.dependencies):
+            waiting.setdefault(needed, []).append(spec.id)
+    order: list[str] = []
+    open_needs = {spec.id: 0 for spec in specs}
+    for needed, dependents in waiting.items():
+        if needed in open_needs:
+            for dependent in dependents:
+                open_needs[dependent] += 1
+    ready = [task_id for task_id, n in open_needs.items() if n == 0]
+    while ready:
+        task_id = ready.pop()
+        order.append(task_id)
+        for dependent in waiting.get(task_id, ()):
+            open_needs[dependent] -= 1
+            if open_needs[dependent] == 0:
+                ready.append(dependent)
+    chains = {spec.id: 0 for spec in specs}
+    for task_id in reversed(order):
+        below = waiting.get(task_id)
+        if below:
+            chains[task_id] = 1 + max(chains[dependent] for dependent in below)
+    return chains
+
+
+def find_circle(needs: dict[str, list[str]]) -> list[str] | None:
+    """A circle of dependencies as a closed walk `a, b, a`, or None. Linear, without recursion."""
+    done: set[str] = set()
+    for start in needs:
+        if start in done:
+            continue
+        path: list[str] = []
+        on_path: set[str] = set()
+        stack: list[tuple[str, int]] = [(start, 0)]
+        while stack:
+            task_id, turn = stack.pop()
+            if turn == 0:
+                if task_id in done:
+                    continue
+                path.append(task_id)
+                on_path.add(task_id)
+            following = needs.get(task_id, [])
+            if turn < len(following):
+                stack.append((task_id, turn + 1))
+                needed = following[turn]
+                if needed in on_path:
+                    return [*path[path.index(needed) :], needed]
+                if needed not in done:
+                    stack.append((needed, 0))
+            else:
+                done.add(task_id)
+                on_path.discard(task_id)
+                path.pop()
+    return None

@@ -1,0 +1,162 @@
+"""What becomes of a task after an attempt: pure rules, no database and no clock."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import Any
+
+from swarm_shared.agents.cli import TroubleKind
+from swarm_shared.agents.trouble import Trouble
+from swarm_shared.models import FailureClass, HoldReason, Outcome, Status
+
+MAX_CRASH_BACKOFF_S = 30 * 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budgets:
+    """How much of each kind of failure a task may use up."""
+
+    max_retries: int  # after the first attempt; the task's own number wins
+    retry_delay_s: float = 0.0  # pause before a quality retry
+    crash_budget: int = 3  # held on this crash
+    crash_backoff_s: float = 15.0  # base of the pause from the second crash on
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptResult:
+    """How an attempt ended and everything worth keeping of it. JSON-able parts are plain dictionaries and lists."""
+
+    outcome: Outcome
+    failure_class: FailureClass | None = None
+    error: str | None = None
+    exit_code: int | None = None
+    builder_session_id: str | None = None
+    validator_session_id: str | None = None
+    builder_result: dict[str, Any] | None = None
+    check_results: list[dict[str, Any]] | None = None
+    validator_result: dict[str, Any] | None = None
+    must_fix: tuple[str, ...] = ()
+    base_sha: str | None = None
+    head_sha: str | None = None
+    tokens: int | None = None
+    cost_usd: float | None = None
+    trouble: Trouble | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """Where the task goes, and what the log says of it."""
+
+    status: Status  # NOT_STARTED means ready, or blocked where dependencies say so
+    failures: int
+    crashes: int
+    event: str
+    due_in_s: float | None = None
+    hold_reason: HoldReason | None = None
+
+
+def next_move(result: AttemptResult, *, failures: int, crashes: int, budgets: Budgets, rng: random.Random) -> Move:
+    """Decide where a task goes after `result`.
+
+    Args:
+        failures: Quality failures before this attempt, since the last fresh budget.
+        crashes: Crashes in a row before this attempt.
+        rng: Source of the jitter.
+    """
+    if result.outcome is Outcome.PASSED:
+        return Move(status=Status.COMPLETED, failures=failures, crashes=0, event="completed")
+    if result.outcome is Outcome.KILLED:
+        return Move(
+            status=Status.HELD,
+            failures=failures,
+            crashes=crashes,
+            event="killed",
+            hold_reason=HoldReason.KILLED,
+        )
+    if result.outcome is Outcome.CANCELLED:
+        return Move(status=Status.CANCELLED, failures=failures, crashes=crashes, event="cancelled")
+    match result.failure_class:
+        case FailureClass.QUALITY:
+            return _after_quality(failures + 1, budgets)
+        case FailureClass.CRASH:
+            return _after_crash(failures, crashes + 1, budgets, rng)
+        case FailureClass.UNREADABLE:
+            return Move(
+                status=Status.HELD,
+                failures=failures,
+                crashes=0,
+                event="held",
+                hold_reason=HoldReason.UNREADABLE,
+            )
+        case _:  # provider, setup, interrupted: not the task's fault, costs nothing
+            return Move(status=Status.NOT_STARTED, failures=failures, crashes=crashes, event="requeued")
+
+
+def _after_quality(failures: int, budgets: Budgets) -> Move:
+    if failures > budgets.max_retries:
+        return Move(status=Status.FAILED, failures=failures, crashes=0, event="failed")
+    if budgets.retry_delay_s > 0:
+        return Move(
+            status=Status.SCHEDULED,
+            failures=failures,
+            crashes=0,
+            event="retry_scheduled",
+            due_in_s=budgets.retry_delay_s,
+        )
+    return Move(status=Status.NOT_STARTED, failures=failures, crashes=0, event="retry_scheduled")
+
+
+def _after_crash(failures: int, crashes: int, budgets: Budgets, rng: random.Random) -> Move:
+    if crashes >= budgets.crash_budget:
+        return Move(
+            status=Status.HELD,
+            failures=failures,
+            crashes=crashes,
+            event="held",
+            hold_reason=HoldReason.CRASHED,
+        )
+    if crashes == 1:
+        return Move(status=Status.NOT_STARTED, failures=failures, crashes=crashes, event="requeued")
+    # Full jitter: a machine-wide cause must not bring all of its victims back at the same moment.
+    ceiling = min(MAX_CRASH_BACKOFF_S, budgets.crash_backoff_s * 2 ** (crashes - 2))
+    return Move(
+        status=Status.SCHEDULED,
+        failures=failures,
+        crashes=crashes,
+        event="requeued",
+        due_in_s=rng.uniform(0, ceiling),
+    )
+
+
+# Waiting for a provider: doubling from the first to the last, unless it said itself how long.
+FIRST_HOLD_S = 30.0
+LAST_HOLD_S = 600.0
+LONGEST_HOLD_S = 7 * 24 * 3600.0
+_NEEDS_A_PERSON = frozenset({TroubleKind.QUOTA, TroubleKind.CREDENTIALS})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """A pause of one agent CLI; `wait_s` None lasts until a person resumes."""
+
+    kind: TroubleKind
+    step: int
+    wait_s: float | None
+
+
+def next_hold(trouble: Trouble, *, step: int, rng: random.Random) -> Hold:
+    """How long nobody may start this agent CLI.
+
+    Args:
+        step: Holds of it in a row so far; 0 for the first.
+    """
+    if trouble.kind is TroubleKind.STARTUP:
+        # One serial repeat: a hold that is over at once lets a single attempt probe.
+        return Hold(kind=trouble.kind, step=step + 1, wait_s=0.0 if step == 0 else None)
+    if trouble.kind in _NEEDS_A_PERSON:
+        return Hold(kind=trouble.kind, step=step + 1, wait_s=None)
+    if trouble.wait_s is not None:
+        return Hold(kind=trouble.kind, step=step + 1, wait_s=min(max(trouble.wait_s, 1.0), LONGEST_HOLD_S))
+    wait = min(LAST_HOLD_S, FIRST_HOLD_S * 2**step)
+    return Hold(kind=trouble.kind, step=step + 1, wait_s=wait * rng.uniform(0.8, 1.2))

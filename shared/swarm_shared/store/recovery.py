@@ -1,0 +1,244 @@
+"""Taking a task away from an attempt, and closing the attempt once its process tree is proven gone.
+
+Rows only; signals and proofs are `swarm_shared.reaping`'s. Each step is safe to crash after: the reason is stored with
+the raised token, so that whoever comes next finishes the work.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import Any
+
+from swarm_shared.clock import Clock
+from swarm_shared.connection import Connection
+from swarm_shared.errors import LeaseLost
+from swarm_shared.models import FailureClass, Outcome
+from swarm_shared.processes import ProcessId
+from swarm_shared.sql import SQL
+from swarm_shared.store.base import Family, from_json, to_json
+from swarm_shared.store.policy import AttemptResult, Budgets
+from swarm_shared.store.queue import Settlement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """What an attempt ends as once nothing of its tree is left; stored when its token is raised."""
+
+    outcome: Outcome
+    failure_class: FailureClass | None
+    error: str
+    control: tuple[int, ...] = ()  # rows that this end answers
+    by: str = "reaper"
+
+    def as_json(self) -> str:
+        return (
+            to_json(
+                {
+                    "outcome": self.outcome,
+                    "failure_class": self.failure_class,
+                    "error": self.error,
+                    "control": list(self.control),
+                    "by": self.by,
+                }
+            )
+            or ""
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> Ending:
+        raw = from_json(text)
+        return cls(
+            outcome=Outcome(raw["outcome"]),
+            failure_class=FailureClass(raw["failure_class"]) if raw["failure_class"] else None,
+            error=raw["error"],
+            control=tuple(raw["control"]),
+            by=raw["by"],
+        )
+
+
+def crash(error: str) -> Ending:
+    """The end of an attempt whose worker or agent died."""
+    return Ending(outcome=Outcome.FAILED, failure_class=FailureClass.CRASH, error=error)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenAttempt:
+    """An attempt whose process tree is not yet proven gone, with everything needed to judge and end it."""
+
+    attempt: str
+    number: int
+    task: int
+    task_id: str
+    status: str
+    claimed_at: int
+    progress_at: int
+    progress_mono: int
+    ended: bool  # its end was settled before; only the proof is missing
+    ending: Ending | None  # set once it is fenced
+    fenced_at: int | None
+    run: int
+    worker_id: str
+    worker: ProcessId
+    worker_over: bool  # its row says stopped or crashed
+    worker_has_it: bool  # its row still names this attempt
+    keeper: ProcessId | None
+    lease_until_mono: int
+    tree_gone: bool  # the keeper left its own proof
+
+    def shown(self) -> dict[str, Any]:
+        """For the README's `find_orphaned_tasks`."""
+        return {
+            "id": self.task_id,
+            "status": self.status,
+            "attempt": self.number,
+            "worker_id": self.worker_id,
+            "claimed_at": self.claimed_at,
+            "last_progress_at": self.progress_at,
+        }
+
+
+class Recovery(Family):
+    """The rows' part of reaping."""
+
+    def __init__(self, connection: Connection, clock: Clock, rng: random.Random) -> None:
+        super().__init__(connection, clock)
+        self._settlement = Settlement(connection, clock, rng)
+
+    def open_attempts(self) -> list[OpenAttempt]:
+        """Everything that runs or is not proven gone; as many rows as there are workers, whatever the queue's size."""
+        return [_from_row(row) for row in self._db.dicts(SQL["open_attempts"])]
+
+    def recorded_processes(self, attempt: OpenAttempt) -> list[ProcessId]:
+        """The session processes that the attempt wrote down."""
+        found = []
+        for row in self._db.dicts(SQL["sessions_of_attempt"], {"attempt": attempt.attempt}):
+            if row["pid"] is not None:
+                found.append(
+                    ProcessId(
+                        pid=row["pid"],
+                        start_time=row["pid_start"],
+                        boot_id=attempt.worker.boot_id,
+                        pid_ns=attempt.worker.pid_ns,
+                    )
+                )
+        return found
+
+    def fence(self, attempt: OpenAttempt, ending: Ending) -> bool:
+        """Raise the task's token with the reason, in one durable transaction.
+
+        Returns:
+            False when the attempt was fenced before; the first reason stands.
+        """
+        values = {
+            "task": attempt.task,
+            "attempt": attempt.attempt,
+            "wall": self._clock.wall_ms(),
+            "fenced_as": ending.as_json(),
+        }
+        with self._db.transaction():
+            if not self._db.change(SQL["fence_attempt"], values):
+                return False
+            self._db.change(SQL["fence_task"], values)
+            self._event(
+                "orphaned",
+                ending.error,
+                task=attempt.task,
+                task_id=attempt.task_id,
+                attempt=attempt.attempt,
+                worker_id=attempt.worker_id,
+            )
+            return True
+
+    def close(self, attempt: OpenAttempt, ending: Ending, budgets: Budgets) -> bool:
+        """Settle a fenced attempt; only to be called when its tree is proven gone.
+
+        Returns:
+            False when somebody else proved and closed it.
+        """
+        result = AttemptResult(outcome=ending.outcome, failure_class=ending.failure_class, error=ending.error)
+        wall = self._clock.wall_ms()
+        with self._db.transaction():
+            if attempt.ended:
+                self._db.change(SQL["prove_gone"], {"task": attempt.task, "attempt": attempt.attempt, "wall": wall})
+                return True
+            try:
+                self._settlement.settle(
+                    attempt.task,
+                    attempt.attempt,
+                    result,
+                    budgets,
+                    worker_id=attempt.worker_id,
+                    keep_results=True,
+                )
+            except LeaseLost:
+                return False
+            for row in ending.control:
+                self._db.change(
+                    SQL["finish_control"],
+                    {
+                        "id": row,
+                        "status": "done",
+                        "handled_by": ending.by,
+                        "wall": wall,
+                        "result": f"attempt {attempt.number} {ending.outcome}",
+                    },
+                )
+            return True
+
+    def hold_unproven(self, attempt: OpenAttempt, seen: str) -> None:
+        """Hold a task whose old processes cannot be proven gone; no claim can take it meanwhile."""
+        values = {
+            "task": attempt.task,
+            "attempt": attempt.attempt,
+            "wall": self._clock.wall_ms(),
+            "error": seen,
+        }
+        with self._db.transaction():
+            if self._db.change(SQL["hold_unproven"], values):
+                self._event(
+                    "held",
+                    seen,
+                    task=attempt.task,
+                    task_id=attempt.task_id,
+                    attempt=attempt.attempt,
+                    worker_id=attempt.worker_id,
+                )
+
+    def note_boot(self) -> bool:
+        """Void what was measured on the monotonic clock of another boot; whether there was one."""
+        boot = self._clock.boot_id()
+        if self._db.value(SQL["meta"], {"key": "boot"}) == boot:
+            return False
+        with self._db.transaction():
+            self._db.change(SQL["set_meta"], {"key": "boot", "value": boot})
+            self._db.change(SQL["void_schedules"])
+            self._db.change(SQL["void_hold_times"])
+        return True
+
+
+def _from_row(row: dict[str, Any]) -> OpenAttempt:
+    def process(pid: int, start: int) -> ProcessId:
+        return ProcessId(pid=pid, start_time=start, boot_id=row["boot_id"], pid_ns=row["pid_ns"])
+
+    return OpenAttempt(
+        attempt=row["attempt"],
+        number=row["number"],
+        task=row["task"],
+        task_id=row["task_id"],
+        status=row["status"],
+        claimed_at=row["claimed_at"],
+        progress_at=row["progress_at"],
+        progress_mono=row["progress_mono"],
+        ended=row["ended_at"] is not None,
+        ending=Ending.from_json(row["fenced_as"]) if row["fenced_as"] else None,
+        fenced_at=row["fenced_at"],
+        run=row["run"],
+        worker_id=row["worker_id"],
+        worker=process(row["pid"], row["pid_start"]),
+        worker_over=row["worker_status"] in ("stopped", "crashed"),
+        worker_has_it=row["worker_attempt"] == row["attempt"],
+        keeper=process(row["keeper_pid"], row["keeper_start"]) if row["keeper_pid"] is not None else None,
+        lease_until_mono=row["lease_until_mono"],
+        tree_gone=row["tree_gone_at"] is not None,
+    )

@@ -1,0 +1,173 @@
+"""The state of the whole swarm: flags, provider holds, the other programs, and facts about the file."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from swarm_shared.processes import ProcessId
+from swarm_shared.sql import SQL
+from swarm_shared.store.base import Family
+
+PAUSED, DRAINED, EMERGENCY_STOP, DISK_LOW = "paused", "drained", "emergency_stop", "disk_low"
+_EVENT_OF_FLAG = {PAUSED: "paused", DRAINED: "drained", EMERGENCY_STOP: "emergency_stop", DISK_LOW: "paused"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flag:
+    """A stored state that stops claims; every claim reads it, and it survives restarts."""
+
+    name: str
+    set_at: int
+    actor: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderHold:
+    """Why nobody may start an agent CLI, and until when (wall ms; None: until a person resumes)."""
+
+    agent_cli: str
+    kind: str
+    reason: str
+    since: int
+    until_at: int | None
+    step: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """A program of the swarm other than the workers: reaper, dashboard or start."""
+
+    name: str
+    process: ProcessId
+    started_at: int
+    seen_at: int
+    stopped_at: int | None
+    detail: Mapping[str, Any]
+
+    def is_alive(self) -> bool:
+        """Whether its process runs; one of another pid namespace is believed."""
+        return self.stopped_at is None and self.process.is_alive() is not False
+
+
+class Swarm(Family):
+    """Verbs on the swarm as a whole."""
+
+    def flags(self) -> dict[str, Flag]:
+        """Flags that are set, by name."""
+        rows = self._db.rows(SQL["flags"])
+        return {n: Flag(name=n, set_at=s, actor=a, reason=r) for n, s, a, r in rows}
+
+    def set_flag(self, name: str, *, actor: str, reason: str = "") -> None:
+        """Set a flag. Joins the caller's transaction or makes its own."""
+        self._within(lambda: self._set(name, actor, reason))
+
+    def clear_flag(self, name: str) -> bool:
+        """Clear a flag; whether it was set."""
+        return bool(self._within(lambda: self._db.change(SQL["clear_flag"], {"name": name})))
+
+    def resume(self, *, actor: str) -> None:
+        """Clear pause, drain, emergency stop and provider holds: people have seen to it."""
+
+        def clear() -> int:
+            for name in (PAUSED, DRAINED, EMERGENCY_STOP):
+                self._db.change(SQL["clear_flag"], {"name": name})
+            self._db.change(SQL["clear_holds"])
+            for row in self._db.rows(SQL["alive_workers"]):
+                self._db.change(SQL["want_of_worker"], {"run": row[0], "wanted": None})
+            self._event("resumed", f"by {actor}")
+            return 0
+
+        self._within(clear)
+
+    def holds(self) -> list[ProviderHold]:
+        """Agent CLIs that nobody may start now, or that only one attempt may probe."""
+        return [
+            ProviderHold(agent_cli=c, kind=k, reason=r, since=s, until_at=u, step=n)
+            for c, k, r, s, u, n in self._db.rows(SQL["holds"])
+        ]
+
+    def register_service(self, name: str, process: ProcessId, detail: Mapping[str, Any] | None = None) -> None:
+        """Say that a program runs, and what others may need of it (port, socket)."""
+        values = {
+            "name": name,
+            "pid": process.pid,
+            "pid_start": process.start_time,
+            "boot_id": process.boot_id,
+            "pid_ns": process.pid_ns,
+            "wall": self._clock.wall_ms(),
+            "detail": json.dumps(dict(detail or {})),
+        }
+        with self._db.transaction(durable=False):
+            self._db.change(SQL["put_service"], values)
+
+    def see_service(self, name: str, process: ProcessId, detail: Mapping[str, Any]) -> None:
+        """Renew a program's sign of life and its details."""
+        values = {
+            "name": name,
+            "pid": process.pid,
+            "pid_start": process.start_time,
+            "wall": self._clock.wall_ms(),
+            "detail": json.dumps(dict(detail)),
+        }
+        with self._db.transaction(durable=False):
+            self._db.change(SQL["see_service"], values)
+
+    def end_service(self, name: str, process: ProcessId) -> None:
+        values = {
+            "name": name,
+            "pid": process.pid,
+            "pid_start": process.start_time,
+            "wall": self._clock.wall_ms(),
+        }
+        with self._db.transaction(durable=False):
+            self._db.change(SQL["end_service"], values)
+
+    def services(self) -> dict[str, Service]:
+        """The programs that have registered, by name, whether or not they still run."""
+        found = {}
+        for name, pid, start, boot, ns, started, seen, stopped, detail in self._db.rows(SQL["services"]):
+            process = ProcessId(pid=pid, start_time=start, boot_id=boot, pid_ns=ns)
+            found[name] = Service(
+                name=name,
+                process=process,
+                started_at=started,
+                seen_at=seen,
+                stopped_at=stopped,
+                detail=json.loads(detail),
+            )
+        return found
+
+    def meta(self, key: str) -> str | None:
+        """A fact about the file."""
+        value = self._db.value(SQL["meta"], {"key": key})
+        return None if value is None else str(value)
+
+    def set_meta(self, key: str, value: str) -> None:
+        self._within(lambda: self._db.change(SQL["set_meta"], {"key": key, "value": value}))
+
+    def dashboard_token(self) -> str:
+        """The 256-bit secret of this database's dashboard; made on first use."""
+        known = self.meta("dashboard_token")
+        if known is not None:
+            return known
+        fresh = secrets.token_urlsafe(32)
+        with self._db.transaction():
+            self._db.change(SQL["set_meta_once"], {"key": "dashboard_token", "value": fresh})
+        return self.meta("dashboard_token") or fresh
+
+    def _set(self, name: str, actor: str, reason: str) -> int:
+        values = {"name": name, "wall": self._clock.wall_ms(), "actor": actor, "reason": reason}
+        self._db.change(SQL["set_flag"], values)
+        self._event(_EVENT_OF_FLAG.get(name, "paused"), f"by {actor}" + (f": {reason}" if reason else ""))
+        return 1
+
+    def _within(self, change: Any) -> Any:
+        if self._db.in_transaction:
+            return change()
+        with self._db.transaction():
+            return change()

@@ -1,0 +1,214 @@
+"""Reading tasks: single ones, pages, totals, and their history in the shape of the JSON answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from swarm_shared.clock import iso
+from swarm_shared.errors import NotFound
+from swarm_shared.models import GROUP_OF, Group, Status, TaskSpec, priority_label
+from swarm_shared.sql import SQL
+from swarm_shared.store.base import Family, from_json
+from swarm_shared.taskfile.definition import spec_from_definition
+
+ETA_WINDOW_ATTEMPTS = 200
+EXPORT_BATCH = 500
+_TIMES = ("created_at", "updated_at", "claimed_at", "started_at", "completed_at", "due_at")
+_ATTEMPT_JSON = ("builder_result", "check_results", "validator_result", "must_fix")
+
+
+class Tasks(Family):
+    """Reads in autocommit, each short: a long reader would keep the write-ahead log from shrinking."""
+
+    def get(self, task_id: str) -> dict[str, Any]:
+        """One task in the shape of `list-tasks`, plus its internal `seq`, `hold_reason`, `note` and the like.
+
+        Raises:
+            NotFound: No such task.
+        """
+        rows = self._db.dicts(SQL["task_row"], {"id": task_id})
+        if not rows:
+            raise NotFound(f"no task {task_id!r}", hint="amplifier-swarm list-tasks shows the ids")
+        return self._shown(rows[0])
+
+    def spec(self, task: int) -> TaskSpec:
+        """The task as its file states it."""
+        rows = self._db.dicts(SQL["task_row_by_seq"], {"task": task})
+        if not rows:
+            raise NotFound(f"no task with number {task}")
+        return self._spec(rows[0])
+
+    def page(
+        self,
+        *,
+        statuses: Sequence[Status] = (),
+        phase: str | None = None,
+        after: int = 0,
+        limit: int = 20,
+    ) -> tuple[list[dict[str, Any]], int]:
+        """Tasks in import order after the key `after`, and how many match in all (from the counters, so at once)."""
+        clauses, values = ["t.seq > :after"], {"after": after, "limit": limit, "phase": phase}
+        index = ""
+        if statuses:
+            names = [f":s{n}" for n in range(len(statuses))]
+            clauses.append(f"t.status IN ({', '.join(names)})")
+            values |= {f"s{n}": str(status) for n, status in enumerate(statuses)}
+        if phase is not None:
+            clauses.append("t.phase = :phase")
+        rows = self._db.dicts(
+            f"SELECT t.*, d.body FROM tasks AS t {index} LEFT JOIN definitions AS d ON d.task = t.seq "
+            f"WHERE {' AND '.join(clauses)} ORDER BY t.seq LIMIT :limit",
+            values,
+        )
+        return [self._shown(row) for row in rows], self._count(statuses, phase)
+
+    def counts(self) -> dict[Status, tuple[int, float]]:
+        """Tasks and estimated hours per stored status; statuses without tasks are left out."""
+        rows = self._db.rows(SQL["counters"])
+        return {Status(status): (int(n), float(hours)) for status, n, hours in rows if n}
+
+    def summary(self) -> dict[str, Any]:
+        """The counted part of the JSON `status`: groups, stored statuses, progress, remaining hours."""
+        counts = self.counts()
+        groups: dict[str, dict[str, Any]] = {str(g): {"count": 0, "hours": 0.0} for g in Group}
+        for status, (n, hours) in counts.items():
+            groups[GROUP_OF[status]]["count"] += n
+            groups[GROUP_OF[status]]["hours"] += hours
+        total = sum(n for n, _ in counts.values())
+        groups["total"] = {"count": total, "hours": sum(hours for _, hours in counts.values())}
+        for group in groups.values():
+            group["hours"] = round(group["hours"], 3)
+        done = groups["completed"]["count"]
+        left = sum(groups[g]["hours"] for g in ("not_started", "in_progress"))
+        return {
+            "tasks": groups,
+            "by_status": {str(status): n for status, (n, _) in counts.items()},
+            "progress": done / total if total else 0.0,
+            "remaining_hours": round(left, 3),
+        }
+
+    def eta_s(self, workers: int) -> float | None:
+        """Seconds until the open tasks are through, from the mean of recent passes; None without a basis."""
+        rows = self._db.rows(SQL["recent_attempts"], {"window": ETA_WINDOW_ATTEMPTS})
+        counts = self.counts()
+        open_tasks = sum(
+            n for status, (n, _) in counts.items() if GROUP_OF[status] in (Group.NOT_STARTED, Group.IN_PROGRESS)
+        )
+        if not open_tasks:
+            return 0.0
+        if not rows or workers < 1:
+            return None
+        mean_ms = sum(ended - claimed for claimed, ended, _ in rows) / len(rows)
+        return float(round(mean_ms / 1000 * open_tasks / workers, 1))
+
+    def running(self) -> list[dict[str, Any]]:
+        """Tasks that a worker has now, with stage and the time of the last sign of progress (ms)."""
+        return self._db.dicts(SQL["running_tasks"])
+
+    def attempts(self, task: int) -> list[dict[str, Any]]:
+        """All tries, oldest first, in the shape of `task-info`."""
+        return [_attempt_shown(row) for row in self._db.dicts(SQL["attempts_of"], {"task": task})]
+
+    def sessions(self, attempt: str) -> list[dict[str, Any]]:
+        """The sessions of an attempt in order; times in milliseconds."""
+        return self._db.dicts(SQL["sessions_of_attempt"], {"attempt": attempt})
+
+    def needs(self, task: int) -> list[tuple[str, Status]]:
+        """What a task waits for or waited for, as (id, status)."""
+        return [(i, Status(s)) for i, s, _ in self._db.rows(SQL["needs_of"], {"task": task})]
+
+    def dependents(self, task: int) -> list[tuple[str, Status]]:
+        return [(i, Status(s)) for i, s, _ in self._db.rows(SQL["dependents_of"], {"task": task})]
+
+    def matching(self, statuses: Sequence[Status], phase: str | None, *, limit: int) -> list[str]:
+        """Ids for a bulk verb, in import order."""
+        import json
+
+        values = {
+            "statuses": json.dumps([str(s) for s in statuses]) if statuses else None,
+            "phase": phase,
+            "after": 0,
+            "limit": limit,
+        }
+        return [row[0] for row in self._db.rows(SQL["ids_matching"], values)]
+
+    def specs(self, statuses: Sequence[Status] = ()) -> Iterator[TaskSpec]:
+        """Every task for an export, in import order, a batch at a time."""
+        after = 0
+        wanted = set(statuses)
+        while True:
+            rows = self._db.dicts(SQL["tasks_for_export"], {"after": after, "limit": EXPORT_BATCH})
+            if not rows:
+                return
+            first, after = rows[0]["seq"], rows[-1]["seq"]
+            needs: dict[int, list[str]] = {}
+            for task, needed in self._db.rows(SQL["needs_for_export"], {"first": first, "last": after}):
+                needs.setdefault(task, []).append(needed)
+            for row in rows:
+                if not wanted or Status(row["status"]) in wanted:
+                    yield self._spec(row, tuple(needs.get(row["seq"], ())))
+
+    def _count(self, statuses: Sequence[Status], phase: str | None) -> int:
+        rows = self._db.rows(SQL["counters_by_phase"])
+        wanted = set(statuses)
+        return sum(n for p, s, n, _ in rows if (phase is None or p == phase) and (not wanted or Status(s) in wanted))
+
+    def _spec(self, row: dict[str, Any], needs: tuple[str, ...] | None = None) -> TaskSpec:
+        body = from_json(row["body"]) or {}
+        body |= {
+            "id": row["id"],
+            "name": row["name"],
+            "phase": row["phase"],
+            "type": row["type"],
+            "status": row["status"],
+            "priority": row["priority"],
+            "estimated_hours": row["estimated_hours"],
+        }
+        if needs is not None:
+            body["dependencies"] = list(needs)
+        return spec_from_definition(body)
+
+    def _shown(self, row: dict[str, Any]) -> dict[str, Any]:
+        spec = self._spec(row)
+        last = self._db.dicts(SQL["last_attempt"], {"task": row["seq"]})
+        attempt = _attempt_shown(last[0]) if last else {}
+        shown: dict[str, Any] = {
+            "id": row["id"],
+            "name": row["name"],
+            "phase": row["phase"],
+            "type": row["type"],
+            "status": row["status"],
+            "group": str(GROUP_OF[Status(row["status"])]),
+            "stage": row["stage"],
+            "priority": priority_label(row["priority"]),
+            "estimated_hours": None if row["estimated_hours"] is None else float(row["estimated_hours"]),
+            "description": spec.description,
+            "acceptance_criteria": list(spec.acceptance_criteria),
+            "files": list(spec.files),
+            "design_docs": list(spec.design_docs),
+            "dependencies": [needed for needed, _ in self.needs(row["seq"])],
+            "worker_id": row["worker_id"],
+            "attempt_count": row["attempt_count"],
+            "max_retries": row["max_retries"],
+            "last_error": row["last_error"],
+            "hold_reason": row["hold_reason"],
+            "note": row["note"],
+            "failures": row["failures"],
+            "crashes": row["crashes"],
+            "blockers": row["blockers"],
+            "seq": row["seq"],
+        }
+        shown |= {name: iso(row[name]) for name in _TIMES}
+        for name in ("builder_session_id", "validator_session_id", "builder_result", "validator_result"):
+            shown[name] = attempt.get(name)
+        return shown
+
+
+def _attempt_shown(row: dict[str, Any]) -> dict[str, Any]:
+    shown = {name: row[name] for name in row if name not in ("token", "progress_mono", "fenced_as", "task")}
+    for name in _ATTEMPT_JSON:
+        shown[name] = from_json(row[name])
+    for name in ("claimed_at", "started_at", "ended_at", "progress_at", "fenced_at"):
+        shown[name] = iso(row[name])
+    return shown
