@@ -1,0 +1,173 @@
+"""`scale` against a real supervisord: surplus workers retire, the others are not touched, its files agree."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+
+import pytest
+from supervision import DEADLINE_S, QUICK_START, Swarm, swarm
+
+from swarm_shared.supervisor_client import SupervisorRefused, process_name
+from swarm_shared.supervisor_rpc import STILL_RUNNING
+
+pytestmark = pytest.mark.integration
+
+THREE = ("worker-1", "worker-2", "worker-3")
+FIVE = (*THREE, "worker-4", "worker-5")
+
+
+def assert_nothing_to_update(swarm_: Swarm) -> None:
+    """What a person sees who asks supervisord for changes of its files: none, and nobody is restarted."""
+    before = swarm_.pids()
+    assert "No config updates" in swarm_.ctl("reread").stdout
+    assert swarm_.ctl("update").stdout == ""
+    assert swarm_.pids() == before
+
+
+def test_scaling_up_and_down_leaves_the_other_workers_alone() -> None:
+    with swarm() as running:
+        running.wait_ready(*THREE)
+        first = running.pids()
+        assert len(first) == 5
+
+        grown = running.ctl("scale", "5")
+        assert (grown.returncode, grown.stdout.splitlines()[-1]) == (0, "workers: 5")
+        running.wait_ready(*FIVE)
+        assert_nothing_to_update(running)
+
+        running.note("finish", "worker-4", "0")
+        running.note("finish", "worker-5", "0")
+        shrunk = running.ctl("scale", "3")
+        assert shrunk.returncode == 0
+        assert "swarm-worker:swarm-worker-4: retired" in shrunk.stdout
+        assert running.pids() == first
+        assert_nothing_to_update(running)
+
+
+def test_a_surplus_worker_finishes_what_it_runs_and_the_swarm_does_not_grow_meanwhile() -> None:
+    with swarm() as running:
+        pids = running.wait_ready(*THREE)
+
+        assert running.client.scale(2).retiring == ("swarm-worker-3",)
+        running.wait_for("the request to retire", lambda: running.noted("retiring", "worker-3"))
+        assert running.worker_pids() == pids
+        assert [slot.name for slot in running.client.slots() if slot.retiring] == ["swarm-worker-3"]
+        assert_nothing_to_update(running)
+
+        with pytest.raises(SupervisorRefused, match="still draining: swarm-worker-3") as refusal:
+            running.client.scale(3)
+        assert refusal.value.fault == STILL_RUNNING
+        refused = running.ctl("scale", "3")
+        assert (refused.returncode, "still draining" in refused.stdout) == (1, True)
+        assert running.worker_pids() == pids
+        assert "numprocs=2" in running.override.read_text()
+
+        running.note("finish", "worker-3", "0")
+        running.wait_ready("worker-1", "worker-2")
+        running.wait_for("the slot to go", lambda: len(running.client.slots()) == 2)
+        running.client.scale(3)
+        assert running.wait_ready(*THREE)["worker-1"] == pids["worker-1"]
+
+
+def test_the_command_waits_for_a_surplus_worker_and_ctrl_c_leaves_it_finishing() -> None:
+    with swarm() as running:
+        running.wait_ready(*THREE)
+        with subprocess.Popen(running.ctl_command("scale", "2"), stdout=subprocess.PIPE, text=True) as waiting:
+            running.wait_for("the request to retire", lambda: running.noted("retiring", "worker-3"))
+            assert waiting.poll() is None
+            waiting.send_signal(signal.SIGINT)
+            output, _ = waiting.communicate(timeout=DEADLINE_S)
+        assert "no longer waiting" in output
+        assert "worker-3" in running.worker_pids()
+
+        with subprocess.Popen(running.ctl_command("scale", "2"), stdout=subprocess.PIPE, text=True) as waiting:
+            running.note("finish", "worker-3", "0")
+            output, _ = waiting.communicate(timeout=DEADLINE_S)
+        assert waiting.returncode == 0
+        assert output.endswith("workers: 2\n")
+
+
+@pytest.mark.parametrize("conf", ["", QUICK_START], ids=["while starting", "while running"])
+def test_a_worker_that_crashes_while_it_retires_is_not_started_again(conf: str) -> None:
+    with swarm(conf=conf) as running:
+        running.wait_ready(*THREE)
+        running.note("finish", "worker-3", "1")
+        running.client.scale(2)
+        running.wait_for("its end", lambda: "worker-3" not in running.worker_pids())
+        running.wait_for("the slot to go", lambda: len(running.client.slots()) == 2)
+        assert running.log.count("spawned: 'swarm-worker-3'") == 1
+        assert "spawnerr" not in running.log  # nor was it tried
+        assert set(running.worker_pids()) == {"worker-1", "worker-2"}
+
+
+def test_a_retired_slot_cannot_be_started_by_hand() -> None:
+    with swarm(conf=QUICK_START) as running:
+        running.wait_ready(*THREE)
+        running.note("finish", "worker-3", "0")
+        running.client.scale(2)
+        running.wait_for("its end", lambda: "worker-3" not in running.worker_pids())
+        with pytest.raises(SupervisorRefused):
+            running.client.start_process(process_name("worker-3"))
+        assert set(running.worker_pids()) == {"worker-1", "worker-2"}
+
+
+def test_a_retired_slot_goes_by_itself() -> None:
+    with swarm() as running:
+        running.wait_ready(*THREE)
+        running.note("finish", "worker-3", "0")
+        running.client.scale(2)
+        running.wait_for("the slot to go", lambda: "retired: swarm-worker-3" in running.log)
+
+
+def test_scale_now_stops_surplus_workers_and_those_that_retire_already() -> None:
+    with swarm() as running:
+        running.wait_ready(*THREE)
+        running.client.scale(2)
+        running.wait_for("the request to retire", lambda: running.noted("retiring", "worker-3"))
+        done = running.ctl("scale", "1", "--now")
+        assert done.returncode == 0, done.stdout
+        assert not running.noted("retiring", "worker-2")
+        assert set(running.worker_pids()) == {"worker-1"}
+
+
+def test_scaling_to_none_and_back() -> None:
+    with swarm() as running:
+        running.wait_ready(*THREE)
+        assert running.ctl("scale", "0", "--now").returncode == 0
+        assert set(running.pids()) == {"swarm-reaper", "swarm-dashboard"}
+        assert_nothing_to_update(running)
+        running.client.scale(2)
+        running.wait_ready("worker-1", "worker-2")
+
+
+@pytest.mark.parametrize("words", [["65"], ["-1"], ["many"], [], ["3", "4"], ["3", "--later"], ["00003x"]])
+def test_a_scale_that_makes_no_sense_is_a_usage_error(words: list[str]) -> None:
+    with swarm() as running:
+        done = running.ctl("scale", *words)
+        assert (done.returncode, "scale N" in done.stdout) == (2, True)
+        assert not running.override.exists()
+
+
+def test_a_reload_keeps_the_count_and_a_shutdown_forgets_it() -> None:
+    with swarm(environ={"SWARM_WORKERS": "2"}) as running:
+        first = running.wait_ready("worker-1", "worker-2")
+        running.client.scale(1, now=True)
+        running.wait_ready("worker-1")
+        os.kill(running.process.pid, signal.SIGHUP)
+        running.wait_for("the worker after it", lambda: running.ready_pid("worker-1") != first["worker-1"])
+        running.wait_ready("worker-1")
+        assert running.process.poll() is None
+
+        running.client.shutdown()
+        assert running.wait_end() == 0
+        assert not running.override.exists()
+
+
+def test_help_for_scale_is_there_and_help_for_other_commands_is_as_before() -> None:
+    with swarm() as running:
+        helped = running.ctl("help", "scale").stdout
+        assert "Surplus workers finish what they run" in helped
+        assert "No help" not in helped + running.ctl("help", "status").stdout
+        assert "scale" in running.ctl("help").stdout
