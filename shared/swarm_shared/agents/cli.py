@@ -1,0 +1,109 @@
+"""What an agent CLI is to the suite: frozen data, so that a new CLI needs settings and no code."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from swarm_shared.models import Role
+
+
+class PromptChannel(StrEnum):
+    """How a prompt reaches the CLI."""
+
+    STDIN = "stdin"
+    ARGUMENT = "argument"
+    NONE = "none"
+
+
+class Reader(StrEnum):
+    """How the end of a session is read."""
+
+    EVENTS = "events"  # JSON objects on standard output, one or many
+    TEXT = "text"  # standard output is the answer
+    EXIT_CODE = "exit_code"  # a command: 0 is a pass
+
+
+class Progress(StrEnum):
+    """What shows that a session is alive."""
+
+    STREAM = "stream"  # its output
+    EVENTS = "events"  # its session files grow
+    NONE = "none"  # nothing before the end: only the session limit binds it
+
+
+class Store(StrEnum):
+    """Where the CLI keeps sessions, usage and agents."""
+
+    AMPLIFIER = "amplifier"
+    NONE = "none"
+
+
+class TroubleKind(StrEnum):
+    """What keeps every session from working, not only this task's."""
+
+    THROTTLED = "throttled"  # wait, then go on
+    OVERLOADED = "overloaded"  # wait, usually shorter
+    WINDOW = "window"  # the plan's share of these hours or days is used up
+    QUOTA = "quota"  # money or a hard quota: a person must act
+    CREDENTIALS = "credentials"  # a person must act
+    STARTUP = "startup"  # the CLI itself cannot start
+
+
+# The word in data files for a text that looks like trouble and is none.
+NO_TROUBLE = "none"
+
+Condition = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Take:
+    """A value to take from events that meet a condition; an empty path takes the whole event as JSON."""
+
+    when: Condition
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultRules:
+    """How a CLI's events tell success, answer, error text, session id and usage."""
+
+    ok: tuple[Condition, ...] = ()
+    failed: tuple[Condition, ...] = ()
+    answer: tuple[Take, ...] = ()
+    error: tuple[Take, ...] = ()
+    session: tuple[str, ...] = ()
+    tokens: tuple[str, ...] = ()
+    cost: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sign:
+    """A text of an error channel and what it means; None means that it is no trouble."""
+
+    kind: TroubleKind | None
+    pattern: re.Pattern[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentCli:
+    """One preset; every key is explained at the top of presets.toml."""
+
+    name: str
+    binary: str
+    argv: Mapping[Role, tuple[str, ...]]
+    prompt: PromptChannel
+    reader: Reader
+    version: tuple[str, ...] = ()
+    resume: tuple[str, ...] = ()
+    progress: Progress = Progress.NONE
+    store: Store = Store.NONE
+    expands_mentions: bool = False
+    warm_up: bool = False
+    env: Mapping[str, str] = field(default_factory=dict)
+    trouble: tuple[Sign, ...] = ()
+    trouble_exits: Mapping[int, TroubleKind] = field(default_factory=dict)
+    cancelled: tuple[re.Pattern[str], ...] = ()
+    result: ResultRules = field(default_factory=ResultRules)

@@ -1,0 +1,192 @@
+"""Turns a preset and a task into what is started: command line, environment and standard input."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from swarm_shared.agents.cli import AgentCli, PromptChannel
+from swarm_shared.agents.entry import PLACEHOLDER
+from swarm_shared.agents.persona import agent_bundle
+from swarm_shared.errors import ConfigError, InputError
+from swarm_shared.models import Role, TaskSpec
+
+# Linux takes no longer single argument (MAX_ARG_STRLEN).
+ARGUMENT_LIMIT_BYTES = 128 * 1024 - 1
+MARKER = "AMPLIFIER_SWARM_ATTEMPT"
+# A nested swarm overwrites MARKER's value; a name that holds the attempt survives beside the new one.
+MARKER_NAME_PREFIX = "AMPLIFIER_SWARM_IN_"
+
+_OURS = ("SWARM_", "SUPERVISOR_")
+_TASK_COMMANDS = ("run", "verify")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionPlan:
+    """One session to start.
+
+    `attempt_id` is the attempt's UUID; `private_dir` is a folder of ours that exists.
+    `project_root` is the folder the session works in: the project, or the task's worktree.
+    `resume_session` names an earlier session to go on with; used only where the CLI can.
+    """
+
+    role: Role
+    agent: str
+    prompt: str
+    task: TaskSpec
+    attempt_id: str
+    attempt_number: int
+    private_dir: Path
+    project_root: Path
+    resume_session: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """What to start: argv[0] is absolute, `env` is the whole environment, `stdin` all that goes in."""
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    stdin: bytes
+
+
+def has_session(cli: AgentCli, role: Role, task: TaskSpec) -> bool:
+    """Whether this role has anything to run: where `verify` is the validator, a task without it has none."""
+    if role is not Role.VALIDATOR:
+        return True
+    return all(getattr(task, name) for name in _commands_asked(cli.argv[role]))
+
+
+def prepare(cli: AgentCli, plan: SessionPlan, base_env: Mapping[str, str]) -> Launch:
+    """What to start for this session; writes the persona file where the CLI takes one.
+
+    Args:
+        base_env: The environment that the services were started in.
+
+    Raises:
+        ConfigError: The CLI's binary is not found, or an agent's name cannot be used with it.
+        InputError: The task lacks what this CLI needs (`run:`), or a text is too long for the command line.
+    """
+    template = cli.argv[plan.role]
+    if plan.resume_session is not None and cli.resume:
+        template = cli.resume
+    for name in _commands_asked(template):
+        if not getattr(plan.task, name):
+            raise InputError(
+                f"task {plan.task.id} has no `{name}:`, and agent CLI {cli.name!r} runs nothing else",
+                hint=f"give the task a `{name}:` command, or choose another agent CLI",
+            )
+    texts = _texts(cli, plan)
+    env = session_environment(
+        base_env,
+        task=plan.task,
+        attempt_id=plan.attempt_id,
+        attempt_number=plan.attempt_number,
+        role=plan.role,
+        extra={name: _fill(value, texts) for name, value in cli.env.items()},
+    )
+    if any("{agent_bundle}" in word for word in template):
+        texts["agent_bundle"] = agent_bundle(plan.agent, plan.role, plan.private_dir)
+    words = [_fill(word, texts) for word in template]
+    for word in words:
+        if len(os.fsencode(word)) > ARGUMENT_LIMIT_BYTES:
+            raise InputError(
+                f"task {plan.task.id}: {len(word)} characters are too long for {cli.name}'s command line",
+                hint="shorten the description, or use an agent CLI that reads its prompt from standard input",
+            )
+    stdin = plan.prompt.encode("utf-8", "replace") if cli.prompt is PromptChannel.STDIN else b""
+    return Launch(argv=(find_binary(cli, env), *words), env=env, stdin=stdin)
+
+
+def session_environment(
+    base: Mapping[str, str],
+    *,
+    task: TaskSpec,
+    attempt_id: str,
+    attempt_number: int,
+    role: Role,
+    extra: Mapping[str, str] | None = None,
+) -> dict[str, str]:
+    """The environment of an agent or a check: the person's, the task's own, and the attempt's marks.
+
+    Our own settings and supervisord's variables are left out: a swarm inside an agent must not take our database
+    for its own, nor talk to our supervisord by accident.
+    """
+    env = {name: value for name, value in base.items() if not name.startswith(_OURS)}
+    # Agents look at a shared checkout all the time; optional locks would make them fight over index.lock.
+    env["GIT_OPTIONAL_LOCKS"] = "0"
+    env.update(extra or {})
+    env.update(task.env)
+    # Last, so that no task can hide its processes from the sweep.
+    env["AMPLIFIER_SWARM_TASK_ID"] = task.id
+    env[MARKER] = attempt_id
+    env["AMPLIFIER_SWARM_ATTEMPT_NUMBER"] = str(attempt_number)
+    env["AMPLIFIER_SWARM_ROLE"] = role.value
+    env[marker_name(attempt_id)] = "1"
+    return env
+
+
+def marker_name(attempt_id: str) -> str:
+    """The variable whose name holds the attempt: a nested swarm overwrites the marker, and not this."""
+    return MARKER_NAME_PREFIX + re.sub(r"[^0-9a-f]", "", attempt_id.lower())
+
+
+def find_binary(cli: AgentCli, env: Mapping[str, str]) -> str:
+    """The absolute path of the CLI's program in that environment.
+
+    Raises:
+        ConfigError: It is not there or not executable.
+    """
+    name = _fill(cli.binary, {"python": sys.executable})
+    found = _which(name, env.get("PATH", os.defpath))
+    if found is None:
+        raise ConfigError(
+            f"agent CLI {cli.name!r}: program {name!r} was not found",
+            hint="install it, put it on PATH, or choose another one with --agent-cli",
+        )
+    return os.path.abspath(found)
+
+
+_FOUND: dict[tuple[str, str], str] = {}
+
+
+def _which(name: str, path: str) -> str | None:
+    """As `shutil.which`; what was found once is only looked at again, not searched for, at every session."""
+    known = _FOUND.get((name, path))
+    if known is not None and os.access(known, os.X_OK):
+        return known
+    found = shutil.which(name, path=path)
+    if found is not None:
+        _FOUND[name, path] = found
+    return found
+
+
+def _texts(cli: AgentCli, plan: SessionPlan) -> dict[str, str]:
+    return {
+        "agent": plan.agent,
+        "project_root": str(plan.project_root),
+        "private_dir": str(plan.private_dir),
+        "prompt": plan.prompt,
+        "session_id": plan.resume_session or "",
+        "task_id": plan.task.id,
+        "attempt_id": plan.attempt_id,
+        "run": plan.task.run or "",
+        "verify": plan.task.verify or "",
+        "script": json.dumps(plan.task.extra.get("script") or {}),
+        "python": sys.executable,
+    }
+
+
+def _commands_asked(template: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name in _TASK_COMMANDS if any(f"{{{name}}}" in word for word in template))
+
+
+def _fill(template: str, texts: Mapping[str, str]) -> str:
+    # One pass, so that braces inside a task's own text stay as they are.
+    return PLACEHOLDER.sub(lambda found: texts.get(found[1], found[0]), template)

@@ -1,0 +1,230 @@
+"""What the end of a session means: structure goes before exit codes, and exit codes before text."""
+
+from __future__ import annotations
+
+import signal as signals
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from swarm_shared.agents.answers import closing_answer, find_answer, items, judge
+from swarm_shared.agents.cli import AgentCli, Reader, TroubleKind
+from swarm_shared.agents.events import Said, read_events
+from swarm_shared.agents.objects import storable, without_colours
+from swarm_shared.agents.trouble import Trouble, find_trouble
+from swarm_shared.models import FailureClass, Role
+
+REASON_LIMIT_CHARS = 4_000
+# The lines of a failing command that the next attempt is shown.
+TAIL_LINES = 40
+LINE_LIMIT_CHARS = 500
+# Error channels are searched at their end: a CLI says last why it stops.
+CHANNEL_LIMIT_CHARS = 20_000
+# 1 and 2 are how a CLI ends that never began; 126 and 127 are a wrapper's for "not runnable" and "not found".
+_NEVER_BEGAN_EXITS = frozenset({1, 2, 126, 127})
+_SHELL_SIGNAL_BASE = 128
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionEnd:
+    """How a session ended. Both codes None: the CLI could not be started, `stderr` says why.
+
+    `stdout` and `stderr` are decoded with `errors="replace"`; where output was dropped, they hold the mark.
+    `began` is True when session files or other proof show that the session was past its start-up: then an end
+    without an answer is a death and no set-up problem.
+    """
+
+    exit_code: int | None = None
+    signal: int | None = None
+    stdout: str = ""
+    stderr: str = ""
+    began: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What a session's end means. `failure` is None when the task may go on.
+
+    `trouble` comes with PROVIDER, and with SETUP where a text told it.
+    `tokens` and `cost_usd` are None when unknown.
+    A session that we killed is INTERRUPTED, which only the caller knows; here any signal is CRASH.
+    """
+
+    failure: FailureClass | None
+    reason: str = ""
+    answer: dict[str, Any] | None = None
+    must_fix: tuple[str, ...] = ()
+    session_id: str | None = None
+    tokens: int | None = None
+    cost_usd: float | None = None
+    trouble: Trouble | None = None
+
+
+def read_session(cli: AgentCli, role: Role, end: SessionEnd, now_ms: int) -> Reading:
+    """Classify the end of a session of the builder or the validator.
+
+    Args:
+        now_ms: Wall time, for waits that a provider names as a moment.
+    """
+    if end.signal is not None:
+        return _reading(FailureClass.CRASH, f"{cli.name} was killed by {_signal_name(end.signal)}")
+    if end.exit_code is None:
+        return _reading(FailureClass.SETUP, f"{cli.name} could not be started: {_last_line(end.stderr)}")
+    if cli.reader is Reader.EXIT_CODE:
+        return _read_command(role, end, end.exit_code)
+    stdout = without_colours(end.stdout)
+    said = read_events(cli.result, stdout) if cli.reader is Reader.EVENTS else Said()
+    return _with_said(_read_agent(cli, role, end, end.exit_code, stdout, said, now_ms), said)
+
+
+def _read_agent(
+    cli: AgentCli, role: Role, end: SessionEnd, exit_code: int, stdout: str, said: Said, now_ms: int
+) -> Reading:
+    if said.ok is False:
+        return _read_reported_error(cli, said.errors or end.stderr, now_ms)
+    # A CLI that printed the bare object is understood too; one that was cut off after some events is not.
+    text = said.answer if said.anything else stdout
+    answer = find_answer(text, role) if text and (said.ok or not said.anything) else None
+    if answer is not None:
+        return _read_answer(cli, role, answer, exit_code)
+    channel = _channel(said.errors, end.stderr, "" if said.anything or exit_code == 0 else stdout)
+    if exit_code != 0 and not said.ok:
+        began = end.began or said.anything or said.session_id is not None
+        return _read_without_result(cli, end, exit_code, channel, began, now_ms)
+    # Exit 0 and nothing said: only then may standard error speak; it also holds warnings of good sessions.
+    trouble = find_trouble(cli, channel, now_ms) if exit_code != 0 or not (text or "").strip() else None
+    if trouble is not None:
+        return _troubled(trouble)
+    return _reading(FailureClass.UNREADABLE, _unreadable_reason(role, text, exit_code))
+
+
+def _read_reported_error(cli: AgentCli, error: str, now_ms: int) -> Reading:
+    trouble = find_trouble(cli, error, now_ms)
+    if trouble is not None:
+        return _troubled(trouble)
+    if any(pattern.search(error) for pattern in cli.cancelled):
+        return _reading(FailureClass.CRASH, f"{cli.name} was stopped from outside: {error.strip()}")
+    return _reading(FailureClass.QUALITY, error.strip() or f"{cli.name} reports an error without a text")
+
+
+def _read_answer(cli: AgentCli, role: Role, answer: dict[str, Any], exit_code: int) -> Reading:
+    judgement = judge(answer, role)
+    failure = None if judgement.passed else FailureClass.QUALITY
+    reason = judgement.reason
+    if judgement.passed and exit_code != 0:
+        failure = FailureClass.QUALITY
+        reason = f"{cli.name} exited with code {exit_code} although its answer says that all is well"
+    return _reading(failure, reason, answer=answer, must_fix=judgement.must_fix)
+
+
+def _read_without_result(
+    cli: AgentCli, end: SessionEnd, exit_code: int, channel: str, began: bool, now_ms: int
+) -> Reading:
+    trouble = find_trouble(cli, channel, now_ms)
+    if trouble is None and exit_code in cli.trouble_exits:
+        trouble = Trouble(kind=cli.trouble_exits[exit_code], text=_last_line(channel))
+    if trouble is not None:
+        return _troubled(trouble)
+    told = _last_line(end.stderr) or _last_line(end.stdout) or "it said nothing"
+    if exit_code in _NEVER_BEGAN_EXITS and not began:
+        return _reading(FailureClass.SETUP, f"{cli.name} exited with code {exit_code} before it gave a result: {told}")
+    if exit_code > _SHELL_SIGNAL_BASE:
+        told = f"{_signal_name(exit_code - _SHELL_SIGNAL_BASE)} {told}".strip()
+    return _reading(FailureClass.CRASH, f"{cli.name} died with exit code {exit_code} and no result: {told}")
+
+
+def _read_command(role: Role, end: SessionEnd, exit_code: int) -> Reading:
+    """A task's own `run:` or `verify:`: its exit code, and the asked object where it ends with one."""
+    answer = closing_answer(without_colours(end.stdout), role)
+    judgement = judge(answer, role) if answer is not None else None
+    if exit_code == 0:
+        if judgement is None or judgement.passed:
+            return _reading(None, answer=answer)
+        return _reading(FailureClass.QUALITY, judgement.reason, answer=answer, must_fix=judgement.must_fix)
+    word = "verify" if role is Role.VALIDATOR else "run"
+    what = {126: " (a command in it is not executable)", 127: " (a command in it was not found)"}.get(exit_code, "")
+    lines = [f"the task's {word} command exited with code {exit_code}{what}"]
+    if judgement is not None and not judgement.passed:
+        lines.append(judgement.reason)
+    lines += tail_lines(end.stdout, end.stderr)
+    return _reading(
+        FailureClass.QUALITY,
+        "\n".join(lines),
+        answer=answer,
+        must_fix=judgement.must_fix if judgement is not None else (),
+    )
+
+
+def tail_lines(stdout: str, stderr: str, count: int = TAIL_LINES) -> list[str]:
+    """The last lines of a command's output, standard error last because failures are told there."""
+    lines = [line.rstrip() for line in stdout.splitlines()[-count:] + stderr.splitlines()[-count:]]
+    return lines[-count:]
+
+
+def _troubled(trouble: Trouble) -> Reading:
+    failure = FailureClass.SETUP if trouble.kind is TroubleKind.STARTUP else FailureClass.PROVIDER
+    return _reading(failure, f"{trouble.kind}: {trouble.text}", trouble=trouble)
+
+
+def _unreadable_reason(role: Role, text: str | None, exit_code: int) -> str:
+    asked = "verdict" if role is Role.VALIDATOR else "status"
+    if not (text or "").strip():
+        return f"the {role} ended with exit code {exit_code} and an empty answer"
+    return f"the {role}'s answer holds no JSON object with a {asked} as asked; it ends: {_last_line(text or '')}"
+
+
+def _reading(
+    failure: FailureClass | None,
+    reason: str = "",
+    *,
+    answer: dict[str, Any] | None = None,
+    must_fix: tuple[str, ...] = (),
+    trouble: Trouble | None = None,
+) -> Reading:
+    return Reading(failure=failure, reason=_clipped(reason), answer=answer, must_fix=must_fix, trouble=trouble)
+
+
+def _with_said(reading: Reading, said: Said) -> Reading:
+    return Reading(
+        failure=reading.failure,
+        reason=reading.reason,
+        answer=reading.answer,
+        must_fix=reading.must_fix,
+        session_id=said.session_id,
+        tokens=said.tokens,
+        cost_usd=said.cost_usd,
+        trouble=reading.trouble,
+    )
+
+
+def files_of(answer: Mapping[str, Any]) -> tuple[str, ...]:
+    """The files that a builder says it created or changed, each once, in its order."""
+    named = items(answer.get("files_created")) + items(answer.get("files_modified"))
+    return tuple(dict.fromkeys(named))
+
+
+def _channel(*texts: str) -> str:
+    return "\n".join(text[-CHANNEL_LIMIT_CHARS:] for text in texts if text)
+
+
+def _clipped(text: str) -> str:
+    text = storable(text)
+    if len(text) <= REASON_LIMIT_CHARS:
+        return text
+    # Both ends: what happened stands first, the failing line last.
+    half = REASON_LIMIT_CHARS // 2
+    return f"{text[:half]}\n[…]\n{text[-half:]}"
+
+
+def _last_line(text: str) -> str:
+    for line in reversed(text[-CHANNEL_LIMIT_CHARS:].splitlines()):
+        if line.strip():
+            return line.strip()[:LINE_LIMIT_CHARS]
+    return ""
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return f"signal {number} ({signals.Signals(number).name})"
+    except ValueError:
+        return f"signal {number}"

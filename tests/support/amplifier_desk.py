@@ -1,0 +1,55 @@
+"""A private desk with the stand-in `amplifier` on PATH and a home that looks as the real CLI leaves it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+FAKE = Path(__file__).with_name("fake_amplifier.py")
+AGENTS: Mapping[str, tuple[str, ...]] = {
+    "foundation": ("bug-hunter", "modular-builder", "zen-architect"),
+    "recipes": ("recipe-author", "result-validator"),
+}
+SETTINGS = "config:\n  providers:\n    - module: provider-anthropic\n      config: {default_model: m}\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AmplifierDesk:
+    """Folders of one test: `bin` holds `amplifier`, `home` is HOME, `project` is where sessions work."""
+
+    bin: Path
+    home: Path
+    project: Path
+
+    def env(self, **more: str) -> dict[str, str]:
+        """The environment of services: the stand-in first on PATH, nothing of the developer's own."""
+        path = f"{self.bin}{os.pathsep}{os.environ['PATH']}"
+        return {"PATH": path, "HOME": str(self.home), "LANG": "C.UTF-8", **more}
+
+
+def make_desk(folder: Path, *, settings: str | None = SETTINGS, fetched: bool = True) -> AmplifierDesk:
+    """A desk below the folder; `fetched` False leaves the bundle cache as cold as before the first run."""
+    desk = AmplifierDesk(bin=folder / "bin", home=folder / "home", project=folder / "project")
+    for each in (desk.bin, desk.home / ".amplifier", desk.project):
+        each.mkdir(parents=True)
+    (desk.bin / "amplifier").symlink_to(FAKE)
+    if settings is not None:
+        (desk.home / ".amplifier" / "settings.yaml").write_text(settings)
+    if fetched:
+        _fetch_bundles(desk.home / ".amplifier")
+    return desk
+
+
+def _fetch_bundles(amplifier: Path) -> None:
+    states = {}
+    for name, agents in AGENTS.items():
+        folder = amplifier / "cache" / f"amplifier-{name}-{'0' * 16}"
+        (folder / "agents").mkdir(parents=True)
+        (folder / "bundle.md").write_text(f"---\nbundle:\n  name: {name}\n  version: 1.0.0\n---\n")
+        for agent in agents:
+            (folder / "agents" / f"{agent}.md").write_text("---\nmeta: {}\n---\nYou are an agent.\n")
+        states[name] = {"uri": f"git+https://example.invalid/{name}@main", "local_path": str(folder)}
+    (amplifier / "registry.json").write_text(json.dumps({"version": 1, "bundles": states}))
