@@ -62,7 +62,7 @@ INSERT INTO sessions (attempt, role, name, started_at, prompt) VALUES (:attempt,
 UPDATE sessions SET pid = :pid, pid_start = :pid_start WHERE id = :session;
 
 -- name: close_session
-UPDATE sessions SET ended_at = :wall, exit_code = :exit_code, signal = :signal, pid = coalesce(pid, :pid),
+UPDATE sessions SET ended_at = :ended_at, exit_code = :exit_code, signal = :signal, pid = coalesce(pid, :pid),
        pid_start = coalesce(pid_start, :pid_start), output_bytes = :output_bytes
 WHERE id = :session;
 
@@ -133,7 +133,7 @@ SELECT min(due_mono) FROM tasks INDEXED BY tasks_scheduled WHERE status = 'sched
 -- ───── provider holds ─────
 
 -- name: hold_of
-SELECT agent_cli, kind, reason, since, until_at, until_mono, step FROM holds WHERE agent_cli = :agent_cli;
+SELECT since, step, probe FROM holds WHERE agent_cli = :agent_cli;
 
 -- name: put_hold
 INSERT INTO holds (agent_cli, kind, reason, since, until_at, until_mono, step)
@@ -596,3 +596,130 @@ FROM (SELECT t.agent_cli, d.body FROM tasks AS t INDEXED BY tasks_by_status JOIN
 
 -- name: clear_failed_starts
 DELETE FROM holds WHERE kind = 'startup';
+
+-- ───── browsing: what the dashboard shows, every statement bounded at any number of tasks ─────
+
+-- name: browse_all
+-- Short rows for lists: texts are cut, definitions stay where they are.
+SELECT seq, id, substr(name, 1, 300) AS name, phase, type, status, stage, priority, estimated_hours, attempt_count,
+       worker_id, substr(last_error, 1, 200) AS last_error, hold_reason, blockers, created_at, updated_at, claimed_at,
+       started_at, completed_at, due_at
+FROM tasks WHERE seq > :after ORDER BY seq LIMIT :limit;
+
+-- name: browse_status
+SELECT seq, id, substr(name, 1, 300) AS name, phase, type, status, stage, priority, estimated_hours, attempt_count,
+       worker_id, substr(last_error, 1, 200) AS last_error, hold_reason, blockers, created_at, updated_at, claimed_at,
+       started_at, completed_at, due_at
+FROM tasks INDEXED BY tasks_by_status WHERE status = :status AND seq > :after ORDER BY seq LIMIT :limit;
+
+-- name: browse_phase
+SELECT seq, id, substr(name, 1, 300) AS name, phase, type, status, stage, priority, estimated_hours, attempt_count,
+       worker_id, substr(last_error, 1, 200) AS last_error, hold_reason, blockers, created_at, updated_at, claimed_at,
+       started_at, completed_at, due_at
+FROM tasks INDEXED BY tasks_by_phase WHERE phase = :phase AND status = :status AND seq > :after
+ORDER BY seq LIMIT :limit;
+
+-- name: browse_ids
+-- Ids that begin with a text, by the index of the ids.
+SELECT seq, id, substr(name, 1, 300) AS name, phase, type, status, stage, priority, estimated_hours, attempt_count,
+       worker_id, substr(last_error, 1, 200) AS last_error, hold_reason, blockers, created_at, updated_at, claimed_at,
+       started_at, completed_at, due_at
+FROM tasks WHERE id >= :first AND id < :beyond ORDER BY id LIMIT :limit;
+
+-- name: newest_ends
+-- How the latest attempts and people left tasks, newest first, among a bounded stretch of the log.
+SELECT id, at, type, task, task_id, substr(message, 1, 200) AS message FROM events
+WHERE id > (SELECT coalesce(max(id), 0) - :stretch FROM events) AND task IS NOT NULL
+  AND type IN ('completed', 'failed', 'held', 'killed')
+ORDER BY id DESC LIMIT :limit;
+
+-- name: browse_seqs
+SELECT seq, id, substr(name, 1, 300) AS name, phase, type, status, stage, priority, estimated_hours, attempt_count,
+       worker_id, substr(last_error, 1, 200) AS last_error, hold_reason, blockers, created_at, updated_at, claimed_at,
+       started_at, completed_at, due_at
+FROM tasks WHERE seq IN (SELECT value FROM json_each(:seqs));
+
+-- name: running_shown
+SELECT t.id, substr(t.name, 1, 300) AS name, t.phase, t.status, t.stage, t.worker_id, t.claimed_at, t.started_at,
+       a.id AS attempt, a.number, a.progress_at
+FROM tasks AS t INDEXED BY tasks_with_open_attempt JOIN attempts AS a ON a.id = t.open_attempt
+WHERE t.open_attempt IS NOT NULL AND t.status IN ('claimed', 'in_progress') ORDER BY t.claimed_at LIMIT :limit;
+
+-- name: last_pieces
+-- The end of what an attempt's newest session wrote, newest piece first.
+SELECT data FROM output INDEXED BY output_in_order
+WHERE session = (SELECT max(id) FROM sessions WHERE attempt = :attempt) ORDER BY position DESC LIMIT 4;
+
+-- name: output_end
+-- The byte position behind a session's last piece.
+SELECT position + length(data) FROM output INDEXED BY output_in_order
+WHERE session = :session ORDER BY position DESC LIMIT 1;
+
+-- name: output_piece_at
+-- Where the piece begins that holds a byte position, or the one before a gap.
+SELECT max(position) FROM output WHERE session = :session AND position <= :at;
+
+-- name: newest_events_of_task
+SELECT id, at AS timestamp, type AS event_type, worker_id, message, data
+FROM events INDEXED BY events_by_task WHERE task = :task ORDER BY id DESC LIMIT :limit;
+
+-- name: needs_shown
+SELECT n.id, substr(n.name, 1, 300) AS name, n.status FROM dependencies AS d JOIN tasks AS n ON n.seq = d.needs
+WHERE d.task = :task ORDER BY n.seq LIMIT :limit;
+
+-- name: dependents_shown
+SELECT t.id, substr(t.name, 1, 300) AS name, t.status
+FROM dependencies AS d INDEXED BY dependencies_by_need JOIN tasks AS t ON t.seq = d.task
+WHERE d.needs = :task ORDER BY t.seq LIMIT :limit;
+
+-- name: sessions_shown
+-- Without the prompts, which are long.
+SELECT id, role, substr(name, 1, 300) AS name, started_at, ended_at, exit_code, signal, output_bytes, lost_from, lost_to
+FROM sessions WHERE attempt = :attempt ORDER BY id DESC LIMIT :limit;
+
+-- name: phases
+SELECT DISTINCT phase FROM counters WHERE tasks > 0 AND phase <> '' ORDER BY phase LIMIT :limit;
+
+-- ───── reaper ─────
+
+-- name: signs_of_life
+-- What a living worker renews: its lease, and its agent's progress.
+SELECT w.lease_until_mono, a.progress_mono FROM attempts AS a JOIN workers AS w ON w.run = a.run WHERE a.id = :attempt;
+
+-- name: override_ending
+-- A person's word on an attempt that is being ended for another reason.
+UPDATE attempts SET fenced_as = :fenced_as WHERE id = :attempt AND ended_at IS NULL AND fenced_at IS NOT NULL;
+
+-- name: task_and_ending
+SELECT t.status, a.fenced_as FROM attempts AS a JOIN tasks AS t ON t.seq = a.task WHERE a.id = :attempt;
+
+-- name: newest_attempt_of
+-- The task's newest attempt, with what became of it and of the task.
+SELECT a.id, a.number, a.ended_at, a.outcome, a.error, t.status FROM tasks AS t JOIN attempts AS a ON a.task = t.seq
+WHERE t.id = :id ORDER BY a.number DESC LIMIT 1;
+
+-- name: is_keeper
+-- Rare and small: one row per start of a worker.
+SELECT 1 FROM workers WHERE keeper_pid = :keeper_pid AND keeper_start = :keeper_start AND boot_id = :boot_id LIMIT 1;
+
+-- name: prolong_control
+-- Whoever works on a row for long keeps it from looking forgotten.
+UPDATE control SET expires_at = :expires_at, handled_by = :handled_by
+WHERE id = :id AND status = 'pending' AND expires_at < :expires_at;
+
+-- name: aim_control
+-- A row that was written just before its task was claimed; once aimed, its worker carries it out.
+UPDATE control SET attempt_id = :attempt WHERE id = :id AND status = 'pending' AND attempt_id IS NULL;
+
+-- ───── the command line: why, doctor ─────
+
+-- name: agent_cli_names
+-- Every agent CLI that a task names; the empty name is the workers' default.
+SELECT name FROM agent_clis ORDER BY name;
+
+-- name: engine_version
+SELECT sqlite_version();
+
+-- name: damage
+-- One row that says ok, or the first things that are wrong; reads the whole file.
+PRAGMA quick_check(20);

@@ -51,7 +51,7 @@ CREATE INDEX tasks_for_claim ON tasks (agent_cli, priority, chain DESC, seq)
 CREATE INDEX tasks_scheduled ON tasks (due_mono) WHERE status = 'scheduled';
 CREATE INDEX tasks_with_open_attempt ON tasks (open_attempt) WHERE open_attempt IS NOT NULL;
 CREATE INDEX tasks_by_status ON tasks (status, seq);
-CREATE INDEX tasks_by_phase ON tasks (phase, status, seq);
+CREATE INDEX tasks_by_phase ON tasks (phase, seq);  -- without the status: a task's moves leave it alone
 
 -- The task as its file states it: everything that is not a default, as JSON.
 CREATE TABLE definitions (
@@ -137,7 +137,8 @@ CREATE TABLE services (
 
 -- One row per try at a task, never overwritten by a later one.
 CREATE TABLE attempts (
-    id                   TEXT PRIMARY KEY,   -- a UUID: integers of two swarms would meet
+    id                   TEXT PRIMARY KEY,   -- a UUID that begins with the time: integers of two swarms would meet,
+                                             -- random ones would touch another index page each
     task                 INTEGER NOT NULL REFERENCES tasks (seq) ON DELETE CASCADE,
     number               INTEGER NOT NULL,
     token                INTEGER NOT NULL,
@@ -175,7 +176,7 @@ CREATE UNIQUE INDEX attempts_open ON attempts (task) WHERE ended_at IS NULL;
 
 -- One row per agent process or check command of an attempt.
 CREATE TABLE sessions (
-    id           INTEGER PRIMARY KEY AUTOINCREMENT,
+    id           INTEGER PRIMARY KEY,
     attempt      TEXT NOT NULL REFERENCES attempts (id) ON DELETE CASCADE,
     role         TEXT NOT NULL CHECK (role IN ('builder', 'validator', 'check')),
     name         TEXT NOT NULL DEFAULT '',     -- the agent, or the check's command
@@ -203,9 +204,9 @@ CREATE TABLE output (
 ) STRICT;
 CREATE UNIQUE INDEX output_in_order ON output (session, position);
 
--- Everything that happened, append only; the key is the cursor of live views.
+-- Everything that happened, append only; the key is the cursor of live views (the newest row is never deleted).
 CREATE TABLE events (
-    id        INTEGER PRIMARY KEY AUTOINCREMENT,
+    id        INTEGER PRIMARY KEY,
     at        INTEGER NOT NULL,
     type      TEXT NOT NULL,
     task      INTEGER,            -- no foreign key: history outlives --clear

@@ -6,6 +6,7 @@ and the caller kills its agent and drops what it has.
 
 from __future__ import annotations
 
+import os
 import random
 import uuid
 from dataclasses import dataclass
@@ -44,6 +45,18 @@ class Claim:
     claimed_at: int
 
 
+def new_attempt_id(wall_ms: int) -> str:
+    """A UUID (version 7) whose first 48 bits are the time, so that neighbours in time are neighbours in the index.
+
+    Source: RFC 9562, section 5.7.
+    """
+    random_bits = int.from_bytes(os.urandom(10), "big")
+    value = (wall_ms & (2**48 - 1)) << 80 | random_bits
+    value = value & ~(0xF << 76) | 0x7 << 76
+    value = value & ~(0x3 << 62) | 0x2 << 62
+    return str(uuid.UUID(int=value))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claimant:
     """Who asks for work."""
@@ -51,6 +64,19 @@ class Claimant:
     run: int
     worker_id: str
     agent_cli: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClosedSession:
+    """How a session's process ended. It is written with the attempt's next step, which saves a commit."""
+
+    session: int
+    pid: int | None
+    pid_start: int | None
+    exit_code: int | None
+    signal: int | None
+    output_bytes: int
+    ended_at: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +113,7 @@ class Queue(Family):
             return None  # this worker shall drain or retire, or was declared dead
         wall, mono = self._clock.wall_ms(), self._clock.mono_ms()
         self._db.change(SQL["promote_due"], {"wall": wall, "mono": mono})
-        attempt = str(uuid.uuid4())
+        attempt = new_attempt_id(wall)
         row = self._db.row(
             SQL["claim_task"],
             {
@@ -143,8 +169,20 @@ class Queue(Family):
         """Whether the lease still holds; a read, so it answers while a writer is stuck."""
         return self._db.row(SQL["owns"], self._fence(claim)) is not None
 
-    def open_session(self, claim: Claim, *, role: Role, name: str, stage: Stage, prompt: str | None) -> int:
+    def open_session(
+        self,
+        claim: Claim,
+        *,
+        role: Role,
+        name: str,
+        stage: Stage,
+        prompt: str | None,
+        before: ClosedSession | None = None,
+    ) -> int:
         """Write down a session before anything is spent on it; its id.
+
+        Args:
+            before: The attempt's session that ended last, if any.
 
         Raises:
             LeaseLost: The task has another owner.
@@ -153,6 +191,7 @@ class Queue(Family):
         with self._db.transaction(durable=False):
             if not self._db.change(SQL["enter_stage"], {**self._fence(claim), "stage": stage, "wall": wall}):
                 raise LeaseLost(f"task {claim.task_id}: attempt {claim.number} lost its lease")
+            self._close_session(before)
             self._db.change(
                 SQL["attempt_started"],
                 {"attempt": claim.attempt, "wall": wall, "mono": self._clock.mono_ms()},
@@ -178,32 +217,6 @@ class Queue(Family):
         """Record the session's process, for whoever must prove it gone."""
         with self._db.transaction(durable=False):
             self._db.change(SQL["session_runs"], {"session": session, "pid": pid, "pid_start": pid_start})
-
-    def close_session(
-        self,
-        session: int,
-        *,
-        pid: int | None,
-        pid_start: int | None,
-        exit_code: int | None,
-        signal: int | None,
-        output_bytes: int,
-    ) -> None:
-        """Record how a session ended. Joins a transaction that is open already."""
-        values = {
-            "session": session,
-            "pid": pid,
-            "pid_start": pid_start,
-            "exit_code": exit_code,
-            "signal": signal,
-            "output_bytes": output_bytes,
-            "wall": self._clock.wall_ms(),
-        }
-        if self._db.in_transaction:
-            self._db.change(SQL["close_session"], values)
-            return
-        with self._db.transaction(durable=False):
-            self._db.change(SQL["close_session"], values)
 
     def note_event(self, claim: Claim, kind: str, message: str) -> None:
         """A line in the task's log that changes nothing else."""
@@ -237,6 +250,7 @@ class Queue(Family):
         *,
         then_claim: Claimant | None = None,
         answers: tuple[int, ...] = (),
+        last: ClosedSession | None = None,
     ) -> Claim | None:
         """Close the attempt, move the task, and take the next one, in one durable transaction.
 
@@ -245,6 +259,7 @@ class Queue(Family):
         Args:
             then_claim: Asks for the next task in the same transaction, which saves a commit.
             answers: Control rows that this end carries out.
+            last: The attempt's session that ended last, if any.
 
         Returns:
             The next claim, when one was asked for and a task was ready.
@@ -265,6 +280,7 @@ class Queue(Family):
                 lost = True
             else:
                 lost = False
+                self._close_session(last)
                 self._settlement.settle(claim.task, claim.attempt, result, budgets, worker_id=claim.worker_id)
                 for row in answers:
                     self._db.change(
@@ -308,11 +324,23 @@ class Queue(Family):
         row = self._db.row(SQL["task_of_attempt"], {"task": claim.task})
         return 0 if row is None else int(row[5])
 
+    def promote_due(self) -> int:
+        """Make scheduled tasks ready whose time has come, for people to see; how many. A claim does it as well."""
+        due = self._db.value(SQL["next_due"])
+        if due is None or int(due) > self._clock.mono_ms():
+            return 0
+        with self._db.transaction(durable=False):
+            return self._db.change(SQL["promote_due"], {"wall": self._clock.wall_ms(), "mono": self._clock.mono_ms()})
+
     def ms_to_next_due(self) -> int | None:
-        """Milliseconds until the next scheduled task or the end of a provider's hold; None when nothing waits for time."""
+        """Milliseconds until the next scheduled task or the end of a provider's hold; None when none waits for time."""
         moments = [self._db.value(SQL["next_due"]), self._db.value(SQL["next_hold_end"])]
         known = [int(moment) for moment in moments if moment is not None]
         return max(0, min(known) - self._clock.mono_ms()) if known else None
+
+    def _close_session(self, closed: ClosedSession | None) -> None:
+        if closed is not None:
+            self._db.change(SQL["close_session"], {name: getattr(closed, name) for name in closed.__slots__})
 
     def _fence(self, claim: Claim) -> dict[str, object]:
         return {"task": claim.task, "token": claim.token, "attempt": claim.attempt}
@@ -430,15 +458,17 @@ class Settlement(Family):
             return
         agent_cli, claimed_at = row
         if result.trouble is not None and result.failure_class in (FailureClass.PROVIDER, FailureClass.SETUP):
-            self._hold_provider(agent_cli, result.trouble, claimed_at, wall)
+            self._hold_provider(attempt, agent_cli, result.trouble, claimed_at)
         elif result.outcome is Outcome.PASSED or result.failure_class is FailureClass.QUALITY:
             self._db.change(SQL["clear_hold_after_success"], {"agent_cli": agent_cli, "session_began": claimed_at})
 
-    def _hold_provider(self, agent_cli: str, trouble: Trouble, session_began: int, wall: int) -> None:
+    def _hold_provider(self, attempt: str, agent_cli: str, trouble: Trouble, session_began: int) -> None:
+        wall = self._clock.wall_ms()
         known = self._db.row(SQL["hold_of"], {"agent_cli": agent_cli})
-        if known is not None and session_began <= known[3]:
+        since, step, probe = known or (0, 0, None)
+        if known is not None and probe != attempt and session_began <= since:
             return  # told by a session that began before the hold: the same trouble, not one more of it
-        hold = next_hold(trouble, step=0 if known is None else known[6], rng=self._rng)
+        hold = next_hold(trouble, step=step, rng=self._rng)
         wait_ms = None if hold.wait_s is None else round(hold.wait_s * 1000)
         self._db.change(
             SQL["put_hold"],

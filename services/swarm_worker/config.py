@@ -1,0 +1,94 @@
+"""What a worker needs to know, checked once at its start."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from swarm_shared.agents.cli import AgentCli
+from swarm_shared.agents.presets import choose, load_presets
+from swarm_shared.config import Settings
+from swarm_shared.errors import ConfigError
+from swarm_shared.store.policy import Budgets
+
+MAX_WORKER_ID = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerConfig:
+    """One worker's settings; durations in seconds, sizes in bytes."""
+
+    worker_id: str
+    db: Path
+    state_dir: Path
+    project_root: Path
+    agent_cli: str
+    presets: Mapping[str, AgentCli]
+    builder_agent: str
+    validator_agent: str
+    validation: bool
+    checks: tuple[str, ...]
+    max_retries: int
+    budgets: Budgets
+    heartbeat_s: float
+    lease_s: float
+    orphan_timeout_s: float
+    builder_timeout_s: float
+    validator_timeout_s: float
+    check_timeout_s: float
+    graceful_timeout_s: float
+    kill_grace_s: float
+    output_limit_bytes: int
+    environ: Mapping[str, str]  # what agents are born with, before their own marks
+
+    @property
+    def private_dir(self) -> Path:
+        """A folder of this worker's own, for what an agent CLI reads and the project must not see."""
+        return self.state_dir / "private" / self.worker_id
+
+
+def worker_config(settings: Settings, worker_id: str) -> WorkerConfig:
+    """Check the settings from a worker's point of view.
+
+    Raises:
+        ConfigError: A name, folder, agent CLI or isolation that cannot work.
+    """
+    if not 1 <= len(worker_id) <= MAX_WORKER_ID or not worker_id.isprintable():
+        raise ConfigError(f"{worker_id!r} is no worker id", hint=f"1 to {MAX_WORKER_ID} printable characters")
+    if settings.isolation == "worktree":
+        raise ConfigError("isolation worktree is not available in this version", hint="use --isolation auto or none")
+    if not settings.project_root.is_dir():
+        raise ConfigError(f"the project root {settings.project_root} is no folder", hint="name it with --project-root")
+    presets = load_presets(settings.agent_clis)
+    choose(presets, settings.agent_cli)
+    return WorkerConfig(
+        worker_id=worker_id,
+        db=settings.db,
+        state_dir=settings.state_dir,
+        project_root=settings.project_root,
+        agent_cli=settings.agent_cli,
+        presets=presets,
+        builder_agent=settings.builder_agent,
+        validator_agent=settings.validator_agent,
+        validation=settings.validation,
+        checks=settings.checks,
+        max_retries=settings.max_retries,
+        budgets=Budgets(
+            max_retries=settings.max_retries,
+            retry_delay_s=settings.retry_delay_s,
+            crash_budget=settings.crash_budget,
+            crash_backoff_s=settings.crash_backoff_s,
+        ),
+        heartbeat_s=settings.heartbeat_s,
+        lease_s=settings.lease_s,
+        orphan_timeout_s=settings.orphan_timeout_min * 60,
+        builder_timeout_s=settings.builder_timeout_s,
+        validator_timeout_s=settings.validator_timeout_s,
+        check_timeout_s=settings.check_timeout_s,
+        graceful_timeout_s=settings.graceful_timeout_s,
+        kill_grace_s=settings.kill_grace_s,
+        output_limit_bytes=settings.output_limit_bytes,
+        environ=dict(os.environ),
+    )

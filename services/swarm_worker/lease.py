@@ -1,0 +1,86 @@
+"""The worker's sign of life, and the agent's: heartbeats renew the lease, progress keeps the stuck rule away."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+from swarm_shared.clock import Clock
+from swarm_shared.errors import DatabaseError
+from swarm_shared.logs import event
+from swarm_shared.store.workers import Workers
+
+LOG = logging.getLogger("swarm.worker")
+RETRY_S = 1.0  # after a heartbeat that the database did not take
+PROGRESS_LOOK_S = 5.0
+
+
+class Heart:
+    """Beats when it is due; a beat that fails is tried again soon and is no reason to stop."""
+
+    def __init__(self, workers: Workers, clock: Clock, *, run: int, heartbeat_s: float, lease_s: float) -> None:
+        self.alive = True  # False: our row says that this worker is over
+        self._workers, self._clock, self._run = workers, clock, run
+        self._heartbeat_s, self._lease_s = heartbeat_s, lease_s
+        self._next = time.monotonic() + heartbeat_s
+
+    def due_in(self) -> float:
+        """Seconds until the next beat."""
+        return max(0.0, self._next - time.monotonic())
+
+    def beat_if_due(self) -> None:
+        if self.due_in() > 0:
+            return
+        began = self._clock.mono_ms()
+        try:
+            self.alive = self._workers.heartbeat(self._run, began_mono_ms=began, lease_s=self._lease_s)
+            self._next = time.monotonic() + self._heartbeat_s
+        except DatabaseError as error:
+            event(LOG, "heartbeat_missed", level=logging.WARNING, reason=error)
+            self._next = time.monotonic() + min(RETRY_S, self._heartbeat_s)
+
+
+class ProgressMeter:
+    """Signs that an agent moves: output, growth of its session files, CPU time in its tree."""
+
+    def __init__(self, signs: list[Callable[[], float | None]], *, patience_s: float | None, note: Callable[[], None]):
+        """Start counting now.
+
+        Args:
+            signs: Numbers that rise while the agent moves; None when unknown.
+            patience_s: Seconds without any sign that make it stuck; None for agents that show none.
+            note: Writes a sign of progress down.
+        """
+        self._signs, self._patience_s, self._note = signs, patience_s, note
+        self._last: list[float | None] = [None] * len(signs)  # looked at later: most sessions are over by then
+        self._moved_at = time.monotonic()
+        look_s = PROGRESS_LOOK_S if patience_s is None else min(PROGRESS_LOOK_S, patience_s / 4)
+        self._look_s = look_s
+        self._next = time.monotonic() + look_s
+
+    def due_in(self) -> float:
+        return max(0.0, self._next - time.monotonic())
+
+    def silent_s(self) -> float:
+        """Seconds since the last sign."""
+        return time.monotonic() - self._moved_at
+
+    def is_stuck(self) -> bool:
+        return self._patience_s is not None and self.silent_s() > self._patience_s
+
+    def look_if_due(self) -> None:
+        """Compare the signs with the last look, and write progress down when one has risen."""
+        if self.due_in() > 0:
+            return
+        self._next = time.monotonic() + self._look_s
+        found = [sign() for sign in self._signs]
+        moved = any(new is not None and new != old for new, old in zip(found, self._last, strict=True))
+        self._last = found
+        # An agent that shows nothing is bound by its session limit alone: here its life is the sign.
+        if moved or self._patience_s is None:
+            self._moved_at = time.monotonic()
+            try:
+                self._note()
+            except DatabaseError as error:
+                event(LOG, "progress_not_noted", level=logging.WARNING, reason=error)

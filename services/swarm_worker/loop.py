@@ -1,0 +1,253 @@
+"""The worker's loop: claim, run, settle; wait for work or for a reason to leave."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+
+from swarm_shared.database import TaskDatabase
+from swarm_shared.errors import DatabaseBusy, DatabaseError, LeaseLost
+from swarm_shared.logs import event
+from swarm_shared.store.queue import Claim, Claimant
+from swarm_shared.store.recovery import crash
+from swarm_shared.store.swarm import DRAINED, EMERGENCY_STOP
+from swarm_worker.attempt import Attempt, Concluded
+from swarm_worker.config import WorkerConfig
+from swarm_worker.keeper import Keeper
+from swarm_worker.lease import Heart
+from swarm_worker.session import Surroundings
+from swarm_worker.watch import Watch
+
+LOG = logging.getLogger("swarm.worker")
+IDLE_LOOK_S = 0.05  # from a commit to its notice
+LONGEST_WAIT_S = 1.0
+CLAIM_BUSY_S = 2.0  # how long a claim waits for the write lock before the loop looks around again
+SETTLE_RETRY_S = 1.0
+DRAIN_LOOK_S = 1.0
+
+
+class Leave(StrEnum):
+    """Why a worker ends its loop."""
+
+    STOPPED = "stopped"  # asked to, by signal or by a stored state
+    RETIRED = "retired"
+    ABANDONED = "abandoned"  # whoever started it is gone
+    KEEPER_LOST = "keeper_lost"  # nothing can be started any more
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """What one round did: ran an attempt, found nothing, or found a reason to leave."""
+
+    ran: bool = False
+    leave: Leave | None = None
+
+
+class WorkerLoop:
+    """Repeats `run_once` until there is a reason to leave; holds a claim only while it runs it."""
+
+    def __init__(self, database: TaskDatabase, keeper: Keeper, config: WorkerConfig, watch: Watch, *, run: int) -> None:
+        self._db, self._keeper, self._config, self._watch, self._run = database, keeper, config, watch, run
+        self._heart = Heart(
+            database.workers,
+            database.clock,
+            run=run,
+            heartbeat_s=config.heartbeat_s,
+            lease_s=config.lease_s,
+        )
+        self._claimant = Claimant(run=run, worker_id=config.worker_id, agent_cli=config.agent_cli)
+        self._around = Surroundings(
+            database=database,
+            keeper=keeper,
+            watch=watch,
+            heart=self._heart,
+            must_stop=self._must_stop,
+            kill_grace_s=config.kill_grace_s,
+            output_limit_bytes=config.output_limit_bytes,
+        )
+        self._next: Claim | None = None
+        self._was_free = False  # whether this worker has seen the swarm neither drained nor stopped
+        self._draining_since: float | None = None
+        self._drain_look_at = 0.0
+        self._status = "starting"
+
+    def run(self) -> Leave:
+        """Work until there is a reason to leave."""
+        self._damp_crashes()
+        while True:
+            done = self.run_once()
+            if done.leave is not None:
+                return done.leave
+            if not done.ran:
+                self._wait()
+
+    def run_once(self) -> Round:
+        """Settle what must be settled, and run one attempt if there is one."""
+        self._heart.beat_if_due()
+        if self._next is None:
+            leave = self._reason_to_leave()
+            if leave is not None:
+                return Round(leave=leave)
+            self._next = self._claim()
+        if self._next is None:
+            return Round()
+        claim, self._next = self._next, None
+        self._run_attempt(claim)
+        return Round(ran=True)
+
+    # ───── one attempt ─────
+
+    def _run_attempt(self, claim: Claim) -> None:
+        began = time.monotonic()
+        self._status = "busy"
+        event(LOG, "task_claimed", level=logging.DEBUG, task=claim.task_id, attempt=claim.number, token=claim.token)
+        try:
+            concluded = Attempt(self._around, self._config, claim, self._db.clock).run()
+            self._next = self._settle(claim, concluded)
+            event(
+                LOG,
+                "task_settled",
+                task=claim.task_id,
+                attempt=claim.number,
+                outcome=concluded.result.outcome,
+                failure=concluded.result.failure_class,
+                duration_s=time.monotonic() - began,
+            )
+        except LeaseLost as error:
+            event(
+                LOG,
+                "lease_lost",
+                level=logging.WARNING,
+                task=claim.task_id,
+                attempt=claim.number,
+                reason=error,
+            )
+            self._give_up(claim)
+
+    def _settle(self, claim: Claim, concluded: Concluded) -> Claim | None:
+        """Settle until the database takes it: a result is not lost to a full disk or a stuck writer."""
+        while True:
+            then = self._claimant if self._may_claim() else None
+            try:
+                return self._db.queue.settle(
+                    claim,
+                    concluded.result,
+                    self._config.budgets,
+                    then_claim=then,
+                    answers=concluded.answers,
+                    last=concluded.last,
+                )
+            except DatabaseError as error:
+                event(LOG, "settle_waited", level=logging.ERROR, task=claim.task_id, reason=error)
+                if self._watch.stops_asked > 1 or self._watch.abandoned:
+                    raise  # the reaper, or the next start, finds the attempt and runs the task again
+                self._watch.wait(SETTLE_RETRY_S)
+                self._heart.beat_if_due()
+
+    def _give_up(self, claim: Claim) -> None:
+        """The lease is lost and our tree is gone, which only we can say at once: so close it for whoever took it."""
+        for attempt in self._db.recovery.open_attempts():
+            if attempt.attempt == claim.attempt and (attempt.ending or attempt.ended):
+                self._db.recovery.close(attempt, attempt.ending or crash("lost its lease"), self._config.budgets)
+        self._db.workers.release(self._run)
+
+    # ───── between attempts ─────
+
+    def _claim(self) -> Claim | None:
+        if not self._may_claim():
+            return None
+        try:
+            if not self._db.queue.anything_ready():
+                return None
+            return self._db.queue.claim(self._claimant)
+        except DatabaseBusy as error:
+            event(LOG, "claim_waited", level=logging.WARNING, reason=error)
+            return None
+
+    def _may_claim(self) -> bool:
+        asked_to_leave = self._watch.stops_asked or self._watch.retire_asked or self._watch.abandoned
+        return not (asked_to_leave or self._keeper.lost)
+
+    def _reason_to_leave(self) -> Leave | None:
+        if self._watch.abandoned:
+            return Leave.ABANDONED
+        self._keeper.events()  # between sessions it has nothing to say, but this notices its death
+        if self._keeper.lost:
+            return Leave.KEEPER_LOST
+        if self._watch.stops_asked:
+            return Leave.STOPPED
+        if self._watch.retire_asked or not self._heart.alive:
+            return Leave.RETIRED
+        wanted = self._db.workers.wanted(self._run)
+        if wanted is not None:
+            return Leave.RETIRED if wanted == "retire" else Leave.STOPPED
+        flags = self._db.swarm.flags()
+        if DRAINED in flags or EMERGENCY_STOP in flags:
+            # One that starts into a stopped swarm waits: an exit so soon would count as a failed start.
+            if self._was_free:
+                return Leave.STOPPED
+            self._show("waiting", "the swarm is drained or stopped; resume lets it go on")
+            return None
+        self._was_free = True
+        self._draining_since = None
+        if flags:
+            self._show("waiting", ", ".join(sorted(flags)))
+        else:
+            self._show("idle", None)
+        return None
+
+    def _wait(self) -> None:
+        """Sleep until somebody committed, a time has come, or a signal arrives."""
+        due_ms = self._db.queue.ms_to_next_due()
+        until = time.monotonic() + min(LONGEST_WAIT_S if due_ms is None else due_ms / 1000, LONGEST_WAIT_S)
+        while not self._watch.moved(every_s=IDLE_LOOK_S):
+            left = until - time.monotonic()
+            if left <= 0 or self._watch.stops_asked or self._watch.retire_asked or self._watch.abandoned:
+                return
+            self._watch.wait(min(IDLE_LOOK_S, left, self._heart.due_in()))
+            self._heart.beat_if_due()
+
+    def _show(self, status: str, remark: str | None) -> None:
+        if status != self._status:
+            self._status = status
+            self._db.workers.set_status(self._run, status, remark)
+
+    def _damp_crashes(self) -> None:
+        """Wait before the first claim when this worker keeps crashing; supervisord would restart it without a pause."""
+        wait_s = self._db.workers.crash_backoff_s(self._config.worker_id, self._run)
+        if wait_s:
+            event(LOG, "worker_waited", level=logging.WARNING, reason="crashed repeatedly", wait_s=wait_s)
+            self._show("waiting", f"crashed repeatedly: waits {wait_s:.0f} s")
+        until = time.monotonic() + wait_s
+        while time.monotonic() < until and not self._watch.stops_asked and not self._watch.abandoned:
+            self._watch.wait(min(until - time.monotonic(), self._heart.due_in()))
+            self._heart.beat_if_due()
+
+    # ───── stopping ─────
+
+    def _must_stop(self) -> str | None:
+        """Why a running session must be interrupted now, if it must."""
+        if self._watch.abandoned:
+            return self._watch.abandoned
+        if self._watch.stops_asked > 1:
+            return "stopped at once"
+        since = self._draining_since or self._begin_draining()
+        if since is not None and time.monotonic() - since > self._config.graceful_timeout_s:
+            return f"the graceful timeout of {self._config.graceful_timeout_s:g} s is over"
+        return None
+
+    def _begin_draining(self) -> float | None:
+        """Note when this worker was asked to finish and leave; stored states are looked up only now and then."""
+        asked = self._watch.stop_asked_at
+        now = time.monotonic()
+        if asked is None and now >= self._drain_look_at:
+            self._drain_look_at = now + DRAIN_LOOK_S
+            if DRAINED in self._db.swarm.flags() or self._db.workers.wanted(self._run) == "drain":
+                asked = now
+        if asked is not None:
+            self._draining_since = asked
+            self._status = "draining"
+            self._db.workers.set_status(self._run, "draining", "finishes what it runs")
+        return asked

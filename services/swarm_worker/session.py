@@ -1,0 +1,382 @@
+"""One process of an attempt, from its start to the proof that nothing of it is left.
+
+Meanwhile the worker stays awake: it stores output, beats, and obeys whoever may cut the session short.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from swarm_shared.agents.reading import SessionEnd
+from swarm_shared.database import TaskDatabase
+from swarm_shared.errors import DatabaseError, SwarmError
+from swarm_shared.logs import event
+from swarm_shared.models import Role, Stage, Verb
+from swarm_shared.proctree import tree_usage
+from swarm_shared.store.queue import Claim, ClosedSession
+from swarm_worker.capture import Capture
+from swarm_worker.keeper import (
+    Exited,
+    Gone,
+    Keeper,
+    KeeperLost,
+    Launch,
+    Started,
+    StartFailed,
+    Unproven,
+)
+from swarm_worker.lease import Heart, ProgressMeter
+from swarm_worker.watch import LOOK_S, Watch
+
+LOG = logging.getLogger("swarm.worker")
+ORDERED_GRACE_S = 0.5  # a person waits: an agent gets this long to save its transcript
+RETRY_S = 0.5
+STORE_TRIES = 3
+RECORD_AFTER_S = 0.05  # a process that has ended by then needs nobody to find it
+_STDOUT, _STDERR = 1, 2
+
+
+class Cause(StrEnum):
+    """Why a session was cut short."""
+
+    KILLED = "killed"  # by a person
+    CANCELLED = "cancelled"  # by a person
+    INTERRUPTED = "interrupted"  # our own stop
+    LEASE_LOST = "lease_lost"
+    TIME_LIMIT = "time_limit"
+    STUCK = "stuck"
+    KEEPER_LOST = "keeper_lost"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """A session cut short by us. `orders` are the control rows that asked for it."""
+
+    cause: Cause
+    text: str
+    orders: tuple[int, ...] = ()
+
+
+class TreeUnproven(SwarmError):
+    """Processes of a session could not be ended; the worker must not start anything beside them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to run: `limit_s` bounds it; `stuck_s` None leaves only that bound. `signs` rise while it moves."""
+
+    role: Role
+    name: str
+    stage: Stage
+    prompt: str | None
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    cwd: Path
+    stdin: bytes
+    limit_s: float
+    stuck_s: float | None
+    signs: tuple[Callable[[], float | None], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """How it ended; `cut` is None when it ended by itself."""
+
+    end: SessionEnd
+    cut: Cut | None
+    duration_s: float
+    closed: ClosedSession
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What every session of a worker shares."""
+
+    database: TaskDatabase
+    keeper: Keeper
+    watch: Watch
+    heart: Heart
+    must_stop: Callable[[], str | None]  # why running sessions must be interrupted now
+    kill_grace_s: float
+    output_limit_bytes: int
+
+
+class Session:
+    """Runs one plan for one claim."""
+
+    def __init__(self, around: Surroundings, claim: Claim, plan: Plan) -> None:
+        self._around, self._claim, self._plan = around, claim, plan
+        self._db = around.database
+        self._capture = Capture(self._db.output, limit_bytes=around.output_limit_bytes)
+        self._started: Started | None = None
+        self._start_failed: StartFailed | None = None
+        self._exited: Exited | None = None
+        self._gone = False
+        self._cut: Cut | None = None
+        self._pipes: dict[int, int] = {}
+        self._storing_again_at = 0.0
+        self._recorded = False
+        self._paused: set[int] = set()
+
+    def run(self, *, before: ClosedSession | None) -> Ended:
+        """Start it, stay until nothing of it is left, and store what it wrote.
+
+        Args:
+            before: The attempt's session that ended last, to be written with this one's start.
+
+        Raises:
+            LeaseLost: Before it started, the task had another owner already.
+            TreeUnproven: Something of it could not be ended.
+        """
+        plan = self._plan
+        self._session = self._db.queue.open_session(
+            self._claim, role=plan.role, name=plan.name, stage=plan.stage, prompt=plan.prompt, before=before
+        )
+        began = time.monotonic()
+        self._deadline, self._record_at = began + plan.limit_s, began + RECORD_AFTER_S
+        request = self._start()
+        self._meter = ProgressMeter(
+            [lambda: float(self._capture.total_bytes), self._cpu_s, *plan.signs],
+            patience_s=plan.stuck_s,
+            note=lambda: self._db.queue.note_progress(self._claim),
+        )
+        self._around.watch.listen(self._around.keeper.fileno(), lambda: self._hear(request))
+        try:
+            while not self._gone:
+                self._around.watch.wait(self._patience())
+                self._hear(request)
+                self._tend()
+        finally:
+            self._around.watch.ignore(self._around.keeper.fileno())
+            self._close_pipes()
+        duration_s = time.monotonic() - began
+        self._store_rest()
+        return Ended(end=self._session_end(), cut=self._cut, duration_s=duration_s, closed=self._closed())
+
+    # ───── starting ─────
+
+    def _start(self) -> int:
+        stdin = _as_input(self._plan.stdin)
+        out_read, out_write = os.pipe2(os.O_CLOEXEC)
+        err_read, err_write = os.pipe2(os.O_CLOEXEC)
+        try:
+            launch = Launch(argv=self._plan.argv, env=self._plan.env, cwd=str(self._plan.cwd))
+            request = self._around.keeper.start(launch, stdin, out_write, err_write)
+        finally:
+            for descriptor in (stdin, out_write, err_write):
+                os.close(descriptor)
+        for stream, descriptor in ((_STDOUT, out_read), (_STDERR, err_read)):
+            os.set_blocking(descriptor, False)
+            self._pipes[stream] = descriptor
+            self._listen_to(stream)
+        return request
+
+    def _listen_to(self, stream: int) -> None:
+        descriptor = self._pipes[stream]
+
+        def read() -> None:
+            if self._capture.is_full:
+                # The pipe fills and the agent waits until the database takes what is here.
+                self._around.watch.ignore(descriptor)
+                self._paused.add(stream)
+            elif not self._capture.read(stream, descriptor, time.monotonic()):
+                self._close_pipe(stream)
+
+        self._around.watch.listen(descriptor, read)
+
+    # ───── meanwhile ─────
+
+    def _patience(self) -> float:
+        now = time.monotonic()
+        waits = [LOOK_S, self._around.heart.due_in(), self._meter.due_in(), max(0.0, self._deadline - now)]
+        if not self._recorded:
+            waits.append(max(0.0, self._record_at - now))
+        flush = self._capture.flush_due_in(now)
+        if flush is not None:
+            waits.append(max(flush, self._storing_again_at - now))
+        return min(waits)
+
+    def _hear(self, request: int) -> None:
+        for heard in self._around.keeper.events():
+            match heard:
+                case Started():
+                    self._started = heard
+                case StartFailed():
+                    self._start_failed, self._gone = heard, True
+                case Exited() if heard.request == request:
+                    self._exited = heard
+                    if heard.alone:
+                        self._gone = True
+                    elif self._cut is None:
+                        # It left something behind; nothing of an attempt outlives its session.
+                        self._around.keeper.end(self._around.kill_grace_s)
+                case Gone():
+                    self._gone = True
+                case Unproven():
+                    raise TreeUnproven(
+                        f"processes of task {self._claim.task_id} could not be ended: " + ", ".join(heard.survivors[:5])
+                    )
+                case KeeperLost():
+                    self._inherit()
+                case _:
+                    pass  # of a request before this one
+
+    def _inherit(self) -> None:
+        """The keeper was killed: what it kept is ours now."""
+        self._cut = self._cut or Cut(cause=Cause.KEEPER_LOST, text="the worker's keeper process died")
+        outcome = self._around.keeper.inherit()
+        if isinstance(outcome, Unproven):
+            raise TreeUnproven("after the keeper died: " + ", ".join(outcome.survivors[:5]))
+        self._gone = True
+
+    def _tend(self) -> None:
+        now = time.monotonic()
+        self._around.heart.beat_if_due()
+        self._meter.look_if_due()
+        due = self._capture.flush_due_in(now)
+        if due == 0.0 and now >= self._storing_again_at:
+            self._store_output()
+        if self._gone:
+            return
+        if not self._recorded and now >= self._record_at:
+            self._record_process()
+        if self._cut is None:
+            self._cut = self._reason_to_cut(now)
+            if self._cut is not None:
+                event(LOG, "session_cut", task=self._claim.task_id, cause=self._cut.cause, why=self._cut.text)
+                self._around.keeper.end(self._grace_s(self._cut.cause))
+
+    def _reason_to_cut(self, now: float) -> Cut | None:
+        if reason := self._around.must_stop():
+            return Cut(cause=Cause.INTERRUPTED, text=reason)
+        if not self._around.heart.alive:
+            return Cut(cause=Cause.LEASE_LOST, text="the worker's row was closed")
+        if self._exited is None and now > self._deadline:
+            return Cut(
+                cause=Cause.TIME_LIMIT,
+                text=f"the {self._plan.role} session passed its limit of {self._plan.limit_s / 60:.4g} minutes",
+            )
+        if self._exited is None and self._meter.is_stuck():
+            return Cut(
+                cause=Cause.STUCK,
+                text=f"no sign of progress from the {self._plan.role} for {self._meter.silent_s() / 60:.4g} minutes",
+            )
+        return self._orders()
+
+    def _orders(self) -> Cut | None:
+        if not self._around.watch.moved():
+            return None
+        watched = self._db.queue.watch(self._claim)
+        if not watched.owned:
+            return Cut(cause=Cause.LEASE_LOST, text="the task has another owner")
+        if watched.emergency:
+            return Cut(cause=Cause.INTERRUPTED, text="emergency stop")
+        for row, verb, actor in watched.orders:
+            if verb in (Verb.KILL, Verb.CANCEL):
+                cause = Cause.KILLED if verb is Verb.KILL else Cause.CANCELLED
+                return Cut(cause=cause, text=f"{cause} by {actor}", orders=(row,))
+        return None
+
+    def _grace_s(self, cause: Cause) -> float:
+        if cause in (Cause.KILLED, Cause.CANCELLED, Cause.LEASE_LOST):
+            return min(ORDERED_GRACE_S, self._around.kill_grace_s)
+        return self._around.kill_grace_s
+
+    def _cpu_s(self) -> float:
+        # In whole ticks of a tenth: an idle interpreter that wakes up now and then is no progress.
+        return round(tree_usage(self._around.keeper.pid).cpu_s, 1)
+
+    # ───── storing ─────
+
+    def _record_process(self) -> None:
+        self._record_at = time.monotonic() + RETRY_S
+        if self._started is None:
+            return
+        try:
+            self._db.queue.session_runs(self._session, pid=self._started.pid, pid_start=self._started.start_time)
+            self._recorded = True
+        except DatabaseError as error:
+            self._warn("process_not_recorded", error)
+
+    def _store_output(self) -> None:
+        try:
+            self._capture.flush(self._session)
+            for stream in list(self._paused):
+                self._paused.discard(stream)
+                self._listen_to(stream)
+        except DatabaseError as error:
+            self._storing_again_at = time.monotonic() + RETRY_S
+            self._warn("output_waited", error)
+
+    def _store_rest(self) -> None:
+        """Store what is left of the output. What the database does not take now is lost, and said in the log."""
+        for _ in range(STORE_TRIES):
+            try:
+                self._capture.flush(self._session)
+                return
+            except DatabaseError as error:
+                self._warn("output_waited", error)
+        event(LOG, "output_lost", level=logging.ERROR, task=self._claim.task_id, attempt=self._claim.number)
+
+    def _warn(self, name: str, error: DatabaseError) -> None:
+        event(LOG, name, level=logging.WARNING, task=self._claim.task_id, reason=error)
+
+    def _close_pipes(self) -> None:
+        for stream in list(self._pipes):
+            self._capture.drain(stream, self._pipes[stream], time.monotonic())
+            self._close_pipe(stream)
+
+    def _close_pipe(self, stream: int) -> None:
+        descriptor = self._pipes.pop(stream, None)
+        if descriptor is not None:
+            if stream not in self._paused:
+                self._around.watch.ignore(descriptor)
+            os.close(descriptor)
+
+    # ───── the end ─────
+
+    def _session_end(self) -> SessionEnd:
+        stderr = self._capture.stderr.text()
+        if self._start_failed is not None:
+            stderr = self._start_failed.text
+        return SessionEnd(
+            exit_code=self._exited.exit_code if self._exited else None,
+            signal=self._exited.signal if self._exited else None,
+            stdout=self._capture.stdout.text(),
+            stderr=stderr,
+        )
+
+    def _closed(self) -> ClosedSession:
+        return ClosedSession(
+            session=self._session,
+            pid=self._started.pid if self._started else None,
+            pid_start=self._started.start_time if self._started else None,
+            exit_code=self._exited.exit_code if self._exited else None,
+            signal=self._exited.signal if self._exited else None,
+            output_bytes=self._capture.total_bytes,
+            ended_at=self._db.clock.wall_ms(),
+        )
+
+
+def _as_input(data: bytes) -> int:
+    """A descriptor to read the prompt from; a file in memory, so that nobody must feed a pipe."""
+    if not data:
+        return os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    if hasattr(os, "memfd_create"):
+        descriptor = os.memfd_create("prompt", os.MFD_CLOEXEC)
+    else:
+        import tempfile
+
+        with tempfile.TemporaryFile() as file:
+            descriptor = os.dup(file.fileno())
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor

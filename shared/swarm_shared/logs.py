@@ -1,0 +1,62 @@
+"""Logs of all programs: one event per line on standard error, which supervisord keeps in files.
+
+2026-05-01T09:30:00.123Z INFO task_claimed task=2.6.1.a attempt=1 worker=worker-2
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+
+from swarm_shared.clock import iso
+
+_PLAIN = re.compile(r"[^\s\"=\\\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_CONTROLS = re.compile(r"[\x7f-\x9f\u2028\u2029]")
+
+
+def configure(*, verbose: bool = False) -> None:
+    """Send what is logged to standard error: from INFO on, or everything when verbose. Calling it again is fine."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_OneLine())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.DEBUG if verbose else logging.INFO)
+
+
+def event(logger: logging.Logger, name: str, *, level: int = logging.INFO, **facts: object) -> None:
+    """Log that something happened; facts that are None are left out.
+
+    Args:
+        name: In the past tense, equal to the name in the execution log where there is one: `task_claimed`.
+    """
+    if logger.isEnabledFor(level):
+        logger.log(level, "%s", line(name, **facts))
+
+
+def line(name: str, **facts: object) -> str:
+    """An event on one line: `name key=value …`; a value with blanks, quotes or controls stands as a JSON string."""
+    return " ".join([name, *(f"{key}={_value(value)}" for key, value in facts.items() if value is not None)])
+
+
+def _value(value: object) -> str:
+    text = f"{value:.3f}" if isinstance(value, float) else str(value)
+    if _PLAIN.fullmatch(text):
+        return text
+    quoted = json.dumps(text, ensure_ascii=False)
+    return _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", quoted)
+
+
+class _OneLine(logging.Formatter):
+    """UTC with milliseconds; only a traceback, which is a bug, takes more than one line."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(message)s")
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
+        return iso(int(record.created * 1000)) or ""
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        return text if record.exc_info else " ".join(text.splitlines())

@@ -1,0 +1,149 @@
+"""What the kernel says about one process: its state, parents, times and children, read from /proc.
+
+Other systems than Linux answer through psutil, which is slower and weaker: an orphan's descent is lost
+there, so a process that leaves its parent's tree is no longer found by descent.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+import psutil
+
+ON_LINUX = sys.platform == "linux"
+# include/linux/sched.h: kernel threads have no environment, command line or memory of their own.
+_PF_KTHREAD = 0x00200000
+# Gone, or hidden from us by the mount option hidepid.
+_NOT_SHOWN = (FileNotFoundError, ProcessLookupError, PermissionError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stat:
+    """One reading of a process.
+
+    `start_time` names the process together with its pid: clock ticks since boot (field 22 of
+    /proc/PID/stat; milliseconds since 1970 on other systems). `cpu_s` counts the process and those of
+    its children that it has waited for, in seconds; `rss_bytes` counts shared pages in full.
+    """
+
+    name: str
+    state: str
+    parent: int
+    group: int
+    session: int
+    threads: int
+    start_time: int
+    cpu_s: float
+    rss_bytes: int
+    kernel_thread: bool
+
+    @property
+    def ended(self) -> bool:
+        """True when nothing of it can run any more and only its exit status waits to be read."""
+        # A main thread that has ended shows Z as well, while the other threads go on.
+        return self.state in ("Z", "X") and self.threads <= 1
+
+
+def read_stat(pid: int) -> Stat | None:
+    """The process that has this pid now; None when there is none (or /proc hides it from us).
+
+    Source: proc_pid_stat(5).
+    """
+    if not ON_LINUX:
+        return _stat_elsewhere(pid)
+    try:
+        with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
+            line = file.read()
+    except _NOT_SHOWN:
+        return None
+    # The name stands in brackets and may itself hold brackets, spaces and line ends.
+    head, _, tail = line.rpartition(b")")
+    fields = tail.split()
+    ticks, page = _units()
+    return Stat(
+        name=head.partition(b"(")[2].decode(errors="replace"),
+        state=fields[0].decode(),
+        parent=int(fields[1]),
+        group=int(fields[2]),
+        session=int(fields[3]),
+        threads=int(fields[17]),
+        start_time=int(fields[19]),
+        cpu_s=sum(map(int, fields[11:15])) / ticks,
+        rss_bytes=int(fields[21]) * page,
+        kernel_thread=bool(int(fields[6]) & _PF_KTHREAD),
+    )
+
+
+@cache
+def _units() -> tuple[int, int]:
+    return os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
+
+
+def _stat_elsewhere(pid: int) -> Stat | None:
+    try:
+        process = psutil.Process(pid)
+        with process.oneshot():
+            cpu = process.cpu_times()
+            return Stat(
+                name=process.name(),
+                state="Z" if process.status() == psutil.STATUS_ZOMBIE else "R",
+                parent=process.ppid(),
+                group=os.getpgid(pid),
+                session=os.getsid(pid),
+                threads=1,
+                start_time=int(process.create_time() * 1000),
+                cpu_s=cpu.user + cpu.system,
+                rss_bytes=process.memory_info().rss,
+                kernel_thread=False,
+            )
+    except (psutil.Error, OSError, ValueError):
+        return None
+
+
+def all_pids() -> list[int]:
+    """The pids of all processes that this one may see."""
+    if not ON_LINUX:
+        return psutil.pids()
+    return [int(name) for name in os.listdir("/proc") if name.isdecimal()]
+
+
+def children_lister() -> Callable[[int], list[int]]:
+    """A function that lists the children of a pid, good for one walk down a tree.
+
+    A list may miss a child while its siblings come and go, so emptiness is no proof that none is left.
+    """
+    if not ON_LINUX or not _kernel_lists_children():
+        by_parent: dict[int, list[int]] = {}
+        for pid in all_pids():
+            stat = read_stat(pid)
+            if stat is not None:
+                by_parent.setdefault(stat.parent, []).append(pid)
+        return lambda pid: by_parent.get(pid, [])
+    return _listed_children
+
+
+@cache
+def _kernel_lists_children() -> bool:
+    # Only kernels built with CONFIG_PROC_CHILDREN have the file.
+    pid = os.getpid()
+    return os.path.exists(f"/proc/{pid}/task/{pid}/children")
+
+
+def _listed_children(pid: int) -> list[int]:
+    # The kernel keeps the children of each thread apart.
+    children: list[int] = []
+    try:
+        threads = os.listdir(f"/proc/{pid}/task")
+    except _NOT_SHOWN:
+        return children
+    for thread in threads:
+        try:
+            with open(f"/proc/{pid}/task/{thread}/children", "rb", buffering=0) as file:
+                children.extend(map(int, file.readall().split()))
+        except _NOT_SHOWN:
+            continue  # the thread has ended: its children have moved to another thread or to the reaper
+    return children

@@ -1,0 +1,85 @@
+"""What lives below a process: the list, what it uses, and its end."""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import dataclass
+
+from swarm_shared.processes import ProcessId
+from swarm_shared.procfs import children_lister, read_stat
+
+# A tree that still grows after so many rounds of stopping is left to the caller's next try.
+_FREEZE_ROUNDS = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TreeUsage:
+    """What a process and all below it use.
+
+    `cpu_s` changes whenever anything in the tree works; it may also fall when a process ends, so compare
+    for difference. `rss_bytes` counts shared pages once per process. `count` is 0 when the root is gone.
+    """
+
+    cpu_s: float
+    rss_bytes: int
+    count: int
+
+
+def descendants(pid: int) -> list[ProcessId]:
+    """Everything below a process now, parents before children, without those that have ended.
+
+    One look, not a proof: what is born or adopted meanwhile may be missing.
+    """
+    children_of = children_lister()
+    found: list[ProcessId] = []
+    walked = [pid]
+    for parent in walked:  # grows while it is walked
+        for child in children_of(parent):
+            stat = read_stat(child)
+            # Another parent: adopted a moment ago, or the number went to a stranger. The next look tells.
+            if stat is None or stat.parent != parent:
+                continue
+            walked.append(child)
+            if not stat.ended:
+                found.append(ProcessId.here(child, stat.start_time))
+    return found
+
+
+def tree_usage(pid: int) -> TreeUsage:
+    """What the process and everything below it use now; see `TreeUsage` for the units."""
+    stats = [stat for member in [pid, *(p.pid for p in descendants(pid))] if (stat := read_stat(member))]
+    return TreeUsage(
+        cpu_s=sum(stat.cpu_s for stat in stats),
+        rss_bytes=sum(stat.rss_bytes for stat in stats),
+        count=len(stats),
+    )
+
+
+def kill_tree(root: ProcessId) -> list[ProcessId]:
+    """Kill a process and everything below it, without being the one that inherits its orphans.
+
+    All are stopped first, from the top down until no new one shows, and killed then: killing at once
+    would cut the branches off the tree before they were seen.
+
+    Returns:
+        Everything that was sent a KILL; none when the root is gone or is not ours to judge.
+    """
+    stopped: dict[ProcessId, None] = {}
+    for _ in range(_FREEZE_ROUNDS):
+        if not root.is_alive():
+            break
+        # Never the caller itself: stopped, it could not go on to kill.
+        fresh = [
+            member
+            for member in [root, *descendants(root.pid)]
+            if member not in stopped and member.pid != os.getpid()
+        ]
+        if not fresh:
+            break
+        for member in fresh:
+            member.kill(signal.SIGSTOP)
+            stopped[member] = None
+    for member in stopped:
+        member.kill(signal.SIGKILL)
+    return list(stopped)
