@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from swarm_shared.database import TaskDatabase
-from swarm_shared.errors import DatabaseBusy, DatabaseError, LeaseLost
+from swarm_shared.errors import DatabaseError, LeaseLost
 from swarm_shared.logs import event
+from swarm_shared.models import FailureClass, Outcome
+from swarm_shared.store.policy import AttemptResult
 from swarm_shared.store.queue import Claim, Claimant
 from swarm_shared.store.recovery import crash
 from swarm_shared.store.swarm import DRAINED, EMERGENCY_STOP
@@ -23,7 +25,7 @@ from swarm_worker.watch import Watch
 LOG = logging.getLogger("swarm.worker")
 IDLE_LOOK_S = 0.05  # from a commit to its notice
 LONGEST_WAIT_S = 1.0
-CLAIM_BUSY_S = 2.0  # how long a claim waits for the write lock before the loop looks around again
+BUSY_TIMEOUT_S = 2.0  # for the write lock, before the loop looks around again
 SETTLE_RETRY_S = 1.0
 DRAIN_LOOK_S = 1.0
 
@@ -50,6 +52,7 @@ class WorkerLoop:
 
     def __init__(self, database: TaskDatabase, keeper: Keeper, config: WorkerConfig, watch: Watch, *, run: int) -> None:
         self._db, self._keeper, self._config, self._watch, self._run = database, keeper, config, watch, run
+        database.connection.busy_timeout_s = BUSY_TIMEOUT_S
         self._heart = Heart(
             database.workers,
             database.clock,
@@ -77,11 +80,18 @@ class WorkerLoop:
         """Work until there is a reason to leave."""
         self._damp_crashes()
         while True:
-            done = self.run_once()
-            if done.leave is not None:
-                return done.leave
-            if not done.ran:
-                self._wait()
+            try:
+                done = self.run_once()
+                if done.leave is not None:
+                    return done.leave
+                if not done.ran:
+                    self._wait()
+            except DatabaseError as error:
+                # A full disk or a stuck writer passes; a worker that died of it would only be started again.
+                event(LOG, "database_waited", level=logging.ERROR, reason=error)
+                if self._watch.stops_asked or self._watch.abandoned:
+                    raise
+                self._watch.wait(SETTLE_RETRY_S)
 
     def run_once(self) -> Round:
         """Settle what must be settled, and run one attempt if there is one."""
@@ -116,15 +126,15 @@ class WorkerLoop:
                 duration_s=time.monotonic() - began,
             )
         except LeaseLost as error:
-            event(
-                LOG,
-                "lease_lost",
-                level=logging.WARNING,
-                task=claim.task_id,
-                attempt=claim.number,
-                reason=error,
-            )
+            event(LOG, "lease_lost", level=logging.WARNING, task=claim.task_id, attempt=claim.number, reason=error)
             self._give_up(claim)
+        except DatabaseError as error:
+            # Not the task's fault: it goes back as interrupted as soon as the database takes writes again.
+            event(LOG, "attempt_dropped", level=logging.ERROR, task=claim.task_id, reason=error)
+            dropped = AttemptResult(
+                outcome=Outcome.FAILED, failure_class=FailureClass.INTERRUPTED, error=f"database trouble: {error}"
+            )
+            self._next = self._settle(claim, Concluded(result=dropped))
 
     def _settle(self, claim: Claim, concluded: Concluded) -> Claim | None:
         """Settle until the database takes it: a result is not lost to a full disk or a stuck writer."""
@@ -158,13 +168,7 @@ class WorkerLoop:
     def _claim(self) -> Claim | None:
         if not self._may_claim():
             return None
-        try:
-            if not self._db.queue.anything_ready():
-                return None
-            return self._db.queue.claim(self._claimant)
-        except DatabaseBusy as error:
-            event(LOG, "claim_waited", level=logging.WARNING, reason=error)
-            return None
+        return self._db.queue.claim(self._claimant) if self._db.queue.anything_ready() else None
 
     def _may_claim(self) -> bool:
         asked_to_leave = self._watch.stops_asked or self._watch.retire_asked or self._watch.abandoned

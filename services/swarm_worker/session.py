@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import select
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -138,6 +139,16 @@ class Session:
         self._session = self._db.queue.open_session(
             self._claim, role=plan.role, name=plan.name, stage=plan.stage, prompt=plan.prompt, before=before
         )
+        try:
+            return self._run()
+        except TreeUnproven:
+            raise
+        except BaseException:
+            self._end_tree()
+            raise
+
+    def _run(self) -> Ended:
+        plan = self._plan
         began = time.monotonic()
         self._deadline, self._record_at = began + plan.limit_s, began + RECORD_AFTER_S
         request = self._start()
@@ -226,6 +237,14 @@ class Session:
                     self._inherit()
                 case _:
                     pass  # of a request before this one
+
+    def _end_tree(self) -> None:
+        """Something of ours failed while the agent ran: nothing of it may stay, whatever else happens."""
+        self._around.keeper.kill()
+        self._gone = False
+        while not self._gone:
+            select.select([self._around.keeper], [], [], LOOK_S)
+            self._hear(-1)
 
     def _inherit(self) -> None:
         """The keeper was killed: what it kept is ours now."""

@@ -71,9 +71,7 @@ def kill_tree(root: ProcessId) -> list[ProcessId]:
             break
         # Never the caller itself: stopped, it could not go on to kill.
         fresh = [
-            member
-            for member in [root, *descendants(root.pid)]
-            if member not in stopped and member.pid != os.getpid()
+            member for member in [root, *descendants(root.pid)] if member not in stopped and member.pid != os.getpid()
         ]
         if not fresh:
             break

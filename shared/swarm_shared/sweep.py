@@ -24,6 +24,21 @@ _NESTED_MARK = "AMPLIFIER_SWARM_IN_"
 # still shows the environment of its parent.
 PASS_GAP_S = 0.5
 _DEATH_WAIT_S = 0.2
+# Names of programs that orphans go to, as the kernel shows them.
+_ADOPTERS = frozenset(
+    {
+        "systemd",
+        "init",
+        "tini",
+        "dumb-init",
+        "docker-init",
+        "catatonit",
+        "containerd-shim",
+        "conmon",
+        "supervisord",
+        "s6-svscan",
+    }
+)
 # What an environment begins with; a process that writes its title over it shows something else.
 _ASSIGNMENT = re.compile(rb"[^=\0\-][^=\0]*=")
 
@@ -84,6 +99,7 @@ def sweep(attempt_id: str, *, since: int = 0, others: Iterable[ProcessId] = ()) 
             found.append(ProcessId.here(pid, stat.start_time))
         elif stat.start_time >= since and _hides_marks(environment) and _is_ours(pid, stat):
             unknown.append(ProcessId.here(pid, stat.start_time))
+    unknown = [process for process in unknown if not _born_elsewhere(process, mark)]
     if unknown:
         trees = ([root, *descendants(root.pid)] for root in others if root.is_alive())
         accounted = {member for tree in trees for member in tree}
@@ -193,6 +209,26 @@ def _environment(pid: int) -> bytes | None:
             return file.readall()
     except OSError:
         return None
+
+
+def _born_elsewhere(process: ProcessId, mark: re.Pattern[bytes]) -> bool:
+    """Whether a process whose environment says nothing has a parent that says enough: it shows no mark.
+
+    A browser's helpers overwrite their environments, and their parent does not. What adopts orphans is no parent in
+    this sense: init, a session's systemd, a container's init, supervisord, our own services.
+    """
+    stat = read_stat(process.pid)
+    while stat is not None and stat.parent > 1:
+        parent = read_stat(stat.parent)
+        if parent is None or parent.name in _ADOPTERS:
+            return False
+        environment = _environment(stat.parent)
+        if environment is None or not _ASSIGNMENT.match(environment):
+            stat = parent
+            continue
+        adopts = b"SUPERVISOR_ENABLED=" in environment or b"SWARM_OWNER=" in environment
+        return not adopts and not mark.search(environment)
+    return False
 
 
 def _is_ours(pid: int, stat: Stat) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -24,6 +25,8 @@ Spawn = Callable[..., ProcessId]
 def spawn(monkeypatch: pytest.MonkeyPatch) -> Iterator[Spawn]:
     """Starts a sleeper with exactly this environment; the sweep sees only what this process started."""
     monkeypatch.setattr(module, "all_pids", lambda: [process.pid for process in descendants(os.getpid())])
+    # Orphans come to whoever adopts them: here that is this process.
+    monkeypatch.setattr(module, "_ADOPTERS", module._ADOPTERS | {Path("/proc/self/comm").read_text().strip()})
     children: list[subprocess.Popen[bytes]] = []
 
     def start(env: dict[str, str], *argv: str) -> ProcessId:
@@ -152,6 +155,14 @@ def test_an_unknown_process_is_named_kept_alive_and_stands_in_the_way(spawn: Spa
     assert not verdict.gone
     assert any(f"pid {bare.pid} " in text for text in verdict.seen)
     assert bare.is_alive()
+
+
+def test_a_helper_without_an_environment_is_no_mystery_while_its_unmarked_parent_lives(
+    spawn: Spawn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_ADOPTERS", frozenset())  # this process is a browser now, its child a helper
+    spawn({})
+    assert kill(attempt(), deadline_s=5).gone
 
 
 def test_a_recorded_process_of_another_pid_namespace_is_never_called_gone(spawn: Spawn) -> None:
