@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
@@ -29,6 +30,8 @@ _DEFAULT_WORKER_ID = "worker-1"
 
 def work(config: WorkerConfig) -> int:
     """Be one worker until there is a reason to leave; the exit code."""
+    # What was imported stays for good: the collector need not walk it again and again.
+    gc.freeze()
     # First of all: a fork must come before any thread and before any database.
     keeper = Keeper.fork(on_orphaned=lambda: _prove_gone(config.db))
     config.private_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -67,12 +70,13 @@ def _prove_gone(db: Path) -> None:
 @setting("builder_agent")
 @setting("validator_agent")
 @setting("agent_cli")
-@setting("validation", "--no-validation")
+@setting("validation", "--no-validation", help="Do not judge results by a validator session.")
 @setting("max_retries")
 @setting("retry_delay_s", "--retry-delay")
 @setting("orphan_timeout_min", "--orphan-timeout")
 @setting("graceful_timeout_s", "--graceful-timeout")
 @setting("isolation")
+@setting("contain", "--contain")
 @click.option("-v", "--verbose", is_flag=True, help="Tell more in the log.")
 def command(worker_id: str, verbose: bool, **flags: object) -> int:
     """Take tasks one at a time, drive their agents, and settle what came of it.

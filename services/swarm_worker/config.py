@@ -12,6 +12,7 @@ from swarm_shared.agents.presets import choose, load_presets
 from swarm_shared.config import Settings
 from swarm_shared.errors import ConfigError
 from swarm_shared.store.policy import Budgets
+from swarm_worker.containment import container_argv
 
 MAX_WORKER_ID = 64
 
@@ -41,6 +42,7 @@ class WorkerConfig:
     graceful_timeout_s: float
     kill_grace_s: float
     output_limit_bytes: int
+    container: tuple[str, ...]  # put before an agent's command line
     environ: Mapping[str, str]  # what agents are born with, before their own marks
 
     @property
@@ -90,5 +92,6 @@ def worker_config(settings: Settings, worker_id: str) -> WorkerConfig:
         graceful_timeout_s=settings.graceful_timeout_s,
         kill_grace_s=settings.kill_grace_s,
         output_limit_bytes=settings.output_limit_bytes,
+        container=container_argv() if settings.contain else (),
         environ=dict(os.environ),
     )

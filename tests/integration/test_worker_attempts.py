@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,7 @@ from typing import Any
 import pytest
 from live_swarm import LiveSwarm, live_swarm
 
-from swarm_shared.models import Status
+from swarm_shared.models import Status, TaskSpec
 
 pytestmark = pytest.mark.integration
 
@@ -135,8 +137,6 @@ def test_a_session_without_any_sign_of_progress_is_ended(swarm: LiveSwarm) -> No
 
 def test_output_past_its_limit_keeps_head_and_tail_and_says_what_was_lost(swarm: LiveSwarm) -> None:
     command = "seq 1 60000; echo the end"
-    from swarm_shared.models import TaskSpec
-
     swarm.add(TaskSpec(id="a", name="a", run=command, agent_cli="command"))
     swarm.worker("worker-1", SWARM_OUTPUT_LIMIT_MB="0.05")
     swarm.wait_for("a", Status.COMPLETED)
@@ -195,3 +195,18 @@ def test_a_long_task_keeps_its_lease_and_is_never_given_out_twice(swarm: LiveSwa
     go.touch()
     swarm.wait_for("a", Status.COMPLETED)
     assert len(swarm.attempts("a")) == 1
+
+
+def test_a_contained_agent_cannot_outrun_its_end_by_forking(swarm: LiveSwarm) -> None:
+    probe = subprocess.run(["unshare", "--pid", "--fork", "--kill-child", "--", "true"], capture_output=True)
+    if os.geteuid() != 0 or probe.returncode != 0:
+        pytest.skip("this machine gives no pid namespaces")
+    chain = "import os,time\nwhile True:\n    if os.fork(): os._exit(0)\n    os.setsid()"
+    swarm.add(
+        TaskSpec(id="a", name="a", run=f'python3 -c "{chain}" & echo begun; sleep 0.3', agent_cli="command"),
+        TaskSpec(id="b", name="b", run="exit 7", agent_cli="command", max_retries=0),
+    )
+    swarm.worker("worker-1", "--contain")
+    swarm.wait_for("a", Status.COMPLETED)
+    assert "exited with code 7" in swarm.wait_for("b", Status.FAILED)["last_error"]
+    assert swarm.leftovers() == []
