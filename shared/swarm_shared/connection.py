@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import apsw
@@ -31,6 +32,11 @@ _SYNCHRONOUS = {False: "PRAGMA synchronous=NORMAL", True: "PRAGMA synchronous=FU
 _NETWORK_FILE_SYSTEMS = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "afs", "ceph", "glusterfs"}
 )
+
+
+def engine_version() -> str:
+    """The version of SQLite that is built in, such as 3.53.3."""
+    return str(apsw.sqlite_lib_version())
 
 
 def check_engine(version: str) -> None:
@@ -58,7 +64,7 @@ class Connection:
         Raises:
             DatabaseError: Missing, unreadable, on a network disk, not a database, or a refused engine.
         """
-        check_engine(apsw.sqlite_lib_version())
+        check_engine(engine_version())
         self.path = path
         self.busy_timeout_s = BUSY_TIMEOUT_S
         self._durable: bool | None = None
@@ -91,8 +97,7 @@ class Connection:
     def close(self) -> None:
         self._raw.close()
 
-    @contextmanager
-    def transaction(self, *, durable: bool = True) -> Iterator[None]:
+    def transaction(self, *, durable: bool = True) -> Transaction:
         """One IMMEDIATE transaction: committed at the end, rolled back on any exception.
 
         Args:
@@ -102,25 +107,36 @@ class Connection:
         Raises:
             DatabaseBusy: Another process kept the write lock beyond `busy_timeout_s`.
         """
-        with self._errors():
+        return Transaction(self, durable)
+
+    def begin(self, *, durable: bool) -> None:
+        """Start a transaction; for `Transaction`."""
+        try:
             if durable is not self._durable:
                 self._raw.execute(_SYNCHRONOUS[durable])
                 self._durable = durable
             self._raw.execute("BEGIN IMMEDIATE")
+        except apsw.Error as error:
+            raise self._told(error) from error
+
+    def finish(self, *, commit: bool) -> None:
+        """End a transaction; for `Transaction`. A commit that fails is rolled back."""
         try:
-            yield
-            with self._errors():
+            if commit:
                 self._raw.execute("COMMIT")
-        except BaseException:
+        except apsw.Error as error:
+            raise self._told(error) from error
+        finally:
             # A full disk or a corrupt page may have rolled back by itself already.
             if self._raw.in_transaction:
                 self._raw.execute("ROLLBACK")
-            raise
 
     def rows(self, sql: str, params: Params = ()) -> list[tuple[Any, ...]]:
         """All rows of a statement, fetched whole so that no read snapshot stays open."""
-        with self._errors():
+        try:
             return self._raw.execute(sql, params).fetchall()
+        except apsw.Error as error:
+            raise self._told(error) from error
 
     def row(self, sql: str, params: Params = ()) -> tuple[Any, ...] | None:
         """The first row, or None."""
@@ -134,24 +150,30 @@ class Connection:
 
     def dicts(self, sql: str, params: Params = ()) -> list[dict[str, Any]]:
         """All rows as dictionaries, for reading paths that render them."""
-        with self._errors():
+        try:
             cursor = self._raw.execute(sql, params)
             try:
                 names = [column[0] for column in cursor.get_description()]
             except apsw.ExecutionCompleteError:
                 return []  # how apsw says that there is no row
             return [dict(zip(names, row, strict=True)) for row in cursor]
+        except apsw.Error as error:
+            raise self._told(error) from error
 
     def change(self, sql: str, params: Params = ()) -> int:
         """Run a writing statement; the number of rows it changed."""
-        with self._errors():
+        try:
             self._raw.execute(sql, params)
             return self._raw.changes()
+        except apsw.Error as error:
+            raise self._told(error) from error
 
     def change_many(self, sql: str, params: Sequence[Params]) -> None:
         """Run a writing statement once per set of values."""
-        with self._errors():
+        try:
             self._raw.executemany(sql, params)
+        except apsw.Error as error:
+            raise self._told(error) from error
 
     def script(self, sql: str) -> None:
         """Run several statements; for schema and migrations."""
@@ -168,7 +190,19 @@ class Connection:
 
     def data_version(self) -> int:
         """Moves when another connection has committed; says "look", never what. Costs microseconds."""
-        return int(self._raw.execute("PRAGMA data_version").get)
+        with self._errors():
+            return int(self._raw.execute("PRAGMA data_version").get)
+
+    def takes_writes(self, *, within_s: float) -> bool:
+        """Whether the write lock can be had within the time; nothing is written."""
+        usual, self.busy_timeout_s = self.busy_timeout_s, within_s
+        try:
+            with self.transaction(durable=False):
+                return True
+        except DatabaseBusy:
+            return False
+        finally:
+            self.busy_timeout_s = usual
 
     def back_up_to(self, target: Path) -> None:
         """Write a consistent copy into a new file; never by copying the live file."""
@@ -179,8 +213,9 @@ class Connection:
         """Move the write-ahead log into the database file as far as readers allow."""
         mode = apsw.SQLITE_CHECKPOINT_TRUNCATE if truncate else apsw.SQLITE_CHECKPOINT_PASSIVE
         try:
-            self._raw.wal_checkpoint(mode=mode)
-        except apsw.BusyError:
+            with self._errors():
+                self._raw.wal_checkpoint(mode=mode)
+        except DatabaseBusy:
             pass  # somebody writes or checkpoints right now: the next round will do
 
     def _wait_for_lock(self, tries: int) -> bool:
@@ -192,29 +227,50 @@ class Connection:
         time.sleep(random.uniform(*BUSY_WAIT_S))
         return True
 
+    def _told(self, error: apsw.Error) -> DatabaseError:
+        """The same in a person's words; a mistake in our own SQL stays what it is."""
+        if isinstance(error, apsw.BusyError):
+            return DatabaseBusy(
+                f"{self.path} stayed locked for {self.busy_timeout_s:.0f} s",
+                hint="another process holds the write lock: amplifier-swarm doctor names it",
+            )
+        if isinstance(error, apsw.NotADBError | apsw.CorruptError):
+            return DatabaseError(
+                f"{self.path} is damaged or is not a database ({error})",
+                hint="keep the file, then restore a copy made with: amplifier-swarm backup FILE",
+            )
+        if isinstance(error, apsw.FullError):
+            return DatabaseError(f"the disk under {self.path} is full", hint="free some space; nothing was lost")
+        if isinstance(error, apsw.CantOpenError | apsw.ReadOnlyError | apsw.PermissionsError | apsw.IOError):
+            return DatabaseError(
+                f"{self.path} cannot be read or written ({error})",
+                hint="check the permissions of the file and of its folder",
+            )
+        raise error
+
     @contextmanager
     def _errors(self) -> Iterator[None]:
         try:
             yield
-        except apsw.BusyError as error:
-            raise DatabaseBusy(
-                f"{self.path} stayed locked for {self.busy_timeout_s:.0f} s",
-                hint="another process holds the write lock: amplifier-swarm doctor names it",
-            ) from error
-        except (apsw.NotADBError, apsw.CorruptError) as error:
-            raise DatabaseError(
-                f"{self.path} is damaged or is not a database ({error})",
-                hint="keep the file, then restore a copy made with: amplifier-swarm backup FILE",
-            ) from error
-        except apsw.FullError as error:
-            raise DatabaseError(
-                f"the disk under {self.path} is full", hint="free some space; nothing was lost"
-            ) from error
-        except (apsw.CantOpenError, apsw.ReadOnlyError, apsw.PermissionsError, apsw.IOError) as error:
-            raise DatabaseError(
-                f"{self.path} cannot be read or written ({error})",
-                hint="check the permissions of the file and of its folder",
-            ) from error
+        except apsw.Error as error:
+            raise self._told(error) from error
+
+
+class Transaction:
+    """The only way in which writes are grouped; a class because a generator would cost a task a tenth of its time."""
+
+    __slots__ = ("_connection", "_durable")
+
+    def __init__(self, connection: Connection, durable: bool) -> None:
+        self._connection, self._durable = connection, durable
+
+    def __enter__(self) -> None:
+        self._connection.begin(durable=self._durable)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._connection.finish(commit=kind is None)
 
 
 def create_file(path: Path) -> None:

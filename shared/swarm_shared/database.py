@@ -15,6 +15,7 @@ from swarm_shared.connection import Connection, create_file
 from swarm_shared.reaping import Limits, Reaping, sole_reaper
 from swarm_shared.store.control import Control
 from swarm_shared.store.events import Events
+from swarm_shared.store.health import Health
 from swarm_shared.store.imports import Imports
 from swarm_shared.store.output import Output
 from swarm_shared.store.policy import Budgets
@@ -34,7 +35,8 @@ class TaskDatabase:
     """One open database: for one thread, opened after any fork, closed by its owner.
 
     Verbs stand in families: `queue` (claim, settle), `tasks` (reading), `workers`, `control` and `steering` (what
-    people ask for), `swarm` (flags, holds, services), `output`, `events`, `imports`, `recovery`, `runs`.
+    people ask for), `swarm` (flags, holds, services), `output`, `events`, `imports`, `recovery`, `runs`,
+    `health`.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class TaskDatabase:
         self.output = Output(self.connection, self.clock)
         self.events = Events(self.connection, self.clock)
         self.imports = Imports(self.connection, self.clock)
+        self.health = Health(self.connection, self.clock)
         self.recovery = Recovery(self.connection, self.clock, rng)
         self.runs = Runs(self.connection, self.clock)
 

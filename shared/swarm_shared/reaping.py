@@ -15,19 +15,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from swarm_shared.clock import Clock
-from swarm_shared.models import FailureClass, Outcome
+from swarm_shared.models import FailureClass, Outcome, Status
+from swarm_shared.patience import Patience
 from swarm_shared.processes import ProcessId
 from swarm_shared.proctree import kill_tree
 from swarm_shared.store.policy import Budgets
 from swarm_shared.store.recovery import Ending, OpenAttempt, Recovery, crash
-from swarm_shared.store.workers import Workers
-from swarm_shared.sweep import kill_marked
+from swarm_shared.store.workers import WorkerRun, Workers
+from swarm_shared.sweep import PASS_GAP_S, pursue
 
 KEEPER_PATIENCE_MS = 12_000  # a keeper's own effort takes at most ten seconds
-SWEEP_DEADLINE_S = 2.0
 UNPROVEN_AFTER_MS = 20_000
-FORGOTTEN_AFTER_MS = 60_000
-_NEVER = 2**62
+FORGOTTEN_AFTER_MS = 5_000
+SWEEP_EVERY_MS = 100
+HELD_SWEEP_EVERY_MS = 5_000
+_RESTING = (Status.HELD, Status.CANCELLED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,11 +37,31 @@ class Limits:
     """When a living attempt counts as an orphan. Milliseconds."""
 
     orphan_timeout_ms: int  # no sign of progress from the agent
-    overdue_ms: int  # how long an expired lease is watched before it is believed
+    overdue_ms: int  # how long an expired lease or time-out is watched before it is believed; 0: at once
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Suspicion:
+    """A living worker's attempt that should be ended if this is still so after `watched_ms`."""
+
+    kind: str
+    ending: Ending
+    watched_ms: int
+
+
+@dataclass(slots=True, kw_only=True)
+class _Pursuit:
+    """What this process knows of ending one attempt; another reaper begins anew. Times are monotonic ms."""
+
+    since: int
+    next_sweep: int = 0
+    was_empty: bool = False  # the last pass found nothing
+    left: tuple[str, ...] = ()
+    rests: bool = False  # held and said: looked at now and then
 
 
 class Reaping:
-    """Rounds over the open attempts, each quick unless processes must be swept for."""
+    """Rounds over the open attempts. Each is quick: what takes time is looked at again in the next round."""
 
     def __init__(
         self,
@@ -62,118 +84,171 @@ class Reaping:
         self._budgets = budgets
         self._limits = limits
         self._adopted = adopted
-        self._overdue_since: dict[int, int] = {}
+        self._patience = Patience(clock, recovery.takes_writes)
+        self._pursuits: dict[str, _Pursuit] = {}
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether the last round left something that the next should go on with soon."""
+        return any(not pursuit.rests for pursuit in self._pursuits.values())
 
     def run_once(self) -> int:
         """Judge and advance every open attempt, and mark dead workers; the number of attempts closed."""
         self._recovery.note_boot()
+        self._patience.begin_round()
         closed = 0
-        for attempt in self._recovery.open_attempts():
+        attempts = self._recovery.open_attempts()
+        for attempt in attempts:
             ending = attempt.ending
             if ending is None and not attempt.ended:
                 ending = self._judge(attempt)
-                if ending is None:
+                if ending is None or not self._recovery.fence(attempt, ending, if_unmoved=True):
                     continue
-                self._recovery.fence(attempt, ending)
             closed += self._advance(attempt, ending or crash("ended before"))
         self._mark_dead_workers()
+        self._forget_all_but({attempt.attempt for attempt in attempts})
         return closed
 
     def orphans(self) -> list[OpenAttempt]:
         """Attempts that a round would take away now, or is taking away."""
         return [a for a in self._recovery.open_attempts() if a.ending or a.ended or self._judge(a)]
 
+    # ───── judging ─────
+
     def _judge(self, attempt: OpenAttempt) -> Ending | None:
         worker = f"{attempt.worker_id} (process {attempt.worker.pid})"
         alive = attempt.worker.is_alive()
-        if alive is None:
-            return None  # of another pid namespace: never judged from here
         if alive is False:
             if attempt.worker.boot_id != self._clock.boot_id():
                 return crash("the machine was restarted while the task ran")
             return crash(f"{worker} died")
+        suspicion = self._suspect(attempt, worker, elsewhere=alive is None)
+        if suspicion is None:
+            return None
+        over = self._patience.is_over((suspicion.kind, attempt.attempt), after_ms=suspicion.watched_ms)
+        return suspicion.ending if over else None
+
+    def _suspect(self, attempt: OpenAttempt, worker: str, *, elsewhere: bool) -> _Suspicion | None:
+        now = self._clock.mono_ms()
+        overdue_ms = self._limits.overdue_ms
+        if now > attempt.lease_until_mono:
+            ending = crash(f"{worker} gave no heartbeat until its lease ran out")
+            return _Suspicion(kind="overdue", ending=ending, watched_ms=overdue_ms)
+        if elsewhere:
+            return None  # of another pid namespace, and it renews its lease: it lives
         if attempt.worker_over or not attempt.worker_has_it:
-            if self._clock.wall_ms() - attempt.claimed_at < FORGOTTEN_AFTER_MS:
-                return None
-            return crash(f"{worker} no longer has the task")
-        if self._is_overdue(attempt):
-            return crash(f"{worker} gave no heartbeat until its lease ran out")
-        silent_ms = self._clock.mono_ms() - attempt.progress_mono
+            ending = crash(f"{worker} no longer has the task")
+            return _Suspicion(kind="forgotten", ending=ending, watched_ms=min(overdue_ms, FORGOTTEN_AFTER_MS))
+        silent_ms = now - attempt.progress_mono
         if silent_ms > self._limits.orphan_timeout_ms:
-            return Ending(
-                outcome=Outcome.FAILED,
-                failure_class=FailureClass.QUALITY,
-                error=f"no sign of progress for {silent_ms / 60_000:.0f} minutes",
-            )
+            error = f"no sign of progress for {silent_ms / 60_000:.0f} minutes"
+            ending = Ending(outcome=Outcome.FAILED, failure_class=FailureClass.QUALITY, error=error)
+            return _Suspicion(kind="silent", ending=ending, watched_ms=overdue_ms)
         return None
 
-    def _is_overdue(self, attempt: OpenAttempt) -> bool:
-        """Whether the lease ran out and stayed so while this process could work.
-
-        After a sleep of the machine, or a writer that held up everybody, all leases look expired at once: the workers
-        get the time to renew them that the judge itself had.
-        """
-        now = self._clock.mono_ms()
-        if now <= attempt.lease_until_mono:
-            self._overdue_since.pop(attempt.run, None)
-            return False
-        return now - self._overdue_since.setdefault(attempt.run, now) >= self._limits.overdue_ms
+    # ───── ending and proving ─────
 
     def _advance(self, attempt: OpenAttempt, ending: Ending) -> int:
-        if attempt.worker.is_alive() and attempt.worker_has_it and not attempt.ended:
-            # Its row names this attempt still, so it may spawn at any moment: it must not wake up.
-            attempt.worker.kill(signal.SIGKILL)
-            return 0
-        if not self._is_gone(attempt):
-            return 0
-        self._overdue_since.pop(attempt.run, None)
-        return int(self._recovery.close(attempt, ending, self._budgets))
+        now = self._clock.mono_ms()
+        pursuit = self._pursuits.setdefault(attempt.attempt, _Pursuit(since=now))
+        waited_ms = now - pursuit.since
+        in_the_way = self._clear_the_way(attempt, pursuit, waited_ms)
+        if not in_the_way:
+            closed = self._recovery.close(attempt, ending, self._budgets)
+            del self._pursuits[attempt.attempt]
+            return int(closed)
+        pursuit.rests = attempt.status in _RESTING
+        if waited_ms > UNPROVEN_AFTER_MS and not pursuit.rests:
+            seen = ", ".join(in_the_way[:5])
+            self._recovery.hold_unproven(attempt, f"not proven dead after its worker was killed: {seen}")
+        return 0
 
-    def _is_gone(self, attempt: OpenAttempt) -> bool:
-        """Whether nothing of the attempt's process tree is left, by the strongest proof at hand."""
-        if attempt.worker.boot_id != self._clock.boot_id():
-            return True
-        waited_ms = self._clock.wall_ms() - (attempt.fenced_at or self._clock.wall_ms())
-        if attempt.worker.is_alive() and waited_ms < KEEPER_PATIENCE_MS:
-            return False  # it lives and works for others: it proves and closes by itself
-        if attempt.keeper is not None and not attempt.worker.is_alive() and attempt.keeper.is_alive():
-            if waited_ms < KEEPER_PATIENCE_MS:
-                return False
-            kill_tree(attempt.keeper)
-            return False
+    def _clear_the_way(self, attempt: OpenAttempt, pursuit: _Pursuit, waited_ms: int) -> tuple[str, ...]:
+        """Go on with ending the attempt's processes; what is still in the way, nothing once all is proven gone."""
+        worker, keeper = attempt.worker, attempt.keeper
+        if worker.boot_id != self._clock.boot_id():
+            return ()
+        alive = worker.is_alive()
+        if alive and attempt.worker_has_it and not attempt.ended:
+            # Its row names this attempt still, so it may spawn at any moment: it must not wake up.
+            worker.kill(signal.SIGKILL)
+            return (worker.describe(),)
+        if alive and waited_ms < KEEPER_PATIENCE_MS:
+            return (worker.describe(),)  # it lives and works for others: it proves and closes by itself
+        if not alive and keeper is not None and keeper.is_alive():
+            if waited_ms >= KEEPER_PATIENCE_MS:
+                kill_tree(keeper)
+            return (keeper.describe(),)
         if attempt.tree_gone or self._left_proof(attempt):
-            return True
-        return self._sweep(attempt, waited_ms)
+            return ()
+        if alive is None:
+            return (worker.describe(),)  # nothing that is seen from here can prove it
+        return self._sweep(attempt, pursuit)
 
     def _left_proof(self, attempt: OpenAttempt) -> bool:
         # Written just before the keeper ended, maybe after this round began.
         run = self._workers.get(attempt.run)
         return run is not None and run.tree_gone
 
-    def _sweep(self, attempt: OpenAttempt, waited_ms: int) -> bool:
-        """The fallback when worker and keeper were killed at once."""
-        for leftover in self._adopted():
-            kill_tree(leftover)
+    def _sweep(self, attempt: OpenAttempt, pursuit: _Pursuit) -> tuple[str, ...]:
+        """One pass of the fallback when worker and keeper were killed at once; two empty ones are the proof."""
+        now = self._clock.mono_ms()
+        if now < pursuit.next_sweep:
+            return pursuit.left
+        left = (*self._kill_adopted(attempt), *self._pursue(attempt))
+        if not left and pursuit.was_empty:
+            return ()
+        pursuit.was_empty = not left
+        if not left:
+            pursuit.next_sweep = now + round(PASS_GAP_S * 1000)
+            pursuit.left = ("a second look at all processes",)
+        else:
+            pursuit.next_sweep = now + (HELD_SWEEP_EVERY_MS if pursuit.rests else SWEEP_EVERY_MS)
+            pursuit.left = tuple(dict.fromkeys(process.describe() for process in left))
+        return pursuit.left
+
+    def _pursue(self, attempt: OpenAttempt) -> tuple[ProcessId, ...]:
         living = [w.keeper for w in self._workers.alive() if w.keeper is not None and w.run != attempt.run]
-        verdict = kill_marked(
+        return pursue(
             attempt.attempt,
             recorded=self._recovery.recorded_processes(attempt),
-            deadline_s=SWEEP_DEADLINE_S,
-            clock=self._clock,
             since=attempt.worker.start_time,
             others=living,
         )
-        if not verdict.gone and waited_ms > UNPROVEN_AFTER_MS and attempt.status != "held":
-            seen = ", ".join(verdict.seen[:5]) or "processes that cannot be looked into"
-            self._recovery.hold_unproven(attempt, f"not proven dead after its worker was killed: {seen}")
-        return verdict.gone
+
+    def _kill_adopted(self, attempt: OpenAttempt) -> list[ProcessId]:
+        """Kill what supervisord inherited since the worker began, the keepers of others apart: these still work."""
+        leftovers = [
+            process
+            for process in self._adopted()
+            if process.start_time >= attempt.worker.start_time and not self._workers.is_keeper(process)
+        ]
+        for process in leftovers:
+            kill_tree(process)
+        return leftovers
+
+    # ───── workers ─────
 
     def _mark_dead_workers(self) -> None:
         for worker in self._workers.alive():
-            if worker.process.is_alive() is False:
+            alive = worker.process.is_alive()
+            if alive is False:
                 restarted = worker.process.boot_id != self._clock.boot_id()
                 why = "the machine was restarted" if restarted else f"process {worker.process.pid} died"
                 self._workers.end(worker.run, crashed=True, remark=why)
+            elif alive is None and self._is_silent(worker):
+                # Of another container: its row tells it that it is over, should it ever wake up.
+                why = "no heartbeat from another pid namespace until its lease ran out"
+                self._workers.end(worker.run, crashed=True, remark=why)
+
+    def _is_silent(self, worker: WorkerRun) -> bool:
+        if self._clock.mono_ms() <= worker.lease_until_mono:
+            return False
+        return self._patience.is_over(("silent", worker.run), after_ms=self._limits.overdue_ms)
+
+    def _forget_all_but(self, open_now: set[str]) -> None:
+        for gone in self._pursuits.keys() - open_now:
+            del self._pursuits[gone]
 
 
 @contextmanager

@@ -616,7 +616,7 @@ FROM tasks INDEXED BY tasks_by_status WHERE status = :status AND seq > :after OR
 SELECT seq, id, substr(name, 1, 300) AS name, phase, type, status, stage, priority, estimated_hours, attempt_count,
        worker_id, substr(last_error, 1, 200) AS last_error, hold_reason, blockers, created_at, updated_at, claimed_at,
        started_at, completed_at, due_at
-FROM tasks INDEXED BY tasks_by_phase WHERE phase = :phase AND status = :status AND seq > :after
+FROM tasks INDEXED BY tasks_by_phase WHERE phase = :phase AND seq > :after
 ORDER BY seq LIMIT :limit;
 
 -- name: browse_ids

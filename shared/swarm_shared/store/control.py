@@ -123,6 +123,17 @@ class Control(Family):
         rows = self._db.rows(SQL["controls_for_attempt"], {"attempt": attempt})
         return [(row_id, Verb(verb), actor) for row_id, verb, actor, _ in rows]
 
+    def prolong(self, row_id: int, *, by: str, seconds: float = EXPIRES_AFTER_S) -> None:
+        """Say that somebody works on a waiting row: it expires so many seconds from now."""
+        until = self._clock.wall_ms() + round(seconds * 1000)
+        with self._db.transaction(durable=False):
+            self._db.change(SQL["prolong_control"], {"id": row_id, "expires_at": until, "handled_by": by})
+
+    def aim(self, row_id: int, attempt: str) -> None:
+        """Aim a waiting row at the attempt that runs now; one that is aimed already stays so."""
+        with self._db.transaction():
+            self._db.change(SQL["aim_control"], {"id": row_id, "attempt": attempt})
+
     def newest(self, *, limit: int, before: int | None = None) -> list[ControlRow]:
         """The audit, newest first."""
         values = {"before": before if before is not None else 2**62, "limit": limit}

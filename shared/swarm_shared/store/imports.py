@@ -189,18 +189,17 @@ class Imports(Family):
         return found
 
     def _check_links(self, specs: Sequence[TaskSpec], wanted: set[str], clear: bool) -> None:
-        """Circles within the file were found before; here those that lead through tasks of the queue."""
-        outside = {needed for spec in specs for needed in spec.dependencies if needed not in wanted}
-        if not outside:
-            return
-        known = set() if clear else self.known_ids()
-        missing = sorted(outside - known)
-        if missing:
-            raise InputError(f"unknown dependency {missing[0]!r}", hint="name a task of the file or of the queue")
+        """Refuse what would wait for ever, also by a circle that leads through tasks of the queue."""
         needs: dict[str, list[str]] = {spec.id: list(spec.dependencies) for spec in specs}
-        for task_id, needed in self._db.rows(SQL["existing_needs"]):
-            if task_id not in wanted:
-                needs.setdefault(task_id, []).append(needed)
+        outside = {needed for spec in specs for needed in spec.dependencies if needed not in wanted}
+        if outside:
+            known = set() if clear else self.known_ids()
+            missing = sorted(outside - known)
+            if missing:
+                raise InputError(f"unknown dependency {missing[0]!r}", hint="name a task of the file or of the queue")
+            for task_id, needed in self._db.rows(SQL["existing_needs"]):
+                if task_id not in wanted:
+                    needs.setdefault(task_id, []).append(needed)
         circle = find_circle(needs)
         if circle:
             raise InputError(

@@ -7,18 +7,21 @@ the raised token, so that whoever comes next finishes the work.
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from swarm_shared.clock import Clock
 from swarm_shared.connection import Connection
 from swarm_shared.errors import LeaseLost
-from swarm_shared.models import FailureClass, Outcome
+from swarm_shared.models import FailureClass, Outcome, Status
 from swarm_shared.processes import ProcessId
 from swarm_shared.sql import SQL
 from swarm_shared.store.base import Family, from_json, to_json
 from swarm_shared.store.policy import AttemptResult, Budgets
 from swarm_shared.store.queue import Settlement
+
+# Longer than the worst wait of a healthy, busy queue, so that only a stuck writer is taken for one.
+WRITABLE_WITHIN_S = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +33,11 @@ class Ending:
     error: str
     control: tuple[int, ...] = ()  # rows that this end answers
     by: str = "reaper"
+
+    @property
+    def is_orphaned(self) -> bool:
+        """Whether it is nobody's will: not a person's, and not a stop of the whole swarm."""
+        return self.outcome is Outcome.FAILED and self.failure_class is not FailureClass.INTERRUPTED
 
     def as_json(self) -> str:
         return (
@@ -124,11 +132,19 @@ class Recovery(Family):
                 )
         return found
 
-    def fence(self, attempt: OpenAttempt, ending: Ending) -> bool:
+    def takes_writes(self) -> bool:
+        """Whether the database takes writes now, so that a worker's sign of life could be written."""
+        return self._db.takes_writes(within_s=WRITABLE_WITHIN_S)
+
+    def fence(self, attempt: OpenAttempt, ending: Ending, *, if_unmoved: bool = False) -> bool:
         """Raise the task's token with the reason, in one durable transaction.
 
+        Args:
+            if_unmoved: Only if neither lease nor progress has been renewed since `attempt` was read: the write lock
+                may have come late, and with it the signs of life of everybody else.
+
         Returns:
-            False when the attempt was fenced before; the first reason stands.
+            False when the attempt was fenced before, the first reason stands; or when it moved.
         """
         values = {
             "task": attempt.task,
@@ -137,18 +153,28 @@ class Recovery(Family):
             "fenced_as": ending.as_json(),
         }
         with self._db.transaction():
-            if not self._db.change(SQL["fence_attempt"], values):
+            moved = (attempt.lease_until_mono, attempt.progress_mono) != self._db.row(
+                SQL["signs_of_life"], {"attempt": attempt.attempt}
+            )
+            if (if_unmoved and moved) or not self._db.change(SQL["fence_attempt"], values):
                 return False
             self._db.change(SQL["fence_task"], values)
-            self._event(
-                "orphaned",
-                ending.error,
-                task=attempt.task,
-                task_id=attempt.task_id,
-                attempt=attempt.attempt,
-                worker_id=attempt.worker_id,
-            )
+            if ending.is_orphaned:
+                self._event(
+                    "orphaned",
+                    ending.error,
+                    task=attempt.task,
+                    task_id=attempt.task_id,
+                    attempt=attempt.attempt,
+                    worker_id=attempt.worker_id,
+                )
             return True
+
+    def override(self, attempt: OpenAttempt, ending: Ending) -> bool:
+        """Let a person's word replace the reason of an attempt that is being ended; False when it is over already."""
+        values = {"attempt": attempt.attempt, "fenced_as": ending.as_json()}
+        with self._db.transaction():
+            return bool(self._db.change(SQL["override_ending"], values))
 
     def close(self, attempt: OpenAttempt, ending: Ending, budgets: Budgets) -> bool:
         """Settle a fenced attempt; only to be called when its tree is proven gone.
@@ -156,9 +182,15 @@ class Recovery(Family):
         Returns:
             False when somebody else proved and closed it.
         """
-        result = AttemptResult(outcome=ending.outcome, failure_class=ending.failure_class, error=ending.error)
         wall = self._clock.wall_ms()
         with self._db.transaction():
+            status, fenced_as = self._db.row(SQL["task_and_ending"], {"attempt": attempt.attempt}) or ("", None)
+            # What is stored holds: a person's word may have come since the caller looked.
+            ending = Ending.from_json(fenced_as) if fenced_as else ending
+            if status == Status.CANCELLED:
+                # Cancelled while it was held as not proven dead: the proof must not bring the task back.
+                ending = replace(ending, outcome=Outcome.CANCELLED, failure_class=None)
+            result = AttemptResult(outcome=ending.outcome, failure_class=ending.failure_class, error=ending.error)
             if attempt.ended:
                 self._db.change(SQL["prove_gone"], {"task": attempt.task, "attempt": attempt.attempt, "wall": wall})
                 return True

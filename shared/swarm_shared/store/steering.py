@@ -102,6 +102,7 @@ class Steering(Family):
     def _release(self, task: _Task, argument: Mapping[str, Any], actor: str) -> str:
         if task.status is not Status.HELD:
             raise _refusal(task, "release", "it is not held")
+        self._refuse_unproven(task, "release")
         self._db.change(SQL["release_task"], {"task": task.seq, "wall": self._clock.wall_ms()})
         self._tell("released", task, f"by {actor}")
         return "released"
@@ -143,13 +144,15 @@ class Steering(Family):
         return f"priority {priority_label(priority)}"
 
     def _make_ready(self, task: _Task, note: object, actor: str) -> None:
-        if task.hold_reason == HoldReason.NOT_PROVEN_DEAD and task.open_attempt is not None:
-            raise _refusal(
-                task, "retry", "processes of its last attempt are not proven gone; the reaper goes on trying"
-            )
+        self._refuse_unproven(task, "retry")
         text = str(note).strip() if note else ""
         self._db.change(SQL["set_task_ready"], {"task": task.seq, "note": text or None, "wall": self._clock.wall_ms()})
         self._tell("manual_retry", task, f"by {actor}" + (f": {text[:300]}" if text else ""))
+
+    def _refuse_unproven(self, task: _Task, verb: str) -> None:
+        if task.hold_reason == HoldReason.NOT_PROVEN_DEAD and task.open_attempt is not None:
+            why = "processes of its last attempt are not proven gone; the reaper goes on trying"
+            raise _refusal(task, verb, why)
 
     def _needed_by(self, task: _Task) -> list[_Task]:
         """Everything the task waits for, directly or not, that is not completed."""

@@ -157,6 +157,15 @@ class Workers(Family):
         """The newest start of each worker as dictionaries, for people; times in milliseconds."""
         return self._db.dicts(SQL["workers_shown"])
 
+    def is_keeper(self, process: ProcessId) -> bool:
+        """Whether the process is, or was, the keeper of some worker."""
+        values = {
+            "keeper_pid": process.pid,
+            "keeper_start": process.start_time,
+            "boot_id": process.boot_id,
+        }
+        return self._db.row(SQL["is_keeper"], values) is not None
+
     def record_tree_gone(self, keeper: ProcessId) -> None:
         """The keeper's own proof, after its worker died, that nothing below it is left."""
         with self._db.transaction(durable=True):

@@ -1,0 +1,156 @@
+"""Asking the swarm for something: a control row carried out at once where nobody else would, else waited for."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from amplifier_swarm.app import App
+from amplifier_swarm.terminal import print_json, remark, say
+from swarm_shared.errors import StateError, SupervisorError
+from swarm_shared.models import Verb
+from swarm_shared.store.carry_out import NEEDS_SUPERVISORD, carry_out_now
+from swarm_shared.store.control import EXPIRES_AFTER_S, ControlRow
+from swarm_shared.store.steering import TaskRunning
+
+if TYPE_CHECKING:
+    from swarm_shared.database import TaskDatabase
+
+LOOK_EVERY_S = 0.05
+LOOKS = 10
+# A large bulk takes the reaper a while; its rows must not expire before it gets to them.
+ROWS_HANDLED_PER_S = 100
+REQUESTS_AT_ONCE = 500
+EXPIRY_GRACE_MS = 1_000
+SILENCE_MS = 3_000
+_NOT_TAKEN = "nobody took it within {:.0f} s – see amplifier-swarm doctor: does the reaper of this swarm work?"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What of the swarm lives now."""
+
+    reaper: bool
+    workers: int
+
+    @classmethod
+    def of(cls, database: TaskDatabase) -> Standing:
+        reaper = database.swarm.services().get("reaper")
+        workers = sum(worker.process.is_alive() is not False for worker in database.workers.alive())
+        return cls(reaper=reaper is not None and reaper.is_alive(), workers=workers)
+
+
+def ask(
+    app: App, database: TaskDatabase, verb: Verb, targets: Sequence[str] = ("",), **argument: Any
+) -> list[ControlRow]:
+    """One row per target, all answered: done, refused, or expired.
+
+    Without a living reaper nobody would take rows on resting tasks and on the queue, and nobody could interfere:
+    they are carried out here, in the transaction that writes them.
+
+    Raises:
+        NotFound: No such task; what was asked for earlier targets stands.
+        SupervisorError: Nothing of the swarm lives that could do it.
+    """
+    given = {name: value for name, value in argument.items() if value is not None}
+    standing = Standing.of(database)
+    if standing.reaper:
+        rows = _request(app, database, verb, targets, given)
+    elif verb in NEEDS_SUPERVISORD:
+        raise SupervisorError(
+            "no reaper runs that could ask supervisord",
+            hint="start the swarm: amplifier-swarm start, or supervisord -c supervisord.conf",
+        )
+    else:
+        rows = [_without_reaper(app, database, verb, target, given, standing) for target in targets]
+    return _answered(app, database, rows)
+
+
+def conclude(rows: Sequence[ControlRow], *, as_json: bool) -> int:
+    """Tell the outcomes; the exit code.
+
+    Raises:
+        StateError: The only row was refused.
+        SupervisorError: The only row expired.
+    """
+    counts = Counter(row.status for row in rows)
+    if as_json:
+        print_json({"results": [row.shown() for row in rows], **{s: counts[s] for s in ("done", "refused", "expired")}})
+    elif len(rows) == 1 and rows[0].status != "done":
+        raise (StateError if rows[0].status == "refused" else SupervisorError)(str(rows[0].result))
+    else:
+        for row in rows:
+            told = f"{row.target}: {row.result}" if row.target else str(row.result)
+            say(told) if row.status == "done" else remark(f"{row.status}: {told}")
+        if len(rows) > 1:
+            others = "".join(f", {counts[s]} {s}" for s in ("refused", "expired") if counts[s])
+            say(f"{counts['done']} of {len(rows)} done{others}")
+    if counts["expired"]:
+        return SupervisorError.exit_code
+    return StateError.exit_code if counts["refused"] else 0
+
+
+def _request(
+    app: App, database: TaskDatabase, verb: Verb, targets: Sequence[str], argument: Mapping[str, Any]
+) -> list[ControlRow]:
+    ids: list[int] = []
+    expires_after_s = EXPIRES_AFTER_S + len(targets) / ROWS_HANDLED_PER_S
+    for first in range(0, len(targets), REQUESTS_AT_ONCE):
+        with database.connection.transaction():
+            for target in targets[first : first + REQUESTS_AT_ONCE]:
+                ids.append(
+                    database.control.request(verb, target, argument, actor=app.actor(), expires_after_s=expires_after_s)
+                )
+    return [database.control.get(row_id) for row_id in ids]
+
+
+def _without_reaper(
+    app: App,
+    database: TaskDatabase,
+    verb: Verb,
+    target: str,
+    argument: Mapping[str, Any],
+    standing: Standing,
+) -> ControlRow:
+    try:
+        return carry_out_now(database, verb, target, argument, actor=app.actor())
+    except TaskRunning:
+        if standing.workers:  # its worker watches for rows that are aimed at its attempt
+            return database.control.get(database.control.request(verb, target, argument, actor=app.actor()))
+        raise SupervisorError(
+            f"task {target} was running when its swarm ended, and nothing lives that could {verb} it",
+            hint="amplifier-swarm reset-orphans ends what is left of it and makes it ready again",
+        ) from None
+
+
+def _answered(app: App, database: TaskDatabase, rows: Sequence[ControlRow]) -> list[ControlRow]:
+    """Wait until every row has its answer; those that nobody takes in time are answered here as expired."""
+    done: list[ControlRow] = []
+    waiting = list(reversed(rows))
+    told = False
+    while waiting:
+        row = database.control.get(waiting[-1].id)
+        if row.status != "pending":
+            done.append(row)
+            waiting.pop()
+        elif app.clock.wall_ms() > row.expires_at + EXPIRY_GRACE_MS:
+            after_s = (row.expires_at - row.created_at) / 1000
+            database.control.answer(row.id, "expired", _NOT_TAKEN.format(after_s), by=app.actor())
+        else:
+            if not told and app.clock.wall_ms() > row.created_at + SILENCE_MS:
+                remark(f"waiting for {row.verb} {row.target}".rstrip() + "; Ctrl+C ends the waiting only")
+                told = True
+            wait_for_a_commit(database)
+    return done
+
+
+def wait_for_a_commit(database: TaskDatabase) -> None:
+    """Return when another process has committed, or after a while: answers and times are looked at again."""
+    before = database.connection.data_version()
+    for _ in range(LOOKS):
+        time.sleep(LOOK_EVERY_S)  # nothing else tells that another process wrote
+        if database.connection.data_version() != before:
+            return

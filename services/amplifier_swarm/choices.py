@@ -1,0 +1,46 @@
+"""Options that several commands take: statuses by group or stored word, and a yes to bulk changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+from swarm_shared.models import Group, Status, statuses_named
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def status_option(help: str) -> Callable[[F], F]:
+    """`--status WORD`, several times: the command gets `statuses`, the stored ones that the words mean."""
+
+    def convert(ctx: click.Context, param: click.Parameter, words: tuple[str, ...]) -> tuple[Status, ...]:
+        found: list[Status] = []
+        for word in words:
+            try:
+                found += statuses_named(word)
+            except ValueError:
+                known = ", ".join(known_words())
+                raise click.BadParameter(f"{word!r} is no status. Choose from: {known}", ctx, param) from None
+        return tuple(dict.fromkeys(found))
+
+    def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        plain = incomplete.lower().replace("-", "_")
+        return [CompletionItem(word) for word in known_words() if word.startswith(plain)]
+
+    return click.option(
+        "--status",
+        "statuses",
+        metavar="STATUS",
+        multiple=True,
+        callback=convert,
+        shell_complete=complete,
+        help=f"{help}  A group or a stored status; may be given several times.",
+    )
+
+
+def known_words() -> list[str]:
+    """Groups first, then the further stored statuses."""
+    return list(dict.fromkeys([*map(str, Group), *map(str, Status)]))

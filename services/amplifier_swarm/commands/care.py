@@ -1,0 +1,79 @@
+"""Taking care of the database: `reset-orphans`, `backup`."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import click
+
+from amplifier_swarm.app import App, command, json_option
+from amplifier_swarm.terminal import print_json, say, size
+from swarm_shared.config import default_of
+from swarm_shared.errors import InputError
+
+
+@command(
+    "reset-orphans", example="reset-orphans\nreset-orphans --timeout-minutes 10", short_help="Take back lost tasks."
+)
+@click.option(
+    "--timeout-minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    default=default_of("orphan_timeout_min"),
+    show_default=True,
+    help="Minutes without a sign of progress.",
+)
+@json_option
+def reset_orphans(app: App, timeout_minutes: float, as_json: bool) -> None:
+    """Take back tasks whose worker is gone, or that show no sign of progress for so long.
+
+    What is left of their agents is ended first, and proven gone. A healthy long task is never taken. The reaper does
+    this all the time; this command is for when none runs.
+    """
+    with app.open() as database:
+        found = [orphan["id"] for orphan in database.find_orphaned_tasks(timeout_minutes)]
+        count = database.reset_orphaned_tasks(timeout_minutes) if found else 0
+    if as_json:
+        print_json({"reset": count, "found": found})
+        return
+    for task_id in found:
+        say(task_id)
+    say(f"{count} task{'' if count == 1 else 's'} taken back")
+
+
+@command("backup", example="backup tasks-backup.db", short_help="A consistent copy of the database.")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--force", is_flag=True, help="Replace FILE when it exists.  [default: off]")
+@json_option
+def backup(app: App, file: Path, force: bool, as_json: bool) -> None:
+    """Copy the database into FILE, consistently, while the swarm runs.
+
+    The copy holds everything, the dashboard's token included, and only you may read it. Never copy the file by hand:
+    what was written last may not be in it yet.
+    """
+    target = Path(os.path.abspath(file))
+    with app.open(read_only=True) as database:
+        if target.exists() and os.path.samefile(target, database.path):
+            raise InputError("the copy would replace the database itself", hint="name another file")
+        if target.exists() and not force:
+            raise InputError(f"{file} exists already", hint="name another file, or --force replaces it")
+        try:
+            # Made here, so that only its owner can ever read it; the engine takes an empty file.
+            descriptor, draft = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        except OSError as error:
+            raise InputError(f"cannot write {file}: {error.strerror}", hint="choose another folder") from error
+        try:
+            database.connection.back_up_to(Path(draft))
+            os.fsync(descriptor)
+            os.replace(draft, target)
+        except BaseException:
+            Path(draft).unlink(missing_ok=True)
+            raise
+        finally:
+            os.close(descriptor)
+    size_bytes = target.stat().st_size
+    if as_json:
+        print_json({"file": str(target), "size_bytes": size_bytes})
+    else:
+        say(f"{target} ({size(size_bytes)})")

@@ -1,0 +1,237 @@
+"""What happens and is written: `logs` of a task's sessions, `events` of the swarm; both can be followed live."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from amplifier_swarm.app import App, command, json_option
+from amplifier_swarm.asking import wait_for_a_commit
+from amplifier_swarm.terminal import cut, print_json, remark, say
+from swarm_shared.clock import iso
+from swarm_shared.errors import NotFound
+from swarm_shared.models import GROUP_OF, Group, Role, Status
+from swarm_shared.plain import safe
+
+if TYPE_CHECKING:
+    from swarm_shared.database import TaskDatabase
+
+EVENTS_AT_ONCE = 500
+LINE_LIMIT_CHARS = 64 * 1024
+_STREAMS = {1: "stdout", 2: "stderr"}
+_STAYS = frozenset({Group.COMPLETED, Group.FAILED, Group.HELD, Group.CANCELLED})
+
+
+@dataclass(slots=True)
+class _Lines:
+    """Bytes of one session as whole, harmless lines; a terminal sequence is never judged by its first half."""
+
+    decoder: codecs.IncrementalDecoder = field(default_factory=lambda: codecs.getincrementaldecoder("utf-8")("replace"))
+    rest: str = ""
+
+    def take(self, data: bytes, *, last: bool = False) -> str:
+        text = self.rest + self.decoder.decode(data, last)
+        whole, newline, self.rest = text.rpartition("\n")
+        if last or len(self.rest) > LINE_LIMIT_CHARS:
+            whole, newline, self.rest = text, "", ""
+        return safe(whole, lines=True) + newline
+
+
+@dataclass(slots=True, kw_only=True)
+class _Session:
+    """How far one session has been shown."""
+
+    id: int
+    attempt: int
+    role: str
+    name: str
+    row: dict[str, Any]
+    position: int = 0
+    lines: dict[int, _Lines] = field(default_factory=dict)
+    told_gap: bool = False
+
+
+@command(
+    "logs",
+    example="logs 2.6.1.a -f\nlogs 2.6.1.a --attempt 1 --role validator",
+    short_help="What a task's sessions wrote.",
+)
+@click.argument("task_id", metavar="ID")
+@click.option("-f", "--follow", is_flag=True, help="Go on until the task has ended.  [default: off]")
+@click.option("--attempt", type=click.IntRange(1), help="Only this attempt.  [default: the newest]")
+@click.option(
+    "--role", type=click.Choice([role.value for role in Role]), help="Only sessions of this role.  [default: all]"
+)
+@json_option
+def logs(app: App, task_id: str, follow: bool, attempt: int | None, role: str | None, as_json: bool) -> None:
+    """What the sessions of a task wrote, standard output and error in their order, terminal controls taken out.
+
+    With --json and -f there is one document per line.
+    """
+    with app.open(read_only=True) as database:
+        task = database.tasks.get(task_id)
+        if as_json and not follow:
+            _logs_json(database, task, attempt, role)
+            return
+        shown = _Follower(database, task, attempt, role, as_json)
+        found = shown.round()
+        if not follow:
+            shown.finish()
+            if not found:
+                remark(f"task {task_id} has written nothing yet")
+            return
+        while not shown.over():
+            wait_for_a_commit(database)
+            shown.round()
+        shown.round()
+        shown.finish()
+
+
+class _Follower:
+    """Shows what is new, session by session."""
+
+    def __init__(
+        self, database: TaskDatabase, task: dict[str, Any], attempt: int | None, role: str | None, as_json: bool
+    ) -> None:
+        self._db = database
+        self._task = task
+        self._attempt = attempt
+        self._role = role
+        self._as_json = as_json
+        self._from = attempt if attempt is not None else max(1, task["attempt_count"])
+        self._known: dict[int, _Session] = {}
+        self._current: int | None = None
+
+    def over(self) -> bool:
+        """Whether nothing more can come."""
+        if self._attempt is not None:
+            chosen = [a for a in self._db.tasks.attempts(self._task["seq"]) if a["number"] == self._attempt]
+            return bool(chosen) and chosen[0]["ended_at"] is not None
+        return GROUP_OF[Status(self._db.tasks.get(self._task["id"])["status"])] in _STAYS
+
+    def round(self) -> bool:
+        """Show what has come since the last round; whether there is anything at all."""
+        for attempt in _attempts(self._db, self._task, self._attempt):
+            if attempt["number"] < self._from:
+                continue
+            for row in self._db.tasks.sessions(attempt["id"]):
+                if self._role not in (None, row["role"]):
+                    continue
+                session = self._known.setdefault(
+                    row["id"],
+                    _Session(id=row["id"], attempt=attempt["number"], role=row["role"], name=row["name"], row=row),
+                )
+                session.row = row
+                self._show(session)
+        return bool(self._known)
+
+    def finish(self) -> None:
+        """Show lines that were never ended."""
+        for session in self._known.values():
+            for stream, lines in session.lines.items():
+                self._print(session, stream, lines.take(b"", last=True), session.position)
+
+    def _show(self, session: _Session) -> None:
+        for position, stream, at, data in _chunks(self._db, session):
+            self._head(session)
+            if position > session.position and not session.told_gap and session.row["lost_from"] is not None:
+                session.told_gap = True
+                lost = session.row["lost_to"] - session.row["lost_from"]
+                remark(f"[… {lost:,} bytes were let go here …]")
+            session.position = position + len(data)
+            lines = session.lines.setdefault(stream, _Lines())
+            self._print(session, stream, lines.take(data), at)
+
+    def _head(self, session: _Session) -> None:
+        if self._current != session.id and not self._as_json:
+            remark(f"── attempt {session.attempt}, {session.role} {cut(session.name)} ──")
+        self._current = session.id
+
+    def _print(self, session: _Session, stream: int, text: str, at: int) -> None:
+        if not text:
+            return
+        if self._as_json:
+            line = {"attempt": session.attempt, "role": session.role, "stream": _STREAMS[stream], "text": text}
+            print_json(line, one_line=True)
+        else:
+            click.echo(text, nl=not text.endswith("\n"))
+
+
+def _attempts(database: TaskDatabase, task: dict[str, Any], number: int | None) -> list[dict[str, Any]]:
+    found = database.tasks.attempts(task["seq"])
+    if number is None:
+        return found
+    chosen = [attempt for attempt in found if attempt["number"] == number]
+    if not chosen:
+        raise NotFound(f"task {task['id']} has no attempt {number}", hint=f"it has had {task['attempt_count']} so far")
+    return chosen
+
+
+def _chunks(database: TaskDatabase, session: _Session) -> Iterator[tuple[int, int, int, bytes]]:
+    start = session.position
+    while pieces := database.output.read(session.id, start=start):
+        for piece in pieces:
+            yield piece.position, piece.stream, piece.at, piece.data
+        start = pieces[-1].position + len(pieces[-1].data)
+
+
+def _logs_json(database: TaskDatabase, task: dict[str, Any], number: int | None, role: str | None) -> None:
+    attempts = _attempts(database, task, number)[-1:]
+    sessions = []
+    for attempt in attempts:
+        for row in database.tasks.sessions(attempt["id"]):
+            if role not in (None, row["role"]):
+                continue
+            session = _Session(id=row["id"], attempt=attempt["number"], role=row["role"], name=row["name"], row=row)
+            written = b"".join(data for _, _, _, data in _chunks(database, session))
+            sessions.append(
+                {
+                    "role": row["role"],
+                    "name": row["name"],
+                    "started_at": iso(row["started_at"]),
+                    "ended_at": iso(row["ended_at"]),
+                    "exit_code": row["exit_code"],
+                    "signal": row["signal"],
+                    "output_bytes": row["output_bytes"],
+                    "lost_from": row["lost_from"],
+                    "lost_to": row["lost_to"],
+                    "output": written.decode("utf-8", "replace"),
+                }
+            )
+    print_json({"id": task["id"], "attempt": attempts[0]["number"] if attempts else None, "sessions": sessions})
+
+
+@command("events", example="events --limit 100\nevents -f --json --since 0", short_help="What happened in the swarm.")
+@click.option("-f", "--follow", is_flag=True, help="Go on until Ctrl+C.  [default: off]")
+@click.option("--since", type=click.IntRange(0), help="Everything after this event's id.  [default: the newest ones]")
+@click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="How many at most.")
+@json_option
+def events(app: App, follow: bool, since: int | None, limit: int, as_json: bool) -> None:
+    """What happened in the swarm, oldest first. With --json and -f there is one document per line."""
+    with app.open(read_only=True) as database:
+        found = database.events.newest(limit) if since is None else database.events.since(since, limit=limit)
+        cursor = found[-1]["id"] if found else (since if since is not None else database.events.last_id())
+        if as_json and not follow:
+            print_json({"events": found, "last_id": cursor})
+            return
+        _tell_events(found, as_json)
+        while follow:
+            found = database.events.since(cursor, limit=EVENTS_AT_ONCE)
+            if found:
+                _tell_events(found, as_json)
+                cursor = found[-1]["id"]
+            else:
+                wait_for_a_commit(database)
+
+
+def _tell_events(found: list[dict[str, Any]], as_json: bool) -> None:
+    for event in found:
+        if as_json:
+            print_json(event, one_line=True)
+            continue
+        about = " ".join(f"{safe(event[name])}" for name in ("task_id", "worker_id") if event[name])
+        say(f"{event['timestamp']}  {event['event_type']:<20} {about}  {cut(event['message'])}".rstrip())

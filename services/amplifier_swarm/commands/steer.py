@@ -1,0 +1,175 @@
+"""What people do with tasks: `retry`, `cancel`, `hold`, `release`, `kill`, `approve`, `reject`, `prioritize`."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from amplifier_swarm.app import App, command, json_option
+from amplifier_swarm.asking import ask, conclude
+from amplifier_swarm.choices import status_option
+from swarm_shared.errors import SwarmError
+from swarm_shared.models import PRIORITY_NAMES, Status, Verb, priority_value
+from swarm_shared.store.steering import RUNNING, WAITING
+
+if TYPE_CHECKING:
+    from swarm_shared.database import TaskDatabase
+
+F = TypeVar("F", bound=Callable[..., Any])
+MAX_BULK = 10_000
+
+# Where only a phase is given, a verb means the tasks that it is made for.
+_MEANT = {
+    Verb.RETRY: (Status.FAILED, Status.HELD, Status.CANCELLED),
+    Verb.CANCEL: tuple(set(Status) - {Status.COMPLETED, Status.CANCELLED}),
+    Verb.HOLD: tuple(WAITING),
+    Verb.RELEASE: (Status.HELD,),
+    Verb.KILL: tuple(RUNNING),
+    Verb.APPROVE: (Status.HELD,),
+    Verb.REJECT: (Status.HELD,),
+    Verb.PRIORITIZE: (*WAITING, Status.HELD),
+}
+
+
+class NeedsYes(SwarmError):
+    """A bulk change without `--yes`."""
+
+    exit_code = click.UsageError.exit_code
+
+
+def _chosen(function: F) -> F:
+    """The tasks a verb is for: ids, or everything in a status or phase."""
+    for decorate in (
+        json_option,
+        click.option("--yes", is_flag=True, help="Really change all that match.  [default: off]"),
+        click.option("--phase", help="All tasks of this phase.  [default: only those named]"),
+        status_option("All tasks in it.  [default: only those named]"),
+    ):
+        function = decorate(function)
+    return function
+
+
+def _verb(
+    verb: Verb,
+    app: App,
+    ids: tuple[str, ...],
+    *,
+    statuses: tuple[Status, ...],
+    phase: str | None,
+    yes: bool,
+    as_json: bool,
+    **argument: Any,
+) -> int:
+    by_filter = bool(statuses) or phase is not None
+    if by_filter == bool(ids):
+        raise click.UsageError(
+            "Name tasks, or choose them by --status or --phase" + (", not both." if ids else "."),
+            click.get_current_context(),
+        )
+    with app.open() as database:
+        if by_filter:
+            ids = _matching(app, database, verb, statuses or _MEANT[verb], phase, yes)
+        else:
+            ids = tuple(dict.fromkeys(ids))
+            for task_id in ids:
+                database.tasks.get(task_id)  # a misspelt one must not leave the others half done
+        return conclude(ask(app, database, verb, ids, **argument) if ids else [], as_json=as_json)
+
+
+def _matching(
+    app: App, database: TaskDatabase, verb: Verb, statuses: tuple[Status, ...], phase: str | None, yes: bool
+) -> tuple[str, ...]:
+    ids = database.tasks.matching(statuses, phase, limit=MAX_BULK + 1)
+    count = f"more than {MAX_BULK:,}" if len(ids) > MAX_BULK else f"{len(ids):,}"
+    if not yes:
+        raise NeedsYes(
+            f"{count} {'task matches' if len(ids) == 1 else 'tasks match'}, and nothing was changed",
+            hint=f"to {verb} them: amplifier-swarm {shlex.join([*app.arguments, '--yes'])}",
+        )
+    # The first ones now; the same command again takes the next ones.
+    return tuple(ids[:MAX_BULK])
+
+
+@command(
+    "retry",
+    example='retry 2.6.1.a --note "use the v2 API"\nretry --status failed --phase build --yes',
+    short_help="Try tasks again, with fresh budgets.",
+)
+@click.argument("ids", metavar="[ID]...", nargs=-1)
+@click.option("--note", help="What the next attempt must know; it goes on top of its prompt.  [default: none]")
+@click.option("--chain", is_flag=True, help="Retry what a blocked task waits for.  [default: off]")
+@_chosen
+def retry(app: App, ids: tuple[str, ...], note: str | None, chain: bool, **chosen: Any) -> int:
+    """Make failed, held, cancelled or completed tasks ready again: at once, with fresh budgets, history kept."""
+    return _verb(Verb.RETRY, app, ids, note=note, chain=chain or None, **chosen)
+
+
+@command("cancel", example="cancel 2.6.1.a 2.6.1.b", short_help="Take tasks out of the queue.")
+@click.argument("ids", metavar="[ID]...", nargs=-1)
+@_chosen
+def cancel(app: App, ids: tuple[str, ...], **chosen: Any) -> int:
+    """Take tasks out of the queue. The agents of running ones are ended first; completed ones stay."""
+    return _verb(Verb.CANCEL, app, ids, **chosen)
+
+
+@command("hold", example="hold --phase release --yes", short_help="Keep tasks from being given out.")
+@click.argument("ids", metavar="[ID]...", nargs=-1)
+@_chosen
+def hold(app: App, ids: tuple[str, ...], **chosen: Any) -> int:
+    """Keep tasks that have not started from being given out, until they are released."""
+    return _verb(Verb.HOLD, app, ids, **chosen)
+
+
+@command("release", example="release 2.6.1.a", short_help="Let held tasks go on.")
+@click.argument("ids", metavar="[ID]...", nargs=-1)
+@_chosen
+def release(app: App, ids: tuple[str, ...], **chosen: Any) -> int:
+    """Let held tasks go on: ready, or blocked as their dependencies say."""
+    return _verb(Verb.RELEASE, app, ids, **chosen)
+
+
+@command("kill", example="kill 2.6.1.a", short_help="End the agents of running tasks and hold them.")
+@click.argument("ids", metavar="[ID]...", nargs=-1)
+@_chosen
+def kill(app: App, ids: tuple[str, ...], **chosen: Any) -> int:
+    """End the agents of running tasks with all their processes, and hold the tasks. Costs no attempt."""
+    return _verb(Verb.KILL, app, ids, **chosen)
+
+
+@command("approve", example="approve 2.6.1.a", short_help="Accept work that the validator objected to.")
+@click.argument("ids", metavar="[ID]...", nargs=-1)
+@_chosen
+def approve(app: App, ids: tuple[str, ...], **chosen: Any) -> int:
+    """Accept the work of held tasks against their validator's objection; never past a red check."""
+    return _verb(Verb.APPROVE, app, ids, **chosen)
+
+
+@command("reject", example='reject 2.6.1.a --note "the API must stay compatible"', short_help="Refuse finished work.")
+@click.argument("ids", metavar="[ID]...", nargs=-1)
+@click.option("--note", required=True, help="What must be fixed; the next attempt is told.  [default: none]")
+@_chosen
+def reject(app: App, ids: tuple[str, ...], note: str, **chosen: Any) -> int:
+    """Refuse the work of held or completed tasks: they are tried again and told what must be fixed."""
+    return _verb(Verb.REJECT, app, ids, note=note, **chosen)
+
+
+@command("prioritize", example="prioritize 2.6.1.a 2.6.1.b critical", short_help="Change the order of tasks.")
+@click.argument("ids", metavar="[ID]...", nargs=-1)
+@click.argument("priority")
+@_chosen
+def prioritize(app: App, ids: tuple[str, ...], priority: str, **chosen: Any) -> int:
+    """Change the order of tasks that have not started.
+
+    PRIORITY is critical, high, medium, low, or a whole number; smaller is sooner.
+    """
+    try:
+        priority_value(priority)
+    except ValueError:
+        known = ", ".join(PRIORITY_NAMES)
+        raise click.BadParameter(
+            f"{priority!r} is none of {known}, nor a whole number.", click.get_current_context()
+        ) from None
+    return _verb(Verb.PRIORITIZE, app, ids, priority=priority, **chosen)

@@ -1,0 +1,90 @@
+"""`stop`: drain the swarm, or stop it at once, and then shut the suite down."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from amplifier_swarm.app import App, command, json_option
+from amplifier_swarm.asking import ask, conclude, wait_for_a_commit
+from amplifier_swarm.supervision import Supervision, supervision
+from amplifier_swarm.terminal import print_json, remark, say
+from swarm_shared.errors import StateError, SupervisorError
+from swarm_shared.models import Verb
+from swarm_shared.store.swarm import DRAINED, EMERGENCY_STOP
+
+if TYPE_CHECKING:
+    from swarm_shared.database import TaskDatabase
+
+# Beyond the graceful timeout, for ending agents and telling about it.
+PATIENCE_S = 60.0
+SERVICES = ("start", "reaper", "dashboard")
+
+
+@command("stop", example="stop\nstop --now", short_help="Drain, then shut the suite down.")
+@click.option("--now", is_flag=True, help="End all sessions at once.  [default: let them finish]")
+@json_option
+def stop(app: App, now: bool, as_json: bool) -> int:
+    """Let the workers finish what they run, then shut the whole suite down. With --now, end everything at once.
+
+    Interrupted tasks lose no attempt. Ctrl+C ends the waiting only; the drain goes on.
+    """
+    patience_ms = 1000 * (PATIENCE_S if now else app.settings().graceful_timeout_s + PATIENCE_S)
+    with app.open() as database:
+        if not _living(database):
+            raise StateError("nothing of this swarm runs", hint="amplifier-swarm status shows its tasks")
+        flag = EMERGENCY_STOP if now else DRAINED
+        was_set = flag in database.swarm.flags()
+        rows = ask(app, database, Verb.EMERGENCY_STOP if now else Verb.DRAIN)
+        if any(row.status != "done" for row in rows):
+            return conclude(rows, as_json=as_json)
+        until = app.clock.mono_ms() + round(patience_ms)
+        _wait(app, database, until, "workers")
+        found = _supervisord(app)
+        if found is not None:
+            found.client.shutdown()
+        elif (left := _living(database)) and "start" not in left:
+            raise SupervisorError(
+                f"{', '.join(left)} run without a supervisord", hint="end them where they were started"
+            )
+        _wait(app, database, until + round(1000 * PATIENCE_S), "services")
+        if not was_set:
+            # It served this stop; the next start is a new decision.
+            database.swarm.clear_flag(flag)
+    if as_json:
+        print_json({"stopped": True})
+    else:
+        say("stopped")
+    return 0
+
+
+def _supervisord(app: App) -> Supervision | None:
+    try:
+        found = supervision(app)
+    except SupervisorError:
+        return None  # its services were started one by one, or `start` ended it already
+    return found if found.answers() else None
+
+
+def _living(database: TaskDatabase) -> list[str]:
+    services = database.swarm.services()
+    names = [name for name in SERVICES if name in services and services[name].is_alive()]
+    return names + _workers(database)
+
+
+def _workers(database: TaskDatabase) -> list[str]:
+    return [each.worker_id for each in database.workers.alive() if each.process.is_alive() is not False]
+
+
+def _wait(app: App, database: TaskDatabase, until_ms: int, what: str) -> None:
+    told: list[str] = []
+    while names := _workers(database) if what == "workers" else _living(database):
+        if names != told:
+            remark(f"waiting for {', '.join(names)}")
+            told = names
+        if app.clock.mono_ms() > until_ms:
+            raise SupervisorError(
+                f"still running: {', '.join(names)}", hint="amplifier-swarm stop --now ends everything"
+            )
+        wait_for_a_commit(database)

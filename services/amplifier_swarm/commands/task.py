@@ -1,0 +1,176 @@
+"""One task: `task-info`, `why`, `prompt`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from amplifier_swarm.app import App, command, json_option
+from amplifier_swarm.terminal import cut, print_json, remark, say
+from swarm_shared.errors import NotFound
+from swarm_shared.models import GROUP_OF, Group, Role, Status
+from swarm_shared.plain import safe
+
+if TYPE_CHECKING:
+    from swarm_shared.database import TaskDatabase
+
+_FACTS = (
+    "phase", "type", "priority", "estimated_hours", "attempt_count", "max_retries", "worker_id", "dependencies",
+    "files", "design_docs", "hold_reason", "last_error", "note", "created_at", "claimed_at", "started_at",
+    "completed_at", "due_at",
+)  # fmt: skip
+LOG_LINES_SHOWN = 30
+
+
+@command("task-info", example="task-info 2.6.1.a", short_help="Everything about a task.")
+@click.argument("task_id", metavar="ID")
+@json_option
+def task_info(app: App, task_id: str, as_json: bool) -> None:
+    """Everything about a task: its text, what was tried, and its log."""
+    with app.open(read_only=True) as database:
+        task = database.tasks.get(task_id)
+        attempts = [_attempt_shown(each) for each in database.tasks.attempts(task["seq"])]
+        log = database.events.of_task(task["seq"])
+    if as_json:
+        print_json({**task, "attempts": attempts, "log": log})
+        return
+    say(f"{safe(task['id'])}: {safe(task['name'])}")
+    stage = f" ({task['stage']})" if task["stage"] else ""
+    _fact("status", f"{task['status']}{stage}")
+    for name in _FACTS:
+        value = task[name]
+        if value not in (None, "", []):
+            _fact(name.replace("_", " "), ", ".join(value) if isinstance(value, list) else value)
+    if task["description"]:
+        say(f"\n{task['description'].rstrip()}")
+    if task["acceptance_criteria"]:
+        say("\nAcceptance criteria")
+        for criterion in task["acceptance_criteria"]:
+            say(f"  - {safe(criterion)}")
+    for attempt in attempts:
+        _tell_attempt(attempt)
+    if log:
+        say("\nLog")
+    for line in log[-LOG_LINES_SHOWN:]:
+        say(f"  {line['timestamp']}  {line['event_type']:<16} {cut(line['message'])}")
+    if len(log) > LOG_LINES_SHOWN:
+        remark(f"the last {LOG_LINES_SHOWN} of {len(log)} log lines; --json gives all")
+
+
+def _attempt_shown(attempt: dict[str, Any]) -> dict[str, Any]:
+    # A claim that never got to an agent has no start of its own; for people it began with the claim.
+    return {**attempt, "started_at": attempt["started_at"] or attempt["claimed_at"]}
+
+
+def _tell_attempt(attempt: dict[str, Any]) -> None:
+    ended = attempt["outcome"] or "running"
+    why = f" ({attempt['failure_class']})" if attempt["failure_class"] else ""
+    say(f"\nAttempt {attempt['number']}: {ended}{why}, {attempt['worker_id']}, {attempt['started_at']}")
+    for name in ("error", "exit_code", "tokens", "cost_usd"):
+        if attempt[name] is not None:
+            _fact("  " + name.replace("_", " "), cut(str(attempt[name]), 500))
+    for check in attempt["check_results"] or []:
+        _fact("  check", f"{'passed' if check.get('passed') else 'FAILED'}: {cut(str(check.get('command')))}")
+    verdict = attempt["validator_result"] or {}
+    if verdict.get("verdict"):
+        _fact("  verdict", verdict["verdict"])
+    for issue in attempt["must_fix"] or []:
+        _fact("  must fix", cut(str(issue), 500))
+
+
+def _fact(name: str, value: object) -> None:
+    say(f"  {name:<16} {safe(value)}")
+
+
+@command("why", example="why 2.6.1.a", short_help="What a task waits for, in plain words.")
+@click.argument("task_id", metavar="ID")
+@json_option
+def why(app: App, task_id: str, as_json: bool) -> None:
+    """What a task waits for, or how it ended, and what can be done about it."""
+    from swarm_shared.store.why import Why
+
+    with app.open(read_only=True) as database:
+        explained = Why(database.connection, app.clock).explain(task_id, default_cli=app.settings().agent_cli)
+    if as_json:
+        print_json(explained.shown())
+        return
+    say(f"{safe(explained.id)} is {explained.status}:")
+    for reason in explained.reasons:
+        say(f"  {safe(reason.text)}")
+        if reason.advice:
+            say(f"    → {safe(reason.advice)}")
+
+
+@command(
+    "prompt",
+    example="prompt 2.6.1.a\nprompt 2.6.1.a --attempt 1 --role validator",
+    short_help="What an agent is, or was, told.",
+)
+@click.argument("task_id", metavar="ID")
+@click.option("--attempt", type=click.IntRange(1), help="A past or running attempt.  [default: the next one]")
+@click.option(
+    "--role",
+    type=click.Choice([Role.BUILDER.value, Role.VALIDATOR.value]),
+    default=Role.BUILDER.value,
+    show_default=True,
+    help="Whose prompt; a validator's only of a past attempt.",
+)
+@json_option
+def prompt(app: App, task_id: str, attempt: int | None, role: str, as_json: bool) -> None:
+    """What the next attempt of a task would be told, or what a past one was told.
+
+    Of a running or completed task it is the newest attempt's prompt.
+    """
+    with app.open(read_only=True) as database:
+        task = database.tasks.get(task_id)
+        if attempt is None and GROUP_OF[Status(task["status"])] in (Group.IN_PROGRESS, Group.COMPLETED):
+            attempt = task["attempt_count"] or None
+        if attempt is None and role == Role.VALIDATOR:
+            raise click.UsageError(
+                "A validator's prompt needs the work of an attempt: --attempt N.", click.get_current_context()
+            )
+        if attempt is None:
+            number, text = task["attempt_count"] + 1, _next_prompt(app, database, task)
+        else:
+            number, text = attempt, _stored_prompt(database, task, attempt, role)
+    if as_json:
+        print_json({"id": task_id, "attempt": number, "role": role, "stored": attempt is not None, "prompt": text})
+        return
+    remark(f"attempt {number} {'was' if attempt else 'would be'} told:")
+    click.echo(safe(text, lines=True), nl=not text.endswith("\n"))
+
+
+def _next_prompt(app: App, database: TaskDatabase, task: dict[str, Any]) -> str:
+    from swarm_shared.agents.history import past_attempts
+    from swarm_shared.agents.presets import choose, load_presets
+    from swarm_shared.agents.prompt import build_prompt
+
+    settings = app.settings()
+    spec = database.tasks.spec(task["seq"])
+    cli = choose(load_presets(settings.agent_clis), spec.agent_cli or settings.agent_cli)
+    number = task["attempt_count"] + 1
+    retries = settings.max_retries if spec.max_retries is None else spec.max_retries
+    return build_prompt(
+        spec,
+        role=Role.BUILDER,
+        attempt_number=number,
+        attempts_allowed=number + max(0, retries - task["failures"]),
+        project_root=settings.project_root,
+        history=past_attempts(database.tasks.attempts(task["seq"])),
+        note=task["note"],
+        guard_mentions=cli.expands_mentions,
+    )
+
+
+def _stored_prompt(database: TaskDatabase, task: dict[str, Any], number: int, role: str) -> str:
+    for attempt in database.tasks.attempts(task["seq"]):
+        if attempt["number"] == number:
+            for session in database.tasks.sessions(attempt["id"]):
+                if session["role"] == role and session["prompt"] is not None:
+                    return str(session["prompt"])
+            raise NotFound(
+                f"attempt {number} of task {task['id']} started no {role} session",
+                hint=f"amplifier-swarm task-info {task['id']} tells how far it came",
+            )
+    raise NotFound(f"task {task['id']} has no attempt {number}", hint=f"it has had {task['attempt_count']} so far")

@@ -1,0 +1,173 @@
+"""Reading several task files as one list: every problem of all files at once, or all their tasks."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from swarm_shared.errors import InputError
+from swarm_shared.models import TaskSpec
+from swarm_shared.taskfile import Problem, TaskFileErrors, load_task_file, read_task_file
+from swarm_shared.taskfile.graph import cycle_text, find_cycles
+from swarm_shared.taskfile.problems import MAX_PROBLEMS, shown
+from swarm_shared.taskfile.reader import MAX_FILE_BYTES, STANDARD_INPUT
+
+STANDARD_INPUT_NAME = "-"
+Progress = Callable[[int, int], None]
+
+
+class FilesRefused(InputError):
+    """Task files that cannot be taken together, with all problems, file by file."""
+
+    def __init__(self, problems: Sequence[Problem], *, omitted: int = 0) -> None:
+        self.problems = tuple(problems)
+        lines = [str(problem) for problem in problems]
+        lines += [f"… and {omitted} more"] if omitted else []
+        count = len(problems) + omitted
+        lines.append(f"error: {count} problem{'s' if count > 1 else ''}, nothing was changed")
+        super().__init__("\n".join(lines))
+
+
+@dataclass(slots=True, kw_only=True)
+class Known:
+    """Ids that dependencies may name besides those of the file itself; notes which were asked for.
+
+    `in_queue` is called when the first one is asked for: most files need nothing from outside.
+    """
+
+    in_queue: Callable[[], Iterable[str]]
+    elsewhere: set[str] = field(default_factory=set)
+    believe: bool = False  # in anything: the other files are not read yet
+    missing: set[str] = field(default_factory=set)
+    _queue: frozenset[str] | None = None
+
+    def __contains__(self, task_id: object) -> bool:
+        if task_id in self.elsewhere:
+            return True
+        if self._queue is None:
+            self._queue = frozenset(self.in_queue())
+        if task_id in self._queue:
+            return True
+        self.missing.add(str(task_id))
+        return self.believe
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Read:
+    """The tasks of all files in order, and what is odd about them."""
+
+    tasks: list[TaskSpec]
+    by_file: dict[str, list[TaskSpec]]
+    warnings: list[Problem]
+
+
+@dataclass(slots=True)
+class _File:
+    path: Path | None
+    text: bytes
+    tasks: list[TaskSpec] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    omitted: int = 0
+    missing: set[str] = field(default_factory=set)
+
+    @property
+    def name(self) -> str:
+        return STANDARD_INPUT if self.path is None else str(self.path)
+
+    def read(self, known: Known, progress: Progress | None = None) -> None:
+        known.missing = set()
+        try:
+            found = read_task_file(self.path, self.text, known_ids=known, progress=progress)
+            self.tasks, self.warnings, self.problems = found.tasks, found.warnings, []
+        except TaskFileErrors as errors:
+            self.problems, self.omitted = errors.problems, errors.omitted
+        self.missing = set(known.missing)
+
+
+def read_all(
+    names: Sequence[str], *, in_queue: Callable[[], Iterable[str]] = tuple, progress: Progress | None = None
+) -> Read:
+    """The tasks of all files; a task may need one of another file.
+
+    Args:
+        names: Paths; `-` is standard input.
+        in_queue: Gives the ids of tasks that are in the queue already.
+        progress: Told bytes read and their total while reading.
+
+    Raises:
+        FilesRefused: With every problem of every file.
+        InputError: A file cannot be opened.
+    """
+    files = [_File(None if name == STANDARD_INPUT_NAME else Path(name), _load(name)) for name in names]
+    known = Known(in_queue=in_queue, believe=len(files) > 1)
+    total, done = sum(len(file.text) for file in files), 0
+    for file in files:
+        file.read(known, partial(_step, progress, done, total) if progress else None)
+        done += len(file.text)
+    if len(files) > 1:
+        _read_again_what_misses(files, known)
+        _find_duplicates(files)
+        _find_circles(files)
+    problems = [problem for file in files for problem in file.problems]
+    if problems:
+        raise FilesRefused(problems, omitted=sum(file.omitted for file in files))
+    return Read(
+        tasks=[task for file in files for task in file.tasks],
+        by_file={file.name: file.tasks for file in files},
+        warnings=[warning for file in files for warning in file.warnings],
+    )
+
+
+def _step(progress: Progress, before: int, total: int, done: int, _: int) -> None:
+    progress(before + done, total)
+
+
+def _load(name: str) -> bytes:
+    if name != STANDARD_INPUT_NAME:
+        return load_task_file(Path(name))
+    text = sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
+    if len(text) > MAX_FILE_BYTES:
+        raise InputError("standard input: more than a task file may hold", hint="split it into several files")
+    return text
+
+
+def _read_again_what_misses(files: Sequence[_File], known: Known) -> None:
+    """Now that all ids are known, let the reader say where an unknown one stands and which is nearest."""
+    broken = [file for file in files if file.problems]
+    known.elsewhere = {task.id for file in files for task in file.tasks}
+    known.believe = False
+    for file in files:
+        # The ids of a broken file are not known: what others need from it would be guesswork.
+        others_are_good = not broken or broken == [file]
+        if others_are_good and any(needed not in known for needed in file.missing):
+            file.read(known)
+
+
+def _find_duplicates(files: Sequence[_File]) -> None:
+    first: dict[str, tuple[_File, int]] = {}
+    for file in files:
+        for task in file.tasks:
+            where = first.setdefault(task.id, (file, task.line))
+            if where[0] is not file:
+                message = f"the id {shown(task.id)} is given twice (first in {where[0].name}:{where[1]})"
+                _note(file, task.line, message, "give one of the two another id")
+
+
+def _find_circles(files: Sequence[_File]) -> None:
+    if any(file.problems for file in files):
+        return
+    home = {task.id: (file, task.line) for file in files for task in file.tasks}
+    for circle in find_cycles({task.id: task.dependencies for file in files for task in file.tasks}):
+        file, line = home[circle[0]]
+        _note(file, line, f"these tasks wait for each other: {cycle_text(circle)}", "remove one of these dependencies")
+
+
+def _note(file: _File, line: int, message: str, advice: str) -> None:
+    if len(file.problems) >= MAX_PROBLEMS:
+        file.omitted += 1
+        return
+    file.problems.append(Problem(file=file.name, line=line, column=0, message=message, advice=advice))

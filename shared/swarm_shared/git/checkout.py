@@ -1,0 +1,122 @@
+"""One checkout of ours: its files, its git directory, and putting both back to a commit."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from swarm_shared.git.errors import GitFailed
+from swarm_shared.git.refs import move_ref, read_ref
+from swarm_shared.git.runner import LONG_S, Git
+
+# What git remembers of an operation that was not finished.
+# Source: gitrepository-layout(5) and git's own `remove_branch_state`, `sequencer_remove_state`.
+_UNFINISHED = (
+    "MERGE_HEAD",
+    "MERGE_MODE",
+    "MERGE_MSG",
+    "MERGE_RR",
+    "SQUASH_MSG",
+    "AUTO_MERGE",
+    "CHERRY_PICK_HEAD",
+    "REVERT_HEAD",
+    "REBASE_HEAD",
+    "BISECT_START",
+    "BISECT_LOG",
+    "BISECT_NAMES",
+    "BISECT_TERMS",
+    "BISECT_EXPECTED_REV",
+    "BISECT_ANCESTORS_OK",
+    "rebase-merge",
+    "rebase-apply",
+    "sequencer",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkout:
+    """A worktree of ours.
+
+    Args:
+        path: Its files.
+        git_dir: Its own git directory, below that of the repository.
+        git: Git with both named, so that a `.git` that an agent deleted or replaced leads nowhere.
+    """
+
+    path: Path
+    git_dir: Path
+    git: Git
+
+    @classmethod
+    def of(cls, git: Git, *, path: Path, git_dir: Path) -> Checkout:
+        return cls(path=path, git_dir=git_dir, git=git.at(cwd=path, git_dir=git_dir, work_tree=path))
+
+    def head_sha(self) -> str | None:
+        return read_ref(self.git, "HEAD")
+
+    def merge_heads(self) -> tuple[str, ...]:
+        """The commits that an unfinished merge is bringing in."""
+        try:
+            return tuple((self.git_dir / "MERGE_HEAD").read_text().split())
+        except OSError:
+            return ()
+
+    def put_back(self, sha: str, *, ref: str | None, clean: bool = True) -> None:
+        """Make everything as right after a checkout of this commit; git-ignored files and nested repositories stay.
+
+        What is not in a commit is gone afterwards, and a branch that was moved is moved back. Nobody may work here,
+        and no stale lock may be left.
+
+        Args:
+            ref: The branch that HEAD is to be on; None for a detached HEAD.
+            clean: Delete files that git neither tracks nor ignores.
+
+        Raises:
+            RefMoved: The branch moves under our hands.
+        """
+        self._mend_link()
+        for name in _UNFINISHED:
+            _forget(self.git_dir / name)
+        if ref is None:
+            self.git.ask("update-ref", "--no-deref", "HEAD", sha)
+        else:
+            found = read_ref(self.git, ref)
+            if found != sha:
+                move_ref(self.git, ref, new=sha, old=found, reason="swarm: put back")
+            self.git.ask("symbolic-ref", "HEAD", ref)
+        try:
+            self._reset(sha)
+        except GitFailed:
+            # A damaged index, or files in the way that only the index of another commit explains.
+            (self.git_dir / "index").unlink(missing_ok=True)
+            self._reset(sha)
+        if clean:
+            # One -f only: a repository that an agent cloned in here is not deleted with its commits.
+            self.git.ask("clean", "-d", "-f", "-q", ok=(0, 1), timeout_s=LONG_S)
+
+    def _reset(self, sha: str) -> None:
+        self.git.ask("reset", "--hard", "--quiet", sha, timeout_s=LONG_S)
+
+    def _mend_link(self) -> None:
+        """The `.git` file that leads from the files to the git directory, if an agent deleted or replaced it."""
+        link = self.path / ".git"
+        right = b"gitdir: " + os.fsencode(self.git_dir) + b"\n"
+        if link.is_dir() and not link.is_symlink():
+            # A repository of the agent's own, commits and all: out of the way, and kept.
+            number = 1
+            while (aside := self.git_dir / f"replaced-{number}.git").exists():
+                number += 1
+            shutil.move(link, aside)
+        elif link.is_symlink() or (link.exists() and link.read_bytes() != right):
+            link.unlink()
+        if not link.exists():
+            link.write_bytes(right)
+
+
+def _forget(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

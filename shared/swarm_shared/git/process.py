@@ -1,0 +1,128 @@
+"""How one git process is run: in a session of its own, with an end in time and in size."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from swarm_shared.git.errors import GitTimeout, GitUnusable
+
+_READ_BYTES = 65_536
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completed:
+    """What a command left behind: exit code, all bytes of its output (`truncated` at a limit), its standard error."""
+
+    code: int
+    out: bytes
+    err: str = ""
+    truncated: bool = False
+
+
+class Run(Protocol):
+    """What `Git` needs of whoever starts its processes; `run_process` is the real one."""
+
+    def __call__(
+        self,
+        command: Sequence[str],
+        *,
+        cwd: Path,
+        env: Mapping[str, str],
+        stdin: bytes | None,
+        timeout_s: float,
+        limit_bytes: int | None,
+        keep_open: Sequence[int],
+    ) -> Completed: ...
+
+
+def run_process(
+    command: Sequence[str],
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    stdin: bytes | None = None,
+    timeout_s: float,
+    limit_bytes: int | None = None,
+    keep_open: Sequence[int] = (),
+) -> Completed:
+    """Run a command to its end.
+
+    It gets a session of its own: without a terminal neither git nor ssh can prompt, and in time-out whatever it
+    started (filters, fetches) dies with it.
+
+    Args:
+        stdin: Bytes for its standard input; not together with `limit_bytes`.
+        limit_bytes: Stop reading after so much output and kill it; the rest is not wanted.
+        keep_open: Descriptors it inherits, so that a lock on them lasts as long as the command does.
+
+    Raises:
+        GitTimeout: It was killed after `timeout_s`.
+        GitUnusable: The program cannot be started.
+    """
+    with tempfile.TemporaryFile() as errors:
+        try:
+            process = subprocess.Popen(
+                command,
+                cwd=cwd,
+                env=dict(env),
+                stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                start_new_session=True,
+                pass_fds=tuple(keep_open),
+            )
+        except OSError as error:
+            raise _cannot_start(error, cwd) from error
+        try:
+            if limit_bytes is None:
+                out, truncated = process.communicate(stdin, timeout_s)[0], False
+            else:
+                out, truncated = _read_start(process, limit_bytes, timeout_s)
+        except subprocess.TimeoutExpired as error:
+            raise GitTimeout(command[1:], timeout_s, cwd) from error
+        finally:
+            _end(process)
+        errors.seek(0)
+        said = errors.read().decode("utf-8", "replace")
+    return Completed(code=0 if truncated else process.returncode, out=out, err=said, truncated=truncated)
+
+
+def _read_start(process: subprocess.Popen[bytes], limit_bytes: int, timeout_s: float) -> tuple[bytes, bool]:
+    """Up to so many bytes, and whether there would have been more."""
+    assert process.stdout is not None
+    deadline = time.monotonic() + timeout_s
+    poll = select.poll()
+    poll.register(process.stdout, select.POLLIN)
+    got = bytearray()
+    while len(got) <= limit_bytes:
+        if not poll.poll(max(deadline - time.monotonic(), 0) * 1000):
+            raise subprocess.TimeoutExpired(process.args, timeout_s)
+        piece = os.read(process.stdout.fileno(), _READ_BYTES)
+        if not piece:
+            process.wait(max(deadline - time.monotonic(), 0))
+            return bytes(got), False
+        got += piece
+    return bytes(got[:limit_bytes]), True
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.returncode is None:  # not waited for yet, so the number is still its own
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
+
+
+def _cannot_start(error: OSError, cwd: Path) -> GitUnusable:
+    if not cwd.is_dir():
+        return GitUnusable(f"the folder {cwd} is not there", hint="is the disk mounted?")
+    return GitUnusable(f"git cannot be started: {error.strerror}", hint="install git 2.38 or newer")

@@ -1,0 +1,231 @@
+"""Why a task does not move, in plain words for every status: nothing waits in silence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from swarm_shared.clock import iso
+from swarm_shared.models import HoldReason, Status
+from swarm_shared.sql import SQL
+from swarm_shared.store.base import Family
+from swarm_shared.store.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED, ProviderHold, Swarm
+from swarm_shared.store.tasks import Tasks
+from swarm_shared.store.workers import Workers
+
+MAX_NAMED = 10
+RESUME = "amplifier-swarm resume"
+START = "amplifier-swarm start"
+
+_FLAGS = {
+    PAUSED: ("the queue is paused", RESUME),
+    DRAINED: ("the swarm is drained: workers take nothing new", RESUME),
+    EMERGENCY_STOP: ("the swarm was stopped by an emergency stop", RESUME),
+    DISK_LOW: ("the disk is nearly full, so nothing new is given out", "free some space; it then goes on by itself"),
+}
+_ENDED = frozenset({Status.FAILED, Status.HELD, Status.CANCELLED})
+_HELD = {
+    HoldReason.KILLED: ("a person killed it", "release"),
+    HoldReason.BY_PERSON: ("a person holds it", "release"),
+    HoldReason.CRASHED: ("its attempts crashed too often in a row", "retry"),
+    HoldReason.UNREADABLE: ("its agent gave no answer of the asked shape, after repeats", "retry"),
+    HoldReason.NOT_PROVEN_DEAD: ("processes of its last attempt are not proven gone", None),
+    HoldReason.OBJECTION: ("its validator objects", "approve"),
+    HoldReason.AS_IMPORTED: ("its task file says held", "release"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """One thing a task waits for, and what a person can do about it; `kind` is a stable word for programs."""
+
+    kind: str
+    text: str
+    advice: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """All that keeps a task where it is; the first reason is the one that matters most."""
+
+    id: str
+    status: Status
+    reasons: tuple[Reason, ...]
+
+    def shown(self) -> dict[str, Any]:
+        """In the shape of the JSON answer."""
+        return {
+            "id": self.id,
+            "status": str(self.status),
+            "reasons": [{"kind": r.kind, "text": r.text, "advice": r.advice} for r in self.reasons],
+        }
+
+
+class Why(Family):
+    """Reads only."""
+
+    def explain(self, task_id: str, *, default_cli: str) -> Explanation:
+        """What a task waits for.
+
+        Args:
+            default_cli: The agent CLI of tasks that name none.
+
+        Raises:
+            NotFound: No such task.
+        """
+        task = Tasks(self._db, self._clock).get(task_id)
+        status = Status(task["status"])
+        match status:
+            case Status.NOT_STARTED | Status.WAITING_FILES:
+                reasons = self._ready(task, status, default_cli)
+            case Status.BLOCKED:
+                reasons = self._blocked(task)
+            case Status.SCHEDULED:
+                reasons = [self._scheduled(task), *self._queue_stops()]
+            case Status.CLAIMED | Status.IN_PROGRESS:
+                reasons = [self._running(task)]
+            case Status.APPROVED:
+                reasons = [Reason(kind="approved", text="it passed and waits for its turn to be landed")]
+            case Status.LANDING:
+                reasons = [Reason(kind="landing", text="it passed and is being landed")]
+            case Status.HELD:
+                reasons = [_held(task)]
+            case _:
+                reasons = [_ended(task, status)]
+        return Explanation(id=task_id, status=status, reasons=tuple(reasons))
+
+    def _ready(self, task: dict[str, Any], status: Status, default_cli: str) -> list[Reason]:
+        state = self._db.dicts(SQL["task_row_by_seq"], {"task": task["seq"]})[0]
+        if state["open_attempt"] is not None:
+            gone = "processes of its last attempt are not proven gone; it is given out when they are"
+            return [Reason(kind="not_proven_gone", text=gone, advice="amplifier-swarm reset-orphans")]
+        reasons = self._queue_stops()
+        hold = self._hold_of(state["agent_cli"] or default_cli)
+        if hold is not None:
+            reasons.append(_provider(hold, self._clock.wall_ms()))
+        reasons += self._no_workers()
+        if status is Status.WAITING_FILES:
+            text = "its files overlap those of a task that runs or waits to land"
+            return [Reason(kind="files", text=text), *reasons]
+        ahead = self._ahead(state, default_cli)
+        place = (
+            "it is ready and next in the queue" if not ahead else f"it is ready; {ahead:,} ready tasks come before it"
+        )
+        return [*reasons, Reason(kind="queue", text=place)]
+
+    def _ahead(self, state: dict[str, Any], default_cli: str) -> int:
+        """Ready tasks that a claim would take first; those of a held agent CLI are passed over."""
+        place = {"priority": state["priority"], "chain": state["chain"], "seq": state["seq"]}
+        own = state["agent_cli"]
+        return sum(
+            int(self._db.value(SQL["rank_in_queue"], {"agent_cli": name, **place}))
+            for (name,) in self._db.rows(SQL["agent_cli_names"])
+            if name == own or self._hold_of(name or default_cli) is None
+        )
+
+    def _blocked(self, task: dict[str, Any]) -> list[Reason]:
+        needs = Tasks(self._db, self._clock).needs(task["seq"])
+        ended = [(name, status) for name, status in needs if status in _ENDED]
+        waiting = [(name, status) for name, status in needs if status not in _ENDED and status != Status.COMPLETED]
+        reasons = []
+        if ended:
+            first = ended[0][0]
+            reasons.append(
+                Reason(
+                    kind="dependency_ended",
+                    text=f"it needs {_named(ended)}, which did not complete: it waits until that changes",
+                    advice=f"amplifier-swarm why {first}; amplifier-swarm retry {task['id']} --chain",
+                )
+            )
+        if waiting:
+            reasons.append(Reason(kind="dependency", text=f"it waits for {_named(waiting)}"))
+        return reasons
+
+    def _scheduled(self, task: dict[str, Any]) -> Reason:
+        last = f" after: {task['last_error']}" if task["last_error"] else ""
+        return Reason(
+            kind="scheduled",
+            text=f"it is tried again at {task['due_at']}{last}",
+            advice=f"at once: amplifier-swarm hold {task['id']} and then amplifier-swarm retry {task['id']}",
+        )
+
+    def _running(self, task: dict[str, Any]) -> Reason:
+        now = self._clock.wall_ms()
+        for row in Tasks(self._db, self._clock).running():
+            if row["id"] != task["id"]:
+                continue
+            silent_s = max(0, now - row["progress_at"]) // 1000
+            text = (
+                f"it runs: {row['stage']} by {row['worker_id']}, attempt {row['number']}, "
+                f"last sign of progress {silent_s} s ago"
+            )
+            workers = {w.worker_id: w for w in Workers(self._db, self._clock).alive()}
+            worker = workers.get(row["worker_id"])
+            if worker is None or worker.process.is_alive() is False:
+                text = f"its worker {row['worker_id']} is gone; what is left of attempt {row['number']} must be ended"
+                advice = "the reaper sees to it at once; where none runs: amplifier-swarm reset-orphans"
+                return Reason(kind="orphaned", text=text, advice=advice)
+            return Reason(kind="running", text=text, advice=f"amplifier-swarm logs {task['id']} -f")
+        return Reason(kind="running", text="it is being given out or settled at this moment")
+
+    def _queue_stops(self) -> list[Reason]:
+        reasons = []
+        for flag in Swarm(self._db, self._clock).flags().values():
+            if flag.name in _FLAGS:
+                text, advice = _FLAGS[flag.name]
+                told = f"{text} (by {flag.actor} since {iso(flag.set_at)})"
+                reasons.append(
+                    Reason(kind=flag.name, text=told + (f": {flag.reason}" if flag.reason else ""), advice=advice)
+                )
+        return reasons
+
+    def _no_workers(self) -> list[Reason]:
+        if any(worker.process.is_alive() is not False for worker in Workers(self._db, self._clock).alive()):
+            return []
+        return [Reason(kind="no_workers", text="no worker runs", advice=START)]
+
+    def _hold_of(self, agent_cli: str) -> ProviderHold | None:
+        now = self._clock.wall_ms()
+        for hold in Swarm(self._db, self._clock).holds():
+            if hold.agent_cli == agent_cli and (hold.until_at is None or hold.until_at > now):
+                return hold
+        return None
+
+
+def _provider(hold: ProviderHold, now: int) -> Reason:
+    until = "until a person resumes" if hold.until_at is None else f"until {iso(hold.until_at)}"
+    return Reason(
+        kind="provider_hold",
+        text=f"agent CLI {hold.agent_cli} may not be started {until} ({hold.kind}): {hold.reason}",
+        advice=RESUME,
+    )
+
+
+def _held(task: dict[str, Any]) -> Reason:
+    word = str(task["hold_reason"])
+    text, verb = _HELD.get(HoldReason(word), (word, "release")) if word in set(HoldReason) else (word, "release")
+    error = f": {task['last_error']}" if task["last_error"] else ""
+    advice = (
+        f"amplifier-swarm {verb} {task['id']}" if verb else "the reaper goes on trying; amplifier-swarm reset-orphans"
+    )
+    if verb == "approve":
+        advice += f", or amplifier-swarm reject {task['id']} --note …"
+    return Reason(kind=f"held_{word}", text=f"it is held: {text}{error}", advice=advice)
+
+
+def _ended(task: dict[str, Any], status: Status) -> Reason:
+    retry = f"amplifier-swarm retry {task['id']}"
+    if status is Status.COMPLETED:
+        return Reason(kind="completed", text=f"it was completed at {task['completed_at']}")
+    if status is Status.CANCELLED:
+        return Reason(kind="cancelled", text="a person took it out of the queue", advice=retry)
+    tries = task["attempt_count"]
+    error = f": {task['last_error']}" if task["last_error"] else ""
+    text = f"it failed, and no retry is left after {tries} attempt{'' if tries == 1 else 's'}{error}"
+    return Reason(kind="failed", text=text, advice=f"amplifier-swarm task-info {task['id']}; {retry}")
+
+
+def _named(tasks: Sequence[tuple[str, Status]]) -> str:
+    names = ", ".join(f"{name} ({status})" for name, status in tasks[:MAX_NAMED])
+    return names if len(tasks) <= MAX_NAMED else f"{names} and {len(tasks) - MAX_NAMED:,} more"

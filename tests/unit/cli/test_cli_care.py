@@ -1,0 +1,235 @@
+"""Care and setup: backup, orphans, doctor, settings, the dashboard's link, supervisorctl."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from cli_desk import CliDesk, ended_process
+
+from amplifier_swarm.app import App
+from amplifier_swarm.supervision import supervision
+from swarm_shared import supervisor_files
+from swarm_shared.database import TaskDatabase
+from swarm_shared.errors import SupervisorError
+from swarm_shared.models import TaskSpec
+from swarm_shared.processes import ProcessId
+
+
+def test_a_backup_is_a_private_working_copy(desk: CliDesk) -> None:
+    desk.queue(TaskSpec(id="a", name="A"))
+    target = desk.folder / "copy.db"
+    with desk.open() as busy:  # somebody has it open, and rows that only the write-ahead log holds
+        busy.swarm.set_meta("late", "yes")
+        ran = desk.run("backup", str(target), "--json")
+    assert set(ran.json) == {"file", "size_bytes"}
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    with TaskDatabase(target, read_only=True) as copy:
+        assert copy.tasks.get("a")["name"] == "A"
+        assert copy.swarm.meta("late") == "yes"
+
+
+def test_a_backup_replaces_a_file_only_when_forced(desk: CliDesk) -> None:
+    desk.queue()
+    target = desk.folder / "copy.db"
+    target.write_text("mine")
+    assert desk.run("backup", str(target)).code == 3
+    assert target.read_text() == "mine"
+    assert desk.run("backup", str(target), "--force").code == 0
+    assert desk.run("backup", str(desk.db), "--force").code == 3
+    assert desk.run("backup", str(desk.folder / "no" / "copy.db")).code == 3
+    assert desk.run("status").code == 0
+
+
+def test_reset_orphans_takes_back_what_a_dead_worker_had(desk: CliDesk) -> None:
+    desk.queue(TaskSpec(id="a", name="A"))
+    desk.claim(worker=ended_process(), stage=None)
+    ran = desk.run("reset-orphans", "--json")
+    assert (ran.code, ran.json["reset"], ran.json["found"]) == (0, 1, ["a"])
+    assert desk.status_of("a") == "not_started"
+
+
+def test_reset_orphans_leaves_what_lives(desk: CliDesk) -> None:
+    desk.queue(TaskSpec(id="a", name="A"))
+    desk.claim()
+    assert desk.run("reset-orphans", "--json").json["reset"] == 0
+    assert desk.status_of("a") == "in_progress"
+
+
+def checks(desk: CliDesk) -> dict[str, list[dict[str, str]]]:
+    shown = desk.run("doctor", "--json").json
+    assert set(shown) == {"healthy", "checks"}
+    found: dict[str, list[dict[str, str]]] = {}
+    for check in shown["checks"]:
+        assert set(check) == {"name", "level", "text", "advice"}
+        found.setdefault(check["name"], []).append(check)
+    return found
+
+
+@pytest.fixture
+def command_cli(desk: CliDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The preset that needs no agent installed."""
+    monkeypatch.setenv("SWARM_AGENT_CLI", "command")
+
+
+@pytest.mark.usefixtures("command_cli")
+def test_doctor_is_content_with_a_healthy_queue(desk: CliDesk) -> None:
+    desk.queue(TaskSpec(id="a", name="A"))
+    assert desk.run("doctor").code == 0
+    found = checks(desk)
+    for name in ("settings", "engine", "database", "write-ahead log", "disk", "write lock", "agent CLI"):
+        assert found[name][0]["level"] == "ok", found[name]
+    for name in ("reaper", "dashboard", "workers", "supervisord"):
+        assert found[name][0]["level"] == "warn"
+        assert found[name][0]["advice"]
+
+
+@pytest.mark.usefixtures("command_cli")
+def test_doctor_sees_services_workers_and_orphans(desk: CliDesk) -> None:
+    desk.queue(TaskSpec(id="a", name="A"))
+    with desk.open() as database:
+        database.swarm.register_service("reaper", ProcessId.mine())
+    desk.claim(worker=ended_process())
+    found = checks(desk)
+    assert found["reaper"][0]["level"] == "ok"
+    assert "a" in found["orphans"][0]["text"]
+    assert "worker-1 crashed" in found["workers"][0]["text"]
+
+
+@pytest.mark.usefixtures("command_cli")
+def test_doctor_names_the_process_that_holds_the_write_lock(desk: CliDesk) -> None:
+    desk.queue()
+    with desk.open() as database, database.connection.transaction():
+        process = desk.spawn("doctor", "--json")  # a process sees only the locks of others
+        out, _ = process.communicate(timeout=30)
+    lock = next(check for check in json.loads(out)["checks"] if check["name"] == "write lock")
+    assert lock["level"] == "warn"
+    assert str(os.getpid()) in lock["text"]
+
+
+def test_doctor_fails_when_something_is_bad(desk: CliDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SWARM_AGENT_CLI", "no-such-cli")
+    ran = desk.run("doctor")
+    assert ran.code == 3
+    assert "bad  database: no database at" in ran.out
+    assert "bad  agent CLI:" in ran.out
+
+
+@pytest.mark.usefixtures("command_cli")
+def test_doctor_sees_damage(desk: CliDesk) -> None:
+    desk.queue(*(TaskSpec(id=f"t{n}", name="T" * 500) for n in range(500)))
+    with desk.open() as database:
+        database.connection.checkpoint(truncate=True)
+    content = bytearray(desk.db.read_bytes())
+    content[200_000:260_000] = os.urandom(60_000)
+    desk.db.write_bytes(content)
+    ran = desk.run("doctor", "--json")
+    assert ran.code == 3
+    assert any(check["level"] == "bad" and check["name"] in ("database", "whole") for check in ran.json["checks"])
+
+
+def test_config_tells_each_settings_origin(desk: CliDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    (desk.folder / "swarm.yaml").write_text("max_retries: 7\nworkers: 2\n")
+    monkeypatch.setenv("SWARM_WORKERS", "5")
+    shown = desk.run("config", "--json").json["settings"]
+    assert set(shown["workers"]) == {"value", "origin", "variable", "help"}
+    told = {
+        name: (shown[name]["value"], shown[name]["origin"]) for name in ("db", "workers", "max_retries", "validation")
+    }
+    assert told == {
+        "db": (str(desk.db), "flag"),
+        "workers": (5, "SWARM_WORKERS"),
+        "max_retries": (7, "swarm.yaml"),
+        "validation": (True, "default"),
+    }
+    assert "SWARM_WORKERS" in desk.run("config").out
+
+
+def test_config_masks_secrets(desk: CliDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SWARM_DASHBOARD_TOKEN", "s3cret-token")
+    (desk.folder / "swarm.yaml").write_text("agent_clis:\n  mine: {like: command, env: {API_KEY: s3cret-key}}\n")
+    for words in (("config",), ("config", "--json")):
+        ran = desk.run(*words)
+        assert ran.code == 0
+        assert "s3cret" not in ran.out + ran.err
+
+
+def test_the_dashboards_link_comes_from_its_service_or_the_default_port(desk: CliDesk) -> None:
+    desk.queue()
+    ran = desk.run("dashboard")
+    with desk.open() as database:
+        token = database.swarm.dashboard_token()
+        assert ran.out == f"http://127.0.0.1:8765/#t={token}\n"
+        assert "does not run" in ran.err
+        database.swarm.register_service("dashboard", ProcessId.mine(), {"port": 8770, "url": "http://127.0.0.1:8770/"})
+    shown = desk.run("dashboard", "--json").json
+    assert shown == {"url": f"http://127.0.0.1:8770/#t={token}", "running": True}
+
+
+def test_the_link_has_no_token_where_none_is_asked_for(desk: CliDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SWARM_DASHBOARD_AUTH", "none")
+    desk.queue()
+    assert desk.run("dashboard").out == "http://127.0.0.1:8765/\n"
+
+
+def test_version_names_the_engine(desk: CliDesk) -> None:
+    shown = desk.bare("version", "--json").json
+    assert set(shown) == {"amplifier-swarm", "python", "sqlite", "supervisor", "system"}
+
+
+# ───── supervisord ─────
+
+
+def test_ctl_without_any_supervisord_says_so(desk: CliDesk) -> None:
+    ran = desk.run("ctl", "status")
+    assert ran.code == 7
+    assert "amplifier-swarm start" in ran.err
+
+
+def test_the_configuration_in_the_folder_comes_before_that_of_a_run_that_ended(
+    desk: CliDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = App(db=desk.db)
+    state_dir = desk.folder / "tasks.db.swarm"
+    supervisor_files.prepare(state_dir)
+    assert supervision(app).configuration.resolve() == state_dir / "supervisord.conf"
+    here = Path.cwd() / "supervisord.conf"
+    here.write_text(supervisor_files.configuration_text())
+    assert supervision(app).configuration.resolve() == here
+
+
+def test_nothing_found_is_a_supervisor_error(desk: CliDesk) -> None:
+    with pytest.raises(SupervisorError):
+        supervision(App(db=desk.db))
+
+
+def test_ctl_and_doctor_talk_to_the_supervisord_of_the_state_directory(desk: CliDesk) -> None:
+    desk.queue()
+    files = supervisor_files.prepare(desk.folder / "tasks.db.swarm")
+    # Only supervisord itself: its programs are no part of this test.
+    text = files.configuration.read_text().split("[program:")[0]
+    files.configuration.write_text(text)
+    server = subprocess.Popen(
+        [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(files.configuration)],
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        deadline = time.monotonic() + 20
+        while not supervision(App(db=desk.db)).answers():
+            assert server.poll() is None, "supervisord has ended"
+            assert time.monotonic() < deadline, "supervisord never answered"
+        out, err = desk.spawn("ctl", "pid").communicate(timeout=20)
+        assert (out.strip(), err) == (str(server.pid), "")
+        unknown = desk.spawn("ctl", "status", "--no-such", "nobody")
+        unknown.communicate(timeout=20)
+        assert unknown.returncode == 4  # supervisorctl's own
+        assert checks(desk)["supervisord"][0]["level"] == "ok"
+    finally:
+        server.terminate()
+        server.wait(20)

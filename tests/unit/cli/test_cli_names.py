@@ -1,0 +1,36 @@
+"""The names that people type: modules to run, the front of the database for their own scripts."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from cli_desk import CliDesk, ended_process
+
+from swarm_shared.models import TaskSpec
+
+
+@pytest.mark.parametrize("module", ["worker", "reaper", "dashboard", "orchestrator"])
+def test_each_program_runs_under_its_name(desk: CliDesk, module: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", f"amplifier_swarm.{module}", "--help"],
+        cwd=desk.folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "--db" in done.stdout
+
+
+def test_the_manual_recovery_works_from_python(desk: CliDesk) -> None:
+    from amplifier_swarm.database import TaskDatabase
+
+    desk.queue(TaskSpec(id="a", name="A"))
+    desk.claim(worker=ended_process(), stage=None)
+    with TaskDatabase(str(desk.db)) as db:
+        orphans = db.find_orphaned_tasks(timeout_minutes=30)
+        assert [orphan["id"] for orphan in orphans] == ["a"]
+        assert db.reset_orphaned_tasks(timeout_minutes=30) == 1
+        assert db.find_orphaned_tasks() == []

@@ -1,0 +1,313 @@
+"""What people ask for: the effect of each verb, outcomes and exit codes, with and without a reaper."""
+
+from __future__ import annotations
+
+import pytest
+from cli_desk import CliDesk, ended_process
+
+from amplifier_swarm import asking
+from swarm_shared.models import FailureClass, HoldReason, Outcome, Status, TaskSpec
+from swarm_shared.store.policy import AttemptResult
+
+ROW_KEYS = {
+    "id", "created_at", "expires_at", "actor", "verb", "target", "argument", "attempt_id", "status", "handled_by",
+    "handled_at", "result",
+}  # fmt: skip
+
+# words → the status of task t before and after
+EFFECTS = [
+    (("retry", "t"), Status.FAILED, "not_started"),
+    (("retry", "t", "--note", "once more"), Status.CANCELLED, "not_started"),
+    (("retry", "t"), Status.HELD, "not_started"),
+    (("retry", "t"), Status.COMPLETED, "not_started"),
+    (("cancel", "t"), Status.NOT_STARTED, "cancelled"),
+    (("cancel", "t"), Status.HELD, "cancelled"),
+    (("hold", "t"), Status.NOT_STARTED, "held"),
+    (("release", "t"), Status.HELD, "not_started"),
+    (("reject", "t", "--note", "no tests"), Status.COMPLETED, "not_started"),
+    (("prioritize", "t", "critical"), Status.NOT_STARTED, "not_started"),
+    (("prioritize", "t", "--", "-7"), Status.NOT_STARTED, "not_started"),
+]
+REFUSALS = [
+    (("retry", "t"), Status.NOT_STARTED),
+    (("cancel", "t"), Status.COMPLETED),
+    (("hold", "t"), Status.FAILED),
+    (("release", "t"), Status.NOT_STARTED),
+    (("kill", "t"), Status.NOT_STARTED),
+    (("approve", "t"), Status.HELD),
+    (("reject", "t", "--note", "x"), Status.FAILED),
+    (("prioritize", "t", "high"), Status.COMPLETED),
+]
+
+
+@pytest.mark.parametrize(("words", "before", "after"), EFFECTS)
+@pytest.mark.parametrize("with_reaper", [False, True])
+def test_each_verb_has_its_effect(
+    desk: CliDesk, words: tuple[str, ...], before: Status, after: str, with_reaper: bool
+) -> None:
+    desk.queue(TaskSpec(id="t", name="T", status=before))
+    words = ("--db", str(desk.db), *words)
+    if with_reaper:
+        with desk.reaper():
+            ran = desk.bare(*words)
+    else:
+        ran = desk.bare(*words)
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.startswith("t: ")
+    assert desk.status_of("t") == after
+    with desk.open() as database:
+        row = database.control.newest(limit=1)[0]
+    assert row.status == "done"
+    assert (row.handled_by == "reaper") is with_reaper
+
+
+@pytest.mark.parametrize(("words", "before"), REFUSALS)
+@pytest.mark.parametrize("with_reaper", [False, True])
+def test_each_verb_is_refused_where_it_has_no_place(
+    desk: CliDesk, words: tuple[str, ...], before: Status, with_reaper: bool
+) -> None:
+    desk.queue(TaskSpec(id="t", name="T", status=before))
+    if with_reaper:
+        with desk.reaper():
+            ran = desk.run(*words)
+    else:
+        ran = desk.run(*words)
+    assert ran.code == 6
+    assert ran.out == ""
+    assert ran.err.startswith("error: ")
+    assert desk.status_of("t") == before
+    with desk.open() as database:
+        assert database.control.newest(limit=1)[0].status == "refused"
+
+
+def test_an_approval_completes_what_only_the_validator_objected_to(desk: CliDesk) -> None:
+    desk.queue(TaskSpec(id="t", name="T"), TaskSpec(id="u", name="U", dependencies=("t",)))
+    objection = AttemptResult(
+        outcome=Outcome.FAILED, failure_class=FailureClass.UNREADABLE, validator_result={"verdict": "FAIL"}
+    )
+    desk.settle(desk.claim(), objection)
+    assert desk.run("approve", "t").code == 0
+    assert (desk.status_of("t"), desk.status_of("u")) == ("completed", "not_started")
+
+
+def test_priority_and_note_are_kept(desk: CliDesk) -> None:
+    desk.queue(TaskSpec(id="t", name="T", status=Status.FAILED))
+    desk.run("retry", "t", "--note", "mind the gap")
+    desk.run("prioritize", "t", "5")
+    task = desk.run("task-info", "t", "--json").json
+    assert (task["note"], task["priority"]) == ("mind the gap", 5)
+
+
+def test_a_chain_retries_what_a_blocked_task_waits_for(desk: CliDesk) -> None:
+    desk.queue(TaskSpec(id="a", name="A", status=Status.FAILED), TaskSpec(id="b", name="B", dependencies=("a",)))
+    refused = desk.run("retry", "b")
+    assert refused.code == 6
+    assert "--chain" in refused.err
+    assert desk.run("retry", "b", "--chain").code == 0
+    assert desk.status_of("a") == "not_started"
+
+
+def test_several_ids_are_carried_out_one_by_one_and_summed_up(desk: CliDesk) -> None:
+    desk.queue(TaskSpec(id="a", name="A"), TaskSpec(id="b", name="B", status=Status.COMPLETED))
+    ran = desk.run("cancel", "a", "b", "a")
+    assert ran.code == 6
+    assert ran.out.splitlines() == ["a: cancelled", "1 of 2 done, 1 refused"]
+    assert ran.err.startswith("refused: b: ")
+
+
+def test_a_misspelt_id_among_several_changes_nothing(desk: CliDesk) -> None:
+    desk.queue(TaskSpec(id="a", name="A"))
+    assert desk.run("cancel", "a", "zz").code == 5
+    assert desk.status_of("a") == "not_started"
+
+
+def test_outcomes_in_json_have_their_shape(desk: CliDesk) -> None:
+    desk.queue(TaskSpec(id="a", name="A"))
+    ran = desk.run("hold", "a", "--json")
+    assert set(ran.json) == {"results", "done", "refused", "expired"}
+    assert set(ran.json["results"][0]) == ROW_KEYS
+    refused = desk.run("hold", "a", "--json")
+    assert refused.code == 6
+    assert refused.json["refused"] == 1
+
+
+def test_a_bulk_change_without_yes_counts_and_says_what_to_type(desk: CliDesk) -> None:
+    desk.queue(*(TaskSpec(id=f"t{n}", name="T", status=Status.FAILED, phase="one") for n in range(3)))
+    ran = desk.run("retry", "--status", "failed", "--phase", "one")
+    assert ran.code == 2
+    assert "3 tasks match, and nothing was changed" in ran.err
+    assert f"amplifier-swarm retry --status failed --phase one --db {desk.db} --yes" in ran.err
+    assert desk.status_of("t0") == "failed"
+
+
+@pytest.mark.parametrize("with_reaper", [False, True])
+def test_a_bulk_change_with_yes_takes_all_that_match(desk: CliDesk, with_reaper: bool) -> None:
+    desk.queue(
+        *(TaskSpec(id=f"t{n}", name="T", status=Status.FAILED, phase="one") for n in range(3)),
+        TaskSpec(id="other", name="O", status=Status.FAILED, phase="two"),
+    )
+    words = ("retry", "--status", "failed", "--phase", "one", "--yes", "--json")
+    if with_reaper:
+        with desk.reaper():
+            ran = desk.run(*words)
+    else:
+        ran = desk.run(*words)
+    assert (ran.code, ran.json["done"]) == (0, 3)
+    assert desk.status_of("t2") == "not_started"
+    assert desk.status_of("other") == "failed"
+
+
+def test_a_phase_alone_means_the_tasks_that_the_verb_is_made_for(desk: CliDesk) -> None:
+    desk.queue(
+        TaskSpec(id="a", name="A", phase="one", status=Status.COMPLETED), TaskSpec(id="b", name="B", phase="one")
+    )
+    assert desk.run("hold", "--phase", "one", "--yes").out == "b: held\n"
+    assert desk.run("release", "--phase", "none", "--yes", "--json").json["results"] == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("retry",),
+        ("retry", "a", "--status", "failed"),
+        ("reject", "a"),
+        ("prioritize", "a", "urgent"),
+        ("prioritize", "a"),
+        ("scale",),
+        ("scale", "65"),
+        ("retry", "--status", "broken", "--yes"),
+    ],
+)
+def test_wrong_usage_is_exit_code_2_in_two_lines(desk: CliDesk, words: tuple[str, ...]) -> None:
+    desk.queue(TaskSpec(id="a", name="A"))
+    ran = desk.run(*words)
+    assert ran.code == 2
+    assert [line.split(":")[0] for line in ran.err.splitlines()] == ["error", "hint"]
+
+
+# ───── tasks that run ─────
+
+
+def test_a_kill_waits_for_the_worker_and_tells_its_answer(desk: CliDesk) -> None:
+    desk.queue(TaskSpec(id="a", name="A"))
+    claim = desk.claim()
+    process = desk.spawn("kill", "a")
+    with desk.open() as database:
+        from cli_desk import until
+
+        until(lambda: bool(database.control.for_attempt(claim.attempt)), "the row is aimed at the attempt")
+        (row, verb, _), *_ = database.control.for_attempt(claim.attempt)
+        assert verb == "kill"
+        from cli_desk import BUDGETS
+
+        database.queue.settle(claim, AttemptResult(outcome=Outcome.KILLED), BUDGETS, answers=(row,))
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (0, "")
+    assert out == "a: attempt 1 killed\n"
+
+
+def test_a_running_task_of_a_dead_swarm_is_not_waited_for(desk: CliDesk) -> None:
+    desk.queue(TaskSpec(id="a", name="A"))
+    desk.claim(worker=ended_process())
+    ran = desk.run("cancel", "a")
+    assert ran.code == 7
+    assert "amplifier-swarm reset-orphans" in ran.err
+
+
+def test_a_row_that_nobody_takes_expires_with_advice(desk: CliDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "EXPIRES_AFTER_S", 0.2)
+    monkeypatch.setattr(asking, "EXPIRY_GRACE_MS", 0)
+    desk.queue(TaskSpec(id="a", name="A"))
+    with desk.open() as database:
+        from swarm_shared.processes import ProcessId
+
+        database.swarm.register_service("reaper", ProcessId.mine())  # it lives, and does nothing
+        ran = desk.run("hold", "a")
+        assert ran.code == 7
+        assert "amplifier-swarm doctor" in ran.err
+        assert database.control.newest(limit=1)[0].status == "expired"
+    assert desk.status_of("a") == "not_started"
+
+
+# ───── the whole swarm ─────
+
+
+@pytest.mark.parametrize("with_reaper", [False, True])
+def test_pause_drain_and_resume_set_and_clear_the_stored_flags(desk: CliDesk, with_reaper: bool) -> None:
+    desk.queue(TaskSpec(id="a", name="A"))
+
+    def flags() -> set[str]:
+        with desk.open() as database:
+            return set(database.swarm.flags())
+
+    def steps() -> None:
+        assert desk.run("pause", "--reason", "lunch").code == 0
+        assert flags() == {"paused"}
+        assert desk.run("drain").code == 0
+        assert flags() == {"paused", "drained"}
+        assert desk.run("resume").code == 0
+        assert flags() == set()
+
+    if with_reaper:
+        with desk.reaper():
+            steps()
+    else:
+        steps()
+
+
+def test_one_worker_can_be_drained(desk: CliDesk) -> None:
+    desk.queue(TaskSpec(id="a", name="A"))
+    claim = desk.claim()
+    assert desk.run("drain", "worker-1").code == 0
+    with desk.open() as database:
+        assert database.workers.wanted(claim.run) == "drain"
+        assert database.swarm.flags() == {}
+    assert desk.run("drain", "worker-9").code == 5
+
+
+@pytest.mark.parametrize("words", [("scale", "3"), ("restart-worker", "worker-1")])
+def test_what_needs_supervisord_says_so_at_once(desk: CliDesk, words: tuple[str, ...]) -> None:
+    desk.queue()
+    ran = desk.run(*words)
+    assert ran.code == 7
+    assert "amplifier-swarm start" in ran.err
+
+
+def test_scale_reaches_the_reaper_with_its_argument(desk: CliDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "EXPIRES_AFTER_S", 0.1)
+    monkeypatch.setattr(asking, "EXPIRY_GRACE_MS", 0)
+    desk.queue()
+    with desk.open() as database:
+        from swarm_shared.processes import ProcessId
+
+        database.swarm.register_service("reaper", ProcessId.mine())
+        desk.run("scale", "3", "--now")
+        row = database.control.newest(limit=1)[0]
+    assert (row.verb, dict(row.argument)) == ("scale", {"workers": 3, "now": True})
+
+
+def test_stop_of_a_swarm_that_does_not_run_says_so(desk: CliDesk) -> None:
+    desk.queue()
+    assert desk.run("stop").code == 6
+
+
+def test_stop_drains_waits_for_the_workers_and_leaves_no_flag_behind(desk: CliDesk) -> None:
+    desk.queue(TaskSpec(id="a", name="A"))
+    claim = desk.claim()
+    process = desk.spawn("stop")
+    with desk.open() as database:
+        from cli_desk import until
+
+        until(lambda: "drained" in database.swarm.flags(), "the swarm is drained")
+        assert process.poll() is None
+        desk.settle(claim, AttemptResult(outcome=Outcome.PASSED))
+        out, err = process.communicate(timeout=20)
+        assert (process.returncode, out) == (0, "stopped\n")
+        assert "waiting for worker-1" in err
+        assert database.swarm.flags() == {}
+
+
+def test_holds_keep_their_reason(desk: CliDesk) -> None:
+    desk.queue(TaskSpec(id="a", name="A"))
+    desk.run("hold", "a")
+    assert desk.run("task-info", "a", "--json").json["hold_reason"] == HoldReason.BY_PERSON
