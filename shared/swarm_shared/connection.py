@@ -81,6 +81,9 @@ class Connection:
             self._raw.execute("PRAGMA foreign_keys=ON")
             self._raw.execute(f"PRAGMA cache_size=-{PAGE_CACHE_KIB}")
             self._raw.execute("PRAGMA temp_store=MEMORY")
+            # Both hold for one connection only, unlike the journal mode.
+            self._raw.execute(f"PRAGMA wal_autocheckpoint={WAL_AUTOCHECKPOINT_PAGES}")
+            self._raw.execute(f"PRAGMA journal_size_limit={JOURNAL_SIZE_LIMIT_BYTES}")
 
     def use_wal(self) -> None:
         """Switch the file to write-ahead logging; once set it stays with the file."""
@@ -91,8 +94,6 @@ class Connection:
                     f"{self.path}: write-ahead logging is not possible here",
                     hint="keep the database on a local disk",
                 )
-            self._raw.execute(f"PRAGMA wal_autocheckpoint={WAL_AUTOCHECKPOINT_PAGES}")
-            self._raw.execute(f"PRAGMA journal_size_limit={JOURNAL_SIZE_LIMIT_BYTES}")
 
     def close(self) -> None:
         self._raw.close()

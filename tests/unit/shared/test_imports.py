@@ -56,9 +56,7 @@ def test_running_and_completed_tasks_are_left_as_they_are_and_said(desk: QueueDe
     run(desk, spec("a"), spec("b"))
     desk.run(PASSED)
     desk.start()
-    result = desk.db.imports.run(
-        [spec("a", description="new"), spec("b", description="new")], source="f", actor="test"
-    )
+    result = desk.db.imports.run([spec("a", description="new"), spec("b", description="new")], source="f", actor="test")
     assert result.skipped == 2
     assert any("completed" in reason for reason in result.reasons)
     assert any("runs" in reason for reason in result.reasons)

@@ -328,9 +328,10 @@ def test_counters_agree_with_the_rows_after_many_moves(desk: QueueDesk) -> None:
     counted = desk.db.connection.rows(
         "SELECT phase, status, count(*), sum(estimated_hours) FROM tasks GROUP BY 1, 2 ORDER BY 1, 2"
     )
-    kept = [tuple(row) for row in desk.db.connection.rows(
-        "SELECT phase, status, tasks, hours FROM counters WHERE tasks > 0 ORDER BY 1, 2"
-    )]
+    kept = [
+        tuple(row)
+        for row in desk.db.connection.rows(
+            "SELECT phase, status, tasks, hours FROM counters WHERE tasks > 0 ORDER BY 1, 2"
+        )
+    ]
     assert kept == [tuple(row) for row in counted]
-
-

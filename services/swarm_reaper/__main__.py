@@ -1,0 +1,77 @@
+"""`swarm-reaper`: takes tasks away from the dead, carries out what people ask for, and keeps the file in order."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from swarm_reaper.config import ReaperConfig, reaper_config
+from swarm_reaper.deaths import Deaths
+from swarm_reaper.housekeeping import HousekeepingThread
+from swarm_reaper.loop import ReaperLoop
+from swarm_reaper.slots import Slots
+from swarm_shared.clock import SystemClock
+from swarm_shared.config import resolve
+from swarm_shared.database import TaskDatabase
+from swarm_shared.entry import exit_code_of
+from swarm_shared.logs import configure, event
+from swarm_shared.options import setting
+from swarm_shared.processes import ProcessId, owner_from
+
+LOG = logging.getLogger("swarm.reaper")
+HOUSEKEEPING_ENDS_WITHIN_S = 2.0
+
+
+def reap(config: ReaperConfig) -> int:
+    """Be the reaper until told to stop; the exit code."""
+    clock = SystemClock()
+    deaths = Deaths()
+    deaths.listen_to_stop_signals()
+    housekeeping = HousekeepingThread(config, clock)
+    with TaskDatabase(config.db, clock=clock) as database:
+        loop = ReaperLoop(
+            database,
+            config,
+            Slots.around_us(clock),
+            deaths,
+            start=owner_from(os.environ),
+            supervisord=ProcessId.of(os.getppid()) if "SUPERVISOR_ENABLED" in os.environ else None,
+        )
+        event(LOG, "reaper_started", pid=os.getpid(), db=config.db)
+        housekeeping.start()
+        try:
+            loop.run()
+        finally:
+            housekeeping.stop(within_s=HOUSEKEEPING_ENDS_WITHIN_S)
+            deaths.close()
+    event(LOG, "reaper_stopped")
+    return 0
+
+
+@click.command(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Example: swarm-reaper --db tasks.db",
+)
+@setting("db")
+@click.option("-v", "--verbose", is_flag=True, help="Tell more in the log.")
+def command(verbose: bool, **flags: object) -> int:
+    """Take tasks away from dead or frozen workers, carry out what people ask for, keep the database in order.
+
+    Started by supervisord; by hand it works as well, but then it can neither scale nor restart workers. All other
+    settings come from SWARM_ variables and swarm.yaml; `amplifier-swarm config` shows them.
+    """
+    configure(verbose=verbose)
+    return reap(reaper_config(resolve(flags)))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry of the script and of `python -m swarm_reaper`; returns the exit code."""
+    return exit_code_of(command, argv, name="swarm-reaper")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,47 @@
+"""What the reaper needs to know, taken from the suite's settings once at its start."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from swarm_shared.config import Settings
+from swarm_shared.reaping import Limits
+from swarm_shared.store.policy import Budgets
+
+# Workers end a stuck session themselves; the reaper comes only where the worker is stuck as well.
+STUCK_MARGIN_MS = 30_000
+LEAST_WATCH_MS = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReaperConfig:
+    """The reaper's settings. `keep_output_days` None keeps everything."""
+
+    db: Path
+    state_dir: Path
+    budgets: Budgets
+    limits: Limits
+    keep_output_days: float | None
+    min_free_bytes: int
+
+
+def reaper_config(settings: Settings) -> ReaperConfig:
+    """The settings from the reaper's point of view."""
+    return ReaperConfig(
+        db=settings.db,
+        state_dir=settings.state_dir,
+        budgets=Budgets(
+            max_retries=settings.max_retries,
+            retry_delay_s=settings.retry_delay_s,
+            crash_budget=settings.crash_budget,
+            crash_backoff_s=settings.crash_backoff_s,
+        ),
+        limits=Limits(
+            orphan_timeout_ms=round(settings.orphan_timeout_min * 60_000) + STUCK_MARGIN_MS,
+            # Whoever lives and was only held up renews within one heartbeat.
+            overdue_ms=max(LEAST_WATCH_MS, round(settings.heartbeat_s * 1000)),
+        ),
+        keep_output_days=settings.keep_output_days,
+        min_free_bytes=round(settings.min_free_mb * 1024 * 1024),
+    )

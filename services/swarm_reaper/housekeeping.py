@@ -1,0 +1,143 @@
+"""What keeps the file in good order, rarely and in small pieces: space, its log, half-done imports, old output."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from swarm_reaper.config import ReaperConfig
+from swarm_shared.clock import Clock
+from swarm_shared.database import TaskDatabase
+from swarm_shared.errors import DatabaseError
+from swarm_shared.logs import event
+from swarm_shared.store.swarm import DISK_LOW
+
+LOG = logging.getLogger("swarm.reaper")
+EVERY_S = 5.0
+TRIM_EVERY_MS = 60_000
+TRIM_PIECE = 200
+PIECE_PAUSE_S = 0.05  # others write meanwhile
+WAL_PASSIVE_BYTES = 16 * 1024 * 1024
+WAL_TRUNCATE_BYTES = 64 * 1024 * 1024
+BUSY_TIMEOUT_S = 2.0
+_DAY_MS = 86_400_000
+# Claims start again only when there is clearly room, not at the very edge.
+_ROOM_AGAIN = 1.1
+_MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizes:
+    """Bytes; without opening a file of the database, which would drop its locks."""
+
+    database: int
+    wal: int
+    free: int
+
+    @classmethod
+    def of(cls, db: Path) -> Sizes:
+        """As the file system tells them now; 0 for a file that is not there."""
+        space = os.statvfs(db.parent)
+        return cls(
+            database=_size(db),
+            wal=_size(db.with_name(db.name + "-wal")),
+            free=space.f_bavail * space.f_frsize,
+        )
+
+
+class Housekeeping:
+    """One round looks after everything that is due; it never holds the write lock for long."""
+
+    def __init__(
+        self,
+        database: TaskDatabase,
+        config: ReaperConfig,
+        *,
+        pause: Callable[[float], bool],
+        sizes: Callable[[Path], Sizes] = Sizes.of,
+    ) -> None:
+        """Bind to a database.
+
+        Args:
+            pause: Waits so many seconds between two pieces; True means: stop.
+            sizes: Measures the files and the disk.
+        """
+        self._db = database
+        self._config = config
+        self._pause = pause
+        self._sizes = sizes
+        self._next_trim = 0
+
+    def run_once(self) -> None:
+        """Do what is due."""
+        sizes = self._sizes(self._db.path)
+        self._mind_space(sizes.free)
+        if sizes.wal > WAL_PASSIVE_BYTES:
+            self._db.connection.checkpoint(truncate=sizes.wal > WAL_TRUNCATE_BYTES)
+        finished = self._db.imports.finish_interrupted()
+        if finished:
+            event(LOG, "imports_cleared_up", count=finished)
+        self._trim()
+
+    def _mind_space(self, free: int) -> None:
+        low = DISK_LOW in self._db.swarm.flags()
+        least = self._config.min_free_bytes
+        if free < least and not low:
+            reason = f"{free // _MIB} MiB free, {least // _MIB} are wanted; free some space and it goes on by itself"
+            self._db.swarm.set_flag(DISK_LOW, actor="reaper", reason=reason)
+            event(LOG, "disk_low", level=logging.ERROR, free_mib=free // _MIB, wanted_mib=least // _MIB)
+        elif free >= least * _ROOM_AGAIN and low:
+            with self._db.connection.transaction():
+                self._db.swarm.clear_flag(DISK_LOW)
+                self._db.events.add("resumed", f"there is room again: {free // _MIB} MiB free")
+
+    def _trim(self) -> None:
+        clock, days = self._db.clock, self._config.keep_output_days
+        if days is None or clock.mono_ms() < self._next_trim:
+            return
+        before = clock.wall_ms() - round(days * _DAY_MS)
+        while self._db.output.trim_completed(before=before, limit=TRIM_PIECE):
+            if self._pause(PIECE_PAUSE_S):
+                return
+        self._next_trim = clock.mono_ms() + TRIM_EVERY_MS
+
+
+class HousekeepingThread:
+    """Housekeeping beside the reaper's loop, so that a slow disk or a large import does not deafen it to deaths."""
+
+    def __init__(self, config: ReaperConfig, clock: Clock) -> None:
+        """Prepare; nothing runs before `start`."""
+        self._config = config
+        self._clock = clock
+        self._stop = threading.Event()
+        # A daemon: whatever it is in the middle of may be cut off, as by a crash.
+        self._thread = threading.Thread(target=self._run, name="housekeeping", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, *, within_s: float) -> None:
+        """Ask it to stop, and wait for that a little."""
+        self._stop.set()
+        self._thread.join(within_s)
+
+    def _run(self) -> None:
+        with TaskDatabase(self._config.db, clock=self._clock) as database:
+            database.connection.busy_timeout_s = BUSY_TIMEOUT_S
+            housekeeping = Housekeeping(database, self._config, pause=self._stop.wait)
+            while not self._stop.wait(EVERY_S):
+                try:
+                    housekeeping.run_once()
+                except (DatabaseError, OSError) as error:
+                    event(LOG, "housekeeping_failed", level=logging.WARNING, reason=error)
+
+
+def _size(path: Path) -> int:
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0

@@ -1,0 +1,245 @@
+"""The reaper's loop: wait for a death, a commit or a time; then one round over everything that it minds."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from swarm_reaper.config import ReaperConfig
+from swarm_reaper.deaths import Deaths, Woken
+from swarm_reaper.housekeeping import Sizes
+from swarm_reaper.orders import Orders
+from swarm_reaper.slots import Slots
+from swarm_reaper.stops import Stops
+from swarm_reaper.stuck_writer import StuckWriter
+from swarm_shared.clock import iso
+from swarm_shared.database import TaskDatabase
+from swarm_shared.errors import DatabaseError
+from swarm_shared.logs import event
+from swarm_shared.processes import ProcessId
+from swarm_shared.reaping import Reaping, sole_reaper
+from swarm_shared.store.swarm import EMERGENCY_STOP
+
+LOG = logging.getLogger("swarm.reaper")
+NAME = "reaper"
+ROUND_EVERY_S = 1.0  # leases and other times are looked at so often
+ENDING_LOOK_S = 0.05  # while an attempt is being ended
+WAITING_LOOK_S = 0.25  # while a request waits for its worker
+LOOK_S = 0.1  # from a commit to its notice, at most
+BUSY_TIMEOUT_S = 2.0  # the loop must look around: a stuck writer is its business
+SHOW_EVERY_MS = 5_000
+SUPERVISORD_EVERY_MS = 15_000
+STALE_AFTER_MS = 20_000  # another reaper that has not shown itself for so long no longer keeps us away
+COMPLAIN_EVERY_MS = 30_000
+LEAVE_WITHIN_MS = 60_000
+
+
+class ReaperLoop:
+    """Repeats `run_once` until a signal, or until those that it serves are gone and nothing of theirs is left."""
+
+    def __init__(
+        self,
+        database: TaskDatabase,
+        config: ReaperConfig,
+        slots: Slots,
+        deaths: Deaths,
+        *,
+        start: ProcessId | None = None,
+        supervisord: ProcessId | None = None,
+    ) -> None:
+        """Bind everything together.
+
+        Args:
+            start: The `start` that owns the suite: its end is an emergency stop.
+            supervisord: Our parent, when it runs us; we leave after it.
+        """
+        database.connection.busy_timeout_s = BUSY_TIMEOUT_S
+        self._db, self._config, self._slots, self._deaths = database, config, slots, deaths
+        self._me = ProcessId.mine()
+        self._start, self._supervisord = start, supervisord
+        self._reaping = Reaping(
+            database.recovery,
+            database.workers,
+            clock=database.clock,
+            budgets=config.budgets,
+            limits=config.limits,
+            adopted=slots.adopted,
+        )
+        self._orders = Orders(database, slots)
+        self._stops = Stops(database)
+        self._writer = StuckWriter(database)
+        self._leaving: str | None = None
+        self._stop_wanted = False  # an emergency stop is still to be written down
+        self._still_stopping = True
+        self._leave_by = 0
+        self._seen_version = -1
+        self._next_show = 0
+        self._next_supervisord = 0
+        self._supervisord_answers: bool | None = None
+        self._problem: str | None = None
+        self._next_complaint = 0
+        self._on_duty = False
+        self._again = False
+
+    def run(self) -> None:
+        """Work until there is a reason to end."""
+        try:
+            while not self.run_once():
+                if self._wait() is Woken.SIGNAL:
+                    return
+        finally:
+            self._sign_off()
+
+    def run_once(self) -> bool:
+        """One round; whether the work is over. Trouble with the database or the disk is told and waited out."""
+        self._again = False
+        self._mind_those_above()
+        try:
+            self._writer.run_once()
+            with sole_reaper(self._config.state_dir, wait=False) as alone:
+                # Without the lock, reset-orphans or another reaper is at work: the next round will do.
+                if alone and self._takes_duty():
+                    self._round()
+            self._again = self._deaths.follow(self._watched()) or self._again
+            self._problem = None
+        except (DatabaseError, OSError) as error:
+            self._complain(error)
+        return self._may_leave()
+
+    def _round(self) -> None:
+        if self._stop_wanted:
+            self._db.swarm.set_flag(EMERGENCY_STOP, actor="start", reason="start has gone")
+            self._stop_wanted = False
+        self._db.queue.promote_due()
+        self._slots.run_once()
+        self._orders.run_once()
+        self._still_stopping = self._stops.enforce(self._reason_to_stop(), for_good=self._leaving is not None)
+        closed = self._reaping.run_once()
+        if closed:
+            event(LOG, "attempts_closed", count=closed)
+            self._again = True  # rows may wait for the end of these
+        self._show()
+
+    # ───── waiting ─────
+
+    def _wait(self) -> Woken:
+        if self._again:
+            return Woken.DEATH
+        until = time.monotonic() + self._patience_s()
+        while (left := until - time.monotonic()) > 0:
+            woken = self._deaths.wait(min(left, LOOK_S))
+            if woken is not Woken.TIME or self._moved():
+                return woken
+        return Woken.TIME
+
+    def _patience_s(self) -> float:
+        if not self._on_duty or self._problem is not None:
+            return ROUND_EVERY_S
+        if self._reaping.unfinished:
+            return ENDING_LOOK_S
+        return WAITING_LOOK_S if self._orders.unfinished else ROUND_EVERY_S
+
+    def _moved(self) -> bool:
+        try:
+            version = self._db.connection.data_version()
+        except DatabaseError:
+            return False  # the next round tells what is wrong
+        moved = version != self._seen_version and self._problem is None
+        self._seen_version = version
+        return moved
+
+    def _watched(self) -> list[ProcessId]:
+        watched = [process for process in (self._start, self._supervisord) if process is not None]
+        for worker in self._db.workers.alive():
+            watched += [worker.process] if worker.keeper is None else [worker.process, worker.keeper]
+        for attempt in self._db.recovery.open_attempts():
+            watched += [attempt.worker] if attempt.keeper is None else [attempt.worker, attempt.keeper]
+        return watched
+
+    # ───── duty ─────
+
+    def _takes_duty(self) -> bool:
+        """Whether this is the reaper of the database; a second one only watches until the first has gone."""
+        other = self._db.swarm.services().get(NAME)
+        if other is not None and other.process == self._me and other.stopped_at is None:
+            return True
+        if other is not None and other.is_alive():
+            silent_ms = abs(self._db.clock.wall_ms() - other.seen_at)
+            if silent_ms < STALE_AFTER_MS:
+                self._on_duty = False
+                return False
+        self._db.swarm.register_service(NAME, self._me, self._detail())
+        self._on_duty = True
+        event(LOG, "duty_taken", pid=self._me.pid)
+        return True
+
+    def _show(self) -> None:
+        now = self._db.clock.mono_ms()
+        if now < self._next_show:
+            return
+        self._next_show = now + SHOW_EVERY_MS
+        if now >= self._next_supervisord:
+            self._next_supervisord = now + SUPERVISORD_EVERY_MS
+            self._supervisord_answers = self._slots.is_reachable()
+        self._db.swarm.see_service(NAME, self._me, self._detail())
+
+    def _detail(self) -> Mapping[str, object]:
+        sizes = Sizes.of(Path(self._db.path))
+        holder = self._writer.holder
+        return {
+            "last_pass_at": iso(self._db.clock.wall_ms()),
+            "database_bytes": sizes.database,
+            "wal_bytes": sizes.wal,
+            "disk_free_bytes": sizes.free,
+            "supervised": self._slots.supervised,
+            "supervisord_answers": self._supervisord_answers,
+            "stuck_writer": None if holder is None else {"process": holder.process.describe(), "name": holder.name},
+            "leaving": self._leaving,
+        }
+
+    def _complain(self, error: Exception) -> None:
+        """Say what is wrong, and again every while for as long as it stays so."""
+        text, now = str(error), self._db.clock.mono_ms()
+        if text != self._problem or now >= self._next_complaint:
+            self._next_complaint = now + COMPLAIN_EVERY_MS
+            event(LOG, "round_failed", level=logging.ERROR, reason=text)
+        self._problem = text
+
+    # ───── the end ─────
+
+    def _mind_those_above(self) -> None:
+        if self._leaving is not None:
+            return
+        if self._start is not None and self._deaths.has_ended(self._start):
+            self._leave("the `start` that ran this swarm has gone")
+            self._stop_wanted = True
+            self._slots.shut_down()
+        elif self._supervisord is not None and self._deaths.has_ended(self._supervisord):
+            # The workers notice it themselves and interrupt what they run; we see to it that they do.
+            self._leave("supervisord has gone")
+
+    def _leave(self, reason: str) -> None:
+        self._leaving = reason
+        self._leave_by = self._db.clock.mono_ms() + LEAVE_WITHIN_MS
+        event(LOG, "leaving", level=logging.WARNING, reason=reason)
+
+    def _reason_to_stop(self) -> str | None:
+        if self._leaving is not None:
+            return self._leaving
+        return "emergency stop" if EMERGENCY_STOP in self._db.swarm.flags() else None
+
+    def _may_leave(self) -> bool:
+        if self._leaving is None:
+            return False
+        if not self._on_duty:
+            return True
+        return not self._still_stopping or self._db.clock.mono_ms() >= self._leave_by
+
+    def _sign_off(self) -> None:
+        try:
+            if self._on_duty:
+                self._db.swarm.end_service(NAME, self._me)
+        except DatabaseError as error:
+            event(LOG, "sign_off_failed", level=logging.WARNING, reason=error)

@@ -1,0 +1,238 @@
+"""Control rows: what people ask for, carried out or refused with the reason, in order for each target.
+
+A row about a running attempt is its worker's for a few seconds, then the reaper's, who ends the attempt himself.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from swarm_reaper.slots import Slots
+from swarm_shared.database import TaskDatabase
+from swarm_shared.errors import InputError, NotFound, SupervisorError, SwarmError
+from swarm_shared.logs import event
+from swarm_shared.models import TASK_VERBS, Outcome, Verb
+from swarm_shared.sql import SQL
+from swarm_shared.store.carry_out import carry_out
+from swarm_shared.store.control import ControlRow
+from swarm_shared.store.recovery import Ending, OpenAttempt
+from swarm_shared.store.steering import TaskRunning
+from swarm_shared.store.swarm import EMERGENCY_STOP
+
+LOG = logging.getLogger("swarm.reaper")
+BY = "reaper"
+WORKER_ANSWERS_WITHIN_MS = 5_000
+ELSEWHERE_ANSWERS_WITHIN_MS = 30_000
+STOP_WITHIN_MS = 30_000
+ROUND_BUDGET_MS = 100  # deaths are not heard while rows are carried out
+PENDING_LIMIT = 1_000
+PROLONG_EVERY_MS = 10_000
+_STOPPING = {Verb.KILL: Outcome.KILLED, Verb.CANCEL: Outcome.CANCELLED}
+
+
+@dataclass(slots=True, kw_only=True)
+class _Waiting:
+    """A row that takes longer, since when this process knows it. Monotonic ms."""
+
+    since: int
+    prolong_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Newest:
+    """The newest attempt of a task, and what became of it and of the task."""
+
+    attempt: str
+    number: int
+    is_over: bool
+    outcome: str | None
+    error: str | None
+    task_status: str
+
+
+class Orders:
+    """Rounds over the rows that wait. Each row is answered once, by whoever is first."""
+
+    def __init__(self, database: TaskDatabase, slots: Slots) -> None:
+        """Bind to a database, and to the supervisord that starts its workers."""
+        self._db = database
+        self._slots = slots
+        self._waiting: dict[int, _Waiting] = {}
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether some row needs another look soon."""
+        return bool(self._waiting)
+
+    def run_once(self) -> None:
+        """Carry out what can be, oldest first; a row behind an unanswered one of the same target waits for it."""
+        rows = self._db.control.pending(limit=PENDING_LIMIT)
+        until = self._db.clock.mono_ms() + ROUND_BUDGET_MS
+        taken: set[tuple[str, str]] = set()
+        for row in sorted(rows, key=lambda row: (row.verb is not Verb.EMERGENCY_STOP, row.id)):
+            if self._db.clock.mono_ms() >= until:
+                break
+            target = _target(row)
+            if target in taken:
+                self._keep_waiting(row)
+            elif not self._handle(row):
+                taken.add(target)
+        pending = {row.id for row in rows}
+        self._waiting = {key: value for key, value in self._waiting.items() if key in pending}
+
+    def _handle(self, row: ControlRow) -> bool:
+        """Answer the row; False while it must wait."""
+        if row.id not in self._waiting and self._db.clock.wall_ms() > row.expires_at:
+            return self._answer(row, "expired", "nobody took it in time: no reaper ran, or it was held up; ask again")
+        try:
+            done = self._carry_out(row)
+        except (SupervisorError, InputError, NotFound) as refusal:
+            done = self._refuse(row, refusal)
+        if done:
+            self._waiting.pop(row.id, None)
+        else:
+            self._keep_waiting(row)
+        return done
+
+    def _carry_out(self, row: ControlRow) -> bool:
+        match row.verb:
+            case Verb.SCALE:
+                said = self._slots.scale(row.argument)
+                return self._answer(row, "done", said, tell=("scaled", f"by {row.actor}: {said}"))
+            case Verb.RESTART_WORKER:
+                return self._slots.restart(row.target) and self._answer(row, "done", f"{row.target} was restarted")
+            case Verb.EMERGENCY_STOP:
+                return self._emergency_stop(row)
+            case verb if verb in TASK_VERBS:
+                return self._task_verb(row)
+            case verb:
+                self._do(row)
+                if verb is Verb.RESUME:
+                    self._slots.revive()
+                return True
+
+    def _emergency_stop(self, row: ControlRow) -> bool:
+        """Set the flag at once; answer when no agent is left."""
+        if row.id not in self._waiting and EMERGENCY_STOP not in self._db.swarm.flags():
+            self._db.swarm.set_flag(EMERGENCY_STOP, actor=row.actor, reason=str(row.argument.get("reason") or ""))
+        left = [attempt.task_id for attempt in self._db.recovery.open_attempts()]
+        if not left:
+            return self._answer(row, "done", "stopped: no agent is left")
+        if self._waited_ms(row) < STOP_WITHIN_MS:
+            return False
+        tasks = ", ".join(left[:5])
+        return self._answer(row, "done", f"stopped, but the agents of these tasks are not proven dead yet: {tasks}")
+
+    # ───── verbs on tasks ─────
+
+    def _task_verb(self, row: ControlRow) -> bool:
+        newest = self._newest(row.target)
+        if newest is not None and row.attempt_id is not None:
+            if row.attempt_id != newest.attempt:
+                return self._answer(
+                    row, "refused", f"the attempt that it was meant for is over; attempt {newest.number} came after it"
+                )
+            if row.verb is Verb.KILL and newest.is_over:
+                return self._answer(row, "refused", _what_became(newest))
+        try:
+            self._do(row)
+        except TaskRunning:
+            return self._stop_running(row, newest)
+        return True
+
+    def _do(self, row: ControlRow) -> None:
+        """Carry out what rows alone can do, and answer."""
+        carry_out(self._db, row, by=BY)
+        event(LOG, "request_handled", verb=row.verb, target=row.target or None, actor=row.actor)
+
+    def _stop_running(self, row: ControlRow, newest: _Newest | None) -> bool:
+        attempt = next((a for a in self._db.recovery.open_attempts() if a.task_id == row.target), None)
+        if attempt is None or newest is None or attempt.attempt != newest.attempt:
+            return False  # it moved between two looks: the next one tells
+        if row.attempt_id is None:
+            return self._aim(row, attempt)
+        if attempt.ending is not None and row.id in attempt.ending.control:
+            return False  # on its way
+        if attempt.ending is None and attempt.worker.is_alive() is None:
+            return self._leave_elsewhere(row, attempt)
+        ending = Ending(
+            outcome=_STOPPING[row.verb],
+            failure_class=None,
+            error=f"{_STOPPING[row.verb]} by {row.actor}",
+            control=(row.id,),
+            by=BY,
+        )
+        if attempt.ending is not None and not attempt.ending.control:
+            self._db.recovery.override(attempt, ending)
+        elif attempt.ending is None and self._is_overdue(row, attempt):
+            event(LOG, "worker_unresponsive", level=logging.WARNING, task=row.target, worker=attempt.worker_id)
+            self._db.recovery.fence(attempt, ending)
+        return False
+
+    def _aim(self, row: ControlRow, attempt: OpenAttempt) -> bool:
+        if row.verb is Verb.KILL:
+            said = f"nothing ran when it was asked for; attempt {attempt.number} was started since"
+            return self._answer(row, "refused", said)
+        self._db.control.aim(row.id, attempt.attempt)
+        return False
+
+    def _leave_elsewhere(self, row: ControlRow, attempt: OpenAttempt) -> bool:
+        """What runs in another pid namespace, such as a container's, only its own worker can end."""
+        if self._waited_ms(row) < ELSEWHERE_ANSWERS_WITHIN_MS:
+            return False
+        said = f"{attempt.worker_id} runs where this reaper cannot reach it, and did not answer: stop it there"
+        return self._answer(row, "expired", said)
+
+    def _is_overdue(self, row: ControlRow, attempt: OpenAttempt) -> bool:
+        return attempt.worker.is_alive() is False or self._waited_ms(row) >= WORKER_ANSWERS_WITHIN_MS
+
+    def _newest(self, task_id: str) -> _Newest | None:
+        row = self._db.connection.row(SQL["newest_attempt_of"], {"id": task_id})
+        if row is None:
+            return None
+        attempt, number, ended_at, outcome, error, status = row
+        return _Newest(
+            attempt=attempt,
+            number=number,
+            is_over=ended_at is not None,
+            outcome=outcome,
+            error=error,
+            task_status=status,
+        )
+
+    # ───── answers ─────
+
+    def _waited_ms(self, row: ControlRow) -> int:
+        waiting = self._waiting.get(row.id)
+        return 0 if waiting is None else self._db.clock.mono_ms() - waiting.since
+
+    def _keep_waiting(self, row: ControlRow) -> None:
+        now = self._db.clock.mono_ms()
+        waiting = self._waiting.setdefault(row.id, _Waiting(since=now, prolong_at=now + PROLONG_EVERY_MS))
+        if now >= waiting.prolong_at:
+            waiting.prolong_at = now + PROLONG_EVERY_MS
+            self._db.control.prolong(row.id, by=BY)
+
+    def _refuse(self, row: ControlRow, refusal: SwarmError) -> bool:
+        text = refusal.message if refusal.hint is None else f"{refusal.message} – {refusal.hint}"
+        return self._answer(row, "refused", text)
+
+    def _answer(self, row: ControlRow, status: str, result: str, *, tell: tuple[str, str] | None = None) -> bool:
+        with self._db.connection.transaction():
+            if self._db.control.answer(row.id, status, result, by=BY) and tell is not None:
+                self._db.events.add(*tell)
+        event(LOG, f"request_{status}", verb=row.verb, target=row.target or None, actor=row.actor, result=result)
+        return True
+
+
+def _target(row: ControlRow) -> tuple[str, str]:
+    """What rows must be handled in order for; a task and a worker may have the same name."""
+    return ("task" if row.verb in TASK_VERBS else "worker", row.target)
+
+
+def _what_became(newest: _Newest) -> str:
+    """Why there is nothing to kill any more."""
+    ended = f"attempt {newest.number} has ended already ({newest.outcome})"
+    reason = f": {newest.error.splitlines()[0][:200]}" if newest.error else ""
+    return f"{ended}{reason}; the task is {newest.task_status} now"

@@ -1,0 +1,162 @@
+"""The worker slots of the supervisord that runs this reaper: scaling, restarting, starting again after a stop."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from swarm_shared.clock import Clock
+from swarm_shared.config import MAX_WORKERS
+from swarm_shared.errors import InputError, SupervisorError
+from swarm_shared.logs import event
+from swarm_shared.processes import ProcessId
+from swarm_shared.supervisor_client import REAPER, WORKERS, SupervisorClient, SupervisorUnreachable, process_name
+
+LOG = logging.getLogger("swarm.reaper")
+TIMEOUT_S = 2.0  # deaths are not heard while supervisord is asked
+STEP_EVERY_MS = 500
+REVIVE_FOR_MS = 15_000  # after a resume: workers that were about to leave may still do so
+UNREACHABLE_FOR_MS = 10_000  # how long one that did not answer is not asked again by ourselves
+
+
+class Slots:
+    """Every method answers soon: what takes longer is done step by step."""
+
+    def __init__(self, client: SupervisorClient | None, clock: Clock) -> None:
+        """Bind to a supervisord; None when this process does not run under one."""
+        self._client = client
+        self._clock = clock
+        self._restarting: dict[str, int] = {}  # full process name -> the pid to get rid of
+        self._next_restart_step: dict[str, int] = {}
+        self._revive_until = 0
+        self._next_look = 0
+        self._unreachable_until = 0
+
+    @classmethod
+    def around_us(cls, clock: Clock) -> Slots:
+        """Of the supervisord that started this process, if one did."""
+        try:
+            socket_path = SupervisorClient.from_environment().socket_path
+        except SupervisorError:
+            return cls(None, clock)
+        return cls(SupervisorClient(socket_path, timeout_s=TIMEOUT_S), clock)
+
+    @property
+    def supervised(self) -> bool:
+        """Whether this process runs under supervisord."""
+        return self._client is not None
+
+    def scale(self, argument: Mapping[str, Any]) -> str:
+        """Run so many workers (`workers`, with `now` surplus ones are stopped); what was done, in one line.
+
+        Raises:
+            InputError: Not a number of workers.
+            SupervisorError: There is no supervisord, or it refused.
+        """
+        workers, now = argument.get("workers"), argument.get("now", False)
+        if type(workers) is not int or not 0 <= workers <= MAX_WORKERS or not isinstance(now, bool):
+            raise InputError(f"{workers!r} is no number of workers", hint=f"0 to {MAX_WORKERS}")
+        done = self._supervisord("scaling").scale(workers, now=now)
+        parts = [f"{done.workers} worker{'s' if done.workers != 1 else ''}"]
+        if done.added:
+            parts.append("started " + ", ".join(_worker_ids(done.added)))
+        if done.retiring:
+            verb = "stopping" if now else "retiring when finished"
+            parts.append(f"{verb}: " + ", ".join(_worker_ids(done.retiring)))
+        return "; ".join(parts)
+
+    def restart(self, worker_id: str) -> bool:
+        """Take the next step of restarting a worker, which finishes what it runs first; call again until True.
+
+        Raises:
+            NotFound: Not a worker of supervisord.
+            SupervisorError: There is no supervisord, or it refused.
+        """
+        supervisord = self._supervisord("restarting a worker")
+        name = process_name(worker_id)
+        now = self._clock.mono_ms()
+        if now < self._next_restart_step.get(name, 0):
+            return False
+        self._next_restart_step[name] = now + STEP_EVERY_MS
+        try:
+            if name not in self._restarting:
+                self._restarting[name] = supervisord.process(name).pid
+            if not supervisord.restart_process(name, old_pid=self._restarting[name]):
+                return False
+        except SupervisorUnreachable:
+            raise
+        except SupervisorError:
+            self._restarting.pop(name, None)
+            raise
+        del self._restarting[name], self._next_restart_step[name]
+        return True
+
+    def revive(self) -> None:
+        """After a resume: start the slots that have exited, and those that exit in the next moments."""
+        if self._client is not None:
+            self._revive_until = self._clock.mono_ms() + REVIVE_FOR_MS
+            self._next_look = 0
+
+    def run_once(self) -> None:
+        """Go on with a revival, when it is time."""
+        now = self._clock.mono_ms()
+        if self._client is None or not self._next_look <= now < self._revive_until:
+            return
+        self._next_look = now + STEP_EVERY_MS
+        try:
+            for slot in self._client.slots():
+                if slot.state == "EXITED" and not slot.retiring:
+                    self._client.start_process(f"{WORKERS}:{slot.name}")
+                    event(LOG, "worker_revived", slot=slot.name)
+        except SupervisorError as error:
+            event(LOG, "revival_refused", level=logging.WARNING, reason=error)
+
+    def is_reachable(self) -> bool | None:
+        """Whether supervisord answers now; None when there is none."""
+        if self._client is None:
+            return None
+        try:
+            self._client.state()
+        except SupervisorUnreachable:
+            return False
+        except SupervisorError:
+            pass  # it said no: it is there
+        return True
+
+    def adopted(self) -> list[ProcessId]:
+        """What dead programs left behind; none when supervisord cannot be asked."""
+        now = self._clock.mono_ms()
+        if self._client is None or now < self._unreachable_until:
+            return []
+        try:
+            return [ProcessId.here(orphan.pid, orphan.start_time) for orphan in self._client.orphans()]
+        except SupervisorError as error:
+            # Without it there is nothing that it could have inherited; hung, it must not hold us up each time.
+            self._unreachable_until = now + UNREACHABLE_FOR_MS
+            event(LOG, "supervisord_unreachable", level=logging.WARNING, reason=error)
+            return []
+
+    def shut_down(self) -> None:
+        """Stop the whole suite: all programs but this one at once, then supervisord, which ends this one last."""
+        if self._client is None:
+            return
+        try:
+            for process in self._client.processes():
+                if process.name != REAPER:
+                    self._client.stop_process(process.name)
+            self._client.shutdown()
+        except SupervisorError as error:
+            event(LOG, "shutdown_refused", level=logging.WARNING, reason=error)
+
+    def _supervisord(self, what: str) -> SupervisorClient:
+        if self._client is None:
+            raise SupervisorError(
+                f"{what} needs supervisord, and this reaper does not run under one",
+                hint="start the suite with `amplifier-swarm start` or `supervisord -c supervisord.conf`",
+            )
+        return self._client
+
+
+def _worker_ids(names: tuple[str, ...]) -> list[str]:
+    return [name.removeprefix("swarm-") for name in names]

@@ -1,0 +1,22 @@
+"""What was written into a worktree after a commit was made of it, and throwing that away."""
+
+from __future__ import annotations
+
+from swarm_shared.git.checkout import Checkout
+from swarm_shared.git.diffs import FileChange, changed_files
+from swarm_shared.git.working_tree import write_working_tree
+
+
+def changes_since(checkout: Checkout, sha: str) -> tuple[FileChange, ...]:
+    """How the files on disk differ from a commit: tracked and new ones, not those that git ignores."""
+    return changed_files(checkout.git, sha, write_working_tree(checkout, known=sha).tree)
+
+
+def undo_since(checkout: Checkout, sha: str, *, ref: str) -> tuple[FileChange, ...]:
+    """Bring a worktree back to a commit of its branch and tell what was thrown away; ignored files are kept.
+
+    Commits that were made meanwhile are thrown away with the rest: the branch is moved back too.
+    """
+    changed = changes_since(checkout, sha)
+    checkout.put_back(sha, ref=ref)
+    return changed

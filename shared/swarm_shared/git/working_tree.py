@@ -1,0 +1,68 @@
+"""What lies in a checkout right now, as a git tree: read through a private index, so that nothing there changes."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from swarm_shared.git.checkout import Checkout
+from swarm_shared.git.embedded import Embedded, take_in
+from swarm_shared.git.errors import GitFailed
+from swarm_shared.git.runner import LONG_S, Git
+
+_SOME_REFUSED = 1
+_DAMAGED = 128
+_NO_COMMIT_INSIDE = "does not have a commit checked out"  # an empty repository; `embedded` sees to those
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkingTree:
+    """The files of a checkout, those that git ignores excepted.
+
+    Args:
+        tree: Their tree id.
+        embedded: Repositories that an agent made or cloned inside.
+        refused: What git could not read, a line for each; it is not in the tree.
+    """
+
+    tree: str
+    embedded: tuple[Embedded, ...]
+    refused: tuple[str, ...]
+
+
+def write_working_tree(checkout: Checkout, *, known: str) -> WorkingTree:
+    """Store what lies in a checkout now and name its tree; works under a stale index.lock and with any HEAD.
+
+    Args:
+        known: A commit whose submodules are no news, and whose file list is started from when the checkout's own
+            index is missing or damaged.
+    """
+    with tempfile.TemporaryDirectory(prefix="swarm-index-", dir=checkout.git_dir) as folder:
+        index = Path(folder) / "index"
+        git = checkout.git.with_index(index)
+        refused = _add_all(git, checkout.git_dir / "index", index, known)
+        embedded = take_in(git, checkout.path, known=known)
+        return WorkingTree(tree=git.line("write-tree"), embedded=embedded, refused=refused)
+
+
+def _add_all(git: Git, original: Path, index: Path, known: str) -> tuple[str, ...]:
+    try:
+        # With its time: git tells by it which entries are too fresh to trust the file times.
+        shutil.copy2(original, index)
+        return _add(git)
+    except (FileNotFoundError, GitFailed):
+        index.unlink(missing_ok=True)
+    git.ask("read-tree", known)
+    return _add(git)
+
+
+def _add(git: Git) -> tuple[str, ...]:
+    # --sparse: what an agent wrote outside a sparse checkout is work too.
+    answer = git.ask("add", "--all", "--sparse", "--ignore-errors", ok=(0, _SOME_REFUSED), timeout_s=LONG_S)
+    if answer.code == 0:
+        return ()
+    lines = re.findall(r"^(?:error|fatal): (.+)$", answer.err, re.MULTILINE)
+    return tuple(line for line in lines if _NO_COMMIT_INSIDE not in line and line != "adding files failed")

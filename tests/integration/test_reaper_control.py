@@ -1,0 +1,130 @@
+"""What people ask for reaches its end also where the worker does not answer, and through a real supervisord."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import trees
+from reaper_desk import ReaperDesk, reaper_desk
+from supervision import QUICK_START, Swarm, short_folder, swarm
+
+from swarm_shared.database import TaskDatabase
+from swarm_shared.models import Status, Verb
+from swarm_shared.store.control import ControlRow
+from swarm_shared.supervisor_client import process_name
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[ReaperDesk]:
+    with reaper_desk(tmp_path) as desk:
+        yield desk
+
+
+def answered(database: TaskDatabase, row_id: int) -> ControlRow:
+    trees.wait_until(lambda: database.control.get(row_id).status != "pending", f"row {row_id} is answered")
+    return database.control.get(row_id)
+
+
+def ask(database: TaskDatabase, verb: Verb, target: str = "", **argument: object) -> ControlRow:
+    return answered(database, database.control.request(verb, target, argument, actor="ann"))
+
+
+def test_a_kill_that_a_frozen_worker_does_not_answer_is_carried_out_by_the_reaper(desk: ReaperDesk) -> None:
+    desk.add("a")
+    desk.reaper()
+    worker = desk.worker()
+    worker.signal(signal.SIGSTOP)
+    began = time.monotonic()
+    row = ask(desk.db, Verb.KILL, "a")
+    assert (row.status, row.handled_by) == ("done", "reaper")
+    assert time.monotonic() - began >= 4.9  # its worker's time to answer
+    assert trees.alive(worker.token) == []
+    assert desk.status("a") is Status.HELD
+    assert desk.db.tasks.get("a")["hold_reason"] == "killed"
+    assert desk.attempts("a")[0]["outcome"] == "killed"
+    assert "orphaned" not in [event["event_type"] for event in desk.db.events.newest(20)]
+
+
+def test_cancel_then_retry_start_no_second_agent_beside_the_first(desk: ReaperDesk) -> None:
+    desk.add("a")
+    desk.reaper()
+    worker = desk.worker()
+    worker.signal(signal.SIGSTOP)
+    cancel = desk.db.control.request(Verb.CANCEL, "a", actor="ann")
+    retry = desk.db.control.request(Verb.RETRY, "a", actor="ann")
+    assert answered(desk.db, retry).status == "done"
+    assert answered(desk.db, cancel).status == "done"
+    assert trees.alive(worker.token) == []
+    assert desk.status("a") is Status.NOT_STARTED
+
+
+def test_an_emergency_stop_ends_workers_that_do_not_obey_and_costs_their_tasks_nothing(desk: ReaperDesk) -> None:
+    desk.add("a", "b")
+    desk.reaper()
+    workers = [desk.worker("worker-1"), desk.worker("worker-2")]
+    row = ask(desk.db, Verb.EMERGENCY_STOP)
+    assert row.status == "done"
+    for worker, task in zip(workers, ("a", "b"), strict=True):
+        assert worker.process.wait(trees.DEADLINE_S) == -signal.SIGKILL
+        assert trees.alive(worker.token) == []
+        assert desk.status(task) is Status.NOT_STARTED
+        assert desk.attempts(task)[0]["failure_class"] == "interrupted"
+    assert "emergency_stop" in desk.db.swarm.flags()
+    assert ask(desk.db, Verb.RESUME).status == "done"
+    assert desk.db.swarm.flags() == {}
+
+
+def test_reset_orphans_beside_a_reaper_resets_nothing_twice(desk: ReaperDesk) -> None:
+    desk.add("a")
+    desk.reaper()
+    worker = desk.worker()
+    worker.signal(signal.SIGKILL)
+    desk.db.reset_orphaned_tasks()
+    desk.wait_for("a", Status.NOT_STARTED)
+    kinds = [event["event_type"] for event in desk.db.events.newest(50)]
+    assert (kinds.count("orphaned"), kinds.count("requeued")) == (1, 1)
+
+
+@contextmanager
+def supervised_reaper() -> Iterator[tuple[Swarm, TaskDatabase]]:
+    """A real supervisord with stand-ins for the workers, and the real reaper."""
+    with short_folder() as folder:
+        path = folder / "tasks.db"
+        conf = f"{QUICK_START}[program:swarm-reaper]\ncommand={sys.executable} -m swarm_reaper\nstartsecs=0\n"
+        with swarm(conf=conf, environ={"SWARM_DB": str(path)}) as running, TaskDatabase(path) as database:
+            running.wait_ready("worker-1", "worker-2", "worker-3")
+            running.wait_for("the reaper", lambda: database.swarm.services().get("reaper"))
+            yield running, database
+
+
+def test_through_supervisord_workers_are_scaled_restarted_and_started_again() -> None:
+    with supervised_reaper() as (running, database):
+        row = ask(database, Verb.SCALE, workers=4)
+        assert (row.status, row.result) == ("done", "4 workers; started worker-4")
+        pids = running.wait_ready("worker-1", "worker-2", "worker-3", "worker-4")
+        assert "scaled" in [event["event_type"] for event in database.events.newest(5)]
+
+        assert ask(database, Verb.RESTART_WORKER, "worker-2").status == "done"
+        after = running.wait_ready("worker-1", "worker-2", "worker-3", "worker-4")
+        assert after["worker-2"] != pids["worker-2"]
+        assert {w: p for w, p in after.items() if w != "worker-2"} == {w: p for w, p in pids.items() if w != "worker-2"}
+
+        running.note("finish", "worker-1", "0")
+        running.client.signal(process_name("worker-1"), signal.SIGUSR1)
+        running.wait_for("worker-1 has left", lambda: "worker-1" not in running.worker_pids())
+        for file in ("finish-worker-1", "retiring-worker-1"):
+            (running.home / file).unlink()
+        assert ask(database, Verb.RESUME).status == "done"
+        running.wait_ready("worker-1", "worker-2", "worker-3", "worker-4")
+
+        assert ask(database, Verb.RESTART_WORKER, "worker-77").status == "refused"
+        service = database.swarm.services()["reaper"]
+        assert service.detail["supervised"] is True

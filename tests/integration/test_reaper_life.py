@@ -1,0 +1,130 @@
+"""The reaper's own life: one on duty, a quick end, and none of what it serves outlives its owner."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trees
+from reaper_desk import ReaperDesk, reaper_desk
+
+from swarm_shared.models import Status
+from swarm_shared.processes import ProcessId
+
+pytestmark = pytest.mark.integration
+QUICK_S = 3.0
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[ReaperDesk]:
+    with reaper_desk(tmp_path) as desk:
+        yield desk
+
+
+@pytest.fixture
+def owner() -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(["/bin/sleep", "1000"])
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_it_creates_the_database_and_waits_for_tasks(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "tasks.db"
+    path.parent.mkdir()
+    process = subprocess.Popen([sys.executable, "-m", "swarm_reaper", "--db", str(path)], stderr=subprocess.DEVNULL)
+    try:
+        trees.wait_until(path.exists, "the database is there")
+        assert process.poll() is None
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_signal_ends_it_quickly_with_exit_code_0(desk: ReaperDesk, number: signal.Signals) -> None:
+    reaper = desk.reaper()
+    began = time.monotonic()
+    reaper.send_signal(number)
+    assert reaper.wait(trees.DEADLINE_S) == 0
+    assert time.monotonic() - began < QUICK_S
+    assert desk.db.swarm.services()["reaper"].stopped_at is not None
+
+
+def test_a_second_reaper_watches_and_takes_over_when_the_first_was_killed(desk: ReaperDesk) -> None:
+    desk.add("a", "b")
+    first = desk.reaper()
+    second = desk.reaper(on_duty=False)
+    worker = desk.worker("worker-1")
+    worker.signal(signal.SIGKILL)
+    desk.wait_for("a", Status.NOT_STARTED)
+    assert desk.reaper_pid() == first.pid
+    first.kill()
+    first.wait()
+    desk.wait(lambda: desk.reaper_pid() == second.pid, "the second one is on duty")
+    worker = desk.worker("worker-2")
+    worker.signal(signal.SIGKILL)
+    desk.wait(lambda: not desk.db.recovery.open_attempts(), "the attempt is closed")
+
+
+def test_when_start_dies_everything_ends_and_the_reaper_leaves_last(
+    desk: ReaperDesk, owner: subprocess.Popen[bytes]
+) -> None:
+    desk.add("a")
+    identity = ProcessId.of(owner.pid)
+    assert identity is not None
+    reaper = desk.reaper(SWARM_OWNER=f"{identity.pid}:{identity.start_time}")
+    worker = desk.worker()  # obeys nobody
+    owner.kill()
+    owner.wait()
+    assert reaper.wait(trees.DEADLINE_S) == 0
+    assert worker.me.is_alive() is False
+    assert trees.alive(worker.token) == []
+    assert "emergency_stop" in desk.db.swarm.flags()
+    assert desk.status("a") is Status.NOT_STARTED
+    assert desk.attempts("a")[0]["failure_class"] == "interrupted"
+
+
+def test_when_its_supervisord_dies_it_sees_to_the_end_of_the_workers_and_leaves(desk: ReaperDesk) -> None:
+    desk.add("a")
+    worker = desk.worker()
+    # A parent that starts the reaper and does nothing more.
+    script = "import subprocess, sys; subprocess.Popen(sys.argv[1:]).wait()"
+    env = {**os.environ, "SUPERVISOR_ENABLED": "1", "SWARM_DB": str(desk.path)}
+    env.pop("SWARM_OWNER", None)
+    parent = subprocess.Popen(
+        [sys.executable, "-c", script, sys.executable, "-m", "swarm_reaper"], env=env, stderr=subprocess.DEVNULL
+    )
+    try:
+        desk.wait(desk.reaper_pid, "the reaper is on duty")
+        reaper = ProcessId.of(desk.reaper_pid() or 0)
+        assert reaper is not None
+    finally:
+        parent.kill()
+        parent.wait()
+    desk.wait(lambda: not reaper.is_alive(), "the reaper has left")
+    assert worker.me.is_alive() is False
+    assert trees.alive(worker.token) == []
+    assert desk.status("a") is Status.NOT_STARTED
+    assert desk.db.swarm.flags() == {}
+
+
+def test_a_file_of_another_program_is_refused_in_two_lines(tmp_path: Path) -> None:
+    path = tmp_path / "letter.db"
+    path.write_text("Dear Sir or Madam, " * 500)
+    done = subprocess.run(
+        [sys.executable, "-m", "swarm_reaper", "--db", str(path)],
+        capture_output=True,
+        text=True,
+        timeout=trees.DEADLINE_S,
+        check=False,
+    )
+    assert done.returncode == 4
+    assert "Traceback" not in done.stderr
+    assert path.read_text().startswith("Dear Sir")

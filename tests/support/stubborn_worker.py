@@ -1,0 +1,70 @@
+"""A worker that claims one task, runs a given process tree for it through a real keeper, and obeys nobody.
+
+Arguments: database, worker id, lease in seconds. The command of its agent is a JSON list in the variable AGENT, so that
+the worker itself does not bear the tree's number. Prints one JSON line once the agent runs: attempt, keeper. It renews
+its lease four times within it, and goes on until it is killed. SIGUSR1 makes it take the write lock and keep it; then
+it prints {"locked": true}.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import sys
+import time
+
+from swarm_shared.database import TaskDatabase
+from swarm_shared.models import Role, Stage
+from swarm_shared.processes import ProcessId
+from swarm_shared.store.queue import Claim, Claimant
+from swarm_shared.sweep import marks
+from swarm_worker.keeper import Keeper, Launch, Started
+
+
+def tell(**fields: object) -> None:
+    print(json.dumps(fields), flush=True)
+
+
+def prove(path: str) -> None:
+    with TaskDatabase(path, create=False) as database:
+        database.workers.record_tree_gone(ProcessId.mine())
+
+
+def run_agent(database: TaskDatabase, keeper: Keeper, claim: Claim, command: list[str]) -> None:
+    session = database.queue.open_session(claim, role=Role.BUILDER, name="", stage=Stage.BUILDING, prompt="")
+    null = os.open(os.devnull, os.O_RDWR)
+    env = {**os.environ, **marks(claim.attempt)}
+    keeper.start(Launch(argv=tuple(command), env=env, cwd="/"), null, null, null)
+    while True:
+        select.select([keeper], [], [])
+        for event in keeper.events():
+            if isinstance(event, Started):
+                database.queue.session_runs(session, pid=event.pid, pid_start=event.start_time)
+                return
+
+
+def main() -> None:
+    path, worker_id, lease = sys.argv[1:]
+    command = json.loads(os.environ["AGENT"])
+    lease_s = float(lease)
+    keeper = Keeper.fork(on_orphaned=lambda: prove(path))
+    database = TaskDatabase(path)
+    run = database.workers.register(worker_id, ProcessId.mine(), keeper.process, lease_s=lease_s)
+    claim = None
+    while claim is None:
+        claim = database.queue.claim(Claimant(run=run, worker_id=worker_id, agent_cli="command"))
+        time.sleep(0.01)
+    run_agent(database, keeper, claim, command)
+    tell(attempt=claim.attempt, keeper=keeper.pid)
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+    while True:
+        if signal.sigtimedwait([signal.SIGUSR1], lease_s / 4) is not None:
+            with database.connection.transaction():
+                tell(locked=True)
+                signal.pause()
+        database.workers.heartbeat(run, began_mono_ms=database.clock.mono_ms(), lease_s=lease_s)
+
+
+main()

@@ -1,0 +1,119 @@
+"""Housekeeping: space, the log, half-done imports, old output; each in its time and no sooner."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+from queue_desk import QueueDesk
+
+from swarm_reaper.config import ReaperConfig, reaper_config
+from swarm_reaper.housekeeping import Housekeeping, Sizes
+from swarm_shared.config import resolve
+from swarm_shared.models import Role, Stage
+
+MIB = 1024 * 1024
+DAY_S = 86_400
+
+
+@dataclass
+class Disk:
+    sizes: Sizes = field(default_factory=lambda: Sizes(database=0, wal=0, free=10_000 * MIB))
+
+    def measure(self, path: Path) -> Sizes:
+        return self.sizes
+
+
+class House(QueueDesk):
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.disk = Disk()
+        self.pauses = 0
+
+    def config(self, **changes: object) -> ReaperConfig:
+        return replace(reaper_config(resolve({"db": self.path}, {})), **changes)  # type: ignore[arg-type]
+
+    def keep(self, **changes: object) -> Housekeeping:
+        return Housekeeping(self.db, self.config(**changes), pause=self._pause, sizes=self.disk.measure)
+
+    def _pause(self, seconds: float) -> bool:
+        self.pauses += 1
+        return False
+
+    def write_output(self, pieces: int) -> None:
+        claim = self.take()
+        session = self.db.queue.open_session(claim, role=Role.BUILDER, name="", stage=Stage.BUILDING, prompt=None)
+        for number in range(pieces):
+            self.db.output.append(session, [(1, b"x")], position=number, limit_bytes=MIB)
+        self.settle(claim)
+
+    def output_left(self) -> int:
+        return int(self.db.connection.value("SELECT count(*) FROM output"))
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    house = House(tmp_path)
+    yield house
+    house.db.close()
+
+
+def test_a_nearly_full_disk_stops_claims_until_there_is_room(house: House) -> None:
+    house.add("t")
+    keeping = house.keep()
+    keeping.run_once()
+    assert house.db.swarm.flags() == {}
+    house.disk.sizes = replace(house.disk.sizes, free=100 * MIB)
+    keeping.run_once()
+    flag = house.db.swarm.flags()["disk_low"]
+    assert "100 MiB free" in flag.reason
+    assert house.claim() is None
+    house.disk.sizes = replace(house.disk.sizes, free=205 * MIB)  # at the very edge: not yet
+    keeping.run_once()
+    assert "disk_low" in house.db.swarm.flags()
+    house.disk.sizes = replace(house.disk.sizes, free=5_000 * MIB)
+    keeping.run_once()
+    assert house.db.swarm.flags() == {}
+    assert house.claim() is not None
+
+
+def test_output_of_completed_tasks_is_trimmed_after_its_days_and_never_by_default(house: House) -> None:
+    house.add("t")
+    house.write_output(450)
+    house.clock.pass_s(3 * DAY_S)
+    house.keep().run_once()
+    assert house.output_left() == 450
+    keeping = house.keep(keep_output_days=4.0)
+    keeping.run_once()
+    assert house.output_left() == 450
+    house.clock.pass_s(2 * DAY_S)
+    keeping.run_once()
+    assert house.output_left() == 0
+    assert house.pauses >= 2  # in pieces
+
+
+def test_output_of_tasks_that_did_not_complete_is_kept(house: House) -> None:
+    house.add("t")
+    house.write_output(3)
+    house.db.connection.change("UPDATE tasks SET status = 'failed', completed_at = NULL")
+    house.clock.pass_s(9 * DAY_S)
+    house.keep(keep_output_days=1.0).run_once()
+    assert house.output_left() == 3
+
+
+def test_a_large_log_is_moved_into_the_file(house: House) -> None:
+    house.add(*(f"t{number}" for number in range(50)))
+    wal = house.path.with_name(house.path.name + "-wal")
+    assert wal.stat().st_size > 0
+    house.disk.sizes = replace(house.disk.sizes, wal=65 * MIB)
+    house.keep().run_once()
+    assert wal.stat().st_size == 0
+
+
+def test_sizes_are_measured_without_opening_the_files(house: House) -> None:
+    sizes = Sizes.of(house.path)
+    assert sizes.database == house.path.stat().st_size
+    assert sizes.free > 0
+    assert Sizes.of(house.path.with_name("missing.db")).database == 0
