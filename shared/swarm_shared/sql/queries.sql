@@ -75,6 +75,9 @@ SELECT t.seq, t.id, t.status, t.lease_token, t.open_attempt, t.failures, t.crash
        t.attempt_count
 FROM tasks AS t WHERE t.seq = :task;
 
+-- name: attempt_facts
+SELECT note, agent_cli, claimed_at FROM attempts WHERE id = :attempt;
+
 -- name: close_attempt
 -- Once only: an attempt that has ended never ends again.
 UPDATE attempts
@@ -324,6 +327,16 @@ UPDATE holds SET until_mono = 0 WHERE until_mono IS NOT NULL;
 -- name: task_row
 SELECT t.*, d.body FROM tasks AS t LEFT JOIN definitions AS d ON d.task = t.seq WHERE t.id = :id;
 
+-- name: task_page
+-- A page in import order; the statuses and the phase narrow it where they are given.
+SELECT t.*, d.body FROM tasks AS t LEFT JOIN definitions AS d ON d.task = t.seq
+WHERE t.seq > :after AND (:phase IS NULL OR t.phase = :phase) ORDER BY t.seq LIMIT :limit;
+
+-- name: task_page_of_status
+-- The same for one status, straight from its index; pages of several are merged by who asks.
+SELECT t.*, d.body FROM tasks AS t INDEXED BY tasks_by_status LEFT JOIN definitions AS d ON d.task = t.seq
+WHERE t.status = :status AND t.seq > :after AND (:phase IS NULL OR t.phase = :phase) ORDER BY t.seq LIMIT :limit;
+
 -- name: task_row_by_seq
 SELECT t.*, d.body FROM tasks AS t LEFT JOIN definitions AS d ON d.task = t.seq WHERE t.seq = :task;
 
@@ -479,6 +492,10 @@ WHERE session = :session AND position >= :from ORDER BY position LIMIT :limit;
 SELECT id, attempt, role, name, pid, started_at, ended_at, exit_code, signal, prompt, output_bytes, lost_from, lost_to
 FROM sessions WHERE id = :session;
 
+-- name: owner_of_session
+SELECT a.task, t.id, a.id, a.worker_id
+FROM sessions AS s JOIN attempts AS a ON a.id = s.attempt JOIN tasks AS t ON t.seq = a.task WHERE s.id = :session;
+
 -- name: trim_output
 -- Output of completed tasks past its keeping time, a bounded piece per call.
 DELETE FROM output WHERE id IN (
@@ -497,6 +514,12 @@ INSERT INTO staged (import, position, body) VALUES (:import, :position, :body);
 
 -- name: set_import_state
 UPDATE imports SET state = :state, summary = coalesce(:summary, summary) WHERE id = :import;
+
+-- name: import_summary
+SELECT summary FROM imports WHERE id = :import;
+
+-- name: known_ids
+SELECT id FROM tasks;
 
 -- name: unfinished_imports
 SELECT id, state, clear, pid, pid_start, boot_id, pid_ns FROM imports

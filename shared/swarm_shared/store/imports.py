@@ -64,7 +64,7 @@ class Imports(Family):
 
     def known_ids(self) -> set[str]:
         """Ids already in the queue, which dependencies of a new file may name."""
-        return {row[0] for row in self._db.rows("SELECT id FROM tasks")}
+        return {row[0] for row in self._db.rows(SQL["known_ids"])}
 
     def run(
         self,
@@ -292,7 +292,7 @@ class Imports(Family):
             if progress and last is not None:
                 progress(total + last + 1, 2 * total)
         with self._db.transaction():
-            told = self._db.value("SELECT summary FROM imports WHERE id = ?", (import_id,))
+            told = self._db.value(SQL["import_summary"], {"import": import_id})
             self._db.change(SQL["set_import_state"], {"import": import_id, "state": "done", "summary": None})
             self._event("imported", str(told or ""))
 

@@ -64,11 +64,7 @@ class Output(Family):
             return self._db.change(SQL["trim_output"], {"before": before, "limit": limit}) == limit
 
     def _tell_loss(self, session: int, limit_bytes: int) -> None:
-        row = self._db.row(
-            "SELECT a.task, t.id, a.id, a.worker_id FROM sessions AS s JOIN attempts AS a ON a.id = s.attempt "
-            "JOIN tasks AS t ON t.seq = a.task WHERE s.id = ?",
-            (session,),
-        )
+        row = self._db.row(SQL["owner_of_session"], {"session": session})
         if row is not None:
             task, task_id, attempt, worker_id = row
             self._event(

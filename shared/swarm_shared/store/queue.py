@@ -384,6 +384,7 @@ class Settlement(Family):
             )
         move = next_move(result, failures=failures, crashes=crashes, budgets=budgets, rng=self._rng)
         wall = self._clock.wall_ms()
+        note, agent_cli, claimed_at = self._db.rows(SQL["attempt_facts"], {"attempt": attempt})[0]
         self._close(attempt, result, wall, keep_results)
         status = move.status
         if status is Status.NOT_STARTED and blockers > 0:
@@ -403,7 +404,7 @@ class Settlement(Family):
                 "due_at": None if due_ms is None else wall + due_ms,
                 "due_mono": None if due_ms is None else self._clock.mono_ms() + due_ms,
                 # A person's words are used up by an attempt that was judged, not by one that was cut short.
-                "note": self._note_of(attempt) if result.failure_class in _CUT_SHORT else None,
+                "note": note if result.failure_class in _CUT_SHORT else None,
                 "completed_at": wall if status is Status.COMPLETED else None,
                 "wall": wall,
             },
@@ -419,12 +420,9 @@ class Settlement(Family):
             worker_id=worker_id,
             data={"outcome": result.outcome, "failure_class": result.failure_class},
         )
-        self._mind_provider(attempt, result, wall)
+        if agent_cli is not None:
+            self._mind_provider(attempt, agent_cli, claimed_at, result)
         return move
-
-    def _note_of(self, attempt: str) -> str | None:
-        row = self._db.row("SELECT note FROM attempts WHERE id = ?", (attempt,))
-        return row[0] if row else None
 
     def _close(self, attempt: str, result: AttemptResult, wall: int, keep_results: bool) -> None:
         values: dict[str, object] = {
@@ -452,11 +450,7 @@ class Settlement(Family):
         }
         self._db.change(SQL["close_attempt"], values)
 
-    def _mind_provider(self, attempt: str, result: AttemptResult, wall: int) -> None:
-        row = self._db.row("SELECT agent_cli, claimed_at FROM attempts WHERE id = ?", (attempt,))
-        if row is None or row[0] is None:
-            return
-        agent_cli, claimed_at = row
+    def _mind_provider(self, attempt: str, agent_cli: str, claimed_at: int, result: AttemptResult) -> None:
         if result.trouble is not None and result.failure_class in (FailureClass.PROVIDER, FailureClass.SETUP):
             self._hold_provider(attempt, agent_cli, result.trouble, claimed_at)
         elif result.outcome is Outcome.PASSED or result.failure_class is FailureClass.QUALITY:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 from swarm_shared.clock import iso
@@ -48,19 +50,12 @@ class Tasks(Family):
         limit: int = 20,
     ) -> tuple[list[dict[str, Any]], int]:
         """Tasks in import order after the key `after`, and how many match in all (from the counters, so at once)."""
-        clauses, values = ["t.seq > :after"], {"after": after, "limit": limit, "phase": phase}
-        index = ""
+        values = {"after": after, "limit": limit, "phase": phase}
         if statuses:
-            names = [f":s{n}" for n in range(len(statuses))]
-            clauses.append(f"t.status IN ({', '.join(names)})")
-            values |= {f"s{n}": str(status) for n, status in enumerate(statuses)}
-        if phase is not None:
-            clauses.append("t.phase = :phase")
-        rows = self._db.dicts(
-            f"SELECT t.*, d.body FROM tasks AS t {index} LEFT JOIN definitions AS d ON d.task = t.seq "
-            f"WHERE {' AND '.join(clauses)} ORDER BY t.seq LIMIT :limit",
-            values,
-        )
+            pages = [self._db.dicts(SQL["task_page_of_status"], {**values, "status": s}) for s in set(statuses)]
+            rows = sorted(chain.from_iterable(pages), key=lambda row: int(row["seq"]))[:limit]
+        else:
+            rows = self._db.dicts(SQL["task_page"], values)
         return [self._shown(row) for row in rows], self._count(statuses, phase)
 
     def counts(self) -> dict[Status, tuple[int, float]]:
@@ -123,8 +118,6 @@ class Tasks(Family):
 
     def matching(self, statuses: Sequence[Status], phase: str | None, *, limit: int) -> list[str]:
         """Ids for a bulk verb, in import order."""
-        import json
-
         values = {
             "statuses": json.dumps([str(s) for s in statuses]) if statuses else None,
             "phase": phase,

@@ -47,6 +47,7 @@ def test_every_statement_explains_against_the_schema(database: TaskDatabase, nam
         ("free_dependents", "dependencies_by_need"),
         ("read_output", "output_in_order"),
         ("events_of_task", "events_by_task"),
+        ("task_page_of_status", "tasks_by_status"),
         ("task_row", "sqlite_autoindex_tasks_1"),
         ("last_attempt", "sqlite_autoindex_attempts_2"),
         ("workers_shown", "workers_by_name"),
@@ -62,6 +63,13 @@ def test_hot_statements_use_their_index(database: TaskDatabase, name: str, index
 def test_hot_statements_never_scan_a_growing_table(database: TaskDatabase, name: str) -> None:
     scans = [line for line in plan_of(database, name).splitlines() if line.startswith("SCAN")]
     assert all("cli" in line or "CONSTANT" in line for line in scans), scans
+
+
+@pytest.mark.parametrize("name", ["task_page", "task_page_of_status", "claim_task", "events_since", "events_newest"])
+def test_pages_come_in_the_order_of_their_index_without_sorting(database: TaskDatabase, name: str) -> None:
+    assert "ORDER BY" not in plan_of(database, name).replace("ORDER BY RIGHT PART", "").replace("LAST TERM", "") or (
+        name == "claim_task" and plan_of(database, name).count("TEMP B-TREE") == 1  # over the names of agent CLIs
+    )
 
 
 def test_a_statement_name_may_not_stand_twice() -> None:

@@ -1,0 +1,31 @@
+"""The worktree in which a commit is checked before it lands: no branch, one stable path."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from swarm_shared.git.checkout import Checkout
+from swarm_shared.git.locks import clear_stale, repository_lock, worktree_locks
+from swarm_shared.git.repository import Repository
+from swarm_shared.git.worktrees import add_worktree, git_dir_of, remove_worktree
+
+
+def landing_checkout(repository: Repository, path: Path, sha: str) -> Checkout:
+    """Check a commit out, detached, at our path; what git ignores (build caches) stays from the last time.
+
+    Whoever lands is alone, and what ran here before is proven dead: locks that are left are deleted, and so is
+    everything else that is not in the commit.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path = path.parent.resolve() / path.name
+    with repository_lock(repository) as git:
+        git_dir = git_dir_of(repository, path)
+        if git_dir is not None and not path.is_dir():
+            remove_worktree(git, path)
+            git_dir = None
+        if git_dir is None:
+            git_dir = add_worktree(git, repository, path, ("--detach", sha))
+    checkout = Checkout.of(repository.git, path=path, git_dir=git_dir)
+    clear_stale(worktree_locks(git_dir), holder_is_dead=lambda _: True)
+    checkout.put_back(sha, ref=None)
+    return checkout

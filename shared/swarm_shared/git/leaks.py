@@ -1,0 +1,96 @@
+"""Whether an agent wrote outside its worktree: the state of the person's checkout, before and after."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from swarm_shared.git.refs import read_ref
+from swarm_shared.git.repository import Repository
+from swarm_shared.git.runner import Git, split_items
+
+_RENAMED = "2"
+# Fields before the path, by the kind of line. Source: git-status(1), porcelain format version 2.
+_FIELDS = {"1": 8, _RENAMED: 9, "u": 10, "?": 1}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fingerprint:
+    """What differs from the last commit, each path with something that changes when its file is written again.
+
+    Args:
+        paths: Path from the top of the repository to its mark; git's shared settings count as ``.git/config``.
+        head: The commit and branch that are checked out.
+    """
+
+    paths: Mapping[str, str]
+    head: tuple[str | None, str | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leak:
+    """What is new in the person's checkout; the person may have done it too, nobody can tell."""
+
+    paths: tuple[str, ...]
+    head_moved: bool
+
+    def __bool__(self) -> bool:
+        return bool(self.paths) or self.head_moved
+
+
+def fingerprint(repository: Repository, *, ignore: Sequence[Path] = ()) -> Fingerprint:
+    """The state of the person's checkout now; nothing there is written, not even the index.
+
+    Args:
+        ignore: Files and folders of ours that may lie in it: database, state directory, logs.
+    """
+    top = repository.top_level
+    if top is None:
+        return Fingerprint(paths=_settings_mark(repository), head=(None, None))
+    git = repository.git.at(cwd=top, git_dir=repository.git_dir, work_tree=top)
+    ours = tuple(str(path.resolve()) for path in ignore)
+    marks = {path: f"{state} {_mark(top / path)}" for state, path in _status(git) if not _is_below(top / path, ours)}
+    head = (read_ref(git, "HEAD"), git.line("symbolic-ref", "--quiet", "HEAD", ok=(0, 1)) or None)
+    return Fingerprint(paths={**marks, **_settings_mark(repository)}, head=head)
+
+
+def leak(before: Fingerprint, after: Fingerprint) -> Leak:
+    """What changed in between."""
+    touched = {path for path in {*before.paths, *after.paths} if before.paths.get(path) != after.paths.get(path)}
+    return Leak(paths=tuple(sorted(touched)), head_moved=before.head != after.head)
+
+
+def _status(git: Git) -> Iterator[tuple[str, str]]:
+    """State and path of everything that differs from HEAD, and of every file that git neither tracks nor ignores."""
+    out = git.ask("status", "--porcelain=v2", "-z", "--untracked-files=all", "--ignore-submodules=untracked").out
+    items = iter(split_items(out))
+    for item in items:
+        kind = item.split(" ", 1)[0]
+        if kind not in _FIELDS:
+            continue
+        *fields, path = item.split(" ", _FIELDS[kind])
+        yield " ".join(fields), path
+        if kind == _RENAMED:
+            yield "renamed away", next(items)
+
+
+def _mark(path: Path) -> str:
+    """Changes with every write, so that a file that was dirty before is seen to be written again."""
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return "gone"
+    return f"{status.st_mtime_ns} {status.st_size} {status.st_mode:o}"
+
+
+def _settings_mark(repository: Repository) -> dict[str, str]:
+    # `git config` in any worktree writes the file that all share.
+    return {".git/config": _mark(repository.common_dir / "config")}
+
+
+def _is_below(path: Path, folders: tuple[str, ...]) -> bool:
+    text = str(path)
+    # The database has files beside it that begin with its name: tasks.db-wal, tasks.db-shm.
+    return any(text == one or text.startswith((one + os.sep, one + "-")) for one in folders)

@@ -1,0 +1,94 @@
+"""Removing worktrees and branches of tasks whose work has landed, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from swarm_shared.git.errors import GitError
+from swarm_shared.git.integration import Integration
+from swarm_shared.git.names import HEADS, KEPT_REFS, TASK_BRANCHES, task_ref
+from swarm_shared.git.refs import RefMove, is_contained, move_refs, read_ref, refs_below, tree_of
+from swarm_shared.git.task_worktrees import TaskWorktrees
+from swarm_shared.git.working_tree import write_working_tree
+from swarm_shared.git.worktrees import checked_out_at, git_dir_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pruned:
+    """What became of a task's worktree and branch; `kept_because` is None when they are gone."""
+
+    safe: str
+    kept_because: str | None
+
+
+def prune(
+    worktrees: TaskWorktrees,
+    integration: Integration,
+    *,
+    busy: Collection[str],
+    forced: Collection[str] = (),
+) -> tuple[Pruned, ...]:
+    """Remove all that has landed: worktree, branch and kept heads of each task whose commits are all contained.
+
+    Args:
+        busy: Safe ids of tasks that run, wait to land or may still be retried in their worktree.
+        forced: Safe ids whose work a person wants gone, landed or not.
+    """
+    found = refs_below(integration.repository.git, HEADS + TASK_BRANCHES)
+    safe_ids = {ref.removeprefix(HEADS + TASK_BRANCHES) for ref in found}
+    safe_ids |= {path.name for path in worktrees.root.iterdir() if git_dir_of(worktrees.repository, path)}
+    return tuple(_prune_one(worktrees, integration, safe, busy, safe in forced) for safe in sorted(safe_ids))
+
+
+def _prune_one(
+    worktrees: TaskWorktrees, integration: Integration, safe: str, busy: Collection[str], forced: bool
+) -> Pruned:
+    if safe in busy:
+        return Pruned(safe=safe, kept_because="in use")
+    try:
+        reason = None if forced else _reason_to_keep(worktrees, integration, safe)
+        if reason is None:
+            worktrees.remove(safe)
+            _delete_refs(integration, safe, forced)
+    except GitError as error:
+        reason = error.message
+    return Pruned(safe=safe, kept_because=reason)
+
+
+def _reason_to_keep(worktrees: TaskWorktrees, integration: Integration, safe: str) -> str | None:
+    ref = task_ref(safe)
+    tip = read_ref(integration.repository.git, ref)
+    if tip is not None and not integration.contains(tip):
+        return "its commits have not landed"
+    elsewhere = checked_out_at(integration.repository, ref)
+    if elsewhere is not None and elsewhere != worktrees.path_of(safe):
+        return f"its branch is checked out in {elsewhere}"
+    checkout = worktrees.find(safe)
+    if checkout is None:
+        return None
+    head = checkout.head_sha()
+    if head is not None and not integration.contains(head):
+        return "its HEAD has commits that have not landed"
+    known = tip or head
+    if known is None:
+        return "it has no commit"
+    written = write_working_tree(checkout, known=known)
+    if written.refused or any(not one.taken for one in written.embedded):
+        return "it holds what cannot be committed: " + (written.refused or (written.embedded[0].path,))[0]
+    if written.tree != tree_of(checkout.git, known):
+        return "its files have changes that are not committed"
+    return None
+
+
+def _delete_refs(integration: Integration, safe: str, forced: bool) -> None:
+    """The branch, and every kept head that is contained; the others are all that is left of an attempt."""
+    git = integration.repository.git
+    tip = read_ref(git, task_ref(safe))
+    moves = [] if tip is None else [RefMove(ref=task_ref(safe), new=None, old=tip)]
+    integrated = integration.tip()
+    for ref, sha in refs_below(git, f"{KEPT_REFS}{safe}/").items():
+        if forced or (integrated is not None and is_contained(git, sha, integrated)):
+            moves.append(RefMove(ref=ref, new=None, old=sha))
+    if moves:
+        move_refs(git, moves, reason="swarm: landed")

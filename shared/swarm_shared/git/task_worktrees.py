@@ -1,0 +1,180 @@
+"""A worktree for each task, at a path that stays the same for all its attempts."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from swarm_shared.git.checkout import Checkout
+from swarm_shared.git.errors import BranchInUse, GitError
+from swarm_shared.git.include import copy_included
+from swarm_shared.git.locks import clear_stale, ref_lock, repository_lock, worktree_locks
+from swarm_shared.git.names import task_branch, task_ref
+from swarm_shared.git.refs import is_contained, merge_base, move_ref, read_ref
+from swarm_shared.git.repository import Repository
+from swarm_shared.git.runner import Git
+from swarm_shared.git.snapshot import Snapshot, take_snapshot
+from swarm_shared.git.worktrees import add_worktree, checked_out_at, git_dir_of, remove_worktree
+
+# In the git directory of a worktree: its files were checked out to the end. Without it they are a part of them,
+# and the rest would be taken for deleted.
+READY_MARK = "swarm-ready"
+ASIDE = "set-aside"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskWorktree:
+    """A worktree that is ready for an attempt, its files as on its branch.
+
+    Args:
+        checkout: The files and their git directory.
+        cwd: Where the agent works: the project root inside the worktree.
+        head_sha: Where its branch is now.
+        base_sha: The commit of the integration branch that the work on it started from.
+        earlier_work: Whether commits of earlier attempts are on the branch.
+        leftover: What an attempt that nobody finished had left in the worktree, now a commit.
+        set_aside: Where a folder was moved to that lay at our path and was no worktree any more.
+        copied: The files of `.worktreeinclude` that were copied in.
+    """
+
+    safe: str
+    checkout: Checkout
+    cwd: Path
+    head_sha: str
+    base_sha: str
+    earlier_work: bool
+    leftover: Snapshot | None
+    set_aside: Path | None
+    copied: tuple[str, ...]
+
+    @property
+    def ref(self) -> str:
+        return task_ref(self.safe)
+
+
+class TaskWorktrees:
+    """The task worktrees of one swarm.
+
+    Args:
+        root: The folder that they lie in, `<state directory>/worktrees`; its neighbours are ours too.
+    """
+
+    def __init__(self, repository: Repository, root: Path) -> None:
+        self.repository = repository
+        root.mkdir(parents=True, exist_ok=True)
+        self.root = root.resolve()
+
+    def path_of(self, safe: str) -> Path:
+        path = self.root / safe
+        if path.parent != self.root or safe in ("", ".", ".."):
+            raise GitError(f"{safe!r} is no name for a worktree", hint="use safe_id")
+        return path
+
+    def find(self, safe: str) -> Checkout | None:
+        """The worktree of a task as it is, finished or not; None when there is none."""
+        path = self.path_of(safe)
+        git_dir = git_dir_of(self.repository, path)
+        if git_dir is None or not path.is_dir() or not (git_dir / READY_MARK).exists():
+            return None
+        return Checkout.of(self.repository.git, path=path, git_dir=git_dir)
+
+    def open(self, safe: str, base_sha: str) -> TaskWorktree:
+        """Give a task its worktree, new or with the work of its earlier attempts.
+
+        The caller has claimed the task, and has proven that nothing of an earlier attempt is alive: locks that are
+        left are deleted, and what lies in the worktree is committed before it is put in order.
+
+        Args:
+            base_sha: The tip of the integration branch; a branch without work of its own starts there.
+
+        Raises:
+            BranchInUse: The task's branch is checked out elsewhere, by a person or another swarm.
+        """
+        git, ref, path = self.repository.git, task_ref(safe), self.path_of(safe)
+        clear_stale([ref_lock(self.repository, ref)], holder_is_dead=_claimed)
+        checkout = self.find(safe)
+        leftover, set_aside = None, None
+        if checkout is not None:
+            clear_stale(worktree_locks(checkout.git_dir), holder_is_dead=_claimed)
+            leftover = take_snapshot(checkout, safe=safe, base_sha=base_sha, message=_LEFTOVER_MESSAGE)
+        self._free(ref, path)
+        tip = self._start_branch(ref, base_sha)
+        if checkout is None:
+            checkout, set_aside = self._add(safe)
+        unread = leftover is not None and leftover.refused
+        # What could not be committed is in no danger only as long as nobody cleans up.
+        checkout.put_back(tip, ref=ref, clean=not unread)
+        (checkout.git_dir / READY_MARK).touch()
+        cwd = path / self.repository.prefix
+        cwd.mkdir(parents=True, exist_ok=True)
+        return TaskWorktree(
+            safe=safe,
+            checkout=checkout,
+            cwd=cwd,
+            head_sha=tip,
+            base_sha=merge_base(git, tip, base_sha) or base_sha,
+            earlier_work=tip != base_sha,
+            leftover=leftover if leftover is not None and leftover.created else None,
+            set_aside=set_aside,
+            copied=copy_included(self.repository, path),
+        )
+
+    def remove(self, safe: str) -> None:
+        """Remove a task's worktree with all that lies in it; its branch stays. Ask `prune` whether it may go."""
+        path = self.path_of(safe)
+        with repository_lock(self.repository) as git:
+            if git_dir_of(self.repository, path) is not None:
+                remove_worktree(git, path)
+
+    def _start_branch(self, ref: str, base_sha: str) -> str:
+        """The tip of the task's branch, which is made or brought up to the base if it has no work of its own."""
+        git = self.repository.git
+        tip = read_ref(git, ref)
+        if tip is not None and not is_contained(git, tip, base_sha):
+            return tip
+        if tip != base_sha:
+            move_ref(git, ref, new=base_sha, old=tip, reason="swarm: start of a task")
+        return base_sha
+
+    def _free(self, ref: str, path: Path) -> None:
+        at = checked_out_at(self.repository, ref)
+        if at is not None and at != path:
+            raise BranchInUse(ref, at)
+
+    def _add(self, safe: str) -> tuple[Checkout, Path | None]:
+        """A registered worktree without files; and where what lay at its path has gone."""
+        path = self.path_of(safe)
+        with repository_lock(self.repository) as git:
+            git_dir = git_dir_of(self.repository, path)
+            if git_dir is not None:
+                # Its folder has vanished, or its checkout was never finished, so nobody has worked in it.
+                self._remove_unused(git, git_dir, path)
+            set_aside = self._set_aside(path)
+            git_dir = add_worktree(git, self.repository, path, (task_branch(safe),))
+        return Checkout.of(self.repository.git, path=path, git_dir=git_dir), set_aside
+
+    def _remove_unused(self, git: Git, git_dir: Path, path: Path) -> None:
+        if path.is_dir() and (git_dir / READY_MARK).exists():
+            raise GitError(f"the worktree {path} has just been made by another process", hint="try again")
+        remove_worktree(git, path)
+
+    def _set_aside(self, path: Path) -> Path | None:
+        """A folder that git knows nothing of may hold work all the same: move it, delete nothing."""
+        if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+            return None
+        home = self.root.parent / ASIDE
+        home.mkdir(parents=True, exist_ok=True)
+        number = 1
+        while (aside := home / f"{path.name}-{number}").exists():
+            number += 1
+        shutil.move(path, aside)
+        return aside
+
+
+_LEFTOVER_MESSAGE = "Swarm: what an interrupted attempt had left\n"
+
+
+def _claimed(_lock: Path) -> bool:
+    """The claim is the proof: a task is not given out before the processes of its last attempt are dead."""
+    return True

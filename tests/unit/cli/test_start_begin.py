@@ -1,0 +1,174 @@
+"""What a run passes on to its services, and who may be there before it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+from queue_desk import QueueDesk
+
+from amplifier_swarm.orchestrator import command
+from amplifier_swarm.start.options import arguments_from
+from amplifier_swarm.start.sole import sole_run, wait_for_former
+from amplifier_swarm.start.suite import suite_environment
+from swarm_shared.config import resolve
+from swarm_shared.errors import StateError
+from swarm_shared.processes import ProcessId
+from swarm_shared.supervisor_client import SupervisorClient
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["--workers", "3", "--no-validation", "--dashboard-port", "9000"],
+        ["--validation", "--dashboard", "--keep-running", "--verbose"],
+        ["--retry-delay", "1.5", "--orphan-timeout", "2.0", "--isolation", "none", "--max-retries", "0"],
+        ["--builder-agent", "a b", "--project-root", "/odd path/ü"],
+    ],
+)
+def test_an_options_words_survive_the_way_through_the_command_line(words: list[str]) -> None:
+    values = command.make_context("x", list(words)).params
+    again = arguments_from(command.params, values)
+    assert command.make_context("x", again).params == values
+
+
+def test_every_option_of_a_run_tells_its_default_or_what_it_does() -> None:
+    options = [each for each in command.params if isinstance(each, click.Option)]
+    assert all(option.help for option in options)
+    text = " ".join(command.get_help(command.make_context("x", [])).split())
+    for words in ("default: 300", "SWARM_WORKERS", "default: foundation:modular-builder", "Example"):
+        assert words in text
+
+
+def test_services_get_every_setting_that_was_given_and_paths_that_hold_anywhere(tmp_path: Path) -> None:
+    os.chdir(tmp_path)
+    (tmp_path / "swarm.yaml").write_text("max_retries: 7\n")
+    environ = {
+        "HOME": "/home/ada",
+        "SUPERVISOR_ENABLED": "1",  # a run inside an agent of another swarm
+        "SWARM_OWNER": "1:1",
+        "SWARM_BUILDER_AGENT": "mine:builder",
+    }
+    settings = resolve({"workers": 2, "validation": False, "dashboard": False}, environ)
+    passed = suite_environment(settings, environ, ProcessId(pid=7, start_time=9, boot_id="b", pid_ns=1))
+    assert passed == {
+        "HOME": "/home/ada",
+        "SWARM_OWNER": "7:9",
+        "SWARM_DB": str(tmp_path / "tasks.db"),
+        "SWARM_PROJECT_ROOT": str(tmp_path),
+        "SWARM_WORKERS": "2",
+        "SWARM_VALIDATION": "off",
+        "SWARM_DASHBOARD": "off",
+        "SWARM_BUILDER_AGENT": "mine:builder",
+        "SWARM_MAX_RETRIES": "7",
+        "SWARM_GRACEFUL_TIMEOUT_S": "300.0",
+        "SWARM_ISOLATION": "auto",
+    }
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[QueueDesk]:
+    made = QueueDesk(tmp_path)
+    yield made
+    made.db.close()
+
+
+def test_of_two_runs_on_one_database_the_second_is_refused(desk: QueueDesk, tmp_path: Path) -> None:
+    with sole_run(tmp_path, desk.db), pytest.raises(StateError, match="another run"), sole_run(tmp_path, desk.db):
+        pass
+    with sole_run(tmp_path, desk.db):
+        pass
+
+
+def service(owner: str | None) -> subprocess.Popen[bytes]:
+    environ = {} if owner is None else {"SWARM_OWNER": owner}
+    return subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], env=environ)
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
+
+
+def wait(desk: QueueDesk, folder: Path, while_waiting: list[object]) -> None:
+    def step(seconds: float) -> None:
+        desk.clock.pass_s(seconds)
+        if while_waiting:
+            stop(while_waiting.pop())  # type: ignore[arg-type]
+
+    wait_for_former(
+        desk.db,
+        SupervisorClient(folder / "none.sock"),
+        worker_ids=frozenset({"worker-1"}),
+        wait=step,
+        say=lambda text: None,
+    )
+
+
+def test_a_reaper_of_the_service_mode_keeps_a_run_from_beginning(desk: QueueDesk, tmp_path: Path) -> None:
+    reaper = service(None)
+    try:
+        found = ProcessId.of(reaper.pid)
+        assert found is not None
+        desk.db.swarm.register_service("reaper", found)
+        with pytest.raises(StateError, match=rf"swarm-reaper \(process {reaper.pid}\)"):
+            wait(desk, tmp_path, [])
+    finally:
+        stop(reaper)
+    wait(desk, tmp_path, [])
+
+
+def test_the_rest_of_a_run_whose_start_is_dead_is_waited_for(desk: QueueDesk, tmp_path: Path) -> None:
+    rest = service(f"{os.getpid()}:1")  # another process had our pid
+    found = ProcessId.of(rest.pid)
+    assert found is not None
+    desk.db.swarm.register_service("reaper", found)
+    desk.db.workers.register("worker-1", found, found, lease_s=100)
+    wait(desk, tmp_path, [rest])
+    assert rest.poll() is not None
+
+
+def test_the_rest_of_a_run_that_does_not_end_is_named(desk: QueueDesk, tmp_path: Path) -> None:
+    rest = service(f"{os.getpid()}:1")
+    try:
+        found = ProcessId.of(rest.pid)
+        assert found is not None
+        desk.db.workers.register("worker-1", found, found, lease_s=100)
+        with pytest.raises(StateError, match="worker-1"):
+            wait(desk, tmp_path, [])
+    finally:
+        stop(rest)
+
+
+def test_a_reaper_of_another_container_is_believed_only_while_it_gives_signs(desk: QueueDesk, tmp_path: Path) -> None:
+    elsewhere = ProcessId(pid=1, start_time=1, boot_id=ProcessId.mine().boot_id, pid_ns=1)
+    desk.db.swarm.register_service("reaper", elsewhere)
+    with pytest.raises(StateError):
+        wait(desk, tmp_path, [])
+    desk.clock.pass_s(61)
+    wait(desk, tmp_path, [])
+
+
+BELOW = """\
+import os, subprocess, sys, time
+stranger = subprocess.Popen(["/bin/sleep", "60"])
+from amplifier_swarm.start.below import Below
+below = Below()
+subprocess.run(["/bin/sh", "-c", "trap '' TERM; (setsid sleep 61 &); sleep 0.05"])
+subprocess.Popen(["/bin/sh", "-c", "trap '' TERM; sleep 62; true"], start_new_session=True)
+assert len(below.alive()) >= 2, below.alive()
+assert below.end(grace_s=0.2) == ()
+assert below.alive() == []
+assert stranger.poll() is None
+stranger.kill()
+"""
+
+
+def test_everything_that_the_run_started_is_ended_and_nothing_that_was_there_before() -> None:
+    subprocess.run([sys.executable, "-c", BELOW], check=True, timeout=30)

@@ -1,0 +1,152 @@
+"""When a run is over and with which exit code, and what a signal orders."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from queue_desk import QueueDesk, failed
+
+from amplifier_swarm.start.outlook import MOVING, Outlook, look
+from amplifier_swarm.start.stay import how_it_ended
+from amplifier_swarm.start.stopping import Stopping
+from swarm_shared.agents.cli import TroubleKind
+from swarm_shared.connection import Connection
+from swarm_shared.models import FailureClass, Status
+from swarm_shared.store.policy import Trouble
+from swarm_shared.store.swarm import DRAINED, EMERGENCY_STOP, PAUSED, Flag, ProviderHold
+
+
+def outlook(
+    counts: Mapping[Status, int], *, running: int = 0, flags: tuple[str, ...] = (), holds: tuple[ProviderHold, ...] = ()
+) -> Outlook:
+    return Outlook(
+        counts={status: (number, 0.0) for status, number in counts.items()},
+        running=running,
+        flags={name: Flag(name=name, set_at=0, actor="ada", reason="") for name in flags},
+        holds=holds,
+    )
+
+
+def hold(kind: str, until_at: int | None) -> ProviderHold:
+    return ProviderHold(agent_cli="cli", kind=kind, reason="no", since=0, until_at=until_at, step=2)
+
+
+DONE = {Status.COMPLETED: 2}
+
+
+@pytest.mark.parametrize(
+    ("state", "code"),
+    [
+        (outlook({}), 0),
+        (outlook(DONE), 0),
+        (outlook({**DONE, Status.CANCELLED: 1}), 0),
+        (outlook({**DONE, Status.FAILED: 1}), 8),
+        (outlook({**DONE, Status.HELD: 1}), 8),
+        (outlook({Status.CANCELLED: 1, Status.BLOCKED: 1}), 8),
+        *((outlook({**DONE, status: 1}), None) for status in MOVING),
+        (outlook({**DONE, Status.CANCELLED: 1}, running=1), None),  # its tree is not yet proven gone
+        (outlook({Status.NOT_STARTED: 1}, flags=(PAUSED,)), None),
+        (outlook({Status.NOT_STARTED: 1}, flags=(DRAINED,)), 9),
+        (outlook({Status.IN_PROGRESS: 1}, running=1, flags=(DRAINED,)), None),
+        (outlook({Status.NOT_STARTED: 1}, flags=(EMERGENCY_STOP,)), 9),
+        (outlook({Status.NOT_STARTED: 1}, holds=(hold("startup", None),)), 10),
+        (outlook({Status.NOT_STARTED: 1}, holds=(hold("startup", 5),)), None),  # the serial repeat is still to come
+        (outlook({Status.NOT_STARTED: 1}, holds=(hold("quota", None),)), None),
+    ],
+)
+def test_the_state_of_the_whole_queue_decides_how_a_run_ends(state: Outlook, code: int | None) -> None:
+    end = how_it_ended(state, keep_running=False)
+    assert (None if end is None else end.exit_code) == code
+
+
+def test_keep_running_ends_only_for_a_person_or_an_agent_cli_that_cannot_start() -> None:
+    assert how_it_ended(outlook(DONE), keep_running=True) is None
+    stopped = how_it_ended(outlook(DONE, flags=(DRAINED,)), keep_running=True)
+    assert stopped is not None
+    assert stopped.exit_code == 9
+
+
+def test_two_failed_starts_of_the_agent_cli_end_the_run_and_a_new_run_forgets_them(tmp_path: Path) -> None:
+    desk = QueueDesk(tmp_path)
+    desk.add("a")
+    trouble = Trouble(kind=TroubleKind.STARTUP, text="no configuration")
+    for _ in range(2):
+        assert look(desk.db).unstartable is None
+        desk.run(failed(FailureClass.SETUP, trouble=trouble))
+        desk.clock.pass_s(60)
+    assert look(desk.db).unstartable is not None
+    assert desk.db.runs.forget_failed_starts()
+    assert look(desk.db).unstartable is None
+
+
+class Signals:
+    """A Stopping on a desk, with what it said."""
+
+    def __init__(self, folder: Path) -> None:
+        self.desk = QueueDesk(folder)
+        self.said: list[str] = []
+        self.stopping = Stopping(self.desk.db, graceful_timeout_s=10, say=self.said.append)
+
+    def flags(self) -> set[str]:
+        return set(self.desk.db.swarm.flags())
+
+    def follow(self) -> None:
+        self.stopping.follow(look(self.desk.db))
+
+
+def test_the_first_signal_drains_the_second_stops_the_third_kills(tmp_path: Path) -> None:
+    run = Signals(tmp_path)
+    run.stopping.politely(signal.SIGINT)
+    assert run.flags() == {DRAINED}
+    run.stopping.politely(signal.SIGTERM)
+    assert EMERGENCY_STOP in run.flags()
+    assert not run.stopping.out_of_patience
+    run.stopping.politely(signal.SIGTERM)
+    assert run.stopping.out_of_patience
+    verbs = [(row.verb, row.status, row.actor) for row in run.desk.db.control.newest(limit=5)]
+    assert verbs == [("emergency_stop", "done", "SIGTERM to start"), ("drain", "done", "SIGINT to start")]
+
+
+def test_after_a_resume_the_next_signal_is_the_first_again(tmp_path: Path) -> None:
+    run = Signals(tmp_path)
+    run.stopping.politely(signal.SIGINT)
+    run.follow()
+    run.desk.db.swarm.resume(actor="ada")
+    run.follow()
+    run.stopping.politely(signal.SIGINT)
+    assert run.flags() == {DRAINED}
+
+
+def test_a_drain_past_its_graceful_timeout_becomes_an_emergency_stop_and_that_is_not_waited_for_for_ever(
+    tmp_path: Path,
+) -> None:
+    run = Signals(tmp_path)
+    run.stopping.politely(signal.SIGINT)
+    run.follow()
+    run.desk.clock.pass_s(24)
+    run.follow()
+    assert run.flags() == {DRAINED}
+    run.desk.clock.pass_s(2)
+    run.follow()
+    assert EMERGENCY_STOP in run.flags()
+    run.follow()
+    run.desk.clock.pass_s(11)
+    run.follow()
+    assert not run.stopping.out_of_patience
+    run.desk.clock.pass_s(2)
+    run.follow()
+    assert run.stopping.out_of_patience
+
+
+def test_an_emergency_stop_that_cannot_be_stored_ends_the_suite_all_the_same(tmp_path: Path) -> None:
+    run = Signals(tmp_path)
+    run.desk.db.connection.busy_timeout_s = 0.05
+    writer = Connection(run.desk.path)
+    with writer.transaction():
+        run.stopping.politely(signal.SIGINT)
+        assert any("cannot store the drain" in text for text in run.said)
+        run.stopping.now(signal.SIGUSR1)
+    assert run.stopping.out_of_patience

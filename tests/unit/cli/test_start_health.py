@@ -1,0 +1,74 @@
+"""Which program that does not come up ends a run, and which is only told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from amplifier_swarm.start.health import Health
+from amplifier_swarm.start.problems import ServiceFailed
+from swarm_shared.supervisor_client import ProcessInfo
+
+
+def process(name: str, state: str, *, stopped_at: int = 0, log: str = "") -> ProcessInfo:
+    full = f"swarm-worker:{name}" if name.startswith("swarm-worker") else name
+    return ProcessInfo(
+        name=full,
+        state=state,
+        pid=0 if state in ("BACKOFF", "FATAL") else 10,
+        exit_status=0,
+        spawn_error="Exited too quickly",
+        started_at=0,
+        stopped_at=stopped_at,
+        log=log,
+    )
+
+
+REAPER = process("swarm-reaper", "RUNNING")
+ONE = process("swarm-worker-1", "RUNNING")
+
+
+def test_three_failed_starts_in_a_row_end_the_run_with_the_end_of_the_log(tmp_path: Path) -> None:
+    log = tmp_path / "worker.log"
+    log.write_text("one\nlast words\n")
+    health = Health()
+    for second in (1, 1, 2):
+        assert not health.judge([REAPER, process("swarm-worker-1", "BACKOFF", stopped_at=second)], ())
+    with pytest.raises(ServiceFailed, match="swarm-worker-1 does not start: last words") as raised:
+        health.judge([REAPER, process("swarm-worker-1", "BACKOFF", stopped_at=3, log=str(log))], ())
+    assert raised.value.tail == ("one", "last words")
+    assert raised.value.exit_code == 7
+
+
+def test_a_program_that_registered_can_start_so_its_early_ends_are_left_to_supervisord() -> None:
+    health = Health()
+    for second in range(1, 9):
+        health.judge([process("swarm-worker-1", "BACKOFF", stopped_at=second)], {"swarm-worker-1"})
+    with pytest.raises(ServiceFailed):
+        health.judge([process("swarm-worker-1", "FATAL")], {"swarm-worker-1"})
+
+
+def test_one_worker_of_several_that_does_not_come_up_is_told_once() -> None:
+    health = Health()
+    table = [REAPER, ONE, process("swarm-worker-2", "FATAL")]
+    assert [str(failure) for failure in health.judge(table, ())] == [
+        "swarm-worker-2 does not start: Exited too quickly"
+    ]
+    assert health.judge(table, ()) == []
+
+
+def test_a_dashboard_that_never_came_up_ends_the_run_and_one_that_did_is_only_told() -> None:
+    broken = process("swarm-dashboard", "FATAL")
+    with pytest.raises(ServiceFailed):
+        Health().judge([REAPER, ONE, broken], ())
+    health = Health()
+    health.judge([REAPER, ONE, process("swarm-dashboard", "RUNNING")], ())
+    assert len(health.judge([REAPER, ONE, broken], ())) == 1
+
+
+def test_without_a_reaper_there_is_no_run() -> None:
+    health = Health()
+    health.judge([REAPER, ONE], ())
+    with pytest.raises(ServiceFailed, match="swarm-reaper"):
+        health.judge([process("swarm-reaper", "FATAL"), ONE], ())

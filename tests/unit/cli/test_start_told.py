@@ -1,0 +1,195 @@
+"""What a person reads during and after a run."""
+
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from queue_desk import PASSED, QueueDesk, failed
+
+from amplifier_swarm.start.live import LiveProgress
+from amplifier_swarm.start.logs import LogTail
+from amplifier_swarm.start.outlook import look
+from amplifier_swarm.start.progress import PlainProgress, progress_for
+from amplifier_swarm.start.summary import summary_lines
+from amplifier_swarm.start.view import View, event_line
+from swarm_shared.agents.cli import TroubleKind
+from swarm_shared.models import FailureClass, TaskSpec
+from swarm_shared.store.policy import Budgets, Trouble
+from swarm_shared.store.swarm import DISK_LOW, DRAINED, PAUSED
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> QueueDesk:
+    return QueueDesk(tmp_path, budgets=Budgets(max_retries=0))
+
+
+def view_of(desk: QueueDesk, **more: Any) -> View:
+    values: dict[str, Any] = {
+        "outlook": look(desk.db),
+        "running": desk.db.tasks.running(),
+        "workers": desk.db.workers.shown(),
+        "eta_s": None,
+        "now_ms": desk.clock.wall_ms(),
+        "elapsed_s": 60.0,
+        "link": None,
+    }
+    return View(**{**values, **more})
+
+
+def summary(desk: QueueDesk, elapsed_s: float = 60.0) -> str:
+    return "\n".join(summary_lines(desk.db, look(desk.db), mark=0, elapsed_s=elapsed_s, headline="ended"))
+
+
+def test_the_summary_counts_groups_hours_attempts_and_rate(desk: QueueDesk) -> None:
+    desk.add(TaskSpec(id="a", name="a", estimated_hours=1.5), "b", "c")
+    desk.run()
+    desk.run(failed(FailureClass.QUALITY, "no\nmore"))
+    text = summary(desk)
+    assert re.search(r"completed +1 +1\.5", text)
+    assert re.search(r"failed +1 +0\.0", text)
+    assert re.search(r"total +3 +1\.5", text)
+    assert "1 passed in 2 attempts, 1.0 a minute" in text
+    assert "b failed: no more" in text
+    assert "amplifier-swarm start" in text
+
+
+def test_the_summary_counts_only_this_runs_attempts(desk: QueueDesk) -> None:
+    desk.add("a", "b")
+    desk.run()
+    mark = desk.db.runs.mark()
+    desk.run()
+    assert desk.db.runs.effort_since(mark).attempts == 1
+
+
+def test_unknown_tokens_and_cost_are_left_out_and_known_ones_are_summed(desk: QueueDesk) -> None:
+    desk.add("a", "b", "c")
+    desk.run()
+    assert not re.search(r"\d tokens|\$", summary(desk))
+    desk.run(failed(FailureClass.QUALITY, tokens=1500, cost_usd=0.25))
+    desk.run(failed(FailureClass.QUALITY, tokens=500, cost_usd=0.5))
+    assert "2,000 tokens, $0.75" in summary(desk)
+
+
+def test_long_lists_are_cut_and_say_so(desk: QueueDesk) -> None:
+    desk.add(*(f"t{n}" for n in range(23)))
+    for _ in range(23):
+        desk.run(failed(FailureClass.QUALITY))
+    assert "  and 3 more" in summary(desk)
+
+
+def test_names_from_task_files_cannot_act_on_the_terminal(desk: QueueDesk) -> None:
+    desk.add(TaskSpec(id="a\x1b[31m", name="a"))
+    desk.run(failed(FailureClass.QUALITY, "\x1b]0;title\x07boom"))
+    assert "\x1b" not in summary(desk)
+
+
+@pytest.mark.parametrize(
+    ("flag", "text"),
+    [(PAUSED, "paused by ada (lunch); go on with: amplifier-swarm resume"), (DISK_LOW, "nothing is given out: lunch")],
+)
+def test_a_flag_that_stops_the_queue_is_told_with_what_to_do(desk: QueueDesk, flag: str, text: str) -> None:
+    desk.add("a")
+    desk.claimant()
+    desk.db.swarm.set_flag(flag, actor="ada", reason="lunch")
+    assert text in (view_of(desk).obstacle_text() or "")
+
+
+def test_a_held_provider_is_told_with_its_end_or_with_what_to_do(desk: QueueDesk) -> None:
+    desk.add("a")
+    desk.run(failed(FailureClass.PROVIDER, trouble=Trouble(kind=TroubleKind.THROTTLED, text="slow down", wait_s=90)))
+    assert "command is held (throttled: slow down); tried again in 1 m 30 s" in (view_of(desk).obstacle_text() or "")
+    desk.db.swarm.resume(actor="ada")
+    desk.run(failed(FailureClass.PROVIDER, trouble=Trouble(kind=TroubleKind.QUOTA, text="no credit")))
+    assert "when that is settled: amplifier-swarm resume" in (view_of(desk).obstacle_text() or "")
+
+
+def test_without_any_worker_it_says_so_but_not_while_they_come_up(desk: QueueDesk) -> None:
+    desk.add("a")
+    assert view_of(desk, elapsed_s=2.0).obstacle_text() is None
+    assert "no worker runs" in (view_of(desk).obstacle_text() or "")
+    desk.claimant()
+    assert view_of(desk).obstacle_text() is None
+
+
+def test_while_something_runs_nothing_stands_in_the_way(desk: QueueDesk) -> None:
+    desk.add("a", "b")
+    desk.start()
+    desk.db.swarm.set_flag(PAUSED, actor="ada")
+    assert view_of(desk).obstacle_text() is None
+
+
+def test_a_drain_names_what_it_waits_for(desk: QueueDesk) -> None:
+    desk.add("a", "b")
+    desk.start()
+    desk.db.swarm.set_flag(DRAINED, actor="ada")
+    assert view_of(desk).ending_text() == "draining, ordered by ada; waiting for a"
+
+
+def test_events_become_lines_and_history_does_not(desk: QueueDesk) -> None:
+    desk.add("a")
+    desk.settle(desk.start(), PASSED)
+    lines = [line for event in desk.db.events.newest(50) if (line := event_line(event))]
+    assert lines == ["✓ a completed"]
+
+
+def test_the_live_frame_shows_texts_as_they_are_and_fits_a_narrow_terminal(desk: QueueDesk) -> None:
+    desk.add(TaskSpec(id="a", name="[red]not markup[/red] " * 5))
+    desk.start()
+    stream = io.StringIO()
+    live = LiveProgress(stream)
+    live._console.width = 60
+    live.event("✗ b failed: " + "x" * 200)
+    live.show(view_of(desk, link="http://127.0.0.1:8765/#t=abc"))
+    live._console.print(live._frame(view_of(desk, link="http://127.0.0.1:8765/#t=abc")))
+    live.close()
+    shown = stream.getvalue()
+    assert "[red]not markup[/red]" in shown
+    assert "0 completed   1 running   0 to do" in shown
+    assert "#t=abc" in shown
+    assert max(len(line) for line in shown.splitlines()) <= 60
+
+
+class Gone(io.StringIO):
+    """A terminal that was closed."""
+
+    def write(self, text: str) -> int:
+        raise OSError(5, "Input/output error")
+
+
+def test_a_terminal_that_has_gone_does_not_end_the_run(desk: QueueDesk) -> None:
+    for progress in (PlainProgress(Gone()), LiveProgress(Gone())):
+        progress.event("x")
+        progress.say("x")
+        progress.show(view_of(desk))
+        progress.close()
+
+
+def test_what_is_no_terminal_gets_plain_lines_with_the_link_once(desk: QueueDesk) -> None:
+    stream = io.StringIO()
+    progress = progress_for(stream, plain=False)
+    for _ in range(3):
+        progress.show(view_of(desk, link="http://127.0.0.1:8765"))
+    assert re.fullmatch(r"\d\d:\d\d:\d\d dashboard: http://127\.0\.0\.1:8765\n", stream.getvalue())
+
+
+def test_the_log_tail_tells_whole_new_lines_and_follows_a_rotation(tmp_path: Path) -> None:
+    log = tmp_path / "reaper.log"
+    log.write_text("old\n")
+    told: list[str] = []
+    tail = LogTail(tmp_path, told.append)
+    with log.open("a") as file:
+        file.write("new\nhalf")
+    tail.read()
+    assert told == ["[reaper] new"]
+    with log.open("a") as file:
+        file.write(" whole\n")
+    tail.read()
+    log.write_text("r\n")
+    tail.read()
+    (tmp_path / "worker.log").write_text("first\n")
+    tail.read()
+    assert told == ["[reaper] new", "[reaper] half whole", "[reaper] r", "[worker] first"]

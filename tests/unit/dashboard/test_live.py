@@ -1,0 +1,130 @@
+"""Open pages hear of every commit soon, in few messages; the slow are dropped and the many are capped."""
+
+from __future__ import annotations
+
+import json
+import queue
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from dashboard_desk import DashboardDesk
+
+from swarm_dashboard.app import live_of
+from swarm_dashboard.live import QUEUE_LENGTH, Live, Subscriber, serve
+
+DEADLINE_S = 10.0
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> DashboardDesk:
+    made = DashboardDesk(tmp_path, sockets=2)
+    made.add("1", "2", "3")
+    return made
+
+
+@pytest.fixture
+def live(desk: DashboardDesk) -> Live:
+    return live_of(desk.app)
+
+
+def heard(page: Subscriber) -> dict[str, object]:
+    message = page.next(DEADLINE_S)
+    assert message, "nothing was heard"
+    found: dict[str, object] = json.loads(message)
+    return found
+
+
+def test_a_look_tells_of_a_commit_once(desk: DashboardDesk, live: Live) -> None:
+    assert live.look() is not None
+    assert live.look() is None
+    desk.take()
+    message = json.loads(live.look() or "{}")
+    assert message["type"] == "events"
+    assert [event["event_type"] for event in message["data"]][-1] == "claimed"
+    assert message["seq"] == desk.db.events.last_id()
+    assert message["status"]["tasks"]["in_progress"]["count"] == 1
+    assert live.look() is None
+
+
+def test_a_page_gets_the_state_first_and_what_it_missed(desk: DashboardDesk, live: Live) -> None:
+    since = desk.db.events.last_id()
+    desk.take()
+    state, missed = (json.loads(text) for text in live.first(since))
+    assert state["type"] == "status"
+    assert [event["event_type"] for event in missed["data"]] == ["worker_started", "claimed"]
+    assert len(live.first(None)) == 1
+    assert json.loads(live.first(since + 1000)[1])["type"] == "reset"
+
+
+def test_a_commit_is_heard_soon(desk: DashboardDesk, live: Live) -> None:
+    page = live.follow(None)
+    heard(page)
+    time_left = time.monotonic() + DEADLINE_S
+    began = time.monotonic()
+    desk.take()
+    while heard(page)["status"]["tasks"]["in_progress"]["count"] != 1:  # type: ignore[index]
+        assert time.monotonic() < time_left
+    assert time.monotonic() - began < 1.0  # a fifth of it on a machine that is not busy
+    live.leave(page)
+
+
+def test_many_commits_come_in_few_messages(desk: DashboardDesk, live: Live) -> None:
+    page = live.follow(None)
+    heard(page)
+    began = time.monotonic()
+    for n in range(60):
+        desk.db.events.add("paused", f"commit {n}")
+    told = [heard(page)]
+    while "commit 59" not in json.dumps(told):
+        told.append(heard(page))
+    spent = time.monotonic() - began
+    assert len(told) <= 2 + 4 * spent
+    live.leave(page)
+
+
+def test_a_page_that_does_not_read_is_dropped_and_others_hear_on(desk: DashboardDesk, live: Live) -> None:
+    slow, quick = live.follow(None), live.follow(None)
+    for n in range(QUEUE_LENGTH + 4):
+        live._tell(f"{n}")
+        quick.next(DEADLINE_S)
+    assert slow.is_over
+    assert not quick.is_over
+    assert live.followers == 1
+    live.end()
+
+
+def test_the_watch_rests_when_nobody_follows(desk: DashboardDesk, live: Live) -> None:
+    page = live.follow(None)
+    heard(page)
+    live.leave(page)
+    deadline = time.monotonic() + DEADLINE_S
+    while live._thread is not None:
+        assert time.monotonic() < deadline
+        threading.Event().wait(0.01)
+    again = live.follow(None)
+    desk.take()
+    heard(again)
+    live.end()
+
+
+def test_places_are_capped_and_given_back(live: Live) -> None:
+    assert live.take_place()
+    assert live.take_place()
+    assert not live.take_place()
+    live.free_place()
+    assert live.take_place()
+    live.end()
+    assert not live.take_place()
+
+
+def test_the_end_wakes_a_page_that_waits() -> None:
+    page, sent = Subscriber(None), queue.Queue[str]()
+    thread = threading.Thread(target=serve, args=(page, sent.put, lambda: True, ["first"]))
+    thread.start()
+    assert sent.get(timeout=DEADLINE_S) == "first"
+    began = time.monotonic()
+    page.drop()
+    thread.join(DEADLINE_S)
+    assert time.monotonic() - began < 0.5

@@ -1,0 +1,102 @@
+"""The small parts: settings that would expose too much, ports, tickets, and masking."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+from fixed_time import ManualClock
+
+from swarm_dashboard.access import Access
+from swarm_dashboard.config import DashboardConfig, config_from
+from swarm_dashboard.listening import address_of, open_listener
+from swarm_dashboard.masking import BLOT, Masking
+from swarm_dashboard.search import parse
+from swarm_shared.config import resolve
+from swarm_shared.errors import ConfigError
+from swarm_shared.models import Status
+
+
+def configured(tmp_path: Path, **environ: str) -> DashboardConfig:
+    return config_from(resolve({"db": tmp_path / "tasks.db"}, environ))
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2", "box.example"])
+def test_other_machines_are_let_in_only_with_a_token_of_ones_own(tmp_path: Path, host: str) -> None:
+    with pytest.raises(ConfigError, match="other machines"):
+        configured(tmp_path, SWARM_DASHBOARD_HOST=host)
+    own = {"SWARM_DASHBOARD_TOKEN": "a long enough token"}
+    with pytest.raises(ConfigError, match="without any token"):
+        configured(tmp_path, SWARM_DASHBOARD_HOST=host, SWARM_DASHBOARD_AUTH="none", **own)
+    assert configured(tmp_path, SWARM_DASHBOARD_HOST=host, **own).own_token == "a long enough token"
+
+
+def test_a_short_token_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="shorter"):
+        configured(tmp_path, SWARM_DASHBOARD_TOKEN="secret")
+
+
+def test_only_a_port_that_was_named_is_asked_for(tmp_path: Path) -> None:
+    assert not configured(tmp_path).port_is_asked
+    assert configured(tmp_path, SWARM_DASHBOARD_PORT="9000").port_is_asked
+
+
+def test_a_taken_port_moves_on_unless_it_was_asked_for(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        db = tmp_path / "tasks.db"
+        with pytest.raises(ConfigError, match=f"port {port} is taken"):
+            open_listener(DashboardConfig(db=db, port=port, port_is_asked=True))
+        with open_listener(DashboardConfig(db=db, port=port)) as other:
+            host, moved = address_of(other)
+    assert host == "127.0.0.1"
+    assert moved > port
+
+
+def test_a_ticket_opens_once_and_not_for_long() -> None:
+    clock = ManualClock()
+    access = Access(lambda: "token", clock)
+    ticket = access.new_ticket()
+    assert access.use_ticket(ticket)
+    assert not access.use_ticket(ticket)
+    late = access.new_ticket()
+    clock.pass_s(31)
+    assert not access.use_ticket(late)
+    assert not access.use_ticket("")
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "sk-" + "a1B2c3D4" * 4,
+        "ghp_" + "a1B2" * 9,
+        "AKIAABCDEFGHIJKLMNOP",
+        "xoxb-1234567890-abcdef",
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NSJ9.abcdefghijklmnop",
+        "-----BEGIN RSA PRIVATE KEY-----\nabc\n-----END RSA PRIVATE KEY-----",
+        "the-value-of-my-variable",
+    ],
+)
+def test_secrets_are_masked_at_every_depth(secret: str) -> None:
+    masking = Masking({"MY_API_KEY": "the-value-of-my-variable", "SHORT_TOKEN": "word", "HOME": "/home/someone-long"})
+    shown = masking.mask({"a": [{"b": {"c": [f"before {secret} after"]}}], secret: 1})
+    assert secret not in repr(shown)
+    assert shown["a"][0]["b"]["c"] == [f"before {BLOT} after"]
+
+
+def test_plain_words_are_not_masked() -> None:
+    masking = Masking({"SHORT_TOKEN": "word", "PATH": "/usr/bin:/bin-and-more"})
+    text = "a word in /usr/bin:/bin-and-more, task-1234567890123456"
+    assert masking.text(text) == text
+
+
+def test_a_query_is_read_into_its_parts() -> None:
+    wanted = parse('fix "two words" status:failed PHASE:"the build" id:2.6', status="held", phase="x")
+    assert wanted.words == ("fix", "two words")
+    assert wanted.statuses == (Status.FAILED,)
+    assert wanted.phase == "the build"
+    assert wanted.id_prefix == "2.6"
+    assert parse("").needs_search is False

@@ -1,0 +1,173 @@
+"""Each changing route writes the control row it stands for, and nothing else; buttons offer what the rules allow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dashboard_desk import DashboardDesk
+
+from swarm_dashboard.actions import verbs_for
+from swarm_dashboard.verbs import SWARM_ROUTES, TASK_ROUTES, WORKER_ROUTES
+from swarm_shared.errors import InputError, StateError
+from swarm_shared.models import HoldReason, Status, Verb
+from swarm_shared.store.steering import TaskRunning
+
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "retry": {"note": "mind the order"},
+    "reject": {"note": "no"},
+    "prioritize": {"priority": 1},
+    "scale": {"workers": 5},
+}
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> DashboardDesk:
+    made = DashboardDesk(tmp_path)
+    made.add("1", "2")
+    made.claimant("worker-1")
+    return made
+
+
+@pytest.mark.parametrize(("word", "verb"), TASK_ROUTES.items())
+def test_a_task_verb_writes_its_row(desk: DashboardDesk, word: str, verb: Verb) -> None:
+    argument = ARGUMENTS.get(word, {})
+    response = desk.post(f"/api/tasks/1/{word}", argument)
+    assert response.status_code == 202
+    row = desk.db.control.get(response.get_json()["control_id"])
+    assert (row.verb, row.target, row.actor, row.status) == (verb, "1", "dashboard", "pending")
+    assert dict(row.argument) == argument
+    assert desk.task("1")["status"] == "not_started"
+
+
+@pytest.mark.parametrize(("word", "verb"), SWARM_ROUTES.items())
+def test_a_swarm_verb_writes_its_row(desk: DashboardDesk, word: str, verb: Verb) -> None:
+    argument = ARGUMENTS.get(word, {})
+    row = desk.db.control.get(desk.post(f"/api/{word}", argument).get_json()["control_id"])
+    assert (row.verb, row.target, dict(row.argument)) == (verb, "", argument)
+
+
+@pytest.mark.parametrize(("word", "verb"), WORKER_ROUTES.items())
+def test_a_worker_verb_writes_its_row(desk: DashboardDesk, word: str, verb: Verb) -> None:
+    row = desk.db.control.get(desk.post(f"/api/workers/worker-1/{word}").get_json()["control_id"])
+    assert (row.verb, row.target) == (verb, "worker-1")
+    assert desk.post(f"/api/workers/worker-9/{word}").status_code == 404
+
+
+def test_an_unknown_task_is_not_found(desk: DashboardDesk) -> None:
+    assert desk.post("/api/tasks/3/retry").status_code == 404
+    assert desk.db.control.newest(limit=1) == []
+
+
+def test_a_verb_on_a_running_task_names_its_attempt(desk: DashboardDesk) -> None:
+    claim = desk.start()
+    row = desk.db.control.get(desk.post(f"/api/tasks/{claim.task_id}/kill").get_json()["control_id"])
+    assert row.attempt_id == claim.attempt
+
+
+def test_the_same_request_twice_happens_once(desk: DashboardDesk) -> None:
+    first = desk.post("/api/tasks/1/retry", {"idempotency_key": "k1"}).get_json()
+    again = desk.post("/api/tasks/1/retry", {"idempotency_key": "k1"}).get_json()
+    header = desk.post("/api/tasks/1/retry", Idempotency_Key="k1").get_json()
+    assert first == again == header
+    assert len(desk.db.control.newest(limit=10)) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/api/tasks/1/reject", {}),
+        ("/api/tasks/1/reject", {"note": "   "}),
+        ("/api/tasks/1/retry", {"note": 7}),
+        ("/api/tasks/1/retry", {"note": "\ud800"}),
+        ("/api/tasks/1/retry", {"note": "x" * 20_001}),
+        ("/api/tasks/1/retry", {"idempotency_key": "x" * 101}),
+        ("/api/tasks/1/prioritize", {}),
+        ("/api/tasks/1/prioritize", {"priority": "urgent"}),
+        ("/api/tasks/1/prioritize", {"priority": [1]}),
+        ("/api/scale", {}),
+        ("/api/scale", {"workers": "many"}),
+        ("/api/scale", {"workers": True}),
+        ("/api/pause", []),
+        ("/api/tasks/bulk", {"verb": "explode", "ids": ["1"]}),
+        ("/api/tasks/bulk", {"verb": "retry", "ids": []}),
+        ("/api/tasks/bulk", {"verb": "retry", "ids": [1]}),
+        ("/api/tasks/bulk", {"verb": "retry", "ids": ["1"] * 201}),
+    ],
+)
+def test_a_body_that_makes_no_sense_is_refused_in_words(desk: DashboardDesk, path: str, body: Any) -> None:
+    response = desk.post(path, body)
+    assert response.status_code == 400
+    assert response.get_json()["error"]["message"]
+    assert desk.db.control.newest(limit=1) == []
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"[" * 100_000, b'"text"', b"\xff\xfe", b"NaN"])
+def test_what_is_no_json_object_is_refused(desk: DashboardDesk, data: bytes) -> None:
+    response = desk.client.post("/api/pause", data=data, content_type="application/json", headers=desk.headers())
+    assert response.status_code == 400
+
+
+def test_more_workers_than_possible_are_clamped(desk: DashboardDesk) -> None:
+    row = desk.db.control.get(desk.post("/api/scale", {"workers": 10**9}).get_json()["control_id"])
+    assert row.argument["workers"] == 64
+
+
+def test_several_tasks_at_once_get_a_row_each(desk: DashboardDesk) -> None:
+    answer = desk.post("/api/tasks/bulk", {"verb": "cancel", "ids": ["1", "2", "1", "nope"]}).get_json()
+    assert answer["not_found"] == ["nope"]
+    assert [desk.db.control.get(row).target for row in answer["control_ids"]] == ["1", "2"]
+
+
+def test_the_outcome_of_a_row_is_told_also_when_nobody_took_it(desk: DashboardDesk) -> None:
+    row = desk.post("/api/tasks/1/hold").get_json()["control_id"]
+    assert desk.get(f"/api/control/{row}").get_json()["status"] == "pending"
+    desk.clock.pass_s(31)
+    late = desk.get(f"/api/control/{row}").get_json()
+    assert late["status"] == "expired"
+    assert "amplifier-swarm" in late["hint"]
+    desk.db.control.answer(row, "refused", "it runs", by="reaper")
+    assert desk.get(f"/api/control/{row}").get_json()["result"] == "it runs"
+    assert desk.get("/api/control").get_json()["control"][0]["id"] == row
+
+
+def standing(desk: DashboardDesk, status: Status, reason: HoldReason | None) -> None:
+    """Put task 1 into a status, as far as the steering rules look at it."""
+    with desk.db.connection.transaction():
+        attempt = desk.db.connection.value("SELECT open_attempt FROM tasks WHERE id = '1'")
+        running = status in (Status.CLAIMED, Status.IN_PROGRESS)
+        desk.db.connection.change(
+            "UPDATE tasks SET status = :status, hold_reason = :reason, open_attempt = :attempt, due_mono = :due, "
+            "due_at = :due WHERE id = '1'",
+            {
+                "status": str(status),
+                "reason": reason,
+                "attempt": attempt if running else None,
+                "due": 1 if status is Status.SCHEDULED else None,
+            },
+        )
+
+
+CASES = [(s, None) for s in Status if s is not Status.HELD] + [(Status.HELD, r) for r in HoldReason]
+
+
+@pytest.mark.parametrize(("status", "reason"), CASES)
+def test_buttons_offer_just_what_the_rules_allow(
+    desk: DashboardDesk, status: Status, reason: HoldReason | None
+) -> None:
+    desk.start()
+    if reason is HoldReason.OBJECTION:
+        desk.db.connection.change("UPDATE attempts SET validator_result = '{}', check_results = '[]'")
+    standing(desk, status, reason)
+    offered = verbs_for({"status": status, "hold_reason": reason})
+    for verb in TASK_ROUTES.values():
+        try:
+            with desk.db.connection.transaction():
+                desk.db.steering.apply(verb, "1", {"note": "n", "priority": 1}, actor="test")
+                raise KeyboardInterrupt  # allowed; rolled back, so that the next verb finds the same status
+        except (KeyboardInterrupt, TaskRunning):
+            allowed = True
+        except (StateError, InputError):
+            allowed = False
+        assert (verb in offered) == allowed, (verb, status, reason)

@@ -1,0 +1,119 @@
+"""What the README says about keys, commands, codes and settings is what the code has."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import runpy
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from readme import README, TOP, blocks, tables_first_column
+
+from amplifier_swarm.__main__ import COMMANDS
+from swarm_shared import errors
+from swarm_shared.agents.answers import find_answer, judge
+from swarm_shared.agents.presets import load_presets
+from swarm_shared.config import resolve
+from swarm_shared.database import TaskDatabase
+from swarm_shared.models import GROUP_OF, FailureClass, Role, Status
+from swarm_shared.taskfile import read_task_file
+from swarm_shared.taskfile.keys import KEYS
+
+TEXT = README.read_text(encoding="utf-8")
+WORDS_OF_THE_FUTURE = {Status.WAITING_FILES, Status.APPROVED, Status.LANDING}
+
+
+def code_words(cells: list[str]) -> set[str]:
+    return {word for cell in cells for word in re.findall(r"`([^`]+)`", cell)}
+
+
+def test_every_key_of_a_task_is_explained() -> None:
+    assert code_words(tables_first_column("| key | what it is")) == set(KEYS)
+
+
+def test_every_command_is_listed() -> None:
+    listed = {word.split()[0] for word in code_words(tables_first_column("| command | does"))}
+    assert listed == set(COMMANDS)
+
+
+def test_every_status_is_explained() -> None:
+    assert code_words(tables_first_column("| status | means")) == set(Status) - WORDS_OF_THE_FUTURE
+    for status in set(Status) - WORDS_OF_THE_FUTURE:
+        assert re.search(rf"^\| `{status}` \|.*\| {GROUP_OF[status]} \|$", TEXT, re.MULTILINE), status
+
+
+def test_every_kind_of_failure_is_explained() -> None:
+    assert set(tables_first_column("| kind | what happened")) == set(FailureClass)
+
+
+def test_every_exit_code_is_explained() -> None:
+    own = {
+        error.exit_code for error in vars(errors).values() if isinstance(error, type) and hasattr(error, "exit_code")
+    }
+    outcomes = {value for name, value in vars(errors).items() if name.startswith("EXIT_")}
+    usage = {2}
+    assert {int(code) for code in tables_first_column("| exit code | means")} == own | outcomes | usage
+
+
+def test_the_table_of_settings_is_up_to_date() -> None:
+    tool = runpy.run_path(str(TOP / "tools" / "readme_settings.py"))
+    assert tool["with_table"](TEXT) == TEXT, "run: python tools/readme_settings.py"
+
+
+def test_the_task_file_of_the_manual_is_good() -> None:
+    tasks = next(block.text for block in blocks("yaml") if block.text.startswith("# tasks.yaml"))
+    read = read_task_file(None, tasks.encode())
+    assert [spec.id for spec in read.tasks] == ["2.6.1.a", "2.6.1.b"]
+
+
+def test_the_settings_file_of_the_manual_works(tmp_path: Path) -> None:
+    text = next(block.text for block in blocks("yaml") if block.text.startswith("# swarm.yaml"))
+    (tmp_path / "swarm.yaml").write_text(text, encoding="utf-8")
+    settings = resolve({"db": tmp_path / "tasks.db"}, {})
+    presets = load_presets(settings.agent_clis)
+    assert settings.agent_cli in presets
+    assert presets["claude"].env == yaml.safe_load(text)["agent_clis"]["claude"]["env"]
+
+
+def test_the_answers_of_the_manual_are_understood() -> None:
+    builder, validator = (block.text for block in blocks("json"))
+    for text, role in ((builder, Role.BUILDER), (validator, Role.VALIDATOR)):
+        answer = find_answer(text, role)
+        assert answer == json.loads(text)
+        assert judge(answer, role).passed
+
+
+def test_the_python_of_the_manual_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    TaskDatabase(tmp_path / "tasks.db").close()
+    (code,) = blocks("python")
+    exec(compile(code.text, "README.md", "exec"), {})
+    assert capsys.readouterr().out == "Found 0 orphaned tasks\n"
+
+
+def links() -> Iterator[str]:
+    yield from re.findall(r"\]\(([^)\s]+)\)", TEXT)
+    yield from re.findall(r' src(?:set)?="([^"]+)"', TEXT)
+
+
+def test_every_link_leads_somewhere() -> None:
+    headings = re.findall(r"^#+ (.*)$", re.sub(r"^```.*?^```$", "", TEXT, flags=re.MULTILINE | re.DOTALL), re.MULTILINE)
+    anchors = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    for link in links():
+        if link.startswith("#"):
+            assert link[1:] in anchors, link
+        elif not link.startswith("http"):
+            assert (TOP / link).exists(), link
+
+
+def test_the_files_that_the_manual_names_are_there() -> None:
+    for name in ("minimal.yaml", "webapp.yaml", "without-a-model.yaml"):
+        assert name in TEXT
+        assert (TOP / "examples" / name).is_file()
+    assert os.access(TOP / "examples" / "demo" / "run", os.X_OK)
