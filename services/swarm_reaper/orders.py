@@ -13,7 +13,6 @@ from swarm_shared.database import TaskDatabase
 from swarm_shared.errors import InputError, NotFound, SupervisorError, SwarmError
 from swarm_shared.logs import event
 from swarm_shared.models import TASK_VERBS, Outcome, Verb
-from swarm_shared.sql import SQL
 from swarm_shared.store.carry_out import carry_out
 from swarm_shared.store.control import ControlRow
 from swarm_shared.store.recovery import Ending, OpenAttempt
@@ -37,18 +36,6 @@ class _Waiting:
 
     since: int
     prolong_at: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Newest:
-    """The newest attempt of a task, and what became of it and of the task."""
-
-    attempt: str
-    number: int
-    is_over: bool
-    outcome: str | None
-    error: str | None
-    task_status: str
 
 
 class Orders:
@@ -127,7 +114,7 @@ class Orders:
     # ───── verbs on tasks ─────
 
     def _task_verb(self, row: ControlRow) -> bool:
-        newest = self._newest(row.target)
+        newest = self._db.control.newest_attempt(row.target)
         if newest is not None and row.attempt_id is not None:
             if row.attempt_id != newest.attempt:
                 return self._answer(
@@ -146,7 +133,7 @@ class Orders:
         carry_out(self._db, row, by=BY)
         event(LOG, "request_handled", verb=row.verb, target=row.target or None, actor=row.actor)
 
-    def _stop_running(self, row: ControlRow, newest: _Newest | None) -> bool:
+    def _stop_running(self, row: ControlRow, newest: NewestAttempt | None) -> bool:
         attempt = next((a for a in self._db.recovery.open_attempts() if a.task_id == row.target), None)
         if attempt is None or newest is None or attempt.attempt != newest.attempt:
             return False  # it moved between two looks: the next one tells
@@ -187,22 +174,6 @@ class Orders:
     def _is_overdue(self, row: ControlRow, attempt: OpenAttempt) -> bool:
         return attempt.worker.is_alive() is False or self._waited_ms(row) >= WORKER_ANSWERS_WITHIN_MS
 
-    def _newest(self, task_id: str) -> _Newest | None:
-        row = self._db.connection.row(SQL["newest_attempt_of"], {"id": task_id})
-        if row is None:
-            return None
-        attempt, number, ended_at, outcome, error, status = row
-        return _Newest(
-            attempt=attempt,
-            number=number,
-            is_over=ended_at is not None,
-            outcome=outcome,
-            error=error,
-            task_status=status,
-        )
-
-    # ───── answers ─────
-
     def _waited_ms(self, row: ControlRow) -> int:
         waiting = self._waiting.get(row.id)
         return 0 if waiting is None else self._db.clock.mono_ms() - waiting.since
@@ -231,7 +202,7 @@ def _target(row: ControlRow) -> tuple[str, str]:
     return ("task" if row.verb in TASK_VERBS else "worker", row.target)
 
 
-def _what_became(newest: _Newest) -> str:
+def _what_became(newest: NewestAttempt) -> str:
     """Why there is nothing to kill any more."""
     ended = f"attempt {newest.number} has ended already ({newest.outcome})"
     reason = f": {newest.error.splitlines()[0][:200]}" if newest.error else ""

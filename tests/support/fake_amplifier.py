@@ -58,9 +58,7 @@ def main(argv):
         return 1
     bundle = options.get("--bundle") or options.get("-B") or "anchors"
     if not bundle_exists(bundle):
-        panel(
-            "Bundle Error", f"Bundle '{bundle}' not found. Run 'amplifier bundle list' to see what there is."
-        )
+        panel("Bundle Error", f"Bundle '{bundle}' not found. Run 'amplifier bundle list' to see what there is.")
         return 1
     return run(prompt, bundle, options)
 
@@ -114,11 +112,7 @@ def work(step, session, state):
         time.sleep(step.get("every_s", 0.01))
     end = time.monotonic() + step.get("sleep_s", 0)
     # The real one notes an interrupt and still waits for its model or its command.
-    while (
-        step.get("hang")
-        or time.monotonic() < end
-        or ("wait_for" in step and not os.path.exists(step["wait_for"]))
-    ):
+    while step.get("hang") or time.monotonic() < end or ("wait_for" in step and not os.path.exists(step["wait_for"])):
         time.sleep(POLL_S)
         if state["interrupted"] and step.get("hang"):
             break

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from amplifier_swarm.app import App, command, json_option
+from amplifier_swarm.asking import Standing
 from amplifier_swarm.choices import status_option
 from amplifier_swarm.progress import Bar
 from amplifier_swarm.task_files import FilesRefused, Read, read_all
@@ -73,8 +74,13 @@ def import_tasks(app: App, files: tuple[str, ...], clear: bool, force: bool, dry
         f"{'would import' if dry_run else 'imported'} {result.imported} of {result.total} tasks "
         f"({result.updated} updated, {result.unchanged} unchanged, {result.skipped} skipped)"
     )
-    if not dry_run and result.imported:
+    if not dry_run and result.imported and not _runs(app):
         remark("next: amplifier-swarm start")
+
+
+def _runs(app: App) -> bool:
+    with app.open() as database:
+        return Standing.of(database).workers > 0
 
 
 def _import(

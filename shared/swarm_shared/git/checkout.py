@@ -89,6 +89,8 @@ class Checkout:
         try:
             self._reset(sha)
         except GitFailed:
+            if (self.git_dir / "index.lock").exists():
+                raise
             # A damaged index, or files in the way that only the index of another commit explains.
             (self.git_dir / "index").unlink(missing_ok=True)
             self._reset(sha)

@@ -103,8 +103,8 @@ class RepositoryBusy(GitError):
 
 
 def _verb(arguments: Sequence[str]) -> str:
-    """The command and its sub-command: enough to know it, without paths and messages."""
-    return " ".join([word for word in arguments[:2] if not word.startswith("-")] or arguments[:1])
+    """Enough to know the command by, without paths and messages."""
+    return " ".join(arguments[:2] if arguments[0] == "worktree" else arguments[:1])
 
 
 _ADVICE = (

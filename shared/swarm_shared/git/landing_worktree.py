@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from swarm_shared.git.checkout import Checkout
@@ -10,11 +11,15 @@ from swarm_shared.git.repository import Repository
 from swarm_shared.git.worktrees import add_worktree, git_dir_of, remove_worktree
 
 
-def landing_checkout(repository: Repository, path: Path, sha: str) -> Checkout:
+def landing_checkout(
+    repository: Repository, path: Path, sha: str, *, holder_is_dead: Callable[[Path], bool]
+) -> Checkout:
     """Check a commit out, detached, at our path; what git ignores (build caches) stays from the last time.
 
-    Whoever lands is alone, and what ran here before is proven dead: locks that are left are deleted, and so is
-    everything else that is not in the commit.
+    Whoever lands is alone. Everything that is neither in the commit nor ignored is deleted.
+
+    Args:
+        holder_is_dead: The proof for locks that are left here; see `clear_stale`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     path = path.parent.resolve() / path.name
@@ -26,6 +31,6 @@ def landing_checkout(repository: Repository, path: Path, sha: str) -> Checkout:
         if git_dir is None:
             git_dir = add_worktree(git, repository, path, ("--detach", sha))
     checkout = Checkout.of(repository.git, path=path, git_dir=git_dir)
-    clear_stale(worktree_locks(git_dir), holder_is_dead=lambda _: True)
+    clear_stale(worktree_locks(git_dir), holder_is_dead=holder_is_dead)
     checkout.put_back(sha, ref=None)
     return checkout

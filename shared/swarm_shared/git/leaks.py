@@ -9,7 +9,7 @@ from pathlib import Path
 
 from swarm_shared.git.refs import read_ref
 from swarm_shared.git.repository import Repository
-from swarm_shared.git.runner import Git, split_items
+from swarm_shared.git.runner import LONG_S, Git, split_items
 
 _RENAMED = "2"
 # Fields before the path, by the kind of line. Source: git-status(1), porcelain format version 2.
@@ -64,8 +64,8 @@ def leak(before: Fingerprint, after: Fingerprint) -> Leak:
 
 def _status(git: Git) -> Iterator[tuple[str, str]]:
     """State and path of everything that differs from HEAD, and of every file that git neither tracks nor ignores."""
-    out = git.ask("status", "--porcelain=v2", "-z", "--untracked-files=all", "--ignore-submodules=untracked").out
-    items = iter(split_items(out))
+    what = ("--porcelain=v2", "-z", "--untracked-files=all", "--ignore-submodules=untracked")
+    items = iter(split_items(git.ask("status", *what, timeout_s=LONG_S).out))
     for item in items:
         kind = item.split(" ", 1)[0]
         if kind not in _FIELDS:

@@ -59,7 +59,7 @@ def take_snapshot(checkout: Checkout, *, safe: str, base_sha: str, message: str)
         head = _commit(git, written, parents, message)
         moves = [RefMove(ref=branch, new=head, old=tip)] if head != tip else []
         keep = kept_ref(safe, head)
-        if read_ref(git, keep) is None:
+        if head != base_sha and read_ref(git, keep) is None:
             moves.append(RefMove(ref=keep, new=head, old=None))
         try:
             if moves:

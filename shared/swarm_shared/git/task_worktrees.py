@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,26 +80,27 @@ class TaskWorktrees:
             return None
         return Checkout.of(self.repository.git, path=path, git_dir=git_dir)
 
-    def open(self, safe: str, base_sha: str) -> TaskWorktree:
+    def open(self, safe: str, base_sha: str, *, holder_is_dead: Callable[[Path], bool]) -> TaskWorktree:
         """Give a task its worktree, new or with the work of its earlier attempts.
 
-        The caller has claimed the task, and has proven that nothing of an earlier attempt is alive: locks that are
-        left are deleted, and what lies in the worktree is committed before it is put in order.
+        The caller has claimed the task, and has proven that nothing of an earlier attempt is alive. What lies in the
+        worktree is committed before it is put in order.
 
         Args:
             base_sha: The tip of the integration branch; a branch without work of its own starts there.
+            holder_is_dead: The proof for locks that are left in the worktree and on the branch; see `clear_stale`.
 
         Raises:
             BranchInUse: The task's branch is checked out elsewhere, by a person or another swarm.
         """
         git, ref, path = self.repository.git, task_ref(safe), self.path_of(safe)
-        clear_stale([ref_lock(self.repository, ref)], holder_is_dead=_claimed)
+        clear_stale([ref_lock(self.repository, ref)], holder_is_dead=holder_is_dead)
         checkout = self.find(safe)
         leftover, set_aside = None, None
         if checkout is not None:
-            clear_stale(worktree_locks(checkout.git_dir), holder_is_dead=_claimed)
+            clear_stale(worktree_locks(checkout.git_dir), holder_is_dead=holder_is_dead)
             leftover = take_snapshot(checkout, safe=safe, base_sha=base_sha, message=_LEFTOVER_MESSAGE)
-        self._free(ref, path)
+        self._refuse_if_elsewhere(safe)
         tip = self._start_branch(ref, base_sha)
         if checkout is None:
             checkout, set_aside = self._add(safe)
@@ -137,10 +139,10 @@ class TaskWorktrees:
             move_ref(git, ref, new=base_sha, old=tip, reason="swarm: start of a task")
         return base_sha
 
-    def _free(self, ref: str, path: Path) -> None:
-        at = checked_out_at(self.repository, ref)
-        if at is not None and at != path:
-            raise BranchInUse(ref, at)
+    def _refuse_if_elsewhere(self, safe: str) -> None:
+        at = checked_out_at(self.repository, task_ref(safe))
+        if at is not None and at != self.path_of(safe):
+            raise BranchInUse(task_branch(safe), at)
 
     def _add(self, safe: str) -> tuple[Checkout, Path | None]:
         """A registered worktree without files; and where what lay at its path has gone."""
@@ -173,8 +175,3 @@ class TaskWorktrees:
 
 
 _LEFTOVER_MESSAGE = "Swarm: what an interrupted attempt had left\n"
-
-
-def _claimed(_lock: Path) -> bool:
-    """The claim is the proof: a task is not given out before the processes of its last attempt are dead."""
-    return True

@@ -623,31 +623,20 @@ DELETE FROM holds WHERE kind = 'startup';
 -- ───── browsing: what the dashboard shows, every statement bounded at any number of tasks ─────
 
 -- name: browse_all
--- Short rows for lists: texts are cut, definitions stay where they are.
-SELECT seq, id, substr(name, 1, 300) AS name, phase, type, status, stage, priority, estimated_hours, attempt_count,
-       worker_id, substr(last_error, 1, 200) AS last_error, hold_reason, blockers, created_at, updated_at, claimed_at,
-       started_at, completed_at, due_at
-FROM tasks WHERE seq > :after ORDER BY seq LIMIT :limit;
+-- The browse_… statements find tasks in import order and give what a search looks at; browse_seqs gives what is shown.
+SELECT seq, id, name, status, phase FROM tasks WHERE seq > :after ORDER BY seq LIMIT :limit;
 
 -- name: browse_status
-SELECT seq, id, substr(name, 1, 300) AS name, phase, type, status, stage, priority, estimated_hours, attempt_count,
-       worker_id, substr(last_error, 1, 200) AS last_error, hold_reason, blockers, created_at, updated_at, claimed_at,
-       started_at, completed_at, due_at
-FROM tasks INDEXED BY tasks_by_status WHERE status = :status AND seq > :after ORDER BY seq LIMIT :limit;
+SELECT seq, id, name, status, phase FROM tasks INDEXED BY tasks_by_status
+WHERE status = :status AND seq > :after ORDER BY seq LIMIT :limit;
 
 -- name: browse_phase
-SELECT seq, id, substr(name, 1, 300) AS name, phase, type, status, stage, priority, estimated_hours, attempt_count,
-       worker_id, substr(last_error, 1, 200) AS last_error, hold_reason, blockers, created_at, updated_at, claimed_at,
-       started_at, completed_at, due_at
-FROM tasks INDEXED BY tasks_by_phase WHERE phase = :phase AND seq > :after
-ORDER BY seq LIMIT :limit;
+SELECT seq, id, name, status, phase FROM tasks INDEXED BY tasks_by_phase
+WHERE phase = :phase AND seq > :after ORDER BY seq LIMIT :limit;
 
 -- name: browse_ids
 -- Ids that begin with a text, by the index of the ids.
-SELECT seq, id, substr(name, 1, 300) AS name, phase, type, status, stage, priority, estimated_hours, attempt_count,
-       worker_id, substr(last_error, 1, 200) AS last_error, hold_reason, blockers, created_at, updated_at, claimed_at,
-       started_at, completed_at, due_at
-FROM tasks WHERE id >= :first AND id < :beyond ORDER BY id LIMIT :limit;
+SELECT seq, id, name, status, phase FROM tasks WHERE id >= :first AND id < :beyond ORDER BY id LIMIT :limit;
 
 -- name: newest_ends
 -- How the latest attempts and people left tasks, newest first, among a bounded stretch of the log.
@@ -657,6 +646,7 @@ WHERE id > (SELECT coalesce(max(id), 0) - :stretch FROM events) AND task IS NOT 
 ORDER BY id DESC LIMIT :limit;
 
 -- name: browse_seqs
+-- Short rows for lists: texts are cut, definitions stay where they are.
 SELECT seq, id, substr(name, 1, 300) AS name, phase, type, status, stage, priority, estimated_hours, attempt_count,
        worker_id, substr(last_error, 1, 200) AS last_error, hold_reason, blockers, created_at, updated_at, claimed_at,
        started_at, completed_at, due_at

@@ -51,6 +51,18 @@ class ControlRow:
         }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewestAttempt:
+    """The newest attempt of a task, and what became of it and of the task."""
+
+    attempt: str
+    number: int
+    is_over: bool
+    outcome: str | None
+    error: str | None
+    task_status: str
+
+
 class Control(Family):
     """Writing requests and answers; carrying them out is `Steering`'s, the workers' and the reaper's."""
 
@@ -122,6 +134,21 @@ class Control(Family):
         """Unanswered rows aimed at an attempt, as (id, verb, actor)."""
         rows = self._db.rows(SQL["controls_for_attempt"], {"attempt": attempt})
         return [(row_id, Verb(verb), actor) for row_id, verb, actor, _ in rows]
+
+    def newest_attempt(self, task_id: str) -> NewestAttempt | None:
+        """What a request about a task may be aimed at; None when nothing was tried yet."""
+        row = self._db.row(SQL["newest_attempt_of"], {"id": task_id})
+        if row is None:
+            return None
+        attempt, number, ended_at, outcome, error, status = row
+        return NewestAttempt(
+            attempt=attempt,
+            number=number,
+            is_over=ended_at is not None,
+            outcome=outcome,
+            error=error,
+            task_status=status,
+        )
 
     def prolong(self, row_id: int, *, by: str, seconds: float = EXPIRES_AFTER_S) -> None:
         """Say that somebody works on a waiting row: it expires so many seconds from now."""

@@ -1,0 +1,58 @@
+"""`python -m amplifier_swarm.orchestrator`: one foreground run of the suite; what `amplifier-swarm start` becomes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from amplifier_swarm.start.options import run_options
+from amplifier_swarm.start.problems import ServiceFailed, Unfit
+from swarm_shared.config import resolve
+from swarm_shared.entry import exit_code_of, tell
+from swarm_shared.errors import SwarmError
+
+NAME = "amplifier_swarm.orchestrator"
+# By hand it is the orchestrator alone; `amplifier-swarm start` says which it wants.
+DEFAULTS: Mapping[str, Any] = {"dashboard": False}
+
+
+@click.command(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="\b\nExample:\n  python -m amplifier_swarm.orchestrator --db tasks.db --workers 3 --graceful-timeout 600",
+)
+@click.option("--db", type=click.Path(path_type=Path), help="The database.  [default: tasks.db; SWARM_DB]")
+@run_options
+@click.option("-v", "--verbose", is_flag=True, help="Show the logs of all services.")
+def command(keep_running: bool, verbose: bool, **flags: object) -> int:
+    """Run the swarm in the foreground until nothing is left to do.
+
+    Ctrl+C or SIGTERM once: finish what runs, then end. Twice, or SIGUSR1: stop everything now.
+    """
+    settings = resolve(flags, defaults=DEFAULTS)
+    from amplifier_swarm.start.run import start  # not for --help, nor for a wrong option
+
+    try:
+        return start(settings, os.environ, keep_running=keep_running, verbose=verbose)
+    except Unfit as error:
+        for problem in error.problems:
+            tell(SwarmError(problem.text, hint=problem.hint))
+        return error.exit_code
+    except ServiceFailed as error:
+        for line in error.tail:
+            click.echo(f"  {line}", err=True)
+        tell(error)
+        return error.exit_code
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry of the module; returns the exit code."""
+    return exit_code_of(command, argv, name=f"python -m {NAME}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,77 @@
+"""Whether the agent CLIs of a run can start and know the agents that are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from amplifier_swarm.start.problems import Problem
+from swarm_shared.agents.cli import AgentCli
+from swarm_shared.agents.preflight import Topic, check_agent_cli
+from swarm_shared.agents.presets import choose, load_presets
+from swarm_shared.config import Settings
+from swarm_shared.errors import EXIT_AGENT_CLI, ConfigError
+from swarm_shared.store.runs import AgentsNamed
+
+VERSION_RUN_S = 15.0
+TASKS_LOOKED_AT = 50_000
+EXIT_SETTINGS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentFindings:
+    """Problems, and by agent CLI what only a warm-up run could decide (texts for a person)."""
+
+    problems: tuple[Problem, ...]
+    undecided: Mapping[str, tuple[str, ...]]
+
+
+def check_agents(settings: Settings, named: Sequence[AgentsNamed], environ: Mapping[str, str]) -> AgentFindings:
+    """Check the run's own agent CLI and those that tasks name, each with all of its agents.
+
+    Args:
+        named: What unfinished tasks name for themselves.
+        environ: The environment that sessions will inherit.
+    """
+    problems: list[Problem] = []
+    undecided: dict[str, tuple[str, ...]] = {}
+    try:
+        presets = load_presets(settings.agent_clis)
+    except ConfigError as error:
+        return AgentFindings(problems=(Problem.of(error),), undecided={})
+    for name, agents in _wanted(settings, named).items():
+        try:
+            cli = choose(presets, name)
+            found = check_agent_cli(cli, agents, env=environ, cwd=settings.project_root, timeout_s=VERSION_RUN_S)
+        except ConfigError as error:
+            problems.append(Problem.of(error))
+            continue
+        for finding in found:
+            if finding.fatal:
+                # A name that does not exist is a setting to correct; all else keeps the CLI from starting.
+                code = EXIT_SETTINGS if finding.topic is Topic.AGENT else EXIT_AGENT_CLI
+                problems.append(Problem(text=finding.text, hint=finding.hint, exit_code=code))
+        left = tuple(finding.text for finding in found if not finding.fatal)
+        if left:
+            undecided[name] = left
+    return AgentFindings(problems=tuple(problems), undecided=undecided)
+
+
+def preset(settings: Settings, name: str) -> AgentCli:
+    """The agent CLI of that name.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    return choose(load_presets(settings.agent_clis), name)
+
+
+def _wanted(settings: Settings, named: Sequence[AgentsNamed]) -> dict[str, list[str]]:
+    """Agent CLIs with the agents that their sessions will be; names once each, in order."""
+    wanted: dict[str, list[str]] = {}
+    for each in [AgentsNamed(agent_cli="", builder_agent="", validator_agent=""), *named]:
+        agents = wanted.setdefault(each.agent_cli or settings.agent_cli, [])
+        agents.append(each.builder_agent or settings.builder_agent)
+        if settings.validation:
+            agents.append(each.validator_agent or settings.validator_agent)
+    return {name: list(dict.fromkeys(agents)) for name, agents in wanted.items()}

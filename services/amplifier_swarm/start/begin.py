@@ -1,0 +1,96 @@
+"""Before a run: all checks at once, a warm-up where only that can tell, and taking back what an earlier stop left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from amplifier_swarm.start.agents import TASKS_LOOKED_AT, AgentFindings, check_agents, preset
+from amplifier_swarm.start.below import Below
+from amplifier_swarm.start.preflight import check_machine
+from amplifier_swarm.start.problems import Problem, Unfit
+from amplifier_swarm.start.signals import Inbox
+from amplifier_swarm.start.warm_up import WarmUp
+from amplifier_swarm.terminal import cut
+from swarm_shared.config import Settings
+from swarm_shared.database import TaskDatabase
+from swarm_shared.store.swarm import DRAINED, EMERGENCY_STOP, PAUSED
+
+Say = Callable[[str], None]
+_STOP_WORDS = {DRAINED: "drain", EMERGENCY_STOP: "emergency stop"}
+
+
+def check(
+    settings: Settings,
+    environ: Mapping[str, str],
+    database: TaskDatabase,
+    *,
+    keep_running: bool,
+    say: Say,
+) -> tuple[Settings, AgentFindings]:
+    """Look at everything, in seconds and before anything starts.
+
+    Returns:
+        The settings with `auto` decided, and what only a warm-up could decide about agent CLIs.
+
+    Raises:
+        Unfit: Something must be changed first.
+    """
+    machine = check_machine(settings, keep_running=keep_running)
+    problems: list[Problem] = list(machine.problems)
+    agents = AgentFindings(problems=(), undecided={})
+    if settings.project_root.is_dir():  # sessions begin there, and so does the check of their CLI
+        agents = check_agents(settings, database.runs.agents_named(limit=TASKS_LOOKED_AT), environ)
+    problems += agents.problems
+    if problems:
+        raise Unfit(problems)
+    for warning in machine.warnings:
+        say(f"warning: {warning}")
+    return machine.settings, agents
+
+
+def settle_doubts(
+    findings: AgentFindings,
+    settings: Settings,
+    environ: Mapping[str, str],
+    database: TaskDatabase,
+    *,
+    inbox: Inbox,
+    below: Below,
+    say: Say,
+) -> None:
+    """Warm up the agent CLIs that could not be judged otherwise, then judge again.
+
+    Raises:
+        AgentCliError: One cannot start.
+        Unfit: With its cache filled, an agent turns out not to exist.
+        StoppedMeanwhile: A signal came.
+    """
+    for name, texts in findings.undecided.items():
+        for text in texts:
+            say(f"warning: {text}")
+        cli = preset(settings, name)
+        warm_up = WarmUp(cli, settings, environ, database)
+        if not cli.warm_up or warm_up.is_remembered():
+            continue
+        reading = warm_up.run(inbox=inbox, below=below, say=say)
+        if reading.trouble is not None:
+            say(f"warning: {name}: {cut(reading.reason, 200)}")
+        again = check_agents(settings, database.runs.agents_named(limit=TASKS_LOOKED_AT), environ)
+        if again.problems:
+            raise Unfit(again.problems)
+
+
+def take_back_former_stop(database: TaskDatabase, say: Say) -> None:
+    """Let this run begin: a drain or an emergency stop ended the run before it, whoever ordered it.
+
+    A pause is a wish for every run and stays.
+    """
+    flags = database.swarm.flags()
+    for name in (DRAINED, EMERGENCY_STOP):
+        if name in flags:
+            database.swarm.clear_flag(name)
+            say(f"took back the earlier {_STOP_WORDS[name]} (by {flags[name].actor})")
+    # The checks have just found that the agent CLIs can start.
+    database.runs.forget_failed_starts()
+    if PAUSED in flags:
+        say(f"paused by {flags[PAUSED].actor}: nothing is given out before `amplifier-swarm resume`")

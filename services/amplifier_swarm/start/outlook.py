@@ -1,0 +1,83 @@
+"""Where the queue stands and whether a run has anything left to do, from one look at the database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from swarm_shared.agents.cli import TroubleKind
+from swarm_shared.database import TaskDatabase
+from swarm_shared.models import Status
+from swarm_shared.store.swarm import DRAINED, EMERGENCY_STOP, Flag, ProviderHold
+
+# What is in one of these moves on by itself. Blocked tasks do not: once nothing else is left, what they wait
+# for has failed, is held or was cancelled.
+MOVING = (
+    Status.NOT_STARTED,
+    Status.WAITING_FILES,
+    Status.SCHEDULED,
+    Status.CLAIMED,
+    Status.IN_PROGRESS,
+    Status.APPROVED,
+    Status.LANDING,
+)
+GONE_WRONG = (Status.FAILED, Status.HELD, Status.BLOCKED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """One look.
+
+    `counts` gives tasks and estimated hours per stored status; `running` counts attempts that somebody
+    runs or ends, those apart whose processes cannot be proven dead.
+    """
+
+    counts: Mapping[Status, tuple[int, float]]
+    running: int
+    flags: Mapping[str, Flag]
+    holds: tuple[ProviderHold, ...]
+
+    def number(self, *statuses: Status) -> int:
+        return sum(self.counts.get(status, (0, 0.0))[0] for status in statuses)
+
+    @property
+    def total(self) -> int:
+        return sum(number for number, _ in self.counts.values())
+
+    @property
+    def left(self) -> int:
+        """Tasks that can still move without a person."""
+        return self.number(*MOVING)
+
+    @property
+    def is_through(self) -> bool:
+        """True when nothing can move any more and nothing runs."""
+        return self.left == 0 and self.running == 0
+
+    @property
+    def all_well(self) -> bool:
+        """True when everything completed or was cancelled."""
+        return self.number(*GONE_WRONG) == 0
+
+    @property
+    def stop(self) -> Flag | None:
+        """The drain or emergency stop that a person ordered through any door; the harder one first."""
+        return self.flags.get(EMERGENCY_STOP) or self.flags.get(DRAINED)
+
+    @property
+    def unstartable(self) -> ProviderHold | None:
+        """The agent CLI that failed to start twice in a row, for which nobody tries any more."""
+        for hold in self.holds:
+            if hold.kind == TroubleKind.STARTUP and hold.until_at is None:
+                return hold
+        return None
+
+
+def look(database: TaskDatabase) -> Outlook:
+    """The counters, flags and holds of this moment; a few rows whatever the queue's size."""
+    return Outlook(
+        counts=database.tasks.counts(),
+        running=database.runs.unfinished_attempts(),
+        flags=database.swarm.flags(),
+        holds=tuple(database.swarm.holds()),
+    )

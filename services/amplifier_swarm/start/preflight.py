@@ -1,0 +1,96 @@
+"""The checks before a run, quick and all at once: settings, folder, disk and port."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from amplifier_swarm.start.problems import Problem
+from swarm_shared.config import Settings
+
+EXIT_SETTINGS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """What stands against a run, what a person should know, and the settings with `auto` decided."""
+
+    settings: Settings
+    problems: tuple[Problem, ...]
+    warnings: tuple[str, ...]
+
+
+def check_machine(settings: Settings, *, keep_running: bool) -> Findings:
+    """Look at everything that needs neither the database nor the agent CLI; changes nothing."""
+    problems = (
+        *_about_workers(settings, keep_running),
+        *_about_project(settings),
+        *_about_isolation(settings),
+        *_about_disk(settings),
+        *_about_port(settings),
+    )
+    decided = replace(settings, isolation="none") if settings.isolation == "auto" else settings
+    warnings = []
+    if decided.isolation == "none" and decided.workers > 1:
+        warnings.append(
+            f"{decided.workers} agents at once work in the same folder {decided.project_root} (isolation none)"
+        )
+    return Findings(settings=decided, problems=problems, warnings=tuple(warnings))
+
+
+def _problem(text: str, hint: str) -> Problem:
+    return Problem(text=text, hint=hint, exit_code=EXIT_SETTINGS)
+
+
+def _about_workers(settings: Settings, keep_running: bool) -> Iterator[Problem]:
+    if settings.workers < 1 and not keep_running:
+        yield _problem("no workers: nothing would ever run", "at least one: --workers 1")
+
+
+def _about_project(settings: Settings) -> Iterator[Problem]:
+    if not settings.project_root.is_dir():
+        yield _problem(f"the project root {settings.project_root} is no folder", "name it with --project-root")
+
+
+def _about_isolation(settings: Settings) -> Iterator[Problem]:
+    if settings.isolation == "worktree":
+        yield _problem(
+            "isolation worktree is not available in this version: landing is not there yet",
+            "use --isolation auto or none",
+        )
+
+
+def _about_disk(settings: Settings) -> Iterator[Problem]:
+    free_mb = shutil.disk_usage(settings.db.parent).free / 2**20
+    if free_mb < settings.min_free_mb:
+        yield _problem(
+            f"{settings.db.parent} has {free_mb:.0f} MiB of disk left, {settings.min_free_mb:g} are wanted",
+            "free some space, or set SWARM_MIN_FREE_MB",
+        )
+
+
+def _about_port(settings: Settings) -> Iterator[Problem]:
+    # The default port gives way to the next free one; only the dashboard can know which that will be.
+    if not settings.dashboard or settings.origins.get("dashboard_port") == "default":
+        return
+    problem = _cannot_listen(settings.dashboard_host, settings.dashboard_port)
+    if problem is not None:
+        yield _problem(
+            f"the dashboard cannot have port {settings.dashboard_port} of {settings.dashboard_host}: {problem}",
+            "choose another one: --dashboard-port; or leave it out: --no-dashboard",
+        )
+
+
+def _cannot_listen(host: str, port: int) -> str | None:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            # As servers do: an old connection in TIME_WAIT does not keep a port.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        return "it is taken" if error.errno == errno.EADDRINUSE else (error.strerror or str(error))
+    return None

@@ -1,0 +1,73 @@
+"""Showing a run while it goes: plain lines with the time, or a live display on a terminal."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import IO, Protocol
+
+from amplifier_swarm.start.view import View
+from amplifier_swarm.terminal import is_terminal
+from swarm_shared.plain import safe
+
+STATUS_LINE_EVERY_S = 60.0
+
+
+class Progress(Protocol):
+    """Where a run tells what happens. Nothing here may end a run: a reader that left is no reason."""
+
+    def show(self, view: View) -> None:
+        """The facts of this moment; called often."""
+        ...
+
+    def event(self, line: str) -> None:
+        """Something happened to a task or a worker."""
+        ...
+
+    def say(self, text: str) -> None:
+        """A sentence that a person should not miss."""
+        ...
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+        ...
+
+
+class PlainProgress:
+    """One line with the time of day for each event, and one a minute for the whole."""
+
+    def __init__(self, stream: IO[str] | None = None) -> None:
+        self._stream = stream or sys.stderr
+        self._next_status = time.monotonic() + STATUS_LINE_EVERY_S
+        self._link: str | None = None
+
+    def show(self, view: View) -> None:
+        if view.link and view.link != self._link:
+            self._link = view.link
+            self.say(f"dashboard: {view.link}")
+        if time.monotonic() < self._next_status:
+            return
+        self._next_status = time.monotonic() + STATUS_LINE_EVERY_S
+        parts = [view.counts_text(), view.eta_text(), view.ending_text() or "", view.obstacle_text() or ""]
+        self.say("; ".join(part for part in parts if part))
+
+    def event(self, line: str) -> None:
+        self.say(line)
+
+    def say(self, text: str) -> None:
+        try:
+            print(f"{time.strftime('%H:%M:%S')} {safe(text)}", file=self._stream, flush=True)
+        except (OSError, ValueError):
+            pass  # the terminal or the pipe is gone; the run goes on
+
+    def close(self) -> None:
+        """Nothing to put back."""
+
+
+def progress_for(stream: IO[str], *, plain: bool) -> Progress:
+    """The live display where a person looks at a terminal, else plain lines."""
+    if plain or not is_terminal(stream):
+        return PlainProgress(stream)
+    from amplifier_swarm.start.live import LiveProgress  # rich costs more to load than the whole rest
+
+    return LiveProgress(stream)

@@ -1,0 +1,139 @@
+"""One run from its checks to its summary: starts the suite, stays with it, ends everything, says how it went."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from contextlib import ExitStack
+
+from amplifier_swarm.start.begin import check, settle_doubts, take_back_former_stop
+from amplifier_swarm.start.below import Below
+from amplifier_swarm.start.logs import LogTail
+from amplifier_swarm.start.outlook import look
+from amplifier_swarm.start.progress import progress_for
+from amplifier_swarm.start.signals import Inbox
+from amplifier_swarm.start.sole import sole_run, wait_for_former
+from amplifier_swarm.start.stay import End, Stay, how_it_ended
+from amplifier_swarm.start.stopping import Stopping
+from amplifier_swarm.start.suite import Suite, suite_environment
+from amplifier_swarm.start.summary import summary_lines
+from amplifier_swarm.start.warm_up import StoppedMeanwhile
+from amplifier_swarm.start.watching import Watching
+from swarm_shared.config import Settings
+from swarm_shared.database import TaskDatabase
+from swarm_shared.errors import EXIT_DONE, EXIT_STOPPED, DatabaseError
+from swarm_shared.plain import safe
+from swarm_shared.processes import ProcessId
+from swarm_shared.supervisor_client import SupervisorClient
+from swarm_shared.supervisor_files import prepare, socket_path
+
+SERVICE = "start"
+BUSY_TIMEOUT_S = 5.0  # a stuck writer must not keep a person from stopping
+# Idle services end within a second or two; what has not by then hangs.
+STOP_PATIENCE_S = 3.0
+INTERRUPT_PATIENCE_S = 10.0
+
+
+def start(settings: Settings, environ: Mapping[str, str], *, keep_running: bool, verbose: bool) -> int:
+    """Run until nothing is left to do, or somebody ends it; the exit code of the outcome.
+
+    Raises:
+        Unfit: The checks found something that must be changed first.
+        StateError: A swarm works on this database already.
+        AgentCliError: The warm-up showed that the agent CLI cannot start.
+        ServiceFailed: A service does not come up, or supervisord ended.
+        DatabaseError: The file is missing, damaged or not ours.
+    """
+    with ExitStack() as stack:
+        database = stack.enter_context(TaskDatabase(settings.db, create=False))
+        database.connection.busy_timeout_s = BUSY_TIMEOUT_S
+        if not keep_running and look(database).total == 0:
+            remark(f"{settings.db} holds no tasks; put some in: amplifier-swarm import-tasks FILE")
+            return EXIT_DONE
+        stack.enter_context(sole_run(settings.state_dir, database))
+        settings, findings = check(settings, environ, database, keep_running=keep_running, say=remark)
+        below = Below()
+        inbox = stack.enter_context(Inbox())
+
+        def pause(seconds: float) -> None:
+            inbox.wait(seconds)
+            if inbox.take():
+                raise StoppedMeanwhile
+
+        try:
+            client = SupervisorClient(socket_path(settings.state_dir))
+            ids = frozenset(f"worker-{n}" for n in range(1, settings.workers + 1))
+            wait_for_former(database, client, worker_ids=ids, wait=pause, say=remark)
+            settle_doubts(findings, settings, environ, database, inbox=inbox, below=below, say=remark)
+        except StoppedMeanwhile:
+            remark("stopped before anything was started")
+            return EXIT_STOPPED
+        take_back_former_stop(database, remark)
+        return _run(settings, environ, database, inbox=inbox, below=below, keep_running=keep_running, verbose=verbose)
+
+
+def _run(
+    settings: Settings,
+    environ: Mapping[str, str],
+    database: TaskDatabase,
+    *,
+    inbox: Inbox,
+    below: Below,
+    keep_running: bool,
+    verbose: bool,
+) -> int:
+    mark = database.runs.mark()
+    watching = Watching(database, settings)
+    end = how_it_ended(watching.outlook, keep_running=keep_running)
+    if end is not None:  # nothing to do: everything has ended in earlier runs
+        _summarize(database, watching, mark, end)
+        return end.exit_code
+    me = ProcessId.mine()
+    suite = Suite(prepare(settings.state_dir), suite_environment(settings, environ, me), below)
+    database.swarm.register_service(SERVICE, me, {"workers": settings.workers})
+    progress = progress_for(sys.stderr, plain=verbose)
+    tail = LogTail(suite.log_dir, progress.say) if verbose else None
+    stopping = Stopping(database, graceful_timeout_s=settings.graceful_timeout_s, say=progress.say)
+    try:
+        suite.launch()
+        end = Stay(
+            suite,
+            watching,
+            progress,
+            inbox=inbox,
+            stopping=stopping,
+            tail=tail,
+            keep_running=keep_running,
+        ).until_over()
+        progress.close()
+        _summarize(database, watching, mark, end)
+    finally:
+        progress.close()
+        busy = watching.outlook.running > 0
+        patience_s = INTERRUPT_PATIENCE_S if busy else STOP_PATIENCE_S
+        left = suite.stop(interrupt=busy, patience_s=0.0 if stopping.out_of_patience else patience_s)
+        if tail is not None:
+            tail.read()
+        if left:
+            remark("these processes could not be ended: " + ", ".join(left))
+        try:
+            database.swarm.end_service(SERVICE, me)
+        except DatabaseError:
+            pass  # the next run sees by the process itself that this one is over
+    return end.exit_code
+
+
+def _summarize(database: TaskDatabase, watching: Watching, mark: int, end: End) -> None:
+    lines = summary_lines(database, look(database), mark=mark, elapsed_s=watching.elapsed_s, headline=end.headline)
+    try:
+        print("\n".join(lines), flush=True)  # noqa: T201
+    except OSError:
+        pass  # nobody reads any more; the exit code tells as well
+
+
+def remark(text: str) -> None:
+    """A line on standard error, where there still is one."""
+    try:
+        print(safe(text), file=sys.stderr, flush=True)  # noqa: T201
+    except OSError:
+        pass  # the terminal is gone; the run goes on

@@ -1,0 +1,126 @@
+"""One run at a time on a database: the lock that says so, and waiting for what an earlier run left to end."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from swarm_shared.database import TaskDatabase
+from swarm_shared.errors import StateError, SupervisorError
+from swarm_shared.processes import ProcessId, owner_from
+from swarm_shared.store.swarm import Service
+from swarm_shared.supervisor_client import SupervisorClient
+
+LOCK = "start.lock"
+# A keeper's own effort takes up to ten seconds, a graceful end of gunicorn and supervisord some more.
+PATIENCE_S = 30.0
+SAY_AFTER_S = 1.0
+SILENT_MS = 60_000  # a reaper says every few seconds that it lives
+LOOK_S = 0.1
+
+Wait = Callable[[float], object]
+
+
+@contextmanager
+def sole_run(state_dir: Path, database: TaskDatabase) -> Iterator[None]:
+    """Hold the lock of this database's runs; the kernel gives it back however this process ends.
+
+    Raises:
+        StateError: Another run holds it.
+    """
+    state_dir.mkdir(mode=0o700, exist_ok=True)
+    lock = os.open(state_dir / LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            other = database.swarm.services().get("start")
+            named = f" (process {other.process.pid})" if other is not None else ""
+            raise StateError(
+                f"another run works on {database.path} already{named}",
+                hint="watch it: amplifier-swarm status; end it: amplifier-swarm stop",
+            ) from None
+        yield
+    finally:
+        os.close(lock)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Something of the suite that runs on this database. `leaves`: its owner is dead, so it is about to end."""
+
+    text: str
+    leaves: bool
+
+
+def wait_for_former(
+    database: TaskDatabase,
+    client: SupervisorClient,
+    *,
+    worker_ids: frozenset[str],
+    wait: Wait,
+    say: Callable[[str], None],
+) -> None:
+    """Return when nothing of another run or service works on the database any more.
+
+    Args:
+        worker_ids: Names of our workers to be; a worker by hand under another name may go on.
+        wait: Called with seconds between two looks.
+        say: Told once what is waited for, when it takes longer than a moment.
+
+    Raises:
+        StateError: A swarm runs that has no reason to end, or the rest of an earlier run does not.
+    """
+    began_ms = database.clock.mono_ms()
+    said = False
+    while standing := _standing(database, client, worker_ids):
+        waited_s = (database.clock.mono_ms() - began_ms) / 1000
+        stays = [each.text for each in standing if not each.leaves]
+        if stays or waited_s > PATIENCE_S:
+            raise StateError(
+                f"a swarm works on {database.path} already: {', '.join(stays or [s.text for s in standing])}",
+                hint="end it first: amplifier-swarm stop; or supervisorctl -c supervisord.conf shutdown",
+            )
+        if waited_s > SAY_AFTER_S and not said:
+            say(f"waiting for the end of an earlier run: {', '.join(each.text for each in standing)}")
+            said = True
+        wait(LOOK_S)
+
+
+def _standing(database: TaskDatabase, client: SupervisorClient, worker_ids: frozenset[str]) -> list[Standing]:
+    found: list[Standing] = []
+    try:
+        found.append(_process("supervisord", ProcessId.of(client.pid())))
+    except SupervisorError:
+        pass  # nobody answers: none runs here
+    reaper = database.swarm.services().get("reaper")
+    if reaper is not None and reaper.is_alive() and not _is_stale(reaper, database.clock.wall_ms()):
+        found.append(_process("swarm-reaper", reaper.process))
+    for worker in database.workers.alive():
+        if worker.worker_id in worker_ids and worker.process.is_alive():
+            found.append(_process(worker.worker_id, worker.process))
+    return found
+
+
+def _is_stale(service: Service, now_ms: int) -> bool:
+    """Whether a service of another container, which cannot be judged by its process, has long been silent."""
+    return service.process.is_alive() is None and now_ms - service.seen_at > SILENT_MS
+
+
+def _process(name: str, process: ProcessId | None) -> Standing:
+    if process is None:
+        return Standing(text=name, leaves=True)
+    owner = owner_from(_environment(process.pid))
+    return Standing(text=f"{name} (process {process.pid})", leaves=owner is not None and owner.is_alive() is False)
+
+
+def _environment(pid: int) -> dict[str, str]:
+    try:
+        text = Path(f"/proc/{pid}/environ").read_bytes().decode(errors="replace")
+    except OSError:
+        return {}
+    return dict(entry.split("=", 1) for entry in text.split("\0") if "=" in entry)

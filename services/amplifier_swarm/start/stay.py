@@ -1,0 +1,166 @@
+"""The loop of a run: waits for commits, signals and deaths, and knows when the run is over and how."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from dataclasses import dataclass
+
+from amplifier_swarm.start.health import Health
+from amplifier_swarm.start.logs import LogTail
+from amplifier_swarm.start.outlook import Outlook
+from amplifier_swarm.start.problems import ServiceFailed
+from amplifier_swarm.start.progress import Progress
+from amplifier_swarm.start.signals import STOP_NOW, Inbox
+from amplifier_swarm.start.stopping import Stopping
+from amplifier_swarm.start.suite import Suite
+from amplifier_swarm.start.watching import Watching
+from amplifier_swarm.terminal import cut
+from swarm_shared.errors import EXIT_AGENT_CLI, EXIT_DONE, EXIT_INCOMPLETE, EXIT_STOPPED
+
+LOOK_S = 0.1  # from a commit to its notice
+SHOW_EVERY_S = 1.0
+HEALTH_EVERY_S, HEALTH_EVERY_SETTLED_S = 1.0, 5.0  # what does not start shows early
+SETTLED_AFTER_S = 20.0
+OBSTACLE_STANDS_S = 3.0  # a worker that is started again is none
+OBSTACLE_EVERY_S = 60.0
+ANSWERS_WITHIN_S = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """How a run ended."""
+
+    exit_code: int
+    headline: str
+
+
+class Stay:
+    """One run that has been started. `until_over` may be called once."""
+
+    def __init__(
+        self,
+        suite: Suite,
+        watching: Watching,
+        progress: Progress,
+        *,
+        inbox: Inbox,
+        stopping: Stopping,
+        tail: LogTail | None,
+        keep_running: bool,
+    ) -> None:
+        self._suite = suite
+        self._watching = watching
+        self._progress = progress
+        self._inbox = inbox
+        self._stopping = stopping
+        self._tail = tail
+        self._keep_running = keep_running
+        self._health = Health()
+        self._began = self._answered_at = time.monotonic()
+        self._next_health = self._next_show = 0.0
+        self._obstacle = ""
+        self._say_obstacle_at = 0.0
+
+    def until_over(self) -> End:
+        """Stay until nothing is left to do, or somebody ends the run.
+
+        Raises:
+            ServiceFailed: A service does not come up, or supervisord ended or hangs.
+            DatabaseError: The database can no longer be read.
+        """
+        identity = self._suite.identity
+        descriptor = None if identity is None else identity.pidfd()
+        try:
+            while True:
+                self._inbox.wait(LOOK_S, () if descriptor is None else (descriptor,))
+                end = self.run_once()
+                if end is not None:
+                    return end
+        finally:
+            if descriptor is not None:
+                os.close(descriptor)
+
+    def run_once(self) -> End | None:
+        """One look at signals, queue and services; how the run ended, or None while it goes on."""
+        for number in self._inbox.take():
+            self._obey(number)
+            self._watching.look_again()
+        news = self._watching.read(self._progress)
+        if self._stopping.follow(self._watching.outlook):
+            self._watching.look_again()
+        end = how_it_ended(self._watching.outlook, keep_running=self._keep_running)
+        if end is None and self._stopping.out_of_patience:
+            end = End(exit_code=EXIT_STOPPED, headline="stopped by force")
+        end = end or self._supervisord_ended()
+        if end is None:
+            self._look_after_services()
+            if news or time.monotonic() >= self._next_show:
+                self._show()
+        return end
+
+    def _obey(self, number: signal.Signals) -> None:
+        if number in STOP_NOW:
+            self._stopping.now(number)
+        else:
+            self._stopping.politely(number)
+
+    def _supervisord_ended(self) -> End | None:
+        code = self._suite.ended()
+        if code is None:
+            return None
+        if code == 0:
+            return End(exit_code=EXIT_STOPPED, headline="stopped by a shutdown of supervisord")
+        raise self._suite.death()
+
+    def _look_after_services(self) -> None:
+        now = time.monotonic()
+        if now < self._next_health:
+            return
+        settled = now - self._began > SETTLED_AFTER_S
+        self._next_health = now + (HEALTH_EVERY_SETTLED_S if settled else HEALTH_EVERY_S)
+        processes = self._suite.processes()
+        if processes is not None:
+            self._answered_at = now
+            for failure in self._health.judge(processes, self._watching.registered()):
+                self._progress.say(f"warning: {failure.message}; {failure.hint}")
+        elif now - self._answered_at > ANSWERS_WITHIN_S:
+            raise ServiceFailed(
+                f"supervisord has not answered for {ANSWERS_WITHIN_S:g} s", hint=f"see {self._suite.log_dir}"
+            )
+
+    def _show(self) -> None:
+        self._next_show = time.monotonic() + SHOW_EVERY_S
+        view = self._watching.view()
+        self._progress.show(view)
+        if self._tail is not None:
+            self._tail.read()
+        self._tell_obstacle(view.obstacle_text() or "")
+
+    def _tell_obstacle(self, text: str) -> None:
+        """Say what keeps the queue from moving: once it has stood for a moment, and then every minute."""
+        now = time.monotonic()
+        kind = text.partition(";")[0]  # what follows may count seconds
+        if kind != self._obstacle:
+            self._obstacle, self._say_obstacle_at = kind, now + OBSTACLE_STANDS_S
+        if text and now >= self._say_obstacle_at:
+            self._say_obstacle_at = now + OBSTACLE_EVERY_S
+            self._progress.say(text)
+
+
+def how_it_ended(outlook: Outlook, *, keep_running: bool) -> End | None:
+    """The outcome that the whole queue tells; None while the run goes on."""
+    if outlook.stop is not None:
+        if outlook.running:
+            return None
+        return End(exit_code=EXIT_STOPPED, headline=f"stopped by {cut(outlook.stop.actor, 100)}")
+    hold = outlook.unstartable
+    if hold is not None:
+        reason = f"{hold.agent_cli}: {cut(hold.reason, 300)}"
+        return End(exit_code=EXIT_AGENT_CLI, headline=f"ended because the agent CLI cannot start ({reason})")
+    if keep_running or not outlook.is_through:
+        return None
+    if outlook.all_well:
+        return End(exit_code=EXIT_DONE, headline="all done")
+    return End(exit_code=EXIT_INCOMPLETE, headline="nothing left that can run, but not all has completed,")

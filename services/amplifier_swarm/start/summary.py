@@ -1,0 +1,121 @@
+"""The account of a run on standard output: what came of the whole queue, what this run did, what to do next."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+from amplifier_swarm.start.outlook import Outlook
+from amplifier_swarm.start.view import GROUPS_IN_ORDER
+from amplifier_swarm.terminal import cut, duration
+from swarm_shared.database import TaskDatabase
+from swarm_shared.models import GROUP_OF, Group, Status
+from swarm_shared.plain import safe
+from swarm_shared.store.runs import Effort
+
+LISTED = 20
+_MINUTE_S, _HOUR_S = 60.0, 3600.0
+
+
+def summary_lines(database: TaskDatabase, outlook: Outlook, *, mark: int, elapsed_s: float, headline: str) -> list[str]:
+    """The lines of the account, which do nothing to a terminal.
+
+    Args:
+        mark: Where this run's attempts begin (`database.runs.mark`).
+        headline: How the run ended, in a few words.
+    """
+    lines = [
+        "",
+        f"{headline} after {duration(elapsed_s * 1000)}",
+        "",
+        *_groups(outlook),
+        "",
+        _this_run(database.runs.effort_since(mark), elapsed_s),
+        *_troubled(database, outlook),
+        *_blocked(database, outlook),
+        *_next_steps(database, outlook),
+    ]
+    return [safe(line, lines=True) for line in lines]
+
+
+def _groups(outlook: Outlook) -> Iterator[str]:
+    tasks = dict.fromkeys(Group, 0)
+    hours = dict.fromkeys(Group, 0.0)
+    for status, (number, its_hours) in outlook.counts.items():
+        tasks[GROUP_OF[status]] += number
+        hours[GROUP_OF[status]] += its_hours
+    yield f"  {'':<12}{'tasks':>9}{'hours':>11}"
+    for group in GROUPS_IN_ORDER:
+        if tasks[group] or group is Group.COMPLETED:
+            yield f"  {group:<12}{tasks[group]:>9,}{hours[group]:>11,.1f}"
+    yield f"  {'total':<12}{sum(tasks.values()):>9,}{sum(hours.values()):>11,.1f}"
+
+
+def _this_run(effort: Effort, elapsed_s: float) -> str:
+    parts = [f"{effort.passed:,} passed in {effort.attempts:,} attempts"]
+    if effort.retries:
+        parts.append(f"{effort.retries:,} of them retries")
+    if effort.passed:
+        parts.append(_rate(effort.passed / max(elapsed_s, 0.001)))
+    if effort.tokens is not None:
+        parts.append(f"{effort.tokens:,} tokens")
+    if effort.cost_usd is not None:
+        parts.append(f"${effort.cost_usd:,.2f}")
+    return "  this run: " + ", ".join(parts)
+
+
+def _rate(per_s: float) -> str:
+    if per_s >= 1:
+        return f"{per_s:,.1f} a second"
+    if per_s * _MINUTE_S >= 1:
+        return f"{per_s * _MINUTE_S:.1f} a minute"
+    return f"{per_s * _HOUR_S:.1f} an hour"
+
+
+def _troubled(database: TaskDatabase, outlook: Outlook) -> Iterator[str]:
+    number = outlook.number(Status.FAILED, Status.HELD)
+    if not number:
+        return
+    yield from ("", f"failed or held ({number:,}):")
+    for task in database.runs.troubled(limit=LISTED):
+        reason = f" ({task['hold_reason']})" if task["hold_reason"] else ""
+        error = f": {cut(task['last_error'], 160)}" if task["last_error"] else ""
+        yield f"  {cut(task['id'], 60)} {task['status']}{reason}{error}"
+    yield from _more(number)
+
+
+def _blocked(database: TaskDatabase, outlook: Outlook) -> Iterator[str]:
+    number = outlook.number(Status.BLOCKED)
+    if not number:
+        return
+    yield from ("", f"blocked ({number:,}):")
+    for task_id, needs in database.runs.blocked(limit=LISTED):
+        names = ", ".join(f"{cut(needed, 60)} ({status})" for needed, status in needs[:5])
+        yield f"  {cut(task_id, 60)} waits for {names}"
+    yield from _more(number)
+
+
+def _more(number: int) -> Iterator[str]:
+    if number > LISTED:
+        yield f"  and {number - LISTED:,} more"
+
+
+def _next_steps(database: TaskDatabase, outlook: Outlook) -> Iterator[str]:
+    troubled = database.runs.troubled(limit=1)
+    going_on = outlook.left > 0
+    if not troubled and not going_on:
+        return
+    db = _db_words(database.path)
+    yield from ("", "what next:")
+    if troubled:
+        first = shlex.quote(str(troubled[0]["id"]))
+        yield f"  amplifier-swarm task-info {first}{db}    (what was tried, and why it ended so)"
+        yield f'  amplifier-swarm retry {first} --note "…"{db}    (once more, with your words)'
+        if outlook.number(Status.FAILED):
+            yield f"  amplifier-swarm retry --status failed --yes{db}    (all that failed)"
+    yield f"  amplifier-swarm start{db}    (go on)"
+
+
+def _db_words(path: Path) -> str:
+    return "" if path == Path("tasks.db").absolute() else f" --db {shlex.quote(str(path))}"

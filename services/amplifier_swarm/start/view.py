@@ -1,0 +1,128 @@
+"""What a person sees of a run: the facts of one moment, and the words for them that all displays share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from amplifier_swarm.start.outlook import Outlook
+from amplifier_swarm.terminal import cut, duration
+from swarm_shared.models import GROUP_OF, Group
+from swarm_shared.store.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED, ProviderHold
+
+GROUPS_IN_ORDER = (
+    Group.COMPLETED,
+    Group.IN_PROGRESS,
+    Group.NOT_STARTED,
+    Group.FAILED,
+    Group.HELD,
+    Group.CANCELLED,
+)
+SETTLED_AFTER_S = 10.0  # before that, workers may not have registered yet
+
+# Events worth a line, with the sign before it.
+TOLD_EVENTS: Mapping[str, str] = {
+    "completed": "✓",
+    "failed": "✗",
+    "held": "!",
+    "killed": "!",
+    "cancelled": "-",
+    "retry_scheduled": "↻",
+    "requeued": "↻",
+    "worker_crashed": "!",
+    "provider_hold": "!",
+    "paused": "!",
+    "resumed": "·",
+    "drained": "!",
+    "emergency_stop": "!",
+    "scaled": "·",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """One moment. `running` and `workers` are rows as the store shows them; `now_ms` is on the wall clock."""
+
+    outlook: Outlook
+    running: Sequence[Mapping[str, Any]]
+    workers: Sequence[Mapping[str, Any]]
+    eta_s: float | None
+    now_ms: int
+    elapsed_s: float
+    link: str | None
+
+    def groups(self) -> dict[Group, int]:
+        """Tasks per group."""
+        numbers = dict.fromkeys(GROUPS_IN_ORDER, 0)
+        for status, (number, _) in self.outlook.counts.items():
+            numbers[GROUP_OF[status]] += number
+        return numbers
+
+    def counts_text(self) -> str:
+        """`3 completed, 1 running, 8 to do, 1 failed`: what is not zero, after the first three."""
+        groups = self.groups()
+        parts = [
+            f"{groups[Group.COMPLETED]} completed",
+            f"{groups[Group.IN_PROGRESS]} running",
+            f"{groups[Group.NOT_STARTED]} to do",
+        ]
+        parts += [f"{groups[g]} {g}" for g in (Group.FAILED, Group.HELD, Group.CANCELLED) if groups[g]]
+        return ", ".join(parts)
+
+    def eta_text(self) -> str:
+        """When it will be through, if that can be said."""
+        if self.eta_s is None or self.outlook.left == 0:
+            return ""
+        return f"about {duration(self.eta_s * 1000)} left"
+
+    def obstacle_text(self) -> str | None:
+        """Why nothing moves although there is work, and what to do; None while something moves."""
+        if self.outlook.running or not self.outlook.left or self.outlook.stop:
+            return None
+        flags = self.outlook.flags
+        if paused := flags.get(PAUSED):
+            reason = f" ({paused.reason})" if paused.reason else ""
+            return f"paused by {paused.actor}{reason}; go on with: amplifier-swarm resume"
+        if low := flags.get(DISK_LOW):
+            return f"nothing is given out: {low.reason or 'the disk is nearly full'}; free some space"
+        if self.outlook.holds:
+            return self._hold_text(self.outlook.holds[0])
+        if self.elapsed_s > SETTLED_AFTER_S and not any(is_at_work(worker) for worker in self.workers):
+            return "no worker runs; start some with: amplifier-swarm scale 1"
+        return None
+
+    def _hold_text(self, hold: ProviderHold) -> str:
+        told = f"{hold.agent_cli} is held ({hold.kind}: {cut(hold.reason, 120)})"
+        if hold.until_at is None:
+            return f"{told}; when that is settled: amplifier-swarm resume"
+        return f"{told}; tried again in {duration(max(0, hold.until_at - self.now_ms))}"
+
+    def ending_text(self) -> str | None:
+        """What a stop still waits for; None when nobody ordered one."""
+        stop = self.outlook.stop
+        if stop is None:
+            return None
+        names = ", ".join(cut(str(task["id"]), 40) for task in self.running[:5])
+        more = f" and {len(self.running) - 5} more" if len(self.running) > 5 else ""
+        waits = f"; waiting for {names}{more}" if names else ""
+        word = {DRAINED: "draining", EMERGENCY_STOP: "emergency stop"}[stop.name]
+        return f"{word}, ordered by {stop.actor}{waits}"
+
+
+def is_at_work(worker: Mapping[str, Any]) -> bool:
+    """Whether the newest start of this worker has not ended."""
+    return worker["status"] not in ("stopped", "crashed")
+
+
+def event_line(event: Mapping[str, Any]) -> str | None:
+    """One line for an event of the log; None for those that only history needs."""
+    sign = TOLD_EVENTS.get(event["event_type"])
+    if sign is None:
+        return None
+    who = event.get("task_id") or event.get("worker_id") or "swarm"
+    message = cut(event.get("message") or "", 160)
+    if event["event_type"] == "completed":
+        message = ""  # it says no more than the word does
+    word = str(event["event_type"]).replace("_", " ")
+    return f"{sign} {cut(who, 60)} {word}" + (f": {message}" if message else "")

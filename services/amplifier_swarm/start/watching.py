@@ -1,0 +1,106 @@
+"""Reads the database for the display: events since the last look, what runs, and the dashboard's link."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from amplifier_swarm.start.outlook import Outlook, look
+from amplifier_swarm.start.progress import Progress
+from amplifier_swarm.start.view import View, event_line, is_at_work
+from swarm_shared.config import Settings
+from swarm_shared.database import TaskDatabase
+
+EVENTS_PER_LOOK = 500
+ETA_EVERY_S = 1.0
+
+
+class Watching:
+    """One run as the database tells it."""
+
+    def __init__(self, database: TaskDatabase, settings: Settings) -> None:
+        """Tell what happens from now on."""
+        self._db = database
+        self._settings = settings
+        self._began_ms = database.clock.wall_ms()
+        self._began = time.monotonic()
+        self._cursor = database.events.last_id()
+        self._version = -1
+        self._outlook = look(database)
+        self._running: list[dict[str, Any]] = []
+        self._workers: list[dict[str, Any]] = []
+        self._eta_s: float | None = None
+        self._eta_at = 0.0
+        self._link: str | None = None
+
+    @property
+    def elapsed_s(self) -> float:
+        return time.monotonic() - self._began
+
+    @property
+    def outlook(self) -> Outlook:
+        """As of the last `read`."""
+        return self._outlook
+
+    def read(self, progress: Progress) -> bool:
+        """Look again if somebody has committed, and tell what happened; whether there was anything new."""
+        version = self._db.connection.data_version()
+        if version == self._version:
+            return False
+        self._version = version
+        self._outlook = look(self._db)
+        self._running = self._db.tasks.running()
+        self._workers = self._db.workers.shown()
+        self._link = self._link or self._find_link()
+        for event in self._new_events():
+            line = event_line(event)
+            if line is not None:
+                progress.event(line)
+        return True
+
+    def look_again(self) -> None:
+        """Let the next `read` look: our own commits do not show as those of others do."""
+        self._version = -1
+
+    def registered(self) -> frozenset[str]:
+        """Programs that have said in this run that they are up, such as `swarm-reaper` and `swarm-worker-1`."""
+        services = self._db.swarm.services().values()
+        names = [service.name for service in services if service.started_at >= self._began_ms]
+        names += [str(w["worker_id"]) for w in self._workers if w["started_at"] >= self._began_ms]
+        return frozenset(f"swarm-{name}" for name in names)
+
+    def view(self) -> View:
+        """This moment; as fresh as the last `read`, but for the time."""
+        if self._eta_at == 0.0 or time.monotonic() - self._eta_at > ETA_EVERY_S:
+            self._eta_at = time.monotonic()
+            at_work = sum(is_at_work(worker) for worker in self._workers)
+            self._eta_s = self._db.tasks.eta_s(at_work)
+        return View(
+            outlook=self._outlook,
+            running=self._running,
+            workers=self._workers,
+            eta_s=self._eta_s,
+            now_ms=self._db.clock.wall_ms(),
+            elapsed_s=self.elapsed_s,
+            link=self._link,
+        )
+
+    def _new_events(self) -> list[Mapping[str, Any]]:
+        found: list[Mapping[str, Any]] = []
+        while batch := self._db.events.since(self._cursor, limit=EVENTS_PER_LOOK):
+            self._cursor = batch[-1]["id"]
+            found += batch
+            if len(batch) < EVENTS_PER_LOOK:
+                break
+        return found
+
+    def _find_link(self) -> str | None:
+        """The address that the dashboard registered in this run, with the token that opens it."""
+        service = self._db.swarm.services().get("dashboard")
+        if service is None or service.started_at < self._began_ms or not service.detail.get("url"):
+            return None
+        url = str(service.detail["url"]).rstrip("/")
+        if self._settings.dashboard_auth == "none":
+            return url
+        return f"{url}/#t={self._settings.dashboard_token or self._db.swarm.dashboard_token()}"

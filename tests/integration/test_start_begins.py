@@ -1,0 +1,251 @@
+"""How a run begins: checks that say everything at once, one run at a time, the dashboard, the exec of the CLI."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import socket
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from amplifier_desk import make_desk
+from start_desk import Desk, desk, task, until
+
+from swarm_shared.database import TaskDatabase
+from swarm_shared.models import Status
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def at() -> Iterator[Desk]:
+    with desk() as made:
+        yield made
+
+
+@pytest.fixture
+def taken_port() -> Iterator[int]:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        yield holder.getsockname()[1]
+
+
+def test_all_that_is_wrong_is_said_at_once_and_nothing_is_started(at: Desk, taken_port: int) -> None:
+    at.add(task("a", agent_cli="nonesuch"))
+    code = at.run(
+        *("--dashboard", "--dashboard-port", str(taken_port), "--isolation", "worktree", "--workers", "0"),
+        SWARM_MIN_FREE_MB="900000000",
+    )
+    assert code == 3, at.told()
+    for text in ("no workers", "worktree", "MiB of disk left", f"port {taken_port}", "'nonesuch' is not known"):
+        assert text in at.remarks
+    assert at.remarks.count("error: ") == at.remarks.count("hint: ") == 5
+    assert not (at.folder / "tasks.db.swarm" / "supervisord.conf").exists()
+
+
+def test_a_project_root_that_is_no_folder_exits_3(at: Desk) -> None:
+    at.add(task("a"))
+    assert at.run("--project-root", "nowhere") == 3
+    assert "project root" in at.remarks
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [(("--workers", "65"), 2), (("--isolation", "magic"), 2), (("--no-such-option",), 2), (("--retry-delay", "x"), 2)],
+)
+def test_a_wrong_option_is_a_matter_of_usage(at: Desk, words: tuple[str, ...], code: int) -> None:
+    assert at.run(*words) == code
+
+
+def test_a_second_run_on_the_same_database_is_refused_and_changes_nothing(at: Desk) -> None:
+    at.add(task("a", f"touch {at.marker('begun')}; {until(at.folder, 'go')}"))
+    first = at.start()
+    at.wait_marker("begun")
+    assert at.run() == 6, at.told()
+    assert f"another run works on {at.db} already (process {first.pid})" in at.remarks
+    at.marker("go").touch()
+    assert at.wait_end(first) == 0
+    with TaskDatabase(at.db) as database:
+        assert len(database.tasks.attempts(database.tasks.get("a")["seq"])) == 1
+
+
+def test_two_runs_on_two_databases_of_one_folder_do_not_meet(at: Desk) -> None:
+    with desk() as other:
+        at.add(task("a", f"touch {at.marker('begun')}; {until(at.folder, 'go')}"))
+        other.add(task("b"))
+        first = at.start("--dashboard")
+        at.wait_marker("begun")
+        assert other.run("--dashboard") == 0, other.told()
+        at.marker("go").touch()
+        assert at.wait_end(first) == 0, at.told()
+
+
+def dashboard_link(at: Desk) -> str:
+    def find() -> str | None:
+        found = [line for line in at.remarks.splitlines() if "dashboard: http" in line]
+        return found[0].partition("dashboard: ")[2] if found else None
+
+    return at.wait_for("the link", find)
+
+
+def test_the_dashboard_runs_with_the_run_and_its_link_opens_it(at: Desk) -> None:
+    at.add(task("a", until(at.folder, "go")))
+    run = at.start("--dashboard")
+    url, _, token = dashboard_link(at).partition("/#t=")
+    request = urllib.request.Request(f"{url}/api/status", headers={"Authorization": f"Bearer {token}"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        assert json.load(answer)["tasks"]["total"]["count"] == 1
+    at.marker("go").touch()
+    assert at.wait_end(run) == 0, at.told()
+    with pytest.raises(OSError, match="refused"):
+        urllib.request.urlopen(f"{url}/healthz", timeout=10)
+
+
+def test_a_port_that_was_asked_for_is_used(at: Desk) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    at.add(task("a", until(at.folder, "go")))
+    run = at.start("--dashboard-port", str(port), SWARM_DASHBOARD="on")
+    assert f":{port}/" in dashboard_link(at)
+    at.marker("go").touch()
+    assert at.wait_end(run) == 0
+
+
+def test_by_hand_the_orchestrator_has_no_dashboard(at: Desk) -> None:
+    at.add(task("a", f"touch {at.marker('begun')}; {until(at.folder, 'go')}"))
+    run = at.start()
+    at.wait_marker("begun")
+    assert at.pids_of("swarm-dashboard") == []
+    at.marker("go").touch()
+    assert at.wait_end(run) == 0
+
+
+def test_the_start_command_becomes_the_orchestrator_with_all_its_options(at: Desk) -> None:
+    at.add(task("a", f"touch {at.marker('begun')}; {until(at.folder, 'go')}"))
+    run = at.start(
+        *("--no-validation", "--graceful-timeout", "7", "-n", "2"),
+        program=("-m", "amplifier_swarm", "start"),
+        SWARM_DASHBOARD="off",
+    )
+    at.wait_marker("begun")
+    words = Path(f"/proc/{run.pid}/cmdline").read_text().split("\0")
+    assert words[1:3] == ["-m", "amplifier_swarm.orchestrator"]
+    assert {"--no-validation", "--no-dashboard", "--graceful-timeout"} <= set(words)
+    (supervisord,) = at.pids_of("supervisor.supervisord")
+    assert os.getsid(supervisord) == supervisord, "a Ctrl+C of the terminal would reach it"
+    (worker, *_) = at.pids_of("swarm-worker")
+    environment = dict(entry.partition("=")[::2] for entry in Path(f"/proc/{worker}/environ").read_text().split("\0"))
+    assert environment["SWARM_VALIDATION"] == "off"
+    assert environment["SWARM_GRACEFUL_TIMEOUT_S"] == "7.0"
+    assert environment["SWARM_DB"] == str(at.db)
+    assert environment["SWARM_PROJECT_ROOT"] == str(at.folder)
+    assert environment["SWARM_WORKERS"] == "2"
+    # The README's own words find it.
+    pattern = subprocess.run(["pgrep", "-f", "amplifier_swarm.orchestrator"], capture_output=True, text=True)
+    assert str(run.pid) in pattern.stdout.split()
+    run.send_signal(signal.SIGUSR1)
+    assert at.wait_end(run) == 9, at.told()
+
+
+def test_a_worker_that_cannot_start_ends_the_run_with_the_end_of_its_log(at: Desk) -> None:
+    at.install(swarm_worker="echo first line; echo ImportError: no module named brain; exit 1")
+    at.add(task("a"))
+    assert at.run() == 7, at.told()
+    assert "swarm-worker-1 does not start: ImportError: no module named brain" in at.remarks
+    assert "  first line" in at.remarks
+    assert at.alive() == {}
+
+
+def test_verbose_shows_the_logs_of_the_services(at: Desk) -> None:
+    at.add(task("a"))
+    assert at.run("--verbose") == 0
+    assert "[swarm-worker-1]" in at.remarks
+
+
+def test_stale_files_of_a_killed_supervisord_do_not_matter(at: Desk) -> None:
+    state = at.folder / "tasks.db.swarm"
+    (state / "supervisord.d").mkdir(parents=True)
+    (state / "supervisord.d" / "50-scale.conf").write_text("[program:swarm-worker]\nnumprocs=nonsense\n")
+    (state / "var").mkdir()
+    with socket.socket(socket.AF_UNIX) as stale:
+        stale.bind(str(state / "var" / "supervisor.sock"))
+    at.add(task("a"))
+    assert at.run() == 0, at.told()
+
+
+def test_on_a_terminal_the_run_is_shown_live_and_outlives_the_terminal(at: Desk) -> None:
+    at.add(task("long [red]name", f"touch {at.marker('begun')}; {until(at.folder, 'go')}"), task("short"))
+    leader, follower = pty.openpty()
+    run = subprocess.Popen(
+        [at.python, "-m", "amplifier_swarm.orchestrator", "--db", str(at.db), "--agent-cli", "command"],
+        cwd=at.folder,
+        env=at.environment(TERM="xterm", COLUMNS="100", LINES="40"),
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
+        start_new_session=True,
+        text=True,
+    )
+    at.started.append(run)
+    os.close(follower)
+    shown = ""
+    while "long [red]name" not in shown or "running" not in shown:
+        shown += os.read(leader, 65536).decode()
+    os.close(leader)
+    at.marker("go").touch()
+    run.send_signal(signal.SIGHUP)  # what a closed terminal sends to its own session
+    assert run.wait(60) == 9
+    assert at.status("long [red]name") == Status.COMPLETED
+    assert at.alive() == {}
+
+
+def amplifier_environment(at: Desk, *, fetched: bool, step: dict[str, object]) -> dict[str, str]:
+    made = make_desk(at.folder / "amplifier", fetched=fetched)
+    return {**made.env(), "FAKE_AMPLIFIER": json.dumps({"builder": [step], "validator": [step]})}
+
+
+PASS: dict[str, object] = {"response": '{"status": "success", "tests_passed": true, "verdict": "PASS"}'}
+
+
+def test_a_cold_agent_cli_is_warmed_up_alone_once_and_remembered(at: Desk) -> None:
+    environ = amplifier_environment(at, fetched=False, step={**PASS, "ledger": str(at.marker("ledger"))})
+    at.add(task("a"))
+    assert at.run("--no-validation", agent_cli="amplifier", **environ) == 0, at.told()
+    assert "warming up" in at.remarks
+    assert at.marker("ledger").read_text().count("start") == 2  # the warm-up and the task
+    at.add(task("b"))
+    assert at.run("--no-validation", agent_cli="amplifier", **environ) == 0, at.told()
+    assert "warming up" not in at.remarks
+
+
+def test_a_warm_up_that_cannot_start_exits_10(at: Desk) -> None:
+    environ = amplifier_environment(at, fetched=False, step={"startup": "git clone failed"})
+    at.add(task("a"))
+    assert at.run(agent_cli="amplifier", **environ) == 10, at.told()
+    assert "git clone failed" in at.remarks
+    assert not (at.folder / "tasks.db.swarm" / "supervisord.conf").exists()
+
+
+def test_a_signal_ends_a_warm_up_and_all_it_started(at: Desk) -> None:
+    environ = amplifier_environment(at, fetched=False, step={"hang": True, "ledger": str(at.marker("ledger"))})
+    at.add(task("a"))
+    run = at.start(agent_cli="amplifier", **environ)
+    at.wait_marker("ledger")
+    run.send_signal(signal.SIGINT)
+    assert at.wait_end(run) == 9, at.told()
+    assert at.alive() == {}
+
+
+def test_an_agent_that_does_not_exist_is_named_with_the_nearest(at: Desk) -> None:
+    environ = amplifier_environment(at, fetched=True, step=PASS)
+    at.add(task("a"))
+    code = at.run("--builder-agent", "foundation:modula-builder", agent_cli="amplifier", **environ)
+    assert code == 3, at.told()
+    assert "nearest: foundation:modular-builder" in at.remarks

@@ -1,0 +1,139 @@
+"""How a run ends by itself: its exit code, its summary, and nothing left behind."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+from start_desk import Desk, desk, stretch, task, until
+
+from swarm_shared.database import TaskDatabase
+from swarm_shared.models import Status, Verb
+from swarm_shared.store.carry_out import carry_out_now
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def at() -> Iterator[Desk]:
+    with desk() as made:
+        yield made
+
+
+def test_a_run_that_completes_everything_exits_0_and_leaves_nothing(at: Desk) -> None:
+    at.add(task("a"), task("b", dependencies=("a",)), task("c", estimated_hours=2.5))
+    assert at.run("--workers", "2") == 0, at.told()
+    assert "all done" in at.output
+    assert "3 passed in 3 attempts" in at.output
+    assert "✓ a completed" in at.remarks
+    assert at.alive() == {}
+    assert not (at.folder / "tasks.db.swarm" / "supervisord.d" / "50-scale.conf").exists()
+
+
+def test_the_summary_comes_within_a_second_of_the_last_task_and_the_end_within_four(at: Desk) -> None:
+    at.add(task("a", f"{until(at.folder, 'go')}; date +%s.%N > {at.marker('done')}"))
+    run = at.start("--workers", "3")
+    at.wait_for("the attempt", lambda: at.pids_of(str(at.marker("go"))) or None)
+    at.marker("go").touch()
+    at.wait_marker("done")
+    at.wait_for("the summary", lambda: "all done" in at.output or None)
+    done = float(at.marker("done").read_text())
+    assert time.time() - done < 1.0 * stretch()
+    assert at.wait_end(run) == 0
+    assert time.time() - done < 4.0 * stretch()
+
+
+def test_failed_and_blocked_tasks_make_it_exit_8_and_are_named_with_the_reason(at: Desk) -> None:
+    at.add(
+        task("bad", "echo went wrong >&2; exit 4", max_retries=1),
+        task("child", dependencies=("bad",)),
+        task("grandchild", dependencies=("child",)),
+        task("good"),
+    )
+    assert at.run() == 8, at.told()
+    assert "bad failed: the task's run command exited with code 4" in at.output
+    assert "child waits for bad (failed)" in at.output
+    assert "grandchild waits for child (blocked)" in at.output
+    assert "1 of them retries" in at.output
+    assert "amplifier-swarm retry bad" in at.output
+    assert at.status("good") == Status.COMPLETED
+
+
+def test_held_tasks_make_it_exit_8(at: Desk) -> None:
+    at.add(task("a", status=Status.HELD), task("b"))
+    assert at.run() == 8, at.told()
+    assert "a held (as_imported)" in at.output
+
+
+def test_cancelled_tasks_are_no_failure(at: Desk) -> None:
+    at.add(task("a", status=Status.CANCELLED), task("b"))
+    assert at.run() == 0, at.told()
+
+
+def test_an_empty_queue_exits_0_and_names_the_import(at: Desk) -> None:
+    assert at.run() == 0
+    assert "amplifier-swarm import-tasks" in at.remarks
+    assert not (at.folder / "tasks.db.swarm").exists()
+
+
+def test_a_queue_that_is_through_ends_at_once_without_a_suite(at: Desk) -> None:
+    at.add(task("a", status=Status.COMPLETED), task("b", status=Status.FAILED))
+    assert at.run() == 8
+    assert "b failed" in at.output
+    assert not (at.folder / "tasks.db.swarm" / "supervisord.conf").exists()
+
+
+def test_a_missing_database_exits_4_and_is_not_created(at: Desk) -> None:
+    at.db.unlink()
+    assert at.run() == 4
+    assert "import-tasks" in at.remarks
+    assert not at.db.exists()
+
+
+def test_an_agent_cli_that_cannot_start_ends_the_run_with_10(at: Desk) -> None:
+    binary = at.folder / "broken"
+    binary.write_text("#!/bin/sh\necho no configuration found\nexit 1\n")
+    binary.chmod(0o755)
+    (at.folder / "swarm.yaml").write_text(
+        f"agent_clis:\n  broken: {{like: amplifier, binary: {binary}, store: none, version: [], warm_up: false}}\n"
+    )
+    at.add(task("a"), task("b"))
+    assert at.run(agent_cli="broken") == 10, at.told()
+    assert "the agent CLI cannot start" in at.output
+    assert at.status("a") == Status.NOT_STARTED
+    assert at.alive() == {}
+
+    # Mended, the next run begins: the hold of the last one does not stand in its way.
+    binary.write_text('#!/bin/sh\necho \'{"status": "success"}\'\n')
+    assert at.run("--no-validation", agent_cli="broken") == 0, at.told()
+
+
+def test_a_program_of_the_agent_cli_that_is_missing_is_found_before_anything_starts(at: Desk) -> None:
+    at.add(task("a"))
+    assert at.run(agent_cli="claude", PATH="/usr/bin:/bin") == 10, at.told()
+    assert "claude" in at.remarks
+    assert not (at.folder / "tasks.db.swarm" / "supervisord.conf").exists()
+
+
+def test_a_paused_queue_with_work_left_says_so_and_goes_on_when_resumed(at: Desk) -> None:
+    at.add(task("a"))
+    with TaskDatabase(at.db) as database:
+        carry_out_now(database, Verb.PAUSE, "", {"reason": "lunch"}, actor="ada")
+        run = at.start()
+        at.wait_remark("paused by ada (lunch)")
+        assert run.poll() is None
+        carry_out_now(database, Verb.RESUME, "", {}, actor="ada")
+    assert at.wait_end(run) == 0
+    assert at.status("a") == Status.COMPLETED
+
+
+def test_keep_running_waits_for_more_tasks(at: Desk) -> None:
+    at.add(task("a"))
+    run = at.start("--keep-running")
+    at.wait_remark("a completed")
+    at.add(task("b"))
+    at.wait_remark("b completed")
+    assert run.poll() is None
+    run.terminate()
+    assert at.wait_end(run) == 9, at.told()

@@ -1,0 +1,238 @@
+"""How a person ends a run, and how it ends when something below or above it is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+
+import pytest
+from start_desk import Desk, desk, stretch, task, until
+from trees import alive, fresh_token
+
+from swarm_shared.database import TaskDatabase
+from swarm_shared.models import Status, Verb
+from swarm_shared.store.carry_out import carry_out_now
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def at() -> Iterator[Desk]:
+    with desk() as made:
+        yield made
+
+
+def begun(at: Desk, *words: str, then: str = "true") -> subprocess.Popen[str]:
+    """A run whose only worker is in the middle of task `long`; `short` waits behind it."""
+    wait = until(at.folder, "go")
+    at.add(task("long", f"touch {at.marker('begun')}; {wait}; {then}", priority=1), task("short"))
+    run = at.start("--workers", "1", *words)
+    at.wait_marker("begun")
+    return run
+
+
+def attempts_of(at: Desk, task_id: str) -> list[dict[str, object]]:
+    with TaskDatabase(at.db) as database:
+        return database.tasks.attempts(int(database.tasks.get(task_id)["seq"]))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_the_first_signal_lets_running_tasks_finish_and_starts_no_other(at: Desk, number: signal.Signals) -> None:
+    run = begun(at)
+    # As a terminal does it: to everything in its foreground group, of which only the run may be.
+    os.killpg(run.pid, number)
+    at.wait_remark("waiting for long, at most 300 s; once more stops everything at once")
+    at.marker("go").touch()
+    assert at.wait_end(run) == 9, at.told()
+    assert at.status("long") == Status.COMPLETED
+    assert at.status("short") == Status.NOT_STARTED
+    assert f"stopped by {number.name} to start" in at.output
+    assert at.alive() == {}
+
+
+def test_a_drained_run_goes_on_with_the_next_start(at: Desk) -> None:
+    run = begun(at)
+    run.send_signal(signal.SIGINT)
+    at.wait_remark("draining")
+    at.marker("go").touch()
+    assert at.wait_end(run) == 9
+    assert at.run() == 0, at.told()
+    assert "took back the earlier drain" in at.remarks
+
+
+def test_a_drain_interrupts_what_outlasts_the_graceful_timeout_and_costs_no_attempt(at: Desk) -> None:
+    run = begun(at, "--graceful-timeout", "0.5")
+    run.send_signal(signal.SIGINT)
+    assert at.wait_end(run) == 9, at.told()
+    assert at.status("long") == Status.NOT_STARTED
+    assert [a["failure_class"] for a in attempts_of(at, "long")] == ["interrupted"]
+
+
+@pytest.mark.parametrize("numbers", [(signal.SIGINT, signal.SIGINT), (signal.SIGUSR1,)])
+def test_a_second_ctrl_c_or_sigusr1_ends_everything_at_once(at: Desk, numbers: tuple[signal.Signals, ...]) -> None:
+    run = begun(at)
+    began = time.monotonic()
+    for position, number in enumerate(numbers, start=1):
+        run.send_signal(number)
+        at.wait_remark("emergency stop" if position == len(numbers) else "draining")
+    assert at.wait_end(run) == 9, at.told()
+    assert time.monotonic() - began < 6.0 * stretch()
+    assert at.status("long") == Status.NOT_STARTED
+    assert at.alive() == {}
+
+
+def test_two_signals_in_one_moment_are_two(at: Desk) -> None:
+    run = begun(at)
+    os.kill(run.pid, signal.SIGSTOP)
+    run.send_signal(signal.SIGINT)
+    run.send_signal(signal.SIGTERM)
+    os.kill(run.pid, signal.SIGCONT)
+    at.wait_remark("emergency stop")
+    assert at.wait_end(run) == 9, at.told()
+
+
+@pytest.mark.parametrize("verb", [Verb.DRAIN, Verb.EMERGENCY_STOP])
+def test_a_stop_through_another_door_ends_the_run_with_9(at: Desk, verb: Verb) -> None:
+    run = begun(at)
+    with TaskDatabase(at.db) as database:
+        carry_out_now(database, verb, "", {}, actor="ada (dashboard)")
+    if verb is Verb.DRAIN:
+        at.marker("go").touch()
+    assert at.wait_end(run) == 9, at.told()
+    assert "stopped by ada (dashboard)" in at.output
+    assert at.run("--no-validation") == 0 if verb is Verb.DRAIN else True
+
+
+def test_a_resume_during_the_drain_makes_the_run_go_on(at: Desk) -> None:
+    run = begun(at)
+    run.send_signal(signal.SIGTERM)
+    at.wait_remark("draining")
+    with TaskDatabase(at.db) as database:
+        carry_out_now(database, Verb.RESUME, "", {}, actor="ada")
+    at.wait_remark("swarm resumed")
+    at.marker("go").touch()
+    assert at.wait_end(run) == 0, at.told()
+
+
+def test_a_session_that_ignores_signals_and_hides_in_other_sessions_dies_with_an_emergency_stop(
+    at: Desk,
+) -> None:
+    token = fresh_token()
+    hidden = f"trap '' TERM INT HUP; setsid sleep {token} & (setsid env -i sleep {token} &); "
+    at.add(task("deaf", f"{hidden} touch {at.marker('begun')}; while :; do sleep 0.1; done"))
+    run = at.start()
+    at.wait_marker("begun")
+    assert alive(token)
+    run.send_signal(signal.SIGUSR1)
+    assert at.wait_end(run) == 9, at.told()
+    assert at.alive() == {}
+    assert not alive(token)
+
+
+def test_kill_9_of_the_run_leaves_nothing_and_the_next_start_completes_the_rest(at: Desk) -> None:
+    run = begun(at, "--dashboard")
+    run.kill()
+    at.wait_nothing_left()
+    at.marker("go").touch()
+    assert at.run() == 0, at.told()
+    assert [a["failure_class"] for a in attempts_of(at, "long")][-1] is None
+    assert at.alive() == {}
+
+
+def test_a_start_right_after_a_kill_9_waits_for_the_rest_of_the_old_run(at: Desk) -> None:
+    run = begun(at, "--dashboard")
+    run.kill()
+    at.marker("go").touch()
+    assert at.run() == 0, at.told()
+    assert at.alive() == {}
+
+
+def test_kill_9_of_supervisord_ends_everything_with_7(at: Desk) -> None:
+    run = begun(at, "--dashboard")
+    (supervisord,) = at.pids_of("supervisor.supervisord")
+    os.kill(supervisord, signal.SIGKILL)
+    assert at.wait_end(run) == 7, at.told()
+    assert "supervisord was killed by SIGKILL" in at.remarks
+    assert at.alive() == {}
+
+
+def test_kill_9_of_a_worker_costs_the_run_nothing(at: Desk) -> None:
+    run = begun(at)
+    (worker, *_) = at.pids_of("swarm-worker")
+    os.kill(worker, signal.SIGKILL)
+    at.marker("go").touch()
+    assert at.wait_end(run) == 0, at.told()
+    assert at.alive() == {}
+
+
+def test_a_shutdown_of_supervisord_by_hand_is_a_stop_by_a_person(at: Desk) -> None:
+    run = begun(at, "--graceful-timeout", "0.5")
+    (supervisord,) = at.pids_of("supervisor.supervisord")
+    os.kill(supervisord, signal.SIGTERM)
+    assert at.wait_end(run) == 9, at.told()
+    assert at.alive() == {}
+
+
+def test_a_run_under_nohup_outlives_its_terminal(at: Desk) -> None:
+    at.add(task("long", f"touch {at.marker('begun')}; {until(at.folder, 'go')}"))
+    words = ("--db", str(at.db), "--agent-cli", "command")
+    run = subprocess.Popen(
+        ["nohup", at.python, "-m", "amplifier_swarm.orchestrator", *words],
+        cwd=at.folder,
+        env=at.environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+    at.started.append(run)
+    at.wait_marker("begun")
+    os.killpg(run.pid, signal.SIGHUP)
+    at.marker("go").touch()
+    assert at.wait_end(run) == 0
+
+
+def test_frozen_services_do_not_keep_a_person_from_stopping(at: Desk) -> None:
+    at.add(task("a"))
+    with TaskDatabase(at.db) as database:
+        carry_out_now(database, Verb.PAUSE, "", {}, actor="ada")
+        run = at.start()
+        at.wait_for("the worker", lambda: database.workers.alive() or None)
+        at.wait_for("the reaper", lambda: "reaper" in database.swarm.services() or None)
+    for pid in at.pids_of("swarm-worker") + at.pids_of("swarm-reaper"):
+        os.kill(pid, signal.SIGSTOP)
+    at.wait_remark("paused by ada; go on with")  # by now the last commit of the others has been seen
+    began = time.monotonic()
+    run.send_signal(signal.SIGINT)
+    assert at.wait_end(run) == 9, at.told()
+    assert time.monotonic() - began < 8.0 * stretch()
+    assert at.alive() == {}
+
+
+def test_a_drain_whose_worker_is_frozen_ends_when_patience_does(at: Desk) -> None:
+    run = begun(at, "--graceful-timeout", "0")
+    for pid in at.pids_of("swarm-worker") + at.pids_of("swarm-reaper"):
+        os.kill(pid, signal.SIGSTOP)
+    run.send_signal(signal.SIGTERM)
+    at.wait_remark("the graceful timeout is over")
+    assert at.wait_end(run) == 9, at.told()
+    assert at.alive() == {}
+    with TaskDatabase(at.db) as database:
+        verbs = [row.verb for row in database.control.newest(limit=10)]
+    assert verbs == [Verb.EMERGENCY_STOP, Verb.DRAIN]
+
+
+def test_a_third_signal_kills_whatever_hangs(at: Desk) -> None:
+    run = begun(at)
+    for pid in at.pids_of("swarm-worker") + at.pids_of("swarm-reaper"):
+        os.kill(pid, signal.SIGSTOP)
+    began = time.monotonic()
+    for remark in ("draining", "emergency stop", "killing everything"):
+        run.send_signal(signal.SIGINT)
+        at.wait_remark(remark)
+    assert at.wait_end(run) == 9, at.told()
+    assert time.monotonic() - began < 4.0 * stretch()
+    assert at.alive() == {}
