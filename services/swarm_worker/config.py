@@ -23,7 +23,7 @@ class WorkerConfig:
 
     worker_id: str
     db: Path
-    state_dir: Path
+    private_dir: Path  # of this worker's own, for what an agent CLI reads and the project must not see
     project_root: Path
     agent_cli: str
     presets: Mapping[str, AgentCli]
@@ -45,11 +45,6 @@ class WorkerConfig:
     container: tuple[str, ...]  # put before an agent's command line
     environ: Mapping[str, str]  # what agents are born with, before their own marks
 
-    @property
-    def private_dir(self) -> Path:
-        """A folder of this worker's own, for what an agent CLI reads and the project must not see."""
-        return self.state_dir / "private" / self.worker_id
-
 
 def worker_config(settings: Settings, worker_id: str) -> WorkerConfig:
     """Check the settings from a worker's point of view.
@@ -68,7 +63,7 @@ def worker_config(settings: Settings, worker_id: str) -> WorkerConfig:
     return WorkerConfig(
         worker_id=worker_id,
         db=settings.db,
-        state_dir=settings.state_dir,
+        private_dir=settings.state_dir / "private" / worker_id,
         project_root=settings.project_root,
         agent_cli=settings.agent_cli,
         presets=presets,

@@ -20,6 +20,8 @@ def configure(*, verbose: bool = False) -> None:
     """Send what is logged to standard error: from INFO on, or everything when verbose. Calling it again is fine."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_OneLine())
+    # Facts of each line that ours do not show and that cost a worker time with every task.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.DEBUG if verbose else logging.INFO)

@@ -2,9 +2,11 @@
 
 -- ───── claim and settle ─────
 
--- name: flags_that_stop_claims
--- Any row means: give out nothing.
-SELECT name FROM flags WHERE name IN ('paused', 'drained', 'emergency_stop', 'disk_low') LIMIT 1;
+-- name: may_claim
+-- No row: nothing is given out now, or not to this worker, which shall drain or retire or was declared dead.
+SELECT 1 FROM workers
+WHERE run = :run AND wanted IS NULL AND status NOT IN ('stopped', 'crashed')
+  AND NOT EXISTS (SELECT 1 FROM flags WHERE name IN ('paused', 'drained', 'emergency_stop', 'disk_low'));
 
 -- name: promote_due
 -- Scheduled tasks whose time has come become ready, or blocked when a dependency was taken back meanwhile.
@@ -71,12 +73,12 @@ WHERE id = :session;
 UPDATE attempts SET progress_at = :wall, progress_mono = :mono WHERE id = :attempt AND ended_at IS NULL;
 
 -- name: task_of_attempt
-SELECT t.seq, t.id, t.status, t.lease_token, t.open_attempt, t.failures, t.crashes, t.max_retries, t.blockers,
-       t.attempt_count
-FROM tasks AS t WHERE t.seq = :task;
+-- Everything that settling looks at; no row: the attempt does not have the task open.
+SELECT t.id, t.lease_token, t.failures, t.crashes, t.max_retries, t.blockers, a.note, a.agent_cli, a.claimed_at
+FROM tasks AS t JOIN attempts AS a ON a.id = t.open_attempt WHERE t.seq = :task AND t.open_attempt = :attempt;
 
--- name: attempt_facts
-SELECT note, agent_cli, claimed_at FROM attempts WHERE id = :attempt;
+-- name: failures_of_task
+SELECT failures FROM tasks WHERE seq = :task;
 
 -- name: close_attempt
 -- Once only: an attempt that has ended never ends again.

@@ -11,22 +11,14 @@ import random
 import uuid
 from dataclasses import dataclass
 
-from swarm_shared.agents.trouble import Trouble
 from swarm_shared.clock import Clock
 from swarm_shared.connection import Connection
 from swarm_shared.errors import LeaseLost
-from swarm_shared.models import FailureClass, Outcome, Role, Stage, Status, Verb
+from swarm_shared.models import FailureClass, Outcome, Role, Stage, Verb
 from swarm_shared.sql import SQL
-from swarm_shared.store.base import Family, to_json
-from swarm_shared.store.policy import AttemptResult, Budgets, Move, next_hold, next_move
-
-_CUT_SHORT = (
-    FailureClass.CRASH,
-    FailureClass.PROVIDER,
-    FailureClass.SETUP,
-    FailureClass.INTERRUPTED,
-    FailureClass.UNREADABLE,
-)
+from swarm_shared.store.base import Family
+from swarm_shared.store.policy import AttemptResult, Budgets
+from swarm_shared.store.settlement import Settlement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +81,7 @@ class Watched:
 
 
 class Queue(Family):
-    """The verbs of a worker; `Settlement` below is shared with whoever reaps."""
+    """The verbs of a worker."""
 
     def __init__(self, connection: Connection, clock: Clock, rng: random.Random) -> None:
         super().__init__(connection, clock)
@@ -106,11 +98,8 @@ class Queue(Family):
             return self._claim(claimant)
 
     def _claim(self, claimant: Claimant) -> Claim | None:
-        if self._db.row(SQL["flags_that_stop_claims"]):
+        if self._db.row(SQL["may_claim"], {"run": claimant.run}) is None:
             return None
-        wanted = self._db.row(SQL["worker_wanted"], {"run": claimant.run})
-        if wanted is None or wanted[0] is not None or wanted[1] in ("stopped", "crashed"):
-            return None  # this worker shall drain or retire, or was declared dead
         wall, mono = self._clock.wall_ms(), self._clock.mono_ms()
         self._db.change(SQL["promote_due"], {"wall": wall, "mono": mono})
         attempt = new_attempt_id(wall)
@@ -268,7 +257,13 @@ class Queue(Family):
             LeaseLost: The task has another owner; nothing was written.
         """
         with self._db.transaction(durable=True):
-            if self._db.row(SQL["owns"], self._fence(claim)) is None:
+            try:
+                self._settlement.settle(
+                    claim.task, claim.attempt, result, budgets, worker_id=claim.worker_id, token=claim.token
+                )
+                lost = None
+            except LeaseLost as error:
+                lost = error
                 self._event(
                     "stale_write_refused",
                     f"attempt {claim.number} tried to settle without its lease",
@@ -277,11 +272,8 @@ class Queue(Family):
                     attempt=claim.attempt,
                     worker_id=claim.worker_id,
                 )
-                lost = True
-            else:
-                lost = False
+            if lost is None:
                 self._close_session(last)
-                self._settlement.settle(claim.task, claim.attempt, result, budgets, worker_id=claim.worker_id)
                 for row in answers:
                     self._db.change(
                         SQL["finish_control"],
@@ -297,13 +289,13 @@ class Queue(Family):
                 SQL["free_worker"],
                 {
                     "run": claim.run,
-                    "completed": int(not lost and result.outcome is Outcome.PASSED),
-                    "failed": int(not lost and result.failure_class is FailureClass.QUALITY),
+                    "completed": int(lost is None and result.outcome is Outcome.PASSED),
+                    "failed": int(lost is None and result.failure_class is FailureClass.QUALITY),
                 },
             )
             following = None if lost or then_claim is None else self._claim(then_claim)
-        if lost:
-            raise LeaseLost(f"task {claim.task_id}: attempt {claim.number} lost its lease")
+        if lost is not None:
+            raise LeaseLost(f"task {claim.task_id}: attempt {claim.number} lost its lease") from lost
         return following
 
     def anything_ready(self) -> bool:
@@ -321,8 +313,7 @@ class Queue(Family):
 
     def failures(self, claim: Claim) -> int:
         """Quality failures of the task since its last fresh budget."""
-        row = self._db.row(SQL["task_of_attempt"], {"task": claim.task})
-        return 0 if row is None else int(row[5])
+        return int(self._db.value(SQL["failures_of_task"], {"task": claim.task}) or 0)
 
     def promote_due(self) -> int:
         """Make scheduled tasks ready whose time has come, for people to see; how many. A claim does it as well."""
@@ -344,147 +335,3 @@ class Queue(Family):
 
     def _fence(self, claim: Claim) -> dict[str, object]:
         return {"task": claim.task, "token": claim.token, "attempt": claim.attempt}
-
-
-class Settlement(Family):
-    """Moves a task whose attempt's tree is proven gone; inside the caller's transaction."""
-
-    def __init__(self, connection: Connection, clock: Clock, rng: random.Random) -> None:
-        super().__init__(connection, clock)
-        self._rng = rng
-
-    def settle(
-        self,
-        task: int,
-        attempt: str,
-        result: AttemptResult,
-        budgets: Budgets,
-        *,
-        worker_id: str | None,
-        keep_results: bool = False,
-    ) -> Move:
-        """Close the attempt, move the task, free or bind its dependents, count, and tell it in the log.
-
-        Args:
-            keep_results: Leave what the attempt had stored; for ends that its worker did not live to tell.
-
-        Raises:
-            LeaseLost: The attempt does not have the task open.
-        """
-        row = self._db.row(SQL["task_of_attempt"], {"task": task})
-        if row is None or row[4] != attempt:
-            raise LeaseLost("the attempt is no longer open")
-        _, task_id, _, token, _, failures, crashes, own_retries, blockers, _ = row
-        if own_retries is not None:
-            budgets = Budgets(
-                max_retries=own_retries,
-                retry_delay_s=budgets.retry_delay_s,
-                crash_budget=budgets.crash_budget,
-                crash_backoff_s=budgets.crash_backoff_s,
-            )
-        move = next_move(result, failures=failures, crashes=crashes, budgets=budgets, rng=self._rng)
-        wall = self._clock.wall_ms()
-        note, agent_cli, claimed_at = self._db.rows(SQL["attempt_facts"], {"attempt": attempt})[0]
-        self._close(attempt, result, wall, keep_results)
-        status = move.status
-        if status is Status.NOT_STARTED and blockers > 0:
-            status = Status.BLOCKED
-        due_ms = None if move.due_in_s is None else round(move.due_in_s * 1000)
-        self._db.change(
-            SQL["move_task"],
-            {
-                "task": task,
-                "attempt": attempt,
-                "token": token,
-                "status": status,
-                "failures": move.failures,
-                "crashes": move.crashes,
-                "error": result.error,
-                "hold_reason": move.hold_reason,
-                "due_at": None if due_ms is None else wall + due_ms,
-                "due_mono": None if due_ms is None else self._clock.mono_ms() + due_ms,
-                # A person's words are used up by an attempt that was judged, not by one that was cut short.
-                "note": note if result.failure_class in _CUT_SHORT else None,
-                "completed_at": wall if status is Status.COMPLETED else None,
-                "wall": wall,
-            },
-        )
-        if status is Status.COMPLETED:
-            self._db.change(SQL["free_dependents"], {"task": task, "wall": wall})
-        self._event(
-            move.event,
-            _told(result, move),
-            task=task,
-            task_id=task_id,
-            attempt=attempt,
-            worker_id=worker_id,
-            data={"outcome": result.outcome, "failure_class": result.failure_class},
-        )
-        if agent_cli is not None:
-            self._mind_provider(attempt, agent_cli, claimed_at, result)
-        return move
-
-    def _close(self, attempt: str, result: AttemptResult, wall: int, keep_results: bool) -> None:
-        values: dict[str, object] = {
-            "attempt": attempt,
-            "wall": wall,
-            "outcome": result.outcome,
-            "failure_class": result.failure_class,
-            "error": result.error,
-        }
-        if keep_results:
-            self._db.change(SQL["close_attempt_briefly"], values)
-            return
-        values |= {
-            "exit_code": result.exit_code,
-            "builder_session_id": result.builder_session_id,
-            "validator_session_id": result.validator_session_id,
-            "builder_result": to_json(result.builder_result),
-            "check_results": to_json(result.check_results),
-            "validator_result": to_json(result.validator_result),
-            "must_fix": to_json(list(result.must_fix)) if result.must_fix else None,
-            "base_sha": result.base_sha,
-            "head_sha": result.head_sha,
-            "tokens": result.tokens,
-            "cost_usd": result.cost_usd,
-        }
-        self._db.change(SQL["close_attempt"], values)
-
-    def _mind_provider(self, attempt: str, agent_cli: str, claimed_at: int, result: AttemptResult) -> None:
-        if result.trouble is not None and result.failure_class in (FailureClass.PROVIDER, FailureClass.SETUP):
-            self._hold_provider(attempt, agent_cli, result.trouble, claimed_at)
-        elif result.outcome is Outcome.PASSED or result.failure_class is FailureClass.QUALITY:
-            self._db.change(SQL["clear_hold_after_success"], {"agent_cli": agent_cli, "session_began": claimed_at})
-
-    def _hold_provider(self, attempt: str, agent_cli: str, trouble: Trouble, session_began: int) -> None:
-        wall = self._clock.wall_ms()
-        known = self._db.row(SQL["hold_of"], {"agent_cli": agent_cli})
-        since, step, probe = known or (0, 0, None)
-        if known is not None and probe != attempt and session_began <= since:
-            return  # told by a session that began before the hold: the same trouble, not one more of it
-        hold = next_hold(trouble, step=step, rng=self._rng)
-        wait_ms = None if hold.wait_s is None else round(hold.wait_s * 1000)
-        self._db.change(
-            SQL["put_hold"],
-            {
-                "agent_cli": agent_cli,
-                "kind": hold.kind,
-                "reason": trouble.text,
-                "wall": wall,
-                "until_at": None if wait_ms is None else wall + wait_ms,
-                "until_mono": None if wait_ms is None else self._clock.mono_ms() + wait_ms,
-                "step": hold.step,
-            },
-        )
-        until = "until a person resumes" if hold.wait_s is None else f"for {hold.wait_s:.0f} s"
-        self._event("provider_hold", f"{agent_cli} is held {until}: {trouble.text}", data={"kind": hold.kind})
-
-
-def _told(result: AttemptResult, move: Move) -> str:
-    """One line for the log: what happened and what comes of it."""
-    parts = [result.error.splitlines()[0][:300]] if result.error else []
-    if move.due_in_s is not None:
-        parts.append(f"again in {move.due_in_s:.0f} s")
-    elif move.event == "retry_scheduled":
-        parts.append("again at once")
-    return "; ".join(parts) or str(result.outcome)

@@ -18,7 +18,7 @@ from swarm_shared.processes import ProcessId
 from swarm_shared.sql import SQL
 from swarm_shared.store.base import Family, from_json, to_json
 from swarm_shared.store.policy import AttemptResult, Budgets
-from swarm_shared.store.queue import Settlement
+from swarm_shared.store.settlement import Settlement
 
 # Longer than the worst wait of a healthy, busy queue, so that only a stuck writer is taken for one.
 WRITABLE_WITHIN_S = 0.5

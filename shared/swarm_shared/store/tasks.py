@@ -35,11 +35,15 @@ class Tasks(Family):
         return self._shown(rows[0])
 
     def spec(self, task: int) -> TaskSpec:
-        """The task as its file states it."""
-        rows = self._db.dicts(SQL["task_row_by_seq"], {"task": task})
-        if not rows:
+        """The task as its file states it; its status there is not kept.
+
+        Raises:
+            NotFound: No such task.
+        """
+        body = self._db.value(SQL["definition"], {"task": task})
+        if body is None:
             raise NotFound(f"no task with number {task}")
-        return self._spec(rows[0])
+        return spec_from_definition(from_json(body))
 
     def page(
         self,

@@ -1,0 +1,204 @@
+"""Git runs as we say, whatever the person's settings and environment say."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from repositories import Desk, Sandbox
+from trees import wait_until
+
+from swarm_shared.git.diffs import diff
+from swarm_shared.git.errors import GitFailed, GitTimeout, GitUnusable, RepositoryBusy
+from swarm_shared.git.integration import Integration
+from swarm_shared.git.land_into import land_into
+from swarm_shared.git.locks import repository_lock
+from swarm_shared.git.process import run_process
+from swarm_shared.git.runner import Git
+from swarm_shared.git.snapshot import take_snapshot
+from swarm_shared.procfs import read_stat
+
+HOSTILE = """
+[user]
+    name = Ada Person
+    email = ada@example.org
+[commit]
+    gpgsign = true
+[tag]
+    gpgsign = true
+[gpg]
+    program = /nonexistent/gpg
+[core]
+    hooksPath = {hooks}
+    safecrlf = true
+    autocrlf = input
+    quotePath = true
+    fsmonitor = {hooks}/fsmonitor
+[status]
+    showUntrackedFiles = no
+[merge]
+    ff = only
+    autoStash = true
+    verifySignatures = true
+[diff]
+    noprefix = true
+    external = /bin/false
+    mnemonicPrefix = true
+[color]
+    ui = always
+[branch]
+    autoSetupMerge = always
+[core]
+    splitIndex = true
+[submodule]
+    recurse = true
+"""
+
+
+def hostile_settings(folder: Path) -> str:
+    """Every hook fails and leaves a note, signing cannot work, and output is not what programs expect."""
+    hooks = folder / "hooks"
+    hooks.mkdir(parents=True)
+    names = ("pre-commit", "post-checkout", "post-merge", "post-commit", "reference-transaction", "fsmonitor")
+    for name in (*names, "pre-merge-commit", "prepare-commit-msg", "commit-msg", "post-index-change"):
+        (hooks / name).write_text(f"#!/bin/sh\necho {name} >> '{folder}/called'\nexit 1\n")
+        (hooks / name).chmod(0o755)
+    return HOSTILE.format(hooks=hooks)
+
+
+def git_at(folder: Path, **environ: str) -> Git:
+    return Git(cwd=folder, environ={**os.environ, **environ})
+
+
+def has_ended(pid: int) -> bool:
+    stat = read_stat(pid)
+    return stat is None or stat.ended
+
+
+def test_a_failure_says_which_command_where_and_what_git_said(tmp_path: Path) -> None:
+    with pytest.raises(GitFailed, match=r"git rev-parse failed in .*not a git repository") as caught:
+        git_at(tmp_path, GIT_CEILING_DIRECTORIES=str(tmp_path.parent)).ask("rev-parse", "HEAD")
+    assert caught.value.hint
+    assert caught.value.exit_code == 6
+
+
+def test_a_command_that_does_not_end_is_killed_with_what_it_started(tmp_path: Path) -> None:
+    started = tmp_path / "pid"
+    began = time.monotonic()
+    with pytest.raises(GitTimeout):
+        git_at(tmp_path).ask("-c", f"alias.wait=!echo $$ > {started}; sleep 1000 & wait", "wait", timeout_s=0.5)
+    assert time.monotonic() - began < 20
+    wait_until(lambda: has_ended(int(started.read_text())), "the shell to end")
+
+
+def test_output_beyond_a_limit_is_cut_and_the_command_ended(tmp_path: Path) -> None:
+    answer = git_at(tmp_path).ask("-c", "alias.yes=!yes", "yes", limit_bytes=100_001)
+    assert answer.truncated
+    assert len(answer.out) == 100_001
+
+
+def test_output_below_a_limit_is_whole_and_its_exit_code_counts(tmp_path: Path) -> None:
+    answer = git_at(tmp_path).ask("version", limit_bytes=1000)
+    assert (answer.truncated, answer.out[:11]) == (False, b"git version")
+    with pytest.raises(GitFailed):
+        git_at(tmp_path).ask("rev-parse", "--nonsense", limit_bytes=1000)
+
+
+def test_a_silent_command_with_a_limit_is_killed_in_time_too(tmp_path: Path) -> None:
+    with pytest.raises(GitTimeout):
+        git_at(tmp_path).ask("-c", "alias.wait=!sleep 1000", "wait", limit_bytes=10, timeout_s=0.3)
+
+
+def test_a_missing_git_and_a_missing_folder_are_told_apart(tmp_path: Path) -> None:
+    with pytest.raises(GitUnusable, match="is not there"):
+        git_at(tmp_path / "gone").ask("version")
+
+    def no_git(command: list[str], **how: object) -> object:
+        return run_process(["git-that-nobody-has", *command[1:]], **how)  # type: ignore[arg-type]
+
+    with pytest.raises(GitUnusable, match="cannot be started"):
+        Git(cwd=tmp_path, run=no_git).ask("version")  # type: ignore[arg-type]
+
+
+def test_what_a_calling_git_left_in_the_environment_leads_nowhere(tmp_path: Path) -> None:
+    """A worker may have been started by a hook of another repository."""
+    ours, other = Desk(tmp_path / "ours"), Desk(tmp_path / "other")
+    foreign = {
+        "GIT_DIR": str(other.root / ".git"),
+        "GIT_WORK_TREE": str(other.root),
+        "GIT_INDEX_FILE": str(other.root / ".git" / "index"),
+        "GIT_OBJECT_DIRECTORY": str(other.root / ".git" / "objects"),
+        "GIT_CONFIG_PARAMETERS": "'core.bare=true'",
+        "GIT_PREFIX": "deep/",
+    }
+    git = Git(cwd=ours.root, environ={**ours.env, **foreign})
+    assert git.line("rev-parse", "--show-toplevel") == str(ours.root)
+    assert git.line("rev-parse", "HEAD") == ours.base
+
+
+def test_nothing_can_prompt(tmp_path: Path) -> None:
+    answer = run_process(
+        ["sh", "-c", "if (: < /dev/tty) 2>/dev/null; then echo terminal; else echo none; fi; cat"],
+        cwd=tmp_path,
+        env=os.environ,
+        timeout_s=20,
+    )
+    assert answer.out == b"none\n"
+
+
+def test_messages_come_in_one_language(tmp_path: Path) -> None:
+    sandbox = Sandbox(tmp_path / "box")
+    git = Git(cwd=sandbox.root, environ={**sandbox.env, "LC_ALL": "de_DE.UTF-8", "LANGUAGE": "de"})
+    with pytest.raises(GitFailed, match="unknown revision|ambiguous argument|Needed a single revision"):
+        git.ask("rev-parse", "--verify", "nothing")
+
+
+def test_no_hook_no_signature_and_no_setting_of_the_person_gets_in_the_way(tmp_path: Path) -> None:
+    settings = hostile_settings(tmp_path)
+    desk = Desk(tmp_path / "desk")
+    desk.settings.write_text(settings)
+    desk.repo = desk.repository()
+    desk.trees.repository = desk.repo
+    integration = Integration(repository=desk.repo)
+    tip = integration.begin(desk.base)
+    tree = desk.open("t1")
+    desk.write({"new file.txt": "mine\r\n", "a.txt": "ONE\ntwo\nthree\n"}, at=tree.cwd)
+    work = take_snapshot(tree.checkout, safe="t1", base_sha=tree.base_sha, message="work")
+    changes = diff(desk.repo.git, tree.base_sha, work.head_sha)
+    assert "diff --git a/a.txt b/a.txt" in changes.text
+    assert "\x1b" not in changes.text
+    assert {file.path for file in changes.files} == {"a.txt", "new file.txt"}
+    merge = integration.plan_landing(work.head_sha, tip=tip, task_id="t1", attempt_id="u1", name="first")
+    assert merge.new is not None
+    integration.advance(merge.new, old=tip)
+    assert land_into(integration, "main").merge.new == merge.new
+    assert "gpgsig" not in desk.git("cat-file", "commit", merge.new)
+    assert not (tmp_path / "called").exists()
+    assert not desk.git("config", "--file", str(desk.root / ".git" / "config"), "--list").count("branch.swarm")
+
+
+def test_the_lock_outlives_us_as_long_as_the_command_it_protects(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    go_on = tmp_path / "go-on"
+    os.mkfifo(go_on)
+    held = threading.Event()
+    ended = threading.Event()
+
+    def work() -> None:
+        with repository_lock(desk.repo) as git:
+            held.set()
+            git.ask("-c", f"alias.wait=!cat {go_on}", "wait", timeout_s=60)
+        ended.set()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert held.wait(20)
+    with pytest.raises(RepositoryBusy):
+        desk.lock_is_free()
+    go_on.write_text("now")
+    assert ended.wait(20)
+    thread.join()
+    assert desk.lock_is_free()

@@ -1,0 +1,384 @@
+"""Whatever an agent does to its worktree, its work ends up in one commit on the task's branch."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from repositories import Desk
+
+from swarm_shared.git.diffs import Change
+from swarm_shared.git.ignored import large_ignored
+from swarm_shared.git.integration import Integration
+from swarm_shared.git.merging import unexplained_paths
+from swarm_shared.git.snapshot import Snapshot, take_snapshot
+from swarm_shared.git.task_worktrees import TaskWorktree
+from swarm_shared.git.undo import changes_since, undo_since
+
+
+class Bench(Desk):
+    """A desk with one task's worktree."""
+
+    def __init__(self, folder: Path, **how: object) -> None:
+        super().__init__(folder, **how)  # type: ignore[arg-type]
+        self.tree: TaskWorktree = self.open("t")
+        self.at = self.tree.cwd
+
+    def agent(self, *arguments: str) -> None:
+        self.git(*arguments, cwd=self.at)
+
+    def snap(self) -> Snapshot:
+        return take_snapshot(self.tree.checkout, safe="t", base_sha=self.tree.base_sha, message="work in progress\n")
+
+    def parents(self, sha: str) -> list[str]:
+        return self.git("rev-list", "--parents", "-n", "1", sha).split()[1:]
+
+    def contains(self, head: str, sha: str) -> bool:
+        return self.run("merge-base", "--is-ancestor", sha, head).returncode == 0
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def test_new_changed_and_deleted_files_are_committed(bench: Bench) -> None:
+    bench.write({"new/b.txt": "b", "debug.log": "ignored", ".gitignore": "*.log\n"}, at=bench.at)
+    (bench.at / "a.txt").unlink()
+    snapshot = bench.snap()
+    assert bench.sha("swarm/task/t") == snapshot.head_sha
+    assert bench.parents(snapshot.head_sha) == [bench.base]
+    assert bench.files(snapshot.head_sha) == (".gitignore", "new/b.txt")
+    assert (snapshot.changed, snapshot.created, snapshot.taken_in) == (True, True, ())
+
+
+def test_nothing_changed_makes_no_commit(bench: Bench) -> None:
+    snapshot = bench.snap()
+    assert (snapshot.head_sha, snapshot.changed, snapshot.created) == (bench.base, False, False)
+    assert not [ref for ref in bench.refs() if ref.startswith("refs/swarm/")]
+
+
+def test_what_the_agent_committed_itself_needs_no_further_commit(bench: Bench) -> None:
+    own = bench.commit({"b": "1"}, at=bench.at)
+    snapshot = bench.snap()
+    assert (snapshot.head_sha, snapshot.changed, snapshot.created) == (own, True, False)
+
+
+def test_a_change_that_was_taken_back_is_no_change_since_the_base(bench: Bench) -> None:
+    bench.commit({"b": "1"}, at=bench.at)
+    (bench.at / "b").unlink()
+    assert bench.snap().changed is False
+
+
+def test_the_worktree_and_its_index_are_not_touched(bench: Bench) -> None:
+    bench.write({"b": "1", "c": "2"}, at=bench.at)
+    bench.agent("add", "b")
+    index = bench.tree.checkout.git_dir / "index"
+    before = (index.read_bytes(), index.stat().st_mtime_ns)
+    bench.snap()
+    assert (index.read_bytes(), index.stat().st_mtime_ns) == before
+    assert [path.name for path in bench.tree.checkout.git_dir.glob("swarm-index-*")] == []
+
+
+def test_it_works_under_a_stale_index_lock(bench: Bench) -> None:
+    bench.write({"b": "1"}, at=bench.at)
+    (bench.tree.checkout.git_dir / "index.lock").touch()
+    assert bench.run("add", "-A", cwd=bench.at).returncode != 0
+    assert "b" in bench.files(bench.snap().head_sha)
+
+
+def test_it_runs_no_hook(bench: Bench) -> None:
+    hook = bench.root / ".git" / "hooks" / "pre-commit"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(f"#!/bin/sh\ntouch '{bench.folder}/called'\nexit 1\n")
+    hook.chmod(0o755)
+    bench.write({"b": "1"}, at=bench.at)
+    assert bench.run("commit", "-qam", "x", "--allow-empty", cwd=bench.at).returncode != 0, "the hook does not fail"
+    (bench.folder / "called").unlink()
+    assert bench.snap().created
+    assert not (bench.folder / "called").exists()
+
+
+@pytest.mark.parametrize("damage", ["missing", "garbage"])
+def test_it_works_without_a_usable_index(bench: Bench, damage: str) -> None:
+    bench.write({"b": "1"}, at=bench.at)
+    index = bench.tree.checkout.git_dir / "index"
+    index.unlink() if damage == "missing" else index.write_bytes(b"no index")
+    assert bench.files(bench.snap().head_sha) == (".gitignore", "a.txt", "b")
+    assert bench.open("t").head_sha == bench.sha("swarm/task/t")
+
+
+def test_a_branch_of_the_agent_s_own_is_followed(bench: Bench) -> None:
+    bench.agent("checkout", "-q", "-b", "feature/mine")
+    own = bench.commit({"b": "1"}, at=bench.at)
+    bench.write({"c": "uncommitted"}, at=bench.at)
+    snapshot = bench.snap()
+    assert bench.parents(snapshot.head_sha) == [own]
+    assert snapshot.taken_in == (own,)
+    assert {"b", "c"} <= set(bench.files(snapshot.head_sha))
+    assert bench.sha("feature/mine") == own
+    assert bench.git("symbolic-ref", "HEAD", cwd=bench.at) == "refs/heads/feature/mine", "the agent's HEAD was moved"
+    bench.open("t")
+    assert bench.git("symbolic-ref", "HEAD", cwd=bench.at) == "refs/heads/swarm/task/t"
+
+
+def test_commits_on_a_detached_head_beside_the_branch_are_both_kept(bench: Bench) -> None:
+    on_branch = bench.commit({"b": "1"}, at=bench.at)
+    bench.agent("checkout", "-q", "--detach", bench.base)
+    detached = bench.commit({"c": "1"}, at=bench.at)
+    snapshot = bench.snap()
+    assert bench.parents(snapshot.head_sha) == [on_branch, detached]
+    assert set(bench.files(snapshot.head_sha)) == {".gitignore", "a.txt", "c"}, "the files are those on disk"
+
+
+def test_an_orphan_branch_is_kept_with_or_without_a_commit(bench: Bench) -> None:
+    bench.agent("checkout", "-q", "--orphan", "fresh")
+    bench.write({"b": "1"}, at=bench.at)
+    assert bench.parents(bench.snap().head_sha) == [bench.base]
+    alone = bench.commit({"c": "1"}, at=bench.at)
+    assert alone in bench.parents(bench.snap().head_sha)
+
+
+def conflicting(bench: Bench) -> str:
+    """The agent changed a line that somebody else changed too; the other commit."""
+    bench.commit({"a.txt": "one\nagent\nthree\n"}, at=bench.at)
+    return bench.commit({"a.txt": "one\nother\nthree\n", "other.txt": "1"})
+
+
+def test_an_unfinished_rebase_is_committed_as_it_lies_there(bench: Bench) -> None:
+    conflicting(bench)
+    tip = bench.sha("swarm/task/t")
+    assert bench.run("rebase", "main", cwd=bench.at).returncode != 0
+    snapshot = bench.snap()
+    assert bench.contains(snapshot.head_sha, tip)
+    assert bench.contains(snapshot.head_sha, bench.sha("main"))
+    assert "<<<<<<<" in bench.show(f"{snapshot.head_sha}:a.txt")
+    again = bench.open("t")
+    assert "rebase" not in bench.git("status", cwd=again.cwd)
+    assert bench.git("status", "--porcelain", cwd=again.cwd) == ""
+
+
+def test_a_merge_that_was_resolved_but_not_committed_is_a_merge(bench: Bench) -> None:
+    """Without its second parent the same conflict would come back at landing."""
+    other = conflicting(bench)
+    assert bench.run("merge", "main", cwd=bench.at).returncode != 0
+    bench.write({"a.txt": "one\nboth\nthree\n"}, at=bench.at)
+    snapshot = bench.snap()
+    assert other in bench.parents(snapshot.head_sha)
+    integration = Integration(repository=bench.repo)
+    tip = integration.begin(other)
+    landing = integration.plan_landing(snapshot.head_sha, tip=tip, task_id="t", attempt_id="u", name="n")
+    assert landing.new is not None
+    assert bench.show(f"{landing.new}:a.txt") == "one\nboth\nthree\n"
+
+
+def test_a_merge_whose_files_were_put_back_is_not_called_merged(bench: Bench) -> None:
+    """Else landing would revert, without any conflict, all that the merge had brought."""
+    other = conflicting(bench)
+    assert bench.run("merge", "main", cwd=bench.at).returncode != 0
+    bench.agent("checkout", "-f", "HEAD", "--", ".")
+    bench.agent("rm", "-q", "--cached", "-f", "other.txt")
+    (bench.at / "other.txt").unlink()
+    assert (bench.tree.checkout.git_dir / "MERGE_HEAD").exists()
+    assert not bench.contains(bench.snap().head_sha, other)
+
+
+def test_a_squash_that_drops_the_other_side_is_noticed_at_landing(bench: Bench) -> None:
+    bench.commit({"b.txt": "mine"}, at=bench.at)
+    bench.commit({"other.txt": "theirs"})
+    bench.agent("reset", "-q", "--soft", "main")
+    bench.agent("commit", "-q", "--no-verify", "-m", "squashed")
+    snapshot = bench.snap()
+    integration = Integration(repository=bench.repo)
+    tip = integration.begin(bench.sha("main"))
+    landing = integration.plan_landing(snapshot.head_sha, tip=tip, task_id="t", attempt_id="u", name="n")
+    assert landing.new is not None
+    assert "other.txt" not in bench.files(landing.new), "git merges the loss without a conflict"
+    surprise = unexplained_paths(bench.repo.git, base=bench.base, head=snapshot.head_sha, tip=tip, merged=landing.new)
+    assert surprise == ("other.txt",)
+
+
+def test_a_branch_that_the_agent_deleted_or_rewound_loses_nothing(bench: Bench) -> None:
+    bench.write({"b": "1"}, at=bench.at)
+    first = bench.snap().head_sha
+    bench.agent("reset", "-q", "--hard", bench.base)
+    bench.write({"c": "1"}, at=bench.at)
+    second = bench.snap().head_sha
+    assert not bench.contains(second, first)
+    assert {f"refs/swarm/kept/t/{first}", f"refs/swarm/kept/t/{second}"} <= set(bench.refs())
+    bench.agent("checkout", "-q", "--detach")
+    bench.agent("update-ref", "-d", "refs/heads/swarm/task/t")
+    bench.write({"d": "1"}, at=bench.at)
+    assert {"c", "d"} <= set(bench.files(bench.snap().head_sha)), "the files are those on disk"
+
+
+def test_an_agent_that_deletes_its_git_link_does_not_lead_us_into_the_person_s_checkout(tmp_path: Path) -> None:
+    """The state directory may lie inside the project: git would find the project by looking upwards."""
+    bench = Bench(tmp_path)
+    inside = type(bench.trees)(bench.repo, bench.root / "tasks.db.swarm" / "worktrees")
+    tree = inside.open("u", bench.base, holder_is_dead=lambda _: True)
+    bench.write({"b": "1"}, at=tree.cwd)
+    (tree.cwd / ".git").unlink()
+    assert bench.git("rev-parse", "--show-toplevel", cwd=tree.cwd) == str(bench.root)
+    snapshot = take_snapshot(tree.checkout, safe="u", base_sha=bench.base, message="m")
+    assert bench.files(snapshot.head_sha) == (".gitignore", "a.txt", "b")
+    inside.open("u", bench.base, holder_is_dead=lambda _: True)
+    assert bench.git("symbolic-ref", "HEAD", cwd=tree.cwd) == "refs/heads/swarm/task/u"
+    assert bench.sha("main") == bench.base
+
+
+def test_an_agent_that_makes_its_worktree_a_repository_of_its_own_does_not_hide_its_work(bench: Bench) -> None:
+    (bench.at / ".git").unlink()
+    bench.agent("init", "-q")
+    bench.commit({"b": "1"}, at=bench.at)
+    snapshot = bench.snap()
+    assert set(bench.files(snapshot.head_sha)) == {".gitignore", "a.txt", "b"}
+    assert bench.parents(snapshot.head_sha) == [bench.base]
+    bench.open("t")
+    assert bench.git("symbolic-ref", "HEAD", cwd=bench.at) == "refs/heads/swarm/task/t"
+    assert (bench.tree.checkout.git_dir / "replaced-1.git" / "HEAD").exists()
+
+
+@pytest.mark.parametrize("committed", [False, True])
+def test_a_repository_that_the_agent_made_inside_goes_in_file_by_file(bench: Bench, committed: bool) -> None:
+    """`git add` takes it as a bare commit id, or fails over it altogether."""
+    inner = bench.at / "app"
+    inner.mkdir()
+    bench.git("init", "-q", cwd=inner)
+    bench.write({"main.py": "1", "x.tmp": "", ".gitignore": "*.tmp\n", "deep/er.py": "2"}, at=inner)
+    if committed:
+        bench.commit({}, at=inner)
+    bench.git("init", "-q", str(inner / "deeper"))
+    bench.write({"more.py": "3"}, at=inner / "deeper")
+    snapshot = bench.snap()
+    assert [(one.path, one.taken) for one in snapshot.embedded] == [("app", True)]
+    assert {"app/main.py", "app/.gitignore", "app/deep/er.py", "app/deeper/more.py"} <= set(
+        bench.files(snapshot.head_sha)
+    )
+    assert "app/x.tmp" not in bench.files(snapshot.head_sha)
+    again = bench.open("t")
+    assert (inner / "main.py").exists()
+    bench.write({"app/main.py": "changed"}, at=bench.at)
+    assert bench.show(f"{bench.snap().head_sha}:app/main.py") == "changed"
+    assert again.head_sha == snapshot.head_sha
+
+
+def test_a_clone_and_a_worktree_inside_stay_out_and_are_named(bench: Bench) -> None:
+    bench.agent("clone", "-q", str(bench.root), "vendor/lib")
+    bench.agent("worktree", "add", "-q", "-b", "theirs", "wt")
+    bench.write({"b": "1"}, at=bench.at)
+    snapshot = bench.snap()
+    assert sorted((one.path, one.taken) for one in snapshot.embedded) == [("vendor/lib", False), ("wt", False)]
+    assert bench.files(snapshot.head_sha) == (".gitignore", "a.txt", "b")
+    bench.open("t")
+    assert (bench.at / "vendor" / "lib" / "a.txt").exists(), "a clone with commits of its own was deleted"
+
+
+def test_a_submodule_that_the_agent_added_is_one(tmp_path: Path) -> None:
+    bench, other = Bench(tmp_path / "bench"), Desk(tmp_path / "other")
+    bench.agent("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(other.root), "sub")
+    snapshot = bench.snap()
+    assert snapshot.embedded == ()
+    assert "160000 commit" in bench.git("ls-tree", snapshot.head_sha, "sub")
+
+
+def test_links_and_modes_are_committed_and_special_files_are_not(bench: Bench) -> None:
+    import os
+
+    (bench.at / "link").symlink_to("nowhere")
+    os.mkfifo(bench.at / "pipe")
+    bench.write({"tool": "#!/bin/sh\n"}, at=bench.at)
+    (bench.at / "tool").chmod(0o755)
+    head = bench.snap().head_sha
+    listing = bench.git("ls-tree", head)
+    assert "120000 blob" in listing
+    assert "100755 blob" in listing
+    assert "pipe" not in listing
+
+
+def test_a_file_that_cannot_be_read_does_not_keep_the_others_out(bench: Bench) -> None:
+    bench.write({"good": "1", "secret": "2"}, at=bench.at)
+    (bench.at / "secret").chmod(0)
+    try:
+        (bench.at / "secret").read_text()
+    except PermissionError:
+        snapshot = bench.snap()
+        assert "good" in bench.files(snapshot.head_sha)
+        assert any("secret" in line for line in snapshot.refused)
+        bench.open("t")
+        assert (bench.at / "secret").exists(), "what is in no commit was deleted"
+    else:
+        pytest.skip("this user can read everything")
+
+
+def test_a_change_within_the_same_moment_and_size_is_seen(bench: Bench) -> None:
+    """Git trusts file times; a copied index must keep its own, by which git knows what is too fresh to trust."""
+    for number in range(20):
+        bench.write({"b": f"{number:04}"}, at=bench.at)
+        bench.agent("add", "b")
+        bench.write({"b": f"{number:04}"[::-1]}, at=bench.at)
+        assert bench.show(f"{bench.snap().head_sha}:b") == f"{number:04}"[::-1]
+
+
+def test_big_ignored_files_are_named(bench: Bench) -> None:
+    bench.write({"model.log": b"x" * 5000, "out/deep/big.bin": b"x" * 9000, "out/small": "x", "b": "1"}, at=bench.at)
+    found = large_ignored(bench.tree.checkout, at_least_bytes=1000)
+    assert [(one.path, one.size_bytes) for one in found] == [("out/deep/big.bin", 9000), ("model.log", 5000)]
+
+
+def test_commits_carry_the_person_s_name_or_ours(bench: Bench) -> None:
+    bench.write({"b": "1"}, at=bench.at)
+    assert bench.git("log", "-1", "--format=%an <%ae> %cn", bench.snap().head_sha) == (
+        "Ada Person <ada@example.org> Ada Person"
+    )
+    bench.settings.write_text("")
+    bench.write({"b": "2"}, at=bench.at)
+    assert bench.git("log", "-1", "--format=%an <%ae>", bench.snap().head_sha) == "Amplifier Swarm <swarm@localhost>"
+
+
+def test_what_a_validator_wrote_is_told_and_thrown_away(bench: Bench) -> None:
+    bench.write({"b": "mine", "keep.log": "ignored"}, at=bench.at)
+    head = bench.snap().head_sha
+    bench.open("t")
+    assert changes_since(bench.tree.checkout, head) == ()
+    bench.write({"a.txt": "tampered", "new/x": "1", "keep.log": "later"}, at=bench.at)
+    (bench.at / "b").unlink()
+    bench.agent("add", "new/x")
+    bench.agent("commit", "-q", "--no-verify", "-m", "by the validator")
+    thrown = undo_since(bench.tree.checkout, head, ref=bench.tree.ref)
+    assert {(one.change, one.path) for one in thrown} == {
+        (Change.MODIFIED, "a.txt"),
+        (Change.ADDED, "new/x"),
+        (Change.DELETED, "b"),
+    }
+    assert (bench.at / "b").read_text() == "mine"
+    assert not (bench.at / "new").exists()
+    assert (bench.at / "keep.log").read_text() == "later"
+    assert bench.sha("swarm/task/t") == head
+    assert changes_since(bench.tree.checkout, head) == ()
+
+
+def test_a_file_that_became_a_folder_is_put_back(bench: Bench) -> None:
+    (bench.at / "a.txt").unlink()
+    bench.write({"a.txt/inner": "1"}, at=bench.at)
+    undo_since(bench.tree.checkout, bench.base, ref=bench.tree.ref)
+    assert (bench.at / "a.txt").read_text() == "one\ntwo\nthree\n"
+
+
+def test_a_snapshot_of_a_repository_with_other_hashes(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, object_format="sha256")
+    bench.write({"b": "1"}, at=bench.at)
+    head = bench.snap().head_sha
+    assert len(head) == 64
+    integration = Integration(repository=bench.repo)
+    tip = integration.begin(bench.base)
+    landing = integration.plan_landing(head, tip=tip, task_id="t", attempt_id="u", name="n")
+    assert landing.new is not None
+    integration.advance(landing.new, old=tip)
+    assert integration.contains(head)
+
+
+def test_without_the_worktree_folder_nothing_is_recorded_as_deleted(bench: Bench) -> None:
+    shutil.rmtree(bench.at)
+    assert bench.open("t").leftover is None
