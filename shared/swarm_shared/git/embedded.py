@@ -36,7 +36,8 @@ def take_in(git: Git, top: Path, *, known: str) -> tuple[Embedded, ...]:
     links = _new_links(git, known)
     if links:
         git.ask("update-index", "--force-remove", "-z", "--stdin", stdin=join_items(links))
-    found = [Embedded(path=path, taken=_is_own_work(git, top / path)) for path in (*links, *_not_added(git))]
+    folders = dict.fromkeys((*links, *_not_added(git)))
+    found = [Embedded(path=path, taken=_is_own_work(git, top / path)) for path in folders]
     for one in found:
         if one.taken:
             files = _files_below(git, top, one.path)
@@ -60,7 +61,7 @@ def _new_links(git: Git, known: str) -> tuple[str, ...]:
 
 
 def _not_added(git: Git) -> tuple[str, ...]:
-    """Repositories without a commit, which git refused to add."""
+    """Repositories that are not in the index: above all those without a commit, which git refused to add."""
     others = git.items("ls-files", "--others", "--exclude-standard", "-z")
     return tuple(path.rstrip("/") for path in others if path.endswith("/"))
 

@@ -7,10 +7,9 @@ import shutil
 from pathlib import Path
 
 from swarm_shared.git.repository import Repository
-from swarm_shared.git.runner import Git, join_items
+from swarm_shared.git.runner import Git
 
 INCLUDE_FILE = ".worktreeinclude"
-_NONE_IGNORED = 1
 
 
 def copy_included(repository: Repository, worktree: Path) -> tuple[str, ...]:
@@ -35,11 +34,9 @@ def _named(git: Git, folder: Path) -> tuple[str, ...]:
     below = git.at(cwd=folder, git_dir=git.git_dir, work_tree=git.work_tree)
     # --full-name: below the top git would give paths from this folder on.
     listing = ("ls-files", "--others", "--ignored", "--full-name", "-z")
-    wanted = below.items(*listing, f"--exclude-from={folder / INCLUDE_FILE}")
-    files = [path for path in wanted if not path.endswith("/")]
-    if not files:
-        return ()
-    return git.items("check-ignore", "-z", "--stdin", stdin=join_items(files), ok=(0, _NONE_IGNORED))
+    named = below.items(*listing, f"--exclude-from={folder / INCLUDE_FILE}")
+    ignored = set(below.items(*listing, "--exclude-standard")) if named else set()
+    return tuple(path for path in named if path in ignored and not path.endswith("/"))
 
 
 def _copy(top: Path, worktree: Path, path: str) -> bool:

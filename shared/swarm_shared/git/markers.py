@@ -35,7 +35,7 @@ def conflict_markers(git: Git, base: str, head: str) -> tuple[Marker, ...]:
     for path in suspects:
         answer = git.ask(
             *("diff-tree", "-r", "-p", "-U0", "--no-renames", "--no-ext-diff", "--no-textconv", "--no-color"),
-            *(base, head, "--", path),
+            *(base, head, "--", f":(top,literal){path}"),
             limit_bytes=_FILE_LIMIT_BYTES,
             timeout_s=LONG_S,
         )

@@ -149,7 +149,7 @@ class Git:
         return split_items(self.ask(*arguments, stdin=stdin, ok=ok, timeout_s=LONG_S).out)
 
     def _command(self, arguments: Sequence[str], settings: Sequence[str]) -> list[str]:
-        command = ["git", "--literal-pathspecs"]
+        command = ["git"]
         for setting in (*_SETTINGS, *settings):
             command += ["-c", setting]
         return [*command, *arguments]

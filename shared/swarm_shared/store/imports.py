@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from swarm_shared.errors import InputError, StateError
-from swarm_shared.models import HoldReason, Status, TaskSpec
+from swarm_shared.errors import StateError
+from swarm_shared.models import Status, TaskSpec
 from swarm_shared.processes import ProcessId
 from swarm_shared.sql import SQL
-from swarm_shared.store.base import Family, to_json
-from swarm_shared.taskfile.definition import definition
+from swarm_shared.store.base import Family
+from swarm_shared.store.import_plan import NEVER_REWRITTEN, Planning
 
 AT_ONCE_ROWS = 2_000  # an import up to this size is one transaction
 BATCH_MS = 40  # a longer one gives the write lock back this often
@@ -25,7 +25,6 @@ CLEAR_BATCH_ROWS = 500
 READ_BATCH_ROWS = 2_000
 
 Progress = Callable[[int, int], None]
-_NEVER_REWRITTEN = frozenset({Status.CLAIMED, Status.IN_PROGRESS, Status.APPROVED, Status.LANDING, Status.COMPLETED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,16 +46,6 @@ class ImportResult:
             "unchanged": self.unchanged,
             "skipped": self.skipped,
         }
-
-
-@dataclass(slots=True)
-class _Plan:
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    links: list[dict[str, Any]] = field(default_factory=list)
-    imported: int = 0
-    updated: int = 0
-    unchanged: int = 0
-    reasons: list[str] = field(default_factory=list)
 
 
 class Imports(Family):
@@ -95,7 +84,7 @@ class Imports(Family):
                 f"task {running} runs: --clear would take it away under its agent",
                 hint="wait, or stop the swarm first; --force clears all the same",
             )
-        plan = self._plan(specs, clear)
+        plan = Planning(self._db, self._clock).plan(specs, clear=clear)
         result = ImportResult(
             total=len(specs),
             imported=plan.imported,
@@ -129,82 +118,6 @@ class Imports(Family):
                 self._abandon(row_id)
             finished += 1
         return finished
-
-    # ───── planning: reads only ─────
-
-    def _plan(self, specs: Sequence[TaskSpec], clear: bool) -> _Plan:
-        wanted = {spec.id for spec in specs}
-        existing = {} if clear else self._existing(wanted)
-        self._check_links(specs, wanted, clear)
-        chains = _chains(specs)
-        plan = _Plan()
-        for spec in specs:
-            body = to_json(_stored(spec)) or "{}"
-            known = existing.get(spec.id)
-            row = {
-                "kind": "task",
-                "id": spec.id,
-                "name": spec.name,
-                "phase": spec.phase,
-                "type": spec.type,
-                "status": _first_status(spec),
-                "priority": spec.priority,
-                "chain": chains[spec.id],
-                "estimated_hours": spec.estimated_hours,
-                "agent_cli": spec.agent_cli or "",
-                "max_retries": spec.max_retries,
-                "blockers": len(set(spec.dependencies)),
-                "hold_reason": HoldReason.AS_IMPORTED if spec.status is Status.HELD else None,
-                "body": body,
-            }
-            if known is None:
-                plan.imported += 1
-            else:
-                seq, status, is_open, chain, old_body = known
-                if old_body == body:
-                    plan.unchanged += 1
-                    if chain != chains[spec.id]:
-                        plan.rows.append({"kind": "chain", "seq": seq, "chain": chains[spec.id]})
-                    continue
-                if is_open or Status(status) in _NEVER_REWRITTEN:
-                    state = "runs" if is_open else f"is {status}"
-                    plan.reasons.append(f"{spec.id}: it {state} and is left as it is")
-                    continue
-                plan.updated += 1
-                row |= {"kind": "rewrite", "seq": seq}
-                row["keeps_priority"] = json.loads(old_body).get("priority") == json.loads(body).get("priority")
-            plan.rows.append(row)
-            if spec.dependencies or known is not None:
-                plan.links.append({"kind": "links", "id": spec.id, "needs": sorted(set(spec.dependencies))})
-        return plan
-
-    def _existing(self, wanted: set[str]) -> dict[str, tuple[int, str, bool, int, str]]:
-        found: dict[str, tuple[int, str, bool, int, str]] = {}
-        after = 0
-        while rows := self._db.rows(SQL["existing_tasks"], {"after": after, "limit": READ_BATCH_ROWS}):
-            for task_id, seq, status, is_open, _priority, chain, body in rows:
-                if task_id in wanted:
-                    found[task_id] = (seq, status, bool(is_open), chain, body)
-            after = rows[-1][1]
-        return found
-
-    def _check_links(self, specs: Sequence[TaskSpec], wanted: set[str], clear: bool) -> None:
-        """Refuse what would wait for ever, also by a circle that leads through tasks of the queue."""
-        needs: dict[str, list[str]] = {spec.id: list(spec.dependencies) for spec in specs}
-        outside = {needed for spec in specs for needed in spec.dependencies if needed not in wanted}
-        if outside:
-            known = set() if clear else self.known_ids()
-            missing = sorted(outside - known)
-            if missing:
-                raise InputError(f"unknown dependency {missing[0]!r}", hint="name a task of the file or of the queue")
-            for task_id, needed in self._db.rows(SQL["existing_needs"]):
-                if task_id not in wanted:
-                    needs.setdefault(task_id, []).append(needed)
-        circle = find_circle(needs)
-        if circle:
-            raise InputError(
-                "dependencies in a circle: " + " → ".join(circle), hint="take one of these dependencies out"
-            )
 
     # ───── writing ─────
 
@@ -326,7 +239,7 @@ class Imports(Family):
 
     def _rewrite(self, step: dict[str, Any]) -> None:
         row = self._db.row(SQL["task_state"], {"id": step["id"]})
-        if row is None or row[3] is not None or Status(row[2]) in _NEVER_REWRITTEN:
+        if row is None or row[3] is not None or Status(row[2]) in NEVER_REWRITTEN:
             return  # it started between planning and publishing: left as it is
         priority = row[11] if step["keeps_priority"] else step["priority"]
         values = {**step, "task": row[0], "priority": priority, "wall": self._clock.wall_ms()}
@@ -346,75 +259,3 @@ class Imports(Family):
     def _name_cli(self, step: dict[str, Any]) -> None:
         if step["agent_cli"]:
             self._db.change(SQL["add_agent_cli"], {"name": step["agent_cli"]})
-
-
-def _stored(spec: TaskSpec) -> dict[str, Any]:
-    """The definition without the status, which is the row's and changes."""
-    body = definition(spec)
-    body.pop("status", None)
-    return body
-
-
-def _first_status(spec: TaskSpec) -> Status:
-    if spec.status is Status.NOT_STARTED and spec.dependencies:
-        return Status.BLOCKED  # until the links are written, which count what is really open
-    return spec.status
-
-
-def _chains(specs: Sequence[TaskSpec]) -> dict[str, int]:
-    """For each task, how many tasks the longest chain below it has; long chains start first."""
-    waiting: dict[str, list[str]] = {}
-    for spec in specs:
-        for needed in set(spec.dependencies):
-            waiting.setdefault(needed, []).append(spec.id)
-    order: list[str] = []
-    open_needs = {spec.id: 0 for spec in specs}
-    for needed, dependents in waiting.items():
-        if needed in open_needs:
-            for dependent in dependents:
-                open_needs[dependent] += 1
-    ready = [task_id for task_id, n in open_needs.items() if n == 0]
-    while ready:
-        task_id = ready.pop()
-        order.append(task_id)
-        for dependent in waiting.get(task_id, ()):
-            open_needs[dependent] -= 1
-            if open_needs[dependent] == 0:
-                ready.append(dependent)
-    chains = {spec.id: 0 for spec in specs}
-    for task_id in reversed(order):
-        below = waiting.get(task_id)
-        if below:
-            chains[task_id] = 1 + max(chains[dependent] for dependent in below)
-    return chains
-
-
-def find_circle(needs: dict[str, list[str]]) -> list[str] | None:
-    """A circle of dependencies as a closed walk `a, b, a`, or None. Linear, without recursion."""
-    done: set[str] = set()
-    for start in needs:
-        if start in done:
-            continue
-        path: list[str] = []
-        on_path: set[str] = set()
-        stack: list[tuple[str, int]] = [(start, 0)]
-        while stack:
-            task_id, turn = stack.pop()
-            if turn == 0:
-                if task_id in done:
-                    continue
-                path.append(task_id)
-                on_path.add(task_id)
-            following = needs.get(task_id, [])
-            if turn < len(following):
-                stack.append((task_id, turn + 1))
-                needed = following[turn]
-                if needed in on_path:
-                    return [*path[path.index(needed) :], needed]
-                if needed not in done:
-                    stack.append((needed, 0))
-            else:
-                done.add(task_id)
-                on_path.discard(task_id)
-                path.pop()
-    return None
