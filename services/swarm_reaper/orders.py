@@ -14,7 +14,7 @@ from swarm_shared.errors import InputError, NotFound, SupervisorError, SwarmErro
 from swarm_shared.logs import event
 from swarm_shared.models import TASK_VERBS, Outcome, Verb
 from swarm_shared.store.carry_out import carry_out
-from swarm_shared.store.control import ControlRow
+from swarm_shared.store.control import ControlRow, NewestAttempt
 from swarm_shared.store.recovery import Ending, OpenAttempt
 from swarm_shared.store.steering import TaskRunning
 from swarm_shared.store.swarm import EMERGENCY_STOP
@@ -173,6 +173,8 @@ class Orders:
 
     def _is_overdue(self, row: ControlRow, attempt: OpenAttempt) -> bool:
         return attempt.worker.is_alive() is False or self._waited_ms(row) >= WORKER_ANSWERS_WITHIN_MS
+
+    # ───── answers ─────
 
     def _waited_ms(self, row: ControlRow) -> int:
         waiting = self._waiting.get(row.id)

@@ -24,21 +24,6 @@ _NESTED_MARK = "AMPLIFIER_SWARM_IN_"
 # still shows the environment of its parent.
 PASS_GAP_S = 0.5
 _DEATH_WAIT_S = 0.2
-# Names of programs that orphans go to, as the kernel shows them.
-_ADOPTERS = frozenset(
-    {
-        "systemd",
-        "init",
-        "tini",
-        "dumb-init",
-        "docker-init",
-        "catatonit",
-        "containerd-shim",
-        "conmon",
-        "supervisord",
-        "s6-svscan",
-    }
-)
 # What an environment begins with; a process that writes its title over it shows something else.
 _ASSIGNMENT = re.compile(rb"[^=\0\-][^=\0]*=")
 
@@ -99,7 +84,7 @@ def sweep(attempt_id: str, *, since: int = 0, others: Iterable[ProcessId] = ()) 
             found.append(ProcessId.here(pid, stat.start_time))
         elif stat.start_time >= since and _hides_marks(environment) and _is_ours(pid, stat):
             unknown.append(ProcessId.here(pid, stat.start_time))
-    unknown = [process for process in unknown if not _born_elsewhere(process, mark)]
+    unknown = [process for process in unknown if not _born_elsewhere(process, since, mark)]
     if unknown:
         trees = ([root, *descendants(root.pid)] for root in others if root.is_alive())
         accounted = {member for tree in trees for member in tree}
@@ -211,24 +196,22 @@ def _environment(pid: int) -> bytes | None:
         return None
 
 
-def _born_elsewhere(process: ProcessId, mark: re.Pattern[bytes]) -> bool:
-    """Whether a process whose environment says nothing has a parent that says enough: it shows no mark.
+def _born_elsewhere(process: ProcessId, since: int, mark: re.Pattern[bytes]) -> bool:
+    """Whether a process whose environment says nothing belongs to a session that is not the attempt's.
 
-    A browser's helpers overwrite their environments, and their parent does not. What adopts orphans is no parent in
-    this sense: init, a session's systemd, a container's init, supervisord, our own services.
+    A session is made, never joined, and a keeper and each agent are born in sessions of their own. So a session whose
+    leader is older than the worker, or shows an environment without the mark, is a stranger's: a browser's helpers
+    that wrote over their environments are known by it. Source: setsid(2); a session's number is not given out again
+    while anybody is in it.
     """
     stat = read_stat(process.pid)
-    while stat is not None and stat.parent > 1:
-        parent = read_stat(stat.parent)
-        if parent is None or parent.name in _ADOPTERS:
-            return False
-        environment = _environment(stat.parent)
-        if environment is None or not _ASSIGNMENT.match(environment):
-            stat = parent
-            continue
-        adopts = b"SUPERVISOR_ENABLED=" in environment or b"SWARM_OWNER=" in environment
-        return not adopts and not mark.search(environment)
-    return False
+    leader = read_stat(stat.session) if stat is not None else None
+    if stat is None or leader is None:
+        return False
+    if leader.start_time < since:
+        return True
+    environment = _environment(stat.session) if stat.session != process.pid else None
+    return environment is not None and bool(_ASSIGNMENT.match(environment)) and not mark.search(environment)
 
 
 def _is_ours(pid: int, stat: Stat) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fixed_time import ManualClock
+
 from swarm_shared.database import TaskDatabase
 from swarm_shared.models import FailureClass, Outcome, Role, Stage, Status, TaskSpec
 from swarm_shared.processes import ProcessId

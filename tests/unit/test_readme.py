@@ -83,6 +83,7 @@ def test_the_answers_of_the_manual_are_understood() -> None:
     builder, validator = (block.text for block in blocks("json"))
     for text, role in ((builder, Role.BUILDER), (validator, Role.VALIDATOR)):
         answer = find_answer(text, role)
+        assert answer is not None
         assert answer == json.loads(text)
         assert judge(answer, role).passed
 

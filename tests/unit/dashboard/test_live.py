@@ -7,12 +7,14 @@ import queue
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from dashboard_desk import DashboardDesk
 
 from swarm_dashboard.app import live_of
 from swarm_dashboard.live import QUEUE_LENGTH, Live, Subscriber, serve
+from swarm_dashboard.server import EndingWorker
 
 DEADLINE_S = 10.0
 
@@ -128,3 +130,16 @@ def test_the_end_wakes_a_page_that_waits() -> None:
     page.drop()
     thread.join(DEADLINE_S)
     assert time.monotonic() - began < 0.5
+
+
+def test_a_worker_that_is_told_to_stop_drops_its_pages(desk: DashboardDesk, live: Live) -> None:
+    worker = EndingWorker.__new__(EndingWorker)
+    worker.wsgi, worker.booted, worker.alive = desk.app, True, True
+    worker.method_queue = SimpleNamespace(defer=lambda *_: None)
+    page = live.follow(None)
+    worker.handle_exit(15, None)
+    deadline = time.monotonic() + DEADLINE_S
+    while not page.is_over:
+        assert time.monotonic() < deadline
+        page.next(0.01)
+    assert not worker.alive

@@ -12,9 +12,11 @@ from swarm_dashboard.access import Access
 from swarm_dashboard.config import DashboardConfig, config_from
 from swarm_dashboard.listening import address_of, open_listener
 from swarm_dashboard.masking import BLOT, Masking
+from swarm_dashboard.reader import Reader
 from swarm_dashboard.search import parse
 from swarm_shared.config import resolve
-from swarm_shared.errors import ConfigError
+from swarm_shared.database import TaskDatabase
+from swarm_shared.errors import ConfigError, DatabaseError
 from swarm_shared.models import Status
 
 
@@ -100,3 +102,27 @@ def test_a_query_is_read_into_its_parts() -> None:
     assert wanted.phase == "the build"
     assert wanted.id_prefix == "2.6"
     assert parse("").needs_search is False
+
+
+def test_what_reads_cannot_write(tmp_path: Path) -> None:
+    with TaskDatabase(tmp_path / "tasks.db"):
+        reader = Reader(tmp_path / "tasks.db", ManualClock())
+        with pytest.raises(DatabaseError):
+            reader().database.swarm.set_flag("paused", actor="test")
+        assert reader().database.swarm.flags() == {}
+        with reader.writing() as database:
+            database.swarm.set_flag("paused", actor="test")
+        assert "paused" in reader().database.swarm.flags()
+        reader.close()
+
+
+def test_a_replaced_database_is_opened_anew(tmp_path: Path) -> None:
+    path = tmp_path / "tasks.db"
+    TaskDatabase(path).close()
+    reader = Reader(path, ManualClock())
+    first = reader()
+    assert reader() is first
+    TaskDatabase(tmp_path / "other.db").close()
+    (tmp_path / "other.db").replace(path)
+    assert reader() is not first
+    reader.close()

@@ -154,6 +154,7 @@ def test_it_tells_where_it_is_and_answers_there(desk: QueueDesk, running: Runnin
 
 
 def test_it_listens_on_one_loopback_port_only(running: RunningDashboard) -> None:
+    wait_for(lambda: _answers(running.url + "/"))
     master = psutil.Process(running.process.pid)
     found = {
         (connection.laddr.ip, connection.laddr.port)

@@ -152,7 +152,7 @@ def test_nothing_can_prompt(tmp_path: Path) -> None:
 def test_messages_come_in_one_language(tmp_path: Path) -> None:
     sandbox = Sandbox(tmp_path / "box")
     git = Git(cwd=sandbox.root, environ={**sandbox.env, "LC_ALL": "de_DE.UTF-8", "LANGUAGE": "de"})
-    with pytest.raises(GitFailed, match="unknown revision|ambiguous argument|Needed a single revision"):
+    with pytest.raises(GitFailed, match="Needed a single revision"):
         git.ask("rev-parse", "--verify", "nothing")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -284,8 +285,6 @@ def test_a_submodule_that_the_agent_added_is_one(tmp_path: Path) -> None:
 
 
 def test_links_and_modes_are_committed_and_special_files_are_not(bench: Bench) -> None:
-    import os
-
     (bench.at / "link").symlink_to("nowhere")
     os.mkfifo(bench.at / "pipe")
     bench.write({"tool": "#!/bin/sh\n"}, at=bench.at)

@@ -25,12 +25,11 @@ Spawn = Callable[..., ProcessId]
 def spawn(monkeypatch: pytest.MonkeyPatch) -> Iterator[Spawn]:
     """Starts a sleeper with exactly this environment; the sweep sees only what this process started."""
     monkeypatch.setattr(module, "all_pids", lambda: [process.pid for process in descendants(os.getpid())])
-    # Orphans come to whoever adopts them: here that is this process.
-    monkeypatch.setattr(module, "_ADOPTERS", module._ADOPTERS | {Path("/proc/self/comm").read_text().strip()})
     children: list[subprocess.Popen[bytes]] = []
 
     def start(env: dict[str, str], *argv: str) -> ProcessId:
-        child = subprocess.Popen(argv or ["/bin/sleep", "1000"], env=env)
+        # In a session of its own, as what a keeper starts.
+        child = subprocess.Popen(argv or ["/bin/sleep", "1000"], env=env, start_new_session=True)
         children.append(child)
         if env:  # in the middle of its exec it would show none
             trees.wait_until(lambda: module._environment(child.pid), "the environment shows")
@@ -157,12 +156,28 @@ def test_an_unknown_process_is_named_kept_alive_and_stands_in_the_way(spawn: Spa
     assert bare.is_alive()
 
 
-def test_a_helper_without_an_environment_is_no_mystery_while_its_unmarked_parent_lives(
-    spawn: Spawn, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "_ADOPTERS", frozenset())  # this process is a browser now, its child a helper
-    spawn({})
-    assert kill(attempt(), deadline_s=5).gone
+def test_a_helper_without_an_environment_is_no_mystery_in_the_session_of_a_stranger(spawn: Spawn) -> None:
+    browser = spawn({"PATH": "/bin:/usr/bin"}, "/bin/sh", "-c", "env -i sleep 1000 & wait")
+    trees.wait_until(lambda: descendants(browser.pid), "the helper runs")
+    helper = descendants(browser.pid)[0]
+    trees.wait_until(lambda: module._environment(helper.pid) == b"", "it shows no environment")
+    assert helper not in sweep(attempt()).unknown
+    browser.kill(9)
+    trees.wait_until(lambda: browser.is_alive() is False, "the leader of its session is gone")
+    assert helper.is_alive()
+    helper.kill(9)
+
+
+def test_a_session_older_than_the_worker_is_not_the_attempts(spawn: Spawn, tmp_path: Path) -> None:
+    wait = f"while [ ! -e {tmp_path / 'go'} ]; do /bin/sleep 0.02; done; /bin/sleep 1000 & wait"
+    leader = spawn({}, "/bin/sh", "-c", wait)
+    trees.wait_until(lambda: SystemClock().mono_ms() / 10 > leader.start_time + 2, "a tick has passed")
+    worker = spawn({"PATH": "/bin"})
+    (tmp_path / "go").touch()
+    trees.wait_until(lambda: any(p.start_time >= worker.start_time for p in descendants(leader.pid)), "the helper runs")
+    helper = [p for p in descendants(leader.pid) if p.start_time >= worker.start_time][-1]
+    assert helper not in sweep(attempt(), since=worker.start_time).unknown
+    helper.kill(9)
 
 
 def test_a_recorded_process_of_another_pid_namespace_is_never_called_gone(spawn: Spawn) -> None:

@@ -1,0 +1,1 @@
+"""The dashboard: reads the database, writes only control rows."""

@@ -1,0 +1,83 @@
+"""`swarm-dashboard`: look at the swarm in a browser and steer it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Any
+
+import click
+
+from swarm_dashboard.config import DashboardConfig, config_from
+from swarm_dashboard.listening import address_of, open_listener
+from swarm_shared import logs
+from swarm_shared.config import resolve
+from swarm_shared.database import TaskDatabase
+from swarm_shared.entry import exit_code_of
+from swarm_shared.options import setting
+from swarm_shared.processes import ProcessId, owner_from
+
+SERVICE = "dashboard"
+_log = logging.getLogger("swarm_dashboard")
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@setting("db")
+@setting("dashboard_port", "--port", "--dashboard-port")
+@setting("dashboard_host", "--host")
+@click.option("-v", "--verbose", is_flag=True, help="Log more.")
+@click.version_option(version("amplifier-swarm"), prog_name="swarm-dashboard")
+def command(verbose: bool, **flags: Any) -> None:
+    """Serve the dashboard of one database until it is told to stop.
+
+    \b
+    Example: swarm-dashboard --db tasks.db --port 9000
+    """
+    logs.configure(verbose=verbose)
+    config = config_from(resolve(flags), verbose=verbose)
+    _serve(config)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `swarm-dashboard`; its exit code."""
+    return exit_code_of(command, argv, name="swarm-dashboard")
+
+
+def _serve(config: DashboardConfig) -> None:
+    # The importing of gunicorn and Flask comes after the settings are known to be good: a wrong one is told at once.
+    from swarm_dashboard.server import Server
+
+    listener = open_listener(config)
+    host, port = address_of(listener)
+    url = f"http://{host}:{port}/"
+    mine = ProcessId.mine()
+    # Closed again before the fork: a connection must not be carried over one.
+    with TaskDatabase(config.db) as database:
+        database.swarm.register_service(SERVICE, mine, {"port": port, "url": url})
+        token = config.own_token or database.swarm.dashboard_token()
+    link = url if config.open_to_all else f"{url}#t={token}"
+    logs.event(_log, "dashboard_started", link=link, db=config.db, pid=mine.pid)
+    if not config.is_loopback:
+        logs.event(_log, "dashboard_exposed", level=logging.WARNING, host=config.host, to="everybody with the token")
+    try:
+        Server(config, listener, _owners()).run()
+    finally:
+        # Also the forked worker passes here, on its way out after a failed start.
+        if ProcessId.mine() == mine:
+            with TaskDatabase(config.db, create=False) as database:
+                database.swarm.end_service(SERVICE, mine)
+
+
+def _owners() -> list[ProcessId]:
+    """Whom this process must not outlive: `start`, and supervisord when it runs us."""
+    owners = [owner_from(os.environ)]
+    if "SUPERVISOR_ENABLED" in os.environ:
+        owners.append(ProcessId.of(os.getppid()))
+    return [owner for owner in owners if owner is not None]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,38 @@
+"""Which verbs make sense on a task as it stands, so that only those have buttons; they may still be refused later."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from swarm_shared.models import HoldReason, Status, Verb
+from swarm_shared.store.steering import RUNNING, WAITING
+
+_RED_STOPPED = frozenset({Status.FAILED, Status.HELD, Status.CANCELLED})
+
+
+def verbs_for(row: Mapping[str, Any]) -> list[str]:
+    """The verbs for a task, the likeliest first, from its `status` and `hold_reason`."""
+    status = Status(row["status"])
+    if status in RUNNING:
+        return [Verb.KILL, Verb.CANCEL]
+    if status in WAITING:
+        return [Verb.HOLD, Verb.PRIORITIZE, Verb.CANCEL]
+    match status:
+        case Status.HELD if row["hold_reason"] == HoldReason.OBJECTION:
+            return [Verb.RETRY, Verb.APPROVE, Verb.REJECT, Verb.RELEASE, Verb.PRIORITIZE, Verb.CANCEL]
+        case Status.HELD:
+            return [Verb.RETRY, Verb.RELEASE, Verb.REJECT, Verb.PRIORITIZE, Verb.CANCEL]
+        case Status.FAILED:
+            return [Verb.RETRY, Verb.CANCEL]
+        case Status.COMPLETED:
+            return [Verb.RETRY, Verb.REJECT]
+        case Status.CANCELLED:
+            return [Verb.RETRY]
+        case _:
+            return [Verb.CANCEL]
+
+
+def chain_is_broken(row: Mapping[str, Any], needs: list[dict[str, Any]]) -> bool:
+    """Whether a blocked task waits for one that will not complete by itself: then retry means the whole chain."""
+    return row["status"] == Status.BLOCKED and any(need["status"] in _RED_STOPPED for need in needs)

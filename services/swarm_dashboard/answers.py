@@ -1,0 +1,73 @@
+"""The JSON that goes out: one shape for errors, secrets masked in everything, and errors of any kind turned into it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+from typing import Any
+
+from flask import Flask, Response
+from werkzeug.exceptions import HTTPException
+
+from swarm_dashboard.masking import Masking
+from swarm_shared import logs
+from swarm_shared.errors import DatabaseError, InputError, NotFound, StateError, SwarmError
+
+MAX_BODY_BYTES = 1024 * 1024
+_log = logging.getLogger(__name__)
+_STATUS = {NotFound: 404, InputError: 400, StateError: 409, DatabaseError: 503}
+_CODE = {NotFound: "not_found", InputError: "bad_input", StateError: "not_allowed", DatabaseError: "database"}
+
+
+def answer(masking: Masking, body: Any, status: int = 200) -> Response:
+    """A JSON response with secrets masked at every depth."""
+    return _json(masking.mask(body), status)
+
+
+def refusal(status: int, code: str, message: str, hint: str | None = None) -> Response:
+    """An error in the one shape that errors have."""
+    return _json({"error": {"code": code, "message": message, "hint": hint}}, status)
+
+
+def install(app: Flask) -> None:
+    """Answer every error in that shape; what we did not expect shows an id only, its traceback is in the log."""
+
+    @app.errorhandler(SwarmError)
+    def expected(error: SwarmError) -> Response:
+        kind = next((k for k in _STATUS if isinstance(error, k)), None)
+        if kind is None:
+            return unexpected(error)
+        return refusal(_STATUS[kind], _CODE[kind], error.message, error.hint)
+
+    @app.errorhandler(HTTPException)
+    def routing(error: HTTPException) -> Response:
+        status, code, message = _plain(error)
+        return refusal(status, code, message)
+
+    @app.errorhandler(Exception)
+    def unexpected(error: Exception) -> Response:
+        error_id = secrets.token_hex(4)
+        _log.error("%s", logs.line("request_failed", error_id=error_id), exc_info=error)
+        return refusal(500, "internal", f"something went wrong here ({error_id})", "the log has this id")
+
+
+def dumps(body: Any) -> str:
+    """Compact JSON in ASCII, so that lone surrogates in a text cannot break the encoding."""
+    return json.dumps(body, separators=(",", ":"), allow_nan=False)
+
+
+def _json(body: Any, status: int) -> Response:
+    return Response(dumps(body), status=status, mimetype="application/json")
+
+
+def _plain(error: HTTPException) -> tuple[int, str, str]:
+    """An error of routing or parsing as (status, code, message), without the framework's page."""
+    status = error.code or 500
+    words = {
+        404: ("not_found", "there is nothing here"),
+        405: ("wrong_method", "not by this method"),
+        413: ("too_large", f"the body is larger than {MAX_BODY_BYTES} bytes"),
+    }
+    code, message = words.get(status, ("bad_request", "the request cannot be understood"))
+    return status, code, message

@@ -1,0 +1,85 @@
+"""The Flask app, put together: guard first, then the routes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from flask import Flask
+from werkzeug.routing import BaseConverter
+
+from swarm_dashboard import answers, api, guard, metrics, pages, socket_route, verbs
+from swarm_dashboard.access import Access
+from swarm_dashboard.config import DashboardConfig
+from swarm_dashboard.context import Context
+from swarm_dashboard.live import Live
+from swarm_dashboard.masking import Masking
+from swarm_dashboard.reader import Reader
+from swarm_shared.clock import Clock, SystemClock
+
+EXTENSION = "swarm_dashboard"
+
+
+class TaskIdConverter(BaseConverter):
+    """Any text, slashes included: ids of tasks are people's own words."""
+
+    regex = ".+?"
+    part_isolating = False
+
+
+def create_app(
+    config: DashboardConfig, *, clock: Clock | None = None, environ: Mapping[str, str] | None = None
+) -> Flask:
+    """Build the app; to be called after any fork.
+
+    Args:
+        environ: Whose key-like values are masked; the process's own unless given.
+    """
+    clock = clock or SystemClock()
+    reader = Reader(config.db, clock)
+    masking = Masking(os.environ if environ is None else environ)
+    access = Access(
+        lambda: config.own_token or _token_of(reader),
+        clock,
+        open_to_all=config.open_to_all,
+    )
+    context = Context(
+        config=config,
+        clock=clock,
+        reader=reader,
+        access=access,
+        live=Live(reader, masking, places=config.sockets),
+        masking=masking,
+    )
+    app = Flask("swarm_dashboard", static_folder=None)
+    app.config.update(MAX_CONTENT_LENGTH=answers.MAX_BODY_BYTES, PROVIDE_AUTOMATIC_OPTIONS=False)
+    # Added by hand, because the constructor would add it before OPTIONS is turned off.
+    app.static_folder = "static"
+    app.add_url_rule("/static/<path:filename>", "static", app.send_static_file)
+    app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False  # an id may hold two in a row
+    app.url_map.converters["task_id"] = TaskIdConverter
+    app.extensions[EXTENSION] = context
+    answers.install(app)
+    guard.install(app, config, access)
+    app.register_blueprint(pages.routes())
+    app.register_blueprint(api.routes(context))
+    app.register_blueprint(verbs.routes(context))
+    app.register_blueprint(metrics.routes(context))
+    socket_route.install(app, context)
+    return app
+
+
+def live_of(app: Flask) -> Live:
+    """The live part of an app, for whoever ends the process."""
+    context: Context = app.extensions[EXTENSION]
+    return context.live
+
+
+def _token_of(reader: Reader) -> str:
+    known = reader().database.swarm.meta("dashboard_token")
+    if known is None:
+        # The file was replaced by one that never had a dashboard.
+        with reader.writing() as database:
+            known = database.swarm.dashboard_token()
+    return known

@@ -1,0 +1,31 @@
+"""What the routes share within one process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Response
+
+from swarm_dashboard.access import Access
+from swarm_dashboard.answers import answer
+from swarm_dashboard.config import DashboardConfig
+from swarm_dashboard.live import Live
+from swarm_dashboard.masking import Masking
+from swarm_dashboard.reader import Reader
+from swarm_shared.clock import Clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """Made once per process, after the fork."""
+
+    config: DashboardConfig
+    clock: Clock
+    reader: Reader
+    access: Access
+    live: Live
+    masking: Masking
+
+    def answer(self, body: Any, status: int = 200) -> Response:
+        return answer(self.masking, body, status)

@@ -1,0 +1,52 @@
+"""Blots out secrets in what agents wrote: values of our own key-like variables, and well-known shapes of keys."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+BLOT = "‹masked›"
+MIN_SECRET_CHARS = 12  # shorter values are words, not keys
+_KEY_LIKE = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL", re.IGNORECASE)
+_SHAPES = "|".join(
+    (
+        r"sk-[A-Za-z0-9_-]{20,}",
+        r"gh[pousr]_[A-Za-z0-9]{30,}",
+        r"github_pat_[A-Za-z0-9_]{40,}",
+        r"glpat-[A-Za-z0-9_-]{20,}",
+        r"A(?:KIA|SIA)[0-9A-Z]{16}",
+        r"AIza[0-9A-Za-z_-]{35}",
+        r"xox[abeprs]-[A-Za-z0-9-]{10,}",
+        r"eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}",
+        r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
+    )
+)
+
+
+class Masking:
+    """Masks text, also inside lists and mappings."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        """Take the secrets to look for from an environment, by the names of its variables."""
+        values = {
+            value.strip()
+            for name, value in environ.items()
+            if _KEY_LIKE.search(name) and len(value.strip()) >= MIN_SECRET_CHARS and "/" not in value[:1]
+        }
+        known = [re.escape(value) for value in sorted(values, key=len, reverse=True)]
+        self._pattern = re.compile("|".join([*known, _SHAPES]))
+
+    def text(self, text: str) -> str:
+        """The text with its secrets blotted out."""
+        return self._pattern.sub(BLOT, text)
+
+    def mask(self, value: Any) -> Any:
+        """The value with every text in it masked; keys of mappings too, which agents choose as well."""
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, Mapping):
+            return {self.text(str(key)): self.mask(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.mask(item) for item in value]
+        return value

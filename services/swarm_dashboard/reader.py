@@ -1,0 +1,76 @@
+"""Each thread's own read-only connection: a reading route cannot change anything, whatever its bugs."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from swarm_shared.clock import Clock
+from swarm_shared.database import TaskDatabase
+from swarm_shared.errors import DatabaseError
+from swarm_shared.store.browse import Browse
+from swarm_shared.store.session_log import SessionLog
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """An open database and the views that only the dashboard needs."""
+
+    database: TaskDatabase
+    browse: Browse
+    log: SessionLog
+    file: tuple[int, int]  # device and inode that were opened
+
+
+class Reader:
+    """Opens per thread and after any fork; opens again when the file was replaced."""
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        self.path = path
+        self.clock = clock
+        self._threads = threading.local()
+
+    def __call__(self) -> Reading:
+        """This thread's connection.
+
+        Raises:
+            DatabaseError: The file is gone or cannot be read.
+        """
+        known: Reading | None = getattr(self._threads, "reading", None)
+        file = self._file()
+        if known is not None and known.file == file:
+            return known
+        self.close()
+        database = TaskDatabase(self.path, create=False, read_only=True, clock=self.clock)
+        browse = Browse(database.connection, self.clock)
+        log = SessionLog(database.connection, self.clock)
+        fresh = Reading(database=database, browse=browse, log=log, file=file)
+        self._threads.reading = fresh
+        return fresh
+
+    def close(self) -> None:
+        """Close this thread's connection."""
+        known: Reading | None = getattr(self._threads, "reading", None)
+        if known is not None:
+            self._threads.reading = None
+            known.database.close()
+
+    @contextmanager
+    def writing(self) -> Iterator[TaskDatabase]:
+        """A short-lived connection that may write, for one control row."""
+        with TaskDatabase(self.path, create=False, clock=self.clock) as database:
+            yield database
+
+    def _file(self) -> tuple[int, int]:
+        try:
+            found = os.stat(self.path)
+        except OSError as error:
+            self.close()
+            raise DatabaseError(
+                f"no database at {self.path}", hint="create it with: amplifier-swarm import-tasks FILE"
+            ) from error
+        return found.st_dev, found.st_ino

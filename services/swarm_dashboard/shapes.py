@@ -1,0 +1,131 @@
+"""What the routes and the live socket show, gathered from the database into the shapes of the JSON interface."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from swarm_dashboard.actions import chain_is_broken, verbs_for
+from swarm_dashboard.reader import Reading
+from swarm_shared.clock import iso
+from swarm_shared.models import Group
+from swarm_shared.store.control import ControlRow
+from swarm_shared.store.session_log import LogPiece
+from swarm_shared.store.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED
+from swarm_shared.store.tasks import ETA_WINDOW_ATTEMPTS
+from swarm_shared.taskfile.definition import definition
+
+SHORT_LIST = 6
+MAX_EVENTS = 500
+MAX_LINKS = 200
+MAX_SESSIONS = 50
+MAX_ATTEMPTS = 100
+_STOPPING = (PAUSED, DRAINED, EMERGENCY_STOP, DISK_LOW)
+_OVER = ("stopped", "crashed")
+
+
+def status(reading: Reading) -> dict[str, Any]:
+    """Everything that the first screen shows, and what other programs ask of `/api/status`."""
+    database, browse = reading.database, reading.browse
+    now = database.clock.wall_ms()
+    staff = workers(reading)
+    alive = [w for w in staff if w["status"] not in _OVER]
+    flags = database.swarm.flags()
+    recent = browse.recent(SHORT_LIST)
+    summary = database.tasks.summary()
+    open_tasks = sum(summary["tasks"][g]["count"] for g in (Group.NOT_STARTED, Group.IN_PROGRESS))
+    return {
+        **summary,
+        "eta_s": database.tasks.eta_s(len(alive)) if open_tasks else None,
+        "eta_basis": {"passes": browse.recent_passes(ETA_WINDOW_ATTEMPTS), "workers": len(alive)},
+        "paused": any(name in flags for name in _STOPPING),
+        "flags": [
+            {"name": f.name, "set_at": iso(f.set_at), "actor": f.actor, "reason": f.reason} for f in flags.values()
+        ],
+        "holds": [
+            {
+                "agent_cli": h.agent_cli,
+                "kind": h.kind,
+                "reason": h.reason,
+                "since": iso(h.since),
+                "until": iso(h.until_at),
+            }
+            for h in database.swarm.holds()
+        ],
+        "workers": staff,
+        "running": [row | {"verbs": verbs_for(row)} for row in browse.running()],
+        "needs_you": _listed(recent["held"]),
+        "just_failed": _listed(recent["failed"]),
+        "just_finished": _listed(recent["completed"]),
+        "services": {
+            name: {"started_at": iso(s.started_at), "seen_at": iso(s.seen_at), "stopped_at": iso(s.stopped_at)}
+            for name, s in database.swarm.services().items()
+        },
+        "seq": database.events.last_id(),
+        "now": iso(now),
+    }
+
+
+def workers(reading: Reading) -> list[dict[str, Any]]:
+    """Every worker, also those that have ended, with the age of the heartbeat in seconds."""
+    now = reading.database.clock.wall_ms()
+    shown = []
+    for row in reading.database.workers.shown():
+        row.pop("keeper_pid", None)
+        age_s = round(max(0, now - row["last_heartbeat"]) / 1000, 1)
+        row |= {name: iso(row[name]) for name in ("started_at", "stopped_at", "last_heartbeat")}
+        shown.append(row | {"heartbeat_age_s": age_s, "alive": row["status"] not in _OVER})
+    return shown
+
+
+def task(reading: Reading, task_id: str) -> dict[str, Any]:
+    """A task with its attempts, sessions, links, definition and log, each list bounded.
+
+    Raises:
+        NotFound: No such task.
+    """
+    tasks, browse = reading.database.tasks, reading.browse
+    shown = tasks.get(task_id)
+    seq = shown["seq"]
+    attempts = tasks.attempts(seq)
+    links = browse.links(seq, limit=MAX_LINKS)
+    verbs = verbs_for(shown)
+    chain = chain_is_broken(shown, links["needs"])
+    kept = attempts[-MAX_ATTEMPTS:]
+    for attempt in kept:
+        attempt["sessions"] = reading.log.sessions(attempt["id"], limit=MAX_SESSIONS)
+    return {
+        **shown,
+        **links,
+        "attempts": kept,
+        "attempts_left_out": len(attempts) - len(kept),
+        "log": browse.events_of(seq, limit=MAX_EVENTS),
+        "definition": definition(tasks.spec(seq)),
+        "verbs": ["retry", *verbs] if chain else verbs,
+        "retry_is_chain": chain,
+        "now": iso(reading.database.clock.wall_ms()),
+    }
+
+
+def rows(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of a list with the verbs that their buttons offer."""
+    return [row | {"verbs": verbs_for(row)} for row in found]
+
+
+def control(row: ControlRow, now: int) -> dict[str, Any]:
+    """A control row; one that nobody took in time is shown as expired, whether or not somebody has marked it."""
+    shown = row.shown()
+    if row.status == "pending" and now > row.expires_at:
+        shown |= {"status": "expired"}
+    if shown["status"] == "expired":
+        shown["hint"] = "nobody took it: is the swarm running? amplifier-swarm doctor tells"
+    return shown
+
+
+def log_pieces(pieces: list[LogPiece]) -> list[Mapping[str, Any]]:
+    return [{"start": p.start, "end": p.end, "stream": p.stream, "text": p.text} for p in pieces]
+
+
+def _listed(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    keys = ("id", "name", "status", "group", "phase", "last_error", "hold_reason", "message", "at", "attempt_count")
+    return [{key: row[key] for key in keys} | {"verbs": verbs_for(row)} for row in found]

@@ -1,0 +1,61 @@
+// Talking to the server: the token in a header, answers as objects, errors as words.
+
+const TOKEN = "swarm-token";
+const FRAGMENT = /^#t=([\w~.-]+)$/;
+
+/** Take the token out of the address, where it must not stay, into this origin's storage. */
+export function keepToken() {
+  const found = FRAGMENT.exec(location.hash);
+  if (!found) return;
+  localStorage.setItem(TOKEN, found[1]);
+  history.replaceState(history.state, "", location.pathname + location.search);
+}
+
+export const hasToken = () => localStorage.getItem(TOKEN) !== null;
+export const useToken = (text) => localStorage.setItem(TOKEN, text.trim().replace(/^.*#t=/, ""));
+
+export class Refused extends Error {
+  constructor(status, code, message, hint) {
+    super(message);
+    Object.assign(this, { status, code, hint });
+  }
+}
+
+async function call(path, options) {
+  const headers = { Authorization: `Bearer ${localStorage.getItem(TOKEN) ?? ""}`, ...options.headers };
+  let response;
+  try {
+    response = await fetch(path, { ...options, headers, cache: "no-store", credentials: "omit" });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Refused(0, "unreachable", "the dashboard's server does not answer", "is it running?");
+  }
+  let body;
+  try {
+    body = await response.json();
+  } catch {
+    throw new Refused(response.status, "unreadable", `the server answered ${response.status} without words`);
+  }
+  if (!response.ok) throw new Refused(response.status, body.error?.code, body.error?.message, body.error?.hint);
+  return body;
+}
+
+export function get(path, parameters = {}, signal) {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(parameters)) {
+    if (value !== undefined && value !== null && value !== "") query.set(name, value);
+  }
+  const text = query.toString();
+  return call(text ? `${path}?${text}` : path, { signal });
+}
+
+const freshKey = () => [...crypto.getRandomValues(new Uint32Array(4))].map((n) => n.toString(36)).join("-");
+
+/** Ask for a change; sent twice by a shaky line, it still happens once. */
+export function post(path, body = {}) {
+  return call(path, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ idempotency_key: freshKey(), ...body }),
+  });
+}

@@ -1,0 +1,269 @@
+// The page as a whole: which screen the address means, what it shows, and when it is shown anew.
+
+import { get, hasToken, keepToken, useToken } from "./api.js";
+import { help } from "./dialogs.js";
+import { h, morph } from "./dom.js";
+import { duration, learnClock } from "./format.js";
+import { listen } from "./keys.js";
+import { Live } from "./live.js";
+import { command, empty, tickTimes } from "./pieces.js";
+import { onOutcome } from "./verbs.js";
+import * as audit from "./screens/audit.js";
+import * as now from "./screens/now.js";
+import * as task from "./screens/task.js";
+import * as tasks from "./screens/tasks.js";
+import * as workers from "./screens/workers.js";
+
+const RELOAD_GAP_MS = 700;
+const main = document.getElementById("main");
+const chip = document.getElementById("chip");
+const chipText = document.getElementById("chip-text");
+const searchBox = document.getElementById("search-box");
+const live = new Live();
+
+const shown = { screen: null, place: null, data: null, status: null, extra: {} };
+let place = null; // what the address means; `shown.place` is what the page shows
+let focusNext = false;
+let waiting = 0;
+let paused = false;
+let missed = 0;
+let loading = null;
+let loadedAt = 0;
+let reloadTimer = null;
+
+// ───── which screen ─────
+
+function placeOf(address) {
+  const query = address.searchParams;
+  const path = address.pathname;
+  if (path.startsWith("/tasks/") && path.length > 7) return { screen: task, id: decode(path.slice(7)), query };
+  const screen = { "/": now, "/tasks": tasks, "/workers": workers, "/audit": audit }[path.replace(/(.)\/+$/, "$1")];
+  return { screen: screen ?? now, query };
+}
+
+function decode(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+function open({ focus = false } = {}) {
+  place = placeOf(new URL(location.href));
+  focusNext = focus;
+  if (document.activeElement !== searchBox) searchBox.value = place.screen === tasks ? place.query.get("q") ?? "" : "";
+  for (const link of document.querySelectorAll("#nav a")) {
+    const current = link.dataset.screen === (place.screen === task ? "tasks" : place.screen.name);
+    if (current) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  document.title = `${place.screen.title(place)} · Amplifier Swarm`;
+  return show({ force: true });
+}
+
+/** Load what the address means now, and draw it; a later call takes over from one that still waits. */
+async function show({ force = false } = {}) {
+  if (!place) return;
+  loading?.abort();
+  loading = new AbortController();
+  const { signal } = loading;
+  clearTimeout(reloadTimer);
+  reloadTimer = null;
+  const wanted = place;
+  try {
+    const data = await wanted.screen.load(wanted, signal);
+    if (signal.aborted) return;
+    enter(wanted);
+    Object.assign(shown, { screen: wanted.screen, place: wanted, data });
+    loadedAt = Date.now();
+    draw({ force });
+    if (focusNext) {
+      scrollTo(0, 0);
+      main.focus({ preventScroll: true });
+    }
+    focusNext = false;
+  } catch (error) {
+    if (error.name !== "AbortError") complain(error, wanted);
+  }
+}
+
+/** Another screen or another task: nothing of the old one is kept. */
+function enter(wanted) {
+  if (shown.screen === wanted.screen && shown.place?.id === wanted.id) {
+    focusNext = false;
+    return;
+  }
+  shown.screen?.leave?.();
+  main.replaceChildren();
+}
+
+function complain(error, wanted) {
+  if (error.status === 401 || error.status === 429) askForToken(error);
+  else if (shown.place !== wanted) {
+    shown.screen?.leave?.();
+    shown.screen = null;
+    main.replaceChildren(h("div", { class: "screen" }, empty(h("strong", null, error.message), error.hint && ` – ${error.hint}`)));
+  }
+}
+
+function draw({ force = false } = {}) {
+  if (!shown.screen) return;
+  const counted = { count: 0, force };
+  const status = shown.status && { ...shown.status, ...shown.extra };
+  const view = shown.screen.view({ data: shown.data, status, place: shown.place, go });
+  morph(main, h("main", { id: "main", tabindex: "-1" }, view), counted);
+  waiting = counted.count;
+  drawChip();
+}
+
+function go(address) {
+  history.pushState(null, "", address);
+  open({ focus: true });
+}
+
+// ───── what is new ─────
+
+function reloadSoon() {
+  if (reloadTimer !== null) return;
+  const wait = Math.max(0, RELOAD_GAP_MS - (Date.now() - loadedAt));
+  reloadTimer = setTimeout(show, wait);
+}
+
+live.addEventListener("news", ({ detail }) => {
+  if (detail.status) {
+    shown.status = detail.status;
+    learnClock(detail.status.now);
+  }
+  if (paused) missed += 1;
+  else {
+    draw();
+    if (shown.screen === tasks || shown.screen === task || shown.screen === audit) reloadSoon();
+  }
+  drawChip();
+});
+live.addEventListener("state", () => drawChip());
+live.addEventListener("refused", ({ detail }) => askForToken(detail));
+onOutcome(() => show({ force: true }));
+
+function drawChip() {
+  const staleSince = live.staleSince;
+  const state = staleSince ? "stale" : paused ? "paused" : live.isOpen ? "live" : "polling";
+  const words = {
+    stale: () => `Stale for ${duration((Date.now() - staleSince) / 1000)}`,
+    paused: () => (missed ? `Paused, ${missed} waiting` : "Paused"),
+    live: () => (waiting ? `Live, ${waiting} waiting` : "Live"),
+    polling: () => "Polling",
+  }[state]();
+  if (chip.dataset.state !== state) chip.dataset.state = state;
+  if (chipText.textContent !== words) chipText.textContent = words;
+  chip.title = paused ? "Go on with live updates (Space)" : "Rows under the pointer do not move; click to pause all updates (Space)";
+  chip.setAttribute("aria-pressed", String(paused));
+}
+
+function togglePause() {
+  paused = !paused;
+  missed = 0;
+  if (!paused) {
+    draw();
+    reloadSoon();
+  }
+  drawChip();
+}
+
+// What waited for the pointer to leave is shown when it has left.
+for (const kind of ["pointerout", "focusout"]) {
+  main.addEventListener(kind, () => {
+    if (waiting && !paused) setTimeout(draw, 60);
+  });
+}
+setInterval(() => !paused && tickTimes(), 1_000);
+
+// ───── without the token ─────
+
+function askForToken(error) {
+  live.stop();
+  place = null;
+  shown.screen?.leave?.();
+  shown.screen = null;
+  const field = h("input", { "aria-label": "Link or token", placeholder: "Paste the link or the token", autocomplete: "off" });
+  const submit = (event) => {
+    event.preventDefault();
+    if (!field.value.trim()) return;
+    useToken(field.value);
+    location.reload();
+  };
+  main.replaceChildren(h("div", { class: "screen" }, h("section", { class: "card first" },
+    h("h1", null, error.status === 429 ? "Too many wrong tokens" : hasToken() ? "This link is not valid any more" : "This dashboard asks for its link"),
+    h("p", null, "It can stop and steer the swarm, so it only opens with its token. In a terminal, beside the database, type"),
+    h("p", null, command("amplifier-swarm dashboard")),
+    h("p", null, "and open the link that it prints. This browser then remembers it."),
+    h("form", { class: "token", onsubmit: submit }, field, h("button", { type: "submit", class: "primary" }, "Open")))));
+  chip.dataset.state = "stale";
+  chipText.textContent = "Locked";
+}
+
+// ───── start ─────
+
+function toggleTheme() {
+  const root = document.documentElement;
+  const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  root.dataset.theme = dark ? "light" : "dark";
+  localStorage.setItem("swarm-theme", root.dataset.theme);
+}
+
+function up() {
+  if (shown.screen !== task) return;
+  if (history.state?.inside) history.back();
+  else go("/tasks");
+}
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest?.("a[href]");
+  const plain = event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
+  if (!link || !plain || event.defaultPrevented || link.hasAttribute("download")) return;
+  const address = new URL(link.href);
+  if (address.origin !== location.origin || link.getAttribute("href").startsWith("#")) return;
+  event.preventDefault();
+  history.pushState({ inside: true }, "", address);
+  open({ focus: true });
+});
+addEventListener("popstate", () => open());
+document.getElementById("search").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const query = new URLSearchParams(shown.screen === tasks ? location.search : "");
+  query.delete("cursor");
+  if (searchBox.value.trim()) query.set("q", searchBox.value.trim());
+  else query.delete("q");
+  searchBox.blur();
+  go(`/tasks?${query}`);
+});
+document.getElementById("theme").addEventListener("click", toggleTheme);
+document.getElementById("help").addEventListener("click", help);
+chip.addEventListener("click", togglePause);
+listen({ go, up, theme: toggleTheme, pause: togglePause });
+
+async function start() {
+  keepToken();
+  try {
+    const { auth, database, ...status } = await get("/api/status");
+    shown.extra = { auth, database };
+    shown.status = status;
+    learnClock(status.now);
+    if (auth === "none") document.body.prepend(h("p", { class: "open-to-all" }, "This dashboard asks for no token: everybody on this machine can use it."));
+  } catch (error) {
+    if (error.status === 401 || error.status === 429) {
+      askForToken(error);
+      return;
+    }
+  }
+  live.start();
+  open();
+}
+
+addEventListener("hashchange", () => {
+  if (!location.hash.startsWith("#t=")) return;
+  keepToken();
+  location.reload();
+});
+start();

@@ -1,0 +1,69 @@
+// Numbers, times and words for people.
+
+let offset = 0;
+
+/** Learn how far this clock is from the server's. */
+export function learnClock(serverNow) {
+  offset = Date.parse(serverNow) - Date.now();
+}
+
+export const now = () => Date.now() + offset;
+
+const unit = (n, word) => `${n}\u00a0${word}`;
+
+/** Seconds as the two largest units: "3 h 20 min". */
+export function duration(seconds) {
+  const s = Math.max(0, Math.round(seconds));
+  if (s < 60) return unit(s, "s");
+  const m = Math.floor(s / 60);
+  if (m < 60) return s % 60 && m < 10 ? `${unit(m, "min")} ${unit(s % 60, "s")}` : unit(m, "min");
+  const hours = Math.floor(m / 60);
+  if (hours < 48) return m % 60 ? `${unit(hours, "h")} ${unit(m % 60, "min")}` : unit(hours, "h");
+  const days = Math.floor(hours / 24);
+  return hours % 24 && days < 10 ? `${unit(days, "d")} ${unit(hours % 24, "h")}` : unit(days, "d");
+}
+
+export const sinceSeconds = (iso) => (now() - Date.parse(iso)) / 1000;
+export const between = (from, to) => (Date.parse(to) - Date.parse(from)) / 1000;
+
+const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+const DAY = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
+
+/** A moment as a person here says it; the day only when it is not today. */
+export function moment(iso) {
+  if (!iso) return "–";
+  const when = new Date(iso);
+  const clock = CLOCK.format(when);
+  return when.toDateString() === new Date(now()).toDateString() ? clock : `${DAY.format(when)}, ${clock}`;
+}
+
+const COUNT = new Intl.NumberFormat();
+export const count = (n) => COUNT.format(n);
+const HOURS = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 });
+export const hours = (n) => unit(HOURS.format(n), "h");
+export const percent = (part) => unit(Math.floor(part * 100), "%");
+export const plural = (n, word, many = `${word}s`) => `${count(n)} ${n === 1 ? word : many}`;
+
+export function bytes(n) {
+  if (n < 1024) return unit(n, "B");
+  return n < 1024 * 1024 ? unit(Math.round(n / 1024), "KiB") : unit((n / 1024 / 1024).toFixed(1), "MiB");
+}
+
+const WORDS = {
+  not_started: "ready", blocked: "blocked", waiting_files: "waits for files", scheduled: "scheduled",
+  claimed: "claimed", in_progress: "in progress", approved: "approved", landing: "landing",
+  completed: "completed", failed: "failed", held: "held", cancelled: "cancelled",
+};
+export const statusWord = (status) => WORDS[status] ?? status;
+export const groupWord = (group) => (group === "not_started" ? "not started" : group.replace("_", " "));
+
+const HELD_BECAUSE = {
+  killed: "A person killed its agent.",
+  by_person: "A person holds it.",
+  crashed_repeatedly: "Its attempts crashed too often in a row.",
+  unreadable_answer: "Its agent gave no answer of the asked shape.",
+  not_proven_dead: "Processes of its last attempt are not proven gone.",
+  objection: "The validator objects.",
+  as_imported: "Its task file says held.",
+};
+export const heldBecause = (reason) => HELD_BECAUSE[reason] ?? "It needs a person.";

@@ -1,0 +1,93 @@
+// The live line: a WebSocket while it works, polling while it does not; says which, and since when.
+
+import { get, post } from "./api.js";
+
+const SILENT_MS = 40_000; // the server says something every 15 s
+const RETRY_MS = [250, 1_000, 2_000, 5_000];
+const POLL_MS = 2_000;
+const STALE_MS = 3_000;
+
+export class Live extends EventTarget {
+  #socket = null;
+  #seq = -1;
+  #failures = 0;
+  #heardAt = Date.now();
+  #lastStatus = 0;
+  #stopped = false;
+
+  start() {
+    this.#stopped = false;
+    this.#connect();
+    setInterval(() => this.#check(), 1_000);
+    addEventListener("pagehide", () => this.#socket?.close());
+    addEventListener("pageshow", (event) => event.persisted && this.#connect());
+  }
+
+  /** No token any more: asking on would only use up the tries. */
+  stop() {
+    this.#stopped = true;
+    this.#socket?.close();
+  }
+
+  get staleSince() {
+    return this.isOpen || Date.now() - this.#lastStatus < STALE_MS ? null : this.#heardAt;
+  }
+
+  get isOpen() {
+    return this.#socket?.readyState === WebSocket.OPEN;
+  }
+
+  async #connect() {
+    if (this.#stopped) return;
+    try {
+      const { ticket } = await post("/api/ticket");
+      const query = new URLSearchParams({ ticket, ...(this.#seq >= 0 && { since: this.#seq }) });
+      const socket = new WebSocket(`ws://${location.host}/ws?${query}`);
+      this.#socket = socket;
+      socket.onmessage = (event) => this.#hear(JSON.parse(event.data));
+      socket.onclose = () => this.#socket === socket && this.#again();
+    } catch (error) {
+      if (error.status === 401) return this.#refused(error);
+      this.#again();
+    }
+  }
+
+  #hear(message) {
+    this.#failures = 0;
+    this.#heardAt = Date.now();
+    if (message.type === "tick") return;
+    this.#seq = Math.max(this.#seq, message.seq);
+    const status = message.type === "status" ? message.data : message.status;
+    this.#lastStatus = Date.now();
+    this.dispatchEvent(new CustomEvent("news", { detail: { status, type: message.type } }));
+  }
+
+  #again() {
+    this.#socket = null;
+    const wait = RETRY_MS[Math.min(this.#failures, RETRY_MS.length - 1)];
+    this.#failures += 1;
+    setTimeout(() => this.#connect(), wait);
+    this.dispatchEvent(new Event("state"));
+  }
+
+  #check() {
+    if (this.isOpen && Date.now() - this.#heardAt > SILENT_MS) this.#socket.close();
+    if (!this.isOpen && !this.#stopped && Date.now() - this.#lastStatus > POLL_MS) this.#poll();
+    this.dispatchEvent(new Event("state"));
+  }
+
+  async #poll() {
+    try {
+      const status = await get("/api/status");
+      this.#heardAt = this.#lastStatus = Date.now();
+      this.dispatchEvent(new CustomEvent("news", { detail: { status, type: "poll" } }));
+    } catch (error) {
+      if (error.status === 401) this.#refused(error);
+    }
+  }
+
+  #refused(error) {
+    this.stop();
+    this.dispatchEvent(new CustomEvent("refused", { detail: error }));
+  }
+}

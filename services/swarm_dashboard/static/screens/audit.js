@@ -1,0 +1,39 @@
+// Audit: every request anybody made, and what became of it.
+
+import { get } from "../api.js";
+import { h } from "../dom.js";
+import { moment } from "../format.js";
+import { cell, empty, icon, table, taskLink } from "../pieces.js";
+
+export const name = "audit";
+export const title = () => "Audit";
+
+const GROUP = { done: "completed", refused: "failed", expired: "held", pending: "in_progress" };
+const OF_WORKERS = new Set(["drain", "restart_worker"]);
+
+export const load = ({ query }, signal) => get("/api/control", { before: query.get("before") }, signal);
+
+export function view({ data, place: { query } }) {
+  return h("div", { class: "screen" },
+    h("h1", { class: "unseen" }, "Audit"),
+    data.control.length ? h("section", { class: "card flush" },
+      table("audit", ["When", "Who", "What", "Target", "With", "Outcome"], data.control.map(row)))
+      : empty("Nobody has asked for anything yet. Every retry, kill, pause and the like will stand here."),
+    (data.cursor || query.get("before")) && h("nav", { class: "pager", "aria-label": "Pages" },
+      query.get("before") && h("a", { class: "button", href: "/audit" }, "Newest"),
+      data.cursor && h("a", { class: "button", href: `/audit?before=${data.cursor}` }, "Older")));
+}
+
+function row(entry) {
+  const argument = Object.entries(entry.argument).map(([key, value]) => (key === "note" ? `“${value}”` : `${key} ${value}`)).join(", ");
+  const target = !entry.target ? "the swarm" : OF_WORKERS.has(entry.verb) ? entry.target : taskLink(entry.target, null, { class: "id", "data-row": "" });
+  return h("tr", { key: entry.id },
+    cell("When", { class: "c-time" }, h("time", { title: entry.created_at }, moment(entry.created_at))),
+    cell("Who", { class: "c-worker" }, entry.actor),
+    cell("What", { class: "c-verb" }, entry.verb.replaceAll("_", " ")),
+    cell("Target", { class: "c-target" }, target),
+    cell("With", { class: "c-text" }, argument || "–"),
+    cell("Outcome", { class: "c-text" },
+      h("span", { class: "badge", "data-group": GROUP[entry.status] }, icon(GROUP[entry.status]), entry.status), " ",
+      h("span", { class: "quiet" }, entry.result ?? entry.hint ?? "")));
+}

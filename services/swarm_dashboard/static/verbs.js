@@ -1,0 +1,129 @@
+// Everything a person can ask for: what the button says, what it will do, and what became of it.
+
+import { get, post } from "./api.js";
+import { ask, confirm } from "./dialogs.js";
+import { h } from "./dom.js";
+import { Notice } from "./notices.js";
+import { plural } from "./format.js";
+
+const LOOK_MS = 300;
+const enc = encodeURIComponent;
+
+/** `does`: one sentence for people, from the task as shown. `before`: asks first; gives the body, or null to leave it. */
+export const TASK_VERBS = {
+  retry: {
+    label: "Retry",
+    kind: "primary",
+    does: (task) => task.retry_is_chain
+      ? "Makes the failed tasks that this one waits for ready again."
+      : "Makes it ready at once with fresh budgets; its history stays.",
+  },
+  kill: {
+    label: "Kill",
+    kind: "danger",
+    does: () => "Ends its agent and everything it started, then holds the task. What it wrote stays.",
+    before: (id) => confirm({
+      title: `Kill the agent of ${id}?`, text: "Its process tree is ended now, and the task is held. No retry is used up.",
+      yes: "Kill", danger: true }).then((yes) => (yes ? {} : null)),
+  },
+  cancel: {
+    label: "Cancel",
+    kind: "danger",
+    does: (task) => task.group === "in_progress"
+      ? "Ends its agent and takes the task out. Tasks that need it stay blocked."
+      : "Takes the task out. Tasks that need it stay blocked.",
+    before: (id) => confirm({
+      title: `Cancel ${id}?`, text: "It will not be done, and tasks that need it stay blocked. Retry brings it back.",
+      yes: "Cancel the task", danger: true }).then((yes) => (yes ? {} : null)),
+  },
+  hold: { label: "Hold", does: () => "Keeps it from starting until somebody releases it." },
+  release: { label: "Release", does: () => "Gives it back to the queue: ready, or blocked by what it needs." },
+  approve: {
+    label: "Approve",
+    kind: "primary",
+    does: () => "Takes the result in spite of the validator's objection; never past a red check.",
+  },
+  reject: {
+    label: "Reject…",
+    does: () => "Tries again with your words as what must be fixed.",
+    before: (id) => ask({ title: `Reject ${id}`, text: "What must be fixed?", yes: "Reject", wanted: true, long: true })
+      .then((note) => (note === null ? null : { note })),
+  },
+  prioritize: {
+    label: "Priority…",
+    does: () => "Changes its place in the queue: critical, high, medium, low or a number (smaller is sooner).",
+    before: (id, task) => ask({ title: `Priority of ${id}`, text: "critical, high, medium, low or a number", yes: "Set",
+      value: String(task.priority ?? ""), wanted: true }).then((priority) => (priority === null ? null : { priority })),
+  },
+};
+
+const outcomes = new EventTarget();
+/** Called when a request was carried out or refused, so that the screen shows it at once. */
+export const onOutcome = (listener) => outcomes.addEventListener("outcome", listener);
+
+/** Send a request and follow its control row until somebody has answered it. */
+async function request(title, path, body) {
+  const notice = new Notice(title);
+  try {
+    const { control_id: id } = await post(path, body);
+    notice.say("pending", "asked…");
+    for (;;) {
+      const row = await get(`/api/control/${id}`);
+      if (row.status !== "pending") {
+        notice.say(row.status, row.status === "done" ? row.result : `${row.status}: ${row.result ?? row.hint}`);
+        break;
+      }
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    }
+  } catch (error) {
+    notice.say("refused", [error.message, error.hint].filter(Boolean).join(" – "));
+  }
+  outcomes.dispatchEvent(new Event("outcome"));
+}
+
+export async function doTask(verb, task, body) {
+  const { label, before } = TASK_VERBS[verb];
+  const asked = body ?? (before ? await before(task.id, task) : {});
+  if (asked === null) return;
+  const chain = verb === "retry" && task.retry_is_chain ? { chain: true } : {};
+  await request(`${label.replace("…", "")} ${task.id}:`, `/api/tasks/${enc(task.id)}/${verb}`, { ...asked, ...chain });
+}
+
+/** A small button in a row. */
+export function taskButton(verb, task) {
+  const { label, does } = TASK_VERBS[verb];
+  return h("button", {
+    type: "button", class: "small", title: does(task), "aria-label": `${label.replace("…", "")} ${task.id}`,
+    "data-verb": verb, onclick: () => doTask(verb, task) }, label);
+}
+
+export const pause = () => request("Pause:", "/api/pause");
+export const resume = () => request("Resume:", "/api/resume");
+export const scale = (workers) => request(`Scale to ${plural(workers, "worker")}:`, "/api/scale", { workers });
+export const drainWorker = (id) => request(`Drain ${id}:`, `/api/workers/${enc(id)}/drain`);
+export const restartWorker = async (id, task) => {
+  const text = task
+    ? `It works on ${task}: that session is interrupted and the task goes back to the queue, at no cost to its retries.`
+    : "It is idle, so nothing is lost.";
+  if (await confirm({ title: `Restart ${id}?`, text, yes: "Restart", danger: Boolean(task) })) {
+    await request(`Restart ${id}:`, `/api/workers/${enc(id)}/restart`);
+  }
+};
+
+export async function drain(running) {
+  const text = running
+    ? `${plural(running, "running task")} may finish; no new one is started. Then the workers leave.`
+    : "No new task is started, and the workers leave.";
+  if (await confirm({ title: "Shut down gracefully?", text, yes: "Shut down" })) {
+    await request("Graceful shutdown:", "/api/graceful-shutdown");
+  }
+}
+
+export async function emergencyStop(running) {
+  const text = running
+    ? `${plural(running, "running session")} will be ended now, in the middle of what they do. The tasks go back to the queue.`
+    : "Nothing runs at the moment. No task is started until somebody resumes.";
+  if (await confirm({ title: "Stop everything now?", text, yes: "Emergency stop", danger: true })) {
+    await request("Emergency stop:", "/api/emergency-stop");
+  }
+}

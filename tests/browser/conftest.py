@@ -1,0 +1,50 @@
+"""One Chromium for a test run's process; each test has its own queue, dashboard and profile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page
+from steered_queue import SteeredQueue
+
+from browser import RunningDashboard, Watched, chromium, context_of, dashboard, watch
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[SteeredQueue]:
+    made = SteeredQueue(tmp_path)
+    yield made
+    made.db.close()
+
+
+@pytest.fixture
+def running(desk: SteeredQueue) -> Iterator[RunningDashboard]:
+    with dashboard(desk.path) as started:
+        yield started
+
+
+@pytest.fixture
+def page(browser: Browser, running: RunningDashboard) -> Iterator[Page]:
+    """A page that is open on Now and live."""
+    context = context_of(browser)
+    opened = context.new_page()
+    opened.goto(running.link)
+    opened.wait_for_selector('#chip[data-state="live"]')
+    yield opened
+    context.close()
+
+
+@pytest.fixture
+def seen(page: Page) -> Iterator[Watched]:
+    """Watches the page, and fails the test when something unseemly happened on it."""
+    noted = watch(page)
+    yield noted
+    noted.assert_clean()

@@ -1,0 +1,237 @@
+"""A made-up swarm in the middle of its work, for pictures of the dashboard and for trying it by hand.
+
+python tests/support/demo_queue.py /some/folder/tasks.db
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from swarm_shared.database import TaskDatabase
+from swarm_shared.models import FailureClass, Outcome, Role, Stage, TaskSpec, Verb
+from swarm_shared.processes import ProcessId
+from swarm_shared.store.policy import AttemptResult, Budgets
+from swarm_shared.store.queue import Claim, Claimant, ClosedSession
+
+WORKERS = 4
+PHASES = {
+    "1": (
+        "foundation",
+        ["Lexer with positions", "Grammar of expressions", "Error recovery in the parser", "Pretty printer"],
+    ),
+    "2": (
+        "storage",
+        ["Page cache with pinning", "Write-ahead log", "Crash recovery", "B-tree splits and merges", "Free list"],
+    ),
+    "3": (
+        "query",
+        ["Join ordering", "Predicate pushdown", "Hash aggregation", "Sort with spilling", "Window functions"],
+    ),
+    "4": ("network", ["Wire protocol", "Connection pool", "TLS and certificates", "Cancellation of queries"]),
+    "5": (
+        "release",
+        ["Upgrade from version 1", "Manual: first steps", "Benchmarks against version 1", "Packages for Debian"],
+    ),
+}
+PARTS = ("design", "implementation", "tests", "documentation")
+OBJECTION = "recovery is not idempotent: a second crash while it runs loses the last page"
+
+
+class DemoClock:
+    """Starts some hours ago and is moved by hand up to the present."""
+
+    def __init__(self, hours_ago: float) -> None:
+        self._offset = -round(hours_ago * 3_600_000)
+
+    def wall_ms(self) -> int:
+        return time.time_ns() // 1_000_000 + self._offset
+
+    def mono_ms(self) -> int:
+        return time.monotonic_ns() // 1_000_000 + self._offset
+
+    def boot_id(self) -> str:
+        return "demo"
+
+    def go_to(self, hours_ago: float) -> None:
+        self._offset = -round(hours_ago * 3_600_000)
+
+    def pass_s(self, seconds: float) -> None:
+        self._offset = min(0, self._offset + round(seconds * 1000))
+
+
+@dataclass(slots=True)
+class Demo:
+    """The database while it is filled."""
+
+    db: TaskDatabase
+    clock: DemoClock
+    rng: random.Random
+    claimants: list[Claimant]
+
+    def session(
+        self, claim: Claim, role: Role, stage: Stage, lines: list[str], *, before: ClosedSession | None = None
+    ) -> ClosedSession:
+        """Run a session; how it would end."""
+        name = {"builder": "foundation:modular-builder", "validator": "recipes:result-validator"}.get(role, "pytest -q")
+        prompt = (
+            f"# Task {claim.task_id}\n\nRead the design first, then build it.\n" if role is not Role.CHECK else None
+        )
+        session = self.db.queue.open_session(claim, role=role, name=name, stage=stage, prompt=prompt, before=before)
+        position = 0
+        for line in lines:
+            position = self.db.output.append(
+                session, [(1, (line + "\n").encode())], position=position, limit_bytes=10**7
+            )
+            self.clock.pass_s(self.rng.uniform(1, 8))
+        self.db.queue.note_progress(claim)
+        return ClosedSession(
+            session=session,
+            ended_at=self.clock.wall_ms(),
+            pid=4000,
+            pid_start=1,
+            exit_code=0,
+            signal=None,
+            output_bytes=position,
+        )
+
+    def work(self, claimant: Claimant, *, fails: str | None = None, retries: int = 2) -> None:
+        claim = self.db.queue.claim(claimant)
+        if claim is None:
+            return
+        ended = self.session(claim, Role.BUILDER, Stage.BUILDING, builder_lines(claim.task_id))
+        green = ["\x1b[32m............\x1b[0m [100%]", "\x1b[32m12 passed\x1b[0m in 0.84s"]
+        ended = self.session(claim, Role.CHECK, Stage.CHECKING, green, before=ended)
+        words = ["Reading the diff", "Running the tests again", "Writing the verdict"]
+        ended = self.session(claim, Role.VALIDATOR, Stage.VALIDATING, words, before=ended)
+        self.clock.pass_s(self.rng.uniform(120, 420))
+        result = passed() if fails is None else failed(fails)
+        self.db.queue.settle(claim, result, Budgets(max_retries=retries), last=ended)
+
+
+def fill(path: Path, *, seed: int = 7) -> None:
+    """Fill a new database: most things done, some running, failed and held."""
+    rng = random.Random(seed)
+    clock = DemoClock(hours_ago=3.2)
+    with TaskDatabase(path, clock=clock, rng=rng) as db:
+        db.imports.run(list(specs()), source="plan.yaml", actor="demo")
+        clock.pass_s(60)
+        demo = Demo(db=db, clock=clock, rng=rng, claimants=[enrol(db, n) for n in range(1, WORKERS + 1)])
+        for turn in range(27):
+            demo.work(demo.claimants[turn % WORKERS])
+            if turn in (5, 13):
+                demo.work(demo.claimants[0], fails="tests fail: test_merge_keeps_order (1 of 38)")
+            if turn == 9:
+                demo.work(demo.claimants[1], fails=OBJECTION, retries=0)
+            if turn == 17:
+                demo.work(demo.claimants[2], fails="no sign of progress for 30 minutes", retries=0)
+        hold_one(demo)
+        db.control.request(Verb.PAUSE, actor="cli")
+        db.control.answer(1, "done", "paused", by="reaper")
+        db.control.request(Verb.RESUME, actor="dashboard")
+        db.control.answer(2, "done", "resumed", by="reaper")
+        run_some(demo)
+        db.swarm.register_service("reaper", ProcessId.mine(), {})
+
+
+def specs() -> list[TaskSpec]:
+    made = []
+    for number, (phase, names) in PHASES.items():
+        for place, name in enumerate(names, start=1):
+            for letter, part in zip("abcd", PARTS, strict=True):
+                needs = (f"{number}.{place}.{chr(ord(letter) - 1)}",) if letter != "a" else ()
+                made.append(
+                    TaskSpec(
+                        id=f"{number}.{place}.{letter}",
+                        name=f"{name}: {part}",
+                        phase=phase,
+                        priority=2 if letter == "a" else 3,
+                        estimated_hours={"a": 0.5, "b": 2.0, "c": 1.0, "d": 0.5}[letter],
+                        dependencies=needs,
+                        description=f"Build the {part} of “{name.lower()}” as the design in docs/{phase}.md says.",
+                        acceptance_criteria=("All tests pass", "No public name changes", "The manual tells of it"),
+                        files=(f"src/{phase}/{place}.rs",),
+                    )
+                )
+    return made
+
+
+def enrol(db: TaskDatabase, number: int) -> Claimant:
+    mine, name = ProcessId.mine(), f"worker-{number}"
+    run = db.workers.register(name, mine, mine, lease_s=120)
+    db.workers.set_status(run, "idle")
+    return Claimant(run=run, worker_id=name, agent_cli="amplifier")
+
+
+def builder_lines(task_id: str) -> list[str]:
+    return [
+        f"\x1b[1mBuilder\x1b[0m on task \x1b[36m{task_id}\x1b[0m",
+        "Reading docs and the code around it",
+        "  src/storage/page.rs  412 lines",
+        "Plan: 3 steps",
+        "\x1b[33mwarning\x1b[0m: unused variable `frame`",
+        "Editing src/storage/page.rs",
+        "cargo test --quiet",
+        "\x1b[31mtest result: FAILED\x1b[0m. 37 passed; 1 failed",
+        "The order is lost when both pages are full; correcting the split point",
+        "\x1b[32mtest result: ok\x1b[0m. 38 passed; 0 failed",
+    ]
+
+
+def passed() -> AttemptResult:
+    return AttemptResult(
+        outcome=Outcome.PASSED,
+        builder_result={"status": "success", "files_modified": ["src/storage/page.rs"], "tests_passed": True},
+        check_results=[{"command": "cargo test --quiet", "passed": True, "exit_code": 0}],
+        validator_result={"verdict": "PASS", "critical_issues": [], "recommendations": ["Name the constant 4096"]},
+        cost_usd=0.41,
+    )
+
+
+def failed(error: str) -> AttemptResult:
+    return AttemptResult(
+        outcome=Outcome.FAILED,
+        failure_class=FailureClass.QUALITY,
+        error=error,
+        builder_result={"status": "success", "tests_passed": True},
+        check_results=[{"command": "cargo test --quiet", "passed": True, "exit_code": 0}],
+        validator_result={"verdict": "FAIL", "critical_issues": [error], "recommendations": []},
+        cost_usd=0.66,
+    )
+
+
+def hold_one(demo: Demo) -> None:
+    claim = demo.db.queue.claim(demo.claimants[3])
+    if claim is None:
+        return
+    demo.session(claim, Role.BUILDER, Stage.BUILDING, builder_lines(claim.task_id)[:4])
+    held: dict[str, Any] = {"outcome": Outcome.FAILED, "failure_class": FailureClass.UNREADABLE}
+    result = AttemptResult(**held, error="the builder gave prose instead of the JSON object, three times")
+    demo.db.queue.settle(claim, result, Budgets(max_retries=2))
+
+
+def run_some(demo: Demo) -> None:
+    """Three sessions that go on at the present moment."""
+    demo.clock.go_to(hours_ago=0.12)
+    started = []
+    for claimant, stage in zip(demo.claimants[:3], (Stage.BUILDING, Stage.VALIDATING, Stage.BUILDING), strict=False):
+        claim = demo.db.queue.claim(claimant)
+        if claim is None:
+            continue
+        demo.clock.pass_s(demo.rng.uniform(30, 90))
+        role = Role.VALIDATOR if stage is Stage.VALIDATING else Role.BUILDER
+        demo.session(claim, role, stage, builder_lines(claim.task_id)[: demo.rng.randint(5, 9)])
+        started.append(claim)
+    demo.clock.pass_s(10**6)
+    for claim in started[1:]:
+        demo.db.queue.note_progress(claim)
+    for claimant in demo.claimants:
+        demo.db.workers.heartbeat(claimant.run, began_mono_ms=demo.clock.mono_ms(), lease_s=120)
+
+
+if __name__ == "__main__":
+    fill(Path(sys.argv[1]))

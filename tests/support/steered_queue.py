@@ -1,0 +1,62 @@
+"""A queue at the present time, with a stand-in that carries out control rows as workers and reaper do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from queue_desk import QueueDesk
+
+from browser import wait_for
+from swarm_shared.database import TaskDatabase
+from swarm_shared.errors import SwarmError
+from swarm_shared.models import TASK_VERBS, Outcome, Verb
+from swarm_shared.store.control import ControlRow
+from swarm_shared.store.policy import AttemptResult
+from swarm_shared.store.queue import Claim
+from swarm_shared.store.swarm import DRAINED, EMERGENCY_STOP, PAUSED
+
+FLAGS = {Verb.PAUSE: PAUSED, Verb.DRAIN: DRAINED, Verb.EMERGENCY_STOP: EMERGENCY_STOP}
+
+
+class SteeredQueue(QueueDesk):
+    """Real clocks, because the dashboard is another process."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.db.close()
+        self.db = TaskDatabase(self.path)
+        self.claims: dict[str, Claim] = {}
+
+    def take(self, worker_id: str = "worker-1") -> Claim:
+        claim = super().take(worker_id)
+        self.claims[claim.task_id] = claim
+        return claim
+
+    def asked(self) -> ControlRow:
+        """The row that the page writes, as soon as it is there."""
+        return wait_for(self.db.control.pending)[0]
+
+    def carry_out(self) -> ControlRow:
+        """Do what the page asks for, and answer; the row."""
+        row = self.asked()
+        claim = self.claims.pop(row.target, None)
+        if row.verb in (Verb.KILL, Verb.CANCEL) and claim is not None:
+            outcome = Outcome.KILLED if row.verb is Verb.KILL else Outcome.CANCELLED
+            self.settle(claim, AttemptResult(outcome=outcome), answers=[row.id])
+            return row
+        with self.db.connection.transaction():
+            try:
+                status, result = "done", self._apply(row)
+            except SwarmError as error:
+                status, result = "refused", error.message
+            self.db.control.answer(row.id, status, result, by="reaper")
+        return row
+
+    def _apply(self, row: ControlRow) -> str:
+        if row.verb in TASK_VERBS:
+            return self.db.steering.apply(row.verb, row.target, row.argument, actor=row.actor)
+        if row.verb in FLAGS:
+            self.db.swarm.set_flag(FLAGS[row.verb], actor=row.actor)
+        elif row.verb is Verb.RESUME:
+            self.db.swarm.resume(actor=row.actor)
+        return str(row.verb)
