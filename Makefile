@@ -1,0 +1,87 @@
+# Everything that is done with this checkout. `make` alone shows the targets; they prepare what they need.
+
+VENV := .venv
+BIN := $(VENV)/bin
+# The first Python that is new enough; `make PYTHON=…` chooses another one.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+# An environment whose Python is gone, or that was made elsewhere and moved here, is made anew.
+STALE := $(shell grep -qsF '$(CURDIR)/$(VENV)/' $(BIN)/pip && $(BIN)/python -c '' 2>/dev/null || echo stale)
+INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --editable
+
+# Tests that wait for processes gain from company, but only so much.
+JOBS ?= 2
+# A run that takes longer than this hangs. A test that does shows where, after two minutes.
+TEST_MINUTES ?= 20
+PYTEST := $(if $(shell command -v timeout),timeout --kill-after=30 $(TEST_MINUTES)m) \
+	$(BIN)/python -m pytest -o faulthandler_timeout=120
+TESTS ?= $(wildcard tests/unit tests/integration tests/browser)
+
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test run import check lint types bench chaos screenshots browser python clean stale
+
+help: ## Show the targets
+	@echo "Amplifier Swarm"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/ready ## See it work: a sample project, fourteen tasks, the dashboard; no model needed
+	@examples/demo/run $(ARGS)
+
+test: $(VENV)/ready-for-tests browser ## Run all tests (installs what they need); TESTS=tests/unit for some
+	$(PYTEST) -n $(JOBS) --dist worksteal $(TESTS)
+
+run: $(VENV)/ready ## Run the swarm as a service that waits for tasks, in the foreground
+	supervisord -n -c supervisord.conf
+
+import: $(VENV)/ready ## Put tasks into the queue of that service: make import TASKS=file.yaml
+	@test -n "$(TASKS)" || { echo 'Which file? make import TASKS=file.yaml' >&2; exit 2; }
+	@amplifier-swarm import-tasks "$(TASKS)"
+
+check: lint types test ## What CI runs: lint, format, types and all tests
+
+lint: $(VENV)/ready-for-tests ## Check style and format
+	ruff check .
+	ruff format --check .
+
+types: $(VENV)/ready-for-tests ## Check types
+	mypy
+
+bench: $(VENV)/ready-for-tests ## Measure how fast it is; ARGS=--quick for a first impression
+	$(BIN)/python tests/bench/run.py $(ARGS)
+
+chaos: $(VENV)/ready-for-tests ## Kill things at random and count what is lost
+	$(if $(wildcard tests/chaos/*.py),$(PYTEST) -s $(wildcard tests/chaos/*.py),@echo 'tests/chaos is empty')
+
+screenshots: $(VENV)/ready-for-tests browser ## Take the pictures in docs/images again
+	$(BIN)/python tests/support/screenshots.py
+
+clean: ## Remove what was built, installed or left by demos; databases stay
+	rm -rf $(VENV) var/demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# ───── what the targets need ─────
+
+python:
+	@test -n "$(PYTHON)" || { echo 'Python 3.11 or newer is needed; name it with: make PYTHON=/path/to/python3' >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "$(PYTHON) cannot make virtual environments; on Debian type: sudo apt-get install python3-venv" >&2; exit 1; }
+
+$(VENV)/pyvenv.cfg: $(STALE) | $(if $(STALE),python)
+	@echo 'Preparing $(VENV) …'
+	@rm -rf $(VENV)
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/ready: pyproject.toml $(VENV)/pyvenv.cfg
+	@echo 'Installing …'
+	@$(INSTALL) .
+	@touch $@
+
+$(VENV)/ready-for-tests: pyproject.toml $(VENV)/pyvenv.cfg
+	@echo 'Installing, with what the tests need …'
+	@$(INSTALL) '.[test]'
+	@touch $@ $(VENV)/ready
+
+browser:
+	@.ci/browser

@@ -1,0 +1,87 @@
+"""The demo does what it says: real tasks, a retry that learns, an objection that is met, and a program at the end."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from swarm_shared.database import TaskDatabase
+from swarm_shared.models import FailureClass, Status
+
+pytestmark = pytest.mark.integration
+DEMO = Path(__file__).parents[2] / "examples" / "demo"
+TASKS = {task["id"]: task for task in yaml.load((DEMO / "tasks.yaml").read_text("utf-8"), yaml.BaseLoader)["tasks"]}
+# What a person who types `make demo` should wait at most, once it is installed.
+PATIENCE_S = 60.0
+
+
+def environment(folder: Path) -> dict[str, str]:
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    return {**os.environ, "PATH": path, "DEMO_FOLDER": str(folder), "DEMO_PAUSE_S": "0"}
+
+
+def attempts_of(database: TaskDatabase, task_id: str) -> list[dict[str, Any]]:
+    return database.tasks.attempts(database.tasks.get(task_id)["seq"])
+
+
+def test_the_demo_ends_by_itself_with_a_program_that_works(tmp_path: Path) -> None:
+    began = time.monotonic()
+    # A setting that somebody has for another swarm must not reach the demo.
+    env = {**environment(tmp_path), "SWARM_AGENT_CLI": "nonsense", "SWARM_DB": str(tmp_path / "other.db")}
+    ended = subprocess.run(
+        [DEMO / "run"],
+        env=env,
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=2 * PATIENCE_S,
+        check=False,
+    )
+    took_s = time.monotonic() - began
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert took_s < PATIENCE_S
+    assert "all done" in ended.stdout
+    assert "http://127.0.0.1:" in ended.stderr, "the link of the dashboard"
+    assert "█ 13" in ended.stdout, "what the program that was built prints"
+
+    (folder,) = (path for path in tmp_path.iterdir() if path.is_dir())
+    with TaskDatabase(folder / "tasks.db") as database:
+        assert {task_id: database.tasks.get(task_id)["status"] for task_id in TASKS} == dict.fromkeys(
+            TASKS, Status.COMPLETED
+        )
+        failed_check, mended = attempts_of(database, "2.2")
+        assert failed_check["failure_class"] == FailureClass.QUALITY
+        assert "acceptance/letters.py" in failed_check["error"]
+        assert mended["error"] is None
+        objected, satisfied = attempts_of(database, "4.1")
+        assert objected["validator_result"]["verdict"] == "FAIL"
+        assert satisfied["validator_result"]["verdict"] == "PASS"
+
+
+@pytest.mark.parametrize("task_id", ["2.2", "4.1"])
+def test_only_the_feedback_makes_the_second_attempt_better(tmp_path: Path, task_id: str) -> None:
+    for name in ("tally", "tests"):
+        (tmp_path / name).mkdir()
+    env = environment(tmp_path)
+    written = []
+    for _ in range(2):
+        subprocess.run(TASKS[task_id]["run"], shell=True, cwd=tmp_path, env=env, stdin=subprocess.DEVNULL, check=True)
+        written.append((tmp_path / TASKS[task_id]["files"][0]).read_text("utf-8"))
+    assert written[0] == written[1]
+
+
+def test_the_demo_has_a_graph_worth_looking_at() -> None:
+    needed = {needed for task in TASKS.values() for needed in task.get("dependencies", [])}
+    roots = [task_id for task_id, task in TASKS.items() if not task.get("dependencies")]
+    assert len(TASKS) >= 12
+    assert len(roots) > 1
+    assert max(len(task.get("dependencies", [])) for task in TASKS.values()) >= 3
+    assert set(TASKS) - needed == {"5.1"}, "everything leads to the release"

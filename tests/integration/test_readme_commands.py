@@ -1,0 +1,247 @@
+"""Every command in the README is carried out as it stands there, or says here why it cannot be."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+from readme import TOP, Command, blocks, commands
+
+from swarm_shared.database import TaskDatabase
+from swarm_shared.models import Status, TaskSpec
+from swarm_shared.processes import ProcessId
+
+pytestmark = pytest.mark.integration
+DEADLINE_S = 60.0
+POLL_S = 0.05
+
+ELSEWHERE = {
+    "make demo": "test_demo.py runs it",
+    "make test": "it runs this test",
+    "python3 -m venv .venv": "a network is needed; `make` and CI do the same",
+    ".venv/bin/pip install .": "a network is needed; test_packaging.py looks into the wheel",
+    "pkill -SIGUSR1 -f amplifier_swarm.orchestrator": "would reach swarms of others; its parts are tested below",
+}
+RUNS = re.compile(r"amplifier-swarm start\b|python -m amplifier_swarm\.orchestrator\b")
+PROGRAMS = re.compile(r"python -m amplifier_swarm\.(worker|reaper|dashboard)\b")
+# Asks something of a swarm that runs. The commands of the chapter on the service also build on each other.
+SERVICE = re.compile(
+    r"supervisord|supervisorctl|amplifier-swarm (ctl|scale|stop|pause|resume|import-tasks tasks.yaml$)"
+)
+SINGLE = re.compile(
+    r"amplifier-swarm (validate|import-tasks|export-tasks|status|list-tasks|task-info|why|prompt|logs|retry|"
+    r"reset-orphans|backup|doctor)\b"
+)
+ALL = commands()
+
+
+def those(pattern: re.Pattern[str]) -> list[Command]:
+    return [command for command in ALL if pattern.match(command.text)]
+
+
+def label(command: Command) -> str:
+    return f"line {command.line}: {command.text[:60]}"
+
+
+def test_each_command_is_tried_or_excused() -> None:
+    known = (RUNS, PROGRAMS, SERVICE, SINGLE)
+    left = [c for c in ALL if c.text not in ELSEWHERE and not any(pattern.match(c.text) for pattern in known)]
+    assert not left
+    assert set(ELSEWHERE) <= {command.text for command in ALL}, "an excuse for what is not there any more"
+
+
+class Desk:
+    """A folder as the README's reader has it: tasks.yaml, tasks.db with tasks in every state, a project."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.project = folder / "project"
+        self.project.mkdir()
+        tasks = next(block for block in blocks("yaml") if block.text.startswith("# tasks.yaml"))
+        (folder / "tasks.yaml").write_text(tasks.text, encoding="utf-8")
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(("SWARM_", "SUPERVISOR_"))}
+        path = os.pathsep.join([str(Path(sys.executable).parent), clean.get("PATH", os.defpath)])
+        self.env = {**clean, "PATH": path, "SWARM_AGENT_CLI": "command", "SWARM_DASHBOARD_PORT": str(free_port())}
+
+    def fill(self, *specs: TaskSpec) -> None:
+        with TaskDatabase(self.folder / "tasks.db") as database:
+            database.imports.run(specs, source="a test", actor="test")
+
+    def shell(self, text: str) -> str:
+        """The command with this desk's places in it."""
+        text = text.replace("/path/to/project", str(self.project))
+        return re.sub(r"(?<=--dashboard-port )\d+|(?<=--port )\d+", lambda _: str(free_port()), text)
+
+    def run(self, text: str, **more: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["/bin/bash", "-c", self.shell(text)],
+            cwd=self.folder,
+            env={**self.env, **more},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE_S,
+            check=False,
+        )
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until(condition: Callable[[], object], told: Callable[[], object]) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert time.monotonic() < deadline, told()
+        time.sleep(POLL_S)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+@pytest.mark.parametrize("command", those(SINGLE), ids=label)
+def test_a_command_by_itself_ends_well(desk: Desk, command: Command) -> None:
+    if "import-tasks" not in command.text:
+        desk.fill(
+            TaskSpec(id="2.6.1.a", name="One that failed", status=Status.FAILED),
+            TaskSpec(id="3.1", name="One that waits for it", dependencies=("2.6.1.a",)),
+        )
+    ended = desk.run(command.text)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+@pytest.mark.parametrize("command", those(RUNS), ids=label)
+def test_a_run_does_the_tasks_and_ends_by_itself(desk: Desk, command: Command) -> None:
+    desk.fill(TaskSpec(id="1", name="Leave a trace", run="touch trace"))
+    project = desk.project if "/path/to/project" in command.text else desk.folder
+    ended = desk.run(command.text)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert (project / "trace").exists()
+
+
+@pytest.mark.parametrize("command", those(PROGRAMS), ids=label)
+def test_a_part_by_itself_comes_up_and_leaves_when_told(desk: Desk, command: Command) -> None:
+    desk.fill(TaskSpec(id="1", name="Held back", status=Status.HELD))
+    with TaskDatabase(desk.folder / "tasks.db") as database:
+        log = (desk.folder / "log").open("w")
+        process = subprocess.Popen(
+            ["/bin/bash", "-c", "exec " + desk.shell(command.text)],
+            cwd=desk.folder,
+            env=desk.env,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+        try:
+            wait_until(lambda: is_up(database), (desk.folder / "log").read_text)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(DEADLINE_S) == 0, (desk.folder / "log").read_text()
+        finally:
+            process.kill()
+            process.wait()
+            log.close()
+
+
+def is_up(database: TaskDatabase) -> bool:
+    """Whether the one part that runs has said so; the dashboard must also answer."""
+    services = database.swarm.services()
+    if "dashboard" not in services:
+        return bool(services or database.workers.alive())
+    try:
+        return bool(urlopen(services["dashboard"].detail["url"] + "healthz", timeout=DEADLINE_S).status == 200)
+    except OSError:
+        return False
+
+
+@contextmanager
+def service(desk: Desk) -> Iterator[None]:
+    """The folder of a service: the configuration as it is checked in. Whatever runs at the end is ended."""
+    (desk.folder / "supervisord.conf").write_bytes((TOP / "supervisord.conf").read_bytes())
+    (desk.folder / "supervisord.d").mkdir()
+    (desk.folder / "supervisord.d" / "50-quick.conf").write_text("[program:swarm-worker]\nstartsecs=0\n")
+    (desk.folder / "var" / "log").mkdir(parents=True)
+    try:
+        yield
+    finally:
+        end_supervisord(desk.folder)
+
+
+def end_supervisord(folder: Path) -> None:
+    try:
+        pid = int((folder / "var" / "supervisord.pid").read_text())
+        process = ProcessId.of(pid)
+    except (OSError, ValueError):
+        return
+    if process is None or str(folder) not in Path(f"/proc/{pid}/environ").read_text(errors="replace"):
+        return
+    os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + DEADLINE_S
+    while ProcessId.of(pid) == process and time.monotonic() < deadline:
+        time.sleep(POLL_S)
+
+
+def is_served(desk: Desk) -> bool:
+    with TaskDatabase(desk.folder / "tasks.db") as database:
+        return {"reaper", "dashboard"} <= set(database.swarm.services()) and len(database.workers.alive()) >= 3
+
+
+def test_the_commands_of_the_service_work_in_their_order(desk: Desk) -> None:
+    told = [c for c in those(SERVICE) if not c.text.startswith("amplifier-swarm stop")]
+    chapter = told[next(i for i, c in enumerate(told) if c.text.startswith("supervisord ")) :]
+    end = next(i for i, c in enumerate(chapter) if c.text.endswith("shutdown"))
+    with service(desk):
+        for command in [*chapter[:end], *chapter[end + 1 :], chapter[end]]:
+            ended = desk.run(command.text)
+            assert ended.returncode == 0, f"{label(command)}\n{ended.stdout}{ended.stderr}"
+            if command.text.startswith("supervisord "):
+                wait_until(lambda: is_served(desk), lambda: desk.run("tail -n 50 var/log/*.log").stdout)
+
+
+@pytest.mark.parametrize("command", [c for c in those(SERVICE) if "swarm stop" in c.text], ids=label)
+def test_stop_ends_a_running_service(desk: Desk, command: Command) -> None:
+    with service(desk):
+        assert desk.run("supervisord -c supervisord.conf").returncode == 0
+        wait_until(lambda: is_served(desk), lambda: desk.run("tail -n 50 var/log/*.log").stdout)
+        ended = desk.run(command.text)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        wait_until(lambda: not (desk.folder / "var" / "supervisord.pid").exists(), lambda: "supervisord is still there")
+
+
+def test_the_emergency_signal_finds_a_run_by_the_name_in_the_readme(desk: Desk) -> None:
+    pkill = next(c for c in ALL if c.text.startswith("pkill"))
+    signal_word, pattern = pkill.words[1], pkill.words[-1]
+    desk.fill(TaskSpec(id="1", name="Long", run="sleep 600"))
+    process = subprocess.Popen(
+        ["amplifier-swarm", "start", "--no-dashboard", "--project-root", str(desk.project)],
+        executable=str(Path(sys.executable).parent / "amplifier-swarm"),
+        cwd=desk.folder,
+        env=desk.env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        with TaskDatabase(desk.folder / "tasks.db") as database:
+            wait_until(lambda: database.tasks.get("1")["status"] == Status.IN_PROGRESS, lambda: database.tasks.get("1"))
+        line = Path(f"/proc/{process.pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+        assert re.search(pattern, line)
+        process.send_signal(getattr(signal, signal_word.removeprefix("-")))
+        assert process.wait(DEADLINE_S) == 9
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait(DEADLINE_S)

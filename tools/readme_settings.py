@@ -1,0 +1,56 @@
+"""Writes the table of settings into the README, from where the settings are declared.
+
+python tools/readme_settings.py
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from amplifier_swarm.orchestrator import command
+from swarm_shared.config import default_of, described, variable_of
+
+README = Path(__file__).parents[1] / "README.md"
+BEGIN = "<!-- settings: made by tools/readme_settings.py -->\n"
+END = "<!-- end of settings -->\n"
+
+
+def table() -> str:
+    """The table as markdown, one row for each setting in the order of their declaration."""
+    flags = {option.name: ", ".join((*option.opts, *option.secondary_opts)) for option in command.params}
+    lines = ["| setting | flag of `start` | variable | default | meaning |", "|---|---|---|---|---|"]
+    for field in described():
+        flag = f"`{flags[field.name]}`" if field.name in flags else ""
+        variable = "in the file only" if field.metadata.get("file_only") else f"`{variable_of(field.name)}`"
+        meaning = field.metadata["help"]
+        lines.append(f"| `{field.name}` | {flag} | {variable} | {_shown(default_of(field.name))} | {meaning} |")
+    return "\n".join(lines) + "\n"
+
+
+def with_table(text: str) -> str:
+    """The README with the present table between its marks."""
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return before + BEGIN + table() + END + after
+
+
+def _shown(default: Any) -> str:
+    if isinstance(default, bool):
+        return "on" if default else "off"
+    if isinstance(default, int | float):
+        return f"{default:g}"
+    if not default:
+        return "none"
+    return f"`{default}`"
+
+
+def main() -> int:
+    """Bring the README up to date."""
+    README.write_text(with_table(README.read_text(encoding="utf-8")), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
