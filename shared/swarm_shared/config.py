@@ -65,6 +65,9 @@ class Settings:
     contain: bool = _setting(False, "Run each agent in a pid namespace of its own (Linux).")
     min_free_mb: float = _setting(200.0, "Stop giving out tasks below this much free disk, in MiB.", low=0, high=10**9)
     checks: tuple[str, ...] = _setting((), "Commands run after every builder session.", file_only=True)
+    gate: tuple[str, ...] = _setting((), "Commands run on every merged result before it lands.", file_only=True)
+    setup: tuple[str, ...] = _setting((), "Commands run once in every new worktree.", file_only=True)
+    strict_files: bool = _setting(False, "Changes outside a task's files are a failure.", file_only=True)
     agent_clis: Mapping[str, Any] = field(
         default_factory=lambda: MappingProxyType({}),
         metadata={"help": "Agent CLIs of your own.", "file_only": True, "low": None, "high": None},

@@ -17,6 +17,7 @@ from swarm_shared.store.control import Control
 from swarm_shared.store.events import Events
 from swarm_shared.store.health import Health
 from swarm_shared.store.imports import Imports
+from swarm_shared.store.landings import Landings
 from swarm_shared.store.output import Output
 from swarm_shared.store.policy import Budgets
 from swarm_shared.store.queue import Queue
@@ -36,7 +37,7 @@ class TaskDatabase:
 
     Verbs stand in families: `queue` (claim, settle), `tasks` (reading), `workers`, `control` and `steering` (what
     people ask for), `swarm` (flags, holds, services), `output`, `events`, `imports`, `recovery`, `runs`,
-    `health`.
+    `health`, `landings`.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class TaskDatabase:
         self.events = Events(self.connection, self.clock)
         self.imports = Imports(self.connection, self.clock)
         self.health = Health(self.connection, self.clock)
+        self.landings = Landings(self.connection, self.clock)
         self.recovery = Recovery(self.connection, self.clock, rng)
         self.runs = Runs(self.connection, self.clock)
 

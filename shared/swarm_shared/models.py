@@ -114,6 +114,7 @@ class HoldReason(StrEnum):
     NOT_PROVEN_DEAD = "not_proven_dead"
     OBJECTION = "objection"
     AS_IMPORTED = "as_imported"
+    NOT_LANDED = "not_landed"
 
 
 class Verb(StrEnum):

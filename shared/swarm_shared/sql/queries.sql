@@ -50,7 +50,7 @@ SELECT 1 FROM tasks WHERE seq = :task AND lease_token = :token AND open_attempt 
 
 -- name: enter_stage
 -- Fenced: changes nothing under a stale token.
-UPDATE tasks SET status = 'in_progress', stage = :stage, started_at = coalesce(started_at, :wall), updated_at = :wall
+UPDATE tasks SET status = iif(status = 'landing', status, 'in_progress'), stage = :stage, started_at = coalesce(started_at, :wall), updated_at = :wall
 WHERE seq = :task AND lease_token = :token AND open_attempt = :attempt;
 
 -- name: attempt_started
@@ -74,7 +74,8 @@ UPDATE attempts SET progress_at = :wall, progress_mono = :mono WHERE id = :attem
 
 -- name: task_of_attempt
 -- Everything that settling looks at; no row: the attempt does not have the task open.
-SELECT t.id, t.lease_token, t.failures, t.crashes, t.max_retries, t.blockers, a.note, a.agent_cli, a.claimed_at
+SELECT t.id, t.lease_token, t.failures, t.crashes, t.max_retries, t.blockers, a.note, a.agent_cli, a.claimed_at,
+       a.kind, t.landing_failures
 FROM tasks AS t JOIN attempts AS a ON a.id = t.open_attempt WHERE t.seq = :task AND t.open_attempt = :attempt;
 
 -- name: failures_of_task
@@ -347,7 +348,7 @@ SELECT body FROM definitions WHERE task = :task;
 
 -- name: task_state
 SELECT seq, id, status, open_attempt, lease_token, blockers, failures, crashes, hold_reason, attempt_count, phase,
-       priority
+       priority, landing_commit
 FROM tasks WHERE id = :id;
 
 -- name: needs_of
@@ -359,16 +360,16 @@ SELECT t.id, t.status, t.seq FROM dependencies AS d INDEXED BY dependencies_by_n
 WHERE d.needs = :task ORDER BY t.seq;
 
 -- name: attempts_of
-SELECT * FROM attempts WHERE task = :task ORDER BY number;
+SELECT * FROM attempts WHERE task = :task AND kind = 'work' ORDER BY number;
 
 -- name: attempt
 SELECT * FROM attempts WHERE id = :attempt;
 
 -- name: attempt_numbered
-SELECT a.* FROM attempts AS a JOIN tasks AS t ON t.seq = a.task WHERE t.id = :id AND a.number = :number;
+SELECT a.* FROM attempts AS a JOIN tasks AS t ON t.seq = a.task WHERE t.id = :id AND a.kind = 'work' AND a.number = :number;
 
 -- name: last_attempt
-SELECT * FROM attempts WHERE task = :task ORDER BY number DESC LIMIT 1;
+SELECT * FROM attempts WHERE task = :task AND kind = 'work' ORDER BY number DESC LIMIT 1;
 
 -- name: counters
 SELECT status, sum(tasks) AS tasks, sum(hours) AS hours FROM counters GROUP BY status;
@@ -382,7 +383,7 @@ SELECT count(*) FROM tasks WHERE status = 'completed' AND completed_at >= :since
 -- name: recent_attempts
 -- The last ended attempts, newest first, for the estimate of what is left.
 SELECT a.claimed_at, a.ended_at, a.outcome FROM attempts AS a
-WHERE a.rowid > (SELECT coalesce(max(rowid), 0) - :window FROM attempts) AND a.outcome = 'passed';
+WHERE a.rowid > (SELECT coalesce(max(rowid), 0) - :window FROM attempts) AND a.outcome = 'passed' AND a.kind = 'work';
 
 -- name: next_ready
 SELECT id FROM tasks INDEXED BY tasks_for_claim
@@ -396,7 +397,7 @@ WHERE status = 'not_started' AND open_attempt IS NULL AND agent_cli = :agent_cli
 -- name: running_tasks
 SELECT t.id, t.name, t.stage, t.worker_id, t.started_at, a.number, a.progress_at
 FROM tasks AS t INDEXED BY tasks_with_open_attempt JOIN attempts AS a ON a.id = t.open_attempt
-WHERE t.open_attempt IS NOT NULL AND t.status IN ('claimed', 'in_progress') ORDER BY t.started_at;
+WHERE t.open_attempt IS NOT NULL AND t.status IN ('claimed', 'in_progress', 'landing') ORDER BY t.started_at;
 
 -- name: tasks_for_export
 SELECT t.seq, t.id, t.name, t.phase, t.type, t.status, t.priority, t.estimated_hours, d.body
@@ -412,7 +413,7 @@ WHERE d.task BETWEEN :first AND :last ORDER BY d.task, d.needs;
 -- A person's retry or release: fresh budgets, history kept, and a token that no old attempt knows.
 UPDATE tasks
 SET status = iif(blockers > 0, 'blocked', 'not_started'), stage = NULL, failures = 0, crashes = 0, hold_reason = NULL,
-    due_at = NULL, due_mono = NULL, completed_at = NULL, lease_token = lease_token + 1,
+    landing_failures = 0, landing_commit = NULL, approved_at = NULL, due_at = NULL, due_mono = NULL, completed_at = NULL, lease_token = lease_token + 1,
     note = coalesce(:note, note), updated_at = :wall
 WHERE seq = :task;
 
@@ -432,6 +433,10 @@ WHERE seq = :task;
 
 -- name: approve_task
 UPDATE tasks SET status = 'completed', hold_reason = NULL, completed_at = :wall, updated_at = :wall WHERE seq = :task;
+
+-- name: approve_to_land
+UPDATE tasks SET status = 'approved', hold_reason = NULL, approved_at = :wall, landing_commit = NULL, updated_at = :wall
+WHERE seq = :task;
 
 -- name: prioritize_task
 UPDATE tasks SET priority = :priority, updated_at = :wall WHERE seq = :task;
@@ -598,7 +603,7 @@ SELECT coalesce(max(rowid), 0) FROM attempts;
 
 -- name: effort_since
 SELECT count(*), coalesce(sum(outcome = 'passed'), 0), coalesce(sum(number > 1), 0), sum(tokens), sum(cost_usd)
-FROM attempts WHERE rowid > :mark;
+FROM attempts WHERE rowid > :mark AND kind = 'work';
 
 -- name: unfinished_attempts
 -- Without those that wait for a person because their processes cannot be proven dead: no run waits for these.
@@ -658,7 +663,7 @@ FROM tasks WHERE seq IN (SELECT value FROM json_each(:seqs));
 SELECT t.id, substr(t.name, 1, 300) AS name, t.phase, t.status, t.stage, t.worker_id, t.claimed_at, t.started_at,
        a.id AS attempt, a.number, a.progress_at
 FROM tasks AS t INDEXED BY tasks_with_open_attempt JOIN attempts AS a ON a.id = t.open_attempt
-WHERE t.open_attempt IS NOT NULL AND t.status IN ('claimed', 'in_progress') ORDER BY t.claimed_at LIMIT :limit;
+WHERE t.open_attempt IS NOT NULL AND t.status IN ('claimed', 'in_progress', 'landing') ORDER BY t.claimed_at LIMIT :limit;
 
 -- name: last_pieces
 -- The end of what an attempt's newest session wrote, newest piece first.
@@ -711,7 +716,7 @@ SELECT t.status, a.fenced_as FROM attempts AS a JOIN tasks AS t ON t.seq = a.tas
 -- name: newest_attempt_of
 -- The task's newest attempt, with what became of it and of the task.
 SELECT a.id, a.number, a.ended_at, a.outcome, a.error, t.status FROM tasks AS t JOIN attempts AS a ON a.task = t.seq
-WHERE t.id = :id ORDER BY a.number DESC LIMIT 1;
+WHERE t.id = :id ORDER BY a.rowid DESC LIMIT 1;
 
 -- name: is_keeper
 -- Rare and small: one row per start of a worker.
@@ -738,3 +743,99 @@ SELECT sqlite_version();
 -- name: damage
 -- One row that says ok, or the first things that are wrong; reads the whole file.
 PRAGMA quick_check(20);
+
+-- ───── landing ─────
+
+-- name: anything_to_land
+-- A cheap look before a claim takes the write lock.
+SELECT 1 WHERE EXISTS (SELECT 1 FROM tasks INDEXED BY tasks_to_land WHERE status = 'approved')
+    AND NOT EXISTS (SELECT 1 FROM tasks INDEXED BY tasks_landing WHERE status = 'landing');
+
+-- name: claim_landing
+-- The task that was approved first, if nobody lands another one; fenced as a claim is.
+UPDATE tasks
+SET status = 'landing', stage = 'preparing', lease_token = lease_token + 1, open_attempt = :attempt,
+    worker_id = :worker_id, updated_at = :wall
+WHERE seq = (SELECT seq FROM tasks INDEXED BY tasks_to_land
+             WHERE status = 'approved' AND open_attempt IS NULL ORDER BY approved_at, seq LIMIT 1)
+  AND NOT EXISTS (SELECT 1 FROM tasks INDEXED BY tasks_landing WHERE status = 'landing')
+RETURNING seq, id, name, lease_token, landing_commit;
+
+-- name: open_landing
+-- An attempt of its own kind, so that death, kill and cancel of a lander are handled as those of any worker.
+INSERT INTO attempts (id, task, kind, number, token, run, worker_id, claimed_at, started_at, progress_at, progress_mono,
+                      base_sha, head_sha)
+SELECT :attempt, :task, 'landing', 1 + (SELECT count(*) FROM attempts WHERE task = :task AND kind = 'landing'), :token,
+       :run, :worker_id, :wall, :wall, :wall, :mono, a.base_sha, a.head_sha
+FROM attempts AS a WHERE a.task = :task AND a.kind = 'work' ORDER BY a.number DESC LIMIT 1;
+
+-- name: mark_landing
+-- What a settled attempt leaves for the landing queue.
+UPDATE tasks
+SET approved_at = iif(:status = 'approved', coalesce(approved_at, :wall), NULL), landing_failures = :landing_failures,
+    landing_commit = iif(:forget, NULL, landing_commit)
+WHERE seq = :task;
+
+-- name: rank_to_land
+SELECT count(*) FROM tasks AS t INDEXED BY tasks_to_land JOIN tasks AS own ON own.seq = :task
+WHERE t.status = 'approved' AND (t.approved_at, t.seq) < (own.approved_at, own.seq);
+
+-- name: note_head
+-- Fenced; what the checks, the validator and the lander look at, whatever is written later.
+UPDATE attempts SET base_sha = :base_sha, head_sha = :head_sha
+WHERE id = :attempt AND ended_at IS NULL
+  AND EXISTS (SELECT 1 FROM tasks WHERE seq = :task AND lease_token = :token AND open_attempt = :attempt);
+
+-- name: pass_point_of_no_return
+-- Fenced, and not past a person's word that is still unanswered.
+UPDATE tasks SET landing_commit = :commit, updated_at = :wall
+WHERE seq = :task AND lease_token = :token AND open_attempt = :attempt
+  AND NOT EXISTS (SELECT 1 FROM control INDEXED BY control_pending
+                  WHERE status = 'pending' AND attempt_id = :attempt);
+
+-- name: safe_id_of
+SELECT safe_id FROM tasks WHERE seq = :task;
+
+-- name: safe_id_taken
+SELECT 1 FROM tasks INDEXED BY tasks_by_safe_id WHERE safe_id = :name COLLATE NOCASE;
+
+-- name: give_safe_id
+-- Once: branch and folder of a task keep their name.
+UPDATE tasks SET safe_id = :name WHERE seq = :task AND safe_id IS NULL;
+
+-- name: safe_ids
+SELECT safe_id, id, status, landing_commit FROM tasks INDEXED BY tasks_by_safe_id
+WHERE safe_id IS NOT NULL ORDER BY safe_id;
+
+-- name: history_of
+-- What was tried and has ended, landings too, in the order of its beginning.
+SELECT * FROM attempts WHERE task = :task AND ended_at IS NOT NULL ORDER BY rowid;
+
+-- name: integration
+SELECT repository, ref, person_ref, tip, next_tip, state FROM integration;
+
+-- name: adopt_integration
+INSERT INTO integration (one, repository, ref, person_ref, tip) VALUES (1, :repository, :ref, :person_ref, :tip)
+ON CONFLICT DO UPDATE SET repository = excluded.repository, ref = excluded.ref, person_ref = excluded.person_ref,
+    tip = excluded.tip, next_tip = NULL, state = 'following'
+WHERE repository <> excluded.repository OR ref <> excluded.ref;
+
+-- name: follow_person
+UPDATE integration SET person_ref = :person_ref;
+
+-- name: intend_tip
+-- Before the branch moves: whoever finds it moved knows that it was us.
+UPDATE integration SET next_tip = :new WHERE tip = :old;
+
+-- name: note_tip
+UPDATE integration SET tip = :tip, next_tip = NULL, state = 'following';
+
+-- name: stop_integration
+UPDATE integration SET state = 'stopped';
+
+-- name: accept_integration
+-- A person has seen to what stopped it: wherever the branch is found next, it was put there on purpose.
+UPDATE integration SET state = 'accepting' WHERE state = 'stopped';
+
+-- name: landing_failures
+SELECT landing_failures FROM tasks WHERE seq = :task;

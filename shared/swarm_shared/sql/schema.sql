@@ -35,6 +35,10 @@ CREATE TABLE tasks (
     last_error      TEXT,
     hold_reason     TEXT,
     note            TEXT,                               -- a person's words for the next attempt
+    safe_id         TEXT,                               -- its name for branch and folder, given once
+    approved_at     INTEGER,                            -- its turn in the landing queue
+    landing_commit  TEXT,                               -- past the point of no return: what the integration branch gets
+    landing_failures INTEGER NOT NULL DEFAULT 0,        -- landings that sent it back, since the last fresh budget
     created_at      INTEGER NOT NULL,
     updated_at      INTEGER NOT NULL,
     claimed_at      INTEGER,
@@ -51,6 +55,9 @@ CREATE INDEX tasks_for_claim ON tasks (agent_cli, priority, chain DESC, seq)
 CREATE INDEX tasks_scheduled ON tasks (due_mono) WHERE status = 'scheduled';
 CREATE INDEX tasks_with_open_attempt ON tasks (open_attempt) WHERE open_attempt IS NOT NULL;
 CREATE INDEX tasks_by_status ON tasks (status, seq);
+CREATE UNIQUE INDEX tasks_landing ON tasks (status) WHERE status = 'landing';  -- one lander at a time
+CREATE INDEX tasks_to_land ON tasks (approved_at, seq) WHERE status = 'approved';
+CREATE UNIQUE INDEX tasks_by_safe_id ON tasks (safe_id COLLATE NOCASE) WHERE safe_id IS NOT NULL;
 CREATE INDEX tasks_by_phase ON tasks (phase, seq);  -- without the status: a task's moves leave it alone
 
 -- The task as its file states it: everything that is not a default, as JSON.
@@ -140,7 +147,8 @@ CREATE TABLE attempts (
     id                   TEXT PRIMARY KEY,   -- a UUID that begins with the time: integers of two swarms would meet,
                                              -- random ones would touch another index page each
     task                 INTEGER NOT NULL REFERENCES tasks (seq) ON DELETE CASCADE,
-    number               INTEGER NOT NULL,
+    kind                 TEXT NOT NULL DEFAULT 'work' CHECK (kind IN ('work', 'landing')),
+    number               INTEGER NOT NULL,   -- landings have numbers of their own
     token                INTEGER NOT NULL,
     run                  INTEGER NOT NULL REFERENCES workers (run),
     worker_id            TEXT NOT NULL,
@@ -168,7 +176,7 @@ CREATE TABLE attempts (
     tokens               INTEGER,            -- null is unknown, not zero
     cost_usd             REAL,               -- null is unknown, not zero
     note                 TEXT,               -- a person's words that this attempt was given
-    UNIQUE (task, number),
+    UNIQUE (task, kind, number),
     CHECK ((ended_at IS NULL) = (outcome IS NULL)),
     CHECK (failure_class IS NULL OR outcome = 'failed')
 ) STRICT;
@@ -247,6 +255,17 @@ CREATE TABLE flags (
     actor  TEXT NOT NULL,
     reason TEXT NOT NULL DEFAULT ''
 ) STRICT, WITHOUT ROWID;
+
+-- The branch that finished work lands on, as we wrote it last; a tip that is none of these was written by others.
+CREATE TABLE integration (
+    one         INTEGER PRIMARY KEY CHECK (one = 1),
+    repository  TEXT NOT NULL,    -- its common git directory
+    ref         TEXT NOT NULL,
+    person_ref  TEXT,             -- what was checked out when the swarm began; null: detached
+    tip         TEXT NOT NULL,
+    next_tip    TEXT,             -- about to be written, or written by somebody who died before saying so
+    state       TEXT NOT NULL DEFAULT 'following' CHECK (state IN ('following', 'stopped', 'accepting'))
+) STRICT;
 
 -- Provider trouble: one row per agent CLI while nobody may start its sessions.
 CREATE TABLE holds (

@@ -11,6 +11,7 @@ from swarm_shared.agents.trouble import Trouble
 from swarm_shared.models import FailureClass, HoldReason, Outcome, Status
 
 MAX_CRASH_BACKOFF_S = 30 * 60.0
+LANDING_TRIES = 2  # refused so often, a task waits for a person
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,17 +66,11 @@ def next_move(result: AttemptResult, *, failures: int, crashes: int, budgets: Bu
         rng: Source of the jitter.
     """
     if result.outcome is Outcome.PASSED:
+        if result.head_sha is not None:  # a commit of its own: it is completed once that has landed
+            return Move(status=Status.APPROVED, failures=failures, crashes=0, event="approved")
         return Move(status=Status.COMPLETED, failures=failures, crashes=0, event="completed")
-    if result.outcome is Outcome.KILLED:
-        return Move(
-            status=Status.HELD,
-            failures=failures,
-            crashes=crashes,
-            event="killed",
-            hold_reason=HoldReason.KILLED,
-        )
-    if result.outcome is Outcome.CANCELLED:
-        return Move(status=Status.CANCELLED, failures=failures, crashes=crashes, event="cancelled")
+    if result.outcome is not Outcome.FAILED:
+        return _after_a_person(result.outcome, failures, crashes)
     match result.failure_class:
         case FailureClass.QUALITY:
             return _after_quality(failures + 1, budgets)
@@ -91,6 +86,39 @@ def next_move(result: AttemptResult, *, failures: int, crashes: int, budgets: Bu
             )
         case _:  # provider, setup, interrupted: not the task's fault, costs nothing
             return Move(status=Status.NOT_STARTED, failures=failures, crashes=crashes, event="requeued")
+
+
+def next_landing_move(
+    result: AttemptResult, *, failures: int, crashes: int, landing_failures: int, budgets: Budgets
+) -> Move:
+    """Decide where a task goes after a try at landing it.
+
+    Args:
+        landing_failures: Tries that were refused before this one, for a conflict or a red check.
+    """
+    if result.outcome is Outcome.PASSED:
+        return Move(status=Status.COMPLETED, failures=failures, crashes=0, event="completed")
+    if result.outcome is not Outcome.FAILED:
+        return _after_a_person(result.outcome, failures, crashes)
+    if result.failure_class is FailureClass.QUALITY:
+        if landing_failures + 1 >= LANDING_TRIES:
+            return Move(
+                status=Status.HELD, failures=failures, crashes=0, event="held", hold_reason=HoldReason.NOT_LANDED
+            )
+        return Move(status=Status.NOT_STARTED, failures=failures, crashes=0, event="retry_scheduled")
+    died = result.failure_class is FailureClass.CRASH
+    if died and crashes + 1 >= budgets.crash_budget:
+        return Move(
+            status=Status.HELD, failures=failures, crashes=crashes + 1, event="held", hold_reason=HoldReason.CRASHED
+        )
+    # Its work has passed: whatever kept it from landing, it is never built again for that.
+    return Move(status=Status.APPROVED, failures=failures, crashes=crashes + died, event="requeued")
+
+
+def _after_a_person(outcome: Outcome, failures: int, crashes: int) -> Move:
+    if outcome is Outcome.CANCELLED:
+        return Move(status=Status.CANCELLED, failures=failures, crashes=crashes, event="cancelled")
+    return Move(status=Status.HELD, failures=failures, crashes=crashes, event="killed", hold_reason=HoldReason.KILLED)
 
 
 def _after_quality(failures: int, budgets: Budgets) -> Move:

@@ -35,6 +35,7 @@ class Claim:
     run: int
     worker_id: str
     claimed_at: int
+    landing: bool = False  # to land what was built, not to build
 
 
 def new_attempt_id(wall_ms: int) -> str:
@@ -289,8 +290,8 @@ class Queue(Family):
                 SQL["free_worker"],
                 {
                     "run": claim.run,
-                    "completed": int(lost is None and result.outcome is Outcome.PASSED),
-                    "failed": int(lost is None and result.failure_class is FailureClass.QUALITY),
+                    "completed": int(lost is None and result.outcome is Outcome.PASSED and not claim.landing),
+                    "failed": int(lost is None and result.failure_class is FailureClass.QUALITY and not claim.landing),
                 },
             )
             following = None if lost or then_claim is None else self._claim(then_claim)

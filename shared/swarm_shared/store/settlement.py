@@ -11,8 +11,9 @@ from swarm_shared.errors import LeaseLost
 from swarm_shared.models import FailureClass, Outcome, Status
 from swarm_shared.sql import SQL
 from swarm_shared.store.base import Family, to_json
-from swarm_shared.store.policy import AttemptResult, Budgets, Move, next_hold, next_move
+from swarm_shared.store.policy import AttemptResult, Budgets, Move, next_hold, next_landing_move, next_move
 
+LANDING = "landing"  # the kind of an attempt that lands what another one has built
 _CUT_SHORT = (
     FailureClass.CRASH,
     FailureClass.PROVIDER,
@@ -52,7 +53,7 @@ class Settlement(Family):
         row = self._db.row(SQL["task_of_attempt"], {"task": task, "attempt": attempt})
         if row is None or (token is not None and row[1] != token):
             raise LeaseLost("the attempt is no longer open")
-        task_id, token, failures, crashes, own_retries, blockers, note, agent_cli, claimed_at = row
+        task_id, token, failures, crashes, own_retries, blockers, note, agent_cli, claimed_at, kind, refused = row
         if own_retries is not None:
             budgets = Budgets(
                 max_retries=own_retries,
@@ -60,7 +61,12 @@ class Settlement(Family):
                 crash_budget=budgets.crash_budget,
                 crash_backoff_s=budgets.crash_backoff_s,
             )
-        move = next_move(result, failures=failures, crashes=crashes, budgets=budgets, rng=self._rng)
+        if kind == LANDING:
+            move = next_landing_move(
+                result, failures=failures, crashes=crashes, landing_failures=refused, budgets=budgets
+            )
+        else:
+            move = next_move(result, failures=failures, crashes=crashes, budgets=budgets, rng=self._rng)
         wall = self._clock.wall_ms()
         self._close(attempt, result, wall, keep_results)
         status = move.status
@@ -86,6 +92,18 @@ class Settlement(Family):
                 "wall": wall,
             },
         )
+        if kind == LANDING or status is Status.APPROVED:
+            self._mark_landing(task, kind, result, status, refused, wall)
+        if kind == LANDING and result.failure_class is FailureClass.QUALITY:
+            self._event(
+                "landing_failed",
+                result.error or "",
+                task=task,
+                task_id=task_id,
+                attempt=attempt,
+                worker_id=worker_id,
+                data={"must_fix": list(result.must_fix)},
+            )
         if status is Status.COMPLETED:
             self._db.change(SQL["free_dependents"], {"task": task, "wall": wall})
         self._event(
@@ -100,6 +118,22 @@ class Settlement(Family):
         if agent_cli is not None:
             self._mind_provider(attempt, agent_cli, claimed_at, result)
         return move
+
+    def _mark_landing(
+        self, task: int, kind: str, result: AttemptResult, status: Status, refused: int, wall: int
+    ) -> None:
+        refused_now = kind == LANDING and result.failure_class is FailureClass.QUALITY
+        self._db.change(
+            SQL["mark_landing"],
+            {
+                "task": task,
+                "status": status,
+                "wall": wall,
+                "landing_failures": refused + refused_now,
+                # A lander that died past its point of no return may have landed it: the next one finds out by this.
+                "forget": int(kind != LANDING or refused_now),
+            },
+        )
 
     def _close(self, attempt: str, result: AttemptResult, wall: int, keep_results: bool) -> None:
         values: dict[str, object] = {

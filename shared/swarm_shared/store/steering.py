@@ -35,7 +35,14 @@ class Steering(Family):
         if row is None:
             raise NotFound(f"no task {task_id!r}", hint="amplifier-swarm list-tasks shows the ids")
         seq, _, status, open_attempt = row[:4]
-        task = _Task(seq=seq, id=task_id, status=Status(status), open_attempt=open_attempt, hold_reason=row[8])
+        task = _Task(
+            seq=seq,
+            id=task_id,
+            status=Status(status),
+            open_attempt=open_attempt,
+            hold_reason=row[8],
+            landing_commit=row[12],
+        )
         verbs: dict[Verb, Callable[[_Task, Mapping[str, Any], str], str]] = {
             Verb.KILL: self._kill,
             Verb.RETRY: self._retry,
@@ -83,6 +90,10 @@ class Steering(Family):
             raise TaskRunning(f"task {task.id} runs")
         if task.status in (Status.COMPLETED, Status.CANCELLED):
             raise _refusal(task, "cancel", f"it is {task.status} already")
+        if task.status in (Status.APPROVED, Status.LANDING) and task.landing_commit is not None:
+            raise _refusal(task, "cancel", "it is past the point of no return: its commit may have landed")
+        if task.status is Status.LANDING:
+            raise TaskRunning(f"task {task.id} is being landed")
         self._db.change(SQL["cancel_task"], {"task": task.seq, "wall": self._clock.wall_ms()})
         self._tell("cancelled", task, f"by {actor}")
         return "cancelled"
@@ -117,6 +128,10 @@ class Steering(Family):
         if any(not check.get("passed") for check in from_json(last[0]["check_results"]) or []):
             raise _refusal(task, "approve", "its checks are red; an approval never goes past a red check")
         wall = self._clock.wall_ms()
+        if last[0]["head_sha"] is not None:
+            self._db.change(SQL["approve_to_land"], {"task": task.seq, "wall": wall})
+            self._tell("approved", task, f"approved by {actor}")
+            return "approved: waits to be landed"
         self._db.change(SQL["approve_task"], {"task": task.seq, "wall": wall})
         self._db.change(SQL["free_dependents"], {"task": task.seq, "wall": wall})
         self._tell("completed", task, f"approved by {actor}")
@@ -184,11 +199,20 @@ class Steering(Family):
 class _Task:
     """The few facts a verb looks at."""
 
-    __slots__ = ("hold_reason", "id", "open_attempt", "seq", "status")
+    __slots__ = ("hold_reason", "id", "landing_commit", "open_attempt", "seq", "status")
 
-    def __init__(self, *, seq: int, id: str, status: Status, open_attempt: str | None, hold_reason: str | None) -> None:
+    def __init__(
+        self,
+        *,
+        seq: int,
+        id: str,
+        status: Status,
+        open_attempt: str | None,
+        hold_reason: str | None,
+        landing_commit: str | None = None,
+    ) -> None:
         self.seq, self.id, self.status = seq, id, status
-        self.open_attempt, self.hold_reason = open_attempt, hold_reason
+        self.open_attempt, self.hold_reason, self.landing_commit = open_attempt, hold_reason, landing_commit
 
 
 def _refusal(task: _Task, verb: str, why: str) -> StateError:

@@ -72,12 +72,13 @@ class Swarm(Family):
         return bool(self._within(lambda: self._db.change(SQL["clear_flag"], {"name": name})))
 
     def resume(self, *, actor: str) -> None:
-        """Clear pause, drain, emergency stop and provider holds: people have seen to it."""
+        """Clear pause, drain, emergency stop, provider holds and what stopped landing: people have seen to it."""
 
         def clear() -> int:
             for name in (PAUSED, DRAINED, EMERGENCY_STOP):
                 self._db.change(SQL["clear_flag"], {"name": name})
             self._db.change(SQL["clear_holds"])
+            self._db.change(SQL["accept_integration"])
             for row in self._db.rows(SQL["alive_workers"]):
                 self._db.change(SQL["want_of_worker"], {"run": row[0], "wanted": None})
             self._event("resumed", f"by {actor}")

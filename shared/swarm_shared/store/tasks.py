@@ -109,6 +109,17 @@ class Tasks(Family):
         """All tries, oldest first, in the shape of `task-info`."""
         return [_attempt_shown(row) for row in self._db.dicts(SQL["attempts_of"], {"task": task})]
 
+    def history(self, task: int) -> list[dict[str, Any]]:
+        """What was tried and has ended, in order and in the shape of `attempts`; refused landings stand among it.
+
+        A landing carries the number of the attempt that it was to land.
+        """
+        number, history = 0, []
+        for row in self._db.dicts(SQL["history_of"], {"task": task}):
+            number = row["number"] if row["kind"] == "work" else number
+            history.append(_attempt_shown({**row, "number": number}))
+        return history
+
     def sessions(self, attempt: str) -> list[dict[str, Any]]:
         """The sessions of an attempt in order; times in milliseconds."""
         return self._db.dicts(SQL["sessions_of_attempt"], {"attempt": attempt})

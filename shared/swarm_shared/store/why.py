@@ -32,6 +32,7 @@ _HELD = {
     HoldReason.UNREADABLE: ("its agent gave no answer of the asked shape, after repeats", "retry"),
     HoldReason.NOT_PROVEN_DEAD: ("processes of its last attempt are not proven gone", None),
     HoldReason.OBJECTION: ("its validator objects", "approve"),
+    HoldReason.NOT_LANDED: ("its work passed, but was refused twice when it was to be landed", "retry"),
     HoldReason.AS_IMPORTED: ("its task file says held", "release"),
 }
 
@@ -86,9 +87,10 @@ class Why(Family):
             case Status.CLAIMED | Status.IN_PROGRESS:
                 reasons = [self._running(task)]
             case Status.APPROVED:
-                reasons = [Reason(kind="approved", text="it passed and waits for its turn to be landed")]
+                reasons = [*self._queue_stops(), *self._no_workers(), self._approved(task)]
             case Status.LANDING:
-                reasons = [Reason(kind="landing", text="it passed and is being landed")]
+                text = f"it passed and is being landed by {task['worker_id']}"
+                reasons = [Reason(kind="landing", text=text)]
             case Status.HELD:
                 reasons = [_held(task)]
             case _:
@@ -141,6 +143,11 @@ class Why(Family):
         if waiting:
             reasons.append(Reason(kind="dependency", text=f"it waits for {_named(waiting)}"))
         return reasons
+
+    def _approved(self, task: dict[str, Any]) -> Reason:
+        ahead = int(self._db.value(SQL["rank_to_land"], {"task": task["seq"]}))
+        place = "next in turn" if not ahead else f"{ahead:,} come before it"
+        return Reason(kind="approved", text=f"it passed and waits to be landed; {place}")
 
     def _scheduled(self, task: dict[str, Any]) -> Reason:
         last = f" after: {task['last_error']}" if task["last_error"] else ""
