@@ -4,57 +4,48 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from swarm_shared.agents.cli import Progress, TroubleKind
 from swarm_shared.agents.history import check_results, past_attempts
-from swarm_shared.agents.launch import SessionPlan, has_session, prepare, session_environment
+from swarm_shared.agents.launch import SessionPlan, has_session, prepare
 from swarm_shared.agents.presets import choose
 from swarm_shared.agents.prompt import build_prompt
-from swarm_shared.agents.reading import Reading, read_session, tail_lines
+from swarm_shared.agents.reading import Reading, read_session
 from swarm_shared.agents.trouble import Trouble
 from swarm_shared.agents.usage import events_size, session_usage
 from swarm_shared.clock import Clock
-from swarm_shared.errors import ConfigError, InputError, LeaseLost
+from swarm_shared.errors import ConfigError, InputError
+from swarm_shared.git.errors import GitError, GitUnusable
 from swarm_shared.logs import event
 from swarm_shared.models import FailureClass, Outcome, Role, Stage
 from swarm_shared.store.policy import AttemptResult
 from swarm_shared.store.queue import Claim, ClosedSession
 from swarm_worker.config import WorkerConfig
-from swarm_worker.session import Cause, Cut, Ended, Plan, Session, Surroundings
+from swarm_worker.integration import QueueStopped
+from swarm_worker.session import Plan, Surroundings
+from swarm_worker.steps import Concluded, CutShort, Steps, failed
+from swarm_worker.workplace import Sealed, Workplaces
 
 LOG = logging.getLogger("swarm.worker")
+NAMED_PATHS = 20
 REPEATS = 2  # of a session alone, after an answer that nobody can read (or a validator that died)
-SHELL = "/bin/sh"
 _Number = TypeVar("_Number", int, float)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Concluded:
-    """An attempt's result, and the control rows that its end answers."""
-
-    result: AttemptResult
-    answers: tuple[int, ...] = ()
-    last: ClosedSession | None = None
-
-
-class _CutShort(Exception):
-    """Leaves the stages when somebody cut a session short."""
-
-    def __init__(self, cut: Cut) -> None:
-        super().__init__(cut.text)
-        self.cut = cut
 
 
 class Attempt:
     """Runs the stages of one claim. `run` returns when nothing of any session is left."""
 
-    def __init__(self, around: Surroundings, config: WorkerConfig, claim: Claim, clock: Clock) -> None:
-        self._around, self._config, self._claim, self._clock = around, config, claim, clock
+    def __init__(
+        self, around: Surroundings, config: WorkerConfig, workplaces: Workplaces, claim: Claim, clock: Clock
+    ) -> None:
+        self._config, self._workplaces, self._claim, self._clock = config, workplaces, claim, clock
         self._db = around.database
+        self._steps = Steps(around, config, claim)
         self._result = AttemptResult(outcome=Outcome.PASSED)
-        self._last: ClosedSession | None = None
+        self._sealed: Sealed | None = None
+        self._clean_after: ClosedSession | None = None  # what was written up to the end of this one is undone
 
     def run(self) -> Concluded:
         """Build, check, validate.
@@ -65,47 +56,108 @@ class Attempt:
         """
         try:
             self._spec = self._db.tasks.spec(self._claim.task)
+            with self._workplaces.open(self._claim, self._spec) as self._place:
+                concluded = self._run()
+                # On every end: a person's kill, a crash of the agent and a stop of ours too.
+                return replace(concluded, result=self._kept(concluded.result))
+        except InputError as error:
+            return Concluded(result=self._failed(FailureClass.QUALITY, f"{error.message}; {error.hint}"))
+        except QueueStopped as stopped:
+            return Concluded(result=failed(self._result, FailureClass.INTERRUPTED, stopped.message))
+        except (GitError, GitUnusable) as error:
+            # Nobody's fault that a retry could mend by other work: after some tries a person has to look.
+            reason = f"{error.message}; {error.hint}" if error.hint else error.message
+            return Concluded(result=failed(self._result, FailureClass.CRASH, reason), last=self._steps.last)
+
+    def _run(self) -> Concluded:
+        try:
             self._cli = choose(self._config.presets, self._claim.agent_cli)
             self._failures = self._db.queue.failures(self._claim) if self._claim.number > 1 else 0
-            failed = self._build() or self._check() or self._validate()
-        except _CutShort as short:
-            return self._concluded(short.cut)
+            result = self._set_up() or self._build() or self._check() or self._validate()
+        except CutShort as short:
+            return self._steps.concluded(short.cut, self._result)
+        except GitUnusable:
+            raise
         except InputError as error:
-            failed = self._failed(FailureClass.QUALITY, f"{error.message}; {error.hint}")
+            result = self._failed(FailureClass.QUALITY, f"{error.message}; {error.hint}")
         except ConfigError as error:
-            failed = self._cannot_start(error)
-        return Concluded(result=failed or self._result, last=self._last)
+            result = self._cannot_start(error)
+        return Concluded(result=result or self._result, last=self._steps.last)
+
+    def _kept(self, result: AttemptResult) -> AttemptResult:
+        """Leave nothing behind that is not in a commit, whatever the end was."""
+        if self._sealed is None:
+            self._sealed = self._place.seal()
+        else:
+            self._restore()
+        if self._sealed is None:
+            return result
+        return replace(result, base_sha=self._sealed.base_sha, head_sha=self._sealed.head_sha)
 
     # ───── stages ─────
+
+    def _set_up(self) -> AttemptResult | None:
+        for command in self._place.setup_due():
+            done = self._steps.check(command, self._spec, cwd=self._place.cwd)
+            if not done["passed"]:
+                told = f"setup failed: {command} (exit {done['exit_code']}): {done['output']}"
+                return self._failed(FailureClass.CRASH, told)
+        self._place.set_up()
+        return None
 
     def _build(self) -> AttemptResult | None:
         reading = self._session(Role.BUILDER, Stage.BUILDING, self._builder_prompt)
         self._result = replace(self._result, builder_session_id=reading.session_id, builder_result=reading.answer)
+        self._sealed = self._place.seal()  # before anything looks at it: the verdict is about this commit
+        self._clean_after = self._steps.last
         return self._unless_passed(reading)
 
     def _check(self) -> AttemptResult | None:
-        results: list[dict[str, Any]] = []
+        results: list[dict[str, Any]] = self._place.checks()
         for command in (*self._config.checks, *self._spec.checks):
-            results.append(self._run_check(command))
+            results.append(self._steps.check(command, self._spec, cwd=self._place.cwd))
             self._result = replace(self._result, check_results=results)
+        self._result = replace(self._result, check_results=results or None)
         failed = [result for result in results if not result["passed"]]
         if results:
             told = f"{len(results) - len(failed)} of {len(results)} checks passed"
             self._db.queue.note_event(self._claim, "checked", told)
         if not failed:
             return None
-        reason = "; ".join(f"check failed: {check['command']} (exit {check['exit_code']})" for check in failed)
+        reason = "; ".join(f"check failed: {_shown(check)}" for check in failed)
         return self._failed(FailureClass.QUALITY, reason)
 
     def _validate(self) -> AttemptResult | None:
         if not self._config.validation or not has_session(self._cli, Role.VALIDATOR, self._spec):
             return None
+        self._restore()  # what the checks have written is no part of the work
         reading = self._session(Role.VALIDATOR, Stage.VALIDATING, self._validator_prompt)
+        self._note_writes(self._restore())
         self._result = replace(self._result, validator_session_id=reading.session_id, validator_result=reading.answer)
         if reading.failure in (None, FailureClass.QUALITY):
             verdict = "PASS" if reading.failure is None else "FAIL"
             self._db.queue.note_event(self._claim, "validated", verdict)
         return self._unless_passed(reading)
+
+    def _restore(self) -> list[str]:
+        """Undo what was written after the commit, if anything has run since; the paths."""
+        if self._clean_after is self._steps.last:
+            return []
+        self._clean_after = self._steps.last
+        return self._place.restore()
+
+    def _note_writes(self, paths: list[str]) -> None:
+        if not paths:
+            return
+        event(LOG, "validator_writes_undone", level=logging.WARNING, task=self._claim.task_id, paths=len(paths))
+        told = {
+            "command": "built-in: the validator changed nothing",
+            "passed": True,
+            "warning": True,
+            "exit_code": None,
+            "output": "thrown away: " + ", ".join(paths[:NAMED_PATHS]),
+        }
+        self._result = replace(self._result, check_results=[*(self._result.check_results or []), told])
 
     # ───── sessions ─────
 
@@ -141,14 +193,14 @@ class Attempt:
                 attempt_id=self._claim.attempt,
                 attempt_number=self._claim.number,
                 private_dir=self._config.private_dir,
-                project_root=self._config.project_root,
+                project_root=self._place.cwd,
             ),
             self._config.environ,
         )
         own_limit_s = None if self._spec.timeout_minutes is None else self._spec.timeout_minutes * 60
         default_s = self._config.builder_timeout_s if role is Role.BUILDER else self._config.validator_timeout_s
         started_ms = self._clock.wall_ms()
-        ended = self._run(
+        ended = self._steps.run(
             Plan(
                 role=role,
                 name=agent,
@@ -156,7 +208,7 @@ class Attempt:
                 prompt=prompt,
                 argv=(*self._config.container, *launch.argv),
                 env=launch.env,
-                cwd=self._config.project_root,
+                cwd=self._place.cwd,
                 stdin=launch.stdin,
                 limit_s=own_limit_s or default_s,
                 stuck_s=None if self._cli.progress is Progress.NONE else self._config.orphan_timeout_s,
@@ -168,49 +220,6 @@ class Attempt:
         reading = read_session(self._cli, role, end, self._clock.wall_ms())
         return self._with_usage(reading, launch.env)
 
-    def _run_check(self, command: str) -> dict[str, Any]:
-        env = session_environment(
-            self._config.environ,
-            task=self._spec,
-            attempt_id=self._claim.attempt,
-            attempt_number=self._claim.number,
-            role=Role.CHECK,
-        )
-        ended = self._run(
-            Plan(
-                role=Role.CHECK,
-                name=command,
-                stage=Stage.CHECKING,
-                prompt=None,
-                argv=(*self._config.container, SHELL, "-c", command),
-                env=env,
-                cwd=self._config.project_root,
-                stdin=b"",
-                limit_s=self._config.check_timeout_s,
-                stuck_s=None,
-            ),
-            limit_is_failure=True,
-        )
-        lines = tail_lines(ended.end.stdout, ended.end.stderr)
-        if ended.cut is not None:
-            lines.append(ended.cut.text)
-        return {
-            "command": command,
-            "passed": ended.cut is None and ended.end.exit_code == 0,
-            "exit_code": ended.end.exit_code,
-            "signal": ended.end.signal,
-            "output": "\n".join(lines),
-            "duration_s": round(ended.duration_s, 3),
-        }
-
-    def _run(self, plan: Plan, *, limit_is_failure: bool = False) -> Ended:
-        ended = Session(self._around, self._claim, plan).run(before=self._last)
-        self._last = ended.closed
-        cut = ended.cut
-        if cut is not None and not (limit_is_failure and cut.cause is Cause.TIME_LIMIT):
-            raise _CutShort(cut)
-        return ended
-
     def _agent(self, role: Role) -> str:
         if role is Role.BUILDER:
             return self._spec.builder_agent or self._config.builder_agent
@@ -219,20 +228,21 @@ class Attempt:
     def _file_signs(self, env: Mapping[str, str], started_ms: int) -> tuple[Callable[[], float | None], ...]:
         if self._cli.progress is not Progress.EVENTS:
             return ()
-        root = self._config.project_root
+        root = self._place.cwd
         return (lambda: events_size(self._cli, env=env, cwd=root, started_ms=started_ms),)
 
     # ───── prompts ─────
 
     def _builder_prompt(self) -> str:
-        history = self._db.tasks.attempts(self._claim.task)[:-1] if self._claim.number > 1 else []
+        history = self._db.tasks.history(self._claim.task) if self._claim.number > 1 else []
         return build_prompt(
             self._spec,
             role=Role.BUILDER,
             attempt_number=self._claim.number,
             attempts_allowed=self._attempts_allowed(),
-            project_root=self._config.project_root,
+            project_root=self._place.cwd,
             history=past_attempts(history),
+            diff=self._place.earlier_work() if history else None,
             note=self._claim.note,
             guard_mentions=self._cli.expands_mentions,
         )
@@ -243,7 +253,8 @@ class Attempt:
             role=Role.VALIDATOR,
             attempt_number=self._claim.number,
             attempts_allowed=self._attempts_allowed(),
-            project_root=self._config.project_root,
+            project_root=self._place.cwd,
+            diff=self._place.change(),
             builder_answer=self._result.builder_result,
             check_results=check_results(self._result.check_results),
             guard_mentions=self._cli.expands_mentions,
@@ -263,7 +274,7 @@ class Attempt:
         )
 
     def _failed(self, failure: FailureClass, reason: str) -> AttemptResult:
-        return replace(self._result, outcome=Outcome.FAILED, failure_class=failure, error=reason)
+        return failed(self._result, failure, reason)
 
     def _cannot_start(self, error: ConfigError) -> AttemptResult:
         trouble = Trouble(kind=TroubleKind.STARTUP, text=error.message)
@@ -273,7 +284,7 @@ class Attempt:
     def _with_usage(self, reading: Reading, env: Mapping[str, str]) -> Reading:
         tokens, cost_usd = reading.tokens, reading.cost_usd
         if tokens is None and cost_usd is None and reading.session_id:
-            usage = session_usage(self._cli, env=env, cwd=self._config.project_root, session_id=reading.session_id)
+            usage = session_usage(self._cli, env=env, cwd=self._place.cwd, session_id=reading.session_id)
             tokens, cost_usd = usage.tokens, usage.cost_usd
         self._result = replace(
             self._result,
@@ -284,25 +295,15 @@ class Attempt:
             reading = replace(reading, trouble=Trouble(kind=TroubleKind.STARTUP, text=reading.reason))
         return reading
 
-    def _concluded(self, cut: Cut) -> Concluded:
-        match cut.cause:
-            case Cause.LEASE_LOST:
-                raise LeaseLost(f"task {self._claim.task_id}: {cut.text}")
-            case Cause.KILLED:
-                result = replace(self._result, outcome=Outcome.KILLED, error=cut.text)
-            case Cause.CANCELLED:
-                result = replace(self._result, outcome=Outcome.CANCELLED, error=cut.text)
-            case Cause.INTERRUPTED:
-                result = self._failed(FailureClass.INTERRUPTED, cut.text)
-            case Cause.KEEPER_LOST:
-                result = self._failed(FailureClass.CRASH, cut.text)
-            case Cause.TIME_LIMIT | Cause.STUCK:
-                result = self._failed(FailureClass.QUALITY, cut.text)
-        return Concluded(result=result, answers=cut.orders, last=self._last)
-
 
 def _plus(one: _Number | None, other: _Number | None) -> _Number | None:
     """A sum in which unknown is not zero."""
     if one is None or other is None:
         return other if one is None else one
     return one + other
+
+
+def _shown(check: Mapping[str, Any]) -> str:
+    """A check that failed, in a few words; those without a process have no exit code."""
+    exit_code = check["exit_code"]
+    return str(check["command"]) if exit_code is None else f"{check['command']} (exit {exit_code})"

@@ -11,6 +11,8 @@ from swarm_shared.agents.cli import AgentCli
 from swarm_shared.agents.presets import choose, load_presets
 from swarm_shared.config import Settings
 from swarm_shared.errors import ConfigError
+from swarm_shared.git.isolation import decide
+from swarm_shared.git.repository import Repository
 from swarm_shared.store.policy import Budgets
 from swarm_worker.containment import container_argv
 
@@ -23,14 +25,19 @@ class WorkerConfig:
 
     worker_id: str
     db: Path
+    state_dir: Path
     private_dir: Path  # of this worker's own, for what an agent CLI reads and the project must not see
     project_root: Path
+    repository: Repository | None  # each task works in a worktree of it; None: all in the project root
     agent_cli: str
     presets: Mapping[str, AgentCli]
     builder_agent: str
     validator_agent: str
     validation: bool
     checks: tuple[str, ...]
+    gate: tuple[str, ...]
+    setup: tuple[str, ...]
+    strict_files: bool
     max_retries: int
     budgets: Budgets
     heartbeat_s: float
@@ -54,8 +61,6 @@ def worker_config(settings: Settings, worker_id: str) -> WorkerConfig:
     """
     if not 1 <= len(worker_id) <= MAX_WORKER_ID or not worker_id.isprintable():
         raise ConfigError(f"{worker_id!r} is no worker id", hint=f"1 to {MAX_WORKER_ID} printable characters")
-    if settings.isolation == "worktree":
-        raise ConfigError("isolation worktree is not available in this version", hint="use --isolation auto or none")
     if not settings.project_root.is_dir():
         raise ConfigError(f"the project root {settings.project_root} is no folder", hint="name it with --project-root")
     presets = load_presets(settings.agent_clis)
@@ -63,14 +68,19 @@ def worker_config(settings: Settings, worker_id: str) -> WorkerConfig:
     return WorkerConfig(
         worker_id=worker_id,
         db=settings.db,
+        state_dir=settings.state_dir,
         private_dir=settings.state_dir / "private" / worker_id,
         project_root=settings.project_root,
+        repository=decide(settings).repository,
         agent_cli=settings.agent_cli,
         presets=presets,
         builder_agent=settings.builder_agent,
         validator_agent=settings.validator_agent,
         validation=settings.validation,
         checks=settings.checks,
+        gate=settings.gate,
+        setup=settings.setup,
+        strict_files=settings.strict_files,
         max_retries=settings.max_retries,
         budgets=Budgets(
             max_retries=settings.max_retries,

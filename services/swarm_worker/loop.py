@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -11,16 +12,22 @@ from swarm_shared.database import TaskDatabase
 from swarm_shared.errors import DatabaseError, LeaseLost
 from swarm_shared.logs import event
 from swarm_shared.models import FailureClass, Outcome
+from swarm_shared.store.landings import LandingClaim
 from swarm_shared.store.policy import AttemptResult
 from swarm_shared.store.queue import Claim, Claimant
 from swarm_shared.store.recovery import crash
 from swarm_shared.store.swarm import DRAINED, EMERGENCY_STOP
-from swarm_worker.attempt import Attempt, Concluded
+from swarm_worker.attempt import Attempt
 from swarm_worker.config import WorkerConfig
+from swarm_worker.integration import IntegrationBranch
 from swarm_worker.keeper import Keeper
+from swarm_worker.landing import Landing
 from swarm_worker.lease import Heart
 from swarm_worker.session import Surroundings
+from swarm_worker.steps import Concluded
 from swarm_worker.watch import Watch
+from swarm_worker.workplace import ProjectRoot, Workplaces
+from swarm_worker.worktree import Worktrees
 
 LOG = logging.getLogger("swarm.worker")
 IDLE_LOOK_S = 0.05  # from a commit to its notice
@@ -70,7 +77,20 @@ class WorkerLoop:
             kill_grace_s=config.kill_grace_s,
             output_limit_bytes=config.output_limit_bytes,
         )
-        self._next: Claim | None = None
+        self._branch: IntegrationBranch | None = None
+        self._workplaces: Workplaces = ProjectRoot(config.project_root)
+        if config.repository is not None:
+            tend = self._heart.beat_if_due
+            self._branch = IntegrationBranch(
+                database,
+                config.repository,
+                lock=config.state_dir / "integration.lock",
+                actor=config.worker_id,
+                tend=tend,
+            )
+            self._branch.begin()
+            self._workplaces = Worktrees(database, config, config.repository, self._branch, tend=tend)
+        self._next: Claim | LandingClaim | None = None
         self._was_free = False  # whether this worker has seen the swarm neither drained nor stopped
         self._draining_since: float | None = None
         self._drain_look_at = 0.0
@@ -103,18 +123,34 @@ class WorkerLoop:
             self._next = self._claim()
         if self._next is None:
             return Round()
-        claim, self._next = self._next, None
-        self._run_attempt(claim)
+        taken, self._next = self._next, None
+        if isinstance(taken, LandingClaim):
+            self._run_attempt(taken.claim, self._landing(taken).run)
+        else:
+            attempt = Attempt(self._around, self._config, self._workplaces, taken, self._db.clock)
+            self._run_attempt(taken, attempt.run)
         return Round(ran=True)
 
     # ───── one attempt ─────
 
-    def _run_attempt(self, claim: Claim) -> None:
+    def _landing(self, taken: LandingClaim) -> Landing:
+        assert self._config.repository is not None, "only with worktrees anything lands"
+        assert self._branch is not None
+        return Landing(
+            self._around,
+            self._config,
+            self._config.repository,
+            self._branch,
+            taken,
+            tend=self._heart.beat_if_due,
+        )
+
+    def _run_attempt(self, claim: Claim, run: Callable[[], Concluded]) -> None:
         began = time.monotonic()
         self._status = "busy"
         event(LOG, "task_claimed", level=logging.DEBUG, task=claim.task_id, attempt=claim.number, token=claim.token)
         try:
-            concluded = Attempt(self._around, self._config, claim, self._db.clock).run()
+            concluded = run()
             self._next = self._settle(claim, concluded)
             event(
                 LOG,
@@ -139,7 +175,8 @@ class WorkerLoop:
     def _settle(self, claim: Claim, concluded: Concluded) -> Claim | None:
         """Settle until the database takes it: a result is not lost to a full disk or a stuck writer."""
         while True:
-            then = self._claimant if self._may_claim() else None
+            # With worktrees what waits to land comes before new work, and is asked for by a claim of its own.
+            then = self._claimant if self._may_claim() and self._branch is None else None
             try:
                 return self._db.queue.settle(
                     claim,
@@ -165,9 +202,11 @@ class WorkerLoop:
 
     # ───── between attempts ─────
 
-    def _claim(self) -> Claim | None:
+    def _claim(self) -> Claim | LandingClaim | None:
         if not self._may_claim():
             return None
+        if self._branch is not None and (landing := self._db.landings.claim(self._claimant)) is not None:
+            return landing
         return self._db.queue.claim(self._claimant) if self._db.queue.anything_ready() else None
 
     def _may_claim(self) -> bool:

@@ -1,0 +1,51 @@
+"""A lock that lasts as long as anything that inherited it: also over the death of the worker that took it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from swarm_shared.git.errors import RepositoryBusy
+
+LOCK_TIMEOUT_S = 60.0
+LOOK_AGAIN_S = 0.02
+
+
+@contextmanager
+def file_lock(path: Path, *, tend: Callable[[], None]) -> Iterator[int]:
+    """Alone among all who take it; the descriptor is for git's processes to inherit (`Git.holding`).
+
+    Whoever has it therefore knows that every git that was started under it before has ended.
+
+    Args:
+        tend: Called now and then while somebody else has it.
+
+    Raises:
+        RepositoryBusy: Somebody else had it all the time.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        deadline = time.monotonic() + LOCK_TIMEOUT_S
+        while not _taken(descriptor):
+            if time.monotonic() > deadline:
+                raise RepositoryBusy(
+                    f"another process has held {path} for {LOCK_TIMEOUT_S:g} s", hint=f"find it with: fuser -v {path}"
+                )
+            tend()
+            time.sleep(LOOK_AGAIN_S)  # the system tells nobody when a lock becomes free
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _taken(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,0 +1,160 @@
+"""The integration branch in a worker's hands: alone, with every move written down before it is made."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NoReturn
+
+from swarm_shared.database import TaskDatabase
+from swarm_shared.errors import ConfigError, SwarmError
+from swarm_shared.git.errors import BranchInUse, RefLocked, RefMoved
+from swarm_shared.git.integration import Integration
+from swarm_shared.git.locks import clear_stale, ref_lock
+from swarm_shared.git.merging import MergeKind
+from swarm_shared.git.names import branch_of
+from swarm_shared.git.refs import move_ref
+from swarm_shared.git.repository import Repository
+from swarm_worker.file_lock import file_lock
+
+# Ours are gone for sure (they inherit our lock); a person's git holds a ref's lock for milliseconds.
+STALE_LOCK_S = 10.0
+NAMED_PATHS = 10
+
+
+class QueueStopped(SwarmError):
+    """Nothing can land until a person has seen to it; the queue is paused and says so."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldBranch:
+    """The branch while nobody else of this swarm moves it."""
+
+    database: TaskDatabase
+    integration: Integration
+    actor: str
+
+    def tip(self) -> str:
+        """Where it is.
+
+        Raises:
+            QueueStopped: Somebody else has moved it.
+        """
+        row = self.database.landings.integration()
+        assert row is not None, "a worker adopts the branch before it takes any task"
+        found = self.integration.tip()
+        if found is None:
+            # Deleted: the commits are known, so nothing is lost that this does not bring back.
+            move_ref(self.integration.repository.git, self.integration.ref, new=row.tip, old=None, reason="swarm: back")
+            return row.tip
+        if found not in (row.tip, row.next_tip) and not row.accepting:
+            self.stop(
+                f"somebody else has moved {self.integration.branch} to {found[:12]}; the swarm had it at "
+                f"{row.tip[:12]}. `amplifier-swarm resume` goes on from where it is"
+            )
+        if found != row.tip:
+            self.database.landings.note_tip(found)
+        return found
+
+    def follow(self) -> str:
+        """Bring the person's branch in; where the branch is then.
+
+        Raises:
+            QueueStopped: That gives a conflict, or somebody else has moved the branch.
+        """
+        tip = self.tip()
+        row = self.database.landings.integration()
+        if row is None or row.person_ref is None:
+            return tip
+        merge = self.integration.plan_follow(row.person_ref, tip=tip)
+        if merge.kind is MergeKind.CONFLICT or merge.new is None:
+            person = branch_of(row.person_ref)
+            self.stop(
+                f"{person} cannot be brought into {self.integration.branch}: conflict in {_named(merge.conflicts)}. "
+                f"Merge {person} into it by hand, then `amplifier-swarm resume`"
+            )
+        if merge.new != tip:
+            self.database.landings.intend(new=merge.new, old=tip)
+            self.advance(merge.new, old=tip)
+        return merge.new
+
+    def advance(self, new: str, *, old: str) -> None:
+        """Move it; that it would be moved has been written down.
+
+        Raises:
+            QueueStopped: It is checked out, locked, or was moved meanwhile.
+        """
+        try:
+            self._advance(new, old)
+        except RefMoved as error:
+            self.tip()  # tells by whom; it is none of ours, we hold the lock
+            self.stop(error.message)
+        except (BranchInUse, RefLocked) as error:
+            self.stop(f"{error.message}; {error.hint}")
+        self.database.landings.note_tip(new)
+
+    def _advance(self, new: str, old: str) -> None:
+        try:
+            self.integration.advance(new, old=old)
+        except RefLocked:
+            lock = ref_lock(self.integration.repository, self.integration.ref)
+            if not clear_stale([lock], holder_is_dead=_is_old):
+                raise
+            self.integration.advance(new, old=old)
+
+    def stop(self, reason: str) -> NoReturn:
+        self.database.landings.stop_queue(reason, actor=self.actor)
+        raise QueueStopped(reason)
+
+
+class IntegrationBranch:
+    """Hands out the branch, to one at a time."""
+
+    def __init__(
+        self, database: TaskDatabase, repository: Repository, *, lock: Path, actor: str, tend: Callable[[], None]
+    ) -> None:
+        self._database, self._repository = database, repository
+        self._lock, self._actor, self._tend = lock, actor, tend
+
+    def begin(self) -> None:
+        """Make or take over the branch, at this worker's start.
+
+        Raises:
+            ConfigError: It is checked out somewhere.
+        """
+        integration = Integration(repository=self._repository)
+        known = self._database.landings.integration()
+        here = str(self._repository.common_dir)
+        if known is not None and (known.repository, known.ref) == (here, integration.ref):
+            return
+        start = self._repository.head_sha
+        assert start is not None, "a repository without a commit is not isolated"
+        try:
+            tip = integration.begin(start)
+        except BranchInUse as error:
+            raise ConfigError(error.message, hint=error.hint) from error
+        self._database.landings.adopt(
+            repository=here, ref=integration.ref, person_ref=self._repository.head_ref, tip=tip
+        )
+
+    @contextmanager
+    def held(self) -> Iterator[HeldBranch]:
+        """Alone with the branch; not for long."""
+        with file_lock(self._lock, tend=self._tend) as descriptor:
+            repository = replace(self._repository, git=self._repository.git.holding(descriptor))
+            yield HeldBranch(database=self._database, integration=Integration(repository=repository), actor=self._actor)
+
+
+def _is_old(lock: Path) -> bool:
+    try:
+        return time.time() - lock.stat().st_mtime > STALE_LOCK_S
+    except OSError:
+        return False
+
+
+def _named(paths: tuple[str, ...]) -> str:
+    more = len(paths) - NAMED_PATHS
+    return ", ".join(paths[:NAMED_PATHS]) + (f" and {more} more" if more > 0 else "")

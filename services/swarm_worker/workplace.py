@@ -1,0 +1,76 @@
+"""Where an attempt works, and what becomes of what it wrote: here the project root, which is left as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from swarm_shared.models import TaskSpec
+from swarm_shared.store.queue import Claim
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sealed:
+    """What an attempt has made, as a commit: from where to where."""
+
+    base_sha: str
+    head_sha: str
+
+
+class Workplace:
+    """A folder to work in. This one keeps nothing apart: there are no commits, and so nothing to tell of them."""
+
+    def __init__(self, cwd: Path) -> None:
+        self.cwd = cwd
+
+    def setup_due(self) -> Sequence[str]:
+        """Commands that must run before the first agent does; `set_up` says that they have."""
+        return ()
+
+    def set_up(self) -> None:
+        return
+
+    def earlier_work(self) -> str | None:
+        """What the attempts before have left here, for the retry's prompt."""
+        return None
+
+    def seal(self) -> Sealed | None:
+        """Commit what is here; only when nothing of any session is left.
+
+        Raises:
+            LeaseLost: The task has another owner.
+        """
+        return None
+
+    def checks(self) -> list[dict[str, Any]]:
+        """What can be told from the commit itself, in the shape of check results."""
+        return []
+
+    def change(self) -> str | None:
+        """What was changed, for the validator."""
+        return None
+
+    def restore(self) -> list[str]:
+        """Throw away what was written after the commit; the paths."""
+        return []
+
+
+class Workplaces(Protocol):
+    """Gives each claim its place."""
+
+    def open(self, claim: Claim, spec: TaskSpec) -> AbstractContextManager[Workplace]:
+        """The place, for as long as the claim is worked on."""
+
+
+class ProjectRoot:
+    """Everybody works in the same folder."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    @contextmanager
+    def open(self, claim: Claim, spec: TaskSpec) -> Iterator[Workplace]:
+        yield Workplace(self._root)

@@ -1,0 +1,199 @@
+"""A worktree as the place of an attempt: its work becomes a commit, whatever its end, and the commit is looked at."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from swarm_shared.database import TaskDatabase
+from swarm_shared.git.bring_in import bring_in
+from swarm_shared.git.commits import message_with_trailers, task_trailers
+from swarm_shared.git.diffs import Diff, changed_files, diff
+from swarm_shared.git.globs import outside
+from swarm_shared.git.leaks import Fingerprint, fingerprint, leak
+from swarm_shared.git.markers import conflict_markers
+from swarm_shared.git.names import HEADS, INTEGRATION_BRANCH, task_ref
+from swarm_shared.git.refs import is_contained, merge_base, read_ref
+from swarm_shared.git.repository import Repository
+from swarm_shared.git.snapshot import take_snapshot
+from swarm_shared.git.task_worktrees import TaskWorktree, TaskWorktrees
+from swarm_shared.git.undo import changes_since, undo_since
+from swarm_shared.logs import event
+from swarm_shared.models import TaskSpec
+from swarm_shared.store.queue import Claim
+from swarm_worker.config import WorkerConfig
+from swarm_worker.file_lock import file_lock
+from swarm_worker.integration import IntegrationBranch
+from swarm_worker.workplace import Sealed, Workplace
+
+LOG = logging.getLogger("swarm.worker")
+NAMED_PATHS = 20
+_SET_UP_MARK = "swarm-set-up"  # in the worktree's git directory: its setup commands have run to their end
+
+
+class Worktrees:
+    """Gives each task its worktree, at the same path for all its attempts."""
+
+    def __init__(
+        self,
+        database: TaskDatabase,
+        config: WorkerConfig,
+        repository: Repository,
+        branch: IntegrationBranch,
+        *,
+        tend: Callable[[], None],
+    ) -> None:
+        self._db, self._config, self._repository, self._branch = database, config, repository, branch
+        self._tend = tend
+
+    @contextmanager
+    def open(self, claim: Claim, spec: TaskSpec) -> Iterator[Workplace]:
+        """Make or put in order the task's worktree, with what has landed as its base.
+
+        Raises:
+            QueueStopped: The integration branch needs a person.
+            GitError: The worktree cannot be made.
+        """
+        with self._branch.held() as held:
+            tip = held.follow()
+        safe = self._db.landings.safe_id(claim, is_taken=lambda name: self._is_of_an_earlier_queue(name, tip))
+        with file_lock(self._config.state_dir / "worktree-locks" / safe, tend=self._tend) as descriptor:
+            repository = replace(self._repository, git=self._repository.git.holding(descriptor))
+            trees = TaskWorktrees(repository, self._config.state_dir / "worktrees")
+            # Every git that we start here inherits the lock, which we have; agents of earlier attempts were proven
+            # gone before the task was given out.
+            opened = trees.open(safe, tip, holder_is_dead=lambda _lock: True)
+            if opened.earlier_work and self._db.landings.failures(claim):
+                opened = self._with_what_has_landed(opened, tip, claim)
+            ours = (self._config.db, self._config.state_dir)
+            before = fingerprint(repository, ignore=ours)
+            yield TaskPlace(self._db, self._config, repository, opened, claim, spec, before)
+
+    def _is_of_an_earlier_queue(self, name: str, tip: str) -> bool:
+        """Whether a branch of that name has work that this queue knows nothing of."""
+        found = read_ref(self._repository.git, task_ref(name))
+        return found is not None and not is_contained(self._repository.git, found, tip)
+
+    def _with_what_has_landed(self, opened: TaskWorktree, tip: str, claim: Claim) -> TaskWorktree:
+        merge = bring_in(opened, tip=tip, task_id=claim.task_id, attempt_id=claim.attempt)
+        if merge.new is None:
+            return opened  # the agent resolves it: the conflicts stand in what it must fix
+        base = merge_base(opened.checkout.git, merge.new, tip) or opened.base_sha
+        return replace(opened, head_sha=merge.new, base_sha=base)
+
+
+class TaskPlace(Workplace):
+    """One attempt in its task's worktree."""
+
+    def __init__(
+        self,
+        database: TaskDatabase,
+        config: WorkerConfig,
+        repository: Repository,
+        opened: TaskWorktree,
+        claim: Claim,
+        spec: TaskSpec,
+        before: Fingerprint,
+    ) -> None:
+        super().__init__(opened.cwd)
+        self._db, self._config, self._repository = database, config, repository
+        self._opened, self._claim, self._spec, self._before = opened, claim, spec, before
+        self._git = opened.checkout.git
+        self._sealed: Sealed | None = None
+        self._remarks: list[str] = []  # what was left out of the commit, and why
+
+    def setup_due(self) -> Sequence[str]:
+        return () if self._set_up_mark().exists() else self._config.setup
+
+    def set_up(self) -> None:
+        self._set_up_mark().touch()
+
+    def earlier_work(self) -> str | None:
+        if not self._opened.earlier_work:
+            return None
+        files = changed_files(self._git, self._opened.base_sha, self._opened.head_sha)
+        return Diff(files=files, text="", truncated=False).stat()
+
+    def seal(self) -> Sealed:
+        claim, opened = self._claim, self._opened
+        message = message_with_trailers(
+            f"{claim.task_id}: {self._spec.name} (attempt {claim.number})", task_trailers(claim.task_id, claim.attempt)
+        )
+        made = take_snapshot(opened.checkout, safe=opened.safe, base_sha=opened.base_sha, message=message)
+        # What the agent itself has merged in is not its own change.
+        tip = read_ref(self._git, HEADS + INTEGRATION_BRANCH)
+        base = (merge_base(self._git, made.head_sha, tip) if tip else None) or opened.base_sha
+        self._sealed = Sealed(base_sha=base, head_sha=made.head_sha)
+        self._db.landings.note_head(claim, base_sha=base, head_sha=made.head_sha)
+        self._remarks = [f"not in the commit: {line}" for line in made.refused]
+        self._remarks += [f"a repository inside: {one.path}" for one in made.embedded]
+        return self._sealed
+
+    def checks(self) -> list[dict[str, Any]]:
+        base, head = self._both()
+        files = changed_files(self._git, base, head)
+        markers = conflict_markers(self._git, base, head)
+        results = [
+            _result(
+                "built-in: something was changed",
+                passed=bool(files) or bool(self._spec.allow_empty),
+                told="" if files else "nothing differs from what the task began with",
+            ),
+            _result(
+                "built-in: no conflict markers",
+                passed=not markers,
+                told="\n".join(f"{marker.path}:{marker.line}" for marker in markers[:NAMED_PATHS]),
+            ),
+        ]
+        if self._spec.files:
+            paths = [path for file in files for path in (file.old_path, file.path) if path is not None]
+            strays = outside(dict.fromkeys(paths), self._spec.files, prefix=self._repository.prefix)
+            strict = self._config.strict_files
+            results += _warning("built-in: only declared files were changed", strays, fails=strict)
+        results += _warning("built-in: everything could be committed", self._remarks)
+        return results + _warning("built-in: nothing was written outside the worktree", self._leaked())
+
+    def change(self) -> str | None:
+        base, head = self._both()
+        found = diff(self._git, base, head)
+        cut = "\n(cut: the table above is complete)" if found.truncated else ""
+        return f"Commit {head}\n\n{found.stat()}\n\n{found.text}{cut}"
+
+    def restore(self) -> list[str]:
+        _, head = self._both()
+        checkout = self._opened.checkout
+        moved = read_ref(self._git, self._opened.ref) != head or checkout.head_sha() != head
+        if not moved and not changes_since(checkout, head):
+            return []
+        return [file.path for file in undo_since(checkout, head, ref=self._opened.ref)]
+
+    def _both(self) -> tuple[str, str]:
+        assert self._sealed is not None, "only a commit is looked at"
+        return self._sealed.base_sha, self._sealed.head_sha
+
+    def _leaked(self) -> Sequence[str]:
+        found = leak(self._before, fingerprint(self._repository, ignore=(self._config.db, self._config.state_dir)))
+        if found:
+            event(LOG, "leak_found", level=logging.WARNING, task=self._claim.task_id, paths=len(found.paths))
+        return (*found.paths, *(("another commit or branch is checked out there",) if found.head_moved else ()))
+
+    def _set_up_mark(self) -> Path:
+        return self._opened.checkout.git_dir / _SET_UP_MARK
+
+
+def _result(name: str, *, passed: bool, told: str = "", warning: bool = False) -> dict[str, Any]:
+    shown: dict[str, Any] = {"command": name, "passed": passed, "exit_code": None, "output": told}
+    return {**shown, "warning": True} if warning else shown
+
+
+def _warning(name: str, found: Sequence[str], *, fails: bool = False) -> list[dict[str, Any]]:
+    """Nothing to tell, or a result that does not stand in the way unless told so."""
+    if not found:
+        return []
+    more = len(found) - NAMED_PATHS
+    told = "\n".join(found[:NAMED_PATHS]) + (f"\nand {more} more" if more > 0 else "")
+    return [_result(name, passed=not fails, told=told, warning=not fails)]

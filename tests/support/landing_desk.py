@@ -1,0 +1,87 @@
+"""A live swarm whose project is a git repository: what lands can be asked of git itself."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from live_swarm import LiveSwarm
+from repositories import PERSON
+
+from swarm_shared.models import TaskSpec
+
+INTEGRATION = "swarm/integration"
+
+
+class LandingSwarm(LiveSwarm):
+    """Workers with worktree isolation; tasks are shell commands."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        gitconfig = folder / "gitconfig"
+        gitconfig.write_text(PERSON)
+        self.settings |= {
+            "SWARM_AGENT_CLI": "command",
+            "SWARM_ISOLATION": "worktree",
+            "GIT_CONFIG_GLOBAL": str(gitconfig),
+            "GIT_CONFIG_NOSYSTEM": "1",
+        }
+        self.git("init", "-q", "-b", "main")
+        self.commit({"a.txt": "one\ntwo\nthree\n", ".gitignore": "*.log\n"})
+
+    def git(self, *arguments: str, cwd: Path | None = None) -> str:
+        """Git as the person runs it; what it prints."""
+        plain = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+        env = {**plain, "GIT_CONFIG_GLOBAL": self.settings["GIT_CONFIG_GLOBAL"], "GIT_CONFIG_NOSYSTEM": "1"}
+        ended = subprocess.run(
+            ["git", *arguments],
+            cwd=cwd or self.project,
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert ended.returncode == 0, f"git {' '.join(arguments)}: {ended.stderr}"
+        return ended.stdout.removesuffix("\n")
+
+    def commit(self, files: dict[str, str], *, cwd: Path | None = None) -> str:
+        for name, content in files.items():
+            path = (cwd or self.project) / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content)
+        self.git("add", "-A", cwd=cwd)
+        self.git("commit", "-q", "-m", "by the person", cwd=cwd)
+        return self.git("rev-parse", "HEAD", cwd=cwd)
+
+    def task(self, task_id: str, run: str, *needs: str, **more: Any) -> TaskSpec:
+        return TaskSpec(id=task_id, name=f"task {task_id}", run=run, dependencies=needs, **more)
+
+    def landed(self, path: str) -> str:
+        """A file as it is on the integration branch."""
+        return self.git("show", f"{INTEGRATION}:{path}")
+
+    def trailers(self) -> list[str]:
+        """The tasks whose commits are on the integration branch's first line of parents, oldest first."""
+        told = self.git(
+            "log",
+            "--first-parent",
+            "--reverse",
+            "--format=%(trailers:key=Swarm-Task,valueonly,separator=)",
+            INTEGRATION,
+        )
+        return [line for line in told.splitlines() if line]
+
+
+@contextmanager
+def landing_swarm(folder: Path) -> Iterator[LandingSwarm]:
+    """A swarm that is ended, whatever the test did."""
+    swarm = LandingSwarm(folder)
+    try:
+        yield swarm
+    finally:
+        swarm.end()
