@@ -157,7 +157,7 @@ def _next_prompt(app: App, database: TaskDatabase, task: dict[str, Any]) -> str:
         attempt_number=number,
         attempts_allowed=number + max(0, retries - task["failures"]),
         project_root=settings.project_root,
-        history=past_attempts(database.tasks.attempts(task["seq"])),
+        history=past_attempts(database.tasks.history(task["seq"])),
         note=task["note"],
         guard_mentions=cli.expands_mentions,
     )

@@ -8,6 +8,7 @@ from amplifier_swarm.start.agents import TASKS_LOOKED_AT, AgentFindings, check_a
 from amplifier_swarm.start.below import Below
 from amplifier_swarm.start.preflight import check_machine
 from amplifier_swarm.start.problems import Problem, Unfit
+from amplifier_swarm.start.repository import follow_person
 from amplifier_swarm.start.signals import Inbox
 from amplifier_swarm.start.warm_up import WarmUp
 from amplifier_swarm.terminal import cut
@@ -45,6 +46,7 @@ def check(
         raise Unfit(problems)
     for warning in machine.warnings:
         say(f"warning: {warning}")
+    follow_person(database.landings, machine.settings)
     return machine.settings, agents
 
 

@@ -6,9 +6,10 @@ import errno
 import shutil
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from amplifier_swarm.start.problems import Problem
+from amplifier_swarm.start.repository import check_repository
 from swarm_shared.config import Settings
 
 EXIT_SETTINGS = 3
@@ -25,15 +26,15 @@ class Findings:
 
 def check_machine(settings: Settings, *, keep_running: bool) -> Findings:
     """Look at everything that needs neither the database nor the agent CLI; changes nothing."""
+    decided, unfit, remarks = check_repository(settings)
     problems = (
         *_about_workers(settings, keep_running),
         *_about_project(settings),
-        *_about_isolation(settings),
+        *unfit,
         *_about_disk(settings),
         *_about_port(settings),
     )
-    decided = replace(settings, isolation="none") if settings.isolation == "auto" else settings
-    warnings = []
+    warnings = list(remarks)
     if decided.isolation == "none" and decided.workers > 1:
         warnings.append(
             f"{decided.workers} agents at once work in the same folder {decided.project_root} (isolation none)"
@@ -53,14 +54,6 @@ def _about_workers(settings: Settings, keep_running: bool) -> Iterator[Problem]:
 def _about_project(settings: Settings) -> Iterator[Problem]:
     if not settings.project_root.is_dir():
         yield _problem(f"the project root {settings.project_root} is no folder", "name it with --project-root")
-
-
-def _about_isolation(settings: Settings) -> Iterator[Problem]:
-    if settings.isolation == "worktree":
-        yield _problem(
-            "isolation worktree is not available in this version: landing is not there yet",
-            "use --isolation auto or none",
-        )
 
 
 def _about_disk(settings: Settings) -> Iterator[Problem]:

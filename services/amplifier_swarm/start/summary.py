@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
+from amplifier_swarm.landed import waiting_to_come_over
 from amplifier_swarm.start.outlook import Outlook
 from amplifier_swarm.start.view import GROUPS_IN_ORDER
 from amplifier_swarm.terminal import cut, duration
@@ -34,6 +35,7 @@ def summary_lines(database: TaskDatabase, outlook: Outlook, *, mark: int, elapse
         _this_run(database.runs.effort_since(mark), elapsed_s),
         *_troubled(database, outlook),
         *_blocked(database, outlook),
+        *_landed(database),
         *_next_steps(database, outlook),
     ]
     return [safe(line, lines=True) for line in lines]
@@ -94,6 +96,17 @@ def _blocked(database: TaskDatabase, outlook: Outlook) -> Iterator[str]:
         names = ", ".join(f"{cut(needed, 60)} ({status})" for needed, status in needs[:5])
         yield f"  {cut(task_id, 60)} waits for {names}"
     yield from _more(number)
+
+
+def _landed(database: TaskDatabase) -> Iterator[str]:
+    """What waits on the integration branch, and how it comes over."""
+    shown = waiting_to_come_over(database.landings, limit=LISTED)
+    if shown is None:
+        return
+    yield from ("", f"landed on {shown.branch}:")
+    yield from (f"  {line}" for line in shown.graph)
+    into = shlex.quote(shown.into) if shown.into else "BRANCH"
+    yield f"  amplifier-swarm land --into {into}{_db_words(database.path)}    (bring it over)"
 
 
 def _more(number: int) -> Iterator[str]:

@@ -1,0 +1,65 @@
+"""`diff`: what a task has changed."""
+
+from __future__ import annotations
+
+import click
+
+from amplifier_swarm.app import App, command, json_option
+from amplifier_swarm.landed import integration_of
+from amplifier_swarm.terminal import print_json, remark, say
+from swarm_shared.errors import NotFound
+from swarm_shared.git.diffs import diff as changes
+
+TEXT_LIMIT_BYTES = 8 * 1024 * 1024
+
+
+@command("diff", example="diff 2.6.1.a\ndiff 2.6.1.a --stat --attempt 1", short_help="What a task has changed.")
+@click.argument("task_id", metavar="ID")
+@click.option("--attempt", "number", type=click.IntRange(1), help="Of this attempt.  [default: the last one]")
+@click.option("--stat", is_flag=True, help="The files alone.")
+@json_option
+def diff(app: App, task_id: str, number: int | None, stat: bool, as_json: bool) -> None:
+    """What a task has changed, as its last attempt ended, whether it has landed or not."""
+    with app.open(read_only=True) as database:
+        task = database.tasks.get(task_id)
+        attempts = [
+            each
+            for each in database.tasks.attempts(task["seq"])
+            if each["head_sha"] is not None and number in (None, each["number"])
+        ]
+        if not attempts:
+            which = "no attempt" if number is None else f"no attempt {number}"
+            raise NotFound(
+                f"{which} of task {task_id} has a commit",
+                hint="only tasks with worktrees of their own have one, once their first session is over",
+            )
+        integration, _ = integration_of(database.landings)
+    last = attempts[-1]
+    found = changes(integration.repository.git, last["base_sha"], last["head_sha"], limit_bytes=TEXT_LIMIT_BYTES)
+    if as_json:
+        print_json(
+            {
+                "id": task_id,
+                "attempt": last["number"],
+                "base_sha": last["base_sha"],
+                "head_sha": last["head_sha"],
+                "files": [
+                    {
+                        "path": file.path.encode("utf-8", "replace").decode(),
+                        "change": str(file.change),
+                        "added": file.added,
+                        "deleted": file.deleted,
+                    }
+                    for file in found.files
+                ],
+                "text": found.text,
+                "truncated": found.truncated,
+            }
+        )
+        return
+    if stat:
+        say(found.stat())
+        return
+    say(found.text.rstrip("\n"))
+    if found.truncated:
+        remark(f"cut; the whole: git diff {last['base_sha']} {last['head_sha']}")

@@ -1,0 +1,52 @@
+"""`land`: bring over what has landed on the integration branch."""
+
+from __future__ import annotations
+
+import click
+
+from amplifier_swarm.app import App, command, json_option
+from amplifier_swarm.landed import integration_of
+from amplifier_swarm.terminal import print_json, remark, say
+from swarm_shared.errors import StateError
+from swarm_shared.git.land_into import land_into
+from swarm_shared.git.merging import MergeKind
+from swarm_shared.models import Status
+
+NAMED_PATHS = 20
+
+
+@command("land", example="land --into main", short_help="Bring what has landed into a branch of yours.")
+@click.option("--into", "branch", metavar="BRANCH", required=True, help="The branch that gets it, checkout included.")
+@json_option
+def land(app: App, branch: str, as_json: bool) -> None:
+    """Bring everything that has landed into BRANCH, by fast-forward or by a merge commit.
+
+    A checkout that has BRANCH is updated with it, and must have nothing uncommitted in its tracked files.
+    """
+    with app.open(read_only=True) as database:
+        integration, _ = integration_of(database.landings)
+        counts = database.tasks.counts()
+    done = land_into(integration, branch)
+    if done.merge.kind is MergeKind.CONFLICT:
+        raise StateError(
+            f"{integration.branch} and {branch} are in conflict: {', '.join(done.merge.conflicts[:NAMED_PATHS])}",
+            hint=f"nothing was changed; resolve it by hand: git switch {branch} && git merge {integration.branch}",
+        )
+    if as_json:
+        print_json(
+            {
+                "branch": done.branch,
+                "kind": str(done.merge.kind),
+                "old": done.merge.old,
+                "new": done.merge.new,
+                "checkout": None if done.checkout is None else str(done.checkout),
+            }
+        )
+        return
+    if done.merge.kind is MergeKind.CONTAINED:
+        say(f"{branch} has it all already")
+    else:
+        say(f"{branch} is at {(done.merge.new or '')[:12]} now, with all that has landed")
+    left = sum(counts.get(status, (0, 0.0))[0] for status in (Status.APPROVED, Status.LANDING))
+    if left:
+        remark(f"{left} more passed and wait to land")

@@ -1,0 +1,96 @@
+"""`worktrees`: the worktrees and branches of tasks, and removing those whose work has landed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from amplifier_swarm.app import App, command, json_option
+from amplifier_swarm.landed import integration_of
+from amplifier_swarm.terminal import print_json, remark, say, table
+from swarm_shared.errors import NotFound
+from swarm_shared.git.names import task_branch, task_ref
+from swarm_shared.git.prune import prune
+from swarm_shared.git.refs import read_ref
+from swarm_shared.git.task_worktrees import TaskWorktrees
+from swarm_shared.models import GROUP_OF, Group
+
+if TYPE_CHECKING:
+    from swarm_shared.database import TaskDatabase
+    from swarm_shared.git.integration import Integration
+    from swarm_shared.store.landings import NamedTask
+
+_MAY_GO = frozenset({Group.COMPLETED, Group.FAILED, Group.HELD, Group.CANCELLED})
+
+
+@command(
+    "worktrees",
+    example="worktrees\nworktrees prune\nworktrees prune --discard 2.6.1.a",
+    short_help="Worktrees of tasks; remove what has landed.",
+)
+@click.argument("action", required=False, type=click.Choice(["prune"]))
+@click.option("--discard", "discarded", metavar="ID", multiple=True, help="Remove this one too, landed or not.")
+@json_option
+def worktrees(app: App, action: str | None, discarded: tuple[str, ...], as_json: bool) -> None:
+    """List the worktrees of tasks. `prune` removes worktree and branch of every task whose commits have landed.
+
+    Nothing that is not on the integration branch is removed unless it is named with --discard.
+    """
+    if discarded and action is None:
+        raise click.UsageError("--discard belongs to `worktrees prune`")
+    with app.open(read_only=True) as database:
+        integration, _ = integration_of(database.landings)
+        root = database.path.with_name(database.path.name + ".swarm") / "worktrees"
+        trees = TaskWorktrees(integration.repository, root)
+        if action is None:
+            _list(database, integration, trees, as_json=as_json)
+        else:
+            _prune(database, integration, trees, discarded, as_json=as_json)
+
+
+def _list(database: TaskDatabase, integration: Integration, trees: TaskWorktrees, *, as_json: bool) -> None:
+    rows = [_row(named, integration, trees) for named in database.landings.named()]
+    if as_json:
+        print_json({"worktrees": rows})
+    else:
+        table(("task", "status", "branch", "worktree"), [[r["id"], r["status"], r["branch"], r["path"]] for r in rows])
+
+
+def _row(named: NamedTask, integration: Integration, trees: TaskWorktrees) -> dict[str, str | None]:
+    there = trees.find(named.safe) is not None
+    branch = read_ref(integration.repository.git, task_ref(named.safe)) is not None
+    return {
+        "id": named.task_id,
+        "status": str(named.status),
+        "branch": task_branch(named.safe) if branch else None,
+        "path": str(trees.path_of(named.safe)) if there else None,
+    }
+
+
+def _prune(
+    database: TaskDatabase,
+    integration: Integration,
+    trees: TaskWorktrees,
+    discarded: tuple[str, ...],
+    *,
+    as_json: bool,
+) -> None:
+    named = database.landings.named()
+    names = {each.task_id: each.safe for each in named}
+    for task_id in discarded:
+        if task_id not in names:
+            raise NotFound(f"task {task_id!r} has no worktree", hint="amplifier-swarm worktrees lists them")
+    busy = {each.safe for each in named if GROUP_OF[each.status] not in _MAY_GO}
+    pruned = prune(trees, integration, busy=busy, forced={names[task_id] for task_id in discarded})
+    tasks = {each.safe: each.task_id for each in named}
+    if as_json:
+        print_json(
+            {"pruned": [{"id": tasks.get(p.safe), "name": p.safe, "kept_because": p.kept_because} for p in pruned]}
+        )
+        return
+    gone = [p for p in pruned if p.kept_because is None]
+    for kept in pruned:
+        if kept.kept_because is not None:
+            say(f"{tasks.get(kept.safe, kept.safe)} stays: {kept.kept_because}")
+    remark(f"{len(gone)} removed, {len(pruned) - len(gone)} kept")

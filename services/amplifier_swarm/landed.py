@@ -1,0 +1,81 @@
+"""The repository and integration branch of a database, as the command line finds them; nothing is changed here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from swarm_shared.errors import StateError, SwarmError
+from swarm_shared.git.integration import Integration
+from swarm_shared.git.names import branch_of
+from swarm_shared.git.refs import is_contained, read_ref
+from swarm_shared.git.repository import Repository
+from swarm_shared.git.runner import Git
+from swarm_shared.store.landings import IntegrationRow, Landings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """What has landed and is on no branch of the person's yet; `into` is the branch it began from, if any."""
+
+    branch: str
+    into: str | None
+    graph: tuple[str, ...]
+
+
+def integration_of(landings: Landings) -> tuple[Integration, IntegrationRow]:
+    """The branch that this swarm lands on.
+
+    Raises:
+        StateError: It never landed anything, or its repository is gone.
+    """
+    row = landings.integration()
+    if row is None:
+        raise StateError(
+            "this swarm has no integration branch: its tasks work without worktrees of their own",
+            hint="start it in a git repository, or with --isolation worktree",
+        )
+    common_dir = Path(row.repository)
+    # From the checkout: inside of a .git folder there are no files to speak of.
+    repository = Repository.find(common_dir.parent) if common_dir.name == ".git" else None
+    if repository is None or repository.common_dir != common_dir:
+        repository = _by_itself(common_dir)
+    return Integration(repository=repository, ref=row.ref), row
+
+
+def waiting_to_come_over(landings: Landings, *, limit: int) -> Waiting | None:
+    """The last of what has landed, as git draws it; None when there is nothing that the person does not have."""
+    try:
+        integration, row = integration_of(landings)
+        tip = integration.tip()
+        git = integration.repository.git
+        theirs = read_ref(git, row.person_ref) if row.person_ref else None
+        if tip is None or (theirs is not None and is_contained(git, tip, theirs)):
+            return None
+        range_ = f"{theirs}..{tip}" if theirs else tip
+        drawn = git.ask("log", "--graph", "--oneline", "--no-decorate", f"--max-count={limit}", range_).out
+    except SwarmError:
+        return None  # a summary is told all the same
+    lines = drawn.decode("utf-8", "replace").splitlines()
+    return Waiting(
+        branch=integration.branch,
+        into=branch_of(row.person_ref) if row.person_ref else None,
+        graph=tuple(line.rstrip() for line in lines),
+    )
+
+
+def _by_itself(common_dir: Path) -> Repository:
+    """A repository of which only the git directory can be found."""
+    git = Git(cwd=common_dir.parent).at(cwd=common_dir, git_dir=common_dir, work_tree=None)
+    if not common_dir.is_dir():
+        raise StateError(f"the repository {common_dir} is not there", hint="was it moved, or is its disk not mounted?")
+    return Repository(
+        common_dir=common_dir,
+        git_dir=common_dir,
+        top_level=None,
+        prefix="",
+        object_format=git.line("rev-parse", "--show-object-format"),
+        head_ref=None,
+        head_sha=None,
+        git=git,
+    )
