@@ -27,6 +27,7 @@ class WorkerConfig:
     project_root: Path
     agent_cli: str
     presets: Mapping[str, AgentCli]
+    serialize: bool  # tasks whose files overlap wait for each other
     builder_agent: str
     validator_agent: str
     validation: bool
@@ -67,6 +68,7 @@ def worker_config(settings: Settings, worker_id: str) -> WorkerConfig:
         project_root=settings.project_root,
         agent_cli=settings.agent_cli,
         presets=presets,
+        serialize=settings.overlap == "serialize",
         builder_agent=settings.builder_agent,
         validator_agent=settings.validator_agent,
         validation=settings.validation,
