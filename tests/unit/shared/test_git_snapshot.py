@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from repositories import Desk, all_dead
+from repositories import Desk, all_dead, everything
 
 from swarm_shared.git.diffs import Change
 from swarm_shared.git.ignored import large_ignored
@@ -397,6 +397,32 @@ def test_a_snapshot_of_a_repository_with_other_hashes(tmp_path: Path) -> None:
     assert integration.contains(head)
 
 
-def test_without_the_worktree_folder_nothing_is_recorded_as_deleted(bench: Bench) -> None:
+def test_a_worktree_that_the_agent_deleted_is_no_deletion_of_all_files(bench: Bench) -> None:
+    own = bench.commit({"b": "1"}, at=bench.at)
     shutil.rmtree(bench.at)
-    assert bench.open("t").leftover is None
+    snapshot = bench.snap()
+    assert (snapshot.head_sha, snapshot.changed, snapshot.created) == (own, True, False)
+    assert snapshot.refused == (f"{bench.at} is gone",)
+    again = bench.open("t")
+    assert again.leftover is None
+    assert (again.cwd / "b").exists()
+
+
+def test_a_worktree_that_git_was_made_to_forget_is_committed_all_the_same(bench: Bench) -> None:
+    bench.write({"staged by the person": "1"})
+    bench.git("add", "-A")
+    before = everything(bench.root)
+    bench.write({"b": "1"}, at=bench.at)
+    shutil.rmtree(bench.tree.checkout.git_dir)
+    snapshot = bench.snap()
+    assert bench.files(snapshot.head_sha) == (".gitignore", "a.txt", "b")
+    assert bench.parents(snapshot.head_sha) == [bench.base]
+    assert everything(bench.root) == before
+    again = bench.open("t")
+    assert (again.head_sha, again.set_aside is None) == (snapshot.head_sha, False)
+
+
+def test_a_worktree_that_the_agent_removed_with_git_loses_no_commit(bench: Bench) -> None:
+    own = bench.commit({"b": "1"}, at=bench.at)
+    bench.git("worktree", "remove", "--force", str(bench.at))
+    assert bench.snap().head_sha == own
