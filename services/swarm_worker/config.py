@@ -31,6 +31,7 @@ class WorkerConfig:
     repository: Repository | None  # each task works in a worktree of it; None: all in the project root
     agent_cli: str
     presets: Mapping[str, AgentCli]
+    serialize: bool  # tasks whose files overlap wait for each other
     builder_agent: str
     validator_agent: str
     validation: bool
@@ -74,6 +75,7 @@ def worker_config(settings: Settings, worker_id: str) -> WorkerConfig:
         repository=decide(settings).repository,
         agent_cli=settings.agent_cli,
         presets=presets,
+        serialize=settings.overlap == "serialize",
         builder_agent=settings.builder_agent,
         validator_agent=settings.validator_agent,
         validation=settings.validation,

@@ -67,7 +67,9 @@ class WorkerLoop:
             heartbeat_s=config.heartbeat_s,
             lease_s=config.lease_s,
         )
-        self._claimant = Claimant(run=run, worker_id=config.worker_id, agent_cli=config.agent_cli)
+        self._claimant = Claimant(
+            run=run, worker_id=config.worker_id, agent_cli=config.agent_cli, serialize=config.serialize
+        )
         self._around = Surroundings(
             database=database,
             keeper=keeper,

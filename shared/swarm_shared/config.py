@@ -62,6 +62,11 @@ class Settings:
     isolation: str = _setting(
         "auto", "Where agents work: auto, none or worktree.", choices=("auto", "none", "worktree")
     )
+    overlap: str = _setting(
+        "serialize",
+        "Tasks whose files overlap: serialize (one after the other) or ignore.",
+        choices=("serialize", "ignore"),
+    )
     contain: bool = _setting(False, "Run each agent in a pid namespace of its own (Linux).")
     min_free_mb: float = _setting(200.0, "Stop giving out tasks below this much free disk, in MiB.", low=0, high=10**9)
     checks: tuple[str, ...] = _setting((), "Commands run after every builder session.", file_only=True)

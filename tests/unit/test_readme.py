@@ -24,7 +24,7 @@ from swarm_shared.taskfile import read_task_file
 from swarm_shared.taskfile.keys import KEYS
 
 TEXT = README.read_text(encoding="utf-8")
-WORDS_OF_THE_FUTURE = {Status.WAITING_FILES, Status.APPROVED, Status.LANDING}
+WORDS_OF_THE_FUTURE = {Status.APPROVED, Status.LANDING}
 
 
 def code_words(cells: list[str]) -> set[str]:

@@ -43,21 +43,39 @@ class Checkout:
         path: Its files.
         git_dir: Its own git directory, below that of the repository.
         git: Git with both named, so that a `.git` that an agent deleted or replaced leads nowhere.
+        adrift: Git has forgotten it, as after an agent's `git worktree prune`: then `git_dir` is the repository's,
+            whose HEAD and index are the person's and say nothing of these files.
     """
 
     path: Path
     git_dir: Path
     git: Git
+    adrift: bool = False
 
     @classmethod
     def of(cls, git: Git, *, path: Path, git_dir: Path) -> Checkout:
         return cls(path=path, git_dir=git_dir, git=git.at(cwd=path, git_dir=git_dir, work_tree=path))
 
+    def as_it_is(self) -> Checkout:
+        """This checkout, or what is left of it: adrift when its git directory has gone."""
+        if self.git_dir.is_dir():
+            return self
+        common = self.git_dir.parents[1]
+        git = self.git.at(cwd=self.path, git_dir=common, work_tree=self.path)
+        return Checkout(path=self.path, git_dir=common, git=git, adrift=True)
+
     def head_sha(self) -> str | None:
-        return read_ref(self.git, "HEAD")
+        """The commit that is checked out; None without one."""
+        return None if self.adrift else read_ref(self.git, "HEAD")
+
+    def index(self) -> Path | None:
+        """The file in which git notes what it knows of these files."""
+        return None if self.adrift else self.git_dir / "index"
 
     def merge_heads(self) -> tuple[str, ...]:
         """The commits that an unfinished merge is bringing in."""
+        if self.adrift:
+            return ()
         try:
             return tuple((self.git_dir / "MERGE_HEAD").read_text().split())
         except OSError:

@@ -9,6 +9,7 @@ from functools import lru_cache
 
 _ANY_PARTS = "**"
 _WILD = "*?["
+_END = r"\Z"  # or \z: what fnmatch puts behind every pattern
 
 
 def outside(paths: Iterable[str], patterns: Sequence[str], *, prefix: str = "") -> tuple[str, ...]:
@@ -59,7 +60,7 @@ def _one_part(part: str) -> str:
             text += r"[^/]"
         elif end > 0:
             # The standard library knows how a set is written; only the slash is ours to keep out.
-            text += r"(?!/)(?:" + fnmatch.translate(part[at : end + 1]).replace(r"\Z", "").replace(r"\z", "") + ")"
+            text += r"(?!/)(?:" + fnmatch.translate(part[at : end + 1])[: -len(_END)] + ")"
             at = end
         else:
             text += re.escape(sign)

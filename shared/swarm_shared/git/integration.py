@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from swarm_shared.git.commits import message_with_trailers, task_trailers
-from swarm_shared.git.errors import BranchInUse, RefMoved
+from swarm_shared.git.errors import RefMoved
 from swarm_shared.git.merging import Merge, MergeKind, plan_merge
 from swarm_shared.git.names import HEADS, INTEGRATION_BRANCH, branch_of
 from swarm_shared.git.refs import is_contained, move_ref, read_ref
@@ -86,7 +86,5 @@ class Integration:
             RefMoved: Somebody else moved it.
             RefLocked: A lock is in the way.
         """
-        at = self.checked_out_at()
-        if at is not None:
-            raise BranchInUse(self.branch, at)
+        refuse_if_checked_out(self.repository, self.ref)
         move_ref(self.repository.git, self.ref, new=new, old=old, reason=reason)

@@ -9,7 +9,7 @@ from swarm_shared.errors import NotFound
 from swarm_shared.git.commits import message_with_trailers
 from swarm_shared.git.errors import DirtyCheckout, GitFailed, RefMoved
 from swarm_shared.git.integration import Integration
-from swarm_shared.git.merging import Merge, MergeKind, plan_merge
+from swarm_shared.git.merging import Merge, plan_merge
 from swarm_shared.git.names import branch_of
 from swarm_shared.git.refs import move_ref, read_ref
 from swarm_shared.git.repository import Repository
@@ -89,8 +89,3 @@ def _update_checkout(git: Git, at: Path, ref: str, merge: Merge, repository: Rep
         if in_the_way:
             raise DirtyCheckout(at, in_the_way, "has files that would be overwritten") from error
         raise
-
-
-def was_updated(result: LandedInto) -> bool:
-    """Whether the branch has moved."""
-    return result.merge.kind in (MergeKind.FAST_FORWARD, MergeKind.MERGED)

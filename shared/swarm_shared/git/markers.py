@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from swarm_shared.git.runner import LONG_S, Git
 
 MAX_FOUND = 50
-_BOTH_ENDS = r"^(<<<<<<<|>>>>>>>)( |$)"
+_BOTH_ENDS = r"^(<<<<<<<|>>>>>>>)([[:space:]]|$)"
 _FILE_LIMIT_BYTES = 4 * 1024 * 1024
 _HUNK = re.compile(rb"@@ -\S+ \+(\d+)")
 

@@ -6,18 +6,19 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
 from swarm_shared.git.commits import commit_tree
 from swarm_shared.git.diffs import changed_paths
 from swarm_shared.git.errors import GitFailed
-from swarm_shared.git.refs import is_contained
+from swarm_shared.git.refs import has_commit, is_contained
 from swarm_shared.git.runner import LONG_S, Git, split_items
 
 _UNCLEAN = 1
 _ERRORS = 128
+_FILE_MODES = "100"
 _TREE_ID = re.compile(rb"[0-9a-f]{40}(?:[0-9a-f]{24})?\0")
 
 
@@ -45,12 +46,14 @@ def merge_tree(git: Git, into: str, other: str) -> MergedTree:
         GitFailed: One of them is no commit, or they have no history in common. Git's exit code is 1 for that as
             for a conflict; it is a conflict only if a tree id comes first.
     """
-    with tempfile.TemporaryDirectory(prefix="swarm-merge-", dir=git.git_dir) as folder:
-        # Git looks for attributes in the index; the person's would say what the person has staged just now.
-        private = git.with_index(Path(folder) / "index")
-        _load_attributes(private, into)
-        arguments = ("merge-tree", "--write-tree", "-z", "--name-only", "--messages", into, other)
-        answer = private.ask(*arguments, ok=(0, _UNCLEAN, _ERRORS), timeout_s=LONG_S)
+    arguments = ("merge-tree", "--write-tree", "-z", "--name-only", "--messages", into, other)
+    with tempfile.TemporaryDirectory(prefix="swarm-merge-") as place:
+        # Git takes the merge attributes from the files of a checkout, and only from there.
+        folder = Path(place)
+        if has_commit(git, into):
+            _lay_out_attributes(git, into, folder)
+        merger = replace(git, cwd=folder, work_tree=folder)
+        answer = merger.ask(*arguments, ok=(0, _UNCLEAN, _ERRORS), timeout_s=LONG_S)
     if answer.code == _ERRORS or not _TREE_ID.match(answer.out):
         raise GitFailed(arguments, answer.code, answer.err, git.cwd)
     items = split_items(answer.out)
@@ -118,11 +121,15 @@ def unexplained_paths(git: Git, *, base: str, head: str, tip: str, merged: str) 
     return tuple(sorted(changed_paths(git, tip, merged) - changed_paths(git, base, head)))
 
 
-def _load_attributes(git: Git, commit: str) -> None:
-    """An index that holds nothing but the .gitattributes files of a commit."""
-    listed = git.ask("ls-tree", "-r", "-z", commit, ok=(0, _ERRORS)).out.split(b"\0")
-    wanted = [entry for entry in listed if os.path.basename(entry.partition(b"\t")[2]) == b".gitattributes"]
-    git.ask("update-index", "-z", "--index-info", stdin=b"".join(entry + b"\0" for entry in wanted))
+def _lay_out_attributes(git: Git, commit: str, folder: Path) -> None:
+    """Write the .gitattributes files of a commit, and nothing else of it, into a folder."""
+    for entry in git.items("ls-tree", "-r", "-z", commit):
+        meta, _, path = entry.partition("\t")
+        mode, _, blob = meta.split(" ")
+        if os.path.basename(path) == ".gitattributes" and mode.startswith(_FILE_MODES):
+            target = folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(git.ask("cat-file", "blob", blob).out)
 
 
 def _messages(items: Iterator[str]) -> Iterator[str]:

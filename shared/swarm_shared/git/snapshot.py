@@ -51,6 +51,9 @@ def take_snapshot(checkout: Checkout, *, safe: str, base_sha: str, message: str)
         RefMoved: The branch keeps moving: somebody still works in it.
     """
     branch = task_ref(safe)
+    checkout = checkout.as_it_is()
+    if not checkout.path.is_dir():
+        return _of_nothing(checkout, branch, base_sha)
     git = checkout.git
     for turn in range(_TRIES):
         tip = read_ref(git, branch)
@@ -90,6 +93,20 @@ def _histories(checkout: Checkout, tip: str, written: WorkingTree) -> tuple[str,
         # revert all that it brought.
         merging = ()
     return (tip, head, *merging)
+
+
+def _of_nothing(checkout: Checkout, branch: str, base_sha: str) -> Snapshot:
+    """The agent deleted its whole worktree, which nobody takes for work: the branch stays as it is."""
+    git = checkout.git.at(cwd=checkout.git_dir, git_dir=checkout.git_dir, work_tree=None)
+    head = read_ref(git, branch) or base_sha
+    return Snapshot(
+        head_sha=head,
+        changed=tree_of(git, head) != tree_of(git, base_sha),
+        created=False,
+        taken_in=(),
+        embedded=(),
+        refused=(f"{checkout.path} is gone",),
+    )
 
 
 def _commit(git: Git, written: WorkingTree, parents: tuple[str, ...], message: str) -> str:

@@ -43,18 +43,19 @@ def write_working_tree(checkout: Checkout, *, known: str) -> WorkingTree:
     with tempfile.TemporaryDirectory(prefix="swarm-index-", dir=checkout.git_dir) as folder:
         index = Path(folder) / "index"
         git = checkout.git.with_index(index)
-        refused = _add_all(git, checkout.git_dir / "index", index, known)
+        refused = _add_all(git, checkout.index(), index, known)
         embedded = take_in(git, checkout.path, known=known)
         return WorkingTree(tree=git.line("write-tree"), embedded=embedded, refused=refused)
 
 
-def _add_all(git: Git, original: Path, index: Path, known: str) -> tuple[str, ...]:
-    try:
+def _add_all(git: Git, original: Path | None, index: Path, known: str) -> tuple[str, ...]:
+    if original is not None and original.exists():
         # With its time: git tells by it which entries are too fresh to trust the file times.
         shutil.copy2(original, index)
-        return _add(git)
-    except (FileNotFoundError, GitFailed):
-        index.unlink(missing_ok=True)
+        try:
+            return _add(git)
+        except GitFailed:  # damaged
+            index.unlink()
     git.ask("read-tree", known)
     return _add(git)
 

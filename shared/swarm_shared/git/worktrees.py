@@ -105,8 +105,9 @@ def add_worktree(git: Git, repository: Repository, path: Path, what: tuple[str, 
         if turn:
             git.pause(_ADD_PAUSE_S)
         try:
-            # -f: the path may be known from a folder that has vanished since.
-            git.ask("worktree", "add", "--quiet", "-f", "--no-checkout", str(path), *what, timeout_s=LONG_S)
+            # Without -f git itself refuses a branch that is checked out elsewhere; what the path was known for
+            # before has been removed.
+            git.ask("worktree", "add", "--quiet", "--no-checkout", str(path), *what, timeout_s=LONG_S)
         except GitFailed:
             # An agent may run worktree commands of its own, which know nothing of our lock.
             if turn == _ADD_TRIES - 1:

@@ -34,7 +34,36 @@ WHERE seq = (
                OR (h.until_at > :wall AND h.until_mono > :mono)
                OR EXISTS (SELECT 1 FROM attempts AS a WHERE a.id = h.probe AND a.ended_at IS NULL)))
     ORDER BY best.priority, best.chain DESC, best.seq LIMIT 1)
-RETURNING seq, id, lease_token, attempt_count, iif(agent_cli = '', :agent_cli, agent_cli), note;
+RETURNING seq, id, lease_token, attempt_count, iif(agent_cli = '', :agent_cli, agent_cli), note, files;
+
+-- name: files_at_work
+-- Files of the tasks that run or wait to land: as many rows as there are workers, and a landing queue.
+SELECT seq, files FROM tasks INDEXED BY tasks_with_open_attempt
+WHERE open_attempt IS NOT NULL AND files IS NOT NULL AND seq <> :task
+UNION ALL
+SELECT seq, files FROM tasks INDEXED BY tasks_by_status
+WHERE status IN ('approved', 'landing') AND open_attempt IS NULL AND files IS NOT NULL;
+
+-- name: put_behind
+-- Takes a claim back within its own transaction: its files overlap those of a task at work.
+UPDATE tasks
+SET status = 'waiting_files', stage = NULL, clashes_with = :clashes_with, open_attempt = NULL,
+    attempt_count = attempt_count - 1, worker_id = NULL, claimed_at = NULL
+WHERE seq = :task;
+
+-- name: next_clash
+-- The distinct tasks that others wait for, one at a time, whatever their number.
+SELECT w.clashes_with, t.seq IS NULL OR (t.open_attempt IS NULL AND t.status NOT IN ('approved', 'landing'))
+FROM (SELECT min(clashes_with) AS clashes_with FROM tasks INDEXED BY tasks_waiting_files
+      WHERE status = 'waiting_files' AND clashes_with > :after) AS w
+LEFT JOIN tasks AS t ON t.seq = w.clashes_with WHERE w.clashes_with IS NOT NULL;
+
+-- name: let_go
+-- The best of those that waited for one task's files: as many as could be claimed at once.
+UPDATE tasks SET status = 'not_started', clashes_with = NULL, updated_at = :wall
+WHERE seq IN (SELECT seq FROM tasks INDEXED BY tasks_waiting_files
+              WHERE status = 'waiting_files' AND clashes_with = :clashes_with
+              ORDER BY priority, chain DESC, seq LIMIT :limit);
 
 -- name: open_attempt
 INSERT INTO attempts (id, task, number, token, run, worker_id, agent_cli, claimed_at, progress_at, progress_mono, note)
@@ -131,7 +160,8 @@ WHERE run = :run;
 -- A cheap look before a claim takes the write lock.
 SELECT 1 WHERE EXISTS (SELECT 1 FROM tasks INDEXED BY tasks_for_claim
                        WHERE status = 'not_started' AND open_attempt IS NULL)
-    OR EXISTS (SELECT 1 FROM tasks INDEXED BY tasks_scheduled WHERE status = 'scheduled' AND due_mono <= :mono);
+    OR EXISTS (SELECT 1 FROM tasks INDEXED BY tasks_scheduled WHERE status = 'scheduled' AND due_mono <= :mono)
+    OR EXISTS (SELECT 1 FROM tasks INDEXED BY tasks_waiting_files WHERE status = 'waiting_files');
 
 -- name: next_due
 SELECT min(due_mono) FROM tasks INDEXED BY tasks_scheduled WHERE status = 'scheduled';
@@ -547,10 +577,10 @@ SELECT t.id, n.id FROM dependencies AS d JOIN tasks AS t ON t.seq = d.task JOIN 
 ORDER BY d.task, d.needs;
 
 -- name: add_task
-INSERT INTO tasks (id, name, phase, type, status, priority, chain, estimated_hours, agent_cli, max_retries, blockers,
-                   hold_reason, created_at, updated_at, completed_at)
-VALUES (:id, :name, :phase, :type, :status, :priority, :chain, :estimated_hours, :agent_cli, :max_retries, :blockers,
-        :hold_reason, :wall, :wall, :completed_at);
+INSERT INTO tasks (id, name, phase, type, status, priority, chain, estimated_hours, agent_cli, max_retries, files,
+                   blockers, hold_reason, created_at, updated_at, completed_at)
+VALUES (:id, :name, :phase, :type, :status, :priority, :chain, :estimated_hours, :agent_cli, :max_retries, :files,
+        :blockers, :hold_reason, :wall, :wall, :completed_at);
 
 -- name: put_definition
 INSERT INTO definitions (task, body) VALUES (:task, :body) ON CONFLICT DO UPDATE SET body = excluded.body;
@@ -576,7 +606,8 @@ WHERE seq = :task;
 -- name: rewrite_task
 UPDATE tasks
 SET name = :name, phase = :phase, type = :type, priority = :priority, chain = :chain,
-    estimated_hours = :estimated_hours, agent_cli = :agent_cli, max_retries = :max_retries, updated_at = :wall
+    estimated_hours = :estimated_hours, agent_cli = :agent_cli, max_retries = :max_retries, files = :files,
+    updated_at = :wall
 WHERE seq = :task;
 
 -- name: rechain_task

@@ -23,6 +23,8 @@ CREATE TABLE tasks (
     estimated_hours REAL CHECK (estimated_hours >= 0),
     agent_cli       TEXT NOT NULL DEFAULT '',           -- empty: the worker's default
     max_retries     INTEGER CHECK (max_retries >= 0),   -- null: the worker's default
+    files           TEXT,                               -- what it may change, JSON list of globs; null: not stated
+    clashes_with    INTEGER,                            -- waiting_files: the running task that it waits for
     blockers        INTEGER NOT NULL DEFAULT 0 CHECK (blockers >= 0),  -- needed tasks that are not completed
     due_at          INTEGER,                            -- scheduled: when, for people
     due_mono        INTEGER,                            -- scheduled: when, for the machine
@@ -54,6 +56,7 @@ CREATE INDEX tasks_for_claim ON tasks (agent_cli, priority, chain DESC, seq)
     WHERE status = 'not_started' AND open_attempt IS NULL;
 CREATE INDEX tasks_scheduled ON tasks (due_mono) WHERE status = 'scheduled';
 CREATE INDEX tasks_with_open_attempt ON tasks (open_attempt) WHERE open_attempt IS NOT NULL;
+CREATE INDEX tasks_waiting_files ON tasks (clashes_with, priority, chain DESC, seq) WHERE status = 'waiting_files';
 CREATE INDEX tasks_by_status ON tasks (status, seq);
 CREATE UNIQUE INDEX tasks_landing ON tasks (status) WHERE status = 'landing';  -- one lander at a time
 CREATE INDEX tasks_to_land ON tasks (approved_at, seq) WHERE status = 'approved';

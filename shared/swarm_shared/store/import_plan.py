@@ -59,6 +59,7 @@ class Planning(Family):
                 "estimated_hours": spec.estimated_hours,
                 "agent_cli": spec.agent_cli or "",
                 "max_retries": spec.max_retries,
+                "files": to_json(list(spec.files)) if spec.files else None,
                 "blockers": len(set(spec.dependencies)),
                 "hold_reason": HoldReason.AS_IMPORTED if spec.status is Status.HELD else None,
                 "body": body,

@@ -17,8 +17,11 @@ from swarm_shared.errors import LeaseLost
 from swarm_shared.models import FailureClass, Outcome, Role, Stage, Verb
 from swarm_shared.sql import SQL
 from swarm_shared.store.base import Family
+from swarm_shared.store.overlaps import Overlaps
 from swarm_shared.store.policy import AttemptResult, Budgets
 from swarm_shared.store.settlement import Settlement
+
+CLASHES_PER_CLAIM = 200  # then the write lock is given back before the next look
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +60,11 @@ class Claimant:
     run: int
     worker_id: str
     agent_cli: str
+    serialize: bool = True  # tasks whose files overlap wait for each other
+
+
+class _Unfinished:
+    """A claim met only tasks that clash with running ones; there may be others behind them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +95,7 @@ class Queue(Family):
     def __init__(self, connection: Connection, clock: Clock, rng: random.Random) -> None:
         super().__init__(connection, clock)
         self._settlement = Settlement(connection, clock, rng)
+        self._overlaps = Overlaps(connection, clock)
 
     def claim(self, claimant: Claimant) -> Claim | None:
         """Give the best ready task to this worker alone; None when nothing may be given out now.
@@ -94,13 +103,26 @@ class Queue(Family):
         Raises:
             DatabaseBusy: The write lock stayed taken beyond the busy timeout.
         """
-        # NORMAL is enough: a power cut that forgets the claim has ended the worker too.
-        with self._db.transaction(durable=False):
-            return self._claim(claimant)
+        while True:
+            # NORMAL is enough: a power cut that forgets the claim has ended the worker too.
+            with self._db.transaction(durable=False):
+                claim = self._claim(claimant)
+            if not isinstance(claim, _Unfinished):
+                return claim
 
-    def _claim(self, claimant: Claimant) -> Claim | None:
+    def _claim(self, claimant: Claimant) -> Claim | _Unfinished | None:
         if self._db.row(SQL["may_claim"], {"run": claimant.run}) is None:
             return None
+        for _ in range(CLASHES_PER_CLAIM):
+            claim = self._pick(claimant)
+            if isinstance(claim, Claim):
+                return claim
+            if claim is None and not self._overlaps.let_go():
+                return None
+        return _Unfinished()
+
+    def _pick(self, claimant: Claimant) -> Claim | _Unfinished | None:
+        """The best ready task; unfinished when its files clash, and it waits behind another one now."""
         wall, mono = self._clock.wall_ms(), self._clock.mono_ms()
         self._db.change(SQL["promote_due"], {"wall": wall, "mono": mono})
         attempt = new_attempt_id(wall)
@@ -116,7 +138,9 @@ class Queue(Family):
         )
         if row is None:
             return None
-        task, task_id, token, number, agent_cli, note = row
+        task, task_id, token, number, agent_cli, note, files = row
+        if claimant.serialize and self._overlaps.puts_behind(task, files):
+            return _Unfinished()
         self._db.change(
             SQL["open_attempt"],
             {
@@ -297,7 +321,7 @@ class Queue(Family):
             following = None if lost or then_claim is None else self._claim(then_claim)
         if lost is not None:
             raise LeaseLost(f"task {claim.task_id}: attempt {claim.number} lost its lease") from lost
-        return following
+        return following if isinstance(following, Claim) else None
 
     def anything_ready(self) -> bool:
         """Whether a claim is worth the write lock: something is ready, or scheduled and due. A read."""

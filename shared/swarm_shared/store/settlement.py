@@ -11,6 +11,7 @@ from swarm_shared.errors import LeaseLost
 from swarm_shared.models import FailureClass, Outcome, Status
 from swarm_shared.sql import SQL
 from swarm_shared.store.base import Family, to_json
+from swarm_shared.store.overlaps import Overlaps
 from swarm_shared.store.policy import AttemptResult, Budgets, Move, next_hold, next_landing_move, next_move
 
 LANDING = "landing"  # the kind of an attempt that lands what another one has built
@@ -29,6 +30,7 @@ class Settlement(Family):
     def __init__(self, connection: Connection, clock: Clock, rng: random.Random) -> None:
         super().__init__(connection, clock)
         self._rng = rng
+        self._overlaps = Overlaps(connection, clock)
 
     def settle(
         self,
@@ -115,6 +117,7 @@ class Settlement(Family):
             worker_id=worker_id,
             data={"outcome": result.outcome, "failure_class": result.failure_class},
         )
+        self._overlaps.let_go()
         if agent_cli is not None:
             self._mind_provider(attempt, agent_cli, claimed_at, result)
         return move

@@ -108,8 +108,10 @@ class Why(Family):
             reasons.append(_provider(hold, self._clock.wall_ms()))
         reasons += self._no_workers()
         if status is Status.WAITING_FILES:
-            text = "its files overlap those of a task that runs or waits to land"
-            return [Reason(kind="files", text=text), *reasons]
+            other = self._db.dicts(SQL["task_row_by_seq"], {"task": state["clashes_with"]})
+            name = other[0]["id"] if other else "a task that is gone"
+            text = f"its files overlap those of {name}, which runs or waits to land"
+            return [Reason(kind="files", text=text, advice=f"amplifier-swarm why {name}"), *reasons]
         ahead = self._ahead(state, default_cli)
         place = (
             "it is ready and next in the queue" if not ahead else f"it is ready; {ahead:,} ready tasks come before it"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-import threading
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -15,7 +16,6 @@ from swarm_shared.git.diffs import diff
 from swarm_shared.git.errors import GitFailed, GitTimeout, GitUnusable, RepositoryBusy
 from swarm_shared.git.integration import Integration
 from swarm_shared.git.land_into import land_into
-from swarm_shared.git.locks import repository_lock
 from swarm_shared.git.process import run_process
 from swarm_shared.git.runner import Git
 from swarm_shared.git.snapshot import take_snapshot
@@ -140,13 +140,10 @@ def test_what_a_calling_git_left_in_the_environment_leads_nowhere(tmp_path: Path
 
 
 def test_nothing_can_prompt(tmp_path: Path) -> None:
-    answer = run_process(
-        ["sh", "-c", "if (: < /dev/tty) 2>/dev/null; then echo terminal; else echo none; fi; cat"],
-        cwd=tmp_path,
-        env=os.environ,
-        timeout_s=20,
-    )
-    assert answer.out == b"none\n"
+    """No terminal to ask on, as in every new session, and nothing to read."""
+    look = "import os, sys; print(os.getsid(0) == os.getpid(), sys.stdin.read())"
+    answer = run_process([sys.executable, "-c", look], cwd=tmp_path, env=os.environ, timeout_s=20)
+    assert answer.out == b"True \n"
 
 
 def test_messages_come_in_one_language(tmp_path: Path) -> None:
@@ -180,25 +177,33 @@ def test_no_hook_no_signature_and_no_setting_of_the_person_gets_in_the_way(tmp_p
     assert not desk.git("config", "--file", str(desk.root / ".git" / "config"), "--list").count("branch.swarm")
 
 
-def test_the_lock_outlives_us_as_long_as_the_command_it_protects(tmp_path: Path) -> None:
+LOCK_AND_WAIT = """
+import sys
+from pathlib import Path
+from swarm_shared.git.locks import repository_lock
+from swarm_shared.git.repository import Repository
+repository = Repository.find(Path(sys.argv[1]))
+with repository_lock(repository) as git:
+    git.ask("-c", f"alias.wait=!echo begun; cat '{sys.argv[2]}'", "wait", timeout_s=60)
+"""
+
+
+def test_the_lock_outlives_a_killed_owner_as_long_as_its_command_runs(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
     go_on = tmp_path / "go-on"
     os.mkfifo(go_on)
-    held = threading.Event()
-    ended = threading.Event()
+    owner = subprocess.Popen([sys.executable, "-c", LOCK_AND_WAIT, str(desk.root), str(go_on)], env=dict(desk.env))
+    # Opening a fifo waits for its reader, which is the command.
+    with open(go_on, "w"):
+        owner.kill()
+        owner.wait()
+        with pytest.raises(RepositoryBusy):
+            desk.lock_is_free()
 
-    def work() -> None:
-        with repository_lock(desk.repo) as git:
-            held.set()
-            git.ask("-c", f"alias.wait=!cat {go_on}", "wait", timeout_s=60)
-        ended.set()
+    def is_free() -> bool:
+        try:
+            return desk.lock_is_free()
+        except RepositoryBusy:
+            return False
 
-    thread = threading.Thread(target=work)
-    thread.start()
-    assert held.wait(20)
-    with pytest.raises(RepositoryBusy):
-        desk.lock_is_free()
-    go_on.write_text("now")
-    assert ended.wait(20)
-    thread.join()
-    assert desk.lock_is_free()
+    wait_until(is_free, "the command to end and the lock with it")
