@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 from landing_desk import INTEGRATION, LandingSwarm, landing_swarm
+from live_swarm import wait_until
 from repositories import everything
 
-from swarm_shared.models import Status
+from swarm_shared.models import Status, Verb
 
 pytestmark = pytest.mark.integration
 
@@ -41,3 +42,212 @@ def test_a_dependent_begins_from_what_its_need_has_landed(swarm: LandingSwarm) -
     swarm.wait_for("b", Status.COMPLETED)
     assert swarm.landed("b.txt") == "one\ntwo\nthree\nfour"
     assert swarm.trailers() == ["a", "b"]
+
+
+def meet(name: str) -> str:
+    """Shell: go on only when both tasks that call it are there."""
+    here, other = name, {"left": "right", "right": "left"}[name]
+    return (
+        f'touch "$SWARM_MEETING/{here}"; n=0; '
+        f'while [ ! -e "$SWARM_MEETING/{other}" ] && [ $n -lt 200 ]; do sleep 0.05; n=$((n+1)); done; '
+    )
+
+
+@pytest.fixture
+def together(swarm: LandingSwarm, tmp_path: Path) -> LandingSwarm:
+    """A swarm in which two tasks can begin from the same base."""
+    (tmp_path / "meeting").mkdir()
+    swarm.settings["SWARM_MEETING"] = str(tmp_path / "meeting")
+    return swarm
+
+
+def change_line(word: str) -> str:
+    return f"sed -i 's/^two.*/{word}/' a.txt"
+
+
+RESOLVE = "git merge -q -X theirs swarm/integration >&2 || true; "
+
+
+def test_a_conflict_goes_back_to_its_owner_and_lands_after_the_retry(together: LandingSwarm) -> None:
+    swarm = together
+    for name in ("left", "right"):
+        again = f"{RESOLVE} echo {name} >> a.txt"
+        first = meet(name) + change_line(name)
+        run = f'if [ "$AMPLIFIER_SWARM_ATTEMPT_NUMBER" = 1 ]; then {first}; else {again}; fi'
+        swarm.add(swarm.task(name, run))
+    swarm.worker()
+    swarm.worker("worker-2")
+    for name in ("left", "right"):
+        swarm.wait_for(name, Status.COMPLETED)
+    first, second = swarm.trailers()
+    assert swarm.landed("a.txt") == f"one\n{first}\nthree\n{second}"
+    task = swarm.db.tasks.get(second)
+    assert task["attempt_count"] == 2
+    assert task["failures"] == 0
+    refused = [e for e in swarm.db.events.of_task(task["seq"]) if e["event_type"] == "landing_failed"]
+    assert "a.txt" in refused[0]["message"]
+    prompt = swarm.db.tasks.sessions(swarm.attempts(second)[1]["id"])[0]["prompt"]
+    assert "git merge swarm/integration" in prompt
+    assert "M a.txt +1 -1" in prompt
+
+
+def test_a_conflict_that_is_not_resolved_holds_the_task_after_two_tries(together: LandingSwarm) -> None:
+    swarm = together
+    swarm.add(*(swarm.task(name, meet(name) + change_line(name)) for name in ("left", "right")))
+    swarm.worker()
+    swarm.worker("worker-2")
+    wait_until(lambda: Status.HELD in {swarm.status(n) for n in ("left", "right")}, swarm.logs)
+    (loser,) = [n for n in ("left", "right") if swarm.status(n) is Status.HELD]
+    assert swarm.db.tasks.get(loser)["hold_reason"] == "not_landed"
+    head = swarm.attempts(loser)[-1]["head_sha"]
+    assert loser in swarm.git("show", f"{head}:a.txt"), "its work is kept"
+
+
+def test_two_tasks_each_green_alone_that_break_each_other_do_not_both_land(together: LandingSwarm) -> None:
+    swarm = together
+    check = "test $(ls *.word 2> /dev/null | wc -l) -le 1"
+    for name in ("left", "right"):
+        run = f'[ "$AMPLIFIER_SWARM_ATTEMPT_NUMBER" = 1 ] || rm -f *.word; {meet(name)} echo {name} > {name}.word'
+        swarm.add(swarm.task(name, run, checks=(check,)))
+    swarm.worker()
+    swarm.worker("worker-2")
+    for name in ("left", "right"):
+        swarm.wait_for(name, Status.COMPLETED)
+    _, second = swarm.trailers()
+    assert swarm.git("ls-tree", "--name-only", INTEGRATION).split() == [".gitignore", "a.txt", f"{second}.word"]
+    assert swarm.db.tasks.get(second)["attempt_count"] == 2
+
+
+def test_a_red_gate_keeps_it_off_the_branch(swarm: LandingSwarm) -> None:
+    (swarm.folder / "swarm.yaml").write_text("gate: ['! test -e forbidden']\n")
+    swarm.add(
+        swarm.task("a", "[ $AMPLIFIER_SWARM_ATTEMPT_NUMBER = 1 ] && touch forbidden || { rm -f forbidden; touch b; }")
+    )
+    swarm.worker()
+    swarm.wait_for("a", Status.COMPLETED)
+    assert swarm.db.tasks.get("a")["attempt_count"] == 2
+    assert "forbidden" not in swarm.git("log", "--first-parent", "--name-only", INTEGRATION)
+
+
+def test_a_gate_that_is_red_without_the_work_stops_the_queue_and_blames_nobody(swarm: LandingSwarm) -> None:
+    (swarm.folder / "swarm.yaml").write_text("gate: ['false']\n")
+    swarm.add(swarm.task("a", "touch b"))
+    swarm.worker()
+    wait_until(lambda: "paused" in swarm.db.swarm.flags(), swarm.logs)
+    assert "base is red" in swarm.db.swarm.flags()["paused"].reason
+    swarm.wait_for("a", Status.APPROVED)
+    assert swarm.db.tasks.get("a")["attempt_count"] == 1
+
+
+def test_a_tip_that_somebody_else_wrote_stops_the_queue_until_resume(swarm: LandingSwarm) -> None:
+    swarm.add(swarm.task("a", "touch b"))
+    swarm.worker()
+    swarm.wait_for("a", Status.COMPLETED)
+    tree = swarm.git("rev-parse", f"{INTEGRATION}^{{tree}}")
+    foreign = swarm.git("commit-tree", tree, "-p", INTEGRATION, "-m", "by somebody")
+    swarm.git("update-ref", f"refs/heads/{INTEGRATION}", foreign)
+    swarm.add(swarm.task("c", "touch d"))
+    wait_until(lambda: "paused" in swarm.db.swarm.flags(), swarm.logs)
+    assert "somebody else" in swarm.db.swarm.flags()["paused"].reason
+    swarm.db.swarm.resume(actor="a person")
+    swarm.wait_for("c", Status.COMPLETED)
+    assert foreign in swarm.git("log", "--format=%H", INTEGRATION)
+    assert swarm.db.events.newest(200)
+    assert [e["event_type"] for e in swarm.db.events.newest(200)].count("paused") == 1
+
+
+def test_a_checked_out_integration_branch_stops_landing_and_loses_nothing(swarm: LandingSwarm) -> None:
+    swarm.add(swarm.task("a", f"git worktree add -f '{swarm.folder}/elsewhere' {INTEGRATION} >&2; touch b"))
+    swarm.worker()
+    wait_until(lambda: "paused" in swarm.db.swarm.flags(), swarm.logs)
+    assert "checked out" in swarm.db.swarm.flags()["paused"].reason
+    swarm.git("worktree", "remove", "--force", str(swarm.folder / "elsewhere"))
+    swarm.db.swarm.resume(actor="a person")
+    swarm.wait_for("a", Status.COMPLETED)
+    assert swarm.trailers() == ["a"]
+
+
+def test_what_the_person_commits_meanwhile_reaches_the_next_task(swarm: LandingSwarm) -> None:
+    swarm.add(swarm.task("a", "touch b"))
+    swarm.worker()
+    swarm.wait_for("a", Status.COMPLETED)
+    swarm.commit({"news.txt": "read me\n"})
+    swarm.add(swarm.task("c", "cp news.txt copy.txt"))
+    swarm.wait_for("c", Status.COMPLETED)
+    assert swarm.landed("copy.txt") == "read me"
+
+
+def test_work_that_was_killed_is_a_commit_and_the_next_attempt_goes_on_from_it(swarm: LandingSwarm) -> None:
+    swarm.add(swarm.task("a", "if test -e half; then echo done > whole; else echo half > half; sleep 60; fi"))
+    swarm.worker()
+    wait_until(lambda: list(swarm.folder.glob("tasks.db.swarm/worktrees/a/half")), swarm.logs)
+    swarm.db.control.request(Verb.KILL, "a", actor="a person")
+    swarm.wait_for("a", Status.HELD)
+    head = swarm.attempts("a")[0]["head_sha"]
+    assert swarm.git("show", f"{head}:half") == "half"
+    swarm.db.steering.apply(Verb.RETRY, "a", {}, actor="a person")
+    swarm.wait_for("a", Status.COMPLETED)
+    assert swarm.landed("whole") == "done"
+    assert swarm.landed("half") == "half"
+
+
+def test_what_the_validator_writes_is_thrown_away_and_told(swarm: LandingSwarm) -> None:
+    swarm.add(swarm.task("a", "touch b", verify="echo spoilt > a.txt; touch extra"))
+    swarm.worker()
+    swarm.wait_for("a", Status.COMPLETED)
+    assert swarm.landed("a.txt") == "one\ntwo\nthree"
+    assert "extra" not in swarm.git("ls-tree", "--name-only", INTEGRATION)
+    told = [c for c in swarm.attempts("a")[0]["check_results"] if "validator" in c["command"]]
+    assert "a.txt" in told[0]["output"]
+    assert "extra" in told[0]["output"]
+
+
+@pytest.mark.parametrize(
+    ("run", "more", "told"),
+    [
+        ("true", {}, "something was changed"),
+        ("printf '<<<<<<< a\\nx\\n=======\\ny\\n>>>>>>> b\\n' > c.txt", {}, "no conflict markers"),
+    ],
+)
+def test_what_the_commit_itself_tells_fails_an_attempt(
+    swarm: LandingSwarm, run: str, more: dict[str, object], told: str
+) -> None:
+    swarm.add(swarm.task("a", run, max_retries=0, **more))
+    swarm.worker()
+    assert told in swarm.wait_for("a", Status.FAILED)["last_error"]
+
+
+def test_no_change_is_fine_where_the_task_says_so(swarm: LandingSwarm) -> None:
+    swarm.add(swarm.task("a", "true", allow_empty=True))
+    swarm.worker()
+    swarm.wait_for("a", Status.COMPLETED)
+
+
+def test_writing_into_the_persons_checkout_is_noticed(swarm: LandingSwarm) -> None:
+    swarm.add(swarm.task("a", f"touch b; echo leak > '{swarm.project}/leaked.txt'", files=("c",)))
+    swarm.worker()
+    swarm.wait_for("a", Status.COMPLETED)
+    warnings = {c["command"]: c["output"] for c in swarm.attempts("a")[0]["check_results"] if c.get("warning")}
+    assert warnings == {
+        "built-in: nothing was written outside the worktree": "leaked.txt",
+        "built-in: only declared files were changed": "b",
+    }
+
+
+def test_a_cancel_during_the_gate_keeps_it_off_the_branch(swarm: LandingSwarm) -> None:
+    (swarm.folder / "swarm.yaml").write_text(f"gate: ['touch \"{swarm.folder}/gate\"; sleep 60']\n")
+    swarm.add(swarm.task("a", "touch b"))
+    swarm.worker()
+    wait_until((swarm.folder / "gate").exists, swarm.logs)
+    swarm.db.control.request(Verb.CANCEL, "a", actor="a person")
+    swarm.wait_for("a", Status.CANCELLED)
+    assert swarm.trailers() == []
+    wait_until(lambda: not swarm.leftovers())
+
+
+def test_setup_commands_run_once_in_a_new_worktree(swarm: LandingSwarm) -> None:
+    (swarm.folder / "swarm.yaml").write_text("setup: ['echo ready >> setup.log']\n")
+    swarm.add(swarm.task("a", "test $AMPLIFIER_SWARM_ATTEMPT_NUMBER = 2 && cp setup.log b.txt"))
+    swarm.worker()
+    swarm.wait_for("a", Status.COMPLETED)
+    assert swarm.landed("b.txt") == "ready"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,20 @@ from repositories import PERSON
 from swarm_shared.models import TaskSpec
 
 INTEGRATION = "swarm/integration"
+# One shot: whoever moves the mark away does it.
+_KILLER = """#!/bin/sh
+case "$*" in
+*"{pattern}"*)
+    if mv "{armed}" "{done}" 2> /dev/null; then
+        case {moment} in
+        before) kill -9 $PPID; exit 1 ;;
+        during) kill -9 $PPID; sleep 0.3; exec "{real}" "$@" ;;
+        after) "{real}" "$@"; kill -9 $PPID; exit 1 ;;
+        esac
+    fi ;;
+esac
+exec "{real}" "$@"
+"""
 
 
 class LandingSwarm(LiveSwarm):
@@ -60,6 +75,26 @@ class LandingSwarm(LiveSwarm):
 
     def task(self, task_id: str, run: str, *needs: str, **more: Any) -> TaskSpec:
         return TaskSpec(id=task_id, name=f"task {task_id}", run=run, dependencies=needs, **more)
+
+    def kill_at(self, pattern: str, moment: str) -> Path:
+        """Let git kill the worker that starts it, with KILL, at the first command that has this text in it.
+
+        Args:
+            moment: ``before`` the command (which then never runs), ``during`` (it goes on without its worker), or
+                ``after`` it.
+
+        Returns:
+            A file that is there once it has happened.
+        """
+        folder = self.folder / "bin"
+        folder.mkdir()
+        armed, done = folder / "armed", folder / "done"
+        armed.touch()
+        git = folder / "git"
+        git.write_text(_KILLER.format(real=shutil.which("git"), pattern=pattern, moment=moment, armed=armed, done=done))
+        git.chmod(0o755)
+        self.settings["PATH"] = f"{folder}{os.pathsep}{os.environ['PATH']}"
+        return done
 
     def landed(self, path: str) -> str:
         """A file as it is on the integration branch."""

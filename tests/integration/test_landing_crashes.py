@@ -1,0 +1,87 @@
+"""A worker killed with KILL at each step of making, committing and landing: nothing is lost, nothing lands twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from landing_desk import INTEGRATION, LandingSwarm, landing_swarm
+from live_swarm import wait_until
+from repositories import everything
+
+from swarm_shared.models import Status
+
+pytestmark = pytest.mark.integration
+
+WIP = "update-ref -m swarm: work in progress"
+LAND = "update-ref -m swarm: land"
+RELEASE_S = 60.0
+
+
+@pytest.fixture
+def swarm(tmp_path: Path) -> Iterator[LandingSwarm]:
+    with landing_swarm(tmp_path) as swarm:
+        swarm.settings["SWARM_CRASH_BACKOFF_S"] = "0"
+        yield swarm
+
+
+def goes_on_after(swarm: LandingSwarm, done: Path) -> None:
+    """Two tasks, the first worker killed on the way, a second worker and a reaper who find what it left."""
+    before = everything(swarm.project)
+    swarm.add(
+        swarm.task("a", "test -e b.txt || echo b > b.txt"),
+        swarm.task("c", "grep -q b b.txt && echo c > c.txt", "a"),
+    )
+    first = swarm.worker()
+    wait_until(lambda: first.poll() is not None, swarm.logs)
+    assert done.exists()
+    swarm.reaper()
+    swarm.worker("worker-2")
+    for task_id in ("a", "c"):
+        swarm.wait_for(task_id, Status.COMPLETED, s=RELEASE_S)
+    assert swarm.trailers() == ["a", "c"], "each once"
+    assert swarm.landed("b.txt") == "b"
+    assert swarm.landed("c.txt") == "c"
+    assert everything(swarm.project) == before
+    row = swarm.db.landings.integration()
+    assert row is not None
+    assert row.tip == swarm.git("rev-parse", INTEGRATION)
+    assert "paused" not in swarm.db.swarm.flags()
+    swarm.git("fsck", "--no-dangling")
+    assert not list((swarm.project / ".git").rglob("*.lock")) or [
+        path.name for path in (swarm.project / ".git").rglob("*.lock")
+    ] == ["swarm.lock"]
+
+
+@pytest.mark.parametrize("moment", ["before", "during", "after"])
+@pytest.mark.parametrize(
+    "step",
+    ["worktree add", "reset --hard", "commit-tree", WIP, "merge-tree", "merge-base --is-ancestor", LAND],
+)
+def test_a_worker_killed_around_a_git_command_loses_nothing(swarm: LandingSwarm, step: str, moment: str) -> None:
+    goes_on_after(swarm, swarm.kill_at(step, moment))
+
+
+def test_a_worker_killed_by_its_gate_lands_after_all(swarm: LandingSwarm) -> None:
+    done = swarm.folder / "done"
+    # The parent of a check is the keeper, whose parent is the worker.
+    kill = f"mkdir '{done}' 2> /dev/null || exit 0; kill -9 $(cut -d' ' -f4 /proc/$PPID/stat); sleep 60"
+    (swarm.folder / "swarm.yaml").write_text(f"gate:\n  - |\n    {kill}\n")
+    goes_on_after(swarm, done)
+    wait_until(lambda: not swarm.leftovers())
+
+
+def test_a_lander_killed_past_its_point_of_no_return_is_not_landed_twice(swarm: LandingSwarm) -> None:
+    done = swarm.kill_at(LAND, "after")
+    swarm.add(swarm.task("a", "echo b > b.txt"))
+    first = swarm.worker()
+    wait_until(lambda: first.poll() is not None, swarm.logs)
+    assert done.exists()
+    tip = swarm.git("rev-parse", INTEGRATION)
+    swarm.reaper()
+    swarm.wait_for("a", Status.APPROVED)
+    swarm.worker("worker-2")
+    swarm.wait_for("a", Status.COMPLETED)
+    assert swarm.git("rev-parse", INTEGRATION) == tip
+    assert swarm.db.tasks.get("a")["attempt_count"] == 1
