@@ -141,7 +141,7 @@ class TaskPlace(Workplace):
             _result(
                 "built-in: something was changed",
                 passed=bool(files) or bool(self._spec.allow_empty),
-                told="" if files else "nothing differs from what the task began with",
+                told="" if files else "nothing differs from what the task began with; what git ignores is not seen",
             ),
             _result(
                 "built-in: no conflict markers",
