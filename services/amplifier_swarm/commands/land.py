@@ -10,22 +10,26 @@ from amplifier_swarm.terminal import print_json, remark, say
 from swarm_shared.errors import StateError
 from swarm_shared.git.land_into import land_into
 from swarm_shared.git.merging import MergeKind
+from swarm_shared.git.names import branch_of
 from swarm_shared.models import Status
 
 NAMED_PATHS = 20
 
 
 @command("land", example="land --into main", short_help="Bring what has landed into a branch of yours.")
-@click.option("--into", "branch", metavar="BRANCH", required=True, help="The branch that gets it, checkout included.")
+@click.option("--into", metavar="BRANCH", help="What gets it.  [default: the branch that the swarm began from]")
 @json_option
-def land(app: App, branch: str, as_json: bool) -> None:
+def land(app: App, into: str | None, as_json: bool) -> None:
     """Bring everything that has landed into BRANCH, by fast-forward or by a merge commit.
 
     A checkout that has BRANCH is updated with it, and must have nothing uncommitted in its tracked files.
     """
     with app.open(read_only=True) as database:
-        integration, _ = integration_of(database.landings)
+        integration, row = integration_of(database.landings)
         counts = database.tasks.counts()
+    if into is None and row.person_ref is None:
+        raise click.UsageError("the swarm began from no branch; name one: --into BRANCH")
+    branch = into or branch_of(row.person_ref or "")
     done = land_into(integration, branch)
     if done.merge.kind is MergeKind.CONFLICT:
         raise StateError(

@@ -30,7 +30,9 @@ _MAY_GO = frozenset({Group.COMPLETED, Group.FAILED, Group.HELD, Group.CANCELLED}
     short_help="Worktrees of tasks; remove what has landed.",
 )
 @click.argument("action", required=False, type=click.Choice(["prune"]))
-@click.option("--discard", "discarded", metavar="ID", multiple=True, help="Remove this one too, landed or not.")
+@click.option(
+    "--discard", "discarded", metavar="ID", multiple=True, help="Also this one, landed or not.  [default: none]"
+)
 @json_option
 def worktrees(app: App, action: str | None, discarded: tuple[str, ...], as_json: bool) -> None:
     """List the worktrees of tasks. `prune` removes worktree and branch of every task whose commits have landed.
