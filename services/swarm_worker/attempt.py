@@ -57,9 +57,7 @@ class Attempt:
         try:
             self._spec = self._db.tasks.spec(self._claim.task)
             with self._workplaces.open(self._claim, self._spec) as self._place:
-                concluded = self._run()
-                # On every end: a person's kill, a crash of the agent and a stop of ours too.
-                return replace(concluded, result=self._kept(concluded.result))
+                return self._kept(self._run())
         except InputError as error:
             return Concluded(result=self._failed(FailureClass.QUALITY, f"{error.message}; {error.hint}"))
         except QueueStopped as stopped:
@@ -84,15 +82,22 @@ class Attempt:
             result = self._cannot_start(error)
         return Concluded(result=result or self._result, last=self._steps.last)
 
-    def _kept(self, result: AttemptResult) -> AttemptResult:
-        """Leave nothing behind that is not in a commit, whatever the end was."""
+    def _kept(self, concluded: Concluded) -> Concluded:
+        """Leave nothing behind that is not in a commit: after a person's kill, a crash or a stop of ours as well."""
+        try:
+            if self._sealed is None:
+                self._sealed = self._place.seal()
+            else:
+                self._restore()
+        except GitError as error:
+            if concluded.result.outcome not in (Outcome.KILLED, Outcome.CANCELLED):
+                raise
+            # A person's word stands all the same; whoever opens the worktree next commits what is there.
+            event(LOG, "work_not_committed", level=logging.ERROR, task=self._claim.task_id, reason=error)
         if self._sealed is None:
-            self._sealed = self._place.seal()
-        else:
-            self._restore()
-        if self._sealed is None:
-            return result
-        return replace(result, base_sha=self._sealed.base_sha, head_sha=self._sealed.head_sha)
+            return concluded
+        base_sha, head_sha = self._sealed.base_sha, self._sealed.head_sha
+        return replace(concluded, result=replace(concluded.result, base_sha=base_sha, head_sha=head_sha))
 
     # ───── stages ─────
 

@@ -90,7 +90,8 @@ class Landing:
             if merge.new is None:
                 raise _conflict(merge)
             if merge.kind is MergeKind.CONTAINED:
-                self._tell_landed(self._landing.landing_commit or tip)
+                if self._landing.head_sha != self._landing.base_sha:  # else there was nothing to land
+                    self._tell_landed(self._landing.landing_commit or tip)
                 return self._result
             self._examine(spec, merge, tip)
             with self._branch.held() as held:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Any
 
 from swarm_shared.database import TaskDatabase
 from swarm_shared.errors import DatabaseError, LeaseLost
+from swarm_shared.git.process import Completed, run_process
+from swarm_shared.git.repository import Repository
 from swarm_shared.logs import event
 from swarm_shared.models import FailureClass, Outcome
 from swarm_shared.store.landings import LandingClaim
@@ -83,15 +86,16 @@ class WorkerLoop:
         self._workplaces: Workplaces = ProjectRoot(config.project_root)
         if config.repository is not None:
             tend = self._heart.beat_if_due
+            self._repository = _beating(config.repository, tend)
             self._branch = IntegrationBranch(
                 database,
-                config.repository,
+                self._repository,
                 lock=config.state_dir / "integration.lock",
                 actor=config.worker_id,
                 tend=tend,
             )
             self._branch.begin()
-            self._workplaces = Worktrees(database, config, config.repository, self._branch, tend=tend)
+            self._workplaces = Worktrees(database, config, self._repository, self._branch, tend=tend)
         self._next: Claim | LandingClaim | None = None
         self._was_free = False  # whether this worker has seen the swarm neither drained nor stopped
         self._draining_since: float | None = None
@@ -136,12 +140,11 @@ class WorkerLoop:
     # ───── one attempt ─────
 
     def _landing(self, taken: LandingClaim) -> Landing:
-        assert self._config.repository is not None, "only with worktrees anything lands"
-        assert self._branch is not None
+        assert self._branch is not None, "only with worktrees anything lands"
         return Landing(
             self._around,
             self._config,
-            self._config.repository,
+            self._repository,
             self._branch,
             taken,
             tend=self._heart.beat_if_due,
@@ -296,3 +299,13 @@ class WorkerLoop:
             self._status = "draining"
             self._db.workers.set_status(self._run, "draining", "finishes what it runs")
         return asked
+
+
+def _beating(repository: Repository, beat: Callable[[], None]) -> Repository:
+    """The repository, with a sign of life before each git command: a big checkout takes its time."""
+
+    def run(command: Sequence[str], **how: Any) -> Completed:
+        beat()
+        return run_process(command, **how)
+
+    return replace(repository, git=replace(repository.git, run=run))

@@ -8,7 +8,7 @@ from amplifier_swarm.start.agents import TASKS_LOOKED_AT, AgentFindings, check_a
 from amplifier_swarm.start.below import Below
 from amplifier_swarm.start.preflight import check_machine
 from amplifier_swarm.start.problems import Problem, Unfit
-from amplifier_swarm.start.repository import follow_person
+from amplifier_swarm.start.repository import follow_person, left_to_land
 from amplifier_swarm.start.signals import Inbox
 from amplifier_swarm.start.warm_up import WarmUp
 from amplifier_swarm.terminal import cut
@@ -42,6 +42,7 @@ def check(
     if settings.project_root.is_dir():  # sessions begin there, and so does the check of their CLI
         agents = check_agents(settings, database.runs.agents_named(limit=TASKS_LOOKED_AT), environ)
     problems += agents.problems
+    problems += left_to_land(database.tasks.counts(), machine.settings)
     if problems:
         raise Unfit(problems)
     for warning in machine.warnings:

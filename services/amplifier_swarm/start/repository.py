@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from amplifier_swarm.start.problems import Problem
 from swarm_shared.config import Settings
 from swarm_shared.errors import ConfigError, SwarmError
 from swarm_shared.git.integration import Integration
-from swarm_shared.git.isolation import decide
+from swarm_shared.git.isolation import WORKTREE, decide
 from swarm_shared.git.leaks import fingerprint
 from swarm_shared.git.repository import Repository
+from swarm_shared.models import Status
 from swarm_shared.store.landings import Landings
 
 EXIT_SETTINGS = 3
@@ -28,6 +30,17 @@ def check_repository(settings: Settings) -> tuple[Settings, tuple[Problem, ...],
     if decided.repository is None:
         return settings, (), (f"tasks get no worktrees: {decided.because}",) if decided.because else ()
     return settings, _branch_in_use(decided.repository), _dirt(decided.repository, settings)
+
+
+def left_to_land(counts: Mapping[Status, tuple[int, float]], settings: Settings) -> tuple[Problem, ...]:
+    """What an earlier run has left to be landed, where this one has no worktrees: it would wait for ever."""
+    left = sum(counts.get(status, (0, 0.0))[0] for status in (Status.APPROVED, Status.LANDING))
+    if not left or settings.isolation == WORKTREE:
+        return ()
+    text = f"{left} tasks have passed and wait to land, which a run without worktrees cannot do"
+    return (
+        Problem(text=text, hint="start it in their repository, with --isolation worktree", exit_code=EXIT_SETTINGS),
+    )
 
 
 def follow_person(landings: Landings, settings: Settings) -> None:

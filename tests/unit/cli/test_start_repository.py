@@ -1,0 +1,68 @@
+"""What `start` says of the project's repository before anything starts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from repositories import Desk as Project
+from repositories import Sandbox
+
+from amplifier_swarm.start.repository import check_repository, left_to_land
+from swarm_shared.config import Settings, resolve
+from swarm_shared.git.integration import Integration
+from swarm_shared.models import Status
+
+
+def settings_for(root: Path, isolation: str = "auto") -> Settings:
+    return resolve({"db": root.parent / "tasks.db", "project_root": root, "isolation": isolation}, {})
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path)
+
+
+def test_auto_means_worktrees_in_a_repository_with_a_commit(project: Project) -> None:
+    settings, problems, remarks = check_repository(settings_for(project.root))
+    assert (settings.isolation, problems, remarks) == ("worktree", (), ())
+
+
+def test_auto_means_none_where_there_is_no_repository(tmp_path: Path) -> None:
+    settings, problems, remarks = check_repository(settings_for(tmp_path))
+    assert (settings.isolation, problems, remarks) == ("none", (), ())
+
+
+def test_a_repository_without_a_commit_gets_none_and_a_remark(tmp_path: Path) -> None:
+    settings, problems, remarks = check_repository(settings_for(Sandbox(tmp_path).root))
+    assert (settings.isolation, problems) == ("none", ())
+    assert "no commit yet" in remarks[0]
+
+
+def test_worktrees_that_cannot_be_are_an_error_when_asked_for(tmp_path: Path) -> None:
+    _, problems, _ = check_repository(settings_for(tmp_path, "worktree"))
+    assert problems[0].exit_code == 3
+    assert "no git repository" in problems[0].text
+
+
+def test_a_checked_out_integration_branch_is_found_beforehand(project: Project) -> None:
+    Integration(repository=project.repo).begin(project.base)
+    project.git("switch", "-q", "swarm/integration")
+    _, problems, _ = check_repository(settings_for(project.root))
+    assert "checked out" in problems[0].text
+
+
+def test_what_is_not_committed_is_named_because_agents_do_not_see_it(project: Project) -> None:
+    project.write({"draft.txt": "not yet\n"})
+    _, problems, remarks = check_repository(settings_for(project.root))
+    assert problems == ()
+    assert "draft.txt" in remarks[0]
+
+
+def test_work_that_waits_to_land_is_not_left_to_a_run_that_cannot_land_it(project: Project) -> None:
+    counts = {Status.APPROVED: (2, 0.0)}
+    settings = settings_for(project.root, "none")
+    assert "2 tasks have passed" in left_to_land(counts, settings)[0].text
+    assert left_to_land(counts, replace(settings, isolation="worktree")) == ()
+    assert left_to_land({Status.COMPLETED: (2, 0.0)}, settings) == ()
