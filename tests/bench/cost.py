@@ -29,10 +29,10 @@ class Cost:
     worker_ms: float
     keeper_ms: float
     agents_ms: float
-    full_commits: float
-    normal_commits: float
-    in_full_ms: float
-    in_normal_ms: float
+    commits: float
+    durable: float  # commits that were synced before the worker went on
+    in_commits_ms: float
+    in_syncs_ms: float
     for_lock_ms: float
 
 
@@ -74,10 +74,10 @@ def _spent(count: int, *, validation: bool) -> dict[str, float]:
         told = json.loads(report.read_text())
     return {
         **asdict(used),
-        "full_commits": told["commits"]["FULL"],
-        "normal_commits": told["commits"]["NORMAL"],
-        "in_full_ms": 1000 * told["commit_s"]["FULL"],
-        "in_normal_ms": 1000 * told["commit_s"]["NORMAL"],
+        "commits": told["commits"],
+        "durable": told["syncs"],
+        "in_commits_ms": 1000 * told["commit_s"],
+        "in_syncs_ms": 1000 * told["sync_s"],
         "for_lock_ms": 1000 * told["lock_s"],
     }
 
@@ -93,15 +93,15 @@ def _cpu_table(costs: dict[str, Cost], bare_ms: float) -> Table:
 
 def _commit_table(costs: dict[str, Cost], calls: dict[str, system_calls.Calls]) -> Table:
     return Table(
-        columns=("per task", "FULL", "NORMAL", "syncs", "ms in FULL", "ms in NORMAL", "ms for the lock"),
+        columns=("per task", "commits", "durable", "all syncs", "ms in commits", "ms in syncs", "ms for the lock"),
         rows=tuple(
             (
                 f"commits, {name}",
-                cost.full_commits,
-                cost.normal_commits,
+                cost.commits,
+                cost.durable,
                 sum(calls[name].get(call, 0.0) for call in system_calls.SYNCS) if calls else None,
-                cost.in_full_ms,
-                cost.in_normal_ms,
+                cost.in_commits_ms,
+                cost.in_syncs_ms,
                 cost.for_lock_ms,
             )
             for name, cost in costs.items()

@@ -10,38 +10,41 @@ from pathlib import Path
 from swarm_shared.connection import Connection
 from swarm_worker.__main__ import main
 
-FULL, NORMAL = "FULL", "NORMAL"
-
 
 class Count:
-    """Wraps the two ends of every transaction of this process."""
+    """Wraps the two ends of every transaction of this process, and the syncs after them."""
 
     def __init__(self) -> None:
-        self.commits = {FULL: 0, NORMAL: 0}
-        self.commit_s = {FULL: 0.0, NORMAL: 0.0}
-        self.lock_s = 0.0
-        self._kind = NORMAL  # the worker has one connection, and a connection one transaction
+        self.commits = self.syncs = 0
+        self.commit_s = self.sync_s = self.lock_s = 0.0
 
     def install(self) -> None:
-        begin, finish = Connection.begin, Connection.finish
+        begin, finish, sync = Connection.begin, Connection.finish, Connection.sync
 
-        def counted_begin(connection: Connection, *, durable: bool) -> None:
-            self._kind = FULL if durable else NORMAL
+        def counted_begin(connection: Connection) -> None:
             began = time.perf_counter()
-            begin(connection, durable=durable)
+            begin(connection)
             self.lock_s += time.perf_counter() - began
 
         def counted_finish(connection: Connection, *, commit: bool) -> None:
             began = time.perf_counter()
             finish(connection, commit=commit)
-            self.commits[self._kind] += commit
-            self.commit_s[self._kind] += time.perf_counter() - began
+            self.commits += commit
+            self.commit_s += time.perf_counter() - began
 
-        Connection.begin = counted_begin  # type: ignore[assignment, method-assign]  # a measurement's own process
-        Connection.finish = counted_finish  # type: ignore[assignment, method-assign]
+        def counted_sync(connection: Connection) -> None:
+            began = time.perf_counter()
+            sync(connection)
+            self.syncs += 1
+            self.sync_s += time.perf_counter() - began
+
+        # A measurement's own process.
+        Connection.begin = counted_begin  # type: ignore[method-assign]
+        Connection.finish = counted_finish  # type: ignore[method-assign]
+        Connection.sync = counted_sync  # type: ignore[method-assign]
 
     def report(self) -> str:
-        return json.dumps({"commits": self.commits, "commit_s": self.commit_s, "lock_s": self.lock_s})
+        return json.dumps(vars(self))
 
 
 if __name__ == "__main__":
