@@ -28,7 +28,6 @@ PAGE_CACHE_KIB = 2_000
 WAL_AUTOCHECKPOINT_PAGES = 1_000
 JOURNAL_SIZE_LIMIT_BYTES = 64 * 1024 * 1024
 
-_SYNCHRONOUS = {False: "PRAGMA synchronous=NORMAL", True: "PRAGMA synchronous=FULL"}
 _NETWORK_FILE_SYSTEMS = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "afs", "ceph", "glusterfs"}
 )
@@ -67,7 +66,7 @@ class Connection:
         check_engine(engine_version())
         self.path = path
         self.busy_timeout_s = BUSY_TIMEOUT_S
-        self._durable: bool | None = None
+        self._log: int | None = None  # descriptor of the write-ahead log, for syncing it
         self._busy_until = 0.0
         if not path.exists():
             raise DatabaseError(
@@ -81,6 +80,7 @@ class Connection:
             self._raw.execute("PRAGMA foreign_keys=ON")
             self._raw.execute(f"PRAGMA cache_size=-{PAGE_CACHE_KIB}")
             self._raw.execute("PRAGMA temp_store=MEMORY")
+            self._raw.execute("PRAGMA synchronous=NORMAL")  # what must be durable is synced by `sync`
             # Both hold for one connection only, unlike the journal mode.
             self._raw.execute(f"PRAGMA wal_autocheckpoint={WAL_AUTOCHECKPOINT_PAGES}")
             self._raw.execute(f"PRAGMA journal_size_limit={JOURNAL_SIZE_LIMIT_BYTES}")
@@ -97,6 +97,9 @@ class Connection:
 
     def close(self) -> None:
         self._raw.close()
+        if self._log is not None:
+            os.close(self._log)
+            self._log = None
 
     def transaction(self, *, durable: bool = True) -> Transaction:
         """One IMMEDIATE transaction: committed at the end, rolled back on any exception.
@@ -110,12 +113,9 @@ class Connection:
         """
         return Transaction(self, durable)
 
-    def begin(self, *, durable: bool) -> None:
+    def begin(self) -> None:
         """Start a transaction; for `Transaction`."""
         try:
-            if durable is not self._durable:
-                self._raw.execute(_SYNCHRONOUS[durable])
-                self._durable = durable
             self._raw.execute("BEGIN IMMEDIATE")
         except apsw.Error as error:
             raise self._told(error) from error
@@ -131,6 +131,30 @@ class Connection:
             # A full disk or a corrupt page may have rolled back by itself already.
             if self._raw.in_transaction:
                 self._raw.execute("ROLLBACK")
+
+    def sync(self) -> None:
+        """Make everything committed so far durable, after the write lock was given back.
+
+        SQLite's own `synchronous=FULL` does the same inside the lock, where every other writer waits for the disk.
+        Here several writers' syncs meet in one. Only this log is opened and never the database or its -shm file, whose
+        POSIX locks a closed descriptor would drop; the log bears no locks.
+
+        Raises:
+            DatabaseError: The disk failed. What was committed stands, but is not known to be durable.
+        Source: sqlite.org, “Write-Ahead Logging” and “PRAGMA synchronous”: under NORMAL a checkpoint still syncs the
+            log before, and the database after, so only the newest commits of the log depend on this.
+        """
+        path = f"{self.path}-wal"
+        try:
+            if self._log is None:  # it stays the same file as long as anybody has the database open
+                self._log = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            os.fdatasync(self._log)
+        except FileNotFoundError:
+            return  # a database that does not use a log syncs by itself
+        except OSError as error:
+            raise DatabaseError(
+                f"{path} could not be written to disk: {error.strerror}", hint="check the disk; nothing was lost yet"
+            ) from error
 
     def rows(self, sql: str, params: Params = ()) -> list[tuple[Any, ...]]:
         """All rows of a statement, fetched whole so that no read snapshot stays open."""
@@ -266,12 +290,14 @@ class Transaction:
         self._connection, self._durable = connection, durable
 
     def __enter__(self) -> None:
-        self._connection.begin(durable=self._durable)
+        self._connection.begin()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._connection.finish(commit=kind is None)
+        if kind is None and self._durable:
+            self._connection.sync()
 
 
 def create_file(path: Path) -> None:

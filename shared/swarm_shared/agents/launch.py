@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import sys
 from collections.abc import Mapping
@@ -16,12 +15,10 @@ from swarm_shared.agents.entry import PLACEHOLDER
 from swarm_shared.agents.persona import agent_bundle
 from swarm_shared.errors import ConfigError, InputError
 from swarm_shared.models import Role, TaskSpec
+from swarm_shared.sweep import marks
 
 # Linux takes no longer single argument (MAX_ARG_STRLEN).
 ARGUMENT_LIMIT_BYTES = 128 * 1024 - 1
-MARKER = "AMPLIFIER_SWARM_ATTEMPT"
-# A nested swarm overwrites MARKER's value; a name that holds the attempt survives beside the new one.
-MARKER_NAME_PREFIX = "AMPLIFIER_SWARM_IN_"
 
 _OURS = ("SWARM_", "SUPERVISOR_")
 _TASK_COMMANDS = ("run", "verify")
@@ -125,16 +122,10 @@ def session_environment(
     env.update(task.env)
     # Last, so that no task can hide its processes from the sweep.
     env["AMPLIFIER_SWARM_TASK_ID"] = task.id
-    env[MARKER] = attempt_id
     env["AMPLIFIER_SWARM_ATTEMPT_NUMBER"] = str(attempt_number)
     env["AMPLIFIER_SWARM_ROLE"] = role.value
-    env[marker_name(attempt_id)] = "1"
+    env.update(marks(attempt_id))
     return env
-
-
-def marker_name(attempt_id: str) -> str:
-    """The variable whose name holds the attempt: a nested swarm overwrites the marker, and not this."""
-    return MARKER_NAME_PREFIX + re.sub(r"[^0-9a-f]", "", attempt_id.lower())
 
 
 def find_binary(cli: AgentCli, env: Mapping[str, str]) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 # all that stands before it, because the decoder counts its lines: text made of braces would be read quadratically.
 WASTE_LIMIT_CHARS = 1_000_000_000
 # A nesting too deep for the decoder does not say how far it came.
-_DEEP_NESTING_CHARS = 200_000
+_DEEP_NESTING_CHARS = 5_000_000
 
 # What no object can begin with is not even tried.
 _LINE_START = re.compile(r'^\{(?=\s*["}])', re.MULTILINE)

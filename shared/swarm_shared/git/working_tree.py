@@ -14,7 +14,6 @@ from swarm_shared.git.errors import GitFailed
 from swarm_shared.git.runner import LONG_S, Git
 
 _SOME_REFUSED = 1
-_DAMAGED = 128
 _NO_COMMIT_INSIDE = "does not have a commit checked out"  # an empty repository; `embedded` sees to those
 
 
@@ -40,6 +39,7 @@ def write_working_tree(checkout: Checkout, *, known: str) -> WorkingTree:
         known: A commit whose submodules are no news, and whose file list is started from when the checkout's own
             index is missing or damaged.
     """
+    checkout = checkout.as_it_is()
     with tempfile.TemporaryDirectory(prefix="swarm-index-", dir=checkout.git_dir) as folder:
         index = Path(folder) / "index"
         git = checkout.git.with_index(index)

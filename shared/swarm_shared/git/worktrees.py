@@ -14,10 +14,10 @@ from pathlib import Path
 from swarm_shared.git.errors import BranchInUse, GitFailed
 from swarm_shared.git.names import branch_of
 from swarm_shared.git.repository import Repository
-from swarm_shared.git.runner import LONG_S, Git
+from swarm_shared.git.runner import LONG_S, Git, split_items
 
-_ADD_TRIES = 5
-_ADD_PAUSE_S = 0.2
+_TRIES = 5
+_PAUSE_S = 0.2
 # Where git notes the branch that an unfinished rebase will move at its end.
 _REBASED_BRANCH = ("rebase-merge/head-name", "rebase-apply/head-name")
 
@@ -38,7 +38,7 @@ def list_worktrees(git: Git) -> tuple[Listed, ...]:
     Source: git-worktree(1), porcelain format: one attribute to a line, an empty one between worktrees.
     """
     records: list[dict[str, str]] = [{}]
-    for item in git.items("worktree", "list", "--porcelain", "-z"):
+    for item in split_items(_patiently(git, "worktree", "list", "--porcelain", "-z")):
         if not item:
             records.append({})
             continue
@@ -101,28 +101,32 @@ def add_worktree(git: Git, repository: Repository, path: Path, what: tuple[str, 
     Raises:
         GitFailed: It failed again and again.
     """
-    for turn in range(_ADD_TRIES):
-        if turn:
-            git.pause(_ADD_PAUSE_S)
-        try:
-            # Without -f git itself refuses a branch that is checked out elsewhere; what the path was known for
-            # before has been removed.
-            git.ask("worktree", "add", "--quiet", "--no-checkout", str(path), *what, timeout_s=LONG_S)
-        except GitFailed:
-            # An agent may run worktree commands of its own, which know nothing of our lock.
-            if turn == _ADD_TRIES - 1:
-                raise
-            continue
-        admin = git_dir_of(repository, path)
-        if admin is not None:
-            return admin
-    raise GitFailed(("worktree", "add"), 0, f"{path} is not in the list of worktrees", git.cwd)
+    # Without -f git itself refuses a branch that is checked out elsewhere; what the path was known for before has
+    # been removed.
+    _patiently(git, "worktree", "add", "--quiet", "--no-checkout", str(path), *what)
+    admin = git_dir_of(repository, path)
+    if admin is None:
+        raise GitFailed(("worktree", "add"), 0, f"{path} is not in the list of worktrees", git.cwd)
+    return admin
 
 
 def remove_worktree(git: Git, path: Path) -> None:
     """Remove one worktree, its files included; also when they have vanished. Under the repository's lock."""
     # Twice: a worktree whose add was killed is still locked by it.
-    git.ask("worktree", "remove", "--force", "--force", str(path), timeout_s=LONG_S)
+    _patiently(git, "worktree", "remove", "--force", "--force", str(path))
+
+
+def _patiently(git: Git, *arguments: str) -> bytes:
+    """Output of a command that trips over worktrees which are just being added or removed.
+
+    They may be an agent's own, who knows nothing of our lock; git reads all of them, half-made ones too.
+    """
+    for _ in range(_TRIES - 1):
+        try:
+            return git.ask(*arguments, timeout_s=LONG_S).out
+        except GitFailed:
+            git.pause(_PAUSE_S)
+    return git.ask(*arguments, timeout_s=LONG_S).out
 
 
 def _admin_dirs(repository: Repository) -> Iterator[Path]:

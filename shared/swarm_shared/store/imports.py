@@ -7,6 +7,7 @@ leaves nothing visible; one while publishing is rolled forward by whoever comes 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,7 @@ from swarm_shared.store.import_plan import NEVER_REWRITTEN, Planning
 AT_ONCE_ROWS = 2_000  # an import up to this size is one transaction
 BATCH_MS = 40  # a longer one gives the write lock back this often
 ROWS_BETWEEN_LOOKS = 50
+GIVE_WAY_S = 0.003  # longer than a waiting writer sleeps between two tries
 CLEAR_BATCH_ROWS = 500
 READ_BATCH_ROWS = 2_000
 
@@ -185,6 +187,7 @@ class Imports(Family):
                         break
             if progress:
                 progress(done, 2 * len(steps))
+            time.sleep(GIVE_WAY_S)
 
     def _publish(self, import_id: int, progress: Progress | None, total: int) -> None:
         while True:
@@ -204,6 +207,7 @@ class Imports(Family):
                 break
             if progress and last is not None:
                 progress(total + last + 1, 2 * total)
+            time.sleep(GIVE_WAY_S)
         with self._db.transaction():
             told = self._db.value(SQL["import_summary"], {"import": import_id})
             self._db.change(SQL["set_import_state"], {"import": import_id, "state": "done", "summary": None})

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 import pytest
+from live_swarm import wait_until
 from queue_desk import QueueDesk
 
 from amplifier_swarm.orchestrator import command
@@ -88,7 +89,10 @@ def test_of_two_runs_on_one_database_the_second_is_refused(desk: QueueDesk, tmp_
 
 def service(owner: str | None) -> subprocess.Popen[bytes]:
     environ = {} if owner is None else {"SWARM_OWNER": owner}
-    return subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], env=environ)
+    made = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], env={"SOME": "thing", **environ})
+    # In the middle of its exec a process shows no environment yet.
+    wait_until(lambda: Path(f"/proc/{made.pid}/environ").read_bytes())
+    return made
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:

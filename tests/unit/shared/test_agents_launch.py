@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 from amplifier_desk import make_desk
 
-from swarm_shared.agents.launch import SessionPlan, has_session, marker_name, prepare, session_environment
+from swarm_shared.agents.launch import SessionPlan, has_session, prepare, session_environment
 from swarm_shared.agents.presets import load_presets
 from swarm_shared.errors import ConfigError, InputError
 from swarm_shared.models import Role, TaskSpec
+from swarm_shared.sweep import marks
 
 PRESETS = load_presets()
 ATTEMPT = "0f8fad5b-d9cb-469f-a165-70867728950e"
@@ -139,14 +140,14 @@ def test_the_environment_is_the_persons_plus_marks_and_minus_our_own_and_supervi
         "AMPLIFIER_SWARM_ROLE": "validator",
         "AMPLIFIER_SWARM_IN_0f8fad5bd9cb469fa16570867728950e": "1",
     }
-    assert marker_name(ATTEMPT) == "AMPLIFIER_SWARM_IN_0f8fad5bd9cb469fa16570867728950e"
+    assert set(marks(ATTEMPT)) == {"AMPLIFIER_SWARM_ATTEMPT", "AMPLIFIER_SWARM_IN_0f8fad5bd9cb469fa16570867728950e"}
 
 
 def test_a_task_cannot_hide_its_processes_from_the_sweep() -> None:
-    task = TaskSpec(id="1", name="n", env={"AMPLIFIER_SWARM_ATTEMPT": "", marker_name(ATTEMPT): ""})
+    task = TaskSpec(id="1", name="n", env=dict.fromkeys(marks(ATTEMPT), ""))
     env = session_environment(BASE, task=task, attempt_id=ATTEMPT, attempt_number=1, role=Role.BUILDER)
     assert env["AMPLIFIER_SWARM_ATTEMPT"] == ATTEMPT
-    assert env[marker_name(ATTEMPT)] == "1"
+    assert marks(ATTEMPT).items() <= env.items()
 
 
 def test_the_program_is_found_through_the_sessions_own_path(tmp_path: Path) -> None:

@@ -278,10 +278,10 @@ def test_bytes_that_are_no_text_do_no_harm() -> None:
     ids=["braces", "nested", "brackets", "open strings", "empty objects"],
 )
 def test_hostile_output_costs_little_and_is_unreadable(blob: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     assert read(envelope(blob)).failure is FailureClass.UNREADABLE
     assert read("{" + blob).failure is FailureClass.UNREADABLE
-    assert time.perf_counter() - began < 20
+    assert time.process_time() - began < 20
 
 
 def test_a_number_too_long_for_python_does_no_harm() -> None:

@@ -10,37 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from repositories import Desk, all_dead, everything
+from repositories import all_dead, everything
+from task_bench import Bench
 
-from swarm_shared.git.diffs import Change
 from swarm_shared.git.ignored import large_ignored
 from swarm_shared.git.integration import Integration
 from swarm_shared.git.merging import unexplained_paths
 from swarm_shared.git.process import Completed, run_process
-from swarm_shared.git.snapshot import Snapshot, take_snapshot
-from swarm_shared.git.task_worktrees import TaskWorktree, TaskWorktrees
-from swarm_shared.git.undo import changes_since, undo_since
-
-
-class Bench(Desk):
-    """A desk with one task's worktree."""
-
-    def __init__(self, folder: Path, **how: object) -> None:
-        super().__init__(folder, **how)  # type: ignore[arg-type]
-        self.tree: TaskWorktree = self.open("t")
-        self.at = self.tree.cwd
-
-    def agent(self, *arguments: str) -> None:
-        self.git(*arguments, cwd=self.at)
-
-    def snap(self) -> Snapshot:
-        return take_snapshot(self.tree.checkout, safe="t", base_sha=self.tree.base_sha, message="work in progress\n")
-
-    def parents(self, sha: str) -> list[str]:
-        return self.git("rev-list", "--parents", "-n", "1", sha).split()[1:]
-
-    def contains(self, head: str, sha: str) -> bool:
-        return self.run("merge-base", "--is-ancestor", sha, head).returncode == 0
+from swarm_shared.git.snapshot import take_snapshot
+from swarm_shared.git.task_worktrees import TaskWorktrees
 
 
 @pytest.fixture
@@ -245,49 +223,6 @@ def test_an_agent_that_makes_its_worktree_a_repository_of_its_own_does_not_hide_
     assert (bench.tree.checkout.git_dir / "replaced-1.git" / "HEAD").exists()
 
 
-@pytest.mark.parametrize("committed", [False, True])
-def test_a_repository_that_the_agent_made_inside_goes_in_file_by_file(bench: Bench, committed: bool) -> None:
-    """`git add` takes it as a bare commit id, or fails over it altogether."""
-    inner = bench.at / "app"
-    inner.mkdir()
-    bench.git("init", "-q", cwd=inner)
-    bench.write({"main.py": "1", "x.tmp": "", ".gitignore": "*.tmp\n", "deep/er.py": "2"}, at=inner)
-    if committed:
-        bench.commit({}, at=inner)
-    bench.git("init", "-q", str(inner / "deeper"))
-    bench.write({"more.py": "3"}, at=inner / "deeper")
-    snapshot = bench.snap()
-    assert [(one.path, one.taken) for one in snapshot.embedded] == [("app", True)]
-    assert {"app/main.py", "app/.gitignore", "app/deep/er.py", "app/deeper/more.py"} <= set(
-        bench.files(snapshot.head_sha)
-    )
-    assert "app/x.tmp" not in bench.files(snapshot.head_sha)
-    again = bench.open("t")
-    assert (inner / "main.py").exists()
-    bench.write({"app/main.py": "changed"}, at=bench.at)
-    assert bench.show(f"{bench.snap().head_sha}:app/main.py") == "changed"
-    assert again.head_sha == snapshot.head_sha
-
-
-def test_a_clone_and_a_worktree_inside_stay_out_and_are_named(bench: Bench) -> None:
-    bench.agent("clone", "-q", str(bench.root), "vendor/lib")
-    bench.agent("worktree", "add", "-q", "-b", "theirs", "wt")
-    bench.write({"b": "1"}, at=bench.at)
-    snapshot = bench.snap()
-    assert sorted((one.path, one.taken) for one in snapshot.embedded) == [("vendor/lib", False), ("wt", False)]
-    assert bench.files(snapshot.head_sha) == (".gitignore", "a.txt", "b")
-    bench.open("t")
-    assert (bench.at / "vendor" / "lib" / "a.txt").exists(), "a clone with commits of its own was deleted"
-
-
-def test_a_submodule_that_the_agent_added_is_one(tmp_path: Path) -> None:
-    bench, other = Bench(tmp_path / "bench"), Desk(tmp_path / "other")
-    bench.agent("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(other.root), "sub")
-    snapshot = bench.snap()
-    assert snapshot.embedded == ()
-    assert "160000 commit" in bench.git("ls-tree", snapshot.head_sha, "sub")
-
-
 def test_links_and_modes_are_committed_and_special_files_are_not(bench: Bench) -> None:
     (bench.at / "link").symlink_to("nowhere")
     os.mkfifo(bench.at / "pipe")
@@ -331,14 +266,6 @@ def test_a_change_that_file_times_do_not_show_is_seen(bench: Bench) -> None:
     assert bench.show(f"{bench.snap().head_sha}:b") == "two"
 
 
-@pytest.mark.parametrize("content", ["garbage", "gitdir: /nowhere/at/all\n"])
-def test_a_broken_link_to_a_repository_inside_keeps_nothing_else_out(bench: Bench, content: str) -> None:
-    bench.write({"sub/.git": content, "sub/x": "1", "good": "1"}, at=bench.at)
-    assert "good" in bench.files(bench.snap().head_sha)
-    bench.open("t")
-    assert (bench.at / "sub" / "x").exists()
-
-
 def test_big_ignored_files_are_named(bench: Bench) -> None:
     bench.write({"model.log": b"x" * 5000, "out/deep/big.bin": b"x" * 9000, "out/small": "x", "b": "1"}, at=bench.at)
     found = large_ignored(bench.tree.checkout, at_least_bytes=1000)
@@ -353,35 +280,6 @@ def test_commits_carry_the_person_s_name_or_ours(bench: Bench) -> None:
     bench.settings.write_text("")
     bench.write({"b": "2"}, at=bench.at)
     assert bench.git("log", "-1", "--format=%an <%ae>", bench.snap().head_sha) == "Amplifier Swarm <swarm@localhost>"
-
-
-def test_what_a_validator_wrote_is_told_and_thrown_away(bench: Bench) -> None:
-    bench.write({"b": "mine", "keep.log": "ignored"}, at=bench.at)
-    head = bench.snap().head_sha
-    bench.open("t")
-    assert changes_since(bench.tree.checkout, head) == ()
-    bench.write({"a.txt": "tampered", "new/x": "1", "keep.log": "later"}, at=bench.at)
-    (bench.at / "b").unlink()
-    bench.agent("add", "new/x")
-    bench.agent("commit", "-q", "--no-verify", "-m", "by the validator")
-    thrown = undo_since(bench.tree.checkout, head, ref=bench.tree.ref)
-    assert {(one.change, one.path) for one in thrown} == {
-        (Change.MODIFIED, "a.txt"),
-        (Change.ADDED, "new/x"),
-        (Change.DELETED, "b"),
-    }
-    assert (bench.at / "b").read_text() == "mine"
-    assert not (bench.at / "new").exists()
-    assert (bench.at / "keep.log").read_text() == "later"
-    assert bench.sha("swarm/task/t") == head
-    assert changes_since(bench.tree.checkout, head) == ()
-
-
-def test_a_file_that_became_a_folder_is_put_back(bench: Bench) -> None:
-    (bench.at / "a.txt").unlink()
-    bench.write({"a.txt/inner": "1"}, at=bench.at)
-    undo_since(bench.tree.checkout, bench.base, ref=bench.tree.ref)
-    assert (bench.at / "a.txt").read_text() == "one\ntwo\nthree\n"
 
 
 def test_a_snapshot_of_a_repository_with_other_hashes(tmp_path: Path) -> None:

@@ -318,3 +318,19 @@ def test_the_landing_worktree_is_reset_to_each_commit_and_keeps_its_caches(desk:
     assert desk.sha("HEAD", at=path) == second
     shutil.rmtree(path)
     assert (landing_checkout(desk.repo, path, second, holder_is_dead=all_dead).path / "a.txt").exists()
+
+
+def test_a_worktree_that_somebody_is_just_adding_is_waited_for(desk: Desk) -> None:
+    """Git reads all worktrees, and fails over one that is half made."""
+    half = desk.root / ".git" / "worktrees" / "half"
+    half.mkdir(parents=True)
+    (half / "gitdir").write_text(str(desk.folder / "half" / ".git") + "\n")
+    (half / "HEAD").write_text("ref: refs/heads/main\n")
+    (half / "commondir").write_text("")
+    assert desk.run("worktree", "list").returncode != 0, "git does not mind any more"
+
+    def finish(_s: float) -> None:
+        (half / "commondir").write_text("../..\n")
+
+    found = list_worktrees(replace(desk.repo.git, pause=finish))
+    assert desk.folder / "half" in {listed.path for listed in found}

@@ -1,0 +1,117 @@
+"""What a claim costs as the queue grows, alone and among many, and whether everybody gets a share."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from statistics import mean, median
+
+from bench.big_queue import fill
+from bench.claimers import Mode, Round, Taken, take
+from bench.desk import bench_folder
+from bench.figure import Cell, Figure, Lines, Scale, Table, Target, percentile
+
+TITLE = "Claims as the queue grows"
+SMALL = 1_000
+MOST_TIMES_SMALL = 2.0
+MANY = 16
+USED_SHARE = 0.4  # of a queue, so that its size stays about what is said
+Key = tuple[int, int, Mode]  # tasks, claimers, mode
+
+
+def measure(scale: Scale) -> Figure:
+    """Fill queues of several sizes, and let one process and many claim from them in turns."""
+    sizes = scale.pick((SMALL, 50_000), (SMALL, 100_000, 1_000_000))
+    with bench_folder() as folder:
+        filled_s = {}
+        for size in sizes:
+            began = time.monotonic()
+            fill(folder / f"{size}.db", size)
+            filled_s[size] = time.monotonic() - began
+        found: dict[Key, list[Taken]] = {}
+        for claimers in (1, MANY):
+            found |= _in_turns(folder, sizes, claimers, scale)
+    small, large = sizes[0], sizes[-1]
+    targets = tuple(
+        Target(
+            text=f"{mode} at {large:,} tasks beside {small:,}, one worker, median",
+            value=_p50(found[large, 1, mode]) / _p50(found[small, 1, mode]),
+            limit=MOST_TIMES_SMALL,
+            unit="×",
+        )
+        for mode in Mode
+    )
+    return Figure(
+        how=(
+            "Half of the tasks are blocked by two others each. Every claimer is a process of its own that claims and "
+            "settles without any agent, so many of them want the write lock all the time: far more than workers do. "
+            "Sizes take turns; of a queue at most two fifths are used up before a fresh one is taken. "
+            "Least served: the claims of the claimer that got fewest, as a share of the average."
+        ),
+        tables=(Table(columns=_COLUMNS, rows=tuple(_row(key, taken) for key, taken in found.items())),),
+        targets=targets,
+        plots={
+            "claims": Lines(
+                title="Time of a claim",
+                x_label="queued tasks",
+                y_label="milliseconds",
+                curves=_curves(found, sizes),
+                log_x=True,
+                log_y=True,
+            )
+        },
+        notes=tuple(f"filling {size:,} tasks took {s:.1f} s" for size, s in filled_s.items()),
+        raw={
+            f"{size}/{claimers}/{mode}": [taken.latencies_ms for taken in takes]
+            for (size, claimers, mode), takes in found.items()
+        },
+    )
+
+
+def _in_turns(folder: Path, sizes: tuple[int, ...], claimers: int, scale: Scale) -> dict[Key, list[Taken]]:
+    rounds: list[tuple[Key, Round]] = []
+    for turn, mode, size in itertools.product(range(scale.pick(2, 3)), Mode, sizes):
+        path = folder / f"{size}.db"
+        if size == SMALL:  # small enough to be used up: a fresh copy each time; nobody has it open
+            path = Path(shutil.copy(path, folder / f"{claimers}-{mode.name}-{turn}.db"))
+        one = Round(path=path, mode=mode, seconds=scale.pick(0.5, 1.0), at_most=int(size * USED_SHARE))
+        rounds.append(((size, claimers, mode), one))
+    found: dict[Key, list[Taken]] = {}
+    for (key, _), taken in zip(rounds, take([one for _, one in rounds], claimers), strict=True):
+        found.setdefault(key, []).append(taken)
+    return found
+
+
+_COLUMNS = ("queued tasks", "claimers", "transaction", "p50 ms", "p99 ms", "worst ms", "claims/s", "least served")
+
+
+def _row(key: Key, takes: list[Taken]) -> tuple[Cell, ...]:
+    size, claimers, mode = key
+    latencies = [latency for taken in takes for latency in taken.all()]
+    served = [sum(counts) for counts in zip(*(taken.per_claimer() for taken in takes), strict=True)]
+    return (
+        size,
+        claimers,
+        str(mode),
+        median(latencies),
+        percentile(latencies, 0.99),
+        max(latencies),
+        1000 * claimers / mean(latencies),
+        None if claimers == 1 else f"{min(served) / mean(served):.0%}",
+    )
+
+
+def _p50(takes: list[Taken]) -> float:
+    # The median of the rounds' medians: one disturbed round does not move it.
+    return median(median(taken.all()) for taken in takes)
+
+
+def _curves(found: Mapping[Key, list[Taken]], sizes: tuple[int, ...]) -> dict[str, list[tuple[float, float]]]:
+    return {
+        f"{mode}, ×{claimers}": [(size, _p50(found[size, claimers, mode])) for size in sizes]
+        for claimers in (1, MANY)
+        for mode in Mode
+    }

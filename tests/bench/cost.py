@@ -1,0 +1,136 @@
+"""What one no-op task costs: processor time, commits, syncs and system calls."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from bench import system_calls
+from bench.baselines import COMMAND, command_cpu_ms
+from bench.desk import bench_swarm
+from bench.figure import Bars, Cell, Figure, Scale, Table
+from bench.one_worker import let_work
+
+TITLE = "Cost of a task"
+FEW = 20  # subtracted from a longer run, so that starting and stopping do not count
+BARS = 12
+LEAST_SHOWN = 0.05
+_COUNTING = Path(__file__).with_name("counted_worker.py")
+_MODES = (("builder only", False), ("builder + validator", True))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """Of one task: processor time and waiting in milliseconds, commits as numbers."""
+
+    worker_ms: float
+    keeper_ms: float
+    agents_ms: float
+    commits: float
+    durable: float  # commits that were synced before the worker went on
+    in_commits_ms: float
+    in_syncs_ms: float
+    for_lock_ms: float
+
+
+def measure(scale: Scale) -> Figure:
+    """One worker, a short and a longer queue, without and with a validator."""
+    many = FEW + scale.pick(80, 500)
+    costs = {name: _cost(many, validation=validation) for name, validation in _MODES}
+    bare_ms = command_cpu_ms(scale.pick(300, 2000))
+    calls: dict[str, system_calls.Calls] = {}
+    if system_calls.has_strace():
+        traced = FEW + scale.pick(40, 200)
+        for name, validation in _MODES:
+            calls[name] = system_calls.per_task(FEW, traced, validation=validation, whole_tree=False)
+        calls["tree"] = system_calls.per_task(FEW, traced, validation=False, whole_tree=True)
+        calls["bare"] = system_calls.of_bare_command()
+    return Figure(
+        how=(
+            f"One worker, alone, with {FEW} and with {many} no-op tasks; the difference per task. Commits are counted "
+            "inside the worker, system calls by strace in runs of their own. Agents are what the keeper started and "
+            "waited for; beside them stands xargs with the same command."
+        ),
+        tables=(_cpu_table(costs, bare_ms), _commit_table(costs, calls), *_call_tables(calls)),
+        plots=_plots(costs, bare_ms, calls),
+        notes=() if calls else ("strace is not installed: no syncs, no system calls",),
+        raw={"costs": {name: asdict(cost) for name, cost in costs.items()}, "bare_ms": bare_ms, "calls": calls},
+    )
+
+
+def _cost(many: int, *, validation: bool) -> Cost:
+    few, more = (_spent(count, validation=validation) for count in (FEW, many))
+    return Cost(**{name: (more[name] - few[name]) / (many - FEW) for name in more})
+
+
+def _spent(count: int, *, validation: bool) -> dict[str, float]:
+    """What a worker's whole life took, by the names of a cost."""
+    with bench_swarm(validation=validation) as swarm:
+        report = swarm.folder / "report"
+        used = let_work(swarm, count, [sys.executable, str(_COUNTING), str(report)])
+        told = json.loads(report.read_text())
+    return {
+        **asdict(used),
+        "commits": told["commits"],
+        "durable": told["syncs"],
+        "in_commits_ms": 1000 * told["commit_s"],
+        "in_syncs_ms": 1000 * told["sync_s"],
+        "for_lock_ms": 1000 * told["lock_s"],
+    }
+
+
+def _cpu_table(costs: dict[str, Cost], bare_ms: float) -> Table:
+    rows: list[tuple[Cell, ...]] = [
+        (name, cost.worker_ms, cost.keeper_ms, cost.agents_ms, cost.worker_ms + cost.keeper_ms + cost.agents_ms)
+        for name, cost in costs.items()
+    ]
+    rows.append(("xargs, one such command", None, None, None, bare_ms))
+    return Table(columns=("CPU ms per task", "worker", "keeper", "agents", "together"), rows=tuple(rows))
+
+
+def _commit_table(costs: dict[str, Cost], calls: dict[str, system_calls.Calls]) -> Table:
+    return Table(
+        columns=("per task", "commits", "durable", "all syncs", "ms in commits", "ms in syncs", "ms for the lock"),
+        rows=tuple(
+            (
+                f"commits, {name}",
+                cost.commits,
+                cost.durable,
+                sum(calls[name].get(call, 0.0) for call in system_calls.SYNCS) if calls else None,
+                cost.in_commits_ms,
+                cost.in_syncs_ms,
+                cost.for_lock_ms,
+            )
+            for name, cost in costs.items()
+        ),
+    )
+
+
+def _call_tables(calls: dict[str, system_calls.Calls]) -> list[Table]:
+    if not calls:
+        return []
+    rows: list[tuple[Cell, ...]] = [(f"the worker, {name}", sum(calls[name].values())) for name, _ in _MODES]
+    rows.append(("worker, keeper and agent, builder only", sum(calls["tree"].values())))
+    rows.append((f"of these the bare agent, {' '.join(COMMAND)}", sum(calls["bare"].values())))
+    return [Table(columns=("system calls per task", "number"), rows=tuple(rows))]
+
+
+def _plots(costs: dict[str, Cost], bare_ms: float, calls: dict[str, system_calls.Calls]) -> dict[str, Bars]:
+    cost = costs["builder only"]
+    parts = (("worker", cost.worker_ms), ("keeper", cost.keeper_ms))
+    plots = {
+        "cpu": Bars(
+            title="Processor time of a no-op task",
+            unit="ms",
+            bars=(*parts, ("agent", cost.agents_ms), ("xargs, one such command", bare_ms)),
+            accented=frozenset(name for name, _ in parts),
+        )
+    }
+    if calls:
+        most = Counter(calls["builder only"]).most_common(BARS)
+        shown = tuple((call, number) for call, number in most if number >= LEAST_SHOWN)
+        plots["calls"] = Bars(title="System calls of a worker per task", unit="", bars=shown)
+    return plots

@@ -1,0 +1,56 @@
+"""System calls per task, counted by strace."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+from bench.baselines import COMMAND
+from bench.desk import bench_folder, bench_swarm
+from bench.one_worker import let_work
+
+SYNCS = ("fsync", "fdatasync")
+Calls = dict[str, float]
+
+
+def has_strace() -> bool:
+    return shutil.which("strace") is not None
+
+
+def per_task(few: int, many: int, *, validation: bool, whole_tree: bool) -> Calls:
+    """Calls of a worker per task, by name: what a longer queue took beyond a short one, divided.
+
+    Args:
+        whole_tree: Count its keeper and the agents as well.
+    """
+    less, more = (_traced(count, validation=validation, whole_tree=whole_tree) for count in (few, many))
+    return {call: max(0, number - less[call]) / (many - few) for call, number in more.items()}
+
+
+def of_bare_command() -> Calls:
+    """Calls of the command that a no-op agent is."""
+    with bench_folder() as folder:
+        calls = folder / "calls"
+        subprocess.run(["strace", "-c", "-f", "-o", str(calls), *COMMAND], check=True)
+        return dict(_read(calls))
+
+
+def _traced(count: int, *, validation: bool, whole_tree: bool) -> Counter[str]:
+    with bench_swarm(validation=validation) as swarm:
+        calls = swarm.folder / "calls"
+        trace = ["strace", "-c", *(["-f"] if whole_tree else []), "-o", str(calls)]
+        let_work(swarm, count, [*trace, sys.executable, "-m", "swarm_worker"])
+        return _read(calls)
+
+
+def _read(file: Path) -> Counter[str]:
+    """The table of `strace -c`: share, seconds, microseconds a call, calls, perhaps errors, name."""
+    calls: Counter[str] = Counter()
+    for line in file.read_text().splitlines():
+        words = line.split()
+        if len(words) >= 5 and words[3].isdecimal() and words[-1] != "total":
+            calls[words[-1]] += int(words[3])
+    return calls
