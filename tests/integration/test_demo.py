@@ -61,9 +61,17 @@ def test_the_demo_ends_by_itself_with_a_program_that_works(tmp_path: Path) -> No
         assert failed_check["failure_class"] == FailureClass.QUALITY
         assert "acceptance/letters.py" in failed_check["error"]
         assert mended["error"] is None
+        assert len(attempts_of(database, "3.3")) + len(attempts_of(database, "3.4")) in (2, 3)
         objected, satisfied = attempts_of(database, "4.1")
         assert objected["validator_result"]["verdict"] == "FAIL"
         assert satisfied["validator_result"]["verdict"] == "PASS"
+    project = folder / "project"
+    log = ["git", "-C", str(project), "log", "--first-parent", "--format=%(trailers:key=Swarm-Task,valueonly)", "main"]
+    landed = subprocess.run(log, capture_output=True, text=True, check=True).stdout.split()
+    assert sorted(landed) == sorted(TASKS), "each task landed once"
+    changes = (project / "CHANGES.md").read_text("utf-8")
+    assert "as JSON" in changes
+    assert "as a page" in changes
 
 
 @pytest.mark.parametrize("task_id", ["2.2", "4.1"])
