@@ -42,6 +42,8 @@ SINGLE = re.compile(
     r"amplifier-swarm (validate|import-tasks|export-tasks|status|list-tasks|task-info|why|prompt|logs|retry|"
     r"reset-orphans|backup|doctor)\b"
 )
+# The commands of the chapter on landing build on each other too.
+LANDING = re.compile(r"amplifier-swarm (diff|land|worktrees)\b")
 ALL = commands()
 
 
@@ -54,7 +56,7 @@ def label(command: Command) -> str:
 
 
 def test_each_command_is_tried_or_excused() -> None:
-    known = (RUNS, PROGRAMS, SERVICE, SINGLE)
+    known = (RUNS, PROGRAMS, SERVICE, SINGLE, LANDING)
     left = [c for c in ALL if c.text not in ELSEWHERE and not any(pattern.match(c.text) for pattern in known)]
     assert not left
     assert set(ELSEWHERE) <= {command.text for command in ALL}, "an excuse for what is not there any more"
@@ -245,3 +247,20 @@ def test_the_emergency_signal_finds_a_run_by_the_name_in_the_readme(desk: Desk) 
         if process.poll() is None:
             process.terminate()
             process.wait(DEADLINE_S)
+
+
+def test_the_commands_of_the_chapter_on_landing_show_and_bring_over_what_a_task_has_made(desk: Desk) -> None:
+    git = "git -C project -c user.name=Me -c user.email=me@example.invalid"
+    desk.fill(TaskSpec(id="2.6.1.a", name="A file", run="echo made > made.txt"))
+    desk.run(f"git init -q -b main project && {git} commit -q --allow-empty -m begin").check_returncode()
+    there = {"SWARM_PROJECT_ROOT": str(desk.project)}
+    run = desk.run("amplifier-swarm start --no-dashboard", **there)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert not (desk.project / "made.txt").exists()
+    told = ""
+    for command in those(LANDING):
+        done = desk.run(command.text, **there)
+        assert done.returncode == 0, (command.text, done.stdout, done.stderr)
+        told += done.stdout
+    assert "made.txt" in told
+    assert (desk.project / "made.txt").read_text() == "made\n"
