@@ -51,8 +51,10 @@ class ReapingDesk(QueueDesk):
         )
 
     def spawn(self, **env: str) -> ProcessId:
-        process = subprocess.Popen(["/bin/sleep", "1000"], env={"A": "B", **env})
+        # In a session of its own, as what a keeper starts; in the middle of its exec it shows no environment yet.
+        process = subprocess.Popen(["/bin/sleep", "1000"], env={"A": "B", **env}, start_new_session=True)
         self.started.append(process)
+        wait_until(Path(f"/proc/{process.pid}/environ").read_bytes, "its environment shows")
         found = ProcessId.of(process.pid)
         assert found is not None
         return found
