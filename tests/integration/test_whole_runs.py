@@ -172,10 +172,16 @@ def agent_of(at: Desk, task_id: str, number: int = 1) -> int:
 
 
 def registered(at: Desk, what: str) -> int:
-    with TaskDatabase(at.db) as database:
-        if what in ("pid", "keeper_pid"):
-            return int(next(w[what] for w in database.workers.shown() if w["current_task_id"]))
-        return database.swarm.services()[what].process.pid
+    """The pid of a service, as soon as it has registered; or of the busy worker or its keeper."""
+
+    def found() -> int | None:
+        with TaskDatabase(at.db) as database:
+            if what in ("pid", "keeper_pid"):
+                return next((int(w[what]) for w in database.workers.shown() if w["current_task_id"]), None)
+            service = database.swarm.services().get(what)
+            return None if service is None else service.process.pid
+
+    return at.wait_for(what, found)
 
 
 def has_ended(pid: int) -> bool:
