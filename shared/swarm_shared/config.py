@@ -17,7 +17,6 @@ from swarm_shared.errors import ConfigError
 
 MAX_WORKERS = 64
 LEASE_HEARTBEATS = 4
-LEASE_MARGIN_HEARTBEATS = 1
 _YES, _NO = frozenset({"1", "on", "true", "yes"}), frozenset({"0", "off", "false", "no"})
 
 

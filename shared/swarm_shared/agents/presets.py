@@ -24,8 +24,6 @@ from swarm_shared.agents.entry import Entry
 from swarm_shared.errors import ConfigError
 from swarm_shared.models import Role
 
-DEFAULT_AGENT_CLI = "amplifier"
-
 
 def load_presets(own: Mapping[str, object] = MappingProxyType({})) -> Mapping[str, AgentCli]:
     """Every agent CLI by name: the shipped ones, changed and joined by a person's own.

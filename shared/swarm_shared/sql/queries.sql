@@ -407,17 +407,10 @@ SELECT status, sum(tasks) AS tasks, sum(hours) AS hours FROM counters GROUP BY s
 -- name: counters_by_phase
 SELECT phase, status, tasks, hours FROM counters WHERE tasks > 0 ORDER BY phase, status;
 
--- name: tasks_completed_since
-SELECT count(*) FROM tasks WHERE status = 'completed' AND completed_at >= :since;
-
 -- name: recent_attempts
 -- The last ended attempts, newest first, for the estimate of what is left.
 SELECT a.claimed_at, a.ended_at, a.outcome FROM attempts AS a
 WHERE a.rowid > (SELECT coalesce(max(rowid), 0) - :window FROM attempts) AND a.outcome = 'passed' AND a.kind = 'work';
-
--- name: next_ready
-SELECT id FROM tasks INDEXED BY tasks_for_claim
-WHERE status = 'not_started' AND open_attempt IS NULL AND agent_cli = '' ORDER BY priority, chain DESC, seq LIMIT 1;
 
 -- name: rank_in_queue
 SELECT count(*) FROM tasks INDEXED BY tasks_for_claim

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from swarm_shared.agents.cli import Progress, PromptChannel, Reader, Store
-from swarm_shared.agents.presets import DEFAULT_AGENT_CLI, choose, load_presets
+from swarm_shared.agents.presets import choose, load_presets
+from swarm_shared.config import default_of
 from swarm_shared.errors import ConfigError
 from swarm_shared.models import Role
 
@@ -17,7 +18,7 @@ MINE: dict[str, Any] = {"binary": "mine", "argv": ["-x", "{prompt}"], "prompt": 
 def test_the_shipped_presets_are_there_and_amplifier_is_the_default() -> None:
     presets = load_presets()
     assert {"amplifier", "command", "scripted", "claude", "codex", "gemini", "opencode"} <= set(presets)
-    amplifier = presets[DEFAULT_AGENT_CLI]
+    amplifier = presets[default_of("agent_cli")]
     assert amplifier.name == "amplifier"
     assert amplifier.prompt is PromptChannel.STDIN
     assert amplifier.store is Store.AMPLIFIER
