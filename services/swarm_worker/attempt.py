@@ -21,7 +21,7 @@ from swarm_shared.git.errors import GitError, GitUnusable
 from swarm_shared.logs import event
 from swarm_shared.models import FailureClass, Outcome, Role, Stage
 from swarm_shared.store.policy import AttemptResult
-from swarm_shared.store.queue import Claim, ClosedSession
+from swarm_shared.store.queue import Claim, ClosedSession, Opening
 from swarm_worker.config import WorkerConfig
 from swarm_worker.integration import QueueStopped
 from swarm_worker.session import Plan, Surroundings
@@ -40,22 +40,39 @@ class Attempt:
     def __init__(
         self, around: Surroundings, config: WorkerConfig, workplaces: Workplaces, claim: Claim, clock: Clock
     ) -> None:
-        self._config, self._workplaces, self._claim, self._clock = config, workplaces, claim, clock
+        self.claim = self._claim = claim
+        self._around, self._config, self._workplaces, self._clock = around, config, workplaces, clock
         self._db = around.database
-        self._steps = Steps(around, config, claim)
+        self._prompt: str | None = None  # the builder's first, where it is known already
         self._result = AttemptResult(outcome=Outcome.PASSED)
         self._sealed: Sealed | None = None
         self._clean_after: ClosedSession | None = None  # what was written up to the end of this one is undone
 
-    def run(self) -> Concluded:
+    def first_session(self) -> Opening | None:
+        """The builder's session, where nothing must happen before it; reads only, to be called before `run`."""
+        place = self._workplaces.at_hand()
+        if place is None:
+            return None
+        self._place = place
+        self._spec = self._db.tasks.spec(self._claim.task)
+        self._look_up()
+        self._prompt = self._builder_prompt()
+        return Opening(role=Role.BUILDER, name=self._agent(Role.BUILDER), stage=Stage.BUILDING, prompt=self._prompt)
+
+    def run(self, opened: int | None) -> Concluded:
         """Build, check, validate.
+
+        Args:
+            opened: The first session, when it has been written down.
 
         Raises:
             LeaseLost: Somebody else owns the task; the sessions are gone, the result is void.
             TreeUnproven: Something of a session could not be ended.
         """
+        self._steps = Steps(self._around, self._config, self._claim, opened=opened)
         try:
-            self._spec = self._db.tasks.spec(self._claim.task)
+            if self._prompt is None:
+                self._spec = self._db.tasks.spec(self._claim.task)
             with self._workplaces.open(self._claim, self._spec) as self._place:
                 return self._kept(self._run())
         except InputError as error:
@@ -69,8 +86,8 @@ class Attempt:
 
     def _run(self) -> Concluded:
         try:
-            self._cli = choose(self._config.presets, self._claim.agent_cli)
-            self._failures = self._db.queue.failures(self._claim) if self._claim.number > 1 else 0
+            if self._prompt is None:
+                self._look_up()
             result = self._set_up() or self._build() or self._check() or self._validate()
         except CutShort as short:
             return self._steps.concluded(short.cut, self._result)
@@ -98,6 +115,10 @@ class Attempt:
             return concluded
         base_sha, head_sha = self._sealed.base_sha, self._sealed.head_sha
         return replace(concluded, result=replace(concluded.result, base_sha=base_sha, head_sha=head_sha))
+
+    def _look_up(self) -> None:
+        self._cli = choose(self._config.presets, self._claim.agent_cli)
+        self._failures = self._db.queue.failures(self._claim) if self._claim.number > 1 else 0
 
     # ───── stages ─────
 
@@ -239,6 +260,8 @@ class Attempt:
     # ───── prompts ─────
 
     def _builder_prompt(self) -> str:
+        if self._prompt is not None:
+            return self._prompt
         history = self._db.tasks.history(self._claim.task) if self._claim.number > 1 else []
         return build_prompt(
             self._spec,
