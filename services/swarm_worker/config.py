@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from swarm_shared.agents.cli import AgentCli
+from swarm_shared.agents.ports import PORT_VARIABLE, first_port
 from swarm_shared.agents.presets import choose, load_presets
 from swarm_shared.config import Settings
 from swarm_shared.errors import ConfigError
@@ -51,7 +52,7 @@ class WorkerConfig:
     kill_grace_s: float
     output_limit_bytes: int
     container: tuple[str, ...]  # put before an agent's command line
-    environ: Mapping[str, str]  # what agents are born with, before their own marks
+    environ: Mapping[str, str]  # what agents are born with, ports included, before their own marks
 
 
 def worker_config(settings: Settings, worker_id: str) -> WorkerConfig:
@@ -100,5 +101,5 @@ def worker_config(settings: Settings, worker_id: str) -> WorkerConfig:
         kill_grace_s=settings.kill_grace_s,
         output_limit_bytes=settings.output_limit_bytes,
         container=container_argv() if settings.contain else (),
-        environ=dict(os.environ),
+        environ={**os.environ, PORT_VARIABLE: str(first_port(settings.port_base, worker_id))},
     )

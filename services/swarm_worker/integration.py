@@ -12,13 +12,13 @@ from typing import NoReturn
 from swarm_shared.database import TaskDatabase
 from swarm_shared.errors import ConfigError, SwarmError
 from swarm_shared.git.errors import BranchInUse, RefLocked, RefMoved
+from swarm_shared.git.file_lock import file_lock
 from swarm_shared.git.integration import Integration
 from swarm_shared.git.locks import clear_stale, ref_lock
 from swarm_shared.git.merging import MergeKind
 from swarm_shared.git.names import branch_of
 from swarm_shared.git.refs import move_ref
 from swarm_shared.git.repository import Repository
-from swarm_worker.file_lock import file_lock
 
 # Ours are gone for sure (they inherit our lock); a person's git holds a ref's lock for milliseconds.
 STALE_LOCK_S = 10.0

@@ -9,6 +9,7 @@ from typing import Any
 
 from swarm_shared.git.checkout import Checkout
 from swarm_shared.git.errors import GitError, GitUnusable
+from swarm_shared.git.file_lock import file_lock
 from swarm_shared.git.integration import Integration
 from swarm_shared.git.landing_worktree import landing_checkout
 from swarm_shared.git.merging import Merge, MergeKind, unexplained_paths
@@ -19,7 +20,6 @@ from swarm_shared.models import FailureClass, Outcome, TaskSpec
 from swarm_shared.store.landings import LandingClaim
 from swarm_shared.store.policy import AttemptResult
 from swarm_worker.config import WorkerConfig
-from swarm_worker.file_lock import file_lock
 from swarm_worker.integration import IntegrationBranch, QueueStopped
 from swarm_worker.session import Surroundings
 from swarm_worker.steps import Concluded, CutShort, Steps, failed

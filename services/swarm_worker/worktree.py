@@ -13,6 +13,7 @@ from swarm_shared.database import TaskDatabase
 from swarm_shared.git.bring_in import bring_in
 from swarm_shared.git.commits import message_with_trailers, task_trailers
 from swarm_shared.git.diffs import Diff, changed_files, diff
+from swarm_shared.git.file_lock import file_lock
 from swarm_shared.git.globs import outside
 from swarm_shared.git.leaks import Fingerprint, fingerprint, leak
 from swarm_shared.git.markers import conflict_markers
@@ -26,7 +27,6 @@ from swarm_shared.logs import event
 from swarm_shared.models import TaskSpec
 from swarm_shared.store.queue import Claim
 from swarm_worker.config import WorkerConfig
-from swarm_worker.file_lock import file_lock
 from swarm_worker.integration import IntegrationBranch
 from swarm_worker.workplace import Sealed, Workplace
 
@@ -61,9 +61,10 @@ class Worktrees:
         with self._branch.held() as held:
             tip = held.follow()
         safe = self._db.landings.safe_id(claim, is_taken=lambda name: self._is_of_an_earlier_queue(name, tip))
-        with file_lock(self._config.state_dir / "worktree-locks" / safe, tend=self._tend) as descriptor:
+        trees = TaskWorktrees(self._repository, self._config.state_dir / "worktrees")
+        with file_lock(trees.lock_of(safe), tend=self._tend) as descriptor:
             repository = replace(self._repository, git=self._repository.git.holding(descriptor))
-            trees = TaskWorktrees(repository, self._config.state_dir / "worktrees")
+            trees = TaskWorktrees(repository, trees.root)
             # Every git that we start here inherits the lock, which we have; agents of earlier attempts were proven
             # gone before the task was given out.
             opened = trees.open(safe, tip, holder_is_dead=lambda _lock: True)

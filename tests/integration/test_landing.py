@@ -245,6 +245,16 @@ def test_a_cancel_during_the_gate_keeps_it_off_the_branch(swarm: LandingSwarm) -
     wait_until(lambda: not swarm.leftovers())
 
 
+def test_setup_agents_and_checks_find_the_ports_of_their_worker(swarm: LandingSwarm) -> None:
+    (swarm.folder / "swarm.yaml").write_text(
+        "setup: ['echo $SWARM_PORT > ports']\nchecks: ['test $SWARM_PORT = 7060']\n"
+    )
+    swarm.add(swarm.task("a", "echo $SWARM_PORT >> ports"))
+    swarm.worker("worker-3", SWARM_PORT_BASE="7000")
+    swarm.wait_for("a", Status.COMPLETED)
+    assert swarm.landed("ports") == "7060\n7060"
+
+
 def test_setup_commands_run_once_in_a_new_worktree(swarm: LandingSwarm) -> None:
     (swarm.folder / "swarm.yaml").write_text("setup: ['echo ready >> setup.log']\n")
     swarm.add(swarm.task("a", "test $AMPLIFIER_SWARM_ATTEMPT_NUMBER = 2 && cp setup.log b.txt"))
