@@ -76,6 +76,7 @@ def _prove_gone(db: Path) -> None:
 @setting("orphan_timeout_min", "--orphan-timeout")
 @setting("graceful_timeout_s", "--graceful-timeout")
 @setting("isolation")
+@setting("land_into")
 @setting("contain", "--contain")
 @click.option("-v", "--verbose", is_flag=True, help="Tell more in the log.")
 def command(worker_id: str, verbose: bool, **flags: object) -> int:

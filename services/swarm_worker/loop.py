@@ -90,11 +90,10 @@ class WorkerLoop:
             self._branch = IntegrationBranch(
                 database,
                 self._repository,
-                lock=config.state_dir / "integration.lock",
                 actor=config.worker_id,
                 tend=tend,
             )
-            self._branch.begin()
+            self._branch.begin(config.land_into)
             self._workplaces = Worktrees(database, config, self._repository, self._branch, tend=tend)
         self._next: Claim | LandingClaim | None = None
         self._was_free = False  # whether this worker has seen the swarm neither drained nor stopped

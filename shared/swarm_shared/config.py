@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from swarm_shared.errors import ConfigError
+from swarm_shared.git.names import INTEGRATION_BRANCH
 
 MAX_WORKERS = 64
 LEASE_HEARTBEATS = 4
@@ -63,6 +64,7 @@ class Settings:
     isolation: str = _setting(
         "auto", "Where agents work: auto, none or worktree.", choices=("auto", "none", "worktree")
     )
+    land_into: str = _setting(INTEGRATION_BRANCH, "The branch that finished work lands on (with worktrees).")
     overlap: str = _setting(
         "serialize",
         "Tasks whose files overlap: serialize (one after the other) or ignore.",

@@ -42,7 +42,7 @@ def landed(desk: CliDesk, project: Project) -> Integration:
         database.landings.adopt(repository=common, ref=integration.ref, person_ref="refs/heads/main", tip=merge.new)
     claim = desk.claim()
     with desk.open() as database:
-        database.landings.safe_id(claim, is_taken=lambda _: False)
+        database.landings.safe_id(claim, take=lambda _: True)
     desk.settle(claim, AttemptResult(outcome=Outcome.PASSED, base_sha=base, head_sha=made.head_sha))
     return integration
 

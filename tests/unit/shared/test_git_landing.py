@@ -241,7 +241,7 @@ def test_the_owner_of_a_stale_branch_gets_what_has_landed(desk: Desk, integratio
     work(desk, "t2", {"c": "mine"})
     tip = land(integration, work(desk, "t1", {"b": "theirs"}))
     tree = desk.open("t2", tip)
-    merge = bring_in(tree, tip=tip, task_id="t2", attempt_id="u2")
+    merge = bring_in(tree, tip=tip, branch="swarm/integration", task_id="t2", attempt_id="u2")
     assert merge.kind is MergeKind.MERGED
     assert (tree.cwd / "b").read_text() == "theirs"
     assert (tree.cwd / "c").read_text() == "mine"
@@ -253,7 +253,7 @@ def test_the_owner_of_a_conflict_keeps_the_branch_and_gets_the_list(desk: Desk, 
     integration.begin(desk.base)
     mine = work(desk, "t2", {"a.txt": "mine\n"})
     tip = land(integration, work(desk, "t1", {"a.txt": "theirs\n"}))
-    merge = bring_in(desk.open("t2", tip), tip=tip, task_id="t2", attempt_id="u2")
+    merge = bring_in(desk.open("t2", tip), tip=tip, branch="swarm/integration", task_id="t2", attempt_id="u2")
     assert merge.conflicts == ("a.txt",)
     assert desk.sha("swarm/task/t2") == mine
 
