@@ -14,6 +14,7 @@ import click
 from swarm_shared.config import Settings, resolve
 from swarm_shared.database import TaskDatabase
 from swarm_shared.entry import exit_code_of
+from swarm_shared.git.isolation import NONE, WORKTREE
 from swarm_shared.logs import configure, event
 from swarm_shared.options import setting
 from swarm_shared.processes import ProcessId
@@ -39,6 +40,7 @@ def work(config: WorkerConfig) -> int:
     watch = Watch(database.connection.data_version)
     bind_to_owners(watch, os.environ)
     run = database.workers.register(config.worker_id, ProcessId.mine(), keeper.process, lease_s=config.lease_s)
+    database.swarm.note_isolation(NONE if config.repository is None else WORKTREE)
     event(LOG, "worker_started", worker=config.worker_id, pid=os.getpid(), keeper=keeper.pid)
     try:
         leave = WorkerLoop(database, keeper, config, watch, run=run).run()
