@@ -301,10 +301,14 @@ class WorkerLoop:
 
 
 def _beating(repository: Repository, beat: Callable[[], None]) -> Repository:
-    """The repository, with a sign of life before each git command: a big checkout takes its time."""
+    """The repository, with signs of life while git works or waits: a big checkout takes its time."""
 
     def run(command: Sequence[str], **how: Any) -> Completed:
         beat()
-        return run_process(command, **how)
+        return run_process(command, tend=beat, **how)
 
-    return replace(repository, git=replace(repository.git, run=run))
+    def pause(s: float) -> None:
+        beat()
+        time.sleep(s)
+
+    return replace(repository, git=replace(repository.git, run=run, pause=pause))

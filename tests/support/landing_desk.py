@@ -100,6 +100,16 @@ class LandingSwarm(LiveSwarm):
         self.settings["PATH"] = f"{folder}{os.pathsep}{os.environ['PATH']}"
         return done
 
+    def slow_git(self, pattern: str, s: float) -> None:
+        """Let every git command with this text in it take so many seconds longer."""
+        folder = self.folder / "slow"
+        folder.mkdir()
+        git = folder / "git"
+        real = shutil.which("git")
+        git.write_text(f'#!/bin/sh\ncase "$*" in *"{pattern}"*) sleep {s};; esac\nexec "{real}" "$@"\n')
+        git.chmod(0o755)
+        self.settings["PATH"] = f"{folder}{os.pathsep}{os.environ['PATH']}"
+
     def landed(self, path: str) -> str:
         """A file as it is on the integration branch."""
         return self.git("show", f"{INTEGRATION}:{path}")
