@@ -14,6 +14,7 @@ import click
 from swarm_shared.config import Settings, resolve
 from swarm_shared.database import TaskDatabase
 from swarm_shared.entry import exit_code_of
+from swarm_shared.git.isolation import NONE, WORKTREE
 from swarm_shared.logs import configure, event
 from swarm_shared.options import setting
 from swarm_shared.processes import ProcessId, owner_from, wait_for_ends
@@ -43,6 +44,7 @@ def work(config: WorkerConfig) -> int:
         watch.bind_to(owner, loss)
     _see_predecessor_off(database, config.worker_id)
     run = database.workers.register(config.worker_id, ProcessId.mine(), keeper.process, lease_s=config.lease_s)
+    database.swarm.note_isolation(NONE if config.repository is None else WORKTREE)
     event(LOG, "worker_started", worker=config.worker_id, pid=os.getpid(), keeper=keeper.process.pid)
     try:
         leave = WorkerLoop(database, config, watch, run=run).run()
@@ -96,6 +98,7 @@ def _prove_gone(db: Path) -> None:
 @setting("orphan_timeout_min", "--orphan-timeout")
 @setting("graceful_timeout_s", "--graceful-timeout")
 @setting("isolation")
+@setting("land_into")
 @setting("contain", "--contain")
 @click.option("-v", "--verbose", is_flag=True, help="Tell more in the log.")
 def command(worker_id: str, verbose: bool, **flags: object) -> int:

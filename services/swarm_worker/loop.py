@@ -90,11 +90,10 @@ class WorkerLoop:
             self._branch = IntegrationBranch(
                 database,
                 self._repository,
-                lock=config.state_dir / "integration.lock",
                 actor=config.worker_id,
                 tend=tend,
             )
-            self._branch.begin()
+            self._branch.begin(config.land_into)
             self._workplaces = Worktrees(database, config, self._repository, self._branch, tend=tend)
         self._next: Claim | LandingClaim | None = None
         self._begun: Attempt | None = None  # of the claim that comes next
@@ -321,10 +320,14 @@ class WorkerLoop:
 
 
 def _beating(repository: Repository, beat: Callable[[], None]) -> Repository:
-    """The repository, with a sign of life before each git command: a big checkout takes its time."""
+    """The repository, with signs of life while git works or waits: a big checkout takes its time."""
 
     def run(command: Sequence[str], **how: Any) -> Completed:
         beat()
-        return run_process(command, **how)
+        return run_process(command, tend=beat, **how)
 
-    return replace(repository, git=replace(repository.git, run=run))
+    def pause(s: float) -> None:
+        beat()
+        time.sleep(s)
+
+    return replace(repository, git=replace(repository.git, run=run, pause=pause))
