@@ -82,6 +82,7 @@ class Plan:
     stdin: bytes
     limit_s: float
     stuck_s: float | None
+    resumes: str | None = None  # the agent CLI's id of the earlier session that it goes on with
     signs: tuple[Callable[[], float | None], ...] = ()
 
 
@@ -137,7 +138,13 @@ class Session:
         """
         plan = self._plan
         self._session = self._db.queue.open_session(
-            self._claim, role=plan.role, name=plan.name, stage=plan.stage, prompt=plan.prompt, before=before
+            self._claim,
+            role=plan.role,
+            name=plan.name,
+            stage=plan.stage,
+            prompt=plan.prompt,
+            resumes=plan.resumes,
+            before=before,
         )
         try:
             return self._run()

@@ -23,6 +23,8 @@ class Sealed:
 class Workplace:
     """A folder to work in. This one keeps nothing apart: there are no commits, and so nothing to tell of them."""
 
+    own = False  # no other task's session works in it
+
     def __init__(self, cwd: Path) -> None:
         self.cwd = cwd
 

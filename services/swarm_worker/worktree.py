@@ -89,6 +89,8 @@ class Worktrees:
 class TaskPlace(Workplace):
     """One attempt in its task's worktree."""
 
+    own = True
+
     def __init__(
         self,
         database: TaskDatabase,

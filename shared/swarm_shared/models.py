@@ -95,6 +95,18 @@ class FailureClass(StrEnum):
     UNREADABLE = "unreadable"  # no answer of the asked shape after the repeats: held
 
 
+class FailureCause(StrEnum):
+    """What of an attempt failed."""
+
+    BUILDER = "builder"  # it gave up, or ended badly
+    CHECK = "check"
+    VALIDATOR = "validator"  # it objects
+    TIME = "time"  # past its limit, or without any sign of progress
+    LANDING = "landing"  # a conflict, or red on the merged result
+    CRASH = "crash"
+    UNREADABLE = "unreadable"
+
+
 class Outcome(StrEnum):
     """How an attempt ended."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -67,6 +68,8 @@ def _tell_attempt(attempt: dict[str, Any]) -> None:
     ended = attempt["outcome"] or "running"
     why = f" ({attempt['failure_class']})" if attempt["failure_class"] else ""
     say(f"\nAttempt {attempt['number']}: {ended}{why}, {attempt['worker_id']}, {attempt['started_at']}")
+    if attempt["resumed_session_id"]:
+        _fact("  goes on with", f"session {attempt['resumed_session_id']}")
     for name in ("error", "exit_code", "tokens", "cost_usd"):
         if attempt[name] is not None:
             _fact("  " + name.replace("_", " "), cut(str(attempt[name]), 500))
@@ -131,44 +134,29 @@ def prompt(app: App, task_id: str, attempt: int | None, role: str, as_json: bool
                 "A validator's prompt needs the work of an attempt: --attempt N.", click.get_current_context()
             )
         if attempt is None:
-            number, text = task["attempt_count"] + 1, _next_prompt(app, database, task)
+            from swarm_shared.next_prompt import next_prompt
+
+            following = next_prompt(database, task, app.settings(), os.environ)
+            number, text, resumes = following.number, following.text, following.resumes
         else:
-            number, text = attempt, _stored_prompt(database, task, attempt, role)
+            number = attempt
+            text, resumes = _stored_prompt(database, task, attempt, role)
     if as_json:
-        print_json({"id": task_id, "attempt": number, "role": role, "stored": attempt is not None, "prompt": text})
+        told = {"id": task_id, "attempt": number, "role": role, "stored": attempt is not None, "resumes": resumes}
+        print_json({**told, "prompt": text})
         return
-    remark(f"attempt {number} {'was' if attempt else 'would be'} told:")
+    where = f", in session {resumes}, which it {'went' if attempt else 'goes'} on with" if resumes else ""
+    remark(f"attempt {number} {'was' if attempt else 'would be'} told{where}:")
     click.echo(safe(text, lines=True), nl=not text.endswith("\n"))
 
 
-def _next_prompt(app: App, database: TaskDatabase, task: dict[str, Any]) -> str:
-    from swarm_shared.agents.history import past_attempts
-    from swarm_shared.agents.presets import choose, load_presets
-    from swarm_shared.agents.prompt import build_prompt
-
-    settings = app.settings()
-    spec = database.tasks.spec(task["seq"])
-    cli = choose(load_presets(settings.agent_clis), spec.agent_cli or settings.agent_cli)
-    number = task["attempt_count"] + 1
-    retries = settings.max_retries if spec.max_retries is None else spec.max_retries
-    return build_prompt(
-        spec,
-        role=Role.BUILDER,
-        attempt_number=number,
-        attempts_allowed=number + max(0, retries - task["failures"]),
-        project_root=settings.project_root,
-        history=past_attempts(database.tasks.history(task["seq"])),
-        note=task["note"],
-        guard_mentions=cli.expands_mentions,
-    )
-
-
-def _stored_prompt(database: TaskDatabase, task: dict[str, Any], number: int, role: str) -> str:
+def _stored_prompt(database: TaskDatabase, task: dict[str, Any], number: int, role: str) -> tuple[str, str | None]:
+    """The prompt, and the earlier session that it was given to."""
     for attempt in database.tasks.attempts(task["seq"]):
         if attempt["number"] == number:
             for session in database.tasks.sessions(attempt["id"]):
                 if session["role"] == role and session["prompt"] is not None:
-                    return str(session["prompt"])
+                    return str(session["prompt"]), session["resumes"]
             raise NotFound(
                 f"attempt {number} of task {task['id']} started no {role} session",
                 hint=f"amplifier-swarm task-info {task['id']} tells how far it came",

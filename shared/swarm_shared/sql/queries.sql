@@ -87,7 +87,8 @@ UPDATE attempts SET started_at = coalesce(started_at, :wall), progress_at = :wal
 WHERE id = :attempt;
 
 -- name: open_session
-INSERT INTO sessions (attempt, role, name, started_at, prompt) VALUES (:attempt, :role, :name, :wall, :prompt);
+INSERT INTO sessions (attempt, role, name, started_at, prompt, resumes)
+VALUES (:attempt, :role, :name, :wall, :prompt, :resumes);
 
 -- name: session_runs
 UPDATE sessions SET pid = :pid, pid_start = :pid_start WHERE id = :session;
@@ -343,7 +344,8 @@ JOIN workers AS w ON w.run = a.run
 WHERE t.open_attempt IS NOT NULL;
 
 -- name: sessions_of_attempt
-SELECT id, role, name, pid, pid_start, started_at, ended_at, exit_code, signal, prompt, output_bytes, lost_from, lost_to
+SELECT id, role, name, pid, pid_start, started_at, ended_at, exit_code, signal, resumes, prompt, output_bytes,
+       lost_from, lost_to
 FROM sessions WHERE attempt = :attempt ORDER BY id;
 
 -- name: hold_unproven
@@ -398,7 +400,10 @@ SELECT t.id, t.status, t.seq FROM dependencies AS d INDEXED BY dependencies_by_n
 WHERE d.needs = :task ORDER BY t.seq;
 
 -- name: attempts_of
-SELECT * FROM attempts WHERE task = :task AND kind = 'work' ORDER BY number;
+-- With the agent that built last in it, and the earlier session that it went on with.
+SELECT a.*, s.name AS builder_agent, s.resumes AS resumed_session_id FROM attempts AS a
+LEFT JOIN sessions AS s ON s.id = (SELECT max(id) FROM sessions WHERE attempt = a.id AND role = 'builder')
+WHERE a.task = :task AND a.kind = 'work' ORDER BY a.number;
 
 -- name: attempt
 SELECT * FROM attempts WHERE id = :attempt;
@@ -728,7 +733,8 @@ WHERE d.needs = :task ORDER BY t.seq LIMIT :limit;
 
 -- name: sessions_shown
 -- Without the prompts, which are long.
-SELECT id, role, substr(name, 1, 300) AS name, started_at, ended_at, exit_code, signal, output_bytes, lost_from, lost_to
+SELECT id, role, substr(name, 1, 300) AS name, started_at, ended_at, exit_code, signal, resumes, output_bytes, lost_from,
+       lost_to
 FROM sessions WHERE attempt = :attempt ORDER BY id DESC LIMIT :limit;
 
 -- name: problem_groups
@@ -860,7 +866,9 @@ WHERE safe_id IS NOT NULL ORDER BY safe_id;
 
 -- name: history_of
 -- What was tried and has ended, landings too, in the order of its beginning.
-SELECT * FROM attempts WHERE task = :task AND ended_at IS NOT NULL ORDER BY rowid;
+SELECT a.*, s.name AS builder_agent, s.resumes AS resumed_session_id FROM attempts AS a
+LEFT JOIN sessions AS s ON s.id = (SELECT max(id) FROM sessions WHERE attempt = a.id AND role = 'builder')
+WHERE a.task = :task AND a.ended_at IS NOT NULL ORDER BY a.rowid;
 
 -- name: integration
 SELECT repository, ref, person_ref, tip, next_tip, state FROM integration;

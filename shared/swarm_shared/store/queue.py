@@ -191,11 +191,13 @@ class Queue(Family):
         name: str,
         stage: Stage,
         prompt: str | None,
+        resumes: str | None = None,
         before: ClosedSession | None = None,
     ) -> int:
         """Write down a session before anything is spent on it; its id.
 
         Args:
+            resumes: The agent CLI's id of the earlier session that it goes on with.
             before: The attempt's session that ended last, if any.
 
         Raises:
@@ -212,13 +214,20 @@ class Queue(Family):
             )
             self._db.change(
                 SQL["open_session"],
-                {"attempt": claim.attempt, "role": role, "name": name, "wall": wall, "prompt": prompt},
+                {
+                    "attempt": claim.attempt,
+                    "role": role,
+                    "name": name,
+                    "wall": wall,
+                    "prompt": prompt,
+                    "resumes": resumes,
+                },
             )
             session = self._db.last_id()
             if role is not Role.CHECK:
                 self._event(
                     "started",
-                    f"{role} session of attempt {claim.number}",
+                    f"{role} session of attempt {claim.number}" + (f", goes on with {resumes}" if resumes else ""),
                     task=claim.task,
                     task_id=claim.task_id,
                     attempt=claim.attempt,

@@ -204,7 +204,9 @@ class Tasks(Family):
             "note": row["note"],
             "failures": row["failures"],
             "crashes": row["crashes"],
+            "landing_failures": row["landing_failures"],
             "blockers": row["blockers"],
+            "safe_id": row["safe_id"],
             "seq": row["seq"],
         }
         shown |= {name: iso(row[name]) for name in _TIMES}

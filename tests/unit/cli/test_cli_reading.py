@@ -233,7 +233,7 @@ def test_prompt_shows_what_the_next_attempt_would_be_told(desk: CliDesk) -> None
     desk.settle(desk.claim(), FAILED)
     desk.run("retry", "a", "--note", "use the new API")
     ran = desk.run("prompt", "a", "--json")
-    assert set(ran.json) == {"id", "attempt", "role", "stored", "prompt"}
+    assert set(ran.json) == {"id", "attempt", "role", "stored", "resumes", "prompt"}
     assert (ran.json["attempt"], ran.json["stored"]) == (2, False)
     for words in ("use the new API", "compiles", "tests are red"):
         assert words in ran.json["prompt"]
