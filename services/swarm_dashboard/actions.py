@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from swarm_shared.models import HoldReason, Status, Verb
+from swarm_shared.models import FailureCause, HoldReason, Status, Verb
 from swarm_shared.store.steering import RUNNING, WAITING
 
 _RED_STOPPED = frozenset({Status.FAILED, Status.HELD, Status.CANCELLED})
 
 
 def verbs_for(row: Mapping[str, Any]) -> list[str]:
-    """The verbs for a task, the likeliest first, from its `status` and `hold_reason`."""
+    """The verbs for a task, the likeliest first, from its `status`, `hold_reason` and `cause`."""
     status = Status(row["status"])
     if status in RUNNING:
         return [Verb.KILL, Verb.CANCEL]
@@ -23,6 +23,8 @@ def verbs_for(row: Mapping[str, Any]) -> list[str]:
             return [Verb.RETRY, Verb.APPROVE, Verb.REJECT, Verb.RELEASE, Verb.PRIORITIZE, Verb.CANCEL]
         case Status.HELD:
             return [Verb.RETRY, Verb.RELEASE, Verb.REJECT, Verb.PRIORITIZE, Verb.CANCEL]
+        case Status.FAILED if row.get("cause") == FailureCause.VALIDATOR:
+            return [Verb.RETRY, Verb.APPROVE, Verb.CANCEL]
         case Status.FAILED:
             return [Verb.RETRY, Verb.CANCEL]
         case Status.COMPLETED:

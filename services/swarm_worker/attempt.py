@@ -103,8 +103,10 @@ class Attempt:
             event(LOG, "work_not_committed", level=logging.ERROR, task=self._claim.task_id, reason=error)
         if self._sealed is None:
             return concluded
-        base_sha, head_sha = self._sealed.base_sha, self._sealed.head_sha
-        return replace(concluded, result=replace(concluded.result, base_sha=base_sha, head_sha=head_sha))
+        result = replace(concluded.result, base_sha=self._sealed.base_sha, head_sha=self._sealed.head_sha)
+        if result.failure_class is FailureClass.QUALITY:
+            result = replace(result, diff_id=self._place.change_id())
+        return replace(concluded, result=result)
 
     # ───── stages ─────
 

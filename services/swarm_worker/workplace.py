@@ -55,6 +55,10 @@ class Workplace:
         """What was changed, for the validator."""
         return None
 
+    def change_id(self) -> str | None:
+        """The same for the same change; None where nothing was changed, or nobody can tell."""
+        return None
+
     def restore(self) -> list[str]:
         """Throw away what was written after the commit; the paths."""
         return []

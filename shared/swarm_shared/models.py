@@ -124,7 +124,8 @@ class HoldReason(StrEnum):
     CRASHED = "crashed_repeatedly"
     UNREADABLE = "unreadable_answer"
     NOT_PROVEN_DEAD = "not_proven_dead"
-    OBJECTION = "objection"
+    OBJECTION = "objection"  # the same twice
+    SAME_PROBLEM = "same_problem"
     AS_IMPORTED = "as_imported"
     NOT_LANDED = "not_landed"
 

@@ -28,7 +28,7 @@ _MEANT = {
     Verb.HOLD: tuple(WAITING),
     Verb.RELEASE: (Status.HELD,),
     Verb.KILL: tuple(RUNNING),
-    Verb.APPROVE: (Status.HELD,),
+    Verb.APPROVE: (Status.HELD, Status.FAILED),
     Verb.REJECT: (Status.HELD,),
     Verb.PRIORITIZE: (*WAITING, Status.HELD),
 }
@@ -143,7 +143,7 @@ def kill(app: App, ids: tuple[str, ...], **chosen: Any) -> int:
 @click.argument("ids", metavar="[ID]...", nargs=-1)
 @_chosen
 def approve(app: App, ids: tuple[str, ...], **chosen: Any) -> int:
-    """Accept the work of held tasks against their validator's objection; never past a red check."""
+    """Accept the work of held or failed tasks against their validator's objection; never past a red check."""
     return _verb(Verb.APPROVE, app, ids, **chosen)
 
 

@@ -8,18 +8,20 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from amplifier_swarm.app import App, command, json_option
+from amplifier_swarm.side_by_side import tell_same_problem
 from amplifier_swarm.terminal import cut, print_json, remark, say
 from swarm_shared.errors import NotFound
 from swarm_shared.models import GROUP_OF, Group, Role, Status
 from swarm_shared.plain import safe
+from swarm_shared.store.verdicts import same_problem
 
 if TYPE_CHECKING:
     from swarm_shared.database import TaskDatabase
 
 _FACTS = (
     "phase", "type", "priority", "estimated_hours", "attempt_count", "max_retries", "worker_id", "dependencies",
-    "files", "design_docs", "hold_reason", "last_error", "note", "created_at", "claimed_at", "started_at",
-    "completed_at", "due_at",
+    "files", "design_docs", "hold_reason", "approved_by", "last_error", "note", "created_at", "claimed_at",
+    "started_at", "completed_at", "due_at",
 )  # fmt: skip
 LOG_LINES_SHOWN = 30
 
@@ -33,8 +35,9 @@ def task_info(app: App, task_id: str, as_json: bool) -> None:
         task = database.tasks.get(task_id)
         attempts = [_attempt_shown(each) for each in database.tasks.attempts(task["seq"])]
         log = database.events.of_task(task["seq"])
+    same = same_problem(attempts)
     if as_json:
-        print_json({**task, "attempts": attempts, "log": log})
+        print_json({**task, "attempts": attempts, "same_problem": same, "log": log})
         return
     say(f"{safe(task['id'])}: {safe(task['name'])}")
     stage = f" ({task['stage']})" if task["stage"] else ""
@@ -51,6 +54,8 @@ def task_info(app: App, task_id: str, as_json: bool) -> None:
             say(f"  - {safe(criterion)}")
     for attempt in attempts:
         _tell_attempt(attempt)
+    if same:
+        tell_same_problem(same)
     if log:
         say("\nLog")
     for line in log[-LOG_LINES_SHOWN:]:
@@ -67,6 +72,8 @@ def _attempt_shown(attempt: dict[str, Any]) -> dict[str, Any]:
 def _tell_attempt(attempt: dict[str, Any]) -> None:
     ended = attempt["outcome"] or "running"
     why = f" ({attempt['failure_class']})" if attempt["failure_class"] else ""
+    if attempt["same_as"] is not None:
+        why += f", as attempt {attempt['same_as']}"
     say(f"\nAttempt {attempt['number']}: {ended}{why}, {attempt['worker_id']}, {attempt['started_at']}")
     if attempt["resumed_session_id"]:
         _fact("  goes on with", f"session {attempt['resumed_session_id']}")
@@ -103,6 +110,8 @@ def why(app: App, task_id: str, as_json: bool) -> None:
         say(f"  {safe(reason.text)}")
         if reason.advice:
             say(f"    → {safe(reason.advice)}")
+    if explained.same_problem:
+        tell_same_problem(explained.same_problem)
 
 
 @command(

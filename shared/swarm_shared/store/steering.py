@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from swarm_shared.errors import InputError, NotFound, StateError
-from swarm_shared.models import HoldReason, Status, Verb, priority_label, priority_value
+from swarm_shared.models import FailureCause, HoldReason, Status, Verb, priority_label, priority_value
 from swarm_shared.sql import SQL
-from swarm_shared.store.base import Family, from_json
+from swarm_shared.store.base import Family
 
 WAITING = frozenset({Status.NOT_STARTED, Status.BLOCKED, Status.WAITING_FILES, Status.SCHEDULED})
 RUNNING = frozenset({Status.CLAIMED, Status.IN_PROGRESS})
@@ -119,21 +119,22 @@ class Steering(Family):
         return "released"
 
     def _approve(self, task: _Task, argument: Mapping[str, Any], actor: str) -> str:
-        if task.status is not Status.HELD:
-            raise _refusal(task, "approve", "only a held task is approved")
-        last = self._db.dicts(SQL["last_attempt"], {"task": task.seq})
-        objection = bool(last) and last[0]["validator_result"] is not None
-        if not objection:
-            raise _refusal(task, "approve", "its last attempt did not end with a validator's objection")
-        if any(not check.get("passed") for check in from_json(last[0]["check_results"]) or []):
-            raise _refusal(task, "approve", "its checks are red; an approval never goes past a red check")
-        wall = self._clock.wall_ms()
-        if last[0]["head_sha"] is not None:
-            self._db.change(SQL["approve_to_land"], {"task": task.seq, "wall": wall})
+        if task.status not in (Status.HELD, Status.FAILED):
+            raise _refusal(task, "approve", "only a held or failed task is approved")
+        match self._db.value(SQL["cause_of_stop"], {"task": task.seq}):
+            case FailureCause.VALIDATOR:
+                pass
+            case FailureCause.CHECK:
+                raise _refusal(task, "approve", "its checks are red; an approval never goes past a red check")
+            case _:
+                raise _refusal(task, "approve", "its last attempt did not end with a validator's objection")
+        values = {"task": task.seq, "wall": self._clock.wall_ms(), "actor": actor}
+        if self._db.dicts(SQL["last_attempt"], {"task": task.seq})[0]["head_sha"] is not None:
+            self._db.change(SQL["approve_to_land"], values)
             self._tell("approved", task, f"approved by {actor}")
             return "approved: waits to be landed"
-        self._db.change(SQL["approve_task"], {"task": task.seq, "wall": wall})
-        self._db.change(SQL["free_dependents"], {"task": task.seq, "wall": wall})
+        self._db.change(SQL["approve_task"], values)
+        self._db.change(SQL["free_dependents"], values)
         self._tell("completed", task, f"approved by {actor}")
         return "approved: completed"
 

@@ -201,12 +201,15 @@ class Tasks(Family):
             "max_retries": row["max_retries"],
             "last_error": row["last_error"],
             "hold_reason": row["hold_reason"],
+            "cause": self._db.value(SQL["cause_of_stop"], {"task": row["seq"]}),
+            "fingerprint": row["fingerprint"],
             "note": row["note"],
             "failures": row["failures"],
             "crashes": row["crashes"],
             "landing_failures": row["landing_failures"],
             "blockers": row["blockers"],
             "safe_id": row["safe_id"],
+            "approved_by": row["approved_by"],
             "seq": row["seq"],
         }
         shown |= {name: iso(row[name]) for name in _TIMES}

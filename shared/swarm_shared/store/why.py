@@ -12,6 +12,7 @@ from swarm_shared.sql import SQL
 from swarm_shared.store.base import Family
 from swarm_shared.store.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED, ProviderHold, Swarm
 from swarm_shared.store.tasks import Tasks
+from swarm_shared.store.verdicts import same_problem
 from swarm_shared.store.workers import Workers
 
 MAX_NAMED = 10
@@ -25,6 +26,7 @@ _FLAGS = {
     DISK_LOW: ("the disk is nearly full, so nothing new is given out", "free some space; it then goes on by itself"),
 }
 _ENDED = frozenset({Status.FAILED, Status.HELD, Status.CANCELLED})
+_SETTLED = frozenset({Status.APPROVED, Status.LANDING, Status.COMPLETED, Status.CANCELLED})
 _HELD = {
     HoldReason.KILLED: ("a person killed it", "release"),
     HoldReason.BY_PERSON: ("a person holds it", "release"),
@@ -32,6 +34,7 @@ _HELD = {
     HoldReason.UNREADABLE: ("its agent gave no answer of the asked shape, after repeats", "retry"),
     HoldReason.NOT_PROVEN_DEAD: ("processes of its last attempt are not proven gone", None),
     HoldReason.OBJECTION: ("its validator objects", "approve"),
+    HoldReason.SAME_PROBLEM: ("it failed with the same problem twice", "retry"),
     HoldReason.NOT_LANDED: ("its work passed, but was refused twice when it was to be landed", "retry"),
     HoldReason.AS_IMPORTED: ("its task file says held", "release"),
 }
@@ -48,11 +51,15 @@ class Reason:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """All that keeps a task where it is; the first reason is the one that matters most."""
+    """All that keeps a task where it is; the first reason is the one that matters most.
+
+    `same_problem` has the last attempt beside an earlier one that failed alike, if one did; see `verdicts`.
+    """
 
     id: str
     status: Status
     reasons: tuple[Reason, ...]
+    same_problem: dict[str, Any] | None = None
 
     def shown(self) -> dict[str, Any]:
         """In the shape of the JSON answer."""
@@ -60,6 +67,7 @@ class Explanation:
             "id": self.id,
             "status": str(self.status),
             "reasons": [{"kind": r.kind, "text": r.text, "advice": r.advice} for r in self.reasons],
+            "same_problem": self.same_problem,
         }
 
 
@@ -95,7 +103,10 @@ class Why(Family):
                 reasons = [_held(task)]
             case _:
                 reasons = [_ended(task, status)]
-        return Explanation(id=task_id, status=status, reasons=tuple(reasons))
+        same = None
+        if status not in _SETTLED:
+            same = same_problem(Tasks(self._db, self._clock).attempts(task["seq"]))
+        return Explanation(id=task_id, status=status, reasons=tuple(reasons), same_problem=same)
 
     def _ready(self, task: dict[str, Any], status: Status, default_cli: str) -> list[Reason]:
         state = self._db.dicts(SQL["task_row_by_seq"], {"task": task["seq"]})[0]

@@ -143,7 +143,7 @@ def test_terminal_escapes_in_task_text_are_inert(desk: CliDesk) -> None:
 
 def reasons(desk: CliDesk, task_id: str) -> dict[str, str]:
     shown = desk.run("why", task_id, "--json").json
-    assert set(shown) == {"id", "status", "reasons"}
+    assert set(shown) == {"id", "status", "reasons", "same_problem"}
     return {reason["kind"]: reason["text"] for reason in shown["reasons"]}
 
 
@@ -329,3 +329,23 @@ def test_events_follow_gives_one_document_per_line(desk: CliDesk) -> None:
         process.kill()
         process.communicate()
     until(lambda: process.returncode is not None, "the follower is gone")
+
+
+def test_the_same_problem_twice_is_shown_side_by_side(desk: CliDesk) -> None:
+    desk.queue(TaskSpec(id="a", name="A", max_retries=5))
+    for line in (3, 8):
+        verdict = {"verdict": "FAIL", "summary": "it leaks"}
+        objection = AttemptResult(
+            outcome=Outcome.FAILED,
+            failure_class=FailureClass.QUALITY,
+            error="the validator objects",
+            validator_result=verdict,
+            must_fix=(f"a.py:{line} leaks",),
+        )
+        desk.settle(desk.claim(), objection)
+    for command in ("task-info", "why"):
+        told = desk.run(command, "a").out
+        assert "Attempt 2 failed as attempt 1 did: the same problem" in told
+        assert any("a.py:3 leaks" in line and "a.py:8 leaks" in line for line in told.splitlines())
+        shown = desk.run(command, "a", "--json").json["same_problem"]
+        assert [each["number"] for each in shown["attempts"]] == [1, 2]

@@ -83,11 +83,13 @@ def test_each_verb_is_refused_where_it_has_no_place(
 def test_an_approval_completes_what_only_the_validator_objected_to(desk: CliDesk) -> None:
     desk.queue(TaskSpec(id="t", name="T"), TaskSpec(id="u", name="U", dependencies=("t",)))
     objection = AttemptResult(
-        outcome=Outcome.FAILED, failure_class=FailureClass.UNREADABLE, validator_result={"verdict": "FAIL"}
+        outcome=Outcome.FAILED, failure_class=FailureClass.QUALITY, validator_result={"verdict": "FAIL"}
     )
     desk.settle(desk.claim(), objection)
+    assert desk.status_of("t") == "failed"
     assert desk.run("approve", "t").code == 0
     assert (desk.status_of("t"), desk.status_of("u")) == ("completed", "not_started")
+    assert "command line" in desk.run("task-info", "t", "--json").json["approved_by"]
 
 
 def test_priority_and_note_are_kept(desk: CliDesk) -> None:
