@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,8 +12,10 @@ import click
 from amplifier_swarm.app import App, command, json_option
 from amplifier_swarm.asking import ask, conclude
 from amplifier_swarm.choices import status_option
+from amplifier_swarm.terminal import cut, is_terminal, remark
 from swarm_shared.errors import SwarmError
 from swarm_shared.models import PRIORITY_NAMES, Status, Verb, priority_value
+from swarm_shared.plain import safe
 from swarm_shared.store.steering import RUNNING, WAITING
 
 if TYPE_CHECKING:
@@ -32,6 +35,13 @@ _MEANT = {
     Verb.REJECT: (Status.HELD,),
     Verb.PRIORITIZE: (*WAITING, Status.HELD),
 }
+
+
+_AT_STAKE = (
+    "Nobody can prove from here that the processes of the last attempt are gone. If one still runs, two agents work on "
+    "the same task at once, and one may overwrite what the other has done. Look where that worker ran, such as its "
+    "container, before you give your word."
+)
 
 
 class NeedsYes(SwarmError):
@@ -123,12 +133,33 @@ def hold(app: App, ids: tuple[str, ...], **chosen: Any) -> int:
     return _verb(Verb.HOLD, app, ids, **chosen)
 
 
-@command("release", example="release 2.6.1.a", short_help="Let held tasks go on.")
+@command("release", example="release 2.6.1.a\nrelease 2.6.1.a --gone", short_help="Let held tasks go on.")
 @click.argument("ids", metavar="[ID]...", nargs=-1)
+@click.option("--gone", is_flag=True, help="On your word that nothing of the last attempt still runs.  [default: off]")
 @_chosen
-def release(app: App, ids: tuple[str, ...], **chosen: Any) -> int:
-    """Let held tasks go on: ready, or blocked as their dependencies say."""
-    return _verb(Verb.RELEASE, app, ids, **chosen)
+def release(app: App, ids: tuple[str, ...], gone: bool, **chosen: Any) -> int:
+    """Let held tasks go on: ready, or blocked as their dependencies say.
+
+    A task that is held because its last attempt is not proven dead, for instance in another container, needs --gone.
+    """
+    if gone and not chosen["yes"]:
+        _confirm_gone(app, ids)
+    return _verb(Verb.RELEASE, app, ids, gone=gone or None, **chosen)
+
+
+def _confirm_gone(app: App, ids: tuple[str, ...]) -> None:
+    """Say what is at stake, and ask; without a terminal it must have been said by `--yes`."""
+    with app.open(read_only=True) as database:
+        held = [(task_id, str(database.tasks.get(task_id)["last_error"])) for task_id in ids]
+    for task_id, seen in held:
+        remark(f"{safe(task_id)}: {cut(seen)}")
+    remark(_AT_STAKE)
+    if not is_terminal(sys.stdin):
+        raise NeedsYes(
+            "nothing was changed",
+            hint=f"if you have seen that they are gone: amplifier-swarm {shlex.join([*app.arguments, '--yes'])}",
+        )
+    click.confirm("Are all processes of these attempts gone?", abort=True, err=True)
 
 
 @command("kill", example="kill 2.6.1.a", short_help="End the agents of running tasks and hold them.")

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from swarm_shared.clock import Clock
+from swarm_shared.connection import Connection
 from swarm_shared.errors import InputError, NotFound, StateError
 from swarm_shared.models import FailureCause, HoldReason, Status, Verb, priority_label, priority_value
 from swarm_shared.sql import SQL
 from swarm_shared.store.base import Family
+from swarm_shared.store.recovery import Recovery
 
 WAITING = frozenset({Status.NOT_STARTED, Status.BLOCKED, Status.WAITING_FILES, Status.SCHEDULED})
 RUNNING = frozenset({Status.CLAIMED, Status.IN_PROGRESS})
 ENDED = frozenset({Status.FAILED, Status.HELD, Status.CANCELLED, Status.COMPLETED})
 _MAX_CHAIN = 100_000
+TAKE_MY_WORD = "amplifier-swarm release {} --gone"
 
 
 class TaskRunning(StateError):
@@ -22,6 +27,10 @@ class TaskRunning(StateError):
 
 class Steering(Family):
     """Each verb joins the transaction of whoever answers the control row."""
+
+    def __init__(self, connection: Connection, clock: Clock) -> None:
+        super().__init__(connection, clock)
+        self._recovery = Recovery(connection, clock, random.Random())
 
     def apply(self, verb: Verb, task_id: str, argument: Mapping[str, Any], *, actor: str) -> str:
         """Do it, and say what was done in one line.
@@ -113,10 +122,16 @@ class Steering(Family):
     def _release(self, task: _Task, argument: Mapping[str, Any], actor: str) -> str:
         if task.status is not Status.HELD:
             raise _refusal(task, "release", "it is not held")
-        self._refuse_unproven(task, "release")
+        words = ""
+        if argument.get("gone") and task.is_unproven:
+            # Before the old tree is proven gone nothing starts; here a person's word is the proof.
+            self._recovery.take_word(str(task.open_attempt))
+            words = ", who says that the processes of its last attempt are gone"
+        else:
+            self._refuse_unproven(task, "release")
         self._db.change(SQL["release_task"], {"task": task.seq, "wall": self._clock.wall_ms()})
-        self._tell("released", task, f"by {actor}")
-        return "released"
+        self._tell("released", task, f"by {actor}{words}")
+        return f"released{words and ': its last attempt is over on your word'}"
 
     def _approve(self, task: _Task, argument: Mapping[str, Any], actor: str) -> str:
         if task.status not in (Status.HELD, Status.FAILED):
@@ -166,9 +181,11 @@ class Steering(Family):
         self._tell("manual_retry", task, f"by {actor}" + (f": {text[:300]}" if text else ""))
 
     def _refuse_unproven(self, task: _Task, verb: str) -> None:
-        if task.hold_reason == HoldReason.NOT_PROVEN_DEAD and task.open_attempt is not None:
-            why = "processes of its last attempt are not proven gone; the reaper goes on trying"
-            raise _refusal(task, verb, why)
+        if task.is_unproven:
+            raise StateError(
+                f"cannot {verb} task {task.id}: processes of its last attempt are not proven gone",
+                hint=f"the reaper goes on trying; if you know that they are gone: {TAKE_MY_WORD.format(task.id)}",
+            )
 
     def _needed_by(self, task: _Task) -> list[_Task]:
         """Everything the task waits for, directly or not, that is not completed."""
@@ -214,6 +231,11 @@ class _Task:
     ) -> None:
         self.seq, self.id, self.status = seq, id, status
         self.open_attempt, self.hold_reason, self.landing_commit = open_attempt, hold_reason, landing_commit
+
+    @property
+    def is_unproven(self) -> bool:
+        """Whether it waits for the proof that its last attempt's processes are gone."""
+        return self.hold_reason == HoldReason.NOT_PROVEN_DEAD and self.open_attempt is not None
 
 
 def _refusal(task: _Task, verb: str, why: str) -> StateError:

@@ -10,6 +10,7 @@ from swarm_shared.clock import iso
 from swarm_shared.models import HoldReason, Status
 from swarm_shared.sql import SQL
 from swarm_shared.store.base import Family
+from swarm_shared.store.steering import TAKE_MY_WORD
 from swarm_shared.store.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED, ProviderHold, Swarm
 from swarm_shared.store.tasks import Tasks
 from swarm_shared.store.verdicts import same_problem
@@ -227,7 +228,9 @@ def _held(task: dict[str, Any]) -> Reason:
     text, verb = _HELD.get(HoldReason(word), (word, "release")) if word in set(HoldReason) else (word, "release")
     error = f": {task['last_error']}" if task["last_error"] else ""
     advice = (
-        f"amplifier-swarm {verb} {task['id']}" if verb else "the reaper goes on trying; amplifier-swarm reset-orphans"
+        f"amplifier-swarm {verb} {task['id']}"
+        if verb
+        else f"the reaper goes on trying; if you know that they are gone: {TAKE_MY_WORD.format(task['id'])}"
     )
     if verb == "approve":
         advice += f", or amplifier-swarm reject {task['id']} --note …"
