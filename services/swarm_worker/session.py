@@ -160,7 +160,8 @@ class Session:
         self._deadline, self._record_at = began + plan.limit_s, began + RECORD_AFTER_S
         request = self._start()
         self._meter = ProgressMeter(
-            [lambda: float(self._capture.total_bytes), self._cpu_s, *plan.signs],
+            [lambda: float(self._capture.total_bytes), *plan.signs],
+            costly=self._cpu_s,
             patience_s=plan.stuck_s,
             note=lambda: self._db.queue.note_progress(self._claim),
         )
