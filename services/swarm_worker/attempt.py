@@ -149,10 +149,15 @@ class Attempt:
         self._restore()  # what the checks have written is no part of the work
         reading = self._session(Role.VALIDATOR, Stage.VALIDATING, self._validator_prompt)
         self._note_writes(self._restore())
+        if reading.failure is FailureClass.CRASH:
+            # No verdict, as if it were unreadable: a person looks, and nothing is built anew for it.
+            reason = f"no verdict in {REPEATS + 1} sessions; the last one: {reading.reason}"
+            reading = replace(reading, failure=FailureClass.UNREADABLE, reason=reason)
         self._result = replace(self._result, validator_result=reading.answer)
         if reading.failure in (None, FailureClass.QUALITY):
             verdict = "PASS" if reading.failure is None else "FAIL"
-            self._db.queue.note_event(self._claim, "validated", verdict)
+            commit = "" if self._sealed is None else f" of {self._sealed.head_sha[:12]}"
+            self._db.queue.note_event(self._claim, "validated", verdict + commit)
         return self._unless_passed(reading)
 
     def _restore(self) -> list[str]:
