@@ -40,7 +40,7 @@ SERVICE = re.compile(
     r"supervisord|supervisorctl|amplifier-swarm (ctl|scale|stop|pause|resume|import-tasks tasks.yaml$)"
 )
 SINGLE = re.compile(
-    r"amplifier-swarm (validate|import-tasks|export-tasks|status|list-tasks|task-info|why|prompt|logs|retry|"
+    r"amplifier-swarm (validate|import-tasks|export-tasks|status|list-tasks|failures|task-info|why|prompt|logs|retry|"
     r"reset-orphans|backup|doctor)\b"
 )
 # The commands of the chapter on landing build on each other too.

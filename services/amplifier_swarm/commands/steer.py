@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import click
 
@@ -17,9 +17,6 @@ from swarm_shared.errors import SwarmError
 from swarm_shared.models import PRIORITY_NAMES, Status, Verb, priority_value
 from swarm_shared.plain import safe
 from swarm_shared.store.steering import RUNNING, WAITING
-
-if TYPE_CHECKING:
-    from swarm_shared.database import TaskDatabase
 
 F = TypeVar("F", bound=Callable[..., Any])
 MAX_BULK = 10_000
@@ -51,11 +48,16 @@ class NeedsYes(SwarmError):
 
 
 def _chosen(function: F) -> F:
-    """The tasks a verb is for: ids, or everything in a status or phase."""
+    """The tasks a verb is for: ids, everything in a status or phase, or whatever one problem has stopped."""
     for decorate in (
         json_option,
         click.option("--yes", is_flag=True, help="Really change all that match.  [default: off]"),
         click.option("--phase", help="All tasks of this phase.  [default: only those named]"),
+        click.option(
+            "--failure",
+            metavar="FINGERPRINT",
+            help="All tasks that are stopped by this problem; `failures` lists them.  [default: only those named]",
+        ),
         status_option("All tasks in it.  [default: only those named]"),
     ):
         function = decorate(function)
@@ -69,19 +71,23 @@ def _verb(
     *,
     statuses: tuple[Status, ...],
     phase: str | None,
+    failure: str | None,
     yes: bool,
     as_json: bool,
     **argument: Any,
 ) -> int:
     by_filter = bool(statuses) or phase is not None
-    if by_filter == bool(ids):
+    if [by_filter, bool(ids), failure is not None].count(True) != 1:
         raise click.UsageError(
-            "Name tasks, or choose them by --status or --phase" + (", not both." if ids else "."),
+            "Name tasks, or choose them by --status and --phase, or by --failure.",
             click.get_current_context(),
         )
     with app.open() as database:
-        if by_filter:
-            ids = _matching(app, database, verb, statuses or _MEANT[verb], phase, yes)
+        if failure is not None:
+            ids = _agreed(app, verb, database.failures.task_ids(failure, limit=MAX_BULK + 1), yes)
+        elif by_filter:
+            found = database.tasks.matching(statuses or _MEANT[verb], phase, limit=MAX_BULK + 1)
+            ids = _agreed(app, verb, found, yes)
         else:
             ids = tuple(dict.fromkeys(ids))
             for task_id in ids:
@@ -89,10 +95,7 @@ def _verb(
         return conclude(ask(app, database, verb, ids, **argument) if ids else [], as_json=as_json)
 
 
-def _matching(
-    app: App, database: TaskDatabase, verb: Verb, statuses: tuple[Status, ...], phase: str | None, yes: bool
-) -> tuple[str, ...]:
-    ids = database.tasks.matching(statuses, phase, limit=MAX_BULK + 1)
+def _agreed(app: App, verb: Verb, ids: Sequence[str], yes: bool) -> tuple[str, ...]:
     count = f"more than {MAX_BULK:,}" if len(ids) > MAX_BULK else f"{len(ids):,}"
     if not yes:
         raise NeedsYes(
