@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, current_app
 
-SCREENS = ("", "tasks", "workers", "audit")
+SCREENS = ("", "tasks", "needs", "failures", "graph", "workers", "landing", "audit", "health")
 
 
 def routes() -> Blueprint:

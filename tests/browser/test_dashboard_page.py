@@ -17,7 +17,7 @@ from swarm_shared.models import FailureClass, Role, Stage, TaskSpec, Verb
 pytestmark = pytest.mark.browser
 
 NARROW_PX = 320
-SCREENS = ("/", "/tasks", "/workers", "/audit")
+SCREENS = ("/", "/tasks", "/needs", "/failures", "/graph", "/workers", "/landing", "/audit", "/health")
 
 
 def counter(page: Page, group: str) -> str:

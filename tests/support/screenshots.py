@@ -21,8 +21,13 @@ SCREENS = {
     "failed": "/tasks?status=failed",
     "task": "/tasks/2.3.b",
     "log": "/tasks/2.3.b?tab=log",
+    "needs": "/needs",
+    "failures": "/failures",
+    "graph": "/graph",
     "workers": "/workers",
+    "landing": "/landing",
     "audit": "/audit",
+    "health": "/health",
 }
 # Name, size, dark: what the manual shows.
 MANUAL = (

@@ -11,6 +11,7 @@ export const title = () => "Audit";
 const GROUP = { done: "completed", refused: "failed", expired: "held", pending: "in_progress" };
 const OF_WORKERS = new Set(["drain", "restart_worker"]);
 
+export const follows = true;
 export const load = ({ query }, signal) => get("/api/control", { before: query.get("before") }, signal);
 
 export function view({ data, place: { query } }) {

@@ -8,6 +8,7 @@ import { at, badge, cell, elapsed, empty, icon, table, taskLink } from "../piece
 import { TASK_VERBS, doTask } from "../verbs.js";
 
 export const name = "task";
+export const follows = true;
 export const title = ({ id }) => id;
 
 const TABS = { attempts: "Attempts", log: "Log", checks: "Checks and verdict", prompt: "Prompt", definition: "Definition", links: "Dependencies", events: "Events" };

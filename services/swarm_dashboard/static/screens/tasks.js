@@ -7,6 +7,7 @@ import { badge, cell, command, elapsed, empty, icon, table, taskLink } from "../
 import { taskButton } from "../verbs.js";
 
 export const name = "tasks";
+export const follows = true;
 export const title = ({ query }) => (query.get("status") ? `Tasks: ${groupWord(query.get("status"))}` : "Tasks");
 
 const GROUPS = ["not_started", "in_progress", "completed", "failed", "held", "cancelled"];
