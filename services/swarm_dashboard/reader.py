@@ -13,7 +13,9 @@ from swarm_shared.clock import Clock
 from swarm_shared.database import TaskDatabase
 from swarm_shared.errors import DatabaseError
 from swarm_shared.store.browse import Browse
+from swarm_shared.store.pulse import Pulse
 from swarm_shared.store.session_log import SessionLog
+from swarm_shared.store.timeline import Timeline
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +24,9 @@ class Reading:
 
     database: TaskDatabase
     browse: Browse
+    pulse: Pulse
     log: SessionLog
+    timeline: Timeline
     file: tuple[int, int]  # device and inode that were opened
 
 
@@ -48,7 +52,9 @@ class Reader:
         database = TaskDatabase(self.path, create=False, read_only=True, clock=self.clock)
         browse = Browse(database.connection, self.clock)
         log = SessionLog(database.connection, self.clock)
-        fresh = Reading(database=database, browse=browse, log=log, file=file)
+        pulse = Pulse(database.connection, self.clock)
+        timeline = Timeline(database.connection, self.clock)
+        fresh = Reading(database=database, browse=browse, pulse=pulse, log=log, timeline=timeline, file=file)
         self._threads.reading = fresh
         return fresh
 

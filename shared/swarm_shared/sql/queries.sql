@@ -721,8 +721,34 @@ WHERE d.needs = :task ORDER BY t.seq LIMIT :limit;
 SELECT id, role, substr(name, 1, 300) AS name, started_at, ended_at, exit_code, signal, output_bytes, lost_from, lost_to
 FROM sessions WHERE attempt = :attempt ORDER BY id DESC LIMIT :limit;
 
+-- name: session_bounds
+SELECT ended_at, lost_from, lost_to FROM sessions WHERE id = :session AND attempt = :attempt;
+
 -- name: phases
 SELECT DISTINCT phase FROM counters WHERE tasks > 0 AND phase <> '' ORDER BY phase LIMIT :limit;
+
+-- ───── pictures: what the dashboard draws ─────
+
+-- name: attempts_before
+-- Tries from the newest claim back: who reads on stops once it is behind the time that it draws.
+SELECT rowid AS number_of_all, task, kind, number, worker_id, claimed_at, ended_at, outcome, failure_class
+FROM attempts WHERE rowid < :before ORDER BY rowid DESC LIMIT :limit;
+
+-- name: attempts_open
+-- Tries that go on, however long ago they began: as many as there are workers.
+SELECT a.rowid AS number_of_all, a.task, a.kind, a.number, a.worker_id, a.claimed_at, a.ended_at, a.outcome,
+       a.failure_class
+FROM tasks AS t INDEXED BY tasks_with_open_attempt JOIN attempts AS a ON a.id = t.open_attempt
+WHERE t.open_attempt IS NOT NULL ORDER BY a.rowid;
+
+-- name: tasks_drawn
+SELECT seq, id, status, attempt_count FROM tasks WHERE seq IN (SELECT value FROM json_each(:seqs));
+
+-- name: sessions_drawn
+-- Where in an attempt each of its sessions stood.
+SELECT a.rowid AS number_of_all, s.role, s.started_at, s.ended_at
+FROM attempts AS a JOIN sessions AS s INDEXED BY sessions_by_attempt ON s.attempt = a.id
+WHERE a.rowid IN (SELECT value FROM json_each(:attempts)) ORDER BY s.id;
 
 -- ───── reaper ─────
 
@@ -863,3 +889,24 @@ UPDATE integration SET state = 'accepting' WHERE state = 'stopped';
 
 -- name: landing_failures
 SELECT landing_failures FROM tasks WHERE seq = :task;
+
+-- ───── the pulse of the swarm: figures of bounded cost for strips and alerts ─────
+
+-- name: oldest_ready
+-- Since when the longest waiting of the first ready tasks in import order has been ready.
+SELECT min(updated_at) FROM (SELECT updated_at FROM tasks INDEXED BY tasks_by_status
+                             WHERE status = 'not_started' ORDER BY seq LIMIT :limit);
+
+-- name: recent_ends
+-- How attempts ended since a time, among a bounded stretch of the last ones; what people cut short is nobody's failure.
+SELECT count(*), coalesce(sum(outcome = 'failed'), 0) FROM attempts
+WHERE rowid > (SELECT coalesce(max(rowid), 0) - :stretch FROM attempts) AND ended_at >= :since AND kind = 'work'
+  AND (outcome = 'passed' OR failure_class IN ('quality', 'crash', 'unreadable'));
+
+-- name: spend
+SELECT agent_cli, attempts, tokens, cost_usd FROM spend ORDER BY agent_cli;
+
+-- name: landing_age
+-- Since when the task whose turn it is has waited to land, and how many wait.
+SELECT (SELECT min(approved_at) FROM tasks INDEXED BY tasks_to_land WHERE status = 'approved'),
+       (SELECT coalesce(sum(tasks), 0) FROM counters WHERE status = 'approved');
