@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from swarm_dashboard import pulse
 from swarm_dashboard.actions import chain_is_broken, verbs_for
 from swarm_dashboard.reader import Reading
 from swarm_shared.clock import iso
@@ -52,6 +53,7 @@ def status(reading: Reading) -> dict[str, Any]:
             }
             for h in database.swarm.holds()
         ],
+        "pulse": pulse.shown(reading, now),
         "workers": staff,
         "running": [row | {"verbs": verbs_for(row)} for row in browse.running()],
         "needs_you": _listed(recent["held"]),

@@ -89,11 +89,17 @@ export async function doTask(verb, task, body) {
   await request(`${label.replace("…", "")} ${task.id}:`, `/api/tasks/${enc(task.id)}/${verb}`, { ...asked, ...chain });
 }
 
-/** A small button in a row. */
-export function taskButton(verb, task) {
+/** Retry with a person's words for the next attempt. */
+export async function retryWithNote(task) {
+  const note = await ask({ title: `Retry ${task.id}`, text: "What should the next attempt know? It is told this first.", yes: "Retry", long: true });
+  if (note !== null) await doTask("retry", task, note ? { note } : {});
+}
+
+/** A small button in a row; `kind` is how it looks. */
+export function taskButton(verb, task, kind = "") {
   const { label, does } = TASK_VERBS[verb];
   return h("button", {
-    type: "button", class: "small", title: does(task), "aria-label": `${label.replace("…", "")} ${task.id}`,
+    type: "button", class: `small ${kind}`, title: does(task), "aria-label": `${label.replace("…", "")} ${task.id}`,
     "data-verb": verb, onclick: () => doTask(verb, task) }, label);
 }
 

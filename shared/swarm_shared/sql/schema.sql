@@ -185,6 +185,22 @@ CREATE TABLE attempts (
 ) STRICT;
 CREATE UNIQUE INDEX attempts_open ON attempts (task) WHERE ended_at IS NULL;
 
+-- What the attempts of each agent CLI have cost, as far as they told; kept here so that asking costs the same always.
+CREATE TABLE spend (
+    agent_cli TEXT PRIMARY KEY,
+    attempts  INTEGER NOT NULL,          -- that told anything
+    tokens    INTEGER NOT NULL,
+    cost_usd  REAL NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER attempts_paid AFTER UPDATE OF tokens, cost_usd ON attempts
+WHEN old.tokens IS NULL AND old.cost_usd IS NULL AND (new.tokens IS NOT NULL OR new.cost_usd IS NOT NULL) BEGIN
+    INSERT INTO spend (agent_cli, attempts, tokens, cost_usd)
+    VALUES (coalesce(new.agent_cli, ''), 1, coalesce(new.tokens, 0), coalesce(new.cost_usd, 0))
+    ON CONFLICT DO UPDATE SET attempts = attempts + 1, tokens = tokens + excluded.tokens,
+        cost_usd = cost_usd + excluded.cost_usd;
+END;
+
 -- One row per agent process or check command of an attempt.
 CREATE TABLE sessions (
     id           INTEGER PRIMARY KEY,

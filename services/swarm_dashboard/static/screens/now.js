@@ -2,8 +2,9 @@
 
 import { h } from "../dom.js";
 import { count, duration, groupWord, heldBecause, hours, percent, plural, sinceSeconds } from "../format.js";
-import { at, badge, cell, command, elapsed, empty, icon, table, taskLink } from "../pieces.js";
+import { badge, cell, command, elapsed, empty, icon, table, taskLink } from "../pieces.js";
 import * as verbs from "../verbs.js";
+import { warnings } from "../warnings.js";
 
 export const name = "now";
 export const title = () => "Now";
@@ -28,35 +29,6 @@ function nothingYet(status) {
     h("p", null, command(`amplifier-swarm import-tasks tasks.yaml --db ${status.database ?? "tasks.db"}`)),
     h("p", null, command(`amplifier-swarm start --db ${status.database ?? "tasks.db"}`)),
     h("p", { class: "quiet" }, "This page shows them the moment they are there."));
-}
-
-const FLAGS = {
-  paused: ["Paused", "No task is started; running ones go on."],
-  drained: ["Shut down gracefully", "Running tasks finish, no new one is started."],
-  emergency_stop: ["Emergency stop", "Every session was ended; nothing starts."],
-  disk_low: ["The disk is nearly full", "No task is started. Free some space: it then goes on by itself."],
-};
-
-function warnings(status) {
-  const shown = status.flags.map((flag) => {
-    const [words, meaning] = FLAGS[flag.name] ?? [flag.name, ""];
-    return h("div", { class: "warning", "data-kind": flag.name, key: `flag-${flag.name}` },
-      h("strong", null, words), ` by ${flag.actor}, `, elapsed(flag.set_at), " ago. ", meaning,
-      flag.reason && ` ${flag.reason}. `, " ",
-      flag.name !== "disk_low" && h("button", { type: "button", class: "small primary", onclick: verbs.resume }, "Resume"));
-  });
-  for (const hold of status.holds) {
-    shown.push(h("div", { class: "warning", key: `hold-${hold.agent_cli}` },
-      h("strong", null, `${hold.agent_cli} is on hold`), ` (${hold.kind}): ${hold.reason}. `,
-      hold.until ? ["It is tried again at ", at(hold.until), ". "] : "It waits for you. ",
-      h("button", { type: "button", class: "small primary", onclick: verbs.resume }, "Try again now")));
-  }
-  const open = status.tasks.not_started.count + status.tasks.in_progress.count;
-  if (open && !status.workers.some((w) => w.alive)) {
-    shown.push(h("div", { class: "warning", key: "no-workers" }, h("strong", null, "No worker runs. "),
-      `${plural(open, "task")} wait${open === 1 ? "s" : ""}. Start with `, command("amplifier-swarm start")));
-  }
-  return shown;
 }
 
 function overview(status) {
