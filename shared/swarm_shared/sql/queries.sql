@@ -116,21 +116,29 @@ UPDATE attempts
 SET ended_at = :wall, outcome = :outcome, failure_class = :failure_class, error = :error, exit_code = :exit_code,
     builder_session_id = :builder_session_id, validator_session_id = :validator_session_id,
     builder_result = :builder_result, check_results = :check_results, validator_result = :validator_result,
-    must_fix = :must_fix, base_sha = :base_sha, head_sha = :head_sha, tokens = :tokens, cost_usd = :cost_usd
+    must_fix = :must_fix, base_sha = :base_sha, head_sha = :head_sha, tokens = :tokens, cost_usd = :cost_usd,
+    cause = :cause, fingerprint = :fingerprint
 WHERE id = :attempt AND ended_at IS NULL;
 
 -- name: close_attempt_briefly
 -- As close_attempt, by somebody else than its worker: what the attempt had stored stays.
-UPDATE attempts SET ended_at = :wall, outcome = :outcome, failure_class = :failure_class, error = :error
+UPDATE attempts SET ended_at = :wall, outcome = :outcome, failure_class = :failure_class, error = :error,
+    cause = :cause, fingerprint = :fingerprint
 WHERE id = :attempt AND ended_at IS NULL;
 
 -- name: move_task
 -- Fenced by the attempt whose tree was proven gone: nobody else may give the task on.
 UPDATE tasks
 SET status = :status, stage = NULL, open_attempt = NULL, worker_id = NULL, failures = :failures, crashes = :crashes,
-    last_error = :error, hold_reason = :hold_reason, due_at = :due_at, due_mono = :due_mono, note = :note,
-    completed_at = :completed_at, updated_at = :wall
+    last_error = :error, hold_reason = :hold_reason, fingerprint = :fingerprint, due_at = :due_at,
+    due_mono = :due_mono, note = :note, completed_at = :completed_at, updated_at = :wall
 WHERE seq = :task AND open_attempt = :attempt AND lease_token = :token;
+
+-- name: note_problem
+-- Before the task is moved, which counts it here.
+INSERT INTO problems (fingerprint, cause, sample, attempts, newest_at)
+VALUES (:fingerprint, :cause, :sample, 1, :wall)
+ON CONFLICT DO UPDATE SET attempts = attempts + 1, newest_at = excluded.newest_at;
 
 -- name: free_dependents
 -- A completed task counts its dependents down; those at zero become ready in the same transaction.
@@ -436,13 +444,13 @@ WHERE d.task BETWEEN :first AND :last ORDER BY d.task, d.needs;
 -- A person's retry or release: fresh budgets, history kept, and a token that no old attempt knows.
 UPDATE tasks
 SET status = iif(blockers > 0, 'blocked', 'not_started'), stage = NULL, failures = 0, crashes = 0, hold_reason = NULL,
-    landing_failures = 0, landing_commit = NULL, approved_at = NULL, due_at = NULL, due_mono = NULL, completed_at = NULL, lease_token = lease_token + 1,
+    fingerprint = NULL, landing_failures = 0, landing_commit = NULL, approved_at = NULL, due_at = NULL, due_mono = NULL, completed_at = NULL, lease_token = lease_token + 1,
     note = coalesce(:note, note), updated_at = :wall
 WHERE seq = :task;
 
 -- name: release_task
 UPDATE tasks
-SET status = iif(blockers > 0, 'blocked', 'not_started'), hold_reason = NULL, updated_at = :wall
+SET status = iif(blockers > 0, 'blocked', 'not_started'), hold_reason = NULL, fingerprint = NULL, updated_at = :wall
 WHERE seq = :task AND status = 'held';
 
 -- name: hold_task
@@ -450,15 +458,17 @@ UPDATE tasks SET status = 'held', hold_reason = :reason, due_at = NULL, due_mono
 WHERE seq = :task;
 
 -- name: cancel_task
-UPDATE tasks SET status = 'cancelled', stage = NULL, hold_reason = NULL, due_at = NULL, due_mono = NULL,
+UPDATE tasks SET status = 'cancelled', stage = NULL, hold_reason = NULL, fingerprint = NULL, due_at = NULL, due_mono = NULL,
        lease_token = lease_token + 1, updated_at = :wall
 WHERE seq = :task;
 
 -- name: approve_task
-UPDATE tasks SET status = 'completed', hold_reason = NULL, completed_at = :wall, updated_at = :wall WHERE seq = :task;
+UPDATE tasks SET status = 'completed', hold_reason = NULL, fingerprint = NULL, completed_at = :wall, updated_at = :wall
+WHERE seq = :task;
 
 -- name: approve_to_land
-UPDATE tasks SET status = 'approved', hold_reason = NULL, approved_at = :wall, landing_commit = NULL, updated_at = :wall
+UPDATE tasks SET status = 'approved', hold_reason = NULL, fingerprint = NULL, approved_at = :wall, landing_commit = NULL,
+       updated_at = :wall
 WHERE seq = :task;
 
 -- name: prioritize_task
@@ -723,6 +733,23 @@ FROM sessions WHERE attempt = :attempt ORDER BY id DESC LIMIT :limit;
 
 -- name: session_bounds
 SELECT ended_at, lost_from, lost_to FROM sessions WHERE id = :session AND attempt = :attempt;
+
+-- name: problem_groups
+SELECT fingerprint, cause, sample, failed + held AS tasks, failed, held, attempts, newest_at
+FROM problems INDEXED BY problems_by_size WHERE failed + held > 0 ORDER BY failed + held DESC, newest_at DESC LIMIT :limit;
+
+-- name: problem_totals
+SELECT count(*), coalesce(sum(failed + held), 0) FROM problems INDEXED BY problems_by_size WHERE failed + held > 0;
+
+-- name: tasks_with_problem
+SELECT id FROM tasks INDEXED BY tasks_by_fingerprint WHERE fingerprint = :fingerprint ORDER BY seq LIMIT :limit;
+
+-- name: blocked_by_problem
+-- Bounded: a problem can stop any number of tasks.
+SELECT count(DISTINCT d.task)
+FROM (SELECT seq FROM tasks INDEXED BY tasks_by_fingerprint WHERE fingerprint = :fingerprint ORDER BY seq LIMIT 100) AS t
+JOIN dependencies AS d INDEXED BY dependencies_by_need ON d.needs = t.seq
+JOIN tasks AS w ON w.seq = d.task WHERE w.status = 'blocked';
 
 -- name: phases
 SELECT DISTINCT phase FROM counters WHERE tasks > 0 AND phase <> '' ORDER BY phase LIMIT :limit;

@@ -36,6 +36,7 @@ CREATE TABLE tasks (
     worker_id       TEXT,
     last_error      TEXT,
     hold_reason     TEXT,
+    fingerprint     TEXT,                               -- of the problem that it failed or is held with
     note            TEXT,                               -- a person's words for the next attempt
     safe_id         TEXT,                               -- its name for branch and folder, given once
     approved_at     INTEGER,                            -- its turn in the landing queue
@@ -48,6 +49,7 @@ CREATE TABLE tasks (
     completed_at    INTEGER,
     CHECK ((status = 'scheduled') = (due_mono IS NOT NULL)),
     CHECK ((status = 'held') = (hold_reason IS NOT NULL)),
+    CHECK (fingerprint IS NULL OR status IN ('failed', 'held')),
     CHECK (status NOT IN ('claimed', 'in_progress') OR open_attempt IS NOT NULL)
 ) STRICT;
 
@@ -62,6 +64,7 @@ CREATE UNIQUE INDEX tasks_landing ON tasks (status) WHERE status = 'landing';  -
 CREATE INDEX tasks_to_land ON tasks (approved_at, seq) WHERE status = 'approved';
 CREATE UNIQUE INDEX tasks_by_safe_id ON tasks (safe_id COLLATE NOCASE) WHERE safe_id IS NOT NULL;
 CREATE INDEX tasks_by_phase ON tasks (phase, seq);  -- without the status: a task's moves leave it alone
+CREATE INDEX tasks_by_fingerprint ON tasks (fingerprint, seq) WHERE fingerprint IS NOT NULL;
 
 -- The task as its file states it: everything that is not a default, as JSON.
 CREATE TABLE definitions (
@@ -102,6 +105,31 @@ WHEN old.status <> new.status OR old.phase <> new.phase OR old.estimated_hours I
     INSERT INTO counters (phase, status, tasks, hours)
     VALUES (new.phase, new.status, 1, coalesce(new.estimated_hours, 0))
     ON CONFLICT DO UPDATE SET tasks = tasks + 1, hours = hours + excluded.hours;
+END;
+
+-- One row per problem that attempts failed with, and how many tasks it has stopped; counted as the statuses are.
+CREATE TABLE problems (
+    fingerprint TEXT PRIMARY KEY,
+    cause       TEXT NOT NULL CHECK (cause IN (
+                    'builder', 'check', 'validator', 'time', 'landing', 'crash', 'unreadable')),
+    sample      TEXT NOT NULL,
+    attempts    INTEGER NOT NULL DEFAULT 0,
+    newest_at   INTEGER NOT NULL,
+    failed      INTEGER NOT NULL DEFAULT 0,
+    held        INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+CREATE INDEX problems_by_size ON problems (failed + held, newest_at) WHERE failed + held > 0;
+
+CREATE TRIGGER tasks_stopped AFTER UPDATE OF status, fingerprint ON tasks
+WHEN coalesce(old.fingerprint, new.fingerprint) IS NOT NULL BEGIN
+    UPDATE problems SET failed = failed - (old.status = 'failed'), held = held - (old.status = 'held')
+    WHERE fingerprint = old.fingerprint;
+    UPDATE problems SET failed = failed + (new.status = 'failed'), held = held + (new.status = 'held')
+    WHERE fingerprint = new.fingerprint;
+END;
+CREATE TRIGGER tasks_stopped_deleted AFTER DELETE ON tasks WHEN old.fingerprint IS NOT NULL BEGIN
+    UPDATE problems SET failed = failed - (old.status = 'failed'), held = held - (old.status = 'held')
+    WHERE fingerprint = old.fingerprint;
 END;
 
 -- One row per start of a worker process; the name alone is no fence, supervisord restarts the same name.
@@ -174,6 +202,8 @@ CREATE TABLE attempts (
     check_results        TEXT,               -- JSON
     validator_result     TEXT,               -- JSON
     must_fix             TEXT,               -- JSON list of text, for the next prompt
+    cause                TEXT,               -- what of it failed
+    fingerprint          TEXT,               -- of the problem: the same without numbers, times, ids and folders
     base_sha             TEXT,
     head_sha             TEXT,
     tokens               INTEGER,            -- null is unknown, not zero

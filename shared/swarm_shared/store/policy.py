@@ -43,6 +43,7 @@ class AttemptResult:
     tokens: int | None = None
     cost_usd: float | None = None
     trouble: Trouble | None = None
+    out_of_time: bool = False  # past its limit, or without any sign of progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,8 +13,10 @@ from swarm_shared.sql import SQL
 from swarm_shared.store.base import Family, to_json
 from swarm_shared.store.overlaps import Overlaps
 from swarm_shared.store.policy import AttemptResult, Budgets, Move, next_hold, next_landing_move, next_move
+from swarm_shared.store.problems import Problem, problem_of
 
 LANDING = "landing"  # the kind of an attempt that lands what another one has built
+_STOPPED = (Status.FAILED, Status.HELD)
 _CUT_SHORT = (
     FailureClass.CRASH,
     FailureClass.PROVIDER,
@@ -70,7 +72,8 @@ class Settlement(Family):
         else:
             move = next_move(result, failures=failures, crashes=crashes, budgets=budgets, rng=self._rng)
         wall = self._clock.wall_ms()
-        self._close(attempt, result, wall, keep_results)
+        problem = problem_of(result, landing=kind == LANDING)
+        self._close(attempt, result, problem, wall, keep_results)
         status = move.status
         if status is Status.NOT_STARTED and blockers > 0:
             status = Status.BLOCKED
@@ -86,6 +89,7 @@ class Settlement(Family):
                 "crashes": move.crashes,
                 "error": result.error,
                 "hold_reason": move.hold_reason,
+                "fingerprint": problem.fingerprint if problem is not None and status in _STOPPED else None,
                 "due_at": None if due_ms is None else wall + due_ms,
                 "due_mono": None if due_ms is None else self._clock.mono_ms() + due_ms,
                 # A person's words are used up by an attempt that was judged, not by one that was cut short.
@@ -138,14 +142,20 @@ class Settlement(Family):
             },
         )
 
-    def _close(self, attempt: str, result: AttemptResult, wall: int, keep_results: bool) -> None:
+    def _close(
+        self, attempt: str, result: AttemptResult, problem: Problem | None, wall: int, keep_results: bool
+    ) -> None:
         values: dict[str, object] = {
             "attempt": attempt,
             "wall": wall,
             "outcome": result.outcome,
             "failure_class": result.failure_class,
             "error": result.error,
+            "cause": None if problem is None else problem.cause,
+            "fingerprint": None if problem is None else problem.fingerprint,
         }
+        if problem is not None:
+            self._db.change(SQL["note_problem"], {**values, "sample": problem.sample})
         if keep_results:
             self._db.change(SQL["close_attempt_briefly"], values)
             return
