@@ -8,7 +8,19 @@ from collections.abc import Mapping
 from flask import Flask
 from werkzeug.routing import BaseConverter
 
-from swarm_dashboard import answers, api, guard, log_routes, metrics, needs, pages, socket_route, timeline, verbs
+from swarm_dashboard import (
+    answers,
+    api,
+    failures,
+    guard,
+    log_routes,
+    metrics,
+    needs,
+    pages,
+    socket_route,
+    timeline,
+    verbs,
+)
 from swarm_dashboard.access import Access
 from swarm_dashboard.config import DashboardConfig
 from swarm_dashboard.context import Context
@@ -66,6 +78,7 @@ def create_app(
     app.register_blueprint(timeline.routes(context))
     app.register_blueprint(api.routes(context))
     app.register_blueprint(needs.routes(context))
+    app.register_blueprint(failures.routes(context))
     app.register_blueprint(log_routes.routes(context))
     app.register_blueprint(verbs.routes(context))
     app.register_blueprint(metrics.routes(context))

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from flask import Blueprint, Response, request
-from werkzeug.exceptions import BadRequest
+from flask import Blueprint, Response
 
 from swarm_dashboard import params
 from swarm_dashboard.context import Context
@@ -52,17 +51,17 @@ def routes(context: Context) -> Blueprint:
         return context.answer({"control_id": row}, 202)
 
     def task_route(verb: Verb) -> Callable[[str], Response]:
-        return lambda task_id: accepted(write(verb, task_id, _body(), key=_key()))
+        return lambda task_id: accepted(write(verb, task_id, params.body(), key=params.key()))
 
     def swarm_route(verb: Verb) -> Callable[[], Response]:
-        return lambda: accepted(write(verb, "", _body(), key=_key()))
+        return lambda: accepted(write(verb, "", params.body(), key=params.key()))
 
     def worker_route(verb: Verb) -> Callable[[str], Response]:
         def ask(worker_id: str) -> Response:
             params.storable(worker_id, "the worker's name")
             if worker_id not in {w["worker_id"] for w in context.reader().database.workers.shown()}:
                 raise NotFound(f"no worker {worker_id!r}")
-            return accepted(write(verb, worker_id, _body(), key=_key()))
+            return accepted(write(verb, worker_id, params.body(), key=params.key()))
 
         return ask
 
@@ -76,13 +75,13 @@ def routes(context: Context) -> Blueprint:
 
     @verbs.post("/tasks/bulk")
     def bulk() -> Response:
-        body = _body()
+        body = params.body()
         word, ids = params.choice(body, "verb", "", tuple(TASK_ROUTES)), body.get("ids")
         if not word or not isinstance(ids, list) or not all(isinstance(i, str) for i in ids) or not ids:
             raise InputError("bulk wants a verb and a list of ids")
         if len(ids) > MAX_BULK:
             raise InputError(f"at most {MAX_BULK} tasks at once")
-        key = _key()
+        key = params.key()
         rows: list[int] = []
         unknown: list[str] = []
         for place, task_id in enumerate(dict.fromkeys(ids)):
@@ -95,26 +94,10 @@ def routes(context: Context) -> Blueprint:
 
     @verbs.post("/ticket")
     def ticket() -> Response:
-        _body()
+        params.body()
         return context.answer({"ticket": context.access.new_ticket()})
 
     return verbs
-
-
-def _body() -> dict[str, Any]:
-    try:
-        body = request.get_json()
-    except (BadRequest, RecursionError, ValueError) as error:
-        raise InputError("the body is not valid JSON") from error
-    if not isinstance(body, dict):
-        raise InputError("the body must be a JSON object")
-    return body
-
-
-def _key() -> str:
-    """The client's own name for this request: sent again, it changes nothing a second time."""
-    given = {"idempotency_key": request.headers.get("Idempotency-Key") or _body().get("idempotency_key")}
-    return params.text(given, "idempotency_key", limit=params.MAX_KEY_CHARS)
 
 
 def _attempt(body: Mapping[str, Any]) -> str | None:

@@ -503,6 +503,9 @@ FROM control INDEXED BY control_pending WHERE status = 'pending' ORDER BY id LIM
 SELECT id, verb, actor, argument FROM control INDEXED BY control_pending
 WHERE status = 'pending' AND attempt_id = :attempt ORDER BY id;
 
+-- name: control_outcomes
+SELECT status, count(*) FROM control WHERE id BETWEEN :first AND :last GROUP BY status;
+
 -- name: finish_control
 -- Once only: the first who handles a row answers it.
 UPDATE control SET status = :status, handled_by = :handled_by, handled_at = :wall, result = :result
