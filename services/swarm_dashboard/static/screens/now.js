@@ -3,6 +3,9 @@
 import { h } from "../dom.js";
 import { count, duration, groupWord, heldBecause, hours, percent, plural, sinceSeconds } from "../format.js";
 import { badge, cell, command, elapsed, empty, icon, table, taskLink } from "../pieces.js";
+import { outcomes } from "../pictures/bars.js";
+import { lanes } from "../pictures/lanes.js";
+import { progress } from "../pictures/progress.js";
 import * as verbs from "../verbs.js";
 import { warnings } from "../warnings.js";
 
@@ -13,14 +16,16 @@ export const load = async () => ({});
 const GROUPS = ["not_started", "in_progress", "completed", "failed", "held", "cancelled"];
 const SILENT_S = 60;
 
-export function view({ status }) {
+export function view({ status, place, go }) {
   if (!status) return h("div", { class: "screen" }, empty("Loading…"));
   const total = status.tasks.total.count;
   return h("div", { class: "screen now" },
     h("h1", { class: "unseen" }, "Now"),
     warnings(status),
-    total ? [overview(status), running(status), lists(status)] : nothingYet(status));
+    total ? [overview(status), lanes({ status, place, go }), running(status), lists(status), pictures({ status, place, go })] : nothingYet(status));
 }
+
+const pictures = (context) => h("div", { class: "columns two", key: "pictures" }, outcomes(context), progress(context));
 
 function nothingYet(status) {
   return h("section", { class: "card first" },

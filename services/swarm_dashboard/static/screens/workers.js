@@ -3,6 +3,7 @@
 import { h } from "../dom.js";
 import { plural } from "../format.js";
 import { at, cell, command, elapsed, empty, icon, table, taskLink } from "../pieces.js";
+import { lanes } from "../pictures/lanes.js";
 import * as verbs from "../verbs.js";
 
 export const name = "workers";
@@ -14,7 +15,7 @@ const MOST_WORKERS = 64;
 const GROUP = { busy: "in_progress", idle: "not_started", starting: "not_started", waiting: "scheduled", draining: "scheduled",
   retiring: "scheduled", stopped: "cancelled", crashed: "failed" };
 
-export function view({ status }) {
+export function view({ status, place, go }) {
   if (!status) return h("div", { class: "screen" }, empty("Loading…"));
   const alive = status.workers.filter((worker) => worker.alive);
   return h("div", { class: "screen" },
@@ -30,6 +31,7 @@ export function view({ status }) {
       ? h("section", { class: "card flush" }, table("workers",
           ["Worker", "State", "Task", "Heartbeat", "Up since", "PID", "Done", "Failed", "Restarts", ""], status.workers.map(row)))
       : empty("No worker has started yet. Start some with ", command("amplifier-swarm start -n 3")),
+    status.workers.length > 0 && lanes({ status, place, go }),
     services(status));
 }
 
