@@ -12,7 +12,9 @@ from swarm_dashboard import (
     answers,
     api,
     failures,
+    graph_route,
     guard,
+    landing,
     log_routes,
     metrics,
     needs,
@@ -76,9 +78,11 @@ def create_app(
     guard.install(app, config, access)
     app.register_blueprint(pages.routes())
     app.register_blueprint(timeline.routes(context))
+    app.register_blueprint(graph_route.routes(context))
     app.register_blueprint(api.routes(context))
     app.register_blueprint(needs.routes(context))
     app.register_blueprint(failures.routes(context))
+    app.register_blueprint(landing.routes(context))
     app.register_blueprint(log_routes.routes(context))
     app.register_blueprint(verbs.routes(context))
     app.register_blueprint(metrics.routes(context))

@@ -780,6 +780,46 @@ SELECT a.rowid AS number_of_all, s.role, s.started_at, s.ended_at
 FROM attempts AS a JOIN sessions AS s INDEXED BY sessions_by_attempt ON s.attempt = a.id
 WHERE a.rowid IN (SELECT value FROM json_each(:attempts)) ORDER BY s.id;
 
+-- name: neighbours
+-- Links that touch any of some tasks, from either side; the limit holds for a task that a hundred thousand wait for.
+SELECT task, needs FROM (
+    SELECT task, needs FROM dependencies WHERE task IN (SELECT value FROM json_each(:seqs)) LIMIT :limit)
+UNION
+SELECT task, needs FROM (
+    SELECT task, needs FROM dependencies INDEXED BY dependencies_by_need
+    WHERE needs IN (SELECT value FROM json_each(:seqs)) LIMIT :limit);
+
+-- name: links_within
+SELECT d.task, d.needs FROM json_each(:seqs) AS own JOIN dependencies AS d ON d.task = own.value
+WHERE d.needs IN (SELECT value FROM json_each(:seqs)) LIMIT :limit;
+
+-- name: graph_tasks
+-- What the graph shows of a task, and whether links lead out of what it shows; each look stops at the first such link.
+SELECT t.seq, t.id, substr(t.name, 1, 120) AS name, t.phase, t.status, t.stage, t.estimated_hours, t.claimed_at,
+       EXISTS (SELECT 1 FROM dependencies AS d WHERE d.task = t.seq
+               AND d.needs NOT IN (SELECT value FROM json_each(:seqs))) AS needs_more,
+       EXISTS (SELECT 1 FROM dependencies AS d INDEXED BY dependencies_by_need WHERE d.needs = t.seq
+               AND d.task NOT IN (SELECT value FROM json_each(:seqs))) AS frees_more
+FROM tasks AS t WHERE t.seq IN (SELECT value FROM json_each(:seqs)) ORDER BY t.seq;
+
+-- name: phase_links
+-- Which phases a phase needs, seen from its first tasks.
+SELECT n.phase, count(*) FROM (
+    SELECT seq FROM tasks INDEXED BY tasks_by_phase WHERE phase = :phase ORDER BY seq LIMIT :limit) AS own
+JOIN dependencies AS d ON d.task = own.seq JOIN tasks AS n ON n.seq = d.needs
+WHERE n.phase <> :phase GROUP BY n.phase;
+
+-- name: tasks_at_work
+-- Where a graph that is too large to be shown whole begins: what runs, then what has stopped.
+SELECT seq FROM (SELECT seq FROM tasks INDEXED BY tasks_with_open_attempt WHERE open_attempt IS NOT NULL LIMIT :limit)
+UNION ALL
+SELECT seq FROM (SELECT seq FROM tasks INDEXED BY tasks_by_status WHERE status = 'failed' ORDER BY seq DESC LIMIT :limit)
+UNION ALL
+SELECT seq FROM (SELECT seq FROM tasks INDEXED BY tasks_by_status WHERE status = 'held' ORDER BY seq DESC LIMIT :limit)
+UNION ALL
+SELECT seq FROM (SELECT seq FROM tasks INDEXED BY tasks_by_status WHERE status = 'not_started' ORDER BY seq LIMIT :limit)
+LIMIT :limit;
+
 -- ───── reaper ─────
 
 -- name: signs_of_life
@@ -940,3 +980,22 @@ SELECT agent_cli, attempts, tokens, cost_usd FROM spend ORDER BY agent_cli;
 -- Since when the task whose turn it is has waited to land, and how many wait.
 SELECT (SELECT min(approved_at) FROM tasks INDEXED BY tasks_to_land WHERE status = 'approved'),
        (SELECT coalesce(sum(tasks), 0) FROM counters WHERE status = 'approved');
+
+-- ───── the landing queue, as people look at it ─────
+
+-- name: waiting_to_land
+-- In the order of their turns.
+SELECT id, substr(name, 1, 300) AS name, approved_at, landing_failures
+FROM tasks INDEXED BY tasks_to_land WHERE status = 'approved' ORDER BY approved_at, seq LIMIT :limit;
+
+-- name: being_landed
+SELECT t.id, substr(t.name, 1, 300) AS name, t.worker_id, a.claimed_at, t.approved_at, t.landing_failures,
+       t.landing_commit IS NOT NULL AS is_past_return
+FROM tasks AS t INDEXED BY tasks_landing JOIN attempts AS a ON a.id = t.open_attempt WHERE t.status = 'landing';
+
+-- name: recent_landings
+-- What has landed or was refused, newest first, among a bounded stretch of the log.
+SELECT e.id, e.at, e.type, e.task_id, substr(e.message, 1, 400) AS message, e.data, substr(t.name, 1, 300) AS name
+FROM events AS e LEFT JOIN tasks AS t ON t.seq = e.task
+WHERE e.id > (SELECT coalesce(max(id), 0) - :stretch FROM events) AND e.type IN ('landed', 'landing_failed')
+ORDER BY e.id DESC LIMIT :limit;
