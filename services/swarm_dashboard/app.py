@@ -14,6 +14,7 @@ from swarm_dashboard import (
     failures,
     graph_route,
     guard,
+    health,
     landing,
     log_routes,
     metrics,
@@ -83,6 +84,7 @@ def create_app(
     app.register_blueprint(needs.routes(context))
     app.register_blueprint(failures.routes(context))
     app.register_blueprint(landing.routes(context))
+    app.register_blueprint(health.routes(context))
     app.register_blueprint(log_routes.routes(context))
     app.register_blueprint(verbs.routes(context))
     app.register_blueprint(metrics.routes(context))

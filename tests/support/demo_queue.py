@@ -166,7 +166,7 @@ def fill(path: Path, *, seed: int = 7) -> None:
         db.control.request(Verb.RESUME, actor="dashboard")
         db.control.answer(2, "done", "resumed", by="reaper")
         run_some(demo)
-        db.swarm.register_service("reaper", ProcessId.mine(), {})
+        db.swarm.register_service("reaper", ProcessId.mine(), {"supervised": True, "supervisord_answers": True})
 
 
 def specs() -> list[TaskSpec]:

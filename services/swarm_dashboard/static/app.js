@@ -19,7 +19,8 @@ import * as task from "./screens/task.js";
 import * as tasks from "./screens/tasks.js";
 import * as workers from "./screens/workers.js";
 
-// What a screen module is: `name`, `title(place)`, `load(place, signal)` and `view(context)`; where it has them, `leave()`,
+// What a screen module is: `name`, `title(place)`, `load(place, signal)` and `view(context)`; `place.again()` loads
+// anew, soon; where it has them, `leave()`,
 // `keys` ({letter: [words for the help, function]}) and `follows`, true where its data changes with what happens.
 const SCREENS = { now, tasks, needs, failures, graph, workers, landing, audit, health };
 const RELOAD_GAP_MS = 700;
@@ -44,8 +45,9 @@ let reloadTimer = null;
 function placeOf(address) {
   const query = address.searchParams;
   const path = address.pathname;
-  if (path.startsWith("/tasks/") && path.length > 7) return { screen: task, id: decode(path.slice(7)), query };
-  return { screen: SCREENS[nav.nameOf(path.replace(/(.)\/+$/, "$1"))] ?? now, query };
+  const again = () => !paused && reloadSoon();
+  if (path.startsWith("/tasks/") && path.length > 7) return { screen: task, id: decode(path.slice(7)), query, again };
+  return { screen: SCREENS[nav.nameOf(path.replace(/(.)\/+$/, "$1"))] ?? now, query, again };
 }
 
 function decode(text) {

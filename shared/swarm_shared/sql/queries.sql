@@ -999,3 +999,6 @@ SELECT e.id, e.at, e.type, e.task_id, substr(e.message, 1, 400) AS message, e.da
 FROM events AS e LEFT JOIN tasks AS t ON t.seq = e.task
 WHERE e.id > (SELECT coalesce(max(id), 0) - :stretch FROM events) AND e.type IN ('landed', 'landing_failed')
 ORDER BY e.id DESC LIMIT :limit;
+
+-- name: journal_mode
+PRAGMA journal_mode;
