@@ -77,7 +77,7 @@ def create_app(
     app.extensions[EXTENSION] = context
     answers.install(app)
     guard.install(app, config, access)
-    app.register_blueprint(pages.routes())
+    app.register_blueprint(pages.routes(context))
     app.register_blueprint(timeline.routes(context))
     app.register_blueprint(graph_route.routes(context))
     app.register_blueprint(api.routes(context))
