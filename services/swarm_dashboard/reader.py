@@ -13,6 +13,7 @@ from swarm_shared.clock import Clock
 from swarm_shared.database import TaskDatabase
 from swarm_shared.errors import DatabaseError
 from swarm_shared.store.browse import Browse
+from swarm_shared.store.graph import Graph
 from swarm_shared.store.pulse import Pulse
 from swarm_shared.store.session_log import SessionLog
 from swarm_shared.store.timeline import Timeline
@@ -27,6 +28,7 @@ class Reading:
     pulse: Pulse
     log: SessionLog
     timeline: Timeline
+    graph: Graph
     file: tuple[int, int]  # device and inode that were opened
 
 
@@ -54,7 +56,10 @@ class Reader:
         log = SessionLog(database.connection, self.clock)
         pulse = Pulse(database.connection, self.clock)
         timeline = Timeline(database.connection, self.clock)
-        fresh = Reading(database=database, browse=browse, pulse=pulse, log=log, timeline=timeline, file=file)
+        graph = Graph(database.connection, self.clock)
+        fresh = Reading(
+            database=database, browse=browse, pulse=pulse, log=log, timeline=timeline, graph=graph, file=file
+        )
         self._threads.reading = fresh
         return fresh
 
