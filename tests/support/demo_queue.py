@@ -17,6 +17,7 @@ from swarm_shared.models import FailureClass, Outcome, Role, Stage, TaskSpec, Ve
 from swarm_shared.processes import ProcessId
 from swarm_shared.store.policy import AttemptResult, Budgets
 from swarm_shared.store.queue import Claim, Claimant, ClosedSession
+from swarm_shared.store.workers import Uses
 
 WORKERS = 4
 PHASES = {
@@ -267,7 +268,9 @@ def run_some(demo: Demo) -> None:
     for claim in started[1:]:
         demo.db.queue.note_progress(claim)
     for claimant in demo.claimants:
-        demo.db.workers.heartbeat(claimant.run, began_mono_ms=demo.clock.mono_ms(), lease_s=120)
+        busy = demo.rng.random()
+        uses = Uses(rss_bytes=round(180e6 + 400e6 * busy), cpu_share=round(busy, 2), processes=3 + round(4 * busy))
+        demo.db.workers.heartbeat(claimant.run, began_mono_ms=demo.clock.mono_ms(), lease_s=120, uses=uses)
 
 
 if __name__ == "__main__":

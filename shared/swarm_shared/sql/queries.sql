@@ -256,7 +256,9 @@ WHERE worker_id = :worker_id AND status NOT IN ('stopped', 'crashed');
 
 -- name: heartbeat
 -- Counted from when the renewal began, so that a slow commit cannot stretch the lease.
-UPDATE workers SET heartbeat_at = :wall, lease_until_mono = :lease_until_mono
+UPDATE workers SET heartbeat_at = :wall, lease_until_mono = :lease_until_mono,
+       tree_rss_bytes = coalesce(:rss_bytes, tree_rss_bytes), tree_cpu_share = coalesce(:cpu_share, tree_cpu_share),
+       tree_processes = coalesce(:processes, tree_processes)
 WHERE run = :run AND status NOT IN ('stopped', 'crashed');
 
 -- name: set_worker_status
@@ -296,6 +298,7 @@ FROM workers INDEXED BY workers_by_name WHERE worker_id = :worker_id AND run < :
 -- The newest start of each worker.
 SELECT w.run, w.worker_id, w.pid, w.keeper_pid, w.hostname, w.status, w.started_at, w.stopped_at,
        w.heartbeat_at AS last_heartbeat, t.id AS current_task_id, t.stage AS stage, w.remark, w.wanted, w.attempt,
+       w.tree_rss_bytes, w.tree_cpu_share, w.tree_processes,
        (SELECT sum(o.tasks_completed) FROM workers AS o WHERE o.worker_id = w.worker_id) AS tasks_completed,
        (SELECT sum(o.tasks_failed) FROM workers AS o WHERE o.worker_id = w.worker_id) AS tasks_failed,
        (SELECT count(*) - 1 FROM workers AS o WHERE o.worker_id = w.worker_id) AS restarts
@@ -480,6 +483,18 @@ SELECT id FROM tasks
 WHERE seq > :after AND (:phase IS NULL OR phase = :phase)
   AND (:statuses IS NULL OR status IN (SELECT value FROM json_each(:statuses)))
 ORDER BY seq LIMIT :limit;
+
+-- ───── bulk actions ─────
+
+-- name: bulk_step
+SELECT cursor, done, refused, refusals FROM bulk_steps WHERE control = :control;
+
+-- name: put_bulk_step
+-- In the transaction of the tasks that it tells of: whoever goes on repeats nothing and leaves nothing out.
+INSERT INTO bulk_steps (control, cursor, done, refused, refusals)
+VALUES (:control, :cursor, :done, :refused, :refusals)
+ON CONFLICT DO UPDATE SET cursor = excluded.cursor, done = excluded.done, refused = excluded.refused,
+    refusals = excluded.refusals;
 
 -- ───── control rows ─────
 
@@ -668,19 +683,23 @@ DELETE FROM holds WHERE kind = 'startup';
 
 -- name: browse_all
 -- The browse_… statements find tasks in import order and give what a search looks at; browse_seqs gives what is shown.
-SELECT seq, id, name, status, phase FROM tasks WHERE seq > :after ORDER BY seq LIMIT :limit;
+SELECT seq, id, name, status, phase, type, priority, worker_id, substr(last_error, 1, 4000), updated_at
+FROM tasks WHERE seq > :after ORDER BY seq LIMIT :limit;
 
 -- name: browse_status
-SELECT seq, id, name, status, phase FROM tasks INDEXED BY tasks_by_status
+SELECT seq, id, name, status, phase, type, priority, worker_id, substr(last_error, 1, 4000), updated_at
+FROM tasks INDEXED BY tasks_by_status
 WHERE status = :status AND seq > :after ORDER BY seq LIMIT :limit;
 
 -- name: browse_phase
-SELECT seq, id, name, status, phase FROM tasks INDEXED BY tasks_by_phase
+SELECT seq, id, name, status, phase, type, priority, worker_id, substr(last_error, 1, 4000), updated_at
+FROM tasks INDEXED BY tasks_by_phase
 WHERE phase = :phase AND seq > :after ORDER BY seq LIMIT :limit;
 
 -- name: browse_ids
 -- Ids that begin with a text, by the index of the ids.
-SELECT seq, id, name, status, phase FROM tasks WHERE id >= :first AND id < :beyond ORDER BY id LIMIT :limit;
+SELECT seq, id, name, status, phase, type, priority, worker_id, substr(last_error, 1, 4000), updated_at
+FROM tasks WHERE id >= :first AND id < :beyond ORDER BY id LIMIT :limit;
 
 -- name: newest_ends
 -- How the latest attempts and people left tasks, newest first, among a bounded stretch of the log.

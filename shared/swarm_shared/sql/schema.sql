@@ -155,6 +155,9 @@ CREATE TABLE workers (
     tasks_completed  INTEGER NOT NULL DEFAULT 0,
     tasks_failed     INTEGER NOT NULL DEFAULT 0,
     tree_gone_at     INTEGER,            -- the keeper's own proof that nothing of its tree is left
+    tree_rss_bytes   INTEGER,            -- memory of the worker and all below it, told with its heartbeat
+    tree_cpu_share   REAL,               -- processors that they kept busy since the heartbeat before
+    tree_processes   INTEGER,
     remark           TEXT                -- why it waits, stopped or crashed
 ) STRICT;
 CREATE INDEX workers_alive ON workers (worker_id) WHERE status NOT IN ('stopped', 'crashed');
@@ -283,7 +286,7 @@ CREATE TABLE control (
     actor           TEXT NOT NULL,
     verb            TEXT NOT NULL CHECK (verb IN (
                         'kill', 'retry', 'cancel', 'hold', 'release', 'approve', 'reject', 'prioritize', 'pause',
-                        'resume', 'drain', 'emergency_stop', 'scale', 'restart_worker')),
+                        'resume', 'drain', 'emergency_stop', 'scale', 'restart_worker', 'bulk')),
     target          TEXT NOT NULL DEFAULT '',     -- a task id, a worker id, or empty for the swarm
     argument        TEXT NOT NULL DEFAULT '{}',   -- JSON object
     attempt_id      TEXT,                         -- aimed at this attempt, never at a later one
@@ -296,6 +299,15 @@ CREATE TABLE control (
 ) STRICT;
 CREATE INDEX control_pending ON control (id) WHERE status = 'pending';
 CREATE INDEX control_by_target ON control (target, id);
+
+-- How far an action on many tasks has come, so that another reaper goes on where one was killed.
+CREATE TABLE bulk_steps (
+    control  INTEGER PRIMARY KEY REFERENCES control (id) ON DELETE CASCADE,
+    cursor   INTEGER NOT NULL,              -- tasks up to this one are dealt with
+    done     INTEGER NOT NULL,
+    refused  INTEGER NOT NULL,
+    refusals TEXT NOT NULL DEFAULT '[]'     -- the first few reasons, JSON list of text
+) STRICT;
 
 -- Stored states of the whole swarm: paused, drained, emergency_stop, disk_low.
 CREATE TABLE flags (
