@@ -31,7 +31,8 @@ def routes(context: Context) -> Blueprint:
         depth = params.integer(request.args, "depth", DEPTH, low=1, high=MAX_DEPTH)
         view = params.choice(request.args, "view", "", VIEWS)
         key = (task, phase, depth, view)
-        return context.answer(shared.get(key, lambda: shown(context.reader(), task, phase, depth=depth, view=view)))
+        made = shared.get(key, lambda: context.written(shown(context.reader(), task, phase, depth=depth, view=view)))
+        return Response(made, mimetype="application/json")
 
     return blueprint
 

@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from swarm_shared.models import FailureClass, Outcome
 from swarm_shared.store.timeline import Drawn, Ran, Stretch
 
 _NOBODYS_FAULT = frozenset({FailureClass.PROVIDER, FailureClass.SETUP, FailureClass.INTERRUPTED})
-WORST_FIRST = ("failed", "crashed", "stopped", "interrupted", "passed")
+# The larger, the rather a person would look at it.
+_WEIGHT = {"passed": 0, "interrupted": 1, "stopped": 2, "crashed": 3, "failed": 4}
+
+
+@cache  # a handful of pairs, asked for thousands of attempts
+def _kind(outcome: str | None, failure_class: str | None) -> str:
+    if outcome is None:
+        return "running"
+    if outcome == Outcome.PASSED:
+        return "passed"
+    if outcome != Outcome.FAILED:
+        return "stopped"
+    if failure_class in _NOBODYS_FAULT:
+        return "interrupted"
+    return "failed" if failure_class == FailureClass.QUALITY else "crashed"
 
 
 def kind_of(ran: Ran) -> str:
     """How an attempt ended, in one of the words that pictures have a pattern for."""
-    if ran.outcome is None:
-        return "running"
-    if ran.outcome is Outcome.PASSED:
-        return "passed"
-    if ran.outcome is not Outcome.FAILED:
-        return "stopped"
-    if ran.failure_class in _NOBODYS_FAULT:
-        return "interrupted"
-    return "failed" if ran.failure_class is FailureClass.QUALITY else "crashed"
+    return _kind(ran.outcome, ran.failure_class)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -32,18 +39,16 @@ class Block:
 
     start: int
     end: int | None
-    kinds: dict[str, int] = field(default_factory=dict)
+    kinds: dict[str, int]
     shown: Ran  # of several the one that a person would rather look at: the newest of the worst
 
     def take_in(self, ran: Ran) -> None:
-        """Put a further attempt of the slot into the block."""
+        """Put a further attempt of the slot into the block; they come in the order of their claims."""
         kind = kind_of(ran)
-        if WORST_FIRST.index(kind) <= WORST_FIRST.index(kind_of(self.shown)):
+        if _WEIGHT[kind] >= _WEIGHT[kind_of(self.shown)]:
             self.shown = ran
         self.kinds[kind] = self.kinds.get(kind, 0) + 1
-        self.start = min(self.start, ran.claimed_at)
-        if ran.ended_at is not None and self.end is not None:
-            self.end = max(self.end, ran.ended_at)
+        self.end = ran.ended_at
 
     @property
     def count(self) -> int:
@@ -88,7 +93,7 @@ def drawn(
         "task": None if task is None else task.id,
         "number": ran.number,
     }
-    if ran.landing:
+    if ran.kind == "landing":
         shown["landing"] = True
     if block.count > 1:
         shown |= {"count": block.count, "kinds": block.kinds}

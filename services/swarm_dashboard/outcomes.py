@@ -7,16 +7,17 @@ from typing import Any
 
 from swarm_dashboard.lanes import kind_of
 from swarm_shared.clock import iso
-from swarm_shared.models import Status
+from swarm_shared.models import Outcome, Status
 from swarm_shared.store.timeline import Drawn, Ran
 
 KINDS = ("passed", "retried", "failed", "held", "interrupted", "stopped")
+_TRIED_AGAIN = ("failed", "crashed")
 _ENDS = {Status.FAILED: "failed", Status.HELD: "held"}
 
 
 def unsettled(attempts: Sequence[Ran]) -> set[int]:
     """Tasks whose present status is needed, to tell the failures that were retried from those that were the end."""
-    return {ran.task for ran in attempts if kind_of(ran) in ("failed", "crashed")}
+    return {ran.task for ran in attempts if ran.outcome == Outcome.FAILED and kind_of(ran) in _TRIED_AGAIN}
 
 
 def bars(
@@ -30,7 +31,7 @@ def bars(
     first = since // slot_ms
     counts: list[dict[str, int]] = [{} for _ in range(until // slot_ms - first + 1)]
     for ran in attempts:
-        if ran.landing or ran.ended_at is None:
+        if ran.kind == "landing" or ran.ended_at is None:
             continue
         place = ran.ended_at // slot_ms - first
         if 0 <= place < len(counts):
@@ -41,7 +42,7 @@ def bars(
 
 def _outcome(ran: Ran, task: Drawn | None) -> str:
     kind = kind_of(ran)
-    if kind not in ("failed", "crashed"):
+    if kind not in _TRIED_AGAIN:
         return kind
     if task is not None and task.attempt_count == ran.number:
         return _ENDS.get(task.status, "retried")

@@ -1,10 +1,9 @@
-"""Answers that many open pages ask for at once, made once: a second old is as good as new for a picture."""
+"""Answers that many open pages ask for at once, made once and kept as text: for a picture a second old is as new."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable
-from typing import Any
 
 from swarm_shared.clock import Clock
 
@@ -20,9 +19,9 @@ class SharedAnswers:
         self._fresh_ms = fresh_ms
         self._guard = threading.Lock()
         self._making: dict[Hashable, threading.Lock] = {}
-        self._kept: dict[Hashable, tuple[int, Any]] = {}
+        self._kept: dict[Hashable, tuple[int, str]] = {}
 
-    def get(self, key: Hashable, make: Callable[[], Any]) -> Any:
+    def get(self, key: Hashable, make: Callable[[], str]) -> str:
         """The answer under a key, made now unless somebody did so within the last moment; an error is not kept."""
         with self._guard:
             if len(self._kept) > MAX_KEPT:

@@ -19,8 +19,8 @@ from swarm_shared.store.timeline import Recent
 MINUTE_MS = 60_000
 # Range and width of a bar, both in minutes: the bars of every range are few enough to be told apart.
 RANGES = {"15m": (15, 1), "1h": (60, 1), "6h": (360, 5), "24h": (1440, 15)}
-MAX_ATTEMPTS = 20_000
-MAX_BLOCKS = 6_000
+MAX_ATTEMPTS = 10_000
+MAX_BLOCKS = 5_000
 MAX_STAGED = 400  # blocks that show their sessions
 SLOTS = 240
 MAX_SLOTS = 600
@@ -37,8 +37,8 @@ def routes(context: Context) -> Blueprint:
     def timeline() -> Response:
         wanted = params.choice(request.args, "range", "1h", tuple(RANGES))
         slots = params.integer(request.args, "slots", SLOTS, low=20, high=MAX_SLOTS)
-        answer = shared.get((wanted, slots), lambda: shown(context.reader(), wanted, slots=slots))
-        return context.answer(answer)
+        body = shared.get((wanted, slots), lambda: context.written(shown(context.reader(), wanted, slots=slots)))
+        return Response(body, mimetype="application/json")
 
     return blueprint
 

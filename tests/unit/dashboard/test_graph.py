@@ -121,9 +121,7 @@ def test_a_large_queue_is_shown_by_its_phases(desk: DashboardDesk, monkeypatch: 
     assert all(box["needs_more"] for box in of_phase["boxes"])
 
 
-def test_a_large_queue_without_phases_begins_at_work(
-    desk: DashboardDesk, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_large_queue_without_phases_begins_at_work(desk: DashboardDesk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(graph_route, "MAX_BOXES", 4)
     desk.add(*chain(*(f"t{n}" for n in range(9))))
     desk.start()

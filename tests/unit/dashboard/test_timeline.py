@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -151,7 +152,7 @@ def test_thousands_of_short_attempts_become_few_blocks_and_none_is_lost() -> Non
             Ran(
                 key=key,
                 task=key,
-                landing=False,
+                kind="work",
                 number=1,
                 worker_id=f"worker-{key % 3}",
                 claimed_at=at,
@@ -170,14 +171,14 @@ def test_thousands_of_short_attempts_become_few_blocks_and_none_is_lost() -> Non
 
 
 def test_pages_that_ask_together_share_one_answer() -> None:
-    clock, made = ManualClock(), []
+    clock = ManualClock()
     shared = SharedAnswers(clock)
+    made = count(1)
 
-    def make() -> int:
-        made.append(1)
-        return len(made)
+    def make() -> str:
+        return f"answer {next(made)}"
 
-    assert [shared.get("a", make) for _ in range(3)] == [1, 1, 1]
-    assert shared.get("b", make) == 2
+    assert {shared.get("a", make) for _ in range(3)} == {"answer 1"}
+    assert shared.get("b", make) == "answer 2"
     clock.pass_s(1)
-    assert shared.get("a", make) == 3
+    assert shared.get("a", make) == "answer 3"
