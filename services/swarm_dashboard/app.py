@@ -11,6 +11,7 @@ from werkzeug.routing import BaseConverter
 from swarm_dashboard import (
     answers,
     api,
+    bulk_routes,
     failures,
     graph_route,
     guard,
@@ -86,6 +87,7 @@ def create_app(
     app.register_blueprint(landing.routes(context))
     app.register_blueprint(health.routes(context))
     app.register_blueprint(log_routes.routes(context))
+    app.register_blueprint(bulk_routes.routes(context))
     app.register_blueprint(verbs.routes(context))
     app.register_blueprint(metrics.routes(context))
     socket_route.install(app, context)

@@ -10,7 +10,7 @@ from swarm_dashboard import params, shapes
 from swarm_dashboard.api import MAX_PAGE, MAX_SEQ, PAGE
 from swarm_dashboard.context import Context
 from swarm_shared.models import Status
-from swarm_shared.store.browse import Filter
+from swarm_shared.store.task_filter import Filter
 from swarm_shared.store.why import why_held
 
 

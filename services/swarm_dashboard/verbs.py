@@ -14,7 +14,6 @@ from swarm_shared.errors import InputError, NotFound
 from swarm_shared.models import PRIORITY_RANGE, Verb, priority_value
 
 ACTOR = "dashboard"
-MAX_BULK = 200
 
 TASK_ROUTES = {
     "retry": Verb.RETRY,
@@ -41,7 +40,7 @@ def routes(context: Context) -> Blueprint:
     verbs = Blueprint("verbs", __name__, url_prefix="/api")
 
     def write(verb: Verb, target: str, body: Mapping[str, Any], *, key: str) -> int:
-        argument = _argument(verb, body)
+        argument = argument_of(verb, body)
         with context.reader.writing() as database:
             return database.control.request(
                 verb, target, argument, actor=ACTOR, attempt_id=_attempt(body), idempotency_key=key or None
@@ -73,25 +72,6 @@ def routes(context: Context) -> Blueprint:
     for word, verb in WORKER_ROUTES.items():
         verbs.post(f"/workers/<path:worker_id>/{word}", endpoint=f"worker_{word}")(worker_route(verb))
 
-    @verbs.post("/tasks/bulk")
-    def bulk() -> Response:
-        body = params.body()
-        word, ids = params.choice(body, "verb", "", tuple(TASK_ROUTES)), body.get("ids")
-        if not word or not isinstance(ids, list) or not all(isinstance(i, str) for i in ids) or not ids:
-            raise InputError("bulk wants a verb and a list of ids")
-        if len(ids) > MAX_BULK:
-            raise InputError(f"at most {MAX_BULK} tasks at once")
-        key = params.key()
-        rows: list[int] = []
-        unknown: list[str] = []
-        for place, task_id in enumerate(dict.fromkeys(ids)):
-            params.storable(task_id, "an id")
-            try:
-                rows.append(write(TASK_ROUTES[word], task_id, body, key=f"{key}/{place}" if key else ""))
-            except NotFound:
-                unknown.append(task_id)
-        return context.answer({"control_ids": rows, "not_found": unknown}, 202)
-
     @verbs.post("/ticket")
     def ticket() -> Response:
         params.body()
@@ -104,7 +84,7 @@ def _attempt(body: Mapping[str, Any]) -> str | None:
     return params.text(body, "attempt_id", limit=params.MAX_KEY_CHARS) or None
 
 
-def _argument(verb: Verb, body: Mapping[str, Any]) -> dict[str, Any]:
+def argument_of(verb: Verb, body: Mapping[str, Any]) -> dict[str, Any]:
     """The part of the body that the verb takes, checked."""
     match verb:
         case Verb.RETRY | Verb.REJECT:

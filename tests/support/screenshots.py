@@ -33,6 +33,9 @@ SCREENS = {
 MANUAL = (
     ("now", DESKTOP, False),
     ("now", DESKTOP, True),
+    ("failures", DESKTOP, False),
+    ("failures", DESKTOP, True),
+    ("graph", DESKTOP, False),
     ("tasks", DESKTOP, False),
     ("task", DESKTOP, False),
     ("now", PHONE, True),

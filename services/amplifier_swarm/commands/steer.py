@@ -13,25 +13,13 @@ from amplifier_swarm.asking import ask, conclude
 from amplifier_swarm.choices import status_option
 from swarm_shared.errors import SwarmError
 from swarm_shared.models import PRIORITY_NAMES, Status, Verb, priority_value
-from swarm_shared.store.steering import RUNNING, WAITING
+from swarm_shared.store.steering import MEANT
 
 if TYPE_CHECKING:
     from swarm_shared.database import TaskDatabase
 
 F = TypeVar("F", bound=Callable[..., Any])
 MAX_BULK = 10_000
-
-# Where only a phase is given, a verb means the tasks that it is made for.
-_MEANT = {
-    Verb.RETRY: (Status.FAILED, Status.HELD, Status.CANCELLED),
-    Verb.CANCEL: tuple(set(Status) - {Status.COMPLETED, Status.CANCELLED}),
-    Verb.HOLD: tuple(WAITING),
-    Verb.RELEASE: (Status.HELD,),
-    Verb.KILL: tuple(RUNNING),
-    Verb.APPROVE: (Status.HELD,),
-    Verb.REJECT: (Status.HELD,),
-    Verb.PRIORITIZE: (*WAITING, Status.HELD),
-}
 
 
 class NeedsYes(SwarmError):
@@ -71,7 +59,7 @@ def _verb(
         )
     with app.open() as database:
         if by_filter:
-            ids = _matching(app, database, verb, statuses or _MEANT[verb], phase, yes)
+            ids = _matching(app, database, verb, statuses or MEANT[verb], phase, yes)
         else:
             ids = tuple(dict.fromkeys(ids))
             for task_id in ids:

@@ -24,6 +24,17 @@ export async function confirm({ title, text, yes, danger }) {
   return (await answer) === "yes";
 }
 
+/** Ask with content of one's own; the answer can be given once `ready` has come true. */
+export async function question({ title, content, yes, danger, ready }) {
+  const keep = closing("", "Leave it", "");
+  const go = closing("yes", yes, danger ? "danger" : "primary");
+  go.disabled = true;
+  ready.then((isReady) => { go.disabled = !isReady; });
+  const answer = show(title, content, [keep, go]);
+  keep.focus();
+  return (await answer) === "yes";
+}
+
 /** Ask for a line of text; null when the person leaves it. */
 export async function ask({ title, text, yes, value = "", wanted = false, long = false }) {
   const field = h(long ? "textarea" : "input", { "aria-label": title, rows: long ? 4 : null });

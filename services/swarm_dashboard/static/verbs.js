@@ -62,7 +62,7 @@ const outcomes = new EventTarget();
 export const onOutcome = (listener) => outcomes.addEventListener("outcome", listener);
 
 /** Send a request and follow its control row until somebody has answered it. */
-async function request(title, path, body) {
+export async function request(title, path, body) {
   const notice = new Notice(title);
   try {
     const { control_id: id } = await post(path, body);
@@ -73,6 +73,7 @@ async function request(title, path, body) {
         notice.say(row.status, row.status === "done" ? row.result : `${row.status}: ${row.result ?? row.hint}`);
         break;
       }
+      if (row.progress) notice.say("pending", `${row.progress} so far…`);
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
     }
   } catch (error) {

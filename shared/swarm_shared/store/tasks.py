@@ -50,6 +50,9 @@ class Tasks(Family):
             raise NotFound(f"no task {task_id!r}", hint="amplifier-swarm list-tasks shows the ids")
         return self._shown(rows[0])
 
+    def is_there(self, task_id: str) -> bool:
+        return self._db.row(SQL["task_state"], {"id": task_id}) is not None
+
     def spec(self, task: int) -> TaskSpec:
         """The task as its file states it; its status there is not kept.
 
