@@ -7,6 +7,7 @@ from typing import Any
 
 from swarm_shared.models import FailureCause, HoldReason, Status, Verb
 from swarm_shared.store.steering import RUNNING, WAITING
+from swarm_shared.store.why import why_held
 
 _RED_STOPPED = frozenset({Status.FAILED, Status.HELD, Status.CANCELLED})
 
@@ -19,10 +20,12 @@ def verbs_for(row: Mapping[str, Any]) -> list[str]:
     if status in WAITING:
         return [Verb.HOLD, Verb.PRIORITIZE, Verb.CANCEL]
     match status:
-        case Status.HELD if row["hold_reason"] == HoldReason.OBJECTION:
-            return [Verb.RETRY, Verb.APPROVE, Verb.REJECT, Verb.RELEASE, Verb.PRIORITIZE, Verb.CANCEL]
         case Status.HELD:
-            return [Verb.RETRY, Verb.RELEASE, Verb.REJECT, Verb.PRIORITIZE, Verb.CANCEL]
+            verbs = [Verb.RETRY, Verb.RELEASE, Verb.REJECT, Verb.PRIORITIZE, Verb.CANCEL]
+            if row["hold_reason"] == HoldReason.OBJECTION:
+                verbs.insert(1, Verb.APPROVE)
+            _, likeliest = why_held(row["hold_reason"])
+            return sorted(verbs, key=lambda verb: verb is not likeliest)
         case Status.FAILED if row.get("cause") == FailureCause.VALIDATOR:
             return [Verb.RETRY, Verb.APPROVE, Verb.CANCEL]
         case Status.FAILED:

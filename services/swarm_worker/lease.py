@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable
 
 from swarm_shared.clock import Clock
 from swarm_shared.errors import DatabaseError
 from swarm_shared.logs import event
-from swarm_shared.store.workers import Workers
+from swarm_shared.proctree import tree_usage
+from swarm_shared.store.workers import Uses, Workers
 
 LOG = logging.getLogger("swarm.worker")
 RETRY_S = 1.0  # after a heartbeat that the database did not take
 PROGRESS_LOOK_S = 5.0
 # CPU time of a tree: where the kernel does not list children, each look reads all of /proc.
 COSTLY_LOOK_S = 60.0
+USES_LOOK_S = 2.0  # what is used is told with the heartbeat, but not looked up more often than this
 
 
 class Heart:
@@ -26,6 +29,7 @@ class Heart:
         self._workers, self._clock, self._run = workers, clock, run
         self._heartbeat_s, self._lease_s = heartbeat_s, lease_s
         self._next = time.monotonic() + heartbeat_s
+        self._appetite = Appetite(os.getpid())
 
     def due_in(self) -> float:
         """Seconds until the next beat."""
@@ -36,11 +40,37 @@ class Heart:
             return
         began = self._clock.mono_ms()
         try:
-            self.alive = self._workers.heartbeat(self._run, began_mono_ms=began, lease_s=self._lease_s)
+            self.alive = self._workers.heartbeat(
+                self._run, began_mono_ms=began, lease_s=self._lease_s, uses=self._appetite.look()
+            )
             self._next = time.monotonic() + self._heartbeat_s
         except DatabaseError as error:
             event(LOG, "heartbeat_missed", level=logging.WARNING, reason=error)
             self._next = time.monotonic() + min(RETRY_S, self._heartbeat_s)
+
+
+class Appetite:
+    """What a process and all below it use, from look to look."""
+
+    def __init__(self, pid: int, *, every_s: float = USES_LOOK_S) -> None:
+        self._pid = pid
+        self._every_s = every_s
+        self._seen: tuple[float, float] | None = None  # monotonic time and seconds of processor time
+
+    def look(self) -> Uses | None:
+        """What is used now; None when the last look was a moment ago, or nothing could be read."""
+        now = time.monotonic()
+        if self._seen is not None and now - self._seen[0] < self._every_s:
+            return None
+        usage = tree_usage(self._pid)
+        if not usage.count:
+            return None
+        share = None
+        if self._seen is not None:
+            # A process that ended unseen takes its time with it, so the sum may fall.
+            share = round(max(0.0, usage.cpu_s - self._seen[1]) / (now - self._seen[0]), 3)
+        self._seen = (now, usage.cpu_s)
+        return Uses(rss_bytes=usage.rss_bytes, cpu_share=share, processes=usage.count)
 
 
 class ProgressMeter:

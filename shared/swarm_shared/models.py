@@ -147,6 +147,7 @@ class Verb(StrEnum):
     EMERGENCY_STOP = "emergency_stop"
     SCALE = "scale"
     RESTART_WORKER = "restart_worker"
+    BULK = "bulk"  # one of the task verbs on many tasks
 
 
 TASK_VERBS = frozenset(

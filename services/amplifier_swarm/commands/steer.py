@@ -16,22 +16,10 @@ from amplifier_swarm.terminal import cut, is_terminal, remark
 from swarm_shared.errors import SwarmError
 from swarm_shared.models import PRIORITY_NAMES, Status, Verb, priority_value
 from swarm_shared.plain import safe
-from swarm_shared.store.steering import RUNNING, WAITING
+from swarm_shared.store.steering import MEANT
 
 F = TypeVar("F", bound=Callable[..., Any])
 MAX_BULK = 10_000
-
-# Where only a phase is given, a verb means the tasks that it is made for.
-_MEANT = {
-    Verb.RETRY: (Status.FAILED, Status.HELD, Status.CANCELLED),
-    Verb.CANCEL: tuple(set(Status) - {Status.COMPLETED, Status.CANCELLED}),
-    Verb.HOLD: tuple(WAITING),
-    Verb.RELEASE: (Status.HELD,),
-    Verb.KILL: tuple(RUNNING),
-    Verb.APPROVE: (Status.HELD, Status.FAILED),
-    Verb.REJECT: (Status.HELD,),
-    Verb.PRIORITIZE: (*WAITING, Status.HELD),
-}
 
 
 _AT_STAKE = (
@@ -86,7 +74,7 @@ def _verb(
         if failure is not None:
             ids = _agreed(app, verb, database.failures.task_ids(failure, limit=MAX_BULK + 1), yes)
         elif by_filter:
-            found = database.tasks.matching(statuses or _MEANT[verb], phase, limit=MAX_BULK + 1)
+            found = database.tasks.matching(statuses or MEANT[verb], phase, limit=MAX_BULK + 1)
             ids = _agreed(app, verb, found, yes)
         else:
             ids = tuple(dict.fromkeys(ids))

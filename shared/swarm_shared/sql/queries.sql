@@ -263,7 +263,9 @@ WHERE worker_id = :worker_id AND status NOT IN ('stopped', 'crashed');
 
 -- name: heartbeat
 -- Counted from when the renewal began, so that a slow commit cannot stretch the lease.
-UPDATE workers SET heartbeat_at = :wall, lease_until_mono = :lease_until_mono
+UPDATE workers SET heartbeat_at = :wall, lease_until_mono = :lease_until_mono,
+       tree_rss_bytes = coalesce(:rss_bytes, tree_rss_bytes), tree_cpu_share = coalesce(:cpu_share, tree_cpu_share),
+       tree_processes = coalesce(:processes, tree_processes)
 WHERE run = :run AND status NOT IN ('stopped', 'crashed');
 
 -- name: set_worker_status
@@ -303,6 +305,7 @@ FROM workers INDEXED BY workers_by_name WHERE worker_id = :worker_id AND run < :
 -- The newest start of each worker.
 SELECT w.run, w.worker_id, w.pid, w.keeper_pid, w.hostname, w.status, w.started_at, w.stopped_at,
        w.heartbeat_at AS last_heartbeat, t.id AS current_task_id, t.stage AS stage, w.remark, w.wanted, w.attempt,
+       w.tree_rss_bytes, w.tree_cpu_share, w.tree_processes,
        (SELECT sum(o.tasks_completed) FROM workers AS o WHERE o.worker_id = w.worker_id) AS tasks_completed,
        (SELECT sum(o.tasks_failed) FROM workers AS o WHERE o.worker_id = w.worker_id) AS tasks_failed,
        (SELECT count(*) - 1 FROM workers AS o WHERE o.worker_id = w.worker_id) AS restarts
@@ -498,6 +501,18 @@ WHERE seq > :after AND (:phase IS NULL OR phase = :phase)
   AND (:statuses IS NULL OR status IN (SELECT value FROM json_each(:statuses)))
 ORDER BY seq LIMIT :limit;
 
+-- ───── bulk actions ─────
+
+-- name: bulk_step
+SELECT cursor, done, refused, refusals FROM bulk_steps WHERE control = :control;
+
+-- name: put_bulk_step
+-- In the transaction of the tasks that it tells of: whoever goes on repeats nothing and leaves nothing out.
+INSERT INTO bulk_steps (control, cursor, done, refused, refusals)
+VALUES (:control, :cursor, :done, :refused, :refusals)
+ON CONFLICT DO UPDATE SET cursor = excluded.cursor, done = excluded.done, refused = excluded.refused,
+    refusals = excluded.refusals;
+
 -- ───── control rows ─────
 
 -- name: add_control
@@ -519,6 +534,9 @@ FROM control INDEXED BY control_pending WHERE status = 'pending' ORDER BY id LIM
 -- name: controls_for_attempt
 SELECT id, verb, actor, argument FROM control INDEXED BY control_pending
 WHERE status = 'pending' AND attempt_id = :attempt ORDER BY id;
+
+-- name: control_outcomes
+SELECT status, count(*) FROM control WHERE id BETWEEN :first AND :last GROUP BY status;
 
 -- name: finish_control
 -- Once only: the first who handles a row answers it.
@@ -682,19 +700,23 @@ DELETE FROM holds WHERE kind = 'startup';
 
 -- name: browse_all
 -- The browse_… statements find tasks in import order and give what a search looks at; browse_seqs gives what is shown.
-SELECT seq, id, name, status, phase FROM tasks WHERE seq > :after ORDER BY seq LIMIT :limit;
+SELECT seq, id, name, status, phase, type, priority, worker_id, substr(last_error, 1, 4000), updated_at
+FROM tasks WHERE seq > :after ORDER BY seq LIMIT :limit;
 
 -- name: browse_status
-SELECT seq, id, name, status, phase FROM tasks INDEXED BY tasks_by_status
+SELECT seq, id, name, status, phase, type, priority, worker_id, substr(last_error, 1, 4000), updated_at
+FROM tasks INDEXED BY tasks_by_status
 WHERE status = :status AND seq > :after ORDER BY seq LIMIT :limit;
 
 -- name: browse_phase
-SELECT seq, id, name, status, phase FROM tasks INDEXED BY tasks_by_phase
+SELECT seq, id, name, status, phase, type, priority, worker_id, substr(last_error, 1, 4000), updated_at
+FROM tasks INDEXED BY tasks_by_phase
 WHERE phase = :phase AND seq > :after ORDER BY seq LIMIT :limit;
 
 -- name: browse_ids
 -- Ids that begin with a text, by the index of the ids.
-SELECT seq, id, name, status, phase FROM tasks WHERE id >= :first AND id < :beyond ORDER BY id LIMIT :limit;
+SELECT seq, id, name, status, phase, type, priority, worker_id, substr(last_error, 1, 4000), updated_at
+FROM tasks WHERE id >= :first AND id < :beyond ORDER BY id LIMIT :limit;
 
 -- name: newest_ends
 -- How the latest attempts and people left tasks, newest first, among a bounded stretch of the log.
@@ -750,6 +772,9 @@ SELECT id, role, substr(name, 1, 300) AS name, started_at, ended_at, exit_code, 
        lost_to
 FROM sessions WHERE attempt = :attempt ORDER BY id DESC LIMIT :limit;
 
+-- name: session_bounds
+SELECT ended_at, lost_from, lost_to FROM sessions WHERE id = :session AND attempt = :attempt;
+
 -- name: problem_groups
 SELECT fingerprint, cause, sample, failed + held AS tasks, failed, held, attempts, newest_at
 FROM problems INDEXED BY problems_by_size WHERE failed + held > 0 ORDER BY failed + held DESC, newest_at DESC LIMIT :limit;
@@ -769,6 +794,69 @@ JOIN tasks AS w ON w.seq = d.task WHERE w.status = 'blocked';
 
 -- name: phases
 SELECT DISTINCT phase FROM counters WHERE tasks > 0 AND phase <> '' ORDER BY phase LIMIT :limit;
+
+-- ───── pictures: what the dashboard draws ─────
+
+-- name: attempts_before
+-- Tries from the newest claim back: who reads on stops once it is behind the time that it draws.
+SELECT rowid AS number_of_all, task, kind, number, worker_id, claimed_at, ended_at, outcome, failure_class
+FROM attempts WHERE rowid < :before ORDER BY rowid DESC LIMIT :limit;
+
+-- name: attempts_open
+-- Tries that go on, however long ago they began: as many as there are workers.
+SELECT a.rowid AS number_of_all, a.task, a.kind, a.number, a.worker_id, a.claimed_at, a.ended_at, a.outcome,
+       a.failure_class
+FROM tasks AS t INDEXED BY tasks_with_open_attempt JOIN attempts AS a ON a.id = t.open_attempt
+WHERE t.open_attempt IS NOT NULL ORDER BY a.rowid;
+
+-- name: tasks_drawn
+SELECT seq, id, status, attempt_count FROM tasks WHERE seq IN (SELECT value FROM json_each(:seqs));
+
+-- name: sessions_drawn
+-- Where in an attempt each of its sessions stood.
+SELECT a.rowid AS number_of_all, s.role, s.started_at, s.ended_at
+FROM attempts AS a JOIN sessions AS s INDEXED BY sessions_by_attempt ON s.attempt = a.id
+WHERE a.rowid IN (SELECT value FROM json_each(:attempts)) ORDER BY s.id;
+
+-- name: neighbours
+-- Links that touch any of some tasks, from either side; the limit holds for a task that a hundred thousand wait for.
+SELECT task, needs FROM (
+    SELECT task, needs FROM dependencies WHERE task IN (SELECT value FROM json_each(:seqs)) LIMIT :limit)
+UNION
+SELECT task, needs FROM (
+    SELECT task, needs FROM dependencies INDEXED BY dependencies_by_need
+    WHERE needs IN (SELECT value FROM json_each(:seqs)) LIMIT :limit);
+
+-- name: links_within
+SELECT d.task, d.needs FROM json_each(:seqs) AS own JOIN dependencies AS d ON d.task = own.value
+WHERE d.needs IN (SELECT value FROM json_each(:seqs)) LIMIT :limit;
+
+-- name: graph_tasks
+-- What the graph shows of a task, and whether links lead out of what it shows; each look stops at the first such link.
+SELECT t.seq, t.id, substr(t.name, 1, 120) AS name, t.phase, t.status, t.stage, t.estimated_hours, t.claimed_at,
+       EXISTS (SELECT 1 FROM dependencies AS d WHERE d.task = t.seq
+               AND d.needs NOT IN (SELECT value FROM json_each(:seqs))) AS needs_more,
+       EXISTS (SELECT 1 FROM dependencies AS d INDEXED BY dependencies_by_need WHERE d.needs = t.seq
+               AND d.task NOT IN (SELECT value FROM json_each(:seqs))) AS frees_more
+FROM tasks AS t WHERE t.seq IN (SELECT value FROM json_each(:seqs)) ORDER BY t.seq;
+
+-- name: phase_links
+-- Which phases a phase needs, seen from its first tasks.
+SELECT n.phase, count(*) FROM (
+    SELECT seq FROM tasks INDEXED BY tasks_by_phase WHERE phase = :phase ORDER BY seq LIMIT :limit) AS own
+JOIN dependencies AS d ON d.task = own.seq JOIN tasks AS n ON n.seq = d.needs
+WHERE n.phase <> :phase GROUP BY n.phase;
+
+-- name: tasks_at_work
+-- Where a graph that is too large to be shown whole begins: what runs, then what has stopped.
+SELECT seq FROM (SELECT seq FROM tasks INDEXED BY tasks_with_open_attempt WHERE open_attempt IS NOT NULL LIMIT :limit)
+UNION ALL
+SELECT seq FROM (SELECT seq FROM tasks INDEXED BY tasks_by_status WHERE status = 'failed' ORDER BY seq DESC LIMIT :limit)
+UNION ALL
+SELECT seq FROM (SELECT seq FROM tasks INDEXED BY tasks_by_status WHERE status = 'held' ORDER BY seq DESC LIMIT :limit)
+UNION ALL
+SELECT seq FROM (SELECT seq FROM tasks INDEXED BY tasks_by_status WHERE status = 'not_started' ORDER BY seq LIMIT :limit)
+LIMIT :limit;
 
 -- ───── reaper ─────
 
@@ -911,3 +999,46 @@ UPDATE integration SET state = 'accepting' WHERE state = 'stopped';
 
 -- name: landing_failures
 SELECT landing_failures FROM tasks WHERE seq = :task;
+
+-- ───── the pulse of the swarm: figures of bounded cost for strips and alerts ─────
+
+-- name: oldest_ready
+-- Since when the longest waiting of the first ready tasks in import order has been ready.
+SELECT min(updated_at) FROM (SELECT updated_at FROM tasks INDEXED BY tasks_by_status
+                             WHERE status = 'not_started' ORDER BY seq LIMIT :limit);
+
+-- name: recent_ends
+-- How attempts ended since a time, among a bounded stretch of the last ones; what people cut short is nobody's failure.
+SELECT count(*), coalesce(sum(outcome = 'failed'), 0) FROM attempts
+WHERE rowid > (SELECT coalesce(max(rowid), 0) - :stretch FROM attempts) AND ended_at >= :since AND kind = 'work'
+  AND (outcome = 'passed' OR failure_class IN ('quality', 'crash', 'unreadable'));
+
+-- name: spend
+SELECT agent_cli, attempts, tokens, cost_usd FROM spend ORDER BY agent_cli;
+
+-- name: landing_age
+-- Since when the task whose turn it is has waited to land, and how many wait.
+SELECT (SELECT min(approved_at) FROM tasks INDEXED BY tasks_to_land WHERE status = 'approved'),
+       (SELECT coalesce(sum(tasks), 0) FROM counters WHERE status = 'approved');
+
+-- ───── the landing queue, as people look at it ─────
+
+-- name: waiting_to_land
+-- In the order of their turns.
+SELECT id, substr(name, 1, 300) AS name, approved_at, landing_failures
+FROM tasks INDEXED BY tasks_to_land WHERE status = 'approved' ORDER BY approved_at, seq LIMIT :limit;
+
+-- name: being_landed
+SELECT t.id, substr(t.name, 1, 300) AS name, t.worker_id, a.claimed_at, t.approved_at, t.landing_failures,
+       t.landing_commit IS NOT NULL AS is_past_return
+FROM tasks AS t INDEXED BY tasks_landing JOIN attempts AS a ON a.id = t.open_attempt WHERE t.status = 'landing';
+
+-- name: recent_landings
+-- What has landed or was refused, newest first, among a bounded stretch of the log.
+SELECT e.id, e.at, e.type, e.task_id, substr(e.message, 1, 400) AS message, e.data, substr(t.name, 1, 300) AS name
+FROM events AS e LEFT JOIN tasks AS t ON t.seq = e.task
+WHERE e.id > (SELECT coalesce(max(id), 0) - :stretch FROM events) AND e.type IN ('landed', 'landing_failed')
+ORDER BY e.id DESC LIMIT :limit;
+
+-- name: journal_mode
+PRAGMA journal_mode;

@@ -156,6 +156,9 @@ CREATE TABLE workers (
     tasks_completed  INTEGER NOT NULL DEFAULT 0,
     tasks_failed     INTEGER NOT NULL DEFAULT 0,
     tree_gone_at     INTEGER,            -- the keeper's own proof that nothing of its tree is left
+    tree_rss_bytes   INTEGER,            -- memory of the worker and all below it, told with its heartbeat
+    tree_cpu_share   REAL,               -- processors that they kept busy since the heartbeat before
+    tree_processes   INTEGER,
     remark           TEXT                -- why it waits, stopped or crashed
 ) STRICT;
 CREATE INDEX workers_alive ON workers (worker_id) WHERE status NOT IN ('stopped', 'crashed');
@@ -219,6 +222,22 @@ CREATE TABLE attempts (
 ) STRICT;
 CREATE UNIQUE INDEX attempts_open ON attempts (task) WHERE ended_at IS NULL;
 
+-- What the attempts of each agent CLI have cost, as far as they told; kept here so that asking costs the same always.
+CREATE TABLE spend (
+    agent_cli TEXT PRIMARY KEY,
+    attempts  INTEGER NOT NULL,          -- that told anything
+    tokens    INTEGER NOT NULL,
+    cost_usd  REAL NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER attempts_paid AFTER UPDATE OF tokens, cost_usd ON attempts
+WHEN old.tokens IS NULL AND old.cost_usd IS NULL AND (new.tokens IS NOT NULL OR new.cost_usd IS NOT NULL) BEGIN
+    INSERT INTO spend (agent_cli, attempts, tokens, cost_usd)
+    VALUES (coalesce(new.agent_cli, ''), 1, coalesce(new.tokens, 0), coalesce(new.cost_usd, 0))
+    ON CONFLICT DO UPDATE SET attempts = attempts + 1, tokens = tokens + excluded.tokens,
+        cost_usd = cost_usd + excluded.cost_usd;
+END;
+
 -- One row per agent process or check command of an attempt.
 CREATE TABLE sessions (
     id           INTEGER PRIMARY KEY,
@@ -272,7 +291,7 @@ CREATE TABLE control (
     actor           TEXT NOT NULL,
     verb            TEXT NOT NULL CHECK (verb IN (
                         'kill', 'retry', 'cancel', 'hold', 'release', 'approve', 'reject', 'prioritize', 'pause',
-                        'resume', 'drain', 'emergency_stop', 'scale', 'restart_worker')),
+                        'resume', 'drain', 'emergency_stop', 'scale', 'restart_worker', 'bulk')),
     target          TEXT NOT NULL DEFAULT '',     -- a task id, a worker id, or empty for the swarm
     argument        TEXT NOT NULL DEFAULT '{}',   -- JSON object
     attempt_id      TEXT,                         -- aimed at this attempt, never at a later one
@@ -285,6 +304,15 @@ CREATE TABLE control (
 ) STRICT;
 CREATE INDEX control_pending ON control (id) WHERE status = 'pending';
 CREATE INDEX control_by_target ON control (target, id);
+
+-- How far an action on many tasks has come, so that another reaper goes on where one was killed.
+CREATE TABLE bulk_steps (
+    control  INTEGER PRIMARY KEY REFERENCES control (id) ON DELETE CASCADE,
+    cursor   INTEGER NOT NULL,              -- tasks up to this one are dealt with
+    done     INTEGER NOT NULL,
+    refused  INTEGER NOT NULL,
+    refusals TEXT NOT NULL DEFAULT '[]'     -- the first few reasons, JSON list of text
+) STRICT;
 
 -- Stored states of the whole swarm: paused, drained, emergency_stop, disk_low.
 CREATE TABLE flags (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from swarm_shared.clock import Clock
@@ -17,6 +18,19 @@ from swarm_shared.store.recovery import Recovery
 WAITING = frozenset({Status.NOT_STARTED, Status.BLOCKED, Status.WAITING_FILES, Status.SCHEDULED})
 RUNNING = frozenset({Status.CLAIMED, Status.IN_PROGRESS})
 ENDED = frozenset({Status.FAILED, Status.HELD, Status.CANCELLED, Status.COMPLETED})
+# What a verb on many tasks means where their statuses are not named.
+MEANT: Mapping[Verb, tuple[Status, ...]] = MappingProxyType(
+    {
+        Verb.RETRY: (Status.FAILED, Status.HELD, Status.CANCELLED),
+        Verb.CANCEL: tuple(s for s in Status if s not in (Status.COMPLETED, Status.CANCELLED)),
+        Verb.HOLD: tuple(sorted(WAITING)),
+        Verb.RELEASE: (Status.HELD,),
+        Verb.KILL: tuple(sorted(RUNNING)),
+        Verb.APPROVE: (Status.HELD, Status.FAILED),
+        Verb.REJECT: (Status.HELD,),
+        Verb.PRIORITIZE: (*sorted(WAITING), Status.HELD),
+    }
+)
 _MAX_CHAIN = 100_000
 TAKE_MY_WORD = "amplifier-swarm release {} --gone"
 
@@ -33,7 +47,7 @@ class Steering(Family):
         self._recovery = Recovery(connection, clock, random.Random())
 
     def apply(self, verb: Verb, task_id: str, argument: Mapping[str, Any], *, actor: str) -> str:
-        """Do it, and say what was done in one line.
+        """Do it, and say what was done in one line; a refusal comes before the first change.
 
         Raises:
             NotFound: No such task.
@@ -74,6 +88,7 @@ class Steering(Family):
             return self._retry_chain(task, argument, actor)
         if task.status not in ENDED:
             raise _refusal(task, "retry", "only failed, held, cancelled and completed tasks are retried")
+        self._refuse_unproven(task, "retry")
         if task.status is Status.COMPLETED:
             # Its dependents waited for a result that is now in question.
             self._db.change(SQL["bind_dependents"], {"task": task.seq, "wall": self._clock.wall_ms()})
@@ -90,6 +105,8 @@ class Steering(Family):
                 f"task {task.id} is blocked by {names}",
                 hint=f"retry that one, or: amplifier-swarm retry {task.id} --chain",
             )
+        for needed in ended:
+            self._refuse_unproven(needed, "retry")
         for needed in ended:
             self._make_ready(needed, argument.get("note"), actor)
         return "retried what it waits for: " + ", ".join(t.id for t in ended[:20])
@@ -175,7 +192,6 @@ class Steering(Family):
         return f"priority {priority_label(priority)}"
 
     def _make_ready(self, task: _Task, note: object, actor: str) -> None:
-        self._refuse_unproven(task, "retry")
         text = str(note).strip() if note else ""
         self._db.change(SQL["set_task_ready"], {"task": task.seq, "note": text or None, "wall": self._clock.wall_ms()})
         self._tell("manual_retry", task, f"by {actor}" + (f": {text[:300]}" if text else ""))

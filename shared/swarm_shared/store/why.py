@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from swarm_shared.clock import iso
-from swarm_shared.models import HoldReason, Status
+from swarm_shared.models import HoldReason, Status, Verb
 from swarm_shared.sql import SQL
 from swarm_shared.store.base import Family
 from swarm_shared.store.steering import TAKE_MY_WORD
@@ -28,16 +28,16 @@ _FLAGS = {
 }
 _ENDED = frozenset({Status.FAILED, Status.HELD, Status.CANCELLED})
 _SETTLED = frozenset({Status.APPROVED, Status.LANDING, Status.COMPLETED, Status.CANCELLED})
-_HELD = {
-    HoldReason.KILLED: ("a person killed it", "release"),
-    HoldReason.BY_PERSON: ("a person holds it", "release"),
-    HoldReason.CRASHED: ("its attempts crashed too often in a row", "retry"),
-    HoldReason.UNREADABLE: ("its agent gave no answer of the asked shape, after repeats", "retry"),
+_HELD: Mapping[str, tuple[str, Verb | None]] = {
+    HoldReason.KILLED: ("a person killed it", Verb.RELEASE),
+    HoldReason.BY_PERSON: ("a person holds it", Verb.RELEASE),
+    HoldReason.CRASHED: ("its attempts crashed too often in a row", Verb.RETRY),
+    HoldReason.UNREADABLE: ("its agent gave no answer of the asked shape, after repeats", Verb.RETRY),
     HoldReason.NOT_PROVEN_DEAD: ("processes of its last attempt are not proven gone", None),
-    HoldReason.OBJECTION: ("its validator objects", "approve"),
-    HoldReason.SAME_PROBLEM: ("it failed with the same problem twice", "retry"),
-    HoldReason.NOT_LANDED: ("its work passed, but was refused twice when it was to be landed", "retry"),
-    HoldReason.AS_IMPORTED: ("its task file says held", "release"),
+    HoldReason.OBJECTION: ("its validator objects", Verb.APPROVE),
+    HoldReason.SAME_PROBLEM: ("it failed with the same problem twice", Verb.RETRY),
+    HoldReason.NOT_LANDED: ("its work passed, but was refused twice when it was to be landed", Verb.RETRY),
+    HoldReason.AS_IMPORTED: ("its task file says held", Verb.RELEASE),
 }
 
 
@@ -214,6 +214,11 @@ class Why(Family):
         return None
 
 
+def why_held(reason: str) -> tuple[str, Verb | None]:
+    """What a hold reason means in words, and what a person usually asks for next; None: nothing helps but waiting."""
+    return _HELD.get(reason, (reason, Verb.RELEASE))
+
+
 def _provider(hold: ProviderHold, now: int) -> Reason:
     until = "until a person resumes" if hold.until_at is None else f"until {iso(hold.until_at)}"
     return Reason(
@@ -225,14 +230,14 @@ def _provider(hold: ProviderHold, now: int) -> Reason:
 
 def _held(task: dict[str, Any]) -> Reason:
     word = str(task["hold_reason"])
-    text, verb = _HELD.get(HoldReason(word), (word, "release")) if word in set(HoldReason) else (word, "release")
+    text, verb = why_held(word)
     error = f": {task['last_error']}" if task["last_error"] else ""
     advice = (
         f"amplifier-swarm {verb} {task['id']}"
         if verb
         else f"the reaper goes on trying; if you know that they are gone: {TAKE_MY_WORD.format(task['id'])}"
     )
-    if verb == "approve":
+    if verb is Verb.APPROVE:
         advice += f", or amplifier-swarm reject {task['id']} --note …"
     return Reason(kind=f"held_{word}", text=f"it is held: {text}{error}", advice=advice)
 

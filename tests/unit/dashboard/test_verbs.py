@@ -93,7 +93,14 @@ def test_the_same_request_twice_happens_once(desk: DashboardDesk) -> None:
         ("/api/tasks/bulk", {"verb": "explode", "ids": ["1"]}),
         ("/api/tasks/bulk", {"verb": "retry", "ids": []}),
         ("/api/tasks/bulk", {"verb": "retry", "ids": [1]}),
-        ("/api/tasks/bulk", {"verb": "retry", "ids": ["1"] * 201}),
+        ("/api/tasks/bulk", {"verb": "retry", "ids": ["1"] * 501}),
+        ("/api/tasks/bulk", {"verb": "retry"}),
+        ("/api/tasks/bulk", {"ids": ["1"]}),
+        ("/api/tasks/bulk", {"verb": "retry", "ids": ["1"], "matching": {}}),
+        ("/api/tasks/bulk", {"verb": "retry", "matching": "all"}),
+        ("/api/tasks/bulk", {"verb": "retry", "matching": {"status": "odd"}}),
+        ("/api/tasks/bulk", {"verb": "retry", "matching": {"q": "since:yesterday"}}),
+        ("/api/tasks/bulk", {"verb": "reject", "matching": {}}),
     ],
 )
 def test_a_body_that_makes_no_sense_is_refused_in_words(desk: DashboardDesk, path: str, body: Any) -> None:
@@ -114,10 +121,34 @@ def test_more_workers_than_possible_are_clamped(desk: DashboardDesk) -> None:
     assert row.argument["workers"] == 64
 
 
-def test_several_tasks_at_once_get_a_row_each(desk: DashboardDesk) -> None:
-    answer = desk.post("/api/tasks/bulk", {"verb": "cancel", "ids": ["1", "2", "1", "nope"]}).get_json()
+def test_several_tasks_at_once_are_one_row(desk: DashboardDesk) -> None:
+    response = desk.post("/api/tasks/bulk", {"verb": "cancel", "ids": ["1", "2", "1", "nope"]})
+    assert response.status_code == 202
+    answer = response.get_json()
     assert answer["not_found"] == ["nope"]
-    assert [desk.db.control.get(row).target for row in answer["control_ids"]] == ["1", "2"]
+    row = desk.db.control.get(answer["control_id"])
+    assert (row.verb, dict(row.argument)) == (Verb.BULK, {"verb": "cancel", "ids": ["1", "2"]})
+    assert desk.post("/api/tasks/bulk", {"verb": "cancel", "ids": ["nope"]}).status_code == 404
+
+
+def test_everything_that_matches_is_one_row_however_many(desk: DashboardDesk) -> None:
+    body = {"verb": "hold", "matching": {"q": "task", "status": "not_started"}, "idempotency_key": "k"}
+    first, again = (desk.post("/api/tasks/bulk", body).get_json()["control_id"] for _ in range(2))
+    assert first == again
+    argument = desk.db.control.get(first).argument
+    assert argument["filter"]["words"] == ["task"]
+    assert argument["upto"] == 2
+    refused = desk.post("/api/tasks/bulk", {"verb": "kill", "matching": {"status": "failed"}})
+    assert refused.status_code == 409
+
+
+def test_the_count_tells_how_many_match_and_how_many_the_verb_is_for(desk: DashboardDesk) -> None:
+    desk.settle(desk.start())
+    everything = desk.get("/api/count?verb=hold").get_json()
+    assert everything == {"matching": 2, "meant": 1, "left_alone": {"completed": 1}, "cursor": None}
+    assert desk.get("/api/count?verb=kill&status=completed").get_json()["meant"] == 0
+    assert desk.get("/api/count?q=task+2").get_json()["matching"] == 1
+    assert desk.get("/api/count?verb=explode").status_code == 400
 
 
 def test_the_outcome_of_a_row_is_told_also_when_nobody_took_it(desk: DashboardDesk) -> None:
