@@ -1017,9 +1017,23 @@ WHERE rowid > (SELECT coalesce(max(rowid), 0) - :stretch FROM attempts) AND ende
 SELECT agent_cli, attempts, tokens, cost_usd FROM spend ORDER BY agent_cli;
 
 -- name: landing_age
--- Since when the task whose turn it is has waited to land, and how many wait.
-SELECT (SELECT min(approved_at) FROM tasks INDEXED BY tasks_to_land WHERE status = 'approved'),
+-- When the first task passed that has not landed, the one that is being landed included; and how many wait.
+SELECT (SELECT min(approved_at) FROM (
+            SELECT min(approved_at) AS approved_at FROM tasks INDEXED BY tasks_to_land WHERE status = 'approved'
+            UNION ALL SELECT approved_at FROM tasks INDEXED BY tasks_landing WHERE status = 'landing')),
        (SELECT coalesce(sum(tasks), 0) FROM counters WHERE status = 'approved');
+
+-- name: late_to_land
+-- The task that has waited longest, if that is too long and was not told since it passed.
+SELECT t.seq, t.id, t.approved_at FROM (
+    SELECT seq, id, approved_at FROM tasks INDEXED BY tasks_landing WHERE status = 'landing'
+    UNION ALL
+    SELECT seq, id, approved_at FROM (SELECT seq, id, approved_at FROM tasks INDEXED BY tasks_to_land
+                                      WHERE status = 'approved' ORDER BY approved_at, seq LIMIT 1)
+    ORDER BY approved_at LIMIT 1) AS t
+WHERE t.approved_at < :before
+  AND NOT EXISTS (SELECT 1 FROM events AS e INDEXED BY events_by_task
+                  WHERE e.task = t.seq AND e.type = 'landing_late' AND e.at >= t.approved_at);
 
 -- ───── the landing queue, as people look at it ─────
 

@@ -21,7 +21,7 @@ ETA_WINDOW_ATTEMPTS = 200
 LEAST_FOR_SPREAD = 3
 EIGHTY_PERCENT = 1.28  # so many standard deviations to either side hold four of five outcomes
 EXPORT_BATCH = 500
-_TIMES = ("created_at", "updated_at", "claimed_at", "started_at", "completed_at", "due_at")
+_TIMES = ("created_at", "updated_at", "claimed_at", "started_at", "approved_at", "completed_at", "due_at")
 _ATTEMPT_JSON = ("builder_result", "check_results", "validator_result", "must_fix")
 
 

@@ -10,6 +10,7 @@ from swarm_shared.clock import iso
 from swarm_shared.models import HoldReason, Status, Verb
 from swarm_shared.sql import SQL
 from swarm_shared.store.base import Family
+from swarm_shared.store.pulse import LANDING_LATE_MS
 from swarm_shared.store.steering import TAKE_MY_WORD
 from swarm_shared.store.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED, ProviderHold, Swarm
 from swarm_shared.store.tasks import Tasks
@@ -96,10 +97,10 @@ class Why(Family):
             case Status.CLAIMED | Status.IN_PROGRESS:
                 reasons = [self._running(task)]
             case Status.APPROVED:
-                reasons = [*self._queue_stops(), *self._no_workers(), self._approved(task)]
+                reasons = [*self._queue_stops(), *self._no_workers(), self._approved(task), *self._late(task)]
             case Status.LANDING:
                 text = f"it passed and is being landed by {task['worker_id']}"
-                reasons = [Reason(kind="landing", text=text)]
+                reasons = [Reason(kind="landing", text=text), *self._late(task)]
             case Status.HELD:
                 reasons = [_held(task)]
             case _:
@@ -162,6 +163,16 @@ class Why(Family):
         ahead = int(self._db.value(SQL["rank_to_land"], {"task": task["seq"]}))
         place = "next in turn" if not ahead else f"{ahead:,} come before it"
         return Reason(kind="approved", text=f"it passed and waits to be landed; {place}")
+
+    def _late(self, task: dict[str, Any]) -> list[Reason]:
+        since = self._db.dicts(SQL["task_row_by_seq"], {"task": task["seq"]})[0]["approved_at"]
+        waited_ms = 0 if since is None else self._clock.wall_ms() - since
+        if waited_ms <= LANDING_LATE_MS:
+            return []
+        text = (
+            f"it has waited {waited_ms // 60_000} minutes since it passed, which is longer than a landing should take"
+        )
+        return [Reason(kind="landing_late", text=text, advice="amplifier-swarm status; amplifier-swarm doctor")]
 
     def _scheduled(self, task: dict[str, Any]) -> Reason:
         last = f" after: {task['last_error']}" if task["last_error"] else ""

@@ -349,3 +349,15 @@ def test_the_same_problem_twice_is_shown_side_by_side(desk: CliDesk) -> None:
         assert any("a.py:3 leaks" in line and "a.py:8 leaks" in line for line in told.splitlines())
         shown = desk.run(command, "a", "--json").json["same_problem"]
         assert [each["number"] for each in shown["attempts"]] == [1, 2]
+
+
+def test_status_warns_of_work_that_does_not_land(desk: CliDesk) -> None:
+    desk.queue(TaskSpec(id="a", name="A"))
+    desk.settle(desk.claim(), AttemptResult(outcome=Outcome.PASSED, base_sha="b", head_sha="h"))
+    assert desk.run("status", "--json").json["to_land"] | {"since": ""} == {"tasks": 1, "since": "", "late": False}
+    assert "warning" not in desk.run("status").out
+    with desk.open() as database, database.connection.transaction():
+        database.connection.change("UPDATE tasks SET approved_at = approved_at - 900000")
+    assert desk.run("status", "--json").json["to_land"]["late"] is True
+    assert "not landed for 15 m" in desk.run("status").out
+    assert "longer than a landing should take" in desk.run("why", "a").out
