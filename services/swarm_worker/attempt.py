@@ -22,7 +22,7 @@ from swarm_shared.git.errors import GitError, GitUnusable
 from swarm_shared.logs import event
 from swarm_shared.models import FailureClass, Outcome, Role, Stage
 from swarm_shared.store.policy import AttemptResult
-from swarm_shared.store.queue import Claim, ClosedSession
+from swarm_shared.store.queue import Claim, ClosedSession, Opening
 from swarm_worker.config import WorkerConfig
 from swarm_worker.integration import QueueStopped
 from swarm_worker.session import Plan, Surroundings
@@ -42,9 +42,10 @@ class Attempt:
     def __init__(
         self, around: Surroundings, config: WorkerConfig, workplaces: Workplaces, claim: Claim, clock: Clock
     ) -> None:
-        self._config, self._workplaces, self._claim, self._clock = config, workplaces, claim, clock
+        self.claim = self._claim = claim
+        self._around, self._config, self._workplaces, self._clock = around, config, workplaces, clock
         self._db = around.database
-        self._steps = Steps(around, config, claim)
+        self._prompt: str | None = None  # the builder's first, where it is known already
         self._result = AttemptResult(outcome=Outcome.PASSED)
         self._sealed: Sealed | None = None
         self._clean_after: ClosedSession | None = None  # what was written up to the end of this one is undone
@@ -52,15 +53,38 @@ class Attempt:
         self._history: list[dict[str, Any]] = []
         self._resumes: str | None = None  # the earlier session that the builder goes on with
 
-    def run(self) -> Concluded:
+    def first_session(self) -> Opening | None:
+        """The builder's session, where nothing must happen before it; reads only, to be called before `run`."""
+        place = self._workplaces.at_hand()
+        if place is None:
+            return None
+        self._place = place
+        self._spec = self._db.tasks.spec(self._claim.task)
+        self._look_up()
+        self._resumes = self._session_to_resume()
+        self._prompt = self._builder_prompt()
+        return Opening(
+            role=Role.BUILDER,
+            name=self._agent(Role.BUILDER),
+            stage=Stage.BUILDING,
+            prompt=self._prompt,
+            resumes=self._resumes,
+        )
+
+    def run(self, opened: int | None) -> Concluded:
         """Build, check, validate.
+
+        Args:
+            opened: The first session, when it has been written down.
 
         Raises:
             LeaseLost: Somebody else owns the task; the sessions are gone, the result is void.
             TreeUnproven: Something of a session could not be ended.
         """
+        self._steps = Steps(self._around, self._config, self._claim, opened=opened)
         try:
-            self._spec = self._db.tasks.spec(self._claim.task)
+            if self._prompt is None:
+                self._spec = self._db.tasks.spec(self._claim.task)
             with self._workplaces.open(self._claim, self._spec) as self._place:
                 return self._kept(self._run())
         except InputError as error:
@@ -74,10 +98,8 @@ class Attempt:
 
     def _run(self) -> Concluded:
         try:
-            self._cli = choose(self._config.presets, self._claim.agent_cli)
-            if self._claim.number > 1:
-                self._failures = self._db.queue.failures(self._claim)
-                self._history = self._db.tasks.history(self._claim.task)
+            if self._prompt is None:
+                self._look_up()
             result = self._set_up() or self._build() or self._check() or self._validate()
         except CutShort as short:
             return self._steps.concluded(short.cut, self._result)
@@ -108,6 +130,12 @@ class Attempt:
             result = replace(result, diff_id=self._place.change_id())
         return replace(concluded, result=result)
 
+    def _look_up(self) -> None:
+        self._cli = choose(self._config.presets, self._claim.agent_cli)
+        if self._claim.number > 1:
+            self._failures = self._db.queue.failures(self._claim)
+            self._history = self._db.tasks.history(self._claim.task)
+
     # ───── stages ─────
 
     def _set_up(self) -> AttemptResult | None:
@@ -120,7 +148,8 @@ class Attempt:
         return None
 
     def _build(self) -> AttemptResult | None:
-        self._resumes = self._session_to_resume()
+        if self._prompt is None:
+            self._resumes = self._session_to_resume()
         reading = self._session(Role.BUILDER, Stage.BUILDING, self._builder_prompt)
         self._resumes = None
         self._result = replace(self._result, builder_result=reading.answer)
@@ -192,7 +221,8 @@ class Attempt:
             # One that cannot be gone on with says nothing of the CLI: it may have forgotten the session.
             if not again and not (reading.failure is FailureClass.SETUP and self._resumes):
                 break
-            self._resumes = None
+            if self._resumes is not None:
+                self._resumes, self._prompt = None, None  # another prompt, for a session that knows nothing yet
             event(
                 LOG,
                 "session_repeated",
@@ -274,6 +304,8 @@ class Attempt:
     # ───── prompts ─────
 
     def _builder_prompt(self) -> str:
+        if self._prompt is not None:
+            return self._prompt
         return build_prompt(
             self._spec,
             role=Role.BUILDER,

@@ -67,6 +67,9 @@ class Workplace:
 class Workplaces(Protocol):
     """Gives each claim its place."""
 
+    def at_hand(self) -> Workplace | None:
+        """A place that takes no work to open, the same for every claim."""
+
     def open(self, claim: Claim, spec: TaskSpec) -> AbstractContextManager[Workplace]:
         """The place, for as long as the claim is worked on."""
 
@@ -77,6 +80,9 @@ class ProjectRoot:
     def __init__(self, root: Path) -> None:
         self._root = root
 
+    def at_hand(self) -> Workplace:
+        return Workplace(self._root)
+
     @contextmanager
     def open(self, claim: Claim, spec: TaskSpec) -> Iterator[Workplace]:
-        yield Workplace(self._root)
+        yield self.at_hand()

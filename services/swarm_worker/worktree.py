@@ -50,6 +50,9 @@ class Worktrees:
         self._db, self._config, self._repository, self._branch = database, config, repository, branch
         self._tend = tend
 
+    def at_hand(self) -> None:
+        return None
+
     @contextmanager
     def open(self, claim: Claim, spec: TaskSpec) -> Iterator[Workplace]:
         """Make or put in order the task's worktree, with what has landed as its base.
