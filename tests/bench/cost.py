@@ -51,7 +51,7 @@ def measure(scale: Scale) -> Figure:
     return Figure(
         how=(
             f"One worker, alone, with {FEW} and with {many} no-op tasks; the difference per task. Commits are counted "
-            "inside the worker, system calls by strace in runs of their own. Agents are what the keeper started and "
+            "inside the worker, system calls by strace in runs of their own. Agents are what the worker started and "
             "waited for; beside them stands xargs with the same command."
         ),
         tables=(_cpu_table(costs, bare_ms), _commit_table(costs, calls), *_call_tables(calls)),
@@ -113,7 +113,7 @@ def _call_tables(calls: dict[str, system_calls.Calls]) -> list[Table]:
     if not calls:
         return []
     rows: list[tuple[Cell, ...]] = [(f"the worker, {name}", sum(calls[name].values())) for name, _ in _MODES]
-    rows.append(("worker, keeper and agent, builder only", sum(calls["tree"].values())))
+    rows.append(("worker and agent, builder only", sum(calls["tree"].values())))
     rows.append((f"of these the bare agent, {' '.join(COMMAND)}", sum(calls["bare"].values())))
     return [Table(columns=("system calls per task", "number"), rows=tuple(rows))]
 

@@ -20,7 +20,7 @@ _TIMES = slice(11, 15)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TreeCpu:
-    """Processor time in milliseconds: of the worker, of its keeper, and of the agents that the keeper waited for."""
+    """Processor time in milliseconds: of the worker, of its keeper, and of the agents that the worker waited for."""
 
     worker_ms: float
     keeper_ms: float
@@ -48,15 +48,15 @@ def let_work(swarm: LiveSwarm, count: int, command: list[str]) -> TreeCpu:
     wait_all_completed(swarm)
     worker = swarm.db.workers.alive()[0]
     used = _tree_cpu(worker.process.pid, worker.keeper.pid if worker.keeper else worker.process.pid)
-    worker.process.kill(signal.SIGTERM)  # not what we started: that may be a tracer, which would just die
+    process.send_signal(signal.SIGTERM)
     if process.wait(LEAVES_WITHIN_S) != 0:
         raise RuntimeError(f"the worker ended with {process.returncode}: {log.read_text()[-2000:]}")
     return used
 
 
 def _tree_cpu(worker: int, keeper: int) -> TreeCpu:
-    worker_user, worker_system, *_ = _times_ms(worker)
-    keeper_user, keeper_system, agents_user, agents_system = _times_ms(keeper)
+    worker_user, worker_system, agents_user, agents_system = _times_ms(worker)
+    keeper_user, keeper_system, *_ = _times_ms(keeper)
     return TreeCpu(
         worker_ms=worker_user + worker_system,
         keeper_ms=keeper_user + keeper_system,

@@ -17,11 +17,12 @@ _LOCK_PAUSE_S = 0.1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefMove:
-    """A ref from one commit to another; None is a ref that does not exist."""
+    """A ref from one commit to another; None is a ref that does not exist. With `forced` wherever it was."""
 
     ref: str
     new: str | None
-    old: str | None
+    old: str | None = None
+    forced: bool = False
 
 
 def read_ref(git: Git, ref: str) -> str | None:
@@ -60,7 +61,7 @@ def move_refs(git: Git, moves: Sequence[RefMove], *, reason: str) -> None:
         if all(found[move.ref] == move.new for move in moves):
             return
         for move in moves:
-            if found[move.ref] != move.old:
+            if found[move.ref] != move.old and not move.forced:
                 raise RefMoved(move.ref, expected=move.old, found=found[move.ref])
         if ".lock" not in said:
             break
@@ -118,6 +119,9 @@ def _read_any(git: Git, ref: str) -> str | None:
 
 def _instruction(move: RefMove) -> tuple[str, ...]:
     """One line of git-update-ref(1) --stdin -z: verb and ref, then values; an empty old value is "any"."""
+    if move.forced:
+        assert move.new is not None, "what is there is not deleted unseen"
+        return (f"update {move.ref}", move.new, "")
     if move.new is None:
         if move.old is None:
             raise ValueError(f"{move.ref}: nothing to nothing is no move")

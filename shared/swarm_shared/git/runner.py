@@ -18,6 +18,7 @@ _SETTINGS = (
     "core.hooksPath=/dev/null",
     "commit.gpgsign=false",
     "merge.verifySignatures=false",
+    "merge.directoryRenames=conflict",  # git's default: who moved a folder decides about files that others put there
     "gc.auto=0",  # its gc would prune worktrees, and it would outlive the command
     "maintenance.auto=false",
     "core.fsmonitor=false",  # a daemon, or a hook
