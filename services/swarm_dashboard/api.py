@@ -7,6 +7,8 @@ from flask import Blueprint, Response, request
 from swarm_dashboard import params, search, shapes
 from swarm_dashboard.context import Context
 from swarm_shared.errors import InputError, NotFound
+from swarm_shared.models import Verb
+from swarm_shared.store.bulk import Bulk
 
 MAX_PAGE = 200
 PAGE = 50
@@ -31,6 +33,7 @@ def routes(context: Context) -> Blueprint:
     def tasks() -> Response:
         wanted = search.parse(
             params.text(request.args, "q"),
+            now_ms=context.clock.wall_ms(),
             status=params.text(request.args, "status"),
             phase=params.text(request.args, "phase"),
         )
@@ -119,8 +122,11 @@ def routes(context: Context) -> Blueprint:
 
     @api.get("/control/<int:row_id>")
     def control(row_id: int) -> Response:
-        row = context.reader().database.control.get(_number(row_id))
-        return context.answer(shapes.control(row, context.clock.wall_ms()))
+        database = context.reader().database
+        row = database.control.get(_number(row_id))
+        is_many = row.verb is Verb.BULK
+        progress = Bulk(database.connection, context.clock).progress(row.id) if is_many else None
+        return context.answer(shapes.control(row, context.clock.wall_ms(), progress))
 
     @api.get("/<path:rest>")
     def unknown(rest: str) -> Response:

@@ -8,7 +8,23 @@ from collections.abc import Mapping
 from flask import Flask
 from werkzeug.routing import BaseConverter
 
-from swarm_dashboard import answers, api, guard, metrics, pages, socket_route, verbs
+from swarm_dashboard import (
+    answers,
+    api,
+    bulk_routes,
+    failures,
+    graph_route,
+    guard,
+    health,
+    landing,
+    log_routes,
+    metrics,
+    needs,
+    pages,
+    socket_route,
+    timeline,
+    verbs,
+)
 from swarm_dashboard.access import Access
 from swarm_dashboard.config import DashboardConfig
 from swarm_dashboard.context import Context
@@ -62,8 +78,16 @@ def create_app(
     app.extensions[EXTENSION] = context
     answers.install(app)
     guard.install(app, config, access)
-    app.register_blueprint(pages.routes())
+    app.register_blueprint(pages.routes(context))
+    app.register_blueprint(timeline.routes(context))
+    app.register_blueprint(graph_route.routes(context))
     app.register_blueprint(api.routes(context))
+    app.register_blueprint(needs.routes(context))
+    app.register_blueprint(failures.routes(context))
+    app.register_blueprint(landing.routes(context))
+    app.register_blueprint(health.routes(context))
+    app.register_blueprint(log_routes.routes(context))
+    app.register_blueprint(bulk_routes.routes(context))
     app.register_blueprint(verbs.routes(context))
     app.register_blueprint(metrics.routes(context))
     socket_route.install(app, context)

@@ -45,6 +45,8 @@ class Masking:
         """The value with every text in it masked; keys of mappings too, which agents choose as well."""
         if isinstance(value, str):
             return self.text(value)
+        if value is None or isinstance(value, int | float):
+            return value  # asked first: pictures are thousands of numbers, and asking for a Mapping is slow
         if isinstance(value, Mapping):
             return {self.text(str(key)): self.mask(item) for key, item in value.items()}
         if isinstance(value, list | tuple):

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, current_app
 
-SCREENS = ("", "tasks", "workers", "audit")
+from swarm_dashboard.context import Context
+from swarm_shared.errors import DatabaseError
+
+SCREENS = ("", "tasks", "needs", "failures", "graph", "workers", "landing", "audit", "health")
 
 
-def routes() -> Blueprint:
+def routes(context: Context) -> Blueprint:
     """The page under the address of each screen, so that reload and bookmarks work."""
     pages = Blueprint("pages", __name__)
 
@@ -20,6 +23,10 @@ def routes() -> Blueprint:
 
     @pages.get("/healthz")
     def healthz() -> Response:
+        try:
+            context.reader().database.connection.data_version()
+        except DatabaseError:
+            return Response("the database cannot be read\n", status=503, mimetype="text/plain")
         return Response("ok\n", mimetype="text/plain")
 
     return pages

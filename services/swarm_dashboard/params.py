@@ -6,6 +6,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from flask import request
+from werkzeug.exceptions import BadRequest
+
 from swarm_shared.errors import InputError
 from swarm_shared.models import Status, statuses_named
 
@@ -87,3 +90,24 @@ def choice(given: Mapping[str, Any], name: str, default: str, allowed: Sequence[
     if value not in allowed:
         raise InputError(f"unknown {name}", hint="one of: " + ", ".join(allowed))
     return str(value)
+
+
+def body() -> dict[str, Any]:
+    """The JSON object that was sent.
+
+    Raises:
+        InputError: It is none.
+    """
+    try:
+        found = request.get_json()
+    except (BadRequest, RecursionError, ValueError) as error:
+        raise InputError("the body is not valid JSON") from error
+    if not isinstance(found, dict):
+        raise InputError("the body must be a JSON object")
+    return found
+
+
+def key() -> str:
+    """The client's own name for this request: sent again, it changes nothing a second time."""
+    given = {"idempotency_key": request.headers.get("Idempotency-Key") or body().get("idempotency_key")}
+    return text(given, "idempotency_key", limit=MAX_KEY_CHARS)

@@ -13,7 +13,10 @@ from swarm_shared.clock import Clock
 from swarm_shared.database import TaskDatabase
 from swarm_shared.errors import DatabaseError
 from swarm_shared.store.browse import Browse
+from swarm_shared.store.graph import Graph
+from swarm_shared.store.pulse import Pulse
 from swarm_shared.store.session_log import SessionLog
+from swarm_shared.store.timeline import Timeline
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +25,10 @@ class Reading:
 
     database: TaskDatabase
     browse: Browse
+    pulse: Pulse
     log: SessionLog
+    timeline: Timeline
+    graph: Graph
     file: tuple[int, int]  # device and inode that were opened
 
 
@@ -48,7 +54,12 @@ class Reader:
         database = TaskDatabase(self.path, create=False, read_only=True, clock=self.clock)
         browse = Browse(database.connection, self.clock)
         log = SessionLog(database.connection, self.clock)
-        fresh = Reading(database=database, browse=browse, log=log, file=file)
+        pulse = Pulse(database.connection, self.clock)
+        timeline = Timeline(database.connection, self.clock)
+        graph = Graph(database.connection, self.clock)
+        fresh = Reading(
+            database=database, browse=browse, pulse=pulse, log=log, timeline=timeline, graph=graph, file=file
+        )
         self._threads.reading = fresh
         return fresh
 

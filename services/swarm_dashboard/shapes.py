@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from swarm_dashboard import pulse
 from swarm_dashboard.actions import chain_is_broken, verbs_for
 from swarm_dashboard.reader import Reading
 from swarm_shared.clock import iso
 from swarm_shared.models import Group
+from swarm_shared.store.bulk import Step
 from swarm_shared.store.control import ControlRow
 from swarm_shared.store.session_log import LogPiece
 from swarm_shared.store.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED
@@ -53,6 +55,7 @@ def status(reading: Reading) -> dict[str, Any]:
             }
             for h in database.swarm.holds()
         ],
+        "pulse": pulse.shown(reading, now),
         "workers": staff,
         "running": [row | {"verbs": verbs_for(row)} for row in browse.running()],
         "needs_you": _listed(recent["held"]),
@@ -113,11 +116,13 @@ def rows(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [row | {"verbs": verbs_for(row)} for row in found]
 
 
-def control(row: ControlRow, now: int) -> dict[str, Any]:
+def control(row: ControlRow, now: int, progress: Step | None = None) -> dict[str, Any]:
     """A control row; one that nobody took in time is shown as expired, whether or not somebody has marked it."""
     shown = row.shown()
     if row.status == "pending" and now > row.expires_at:
         shown |= {"status": "expired"}
+    if progress is not None and shown["status"] == "pending":
+        shown["progress"] = progress.told()
     if shown["status"] == "expired":
         shown["hint"] = "nobody took it: is the swarm running? amplifier-swarm doctor tells"
     return shown

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from flask import Blueprint, Response, request
-from werkzeug.exceptions import BadRequest
+from flask import Blueprint, Response
 
 from swarm_dashboard import params
 from swarm_dashboard.context import Context
@@ -15,7 +14,6 @@ from swarm_shared.errors import InputError, NotFound
 from swarm_shared.models import PRIORITY_RANGE, Verb, priority_value
 
 ACTOR = "dashboard"
-MAX_BULK = 200
 
 TASK_ROUTES = {
     "retry": Verb.RETRY,
@@ -42,7 +40,7 @@ def routes(context: Context) -> Blueprint:
     verbs = Blueprint("verbs", __name__, url_prefix="/api")
 
     def write(verb: Verb, target: str, body: Mapping[str, Any], *, key: str) -> int:
-        argument = _argument(verb, body)
+        argument = argument_of(verb, body)
         with context.reader.writing() as database:
             return database.control.request(
                 verb, target, argument, actor=ACTOR, attempt_id=_attempt(body), idempotency_key=key or None
@@ -52,17 +50,17 @@ def routes(context: Context) -> Blueprint:
         return context.answer({"control_id": row}, 202)
 
     def task_route(verb: Verb) -> Callable[[str], Response]:
-        return lambda task_id: accepted(write(verb, task_id, _body(), key=_key()))
+        return lambda task_id: accepted(write(verb, task_id, params.body(), key=params.key()))
 
     def swarm_route(verb: Verb) -> Callable[[], Response]:
-        return lambda: accepted(write(verb, "", _body(), key=_key()))
+        return lambda: accepted(write(verb, "", params.body(), key=params.key()))
 
     def worker_route(verb: Verb) -> Callable[[str], Response]:
         def ask(worker_id: str) -> Response:
             params.storable(worker_id, "the worker's name")
             if worker_id not in {w["worker_id"] for w in context.reader().database.workers.shown()}:
                 raise NotFound(f"no worker {worker_id!r}")
-            return accepted(write(verb, worker_id, _body(), key=_key()))
+            return accepted(write(verb, worker_id, params.body(), key=params.key()))
 
         return ask
 
@@ -74,54 +72,19 @@ def routes(context: Context) -> Blueprint:
     for word, verb in WORKER_ROUTES.items():
         verbs.post(f"/workers/<path:worker_id>/{word}", endpoint=f"worker_{word}")(worker_route(verb))
 
-    @verbs.post("/tasks/bulk")
-    def bulk() -> Response:
-        body = _body()
-        word, ids = params.choice(body, "verb", "", tuple(TASK_ROUTES)), body.get("ids")
-        if not word or not isinstance(ids, list) or not all(isinstance(i, str) for i in ids) or not ids:
-            raise InputError("bulk wants a verb and a list of ids")
-        if len(ids) > MAX_BULK:
-            raise InputError(f"at most {MAX_BULK} tasks at once")
-        key = _key()
-        rows: list[int] = []
-        unknown: list[str] = []
-        for place, task_id in enumerate(dict.fromkeys(ids)):
-            params.storable(task_id, "an id")
-            try:
-                rows.append(write(TASK_ROUTES[word], task_id, body, key=f"{key}/{place}" if key else ""))
-            except NotFound:
-                unknown.append(task_id)
-        return context.answer({"control_ids": rows, "not_found": unknown}, 202)
-
     @verbs.post("/ticket")
     def ticket() -> Response:
-        _body()
+        params.body()
         return context.answer({"ticket": context.access.new_ticket()})
 
     return verbs
-
-
-def _body() -> dict[str, Any]:
-    try:
-        body = request.get_json()
-    except (BadRequest, RecursionError, ValueError) as error:
-        raise InputError("the body is not valid JSON") from error
-    if not isinstance(body, dict):
-        raise InputError("the body must be a JSON object")
-    return body
-
-
-def _key() -> str:
-    """The client's own name for this request: sent again, it changes nothing a second time."""
-    given = {"idempotency_key": request.headers.get("Idempotency-Key") or _body().get("idempotency_key")}
-    return params.text(given, "idempotency_key", limit=params.MAX_KEY_CHARS)
 
 
 def _attempt(body: Mapping[str, Any]) -> str | None:
     return params.text(body, "attempt_id", limit=params.MAX_KEY_CHARS) or None
 
 
-def _argument(verb: Verb, body: Mapping[str, Any]) -> dict[str, Any]:
+def argument_of(verb: Verb, body: Mapping[str, Any]) -> dict[str, Any]:
     """The part of the body that the verb takes, checked."""
     match verb:
         case Verb.RETRY | Verb.REJECT:
@@ -132,6 +95,8 @@ def _argument(verb: Verb, body: Mapping[str, Any]) -> dict[str, Any]:
             if body.get("chain") is True:
                 argument["chain"] = True
             return argument
+        case Verb.RELEASE:
+            return {"gone": True} if body.get("gone") is True else {}
         case Verb.PRIORITIZE:
             try:
                 return {"priority": priority_value(body.get("priority", ""))}

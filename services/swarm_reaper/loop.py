@@ -115,6 +115,7 @@ class ReaperLoop:
         self._db.queue.promote_due()
         self._slots.run_once()
         self._orders.run_once()
+        self._again = self._orders.has_more or self._again
         self._still_stopping = self._stops.enforce(self._reason_to_stop(), for_good=self._leaving is not None)
         closed = self._reaping.run_once()
         if closed:

@@ -13,6 +13,7 @@ from swarm_shared.database import TaskDatabase
 from swarm_shared.errors import InputError, NotFound, SupervisorError, SwarmError
 from swarm_shared.logs import event
 from swarm_shared.models import TASK_VERBS, Outcome, Verb
+from swarm_shared.store.bulk import Bulk
 from swarm_shared.store.carry_out import carry_out
 from swarm_shared.store.control import ControlRow, NewestAttempt
 from swarm_shared.store.recovery import Ending, OpenAttempt
@@ -25,6 +26,7 @@ WORKER_ANSWERS_WITHIN_MS = 5_000
 ELSEWHERE_ANSWERS_WITHIN_MS = 30_000
 STOP_WITHIN_MS = 30_000
 ROUND_BUDGET_MS = 100  # deaths are not heard while rows are carried out
+BULK_BUDGET_MS = 50  # of it, for an action on many tasks
 PENDING_LIMIT = 1_000
 PROLONG_EVERY_MS = 10_000
 _STOPPING = {Verb.KILL: Outcome.KILLED, Verb.CANCEL: Outcome.CANCELLED}
@@ -46,6 +48,8 @@ class Orders:
         self._db = database
         self._slots = slots
         self._waiting: dict[int, _Waiting] = {}
+        self._bulk = Bulk(database.connection, database.clock)
+        self.has_more = False  # a piece of an action on many tasks is done, and another one can follow at once
 
     @property
     def unfinished(self) -> bool:
@@ -56,6 +60,7 @@ class Orders:
         """Carry out what can be, oldest first; a row behind an unanswered one of the same target waits for it."""
         rows = self._db.control.pending(limit=PENDING_LIMIT)
         until = self._db.clock.mono_ms() + ROUND_BUDGET_MS
+        self.has_more = False
         taken: set[tuple[str, str]] = set()
         for row in sorted(rows, key=lambda row: (row.verb is not Verb.EMERGENCY_STOP, row.id)):
             if self._db.clock.mono_ms() >= until:
@@ -91,6 +96,8 @@ class Orders:
                 return self._slots.restart(row.target) and self._answer(row, "done", f"{row.target} was restarted")
             case Verb.EMERGENCY_STOP:
                 return self._emergency_stop(row)
+            case Verb.BULK:
+                return self._many(row)
             case verb if verb in TASK_VERBS:
                 return self._task_verb(row)
             case verb:
@@ -110,6 +117,16 @@ class Orders:
             return False
         tasks = ", ".join(left[:5])
         return self._answer(row, "done", f"stopped, but the agents of these tasks are not proven dead yet: {tasks}")
+
+    def _many(self, row: ControlRow) -> bool:
+        """Some more tasks of a bulk action; its answer when those were the last."""
+        until = self._db.clock.mono_ms() + BULK_BUDGET_MS
+        while not self._bulk.step(row):
+            if self._db.clock.mono_ms() >= until:
+                self.has_more = True
+                return False
+        verb = row.argument["verb"]
+        return self._answer(row, "done", f"{verb}: {self._bulk.progress(row.id).told()}")
 
     # ───── verbs on tasks ─────
 
@@ -201,6 +218,8 @@ class Orders:
 
 def _target(row: ControlRow) -> tuple[str, str]:
     """What rows must be handled in order for; a task and a worker may have the same name."""
+    if row.verb is Verb.BULK:
+        return ("bulk", "")
     return ("task" if row.verb in TASK_VERBS else "worker", row.target)
 
 

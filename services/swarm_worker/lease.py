@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable
 
 from swarm_shared.clock import Clock
 from swarm_shared.errors import DatabaseError
 from swarm_shared.logs import event
-from swarm_shared.store.workers import Workers
+from swarm_shared.proctree import tree_usage
+from swarm_shared.store.workers import Uses, Workers
 
 LOG = logging.getLogger("swarm.worker")
 RETRY_S = 1.0  # after a heartbeat that the database did not take
 PROGRESS_LOOK_S = 5.0
+# CPU time of a tree: where the kernel does not list children, each look reads all of /proc.
+COSTLY_LOOK_S = 60.0
+USES_LOOK_S = 2.0  # what is used is told with the heartbeat, but not looked up more often than this
 
 
 class Heart:
@@ -24,6 +29,7 @@ class Heart:
         self._workers, self._clock, self._run = workers, clock, run
         self._heartbeat_s, self._lease_s = heartbeat_s, lease_s
         self._next = time.monotonic() + heartbeat_s
+        self._appetite = Appetite(os.getpid())
 
     def due_in(self) -> float:
         """Seconds until the next beat."""
@@ -34,30 +40,67 @@ class Heart:
             return
         began = self._clock.mono_ms()
         try:
-            self.alive = self._workers.heartbeat(self._run, began_mono_ms=began, lease_s=self._lease_s)
+            self.alive = self._workers.heartbeat(
+                self._run, began_mono_ms=began, lease_s=self._lease_s, uses=self._appetite.look()
+            )
             self._next = time.monotonic() + self._heartbeat_s
         except DatabaseError as error:
             event(LOG, "heartbeat_missed", level=logging.WARNING, reason=error)
             self._next = time.monotonic() + min(RETRY_S, self._heartbeat_s)
 
 
+class Appetite:
+    """What a process and all below it use, from look to look."""
+
+    def __init__(self, pid: int, *, every_s: float = USES_LOOK_S) -> None:
+        self._pid = pid
+        self._every_s = every_s
+        self._seen: tuple[float, float] | None = None  # monotonic time and seconds of processor time
+
+    def look(self) -> Uses | None:
+        """What is used now; None when the last look was a moment ago, or nothing could be read."""
+        now = time.monotonic()
+        if self._seen is not None and now - self._seen[0] < self._every_s:
+            return None
+        usage = tree_usage(self._pid)
+        if not usage.count:
+            return None
+        share = None
+        if self._seen is not None:
+            # A process that ended unseen takes its time with it, so the sum may fall.
+            share = round(max(0.0, usage.cpu_s - self._seen[1]) / (now - self._seen[0]), 3)
+        self._seen = (now, usage.cpu_s)
+        return Uses(rss_bytes=usage.rss_bytes, cpu_share=share, processes=usage.count)
+
+
 class ProgressMeter:
     """Signs that an agent moves: output, growth of its session files, CPU time in its tree."""
 
-    def __init__(self, signs: list[Callable[[], float | None]], *, patience_s: float | None, note: Callable[[], None]):
+    def __init__(
+        self,
+        signs: list[Callable[[], float | None]],
+        *,
+        costly: Callable[[], float],
+        patience_s: float | None,
+        note: Callable[[], None],
+    ) -> None:
         """Start counting now.
 
         Args:
             signs: Numbers that rise while the agent moves; None when unknown.
+            costly: One more, that is looked at seldom, and only while none of the others moves.
             patience_s: Seconds without any sign that make it stuck; None for agents that show none.
             note: Writes a sign of progress down.
         """
-        self._signs, self._patience_s, self._note = signs, patience_s, note
+        self._signs, self._costly, self._patience_s, self._note = signs, costly, patience_s, note
         self._last: list[float | None] = [None] * len(signs)  # looked at later: most sessions are over by then
         self._moved_at = time.monotonic()
         look_s = PROGRESS_LOOK_S if patience_s is None else min(PROGRESS_LOOK_S, patience_s / 4)
         self._look_s = look_s
         self._next = time.monotonic() + look_s
+        self._costly_look_s = COSTLY_LOOK_S if patience_s is None else min(COSTLY_LOOK_S, patience_s / 4)
+        self._next_costly = self._moved_at + self._costly_look_s
+        self._last_costly: float | None = None
 
     def due_in(self) -> float:
         return max(0.0, self._next - time.monotonic())
@@ -79,8 +122,20 @@ class ProgressMeter:
         self._last = found
         # An agent that shows nothing is bound by its session limit alone: here its life is the sign.
         if moved or self._patience_s is None:
+            self._last_costly, self._next_costly = None, time.monotonic() + self._costly_look_s
+        else:
+            moved = self._moved_by_costly()
+        if moved or self._patience_s is None:
             self._moved_at = time.monotonic()
             try:
                 self._note()
             except DatabaseError as error:
                 event(LOG, "progress_not_noted", level=logging.WARNING, reason=error)
+
+    def _moved_by_costly(self) -> bool:
+        """Whether it has risen since the last look during this silence; the first one only starts the comparison."""
+        if time.monotonic() < self._next_costly:
+            return False
+        self._next_costly = time.monotonic() + self._costly_look_s
+        before, self._last_costly = self._last_costly, self._costly()
+        return before is not None and before != self._last_costly

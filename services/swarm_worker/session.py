@@ -73,6 +73,7 @@ class Plan:
     stdin: bytes
     limit_s: float
     stuck_s: float | None
+    resumes: str | None = None  # the agent CLI's id of the earlier session that it goes on with
     signs: tuple[Callable[[], float | None], ...] = ()
 
 
@@ -130,7 +131,13 @@ class Session:
         """
         plan = self._plan
         self._session = opened or self._db.queue.open_session(
-            self._claim, role=plan.role, name=plan.name, stage=plan.stage, prompt=plan.prompt, before=before
+            self._claim,
+            role=plan.role,
+            name=plan.name,
+            stage=plan.stage,
+            prompt=plan.prompt,
+            resumes=plan.resumes,
+            before=before,
         )
         try:
             return self._run()
@@ -148,7 +155,8 @@ class Session:
         self._start()
         self._make_durable()
         self._meter = ProgressMeter(
-            [lambda: float(self._capture.total_bytes), self._cpu_s, *plan.signs],
+            [lambda: float(self._capture.total_bytes), *plan.signs],
+            costly=self._cpu_s,
             patience_s=plan.stuck_s,
             note=lambda: self._db.queue.note_progress(self._claim),
         )

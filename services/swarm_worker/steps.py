@@ -116,7 +116,7 @@ class Steps:
             case Cause.KEEPER_LOST:
                 result = failed(so_far, FailureClass.CRASH, cut.text)
             case Cause.TIME_LIMIT | Cause.STUCK:
-                result = failed(so_far, FailureClass.QUALITY, cut.text)
+                result = replace(failed(so_far, FailureClass.QUALITY, cut.text), out_of_time=True)
         return Concluded(result=result, answers=cut.orders, last=self.last)
 
     def _environment(self, spec: TaskSpec) -> Mapping[str, str]:

@@ -23,6 +23,8 @@ class Sealed:
 class Workplace:
     """A folder to work in. This one keeps nothing apart: there are no commits, and so nothing to tell of them."""
 
+    own = False  # no other task's session works in it
+
     def __init__(self, cwd: Path) -> None:
         self.cwd = cwd
 
@@ -51,6 +53,10 @@ class Workplace:
 
     def change(self) -> str | None:
         """What was changed, for the validator."""
+        return None
+
+    def change_id(self) -> str | None:
+        """The same for the same change; None where nothing was changed, or nobody can tell."""
         return None
 
     def restore(self) -> list[str]:

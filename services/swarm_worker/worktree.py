@@ -12,7 +12,7 @@ from typing import Any
 from swarm_shared.database import TaskDatabase
 from swarm_shared.git.bring_in import bring_in
 from swarm_shared.git.commits import message_with_trailers, task_trailers
-from swarm_shared.git.diffs import Diff, changed_files, diff
+from swarm_shared.git.diffs import Diff, change_id, changed_files, diff
 from swarm_shared.git.file_lock import file_lock
 from swarm_shared.git.globs import outside
 from swarm_shared.git.leaks import Fingerprint, fingerprint, leak
@@ -101,6 +101,8 @@ class Worktrees:
 class TaskPlace(Workplace):
     """One attempt in its task's worktree."""
 
+    own = True
+
     def __init__(
         self,
         database: TaskDatabase,
@@ -177,6 +179,9 @@ class TaskPlace(Workplace):
         found = diff(self._git, base, head)
         cut = "\n(cut: the table above is complete)" if found.truncated else ""
         return f"Commit {head}\n\n{found.stat()}\n\n{found.text}{cut}"
+
+    def change_id(self) -> str | None:
+        return change_id(self._git, *self._both())
 
     def restore(self) -> list[str]:
         _, head = self._both()

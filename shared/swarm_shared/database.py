@@ -10,11 +10,12 @@ from typing import Any, Self
 
 from swarm_shared import migrations
 from swarm_shared.clock import Clock, SystemClock
-from swarm_shared.config import default_of
+from swarm_shared.config import Settings
 from swarm_shared.connection import Connection, create_file
 from swarm_shared.reaping import Limits, Reaping, sole_reaper
 from swarm_shared.store.control import Control
 from swarm_shared.store.events import Events
+from swarm_shared.store.failures import Failures
 from swarm_shared.store.health import Health
 from swarm_shared.store.imports import Imports
 from swarm_shared.store.landings import Landings
@@ -37,7 +38,7 @@ class TaskDatabase:
 
     Verbs stand in families: `queue` (claim, settle), `tasks` (reading), `workers`, `control` and `steering` (what
     people ask for), `swarm` (flags, holds, services), `output`, `events`, `imports`, `recovery`, `runs`,
-    `health`, `landings`.
+    `health`, `landings`, `failures`.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class TaskDatabase:
         self.output = Output(self.connection, self.clock)
         self.events = Events(self.connection, self.clock)
         self.imports = Imports(self.connection, self.clock)
+        self.failures = Failures(self.connection, self.clock)
         self.health = Health(self.connection, self.clock)
         self.landings = Landings(self.connection, self.clock)
         self.recovery = Recovery(self.connection, self.clock, rng)
@@ -129,10 +131,6 @@ class TaskDatabase:
             self.recovery,
             self.workers,
             clock=self.clock,
-            budgets=Budgets(
-                max_retries=default_of("max_retries"),
-                crash_budget=default_of("crash_budget"),
-                crash_backoff_s=default_of("crash_backoff_s"),
-            ),
+            budgets=Budgets.of(Settings()),
             limits=Limits(orphan_timeout_ms=round(timeout_minutes * 60_000), overdue_ms=0),
         )

@@ -40,6 +40,41 @@ WHERE sql IS NOT NULL AND (type = 'index' AND tbl_name IN ('tasks', 'dependencie
 """
 
 
+_WORKERS = f"""
+{_NUMBERS}
+INSERT INTO workers (run, worker_id, status, pid, pid_start, boot_id, pid_ns, hostname, started_at, heartbeat_at,
+                     lease_until_mono)
+SELECT n, 'worker-' || n, 'idle', 100000 + n, 1, 'bench', 1, 'bench', :until, :until, 0 FROM numbers
+"""
+# Attempt n is a try at task n, its ids rise with the time as those of real ones do; each tenth was refused.
+_ATTEMPTS = f"""
+{_NUMBERS}
+INSERT INTO attempts (id, task, number, token, run, worker_id, agent_cli, claimed_at, started_at, ended_at, progress_at,
+                      progress_mono, outcome, failure_class, builder_result, validator_result)
+SELECT printf('%012x-%08x', :until - (:count - n) * :apart_ms, n), n, 1, 1, 1 + n % :workers,
+       'worker-' || (1 + n % :workers), 'command', :until - (:count - n) * :apart_ms,
+       :until - (:count - n) * :apart_ms, :until - (:count - n) * :apart_ms + :apart_ms * :workers * 9 / 10,
+       :until, 0, iif(n % 10 = 0, 'failed', 'passed'), iif(n % 10 = 0, 'quality', NULL),
+       '{{"status":"success","summary":"' || substr('{_WORDS}', 1, 140) || '"}}', '{{"verdict":"PASS"}}'
+FROM numbers
+"""
+_ENDED = """
+UPDATE tasks SET status = iif(seq % 10 = 0, 'failed', 'completed'), attempt_count = 1, blockers = 0 WHERE seq <= :count
+"""
+
+
+def add_history(path: Path, count: int, *, workers: int, until: int, apart_ms: int) -> None:
+    """Let the first tasks of a queue have been tried once each, one claim every `apart_ms` up to a moment (wall ms)."""
+    with TaskDatabase(path) as database:
+        connection = database.connection
+        with connection.transaction():
+            connection.change(_WORKERS, {"count": workers, "until": until})
+            values = {"count": count, "workers": workers, "until": until, "apart_ms": apart_ms}
+            connection.change(_ATTEMPTS, values)
+            connection.change(_ENDED, {"count": count})
+        connection.checkpoint(truncate=True)
+
+
 def fill(path: Path, count: int) -> None:
     """Make a database with so many queued tasks, half of them blocked by two others each."""
     with TaskDatabase(path) as database:

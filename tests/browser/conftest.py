@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 from steered_queue import SteeredQueue
 
-from browser import RunningDashboard, Watched, chromium, context_of, dashboard, watch
+from browser import DEADLINE_S, RunningDashboard, Watched, chromium, context_of, dashboard, watch
+
+expect.set_options(timeout=DEADLINE_S * 1000)  # the machine may have more to do than this test
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from swarm_shared.models import FailureClass, Outcome, Role, Stage, TaskSpec, Ve
 from swarm_shared.processes import ProcessId
 from swarm_shared.store.policy import AttemptResult, Budgets
 from swarm_shared.store.queue import Claim, Claimant, ClosedSession
+from swarm_shared.store.workers import Uses
 
 WORKERS = 4
 PHASES = {
@@ -40,6 +41,9 @@ PHASES = {
 }
 PARTS = ("design", "implementation", "tests", "documentation")
 OBJECTION = "recovery is not idempotent: a second crash while it runs loses the last page"
+
+
+CONFLICT = "src/query/2.rs does not merge with what landed meanwhile: both change fn push_down"
 
 
 class DemoClock:
@@ -109,8 +113,28 @@ class Demo:
         words = ["Reading the diff", "Running the tests again", "Writing the verdict"]
         ended = self.session(claim, Role.VALIDATOR, Stage.VALIDATING, words, before=ended)
         self.clock.pass_s(self.rng.uniform(120, 420))
-        result = passed() if fails is None else failed(fails)
+        result = self.passed() if fails is None else failed(fails)
         self.db.queue.settle(claim, result, Budgets(max_retries=retries), last=ended)
+
+    def passed(self) -> AttemptResult:
+        return replace(passed(), base_sha=self.sha(), head_sha=self.sha(), tokens=self.rng.randint(20_000, 90_000))
+
+    def land(self, claimant: Claimant, *, refused: str | None = None) -> None:
+        """Land the task whose turn it is, or have it refused."""
+        landing = self.db.landings.claim(claimant)
+        if landing is None:
+            return
+        self.clock.pass_s(self.rng.uniform(1, 4))
+        result = AttemptResult(outcome=Outcome.PASSED)
+        if refused is None:
+            self.db.landings.note_tip(tip := self.sha())
+            self.db.landings.tell_landed(landing, tip)
+        else:
+            result = AttemptResult(outcome=Outcome.FAILED, failure_class=FailureClass.QUALITY, error=refused)
+        self.db.queue.settle(landing.claim, result, Budgets(max_retries=2))
+
+    def sha(self) -> str:
+        return f"{self.rng.getrandbits(160):040x}"
 
 
 def fill(path: Path, *, seed: int = 7) -> None:
@@ -121,21 +145,29 @@ def fill(path: Path, *, seed: int = 7) -> None:
         db.imports.run(list(specs()), source="plan.yaml", actor="demo")
         clock.pass_s(60)
         demo = Demo(db=db, clock=clock, rng=rng, claimants=[enrol(db, n) for n in range(1, WORKERS + 1)])
-        for turn in range(27):
+        demo.db.landings.adopt(
+            repository="/home/ada/ledger/.git",
+            ref="refs/heads/swarm/integration",
+            person_ref="refs/heads/main",
+            tip=demo.sha(),
+        )
+        for turn in range(29):
             demo.work(demo.claimants[turn % WORKERS])
+            if turn < 27:  # the last ones wait for their turn
+                demo.land(demo.claimants[turn % WORKERS], refused=CONFLICT if turn == 11 else None)
             if turn in (5, 13):
                 demo.work(demo.claimants[0], fails="tests fail: test_merge_keeps_order (1 of 38)")
             if turn == 9:
                 demo.work(demo.claimants[1], fails=OBJECTION, retries=0)
             if turn == 17:
                 demo.work(demo.claimants[2], fails="no sign of progress for 30 minutes", retries=0)
-        hold_one(demo)
+        hold_some(demo)
         db.control.request(Verb.PAUSE, actor="cli")
         db.control.answer(1, "done", "paused", by="reaper")
         db.control.request(Verb.RESUME, actor="dashboard")
         db.control.answer(2, "done", "resumed", by="reaper")
         run_some(demo)
-        db.swarm.register_service("reaper", ProcessId.mine(), {})
+        db.swarm.register_service("reaper", ProcessId.mine(), {"supervised": True, "supervisord_answers": True})
 
 
 def specs() -> list[TaskSpec]:
@@ -204,7 +236,13 @@ def failed(error: str) -> AttemptResult:
     )
 
 
-def hold_one(demo: Demo) -> None:
+def hold_some(demo: Demo) -> None:
+    """One that gave no answer, one that a person killed, one that a person holds."""
+    claim = demo.db.queue.claim(demo.claimants[2])
+    if claim is not None:
+        demo.session(claim, Role.BUILDER, Stage.BUILDING, builder_lines(claim.task_id)[:6])
+        demo.db.queue.settle(claim, AttemptResult(outcome=Outcome.KILLED), Budgets(max_retries=2))
+    demo.db.steering.apply(Verb.HOLD, "5.4.d", {}, actor="dashboard")
     claim = demo.db.queue.claim(demo.claimants[3])
     if claim is None:
         return
@@ -230,7 +268,9 @@ def run_some(demo: Demo) -> None:
     for claim in started[1:]:
         demo.db.queue.note_progress(claim)
     for claimant in demo.claimants:
-        demo.db.workers.heartbeat(claimant.run, began_mono_ms=demo.clock.mono_ms(), lease_s=120)
+        busy = demo.rng.random()
+        uses = Uses(rss_bytes=round(180e6 + 400e6 * busy), cpu_share=round(busy, 2), processes=3 + round(4 * busy))
+        demo.db.workers.heartbeat(claimant.run, began_mono_ms=demo.clock.mono_ms(), lease_s=120, uses=uses)
 
 
 if __name__ == "__main__":

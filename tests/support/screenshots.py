@@ -21,13 +21,21 @@ SCREENS = {
     "failed": "/tasks?status=failed",
     "task": "/tasks/2.3.b",
     "log": "/tasks/2.3.b?tab=log",
+    "needs": "/needs",
+    "failures": "/failures",
+    "graph": "/graph",
     "workers": "/workers",
+    "landing": "/landing",
     "audit": "/audit",
+    "health": "/health",
 }
 # Name, size, dark: what the manual shows.
 MANUAL = (
     ("now", DESKTOP, False),
     ("now", DESKTOP, True),
+    ("failures", DESKTOP, False),
+    ("failures", DESKTOP, True),
+    ("graph", DESKTOP, False),
     ("tasks", DESKTOP, False),
     ("task", DESKTOP, False),
     ("now", PHONE, True),

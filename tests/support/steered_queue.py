@@ -10,6 +10,7 @@ from browser import wait_for
 from swarm_shared.database import TaskDatabase
 from swarm_shared.errors import SwarmError
 from swarm_shared.models import TASK_VERBS, Outcome, Verb
+from swarm_shared.store.bulk import Bulk
 from swarm_shared.store.control import ControlRow
 from swarm_shared.store.policy import AttemptResult
 from swarm_shared.store.queue import Claim
@@ -39,6 +40,8 @@ class SteeredQueue(QueueDesk):
     def carry_out(self) -> ControlRow:
         """Do what the page asks for, and answer; the row."""
         row = self.asked()
+        if row.verb is Verb.BULK:
+            return self._carry_out_many(row)
         claim = self.claims.pop(row.target, None)
         if row.verb in (Verb.KILL, Verb.CANCEL) and claim is not None:
             outcome = Outcome.KILLED if row.verb is Verb.KILL else Outcome.CANCELLED
@@ -50,6 +53,13 @@ class SteeredQueue(QueueDesk):
             except SwarmError as error:
                 status, result = "refused", error.message
             self.db.control.answer(row.id, status, result, by="reaper")
+        return row
+
+    def _carry_out_many(self, row: ControlRow) -> ControlRow:
+        bulk = Bulk(self.db.connection, self.clock)
+        while not bulk.step(row):
+            pass
+        self.db.control.answer(row.id, "done", f"{row.argument['verb']}: {bulk.progress(row.id).told()}", by="reaper")
         return row
 
     def _apply(self, row: ControlRow) -> str:

@@ -6,8 +6,13 @@ const SEQUENCE = /\x1b(?:\[([0-?]*)[ -/]*([@-~])|\][^\x07\x1b]*(?:\x07|\x1b\\)?|
 const NAMES = ["black", "red", "green", "yellow", "blue", "magenta", "cyan", "white"];
 
 export class Ansi {
-  #style = new Set();
+  #style;
   #rest = "";
+
+  /** `before`: what the text before was made with; its colours go on. */
+  constructor(before = null) {
+    this.#style = new Set(before ? before.#style : []);
+  }
 
   /** Nodes for a piece of output; a sequence that is cut at the end waits for the next piece. */
   nodes(text) {

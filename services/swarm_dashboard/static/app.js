@@ -1,19 +1,28 @@
 // The page as a whole: which screen the address means, what it shows, and when it is shown anew.
 
 import { get, hasToken, keepToken, useToken } from "./api.js";
-import { help } from "./dialogs.js";
 import { h, morph } from "./dom.js";
 import { duration, learnClock } from "./format.js";
-import { listen } from "./keys.js";
+import { help, listen } from "./keys.js";
 import { Live } from "./live.js";
+import * as nav from "./nav.js";
 import { command, empty, tickTimes } from "./pieces.js";
 import { onOutcome } from "./verbs.js";
 import * as audit from "./screens/audit.js";
+import * as failures from "./screens/failures.js";
+import * as graph from "./screens/graph.js";
+import * as health from "./screens/health.js";
+import * as landing from "./screens/landing.js";
+import * as needs from "./screens/needs.js";
 import * as now from "./screens/now.js";
 import * as task from "./screens/task.js";
 import * as tasks from "./screens/tasks.js";
 import * as workers from "./screens/workers.js";
 
+// What a screen module is: `name`, `title(place)`, `load(place, signal)` and `view(context)`; `place.again()` loads
+// anew, soon; where it has them, `leave()`,
+// `keys` ({letter: [words for the help, function]}) and `follows`, true where its data changes with what happens.
+const SCREENS = { now, tasks, needs, failures, graph, workers, landing, audit, health };
 const RELOAD_GAP_MS = 700;
 const main = document.getElementById("main");
 const chip = document.getElementById("chip");
@@ -36,9 +45,9 @@ let reloadTimer = null;
 function placeOf(address) {
   const query = address.searchParams;
   const path = address.pathname;
-  if (path.startsWith("/tasks/") && path.length > 7) return { screen: task, id: decode(path.slice(7)), query };
-  const screen = { "/": now, "/tasks": tasks, "/workers": workers, "/audit": audit }[path.replace(/(.)\/+$/, "$1")];
-  return { screen: screen ?? now, query };
+  const again = () => !paused && reloadSoon();
+  if (path.startsWith("/tasks/") && path.length > 7) return { screen: task, id: decode(path.slice(7)), query, again };
+  return { screen: SCREENS[nav.nameOf(path.replace(/(.)\/+$/, "$1"))] ?? now, query, again };
 }
 
 function decode(text) {
@@ -53,11 +62,7 @@ function open({ focus = false } = {}) {
   place = placeOf(new URL(location.href));
   focusNext = focus;
   if (document.activeElement !== searchBox) searchBox.value = place.screen === tasks ? place.query.get("q") ?? "" : "";
-  for (const link of document.querySelectorAll("#nav a")) {
-    const current = link.dataset.screen === (place.screen === task ? "tasks" : place.screen.name);
-    if (current) link.setAttribute("aria-current", "page");
-    else link.removeAttribute("aria-current");
-  }
+  nav.mark(place.screen === task ? "tasks" : place.screen.name);
   document.title = `${place.screen.title(place)} · Amplifier Swarm`;
   return show({ force: true });
 }
@@ -130,15 +135,20 @@ function reloadSoon() {
   reloadTimer = setTimeout(show, wait);
 }
 
+function learn(status) {
+  shown.status = status;
+  learnClock(status.now);
+  nav.count(status);
+}
+
 live.addEventListener("news", ({ detail }) => {
   if (detail.status) {
-    shown.status = detail.status;
-    learnClock(detail.status.now);
+    learn(detail.status);
   }
   if (paused) missed += 1;
   else {
     draw();
-    if (shown.screen === tasks || shown.screen === task || shown.screen === audit) reloadSoon();
+    if (shown.screen?.follows) reloadSoon();
   }
   drawChip();
 });
@@ -239,17 +249,17 @@ document.getElementById("search").addEventListener("submit", (event) => {
   go(`/tasks?${query}`);
 });
 document.getElementById("theme").addEventListener("click", toggleTheme);
-document.getElementById("help").addEventListener("click", help);
+document.getElementById("help").addEventListener("click", () => help(screenKeys()));
 chip.addEventListener("click", togglePause);
-listen({ go, up, theme: toggleTheme, pause: togglePause });
+const screenKeys = () => shown.screen?.keys ?? {};
+listen({ go, up, screenKeys, theme: toggleTheme, pause: togglePause });
 
 async function start() {
   keepToken();
   try {
     const { auth, database, ...status } = await get("/api/status");
     shown.extra = { auth, database };
-    shown.status = status;
-    learnClock(status.now);
+    learn(status);
     if (auth === "none") document.body.prepend(h("p", { class: "open-to-all" }, "This dashboard asks for no token: everybody on this machine can use it."));
   } catch (error) {
     if (error.status === 401 || error.status === 429) {

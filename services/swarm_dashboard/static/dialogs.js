@@ -24,6 +24,17 @@ export async function confirm({ title, text, yes, danger }) {
   return (await answer) === "yes";
 }
 
+/** Ask with content of one's own; the answer can be given once `ready` has come true. */
+export async function question({ title, content, yes, danger, ready }) {
+  const keep = closing("", "Leave it", "");
+  const go = closing("yes", yes, danger ? "danger" : "primary");
+  go.disabled = true;
+  ready.then((isReady) => { go.disabled = !isReady; });
+  const answer = show(title, content, [keep, go]);
+  keep.focus();
+  return (await answer) === "yes";
+}
+
 /** Ask for a line of text; null when the person leaves it. */
 export async function ask({ title, text, yes, value = "", wanted = false, long = false }) {
   const field = h(long ? "textarea" : "input", { "aria-label": title, rows: long ? 4 : null });
@@ -43,18 +54,7 @@ export async function ask({ title, text, yes, value = "", wanted = false, long =
   return (await answer) === "yes" ? field.value.trim() : null;
 }
 
-const KEYS = [
-  ["/", "search"], ["g n", "go to Now"], ["g t", "go to Tasks"], ["g w", "go to Workers"], ["g a", "go to Audit"],
-  ["j  k", "next, previous row"], ["Enter", "open the row"], ["Esc", "leave the field, close, or back to the list"],
-  ["Space", "pause or go on with live updates"], ["t", "light or dark"], ["?", "this help"],
-];
-
-export function help() {
-  show("Keys", [
-    h("dl", { class: "keys" }, KEYS.map(([key, what]) => [
-      h("dt", null, key.split(/\s+/).map((k) => [h("kbd", null, k), " "])), h("dd", null, what)])),
-    h("p", { class: "quiet" }, "Searches take words and qualifiers: status:failed, phase:build, id:2.6, “several words”."),
-  ], [closing("", "Close", "primary")]);
-}
+/** Tell something; `content` is nodes. */
+export const tell = (title, content) => show(title, content, [closing("", "Close", "primary")]);
 
 export const isOpen = () => dialog.open;

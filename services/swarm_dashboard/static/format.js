@@ -42,6 +42,10 @@ export const count = (n) => COUNT.format(n);
 const HOURS = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 });
 export const hours = (n) => unit(HOURS.format(n), "h");
 export const percent = (part) => unit(Math.floor(part * 100), "%");
+const SHORT = new Intl.NumberFormat(undefined, { notation: "compact", maximumSignificantDigits: 3 });
+export const compact = (n) => SHORT.format(n);
+const DOLLARS = new Intl.NumberFormat(undefined, { style: "currency", currency: "USD", currencyDisplay: "narrowSymbol" });
+export const dollars = (n) => DOLLARS.format(n);
 export const plural = (n, word, many = `${word}s`) => `${count(n)} ${n === 1 ? word : many}`;
 
 export function bytes(n) {
@@ -65,5 +69,6 @@ const HELD_BECAUSE = {
   not_proven_dead: "Processes of its last attempt are not proven gone.",
   objection: "The validator objects.",
   as_imported: "Its task file says held.",
+  not_landed: "Its work passed, but was refused twice when it was to be landed.",
 };
 export const heldBecause = (reason) => HELD_BECAUSE[reason] ?? "It needs a person.";

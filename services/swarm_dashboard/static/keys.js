@@ -1,9 +1,14 @@
 // The keyboard: single letters while no field has the focus.
 
-import { help, isOpen } from "./dialogs.js";
+import { isOpen, tell } from "./dialogs.js";
+import { h } from "./dom.js";
+import * as nav from "./nav.js";
 
 const GO_MS = 1_200;
-const PLACES = { n: "/", t: "/tasks", w: "/workers", a: "/audit" };
+const KEYS = [
+  ["j  k", "next, previous row"], ["Enter", "open the row"], ["Esc", "leave the field, close, or back to the list"],
+  ["/", "search"], ["Space", "pause or go on with live updates"], ["t", "light or dark"], ["?", "this help"],
+];
 let goUntil = 0;
 
 const rows = () => [...document.querySelectorAll("main a[data-row]")];
@@ -17,8 +22,20 @@ function step(by) {
   all[next].scrollIntoView({ block: "nearest" });
 }
 
-/** `go`: navigates. `up`: leaves a detail for its list. `theme` and `pause`: toggles. */
-export function listen({ go, up, theme, pause }) {
+const list = (keys) => h("dl", { class: "keys" }, keys.map(([key, what]) => [
+  h("dt", null, key.split(/\s+/).map((k) => [h("kbd", null, k), " "])), h("dd", null, what)]));
+
+/** Show all keys; `own` are those of the screen that is open. */
+export function help(own) {
+  const special = Object.entries(own).map(([key, [what]]) => [key, what]);
+  tell("Keys", [
+    h("div", { class: "columns two" }, list([...KEYS, ...special]), list(nav.letters())),
+    h("p", { class: "quiet" }, "Searches take words and qualifiers: status:failed, phase:build, id:2.6, “several words”."),
+  ]);
+}
+
+/** `go`: navigates. `up`: leaves a detail for its list. `screenKeys`: those of the open screen. `theme`, `pause`: toggles. */
+export function listen({ go, up, screenKeys, theme, pause }) {
   addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || isOpen()) return;
     const inField = event.target.closest?.("input, textarea, select");
@@ -28,14 +45,15 @@ export function listen({ go, up, theme, pause }) {
       return;
     }
     if (inField) return;
+    const own = screenKeys();
     const actions = {
-      "?": help, t: theme, j: () => step(1), k: () => step(-1),
+      "?": () => help(own), t: theme, j: () => step(1), k: () => step(-1),
       "/": () => document.getElementById("search-box").select(), g: () => { goUntil = Date.now() + GO_MS; },
     };
-    const going = Date.now() < goUntil && PLACES[event.key];
+    const going = Date.now() < goUntil && nav.pathOf(event.key);
     goUntil = 0;
     if (event.key === " " && event.target === document.body) actions[" "] = pause;
-    const action = going ? () => go(going) : actions[event.key];
+    const action = going ? () => go(going) : actions[event.key] ?? own[event.key]?.[1];
     if (!action) return;
     event.preventDefault();
     action();

@@ -66,3 +66,11 @@ const NOTHING = "–";
 
 export const cell = (heading, properties, ...content) =>
   h("td", { "data-heading": heading, "data-none": content.length === 1 && content[0] === NOTHING, ...properties }, ...content);
+
+/** A field for a priority: the names, or any whole number. */
+export function priorityField(value) {
+  const field = h("input", { list: "priorities", autocomplete: "off" });
+  field.value = value;
+  return h("p", null, h("label", null, "Priority ", field),
+    h("datalist", { id: "priorities" }, ["critical", "high", "medium", "low"].map((word) => h("option", { value: word }))));
+}

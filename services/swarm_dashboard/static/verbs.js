@@ -62,7 +62,7 @@ const outcomes = new EventTarget();
 export const onOutcome = (listener) => outcomes.addEventListener("outcome", listener);
 
 /** Send a request and follow its control row until somebody has answered it. */
-async function request(title, path, body) {
+export async function request(title, path, body) {
   const notice = new Notice(title);
   try {
     const { control_id: id } = await post(path, body);
@@ -73,6 +73,7 @@ async function request(title, path, body) {
         notice.say(row.status, row.status === "done" ? row.result : `${row.status}: ${row.result ?? row.hint}`);
         break;
       }
+      if (row.progress) notice.say("pending", `${row.progress} so far…`);
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
     }
   } catch (error) {
@@ -89,11 +90,44 @@ export async function doTask(verb, task, body) {
   await request(`${label.replace("…", "")} ${task.id}:`, `/api/tasks/${enc(task.id)}/${verb}`, { ...asked, ...chain });
 }
 
-/** A small button in a row. */
-export function taskButton(verb, task) {
+/** Retry with a person's words for the next attempt. */
+export async function retryWithNote(task) {
+  const note = await ask({ title: `Retry ${task.id}`, text: "What should the next attempt know? It is told this first.", yes: "Retry", long: true });
+  if (note !== null) await doTask("retry", task, note ? { note } : {});
+}
+
+const MOST_AT_ONCE = 1_000;
+
+/** Retry every task that one problem has stopped: how many is said first, and a note goes to all of them. */
+export async function retryGroup({ fingerprint, tasks, sample }, cause) {
+  const n = Math.min(tasks, MOST_AT_ONCE);
+  const note = await ask({
+    title: `Retry ${plural(n, "task")}${n < tasks ? ` of ${tasks.toLocaleString()}` : ""}?`,
+    text: `${cause}: ${sample} – They become ready at once, with fresh budgets. What should their next attempts know? (May be left empty.)`,
+    yes: `Retry ${plural(n, "task")}`, long: true });
+  if (note === null) return;
+  const notice = new Notice(`Retry ${plural(n, "task")}:`);
+  try {
+    const { first, last, count } = await post(`/api/failures/${enc(fingerprint)}/retry`, note ? { note } : {});
+    for (;;) {
+      const answer = await get("/api/failures/retries", { first, last });
+      const { done = 0, refused = 0, expired = 0, pending = 0 } = answer.outcomes;
+      const told = [`${done} of ${count} ready`, refused && `${refused} refused`, expired && `${expired} not taken in time`].filter(Boolean).join(", ");
+      notice.say(pending ? "pending" : refused || expired ? "refused" : "done", told);
+      if (!pending) break;
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    }
+  } catch (error) {
+    notice.say("refused", [error.message, error.hint].filter(Boolean).join(" – "));
+  }
+  outcomes.dispatchEvent(new Event("outcome"));
+}
+
+/** A small button in a row; `kind` is how it looks. */
+export function taskButton(verb, task, kind = "") {
   const { label, does } = TASK_VERBS[verb];
   return h("button", {
-    type: "button", class: "small", title: does(task), "aria-label": `${label.replace("…", "")} ${task.id}`,
+    type: "button", class: `small ${kind}`, title: does(task), "aria-label": `${label.replace("…", "")} ${task.id}`,
     "data-verb": verb, onclick: () => doTask(verb, task) }, label);
 }
 

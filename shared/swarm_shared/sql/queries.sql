@@ -87,7 +87,8 @@ UPDATE attempts SET started_at = coalesce(started_at, :wall), progress_at = :wal
 WHERE id = :attempt;
 
 -- name: open_session
-INSERT INTO sessions (attempt, role, name, started_at, prompt) VALUES (:attempt, :role, :name, :wall, :prompt);
+INSERT INTO sessions (attempt, role, name, started_at, prompt, resumes)
+VALUES (:attempt, :role, :name, :wall, :prompt, :resumes);
 
 -- name: session_runs
 UPDATE sessions SET pid = :pid, pid_start = :pid_start WHERE id = :session;
@@ -104,7 +105,7 @@ UPDATE attempts SET progress_at = :wall, progress_mono = :mono WHERE id = :attem
 -- name: task_of_attempt
 -- Everything that settling looks at; no row: the attempt does not have the task open.
 SELECT t.id, t.lease_token, t.failures, t.crashes, t.max_retries, t.blockers, a.note, a.agent_cli, a.claimed_at,
-       a.kind, t.landing_failures
+       a.kind, t.landing_failures, a.number
 FROM tasks AS t JOIN attempts AS a ON a.id = t.open_attempt WHERE t.seq = :task AND t.open_attempt = :attempt;
 
 -- name: failures_of_task
@@ -116,21 +117,35 @@ UPDATE attempts
 SET ended_at = :wall, outcome = :outcome, failure_class = :failure_class, error = :error, exit_code = :exit_code,
     builder_session_id = :builder_session_id, validator_session_id = :validator_session_id,
     builder_result = :builder_result, check_results = :check_results, validator_result = :validator_result,
-    must_fix = :must_fix, base_sha = :base_sha, head_sha = :head_sha, tokens = :tokens, cost_usd = :cost_usd
+    must_fix = :must_fix, base_sha = :base_sha, head_sha = :head_sha, tokens = :tokens, cost_usd = :cost_usd,
+    cause = :cause, fingerprint = :fingerprint, same_as = :same_as, same_what = :same_what, diff_id = :diff_id
 WHERE id = :attempt AND ended_at IS NULL;
 
 -- name: close_attempt_briefly
 -- As close_attempt, by somebody else than its worker: what the attempt had stored stays.
-UPDATE attempts SET ended_at = :wall, outcome = :outcome, failure_class = :failure_class, error = :error
+UPDATE attempts SET ended_at = :wall, outcome = :outcome, failure_class = :failure_class, error = :error,
+    cause = :cause, fingerprint = :fingerprint
 WHERE id = :attempt AND ended_at IS NULL;
 
 -- name: move_task
 -- Fenced by the attempt whose tree was proven gone: nobody else may give the task on.
 UPDATE tasks
 SET status = :status, stage = NULL, open_attempt = NULL, worker_id = NULL, failures = :failures, crashes = :crashes,
-    last_error = :error, hold_reason = :hold_reason, due_at = :due_at, due_mono = :due_mono, note = :note,
-    completed_at = :completed_at, updated_at = :wall
+    last_error = :error, hold_reason = :hold_reason, fingerprint = :fingerprint, due_at = :due_at,
+    due_mono = :due_mono, note = :note, completed_at = :completed_at, updated_at = :wall
 WHERE seq = :task AND open_attempt = :attempt AND lease_token = :token;
+
+-- name: failed_alike
+-- The newest earlier attempt of the task that failed with the same problem, or with the same change.
+SELECT number, fingerprint = :fingerprint AS problem, coalesce(diff_id = :diff_id, 0) AS diff FROM attempts
+WHERE task = :task AND kind = 'work' AND failure_class = 'quality' AND id <> :attempt
+  AND (fingerprint = :fingerprint OR diff_id = :diff_id) ORDER BY number DESC LIMIT 1;
+
+-- name: note_problem
+-- Before the task is moved, which counts it here.
+INSERT INTO problems (fingerprint, cause, sample, attempts, newest_at)
+VALUES (:fingerprint, :cause, :sample, 1, :wall)
+ON CONFLICT DO UPDATE SET attempts = attempts + 1, newest_at = excluded.newest_at;
 
 -- name: free_dependents
 -- A completed task counts its dependents down; those at zero become ready in the same transaction.
@@ -254,7 +269,9 @@ WHERE worker_id = :worker_id AND status NOT IN ('stopped', 'crashed');
 
 -- name: heartbeat
 -- Counted from when the renewal began, so that a slow commit cannot stretch the lease.
-UPDATE workers SET heartbeat_at = :wall, lease_until_mono = :lease_until_mono
+UPDATE workers SET heartbeat_at = :wall, lease_until_mono = :lease_until_mono,
+       tree_rss_bytes = coalesce(:rss_bytes, tree_rss_bytes), tree_cpu_share = coalesce(:cpu_share, tree_cpu_share),
+       tree_processes = coalesce(:processes, tree_processes)
 WHERE run = :run AND status NOT IN ('stopped', 'crashed');
 
 -- name: set_worker_status
@@ -294,6 +311,7 @@ FROM workers INDEXED BY workers_by_name WHERE worker_id = :worker_id AND run < :
 -- The newest start of each worker.
 SELECT w.run, w.worker_id, w.pid, w.keeper_pid, w.hostname, w.status, w.started_at, w.stopped_at,
        w.heartbeat_at AS last_heartbeat, t.id AS current_task_id, t.stage AS stage, w.remark, w.wanted, w.attempt,
+       w.tree_rss_bytes, w.tree_cpu_share, w.tree_processes,
        (SELECT sum(o.tasks_completed) FROM workers AS o WHERE o.worker_id = w.worker_id) AS tasks_completed,
        (SELECT sum(o.tasks_failed) FROM workers AS o WHERE o.worker_id = w.worker_id) AS tasks_failed,
        (SELECT count(*) - 1 FROM workers AS o WHERE o.worker_id = w.worker_id) AS restarts
@@ -341,7 +359,8 @@ JOIN workers AS w ON w.run = a.run
 WHERE t.open_attempt IS NOT NULL;
 
 -- name: sessions_of_attempt
-SELECT id, role, name, pid, pid_start, started_at, ended_at, exit_code, signal, prompt, output_bytes, lost_from, lost_to
+SELECT id, role, name, pid, pid_start, started_at, ended_at, exit_code, signal, resumes, prompt, output_bytes,
+       lost_from, lost_to
 FROM sessions WHERE attempt = :attempt ORDER BY id;
 
 -- name: hold_unproven
@@ -396,7 +415,10 @@ SELECT t.id, t.status, t.seq FROM dependencies AS d INDEXED BY dependencies_by_n
 WHERE d.needs = :task ORDER BY t.seq;
 
 -- name: attempts_of
-SELECT * FROM attempts WHERE task = :task AND kind = 'work' ORDER BY number;
+-- With the agent that built last in it, and the earlier session that it went on with.
+SELECT a.*, s.name AS builder_agent, s.resumes AS resumed_session_id FROM attempts AS a
+LEFT JOIN sessions AS s ON s.id = (SELECT max(id) FROM sessions WHERE attempt = a.id AND role = 'builder')
+WHERE a.task = :task AND a.kind = 'work' ORDER BY a.number;
 
 -- name: attempt
 SELECT * FROM attempts WHERE id = :attempt;
@@ -442,13 +464,14 @@ WHERE d.task BETWEEN :first AND :last ORDER BY d.task, d.needs;
 -- A person's retry or release: fresh budgets, history kept, and a token that no old attempt knows.
 UPDATE tasks
 SET status = iif(blockers > 0, 'blocked', 'not_started'), stage = NULL, failures = 0, crashes = 0, hold_reason = NULL,
-    landing_failures = 0, landing_commit = NULL, approved_at = NULL, due_at = NULL, due_mono = NULL, completed_at = NULL, lease_token = lease_token + 1,
+    fingerprint = NULL, landing_failures = 0, landing_commit = NULL, approved_at = NULL, approved_by = NULL,
+    due_at = NULL, due_mono = NULL, completed_at = NULL, lease_token = lease_token + 1,
     note = coalesce(:note, note), updated_at = :wall
 WHERE seq = :task;
 
 -- name: release_task
 UPDATE tasks
-SET status = iif(blockers > 0, 'blocked', 'not_started'), hold_reason = NULL, updated_at = :wall
+SET status = iif(blockers > 0, 'blocked', 'not_started'), hold_reason = NULL, fingerprint = NULL, updated_at = :wall
 WHERE seq = :task AND status = 'held';
 
 -- name: hold_task
@@ -456,15 +479,22 @@ UPDATE tasks SET status = 'held', hold_reason = :reason, due_at = NULL, due_mono
 WHERE seq = :task;
 
 -- name: cancel_task
-UPDATE tasks SET status = 'cancelled', stage = NULL, hold_reason = NULL, due_at = NULL, due_mono = NULL,
+UPDATE tasks SET status = 'cancelled', stage = NULL, hold_reason = NULL, fingerprint = NULL, due_at = NULL, due_mono = NULL,
        lease_token = lease_token + 1, updated_at = :wall
 WHERE seq = :task;
 
+-- name: cause_of_stop
+-- What of its last attempt failed, of a task that is failed or held for it.
+SELECT p.cause FROM tasks AS t JOIN problems AS p ON p.fingerprint = t.fingerprint WHERE t.seq = :task;
+
 -- name: approve_task
-UPDATE tasks SET status = 'completed', hold_reason = NULL, completed_at = :wall, updated_at = :wall WHERE seq = :task;
+UPDATE tasks SET status = 'completed', hold_reason = NULL, fingerprint = NULL, approved_by = :actor, completed_at = :wall,
+       updated_at = :wall
+WHERE seq = :task;
 
 -- name: approve_to_land
-UPDATE tasks SET status = 'approved', hold_reason = NULL, approved_at = :wall, landing_commit = NULL, updated_at = :wall
+UPDATE tasks SET status = 'approved', hold_reason = NULL, fingerprint = NULL, approved_at = :wall, approved_by = :actor,
+       landing_commit = NULL, updated_at = :wall
 WHERE seq = :task;
 
 -- name: prioritize_task
@@ -476,6 +506,18 @@ SELECT id FROM tasks
 WHERE seq > :after AND (:phase IS NULL OR phase = :phase)
   AND (:statuses IS NULL OR status IN (SELECT value FROM json_each(:statuses)))
 ORDER BY seq LIMIT :limit;
+
+-- ───── bulk actions ─────
+
+-- name: bulk_step
+SELECT cursor, done, refused, refusals FROM bulk_steps WHERE control = :control;
+
+-- name: put_bulk_step
+-- In the transaction of the tasks that it tells of: whoever goes on repeats nothing and leaves nothing out.
+INSERT INTO bulk_steps (control, cursor, done, refused, refusals)
+VALUES (:control, :cursor, :done, :refused, :refusals)
+ON CONFLICT DO UPDATE SET cursor = excluded.cursor, done = excluded.done, refused = excluded.refused,
+    refusals = excluded.refusals;
 
 -- ───── control rows ─────
 
@@ -498,6 +540,9 @@ FROM control INDEXED BY control_pending WHERE status = 'pending' ORDER BY id LIM
 -- name: controls_for_attempt
 SELECT id, verb, actor, argument FROM control INDEXED BY control_pending
 WHERE status = 'pending' AND attempt_id = :attempt ORDER BY id;
+
+-- name: control_outcomes
+SELECT status, count(*) FROM control WHERE id BETWEEN :first AND :last GROUP BY status;
 
 -- name: finish_control
 -- Once only: the first who handles a row answers it.
@@ -661,19 +706,23 @@ DELETE FROM holds WHERE kind = 'startup';
 
 -- name: browse_all
 -- The browse_… statements find tasks in import order and give what a search looks at; browse_seqs gives what is shown.
-SELECT seq, id, name, status, phase FROM tasks WHERE seq > :after ORDER BY seq LIMIT :limit;
+SELECT seq, id, name, status, phase, type, priority, worker_id, substr(last_error, 1, 4000), updated_at
+FROM tasks WHERE seq > :after ORDER BY seq LIMIT :limit;
 
 -- name: browse_status
-SELECT seq, id, name, status, phase FROM tasks INDEXED BY tasks_by_status
+SELECT seq, id, name, status, phase, type, priority, worker_id, substr(last_error, 1, 4000), updated_at
+FROM tasks INDEXED BY tasks_by_status
 WHERE status = :status AND seq > :after ORDER BY seq LIMIT :limit;
 
 -- name: browse_phase
-SELECT seq, id, name, status, phase FROM tasks INDEXED BY tasks_by_phase
+SELECT seq, id, name, status, phase, type, priority, worker_id, substr(last_error, 1, 4000), updated_at
+FROM tasks INDEXED BY tasks_by_phase
 WHERE phase = :phase AND seq > :after ORDER BY seq LIMIT :limit;
 
 -- name: browse_ids
 -- Ids that begin with a text, by the index of the ids.
-SELECT seq, id, name, status, phase FROM tasks WHERE id >= :first AND id < :beyond ORDER BY id LIMIT :limit;
+SELECT seq, id, name, status, phase, type, priority, worker_id, substr(last_error, 1, 4000), updated_at
+FROM tasks WHERE id >= :first AND id < :beyond ORDER BY id LIMIT :limit;
 
 -- name: newest_ends
 -- How the latest attempts and people left tasks, newest first, among a bounded stretch of the log.
@@ -685,7 +734,8 @@ ORDER BY id DESC LIMIT :limit;
 -- name: browse_seqs
 -- Short rows for lists: texts are cut, definitions stay where they are.
 SELECT seq, id, substr(name, 1, 300) AS name, phase, type, status, stage, priority, estimated_hours, attempt_count,
-       worker_id, substr(last_error, 1, 200) AS last_error, hold_reason, blockers, created_at, updated_at, claimed_at,
+       worker_id, substr(last_error, 1, 200) AS last_error, hold_reason,
+       (SELECT cause FROM problems AS p WHERE p.fingerprint = tasks.fingerprint) AS cause, blockers, created_at, updated_at, claimed_at,
        started_at, completed_at, due_at
 FROM tasks WHERE seq IN (SELECT value FROM json_each(:seqs));
 
@@ -724,11 +774,95 @@ WHERE d.needs = :task ORDER BY t.seq LIMIT :limit;
 
 -- name: sessions_shown
 -- Without the prompts, which are long.
-SELECT id, role, substr(name, 1, 300) AS name, started_at, ended_at, exit_code, signal, output_bytes, lost_from, lost_to
+SELECT id, role, substr(name, 1, 300) AS name, started_at, ended_at, exit_code, signal, resumes, output_bytes, lost_from,
+       lost_to
 FROM sessions WHERE attempt = :attempt ORDER BY id DESC LIMIT :limit;
+
+-- name: session_bounds
+SELECT ended_at, lost_from, lost_to FROM sessions WHERE id = :session AND attempt = :attempt;
+
+-- name: problem_groups
+SELECT fingerprint, cause, sample, failed + held AS tasks, failed, held, attempts, newest_at
+FROM problems INDEXED BY problems_by_size WHERE failed + held > 0 ORDER BY failed + held DESC, newest_at DESC LIMIT :limit;
+
+-- name: problem_totals
+SELECT count(*), coalesce(sum(failed + held), 0) FROM problems INDEXED BY problems_by_size WHERE failed + held > 0;
+
+-- name: tasks_with_problem
+SELECT id FROM tasks INDEXED BY tasks_by_fingerprint WHERE fingerprint = :fingerprint ORDER BY seq LIMIT :limit;
+
+-- name: blocked_by_problem
+-- Bounded: a problem can stop any number of tasks.
+SELECT count(DISTINCT d.task)
+FROM (SELECT seq FROM tasks INDEXED BY tasks_by_fingerprint WHERE fingerprint = :fingerprint ORDER BY seq LIMIT 100) AS t
+JOIN dependencies AS d INDEXED BY dependencies_by_need ON d.needs = t.seq
+JOIN tasks AS w ON w.seq = d.task WHERE w.status = 'blocked';
 
 -- name: phases
 SELECT DISTINCT phase FROM counters WHERE tasks > 0 AND phase <> '' ORDER BY phase LIMIT :limit;
+
+-- ───── pictures: what the dashboard draws ─────
+
+-- name: attempts_before
+-- Tries from the newest claim back: who reads on stops once it is behind the time that it draws.
+SELECT rowid AS number_of_all, task, kind, number, worker_id, claimed_at, ended_at, outcome, failure_class
+FROM attempts WHERE rowid < :before ORDER BY rowid DESC LIMIT :limit;
+
+-- name: attempts_open
+-- Tries that go on, however long ago they began: as many as there are workers.
+SELECT a.rowid AS number_of_all, a.task, a.kind, a.number, a.worker_id, a.claimed_at, a.ended_at, a.outcome,
+       a.failure_class
+FROM tasks AS t INDEXED BY tasks_with_open_attempt JOIN attempts AS a ON a.id = t.open_attempt
+WHERE t.open_attempt IS NOT NULL ORDER BY a.rowid;
+
+-- name: tasks_drawn
+SELECT seq, id, status, attempt_count FROM tasks WHERE seq IN (SELECT value FROM json_each(:seqs));
+
+-- name: sessions_drawn
+-- Where in an attempt each of its sessions stood.
+SELECT a.rowid AS number_of_all, s.role, s.started_at, s.ended_at
+FROM attempts AS a JOIN sessions AS s INDEXED BY sessions_by_attempt ON s.attempt = a.id
+WHERE a.rowid IN (SELECT value FROM json_each(:attempts)) ORDER BY s.id;
+
+-- name: neighbours
+-- Links that touch any of some tasks, from either side; the limit holds for a task that a hundred thousand wait for.
+SELECT task, needs FROM (
+    SELECT task, needs FROM dependencies WHERE task IN (SELECT value FROM json_each(:seqs)) LIMIT :limit)
+UNION
+SELECT task, needs FROM (
+    SELECT task, needs FROM dependencies INDEXED BY dependencies_by_need
+    WHERE needs IN (SELECT value FROM json_each(:seqs)) LIMIT :limit);
+
+-- name: links_within
+SELECT d.task, d.needs FROM json_each(:seqs) AS own JOIN dependencies AS d ON d.task = own.value
+WHERE d.needs IN (SELECT value FROM json_each(:seqs)) LIMIT :limit;
+
+-- name: graph_tasks
+-- What the graph shows of a task, and whether links lead out of what it shows; each look stops at the first such link.
+SELECT t.seq, t.id, substr(t.name, 1, 120) AS name, t.phase, t.status, t.stage, t.estimated_hours, t.claimed_at,
+       EXISTS (SELECT 1 FROM dependencies AS d WHERE d.task = t.seq
+               AND d.needs NOT IN (SELECT value FROM json_each(:seqs))) AS needs_more,
+       EXISTS (SELECT 1 FROM dependencies AS d INDEXED BY dependencies_by_need WHERE d.needs = t.seq
+               AND d.task NOT IN (SELECT value FROM json_each(:seqs))) AS frees_more
+FROM tasks AS t WHERE t.seq IN (SELECT value FROM json_each(:seqs)) ORDER BY t.seq;
+
+-- name: phase_links
+-- Which phases a phase needs, seen from its first tasks.
+SELECT n.phase, count(*) FROM (
+    SELECT seq FROM tasks INDEXED BY tasks_by_phase WHERE phase = :phase ORDER BY seq LIMIT :limit) AS own
+JOIN dependencies AS d ON d.task = own.seq JOIN tasks AS n ON n.seq = d.needs
+WHERE n.phase <> :phase GROUP BY n.phase;
+
+-- name: tasks_at_work
+-- Where a graph that is too large to be shown whole begins: what runs, then what has stopped.
+SELECT seq FROM (SELECT seq FROM tasks INDEXED BY tasks_with_open_attempt WHERE open_attempt IS NOT NULL LIMIT :limit)
+UNION ALL
+SELECT seq FROM (SELECT seq FROM tasks INDEXED BY tasks_by_status WHERE status = 'failed' ORDER BY seq DESC LIMIT :limit)
+UNION ALL
+SELECT seq FROM (SELECT seq FROM tasks INDEXED BY tasks_by_status WHERE status = 'held' ORDER BY seq DESC LIMIT :limit)
+UNION ALL
+SELECT seq FROM (SELECT seq FROM tasks INDEXED BY tasks_by_status WHERE status = 'not_started' ORDER BY seq LIMIT :limit)
+LIMIT :limit;
 
 -- ───── reaper ─────
 
@@ -803,7 +937,7 @@ FROM attempts AS a WHERE a.task = :task AND a.kind = 'work' ORDER BY a.number DE
 -- What a settled attempt leaves for the landing queue.
 UPDATE tasks
 SET approved_at = iif(:status = 'approved', coalesce(approved_at, :wall), NULL), landing_failures = :landing_failures,
-    landing_commit = iif(:forget, NULL, landing_commit)
+    landing_commit = iif(:forget, NULL, landing_commit), approved_by = iif(:forget, NULL, approved_by)
 WHERE seq = :task;
 
 -- name: rank_to_land
@@ -839,7 +973,9 @@ WHERE safe_id IS NOT NULL ORDER BY safe_id;
 
 -- name: history_of
 -- What was tried and has ended, landings too, in the order of its beginning.
-SELECT * FROM attempts WHERE task = :task AND ended_at IS NOT NULL ORDER BY rowid;
+SELECT a.*, s.name AS builder_agent, s.resumes AS resumed_session_id FROM attempts AS a
+LEFT JOIN sessions AS s ON s.id = (SELECT max(id) FROM sessions WHERE attempt = a.id AND role = 'builder')
+WHERE a.task = :task AND a.ended_at IS NOT NULL ORDER BY a.rowid;
 
 -- name: integration
 SELECT repository, ref, person_ref, tip, next_tip, state FROM integration;
@@ -869,3 +1005,60 @@ UPDATE integration SET state = 'accepting' WHERE state = 'stopped';
 
 -- name: landing_failures
 SELECT landing_failures FROM tasks WHERE seq = :task;
+
+-- ───── the pulse of the swarm: figures of bounded cost for strips and alerts ─────
+
+-- name: oldest_ready
+-- Since when the longest waiting of the first ready tasks in import order has been ready.
+SELECT min(updated_at) FROM (SELECT updated_at FROM tasks INDEXED BY tasks_by_status
+                             WHERE status = 'not_started' ORDER BY seq LIMIT :limit);
+
+-- name: recent_ends
+-- How attempts ended since a time, among a bounded stretch of the last ones; what people cut short is nobody's failure.
+SELECT count(*), coalesce(sum(outcome = 'failed'), 0) FROM attempts
+WHERE rowid > (SELECT coalesce(max(rowid), 0) - :stretch FROM attempts) AND ended_at >= :since AND kind = 'work'
+  AND (outcome = 'passed' OR failure_class IN ('quality', 'crash', 'unreadable'));
+
+-- name: spend
+SELECT agent_cli, attempts, tokens, cost_usd FROM spend ORDER BY agent_cli;
+
+-- name: landing_age
+-- When the first task passed that has not landed, the one that is being landed included; and how many wait.
+SELECT (SELECT min(approved_at) FROM (
+            SELECT min(approved_at) AS approved_at FROM tasks INDEXED BY tasks_to_land WHERE status = 'approved'
+            UNION ALL SELECT approved_at FROM tasks INDEXED BY tasks_landing WHERE status = 'landing')),
+       (SELECT coalesce(sum(tasks), 0) FROM counters WHERE status = 'approved');
+
+-- name: late_to_land
+-- The task that has waited longest, if that is too long and was not told since it passed.
+SELECT t.seq, t.id, t.approved_at FROM (
+    SELECT seq, id, approved_at FROM tasks INDEXED BY tasks_landing WHERE status = 'landing'
+    UNION ALL
+    SELECT seq, id, approved_at FROM (SELECT seq, id, approved_at FROM tasks INDEXED BY tasks_to_land
+                                      WHERE status = 'approved' ORDER BY approved_at, seq LIMIT 1)
+    ORDER BY approved_at LIMIT 1) AS t
+WHERE t.approved_at < :before
+  AND NOT EXISTS (SELECT 1 FROM events AS e INDEXED BY events_by_task
+                  WHERE e.task = t.seq AND e.type = 'landing_late' AND e.at >= t.approved_at);
+
+-- ───── the landing queue, as people look at it ─────
+
+-- name: waiting_to_land
+-- In the order of their turns.
+SELECT id, substr(name, 1, 300) AS name, approved_at, landing_failures
+FROM tasks INDEXED BY tasks_to_land WHERE status = 'approved' ORDER BY approved_at, seq LIMIT :limit;
+
+-- name: being_landed
+SELECT t.id, substr(t.name, 1, 300) AS name, t.worker_id, a.claimed_at, t.approved_at, t.landing_failures,
+       t.landing_commit IS NOT NULL AS is_past_return
+FROM tasks AS t INDEXED BY tasks_landing JOIN attempts AS a ON a.id = t.open_attempt WHERE t.status = 'landing';
+
+-- name: recent_landings
+-- What has landed or was refused, newest first, among a bounded stretch of the log.
+SELECT e.id, e.at, e.type, e.task_id, substr(e.message, 1, 400) AS message, e.data, substr(t.name, 1, 300) AS name
+FROM events AS e LEFT JOIN tasks AS t ON t.seq = e.task
+WHERE e.id > (SELECT coalesce(max(id), 0) - :stretch FROM events) AND e.type IN ('landed', 'landing_failed')
+ORDER BY e.id DESC LIMIT :limit;
+
+-- name: journal_mode
+PRAGMA journal_mode;

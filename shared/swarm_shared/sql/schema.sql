@@ -36,10 +36,12 @@ CREATE TABLE tasks (
     worker_id       TEXT,
     last_error      TEXT,
     hold_reason     TEXT,
+    fingerprint     TEXT,                               -- of the problem that it failed or is held with
     note            TEXT,                               -- a person's words for the next attempt
     safe_id         TEXT,                               -- its name for branch and folder, given once
     approved_at     INTEGER,                            -- its turn in the landing queue
     landing_commit  TEXT,                               -- past the point of no return: what the integration branch gets
+    approved_by     TEXT,                               -- a person, against its validator's objection
     landing_failures INTEGER NOT NULL DEFAULT 0,        -- landings that sent it back, since the last fresh budget
     created_at      INTEGER NOT NULL,
     updated_at      INTEGER NOT NULL,
@@ -48,6 +50,7 @@ CREATE TABLE tasks (
     completed_at    INTEGER,
     CHECK ((status = 'scheduled') = (due_mono IS NOT NULL)),
     CHECK ((status = 'held') = (hold_reason IS NOT NULL)),
+    CHECK (fingerprint IS NULL OR status IN ('failed', 'held')),
     CHECK (status NOT IN ('claimed', 'in_progress') OR open_attempt IS NOT NULL)
 ) STRICT;
 
@@ -62,6 +65,7 @@ CREATE UNIQUE INDEX tasks_landing ON tasks (status) WHERE status = 'landing';  -
 CREATE INDEX tasks_to_land ON tasks (approved_at, seq) WHERE status = 'approved';
 CREATE UNIQUE INDEX tasks_by_safe_id ON tasks (safe_id COLLATE NOCASE) WHERE safe_id IS NOT NULL;
 CREATE INDEX tasks_by_phase ON tasks (phase, seq);  -- without the status: a task's moves leave it alone
+CREATE INDEX tasks_by_fingerprint ON tasks (fingerprint, seq) WHERE fingerprint IS NOT NULL;
 
 -- The task as its file states it: everything that is not a default, as JSON.
 CREATE TABLE definitions (
@@ -104,6 +108,31 @@ WHEN old.status <> new.status OR old.phase <> new.phase OR old.estimated_hours I
     ON CONFLICT DO UPDATE SET tasks = tasks + 1, hours = hours + excluded.hours;
 END;
 
+-- One row per problem that attempts failed with, and how many tasks it has stopped; counted as the statuses are.
+CREATE TABLE problems (
+    fingerprint TEXT PRIMARY KEY,
+    cause       TEXT NOT NULL CHECK (cause IN (
+                    'builder', 'check', 'validator', 'time', 'landing', 'crash', 'unreadable')),
+    sample      TEXT NOT NULL,
+    attempts    INTEGER NOT NULL DEFAULT 0,
+    newest_at   INTEGER NOT NULL,
+    failed      INTEGER NOT NULL DEFAULT 0,
+    held        INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+CREATE INDEX problems_by_size ON problems (failed + held, newest_at) WHERE failed + held > 0;
+
+CREATE TRIGGER tasks_stopped AFTER UPDATE OF status, fingerprint ON tasks
+WHEN coalesce(old.fingerprint, new.fingerprint) IS NOT NULL BEGIN
+    UPDATE problems SET failed = failed - (old.status = 'failed'), held = held - (old.status = 'held')
+    WHERE fingerprint = old.fingerprint;
+    UPDATE problems SET failed = failed + (new.status = 'failed'), held = held + (new.status = 'held')
+    WHERE fingerprint = new.fingerprint;
+END;
+CREATE TRIGGER tasks_stopped_deleted AFTER DELETE ON tasks WHEN old.fingerprint IS NOT NULL BEGIN
+    UPDATE problems SET failed = failed - (old.status = 'failed'), held = held - (old.status = 'held')
+    WHERE fingerprint = old.fingerprint;
+END;
+
 -- One row per start of a worker process; the name alone is no fence, supervisord restarts the same name.
 CREATE TABLE workers (
     run              INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -127,6 +156,9 @@ CREATE TABLE workers (
     tasks_completed  INTEGER NOT NULL DEFAULT 0,
     tasks_failed     INTEGER NOT NULL DEFAULT 0,
     tree_gone_at     INTEGER,            -- the keeper's own proof that nothing of its tree is left
+    tree_rss_bytes   INTEGER,            -- memory of the worker and all below it, told with its heartbeat
+    tree_cpu_share   REAL,               -- processors that they kept busy since the heartbeat before
+    tree_processes   INTEGER,
     remark           TEXT                -- why it waits, stopped or crashed
 ) STRICT;
 CREATE INDEX workers_alive ON workers (worker_id) WHERE status NOT IN ('stopped', 'crashed');
@@ -174,6 +206,11 @@ CREATE TABLE attempts (
     check_results        TEXT,               -- JSON
     validator_result     TEXT,               -- JSON
     must_fix             TEXT,               -- JSON list of text, for the next prompt
+    cause                TEXT,               -- what of it failed
+    fingerprint          TEXT,               -- of the problem: the same without numbers, times, ids and folders
+    same_as              INTEGER,            -- the number of an earlier attempt of the task that failed alike
+    same_what            TEXT CHECK (same_what IN ('problem', 'diff', 'both')),
+    diff_id              TEXT,               -- of the change from base to head; null: nothing, or not known
     base_sha             TEXT,
     head_sha             TEXT,
     tokens               INTEGER,            -- null is unknown, not zero
@@ -184,6 +221,22 @@ CREATE TABLE attempts (
     CHECK (failure_class IS NULL OR outcome = 'failed')
 ) STRICT;
 CREATE UNIQUE INDEX attempts_open ON attempts (task) WHERE ended_at IS NULL;
+
+-- What the attempts of each agent CLI have cost, as far as they told; kept here so that asking costs the same always.
+CREATE TABLE spend (
+    agent_cli TEXT PRIMARY KEY,
+    attempts  INTEGER NOT NULL,          -- that told anything
+    tokens    INTEGER NOT NULL,
+    cost_usd  REAL NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER attempts_paid AFTER UPDATE OF tokens, cost_usd ON attempts
+WHEN old.tokens IS NULL AND old.cost_usd IS NULL AND (new.tokens IS NOT NULL OR new.cost_usd IS NOT NULL) BEGIN
+    INSERT INTO spend (agent_cli, attempts, tokens, cost_usd)
+    VALUES (coalesce(new.agent_cli, ''), 1, coalesce(new.tokens, 0), coalesce(new.cost_usd, 0))
+    ON CONFLICT DO UPDATE SET attempts = attempts + 1, tokens = tokens + excluded.tokens,
+        cost_usd = cost_usd + excluded.cost_usd;
+END;
 
 -- One row per agent process or check command of an attempt.
 CREATE TABLE sessions (
@@ -197,6 +250,7 @@ CREATE TABLE sessions (
     ended_at     INTEGER,
     exit_code    INTEGER,
     signal       INTEGER,
+    resumes      TEXT,                         -- the agent CLI's id of the earlier session that it goes on with
     prompt       TEXT,
     output_bytes INTEGER NOT NULL DEFAULT 0,   -- written by the process
     lost_from    INTEGER,                      -- the gap, as byte positions, where output was let go
@@ -237,7 +291,7 @@ CREATE TABLE control (
     actor           TEXT NOT NULL,
     verb            TEXT NOT NULL CHECK (verb IN (
                         'kill', 'retry', 'cancel', 'hold', 'release', 'approve', 'reject', 'prioritize', 'pause',
-                        'resume', 'drain', 'emergency_stop', 'scale', 'restart_worker')),
+                        'resume', 'drain', 'emergency_stop', 'scale', 'restart_worker', 'bulk')),
     target          TEXT NOT NULL DEFAULT '',     -- a task id, a worker id, or empty for the swarm
     argument        TEXT NOT NULL DEFAULT '{}',   -- JSON object
     attempt_id      TEXT,                         -- aimed at this attempt, never at a later one
@@ -250,6 +304,15 @@ CREATE TABLE control (
 ) STRICT;
 CREATE INDEX control_pending ON control (id) WHERE status = 'pending';
 CREATE INDEX control_by_target ON control (target, id);
+
+-- How far an action on many tasks has come, so that another reaper goes on where one was killed.
+CREATE TABLE bulk_steps (
+    control  INTEGER PRIMARY KEY REFERENCES control (id) ON DELETE CASCADE,
+    cursor   INTEGER NOT NULL,              -- tasks up to this one are dealt with
+    done     INTEGER NOT NULL,
+    refused  INTEGER NOT NULL,
+    refusals TEXT NOT NULL DEFAULT '[]'     -- the first few reasons, JSON list of text
+) STRICT;
 
 -- Stored states of the whole swarm: paused, drained, emergency_stop, disk_low.
 CREATE TABLE flags (

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import heapq
 import json
+from collections import Counter
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -17,49 +18,14 @@ from swarm_shared.models import GROUP_OF, Group, Status, priority_label
 from swarm_shared.sql import SQL
 from swarm_shared.store.base import Family, from_json
 from swarm_shared.store.session_log import SessionLog
+from swarm_shared.store.task_filter import Filter, Found
 
 SEARCH_BATCH = 2_000
-SEARCH_TIME_MS = 150
+SEARCH_TIME_MS = 60  # of a first answer: the page asks on
 RECENT_EVENTS = 2_000
 RECENT_ENDS = 60
 _BEYOND = "\U0010ffff"
 _TIMES = ("created_at", "updated_at", "claimed_at", "started_at", "completed_at", "due_at")
-
-
-Found = tuple[int, str, str, str, str]  # seq, id, name, status, phase: what a search looks at
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Filter:
-    """Which tasks are looked for; empty parts do not restrict. Words must all stand in the id or the name."""
-
-    statuses: tuple[Status, ...] = ()
-    phase: str | None = None
-    words: tuple[str, ...] = ()
-    id_prefix: str | None = None
-
-    @property
-    def needs_search(self) -> bool:
-        """Whether no index gives just the tasks that are looked for."""
-        return bool(self.has_text or (self.statuses and self.phase is not None))
-
-    @property
-    def has_text(self) -> bool:
-        return bool(self.words or self.id_prefix)
-
-    def matches(self, found: Found) -> bool:
-        """Whether a task is among those that are looked for."""
-        _, task_id, name, status, phase = found
-        if self.statuses and status not in self.statuses:
-            return False
-        if self.phase is not None and phase != self.phase:
-            return False
-        if self.id_prefix is not None and not task_id.startswith(self.id_prefix):
-            return False
-        if not self.words:
-            return True
-        text = f"{task_id} {name}".casefold()
-        return all(word.casefold() in text for word in self.words)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +36,14 @@ class Page:
     cursor: int | None
     total: int | None
     looked_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """How many tasks match, by status; `cursor` is where to count on, None when that is all."""
+
+    by_status: dict[Status, int]
+    cursor: int | None
 
 
 class Browse(Family):
@@ -83,6 +57,32 @@ class Browse(Family):
         more = len(found) > limit
         seqs = [one[0] for one in found[:limit]]
         return Page(tasks=self._shown(seqs), cursor=seqs[-1] if more else None, total=self._count(wanted))
+
+    def tally(self, wanted: Filter, *, after: int = 0) -> Tally:
+        """Count what matches: at once and exactly by status and phase, else for a bounded time from a key on."""
+        if not wanted.looks_closer:
+            return Tally(by_status=self._counts(wanted), cursor=None)
+        by_status: Counter[Status] = Counter()
+        deadline = self._clock.mono_ms() + SEARCH_TIME_MS
+        while True:
+            batch = self._found(wanted, after, SEARCH_BATCH)
+            by_status.update(Status(one.status) for one in batch if wanted.matches(one))
+            if len(batch) < SEARCH_BATCH:
+                return Tally(by_status=dict(by_status), cursor=None)
+            after = batch[-1].seq
+            if self._clock.mono_ms() >= deadline:
+                return Tally(by_status=dict(by_status), cursor=after)
+
+    def matching(self, wanted: Filter, *, after: int, limit: int) -> tuple[list[Found], int | None]:
+        """Up to `limit` tasks that match, among a bounded number behind a key, and where to go on; None at the end."""
+        batch = self._found(wanted, after, SEARCH_BATCH)
+        found: list[Found] = []
+        for one in batch:
+            if wanted.matches(one):
+                found.append(one)
+                if len(found) >= limit:
+                    return found, one.seq
+        return found, batch[-1].seq if len(batch) == SEARCH_BATCH else None
 
     def recent(self, limit: int) -> dict[str, list[dict[str, Any]]]:
         """Tasks that just ended up held, failed or completed, newest first, with the moment and the log's words."""
@@ -134,7 +134,7 @@ class Browse(Family):
 
     def _search(self, wanted: Filter, after: int, limit: int) -> Page:
         """Ids that begin with a word first, by index; then the rest, in import order, for a bounded time."""
-        total = None if wanted.has_text else self._count(wanted)
+        total = None if wanted.looks_closer else self._count(wanted)
         if total == 0:
             return Page(tasks=[], cursor=None, total=0, looked_at=0)
         matching: list[int] = []
@@ -179,7 +179,7 @@ class Browse(Family):
         return list(islice(heapq.merge(*parts), limit))
 
     def _rows(self, name: str, values: dict[str, Any]) -> list[Found]:
-        return [(seq, i, text, status, phase) for seq, i, text, status, phase in self._db.rows(SQL[name], values)]
+        return [Found(*row) for row in self._db.rows(SQL[name], values)]
 
     def _shown(self, seqs: list[int]) -> list[dict[str, Any]]:
         """Short rows in the order of their keys."""
@@ -190,11 +190,15 @@ class Browse(Family):
         return self._rows("browse_status", {"status": str(status), "after": after, "limit": limit})
 
     def _count(self, wanted: Filter) -> int:
-        return sum(
-            int(tasks)
-            for phase, status, tasks, _ in self._db.rows(SQL["counters_by_phase"])
-            if (wanted.phase is None or phase == wanted.phase) and (not wanted.statuses or status in wanted.statuses)
-        )
+        return sum(self._counts(wanted).values())
+
+    def _counts(self, wanted: Filter) -> dict[Status, int]:
+        """By the counters, which know status and phase alone."""
+        counts: Counter[Status] = Counter()
+        for phase, status, tasks, _ in self._db.rows(SQL["counters_by_phase"]):
+            if (wanted.phase is None or phase == wanted.phase) and (not wanted.statuses or status in wanted.statuses):
+                counts[Status(status)] += int(tasks)
+        return dict(counts)
 
 
 def _shown(row: dict[str, Any]) -> dict[str, Any]:

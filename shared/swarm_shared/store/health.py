@@ -25,6 +25,10 @@ class Health(Family):
     def engine_version(self) -> str:
         return str(self._db.value(SQL["engine_version"]))
 
+    def is_durable(self) -> bool:
+        """Whether what is acknowledged outlives a power cut: only with the write-ahead log, which is synced for it."""
+        return bool(self._db.value(SQL["journal_mode"]) == "wal")
+
     def damage(self) -> list[str]:
         """What is wrong with the file, empty when it is whole. Reads all of it: seconds for a gigabyte."""
         found = [str(row[0]) for row in self._db.rows(SQL["damage"])]

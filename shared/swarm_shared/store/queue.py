@@ -73,6 +73,7 @@ class Opening:
     name: str  # the agent's, or the check's command
     stage: Stage
     prompt: str | None
+    resumes: str | None = None  # the agent CLI's id of the earlier session that it goes on with
 
 
 # Told a claim inside its transaction: the session that it will begin with, or None when that takes more to know.
@@ -221,18 +222,21 @@ class Queue(Family):
         name: str,
         stage: Stage,
         prompt: str | None,
+        resumes: str | None = None,
         before: ClosedSession | None = None,
     ) -> int:
         """Write down a session before anything is spent on it; its id.
 
         Args:
+            resumes: The agent CLI's id of the earlier session that it goes on with.
             before: The attempt's session that ended last, if any.
 
         Raises:
             LeaseLost: The task has another owner.
         """
         with self._db.transaction(durable=False):
-            session = self._open_session(claim, Opening(role=role, name=name, stage=stage, prompt=prompt))
+            opening = Opening(role=role, name=name, stage=stage, prompt=prompt, resumes=resumes)
+            session = self._open_session(claim, opening)
             self._close_session(before)
             return session
 
@@ -249,13 +253,15 @@ class Queue(Family):
                 "name": opening.name,
                 "wall": wall,
                 "prompt": opening.prompt,
+                "resumes": opening.resumes,
             },
         )
         session = self._db.last_id()
         if opening.role is not Role.CHECK:
             self._event(
                 "started",
-                f"{opening.role} session of attempt {claim.number}",
+                f"{opening.role} session of attempt {claim.number}"
+                + (f", goes on with {opening.resumes}" if opening.resumes else ""),
                 task=claim.task,
                 task_id=claim.task_id,
                 attempt=claim.attempt,

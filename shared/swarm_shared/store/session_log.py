@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from swarm_shared.store.base import Family
 MAX_LINE_CHARS = 240
 LAST_LINE_BYTES = 8192
 LOG_PIECES = 512
+PIECES_AT_ONCE = 8
 # Escape sequences (colours, titles, cursor moves) and other controls, which mean nothing in one line of text.
 _ESCAPES = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-_])|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"
@@ -51,6 +53,11 @@ class SessionLog(Family):
             raise NotFound(f"task {task_id!r} has no attempt {number}")
         return str(row[0])
 
+    def session(self, attempt: str, session: int) -> dict[str, Any] | None:
+        """What bounds a session's output: `ended_at` (ms), `lost_from` and `lost_to`; None where it is not of it."""
+        rows = self._db.dicts(SQL["session_bounds"], {"attempt": attempt, "session": session})
+        return rows[0] if rows else None
+
     def last_line(self, attempt: str) -> str:
         """The last line with anything in it that an attempt's newest session wrote, without escape sequences."""
         pieces = [bytes(row[0]) for row in self._db.rows(SQL["last_pieces"], {"attempt": attempt})]
@@ -67,12 +74,11 @@ class SessionLog(Family):
         if start < 0:
             start = max(0, end + start)
         first = self._db.value(SQL["output_piece_at"], {"session": session, "at": start})
-        values = {"session": session, "from": start if first is None else first, "limit": LOG_PIECES}
         pieces: list[_Raw] = []
         taken = 0
-        for position, stream, _, data in self._db.rows(SQL["read_output"], values):
+        for position, stream, data in self._stored(session, start if first is None else first):
             begin = max(position, start)
-            chunk = bytes(data)[begin - position :][: limit_bytes - taken]
+            chunk = data[begin - position :][: limit_bytes - taken]
             if not chunk:
                 continue
             taken += len(chunk)
@@ -80,6 +86,17 @@ class SessionLog(Family):
             if taken >= limit_bytes:
                 break
         return _finished(pieces, start)
+
+    def _stored(self, session: int, position: int) -> Iterator[tuple[int, int, bytes]]:
+        """Stored pieces from one on, a bounded number; some are small and some of 64 KiB, so a few at a time."""
+        for _ in range(LOG_PIECES // PIECES_AT_ONCE):
+            values = {"session": session, "from": position, "limit": PIECES_AT_ONCE}
+            rows = self._db.rows(SQL["read_output"], values)
+            for position, stream, _, data in rows:
+                yield position, stream, bytes(data)
+            if len(rows) < PIECES_AT_ONCE:
+                return
+            position += 1
 
 
 @dataclass(slots=True, kw_only=True)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain
+from math import sqrt
+from statistics import fmean, stdev
 from typing import Any
 
 from swarm_shared.clock import iso
@@ -15,9 +18,22 @@ from swarm_shared.store.base import Family, from_json
 from swarm_shared.taskfile.definition import spec_from_definition
 
 ETA_WINDOW_ATTEMPTS = 200
+LEAST_FOR_SPREAD = 3
+EIGHTY_PERCENT = 1.28  # so many standard deviations to either side hold four of five outcomes
 EXPORT_BATCH = 500
-_TIMES = ("created_at", "updated_at", "claimed_at", "started_at", "completed_at", "due_at")
+_TIMES = ("created_at", "updated_at", "claimed_at", "started_at", "approved_at", "completed_at", "due_at")
 _ATTEMPT_JSON = ("builder_result", "check_results", "validator_result", "must_fix")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """Seconds until the open tasks are through: most likely, and between which two four times out of five."""
+
+    eta_s: float
+    low_s: float
+    high_s: float
+    passes: int  # what it rests on
+    mean_s: float  # of these
 
 
 class Tasks(Family):
@@ -33,6 +49,9 @@ class Tasks(Family):
         if not rows:
             raise NotFound(f"no task {task_id!r}", hint="amplifier-swarm list-tasks shows the ids")
         return self._shown(rows[0])
+
+    def is_there(self, task_id: str) -> bool:
+        return self._db.row(SQL["task_state"], {"id": task_id}) is not None
 
     def spec(self, task: int) -> TaskSpec:
         """The task as its file states it; its status there is not kept.
@@ -89,17 +108,33 @@ class Tasks(Family):
 
     def eta_s(self, workers: int) -> float | None:
         """Seconds until the open tasks are through, from the mean of recent passes; None without a basis."""
-        rows = self._db.rows(SQL["recent_attempts"], {"window": ETA_WINDOW_ATTEMPTS})
-        counts = self.counts()
-        open_tasks = sum(
-            n for status, (n, _) in counts.items() if GROUP_OF[status] in (Group.NOT_STARTED, Group.IN_PROGRESS)
-        )
-        if not open_tasks:
-            return 0.0
-        if not rows or workers < 1:
+        outlook = self.outlook(workers)
+        if outlook is not None:
+            return outlook.eta_s
+        return None if self._open_tasks() else 0.0
+
+    def outlook(self, workers: int) -> Outlook | None:
+        """When the open tasks may be through, and how sure that is; None without open tasks or without a basis."""
+        open_tasks = self._open_tasks()
+        if not open_tasks or workers < 1:
             return None
-        mean_ms = sum(ended - claimed for claimed, ended, _ in rows) / len(rows)
-        return float(round(mean_ms / 1000 * open_tasks / workers, 1))
+        rows = self._db.rows(SQL["recent_attempts"], {"window": ETA_WINDOW_ATTEMPTS})
+        times_s = [(ended - claimed) / 1000 for claimed, ended, _ in rows]
+        if not times_s:
+            return None
+        mean_s = fmean(times_s)
+        # Of one or two nothing is known but their size: as far apart as they are long.
+        spread_s = stdev(times_s) if len(times_s) >= LEAST_FOR_SPREAD else mean_s
+        # What is left varies by itself, and the mean that it rests on is known from so many passes only.
+        unsure_s = EIGHTY_PERCENT * spread_s * sqrt(open_tasks + open_tasks**2 / len(times_s)) / workers
+        eta_s = mean_s * open_tasks / workers
+        return Outlook(
+            eta_s=round(eta_s, 1),
+            low_s=round(max(0.0, eta_s - unsure_s), 1),
+            high_s=round(eta_s + unsure_s, 1),
+            passes=len(times_s),
+            mean_s=round(mean_s, 3),
+        )
 
     def running(self) -> list[dict[str, Any]]:
         """Tasks that a worker has now, with stage and the time of the last sign of progress (ms)."""
@@ -157,6 +192,9 @@ class Tasks(Family):
                 if not wanted or Status(row["status"]) in wanted:
                     yield self._spec(row, tuple(needs.get(row["seq"], ())))
 
+    def _open_tasks(self) -> int:
+        return sum(n for s, (n, _) in self.counts().items() if GROUP_OF[s] in (Group.NOT_STARTED, Group.IN_PROGRESS))
+
     def _count(self, statuses: Sequence[Status], phase: str | None) -> int:
         rows = self._db.rows(SQL["counters_by_phase"])
         wanted = set(statuses)
@@ -201,10 +239,15 @@ class Tasks(Family):
             "max_retries": row["max_retries"],
             "last_error": row["last_error"],
             "hold_reason": row["hold_reason"],
+            "cause": self._db.value(SQL["cause_of_stop"], {"task": row["seq"]}),
+            "fingerprint": row["fingerprint"],
             "note": row["note"],
             "failures": row["failures"],
             "crashes": row["crashes"],
+            "landing_failures": row["landing_failures"],
             "blockers": row["blockers"],
+            "safe_id": row["safe_id"],
+            "approved_by": row["approved_by"],
             "seq": row["seq"],
         }
         shown |= {name: iso(row[name]) for name in _TIMES}

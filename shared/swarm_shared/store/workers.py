@@ -50,6 +50,15 @@ class WorkerRun:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uses:
+    """What a worker and all below it use; `cpu_share` in whole processors, None before there was a span to measure."""
+
+    rss_bytes: int
+    cpu_share: float | None
+    processes: int
+
+
 class Workers(Family):
     """Verbs on worker rows."""
 
@@ -96,7 +105,7 @@ class Workers(Family):
             self._event("worker_started", f"process {process.pid}", worker_id=worker_id)
         return int(run)
 
-    def heartbeat(self, run: int, *, began_mono_ms: int, lease_s: float) -> bool:
+    def heartbeat(self, run: int, *, began_mono_ms: int, lease_s: float, uses: Uses | None = None) -> bool:
         """Renew the lease, counted from `began_mono_ms`; False when the row says that this worker is over."""
         with self._db.transaction(durable=False):
             return bool(
@@ -106,6 +115,9 @@ class Workers(Family):
                         "run": run,
                         "wall": self._clock.wall_ms(),
                         "lease_until_mono": began_mono_ms + round(lease_s * 1000),
+                        "rss_bytes": None if uses is None else uses.rss_bytes,
+                        "cpu_share": None if uses is None else uses.cpu_share,
+                        "processes": None if uses is None else uses.processes,
                     },
                 )
             )

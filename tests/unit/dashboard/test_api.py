@@ -119,6 +119,32 @@ def test_a_search_takes_words_qualifiers_and_beginnings_of_ids(desk: DashboardDe
     assert found("nothing like it") == []
 
 
+def test_a_search_looks_at_type_priority_worker_error_and_time(desk: DashboardDesk) -> None:
+    desk.add(TaskSpec(id="old", name="old", max_retries=0, type="bug", priority=1))
+    desk.run(failed(FailureClass.QUALITY, "Timeout after 30 s"))
+    desk.clock.pass_s(3 * 3600)
+    desk.add(TaskSpec(id="new", name="new"))
+    desk.start("worker 7")
+
+    def found(query: str) -> list[str]:
+        answer = desk.get(f"/api/tasks?q={quote(query)}").get_json()
+        assert "tasks" in answer, answer
+        return [task["id"] for task in answer["tasks"]]
+
+    assert found('error:"timeout after"') == ["old"]
+    assert found("error:crash") == []
+    assert found("type:bug") == ["old"]
+    assert found("priority:critical") == found("priority:1") == ["old"]
+    assert found('worker:"worker 7"') == ["new"]
+    assert found("since:2h") == ["new"]
+    assert found("since:1w") == found("since:1970-01-01") == ["old", "new"]
+    assert found("status:failed since:1d error:timeout") == ["old"]
+    for wrong in ("since:soon", "priority:urgent", "status:odd"):
+        response = desk.get(f"/api/tasks?q={quote(wrong)}")
+        assert response.status_code == 400
+        assert response.get_json()["error"]["hint"]
+
+
 def test_a_search_that_would_take_long_stops_and_can_go_on(
     desk: DashboardDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,7 @@ from dashboard_desk import DashboardDesk
 from swarm_dashboard.actions import verbs_for
 from swarm_dashboard.verbs import SWARM_ROUTES, TASK_ROUTES, WORKER_ROUTES
 from swarm_shared.errors import InputError, StateError
-from swarm_shared.models import HoldReason, Status, Verb
+from swarm_shared.models import FailureCause, HoldReason, Status, Verb
 from swarm_shared.store.steering import TaskRunning
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
@@ -93,7 +93,14 @@ def test_the_same_request_twice_happens_once(desk: DashboardDesk) -> None:
         ("/api/tasks/bulk", {"verb": "explode", "ids": ["1"]}),
         ("/api/tasks/bulk", {"verb": "retry", "ids": []}),
         ("/api/tasks/bulk", {"verb": "retry", "ids": [1]}),
-        ("/api/tasks/bulk", {"verb": "retry", "ids": ["1"] * 201}),
+        ("/api/tasks/bulk", {"verb": "retry", "ids": ["1"] * 501}),
+        ("/api/tasks/bulk", {"verb": "retry"}),
+        ("/api/tasks/bulk", {"ids": ["1"]}),
+        ("/api/tasks/bulk", {"verb": "retry", "ids": ["1"], "matching": {}}),
+        ("/api/tasks/bulk", {"verb": "retry", "matching": "all"}),
+        ("/api/tasks/bulk", {"verb": "retry", "matching": {"status": "odd"}}),
+        ("/api/tasks/bulk", {"verb": "retry", "matching": {"q": "since:yesterday"}}),
+        ("/api/tasks/bulk", {"verb": "reject", "matching": {}}),
     ],
 )
 def test_a_body_that_makes_no_sense_is_refused_in_words(desk: DashboardDesk, path: str, body: Any) -> None:
@@ -114,10 +121,34 @@ def test_more_workers_than_possible_are_clamped(desk: DashboardDesk) -> None:
     assert row.argument["workers"] == 64
 
 
-def test_several_tasks_at_once_get_a_row_each(desk: DashboardDesk) -> None:
-    answer = desk.post("/api/tasks/bulk", {"verb": "cancel", "ids": ["1", "2", "1", "nope"]}).get_json()
+def test_several_tasks_at_once_are_one_row(desk: DashboardDesk) -> None:
+    response = desk.post("/api/tasks/bulk", {"verb": "cancel", "ids": ["1", "2", "1", "nope"]})
+    assert response.status_code == 202
+    answer = response.get_json()
     assert answer["not_found"] == ["nope"]
-    assert [desk.db.control.get(row).target for row in answer["control_ids"]] == ["1", "2"]
+    row = desk.db.control.get(answer["control_id"])
+    assert (row.verb, dict(row.argument)) == (Verb.BULK, {"verb": "cancel", "ids": ["1", "2"]})
+    assert desk.post("/api/tasks/bulk", {"verb": "cancel", "ids": ["nope"]}).status_code == 404
+
+
+def test_everything_that_matches_is_one_row_however_many(desk: DashboardDesk) -> None:
+    body = {"verb": "hold", "matching": {"q": "task", "status": "not_started"}, "idempotency_key": "k"}
+    first, again = (desk.post("/api/tasks/bulk", body).get_json()["control_id"] for _ in range(2))
+    assert first == again
+    argument = desk.db.control.get(first).argument
+    assert argument["filter"]["words"] == ["task"]
+    assert argument["upto"] == 2
+    refused = desk.post("/api/tasks/bulk", {"verb": "kill", "matching": {"status": "failed"}})
+    assert refused.status_code == 409
+
+
+def test_the_count_tells_how_many_match_and_how_many_the_verb_is_for(desk: DashboardDesk) -> None:
+    desk.settle(desk.start())
+    everything = desk.get("/api/count?verb=hold").get_json()
+    assert everything == {"matching": 2, "meant": 1, "left_alone": {"completed": 1}, "cursor": None}
+    assert desk.get("/api/count?verb=kill&status=completed").get_json()["meant"] == 0
+    assert desk.get("/api/count?q=task+2").get_json()["matching"] == 1
+    assert desk.get("/api/count?verb=explode").status_code == 400
 
 
 def test_the_outcome_of_a_row_is_told_also_when_nobody_took_it(desk: DashboardDesk) -> None:
@@ -149,18 +180,24 @@ def standing(desk: DashboardDesk, status: Status, reason: HoldReason | None) -> 
         )
 
 
-CASES = [(s, None) for s in Status if s is not Status.HELD] + [(Status.HELD, r) for r in HoldReason]
+CASES: list[tuple[Status, HoldReason | None, FailureCause | None]] = [
+    *((s, None, None) for s in Status if s is not Status.HELD),
+    *((Status.HELD, r, FailureCause.VALIDATOR if r is HoldReason.OBJECTION else None) for r in HoldReason),
+    *((Status.FAILED, None, cause) for cause in FailureCause),
+]
 
 
-@pytest.mark.parametrize(("status", "reason"), CASES)
+@pytest.mark.parametrize(("status", "reason", "cause"), CASES)
 def test_buttons_offer_just_what_the_rules_allow(
-    desk: DashboardDesk, status: Status, reason: HoldReason | None
+    desk: DashboardDesk, status: Status, reason: HoldReason | None, cause: FailureCause | None
 ) -> None:
     desk.start()
-    if reason is HoldReason.OBJECTION:
-        desk.db.connection.change("UPDATE attempts SET validator_result = '{}', check_results = '[]'")
     standing(desk, status, reason)
-    offered = verbs_for({"status": status, "hold_reason": reason})
+    if cause is not None:
+        problem = "INSERT INTO problems (fingerprint, cause, sample, newest_at) VALUES ('f', ?, '', 0)"
+        desk.db.connection.change(problem, (str(cause),))
+        desk.db.connection.change("UPDATE tasks SET fingerprint = 'f' WHERE id = '1'")
+    offered = verbs_for({"status": status, "hold_reason": reason, "cause": cause})
     for verb in TASK_ROUTES.values():
         try:
             with desk.db.connection.transaction():
@@ -170,4 +207,4 @@ def test_buttons_offer_just_what_the_rules_allow(
             allowed = True
         except (StateError, InputError):
             allowed = False
-        assert (verb in offered) == allowed, (verb, status, reason)
+        assert (verb in offered) == allowed, (verb, status, reason, cause)

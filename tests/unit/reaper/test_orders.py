@@ -164,8 +164,8 @@ def test_a_verb_does_what_the_table_says_or_is_refused_with_the_reason(
 
 
 def test_an_approval_of_an_objection_completes_the_task(desk: OrdersDesk) -> None:
-    desk.add("t")
-    desk.run(failed(FailureClass.UNREADABLE, validator_result={"verdict": "FAIL"}))
+    desk.add(TaskSpec(id="t", name="t", max_retries=0))
+    desk.run(failed(FailureClass.QUALITY, validator_result={"verdict": "FAIL"}))
     assert desk.told(V.APPROVE)[0] == "done"
     assert desk.status("t") is S.COMPLETED
 
@@ -348,3 +348,19 @@ def test_a_scale_to_no_number_of_workers_is_refused(desk: OrdersDesk, workers: o
     said, result = desk.told(V.SCALE, "", workers=workers)
     assert said == "refused"
     assert "0 to 64" in (result or "")
+
+
+def test_one_verb_on_many_tasks_is_carried_out_by_pieces_while_other_rows_go_on(
+    desk: OrdersDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("swarm_reaper.orders.BULK_BUDGET_MS", 0)
+    monkeypatch.setattr("swarm_shared.store.bulk.BATCH", 2)
+    desk.add("1", "2", "3", "t")
+    many = desk.db.control.request(Verb.BULK, "", {"verb": "hold", "ids": ["1", "2", "3"]}, actor="ann")
+    other = desk.ask(Verb.HOLD)
+    assert desk.answer(many).status == "pending"
+    assert desk.db.control.get(other).status == "done"
+    assert desk.orders.has_more
+    row = desk.answer(many)
+    assert (row.status, row.result) == ("done", "hold: 3 done")
+    assert [desk.status(i) for i in "123"] == [Status.HELD] * 3

@@ -51,6 +51,11 @@ def test_every_statement_explains_against_the_schema(database: TaskDatabase, nam
         ("task_row", "sqlite_autoindex_tasks_1"),
         ("last_attempt", "sqlite_autoindex_attempts_2"),
         ("workers_shown", "workers_by_name"),
+        ("problem_groups", "problems_by_size"),
+        ("tasks_with_problem", "tasks_by_fingerprint"),
+        ("blocked_by_problem", "tasks_by_fingerprint"),
+        ("late_to_land", "tasks_to_land"),
+        ("landing_age", "tasks_to_land"),
     ],
 )
 def test_hot_statements_use_their_index(database: TaskDatabase, name: str, index: str) -> None:
@@ -65,7 +70,10 @@ def test_hot_statements_never_scan_a_growing_table(database: TaskDatabase, name:
     assert all("cli" in line or "CONSTANT" in line for line in scans), scans
 
 
-@pytest.mark.parametrize("name", ["task_page", "task_page_of_status", "claim_task", "events_since", "events_newest"])
+@pytest.mark.parametrize(
+    "name",
+    ["task_page", "task_page_of_status", "claim_task", "events_since", "events_newest", "problem_groups"],
+)
 def test_pages_come_in_the_order_of_their_index_without_sorting(database: TaskDatabase, name: str) -> None:
     assert "ORDER BY" not in plan_of(database, name).replace("ORDER BY RIGHT PART", "").replace("LAST TERM", "") or (
         name == "claim_task" and plan_of(database, name).count("TEMP B-TREE") == 1  # over the names of agent CLIs

@@ -2,7 +2,7 @@
 
 import { get } from "../api.js";
 import { h } from "../dom.js";
-import { moment } from "../format.js";
+import { moment, plural } from "../format.js";
 import { cell, empty, icon, table, taskLink } from "../pieces.js";
 
 export const name = "audit";
@@ -11,6 +11,7 @@ export const title = () => "Audit";
 const GROUP = { done: "completed", refused: "failed", expired: "held", pending: "in_progress" };
 const OF_WORKERS = new Set(["drain", "restart_worker"]);
 
+export const follows = true;
 export const load = ({ query }, signal) => get("/api/control", { before: query.get("before") }, signal);
 
 export function view({ data, place: { query } }) {
@@ -24,9 +25,16 @@ export function view({ data, place: { query } }) {
       data.cursor && h("a", { class: "button", href: `/audit?before=${data.cursor}` }, "Older")));
 }
 
+/** One verb on many tasks, as its row is shown. */
+function many({ argument: { verb, ids, filter, argument } }) {
+  const words = Object.entries(filter ?? {}).map(([key, value]) => `${key.replace("_", " ")} ${[value].flat().join(", ")}`);
+  return { verb: `${verb} many`, of: ids ? plural(ids.length, "task") : `all with ${words.join("; ")}`, argument: argument ?? {} };
+}
+
 function row(entry) {
+  if (entry.verb === "bulk") return row({ ...entry, ...many(entry) });
   const argument = Object.entries(entry.argument).map(([key, value]) => (key === "note" ? `“${value}”` : `${key} ${value}`)).join(", ");
-  const target = !entry.target ? "the swarm" : OF_WORKERS.has(entry.verb) ? entry.target : taskLink(entry.target, null, { class: "id", "data-row": "" });
+  const target = entry.of ? entry.of : !entry.target ? "the swarm" : OF_WORKERS.has(entry.verb) ? entry.target : taskLink(entry.target, null, { class: "id", "data-row": "" });
   return h("tr", { key: entry.id },
     cell("When", { class: "c-time" }, h("time", { title: entry.created_at }, moment(entry.created_at))),
     cell("Who", { class: "c-worker" }, entry.actor),

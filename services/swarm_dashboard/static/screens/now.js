@@ -1,9 +1,13 @@
 // Now: how far it is, what runs, what needs a person.
 
 import { h } from "../dom.js";
-import { count, duration, groupWord, heldBecause, hours, percent, plural, sinceSeconds } from "../format.js";
-import { at, badge, cell, command, elapsed, empty, icon, table, taskLink } from "../pieces.js";
+import { compact, count, dollars, duration, groupWord, heldBecause, hours, percent, plural, sinceSeconds } from "../format.js";
+import { badge, cell, command, elapsed, empty, icon, table, taskLink } from "../pieces.js";
+import { outcomes } from "../pictures/bars.js";
+import { lanes } from "../pictures/lanes.js";
+import { progress } from "../pictures/progress.js";
 import * as verbs from "../verbs.js";
+import { warnings } from "../warnings.js";
 
 export const name = "now";
 export const title = () => "Now";
@@ -11,15 +15,19 @@ export const load = async () => ({});
 
 const GROUPS = ["not_started", "in_progress", "completed", "failed", "held", "cancelled"];
 const SILENT_S = 60;
+const MANY_FAIL = 0.5;
+const ENDS_THAT_TELL = 5; // fewer say nothing
 
-export function view({ status }) {
+export function view({ status, place, go }) {
   if (!status) return h("div", { class: "screen" }, empty("Loading…"));
   const total = status.tasks.total.count;
   return h("div", { class: "screen now" },
     h("h1", { class: "unseen" }, "Now"),
     warnings(status),
-    total ? [overview(status), running(status), lists(status)] : nothingYet(status));
+    total ? [overview(status), lanes({ status, place, go }), running(status), lists(status), pictures({ status, place, go })] : nothingYet(status));
 }
+
+const pictures = (context) => h("div", { class: "columns two", key: "pictures" }, outcomes(context), progress(context));
 
 function nothingYet(status) {
   return h("section", { class: "card first" },
@@ -28,35 +36,6 @@ function nothingYet(status) {
     h("p", null, command(`amplifier-swarm import-tasks tasks.yaml --db ${status.database ?? "tasks.db"}`)),
     h("p", null, command(`amplifier-swarm start --db ${status.database ?? "tasks.db"}`)),
     h("p", { class: "quiet" }, "This page shows them the moment they are there."));
-}
-
-const FLAGS = {
-  paused: ["Paused", "No task is started; running ones go on."],
-  drained: ["Shut down gracefully", "Running tasks finish, no new one is started."],
-  emergency_stop: ["Emergency stop", "Every session was ended; nothing starts."],
-  disk_low: ["The disk is nearly full", "No task is started. Free some space: it then goes on by itself."],
-};
-
-function warnings(status) {
-  const shown = status.flags.map((flag) => {
-    const [words, meaning] = FLAGS[flag.name] ?? [flag.name, ""];
-    return h("div", { class: "warning", "data-kind": flag.name, key: `flag-${flag.name}` },
-      h("strong", null, words), ` by ${flag.actor}, `, elapsed(flag.set_at), " ago. ", meaning,
-      flag.reason && ` ${flag.reason}. `, " ",
-      flag.name !== "disk_low" && h("button", { type: "button", class: "small primary", onclick: verbs.resume }, "Resume"));
-  });
-  for (const hold of status.holds) {
-    shown.push(h("div", { class: "warning", key: `hold-${hold.agent_cli}` },
-      h("strong", null, `${hold.agent_cli} is on hold`), ` (${hold.kind}): ${hold.reason}. `,
-      hold.until ? ["It is tried again at ", at(hold.until), ". "] : "It waits for you. ",
-      h("button", { type: "button", class: "small primary", onclick: verbs.resume }, "Try again now")));
-  }
-  const open = status.tasks.not_started.count + status.tasks.in_progress.count;
-  if (open && !status.workers.some((w) => w.alive)) {
-    shown.push(h("div", { class: "warning", key: "no-workers" }, h("strong", null, "No worker runs. "),
-      `${plural(open, "task")} wait${open === 1 ? "s" : ""}. Start with `, command("amplifier-swarm start")));
-  }
-  return shown;
 }
 
 function overview(status) {
@@ -74,14 +53,9 @@ function overview(status) {
       "aria-valuemax": tasks.total.count, "aria-valuenow": tasks.completed.count },
       ["completed", "in_progress", "failed", "held", "cancelled"].map((group) =>
         h("span", { key: group, "data-group": group, width: `${(100 * tasks[group].count) / tasks.total.count}%` }))),
-    h("div", { class: "facts" },
-      h("p", null, h("strong", null, percent(status.progress)), " · ",
-        `${count(tasks.completed.count)} of ${plural(tasks.total.count, "task")}`),
-      h("p", null, h("strong", null, hours(status.remaining_hours)), " remain · ",
-        `${hours(tasks.completed.hours)} of ${hours(tasks.total.hours)} done`),
-      h("p", null, eta(status)),
-      h("p", null, h("strong", null, `${running}`), ` of ${plural(alive, "worker")} busy`)),
+    strip(status, alive),
     h("div", { class: "controls" },
+      h("p", { class: "quiet" }, isolation(status)),
       status.paused
         ? h("button", { type: "button", class: "primary", key: "resume", onclick: verbs.resume }, "Resume")
         : h("button", { type: "button", key: "pause", onclick: verbs.pause }, "Pause"),
@@ -90,13 +64,35 @@ function overview(status) {
         "Emergency stop")));
 }
 
+/** The figures of the moment: what a person asks first, each with what it rests on. */
+function strip(status, alive) {
+  const { tasks, by_status: by, pulse: { oldest_ready_at: oldest, failing, spend }, running } = status;
+  const [left, basis] = eta(status);
+  const figures = [
+    ["Done", percent(status.progress), `${count(tasks.completed.count)} of ${plural(tasks.total.count, "task")}`],
+    ["Hours", `${hours(status.remaining_hours)} left`, `${hours(tasks.completed.hours)} of ${hours(tasks.total.hours)} done`],
+    ["Time left", left, basis],
+    ["Ready", count(by.not_started ?? 0), oldest ? ["oldest for ", elapsed(oldest)] : "nothing waits for a worker"],
+    ["Running", `${running.length} of ${alive}`, `${plural(alive, "worker")}${alive - running.length > 0 ? `, ${alive - running.length} free` : ""}`],
+    ["Failing", failing.rate === null ? "–" : percent(failing.rate), failing.ended ? `${count(failing.failed)} of ${count(failing.ended)} in the last hour` : "nothing ended in the last hour",
+      failing.rate >= MANY_FAIL && failing.ended >= ENDS_THAT_TELL],
+    ["Spend", spend ? dollars(spend.cost_usd) : "–", spend ? `${compact(spend.tokens)} tokens, ${plural(spend.attempts, "attempt")}` : "no agent has told it"],
+  ];
+  return h("dl", { class: "strip" }, figures.map(([word, figure, detail, alarming]) =>
+    h("div", { key: word, class: alarming ? "alarming" : null }, h("dt", null, word), h("dd", null, h("strong", null, figure), h("span", null, detail)))));
+}
+
 function eta(status) {
   const { passes, workers } = status.eta_basis;
-  if (status.eta_s === null) {
-    const open = status.tasks.not_started.count + status.tasks.in_progress.count;
-    return h("span", { class: "quiet" }, open ? "Time left: not known before the first task is done" : "Nothing left to do");
-  }
-  return [h("strong", null, `about ${duration(status.eta_s)}`), ` left · from ${plural(passes, "pass", "passes")}, ${plural(workers, "worker")}`];
+  const open = status.tasks.not_started.count + status.tasks.in_progress.count;
+  if (!open) return ["none", "nothing is left to do"];
+  if (status.eta_s === null) return ["–", passes ? "no worker runs" : "known after the first pass"];
+  return [`~ ${duration(status.eta_s)}`, `from ${plural(passes, "pass", "passes")}, ${plural(workers, "worker")}`];
+}
+
+function isolation({ pulse: { lands_on: branch } }) {
+  if (!branch) return "Agents work in the project folder itself.";
+  return ["Each task works in a worktree of its own; what passes lands on ", h("a", { href: "/landing" }, branch), "."];
 }
 
 function running(status) {
@@ -118,14 +114,14 @@ function running(status) {
 
 function lists(status) {
   return h("div", { class: "columns" },
-    short("Needs you", status.needs_you, status.tasks.held.count, "held", (row) => row.last_error || heldBecause(row.hold_reason)),
-    short("Just failed", status.just_failed, status.tasks.failed.count, "failed", (row) => row.last_error || row.message),
-    short("Just finished", status.just_finished, status.tasks.completed.count, "completed", null));
+    short("Needs you", status.needs_you, status.tasks.held.count, "/needs", (row) => row.last_error || heldBecause(row.hold_reason)),
+    short("Just failed", status.just_failed, status.tasks.failed.count, "/failures", (row) => row.last_error || row.message),
+    short("Just finished", status.just_finished, status.tasks.completed.count, "/tasks?status=completed", null));
 }
 
-function short(heading, rows, total, group, words) {
+function short(heading, rows, total, address, words) {
   return h("section", { class: "card", key: heading },
-    h("h2", null, heading, " ", total > rows.length && h("a", { class: "all", href: `/tasks?status=${group}` }, `all ${count(total)}`)),
+    h("h2", null, heading, " ", rows.length > 0 && h("a", { class: "all", href: address }, total > rows.length ? `all ${count(total)}` : "look")),
     rows.length
       ? h("ul", { class: "short", "data-calm": "" }, rows.map((row) =>
           h("li", { key: row.id, "data-group": row.group },

@@ -3,11 +3,12 @@
 import { get } from "../api.js";
 import { h } from "../dom.js";
 import { between, bytes, duration, heldBecause, hours, moment, plural, statusWord } from "../format.js";
-import { LogTail } from "../logtail.js";
+import { LogView } from "../logview.js";
 import { at, badge, cell, elapsed, empty, icon, table, taskLink } from "../pieces.js";
 import { TASK_VERBS, doTask } from "../verbs.js";
 
 export const name = "task";
+export const follows = true;
 export const title = ({ id }) => id;
 
 const TABS = { attempts: "Attempts", log: "Log", checks: "Checks and verdict", prompt: "Prompt", definition: "Definition", links: "Dependencies", events: "Events" };
@@ -54,7 +55,10 @@ export function view(context) {
 
 function changed(query, change) {
   const next = new URLSearchParams(query);
-  for (const [key, value] of Object.entries(change)) next.set(key, value);
+  for (const [key, value] of Object.entries(change)) {
+    if (value) next.set(key, value);
+    else next.delete(key);
+  }
   return next.toString();
 }
 
@@ -158,24 +162,32 @@ function log({ data: { task, attempt }, place: { query }, go }) {
   const key = `${task.id} ${attempt.number} ${session.id}`;
   if (tail?.key !== key) {
     leave();
-    tail = { key, log: new LogTail(task.id, attempt.number, { session: session.id }) };
+    const place = { line: Number(query.get("line")) || null, find: query.get("find") ?? "" };
+    tail = { key, log: new LogView(task.id, attempt.number, session.id, place, note) };
   }
   const own = tail.log;
   return [
     h("div", { class: "toolbar" },
-      h("select", { "aria-label": "Attempt", onchange: (event) => go(`?${changed(query, { attempt: event.target.value, session: "" })}`) },
-        task.attempts.map((one) => h("option", { value: one.number, selected: one === attempt }, `attempt ${one.number}`))),
+      attemptChooser(task, attempt, (number) => go(`?${changed(query, { attempt: number, session: "", line: "" })}`)),
       h("nav", { class: "tabs small", "aria-label": "Session" }, sessions.map((one) =>
-        h("a", { href: `?${changed(query, { session: one.id })}`, "aria-current": one === session ? "true" : null, key: one.id, title: one.name },
+        h("a", { href: `?${changed(query, { session: one.id, line: "" })}`, "aria-current": one === session ? "true" : null, key: one.id, title: one.name },
           one.role === "check" ? `check: ${one.name}` : one.role,
           one.exit_code !== null && one.exit_code !== 0 && h("span", { class: "n" }, `exit ${one.exit_code}`)))),
       h("span", { class: "quiet" }, session.ended_at
-        ? `${bytes(session.output_bytes)} in ${duration(between(session.started_at, session.ended_at))}` : "live"),
-      h("span", { class: "gap" }),
-      h("button", { type: "button", class: "small", onclick: () => own.toEnd() }, "To the end"),
-      h("button", { type: "button", class: "small", onclick: () => own.download(`${task.id}-attempt-${attempt.number}-${session.role}.log`.replaceAll("/", "_")) }, "Download")),
+        ? `${bytes(session.output_bytes)} in ${duration(between(session.started_at, session.ended_at))}` : "live")),
     // Drawn once: on later drawings the old place keeps the node that it has.
     h("div", { class: "log-place", key, "data-own": "" }, own.node.isConnected ? null : own.node)];
+}
+
+/** Where one stands in a log belongs to the address, but is no step to go back to. */
+function note(place) {
+  const query = changed(new URLSearchParams(location.search), place);
+  history.replaceState(history.state, "", `?${query}`);
+}
+
+function attemptChooser(task, attempt, choose, label = "Attempt") {
+  return h("select", { "aria-label": label, onchange: (event) => choose(event.target.value) },
+    task.attempts.map((one) => h("option", { value: one.number, selected: one === attempt }, `attempt ${one.number}`)));
 }
 
 function checks({ data: { attempt } }) {

@@ -2,16 +2,20 @@
 
 import { get } from "../api.js";
 import { h } from "../dom.js";
+import { bulkBar, pickAll, pickEverything, pickFocused, picker } from "../bulk.js";
 import { between, count, duration, groupWord, plural } from "../format.js";
 import { badge, cell, command, elapsed, empty, icon, table, taskLink } from "../pieces.js";
 import { taskButton } from "../verbs.js";
 
 export const name = "tasks";
+export const follows = true;
 export const title = ({ query }) => (query.get("status") ? `Tasks: ${groupWord(query.get("status"))}` : "Tasks");
 
 const GROUPS = ["not_started", "in_progress", "completed", "failed", "held", "cancelled"];
 const URGENT = new Set(["in_progress", "failed", "held"]);
 const FILTERS = ["status", "phase", "q", "cursor"];
+
+export const keys = { x: ["select the row", pickFocused] };
 
 export async function load({ query }, signal) {
   const parameters = Object.fromEntries(FILTERS.map((key) => [key, query.get(key)]));
@@ -31,9 +35,13 @@ export function view({ data, status, place, go }) {
         h("option", { value: "" }, "every phase"),
         phases.map((phase) => h("option", { value: phase, selected: phase === query.get("phase") }, phase)))),
     found(query, page),
+    bulkBar(filters(query), page),
     page.tasks.length ? list(page.tasks) : nothing(query, status),
     pager(query, page));
 }
+
+/** What restricts the list; what a bulk action on everything that matches is told. */
+const filters = (query) => Object.fromEntries(["q", "status", "phase"].filter((key) => query.get(key)).map((key) => [key, query.get(key)]));
 
 /** The address with other filters; a changed filter begins on the first page. */
 function changed(query, change) {
@@ -57,13 +65,15 @@ function found(query, page) {
   const amount = page.total === null ? `${plural(page.tasks.length, "task")} so far` : plural(page.total, "task");
   const scope = page.looked_at !== null && page.cursor !== null ? `, ${count(page.looked_at)} looked at on this page` : "";
   return h("p", { class: "quiet found" }, amount + scope,
-    asked && [" for ", h("strong", null, asked), " · ", h("a", { href: changed(query, { q: "" }) }, "clear the search")]);
+    asked && [" for ", h("strong", null, asked), " · ", h("a", { href: changed(query, { q: "" }) }, "clear the search")],
+    page.tasks.length > 0 && [" ", pickEverything(page.total)]);
 }
 
 function list(rows) {
   return h("section", { class: "card flush" },
-    table("tasks", ["Status", "Task", "Phase", "Priority", "Tries", "Time", "Worker", ""], rows.map((row) =>
+    table("tasks", [pickAll(rows), "Status", "Task", "Phase", "Priority", "Tries", "Time", "Worker", ""], rows.map((row) =>
       h("tr", { key: row.id },
+        cell("", { class: "c-pick" }, picker(row)),
         cell("Status", { class: "c-status" }, badge(row)),
         cell("Task", { class: "c-name" }, taskLink(row.id, null, { class: "id", "data-row": "" }), " ", h("span", { title: row.name }, row.name),
           row.last_error && row.group !== "completed" && h("span", { class: "why", title: row.last_error }, row.last_error)),

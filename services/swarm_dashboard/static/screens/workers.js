@@ -1,8 +1,9 @@
 // Workers: who works on what, who is silent, and how many there are.
 
 import { h } from "../dom.js";
-import { plural } from "../format.js";
+import { bytes, percent, plural } from "../format.js";
 import { at, cell, command, elapsed, empty, icon, table, taskLink } from "../pieces.js";
+import { lanes } from "../pictures/lanes.js";
 import * as verbs from "../verbs.js";
 
 export const name = "workers";
@@ -14,7 +15,7 @@ const MOST_WORKERS = 64;
 const GROUP = { busy: "in_progress", idle: "not_started", starting: "not_started", waiting: "scheduled", draining: "scheduled",
   retiring: "scheduled", stopped: "cancelled", crashed: "failed" };
 
-export function view({ status }) {
+export function view({ status, place, go }) {
   if (!status) return h("div", { class: "screen" }, empty("Loading…"));
   const alive = status.workers.filter((worker) => worker.alive);
   return h("div", { class: "screen" },
@@ -28,13 +29,15 @@ export function view({ status }) {
         h("span", { class: "quiet" }, "Fewer: surplus workers finish what they run, then leave."))),
     status.workers.length
       ? h("section", { class: "card flush" }, table("workers",
-          ["Worker", "State", "Task", "Heartbeat", "Up since", "PID", "Done", "Failed", "Restarts", ""], status.workers.map(row)))
+          ["Worker", "State", "Task", "Heartbeat", "Up since", "Memory", "CPU", "PID", "Done", "Failed", "Restarts", ""], status.workers.map(row)))
       : empty("No worker has started yet. Start some with ", command("amplifier-swarm start -n 3")),
+    status.workers.length > 0 && lanes({ status, place, go }),
     services(status));
 }
 
 function row(worker) {
   const silent = worker.alive && worker.heartbeat_age_s > SILENT_S;
+  const uses = worker.tree_processes ? `${plural(worker.tree_processes, "process", "processes")}, agents and all, as of the last heartbeat; 100 % is one processor` : "Told with its heartbeat";
   return h("tr", { key: worker.worker_id, class: worker.alive ? null : "over" },
     cell("Worker", { class: "c-worker" }, h("strong", null, worker.worker_id)),
     cell("State", { class: "c-status" },
@@ -45,6 +48,8 @@ function row(worker) {
       h("span", { class: "quiet" }, worker.stage ?? "")] : "–"),
     cell("Heartbeat", { class: silent ? "c-time silent" : "c-time" }, worker.alive ? elapsed(worker.last_heartbeat) : at(worker.last_heartbeat)),
     cell("Up since", { class: "c-time" }, worker.alive ? at(worker.started_at) : "–"),
+    cell("Memory", { class: "c-number", title: uses }, worker.tree_rss_bytes && worker.alive ? bytes(worker.tree_rss_bytes) : "–"),
+    cell("CPU", { class: "c-number", title: uses }, worker.tree_cpu_share !== null && worker.alive ? percent(worker.tree_cpu_share) : "–"),
     cell("PID", { class: "c-number" }, String(worker.pid)),
     cell("Done", { class: "c-number" }, String(worker.tasks_completed)),
     cell("Failed", { class: "c-number" }, String(worker.tasks_failed)),

@@ -1,0 +1,35 @@
+"""The route behind Needs you: every held task with the reason in words and what a person usually does about it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response, request
+
+from swarm_dashboard import params, shapes
+from swarm_dashboard.api import MAX_PAGE, MAX_SEQ, PAGE
+from swarm_dashboard.context import Context
+from swarm_shared.models import Status
+from swarm_shared.store.task_filter import Filter
+from swarm_shared.store.why import why_held
+
+
+def routes(context: Context) -> Blueprint:
+    """`/api/needs`."""
+    needs = Blueprint("needs", __name__, url_prefix="/api")
+
+    @needs.get("/needs")
+    def held() -> Response:
+        limit = params.integer(request.args, "limit", PAGE, low=1, high=MAX_PAGE)
+        after = params.integer(request.args, "cursor", 0, low=0, high=MAX_SEQ)
+        page = context.reader().browse.page(Filter(statuses=(Status.HELD,)), after=after, limit=limit)
+        tasks = [row | _reason(row) for row in shapes.rows(page.tasks)]
+        return context.answer({"tasks": tasks, "total": page.total, "limit": limit, "cursor": page.cursor})
+
+    return needs
+
+
+def _reason(row: dict[str, Any]) -> dict[str, str | None]:
+    """`next` is the verb that usually helps; null where nothing does but waiting."""
+    words, verb = why_held(row["hold_reason"])
+    return {"why": words, "next": verb}

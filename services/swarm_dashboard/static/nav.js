@@ -1,0 +1,55 @@
+// The list of screens in the page's head: which one is open, what waits on each, and the letters that lead there.
+
+import { count as counted } from "./format.js";
+
+const bar = document.getElementById("nav");
+const more = document.getElementById("more");
+const links = [...bar.querySelectorAll("a")];
+const words = new Map(links.map((link) => [link, link.textContent]));
+
+/** The name of the screen under a path. */
+export const nameOf = (path) => links.find((link) => link.getAttribute("href") === path)?.dataset.screen;
+
+/** The path behind a letter. */
+export const pathOf = (letter) => links.find((link) => link.dataset.key === letter)?.getAttribute("href");
+
+/** What the help says of the letters. */
+export const letters = () => links.map((link) => [`g ${link.dataset.key}`, `go to ${words.get(link)}`]);
+
+export function mark(name) {
+  open(false);
+  for (const link of links) {
+    if (link.dataset.screen === name) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  // On a narrow screen the bar has room for the first ones; the button stands for the others.
+  const isBehind = links.some((link) => link.dataset.screen === name && link.matches("[data-behind]"));
+  more.toggleAttribute("data-current", isBehind);
+}
+
+/** Write how much waits where somebody is needed. */
+export function count(status) {
+  const waits = { needs: status.tasks.held.count, failures: status.tasks.failed.count };
+  for (const link of links) {
+    const n = waits[link.dataset.screen];
+    if (n === undefined) continue;
+    const text = n ? counted(n) : "";
+    let node = link.querySelector(".n");
+    if (!node) link.append((node = Object.assign(document.createElement("span"), { className: "n" })));
+    if (node.textContent !== text) node.textContent = text;
+  }
+}
+
+function open(wanted) {
+  more.setAttribute("aria-expanded", String(wanted));
+}
+
+more.addEventListener("click", () => open(more.getAttribute("aria-expanded") !== "true"));
+document.addEventListener("click", (event) => bar.contains(event.target) || open(false));
+bar.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape" || more.getAttribute("aria-expanded") !== "true") return;
+  event.stopPropagation();
+  open(false);
+  more.focus();
+});
+for (const link of links) link.title = `g ${link.dataset.key}`;

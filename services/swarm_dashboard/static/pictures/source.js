@@ -1,0 +1,62 @@
+// The last hours as data, loaded once for all pictures of the page and no more often than they could show it.
+
+import { get } from "../api.js";
+import { h } from "../dom.js";
+
+export const RANGES = { "15m": ["15 min", 15], "1h": ["1 h", 60], "6h": ["6 h", 360], "24h": ["24 h", 1440] };
+const USUAL = "1h";
+const LEAST_GAP_MS = 2_000;
+const PX_OF_WINDOW = 600; // the edge of the window moves on by a pixel in a 600th of its range
+const SLOTS = 240;
+
+let data = null;
+let failure = null;
+let asked = { range: null, seq: -1, at: 0 };
+let timer = null;
+const followers = new Set();
+
+export const rangeOf = (query) => (query.get("range") in RANGES ? query.get("range") : USUAL);
+export const rangeMs = (range) => RANGES[range][1] * 60_000;
+
+/** What was loaded last for this range; null before. */
+export const known = (range) => (data?.range === range ? data : null);
+export const problem = () => failure;
+
+/** Say that a picture shows this range as of an event; it is drawn when something newer has come. */
+export function follow(picture, range, seq) {
+  followers.add(picture);
+  const gap = Math.max(LEAST_GAP_MS, Math.min(30_000, rangeMs(range) / PX_OF_WINDOW));
+  const age = Date.now() - asked.at;
+  if (asked.range !== range) load(range, seq);
+  else if (asked.seq !== seq || age > 4 * gap) {
+    if (timer === null) timer = setTimeout(() => load(range, seq), Math.max(0, gap - age));
+  }
+}
+
+async function load(range, seq) {
+  clearTimeout(timer);
+  timer = null;
+  asked = { range, seq, at: Date.now() };
+  try {
+    const answer = await get("/api/timeline", { range, slots: SLOTS });
+    if (asked.range !== range) return;
+    data = answer;
+    failure = null;
+  } catch (error) {
+    failure = error;
+  }
+  for (const picture of followers) {
+    if (picture.node.isConnected) picture.draw();
+    else followers.delete(picture);
+  }
+}
+
+/** Links to the other ranges; the choice stands in the address and holds for all pictures of the screen. */
+export function ranges(query) {
+  const now = rangeOf(query);
+  return h("nav", { class: "tabs small ranges", "aria-label": "Range" }, Object.entries(RANGES).map(([range, [words]]) => {
+    const next = new URLSearchParams(query);
+    next.set("range", range);
+    return h("a", { key: range, href: `${location.pathname}?${next}`, "aria-current": range === now ? "true" : null }, words);
+  }));
+}

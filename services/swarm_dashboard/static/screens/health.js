@@ -1,0 +1,47 @@
+// Health: what an operator looks at first, each with its state and what to do about it.
+
+import { get } from "../api.js";
+import { h } from "../dom.js";
+import { plural } from "../format.js";
+import { command, icon } from "../pieces.js";
+
+export const name = "health";
+export const title = () => "Health";
+export const follows = true;
+
+const AGAIN_MS = 5_000; // ages grow while nothing happens
+const PARTS = { swarm: "Programs", queue: "Queue", file: "Database file" };
+const LOOKS = { ok: ["completed", "ok"], warn: ["held", "look"], bad: ["failed", "bad"] };
+let timer = null;
+
+export async function load(place, signal) {
+  clearTimeout(timer);
+  const found = await get("/api/health", {}, signal);
+  timer = setTimeout(() => place.again(), AGAIN_MS);
+  return found;
+}
+
+export const leave = () => clearTimeout(timer);
+
+export function view({ data: { level, checks } }) {
+  const open = checks.filter((check) => check.level !== "ok");
+  const [group] = LOOKS[level];
+  return h("div", { class: "screen" },
+    h("h1", { class: "unseen" }, "Health"),
+    h("p", { class: "verdict", "data-group": group, role: "status" }, icon(group),
+      h("strong", null, open.length ? `${plural(open.length, "thing")} to see to` : "All is well"),
+      h("span", { class: "quiet" }, `${plural(checks.length, "check")}, looked at again every few seconds`)),
+    h("div", { class: "columns health" }, Object.entries(PARTS).map(([part, heading]) =>
+      h("section", { class: "card", key: part }, h("h2", null, heading),
+        h("ul", { class: "checks" }, checks.filter((check) => check.part === part).map(row))))));
+}
+
+function row({ name: what, level, text, advice, command: line }) {
+  const [group, word] = LOOKS[level];
+  return h("li", { key: `${what} ${level === "ok" ? "" : text.slice(0, 40)}`, "data-group": group },
+    icon(group),
+    h("div", null,
+      h("p", { class: "check" }, h("strong", null, what), " ", h("span", { class: "state" }, word)),
+      h("p", null, text),
+      (advice || line) && h("p", { class: "why" }, advice, advice && line && ": ", line && command(line))));
+}

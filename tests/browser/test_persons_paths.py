@@ -1,0 +1,242 @@
+"""What a person comes to the dashboard for, from the first look to the last, on a swarm that really runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+from start_desk import Desk, desk, task, until
+
+from browser import Watched, context_of, watch
+from swarm_shared.database import TaskDatabase
+from swarm_shared.models import Status
+
+pytestmark = [pytest.mark.browser, pytest.mark.integration]
+
+STOPPED_BY_A_PERSON = 9
+
+
+@pytest.fixture
+def at() -> Iterator[Desk]:
+    with desk() as made:
+        yield made
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    context = context_of(browser)
+    yield context.new_page()
+    context.close()
+
+
+@pytest.fixture
+def seen(page: Page) -> Iterator[Watched]:
+    noted = watch(page)
+    yield noted
+    noted.assert_clean()
+
+
+def start(at: Desk, page: Page, *words: str) -> None:
+    """Run `start` as a person does, and open the link that it prints."""
+    at.start("--dashboard", "--dashboard-port", "0", "--no-validation", "--keep-running", *words)
+    page.goto(at.wait_for("the link", lambda: link(at)))
+    page.wait_for_selector('#chip[data-state="live"]')
+
+
+def link(at: Desk) -> str | None:
+    with closing(TaskDatabase(at.db)) as database:
+        dashboard = database.swarm.services().get("dashboard")
+        if dashboard is None or not dashboard.is_alive():
+            return None
+        return f"{dashboard.detail['url']}#t={database.swarm.dashboard_token()}"
+
+
+def shows(page: Page, screen: str) -> None:
+    page.click(f'#nav a[data-screen="{screen}"]')
+    expect(page.locator(f'#nav a[data-screen="{screen}"]')).to_have_attribute("aria-current", "page")
+
+
+def become(at: Desk, task_id: str, status: Status) -> None:
+    at.wait_for(f"{task_id} to be {status}", lambda: at.status(task_id) is status)
+
+
+def test_find_out_why_a_task_failed_and_retry_it_with_a_note(at: Desk, page: Page, seen: Watched) -> None:
+    fails_once = f"echo 'No module named ledger'; [ -e {at.marker('installed')} ] || exit 3"
+    at.add(task("parse", fails_once, max_retries=0), task("print", dependencies=("parse",)))
+    start(at, page)
+    failed = page.locator("section", has_text="Just failed").locator("li")
+    expect(failed).to_contain_text("parse")
+    failed.get_by_role("link", name="parse").click()
+    expect(page.locator("h1")).to_have_text("Task parse")
+    page.get_by_role("navigation", name="About this task").get_by_role("link", name="Log").click()
+    expect(page.locator("main")).to_contain_text("No module named ledger")
+    at.marker("installed").touch()
+    page.locator("main textarea").first.fill("the module is there now")
+    page.locator('main [data-verb="retry"]').first.click()
+    expect(page.locator('.notice[data-kind="done"]')).to_be_visible()
+    become(at, "print", Status.COMPLETED)
+    with closing(TaskDatabase(at.db)) as database:
+        attempts = database.tasks.attempts(database.tasks.get("parse")["seq"])
+    assert [attempt["note"] for attempt in attempts] == [None, "the module is there now"]
+    expect(page.locator(".task-head .badge")).to_have_text("completed")
+
+
+def test_failures_with_one_cause_are_retried_at_once(at: Desk, page: Page, seen: Watched) -> None:
+    fails_once = f"echo 'No module named ledger' >&2; [ -e {at.marker('installed')} ] || exit 3"
+    ids = [f"t{n}" for n in range(8)]
+    at.add(*(task(task_id, fails_once, max_retries=0) for task_id in ids))
+    start(at, page, "--workers", "2")
+    shows(page, "failures")
+    expect(page.locator("main h2").first).to_contain_text("1 problem has stopped 8 tasks")
+    at.marker("installed").touch()
+    page.get_by_role("button", name="Retry all 8…").click()
+    expect(page.locator("#dialog")).to_contain_text("Retry 8 tasks?")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator('.notice[data-kind="done"]')).to_contain_text("8 of 8 ready")
+    for task_id in ids:
+        become(at, task_id, Status.COMPLETED)
+    expect(page.locator("main")).to_contain_text("Nothing has failed.")
+
+
+def test_a_stuck_agent_is_killed_and_its_task_released(at: Desk, page: Page, seen: Watched) -> None:
+    stuck = f"[ -e {at.marker('go')} ] || {{ touch {at.marker('begun')}; sleep 4242; }}"
+    at.add(task("a", stuck))
+    start(at, page)
+    at.wait_marker("begun")
+    page.get_by_role("button", name="Kill a", exact=True).click()
+    expect(page.locator("#dialog")).to_contain_text("Kill the agent of a?")
+    page.locator("#dialog").get_by_role("button", name="Kill").click()
+    become(at, "a", Status.HELD)
+    assert at.pids_of("sleep 4242") == []
+    shows(page, "needs")
+    held = page.locator(".asks li")
+    expect(held).to_contain_text("A person killed it.")
+    at.marker("go").touch()
+    held.get_by_role("button", name="Release a").click()
+    become(at, "a", Status.COMPLETED)
+    expect(page.locator("main")).to_contain_text("Nothing needs you.")
+
+
+def test_workers_are_scaled_to_five_and_the_queue_is_paused_and_resumed(at: Desk, page: Page, seen: Watched) -> None:
+    start(at, page)
+    shows(page, "workers")
+    page.fill("#scale", "5")
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_contain_text("5 workers")
+    shows(page, "now")
+    page.locator(".warning, .empty, .first").first.wait_for()
+    page.evaluate("window.sameDocument = true")
+    with closing(TaskDatabase(at.db)) as database:
+        database.swarm.set_flag("paused", actor="somebody")
+    expect(page.locator(".warning")).to_contain_text("Paused by somebody")
+    at.add(task("a"))
+    expect(page.locator('.counters [data-group="not_started"] .number')).to_have_text("1")
+    page.locator(".warning").get_by_role("button", name="Resume").click()
+    become(at, "a", Status.COMPLETED)
+    expect(page.locator('.counters [data-group="completed"] .number')).to_have_text("1")
+    page.get_by_role("button", name="Pause", exact=True).click()
+    expect(page.locator(".warning")).to_contain_text("Paused by dashboard")
+    page.locator(".warning").get_by_role("button", name="Resume").click()
+    expect(page.locator(".warning")).to_have_count(0)
+    assert page.evaluate("window.sameDocument")
+
+
+def test_a_graceful_shutdown_lets_running_tasks_finish(at: Desk, page: Page, seen: Watched) -> None:
+    at.add(task("a", f"touch {at.marker('begun')}; {until(at.folder, 'go')}"), task("b", dependencies=("a",)))
+    start(at, page)
+    at.wait_marker("begun")
+    page.get_by_role("button", name="Graceful shutdown").click()
+    expect(page.locator("#dialog")).to_contain_text("1 running task may finish")
+    page.locator("#dialog").get_by_role("button", name="Shut down").click()
+    expect(page.locator(".warning").first).to_contain_text("Shut down gracefully")
+    at.marker("go").touch()
+    assert at.wait_end(at.started[-1]) == STOPPED_BY_A_PERSON
+    assert (at.status("a"), at.status("b")) == (Status.COMPLETED, Status.NOT_STARTED)
+    expect(page.locator("#chip")).to_contain_text("Stale")
+    seen.errors.clear()  # the line broke off, as it must
+
+
+def test_an_emergency_stop_ends_every_agent_at_once(at: Desk, page: Page, seen: Watched) -> None:
+    at.add(task("a", f"touch {at.marker('begun')}; sleep 4343"))
+    start(at, page)
+    at.wait_marker("begun")
+    page.get_by_role("button", name="Emergency stop").click()
+    expect(page.locator("#dialog")).to_contain_text("1 running session will be ended now")
+    page.locator("#dialog").get_by_role("button", name="Emergency stop").click()
+    at.wait_for("the end of the agent", lambda: not at.pids_of("sleep 4343"))
+    assert at.wait_end(at.started[-1]) == STOPPED_BY_A_PERSON
+    assert at.status("a") is Status.NOT_STARTED
+    at.wait_nothing_left()
+    seen.errors.clear()  # the line broke off, as it must
+
+
+def test_a_reload_and_the_way_back_return_to_the_same_view(at: Desk, page: Page, seen: Watched) -> None:
+    at.add(*(task(f"t{n}", "false", max_retries=0, phase="core") for n in range(3)))
+    start(at, page)
+    become(at, "t2", Status.FAILED)
+    for address in ("/tasks?status=failed&phase=core", "/tasks/t1?tab=events", "/failures", "/landing", "/health"):
+        page.goto(page.evaluate("location.origin") + address)
+        page.wait_for_selector("main .screen")
+        before = page.locator("main h1").inner_text()
+        page.reload()
+        page.wait_for_selector("main .screen")
+        assert address == page.evaluate("location.pathname + location.search")
+        assert page.locator("main h1").inner_text() == before
+    shows(page, "needs")
+    page.go_back()
+    assert urlsplit(page.url).path == "/health"
+    expect(page.locator(".verdict")).to_be_visible()
+
+
+def test_the_whole_of_it_without_a_mouse(at: Desk, page: Page, seen: Watched) -> None:
+    fails_once = f"[ -e {at.marker('go')} ] || exit 3"
+    at.add(task("a", fails_once, max_retries=0), task("b", f"touch {at.marker('begun')}; sleep 4444"))
+    start(at, page, "--workers", "2")
+    at.wait_marker("begun")
+    become(at, "a", Status.FAILED)
+    press = page.keyboard.press
+    press("g")
+    press("f")
+    expect(page.locator(".asks li")).to_have_count(1)
+    press("j")
+    expect(page.locator("a[data-row]:focus")).to_have_text("a")
+    at.marker("go").touch()
+    tab_to(page, "Retry…")
+    press("Enter")
+    page.keyboard.type("look again")
+    press("Control+Enter")
+    become(at, "a", Status.COMPLETED)
+    press("g")
+    press("n")
+    expect(page.locator("table.running tbody tr")).to_have_count(1)
+    tab_to(page, "Kill b")
+    press("Enter")
+    expect(page.locator("#dialog")).to_be_visible()
+    tab_to(page, "Kill")
+    press("Enter")
+    become(at, "b", Status.HELD)
+    press("g")
+    press("y")
+    expect(page.locator(".asks li")).to_have_count(1)
+    press("j")
+    press("r")  # what usually helps: release
+    at.wait_for("b to run again", lambda: at.status("b") is Status.IN_PROGRESS)
+    press("?")
+    expect(page.locator("#dialog")).to_contain_text("go to Landing")
+    press("Escape")
+    expect(page.locator("#dialog")).not_to_be_visible()
+
+
+def tab_to(page: Page, name: str) -> None:
+    """Walk with the Tab key until the control of that name has the focus."""
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        found = page.evaluate(
+            "(document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent).trim()"
+        )
+        if found == name:
+            return
+    raise AssertionError(f"{name!r} cannot be reached by the keyboard")

@@ -1,0 +1,184 @@
+"""What pictures of the last hours are drawn from: every attempt is in it, and however many there were, few blocks."""
+
+from __future__ import annotations
+
+import random
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dashboard_desk import DashboardDesk
+from fixed_time import ManualClock
+from queue_desk import PASSED, failed
+
+from swarm_dashboard import timeline
+from swarm_dashboard.lanes import pack
+from swarm_dashboard.shared_answers import SharedAnswers
+from swarm_shared.models import FailureClass, Outcome, Role, Stage, TaskSpec
+from swarm_shared.store.policy import AttemptResult
+from swarm_shared.store.timeline import Ran
+
+HOUR_MS = 3_600_000
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> DashboardDesk:
+    return DashboardDesk(tmp_path)
+
+
+def told(desk: DashboardDesk, query: str = "") -> dict[str, Any]:
+    desk.clock.pass_s(2)  # past what the last answer is kept for
+    answer = desk.get(f"/api/timeline{query}")
+    assert answer.status_code == 200, answer.get_json()
+    found: dict[str, Any] = answer.get_json()
+    return found
+
+
+def run_for(desk: DashboardDesk, seconds: float, result: AttemptResult = PASSED, worker_id: str = "worker-1") -> None:
+    claim = desk.start(worker_id)
+    desk.clock.pass_s(seconds)
+    desk.settle(claim, result)
+
+
+def test_each_attempt_is_a_block_on_its_workers_lane(desk: DashboardDesk) -> None:
+    desk.add("1", "2", TaskSpec(id="3", name="three", max_retries=0))
+    run_for(desk, 300)
+    run_for(desk, 120, worker_id="worker-2")
+    desk.start("worker-2")
+    desk.clock.pass_s(60)
+    lanes = told(desk)["lanes"]
+    assert [lane["worker_id"] for lane in lanes] == ["worker-1", "worker-2"]
+    [block] = lanes[0]["blocks"]
+    assert (block["kind"], block["task"], block["number"]) == ("passed", "1", 1)
+    assert block["end"] - block["start"] == 300
+    assert [(b["kind"], b["task"], b["end"] is None) for b in lanes[1]["blocks"]] == [
+        ("passed", "2", False),
+        ("running", "3", True),
+    ]
+
+
+def test_a_block_tells_where_its_sessions_stood(desk: DashboardDesk) -> None:
+    desk.add("1")
+    claim = desk.start()
+    desk.clock.pass_s(200)
+    desk.db.queue.open_session(claim, role=Role.VALIDATOR, name="judge", stage=Stage.VALIDATING, prompt="judge it")
+    desk.clock.pass_s(100)
+    desk.settle(claim)
+    [block] = told(desk)["lanes"][0]["blocks"]
+    parts = [(role, start - block["start"]) for role, start, _ in block["parts"]]
+    assert parts == [("builder", 0), ("validator", 200)]
+
+
+def test_the_end_of_each_kind_has_a_word_of_its_own(desk: DashboardDesk) -> None:
+    ends = {
+        "passed": PASSED,
+        "failed": failed(FailureClass.QUALITY),
+        "crashed": failed(FailureClass.CRASH),
+        "interrupted": failed(FailureClass.INTERRUPTED),
+        "stopped": AttemptResult(outcome=Outcome.KILLED),
+    }
+    for word, result in ends.items():
+        desk.add(word)
+        desk.db.connection.change("UPDATE tasks SET priority = 900 WHERE id <> ?", (word,))
+        desk.db.connection.change("UPDATE tasks SET priority = 1 WHERE id = ?", (word,))
+        run_for(desk, 60, result)
+    blocks = told(desk)["lanes"][0]["blocks"]
+    assert {block["task"]: block["kind"] for block in blocks} == {word: word for word in ends}
+
+
+def test_bars_tell_a_failure_that_was_retried_from_one_that_was_the_end(desk: DashboardDesk) -> None:
+    desk.add(TaskSpec(id="1", name="one", max_retries=1), "2")
+    for result in (failed(FailureClass.QUALITY), failed(FailureClass.QUALITY), PASSED):
+        run_for(desk, 60, result)
+    answer = told(desk)
+    sums: dict[str, int] = {}
+    for bar in answer["bars"]:
+        for word, n in bar.items():
+            if word != "at":
+                sums[word] = sums.get(word, 0) + n
+    assert sums == {"retried": 1, "failed": 1, "passed": 1}
+    assert answer["bar_s"] == 60
+    assert len(answer["bars"]) == 61
+
+
+def test_what_ran_before_the_range_and_still_runs_is_in_it(desk: DashboardDesk) -> None:
+    desk.add("1", "2")
+    run_for(desk, 60)
+    desk.start("worker-2")
+    desk.clock.pass_s(6 * 3600)
+    answer = told(desk)
+    assert [(lane["worker_id"], len(lane["blocks"])) for lane in answer["lanes"]] == [("worker-1", 0), ("worker-2", 1)]
+    assert answer["lanes"][1]["blocks"][0]["start"] < -5 * 3600 + 60
+    assert len(told(desk, "?range=24h")["lanes"][0]["blocks"]) == 1
+
+
+def test_a_cut_is_told(desk: DashboardDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.add(*(str(n) for n in range(8)))
+    for _ in range(8):
+        run_for(desk, 60)
+    whole = told(desk)
+    assert whole["complete_from"] == whole["from"]
+    monkeypatch.setattr(timeline, "MAX_ATTEMPTS", 5)
+    cut = told(desk)
+    assert cut["attempts"] == 5
+    assert cut["complete_from"] > cut["from"]
+
+
+def test_an_unknown_range_is_refused_in_words(desk: DashboardDesk) -> None:
+    answer = desk.get("/api/timeline?range=1y")
+    assert answer.status_code == 400
+    assert "15m" in answer.get_json()["error"]["hint"]
+
+
+def test_the_outlook_says_how_sure_it_is(desk: DashboardDesk) -> None:
+    desk.add(*(str(n) for n in range(12)))
+    assert told(desk)["outlook"] is None
+    for seconds in (60, 100, 140, 60, 100):
+        run_for(desk, seconds)
+    outlook = told(desk)["outlook"]
+    assert outlook["passes"] == 5
+    assert outlook["eta_s"] == pytest.approx(92 * 7)
+    assert 0 < outlook["low_s"] < outlook["eta_s"] < outlook["high_s"]
+
+
+def test_thousands_of_short_attempts_become_few_blocks_and_none_is_lost() -> None:
+    rng = random.Random(1)
+    ran, at = [], 0
+    for key in range(5000):
+        took = rng.choice((5, 40, 200, 5000))
+        outcome = rng.choice((Outcome.PASSED, Outcome.FAILED))
+        ran.append(
+            Ran(
+                key=key,
+                task=key,
+                kind="work",
+                number=1,
+                worker_id=f"worker-{key % 3}",
+                claimed_at=at,
+                ended_at=at + took,
+                outcome=outcome,
+                failure_class=FailureClass.QUALITY if outcome is Outcome.FAILED else None,
+            )
+        )
+        at += took + 10
+    slot_ms = at // 100
+    lanes = pack(ran, slot_ms=slot_ms)
+    assert sum(block.count for lane in lanes.values() for block in lane) == len(ran)
+    assert max(len(lane) for lane in lanes.values()) <= 2 * 101
+    mixed = next(block for lane in lanes.values() for block in lane if len(block.kinds) == 2)
+    assert mixed.shown.outcome is Outcome.FAILED  # the one to look at
+
+
+def test_pages_that_ask_together_share_one_answer() -> None:
+    clock = ManualClock()
+    shared = SharedAnswers(clock)
+    made = count(1)
+
+    def make() -> str:
+        return f"answer {next(made)}"
+
+    assert {shared.get("a", make) for _ in range(3)} == {"answer 1"}
+    assert shared.get("b", make) == "answer 2"
+    clock.pass_s(1)
+    assert shared.get("a", make) == "answer 3"

@@ -1,0 +1,46 @@
+"""A worker's heartbeat tells what it and all below it use; looking it up is no burden."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+from queue_desk import QueueDesk
+
+from swarm_worker.lease import Appetite, Heart
+
+
+def test_a_heartbeat_tells_what_the_whole_tree_uses(tmp_path: Path) -> None:
+    desk = QueueDesk(tmp_path)
+    claimant = desk.claimant()
+    heart = Heart(desk.db.workers, desk.clock, run=claimant.run, heartbeat_s=0.0, lease_s=60)
+    [worker] = desk.db.workers.shown()
+    assert worker["tree_rss_bytes"] is None
+    heart.beat_if_due()
+    [worker] = desk.db.workers.shown()
+    assert worker["tree_processes"] >= 1
+    assert worker["tree_rss_bytes"] > 10 * 1024 * 1024  # an interpreter is not smaller
+    assert worker["tree_cpu_share"] is None  # known from the second look on
+    heart.beat_if_due()
+    [again] = desk.db.workers.shown()
+    assert again["tree_rss_bytes"] == worker["tree_rss_bytes"]  # not looked up again within a moment
+
+
+def test_what_is_used_is_counted_between_two_looks() -> None:
+    appetite = Appetite(os.getpid(), every_s=0.0)
+    first = appetite.look()
+    assert first is not None
+    used = os.times()
+    while (now := os.times()).user + now.system < used.user + used.system + 0.05:
+        pass
+    second = appetite.look()
+    assert second is not None
+    assert second.cpu_share is not None
+    assert second.cpu_share > 0
+
+
+def test_of_a_process_that_is_gone_nothing_is_told() -> None:
+    child = subprocess.Popen(["true"])
+    child.wait()
+    assert Appetite(child.pid).look() is None
