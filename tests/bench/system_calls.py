@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 from bench.baselines import COMMAND
-from bench.desk import bench_folder, bench_swarm
+from bench.desk import bench_folder, bench_swarm, noop_tasks
 from bench.one_worker import let_work
 
 SYNCS = ("fsync", "fdatasync")
@@ -42,7 +42,7 @@ def _traced(count: int, *, validation: bool, whole_tree: bool) -> Counter[str]:
     with bench_swarm(validation=validation) as swarm:
         calls = swarm.folder / "calls"
         trace = ["strace", "-c", *(["-f"] if whole_tree else []), "-o", str(calls)]
-        let_work(swarm, count, [*trace, sys.executable, "-m", "swarm_worker"])
+        let_work(swarm, noop_tasks(count), [*trace, sys.executable, "-m", "swarm_worker"])
         return _read(calls)
 
 
