@@ -149,7 +149,10 @@ class Keeper:
     def join(self, timeout_s: float) -> bool:
         """After `close`: wait until the keeper has ended; False when it still has work after the time."""
         wait_for_ends([self.process], timeout_s)
-        return os.waitpid(self.pid, os.WNOHANG)[0] == self.pid
+        try:
+            return os.waitpid(self.pid, os.WNOHANG)[0] == self.pid
+        except ChildProcessError:
+            return True  # `inherit` has waited for it
 
     def _is_stale(self, event: Event) -> bool:
         # It crossed a later end() on its way, which will have an answer of its own.

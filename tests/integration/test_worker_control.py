@@ -161,6 +161,8 @@ def test_a_worker_whose_keeper_is_killed_ends_the_tree_itself_and_the_task_runs_
     assert is_gone(agent["pid"])
     assert swarm.leftovers() == []
     assert swarm.attempts("a")[0]["failure_class"] == "crash"
+    assert (swarm.db.workers.shown()[0]["status"], swarm.db.workers.shown()[0]["remark"]) == ("crashed", "keeper_lost")
+    assert "unexpected" not in swarm.logs()
     swarm.worker("worker-1", "--no-validation")
     swarm.wait_for("a", Status.COMPLETED)
 
