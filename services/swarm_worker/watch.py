@@ -9,7 +9,7 @@ import socket
 import time
 from collections.abc import Callable, Mapping
 
-from swarm_shared.processes import ProcessId, owner_from
+from swarm_shared.processes import ProcessId, owner_from, supervisord_from
 
 LOOK_S = 0.1  # how often the database is asked whether somebody committed
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -95,14 +95,13 @@ class Watch:
 
 
 def bind_to_owners(watch: Watch, environ: Mapping[str, str]) -> None:
-    """Watch who started the suite: `start`, named by SWARM_OWNER, and supervisord, our parent when it runs us."""
+    """Watch who started the suite: `start`, named by SWARM_OWNER, and supervisord when it runs us."""
     owner = owner_from(environ)
     if owner is not None:
         watch.bind_to(owner, "the run that started this worker is gone")
-    if "SUPERVISOR_ENABLED" in environ:
-        parent = ProcessId.of(os.getppid())
-        if parent is not None:
-            watch.bind_to(parent, "supervisord is gone")
+    supervisord = supervisord_from(environ)
+    if supervisord is not None:
+        watch.bind_to(supervisord, "supervisord is gone")
 
 
 def _only_wake_up(number: int, frame: object) -> None:
