@@ -30,7 +30,7 @@ def main() -> int:
     except BlockingIOError:
         alone = False
     note(folder, "start", task, "alone" if alone else "beside-another")
-    if manner == "leaves":
+    if manner in ("leaves", "stubborn"):
         leave_behind(folder, task)
     if manner == "writes":
         write_work(task)

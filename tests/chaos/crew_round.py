@@ -21,11 +21,12 @@ from swarm_shared.proctree import descendants
 WORKERS = 4
 BATCH_TASKS = 30
 FEW_TASKS = 15  # left to do: time for the next import
-MEAN_PAUSE_S = 0.05
+MEAN_PAUSE_S = 0.08
 ARMED_SHARE = 0.8
+BUSY_SHARE = 0.8
 LOOK_S = 0.02
 # Who is killed from outside, beside those that die at named points.
-VICTIMS: Mapping[str, int] = {"worker": 30, "agent": 25, "keeper": 10, "worker and keeper": 8, "reaper": 10, "all": 1}
+VICTIMS: Mapping[str, int] = {"worker": 20, "agent": 20, "keeper": 10, "worker and keeper": 8, "reaper": 10, "all": 1}
 
 MakeBatch = Callable[[Path, str, int], Sequence[Planned]]
 
@@ -119,7 +120,9 @@ class CrewRound:
         elif what == "all":
             self.arena.kill("all at once", *reapers, *(worker.process for worker in workers))
         elif workers:
-            self._kill_below(what, self._rng.choice(workers))
+            # Mostly those at work: of an idle one's death there is less to learn.
+            busy = [worker for worker in workers if family(worker.process)[1]]
+            self._kill_below(what, self._rng.choice(busy if busy and self._rng.random() < BUSY_SHARE else workers))
 
     def _kill_below(self, what: str, worker: Member) -> None:
         keeper, agents = family(worker.process)

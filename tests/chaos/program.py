@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import itertools
+import math
 import random
 import shutil
 import signal
@@ -84,28 +86,26 @@ def _run_all(names: Sequence[str], kills: int, seed: int, folder: Path, console:
     columns = (TextColumn("{task.description:12}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Bar(*columns, console=console) as bar:
         for name in names:
-            wanted = max(1, round(kills * KINDS[name].share))
+            kind = KINDS[name]
+            wanted = max(1, round(kills * kind.share))
+            at_most = min(KILLS_PER_ROUND, math.ceil(wanted / len(kind.runs)))
             task, done = bar.add_task(name, total=wanted), 0
+            runs = itertools.cycle(kind.runs)
             while done < wanted:
                 home = folder / f"{len(verdicts) + 1:03}-{name}"
-                count = min(KILLS_PER_ROUND, wanted - done)
-                verdict = _run_one(name, home, seed + len(verdicts), count, partial(_advance, bar, task, done))
+                count = min(at_most, wanted - done)
+                arena = Arena(home, seed + len(verdicts), **kind.settings(home))
+                verdict = next(runs)(arena, count, partial(_advance, bar, task, done))
+                verdict.name = name
                 done += max(count, verdict.kills.total())
                 _advance(bar, task, 0, min(done, wanted))
                 verdicts.append(verdict)
+                console.print(verdict.in_a_line(), highlight=False)
                 if verdict.is_good:
                     _throw_away_all_but_the_record(home)
                 else:
                     console.print(verdict.told(), style="red", markup=False, highlight=False)
     return verdicts
-
-
-def _run_one(name: str, home: Path, seed: int, count: int, progress: Progress) -> Verdict:
-    kind = KINDS[name]
-    arena = Arena(home, seed, **kind.settings(home))
-    verdict = kind.runs[seed % len(kind.runs)](arena, count, progress)
-    verdict.name = name
-    return verdict
 
 
 def _advance(bar: Bar, task: TaskID, before: int, now: int) -> None:

@@ -50,7 +50,7 @@ def batch(folder: Path, prefix: str, count: int, rng: random.Random, *, longest_
     planned: list[Planned] = []
     for number in range(count):
         task_id = f"{prefix}-{number}"
-        manner = rng.choices(("plain", "leaves", "stubborn", "fails-once", "fails"), weights=(10, 5, 2, 2, 1))[0]
+        manner = rng.choices(("plain", "leaves", "stubborn", "fails-once", "fails"), weights=(6, 5, 5, 2, 1))[0]
         needed = rng.choice(planned) if planned and rng.random() < 0.25 else None
         blocked = needed is not None and needed.expected.status is not Status.COMPLETED
         validated = rng.random() < 0.3

@@ -58,6 +58,12 @@ class Verdict:
     def is_good(self) -> bool:
         return not any((self.lost, self.overlapping, self.stale, self.left_over, self.damaged, self.faults))
 
+    def in_a_line(self) -> str:
+        """What was done, and whether it went well."""
+        violence = f"{self.frozen} workers frozen" if self.frozen else f"{self.kills.total()} kills"
+        end = "nothing wrong" if self.is_good else "WRONG"
+        return f"{self.name}: {violence}, {self.tasks} tasks, {self.attempts} attempts, {self.took_s:.0f} s: {end}"
+
     def told(self) -> str:
         """What is wrong, for a person."""
         rows = [f"{self.name}:"]
