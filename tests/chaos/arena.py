@@ -31,7 +31,7 @@ SETTINGS = {
 
 
 class Arena:
-    """One round's folder. `kills` counts by what was killed, or by the named point."""
+    """One round's folder. `kills` counts by what was killed; `exits` by program and code, such as `worker -9`."""
 
     def __init__(self, folder: Path, seed: int, **settings: str) -> None:
         """Make the folder.

@@ -72,6 +72,7 @@ def _after(program: str, target: str, picks: Picks = _any, latest: int = 3) -> P
 POINTS: Mapping[str, Point] = MappingProxyType(
     {
         "worker: registered": _after(WORKER, f"{_WORKERS}.register", latest=1),
+        "worker: between two statements": _before(WORKER, f"{_CONNECTION}.change", latest=80),
         "worker: before a commit": _before(WORKER, f"{_CONNECTION}.finish", latest=40),
         "worker: after a commit, before its sync": _after(WORKER, f"{_CONNECTION}.finish", latest=40),
         "worker: claim committed": _after(WORKER, f"{_QUEUE}.claim", _gave_something),
@@ -88,6 +89,7 @@ POINTS: Mapping[str, Point] = MappingProxyType(
         "keeper: worker dead, proof not written": _before(KEEPER, f"{_WORKERS}.record_tree_gone", latest=1),
         "keeper: worker dead, proof written": _after(KEEPER, f"{_WORKERS}.record_tree_gone", latest=1),
         "reaper: registered": _after(REAPER, "swarm_shared.store.swarm:Swarm.register_service", latest=1),
+        "reaper: between two statements": _before(REAPER, f"{_CONNECTION}.change", latest=40),
         "reaper: before a commit": _before(REAPER, f"{_CONNECTION}.finish", latest=20),
         "reaper: orphan found, not fenced": _before(REAPER, f"{_RECOVERY}.fence"),
         "reaper: fenced": _after(REAPER, f"{_RECOVERY}.fence", _gave_something),
@@ -100,6 +102,7 @@ POINTS: Mapping[str, Point] = MappingProxyType(
         "reaper: worker's row ended": _after(REAPER, f"{_WORKERS}.end"),
         "import: schema made, not committed": _before(IMPORT, "swarm_shared.migrations:_stamp", latest=1),
         "import: schema committed": _after(IMPORT, "swarm_shared.migrations:prepare", latest=1),
+        "import: between two statements": _before(IMPORT, f"{_CONNECTION}.change", latest=100),
         "import: before a commit": _before(IMPORT, f"{_CONNECTION}.finish", latest=20),
         "import: after a commit, before its sync": _after(IMPORT, f"{_CONNECTION}.finish", latest=20),
         "import: opened, nothing staged": _after(IMPORT, f"{_IMPORTS}._open", latest=1),

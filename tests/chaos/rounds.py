@@ -16,6 +16,8 @@ LOOK_S = 0.05
 # Nothing written by any agent for so long, and it is judged as it stands: what waits for ever is lost.
 SILENCE_S = 60.0
 STOPS_WITHIN_S = 60.0
+# Killed, done, or, of a worker, without its keeper.
+USUAL_EXITS = frozenset({"worker -9", "worker 0", "worker 1", "reaper -9", "reaper 0", "import -9", "import 0"})
 
 
 def finish(arena: Arena, *, tend: Callable[[], None], more: Callable[[], bool] = lambda: False) -> None:
@@ -72,5 +74,9 @@ def judge(arena: Arena, name: str, began: float) -> Verdict:
         stale=stale(told),
         left_over=left_over,
         damaged=damage(arena.db),
-        faults=faults(arena.logs),
+        faults=faults(arena.logs) + _odd_exits(arena),
     )
+
+
+def _odd_exits(arena: Arena) -> list[str]:
+    return [f"{count} times an exit: {what}" for what, count in arena.exits.items() if what not in USUAL_EXITS]
