@@ -65,7 +65,7 @@ class CrewRound:
     def tend(self) -> None:
         """Start what has ended again, and go on with the import."""
         self._look_at_ends()
-        if self.arena.expected or self._importing is None:
+        if self.arena.expected:  # before, there may be no database
             for _ in range(WORKERS - len(self.spawner.members(points.WORKER))):
                 self._start(points.WORKER)
             if not self.spawner.members(points.REAPER):

@@ -32,7 +32,7 @@ from chaos.zombie_round import run_zombie_round
 WORKSHOP = Path(__file__).resolve().parents[2] / "build" / "chaos"
 KILLS = 10_000
 KILLS_PER_ROUND = 250
-EXIT_GOOD, EXIT_WRONG = 0, 1
+EXIT_GOOD, EXIT_WRONG, EXIT_STOPPED = 0, 1, 130
 
 Run = Callable[[Arena, int, Progress], Verdict]
 
@@ -64,7 +64,7 @@ KINDS = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Kill, count, show; 0 when nothing was lost, doubled, left over or damaged."""
+    """Kill, count, show; 0 when nothing was lost, doubled, left over or damaged, else 1; 130 when it was stopped."""
     arguments = _parser().parse_args(argv)
     if unknown := sorted(set(arguments.kinds) - set(KINDS)):
         print(f"no kind of round is called {unknown[0]}; there are: {', '.join(KINDS)}", file=sys.stderr)
@@ -75,7 +75,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _leave)
     console = Console()
     console.print(machine_line(), f"seed {seed}; raw output in {folder}", sep="\n", highlight=False)
-    verdicts = _run_all(arguments.kinds or list(KINDS), arguments.kills, seed, folder, console)
+    try:
+        verdicts = _run_all(arguments.kinds or list(KINDS), arguments.kills, seed, folder, console)
+    except KeyboardInterrupt:
+        console.print("stopped; what the round had started is ended", highlight=False)
+        return EXIT_STOPPED
     show(console, verdicts)
     console.print(f"raw output: {keep(folder, verdicts, seed=seed)}", highlight=False)
     return EXIT_GOOD if all(verdict.is_good for verdict in verdicts) else EXIT_WRONG
