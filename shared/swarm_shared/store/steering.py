@@ -9,6 +9,7 @@ from swarm_shared.errors import InputError, NotFound, StateError
 from swarm_shared.models import HoldReason, Status, Verb, priority_label, priority_value
 from swarm_shared.sql import SQL
 from swarm_shared.store.base import Family, from_json
+from swarm_shared.store.overlaps import Overlaps
 
 WAITING = frozenset({Status.NOT_STARTED, Status.BLOCKED, Status.WAITING_FILES, Status.SCHEDULED})
 RUNNING = frozenset({Status.CLAIMED, Status.IN_PROGRESS})
@@ -40,7 +41,6 @@ class Steering(Family):
             id=task_id,
             status=Status(status),
             open_attempt=open_attempt,
-            hold_reason=row[8],
             landing_commit=row[12],
         )
         verbs: dict[Verb, Callable[[_Task, Mapping[str, Any], str], str]] = {
@@ -95,6 +95,8 @@ class Steering(Family):
         if task.status is Status.LANDING:
             raise TaskRunning(f"task {task.id} is being landed")
         self._db.change(SQL["cancel_task"], {"task": task.seq, "wall": self._clock.wall_ms()})
+        if task.status is Status.APPROVED:
+            Overlaps(self._db, self._clock).let_go()  # its files are nobody's any more
         self._tell("cancelled", task, f"by {actor}")
         return "cancelled"
 
@@ -121,6 +123,7 @@ class Steering(Family):
     def _approve(self, task: _Task, argument: Mapping[str, Any], actor: str) -> str:
         if task.status is not Status.HELD:
             raise _refusal(task, "approve", "only a held task is approved")
+        self._refuse_unproven(task, "approve")
         last = self._db.dicts(SQL["last_attempt"], {"task": task.seq})
         objection = bool(last) and last[0]["validator_result"] is not None
         if not objection:
@@ -165,7 +168,7 @@ class Steering(Family):
         self._tell("manual_retry", task, f"by {actor}" + (f": {text[:300]}" if text else ""))
 
     def _refuse_unproven(self, task: _Task, verb: str) -> None:
-        if task.hold_reason == HoldReason.NOT_PROVEN_DEAD and task.open_attempt is not None:
+        if task.open_attempt is not None:  # held for that, or cancelled since
             why = "processes of its last attempt are not proven gone; the reaper goes on trying"
             raise _refusal(task, verb, why)
 
@@ -183,7 +186,6 @@ class Steering(Family):
                             id=needed_id,
                             status=Status(status),
                             open_attempt=row[3],
-                            hold_reason=row[8],
                         )
                         todo.append(seq)
         return list(seen.values())
@@ -199,7 +201,7 @@ class Steering(Family):
 class _Task:
     """The few facts a verb looks at."""
 
-    __slots__ = ("hold_reason", "id", "landing_commit", "open_attempt", "seq", "status")
+    __slots__ = ("id", "landing_commit", "open_attempt", "seq", "status")
 
     def __init__(
         self,
@@ -208,11 +210,10 @@ class _Task:
         id: str,
         status: Status,
         open_attempt: str | None,
-        hold_reason: str | None,
         landing_commit: str | None = None,
     ) -> None:
         self.seq, self.id, self.status = seq, id, status
-        self.open_attempt, self.hold_reason, self.landing_commit = open_attempt, hold_reason, landing_commit
+        self.open_attempt, self.landing_commit = open_attempt, landing_commit
 
 
 def _refusal(task: _Task, verb: str, why: str) -> StateError:
