@@ -5,6 +5,7 @@ Meanwhile the worker stays awake: it stores output, beats, and obeys whoever may
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import select
@@ -41,6 +42,8 @@ RETRY_S = 0.5
 STORE_TRIES = 3
 RECORD_AFTER_S = 0.05  # a process that has ended by then needs nobody to find it
 _STDOUT, _STDERR = 1, 2
+# Descriptors, processes, memory: what a machine is out of now and may have again in a moment.
+SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM, errno.ENOBUFS})
 
 
 class Cause(StrEnum):
@@ -134,6 +137,7 @@ class Session:
         Raises:
             LeaseLost: Before it started, the task had another owner already.
             TreeUnproven: Something of it could not be ended.
+            OSError: One of `SHORTAGES`: the machine could not give what it needs now.
         """
         plan = self._plan
         self._session = self._db.queue.open_session(
@@ -166,6 +170,8 @@ class Session:
         finally:
             self._around.watch.ignore(self._around.keeper.fileno())
             self._close_pipes()
+        if self._start_failed is not None and self._start_failed.errno in SHORTAGES:
+            raise OSError(self._start_failed.errno, self._start_failed.text)
         duration_s = time.monotonic() - began
         self._store_rest()
         return Ended(end=self._session_end(), cut=self._cut, duration_s=duration_s, closed=self._closed())
@@ -174,13 +180,19 @@ class Session:
 
     def _start(self) -> int:
         stdin = _as_input(self._plan.stdin)
-        out_read, out_write = os.pipe2(os.O_CLOEXEC)
-        err_read, err_write = os.pipe2(os.O_CLOEXEC)
+        pipes: list[int] = []
         try:
+            pipes += os.pipe2(os.O_CLOEXEC)
+            pipes += os.pipe2(os.O_CLOEXEC)
+            out_read, out_write, err_read, err_write = pipes
             launch = Launch(argv=self._plan.argv, env=self._plan.env, cwd=str(self._plan.cwd))
             request = self._around.keeper.start(launch, stdin, out_write, err_write)
+        except BaseException:
+            for descriptor in pipes[::2]:
+                os.close(descriptor)
+            raise
         finally:
-            for descriptor in (stdin, out_write, err_write):
+            for descriptor in (stdin, *pipes[1::2]):
                 os.close(descriptor)
         for stream, descriptor in ((_STDOUT, out_read), (_STDERR, err_read)):
             os.set_blocking(descriptor, False)
