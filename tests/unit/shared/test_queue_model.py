@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from hypothesis import HealthCheck, settings
+import os
+
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 from queue_machine import QueueMachine
 
+# Where one only asks whether it fails, nobody reads the shortest way there.
+PHASES = [Phase.generate] if "SWARM_NO_SHRINK" in os.environ else list(Phase)
 SHORT = settings(
+    phases=PHASES,
     max_examples=35,
     stateful_step_count=60,
     derandomize=True,
