@@ -13,6 +13,7 @@ from swarm_shared.errors import InputError, NotFound, StateError
 from swarm_shared.models import FailureCause, HoldReason, Status, Verb, priority_label, priority_value
 from swarm_shared.sql import SQL
 from swarm_shared.store.base import Family
+from swarm_shared.store.overlaps import Overlaps
 from swarm_shared.store.recovery import Recovery
 
 WAITING = frozenset({Status.NOT_STARTED, Status.BLOCKED, Status.WAITING_FILES, Status.SCHEDULED})
@@ -63,7 +64,6 @@ class Steering(Family):
             id=task_id,
             status=Status(status),
             open_attempt=open_attempt,
-            hold_reason=row[8],
             landing_commit=row[12],
         )
         verbs: dict[Verb, Callable[[_Task, Mapping[str, Any], str], str]] = {
@@ -121,6 +121,8 @@ class Steering(Family):
         if task.status is Status.LANDING:
             raise TaskRunning(f"task {task.id} is being landed")
         self._db.change(SQL["cancel_task"], {"task": task.seq, "wall": self._clock.wall_ms()})
+        if task.status is Status.APPROVED:
+            Overlaps(self._db, self._clock).let_go()  # its files are nobody's any more
         self._tell("cancelled", task, f"by {actor}")
         return "cancelled"
 
@@ -153,6 +155,7 @@ class Steering(Family):
     def _approve(self, task: _Task, argument: Mapping[str, Any], actor: str) -> str:
         if task.status not in (Status.HELD, Status.FAILED):
             raise _refusal(task, "approve", "only a held or failed task is approved")
+        self._refuse_unproven(task, "approve")
         match self._db.value(SQL["cause_of_stop"], {"task": task.seq}):
             case FailureCause.VALIDATOR:
                 pass
@@ -217,7 +220,6 @@ class Steering(Family):
                             id=needed_id,
                             status=Status(status),
                             open_attempt=row[3],
-                            hold_reason=row[8],
                         )
                         todo.append(seq)
         return list(seen.values())
@@ -233,7 +235,7 @@ class Steering(Family):
 class _Task:
     """The few facts a verb looks at."""
 
-    __slots__ = ("hold_reason", "id", "landing_commit", "open_attempt", "seq", "status")
+    __slots__ = ("id", "landing_commit", "open_attempt", "seq", "status")
 
     def __init__(
         self,
@@ -242,16 +244,15 @@ class _Task:
         id: str,
         status: Status,
         open_attempt: str | None,
-        hold_reason: str | None,
         landing_commit: str | None = None,
     ) -> None:
         self.seq, self.id, self.status = seq, id, status
-        self.open_attempt, self.hold_reason, self.landing_commit = open_attempt, hold_reason, landing_commit
+        self.open_attempt, self.landing_commit = open_attempt, landing_commit
 
     @property
     def is_unproven(self) -> bool:
-        """Whether it waits for the proof that its last attempt's processes are gone."""
-        return self.hold_reason == HoldReason.NOT_PROVEN_DEAD and self.open_attempt is not None
+        """Whether it rests, held or cancelled, and its last attempt's processes are not proven gone."""
+        return self.open_attempt is not None
 
 
 def _refusal(task: _Task, verb: str, why: str) -> StateError:
