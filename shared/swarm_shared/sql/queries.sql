@@ -518,9 +518,6 @@ FROM control INDEXED BY control_pending WHERE status = 'pending' ORDER BY id LIM
 SELECT id, verb, actor, argument FROM control INDEXED BY control_pending
 WHERE status = 'pending' AND attempt_id = :attempt ORDER BY id;
 
--- name: control_outcomes
-SELECT status, count(*) FROM control WHERE id BETWEEN :first AND :last GROUP BY status;
-
 -- name: finish_control
 -- Once only: the first who handles a row answers it.
 UPDATE control SET status = :status, handled_by = :handled_by, handled_at = :wall, result = :result
@@ -690,6 +687,11 @@ FROM tasks WHERE seq > :after ORDER BY seq LIMIT :limit;
 SELECT seq, id, name, status, phase, type, priority, worker_id, substr(last_error, 1, 4000), updated_at
 FROM tasks INDEXED BY tasks_by_status
 WHERE status = :status AND seq > :after ORDER BY seq LIMIT :limit;
+
+-- name: browse_problem
+SELECT seq, id, name, status, phase, type, priority, worker_id, substr(last_error, 1, 4000), updated_at
+FROM tasks INDEXED BY tasks_by_fingerprint
+WHERE fingerprint = :fingerprint AND seq > :after ORDER BY seq LIMIT :limit;
 
 -- name: browse_phase
 SELECT seq, id, name, status, phase, type, priority, worker_id, substr(last_error, 1, 4000), updated_at
