@@ -40,7 +40,7 @@ export function help(own) {
   const special = Object.entries(own).map(([key, [what]]) => [key, what]);
   tell("Keys", [
     h("div", { class: "columns two" }, list([...KEYS, ...special]), list(nav.letters())),
-    h("p", { class: "quiet" }, "Searches take words and qualifiers: status:failed, phase:build, id:2.6, “several words”."),
+    h("p", { class: "quiet" }, "Searches take words and qualifiers: status:failed phase:build id:2.6 type:feature priority:high worker:worker-1 since:2h error:“timed out”."),
   ]);
 }
 
