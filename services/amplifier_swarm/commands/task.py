@@ -122,6 +122,8 @@ def prompt(app: App, task_id: str, attempt: int | None, role: str, as_json: bool
 
     Of a running or completed task it is the newest attempt's prompt.
     """
+    from swarm_shared.agents.next_prompt import next_prompt
+
     with app.open(read_only=True) as database:
         task = database.tasks.get(task_id)
         if attempt is None and GROUP_OF[Status(task["status"])] in (Group.IN_PROGRESS, Group.COMPLETED):
@@ -131,7 +133,7 @@ def prompt(app: App, task_id: str, attempt: int | None, role: str, as_json: bool
                 "A validator's prompt needs the work of an attempt: --attempt N.", click.get_current_context()
             )
         if attempt is None:
-            number, text = task["attempt_count"] + 1, _next_prompt(app, database, task)
+            number, text = task["attempt_count"] + 1, next_prompt(database, app.settings(), task)
         else:
             number, text = attempt, _stored_prompt(database, task, attempt, role)
     if as_json:
@@ -139,28 +141,6 @@ def prompt(app: App, task_id: str, attempt: int | None, role: str, as_json: bool
         return
     remark(f"attempt {number} {'was' if attempt else 'would be'} told:")
     click.echo(safe(text, lines=True), nl=not text.endswith("\n"))
-
-
-def _next_prompt(app: App, database: TaskDatabase, task: dict[str, Any]) -> str:
-    from swarm_shared.agents.history import past_attempts
-    from swarm_shared.agents.presets import choose, load_presets
-    from swarm_shared.agents.prompt import build_prompt
-
-    settings = app.settings()
-    spec = database.tasks.spec(task["seq"])
-    cli = choose(load_presets(settings.agent_clis), spec.agent_cli or settings.agent_cli)
-    number = task["attempt_count"] + 1
-    retries = settings.max_retries if spec.max_retries is None else spec.max_retries
-    return build_prompt(
-        spec,
-        role=Role.BUILDER,
-        attempt_number=number,
-        attempts_allowed=number + max(0, retries - task["failures"]),
-        project_root=settings.project_root,
-        history=past_attempts(database.tasks.history(task["seq"])),
-        note=task["note"],
-        guard_mentions=cli.expands_mentions,
-    )
 
 
 def _stored_prompt(database: TaskDatabase, task: dict[str, Any], number: int, role: str) -> str:

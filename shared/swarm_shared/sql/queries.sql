@@ -527,6 +527,23 @@ WHERE id = :id AND status = 'pending';
 SELECT id, created_at, expires_at, actor, verb, target, argument, attempt_id, status, handled_by, handled_at, result
 FROM control WHERE id < :before ORDER BY id DESC LIMIT :limit;
 
+-- ───── what attempts have changed ─────
+
+-- name: keep_change
+INSERT INTO changes (attempt, since, base_sha, head_sha, files, file_count, added, deleted, patch, truncated)
+VALUES (:attempt, :since, :base_sha, :head_sha, :files, :file_count, :added, :deleted, :patch, :truncated)
+ON CONFLICT DO UPDATE SET base_sha = excluded.base_sha, head_sha = excluded.head_sha, files = excluded.files,
+    file_count = excluded.file_count, added = excluded.added, deleted = excluded.deleted, patch = excluded.patch,
+    truncated = excluded.truncated;
+
+-- name: change_of_attempt
+SELECT base_sha, head_sha, files, file_count, added, deleted, patch, truncated FROM changes
+WHERE attempt = :attempt AND since = :since;
+
+-- name: change_sizes
+SELECT c.attempt, c.file_count, c.added, c.deleted FROM attempts AS a JOIN changes AS c ON c.attempt = a.id
+WHERE a.task = :task AND a.kind = 'work' AND c.since = 'base';
+
 -- ───── output ─────
 
 -- name: add_output
