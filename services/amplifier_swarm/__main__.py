@@ -25,6 +25,7 @@ COMMANDS = MappingProxyType(
         "status": "overview",
         "list-tasks": "overview",
         "workers": "overview",
+        "failures": "failures",
         "task-info": "task",
         "why": "task",
         "prompt": "task",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from swarm_shared.models import HoldReason, Status, Verb
+from swarm_shared.models import FailureCause, HoldReason, Status, Verb
 from swarm_shared.store.steering import RUNNING, WAITING
 from swarm_shared.store.why import why_held
 
@@ -13,7 +13,7 @@ _RED_STOPPED = frozenset({Status.FAILED, Status.HELD, Status.CANCELLED})
 
 
 def verbs_for(row: Mapping[str, Any]) -> list[str]:
-    """The verbs for a task, the likeliest first, from its `status` and `hold_reason`."""
+    """The verbs for a task, the likeliest first, from its `status`, `hold_reason` and `cause`."""
     status = Status(row["status"])
     if status in RUNNING:
         return [Verb.KILL, Verb.CANCEL]
@@ -26,6 +26,8 @@ def verbs_for(row: Mapping[str, Any]) -> list[str]:
                 verbs.insert(1, Verb.APPROVE)
             _, likeliest = why_held(row["hold_reason"])
             return sorted(verbs, key=lambda verb: verb is not likeliest)
+        case Status.FAILED if row.get("cause") == FailureCause.VALIDATOR:
+            return [Verb.RETRY, Verb.APPROVE, Verb.CANCEL]
         case Status.FAILED:
             return [Verb.RETRY, Verb.CANCEL]
         case Status.COMPLETED:

@@ -8,9 +8,9 @@ from flask import Blueprint, Response, request
 
 from swarm_dashboard import params
 from swarm_dashboard.context import Context
-from swarm_shared.agents.next_prompt import next_prompt
 from swarm_shared.errors import ConfigError
 from swarm_shared.models import GROUP_OF, Group, Status
+from swarm_shared.next_prompt import next_prompt, place_by_record
 from swarm_shared.store.changes import Since
 from swarm_shared.store.why import Why
 
@@ -37,7 +37,9 @@ def routes(context: Context) -> Blueprint:
         shown: dict[str, Any] = {"attempt": task["attempt_count"] + 1, "prompt": None, "problem": None}
         if GROUP_OF[Status(task["status"])] not in _NO_NEXT:
             try:
-                shown["prompt"] = next_prompt(database, context.config.settings, task)
+                settings = context.config.settings
+                place = place_by_record(database, task, settings)
+                shown["prompt"] = next_prompt(database, task, settings, at=place, environ=None).text
             except ConfigError as error:
                 shown["problem"] = error.message
         return context.answer(shown)

@@ -95,6 +95,8 @@ def argument_of(verb: Verb, body: Mapping[str, Any]) -> dict[str, Any]:
             if body.get("chain") is True:
                 argument["chain"] = True
             return argument
+        case Verb.RELEASE:
+            return {"gone": True} if body.get("gone") is True else {}
         case Verb.PRIORITIZE:
             try:
                 return {"priority": priority_value(body.get("priority", ""))}

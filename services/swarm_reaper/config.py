@@ -31,12 +31,7 @@ def reaper_config(settings: Settings) -> ReaperConfig:
     return ReaperConfig(
         db=settings.db,
         state_dir=settings.state_dir,
-        budgets=Budgets(
-            max_retries=settings.max_retries,
-            retry_delay_s=settings.retry_delay_s,
-            crash_budget=settings.crash_budget,
-            crash_backoff_s=settings.crash_backoff_s,
-        ),
+        budgets=Budgets.of(settings),
         limits=Limits(
             orphan_timeout_ms=round(settings.orphan_timeout_min * 60_000) + STUCK_MARGIN_MS,
             # Whoever lives and was only held up renews within one heartbeat.

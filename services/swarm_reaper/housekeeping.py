@@ -1,4 +1,4 @@
-"""What keeps the file in good order, rarely and in small pieces: space, its log, half-done imports, old output."""
+"""What is looked after rarely and in small pieces: space, the log, half-done imports, late landings, old output."""
 
 from __future__ import annotations
 
@@ -81,6 +81,9 @@ class Housekeeping:
         finished = self._db.imports.finish_interrupted()
         if finished:
             event(LOG, "imports_cleared_up", count=finished)
+        late = self._db.landings.tell_late()
+        if late is not None:
+            event(LOG, "landing_late", level=logging.WARNING, task=late)
         self._trim()
 
     def _mind_space(self, free: int) -> None:

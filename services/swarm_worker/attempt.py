@@ -13,18 +13,20 @@ from swarm_shared.agents.launch import SessionPlan, has_session, prepare
 from swarm_shared.agents.presets import choose
 from swarm_shared.agents.prompt import build_prompt
 from swarm_shared.agents.reading import Reading, read_session
+from swarm_shared.agents.resuming import session_to_resume
 from swarm_shared.agents.trouble import Trouble
-from swarm_shared.agents.usage import events_size, session_usage
+from swarm_shared.agents.usage import Usage
 from swarm_shared.clock import Clock
 from swarm_shared.errors import ConfigError, InputError
 from swarm_shared.git.errors import GitError, GitUnusable
 from swarm_shared.logs import event
 from swarm_shared.models import FailureClass, Outcome, Role, Stage
 from swarm_shared.store.policy import AttemptResult
-from swarm_shared.store.queue import Claim, ClosedSession
+from swarm_shared.store.queue import Claim, ClosedSession, Opening
 from swarm_worker.config import WorkerConfig
 from swarm_worker.integration import QueueStopped
 from swarm_worker.session import Plan, Surroundings
+from swarm_worker.session_files import SessionFiles
 from swarm_worker.steps import Concluded, CutShort, Steps, failed
 from swarm_worker.workplace import Sealed, Workplaces
 
@@ -40,22 +42,49 @@ class Attempt:
     def __init__(
         self, around: Surroundings, config: WorkerConfig, workplaces: Workplaces, claim: Claim, clock: Clock
     ) -> None:
-        self._config, self._workplaces, self._claim, self._clock = config, workplaces, claim, clock
+        self.claim = self._claim = claim
+        self._around, self._config, self._workplaces, self._clock = around, config, workplaces, clock
         self._db = around.database
-        self._steps = Steps(around, config, claim)
+        self._prompt: str | None = None  # the builder's first, where it is known already
         self._result = AttemptResult(outcome=Outcome.PASSED)
         self._sealed: Sealed | None = None
         self._clean_after: ClosedSession | None = None  # what was written up to the end of this one is undone
+        self._failures = 0  # since the last fresh budget
+        self._history: list[dict[str, Any]] = []
+        self._resumes: str | None = None  # the earlier session that the builder goes on with
 
-    def run(self) -> Concluded:
+    def first_session(self) -> Opening | None:
+        """The builder's session, where nothing must happen before it; reads only, to be called before `run`."""
+        place = self._workplaces.at_hand()
+        if place is None:
+            return None
+        self._place = place
+        self._spec = self._db.tasks.spec(self._claim.task)
+        self._look_up()
+        self._resumes = self._session_to_resume()
+        self._prompt = self._builder_prompt()
+        return Opening(
+            role=Role.BUILDER,
+            name=self._agent(Role.BUILDER),
+            stage=Stage.BUILDING,
+            prompt=self._prompt,
+            resumes=self._resumes,
+        )
+
+    def run(self, opened: int | None) -> Concluded:
         """Build, check, validate.
+
+        Args:
+            opened: The first session, when it has been written down.
 
         Raises:
             LeaseLost: Somebody else owns the task; the sessions are gone, the result is void.
             TreeUnproven: Something of a session could not be ended.
         """
+        self._steps = Steps(self._around, self._config, self._claim, opened=opened)
         try:
-            self._spec = self._db.tasks.spec(self._claim.task)
+            if self._prompt is None:
+                self._spec = self._db.tasks.spec(self._claim.task)
             with self._workplaces.open(self._claim, self._spec) as self._place:
                 return self._kept(self._run())
         except InputError as error:
@@ -69,8 +98,8 @@ class Attempt:
 
     def _run(self) -> Concluded:
         try:
-            self._cli = choose(self._config.presets, self._claim.agent_cli)
-            self._failures = self._db.queue.failures(self._claim) if self._claim.number > 1 else 0
+            if self._prompt is None:
+                self._look_up()
             result = self._set_up() or self._build() or self._check() or self._validate()
         except CutShort as short:
             return self._steps.concluded(short.cut, self._result)
@@ -96,8 +125,16 @@ class Attempt:
             event(LOG, "work_not_committed", level=logging.ERROR, task=self._claim.task_id, reason=error)
         if self._sealed is None:
             return concluded
-        base_sha, head_sha = self._sealed.base_sha, self._sealed.head_sha
-        return replace(concluded, result=replace(concluded.result, base_sha=base_sha, head_sha=head_sha))
+        result = replace(concluded.result, base_sha=self._sealed.base_sha, head_sha=self._sealed.head_sha)
+        if result.failure_class is FailureClass.QUALITY:
+            result = replace(result, diff_id=self._place.change_id())
+        return replace(concluded, result=result)
+
+    def _look_up(self) -> None:
+        self._cli = choose(self._config.presets, self._claim.agent_cli)
+        if self._claim.number > 1:
+            self._failures = self._db.queue.failures(self._claim)
+            self._history = self._db.tasks.history(self._claim.task)
 
     # ───── stages ─────
 
@@ -111,8 +148,11 @@ class Attempt:
         return None
 
     def _build(self) -> AttemptResult | None:
+        if self._prompt is None:
+            self._resumes = self._session_to_resume()
         reading = self._session(Role.BUILDER, Stage.BUILDING, self._builder_prompt)
-        self._result = replace(self._result, builder_session_id=reading.session_id, builder_result=reading.answer)
+        self._resumes = None
+        self._result = replace(self._result, builder_result=reading.answer)
         self._sealed = self._place.seal()  # before anything looks at it: the verdict is about this commit
         self._clean_after = self._steps.last
         return self._unless_passed(reading)
@@ -138,10 +178,15 @@ class Attempt:
         self._restore()  # what the checks have written is no part of the work
         reading = self._session(Role.VALIDATOR, Stage.VALIDATING, self._validator_prompt)
         self._note_writes(self._restore())
-        self._result = replace(self._result, validator_session_id=reading.session_id, validator_result=reading.answer)
+        if reading.failure is FailureClass.CRASH:
+            # No verdict, as if it were unreadable: a person looks, and nothing is built anew for it.
+            reason = f"no verdict in {REPEATS + 1} sessions; the last one: {reading.reason}"
+            reading = replace(reading, failure=FailureClass.UNREADABLE, reason=reason)
+        self._result = replace(self._result, validator_result=reading.answer)
         if reading.failure in (None, FailureClass.QUALITY):
             verdict = "PASS" if reading.failure is None else "FAIL"
-            self._db.queue.note_event(self._claim, "validated", verdict)
+            commit = "" if self._sealed is None else f" of {self._sealed.head_sha[:12]}"
+            self._db.queue.note_event(self._claim, "validated", verdict + commit)
         return self._unless_passed(reading)
 
     def _restore(self) -> list[str]:
@@ -173,8 +218,11 @@ class Attempt:
             again = reading.failure is FailureClass.UNREADABLE or (
                 reading.failure is FailureClass.CRASH and role is Role.VALIDATOR
             )
-            if not again:
+            # One that cannot be gone on with says nothing of the CLI: it may have forgotten the session.
+            if not again and not (reading.failure is FailureClass.SETUP and self._resumes):
                 break
+            if self._resumes is not None:
+                self._resumes, self._prompt = None, None  # another prompt, for a session that knows nothing yet
             event(
                 LOG,
                 "session_repeated",
@@ -188,6 +236,7 @@ class Attempt:
 
     def _run_session(self, role: Role, stage: Stage, prompt: str) -> Reading:
         agent = self._agent(role)
+        resumes = self._resumes if role is Role.BUILDER else None
         launch = prepare(
             self._cli,
             SessionPlan(
@@ -199,56 +248,74 @@ class Attempt:
                 attempt_number=self._claim.number,
                 private_dir=self._config.private_dir,
                 project_root=self._place.cwd,
+                resume_session=resumes,
             ),
             self._config.environ,
         )
         own_limit_s = None if self._spec.timeout_minutes is None else self._spec.timeout_minutes * 60
         default_s = self._config.builder_timeout_s if role is Role.BUILDER else self._config.validator_timeout_s
-        started_ms = self._clock.wall_ms()
-        ended = self._steps.run(
-            Plan(
-                role=role,
-                name=agent,
-                stage=stage,
-                prompt=prompt,
-                argv=(*self._config.container, *launch.argv),
-                env=launch.env,
-                cwd=self._place.cwd,
-                stdin=launch.stdin,
-                limit_s=own_limit_s or default_s,
-                stuck_s=None if self._cli.progress is Progress.NONE else self._config.orphan_timeout_s,
-                signs=self._file_signs(launch.env, started_ms),
-            )
+        files = SessionFiles(
+            cli=self._cli,
+            env=launch.env,
+            cwd=self._place.cwd,
+            started_ms=self._clock.wall_ms(),
+            resumes=resumes,
+            alone=self._place.own,
         )
-        signs = [sign() for sign in self._file_signs(launch.env, started_ms)]
-        end = replace(ended.end, began=any(sign is not None for sign in signs))
+        plan = Plan(
+            role=role,
+            name=agent,
+            stage=stage,
+            prompt=prompt,
+            argv=(*self._config.container, *launch.argv),
+            env=launch.env,
+            cwd=self._place.cwd,
+            stdin=launch.stdin,
+            limit_s=own_limit_s or default_s,
+            stuck_s=None if self._cli.progress is Progress.NONE else self._config.orphan_timeout_s,
+            resumes=resumes,
+            signs=files.signs,
+        )
+        try:
+            ended = self._steps.run(plan)
+        except CutShort:
+            self._note_session(role, files.session_id())
+            self._add_usage(files.usage(files.session_id()))
+            raise
+        end = replace(ended.end, began=files.began)
         reading = read_session(self._cli, role, end, self._clock.wall_ms())
-        return self._with_usage(reading, launch.env)
+        return self._noted(role, reading, files)
 
     def _agent(self, role: Role) -> str:
         if role is Role.BUILDER:
             return self._spec.builder_agent or self._config.builder_agent
         return self._spec.validator_agent or self._config.validator_agent
 
-    def _file_signs(self, env: Mapping[str, str], started_ms: int) -> tuple[Callable[[], float | None], ...]:
-        if self._cli.progress is not Progress.EVENTS:
-            return ()
-        root = self._place.cwd
-        return (lambda: events_size(self._cli, env=env, cwd=root, started_ms=started_ms),)
+    def _session_to_resume(self) -> str | None:
+        return session_to_resume(
+            self._cli,
+            self._history,
+            retries_used=self._failures + (self._db.landings.failures(self._claim) if self._history else 0),
+            agent=self._agent(Role.BUILDER),
+            env={**self._config.environ, **self._spec.env},
+            cwd=self._place.cwd,
+        )
 
     # ───── prompts ─────
 
     def _builder_prompt(self) -> str:
-        history = self._db.tasks.history(self._claim.task) if self._claim.number > 1 else []
+        if self._prompt is not None:
+            return self._prompt
         return build_prompt(
             self._spec,
             role=Role.BUILDER,
             attempt_number=self._claim.number,
             attempts_allowed=self._attempts_allowed(),
             project_root=self._place.cwd,
-            history=past_attempts(history),
-            diff=self._place.earlier_work() if history else None,
+            history=past_attempts(self._history),
+            diff=self._place.earlier_work() if self._history else None,
             note=self._claim.note,
+            resumes=self._resumes is not None,
             guard_mentions=self._cli.expands_mentions,
         )
 
@@ -278,6 +345,19 @@ class Attempt:
             self._failed(reading.failure, reading.reason), must_fix=reading.must_fix, trouble=reading.trouble
         )
 
+    def _note_session(self, role: Role, session_id: str | None) -> None:
+        if role is Role.BUILDER:
+            self._result = replace(self._result, builder_session_id=session_id)
+        else:
+            self._result = replace(self._result, validator_session_id=session_id)
+
+    def _add_usage(self, usage: Usage) -> None:
+        self._result = replace(
+            self._result,
+            tokens=_plus(self._result.tokens, usage.tokens),
+            cost_usd=_plus(self._result.cost_usd, usage.cost_usd),
+        )
+
     def _failed(self, failure: FailureClass, reason: str) -> AttemptResult:
         return failed(self._result, failure, reason)
 
@@ -286,16 +366,12 @@ class Attempt:
         failed = self._failed(FailureClass.SETUP, error.message)
         return replace(failed, trouble=trouble)
 
-    def _with_usage(self, reading: Reading, env: Mapping[str, str]) -> Reading:
-        tokens, cost_usd = reading.tokens, reading.cost_usd
-        if tokens is None and cost_usd is None and reading.session_id:
-            usage = session_usage(self._cli, env=env, cwd=self._place.cwd, session_id=reading.session_id)
-            tokens, cost_usd = usage.tokens, usage.cost_usd
-        self._result = replace(
-            self._result,
-            tokens=_plus(self._result.tokens, tokens),
-            cost_usd=_plus(self._result.cost_usd, cost_usd),
-        )
+    def _noted(self, role: Role, reading: Reading, files: SessionFiles) -> Reading:
+        """The reading, with what the session's files tell beside it."""
+        session = reading.session_id or files.session_id()
+        self._note_session(role, session)
+        told = Usage(tokens=reading.tokens, cost_usd=reading.cost_usd)
+        self._add_usage(told if told != Usage() else files.usage(session))
         if reading.failure is FailureClass.SETUP and reading.trouble is None:
             reading = replace(reading, trouble=Trouble(kind=TroubleKind.STARTUP, text=reading.reason))
         return reading

@@ -84,12 +84,7 @@ def worker_config(settings: Settings, worker_id: str) -> WorkerConfig:
         setup=settings.setup,
         strict_files=settings.strict_files,
         max_retries=settings.max_retries,
-        budgets=Budgets(
-            max_retries=settings.max_retries,
-            retry_delay_s=settings.retry_delay_s,
-            crash_budget=settings.crash_budget,
-            crash_backoff_s=settings.crash_backoff_s,
-        ),
+        budgets=Budgets.of(settings),
         heartbeat_s=settings.heartbeat_s,
         lease_s=settings.lease_s,
         orphan_timeout_s=settings.orphan_timeout_min * 60,

@@ -16,6 +16,8 @@ from swarm_shared.store.workers import Uses, Workers
 LOG = logging.getLogger("swarm.worker")
 RETRY_S = 1.0  # after a heartbeat that the database did not take
 PROGRESS_LOOK_S = 5.0
+# CPU time of a tree: where the kernel does not list children, each look reads all of /proc.
+COSTLY_LOOK_S = 60.0
 USES_LOOK_S = 2.0  # what is used is told with the heartbeat, but not looked up more often than this
 
 
@@ -74,20 +76,31 @@ class Appetite:
 class ProgressMeter:
     """Signs that an agent moves: output, growth of its session files, CPU time in its tree."""
 
-    def __init__(self, signs: list[Callable[[], float | None]], *, patience_s: float | None, note: Callable[[], None]):
+    def __init__(
+        self,
+        signs: list[Callable[[], float | None]],
+        *,
+        costly: Callable[[], float],
+        patience_s: float | None,
+        note: Callable[[], None],
+    ) -> None:
         """Start counting now.
 
         Args:
             signs: Numbers that rise while the agent moves; None when unknown.
+            costly: One more, that is looked at seldom, and only while none of the others moves.
             patience_s: Seconds without any sign that make it stuck; None for agents that show none.
             note: Writes a sign of progress down.
         """
-        self._signs, self._patience_s, self._note = signs, patience_s, note
+        self._signs, self._costly, self._patience_s, self._note = signs, costly, patience_s, note
         self._last: list[float | None] = [None] * len(signs)  # looked at later: most sessions are over by then
         self._moved_at = time.monotonic()
         look_s = PROGRESS_LOOK_S if patience_s is None else min(PROGRESS_LOOK_S, patience_s / 4)
         self._look_s = look_s
         self._next = time.monotonic() + look_s
+        self._costly_look_s = COSTLY_LOOK_S if patience_s is None else min(COSTLY_LOOK_S, patience_s / 4)
+        self._next_costly = self._moved_at + self._costly_look_s
+        self._last_costly: float | None = None
 
     def due_in(self) -> float:
         return max(0.0, self._next - time.monotonic())
@@ -109,8 +122,20 @@ class ProgressMeter:
         self._last = found
         # An agent that shows nothing is bound by its session limit alone: here its life is the sign.
         if moved or self._patience_s is None:
+            self._last_costly, self._next_costly = None, time.monotonic() + self._costly_look_s
+        else:
+            moved = self._moved_by_costly()
+        if moved or self._patience_s is None:
             self._moved_at = time.monotonic()
             try:
                 self._note()
             except DatabaseError as error:
                 event(LOG, "progress_not_noted", level=logging.WARNING, reason=error)
+
+    def _moved_by_costly(self) -> bool:
+        """Whether it has risen since the last look during this silence; the first one only starts the comparison."""
+        if time.monotonic() < self._next_costly:
+            return False
+        self._next_costly = time.monotonic() + self._costly_look_s
+        before, self._last_costly = self._last_costly, self._costly()
+        return before is not None and before != self._last_costly

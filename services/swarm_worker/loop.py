@@ -17,7 +17,7 @@ from swarm_shared.logs import event
 from swarm_shared.models import FailureClass, Outcome
 from swarm_shared.store.landings import LandingClaim
 from swarm_shared.store.policy import AttemptResult
-from swarm_shared.store.queue import Claim, Claimant
+from swarm_shared.store.queue import Claim, Claimant, Opening
 from swarm_shared.store.recovery import crash
 from swarm_shared.store.swarm import DRAINED, EMERGENCY_STOP
 from swarm_worker.attempt import Attempt
@@ -97,6 +97,7 @@ class WorkerLoop:
             self._branch.begin()
             self._workplaces = Worktrees(database, config, self._repository, self._branch, tend=tend)
         self._next: Claim | LandingClaim | None = None
+        self._begun: Attempt | None = None  # of the claim that comes next
         self._was_free = False  # whether this worker has seen the swarm neither drained nor stopped
         self._draining_since: float | None = None
         self._drain_look_at = 0.0
@@ -133,11 +134,25 @@ class WorkerLoop:
         if isinstance(taken, LandingClaim):
             self._run_attempt(taken.claim, self._landing(taken).run)
         else:
-            attempt = Attempt(self._around, self._config, self._workplaces, taken, self._db.clock)
-            self._run_attempt(taken, attempt.run)
+            attempt = self._attempt(taken)
+            self._run_attempt(taken, lambda: attempt.run(taken.session))
         return Round(ran=True)
 
     # ───── one attempt ─────
+
+    def _attempt(self, claim: Claim) -> Attempt:
+        begun, self._begun = self._begun, None
+        if begun is not None and begun.claim.attempt == claim.attempt:
+            return begun
+        return Attempt(self._around, self._config, self._workplaces, claim, self._db.clock)
+
+    def _begin(self, claim: Claim) -> Opening | None:
+        """What is written down with the claim itself. Nothing may fail here: the last task's end is not stored yet."""
+        self._begun = self._attempt(claim)
+        try:
+            return self._begun.first_session()
+        except Exception:
+            return None  # it fails once more when it is run, and there it can be told
 
     def _landing(self, taken: LandingClaim) -> Landing:
         assert self._branch is not None, "only with worktrees anything lands"
@@ -188,6 +203,7 @@ class WorkerLoop:
                     concluded.result,
                     self._config.budgets,
                     then_claim=then,
+                    first=self._begin,
                     answers=concluded.answers,
                     last=concluded.last,
                 )
@@ -212,7 +228,7 @@ class WorkerLoop:
             return None
         if self._branch is not None and (landing := self._db.landings.claim(self._claimant)) is not None:
             return landing
-        return self._db.queue.claim(self._claimant) if self._db.queue.anything_ready() else None
+        return self._db.queue.claim(self._claimant, first=self._begin) if self._db.queue.anything_ready() else None
 
     def _may_claim(self) -> bool:
         asked_to_leave = self._watch.stops_asked or self._watch.retire_asked or self._watch.abandoned

@@ -82,6 +82,7 @@ class Plan:
     stdin: bytes
     limit_s: float
     stuck_s: float | None
+    resumes: str | None = None  # the agent CLI's id of the earlier session that it goes on with
     signs: tuple[Callable[[], float | None], ...] = ()
 
 
@@ -125,19 +126,26 @@ class Session:
         self._recorded = False
         self._paused: set[int] = set()
 
-    def run(self, *, before: ClosedSession | None) -> Ended:
+    def run(self, *, opened: int | None, before: ClosedSession | None) -> Ended:
         """Start it, stay until nothing of it is left, and store what it wrote.
 
         Args:
-            before: The attempt's session that ended last, to be written with this one's start.
+            opened: Its id, when it has been written down already.
+            before: The attempt's session that ended last, otherwise written with this one's start.
 
         Raises:
             LeaseLost: Before it started, the task had another owner already.
             TreeUnproven: Something of it could not be ended.
         """
         plan = self._plan
-        self._session = self._db.queue.open_session(
-            self._claim, role=plan.role, name=plan.name, stage=plan.stage, prompt=plan.prompt, before=before
+        self._session = opened or self._db.queue.open_session(
+            self._claim,
+            role=plan.role,
+            name=plan.name,
+            stage=plan.stage,
+            prompt=plan.prompt,
+            resumes=plan.resumes,
+            before=before,
         )
         try:
             return self._run()
@@ -152,8 +160,10 @@ class Session:
         began = time.monotonic()
         self._deadline, self._record_at = began + plan.limit_s, began + RECORD_AFTER_S
         request = self._start()
+        self._make_durable()
         self._meter = ProgressMeter(
-            [lambda: float(self._capture.total_bytes), self._cpu_s, *plan.signs],
+            [lambda: float(self._capture.total_bytes), *plan.signs],
+            costly=self._cpu_s,
             patience_s=plan.stuck_s,
             note=lambda: self._db.queue.note_progress(self._claim),
         )
@@ -200,6 +210,13 @@ class Session:
                 self._close_pipe(stream)
 
         self._around.watch.listen(descriptor, read)
+
+    def _make_durable(self) -> None:
+        """The last attempt's result goes to the disk while this agent starts: neither waits for the other."""
+        try:
+            self._db.queue.make_durable()
+        except DatabaseError as error:
+            self._warn("sync_failed", error)
 
     # ───── meanwhile ─────
 

@@ -12,7 +12,7 @@ from swarm_shared.agents.reading import tail_lines
 from swarm_shared.errors import LeaseLost
 from swarm_shared.models import FailureClass, Outcome, Role, Stage, TaskSpec, Verb
 from swarm_shared.store.policy import AttemptResult
-from swarm_shared.store.queue import Claim, ClosedSession
+from swarm_shared.store.queue import Claim, ClosedSession, never_run
 from swarm_worker.config import WorkerConfig
 from swarm_worker.session import Cause, Cut, Ended, Plan, Session, Surroundings
 
@@ -39,9 +39,11 @@ class CutShort(Exception):
 class Steps:
     """Runs what a claim needs run; when a call returns, nothing of that process is left."""
 
-    def __init__(self, around: Surroundings, config: WorkerConfig, claim: Claim) -> None:
-        self._around, self._config, self._claim = around, config, claim
-        self.last: ClosedSession | None = None  # written with the next step, which saves a commit
+    def __init__(self, around: Surroundings, config: WorkerConfig, claim: Claim, *, opened: int | None = None) -> None:
+        """Begin with the session `opened`, where it has been written down already."""
+        self._around, self._config, self._claim, self._opened = around, config, claim, opened
+        # Written with the next step, which saves a commit.
+        self.last: ClosedSession | None = None if opened is None else never_run(opened, claim.claimed_at)
 
     def run(self, plan: Plan, *, limit_is_failure: bool = False) -> Ended:
         """Run it to its end.
@@ -51,7 +53,8 @@ class Steps:
             LeaseLost: The task has another owner.
             TreeUnproven: Something of it could not be ended.
         """
-        ended = Session(self._around, self._claim, plan).run(before=self.last)
+        opened, self._opened = self._opened, None
+        ended = Session(self._around, self._claim, plan).run(opened=opened, before=self.last)
         self.last = ended.closed
         cut = ended.cut
         if cut is not None and not (limit_is_failure and cut.cause is Cause.TIME_LIMIT):

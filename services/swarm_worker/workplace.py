@@ -23,6 +23,8 @@ class Sealed:
 class Workplace:
     """A folder to work in. This one keeps nothing apart: there are no commits, and so nothing to tell of them."""
 
+    own = False  # no other task's session works in it
+
     def __init__(self, cwd: Path) -> None:
         self.cwd = cwd
 
@@ -53,6 +55,10 @@ class Workplace:
         """What was changed, for the validator."""
         return None
 
+    def change_id(self) -> str | None:
+        """The same for the same change; None where nothing was changed, or nobody can tell."""
+        return None
+
     def restore(self) -> list[str]:
         """Throw away what was written after the commit; the paths."""
         return []
@@ -60,6 +66,9 @@ class Workplace:
 
 class Workplaces(Protocol):
     """Gives each claim its place."""
+
+    def at_hand(self) -> Workplace | None:
+        """A place that takes no work to open, the same for every claim."""
 
     def open(self, claim: Claim, spec: TaskSpec) -> AbstractContextManager[Workplace]:
         """The place, for as long as the claim is worked on."""
@@ -71,6 +80,9 @@ class ProjectRoot:
     def __init__(self, root: Path) -> None:
         self._root = root
 
+    def at_hand(self) -> Workplace:
+        return Workplace(self._root)
+
     @contextmanager
     def open(self, claim: Claim, spec: TaskSpec) -> Iterator[Workplace]:
-        yield Workplace(self._root)
+        yield self.at_hand()

@@ -12,7 +12,7 @@ from typing import Any
 from swarm_shared.database import TaskDatabase
 from swarm_shared.git.bring_in import bring_in
 from swarm_shared.git.commits import message_with_trailers, task_trailers
-from swarm_shared.git.diffs import Diff, changed_files, diff
+from swarm_shared.git.diffs import Diff, change_id, changed_files, diff
 from swarm_shared.git.globs import outside
 from swarm_shared.git.leaks import Fingerprint, fingerprint, leak
 from swarm_shared.git.markers import conflict_markers
@@ -50,6 +50,9 @@ class Worktrees:
     ) -> None:
         self._db, self._config, self._repository, self._branch = database, config, repository, branch
         self._tend = tend
+
+    def at_hand(self) -> None:
+        return None
 
     @contextmanager
     def open(self, claim: Claim, spec: TaskSpec) -> Iterator[Workplace]:
@@ -89,6 +92,8 @@ class Worktrees:
 
 class TaskPlace(Workplace):
     """One attempt in its task's worktree."""
+
+    own = True
 
     def __init__(
         self,
@@ -167,6 +172,9 @@ class TaskPlace(Workplace):
         found = self._change
         cut = "\n(cut: the table above is complete)" if found.truncated else ""
         return f"Commit {head}\n\n{found.stat()}\n\n{found.text}{cut}"
+
+    def change_id(self) -> str | None:
+        return change_id(self._git, *self._both())
 
     def restore(self) -> list[str]:
         _, head = self._both()

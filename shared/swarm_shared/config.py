@@ -38,6 +38,9 @@ class Settings:
     validation: bool = _setting(True, "Judge each result by a validator session.")
     max_retries: int = _setting(2, "Further attempts after the first one.", low=0, high=1000)
     retry_delay_s: float = _setting(0.0, "Pause before a retry, in seconds.", low=0, high=86_400)
+    stop_on_same_problem: bool = _setting(
+        False, "Hold a task that fails with the same problem twice, instead of trying it again."
+    )
     dashboard: bool = _setting(True, "Serve the dashboard.")
     dashboard_port: int = _setting(8765, "The dashboard's port.", low=0, high=65_535)
     dashboard_host: str = _setting("127.0.0.1", "The dashboard's address.")

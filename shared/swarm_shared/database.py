@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from swarm_shared import migrations
 from swarm_shared.clock import Clock, SystemClock
-from swarm_shared.config import default_of
+from swarm_shared.config import Settings
 from swarm_shared.connection import Connection, create_file
 from swarm_shared.reaping import Limits, Reaping, sole_reaper
 from swarm_shared.store.changes import Changes
@@ -133,10 +133,6 @@ class TaskDatabase:
             self.recovery,
             self.workers,
             clock=self.clock,
-            budgets=Budgets(
-                max_retries=default_of("max_retries"),
-                crash_budget=default_of("crash_budget"),
-                crash_backoff_s=default_of("crash_backoff_s"),
-            ),
+            budgets=Budgets.of(Settings()),
             limits=Limits(orphan_timeout_ms=round(timeout_minutes * 60_000), overdue_ms=0),
         )

@@ -34,7 +34,8 @@ def event(logger: logging.Logger, name: str, *, level: int = logging.INFO, **fac
         name: In the past tense, equal to the name in the execution log where there is one: `task_claimed`.
     """
     if logger.isEnabledFor(level):
-        logger.log(level, "%s", line(name, **facts))
+        # As `logger.log` without its search for the caller, which a line of ours does not show.
+        logger.handle(logger.makeRecord(logger.name, level, "", 0, line(name, **facts), (), None))
 
 
 def line(name: str, **facts: object) -> str:

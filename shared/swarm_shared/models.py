@@ -95,6 +95,18 @@ class FailureClass(StrEnum):
     UNREADABLE = "unreadable"  # no answer of the asked shape after the repeats: held
 
 
+class FailureCause(StrEnum):
+    """What of an attempt failed."""
+
+    BUILDER = "builder"  # it gave up, or ended badly
+    CHECK = "check"
+    VALIDATOR = "validator"  # it objects
+    TIME = "time"  # past its limit, or without any sign of progress
+    LANDING = "landing"  # a conflict, or red on the merged result
+    CRASH = "crash"
+    UNREADABLE = "unreadable"
+
+
 class Outcome(StrEnum):
     """How an attempt ended."""
 
@@ -112,7 +124,8 @@ class HoldReason(StrEnum):
     CRASHED = "crashed_repeatedly"
     UNREADABLE = "unreadable_answer"
     NOT_PROVEN_DEAD = "not_proven_dead"
-    OBJECTION = "objection"
+    OBJECTION = "objection"  # the same twice
+    SAME_PROBLEM = "same_problem"
     AS_IMPORTED = "as_imported"
     NOT_LANDED = "not_landed"
 

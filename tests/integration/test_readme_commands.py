@@ -30,6 +30,7 @@ ELSEWHERE = {
     "make test": "it runs this test",
     "python3 -m venv .venv": "a network is needed; `make` and CI do the same",
     ".venv/bin/pip install .": "a network is needed; test_packaging.py looks into the wheel",
+    "amplifier-swarm release 2.6.1.a --gone": "needs a worker in another container; test_cli_steering.py plays it",
     "pkill -SIGUSR1 -f amplifier_swarm.orchestrator": "would reach swarms of others; its parts are tested below",
 }
 RUNS = re.compile(r"amplifier-swarm start\b|python -m amplifier_swarm\.orchestrator\b")
@@ -39,7 +40,7 @@ SERVICE = re.compile(
     r"supervisord|supervisorctl|amplifier-swarm (ctl|scale|stop|pause|resume|import-tasks tasks.yaml$)"
 )
 SINGLE = re.compile(
-    r"amplifier-swarm (validate|import-tasks|export-tasks|status|list-tasks|task-info|why|prompt|logs|retry|"
+    r"amplifier-swarm (validate|import-tasks|export-tasks|status|list-tasks|failures|task-info|why|prompt|logs|retry|"
     r"reset-orphans|backup|doctor)\b"
 )
 # The commands of the chapter on landing build on each other too.

@@ -17,7 +17,7 @@ last one repeats; or `{"steps": […], "runs": PATH}`, where PATH counts the run
     tokens: n, cost: x    in the events of the session; `delegated: n` more tokens in a sub-session
     events: n, every_s: x events that it writes while it works
     wait_for: PATH        touch: PATH           sleep_s: x           hang: true
-    ledger: PATH          JSON lines at start and end
+    ledger: PATH          JSON lines at start and end, and when a session is resumed: its id, how much it remembers
 """
 
 import json
@@ -70,13 +70,24 @@ def run(prompt, bundle, options):
     if "startup" in step:
         panel("Error", step["startup"])
         return int(step.get("exit", 1))
-    session = new_id() if "--resume" not in options else options["--resume"]
+    session = new_id()
+    if "--resume" in options:
+        found = sessions_like(options["--resume"])
+        if len(found) != 1:
+            print(f"Error: {'Ambiguous' if found else 'No'} session found matching '{options['--resume']}'")
+            return 1
+        session = found[0]
+        note(step, role, "resumed", session=session, messages=messages(session))
     state = {"bash_pid": None, "interrupted": False}
     signal.signal(signal.SIGINT, lambda *_: state.update(interrupted=True))
     if options.get("--output-format", "text") == "text":
         print(f"Session ID: {session}")
     else:
         wrapped(f"Bundle '{bundle}' prepared successfully")
+        if "--resume" in options:
+            wrapped(f"Resuming session: {session}")
+            wrapped(f"Messages: {messages(session)}")
+            wrapped("Using saved bundle")
     for line in step.get("preamble", ()):
         wrapped(line)
     sys.stdout.flush()
@@ -146,6 +157,7 @@ def finish(step, role, session, bundle, state):
         response = f"The work is done.\n\n```json\n{json.dumps(answer, indent=2)}\n```\n"
     cancelled = "cancelled" if state["interrupted"] else "success"
     event(session, "orchestrator:complete", {"status": cancelled, "turn_count": 1})
+    save(session, response)
     show(
         {
             "status": "success",
@@ -219,9 +231,37 @@ def bundle_exists(bundle):
     return bundle in KNOWN_BUNDLES or any(os.path.exists(f"{folder}/{bundle}.md") for folder in folders)
 
 
-def event(session, name, data):
+def sessions_folder():
     slug = os.path.realpath(".").replace("/", "-")
-    folder = f"{os.environ.get('HOME', '/nonexistent')}/.amplifier/projects/{slug}/sessions/{session}"
+    return f"{os.environ.get('HOME', '/nonexistent')}/.amplifier/projects/{slug}/sessions"
+
+
+def sessions_like(start):
+    """Sessions of this working directory whose id begins so; sub-sessions cannot be resumed."""
+    try:
+        return [name for name in os.listdir(sessions_folder()) if name.startswith(start) and "_" not in name]
+    except OSError:
+        return []
+
+
+def messages(session):
+    """What a resumed session knows of before: nothing, silently, where it did not end well."""
+    try:
+        with open(f"{sessions_folder()}/{session}/transcript.jsonl", encoding="utf-8") as file:
+            return len(file.readlines())
+    except OSError:
+        return 0
+
+
+def save(session, response):
+    """Headless, the real one writes this at its successful end only."""
+    with open(f"{sessions_folder()}/{session}/transcript.jsonl", "a", encoding="utf-8") as file:
+        for role, text in (("user", "the prompt"), ("assistant", response)):
+            file.write(json.dumps({"role": role, "content": text}) + "\n")
+
+
+def event(session, name, data):
+    folder = f"{sessions_folder()}/{session}"
     try:
         os.makedirs(folder, exist_ok=True)
         with open(f"{folder}/events.jsonl", "a", encoding="utf-8") as file:
@@ -230,12 +270,12 @@ def event(session, name, data):
         pass  # as the real hook: a session goes on without its log
 
 
-def note(step, role, what):
+def note(step, role, what, **more):
     if "ledger" not in step:
         return
     names = {"task": "TASK_ID", "attempt": "ATTEMPT", "number": "ATTEMPT_NUMBER"}
     line = {key: os.environ.get(f"AMPLIFIER_SWARM_{name}") for key, name in names.items()}
-    line.update(event=what, role=role, pid=os.getpid(), time=time.time(), cwd=os.getcwd())
+    line.update(event=what, role=role, pid=os.getpid(), time=time.time(), cwd=os.getcwd(), **more)
     with open(step["ledger"], "ab", buffering=0) as file:
         file.write(json.dumps(line).encode() + b"\n")
 

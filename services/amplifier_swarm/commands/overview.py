@@ -24,10 +24,13 @@ _OVER = frozenset({"stopped", "crashed"})
 @json_option
 def status(app: App, as_json: bool) -> None:
     """Tasks by status, progress and what is left, the workers, and whatever keeps the queue from moving."""
+    from swarm_shared.store.pulse import Pulse
+
     with app.open(read_only=True) as database:
         workers = workers_shown(database)
         alive = sum(worker["status"] not in _OVER for worker in workers)
         flags = database.swarm.flags()
+        to_land = Pulse(database.connection, app.clock).to_land()
         shown = {
             **database.tasks.summary(),
             "eta_s": database.tasks.eta_s(alive),
@@ -39,6 +42,11 @@ def status(app: App, as_json: bool) -> None:
                 {"agent_cli": h.agent_cli, "kind": h.kind, "reason": h.reason, "until": iso(h.until_at)}
                 for h in database.swarm.holds()
             ],
+            "to_land": {
+                "tasks": to_land.tasks,
+                "since": iso(to_land.since),
+                "late": to_land.is_late(app.clock.wall_ms()),
+            },
             "workers": workers,
         }
     if as_json:
@@ -64,6 +72,9 @@ def _tell(app: App, shown: dict[str, Any], alive: int) -> None:
         say(f"{flag['name']} by {flag['actor']}" + (f": {flag['reason']}" if flag["reason"] else ""))
     for hold in shown["holds"]:
         say(f"agent CLI {hold['agent_cli']} held until {hold['until'] or 'resume'}: {cut(hold['reason'])}")
+    if shown["to_land"]["late"]:
+        waited = duration(app.clock.wall_ms() - _ms(shown["to_land"]["since"]))
+        say(f"warning: work has passed but not landed for {waited}; amplifier-swarm doctor, amplifier-swarm events")
     if shown["workers"]:
         say()
         _workers_table(app, shown["workers"])

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import click
 
 from amplifier_swarm.app import App, command, json_option
 from amplifier_swarm.asking import ask, conclude
 from amplifier_swarm.choices import status_option
+from amplifier_swarm.terminal import cut, is_terminal, remark
 from swarm_shared.errors import SwarmError
 from swarm_shared.models import PRIORITY_NAMES, Status, Verb, priority_value
+from swarm_shared.plain import safe
 from swarm_shared.store.steering import MEANT
-
-if TYPE_CHECKING:
-    from swarm_shared.database import TaskDatabase
 
 F = TypeVar("F", bound=Callable[..., Any])
 MAX_BULK = 10_000
+
+
+_AT_STAKE = (
+    "Nobody can prove from here that the processes of the last attempt are gone. If one still runs, two agents work on "
+    "the same task at once, and one may overwrite what the other has done. Look where that worker ran, such as its "
+    "container, before you give your word."
+)
 
 
 class NeedsYes(SwarmError):
@@ -29,11 +36,16 @@ class NeedsYes(SwarmError):
 
 
 def _chosen(function: F) -> F:
-    """The tasks a verb is for: ids, or everything in a status or phase."""
+    """The tasks a verb is for: ids, everything in a status or phase, or whatever one problem has stopped."""
     for decorate in (
         json_option,
         click.option("--yes", is_flag=True, help="Really change all that match.  [default: off]"),
         click.option("--phase", help="All tasks of this phase.  [default: only those named]"),
+        click.option(
+            "--failure",
+            metavar="FINGERPRINT",
+            help="All tasks that are stopped by this problem; `failures` lists them.  [default: only those named]",
+        ),
         status_option("All tasks in it.  [default: only those named]"),
     ):
         function = decorate(function)
@@ -47,19 +59,23 @@ def _verb(
     *,
     statuses: tuple[Status, ...],
     phase: str | None,
+    failure: str | None,
     yes: bool,
     as_json: bool,
     **argument: Any,
 ) -> int:
     by_filter = bool(statuses) or phase is not None
-    if by_filter == bool(ids):
+    if [by_filter, bool(ids), failure is not None].count(True) != 1:
         raise click.UsageError(
-            "Name tasks, or choose them by --status or --phase" + (", not both." if ids else "."),
+            "Name tasks, or choose them by --status and --phase, or by --failure.",
             click.get_current_context(),
         )
     with app.open() as database:
-        if by_filter:
-            ids = _matching(app, database, verb, statuses or MEANT[verb], phase, yes)
+        if failure is not None:
+            ids = _agreed(app, verb, database.failures.task_ids(failure, limit=MAX_BULK + 1), yes)
+        elif by_filter:
+            found = database.tasks.matching(statuses or MEANT[verb], phase, limit=MAX_BULK + 1)
+            ids = _agreed(app, verb, found, yes)
         else:
             ids = tuple(dict.fromkeys(ids))
             for task_id in ids:
@@ -67,10 +83,7 @@ def _verb(
         return conclude(ask(app, database, verb, ids, **argument) if ids else [], as_json=as_json)
 
 
-def _matching(
-    app: App, database: TaskDatabase, verb: Verb, statuses: tuple[Status, ...], phase: str | None, yes: bool
-) -> tuple[str, ...]:
-    ids = database.tasks.matching(statuses, phase, limit=MAX_BULK + 1)
+def _agreed(app: App, verb: Verb, ids: Sequence[str], yes: bool) -> tuple[str, ...]:
     count = f"more than {MAX_BULK:,}" if len(ids) > MAX_BULK else f"{len(ids):,}"
     if not yes:
         raise NeedsYes(
@@ -111,12 +124,33 @@ def hold(app: App, ids: tuple[str, ...], **chosen: Any) -> int:
     return _verb(Verb.HOLD, app, ids, **chosen)
 
 
-@command("release", example="release 2.6.1.a", short_help="Let held tasks go on.")
+@command("release", example="release 2.6.1.a\nrelease 2.6.1.a --gone", short_help="Let held tasks go on.")
 @click.argument("ids", metavar="[ID]...", nargs=-1)
+@click.option("--gone", is_flag=True, help="On your word that nothing of the last attempt still runs.  [default: off]")
 @_chosen
-def release(app: App, ids: tuple[str, ...], **chosen: Any) -> int:
-    """Let held tasks go on: ready, or blocked as their dependencies say."""
-    return _verb(Verb.RELEASE, app, ids, **chosen)
+def release(app: App, ids: tuple[str, ...], gone: bool, **chosen: Any) -> int:
+    """Let held tasks go on: ready, or blocked as their dependencies say.
+
+    A task that is held because its last attempt is not proven dead, for instance in another container, needs --gone.
+    """
+    if gone and not chosen["yes"]:
+        _confirm_gone(app, ids)
+    return _verb(Verb.RELEASE, app, ids, gone=gone or None, **chosen)
+
+
+def _confirm_gone(app: App, ids: tuple[str, ...]) -> None:
+    """Say what is at stake, and ask; without a terminal it must have been said by `--yes`."""
+    with app.open(read_only=True) as database:
+        held = [(task_id, str(database.tasks.get(task_id)["last_error"])) for task_id in ids]
+    for task_id, seen in held:
+        remark(f"{safe(task_id)}: {cut(seen)}")
+    remark(_AT_STAKE)
+    if not is_terminal(sys.stdin):
+        raise NeedsYes(
+            "nothing was changed",
+            hint=f"if you have seen that they are gone: amplifier-swarm {shlex.join([*app.arguments, '--yes'])}",
+        )
+    click.confirm("Are all processes of these attempts gone?", abort=True, err=True)
 
 
 @command("kill", example="kill 2.6.1.a", short_help="End the agents of running tasks and hold them.")
@@ -131,7 +165,7 @@ def kill(app: App, ids: tuple[str, ...], **chosen: Any) -> int:
 @click.argument("ids", metavar="[ID]...", nargs=-1)
 @_chosen
 def approve(app: App, ids: tuple[str, ...], **chosen: Any) -> int:
-    """Accept the work of held tasks against their validator's objection; never past a red check."""
+    """Accept the work of held or failed tasks against their validator's objection; never past a red check."""
     return _verb(Verb.APPROVE, app, ids, **chosen)
 
 

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from amplifier_swarm.app import App, command, json_option
+from amplifier_swarm.side_by_side import tell_same_problem
 from amplifier_swarm.terminal import cut, print_json, remark, say
 from swarm_shared.errors import NotFound
 from swarm_shared.models import GROUP_OF, Group, Role, Status
 from swarm_shared.plain import safe
+from swarm_shared.store.verdicts import same_problem
 
 if TYPE_CHECKING:
     from swarm_shared.database import TaskDatabase
 
 _FACTS = (
     "phase", "type", "priority", "estimated_hours", "attempt_count", "max_retries", "worker_id", "dependencies",
-    "files", "design_docs", "hold_reason", "last_error", "note", "created_at", "claimed_at", "started_at",
-    "completed_at", "due_at",
+    "files", "design_docs", "hold_reason", "approved_by", "last_error", "note", "created_at", "claimed_at",
+    "started_at", "completed_at", "due_at",
 )  # fmt: skip
 LOG_LINES_SHOWN = 30
 
@@ -32,8 +35,9 @@ def task_info(app: App, task_id: str, as_json: bool) -> None:
         task = database.tasks.get(task_id)
         attempts = [_attempt_shown(each) for each in database.tasks.attempts(task["seq"])]
         log = database.events.of_task(task["seq"])
+    same = same_problem(attempts)
     if as_json:
-        print_json({**task, "attempts": attempts, "log": log})
+        print_json({**task, "attempts": attempts, "same_problem": same, "log": log})
         return
     say(f"{safe(task['id'])}: {safe(task['name'])}")
     stage = f" ({task['stage']})" if task["stage"] else ""
@@ -50,6 +54,8 @@ def task_info(app: App, task_id: str, as_json: bool) -> None:
             say(f"  - {safe(criterion)}")
     for attempt in attempts:
         _tell_attempt(attempt)
+    if same:
+        tell_same_problem(same)
     if log:
         say("\nLog")
     for line in log[-LOG_LINES_SHOWN:]:
@@ -66,7 +72,11 @@ def _attempt_shown(attempt: dict[str, Any]) -> dict[str, Any]:
 def _tell_attempt(attempt: dict[str, Any]) -> None:
     ended = attempt["outcome"] or "running"
     why = f" ({attempt['failure_class']})" if attempt["failure_class"] else ""
+    if attempt["same_as"] is not None:
+        why += f", as attempt {attempt['same_as']}"
     say(f"\nAttempt {attempt['number']}: {ended}{why}, {attempt['worker_id']}, {attempt['started_at']}")
+    if attempt["resumed_session_id"]:
+        _fact("  goes on with", f"session {attempt['resumed_session_id']}")
     for name in ("error", "exit_code", "tokens", "cost_usd"):
         if attempt[name] is not None:
             _fact("  " + name.replace("_", " "), cut(str(attempt[name]), 500))
@@ -100,6 +110,8 @@ def why(app: App, task_id: str, as_json: bool) -> None:
         say(f"  {safe(reason.text)}")
         if reason.advice:
             say(f"    → {safe(reason.advice)}")
+    if explained.same_problem:
+        tell_same_problem(explained.same_problem)
 
 
 @command(
@@ -122,7 +134,7 @@ def prompt(app: App, task_id: str, attempt: int | None, role: str, as_json: bool
 
     Of a running or completed task it is the newest attempt's prompt.
     """
-    from swarm_shared.agents.next_prompt import next_prompt
+    from swarm_shared.next_prompt import next_prompt, place_by_git
 
     with app.open(read_only=True) as database:
         task = database.tasks.get(task_id)
@@ -133,22 +145,29 @@ def prompt(app: App, task_id: str, attempt: int | None, role: str, as_json: bool
                 "A validator's prompt needs the work of an attempt: --attempt N.", click.get_current_context()
             )
         if attempt is None:
-            number, text = task["attempt_count"] + 1, next_prompt(database, app.settings(), task)
+            settings = app.settings()
+            place = place_by_git(database, task, settings)
+            following = next_prompt(database, task, settings, at=place, environ=os.environ)
+            number, text, resumes = following.number, following.text, following.resumes
         else:
-            number, text = attempt, _stored_prompt(database, task, attempt, role)
+            number = attempt
+            text, resumes = _stored_prompt(database, task, attempt, role)
     if as_json:
-        print_json({"id": task_id, "attempt": number, "role": role, "stored": attempt is not None, "prompt": text})
+        told = {"id": task_id, "attempt": number, "role": role, "stored": attempt is not None, "resumes": resumes}
+        print_json({**told, "prompt": text})
         return
-    remark(f"attempt {number} {'was' if attempt else 'would be'} told:")
+    where = f", in session {resumes}, which it {'went' if attempt else 'goes'} on with" if resumes else ""
+    remark(f"attempt {number} {'was' if attempt else 'would be'} told{where}:")
     click.echo(safe(text, lines=True), nl=not text.endswith("\n"))
 
 
-def _stored_prompt(database: TaskDatabase, task: dict[str, Any], number: int, role: str) -> str:
+def _stored_prompt(database: TaskDatabase, task: dict[str, Any], number: int, role: str) -> tuple[str, str | None]:
+    """The prompt, and the earlier session that it was given to."""
     for attempt in database.tasks.attempts(task["seq"]):
         if attempt["number"] == number:
             for session in database.tasks.sessions(attempt["id"]):
                 if session["role"] == role and session["prompt"] is not None:
-                    return str(session["prompt"])
+                    return str(session["prompt"]), session["resumes"]
             raise NotFound(
                 f"attempt {number} of task {task['id']} started no {role} session",
                 hint=f"amplifier-swarm task-info {task['id']} tells how far it came",

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 EVENTS_FILE = "events.jsonl"
+TRANSCRIPT_FILE = "transcript.jsonl"
 
 
 def settings_home(env: Mapping[str, str]) -> Path:

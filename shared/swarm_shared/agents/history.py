@@ -9,7 +9,7 @@ from swarm_shared.agents.prompt import CheckResult, PastAttempt
 from swarm_shared.models import FailureClass
 
 # What was cut short by us or by a provider teaches the next attempt nothing.
-_TELLING = frozenset({FailureClass.QUALITY, FailureClass.CRASH, FailureClass.UNREADABLE})
+TELLING = frozenset({FailureClass.QUALITY, FailureClass.CRASH, FailureClass.UNREADABLE})
 
 
 def check_results(rows: Iterable[Mapping[str, Any]] | None) -> tuple[CheckResult, ...]:
@@ -35,5 +35,5 @@ def past_attempts(rows: Iterable[Mapping[str, Any]]) -> tuple[PastAttempt, ...]:
             failed_checks=tuple(c for c in check_results(row["check_results"]) if not c.passed),
         )
         for row in rows
-        if row["failure_class"] in _TELLING
+        if row["failure_class"] in TELLING
     )

@@ -76,6 +76,7 @@ def build_prompt(
     builder_answer: Mapping[str, Any] | None = None,
     check_results: Sequence[CheckResult] = (),
     diff: str | None = None,
+    resumes: bool = False,
     guard_mentions: bool = False,
 ) -> str:
     """The whole prompt of one session.
@@ -86,12 +87,13 @@ def build_prompt(
         note: What a person added to a retry; it goes on top.
         builder_answer: The builder's JSON, of which the validator sees only the files.
         diff: The change so far, where the work is kept apart per task; None where it is not.
+        resumes: The session goes on with an earlier one of the same builder.
         guard_mentions: The CLI expands @words (`AgentCli.expands_mentions`).
     """
     if role is Role.VALIDATOR:
         parts = _validator_parts(task, project_root, builder_answer, check_results, diff)
     else:
-        parts = _builder_parts(task, attempt_number, attempts_allowed, project_root, history, note, diff)
+        parts = _builder_parts(task, attempt_number, attempts_allowed, project_root, history, note, diff, resumes)
     # The heading goes first always: a text that begins with a slash would be a command to the CLI.
     text = wrap_long_words("\n\n".join(part for part in parts if part)) + "\n"
     return guarded(text) if guard_mentions else text
@@ -105,11 +107,12 @@ def _builder_parts(
     history: Sequence[PastAttempt],
     note: str | None,
     diff: str | None,
+    resumes: bool,
 ) -> list[str]:
     parts = [f"# Task {task.id}: {task.name}"]
     if note:
         parts.append("## A person's note on this attempt\n\n" + clipped(note))
-    parts.append(_intent(number, allowed))
+    parts.append(_intent(number, allowed, resumes))
     if history:
         parts += [_must_fix(history[-1]), _earlier_work(diff), _earlier_attempts(history)]
     parts += _task_parts(task, root)
@@ -145,13 +148,13 @@ def _validator_parts(
     return parts
 
 
-def _intent(number: int, allowed: int) -> str:
+def _intent(number: int, allowed: int, resumes: bool) -> str:
     if number <= 1:
         return "You are the builder of this task. Finish it completely; nobody will answer questions."
     return (
         f"You are the builder of this task. This is attempt {number} of {max(allowed, number)}; the earlier "
         "work did not pass. Start from what is in the working directory and fix what is named below."
-    )
+    ) + (" You go on in your own earlier session; the task stands here once more, as it is now." if resumes else "")
 
 
 def _task_parts(task: TaskSpec, root: Path | str) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -48,22 +49,32 @@ def session_usage(cli: AgentCli, *, env: Mapping[str, str], cwd: Path, session_i
     return Usage(tokens=sum(tokens) if tokens else None, cost_usd=sum(costs) if costs else None)
 
 
-def events_size(cli: AgentCli, *, env: Mapping[str, str], cwd: Path, started_ms: int) -> int | None:
+def events_size(
+    cli: AgentCli, *, env: Mapping[str, str], cwd: Path, started_ms: int, resumed: str | None = None
+) -> int | None:
     """Bytes of events of sessions that began in this directory since then; its growth is a sign of progress.
+
+    Args:
+        resumed: A session of before that is gone on with: it counts too.
 
     None: no session has begun yet, or the CLI keeps no such files. Where several sessions share a directory,
     their sizes add up: then growth says that one of them works.
     """
     if cli.store is not Store.AMPLIFIER:
         return None
-    sizes = [stat.st_size for _, stat in sessions_since(sessions_folder(env, cwd), started_ms)]
-    return sum(sizes) if sizes else None
+    folder = sessions_folder(env, cwd)
+    sizes = {name: stat.st_size for name, stat in sessions_since(folder, started_ms)}
+    if resumed is not None:
+        with suppress(OSError):
+            sizes[resumed] = (folder / resumed / EVENTS_FILE).stat().st_size
+    return sum(sizes.values()) if sizes else None
 
 
 def find_session(cli: AgentCli, *, env: Mapping[str, str], cwd: Path, started_ms: int) -> str | None:
     """The id of the session that began in this directory since then; None for none, or more than one.
 
-    For sessions that were killed: in JSON mode the CLI tells the id only at its end.
+    For sessions that were killed: in JSON mode the CLI tells the id only at its end. Only for a directory that the
+    session has to itself.
     """
     if cli.store is not Store.AMPLIFIER:
         return None

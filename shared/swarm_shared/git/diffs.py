@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -9,6 +10,7 @@ from swarm_shared.git.runner import LONG_S, Git
 
 TEXT_LIMIT_BYTES = 256 * 1024
 _STAT_LINES = 100
+_ID_BYTES = 16
 # Nobody's settings decide how a diff looks: no pagers' colours, no programs of theirs.
 _PLAIN = ("--no-ext-diff", "--no-textconv", "--no-color")
 
@@ -108,6 +110,15 @@ def changed_files(git: Git, base: str, head: str) -> tuple[FileChange, ...]:
         )
         for path, change, old_path, submodule in found
     )
+
+
+def change_id(git: Git, base: str, head: str) -> str | None:
+    """The same text for the same change, whoever made it and when; None when nothing changed."""
+    items = git.items("diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-abbrev", *_PLAIN, base, head)
+    if not items:
+        return None
+    told = "\0".join(items).encode("utf-8", "surrogateescape")
+    return hashlib.blake2b(told, digest_size=_ID_BYTES).hexdigest()
 
 
 def changed_paths(git: Git, base: str, head: str) -> frozenset[str]:

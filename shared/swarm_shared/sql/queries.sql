@@ -87,7 +87,8 @@ UPDATE attempts SET started_at = coalesce(started_at, :wall), progress_at = :wal
 WHERE id = :attempt;
 
 -- name: open_session
-INSERT INTO sessions (attempt, role, name, started_at, prompt) VALUES (:attempt, :role, :name, :wall, :prompt);
+INSERT INTO sessions (attempt, role, name, started_at, prompt, resumes)
+VALUES (:attempt, :role, :name, :wall, :prompt, :resumes);
 
 -- name: session_runs
 UPDATE sessions SET pid = :pid, pid_start = :pid_start WHERE id = :session;
@@ -104,7 +105,7 @@ UPDATE attempts SET progress_at = :wall, progress_mono = :mono WHERE id = :attem
 -- name: task_of_attempt
 -- Everything that settling looks at; no row: the attempt does not have the task open.
 SELECT t.id, t.lease_token, t.failures, t.crashes, t.max_retries, t.blockers, a.note, a.agent_cli, a.claimed_at,
-       a.kind, t.landing_failures
+       a.kind, t.landing_failures, a.number
 FROM tasks AS t JOIN attempts AS a ON a.id = t.open_attempt WHERE t.seq = :task AND t.open_attempt = :attempt;
 
 -- name: failures_of_task
@@ -117,7 +118,7 @@ SET ended_at = :wall, outcome = :outcome, failure_class = :failure_class, error 
     builder_session_id = :builder_session_id, validator_session_id = :validator_session_id,
     builder_result = :builder_result, check_results = :check_results, validator_result = :validator_result,
     must_fix = :must_fix, base_sha = :base_sha, head_sha = :head_sha, tokens = :tokens, cost_usd = :cost_usd,
-    cause = :cause, fingerprint = :fingerprint
+    cause = :cause, fingerprint = :fingerprint, same_as = :same_as, same_what = :same_what, diff_id = :diff_id
 WHERE id = :attempt AND ended_at IS NULL;
 
 -- name: close_attempt_briefly
@@ -133,6 +134,12 @@ SET status = :status, stage = NULL, open_attempt = NULL, worker_id = NULL, failu
     last_error = :error, hold_reason = :hold_reason, fingerprint = :fingerprint, due_at = :due_at,
     due_mono = :due_mono, note = :note, completed_at = :completed_at, updated_at = :wall
 WHERE seq = :task AND open_attempt = :attempt AND lease_token = :token;
+
+-- name: failed_alike
+-- The newest earlier attempt of the task that failed with the same problem, or with the same change.
+SELECT number, fingerprint = :fingerprint AS problem, coalesce(diff_id = :diff_id, 0) AS diff FROM attempts
+WHERE task = :task AND kind = 'work' AND failure_class = 'quality' AND id <> :attempt
+  AND (fingerprint = :fingerprint OR diff_id = :diff_id) ORDER BY number DESC LIMIT 1;
 
 -- name: note_problem
 -- Before the task is moved, which counts it here.
@@ -346,7 +353,8 @@ JOIN workers AS w ON w.run = a.run
 WHERE t.open_attempt IS NOT NULL;
 
 -- name: sessions_of_attempt
-SELECT id, role, name, pid, pid_start, started_at, ended_at, exit_code, signal, prompt, output_bytes, lost_from, lost_to
+SELECT id, role, name, pid, pid_start, started_at, ended_at, exit_code, signal, resumes, prompt, output_bytes,
+       lost_from, lost_to
 FROM sessions WHERE attempt = :attempt ORDER BY id;
 
 -- name: hold_unproven
@@ -401,7 +409,10 @@ SELECT t.id, t.status, t.seq FROM dependencies AS d INDEXED BY dependencies_by_n
 WHERE d.needs = :task ORDER BY t.seq;
 
 -- name: attempts_of
-SELECT * FROM attempts WHERE task = :task AND kind = 'work' ORDER BY number;
+-- With the agent that built last in it, and the earlier session that it went on with.
+SELECT a.*, s.name AS builder_agent, s.resumes AS resumed_session_id FROM attempts AS a
+LEFT JOIN sessions AS s ON s.id = (SELECT max(id) FROM sessions WHERE attempt = a.id AND role = 'builder')
+WHERE a.task = :task AND a.kind = 'work' ORDER BY a.number;
 
 -- name: attempt
 SELECT * FROM attempts WHERE id = :attempt;
@@ -447,7 +458,8 @@ WHERE d.task BETWEEN :first AND :last ORDER BY d.task, d.needs;
 -- A person's retry or release: fresh budgets, history kept, and a token that no old attempt knows.
 UPDATE tasks
 SET status = iif(blockers > 0, 'blocked', 'not_started'), stage = NULL, failures = 0, crashes = 0, hold_reason = NULL,
-    fingerprint = NULL, landing_failures = 0, landing_commit = NULL, approved_at = NULL, due_at = NULL, due_mono = NULL, completed_at = NULL, lease_token = lease_token + 1,
+    fingerprint = NULL, landing_failures = 0, landing_commit = NULL, approved_at = NULL, approved_by = NULL,
+    due_at = NULL, due_mono = NULL, completed_at = NULL, lease_token = lease_token + 1,
     note = coalesce(:note, note), updated_at = :wall
 WHERE seq = :task;
 
@@ -465,13 +477,18 @@ UPDATE tasks SET status = 'cancelled', stage = NULL, hold_reason = NULL, fingerp
        lease_token = lease_token + 1, updated_at = :wall
 WHERE seq = :task;
 
+-- name: cause_of_stop
+-- What of its last attempt failed, of a task that is failed or held for it.
+SELECT p.cause FROM tasks AS t JOIN problems AS p ON p.fingerprint = t.fingerprint WHERE t.seq = :task;
+
 -- name: approve_task
-UPDATE tasks SET status = 'completed', hold_reason = NULL, fingerprint = NULL, completed_at = :wall, updated_at = :wall
+UPDATE tasks SET status = 'completed', hold_reason = NULL, fingerprint = NULL, approved_by = :actor, completed_at = :wall,
+       updated_at = :wall
 WHERE seq = :task;
 
 -- name: approve_to_land
-UPDATE tasks SET status = 'approved', hold_reason = NULL, fingerprint = NULL, approved_at = :wall, landing_commit = NULL,
-       updated_at = :wall
+UPDATE tasks SET status = 'approved', hold_reason = NULL, fingerprint = NULL, approved_at = :wall, approved_by = :actor,
+       landing_commit = NULL, updated_at = :wall
 WHERE seq = :task;
 
 -- name: prioritize_task
@@ -730,7 +747,8 @@ ORDER BY id DESC LIMIT :limit;
 -- name: browse_seqs
 -- Short rows for lists: texts are cut, definitions stay where they are.
 SELECT seq, id, substr(name, 1, 300) AS name, phase, type, status, stage, priority, estimated_hours, attempt_count,
-       worker_id, substr(last_error, 1, 200) AS last_error, hold_reason, blockers, created_at, updated_at, claimed_at,
+       worker_id, substr(last_error, 1, 200) AS last_error, hold_reason,
+       (SELECT cause FROM problems AS p WHERE p.fingerprint = tasks.fingerprint) AS cause, blockers, created_at, updated_at, claimed_at,
        started_at, completed_at, due_at
 FROM tasks WHERE seq IN (SELECT value FROM json_each(:seqs));
 
@@ -769,7 +787,8 @@ WHERE d.needs = :task ORDER BY t.seq LIMIT :limit;
 
 -- name: sessions_shown
 -- Without the prompts, which are long.
-SELECT id, role, substr(name, 1, 300) AS name, started_at, ended_at, exit_code, signal, output_bytes, lost_from, lost_to
+SELECT id, role, substr(name, 1, 300) AS name, started_at, ended_at, exit_code, signal, resumes, output_bytes, lost_from,
+       lost_to
 FROM sessions WHERE attempt = :attempt ORDER BY id DESC LIMIT :limit;
 
 -- name: session_bounds
@@ -931,7 +950,7 @@ FROM attempts AS a WHERE a.task = :task AND a.kind = 'work' ORDER BY a.number DE
 -- What a settled attempt leaves for the landing queue.
 UPDATE tasks
 SET approved_at = iif(:status = 'approved', coalesce(approved_at, :wall), NULL), landing_failures = :landing_failures,
-    landing_commit = iif(:forget, NULL, landing_commit)
+    landing_commit = iif(:forget, NULL, landing_commit), approved_by = iif(:forget, NULL, approved_by)
 WHERE seq = :task;
 
 -- name: rank_to_land
@@ -967,7 +986,9 @@ WHERE safe_id IS NOT NULL ORDER BY safe_id;
 
 -- name: history_of
 -- What was tried and has ended, landings too, in the order of its beginning.
-SELECT * FROM attempts WHERE task = :task AND ended_at IS NOT NULL ORDER BY rowid;
+SELECT a.*, s.name AS builder_agent, s.resumes AS resumed_session_id FROM attempts AS a
+LEFT JOIN sessions AS s ON s.id = (SELECT max(id) FROM sessions WHERE attempt = a.id AND role = 'builder')
+WHERE a.task = :task AND a.ended_at IS NOT NULL ORDER BY a.rowid;
 
 -- name: integration
 SELECT repository, ref, person_ref, tip, next_tip, state FROM integration;
@@ -1015,9 +1036,23 @@ WHERE rowid > (SELECT coalesce(max(rowid), 0) - :stretch FROM attempts) AND ende
 SELECT agent_cli, attempts, tokens, cost_usd FROM spend ORDER BY agent_cli;
 
 -- name: landing_age
--- Since when the task whose turn it is has waited to land, and how many wait.
-SELECT (SELECT min(approved_at) FROM tasks INDEXED BY tasks_to_land WHERE status = 'approved'),
+-- When the first task passed that has not landed, the one that is being landed included; and how many wait.
+SELECT (SELECT min(approved_at) FROM (
+            SELECT min(approved_at) AS approved_at FROM tasks INDEXED BY tasks_to_land WHERE status = 'approved'
+            UNION ALL SELECT approved_at FROM tasks INDEXED BY tasks_landing WHERE status = 'landing')),
        (SELECT coalesce(sum(tasks), 0) FROM counters WHERE status = 'approved');
+
+-- name: late_to_land
+-- The task that has waited longest, if that is too long and was not told since it passed.
+SELECT t.seq, t.id, t.approved_at FROM (
+    SELECT seq, id, approved_at FROM tasks INDEXED BY tasks_landing WHERE status = 'landing'
+    UNION ALL
+    SELECT seq, id, approved_at FROM (SELECT seq, id, approved_at FROM tasks INDEXED BY tasks_to_land
+                                      WHERE status = 'approved' ORDER BY approved_at, seq LIMIT 1)
+    ORDER BY approved_at LIMIT 1) AS t
+WHERE t.approved_at < :before
+  AND NOT EXISTS (SELECT 1 FROM events AS e INDEXED BY events_by_task
+                  WHERE e.task = t.seq AND e.type = 'landing_late' AND e.at >= t.approved_at);
 
 -- ───── the landing queue, as people look at it ─────
 

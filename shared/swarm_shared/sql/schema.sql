@@ -41,6 +41,7 @@ CREATE TABLE tasks (
     safe_id         TEXT,                               -- its name for branch and folder, given once
     approved_at     INTEGER,                            -- its turn in the landing queue
     landing_commit  TEXT,                               -- past the point of no return: what the integration branch gets
+    approved_by     TEXT,                               -- a person, against its validator's objection
     landing_failures INTEGER NOT NULL DEFAULT 0,        -- landings that sent it back, since the last fresh budget
     created_at      INTEGER NOT NULL,
     updated_at      INTEGER NOT NULL,
@@ -207,6 +208,9 @@ CREATE TABLE attempts (
     must_fix             TEXT,               -- JSON list of text, for the next prompt
     cause                TEXT,               -- what of it failed
     fingerprint          TEXT,               -- of the problem: the same without numbers, times, ids and folders
+    same_as              INTEGER,            -- the number of an earlier attempt of the task that failed alike
+    same_what            TEXT CHECK (same_what IN ('problem', 'diff', 'both')),
+    diff_id              TEXT,               -- of the change from base to head; null: nothing, or not known
     base_sha             TEXT,
     head_sha             TEXT,
     tokens               INTEGER,            -- null is unknown, not zero
@@ -261,6 +265,7 @@ CREATE TABLE sessions (
     ended_at     INTEGER,
     exit_code    INTEGER,
     signal       INTEGER,
+    resumes      TEXT,                         -- the agent CLI's id of the earlier session that it goes on with
     prompt       TEXT,
     output_bytes INTEGER NOT NULL DEFAULT 0,   -- written by the process
     lost_from    INTEGER,                      -- the gap, as byte positions, where output was let go

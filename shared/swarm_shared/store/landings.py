@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from swarm_shared.clock import iso
 from swarm_shared.errors import LeaseLost
 from swarm_shared.git.names import safe_id
 from swarm_shared.models import Status
 from swarm_shared.sql import SQL
 from swarm_shared.store.base import Family
+from swarm_shared.store.pulse import LANDING_LATE_MS
 from swarm_shared.store.queue import Claim, Claimant, new_attempt_id
 from swarm_shared.store.swarm import PAUSED
 
@@ -147,6 +149,19 @@ class Landings(Family):
     def failures(self, claim: Claim) -> int:
         """How often the task's work was refused when it was to be landed, since its last fresh budget."""
         return int(self._db.value(SQL["landing_failures"], {"task": claim.task}) or 0)
+
+    def tell_late(self) -> str | None:
+        """Write into the log, once, that the task which has waited longest to land has waited too long; its id."""
+        before = self._clock.wall_ms() - LANDING_LATE_MS
+        if self._db.row(SQL["late_to_land"], {"before": before}) is None:
+            return None  # looked at first, because it takes no lock
+        with self._db.transaction(durable=False):
+            row = self._db.row(SQL["late_to_land"], {"before": before})
+            if row is None:
+                return None
+            task, task_id, approved_at = row
+            self._event("landing_late", f"passed at {iso(approved_at)} and has not landed", task=task, task_id=task_id)
+            return str(task_id)
 
     def named(self) -> list[NamedTask]:
         """Every task that was ever given a worktree."""

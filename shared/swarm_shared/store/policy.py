@@ -8,7 +8,8 @@ from typing import Any
 
 from swarm_shared.agents.cli import TroubleKind
 from swarm_shared.agents.trouble import Trouble
-from swarm_shared.models import FailureClass, HoldReason, Outcome, Status
+from swarm_shared.config import Settings
+from swarm_shared.models import FailureCause, FailureClass, HoldReason, Outcome, Status
 
 MAX_CRASH_BACKOFF_S = 30 * 60.0
 LANDING_TRIES = 2  # refused so often, a task waits for a person
@@ -22,6 +23,18 @@ class Budgets:
     retry_delay_s: float = 0.0  # pause before a quality retry
     crash_budget: int = 3  # held on this crash
     crash_backoff_s: float = 15.0  # base of the pause from the second crash on
+    stop_on_same_problem: bool = False  # a person looks before the same thing fails once more
+
+    @classmethod
+    def of(cls, settings: Settings) -> Budgets:
+        """Those of the whole swarm."""
+        return cls(
+            max_retries=settings.max_retries,
+            retry_delay_s=settings.retry_delay_s,
+            crash_budget=settings.crash_budget,
+            crash_backoff_s=settings.crash_backoff_s,
+            stop_on_same_problem=settings.stop_on_same_problem,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +53,7 @@ class AttemptResult:
     must_fix: tuple[str, ...] = ()
     base_sha: str | None = None
     head_sha: str | None = None
+    diff_id: str | None = None  # the same for the same change between the two; None: nothing changed, or not known
     tokens: int | None = None
     cost_usd: float | None = None
     trouble: Trouble | None = None
@@ -58,13 +72,22 @@ class Move:
     hold_reason: HoldReason | None = None
 
 
-def next_move(result: AttemptResult, *, failures: int, crashes: int, budgets: Budgets, rng: random.Random) -> Move:
+def next_move(
+    result: AttemptResult,
+    *,
+    failures: int,
+    crashes: int,
+    budgets: Budgets,
+    rng: random.Random,
+    same: FailureCause | None = None,
+) -> Move:
     """Decide where a task goes after `result`.
 
     Args:
         failures: Quality failures before this attempt, since the last fresh budget.
         crashes: Crashes in a row before this attempt.
         rng: Source of the jitter.
+        same: What failed, where an earlier attempt failed with the same problem or the same change.
     """
     if result.outcome is Outcome.PASSED:
         if result.head_sha is not None:  # a commit of its own: it is completed once that has landed
@@ -74,7 +97,7 @@ def next_move(result: AttemptResult, *, failures: int, crashes: int, budgets: Bu
         return _after_a_person(result.outcome, failures, crashes)
     match result.failure_class:
         case FailureClass.QUALITY:
-            return _after_quality(failures + 1, budgets)
+            return _after_quality(failures + 1, budgets, same)
         case FailureClass.CRASH:
             return _after_crash(failures, crashes + 1, budgets, rng)
         case FailureClass.UNREADABLE:
@@ -122,9 +145,12 @@ def _after_a_person(outcome: Outcome, failures: int, crashes: int) -> Move:
     return Move(status=Status.HELD, failures=failures, crashes=crashes, event="killed", hold_reason=HoldReason.KILLED)
 
 
-def _after_quality(failures: int, budgets: Budgets) -> Move:
+def _after_quality(failures: int, budgets: Budgets, same: FailureCause | None) -> Move:
     if failures > budgets.max_retries:
         return Move(status=Status.FAILED, failures=failures, crashes=0, event="failed")
+    if same is not None and budgets.stop_on_same_problem:
+        reason = HoldReason.OBJECTION if same is FailureCause.VALIDATOR else HoldReason.SAME_PROBLEM
+        return Move(status=Status.HELD, failures=failures, crashes=0, event="held", hold_reason=reason)
     if budgets.retry_delay_s > 0:
         return Move(
             status=Status.SCHEDULED,

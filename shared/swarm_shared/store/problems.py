@@ -6,11 +6,10 @@ import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 from swarm_shared.agents.objects import storable, without_colours
-from swarm_shared.models import FailureClass, Outcome
+from swarm_shared.models import FailureCause, FailureClass, Outcome
 from swarm_shared.store.policy import AttemptResult
 
 SAMPLE_CHARS = 300
@@ -32,18 +31,6 @@ _MASKS = (
 )
 _BLANKS = re.compile(r"\s+")
 _TELLING = frozenset({FailureClass.QUALITY, FailureClass.CRASH, FailureClass.UNREADABLE})
-
-
-class FailureCause(StrEnum):
-    """What of an attempt failed."""
-
-    BUILDER = "builder"  # it gave up, or ended badly
-    CHECK = "check"
-    VALIDATOR = "validator"  # it objects
-    TIME = "time"  # past its limit, or without any sign of progress
-    LANDING = "landing"  # a conflict, or red on the merged result
-    CRASH = "crash"
-    UNREADABLE = "unreadable"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

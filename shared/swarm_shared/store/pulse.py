@@ -38,7 +38,10 @@ class Spend:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToLand:
-    """Work that passed and waits to land: how many tasks, and since when the first of them (wall ms)."""
+    """Work that passed and waits to land: how many tasks.
+
+    `since` is when the first one passed (wall ms), the task that is being landed included.
+    """
 
     tasks: int
     since: int | None

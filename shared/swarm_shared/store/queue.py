@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import random
 import uuid
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from swarm_shared.clock import Clock
 from swarm_shared.connection import Connection
@@ -39,6 +40,7 @@ class Claim:
     worker_id: str
     claimed_at: int
     landing: bool = False  # to land what was built, not to build
+    session: int | None = None  # its first session, where it was written down with the claim
 
 
 def new_attempt_id(wall_ms: int) -> str:
@@ -63,6 +65,21 @@ class Claimant:
     serialize: bool = True  # tasks whose files overlap wait for each other
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """A session to be written down before anything is spent on it."""
+
+    role: Role
+    name: str  # the agent's, or the check's command
+    stage: Stage
+    prompt: str | None
+    resumes: str | None = None  # the agent CLI's id of the earlier session that it goes on with
+
+
+# Told a claim inside its transaction: the session that it will begin with, or None when that takes more to know.
+First = Callable[[Claim], Opening | None]
+
+
 class _Unfinished:
     """A claim met only tasks that clash with running ones; there may be others behind them."""
 
@@ -78,6 +95,13 @@ class ClosedSession:
     signal: int | None
     output_bytes: int
     ended_at: int
+
+
+def never_run(session: int, wall_ms: int) -> ClosedSession:
+    """The end of a session that was written down and then could not be started."""
+    return ClosedSession(
+        session=session, pid=None, pid_start=None, exit_code=None, signal=None, output_bytes=0, ended_at=wall_ms
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,9 +120,13 @@ class Queue(Family):
         super().__init__(connection, clock)
         self._settlement = Settlement(connection, clock, rng)
         self._overlaps = Overlaps(connection, clock)
+        self._is_durable = True
 
-    def claim(self, claimant: Claimant) -> Claim | None:
+    def claim(self, claimant: Claimant, *, first: First | None = None) -> Claim | None:
         """Give the best ready task to this worker alone; None when nothing may be given out now.
+
+        Args:
+            first: Lets the claim's first session be opened in the same transaction, which saves a commit.
 
         Raises:
             DatabaseBusy: The write lock stayed taken beyond the busy timeout.
@@ -106,17 +134,18 @@ class Queue(Family):
         while True:
             # NORMAL is enough: a power cut that forgets the claim has ended the worker too.
             with self._db.transaction(durable=False):
-                claim = self._claim(claimant)
+                claim = self._claim(claimant, first)
             if not isinstance(claim, _Unfinished):
                 return claim
 
-    def _claim(self, claimant: Claimant) -> Claim | _Unfinished | None:
+    def _claim(self, claimant: Claimant, first: First | None) -> Claim | _Unfinished | None:
         if self._db.row(SQL["may_claim"], {"run": claimant.run}) is None:
             return None
         for _ in range(CLASHES_PER_CLAIM):
             claim = self._pick(claimant)
             if isinstance(claim, Claim):
-                return claim
+                opening = first(claim) if first is not None else None
+                return claim if opening is None else replace(claim, session=self._open_session(claim, opening))
             if claim is None and not self._overlaps.let_go():
                 return None
         return _Unfinished()
@@ -191,41 +220,53 @@ class Queue(Family):
         name: str,
         stage: Stage,
         prompt: str | None,
+        resumes: str | None = None,
         before: ClosedSession | None = None,
     ) -> int:
         """Write down a session before anything is spent on it; its id.
 
         Args:
+            resumes: The agent CLI's id of the earlier session that it goes on with.
             before: The attempt's session that ended last, if any.
 
         Raises:
             LeaseLost: The task has another owner.
         """
-        wall = self._clock.wall_ms()
         with self._db.transaction(durable=False):
-            if not self._db.change(SQL["enter_stage"], {**self._fence(claim), "stage": stage, "wall": wall}):
-                raise LeaseLost(f"task {claim.task_id}: attempt {claim.number} lost its lease")
+            opening = Opening(role=role, name=name, stage=stage, prompt=prompt, resumes=resumes)
+            session = self._open_session(claim, opening)
             self._close_session(before)
-            self._db.change(
-                SQL["attempt_started"],
-                {"attempt": claim.attempt, "wall": wall, "mono": self._clock.mono_ms()},
-            )
-            self._db.change(
-                SQL["open_session"],
-                {"attempt": claim.attempt, "role": role, "name": name, "wall": wall, "prompt": prompt},
-            )
-            session = self._db.last_id()
-            if role is not Role.CHECK:
-                self._event(
-                    "started",
-                    f"{role} session of attempt {claim.number}",
-                    task=claim.task,
-                    task_id=claim.task_id,
-                    attempt=claim.attempt,
-                    worker_id=claim.worker_id,
-                    data={"session": session, "role": role},
-                )
             return session
+
+    def _open_session(self, claim: Claim, opening: Opening) -> int:
+        wall = self._clock.wall_ms()
+        if not self._db.change(SQL["enter_stage"], {**self._fence(claim), "stage": opening.stage, "wall": wall}):
+            raise LeaseLost(f"task {claim.task_id}: attempt {claim.number} lost its lease")
+        self._db.change(SQL["attempt_started"], {"attempt": claim.attempt, "wall": wall, "mono": self._clock.mono_ms()})
+        self._db.change(
+            SQL["open_session"],
+            {
+                "attempt": claim.attempt,
+                "role": opening.role,
+                "name": opening.name,
+                "wall": wall,
+                "prompt": opening.prompt,
+                "resumes": opening.resumes,
+            },
+        )
+        session = self._db.last_id()
+        if opening.role is not Role.CHECK:
+            self._event(
+                "started",
+                f"{opening.role} session of attempt {claim.number}"
+                + (f", goes on with {opening.resumes}" if opening.resumes else ""),
+                task=claim.task,
+                task_id=claim.task_id,
+                attempt=claim.attempt,
+                worker_id=claim.worker_id,
+                data={"session": session, "role": opening.role},
+            )
+        return session
 
     def session_runs(self, session: int, *, pid: int, pid_start: int) -> None:
         """Record the session's process, for whoever must prove it gone."""
@@ -263,15 +304,19 @@ class Queue(Family):
         budgets: Budgets,
         *,
         then_claim: Claimant | None = None,
+        first: First | None = None,
         answers: tuple[int, ...] = (),
         last: ClosedSession | None = None,
     ) -> Claim | None:
-        """Close the attempt, move the task, and take the next one, in one durable transaction.
+        """Close the attempt, move the task, and take the next one, in one transaction.
 
-        Only to be called when the attempt's process tree is proven gone.
+        Only to be called when the attempt's process tree is proven gone. It is durable on return, unless it took
+        the next task: then the caller calls `make_durable` as soon as that task's agent is on its way, so that the
+        disk works while the agent starts. A power cut in between forgets both, and the task runs once more.
 
         Args:
             then_claim: Asks for the next task in the same transaction, which saves a commit.
+            first: As for `claim`.
             answers: Control rows that this end carries out.
             last: The attempt's session that ended last, if any.
 
@@ -281,7 +326,7 @@ class Queue(Family):
         Raises:
             LeaseLost: The task has another owner; nothing was written.
         """
-        with self._db.transaction(durable=True):
+        with self._db.transaction(durable=False):
             try:
                 self._settlement.settle(
                     claim.task, claim.attempt, result, budgets, worker_id=claim.worker_id, token=claim.token
@@ -318,10 +363,24 @@ class Queue(Family):
                     "failed": int(lost is None and result.failure_class is FailureClass.QUALITY and not claim.landing),
                 },
             )
-            following = None if lost or then_claim is None else self._claim(then_claim)
+            following = None if lost or then_claim is None else self._claim(then_claim, first)
         if lost is not None:
             raise LeaseLost(f"task {claim.task_id}: attempt {claim.number} lost its lease") from lost
-        return following if isinstance(following, Claim) else None
+        self._is_durable = False
+        if isinstance(following, Claim):
+            return following
+        self.make_durable()
+        return None
+
+    def make_durable(self) -> None:
+        """Sync what `settle` has left to be synced; otherwise it costs nothing.
+
+        Raises:
+            DatabaseError: The disk failed; a later call tries again.
+        """
+        if not self._is_durable:
+            self._db.sync()
+            self._is_durable = True
 
     def anything_ready(self) -> bool:
         """Whether a claim is worth the write lock: something is ready, or scheduled and due. A read."""

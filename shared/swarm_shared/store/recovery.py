@@ -7,12 +7,13 @@ the raised token, so that whoever comes next finishes the work.
 from __future__ import annotations
 
 import random
+import sys
 from dataclasses import dataclass, replace
 from typing import Any
 
 from swarm_shared.clock import Clock
 from swarm_shared.connection import Connection
-from swarm_shared.errors import LeaseLost
+from swarm_shared.errors import LeaseLost, StateError
 from swarm_shared.models import FailureClass, Outcome, Status
 from swarm_shared.processes import ProcessId
 from swarm_shared.sql import SQL
@@ -22,6 +23,8 @@ from swarm_shared.store.settlement import Settlement
 
 # Longer than the worst wait of a healthy, busy queue, so that only a stuck writer is taken for one.
 WRITABLE_WITHIN_S = 0.5
+# A person has decided that the task goes on: no end of the old attempt keeps it.
+_FREE = Budgets(max_retries=sys.maxsize, crash_budget=sys.maxsize, crash_backoff_s=0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,41 +185,69 @@ class Recovery(Family):
         Returns:
             False when somebody else proved and closed it.
         """
-        wall = self._clock.wall_ms()
         with self._db.transaction():
-            status, fenced_as = self._db.row(SQL["task_and_ending"], {"attempt": attempt.attempt}) or ("", None)
-            # What is stored holds: a person's word may have come since the caller looked.
-            ending = Ending.from_json(fenced_as) if fenced_as else ending
-            if status == Status.CANCELLED:
-                # Cancelled while it was held as not proven dead: the proof must not bring the task back.
-                ending = replace(ending, outcome=Outcome.CANCELLED, failure_class=None)
-            result = AttemptResult(outcome=ending.outcome, failure_class=ending.failure_class, error=ending.error)
-            if attempt.ended:
-                self._db.change(SQL["prove_gone"], {"task": attempt.task, "attempt": attempt.attempt, "wall": wall})
-                return True
-            try:
-                self._settlement.settle(
-                    attempt.task,
-                    attempt.attempt,
-                    result,
-                    budgets,
-                    worker_id=attempt.worker_id,
-                    keep_results=True,
-                )
-            except LeaseLost:
-                return False
-            for row in ending.control:
-                self._db.change(
-                    SQL["finish_control"],
-                    {
-                        "id": row,
-                        "status": "done",
-                        "handled_by": ending.by,
-                        "wall": wall,
-                        "result": f"attempt {attempt.number} {ending.outcome}",
-                    },
-                )
+            return self._close(attempt, ending, budgets)
+
+    def take_word(self, attempt: str) -> None:
+        """Close an attempt whose tree nobody can prove gone, on a person's word that it is.
+
+        Joins the caller's transaction.
+
+        Raises:
+            StateError: What is left of it can be seen from here, and lives; or it is not waiting for a proof.
+        """
+        found = next((each for each in self.open_attempts() if each.attempt == attempt), None)
+        if found is None:
+            raise StateError("nothing of it waits for a proof any more", hint="look again: it may be ready by now")
+        known = [found.worker, *([found.keeper] if found.keeper else []), *self.recorded_processes(found)]
+        living = [process.describe() for process in known if process.is_alive()]
+        if living:
+            raise StateError(
+                f"processes of attempt {found.number} of task {found.task_id} live: {', '.join(living[:5])}",
+                hint="end them; then the reaper has its proof",
+            )
+        self._close(found, found.ending or crash("ended before"), _FREE)
+
+    def _close(self, attempt: OpenAttempt, ending: Ending, budgets: Budgets) -> bool:
+        wall = self._clock.wall_ms()
+        status, fenced_as = self._db.row(SQL["task_and_ending"], {"attempt": attempt.attempt}) or ("", None)
+        # What is stored holds: a person's word may have come since the caller looked.
+        ending = Ending.from_json(fenced_as) if fenced_as else ending
+        if status == Status.CANCELLED:
+            # Cancelled while it was held as not proven dead: the proof must not bring the task back.
+            ending = replace(ending, outcome=Outcome.CANCELLED, failure_class=None)
+        result = AttemptResult(
+            outcome=ending.outcome,
+            failure_class=ending.failure_class,
+            error=ending.error,
+            out_of_time=ending.failure_class is FailureClass.QUALITY,  # the only fault that is found from outside
+        )
+        if attempt.ended:
+            self._db.change(SQL["prove_gone"], {"task": attempt.task, "attempt": attempt.attempt, "wall": wall})
             return True
+        try:
+            self._settlement.settle(
+                attempt.task,
+                attempt.attempt,
+                result,
+                budgets,
+                worker_id=attempt.worker_id,
+                keep_results=True,
+            )
+        except LeaseLost:
+            return False
+        for row in ending.control:
+            self._db.change(
+                SQL["finish_control"],
+                {
+                    "id": row,
+                    "status": "done",
+                    "handled_by": ending.by,
+                    "wall": wall,
+                    "result": f"attempt {attempt.number} {ending.outcome}",
+                },
+            )
+        return True
 
     def hold_unproven(self, attempt: OpenAttempt, seen: str) -> None:
         """Hold a task whose old processes cannot be proven gone; no claim can take it meanwhile."""

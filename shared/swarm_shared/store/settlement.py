@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
+from dataclasses import dataclass, replace
 
 from swarm_shared.agents.trouble import Trouble
 from swarm_shared.clock import Clock
 from swarm_shared.connection import Connection
 from swarm_shared.errors import LeaseLost
-from swarm_shared.models import FailureClass, Outcome, Status
+from swarm_shared.models import FailureCause, FailureClass, Outcome, Status
 from swarm_shared.sql import SQL
 from swarm_shared.store.base import Family, to_json
 from swarm_shared.store.overlaps import Overlaps
@@ -24,6 +25,14 @@ _CUT_SHORT = (
     FailureClass.INTERRUPTED,
     FailureClass.UNREADABLE,
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alike:
+    """An earlier attempt that failed alike; `what` is problem, diff or both."""
+
+    number: int
+    what: str
 
 
 class Settlement(Family):
@@ -57,23 +66,28 @@ class Settlement(Family):
         row = self._db.row(SQL["task_of_attempt"], {"task": task, "attempt": attempt})
         if row is None or (token is not None and row[1] != token):
             raise LeaseLost("the attempt is no longer open")
-        task_id, token, failures, crashes, own_retries, blockers, note, agent_cli, claimed_at, kind, refused = row
+        task_id, token, failures, crashes, own_retries, blockers, note, agent_cli, claimed_at, kind, refused, number = (
+            row
+        )
         if own_retries is not None:
-            budgets = Budgets(
-                max_retries=own_retries,
-                retry_delay_s=budgets.retry_delay_s,
-                crash_budget=budgets.crash_budget,
-                crash_backoff_s=budgets.crash_backoff_s,
-            )
+            budgets = replace(budgets, max_retries=own_retries)
+        problem = problem_of(result, landing=kind == LANDING)
+        alike = self._alike(task, attempt, result, problem)
         if kind == LANDING:
             move = next_landing_move(
                 result, failures=failures, crashes=crashes, landing_failures=refused, budgets=budgets
             )
         else:
-            move = next_move(result, failures=failures, crashes=crashes, budgets=budgets, rng=self._rng)
+            move = next_move(
+                result,
+                failures=failures,
+                crashes=crashes,
+                budgets=budgets,
+                rng=self._rng,
+                same=None if problem is None or alike is None else problem.cause,
+            )
         wall = self._clock.wall_ms()
-        problem = problem_of(result, landing=kind == LANDING)
-        self._close(attempt, result, problem, wall, keep_results)
+        self._close(attempt, result, problem, alike, wall, keep_results)
         status = move.status
         if status is Status.NOT_STARTED and blockers > 0:
             status = Status.BLOCKED
@@ -112,6 +126,16 @@ class Settlement(Family):
             )
         if status is Status.COMPLETED:
             self._db.change(SQL["free_dependents"], {"task": task, "wall": wall})
+        if alike is not None:
+            self._event(
+                "same_problem",
+                f"attempt {number} failed as attempt {alike.number} did",
+                task=task,
+                task_id=task_id,
+                attempt=attempt,
+                worker_id=worker_id,
+                data={"attempt": number, "same_as": alike.number, "what": alike.what},
+            )
         self._event(
             move.event,
             _told(result, move),
@@ -142,8 +166,25 @@ class Settlement(Family):
             },
         )
 
+    def _alike(self, task: int, attempt: str, result: AttemptResult, problem: Problem | None) -> Alike | None:
+        """The earlier attempt that failed alike, if this one failed by the task's own fault."""
+        if problem is None or result.failure_class is not FailureClass.QUALITY or problem.cause is FailureCause.LANDING:
+            return None
+        values = {"task": task, "attempt": attempt, "fingerprint": problem.fingerprint, "diff_id": result.diff_id}
+        row = self._db.row(SQL["failed_alike"], values)
+        if row is None:
+            return None
+        number, same_problem, same_diff = row
+        return Alike(number=number, what="both" if same_problem and same_diff else "diff" if same_diff else "problem")
+
     def _close(
-        self, attempt: str, result: AttemptResult, problem: Problem | None, wall: int, keep_results: bool
+        self,
+        attempt: str,
+        result: AttemptResult,
+        problem: Problem | None,
+        alike: Alike | None,
+        wall: int,
+        keep_results: bool,
     ) -> None:
         values: dict[str, object] = {
             "attempt": attempt,
@@ -171,6 +212,9 @@ class Settlement(Family):
             "head_sha": result.head_sha,
             "tokens": result.tokens,
             "cost_usd": result.cost_usd,
+            "diff_id": result.diff_id,
+            "same_as": None if alike is None else alike.number,
+            "same_what": None if alike is None else alike.what,
         }
         self._db.change(SQL["close_attempt"], values)
 

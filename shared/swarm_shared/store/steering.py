@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from swarm_shared.clock import Clock
+from swarm_shared.connection import Connection
 from swarm_shared.errors import InputError, NotFound, StateError
-from swarm_shared.models import HoldReason, Status, Verb, priority_label, priority_value
+from swarm_shared.models import FailureCause, HoldReason, Status, Verb, priority_label, priority_value
 from swarm_shared.sql import SQL
-from swarm_shared.store.base import Family, from_json
+from swarm_shared.store.base import Family
+from swarm_shared.store.recovery import Recovery
 
 WAITING = frozenset({Status.NOT_STARTED, Status.BLOCKED, Status.WAITING_FILES, Status.SCHEDULED})
 RUNNING = frozenset({Status.CLAIMED, Status.IN_PROGRESS})
@@ -22,12 +26,13 @@ MEANT: Mapping[Verb, tuple[Status, ...]] = MappingProxyType(
         Verb.HOLD: tuple(sorted(WAITING)),
         Verb.RELEASE: (Status.HELD,),
         Verb.KILL: tuple(sorted(RUNNING)),
-        Verb.APPROVE: (Status.HELD,),
+        Verb.APPROVE: (Status.HELD, Status.FAILED),
         Verb.REJECT: (Status.HELD,),
         Verb.PRIORITIZE: (*sorted(WAITING), Status.HELD),
     }
 )
 _MAX_CHAIN = 100_000
+TAKE_MY_WORD = "amplifier-swarm release {} --gone"
 
 
 class TaskRunning(StateError):
@@ -36,6 +41,10 @@ class TaskRunning(StateError):
 
 class Steering(Family):
     """Each verb joins the transaction of whoever answers the control row."""
+
+    def __init__(self, connection: Connection, clock: Clock) -> None:
+        super().__init__(connection, clock)
+        self._recovery = Recovery(connection, clock, random.Random())
 
     def apply(self, verb: Verb, task_id: str, argument: Mapping[str, Any], *, actor: str) -> str:
         """Do it, and say what was done in one line; a refusal comes before the first change.
@@ -130,27 +139,34 @@ class Steering(Family):
     def _release(self, task: _Task, argument: Mapping[str, Any], actor: str) -> str:
         if task.status is not Status.HELD:
             raise _refusal(task, "release", "it is not held")
-        self._refuse_unproven(task, "release")
+        words = ""
+        if argument.get("gone") and task.is_unproven:
+            # Before the old tree is proven gone nothing starts; here a person's word is the proof.
+            self._recovery.take_word(str(task.open_attempt))
+            words = ", who says that the processes of its last attempt are gone"
+        else:
+            self._refuse_unproven(task, "release")
         self._db.change(SQL["release_task"], {"task": task.seq, "wall": self._clock.wall_ms()})
-        self._tell("released", task, f"by {actor}")
-        return "released"
+        self._tell("released", task, f"by {actor}{words}")
+        return f"released{words and ': its last attempt is over on your word'}"
 
     def _approve(self, task: _Task, argument: Mapping[str, Any], actor: str) -> str:
-        if task.status is not Status.HELD:
-            raise _refusal(task, "approve", "only a held task is approved")
-        last = self._db.dicts(SQL["last_attempt"], {"task": task.seq})
-        objection = bool(last) and last[0]["validator_result"] is not None
-        if not objection:
-            raise _refusal(task, "approve", "its last attempt did not end with a validator's objection")
-        if any(not check.get("passed") for check in from_json(last[0]["check_results"]) or []):
-            raise _refusal(task, "approve", "its checks are red; an approval never goes past a red check")
-        wall = self._clock.wall_ms()
-        if last[0]["head_sha"] is not None:
-            self._db.change(SQL["approve_to_land"], {"task": task.seq, "wall": wall})
+        if task.status not in (Status.HELD, Status.FAILED):
+            raise _refusal(task, "approve", "only a held or failed task is approved")
+        match self._db.value(SQL["cause_of_stop"], {"task": task.seq}):
+            case FailureCause.VALIDATOR:
+                pass
+            case FailureCause.CHECK:
+                raise _refusal(task, "approve", "its checks are red; an approval never goes past a red check")
+            case _:
+                raise _refusal(task, "approve", "its last attempt did not end with a validator's objection")
+        values = {"task": task.seq, "wall": self._clock.wall_ms(), "actor": actor}
+        if self._db.dicts(SQL["last_attempt"], {"task": task.seq})[0]["head_sha"] is not None:
+            self._db.change(SQL["approve_to_land"], values)
             self._tell("approved", task, f"approved by {actor}")
             return "approved: waits to be landed"
-        self._db.change(SQL["approve_task"], {"task": task.seq, "wall": wall})
-        self._db.change(SQL["free_dependents"], {"task": task.seq, "wall": wall})
+        self._db.change(SQL["approve_task"], values)
+        self._db.change(SQL["free_dependents"], values)
         self._tell("completed", task, f"approved by {actor}")
         return "approved: completed"
 
@@ -181,9 +197,11 @@ class Steering(Family):
         self._tell("manual_retry", task, f"by {actor}" + (f": {text[:300]}" if text else ""))
 
     def _refuse_unproven(self, task: _Task, verb: str) -> None:
-        if task.hold_reason == HoldReason.NOT_PROVEN_DEAD and task.open_attempt is not None:
-            why = "processes of its last attempt are not proven gone; the reaper goes on trying"
-            raise _refusal(task, verb, why)
+        if task.is_unproven:
+            raise StateError(
+                f"cannot {verb} task {task.id}: processes of its last attempt are not proven gone",
+                hint=f"the reaper goes on trying; if you know that they are gone: {TAKE_MY_WORD.format(task.id)}",
+            )
 
     def _needed_by(self, task: _Task) -> list[_Task]:
         """Everything the task waits for, directly or not, that is not completed."""
@@ -229,6 +247,11 @@ class _Task:
     ) -> None:
         self.seq, self.id, self.status = seq, id, status
         self.open_attempt, self.hold_reason, self.landing_commit = open_attempt, hold_reason, landing_commit
+
+    @property
+    def is_unproven(self) -> bool:
+        """Whether it waits for the proof that its last attempt's processes are gone."""
+        return self.hold_reason == HoldReason.NOT_PROVEN_DEAD and self.open_attempt is not None
 
 
 def _refusal(task: _Task, verb: str, why: str) -> StateError:

@@ -21,7 +21,7 @@ ETA_WINDOW_ATTEMPTS = 200
 LEAST_FOR_SPREAD = 3
 EIGHTY_PERCENT = 1.28  # so many standard deviations to either side hold four of five outcomes
 EXPORT_BATCH = 500
-_TIMES = ("created_at", "updated_at", "claimed_at", "started_at", "completed_at", "due_at")
+_TIMES = ("created_at", "updated_at", "claimed_at", "started_at", "approved_at", "completed_at", "due_at")
 _ATTEMPT_JSON = ("builder_result", "check_results", "validator_result", "must_fix")
 
 
@@ -239,10 +239,15 @@ class Tasks(Family):
             "max_retries": row["max_retries"],
             "last_error": row["last_error"],
             "hold_reason": row["hold_reason"],
+            "cause": self._db.value(SQL["cause_of_stop"], {"task": row["seq"]}),
+            "fingerprint": row["fingerprint"],
             "note": row["note"],
             "failures": row["failures"],
             "crashes": row["crashes"],
+            "landing_failures": row["landing_failures"],
             "blockers": row["blockers"],
+            "safe_id": row["safe_id"],
+            "approved_by": row["approved_by"],
             "seq": row["seq"],
         }
         shown |= {name: iso(row[name]) for name in _TIMES}

@@ -10,8 +10,11 @@ from swarm_shared.clock import iso
 from swarm_shared.models import HoldReason, Status, Verb
 from swarm_shared.sql import SQL
 from swarm_shared.store.base import Family
+from swarm_shared.store.pulse import LANDING_LATE_MS
+from swarm_shared.store.steering import TAKE_MY_WORD
 from swarm_shared.store.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED, ProviderHold, Swarm
 from swarm_shared.store.tasks import Tasks
+from swarm_shared.store.verdicts import same_problem
 from swarm_shared.store.workers import Workers
 
 MAX_NAMED = 10
@@ -25,6 +28,7 @@ _FLAGS = {
     DISK_LOW: ("the disk is nearly full, so nothing new is given out", "free some space; it then goes on by itself"),
 }
 _ENDED = frozenset({Status.FAILED, Status.HELD, Status.CANCELLED})
+_SETTLED = frozenset({Status.APPROVED, Status.LANDING, Status.COMPLETED, Status.CANCELLED})
 _HELD: Mapping[str, tuple[str, Verb | None]] = {
     HoldReason.KILLED: ("a person killed it", Verb.RELEASE),
     HoldReason.BY_PERSON: ("a person holds it", Verb.RELEASE),
@@ -32,6 +36,7 @@ _HELD: Mapping[str, tuple[str, Verb | None]] = {
     HoldReason.UNREADABLE: ("its agent gave no answer of the asked shape, after repeats", Verb.RETRY),
     HoldReason.NOT_PROVEN_DEAD: ("processes of its last attempt are not proven gone", None),
     HoldReason.OBJECTION: ("its validator objects", Verb.APPROVE),
+    HoldReason.SAME_PROBLEM: ("it failed with the same problem twice", Verb.RETRY),
     HoldReason.NOT_LANDED: ("its work passed, but was refused twice when it was to be landed", Verb.RETRY),
     HoldReason.AS_IMPORTED: ("its task file says held", Verb.RELEASE),
 }
@@ -48,11 +53,15 @@ class Reason:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """All that keeps a task where it is; the first reason is the one that matters most."""
+    """All that keeps a task where it is; the first reason is the one that matters most.
+
+    `same_problem` has the last attempt beside an earlier one that failed alike, if one did; see `verdicts`.
+    """
 
     id: str
     status: Status
     reasons: tuple[Reason, ...]
+    same_problem: dict[str, Any] | None = None
 
     def shown(self) -> dict[str, Any]:
         """In the shape of the JSON answer."""
@@ -60,6 +69,7 @@ class Explanation:
             "id": self.id,
             "status": str(self.status),
             "reasons": [{"kind": r.kind, "text": r.text, "advice": r.advice} for r in self.reasons],
+            "same_problem": self.same_problem,
         }
 
 
@@ -87,15 +97,18 @@ class Why(Family):
             case Status.CLAIMED | Status.IN_PROGRESS:
                 reasons = [self._running(task)]
             case Status.APPROVED:
-                reasons = [*self._queue_stops(), *self._no_workers(), self._approved(task)]
+                reasons = [*self._queue_stops(), *self._no_workers(), self._approved(task), *self._late(task)]
             case Status.LANDING:
                 text = f"it passed and is being landed by {task['worker_id']}"
-                reasons = [Reason(kind="landing", text=text)]
+                reasons = [Reason(kind="landing", text=text), *self._late(task)]
             case Status.HELD:
                 reasons = [_held(task)]
             case _:
                 reasons = [_ended(task, status)]
-        return Explanation(id=task_id, status=status, reasons=tuple(reasons))
+        same = None
+        if status not in _SETTLED:
+            same = same_problem(Tasks(self._db, self._clock).attempts(task["seq"]))
+        return Explanation(id=task_id, status=status, reasons=tuple(reasons), same_problem=same)
 
     def _ready(self, task: dict[str, Any], status: Status, default_cli: str) -> list[Reason]:
         state = self._db.dicts(SQL["task_row_by_seq"], {"task": task["seq"]})[0]
@@ -150,6 +163,16 @@ class Why(Family):
         ahead = int(self._db.value(SQL["rank_to_land"], {"task": task["seq"]}))
         place = "next in turn" if not ahead else f"{ahead:,} come before it"
         return Reason(kind="approved", text=f"it passed and waits to be landed; {place}")
+
+    def _late(self, task: dict[str, Any]) -> list[Reason]:
+        since = self._db.dicts(SQL["task_row_by_seq"], {"task": task["seq"]})[0]["approved_at"]
+        waited_ms = 0 if since is None else self._clock.wall_ms() - since
+        if waited_ms <= LANDING_LATE_MS:
+            return []
+        text = (
+            f"it has waited {waited_ms // 60_000} minutes since it passed, which is longer than a landing should take"
+        )
+        return [Reason(kind="landing_late", text=text, advice="amplifier-swarm status; amplifier-swarm doctor")]
 
     def _scheduled(self, task: dict[str, Any]) -> Reason:
         last = f" after: {task['last_error']}" if task["last_error"] else ""
@@ -221,7 +244,9 @@ def _held(task: dict[str, Any]) -> Reason:
     text, verb = why_held(word)
     error = f": {task['last_error']}" if task["last_error"] else ""
     advice = (
-        f"amplifier-swarm {verb} {task['id']}" if verb else "the reaper goes on trying; amplifier-swarm reset-orphans"
+        f"amplifier-swarm {verb} {task['id']}"
+        if verb
+        else f"the reaper goes on trying; if you know that they are gone: {TAKE_MY_WORD.format(task['id'])}"
     )
     if verb is Verb.APPROVE:
         advice += f", or amplifier-swarm reject {task['id']} --note …"

@@ -20,11 +20,11 @@ PROMISED = {
     "import-tasks", "validate", "start", "status", "list-tasks", "task-info", "why", "prompt", "logs", "workers",
     "events", "retry", "cancel", "hold", "release", "kill", "approve", "reject", "prioritize", "pause", "resume",
     "scale", "drain", "stop", "ctl", "export-tasks", "reset-orphans", "dashboard", "config", "doctor", "backup",
-    "version", "restart-worker", "land", "diff", "worktrees",
+    "version", "restart-worker", "land", "diff", "worktrees", "failures",
 }  # fmt: skip
 READING = {
     "status", "list-tasks", "task-info", "why", "prompt", "logs", "workers", "events", "validate", "config", "doctor",
-    "dashboard", "version",
+    "dashboard", "version", "failures",
 }  # fmt: skip
 NO_DB = {"validate", "export-tasks", "version"}
 

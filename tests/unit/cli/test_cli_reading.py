@@ -143,7 +143,7 @@ def test_terminal_escapes_in_task_text_are_inert(desk: CliDesk) -> None:
 
 def reasons(desk: CliDesk, task_id: str) -> dict[str, str]:
     shown = desk.run("why", task_id, "--json").json
-    assert set(shown) == {"id", "status", "reasons"}
+    assert set(shown) == {"id", "status", "reasons", "same_problem"}
     return {reason["kind"]: reason["text"] for reason in shown["reasons"]}
 
 
@@ -233,7 +233,7 @@ def test_prompt_shows_what_the_next_attempt_would_be_told(desk: CliDesk) -> None
     desk.settle(desk.claim(), FAILED)
     desk.run("retry", "a", "--note", "use the new API")
     ran = desk.run("prompt", "a", "--json")
-    assert set(ran.json) == {"id", "attempt", "role", "stored", "prompt"}
+    assert set(ran.json) == {"id", "attempt", "role", "stored", "resumes", "prompt"}
     assert (ran.json["attempt"], ran.json["stored"]) == (2, False)
     for words in ("use the new API", "compiles", "tests are red"):
         assert words in ran.json["prompt"]
@@ -329,3 +329,35 @@ def test_events_follow_gives_one_document_per_line(desk: CliDesk) -> None:
         process.kill()
         process.communicate()
     until(lambda: process.returncode is not None, "the follower is gone")
+
+
+def test_the_same_problem_twice_is_shown_side_by_side(desk: CliDesk) -> None:
+    desk.queue(TaskSpec(id="a", name="A", max_retries=5))
+    for line in (3, 8):
+        verdict = {"verdict": "FAIL", "summary": "it leaks"}
+        objection = AttemptResult(
+            outcome=Outcome.FAILED,
+            failure_class=FailureClass.QUALITY,
+            error="the validator objects",
+            validator_result=verdict,
+            must_fix=(f"a.py:{line} leaks",),
+        )
+        desk.settle(desk.claim(), objection)
+    for command in ("task-info", "why"):
+        told = desk.run(command, "a").out
+        assert "Attempt 2 failed as attempt 1 did: the same problem" in told
+        assert any("a.py:3 leaks" in line and "a.py:8 leaks" in line for line in told.splitlines())
+        shown = desk.run(command, "a", "--json").json["same_problem"]
+        assert [each["number"] for each in shown["attempts"]] == [1, 2]
+
+
+def test_status_warns_of_work_that_does_not_land(desk: CliDesk) -> None:
+    desk.queue(TaskSpec(id="a", name="A"))
+    desk.settle(desk.claim(), AttemptResult(outcome=Outcome.PASSED, base_sha="b", head_sha="h"))
+    assert desk.run("status", "--json").json["to_land"] | {"since": ""} == {"tasks": 1, "since": "", "late": False}
+    assert "warning" not in desk.run("status").out
+    with desk.open() as database, database.connection.transaction():
+        database.connection.change("UPDATE tasks SET approved_at = approved_at - 900000")
+    assert desk.run("status", "--json").json["to_land"]["late"] is True
+    assert "not landed for 15 m" in desk.run("status").out
+    assert "longer than a landing should take" in desk.run("why", "a").out

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from cli_desk import CliDesk, ended_process
 
 from amplifier_swarm import asking
 from swarm_shared.models import FailureClass, HoldReason, Outcome, Status, TaskSpec
+from swarm_shared.processes import ProcessId
 from swarm_shared.store.policy import AttemptResult
+from swarm_shared.store.recovery import crash
 
 ROW_KEYS = {
     "id", "created_at", "expires_at", "actor", "verb", "target", "argument", "attempt_id", "status", "handled_by",
@@ -83,11 +87,13 @@ def test_each_verb_is_refused_where_it_has_no_place(
 def test_an_approval_completes_what_only_the_validator_objected_to(desk: CliDesk) -> None:
     desk.queue(TaskSpec(id="t", name="T"), TaskSpec(id="u", name="U", dependencies=("t",)))
     objection = AttemptResult(
-        outcome=Outcome.FAILED, failure_class=FailureClass.UNREADABLE, validator_result={"verdict": "FAIL"}
+        outcome=Outcome.FAILED, failure_class=FailureClass.QUALITY, validator_result={"verdict": "FAIL"}
     )
     desk.settle(desk.claim(), objection)
+    assert desk.status_of("t") == "failed"
     assert desk.run("approve", "t").code == 0
     assert (desk.status_of("t"), desk.status_of("u")) == ("completed", "not_started")
+    assert "command line" in desk.run("task-info", "t", "--json").json["approved_by"]
 
 
 def test_priority_and_note_are_kept(desk: CliDesk) -> None:
@@ -311,3 +317,22 @@ def test_holds_keep_their_reason(desk: CliDesk) -> None:
     desk.queue(TaskSpec(id="a", name="A"))
     desk.run("hold", "a")
     assert desk.run("task-info", "a", "--json").json["hold_reason"] == HoldReason.BY_PERSON
+
+
+def test_a_task_whose_worker_cannot_be_seen_goes_on_by_a_persons_word_alone(desk: CliDesk) -> None:
+    desk.queue(TaskSpec(id="t", name="T"))
+    desk.claim(worker=replace(ProcessId.mine(), pid_ns=1))
+    with desk.open() as database:
+        attempt = database.recovery.open_attempts()[0]
+        database.recovery.fence(attempt, crash("no heartbeat"))
+        database.recovery.hold_unproven(attempt, "seen: process 7 in another pid namespace")
+    refused = desk.run("release", "t")
+    assert (refused.code, "--gone" in refused.err) == (6, True)
+    unsure = desk.run("release", "t", "--gone")
+    assert unsure.code == 2
+    assert "two agents work on the same task" in unsure.err
+    assert "another pid namespace" in unsure.err
+    assert "--yes" in unsure.err
+    assert desk.status_of("t") == "held"
+    assert desk.run("release", "t", "--gone", "--yes").code == 0
+    assert desk.status_of("t") == "not_started"

@@ -11,7 +11,7 @@ from dashboard_desk import DashboardDesk
 from swarm_dashboard.actions import verbs_for
 from swarm_dashboard.verbs import SWARM_ROUTES, TASK_ROUTES, WORKER_ROUTES
 from swarm_shared.errors import InputError, StateError
-from swarm_shared.models import HoldReason, Status, Verb
+from swarm_shared.models import FailureCause, HoldReason, Status, Verb
 from swarm_shared.store.steering import TaskRunning
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
@@ -180,18 +180,24 @@ def standing(desk: DashboardDesk, status: Status, reason: HoldReason | None) -> 
         )
 
 
-CASES = [(s, None) for s in Status if s is not Status.HELD] + [(Status.HELD, r) for r in HoldReason]
+CASES: list[tuple[Status, HoldReason | None, FailureCause | None]] = [
+    *((s, None, None) for s in Status if s is not Status.HELD),
+    *((Status.HELD, r, FailureCause.VALIDATOR if r is HoldReason.OBJECTION else None) for r in HoldReason),
+    *((Status.FAILED, None, cause) for cause in FailureCause),
+]
 
 
-@pytest.mark.parametrize(("status", "reason"), CASES)
+@pytest.mark.parametrize(("status", "reason", "cause"), CASES)
 def test_buttons_offer_just_what_the_rules_allow(
-    desk: DashboardDesk, status: Status, reason: HoldReason | None
+    desk: DashboardDesk, status: Status, reason: HoldReason | None, cause: FailureCause | None
 ) -> None:
     desk.start()
-    if reason is HoldReason.OBJECTION:
-        desk.db.connection.change("UPDATE attempts SET validator_result = '{}', check_results = '[]'")
     standing(desk, status, reason)
-    offered = verbs_for({"status": status, "hold_reason": reason})
+    if cause is not None:
+        problem = "INSERT INTO problems (fingerprint, cause, sample, newest_at) VALUES ('f', ?, '', 0)"
+        desk.db.connection.change(problem, (str(cause),))
+        desk.db.connection.change("UPDATE tasks SET fingerprint = 'f' WHERE id = '1'")
+    offered = verbs_for({"status": status, "hold_reason": reason, "cause": cause})
     for verb in TASK_ROUTES.values():
         try:
             with desk.db.connection.transaction():
@@ -201,4 +207,4 @@ def test_buttons_offer_just_what_the_rules_allow(
             allowed = True
         except (StateError, InputError):
             allowed = False
-        assert (verb in offered) == allowed, (verb, status, reason)
+        assert (verb in offered) == allowed, (verb, status, reason, cause)

@@ -12,7 +12,8 @@ from queue_desk import QueueDesk
 from swarm_reaper.config import ReaperConfig, reaper_config
 from swarm_reaper.housekeeping import Housekeeping, Sizes
 from swarm_shared.config import resolve
-from swarm_shared.models import Role, Stage
+from swarm_shared.models import Outcome, Role, Stage
+from swarm_shared.store.policy import AttemptResult
 
 MIB = 1024 * 1024
 DAY_S = 86_400
@@ -117,3 +118,12 @@ def test_sizes_are_measured_without_opening_the_files(house: House) -> None:
     assert sizes.database == house.path.stat().st_size
     assert sizes.free > 0
     assert Sizes.of(house.path.with_name("missing.db")).database == 0
+
+
+def test_work_that_waits_long_to_land_is_told_by_the_house(house: House) -> None:
+    house.add("a")
+    house.run(AttemptResult(outcome=Outcome.PASSED, base_sha="b", head_sha="h"))
+    house.clock.pass_s(601)
+    house.keep().run_once()
+    house.keep().run_once()
+    assert house.events().count("landing_late") == 1

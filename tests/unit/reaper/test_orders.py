@@ -164,8 +164,8 @@ def test_a_verb_does_what_the_table_says_or_is_refused_with_the_reason(
 
 
 def test_an_approval_of_an_objection_completes_the_task(desk: OrdersDesk) -> None:
-    desk.add("t")
-    desk.run(failed(FailureClass.UNREADABLE, validator_result={"verdict": "FAIL"}))
+    desk.add(TaskSpec(id="t", name="t", max_retries=0))
+    desk.run(failed(FailureClass.QUALITY, validator_result={"verdict": "FAIL"}))
     assert desk.told(V.APPROVE)[0] == "done"
     assert desk.status("t") is S.COMPLETED
 

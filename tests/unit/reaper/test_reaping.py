@@ -17,6 +17,7 @@ from swarm_shared.database import TaskDatabase
 from swarm_shared.models import Status, Verb
 from swarm_shared.processes import ProcessId
 from swarm_shared.reaping import UNPROVEN_AFTER_MS, Limits, Reaping, sole_reaper
+from swarm_shared.store.carry_out import carry_out_now
 from swarm_shared.store.policy import Budgets
 from swarm_shared.store.queue import Claim, Claimant
 from swarm_shared.store.recovery import crash
@@ -264,6 +265,40 @@ def test_a_silent_worker_of_another_namespace_is_over_and_its_task_is_held_not_r
     assert "another pid namespace" in task["last_error"]
     desk.watch(60)
     assert desk.status("t") is Status.HELD
+
+
+def test_a_persons_word_lets_a_task_go_on_whose_worker_nobody_can_see(desk: ReapingDesk) -> None:
+    desk.run_task(worker=elsewhere(desk.dead()), keeper=elsewhere(desk.dead()))
+    desk.watch(LEASE_S + OVERDUE_S + UNPROVEN_AFTER_MS / 1000 + 10)
+    for verb in (Verb.RELEASE, Verb.RETRY):
+        refused = carry_out_now(desk.db, verb, "t", {}, actor="ann")
+        assert refused.status == "refused"
+        assert "release t --gone" in str(refused.result)
+    assert carry_out_now(desk.db, Verb.RELEASE, "t", {"gone": True}, actor="ann").status == "done"
+    assert desk.db.recovery.open_attempts() == []
+    assert desk.status("t") is Status.NOT_STARTED
+    assert "ann, who says that the processes of its last attempt are gone" in str(desk.db.events.newest(5))
+    desk.watch(10)
+    assert desk.take("worker-2").number == 2
+
+
+def test_nobodys_word_holds_against_a_process_that_is_seen_to_live(desk: ReapingDesk) -> None:
+    claim = desk.run_task(worker=elsewhere(desk.dead()), keeper=elsewhere(desk.dead()))
+    desk.watch(LEASE_S + OVERDUE_S + UNPROVEN_AFTER_MS / 1000 + 10)
+    living = desk.spawn()
+    with desk.db.connection.transaction():
+        change = "UPDATE workers SET keeper_pid = ?, keeper_start = ?, pid_ns = ?"
+        desk.db.connection.change(change, (living.pid, living.start_time, living.pid_ns))
+    refused = carry_out_now(desk.db, Verb.RELEASE, "t", {"gone": True}, actor="ann")
+    assert (refused.status, desk.status("t")) == ("refused", Status.HELD)
+    assert str(living.pid) in str(refused.result)
+    assert [each.attempt for each in desk.db.recovery.open_attempts()] == [claim.attempt]
+
+
+def test_the_word_is_asked_for_only_where_a_proof_is_missing(desk: ReapingDesk) -> None:
+    desk.add("held")
+    carry_out_now(desk.db, Verb.HOLD, "held", {}, actor="ann")
+    assert carry_out_now(desk.db, Verb.RELEASE, "held", {"gone": True}, actor="ann").result == "released"
 
 
 def test_a_task_cancelled_while_it_is_not_proven_dead_stays_cancelled(desk: ReapingDesk) -> None:

@@ -112,3 +112,11 @@ def test_sessions_stand_below_home_whatever_amplifier_home_says(tmp_path: Path) 
     env = {"HOME": "/home/x", "AMPLIFIER_HOME": "/elsewhere"}
     slug = str(cwd.resolve()).replace("/", "-")
     assert sessions_folder(env, link) == Path(f"/home/x/.amplifier/projects/{slug}/sessions")
+
+
+def test_a_resumed_session_counts_although_it_began_earlier(home: Home) -> None:
+    home.write(ROOT, start(), at_s=BEGAN_S)
+    later_ms = (BEGAN_S + 100) * 1000
+    assert events_size(AMPLIFIER, env=home.env, cwd=home.cwd, started_ms=later_ms) is None
+    resumed = events_size(AMPLIFIER, env=home.env, cwd=home.cwd, started_ms=later_ms, resumed=ROOT)
+    assert resumed == (home.sessions / ROOT / EVENTS_FILE).stat().st_size

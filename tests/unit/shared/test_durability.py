@@ -6,10 +6,12 @@ import os
 from pathlib import Path
 
 import pytest
+from queue_desk import PASSED, QueueDesk
 
 from swarm_shared.connection import Connection
 from swarm_shared.database import TaskDatabase
 from swarm_shared.errors import DatabaseError
+from swarm_shared.models import Status
 
 
 @pytest.fixture
@@ -52,6 +54,31 @@ def test_every_durable_commit_is_synced(database: TaskDatabase, synced: list[boo
     for _ in range(3):
         database.swarm.set_flag("paused", actor="test")
     assert synced == [False] * 3
+
+
+def test_an_end_that_takes_no_next_task_is_synced_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = QueueDesk(tmp_path)
+    desk.add("a")
+    claim = desk.start()
+    synced: list[str] = []
+    monkeypatch.setattr(os, "fdatasync", lambda descriptor: synced.append(desk.status("a")))
+    desk.settle(claim)
+    assert synced == [Status.COMPLETED]
+
+
+def test_an_end_that_takes_the_next_task_is_synced_when_its_agent_is_on_its_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = QueueDesk(tmp_path)
+    desk.add("a", "b")
+    claim = desk.start()
+    synced: list[str] = []
+    monkeypatch.setattr(os, "fdatasync", lambda descriptor: synced.append(desk.status("a")))
+    assert desk.db.queue.settle(claim, PASSED, desk.budgets, then_claim=desk.claimant()) is not None
+    assert synced == []
+    desk.db.queue.make_durable()
+    desk.db.queue.make_durable()
+    assert synced == [Status.COMPLETED]
 
 
 def test_a_disk_that_fails_to_sync_is_said(database: TaskDatabase, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,8 @@ from swarm_shared.errors import LeaseLost, StateError
 from swarm_shared.models import FailureClass, HoldReason, Outcome, Role, Stage, Status, TaskSpec, Verb
 from swarm_shared.store.landings import LandingClaim
 from swarm_shared.store.policy import AttemptResult, Budgets
+from swarm_shared.store.pulse import Pulse
+from swarm_shared.store.why import Why
 
 BUILT = replace(PASSED, base_sha="base", head_sha="head")
 CONFLICT = failed(FailureClass.QUALITY, "conflict in a.txt", must_fix=("resolve a.txt",))
@@ -89,6 +91,39 @@ def test_the_second_refusal_holds_the_task_and_a_retry_is_fresh(desk: QueueDesk)
     assert desk.task("a")["hold_reason"] == HoldReason.NOT_LANDED
     desk.db.steering.apply(Verb.RETRY, "a", {}, actor="a person")
     assert desk.db.landings.failures(desk.take()) == 0
+
+
+def reasons(desk: QueueDesk) -> list[str]:
+    return [reason.kind for reason in Why(desk.db.connection, desk.clock).explain("a", default_cli="command").reasons]
+
+
+@pytest.mark.parametrize("claimed", [False, True])
+def test_work_that_has_not_landed_for_ten_minutes_is_told_once(desk: QueueDesk, claimed: bool) -> None:
+    desk.add("a", "b")
+    desk.run(BUILT)
+    desk.run(BUILT)
+    pulse = Pulse(desk.db.connection, desk.clock)
+    if claimed:
+        take(desk)
+    desk.clock.pass_s(600)
+    assert desk.db.landings.tell_late() is None
+    assert (pulse.to_land().is_late(desk.clock.wall_ms()), pulse.to_land().tasks) == (False, 2 - claimed)
+    assert "landing_late" not in reasons(desk)
+    desk.clock.pass_s(1)
+    assert desk.db.landings.tell_late() == "a"
+    assert desk.db.landings.tell_late() is None
+    assert desk.events().count("landing_late") == 1
+    assert pulse.to_land().is_late(desk.clock.wall_ms())
+    assert reasons(desk)[-1] == "landing_late"
+
+
+def test_what_landed_in_time_is_never_told(desk: QueueDesk) -> None:
+    desk.add("a")
+    desk.run(BUILT)
+    desk.settle(take(desk).claim, BUILT)
+    desk.clock.pass_s(3600)
+    assert desk.db.landings.tell_late() is None
+    assert Pulse(desk.db.connection, desk.clock).to_land().since is None
 
 
 def test_a_lander_that_died_leaves_the_task_approved_with_the_commit_to_look_for(desk: QueueDesk) -> None:

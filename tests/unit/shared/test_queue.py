@@ -13,6 +13,7 @@ from swarm_shared.connection import check_engine
 from swarm_shared.errors import DatabaseError, LeaseLost
 from swarm_shared.models import FailureClass, Outcome, Role, Stage, Status, TaskSpec
 from swarm_shared.store.policy import AttemptResult, Budgets
+from swarm_shared.store.queue import Opening
 
 
 @pytest.fixture
@@ -70,6 +71,21 @@ def test_settle_and_the_next_claim_are_one_step(desk: QueueDesk) -> None:
     assert second is not None
     assert second.task_id == "b"
     assert desk.status("a") is Status.COMPLETED
+
+
+def test_a_claim_can_write_down_its_first_session_in_the_same_step(desk: QueueDesk) -> None:
+    desk.add("a", "b")
+    opening = Opening(role=Role.BUILDER, name="agent", stage=Stage.BUILDING, prompt="do it")
+    first = desk.db.queue.claim(desk.claimant(), first=lambda claim: opening)
+    assert first is not None
+    assert desk.status("a") is Status.IN_PROGRESS
+    assert [s["prompt"] for s in desk.db.tasks.sessions(first.attempt)] == ["do it"]
+    told: list[str] = []
+    second = desk.db.queue.settle(
+        first, PASSED, desk.budgets, then_claim=desk.claimant(), first=lambda claim: told.append(claim.task_id)
+    )
+    assert second is not None
+    assert (told, second.session, desk.status("b")) == (["b"], None, Status.CLAIMED)
 
 
 # ───── fencing ─────

@@ -58,6 +58,7 @@ def test_every_statement_explains_against_the_schema(database: TaskDatabase, nam
         ("problem_groups", "problems_by_size"),
         ("tasks_with_problem", "tasks_by_fingerprint"),
         ("blocked_by_problem", "tasks_by_fingerprint"),
+        ("late_to_land", "tasks_to_land"),
     ],
 )
 def test_hot_statements_use_their_index(database: TaskDatabase, name: str, index: str) -> None:

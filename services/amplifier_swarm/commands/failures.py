@@ -1,0 +1,45 @@
+"""`failures`: what has stopped tasks, each problem once."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import click
+
+from amplifier_swarm.app import App, command, json_option
+from amplifier_swarm.terminal import cut, duration, print_json, remark, table
+
+MAX_LIMIT = 10_000
+
+
+@command("failures", example="failures\nfailures --json --limit 100", short_help="Failed and held tasks by problem.")
+@click.option("--limit", type=click.IntRange(1, MAX_LIMIT), default=20, show_default=True, help="How many at most.")
+@json_option
+def failures(app: App, limit: int, as_json: bool) -> None:
+    """The problems that tasks have failed or are held with, the most frequent first.
+
+    What differs in numbers, times, ids and folders only is one problem. Its fingerprint chooses all of its tasks:
+    amplifier-swarm retry --failure FINGERPRINT --yes
+    """
+    with app.open(read_only=True) as database:
+        groups, totals = database.failures.groups(limit), database.failures.totals()
+    if as_json:
+        print_json({"failures": groups, "total": totals["groups"], "tasks": totals["tasks"], "limit": limit})
+        return
+    now = app.clock.wall_ms()
+    rows = [
+        (
+            group["fingerprint"],
+            group["tasks"],
+            group["blocked"] or "",
+            duration(now - datetime.fromisoformat(group["newest_at"]).timestamp() * 1000),
+            group["cause"],
+            ", ".join(group["task_ids"][:2]) + (" …" if group["tasks"] > 2 else ""),
+            cut(group["sample"]),
+        )
+        for group in groups
+    ]
+    if rows:
+        columns = ("fingerprint", "tasks", "blocked", "ago", "cause", "such as", "problem")
+        table(columns, rows, right=("tasks", "blocked", "ago"), spare=("blocked", "ago", "such as"))
+    remark(f"{len(groups)} of {totals['groups']} problems, {totals['tasks']} tasks in all")

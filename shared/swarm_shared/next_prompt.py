@@ -1,0 +1,122 @@
+"""What the next builder of a task will be told, and whether it goes on with an earlier session; nothing is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from swarm_shared.agents.history import past_attempts
+from swarm_shared.agents.presets import choose, load_presets
+from swarm_shared.agents.prompt import build_prompt
+from swarm_shared.agents.resuming import session_to_resume
+from swarm_shared.config import Settings
+from swarm_shared.database import TaskDatabase
+from swarm_shared.git.diffs import Change, Diff, FileChange, changed_files
+from swarm_shared.git.isolation import decide
+from swarm_shared.git.names import HEADS, INTEGRATION_BRANCH, safe_id, task_ref
+from swarm_shared.git.refs import is_contained, merge_base, read_ref
+from swarm_shared.git.repository import Repository
+from swarm_shared.models import Role
+from swarm_shared.store.changes import Since
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NextPrompt:
+    """The prompt of attempt `number`; `resumes` is the agent CLI's id of the session that it goes on with, if any."""
+
+    number: int
+    text: str
+    resumes: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workplace:
+    """Where the next attempt will work, and what of its own it will find there: a table of changes, if anything."""
+
+    cwd: Path
+    work: str | None
+
+
+def next_prompt(
+    database: TaskDatabase,
+    task: Mapping[str, Any],
+    settings: Settings,
+    *,
+    at: Workplace,
+    environ: Mapping[str, str] | None,
+) -> NextPrompt:
+    """The next builder's prompt, as a worker with these settings would write it now.
+
+    Args:
+        task: From `Tasks.get`.
+        at: By `place_by_git` or `place_by_record`.
+        environ: What the agents of that worker are born with; None: do not look for a session to go on with.
+
+    Raises:
+        ConfigError: The settings cannot work.
+    """
+    spec = database.tasks.spec(task["seq"])
+    cli = choose(load_presets(settings.agent_clis), spec.agent_cli or settings.agent_cli)
+    retries = settings.max_retries if spec.max_retries is None else spec.max_retries
+    number = task["attempt_count"] + 1
+    history = database.tasks.history(task["seq"])
+    resumes = None
+    if environ is not None:
+        resumes = session_to_resume(
+            cli,
+            history,
+            retries_used=task["failures"] + task["landing_failures"],
+            agent=spec.builder_agent or settings.builder_agent,
+            env={**environ, **spec.env},
+            cwd=at.cwd,
+        )
+    text = build_prompt(
+        spec,
+        role=Role.BUILDER,
+        attempt_number=number,
+        attempts_allowed=number + max(0, retries - task["failures"]),
+        project_root=at.cwd,
+        history=past_attempts(history),
+        diff=at.work if history else None,
+        note=task["note"],
+        resumes=resumes is not None,
+        guard_mentions=cli.expands_mentions,
+    )
+    return NextPrompt(number=number, text=text, resumes=resumes)
+
+
+def place_by_git(database: TaskDatabase, task: Mapping[str, Any], settings: Settings) -> Workplace:
+    """As git tells it now."""
+    repository = decide(settings).repository
+    if repository is None:
+        return Workplace(cwd=settings.project_root, work=None)
+    safe = task["safe_id"] or safe_id(task["id"], ())
+    cwd = (settings.state_dir / "worktrees").resolve() / safe / repository.prefix
+    row = database.landings.integration()
+    ref = HEADS + INTEGRATION_BRANCH if row is None else row.ref
+    return Workplace(cwd=cwd, work=_earlier_work(repository, safe, ref))
+
+
+def place_by_record(database: TaskDatabase, task: Mapping[str, Any], settings: Settings) -> Workplace:
+    """As the workers wrote it down, for those who read the database alone."""
+    cwd, work = settings.project_root, None
+    if task["safe_id"] is not None:
+        cwd = (settings.state_dir / "worktrees").resolve() / task["safe_id"]
+    for attempt in reversed(database.tasks.history(task["seq"])):
+        change = database.changes.of(attempt["id"], Since.BASE)
+        if change is not None:
+            files = tuple(FileChange(**{**file, "change": Change(file["change"])}) for file in change["files"])
+            work = Diff(files=files, text="", truncated=False).stat()
+            break
+    return Workplace(cwd=cwd, work=work)
+
+
+def _earlier_work(repository: Repository, safe: str, integration_ref: str) -> str | None:
+    git = repository.git
+    head, tip = read_ref(git, task_ref(safe)), read_ref(git, integration_ref)
+    if head is None or tip is None or is_contained(git, head, tip):
+        return None
+    base = merge_base(git, head, tip) or tip
+    return Diff(files=changed_files(git, base, head), text="", truncated=False).stat()

@@ -1,0 +1,94 @@
+"""The validator: what it sees, what its verdict is about, and what becomes of an attempt when it gives none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from landing_desk import LandingSwarm, landing_swarm
+
+from swarm_shared.agents.prompt import DIFF_LIMIT_BYTES
+from swarm_shared.models import HoldReason, Status, TaskSpec
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def swarm(tmp_path: Path) -> Iterator[LandingSwarm]:
+    with landing_swarm(tmp_path) as swarm:
+        yield swarm
+
+
+def roles(swarm: LandingSwarm, number: int = 1) -> list[str]:
+    return [s["role"] for s in swarm.db.tasks.sessions(swarm.attempts("a")[number - 1]["id"])]
+
+
+def prompt(swarm: LandingSwarm) -> str:
+    sessions = swarm.db.tasks.sessions(swarm.attempts("a")[0]["id"])
+    return str(next(s["prompt"] for s in sessions if s["role"] == "validator"))
+
+
+def test_it_sees_the_criteria_numbered_the_change_itself_and_the_checks(swarm: LandingSwarm) -> None:
+    build = 'echo "a new line" >> a.txt; echo \'{"status": "success", "implementation_notes": "it is marvellous"}\''
+    more = {"acceptance_criteria": ("it opens", "it closes"), "checks": ("test -f a.txt",)}
+    swarm.add(swarm.task("a", build, verify="true", **more))
+    swarm.worker()
+    swarm.wait_for("a", Status.COMPLETED)
+    told = prompt(swarm)
+    for part in ("1. it opens\n2. it closes", "+a new line", "1 files changed, 1 lines added", "passed: test -f a.txt"):
+        assert part in told, part
+    assert "marvellous" not in told
+
+
+def test_a_change_too_long_to_show_is_cut_but_named_whole(swarm: LandingSwarm) -> None:
+    swarm.add(swarm.task("a", "seq 1 90000 > first.txt; echo x > last.txt", verify="true"))
+    swarm.worker()
+    swarm.wait_for("a", Status.COMPLETED)
+    told = prompt(swarm)
+    assert len(told) < DIFF_LIMIT_BYTES + 8192
+    for part in ("A first.txt +90000", "A last.txt +1", "90001 lines added", "cut"):
+        assert part in told, part
+
+
+@pytest.mark.parametrize("end", ["kill -9 $$", "echo VERDICT: PASS; kill -9 $$"])
+def test_one_that_dies_is_repeated_alone_twice_and_then_a_person_looks(swarm: LandingSwarm, end: str) -> None:
+    swarm.add(swarm.task("a", "echo b > b.txt", verify=end))
+    swarm.worker(SWARM_CRASH_BACKOFF_S="0")
+    task = swarm.wait_for("a", Status.HELD, Status.FAILED)
+    assert (task["status"], task["hold_reason"]) == (Status.HELD, HoldReason.UNREADABLE)
+    assert "no verdict in 3 sessions" in task["last_error"]
+    assert "SIGKILL" in task["last_error"]
+    assert len(swarm.attempts("a")) == 1
+    assert roles(swarm) == ["builder", "validator", "validator", "validator"]
+
+
+def test_one_that_dies_once_is_asked_again_and_nothing_is_built_anew(swarm: LandingSwarm) -> None:
+    mark = swarm.folder / "died"
+    swarm.add(swarm.task("a", "echo b > b.txt", verify=f"test -f {mark} || {{ touch {mark}; kill -9 $$; }}"))
+    swarm.worker()
+    swarm.wait_for("a", Status.COMPLETED)
+    assert roles(swarm) == ["builder", "validator", "validator"]
+
+
+def test_the_verdict_names_the_commit_that_it_is_about_and_that_one_lands(swarm: LandingSwarm) -> None:
+    after = "git checkout -q -b mine && echo later > later.txt && git add -A && git commit -q -m later"
+    sneaky = f"{after} && git branch -f swarm/task/a HEAD"
+    swarm.add(swarm.task("a", "echo b > b.txt", verify=sneaky))
+    swarm.worker()
+    swarm.wait_for("a", Status.COMPLETED)
+    head = swarm.attempts("a")[0]["head_sha"]
+    told = [e["message"] for e in swarm.db.events.newest(50) if e["event_type"] == "validated"]
+    assert told == [f"PASS of {head[:12]}"]
+    assert swarm.landed("b.txt") == "b"
+    assert "later.txt" not in swarm.git("ls-tree", "--name-only", "swarm/integration")
+    recorded = [c for c in swarm.attempts("a")[0]["check_results"] if c.get("warning")]
+    assert "later.txt" in recorded[-1]["output"]
+
+
+def test_an_agent_cli_without_a_commit_of_its_own_gives_its_verdict_all_the_same(swarm: LandingSwarm) -> None:
+    swarm.settings["SWARM_ISOLATION"] = "none"
+    swarm.add(TaskSpec(id="a", name="a", run="true", verify="true"))
+    swarm.worker()
+    swarm.wait_for("a", Status.COMPLETED)
+    assert [e["message"] for e in swarm.db.events.newest(50) if e["event_type"] == "validated"] == ["PASS"]

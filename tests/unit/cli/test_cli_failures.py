@@ -1,0 +1,68 @@
+"""`failures`, and verbs on all tasks that one problem has stopped."""
+
+from __future__ import annotations
+
+import pytest
+from cli_desk import CliDesk
+
+from swarm_shared.models import FailureClass, Outcome, TaskSpec
+from swarm_shared.store.policy import AttemptResult
+
+
+@pytest.fixture
+def stopped(desk: CliDesk) -> CliDesk:
+    """Three tasks: two failed with one problem, one with another."""
+    desk.queue(*(TaskSpec(id=name, name=name) for name in "abc"))
+    for error in ("no module named x on line 3", "no module named x on line 44", "a \x1b[31mred\x1b[0m test"):
+        failed = AttemptResult(outcome=Outcome.FAILED, failure_class=FailureClass.QUALITY, error=error)
+        desk.settle(desk.claim(), failed)
+    return desk
+
+
+def test_each_problem_is_one_row_with_how_many_tasks_it_stops(stopped: CliDesk) -> None:
+    ran = stopped.run("failures")
+    assert ran.code == 0
+    rows = ran.out.splitlines()
+    assert [row.split()[1] for row in rows] == ["tasks", "2", "1"]
+    assert "no module named x" in rows[1]
+    assert "\x1b" not in ran.out
+    assert "2 of 2 problems, 3 tasks in all" in ran.err
+
+
+def test_the_json_tells_more(stopped: CliDesk) -> None:
+    shown = stopped.run("failures", "--json", "--limit", "1").json
+    assert (shown["total"], shown["tasks"], shown["limit"]) == (2, 3, 1)
+    group = shown["failures"][0]
+    assert set(group) == {
+        "fingerprint", "cause", "sample", "tasks", "failed", "held", "blocked", "attempts", "newest_at", "task_ids",
+    }  # fmt: skip
+    assert (group["cause"], group["tasks"], group["task_ids"]) == ("builder", 2, ["a", "b"])
+
+
+def test_a_queue_without_failures_says_so(desk: CliDesk) -> None:
+    desk.queue(TaskSpec(id="a", name="A"))
+    ran = desk.run("failures")
+    assert (ran.code, ran.out) == (0, "")
+    assert "0 of 0 problems" in ran.err
+
+
+def test_a_whole_group_is_retried_after_a_yes(stopped: CliDesk) -> None:
+    fingerprint = stopped.run("failures", "--json").json["failures"][0]["fingerprint"]
+    asked = stopped.run("retry", "--failure", fingerprint)
+    assert asked.code == 2
+    assert "2 tasks match, and nothing was changed" in asked.err
+    assert stopped.run("retry", "--failure", fingerprint, "--note", "install x", "--yes").code == 0
+    assert [stopped.status_of(name) for name in "abc"] == ["not_started", "not_started", "failed"]
+    with stopped.open() as database:
+        assert [row.target for row in database.control.newest(limit=10)] == ["b", "a"]
+        assert database.tasks.get("a")["note"] == "install x"
+
+
+def test_a_problem_that_stops_nothing_changes_nothing(stopped: CliDesk) -> None:
+    assert stopped.run("retry", "--failure", "0" * 16, "--yes").code == 0
+    assert {stopped.status_of(name) for name in "abc"} == {"failed"}
+
+
+def test_one_way_of_choosing_tasks_at_a_time(stopped: CliDesk) -> None:
+    for words in (("a", "--failure", "f"), ("--status", "failed", "--failure", "f"), ()):
+        assert stopped.run("retry", *words).code == 2

@@ -1,0 +1,86 @@
+"""Which signs of an agent are looked at, and when."""
+
+from __future__ import annotations
+
+import pytest
+
+from swarm_worker import lease
+from swarm_worker.lease import ProgressMeter
+
+PATIENCE_S = 1800.0
+LOOK_S = lease.PROGRESS_LOOK_S
+
+
+class Bench:
+    """A meter with two signs that are moved by hand, in a time that is moved by hand."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, patience_s: float | None = PATIENCE_S) -> None:
+        self.now, self.output, self.cpu, self.cpu_looks, self.notes = 0.0, 0.0, 0.0, 0, 0
+        monkeypatch.setattr(lease.time, "monotonic", lambda: self.now)
+        self.meter = ProgressMeter(
+            [lambda: self.output], costly=self._look_at_cpu, patience_s=patience_s, note=self._note
+        )
+
+    def pass_s(self, seconds: float, *, output: float = 0.0, cpu: float = 0.0) -> None:
+        """Let time go by, with so much output and CPU time each second."""
+        end = self.now + seconds
+        while self.now < end and not self.meter.is_stuck():
+            self.now += LOOK_S
+            self.output += output * LOOK_S
+            self.cpu += cpu * LOOK_S
+            self.meter.look_if_due()
+
+    def _look_at_cpu(self) -> float:
+        self.cpu_looks += 1
+        return self.cpu
+
+    def _note(self) -> None:
+        self.notes += 1
+
+
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
+    return Bench(monkeypatch)
+
+
+def test_cpu_time_is_not_looked_at_while_something_cheaper_moves(bench: Bench) -> None:
+    bench.pass_s(3600, output=1.0, cpu=0.5)
+    assert bench.cpu_looks == 0
+    assert not bench.meter.is_stuck()
+
+
+def test_an_agent_that_only_computes_is_not_stuck_and_is_looked_at_once_a_minute(bench: Bench) -> None:
+    bench.pass_s(2 * PATIENCE_S, cpu=0.5)
+    assert not bench.meter.is_stuck()
+    assert bench.cpu_looks <= 2 * PATIENCE_S / lease.COSTLY_LOOK_S
+    assert bench.meter.silent_s() <= lease.COSTLY_LOOK_S
+
+
+def test_an_agent_that_does_nothing_at_all_is_stuck_after_its_patience(bench: Bench) -> None:
+    bench.pass_s(60, output=1.0, cpu=0.5)
+    quiet_since = bench.now
+    bench.pass_s(2 * PATIENCE_S)
+    assert bench.meter.is_stuck()
+    assert bench.now - quiet_since <= PATIENCE_S + 2 * LOOK_S
+
+
+def test_work_of_before_the_silence_is_no_sign_of_life_in_it(bench: Bench) -> None:
+    bench.pass_s(300, cpu=0.5)
+    bench.pass_s(60, output=1.0, cpu=0.5)
+    noted = bench.notes
+    bench.pass_s(600)
+    assert bench.notes == noted
+
+
+def test_a_short_patience_is_looked_at_often_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(monkeypatch, patience_s=4 * LOOK_S)
+    bench.pass_s(600, cpu=0.5)
+    assert not bench.meter.is_stuck()
+
+
+def test_an_agent_without_signs_lives_by_its_session_limit_and_nothing_costly_is_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bench = Bench(monkeypatch, patience_s=None)
+    bench.pass_s(7200)
+    assert (bench.meter.is_stuck(), bench.cpu_looks) == (False, 0)
