@@ -51,8 +51,8 @@ types: $(VENV)/ready-for-tests ## Check types
 bench: $(VENV)/ready-for-tests ## Measure how fast it is; ARGS=--quick for a first impression
 	$(BIN)/python tests/bench/run.py $(ARGS)
 
-chaos: $(VENV)/ready-for-tests ## Kill things at random and count what is lost
-	$(if $(wildcard tests/chaos/*.py),$(PYTEST) -s $(wildcard tests/chaos/*.py),@echo 'tests/chaos is empty')
+chaos: $(VENV)/ready-for-tests ## Kill things ten thousand times and count what is lost; KILLS=500 for less
+	$(BIN)/python tests/chaos/run.py $(if $(KILLS),--kills $(KILLS)) $(ARGS)
 
 screenshots: $(VENV)/ready-for-tests browser ## Take the pictures in docs/images again
 	$(BIN)/python tests/support/screenshots.py

@@ -41,6 +41,7 @@ def status(reading: Reading) -> dict[str, Any]:
         "eta_s": database.tasks.eta_s(len(alive)) if open_tasks else None,
         "eta_basis": {"passes": browse.recent_passes(ETA_WINDOW_ATTEMPTS), "workers": len(alive)},
         "paused": any(name in flags for name in _STOPPING),
+        **database.swarm.workplace(),
         "flags": [
             {"name": f.name, "set_at": iso(f.set_at), "actor": f.actor, "reason": f.reason} for f in flags.values()
         ],

@@ -6,7 +6,7 @@ import gc
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -14,17 +14,18 @@ import click
 from swarm_shared.config import Settings, resolve
 from swarm_shared.database import TaskDatabase
 from swarm_shared.entry import exit_code_of
+from swarm_shared.git.isolation import NONE, WORKTREE
 from swarm_shared.logs import configure, event
 from swarm_shared.options import setting
-from swarm_shared.processes import ProcessId
+from swarm_shared.processes import ProcessId, owner_from, supervisord_from, wait_for_ends
 from swarm_worker.config import WorkerConfig, worker_config
-from swarm_worker.keeper import Keeper
+from swarm_worker.keeper import fork_worker
 from swarm_worker.loop import Leave, WorkerLoop
 from swarm_worker.session import TreeUnproven
-from swarm_worker.watch import Watch, bind_to_owners
+from swarm_worker.watch import Watch
 
 LOG = logging.getLogger("swarm.worker")
-KEEPER_JOIN_S = 2.0
+PREDECESSOR_S = 15.0  # longer than it tries to end its agents
 _DEFAULT_WORKER_ID = "worker-1"
 
 
@@ -32,25 +33,45 @@ def work(config: WorkerConfig) -> int:
     """Be one worker until there is a reason to leave; the exit code."""
     # What was imported stays for good: the collector need not walk it again and again.
     gc.freeze()
-    # First of all: a fork must come before any thread and before any database.
-    keeper = Keeper.fork(on_orphaned=lambda: _prove_gone(config.db))
+    owners = list(_owners(os.environ))
+    # First of all: a fork must come before any thread and before any database. From here on we are the child.
+    keeper = fork_worker(on_orphaned=lambda: _prove_gone(config.db))
     config.private_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     database = TaskDatabase(config.db)
     watch = Watch(database.connection.data_version)
-    bind_to_owners(watch, os.environ)
+    watch.obey(keeper)
+    for owner, loss in owners:
+        watch.bind_to(owner, loss)
+    _see_predecessor_off(database, config.worker_id)
     run = database.workers.register(config.worker_id, ProcessId.mine(), keeper.process, lease_s=config.lease_s)
-    event(LOG, "worker_started", worker=config.worker_id, pid=os.getpid(), keeper=keeper.pid)
+    database.swarm.note_isolation(NONE if config.repository is None else WORKTREE)
+    event(LOG, "worker_started", worker=config.worker_id, pid=os.getpid(), keeper=keeper.process.pid)
     try:
-        leave = WorkerLoop(database, keeper, config, watch, run=run).run()
+        leave = WorkerLoop(database, config, watch, run=run).run()
     except TreeUnproven as error:
         event(LOG, "worker_crashed", level=logging.ERROR, worker=config.worker_id, reason=error.message)
         return 1
-    keeper.close()
-    keeper.join(KEEPER_JOIN_S)
     database.workers.end(run, crashed=leave is Leave.KEEPER_LOST, remark=str(leave))
     database.close()
     event(LOG, "worker_stopped", worker=config.worker_id, reason=leave)
     return 1 if leave is Leave.KEEPER_LOST else 0
+
+
+def _owners(environ: Mapping[str, str]) -> Iterator[tuple[ProcessId, str]]:
+    """Whom we must not outlive: `start`, named by SWARM_OWNER, and supervisord when it runs us."""
+    owner = owner_from(environ)
+    if owner is not None:
+        yield owner, "the run that started this worker is gone"
+    supervisord = supervisord_from(environ)
+    if supervisord is not None:
+        yield supervisord, "supervisord is gone"
+
+
+def _see_predecessor_off(database: TaskDatabase, worker_id: str) -> None:
+    """Wait for a worker of our name that has lost its keeper: it is ending its agents, and supervisord was quicker."""
+    for worker in database.workers.alive():
+        if worker.worker_id == worker_id and worker.keeper is not None and worker.keeper.is_alive() is False:
+            wait_for_ends([worker.process], PREDECESSOR_S)
 
 
 def _prove_gone(db: Path) -> None:
@@ -76,6 +97,7 @@ def _prove_gone(db: Path) -> None:
 @setting("orphan_timeout_min", "--orphan-timeout")
 @setting("graceful_timeout_s", "--graceful-timeout")
 @setting("isolation")
+@setting("land_into")
 @setting("contain", "--contain")
 @click.option("-v", "--verbose", is_flag=True, help="Tell more in the log.")
 def command(worker_id: str, verbose: bool, **flags: object) -> int:

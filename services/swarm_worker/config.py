@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from swarm_shared.agents.cli import AgentCli
+from swarm_shared.agents.ports import PORT_VARIABLE, first_port
 from swarm_shared.agents.presets import choose, load_presets
 from swarm_shared.config import Settings
 from swarm_shared.errors import ConfigError
@@ -29,6 +30,7 @@ class WorkerConfig:
     private_dir: Path  # of this worker's own, for what an agent CLI reads and the project must not see
     project_root: Path
     repository: Repository | None  # each task works in a worktree of it; None: all in the project root
+    land_into: str  # the branch that finished work lands on
     agent_cli: str
     presets: Mapping[str, AgentCli]
     serialize: bool  # tasks whose files overlap wait for each other
@@ -51,7 +53,7 @@ class WorkerConfig:
     kill_grace_s: float
     output_limit_bytes: int
     container: tuple[str, ...]  # put before an agent's command line
-    environ: Mapping[str, str]  # what agents are born with, before their own marks
+    environ: Mapping[str, str]  # what agents are born with, ports included, before their own marks
 
 
 def worker_config(settings: Settings, worker_id: str) -> WorkerConfig:
@@ -73,6 +75,7 @@ def worker_config(settings: Settings, worker_id: str) -> WorkerConfig:
         private_dir=settings.state_dir / "private" / worker_id,
         project_root=settings.project_root,
         repository=decide(settings).repository,
+        land_into=settings.land_into,
         agent_cli=settings.agent_cli,
         presets=presets,
         serialize=settings.overlap == "serialize",
@@ -95,5 +98,5 @@ def worker_config(settings: Settings, worker_id: str) -> WorkerConfig:
         kill_grace_s=settings.kill_grace_s,
         output_limit_bytes=settings.output_limit_bytes,
         container=container_argv() if settings.contain else (),
-        environ=dict(os.environ),
+        environ={**os.environ, PORT_VARIABLE: str(first_port(settings.port_base, worker_id))},
     )

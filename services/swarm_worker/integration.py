@@ -12,16 +12,18 @@ from typing import NoReturn
 from swarm_shared.database import TaskDatabase
 from swarm_shared.errors import ConfigError, SwarmError
 from swarm_shared.git.errors import BranchInUse, RefLocked, RefMoved
+from swarm_shared.git.file_lock import file_lock
 from swarm_shared.git.integration import Integration
+from swarm_shared.git.landing_branch import landing_branch
 from swarm_shared.git.locks import clear_stale, ref_lock
 from swarm_shared.git.merging import MergeKind
-from swarm_shared.git.names import branch_of
+from swarm_shared.git.names import branch_of, landed_ref
 from swarm_shared.git.refs import move_ref
 from swarm_shared.git.repository import Repository
-from swarm_worker.file_lock import file_lock
 
 # Ours are gone for sure (they inherit our lock); a person's git holds a ref's lock for milliseconds.
 STALE_LOCK_S = 10.0
+LOCK_NAME = "swarm-integration.lock"  # in the common git dir: two swarms may share a repository
 NAMED_PATHS = 10
 
 
@@ -41,22 +43,26 @@ class HeldBranch:
         """Where it is.
 
         Raises:
-            QueueStopped: Somebody else has moved it.
+            QueueStopped: Somebody who is no swarm has moved it, or a swarm's landed work was taken away from it.
         """
         row = self.database.landings.integration()
         assert row is not None, "a worker adopts the branch before it takes any task"
-        found = self.integration.tip()
+        integration = self.integration
+        found = integration.tip()
         if found is None:
             # Deleted: the commits are known, so nothing is lost that this does not bring back.
-            move_ref(self.integration.repository.git, self.integration.ref, new=row.tip, old=None, reason="swarm: back")
-            return row.tip
-        if found not in (row.tip, row.next_tip) and not row.accepting:
-            self.stop(
-                f"somebody else has moved {self.integration.branch} to {found[:12]}; the swarm had it at "
-                f"{row.tip[:12]}. `amplifier-swarm resume` goes on from where it is"
-            )
-        if found != row.tip:
-            self.database.landings.note_tip(found)
+            found = integration.landed_since(row.tip) or row.tip
+            move_ref(integration.repository.git, integration.ref, new=found, old=None, reason="swarm: back")
+        if found == row.tip:
+            return found
+        if found != integration.landed_since(row.tip):  # else by another swarm, on top of all that is ours
+            if found != row.next_tip and not row.accepting:
+                self.stop(
+                    f"somebody else has moved {integration.branch} to {found[:12]}; the swarm had it at "
+                    f"{row.tip[:12]}. `amplifier-swarm resume` goes on from where it is"
+                )
+            integration.vouch(found)
+        self.database.landings.note_tip(found)
         return found
 
     def follow(self) -> str:
@@ -100,8 +106,9 @@ class HeldBranch:
         try:
             self.integration.advance(new, old=old)
         except RefLocked:
-            lock = ref_lock(self.integration.repository, self.integration.ref)
-            if not clear_stale([lock], holder_is_dead=_is_old):
+            repository, ref = self.integration.repository, self.integration.ref
+            locks = [ref_lock(repository, ref), ref_lock(repository, landed_ref(ref))]
+            if not clear_stale(locks, holder_is_dead=_is_old):
                 raise
             self.integration.advance(new, old=old)
 
@@ -111,25 +118,26 @@ class HeldBranch:
 
 
 class IntegrationBranch:
-    """Hands out the branch, to one at a time."""
+    """Hands out the branch, to one at a time among all swarms of the repository."""
 
-    def __init__(
-        self, database: TaskDatabase, repository: Repository, *, lock: Path, actor: str, tend: Callable[[], None]
-    ) -> None:
+    def __init__(self, database: TaskDatabase, repository: Repository, *, actor: str, tend: Callable[[], None]) -> None:
         self._database, self._repository = database, repository
-        self._lock, self._actor, self._tend = lock, actor, tend
+        self._lock, self._actor, self._tend = repository.common_dir / LOCK_NAME, actor, tend
 
-    def begin(self) -> None:
+    def begin(self, branch: str) -> None:
         """Make or take over the branch, at this worker's start.
 
         Raises:
-            ConfigError: It is checked out somewhere.
+            ConfigError: It cannot be one, is checked out somewhere, or lacks what has landed elsewhere so far.
         """
-        integration = Integration(repository=self._repository)
         known = self._database.landings.integration()
         here = str(self._repository.common_dir)
-        if known is not None and (known.repository, known.ref) == (here, integration.ref):
-            return
+        landed = None
+        if known is not None and known.repository == here:
+            landed = Integration(repository=self._repository, ref=known.ref)
+            if landed.branch == branch:
+                return
+        integration = landing_branch(self._repository, branch, landed=landed)
         start = self._repository.head_sha
         assert start is not None, "a repository without a commit is not isolated"
         try:
@@ -145,7 +153,11 @@ class IntegrationBranch:
         """Alone with the branch; not for long."""
         with file_lock(self._lock, tend=self._tend) as descriptor:
             repository = replace(self._repository, git=self._repository.git.holding(descriptor))
-            yield HeldBranch(database=self._database, integration=Integration(repository=repository), actor=self._actor)
+            row = self._database.landings.integration()
+            assert row is not None, "a worker adopts the branch before it takes any task"
+            # As stored, so that all workers mean the same one.
+            integration = Integration(repository=repository, ref=row.ref)
+            yield HeldBranch(database=self._database, integration=integration, actor=self._actor)
 
 
 def _is_old(lock: Path) -> bool:

@@ -1,6 +1,8 @@
-"""The worker's handle on its keeper: the process that alone starts agents and proves that none is left.
+"""The keeper: the worker's parent, which only outlives it, ends what it left, and proves that by its own end.
 
-Nothing here waits for the keeper's work: the worker's loop watches `fileno` and reads `events`.
+Whatever a dead worker leaves behind becomes the keeper's child, so it can say truthfully that nothing is left; and it
+exits only then, which makes its end the proof for everybody else. Signals for the worker arrive here and are handed
+down, because it is the keeper that supervisord and a terminal know.
 """
 
 from __future__ import annotations
@@ -9,189 +11,170 @@ import os
 import select
 import signal
 import socket
-import time
+import traceback
 from collections.abc import Callable
-from typing import Self
+from typing import NoReturn
 
-from swarm_shared.processes import ProcessId, wait_for_ends
+from swarm_shared.processes import ProcessId
 from swarm_worker import extinction
-from swarm_worker.keeper_messages import (
-    End,
-    Event,
-    Exited,
-    Gone,
-    Inbox,
-    KeeperLost,
-    Launch,
-    Request,
-    Start,
-    Started,
-    StartFailed,
-    Unproven,
-    pack,
-)
-from swarm_worker.keeper_process import run_keeper
 
-__all__ = [
-    "Event",
-    "Exited",
-    "Gone",
-    "Keeper",
-    "KeeperLost",
-    "Launch",
-    "StartFailed",
-    "Started",
-    "Unproven",
-]
-
-_READ_BYTES = 1 << 16
-# A keeper that takes nothing for so long is stopped or hung: it counts as lost.
-SEND_DEADLINE_S = 10.0
+# The worker is dead: its agents have nobody to report to, so they get just time to save a transcript.
+ORPHAN_GRACE_S = 0.2
+HANDED_DOWN = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
+_RETRY_S = 1.0
+_SIGNAL_EXIT = 128  # plus the number: how a shell tells the death by a signal
+# What the kernel raises for a fault of our own must still end us; everything that somebody may send must not.
+_FAULTS = {
+    signal.SIGSEGV,
+    signal.SIGBUS,
+    signal.SIGFPE,
+    signal.SIGILL,
+    signal.SIGABRT,
+    signal.SIGTRAP,
+    signal.SIGSYS,
+}
+_UNTOUCHABLE = {signal.SIGKILL, signal.SIGSTOP}
 
 
 class Keeper:
-    """A running keeper, seen from its worker.
-
-    `pid` and `start_time` name it, as in `ProcessId`: once it is dead while nobody killed it, nothing of
-    its tree is left. `lost` is True when it died under us, or does not listen: then call `inherit`, and
-    stop watching `fileno`, which stays readable.
-    """
+    """The keeper as its worker sees it: `process` names it, and from `fileno` come the signals it hands down."""
 
     def __init__(self, process: ProcessId, connection: socket.socket) -> None:
         self.process = process
-        self.pid = process.pid
-        self.start_time = process.start_time
-        self.lost = False
+        self.lost = False  # it was killed: nobody will end what we leave
         self._connection = connection
-        self._inbox = Inbox()
-        self._arrived: list[Event] = []
-        self._request = 0
-        self._ending = 0
-
-    @classmethod
-    def fork(cls, *, on_orphaned: Callable[[], None]) -> Self:
-        """Fork the keeper off this process, which becomes a child subreaper itself.
-
-        To be called before any thread is started and any database is opened.
-
-        Args:
-            on_orphaned: Called in the keeper after this process has gone or called `close`, and nothing
-                is left below the keeper; its errors are only printed. It opens what it needs itself.
-
-        Raises:
-            OSError: The system gave no process, or knows no child subreapers.
-        """
-        extinction.become_subreaper()
-        ours, theirs = socket.socketpair()
-        # Blocked until the keeper ignores them: no handler of the worker may run in it.
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-        try:
-            pid = os.fork()
-            if pid == 0:
-                run_keeper(theirs, on_orphaned)
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-            theirs.close()
-        ours.setblocking(False)
-        process = ProcessId.of(pid)
-        assert process is not None, "our own child is there until we wait for it"
-        return cls(process, ours)
 
     def fileno(self) -> int:
-        """What a selector watches for `events`; readable also when the keeper is lost."""
+        """What a selector watches for `signals`; stays readable once the keeper is lost."""
         return self._connection.fileno()
 
-    def start(self, launch: Launch, stdin: int, stdout: int, stderr: int) -> int:
-        """Ask for a process with these three descriptors, which stay the caller's to close.
-
-        Returns:
-            The request's number. `Started` and later `Exited` name it, or else `StartFailed`: at once while
-            an ending is not `Gone`. Should none come for long, the program's file system hangs: treat
-            the keeper as lost.
-        """
-        self._request += 1
-        start = Start(request=self._request, argv=list(launch.argv), env=dict(launch.env), cwd=launch.cwd)
-        self._send(start, [stdin, stdout, stderr])
-        return self._request
-
-    def end(self, grace_s: float) -> None:
-        """End everything that was started and all it left behind: TERM, at most the grace, then KILL.
-
-        `Gone` follows, or `Unproven`; one answer for all calls made before it. A shorter grace overtakes a
-        longer one.
-        """
-        self._ending += 1
-        self._send(End(ending=self._ending, grace_s=grace_s))
-
-    def kill(self) -> None:
-        """`end` without a grace."""
-        self.end(0.0)
-
-    def events(self) -> list[Event]:
-        """What has happened since the last call; never waits."""
-        self._receive()
-        arrived, self._arrived = self._arrived, []
-        return [event for event in arrived if not self._is_stale(event)]
-
-    def inherit(self) -> Gone | Unproven:
-        """After the loss of the keeper: end everything below this process, the keeper too, and wait for it.
-
-        Blocks for up to `extinction.EFFORT_S`. Takes the statuses of *all* children of this process, so
-        whatever else it runs is ended with the rest.
-        """
-        left = extinction.extinguish()
-        return Unproven(ending=self._ending, survivors=left) if left else Gone(ending=self._ending)
-
-    def close(self) -> None:
-        """Leave the keeper: it ends everything below it and exits."""
-        self._connection.close()
-
-    def join(self, timeout_s: float) -> bool:
-        """After `close`: wait until the keeper has ended; False when it still has work after the time."""
-        wait_for_ends([self.process], timeout_s)
-        return os.waitpid(self.pid, os.WNOHANG)[0] == self.pid
-
-    def _is_stale(self, event: Event) -> bool:
-        # It crossed a later end() on its way, which will have an answer of its own.
-        return isinstance(event, Gone | Unproven) and event.ending != self._ending
-
-    def _send(self, request: Request, descriptors: list[int] | None = None) -> None:
-        data = memoryview(pack(request))
-        deadline = time.monotonic() + SEND_DEADLINE_S
-        poll = select.poll()
-        poll.register(self._connection, select.POLLIN | select.POLLOUT)
-        while data and not self.lost:
-            try:
-                if descriptors:
-                    sent = socket.send_fds(self._connection, [data], descriptors)
-                    descriptors = None  # they went with the first bytes
-                else:
-                    sent = self._connection.send(data)
-                data = data[sent:]
-            except BlockingIOError:
-                # Both may have filled the other's buffer: whoever waits must go on reading.
-                if not poll.poll(max(deadline - time.monotonic(), 0) * 1000):
-                    self._lose()
-                self._receive()
-            except ConnectionError:
-                self._receive()  # what it said before it died
-                self._lose()
-
-    def _receive(self) -> None:
-        while not self.lost:
-            try:
-                data = self._connection.recv(_READ_BYTES)
-            except BlockingIOError:
-                return
-            except ConnectionError:
-                data = b""
-            if not data:
-                self._lose()
-            for message in self._inbox.feed(data):
-                assert not isinstance(message, Start | End)
-                self._arrived.append(message)
-
-    def _lose(self) -> None:
-        if not self.lost:
+    def signals(self) -> bytes:
+        """The numbers of the signals that came since the last call; never waits."""
+        try:
+            data = self._connection.recv(64)
+        except BlockingIOError:
+            return b""
+        except ConnectionError:
+            data = b""
+        if not data:
             self.lost = True
-            self._arrived.append(KeeperLost())
+        return data
+
+
+def fork_worker(*, on_orphaned: Callable[[], None]) -> Keeper:
+    """Go on as the worker, in a child of this process, which itself becomes the keeper and never returns.
+
+    To be called before any thread is started and any database is opened. The keeper exits as the worker did, after
+    nothing of it is left.
+
+    Args:
+        on_orphaned: Called in the keeper when the worker did not end well and nothing below is left any more; its
+            errors are only printed. It opens what it needs itself.
+
+    Raises:
+        OSError: The system gave no process, or knows no child subreapers.
+    """
+    extinction.become_subreaper()
+    ours, workers = socket.socketpair()
+    # Blocked until either has its own handlers: none of the keeper's may run in the worker, nor one be lost.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    keeper = ProcessId.mine()
+    worker = os.fork()
+    if worker:
+        workers.close()
+        _keep(worker, ours, on_orphaned)
+    ours.close()
+    # Out of the reach of a terminal and of signals to the keeper's group: a stop must not arrive twice.
+    os.setsid()
+    extinction.become_subreaper()  # not inherited by a fork
+    _take_a_name("swarm-worker")
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    workers.setblocking(False)
+    return Keeper(keeper, workers)
+
+
+def _keep(worker: int, connection: socket.socket, on_orphaned: Callable[[], None]) -> NoReturn:
+    code = 1
+    try:
+        _take_a_name("swarm-keeper")
+        code = _wait_for(worker, connection)
+        connection.close()
+        nothing_left = extinction.reap()[1]
+        _end_all_whatever_fails()
+        if code or not nothing_left:
+            on_orphaned()
+    except BaseException:
+        connection.close()  # to the worker, if it lives, we are lost
+        _print_fault()
+        _end_all_whatever_fails()
+    finally:
+        os._exit(code)
+
+
+def _wait_for(worker: int, connection: socket.socket) -> int:
+    """Hand signals down until the worker has ended; the exit code that says how."""
+    wakeup = _listen_to_signals()
+    connection.setblocking(False)
+    while True:
+        select.select([wakeup], [], [])
+        numbers = os.read(wakeup, 512)
+        pid, status = os.waitpid(worker, os.WNOHANG)
+        if pid:
+            code = os.waitstatus_to_exitcode(status)
+            return code if code >= 0 else _SIGNAL_EXIT - code
+        for number in numbers:
+            if number in HANDED_DOWN:
+                _hand_down(connection, number)
+
+
+def _hand_down(connection: socket.socket, number: int) -> None:
+    try:
+        connection.send(bytes([number]))
+    except OSError:
+        pass  # it is about to end, or has stopped reading long ago
+
+
+def _listen_to_signals() -> int:
+    """A descriptor that becomes readable when a signal came that concerns us: the numbers, a byte each."""
+    readable, writable = os.pipe()
+    os.set_blocking(writable, False)
+    signal.set_wakeup_fd(writable, warn_on_full_buffer=False)
+    heard = {*HANDED_DOWN, signal.SIGCHLD}
+    for number in signal.valid_signals() - _UNTOUCHABLE - _FAULTS - heard:
+        signal.signal(number, signal.SIG_IGN)
+    for number in _FAULTS:
+        signal.signal(number, signal.SIG_DFL)
+    for number in heard:
+        signal.signal(number, lambda number, frame: None)  # only so that the pipe is written to
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    # The worker may have ended before we listened.
+    os.write(writable, bytes([signal.SIGCHLD]))
+    return readable
+
+
+def _end_all_whatever_fails() -> None:
+    # Our exit is taken for the proof that nothing is left: even a fault of ours must not make us leave early.
+    while True:
+        try:
+            if not extinction.extinguish(grace_s=ORPHAN_GRACE_S):
+                return
+        except Exception:
+            _print_fault()  # the system may be out of something: files, memory
+            select.select([], [], [], _RETRY_S)
+
+
+def _print_fault() -> None:
+    # Not through sys.stderr: that may stand for a file that is closed here.
+    try:
+        os.write(2, traceback.format_exc().encode(errors="replace"))
+    except OSError:
+        pass  # nobody reads it any more; the work goes on
+
+
+def _take_a_name(name: str) -> None:
+    # What `ps -o comm` and `top` show; the command line is the same for both.
+    try:
+        with open("/proc/self/comm", "w") as file:
+            file.write(name)
+    except OSError:
+        pass  # a courtesy only

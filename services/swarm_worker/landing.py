@@ -9,17 +9,16 @@ from typing import Any
 
 from swarm_shared.git.checkout import Checkout
 from swarm_shared.git.errors import GitError, GitUnusable
+from swarm_shared.git.file_lock import file_lock
 from swarm_shared.git.integration import Integration
 from swarm_shared.git.landing_worktree import landing_checkout
 from swarm_shared.git.merging import Merge, MergeKind, unexplained_paths
-from swarm_shared.git.names import INTEGRATION_BRANCH
 from swarm_shared.git.repository import Repository
 from swarm_shared.logs import event
 from swarm_shared.models import FailureClass, Outcome, TaskSpec
 from swarm_shared.store.landings import LandingClaim
 from swarm_shared.store.policy import AttemptResult
 from swarm_worker.config import WorkerConfig
-from swarm_worker.file_lock import file_lock
 from swarm_worker.integration import IntegrationBranch, QueueStopped
 from swarm_worker.session import Surroundings
 from swarm_worker.steps import Concluded, CutShort, Steps, failed
@@ -87,13 +86,14 @@ class Landing:
             with self._branch.held() as held:
                 tip = held.tip()
                 merge = self._planned(held.integration, tip)
+                into = held.integration.branch
             if merge.new is None:
-                raise _conflict(merge)
+                raise _conflict(merge, into)
             if merge.kind is MergeKind.CONTAINED:
                 if self._landing.head_sha != self._landing.base_sha:  # else there was nothing to land
                     self._tell_landed(self._landing.landing_commit or tip)
                 return self._result
-            self._examine(spec, merge, tip)
+            self._examine(spec, merge, tip, into)
             with self._branch.held() as held:
                 if held.tip() != tip:
                     continue
@@ -115,11 +115,11 @@ class Landing:
 
     # ───── what must hold before it lands ─────
 
-    def _examine(self, spec: TaskSpec, merge: Merge, tip: str) -> None:
+    def _examine(self, spec: TaskSpec, merge: Merge, tip: str, into: str) -> None:
         assert merge.new is not None
         moved = tip != self._landing.base_sha
         if moved:
-            self._refuse_reverts(merge, tip)
+            self._refuse_reverts(merge, tip, into)
         # Two tasks, each green alone and merged without a conflict, can still break each other.
         commands = self._config.gate or ((*self._config.checks, *spec.checks) if moved else ())
         if not commands:
@@ -136,18 +136,18 @@ class Landing:
             names = ", ".join(check["command"] for check in red)
             raise _Refused(
                 f"merged with what has landed meanwhile, this fails: {names}",
-                must_fix=(f"Make it work together with what has landed (branch {INTEGRATION_BRANCH}).",),
+                must_fix=(f"Make it work together with what has landed (branch {into}).",),
                 checks=red,
             )
 
-    def _refuse_reverts(self, merge: Merge, tip: str) -> None:
+    def _refuse_reverts(self, merge: Merge, tip: str, into: str) -> None:
         assert merge.new is not None
         base, head = self._landing.base_sha, self._landing.head_sha
         paths = unexplained_paths(self._repository.git, base=base, head=head, tip=tip, merged=merge.new)
         if paths:
             raise _Refused(
                 "landing it would change files that its own work does not: " + _named(paths),
-                must_fix=(f"Keep what others have changed, as it is on {INTEGRATION_BRANCH}: {_named(paths)}",),
+                must_fix=(f"Keep what others have changed, as it is on {into}: {_named(paths)}",),
             )
 
     def _red(self, repository: Repository, sha: str, commands: Sequence[str], spec: TaskSpec) -> list[dict[str, Any]]:
@@ -164,11 +164,11 @@ class Landing:
         event(LOG, "task_landed", task=self._claim.task_id, attempt=self._claim.number, commit=commit[:12])
 
 
-def _conflict(merge: Merge) -> _Refused:
+def _conflict(merge: Merge, into: str) -> _Refused:
     return _Refused(
         f"conflict with what has landed meanwhile: {_named(merge.conflicts)}",
         must_fix=(
-            f"Run `git merge {INTEGRATION_BRANCH}` here and resolve it so that both hold: {_named(merge.conflicts)}",
+            f"Run `git merge {into}` here and resolve it so that both hold: {_named(merge.conflicts)}",
             *merge.notes[:NAMED_PATHS],
         ),
     )

@@ -23,11 +23,11 @@ from swarm_shared.store.swarm import DRAINED, EMERGENCY_STOP
 from swarm_worker.attempt import Attempt
 from swarm_worker.config import WorkerConfig
 from swarm_worker.integration import IntegrationBranch
-from swarm_worker.keeper import Keeper
 from swarm_worker.landing import Landing
 from swarm_worker.lease import Heart
 from swarm_worker.session import Surroundings
 from swarm_worker.steps import Concluded
+from swarm_worker.tree import Tree
 from swarm_worker.watch import Watch
 from swarm_worker.workplace import ProjectRoot, Workplaces
 from swarm_worker.worktree import Worktrees
@@ -60,8 +60,8 @@ class Round:
 class WorkerLoop:
     """Repeats `run_once` until there is a reason to leave; holds a claim only while it runs it."""
 
-    def __init__(self, database: TaskDatabase, keeper: Keeper, config: WorkerConfig, watch: Watch, *, run: int) -> None:
-        self._db, self._keeper, self._config, self._watch, self._run = database, keeper, config, watch, run
+    def __init__(self, database: TaskDatabase, config: WorkerConfig, watch: Watch, *, run: int) -> None:
+        self._db, self._config, self._watch, self._run = database, config, watch, run
         database.connection.busy_timeout_s = BUSY_TIMEOUT_S
         self._heart = Heart(
             database.workers,
@@ -75,7 +75,7 @@ class WorkerLoop:
         )
         self._around = Surroundings(
             database=database,
-            keeper=keeper,
+            tree=Tree(),
             watch=watch,
             heart=self._heart,
             must_stop=self._must_stop,
@@ -90,11 +90,10 @@ class WorkerLoop:
             self._branch = IntegrationBranch(
                 database,
                 self._repository,
-                lock=config.state_dir / "integration.lock",
                 actor=config.worker_id,
                 tend=tend,
             )
-            self._branch.begin()
+            self._branch.begin(config.land_into)
             self._workplaces = Worktrees(database, config, self._repository, self._branch, tend=tend)
         self._next: Claim | LandingClaim | None = None
         self._begun: Attempt | None = None  # of the claim that comes next
@@ -231,14 +230,17 @@ class WorkerLoop:
         return self._db.queue.claim(self._claimant, first=self._begin) if self._db.queue.anything_ready() else None
 
     def _may_claim(self) -> bool:
-        asked_to_leave = self._watch.stops_asked or self._watch.retire_asked or self._watch.abandoned
-        return not (asked_to_leave or self._keeper.lost)
+        return not self._asked_to_leave()
+
+    def _asked_to_leave(self) -> bool:
+        watch = self._watch
+        return bool(watch.stops_asked or watch.retire_asked or watch.abandoned or watch.keeper_lost)
 
     def _reason_to_leave(self) -> Leave | None:
+        self._watch.wait(0)  # what has come is noticed before anything is claimed
         if self._watch.abandoned:
             return Leave.ABANDONED
-        self._keeper.events()  # between sessions it has nothing to say, but this notices its death
-        if self._keeper.lost:
+        if self._watch.keeper_lost:
             return Leave.KEEPER_LOST
         if self._watch.stops_asked:
             return Leave.STOPPED
@@ -268,7 +270,7 @@ class WorkerLoop:
         until = time.monotonic() + min(LONGEST_WAIT_S if due_ms is None else due_ms / 1000, LONGEST_WAIT_S)
         while not self._watch.moved(every_s=IDLE_LOOK_S):
             left = until - time.monotonic()
-            if left <= 0 or self._watch.stops_asked or self._watch.retire_asked or self._watch.abandoned:
+            if left <= 0 or self._asked_to_leave():
                 return
             self._watch.wait(min(IDLE_LOOK_S, left, self._heart.due_in()))
             self._heart.beat_if_due()
@@ -285,7 +287,7 @@ class WorkerLoop:
             event(LOG, "worker_waited", level=logging.WARNING, reason="crashed repeatedly", wait_s=wait_s)
             self._show("waiting", f"crashed repeatedly: waits {wait_s:.0f} s")
         until = time.monotonic() + wait_s
-        while time.monotonic() < until and not self._watch.stops_asked and not self._watch.abandoned:
+        while time.monotonic() < until and not self._asked_to_leave():
             self._watch.wait(min(until - time.monotonic(), self._heart.due_in()))
             self._heart.beat_if_due()
 
@@ -318,10 +320,14 @@ class WorkerLoop:
 
 
 def _beating(repository: Repository, beat: Callable[[], None]) -> Repository:
-    """The repository, with a sign of life before each git command: a big checkout takes its time."""
+    """The repository, with signs of life while git works or waits: a big checkout takes its time."""
 
     def run(command: Sequence[str], **how: Any) -> Completed:
         beat()
-        return run_process(command, **how)
+        return run_process(command, tend=beat, **how)
 
-    return replace(repository, git=replace(repository.git, run=run))
+    def pause(s: float) -> None:
+        beat()
+        time.sleep(s)
+
+    return replace(repository, git=replace(repository.git, run=run, pause=pause))

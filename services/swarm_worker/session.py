@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import logging
 import os
-import select
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -19,27 +18,19 @@ from swarm_shared.database import TaskDatabase
 from swarm_shared.errors import DatabaseError, SwarmError
 from swarm_shared.logs import event
 from swarm_shared.models import Role, Stage, Verb
-from swarm_shared.proctree import tree_usage
+from swarm_shared.procfs import read_stat
+from swarm_shared.proctree import usage_below
 from swarm_shared.store.queue import Claim, ClosedSession
 from swarm_worker.capture import Capture
-from swarm_worker.keeper import (
-    Exited,
-    Gone,
-    Keeper,
-    KeeperLost,
-    Launch,
-    Started,
-    StartFailed,
-    Unproven,
-)
 from swarm_worker.lease import Heart, ProgressMeter
+from swarm_worker.tree import CannotStart, Exited, Gone, Launch, Tree, Unproven
 from swarm_worker.watch import LOOK_S, Watch
 
 LOG = logging.getLogger("swarm.worker")
 ORDERED_GRACE_S = 0.5  # a person waits: an agent gets this long to save its transcript
 RETRY_S = 0.5
 STORE_TRIES = 3
-RECORD_AFTER_S = 0.05  # a process that has ended by then needs nobody to find it
+YOUNG_S = 0.05  # a process that has ended by then needs nobody to listen to it or to find it
 _STDOUT, _STDERR = 1, 2
 
 
@@ -101,7 +92,7 @@ class Surroundings:
     """What every session of a worker shares."""
 
     database: TaskDatabase
-    keeper: Keeper
+    tree: Tree
     watch: Watch
     heart: Heart
     must_stop: Callable[[], str | None]  # why running sessions must be interrupted now
@@ -116,14 +107,15 @@ class Session:
         self._around, self._claim, self._plan = around, claim, plan
         self._db = around.database
         self._capture = Capture(self._db.output, limit_bytes=around.output_limit_bytes)
-        self._started: Started | None = None
-        self._start_failed: StartFailed | None = None
+        self._pid: int | None = None
+        self._pid_start: int | None = None  # known once the process is recorded
+        self._start_failed: str | None = None
         self._exited: Exited | None = None
         self._gone = False
         self._cut: Cut | None = None
         self._pipes: dict[int, int] = {}
         self._storing_again_at = 0.0
-        self._recorded = False
+        self._is_young = True  # it may be over in a moment, with nobody having looked at it
         self._paused: set[int] = set()
 
     def run(self, *, opened: int | None, before: ClosedSession | None) -> Ended:
@@ -158,8 +150,9 @@ class Session:
     def _run(self) -> Ended:
         plan = self._plan
         began = time.monotonic()
-        self._deadline, self._record_at = began + plan.limit_s, began + RECORD_AFTER_S
-        request = self._start()
+        self._look_at: float | None
+        self._deadline, self._look_at = began + plan.limit_s, began + YOUNG_S
+        self._start()
         self._make_durable()
         self._meter = ProgressMeter(
             [lambda: float(self._capture.total_bytes), *plan.signs],
@@ -167,14 +160,12 @@ class Session:
             patience_s=plan.stuck_s,
             note=lambda: self._db.queue.note_progress(self._claim),
         )
-        self._around.watch.listen(self._around.keeper.fileno(), lambda: self._hear(request))
         try:
             while not self._gone:
                 self._around.watch.wait(self._patience())
-                self._hear(request)
+                self._hear()
                 self._tend()
         finally:
-            self._around.watch.ignore(self._around.keeper.fileno())
             self._close_pipes()
         duration_s = time.monotonic() - began
         self._store_rest()
@@ -182,21 +173,21 @@ class Session:
 
     # ───── starting ─────
 
-    def _start(self) -> int:
+    def _start(self) -> None:
         stdin = _as_input(self._plan.stdin)
         out_read, out_write = os.pipe2(os.O_CLOEXEC)
         err_read, err_write = os.pipe2(os.O_CLOEXEC)
         try:
             launch = Launch(argv=self._plan.argv, env=self._plan.env, cwd=str(self._plan.cwd))
-            request = self._around.keeper.start(launch, stdin, out_write, err_write)
+            self._pid = self._around.tree.start(launch, stdin, out_write, err_write)
+        except CannotStart as failure:
+            self._start_failed, self._gone = str(failure), True
         finally:
             for descriptor in (stdin, out_write, err_write):
                 os.close(descriptor)
         for stream, descriptor in ((_STDOUT, out_read), (_STDERR, err_read)):
             os.set_blocking(descriptor, False)
             self._pipes[stream] = descriptor
-            self._listen_to(stream)
-        return request
 
     def _listen_to(self, stream: int) -> None:
         descriptor = self._pipes[stream]
@@ -223,53 +214,37 @@ class Session:
     def _patience(self) -> float:
         now = time.monotonic()
         waits = [LOOK_S, self._around.heart.due_in(), self._meter.due_in(), max(0.0, self._deadline - now)]
-        if not self._recorded:
-            waits.append(max(0.0, self._record_at - now))
+        if self._look_at is not None:
+            waits.append(max(0.0, self._look_at - now))
+        if (due := self._around.tree.due_in()) is not None:
+            waits.append(due)
         flush = self._capture.flush_due_in(now)
         if flush is not None:
             waits.append(max(flush, self._storing_again_at - now))
         return min(waits)
 
-    def _hear(self, request: int) -> None:
-        for heard in self._around.keeper.events():
+    def _hear(self) -> None:
+        for heard in self._around.tree.events():
             match heard:
-                case Started():
-                    self._started = heard
-                case StartFailed():
-                    self._start_failed, self._gone = heard, True
-                case Exited() if heard.request == request:
+                case Exited():
                     self._exited = heard
                     if heard.alone:
                         self._gone = True
                     elif self._cut is None:
                         # It left something behind; nothing of an attempt outlives its session.
-                        self._around.keeper.end(self._around.kill_grace_s)
+                        self._around.tree.end(self._around.kill_grace_s)
                 case Gone():
                     self._gone = True
                 case Unproven():
-                    raise TreeUnproven(
-                        f"processes of task {self._claim.task_id} could not be ended: " + ", ".join(heard.survivors[:5])
-                    )
-                case KeeperLost():
-                    self._inherit()
-                case _:
-                    pass  # of a request before this one
+                    raise self._unproven(heard.survivors)
 
     def _end_tree(self) -> None:
         """Something of ours failed while the agent ran: nothing of it may stay, whatever else happens."""
-        self._around.keeper.kill()
-        self._gone = False
-        while not self._gone:
-            select.select([self._around.keeper], [], [], LOOK_S)
-            self._hear(-1)
+        if left := self._around.tree.extinguish():
+            raise self._unproven(left)
 
-    def _inherit(self) -> None:
-        """The keeper was killed: what it kept is ours now."""
-        self._cut = self._cut or Cut(cause=Cause.KEEPER_LOST, text="the worker's keeper process died")
-        outcome = self._around.keeper.inherit()
-        if isinstance(outcome, Unproven):
-            raise TreeUnproven("after the keeper died: " + ", ".join(outcome.survivors[:5]))
-        self._gone = True
+    def _unproven(self, survivors: Sequence[str]) -> TreeUnproven:
+        return TreeUnproven(f"processes of task {self._claim.task_id} could not be ended: " + ", ".join(survivors[:5]))
 
     def _tend(self) -> None:
         now = time.monotonic()
@@ -280,19 +255,21 @@ class Session:
             self._store_output()
         if self._gone:
             return
-        if not self._recorded and now >= self._record_at:
-            self._record_process()
+        if self._look_at is not None and now >= self._look_at:
+            self._look_after_it()
         if self._cut is None:
             self._cut = self._reason_to_cut(now)
             if self._cut is not None:
                 event(LOG, "session_cut", task=self._claim.task_id, cause=self._cut.cause, why=self._cut.text)
-                self._around.keeper.end(self._grace_s(self._cut.cause))
+                self._around.tree.end(self._grace_s(self._cut.cause))
 
     def _reason_to_cut(self, now: float) -> Cut | None:
         if reason := self._around.must_stop():
             return Cut(cause=Cause.INTERRUPTED, text=reason)
         if not self._around.heart.alive:
             return Cut(cause=Cause.LEASE_LOST, text="the worker's row was closed")
+        if self._around.watch.keeper_lost:
+            return Cut(cause=Cause.KEEPER_LOST, text="the worker's keeper process died")
         if self._exited is None and now > self._deadline:
             return Cut(
                 cause=Cause.TIME_LIMIT,
@@ -320,24 +297,33 @@ class Session:
         return None
 
     def _grace_s(self, cause: Cause) -> float:
+        if cause is Cause.KEEPER_LOST:
+            return 0.0  # should we die as well, nobody would end it
         if cause in (Cause.KILLED, Cause.CANCELLED, Cause.LEASE_LOST):
             return min(ORDERED_GRACE_S, self._around.kill_grace_s)
         return self._around.kill_grace_s
 
     def _cpu_s(self) -> float:
         # In whole ticks of a tenth: an idle interpreter that wakes up now and then is no progress.
-        return round(tree_usage(self._around.keeper.pid).cpu_s, 1)
+        return round(usage_below(os.getpid()).cpu_s, 1)
 
     # ───── storing ─────
 
-    def _record_process(self) -> None:
-        self._record_at = time.monotonic() + RETRY_S
-        if self._started is None:
+    def _look_after_it(self) -> None:
+        """It lives on: listen to what it writes, and write down which process it is, for whoever must prove it gone."""
+        if self._is_young:
+            self._is_young = False
+            for stream in list(self._pipes):
+                self._listen_to(stream)
+        self._look_at = None
+        stat = read_stat(self._pid) if self._pid is not None else None
+        if stat is None or self._pid is None:
             return
         try:
-            self._db.queue.session_runs(self._session, pid=self._started.pid, pid_start=self._started.start_time)
-            self._recorded = True
+            self._db.queue.session_runs(self._session, pid=self._pid, pid_start=stat.start_time)
+            self._pid_start = stat.start_time
         except DatabaseError as error:
+            self._look_at = time.monotonic() + RETRY_S
             self._warn("process_not_recorded", error)
 
     def _store_output(self) -> None:
@@ -371,16 +357,14 @@ class Session:
     def _close_pipe(self, stream: int) -> None:
         descriptor = self._pipes.pop(stream, None)
         if descriptor is not None:
-            if stream not in self._paused:
+            if not self._is_young and stream not in self._paused:
                 self._around.watch.ignore(descriptor)
             os.close(descriptor)
 
     # ───── the end ─────
 
     def _session_end(self) -> SessionEnd:
-        stderr = self._capture.stderr.text()
-        if self._start_failed is not None:
-            stderr = self._start_failed.text
+        stderr = self._capture.stderr.text() if self._start_failed is None else self._start_failed
         return SessionEnd(
             exit_code=self._exited.exit_code if self._exited else None,
             signal=self._exited.signal if self._exited else None,
@@ -391,8 +375,8 @@ class Session:
     def _closed(self) -> ClosedSession:
         return ClosedSession(
             session=self._session,
-            pid=self._started.pid if self._started else None,
-            pid_start=self._started.start_time if self._started else None,
+            pid=self._pid,
+            pid_start=self._pid_start,
             exit_code=self._exited.exit_code if self._exited else None,
             signal=self._exited.signal if self._exited else None,
             output_bytes=self._capture.total_bytes,

@@ -1,4 +1,4 @@
-"""Everything a worker listens to, in one place: signals, the keeper, parents, pipes, and the database's pulse."""
+"""Everything a worker listens to, in one place: signals, its keeper, owners, pipes, and the database's pulse."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import selectors
 import signal
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
-from swarm_shared.processes import ProcessId, owner_from
+from swarm_shared.processes import ProcessId
+from swarm_worker.keeper import Keeper
 
 LOOK_S = 0.1  # how often the database is asked whether somebody committed
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -28,6 +29,7 @@ class Watch:
         self.stop_asked_at: float | None = None
         self.retire_asked = False  # SIGUSR1: finish without a limit, then leave
         self.abandoned: str | None = None  # who died that we must not outlive
+        self.keeper_lost = False  # nothing may be started any more: nobody would end what we leave
         self._selector = selectors.DefaultSelector()
         self._data_version = data_version
         self._seen_version = -1
@@ -37,7 +39,7 @@ class Watch:
         self._write_end.setblocking(False)
         self._selector.register(self._read_end, selectors.EVENT_READ, self._note_signals)
         signal.set_wakeup_fd(self._write_end.fileno(), warn_on_full_buffer=False)
-        for number in (*_STOP_SIGNALS, signal.SIGUSR1):
+        for number in (*_STOP_SIGNALS, signal.SIGUSR1, signal.SIGCHLD):
             signal.signal(number, _only_wake_up)
 
     def listen(self, fileno: int, callback: Callable[[], None]) -> None:
@@ -85,24 +87,27 @@ class Watch:
         self._seen_version = -1
         self._next_look = 0.0
 
+    def obey(self, keeper: Keeper) -> None:
+        """Take the signals that the keeper hands down for our own, and note its loss."""
+
+        def heard() -> None:
+            self._note(keeper.signals())
+            if keeper.lost:
+                self.keeper_lost = True
+                self.ignore(keeper.fileno())
+
+        self.listen(keeper.fileno(), heard)
+
     def _note_signals(self) -> None:
-        for number in self._read_end.recv(64):
+        self._note(self._read_end.recv(64))
+
+    def _note(self, numbers: bytes) -> None:
+        for number in numbers:
             if number == signal.SIGUSR1:
                 self.retire_asked = True
             elif number in _STOP_SIGNALS:
                 self.stops_asked += 1
                 self.stop_asked_at = self.stop_asked_at or time.monotonic()
-
-
-def bind_to_owners(watch: Watch, environ: Mapping[str, str]) -> None:
-    """Watch who started the suite: `start`, named by SWARM_OWNER, and supervisord, our parent when it runs us."""
-    owner = owner_from(environ)
-    if owner is not None:
-        watch.bind_to(owner, "the run that started this worker is gone")
-    if "SUPERVISOR_ENABLED" in environ:
-        parent = ProcessId.of(os.getppid())
-        if parent is not None:
-            watch.bind_to(parent, "supervisord is gone")
 
 
 def _only_wake_up(number: int, frame: object) -> None:

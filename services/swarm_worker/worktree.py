@@ -13,21 +13,22 @@ from swarm_shared.database import TaskDatabase
 from swarm_shared.git.bring_in import bring_in
 from swarm_shared.git.commits import message_with_trailers, task_trailers
 from swarm_shared.git.diffs import Diff, change_id, changed_files, diff
+from swarm_shared.git.file_lock import file_lock
 from swarm_shared.git.globs import outside
 from swarm_shared.git.leaks import Fingerprint, fingerprint, leak
 from swarm_shared.git.markers import conflict_markers
-from swarm_shared.git.names import HEADS, INTEGRATION_BRANCH, task_ref
-from swarm_shared.git.refs import is_contained, merge_base, read_ref
+from swarm_shared.git.names import task_ref
+from swarm_shared.git.refs import is_contained, merge_base, move_ref, read_ref
 from swarm_shared.git.repository import Repository
 from swarm_shared.git.snapshot import take_snapshot
 from swarm_shared.git.task_worktrees import TaskWorktree, TaskWorktrees
 from swarm_shared.git.undo import changes_since, undo_since
+from swarm_shared.git.worktrees import checked_out_at
 from swarm_shared.logs import event
 from swarm_shared.models import TaskSpec
 from swarm_shared.store.changes import Since
 from swarm_shared.store.queue import Claim
 from swarm_worker.config import WorkerConfig
-from swarm_worker.file_lock import file_lock
 from swarm_worker.integration import IntegrationBranch
 from swarm_worker.workplace import Sealed, Workplace
 
@@ -62,28 +63,36 @@ class Worktrees:
             QueueStopped: The integration branch needs a person.
             GitError: The worktree cannot be made.
         """
+        trees = TaskWorktrees(self._repository, self._config.state_dir / "worktrees")
         with self._branch.held() as held:
-            tip = held.follow()
-        safe = self._db.landings.safe_id(claim, is_taken=lambda name: self._is_of_an_earlier_queue(name, tip))
-        with file_lock(self._config.state_dir / "worktree-locks" / safe, tend=self._tend) as descriptor:
+            tip, into = held.follow(), held.integration
+            safe = self._db.landings.safe_id(claim, take=lambda name: self._take(name, trees, tip))
+        with file_lock(trees.lock_of(safe), tend=self._tend) as descriptor:
             repository = replace(self._repository, git=self._repository.git.holding(descriptor))
-            trees = TaskWorktrees(repository, self._config.state_dir / "worktrees")
+            trees = TaskWorktrees(repository, trees.root)
             # Every git that we start here inherits the lock, which we have; agents of earlier attempts were proven
             # gone before the task was given out.
             opened = trees.open(safe, tip, holder_is_dead=lambda _lock: True)
             if opened.earlier_work and self._db.landings.failures(claim):
-                opened = self._with_what_has_landed(opened, tip, claim)
+                opened = self._with_what_has_landed(opened, into.branch, tip, claim)
             ours = (self._config.db, self._config.state_dir)
             before = fingerprint(repository, ignore=ours)
-            yield TaskPlace(self._db, self._config, repository, opened, claim, spec, before)
+            yield TaskPlace(self._db, self._config, repository, opened, claim, spec, before, into=into.ref)
 
-    def _is_of_an_earlier_queue(self, name: str, tip: str) -> bool:
-        """Whether a branch of that name has work that this queue knows nothing of."""
-        found = read_ref(self._repository.git, task_ref(name))
-        return found is not None and not is_contained(self._repository.git, found, tip)
+    def _take(self, name: str, trees: TaskWorktrees, tip: str) -> bool:
+        """Make the branch of that name, at once so that no other swarm does; False when it is somebody else's.
 
-    def _with_what_has_landed(self, opened: TaskWorktree, tip: str, claim: Claim) -> TaskWorktree:
-        merge = bring_in(opened, tip=tip, task_id=claim.task_id, attempt_id=claim.attempt)
+        One of an earlier queue is taken over where nothing on it is still to land.
+        """
+        git, ref = self._repository.git, task_ref(name)
+        found = read_ref(git, ref)
+        if found is None:
+            move_ref(git, ref, new=tip, old=None, reason="swarm: start of a task")
+            return True
+        return checked_out_at(self._repository, ref) == trees.path_of(name) and is_contained(git, found, tip)
+
+    def _with_what_has_landed(self, opened: TaskWorktree, into: str, tip: str, claim: Claim) -> TaskWorktree:
+        merge = bring_in(opened, tip=tip, branch=into, task_id=claim.task_id, attempt_id=claim.attempt)
         if merge.new is None:
             return opened  # the agent resolves it: the conflicts stand in what it must fix
         base = merge_base(opened.checkout.git, merge.new, tip) or opened.base_sha
@@ -104,10 +113,13 @@ class TaskPlace(Workplace):
         claim: Claim,
         spec: TaskSpec,
         before: Fingerprint,
+        *,
+        into: str,
     ) -> None:
         super().__init__(opened.cwd)
         self._db, self._config, self._repository = database, config, repository
         self._opened, self._claim, self._spec, self._before = opened, claim, spec, before
+        self._into = into  # the ref that this will land on
         self._git = opened.checkout.git
         self._sealed: Sealed | None = None
         self._change = Diff(files=(), text="", truncated=False)  # known once it is sealed
@@ -132,7 +144,7 @@ class TaskPlace(Workplace):
         )
         made = take_snapshot(opened.checkout, safe=opened.safe, base_sha=opened.base_sha, message=message)
         # What the agent itself has merged in is not its own change.
-        tip = read_ref(self._git, HEADS + INTEGRATION_BRANCH)
+        tip = read_ref(self._git, self._into)
         base = (merge_base(self._git, made.head_sha, tip) if tip else None) or opened.base_sha
         self._sealed = Sealed(base_sha=base, head_sha=made.head_sha)
         self._db.landings.note_head(claim, base_sha=base, head_sha=made.head_sha)

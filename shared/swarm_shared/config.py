@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from swarm_shared.errors import ConfigError
+from swarm_shared.git.names import INTEGRATION_BRANCH
 
 MAX_WORKERS = 64
 LEASE_HEARTBEATS = 4
@@ -57,23 +58,30 @@ class Settings:
     )
     builder_timeout_s: float = _setting(3600.0, "A builder session's limit, in seconds.", low=0.1, high=10**7)
     validator_timeout_s: float = _setting(1800.0, "A validator session's limit, in seconds.", low=0.1, high=10**7)
-    check_timeout_s: float = _setting(900.0, "A check command's limit, in seconds.", low=0.1, high=10**7)
+    check_timeout_s: float = _setting(
+        900.0, "The limit of a check, gate, setup or cleanup command, in seconds.", low=0.1, high=10**7
+    )
     output_limit_mb: float = _setting(16.0, "Output kept per session, in MiB.", low=0.01, high=4096)
     graceful_timeout_s: float = _setting(300.0, "Seconds a graceful stop waits for sessions.", low=0, high=10**6)
     kill_grace_s: float = _setting(2.0, "Seconds between TERM and KILL.", low=0, high=60)
     isolation: str = _setting(
         "auto", "Where agents work: auto, none or worktree.", choices=("auto", "none", "worktree")
     )
+    land_into: str = _setting(INTEGRATION_BRANCH, "The branch that finished work lands on (with worktrees).")
     overlap: str = _setting(
         "serialize",
         "Tasks whose files overlap: serialize (one after the other) or ignore.",
         choices=("serialize", "ignore"),
+    )
+    port_base: int = _setting(
+        20_000, "Agents of worker N get 20 ports of their own from this + 20 N on (SWARM_PORT).", low=1024, high=60_000
     )
     contain: bool = _setting(False, "Run each agent in a pid namespace of its own (Linux).")
     min_free_mb: float = _setting(200.0, "Stop giving out tasks below this much free disk, in MiB.", low=0, high=10**9)
     checks: tuple[str, ...] = _setting((), "Commands run after every builder session.", file_only=True)
     gate: tuple[str, ...] = _setting((), "Commands run on every merged result before it lands.", file_only=True)
     setup: tuple[str, ...] = _setting((), "Commands run once in every new worktree.", file_only=True)
+    cleanup: tuple[str, ...] = _setting((), "Commands run in a worktree before it is removed.", file_only=True)
     strict_files: bool = _setting(False, "Changes outside a task's files are a failure.", file_only=True)
     agent_clis: Mapping[str, Any] = field(
         default_factory=lambda: MappingProxyType({}),

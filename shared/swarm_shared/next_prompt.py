@@ -32,7 +32,7 @@ class NextPrompt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Workplace:
+class Place:
     """Where the next attempt will work, and what of its own it will find there: a table of changes, if anything."""
 
     cwd: Path
@@ -44,7 +44,7 @@ def next_prompt(
     task: Mapping[str, Any],
     settings: Settings,
     *,
-    at: Workplace,
+    at: Place,
     environ: Mapping[str, str] | None,
 ) -> NextPrompt:
     """The next builder's prompt, as a worker with these settings would write it now.
@@ -87,19 +87,19 @@ def next_prompt(
     return NextPrompt(number=number, text=text, resumes=resumes)
 
 
-def place_by_git(database: TaskDatabase, task: Mapping[str, Any], settings: Settings) -> Workplace:
+def place_by_git(database: TaskDatabase, task: Mapping[str, Any], settings: Settings) -> Place:
     """As git tells it now."""
     repository = decide(settings).repository
     if repository is None:
-        return Workplace(cwd=settings.project_root, work=None)
+        return Place(cwd=settings.project_root, work=None)
     safe = task["safe_id"] or safe_id(task["id"], ())
     cwd = (settings.state_dir / "worktrees").resolve() / safe / repository.prefix
     row = database.landings.integration()
     ref = HEADS + INTEGRATION_BRANCH if row is None else row.ref
-    return Workplace(cwd=cwd, work=_earlier_work(repository, safe, ref))
+    return Place(cwd=cwd, work=_earlier_work(repository, safe, ref))
 
 
-def place_by_record(database: TaskDatabase, task: Mapping[str, Any], settings: Settings) -> Workplace:
+def place_by_record(database: TaskDatabase, task: Mapping[str, Any], settings: Settings) -> Place:
     """As the workers wrote it down, for those who read the database alone."""
     cwd, work = settings.project_root, None
     if task["safe_id"] is not None:
@@ -110,7 +110,7 @@ def place_by_record(database: TaskDatabase, task: Mapping[str, Any], settings: S
             files = tuple(FileChange(**{**file, "change": Change(file["change"])}) for file in change["files"])
             work = Diff(files=files, text="", truncated=False).stat()
             break
-    return Workplace(cwd=cwd, work=work)
+    return Place(cwd=cwd, work=work)
 
 
 def _earlier_work(repository: Repository, safe: str, integration_ref: str) -> str | None:

@@ -48,7 +48,16 @@ def descendants(pid: int) -> list[ProcessId]:
 
 def tree_usage(pid: int) -> TreeUsage:
     """What the process and everything below it use now; see `TreeUsage` for the units."""
-    stats = [stat for member in [pid, *(p.pid for p in descendants(pid))] if (stat := read_stat(member))]
+    return _usage([pid, *(member.pid for member in descendants(pid))])
+
+
+def usage_below(pid: int) -> TreeUsage:
+    """As `tree_usage`, without the process itself."""
+    return _usage([member.pid for member in descendants(pid)])
+
+
+def _usage(pids: list[int]) -> TreeUsage:
+    stats = [stat for pid in pids if (stat := read_stat(pid))]
     return TreeUsage(
         cpu_s=sum(stat.cpu_s for stat in stats),
         rss_bytes=sum(stat.rss_bytes for stat in stats),

@@ -199,7 +199,7 @@ def _environment(pid: int) -> bytes | None:
 def _born_elsewhere(process: ProcessId, since: int, mark: re.Pattern[bytes]) -> bool:
     """Whether a process whose environment says nothing belongs to a session that is not the attempt's.
 
-    A session is made, never joined, and a keeper and each agent are born in sessions of their own. So a session whose
+    A session is made, never joined, and a worker and each agent are born in sessions of their own. So a session whose
     leader is older than the worker, or shows an environment without the mark, is a stranger's: a browser's helpers
     that wrote over their environments are known by it. Source: setsid(2); a session's number is not given out again
     while anybody is in it.

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench import system_calls
 from bench.baselines import COMMAND, command_cpu_ms
-from bench.desk import bench_swarm
+from bench.desk import bench_swarm, noop_tasks
 from bench.figure import Bars, Cell, Figure, Scale, Table
 from bench.one_worker import let_work
 
@@ -51,7 +51,7 @@ def measure(scale: Scale) -> Figure:
     return Figure(
         how=(
             f"One worker, alone, with {FEW} and with {many} no-op tasks; the difference per task. Commits are counted "
-            "inside the worker, system calls by strace in runs of their own. Agents are what the keeper started and "
+            "inside the worker, system calls by strace in runs of their own. Agents are what the worker started and "
             "waited for; beside them stands xargs with the same command."
         ),
         tables=(_cpu_table(costs, bare_ms), _commit_table(costs, calls), *_call_tables(calls)),
@@ -70,7 +70,7 @@ def _spent(count: int, *, validation: bool) -> dict[str, float]:
     """What a worker's whole life took, by the names of a cost."""
     with bench_swarm(validation=validation) as swarm:
         report = swarm.folder / "report"
-        used = let_work(swarm, count, [sys.executable, str(_COUNTING), str(report)])
+        used = let_work(swarm, noop_tasks(count), [sys.executable, str(_COUNTING), str(report)])
         told = json.loads(report.read_text())
     return {
         **asdict(used),
@@ -113,7 +113,7 @@ def _call_tables(calls: dict[str, system_calls.Calls]) -> list[Table]:
     if not calls:
         return []
     rows: list[tuple[Cell, ...]] = [(f"the worker, {name}", sum(calls[name].values())) for name, _ in _MODES]
-    rows.append(("worker, keeper and agent, builder only", sum(calls["tree"].values())))
+    rows.append(("worker and agent, builder only", sum(calls["tree"].values())))
     rows.append((f"of these the bare agent, {' '.join(COMMAND)}", sum(calls["bare"].values())))
     return [Table(columns=("system calls per task", "number"), rows=tuple(rows))]
 

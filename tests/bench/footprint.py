@@ -87,7 +87,7 @@ def _family(pid: int) -> list[tuple[str, int]]:
     words = process.cmdline()
     children = [child.pid for child in process.children()]
     if "swarm_worker" in words:
-        return [("worker", pid), *(("its keeper", child) for child in children)]
+        return [("its keeper", pid), *(("worker", child) for child in children)]
     if "swarm_reaper" in words:
         return [("reaper", pid)]
     return [("dashboard, master", pid), *(("dashboard, server", child) for child in children)]

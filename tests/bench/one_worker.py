@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from live_swarm import LiveSwarm
 
-from bench.desk import noop_tasks, wait_all_completed
+from bench.desk import wait_all_completed
+from swarm_shared.models import TaskSpec
 
 LEAVES_WITHIN_S = 30.0
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
@@ -20,20 +22,20 @@ _TIMES = slice(11, 15)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TreeCpu:
-    """Processor time in milliseconds: of the worker, of its keeper, and of the agents that the keeper waited for."""
+    """Processor time in milliseconds: of the worker, of its keeper, and of the agents that the worker waited for."""
 
     worker_ms: float
     keeper_ms: float
     agents_ms: float
 
 
-def let_work(swarm: LiveSwarm, count: int, command: list[str]) -> TreeCpu:
-    """Carry out so many no-op tasks by a worker that this command starts, and end it.
+def let_work(swarm: LiveSwarm, tasks: Sequence[TaskSpec], command: list[str]) -> TreeCpu:
+    """Carry out these tasks by a worker that this command starts, and end it.
 
     Raises:
         RuntimeError: It did not end well.
     """
-    swarm.add(*noop_tasks(count))
+    swarm.add(*tasks)
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("SWARM_", "SUPERVISOR_"))}
     log = swarm.folder / "worker.log"
     with log.open("wb") as out:
@@ -48,15 +50,15 @@ def let_work(swarm: LiveSwarm, count: int, command: list[str]) -> TreeCpu:
     wait_all_completed(swarm)
     worker = swarm.db.workers.alive()[0]
     used = _tree_cpu(worker.process.pid, worker.keeper.pid if worker.keeper else worker.process.pid)
-    worker.process.kill(signal.SIGTERM)  # not what we started: that may be a tracer, which would just die
+    process.send_signal(signal.SIGTERM)
     if process.wait(LEAVES_WITHIN_S) != 0:
         raise RuntimeError(f"the worker ended with {process.returncode}: {log.read_text()[-2000:]}")
     return used
 
 
 def _tree_cpu(worker: int, keeper: int) -> TreeCpu:
-    worker_user, worker_system, *_ = _times_ms(worker)
-    keeper_user, keeper_system, agents_user, agents_system = _times_ms(keeper)
+    worker_user, worker_system, agents_user, agents_system = _times_ms(worker)
+    keeper_user, keeper_system, *_ = _times_ms(keeper)
     return TreeCpu(
         worker_ms=worker_user + worker_system,
         keeper_ms=keeper_user + keeper_system,

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
 from bench.baselines import COMMAND
-from bench.desk import bench_folder, bench_swarm
-from bench.one_worker import let_work
+from bench.desk import bench_folder, bench_swarm, crew, noop_tasks, resume, wait_all_completed, wait_until
 
 SYNCS = ("fsync", "fdatasync")
 Calls = dict[str, float]
@@ -24,7 +23,7 @@ def per_task(few: int, many: int, *, validation: bool, whole_tree: bool) -> Call
     """Calls of a worker per task, by name: what a longer queue took beyond a short one, divided.
 
     Args:
-        whole_tree: Count its keeper and the agents as well.
+        whole_tree: Count the agents as well.
     """
     less, more = (_traced(count, validation=validation, whole_tree=whole_tree) for count in (few, many))
     return {call: max(0, number - less[call]) / (many - few) for call, number in more.items()}
@@ -40,10 +39,24 @@ def of_bare_command() -> Calls:
 
 def _traced(count: int, *, validation: bool, whole_tree: bool) -> Counter[str]:
     with bench_swarm(validation=validation) as swarm:
+        swarm.add(*noop_tasks(count))
+        crew(swarm, 1)
+        worker = swarm.db.workers.alive()[0].process.pid
         calls = swarm.folder / "calls"
-        trace = ["strace", "-c", *(["-f"] if whole_tree else []), "-o", str(calls)]
-        let_work(swarm, count, [*trace, sys.executable, "-m", "swarm_worker"])
+        options = ["-c", *(["-f"] if whole_tree else []), "-o", str(calls), "-p", str(worker)]
+        tracer = subprocess.Popen(["strace", *options], stderr=subprocess.DEVNULL)
+        try:
+            wait_until(lambda: _is_traced(worker), "the tracer", swarm=swarm)
+            resume(swarm)
+            wait_all_completed(swarm)
+        finally:
+            tracer.send_signal(signal.SIGINT)  # it lets the worker go, and writes its table
+            tracer.wait()
         return _read(calls)
+
+
+def _is_traced(pid: int) -> bool:
+    return "TracerPid:\t0\n" not in Path(f"/proc/{pid}/status").read_text()
 
 
 def _read(file: Path) -> Counter[str]:

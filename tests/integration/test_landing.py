@@ -49,8 +49,8 @@ def meet(name: str) -> str:
     """Shell: go on only when both tasks that call it are there."""
     here, other = name, {"left": "right", "right": "left"}[name]
     return (
-        f'touch "$SWARM_MEETING/{here}"; n=0; '
-        f'while [ ! -e "$SWARM_MEETING/{other}" ] && [ $n -lt 200 ]; do sleep 0.05; n=$((n+1)); done; '
+        f'touch "$MEETING/{here}"; n=0; '
+        f'while [ ! -e "$MEETING/{other}" ] && [ $n -lt 200 ]; do sleep 0.05; n=$((n+1)); done; '
     )
 
 
@@ -58,7 +58,7 @@ def meet(name: str) -> str:
 def together(swarm: LandingSwarm, tmp_path: Path) -> LandingSwarm:
     """A swarm in which two tasks can begin from the same base."""
     (tmp_path / "meeting").mkdir()
-    swarm.settings["SWARM_MEETING"] = str(tmp_path / "meeting")
+    swarm.settings["MEETING"] = str(tmp_path / "meeting")
     return swarm
 
 
@@ -117,6 +117,21 @@ def test_two_tasks_each_green_alone_that_break_each_other_do_not_both_land(toget
     _, second = swarm.trailers()
     assert swarm.git("ls-tree", "--name-only", INTEGRATION).split() == [".gitignore", "a.txt", f"{second}.word"]
     assert swarm.db.tasks.get(second)["attempt_count"] == 2
+
+
+def test_a_file_that_another_task_renames_costs_no_attempt(together: LandingSwarm) -> None:
+    swarm = together
+    swarm.commit({"long.txt": "".join(f"line {n}\n" for n in range(20))})
+    swarm.add(
+        swarm.task("left", meet("left") + "git mv long.txt moved.txt"),
+        swarm.task("right", meet("right") + "sed -i 's/^line 3$/line 3 changed/' long.txt"),
+    )
+    swarm.worker()
+    swarm.worker("worker-2")
+    for name in ("left", "right"):
+        swarm.wait_for(name, Status.COMPLETED)
+        assert swarm.db.tasks.get(name)["attempt_count"] == 1
+    assert "line 3 changed" in swarm.landed("moved.txt")
 
 
 def test_a_red_gate_keeps_it_off_the_branch(swarm: LandingSwarm) -> None:
@@ -252,6 +267,16 @@ def test_a_cancel_during_the_gate_keeps_it_off_the_branch(swarm: LandingSwarm) -
     swarm.wait_for("a", Status.CANCELLED)
     assert swarm.trailers() == []
     wait_until(lambda: not swarm.leftovers())
+
+
+def test_setup_agents_and_checks_find_the_ports_of_their_worker(swarm: LandingSwarm) -> None:
+    (swarm.folder / "swarm.yaml").write_text(
+        "setup: ['echo $SWARM_PORT > ports']\nchecks: ['test $SWARM_PORT = 7060']\n"
+    )
+    swarm.add(swarm.task("a", "echo $SWARM_PORT >> ports"))
+    swarm.worker("worker-3", SWARM_PORT_BASE="7000")
+    swarm.wait_for("a", Status.COMPLETED)
+    assert swarm.landed("ports") == "7060\n7060"
 
 
 def test_setup_commands_run_once_in_a_new_worktree(swarm: LandingSwarm) -> None:

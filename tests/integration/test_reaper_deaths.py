@@ -69,7 +69,7 @@ def test_a_frozen_worker_is_killed_when_its_lease_has_run_out_and_never_wakes_up
     worker = desk.worker(lease_s=0.8)
     worker.signal(signal.SIGSTOP)
     desk.wait_for("a", READY)
-    assert worker.process.wait(trees.DEADLINE_S) == -signal.SIGKILL
+    assert worker.process.wait(trees.DEADLINE_S) == 128 + signal.SIGKILL
     assert tree_below(worker) == []
     assert "heartbeat" in desk.attempts("a")[0]["error"]
 
@@ -134,7 +134,6 @@ def test_a_pid_that_went_to_a_stranger_is_not_signalled(desk: ReaperDesk) -> Non
     worker = desk.worker()
     kill(worker)
     worker.process.wait()
-    desk.wait(lambda: not worker.keeper.is_alive(), "the keeper has ended")
     stranger = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
     try:
         # As if the kernel had given the dead worker's and keeper's and agent's numbers to others.
@@ -162,7 +161,7 @@ def test_a_frozen_writer_is_killed_so_that_others_can_write(desk: ReaperDesk) ->
     worker.signal(signal.SIGSTOP)
     desk.db.connection.busy_timeout_s = 0.1
     assert not desk.db.connection.takes_writes(within_s=0.1)
-    assert worker.process.wait(trees.DEADLINE_S) == -signal.SIGKILL
+    assert worker.process.wait(trees.DEADLINE_S) == 128 + signal.SIGKILL
     desk.db.connection.busy_timeout_s = 20
     desk.wait_for("a", READY)
     assert os.path.exists(desk.path)

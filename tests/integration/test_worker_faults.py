@@ -79,7 +79,7 @@ def test_a_writer_that_holds_the_lock_for_long_costs_the_running_task_nothing(sw
 
 def test_output_of_a_gigabyte_stays_within_its_bound_and_memory(swarm: LiveSwarm) -> None:
     swarm.add(TaskSpec(id="a", name="a", run="head -c 300000000 /dev/zero", agent_cli="command"))
-    worker = swarm.worker("worker-1", SWARM_OUTPUT_LIMIT_MB="1")
+    swarm.worker("worker-1", SWARM_OUTPUT_LIMIT_MB="1")
     swarm.wait_for("a", Status.COMPLETED, s=60)
     session = swarm.db.tasks.sessions(swarm.attempts("a")[0]["id"])[0]
     assert session["output_bytes"] == 300_000_000
@@ -87,7 +87,7 @@ def test_output_of_a_gigabyte_stays_within_its_bound_and_memory(swarm: LiveSwarm
     assert stored <= 1.3 * 1024 * 1024
     peak_kib = next(
         int(line.split()[1])
-        for line in Path(f"/proc/{worker.pid}/status").read_text().splitlines()
+        for line in Path(f"/proc/{swarm.db.workers.alive()[0].process.pid}/status").read_text().splitlines()
         if line.startswith("VmHWM")
     )
     assert peak_kib < 80 * 1024

@@ -35,7 +35,8 @@ exec "{real}" "$@"
 class LandingSwarm(LiveSwarm):
     """Workers with worktree isolation; tasks are shell commands."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, project: Path | None = None) -> None:
+        """With a repository of its own, or with that of another swarm."""
         super().__init__(folder)
         gitconfig = folder / "gitconfig"
         gitconfig.write_text(PERSON)
@@ -45,6 +46,9 @@ class LandingSwarm(LiveSwarm):
             "GIT_CONFIG_GLOBAL": str(gitconfig),
             "GIT_CONFIG_NOSYSTEM": "1",
         }
+        if project is not None:
+            self.project = project
+            return
         self.git("init", "-q", "-b", "main")
         self.commit({"a.txt": "one\ntwo\nthree\n", ".gitignore": "*.log\n"})
 
@@ -96,6 +100,16 @@ class LandingSwarm(LiveSwarm):
         self.settings["PATH"] = f"{folder}{os.pathsep}{os.environ['PATH']}"
         return done
 
+    def slow_git(self, pattern: str, s: float) -> None:
+        """Let every git command with this text in it take so many seconds longer."""
+        folder = self.folder / "slow"
+        folder.mkdir()
+        git = folder / "git"
+        real = shutil.which("git")
+        git.write_text(f'#!/bin/sh\ncase "$*" in *"{pattern}"*) sleep {s};; esac\nexec "{real}" "$@"\n')
+        git.chmod(0o755)
+        self.settings["PATH"] = f"{folder}{os.pathsep}{os.environ['PATH']}"
+
     def landed(self, path: str) -> str:
         """A file as it is on the integration branch."""
         return self.git("show", f"{INTEGRATION}:{path}")
@@ -113,9 +127,9 @@ class LandingSwarm(LiveSwarm):
 
 
 @contextmanager
-def landing_swarm(folder: Path) -> Iterator[LandingSwarm]:
+def landing_swarm(folder: Path, project: Path | None = None) -> Iterator[LandingSwarm]:
     """A swarm that is ended, whatever the test did."""
-    swarm = LandingSwarm(folder)
+    swarm = LandingSwarm(folder, project)
     try:
         yield swarm
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -24,19 +25,17 @@ LONG_LEASE_S = 120.0
 
 
 class StubbornWorker:
-    """A running `stubborn_worker.py`, known once its agent runs."""
+    """A running `stubborn_worker.py`, known once its agent runs: `me` is the worker, what was started its keeper."""
 
     def __init__(self, process: subprocess.Popen[str], token: str) -> None:
         self.process = process
         self.token = token
         said = self.read()
         self.attempt: str = said["attempt"]
-        keeper = ProcessId.of(said["keeper"])
-        assert keeper is not None
-        self.keeper = keeper
-        me = ProcessId.of(process.pid)
+        me, keeper = ProcessId.of(said["worker"]), ProcessId.of(process.pid)
         assert me is not None
-        self.me = me
+        assert keeper is not None
+        self.me, self.keeper = me, keeper
 
     def read(self) -> dict[str, Any]:
         assert self.process.stdout is not None
@@ -47,7 +46,10 @@ class StubbornWorker:
         return found
 
     def signal(self, number: int) -> None:
-        self.process.send_signal(number)
+        assert self.me.kill(number)
+
+    def kill(self) -> None:
+        self.signal(signal.SIGKILL)
 
 
 class ReaperDesk:
@@ -131,6 +133,7 @@ class ReaperDesk:
             process.kill()
             process.wait()
         for worker in self.workers:
+            worker.me.kill(signal.SIGKILL)
             worker.process.kill()
             worker.process.wait()
             assert worker.process.stdout is not None

@@ -1,16 +1,15 @@
 """A worker that claims one task, runs a given process tree for it through a real keeper, and obeys nobody.
 
 Arguments: database, worker id, lease in seconds. The command of its agent is a JSON list in the variable AGENT, so that
-the worker itself does not bear the tree's number. Prints one JSON line once the agent runs: attempt, keeper. It renews
-its lease four times within it, and goes on until it is killed. SIGUSR1 makes it take the write lock and keep it; then
-it prints {"locked": true}.
+the worker itself does not bear the tree's number. What is started becomes the keeper; its child prints one JSON line
+once the agent runs: attempt, worker (its pid). It renews its lease four times within it, and goes on until it is
+killed. SIGUSR1 makes it take the write lock and keep it; then it prints {"locked": true}.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import select
 import signal
 import sys
 import time
@@ -20,7 +19,8 @@ from swarm_shared.models import Role, Stage
 from swarm_shared.processes import ProcessId
 from swarm_shared.store.queue import Claim, Claimant
 from swarm_shared.sweep import marks
-from swarm_worker.keeper import Keeper, Launch, Started
+from swarm_worker.keeper import fork_worker
+from swarm_worker.tree import Launch, Tree
 
 
 def tell(**fields: object) -> None:
@@ -32,32 +32,28 @@ def prove(path: str) -> None:
         database.workers.record_tree_gone(ProcessId.mine())
 
 
-def run_agent(database: TaskDatabase, keeper: Keeper, claim: Claim, command: list[str]) -> None:
+def run_agent(database: TaskDatabase, claim: Claim, command: list[str]) -> None:
     session = database.queue.open_session(claim, role=Role.BUILDER, name="", stage=Stage.BUILDING, prompt="")
     null = os.open(os.devnull, os.O_RDWR)
     env = {**os.environ, **marks(claim.attempt)}
-    keeper.start(Launch(argv=tuple(command), env=env, cwd="/"), null, null, null)
-    while True:
-        select.select([keeper], [], [])
-        for event in keeper.events():
-            if isinstance(event, Started):
-                database.queue.session_runs(session, pid=event.pid, pid_start=event.start_time)
-                return
+    agent = ProcessId.of(Tree().start(Launch(argv=tuple(command), env=env, cwd="/"), null, null, null))
+    assert agent is not None
+    database.queue.session_runs(session, pid=agent.pid, pid_start=agent.start_time)
 
 
 def main() -> None:
     path, worker_id, lease = sys.argv[1:]
     command = json.loads(os.environ["AGENT"])
     lease_s = float(lease)
-    keeper = Keeper.fork(on_orphaned=lambda: prove(path))
+    keeper = fork_worker(on_orphaned=lambda: prove(path))
     database = TaskDatabase(path)
     run = database.workers.register(worker_id, ProcessId.mine(), keeper.process, lease_s=lease_s)
     claim = None
     while claim is None:
         claim = database.queue.claim(Claimant(run=run, worker_id=worker_id, agent_cli="command"))
         time.sleep(0.01)
-    run_agent(database, keeper, claim, command)
-    tell(attempt=claim.attempt, keeper=keeper.pid)
+    run_agent(database, claim, command)
+    tell(attempt=claim.attempt, worker=os.getpid())
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
     while True:
         if signal.sigtimedwait([signal.SIGUSR1], lease_s / 4) is not None:

@@ -40,7 +40,7 @@ def alive(token: str) -> list[int]:
         except OSError:
             continue
         # A process that has ended shows no command line. The test's own helper may bear several tokens.
-        if token.encode() in arguments and b"keeper_worker.py" not in b"".join(arguments):
+        if token.encode() in arguments and b"tree_worker.py" not in b"".join(arguments):
             found.append(int(folder.name))
     return found
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from enum import StrEnum
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from amplifier_swarm.app import App, command, json_option
 from amplifier_swarm.commands.overview import workers_shown
+from amplifier_swarm.findings import Finding, Level, bad
+from amplifier_swarm.repository_checks import about_git, about_landing
 from amplifier_swarm.supervision import supervision
 from amplifier_swarm.terminal import console, is_terminal, print_json, say, size, style_of
 from swarm_shared.config import Settings
@@ -27,28 +28,10 @@ TASKS_LOOKED_AT = 50_000
 SERVICES = ("reaper", "dashboard")
 
 
-class Level(StrEnum):
-    """How bad a finding is; `bad` makes the command fail."""
-
-    OK = "ok"
-    WARN = "warn"
-    BAD = "bad"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One check's outcome."""
-
-    name: str
-    level: Level
-    text: str
-    advice: str | None = None
-
-
 @command("doctor", example="doctor\ndoctor --json", short_help="Checks, each with advice.")
 @json_option
 def doctor(app: App, as_json: bool) -> int:
-    """Check the engine, the database, the disk, the services, supervisord and the agent CLI; changes nothing.
+    """Check engine, database, disk, services, supervisord, repository and agent CLI; changes nothing.
 
     Exit code 3 when something is bad.
     """
@@ -81,7 +64,7 @@ def _all(app: App) -> Iterator[Finding]:
         settings = app.settings()
         yield Finding(name="settings", level=Level.OK, text="all can work")
     except SwarmError as error:
-        yield _bad("settings", error)
+        yield bad("settings", error)
     try:
         with app.open(read_only=True) as database:
             for check in (_engine, _log, _disk, _lock):
@@ -90,13 +73,14 @@ def _all(app: App) -> Iterator[Finding]:
             yield from whole
             # What a damaged file says of the rest would only mislead.
             if all(finding.level is not Level.BAD for finding in whole):
-                for check in (_services, _workers, _flags):
+                for check in (_services, _workers, _flags, _landing):
                     yield from _guarded(check, app, database, settings)
                 named = database.runs.agents_named(limit=TASKS_LOOKED_AT)
     except SwarmError as error:
-        yield _bad("database", error)
+        yield bad("database", error)
     yield _supervisord(app)
     if settings is not None:
+        yield from about_git(settings)
         yield from _agents(settings, named)
 
 
@@ -108,11 +92,7 @@ def _guarded(check: _Check, app: App, database: TaskDatabase, settings: Settings
     try:
         yield from check(app, database, settings)
     except SwarmError as error:
-        yield _bad(check.__name__.strip("_"), error)
-
-
-def _bad(name: str, error: SwarmError) -> Finding:
-    return Finding(name=name, level=Level.BAD, text=error.message, advice=error.hint)
+        yield bad(check.__name__.strip("_"), error)
 
 
 def _engine(app: App, database: TaskDatabase, settings: Settings | None) -> Iterator[Finding]:
@@ -210,6 +190,10 @@ def _flags(app: App, database: TaskDatabase, settings: Settings | None) -> Itera
             text=f"agent CLI {hold.agent_cli} is held ({hold.kind}): {hold.reason}",
             advice="amplifier-swarm resume, once the cause is gone",
         )
+
+
+def _landing(app: App, database: TaskDatabase, settings: Settings | None) -> Iterator[Finding]:
+    yield from about_landing(database)
 
 
 def _supervisord(app: App) -> Finding:

@@ -35,6 +35,7 @@ def status(app: App, as_json: bool) -> None:
             **database.tasks.summary(),
             "eta_s": database.tasks.eta_s(alive),
             "paused": "paused" in flags,
+            **database.swarm.workplace(),
             "flags": [
                 {"name": f.name, "set_at": iso(f.set_at), "actor": f.actor, "reason": f.reason} for f in flags.values()
             ],
@@ -68,6 +69,10 @@ def _tell(app: App, shown: dict[str, Any], alive: int) -> None:
     table(("status", "tasks", "hours", "of these"), rows, right=("tasks", "hours"), spare=("hours",))
     eta = "" if not shown["eta_s"] else f", about {duration(shown['eta_s'] * 1000)} to go"
     say(f"\n{shown['progress']:.0%} done, {shown['remaining_hours']:g} hours left{eta}")
+    if shown["lands_on"]:
+        say(f"each task has a worktree and lands on {shown['lands_on']}")
+    elif shown["isolation"] is not None:
+        say("agents work in the project folder itself, without worktrees")
     for flag in shown["flags"]:
         say(f"{flag['name']} by {flag['actor']}" + (f": {flag['reason']}" if flag["reason"] else ""))
     for hold in shown["holds"]:

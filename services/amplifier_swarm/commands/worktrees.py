@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from amplifier_swarm.app import App, command, json_option
+from amplifier_swarm.cleanup import Cleanup
 from amplifier_swarm.landed import integration_of
 from amplifier_swarm.terminal import print_json, remark, say, table
 from swarm_shared.errors import NotFound
@@ -14,9 +17,10 @@ from swarm_shared.git.names import task_branch, task_ref
 from swarm_shared.git.prune import prune
 from swarm_shared.git.refs import read_ref
 from swarm_shared.git.task_worktrees import TaskWorktrees
-from swarm_shared.models import GROUP_OF, Group
+from swarm_shared.models import GROUP_OF, Group, TaskSpec
 
 if TYPE_CHECKING:
+    from swarm_shared.config import Settings
     from swarm_shared.database import TaskDatabase
     from swarm_shared.git.integration import Integration
     from swarm_shared.store.landings import NamedTask
@@ -37,7 +41,8 @@ _MAY_GO = frozenset({Group.COMPLETED, Group.FAILED, Group.HELD, Group.CANCELLED}
 def worktrees(app: App, action: str | None, discarded: tuple[str, ...], as_json: bool) -> None:
     """List the worktrees of tasks. `prune` removes worktree and branch of every task whose commits have landed.
 
-    Nothing that is not on the integration branch is removed unless it is named with --discard.
+    Nothing that is not on the integration branch is removed unless it is named with --discard. Before a worktree goes,
+    the commands under `cleanup` in swarm.yaml run in it; where one fails, a worktree that is not discarded stays.
     """
     if discarded and action is None:
         raise click.UsageError("--discard belongs to `worktrees prune`")
@@ -48,7 +53,7 @@ def worktrees(app: App, action: str | None, discarded: tuple[str, ...], as_json:
         if action is None:
             _list(database, integration, trees, as_json=as_json)
         else:
-            _prune(database, integration, trees, discarded, as_json=as_json)
+            _prune(database, integration, trees, discarded, settings=app.settings(), as_json=as_json)
 
 
 def _list(database: TaskDatabase, integration: Integration, trees: TaskWorktrees, *, as_json: bool) -> None:
@@ -76,6 +81,7 @@ def _prune(
     trees: TaskWorktrees,
     discarded: tuple[str, ...],
     *,
+    settings: Settings,
     as_json: bool,
 ) -> None:
     named = database.landings.named()
@@ -84,8 +90,17 @@ def _prune(
         if task_id not in names:
             raise NotFound(f"task {task_id!r} has no worktree", hint="amplifier-swarm worktrees lists them")
     busy = {each.safe for each in named if GROUP_OF[each.status] not in _MAY_GO}
-    pruned = prune(trees, integration, busy=busy, forced={names[task_id] for task_id in discarded})
     tasks = {each.safe: each.task_id for each in named}
+    cleaner = Cleanup(settings.cleanup, limit_s=settings.check_timeout_s, environ=os.environ)
+
+    def cleanup(safe: str, cwd: Path) -> str | None:
+        failure = cleaner.run(_spec(database, tasks.get(safe), safe), cwd)
+        if failure is not None:
+            remark(f"{tasks.get(safe, safe)}: {failure}")
+        return failure
+
+    forced = {names[task_id] for task_id in discarded}
+    pruned = prune(trees, integration, busy=busy, forced=forced, cleanup=cleanup)
     if as_json:
         print_json(
             {"pruned": [{"id": tasks.get(p.safe), "name": p.safe, "kept_because": p.kept_because} for p in pruned]}
@@ -96,3 +111,10 @@ def _prune(
         if kept.kept_because is not None:
             say(f"{tasks.get(kept.safe, kept.safe)} stays: {kept.kept_because}")
     remark(f"{len(gone)} removed, {len(pruned) - len(gone)} kept")
+
+
+def _spec(database: TaskDatabase, task_id: str | None, safe: str) -> TaskSpec:
+    """What the worktree was for; of a queue that was cleared only the name is left."""
+    if task_id is None:
+        return TaskSpec(id=safe, name=safe)
+    return database.tasks.spec(database.tasks.get(task_id)["seq"])

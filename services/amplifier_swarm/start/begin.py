@@ -36,7 +36,7 @@ def check(
     Raises:
         Unfit: Something must be changed first.
     """
-    machine = check_machine(settings, keep_running=keep_running)
+    machine = check_machine(settings, keep_running=keep_running, known=database.landings.integration())
     problems: list[Problem] = list(machine.problems)
     agents = AgentFindings(problems=(), undecided={})
     if settings.project_root.is_dir():  # sessions begin there, and so does the check of their CLI

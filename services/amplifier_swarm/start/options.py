@@ -25,6 +25,7 @@ _SETTINGS = (
     setting("graceful_timeout_s", "--graceful-timeout"),
     setting("orphan_timeout_min", "--orphan-timeout"),
     setting("isolation"),
+    setting("land_into"),
 )
 
 

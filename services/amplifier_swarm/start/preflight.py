@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from amplifier_swarm.start.problems import Problem
 from amplifier_swarm.start.repository import check_repository
 from swarm_shared.config import Settings
+from swarm_shared.store.landings import IntegrationRow
 
 EXIT_SETTINGS = 3
 
@@ -24,9 +25,13 @@ class Findings:
     warnings: tuple[str, ...]
 
 
-def check_machine(settings: Settings, *, keep_running: bool) -> Findings:
-    """Look at everything that needs neither the database nor the agent CLI; changes nothing."""
-    decided, unfit, remarks = check_repository(settings)
+def check_machine(settings: Settings, *, keep_running: bool, known: IntegrationRow | None = None) -> Findings:
+    """Look at everything that needs neither the database nor the agent CLI; changes nothing.
+
+    Args:
+        known: The branch that earlier runs have landed on.
+    """
+    decided, unfit, remarks = check_repository(settings, known)
     problems = (
         *_about_workers(settings, keep_running),
         *_about_project(settings),

@@ -10,17 +10,24 @@ from swarm_shared.config import Settings
 from swarm_shared.errors import ConfigError, SwarmError
 from swarm_shared.git.integration import Integration
 from swarm_shared.git.isolation import WORKTREE, decide
+from swarm_shared.git.landing_branch import landing_branch
 from swarm_shared.git.leaks import fingerprint
 from swarm_shared.git.repository import Repository
 from swarm_shared.models import Status
-from swarm_shared.store.landings import Landings
+from swarm_shared.store.landings import IntegrationRow, Landings
 
 EXIT_SETTINGS = 3
 NAMED_PATHS = 3
 
 
-def check_repository(settings: Settings) -> tuple[Settings, tuple[Problem, ...], tuple[str, ...]]:
-    """The settings with `auto` decided, what stands against a run, and what a person should know; changes nothing."""
+def check_repository(
+    settings: Settings, known: IntegrationRow | None = None
+) -> tuple[Settings, tuple[Problem, ...], tuple[str, ...]]:
+    """The settings with `auto` decided, what stands against a run, and what a person should know; changes nothing.
+
+    Args:
+        known: The branch that earlier runs have landed on.
+    """
     try:
         decided = decide(settings)
     except ConfigError as error:
@@ -29,7 +36,8 @@ def check_repository(settings: Settings) -> tuple[Settings, tuple[Problem, ...],
     settings = replace(settings, isolation=decided.word)
     if decided.repository is None:
         return settings, (), (f"tasks get no worktrees: {decided.because}",) if decided.because else ()
-    return settings, _branch_in_use(decided.repository), _dirt(decided.repository, settings)
+    unfit = _unfit_branch(decided.repository, settings.land_into, known)
+    return settings, unfit, _dirt(decided.repository, settings)
 
 
 def left_to_land(counts: Mapping[Status, tuple[int, float]], settings: Settings) -> tuple[Problem, ...]:
@@ -51,15 +59,14 @@ def follow_person(landings: Landings, settings: Settings) -> None:
         landings.follow(repository.head_ref)
 
 
-def _branch_in_use(repository: Repository) -> tuple[Problem, ...]:
-    integration = Integration(repository=repository)
-    at = integration.checked_out_at()
-    if at is None:
-        return ()
-    text = f"branch {integration.branch} is checked out in {at}: nothing could land"
-    return (
-        Problem(text=text, hint=f"switch to another branch there: git -C '{at}' switch -", exit_code=EXIT_SETTINGS),
-    )
+def _unfit_branch(repository: Repository, branch: str, known: IntegrationRow | None) -> tuple[Problem, ...]:
+    here = known is not None and known.repository == str(repository.common_dir)
+    landed = Integration(repository=repository, ref=known.ref) if known is not None and here else None
+    try:
+        landing_branch(repository, branch, landed=landed)
+    except ConfigError as error:
+        return (Problem(text=error.message, hint=error.hint or "", exit_code=EXIT_SETTINGS),)
+    return ()
 
 
 def _dirt(repository: Repository, settings: Settings) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from swarm_shared.agents.cli import AgentCli, PromptChannel
 from swarm_shared.agents.entry import PLACEHOLDER
 from swarm_shared.agents.persona import agent_bundle
+from swarm_shared.agents.ports import PORT_VARIABLE
 from swarm_shared.errors import ConfigError, InputError
 from swarm_shared.models import Role, TaskSpec
 from swarm_shared.sweep import marks
@@ -113,9 +114,9 @@ def session_environment(
     """The environment of an agent or a check: the person's, the task's own, and the attempt's marks.
 
     Our own settings and supervisord's variables are left out: a swarm inside an agent must not take our database
-    for its own, nor talk to our supervisord by accident.
+    for its own, nor talk to our supervisord by accident. Only the worker's ports are handed on.
     """
-    env = {name: value for name, value in base.items() if not name.startswith(_OURS)}
+    env = {name: value for name, value in base.items() if not name.startswith(_OURS) or name == PORT_VARIABLE}
     # Agents look at a shared checkout all the time; optional locks would make them fight over index.lock.
     env["GIT_OPTIONAL_LOCKS"] = "0"
     env.update(extra or {})

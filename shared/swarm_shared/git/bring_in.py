@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from swarm_shared.git.commits import message_with_trailers, task_trailers
 from swarm_shared.git.merging import Merge, plan_merge
-from swarm_shared.git.names import INTEGRATION_BRANCH
 from swarm_shared.git.refs import move_ref
 from swarm_shared.git.task_worktrees import TaskWorktree
 
 
-def bring_in(worktree: TaskWorktree, *, tip: str, task_id: str, attempt_id: str) -> Merge:
-    """Merge the tip into a task's branch and worktree, if that is possible without a conflict.
+def bring_in(worktree: TaskWorktree, *, tip: str, branch: str, task_id: str, attempt_id: str) -> Merge:
+    """Merge what has landed into a task's branch and worktree, if that is possible without a conflict.
 
     With a conflict the branch stays as it is: the answer lists the paths, and the agent gets them as its task.
     Everything in the worktree has to be committed, as `TaskWorktrees.open` leaves it.
 
+    Args:
+        tip, branch: Where the integration branch is, and its name.
+
     Raises:
         RefMoved: The branch is no longer where the worktree was opened.
     """
-    message = message_with_trailers(
-        f"Merge {INTEGRATION_BRANCH} into the work on {task_id}", task_trailers(task_id, attempt_id)
-    )
+    message = message_with_trailers(f"Merge {branch} into the work on {task_id}", task_trailers(task_id, attempt_id))
     git = worktree.checkout.git
     merge = plan_merge(git, into=worktree.head_sha, other=tip, message=message)
     if merge.new is not None and merge.new != merge.old:

@@ -8,8 +8,8 @@ from pathlib import Path
 from swarm_shared.git.commits import message_with_trailers, task_trailers
 from swarm_shared.git.errors import RefMoved
 from swarm_shared.git.merging import Merge, MergeKind, plan_merge
-from swarm_shared.git.names import HEADS, INTEGRATION_BRANCH, branch_of
-from swarm_shared.git.refs import is_contained, move_ref, read_ref
+from swarm_shared.git.names import HEADS, INTEGRATION_BRANCH, branch_of, landed_ref
+from swarm_shared.git.refs import RefMove, is_contained, move_ref, move_refs, read_ref
 from swarm_shared.git.repository import Repository
 from swarm_shared.git.worktrees import checked_out_at, refuse_if_checked_out
 
@@ -36,6 +36,15 @@ class Integration:
     def checked_out_at(self) -> Path | None:
         """The checkout that has it, which keeps anything from landing; None when all is well."""
         return checked_out_at(self.repository, self.ref)
+
+    def landed_since(self, tip: str) -> str | None:
+        """Where a swarm, this one or another in the repository, put the branch last; None unless it holds `tip`."""
+        last = read_ref(self.repository.git, landed_ref(self.ref))
+        return last if last is not None and is_contained(self.repository.git, tip, last) else None
+
+    def vouch(self, tip: str) -> None:
+        """Say to all swarms of the repository that the branch is rightly where it is."""
+        move_refs(self.repository.git, [RefMove(ref=landed_ref(self.ref), new=tip, forced=True)], reason="swarm: known")
 
     def contains(self, sha: str) -> bool:
         """Whether a commit has landed; what the repository does not have (any more) has not."""
@@ -87,4 +96,8 @@ class Integration:
             RefLocked: A lock is in the way.
         """
         refuse_if_checked_out(self.repository, self.ref)
-        move_ref(self.repository.git, self.ref, new=new, old=old, reason=reason)
+        moves = [
+            RefMove(ref=self.ref, new=new, old=old),
+            RefMove(ref=landed_ref(self.ref), new=new, forced=True),
+        ]
+        move_refs(self.repository.git, moves, reason=reason)

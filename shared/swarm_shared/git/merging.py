@@ -11,7 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from swarm_shared.git.commits import commit_tree
-from swarm_shared.git.diffs import changed_paths
+from swarm_shared.git.diffs import Change, changed_files, changed_paths
 from swarm_shared.git.errors import GitFailed
 from swarm_shared.git.refs import has_commit, is_contained
 from swarm_shared.git.runner import LONG_S, Git, split_items
@@ -112,13 +112,18 @@ def unexplained_paths(git: Git, *, base: str, head: str, tip: str, merged: str) 
     """What landing would change although the task's own diff does not: a sign that it reverts somebody's work.
 
     It happens when a commit names a parent whose files it does not have, as `git reset --soft main` and a commit
-    do; git then merges the loss without a conflict. A file that was renamed on the other side shows up too.
+    do; git then merges the loss without a conflict. What the other side has renamed is known by both its names.
 
     Args:
         base, head: What the task started from and ended with.
         tip, merged: The integration branch before and after.
     """
-    return tuple(sorted(changed_paths(git, tip, merged) - changed_paths(git, base, head)))
+    own = changed_paths(git, base, head)
+    found = changed_paths(git, tip, merged) - own
+    if found:
+        renamed = (file for file in changed_files(git, base, tip) if file.change is Change.RENAMED)
+        found -= {file.path for file in renamed if file.old_path in own}
+    return tuple(sorted(found))
 
 
 def _lay_out_attributes(git: Git, commit: str, folder: Path) -> None:

@@ -12,6 +12,8 @@ HEADS = "refs/heads/"
 # Every head that an attempt ended with, whatever an agent does to its branch later; not under refs/heads, so that
 # nobody's list of branches grows.
 KEPT_REFS = "refs/swarm/kept/"
+# Where swarms have put an integration branch last: it moves with it, and nobody else thinks of moving it too.
+LANDED_REFS = "refs/swarm/landed/"
 
 MAX_LENGTH = 80  # of a safe id: leaves room for ".lock" and the like within the 255 bytes of a file name
 _HASH_DIGITS = 10
@@ -62,6 +64,10 @@ def task_ref(safe: str) -> str:
 
 def kept_ref(safe: str, sha: str) -> str:
     return f"{KEPT_REFS}{safe}/{sha}"
+
+
+def landed_ref(ref: str) -> str:
+    return LANDED_REFS + branch_of(ref)
 
 
 def branch_of(ref: str) -> str:

@@ -8,14 +8,16 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 
 from swarm_shared.git.errors import GitTimeout, GitUnusable
 
 _READ_BYTES = 65_536
+TEND_EVERY_S = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +55,7 @@ def run_process(
     timeout_s: float,
     limit_bytes: int | None = None,
     keep_open: Sequence[int] = (),
+    tend: Callable[[], None] = lambda: None,
 ) -> Completed:
     """Run a command to its end.
 
@@ -60,21 +63,22 @@ def run_process(
     started (filters, fetches) dies with it.
 
     Args:
-        stdin: Bytes for its standard input; not together with `limit_bytes`.
+        stdin: Bytes for its standard input.
         limit_bytes: Stop reading after so much output and kill it; the rest is not wanted.
         keep_open: Descriptors it inherits, so that a lock on them lasts as long as the command does.
+        tend: Called every `TEND_EVERY_S` while it runs.
 
     Raises:
         GitTimeout: It was killed after `timeout_s`.
         GitUnusable: The program cannot be started.
     """
-    with tempfile.TemporaryFile() as errors:
+    with tempfile.TemporaryFile() as errors, _as_input(stdin) as source:
         try:
             process = subprocess.Popen(
                 command,
                 cwd=cwd,
                 env=dict(env),
-                stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+                stdin=source,
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 start_new_session=True,
@@ -84,9 +88,9 @@ def run_process(
             raise _cannot_start(error, cwd) from error
         try:
             if limit_bytes is None:
-                out, truncated = process.communicate(stdin, timeout_s)[0], False
+                out, truncated = _read_all(process, timeout_s, tend), False
             else:
-                out, truncated = _read_start(process, limit_bytes, timeout_s)
+                out, truncated = _read_start(process, limit_bytes, timeout_s, tend)
         except subprocess.TimeoutExpired as error:
             raise GitTimeout(command[1:], timeout_s, cwd) from error
         finally:
@@ -96,7 +100,33 @@ def run_process(
     return Completed(code=0 if truncated else process.returncode, out=out, err=said, truncated=truncated)
 
 
-def _read_start(process: subprocess.Popen[bytes], limit_bytes: int, timeout_s: float) -> tuple[bytes, bool]:
+@contextmanager
+def _as_input(data: bytes | None) -> Iterator[IO[bytes] | int]:
+    """A file to read from: a pipe would have to be fed while the command runs."""
+    if data is None:
+        yield subprocess.DEVNULL
+        return
+    with tempfile.TemporaryFile() as file:
+        file.write(data)
+        file.seek(0)
+        yield file
+
+
+def _read_all(process: subprocess.Popen[bytes], timeout_s: float, tend: Callable[[], None]) -> bytes:
+    deadline = time.monotonic() + timeout_s
+    while True:
+        left = max(deadline - time.monotonic(), 0)
+        try:
+            return process.communicate(timeout=min(left, TEND_EVERY_S))[0]  # nothing is lost between two calls
+        except subprocess.TimeoutExpired:
+            if left <= TEND_EVERY_S:
+                raise
+            tend()
+
+
+def _read_start(
+    process: subprocess.Popen[bytes], limit_bytes: int, timeout_s: float, tend: Callable[[], None]
+) -> tuple[bytes, bool]:
     """Up to so many bytes, and whether there would have been more."""
     assert process.stdout is not None
     deadline = time.monotonic() + timeout_s
@@ -104,8 +134,12 @@ def _read_start(process: subprocess.Popen[bytes], limit_bytes: int, timeout_s: f
     poll.register(process.stdout, select.POLLIN)
     got = bytearray()
     while len(got) <= limit_bytes:
-        if not poll.poll(max(deadline - time.monotonic(), 0) * 1000):
-            raise subprocess.TimeoutExpired(process.args, timeout_s)
+        left = max(deadline - time.monotonic(), 0)
+        if not poll.poll(min(left, TEND_EVERY_S) * 1000):
+            if left <= TEND_EVERY_S:
+                raise subprocess.TimeoutExpired(process.args, timeout_s)
+            tend()
+            continue
         piece = os.read(process.stdout.fileno(), _READ_BYTES)
         if not piece:
             process.wait(max(deadline - time.monotonic(), 0))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from pathlib import Path
 
-from swarm_shared.git.errors import GitError
+from swarm_shared.git.errors import GitError, RepositoryBusy
+from swarm_shared.git.file_lock import file_lock
 from swarm_shared.git.integration import Integration
 from swarm_shared.git.names import HEADS, KEPT_REFS, TASK_BRANCHES, task_ref
 from swarm_shared.git.refs import RefMove, is_contained, move_refs, read_ref, refs_below, tree_of
@@ -28,29 +30,44 @@ def prune(
     *,
     busy: Collection[str],
     forced: Collection[str] = (),
+    cleanup: Callable[[str, Path], str | None] = lambda _safe, _cwd: None,
 ) -> tuple[Pruned, ...]:
     """Remove all that has landed: worktree, branch and kept heads of each task whose commits are all contained.
 
     Args:
         busy: Safe ids of tasks that run, wait to land or may still be retried in their worktree.
         forced: Safe ids whose work a person wants gone, landed or not.
+        cleanup: Called with safe id and folder right before a worktree is removed; a text is why it must stay, unless
+            it was forced.
     """
     found = refs_below(integration.repository.git, HEADS + TASK_BRANCHES)
     safe_ids = {ref.removeprefix(HEADS + TASK_BRANCHES) for ref in found}
     safe_ids |= {path.name for path in worktrees.root.iterdir() if git_dir_of(worktrees.repository, path)}
-    return tuple(_prune_one(worktrees, integration, safe, busy, safe in forced) for safe in sorted(safe_ids))
+    return tuple(_prune_one(worktrees, integration, safe, busy, safe in forced, cleanup) for safe in sorted(safe_ids))
 
 
 def _prune_one(
-    worktrees: TaskWorktrees, integration: Integration, safe: str, busy: Collection[str], forced: bool
+    worktrees: TaskWorktrees,
+    integration: Integration,
+    safe: str,
+    busy: Collection[str],
+    forced: bool,
+    cleanup: Callable[[str, Path], str | None],
 ) -> Pruned:
     if safe in busy:
         return Pruned(safe=safe, kept_because="in use")
     try:
-        reason = None if forced else _reason_to_keep(worktrees, integration, safe)
-        if reason is None:
-            worktrees.remove(safe)
-            _delete_refs(integration, safe, forced)
+        with file_lock(worktrees.lock_of(safe), tend=lambda: None, timeout_s=0):
+            reason = None if forced else _reason_to_keep(worktrees, integration, safe)
+            checkout = worktrees.find(safe)
+            if reason is None and checkout is not None:
+                reason = cleanup(safe, worktrees.cwd_of(checkout))
+            if reason is None or forced:
+                worktrees.remove(safe)
+                _delete_refs(integration, safe, forced)
+                reason = None
+    except RepositoryBusy:
+        reason = "in use"  # a worker has taken the task up again
     except GitError as error:
         reason = error.message
     return Pruned(safe=safe, kept_because=reason)

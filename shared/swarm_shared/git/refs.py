@@ -17,11 +17,12 @@ _LOCK_PAUSE_S = 0.1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefMove:
-    """A ref from one commit to another; None is a ref that does not exist."""
+    """A ref from one commit to another; None is a ref that does not exist. With `forced` wherever it was."""
 
     ref: str
     new: str | None
-    old: str | None
+    old: str | None = None
+    forced: bool = False
 
 
 def read_ref(git: Git, ref: str) -> str | None:
@@ -60,7 +61,7 @@ def move_refs(git: Git, moves: Sequence[RefMove], *, reason: str) -> None:
         if all(found[move.ref] == move.new for move in moves):
             return
         for move in moves:
-            if found[move.ref] != move.old:
+            if found[move.ref] != move.old and not move.forced:
                 raise RefMoved(move.ref, expected=move.old, found=found[move.ref])
         if ".lock" not in said:
             break
@@ -80,6 +81,8 @@ def is_contained(git: Git, sha: str, tip: str) -> bool:
     Raises:
         GitFailed: There is no such `tip`.
     """
+    if sha == tip:
+        return True
     answer = git.ask("merge-base", "--is-ancestor", sha, tip, ok=(0, _NO, _FAILED))
     if answer.code == _FAILED:
         if has_commit(git, tip) and not has_commit(git, sha):
@@ -94,7 +97,7 @@ def has_commit(git: Git, name: str) -> bool:
 
 def merge_base(git: Git, one: str, other: str) -> str | None:
     """The commit from which two histories part; None when they have nothing in common."""
-    return git.line("merge-base", one, other, ok=(0, _NO)) or None
+    return one if one == other else git.line("merge-base", one, other, ok=(0, _NO)) or None
 
 
 def independent(git: Git, shas: Iterable[str]) -> tuple[str, ...]:
@@ -118,6 +121,9 @@ def _read_any(git: Git, ref: str) -> str | None:
 
 def _instruction(move: RefMove) -> tuple[str, ...]:
     """One line of git-update-ref(1) --stdin -z: verb and ref, then values; an empty old value is "any"."""
+    if move.forced:
+        assert move.new is not None, "what is there is not deleted unseen"
+        return (f"update {move.ref}", move.new, "")
     if move.new is None:
         if move.old is None:
             raise ValueError(f"{move.ref}: nothing to nothing is no move")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from swarm_shared.git.errors import GitError, GitFailed, GitUnusable
-from swarm_shared.git.names import HEADS, INTEGRATION_BRANCH, TASK_BRANCHES, branch_of
+from swarm_shared.git.names import HEADS, TASK_BRANCHES, branch_of
 from swarm_shared.git.refs import read_ref, refs_below
 from swarm_shared.git.runner import Git
 
@@ -97,11 +97,9 @@ class Repository:
         return None
 
     def branches_in_the_way(self) -> tuple[str, ...]:
-        """Branches whose names leave no room for ours: to git a branch is either a name or a folder of names."""
-        ours = (INTEGRATION_BRANCH, TASK_BRANCHES.rstrip("/"))
+        """Branches that leave no room for those of tasks: to git a name is either a branch or a folder of branches."""
         found = [branch_of(ref) for ref in refs_below(self.git, HEADS + "swarm")]
-        below_integration = [name for name in found if name.startswith(INTEGRATION_BRANCH + "/")]
-        return tuple(name for name in found if name == "swarm" or name == ours[1]) + tuple(below_integration)
+        return tuple(name for name in found if TASK_BRANCHES.startswith(name + "/"))
 
     def ref_for(self, branch: str) -> str:
         """The full ref of a branch that a person named.
@@ -109,7 +107,9 @@ class Repository:
         Raises:
             GitError: Git does not allow such a name.
         """
-        if self.git.ask("check-ref-format", "--branch", branch, ok=(0, 1, 128)).code or branch == "HEAD":
+        answer = self.git.ask("check-ref-format", "--branch", branch, ok=(0, 1, 128))
+        # It also takes words for branches, such as @{-1}, and tells which one is meant.
+        if answer.code or os.fsdecode(answer.out).removesuffix("\n") != branch or branch == "HEAD":
             raise GitError(f"{branch!r} cannot be the name of a branch", hint="see git check-ref-format --help")
         return HEADS + branch
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from swarm_shared.git.snapshot import Snapshot, take_snapshot
 from swarm_shared.git.worktrees import add_worktree, checked_out_at, git_dir_of, remove_worktree
 
 # In the git directory of a worktree: its files were checked out to the end. Without it they are a part of them,
-# and the rest would be taken for deleted.
+# and the rest would be taken for deleted. Holds the project root's place below the top.
 READY_MARK = "swarm-ready"
 ASIDE = "set-aside"
 
@@ -72,6 +73,18 @@ class TaskWorktrees:
             raise GitError(f"{safe!r} is no name for a worktree", hint="use safe_id")
         return path
 
+    def lock_of(self, safe: str) -> Path:
+        """The file to be locked (`file_lock`) by whoever works in a task's worktree, or removes it."""
+        return self.root.parent / "worktree-locks" / self.path_of(safe).name
+
+    def cwd_of(self, checkout: Checkout) -> Path:
+        """Where the agents of a worktree have worked; its top where that folder is gone."""
+        try:
+            cwd = checkout.path / os.fsdecode((checkout.git_dir / READY_MARK).read_bytes())
+        except OSError:
+            return checkout.path
+        return cwd if cwd.is_dir() else checkout.path
+
     def find(self, safe: str) -> Checkout | None:
         """The worktree of a task as it is, finished or not; None when there is none."""
         path = self.path_of(safe)
@@ -102,12 +115,12 @@ class TaskWorktrees:
             leftover = take_snapshot(checkout, safe=safe, base_sha=base_sha, message=_LEFTOVER_MESSAGE)
         self._refuse_if_elsewhere(safe)
         tip = self._start_branch(ref, base_sha)
+        # What could not be committed is in no danger only as long as nobody cleans up.
+        clean = checkout is not None and not (leftover is not None and leftover.refused)
         if checkout is None:
             checkout, set_aside = self._add(safe)
-        unread = leftover is not None and leftover.refused
-        # What could not be committed is in no danger only as long as nobody cleans up.
-        checkout.put_back(tip, ref=ref, clean=not unread)
-        (checkout.git_dir / READY_MARK).touch()
+        checkout.put_back(tip, ref=ref, clean=clean)
+        (checkout.git_dir / READY_MARK).write_bytes(os.fsencode(self.repository.prefix))
         cwd = path / self.repository.prefix
         cwd.mkdir(parents=True, exist_ok=True)
         return TaskWorktree(

@@ -125,26 +125,26 @@ class Landings(Family):
             if not self._db.change(SQL["note_head"], values):
                 raise LeaseLost(f"task {claim.task_id}: attempt {claim.number} lost its lease")
 
-    def safe_id(self, claim: Claim, *, is_taken: Callable[[str], bool]) -> str:
+    def safe_id(self, claim: Claim, *, take: Callable[[str], bool]) -> str:
         """The name of a task's branch and folder; given at its first use, then the same for ever.
 
+        One worker at a time may ask.
+
         Args:
-            is_taken: Whether the repository has such a branch from elsewhere, such as an earlier queue.
+            take: Takes a name in the repository; False when somebody else has it, such as an earlier queue.
         """
         known = self._db.value(SQL["safe_id_of"], {"task": claim.task})
+        if known is not None:
+            return str(known)
         taken: list[str] = []
-        while known is None:
+        while True:
             name = safe_id(claim.task_id, taken)
-            if is_taken(name):
-                taken.append(name)
-                continue
-            with self._db.transaction():
-                if self._db.row(SQL["safe_id_taken"], {"name": name}):
-                    taken.append(name)
-                else:
-                    self._db.change(SQL["give_safe_id"], {"task": claim.task, "name": name})
-            known = self._db.value(SQL["safe_id_of"], {"task": claim.task})
-        return str(known)
+            if self._db.row(SQL["safe_id_taken"], {"name": name}) is None and take(name):
+                break
+            taken.append(name)
+        with self._db.transaction():
+            self._db.change(SQL["give_safe_id"], {"task": claim.task, "name": name})
+        return name
 
     def failures(self, claim: Claim) -> int:
         """How often the task's work was refused when it was to be landed, since its last fresh budget."""

@@ -9,11 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from swarm_shared.git.names import branch_of
 from swarm_shared.processes import ProcessId
 from swarm_shared.sql import SQL
 from swarm_shared.store.base import Family
 
 PAUSED, DRAINED, EMERGENCY_STOP, DISK_LOW = "paused", "drained", "emergency_stop", "disk_low"
+_ISOLATION, WORKTREE = "isolation", "worktree"
 _EVENT_OF_FLAG = {PAUSED: "paused", DRAINED: "drained", EMERGENCY_STOP: "emergency_stop", DISK_LOW: "paused"}
 
 
@@ -151,6 +153,17 @@ class Swarm(Family):
 
     def set_meta(self, key: str, value: str) -> None:
         self._within(lambda: self._db.change(SQL["set_meta"], {"key": key, "value": value}))
+
+    def workplace(self) -> dict[str, str | None]:
+        """Where agents work, as status tells it: `isolation` (None before the first worker) and `lands_on`."""
+        isolation = self.meta(_ISOLATION)
+        row = self._db.row(SQL["integration"]) if isolation == WORKTREE else None
+        return {"isolation": isolation, "lands_on": None if row is None else branch_of(str(row[1]))}
+
+    def note_isolation(self, word: str) -> None:
+        """Say where agents work from now on, `worktree` or `none`."""
+        if self.meta(_ISOLATION) != word:
+            self.set_meta(_ISOLATION, word)
 
     def dashboard_token(self) -> str:
         """The 256-bit secret of this database's dashboard; made on first use."""

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
-from cli_desk import CliDesk
+from cli_desk import DEADLINE_S, CliDesk
 from repositories import Desk as Project
 
+from swarm_shared.git.file_lock import file_lock
 from swarm_shared.git.integration import Integration
 from swarm_shared.git.snapshot import take_snapshot
 from swarm_shared.git.task_worktrees import TaskWorktrees
 from swarm_shared.models import Outcome, TaskSpec
+from swarm_shared.procfs import read_stat
 from swarm_shared.store.policy import AttemptResult
 
 
@@ -38,7 +42,7 @@ def landed(desk: CliDesk, project: Project) -> Integration:
         database.landings.adopt(repository=common, ref=integration.ref, person_ref="refs/heads/main", tip=merge.new)
     claim = desk.claim()
     with desk.open() as database:
-        database.landings.safe_id(claim, is_taken=lambda _: False)
+        database.landings.safe_id(claim, take=lambda _: True)
     desk.settle(claim, AttemptResult(outcome=Outcome.PASSED, base_sha=base, head_sha=made.head_sha))
     return integration
 
@@ -87,6 +91,64 @@ def test_worktrees_lists_them_and_prune_removes_what_has_landed_alone(
         database.connection.change("UPDATE tasks SET status = 'completed' WHERE id = 'a'")
     assert desk.run("worktrees", "prune", "--json").json["pruned"][0]["kept_because"] is None
     assert "refs/heads/swarm/task/a" not in project.refs()
+
+
+def prune(desk: CliDesk, *words: str) -> tuple[dict[str, Any], str]:
+    """What became of task `a`, and what was remarked; run as a process, because cleanup adopts orphans."""
+    process = desk.spawn("worktrees", "prune", "--json", *words)
+    out, err = process.communicate(timeout=DEADLINE_S)
+    (only,) = json.loads(out)["pruned"]
+    return only, err
+
+
+def complete(desk: CliDesk) -> None:
+    with desk.open() as database:
+        database.connection.change("UPDATE tasks SET status = 'completed' WHERE id = 'a'")
+
+
+def test_cleanup_runs_in_a_worktree_before_it_goes(desk: CliDesk, project: Project, landed: Integration) -> None:
+    complete(desk)
+    told = desk.folder / "told"
+    (desk.folder / "swarm.yaml").write_text(f"cleanup: ['ls > {told}; echo $AMPLIFIER_SWARM_TASK_ID >> {told}']\n")
+    pruned, _ = prune(desk)
+    assert pruned["kept_because"] is None
+    assert told.read_text().split() == ["a.txt", "b.txt", "a"]
+
+
+def test_a_cleanup_that_fails_keeps_the_worktree_unless_it_is_discarded(
+    desk: CliDesk, project: Project, landed: Integration
+) -> None:
+    complete(desk)
+    (desk.folder / "swarm.yaml").write_text("cleanup: ['echo no such container; exit 7']\n")
+    pruned, err = prune(desk)
+    assert "exit 7" in pruned["kept_because"]
+    assert "no such container" in err
+    assert "refs/heads/swarm/task/a" in project.refs()
+    pruned, _ = prune(desk, "--discard", "a")
+    assert pruned["kept_because"] is None
+    assert "refs/heads/swarm/task/a" not in project.refs()
+
+
+def test_a_cleanup_that_does_not_end_is_killed_with_what_it_started(desk: CliDesk, landed: Integration) -> None:
+    complete(desk)
+    pids = desk.folder / "pids"
+    (desk.folder / "swarm.yaml").write_text(
+        f"check_timeout_s: 0.5\ncleanup: ['setsid sleep 60 & echo $! $$ > {pids}; sleep 60']\n"
+    )
+    pruned, _ = prune(desk)
+    assert "not over within 0.5 s" in pruned["kept_because"]
+    stats = [read_stat(int(pid)) for pid in pids.read_text().split()]
+    assert all(stat is None or stat.ended for stat in stats)
+
+
+def test_a_worktree_that_a_worker_has_taken_up_again_stays(
+    desk: CliDesk, project: Project, landed: Integration
+) -> None:
+    complete(desk)
+    trees = TaskWorktrees(project.repo, desk.folder / "tasks.db.swarm" / "worktrees")
+    with file_lock(trees.lock_of("a"), tend=lambda: None):
+        assert desk.run("worktrees", "prune", "--json").json["pruned"][0]["kept_because"] == "in use"
+    assert trees.find("a") is not None
 
 
 @pytest.mark.parametrize("words", [("land", "--into", "main"), ("worktrees",), ("diff", "a")])

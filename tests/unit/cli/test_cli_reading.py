@@ -24,7 +24,9 @@ ATTEMPT_KEYS = {
     "head_sha", "tokens", "cost_usd",
 }  # fmt: skip
 LOG_KEYS = {"id", "timestamp", "event_type", "worker_id", "message", "data"}
-STATUS_KEYS = {"tasks", "by_status", "progress", "remaining_hours", "eta_s", "paused", "workers"}
+STATUS_KEYS = {
+    "tasks", "by_status", "progress", "remaining_hours", "eta_s", "paused", "isolation", "lands_on", "workers",
+}  # fmt: skip
 WORKER_KEYS = {
     "worker_id", "pid", "hostname", "status", "started_at", "last_heartbeat", "current_task_id", "tasks_completed",
     "tasks_failed",
@@ -45,6 +47,22 @@ def test_status_has_its_promised_shape(desk: CliDesk) -> None:
     assert set(shown["workers"][0]) >= WORKER_KEYS
     assert shown["workers"][0]["current_task_id"] == "a"
     assert shown["workers"][0]["status"] == "busy"
+
+
+def test_status_tells_where_agents_work(desk: CliDesk) -> None:
+    desk.queue(TaskSpec(id="a", name="A"))
+    assert desk.run("status", "--json").json["isolation"] is None
+    with desk.open() as database:
+        database.landings.adopt(repository="/r/.git", ref="refs/heads/nightly", person_ref=None, tip="t0")
+        database.swarm.note_isolation("worktree")
+    shown = desk.run("status", "--json").json
+    assert (shown["isolation"], shown["lands_on"]) == ("worktree", "nightly")
+    assert "lands on nightly" in desk.run("status").out
+    with desk.open() as database:
+        database.swarm.note_isolation("none")
+    shown = desk.run("status", "--json").json
+    assert (shown["isolation"], shown["lands_on"]) == ("none", None)
+    assert "without worktrees" in desk.run("status").out
 
 
 def test_a_worker_whose_process_is_gone_is_shown_as_crashed(desk: CliDesk) -> None:

@@ -13,6 +13,7 @@ from amplifier_swarm.start.repository import check_repository, left_to_land
 from swarm_shared.config import Settings, resolve
 from swarm_shared.git.integration import Integration
 from swarm_shared.models import Status
+from swarm_shared.store.landings import IntegrationRow
 
 
 def settings_for(root: Path, isolation: str = "auto") -> Settings:
@@ -51,6 +52,36 @@ def test_a_checked_out_integration_branch_is_found_beforehand(project: Project) 
     project.git("switch", "-q", "swarm/integration")
     _, problems, _ = check_repository(settings_for(project.root))
     assert "checked out" in problems[0].text
+
+
+def test_another_branch_to_land_into_is_looked_at_beforehand(project: Project) -> None:
+    settings = replace(settings_for(project.root), land_into="main")
+    _, problems, _ = check_repository(settings)
+    assert problems[0].exit_code == 3
+    assert "main is checked out" in problems[0].text
+    assert "--land-into" in problems[0].hint
+    assert check_repository(replace(settings, land_into="nightly"))[1] == ()
+
+
+def test_a_branch_that_lacks_what_has_landed_so_far_is_refused(project: Project) -> None:
+    landed = Integration(repository=project.repo)
+    tip = landed.begin(project.base)
+    tree = project.git("rev-parse", f"{tip}^{{tree}}")
+    landed.advance(project.git("commit-tree", tree, "-p", tip, "-m", "landed"), old=tip)
+    known = IntegrationRow(
+        repository=str(project.repo.common_dir),
+        ref=landed.ref,
+        person_ref="refs/heads/main",
+        tip=tip,
+        next_tip=None,
+        accepting=False,
+    )
+    settings = replace(settings_for(project.root), land_into="nightly")
+    _, problems, _ = check_repository(settings, known)
+    assert "lacks what has landed" in problems[0].text
+    _, command = problems[0].hint.split(": git ")
+    project.git(*command.split())
+    assert check_repository(settings, known)[1] == ()
 
 
 def test_what_is_not_committed_is_named_because_agents_do_not_see_it(project: Project) -> None:

@@ -39,6 +39,9 @@ def test_status_counts_and_names_what_runs(desk: DashboardDesk) -> None:
     assert (row["id"], row["stage"], row["last_line"]) == (claim.task_id, "building", "last line")
     assert status["workers"][0]["current_task_id"] == claim.task_id
     assert status["auth"] == "token"
+    assert (status["isolation"], status["lands_on"]) == (None, None)
+    desk.db.swarm.note_isolation("none")
+    assert desk.get("/api/status").get_json()["isolation"] == "none"
 
 
 def test_what_just_ended_is_listed_newest_first(desk: DashboardDesk) -> None:

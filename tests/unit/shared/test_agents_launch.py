@@ -13,6 +13,7 @@ import pytest
 from amplifier_desk import make_desk
 
 from swarm_shared.agents.launch import SessionPlan, has_session, prepare, session_environment
+from swarm_shared.agents.ports import PORT_VARIABLE, PORTS_EACH, first_port
 from swarm_shared.agents.presets import load_presets
 from swarm_shared.errors import ConfigError, InputError
 from swarm_shared.models import Role, TaskSpec
@@ -141,6 +142,16 @@ def test_the_environment_is_the_persons_plus_marks_and_minus_our_own_and_supervi
         "AMPLIFIER_SWARM_IN_0f8fad5bd9cb469fa16570867728950e": "1",
     }
     assert set(marks(ATTEMPT)) == {"AMPLIFIER_SWARM_ATTEMPT", "AMPLIFIER_SWARM_IN_0f8fad5bd9cb469fa16570867728950e"}
+
+
+def test_each_worker_has_ports_of_its_own_and_agents_get_to_know_them() -> None:
+    ranges = [range(first, first + PORTS_EACH) for first in (first_port(20_000, f"worker-{n}") for n in range(1, 65))]
+    assert len({port for each in ranges for port in each}) == 64 * PORTS_EACH
+    assert first_port(20_000, "by-hand") == first_port(20_000, "worker-1234567890") == 20_000
+    base = {PORT_VARIABLE: "20040", "SWARM_DB": "tasks.db"}
+    env = session_environment(base, task=TASK, attempt_id=ATTEMPT, attempt_number=1, role=Role.CHECK)
+    assert env[PORT_VARIABLE] == "20040"
+    assert "SWARM_DB" not in env
 
 
 def test_a_task_cannot_hide_its_processes_from_the_sweep() -> None:

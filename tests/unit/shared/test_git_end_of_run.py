@@ -159,7 +159,7 @@ def test_nothing_we_do_touches_the_person_s_checkout(run: Run) -> None:
     tip = run.land("t1", {"b": "1"})
     run.work("t2", {"a.txt": "conflict\n"})
     tree = run.open("t2", tip)
-    bring_in(tree, tip=tip, task_id="t2", attempt_id="u")
+    bring_in(tree, tip=tip, branch="swarm/integration", task_id="t2", attempt_id="u")
     diff(run.repo.git, run.base, tip)
     conflict_markers(run.repo.git, run.base, tip)
     undo_since(tree.checkout, run.sha("swarm/task/t2"), ref=tree.ref)

@@ -13,7 +13,7 @@ from swarm_shared.git.commits import message_with_trailers
 from swarm_shared.git.errors import BranchInUse, GitFailed, RefLocked, RefMoved
 from swarm_shared.git.integration import Integration
 from swarm_shared.git.locks import ref_lock
-from swarm_shared.git.merging import Merge, MergeKind, merge_tree
+from swarm_shared.git.merging import Merge, MergeKind, merge_tree, unexplained_paths
 from swarm_shared.git.repository import Repository
 from swarm_shared.git.runner import Git
 from swarm_shared.git.snapshot import take_snapshot
@@ -241,7 +241,7 @@ def test_the_owner_of_a_stale_branch_gets_what_has_landed(desk: Desk, integratio
     work(desk, "t2", {"c": "mine"})
     tip = land(integration, work(desk, "t1", {"b": "theirs"}))
     tree = desk.open("t2", tip)
-    merge = bring_in(tree, tip=tip, task_id="t2", attempt_id="u2")
+    merge = bring_in(tree, tip=tip, branch="swarm/integration", task_id="t2", attempt_id="u2")
     assert merge.kind is MergeKind.MERGED
     assert (tree.cwd / "b").read_text() == "theirs"
     assert (tree.cwd / "c").read_text() == "mine"
@@ -253,9 +253,29 @@ def test_the_owner_of_a_conflict_keeps_the_branch_and_gets_the_list(desk: Desk, 
     integration.begin(desk.base)
     mine = work(desk, "t2", {"a.txt": "mine\n"})
     tip = land(integration, work(desk, "t1", {"a.txt": "theirs\n"}))
-    merge = bring_in(desk.open("t2", tip), tip=tip, task_id="t2", attempt_id="u2")
+    merge = bring_in(desk.open("t2", tip), tip=tip, branch="swarm/integration", task_id="t2", attempt_id="u2")
     assert merge.conflicts == ("a.txt",)
     assert desk.sha("swarm/task/t2") == mine
+
+
+def test_work_on_a_file_that_others_have_renamed_is_its_own_at_the_new_path(tmp_path: Path) -> None:
+    text = "".join(f"line {n}\n" for n in range(20))
+    desk = Desk(tmp_path, files={"old.txt": text, "b.txt": "one\ntwo\n"})
+    integration = Integration(repository=desk.repo)
+    base = integration.begin(desk.base)
+    head = work(desk, "t1", {"old.txt": text.replace("line 3\n", "line 3 changed\n")})
+    tree = desk.open("t2")
+    (tree.cwd / "old.txt").rename(tree.cwd / "new.txt")
+    tip = land(integration, take_snapshot(tree.checkout, safe="t2", base_sha=base, message="rename").head_sha)
+    merge = plan(integration, head, tip)
+    assert merge.new is not None
+    assert "line 3 changed" in desk.show(f"{merge.new}:new.txt")
+    known = {"base": base, "tip": tip, "merged": merge.new}
+    assert unexplained_paths(desk.repo.git, head=head, **known) == ()
+    # The rename explains one path, and nothing else that is lost with it.
+    loss = desk.git("commit-tree", f"{base}^{{tree}}", "-p", tip, "-m", "a loss")
+    assert unexplained_paths(desk.repo.git, base=base, head=head, tip=tip, merged=loss) == ()
+    assert unexplained_paths(desk.repo.git, base=base, head=base, tip=tip, merged=loss) == ("new.txt", "old.txt")
 
 
 def test_two_tasks_green_alone_and_clean_together_can_break_each_other(desk: Desk, integration: Integration) -> None:

@@ -16,7 +16,7 @@ from swarm_shared.git.diffs import diff
 from swarm_shared.git.errors import GitFailed, GitTimeout, GitUnusable, RepositoryBusy
 from swarm_shared.git.integration import Integration
 from swarm_shared.git.land_into import land_into
-from swarm_shared.git.process import run_process
+from swarm_shared.git.process import Completed, run_process
 from swarm_shared.git.runner import Git
 from swarm_shared.git.snapshot import take_snapshot
 from swarm_shared.procfs import read_stat
@@ -110,6 +110,24 @@ def test_output_below_a_limit_is_whole_and_its_exit_code_counts(tmp_path: Path) 
 def test_a_silent_command_with_a_limit_is_killed_in_time_too(tmp_path: Path) -> None:
     with pytest.raises(GitTimeout):
         git_at(tmp_path).ask("-c", "alias.wait=!sleep 1000", "wait", limit_bytes=10, timeout_s=0.3)
+
+
+@pytest.mark.parametrize("limit_bytes", [None, 10_000_000])
+def test_whoever_waits_for_a_long_command_is_called_meanwhile(tmp_path: Path, limit_bytes: int | None) -> None:
+    calls: list[None] = []
+
+    def run(command: list[str], **how: object) -> Completed:
+        return run_process(command, tend=lambda: calls.append(None), **how)  # type: ignore[arg-type]
+
+    git = Git(cwd=tmp_path, run=run)  # type: ignore[arg-type]
+    text = os.urandom(1_000_000)
+    # More than a pipe holds, in both directions, and nobody reads for a while.
+    stdin = text if limit_bytes is None else None
+    (tmp_path / "text").write_bytes(text)
+    source = "cat" if stdin else "cat text"
+    answer = git.ask("-c", f"alias.slow=!sleep 0.6; {source}", "slow", stdin=stdin, limit_bytes=limit_bytes)
+    assert answer.out == text
+    assert calls
 
 
 def test_a_missing_git_and_a_missing_folder_are_told_apart(tmp_path: Path) -> None:

@@ -197,15 +197,15 @@ def test_the_head_of_an_attempt_is_stored_only_under_its_own_token(desk: QueueDe
 def test_safe_ids_are_given_once_and_never_meet_ignoring_case(desk: QueueDesk) -> None:
     desk.add("Task", "task")
     one, other = desk.take("worker-1"), desk.take("worker-2")
-    names = [desk.db.landings.safe_id(claim, is_taken=lambda _: False) for claim in (one, other)]
+    names = [desk.db.landings.safe_id(claim, take=lambda _: True) for claim in (one, other)]
     assert names[0] == "Task"
     assert names[1].startswith("task-")
-    assert desk.db.landings.safe_id(one, is_taken=lambda _: True) == "Task"
+    assert desk.db.landings.safe_id(one, take=lambda _: False) == "Task"
 
 
 def test_a_branch_of_an_earlier_queue_is_not_taken_over(desk: QueueDesk) -> None:
     desk.add("a")
-    assert desk.db.landings.safe_id(desk.take(), is_taken=lambda name: name == "a").startswith("a-")
+    assert desk.db.landings.safe_id(desk.take(), take=lambda name: name != "a").startswith("a-")
 
 
 def test_what_stops_the_queue_is_told_once_and_resume_accepts_the_branch_as_it_is(desk: QueueDesk) -> None:

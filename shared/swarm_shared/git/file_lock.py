@@ -16,7 +16,7 @@ LOOK_AGAIN_S = 0.02
 
 
 @contextmanager
-def file_lock(path: Path, *, tend: Callable[[], None]) -> Iterator[int]:
+def file_lock(path: Path, *, tend: Callable[[], None], timeout_s: float = LOCK_TIMEOUT_S) -> Iterator[int]:
     """Alone among all who take it; the descriptor is for git's processes to inherit (`Git.holding`).
 
     Whoever has it therefore knows that every git that was started under it before has ended.
@@ -30,11 +30,11 @@ def file_lock(path: Path, *, tend: Callable[[], None]) -> Iterator[int]:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        deadline = time.monotonic() + LOCK_TIMEOUT_S
+        deadline = time.monotonic() + timeout_s
         while not _taken(descriptor):
-            if time.monotonic() > deadline:
+            if time.monotonic() >= deadline:
                 raise RepositoryBusy(
-                    f"another process has held {path} for {LOCK_TIMEOUT_S:g} s", hint=f"find it with: fuser -v {path}"
+                    f"another process has held {path} for {timeout_s:g} s", hint=f"find it with: fuser -v {path}"
                 )
             tend()
             time.sleep(LOOK_AGAIN_S)  # the system tells nobody when a lock becomes free

@@ -1,0 +1,128 @@
+"""What `doctor` says of git: program, repository, the branch that work lands on, and worktrees that are left."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from amplifier_swarm.findings import Finding, Level, bad
+from amplifier_swarm.landed import integration_of
+from amplifier_swarm.start.repository import check_repository
+from swarm_shared.config import Settings
+from swarm_shared.errors import SwarmError
+from swarm_shared.git.isolation import WORKTREE, decide
+from swarm_shared.git.names import branch_of
+from swarm_shared.git.refs import read_ref
+from swarm_shared.git.repository import Repository
+from swarm_shared.git.runner import Git
+from swarm_shared.git.task_worktrees import TaskWorktrees
+from swarm_shared.models import Status
+
+if TYPE_CHECKING:
+    from swarm_shared.database import TaskDatabase
+    from swarm_shared.store.landings import Landings
+
+NAMED = 5
+
+
+def about_git(settings: Settings) -> Iterator[Finding]:
+    """The program git, and whether tasks get worktrees; as `start` would say it."""
+    try:
+        version = Git(cwd=Path.cwd()).line("version")
+    except SwarmError as error:
+        level = Level.BAD if settings.isolation == WORKTREE else Level.WARN
+        yield Finding(name="git", level=level, text=error.message, advice=error.hint)
+        return
+    yield Finding(name="git", level=Level.OK, text=version.removeprefix("git version "))
+    _, problems, remarks = check_repository(settings)
+    for problem in problems:
+        yield Finding(name="repository", level=Level.BAD, text=problem.text, advice=problem.hint)
+    for remark in remarks:
+        yield Finding(name="repository", level=Level.WARN, text=remark)
+    if problems:
+        return
+    found = decide(settings).repository
+    if found is None:
+        text = f"all tasks work in {settings.project_root} itself: no worktrees, and nothing to land"
+        yield Finding(name="repository", level=Level.OK, text=text)
+        return
+    on = found.head_branch or f"commit {(found.head_sha or '')[:12]}"
+    text = f"{found.top_level} is on {on}; each task gets a worktree"
+    yield Finding(name="repository", level=Level.OK, text=text)
+    yield _about_hooks(found)
+
+
+def about_landing(database: TaskDatabase) -> Iterator[Finding]:
+    """The integration branch as it is, and the worktrees that nobody needs any more."""
+    row = database.landings.integration()
+    if row is None:
+        return
+    yield from _about_branch(database.landings)
+    integration, _ = integration_of(database.landings)
+    root = database.path.with_name(database.path.name + ".swarm") / "worktrees"
+    trees = TaskWorktrees(integration.repository, root) if root.is_dir() else None
+    left = [] if trees is None else [task for task in database.landings.named() if trees.find(task.safe) is not None]
+    landed = [task for task in left if task.status is Status.COMPLETED]
+    text = f"{len(left)}, {len(landed)} of them of completed tasks"
+    advice = "amplifier-swarm worktrees prune removes those that have landed" if landed else None
+    yield Finding(name="worktrees", level=Level.OK, text=text, advice=advice)
+
+
+def _about_branch(landings: Landings) -> Iterator[Finding]:
+    name = "landing"
+    try:
+        integration, row = integration_of(landings)
+        ahead: str | None = None
+        tip, at = integration.tip(), integration.checked_out_at()
+        moved = tip is not None and tip not in (row.tip, row.next_tip, integration.landed_since(row.tip))
+        git, branch = integration.repository.git, integration.branch
+        theirs = read_ref(git, row.person_ref) if row.person_ref else None
+        if tip and theirs:
+            ahead = git.line("rev-list", "--count", "--first-parent", f"{theirs}..{tip}")
+    except SwarmError as error:
+        yield bad(name, error)
+        return
+    if at is not None:
+        advice = f"switch to another branch there: git -C '{at}' switch -"
+        text = f"{branch} is checked out in {at}: nothing can land"
+        yield Finding(name=name, level=Level.BAD, text=text, advice=advice)
+    elif moved and not row.accepting:
+        text = f"{branch} was moved to {(tip or '')[:12]} by somebody else; the swarm had it at {row.tip[:12]}"
+        advice = f"look at it (git reflog {branch}); the queue stops there, and `amplifier-swarm resume` accepts it"
+        yield Finding(name=name, level=Level.WARN, text=text, advice=advice)
+    else:
+        person = branch_of(row.person_ref or "")
+        waiting = f", {ahead} landings ahead of {person}" if ahead not in (None, "0") else ""
+        bring = f"amplifier-swarm land --into {person} brings them over" if waiting else None
+        where = tip[:12] if tip else "gone; the next worker makes it again"
+        yield Finding(name=name, level=Level.OK, text=f"{branch} is at {where}{waiting}", advice=bring)
+
+
+def _about_hooks(found: Repository) -> Finding:
+    """Whose commits run hooks and are signed: a person who counts on them should know that ours are not."""
+    configured = _person_has(found.git, "core.hooksPath")
+    folder = (found.top_level or found.common_dir) / Path(configured).expanduser() if configured else None
+    hooks = _files(folder or found.common_dir / "hooks")
+    names = sorted(path.name for path in hooks if path.suffix != ".sample" and os.access(path, os.X_OK))
+    signs = _person_has(found.git, "commit.gpgsign", "--type=bool") == "true"
+    theirs = [*names[:NAMED], *(["signatures"] if signs else [])]
+    text = "the swarm's own commits and merges run no hooks and are not signed"
+    if not theirs:
+        return Finding(name="hooks", level=Level.OK, text=text)
+    advice = "what must hold for every landing belongs under `checks` or `gate` in swarm.yaml"
+    return Finding(name="hooks", level=Level.OK, text=f"{text}; yours have {', '.join(theirs)}", advice=advice)
+
+
+def _person_has(git: Git, key: str, *how: str) -> str | None:
+    """A setting as it is without ours, which come last."""
+    values = git.ask("config", "--get-all", "--null", *how, key).out.decode("utf-8", "replace").split("\0")[:-1]
+    return values[-2] if len(values) > 1 else None
+
+
+def _files(folder: Path) -> list[Path]:
+    try:
+        return [path for path in folder.iterdir() if path.is_file()]
+    except OSError:
+        return []

@@ -1,0 +1,178 @@
+"""The worker's process tree: starts one agent at a time and tells truthfully how it ended and that nothing is left.
+
+Whatever an agent leaves behind becomes the worker's child, a child subreaper. Nothing here waits: the worker's loop
+wakes up on SIGCHLD, or when `due_in` is over, and reads `events`.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from swarm_worker import extinction
+
+_STANDARD_DESCRIPTORS = 3  # input, output and error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """A process to start: `argv[0]` is an absolute path, `env` all it gets, `cwd` an absolute folder."""
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    cwd: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exited:
+    """The process has ended, by itself (`exit_code`) or by a signal (`signal`); the other is None.
+
+    `alone`: the kernel said that nothing of the whole tree is left, so no `end` is needed.
+    """
+
+    exit_code: int | None
+    signal: int | None
+    alone: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gone:
+    """What `end` asked for: nothing is left below this process, the kernel has said so."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unproven:
+    """After all effort something is still there; the next events may yet say that it is gone."""
+
+    survivors: Sequence[str]
+
+
+Event = Exited | Gone | Unproven
+
+
+class CannotStart(Exception):
+    """The process was not started: `errno` from the system, the text is for a person."""
+
+    def __init__(self, number: int, text: str) -> None:
+        super().__init__(text)
+        self.errno = number
+
+
+class Tree:
+    """Everything below this process, which must be a subreaper and have no other children while an agent runs."""
+
+    def __init__(self) -> None:
+        self._home = os.open(".", os.O_RDONLY | os.O_DIRECTORY)
+        # What this process handles is reset by exec; what it ignores, as Python does with SIGPIPE, would be handed on.
+        self._ignored = [n for n in signal.valid_signals() if signal.getsignal(n) == signal.SIG_IGN]
+        # A descriptor that is handed on must not have the number of another one's place.
+        while (descriptor := os.open(os.devnull, os.O_RDWR)) < _STANDARD_DESCRIPTORS:
+            pass
+        os.close(descriptor)
+        self._running: int | None = None
+        self._ending: extinction.Extinction | None = None
+        self._due_at = 0.0
+        self._told_unproven = False
+
+    def start(self, launch: Launch, stdin: int, stdout: int, stderr: int) -> int:
+        """Start a process with these three descriptors, which stay the caller's to close; its pid.
+
+        Raises:
+            CannotStart: It was not started.
+        """
+        try:
+            if self._running is not None or self._ending is not None:
+                raise OSError(errno.EBUSY, "the processes of the last session are not gone yet")
+            os.chdir(launch.cwd)
+            try:
+                # vfork inside: half the price of fork and exec. Our own descriptors close on exec. A process
+                # of its own session is out of the terminal's reach; it starts with no signal ignored or blocked.
+                self._running = os.posix_spawn(
+                    launch.argv[0],
+                    launch.argv,
+                    launch.env,
+                    file_actions=[
+                        (os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate((stdin, stdout, stderr))
+                    ],
+                    setsid=True,
+                    setsigmask=(),
+                    setsigdef=self._ignored,
+                )
+            finally:
+                os.fchdir(self._home)
+        except (OSError, ValueError) as error:
+            number = error.errno if isinstance(error, OSError) and error.errno is not None else errno.EINVAL
+            raise CannotStart(number, _explain(launch, error)) from error
+        return self._running
+
+    def end(self, grace_s: float) -> None:
+        """End everything that was started and all it left behind: TERM, at most the grace, then KILL.
+
+        `Gone` follows, or `Unproven`. A shorter grace overtakes a longer one.
+        """
+        now = time.monotonic()
+        if self._ending is None or self._ending.is_past_effort(now):
+            self._ending = extinction.Extinction(now=now, grace_s=grace_s)
+        else:
+            self._ending.hasten(now=now, grace_s=grace_s)
+        self._told_unproven = False
+        self._due_at = now
+
+    def kill(self) -> None:
+        """`end` without a grace."""
+        self.end(0.0)
+
+    def due_in(self) -> float | None:
+        """Seconds until `events` has the next round of an ending to do; None while there is none."""
+        return None if self._ending is None else max(0.0, self._due_at - time.monotonic())
+
+    def events(self) -> list[Event]:
+        """What has happened since the last call; never waits."""
+        statuses, nothing_left = extinction.reap()
+        events: list[Event] = []
+        for pid, status in statuses:
+            if pid != self._running:
+                continue  # adopted: nobody asked for it
+            self._running = None
+            code = os.waitstatus_to_exitcode(status)
+            events.append(
+                Exited(
+                    exit_code=code if code >= 0 else None,
+                    signal=-code if code < 0 else None,
+                    alone=nothing_left,
+                )
+            )
+        if self._ending is not None:
+            events += self._go_on_ending(self._ending, nothing_left)
+        return events
+
+    def extinguish(self) -> tuple[str, ...]:
+        """End everything at once and wait for the proof, for up to `extinction.EFFORT_S`; what is left."""
+        left = extinction.extinguish()
+        self._running = self._ending = None
+        return left
+
+    def _go_on_ending(self, ending: extinction.Extinction, nothing_left: bool) -> list[Event]:
+        if nothing_left:
+            self._ending = None
+            return [Gone()]
+        now = time.monotonic()
+        if now >= self._due_at:
+            self._due_at = now + ending.round(now)
+        if ending.is_past_effort(now) and not self._told_unproven:
+            self._told_unproven = True
+            return [Unproven(survivors=extinction.survivors())]
+        return []
+
+
+def _explain(launch: Launch, error: Exception) -> str:
+    reason = error.strerror if isinstance(error, OSError) else str(error)
+    if isinstance(error, OSError) and error.filename == launch.cwd:
+        return f"the working directory {launch.cwd} cannot be entered: {reason}"
+    if isinstance(error, FileNotFoundError) and os.path.exists(launch.argv[0]):
+        reason = "the interpreter that its first line names was not found"
+    return f"{launch.argv[0]} cannot be started: {reason}"

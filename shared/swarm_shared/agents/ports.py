@@ -1,0 +1,16 @@
+"""Ports for what agents start to try their work: each worker has a range of its own, so that no two agents meet."""
+
+from __future__ import annotations
+
+import re
+
+PORT_VARIABLE = "SWARM_PORT"
+PORTS_EACH = 20
+_MAX_NUMBER = 99  # further names share the range of those without a number
+
+
+def first_port(base: int, worker_id: str) -> int:
+    """The first of a worker's `PORTS_EACH` ports; its number is what its name ends with, as in ``worker-3``."""
+    digits = re.search(r"\d+$", worker_id)
+    number = int(digits[0]) if digits else 0
+    return base + PORTS_EACH * (number if number <= _MAX_NUMBER else 0)

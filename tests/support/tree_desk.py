@@ -1,0 +1,151 @@
+"""A process tree at hand for a test: a process of its own starts commands through it and tells what happens.
+
+Of its own because a tree takes the statuses of all children of its process, and ends them.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import NoReturn, TypeVar
+
+import trees
+
+from swarm_worker import extinction
+from swarm_worker.tree import CannotStart, Event, Launch, Tree
+
+E = TypeVar("E", bound=Event)
+
+
+class Desk:
+    """The output of what was started, and the events in the order they came. `pid` is the tree's process."""
+
+    def __init__(self, folder: Path) -> None:
+        self.seen: list[Event] = []
+        self._out = folder / "out"
+        self._out.touch()
+        self._line, theirs = Pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            self._line.close()  # only the test's own end may keep the line open
+            _serve(theirs)
+        theirs.close()
+
+    def start(
+        self, *argv: str, env: dict[str, str] | None = None, cwd: str = "/", stdin: Path | None = None, out: str = ""
+    ) -> int:
+        """Start a process, its pid; its output goes to a file, see `output`, or to `out`.
+
+        Raises:
+            CannotStart: It was not started.
+        """
+        launch = Launch(argv=argv, env=dict(os.environ) if env is None else env, cwd=cwd)
+        self._line.send(("start", launch, str(stdin or os.devnull), out or str(self._out)))
+        while True:
+            kind, told = self._hear()
+            match kind:
+                case "pid":
+                    return int(told)
+                case "failed":
+                    raise CannotStart(*told)
+                case _:
+                    self.seen.append(told)
+
+    def end(self, grace_s: float) -> None:
+        self._line.send(("end", grace_s))
+
+    def kill(self) -> None:
+        self.end(0.0)
+
+    def wait(self, kind: type[E]) -> E:
+        """The first event of this kind that was not given yet."""
+        while True:
+            for event in self.seen:
+                if isinstance(event, kind):
+                    self.seen.remove(event)
+                    return event
+            self.seen.append(self._hear(kind.__name__)[1])
+
+    def _hear(self, what: str = "answer") -> tuple[str, object]:
+        assert self._line.poll(trees.DEADLINE_S), f"no {what}; so far {self.seen}"
+        return self._line.recv()
+
+    def output(self) -> str:
+        """What the started processes have written so far."""
+        return self._out.read_text()
+
+    def close(self) -> None:
+        """End everything, and the process."""
+        self._line.close()
+        trees.wait_until(lambda: os.waitpid(self.pid, os.WNOHANG)[0] == self.pid, "the tree's process ended")
+
+
+@contextmanager
+def open_desk(folder: Path) -> Iterator[Desk]:
+    """A tree for the time of a test, with everything in it ended afterwards."""
+    desk = Desk(folder)
+    try:
+        yield desk
+    finally:
+        desk.close()
+
+
+def _serve(line: Connection) -> NoReturn:
+    try:
+        os.setsid()
+        extinction.become_subreaper()
+        wakeup = _wake_up_on_children()
+        tree = Tree()
+        is_open = True
+        while is_open:
+            due = tree.due_in()
+            ready, _, _ = select.select([line, wakeup], [], [], due)
+            if wakeup in ready:
+                wakeup.recv(512)
+            if line in ready:
+                is_open = _obey(line, tree)
+            for event in tree.events():
+                line.send(("event", event))
+    except (EOFError, BrokenPipeError):
+        pass
+    finally:
+        deadline = time.monotonic() + trees.DEADLINE_S
+        while extinction.extinguish() and time.monotonic() < deadline:
+            pass
+        os._exit(0)
+
+
+def _wake_up_on_children() -> socket.socket:
+    wakeup, signals = socket.socketpair()
+    signals.setblocking(False)
+    signal.signal(signal.SIGCHLD, lambda number, frame: None)
+    signal.set_wakeup_fd(signals.detach(), warn_on_full_buffer=False)
+    return wakeup
+
+
+def _obey(line: Connection, tree: Tree) -> bool:
+    try:
+        order, *values = line.recv()
+    except EOFError:
+        return False
+    if order == "end":
+        tree.end(*values)
+        return True
+    launch, stdin, out = values
+    source, target = os.open(stdin, os.O_RDONLY), os.open(out, os.O_WRONLY | os.O_APPEND)
+    try:
+        line.send(("pid", tree.start(launch, source, target, target)))
+    except CannotStart as failure:
+        line.send(("failed", (failure.errno, str(failure))))
+    finally:
+        os.close(source)
+        os.close(target)
+    return True

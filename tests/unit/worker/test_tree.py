@@ -1,0 +1,205 @@
+"""A tree starts what it is asked for, reports every end truthfully, and hands on nothing else."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trees
+from tree_desk import Desk, open_desk
+
+from swarm_worker.tree import CannotStart, Exited, Gone
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    with open_desk(tmp_path) as desk:
+        yield desk
+
+
+def sh(script: str) -> tuple[str, ...]:
+    return ("/bin/sh", "-c", script)
+
+
+def ended(desk: Desk, *argv: str, **how: object) -> Exited:
+    """Start a process and wait for its end, and for that of what it left."""
+    desk.start(*argv, **how)  # type: ignore[arg-type]
+    end = desk.wait(Exited)
+    if not end.alone:
+        desk.kill()
+        desk.wait(Gone)
+    return end
+
+
+def test_every_exit_code_is_reported_truthfully(desk: Desk) -> None:
+    ends = [ended(desk, *sh(f"exit {code}")) for code in range(256)]
+    assert [end.exit_code for end in ends] == list(range(256))
+    assert {end.signal for end in ends} == {None}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGSEGV, signal.SIGPIPE, signal.SIGINT])
+def test_a_killed_process_never_counts_as_exit_zero(desk: Desk, number: signal.Signals) -> None:
+    end = ended(desk, *sh(f"kill -{int(number)} $$; sleep 100"))
+    assert (end.exit_code, end.signal) == (None, number)
+
+
+def test_two_hundred_in_a_row_keep_their_own_status_among_orphans_that_end(desk: Desk) -> None:
+    for number in range(200):
+        # The orphan ends at about the same time, and is waited for too.
+        assert ended(desk, *sh(f"(exit 99) & exit {number}")).exit_code == number
+
+
+def test_an_end_that_leaves_nothing_says_so(desk: Desk) -> None:
+    assert ended(desk, "/bin/true").alone
+
+
+def test_an_end_that_leaves_an_orphan_says_so(desk: Desk) -> None:
+    assert not ended(desk, *sh("sleep 100 & exit 0")).alone
+
+
+def test_an_orphan_that_holds_standard_output_does_not_delay_the_end(tmp_path: Path, desk: Desk) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    readable = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    os.set_blocking(readable, True)
+    desk.start(*sh("sleep 100 & echo done"), out=str(pipe))
+    assert desk.wait(Exited).exit_code == 0
+    assert os.read(readable, 100) == b"done\n"
+    desk.kill()
+    desk.wait(Gone)
+    assert os.read(readable, 100) == b"", "the descriptors we gave away are still open somewhere"
+    os.close(readable)
+
+
+def test_descriptors_do_not_leak_into_a_started_process(desk: Desk) -> None:
+    ended(desk, "/bin/ls", "/proc/self/fd")
+    assert desk.output().split() == ["0", "1", "2", "3"]  # 3 is the folder that ls reads
+
+
+def test_no_descriptor_of_a_started_process_is_kept(desk: Desk) -> None:
+    def held() -> list[str]:
+        return sorted(os.listdir(f"/proc/{desk.pid}/fd"), key=int)
+
+    ended(desk, "/bin/true")
+    before = held()
+    for _ in range(20):
+        ended(desk, "/bin/true")
+    with pytest.raises(CannotStart):
+        desk.start("/nowhere")
+    assert held() == before
+
+
+def test_a_started_process_ignores_and_blocks_no_signal(tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    try:
+        with open_desk(tmp_path) as desk:
+            ended(desk, "/bin/grep", "-E", "SigIgn|SigBlk", "/proc/self/status")
+            masks = [line.split()[1] for line in desk.output().splitlines()]
+            # Every posix_spawn of glibc leaves its own two internal signals, 32 and 33, ignored.
+            assert [int(mask, 16) & ~(0b11 << 31) for mask in masks] == [0, 0]
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+def test_a_started_process_has_its_own_session_and_working_directory(tmp_path: Path, desk: Desk) -> None:
+    before = os.readlink(f"/proc/{desk.pid}/cwd")
+    pid = desk.start(*sh("pwd; sleep 100"), cwd=str(tmp_path))
+    assert os.getsid(pid) == os.getpgid(pid) == pid
+    assert os.readlink(f"/proc/{pid}/cwd") == str(tmp_path)
+    assert os.readlink(f"/proc/{desk.pid}/cwd") == before
+
+
+def test_a_large_environment_arrives_whole(desk: Desk) -> None:
+    env = {f"LARGE_{number}": "x" * 100_000 for number in range(5)}
+    assert ended(desk, "/usr/bin/env", env=env).exit_code == 0
+    assert desk.output() == "".join(f"{name}={value}\n" for name, value in env.items())
+
+
+def test_text_that_is_no_utf8_passes_unchanged(desk: Desk) -> None:
+    odd = os.fsdecode(b"\xff\xfe")
+    assert ended(desk, *sh('test "$ODD" = "$1"'), "sh", odd, env={"ODD": odd}).exit_code == 0
+
+
+def test_standard_input_is_the_descriptor_that_was_given(desk: Desk, tmp_path: Path) -> None:
+    prompt = tmp_path / "prompt"
+    prompt.write_text("a prompt")
+    assert ended(desk, *sh('test "$(cat)" = "a prompt"'), stdin=prompt).exit_code == 0
+
+
+def test_closed_standard_descriptors_of_ours_do_not_mix_up_those_of_a_started_process(tmp_path: Path) -> None:
+    script = """
+import os, sys
+os.chdir(sys.argv[1])
+for number in (0, 1, 2):
+    os.close(number)
+from swarm_worker.tree import Launch, Tree
+tree = Tree()
+descriptors = os.open("in", os.O_RDONLY), os.open("out", os.O_WRONLY), os.open("err", os.O_WRONLY)
+launch = Launch(argv=("/bin/sh", "-c", "cat; echo err >&2"), env=dict(os.environ), cwd="/")
+os.waitpid(tree.start(launch, *descriptors), 0)
+"""
+    for name in ("in", "out", "err"):
+        (tmp_path / name).write_text("in" if name == "in" else "")
+    subprocess.run([sys.executable, "-c", script, str(tmp_path)], timeout=trees.DEADLINE_S, check=False)
+    assert [(tmp_path / name).read_text() for name in ("out", "err")] == ["in", "err\n"]
+
+
+def failing_starts(folder: Path) -> dict[str, tuple[list[str], str, int, str]]:
+    bare = folder / "bare"
+    bare.write_text("echo no first line")
+    bare.chmod(0o755)
+    broken = folder / "broken"
+    broken.write_text("#!/no/such/python\n")
+    broken.chmod(0o755)
+    return {
+        "no program": (["/no/such/program"], "/", errno.ENOENT, "/no/such/program"),
+        "no folder": (["/bin/true"], "/no/such/folder", errno.ENOENT, "working directory /no/such/folder"),
+        "a folder": (["/tmp"], "/", errno.EACCES, "Permission denied"),
+        "no interpreter": ([str(broken)], "/", errno.ENOENT, "interpreter"),
+        "no format": ([str(bare)], "/", errno.ENOEXEC, str(bare)),
+        "too long": (["/bin/true", "x" * 200_000], "/", errno.E2BIG, "too long"),
+        "a null byte": (["/bin/true", "a\0b"], "/", errno.EINVAL, "null"),
+    }
+
+
+@pytest.mark.parametrize(
+    "case", ["no program", "no folder", "a folder", "no interpreter", "no format", "too long", "a null byte"]
+)
+def test_a_failed_start_says_why_and_the_next_one_works(desk: Desk, tmp_path: Path, case: str) -> None:
+    argv, cwd, number, text = failing_starts(tmp_path)[case]
+    with pytest.raises(CannotStart) as failed:
+        desk.start(*argv, cwd=cwd)
+    assert failed.value.errno == number
+    assert text in str(failed.value)
+    assert ended(desk, "/bin/true").alone
+
+
+def test_nothing_starts_beside_what_runs_or_while_an_ending_goes_on(desk: Desk) -> None:
+    desk.start(sys.executable, "-ISc", "import signal; signal.signal(15, 1); print(1, flush=1); signal.pause()")
+    trees.wait_until(desk.output, "it ignores TERM")
+    for grace_s in (None, 30):
+        if grace_s is not None:
+            desk.end(grace_s)
+        with pytest.raises(CannotStart) as refused:
+            desk.start("/bin/true")
+        assert refused.value.errno == errno.EBUSY
+    desk.kill()
+    desk.wait(Exited)
+    desk.wait(Gone)
+    assert ended(desk, "/bin/true").exit_code == 0
+
+
+def test_endings_that_overlap_are_one(desk: Desk) -> None:
+    desk.start("/bin/sleep", "1000")
+    desk.end(5)
+    desk.kill()
+    desk.wait(Exited)
+    desk.wait(Gone)
+    assert ended(desk, "/bin/true").alone
+    assert desk.seen == []

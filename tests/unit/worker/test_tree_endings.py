@@ -1,0 +1,140 @@
+"""Every nasty tree dies by `end`, whatever session, group or environment it has moved to."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trees
+from tree_desk import Desk, open_desk
+from tree_kinds import TREES, every_tree
+
+from swarm_shared.processes import ProcessId
+from swarm_worker import extinction
+from swarm_worker.tree import CannotStart, Exited, Gone, Unproven
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    with open_desk(tmp_path) as desk:
+        yield desk
+
+
+def plant(desk: Desk, name: str) -> str:
+    """Start a tree and wait until it stands."""
+    tree, size = TREES[name]
+    token = trees.fresh_token()
+    desk.start(*tree(token))
+    trees.wait_until(lambda: len(trees.alive(token)) >= size, f"{name} stands")
+    return token
+
+
+@every_tree
+@pytest.mark.parametrize("grace_s", [0.0, 0.3])
+def test_nothing_is_left_when_it_is_told_gone(desk: Desk, name: str, grace_s: float) -> None:
+    token = plant(desk, name)
+    desk.end(grace_s)
+    desk.wait(Gone)
+    assert trees.alive(token) == []
+
+
+def test_a_tree_whose_main_thread_has_ended_dies_too(desk: Desk) -> None:
+    token = trees.fresh_token()
+    pid = desk.start(*trees.headless(token))
+    stat = Path(f"/proc/{pid}/stat")
+    trees.wait_until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "Z", "the main thread ended")
+    agent = ProcessId.of(pid)
+    assert agent is not None
+    assert agent.is_alive(), "a live thread was overlooked"
+    desk.end(0.0)
+    desk.wait(Gone)
+    assert not stat.exists()
+
+
+def test_a_grace_is_used_to_leave_in_order_and_not_waited_out(desk: Desk) -> None:
+    desk.start("/bin/sh", "-c", 'trap "exit 5" TERM; echo ready; while :; do sleep 0.01; done')
+    trees.wait_until(lambda: "ready" in desk.output(), "the trap is set")
+    began = time.monotonic()
+    desk.end(60)
+    assert desk.wait(Exited).exit_code == 5
+    desk.wait(Gone)
+    assert time.monotonic() - began < 30
+
+
+def test_a_stopped_process_gets_the_chance_to_leave_in_order(desk: Desk) -> None:
+    pid = desk.start("/bin/sh", "-c", 'trap "exit 5" TERM; kill -STOP $$; while :; do sleep 0.01; done')
+    stat = Path(f"/proc/{pid}/stat")
+    trees.wait_until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T", "it is stopped")
+    desk.end(60)
+    assert desk.wait(Exited).exit_code == 5
+
+
+def test_a_kill_overtakes_a_long_grace(desk: Desk) -> None:
+    token = plant(desk, "deaf")
+    desk.end(3600)
+    desk.kill()
+    desk.wait(Gone)
+    assert trees.alive(token) == []
+
+
+def test_orphans_are_waited_for_while_nobody_ends_anything(desk: Desk) -> None:
+    desk.start("/bin/sh", "-c", "for i in 1 2 3 4 5; do (setsid sleep 0.05 &); done; sleep 0.01")
+    assert not desk.wait(Exited).alone
+    children = Path(f"/proc/{desk.pid}/task/{desk.pid}/children")
+    trees.wait_until(lambda: children.read_text() == "", "no zombie stays")
+
+
+def test_extinction_spares_the_caller_and_its_own_group() -> None:
+    script = """
+import os, subprocess
+from swarm_worker.extinction import become_subreaper, extinguish
+become_subreaper()
+subprocess.Popen(["/bin/sh", "-c", "sleep 1000 & setsid sleep 1000 & wait"])
+print(extinguish(), flush=True)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=trees.DEADLINE_S)
+    assert (done.stdout, done.returncode) == ("()\n", 0)
+
+
+def test_a_process_that_outran_the_list_dies_with_its_group() -> None:
+    script = """
+import os, subprocess
+from swarm_worker import extinction
+extinction.become_subreaper()
+shell = "sleep 1000 & sleep 1000 & echo; wait"
+child = subprocess.Popen(["/bin/sh", "-c", shell], start_new_session=True, stdout=subprocess.PIPE)
+child.stdout.readline()
+everything = extinction.descendants
+extinction.descendants = lambda pid: everything(pid)[:1]
+extinction._kill_all()
+extinction._kill_all = lambda: None
+print(extinction.extinguish(), flush=True)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=trees.DEADLINE_S)
+    assert done.stdout == "()\n", done.stderr
+
+
+def test_what_cannot_be_killed_is_named_and_reported_gone_when_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    permission = tmp_path / "may-kill"
+    kill_all = extinction._kill_all
+    # The fork inherits these: a tree whose signals do nothing until the file is there.
+    monkeypatch.setattr(extinction, "_kill_all", lambda: kill_all() if permission.exists() else None)
+    monkeypatch.setattr(extinction, "EFFORT_S", 0.1)
+    monkeypatch.setattr(extinction, "_PAUSE_PAST_EFFORT_S", 0.05)
+    with open_desk(tmp_path) as desk:
+        try:
+            pid = desk.start("/bin/sleep", "1000")
+            desk.kill()
+            unproven = desk.wait(Unproven)
+            assert [f"pid {pid} (sleep, state S)"] == list(unproven.survivors)
+            with pytest.raises(CannotStart, match="/bin/true cannot"):
+                desk.start("/bin/true")
+        finally:
+            permission.touch()
+        desk.wait(Gone)
