@@ -32,7 +32,7 @@ MEANT: Mapping[Verb, tuple[Status, ...]] = MappingProxyType(
     }
 )
 _MAX_CHAIN = 100_000
-TAKE_MY_WORD = "amplifier-swarm release {} --gone"
+TAKE_MY_WORD = "amplifier-swarm {} {} --gone"
 
 
 class TaskRunning(StateError):
@@ -63,7 +63,6 @@ class Steering(Family):
             id=task_id,
             status=Status(status),
             open_attempt=open_attempt,
-            hold_reason=row[8],
             landing_commit=row[12],
         )
         verbs: dict[Verb, Callable[[_Task, Mapping[str, Any], str], str]] = {
@@ -88,7 +87,7 @@ class Steering(Family):
             return self._retry_chain(task, argument, actor)
         if task.status not in ENDED:
             raise _refusal(task, "retry", "only failed, held, cancelled and completed tasks are retried")
-        self._refuse_unproven(task, "retry")
+        self._refuse_unproven(task, "retry", argument, actor)
         if task.status is Status.COMPLETED:
             # Its dependents waited for a result that is now in question.
             self._db.change(SQL["bind_dependents"], {"task": task.seq, "wall": self._clock.wall_ms()})
@@ -106,7 +105,7 @@ class Steering(Family):
                 hint=f"retry that one, or: amplifier-swarm retry {task.id} --chain",
             )
         for needed in ended:
-            self._refuse_unproven(needed, "retry")
+            self._refuse_unproven(needed, "retry", {}, actor)
         for needed in ended:
             self._make_ready(needed, argument.get("note"), actor)
         return "retried what it waits for: " + ", ".join(t.id for t in ended[:20])
@@ -139,16 +138,10 @@ class Steering(Family):
     def _release(self, task: _Task, argument: Mapping[str, Any], actor: str) -> str:
         if task.status is not Status.HELD:
             raise _refusal(task, "release", "it is not held")
-        words = ""
-        if argument.get("gone") and task.is_unproven:
-            # Before the old tree is proven gone nothing starts; here a person's word is the proof.
-            self._recovery.take_word(str(task.open_attempt))
-            words = ", who says that the processes of its last attempt are gone"
-        else:
-            self._refuse_unproven(task, "release")
+        self._refuse_unproven(task, "release", argument, actor)
         self._db.change(SQL["release_task"], {"task": task.seq, "wall": self._clock.wall_ms()})
-        self._tell("released", task, f"by {actor}{words}")
-        return f"released{words and ': its last attempt is over on your word'}"
+        self._tell("released", task, f"by {actor}")
+        return "released"
 
     def _approve(self, task: _Task, argument: Mapping[str, Any], actor: str) -> str:
         if task.status not in (Status.HELD, Status.FAILED):
@@ -196,12 +189,17 @@ class Steering(Family):
         self._db.change(SQL["set_task_ready"], {"task": task.seq, "note": text or None, "wall": self._clock.wall_ms()})
         self._tell("manual_retry", task, f"by {actor}" + (f": {text[:300]}" if text else ""))
 
-    def _refuse_unproven(self, task: _Task, verb: str) -> None:
-        if task.is_unproven:
+    def _refuse_unproven(self, task: _Task, verb: str, argument: Mapping[str, Any], actor: str) -> None:
+        """Let nothing start before the old tree is proven gone; where nobody can prove it, a person's word does."""
+        if task.open_attempt is None:
+            return
+        if not argument.get("gone"):
             raise StateError(
                 f"cannot {verb} task {task.id}: processes of its last attempt are not proven gone",
-                hint=f"the reaper goes on trying; if you know that they are gone: {TAKE_MY_WORD.format(task.id)}",
+                hint=f"the reaper goes on trying; if you know that they are gone: {TAKE_MY_WORD.format(verb, task.id)}",
             )
+        self._recovery.take_word(task.open_attempt)
+        self._tell("proven_gone", task, f"on the word of {actor}, who says that nothing of its last attempt runs")
 
     def _needed_by(self, task: _Task) -> list[_Task]:
         """Everything the task waits for, directly or not, that is not completed."""
@@ -217,7 +215,6 @@ class Steering(Family):
                             id=needed_id,
                             status=Status(status),
                             open_attempt=row[3],
-                            hold_reason=row[8],
                         )
                         todo.append(seq)
         return list(seen.values())
@@ -233,7 +230,7 @@ class Steering(Family):
 class _Task:
     """The few facts a verb looks at."""
 
-    __slots__ = ("hold_reason", "id", "landing_commit", "open_attempt", "seq", "status")
+    __slots__ = ("id", "landing_commit", "open_attempt", "seq", "status")
 
     def __init__(
         self,
@@ -242,16 +239,10 @@ class _Task:
         id: str,
         status: Status,
         open_attempt: str | None,
-        hold_reason: str | None,
         landing_commit: str | None = None,
     ) -> None:
         self.seq, self.id, self.status = seq, id, status
-        self.open_attempt, self.hold_reason, self.landing_commit = open_attempt, hold_reason, landing_commit
-
-    @property
-    def is_unproven(self) -> bool:
-        """Whether it waits for the proof that its last attempt's processes are gone."""
-        return self.hold_reason == HoldReason.NOT_PROVEN_DEAD and self.open_attempt is not None
+        self.open_attempt, self.landing_commit = open_attempt, landing_commit
 
 
 def _refusal(task: _Task, verb: str, why: str) -> StateError:
