@@ -22,6 +22,7 @@ from swarm_dashboard import (
     needs,
     pages,
     socket_route,
+    task_routes,
     timeline,
     verbs,
 )
@@ -87,6 +88,7 @@ def create_app(
     app.register_blueprint(landing.routes(context))
     app.register_blueprint(health.routes(context))
     app.register_blueprint(log_routes.routes(context))
+    app.register_blueprint(task_routes.routes(context))
     app.register_blueprint(bulk_routes.routes(context))
     app.register_blueprint(verbs.routes(context))
     app.register_blueprint(metrics.routes(context))

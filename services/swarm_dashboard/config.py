@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from swarm_shared.config import Settings
@@ -27,6 +27,7 @@ class DashboardConfig:
     sockets: int = SOCKETS
     threads: int = THREADS
     verbose: bool = False
+    settings: Settings = field(default_factory=Settings)  # the swarm's: what the next attempt will be told
 
     @property
     def is_loopback(self) -> bool:
@@ -63,6 +64,7 @@ def config_from(settings: Settings, *, verbose: bool = False) -> DashboardConfig
         open_to_all=open_to_all,
         own_token=own_token,
         verbose=verbose,
+        settings=settings,
     )
 
 

@@ -31,8 +31,15 @@ def routes(context: Context) -> Blueprint:
         depth = params.integer(request.args, "depth", DEPTH, low=1, high=MAX_DEPTH)
         view = params.choice(request.args, "view", "", VIEWS)
         key = (task, phase, depth, view)
-        made = shared.get(key, lambda: context.written(shown(context.reader(), task, phase, depth=depth, view=view)))
-        return Response(made, mimetype="application/json")
+        reading = context.reader()
+        last = reading.database.events.last_id()
+        body = shared.get(
+            key,
+            lambda: context.written(shown(reading, task, phase, depth=depth, view=view)),
+            last=last,
+            wanted=last,
+        )
+        return Response(body, mimetype="application/json")
 
     return blueprint
 

@@ -12,7 +12,7 @@ from swarm_shared.models import priority_value
 from swarm_shared.store.task_filter import Filter
 
 MAX_WORDS = 8
-QUALIFIERS = ("status", "phase", "id", "type", "priority", "worker", "error", "since")
+QUALIFIERS = ("status", "phase", "id", "type", "priority", "worker", "error", "since", "problem")
 _PART = re.compile(rf'(?:(?P<key>{"|".join(QUALIFIERS)}):)?(?:"(?P<quoted>[^"]*)"?|(?P<plain>\S+))', re.IGNORECASE)
 _AGO = re.compile(r"(\d{1,6})([smhdw])", re.ASCII)
 _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -49,6 +49,8 @@ def parse(query: str, *, now_ms: int, status: str = "", phase: str = "") -> Filt
                 wanted = replace(wanted, worker=value)
             case "error":
                 wanted = replace(wanted, error=value)
+            case "problem":
+                wanted = replace(wanted, fingerprint=value)
             case "priority":
                 wanted = replace(wanted, priority=_priority(value))
             case _:

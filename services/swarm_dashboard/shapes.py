@@ -96,7 +96,9 @@ def task(reading: Reading, task_id: str) -> dict[str, Any]:
     verbs = verbs_for(shown)
     chain = chain_is_broken(shown, links["needs"])
     kept = attempts[-MAX_ATTEMPTS:]
+    sizes = reading.database.changes.sizes(seq)
     for attempt in kept:
+        attempt["changed"] = sizes.get(attempt["id"])
         attempt["sessions"] = reading.log.sessions(attempt["id"], limit=MAX_SESSIONS)
     return {
         **shown,

@@ -19,10 +19,15 @@ class SharedAnswers:
         self._fresh_ms = fresh_ms
         self._guard = threading.Lock()
         self._making: dict[Hashable, threading.Lock] = {}
-        self._kept: dict[Hashable, tuple[int, str]] = {}
+        self._kept: dict[Hashable, tuple[int, int, str]] = {}
 
-    def get(self, key: Hashable, make: Callable[[], str]) -> str:
-        """The answer under a key, made now unless somebody did so within the last moment; an error is not kept."""
+    def get(self, key: Hashable, make: Callable[[], str], *, last: int, wanted: int) -> str:
+        """The answer under a key, made now unless somebody did so within the last moment; an error is not kept.
+
+        Args:
+            last: The newest event, which an answer that is made now tells of.
+            wanted: The event that the answer must tell of: who asks because of it may not get an older answer.
+        """
         with self._guard:
             if len(self._kept) > MAX_KEPT:
                 self._kept.clear()
@@ -31,8 +36,8 @@ class SharedAnswers:
         with making:
             known = self._kept.get(key)
             now = self._clock.mono_ms()
-            if known is not None and 0 <= now - known[0] < self._fresh_ms:
-                return known[1]
+            if known is not None and 0 <= now - known[0] < self._fresh_ms and known[1] >= wanted:
+                return known[2]
             made = make()
-            self._kept[key] = (self._clock.mono_ms(), made)
+            self._kept[key] = (self._clock.mono_ms(), last, made)
             return made

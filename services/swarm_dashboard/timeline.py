@@ -24,6 +24,7 @@ MAX_BLOCKS = 5_000
 MAX_STAGED = 400  # blocks that show their sessions
 SLOTS = 240
 MAX_SLOTS = 600
+MAX_SEQ = 2**53
 _OVER = ("stopped", "crashed")
 _NUMBERED = re.compile(r"(\d+)")
 
@@ -37,7 +38,15 @@ def routes(context: Context) -> Blueprint:
     def timeline() -> Response:
         wanted = params.choice(request.args, "range", "1h", tuple(RANGES))
         slots = params.integer(request.args, "slots", SLOTS, low=20, high=MAX_SLOTS)
-        body = shared.get((wanted, slots), lambda: context.written(shown(context.reader(), wanted, slots=slots)))
+        reading = context.reader()
+        last = reading.database.events.last_id()
+        seq = params.integer(request.args, "seq", last, low=0, high=MAX_SEQ)
+        body = shared.get(
+            (wanted, slots),
+            lambda: context.written(shown(reading, wanted, slots=slots)),
+            last=last,
+            wanted=min(seq, last),
+        )
         return Response(body, mimetype="application/json")
 
     return blueprint

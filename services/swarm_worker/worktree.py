@@ -26,6 +26,7 @@ from swarm_shared.git.undo import changes_since, undo_since
 from swarm_shared.git.worktrees import checked_out_at
 from swarm_shared.logs import event
 from swarm_shared.models import TaskSpec
+from swarm_shared.store.changes import Since
 from swarm_shared.store.queue import Claim
 from swarm_worker.config import WorkerConfig
 from swarm_worker.integration import IntegrationBranch
@@ -121,6 +122,7 @@ class TaskPlace(Workplace):
         self._into = into  # the ref that this will land on
         self._git = opened.checkout.git
         self._sealed: Sealed | None = None
+        self._change = Diff(files=(), text="", truncated=False)  # known once it is sealed
         self._remarks: list[str] = []  # what was left out of the commit, and why
 
     def setup_due(self) -> Sequence[str]:
@@ -146,13 +148,16 @@ class TaskPlace(Workplace):
         base = (merge_base(self._git, made.head_sha, tip) if tip else None) or opened.base_sha
         self._sealed = Sealed(base_sha=base, head_sha=made.head_sha)
         self._db.landings.note_head(claim, base_sha=base, head_sha=made.head_sha)
+        self._change = self._kept(Since.BASE, base, made.head_sha)
+        if opened.earlier_work:
+            self._kept(Since.PREVIOUS, opened.head_sha, made.head_sha)
         self._remarks = [f"not in the commit: {line}" for line in made.refused]
         self._remarks += [f"a repository inside: {one.path}" for one in made.embedded]
         return self._sealed
 
     def checks(self) -> list[dict[str, Any]]:
         base, head = self._both()
-        files = changed_files(self._git, base, head)
+        files = self._change.files
         markers = conflict_markers(self._git, base, head)
         results = [
             _result(
@@ -175,8 +180,8 @@ class TaskPlace(Workplace):
         return results + _warning("built-in: nothing was written outside the worktree", self._leaked())
 
     def change(self) -> str | None:
-        base, head = self._both()
-        found = diff(self._git, base, head)
+        _, head = self._both()
+        found = self._change
         cut = "\n(cut: the table above is complete)" if found.truncated else ""
         return f"Commit {head}\n\n{found.stat()}\n\n{found.text}{cut}"
 
@@ -190,6 +195,12 @@ class TaskPlace(Workplace):
         if not moved and not changes_since(checkout, head):
             return []
         return [file.path for file in undo_since(checkout, head, ref=self._opened.ref)]
+
+    def _kept(self, since: Since, base: str, head: str) -> Diff:
+        """What was changed, stored for those who only read the database."""
+        found = diff(self._git, base, head)
+        self._db.changes.keep(self._claim.attempt, since, base_sha=base, head_sha=head, change=found)
+        return found
 
     def _both(self) -> tuple[str, str]:
         assert self._sealed is not None, "only a commit is looked at"

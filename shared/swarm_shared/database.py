@@ -13,6 +13,7 @@ from swarm_shared.clock import Clock, SystemClock
 from swarm_shared.config import Settings
 from swarm_shared.connection import Connection, create_file
 from swarm_shared.reaping import Limits, Reaping, sole_reaper
+from swarm_shared.store.changes import Changes
 from swarm_shared.store.control import Control
 from swarm_shared.store.events import Events
 from swarm_shared.store.failures import Failures
@@ -38,7 +39,7 @@ class TaskDatabase:
 
     Verbs stand in families: `queue` (claim, settle), `tasks` (reading), `workers`, `control` and `steering` (what
     people ask for), `swarm` (flags, holds, services), `output`, `events`, `imports`, `recovery`, `runs`,
-    `health`, `landings`, `failures`.
+    `health`, `landings`, `changes`, `failures`.
     """
 
     def __init__(
@@ -86,6 +87,7 @@ class TaskDatabase:
         self.failures = Failures(self.connection, self.clock)
         self.health = Health(self.connection, self.clock)
         self.landings = Landings(self.connection, self.clock)
+        self.changes = Changes(self.connection, self.clock)
         self.recovery = Recovery(self.connection, self.clock, rng)
         self.runs = Runs(self.connection, self.clock)
 

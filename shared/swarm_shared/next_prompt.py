@@ -1,8 +1,11 @@
-"""What the next builder of a task will be told, and whether it goes on with an earlier session; nothing is changed."""
+"""What the next builder of a task will be told, and whether it goes on with an earlier session.
+
+From the database and the settings, without asking git: the dashboard shows it too.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,12 +16,11 @@ from swarm_shared.agents.prompt import build_prompt
 from swarm_shared.agents.resuming import session_to_resume
 from swarm_shared.config import Settings
 from swarm_shared.database import TaskDatabase
-from swarm_shared.git.diffs import Diff, changed_files
-from swarm_shared.git.isolation import decide
-from swarm_shared.git.names import HEADS, INTEGRATION_BRANCH, safe_id, task_ref
-from swarm_shared.git.refs import is_contained, merge_base, read_ref
-from swarm_shared.git.repository import Repository
+from swarm_shared.git.diffs import Change, Diff, FileChange
+from swarm_shared.git.isolation import WORKTREE
+from swarm_shared.git.names import safe_id
 from swarm_shared.models import Role
+from swarm_shared.store.changes import Since
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +49,7 @@ def next_prompt(
     retries = settings.max_retries if spec.max_retries is None else spec.max_retries
     number = task["attempt_count"] + 1
     history = database.tasks.history(task["seq"])
-    cwd, work = _place(database, task, settings)
+    cwd = _place(database, task, settings)
     resumes = session_to_resume(
         cli,
         history,
@@ -63,7 +65,7 @@ def next_prompt(
         attempts_allowed=number + max(0, retries - task["failures"]),
         project_root=cwd,
         history=past_attempts(history),
-        diff=work if history else None,
+        diff=_earlier_work(database, history),
         note=task["note"],
         resumes=resumes is not None,
         guard_mentions=cli.expands_mentions,
@@ -71,21 +73,21 @@ def next_prompt(
     return NextPrompt(number=number, text=text, resumes=resumes)
 
 
-def _place(database: TaskDatabase, task: Mapping[str, Any], settings: Settings) -> tuple[Path, str | None]:
-    """Where it will work, and what of its own it will find there."""
-    repository = decide(settings).repository
-    if repository is None:
-        return settings.project_root, None
-    safe = task["safe_id"] or safe_id(task["id"], ())
-    cwd = (settings.state_dir / "worktrees").resolve() / safe / repository.prefix
+def _place(database: TaskDatabase, task: Mapping[str, Any], settings: Settings) -> Path:
+    """Where it will work: the project root, or the same folder in the task's worktree."""
     row = database.landings.integration()
-    return cwd, _earlier_work(repository, safe, HEADS + INTEGRATION_BRANCH if row is None else row.ref)
+    if row is None or database.swarm.workplace()["isolation"] != WORKTREE:
+        return settings.project_root
+    worktree = (settings.state_dir / "worktrees").resolve() / (task["safe_id"] or safe_id(task["id"], ()))
+    top, root = Path(row.repository).resolve().parent, settings.project_root.resolve()
+    return worktree / root.relative_to(top) if root.is_relative_to(top) else worktree
 
 
-def _earlier_work(repository: Repository, safe: str, integration_ref: str) -> str | None:
-    git = repository.git
-    head, tip = read_ref(git, task_ref(safe)), read_ref(git, integration_ref)
-    if head is None or tip is None or is_contained(git, head, tip):
-        return None
-    base = merge_base(git, head, tip) or tip
-    return Diff(files=changed_files(git, base, head), text="", truncated=False).stat()
+def _earlier_work(database: TaskDatabase, history: Sequence[Mapping[str, Any]]) -> str | None:
+    """The table of what lies in the task's worktree by now; None where it has none."""
+    for attempt in reversed(history):
+        change = database.changes.of(attempt["id"], Since.BASE)
+        if change is not None:
+            files = tuple(FileChange(**{**file, "change": Change(file["change"])}) for file in change["files"])
+            return Diff(files=files, text="", truncated=False).stat()
+    return None

@@ -19,7 +19,8 @@ FROM numbers
 _DEFINITIONS = f"""
 {_NUMBERS}
 INSERT INTO definitions (task, body)
-SELECT n, '{{"run":":","description":"' || substr('{_WORDS}', 1, 80 + n % 60) || '"}}'
+SELECT n, '{{"id":"task-' || n || '","name":"Task ' || n || '","run":":",' ||
+       '"description":"' || substr('{_WORDS}', 1, 80 + n % 60) || '"}}'
 FROM numbers
 """
 _DEPENDENCIES = f"""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import random
 import time
-import urllib.request
 
 import websocket
 from live_swarm import LiveSwarm
 
-from bench.desk import DEADLINE_S, bench_swarm, wait_until
+from bench.asking import Page
+from bench.desk import DEADLINE_S, bench_swarm
 from bench.figure import Figure, Lines, Scale, Table, cumulative, summary
 
 TITLE = "From a commit to the dashboard"
@@ -21,13 +21,13 @@ BUSY_S = (0.01, 0.03)
 def measure(scale: Scale) -> Figure:
     """Write events into the log and wait for each on the WebSocket: now and then, and in a rush."""
     with bench_swarm() as swarm:
-        swarm.spawn("swarm_dashboard", "--port", "0")
-        wait_until(lambda: "dashboard" in swarm.db.swarm.services(), "the dashboard", swarm=swarm)
-        line = _open(swarm)
+        page = Page(swarm)
+        line = page.line()
         rng = random.Random(1)
         quiet = _latencies(swarm, line, count=scale.pick(12, 60), gap_s=QUIET_S, together=1, rng=rng)
         busy = _latencies(swarm, line, count=scale.pick(4, 15), gap_s=BUSY_S, together=30, rng=rng)
         line.close()
+        page.close()
     return Figure(
         how=(
             "One open page. An event is committed; the time ends when the message with it has been received. Now and "
@@ -53,35 +53,6 @@ def measure(scale: Scale) -> Figure:
         },
         raw={"quiet_ms": quiet, "busy_ms": busy},
     )
-
-
-def _open(swarm: LiveSwarm) -> websocket.WebSocket:
-    url = str(swarm.db.swarm.services()["dashboard"].detail["url"]).rstrip("/")
-    request = urllib.request.Request(
-        f"{url}/api/ticket",
-        data=b"{}",
-        method="POST",
-        headers={
-            "Authorization": f"Bearer {swarm.db.swarm.dashboard_token()}",
-            "Content-Type": "application/json",
-            "Origin": url,
-        },
-    )
-
-    def ticket() -> str | None:
-        try:
-            with urllib.request.urlopen(request, timeout=5) as answer:
-                found: str = json.load(answer)["ticket"]
-                return found
-        except ConnectionError:
-            return None
-
-    # Until it answers it has only said in the database that it will.
-    wait_until(ticket, "an answer of the dashboard", swarm=swarm)
-    address = url.replace("http://", "ws://") + f"/ws?ticket={ticket()}"
-    line = websocket.create_connection(address, origin=url, timeout=DEADLINE_S)
-    line.recv()  # the present state
-    return line
 
 
 def _latencies(

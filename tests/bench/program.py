@@ -12,7 +12,20 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import claims, cost, footprint, imports, live, recovery, run_ends, throughput, wake
+from bench import (
+    answers,
+    claims,
+    cost,
+    footprint,
+    imports,
+    live,
+    open_pages,
+    recovery,
+    run_ends,
+    screen,
+    throughput,
+    wake,
+)
 from bench.desk import WORKSHOP
 from bench.figure import CannotMeasure, Figure, Scale
 from bench.machine import Before, Machine, look_before, this_machine
@@ -39,6 +52,9 @@ MEASUREMENTS = {
     "imports": Measurement(title=imports.TITLE, measure=imports.measure),
     "footprint": Measurement(title=footprint.TITLE, measure=footprint.measure),
     "live": Measurement(title=live.TITLE, measure=live.measure),
+    "screen": Measurement(title=screen.TITLE, measure=screen.measure),
+    "answers": Measurement(title=answers.TITLE, measure=answers.measure),
+    "pages": Measurement(title=open_pages.TITLE, measure=open_pages.measure),
     "cost": Measurement(title=cost.TITLE, measure=cost.measure),
 }
 

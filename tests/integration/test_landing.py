@@ -11,6 +11,7 @@ from live_swarm import wait_until
 from repositories import everything
 
 from swarm_shared.models import Status, Verb
+from swarm_shared.store.changes import Since
 
 pytestmark = pytest.mark.integration
 
@@ -204,6 +205,14 @@ def test_work_that_was_killed_is_a_commit_and_the_next_attempt_goes_on_from_it(s
     swarm.wait_for("a", Status.COMPLETED)
     assert swarm.landed("whole") == "done"
     assert swarm.landed("half") == "half"
+    first, second = (attempt["id"] for attempt in swarm.attempts("a"))
+    whole, own = (swarm.db.changes.of(second, since) for since in Since)
+    assert whole is not None
+    assert own is not None
+    assert [file["path"] for file in whole["files"]] == ["half", "whole"]
+    assert [file["path"] for file in own["files"]] == ["whole"]
+    assert "+done" in own["patch"]
+    assert swarm.db.changes.of(first, Since.PREVIOUS) is None
 
 
 def test_what_the_validator_writes_is_thrown_away_and_told(swarm: LandingSwarm) -> None:

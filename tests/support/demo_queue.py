@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from swarm_shared.database import TaskDatabase
+from swarm_shared.git.diffs import Change, Diff, FileChange
 from swarm_shared.models import FailureClass, Outcome, Role, Stage, TaskSpec, Verb
 from swarm_shared.processes import ProcessId
+from swarm_shared.store.changes import Since
 from swarm_shared.store.policy import AttemptResult, Budgets
 from swarm_shared.store.queue import Claim, Claimant, ClosedSession
 from swarm_shared.store.workers import Uses
@@ -44,6 +46,35 @@ OBJECTION = "recovery is not idempotent: a second crash while it runs loses the 
 
 
 CONFLICT = "src/query/2.rs does not merge with what landed meanwhile: both change fn push_down"
+PATCH = """\
+diff --git a/src/storage/page.rs b/src/storage/page.rs
+index 3f1c2aa..b8e9d10 100644
+--- a/src/storage/page.rs
++++ b/src/storage/page.rs
+@@ -41,9 +41,12 @@ impl Page {
+     /// Merge two neighbours; the order of the keys is kept.
+     pub fn merge(&mut self, right: &Page) -> Result<(), Full> {
+-        let split = self.slots.len();
+-        self.slots.extend(right.slots.iter().cloned());
++        if self.used() + right.used() > CAPACITY {
++            return Err(Full);
++        }
++        let split = self.slots.partition_point(|slot| slot.key < right.first_key());
++        self.slots.splice(split.., right.slots.iter().cloned());
+         self.checksum = self.compute();
+         Ok(())
+     }
+diff --git a/tests/merge.rs b/tests/merge.rs
+new file mode 100644
+index 0000000..52d1b0c
+--- /dev/null
++++ b/tests/merge.rs
+@@ -0,0 +1,4 @@
++#[test]
++fn merge_keeps_order() {
++    assert_eq!(merged(&[1, 3], &[2, 4]), [1, 2, 3, 4]);
++}
+"""
 
 
 class DemoClock:
@@ -103,6 +134,16 @@ class Demo:
             output_bytes=position,
         )
 
+    def keep_change(self, claim: Claim) -> None:
+        """What the attempt changed, as its worker would have stored it."""
+        files = (
+            FileChange(path="src/storage/page.rs", change=Change.MODIFIED, old_path=None, added=5, deleted=2),
+            FileChange(path="tests/merge.rs", change=Change.ADDED, old_path=None, added=4, deleted=0),
+        )
+        change = Diff(files=files, text=PATCH, truncated=False)
+        for since in Since if claim.number > 1 else (Since.BASE,):
+            self.db.changes.keep(claim.attempt, since, base_sha="4be1" * 10, head_sha="97c0" * 10, change=change)
+
     def work(self, claimant: Claimant, *, fails: str | None = None, retries: int = 2) -> None:
         claim = self.db.queue.claim(claimant)
         if claim is None:
@@ -113,6 +154,7 @@ class Demo:
         words = ["Reading the diff", "Running the tests again", "Writing the verdict"]
         ended = self.session(claim, Role.VALIDATOR, Stage.VALIDATING, words, before=ended)
         self.clock.pass_s(self.rng.uniform(120, 420))
+        self.keep_change(claim)
         result = self.passed() if fails is None else failed(fails)
         self.db.queue.settle(claim, result, Budgets(max_retries=retries), last=ended)
 
@@ -161,6 +203,9 @@ def fill(path: Path, *, seed: int = 7) -> None:
                 demo.work(demo.claimants[1], fails=OBJECTION, retries=0)
             if turn == 17:
                 demo.work(demo.claimants[2], fails="no sign of progress for 30 minutes", retries=0)
+            if turn in (19, 20, 22, 25, 26):
+                error = f"error: linker `lld` not found ({turn} crates compiled)"
+                demo.work(demo.claimants[turn % WORKERS], fails=error, retries=0)
         hold_some(demo)
         db.control.request(Verb.PAUSE, actor="cli")
         db.control.answer(1, "done", "paused", by="reaper")
@@ -225,14 +270,19 @@ def passed() -> AttemptResult:
 
 
 def failed(error: str) -> AttemptResult:
+    """By the validator's word, unless it is the compiler's or a test's."""
+    red = error.startswith(("error", "tests fail"))
+    check = {"command": "cargo test --quiet", "passed": not red, "exit_code": int(red), "output": error if red else ""}
     return AttemptResult(
         outcome=Outcome.FAILED,
         failure_class=FailureClass.QUALITY,
         error=error,
         builder_result={"status": "success", "tests_passed": True},
-        check_results=[{"command": "cargo test --quiet", "passed": True, "exit_code": 0}],
-        validator_result={"verdict": "FAIL", "critical_issues": [error], "recommendations": []},
+        check_results=[check],
+        validator_result=None if red else {"verdict": "FAIL", "critical_issues": [error], "recommendations": []},
+        out_of_time=error.startswith("no sign"),
         cost_usd=0.66,
+        tokens=61_000,
     )
 
 

@@ -14,7 +14,7 @@ from demo_queue import fill
 
 from browser import chromium, context_of, dashboard, watch
 
-DESKTOP, PHONE = (1280, 800), (375, 780)
+DESKTOP, SHORT, PHONE = (1280, 800), (1280, 520), (375, 780)
 SCREENS = {
     "now": "/",
     "tasks": "/tasks",
@@ -33,8 +33,8 @@ SCREENS = {
 MANUAL = (
     ("now", DESKTOP, False),
     ("now", DESKTOP, True),
-    ("failures", DESKTOP, False),
-    ("failures", DESKTOP, True),
+    ("failures", SHORT, False),
+    ("failures", SHORT, True),
     ("graph", DESKTOP, False),
     ("tasks", DESKTOP, False),
     ("task", DESKTOP, False),

@@ -134,6 +134,8 @@ def prompt(app: App, task_id: str, attempt: int | None, role: str, as_json: bool
 
     Of a running or completed task it is the newest attempt's prompt.
     """
+    from swarm_shared.next_prompt import next_prompt
+
     with app.open(read_only=True) as database:
         task = database.tasks.get(task_id)
         if attempt is None and GROUP_OF[Status(task["status"])] in (Group.IN_PROGRESS, Group.COMPLETED):
@@ -143,8 +145,6 @@ def prompt(app: App, task_id: str, attempt: int | None, role: str, as_json: bool
                 "A validator's prompt needs the work of an attempt: --attempt N.", click.get_current_context()
             )
         if attempt is None:
-            from swarm_shared.next_prompt import next_prompt
-
             following = next_prompt(database, task, app.settings(), os.environ)
             number, text, resumes = following.number, following.text, following.resumes
         else:

@@ -3,7 +3,7 @@
 import { get, hasToken, keepToken, useToken } from "./api.js";
 import { h, morph } from "./dom.js";
 import { duration, learnClock } from "./format.js";
-import { help, listen } from "./keys.js";
+import { focusedRow, help, keepFocus, listen } from "./keys.js";
 import { Live } from "./live.js";
 import * as nav from "./nav.js";
 import { command, empty, tickTimes } from "./pieces.js";
@@ -116,8 +116,10 @@ function draw({ force = false } = {}) {
   if (!shown.screen) return;
   const counted = { count: 0, force };
   const status = shown.status && { ...shown.status, ...shown.extra };
+  const focused = focusedRow();
   const view = shown.screen.view({ data: shown.data, status, place: shown.place, go });
   morph(main, h("main", { id: "main", tabindex: "-1" }, view), counted);
+  keepFocus(focused);
   waiting = counted.count;
   drawChip();
 }
@@ -252,7 +254,7 @@ document.getElementById("theme").addEventListener("click", toggleTheme);
 document.getElementById("help").addEventListener("click", () => help(screenKeys()));
 chip.addEventListener("click", togglePause);
 const screenKeys = () => shown.screen?.keys ?? {};
-listen({ go, up, screenKeys, theme: toggleTheme, pause: togglePause });
+listen({ go, up, screenKeys, theme: toggleTheme, pause: togglePause, update: () => draw({ force: true }) });
 
 async function start() {
   keepToken();

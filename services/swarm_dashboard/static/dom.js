@@ -38,7 +38,8 @@ const HANDLERS = ["onclick", "onchange", "oninput", "onsubmit", "onkeydown"];
  * Change `old` into `fresh` in place, so that focus, scroll position and selection stay.
  *
  * Children with a `key` keep their element. Inside `data-calm` nothing is added, removed or moved while the pointer or
- * the keyboard is there; what waits is counted in `waiting.count`. `data-own` content belongs to its own module, and
+ * the keyboard is there: what waits is counted in `waiting.count`, and what would go is marked `data-gone`. What the
+ * person caused by keyboard (`waiting.force`) does not wait: the focus goes with its element, wherever that moves. `data-own` content belongs to its own module, and
  * `data-steady` content does not change under the pointer unless `waiting.force` says that the person caused it.
  */
 export function morph(old, fresh, waiting) {
@@ -50,7 +51,8 @@ export function morph(old, fresh, waiting) {
   copyAttributes(old, fresh);
   for (const name of HANDLERS) if (old[name] !== fresh[name]) old[name] = fresh[name];
   if (old.dataset.own !== undefined) return;
-  if (old.dataset.calm !== undefined && isVisited(old)) refreshOnly(old, fresh, waiting);
+  const isCalm = old.dataset.calm !== undefined && (waiting.force ? old.matches(":hover") : isVisited(old));
+  if (isCalm) refreshOnly(old, fresh, waiting);
   else morphChildren(old, fresh, waiting);
 }
 
@@ -119,6 +121,7 @@ function refreshOnly(old, fresh, waiting) {
     }
     order += 1;
   }
-  const gone = places.filter((key) => !wanted.has(key)).length;
-  waiting.count += gone || (wanted.size === known.size ? moved : 0);
+  const gone = places.filter((key) => !wanted.has(key));
+  for (const key of gone) known.get(key).dataset.gone = "";
+  waiting.count += gone.length || (wanted.size === known.size ? moved : 0);
 }

@@ -6,12 +6,22 @@ import * as nav from "./nav.js";
 
 const GO_MS = 1_200;
 const KEYS = [
-  ["j  k", "next, previous row"], ["Enter", "open the row"], ["Esc", "leave the field, close, or back to the list"],
+  ["j  k", "next, previous row"], ["u", "show now what waits"], ["Enter", "open the row"], ["Esc", "leave the field, close, or back to the list"],
   ["/", "search"], ["Space", "pause or go on with live updates"], ["t", "light or dark"], ["?", "this help"],
 ];
 let goUntil = 0;
 
 const rows = () => [...document.querySelectorAll("main a[data-row]")];
+
+/** The place of the row that has the focus; -1 when none has. */
+export const focusedRow = () => rows().findIndex((link) => (link.closest("[data-key]") ?? link).contains(document.activeElement));
+
+/** After a drawing: where the row with the focus has gone, the one that took its place gets it. */
+export function keepFocus(place) {
+  if (place < 0 || document.activeElement !== document.body) return;
+  const all = rows();
+  all[Math.min(place, all.length - 1)]?.focus({ preventScroll: true, focusVisible: true });
+}
 
 function step(by) {
   const all = rows();
@@ -30,12 +40,12 @@ export function help(own) {
   const special = Object.entries(own).map(([key, [what]]) => [key, what]);
   tell("Keys", [
     h("div", { class: "columns two" }, list([...KEYS, ...special]), list(nav.letters())),
-    h("p", { class: "quiet" }, "Searches take words and qualifiers: status:failed, phase:build, id:2.6, “several words”."),
+    h("p", { class: "quiet" }, "Searches take words and qualifiers: status:failed phase:build id:2.6 type:feature priority:high worker:worker-1 since:2h error:“timed out”."),
   ]);
 }
 
-/** `go`: navigates. `up`: leaves a detail for its list. `screenKeys`: those of the open screen. `theme`, `pause`: toggles. */
-export function listen({ go, up, screenKeys, theme, pause }) {
+/** `go`: navigates. `up`: leaves a detail for its list. `screenKeys`: those of the open screen. `theme`, `pause`: toggles. `update`: shows what waits. */
+export function listen({ go, up, screenKeys, theme, pause, update }) {
   addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || isOpen()) return;
     const inField = event.target.closest?.("input, textarea, select");
@@ -47,7 +57,7 @@ export function listen({ go, up, screenKeys, theme, pause }) {
     if (inField) return;
     const own = screenKeys();
     const actions = {
-      "?": () => help(own), t: theme, j: () => step(1), k: () => step(-1),
+      "?": () => help(own), t: theme, u: update, j: () => step(1), k: () => step(-1),
       "/": () => document.getElementById("search-box").select(), g: () => { goUntil = Date.now() + GO_MS; },
     };
     const going = Date.now() < goUntil && nav.pathOf(event.key);

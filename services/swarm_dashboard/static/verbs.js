@@ -96,31 +96,15 @@ export async function retryWithNote(task) {
   if (note !== null) await doTask("retry", task, note ? { note } : {});
 }
 
-const MOST_AT_ONCE = 1_000;
-
 /** Retry every task that one problem has stopped: how many is said first, and a note goes to all of them. */
 export async function retryGroup({ fingerprint, tasks, sample }, cause) {
-  const n = Math.min(tasks, MOST_AT_ONCE);
   const note = await ask({
-    title: `Retry ${plural(n, "task")}${n < tasks ? ` of ${tasks.toLocaleString()}` : ""}?`,
+    title: `Retry ${plural(tasks, "task")}?`,
     text: `${cause}: ${sample} – They become ready at once, with fresh budgets. What should their next attempts know? (May be left empty.)`,
-    yes: `Retry ${plural(n, "task")}`, long: true });
+    yes: `Retry ${plural(tasks, "task")}`, long: true });
   if (note === null) return;
-  const notice = new Notice(`Retry ${plural(n, "task")}:`);
-  try {
-    const { first, last, count } = await post(`/api/failures/${enc(fingerprint)}/retry`, note ? { note } : {});
-    for (;;) {
-      const answer = await get("/api/failures/retries", { first, last });
-      const { done = 0, refused = 0, expired = 0, pending = 0 } = answer.outcomes;
-      const told = [`${done} of ${count} ready`, refused && `${refused} refused`, expired && `${expired} not taken in time`].filter(Boolean).join(", ");
-      notice.say(pending ? "pending" : refused || expired ? "refused" : "done", told);
-      if (!pending) break;
-      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
-    }
-  } catch (error) {
-    notice.say("refused", [error.message, error.hint].filter(Boolean).join(" – "));
-  }
-  outcomes.dispatchEvent(new Event("outcome"));
+  await request(`Retry ${plural(tasks, "task")}:`, "/api/tasks/bulk",
+    { verb: "retry", matching: { q: `problem:${fingerprint}` }, ...(note && { note }) });
 }
 
 /** A small button in a row; `kind` is how it looks. */

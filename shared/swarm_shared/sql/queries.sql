@@ -535,9 +535,6 @@ FROM control INDEXED BY control_pending WHERE status = 'pending' ORDER BY id LIM
 SELECT id, verb, actor, argument FROM control INDEXED BY control_pending
 WHERE status = 'pending' AND attempt_id = :attempt ORDER BY id;
 
--- name: control_outcomes
-SELECT status, count(*) FROM control WHERE id BETWEEN :first AND :last GROUP BY status;
-
 -- name: finish_control
 -- Once only: the first who handles a row answers it.
 UPDATE control SET status = :status, handled_by = :handled_by, handled_at = :wall, result = :result
@@ -546,6 +543,23 @@ WHERE id = :id AND status = 'pending';
 -- name: controls_newest
 SELECT id, created_at, expires_at, actor, verb, target, argument, attempt_id, status, handled_by, handled_at, result
 FROM control WHERE id < :before ORDER BY id DESC LIMIT :limit;
+
+-- ───── what attempts have changed ─────
+
+-- name: keep_change
+INSERT INTO changes (attempt, since, base_sha, head_sha, files, file_count, added, deleted, patch, truncated)
+VALUES (:attempt, :since, :base_sha, :head_sha, :files, :file_count, :added, :deleted, :patch, :truncated)
+ON CONFLICT DO UPDATE SET base_sha = excluded.base_sha, head_sha = excluded.head_sha, files = excluded.files,
+    file_count = excluded.file_count, added = excluded.added, deleted = excluded.deleted, patch = excluded.patch,
+    truncated = excluded.truncated;
+
+-- name: change_of_attempt
+SELECT base_sha, head_sha, files, file_count, added, deleted, patch, truncated FROM changes
+WHERE attempt = :attempt AND since = :since;
+
+-- name: change_sizes
+SELECT c.attempt, c.file_count, c.added, c.deleted FROM attempts AS a JOIN changes AS c ON c.attempt = a.id
+WHERE a.task = :task AND a.kind = 'work' AND c.since = 'base';
 
 -- ───── output ─────
 
@@ -707,6 +721,11 @@ FROM tasks WHERE seq > :after ORDER BY seq LIMIT :limit;
 SELECT seq, id, name, status, phase, type, priority, worker_id, substr(last_error, 1, 4000), updated_at
 FROM tasks INDEXED BY tasks_by_status
 WHERE status = :status AND seq > :after ORDER BY seq LIMIT :limit;
+
+-- name: browse_problem
+SELECT seq, id, name, status, phase, type, priority, worker_id, substr(last_error, 1, 4000), updated_at
+FROM tasks INDEXED BY tasks_by_fingerprint
+WHERE fingerprint = :fingerprint AND seq > :after ORDER BY seq LIMIT :limit;
 
 -- name: browse_phase
 SELECT seq, id, name, status, phase, type, priority, worker_id, substr(last_error, 1, 4000), updated_at

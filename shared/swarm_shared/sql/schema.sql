@@ -238,6 +238,21 @@ WHEN old.tokens IS NULL AND old.cost_usd IS NULL AND (new.tokens IS NOT NULL OR 
         cost_usd = cost_usd + excluded.cost_usd;
 END;
 
+-- What an attempt has changed, as text, so that nobody needs the repository to see it.
+CREATE TABLE changes (
+    attempt    TEXT NOT NULL REFERENCES attempts (id) ON DELETE CASCADE,
+    since      TEXT NOT NULL CHECK (since IN ('base', 'previous')),
+    base_sha   TEXT NOT NULL,
+    head_sha   TEXT NOT NULL,
+    files      TEXT NOT NULL,              -- JSON list, bounded
+    file_count INTEGER NOT NULL,
+    added      INTEGER NOT NULL,           -- lines
+    deleted    INTEGER NOT NULL,
+    patch      TEXT NOT NULL,              -- cut behind a line when it was too long
+    truncated  INTEGER NOT NULL,
+    PRIMARY KEY (attempt, since)
+) STRICT;
+
 -- One row per agent process or check command of an attempt.
 CREATE TABLE sessions (
     id           INTEGER PRIMARY KEY,

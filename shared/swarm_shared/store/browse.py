@@ -160,13 +160,15 @@ class Browse(Family):
 
     def _found_by_id(self, wanted: Filter, limit: int) -> list[Found]:
         prefix = wanted.id_prefix or (wanted.words[0] if len(wanted.words) == 1 else None)
-        if prefix is None:
+        if prefix is None or wanted.fingerprint is not None:
             return []
         values = {"first": prefix, "beyond": prefix + _BEYOND, "limit": limit}
         return [one for one in self._rows("browse_ids", values) if wanted.matches(one)]
 
     def _found(self, wanted: Filter, after: int, limit: int) -> list[Found]:
         """Tasks in import order by the narrowest index; what it does not look at is left to the caller."""
+        if wanted.fingerprint is not None:
+            return self._rows("browse_problem", {"fingerprint": wanted.fingerprint, "after": after, "limit": limit})
         if wanted.phase is not None and (
             not wanted.statuses
             or self._count(Filter(phase=wanted.phase)) <= self._count(Filter(statuses=wanted.statuses))

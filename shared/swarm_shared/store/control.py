@@ -166,10 +166,6 @@ class Control(Family):
         values = {"before": before if before is not None else 2**62, "limit": limit}
         return [_from_row(row) for row in self._db.rows(SQL["controls_newest"], values)]
 
-    def outcomes(self, first: int, last: int) -> dict[str, int]:
-        """How many of a stretch of rows, such as those of one bulk request, stand where: by status."""
-        return dict(self._db.rows(SQL["control_outcomes"], {"first": first, "last": last}))
-
     def answer(self, row_id: int, status: str, result: str, *, by: str) -> bool:
         """Answer a row once; False when somebody else did. Joins the caller's transaction or makes its own."""
         values = {

@@ -32,6 +32,7 @@ class Filter:
         words: All must stand in the id or the name, whatever their case; so `error` in the last error.
         since: Wall ms; nothing has changed about older ones.
         worker: Of the attempt that runs.
+        fingerprint: Of the problem that stopped the task; whoever finds tasks sees to it, by its index.
     """
 
     statuses: tuple[Status, ...] = ()
@@ -43,6 +44,7 @@ class Filter:
     worker: str | None = None
     error: str | None = None
     since: int | None = None
+    fingerprint: str | None = None
 
     @property
     def needs_search(self) -> bool:
@@ -52,7 +54,7 @@ class Filter:
     @property
     def looks_closer(self) -> bool:
         """Whether more than status and phase is asked for: then nothing but looking tells how many there are."""
-        closer = (self.id_prefix, self.type, self.priority, self.worker, self.error, self.since)
+        closer = (self.id_prefix, self.type, self.priority, self.worker, self.error, self.since, self.fingerprint)
         return bool(self.words) or any(part is not None for part in closer)
 
     def matches(self, found: Found) -> bool:

@@ -38,7 +38,6 @@ def routes(desk: DashboardDesk) -> Iterator[tuple[str, str, str]]:
         "number": 1,
         "row_id": 1,
         "worker_id": "worker-1",
-        "fingerprint": "0123456789abcdef",
         "rest": "nothing",
         "filename": "app.js",
     }

@@ -58,6 +58,14 @@ def test_a_taken_port_moves_on_unless_it_was_asked_for(tmp_path: Path) -> None:
     assert moved > port
 
 
+def test_no_part_of_an_answer_waits_for_an_acknowledgement(tmp_path: Path) -> None:
+    config = DashboardConfig(db=tmp_path / "tasks.db", port=0)
+    with open_listener(config) as listener, socket.create_connection(address_of(listener)):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 def test_a_ticket_opens_once_and_not_for_long() -> None:
     clock = ManualClock()
     access = Access(lambda: "token", clock)

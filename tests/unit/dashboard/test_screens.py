@@ -12,6 +12,7 @@ from queue_desk import PASSED, failed
 from swarm_dashboard.health import Level
 from swarm_shared.models import FailureClass, Outcome, Status, TaskSpec, Verb
 from swarm_shared.processes import ProcessId
+from swarm_shared.store.bulk import Bulk
 from swarm_shared.store.policy import AttemptResult
 from swarm_shared.store.pulse import LANDING_LATE_MS
 
@@ -55,7 +56,7 @@ def test_held_tasks_come_in_pages(desk: DashboardDesk) -> None:
     assert second["cursor"] is None
 
 
-def test_all_tasks_of_a_problem_are_retried_with_one_note(desk: DashboardDesk) -> None:
+def test_the_tasks_of_a_problem_are_found_and_retried_together(desk: DashboardDesk) -> None:
     desk.add(
         *(TaskSpec(id=str(n), name="n", max_retries=0) for n in range(3)), TaskSpec(id="9", name="n", max_retries=0)
     )
@@ -65,32 +66,17 @@ def test_all_tasks_of_a_problem_are_retried_with_one_note(desk: DashboardDesk) -
     body = read(desk, "/api/failures")
     largest = body["groups"][0]
     assert (largest["tasks"], largest["task_ids"], body["totals"]) == (3, ["0", "1", "2"], {"groups": 2, "tasks": 4})
-    asked = desk.post(f"/api/failures/{largest['fingerprint']}/retry", {"note": " install it first "})
-    assert asked.status_code == 202
-    told = asked.get_json()
-    assert told["count"] == 3
-    rows = desk.db.control.pending()
-    assert [(row.verb, row.target, dict(row.argument)) for row in rows] == [
-        (Verb.RETRY, str(n), {"note": "install it first"}) for n in range(3)
-    ]
-    stretch = f"first={told['first']}&last={told['last']}"
-    assert read(desk, f"/api/failures/retries?{stretch}")["outcomes"] == {"pending": 3}
-    desk.db.control.answer(rows[0].id, "done", "ready", by="reaper")
-    assert read(desk, f"/api/failures/retries?{stretch}")["outcomes"] == {"done": 1, "pending": 2}
-
-
-def test_a_retry_of_a_problem_that_nobody_has_any_more_is_refused(desk: DashboardDesk) -> None:
-    assert desk.post("/api/failures/0123/retry").status_code == 404
-    assert desk.db.control.pending() == []
-
-
-def test_a_retry_of_a_problem_sent_twice_is_one(desk: DashboardDesk) -> None:
-    desk.add(TaskSpec(id="1", name="n", max_retries=0))
-    desk.run(failed(FailureClass.QUALITY, "red"))
-    [group] = read(desk, "/api/failures")["groups"]
-    for _ in range(2):
-        desk.post(f"/api/failures/{group['fingerprint']}/retry", {"idempotency_key": "k"})
-    assert len(desk.db.control.pending()) == 1
+    search = f"problem:{largest['fingerprint']}"
+    assert [row["id"] for row in read(desk, f"/api/tasks?q={search}")["tasks"]] == ["0", "1", "2"]
+    assert [row["id"] for row in read(desk, f"/api/tasks?q={search} 1")["tasks"]] == ["1"]
+    count = read(desk, f"/api/count?verb=retry&q={search}")
+    assert (count["matching"], count["meant"], count["cursor"]) == (3, 3, None)
+    asked = desk.post("/api/tasks/bulk", {"verb": "retry", "matching": {"q": search}, "note": "install it first"})
+    row = desk.db.control.get(asked.get_json()["control_id"])
+    while not Bulk(desk.db.connection, desk.clock).step(row):
+        pass
+    assert [desk.task(str(n))["note"] for n in range(3)] == ["install it first"] * 3
+    assert [desk.status(task_id) for task_id in ("0", "9")] == [Status.NOT_STARTED, Status.FAILED]
 
 
 def approve(desk: DashboardDesk, *ids: str) -> None:

@@ -178,7 +178,14 @@ def test_pages_that_ask_together_share_one_answer() -> None:
     def make() -> str:
         return f"answer {next(made)}"
 
-    assert {shared.get("a", make) for _ in range(3)} == {"answer 1"}
-    assert shared.get("b", make) == "answer 2"
+    assert {shared.get("a", make, last=7, wanted=7) for _ in range(3)} == {"answer 1"}
+    assert shared.get("b", make, last=7, wanted=0) == "answer 2"
     clock.pass_s(1)
-    assert shared.get("a", make) == "answer 3"
+    assert shared.get("a", make, last=7, wanted=7) == "answer 3"
+
+
+def test_who_asks_because_of_an_event_gets_no_answer_from_before_it() -> None:
+    shared = SharedAnswers(ManualClock())
+    assert shared.get("a", lambda: "before", last=7, wanted=7) == "before"
+    assert shared.get("a", lambda: "behind", last=8, wanted=8) == "behind"
+    assert shared.get("a", lambda: "never", last=9, wanted=8) == "behind"

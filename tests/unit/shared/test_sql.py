@@ -51,11 +51,14 @@ def test_every_statement_explains_against_the_schema(database: TaskDatabase, nam
         ("task_row", "sqlite_autoindex_tasks_1"),
         ("last_attempt", "sqlite_autoindex_attempts_2"),
         ("workers_shown", "workers_by_name"),
+        ("oldest_ready", "tasks_by_status"),
+        ("waiting_to_land", "tasks_to_land"),
+        ("landing_age", "tasks_to_land"),
+        ("being_landed", "tasks_landing"),
         ("problem_groups", "problems_by_size"),
         ("tasks_with_problem", "tasks_by_fingerprint"),
         ("blocked_by_problem", "tasks_by_fingerprint"),
         ("late_to_land", "tasks_to_land"),
-        ("landing_age", "tasks_to_land"),
     ],
 )
 def test_hot_statements_use_their_index(database: TaskDatabase, name: str, index: str) -> None:

@@ -61,8 +61,16 @@ class Lanes extends Picture {
         "aria-roledescription": "timeline", "aria-label": `What ran on ${plural(lanes.length, "worker")}. Arrow keys go from attempt to attempt, Enter opens the task.` },
         lanes.map((lane) => this.#lane(lane, place, base, until, lanes.length > MOST_WITH_CAPTIONS)), this.#axis(since, until, place)),
       h("p", { class: "said", role: "status" }, this.#said(data)),
-      legend(["running", ...KINDS.filter((kind) => lanes.some((lane) => lane.blocks.some((b) => b.kind === kind || b.kinds?.[kind])))]),
+      this.#legend(lanes),
       this.#twin(lanes, base)];
+  }
+
+  #legend(lanes) {
+    const has = (what) => lanes.some((lane) => lane.blocks.some(what));
+    const shown = legend(["running", ...KINDS.filter((kind) => has((block) => block.kind === kind || block.kinds?.[kind]))]);
+    if (has((block) => block.parts?.length > 1)) shown.append(h("li", { key: "parts" }, "lighter: checks, then the validator"));
+    if (has((block) => block.landing)) shown.append(h("li", { key: "landing" }, "half as high: landing"));
+    return shown;
   }
 
   /** Those that the server told, and workers that have come since. */

@@ -38,7 +38,7 @@ async function load(range, seq) {
   timer = null;
   asked = { range, seq, at: Date.now() };
   try {
-    const answer = await get("/api/timeline", { range, slots: SLOTS });
+    const answer = await get("/api/timeline", { range, slots: SLOTS, seq });
     if (asked.range !== range) return;
     data = answer;
     failure = null;

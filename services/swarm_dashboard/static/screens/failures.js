@@ -40,7 +40,7 @@ function group(one) {
       h("p", { class: "sample" }, one.sample),
       h("p", { class: "quiet small" }, amounts.filter(Boolean).join(" · ")),
       h("p", { class: "small names" }, one.task_ids.map((id, place) => [place ? ", " : "", taskLink(id, null, { class: "id", "data-row": place ? null : "" })]),
-        more > 0 && h("span", { class: "quiet" }, ` and ${count(more)} more`))),
+        more > 0 && [" and ", h("a", { href: `/tasks?q=problem:${one.fingerprint}` }, `${count(more)} more`)])),
     h("div", { class: "acts", "data-steady": "" },
       h("button", { type: "button", class: "small primary", onclick: () => retryGroup(one, CAUSES[one.cause] ?? one.cause) },
         one.tasks === 1 ? "Retry…" : `Retry all ${count(one.tasks)}…`)));

@@ -1,29 +1,42 @@
 // Task: where it stands, how it got there, what can be done, and everything that was written about it.
 
 import { get } from "../api.js";
+import { diffView } from "../diffview.js";
 import { h } from "../dom.js";
 import { between, bytes, duration, heldBecause, hours, moment, plural, statusWord } from "../format.js";
 import { LogView } from "../logview.js";
 import { at, badge, cell, elapsed, empty, icon, table, taskLink } from "../pieces.js";
+import { changed } from "../tasktabs/address.js";
+import { attempts } from "../tasktabs/attempts.js";
+import { checks } from "../tasktabs/checks.js";
+import { definition, events, links, prompt } from "../tasktabs/texts.js";
 import { TASK_VERBS, doTask } from "../verbs.js";
 
 export const name = "task";
 export const follows = true;
 export const title = ({ id }) => id;
 
-const TABS = { attempts: "Attempts", log: "Log", checks: "Checks and verdict", prompt: "Prompt", definition: "Definition", links: "Dependencies", events: "Events" };
+const TABS = { attempts: "Attempts", log: "Log", diff: "Diff", checks: "Checks and verdict", prompt: "Prompt", definition: "Definition", links: "Dependencies", events: "Events" };
 const STEPS_SHOWN = 9;
 let tail = null;
 
+// Statuses in which something keeps it from moving that the task itself does not tell.
+const WAITS = new Set(["not_started", "waiting_files", "blocked", "scheduled", "approved"]);
+
 export async function load({ id, query }, signal) {
-  const task = await get(`/api/tasks/${encodeURIComponent(id)}`, {}, signal);
+  const path = `/api/tasks/${encodeURIComponent(id)}`;
+  const task = await get(path, {}, signal);
   const attempt = chosenAttempt(task, query);
-  let prompts = null;
-  if (query.get("tab") === "prompt" && attempt) {
-    ({ prompts } = await get(`/api/tasks/${encodeURIComponent(id)}/attempts/${attempt.number}/prompts`, {}, signal));
-  }
+  const tab = query.get("tab");
+  const ask = (isWanted, more, parameters = {}) => (isWanted ? get(`${path}${more}`, parameters, signal) : null);
+  const [why, prompts, next, difference] = await Promise.all([
+    ask(WAITS.has(task.status), "/why"),
+    ask(tab === "prompt" && attempt, `/attempts/${attempt?.number}/prompts`),
+    ask(tab === "prompt", "/next-prompt"),
+    ask(tab === "diff" && attempt, `/attempts/${attempt?.number}/diff`, { since: query.get("since") }),
+  ]);
   tail?.log.nudge();
-  return { task, attempt, prompts };
+  return { task, attempt, why, prompts: prompts?.prompts ?? null, next, difference };
 }
 
 export function leave() {
@@ -37,7 +50,7 @@ function chosenAttempt(task, query) {
 }
 
 export function view(context) {
-  const { data: { task }, place: { query } } = context;
+  const { data: { task, why }, place: { query } } = context;
   const current = query.get("tab") in TABS ? query.get("tab") : "attempts";
   if (current !== "log") leave();
   return h("div", { class: "screen task" },
@@ -45,21 +58,13 @@ export function view(context) {
       h("p", { class: "crumb" }, h("a", { href: "/tasks" }, "Tasks"), " / ", h("span", { class: "id" }, task.id)),
       h("h1", null, task.name),
       h("p", { class: "state" }, badge(task), " ", standing(task)),
+      reasons(why),
       facts(task)),
     path(task),
     actions(task),
     h("nav", { class: "tabs", "aria-label": "About this task" }, Object.entries(TABS).map(([key, word]) =>
       h("a", { href: `?${changed(query, { tab: key })}`, "aria-current": key === current ? "true" : null, key }, word))),
-    h("section", { class: "card tab", key: `tab-${current}` }, SHOW[current](context)));
-}
-
-function changed(query, change) {
-  const next = new URLSearchParams(query);
-  for (const [key, value] of Object.entries(change)) {
-    if (value) next.set(key, value);
-    else next.delete(key);
-  }
-  return next.toString();
+    h("section", { class: "card tab", key: `tab-${current}` }, CHOOSING.has(current) && chooser(context), SHOW[current](context)));
 }
 
 /** In one sentence why it is where it is. */
@@ -77,6 +82,13 @@ function standing(task) {
   return task.last_error ? `last time: ${task.last_error}` : "";
 }
 
+/** What it waits for, and what a person can do about it. */
+function reasons(why) {
+  if (!why?.reasons.length) return null;
+  return h("ul", { class: "reasons" }, why.reasons.map((reason) => h("li", { key: reason.kind },
+    reason.text, reason.advice && [" ", h("code", { class: "command" }, reason.advice)])));
+}
+
 function facts(task) {
   const shown = {
     Phase: task.phase, Type: task.type, Priority: String(task.priority), Tries: String(task.attempt_count),
@@ -89,7 +101,7 @@ function facts(task) {
 const STEP_GROUP = {
   imported: "not_started", claimed: "in_progress", started: "in_progress", validated: "in_progress", checked: "in_progress",
   completed: "completed", failed: "failed", held: "held", killed: "held", cancelled: "cancelled", retry_scheduled: "scheduled",
-  requeued: "scheduled", orphaned: "failed", manual_retry: "not_started", released: "not_started",
+  requeued: "scheduled", landing_failed: "scheduled", landed: "completed", approved: "completed", orphaned: "failed", manual_retry: "not_started", released: "not_started",
 };
 
 function path(task) {
@@ -129,29 +141,13 @@ async function act(verb, task) {
   if (note && field) field.value = "";
 }
 
-const SHOW = { attempts, log, checks, prompt, definition, links, events };
+const CHOOSING = new Set(["checks", "prompt"]);
 
-function attempts({ data: { task }, place: { query } }) {
-  if (!task.attempts.length) return empty("Nobody has tried it yet.");
-  let before = null;
-  const rows = task.attempts.map((attempt) => {
-    const same = attempt.error && attempt.error === before;
-    before = attempt.error ?? before;
-    const outcome = attempt.outcome ?? "running";
-    const group = { passed: "completed", failed: "failed", killed: "held", cancelled: "cancelled" }[outcome] ?? "in_progress";
-    return h("tr", { key: attempt.id },
-      cell("Try", { class: "c-number" }, h("a", { href: `?${changed(query, { tab: "log", attempt: attempt.number })}`, "data-row": "" }, `${attempt.number}`)),
-      cell("Outcome", { class: "c-status" }, h("span", { class: "badge", "data-group": group }, icon(group), outcome,
-        attempt.failure_class && ` (${attempt.failure_class})`)),
-      cell("Began", { class: "c-time" }, at(attempt.claimed_at)),
-      cell("Took", { class: "c-time" }, attempt.ended_at ? duration(between(attempt.claimed_at, attempt.ended_at)) : elapsed(attempt.claimed_at)),
-      cell("Worker", { class: "c-worker" }, attempt.worker_id),
-      cell("Cost", { class: "c-number" }, attempt.cost_usd === null ? "–" : `$${attempt.cost_usd.toFixed(2)}`),
-      cell("What happened", { class: "c-text" }, same && h("em", { class: "same" }, "same as before "), attempt.error ?? "–"));
-  });
-  return [task.attempts_left_out > 0 && h("p", { class: "quiet" }, `${plural(task.attempts_left_out, "earlier attempt")} not shown`),
-    table("attempts", ["Try", "Outcome", "Began", "Took", "Worker", "Cost", "What happened"], rows)];
+function chooser({ data: { task, attempt }, place: { query }, go }) {
+  return task.attempts.length > 1 && h("div", { class: "toolbar" }, attemptChooser(task, attempt, (number) => go(`?${changed(query, { attempt: number })}`)));
 }
+
+const SHOW = { attempts, log, diff, checks, prompt, definition, links, events };
 
 function log({ data: { task, attempt }, place: { query }, go }) {
   if (!attempt) return empty("Nobody has tried it yet.");
@@ -185,68 +181,33 @@ function note(place) {
   history.replaceState(history.state, "", `?${query}`);
 }
 
-function attemptChooser(task, attempt, choose, label = "Attempt") {
-  return h("select", { "aria-label": label, onchange: (event) => choose(event.target.value) },
+function attemptChooser(task, attempt, choose) {
+  return h("select", { "aria-label": "Attempt", onchange: (event) => choose(event.target.value) },
     task.attempts.map((one) => h("option", { value: one.number, selected: one === attempt }, `attempt ${one.number}`)));
 }
 
-function checks({ data: { attempt } }) {
+
+let drawn = { key: null, node: null };
+
+function diff({ data: { task, attempt, difference }, place: { query }, go }) {
   if (!attempt) return empty("Nobody has tried it yet.");
-  const { check_results: results, validator_result: verdict, builder_result: built } = attempt;
+  const since = query.get("since") === "previous" ? "previous" : "base";
+  const { change } = difference ?? { change: null };
+  const key = `${task.id} ${attempt.number} ${since} ${change?.head_sha}`;
+  // Drawn once per commit, so that what was unfolded stays so.
+  if (drawn.key !== key) drawn = { key, node: change ? diffView(change) : noChange(attempt, since) };
   return [
-    h("h2", null, `Attempt ${attempt.number}`),
-    h("h3", null, "Checks"),
-    results?.length ? h("ul", { class: "checks" }, results.map((result, place) => h("li", { key: place, "data-group": result.passed ? "completed" : "failed" },
-      icon(result.passed ? "completed" : "failed"),
-      h("div", null, h("code", null, result.command ?? result.name ?? `check ${place + 1}`), " ",
-        h("span", { class: "quiet" }, result.passed ? "passed" : `failed${result.exit_code === undefined ? "" : `, exit ${result.exit_code}`}`),
-        result.output && h("pre", { class: "log short" }, result.output)))))
-      : h("p", { class: "quiet" }, "No checks were run."),
-    h("h3", null, "Verdict"), verdict ? judged(verdict) : h("p", { class: "quiet" }, "No verdict was given."),
-    h("h3", null, "What the builder says"), built ? json(built) : h("p", { class: "quiet" }, "No result was given.")];
+    h("div", { class: "toolbar" },
+      attemptChooser(task, attempt, (number) => go(`?${changed(query, { attempt: number })}`)),
+      h("nav", { class: "tabs small", "aria-label": "Compared with" },
+        h("a", { href: `?${changed(query, { since: "" })}`, "aria-current": since === "base" ? "true" : null, key: "base" }, "the whole change"),
+        h("a", { href: `?${changed(query, { since: "previous" })}`, "aria-current": since === "previous" ? "true" : null, key: "previous" }, "only this attempt"))),
+    h("div", { class: "diff-place", key, "data-own": "" }, drawn.node.isConnected ? null : drawn.node)];
 }
 
-function judged(verdict) {
-  const lists = { critical_issues: "Critical issues", recommendations: "Recommendations" };
-  const passed = String(verdict.verdict).toUpperCase() === "PASS";
-  return h("div", null,
-    h("p", null, h("span", { class: "badge", "data-group": passed ? "completed" : "failed" }, icon(passed ? "completed" : "failed"), String(verdict.verdict ?? "?")),
-      verdict.summary && ` ${verdict.summary}`),
-    Object.entries(lists).map(([key, word]) => Array.isArray(verdict[key]) && verdict[key].length > 0 && h("div", { key }, h("h4", null, word),
-      h("ul", null, verdict[key].map((item) => h("li", null, typeof item === "string" ? item : JSON.stringify(item)))))),
-    h("details", null, h("summary", null, "All of it"), json(verdict)));
-}
-
-const json = (value) => h("pre", { class: "text" }, JSON.stringify(value, null, 2));
-
-function prompt({ data: { attempt, prompts } }) {
-  if (!attempt) return empty("Nobody has tried it yet.");
-  if (!prompts?.length) return empty(`Attempt ${attempt.number} has no prompt yet.`);
-  return prompts.map((one) => h("div", { key: one.id }, h("h2", null, `${one.role} · ${one.name}`), h("pre", { class: "text" }, one.prompt)));
-}
-
-function definition({ data: { task } }) {
-  return [
-    task.description && h("div", { key: "d" }, h("h2", null, "Description"), h("pre", { class: "text prose" }, task.description)),
-    task.acceptance_criteria.length > 0 && h("div", { key: "a" }, h("h2", null, "Acceptance criteria"),
-      h("ul", { class: "prose" }, task.acceptance_criteria.map((text) => h("li", null, text)))),
-    task.files.length > 0 && h("div", { key: "f" }, h("h2", null, "Files"), h("ul", { class: "prose" }, task.files.map((text) => h("li", null, h("code", null, text))))),
-    h("details", { open: !task.description }, h("summary", null, "As the task file states it"), json(task.definition))];
-}
-
-function links({ data: { task } }) {
-  const side = (heading, rows, none) => h("div", { key: heading }, h("h2", null, heading), rows.length
-    ? table("links", ["Status", "Task"], rows.map((row) => h("tr", { key: row.id },
-        cell("Status", { class: "c-status" }, badge(row)),
-        cell("Task", { class: "c-name" }, taskLink(row.id, null, { class: "id", "data-row": "" }), " ", h("span", null, row.name)))))
-    : h("p", { class: "quiet" }, none));
-  return h("div", { class: "columns two" }, side("Needs", task.needs, "Nothing: it can start at any time."), side("Needed by", task.dependents, "No other task waits for it."));
-}
-
-function events({ data: { task } }) {
-  return table("events", ["When", "What", "Worker", "Words"], [...task.log].reverse().map((event) => h("tr", { key: event.id },
-    cell("When", { class: "c-time" }, h("time", { title: event.timestamp }, moment(event.timestamp))),
-    cell("What", { class: "c-verb" }, event.event_type.replaceAll("_", " ")),
-    cell("Worker", { class: "c-worker" }, event.worker_id ?? "–"),
-    cell("Words", { class: "c-text" }, event.message))));
+function noChange(attempt, since) {
+  if (since === "previous" && attempt.changed) return empty("There was no work of an earlier attempt to go on from: the whole change is its own.");
+  return empty(attempt.ended_at || attempt.head_sha
+    ? "No change is kept of this attempt. Only tasks with a worktree of their own have one."
+    : "It is known once the builder has finished.");
 }

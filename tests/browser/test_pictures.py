@@ -1,0 +1,264 @@
+"""The pictures as people use them: by pointer and by keyboard, live, bounded, each with a table that says the same."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+from queue_desk import PASSED, failed
+from steered_queue import SteeredQueue
+
+from browser import RunningDashboard, Watched, context_of, wait_for, watch
+from swarm_shared.models import FailureClass, TaskSpec
+
+pytestmark = pytest.mark.browser
+
+NARROW_PX = 320
+MOST_BOXES = 400
+
+
+def said(page: Page, picture: str) -> str:
+    return page.inner_text(f".{picture} .said")
+
+
+def paths(page: Page, picture: str) -> str:
+    """Everything that is drawn, as data."""
+    found: str = page.evaluate(
+        "(name) => [...document.querySelectorAll(`.${name} path`)].map((p) => p.getAttribute('d')).join(';')", picture
+    )
+    return found
+
+
+def test_what_runs_appears_on_its_lane_and_stays_when_it_has_ended(
+    desk: SteeredQueue, page: Page, seen: Watched
+) -> None:
+    desk.add("1", "2")
+    claim = desk.start()
+    expect(page.locator('.lane[data-worker="worker-1"] .lane-now')).to_contain_text("building")
+    page.wait_for_function("() => document.querySelector('.lane .live').getAttribute('d') !== ''")
+    desk.settle(claim)
+    page.wait_for_function("() => document.querySelector('.lane .live').getAttribute('d') === ''")
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('.lane .block:not(.live)')].some((p) => p.getAttribute('d'))"
+    )
+    expect(page.locator(".lanes .said")).to_contain_text("1 attempt.")
+
+
+def test_the_keyboard_goes_from_attempt_to_attempt_and_opens_the_task(
+    desk: SteeredQueue, page: Page, seen: Watched
+) -> None:
+    desk.add("first", "second", "third")
+    desk.run()
+    desk.start("worker-2")
+    expect(page.locator(".lanes .said")).to_contain_text("2 attempts")
+    page.focus(".lanes .chart")
+    page.keyboard.press("End")
+    assert "first, try 1: passed" in said(page, "lanes")
+    page.keyboard.press("ArrowDown")
+    assert "second: building" in said(page, "lanes")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Enter")
+    expect(page.locator("h1")).to_have_text("task first")
+
+
+def test_the_range_stands_in_the_address(desk: SteeredQueue, page: Page, seen: Watched) -> None:
+    desk.add("1")
+    desk.run()
+    page.click('.ranges a:has-text("6 h")')
+    expect(page.locator(".bars h2")).to_contain_text("per 5 minutes")
+    assert "range=6h" in page.url
+    page.reload()
+    expect(page.locator('.ranges a[aria-current="true"]')).to_have_text("6 h")
+    page.go_back()
+    expect(page.locator('.ranges a[aria-current="true"]')).to_have_text("1 h")
+
+
+def test_nothing_moves_under_the_pointer(desk: SteeredQueue, page: Page, seen: Watched) -> None:
+    desk.add(*(str(n) for n in range(30)))
+    desk.run()
+    expect(page.locator(".lanes .said")).to_contain_text("1 attempt.")
+    page.hover(".lanes .bar-lane")
+    before = paths(page, "lanes")
+    for _ in range(5):
+        desk.run(failed(FailureClass.QUALITY))
+    expect(page.locator('.counters [data-group="not_started"] .number')).not_to_have_text("29")
+    page.wait_for_timeout(2_500)  # longer than the pictures are loaded apart
+    assert paths(page, "lanes") == before
+    page.mouse.move(5, 5)
+    page.wait_for_function("() => document.querySelector('.lanes .said').textContent.startsWith('6 attempts')")
+
+
+def test_hundreds_of_short_attempts_are_few_shapes_that_say_how_many(
+    desk: SteeredQueue, page: Page, seen: Watched
+) -> None:
+    desk.add(*(str(n) for n in range(300)))
+    nodes = "document.querySelectorAll('.lanes *').length"
+    for n in range(16):
+        desk.run()
+        desk.claimant(f"worker-{n + 1}")
+    expect(page.locator(".lane[data-worker]")).to_have_count(16)
+    few = page.evaluate(nodes)
+    for n in range(250):
+        desk.run(failed(FailureClass.QUALITY, "tests are red") if n % 50 == 0 else PASSED)
+    page.wait_for_function("() => /^2\\d\\d attempts/.test(document.querySelector('.lanes .said').textContent)")
+    assert page.evaluate(nodes) <= few + 20
+    page.focus(".lanes .chart")
+    page.keyboard.press("End")
+    found = re.search(r"(\d+) attempts: .*passed", said(page, "lanes"))
+    assert found, said(page, "lanes")
+    assert int(found[1]) > 50
+
+
+def test_the_bars_and_their_table_say_the_same(desk: SteeredQueue, page: Page, seen: Watched) -> None:
+    desk.add(TaskSpec(id="1", name="one", max_retries=1), "2", "3")
+    for result in (failed(FailureClass.QUALITY), failed(FailureClass.QUALITY), PASSED, PASSED):
+        desk.run(result)
+    expect(page.locator(".bars .said")).to_contain_text("4 attempts ended: 2 passed, 1 retried, 1 failed.")
+    page.click(".bars summary")
+    rows = page.locator(".bars tbody tr")
+    heads = page.locator(".bars th").all_inner_texts()
+    sums = {
+        head: sum(int(rows.nth(n).locator("td").nth(column).inner_text()) for n in range(rows.count()))
+        for column, head in enumerate(heads)
+        if column
+    }
+    assert sums == {"passed": 2, "retried": 1, "failed": 1}
+    page.focus(".bars .chart")
+    page.keyboard.press("End")
+    page.keyboard.press("ArrowLeft")
+    assert re.match(r"\d\d:\d\d–\d\d:\d\d: ", said(page, "bars"))
+
+
+def test_progress_tells_the_likely_end_and_how_sure_it_is(desk: SteeredQueue, page: Page, seen: Watched) -> None:
+    desk.add(*(TaskSpec(id=str(n), name=str(n), estimated_hours=1) for n in range(8)))
+    expect(page.locator(".progress .said")).to_contain_text("known after the first pass")
+    for _ in range(4):
+        desk.run()
+    expect(page.locator(".progress .said")).to_contain_text("4\u00a0h of 8\u00a0h done")
+    expect(page.locator(".progress .said")).to_contain_text("four times out of five between")
+    expect(page.locator(".progress .band").first).to_be_attached()
+
+
+def test_the_graph_is_walked_by_keyboard(desk: SteeredQueue, page: Page, seen: Watched) -> None:
+    desk.add("a", *(TaskSpec(id=b, name=b, dependencies=(a,)) for a, b in ("ab", "bc", "cd")))
+    page.keyboard.press("g")
+    page.keyboard.press("g")
+    expect(page.locator(".graph .box")).to_have_count(4)
+    expect(page.locator(".graph .box.critical")).to_have_count(4)
+    page.keyboard.press("c")
+    expect(page.locator(".graph .said")).to_contain_text("needed by b")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(".graph .said")).to_contain_text("needs b")
+    page.keyboard.press("n")
+    expect(page.locator(".found")).to_contain_text("4 tasks around c")
+    page.click('.found a:has-text("1")')
+    expect(page.locator(".graph .box")).to_have_count(3)
+    assert "depth=1" in page.url
+    page.focus(".graph .scroll")
+    width = page.locator(".graph .scroll > svg").get_attribute("width")
+    page.keyboard.press("+")
+    assert page.locator(".graph .scroll > svg").get_attribute("width") != width
+    assert "zoom=1.15" in page.url
+    page.reload()
+    expect(page.locator(".graph .box")).to_have_count(3)
+    page.wait_for_function(
+        "(w) => document.querySelector('.graph .scroll > svg').getAttribute('width') !== w", arg=width
+    )
+
+
+def test_the_graph_follows_what_happens(desk: SteeredQueue, page: Page, seen: Watched) -> None:
+    desk.add("a", TaskSpec(id="b", name="b", dependencies=("a",)))
+    page.click('#nav a[data-screen="graph"]')
+    box = page.locator('.graph .box[data-key="a"]')
+    expect(box).to_have_attribute("data-group", "not_started")
+    box.hover()
+    claim = desk.start()
+    expect(box).to_have_attribute("data-group", "in_progress")  # colours change under the pointer, places do not
+    desk.settle(claim)
+    expect(box).to_have_attribute("data-group", "completed")
+    expect(page.locator(".graph .box.critical")).to_have_attribute("data-key", "b")
+    page.click(".graph summary")
+    expect(page.locator(".graph tbody tr")).to_have_count(2)
+    box.click()
+    expect(page.locator("h1")).to_have_text("task a")
+
+
+def test_ten_thousand_tasks_do_not_freeze_the_graph(desk: SteeredQueue, page: Page, seen: Watched) -> None:
+    desk.add(
+        *(
+            TaskSpec(
+                id=f"t{n}", name=f"task {n}", phase=f"phase {n // 500}", dependencies=(f"t{n - 7}",) if n > 6 else ()
+            )
+            for n in range(10_000)
+        )
+    )
+    page.evaluate(
+        """() => {
+          window.longest = 0;
+          const note = (entry) => { window.longest = Math.max(window.longest, entry.duration); };
+          new PerformanceObserver((list) => list.getEntries().forEach(note)).observe({ type: "longtask" });
+        }"""
+    )
+    page.click('#nav a[data-screen="graph"]')
+    expect(page.locator(".found")).to_contain_text("20 phases of 10,000 tasks")
+    expect(page.locator(".graph .box")).to_have_count(20)
+    page.click('a:has-text("All")')
+    expect(page.locator(".found")).to_contain_text("Showing 400 of 10,000 tasks: choose a phase or a task.")
+    expect(page.locator(".graph .box")).to_have_count(MOST_BOXES)
+    page.keyboard.press("0")
+    assert page.evaluate("window.longest") < 2_000  # a tenth of it on a machine that does nothing else
+
+
+@pytest.mark.parametrize("path", ["/?range=15m", "/workers", "/graph", "/graph?view=phases"])
+def test_pictures_fit_a_narrow_window(
+    desk: SteeredQueue, running: RunningDashboard, browser: Browser, path: str
+) -> None:
+    desk.add(*(TaskSpec(id=f"a-rather-long-name/{n}", name="x" * 90, phase=f"p{n % 3}") for n in range(20)))
+    desk.run()
+    desk.start("a-worker-with-a-rather-long-name-of-its-own")
+    context = context_of(browser, width=NARROW_PX, dark=True)
+    page = context.new_page()
+    noted = watch(page)
+    page.goto(running.link)
+    page.wait_for_selector('#chip[data-state="live"]')
+    page.goto(running.url + path)
+    page.wait_for_selector(".picture .said, .graph .said")
+    wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert wide <= 0
+    noted.assert_clean()
+    context.close()
+
+
+def test_an_open_page_does_not_grow(desk: SteeredQueue, page: Page, seen: Watched) -> None:
+    """Counted by the browser itself, after it has cleaned up: nodes, listeners and memory."""
+    devtools = page.context.new_cdp_session(page)
+
+    def counted() -> dict[str, int]:
+        for _ in range(2):
+            devtools.send("HeapProfiler.collectGarbage")
+        found: dict[str, int] = devtools.send("Memory.getDOMCounters")
+        return found | {"heap": int(devtools.send("Runtime.getHeapUsage")["usedSize"])}
+
+    def work(times: int, screens: tuple[str, ...]) -> None:
+        for n in range(times):
+            for _ in range(10):
+                desk.run()
+            if n % 5 == 0:
+                page.click(f'#nav a[data-screen="{screens[n // 5 % len(screens)]}"]')
+        page.click('#nav a[data-screen="now"]')
+        done = str(desk.db.tasks.counts()["completed"][0])  # type: ignore[index]
+        expect(page.locator('.counters [data-group="completed"] .number')).to_have_text(f"{int(done):,}")
+        wait_for(lambda: "Live" in page.inner_text("#chip"))
+        page.wait_for_timeout(2_500)  # the pictures have been loaded again
+
+    desk.add(*(str(n) for n in range(1_200)))
+    screens = ("now", "tasks", "workers", "graph", "audit")
+    work(40, screens)
+    before = counted()
+    work(70, screens)  # some three thousand events
+    after = counted()
+    assert after["nodes"] <= before["nodes"] * 1.2 + 300, (before, after)
+    assert after["jsEventListeners"] <= before["jsEventListeners"] * 1.2 + 50, (before, after)
+    assert after["heap"] <= before["heap"] * 1.3 + 1_000_000, (before, after)

@@ -1,0 +1,173 @@
+"""Needs you, Failures, Landing, Health and the way between the screens, in a real Chromium."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+from queue_desk import failed
+from steered_queue import SteeredQueue
+
+from browser import RunningDashboard, Watched, context_of, watch
+from swarm_shared.models import FailureClass, Outcome, TaskSpec, Verb
+from swarm_shared.processes import ProcessId
+from swarm_shared.store.policy import AttemptResult
+
+pytestmark = pytest.mark.browser
+
+PHONE_PX = 320
+LETTERS = {
+    "n": "now",
+    "t": "tasks",
+    "y": "needs",
+    "f": "failures",
+    "g": "graph",
+    "w": "workers",
+    "l": "landing",
+    "a": "audit",
+    "h": "health",
+}
+SHA = "c0ffee" + "0" * 34
+
+
+def go(page: Page, screen: str) -> None:
+    page.click(f'#nav a[data-screen="{screen}"]')
+    expect(page.locator(f'#nav a[data-screen="{screen}"]')).to_have_attribute("aria-current", "page")
+
+
+def kill_one(desk: SteeredQueue, task_id: str) -> None:
+    desk.add(task_id)
+    desk.settle(desk.start(), AttemptResult(outcome=Outcome.KILLED))
+
+
+def test_every_screen_has_its_letter_and_the_help_names_it(page: Page, seen: Watched) -> None:
+    for letter, screen in LETTERS.items():
+        page.keyboard.press("g")
+        page.keyboard.press(letter)
+        expect(page.locator(f'#nav a[data-screen="{screen}"]')).to_have_attribute("aria-current", "page")
+        page.wait_for_selector("main .screen")
+    page.keyboard.press("?")
+    for word in ("Needs you", "Failures", "Graph", "Landing", "Health"):
+        expect(page.locator("#dialog")).to_contain_text(f"go to {word}")
+
+
+def test_the_head_counts_what_waits_for_somebody(desk: SteeredQueue, page: Page, seen: Watched) -> None:
+    expect(page.locator('#nav [data-screen="needs"] .n')).to_be_hidden()
+    kill_one(desk, "1")
+    expect(page.locator('#nav [data-screen="needs"] .n')).to_have_text("1")
+    desk.add(TaskSpec(id="2", name="2", max_retries=0))
+    desk.run(failed(FailureClass.QUALITY))
+    expect(page.locator('#nav [data-screen="failures"] .n')).to_have_text("1")
+    desk.db.steering.apply(Verb.RETRY, "2", {}, actor="somebody")
+    expect(page.locator('#nav [data-screen="failures"] .n')).to_be_hidden()
+
+
+def test_on_a_phone_every_screen_is_two_touches_away(
+    browser: Browser, desk: SteeredQueue, running: RunningDashboard
+) -> None:
+    context = context_of(browser, width=PHONE_PX, height=640)
+    page = context.new_page()
+    seen = watch(page)
+    page.goto(running.link)
+    page.wait_for_selector('#chip[data-state="live"]')
+    more = page.get_by_role("button", name="More")
+    for screen in LETTERS.values():
+        link = page.locator(f'#nav a[data-screen="{screen}"]')
+        if not link.is_visible():
+            more.click()
+        box = link.bounding_box()
+        assert box is not None
+        assert box["height"] >= 40, "a thumb is broad"
+        assert 0 <= box["x"] <= box["x"] + box["width"] <= PHONE_PX
+        link.click()
+        expect(link).to_have_attribute("aria-current", "page")
+        expect(more).to_have_attribute("aria-expanded", "false")
+    more.click()
+    page.keyboard.press("Escape")
+    expect(more).to_have_attribute("aria-expanded", "false")
+    seen.assert_clean()
+    context.close()
+
+
+def test_what_is_held_is_released_retried_with_a_note_or_rejected(
+    desk: SteeredQueue, page: Page, seen: Watched
+) -> None:
+    kill_one(desk, "1")
+    desk.add("2")
+    desk.run(failed(FailureClass.UNREADABLE, "only prose"))
+    go(page, "needs")
+    rows = page.locator(".asks li")
+    expect(rows).to_have_count(2)
+    expect(rows.nth(1)).to_contain_text("only prose")
+    expect(rows.nth(0).locator("button").first).to_have_text("Release")
+    rows.nth(1).get_by_role("button", name="Retry 2 with a note").click()
+    page.keyboard.type("answer in JSON")
+    page.keyboard.press("Control+Enter")
+    row = desk.carry_out()
+    assert (row.verb, row.target, dict(row.argument)) == (Verb.RETRY, "2", {"note": "answer in JSON"})
+    page.mouse.move(0, 0)
+    expect(rows).to_have_count(1)
+    page.keyboard.press("j")
+    page.keyboard.press("r")
+    assert desk.carry_out().verb is Verb.RELEASE
+    expect(page.locator("main")).to_contain_text("Nothing needs you.")
+
+
+def test_trouble_of_the_whole_swarm_stands_above_with_what_to_do(desk: SteeredQueue, page: Page, seen: Watched) -> None:
+    go(page, "needs")
+    desk.db.swarm.set_flag("paused", actor="worker-1", reason="base is red")
+    warning = page.locator(".warnings .warning")
+    expect(warning).to_contain_text("Paused by worker-1")
+    expect(warning).to_contain_text("base is red")
+    warning.get_by_role("button", name="Resume").click()
+    assert desk.carry_out().verb is Verb.RESUME
+    expect(warning).to_have_count(0)
+
+
+def test_a_group_of_failures_is_left_alone_when_the_person_leaves_it(
+    desk: SteeredQueue, page: Page, seen: Watched
+) -> None:
+    desk.add(*(TaskSpec(id=str(n), name="n", max_retries=0) for n in range(3)))
+    for _ in range(3):
+        desk.run(failed(FailureClass.QUALITY, "linker not found"))
+    go(page, "failures")
+    expect(page.locator(".asks li .number")).to_have_text("3")
+    page.get_by_role("button", name="Retry all 3…").click()
+    page.locator("#dialog").get_by_role("button", name="Leave it").click()
+    assert desk.db.control.pending() == []
+
+
+def test_landing_tells_why_nothing_lands_and_resume_goes_on(desk: SteeredQueue, page: Page, seen: Watched) -> None:
+    go(page, "landing")
+    expect(page.locator("main")).to_contain_text("--isolation worktree")
+    desk.db.landings.adopt(
+        repository="/r/.git", ref="refs/heads/swarm/integration", person_ref="refs/heads/main", tip=SHA
+    )
+    desk.add("1", "2")
+    for _ in range(2):
+        desk.settle(desk.start(), AttemptResult(outcome=Outcome.PASSED, base_sha="b" * 40, head_sha=SHA))
+    landing = desk.db.landings.claim(desk.claimant())
+    assert landing is not None
+    expect(page.locator(".stations")).to_contain_text("swarm/integration")
+    expect(page.locator("table.to-land tbody tr")).to_have_count(2)
+    desk.db.landings.tell_landed(landing, SHA)
+    desk.settle(landing.claim)
+    expect(page.locator("table.landed tbody tr")).to_contain_text("c0ffee0000")
+    desk.db.landings.stop_queue("base is red", actor="worker-1")
+    stopped = page.locator(".warning")
+    expect(stopped).to_contain_text("Nothing lands.")
+    expect(stopped).to_contain_text("base is red")
+    stopped.get_by_role("button", name="Resume").click()
+    assert desk.carry_out().verb is Verb.RESUME
+    expect(stopped).to_have_count(0)
+
+
+def test_health_says_what_is_wrong_first_and_looks_again_by_itself(
+    desk: SteeredQueue, page: Page, seen: Watched
+) -> None:
+    go(page, "health")
+    expect(page.locator(".verdict")).to_contain_text("things to see to")
+    expect(page.locator(".health")).to_contain_text("nobody carries out what you ask for")
+    desk.db.swarm.register_service("reaper", ProcessId.mine(), {"supervised": True, "supervisord_answers": True})
+    expect(page.locator(".verdict")).to_contain_text("All is well")
+    for part in ("engine", "durability", "write-ahead log", "disk"):
+        expect(page.locator(".health")).to_contain_text(part)

@@ -1,0 +1,139 @@
+"""One task in a real Chromium: its change, its attempts side by side, checks, prompt, and why it waits."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+from queue_desk import failed
+from steered_queue import SteeredQueue
+
+from browser import RunningDashboard, Watched
+from swarm_shared.git.diffs import Change, Diff, FileChange
+from swarm_shared.models import FailureClass, TaskSpec
+from swarm_shared.store.changes import Since
+
+pytestmark = pytest.mark.browser
+
+PATCH = """\
+diff --git a/app.py b/app.py
+index 1..2 100644
+--- a/app.py
++++ b/app.py
+@@ -1,3 +1,3 @@ def main():
+ one
+-two <script>alert(1)</script>
++zwei <img src=x onerror=alert(1)>
+ three
+diff --git a/big.txt b/big.txt
+new file mode 100644
+--- /dev/null
++++ b/big.txt
+@@ -0,0 +1,900 @@
+""" + "".join(f"+line {n}\n" for n in range(1, 901))
+OWN = PATCH[: PATCH.index("diff --git a/big.txt")]
+
+
+def a_file(path: str, added: int, deleted: int) -> FileChange:
+    return FileChange(path=path, change=Change.MODIFIED, old_path=None, added=added, deleted=deleted)
+
+
+@pytest.fixture
+def task(desk: SteeredQueue, page: Page, running: RunningDashboard) -> Page:
+    """Task 1 has failed twice with the same error, and its screen is open."""
+    desk.add(TaskSpec(id="1", name="one", max_retries=1))
+    for number in (1, 2):
+        claim = desk.start()
+        whole = Diff(files=(a_file("app.py", 1, 1), a_file("big.txt", 900, 0)), text=PATCH, truncated=number == 2)
+        desk.db.changes.keep(claim.attempt, Since.BASE, base_sha="a" * 40, head_sha=str(number) * 40, change=whole)
+        if number == 2:
+            own = Diff(files=(a_file("app.py", 1, 1),), text=OWN, truncated=False)
+            desk.db.changes.keep(claim.attempt, Since.PREVIOUS, base_sha="1" * 40, head_sha="2" * 40, change=own)
+        result = failed(
+            FailureClass.QUALITY,
+            "tests are red",
+            must_fix=("mend the order",),
+            tokens=1000 * number,
+            cost_usd=0.5,
+            check_results=[
+                {"command": "make lint", "passed": True, "exit_code": 0, "output": "fine"},
+                {"command": "make test", "passed": False, "exit_code": 2, "output": "\x1b[31m1 failed\x1b[0m"},
+            ],
+            validator_result={"verdict": "FAIL", "critical_issues": ["order is lost"], "summary": "no"},
+        )
+        desk.settle(claim, result)
+    page.goto(f"{running.url}/tasks/1")
+    page.wait_for_selector("table.attempts")
+    return page
+
+
+def test_a_change_is_read_file_by_file_with_line_numbers(task: Page, seen: Watched) -> None:
+    task.click("text=Diff")
+    files = task.locator(".diff details")
+    expect(files).to_have_count(2)
+    expect(files.first.locator(".line.minus")).to_have_text("-two <script>alert(1)</script>")
+    expect(files.first.locator(".line.plus")).to_have_text("+zwei <img src=x onerror=alert(1)>")
+    assert files.first.locator(".line.plus").get_attribute("data-new") == "2"
+    expect(files.nth(1).locator(".line")).to_have_count(0)  # long ones are unfolded on demand
+    files.nth(1).locator("summary").click()
+    expect(files.nth(1).locator(".line")).to_have_count(900)
+    expect(task.locator(".diff .warning")).to_contain_text(f"git diff {'a' * 40} {'2' * 40}")
+
+
+def test_what_is_unfolded_stays_so_while_the_page_updates(desk: SteeredQueue, task: Page, seen: Watched) -> None:
+    task.click("text=Diff")
+    task.locator(".diff details").nth(1).locator("summary").click()
+    desk.add("2")
+    task.wait_for_timeout(1200)
+    expect(task.locator(".diff details").nth(1).locator(".line")).to_have_count(900)
+
+
+def test_what_one_attempt_alone_has_changed_is_told(task: Page, seen: Watched) -> None:
+    task.click("text=Diff")
+    task.click("text=only this attempt")
+    expect(task.locator(".diff details")).to_have_count(1)
+    assert "since=previous" in task.url
+    task.select_option("select[aria-label='Attempt']", "1")
+    expect(task.locator(".tab .empty")).to_contain_text("no work of an earlier attempt")
+
+
+def test_attempts_stand_side_by_side_and_repeat_marks_show(task: Page, seen: Watched) -> None:
+    expect(task.locator("table.attempts .same")).to_have_count(1)
+    pair = task.locator("table.pair")
+    expect(pair.locator("tr", has_text="Tokens")).to_have_attribute("data-differs", "")
+    expect(pair.locator("tr", has_text="What happened")).not_to_have_attribute("data-differs", "")
+    expect(pair.locator("tr", has_text="Checks")).to_contain_text("1 of 2 failed: make test")
+    pair.locator("select").first.select_option("2")
+    expect(pair.locator("tr", has_text="Tokens")).not_to_have_attribute("data-differs", "")
+    assert "pair=2-2" in task.url
+    task.click("text=What attempt 2 itself changed")
+    expect(task.locator(".diff details")).to_have_count(1)
+
+
+def test_checks_and_verdict_are_read_at_a_glance(task: Page, seen: Watched) -> None:
+    task.click("text=Checks and verdict")
+    expect(task.locator(".glance")).to_contain_text("1 of 2 checks failed")
+    expect(task.locator(".glance")).to_contain_text("validator: FAIL")
+    expect(task.locator(".checks .ansi-red")).to_have_text("1 failed")
+    expect(task.locator(".checks details")).to_have_count(1)  # of a green check the output is folded away
+    expect(task.locator(".judged")).to_contain_text("order is lost")
+    task.select_option("select[aria-label='Attempt']", "1")
+    assert "attempt=1" in task.url
+
+
+def test_the_next_prompt_is_shown_before_those_that_were_given(desk: SteeredQueue, task: Page, seen: Watched) -> None:
+    task.click("nav >> text=Prompt")
+    expect(task.locator(".tab h2").first).to_have_text("What attempt 3 will be told")
+    expect(task.locator(".tab pre").first).to_contain_text("mend the order")
+    expect(task.locator(".tab h2").nth(1)).to_contain_text("What the builder of attempt 2 was told")
+
+
+def test_why_it_waits_is_told_and_what_helps(
+    desk: SteeredQueue, page: Page, running: RunningDashboard, seen: Watched
+) -> None:
+    desk.add("1")
+    desk.db.swarm.set_flag("paused", actor="ann", reason="lunch")
+    page.goto(f"{running.url}/tasks/1")
+    expect(page.locator(".reasons")).to_contain_text(re.compile("the queue is paused .* lunch"))
+    expect(page.locator(".reasons code").first).to_have_text("amplifier-swarm resume")

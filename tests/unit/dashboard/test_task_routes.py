@@ -1,0 +1,80 @@
+"""What one task's screen asks for by the way: why it waits, what it changed, and what its next attempt is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from dashboard_desk import DashboardDesk
+from queue_desk import failed
+
+from swarm_shared.git.diffs import Change, Diff, FileChange
+from swarm_shared.models import FailureClass, TaskSpec
+from swarm_shared.store.changes import MAX_FILES, Since
+
+FILES = (
+    FileChange(path="new.py", change=Change.RENAMED, old_path="old\udcff.py", added=3, deleted=1),
+    FileChange(path="logo.png", change=Change.ADDED, old_path=None, added=None, deleted=None),
+)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> DashboardDesk:
+    made = DashboardDesk(tmp_path)
+    made.add(TaskSpec(id="a/1", name="one", acceptance_criteria=("It works",)), TaskSpec(id="2", name="two"))
+    return made
+
+
+def keep(desk: DashboardDesk, attempt: str, *since: Since, files: tuple[FileChange, ...] = FILES) -> None:
+    change = Diff(files=files, text="diff --git a/x b/x\n", truncated=True)
+    for one in since:
+        desk.db.changes.keep(attempt, one, base_sha="b" * 40, head_sha="c" * 40, change=change)
+
+
+def test_a_change_is_shown_with_its_files_and_patch(desk: DashboardDesk) -> None:
+    claim = desk.start()
+    assert desk.get("/api/tasks/a/1/attempts/1/diff").get_json() == {"since": "base", "change": None}
+    keep(desk, claim.attempt, Since.BASE)
+    change = desk.get("/api/tasks/a/1/attempts/1/diff").get_json()["change"]
+    assert [(file["path"], file["old_path"], file["added"]) for file in change["files"]] == [
+        ("new.py", "old?.py", 3),
+        ("logo.png", None, None),
+    ]
+    assert (change["file_count"], change["added"], change["deleted"]) == (2, 3, 1)
+    assert (change["patch"], change["truncated"]) == ("diff --git a/x b/x\n", True)
+    assert desk.get("/api/tasks/a/1/attempts/1/diff?since=previous").get_json()["change"] is None
+    assert desk.get("/api/tasks/a/1/attempts/1/diff?since=ever").status_code == 400
+    assert desk.get("/api/tasks/a/1/attempts/2/diff").status_code == 404
+    shown = desk.get("/api/tasks/a/1").get_json()["attempts"][0]
+    assert shown["changed"] == {"files": 2, "added": 3, "deleted": 1}
+
+
+def test_of_very_many_files_the_first_ones_are_kept_and_all_are_counted(desk: DashboardDesk) -> None:
+    many = tuple(
+        FileChange(path=f"f{n}", change=Change.ADDED, old_path=None, added=1, deleted=0) for n in range(MAX_FILES + 5)
+    )
+    claim = desk.start()
+    keep(desk, claim.attempt, Since.BASE, files=many)
+    change = desk.db.changes.of(claim.attempt, Since.BASE)
+    assert change is not None
+    assert (len(change["files"]), change["file_count"]) == (MAX_FILES, MAX_FILES + 5)
+
+
+def test_the_next_prompt_is_what_the_next_attempt_is_told(desk: DashboardDesk) -> None:
+    assert "It works" in desk.get("/api/tasks/a/1/next-prompt").get_json()["prompt"]
+    claim = desk.start()
+    assert desk.get("/api/tasks/a/1/next-prompt").get_json()["prompt"] is None  # it runs: it is told already
+    keep(desk, claim.attempt, Since.BASE)
+    desk.settle(claim, failed(FailureClass.QUALITY, "tests are red", must_fix=("mind the order",)))
+    told = desk.get("/api/tasks/a/1/next-prompt").get_json()
+    assert told["attempt"] == 2
+    assert "This is attempt 2" in told["prompt"]
+    assert "mind the order" in told["prompt"]
+    assert "R old?.py → new.py +3 -1" in told["prompt"]
+
+
+def test_why_it_waits_is_told(desk: DashboardDesk) -> None:
+    told = desk.get("/api/tasks/2/why").get_json()
+    assert told["status"] == "not_started"
+    assert told["reasons"][-1]["text"] == "it is ready; 1 ready tasks come before it"
+    assert desk.get("/api/tasks/none/why").status_code == 404
