@@ -20,7 +20,7 @@ TESTS ?= $(wildcard tests/unit tests/integration tests/browser)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test run import check lint types bench chaos screenshots browser python clean stale
+.PHONY: help demo test run import check lint types bench chaos mutants screenshots browser python clean stale
 
 help: ## Show the targets
 	@echo "Amplifier Swarm"
@@ -51,8 +51,11 @@ types: $(VENV)/ready-for-tests ## Check types
 bench: $(VENV)/ready-for-tests ## Measure how fast it is; ARGS=--quick for a first impression
 	$(BIN)/python tests/bench/run.py $(ARGS)
 
-chaos: $(VENV)/ready-for-tests ## Kill things at random and count what is lost
-	$(if $(wildcard tests/chaos/*.py),$(PYTEST) -s $(wildcard tests/chaos/*.py),@echo 'tests/chaos is empty')
+chaos: $(VENV)/ready-for-tests ## Kill things ten thousand times and count what is lost; KILLS=500 for less
+	$(BIN)/python tests/chaos/run.py $(if $(KILLS),--kills $(KILLS)) $(ARGS)
+
+mutants: $(VENV)/ready-for-tests ## Take out one guard at a time: the tests must notice; ARGS=token for some
+	$(BIN)/python tools/mutants.py $(ARGS)
 
 screenshots: $(VENV)/ready-for-tests browser ## Take the pictures in docs/images again
 	$(BIN)/python tests/support/screenshots.py

@@ -18,7 +18,7 @@ from swarm_shared.config import resolve
 from swarm_shared.database import TaskDatabase
 from swarm_shared.entry import exit_code_of
 from swarm_shared.options import setting
-from swarm_shared.processes import ProcessId, owner_from
+from swarm_shared.processes import ProcessId, owner_from, supervisord_from
 
 SERVICE = "dashboard"
 _log = logging.getLogger("swarm_dashboard")
@@ -73,9 +73,7 @@ def _serve(config: DashboardConfig) -> None:
 
 def _owners() -> list[ProcessId]:
     """Whom this process must not outlive: `start`, and supervisord when it runs us."""
-    owners = [owner_from(os.environ)]
-    if "SUPERVISOR_ENABLED" in os.environ:
-        owners.append(ProcessId.of(os.getppid()))
+    owners = (owner_from(os.environ), supervisord_from(os.environ))
     return [owner for owner in owners if owner is not None]
 
 

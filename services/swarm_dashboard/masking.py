@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache, partial
 from typing import Any
 
 BLOT = "‹masked›"
 MIN_SECRET_CHARS = 12  # shorter values are words, not keys
+# Names and ids come again by the thousand in one answer: what became of them is remembered.
+SHORT_CHARS, SHORT_KEPT = 48, 4096
 _KEY_LIKE = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL", re.IGNORECASE)
 _SHAPES = "|".join(
     (
@@ -37,9 +40,11 @@ class Masking:
         known = [re.escape(value) for value in sorted(values, key=len, reverse=True)]
         self._pattern = re.compile("|".join([*known, _SHAPES]))
 
+        self._short = lru_cache(SHORT_KEPT)(partial(self._pattern.sub, BLOT))
+
     def text(self, text: str) -> str:
         """The text with its secrets blotted out."""
-        return self._pattern.sub(BLOT, text)
+        return self._short(text) if len(text) <= SHORT_CHARS else self._pattern.sub(BLOT, text)
 
     def mask(self, value: Any) -> Any:
         """The value with every text in it masked; keys of mappings too, which agents choose as well."""

@@ -35,7 +35,7 @@ def bars(
             continue
         place = ran.ended_at // slot_ms - first
         if 0 <= place < len(counts):
-            word = _outcome(ran, tasks.get(ran.task))
+            word = "passed" if ran.outcome == Outcome.PASSED else _outcome(ran, tasks.get(ran.task))
             counts[place][word] = counts[place].get(word, 0) + 1
     return [{"at": iso((first + place) * slot_ms), **found} for place, found in enumerate(counts)]
 

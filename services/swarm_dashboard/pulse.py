@@ -6,14 +6,12 @@ from typing import Any
 
 from swarm_dashboard.reader import Reading
 from swarm_shared.clock import iso
-from swarm_shared.store.landing_queue import LandingQueue
 from swarm_shared.store.pulse import WINDOW_MS
 
 
 def shown(reading: Reading, now: int) -> dict[str, Any]:
     """Ages as moments, so that the page can let them run; what nobody has told is null, not zero."""
     pulse = reading.pulse
-    branch = LandingQueue(reading.database.connection, reading.database.clock).branch()
     ends, spend, to_land = pulse.recent_ends(), pulse.spend(), pulse.to_land()
     return {
         "oldest_ready_at": iso(pulse.oldest_ready()),
@@ -30,6 +28,5 @@ def shown(reading: Reading, now: int) -> dict[str, Any]:
         }
         if spend
         else None,
-        "lands_on": branch["branch"] if branch else None,
         "to_land": {"tasks": to_land.tasks, "since": iso(to_land.since), "late": to_land.is_late(now)},
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -11,7 +10,7 @@ from swarm_dashboard import params
 from swarm_dashboard.context import Context
 from swarm_shared.errors import ConfigError
 from swarm_shared.models import GROUP_OF, Group, Status
-from swarm_shared.next_prompt import next_prompt
+from swarm_shared.next_prompt import next_prompt, place_by_record
 from swarm_shared.store.changes import Since
 from swarm_shared.store.why import Why
 
@@ -35,12 +34,12 @@ def routes(context: Context) -> Blueprint:
     def prompt(task_id: str) -> Response:
         database = context.reader().database
         task = database.tasks.get(task_id)
-        number = task["attempt_count"] + 1
-        shown: dict[str, Any] = {"attempt": number, "prompt": None, "resumes": None, "problem": None}
+        shown: dict[str, Any] = {"attempt": task["attempt_count"] + 1, "prompt": None, "problem": None}
         if GROUP_OF[Status(task["status"])] not in _NO_NEXT:
             try:
-                following = next_prompt(database, task, context.config.settings, os.environ)
-                shown |= {"prompt": following.text, "resumes": following.resumes}
+                settings = context.config.settings
+                place = place_by_record(database, task, settings)
+                shown["prompt"] = next_prompt(database, task, settings, at=place, environ=None).text
             except ConfigError as error:
                 shown["problem"] = error.message
         return context.answer(shown)

@@ -20,7 +20,7 @@ from swarm_shared.database import TaskDatabase
 from swarm_shared.entry import exit_code_of
 from swarm_shared.logs import configure, event
 from swarm_shared.options import setting
-from swarm_shared.processes import ProcessId, owner_from
+from swarm_shared.processes import owner_from, supervisord_from
 
 LOG = logging.getLogger("swarm.reaper")
 HOUSEKEEPING_ENDS_WITHIN_S = 2.0
@@ -39,7 +39,7 @@ def reap(config: ReaperConfig) -> int:
             Slots.around_us(clock),
             deaths,
             start=owner_from(os.environ),
-            supervisord=ProcessId.of(os.getppid()) if "SUPERVISOR_ENABLED" in os.environ else None,
+            supervisord=supervisord_from(os.environ),
         )
         event(LOG, "reaper_started", pid=os.getpid(), db=config.db)
         housekeeping.start()

@@ -17,7 +17,7 @@ from swarm_shared.entry import exit_code_of
 from swarm_shared.git.isolation import NONE, WORKTREE
 from swarm_shared.logs import configure, event
 from swarm_shared.options import setting
-from swarm_shared.processes import ProcessId, owner_from, wait_for_ends
+from swarm_shared.processes import ProcessId, owner_from, supervisord_from, wait_for_ends
 from swarm_worker.config import WorkerConfig, worker_config
 from swarm_worker.keeper import fork_worker
 from swarm_worker.loop import Leave, WorkerLoop
@@ -58,14 +58,13 @@ def work(config: WorkerConfig) -> int:
 
 
 def _owners(environ: Mapping[str, str]) -> Iterator[tuple[ProcessId, str]]:
-    """Whom we must not outlive: `start`, named by SWARM_OWNER, and supervisord, our parent when it runs us."""
+    """Whom we must not outlive: `start`, named by SWARM_OWNER, and supervisord when it runs us."""
     owner = owner_from(environ)
     if owner is not None:
         yield owner, "the run that started this worker is gone"
-    if "SUPERVISOR_ENABLED" in environ:
-        parent = ProcessId.of(os.getppid())
-        if parent is not None:
-            yield parent, "supervisord is gone"
+    supervisord = supervisord_from(environ)
+    if supervisord is not None:
+        yield supervisord, "supervisord is gone"
 
 
 def _see_predecessor_off(database: TaskDatabase, worker_id: str) -> None:

@@ -54,12 +54,8 @@ def _value(value: object) -> str:
 class _OneLine(logging.Formatter):
     """UTC with milliseconds; only a traceback, which is a bug, takes more than one line."""
 
-    def __init__(self) -> None:
-        super().__init__("%(asctime)s %(levelname)s %(message)s")
-
-    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
-        return iso(int(record.created * 1000)) or ""
-
     def format(self, record: logging.LogRecord) -> str:
-        text = super().format(record)
-        return text if record.exc_info else " ".join(text.splitlines())
+        head = f"{iso(int(record.created * 1000))} {record.levelname} "
+        if record.exc_info:
+            return head + super().format(record)
+        return head + " ".join(record.getMessage().splitlines())

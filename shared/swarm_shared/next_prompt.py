@@ -1,11 +1,8 @@
-"""What the next builder of a task will be told, and whether it goes on with an earlier session.
-
-From the database and the settings, without asking git: the dashboard shows it too.
-"""
+"""What the next builder of a task will be told, and whether it goes on with an earlier session; nothing is changed."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +13,11 @@ from swarm_shared.agents.prompt import build_prompt
 from swarm_shared.agents.resuming import session_to_resume
 from swarm_shared.config import Settings
 from swarm_shared.database import TaskDatabase
-from swarm_shared.git.diffs import Change, Diff, FileChange
-from swarm_shared.git.isolation import WORKTREE
-from swarm_shared.git.names import safe_id
+from swarm_shared.git.diffs import Change, Diff, FileChange, changed_files
+from swarm_shared.git.isolation import decide
+from swarm_shared.git.names import HEADS, INTEGRATION_BRANCH, safe_id, task_ref
+from swarm_shared.git.refs import is_contained, merge_base, read_ref
+from swarm_shared.git.repository import Repository
 from swarm_shared.models import Role
 from swarm_shared.store.changes import Since
 
@@ -32,14 +31,28 @@ class NextPrompt:
     resumes: str | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where the next attempt will work, and what of its own it will find there: a table of changes, if anything."""
+
+    cwd: Path
+    work: str | None
+
+
 def next_prompt(
-    database: TaskDatabase, task: Mapping[str, Any], settings: Settings, environ: Mapping[str, str]
+    database: TaskDatabase,
+    task: Mapping[str, Any],
+    settings: Settings,
+    *,
+    at: Place,
+    environ: Mapping[str, str] | None,
 ) -> NextPrompt:
     """The next builder's prompt, as a worker with these settings would write it now.
 
     Args:
         task: From `Tasks.get`.
-        environ: What the agents of that worker are born with.
+        at: By `place_by_git` or `place_by_record`.
+        environ: What the agents of that worker are born with; None: do not look for a session to go on with.
 
     Raises:
         ConfigError: The settings cannot work.
@@ -49,23 +62,24 @@ def next_prompt(
     retries = settings.max_retries if spec.max_retries is None else spec.max_retries
     number = task["attempt_count"] + 1
     history = database.tasks.history(task["seq"])
-    cwd = _place(database, task, settings)
-    resumes = session_to_resume(
-        cli,
-        history,
-        retries_used=task["failures"] + task["landing_failures"],
-        agent=spec.builder_agent or settings.builder_agent,
-        env={**environ, **spec.env},
-        cwd=cwd,
-    )
+    resumes = None
+    if environ is not None:
+        resumes = session_to_resume(
+            cli,
+            history,
+            retries_used=task["failures"] + task["landing_failures"],
+            agent=spec.builder_agent or settings.builder_agent,
+            env={**environ, **spec.env},
+            cwd=at.cwd,
+        )
     text = build_prompt(
         spec,
         role=Role.BUILDER,
         attempt_number=number,
         attempts_allowed=number + max(0, retries - task["failures"]),
-        project_root=cwd,
+        project_root=at.cwd,
         history=past_attempts(history),
-        diff=_earlier_work(database, history),
+        diff=at.work if history else None,
         note=task["note"],
         resumes=resumes is not None,
         guard_mentions=cli.expands_mentions,
@@ -73,21 +87,36 @@ def next_prompt(
     return NextPrompt(number=number, text=text, resumes=resumes)
 
 
-def _place(database: TaskDatabase, task: Mapping[str, Any], settings: Settings) -> Path:
-    """Where it will work: the project root, or the same folder in the task's worktree."""
+def place_by_git(database: TaskDatabase, task: Mapping[str, Any], settings: Settings) -> Place:
+    """As git tells it now."""
+    repository = decide(settings).repository
+    if repository is None:
+        return Place(cwd=settings.project_root, work=None)
+    safe = task["safe_id"] or safe_id(task["id"], ())
+    cwd = (settings.state_dir / "worktrees").resolve() / safe / repository.prefix
     row = database.landings.integration()
-    if row is None or database.swarm.workplace()["isolation"] != WORKTREE:
-        return settings.project_root
-    worktree = (settings.state_dir / "worktrees").resolve() / (task["safe_id"] or safe_id(task["id"], ()))
-    top, root = Path(row.repository).resolve().parent, settings.project_root.resolve()
-    return worktree / root.relative_to(top) if root.is_relative_to(top) else worktree
+    ref = HEADS + INTEGRATION_BRANCH if row is None else row.ref
+    return Place(cwd=cwd, work=_earlier_work(repository, safe, ref))
 
 
-def _earlier_work(database: TaskDatabase, history: Sequence[Mapping[str, Any]]) -> str | None:
-    """The table of what lies in the task's worktree by now; None where it has none."""
-    for attempt in reversed(history):
+def place_by_record(database: TaskDatabase, task: Mapping[str, Any], settings: Settings) -> Place:
+    """As the workers wrote it down, for those who read the database alone."""
+    cwd, work = settings.project_root, None
+    if task["safe_id"] is not None:
+        cwd = (settings.state_dir / "worktrees").resolve() / task["safe_id"]
+    for attempt in reversed(database.tasks.history(task["seq"])):
         change = database.changes.of(attempt["id"], Since.BASE)
         if change is not None:
             files = tuple(FileChange(**{**file, "change": Change(file["change"])}) for file in change["files"])
-            return Diff(files=files, text="", truncated=False).stat()
-    return None
+            work = Diff(files=files, text="", truncated=False).stat()
+            break
+    return Place(cwd=cwd, work=work)
+
+
+def _earlier_work(repository: Repository, safe: str, integration_ref: str) -> str | None:
+    git = repository.git
+    head, tip = read_ref(git, task_ref(safe)), read_ref(git, integration_ref)
+    if head is None or tip is None or is_contained(git, head, tip):
+        return None
+    base = merge_base(git, head, tip) or tip
+    return Diff(files=changed_files(git, base, head), text="", truncated=False).stat()

@@ -140,9 +140,24 @@ class ProcessId:
 OWNER_VARIABLE = "SWARM_OWNER"  # PID:START of the `start` that nothing of its suite may outlive
 
 
+SUPERVISORD_VARIABLE = "SWARM_SUPERVISORD"  # PID:START of the supervisord that a program must not outlive
+
+
 def owner_from(environ: Mapping[str, str]) -> ProcessId | None:
     """The `start` that owns this suite, when there is one: SWARM_OWNER as PID:START of this boot."""
-    pid, _, start = environ.get(OWNER_VARIABLE, "").partition(":")
+    return _named(environ, OWNER_VARIABLE)
+
+
+def supervisord_from(environ: Mapping[str, str]) -> ProcessId | None:
+    """The supervisord that started this process, when one did; it may have died since."""
+    if "SUPERVISOR_ENABLED" not in environ:
+        return None
+    # Our parent may be another one by now: whoever dies while we start leaves us to init, which never ends.
+    return _named(environ, SUPERVISORD_VARIABLE) or ProcessId.of(os.getppid())
+
+
+def _named(environ: Mapping[str, str], variable: str) -> ProcessId | None:
+    pid, _, start = environ.get(variable, "").partition(":")
     if not pid.isdecimal() or not start.isdecimal() or int(pid) < 1:
         return None
     return ProcessId.here(int(pid), int(start))

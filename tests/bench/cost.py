@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench import system_calls
 from bench.baselines import COMMAND, command_cpu_ms
-from bench.desk import bench_swarm
+from bench.desk import bench_swarm, noop_tasks
 from bench.figure import Bars, Cell, Figure, Scale, Table
 from bench.one_worker import let_work
 
@@ -70,7 +70,7 @@ def _spent(count: int, *, validation: bool) -> dict[str, float]:
     """What a worker's whole life took, by the names of a cost."""
     with bench_swarm(validation=validation) as swarm:
         report = swarm.folder / "report"
-        used = let_work(swarm, count, [sys.executable, str(_COUNTING), str(report)])
+        used = let_work(swarm, noop_tasks(count), [sys.executable, str(_COUNTING), str(report)])
         told = json.loads(report.read_text())
     return {
         **asdict(used),

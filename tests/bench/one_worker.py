@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from live_swarm import LiveSwarm
 
-from bench.desk import noop_tasks, wait_all_completed
+from bench.desk import wait_all_completed
+from swarm_shared.models import TaskSpec
 
 LEAVES_WITHIN_S = 30.0
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
@@ -27,13 +29,13 @@ class TreeCpu:
     agents_ms: float
 
 
-def let_work(swarm: LiveSwarm, count: int, command: list[str]) -> TreeCpu:
-    """Carry out so many no-op tasks by a worker that this command starts, and end it.
+def let_work(swarm: LiveSwarm, tasks: Sequence[TaskSpec], command: list[str]) -> TreeCpu:
+    """Carry out these tasks by a worker that this command starts, and end it.
 
     Raises:
         RuntimeError: It did not end well.
     """
-    swarm.add(*noop_tasks(count))
+    swarm.add(*tasks)
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("SWARM_", "SUPERVISOR_"))}
     log = swarm.folder / "worker.log"
     with log.open("wb") as out:

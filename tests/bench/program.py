@@ -18,6 +18,7 @@ from bench import (
     cost,
     footprint,
     imports,
+    landings,
     live,
     open_pages,
     recovery,
@@ -55,6 +56,7 @@ MEASUREMENTS = {
     "screen": Measurement(title=screen.TITLE, measure=screen.measure),
     "answers": Measurement(title=answers.TITLE, measure=answers.measure),
     "pages": Measurement(title=open_pages.TITLE, measure=open_pages.measure),
+    "landing": Measurement(title=landings.TITLE, measure=landings.measure),
     "cost": Measurement(title=cost.TITLE, measure=cost.measure),
 }
 

@@ -99,7 +99,7 @@ def test_what_is_held_is_released_retried_with_a_note_or_rejected(
     expect(rows).to_have_count(2)
     expect(rows.nth(1)).to_contain_text("only prose")
     expect(rows.nth(0).locator("button").first).to_have_text("Release")
-    rows.nth(1).get_by_role("button", name="Retry 2 with a note").click()
+    rows.nth(1).get_by_role("button", name="Retry with a note… 2").click()
     page.keyboard.type("answer in JSON")
     page.keyboard.press("Control+Enter")
     row = desk.carry_out()
@@ -110,6 +110,23 @@ def test_what_is_held_is_released_retried_with_a_note_or_rejected(
     page.keyboard.press("r")
     assert desk.carry_out().verb is Verb.RELEASE
     expect(page.locator("main")).to_contain_text("Nothing needs you.")
+
+
+def test_a_task_whose_processes_nobody_sees_goes_on_at_a_persons_word(
+    desk: SteeredQueue, page: Page, seen: Watched
+) -> None:
+    desk.add("1")
+    desk.start()
+    [attempt] = desk.db.recovery.open_attempts()
+    desk.db.recovery.hold_unproven(attempt, "seen: process 7 in another pid namespace")
+    go(page, "needs")
+    row = page.locator(".asks li")
+    expect(row).to_contain_text("not proven gone")
+    row.get_by_role("button", name="They are gone: release… 1").click()
+    expect(page.locator("#dialog")).to_contain_text("two agents will work on this task at once")
+    page.locator("#dialog").get_by_role("button", name="They are gone: release").click()
+    asked = desk.asked()
+    assert (asked.verb, dict(asked.argument)) == (Verb.RELEASE, {"gone": True})
 
 
 def test_trouble_of_the_whole_swarm_stands_above_with_what_to_do(desk: SteeredQueue, page: Page, seen: Watched) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from landing_desk import LandingSwarm, landing_swarm
 
 from swarm_shared.config import resolve
 from swarm_shared.models import Status, TaskSpec
-from swarm_shared.next_prompt import NextPrompt, next_prompt
+from swarm_shared.next_prompt import NextPrompt, Place, next_prompt, place_by_git, place_by_record
 from swarm_shared.store.swarm import PAUSED
 
 pytestmark = pytest.mark.integration
@@ -26,10 +26,11 @@ def swarm(tmp_path: Path) -> Iterator[LandingSwarm]:
         yield swarm
 
 
-def foretold(swarm: LandingSwarm) -> NextPrompt:
-    """As the command line tells it, with the workers' settings."""
+def foretold(swarm: LandingSwarm, place_by: Callable[..., Place] = place_by_git) -> NextPrompt:
+    """As the command line tells it, or the dashboard, with the workers' settings."""
     settings = resolve({"db": swarm.path, "project_root": swarm.project}, swarm.settings)
-    return next_prompt(swarm.db, swarm.db.tasks.get("a"), settings, swarm.settings)
+    task = swarm.db.tasks.get("a")
+    return next_prompt(swarm.db, task, settings, at=place_by(swarm.db, task, settings), environ=swarm.settings)
 
 
 def told(swarm: LandingSwarm, number: int) -> str:
@@ -38,7 +39,10 @@ def told(swarm: LandingSwarm, number: int) -> str:
 
 
 @pytest.mark.parametrize("isolation", ["none", "worktree"])
-def test_the_prompt_that_is_foretold_is_the_one_that_is_given(swarm: LandingSwarm, isolation: str) -> None:
+@pytest.mark.parametrize("place_by", [place_by_git, place_by_record])
+def test_the_prompt_that_is_foretold_is_the_one_that_is_given(
+    swarm: LandingSwarm, isolation: str, place_by: Callable[..., Place]
+) -> None:
     swarm.settings["SWARM_ISOLATION"] = isolation
     go = swarm.folder / "go"
     run = f"echo b >> b.txt; while ! test -e {go}; do sleep 0.05; done"
@@ -48,7 +52,7 @@ def test_the_prompt_that_is_foretold_is_the_one_that_is_given(swarm: LandingSwar
     swarm.db.swarm.set_flag(PAUSED, actor="test")
     go.touch()
     swarm.wait_for("a", Status.NOT_STARTED)
-    foreseen = foretold(swarm)
+    foreseen = foretold(swarm, place_by)
     swarm.db.swarm.resume(actor="test")
     swarm.wait_for("a", Status.COMPLETED)
     assert foreseen.text == told(swarm, 2)

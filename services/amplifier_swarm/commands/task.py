@@ -134,7 +134,7 @@ def prompt(app: App, task_id: str, attempt: int | None, role: str, as_json: bool
 
     Of a running or completed task it is the newest attempt's prompt.
     """
-    from swarm_shared.next_prompt import next_prompt
+    from swarm_shared.next_prompt import next_prompt, place_by_git
 
     with app.open(read_only=True) as database:
         task = database.tasks.get(task_id)
@@ -145,7 +145,9 @@ def prompt(app: App, task_id: str, attempt: int | None, role: str, as_json: bool
                 "A validator's prompt needs the work of an attempt: --attempt N.", click.get_current_context()
             )
         if attempt is None:
-            following = next_prompt(database, task, app.settings(), os.environ)
+            settings = app.settings()
+            place = place_by_git(database, task, settings)
+            following = next_prompt(database, task, settings, at=place, environ=os.environ)
             number, text, resumes = following.number, following.text, following.resumes
         else:
             number = attempt

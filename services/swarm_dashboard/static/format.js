@@ -68,6 +68,7 @@ const HELD_BECAUSE = {
   unreadable_answer: "Its agent gave no answer of the asked shape.",
   not_proven_dead: "Processes of its last attempt are not proven gone.",
   objection: "The validator objects.",
+  same_problem: "It failed with the same problem twice.",
   as_imported: "Its task file says held.",
   not_landed: "Its work passed, but was refused twice when it was to be landed.",
 };

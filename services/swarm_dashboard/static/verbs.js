@@ -107,6 +107,15 @@ export async function retryGroup({ fingerprint, tasks, sample }, cause) {
     { verb: "retry", matching: { q: `problem:${fingerprint}` }, ...(note && { note }) });
 }
 
+/** Let a task go on whose old processes nobody can see from here: the person's word is the proof. */
+export async function releaseAsGone(task) {
+  const sure = await confirm({
+    title: `Is nothing of ${task.id} running any more?`,
+    text: "Nobody can prove from here that the processes of its last attempt are gone. If one still runs, two agents will work on this task at once.",
+    yes: "They are gone: release", danger: true });
+  if (sure) await doTask("release", task, { gone: true });
+}
+
 /** A small button in a row; `kind` is how it looks. */
 export function taskButton(verb, task, kind = "") {
   const { label, does } = TASK_VERBS[verb];

@@ -8,7 +8,11 @@ from collections.abc import Mapping, Sequence
 from swarm_shared.git.runner import Git
 
 _FAILED = 128
-_NOBODY = {"NAME": "Amplifier Swarm", "EMAIL": "swarm@localhost"}
+_AS_NOBODY = {
+    f"GIT_{role}_{part}": value
+    for role in ("AUTHOR", "COMMITTER")
+    for part, value in (("NAME", "Amplifier Swarm"), ("EMAIL", "swarm@localhost"))
+}
 _MAX_SUBJECT = 200
 
 
@@ -19,19 +23,13 @@ def commit_tree(git: Git, tree: str, *, parents: Sequence[str], message: str) ->
         arguments += ["-p", parent]
     # Neither NUL nor half a character may be in a message; a task's name can hold either.
     text = message.replace("\0", "").encode("utf-8", "replace")
-    return git.with_environ(identity(git)).ask(*arguments, "-F", "-", stdin=text).out.decode().strip()
-
-
-def identity(git: Git) -> Mapping[str, str]:
-    """What the environment must say for a commit to have an author: nothing when the person has told git."""
+    arguments += ["-F", "-"]
     strict = ("user.useConfigOnly=true",)  # else git makes an address up from the machine's name
-    known = all(
-        git.ask("var", name, ok=(0, _FAILED), settings=strict).code == 0
-        for name in ("GIT_AUTHOR_IDENT", "GIT_COMMITTER_IDENT")
-    )
-    if known:
-        return {}
-    return {f"GIT_{role}_{part}": value for role in ("AUTHOR", "COMMITTER") for part, value in _NOBODY.items()}
+    answer = git.ask(*arguments, stdin=text, ok=(0, _FAILED), settings=strict)
+    if answer.code == _FAILED:
+        # Most likely the person has never told git who they are; whatever else it is fails again.
+        answer = git.with_environ(_AS_NOBODY).ask(*arguments, stdin=text)
+    return answer.out.decode().strip()
 
 
 def message_with_trailers(subject: str, trailers: Mapping[str, str], body: str = "") -> str:

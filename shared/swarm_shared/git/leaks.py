@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from swarm_shared.git.refs import read_ref
 from swarm_shared.git.repository import Repository
 from swarm_shared.git.runner import LONG_S, Git, split_items
 
 _RENAMED = "2"
+_COMMIT, _BRANCH = "# branch.oid", "# branch.head"
 # Fields before the path, by the kind of line. Source: git-status(1), porcelain format version 2.
 _FIELDS = {"1": 8, _RENAMED: 9, "u": 10, "?": 1}
 
@@ -22,7 +22,7 @@ class Fingerprint:
 
     Args:
         paths: Path from the top of the repository to its mark; git's shared settings count as ``.git/config``.
-        head: The commit and branch that are checked out.
+        head: The commit and branch that are checked out, in git's words.
     """
 
     paths: Mapping[str, str]
@@ -51,9 +51,14 @@ def fingerprint(repository: Repository, *, ignore: Sequence[Path] = ()) -> Finge
         return Fingerprint(paths=_settings_mark(repository), head=(None, None))
     git = repository.git.at(cwd=top, git_dir=repository.git_dir, work_tree=top)
     ours = tuple(str(path.resolve()) for path in ignore)
-    marks = {path: f"{state} {_mark(top / path)}" for state, path in _status(git) if not _is_below(top / path, ours)}
-    head = (read_ref(git, "HEAD"), git.line("symbolic-ref", "--quiet", "HEAD", ok=(0, 1)) or None)
-    return Fingerprint(paths={**marks, **_settings_mark(repository)}, head=head)
+    marks = {}
+    head = dict.fromkeys((_COMMIT, _BRANCH))
+    for state, path in _status(git):
+        if state in head:
+            head[state] = path
+        elif not _is_below(top / path, ours):
+            marks[path] = f"{state} {_mark(top / path)}"
+    return Fingerprint(paths={**marks, **_settings_mark(repository)}, head=(head[_COMMIT], head[_BRANCH]))
 
 
 def leak(before: Fingerprint, after: Fingerprint) -> Leak:
@@ -63,11 +68,17 @@ def leak(before: Fingerprint, after: Fingerprint) -> Leak:
 
 
 def _status(git: Git) -> Iterator[tuple[str, str]]:
-    """State and path of everything that differs from HEAD, and of every file that git neither tracks nor ignores."""
-    what = ("--porcelain=v2", "-z", "--untracked-files=all", "--ignore-submodules=untracked")
+    """State and path of everything that differs from HEAD, and of every file that git neither tracks nor ignores.
+
+    First `_COMMIT` and `_BRANCH` with what is checked out.
+    """
+    what = ("--porcelain=v2", "--branch", "-z", "--untracked-files=all", "--ignore-submodules=untracked")
     items = iter(split_items(git.ask("status", *what, timeout_s=LONG_S).out))
     for item in items:
         kind = item.split(" ", 1)[0]
+        if item.startswith((_COMMIT, _BRANCH)):
+            name, value = item.rsplit(" ", 1)
+            yield name, value
         if kind not in _FIELDS:
             continue
         *fields, path = item.split(" ", _FIELDS[kind])

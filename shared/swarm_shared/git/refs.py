@@ -81,6 +81,8 @@ def is_contained(git: Git, sha: str, tip: str) -> bool:
     Raises:
         GitFailed: There is no such `tip`.
     """
+    if sha == tip:
+        return True
     answer = git.ask("merge-base", "--is-ancestor", sha, tip, ok=(0, _NO, _FAILED))
     if answer.code == _FAILED:
         if has_commit(git, tip) and not has_commit(git, sha):
@@ -95,7 +97,7 @@ def has_commit(git: Git, name: str) -> bool:
 
 def merge_base(git: Git, one: str, other: str) -> str | None:
     """The commit from which two histories part; None when they have nothing in common."""
-    return git.line("merge-base", one, other, ok=(0, _NO)) or None
+    return one if one == other else git.line("merge-base", one, other, ok=(0, _NO)) or None
 
 
 def independent(git: Git, shas: Iterable[str]) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ _SETTINGS = (
     "core.safecrlf=false",  # as an error it would keep work from being committed
     "core.askPass=",
     "submodule.recurse=false",
+    "checkout.workers=0",  # one for each core: a worktree of many files is mostly waiting for the disk
     "merge.autoStash=false",
     "color.ui=false",
     "i18n.commitEncoding=UTF-8",

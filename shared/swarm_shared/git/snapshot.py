@@ -61,9 +61,8 @@ def take_snapshot(checkout: Checkout, *, safe: str, base_sha: str, message: str)
         parents = independent(git, _histories(checkout, tip or base_sha, written))
         head = _commit(git, written, parents, message)
         moves = [RefMove(ref=branch, new=head, old=tip)] if head != tip else []
-        keep = kept_ref(safe, head)
-        if head != base_sha and read_ref(git, keep) is None:
-            moves.append(RefMove(ref=keep, new=head, old=None))
+        if head != base_sha:
+            moves.append(RefMove(ref=kept_ref(safe, head), new=head, forced=True))  # its name says where it is
         try:
             if moves:
                 move_refs(git, moves, reason="swarm: work in progress")

@@ -115,11 +115,11 @@ class TaskWorktrees:
             leftover = take_snapshot(checkout, safe=safe, base_sha=base_sha, message=_LEFTOVER_MESSAGE)
         self._refuse_if_elsewhere(safe)
         tip = self._start_branch(ref, base_sha)
+        # What could not be committed is in no danger only as long as nobody cleans up.
+        clean = checkout is not None and not (leftover is not None and leftover.refused)
         if checkout is None:
             checkout, set_aside = self._add(safe)
-        unread = leftover is not None and leftover.refused
-        # What could not be committed is in no danger only as long as nobody cleans up.
-        checkout.put_back(tip, ref=ref, clean=not unread)
+        checkout.put_back(tip, ref=ref, clean=clean)
         (checkout.git_dir / READY_MARK).write_bytes(os.fsencode(self.repository.prefix))
         cwd = path / self.repository.prefix
         cwd.mkdir(parents=True, exist_ok=True)

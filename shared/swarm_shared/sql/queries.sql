@@ -171,6 +171,12 @@ WHERE run = :run;
 UPDATE workers SET attempt = :attempt, task = :task, status = iif(status IN ('starting', 'idle', 'waiting'), 'busy', status)
 WHERE run = :run;
 
+-- name: keep_worker_busy
+-- From one attempt to the next in the same step; its status, which has an index, stays what it was.
+UPDATE workers SET attempt = :attempt, task = :task,
+       tasks_completed = tasks_completed + :completed, tasks_failed = tasks_failed + :failed
+WHERE run = :run;
+
 -- name: anything_ready
 -- A cheap look before a claim takes the write lock.
 SELECT 1 WHERE EXISTS (SELECT 1 FROM tasks INDEXED BY tasks_for_claim

@@ -135,6 +135,9 @@ class Queue(Family):
             # NORMAL is enough: a power cut that forgets the claim has ended the worker too.
             with self._db.transaction(durable=False):
                 claim = self._claim(claimant, first)
+                if isinstance(claim, Claim):
+                    values = {"attempt": claim.attempt, "task": claim.task, "run": claim.run}
+                    self._db.change(SQL["occupy_worker"], values)
             if not isinstance(claim, _Unfinished):
                 return claim
 
@@ -186,7 +189,6 @@ class Queue(Family):
             },
         )
         self._db.change(SQL["probe_hold"], {"attempt": attempt, "agent_cli": agent_cli})
-        self._db.change(SQL["occupy_worker"], {"attempt": attempt, "task": task, "run": claimant.run})
         self._event(
             "claimed",
             f"attempt {number}",
@@ -355,15 +357,17 @@ class Queue(Family):
                             "result": f"attempt {claim.number} {result.outcome}",
                         },
                     )
-            self._db.change(
-                SQL["free_worker"],
-                {
-                    "run": claim.run,
-                    "completed": int(lost is None and result.outcome is Outcome.PASSED and not claim.landing),
-                    "failed": int(lost is None and result.failure_class is FailureClass.QUALITY and not claim.landing),
-                },
-            )
             following = None if lost or then_claim is None else self._claim(then_claim, first)
+            counted: dict[str, object] = {
+                "run": claim.run,
+                "completed": int(lost is None and result.outcome is Outcome.PASSED and not claim.landing),
+                "failed": int(lost is None and result.failure_class is FailureClass.QUALITY and not claim.landing),
+            }
+            if isinstance(following, Claim):
+                counted |= {"attempt": following.attempt, "task": following.task}
+                self._db.change(SQL["keep_worker_busy"], counted)
+            else:
+                self._db.change(SQL["free_worker"], counted)
         if lost is not None:
             raise LeaseLost(f"task {claim.task_id}: attempt {claim.number} lost its lease") from lost
         self._is_durable = False

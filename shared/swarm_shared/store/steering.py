@@ -13,6 +13,7 @@ from swarm_shared.errors import InputError, NotFound, StateError
 from swarm_shared.models import FailureCause, HoldReason, Status, Verb, priority_label, priority_value
 from swarm_shared.sql import SQL
 from swarm_shared.store.base import Family
+from swarm_shared.store.overlaps import Overlaps
 from swarm_shared.store.recovery import Recovery
 
 WAITING = frozenset({Status.NOT_STARTED, Status.BLOCKED, Status.WAITING_FILES, Status.SCHEDULED})
@@ -120,6 +121,8 @@ class Steering(Family):
         if task.status is Status.LANDING:
             raise TaskRunning(f"task {task.id} is being landed")
         self._db.change(SQL["cancel_task"], {"task": task.seq, "wall": self._clock.wall_ms()})
+        if task.status is Status.APPROVED:
+            Overlaps(self._db, self._clock).let_go()  # its files are nobody's any more
         self._tell("cancelled", task, f"by {actor}")
         return "cancelled"
 
@@ -146,6 +149,7 @@ class Steering(Family):
     def _approve(self, task: _Task, argument: Mapping[str, Any], actor: str) -> str:
         if task.status not in (Status.HELD, Status.FAILED):
             raise _refusal(task, "approve", "only a held or failed task is approved")
+        self._refuse_unproven(task, "approve", {}, actor)
         match self._db.value(SQL["cause_of_stop"], {"task": task.seq}):
             case FailureCause.VALIDATOR:
                 pass
@@ -191,12 +195,13 @@ class Steering(Family):
 
     def _refuse_unproven(self, task: _Task, verb: str, argument: Mapping[str, Any], actor: str) -> None:
         """Let nothing start before the old tree is proven gone; where nobody can prove it, a person's word does."""
-        if task.open_attempt is None:
+        if task.open_attempt is None:  # else it is held for that, or cancelled since
             return
         if not argument.get("gone"):
+            by_word = TAKE_MY_WORD.format("retry" if verb == Verb.RETRY else "release", task.id)
             raise StateError(
                 f"cannot {verb} task {task.id}: processes of its last attempt are not proven gone",
-                hint=f"the reaper goes on trying; if you know that they are gone: {TAKE_MY_WORD.format(verb, task.id)}",
+                hint=f"the reaper goes on trying; if you know that they are gone: {by_word}",
             )
         self._recovery.take_word(task.open_attempt)
         self._tell("proven_gone", task, f"on the word of {actor}, who says that nothing of its last attempt runs")

@@ -15,16 +15,19 @@ from functools import cache
 from pathlib import Path
 
 OWNER_VARIABLE = "SWARM_OWNER"  # PID:START of the `start` that this supervisord must not outlive
+SUPERVISORD_VARIABLE = "SWARM_SUPERVISORD"  # PID:START of this supervisord, for the programs that must not outlive it
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 
 
 def settle_in() -> None:
-    """Adopt what programs leave behind, and ask for SIGTERM when an owner that is our parent dies.
+    """Adopt what programs leave behind, tell programs who we are, and ask for SIGTERM when an owner that is our
+    parent dies.
 
     Source: prctl(2): a fork inherits neither setting, so call it in the process that stays.
     """
     _strangers()
     if sys.platform == "linux":
+        os.environ[SUPERVISORD_VARIABLE] = _alive(str(os.getpid())) or ""
         prctl = ctypes.CDLL(None).prctl
         prctl(PR_SET_CHILD_SUBREAPER, ctypes.c_ulong(1), 0, 0, 0)
         if os.environ.get(OWNER_VARIABLE, "").partition(":")[0] == str(os.getppid()):

@@ -104,12 +104,12 @@ def test_plain_words_are_not_masked() -> None:
 
 
 def test_a_query_is_read_into_its_parts() -> None:
-    wanted = parse('fix "two words" status:failed PHASE:"the build" id:2.6', status="held", phase="x")
+    wanted = parse('fix "two words" status:failed PHASE:"the build" id:2.6', status="held", phase="x", now_ms=0)
     assert wanted.words == ("fix", "two words")
     assert wanted.statuses == (Status.FAILED,)
     assert wanted.phase == "the build"
     assert wanted.id_prefix == "2.6"
-    assert parse("").needs_search is False
+    assert parse("", now_ms=0).needs_search is False
 
 
 def test_what_reads_cannot_write(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import { get } from "../api.js";
 import { h } from "../dom.js";
 import { plural } from "../format.js";
 import { elapsed, empty, icon, taskLink, taskPath } from "../pieces.js";
-import { retryWithNote, taskButton } from "../verbs.js";
+import { releaseAsGone, retryWithNote, taskButton } from "../verbs.js";
 import { warnings } from "../warnings.js";
 
 export const name = "needs";
@@ -13,7 +13,7 @@ export const follows = true;
 export const keys = { r: ["do what the row's first button says", () => focusedRow()?.querySelector("button")?.click()] };
 
 // Where to read what led to it.
-const EVIDENCE = { objection: ["checks", "Read the verdict"], not_landed: ["events", "See what was refused"], by_person: null, as_imported: null };
+const EVIDENCE = { objection: ["checks", "Read the verdict"], not_landed: ["events", "See what was refused"], same_problem: ["attempts", "See both"], by_person: null, as_imported: null };
 const LOG = ["log", "Read the log"];
 const MOST_VERBS = 3;
 
@@ -45,10 +45,18 @@ function held(task) {
       h("p", { class: "quiet small" }, "held for ", elapsed(task.updated_at), task.attempt_count > 0 && ` · ${plural(task.attempt_count, "try", "tries")}`,
         task.phase && ` · ${task.phase}`,
         evidence && task.attempt_count > 0 && [" · ", h("a", { href: `${taskPath(task.id)}?tab=${evidence[0]}` }, evidence[1])])),
-    h("div", { class: "acts", "data-steady": "" },
-      task.next ? taskButton(first, task, "primary") : h("span", { class: "quiet" }, "The reaper goes on trying."),
-      h("button", { type: "button", class: "small", "aria-label": `Retry ${task.id} with a note`, onclick: () => retryWithNote(task) }, "Retry with a note…"),
-      rest.filter((verb) => verb !== "prioritize").slice(0, MOST_VERBS).map((verb) => taskButton(verb, task))));
+    h("div", { class: "acts", "data-steady": "" }, task.next ? decisions(task, first, rest) : onYourWord(task)));
+}
+
+function onYourWord(task) {
+  return [h("span", { class: "quiet" }, "The reaper goes on trying."),
+    h("button", { type: "button", class: "small danger", "aria-label": `They are gone: release… ${task.id}`, onclick: () => releaseAsGone(task) }, "They are gone: release…")];
+}
+
+function decisions(task, first, rest) {
+  return [taskButton(first, task, "primary"),
+    h("button", { type: "button", class: "small", "aria-label": `Retry with a note… ${task.id}`, onclick: () => retryWithNote(task) }, "Retry with a note…"),
+    rest.filter((verb) => verb !== "prioritize").slice(0, MOST_VERBS).map((verb) => taskButton(verb, task))];
 }
 
 const sentence = (words) => `${words[0].toUpperCase()}${words.slice(1)}.`;

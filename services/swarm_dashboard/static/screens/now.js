@@ -90,8 +90,9 @@ function eta(status) {
   return [`~ ${duration(status.eta_s)}`, `from ${plural(passes, "pass", "passes")}, ${plural(workers, "worker")}`];
 }
 
-function isolation({ pulse: { lands_on: branch } }) {
-  if (!branch) return "Agents work in the project folder itself.";
+function isolation({ isolation: word, lands_on: branch }) {
+  if (word === "none") return "Agents work in the project folder itself.";
+  if (!branch) return "";
   return ["Each task works in a worktree of its own; what passes lands on ", h("a", { href: "/landing" }, branch), "."];
 }
 

@@ -1,0 +1,122 @@
+"""What a worktree and landing cost a task: beside the same tasks in one folder, with git's own share."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+
+from live_swarm import LiveSwarm
+
+from bench.desk import bench_swarm
+from bench.figure import Bars, Figure, Scale, Table, Target
+from bench.one_worker import let_work
+from swarm_shared.models import TaskSpec
+
+TITLE = "Cost of a worktree and of landing"
+FILES, FILES_IN_FOLDER = 10_000, 100
+FILE_BYTES = 2_000
+FEW = 2  # subtracted from a longer queue, so that the first worktree of a fresh repository does not count
+LIMIT_MS = 150.0
+BARS = 12
+_TIMING = Path(__file__).with_name("git_timed_worker.py")
+_PERSON = "[user]\n\tname = Ada Person\n\temail = ada@example.org\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spent:
+    """Milliseconds per task; `verbs` by git's verb: how often, and milliseconds."""
+
+    wall_ms: float
+    verbs: dict[str, tuple[float, float]]
+
+    @property
+    def git_ms(self) -> float:
+        return sum(ms for _, ms in self.verbs.values())
+
+
+def measure(scale: Scale) -> Figure:
+    """Both kinds in turns: what one minute of this machine gives, it gives to both."""
+    many = FEW + scale.pick(4, 40)
+    rounds = [(_per_task(many, "none"), _per_task(many, "worktree")) for _ in range(scale.pick(1, 3))]
+    extras = [landed.wall_ms - plain.wall_ms for plain, landed in rounds]
+    git_ms = median(landed.git_ms for _, landed in rounds)
+    last = rounds[-1][1].verbs
+    verbs = sorted(last, key=lambda verb: -last[verb][1])
+    return Figure(
+        how=(
+            f"One worker, tasks that write one file each, in a repository of {FILES:,} files of {FILE_BYTES:,} bytes, "
+            "without checks and gate: once with a worktree per task and landing, once all in the project folder. Per "
+            f"task, as the difference between {many} and {FEW} tasks; git's share is the time from the start of its "
+            "processes to their end."
+        ),
+        tables=(
+            Table(
+                columns=("ms per task", "project folder", "worktree and landing", "difference", "in git"),
+                rows=tuple(
+                    (f"round {number}", plain.wall_ms, landed.wall_ms, landed.wall_ms - plain.wall_ms, landed.git_ms)
+                    for number, (plain, landed) in enumerate(rounds, 1)
+                ),
+            ),
+            Table(
+                columns=("git per task", "commands", "ms"),
+                rows=tuple((verb, *last[verb]) for verb in verbs),
+            ),
+        ),
+        targets=(Target(text="worktree and landing, per task", value=median(extras), limit=LIMIT_MS, unit="ms"),),
+        plots={
+            "landing": Bars(
+                title="Where a worktree and landing spend their time",
+                unit="ms",
+                bars=(
+                    ("the swarm itself", max(0.0, median(extras) - git_ms)),
+                    *((f"git {verb}", last[verb][1]) for verb in verbs[:BARS]),
+                ),
+                accented=frozenset({"the swarm itself"}),
+            )
+        },
+        notes=(f"of the difference, {git_ms:.0f} ms are spent waiting for git ({git_ms / median(extras):.0%})",),
+        raw={"rounds": [(asdict(plain), asdict(landed)) for plain, landed in rounds]},
+    )
+
+
+def _per_task(many: int, isolation: str) -> Spent:
+    few, more = _whole(FEW, isolation), _whole(many, isolation)
+    each = many - FEW
+    verbs = {
+        verb: tuple((value - less) / each for value, less in zip(found, few.verbs.get(verb, (0.0, 0.0)), strict=True))
+        for verb, found in more.verbs.items()
+    }
+    return Spent(wall_ms=(more.wall_ms - few.wall_ms) / each, verbs=verbs)  # type: ignore[arg-type]  # pairs stay pairs
+
+
+def _whole(count: int, isolation: str) -> Spent:
+    """A whole queue, from the first claim to the last completion."""
+    with bench_swarm() as swarm:
+        _fill(swarm)
+        swarm.settings |= {"SWARM_ISOLATION": isolation}
+        report = swarm.folder / "report"
+        tasks = [TaskSpec(id=f"t{n}", name=f"task {n}", run=f"echo {n} > own-{n}.txt") for n in range(count)]
+        let_work(swarm, tasks, [sys.executable, str(_TIMING), str(report)])
+        wall_ms = swarm.db.connection.value(
+            "SELECT max(completed_at) - (SELECT min(claimed_at) FROM attempts) FROM tasks"
+        )
+        verbs = {verb: (number, 1000 * s) for verb, (number, s) in json.loads(report.read_text()).items()}
+    return Spent(wall_ms=float(wall_ms), verbs=verbs)
+
+
+def _fill(swarm: LiveSwarm) -> None:
+    """Make the project a repository with as many files as a big one has."""
+    settings = swarm.folder / "gitconfig"
+    settings.write_text(_PERSON)
+    swarm.settings |= {"GIT_CONFIG_GLOBAL": str(settings), "GIT_CONFIG_NOSYSTEM": "1"}
+    for number in range(FILES):
+        path = swarm.project / f"folder-{number // FILES_IN_FOLDER}" / f"file-{number}.txt"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"{number}\n" * (FILE_BYTES // (len(str(number)) + 1)))
+    for words in (("init", "-q", "-b", "main"), ("add", "-A"), ("commit", "-q", "-m", "first")):
+        subprocess.run(["git", *words], cwd=swarm.project, env={**os.environ, **swarm.settings}, check=True)

@@ -1,0 +1,116 @@
+"""The place of one round: its folder, its tasks, what was killed in it, and what of it is still alive."""
+
+from __future__ import annotations
+
+import os
+import random
+import uuid
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from chaos import agent, ledger
+from chaos.tasks import Expected, Planned
+from swarm_shared.database import TaskDatabase
+from swarm_shared.processes import ProcessId
+from swarm_shared.procfs import all_pids, read_stat
+
+TOKEN = "CHAOS_TOKEN"
+TESTS = Path(__file__).resolve().parents[1]
+_NEVER_HANDED_ON = ("SWARM_", "SUPERVISOR_", "GIT_", "AMPLIFIER_SWARM_")
+SETTINGS = {
+    "SWARM_AGENT_CLI": "command",
+    "SWARM_ISOLATION": "none",
+    "SWARM_KILL_GRACE_S": "0.1",
+    "SWARM_HEARTBEAT_S": "1",
+    # Here crashes are no sign of a poisonous task.
+    "SWARM_CRASH_BUDGET": "1000",
+    "SWARM_CRASH_BACKOFF_S": "0",
+    "SWARM_MIN_FREE_MB": "1",
+}
+
+
+class Arena:
+    """One round's folder. `kills` counts by what was killed; `exits` by program and code, such as `worker -9`."""
+
+    def __init__(self, folder: Path, seed: int, **settings: str) -> None:
+        """Make the folder.
+
+        Args:
+            settings: SWARM_ variables besides those that every round has.
+        """
+        self.folder = folder
+        self.db = folder / "tasks.db"
+        self.project = folder / "project"
+        self.logs = folder / "logs"
+        self.deaths = folder / "deaths"
+        self.ledger = folder / agent.LEDGER
+        for path in (self.project, self.logs, folder / agent.LOCKS, folder / agent.RUNS):
+            path.mkdir(parents=True)
+        self.token = uuid.uuid4().hex
+        self.rng = random.Random(seed)
+        self.expected: dict[str, Expected] = {}
+        self.kills: Counter[str] = Counter()
+        self.exits: Counter[str] = Counter()
+        self._settings = SETTINGS | settings | {"SWARM_DB": str(self.db), "SWARM_PROJECT_ROOT": str(self.project)}
+
+    def environment(self) -> dict[str, str]:
+        """What every process of the round is born with; the token is how it is found again."""
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(_NEVER_HANDED_ON)}
+        return {**clean, **self._settings, TOKEN: self.token}
+
+    def expect(self, planned: Sequence[Planned]) -> None:
+        """These tasks have been imported, as the import itself said."""
+        self.expected |= {each.spec.id: each.expected for each in planned}
+
+    def kill(self, what: str, *processes: ProcessId) -> bool:
+        """Kill what lives of these; counted once for each, under `what`."""
+        killed = [process for process in processes if process.is_alive() and process.kill(9)]
+        self.kills[what] += len(killed)
+        return bool(killed)
+
+    def all_kills(self) -> Counter[str]:
+        """Those done from outside, and those that processes did to themselves at named points."""
+        rows = self.deaths.read_text().splitlines() if self.deaths.exists() else []
+        return self.kills + Counter(row.partition(" ")[2] for row in rows)
+
+    def unfinished(self) -> int:
+        """How many tasks still move or could, by the database."""
+        return self._count(
+            "tasks WHERE open_attempt IS NOT NULL"
+            " OR status NOT IN ('completed', 'failed', 'blocked', 'held', 'cancelled')"
+        )
+
+    def taken_away(self) -> int:
+        """How many attempts have been taken away from their workers, by the database."""
+        return self._count("attempts WHERE fenced_at IS NOT NULL")
+
+    def _count(self, what: str) -> int:
+        with TaskDatabase(self.db, create=False, read_only=True) as database:
+            return int(database.connection.value(f"SELECT count(*) FROM {what}"))
+
+    def alive(self) -> dict[ProcessId, str]:
+        """Every living process that bears the round's token, and those of the ledger, however they were born."""
+        needle = f"{TOKEN}={self.token}".encode()
+        found: dict[ProcessId, str] = {}
+        for pid in all_pids():
+            stat = read_stat(pid)
+            if stat is None or stat.ended or pid == os.getpid():
+                continue
+            try:
+                marked = needle in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if marked:
+                found[ProcessId.here(pid, stat.start_time)] = f"pid {pid} ({stat.name}, state {stat.state})"
+        for line in ledger.read(self.ledger):
+            process = ProcessId.here(line.pid, line.start_time)
+            if process.is_alive():
+                found[process] = f"{line.task}: {line.event} of {line.told()}"
+        return found
+
+    def clear_up(self) -> None:
+        """Kill whatever is left, so that a round that failed leaves nothing behind."""
+        while alive := self.alive():
+            for process in alive:
+                process.kill(9)

@@ -1,0 +1,178 @@
+"""A round under the tests' own spawner: programs die at random and at named points, and are back at once."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from chaos import points
+from chaos.arena import Arena
+from chaos.points import Point
+from chaos.rounds import Progress, finish, judge
+from chaos.spawner import Member, Spawner, random_tampering
+from chaos.tasks import Planned, batch, write_file
+from chaos.verdict import Verdict
+from swarm_shared.processes import ProcessId
+from swarm_shared.procfs import read_stat
+from swarm_shared.proctree import descendants
+
+WORKERS = 4
+BATCH_TASKS = 30
+FEW_TASKS = 15  # left to do: time for the next import
+MEAN_PAUSE_S = 0.08
+ARMED_SHARE = 0.8
+BUSY_SHARE = 0.8
+LOOK_S = 0.02
+# Who is killed from outside, beside those that die at named points.
+VICTIMS: Mapping[str, int] = {"worker": 20, "agent": 20, "keeper": 10, "worker and keeper": 8, "reaper": 10, "all": 1}
+
+MakeBatch = Callable[[Path, str, int], Sequence[Planned]]
+
+
+class CrewRound:
+    """Workers, a reaper and importers under one spawner, and who kills them."""
+
+    def __init__(
+        self,
+        arena: Arena,
+        *,
+        table: Mapping[str, Point] = points.POINTS,
+        batch_tasks: int = BATCH_TASKS,
+        make_batch: MakeBatch | None = None,
+        mean_pause_s: float = MEAN_PAUSE_S,
+    ) -> None:
+        """Start nobody yet.
+
+        Args:
+            table: The named points at which programs die by themselves.
+            batch_tasks: How many tasks one import brings, made by `make_batch`.
+            mean_pause_s: Between two kills from outside; the longer, the more reach their points.
+        """
+        self.arena, self._table, self._rng = arena, table, arena.rng
+        self.spawner = Spawner(arena)
+        self.armed = True
+        self.mean_pause_s = mean_pause_s
+        self._numbers = itertools.count(1)
+        self._batch_tasks = batch_tasks
+        self._make_batch = make_batch or (lambda folder, prefix, count: batch(folder, prefix, count, self._rng))
+        self._batches = itertools.count(1)
+        self._importing: Sequence[Planned] | None = None
+
+    # ───── keeping it up ─────
+
+    def tend(self) -> None:
+        """Start what has ended again, and go on with the import."""
+        self._look_at_ends()
+        if self.arena.expected:  # before, there may be no database
+            for _ in range(WORKERS - len(self.spawner.members(points.WORKER))):
+                self._start(points.WORKER)
+            if not self.spawner.members(points.REAPER):
+                self._start(points.REAPER)
+
+    def feed(self) -> None:
+        """Begin the next import when there is little left to do."""
+        if self._importing is None and (not self.arena.expected or self.arena.unfinished() < FEW_TASKS):
+            number = next(self._batches)
+            self._importing = self._make_batch(self.arena.folder, f"b{number}", self._batch_tasks)
+            write_file(self.arena.folder / "import.yaml", self._importing)
+            self._import()
+
+    @property
+    def importing(self) -> bool:
+        return self._importing is not None
+
+    def _look_at_ends(self) -> None:
+        for member, code in self.spawner.ended():
+            self.arena.exits[f"{member.program} {code}"] += 1
+            if member.program == points.IMPORT and self._importing is not None:
+                if code == 0:
+                    self.arena.expect(self._importing)
+                    self._importing = None
+                else:
+                    self._import()  # as a person would whose import was cut off
+
+    def _import(self) -> None:
+        share = ARMED_SHARE if self.armed else 0.0
+        tampering = random_tampering(self.arena, points.IMPORT, share, self._table)
+        file = str(self.arena.folder / "import.yaml")
+        words = ("import-tasks", file, "--db", str(self.arena.db))
+        self.spawner.start(points.IMPORT, f"import-{next(self._numbers)}", *words, tampering=tampering)
+
+    def _start(self, program: str) -> None:
+        # A new name each time: one that crashes again and again is made to wait, by design.
+        name = f"{program}-{next(self._numbers)}"
+        words = ("--worker-id", name) if program == points.WORKER else ()
+        share = ARMED_SHARE if self.armed else 0.0
+        tampering = random_tampering(self.arena, program, share, self._table)
+        self.spawner.start(program, name, *words, tampering=tampering)
+
+    # ───── killing ─────
+
+    def kill_somebody(self) -> None:
+        """One act of violence from outside."""
+        (what,) = self._rng.choices(list(VICTIMS), weights=list(VICTIMS.values()))
+        workers = self.spawner.members(points.WORKER)
+        reapers = [member.process for member in self.spawner.members(points.REAPER)]
+        if what == "reaper":
+            self.arena.kill("reaper", *reapers)
+        elif what == "all":
+            self.arena.kill("all at once", *reapers, *(worker.process for worker in workers))
+        elif workers:
+            # Mostly those at work: of an idle one's death there is less to learn.
+            busy = [worker for worker in workers if family(worker.process)[1]]
+            self._kill_below(what, self._rng.choice(busy if busy and self._rng.random() < BUSY_SHARE else workers))
+
+    def _kill_below(self, what: str, worker: Member) -> None:
+        keeper, agents = family(worker.process)
+        if what == "worker":
+            self.arena.kill("worker", worker.process)
+        elif what == "agent" and agents:
+            self.arena.kill("agent", self._rng.choice(agents))
+        elif what == "keeper" and keeper is not None:
+            self.arena.kill("keeper", keeper)
+        elif what == "worker and keeper" and keeper is not None:
+            # Stopped first, so that the keeper cannot do its work in between: only the marks are left to go by.
+            keeper.kill(19)
+            self.arena.kill("worker and keeper", worker.process, keeper)
+
+    def close(self) -> None:
+        self.spawner.close()
+
+
+def family(worker: ProcessId) -> tuple[ProcessId | None, list[ProcessId]]:
+    """A worker's keeper, and what lives below that."""
+    for child in descendants(worker.pid):
+        stat = read_stat(child.pid)
+        if stat is not None and stat.name == "swarm-keeper":
+            return child, descendants(child.pid)
+    return None, []
+
+
+def run_crew(crew: CrewRound, kills: int, progress: Progress) -> None:
+    """Kill so many times, then let everything be finished."""
+    arena = crew.arena
+    next_kill = time.monotonic()
+    while (done := arena.all_kills().total()) < kills:
+        progress(done)
+        crew.feed()
+        crew.tend()
+        if time.monotonic() >= next_kill and arena.expected:
+            crew.kill_somebody()
+            next_kill = time.monotonic() + arena.rng.uniform(0, 2 * crew.mean_pause_s)
+        time.sleep(LOOK_S)
+    crew.armed = False
+    finish(arena, tend=crew.tend, more=lambda: crew.importing)
+
+
+def run_crew_round(arena: Arena, kills: int, progress: Progress, name: str = "crew") -> Verdict:
+    """Kill so many times, then let everything be finished, stop, and judge."""
+    began = time.monotonic()
+    crew = CrewRound(arena)
+    try:
+        run_crew(crew, kills, progress)
+        return judge(arena, name, began)
+    finally:
+        arena.clear_up()
+        crew.close()

@@ -1,0 +1,188 @@
+"""Named points in the programs, reached by wrapping a method of theirs, at which a process ends itself by KILL.
+
+The wrapping is done in the test's own launcher, after importing and before `main`: the programs know nothing of it.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+WORKER, KEEPER, REAPER, IMPORT = "worker", "keeper", "reaper", "import"
+DAWDLE_S = 0.3
+_KEEPER = "swarm_worker.keeper_process:_Keeper"
+_CONNECTION = "swarm_shared.connection:Connection"
+_QUEUE = "swarm_shared.store.queue:Queue"
+_WORKERS = "swarm_shared.store.workers:Workers"
+_RECOVERY = "swarm_shared.store.recovery:Recovery"
+_REAPING = "swarm_shared.reaping:Reaping"
+_IMPORTS = "swarm_shared.store.imports:Imports"
+_LANDINGS = "swarm_shared.store.landings:Landings"
+_SETTLE = "swarm_shared.store.settlement:Settlement.settle"
+
+Picks = Callable[[tuple[Any, ...], Any], bool]
+
+
+def _any(arguments: tuple[Any, ...], result: Any) -> bool:
+    return True
+
+
+def _gave_something(arguments: tuple[Any, ...], result: Any) -> bool:
+    return bool(result)
+
+
+def _event(name: str) -> Picks:
+    return lambda arguments, result: type(arguments[1]).__name__ == name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """Where a process of `program` ends.
+
+    Args:
+        target: `module:Class.method`, or `module:function`.
+        after: Once the call has returned; else before it begins.
+        picks: Which calls count, by their arguments (the object first) and, after it, what it gave.
+        latest: The pass at which it happens is drawn from 1 to this.
+    """
+
+    program: str
+    target: str
+    after: bool
+    picks: Picks = _any
+    latest: int = 3
+
+
+def _before(program: str, target: str, picks: Picks = _any, latest: int = 3) -> Point:
+    return Point(program=program, target=target, after=False, picks=picks, latest=latest)
+
+
+def _after(program: str, target: str, picks: Picks = _any, latest: int = 3) -> Point:
+    return Point(program=program, target=target, after=True, picks=picks, latest=latest)
+
+
+POINTS: Mapping[str, Point] = MappingProxyType(
+    {
+        "worker: registered": _after(WORKER, f"{_WORKERS}.register", latest=1),
+        "worker: between two statements": _before(WORKER, f"{_CONNECTION}.change", latest=80),
+        "worker: before a commit": _before(WORKER, f"{_CONNECTION}.finish", latest=40),
+        "worker: after a commit, before its sync": _after(WORKER, f"{_CONNECTION}.finish", latest=40),
+        "worker: claim committed": _after(WORKER, f"{_QUEUE}.claim", _gave_something),
+        "worker: before the spawn": _before(WORKER, "swarm_worker.keeper:Keeper.start"),
+        "worker: spawn asked for": _after(WORKER, "swarm_worker.keeper:Keeper.start"),
+        "worker: spawned, pid not recorded": _before(WORKER, f"{_QUEUE}.session_runs"),
+        "worker: spawned, pid recorded": _after(WORKER, f"{_QUEUE}.session_runs"),
+        "worker: session over, not settled": _before(WORKER, f"{_QUEUE}.settle"),
+        "worker: inside the settling transaction": _after(WORKER, _SETTLE),
+        "worker: settled": _after(WORKER, f"{_QUEUE}.settle"),
+        "keeper: spawned, worker not told": _before(KEEPER, f"{_KEEPER}._tell", _event("Started"), 6),
+        "keeper: agent exited, worker not told": _before(KEEPER, f"{_KEEPER}._tell", _event("Exited"), 6),
+        "keeper: tree gone, worker not told": _before(KEEPER, f"{_KEEPER}._tell", _event("Gone"), 6),
+        "keeper: worker dead, proof not written": _before(KEEPER, f"{_WORKERS}.record_tree_gone", latest=1),
+        "keeper: worker dead, proof written": _after(KEEPER, f"{_WORKERS}.record_tree_gone", latest=1),
+        "reaper: registered": _after(REAPER, "swarm_shared.store.swarm:Swarm.register_service", latest=1),
+        "reaper: between two statements": _before(REAPER, f"{_CONNECTION}.change", latest=40),
+        "reaper: before a commit": _before(REAPER, f"{_CONNECTION}.finish", latest=20),
+        "reaper: orphan found, not fenced": _before(REAPER, f"{_RECOVERY}.fence"),
+        "reaper: fenced": _after(REAPER, f"{_RECOVERY}.fence", _gave_something),
+        "reaper: tree not gone yet": _after(REAPER, f"{_REAPING}._clear_the_way", _gave_something),
+        "reaper: in the sweep by marks": _after(REAPER, f"{_REAPING}._sweep", latest=1),
+        "reaper: tree gone, not settled": _before(REAPER, f"{_RECOVERY}.close"),
+        "reaper: inside the settling transaction": _after(REAPER, _SETTLE),
+        "reaper: settled": _after(REAPER, f"{_RECOVERY}.close"),
+        "reaper: worker's row not ended": _before(REAPER, f"{_WORKERS}.end"),
+        "reaper: worker's row ended": _after(REAPER, f"{_WORKERS}.end"),
+        "import: schema made, not committed": _before(IMPORT, "swarm_shared.migrations:_stamp", latest=1),
+        "import: schema committed": _after(IMPORT, "swarm_shared.migrations:prepare", latest=1),
+        "import: between two statements": _before(IMPORT, f"{_CONNECTION}.change", latest=100),
+        "import: before a commit": _before(IMPORT, f"{_CONNECTION}.finish", latest=20),
+        "import: after a commit, before its sync": _after(IMPORT, f"{_CONNECTION}.finish", latest=20),
+        "import: opened, nothing staged": _after(IMPORT, f"{_IMPORTS}._open", latest=1),
+        "import: staged, not published": _after(IMPORT, f"{_IMPORTS}._stage", latest=1),
+        "import: inside a publishing transaction": _after(IMPORT, f"{_IMPORTS}._apply", latest=60),
+        "import: published": _after(IMPORT, f"{_IMPORTS}._publish", latest=1),
+    }
+)
+
+# With worktrees, in addition.
+LANDING_POINTS: Mapping[str, Point] = MappingProxyType(
+    {
+        "lander: landing claimed": _after(WORKER, f"{_LANDINGS}.claim", _gave_something),
+        "lander: head noted": _after(WORKER, f"{_LANDINGS}.note_head"),
+        "lander: before the point of no return": _before(WORKER, f"{_LANDINGS}.pass_point_of_no_return"),
+        "lander: past it, branch not moved": _after(WORKER, f"{_LANDINGS}.pass_point_of_no_return"),
+        "lander: branch moved, tip not noted": _before(WORKER, f"{_LANDINGS}.note_tip"),
+        "lander: tip noted": _after(WORKER, f"{_LANDINGS}.note_tip"),
+        "lander: landed, not told": _before(WORKER, f"{_LANDINGS}.tell_landed"),
+        "lander: told, not settled": _after(WORKER, f"{_LANDINGS}.tell_landed"),
+    }
+)
+ALL_POINTS: Mapping[str, Point] = MappingProxyType({**POINTS, **LANDING_POINTS})
+
+
+def arm(name: str, nth: int, deaths: Path, *, by: signal.Signals) -> None:
+    """Let this process, or the keeper that it forks, send itself a signal at the point's nth pass.
+
+    Args:
+        deaths: A file in which it is written down just before.
+        by: KILL ends it there; STOP freezes it.
+    """
+    point, mine, passes = ALL_POINTS[name], os.getpid(), 0
+
+    def reached(arguments: tuple[Any, ...], result: Any) -> None:
+        nonlocal passes
+        # A keeper is a fork of its worker, with the same wrapping.
+        if (os.getpid() == mine) == (point.program == KEEPER):
+            return
+        passes += 1
+        if passes == nth:
+            write_down(deaths, name)
+            os.kill(os.getpid(), by)
+
+    _wrap(point, reached)
+
+
+def dawdle() -> None:
+    """Let a reaper wake every worker that it has just fenced, and give it time, before it goes on to kill it."""
+
+    def fenced(arguments: tuple[Any, ...], result: Any) -> None:
+        attempt = arguments[1]
+        if attempt.worker.kill(signal.SIGCONT):
+            time.sleep(DAWDLE_S)
+
+    _wrap(ALL_POINTS["reaper: fenced"], fenced)
+
+
+def write_down(deaths: Path, what: str) -> None:
+    """One line in one write."""
+    file = os.open(deaths, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.write(file, f"{os.getpid()} {what}\n".encode())
+    os.close(file)
+
+
+def _wrap(point: Point, reached: Callable[[tuple[Any, ...], Any], None]) -> None:
+    module_name, _, path = point.target.partition(":")
+    owner: Any = importlib.import_module(module_name)
+    *parents, name = path.split(".")
+    for parent in parents:
+        owner = getattr(owner, parent)
+    original = getattr(owner, name)
+
+    @functools.wraps(original)
+    def wrapped(*arguments: Any, **named: Any) -> Any:
+        if not point.after and point.picks(arguments, None):
+            reached(arguments, None)
+        result = original(*arguments, **named)
+        if point.after and point.picks(arguments, result):
+            reached(arguments, result)
+        return result
+
+    setattr(owner, name, wrapped)

@@ -1,0 +1,82 @@
+"""The end of every round: all tasks run to their ends, everything is stopped politely, and then it is judged."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+
+from chaos import ledger
+from chaos.arena import Arena
+from chaos.verdict import Verdict, damage, events, faults, lost, read_told, stale
+
+Progress = Callable[[int], None]  # told how much of the round's violence is done
+
+LOOK_S = 0.05
+# Nothing written by any agent for so long, and it is judged as it stands: what waits for ever is lost.
+SILENCE_S = 60.0
+STOPS_WITHIN_S = 60.0
+# Killed, done, or, of a worker, without its keeper.
+USUAL_EXITS = frozenset({"worker -9", "worker 0", "worker 1", "reaper -9", "reaper 0", "import -9", "import 0"})
+
+
+def finish(arena: Arena, *, tend: Callable[[], None], more: Callable[[], bool] = lambda: False) -> None:
+    """Return when nothing moves any more, or when nothing has for long.
+
+    Args:
+        tend: Called all the time; starts again what has died.
+        more: Whether something else is still going on.
+    """
+    seen, quiet_since = -1, time.monotonic()
+    while more() or arena.unfinished():
+        tend()
+        size = arena.ledger.stat().st_size if arena.ledger.exists() else 0
+        if size != seen:
+            seen, quiet_since = size, time.monotonic()
+        elif time.monotonic() - quiet_since > SILENCE_S:
+            return
+        time.sleep(LOOK_S)
+
+
+def stop(arena: Arena) -> list[str]:
+    """Ask all programs of the round to stop; what is still alive long after, as texts for a person."""
+    asked = list(arena.alive())
+    for process in asked:
+        process.kill(signal.SIGTERM)
+        process.kill(signal.SIGCONT)
+    deadline = time.monotonic() + STOPS_WITHIN_S
+    while (alive := arena.alive()) and time.monotonic() < deadline:
+        time.sleep(LOOK_S)
+    return list(alive.values())
+
+
+def judge(arena: Arena, name: str, began: float) -> Verdict:
+    """Stop everything, and compare what the agents wrote with what the database says.
+
+    Args:
+        began: The monotonic time at which the round began.
+    """
+    agents_left = ledger.survivors(ledger.read(arena.ledger))
+    left_over = agents_left + stop(arena)
+    lines = ledger.read(arena.ledger)
+    told = read_told(arena.db)
+    return Verdict(
+        name=name,
+        kills=arena.all_kills(),
+        took_s=time.monotonic() - began,
+        tasks=len(arena.expected),
+        attempts=sum(len(each.attempts) for each in told.values()),
+        sessions=sum(line.event == "start" for line in lines),
+        fenced=sum(attempt.fenced for each in told.values() for attempt in each.attempts),
+        refused=events(arena.db, "stale_write_refused"),
+        lost=lost(arena.expected, told, lines),
+        overlapping=ledger.overlaps(lines),
+        stale=stale(told),
+        left_over=left_over,
+        damaged=damage(arena.db),
+        faults=faults(arena.logs) + _odd_exits(arena),
+    )
+
+
+def _odd_exits(arena: Arena) -> list[str]:
+    return [f"{count} times an exit: {what}" for what, count in arena.exits.items() if what not in USUAL_EXITS]

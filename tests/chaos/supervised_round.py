@@ -1,0 +1,134 @@
+"""A round under the real supervisord with the shipped configuration: anything of it is killed at random, it too."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from chaos.arena import Arena
+from chaos.rounds import LOOK_S, Progress, finish, judge
+from chaos.tasks import batch
+from chaos.verdict import Verdict
+from swarm_shared import supervisor_files
+from swarm_shared.database import TaskDatabase
+from swarm_shared.processes import ProcessId
+from swarm_shared.procfs import read_stat
+from swarm_shared.proctree import descendants
+
+WORKERS = 4
+# supervisord's own brakes would make each slot wait for seconds: what is tried here is not these.
+NO_BRAKES = "".join(
+    f"[program:{program}]\nstartsecs=0\n" for program in ("swarm-worker", "swarm-reaper", "swarm-dashboard")
+)
+SETTINGS = {"SWARM_WORKERS": str(WORKERS), "SWARM_DASHBOARD_PORT": "0"}
+VICTIMS: Mapping[str, int] = {
+    "worker": 40,
+    "agent": 30,
+    "keeper": 10,
+    "reaper": 12,
+    "dashboard": 7,
+    "supervisord": 1,
+}
+MEAN_PAUSE_S = 0.3
+TASKS_PER_KILL = 0.8
+LEAVES_WITHIN_S = 90.0
+
+
+class Supervised:
+    """One supervisord after another in the same folder, and everything below the present one."""
+
+    def __init__(self, arena: Arena) -> None:
+        self.arena = arena
+        self.stayed: list[str] = []  # what outlived a killed supervisord
+        self._files = supervisor_files.prepare(arena.folder)
+        (arena.folder / "supervisord.d" / "90-chaos.conf").write_text(NO_BRAKES)
+        self._start()
+
+    def kill_somebody(self) -> None:
+        """One act of violence; nothing when there is nobody of the chosen kind just now."""
+        (what,) = self.arena.rng.choices(list(VICTIMS), weights=list(VICTIMS.values()))
+        if what == "supervisord":
+            self._kill_supervisord()
+            return
+        victims = [process for process in descendants(self._supervisord.pid) if kind_of(process) == what]
+        if what in ("worker", "keeper"):
+            # Those at work first: of a worker that has just been started again there is little to learn.
+            victims = [each for each in victims if "agent" in map(kind_of, descendants(each.pid))] or victims
+        if victims:
+            self.arena.kill(f"{what} (supervised)", self.arena.rng.choice(victims))
+
+    def tend(self) -> None:
+        """See that supervisord is up."""
+        if self._supervisord.poll() is not None:
+            raise RuntimeError(f"supervisord has ended; see {self.arena.logs}/supervisord.log")
+
+    def end(self) -> None:
+        """Have the dead child's entry removed."""
+        self._supervisord.wait(LEAVES_WITHIN_S)
+
+    def _start(self) -> None:
+        with (self.arena.logs / "supervisord.log").open("ab") as log:
+            self._supervisord = subprocess.Popen(
+                [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(self._files.configuration)],
+                env=self.arena.environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def _kill_supervisord(self) -> None:
+        """Its programs leave by themselves; only then the next one is started, as a person would."""
+        process = ProcessId.of(self._supervisord.pid)
+        assert process is not None
+        self.arena.kill("supervisord (supervised)", process)
+        self._supervisord.wait()
+        deadline = time.monotonic() + LEAVES_WITHIN_S
+        while (alive := self.arena.alive()) and time.monotonic() < deadline:
+            time.sleep(LOOK_S)
+        self.stayed += [f"{told}, long after supervisord was killed" for told in alive.values()]
+        self.arena.clear_up()
+        self._start()
+
+
+def kind_of(process: ProcessId) -> str | None:
+    """What a process below supervisord is; None for what is nothing in particular, or has gone."""
+    stat = read_stat(process.pid)
+    if stat is None:
+        return None
+    if stat.name == "swarm-keeper":
+        return "keeper"
+    try:
+        words = Path(f"/proc/{process.pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return None
+    for program in ("worker", "reaper", "dashboard"):
+        if any(word.endswith(f"swarm-{program}") for word in words[:2]):
+            return program
+    return "agent" if any(word.endswith("chaos/agent.py") for word in words) else None
+
+
+def run_supervised_round(arena: Arena, kills: int, progress: Progress, name: str = "supervisord") -> Verdict:
+    """Kill so many times, then let everything be finished, stop, and judge."""
+    began = time.monotonic()
+    planned = batch(arena.folder, "s", max(20, round(kills * TASKS_PER_KILL)), arena.rng, longest_ms=300)
+    with TaskDatabase(arena.db) as database:
+        database.imports.run([each.spec for each in planned], source="chaos", actor="chaos")
+    arena.expect(planned)
+    swarm = Supervised(arena)
+    try:
+        while (done := arena.kills.total()) < kills:
+            progress(done)
+            time.sleep(arena.rng.uniform(0, 2 * MEAN_PAUSE_S))
+            swarm.tend()
+            swarm.kill_somebody()
+        finish(arena, tend=swarm.tend)
+        verdict = judge(arena, name, began)
+        verdict.left_over += swarm.stayed
+        return verdict
+    finally:
+        arena.clear_up()
+        swarm.end()

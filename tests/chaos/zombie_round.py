@@ -1,0 +1,133 @@
+"""A round of workers that stand still past their leases and go on later, when their tasks are somebody else's."""
+
+from __future__ import annotations
+
+import itertools
+import signal
+import time
+
+from chaos import points
+from chaos.arena import Arena
+from chaos.crew_round import FEW_TASKS, family
+from chaos.rounds import LOOK_S, Progress, finish, judge
+from chaos.spawner import Spawner, Tampering
+from chaos.tasks import batch
+from chaos.verdict import Verdict
+from swarm_shared.database import TaskDatabase
+from swarm_shared.processes import ProcessId
+from swarm_shared.procfs import read_stat
+
+WORKERS = 8
+BATCH_TASKS = 30
+LONGEST_MS = 400
+# A lease of 0.4 s; the reaper watches an overdue one for a second before it believes it.
+SETTINGS = {"SWARM_HEARTBEAT_S": "0.1"}
+FREEZES_AT = (
+    "worker: claim committed",
+    "worker: before the spawn",
+    "worker: spawned, pid not recorded",
+    "worker: spawned, pid recorded",
+    "worker: session over, not settled",
+)
+SELF_FROZEN_SHARE = 0.6
+# From the freezing to the going on, when nobody has killed it by then: before and after its task is taken away.
+AWAKE_AFTER_S = (0.6, 4.0)
+MEAN_PAUSE_S = 0.15
+
+
+class Zombies:
+    """Workers that are frozen and woken, and a reaper that takes their tasks away meanwhile."""
+
+    def __init__(self, arena: Arena, *, dawdle: bool) -> None:
+        """Start the first of them.
+
+        Args:
+            dawdle: The reaper itself wakes each worker up that it has just fenced, and is slow to kill it.
+        """
+        self.arena, self._rng, self._dawdle = arena, arena.rng, dawdle
+        self.frozen = 0
+        self.more = True
+        self.spawner = Spawner(arena)
+        self._numbers = itertools.count(1)
+        self._batches = itertools.count(1)
+        self._wake_at: dict[ProcessId, float] = {}
+
+    def tend(self) -> None:
+        """Start what has ended again, count who stands still, and wake whose time has come."""
+        for member, code in self.spawner.ended():
+            self.arena.exits[f"{member.program} {code}"] += 1
+        for _ in range(WORKERS - len(self.spawner.members(points.WORKER))):
+            self._start_worker()
+        if not self.spawner.members(points.REAPER):
+            name = f"reaper-{next(self._numbers)}"
+            self.spawner.start(points.REAPER, name, tampering=Tampering(dawdle=self._dawdle))
+        now = time.monotonic()
+        standing = {worker for worker in self._workers() if _stands_still(worker)}
+        for worker in standing - self._wake_at.keys():
+            self.frozen += 1
+            self._wake_at[worker] = now + self._rng.uniform(*AWAKE_AFTER_S)
+        # The others were killed as they stood, or woken by the reaper.
+        self._wake_at = {worker: at for worker, at in self._wake_at.items() if worker in standing}
+        for worker in [worker for worker, at in self._wake_at.items() if now >= at]:
+            worker.kill(signal.SIGCONT)
+            del self._wake_at[worker]
+
+    def freeze_somebody(self) -> None:
+        """Stop a worker whose agent runs, whatever it is at itself."""
+        moving = [worker for worker in self._workers() if worker not in self._wake_at]
+        if busy := [worker for worker in moving if family(worker)[1]]:
+            self._rng.choice(busy).kill(signal.SIGSTOP)
+
+    def feed(self) -> None:
+        """More tasks when there is little left to do."""
+        if not self.arena.expected or self.arena.unfinished() < FEW_TASKS:
+            prefix = f"z{next(self._batches)}"
+            planned = batch(self.arena.folder, prefix, BATCH_TASKS, self._rng, longest_ms=LONGEST_MS)
+            with TaskDatabase(self.arena.db) as database:
+                database.imports.run([each.spec for each in planned], source="chaos", actor="chaos")
+            self.arena.expect(planned)
+
+    def close(self) -> None:
+        self.spawner.close()
+
+    def _workers(self) -> list[ProcessId]:
+        return [member.process for member in self.spawner.members(points.WORKER)]
+
+    def _start_worker(self) -> None:
+        name = f"worker-{next(self._numbers)}"
+        tampering = Tampering()
+        if self.more and self._rng.random() < SELF_FROZEN_SHARE:
+            point = self._rng.choice(FREEZES_AT)
+            tampering = Tampering(point=point, nth=self._rng.randint(1, 3), freeze=True)
+        self.spawner.start(points.WORKER, name, "--worker-id", name, tampering=tampering)
+
+
+def _stands_still(process: ProcessId) -> bool:
+    stat = read_stat(process.pid)
+    return stat is not None and stat.start_time == process.start_time and stat.state == "T"
+
+
+def run_zombie_round(arena: Arena, taken: int, progress: Progress, *, dawdle: bool, name: str = "frozen") -> Verdict:
+    """Freeze until so many attempts were taken from frozen workers; then finish, stop, and judge."""
+    began = time.monotonic()
+    zombies = Zombies(arena, dawdle=dawdle)
+    try:
+        next_freeze = time.monotonic()
+        zombies.feed()
+        while (done := arena.taken_away()) < taken:
+            progress(done)
+            zombies.feed()
+            zombies.tend()
+            if time.monotonic() >= next_freeze:
+                zombies.freeze_somebody()
+                next_freeze = time.monotonic() + arena.rng.uniform(0, 2 * MEAN_PAUSE_S)
+            time.sleep(LOOK_S)
+        zombies.more = False
+        finish(arena, tend=zombies.tend)
+        verdict = judge(arena, name, began)
+        verdict.frozen = zombies.frozen
+        verdict.kills.clear()  # what is written down at the points are freezes here
+        return verdict
+    finally:
+        arena.clear_up()
+        zombies.close()
