@@ -62,6 +62,7 @@ class Task:
     attempts: int = 0
     note: str | None = None
     last: AttemptResult | None = None  # what its last attempt at the work told of itself
+    stopped: AttemptResult | None = None  # the same, while it is failed or held for that
     approved_at: int = 0
     past_return: bool = False
     open: Attempt | None = None
@@ -160,6 +161,7 @@ class Model:
         landing = task.open.claim.landing
         task.open = None
         task.hold_reason = None
+        task.stopped = None
         if not landing:
             task.last = result if told else None
         task.note = task.note if not landing and result.failure_class in CUT_SHORT else None
@@ -175,6 +177,8 @@ class Model:
             self._not_landed(task, result)
         else:
             self._not_built(task, result)
+        if not landing and told and task.status in (Status.FAILED, Status.HELD):
+            task.stopped = result
         if task.status is Status.APPROVED and not landing:
             task.approved_at, task.past_return = self.clock.wall, False
 
@@ -229,6 +233,7 @@ class Model:
             if one.status is Status.COMPLETED:
                 self._take_back(one)
             one.status, one.hold_reason, one.past_return = Status.NOT_STARTED, None, False
+            one.stopped = None
             one.failures = one.crashes = one.refused = 0
             one.note = note or one.note
 
@@ -251,7 +256,7 @@ class Model:
             raise Refused
         if task.status is Status.APPROVED and task.past_return:
             raise Refused
-        task.status, task.hold_reason, task.due = Status.CANCELLED, None, None
+        task.status, task.hold_reason, task.due, task.stopped = Status.CANCELLED, None, None, None
 
     def hold(self, task: Task) -> None:
         if task.status is not Status.NOT_STARTED:
@@ -261,15 +266,17 @@ class Model:
     def release(self, task: Task) -> None:
         if task.status is not Status.HELD or task.is_unproven:
             raise Refused
-        task.status, task.hold_reason = Status.NOT_STARTED, None
+        task.status, task.hold_reason, task.stopped = Status.NOT_STARTED, None, None
 
     def approve(self, task: Task) -> None:
-        last = task.last
-        if task.status is not Status.HELD or task.is_unproven or last is None or last.validator_result is None:
+        last = task.stopped
+        if task.status not in (Status.HELD, Status.FAILED) or task.is_unproven or last is None:
+            raise Refused
+        if last.failure_class is not FailureClass.QUALITY or last.validator_result is None:
             raise Refused
         if any(not check["passed"] for check in last.check_results or []):
             raise Refused
-        task.hold_reason = None
+        task.hold_reason = task.stopped = None
         task.status = Status.COMPLETED if last.head_sha is None else Status.APPROVED
         if last.head_sha is not None:
             task.approved_at, task.past_return = self.clock.wall, False
