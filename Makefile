@@ -54,8 +54,8 @@ bench: $(VENV)/ready-for-tests ## Measure how fast it is; ARGS=--quick for a fir
 chaos: $(VENV)/ready-for-tests ## Kill things ten thousand times and count what is lost; KILLS=500 for less
 	$(BIN)/python tests/chaos/run.py $(if $(KILLS),--kills $(KILLS)) $(ARGS)
 
-screenshots: $(VENV)/ready-for-tests browser ## Take the pictures in docs/images again
-	$(BIN)/python tests/support/screenshots.py
+screenshots: $(VENV)/ready-for-tests browser ## Take the pictures in docs/images again; ARGS=--all for every screen
+	$(BIN)/python tests/support/screenshots.py $(ARGS)
 
 clean: ## Remove what was built, installed or left by demos; databases stay
 	rm -rf $(VENV) var/demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
