@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from demo_queue import fill
+from demo_queue import fill, keep_alive
 
 from browser import chromium, context_of, dashboard, watch
 
@@ -52,6 +52,7 @@ def take(folder: Path, wanted: Iterable[tuple[str, tuple[int, int], bool]]) -> l
         fill(db)
         with dashboard(db) as running, chromium() as browser:
             for name, (width, height), dark in wanted:
+                keep_alive(db)
                 context = context_of(browser, width=width, height=height, dark=dark)
                 page = context.new_page()
                 seen = watch(page)
