@@ -57,8 +57,8 @@ chaos: $(VENV)/ready-for-tests ## Kill things ten thousand times and count what 
 mutants: $(VENV)/ready-for-tests ## Take out one guard at a time: the tests must notice; ARGS=token for some
 	$(BIN)/python tools/mutants.py $(ARGS)
 
-screenshots: $(VENV)/ready-for-tests browser ## Take the pictures in docs/images again
-	$(BIN)/python tests/support/screenshots.py
+screenshots: $(VENV)/ready-for-tests browser ## Take the pictures in docs/images again; ARGS=--all for every screen
+	$(BIN)/python tests/support/screenshots.py $(ARGS)
 
 clean: ## Remove what was built, installed or left by demos; databases stay
 	rm -rf $(VENV) var/demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

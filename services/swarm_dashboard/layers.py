@@ -13,6 +13,7 @@ from itertools import pairwise
 SWEEPS = 6
 MAX_BENDS = 3_000  # links over several layers get a place in each of them while there are no more of these
 BEND_ROOM = 0.45  # of a box's room
+LEAST_WIDTH = 6  # columns of the block of boxes that have no links
 Link = tuple[int, int]
 
 
@@ -52,7 +53,7 @@ def lay_out(count: int, links: Sequence[Link]) -> Layout:
         if place >= count or place in linked:
             columns[where].append(place)
     rows = _rows(columns, before, behind, count, len(places))
-    _below(rows, layer, [box for box in range(count) if box not in linked], width=max(len(columns), 4))
+    _below(rows, layer, [box for box in range(count) if box not in linked], width=max(len(columns), LEAST_WIDTH))
     return Layout(
         column=layer[:count],
         row=[round(row, 3) for row in rows[:count]],

@@ -10,7 +10,9 @@ from queue_desk import PASSED, failed
 from steered_queue import SteeredQueue
 
 from browser import RunningDashboard, Watched, context_of, wait_for, watch
-from swarm_shared.models import FailureClass, TaskSpec
+from swarm_shared.models import FailureClass, TaskSpec, Verb
+from swarm_shared.store.control import ControlRow
+from swarm_shared.store.workers import Uses
 
 pytestmark = pytest.mark.browser
 
@@ -133,8 +135,13 @@ def test_the_bars_and_their_table_say_the_same(desk: SteeredQueue, page: Page, s
 def test_progress_tells_the_likely_end_and_how_sure_it_is(desk: SteeredQueue, page: Page, seen: Watched) -> None:
     desk.add(*(TaskSpec(id=str(n), name=str(n), estimated_hours=1) for n in range(8)))
     expect(page.locator(".progress .said")).to_contain_text("known after the first pass")
-    for _ in range(4):
-        desk.run()
+    for n in range(4):
+        claim = desk.start()
+        took_ms = 60_000 * (n + 2)
+        desk.db.connection.change(
+            "UPDATE attempts SET claimed_at = claimed_at - ? WHERE id = ?", (took_ms, claim.attempt)
+        )
+        desk.settle(claim)
     expect(page.locator(".progress .said")).to_contain_text("4\u00a0h of 8\u00a0h done")
     expect(page.locator(".progress .said")).to_contain_text("four times out of five between")
     expect(page.locator(".progress .band").first).to_be_attached()
@@ -262,3 +269,40 @@ def test_an_open_page_does_not_grow(desk: SteeredQueue, page: Page, seen: Watche
     assert after["nodes"] <= before["nodes"] * 1.2 + 300, (before, after)
     assert after["jsEventListeners"] <= before["jsEventListeners"] * 1.2 + 50, (before, after)
     assert after["heap"] <= before["heap"] * 1.3 + 1_000_000, (before, after)
+
+
+def test_a_worker_is_drained_and_restarted_and_tells_what_it_uses(
+    desk: SteeredQueue, page: Page, seen: Watched
+) -> None:
+    desk.add("1")
+    run = desk.claimant("worker-1").run
+    desk.start()
+    desk.claimant("worker-2")
+    page.click('#nav a[data-screen="workers"]')
+    row = page.locator('table.workers tr[data-key="worker-1"]')
+    expect(row.locator('[data-heading="Memory"]')).to_have_text("–")
+    uses = Uses(rss_bytes=300 * 1024**2, cpu_share=0.37, processes=4)
+    desk.db.workers.heartbeat(run, began_mono_ms=0, lease_s=60, uses=uses)
+    expect(row.locator('[data-heading="Memory"]')).to_have_text("300.0\u00a0MiB")
+    expect(row.locator('[data-heading="CPU"]')).to_have_text("37\u00a0%")
+    row.locator("button:has-text('Drain')").click()
+    asked = desk.asked()
+    assert (asked.verb, asked.target) == (Verb.DRAIN, "worker-1")
+    answer(desk, asked)
+    expect(page.locator(".notice").first).to_have_attribute("data-kind", "done")
+    row.locator("button:has-text('Restart')").click()
+    expect(page.locator("#dialog")).to_contain_text("It works on 1: that session is interrupted")
+    page.click("#dialog button.danger")
+    asked = desk.asked()
+    assert (asked.verb, asked.target) == (Verb.RESTART_WORKER, "worker-1")
+    answer(desk, asked)
+    page.locator('table.workers tr[data-key="worker-2"] button:has-text("Restart")').click()
+    expect(page.locator("#dialog")).to_contain_text("It is idle, so nothing is lost.")
+    page.keyboard.press("Escape")
+    assert desk.db.control.pending() == []
+
+
+def answer(desk: SteeredQueue, row: ControlRow) -> None:
+    """As the reaper, which tests of its own show at work."""
+    with desk.db.connection.transaction():
+        desk.db.control.answer(row.id, "done", "as asked", by="reaper")

@@ -216,6 +216,14 @@ def fill(path: Path, *, seed: int = 7) -> None:
         db.swarm.register_service("reaper", ProcessId.mine(), {"supervised": True, "supervisord_answers": True})
 
 
+def keep_alive(path: Path) -> None:
+    """Signs of life of the present moment, as the programs would give them."""
+    with TaskDatabase(path) as db:
+        for worker in db.workers.alive():
+            db.workers.heartbeat(worker.run, began_mono_ms=db.clock.mono_ms(), lease_s=120)
+        db.swarm.register_service("reaper", ProcessId.mine(), {"supervised": True, "supervisord_answers": True})
+
+
 def specs() -> list[TaskSpec]:
     made = []
     for number, (phase, names) in PHASES.items():

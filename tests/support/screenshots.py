@@ -1,6 +1,6 @@
-"""Takes the pictures of the manual from a made-up swarm.
+"""Takes pictures of a made-up swarm: those of the manual, or every screen on desktop and phone, light and dark.
 
-python tests/support/screenshots.py [FOLDER] [--all]
+python tests/support/screenshots.py [FOLDER] [--all]     into docs/images, or with --all into var/screenshots
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from demo_queue import fill
+from demo_queue import fill, keep_alive
 
 from browser import chromium, context_of, dashboard, watch
 
@@ -52,6 +52,7 @@ def take(folder: Path, wanted: Iterable[tuple[str, tuple[int, int], bool]]) -> l
         fill(db)
         with dashboard(db) as running, chromium() as browser:
             for name, (width, height), dark in wanted:
+                keep_alive(db)
                 context = context_of(browser, width=width, height=height, dark=dark)
                 page = context.new_page()
                 seen = watch(page)
@@ -72,5 +73,7 @@ def take(folder: Path, wanted: Iterable[tuple[str, tuple[int, int], bool]]) -> l
 
 if __name__ == "__main__":
     words = [word for word in sys.argv[1:] if not word.startswith("-")]
-    target = Path(words[0]) if words else Path(__file__).parents[2] / "docs" / "images"
-    take(target, EVERYTHING if "--all" in sys.argv else MANUAL)
+    everything = "--all" in sys.argv
+    home = Path(__file__).parents[2]
+    usual = home / "var" / "screenshots" if everything else home / "docs" / "images"
+    take(Path(words[0]) if words else usual, EVERYTHING if everything else MANUAL)

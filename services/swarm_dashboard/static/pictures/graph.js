@@ -1,9 +1,10 @@
 // The graph of dependencies: boxes in layers, what is needed on the left of what needs it; places come from the server.
 
 import { h, svg } from "../dom.js";
-import { count, duration, groupWord, hours, plural, statusWord } from "../format.js";
+import { count, duration, groupWord, hours, percent, plural, statusWord } from "../format.js";
 import { badge, cell, icon, table, taskLink, taskPath } from "../pieces.js";
 import { Picture } from "./picture.js";
+import { box as outline } from "./plot.js";
 
 const BOX = { width: 176, height: 40 };
 const PITCH = { x: BOX.width + 54, y: BOX.height + 10 };
@@ -16,6 +17,7 @@ const DRAG_PX = 4;
 const PAN_PX = 120;
 const MOST_ROWS = 200;
 const MOST_NAMED = 6;
+const SHOWN_GROUPS = ["completed", "in_progress", "failed", "held", "not_started", "cancelled"];
 
 export const graphPath = (parameters) => `/graph?${new URLSearchParams(parameters)}`;
 
@@ -108,16 +110,18 @@ class Graph extends Picture {
   }
 
   #box(box, isOnWay, isCurrent) {
-    const second = box.tasks === undefined ? cut(box.name, NAME_CHARS) : groupsTold(box);
+    const isPhase = box.tasks !== undefined;
+    const second = isPhase ? `${plural(box.tasks, "task")} · ${percent((box.groups.completed ?? 0) / box.tasks)} done` : cut(box.name, NAME_CHARS);
     return svg("g", { class: `box${isOnWay ? " critical" : ""}${isCurrent ? " current" : ""}`, "data-key": keyOf(box), "data-group": box.group,
       transform: `translate(${left(box)} ${top(box)})` },
       svg("rect", { width: BOX.width, height: BOX.height, rx: 7 }),
-      box.needs_more ? svg("path", { class: "more", d: `M-9 ${BOX.height / 2 - 4}l-4 4 4 4` }) : "",
-      box.frees_more ? svg("path", { class: "more", d: `M${BOX.width + 9} ${BOX.height / 2 - 4}l4 4-4 4` }) : "",
+      box.needs_more ? svg("path", { class: "more", d: "M-7 5l-4 4 4 4" }) : "",
+      box.frees_more ? svg("path", { class: "more", d: `M${BOX.width + 7} 5l4 4-4 4` }) : "",
       svg("g", { "clip-path": "url(#in-box)" },
-        svg("svg", { x: 8, y: 5, width: 13, height: 13, class: "mark-of" }, icon(box.tasks === undefined ? box.status : box.group)),
+        svg("svg", { x: 8, y: 5, width: 13, height: 13, class: "mark-of" }, icon(isPhase ? box.group : box.status)),
         svg("text", { x: 26, y: 16, class: "key" }, cut(box.id ?? box.name, ID_CHARS)),
-        svg("text", { x: 9, y: 32, class: "name" }, second)));
+        svg("text", { x: 9, y: 31, class: "name" }, second)),
+      ...(isPhase ? shares(box) : []));
   }
 
   #said() {
@@ -134,11 +138,12 @@ class Graph extends Picture {
   #waySaid() {
     const { critical, boxes } = this.#data;
     if (!critical) return "A box is a phase; Enter or a click shows its tasks.";
-    if (!critical.places.length) return "Nothing is left to do here.";
-    const ways = critical.places.length === 1 ? "" : `: ${boxes[critical.places[0]].id} … ${boxes[critical.places.at(-1)].id}`;
+    if (!critical.places.length) return "Of what is shown nothing is left to do.";
+    const [first, last] = [boxes[critical.places[0]].id, boxes[critical.places.at(-1)].id];
+    const way = first === last ? `The bold box is critical: ${first}` : `The bold way is critical: ${plural(critical.places.length, "task")} that wait for each other, ${first} … ${last}`;
     const guessed = critical.usual_is_measured ? ` (without an estimate: ${duration(critical.usual_s)}, as recent passes took)` : " (without an estimate: an hour)";
     const basis = critical.places.some((place) => boxes[place].hours === null) ? guessed : "";
-    return `The bold way is critical: ${plural(critical.places.length, "task")} that wait for each other${ways}, about ${duration(critical.seconds)} however many workers there are${basis}.`;
+    return `${way}, about ${duration(critical.seconds)} however many workers there are${basis}.`;
   }
 
   #twin(onWay) {
@@ -303,6 +308,16 @@ const left = (box) => box.column * PITCH.x + EDGE_PX;
 const top = (box) => box.row * PITCH.y + EDGE_PX;
 const cut = (text, chars) => (text.length > chars ? `${text.slice(0, chars - 1)}…` : text);
 const groupsTold = (box) => Object.entries(box.groups).map(([group, n]) => `${count(n)} ${groupWord(group)}`).join(", ");
+
+/** How a phase stands, as a strip along the lower edge of its box. */
+function shares(box) {
+  let from = 8;
+  return SHOWN_GROUPS.filter((group) => box.groups[group]).map((group) => {
+    const width = ((BOX.width - 16) * box.groups[group]) / box.tasks;
+    from += width;
+    return svg("path", { class: "share", "data-group": group, d: outline(from - width, BOX.height - 6, width, 3) });
+  });
+}
 
 /** From the right side of one box to the left side of another, through the rows that are free in between. */
 function curve(from, to, bends) {

@@ -1,6 +1,7 @@
 // The ends of attempts as pictures show them: a colour, a pattern and a word each, so that no one of them is needed.
 
 import { h, svg } from "../dom.js";
+import { count } from "../format.js";
 
 /** `tone`: whose colour it has. `strokes`: what is drawn over it within 8 by 8. */
 const KINDS = {
@@ -33,4 +34,4 @@ export const legend = (kinds) => h("ul", { class: "legend" }, kinds.map((kind) =
   h("li", { key: kind }, swatch(kind), wordOf(kind))));
 
 /** "11 passed, 1 failed": the worst stands where the eye falls last. */
-export const told = (kinds) => Object.entries(kinds).map(([kind, n]) => `${n} ${wordOf(kind)}`).join(", ");
+export const told = (kinds) => Object.entries(kinds).map(([kind, n]) => `${count(n)} ${wordOf(kind)}`).join(", ");

@@ -93,7 +93,7 @@ class Progress extends Picture {
     return [
       svg("path", { class: "band", d: `M${nowX} ${nowY}L${low.join(" ")}L${high.join(" ")}z` }),
       svg("path", { class: "line likely", d: `M${nowX} ${nowY}L${likely.join(" ")}` }),
-      svg("circle", { class: "likely", cx: likely[0], cy: likely[1], r: 3 })];
+      svg("circle", { class: "likely", cx: likely[0], cy: likely[1], r: outlook.eta_s * SECOND_MS <= until - to ? 3 : 0 })];
   }
 
   /** How many will be completed when nothing is open any more, if all goes well. */
@@ -114,7 +114,8 @@ class Progress extends Picture {
       return waiting.count + running.count ? "When it will be done is known after the first pass, while workers run." : "Nothing is left to do.";
     }
     const end = clock(now() + outlook.eta_s * SECOND_MS);
-    return `About ${duration(outlook.eta_s)} left (${end}), four times out of five between ${duration(outlook.low_s)} and ${duration(outlook.high_s)}: `
+    const [low, high] = [duration(outlook.low_s), duration(outlook.high_s)];
+    return `About ${duration(outlook.eta_s)} left (${end})${low === high ? "" : `, four times out of five between ${low} and ${high}`}: `
       + `the last ${plural(outlook.passes, "pass took", "passes took")} ${duration(outlook.mean_s)} on average.`;
   }
 

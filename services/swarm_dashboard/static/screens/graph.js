@@ -50,7 +50,7 @@ function shown(data, query) {
   }
   const links = data.links_cut ? ` Not all links are drawn: there are more than ${count(data.links.length)}.` : "";
   if (data.view === "task") return `${plural(data.boxes.length, "task")} around ${query.get("task")}${data.cut ? ", the nearest; there are more" : ""}.${links}`;
-  if (data.cut) return `Showing ${boxes} of ${plural(data.of, "task")}: choose a phase or a task.${links}`;
+  if (data.cut) return `Showing ${boxes} of ${plural(data.of, "task")}: choose a ${data.view === "phase" ? "task" : "phase or a task"}.${links}`;
   const what = { work: ` of ${count(data.total)}, around what runs and what has stopped`, phase: ` of phase ${query.get("phase") || "–"}` }[data.view] ?? "";
   return `${plural(data.boxes.length, "task")}${what}.${links}`;
 }

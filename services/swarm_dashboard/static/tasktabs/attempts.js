@@ -62,8 +62,8 @@ function sideBySide(task, query, go) {
     ["Exit code", (one) => one.exit_code ?? "–"],
     ["Checks", (one) => checks(one)], ["Verdict", (one) => verdict(one)],
     ["Change", (one) => (one.changed ? `${plural(one.changed.files, "file")}, +${count(one.changed.added)} −${count(one.changed.deleted)}` : "–")],
-    ["A person's note", (one) => one.note ?? "–"],
-    ["What happened", (one) => one.error ?? "–"],
+    ["Note", (one) => one.note ?? "–"],
+    ["Reason", (one) => one.error ?? "–"],
     ["Must fix", (one) => list(one.must_fix)],
   ];
   const later = two[1].number > two[0].number ? two[1] : two[0];

@@ -1,0 +1,63 @@
+"""What every screen must keep to, whoever uses it: asked of the page itself and of axe-core."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Page
+
+AXE = Path(__file__).parent / "axe"
+GRAVE = ("serious", "critical")
+# In the page's own world: a script tag would be refused by its policy.
+_RUN = """async () => {
+  const found = await axe.run(document, {resultTypes: ["violations"], preload: false});
+  return found.violations.map(({id, impact, help, nodes}) =>
+    ({id, impact, help, places: nodes.map((node) => `${node.target.join(" ")}: ${node.failureSummary}`)}));
+}"""
+_WIDER_BY = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+_CONTROLS = """() => {
+  // Kept aside: a mark on the elements themselves would go with the next update of the page.
+  window.controls = [...document.querySelectorAll("a[href], button, input, select, textarea, summary, [tabindex='0']")]
+    .filter((node) => !node.disabled && node.checkVisibility({visibilityProperty: true})
+      && node.getClientRects().length > 0 && !node.matches(".skip, [tabindex='-1']"));
+  document.activeElement?.blur();
+  return window.controls.map((node) =>
+    `${node.tagName} ${node.getAttribute("aria-label") ?? node.textContent.trim().slice(0, 40)}`);
+}"""
+_FOCUSED = """() => window.controls.findIndex((node) => node === document.activeElement)"""
+_STILL_THERE = """(place) => window.controls[place].isConnected"""
+
+
+def axe_source() -> str:
+    """The pinned file, refused when it is another one than its note says."""
+    source = (AXE / "axe.min.js").read_bytes()
+    pinned = re.search(r"`([0-9a-f]{64})`", (AXE / "README.md").read_text())
+    assert pinned is not None
+    assert hashlib.sha256(source).hexdigest() == pinned[1]
+    return source.decode()
+
+
+def grave_faults(page: Page) -> list[dict[str, Any]]:
+    """What axe finds on the page as it stands that keeps people from using it."""
+    if not page.evaluate("() => typeof axe === 'object'"):
+        page.evaluate(axe_source())
+    return [fault for fault in page.evaluate(_RUN) if fault["impact"] in GRAVE]
+
+
+def wider_than_window(page: Page) -> int:
+    """By how many pixels the page must be scrolled sideways."""
+    return int(page.evaluate(_WIDER_BY))
+
+
+def controls_out_of_reach(page: Page) -> list[str]:
+    """Controls in sight that Tab does not come to."""
+    controls: list[str] = page.evaluate(_CONTROLS)
+    reached: set[int] = set()
+    for _ in range(len(controls) + 10):
+        page.keyboard.press("Tab")
+        reached.add(int(page.evaluate(_FOCUSED)))
+    missed = [place for place in range(len(controls)) if place not in reached]
+    return [controls[place] for place in missed if page.evaluate(_STILL_THERE, place)]
