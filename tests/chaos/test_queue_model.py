@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 from queue_machine import QueueMachine
 
-EXAMPLES = int(os.environ.get("SWARM_MODEL_EXAMPLES", "1500"))
+EXAMPLES = int(os.environ.get("SWARM_MODEL_EXAMPLES", "600"))
 LONG = settings(
     max_examples=EXAMPLES,
     stateful_step_count=120,

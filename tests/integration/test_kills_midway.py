@@ -1,16 +1,17 @@
-"""kill -9 in the middle of what changes much at once: afterwards all of it is there, or nothing."""
+"""What changes much at once, killed in its middle or done by several: it is there once, or not at all."""
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import midway
 import pytest
-from live_swarm import wait_until
+from live_swarm import DEADLINE_S, wait_until
 
 from swarm_shared import migrations, sql
 from swarm_shared.connection import Connection
@@ -31,12 +32,14 @@ def database(tmp_path: Path) -> Path:
 @contextmanager
 def doing(what: str, path: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A process at it, killed at the end."""
-    process = subprocess.Popen([sys.executable, midway.__file__, what, str(path)], stdin=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, midway.__file__, what, str(path)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+    )
     try:
         yield process
     finally:
         process.kill()
-        process.wait()
+        process.communicate()
 
 
 def test_an_upgrade_killed_in_its_middle_is_begun_anew(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,3 +81,14 @@ def test_an_import_killed_in_its_middle_is_whole_or_not_there(database: Path, mo
             assert watch.tasks.get("t1")["status"] == Status.BLOCKED
             assert watch.connection.value("SELECT count(*) FROM dependencies") == midway.TASKS * 2 // 3
         assert watch.connection.value("PRAGMA integrity_check") == "ok"
+
+
+def test_imports_of_the_same_file_at_once_are_one_import_and_repetitions(database: Path) -> None:
+    with ExitStack() as stack:
+        processes = [stack.enter_context(doing("import", database)) for _ in range(3)]
+        results = [json.loads(process.communicate(timeout=DEADLINE_S)[0]) for process in processes]
+    assert sorted(result["imported"] for result in results) == [0, 0, midway.TASKS]
+    assert sorted(result["unchanged"] for result in results) == [0, midway.TASKS, midway.TASKS]
+    with TaskDatabase(database) as watch:
+        assert watch.imports.finish_interrupted() == 0
+        assert watch.tasks.page()[1] == 1 + midway.TASKS

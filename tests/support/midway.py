@@ -1,10 +1,12 @@
 """Something long on a database, done by a process that a test kills in its middle: `upgrade` or `import`.
 
-Arguments: what to do, and the database. An upgrade leads to a version that does not exist; an import brings TASKS.
+Arguments: what to do, and the database. An upgrade leads to a version that does not exist; an import brings TASKS
+and prints what came of it.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 
 from swarm_shared import migrations, sql
@@ -31,7 +33,7 @@ def bring_in(path: str) -> None:
     needs = [((f"t{n - 1}",) if n % 3 else ()) for n in range(TASKS)]
     specs = [TaskSpec(id=f"t{n}", name=f"t{n}", dependencies=needs[n]) for n in range(TASKS)]
     with TaskDatabase(path) as database:
-        database.imports.run(specs, source="a file", actor="test")
+        print(json.dumps(database.imports.run(specs, source="a file", actor="test").shown()))
 
 
 if __name__ == "__main__":

@@ -1,34 +1,21 @@
-"""Random steps on the store and on the model of it side by side, with everything compared after each step."""
+"""Random steps on the store and on the model of it side by side; `queue_walk` compares everything after each."""
 
 from __future__ import annotations
 
-import os
-import random
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
-import pytest
-from fixed_time import ManualClock
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, precondition, rule
 from queue_desk import PASSED, failed
-from queue_model import CRASH_BUDGET, FILES, LEASE_MS, MAX_RETRIES, SILENCE_MS, Attempt, Model, Refused, Task
+from queue_model import FILES, LEASE_MS
+from queue_walk import BUDGETS, WORKERS, QueueWalk
 
-from swarm_shared.database import TaskDatabase
-from swarm_shared.errors import LeaseLost, SwarmError
 from swarm_shared.models import FailureClass, HoldReason, Outcome, Role, Stage, Status, TaskSpec, Verb
-from swarm_shared.processes import ProcessId
-from swarm_shared.reaping import Limits, Reaping
-from swarm_shared.store.policy import AttemptResult, Budgets
-from swarm_shared.store.queue import Claim, Claimant
-from swarm_shared.store.recovery import Ending, OpenAttempt
+from swarm_shared.store.policy import AttemptResult
+from swarm_shared.store.recovery import Ending
 
 IDS = "abcdef"
-WORKERS = 3
 DAY_MS = 24 * 3600 * 1000
-BUDGETS = Budgets(max_retries=MAX_RETRIES, crash_budget=CRASH_BUDGET)
 
 _built = {"base_sha": "base", "head_sha": "head"}
 _objection = {"validator_result": {"verdict": "FAIL"}}
@@ -80,34 +67,8 @@ def _specs(draw: st.DrawFn, *, at_least: int = 1) -> list[TaskSpec]:
     return specs
 
 
-class QueueMachine(RuleBasedStateMachine):
-    """One database and one model, from an empty queue on."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        # These walks are about rows: where there is a disk in memory they need not wait for another one.
-        memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-        self._folder = tempfile.TemporaryDirectory(prefix="swarm-model-", dir=memory)
-        self.clock = ManualClock()
-        path = Path(self._folder.name) / "tasks.db"
-        self.db = TaskDatabase(path, clock=self.clock, rng=random.Random(1))
-        self.db.recovery.note_boot()
-        self.model = Model(self.clock)
-        self.workers = [self._register(n) for n in range(WORKERS)]
-        self.hands: dict[int, Claim] = {}  # by run: what each worker believes that it has
-        self.leases = {worker.run: self.clock.mono + LEASE_MS for worker in self.workers}
-        self.over: set[int] = set()  # runs whose row has ended
-        self.stale: list[Claim] = []
-        self.tokens: dict[int, int] = {}
-        # Nobody is ever killed here: it only says what it would take away.
-        limits = Limits(orphan_timeout_ms=SILENCE_MS, overdue_ms=0)
-        self.judge = Reaping(self.db.recovery, self.db.workers, clock=self.clock, budgets=BUDGETS, limits=limits)
-
-    def teardown(self) -> None:
-        damage = self.db.connection.rows("PRAGMA integrity_check") + self.db.connection.rows("PRAGMA foreign_key_check")
-        self.db.close()
-        self._folder.cleanup()
-        assert damage == [("ok",)]
+class QueueMachine(QueueWalk):
+    """What workers, reapers, people and the clock do."""
 
     # ───── tasks come and go ─────
 
@@ -121,7 +82,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     def _import(self, specs: list[TaskSpec], *, clear: bool, force: bool) -> None:
         had = [task.open.claim for task in self.model.open() if task.open]
-        if not self._both(
+        if not self.both(
             lambda: self.db.imports.run(specs, source="a file", actor="test", clear=clear, force=force),
             lambda: self.model.load(specs, clear=clear, force=force),
         ):
@@ -159,30 +120,30 @@ class QueueMachine(RuleBasedStateMachine):
         if landing or any(t.status is Status.APPROVED for t in self.model.tasks.values()):
             expected = self.model.next_landing()
             landed = self.db.landings.claim(worker)
-            self._given(worker, expected, landed.claim if landed else None)
+            self.given(worker, expected, landed.claim if landed else None)
         if worker.run not in self.hands:
             expected = self.model.next_task()
-            self._given(worker, expected, self.db.queue.claim(worker))
+            self.given(worker, expected, self.db.queue.claim(worker))
 
     @rule(pick=_any, role=st.sampled_from([Role.BUILDER, Role.VALIDATOR]))
     @precondition(lambda self: self.hands)
     def open_session(self, pick: int, role: Role) -> None:
-        claim, task = self._held(pick)
+        claim, task = self.held(pick)
         stage = Stage.BUILDING if role is Role.BUILDER else Stage.VALIDATING
         if task is None:
-            self._lost(lambda: self._session(claim, role, stage))
+            self.lost(lambda: self.session(claim, role, stage))
             return
-        self._session(claim, role, stage)
+        self.session(claim, role, stage)
         assert task.open is not None
         task.open.progress = self.clock.mono
         if task.status is Status.CLAIMED:
             task.status = Status.IN_PROGRESS
 
     def _settle(self, pick: int, result: AttemptResult, *, go_on: bool) -> None:
-        claim, task = self._held(pick)
+        claim, task = self.held(pick)
         del self.hands[claim.run]
         if task is None:
-            self._lost(lambda: self.db.queue.settle(claim, result, BUDGETS))
+            self.lost(lambda: self.db.queue.settle(claim, result, BUDGETS))
             return
         worker = next(w for w in self.workers if w.run == claim.run)
         then_claim = worker if go_on and claim.run not in self.over else None
@@ -192,14 +153,14 @@ class QueueMachine(RuleBasedStateMachine):
         if then_claim is None:
             assert following is None
         else:
-            self._given(worker, self.model.next_task(), following)
+            self.given(worker, self.model.next_task(), following)
 
     @rule(pick=_any)
     @precondition(lambda self: any(claim.landing for claim in self.hands.values()))
     def pass_point_of_no_return(self, pick: int) -> None:
-        claim, task = self._held(pick, landing=True)
+        claim, task = self.held(pick, landing=True)
         if task is None:
-            self._lost(lambda: self.db.landings.pass_point_of_no_return(claim, new="new", old="old"))
+            self.lost(lambda: self.db.landings.pass_point_of_no_return(claim, new="new", old="old"))
         else:
             assert self.db.landings.pass_point_of_no_return(claim, new="new", old="old")
             task.past_return = True
@@ -208,11 +169,11 @@ class QueueMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.stale)
     def write_with_a_stale_token(self, pick: int, result: AttemptResult) -> None:
         claim = self.stale[pick % len(self.stale)]
-        self._lost(lambda: self._session(claim, Role.BUILDER, Stage.BUILDING))
-        self._lost(lambda: self.db.landings.note_head(claim, base_sha="x", head_sha="y"))
-        self._lost(lambda: self.db.landings.pass_point_of_no_return(claim, new="new", old="old"))
+        self.lost(lambda: self.session(claim, Role.BUILDER, Stage.BUILDING))
+        self.lost(lambda: self.db.landings.note_head(claim, base_sha="x", head_sha="y"))
+        self.lost(lambda: self.db.landings.pass_point_of_no_return(claim, new="new", old="old"))
         if claim.run not in self.hands:
-            self._lost(lambda: self.db.queue.settle(claim, result, BUDGETS))
+            self.lost(lambda: self.db.queue.settle(claim, result, BUDGETS))
 
     @rule(pick=_any)
     def beat(self, pick: int) -> None:
@@ -225,9 +186,9 @@ class QueueMachine(RuleBasedStateMachine):
     @rule(pick=_any)
     def show_progress(self, pick: int) -> None:
         if self.hands:
-            claim, _ = self._held(pick)
+            claim, _ = self.held(pick)
             self.db.queue.note_progress(claim)
-            task = self._task_of(claim)  # noted also without the lease, of an attempt that has not ended
+            task = self.task_of(claim)  # noted also without the lease, of an attempt that has not ended
             if task and task.open:
                 task.open.progress = self.clock.mono
 
@@ -239,17 +200,17 @@ class QueueMachine(RuleBasedStateMachine):
         self.db.workers.end(gone.run, crashed=True, remark="it died")
         self.over.add(gone.run)
         assert self.db.queue.claim(gone) is None
-        self.workers[n] = self._register(len(self.leases))
+        self.workers[n] = self.register(len(self.leases))
         self.leases[self.workers[n].run] = self.clock.mono + LEASE_MS
         if claim := self.hands.pop(gone.run, None):  # good until somebody takes the lease away
-            assert self.db.queue.owns(claim) == (self._owner(claim) is not None)
+            assert self.db.queue.owns(claim) == (self.owner(claim) is not None)
 
     # ───── the reaper's part, as rows ─────
 
     @rule(pick=_any, ending=st.sampled_from(ENDINGS))
     @precondition(lambda self: any(self.model.open()))
     def fence(self, pick: int, ending: Ending) -> None:
-        _, attempt, row = self._open(pick)
+        _, attempt, row = self.open(pick)
         assert self.db.recovery.fence(row, ending) == (attempt.ending is None)
         if attempt.ending is None:
             attempt.ending = _result_of(ending)
@@ -258,7 +219,7 @@ class QueueMachine(RuleBasedStateMachine):
     @rule(pick=_any, ending=st.sampled_from(ENDINGS))
     @precondition(lambda self: any(self.model.open()))
     def override(self, pick: int, ending: Ending) -> None:
-        _, attempt, row = self._open(pick)
+        _, attempt, row = self.open(pick)
         assert self.db.recovery.override(row, ending) == (attempt.ending is not None)
         if attempt.ending is not None:
             attempt.ending = _result_of(ending)
@@ -266,7 +227,7 @@ class QueueMachine(RuleBasedStateMachine):
     @rule(pick=_any, unproven=st.booleans())
     @precondition(lambda self: any(self.model.open()))
     def prove_gone_or_not(self, pick: int, unproven: bool) -> None:
-        task, attempt, row = self._open(pick)
+        task, attempt, row = self.open(pick)
         if attempt.ending is None:
             attempt.ending = _result_of(ENDINGS[0])
             assert self.db.recovery.fence(row, ENDINGS[0])
@@ -292,7 +253,7 @@ class QueueMachine(RuleBasedStateMachine):
     )
     @precondition(lambda self: self.model.tasks)
     def steer(self, pick: int, verb: Verb, note: str | None, chain: bool, priority: int) -> None:
-        task = self._any_task(pick)
+        task = self.any_task(pick)
         model: dict[Verb, Callable[[], None]] = {
             Verb.RETRY: lambda: self.model.retry(task, note, chain=chain),
             Verb.CANCEL: lambda: self.model.cancel(task),
@@ -303,7 +264,7 @@ class QueueMachine(RuleBasedStateMachine):
             Verb.PRIORITIZE: lambda: self.model.prioritize(task, priority),
         }
         argument = {"note": note, "chain": chain, "priority": priority}
-        self._both(lambda: self._apply(verb, task, argument), model[verb])
+        self.both(lambda: self.apply(verb, task, argument), model[verb])
 
     @rule()
     def pause_and_resume(self) -> None:
@@ -327,141 +288,6 @@ class QueueMachine(RuleBasedStateMachine):
             self.clock.mono = 1_000
             self.model.reboot()
         assert self.db.recovery.note_boot() == boots
-
-    # ───── what must always hold ─────
-
-    @invariant()
-    def the_rows_are_as_the_model_says(self) -> None:
-        rows = self.db.connection.dicts("SELECT * FROM tasks ORDER BY seq")
-        assert [row["id"] for row in rows] == list(self.model.tasks)
-        for row in rows:
-            task = self.model.tasks[row["id"]]
-            if task.due_within:
-                first, last = task.due_within
-                assert first <= row["due_mono"] <= last
-                task.due, task.due_within = row["due_mono"], None
-            shown = Status.NOT_STARTED if row["status"] == Status.WAITING_FILES else row["status"]
-            assert (row["id"], shown) == (row["id"], self.model.shown(task))
-            stored = {
-                "priority": task.priority,
-                "chain": task.chain,
-                "due_mono": task.due,
-                "hold_reason": task.hold_reason,
-                "failures": task.failures,
-                "crashes": task.crashes,
-                "landing_failures": task.refused,
-                "attempt_count": task.attempts,
-                "note": task.note,
-                "blockers": len(self.model.unmet(task)),
-                "open_attempt": task.open.claim.attempt if task.open else None,
-            }
-            assert {"id": row["id"], **{name: row[name] for name in stored}} == {"id": row["id"], **stored}
-            assert row["lease_token"] >= self.tokens.get(row["seq"], 0), "a token went back"
-            self.tokens[row["seq"]] = row["lease_token"]
-
-    @invariant()
-    def counters_and_attempts_agree_with_the_rows(self) -> None:
-        count = "SELECT status, count(*) FROM tasks GROUP BY 1 ORDER BY 1"
-        kept = "SELECT status, sum(tasks) AS n FROM counters GROUP BY 1 HAVING n <> 0 ORDER BY 1"
-        assert self.db.connection.rows(kept) == self.db.connection.rows(count)
-        tried = self.db.connection.rows(
-            """SELECT t.id, count(*), max(a.number) FROM attempts AS a JOIN tasks AS t ON t.seq = a.task
-               WHERE a.kind = 'work' GROUP BY 1 ORDER BY 1"""
-        )
-        assert tried == sorted((i, t.attempts, t.attempts) for i, t in self.model.tasks.items() if t.attempts)
-        running = self.db.connection.rows("SELECT id FROM attempts WHERE ended_at IS NULL ORDER BY 1")
-        assert running == sorted((task.open.claim.attempt,) for task in self.model.open() if task.open)
-
-    @invariant()
-    def a_lease_holds_for_its_owner_alone(self) -> None:
-        for claim in (*self.hands.values(), *self.stale[-5:]):
-            assert self.db.queue.owns(claim) == (self._owner(claim) is not None)
-
-    @invariant()
-    def only_lost_attempts_look_orphaned(self) -> None:
-        expected = {task.spec.id for task in self.model.open() if task.open and self._is_orphan(task.open)}
-        assert {orphan.task_id for orphan in self.judge.orphans()} == expected
-
-    # ───── small words ─────
-
-    def _register(self, n: int) -> Claimant:
-        me = ProcessId.mine()
-        run = self.db.workers.register(f"worker-{n}", me, me, lease_s=LEASE_MS / 1000)
-        return Claimant(run=run, worker_id=f"worker-{n}", agent_cli="command")
-
-    def _given(self, worker: Claimant, expected: Task | None, claim: Claim | None) -> None:
-        assert (claim and claim.task_id) == (expected and expected.spec.id)
-        if claim is None or expected is None:
-            return
-        assert claim.token > self.tokens.get(claim.task, 0)
-        if not claim.landing:
-            assert (claim.note, claim.number) == (expected.note, expected.attempts + 1)
-        self.model.claimed(expected, claim)
-        self.hands[worker.run] = claim
-
-    def _held(self, pick: int, *, landing: bool = False) -> tuple[Claim, Task | None]:
-        """A claim that a worker believes to have, and its task if it has it."""
-        claims = [claim for claim in self.hands.values() if claim.landing or not landing]
-        claim = claims[pick % len(claims)]
-        return claim, self._owner(claim)
-
-    def _task_of(self, claim: Claim) -> Task | None:
-        """The task that the claim's attempt has open, with or without the lease."""
-        return next((t for t in self.model.open() if t.open and t.open.claim.attempt == claim.attempt), None)
-
-    def _owner(self, claim: Claim) -> Task | None:
-        task = self._task_of(claim)
-        return task if task and task.open and task.open.ending is None else None
-
-    def _open(self, pick: int) -> tuple[Task, Attempt, OpenAttempt]:
-        tasks = list(self.model.open())
-        task = tasks[pick % len(tasks)]
-        assert task.open is not None
-        row = next(r for r in self.db.recovery.open_attempts() if r.attempt == task.open.claim.attempt)
-        return task, task.open, row
-
-    def _is_orphan(self, attempt: Attempt) -> bool:
-        run = attempt.claim.run
-        return (
-            attempt.ending is not None
-            or run in self.over
-            or self.hands.get(run) != attempt.claim
-            or self.clock.mono > self.leases[run]
-            or self.clock.mono - attempt.progress > SILENCE_MS
-        )
-
-    def _any_task(self, pick: int) -> Task:
-        return list(self.model.tasks.values())[pick % len(self.model.tasks)]
-
-    def _session(self, claim: Claim, role: Role, stage: Stage) -> None:
-        self.db.queue.open_session(claim, role=role, name="agent", stage=stage, prompt="do it")
-
-    def _apply(self, verb: Verb, task: Task, argument: dict[str, Any]) -> None:
-        with self.db.connection.transaction():
-            self.db.steering.apply(verb, task.spec.id, argument, actor="test")
-
-    def _both(self, real: Callable[[], object], model: Callable[[], None]) -> bool:
-        """Do it on both, or find it refused by both with nothing changed."""
-        try:
-            model()
-        except Refused:
-            before = self._snapshot()
-            with pytest.raises(SwarmError):
-                real()
-            assert self._snapshot() == before
-            return False
-        real()
-        return True
-
-    def _lost(self, write: Callable[[], object]) -> None:
-        before = self._snapshot()
-        with pytest.raises(LeaseLost):
-            write()
-        assert self._snapshot() == before
-
-    def _snapshot(self) -> list[list[tuple[Any, ...]]]:
-        tables = ("tasks", "attempts", "dependencies", "definitions", "sessions")
-        return [self.db.connection.rows(f"SELECT * FROM {table} ORDER BY 1, 2") for table in tables]
 
 
 def _result_of(ending: Ending) -> AttemptResult:
