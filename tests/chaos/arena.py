@@ -10,12 +10,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from chaos import agent, ledger
-from chaos.tasks import Expected, Planned
+from chaos.tasks import Expected, Planned, batch
 from swarm_shared.database import TaskDatabase
 from swarm_shared.processes import ProcessId
 from swarm_shared.procfs import all_pids, read_stat
 
 TOKEN = "CHAOS_TOKEN"
+FEW_TASKS = 15
+BATCH_TASKS = 30
 TESTS = Path(__file__).resolve().parents[1]
 _NEVER_HANDED_ON = ("SWARM_", "SUPERVISOR_", "GIT_", "AMPLIFIER_SWARM_")
 SETTINGS = {
@@ -62,6 +64,18 @@ class Arena:
     def expect(self, planned: Sequence[Planned]) -> None:
         """These tasks have been imported, as the import itself said."""
         self.expected |= {each.spec.id: each.expected for each in planned}
+
+    def is_hungry(self) -> bool:
+        """Whether there is so little left to do that it is time for more."""
+        return not self.expected or self.unfinished() < FEW_TASKS
+
+    def feed(self, *, longest_ms: int) -> None:
+        """Import more tasks when it is time, from this process, which nobody kills."""
+        if self.is_hungry():
+            planned = batch(self.folder, f"t{len(self.expected)}", BATCH_TASKS, self.rng, longest_ms=longest_ms)
+            with TaskDatabase(self.db) as database:
+                database.imports.run([each.spec for each in planned], source="chaos", actor="chaos")
+            self.expect(planned)
 
     def kill(self, what: str, *processes: ProcessId) -> bool:
         """Kill what lives of these; counted once for each, under `what`."""

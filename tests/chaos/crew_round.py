@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from chaos import points
-from chaos.arena import Arena
+from chaos.arena import BATCH_TASKS, Arena
 from chaos.points import Point
 from chaos.rounds import Progress, finish, judge
 from chaos.spawner import Member, Spawner, random_tampering
@@ -19,8 +19,6 @@ from swarm_shared.procfs import read_stat
 from swarm_shared.proctree import descendants
 
 WORKERS = 4
-BATCH_TASKS = 30
-FEW_TASKS = 15  # left to do: time for the next import
 MEAN_PAUSE_S = 0.08
 ARMED_SHARE = 0.8
 BUSY_SHARE = 0.8
@@ -73,7 +71,7 @@ class CrewRound:
 
     def feed(self) -> None:
         """Begin the next import when there is little left to do."""
-        if self._importing is None and (not self.arena.expected or self.arena.unfinished() < FEW_TASKS):
+        if self._importing is None and self.arena.is_hungry():
             number = next(self._batches)
             self._importing = self._make_batch(self.arena.folder, f"b{number}", self._batch_tasks)
             write_file(self.arena.folder / "import.yaml", self._importing)
