@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from chaos import points
-from chaos.arena import BATCH_TASKS, Arena
+from chaos.arena import Arena
 from chaos.points import Point
 from chaos.rounds import Progress, finish, judge
 from chaos.spawner import Member, Spawner, random_tampering
@@ -37,7 +37,6 @@ class CrewRound:
         arena: Arena,
         *,
         table: Mapping[str, Point] = points.POINTS,
-        batch_tasks: int = BATCH_TASKS,
         make_batch: MakeBatch | None = None,
         mean_pause_s: float = MEAN_PAUSE_S,
     ) -> None:
@@ -45,7 +44,7 @@ class CrewRound:
 
         Args:
             table: The named points at which programs die by themselves.
-            batch_tasks: How many tasks one import brings, made by `make_batch`.
+            make_batch: Plans the tasks of one import, by folder, beginning of their ids, and number.
             mean_pause_s: Between two kills from outside; the longer, the more reach their points.
         """
         self.arena, self._table, self._rng = arena, table, arena.rng
@@ -53,7 +52,6 @@ class CrewRound:
         self.armed = True
         self.mean_pause_s = mean_pause_s
         self._numbers = itertools.count(1)
-        self._batch_tasks = batch_tasks
         self._make_batch = make_batch or (lambda folder, prefix, count: batch(folder, prefix, count, self._rng))
         self._batches = itertools.count(1)
         self._importing: Sequence[Planned] | None = None
@@ -73,7 +71,7 @@ class CrewRound:
         """Begin the next import when there is little left to do."""
         if self._importing is None and self.arena.is_hungry():
             number = next(self._batches)
-            self._importing = self._make_batch(self.arena.folder, f"b{number}", self._batch_tasks)
+            self._importing = self._make_batch(self.arena.folder, f"b{number}", self.arena.batch_tasks)
             write_file(self.arena.folder / "import.yaml", self._importing)
             self._import()
 

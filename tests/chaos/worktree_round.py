@@ -19,7 +19,6 @@ from chaos.verdict import Verdict
 from swarm_shared.git.names import INTEGRATION_BRANCH
 from swarm_shared.models import Status
 
-BATCH_TASKS = 20
 MEAN_PAUSE_S = 0.6  # a task takes many steps here, and the points are in the last of them
 GIT_WITHIN_S = 120
 
@@ -40,7 +39,6 @@ def run_worktree_round(arena: Arena, kills: int, progress: Progress, name: str =
     crew = CrewRound(
         arena,
         table=LANDING_POINTS,
-        batch_tasks=BATCH_TASKS,
         mean_pause_s=MEAN_PAUSE_S,
         make_batch=lambda folder, prefix, count: writing_batch(folder, prefix, count, arena.rng),
     )
