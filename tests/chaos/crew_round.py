@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ from chaos import points
 from chaos.arena import Arena
 from chaos.points import Point
 from chaos.rounds import Progress, finish, judge
-from chaos.spawner import Member, Spawner, random_tampering
+from chaos.spawner import Spawner, random_tampering
 from chaos.tasks import Planned, batch, write_file
 from chaos.verdict import Verdict
 from swarm_shared.processes import ProcessId
@@ -114,34 +115,37 @@ class CrewRound:
         if what == "reaper":
             self.arena.kill("reaper", *reapers)
         elif what == "all":
-            self.arena.kill("all at once", *reapers, *(worker.process for worker in workers))
+            everybody = [one for each in workers for one in (each.process, family(each.process)[0]) if one is not None]
+            self.arena.kill("all at once", *reapers, *everybody)
         elif workers:
             # Mostly those at work: of an idle one's death there is less to learn.
-            busy = [worker for worker in workers if family(worker.process)[1]]
-            self._kill_below(what, self._rng.choice(busy if busy and self._rng.random() < BUSY_SHARE else workers))
+            busy = [each for each in workers if family(each.process)[1]]
+            chosen = self._rng.choice(busy if busy and self._rng.random() < BUSY_SHARE else workers)
+            self._kill_one_of(what, chosen.process)
 
-    def _kill_below(self, what: str, worker: Member) -> None:
-        keeper, agents = family(worker.process)
-        if what == "worker":
-            self.arena.kill("worker", worker.process)
-        elif what == "agent" and agents:
+    def _kill_one_of(self, what: str, keeper: ProcessId) -> None:
+        worker, agents = family(keeper)
+        if what == "agent" and agents:
             self.arena.kill("agent", self._rng.choice(agents))
-        elif what == "keeper" and keeper is not None:
+        elif what == "keeper":
             self.arena.kill("keeper", keeper)
-        elif what == "worker and keeper" and keeper is not None:
-            # Stopped first, so that the keeper cannot do its work in between: only the marks are left to go by.
-            keeper.kill(19)
-            self.arena.kill("worker and keeper", worker.process, keeper)
+        elif what == "worker" and worker is not None:
+            self.arena.kill("worker", worker)
+        elif what == "worker and keeper" and worker is not None:
+            # Stopped first, so that neither can do anything in between: only the marks are left to go by.
+            for one in (keeper, worker):
+                one.kill(signal.SIGSTOP)
+            self.arena.kill("worker and keeper", worker, keeper)
 
     def close(self) -> None:
         self.spawner.close()
 
 
-def family(worker: ProcessId) -> tuple[ProcessId | None, list[ProcessId]]:
-    """A worker's keeper, and what lives below that."""
-    for child in descendants(worker.pid):
+def family(keeper: ProcessId) -> tuple[ProcessId | None, list[ProcessId]]:
+    """A keeper's worker, once it has forked one, and what lives below that."""
+    for child in descendants(keeper.pid):
         stat = read_stat(child.pid)
-        if stat is not None and stat.name == "swarm-keeper":
+        if stat is not None and stat.name == "swarm-worker":
             return child, descendants(child.pid)
     return None, []
 

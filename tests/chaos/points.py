@@ -18,7 +18,7 @@ from typing import Any
 
 WORKER, KEEPER, REAPER, IMPORT = "worker", "keeper", "reaper", "import"
 DAWDLE_S = 0.3
-_KEEPER = "swarm_worker.keeper_process:_Keeper"
+_TREE = "swarm_worker.tree:Tree"
 _CONNECTION = "swarm_shared.connection:Connection"
 _QUEUE = "swarm_shared.store.queue:Queue"
 _WORKERS = "swarm_shared.store.workers:Workers"
@@ -39,8 +39,9 @@ def _gave_something(arguments: tuple[Any, ...], result: Any) -> bool:
     return bool(result)
 
 
-def _event(name: str) -> Picks:
-    return lambda arguments, result: type(arguments[1]).__name__ == name
+def _told(name: str) -> Picks:
+    """Calls that gave a list with such an event in it."""
+    return lambda arguments, result: any(type(event).__name__ == name for event in result)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,16 +77,16 @@ POINTS: Mapping[str, Point] = MappingProxyType(
         "worker: before a commit": _before(WORKER, f"{_CONNECTION}.finish", latest=40),
         "worker: after a commit, before its sync": _after(WORKER, f"{_CONNECTION}.finish", latest=40),
         "worker: claim committed": _after(WORKER, f"{_QUEUE}.claim", _gave_something),
-        "worker: before the spawn": _before(WORKER, "swarm_worker.keeper:Keeper.start"),
-        "worker: spawn asked for": _after(WORKER, "swarm_worker.keeper:Keeper.start"),
+        "worker: before the spawn": _before(WORKER, f"{_TREE}.start"),
+        "worker: just spawned": _after(WORKER, f"{_TREE}.start"),
+        "worker: agent exited, nothing done about it": _after(WORKER, f"{_TREE}.events", _told("Exited"), 6),
+        "worker: tree ended, nothing done about it": _after(WORKER, f"{_TREE}.events", _told("Gone")),
         "worker: spawned, pid not recorded": _before(WORKER, f"{_QUEUE}.session_runs"),
         "worker: spawned, pid recorded": _after(WORKER, f"{_QUEUE}.session_runs"),
         "worker: session over, not settled": _before(WORKER, f"{_QUEUE}.settle"),
         "worker: inside the settling transaction": _after(WORKER, _SETTLE),
         "worker: settled": _after(WORKER, f"{_QUEUE}.settle"),
-        "keeper: spawned, worker not told": _before(KEEPER, f"{_KEEPER}._tell", _event("Started"), 6),
-        "keeper: agent exited, worker not told": _before(KEEPER, f"{_KEEPER}._tell", _event("Exited"), 6),
-        "keeper: tree gone, worker not told": _before(KEEPER, f"{_KEEPER}._tell", _event("Gone"), 6),
+        "keeper: worker dead, tree not ended": _before(KEEPER, "swarm_worker.keeper:_end_all_whatever_fails", latest=1),
         "keeper: worker dead, proof not written": _before(KEEPER, f"{_WORKERS}.record_tree_gone", latest=1),
         "keeper: worker dead, proof written": _after(KEEPER, f"{_WORKERS}.record_tree_gone", latest=1),
         "reaper: registered": _after(REAPER, "swarm_shared.store.swarm:Swarm.register_service", latest=1),
@@ -130,7 +131,7 @@ ALL_POINTS: Mapping[str, Point] = MappingProxyType({**POINTS, **LANDING_POINTS})
 
 
 def arm(name: str, nth: int, deaths: Path, *, by: signal.Signals) -> None:
-    """Let this process, or the keeper that it forks, send itself a signal at the point's nth pass.
+    """Let this process, or the worker that a keeper forks, send itself a signal at the point's nth pass.
 
     Args:
         deaths: A file in which it is written down just before.
@@ -140,8 +141,8 @@ def arm(name: str, nth: int, deaths: Path, *, by: signal.Signals) -> None:
 
     def reached(arguments: tuple[Any, ...], result: Any) -> None:
         nonlocal passes
-        # A keeper is a fork of its worker, with the same wrapping.
-        if (os.getpid() == mine) == (point.program == KEEPER):
+        # A worker is a fork of its keeper, with the same wrapping.
+        if (os.getpid() == mine) == (point.program == WORKER):
             return
         passes += 1
         if passes == nth:

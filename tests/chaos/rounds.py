@@ -16,8 +16,8 @@ LOOK_S = 0.05
 # Nothing written by any agent for so long, and it is judged as it stands: what waits for ever is lost.
 SILENCE_S = 60.0
 STOPS_WITHIN_S = 60.0
-# Killed, done, or, of a worker, without its keeper.
-USUAL_EXITS = frozenset({"worker -9", "worker 0", "worker 1", "reaper -9", "reaper 0", "import -9", "import 0"})
+# Killed, or done; what is started as a worker is its keeper, which tells how the worker ended.
+USUAL_EXITS = frozenset({"worker -9", "worker 137", "worker 0", "reaper -9", "reaper 0", "import -9", "import 0"})
 
 
 def finish(arena: Arena, *, tend: Callable[[], None], more: Callable[[], bool] = lambda: False) -> None:

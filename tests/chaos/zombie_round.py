@@ -58,7 +58,7 @@ class Zombies:
             name = f"reaper-{next(self._numbers)}"
             self.spawner.start(points.REAPER, name, tampering=Tampering(dawdle=self._dawdle))
         now = time.monotonic()
-        standing = {worker for worker in self._workers() if _stands_still(worker)}
+        standing = {worker for worker, _ in self._families() if _stands_still(worker)}
         for worker in standing - self._wake_at.keys():
             self.frozen += 1
             self._wake_at[worker] = now + self._rng.uniform(*AWAKE_AFTER_S)
@@ -70,15 +70,16 @@ class Zombies:
 
     def freeze_somebody(self) -> None:
         """Stop a worker whose agent runs, whatever it is at itself."""
-        moving = [worker for worker in self._workers() if worker not in self._wake_at]
-        if busy := [worker for worker in moving if family(worker)[1]]:
+        if busy := [worker for worker, agents in self._families() if agents and worker not in self._wake_at]:
             self._rng.choice(busy).kill(signal.SIGSTOP)
 
     def close(self) -> None:
         self.spawner.close()
 
-    def _workers(self) -> list[ProcessId]:
-        return [member.process for member in self.spawner.members(points.WORKER)]
+    def _families(self) -> list[tuple[ProcessId, list[ProcessId]]]:
+        """The workers, each with what lives below it."""
+        families = (family(member.process) for member in self.spawner.members(points.WORKER))
+        return [(worker, agents) for worker, agents in families if worker is not None]
 
     def _start_worker(self) -> None:
         name = f"worker-{next(self._numbers)}"
