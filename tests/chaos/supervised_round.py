@@ -47,16 +47,22 @@ class Supervised:
         self._start()
 
     def kill_somebody(self) -> None:
-        """One act of violence; nothing when there is nobody of the chosen kind just now."""
+        """One act of violence; nothing when there is nobody of the chosen kind just now.
+
+        While nothing is worked on there is little to learn from a death, and workers that die before they have finished
+        anything are made to wait longer each time.
+        """
         (what,) = self.arena.rng.choices(list(VICTIMS), weights=list(VICTIMS.values()))
+        kinds = {process: kind_of(process) for process in descendants(self._supervisord.pid)}
+        victims = [process for process, kind in kinds.items() if kind == what]
+        if self.arena.rng.random() > IDLE_SHARE:
+            if "agent" not in kinds.values():
+                return
+            if what in ("worker", "keeper"):
+                victims = [each for each in victims if "agent" in map(kind_of, descendants(each.pid))]
         if what == "supervisord":
             self._kill_supervisord()
-            return
-        victims = [process for process in descendants(self._supervisord.pid) if kind_of(process) == what]
-        if what in ("worker", "keeper") and self.arena.rng.random() > IDLE_SHARE:
-            # Of one that does nothing there is little to learn, and it would be made to wait longer each time.
-            victims = [each for each in victims if "agent" in map(kind_of, descendants(each.pid))]
-        if victims:
+        elif victims:
             self.arena.kill(f"{what} (supervised)", self.arena.rng.choice(victims))
 
     def tend(self) -> None:
