@@ -20,7 +20,7 @@ TESTS ?= $(wildcard tests/unit tests/integration tests/browser)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test run import check lint types bench chaos screenshots browser python clean stale
+.PHONY: help demo test run import check lint types bench chaos mutants soak screenshots browser python clean stale
 
 help: ## Show the targets
 	@echo "Amplifier Swarm"
@@ -53,6 +53,12 @@ bench: $(VENV)/ready-for-tests ## Measure how fast it is; ARGS=--quick for a fir
 
 chaos: $(VENV)/ready-for-tests ## Kill things ten thousand times and count what is lost; KILLS=500 for less
 	$(BIN)/python tests/chaos/run.py $(if $(KILLS),--kills $(KILLS)) $(ARGS)
+
+mutants: $(VENV)/ready-for-tests ## Take out one guard at a time: the tests must notice; ARGS=token for some
+	$(BIN)/python tools/mutants.py $(ARGS)
+
+soak: $(VENV)/ready-for-tests ## Let a swarm work and see whether anything grows: make soak MINUTES=60
+	$(BIN)/python tests/bench/soak.py $(MINUTES)
 
 screenshots: $(VENV)/ready-for-tests browser ## Take the pictures in docs/images again; ARGS=--all for every screen
 	$(BIN)/python tests/support/screenshots.py $(ARGS)

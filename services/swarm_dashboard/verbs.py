@@ -92,8 +92,9 @@ def argument_of(verb: Verb, body: Mapping[str, Any]) -> dict[str, Any]:
             if verb is Verb.REJECT and not note:
                 raise InputError("a rejection needs a note", hint="say what must be fixed")
             argument: dict[str, Any] = {"note": note} if note else {}
-            if body.get("chain") is True:
-                argument["chain"] = True
+            for word in ("chain", "gone"):
+                if body.get(word) is True:
+                    argument[word] = True
             return argument
         case Verb.RELEASE:
             return {"gone": True} if body.get("gone") is True else {}

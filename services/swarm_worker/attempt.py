@@ -152,7 +152,8 @@ class Attempt:
             self._resumes = self._session_to_resume()
         reading = self._session(Role.BUILDER, Stage.BUILDING, self._builder_prompt)
         self._resumes = None
-        self._result = replace(self._result, builder_result=reading.answer)
+        if reading.answer is not None:
+            self._result = replace(self._result, builder_result=reading.answer)
         self._sealed = self._place.seal()  # before anything looks at it: the verdict is about this commit
         self._clean_after = self._steps.last
         return self._unless_passed(reading)
@@ -162,11 +163,12 @@ class Attempt:
         for command in (*self._config.checks, *self._spec.checks):
             results.append(self._steps.check(command, self._spec, cwd=self._place.cwd))
             self._result = replace(self._result, check_results=results)
-        self._result = replace(self._result, check_results=results or None)
+        if not results:
+            return None
+        self._result = replace(self._result, check_results=results)
         failed = [result for result in results if not result["passed"]]
-        if results:
-            told = f"{len(results) - len(failed)} of {len(results)} checks passed"
-            self._db.queue.note_event(self._claim, "checked", told)
+        told = f"{len(results) - len(failed)} of {len(results)} checks passed"
+        self._db.queue.note_event(self._claim, "checked", told)
         if not failed:
             return None
         reason = "; ".join(f"check failed: {_shown(check)}" for check in failed)
@@ -282,7 +284,7 @@ class Attempt:
             self._note_session(role, files.session_id())
             self._add_usage(files.usage(files.session_id()))
             raise
-        end = replace(ended.end, began=files.began)
+        end = replace(ended.end, began=True) if files.began else ended.end
         reading = read_session(self._cli, role, end, self._clock.wall_ms())
         return self._noted(role, reading, files)
 
@@ -292,10 +294,12 @@ class Attempt:
         return self._spec.validator_agent or self._config.validator_agent
 
     def _session_to_resume(self) -> str | None:
+        if not self._history:
+            return None
         return session_to_resume(
             self._cli,
             self._history,
-            retries_used=self._failures + (self._db.landings.failures(self._claim) if self._history else 0),
+            retries_used=self._failures + self._db.landings.failures(self._claim),
             agent=self._agent(Role.BUILDER),
             env={**self._config.environ, **self._spec.env},
             cwd=self._place.cwd,
@@ -347,11 +351,14 @@ class Attempt:
 
     def _note_session(self, role: Role, session_id: str | None) -> None:
         if role is Role.BUILDER:
-            self._result = replace(self._result, builder_session_id=session_id)
+            if session_id != self._result.builder_session_id:
+                self._result = replace(self._result, builder_session_id=session_id)
         else:
             self._result = replace(self._result, validator_session_id=session_id)
 
     def _add_usage(self, usage: Usage) -> None:
+        if usage == Usage():
+            return
         self._result = replace(
             self._result,
             tokens=_plus(self._result.tokens, usage.tokens),

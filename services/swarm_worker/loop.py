@@ -25,7 +25,7 @@ from swarm_worker.config import WorkerConfig
 from swarm_worker.integration import IntegrationBranch
 from swarm_worker.landing import Landing
 from swarm_worker.lease import Heart
-from swarm_worker.session import Surroundings
+from swarm_worker.session import SHORTAGES, Surroundings
 from swarm_worker.steps import Concluded
 from swarm_worker.tree import Tree
 from swarm_worker.watch import Watch
@@ -37,6 +37,7 @@ IDLE_LOOK_S = 0.05  # from a commit to its notice
 LONGEST_WAIT_S = 1.0
 BUSY_TIMEOUT_S = 2.0  # for the write lock, before the loop looks around again
 SETTLE_RETRY_S = 1.0
+SHORTAGE_PAUSE_S = 5.0
 DRAIN_LOOK_S = 1.0
 
 
@@ -185,11 +186,18 @@ class WorkerLoop:
             self._give_up(claim)
         except DatabaseError as error:
             # Not the task's fault: it goes back as interrupted as soon as the database takes writes again.
-            event(LOG, "attempt_dropped", level=logging.ERROR, task=claim.task_id, reason=error)
-            dropped = AttemptResult(
-                outcome=Outcome.FAILED, failure_class=FailureClass.INTERRUPTED, error=f"database trouble: {error}"
-            )
-            self._next = self._settle(claim, Concluded(result=dropped))
+            self._drop(claim, f"database trouble: {error}")
+        except OSError as error:
+            if error.errno not in SHORTAGES:
+                raise
+            # Not the task's fault either. It is kept for a moment: another worker would only meet the same.
+            self._watch.wait(SHORTAGE_PAUSE_S)
+            self._drop(claim, f"this machine is out of something: {error}")
+
+    def _drop(self, claim: Claim, why: str) -> None:
+        event(LOG, "attempt_dropped", level=logging.ERROR, task=claim.task_id, reason=why)
+        dropped = AttemptResult(outcome=Outcome.FAILED, failure_class=FailureClass.INTERRUPTED, error=why)
+        self._next = self._settle(claim, Concluded(result=dropped))
 
     def _settle(self, claim: Claim, concluded: Concluded) -> Claim | None:
         """Settle until the database takes it: a result is not lost to a full disk or a stuck writer."""

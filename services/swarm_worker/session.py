@@ -5,6 +5,7 @@ Meanwhile the worker stays awake: it stores output, beats, and obeys whoever may
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import time
@@ -32,6 +33,8 @@ RETRY_S = 0.5
 STORE_TRIES = 3
 YOUNG_S = 0.05  # a process that has ended by then needs nobody to listen to it or to find it
 _STDOUT, _STDERR = 1, 2
+# Descriptors, processes, memory: what a machine is out of now and may have again in a moment.
+SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM, errno.ENOBUFS})
 
 
 class Cause(StrEnum):
@@ -109,7 +112,7 @@ class Session:
         self._capture = Capture(self._db.output, limit_bytes=around.output_limit_bytes)
         self._pid: int | None = None
         self._pid_start: int | None = None  # known once the process is recorded
-        self._start_failed: str | None = None
+        self._start_failed: CannotStart | None = None
         self._exited: Exited | None = None
         self._gone = False
         self._cut: Cut | None = None
@@ -128,6 +131,7 @@ class Session:
         Raises:
             LeaseLost: Before it started, the task had another owner already.
             TreeUnproven: Something of it could not be ended.
+            OSError: One of `SHORTAGES`: the machine could not give what it needs now.
         """
         plan = self._plan
         self._session = opened or self._db.queue.open_session(
@@ -167,6 +171,8 @@ class Session:
                 self._tend()
         finally:
             self._close_pipes()
+        if self._start_failed is not None and self._start_failed.errno in SHORTAGES:
+            raise OSError(self._start_failed.errno, str(self._start_failed))
         duration_s = time.monotonic() - began
         self._store_rest()
         return Ended(end=self._session_end(), cut=self._cut, duration_s=duration_s, closed=self._closed())
@@ -175,15 +181,21 @@ class Session:
 
     def _start(self) -> None:
         stdin = _as_input(self._plan.stdin)
-        out_read, out_write = os.pipe2(os.O_CLOEXEC)
-        err_read, err_write = os.pipe2(os.O_CLOEXEC)
+        pipes: list[int] = []
         try:
+            pipes += os.pipe2(os.O_CLOEXEC)
+            pipes += os.pipe2(os.O_CLOEXEC)
+            out_read, out_write, err_read, err_write = pipes
             launch = Launch(argv=self._plan.argv, env=self._plan.env, cwd=str(self._plan.cwd))
             self._pid = self._around.tree.start(launch, stdin, out_write, err_write)
         except CannotStart as failure:
-            self._start_failed, self._gone = str(failure), True
+            self._start_failed, self._gone = failure, True
+        except BaseException:
+            for descriptor in pipes[::2]:
+                os.close(descriptor)
+            raise
         finally:
-            for descriptor in (stdin, out_write, err_write):
+            for descriptor in (stdin, *pipes[1::2]):
                 os.close(descriptor)
         for stream, descriptor in ((_STDOUT, out_read), (_STDERR, err_read)):
             os.set_blocking(descriptor, False)
@@ -364,7 +376,7 @@ class Session:
     # ───── the end ─────
 
     def _session_end(self) -> SessionEnd:
-        stderr = self._capture.stderr.text() if self._start_failed is None else self._start_failed
+        stderr = self._capture.stderr.text() if self._start_failed is None else str(self._start_failed)
         return SessionEnd(
             exit_code=self._exited.exit_code if self._exited else None,
             signal=self._exited.signal if self._exited else None,

@@ -16,6 +16,7 @@ from swarm_shared.git.diffs import Diff, change_id, changed_files, diff
 from swarm_shared.git.file_lock import file_lock
 from swarm_shared.git.globs import outside
 from swarm_shared.git.leaks import Fingerprint, fingerprint, leak
+from swarm_shared.git.locks import clear_stale, ref_lock, worktree_locks
 from swarm_shared.git.markers import conflict_markers
 from swarm_shared.git.names import task_ref
 from swarm_shared.git.refs import is_contained, merge_base, move_ref, read_ref
@@ -142,6 +143,9 @@ class TaskPlace(Workplace):
         message = message_with_trailers(
             f"{claim.task_id}: {self._spec.name} (attempt {claim.number})", task_trailers(claim.task_id, claim.attempt)
         )
+        # Whoever could hold one of these belongs to this attempt, of which nothing is left.
+        locks = (*worktree_locks(opened.checkout.git_dir), ref_lock(self._repository, opened.ref))
+        clear_stale(locks, holder_is_dead=lambda _lock: True)
         made = take_snapshot(opened.checkout, safe=opened.safe, base_sha=opened.base_sha, message=message)
         # What the agent itself has merged in is not its own change.
         tip = read_ref(self._git, self._into)

@@ -69,7 +69,7 @@ class TaskDatabase:
         self.connection = Connection(self.path, read_only=read_only)
         try:
             if read_only or not create:
-                migrations.check(self.connection)
+                migrations.check(self.connection, may_upgrade=not read_only)
             if not read_only:
                 migrations.prepare(self.connection)
         except BaseException:

@@ -33,15 +33,24 @@ def prepare(connection: Connection) -> None:
                 _stamp(connection, reached)
 
 
-def check(connection: Connection) -> None:
-    """Refuse a file that these programs cannot read.
+def check(connection: Connection, *, may_upgrade: bool) -> None:
+    """Refuse a file that these programs cannot read as it is.
+
+    Args:
+        may_upgrade: Whether `prepare` comes next; then an older schema is no trouble.
 
     Raises:
-        DatabaseError: Not a file of this suite, of a newer one, or of an older one that nobody upgraded yet.
+        DatabaseError: Not a file of this suite, of a newer one, or of an older one that is only to be read.
     """
-    if _version(connection) < SCHEMA_VERSION:
+    version = _version(connection)
+    if version == 0:
         raise DatabaseError(
             f"{connection.path} holds no tasks yet", hint="import some: amplifier-swarm import-tasks FILE"
+        )
+    if version < SCHEMA_VERSION and not may_upgrade:
+        raise DatabaseError(
+            f"{connection.path} was written by an older version (schema {version}, this one reads {SCHEMA_VERSION})",
+            hint="start the swarm: it upgrades the file and keeps everything in it",
         )
 
 

@@ -6,14 +6,13 @@ raise the token with the reason, kill the worker if it lives, let its keeper end
 
 from __future__ import annotations
 
-import fcntl
-import os
 import signal
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
+from swarm_shared.alone import alone
 from swarm_shared.clock import Clock
 from swarm_shared.models import FailureClass, Outcome, Status
 from swarm_shared.patience import Patience
@@ -251,21 +250,10 @@ class Reaping:
             del self._pursuits[gone]
 
 
-@contextmanager
-def sole_reaper(state_dir: Path, *, wait: bool) -> Iterator[bool]:
+def sole_reaper(state_dir: Path, *, wait: bool) -> AbstractContextManager[bool]:
     """Hold the advisory lock that lets one process reap at a time; the value tells whether it was taken.
 
     Args:
         wait: Wait for the other one to finish its round; else give up at once.
     """
-    state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lock = os.open(state_dir / "reaper.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            yield False
-            return
-        yield True
-    finally:
-        os.close(lock)
+    return alone(state_dir / "reaper.lock", wait=wait)

@@ -6,18 +6,21 @@ import os
 import random
 import uuid
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from chaos import agent, ledger
-from chaos.tasks import Expected, Planned
+from chaos.tasks import Expected, Planned, batch
 from swarm_shared.database import TaskDatabase
 from swarm_shared.processes import ProcessId
 from swarm_shared.procfs import all_pids, read_stat
 
 TOKEN = "CHAOS_TOKEN"
+BATCH_TASKS = 30
 TESTS = Path(__file__).resolve().parents[1]
 _NEVER_HANDED_ON = ("SWARM_", "SUPERVISOR_", "GIT_", "AMPLIFIER_SWARM_")
+NO_MORE: Mapping[str, str] = MappingProxyType({})
 SETTINGS = {
     "SWARM_AGENT_CLI": "command",
     "SWARM_ISOLATION": "none",
@@ -33,13 +36,17 @@ SETTINGS = {
 class Arena:
     """One round's folder. `kills` counts by what was killed; `exits` by program and code, such as `worker -9`."""
 
-    def __init__(self, folder: Path, seed: int, **settings: str) -> None:
+    def __init__(
+        self, folder: Path, seed: int, settings: Mapping[str, str] = NO_MORE, *, batch_tasks: int = BATCH_TASKS
+    ) -> None:
         """Make the folder.
 
         Args:
-            settings: SWARM_ variables besides those that every round has.
+            settings: Variables besides those that every round has.
+            batch_tasks: How many tasks one import brings; the next one comes when half as many are left.
         """
         self.folder = folder
+        self.batch_tasks = batch_tasks
         self.db = folder / "tasks.db"
         self.project = folder / "project"
         self.logs = folder / "logs"
@@ -52,7 +59,7 @@ class Arena:
         self.expected: dict[str, Expected] = {}
         self.kills: Counter[str] = Counter()
         self.exits: Counter[str] = Counter()
-        self._settings = SETTINGS | settings | {"SWARM_DB": str(self.db), "SWARM_PROJECT_ROOT": str(self.project)}
+        self._settings = {**SETTINGS, **settings, "SWARM_DB": str(self.db), "SWARM_PROJECT_ROOT": str(self.project)}
 
     def environment(self) -> dict[str, str]:
         """What every process of the round is born with; the token is how it is found again."""
@@ -62,6 +69,18 @@ class Arena:
     def expect(self, planned: Sequence[Planned]) -> None:
         """These tasks have been imported, as the import itself said."""
         self.expected |= {each.spec.id: each.expected for each in planned}
+
+    def is_hungry(self) -> bool:
+        """Whether there is so little left to do that it is time for more."""
+        return not self.expected or self.unfinished() < self.batch_tasks / 2
+
+    def feed(self, *, longest_ms: int) -> None:
+        """Import more tasks when it is time, from this process, which nobody kills."""
+        if self.is_hungry():
+            planned = batch(self.folder, f"t{len(self.expected)}", self.batch_tasks, self.rng, longest_ms=longest_ms)
+            with TaskDatabase(self.db) as database:
+                database.imports.run([each.spec for each in planned], source="chaos", actor="chaos")
+            self.expect(planned)
 
     def kill(self, what: str, *processes: ProcessId) -> bool:
         """Kill what lives of these; counted once for each, under `what`."""

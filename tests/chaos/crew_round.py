@@ -19,8 +19,6 @@ from swarm_shared.procfs import read_stat
 from swarm_shared.proctree import descendants
 
 WORKERS = 4
-BATCH_TASKS = 30
-FEW_TASKS = 15  # left to do: time for the next import
 MEAN_PAUSE_S = 0.08
 ARMED_SHARE = 0.8
 BUSY_SHARE = 0.8
@@ -39,7 +37,6 @@ class CrewRound:
         arena: Arena,
         *,
         table: Mapping[str, Point] = points.POINTS,
-        batch_tasks: int = BATCH_TASKS,
         make_batch: MakeBatch | None = None,
         mean_pause_s: float = MEAN_PAUSE_S,
     ) -> None:
@@ -47,7 +44,7 @@ class CrewRound:
 
         Args:
             table: The named points at which programs die by themselves.
-            batch_tasks: How many tasks one import brings, made by `make_batch`.
+            make_batch: Plans the tasks of one import, by folder, beginning of their ids, and number.
             mean_pause_s: Between two kills from outside; the longer, the more reach their points.
         """
         self.arena, self._table, self._rng = arena, table, arena.rng
@@ -55,7 +52,6 @@ class CrewRound:
         self.armed = True
         self.mean_pause_s = mean_pause_s
         self._numbers = itertools.count(1)
-        self._batch_tasks = batch_tasks
         self._make_batch = make_batch or (lambda folder, prefix, count: batch(folder, prefix, count, self._rng))
         self._batches = itertools.count(1)
         self._importing: Sequence[Planned] | None = None
@@ -73,9 +69,9 @@ class CrewRound:
 
     def feed(self) -> None:
         """Begin the next import when there is little left to do."""
-        if self._importing is None and (not self.arena.expected or self.arena.unfinished() < FEW_TASKS):
+        if self._importing is None and self.arena.is_hungry():
             number = next(self._batches)
-            self._importing = self._make_batch(self.arena.folder, f"b{number}", self._batch_tasks)
+            self._importing = self._make_batch(self.arena.folder, f"b{number}", self.arena.batch_tasks)
             write_file(self.arena.folder / "import.yaml", self._importing)
             self._import()
 

@@ -112,17 +112,18 @@ POINTS: Mapping[str, Point] = MappingProxyType(
     }
 )
 
-# With worktrees, in addition.
+# With worktrees a worker's points are those of landing, so that it lives to reach them.
 LANDING_POINTS: Mapping[str, Point] = MappingProxyType(
     {
-        "lander: landing claimed": _after(WORKER, f"{_LANDINGS}.claim", _gave_something),
-        "lander: head noted": _after(WORKER, f"{_LANDINGS}.note_head"),
-        "lander: before the point of no return": _before(WORKER, f"{_LANDINGS}.pass_point_of_no_return"),
-        "lander: past it, branch not moved": _after(WORKER, f"{_LANDINGS}.pass_point_of_no_return"),
-        "lander: branch moved, tip not noted": _before(WORKER, f"{_LANDINGS}.note_tip"),
-        "lander: tip noted": _after(WORKER, f"{_LANDINGS}.note_tip"),
-        "lander: landed, not told": _before(WORKER, f"{_LANDINGS}.tell_landed"),
-        "lander: told, not settled": _after(WORKER, f"{_LANDINGS}.tell_landed"),
+        "lander: head noted": _after(WORKER, f"{_LANDINGS}.note_head", latest=2),
+        "lander: landing claimed": _after(WORKER, f"{_LANDINGS}.claim", _gave_something, 2),
+        "lander: before the point of no return": _before(WORKER, f"{_LANDINGS}.pass_point_of_no_return", latest=2),
+        "lander: past it, branch not moved": _after(WORKER, f"{_LANDINGS}.pass_point_of_no_return", latest=2),
+        "lander: branch moved, tip not noted": _before(WORKER, f"{_LANDINGS}.note_tip", latest=2),
+        "lander: tip noted": _after(WORKER, f"{_LANDINGS}.note_tip", latest=2),
+        "lander: landed, not told": _before(WORKER, f"{_LANDINGS}.tell_landed", latest=2),
+        "lander: told, not settled": _after(WORKER, f"{_LANDINGS}.tell_landed", latest=2),
+        **{name: point for name, point in POINTS.items() if point.program in (REAPER, IMPORT)},
     }
 )
 ALL_POINTS: Mapping[str, Point] = MappingProxyType({**POINTS, **LANDING_POINTS})

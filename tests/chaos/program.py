@@ -98,7 +98,7 @@ def _run_all(names: Sequence[str], kills: int, seed: int, folder: Path, console:
             while done < wanted:
                 home = folder / f"{len(verdicts) + 1:03}-{name}"
                 count = min(at_most, wanted - done)
-                arena = Arena(home, seed + len(verdicts), **kind.settings(home))
+                arena = Arena(home, seed + len(verdicts), kind.settings(home))
                 verdict = next(runs)(arena, count, partial(_advance, bar, task, done))
                 verdict.name = name
                 done += max(count, verdict.kills.total())

@@ -21,13 +21,13 @@ COUNTS = {
     "tasks": "tasks",
     "attempts": "attempts",
     "agents in the ledger": "sessions",
-    "attempts taken away": "fenced",
-    "stale results refused": "refused",
+    "taken away": "fenced",
+    "stale refused": "refused",
 }
 WRONGS = {
-    "tasks lost, or done wrongly": "lost",
-    "agents of a task overlapping": "overlapping",
-    "stale results accepted": "stale",
+    "tasks lost or wrong": "lost",
+    "agents overlapping": "overlapping",
+    "stale accepted": "stale",
     "processes left over": "left_over",
     "integrity errors": "damaged",
     "bugs in the logs": "faults",

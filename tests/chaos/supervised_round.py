@@ -10,10 +10,8 @@ from pathlib import Path
 
 from chaos.arena import Arena
 from chaos.rounds import LOOK_S, Progress, finish, judge
-from chaos.tasks import batch
 from chaos.verdict import Verdict
 from swarm_shared import supervisor_files
-from swarm_shared.database import TaskDatabase
 from swarm_shared.processes import ProcessId
 from swarm_shared.procfs import read_stat
 from swarm_shared.proctree import descendants
@@ -33,7 +31,8 @@ VICTIMS: Mapping[str, int] = {
     "supervisord": 1,
 }
 MEAN_PAUSE_S = 0.3
-TASKS_PER_KILL = 0.8
+LONGEST_MS = 400
+IDLE_SHARE = 0.05
 LEAVES_WITHIN_S = 90.0
 
 
@@ -54,9 +53,9 @@ class Supervised:
             self._kill_supervisord()
             return
         victims = [process for process in descendants(self._supervisord.pid) if kind_of(process) == what]
-        if what in ("worker", "keeper"):
-            # Those at work first: of a worker that has just been started again there is little to learn.
-            victims = [each for each in victims if "agent" in map(kind_of, descendants(each.pid))] or victims
+        if what in ("worker", "keeper") and self.arena.rng.random() > IDLE_SHARE:
+            # Of one that does nothing there is little to learn, and it would be made to wait longer each time.
+            victims = [each for each in victims if "agent" in map(kind_of, descendants(each.pid))]
         if victims:
             self.arena.kill(f"{what} (supervised)", self.arena.rng.choice(victims))
 
@@ -114,14 +113,11 @@ def kind_of(process: ProcessId) -> str | None:
 def run_supervised_round(arena: Arena, kills: int, progress: Progress, name: str = "supervisord") -> Verdict:
     """Kill so many times, then let everything be finished, stop, and judge."""
     began = time.monotonic()
-    planned = batch(arena.folder, "s", max(20, round(kills * TASKS_PER_KILL)), arena.rng, longest_ms=300)
-    with TaskDatabase(arena.db) as database:
-        database.imports.run([each.spec for each in planned], source="chaos", actor="chaos")
-    arena.expect(planned)
     swarm = Supervised(arena)
     try:
         while (done := arena.kills.total()) < kills:
             progress(done)
+            arena.feed(longest_ms=LONGEST_MS)
             time.sleep(arena.rng.uniform(0, 2 * MEAN_PAUSE_S))
             swarm.tend()
             swarm.kill_somebody()

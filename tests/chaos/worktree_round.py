@@ -12,15 +12,14 @@ from repositories import PERSON
 
 from chaos.arena import Arena
 from chaos.crew_round import CrewRound, run_crew
-from chaos.points import ALL_POINTS
+from chaos.points import LANDING_POINTS
 from chaos.rounds import Progress, judge
 from chaos.tasks import writing_batch
 from chaos.verdict import Verdict
 from swarm_shared.git.names import INTEGRATION_BRANCH
 from swarm_shared.models import Status
 
-BATCH_TASKS = 20
-MEAN_PAUSE_S = 0.25  # a task takes many steps here, and the points are in the last of them
+MEAN_PAUSE_S = 0.6  # a task takes many steps here, and the points are in the last of them
 GIT_WITHIN_S = 120
 
 
@@ -39,8 +38,7 @@ def run_worktree_round(arena: Arena, kills: int, progress: Progress, name: str =
     _git(arena, "commit", "-q", "-m", "the beginning")
     crew = CrewRound(
         arena,
-        table=ALL_POINTS,
-        batch_tasks=BATCH_TASKS,
+        table=LANDING_POINTS,
         mean_pause_s=MEAN_PAUSE_S,
         make_batch=lambda folder, prefix, count: writing_batch(folder, prefix, count, arena.rng),
     )

@@ -8,17 +8,14 @@ import time
 
 from chaos import points
 from chaos.arena import Arena
-from chaos.crew_round import FEW_TASKS, family
+from chaos.crew_round import family
 from chaos.rounds import LOOK_S, Progress, finish, judge
 from chaos.spawner import Spawner, Tampering
-from chaos.tasks import batch
 from chaos.verdict import Verdict
-from swarm_shared.database import TaskDatabase
 from swarm_shared.processes import ProcessId
 from swarm_shared.procfs import read_stat
 
 WORKERS = 8
-BATCH_TASKS = 30
 LONGEST_MS = 400
 # A lease of 0.4 s; the reaper watches an overdue one for a second before it believes it.
 SETTINGS = {"SWARM_HEARTBEAT_S": "0.1"}
@@ -49,7 +46,6 @@ class Zombies:
         self.more = True
         self.spawner = Spawner(arena)
         self._numbers = itertools.count(1)
-        self._batches = itertools.count(1)
         self._wake_at: dict[ProcessId, float] = {}
 
     def tend(self) -> None:
@@ -78,15 +74,6 @@ class Zombies:
         if busy := [worker for worker in moving if family(worker)[1]]:
             self._rng.choice(busy).kill(signal.SIGSTOP)
 
-    def feed(self) -> None:
-        """More tasks when there is little left to do."""
-        if not self.arena.expected or self.arena.unfinished() < FEW_TASKS:
-            prefix = f"z{next(self._batches)}"
-            planned = batch(self.arena.folder, prefix, BATCH_TASKS, self._rng, longest_ms=LONGEST_MS)
-            with TaskDatabase(self.arena.db) as database:
-                database.imports.run([each.spec for each in planned], source="chaos", actor="chaos")
-            self.arena.expect(planned)
-
     def close(self) -> None:
         self.spawner.close()
 
@@ -113,10 +100,10 @@ def run_zombie_round(arena: Arena, taken: int, progress: Progress, *, dawdle: bo
     zombies = Zombies(arena, dawdle=dawdle)
     try:
         next_freeze = time.monotonic()
-        zombies.feed()
+        arena.feed(longest_ms=LONGEST_MS)
         while (done := arena.taken_away()) < taken:
             progress(done)
-            zombies.feed()
+            arena.feed(longest_ms=LONGEST_MS)
             zombies.tend()
             if time.monotonic() >= next_freeze:
                 zombies.freeze_somebody()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -9,6 +11,8 @@ from pathlib import Path
 import pytest
 from landing_desk import INTEGRATION, LandingSwarm, landing_swarm
 from live_swarm import wait_until
+from repositories import Desk as Project
+from start_desk import desk, task
 
 from swarm_shared.models import Status
 
@@ -37,6 +41,28 @@ def test_work_lands_on_the_branch_that_was_asked_for_and_comes_over_from_there(s
     swarm.wait_for("b", Status.COMPLETED)
     assert swarm.git("show", "nightly:b.txt") == "one\ntwo\nthree\nfour"
     assert INTEGRATION not in swarm.git("branch", "--format=%(refname:short)").splitlines()
+
+
+def test_a_run_lands_where_it_was_told_says_so_and_the_command_of_its_summary_brings_it_over(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    person = {name: project.env[name] for name in ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM")}
+    with desk() as at:
+        at.add(task("a", "echo new > b.txt"))
+        options = ("--project-root", str(project.root), "--no-dashboard")
+        assert at.run(*options, "--land-into", "main", **person) == 3
+        assert "main is checked out" in at.remarks
+        assert at.alive() == {}
+        assert at.run(*options, "--land-into", "nightly", **person) == 0, at.told()
+        assert "landed on nightly:" in at.output
+        command = next(line for line in at.output.splitlines() if "land --into main" in line).split("(")[0].split()
+        words = [sys.executable, "-m", "amplifier_swarm", *command[1:]]
+        subprocess.run(words, cwd=at.folder, env=at.environment(**person), check=True, timeout=60)
+        assert (project.root / "b.txt").read_text() == "new\n"
+        at.add(task("c", "echo more > d.txt"))
+        at.wait_nothing_left()
+        project.git("switch", "-q", "--detach", project.base)
+        assert at.run(*options, "--land-into", "weekly", **person) == 3
+        assert "weekly lacks what has landed on nightly" in at.remarks
 
 
 def test_a_worker_refuses_a_branch_that_is_checked_out(swarm: LandingSwarm) -> None:

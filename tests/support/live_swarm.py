@@ -41,6 +41,7 @@ class LiveSwarm:
         self.ledger = folder / "ledger"
         self.db = TaskDatabase(self.path)
         self.processes: list[subprocess.Popen[bytes]] = []
+        self.within: tuple[str, ...] = ()  # goes before the command of each program that is started
         self.settings: dict[str, str] = {
             "SWARM_AGENT_CLI": "scripted",
             "SWARM_KILL_GRACE_S": "0.3",
@@ -74,7 +75,11 @@ class LiveSwarm:
         env |= {**self.settings, **settings, "SWARM_DB": str(self.path)}
         log = (self.folder / f"{module}-{len(self.processes)}.log").open("wb")
         process = subprocess.Popen(
-            [sys.executable, "-m", module, *options], env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            [*self.within, sys.executable, "-m", module, *options],
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
         )
         log.close()
         self.processes.append(process)

@@ -3,7 +3,8 @@
 Arguments: database, worker id, lease in seconds. The command of its agent is a JSON list in the variable AGENT, so that
 the worker itself does not bear the tree's number. What is started becomes the keeper; its child prints one JSON line
 once the agent runs: attempt, worker (its pid). It renews its lease four times within it, and goes on until it is
-killed. SIGUSR1 makes it take the write lock and keep it; then it prints {"locked": true}.
+killed. SIGUSR1 makes it take the write lock and keep it; then it prints {"locked": true}. With FREEZE in its
+environment it stops itself between its claim and the start of its agent.
 """
 
 from __future__ import annotations
@@ -52,6 +53,8 @@ def main() -> None:
     while claim is None:
         claim = database.queue.claim(Claimant(run=run, worker_id=worker_id, agent_cli="command"))
         time.sleep(0.01)
+    if "FREEZE" in os.environ:
+        os.kill(os.getpid(), signal.SIGSTOP)
     run_agent(database, claim, command)
     tell(attempt=claim.attempt, worker=os.getpid())
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])

@@ -94,6 +94,11 @@ def _agreed(app: App, verb: Verb, ids: Sequence[str], yes: bool) -> tuple[str, .
     return tuple(ids[:MAX_BULK])
 
 
+_gone = click.option(
+    "--gone", is_flag=True, help="On your word that nothing of the last attempt still runs.  [default: off]"
+)
+
+
 @command(
     "retry",
     example='retry 2.6.1.a --note "use the v2 API"\nretry --status failed --phase build --yes',
@@ -102,10 +107,13 @@ def _agreed(app: App, verb: Verb, ids: Sequence[str], yes: bool) -> tuple[str, .
 @click.argument("ids", metavar="[ID]...", nargs=-1)
 @click.option("--note", help="What the next attempt must know; it goes on top of its prompt.  [default: none]")
 @click.option("--chain", is_flag=True, help="Retry what a blocked task waits for.  [default: off]")
+@_gone
 @_chosen
-def retry(app: App, ids: tuple[str, ...], note: str | None, chain: bool, **chosen: Any) -> int:
+def retry(app: App, ids: tuple[str, ...], note: str | None, chain: bool, gone: bool, **chosen: Any) -> int:
     """Make failed, held, cancelled or completed tasks ready again: at once, with fresh budgets, history kept."""
-    return _verb(Verb.RETRY, app, ids, note=note, chain=chain or None, **chosen)
+    if gone and not chosen["yes"]:
+        _confirm_gone(app, ids)
+    return _verb(Verb.RETRY, app, ids, note=note, chain=chain or None, gone=gone or None, **chosen)
 
 
 @command("cancel", example="cancel 2.6.1.a 2.6.1.b", short_help="Take tasks out of the queue.")
@@ -126,7 +134,7 @@ def hold(app: App, ids: tuple[str, ...], **chosen: Any) -> int:
 
 @command("release", example="release 2.6.1.a\nrelease 2.6.1.a --gone", short_help="Let held tasks go on.")
 @click.argument("ids", metavar="[ID]...", nargs=-1)
-@click.option("--gone", is_flag=True, help="On your word that nothing of the last attempt still runs.  [default: off]")
+@_gone
 @_chosen
 def release(app: App, ids: tuple[str, ...], gone: bool, **chosen: Any) -> int:
     """Let held tasks go on: ready, or blocked as their dependencies say.

@@ -18,6 +18,9 @@ READ_BATCH_ROWS = 2_000
 NEVER_REWRITTEN = frozenset({Status.CLAIMED, Status.IN_PROGRESS, Status.APPROVED, Status.LANDING, Status.COMPLETED})
 
 
+_Known = tuple[int, str, bool, int, str]  # seq, status, whether an attempt is open, chain, definition
+
+
 @dataclass(slots=True)
 class Plan:
     """Steps to carry out, rows before the links between them, and what they come to."""
@@ -41,11 +44,13 @@ class Planning(Family):
         """
         wanted = {spec.id for spec in specs}
         existing = {} if clear else self._existing(wanted)
-        self._check_links(specs, wanted, clear)
+        bodies = {spec.id: to_json(_stored(spec)) or "{}" for spec in specs}
+        left = {task_id for task_id, known in existing.items() if _is_left(known, bodies[task_id])}
+        self._check_links(specs, wanted, left, clear)
         chains = _chains(specs)
         plan = Plan()
         for spec in specs:
-            body = to_json(_stored(spec)) or "{}"
+            body = bodies[spec.id]
             known = existing.get(spec.id)
             row = {
                 "kind": "task",
@@ -73,7 +78,7 @@ class Planning(Family):
                     if chain != chains[spec.id]:
                         plan.rows.append({"kind": "chain", "seq": seq, "chain": chains[spec.id]})
                     continue
-                if is_open or Status(status) in NEVER_REWRITTEN:
+                if spec.id in left:
                     state = "runs" if is_open else f"is {status}"
                     plan.reasons.append(f"{spec.id}: it {state} and is left as it is")
                     continue
@@ -85,8 +90,8 @@ class Planning(Family):
                 plan.links.append({"kind": "links", "id": spec.id, "needs": sorted(set(spec.dependencies))})
         return plan
 
-    def _existing(self, wanted: set[str]) -> dict[str, tuple[int, str, bool, int, str]]:
-        found: dict[str, tuple[int, str, bool, int, str]] = {}
+    def _existing(self, wanted: set[str]) -> dict[str, _Known]:
+        found: dict[str, _Known] = {}
         after = 0
         while rows := self._db.rows(SQL["existing_tasks"], {"after": after, "limit": READ_BATCH_ROWS}):
             for task_id, seq, status, is_open, _priority, chain, body in rows:
@@ -95,8 +100,8 @@ class Planning(Family):
             after = rows[-1][1]
         return found
 
-    def _check_links(self, specs: Sequence[TaskSpec], wanted: set[str], clear: bool) -> None:
-        """Refuse what would wait for ever, also by a circle that leads through tasks of the queue."""
+    def _check_links(self, specs: Sequence[TaskSpec], wanted: set[str], left: set[str], clear: bool) -> None:
+        """Refuse what would wait for ever, also by a circle through tasks of the queue or those left as they are."""
         needs: dict[str, list[str]] = {spec.id: list(spec.dependencies) for spec in specs}
         outside = {needed for spec in specs for needed in spec.dependencies if needed not in wanted}
         if outside:
@@ -104,14 +109,22 @@ class Planning(Family):
             missing = sorted(outside - known)
             if missing:
                 raise InputError(f"unknown dependency {missing[0]!r}", hint="name a task of the file or of the queue")
+        stored: dict[str, list[str]] = {}
+        if outside or left:
             for task_id, needed in self._db.rows(SQL["existing_needs"]):
-                if task_id not in wanted:
-                    needs.setdefault(task_id, []).append(needed)
-        circles = find_cycles(needs)
+                stored.setdefault(task_id, []).append(needed)
+        to_be = stored | {task_id: needed for task_id, needed in needs.items() if task_id not in left}
+        circles = find_cycles(stored | needs) or find_cycles(to_be)
         if circles:
             raise InputError(
                 "dependencies in a circle: " + cycle_text(circles[0]), hint="take one of these dependencies out"
             )
+
+
+def _is_left(known: _Known, body: str) -> bool:
+    """Whether a task that the file states otherwise is past being changed."""
+    _, status, is_open, _, old_body = known
+    return old_body != body and (is_open or Status(status) in NEVER_REWRITTEN)
 
 
 def _stored(spec: TaskSpec) -> dict[str, Any]:

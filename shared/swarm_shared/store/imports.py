@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from swarm_shared.alone import alone
 from swarm_shared.errors import StateError
 from swarm_shared.models import Status, TaskSpec
 from swarm_shared.processes import ProcessId
@@ -68,7 +69,7 @@ class Imports(Family):
         dry_run: bool = False,
         progress: Progress | None = None,
     ) -> ImportResult:
-        """Merge checked tasks into the queue.
+        """Merge checked tasks into the queue; waits while another process does that.
 
         Args:
             specs: Tasks of one or several files, without duplicates among them.
@@ -80,6 +81,21 @@ class Imports(Family):
             StateError: `clear` while tasks run.
             InputError: A dependency leads nowhere or in a circle through tasks of the queue.
         """
+        # What is planned must still be true when it is written, and two of one file must not both call its tasks new.
+        with alone(self._db.path.with_name(self._db.path.name + ".swarm") / "import.lock", wait=True):
+            return self._run(specs, source, actor, clear=clear, force=force, dry_run=dry_run, progress=progress)
+
+    def _run(
+        self,
+        specs: Sequence[TaskSpec],
+        source: str,
+        actor: str,
+        *,
+        clear: bool,
+        force: bool,
+        dry_run: bool,
+        progress: Progress | None,
+    ) -> ImportResult:
         self.finish_interrupted()
         if clear and not force and (running := self._db.value(SQL["any_running"])):
             raise StateError(

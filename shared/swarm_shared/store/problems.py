@@ -53,7 +53,7 @@ def problem_of(result: AttemptResult, *, landing: bool) -> Problem | None:
     cause = _cause(result, landing=landing, red=bool(red))
     match cause:
         case FailureCause.CHECK:
-            told = "\n".join(_normal(f"{check['command']}\n{check.get('output') or ''}") for check in red)
+            told = "\n".join(_normal(f"{check.get('command')}\n{check.get('output') or ''}") for check in red)
         case FailureCause.VALIDATOR | FailureCause.LANDING if result.must_fix:
             told = "\n".join(sorted(_normal(issue) for issue in result.must_fix))
         case _:
@@ -93,5 +93,7 @@ def _normal_line(line: str) -> str:
 
 
 def _sample(result: AttemptResult, red: Iterable[dict[str, Any]]) -> str:
-    lines = (result.error or "").splitlines() or [str(check["command"]) for check in red] or [str(result.failure_class)]
+    lines = (
+        (result.error or "").splitlines() or [str(check.get("command")) for check in red] or [str(result.failure_class)]
+    )
     return storable(without_colours(lines[0]))[:SAMPLE_CHARS]

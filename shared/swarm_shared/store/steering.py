@@ -13,6 +13,7 @@ from swarm_shared.errors import InputError, NotFound, StateError
 from swarm_shared.models import FailureCause, HoldReason, Status, Verb, priority_label, priority_value
 from swarm_shared.sql import SQL
 from swarm_shared.store.base import Family
+from swarm_shared.store.overlaps import Overlaps
 from swarm_shared.store.recovery import Recovery
 
 WAITING = frozenset({Status.NOT_STARTED, Status.BLOCKED, Status.WAITING_FILES, Status.SCHEDULED})
@@ -32,7 +33,7 @@ MEANT: Mapping[Verb, tuple[Status, ...]] = MappingProxyType(
     }
 )
 _MAX_CHAIN = 100_000
-TAKE_MY_WORD = "amplifier-swarm release {} --gone"
+TAKE_MY_WORD = "amplifier-swarm {} {} --gone"
 
 
 class TaskRunning(StateError):
@@ -63,7 +64,6 @@ class Steering(Family):
             id=task_id,
             status=Status(status),
             open_attempt=open_attempt,
-            hold_reason=row[8],
             landing_commit=row[12],
         )
         verbs: dict[Verb, Callable[[_Task, Mapping[str, Any], str], str]] = {
@@ -88,7 +88,7 @@ class Steering(Family):
             return self._retry_chain(task, argument, actor)
         if task.status not in ENDED:
             raise _refusal(task, "retry", "only failed, held, cancelled and completed tasks are retried")
-        self._refuse_unproven(task, "retry")
+        self._refuse_unproven(task, "retry", argument, actor)
         if task.status is Status.COMPLETED:
             # Its dependents waited for a result that is now in question.
             self._db.change(SQL["bind_dependents"], {"task": task.seq, "wall": self._clock.wall_ms()})
@@ -106,7 +106,7 @@ class Steering(Family):
                 hint=f"retry that one, or: amplifier-swarm retry {task.id} --chain",
             )
         for needed in ended:
-            self._refuse_unproven(needed, "retry")
+            self._refuse_unproven(needed, "retry", {}, actor)
         for needed in ended:
             self._make_ready(needed, argument.get("note"), actor)
         return "retried what it waits for: " + ", ".join(t.id for t in ended[:20])
@@ -121,6 +121,8 @@ class Steering(Family):
         if task.status is Status.LANDING:
             raise TaskRunning(f"task {task.id} is being landed")
         self._db.change(SQL["cancel_task"], {"task": task.seq, "wall": self._clock.wall_ms()})
+        if task.status is Status.APPROVED:
+            Overlaps(self._db, self._clock).let_go()  # its files are nobody's any more
         self._tell("cancelled", task, f"by {actor}")
         return "cancelled"
 
@@ -139,20 +141,15 @@ class Steering(Family):
     def _release(self, task: _Task, argument: Mapping[str, Any], actor: str) -> str:
         if task.status is not Status.HELD:
             raise _refusal(task, "release", "it is not held")
-        words = ""
-        if argument.get("gone") and task.is_unproven:
-            # Before the old tree is proven gone nothing starts; here a person's word is the proof.
-            self._recovery.take_word(str(task.open_attempt))
-            words = ", who says that the processes of its last attempt are gone"
-        else:
-            self._refuse_unproven(task, "release")
+        self._refuse_unproven(task, "release", argument, actor)
         self._db.change(SQL["release_task"], {"task": task.seq, "wall": self._clock.wall_ms()})
-        self._tell("released", task, f"by {actor}{words}")
-        return f"released{words and ': its last attempt is over on your word'}"
+        self._tell("released", task, f"by {actor}")
+        return "released"
 
     def _approve(self, task: _Task, argument: Mapping[str, Any], actor: str) -> str:
         if task.status not in (Status.HELD, Status.FAILED):
             raise _refusal(task, "approve", "only a held or failed task is approved")
+        self._refuse_unproven(task, "approve", {}, actor)
         match self._db.value(SQL["cause_of_stop"], {"task": task.seq}):
             case FailureCause.VALIDATOR:
                 pass
@@ -196,12 +193,18 @@ class Steering(Family):
         self._db.change(SQL["set_task_ready"], {"task": task.seq, "note": text or None, "wall": self._clock.wall_ms()})
         self._tell("manual_retry", task, f"by {actor}" + (f": {text[:300]}" if text else ""))
 
-    def _refuse_unproven(self, task: _Task, verb: str) -> None:
-        if task.is_unproven:
+    def _refuse_unproven(self, task: _Task, verb: str, argument: Mapping[str, Any], actor: str) -> None:
+        """Let nothing start before the old tree is proven gone; where nobody can prove it, a person's word does."""
+        if task.open_attempt is None:  # else it is held for that, or cancelled since
+            return
+        if not argument.get("gone"):
+            by_word = TAKE_MY_WORD.format("retry" if verb == Verb.RETRY else "release", task.id)
             raise StateError(
                 f"cannot {verb} task {task.id}: processes of its last attempt are not proven gone",
-                hint=f"the reaper goes on trying; if you know that they are gone: {TAKE_MY_WORD.format(task.id)}",
+                hint=f"the reaper goes on trying; if you know that they are gone: {by_word}",
             )
+        self._recovery.take_word(task.open_attempt)
+        self._tell("proven_gone", task, f"on the word of {actor}, who says that nothing of its last attempt runs")
 
     def _needed_by(self, task: _Task) -> list[_Task]:
         """Everything the task waits for, directly or not, that is not completed."""
@@ -217,7 +220,6 @@ class Steering(Family):
                             id=needed_id,
                             status=Status(status),
                             open_attempt=row[3],
-                            hold_reason=row[8],
                         )
                         todo.append(seq)
         return list(seen.values())
@@ -233,7 +235,7 @@ class Steering(Family):
 class _Task:
     """The few facts a verb looks at."""
 
-    __slots__ = ("hold_reason", "id", "landing_commit", "open_attempt", "seq", "status")
+    __slots__ = ("id", "landing_commit", "open_attempt", "seq", "status")
 
     def __init__(
         self,
@@ -242,16 +244,10 @@ class _Task:
         id: str,
         status: Status,
         open_attempt: str | None,
-        hold_reason: str | None,
         landing_commit: str | None = None,
     ) -> None:
         self.seq, self.id, self.status = seq, id, status
-        self.open_attempt, self.hold_reason, self.landing_commit = open_attempt, hold_reason, landing_commit
-
-    @property
-    def is_unproven(self) -> bool:
-        """Whether it waits for the proof that its last attempt's processes are gone."""
-        return self.hold_reason == HoldReason.NOT_PROVEN_DEAD and self.open_attempt is not None
+        self.open_attempt, self.landing_commit = open_attempt, landing_commit
 
 
 def _refusal(task: _Task, verb: str, why: str) -> StateError:

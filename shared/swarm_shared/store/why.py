@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from swarm_shared.clock import iso
-from swarm_shared.models import HoldReason, Status, Verb
+from swarm_shared.models import FailureCause, HoldReason, Status, Verb
 from swarm_shared.sql import SQL
 from swarm_shared.store.base import Family
 from swarm_shared.store.pulse import LANDING_LATE_MS
@@ -243,11 +243,10 @@ def _held(task: dict[str, Any]) -> Reason:
     word = str(task["hold_reason"])
     text, verb = why_held(word)
     error = f": {task['last_error']}" if task["last_error"] else ""
-    advice = (
-        f"amplifier-swarm {verb} {task['id']}"
-        if verb
-        else f"the reaper goes on trying; if you know that they are gone: {TAKE_MY_WORD.format(task['id'])}"
-    )
+    advice = f"amplifier-swarm {verb} {task['id']}"
+    if verb is None:
+        by_word = TAKE_MY_WORD.format(Verb.RELEASE, task["id"])
+        advice = f"the reaper goes on trying; if you know that they are gone: {by_word}"
     if verb is Verb.APPROVE:
         advice += f", or amplifier-swarm reject {task['id']} --note …"
     return Reason(kind=f"held_{word}", text=f"it is held: {text}{error}", advice=advice)
@@ -262,6 +261,8 @@ def _ended(task: dict[str, Any], status: Status) -> Reason:
     tries = task["attempt_count"]
     error = f": {task['last_error']}" if task["last_error"] else ""
     text = f"it failed, and no retry is left after {tries} attempt{'' if tries == 1 else 's'}{error}"
+    if task["cause"] == FailureCause.VALIDATOR:
+        retry += f"; or take it as it is: amplifier-swarm approve {task['id']}"
     return Reason(kind="failed", text=text, advice=f"amplifier-swarm task-info {task['id']}; {retry}")
 
 

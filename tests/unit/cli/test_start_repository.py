@@ -41,6 +41,14 @@ def test_a_repository_without_a_commit_gets_none_and_a_remark(tmp_path: Path) ->
     assert "no commit yet" in remarks[0]
 
 
+def test_a_bare_repository_gets_none_and_is_an_error_when_worktrees_are_asked_for(tmp_path: Path) -> None:
+    bare = Sandbox(tmp_path, bare=True).root
+    settings, _, remarks = check_repository(settings_for(bare))
+    assert (settings.isolation, "bare" in remarks[0]) == ("none", True)
+    _, problems, _ = check_repository(settings_for(bare, "worktree"))
+    assert (problems[0].exit_code, "bare" in problems[0].text) == (3, True)
+
+
 def test_worktrees_that_cannot_be_are_an_error_when_asked_for(tmp_path: Path) -> None:
     _, problems, _ = check_repository(settings_for(tmp_path, "worktree"))
     assert problems[0].exit_code == 3

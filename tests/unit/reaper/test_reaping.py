@@ -273,11 +273,21 @@ def test_a_persons_word_lets_a_task_go_on_whose_worker_nobody_can_see(desk: Reap
     for verb in (Verb.RELEASE, Verb.RETRY):
         refused = carry_out_now(desk.db, verb, "t", {}, actor="ann")
         assert refused.status == "refused"
-        assert "release t --gone" in str(refused.result)
+        assert f"{verb} t --gone" in str(refused.result)
     assert carry_out_now(desk.db, Verb.RELEASE, "t", {"gone": True}, actor="ann").status == "done"
     assert desk.db.recovery.open_attempts() == []
     assert desk.status("t") is Status.NOT_STARTED
-    assert "ann, who says that the processes of its last attempt are gone" in str(desk.db.events.newest(5))
+    assert "on the word of ann" in str(desk.db.events.newest(5))
+    desk.watch(10)
+    assert desk.take("worker-2").number == 2
+
+
+def test_a_task_that_was_cancelled_meanwhile_is_tried_again_on_a_persons_word(desk: ReapingDesk) -> None:
+    desk.run_task(worker=elsewhere(desk.dead()), keeper=elsewhere(desk.dead()))
+    desk.watch(LEASE_S + OVERDUE_S + UNPROVEN_AFTER_MS / 1000 + 10)
+    carry_out_now(desk.db, Verb.CANCEL, "t", {}, actor="ann")
+    assert carry_out_now(desk.db, Verb.RETRY, "t", {}, actor="ann").status == "refused"
+    assert carry_out_now(desk.db, Verb.RETRY, "t", {"gone": True}, actor="ann").status == "done"
     desk.watch(10)
     assert desk.take("worker-2").number == 2
 

@@ -9,7 +9,7 @@ import pytest
 from queue_desk import PASSED, QueueDesk, failed
 
 from swarm_shared.errors import InputError, StateError
-from swarm_shared.models import FailureClass, Status, TaskSpec
+from swarm_shared.models import FailureClass, Status, TaskSpec, Verb
 from swarm_shared.store import imports
 
 
@@ -38,18 +38,12 @@ def test_importing_the_same_file_twice_changes_nothing(desk: QueueDesk) -> None:
 def test_waiting_failed_held_and_cancelled_tasks_take_the_new_text_and_keep_their_status(desk: QueueDesk) -> None:
     run(desk, *(spec(t, max_retries=0) for t in "abcd"))
     desk.run(failed(FailureClass.QUALITY))
-    for task_id, verb in (("b", "hold"), ("c", "cancel")):
+    for task_id, verb in (("b", Verb.HOLD), ("c", Verb.CANCEL)):
         with desk.db.connection.transaction():
-            desk.db.steering.apply(imports_verb(verb), task_id, {}, actor="test")
+            desk.db.steering.apply(verb, task_id, {}, actor="test")
     assert run(desk, *(spec(t, max_retries=0, description="new") for t in "abcd")) == (0, 4, 0, 0)
     assert [desk.status(t) for t in "abcd"] == [Status.FAILED, Status.HELD, Status.CANCELLED, Status.NOT_STARTED]
     assert all(desk.task(t)["description"] == "new" for t in "abcd")
-
-
-def imports_verb(word: str) -> object:
-    from swarm_shared.models import Verb
-
-    return Verb(word)
 
 
 def test_running_and_completed_tasks_are_left_as_they_are_and_said(desk: QueueDesk) -> None:
@@ -71,8 +65,6 @@ def test_tasks_missing_from_the_file_stay(desk: QueueDesk) -> None:
 
 def test_a_priority_set_by_a_person_survives_a_change_of_the_text(desk: QueueDesk) -> None:
     run(desk, spec("a"))
-    from swarm_shared.models import Verb
-
     with desk.db.connection.transaction():
         desk.db.steering.apply(Verb.PRIORITIZE, "a", {"priority": "critical"}, actor="test")
     run(desk, spec("a", description="new"))
@@ -116,6 +108,17 @@ def test_a_circle_through_tasks_of_the_queue_is_refused_and_changes_nothing(desk
     with pytest.raises(InputError, match=r"a → b → a|b → a → b"):
         run(desk, spec("a", "b"))
     assert desk.task("a")["dependencies"] == []
+
+
+def test_a_circle_through_a_running_task_that_is_left_as_it_is_is_refused(desk: QueueDesk) -> None:
+    run(desk, spec("a"), spec("b", "a"))
+    desk.run(PASSED)
+    desk.start()  # b runs, and needs a, whatever a file says now
+    with desk.db.connection.transaction():
+        desk.db.steering.apply(Verb.RETRY, "a", {}, actor="test")
+    with pytest.raises(InputError, match="circle"):
+        run(desk, spec("a", "b"), spec("b", description="new"))
+    run(desk, spec("a", description="new"), spec("b", "a", description="new"))
 
 
 def test_a_dry_run_tells_and_changes_nothing(desk: QueueDesk) -> None:

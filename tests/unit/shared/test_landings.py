@@ -10,6 +10,7 @@ from queue_desk import PASSED, QueueDesk, failed
 
 from swarm_shared.errors import LeaseLost, StateError
 from swarm_shared.models import FailureClass, HoldReason, Outcome, Role, Stage, Status, TaskSpec, Verb
+from swarm_shared.store import landings
 from swarm_shared.store.landings import LandingClaim
 from swarm_shared.store.policy import AttemptResult, Budgets
 from swarm_shared.store.pulse import Pulse
@@ -70,6 +71,17 @@ def test_one_lander_at_a_time_and_the_first_approved_comes_first(desk: QueueDesk
     assert desk.db.landings.claim(desk.claimant("worker-2")) is None
     with pytest.raises(Exception, match="UNIQUE"), desk.db.connection.transaction():
         desk.db.connection.change("UPDATE tasks SET status = 'landing' WHERE id = 'a'")
+
+
+def test_who_looked_just_before_another_began_to_land_gets_nothing(
+    desk: QueueDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.add("a", "b")
+    desk.run(BUILT)
+    desk.run(BUILT)
+    monkeypatch.setattr(landings, "SQL", {**landings.SQL, "anything_to_land": "SELECT 1"})
+    assert take(desk, "worker-1").claim.task_id == "a"
+    assert desk.db.landings.claim(desk.claimant("worker-2")) is None
 
 
 def test_a_refused_landing_goes_back_with_the_reason_and_costs_no_retry(desk: QueueDesk) -> None:

@@ -112,6 +112,16 @@ def test_a_stale_token_cannot_open_a_session(desk: QueueDesk) -> None:
     assert not desk.db.queue.owns(claim)
 
 
+def test_a_lease_counts_from_when_its_renewal_began(desk: QueueDesk) -> None:
+    run = desk.claimant().run
+    began = desk.clock.mono
+    desk.clock.pass_s(50)  # the write lock came late: so long others may have judged by the old lease
+    assert desk.db.workers.heartbeat(run, began_mono_ms=began, lease_s=120)
+    worker = desk.db.workers.get(run)
+    assert worker is not None
+    assert worker.lease_until_mono == began + 120_000
+
+
 def test_a_second_settle_of_the_same_attempt_is_refused(desk: QueueDesk) -> None:
     desk.add("a")
     claim = desk.start()

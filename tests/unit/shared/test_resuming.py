@@ -12,7 +12,8 @@ from queue_desk import PASSED, QueueDesk, failed
 from swarm_shared.agents.amplifier_home import TRANSCRIPT_FILE, sessions_folder
 from swarm_shared.agents.presets import load_presets
 from swarm_shared.agents.resuming import session_to_resume
-from swarm_shared.models import FailureClass, Outcome, Role, Stage
+from swarm_shared.models import FailureClass, Outcome, Role, Stage, Verb
+from swarm_shared.store.carry_out import carry_out_now
 from swarm_shared.store.policy import AttemptResult, Budgets
 
 PRESETS = load_presets({"stream": {"like": "claude", "binary": "/bin/true"}})
@@ -134,3 +135,16 @@ def test_what_a_session_went_on_with_is_shown_with_its_attempt(desk: Desk) -> No
     desk.attempt(objection(), resumes="s1")
     shown = desk.db.tasks.attempts(desk.task("a")["seq"])
     assert [(a["builder_agent"], a["resumed_session_id"]) for a in shown] == [("agent", None), ("agent", "s1")]
+
+
+def test_a_second_retry_starts_fresh_also_where_the_first_one_had_to(desk: Desk) -> None:
+    desk.attempt(objection("s1"))
+    desk.attempt(objection("s2"))
+    assert desk.next() is None
+
+
+def test_a_persons_retry_starts_fresh(desk: Desk) -> None:
+    desk.budgets = Budgets(max_retries=0)
+    desk.attempt(objection("s1"))
+    carry_out_now(desk.db, Verb.RETRY, "a", {}, actor="ann")
+    assert desk.next() is None

@@ -137,6 +137,8 @@ def test_a_failed_task_that_was_only_objected_to_is_approved_and_lands(tmp_path:
     desk = desk_with(tmp_path, retries=0)
     desk.run(objection("too slow", base_sha="base", head_sha="head"))
     assert desk.status("a") is Status.FAILED
+    advice = Why(desk.db.connection, desk.clock).explain("a", default_cli="command").reasons[0].advice
+    assert "amplifier-swarm approve a" in str(advice)
     assert carry_out_now(desk.db, Verb.APPROVE, "a", {}, actor="ada").status == "done"
     assert (desk.status("a"), desk.task("a")["approved_by"]) == (Status.APPROVED, "ada")
     landing = desk.db.landings.claim(desk.claimant())

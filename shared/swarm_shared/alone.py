@@ -1,0 +1,39 @@
+"""An advisory lock: one process at a time, and the kernel frees it when its holder ends, however it ends."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from swarm_shared.errors import DatabaseError
+
+
+@contextmanager
+def alone(lock: Path, *, wait: bool) -> Iterator[bool]:
+    """Hold a lock file in a state directory, which is made where it is missing; the value tells whether it was taken.
+
+    Args:
+        wait: Wait for the other one, however long; else give up at once.
+
+    Raises:
+        DatabaseError: The file cannot be made.
+    """
+    try:
+        lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(lock, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise DatabaseError(
+            f"cannot make {lock}: {error.strerror}", hint="choose a folder that you may write to"
+        ) from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,94 @@
+"""What changes much at once, killed in its middle or done by several: it is there once, or not at all."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import midway
+import pytest
+from live_swarm import DEADLINE_S, wait_until
+
+from swarm_shared import migrations, sql
+from swarm_shared.connection import Connection
+from swarm_shared.database import TaskDatabase
+from swarm_shared.models import Status, TaskSpec
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    path = tmp_path / "tasks.db"
+    with TaskDatabase(path) as made:
+        made.imports.run([TaskSpec(id="was-there", name="x")], source="a test", actor="test")
+    return path
+
+
+@contextmanager
+def doing(what: str, path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process at it, killed at the end."""
+    process = subprocess.Popen(
+        [sys.executable, midway.__file__, what, str(path)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_an_upgrade_killed_in_its_middle_is_begun_anew(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    watch = Connection(database)
+    with doing("upgrade", database) as process:
+        # What has not been committed shows only as a log that grows, while nobody else gets the lock.
+        log = Path(f"{database}-wal")
+        wait_until(lambda: process.poll() is not None or log.stat().st_size > 10_000_000)
+        assert process.poll() is None
+        assert not watch.takes_writes(within_s=0.05)
+    watch.close()
+    with TaskDatabase(database) as as_before:
+        assert as_before.tasks.get("was-there")["status"] == Status.NOT_STARTED
+        assert as_before.connection.value("PRAGMA user_version") == 1
+        assert as_before.connection.value("PRAGMA integrity_check") == "ok"
+    monkeypatch.setattr(migrations, "SCHEMA_VERSION", 2)
+    monkeypatch.setattr(sql, "migrations", lambda: [(2, midway.UPGRADE.replace("1000000000", "10"))])
+    with TaskDatabase(database) as upgraded:
+        assert upgraded.connection.value("SELECT count(*) FROM numbers") == 10
+        assert upgraded.connection.value("PRAGMA user_version") == 2
+
+
+@pytest.mark.parametrize("moment", ["staging", "publishing"])
+def test_an_import_killed_in_its_middle_is_whole_or_not_there(database: Path, moment: str) -> None:
+    with TaskDatabase(database) as watch:
+        begun = {
+            "staging": "SELECT count(*) > 1000 FROM staged",
+            "publishing": "SELECT count(*) > 1000 FROM tasks",
+        }[moment]
+        with doing("import", database) as process:
+            wait_until(lambda: process.poll() is not None or watch.connection.value(begun))
+            assert process.poll() is None, "it was through before it could be killed"
+        assert watch.connection.value("SELECT count(*) FROM staged") > 0, "killed in the middle"
+        assert watch.imports.finish_interrupted() == 1
+        there = watch.tasks.page()[1]
+        assert there == (1 if moment == "staging" else 1 + midway.TASKS)
+        assert watch.connection.value("SELECT count(*) FROM staged") == 0
+        if moment == "publishing":
+            assert watch.tasks.get("t1")["status"] == Status.BLOCKED
+            assert watch.connection.value("SELECT count(*) FROM dependencies") == midway.TASKS * 2 // 3
+        assert watch.connection.value("PRAGMA integrity_check") == "ok"
+
+
+def test_imports_of_the_same_file_at_once_are_one_import_and_repetitions(database: Path) -> None:
+    with ExitStack() as stack:
+        processes = [stack.enter_context(doing("import", database)) for _ in range(3)]
+        results = [json.loads(process.communicate(timeout=DEADLINE_S)[0]) for process in processes]
+    assert sorted(result["imported"] for result in results) == [0, 0, midway.TASKS]
+    assert sorted(result["unchanged"] for result in results) == [0, midway.TASKS, midway.TASKS]
+    with TaskDatabase(database) as watch:
+        assert watch.imports.finish_interrupted() == 0
+        assert watch.tasks.page()[1] == 1 + midway.TASKS

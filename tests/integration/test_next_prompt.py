@@ -1,0 +1,79 @@
+"""What `prompt` says that the next attempt will be told is, word for word, what it is told then."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from amplifier_desk import make_desk
+from landing_desk import LandingSwarm, landing_swarm
+
+from swarm_shared.config import resolve
+from swarm_shared.models import Status, TaskSpec
+from swarm_shared.next_prompt import NextPrompt, Place, next_prompt, place_by_git, place_by_record
+from swarm_shared.store.swarm import PAUSED
+
+pytestmark = pytest.mark.integration
+
+GIVES_UP = {"answer": {"status": "failed", "blockers": ["no wood left"], "tests_passed": False}}
+
+
+@pytest.fixture
+def swarm(tmp_path: Path) -> Iterator[LandingSwarm]:
+    with landing_swarm(tmp_path) as swarm:
+        yield swarm
+
+
+def foretold(swarm: LandingSwarm, place_by: Callable[..., Place] = place_by_git) -> NextPrompt:
+    """As the command line tells it, or the dashboard, with the workers' settings."""
+    settings = resolve({"db": swarm.path, "project_root": swarm.project}, swarm.settings)
+    task = swarm.db.tasks.get("a")
+    return next_prompt(swarm.db, task, settings, at=place_by(swarm.db, task, settings), environ=swarm.settings)
+
+
+def told(swarm: LandingSwarm, number: int) -> str:
+    sessions = swarm.db.tasks.sessions(swarm.attempts("a")[number - 1]["id"])
+    return str(next(s["prompt"] for s in sessions if s["role"] == "builder"))
+
+
+@pytest.mark.parametrize("isolation", ["none", "worktree"])
+@pytest.mark.parametrize("place_by", [place_by_git, place_by_record])
+def test_the_prompt_that_is_foretold_is_the_one_that_is_given(
+    swarm: LandingSwarm, isolation: str, place_by: Callable[..., Place]
+) -> None:
+    swarm.settings["SWARM_ISOLATION"] = isolation
+    go = swarm.folder / "go"
+    run = f"echo b >> b.txt; while ! test -e {go}; do sleep 0.05; done"
+    swarm.add(TaskSpec(id="a", name="Build it", run=run, checks=('test "$AMPLIFIER_SWARM_ATTEMPT_NUMBER" = 2',)))
+    swarm.worker()
+    swarm.wait_for("a", Status.IN_PROGRESS)
+    swarm.db.swarm.set_flag(PAUSED, actor="test")
+    go.touch()
+    swarm.wait_for("a", Status.NOT_STARTED)
+    foreseen = foretold(swarm, place_by)
+    swarm.db.swarm.resume(actor="test")
+    swarm.wait_for("a", Status.COMPLETED)
+    assert foreseen.text == told(swarm, 2)
+    assert (foreseen.number, foreseen.resumes) == (2, None)
+    assert ("A b.txt +1" in foreseen.text) is (isolation == "worktree")
+
+
+def test_the_session_that_is_gone_on_with_is_foretold_too(swarm: LandingSwarm) -> None:
+    desk = make_desk(swarm.folder / "amplifier")
+    go = swarm.folder / "go"
+    steps = [{"write": {"b.txt": "b"}, "wait_for": str(go), **GIVES_UP}, {"write": {"b.txt": "c"}}]
+    swarm.settings |= desk.env(FAKE_AMPLIFIER=json.dumps({"builder": steps})) | {"SWARM_AGENT_CLI": "amplifier"}
+    swarm.add(TaskSpec(id="a", name="Build it"))
+    swarm.worker("worker-1", "--no-validation")
+    swarm.wait_for("a", Status.IN_PROGRESS)
+    swarm.db.swarm.set_flag(PAUSED, actor="test")
+    go.touch()
+    swarm.wait_for("a", Status.NOT_STARTED)
+    foreseen = foretold(swarm)
+    swarm.db.swarm.resume(actor="test")
+    swarm.wait_for("a", Status.COMPLETED)
+    first, second = swarm.attempts("a")
+    assert foreseen.text == told(swarm, 2)
+    assert foreseen.resumes == second["resumed_session_id"] == first["builder_session_id"] is not None

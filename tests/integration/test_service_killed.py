@@ -1,0 +1,91 @@
+"""The service mode after kill -9 of its supervisord: what it ran is ended, done again once, and by one swarm only."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from start_desk import Desk, desk
+
+from swarm_shared.database import TaskDatabase
+from swarm_shared.models import Status, TaskSpec
+from swarm_shared.procfs import read_stat
+
+pytestmark = pytest.mark.integration
+TOP = Path(__file__).parents[2]
+WORKERS = 2
+STUBBORN = {"hang": True, "ignore_term": True, "spawn": ["setsid", "doublefork"]}
+
+
+@pytest.fixture
+def at() -> Iterator[Desk]:
+    with desk() as made:
+        (made.folder / "supervisord.conf").write_bytes((TOP / "supervisord.conf").read_bytes())
+        (made.folder / "supervisord.d").mkdir()
+        (made.folder / "var" / "log").mkdir(parents=True)
+        yield made
+
+
+def serve(at: Desk) -> subprocess.Popen[str]:
+    """supervisord in the foreground, with the configuration as it is checked in."""
+    number = len(at.started)
+    with (at.folder / f"out-{number}").open("w") as out, (at.folder / f"err-{number}").open("w") as err:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", "supervisord.conf"],
+            cwd=at.folder,
+            env=at.environment(SWARM_AGENT_CLI="scripted", SWARM_WORKERS=str(WORKERS), SWARM_DASHBOARD="off"),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            text=True,
+            start_new_session=True,
+        )
+    at.started.append(process)
+    return process
+
+
+def ledger(at: Desk) -> list[dict[str, Any]]:
+    path = at.folder / "ledger"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def begun(at: Desk, number: int) -> dict[str, int]:
+    """Pids of the agents of every task's attempt of this number that have begun."""
+    return {line["task"]: line["pid"] for line in ledger(at) if (line["event"], line["number"]) == ("start", number)}
+
+
+def is_alive(pid: int) -> bool:
+    stat = read_stat(pid)
+    return stat is not None and not stat.ended
+
+
+@pytest.mark.parametrize("at_once", [True, False], ids=["at once", "once all has gone"])
+def test_a_service_whose_supervisord_was_killed_goes_on_without_duplicates_or_orphans(at: Desk, at_once: bool) -> None:
+    steps = [{"ledger": str(at.folder / "ledger"), **step} for step in (STUBBORN, {})]
+    script = {"script": {"builder": steps, "validator": [{}]}}
+    at.add(*(TaskSpec(id=name, name=name, extra=script) for name in ("a", "b")))
+    first = serve(at)
+    at.wait_for("two agents", lambda: len(begun(at, 1)) == 2)
+    old = begun(at, 1)
+    os.kill(first.pid, signal.SIGKILL)
+    first.wait()
+    if not at_once:
+        at.wait_nothing_left()
+    second = serve(at)
+    at.wait_for("two more agents", lambda: len(begun(at, 2)) == 2)
+    assert [pid for pid in old.values() if is_alive(pid)] == [], "an agent lives beside its successor"
+    at.wait_for("both tasks", lambda: {at.status("a"), at.status("b")} == {Status.COMPLETED})
+    with TaskDatabase(at.db) as database:
+        ends = [[a["outcome"] for a in database.tasks.attempts(database.tasks.get(i)["seq"])] for i in "ab"]
+        assert ends == [["failed", "passed"]] * 2
+        assert len(database.workers.alive()) == WORKERS
+    second.terminate()
+    at.wait_end(second)
+    at.wait_nothing_left()

@@ -1,0 +1,40 @@
+"""Something long on a database, done by a process that a test kills in its middle: `upgrade` or `import`.
+
+Arguments: what to do, and the database. An upgrade leads to a version that does not exist; an import brings TASKS
+and prints what came of it.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from swarm_shared import migrations, sql
+from swarm_shared.database import TaskDatabase
+from swarm_shared.models import TaskSpec
+
+TASKS = 6_000
+# Half of it is quick; the rest takes longer than any test waits.
+UPGRADE = """
+ALTER TABLE tasks ADD COLUMN colour TEXT NOT NULL DEFAULT 'red';
+CREATE TABLE numbers (n INTEGER PRIMARY KEY) STRICT;
+INSERT INTO numbers
+WITH RECURSIVE up (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM up LIMIT 1000000000) SELECT n FROM up;
+"""
+
+
+def upgrade(path: str) -> None:
+    migrations.SCHEMA_VERSION = 2
+    sql.migrations = lambda: [(2, UPGRADE)]  # type: ignore[assignment]
+    TaskDatabase(path).close()
+
+
+def bring_in(path: str) -> None:
+    needs = [((f"t{n - 1}",) if n % 3 else ()) for n in range(TASKS)]
+    specs = [TaskSpec(id=f"t{n}", name=f"t{n}", dependencies=needs[n]) for n in range(TASKS)]
+    with TaskDatabase(path) as database:
+        print(json.dumps(database.imports.run(specs, source="a file", actor="test").shown()))
+
+
+if __name__ == "__main__":
+    {"upgrade": upgrade, "import": bring_in}[sys.argv[1]](sys.argv[2])

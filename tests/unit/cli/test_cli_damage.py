@@ -1,0 +1,77 @@
+"""A damaged database: every command says so in two lines, changes nothing, and a backup is as good as before."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from cli_desk import CliDesk
+
+from swarm_shared.models import TaskSpec
+
+TASKS = 400
+
+
+def overwrite(file: Path, start: int, count: int) -> None:
+    content = bytearray(file.read_bytes())
+    content[start : start + count] = os.urandom(count)
+    file.write_bytes(content)
+
+
+DAMAGE: dict[str, Callable[[Path], None]] = {
+    "header": lambda file: overwrite(file, 0, 100),
+    "pages": lambda file: overwrite(file, 8_192, file.stat().st_size - 8_192),
+    "cut": lambda file: os.truncate(file, file.stat().st_size // 3),
+}
+COMMANDS = [
+    ("status",),
+    ("list-tasks", "--limit", "1000"),
+    ("task-info", "t7"),
+    ("retry", "t7"),
+    ("pause",),
+    ("backup", "second.db"),
+]
+
+
+@pytest.fixture
+def healthy(desk: CliDesk) -> Path:
+    """A backup of a queue in its folder; beside the queue nothing is open."""
+    desk.queue(*(TaskSpec(id=f"t{n}", name="T" * 500) for n in range(TASKS)))
+    with desk.open() as database:
+        database.connection.checkpoint(truncate=True)
+    copy = desk.folder / "copy.db"
+    assert desk.run("backup", str(copy)).code == 0
+    return copy
+
+
+@pytest.mark.usefixtures("healthy")
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_every_command_on_a_damaged_database_says_so_and_changes_nothing(
+    desk: CliDesk, damage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(desk.folder)
+    DAMAGE[damage](desk.db)
+    before = desk.db.read_bytes()
+    export = ("export-tasks", str(desk.db), "out.yaml")
+    for words in (*COMMANDS, export):
+        ran = desk.bare(*words) if words is export else desk.run(*words)
+        assert ran.code == 4, (words, ran)
+        error, hint = ran.err.splitlines()
+        assert "damaged" in error, words
+        assert "backup" in hint, words
+        assert desk.db.read_bytes() == before, words
+    assert not Path("second.db").exists()
+    assert not Path("out.yaml").exists()
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_backup_takes_the_place_of_a_damaged_database(desk: CliDesk, healthy: Path, damage: str) -> None:
+    DAMAGE[damage](desk.db)
+    for rest in ("-wal", "-shm"):
+        Path(f"{desk.db}{rest}").unlink(missing_ok=True)
+    shutil.copyfile(healthy, desk.db)
+    assert desk.run("status", "--json").json["tasks"]["total"]["count"] == TASKS
+    assert desk.run("hold", "t7").code == 0

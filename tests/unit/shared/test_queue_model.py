@@ -1,0 +1,25 @@
+"""The store against a model of it: some thousand random steps, the same ones each time."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+from queue_machine import QueueMachine
+
+# Where one only asks whether it fails, nobody reads the shortest way there.
+PHASES = [Phase.generate] if "SWARM_NO_SHRINK" in os.environ else list(Phase)
+SHORT = settings(
+    phases=PHASES,
+    max_examples=35,
+    stateful_step_count=60,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+
+
+def test_the_store_does_what_a_small_model_of_the_queue_says() -> None:
+    run_state_machine_as_test(QueueMachine, settings=SHORT)
