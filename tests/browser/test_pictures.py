@@ -190,6 +190,9 @@ def test_the_graph_follows_what_happens(desk: SteeredQueue, page: Page, seen: Wa
     expect(page.locator(".graph tbody tr")).to_have_count(2)
     box.click()
     expect(page.locator("h1")).to_have_text("task a")
+    page.click('.tabs a:has-text("Dependencies")')
+    page.click("text=Show it in the graph")
+    expect(page.locator(".found")).to_contain_text("2 tasks around a")
 
 
 def test_ten_thousand_tasks_do_not_freeze_the_graph(desk: SteeredQueue, page: Page, seen: Watched) -> None:

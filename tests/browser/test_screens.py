@@ -106,10 +106,25 @@ def test_what_is_held_is_released_retried_with_a_note_or_rejected(
     assert (row.verb, row.target, dict(row.argument)) == (Verb.RETRY, "2", {"note": "answer in JSON"})
     page.mouse.move(0, 0)
     expect(rows).to_have_count(1)
-    page.keyboard.press("j")
+    expect(page.locator("a[data-row]:focus")).to_have_text("1")  # it took the place of the row that went
     page.keyboard.press("r")
     assert desk.carry_out().verb is Verb.RELEASE
     expect(page.locator("main")).to_contain_text("Nothing needs you.")
+
+
+def test_a_row_that_went_meanwhile_fades_under_the_pointer_and_goes_when_that_leaves(
+    desk: SteeredQueue, page: Page, seen: Watched
+) -> None:
+    kill_one(desk, "1")
+    kill_one(desk, "2")
+    go(page, "needs")
+    first = page.locator(".asks li").first
+    first.hover()
+    desk.db.steering.apply(Verb.RELEASE, "1", {}, actor="somebody else")
+    expect(first).to_have_attribute("data-gone", "")
+    expect(page.locator("#chip")).to_contain_text("1 waiting")
+    page.hover("#search-box")
+    expect(page.locator(".asks li")).to_have_count(1)
 
 
 def test_a_task_whose_processes_nobody_sees_goes_on_at_a_persons_word(

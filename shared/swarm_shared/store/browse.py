@@ -63,10 +63,11 @@ class Browse(Family):
         if not wanted.looks_closer:
             return Tally(by_status=self._counts(wanted), cursor=None)
         by_status: Counter[Status] = Counter()
+        matches = wanted.matcher()
         deadline = self._clock.mono_ms() + SEARCH_TIME_MS
         while True:
             batch = self._found(wanted, after, SEARCH_BATCH)
-            by_status.update(Status(one.status) for one in batch if wanted.matches(one))
+            by_status.update(Status(one.status) for one in batch if matches(one))
             if len(batch) < SEARCH_BATCH:
                 return Tally(by_status=dict(by_status), cursor=None)
             after = batch[-1].seq
@@ -77,8 +78,9 @@ class Browse(Family):
         """Up to `limit` tasks that match, among a bounded number behind a key, and where to go on; None at the end."""
         batch = self._found(wanted, after, SEARCH_BATCH)
         found: list[Found] = []
+        matches = wanted.matcher()
         for one in batch:
-            if wanted.matches(one):
+            if matches(one):
                 found.append(one)
                 if len(found) >= limit:
                     return found, one.seq
@@ -141,6 +143,7 @@ class Browse(Family):
         if after == 0:
             matching = [one[0] for one in self._found_by_id(wanted, limit)]
         early = frozenset(matching)
+        matches = wanted.matcher()
         deadline = self._clock.mono_ms() + SEARCH_TIME_MS
         looked_at, cursor, complete = 0, after, False
         while len(matching) < limit and not complete and self._clock.mono_ms() < deadline:
@@ -149,7 +152,7 @@ class Browse(Family):
             for place, one in enumerate(batch, start=1):
                 cursor = one[0]
                 looked_at += 1
-                if wanted.matches(one) and cursor not in early:
+                if matches(one) and cursor not in early:
                     matching.append(cursor)
                     if len(matching) >= limit:
                         complete = complete and place == len(batch)
@@ -163,7 +166,7 @@ class Browse(Family):
         if prefix is None or wanted.fingerprint is not None:
             return []
         values = {"first": prefix, "beyond": prefix + _BEYOND, "limit": limit}
-        return [one for one in self._rows("browse_ids", values) if wanted.matches(one)]
+        return list(filter(wanted.matcher(), self._rows("browse_ids", values)))
 
     def _found(self, wanted: Filter, after: int, limit: int) -> list[Found]:
         """Tasks in import order by the narrowest index; what it does not look at is left to the caller."""
@@ -181,7 +184,7 @@ class Browse(Family):
         return list(islice(heapq.merge(*parts), limit))
 
     def _rows(self, name: str, values: dict[str, Any]) -> list[Found]:
-        return [Found(*row) for row in self._db.rows(SQL[name], values)]
+        return list(map(Found._make, self._db.rows(SQL[name], values)))
 
     def _shown(self, seqs: list[int]) -> list[dict[str, Any]]:
         """Short rows in the order of their keys."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from swarm_shared.models import Status
@@ -57,26 +58,43 @@ class Filter:
         closer = (self.id_prefix, self.type, self.priority, self.worker, self.error, self.since, self.fingerprint)
         return bool(self.words) or any(part is not None for part in closer)
 
-    def matches(self, found: Found) -> bool:
-        """Whether a task is among those that are looked for."""
-        return (
-            (not self.statuses or found.status in self.statuses)
-            and (self.phase is None or found.phase == self.phase)
-            and (self.id_prefix is None or found.id.startswith(self.id_prefix))
-            and (self.type is None or found.type == self.type)
-            and (self.priority is None or found.priority == self.priority)
-            and (self.worker is None or found.worker_id == self.worker)
-            and (self.since is None or found.updated_at >= self.since)
-            and (self.error is None or self.error.casefold() in (found.last_error or "").casefold())
-            and (not self.words or self._has_words(f"{found.id} {found.name}".casefold()))
-        )
-
-    def _has_words(self, text: str) -> bool:
-        return all(word.casefold() in text for word in self.words)
+    def matcher(self) -> Callable[[Found], bool]:
+        """Whether a task is among those that are looked for; made once for many, so that each costs little."""
+        tests: list[Callable[[Found], bool]] = []
+        statuses, words = frozenset(map(str, self.statuses)), tuple(word.casefold() for word in self.words)
+        prefix, error, since = self.id_prefix, (self.error or "").casefold(), self.since
+        if statuses:
+            tests.append(lambda found: found.status in statuses)
+        for column in ("phase", "type", "priority"):
+            wanted = getattr(self, column)
+            if wanted is not None:
+                tests.append(_equals(column, wanted))
+        if self.worker is not None:
+            tests.append(_equals("worker_id", self.worker))
+        if prefix is not None:
+            tests.append(lambda found: found.id.startswith(prefix))
+        if since is not None:
+            tests.append(lambda found: found.updated_at >= since)
+        if error:
+            tests.append(lambda found: error in (found.last_error or "").casefold())
+        for word in words:
+            tests.append(_has_word(word))
+        if len(tests) == 1:
+            return tests[0]
+        return lambda found: all(test(found) for test in tests)
 
     def as_json(self) -> dict[str, Any]:
         """What restricts, as `from_json` takes it."""
         return {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) not in (None, ())}
+
+
+def _equals(column: str, wanted: object) -> Callable[[Found], bool]:
+    value_of = attrgetter(column)
+    return lambda found: bool(value_of(found) == wanted)
+
+
+def _has_word(word: str) -> Callable[[Found], bool]:
+    return lambda found: word in f"{found.id} {found.name}".casefold()
 
 
 def filter_from_json(given: Mapping[str, Any]) -> Filter:

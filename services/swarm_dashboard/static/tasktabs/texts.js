@@ -33,7 +33,9 @@ export function links({ data: { task } }) {
         cell("Status", { class: "c-status" }, badge(row)),
         cell("Task", { class: "c-name" }, taskLink(row.id, null, { class: "id", "data-row": "" }), " ", h("span", null, row.name)))))
     : h("p", { class: "quiet" }, none));
-  return h("div", { class: "columns two" }, side("Needs", task.needs, "Nothing: it can start at any time."), side("Needed by", task.dependents, "No other task waits for it."));
+  return h("div", null,
+    h("div", { class: "columns two" }, side("Needs", task.needs, "Nothing: it can start at any time."), side("Needed by", task.dependents, "No other task waits for it.")),
+    h("p", { class: "further" }, h("a", { href: `/graph?${new URLSearchParams({ task: task.id, depth: 2 })}` }, "Show it in the graph")));
 }
 
 export function events({ data: { task } }) {
