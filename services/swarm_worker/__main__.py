@@ -21,7 +21,7 @@ from swarm_shared.processes import ProcessId, owner_from, supervisord_from, wait
 from swarm_worker.config import WorkerConfig, worker_config
 from swarm_worker.keeper import fork_worker
 from swarm_worker.loop import Leave, WorkerLoop
-from swarm_worker.session import TreeUnproven
+from swarm_worker.plan import TreeUnproven
 from swarm_worker.watch import Watch
 
 LOG = logging.getLogger("swarm.worker")

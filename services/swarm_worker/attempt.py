@@ -21,11 +21,11 @@ from swarm_shared.errors import ConfigError, InputError
 from swarm_shared.git.errors import GitError, GitUnusable
 from swarm_shared.logs import event
 from swarm_shared.models import FailureClass, Outcome, Role, Stage
+from swarm_shared.store.claims import Claim, ClosedSession, Opening
 from swarm_shared.store.policy import AttemptResult
-from swarm_shared.store.queue import Claim, ClosedSession, Opening
 from swarm_worker.config import WorkerConfig
 from swarm_worker.integration import QueueStopped
-from swarm_worker.session import Plan, Surroundings
+from swarm_worker.plan import Plan, Surroundings
 from swarm_worker.session_files import SessionFiles
 from swarm_worker.steps import Concluded, CutShort, Steps, failed
 from swarm_worker.workplace import Sealed, Workplaces

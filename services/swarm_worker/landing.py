@@ -20,7 +20,7 @@ from swarm_shared.store.landings import LandingClaim
 from swarm_shared.store.policy import AttemptResult
 from swarm_worker.config import WorkerConfig
 from swarm_worker.integration import IntegrationBranch, QueueStopped
-from swarm_worker.session import Surroundings
+from swarm_worker.plan import Surroundings
 from swarm_worker.steps import Concluded, CutShort, Steps, failed
 
 LOG = logging.getLogger("swarm.worker")

@@ -15,9 +15,9 @@ from swarm_shared.git.process import Completed, run_process
 from swarm_shared.git.repository import Repository
 from swarm_shared.logs import event
 from swarm_shared.models import FailureClass, Outcome
+from swarm_shared.store.claims import Claim, Claimant, Opening
 from swarm_shared.store.landings import LandingClaim
 from swarm_shared.store.policy import AttemptResult
-from swarm_shared.store.queue import Claim, Claimant, Opening
 from swarm_shared.store.recovery import crash
 from swarm_shared.store.swarm import DRAINED, EMERGENCY_STOP
 from swarm_worker.attempt import Attempt
@@ -25,7 +25,8 @@ from swarm_worker.config import WorkerConfig
 from swarm_worker.integration import IntegrationBranch
 from swarm_worker.landing import Landing
 from swarm_worker.lease import Heart
-from swarm_worker.session import SHORTAGES, Surroundings
+from swarm_worker.plan import Surroundings
+from swarm_worker.session import SHORTAGES
 from swarm_worker.steps import Concluded
 from swarm_worker.tree import Tree
 from swarm_worker.watch import Watch

@@ -9,23 +9,20 @@ import errno
 import logging
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
-from pathlib import Path
+from collections.abc import Sequence
 
 from swarm_shared.agents.reading import SessionEnd
-from swarm_shared.database import TaskDatabase
-from swarm_shared.errors import DatabaseError, SwarmError
+from swarm_shared.errors import DatabaseError
 from swarm_shared.logs import event
-from swarm_shared.models import Role, Stage, Verb
+from swarm_shared.models import Verb
 from swarm_shared.procfs import read_stat
 from swarm_shared.proctree import usage_below
-from swarm_shared.store.queue import Claim, ClosedSession
+from swarm_shared.store.claims import Claim, ClosedSession
 from swarm_worker.capture import Capture
-from swarm_worker.lease import Heart, ProgressMeter
-from swarm_worker.tree import CannotStart, Exited, Gone, Launch, Tree, Unproven
-from swarm_worker.watch import LOOK_S, Watch
+from swarm_worker.lease import ProgressMeter
+from swarm_worker.plan import Cause, Cut, Ended, Plan, Surroundings, TreeUnproven
+from swarm_worker.tree import CannotStart, Exited, Gone, Launch, Unproven
+from swarm_worker.watch import LOOK_S
 
 LOG = logging.getLogger("swarm.worker")
 ORDERED_GRACE_S = 0.5  # a person waits: an agent gets this long to save its transcript
@@ -35,72 +32,6 @@ YOUNG_S = 0.05  # a process that has ended by then needs nobody to listen to it 
 _STDOUT, _STDERR = 1, 2
 # Descriptors, processes, memory: what a machine is out of now and may have again in a moment.
 SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM, errno.ENOBUFS})
-
-
-class Cause(StrEnum):
-    """Why a session was cut short."""
-
-    KILLED = "killed"  # by a person
-    CANCELLED = "cancelled"  # by a person
-    INTERRUPTED = "interrupted"  # our own stop
-    LEASE_LOST = "lease_lost"
-    TIME_LIMIT = "time_limit"
-    STUCK = "stuck"
-    KEEPER_LOST = "keeper_lost"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cut:
-    """A session cut short by us. `orders` are the control rows that asked for it."""
-
-    cause: Cause
-    text: str
-    orders: tuple[int, ...] = ()
-
-
-class TreeUnproven(SwarmError):
-    """Processes of a session could not be ended; the worker must not start anything beside them."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What to run: `limit_s` bounds it; `stuck_s` None leaves only that bound. `signs` rise while it moves."""
-
-    role: Role
-    name: str
-    stage: Stage
-    prompt: str | None
-    argv: tuple[str, ...]
-    env: Mapping[str, str]
-    cwd: Path
-    stdin: bytes
-    limit_s: float
-    stuck_s: float | None
-    resumes: str | None = None  # the agent CLI's id of the earlier session that it goes on with
-    signs: tuple[Callable[[], float | None], ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
-    """How it ended; `cut` is None when it ended by itself."""
-
-    end: SessionEnd
-    cut: Cut | None
-    duration_s: float
-    closed: ClosedSession
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """What every session of a worker shares."""
-
-    database: TaskDatabase
-    tree: Tree
-    watch: Watch
-    heart: Heart
-    must_stop: Callable[[], str | None]  # why running sessions must be interrupted now
-    kill_grace_s: float
-    output_limit_bytes: int
 
 
 class Session:

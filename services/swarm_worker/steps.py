@@ -11,10 +11,11 @@ from swarm_shared.agents.launch import session_environment
 from swarm_shared.agents.reading import tail_lines
 from swarm_shared.errors import LeaseLost
 from swarm_shared.models import FailureClass, Outcome, Role, Stage, TaskSpec, Verb
+from swarm_shared.store.claims import Claim, ClosedSession, never_run
 from swarm_shared.store.policy import AttemptResult
-from swarm_shared.store.queue import Claim, ClosedSession, never_run
 from swarm_worker.config import WorkerConfig
-from swarm_worker.session import Cause, Cut, Ended, Plan, Session, Surroundings
+from swarm_worker.plan import Cause, Cut, Ended, Plan, Surroundings
+from swarm_worker.session import Session
 
 SHELL = "/bin/sh"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from swarm_shared.models import TaskSpec
-from swarm_shared.store.queue import Claim
+from swarm_shared.store.claims import Claim
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

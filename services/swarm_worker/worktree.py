@@ -28,7 +28,7 @@ from swarm_shared.git.worktrees import checked_out_at
 from swarm_shared.logs import event
 from swarm_shared.models import TaskSpec
 from swarm_shared.store.changes import Since
-from swarm_shared.store.queue import Claim
+from swarm_shared.store.claims import Claim
 from swarm_worker.config import WorkerConfig
 from swarm_worker.integration import IntegrationBranch
 from swarm_worker.workplace import Sealed, Workplace

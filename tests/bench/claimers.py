@@ -16,8 +16,8 @@ from typing import Any
 from swarm_shared.database import TaskDatabase
 from swarm_shared.models import Outcome
 from swarm_shared.processes import ProcessId
+from swarm_shared.store.claims import Claimant
 from swarm_shared.store.policy import AttemptResult, Budgets
-from swarm_shared.store.queue import Claimant
 
 LEASE_S = 600.0
 PASSED = AttemptResult(outcome=Outcome.PASSED)

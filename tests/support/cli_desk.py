@@ -21,8 +21,8 @@ from swarm_shared.database import TaskDatabase
 from swarm_shared.models import Role, Stage, TaskSpec
 from swarm_shared.processes import ProcessId
 from swarm_shared.store.carry_out import carry_out
+from swarm_shared.store.claims import Claim, Claimant
 from swarm_shared.store.policy import AttemptResult, Budgets
-from swarm_shared.store.queue import Claim, Claimant
 
 DEADLINE_S = 20.0
 BUDGETS = Budgets(max_retries=0)

@@ -17,8 +17,8 @@ from swarm_shared.git.diffs import Change, Diff, FileChange
 from swarm_shared.models import FailureClass, Outcome, Role, Stage, TaskSpec, Verb
 from swarm_shared.processes import ProcessId
 from swarm_shared.store.changes import Since
+from swarm_shared.store.claims import Claim, Claimant, ClosedSession
 from swarm_shared.store.policy import AttemptResult, Budgets
-from swarm_shared.store.queue import Claim, Claimant, ClosedSession
 from swarm_shared.store.workers import Uses
 
 WORKERS = 4

@@ -12,8 +12,8 @@ from fixed_time import ManualClock
 from swarm_shared.database import TaskDatabase
 from swarm_shared.models import FailureClass, Outcome, Role, Stage, Status, TaskSpec
 from swarm_shared.processes import ProcessId
+from swarm_shared.store.claims import Claim, Claimant
 from swarm_shared.store.policy import AttemptResult, Budgets
-from swarm_shared.store.queue import Claim, Claimant
 
 PASSED = AttemptResult(outcome=Outcome.PASSED)
 

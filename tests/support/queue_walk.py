@@ -22,8 +22,8 @@ from swarm_shared.errors import LeaseLost, SwarmError
 from swarm_shared.models import Role, Stage, Status, Verb
 from swarm_shared.processes import ProcessId
 from swarm_shared.reaping import Limits, Reaping
+from swarm_shared.store.claims import Claim, Claimant
 from swarm_shared.store.policy import Budgets
-from swarm_shared.store.queue import Claim, Claimant
 from swarm_shared.store.recovery import OpenAttempt
 
 WORKERS = 3

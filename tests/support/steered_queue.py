@@ -11,9 +11,9 @@ from swarm_shared.database import TaskDatabase
 from swarm_shared.errors import SwarmError
 from swarm_shared.models import TASK_VERBS, Outcome, Verb
 from swarm_shared.store.bulk import Bulk
+from swarm_shared.store.claims import Claim
 from swarm_shared.store.control import ControlRow
 from swarm_shared.store.policy import AttemptResult
-from swarm_shared.store.queue import Claim
 from swarm_shared.store.swarm import DRAINED, EMERGENCY_STOP, PAUSED
 
 FLAGS = {Verb.PAUSE: PAUSED, Verb.DRAIN: DRAINED, Verb.EMERGENCY_STOP: EMERGENCY_STOP}

@@ -18,7 +18,7 @@ import time
 from swarm_shared.database import TaskDatabase
 from swarm_shared.models import Role, Stage
 from swarm_shared.processes import ProcessId
-from swarm_shared.store.queue import Claim, Claimant
+from swarm_shared.store.claims import Claim, Claimant
 from swarm_shared.sweep import marks
 from swarm_worker.keeper import fork_worker
 from swarm_worker.tree import Launch, Tree

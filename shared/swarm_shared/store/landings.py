@@ -11,8 +11,8 @@ from swarm_shared.git.names import safe_id
 from swarm_shared.models import Status
 from swarm_shared.sql import SQL
 from swarm_shared.store.base import Family
+from swarm_shared.store.claims import Claim, Claimant, new_attempt_id
 from swarm_shared.store.pulse import LANDING_LATE_MS
-from swarm_shared.store.queue import Claim, Claimant, new_attempt_id
 from swarm_shared.store.swarm import PAUSED
 
 
@@ -120,7 +120,7 @@ class Landings(Family):
         Raises:
             LeaseLost: The task has another owner; nothing was written.
         """
-        values = {**_fence(claim), "base_sha": base_sha, "head_sha": head_sha}
+        values = {**claim.fence(), "base_sha": base_sha, "head_sha": head_sha}
         with self._db.transaction():
             if not self._db.change(SQL["note_head"], values):
                 raise LeaseLost(f"task {claim.task_id}: attempt {claim.number} lost its lease")
@@ -213,11 +213,11 @@ class Landings(Family):
             LeaseLost: The task has another owner; nothing was written.
         """
         with self._db.transaction():
-            values = {**_fence(claim), "commit": new, "wall": self._clock.wall_ms()}
+            values = {**claim.fence(), "commit": new, "wall": self._clock.wall_ms()}
             if self._db.change(SQL["pass_point_of_no_return"], values):
                 self._db.change(SQL["intend_tip"], {"new": new, "old": old})
                 return True
-            if self._db.row(SQL["owns"], _fence(claim)) is not None:
+            if self._db.row(SQL["owns"], claim.fence()) is not None:
                 return False
         raise LeaseLost(f"task {claim.task_id}: its landing lost its lease")
 
@@ -252,7 +252,3 @@ class Landings(Family):
             values = {"name": PAUSED, "wall": self._clock.wall_ms(), "actor": actor, "reason": reason}
             self._db.change(SQL["set_flag"], values)
             self._event("paused", f"by {actor}: {reason}", worker_id=actor)
-
-
-def _fence(claim: Claim) -> dict[str, object]:
-    return {"task": claim.task, "token": claim.token, "attempt": claim.attempt}

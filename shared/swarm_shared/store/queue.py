@@ -6,10 +6,7 @@ and the caller kills its agent and drops what it has.
 
 from __future__ import annotations
 
-import os
 import random
-import uuid
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from swarm_shared.clock import Clock
@@ -18,6 +15,7 @@ from swarm_shared.errors import LeaseLost
 from swarm_shared.models import FailureClass, Outcome, Role, Stage, Verb
 from swarm_shared.sql import SQL
 from swarm_shared.store.base import Family
+from swarm_shared.store.claims import Claim, Claimant, ClosedSession, First, Opening, new_attempt_id
 from swarm_shared.store.overlaps import Overlaps
 from swarm_shared.store.policy import AttemptResult, Budgets
 from swarm_shared.store.settlement import Settlement
@@ -25,83 +23,8 @@ from swarm_shared.store.settlement import Settlement
 CLASHES_PER_CLAIM = 200  # then the write lock is given back before the next look
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
-    """A task given to one worker alone."""
-
-    task: int
-    task_id: str
-    attempt: str
-    number: int
-    token: int
-    agent_cli: str
-    note: str | None
-    run: int
-    worker_id: str
-    claimed_at: int
-    landing: bool = False  # to land what was built, not to build
-    session: int | None = None  # its first session, where it was written down with the claim
-
-
-def new_attempt_id(wall_ms: int) -> str:
-    """A UUID (version 7) whose first 48 bits are the time, so that neighbours in time are neighbours in the index.
-
-    Source: RFC 9562, section 5.7.
-    """
-    random_bits = int.from_bytes(os.urandom(10), "big")
-    value = (wall_ms & (2**48 - 1)) << 80 | random_bits
-    value = value & ~(0xF << 76) | 0x7 << 76
-    value = value & ~(0x3 << 62) | 0x2 << 62
-    return str(uuid.UUID(int=value))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claimant:
-    """Who asks for work."""
-
-    run: int
-    worker_id: str
-    agent_cli: str
-    serialize: bool = True  # tasks whose files overlap wait for each other
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Opening:
-    """A session to be written down before anything is spent on it."""
-
-    role: Role
-    name: str  # the agent's, or the check's command
-    stage: Stage
-    prompt: str | None
-    resumes: str | None = None  # the agent CLI's id of the earlier session that it goes on with
-
-
-# Told a claim inside its transaction: the session that it will begin with, or None when that takes more to know.
-First = Callable[[Claim], Opening | None]
-
-
 class _Unfinished:
     """A claim met only tasks that clash with running ones; there may be others behind them."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClosedSession:
-    """How a session's process ended. It is written with the attempt's next step, which saves a commit."""
-
-    session: int
-    pid: int | None
-    pid_start: int | None
-    exit_code: int | None
-    signal: int | None
-    output_bytes: int
-    ended_at: int
-
-
-def never_run(session: int, wall_ms: int) -> ClosedSession:
-    """The end of a session that was written down and then could not be started."""
-    return ClosedSession(
-        session=session, pid=None, pid_start=None, exit_code=None, signal=None, output_bytes=0, ended_at=wall_ms
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,7 +135,7 @@ class Queue(Family):
 
     def owns(self, claim: Claim) -> bool:
         """Whether the lease still holds; a read, so it answers while a writer is stuck."""
-        return self._db.row(SQL["owns"], self._fence(claim)) is not None
+        return self._db.row(SQL["owns"], claim.fence()) is not None
 
     def open_session(
         self,
@@ -242,7 +165,7 @@ class Queue(Family):
 
     def _open_session(self, claim: Claim, opening: Opening) -> int:
         wall = self._clock.wall_ms()
-        if not self._db.change(SQL["enter_stage"], {**self._fence(claim), "stage": opening.stage, "wall": wall}):
+        if not self._db.change(SQL["enter_stage"], {**claim.fence(), "stage": opening.stage, "wall": wall}):
             raise LeaseLost(f"task {claim.task_id}: attempt {claim.number} lost its lease")
         self._db.change(SQL["attempt_started"], {"attempt": claim.attempt, "wall": wall, "mono": self._clock.mono_ms()})
         self._db.change(
@@ -420,6 +343,3 @@ class Queue(Family):
     def _close_session(self, closed: ClosedSession | None) -> None:
         if closed is not None:
             self._db.change(SQL["close_session"], {name: getattr(closed, name) for name in closed.__slots__})
-
-    def _fence(self, claim: Claim) -> dict[str, object]:
-        return {"task": claim.task, "token": claim.token, "attempt": claim.attempt}

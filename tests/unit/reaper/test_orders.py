@@ -13,9 +13,9 @@ from swarm_reaper.orders import WORKER_ANSWERS_WITHIN_MS, Orders
 from swarm_reaper.slots import Slots
 from swarm_shared.models import FailureClass, Outcome, Status, TaskSpec, Verb
 from swarm_shared.processes import ProcessId
+from swarm_shared.store.claims import Claim, Claimant
 from swarm_shared.store.control import ControlRow
 from swarm_shared.store.policy import Budgets
-from swarm_shared.store.queue import Claim, Claimant
 
 S, V = Status, Verb
 WAITS = "pending"

@@ -18,8 +18,8 @@ from swarm_shared.models import Status, Verb
 from swarm_shared.processes import ProcessId
 from swarm_shared.reaping import UNPROVEN_AFTER_MS, Limits, Reaping, sole_reaper
 from swarm_shared.store.carry_out import carry_out_now
+from swarm_shared.store.claims import Claim, Claimant
 from swarm_shared.store.policy import Budgets
-from swarm_shared.store.queue import Claim, Claimant
 from swarm_shared.store.recovery import crash
 from swarm_shared.sweep import marks
 

@@ -12,7 +12,7 @@ from swarm_shared.errors import NotFound, SupervisorError
 from swarm_shared.models import Status, TaskSpec, Verb
 from swarm_shared.processes import ProcessId
 from swarm_shared.store.carry_out import carry_out, carry_out_now
-from swarm_shared.store.queue import Claimant
+from swarm_shared.store.claims import Claimant
 from swarm_shared.store.steering import Steering, TaskRunning
 
 

@@ -9,7 +9,7 @@ from queue_desk import PASSED, QueueDesk, failed
 
 from swarm_shared.models import FailureClass, Status, TaskSpec, Verb
 from swarm_shared.store import queue
-from swarm_shared.store.queue import Claimant
+from swarm_shared.store.claims import Claimant
 from swarm_shared.store.why import Why
 
 

@@ -12,8 +12,8 @@ from swarm_shared.agents.trouble import Trouble
 from swarm_shared.connection import check_engine
 from swarm_shared.errors import DatabaseError, LeaseLost
 from swarm_shared.models import FailureClass, Outcome, Role, Stage, Status, TaskSpec
+from swarm_shared.store.claims import Opening
 from swarm_shared.store.policy import AttemptResult, Budgets
-from swarm_shared.store.queue import Opening
 
 
 @pytest.fixture

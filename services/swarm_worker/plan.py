@@ -1,0 +1,83 @@
+"""What a session is asked to run, what it shares with the worker's others, and how it may end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from swarm_shared.agents.reading import SessionEnd
+from swarm_shared.database import TaskDatabase
+from swarm_shared.errors import SwarmError
+from swarm_shared.models import Role, Stage
+from swarm_shared.store.claims import ClosedSession
+from swarm_worker.lease import Heart
+from swarm_worker.tree import Tree
+from swarm_worker.watch import Watch
+
+
+class Cause(StrEnum):
+    """Why a session was cut short."""
+
+    KILLED = "killed"  # by a person
+    CANCELLED = "cancelled"  # by a person
+    INTERRUPTED = "interrupted"  # our own stop
+    LEASE_LOST = "lease_lost"
+    TIME_LIMIT = "time_limit"
+    STUCK = "stuck"
+    KEEPER_LOST = "keeper_lost"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """A session cut short by us. `orders` are the control rows that asked for it."""
+
+    cause: Cause
+    text: str
+    orders: tuple[int, ...] = ()
+
+
+class TreeUnproven(SwarmError):
+    """Processes of a session could not be ended; the worker must not start anything beside them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to run: `limit_s` bounds it; `stuck_s` None leaves only that bound. `signs` rise while it moves."""
+
+    role: Role
+    name: str
+    stage: Stage
+    prompt: str | None
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    cwd: Path
+    stdin: bytes
+    limit_s: float
+    stuck_s: float | None
+    resumes: str | None = None  # the agent CLI's id of the earlier session that it goes on with
+    signs: tuple[Callable[[], float | None], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """How it ended; `cut` is None when it ended by itself."""
+
+    end: SessionEnd
+    cut: Cut | None
+    duration_s: float
+    closed: ClosedSession
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What every session of a worker shares."""
+
+    database: TaskDatabase
+    tree: Tree
+    watch: Watch
+    heart: Heart
+    must_stop: Callable[[], str | None]  # why running sessions must be interrupted now
+    kill_grace_s: float
+    output_limit_bytes: int

@@ -1,0 +1,89 @@
+"""What a worker holds of the queue: who asks, what was given out, and the sessions opened and closed for it."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from swarm_shared.models import Role, Stage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A task given to one worker alone."""
+
+    task: int
+    task_id: str
+    attempt: str
+    number: int
+    token: int
+    agent_cli: str
+    note: str | None
+    run: int
+    worker_id: str
+    claimed_at: int
+    landing: bool = False  # to land what was built, not to build
+    session: int | None = None  # its first session, where it was written down with the claim
+
+    def fence(self) -> dict[str, object]:
+        """What every write in its name must match."""
+        return {"task": self.task, "token": self.token, "attempt": self.attempt}
+
+
+def new_attempt_id(wall_ms: int) -> str:
+    """A UUID (version 7) whose first 48 bits are the time, so that neighbours in time are neighbours in the index.
+
+    Source: RFC 9562, section 5.7.
+    """
+    random_bits = int.from_bytes(os.urandom(10), "big")
+    value = (wall_ms & (2**48 - 1)) << 80 | random_bits
+    value = value & ~(0xF << 76) | 0x7 << 76
+    value = value & ~(0x3 << 62) | 0x2 << 62
+    return str(uuid.UUID(int=value))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimant:
+    """Who asks for work."""
+
+    run: int
+    worker_id: str
+    agent_cli: str
+    serialize: bool = True  # tasks whose files overlap wait for each other
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """A session to be written down before anything is spent on it."""
+
+    role: Role
+    name: str  # the agent's, or the check's command
+    stage: Stage
+    prompt: str | None
+    resumes: str | None = None  # the agent CLI's id of the earlier session that it goes on with
+
+
+# Told a claim inside its transaction: the session that it will begin with, or None when that takes more to know.
+First = Callable[[Claim], Opening | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClosedSession:
+    """How a session's process ended. It is written with the attempt's next step, which saves a commit."""
+
+    session: int
+    pid: int | None
+    pid_start: int | None
+    exit_code: int | None
+    signal: int | None
+    output_bytes: int
+    ended_at: int
+
+
+def never_run(session: int, wall_ms: int) -> ClosedSession:
+    """The end of a session that was written down and then could not be started."""
+    return ClosedSession(
+        session=session, pid=None, pid_start=None, exit_code=None, signal=None, output_bytes=0, ended_at=wall_ms
+    )
