@@ -92,11 +92,15 @@ class Supervised:
         self.arena.kill("supervisord (supervised)", process)
         self._supervisord.wait()
         deadline = time.monotonic() + LEAVES_WITHIN_S
-        while (alive := self.arena.alive()) and time.monotonic() < deadline:
+        while (programs := self._programs()) and time.monotonic() < deadline:
             time.sleep(LOOK_S)
-        self.stayed += [f"{told}, long after supervisord was killed" for told in alive.values()]
-        self.arena.clear_up()
+        self.stayed += [f"{told}, long after supervisord was killed" for told in programs]
         self._start()
+
+    def _programs(self) -> list[str]:
+        """What is alive and no agent. An agent's leftover whose worker, keeper and reaper were killed in the moment
+        before has nobody left to end it: the next reaper does, before its task is given on."""
+        return [told for process, told in self.arena.alive().items() if kind_of(process) != "agent"]
 
 
 def kind_of(process: ProcessId) -> str | None:
