@@ -99,6 +99,7 @@ class WorkerLoop:
             self._workplaces = Worktrees(database, config, self._repository, self._branch, tend=tend)
         self._next: Claim | LandingClaim | None = None
         self._begun: Attempt | None = None  # of the claim that comes next
+        self._first = self._begin if self._workplaces.at_hand() is not None else None
         self._was_free = False  # whether this worker has seen the swarm neither drained nor stopped
         self._draining_since: float | None = None
         self._drain_look_at = 0.0
@@ -211,7 +212,7 @@ class WorkerLoop:
                     concluded.result,
                     self._config.budgets,
                     then_claim=then,
-                    first=self._begin,
+                    first=self._first,
                     answers=concluded.answers,
                     last=concluded.last,
                 )
@@ -236,7 +237,7 @@ class WorkerLoop:
             return None
         if self._branch is not None and (landing := self._db.landings.claim(self._claimant)) is not None:
             return landing
-        return self._db.queue.claim(self._claimant, first=self._begin) if self._db.queue.anything_ready() else None
+        return self._db.queue.claim(self._claimant, first=self._first) if self._db.queue.anything_ready() else None
 
     def _may_claim(self) -> bool:
         return not self._asked_to_leave()

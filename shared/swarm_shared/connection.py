@@ -22,7 +22,7 @@ from swarm_shared.errors import DatabaseBusy, DatabaseError
 Params = Mapping[str, Any] | Sequence[Any]
 
 BUSY_TIMEOUT_S = 30.0
-BUSY_WAIT_S = (0.0002, 0.002)  # SQLite's own handler grows to 100 ms, which starves old waiters
+BUSY_WAIT_S = (0.0001, 0.0005)  # SQLite's own handler grows to 100 ms, which starves old waiters
 APPLICATION_ID = 0x5357524D  # "SWRM", in the file's header
 PAGE_CACHE_KIB = 2_000
 WAL_AUTOCHECKPOINT_PAGES = 1_000

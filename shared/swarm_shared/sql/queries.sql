@@ -4,7 +4,10 @@
 
 -- name: may_claim
 -- No row: nothing is given out now, or not to this worker, which shall drain or retire or was declared dead.
-SELECT 1 FROM workers
+-- Else whether a scheduled task is due, and whether any provider is held: statements that need not run cost nothing.
+SELECT EXISTS (SELECT 1 FROM tasks INDEXED BY tasks_scheduled WHERE status = 'scheduled' AND due_mono <= :mono),
+       EXISTS (SELECT 1 FROM holds)
+FROM workers
 WHERE run = :run AND wanted IS NULL AND status NOT IN ('stopped', 'crashed')
   AND NOT EXISTS (SELECT 1 FROM flags WHERE name IN ('paused', 'drained', 'emergency_stop', 'disk_low'));
 
@@ -15,10 +18,12 @@ SET status = iif(blockers > 0, 'blocked', 'not_started'), due_at = NULL, due_mon
 WHERE status = 'scheduled' AND due_mono <= :mono;
 
 -- name: claim_task
--- Picks, marks and fences in one statement: the best ready task of any agent CLI that nobody holds.
+-- Picks, marks and fences in one statement: the best ready task of any agent CLI that nobody holds. With :started
+-- its first session begins in the same transaction.
 UPDATE tasks
-SET status = 'claimed', stage = 'preparing', lease_token = lease_token + 1, open_attempt = :attempt,
-    attempt_count = attempt_count + 1, worker_id = :worker_id, claimed_at = :wall, started_at = NULL,
+SET status = iif(:started IS NULL, 'claimed', 'in_progress'), stage = iif(:started IS NULL, 'preparing', 'building'),
+    lease_token = lease_token + 1, open_attempt = :attempt,
+    attempt_count = attempt_count + 1, worker_id = :worker_id, claimed_at = :wall, started_at = :started,
     completed_at = NULL, updated_at = :wall
 WHERE seq = (
     SELECT best.seq
@@ -48,7 +53,7 @@ WHERE status IN ('approved', 'landing') AND open_attempt IS NULL AND files IS NO
 -- Takes a claim back within its own transaction: its files overlap those of a task at work.
 UPDATE tasks
 SET status = 'waiting_files', stage = NULL, clashes_with = :clashes_with, open_attempt = NULL,
-    attempt_count = attempt_count - 1, worker_id = NULL, claimed_at = NULL
+    attempt_count = attempt_count - 1, worker_id = NULL, claimed_at = NULL, started_at = NULL
 WHERE seq = :task;
 
 -- name: next_clash
@@ -66,8 +71,9 @@ WHERE seq IN (SELECT seq FROM tasks INDEXED BY tasks_waiting_files
               ORDER BY priority, chain DESC, seq LIMIT :limit);
 
 -- name: open_attempt
-INSERT INTO attempts (id, task, number, token, run, worker_id, agent_cli, claimed_at, progress_at, progress_mono, note)
-VALUES (:attempt, :task, :number, :token, :run, :worker_id, :agent_cli, :wall, :wall, :mono, :note);
+INSERT INTO attempts (id, task, number, token, run, worker_id, agent_cli, claimed_at, started_at, progress_at,
+                      progress_mono, note)
+VALUES (:attempt, :task, :number, :token, :run, :worker_id, :agent_cli, :wall, :started, :wall, :mono, :note);
 
 -- name: probe_hold
 -- After a wait is over one attempt alone finds out whether the provider is back.
@@ -103,9 +109,13 @@ WHERE id = :session;
 UPDATE attempts SET progress_at = :wall, progress_mono = :mono WHERE id = :attempt AND ended_at IS NULL;
 
 -- name: task_of_attempt
--- Everything that settling looks at; no row: the attempt does not have the task open.
+-- Everything that settling looks at; no row: the attempt does not have the task open. The last three say whether there
+-- is anything to free, to let go, or to lift.
 SELECT t.id, t.lease_token, t.failures, t.crashes, t.max_retries, t.blockers, a.note, a.agent_cli, a.claimed_at,
-       a.kind, t.landing_failures, a.number
+       a.kind, t.landing_failures, a.number,
+       EXISTS (SELECT 1 FROM dependencies WHERE needs = t.seq),
+       EXISTS (SELECT 1 FROM tasks INDEXED BY tasks_waiting_files WHERE status = 'waiting_files'),
+       EXISTS (SELECT 1 FROM holds)
 FROM tasks AS t JOIN attempts AS a ON a.id = t.open_attempt WHERE t.seq = :task AND t.open_attempt = :attempt;
 
 -- name: failures_of_task

@@ -76,7 +76,7 @@ class Landings(Family):
         if self._db.row(SQL["anything_to_land"]) is None:
             return None
         with self._db.transaction(durable=False):
-            if self._db.row(SQL["may_claim"], {"run": claimant.run}) is None:
+            if self._db.row(SQL["may_claim"], {"run": claimant.run, "mono": self._clock.mono_ms()}) is None:
                 return None
             return self._claim(claimant)
 

@@ -65,21 +65,27 @@ class Queue(Family):
                 return claim
 
     def _claim(self, claimant: Claimant, first: First | None) -> Claim | _Unfinished | None:
-        if self._db.row(SQL["may_claim"], {"run": claimant.run}) is None:
+        wall, mono = self._clock.wall_ms(), self._clock.mono_ms()
+        may = self._db.row(SQL["may_claim"], {"run": claimant.run, "mono": mono})
+        if may is None:
             return None
+        is_due, is_held = may
+        if is_due:
+            self._db.change(SQL["promote_due"], {"wall": wall, "mono": mono})
+        started = wall if first is not None else None
         for _ in range(CLASHES_PER_CLAIM):
-            claim = self._pick(claimant)
+            claim = self._pick(claimant, wall, mono, started)
             if isinstance(claim, Claim):
+                if is_held:
+                    self._db.change(SQL["probe_hold"], {"attempt": claim.attempt, "agent_cli": claim.agent_cli})
                 opening = first(claim) if first is not None else None
-                return claim if opening is None else replace(claim, session=self._open_session(claim, opening))
+                return claim if opening is None else replace(claim, session=self._add_session(claim, opening, wall))
             if claim is None and not self._overlaps.let_go():
                 return None
         return _Unfinished()
 
-    def _pick(self, claimant: Claimant) -> Claim | _Unfinished | None:
+    def _pick(self, claimant: Claimant, wall: int, mono: int, started: int | None) -> Claim | _Unfinished | None:
         """The best ready task; unfinished when its files clash, and it waits behind another one now."""
-        wall, mono = self._clock.wall_ms(), self._clock.mono_ms()
-        self._db.change(SQL["promote_due"], {"wall": wall, "mono": mono})
         attempt = new_attempt_id(wall)
         row = self._db.row(
             SQL["claim_task"],
@@ -89,6 +95,7 @@ class Queue(Family):
                 "wall": wall,
                 "mono": mono,
                 "agent_cli": claimant.agent_cli,
+                "started": started,
             },
         )
         if row is None:
@@ -109,9 +116,9 @@ class Queue(Family):
                 "wall": wall,
                 "mono": mono,
                 "note": note,
+                "started": started,
             },
         )
-        self._db.change(SQL["probe_hold"], {"attempt": attempt, "agent_cli": agent_cli})
         self._event(
             "claimed",
             f"attempt {number}",
@@ -157,17 +164,18 @@ class Queue(Family):
         Raises:
             LeaseLost: The task has another owner.
         """
+        wall = self._clock.wall_ms()
         with self._db.transaction(durable=False):
+            if not self._db.change(SQL["enter_stage"], {**claim.fence(), "stage": stage, "wall": wall}):
+                raise LeaseLost(f"task {claim.task_id}: attempt {claim.number} lost its lease")
+            moment = {"attempt": claim.attempt, "wall": wall, "mono": self._clock.mono_ms()}
+            self._db.change(SQL["attempt_started"], moment)
             opening = Opening(role=role, name=name, stage=stage, prompt=prompt, resumes=resumes)
-            session = self._open_session(claim, opening)
+            session = self._add_session(claim, opening, wall)
             self._close_session(before)
             return session
 
-    def _open_session(self, claim: Claim, opening: Opening) -> int:
-        wall = self._clock.wall_ms()
-        if not self._db.change(SQL["enter_stage"], {**claim.fence(), "stage": opening.stage, "wall": wall}):
-            raise LeaseLost(f"task {claim.task_id}: attempt {claim.number} lost its lease")
-        self._db.change(SQL["attempt_started"], {"attempt": claim.attempt, "wall": wall, "mono": self._clock.mono_ms()})
+    def _add_session(self, claim: Claim, opening: Opening, wall: int) -> int:
         self._db.change(
             SQL["open_session"],
             {

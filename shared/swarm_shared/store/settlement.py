@@ -66,9 +66,8 @@ class Settlement(Family):
         row = self._db.row(SQL["task_of_attempt"], {"task": task, "attempt": attempt})
         if row is None or (token is not None and row[1] != token):
             raise LeaseLost("the attempt is no longer open")
-        task_id, token, failures, crashes, own_retries, blockers, note, agent_cli, claimed_at, kind, refused, number = (
-            row
-        )
+        task_id, token, failures, crashes, own_retries, blockers, note, agent_cli, claimed_at, kind, refused = row[:11]
+        number, has_dependents, others_wait_for_files, is_held = row[11:]
         if own_retries is not None:
             budgets = replace(budgets, max_retries=own_retries)
         problem = problem_of(result, landing=kind == LANDING)
@@ -124,7 +123,7 @@ class Settlement(Family):
                 worker_id=worker_id,
                 data={"must_fix": list(result.must_fix)},
             )
-        if status is Status.COMPLETED:
+        if status is Status.COMPLETED and has_dependents:
             self._db.change(SQL["free_dependents"], {"task": task, "wall": wall})
         if alike is not None:
             self._event(
@@ -145,9 +144,10 @@ class Settlement(Family):
             worker_id=worker_id,
             data={"outcome": result.outcome, "failure_class": result.failure_class},
         )
-        self._overlaps.let_go()
+        if others_wait_for_files:
+            self._overlaps.let_go()
         if agent_cli is not None:
-            self._mind_provider(attempt, agent_cli, claimed_at, result)
+            self._mind_provider(attempt, agent_cli, claimed_at, result, bool(is_held))
         return move
 
     def _mark_landing(
@@ -218,10 +218,12 @@ class Settlement(Family):
         }
         self._db.change(SQL["close_attempt"], values)
 
-    def _mind_provider(self, attempt: str, agent_cli: str, claimed_at: int, result: AttemptResult) -> None:
+    def _mind_provider(
+        self, attempt: str, agent_cli: str, claimed_at: int, result: AttemptResult, is_held: bool
+    ) -> None:
         if result.trouble is not None and result.failure_class in (FailureClass.PROVIDER, FailureClass.SETUP):
             self._hold_provider(attempt, agent_cli, result.trouble, claimed_at)
-        elif result.outcome is Outcome.PASSED or result.failure_class is FailureClass.QUALITY:
+        elif is_held and (result.outcome is Outcome.PASSED or result.failure_class is FailureClass.QUALITY):
             self._db.change(SQL["clear_hold_after_success"], {"agent_cli": agent_cli, "session_began": claimed_at})
 
     def _hold_provider(self, attempt: str, agent_cli: str, trouble: Trouble, session_began: int) -> None:
