@@ -62,7 +62,10 @@ class Appetite:
         now = time.monotonic()
         if self._seen is not None and now - self._seen[0] < self._every_s:
             return None
-        usage = tree_usage(self._pid)
+        try:
+            usage = tree_usage(self._pid)
+        except OSError:
+            return None  # out of descriptors, say: a sign of life does not fail for want of this
         if not usage.count:
             return None
         share = None
@@ -80,7 +83,7 @@ class ProgressMeter:
         self,
         signs: list[Callable[[], float | None]],
         *,
-        costly: Callable[[], float],
+        costly: Callable[[], float | None],
         patience_s: float | None,
         note: Callable[[], None],
     ) -> None:

@@ -246,9 +246,12 @@ class Session:
             return min(ORDERED_GRACE_S, self._around.kill_grace_s)
         return self._around.kill_grace_s
 
-    def _cpu_s(self) -> float:
+    def _cpu_s(self) -> float | None:
         # In whole ticks of a tenth: an idle interpreter that wakes up now and then is no progress.
-        return round(usage_below(os.getpid()).cpu_s, 1)
+        try:
+            return round(usage_below(os.getpid()).cpu_s, 1)
+        except OSError:
+            return None  # out of descriptors, say: it is looked at again
 
     # ───── storing ─────
 

@@ -43,15 +43,16 @@ def kill_with_keeper(swarm: LiveSwarm) -> None:
     worker.keeper.kill(signal.SIGSTOP)
     worker.process.kill(signal.SIGKILL)
     worker.keeper.kill(signal.SIGKILL)
+    wait_until(lambda: not worker.process.is_alive(), swarm.logs)
 
 
 # ───── what the machine gives no more ─────
 
 
-def limit(process: subprocess.Popen[bytes], what: int, soft: int | None) -> None:
+def limit(pid: int, what: int, soft: int | None) -> None:
     """Set a limit of a running process; None lifts it as far as it goes."""
-    _, most = resource.prlimit(process.pid, what)
-    resource.prlimit(process.pid, what, (most if soft is None else soft, most))
+    _, most = resource.prlimit(pid, what)
+    resource.prlimit(pid, what, (most if soft is None else soft, most))
 
 
 def test_a_file_that_can_be_read_only_for_a_while_loses_nothing_and_costs_no_attempt(swarm: LiveSwarm) -> None:
@@ -60,11 +61,12 @@ def test_a_file_that_can_be_read_only_for_a_while_loses_nothing_and_costs_no_att
     worker = swarm.worker("worker-1", "--no-validation")
     swarm.wait_for_agent("a")
     # A disk in use cannot be made read-only. This limit does the same to the database, not to the short log.
-    limit(worker, resource.RLIMIT_FSIZE, MOST_OF_A_LOG_BYTES)
+    pid = swarm.db.workers.alive()[0].process.pid
+    limit(pid, resource.RLIMIT_FSIZE, MOST_OF_A_LOG_BYTES)
     assert Path(f"{swarm.path}-wal").stat().st_size > MOST_OF_A_LOG_BYTES
     go.touch()
     wait_until(lambda: "_waited" in swarm.logs() or worker.poll() is not None, swarm.logs)
-    limit(worker, resource.RLIMIT_FSIZE, None)
+    limit(pid, resource.RLIMIT_FSIZE, None)
     for task in ("a", "b"):
         done = swarm.wait_for(task, Status.COMPLETED)
         assert (done["failures"], done["crashes"]) == (0, 0)
@@ -78,10 +80,11 @@ def test_a_worker_out_of_descriptors_lives_and_costs_the_task_nothing(
     worker = swarm.worker("worker-1", "--no-validation")
     swarm.add(swarm.scripted("warm-up"))
     swarm.wait_for("warm-up", Status.COMPLETED)
-    limit(worker, resource.RLIMIT_NOFILE, len(os.listdir(f"/proc/{worker.pid}/fd")))
+    pid = swarm.db.workers.alive()[0].process.pid
+    limit(pid, resource.RLIMIT_NOFILE, len(os.listdir(f"/proc/{pid}/fd")))
     swarm.add(swarm.scripted("a", max_retries=0))
     wait_until(lambda: "attempt_dropped" in swarm.logs() or worker.poll() is not None, swarm.logs)
-    limit(worker, resource.RLIMIT_NOFILE, None)
+    limit(pid, resource.RLIMIT_NOFILE, None)
     done = swarm.wait_for("a", Status.COMPLETED)
     assert (done["failures"], done["crashes"]) == (0, 0)
     assert {attempt["failure_class"] for attempt in swarm.attempts("a")[:-1]} == {"interrupted"}
@@ -158,7 +161,9 @@ def test_a_swarm_inside_a_swarm_ends_with_it_and_its_own_end_harms_nobody_outsid
         assert [attempt["ended_at"] for attempt in outer.attempts("a")] == [None]
 
         # The outer one loses its worker: everything below it goes, the inner swarm with all of its own.
-        outer.processes[0].kill()
+        last = outer.db.workers.alive()[0].process
+        last.kill(signal.SIGKILL)
+        wait_until(lambda: not last.is_alive(), outer.logs)
         assert outer.db.reset_orphaned_tasks() == 1
         assert outer.status("a") is Status.NOT_STARTED
         assert not is_alive(second)
