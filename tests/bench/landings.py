@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
@@ -41,8 +42,9 @@ class Spent:
 
 def measure(scale: Scale) -> Figure:
     """Both kinds in turns: what one minute of this machine gives, it gives to both."""
-    many = FEW + scale.pick(4, 40)
-    rounds = [(_per_task(many, "none"), _per_task(many, "worktree")) for _ in range(scale.pick(1, 3))]
+    many = FEW + scale.pick(4, 10)
+    rounds = [(_per_task(many, "none"), _per_task(many, "worktree")) for _ in range(scale.pick(1, 2))]
+    bare_ms = median(_bare_checkout_ms(scale.pick(2, 5)))
     extras = [landed.wall_ms - plain.wall_ms for plain, landed in rounds]
     git_ms = median(landed.git_ms for _, landed in rounds)
     last = rounds[-1][1].verbs
@@ -79,8 +81,14 @@ def measure(scale: Scale) -> Figure:
                 accented=frozenset({"the swarm itself"}),
             )
         },
-        notes=(f"of the difference, {git_ms:.0f} ms are spent waiting for git ({git_ms / median(extras):.0%})",),
-        raw={"rounds": [(asdict(plain), asdict(landed)) for plain, landed in rounds]},
+        notes=(
+            f"of the difference, {git_ms:.0f} ms are spent waiting for git ({git_ms / median(extras):.0%})",
+            f"a bare `git worktree add` of the same repository, by hand, in the same minutes: {bare_ms:.0f} ms",
+        ),
+        raw={
+            "bare_ms": bare_ms,
+            "rounds": [(asdict(plain), asdict(landed)) for plain, landed in rounds],
+        },
     )
 
 
@@ -92,6 +100,23 @@ def _per_task(many: int, isolation: str) -> Spent:
         for verb, found in more.verbs.items()
     }
     return Spent(wall_ms=(more.wall_ms - few.wall_ms) / each, verbs=verbs)  # type: ignore[arg-type]  # pairs stay pairs
+
+
+def _bare_checkout_ms(count: int) -> list[float]:
+    """What git alone takes to check the same files out on this disk."""
+    with bench_swarm() as swarm:
+        _fill(swarm)
+        times: list[float] = []
+        for number in range(count):
+            began = time.monotonic()
+            subprocess.run(
+                ["git", "worktree", "add", "--quiet", "--detach", str(swarm.folder / f"bare-{number}")],
+                cwd=swarm.project,
+                env={**os.environ, **swarm.settings},
+                check=True,
+            )
+            times.append(1000 * (time.monotonic() - began))
+    return times
 
 
 def _whole(count: int, isolation: str) -> Spent:
