@@ -19,6 +19,14 @@ pytestmark = pytest.mark.browser
 NARROW_PX = 320
 MOST_BOXES = 400
 
+MOST_NODES = 8_000
+COUNT_NODES = """() => {
+    const walker = document.createTreeWalker(document, NodeFilter.SHOW_ALL);
+    let nodes = 1;
+    while (walker.nextNode()) nodes += 1;
+    return nodes;
+}"""
+
 
 def said(page: Page, picture: str) -> str:
     return page.inner_text(f".{picture} .said")
@@ -249,7 +257,8 @@ def test_an_open_page_does_not_grow(desk: SteeredQueue, page: Page, seen: Watche
         for _ in range(2):
             devtools.send("HeapProfiler.collectGarbage")
         found: dict[str, int] = devtools.send("Memory.getDOMCounters")
-        return found | {"heap": int(devtools.send("Runtime.getHeapUsage")["usedSize"])}
+        shown = int(page.evaluate(COUNT_NODES))
+        return found | {"shown": shown, "heap": int(devtools.send("Runtime.getHeapUsage")["usedSize"])}
 
     def work(times: int, screens: tuple[str, ...]) -> None:
         for n in range(times):
@@ -263,13 +272,17 @@ def test_an_open_page_does_not_grow(desk: SteeredQueue, page: Page, seen: Watche
         wait_for(lambda: "Live" in page.inner_text("#chip"))
         page.wait_for_timeout(2_500)  # the pictures have been loaded again
 
-    desk.add(*(str(n) for n in range(1_200)))
+    desk.add(*(str(n) for n in range(2_000)))
     screens = ("now", "tasks", "workers", "graph", "audit")
     work(40, screens)
     before = counted()
     work(70, screens)  # some three thousand events
+    work(70, screens)
     after = counted()
-    assert after["nodes"] <= before["nodes"] * 1.2 + 300, (before, after)
+    # Lanes with more attempts have more blocks, up to a bound. What nobody sees any more may be one screen's, which is
+    # let go with the next one; twenty-eight screens came and went between the two counts.
+    assert after["shown"] <= MOST_NODES, (before, after)
+    assert after["nodes"] <= 2 * before["nodes"], (before, after)
     assert after["jsEventListeners"] <= before["jsEventListeners"] * 1.2 + 50, (before, after)
     assert after["heap"] <= before["heap"] * 1.3 + 1_000_000, (before, after)
 
