@@ -89,6 +89,7 @@ def test_it_is_text_on_every_screen_and_every_tab(
 ) -> None:
     tasks = [f"/tasks/{quote(f'{number} {CORPUS[number]}', safe='')}" for number in (0, 1, 3)]
     page.goto(running.url + tasks[0])
+    page.wait_for_selector('nav[aria-label="About this task"] a')
     tabs = page.eval_on_selector_all(
         'nav[aria-label="About this task"] a', "(all) => all.map((one) => one.getAttribute('href'))"
     )
