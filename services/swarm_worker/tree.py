@@ -73,6 +73,7 @@ class Tree:
         while (descriptor := os.open(os.devnull, os.O_RDWR)) < _STANDARD_DESCRIPTORS:
             pass
         os.close(descriptor)
+        _keep_inherited_descriptors()
         self._running: int | None = None
         self._ending: extinction.Extinction | None = None
         self._due_at = 0.0
@@ -167,6 +168,16 @@ class Tree:
             self._told_unproven = True
             return [Unproven(survivors=extinction.survivors())]
         return []
+
+
+def _keep_inherited_descriptors() -> None:
+    """What whoever started us left open for its children is not ours to hand on; Python's own never are."""
+    for descriptor in map(int, os.listdir("/dev/fd")):
+        if descriptor >= _STANDARD_DESCRIPTORS:
+            try:
+                os.set_inheritable(descriptor, False)
+            except OSError:
+                continue  # the one that listed the folder
 
 
 def _explain(launch: Launch, error: Exception) -> str:

@@ -1,12 +1,14 @@
-"""Something long on a database, done by a process that a test kills in its middle: `upgrade` or `import`.
+"""Something long on a database, done by a process that a test kills in its middle.
 
-Arguments: what to do, and the database. An upgrade leads to a version that does not exist; an import brings TASKS
-and prints what came of it.
+Arguments: what to do, and the database. An `upgrade` leads to a version that does not exist; an `import` brings TASKS
+and prints what came of it; a `staging` or `publishing` import stops itself in the middle of that, for the test to kill.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
 
 from swarm_shared import migrations, sql
@@ -29,12 +31,21 @@ def upgrade(path: str) -> None:
     TaskDatabase(path).close()
 
 
-def bring_in(path: str) -> None:
+def bring_in(path: str, moment: str) -> None:
+    def stop_there(done: int, of: int) -> None:
+        if moment == ("staging" if 2 * done <= of else "publishing"):
+            os.kill(os.getpid(), signal.SIGSTOP)
+
     needs = [((f"t{n - 1}",) if n % 3 else ()) for n in range(TASKS)]
     specs = [TaskSpec(id=f"t{n}", name=f"t{n}", dependencies=needs[n]) for n in range(TASKS)]
     with TaskDatabase(path) as database:
-        print(json.dumps(database.imports.run(specs, source="a file", actor="test").shown()))
+        result = database.imports.run(specs, source="a file", actor="test", progress=stop_there)
+        print(json.dumps(result.shown()))
 
 
 if __name__ == "__main__":
-    {"upgrade": upgrade, "import": bring_in}[sys.argv[1]](sys.argv[2])
+    what, path = sys.argv[1:]
+    if what == "upgrade":
+        upgrade(path)
+    else:
+        bring_in(path, what)

@@ -139,13 +139,16 @@ def _obey(line: Connection, tree: Tree) -> bool:
     if order == "end":
         tree.end(*values)
         return True
-    launch, stdin, out = values
+    line.send(_started(tree, *values))  # with its descriptors closed again: a test may count them now
+    return True
+
+
+def _started(tree: Tree, launch: Launch, stdin: str, out: str) -> tuple[str, object]:
     source, target = os.open(stdin, os.O_RDONLY), os.open(out, os.O_WRONLY | os.O_APPEND)
     try:
-        line.send(("pid", tree.start(launch, source, target, target)))
+        return ("pid", tree.start(launch, source, target, target))
     except CannotStart as failure:
-        line.send(("failed", (failure.errno, str(failure))))
+        return ("failed", (failure.errno, str(failure)))
     finally:
         os.close(source)
         os.close(target)
-    return True

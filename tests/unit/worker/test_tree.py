@@ -82,6 +82,18 @@ def test_descriptors_do_not_leak_into_a_started_process(desk: Desk) -> None:
     assert desk.output().split() == ["0", "1", "2", "3"]  # 3 is the folder that ls reads
 
 
+def test_descriptors_that_the_worker_itself_was_given_are_not_handed_on(tmp_path: Path) -> None:
+    readable, writable = os.pipe()
+    os.set_inheritable(writable, True)
+    try:
+        with open_desk(tmp_path) as desk:
+            ended(desk, "/bin/ls", "/proc/self/fd")
+            assert desk.output().split() == ["0", "1", "2", "3"]
+    finally:
+        os.close(readable)
+        os.close(writable)
+
+
 def test_no_descriptor_of_a_started_process_is_kept(desk: Desk) -> None:
     def held() -> list[str]:
         return sorted(os.listdir(f"/proc/{desk.pid}/fd"), key=int)
