@@ -77,6 +77,8 @@ class Connection:
         with self._errors():
             self._raw = apsw.Connection(os.fspath(path), flags=flags, statementcachesize=200)
             self._raw.set_busy_handler(self._wait_for_lock)
+            # Otherwise a statement that could use a partial index is planned anew for each other value bound to it.
+            self._raw.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
             self._raw.execute("PRAGMA foreign_keys=ON")
             self._raw.execute(f"PRAGMA cache_size=-{PAGE_CACHE_KIB}")
             self._raw.execute("PRAGMA temp_store=MEMORY")
