@@ -126,13 +126,12 @@ def test_the_bars_and_their_table_say_the_same(desk: SteeredQueue, page: Page, s
         desk.run(result)
     expect(page.locator(".bars .said")).to_contain_text("4 attempts ended: 2 passed, 1 retried, 1 failed.")
     page.click(".bars summary")
-    rows = page.locator(".bars tbody tr")
-    heads = page.locator(".bars th").all_inner_texts()
-    sums = {
-        head: sum(int(rows.nth(n).locator("td").nth(column).inner_text()) for n in range(rows.count()))
-        for column, head in enumerate(heads)
-        if column
-    }
+    page.wait_for_selector(".bars tbody tr")
+    # At one go: the window moves on with the time.
+    heads, *rows = page.evaluate(
+        "[...document.querySelectorAll('.bars tr')].map((r) => [...r.cells].map((c) => c.innerText))"
+    )
+    sums = {head: sum(int(row[column]) for row in rows) for column, head in enumerate(heads) if column}
     assert sums == {"passed": 2, "retried": 1, "failed": 1}
     page.focus(".bars .chart")
     page.keyboard.press("End")

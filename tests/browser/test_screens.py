@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 from queue_desk import failed
 from steered_queue import SteeredQueue
 
-from browser import RunningDashboard, Watched, context_of, watch
+from browser import DEADLINE_S, RunningDashboard, Watched, context_of, watch
 from swarm_shared.models import FailureClass, Outcome, TaskSpec, Verb
 from swarm_shared.processes import ProcessId
 from swarm_shared.store.policy import AttemptResult
@@ -32,6 +35,14 @@ SHA = "c0ffee" + "0" * 34
 def go(page: Page, screen: str) -> None:
     page.click(f'#nav a[data-screen="{screen}"]')
     expect(page.locator(f'#nav a[data-screen="{screen}"]')).to_have_attribute("aria-current", "page")
+
+
+def wait_on(page: Page, condition: Callable[[], bool]) -> None:
+    """As `wait_for`, while what the page asks for is dealt with."""
+    until = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert time.monotonic() < until, f"waited {DEADLINE_S:.0f} s in vain"
+        page.wait_for_timeout(20)
 
 
 def kill_one(desk: SteeredQueue, task_id: str) -> None:
@@ -104,12 +115,36 @@ def test_what_is_held_is_released_retried_with_a_note_or_rejected(
     page.keyboard.press("Control+Enter")
     row = desk.carry_out()
     assert (row.verb, row.target, dict(row.argument)) == (Verb.RETRY, "2", {"note": "answer in JSON"})
+    expect(rows.nth(1)).to_have_attribute("data-gone", "")
     page.mouse.move(0, 0)
     expect(rows).to_have_count(1)
     expect(page.locator("a[data-row]:focus")).to_have_text("1")  # it took the place of the row that went
     page.keyboard.press("r")
     assert desk.carry_out().verb is Verb.RELEASE
     expect(page.locator("main")).to_contain_text("Nothing needs you.")
+
+
+def test_what_a_person_caused_is_shown_at_once_even_if_something_else_happens_while_it_loads(
+    desk: SteeredQueue, page: Page, seen: Watched
+) -> None:
+    kill_one(desk, "1")
+    kill_one(desk, "2")
+    go(page, "needs")
+    rows = page.locator(".asks li")
+    expect(rows).to_have_count(2)
+    page.mouse.move(0, 0)
+    kept_back: list[Route] = []
+    page.route("**/api/needs**", lambda route: kept_back.append(route))
+    page.keyboard.press("j")
+    page.keyboard.press("r")
+    assert desk.carry_out().verb is Verb.RELEASE
+    wait_on(page, lambda: len(kept_back) >= 1)
+    page.keyboard.press("j")
+    for n in range(2):
+        desk.add(f"new {n}")
+        wait_on(page, lambda n=n: len(kept_back) >= 2 + n)
+    page.unroute("**/api/needs**")  # what still waits goes on
+    expect(rows).to_have_count(1)
 
 
 def test_a_row_that_went_meanwhile_fades_under_the_pointer_and_goes_when_that_leaves(

@@ -34,6 +34,8 @@ const shown = { screen: null, place: null, data: null, status: null, extra: {} }
 let place = null; // what the address means; `shown.place` is what the page shows
 let focusNext = false;
 let waiting = 0;
+let forceLoaded = false; // what is being loaded shows something that the person caused
+let forceDrawn = false; // and something of that waits until the pointer has left
 let paused = false;
 let missed = 0;
 let loading = null;
@@ -70,6 +72,7 @@ function open({ focus = false } = {}) {
 /** Load what the address means now, and draw it; a later call takes over from one that still waits. */
 async function show({ force = false } = {}) {
   if (!place) return;
+  forceLoaded ||= force;
   loading?.abort();
   loading = new AbortController();
   const { signal } = loading;
@@ -82,7 +85,8 @@ async function show({ force = false } = {}) {
     enter(wanted);
     Object.assign(shown, { screen: wanted.screen, place: wanted, data });
     loadedAt = Date.now();
-    draw({ force });
+    draw({ force: forceLoaded });
+    forceLoaded = false;
     if (focusNext) {
       scrollTo(0, 0);
       main.focus({ preventScroll: true });
@@ -114,13 +118,14 @@ function complain(error, wanted) {
 
 function draw({ force = false } = {}) {
   if (!shown.screen) return;
-  const counted = { count: 0, force };
+  const counted = { count: 0, force: force || forceDrawn };
   const status = shown.status && { ...shown.status, ...shown.extra };
   const focused = focusedRow();
   const view = shown.screen.view({ data: shown.data, status, place: shown.place, go });
   morph(main, h("main", { id: "main", tabindex: "-1" }, view), counted);
   keepFocus(focused);
   waiting = counted.count;
+  forceDrawn = counted.force && waiting > 0;
   drawChip();
 }
 

@@ -21,10 +21,9 @@ export class Picture {
     this.node.addEventListener("pointerenter", () => { this.#pointed = true; });
     this.node.addEventListener("pointerleave", () => {
       this.#pointed = false;
-      this.leave();
-      this.draw();
+      this.#left();
     });
-    this.node.addEventListener("focusout", () => setTimeout(() => this.draw()));
+    this.node.addEventListener("focusout", () => setTimeout(() => this.#left()));
     new ResizeObserver(([{ contentRect }]) => {
       const width = Math.floor(contentRect.width);
       if (width === this.width) return;
@@ -51,6 +50,12 @@ export class Picture {
     if (!this.context || this.width === 0 || !this.node.isConnected || (this.isVisited && !force && this.#drawnAt)) return;
     this.#drawnAt = Date.now();
     morph(this.node, h("section", { class: this.node.className }, this.view()), { count: 0, force: true });
+  }
+
+  /** The pointer may go, when the page scrolls say, while the keyboard stays on what it has marked. */
+  #left() {
+    if (!this.isVisited) this.leave();
+    this.draw();
   }
 
   leave() {}
