@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Protocol
 
@@ -51,5 +51,9 @@ def iso(ms: int | None) -> str | None:
     """ISO 8601 in UTC with milliseconds, as in every JSON answer; None stays None."""
     if ms is None:
         return None
-    moment = datetime.fromtimestamp(ms // 1000, UTC).replace(tzinfo=None)
-    return f"{moment.isoformat()}.{ms % 1000:03d}Z"
+    return f"{_to_the_second(ms // 1000)}.{ms % 1000:03d}Z"
+
+
+@lru_cache(maxsize=256)  # log lines and the rows of a page have few seconds between them
+def _to_the_second(s: int) -> str:
+    return datetime.fromtimestamp(s, UTC).replace(tzinfo=None).isoformat()

@@ -34,7 +34,7 @@ def marks(attempt_id: str) -> dict[str, str]:
     The second one carries the id in its *name*: a swarm inside this attempt writes its own id over the
     first and leaves the second alone.
     """
-    return {MARK: attempt_id, _NESTED_MARK + UUID(attempt_id).hex: "1"}
+    return {MARK: attempt_id, _NESTED_MARK + attempt_id.replace("-", ""): "1"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

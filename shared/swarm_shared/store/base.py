@@ -9,12 +9,13 @@ from swarm_shared.clock import Clock
 from swarm_shared.connection import Connection
 from swarm_shared.sql import SQL
 
+# Made once: `json.dumps` makes another one for each call that wants anything but its defaults.
+_COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
 
 def to_json(value: object) -> str | None:
     """Compact JSON for a column; None stays null."""
-    if value is None:
-        return None
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return None if value is None else _COMPACT.encode(value)
 
 
 def from_json(text: str | None) -> Any:
