@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bench import system_calls
+from bench import system_calls, tools
 from bench.baselines import COMMAND, command_cpu_ms
 from bench.desk import bench_swarm, noop_tasks
 from bench.figure import Bars, Cell, Figure, Scale, Table
@@ -42,7 +42,7 @@ def measure(scale: Scale) -> Figure:
     costs = {name: _cost(many, validation=validation) for name, validation in _MODES}
     bare_ms = command_cpu_ms(scale.pick(300, 2000))
     calls: dict[str, system_calls.Calls] = {}
-    if system_calls.has_strace():
+    if tools.STRACE.is_there():
         traced = FEW + scale.pick(40, 200)
         for name, validation in _MODES:
             calls[name] = system_calls.per_task(FEW, traced, validation=validation, whole_tree=False)
@@ -56,7 +56,7 @@ def measure(scale: Scale) -> Figure:
         ),
         tables=(_cpu_table(costs, bare_ms), _commit_table(costs, calls), *_call_tables(calls)),
         plots=_plots(costs, bare_ms, calls),
-        notes=() if calls else ("strace is not installed: no syncs, no system calls",),
+        notes=() if calls else (f"{tools.STRACE.missing_told()}: no syncs, no system calls",),
         raw={"costs": {name: asdict(cost) for name, cost in costs.items()}, "bare_ms": bare_ms, "calls": calls},
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
-from bench.figure import Cell, Figure, Table, Target
+from bench.figure import PARAGRAPH, Cell, Figure, Table, Target
 from bench.machine import Before, Machine
 
 SIGNIFICANT = 3
@@ -55,7 +55,8 @@ def target_text(target: Target) -> str:
 
 def figure_text(title: str, figure: Figure) -> str:
     """A figure for a terminal."""
-    parts = [title, "═" * len(title), *textwrap.wrap(figure.how, WRAP_COLUMNS)]
+    how = [textwrap.fill(paragraph, WRAP_COLUMNS) for paragraph in figure.how.split(PARAGRAPH)]
+    parts = [title, "═" * len(title), PARAGRAPH.join(how)]
     for table in figure.tables:
         parts += ["", *table_text(table)]
     parts += ["", *map(target_text, figure.targets), *figure.notes]
