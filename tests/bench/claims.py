@@ -40,6 +40,7 @@ def measure(scale: Scale) -> Figure:
         how=(
             "Half of the tasks are blocked by two others each. Every claimer is a process of its own that claims and "
             "settles without any agent, so many of them want the write lock all the time: far more than workers do. "
+            "At NORMAL a commit is not synced to disk, at FULL it is before the next step. "
             "Sizes take turns; of a queue at most two fifths are used up before a fresh one is taken. "
             "Least served: the claims of the claimer that got fewest, as a share of the average."
         ),

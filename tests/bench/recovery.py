@@ -26,7 +26,7 @@ def measure(scale: Scale) -> Figure:
         names = (f"worker-{n}" for n in itertools.count(1))
         for _ in range(2):
             swarm.worker(next(names))
-        for turn in range(scale.pick(6, 40)):
+        for turn in range(scale.pick(6, 100)):
             wait_idle(swarm, 2)
             times_ms.append(_kill_one(swarm, bell, f"task-{turn}"))
             # A new name each time: one that crashes again and again is made to wait, by design.
