@@ -27,17 +27,17 @@ Rates = dict[str, list[float]]  # name -> tasks (or commands) a second, one numb
 
 def measure(scale: Scale) -> Figure:
     """Interleave ours and the baselines, round by round, for each number of workers."""
-    rounds = scale.pick(1, 3)
-    found = {workers: _rounds(workers, rounds, scale) for workers in scale.pick((2, 4), (1, 2, 4, 8))}
-    suite = [whole_suite_rate(scale.pick(300, 1200)) for _ in range(rounds)]
+    rounds = scale.pick({2: 1, TARGET_WORKERS: 2}, {1: 2, 2: 2, TARGET_WORKERS: 5, 8: 2})
+    found = {workers: _rounds(workers, number, scale) for workers, number in rounds.items()}
+    suite = [whole_suite_rate(scale.pick(300, 1800)) for _ in range(scale.pick(1, 3))]
     with bench_folder() as folder:
         sync_ms = baselines.sync_ms(folder, count=scale.pick(50, 300), size_bytes=SYNC_BYTES)
     return Figure(
         how=(
             f"Each task runs `{' '.join(baselines.COMMAND)}` by the `command` agent CLI. Workers are up and wait "
-            "behind a pause; the time runs from the end of the pause to the last completion. With a validator a task "
-            "runs two such commands, so its rate stands beside half of that of xargs. Medians of rounds taken in "
-            "turns; a ratio is one of the same round."
+            "behind a pause, for whose end they look every 50 ms; the time runs from that end to the last completion. "
+            "With a validator a task runs two such commands, so its rate stands beside half of that of xargs. Medians "
+            "of rounds taken in turns; a ratio is one of the same round."
             f"{PARAGRAPH}huey {baselines.huey_version()} is SqliteHuey with its defaults on the same disk (write-ahead "
             "log, every commit synced) and as many process workers, behind a gate until all are up. A task runs the "
             "command by subprocess and its result is stored; the time ends when the last command has ended. It takes "
@@ -87,7 +87,7 @@ def whole_suite_rate(count: int) -> float:
 
 def _rounds(workers: int, rounds: int, scale: Scale) -> Rates:
     rates: Rates = {OURS: [], XARGS: [], HUEY: [], PARALLEL: [], SPAWN: [], OURS_VALIDATED: []}
-    tasks, commands = scale.pick(300, 300 + 150 * workers), scale.pick(800, 2000)
+    tasks, commands = scale.pick(400, 600 + 300 * workers), scale.pick(1000, 3000)
     for _ in range(rounds):
         rates[OURS].append(swarm_rate(tasks, workers, validation=False))
         rates[XARGS].append(baselines.xargs_rate(commands, workers))
