@@ -1,18 +1,19 @@
-"""What the same commands cost without a swarm: xargs, GNU parallel, and processes started as fast as they go."""
+"""What the same commands cost without a swarm: xargs, GNU parallel, huey, and processes started as fast as they go."""
 
 from __future__ import annotations
 
 import os
 import resource
-import shutil
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 
 SHELL = "/bin/sh"
 COMMAND = (SHELL, "-c", ":")  # what the `command` agent CLI makes of `run: ":"`
+_HUEY = Path(__file__).with_name("huey_rate.py")
 _SPAWN_LOOP = """
 import os, sys, time
 command, count = sys.argv[2:], int(sys.argv[1])
@@ -28,17 +29,20 @@ def xargs_rate(count: int, at_once: int) -> float:
     return _timed(["xargs", f"-P{at_once}", "-n1", *COMMAND], count)
 
 
-def has_gnu_parallel() -> bool:
-    """Whether `parallel` is there and GNU's; moreutils has another program of that name."""
-    if shutil.which("parallel") is None:
-        return False
-    told = subprocess.run(["parallel", "--version"], capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    return told.stdout.startswith("GNU parallel")
-
-
 def parallel_rate(count: int, at_once: int) -> float:
     """Commands a second of GNU parallel, which runs each in a shell by itself."""
     return _timed(["env", f"PARALLEL_SHELL={SHELL}", "parallel", "--will-cite", f"-j{at_once}", ":"], count)
+
+
+def huey_rate(folder: Path, count: int, at_once: int) -> float:
+    """Commands a second of a huey consumer with so many process workers; its database lies in the folder."""
+    command = [sys.executable, str(_HUEY), str(folder / "huey.db"), str(count), str(at_once), *COMMAND]
+    done = subprocess.run(command, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    return float(done.stdout)
+
+
+def huey_version() -> str:
+    return version("huey")
 
 
 def spawn_rate(count: int, at_once: int) -> float:

@@ -29,8 +29,8 @@ LOOK_S = 1.0
 class Mode(StrEnum):
     """Which transaction is timed."""
 
-    CLAIM = "claim (not synced)"  # a claim alone; the settle after it is not timed
-    SETTLE = "settle + claim (synced)"  # how a busy worker goes on: one durable transaction
+    CLAIM = "claim at NORMAL"  # a claim alone, not synced; the settle after it is not timed
+    SETTLE = "settle + claim at FULL"  # how a busy worker goes on: one durable transaction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

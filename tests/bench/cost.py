@@ -1,22 +1,24 @@
-"""What one no-op task costs: processor time, commits, syncs and system calls."""
+"""What one no-op task costs: time, processor time, commits, syncs and system calls."""
 
 from __future__ import annotations
 
 import json
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bench import system_calls
-from bench.baselines import COMMAND, command_cpu_ms
+from bench import system_calls, tools
+from bench.baselines import COMMAND, command_cpu_ms, xargs_rate
 from bench.desk import bench_swarm, noop_tasks
-from bench.figure import Bars, Cell, Figure, Scale, Table
+from bench.figure import Bars, Cell, Figure, Scale, Table, Target
 from bench.one_worker import let_work
 
 TITLE = "Cost of a task"
 FEW = 20  # subtracted from a longer run, so that starting and stopping do not count
 BARS = 12
+MOST_SYNCS = 2.0  # one makes the result durable, and now and then a checkpoint has some
 LEAST_SHOWN = 0.05
 _COUNTING = Path(__file__).with_name("counted_worker.py")
 _MODES = (("builder only", False), ("builder + validator", True))
@@ -24,8 +26,9 @@ _MODES = (("builder only", False), ("builder + validator", True))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """Of one task: processor time and waiting in milliseconds, commits as numbers."""
+    """Of one task: time, processor time and waiting in milliseconds, commits as numbers."""
 
+    wall_ms: float
     worker_ms: float
     keeper_ms: float
     agents_ms: float
@@ -35,14 +38,19 @@ class Cost:
     in_syncs_ms: float
     for_lock_ms: float
 
+    @property
+    def in_database_ms(self) -> float:
+        return self.for_lock_ms + self.in_commits_ms + self.in_syncs_ms
+
 
 def measure(scale: Scale) -> Figure:
     """One worker, a short and a longer queue, without and with a validator."""
     many = FEW + scale.pick(80, 500)
     costs = {name: _cost(many, validation=validation) for name, validation in _MODES}
-    bare_ms = command_cpu_ms(scale.pick(300, 2000))
+    commands = scale.pick(300, 2000)
+    bare_ms, bare_wall_ms = command_cpu_ms(commands), 1000 / xargs_rate(commands, 1)
     calls: dict[str, system_calls.Calls] = {}
-    if system_calls.has_strace():
+    if tools.STRACE.is_there():
         traced = FEW + scale.pick(40, 200)
         for name, validation in _MODES:
             calls[name] = system_calls.per_task(FEW, traced, validation=validation, whole_tree=False)
@@ -52,12 +60,24 @@ def measure(scale: Scale) -> Figure:
         how=(
             f"One worker, alone, with {FEW} and with {many} no-op tasks; the difference per task. Commits are counted "
             "inside the worker, system calls by strace in runs of their own. Agents are what the worker started and "
-            "waited for; beside them stands xargs with the same command."
+            "waited for; beside them stands xargs with the same command, one at a time. A result is synced while "
+            "the worker's next agent runs already."
         ),
-        tables=(_cpu_table(costs, bare_ms), _commit_table(costs, calls), *_call_tables(calls)),
+        tables=(
+            _time_table(costs, bare_wall_ms),
+            _cpu_table(costs, bare_ms),
+            _commit_table(costs, calls),
+            *_call_tables(calls),
+        ),
+        targets=tuple(_targets(calls)),
         plots=_plots(costs, bare_ms, calls),
-        notes=() if calls else ("strace is not installed: no syncs, no system calls",),
-        raw={"costs": {name: asdict(cost) for name, cost in costs.items()}, "bare_ms": bare_ms, "calls": calls},
+        notes=() if calls else (f"{tools.STRACE.missing_told()}: no syncs, no system calls",),
+        raw={
+            "costs": {name: asdict(cost) for name, cost in costs.items()},
+            "bare_ms": bare_ms,
+            "bare_wall_ms": bare_wall_ms,
+            "calls": calls,
+        },
     )
 
 
@@ -72,7 +92,11 @@ def _spent(count: int, *, validation: bool) -> dict[str, float]:
         report = swarm.folder / "report"
         used = let_work(swarm, noop_tasks(count), [sys.executable, str(_COUNTING), str(report)])
         told = json.loads(report.read_text())
+        wall_ms = swarm.db.connection.value(
+            "SELECT max(completed_at) - (SELECT min(claimed_at) FROM attempts) FROM tasks"
+        )
     return {
+        "wall_ms": float(wall_ms),
         **asdict(used),
         "commits": told["commits"],
         "durable": told["syncs"],
@@ -80,6 +104,16 @@ def _spent(count: int, *, validation: bool) -> dict[str, float]:
         "in_syncs_ms": 1000 * told["sync_s"],
         "for_lock_ms": 1000 * told["lock_s"],
     }
+
+
+def _time_table(costs: dict[str, Cost], bare_wall_ms: float) -> Table:
+    rows: list[tuple[Cell, ...]] = [
+        (name, cost.wall_ms, cost.for_lock_ms, cost.in_commits_ms, cost.in_syncs_ms, cost.wall_ms - cost.in_database_ms)
+        for name, cost in costs.items()
+    ]
+    rows.append(("xargs -P1, one such command", bare_wall_ms, None, None, None, bare_wall_ms))
+    columns = ("ms per task, one worker", "in all", "for the lock", "commits", "syncs", "agents and all else")
+    return Table(columns=columns, rows=tuple(rows))
 
 
 def _cpu_table(costs: dict[str, Cost], bare_ms: float) -> Table:
@@ -93,20 +127,26 @@ def _cpu_table(costs: dict[str, Cost], bare_ms: float) -> Table:
 
 def _commit_table(costs: dict[str, Cost], calls: dict[str, system_calls.Calls]) -> Table:
     return Table(
-        columns=("per task", "commits", "durable", "all syncs", "ms in commits", "ms in syncs", "ms for the lock"),
+        columns=("per task", "commits", "durable", "all syncs"),
         rows=tuple(
             (
                 f"commits, {name}",
                 cost.commits,
                 cost.durable,
-                sum(calls[name].get(call, 0.0) for call in system_calls.SYNCS) if calls else None,
-                cost.in_commits_ms,
-                cost.in_syncs_ms,
-                cost.for_lock_ms,
+                _syncs(calls[name]) if calls else None,
             )
             for name, cost in costs.items()
         ),
     )
+
+
+def _syncs(calls: system_calls.Calls) -> float:
+    return sum(calls.get(call, 0.0) for call in system_calls.SYNCS)
+
+
+def _targets(calls: dict[str, system_calls.Calls]) -> Iterator[Target]:
+    for name, _ in _MODES if calls else ():
+        yield Target(text=f"syncs of a task, {name}", value=_syncs(calls[name]), limit=MOST_SYNCS)
 
 
 def _call_tables(calls: dict[str, system_calls.Calls]) -> list[Table]:

@@ -18,6 +18,7 @@ from swarm_shared.store.swarm import PAUSED
 WORKSHOP = Path(__file__).parents[2] / "var" / "bench"  # not the system's temporary folder, which may be in memory
 DEADLINE_S = 60.0
 LOOK_S = 0.02
+SIGNAL_EXIT = 128  # above, as below zero, somebody killed it: a keeper tells the death of its worker so
 ACTOR = "bench"
 
 
@@ -51,8 +52,7 @@ def wait_until(condition: Callable[[], object], what: str, *, swarm: LiveSwarm, 
     """
     deadline = time.monotonic() + s
     while not condition():
-        # Those that a measurement kills have negative codes.
-        if any((process.poll() or 0) > 0 for process in swarm.processes):
+        if any(0 < (process.poll() or 0) <= SIGNAL_EXIT for process in swarm.processes):
             raise RuntimeError(f"a service ended while waiting for {what}\n{swarm.logs()}")
         if time.monotonic() > deadline:
             raise TimeoutError(f"waited {s:g} s in vain for {what}\n{swarm.logs()}")

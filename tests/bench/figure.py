@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any, TypeVar
 
+PARAGRAPH = "\n\n"  # parts the text of `how`
 Cell = str | int | float | None
 T = TypeVar("T")
 

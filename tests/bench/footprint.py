@@ -16,6 +16,7 @@ TITLE = "Memory and idle processor time"
 WORKERS = 16
 MOST_MIB = 30.0
 MOST_PERCENT = 0.5
+MOST_IN_ALL_PERCENT = 10.0
 SETTLE_S = 2.0  # what the last tasks left to do is done by then
 _MIB = 1024**2
 _KINDS = ("worker", "its keeper", "reaper", "dashboard, master", "dashboard, server")
@@ -60,7 +61,7 @@ def measure(scale: Scale) -> Figure:
         ),
         tables=(
             Table(
-                columns=("process", "number", "RSS MiB", "PSS MiB", "own MiB", "% of a core, each"),
+                columns=("process", "number", "RSS MiB", "PSS MiB", "own MiB", "% of a core, each", "together"),
                 rows=(*(_row(kind, its) for kind, its in by_kind.items() if its), _total(seen)),
             ),
         ),
@@ -68,6 +69,12 @@ def measure(scale: Scale) -> Figure:
             Target(text="a worker's RSS, largest", value=max(w.rss_mib for w in workers), limit=MOST_MIB, unit="MiB"),
             Target(
                 text="an idle worker and its keeper, share of a core", value=pair_percent, limit=MOST_PERCENT, unit="%"
+            ),
+            Target(
+                text=f"{WORKERS} idle workers, reaper and dashboard, share of a core",
+                value=sum(each.cpu_percent for each in seen),
+                limit=MOST_IN_ALL_PERCENT,
+                unit="%",
             ),
         ),
         plots={
@@ -132,6 +139,7 @@ def _row(kind: str, its: list[Seen]) -> tuple[Cell, ...]:
         mean(each.pss_mib for each in its),
         mean(each.own_mib for each in its),
         round(mean(each.cpu_percent for each in its), 3),
+        sum(each.cpu_percent for each in its),
     )
 
 
@@ -142,5 +150,6 @@ def _total(seen: list[Seen]) -> tuple[Cell, ...]:
         None,
         sum(each.pss_mib for each in seen),
         sum(each.own_mib for each in seen),
-        f"{sum(each.cpu_percent for each in seen):.2f} in all",
+        None,
+        sum(each.cpu_percent for each in seen),
     )

@@ -11,9 +11,10 @@ from live_swarm import LiveSwarm
 
 from bench.asking import Page
 from bench.desk import DEADLINE_S, bench_swarm
-from bench.figure import Figure, Lines, Scale, Table, cumulative, summary
+from bench.figure import Figure, Lines, Scale, Table, Target, cumulative, summary
 
 TITLE = "From a commit to the dashboard"
+MOST_MS = 300.0
 QUIET_S = (0.4, 0.8)  # longer than the page's messages are apart: the usual case, something happens now and then
 BUSY_S = (0.01, 0.03)
 
@@ -42,6 +43,10 @@ def measure(scale: Scale) -> Figure:
                     ("in a rush", len(busy), *summary(busy)),
                 ),
             ),
+        ),
+        targets=tuple(
+            Target(text=f"commit to event, {name}, p99", value=summary(found)[1], limit=MOST_MS, unit="ms")
+            for name, found in (("now and then", quiet), ("in a rush", busy))
         ),
         plots={
             "live": Lines(

@@ -35,7 +35,7 @@ class Machine:
         return [
             f"{self.processor}, {self.cores} cores, {self.memory_gib:.0f} GiB, {self.system}",
             f"Python {self.python}, {self.engine}, database on {self.file_system}, revision {self.revision}",
-            "durability: settle, control and import are synced to disk before they count; other commits are not",
+            "durability: settle, control and import are synced to disk before they count (FULL); others not (NORMAL)",
         ]
 
 

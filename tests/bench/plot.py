@@ -1,4 +1,7 @@
-"""Plots as SVG, drawn from numbers alone; readable on light and on dark pages."""
+"""Plots as SVG, drawn from numbers alone.
+
+Each brings its own ground, light or dark as the reader's system is: the page around it may have chosen otherwise.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +28,7 @@ TICKS = 5
 # Distinct for most kinds of colour vision, and at least 3:1 on white as on near-black.
 COLOURS = ("#2f81f7", "#db6d28", "#2da44e", "#a475f9", "#bf8700", "#e0569b", "#768390")
 _STYLE = """
+.ground { fill: #ffffff; stroke: #d1d9e0 }
 text { font: 12px system-ui, sans-serif; fill: #1f2328 }
 .title { font-size: 15px; font-weight: 600 }
 .soft { fill: #59636e }
@@ -32,6 +36,7 @@ text { font: 12px system-ui, sans-serif; fill: #1f2328 }
 .grid { stroke: #d1d9e0; stroke-width: 1; fill: none }
 .plain { fill: #8c959f }
 @media (prefers-color-scheme: dark) {
+  .ground { fill: #0d1117; stroke: #30363d }
   text { fill: #e6edf3 }
   .soft { fill: #9198a1 }
   .grid { stroke: #30363d }
@@ -40,7 +45,7 @@ text { font: 12px system-ui, sans-serif; fill: #1f2328 }
 
 
 def svg(plot: Bars | Lines) -> str:
-    """The plot as one SVG document, its background transparent."""
+    """The plot as one SVG document."""
     body, height = _bars(plot) if isinstance(plot, Bars) else _lines(plot)
     size = f'viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}"'
     return "\n".join(
@@ -48,6 +53,7 @@ def svg(plot: Bars | Lines) -> str:
             f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-label="{escape(plot.title)}">',
             f"<title>{escape(plot.title)}</title>",
             f"<style>{_STYLE}</style>",
+            f'<rect class="ground" x="0.5" y="0.5" width="{WIDTH - 1}" height="{height - 1}" rx="6"/>',
             _text(MARGIN, 26, plot.title, kind="title"),
             *body,
             "</svg>",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from bench.figure import Cell, Figure, Table, Target
+from bench.figure import PARAGRAPH, Cell, Figure, Table, Target
 from bench.machine import Before, Machine
 
 SIGNIFICANT = 3
@@ -55,7 +55,8 @@ def target_text(target: Target) -> str:
 
 def figure_text(title: str, figure: Figure) -> str:
     """A figure for a terminal."""
-    parts = [title, "═" * len(title), *textwrap.wrap(figure.how, WRAP_COLUMNS)]
+    how = [textwrap.fill(paragraph, WRAP_COLUMNS) for paragraph in figure.how.split(PARAGRAPH)]
+    parts = [title, "═" * len(title), PARAGRAPH.join(how)]
     for table in figure.tables:
         parts += ["", *table_text(table)]
     parts += ["", *map(target_text, figure.targets), *figure.notes]
@@ -71,16 +72,29 @@ def table_markdown(table: Table) -> list[str]:
     ]
 
 
-def report_markdown(machine: Machine, when: str, command: str, figures: Sequence[tuple[str, Figure, Before]]) -> str:
-    """All figures for the manual: title, figure, and how busy the machine was before it."""
+def report_markdown(
+    machine: Machine,
+    when: str,
+    command: str,
+    figures: Sequence[tuple[str, Figure, Before]],
+    missing: Mapping[str, str],
+) -> str:
+    """All figures for the manual.
+
+    Args:
+        figures: Title, figure, and how busy the machine was before it.
+        missing: What could not be measured, by its title: why.
+    """
     lines = [
         "# Measurements",
         "",
-        f"Written by `{command}` on {when}; repeat it with `make bench`. Do not edit by hand.",
+        f"Written by `{command}` on {when}. Do not edit by hand.",
         "",
         *(f"- {line}" for line in machine.lines()),
         "",
         *_targets_markdown([target for _, figure, _ in figures for target in figure.targets]),
+        *(f"- Not measured: {title}: {why}" for title, why in missing.items()),
+        *([""] if missing else []),
     ]
     for title, figure, before in figures:
         lines += [f"## {title}", "", figure.how, "", f"({before.told})", ""]

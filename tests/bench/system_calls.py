@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
 import subprocess
 from collections import Counter
@@ -13,10 +12,6 @@ from bench.desk import bench_folder, bench_swarm, crew, noop_tasks, resume, wait
 
 SYNCS = ("fsync", "fdatasync")
 Calls = dict[str, float]
-
-
-def has_strace() -> bool:
-    return shutil.which("strace") is not None
 
 
 def per_task(few: int, many: int, *, validation: bool, whole_tree: bool) -> Calls:

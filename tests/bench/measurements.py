@@ -1,0 +1,48 @@
+"""All figures by name, in the order in which they are measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bench import (
+    answers,
+    claims,
+    cost,
+    footprint,
+    imports,
+    landings,
+    live,
+    open_pages,
+    recovery,
+    run_ends,
+    screen,
+    throughput,
+    wake,
+)
+from bench.figure import Figure, Scale
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """A figure that can be asked for by name."""
+
+    title: str
+    measure: Callable[[Scale], Figure]
+
+
+MEASUREMENTS = {
+    "throughput": Measurement(title=throughput.TITLE, measure=throughput.measure),
+    "claims": Measurement(title=claims.TITLE, measure=claims.measure),
+    "recovery": Measurement(title=recovery.TITLE, measure=recovery.measure),
+    "wake": Measurement(title=wake.TITLE, measure=wake.measure),
+    "run": Measurement(title=run_ends.TITLE, measure=run_ends.measure),
+    "imports": Measurement(title=imports.TITLE, measure=imports.measure),
+    "footprint": Measurement(title=footprint.TITLE, measure=footprint.measure),
+    "live": Measurement(title=live.TITLE, measure=live.measure),
+    "screen": Measurement(title=screen.TITLE, measure=screen.measure),
+    "answers": Measurement(title=answers.TITLE, measure=answers.measure),
+    "pages": Measurement(title=open_pages.TITLE, measure=open_pages.measure),
+    "landing": Measurement(title=landings.TITLE, measure=landings.measure),
+    "cost": Measurement(title=cost.TITLE, measure=cost.measure),
+}
