@@ -8,12 +8,8 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from swarm_shared.agents.cli import Progress, TroubleKind
-from swarm_shared.agents.history import check_results, past_attempts
 from swarm_shared.agents.launch import SessionPlan, has_session, prepare
-from swarm_shared.agents.presets import choose
-from swarm_shared.agents.prompt import build_prompt
 from swarm_shared.agents.reading import Reading, read_session
-from swarm_shared.agents.resuming import session_to_resume
 from swarm_shared.agents.trouble import Trouble
 from swarm_shared.agents.usage import Usage
 from swarm_shared.clock import Clock
@@ -23,6 +19,7 @@ from swarm_shared.logs import event
 from swarm_shared.models import FailureClass, Outcome, Role, Stage
 from swarm_shared.store.claims import Claim, ClosedSession, Opening
 from swarm_shared.store.policy import AttemptResult
+from swarm_worker.brief import Brief
 from swarm_worker.config import WorkerConfig
 from swarm_worker.integration import QueueStopped
 from swarm_worker.plan import Plan, Surroundings
@@ -45,13 +42,10 @@ class Attempt:
         self.claim = self._claim = claim
         self._around, self._config, self._workplaces, self._clock = around, config, workplaces, clock
         self._db = around.database
-        self._prompt: str | None = None  # the builder's first, where it is known already
+        self._brief: Brief | None = None
         self._result = AttemptResult(outcome=Outcome.PASSED)
         self._sealed: Sealed | None = None
         self._clean_after: ClosedSession | None = None  # what was written up to the end of this one is undone
-        self._failures = 0  # since the last fresh budget
-        self._history: list[dict[str, Any]] = []
-        self._resumes: str | None = None  # the earlier session that the builder goes on with
 
     def first_session(self) -> Opening | None:
         """The builder's session, where nothing must happen before it; reads only, to be called before `run`."""
@@ -60,15 +54,13 @@ class Attempt:
             return None
         self._place = place
         self._spec = self._db.tasks.spec(self._claim.task)
-        self._look_up()
-        self._resumes = self._session_to_resume()
-        self._prompt = self._builder_prompt()
+        self._brief = brief = self._briefed()
         return Opening(
             role=Role.BUILDER,
-            name=self._agent(Role.BUILDER),
+            name=brief.agent(Role.BUILDER),
             stage=Stage.BUILDING,
-            prompt=self._prompt,
-            resumes=self._resumes,
+            prompt=brief.prepared(),
+            resumes=brief.resumes,
         )
 
     def run(self, opened: int | None) -> Concluded:
@@ -83,7 +75,7 @@ class Attempt:
         """
         self._steps = Steps(self._around, self._config, self._claim, opened=opened)
         try:
-            if self._prompt is None:
+            if self._brief is None:
                 self._spec = self._db.tasks.spec(self._claim.task)
             with self._workplaces.open(self._claim, self._spec) as self._place:
                 return self._kept(self._run())
@@ -98,9 +90,8 @@ class Attempt:
 
     def _run(self) -> Concluded:
         try:
-            if self._prompt is None:
-                self._look_up()
-            result = self._set_up() or self._build() or self._check() or self._validate()
+            brief = self._brief or self._briefed()
+            result = self._set_up() or self._build(brief) or self._check() or self._validate(brief)
         except CutShort as short:
             return self._steps.concluded(short.cut, self._result)
         except GitUnusable:
@@ -130,11 +121,8 @@ class Attempt:
             result = replace(result, diff_id=self._place.change_id())
         return replace(concluded, result=result)
 
-    def _look_up(self) -> None:
-        self._cli = choose(self._config.presets, self._claim.agent_cli)
-        if self._claim.number > 1:
-            self._failures = self._db.queue.failures(self._claim)
-            self._history = self._db.tasks.history(self._claim.task)
+    def _briefed(self) -> Brief:
+        return Brief(self._db, self._config, self._claim, self._spec, self._place)
 
     # ───── stages ─────
 
@@ -147,11 +135,8 @@ class Attempt:
         self._place.set_up()
         return None
 
-    def _build(self) -> AttemptResult | None:
-        if self._prompt is None:
-            self._resumes = self._session_to_resume()
-        reading = self._session(Role.BUILDER, Stage.BUILDING, self._builder_prompt)
-        self._resumes = None
+    def _build(self, brief: Brief) -> AttemptResult | None:
+        reading = self._session(brief, Role.BUILDER, Stage.BUILDING, brief.for_builder)
         if reading.answer is not None:
             self._result = replace(self._result, builder_result=reading.answer)
         self._sealed = self._place.seal()  # before anything looks at it: the verdict is about this commit
@@ -174,11 +159,11 @@ class Attempt:
         reason = "; ".join(f"check failed: {_shown(check)}" for check in failed)
         return self._failed(FailureClass.QUALITY, reason)
 
-    def _validate(self) -> AttemptResult | None:
-        if not self._config.validation or not has_session(self._cli, Role.VALIDATOR, self._spec):
+    def _validate(self, brief: Brief) -> AttemptResult | None:
+        if not self._config.validation or not has_session(brief.cli, Role.VALIDATOR, self._spec):
             return None
         self._restore()  # what the checks have written is no part of the work
-        reading = self._session(Role.VALIDATOR, Stage.VALIDATING, self._validator_prompt)
+        reading = self._session(brief, Role.VALIDATOR, Stage.VALIDATING, lambda: brief.for_validator(self._result))
         self._note_writes(self._restore())
         if reading.failure is FailureClass.CRASH:
             # No verdict, as if it were unreadable: a person looks, and nothing is built anew for it.
@@ -213,18 +198,18 @@ class Attempt:
 
     # ───── sessions ─────
 
-    def _session(self, role: Role, stage: Stage, prompt_of: Callable[[], str]) -> Reading:
+    def _session(self, brief: Brief, role: Role, stage: Stage, prompt_of: Callable[[], str]) -> Reading:
         """One session, repeated alone while its answer is unreadable, or while a validator dies."""
         for repeat in range(REPEATS + 1):
-            reading = self._run_session(role, stage, prompt_of())
+            resumes = brief.resumes if role is Role.BUILDER else None
+            reading = self._run_session(brief, role, stage, prompt_of(), resumes)
             again = reading.failure is FailureClass.UNREADABLE or (
                 reading.failure is FailureClass.CRASH and role is Role.VALIDATOR
             )
             # One that cannot be gone on with says nothing of the CLI: it may have forgotten the session.
-            if not again and not (reading.failure is FailureClass.SETUP and self._resumes):
+            if not again and not (reading.failure is FailureClass.SETUP and resumes):
                 break
-            if self._resumes is not None:
-                self._resumes, self._prompt = None, None  # another prompt, for a session that knows nothing yet
+            brief.resumes = None  # another prompt, for a session that knows nothing yet
             event(
                 LOG,
                 "session_repeated",
@@ -236,11 +221,10 @@ class Attempt:
             )
         return reading
 
-    def _run_session(self, role: Role, stage: Stage, prompt: str) -> Reading:
-        agent = self._agent(role)
-        resumes = self._resumes if role is Role.BUILDER else None
+    def _run_session(self, brief: Brief, role: Role, stage: Stage, prompt: str, resumes: str | None) -> Reading:
+        cli, agent = brief.cli, brief.agent(role)
         launch = prepare(
-            self._cli,
+            cli,
             SessionPlan(
                 role=role,
                 agent=agent,
@@ -257,7 +241,7 @@ class Attempt:
         own_limit_s = None if self._spec.timeout_minutes is None else self._spec.timeout_minutes * 60
         default_s = self._config.builder_timeout_s if role is Role.BUILDER else self._config.validator_timeout_s
         files = SessionFiles(
-            cli=self._cli,
+            cli=cli,
             env=launch.env,
             cwd=self._place.cwd,
             started_ms=self._clock.wall_ms(),
@@ -274,7 +258,7 @@ class Attempt:
             cwd=self._place.cwd,
             stdin=launch.stdin,
             limit_s=own_limit_s or default_s,
-            stuck_s=None if self._cli.progress is Progress.NONE else self._config.orphan_timeout_s,
+            stuck_s=None if cli.progress is Progress.NONE else self._config.orphan_timeout_s,
             resumes=resumes,
             signs=files.signs,
         )
@@ -285,60 +269,8 @@ class Attempt:
             self._add_usage(files.usage(files.session_id()))
             raise
         end = replace(ended.end, began=True) if files.began else ended.end
-        reading = read_session(self._cli, role, end, self._clock.wall_ms())
+        reading = read_session(cli, role, end, self._clock.wall_ms())
         return self._noted(role, reading, files)
-
-    def _agent(self, role: Role) -> str:
-        if role is Role.BUILDER:
-            return self._spec.builder_agent or self._config.builder_agent
-        return self._spec.validator_agent or self._config.validator_agent
-
-    def _session_to_resume(self) -> str | None:
-        if not self._history:
-            return None
-        return session_to_resume(
-            self._cli,
-            self._history,
-            retries_used=self._failures + self._db.landings.failures(self._claim),
-            agent=self._agent(Role.BUILDER),
-            env={**self._config.environ, **self._spec.env},
-            cwd=self._place.cwd,
-        )
-
-    # ───── prompts ─────
-
-    def _builder_prompt(self) -> str:
-        if self._prompt is not None:
-            return self._prompt
-        return build_prompt(
-            self._spec,
-            role=Role.BUILDER,
-            attempt_number=self._claim.number,
-            attempts_allowed=self._attempts_allowed(),
-            project_root=self._place.cwd,
-            history=past_attempts(self._history),
-            diff=self._place.earlier_work() if self._history else None,
-            note=self._claim.note,
-            resumes=self._resumes is not None,
-            guard_mentions=self._cli.expands_mentions,
-        )
-
-    def _validator_prompt(self) -> str:
-        return build_prompt(
-            self._spec,
-            role=Role.VALIDATOR,
-            attempt_number=self._claim.number,
-            attempts_allowed=self._attempts_allowed(),
-            project_root=self._place.cwd,
-            diff=self._place.change(),
-            builder_answer=self._result.builder_result,
-            check_results=check_results(self._result.check_results),
-            guard_mentions=self._cli.expands_mentions,
-        )
-
-    def _attempts_allowed(self) -> int:
-        retries = self._spec.max_retries if self._spec.max_retries is not None else self._config.max_retries
-        return self._claim.number + max(0, retries - self._failures)
 
     # ───── results ─────
 
