@@ -53,8 +53,8 @@ def create_app(
         environ: Whose key-like values are masked; the process's own unless given.
     """
     clock = clock or SystemClock()
-    reader = Reader(config.db, clock)
     masking = Masking(os.environ if environ is None else environ)
+    reader = Reader(config.db, clock, masking)
     access = Access(
         lambda: config.own_token or _token_of(reader),
         clock,

@@ -114,7 +114,7 @@ def test_a_query_is_read_into_its_parts() -> None:
 
 def test_what_reads_cannot_write(tmp_path: Path) -> None:
     with TaskDatabase(tmp_path / "tasks.db"):
-        reader = Reader(tmp_path / "tasks.db", ManualClock())
+        reader = Reader(tmp_path / "tasks.db", ManualClock(), Masking({}))
         with pytest.raises(DatabaseError):
             reader().database.swarm.set_flag("paused", actor="test")
         assert reader().database.swarm.flags() == {}
@@ -127,7 +127,7 @@ def test_what_reads_cannot_write(tmp_path: Path) -> None:
 def test_a_replaced_database_is_opened_anew(tmp_path: Path) -> None:
     path = tmp_path / "tasks.db"
     TaskDatabase(path).close()
-    reader = Reader(path, ManualClock())
+    reader = Reader(path, ManualClock(), Masking({}))
     first = reader()
     assert reader() is first
     TaskDatabase(tmp_path / "other.db").close()
