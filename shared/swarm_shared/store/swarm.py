@@ -135,7 +135,7 @@ class Swarm(Family):
         """The programs that have registered, by name, whether or not they still run."""
         found = {}
         for name, pid, start, boot, ns, started, seen, stopped, detail in self._db.rows(SQL["services"]):
-            process = ProcessId(pid=pid, start_time=start, boot_id=boot, pid_ns=ns)
+            process = ProcessId.from_row(pid, start, boot, ns)
             found[name] = Service(
                 name=name,
                 process=process,
