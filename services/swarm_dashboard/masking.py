@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache, partial
@@ -48,6 +49,9 @@ class Masking:
         }
         known = [re.escape(value) for value in sorted(values, key=len, reverse=True)]
         self._pattern = re.compile("|".join([*known, _WORDS, rf"{_BEGIN}[\s\S]*?(?:{_END}|\Z)", f"{BLOTTED}+"]))
+        # As they stand in JSON; what a shape consists of, or begins with, stands there as it is.
+        signs = [re.escape(json.dumps(value)[1:-1]) for value in [*values, BLOTTED]]
+        self._in_json = re.compile("|".join([*signs, _WORDS, _BEGIN]))
         self._short = lru_cache(SHORT_KEPT)(partial(self._pattern.sub, BLOT))
         self._known = [value.encode(errors="surrogateescape") for value in values]
         self._whole = re.compile(_WHOLE.encode())
@@ -56,6 +60,10 @@ class Masking:
     def text(self, text: str) -> str:
         """The text with its secrets blotted out."""
         return self._short(text) if len(text) <= SHORT_CHARS else self._pattern.sub(BLOT, text)
+
+    def may_be_in(self, written: str) -> bool:
+        """Whether JSON may hold a secret; to ask this is far quicker than to look at each value of a large answer."""
+        return self._in_json.search(written) is not None
 
     def spans(self, data: bytes, *, at_end: bool) -> Iterator[tuple[int, int]]:
         """See `Secrets`."""
