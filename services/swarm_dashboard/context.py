@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +27,7 @@ class Context:
     access: Access
     live: Live
     masking: Masking
+    environ: Mapping[str, str]  # what agents are born with, as far as it is told here: `start` gives all of us the same
 
     def written(self, body: Any) -> str:
         """The text of an answer with secrets masked, for one that is given more than once."""
