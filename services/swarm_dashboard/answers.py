@@ -22,12 +22,12 @@ _CODE = {NotFound: "not_found", InputError: "bad_input", StateError: "not_allowe
 
 def answer(masking: Masking, body: Any, status: int = 200) -> Response:
     """A JSON response with secrets masked at every depth."""
-    return _json(masking.mask(body), status)
+    return _response(written(masking, body), status)
 
 
 def refusal(status: int, code: str, message: str, hint: str | None = None) -> Response:
     """An error in the one shape that errors have."""
-    return _json({"error": {"code": code, "message": message, "hint": hint}}, status)
+    return _response(dumps({"error": {"code": code, "message": message, "hint": hint}}), status)
 
 
 def install(app: Flask) -> None:
@@ -57,8 +57,14 @@ def dumps(body: Any) -> str:
     return json.dumps(body, separators=(",", ":"), allow_nan=False)
 
 
-def _json(body: Any, status: int) -> Response:
-    return Response(dumps(body), status=status, mimetype="application/json")
+def written(masking: Masking, body: Any) -> str:
+    """The text of an answer with secrets masked at every depth; most hold none."""
+    text = dumps(body)
+    return dumps(masking.mask(body)) if masking.may_be_in(text) else text
+
+
+def _response(text: str, status: int) -> Response:
+    return Response(text, status=status, mimetype="application/json")
 
 
 def _plain(error: HTTPException) -> tuple[int, str, str]:

@@ -50,11 +50,12 @@ def create_app(
     """Build the app; to be called after any fork.
 
     Args:
-        environ: Whose key-like values are masked; the process's own unless given.
+        environ: Whose key-like values are masked, and where agents keep their sessions; the process's own unless given.
     """
     clock = clock or SystemClock()
-    reader = Reader(config.db, clock)
-    masking = Masking(os.environ if environ is None else environ)
+    environ = os.environ if environ is None else environ
+    masking = Masking(environ)
+    reader = Reader(config.db, clock, masking)
     access = Access(
         lambda: config.own_token or _token_of(reader),
         clock,
@@ -67,6 +68,7 @@ def create_app(
         access=access,
         live=Live(reader, masking, places=config.sockets),
         masking=masking,
+        environ=environ,
     )
     app = Flask("swarm_dashboard", static_folder=None)
     app.config.update(MAX_CONTENT_LENGTH=answers.MAX_BODY_BYTES, PROVIDE_AUTOMATIC_OPTIONS=False)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from flask import Response
 
 from swarm_dashboard.access import Access
-from swarm_dashboard.answers import answer, dumps
+from swarm_dashboard.answers import answer, written
 from swarm_dashboard.config import DashboardConfig
 from swarm_dashboard.live import Live
 from swarm_dashboard.masking import Masking
@@ -26,10 +27,11 @@ class Context:
     access: Access
     live: Live
     masking: Masking
+    environ: Mapping[str, str]  # what agents are born with, as far as it is told here: `start` gives all of us the same
 
     def written(self, body: Any) -> str:
         """The text of an answer with secrets masked, for one that is given more than once."""
-        return dumps(self.masking.mask(body))
+        return written(self.masking, body)
 
     def answer(self, body: Any, status: int = 200) -> Response:
         return answer(self.masking, body, status)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -33,26 +32,26 @@ def kind_of(ran: Ran) -> str:
     return _kind(ran.outcome, ran.failure_class)
 
 
-@dataclass(slots=True, kw_only=True)
 class Block:
-    """One attempt, or several that ended within the same slot of time; milliseconds since 1970."""
+    """One attempt, or several that ended within the same slot of time; milliseconds since 1970.
 
-    start: int
-    end: int | None
-    kinds: dict[str, int]
-    shown: Ran  # of several the one that a person would rather look at: the newest of the worst
+    Of several, `shown` is the one that a person would rather look at, the newest of the worst, and `kind` is its kind.
+    """
 
-    def take_in(self, ran: Ran) -> None:
+    __slots__ = ("count", "end", "kind", "kinds", "shown", "start")
+
+    def __init__(self, ran: Ran, kind: str) -> None:
+        self.start, self.end = ran.claimed_at, ran.ended_at
+        self.shown, self.kind = ran, kind
+        self.kinds, self.count = {kind: 1}, 1
+
+    def take_in(self, ran: Ran, kind: str) -> None:
         """Put a further attempt of the slot into the block; they come in the order of their claims."""
-        kind = kind_of(ran)
-        if _WEIGHT[kind] >= _WEIGHT[kind_of(self.shown)]:
-            self.shown = ran
+        if _WEIGHT[kind] >= _WEIGHT[self.kind]:
+            self.shown, self.kind = ran, kind
         self.kinds[kind] = self.kinds.get(kind, 0) + 1
+        self.count += 1
         self.end = ran.ended_at
-
-    @property
-    def count(self) -> int:
-        return sum(self.kinds.values())
 
 
 def pack(attempts: Sequence[Ran], *, slot_ms: int) -> dict[str, list[Block]]:
@@ -60,17 +59,21 @@ def pack(attempts: Sequence[Ran], *, slot_ms: int) -> dict[str, list[Block]]:
     lanes: dict[str, list[Block]] = {}
     gathered: dict[tuple[str, int], Block] = {}
     for ran in attempts:
-        lane = lanes.setdefault(ran.worker_id, [])
-        if ran.ended_at is None or ran.ended_at - ran.claimed_at >= slot_ms:
-            lane.append(Block(start=ran.claimed_at, end=ran.ended_at, kinds={kind_of(ran): 1}, shown=ran))
-            continue
-        place = (ran.worker_id, ran.ended_at // slot_ms)
-        known = gathered.get(place)
-        if known is None:
-            gathered[place] = Block(start=ran.claimed_at, end=ran.ended_at, kinds={kind_of(ran): 1}, shown=ran)
-            lane.append(gathered[place])
+        _, _, _, _, worker_id, claimed_at, ended_at, outcome, failure_class = ran
+        kind = _kind(outcome, failure_class)
+        if ended_at is not None and ended_at - claimed_at < slot_ms:
+            place = (worker_id, ended_at // slot_ms)
+            known = gathered.get(place)
+            if known is not None:
+                known.take_in(ran, kind)
+                continue
+            block = gathered[place] = Block(ran, kind)
         else:
-            known.take_in(ran)
+            block = Block(ran, kind)
+        lane = lanes.get(worker_id)
+        if lane is None:
+            lane = lanes[worker_id] = []
+        lane.append(block)
     for lane in lanes.values():
         lane.sort(key=lambda block: block.start)
     return lanes
@@ -80,23 +83,25 @@ def drawn(
     block: Block, *, since: int, tasks: Mapping[int, Drawn], stretches: Mapping[int, Sequence[Stretch]]
 ) -> dict[str, Any]:
     """A block as JSON; `start` and `end` in seconds behind `since`, `end` None while it runs."""
-
-    def behind(moment: int | None) -> float | None:
-        return None if moment is None else round((moment - since) / 1000, 2)
-
     ran = block.shown
     task = tasks.get(ran.task)
     shown: dict[str, Any] = {
-        "start": behind(block.start),
-        "end": behind(block.end),
-        "kind": kind_of(ran),
+        "start": _behind(since, block.start),
+        "end": _behind(since, block.end),
+        "kind": block.kind,
         "task": None if task is None else task.id,
         "number": ran.number,
     }
     if ran.kind == "landing":
         shown["landing"] = True
     if block.count > 1:
-        shown |= {"count": block.count, "kinds": block.kinds}
+        shown["count"], shown["kinds"] = block.count, block.kinds
     elif ran.key in stretches:
-        shown["parts"] = [[str(s.role), behind(s.started_at), behind(s.ended_at)] for s in stretches[ran.key]]
+        shown["parts"] = [
+            [str(s.role), _behind(since, s.started_at), _behind(since, s.ended_at)] for s in stretches[ran.key]
+        ]
     return shown
+
+
+def _behind(since: int, moment: int | None) -> float | None:
+    return None if moment is None else (moment - since) // 10 / 100  # rounding would take thrice the time

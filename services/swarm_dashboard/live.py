@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from swarm_dashboard import shapes
-from swarm_dashboard.answers import dumps
+from swarm_dashboard.answers import dumps, written
 from swarm_dashboard.masking import Masking
 from swarm_dashboard.reader import Reader
 from swarm_shared import logs
@@ -141,7 +141,7 @@ class Live:
         since, self._cursor = self._cursor, state["seq"]
         # Told on the first look too: a page may have read its first state just before a commit that we saw.
         events = [] if fresh else reading.database.events.since(since, limit=EVENTS_AT_ONCE)
-        return dumps(self._masking.mask({"type": "events", "seq": self._cursor, "data": events, "status": state}))
+        return written(self._masking, {"type": "events", "seq": self._cursor, "data": events, "status": state})
 
     def _watch(self) -> None:
         """Look ten times a second and tell at most four times a second, until nobody follows."""
@@ -186,7 +186,7 @@ class Live:
                 page.drop()
 
     def _told(self, kind: str, seq: int, data: Any) -> str:
-        return dumps(self._masking.mask({"type": kind, "seq": seq, "data": data}))
+        return written(self._masking, {"type": kind, "seq": seq, "data": data})
 
 
 def serve(page: Subscriber, send: Callable[[str], None], is_open: Callable[[], bool], first: Sequence[str]) -> None:

@@ -12,7 +12,7 @@ from swarm_shared.store.timeline import Drawn, Ran
 
 KINDS = ("passed", "retried", "failed", "held", "interrupted", "stopped")
 _TRIED_AGAIN = ("failed", "crashed")
-_ENDS = {Status.FAILED: "failed", Status.HELD: "held"}
+_ENDS = {str(Status.FAILED): "failed", str(Status.HELD): "held"}
 
 
 def unsettled(attempts: Sequence[Ran]) -> set[int]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from swarm_shared.clock import Clock
 from swarm_shared.database import TaskDatabase
 from swarm_shared.errors import DatabaseError
+from swarm_shared.store.blotting import Secrets
 from swarm_shared.store.browse import Browse
 from swarm_shared.store.graph import Graph
 from swarm_shared.store.pulse import Pulse
@@ -35,9 +36,11 @@ class Reading:
 class Reader:
     """Opens per thread and after any fork; opens again when the file was replaced."""
 
-    def __init__(self, path: Path, clock: Clock) -> None:
+    def __init__(self, path: Path, clock: Clock, secrets: Secrets) -> None:
+        """Bind to a file; `secrets` tells what of an agent's output is not to be read."""
         self.path = path
         self.clock = clock
+        self._secrets = secrets
         self._threads = threading.local()
 
     def __call__(self) -> Reading:
@@ -53,7 +56,7 @@ class Reader:
         self.close()
         database = TaskDatabase(self.path, create=False, read_only=True, clock=self.clock)
         browse = Browse(database.connection, self.clock)
-        log = SessionLog(database.connection, self.clock)
+        log = SessionLog(database.connection, self.clock, self._secrets)
         pulse = Pulse(database.connection, self.clock)
         timeline = Timeline(database.connection, self.clock)
         graph = Graph(database.connection, self.clock)

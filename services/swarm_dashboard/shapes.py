@@ -57,7 +57,7 @@ def status(reading: Reading) -> dict[str, Any]:
         ],
         "pulse": pulse.shown(reading, now),
         "workers": staff,
-        "running": [row | {"verbs": verbs_for(row)} for row in browse.running()],
+        "running": [row | {"verbs": verbs_for(row)} for row in browse.running(reading.log)],
         "needs_you": _listed(recent["held"]),
         "just_failed": _listed(recent["failed"]),
         "just_finished": _listed(recent["completed"]),

@@ -34,12 +34,13 @@ def routes(context: Context) -> Blueprint:
     def prompt(task_id: str) -> Response:
         database = context.reader().database
         task = database.tasks.get(task_id)
-        shown: dict[str, Any] = {"attempt": task["attempt_count"] + 1, "prompt": None, "problem": None}
+        shown: dict[str, Any] = {"attempt": task["attempt_count"] + 1, "prompt": None, "resumes": None, "problem": None}
         if GROUP_OF[Status(task["status"])] not in _NO_NEXT:
             try:
                 settings = context.config.settings
                 place = place_by_record(database, task, settings)
-                shown["prompt"] = next_prompt(database, task, settings, at=place, environ=None).text
+                following = next_prompt(database, task, settings, at=place, environ=context.environ)
+                shown |= {"prompt": following.text, "resumes": following.resumes}
             except ConfigError as error:
                 shown["problem"] = error.message
         return context.answer(shown)

@@ -44,7 +44,10 @@ def work(config: WorkerConfig) -> int:
         watch.bind_to(owner, loss)
     _see_predecessor_off(database, config.worker_id)
     run = database.workers.register(config.worker_id, ProcessId.mine(), keeper.process, lease_s=config.lease_s)
-    database.swarm.note_isolation(NONE if config.repository is None else WORKTREE)
+    if config.repository is None:
+        database.swarm.note_workplace(NONE)
+    else:
+        database.swarm.note_workplace(WORKTREE, subfolder=config.repository.prefix)
     event(LOG, "worker_started", worker=config.worker_id, pid=os.getpid(), keeper=keeper.process.pid)
     try:
         leave = WorkerLoop(database, config, watch, run=run).run()

@@ -96,7 +96,9 @@ class WorkerLoop:
                 tend=tend,
             )
             self._branch.begin(config.land_into)
-            self._workplaces = Worktrees(database, config, self._repository, self._branch, tend=tend)
+            worktrees = Worktrees(database, config, self._repository, self._branch, tend=tend)
+            worktrees.give_back_names()
+            self._workplaces = worktrees
         self._next: Claim | LandingClaim | None = None
         self._begun: Attempt | None = None  # of the claim that comes next
         self._first = self._begin if self._workplaces.at_hand() is not None else None

@@ -13,24 +13,25 @@ from swarm_shared.database import TaskDatabase
 from swarm_shared.git.bring_in import bring_in
 from swarm_shared.git.commits import message_with_trailers, task_trailers
 from swarm_shared.git.diffs import Diff, change_id, changed_files, diff
+from swarm_shared.git.errors import GitError
 from swarm_shared.git.file_lock import file_lock
 from swarm_shared.git.globs import outside
 from swarm_shared.git.leaks import Fingerprint, fingerprint, leak
 from swarm_shared.git.locks import clear_stale, ref_lock, worktree_locks
 from swarm_shared.git.markers import conflict_markers
-from swarm_shared.git.names import task_ref
-from swarm_shared.git.refs import is_contained, merge_base, move_ref, read_ref
+from swarm_shared.git.names import task_branch
+from swarm_shared.git.refs import merge_base, read_ref
 from swarm_shared.git.repository import Repository
 from swarm_shared.git.snapshot import take_snapshot
+from swarm_shared.git.taken_names import TakenNames
 from swarm_shared.git.task_worktrees import TaskWorktree, TaskWorktrees
 from swarm_shared.git.undo import changes_since, undo_since
-from swarm_shared.git.worktrees import checked_out_at
 from swarm_shared.logs import event
 from swarm_shared.models import TaskSpec
 from swarm_shared.store.changes import Since
 from swarm_shared.store.claims import Claim
 from swarm_worker.config import WorkerConfig
-from swarm_worker.integration import IntegrationBranch
+from swarm_worker.integration import HeldBranch, IntegrationBranch
 from swarm_worker.workplace import Sealed, Workplace
 
 LOG = logging.getLogger("swarm.worker")
@@ -56,6 +57,25 @@ class Worktrees:
     def at_hand(self) -> None:
         return None
 
+    def give_back_names(self) -> None:
+        """Remove branches that a worker made and died before it could store whose they are."""
+        try:
+            with self._branch.held() as held:
+                tip = held.integration.tip()
+                if tip is not None:
+                    for name in self._names(held, self._trees()).give_back(tip):
+                        event(LOG, "branch_given_back", branch=task_branch(name))
+        except GitError as error:
+            # An empty branch is in nobody's way; the next start tries again.
+            event(LOG, "branch_left", level=logging.WARNING, reason=error.message)
+
+    def _trees(self) -> TaskWorktrees:
+        return TaskWorktrees(self._repository, self._config.state_dir / "worktrees")
+
+    def _names(self, held: HeldBranch, trees: TaskWorktrees) -> TakenNames:
+        # By a git that inherits the lock: after our death nobody else asks before it has ended.
+        return TakenNames(held.integration.repository, trees, is_stored=self._db.landings.is_named)
+
     @contextmanager
     def open(self, claim: Claim, spec: TaskSpec) -> Iterator[Workplace]:
         """Make or put in order the task's worktree, with what has landed as its base.
@@ -64,10 +84,12 @@ class Worktrees:
             QueueStopped: The integration branch needs a person.
             GitError: The worktree cannot be made.
         """
-        trees = TaskWorktrees(self._repository, self._config.state_dir / "worktrees")
+        trees = self._trees()
         with self._branch.held() as held:
             tip, into = held.follow(), held.integration
-            safe = self._db.landings.safe_id(claim, take=lambda name: self._take(name, trees, tip))
+            names = self._names(held, trees)
+            safe = self._db.landings.safe_id(claim, take=lambda name: names.take(name, tip))
+            names.stored(safe)
         with file_lock(trees.lock_of(safe), tend=self._tend) as descriptor:
             repository = replace(self._repository, git=self._repository.git.holding(descriptor))
             trees = TaskWorktrees(repository, trees.root)
@@ -79,18 +101,6 @@ class Worktrees:
             ours = (self._config.db, self._config.state_dir)
             before = fingerprint(repository, ignore=ours)
             yield TaskPlace(self._db, self._config, repository, opened, claim, spec, before, into=into.ref)
-
-    def _take(self, name: str, trees: TaskWorktrees, tip: str) -> bool:
-        """Make the branch of that name, at once so that no other swarm does; False when it is somebody else's.
-
-        One of an earlier queue is taken over where nothing on it is still to land.
-        """
-        git, ref = self._repository.git, task_ref(name)
-        found = read_ref(git, ref)
-        if found is None:
-            move_ref(git, ref, new=tip, old=None, reason="swarm: start of a task")
-            return True
-        return checked_out_at(self._repository, ref) == trees.path_of(name) and is_contained(git, found, tip)
 
     def _with_what_has_landed(self, opened: TaskWorktree, into: str, tip: str, claim: Claim) -> TaskWorktree:
         merge = bring_in(opened, tip=tip, branch=into, task_id=claim.task_id, attempt_id=claim.attempt)

@@ -45,14 +45,14 @@ def next_prompt(
     settings: Settings,
     *,
     at: Place,
-    environ: Mapping[str, str] | None,
+    environ: Mapping[str, str],
 ) -> NextPrompt:
     """The next builder's prompt, as a worker with these settings would write it now.
 
     Args:
         task: From `Tasks.get`.
         at: By `place_by_git` or `place_by_record`.
-        environ: What the agents of that worker are born with; None: do not look for a session to go on with.
+        environ: What the agents of that worker are born with.
 
     Raises:
         ConfigError: The settings cannot work.
@@ -62,16 +62,14 @@ def next_prompt(
     retries = settings.max_retries if spec.max_retries is None else spec.max_retries
     number = task["attempt_count"] + 1
     history = database.tasks.history(task["seq"])
-    resumes = None
-    if environ is not None:
-        resumes = session_to_resume(
-            cli,
-            history,
-            retries_used=task["failures"] + task["landing_failures"],
-            agent=spec.builder_agent or settings.builder_agent,
-            env={**environ, **spec.env},
-            cwd=at.cwd,
-        )
+    resumes = session_to_resume(
+        cli,
+        history,
+        retries_used=task["failures"] + task["landing_failures"],
+        agent=spec.builder_agent or settings.builder_agent,
+        env={**environ, **spec.env},
+        cwd=at.cwd,
+    )
     text = build_prompt(
         spec,
         role=Role.BUILDER,
@@ -91,26 +89,33 @@ def place_by_git(database: TaskDatabase, task: Mapping[str, Any], settings: Sett
     """As git tells it now."""
     repository = decide(settings).repository
     if repository is None:
-        return Place(cwd=settings.project_root, work=None)
-    safe = task["safe_id"] or safe_id(task["id"], ())
-    cwd = (settings.state_dir / "worktrees").resolve() / safe / repository.prefix
+        return Place(cwd=_cwd(task, settings, None), work=None)
     row = database.landings.integration()
     ref = HEADS + INTEGRATION_BRANCH if row is None else row.ref
-    return Place(cwd=cwd, work=_earlier_work(repository, safe, ref))
+    return Place(cwd=_cwd(task, settings, repository.prefix), work=_earlier_work(repository, _safe(task), ref))
 
 
 def place_by_record(database: TaskDatabase, task: Mapping[str, Any], settings: Settings) -> Place:
     """As the workers wrote it down, for those who read the database alone."""
-    cwd, work = settings.project_root, None
-    if task["safe_id"] is not None:
-        cwd = (settings.state_dir / "worktrees").resolve() / task["safe_id"]
+    work = None
     for attempt in reversed(database.tasks.history(task["seq"])):
         change = database.changes.of(attempt["id"], Since.BASE)
         if change is not None:
             files = tuple(FileChange(**{**file, "change": Change(file["change"])}) for file in change["files"])
             work = Diff(files=files, text="", truncated=False).stat()
             break
-    return Place(cwd=cwd, work=work)
+    return Place(cwd=_cwd(task, settings, database.swarm.subfolder()), work=work)
+
+
+def _cwd(task: Mapping[str, Any], settings: Settings, subfolder: str | None) -> Path:
+    """The project root, or where it lies in the task's worktree."""
+    if subfolder is None:
+        return settings.project_root
+    return (settings.state_dir / "worktrees").resolve() / _safe(task) / subfolder
+
+
+def _safe(task: Mapping[str, Any]) -> str:
+    return task["safe_id"] or safe_id(task["id"], ())
 
 
 def _earlier_work(repository: Repository, safe: str, integration_ref: str) -> str | None:

@@ -47,6 +47,11 @@ class ProcessId:
             raise ValueError(f"{self.pid} is not the pid of one process")
 
     @classmethod
+    def from_row(cls, pid: int, pid_start: int, boot_id: str, pid_ns: int) -> ProcessId:
+        """The process that a row names in these four columns."""
+        return cls(pid=pid, start_time=pid_start, boot_id=boot_id, pid_ns=pid_ns)
+
+    @classmethod
     def of(cls, pid: int) -> ProcessId | None:
         """The process that has this pid now, one that has ended but is not yet waited for included."""
         stat = read_stat(pid) if pid > 0 else None

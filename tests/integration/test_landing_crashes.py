@@ -11,10 +11,13 @@ from live_swarm import wait_until
 from repositories import everything
 
 from swarm_shared.models import Status
+from swarm_shared.store.swarm import PAUSED
 
 pytestmark = pytest.mark.integration
 
 WIP = "update-ref -m swarm: work in progress"
+TAKE = "update-ref -m swarm: start of a task"
+STORED = "update-ref -m swarm: name of a task"
 LAND = "update-ref -m swarm: land"
 RELEASE_S = 60.0
 
@@ -60,6 +63,31 @@ def goes_on_after(swarm: LandingSwarm, done: Path) -> None:
 )
 def test_a_worker_killed_around_a_git_command_loses_nothing(swarm: LandingSwarm, step: str, moment: str) -> None:
     goes_on_after(swarm, swarm.kill_at(step, moment))
+
+
+@pytest.mark.parametrize("step", [TAKE, STORED])
+@pytest.mark.parametrize("moment", ["before", "during", "after"])
+def test_a_worker_killed_while_it_names_a_branch_leaves_no_other_one_behind(
+    swarm: LandingSwarm, step: str, moment: str
+) -> None:
+    goes_on_after(swarm, swarm.kill_at(step, moment))
+    refs = swarm.git("for-each-ref", "--format=%(refname)", "refs/heads/swarm/task", "refs/swarm/taken").split()
+    assert refs == ["refs/heads/swarm/task/a", "refs/heads/swarm/task/c"]
+
+
+def test_a_branch_of_a_worker_that_died_of_it_goes_with_the_next_start_even_if_nobody_wants_its_task(
+    swarm: LandingSwarm,
+) -> None:
+    done = swarm.kill_at(TAKE, "after")
+    swarm.add(swarm.task("a", "true"))
+    first = swarm.worker()
+    wait_until(lambda: first.poll() is not None, swarm.logs)
+    assert done.exists()
+    branches = ("for-each-ref", "--format=%(refname)", "refs/heads/swarm/task")
+    assert swarm.git(*branches) == "refs/heads/swarm/task/a"
+    swarm.db.swarm.set_flag(PAUSED, actor="test")
+    swarm.worker("worker-2")
+    wait_until(lambda: swarm.git(*branches) == "", swarm.logs)
 
 
 def test_a_worker_killed_by_its_gate_lands_after_all(swarm: LandingSwarm) -> None:

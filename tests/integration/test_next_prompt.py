@@ -60,7 +60,10 @@ def test_the_prompt_that_is_foretold_is_the_one_that_is_given(
     assert ("A b.txt +1" in foreseen.text) is (isolation == "worktree")
 
 
-def test_the_session_that_is_gone_on_with_is_foretold_too(swarm: LandingSwarm) -> None:
+@pytest.mark.parametrize("place_by", [place_by_git, place_by_record])
+def test_the_session_that_is_gone_on_with_is_foretold_too(swarm: LandingSwarm, place_by: Callable[..., Place]) -> None:
+    swarm.commit({"services/api/main.py": "print(1)\n"})
+    swarm.project /= "services/api"
     desk = make_desk(swarm.folder / "amplifier")
     go = swarm.folder / "go"
     steps = [{"write": {"b.txt": "b"}, "wait_for": str(go), **GIVES_UP}, {"write": {"b.txt": "c"}}]
@@ -71,9 +74,10 @@ def test_the_session_that_is_gone_on_with_is_foretold_too(swarm: LandingSwarm) -
     swarm.db.swarm.set_flag(PAUSED, actor="test")
     go.touch()
     swarm.wait_for("a", Status.NOT_STARTED)
-    foreseen = foretold(swarm)
+    foreseen = foretold(swarm, place_by)
     swarm.db.swarm.resume(actor="test")
     swarm.wait_for("a", Status.COMPLETED)
     first, second = swarm.attempts("a")
     assert foreseen.text == told(swarm, 2)
+    assert "worktrees/a/services/api" in foreseen.text
     assert foreseen.resumes == second["resumed_session_id"] == first["builder_session_id"] is not None

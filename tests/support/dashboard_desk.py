@@ -18,10 +18,10 @@ HOST = "127.0.0.1:8765"
 class DashboardDesk(QueueDesk):
     """The queue of the store's tests, and the app that shows it; `get` and `post` come as the page itself would."""
 
-    def __init__(self, folder: Path, **settings: Any) -> None:
+    def __init__(self, folder: Path, *, environ: dict[str, str] | None = None, **settings: Any) -> None:
         super().__init__(folder)
         self.token = settings.get("own_token") or self.db.swarm.dashboard_token()
-        self.app = create_app(DashboardConfig(db=self.path, **settings), clock=self.clock, environ={})
+        self.app = create_app(DashboardConfig(db=self.path, **settings), clock=self.clock, environ=environ or {})
         self.client: FlaskClient = self.app.test_client()
 
     def headers(self, **changed: str | None) -> dict[str, str]:

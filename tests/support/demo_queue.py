@@ -187,7 +187,7 @@ def fill(path: Path, *, seed: int = 7) -> None:
         db.imports.run(list(specs()), source="plan.yaml", actor="demo")
         clock.pass_s(60)
         demo = Demo(db=db, clock=clock, rng=rng, claimants=[enrol(db, n) for n in range(1, WORKERS + 1)])
-        db.swarm.note_isolation("worktree")
+        db.swarm.note_workplace("worktree")
         demo.db.landings.adopt(
             repository="/home/ada/ledger/.git",
             ref="refs/heads/swarm/integration",

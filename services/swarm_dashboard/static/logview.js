@@ -1,13 +1,11 @@
 // A session's output of any size: only what is in sight is on the page, and it grows while one looks.
 
 import { Ansi } from "./ansi.js";
-import { get } from "./api.js";
 import { h } from "./dom.js";
 import { bytes, count } from "./format.js";
+import { BLOCK, LogLines } from "./loglines.js";
 import { LogSearch } from "./logsearch.js";
 
-const BLOCK = 200; // lines that come and go together
-const BLOCKS_KEPT = 60;
 const LOOK_MS = 1_000;
 const NEAR_END_PX = 40;
 const LINE_PX = 18; // until a line has been measured
@@ -15,23 +13,19 @@ const TALLEST_PX = 12_000_000; // browsers lay out no taller element reliably
 
 export class LogView {
   node;
-  #path;
-  #session;
+  #lines;
   #search;
   #pane = h("div", { class: "lines", tabindex: "0", role: "region", "aria-label": "Output" });
   #above = h("div");
   #below = h("div");
   #followButton;
-  #blocks = new Map(); // number → { lines, node, end }
+  #shown = new Map(); // number → node
+  #ends = new Map(); // number → the colours that its last line leaves on
   #heights = [];
   #linePx = LINE_PX;
-  #total = 0;
-  #ended = false;
-  #complete = false;
   #follow = true;
   #lastTop = 0;
   #current = null;
-  #loading = new Map();
   #frame = null;
   #timer = null;
   #stopped = false;
@@ -42,10 +36,12 @@ export class LogView {
    * `noted`: told of another place, so that the address can keep it.
    */
   constructor(taskId, attempt, session, place, noted) {
-    this.#path = `/api/tasks/${encodeURIComponent(taskId)}/attempts/${attempt}/log`;
-    this.#session = session;
+    const path = `/api/tasks/${encodeURIComponent(taskId)}/attempts/${attempt}/log`;
+    this.#lines = new LogLines(path, session, {
+      shows: (number) => this.#shown.has(number), changed: (number, same) => this.#change(number, same),
+      gone: (number) => this.#takeOff(number) });
     this.#noted = noted;
-    this.#search = new LogSearch(`${this.#path}/search`, session, {
+    this.#search = new LogSearch(`${path}/search`, session, {
       go: (line) => this.#goTo(line), here: () => this.#current ?? this.#topLine() - 1,
       marked: () => this.#mark(), noted });
     this.#followButton = h("button", { type: "button", class: "small", "aria-pressed": "true", onclick: () => this.toEnd(),
@@ -83,96 +79,46 @@ export class LogView {
   async #begin({ line, find }) {
     if (line) this.#setFollow(false);
     await this.#look();
-    if (line) await this.#goTo(Math.min(line, this.#total) - 1);
+    if (line) await this.#goTo(Math.min(line, this.#lines.total) - 1);
     if (find) this.#search.begin(find, { jump: !line });
   }
 
-  // ───── what is there ─────
-
-  /** How much there is by now; at the end of the output also what stands there. */
+  /** Show how much there is by now, and what has come since. */
   async #look() {
     this.#timer = null;
-    const last = Math.max(0, Math.floor((this.#total - 1) / BLOCK));
-    const before = this.#total;
+    const before = this.#lines.total;
     let answer;
     try {
-      answer = await get(`${this.#path}/lines`, { session: this.#session, first: this.#follow && !before ? -BLOCK : last * BLOCK, count: 2 * BLOCK });
+      answer = await this.#lines.ask({ fromEnd: this.#follow });
     } catch (error) {
       this.#say(error.message);
       if (!this.#stopped) this.#timer = setTimeout(() => this.#look(), 5 * LOOK_MS);
       return;
     }
     if (this.#stopped) return;
-    this.#learn(answer);
-    if (answer.first % BLOCK === 0) this.#keep(answer);
+    this.#lines.take(answer);
     await this.#draw();
-    const isQuiet = this.#ended && this.#complete && before === this.#total;
+    const { total, ended, complete } = this.#lines;
+    const isQuiet = ended && complete && before === total;
     if (isQuiet) {
-      if (!this.#total) this.#say("Nothing was written.");
+      if (!total) this.#say("Nothing was written.");
       return;
     }
-    this.#timer = setTimeout(() => this.#look(), this.#complete ? LOOK_MS : 0);
-  }
-
-  #learn({ total, ended, complete, lost }) {
-    if (total < this.#total) this.#forget(); // output was let go: the lines have other numbers now
-    this.#total = total;
-    this.#ended = ended;
-    this.#complete = complete;
-    this.lost = lost;
-  }
-
-  #forget() {
-    for (const { node } of this.#blocks.values()) node?.remove();
-    this.#blocks.clear();
-    this.#heights = [];
-  }
-
-  #keep({ first, lines }) {
-    for (let start = 0; start < lines.length; start += BLOCK) {
-      const number = (first + start) / BLOCK;
-      const part = lines.slice(start, start + BLOCK);
-      const known = this.#blocks.get(number);
-      this.#blocks.delete(number);
-      if (known && known.lines.length <= part.length) {
-        this.#blocks.set(number, known);
-        this.#grow(known, part);
-      } else {
-        known?.node?.remove();
-        this.#blocks.set(number, { number, lines: part, node: null, end: null });
-      }
-    }
-    for (const [number, block] of this.#blocks) {
-      if (this.#blocks.size <= BLOCKS_KEPT) break;
-      if (!block.node) this.#blocks.delete(number);
-    }
-  }
-
-  async #load(number) {
-    const known = this.#blocks.get(number);
-    if (known && (known.lines.length === BLOCK || (number + 1) * BLOCK > this.#total)) return;
-    if (!this.#loading.has(number)) {
-      this.#loading.set(number, get(`${this.#path}/lines`, { session: this.#session, first: number * BLOCK, count: BLOCK })
-        .then((answer) => this.#keep(answer), () => {}).finally(() => this.#loading.delete(number)));
-    }
-    await this.#loading.get(number);
+    this.#timer = setTimeout(() => this.#look(), complete ? LOOK_MS : 0);
   }
 
   // ───── what is in sight ─────
 
-  #blockCount() {
-    return Math.ceil(this.#total / BLOCK);
-  }
-
   #height(number) {
-    const lines = Math.min(BLOCK, this.#total - number * BLOCK);
-    return this.#heights[number] ?? lines * Math.min(this.#linePx, TALLEST_PX / this.#total);
+    const { total } = this.#lines;
+    const lines = Math.min(BLOCK, total - number * BLOCK);
+    return this.#heights[number] ?? lines * Math.min(this.#linePx, TALLEST_PX / total);
   }
 
   /** Numbers of the first and the last block in sight, and how tall everything before the first one is. */
   #inSight() {
     const top = this.#pane.scrollTop;
-    const blocks = this.#blockCount();
+    const blocks = this.#lines.count;
     let first = 0;
     let above = 0;
     while (first < blocks - 1 && above + this.#height(first) <= top) above += this.#height(first++);
@@ -184,17 +130,17 @@ export class LogView {
 
   /** Put on the page what is in sight, a block more on both sides, and nothing else. */
   async #draw() {
-    if (this.#stopped || !this.#total) return;
+    if (this.#stopped || !this.#lines.total) return;
     this.#place();
     if (this.#follow) this.#scrollTo(this.#pane.scrollHeight);
     const { first, last } = this.#inSight();
     const wanted = [];
-    for (let number = Math.max(0, first - 1); number <= Math.min(this.#blockCount() - 1, last + 1); number += 1) wanted.push(number);
-    const missing = wanted.filter((number) => !this.#blocks.get(number)?.node);
+    for (let number = Math.max(0, first - 1); number <= Math.min(this.#lines.count - 1, last + 1); number += 1) wanted.push(number);
+    const missing = wanted.filter((number) => !this.#shown.has(number));
     this.#place(wanted);
-    const toLoad = wanted.filter((number) => !this.#blocks.has(number));
+    const toLoad = wanted.filter((number) => !this.#lines.has(number));
     if (toLoad.length) {
-      await Promise.all(toLoad.map((number) => this.#load(number)));
+      await Promise.all(toLoad.map((number) => this.#lines.load(number)));
       if (this.#stopped) return;
       this.#place(wanted);
     }
@@ -206,16 +152,8 @@ export class LogView {
   #place(wanted = null) {
     const anchor = this.#anchor();
     if (wanted) {
-      const keep = new Set(wanted);
-      for (const block of this.#blocks.values()) {
-        if (!block.node || keep.has(block.number)) continue;
-        block.node.remove();
-        block.node = null;
-      }
-      for (const number of wanted) {
-        const block = this.#blocks.get(number);
-        if (block && !block.node) this.#insert(block);
-      }
+      for (const number of [...this.#shown.keys()]) if (!wanted.includes(number)) this.#remove(number);
+      for (const number of wanted) if (this.#lines.has(number) && !this.#shown.has(number)) this.#insert(number);
     }
     const shown = [...this.#pane.querySelectorAll(".block")];
     for (const node of shown) this.#measure(node);
@@ -224,7 +162,7 @@ export class LogView {
     let above = 0;
     for (let number = 0; number < from; number += 1) above += this.#height(number);
     let below = 0;
-    for (let number = (numbers.at(-1) ?? -1) + 1; number < this.#blockCount(); number += 1) below += this.#height(number);
+    for (let number = (numbers.at(-1) ?? -1) + 1; number < this.#lines.count; number += 1) below += this.#height(number);
     // What is between two blocks in sight and not yet loaded is left to the next drawing.
     this.#above.style.setProperty("height", `${above}px`);
     this.#below.style.setProperty("height", `${below}px`);
@@ -239,11 +177,28 @@ export class LogView {
     return null;
   }
 
-  #insert(block) {
-    const later = [...this.#pane.querySelectorAll(".block")].find((node) => Number(node.dataset.block) > block.number);
-    block.node = h("div", { class: "block", "data-block": block.number });
-    this.#fill(block, 0);
-    this.#pane.insertBefore(block.node, later ?? this.#below);
+  #insert(number) {
+    const later = [...this.#pane.querySelectorAll(".block")].find((node) => Number(node.dataset.block) > number);
+    const node = h("div", { class: "block", "data-block": number });
+    this.#shown.set(number, node);
+    this.#fill(number, 0);
+    this.#pane.insertBefore(node, later ?? this.#below);
+  }
+
+  #remove(number) {
+    this.#shown.get(number)?.remove();
+    this.#shown.delete(number);
+  }
+
+  /** A block, or without a number everything, has other lines now. */
+  #takeOff(number) {
+    for (const one of number === undefined ? [...this.#shown.keys()] : [number]) this.#remove(one);
+    if (number !== undefined) {
+      this.#ends.delete(number);
+      return;
+    }
+    this.#ends.clear();
+    this.#heights = [];
   }
 
   #measure(node) {
@@ -251,25 +206,24 @@ export class LogView {
     const px = node.offsetHeight;
     if (!px) return;
     this.#heights[number] = px;
-    const lines = this.#blocks.get(number)?.lines.length;
+    const lines = this.#lines.block(number)?.length;
     if (lines === BLOCK) this.#linePx = px / lines;
   }
 
-  #grow(block, lines) {
-    let same = 0;
-    while (same < block.lines.length && block.lines[same].text === lines[same].text && block.lines[same].cut === lines[same].cut) same += 1;
-    block.lines = lines;
-    if (!block.node || (same === lines.length)) return;
-    while (block.node.children.length > same) block.node.lastChild.remove();
-    this.#fill(block, same);
+  /** The lines of a block are others from one on, or more. */
+  #change(number, same) {
+    const node = this.#shown.get(number);
+    if (!node) return;
+    while (node.children.length > same) node.lastChild.remove();
+    this.#fill(number, same);
   }
 
-  #fill(block, from) {
+  #fill(number, from) {
     // Colours that a line leaves on go on in the next one.
-    const ansi = from ? block.end : new Ansi(this.#blocks.get(block.number - 1)?.end);
-    const rows = block.lines.slice(from).map((line, place) => row(line, block.number * BLOCK + from + place, ansi, this.lost));
-    block.end = ansi;
-    block.node.append(...rows);
+    const ansi = from ? this.#ends.get(number) : new Ansi(this.#ends.get(number - 1));
+    const rows = this.#lines.block(number).slice(from).map((line, place) => row(line, number * BLOCK + from + place, ansi, this.#lines.lost));
+    this.#ends.set(number, ansi);
+    this.#shown.get(number).append(...rows);
   }
 
   // ───── moving ─────
@@ -299,12 +253,12 @@ export class LogView {
     const number = Math.floor(line / BLOCK);
     this.#setFollow(false);
     this.#current = line;
-    await Promise.all([number - 1, number, number + 1].filter((one) => one >= 0 && one < this.#blockCount()).map((one) => this.#load(one)));
+    await Promise.all([number - 1, number, number + 1].filter((one) => one >= 0 && one < this.#lines.count).map((one) => this.#lines.load(one)));
     let above = 0;
     for (let one = 0; one < number; one += 1) above += this.#height(one);
     this.#scrollTo(above);
     await this.#draw();
-    const node = this.#blocks.get(number)?.node?.children[line % BLOCK];
+    const node = this.#shown.get(number)?.children[line % BLOCK];
     if (node) this.#scrollTo(node.offsetTop - this.#pane.clientHeight / 3);
     this.#mark();
     this.#noted({ line: line + 1 });
@@ -312,7 +266,7 @@ export class LogView {
 
   #topLine() {
     const { first } = this.#inSight();
-    return this.#follow ? this.#total : first * BLOCK;
+    return this.#follow ? this.#lines.total : first * BLOCK;
   }
 
   /** A click on a line's number gives the line an address of its own. */
@@ -338,17 +292,10 @@ export class LogView {
 
   /** Save everything as a file; fetched, because a link cannot carry the token. */
   async #download(button, name) {
-    const parts = [];
     button.disabled = true;
     try {
-      for (let from = 0; ;) {
-        const answer = await get(this.#path, { session: this.#session, from });
-        parts.push(...answer.pieces.map((piece) => piece.text));
-        if (!answer.pieces.length) break;
-        from = answer.next;
-        button.textContent = bytes(from);
-      }
-      const url = URL.createObjectURL(new Blob(parts, { type: "text/plain" }));
+      const texts = await this.#lines.everything((come) => (button.textContent = bytes(come)));
+      const url = URL.createObjectURL(new Blob(texts, { type: "text/plain" }));
       h("a", { href: url, download: name }).click();
       setTimeout(() => URL.revokeObjectURL(url), 10_000);
     } catch (error) {

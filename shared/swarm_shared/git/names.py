@@ -14,6 +14,8 @@ HEADS = "refs/heads/"
 KEPT_REFS = "refs/swarm/kept/"
 # Where swarms have put an integration branch last: it moves with it, and nobody else thinks of moving it too.
 LANDED_REFS = "refs/swarm/landed/"
+# Names of branches that a swarm has taken and not yet stored.
+TAKEN_REFS = "refs/swarm/taken/"
 
 MAX_LENGTH = 80  # of a safe id: leaves room for ".lock" and the like within the 255 bytes of a file name
 _HASH_DIGITS = 10

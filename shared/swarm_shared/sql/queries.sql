@@ -775,9 +775,14 @@ FROM tasks AS t INDEXED BY tasks_with_open_attempt JOIN attempts AS a ON a.id = 
 WHERE t.open_attempt IS NOT NULL AND t.status IN ('claimed', 'in_progress', 'landing') ORDER BY t.claimed_at LIMIT :limit;
 
 -- name: last_pieces
--- The end of what an attempt's newest session wrote, newest piece first.
-SELECT data FROM output INDEXED BY output_in_order
-WHERE session = (SELECT max(id) FROM sessions WHERE attempt = :attempt) ORDER BY position DESC LIMIT 4;
+-- The end of what an attempt's newest session wrote, so many bytes of it and what makes the first piece whole; newest first.
+SELECT o.position, o.stream, o.data
+FROM (SELECT max(id) AS id FROM sessions WHERE attempt = :attempt) AS s
+JOIN output AS o INDEXED BY output_in_order ON o.session = s.id
+WHERE o.position >= (
+    SELECT coalesce(max(position), 0) FROM output
+    WHERE session = s.id AND position <= (SELECT max(position) FROM output WHERE session = s.id) - :bytes)
+ORDER BY o.position DESC LIMIT :limit;
 
 -- name: output_end
 -- The byte position behind a session's last piece.

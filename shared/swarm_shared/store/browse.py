@@ -102,10 +102,9 @@ class Browse(Family):
                 found[row["status"]].append(shown)
         return found
 
-    def running(self) -> list[dict[str, Any]]:
+    def running(self, log: SessionLog) -> list[dict[str, Any]]:
         """Tasks that a worker has now, oldest first, with the last line that their agent wrote."""
         rows = self._db.dicts(SQL["running_shown"], {"limit": MAX_WORKERS})
-        log = SessionLog(self._db, self._clock)
         return [
             row
             | {name: iso(row[name]) for name in ("claimed_at", "started_at", "progress_at")}

@@ -127,7 +127,7 @@ class Imports(Family):
         """Clear up after imports whose process died: unseen ones go, half-published ones are completed; how many."""
         finished = 0
         for row_id, state, _clear, pid, start, boot, ns in self._db.rows(SQL["unfinished_imports"]):
-            owner = ProcessId(pid=pid, start_time=start, boot_id=boot, pid_ns=ns)
+            owner = ProcessId.from_row(pid, start, boot, ns)
             if owner != ProcessId.mine() and owner.is_alive() is not False:
                 continue
             if state == "publishing":

@@ -139,12 +139,16 @@ class Landings(Family):
         taken: list[str] = []
         while True:
             name = safe_id(claim.task_id, taken)
-            if self._db.row(SQL["safe_id_taken"], {"name": name}) is None and take(name):
+            if not self.is_named(name) and take(name):
                 break
             taken.append(name)
         with self._db.transaction():
             self._db.change(SQL["give_safe_id"], {"task": claim.task, "name": name})
         return name
+
+    def is_named(self, name: str) -> bool:
+        """Whether a task has this name, in whatever case."""
+        return self._db.row(SQL["safe_id_taken"], {"name": name}) is not None
 
     def failures(self, claim: Claim) -> int:
         """How often the task's work was refused when it was to be landed, since its last fresh budget."""

@@ -11,12 +11,14 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from swarm_shared.clock import Clock
+from swarm_shared.connection import Connection
 from swarm_shared.sql import SQL
 from swarm_shared.store.base import Family
+from swarm_shared.store.blotting import PIECES_AT_ONCE, BlottedOutput, Secrets
 
 MAX_LINE_BYTES = 4096  # of a longer line only the start is shown
 MARK_EVERY_BYTES = 64 * 1024
-PIECES_AT_ONCE = 16  # up to 64 KiB each
 MAX_HITS = 1000
 _ESCAPES = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\)?|[@-_])")
 # What goes wrong has many names; what only counts failures and finds none is no error.
@@ -82,7 +84,11 @@ class Hits:
 
 
 class LogLines(Family):
-    """Reads only; each call is bounded by a moment of the monotonic clock."""
+    """Reads only; each call is bounded by a moment of the monotonic clock. Secrets are neither shown nor found."""
+
+    def __init__(self, connection: Connection, clock: Clock, secrets: Secrets) -> None:
+        super().__init__(connection, clock)
+        self._secrets = secrets
 
     def extend(self, session: int, index: LineIndex, *, lost_to: int, until_ms: int) -> bool:
         """Look at what was written since; whether the index has reached the end of the output.
@@ -94,7 +100,7 @@ class LogLines(Family):
         if lost_to != index.gap:
             index.positions, index.breaks = [], []
             index.end, index.ends, index.ends_whole, index.gap = 0, 0, True, lost_to
-        for position, _, data in self._pieces(session, index.end):
+        for position, _, data in self._stored(session, index.end):
             if not index.positions or position - index.positions[-1] >= MARK_EVERY_BYTES:
                 index.positions.append(position)
                 index.breaks.append(index.ends)
@@ -111,7 +117,7 @@ class LogLines(Family):
         before, position = self._mark_before(index, first)
         line = _Line()
         expected = position
-        for start, stream, data in self._pieces(session, position, upto=index.end):
+        for start, stream, data in self._shown(session, position, upto=index.end):
             after_gap, expected = start > expected, start + len(data)
             parts = data.split(b"\n")
             for place, part in enumerate(parts):
@@ -134,10 +140,8 @@ class LogLines(Family):
         hits: list[int] = []
         number, position = self._mark_before(index, first)
         rest = b""
-        for _, _, data in self._pieces(session, position, upto=index.end):
-            block = rest + data
-            if b"\x1b" in block:
-                block = _ESCAPES.sub(b"", block)
+        for _, _, data in self._shown(session, position, upto=index.end, sought=sought):
+            block = _without_escapes(rest + data)
             if sought.may_be_in(block):
                 *whole, rest = block.split(b"\n")
                 hits += [
@@ -162,18 +166,26 @@ class LogLines(Family):
         place = bisect_left(index.breaks, line) - 1
         return (index.breaks[place], index.positions[place]) if place >= 0 else (0, 0)
 
-    def _pieces(self, session: int, start: int, *, upto: int | None = None) -> Iterator[tuple[int, int, bytes]]:
-        """Stored pieces from a byte on as (position, stream, data), a few at a time in memory."""
-        while upto is None or start < upto:
+    def _stored(self, session: int, start: int) -> Iterator[tuple[int, int, bytes]]:
+        """Pieces from a byte on as (position, stream, data) and as they were written, a few at a time in memory."""
+        while True:
             values = {"session": session, "from": start, "limit": PIECES_AT_ONCE}
             rows = self._db.rows(SQL["read_output"], values)
             for position, stream, _, data in rows:
-                if upto is not None and position >= upto:
-                    return
                 yield position, stream, data
                 start = position + len(data)
             if not rows:
                 return
+
+    def _shown(
+        self, session: int, start: int, *, upto: int, sought: Sought | None = None
+    ) -> Iterator[tuple[int, int, bytes]]:
+        """Such pieces up to a byte, without secrets; of those that cannot hold what is sought, as they were written."""
+        matters = None if sought is None else (lambda data: sought.may_be_in(_without_escapes(data)))
+        for piece in BlottedOutput(self._db, self._clock).pieces(self._secrets, session, start, matters=matters):
+            if piece.position >= upto:
+                return
+            yield piece.position, piece.stream, piece.data
 
 
 class _Line:
@@ -216,6 +228,10 @@ def telling_errors() -> Sought:
     """Lines that read as if something had gone wrong."""
     signs = (b"error", b"exception", b"traceback", b"fatal", b"panic", b"fail")
     return Sought(matches=lambda line: _ERROR.search(line) is not None and _NO_ERROR.search(line) is None, signs=signs)
+
+
+def _without_escapes(block: bytes) -> bytes:
+    return _ESCAPES.sub(b"", block) if b"\x1b" in block else block
 
 
 def _plain(raw: bytes) -> str:

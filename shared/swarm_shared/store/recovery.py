@@ -122,18 +122,12 @@ class Recovery(Family):
 
     def recorded_processes(self, attempt: OpenAttempt) -> list[ProcessId]:
         """The session processes that the attempt wrote down."""
-        found = []
-        for row in self._db.dicts(SQL["sessions_of_attempt"], {"attempt": attempt.attempt}):
-            if row["pid"] is not None:
-                found.append(
-                    ProcessId(
-                        pid=row["pid"],
-                        start_time=row["pid_start"],
-                        boot_id=attempt.worker.boot_id,
-                        pid_ns=attempt.worker.pid_ns,
-                    )
-                )
-        return found
+        worker = attempt.worker
+        return [
+            ProcessId.from_row(row["pid"], row["pid_start"], worker.boot_id, worker.pid_ns)
+            for row in self._db.dicts(SQL["sessions_of_attempt"], {"attempt": attempt.attempt})
+            if row["pid"] is not None
+        ]
 
     def takes_writes(self) -> bool:
         """Whether the database takes writes now, so that a worker's sign of life could be written."""
@@ -282,7 +276,7 @@ class Recovery(Family):
 
 def _from_row(row: dict[str, Any]) -> OpenAttempt:
     def process(pid: int, start: int) -> ProcessId:
-        return ProcessId(pid=pid, start_time=start, boot_id=row["boot_id"], pid_ns=row["pid_ns"])
+        return ProcessId.from_row(pid, start, row["boot_id"], row["pid_ns"])
 
     return OpenAttempt(
         attempt=row["attempt"],

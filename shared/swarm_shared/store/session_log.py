@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
-from swarm_shared.clock import iso
+from swarm_shared.clock import Clock, iso
+from swarm_shared.connection import Connection
 from swarm_shared.errors import NotFound
 from swarm_shared.sql import SQL
 from swarm_shared.store.base import Family
+from swarm_shared.store.blotting import KEY_BYTES, BlottedOutput, Piece, Secrets, blot
 
 MAX_LINE_CHARS = 240
 LAST_LINE_BYTES = 8192
+LAST_PIECES = 64
 LOG_PIECES = 512
-PIECES_AT_ONCE = 8
-# Escape sequences (colours, titles, cursor moves) and other controls, which mean nothing in one line of text.
+# Escape sequences (colours, titles, cursor moves) and other controls, but not blots, mean nothing in one line of text.
 _ESCAPES = re.compile(
-    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-_])|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-_])|[\x00-\x08\x0b\x0c\x0e-\x19\x1b-\x1f\x7f-\x9f]"
 )
 
 
@@ -33,7 +35,11 @@ class LogPiece:
 
 
 class SessionLog(Family):
-    """Reads only."""
+    """Reads only; what was written comes with its secrets blotted out."""
+
+    def __init__(self, connection: Connection, clock: Clock, secrets: Secrets) -> None:
+        super().__init__(connection, clock)
+        self._secrets = secrets
 
     def sessions(self, attempt: str, *, limit: int) -> list[dict[str, Any]]:
         """The newest sessions of an attempt in order, without their prompts."""
@@ -60,8 +66,12 @@ class SessionLog(Family):
 
     def last_line(self, attempt: str) -> str:
         """The last line with anything in it that an attempt's newest session wrote, without escape sequences."""
-        pieces = [bytes(row[0]) for row in self._db.rows(SQL["last_pieces"], {"attempt": attempt})]
-        text = _ESCAPES.sub("", b"".join(reversed(pieces))[-LAST_LINE_BYTES:].decode(errors="replace"))
+        looked_at = LAST_LINE_BYTES + KEY_BYTES
+        rows = self._db.rows(SQL["last_pieces"], {"attempt": attempt, "bytes": looked_at, "limit": LAST_PIECES})
+        pieces = [Piece(position=p, stream=s, data=data[-looked_at:]) for p, s, data in reversed(rows)]
+        blot(pieces, self._secrets, at_end=True)
+        written = b"".join(piece.data for piece in pieces)
+        text = _ESCAPES.sub("", written[-LAST_LINE_BYTES:].decode(errors="replace"))
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         return lines[-1][:MAX_LINE_CHARS] if lines else ""
 
@@ -76,27 +86,17 @@ class SessionLog(Family):
         first = self._db.value(SQL["output_piece_at"], {"session": session, "at": start})
         pieces: list[_Raw] = []
         taken = 0
-        for position, stream, data in self._stored(session, start if first is None else first):
-            begin = max(position, start)
-            chunk = data[begin - position :][: limit_bytes - taken]
+        stored = BlottedOutput(self._db, self._clock).pieces(self._secrets, session, start if first is None else first)
+        for piece in islice(stored, LOG_PIECES):
+            begin = max(piece.position, start)
+            chunk = piece.data[begin - piece.position :][: limit_bytes - taken]
             if not chunk:
                 continue
             taken += len(chunk)
-            _join(pieces, begin, stream, chunk)
+            _join(pieces, begin, piece.stream, chunk)
             if taken >= limit_bytes:
                 break
         return _finished(pieces, start)
-
-    def _stored(self, session: int, position: int) -> Iterator[tuple[int, int, bytes]]:
-        """Stored pieces from one on, a bounded number; some are small and some of 64 KiB, so a few at a time."""
-        for _ in range(LOG_PIECES // PIECES_AT_ONCE):
-            values = {"session": session, "from": position, "limit": PIECES_AT_ONCE}
-            rows = self._db.rows(SQL["read_output"], values)
-            for position, stream, _, data in rows:
-                yield position, stream, bytes(data)
-            if len(rows) < PIECES_AT_ONCE:
-                return
-            position += 1
 
 
 @dataclass(slots=True, kw_only=True)

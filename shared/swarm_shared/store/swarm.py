@@ -16,6 +16,7 @@ from swarm_shared.store.base import Family
 
 PAUSED, DRAINED, EMERGENCY_STOP, DISK_LOW = "paused", "drained", "emergency_stop", "disk_low"
 _ISOLATION, WORKTREE = "isolation", "worktree"
+_SUBFOLDER = "subfolder"
 _EVENT_OF_FLAG = {PAUSED: "paused", DRAINED: "drained", EMERGENCY_STOP: "emergency_stop", DISK_LOW: "paused"}
 
 
@@ -135,7 +136,7 @@ class Swarm(Family):
         """The programs that have registered, by name, whether or not they still run."""
         found = {}
         for name, pid, start, boot, ns, started, seen, stopped, detail in self._db.rows(SQL["services"]):
-            process = ProcessId(pid=pid, start_time=start, boot_id=boot, pid_ns=ns)
+            process = ProcessId.from_row(pid, start, boot, ns)
             found[name] = Service(
                 name=name,
                 process=process,
@@ -160,10 +161,23 @@ class Swarm(Family):
         row = self._db.row(SQL["integration"]) if isolation == WORKTREE else None
         return {"isolation": isolation, "lands_on": None if row is None else branch_of(str(row[1]))}
 
-    def note_isolation(self, word: str) -> None:
-        """Say where agents work from now on, `worktree` or `none`."""
-        if self.meta(_ISOLATION) != word:
-            self.set_meta(_ISOLATION, word)
+    def subfolder(self) -> str | None:
+        """Where in its worktree a task's agents work, empty for its top; None where they work in the project root.
+
+        Before the first worker it is not known, and told as None.
+        """
+        return (self.meta(_SUBFOLDER) or "") if self.meta(_ISOLATION) == WORKTREE else None
+
+    def note_workplace(self, isolation: str, *, subfolder: str = "") -> None:
+        """Say where agents work from now on.
+
+        Args:
+            isolation: `worktree` or `none`.
+            subfolder: Where the project root lies below the top of its repository; empty for the top.
+        """
+        for key, value in ((_ISOLATION, isolation), (_SUBFOLDER, subfolder)):
+            if self.meta(key) != value:
+                self.set_meta(key, value)
 
     def dashboard_token(self) -> str:
         """The 256-bit secret of this database's dashboard; made on first use."""

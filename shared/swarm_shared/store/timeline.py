@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from swarm_shared.models import Role, Status
+from swarm_shared.models import Role
 from swarm_shared.sql import SQL
 from swarm_shared.store.base import Family
 
@@ -43,12 +43,12 @@ class Recent:
     complete_from: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Drawn:
-    """What a picture says of a task."""
+class Drawn(NamedTuple):
+    """What a picture says of a task; a tuple for the same reason."""
 
+    key: int
     id: str
-    status: Status
+    status: str  # a `Status`
     attempt_count: int
 
 
@@ -90,7 +90,7 @@ class Timeline(Family):
     def tasks(self, seqs: Iterable[int]) -> dict[int, Drawn]:
         """What is said of some tasks, by their keys; those that are gone are left out."""
         rows = self._db.rows(SQL["tasks_drawn"], {"seqs": json.dumps(list(seqs))})
-        return {seq: Drawn(id=name, status=Status(status), attempt_count=n) for seq, name, status, n in rows}
+        return {row[0]: Drawn._make(row) for row in rows}
 
     def stretches(self, attempts: Iterable[int]) -> dict[int, list[Stretch]]:
         """The sessions of some attempts, by the attempts' keys."""

@@ -36,12 +36,12 @@ class WorkerRun:
         run, worker_id, status, pid, start, keeper_pid, keeper_start, boot, ns, lease, attempt, task, gone = row
         keeper = None
         if keeper_pid is not None:
-            keeper = ProcessId(pid=keeper_pid, start_time=keeper_start, boot_id=boot, pid_ns=ns)
+            keeper = ProcessId.from_row(keeper_pid, keeper_start, boot, ns)
         return cls(
             run=run,
             worker_id=worker_id,
             status=status,
-            process=ProcessId(pid=pid, start_time=start, boot_id=boot, pid_ns=ns),
+            process=ProcessId.from_row(pid, start, boot, ns),
             keeper=keeper,
             lease_until_mono=lease,
             attempt=attempt,
@@ -79,7 +79,7 @@ class Workers(Family):
         wall = self._clock.wall_ms()
         with self._db.transaction(durable=False):
             for run, pid, start, boot, ns in self._db.rows(SQL["alive_worker_named"], {"worker_id": worker_id}):
-                other = ProcessId(pid=pid, start_time=start, boot_id=boot, pid_ns=ns)
+                other = ProcessId.from_row(pid, start, boot, ns)
                 if other.is_alive() is not False:
                     raise ConfigError(
                         f"{worker_id} already runs as process {pid}",

@@ -54,12 +54,12 @@ def test_status_tells_where_agents_work(desk: CliDesk) -> None:
     assert desk.run("status", "--json").json["isolation"] is None
     with desk.open() as database:
         database.landings.adopt(repository="/r/.git", ref="refs/heads/nightly", person_ref=None, tip="t0")
-        database.swarm.note_isolation("worktree")
+        database.swarm.note_workplace("worktree")
     shown = desk.run("status", "--json").json
     assert (shown["isolation"], shown["lands_on"]) == ("worktree", "nightly")
     assert "lands on nightly" in desk.run("status").out
     with desk.open() as database:
-        database.swarm.note_isolation("none")
+        database.swarm.note_workplace("none")
     shown = desk.run("status", "--json").json
     assert (shown["isolation"], shown["lands_on"]) == ("none", None)
     assert "without worktrees" in desk.run("status").out

@@ -40,7 +40,7 @@ def test_status_counts_and_names_what_runs(desk: DashboardDesk) -> None:
     assert status["workers"][0]["current_task_id"] == claim.task_id
     assert status["auth"] == "token"
     assert (status["isolation"], status["lands_on"]) == (None, None)
-    desk.db.swarm.note_isolation("none")
+    desk.db.swarm.note_workplace("none")
     assert desk.get("/api/status").get_json()["isolation"] == "none"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from fixed_time import ManualClock
 
 from swarm_dashboard.access import Access
+from swarm_dashboard.answers import written
 from swarm_dashboard.config import DashboardConfig, config_from
 from swarm_dashboard.listening import address_of, open_listener
 from swarm_dashboard.masking import BLOT, Masking
@@ -18,6 +20,7 @@ from swarm_shared.config import resolve
 from swarm_shared.database import TaskDatabase
 from swarm_shared.errors import ConfigError, DatabaseError
 from swarm_shared.models import Status
+from swarm_shared.store.blotting import BLOTTED
 
 
 def configured(tmp_path: Path, **environ: str) -> DashboardConfig:
@@ -95,6 +98,27 @@ def test_secrets_are_masked_at_every_depth(secret: str) -> None:
     shown = masking.mask({"a": [{"b": {"c": [f"before {secret} after"]}}], secret: 1})
     assert secret not in repr(shown)
     assert shown["a"][0]["b"]["c"] == [f"before {BLOT} after"]
+    assert json.loads(written(masking, shown | {"d": secret}))["d"] == BLOT
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        'with "quotes" in it',
+        "with a \\ backslash",
+        "with two\nlines of text",
+        "pässwörd-of-mine",
+        "half a \udc80 character",
+    ],
+)
+def test_a_secret_that_json_writes_otherwise_is_masked_in_an_answer(secret: str) -> None:
+    masking = Masking({"MY_API_KEY": secret})
+    assert json.loads(written(masking, {"a": [f"before {secret} after"]})) == {"a": [f"before {BLOT} after"]}
+    assert json.loads(written(masking, {secret: 1})) == {BLOT: 1}
+
+
+def test_a_blot_of_the_output_is_said_in_words() -> None:
+    assert json.loads(written(Masking({}), [f"key={BLOTTED * 30}"])) == [f"key={BLOT}"]
 
 
 def test_plain_words_are_not_masked() -> None:
@@ -114,7 +138,7 @@ def test_a_query_is_read_into_its_parts() -> None:
 
 def test_what_reads_cannot_write(tmp_path: Path) -> None:
     with TaskDatabase(tmp_path / "tasks.db"):
-        reader = Reader(tmp_path / "tasks.db", ManualClock())
+        reader = Reader(tmp_path / "tasks.db", ManualClock(), Masking({}))
         with pytest.raises(DatabaseError):
             reader().database.swarm.set_flag("paused", actor="test")
         assert reader().database.swarm.flags() == {}
@@ -127,7 +151,7 @@ def test_what_reads_cannot_write(tmp_path: Path) -> None:
 def test_a_replaced_database_is_opened_anew(tmp_path: Path) -> None:
     path = tmp_path / "tasks.db"
     TaskDatabase(path).close()
-    reader = Reader(path, ManualClock())
+    reader = Reader(path, ManualClock(), Masking({}))
     first = reader()
     assert reader() is first
     TaskDatabase(tmp_path / "other.db").close()

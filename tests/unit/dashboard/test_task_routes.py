@@ -8,8 +8,10 @@ import pytest
 from dashboard_desk import DashboardDesk
 from queue_desk import failed
 
+from swarm_shared.agents.amplifier_home import TRANSCRIPT_FILE, sessions_folder
+from swarm_shared.config import Settings
 from swarm_shared.git.diffs import Change, Diff, FileChange
-from swarm_shared.models import FailureClass, TaskSpec
+from swarm_shared.models import FailureClass, Role, Stage, TaskSpec
 from swarm_shared.store.changes import MAX_FILES, Since
 
 FILES = (
@@ -71,6 +73,42 @@ def test_the_next_prompt_is_what_the_next_attempt_is_told(desk: DashboardDesk) -
     assert "This is attempt 2" in told["prompt"]
     assert "mind the order" in told["prompt"]
     assert "R old?.py → new.py +3 -1" in told["prompt"]
+
+
+def gave_up(desk: DashboardDesk, session: str, *, home: Path, cwd: Path) -> None:
+    """Let Amplifier fail at the next task, and keep a session there that can be gone on with."""
+    claim = desk.take()
+    agent = Settings().builder_agent
+    desk.db.queue.open_session(claim, role=Role.BUILDER, name=agent, stage=Stage.BUILDING, prompt="do it")
+    desk.db.connection.change("UPDATE attempts SET agent_cli = 'amplifier' WHERE id = ?", (claim.attempt,))
+    desk.settle(claim, failed(FailureClass.QUALITY, "tests are red", builder_session_id=session))
+    folder = sessions_folder({"HOME": str(home)}, cwd) / session
+    folder.mkdir(parents=True)
+    (folder / TRANSCRIPT_FILE).touch()
+
+
+@pytest.mark.parametrize("subfolder", ["", "services/api"])
+def test_where_the_next_attempt_works_and_which_session_it_goes_on_with_is_told(tmp_path: Path, subfolder: str) -> None:
+    settings = Settings(db=tmp_path / "tasks.db")
+    desk = DashboardDesk(tmp_path, environ={"HOME": str(tmp_path)}, settings=settings)
+    desk.add("1")
+    desk.db.swarm.note_workplace("worktree", subfolder=subfolder)
+    place = (settings.state_dir / "worktrees" / "1" / subfolder).resolve()
+    assert f"{place}\n" in desk.get("/api/tasks/1/next-prompt").get_json()["prompt"]
+    gave_up(desk, "s-1", home=tmp_path, cwd=place)
+    told = desk.get("/api/tasks/1/next-prompt").get_json()
+    assert (told["attempt"], told["resumes"]) == (2, "s-1")
+    assert f"{place}\n" in told["prompt"]
+
+
+def test_without_worktrees_the_next_attempt_works_in_the_project_root(tmp_path: Path) -> None:
+    desk = DashboardDesk(tmp_path, settings=Settings(db=tmp_path / "tasks.db", project_root=tmp_path / "here"))
+    desk.add("1")
+    desk.db.swarm.note_workplace("worktree", subfolder="services/api")
+    desk.db.swarm.note_workplace("none")
+    told = desk.get("/api/tasks/1/next-prompt").get_json()
+    assert f"{tmp_path / 'here'}\n" in told["prompt"]
+    assert told["resumes"] is None
 
 
 def test_why_it_waits_is_told(desk: DashboardDesk) -> None:

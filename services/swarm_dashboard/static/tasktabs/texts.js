@@ -8,6 +8,7 @@ import { json } from "./checks.js";
 export function prompt({ data: { attempt, prompts, next } }) {
   return [
     next?.prompt && h("section", { key: "next" }, h("h2", null, `What attempt ${next.attempt} will be told`),
+      next.resumes && h("p", { class: "resumes" }, "In session ", h("code", null, next.resumes), ", which it goes on with."),
       h("pre", { class: "text", tabindex: "0" }, next.prompt)),
     next?.problem && h("p", { class: "warning", key: "problem" }, next.problem),
     prompts?.length ? prompts.map((one) => h("section", { key: one.id },
