@@ -70,7 +70,7 @@ class LiveSwarm:
     def hand_down(self, worker: subprocess.Popen[bytes], number: signal.Signals) -> None:
         """Send a signal to what `worker` has started, its keeper, and wait until that has handed it down."""
         worker.send_signal(number)
-        wait_until(lambda: worker.poll() is not None or _has_dealt_with(worker.pid, number), self.logs)
+        wait_until(lambda: worker.poll() is not None or has_dealt_with(worker.pid, number), self.logs)
 
     def reaper(self, **settings: str) -> subprocess.Popen[bytes]:
         return self.spawn("swarm_reaper", **settings)
@@ -154,7 +154,7 @@ class LiveSwarm:
         self.db.close()
 
 
-def _has_dealt_with(pid: int, number: signal.Signals) -> bool:
+def has_dealt_with(pid: int, number: signal.Signals) -> bool:
     """Whether the signal came through and the process, which does nothing else, waits for the next one."""
     status = dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
     pending = int(status["SigPnd"], 16) | int(status["ShdPnd"], 16)
