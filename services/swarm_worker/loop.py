@@ -206,6 +206,7 @@ class WorkerLoop:
     def _settle(self, claim: Claim, concluded: Concluded) -> Claim | None:
         """Settle until the database takes it: a result is not lost to a full disk or a stuck writer."""
         while True:
+            self._watch.wait(0)  # what has come since the agent's end is noticed before anything more is claimed
             # With worktrees what waits to land comes before new work, and is asked for by a claim of its own.
             then = self._claimant if self._may_claim() and self._branch is None else None
             try:

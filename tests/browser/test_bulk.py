@@ -27,7 +27,7 @@ def listed(desk: SteeredQueue, page: Page, running: RunningDashboard) -> Page:
     fail(desk, "1", "2", "3")
     desk.add("4", "5")
     page.goto(f"{running.url}/tasks")
-    page.wait_for_selector("table.tasks")
+    expect(page.locator("tbody tr")).to_have_count(5)
     return page
 
 
@@ -78,6 +78,7 @@ def test_a_search_is_counted_to_its_end_before_the_answer_can_be_given(
     page.click(".bulk [data-verb='retry']")
     expect(page.locator("#dialog button.primary")).to_be_disabled()
     expect(page.locator(".counting")).to_have_text("Counting…")
+    wait_for(lambda: page.evaluate("1") and held)
     [route] = held
     part = {"matching": 10_000, "meant": 9_000, "left_alone": {"completed": 1000}, "cursor": 77}
     route.fulfill(json=part)

@@ -7,6 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 from steered_queue import SteeredQueue
+from stopwatch import Stopwatch
 
 from browser import RunningDashboard, Watched
 from swarm_shared.models import Role, Stage
@@ -16,6 +17,14 @@ pytestmark = pytest.mark.browser
 BIG_BYTES = 50_000_000
 LONGEST_TASK_MS = 1000  # below 100 ms on a machine that does nothing else; all of it at once takes many seconds
 MOST_NODES = 6_000
+# A wheel is followed by a movement over many frames.
+REST = """async () => {
+  const pane = document.querySelector(".lines");
+  for (let still = 0, last = null; still < 20; still = pane.scrollTop === last ? still + 1 : 0) {
+    last = pane.scrollTop;
+    await new Promise(requestAnimationFrame);
+  }
+}"""
 LONG_TASKS = """
 window.longest = 0;
 new PerformanceObserver((list) => {
@@ -97,7 +106,7 @@ def test_it_stays_at_the_end_until_one_scrolls_up(
     page.hover(".lines")
     page.mouse.wheel(0, -3000)
     expect(page.get_by_role("button", name="Follow")).to_have_attribute("aria-pressed", "false")
-    page.wait_for_timeout(200)
+    page.evaluate(REST)
     before = top_line(page)
     log.write("".join(f"more {n}\n" for n in range(500)))
     page.wait_for_timeout(1500)  # longer than the page takes to look again
@@ -124,8 +133,7 @@ def test_a_text_is_found_forwards_backwards_and_by_its_address(
     page.focus(".lines")
     page.keyboard.press("n")
     expect(told).to_have_text("1 of 5")
-    assert "find=needle" in page.url
-    assert "line=500" in page.url
+    expect(page).to_have_url(re.compile("(?=.*find=needle)(?=.*line=500)"))
     page.reload()
     expect(page.locator(".row.current")).to_have_text("line 500 Needle")
     expect(told).to_have_text("5")
@@ -153,6 +161,7 @@ def test_fifty_megabytes_do_not_freeze_the_page(log: Log, page: Page, running: R
             piece.append(f"{lines:08d} \x1b[32mok\x1b[0m {'compiled and linked without trouble ' * 2}{mark}\n")
         written = log.write("".join(piece))
     page.add_init_script(LONG_TASKS)
+    watch = Stopwatch()
     open_log(page, running)
     expect(page.locator(f'.row[data-n="{lines}"]')).to_be_in_viewport()
     for part in (0.0, 0.5, 0.93, 0.2):
@@ -177,7 +186,7 @@ def test_fifty_megabytes_do_not_freeze_the_page(log: Log, page: Page, running: R
     expect(page.locator(".row.current")).to_contain_text("the needle")
     page.click("text=First error")
     expect(page.locator(".find .found")).to_have_text("no error found")
-    assert page.evaluate("window.longest") < LONGEST_TASK_MS
+    assert page.evaluate("window.longest") < LONGEST_TASK_MS * watch.stretch()
     assert page.evaluate("document.querySelectorAll('*').length") < MOST_NODES
 
 

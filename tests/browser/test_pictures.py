@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from queue_desk import PASSED, failed
 from steered_queue import SteeredQueue
+from stopwatch import Stopwatch
 
 from browser import RunningDashboard, Watched, context_of, wait_for, watch
 from swarm_shared.models import FailureClass, TaskSpec, Verb
@@ -64,9 +65,9 @@ def test_the_keyboard_goes_from_attempt_to_attempt_and_opens_the_task(
     expect(page.locator(".lanes .said")).to_contain_text("2 attempts")
     page.focus(".lanes .chart")
     page.keyboard.press("End")
-    assert "first, try 1: passed" in said(page, "lanes")
+    expect(page.locator(".lanes .said")).to_contain_text("first, try 1: passed")
     page.keyboard.press("ArrowDown")
-    assert "second: building" in said(page, "lanes")
+    expect(page.locator(".lanes .said")).to_contain_text("second: building")
     page.keyboard.press("ArrowUp")
     page.keyboard.press("Enter")
     expect(page.locator("h1")).to_have_text("task first")
@@ -77,7 +78,7 @@ def test_the_range_stands_in_the_address(desk: SteeredQueue, page: Page, seen: W
     desk.run()
     page.click('.ranges a:has-text("6 h")')
     expect(page.locator(".bars h2")).to_contain_text("per 5 minutes")
-    assert "range=6h" in page.url
+    expect(page).to_have_url(re.compile("range=6h"))
     page.reload()
     expect(page.locator('.ranges a[aria-current="true"]')).to_have_text("6 h")
     page.go_back()
@@ -115,7 +116,9 @@ def test_hundreds_of_short_attempts_are_few_shapes_that_say_how_many(
     assert page.evaluate(nodes) <= few + 20
     page.focus(".lanes .chart")
     page.keyboard.press("End")
-    found = re.search(r"(\d+) attempts: .*passed", said(page, "lanes"))
+    told = re.compile(r"(\d+) attempts: .*passed")
+    expect(page.locator(".lanes .said")).to_contain_text(told)
+    found = told.search(said(page, "lanes"))
     assert found, said(page, "lanes")
     assert int(found[1]) > 50
 
@@ -136,7 +139,7 @@ def test_the_bars_and_their_table_say_the_same(desk: SteeredQueue, page: Page, s
     page.focus(".bars .chart")
     page.keyboard.press("End")
     page.keyboard.press("ArrowLeft")
-    assert re.match(r"\d\d:\d\d–\d\d:\d\d: ", said(page, "bars"))
+    expect(page.locator(".bars .said")).to_have_text(re.compile(r"^\d\d:\d\d–\d\d:\d\d: "))
 
 
 def test_progress_tells_the_likely_end_and_how_sure_it_is(desk: SteeredQueue, page: Page, seen: Watched) -> None:
@@ -169,12 +172,12 @@ def test_the_graph_is_walked_by_keyboard(desk: SteeredQueue, page: Page, seen: W
     expect(page.locator(".found")).to_contain_text("4 tasks around c")
     page.click('.found a:has-text("1")')
     expect(page.locator(".graph .box")).to_have_count(3)
-    assert "depth=1" in page.url
+    expect(page).to_have_url(re.compile("depth=1"))
     page.focus(".graph .scroll")
     width = page.locator(".graph .scroll > svg").get_attribute("width")
     page.keyboard.press("+")
-    assert page.locator(".graph .scroll > svg").get_attribute("width") != width
-    assert "zoom=1.15" in page.url
+    expect(page.locator(".graph .scroll > svg")).not_to_have_attribute("width", width or "")
+    expect(page).to_have_url(re.compile("zoom=1.15"))
     page.reload()
     expect(page.locator(".graph .box")).to_have_count(3)
     page.wait_for_function(
@@ -218,6 +221,7 @@ def test_ten_thousand_tasks_do_not_freeze_the_graph(desk: SteeredQueue, page: Pa
           new PerformanceObserver((list) => list.getEntries().forEach(note)).observe({ type: "longtask" });
         }"""
     )
+    watch = Stopwatch()
     page.click('#nav a[data-screen="graph"]')
     expect(page.locator(".found")).to_contain_text("20 phases of 10,000 tasks")
     expect(page.locator(".graph .box")).to_have_count(20)
@@ -225,7 +229,7 @@ def test_ten_thousand_tasks_do_not_freeze_the_graph(desk: SteeredQueue, page: Pa
     expect(page.locator(".found")).to_contain_text("Showing 400 of 10,000 tasks: choose a phase or a task.")
     expect(page.locator(".graph .box")).to_have_count(MOST_BOXES)
     page.keyboard.press("0")
-    assert page.evaluate("window.longest") < 2_000  # a tenth of it on a machine that does nothing else
+    assert page.evaluate("window.longest") < 2_000 * watch.stretch()  # a tenth of it is usual
 
 
 @pytest.mark.parametrize("path", ["/?range=15m", "/workers", "/graph", "/graph?view=phases"])

@@ -93,7 +93,7 @@ def test_what_one_attempt_alone_has_changed_is_told(task: Page, seen: Watched) -
     task.click("text=Diff")
     task.click("text=only this attempt")
     expect(task.locator(".diff details")).to_have_count(1)
-    assert "since=previous" in task.url
+    expect(task).to_have_url(re.compile("since=previous"))
     task.select_option("select[aria-label='Attempt']", "1")
     expect(task.locator(".tab .empty")).to_contain_text("no work of an earlier attempt")
 
@@ -106,7 +106,7 @@ def test_attempts_stand_side_by_side_and_repeat_marks_show(task: Page, seen: Wat
     expect(pair.locator("tr", has_text="Checks")).to_contain_text("1 of 2 failed: make test")
     pair.locator("select").first.select_option("2")
     expect(pair.locator("tr", has_text="Tokens")).not_to_have_attribute("data-differs", "")
-    assert "pair=2-2" in task.url
+    expect(task).to_have_url(re.compile("pair=2-2"))
     task.click("text=What attempt 2 itself changed")
     expect(task.locator(".diff details")).to_have_count(1)
 
@@ -119,7 +119,7 @@ def test_checks_and_verdict_are_read_at_a_glance(task: Page, seen: Watched) -> N
     expect(task.locator(".checks details")).to_have_count(1)  # of a green check the output is folded away
     expect(task.locator(".judged")).to_contain_text("order is lost")
     task.select_option("select[aria-label='Attempt']", "1")
-    assert "attempt=1" in task.url
+    expect(task).to_have_url(re.compile("attempt=1"))
 
 
 def test_the_next_prompt_is_shown_before_those_that_were_given(desk: SteeredQueue, task: Page, seen: Watched) -> None:

@@ -61,8 +61,8 @@ def parse(text: str) -> list[Line]:
 
 
 def read(path: Path) -> list[Line]:
-    """The lines of a ledger file; none when nobody wrote."""
-    return parse(path.read_text()) if path.exists() else []
+    """The lines of a ledger file; none when nobody wrote. One that is just being written is not there yet."""
+    return parse(path.read_text().rpartition("\n")[0]) if path.exists() else []
 
 
 def by_task(lines: Iterable[Line]) -> Mapping[str, list[Line]]:

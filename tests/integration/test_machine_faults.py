@@ -80,8 +80,10 @@ def test_a_worker_out_of_descriptors_lives_and_costs_the_task_nothing(
     worker = swarm.worker("worker-1", "--no-validation")
     swarm.add(swarm.scripted("warm-up"))
     swarm.wait_for("warm-up", Status.COMPLETED)
+    wait_until(lambda: swarm.db.workers.alive()[0].status == "idle", swarm.logs)
     pid = swarm.db.workers.alive()[0].process.pid
-    limit(pid, resource.RLIMIT_NOFILE, len(os.listdir(f"/proc/{pid}/fd")))
+    # Now and then it opens one for a moment: as many as it always has are the fewest that are seen.
+    limit(pid, resource.RLIMIT_NOFILE, min(len(os.listdir(f"/proc/{pid}/fd")) for _ in range(100)))
     swarm.add(swarm.scripted("a", max_retries=0))
     wait_until(lambda: "attempt_dropped" in swarm.logs() or worker.poll() is not None, swarm.logs)
     limit(pid, resource.RLIMIT_NOFILE, None)
@@ -108,7 +110,7 @@ def test_a_worker_frozen_between_its_claim_and_its_agent_never_starts_that_agent
             stdin=subprocess.DEVNULL,
         )
         try:
-            desk.wait_for("a", Status.CLAIMED)
+            desk.wait(lambda: desk.attempts("a"), "a is claimed")
             desk.wait_for("a", Status.NOT_STARTED)
             assert worker.wait(trees.DEADLINE_S) == 128 + signal.SIGKILL
         finally:

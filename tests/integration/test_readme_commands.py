@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
+from free_port import free_port
 from readme import TOP, Command, blocks, commands
 
 from swarm_shared.database import TaskDatabase
@@ -96,12 +96,6 @@ class Desk:
             timeout=DEADLINE_S,
             check=False,
         )
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_until(condition: Callable[[], object], told: Callable[[], object]) -> None:

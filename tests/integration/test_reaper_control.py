@@ -75,7 +75,7 @@ def test_an_emergency_stop_ends_workers_that_do_not_obey_and_costs_their_tasks_n
     for worker, task in zip(workers, ("a", "b"), strict=True):
         assert worker.process.wait(trees.DEADLINE_S) == 128 + signal.SIGKILL
         assert trees.alive(worker.token) == []
-        assert desk.status(task) is Status.NOT_STARTED
+        desk.wait_for(task, Status.NOT_STARTED)
         assert desk.attempts(task)[0]["failure_class"] == "interrupted"
     assert "emergency_stop" in desk.db.swarm.flags()
     assert ask(desk.db, Verb.RESUME).status == "done"

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from agent_ledger import read_ledger
 from start_desk import Desk, desk
 
 from swarm_shared.database import TaskDatabase
@@ -51,14 +50,13 @@ def serve(at: Desk) -> subprocess.Popen[str]:
     return process
 
 
-def ledger(at: Desk) -> list[dict[str, Any]]:
-    path = at.folder / "ledger"
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-
-
 def begun(at: Desk, number: int) -> dict[str, int]:
     """Pids of the agents of every task's attempt of this number that have begun."""
-    return {line["task"]: line["pid"] for line in ledger(at) if (line["event"], line["number"]) == ("start", number)}
+    return {
+        line["task"]: line["pid"]
+        for line in read_ledger(at.folder / "ledger")
+        if (line["event"], line["number"]) == ("start", number)
+    }
 
 
 def is_alive(pid: int) -> bool:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from amplifier_desk import make_desk
+from free_port import free_port
 from start_desk import Desk, desk, task, until
 
 from swarm_shared.database import TaskDatabase
@@ -88,7 +89,8 @@ def test_two_runs_on_two_databases_of_one_folder_do_not_meet(at: Desk) -> None:
 
 def dashboard_link(at: Desk) -> str:
     def find() -> str | None:
-        found = [line for line in at.remarks.splitlines() if "dashboard: http" in line]
+        whole = at.remarks.rpartition("\n")[0]
+        found = [line for line in whole.splitlines() if "dashboard: http" in line]
         return found[0].partition("dashboard: ")[2] if found else None
 
     return at.wait_for("the link", find)
@@ -108,9 +110,7 @@ def test_the_dashboard_runs_with_the_run_and_its_link_opens_it(at: Desk) -> None
 
 
 def test_a_port_that_was_asked_for_is_used(at: Desk) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     at.add(task("a", until(at.folder, "go")))
     run = at.start("--dashboard-port", str(port), SWARM_DASHBOARD="on")
     assert f":{port}/" in dashboard_link(at)
@@ -138,7 +138,7 @@ def test_the_start_command_becomes_the_orchestrator_with_all_its_options(at: Des
     words = Path(f"/proc/{run.pid}/cmdline").read_text().split("\0")
     assert words[1:3] == ["-m", "amplifier_swarm.orchestrator"]
     assert {"--no-validation", "--no-dashboard", "--graceful-timeout"} <= set(words)
-    (supervisord,) = at.pids_of("supervisor.supervisord")
+    supervisord = at.pid_of("supervisor.supervisord")
     assert os.getsid(supervisord) == supervisord, "a Ctrl+C of the terminal would reach it"
     (worker, *_) = at.pids_of("swarm-worker")
     environment = dict(entry.partition("=")[::2] for entry in Path(f"/proc/{worker}/environ").read_text().split("\0"))
@@ -195,12 +195,12 @@ def test_on_a_terminal_the_run_is_shown_live_and_outlives_the_terminal(at: Desk)
     )
     at.started.append(run)
     os.close(follower)
-    shown = ""
-    while "long [red]name" not in shown or "running" not in shown:
-        shown += os.read(leader, 65536).decode()
+    shown = b""  # a piece may end in the middle of a letter
+    while b"long [red]name" not in shown or b"running" not in shown:
+        shown += os.read(leader, 65536)
     os.close(leader)
-    at.marker("go").touch()
     run.send_signal(signal.SIGHUP)  # what a closed terminal sends to its own session
+    at.marker("go").touch()
     assert run.wait(60) == 9
     assert at.status("long [red]name") == Status.COMPLETED
     assert at.alive() == {}

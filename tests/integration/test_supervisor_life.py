@@ -210,8 +210,11 @@ def test_supervisord_ends_orderly_when_its_owner_and_parent_is_killed() -> None:
 
 def test_supervisord_ends_orderly_when_an_owner_elsewhere_is_gone() -> None:
     with short_folder() as home, subprocess.Popen(["/bin/sleep", "300"]) as owner:
-        process = owned(home, f"{owner.pid}:{start_time(owner.pid)}")
-        assert_ends_orderly(home, process, owner.kill)
+        try:
+            process = owned(home, f"{owner.pid}:{start_time(owner.pid)}")
+            assert_ends_orderly(home, process, owner.kill)
+        finally:
+            owner.kill()
 
 
 def test_supervisord_does_not_take_a_recycled_pid_for_its_owner() -> None:

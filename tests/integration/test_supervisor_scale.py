@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from supervision import DEADLINE_S, QUICK_START, Swarm, swarm
@@ -24,6 +26,17 @@ def assert_nothing_to_update(swarm_: Swarm) -> None:
     assert "No config updates" in swarm_.ctl("reread").stdout
     assert swarm_.ctl("update").stdout == ""
     assert swarm_.pids() == before
+
+
+@contextmanager
+def scaling(running: Swarm, workers: int) -> Iterator[subprocess.Popen[str]]:
+    """The command at its work, ended with the test if it does not end by itself."""
+    command = running.ctl_command("scale", str(workers))
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def test_scaling_up_and_down_leaves_the_other_workers_alone() -> None:
@@ -74,7 +87,7 @@ def test_a_surplus_worker_finishes_what_it_runs_and_the_swarm_does_not_grow_mean
 def test_the_command_waits_for_a_surplus_worker_and_ctrl_c_leaves_it_finishing() -> None:
     with swarm() as running:
         running.wait_ready(*THREE)
-        with subprocess.Popen(running.ctl_command("scale", "2"), stdout=subprocess.PIPE, text=True) as waiting:
+        with scaling(running, 2) as waiting:
             running.wait_for("the request to retire", lambda: running.noted("retiring", "worker-3"))
             assert waiting.poll() is None
             waiting.send_signal(signal.SIGINT)
@@ -82,7 +95,7 @@ def test_the_command_waits_for_a_surplus_worker_and_ctrl_c_leaves_it_finishing()
         assert "no longer waiting" in output
         assert "worker-3" in running.worker_pids()
 
-        with subprocess.Popen(running.ctl_command("scale", "2"), stdout=subprocess.PIPE, text=True) as waiting:
+        with scaling(running, 2) as waiting:
             running.note("finish", "worker-3", "0")
             output, _ = waiting.communicate(timeout=DEADLINE_S)
         assert waiting.returncode == 0

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from agent_ledger import read_ledger
 from amplifier_desk import AmplifierDesk, make_desk
 from start_desk import Desk, desk
 
@@ -48,8 +49,7 @@ def environment(at: Desk, amplifier: AmplifierDesk) -> dict[str, str]:
 
 
 def ledger_of(at: Desk) -> list[dict[str, Any]]:
-    path = at.folder / "ledger"
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    return read_ledger(at.folder / "ledger")
 
 
 def fake(at: Desk, builder: list[dict[str, Any]], validator: list[dict[str, Any]] | None = None) -> str:
@@ -184,6 +184,14 @@ def registered(at: Desk, what: str) -> int:
     return at.wait_for(what, found)
 
 
+def kill(*pids: int) -> None:
+    for pid in pids:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass  # the death of one of the others was its own
+
+
 def has_ended(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
@@ -197,8 +205,7 @@ def test_a_task_whose_worker_or_keeper_is_killed_runs_again_after_its_agent_is_g
     run = at.start("--workers", "2", "--no-validation", agent_cli="scripted")
     agent = agent_of(at, "a")
     victims = ["pid", "keeper_pid"] if victim == "both" else [victim]
-    for pid in [registered(at, name) for name in victims]:
-        os.kill(pid, signal.SIGKILL)
+    kill(*[registered(at, name) for name in victims])
     agent_of(at, "a", 2)
     assert has_ended(agent), "the second agent began beside the first"
     assert run.wait(40) == 0, at.told()
@@ -232,8 +239,7 @@ def test_nothing_survives_the_death_of_those_who_own_it(at: Desk, victim: str) -
         victims = at.pids_of("supervisord")
     else:
         victims = [pid for pid, line in at.alive().items() if "sleep" not in line and "scripted" not in line]
-    for pid in victims:
-        os.kill(pid, signal.SIGKILL)
+    kill(*victims)
     run.wait(40)
     if victim != "everything":
         at.wait_nothing_left()

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from live_swarm import LiveSwarm, live_swarm
+from live_swarm import LiveSwarm, live_swarm, wait_until
 
 from swarm_shared.models import Status, TaskSpec
 
 pytestmark = pytest.mark.integration
 
 OBJECTION = {"answer": {"verdict": "FAIL", "critical_issues": ["the door has no handle"], "summary": "no"}}
+LEASE_S = 2.0  # short enough to see it renewed, and longer than a busy machine keeps a worker waiting
 FAILS = {"answer": {"status": "failed", "blockers": ["no wood left"], "tests_passed": False}}
 
 
@@ -152,8 +153,6 @@ def test_output_past_its_limit_keeps_head_and_tail_and_says_what_was_lost(swarm:
 
 
 def test_an_agent_cli_that_cannot_start_is_held_after_one_repeat_and_costs_nothing(swarm: LiveSwarm) -> None:
-    from live_swarm import wait_until
-
     swarm.add(swarm.scripted("a"), swarm.scripted("b"))
     swarm.worker("worker-1", "--agent-cli", "claude", PATH="/nonexistent")
     wait_until(lambda: any(h.until_at is None for h in swarm.db.swarm.holds()), swarm.logs)
@@ -183,14 +182,13 @@ def test_a_prompt_is_stored_before_anything_is_spent(swarm: LiveSwarm) -> None:
 def test_a_long_task_keeps_its_lease_and_is_never_given_out_twice(swarm: LiveSwarm) -> None:
     go = swarm.folder / "go"
     swarm.add(swarm.scripted("a", script={"builder": [{"wait_for": str(go)}]}))
-    swarm.worker("worker-1", "--no-validation", SWARM_HEARTBEAT_S="0.1")
-    swarm.worker("worker-2", "--no-validation", SWARM_HEARTBEAT_S="0.1")
+    for n in (1, 2):
+        swarm.worker(f"worker-{n}", "--no-validation", SWARM_HEARTBEAT_S=str(LEASE_S / 4))
     swarm.wait_for_agent("a")
-    lease = "SELECT max(lease_until_mono) FROM workers"
+    lease = "SELECT min(lease_until_mono) FROM workers"
+    wait_until(lambda: len(swarm.db.workers.alive()) == 2, swarm.logs)
     first = swarm.db.connection.value(lease)
-    from live_swarm import wait_until
-
-    wait_until(lambda: swarm.db.connection.value(lease) > first + 400)
+    wait_until(lambda: swarm.db.connection.value(lease) > first + LEASE_S * 1000)
     assert swarm.db.reset_orphaned_tasks(timeout_minutes=60) == 0
     go.touch()
     swarm.wait_for("a", Status.COMPLETED)

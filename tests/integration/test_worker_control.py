@@ -75,7 +75,7 @@ def test_the_first_term_lets_the_attempt_finish_and_the_worker_leaves_with_0(swa
     swarm.add(swarm.scripted("a", script={"builder": [{"wait_for": str(go)}], "validator": [{}]}), swarm.scripted("b"))
     worker = swarm.worker()
     swarm.wait_for_agent("a")
-    worker.terminate()
+    swarm.hand_down(worker, signal.SIGTERM)
     go.touch()
     assert worker.wait(20) == 0
     assert swarm.status("a") is Status.COMPLETED
@@ -112,7 +112,7 @@ def test_usr1_finishes_the_attempt_without_a_limit_and_retires(swarm: LiveSwarm)
     swarm.add(swarm.scripted("a", script={"builder": [{"wait_for": str(go)}]}), swarm.scripted("b"))
     worker = swarm.worker("worker-1", "--no-validation", SWARM_GRACEFUL_TIMEOUT_S="0")
     swarm.wait_for_agent("a")
-    worker.send_signal(signal.SIGUSR1)
+    swarm.hand_down(worker, signal.SIGUSR1)
     go.touch()
     assert worker.wait(20) == 0
     assert swarm.status("a") is Status.COMPLETED
@@ -173,7 +173,7 @@ def test_a_worker_that_lost_its_lease_kills_its_agent_and_drops_the_result(swarm
     with swarm.db.connection.transaction():
         swarm.db.connection.change("UPDATE tasks SET lease_token = lease_token + 1")
     wait_until(lambda: is_gone(agent["pid"]), swarm.logs)
-    assert swarm.leftovers() == []
+    wait_until(lambda: not swarm.leftovers(), swarm.leftovers)
     assert swarm.attempts("a")[0]["outcome"] is None
 
 

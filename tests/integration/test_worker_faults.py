@@ -37,14 +37,13 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 def test_a_full_disk_loses_nothing_and_costs_no_attempt(small_disk: Path) -> None:
     with live_swarm(small_disk) as swarm:
-        go = swarm.folder / "go"
+        go = small_disk.with_name("go")
         swarm.add(
             swarm.scripted("a", max_retries=0, script={"builder": [{"wait_for": str(go)}]}),
             *(swarm.scripted(f"b{n}", max_retries=0) for n in range(3)),
         )
         swarm.worker("worker-1", "--no-validation", SWARM_MIN_FREE_MB="0")
         swarm.wait_for_agent("a")
-        go.touch()
         filler = swarm.folder / "filler"
         with filler.open("wb", buffering=0) as file:
             try:
@@ -52,6 +51,7 @@ def test_a_full_disk_loses_nothing_and_costs_no_attempt(small_disk: Path) -> Non
                     file.write(b"x" * 4096)
             except OSError:
                 pass
+        go.touch()
         wait_until(lambda: "full" in swarm.logs(), swarm.logs)
         filler.unlink()
         for task in ("a", "b0", "b1", "b2"):

@@ -113,7 +113,7 @@ def test_an_unreadable_answer_of_a_resumed_session_is_asked_for_in_a_fresh_one(s
 def test_a_killed_session_is_known_by_its_files_where_it_has_a_folder_of_its_own(swarm: AmplifierSwarm) -> None:
     swarm.settings |= {"SWARM_ISOLATION": "worktree"} | _git(swarm.project, swarm.folder)
     first, second = swarm.run(
-        {"hang": True, "tokens": 70}, {"write": {"a": "b"}}, until=Status.COMPLETED, SWARM_BUILDER_TIMEOUT_S="2"
+        {"hang": True, "tokens": 70}, {"write": {"a": "b"}}, until=Status.COMPLETED, SWARM_BUILDER_TIMEOUT_S="5"
     )
     assert first["cause"] == "time"
     assert first["builder_session_id"] is not None

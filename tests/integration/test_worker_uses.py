@@ -11,6 +11,7 @@ from live_swarm import LiveSwarm, live_swarm, wait_until
 from swarm_shared.models import Status
 
 pytestmark = pytest.mark.integration
+AN_INTERPRETER_BYTES = 4 * 1024 * 1024  # at least
 
 
 @pytest.fixture
@@ -21,17 +22,23 @@ def swarm(tmp_path: Path) -> Iterator[LiveSwarm]:
 
 def test_an_agent_counts_among_what_its_worker_uses(swarm: LiveSwarm) -> None:
     go_on = swarm.folder / "go-on"
-    swarm.add(swarm.scripted("a", script={"builder": [{"wait_for": str(go_on)}], "validator": [{}]}))
 
     def told() -> tuple[int, int]:
-        [worker] = swarm.db.workers.shown()
-        return worker["tree_processes"] or 0, worker["tree_rss_bytes"] or 0
+        return next(((w["tree_processes"] or 0, w["tree_rss_bytes"] or 0) for w in swarm.db.workers.shown()), (0, 0))
+
+    def wait_for(processes: int, at_least_bytes: int = 0) -> None:
+        wait_until(
+            lambda: told()[0] == processes and told()[1] >= at_least_bytes, lambda: (told(), processes, swarm.logs())
+        )
 
     swarm.worker("worker-1", "--no-validation", SWARM_HEARTBEAT_S="0.3")
+    wait_until(lambda: told()[0], swarm.logs)
+    alone = told()
+    swarm.add(swarm.scripted("a", script={"builder": [{"wait_for": str(go_on)}], "validator": [{}]}))
     swarm.wait_for_agent("a")
-    wait_until(lambda: told()[0] >= 2, lambda: (told(), swarm.logs()))  # itself and the agent
+    wait_for(alone[0] + 1, alone[1] + AN_INTERPRETER_BYTES)
     with_agent = told()
     go_on.touch()
     swarm.wait_for("a", Status.COMPLETED)
-    wait_until(lambda: told()[0] == with_agent[0] - 1, lambda: (told(), swarm.logs()))
+    wait_for(alone[0])
     assert told()[1] < with_agent[1]

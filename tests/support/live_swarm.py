@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -13,9 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from agent_ledger import read_ledger
+
 from swarm_shared.database import TaskDatabase
 from swarm_shared.models import Status, TaskSpec
-from swarm_shared.procfs import all_pids
+from swarm_shared.procfs import all_pids, read_stat
 
 DEADLINE_S = 30.0
 LOOK_S = 0.02
@@ -66,6 +67,11 @@ class LiveSwarm:
             "swarm_worker", "--worker-id", worker_id, "--project-root", str(self.project), *options, **settings
         )
 
+    def hand_down(self, worker: subprocess.Popen[bytes], number: signal.Signals) -> None:
+        """Send a signal to what `worker` has started, its keeper, and wait until that has handed it down."""
+        worker.send_signal(number)
+        wait_until(lambda: worker.poll() is not None or has_dealt_with(worker.pid, number), self.logs)
+
     def reaper(self, **settings: str) -> subprocess.Popen[bytes]:
         return self.spawn("swarm_reaper", **settings)
 
@@ -113,9 +119,7 @@ class LiveSwarm:
         return found()[0]
 
     def ledger_lines(self) -> list[dict[str, Any]]:
-        if not self.ledger.exists():
-            return []
-        return [json.loads(line) for line in self.ledger.read_text().splitlines()]
+        return read_ledger(self.ledger)
 
     def leftovers(self) -> list[str]:
         """Command lines of living processes that were born by one of our attempts or hold our sleeper's time."""
@@ -148,6 +152,14 @@ class LiveSwarm:
                     process.kill()
                     process.wait()
         self.db.close()
+
+
+def has_dealt_with(pid: int, number: signal.Signals) -> bool:
+    """Whether the signal came through and the process, which does nothing else, waits for the next one."""
+    status = dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    pending = int(status["SigPnd"], 16) | int(status["ShdPnd"], 16)
+    stat = read_stat(pid)
+    return not pending & 1 << number - 1 and stat is not None and stat.state == "S"
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from typing import TypeVar
 
 from swarm_shared.database import TaskDatabase
 from swarm_shared.models import Status, TaskSpec
+from swarm_shared.procfs import read_stat
 
 DEADLINE_S = 60.0
 POLL_S = 0.02
@@ -144,6 +145,25 @@ class Desk:
         """Living processes of the desk whose command line holds the text."""
         return [pid for pid, line in self.alive().items() if text in line]
 
+    def pid_of(self, text: str) -> int:
+        """The one process like that; for a moment, what it is just about to start looks like itself."""
+        found: list[int] = []
+
+        def is_alone() -> bool:
+            found[:] = self.pids_of(text)
+            return len(found) == 1
+
+        self.wait_for(f"one process like {text!r}", is_alone)
+        return found[0]
+
+    def freeze(self, *texts: str) -> None:
+        """Stop all processes whose command line holds one of the texts, none of them in the middle of a write."""
+        with TaskDatabase(self.db) as database, database.connection.transaction():
+            pids = [pid for text in texts for pid in self.pids_of(text)]
+            for pid in pids:
+                os.kill(pid, signal.SIGSTOP)
+            self.wait_for("all to stand still", lambda: all((s := read_stat(p)) and s.state == "T" for p in pids))
+
     def install(self, **stand_ins: str) -> None:
         """Run with an interpreter of its own, beside which lie these programs (shell text) and the real others."""
         home = self.folder / "environment"
@@ -190,11 +210,6 @@ def desk() -> Iterator[Desk]:
             yield made
         finally:
             made.clear_up()
-
-
-def stretch() -> float:
-    """By how much a promise about seconds may be stretched: the machine may have more to do than this test."""
-    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 def task(task_id: str, run: str = "true", **more: object) -> TaskSpec:

@@ -103,7 +103,9 @@ class Swarm:
         return [python, "-m", "supervisor.supervisorctl", "-c", str(conf), *words]
 
     def note(self, kind: str, name: str, text: str = "") -> None:
-        (self.home / f"{kind}-{name}").write_text(text)
+        new = self.home / f"{kind}-{name}.new"
+        new.write_text(text)
+        new.rename(self.home / f"{kind}-{name}")  # whoever looks meanwhile sees nothing or all of it
 
     def noted(self, kind: str, name: str) -> bool:
         return (self.home / f"{kind}-{name}").exists()

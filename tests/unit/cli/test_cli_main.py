@@ -168,7 +168,8 @@ def test_nothing_is_coloured_without_a_terminal(desk: CliDesk, monkeypatch: pyte
 def on_terminal(desk: CliDesk, *words: str, columns: int, **env: str) -> str:
     """What the command writes to a real terminal of this width."""
     master, slave = os.openpty()
-    environment = {**os.environ, "SWARM_DB": str(desk.db), "COLUMNS": str(columns), "TERM": "xterm", **env}
+    plain = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR")}
+    environment = {**plain, "SWARM_DB": str(desk.db), "COLUMNS": str(columns), "TERM": "xterm", **env}
     process = subprocess.Popen(
         [sys.executable, "-m", "amplifier_swarm", *words], env=environment, stdout=slave, stderr=slave, stdin=slave
     )

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 from dashboard_desk import DashboardDesk
+from stopwatch import Stopwatch
 
 from swarm_dashboard.app import live_of
 from swarm_dashboard.live import QUEUE_LENGTH, Live, Subscriber, serve
@@ -64,11 +65,11 @@ def test_a_commit_is_heard_soon(desk: DashboardDesk, live: Live) -> None:
     page = live.follow(None)
     heard(page)
     time_left = time.monotonic() + DEADLINE_S
-    began = time.monotonic()
+    watch = Stopwatch()
     desk.take()
     while heard(page)["status"]["tasks"]["in_progress"]["count"] != 1:  # type: ignore[index]
         assert time.monotonic() < time_left
-    assert time.monotonic() - began < 1.0  # a fifth of it on a machine that is not busy
+    assert watch.own_s() < 1.0
     live.leave(page)
 
 
@@ -121,15 +122,15 @@ def test_places_are_capped_and_given_back(live: Live) -> None:
     assert not live.take_place()
 
 
-def test_the_end_wakes_a_page_that_waits() -> None:
+def test_the_end_wakes_a_page_that_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("swarm_dashboard.live.LISTEN_S", 6 * DEADLINE_S)
     page, sent = Subscriber(None), queue.Queue[str]()
     thread = threading.Thread(target=serve, args=(page, sent.put, lambda: True, ["first"]))
     thread.start()
     assert sent.get(timeout=DEADLINE_S) == "first"
-    began = time.monotonic()
     page.drop()
     thread.join(DEADLINE_S)
-    assert time.monotonic() - began < 0.5
+    assert not thread.is_alive()
 
 
 def test_a_worker_that_is_told_to_stop_drops_its_pages(desk: DashboardDesk, live: Live) -> None:

@@ -169,13 +169,16 @@ def test_a_helper_without_an_environment_is_no_mystery_in_the_session_of_a_stran
 
 
 def test_a_session_older_than_the_worker_is_not_the_attempts(spawn: Spawn, tmp_path: Path) -> None:
-    wait = f"while [ ! -e {tmp_path / 'go'} ]; do /bin/sleep 0.02; done; /bin/sleep 1000 & wait"
+    token = trees.fresh_token()
+    wait = f"while [ ! -e {tmp_path / 'go'} ]; do /bin/sleep 0.02; done; /bin/sleep {token} & wait"
     leader = spawn({}, "/bin/sh", "-c", wait)
     trees.wait_until(lambda: SystemClock().mono_ms() / 10 > leader.start_time + 2, "a tick has passed")
     worker = spawn({"PATH": "/bin"})
     (tmp_path / "go").touch()
-    trees.wait_until(lambda: any(p.start_time >= worker.start_time for p in descendants(leader.pid)), "the helper runs")
-    helper = [p for p in descendants(leader.pid) if p.start_time >= worker.start_time][-1]
+    trees.wait_until(lambda: trees.alive(token), "the helper runs")
+    helper = ProcessId.of(*trees.alive(token))
+    assert helper is not None
+    assert helper.start_time >= worker.start_time
     assert helper not in sweep(attempt(), since=worker.start_time).unknown
     helper.kill(9)
 

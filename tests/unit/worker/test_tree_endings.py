@@ -14,6 +14,7 @@ from tree_desk import Desk, open_desk
 from tree_kinds import TREES, every_tree
 
 from swarm_shared.processes import ProcessId
+from swarm_shared.procfs import read_stat
 from swarm_worker import extinction
 from swarm_worker.tree import CannotStart, Exited, Gone, Unproven
 
@@ -81,9 +82,12 @@ def test_a_kill_overtakes_a_long_grace(desk: Desk) -> None:
     assert trees.alive(token) == []
 
 
-def test_orphans_are_waited_for_while_nobody_ends_anything(desk: Desk) -> None:
-    desk.start("/bin/sh", "-c", "for i in 1 2 3 4 5; do (setsid sleep 0.05 &); done; sleep 0.01")
+def test_orphans_are_waited_for_while_nobody_ends_anything(desk: Desk, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    orphan = f"while [ ! -e {go} ]; do sleep 0.01; done"
+    desk.start("/bin/sh", "-c", f'for i in 1 2 3 4 5; do (setsid sh -c "{orphan}" &); done')
     assert not desk.wait(Exited).alone
+    go.touch()
     children = Path(f"/proc/{desk.pid}/task/{desk.pid}/children")
     trees.wait_until(lambda: children.read_text() == "", "no zombie stays")
 
@@ -130,6 +134,7 @@ def test_what_cannot_be_killed_is_named_and_reported_gone_when_it_is(
     with open_desk(tmp_path) as desk:
         try:
             pid = desk.start("/bin/sleep", "1000")
+            trees.wait_until(lambda: (s := read_stat(pid)) is not None and s.state == "S", "it sleeps")
             desk.kill()
             unproven = desk.wait(Unproven)
             assert [f"pid {pid} (sleep, state S)"] == list(unproven.survivors)

@@ -1,0 +1,26 @@
+"""A port for a program that is asked to listen on it a little later."""
+
+from __future__ import annotations
+
+import random
+import socket
+from pathlib import Path
+
+_LOWEST = 10_000
+_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that is free, and that the system gives to nobody who does not ask for it.
+
+    One that it chose itself for a moment might be the next connection's of any program.
+    """
+    highest = int(_RANGE.read_text().split()[0]) if _RANGE.exists() else 32_768
+    while True:
+        port = random.SystemRandom().randrange(_LOWEST, highest)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
