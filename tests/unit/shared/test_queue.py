@@ -215,6 +215,18 @@ def test_a_retry_delay_makes_a_quality_retry_wait(tmp_path: Path) -> None:
     assert desk.claim() is not None
 
 
+def test_the_time_of_one_task_is_not_that_of_another(tmp_path: Path) -> None:
+    desk = QueueDesk(tmp_path, budgets=Budgets(max_retries=2, retry_delay_s=60))
+    desk.add("a", "b")
+    desk.run(failed(FailureClass.QUALITY))
+    desk.clock.pass_s(30)
+    desk.run(failed(FailureClass.QUALITY))
+    desk.clock.pass_s(30)
+    assert desk.take().task_id == "a"
+    assert desk.status("b") is Status.SCHEDULED
+    assert desk.claim("worker-2") is None
+
+
 def test_a_clock_step_of_a_day_neither_frees_nor_delays_a_scheduled_task(tmp_path: Path) -> None:
     desk = QueueDesk(tmp_path, budgets=Budgets(max_retries=2, retry_delay_s=60))
     desk.add("a")
