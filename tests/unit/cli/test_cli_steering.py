@@ -8,6 +8,7 @@ import pytest
 from cli_desk import CliDesk, ended_process
 
 from amplifier_swarm import asking
+from amplifier_swarm.commands import stop as stopping
 from swarm_shared.models import FailureClass, HoldReason, Outcome, Status, TaskSpec
 from swarm_shared.processes import ProcessId
 from swarm_shared.store.policy import AttemptResult
@@ -311,6 +312,18 @@ def test_stop_drains_waits_for_the_workers_and_leaves_no_flag_behind(desk: CliDe
         assert (process.returncode, out) == (0, "stopped\n")
         assert "waiting for worker-1" in err
         assert database.swarm.flags() == {}
+
+
+def test_stop_does_not_wait_for_a_worker_that_waits_in_a_drained_swarm(
+    desk: CliDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stopping, "LEAVES_WITHIN_S", 0.1)
+    desk.queue()
+    with desk.open() as database:
+        run = database.workers.register("worker-1", ProcessId.mine(), ProcessId.mine(), lease_s=600)
+        database.workers.set_status(run, "waiting", "the swarm is drained or stopped; resume lets it go on")
+    ran = desk.run("stop")
+    assert (ran.code, "worker-1 run without a supervisord" in ran.err) == (7, True)
 
 
 def test_holds_keep_their_reason(desk: CliDesk) -> None:
