@@ -272,6 +272,14 @@ def test_one_worker_can_be_drained(desk: CliDesk) -> None:
     assert desk.run("drain", "worker-9").code == 5
 
 
+@pytest.mark.parametrize("verb", ["drain", "restart-worker"])
+def test_a_worker_that_never_was_is_exit_code_5_beside_a_reaper_too(desk: CliDesk, verb: str) -> None:
+    desk.queue()
+    with desk.reaper():
+        ran = desk.run(verb, "worker-9")
+    assert (ran.code, "no worker 'worker-9'" in ran.err) == (5, True)
+
+
 @pytest.mark.parametrize("words", [("scale", "3"), ("restart-worker", "worker-1")])
 def test_what_needs_supervisord_says_so_at_once(desk: CliDesk, words: tuple[str, ...]) -> None:
     desk.queue()
