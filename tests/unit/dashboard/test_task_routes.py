@@ -76,5 +76,5 @@ def test_the_next_prompt_is_what_the_next_attempt_is_told(desk: DashboardDesk) -
 def test_why_it_waits_is_told(desk: DashboardDesk) -> None:
     told = desk.get("/api/tasks/2/why").get_json()
     assert told["status"] == "not_started"
-    assert told["reasons"][-1]["text"] == "it is ready; 1 ready tasks come before it"
+    assert told["reasons"][-1]["text"] == "it is ready; 1 ready task comes before it"
     assert desk.get("/api/tasks/none/why").status_code == 404
