@@ -22,13 +22,17 @@ from swarm_shared.models import Status
 
 if TYPE_CHECKING:
     from swarm_shared.database import TaskDatabase
-    from swarm_shared.store.landings import Landings
+    from swarm_shared.store.landings import IntegrationRow, Landings
 
 NAMED = 5
 
 
-def about_git(settings: Settings) -> Iterator[Finding]:
-    """The program git, and whether tasks get worktrees; as `start` would say it."""
+def about_git(settings: Settings, known: IntegrationRow | None = None) -> Iterator[Finding]:
+    """The program git, and whether tasks get worktrees; as `start` would say it.
+
+    Args:
+        known: The branch that earlier runs have landed on.
+    """
     try:
         version = Git(cwd=Path.cwd()).line("version")
     except SwarmError as error:
@@ -36,7 +40,7 @@ def about_git(settings: Settings) -> Iterator[Finding]:
         yield Finding(name="git", level=level, text=error.message, advice=error.hint)
         return
     yield Finding(name="git", level=Level.OK, text=version.removeprefix("git version "))
-    _, problems, remarks = check_repository(settings)
+    _, problems, remarks = check_repository(settings, known)
     for problem in problems:
         yield Finding(name="repository", level=Level.BAD, text=problem.text, advice=problem.hint)
     for remark in remarks:

@@ -324,6 +324,8 @@ def _plus(one: _Number | None, other: _Number | None) -> _Number | None:
 
 
 def _shown(check: Mapping[str, Any]) -> str:
-    """A check that failed, in a few words; those without a process have no exit code."""
+    """A check that failed, in a few words; those without a process have no exit code, and some say what is wrong."""
     exit_code = check["exit_code"]
-    return str(check["command"]) if exit_code is None else f"{check['command']} (exit {exit_code})"
+    if exit_code is None:
+        return str(check.get("otherwise") or check["command"])
+    return f"{check['command']} (exit {exit_code})"

@@ -177,11 +177,13 @@ class TaskPlace(Workplace):
             _result(
                 "built-in: something was changed",
                 passed=bool(files) or bool(self._spec.allow_empty),
+                otherwise="nothing was changed",
                 told="" if files else "nothing differs from what the task began with; what git ignores is not seen",
             ),
             _result(
                 "built-in: no conflict markers",
                 passed=not markers,
+                otherwise="conflict markers were added",
                 told="\n".join(f"{marker.path}:{marker.line}" for marker in markers[:NAMED_PATHS]),
             ),
         ]
@@ -189,7 +191,8 @@ class TaskPlace(Workplace):
             paths = [path for file in files for path in (file.old_path, file.path) if path is not None]
             strays = outside(dict.fromkeys(paths), self._spec.files, prefix=self._repository.prefix)
             strict = self._config.strict_files
-            results += _warning("built-in: only declared files were changed", strays, fails=strict)
+            otherwise = "other files than the task's were changed"
+            results += _warning("built-in: only declared files were changed", strays, otherwise if strict else None)
         results += _warning("built-in: everything could be committed", self._remarks)
         return results + _warning("built-in: nothing was written outside the worktree", self._leaked())
 
@@ -230,15 +233,20 @@ class TaskPlace(Workplace):
         return self._opened.checkout.git_dir / _SET_UP_MARK
 
 
-def _result(name: str, *, passed: bool, told: str = "", warning: bool = False) -> dict[str, Any]:
+def _result(
+    name: str, *, passed: bool, told: str = "", warning: bool = False, otherwise: str | None = None
+) -> dict[str, Any]:
+    """A check without a process; `otherwise` says in the reason of a failure what its name says of a pass."""
     shown: dict[str, Any] = {"command": name, "passed": passed, "exit_code": None, "output": told}
+    if not passed:
+        shown["otherwise"] = otherwise
     return {**shown, "warning": True} if warning else shown
 
 
-def _warning(name: str, found: Sequence[str], *, fails: bool = False) -> list[dict[str, Any]]:
-    """Nothing to tell, or a result that does not stand in the way unless told so."""
+def _warning(name: str, found: Sequence[str], fails_as: str | None = None) -> list[dict[str, Any]]:
+    """Nothing to tell, or a result that does not stand in the way, unless it is told as what it fails."""
     if not found:
         return []
     more = len(found) - NAMED_PATHS
     told = "\n".join(found[:NAMED_PATHS]) + (f"\nand {more} more" if more > 0 else "")
-    return [_result(name, passed=not fails, told=told, warning=not fails)]
+    return [_result(name, passed=fails_as is None, told=told, warning=fails_as is None, otherwise=fails_as)]

@@ -161,7 +161,9 @@ def resolve(
         values[name] = _checked(one, raw, origin)
         origins[name] = origin
     values["db"] = db
-    values["project_root"] = _absolute(values["project_root"])
+    # What a file says must not depend on where its reader happens to stand.
+    base = db.parent if origins["project_root"] == "swarm.yaml" else Path()
+    values["project_root"] = _absolute(base / values["project_root"].expanduser())
     return Settings(**values, origins=MappingProxyType(origins))
 
 

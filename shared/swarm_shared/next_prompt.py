@@ -14,7 +14,7 @@ from swarm_shared.agents.resuming import session_to_resume
 from swarm_shared.config import Settings
 from swarm_shared.database import TaskDatabase
 from swarm_shared.git.diffs import Change, Diff, FileChange, changed_files
-from swarm_shared.git.isolation import decide
+from swarm_shared.git.isolation import NONE, decide
 from swarm_shared.git.names import HEADS, INTEGRATION_BRANCH, safe_id, task_ref
 from swarm_shared.git.refs import is_contained, merge_base, read_ref
 from swarm_shared.git.repository import Repository
@@ -86,11 +86,13 @@ def next_prompt(
 
 
 def place_by_git(database: TaskDatabase, task: Mapping[str, Any], settings: Settings) -> Place:
-    """As git tells it now."""
-    repository = decide(settings).repository
+    """As git tells it now, and as it is written down where the workers were started with another project root."""
+    repository, row = decide(settings).repository, database.landings.integration()
+    elsewhere = row is not None and (repository is None or str(repository.common_dir) != row.repository)
+    if elsewhere and settings.isolation != NONE:
+        return place_by_record(database, task, settings)
     if repository is None:
         return Place(cwd=_cwd(task, settings, None), work=None)
-    row = database.landings.integration()
     ref = HEADS + INTEGRATION_BRANCH if row is None else row.ref
     return Place(cwd=_cwd(task, settings, repository.prefix), work=_earlier_work(repository, _safe(task), ref))
 

@@ -226,8 +226,8 @@ def test_what_the_validator_writes_is_thrown_away_and_told(swarm: LandingSwarm) 
 @pytest.mark.parametrize(
     ("run", "more", "told"),
     [
-        ("true", {}, "something was changed"),
-        ("printf '<<<<<<< a\\nx\\n=======\\ny\\n>>>>>>> b\\n' > c.txt", {}, "no conflict markers"),
+        ("true", {}, "nothing was changed"),
+        ("printf '<<<<<<< a\\nx\\n=======\\ny\\n>>>>>>> b\\n' > c.txt", {}, "conflict markers were added"),
     ],
 )
 def test_what_the_commit_itself_tells_fails_an_attempt(

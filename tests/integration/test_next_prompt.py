@@ -26,9 +26,12 @@ def swarm(tmp_path: Path) -> Iterator[LandingSwarm]:
         yield swarm
 
 
-def foretold(swarm: LandingSwarm, place_by: Callable[..., Place] = place_by_git) -> NextPrompt:
+def foretold(
+    swarm: LandingSwarm, place_by: Callable[..., Place] = place_by_git, root: Path | None = None
+) -> NextPrompt:
     """As the command line tells it, or the dashboard, with the workers' settings."""
-    settings = resolve({"db": swarm.path, "project_root": swarm.project}, swarm.settings)
+    environ = swarm.settings if root is None else {**swarm.settings, "SWARM_ISOLATION": "auto"}
+    settings = resolve({"db": swarm.path, "project_root": root or swarm.project}, environ)
     task = swarm.db.tasks.get("a")
     return next_prompt(swarm.db, task, settings, at=place_by(swarm.db, task, settings), environ=swarm.settings)
 
@@ -53,6 +56,9 @@ def test_the_prompt_that_is_foretold_is_the_one_that_is_given(
     go.touch()
     swarm.wait_for("a", Status.NOT_STARTED)
     foreseen = foretold(swarm, place_by)
+    if isolation == "worktree":  # a reader that was not told the project root finds it written down
+        (swarm.folder / "elsewhere").mkdir()
+        assert foretold(swarm, place_by, swarm.folder / "elsewhere").text == foreseen.text
     swarm.db.swarm.resume(actor="test")
     swarm.wait_for("a", Status.COMPLETED)
     assert foreseen.text == told(swarm, 2)

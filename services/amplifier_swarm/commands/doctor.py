@@ -59,7 +59,7 @@ def _tell(finding: Finding) -> None:
 
 
 def _all(app: App) -> Iterator[Finding]:
-    settings, named = None, list[AgentsNamed]()
+    settings, named, landed = None, list[AgentsNamed](), None
     try:
         settings = app.settings()
         yield Finding(name="settings", level=Level.OK, text="all can work")
@@ -76,11 +76,12 @@ def _all(app: App) -> Iterator[Finding]:
                 for check in (_services, _workers, _flags, _landing):
                     yield from _guarded(check, app, database, settings)
                 named = database.runs.agents_named(limit=TASKS_LOOKED_AT)
+                landed = database.landings.integration()
     except SwarmError as error:
         yield bad("database", error)
     yield _supervisord(app)
     if settings is not None:
-        yield from about_git(settings)
+        yield from about_git(settings, landed)
         yield from _agents(settings, named)
 
 

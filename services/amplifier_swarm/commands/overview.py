@@ -173,7 +173,7 @@ def _workers_table(app: App, shown: list[dict[str, Any]]) -> None:
             duration(now - _ms(worker["last_heartbeat"])),
             worker["tasks_completed"],
             worker["tasks_failed"],
-            worker["current_task_id"] or cut(worker["remark"] or ""),
+            worker["current_task_id"] or (cut(worker["remark"] or "") if worker["remark"] != worker["status"] else ""),
         )
         for worker in shown
     ]

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 # Beyond the graceful timeout, for ending agents and telling about it.
 PATIENCE_S = 60.0
+# A worker that was free when the drain came leaves within moments. One that has started into a drained swarm waits
+# for `resume` and leaves only with supervisord.
+LEAVES_WITHIN_S = 5.0
 SERVICES = ("start", "reaper", "dashboard")
 
 
@@ -73,13 +76,21 @@ def _living(database: TaskDatabase) -> list[str]:
     return names + _workers(database)
 
 
-def _workers(database: TaskDatabase) -> list[str]:
-    return [each.worker_id for each in database.workers.alive() if each.process.is_alive() is not False]
+def _workers(database: TaskDatabase, *, at_work: bool = False) -> list[str]:
+    alive = [each for each in database.workers.alive() if each.process.is_alive() is not False]
+    return [each.worker_id for each in alive if not at_work or each.status != "waiting" or each.task is not None]
 
 
 def _wait(app: App, database: TaskDatabase, until_ms: int, what: str) -> None:
     told: list[str] = []
-    while names := _workers(database) if what == "workers" else _living(database):
+    leave_until_ms = app.clock.mono_ms() + round(1000 * LEAVES_WITHIN_S)
+
+    def left() -> list[str]:
+        if what == "services":
+            return _living(database)
+        return _workers(database, at_work=app.clock.mono_ms() > leave_until_ms)
+
+    while names := left():
         if names != told:
             remark(f"waiting for {', '.join(names)}")
             told = names

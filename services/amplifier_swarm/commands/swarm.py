@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from amplifier_swarm.app import App, command, json_option
-from amplifier_swarm.asking import ask, conclude
+from amplifier_swarm.asking import Standing, ask, conclude
 from swarm_shared.config import MAX_WORKERS
+from swarm_shared.errors import NotFound
 from swarm_shared.models import Verb
+
+if TYPE_CHECKING:
+    from swarm_shared.database import TaskDatabase
 
 
 @command("pause", example='pause --reason "the provider is down"', short_help="Give out no more tasks.")
@@ -43,6 +49,8 @@ def scale(app: App, workers: int, now: bool, as_json: bool) -> int:
 def drain(app: App, worker: str | None, as_json: bool) -> int:
     """Let all workers, or one, finish what they run within the graceful timeout and leave. `resume` takes it back."""
     with app.open() as database:
+        if worker:
+            _check_known(database, worker)
         return conclude(ask(app, database, Verb.DRAIN, (worker or "",)), as_json=as_json)
 
 
@@ -52,4 +60,15 @@ def drain(app: App, worker: str | None, as_json: bool) -> int:
 def restart_worker(app: App, worker: str, as_json: bool) -> int:
     """Restart a worker's process: it finishes what it runs within the graceful timeout first."""
     with app.open() as database:
+        _check_known(database, worker)
         return conclude(ask(app, database, Verb.RESTART_WORKER, (worker,)), as_json=as_json)
+
+
+def _check_known(database: TaskDatabase, worker: str) -> None:
+    """A name that no worker ever had is a slip of the pen, which the reaper could only refuse.
+
+    Raises:
+        NotFound: There is no such worker.
+    """
+    if Standing.of(database).reaper and all(row["worker_id"] != worker for row in database.workers.shown()):
+        raise NotFound(f"no worker '{worker}'", hint="amplifier-swarm workers lists them")

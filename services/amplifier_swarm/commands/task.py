@@ -81,12 +81,21 @@ def _tell_attempt(attempt: dict[str, Any]) -> None:
         if attempt[name] is not None:
             _fact("  " + name.replace("_", " "), cut(str(attempt[name]), 500))
     for check in attempt["check_results"] or []:
-        _fact("  check", f"{'passed' if check.get('passed') else 'FAILED'}: {cut(str(check.get('command')))}")
+        _fact("  check", _check_shown(check))
     verdict = attempt["validator_result"] or {}
     if verdict.get("verdict"):
         _fact("  verdict", verdict["verdict"])
     for issue in attempt["must_fix"] or []:
         _fact("  must fix", cut(str(issue), 500))
+
+
+def _check_shown(check: dict[str, Any]) -> str:
+    command = cut(str(check.get("command")))
+    if not check.get("passed"):
+        return f"FAILED: {command}"
+    if check.get("warning"):  # it stands in nobody's way, and its name alone would say that all is well
+        return f"warning: {command} – not so: {cut(', '.join(str(check.get('output')).splitlines()), 200)}"
+    return f"passed: {command}"
 
 
 def _fact(name: str, value: object) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from amplifier_swarm.start.problems import Problem
 from swarm_shared.config import Settings
 from swarm_shared.errors import ConfigError, SwarmError
 from swarm_shared.git.integration import Integration
-from swarm_shared.git.isolation import WORKTREE, decide
+from swarm_shared.git.isolation import NONE, WORKTREE, decide
 from swarm_shared.git.landing_branch import landing_branch
 from swarm_shared.git.leaks import fingerprint
 from swarm_shared.git.repository import Repository
@@ -33,11 +34,12 @@ def check_repository(
     except ConfigError as error:
         problem = Problem(text=error.message, hint=error.hint or "", exit_code=EXIT_SETTINGS)
         return settings, (problem,), ()
+    moved = _elsewhere(decided.repository, settings, known)
     settings = replace(settings, isolation=decided.word)
     if decided.repository is None:
-        return settings, (), (f"tasks get no worktrees: {decided.because}",) if decided.because else ()
+        return settings, (), (*moved, *((f"tasks get no worktrees: {decided.because}",) if decided.because else ()))
     unfit = _unfit_branch(decided.repository, settings.land_into, known)
-    return settings, unfit, _dirt(decided.repository, settings)
+    return settings, unfit, (*moved, *_dirt(decided.repository, settings))
 
 
 def left_to_land(counts: Mapping[Status, tuple[int, float]], settings: Settings) -> tuple[Problem, ...]:
@@ -67,6 +69,18 @@ def _unfit_branch(repository: Repository, branch: str, known: IntegrationRow | N
     except ConfigError as error:
         return (Problem(text=error.message, hint=error.hint or "", exit_code=EXIT_SETTINGS),)
     return ()
+
+
+def _elsewhere(found: Repository | None, settings: Settings, known: IntegrationRow | None) -> tuple[str, ...]:
+    """That what is left would be done in another place than what is done; who says `none` means it."""
+    if known is None or settings.isolation == NONE:
+        return ()
+    if found is not None and str(found.common_dir) == known.repository:
+        return ()
+    there = Path(known.repository)
+    before = there.parent if there.name == ".git" else there
+    text = f"earlier runs of this database landed in {before}, this one works in {settings.project_root}"
+    return (f"{text}; another folder is named with --project-root",)
 
 
 def _dirt(repository: Repository, settings: Settings) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from amplifier_swarm.start.sole import sole_run, wait_for_former
 from amplifier_swarm.start.stay import End, Stay, how_it_ended
 from amplifier_swarm.start.stopping import Stopping
 from amplifier_swarm.start.suite import Suite, suite_environment
-from amplifier_swarm.start.summary import summary_lines
+from amplifier_swarm.start.summary import summary_lines, words_again
 from amplifier_swarm.start.warm_up import StoppedMeanwhile
 from amplifier_swarm.start.watching import Watching
 from swarm_shared.config import Settings
@@ -86,7 +86,7 @@ def _run(
     watching = Watching(database, settings)
     end = how_it_ended(watching.outlook, keep_running=keep_running)
     if end is not None:  # nothing to do: everything has ended in earlier runs
-        _summarize(database, watching, mark, end)
+        _summarize(database, watching, mark, end, settings)
         return end.exit_code
     me = ProcessId.mine()
     suite = Suite(prepare(settings.state_dir), suite_environment(settings, environ, me), below)
@@ -106,7 +106,7 @@ def _run(
             keep_running=keep_running,
         ).until_over()
         progress.close()
-        _summarize(database, watching, mark, end)
+        _summarize(database, watching, mark, end, settings)
     finally:
         progress.close()
         busy = watching.outlook.running > 0
@@ -123,8 +123,15 @@ def _run(
     return end.exit_code
 
 
-def _summarize(database: TaskDatabase, watching: Watching, mark: int, end: End) -> None:
-    lines = summary_lines(database, look(database), mark=mark, elapsed_s=watching.elapsed_s, headline=end.headline)
+def _summarize(database: TaskDatabase, watching: Watching, mark: int, end: End, settings: Settings) -> None:
+    lines = summary_lines(
+        database,
+        look(database),
+        mark=mark,
+        elapsed_s=watching.elapsed_s,
+        headline=end.headline,
+        again=words_again(settings),
+    )
     try:
         print("\n".join(lines), flush=True)  # noqa: T201
     except OSError:

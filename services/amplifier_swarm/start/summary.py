@@ -10,19 +10,25 @@ from amplifier_swarm.landed import waiting_to_come_over
 from amplifier_swarm.start.outlook import Outlook
 from amplifier_swarm.start.view import GROUPS_IN_ORDER
 from amplifier_swarm.terminal import cut, duration
+from swarm_shared.config import Settings
 from swarm_shared.database import TaskDatabase
 from swarm_shared.models import GROUP_OF, Group, Status
 from swarm_shared.plain import safe
 from swarm_shared.store.runs import Effort
 
 LISTED = 20
+_SAID_AGAIN = ("project_root", "agent_cli", "builder_agent", "validator_agent", "workers", "isolation", "land_into")
+_NO_VALIDATION = " --no-validation"
 _MINUTE_S, _HOUR_S = 60.0, 3600.0
 
 
-def summary_lines(database: TaskDatabase, outlook: Outlook, *, mark: int, elapsed_s: float, headline: str) -> list[str]:
+def summary_lines(
+    database: TaskDatabase, outlook: Outlook, *, mark: int, elapsed_s: float, headline: str, again: str = ""
+) -> list[str]:
     """The lines of the account, which do nothing to a terminal.
 
     Args:
+        again: The flags that a run which goes on needs, from `words_again`.
         mark: Where this run's attempts begin (`database.runs.mark`).
         headline: How the run ended, in a few words.
     """
@@ -36,7 +42,7 @@ def summary_lines(database: TaskDatabase, outlook: Outlook, *, mark: int, elapse
         *_troubled(database, outlook),
         *_blocked(database, outlook),
         *_landed(database),
-        *_next_steps(database, outlook),
+        *_next_steps(database, outlook, again),
     ]
     return [safe(line, lines=True) for line in lines]
 
@@ -114,7 +120,17 @@ def _more(number: int) -> Iterator[str]:
         yield f"  and {number - LISTED:,} more"
 
 
-def _next_steps(database: TaskDatabase, outlook: Outlook) -> Iterator[str]:
+def words_again(settings: Settings) -> str:
+    """The flags of this run that say where and by whom the rest is to be done, with a blank before each."""
+    words = [
+        f" --{name.replace('_', '-')} {shlex.quote(str(getattr(settings, name)))}"
+        for name in _SAID_AGAIN
+        if settings.origins.get(name) == "flag"
+    ]
+    return "".join(words) + ("" if settings.validation or settings.origins["validation"] != "flag" else _NO_VALIDATION)
+
+
+def _next_steps(database: TaskDatabase, outlook: Outlook, again: str) -> Iterator[str]:
     troubled = database.runs.troubled(limit=1)
     going_on = outlook.left > 0
     if not troubled and not going_on:
@@ -127,7 +143,7 @@ def _next_steps(database: TaskDatabase, outlook: Outlook) -> Iterator[str]:
         yield f'  amplifier-swarm retry {first} --note "…"{db}    (once more, with your words)'
         if outlook.number(Status.FAILED):
             yield f"  amplifier-swarm retry --status failed --yes{db}    (all that failed)"
-    yield f"  amplifier-swarm start{db}    (go on)"
+    yield f"  amplifier-swarm start{db}{again}    (go on)"
 
 
 def _db_words(path: Path) -> str:

@@ -127,7 +127,9 @@ class Why(Family):
             return [Reason(kind="files", text=text, advice=f"amplifier-swarm why {name}"), *reasons]
         ahead = self._ahead(state, default_cli)
         place = (
-            "it is ready and next in the queue" if not ahead else f"it is ready; {ahead:,} ready tasks come before it"
+            "it is ready and next in the queue"
+            if not ahead
+            else f"it is ready; {ahead:,} ready {'task comes' if ahead == 1 else 'tasks come'} before it"
         )
         return [*reasons, Reason(kind="queue", text=place)]
 

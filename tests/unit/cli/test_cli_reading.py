@@ -144,6 +144,16 @@ def test_an_unknown_task_is_exit_code_5(desk: CliDesk, words: tuple[str, ...]) -
     assert len(ran.err.splitlines()) == 2
 
 
+def test_task_info_tells_a_warning_as_one(desk: CliDesk) -> None:
+    desk.queue(TaskSpec(id="a", name="A"))
+    check = {"command": "built-in: only a was changed", "exit_code": None, "passed": True}
+    checks = [check, {**check, "output": "b\nc", "warning": True}]
+    desk.settle(desk.claim(), AttemptResult(outcome=Outcome.PASSED, check_results=checks))
+    out = desk.run("task-info", "a").out
+    assert "passed: built-in: only a was changed\n" in out
+    assert "warning: built-in: only a was changed – not so: b, c\n" in out
+
+
 def test_terminal_escapes_in_task_text_are_inert(desk: CliDesk) -> None:
     desk.queue(TaskSpec(id="a", name=HOSTILE, description=HOSTILE, phase=HOSTILE, acceptance_criteria=(HOSTILE,)))
     for words in (("list-tasks",), ("task-info", "a"), ("prompt", "a"), ("why", "a"), ("status",)):

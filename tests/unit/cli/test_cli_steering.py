@@ -8,6 +8,7 @@ import pytest
 from cli_desk import CliDesk, ended_process
 
 from amplifier_swarm import asking
+from amplifier_swarm.commands import stop as stopping
 from swarm_shared.models import FailureClass, HoldReason, Outcome, Status, TaskSpec
 from swarm_shared.processes import ProcessId
 from swarm_shared.store.policy import AttemptResult
@@ -271,6 +272,14 @@ def test_one_worker_can_be_drained(desk: CliDesk) -> None:
     assert desk.run("drain", "worker-9").code == 5
 
 
+@pytest.mark.parametrize("verb", ["drain", "restart-worker"])
+def test_a_worker_that_never_was_is_exit_code_5_beside_a_reaper_too(desk: CliDesk, verb: str) -> None:
+    desk.queue()
+    with desk.reaper():
+        ran = desk.run(verb, "worker-9")
+    assert (ran.code, "no worker 'worker-9'" in ran.err) == (5, True)
+
+
 @pytest.mark.parametrize("words", [("scale", "3"), ("restart-worker", "worker-1")])
 def test_what_needs_supervisord_says_so_at_once(desk: CliDesk, words: tuple[str, ...]) -> None:
     desk.queue()
@@ -311,6 +320,18 @@ def test_stop_drains_waits_for_the_workers_and_leaves_no_flag_behind(desk: CliDe
         out, _ = process.communicate(timeout=20)
         assert (process.returncode, out) == (0, "stopped\n")
         assert database.swarm.flags() == {}
+
+
+def test_stop_does_not_wait_for_a_worker_that_waits_in_a_drained_swarm(
+    desk: CliDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stopping, "LEAVES_WITHIN_S", 0.1)
+    desk.queue()
+    with desk.open() as database:
+        run = database.workers.register("worker-1", ProcessId.mine(), ProcessId.mine(), lease_s=600)
+        database.workers.set_status(run, "waiting", "the swarm is drained or stopped; resume lets it go on")
+    ran = desk.run("stop")
+    assert (ran.code, "worker-1 run without a supervisord" in ran.err) == (7, True)
 
 
 def test_holds_keep_their_reason(desk: CliDesk) -> None:

@@ -71,12 +71,8 @@ def test_another_branch_to_land_into_is_looked_at_beforehand(project: Project) -
     assert check_repository(replace(settings, land_into="nightly"))[1] == ()
 
 
-def test_a_branch_that_lacks_what_has_landed_so_far_is_refused(project: Project) -> None:
-    landed = Integration(repository=project.repo)
-    tip = landed.begin(project.base)
-    tree = project.git("rev-parse", f"{tip}^{{tree}}")
-    landed.advance(project.git("commit-tree", tree, "-p", tip, "-m", "landed"), old=tip)
-    known = IntegrationRow(
+def landed_here(project: Project, landed: Integration, tip: str) -> IntegrationRow:
+    return IntegrationRow(
         repository=str(project.repo.common_dir),
         ref=landed.ref,
         person_ref="refs/heads/main",
@@ -84,6 +80,27 @@ def test_a_branch_that_lacks_what_has_landed_so_far_is_refused(project: Project)
         next_tip=None,
         accepting=False,
     )
+
+
+def test_a_run_elsewhere_than_where_earlier_ones_landed_is_told(project: Project, tmp_path: Path) -> None:
+    landed = Integration(repository=project.repo)
+    known = landed_here(project, landed, landed.begin(project.base))
+    assert check_repository(settings_for(project.root), known)[2] == ()
+    (tmp_path / "elsewhere").mkdir()
+    elsewhere = settings_for(tmp_path / "elsewhere")
+    _, problems, remarks = check_repository(elsewhere, known)
+    assert problems == ()
+    assert f"landed in {project.root}" in remarks[0]
+    assert "--project-root" in remarks[0]
+    assert check_repository(replace(elsewhere, isolation="none"), known)[2] == ()
+
+
+def test_a_branch_that_lacks_what_has_landed_so_far_is_refused(project: Project) -> None:
+    landed = Integration(repository=project.repo)
+    tip = landed.begin(project.base)
+    tree = project.git("rev-parse", f"{tip}^{{tree}}")
+    landed.advance(project.git("commit-tree", tree, "-p", tip, "-m", "landed"), old=tip)
+    known = landed_here(project, landed, tip)
     settings = replace(settings_for(project.root), land_into="nightly")
     _, problems, _ = check_repository(settings, known)
     assert "lacks what has landed" in problems[0].text

@@ -14,9 +14,10 @@ from amplifier_swarm.start.live import LiveProgress
 from amplifier_swarm.start.logs import LogTail
 from amplifier_swarm.start.outlook import look
 from amplifier_swarm.start.progress import PlainProgress, progress_for
-from amplifier_swarm.start.summary import summary_lines
+from amplifier_swarm.start.summary import summary_lines, words_again
 from amplifier_swarm.start.view import View, event_line
 from swarm_shared.agents.cli import TroubleKind
+from swarm_shared.config import resolve
 from swarm_shared.models import FailureClass, TaskSpec
 from swarm_shared.store.policy import Budgets, Trouble
 from swarm_shared.store.swarm import DISK_LOW, DRAINED, PAUSED
@@ -55,6 +56,15 @@ def test_the_summary_counts_groups_hours_attempts_and_rate(desk: QueueDesk) -> N
     assert "1 passed in 2 attempts, 1.0 a minute" in text
     assert "b failed: no more" in text
     assert "amplifier-swarm start" in text
+
+
+def test_what_a_run_was_told_of_place_and_agents_is_said_again_to_go_on(desk: QueueDesk) -> None:
+    desk.add("a")
+    flags = {"project_root": "/a b", "workers": 3, "validation": False, "dashboard_port": 9000}
+    again = words_again(resolve(flags, {"SWARM_AGENT_CLI": "command"}))
+    assert again == " --project-root '/a b' --workers 3 --no-validation"
+    lines = summary_lines(desk.db, look(desk.db), mark=0, elapsed_s=1, headline="ended", again=again)
+    assert lines[-1].endswith(f"{again}    (go on)")
 
 
 def test_the_summary_counts_only_this_runs_attempts(desk: QueueDesk) -> None:

@@ -114,5 +114,5 @@ def test_without_worktrees_the_next_attempt_works_in_the_project_root(tmp_path: 
 def test_why_it_waits_is_told(desk: DashboardDesk) -> None:
     told = desk.get("/api/tasks/2/why").get_json()
     assert told["status"] == "not_started"
-    assert told["reasons"][-1]["text"] == "it is ready; 1 ready tasks come before it"
+    assert told["reasons"][-1]["text"] == "it is ready; 1 ready task comes before it"
     assert desk.get("/api/tasks/none/why").status_code == 404

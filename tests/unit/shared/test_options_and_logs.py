@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import Any
 
 import click
@@ -10,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from swarm_shared import logs
-from swarm_shared.config import described
+from swarm_shared.config import described, resolve
 from swarm_shared.options import setting
 
 
@@ -35,6 +36,20 @@ def test_every_setting_can_be_an_option_that_shows_default_and_variable(name: st
     told = " ".join(found["--help"].split())
     assert f";SWARM_{name.upper()}]" in told.replace(" ", "")
     assert "default: " in told
+
+
+@pytest.mark.parametrize(("written", "meant"), [("app", "state/app"), ("../app", "app"), ("/srv/app", "/srv/app")])
+def test_the_project_root_of_a_file_counts_from_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: str, meant: str
+) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "swarm.yaml").write_text(f"project_root: {written}\n")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    flags = {"db": tmp_path / "state" / "tasks.db"}
+    assert resolve(flags, {}).project_root == tmp_path / meant
+    assert resolve({**flags, "project_root": "here"}, {}).project_root == tmp_path / "elsewhere" / "here"
+    assert resolve(flags, {"SWARM_PROJECT_ROOT": "here"}).project_root == tmp_path / "elsewhere" / "here"
 
 
 def test_a_number_is_checked_and_spelled_as_asked() -> None:

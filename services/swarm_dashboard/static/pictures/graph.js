@@ -140,7 +140,7 @@ class Graph extends Picture {
     if (!critical) return "A box is a phase; Enter or a click shows its tasks.";
     if (!critical.places.length) return "Of what is shown nothing is left to do.";
     const [first, last] = [boxes[critical.places[0]].id, boxes[critical.places.at(-1)].id];
-    const way = first === last ? `The bold box is critical: ${first}` : `The bold way is critical: ${plural(critical.places.length, "task")} that wait for each other, ${first} … ${last}`;
+    const way = first === last ? `The bold box is critical: ${first}` : `The bold way is critical: ${plural(critical.places.length, "task")}, one after the other, ${first} … ${last}`;
     const guessed = critical.usual_is_measured ? ` (without an estimate: ${duration(critical.usual_s)}, as recent passes took)` : " (without an estimate: an hour)";
     const basis = critical.places.some((place) => boxes[place].hours === null) ? guessed : "";
     return `${way}, about ${duration(critical.seconds)} however many workers there are${basis}.`;

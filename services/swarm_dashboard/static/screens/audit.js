@@ -37,7 +37,7 @@ function row(entry) {
   const target = entry.of ? entry.of : !entry.target ? "the swarm" : OF_WORKERS.has(entry.verb) ? entry.target : taskLink(entry.target, null, { class: "id", "data-row": "" });
   return h("tr", { key: entry.id },
     cell("When", { class: "c-time" }, h("time", { title: entry.created_at }, moment(entry.created_at))),
-    cell("Who", { class: "c-worker" }, entry.actor),
+    cell("Who", { class: "c-worker", title: entry.actor }, entry.actor),
     cell("What", { class: "c-verb" }, entry.verb.replaceAll("_", " ")),
     cell("Target", { class: "c-target" }, target),
     cell("With", { class: "c-text" }, argument || "–"),

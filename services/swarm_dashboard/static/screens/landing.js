@@ -34,8 +34,8 @@ function branch({ integration: { branch: name, person_branch: person, tip, state
     h("span", { class: "number" }, number), h("span", { class: "word" }, icon(group), word), h("span", { class: "quiet" }, detail));
   return h("section", { class: "card stations", key: "branch", "aria-label": "From passed to landed" },
     h("ol", null,
-      station(waiting ? "scheduled" : "cancelled", count(waiting), "approved", "passed, waits for its turn"),
-      station(landing ? "in_progress" : "cancelled", landing ? "1" : "0", "landing", landing ? [taskLink(landing.id), " for ", elapsed(landing.claimed_at)] : "one at a time"),
+      station(waiting ? "scheduled" : "not_started", count(waiting), "approved", "passed, waits for its turn"),
+      station(landing ? "in_progress" : "not_started", landing ? "1" : "0", "landing", landing ? [taskLink(landing.id), " for ", elapsed(landing.claimed_at)] : "one at a time"),
       station("completed", status ? count(status.tasks.completed.count) : "–", "completed", done.length && done[0].landed ? ["last ", at(done[0].at)] : "on the branch")),
     h("dl", { class: "facts" },
       fact("Lands on", h("code", null, name)), fact("Its tip", short(tip)),
@@ -86,6 +86,6 @@ function recent({ recent: done }) {
         cell("When", { class: "c-time" }, h("time", { title: one.at }, moment(one.at))),
         cell("Outcome", { class: "c-status" }, h("span", { class: "badge", "data-group": group }, icon(group), one.landed ? "landed" : "refused")),
         cell("Task", { class: "c-name" }, taskLink(one.task_id, null, { class: "id", "data-row": "" }), " ", h("span", null, one.name)),
-        cell("As", { class: "c-text" }, one.commit ? short(one.commit) : h("span", { class: "why" }, one.message)));
+        cell("As", { class: "c-text" }, one.commit ? short(one.commit) : h("span", { class: "quiet" }, one.message)));
     })));
 }

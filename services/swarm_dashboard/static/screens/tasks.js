@@ -76,6 +76,7 @@ function list(rows) {
         cell("", { class: "c-pick" }, picker(row)),
         cell("Status", { class: "c-status" }, badge(row)),
         cell("Task", { class: "c-name" }, taskLink(row.id, null, { class: "id", "data-row": "" }), " ", h("span", { title: row.name }, row.name),
+          row.status === "blocked" && row.blockers > 0 && h("span", { class: "why" }, `waits for ${plural(row.blockers, "task")}`),
           row.last_error && row.group !== "completed" && h("span", { class: "why", title: row.last_error }, row.last_error)),
         cell("Phase", { class: "c-phase" }, row.phase || "–"),
         cell("Priority", { class: "c-priority" }, String(row.priority)),

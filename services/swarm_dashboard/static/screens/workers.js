@@ -43,7 +43,7 @@ function row(worker) {
     cell("State", { class: "c-status" },
       h("span", { class: "badge", "data-group": GROUP[worker.status] ?? "not_started" }, icon(GROUP[worker.status] ?? "not_started"), worker.status),
       worker.wanted && worker.alive && h("span", { class: "quiet" }, ` asked to ${worker.wanted}`),
-      worker.remark && h("span", { class: "why", title: worker.remark }, worker.remark)),
+      worker.remark && worker.remark !== worker.status && h("span", { class: "why", title: worker.remark }, worker.remark)),
     cell("Task", { class: "c-name" }, worker.current_task_id ? [taskLink(worker.current_task_id, null, { class: "id", "data-row": "" }), " ",
       h("span", { class: "quiet" }, worker.stage ?? "")] : "–"),
     cell("Heartbeat", { class: silent ? "c-time silent" : "c-time" }, worker.alive ? elapsed(worker.last_heartbeat) : at(worker.last_heartbeat)),
