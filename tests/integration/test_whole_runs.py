@@ -123,7 +123,7 @@ def test_lies_and_late_answers_of_the_cli_are_seen_through(at: Desk, amplifier: 
         TaskSpec(id="after", name="waits for no", dependencies=("no",), description=fake(at, [{}])),
     )
     run = at.start("--workers", "2", agent_cli="amplifier", **environment(at, amplifier))
-    assert run.wait(60) == 8, at.told()
+    assert at.wait_end(run) == 8, at.told()
     statuses = {name: at.status(name) for name in ("lie", "late", "no", "after")}
     assert statuses == {
         "lie": Status.HELD,
@@ -142,7 +142,7 @@ def test_a_rate_limit_pauses_the_pool_and_costs_no_attempt(at: Desk, amplifier: 
     limited = {"error": "Execution failed: RateLimitError: Error code: 429 - try again in 1s"}
     at.add(*(TaskSpec(id=t, name=t, max_retries=0, description=fake(at, [limited, {}])) for t in "ab"))
     run = at.start("--workers", "1", agent_cli="amplifier", **environment(at, amplifier))
-    assert run.wait(60) == 0, at.told()
+    assert at.wait_end(run) == 0, at.told()
     with TaskDatabase(at.db) as database:
         first = database.tasks.attempts(1)[0]
         assert first["failure_class"] == "provider"
@@ -208,7 +208,7 @@ def test_a_task_whose_worker_or_keeper_is_killed_runs_again_after_its_agent_is_g
     kill(*[registered(at, name) for name in victims])
     agent_of(at, "a", 2)
     assert has_ended(agent), "the second agent began beside the first"
-    assert run.wait(40) == 0, at.told()
+    assert at.wait_end(run) == 0, at.told()
     with TaskDatabase(at.db) as database:
         attempts = database.tasks.attempts(1)
     assert [(a["outcome"], a["failure_class"]) for a in attempts] == [("failed", "crash"), ("passed", None)]
@@ -224,7 +224,7 @@ def test_a_killed_reaper_comes_back_and_the_run_goes_on(at: Desk) -> None:
     os.kill(reaper, signal.SIGKILL)
     at.wait_for("a new reaper", lambda: registered(at, "reaper") != reaper)
     go.touch()
-    assert run.wait(40) == 0, at.told()
+    assert at.wait_end(run) == 0, at.told()
     at.wait_nothing_left()
 
 
@@ -240,11 +240,11 @@ def test_nothing_survives_the_death_of_those_who_own_it(at: Desk, victim: str) -
     else:
         victims = [pid for pid, line in at.alive().items() if "sleep" not in line and "scripted" not in line]
     kill(*victims)
-    run.wait(40)
+    at.wait_end(run)
     if victim != "everything":
         at.wait_nothing_left()
     again = at.start("--workers", "1", "--no-validation", agent_cli="scripted")
-    assert again.wait(60) == 0, at.told()
+    assert at.wait_end(again) == 0, at.told()
     at.wait_nothing_left()
     lines = [line for line in ledger_of(at) if line["event"] == "start"]
     assert [line["number"] for line in lines] == [1, 2]

@@ -6,7 +6,7 @@ import random
 import socket
 from pathlib import Path
 
-_LOWEST = 10_000
+_LOWEST, _USUALLY_FROM = 10_000, 32_768
 _RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
@@ -15,7 +15,8 @@ def free_port() -> int:
 
     One that it chose itself for a moment might be the next connection's of any program.
     """
-    highest = int(_RANGE.read_text().split()[0]) if _RANGE.exists() else 32_768
+    given_away_from = int(_RANGE.read_text().split()[0]) if _RANGE.exists() else _USUALLY_FROM
+    highest = given_away_from if given_away_from > 2 * _LOWEST else _USUALLY_FROM
     while True:
         port = random.SystemRandom().randrange(_LOWEST, highest)
         with socket.socket() as probe:

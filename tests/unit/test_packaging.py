@@ -39,7 +39,7 @@ def files_of_the_checkout() -> frozenset[str]:
         path.relative_to(root).as_posix()
         for root in ROOTS
         for path in root.rglob("*")
-        if path.is_file() and path.suffix != ".pyc"
+        if path.is_file() and path.parent.name != "__pycache__"  # where others may write just now
     )
 
 
