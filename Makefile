@@ -12,7 +12,7 @@ INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --editab
 # Tests that wait for processes gain from company, but only so much.
 JOBS ?= 2
 # A run that takes longer than this hangs. A test that does shows where, after two minutes.
-TEST_MINUTES ?= 20
+TEST_MINUTES ?= 25
 PYTEST := $(if $(shell command -v timeout),timeout --kill-after=30 $(TEST_MINUTES)m) \
 	$(BIN)/python -m pytest -o faulthandler_timeout=120
 TESTS ?= $(wildcard tests/unit tests/integration tests/browser)

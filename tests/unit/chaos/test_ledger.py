@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from live_swarm import wait_until
 
 from chaos import agent, ledger
 from chaos.ledger import Line
@@ -194,9 +195,15 @@ def play(folder: Path, number: int, *, sleep_ms: int = 0, manner: str = "plain")
 
 
 def test_real_agents_beside_each_other_are_found_by_their_own_ledger(folder: Path) -> None:
-    players = [play(folder, number, sleep_ms=2000) for number in (1, 2)]
-    assert [player.wait(30) for player in players] == [0, 0]
-    assert ledger.overlaps(ledger.read(folder / agent.LEDGER))
+    path = folder / agent.LEDGER
+    first = play(folder, 1, sleep_ms=60_000)
+    try:
+        wait_until(lambda: path.exists() and ledger.read(path))
+        assert play(folder, 2).wait(30) == 0
+        assert ledger.overlaps(ledger.read(path))
+    finally:
+        first.kill()
+        first.wait()
 
 
 def test_what_an_agent_leaves_behind_holds_its_lock(folder: Path) -> None:
