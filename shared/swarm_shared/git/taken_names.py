@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from swarm_shared.git.errors import RefLocked
 from swarm_shared.git.locks import clear_stale, ref_lock
 from swarm_shared.git.names import TAKEN_REFS, task_ref
 from swarm_shared.git.refs import RefMove, is_contained, move_ref, move_refs, read_ref, refs_below
@@ -48,7 +49,7 @@ class TakenNames:
             mark = self._marks + safe
             self._clear_lock(mark)
             moves = [RefMove(ref=ref, new=tip), RefMove(ref=mark, new=tip, forced=True)]
-            move_refs(git, moves, reason="swarm: start of a task")
+            self._move(moves, reason="swarm: start of a task")
             self._taken[safe] = tip
             return True
         return checked_out_at(self._repository, ref) == self._trees.path_of(safe) and is_contained(git, found, tip)
@@ -76,8 +77,20 @@ class TakenNames:
                 moves.append(RefMove(ref=ref, new=None, old=found))
                 free.append(safe)
             self._clear_lock(mark)
-            move_refs(git, moves, reason="swarm: name given back")
+            self._move(moves, reason="swarm: name given back")
         return tuple(free)
+
+    def _move(self, moves: Sequence[RefMove], *, reason: str) -> None:
+        git = self._repository.git
+        try:
+            move_refs(git, moves, reason=reason)
+        except RefLocked:
+            # Git has waited for it, longer than a person's git or a removal takes; and who else makes branches of
+            # tasks has the integration branch, and so have we: whoever made this lock is dead.
+            locks = [ref_lock(self._repository, move.ref) for move in moves]
+            if not clear_stale(locks, holder_is_dead=lambda _lock: True):
+                raise
+            move_refs(git, moves, reason=reason)
 
     def _clear_lock(self, mark: str) -> None:
         # Whoever makes marks has the integration branch, and so have we: what locks one is dead.

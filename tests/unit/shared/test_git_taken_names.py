@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -89,3 +90,17 @@ def test_a_lock_that_a_crash_left_on_a_mark_is_in_nobodys_way(desk: Desk) -> Non
     ref_lock(desk.repo, mark).parent.mkdir(parents=True, exist_ok=True)
     ref_lock(desk.repo, mark).touch()
     assert names(desk).take("t", desk.base)
+
+
+def test_a_lock_that_a_crash_left_on_a_branch_is_waited_for_once(desk: Desk) -> None:
+    pauses: list[float] = []
+    repository = replace(desk.repo, git=replace(desk.repo.git, pause=pauses.append))
+    taking = TakenNames(repository, desk.trees, is_stored=lambda name: False)
+    left = ref_lock(desk.repo, task_ref("t"))
+    left.parent.mkdir(parents=True)
+    left.touch()
+    assert taking.take("t", desk.base)
+    assert sum(pauses) > 1, "it might have been a person's"
+    left.touch()
+    assert taking.give_back(desk.base) == ("t",)
+    assert (branches(desk), left.exists()) == (set(), False)
