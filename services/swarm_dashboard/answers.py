@@ -40,16 +40,18 @@ def install(app: Flask) -> None:
             return unexpected(error)
         return refusal(_STATUS[kind], _CODE[kind], error.message, error.hint)
 
-    @app.errorhandler(HTTPException)
-    def routing(error: HTTPException) -> Response:
-        status, code, message = _plain(error)
-        return refusal(status, code, message)
+    app.register_error_handler(HTTPException, misrouted)
 
     @app.errorhandler(Exception)
     def unexpected(error: Exception) -> Response:
         error_id = secrets.token_hex(4)
         _log.error("%s", logs.line("request_failed", error_id=error_id), exc_info=error)
         return refusal(500, "internal", f"something went wrong here ({error_id})", "the log has this id")
+
+
+def misrouted(error: HTTPException) -> Response:
+    """An error of routing or parsing, without the framework's page."""
+    return refusal(*_plain(error))
 
 
 def dumps(body: Any) -> str:
@@ -68,7 +70,7 @@ def _response(text: str, status: int) -> Response:
 
 
 def _plain(error: HTTPException) -> tuple[int, str, str]:
-    """An error of routing or parsing as (status, code, message), without the framework's page."""
+    """Status, code and message."""
     status = error.code or 500
     words = {
         404: ("not_found", "there is nothing here"),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, current_app
+from flask import Blueprint, Response, current_app, request
+from werkzeug.exceptions import NotFound
 
+from swarm_dashboard.answers import misrouted
 from swarm_dashboard.context import Context
 from swarm_shared.errors import DatabaseError
 
+FOR_PROGRAMS = ("/api/", "/static/", "/ws")
 SCREENS = ("", "tasks", "needs", "failures", "graph", "workers", "landing", "audit", "health")
 
 
@@ -20,6 +23,16 @@ def routes(context: Context) -> Blueprint:
     for screen in SCREENS:
         pages.add_url_rule(f"/{screen}", "shell", shell)
     pages.add_url_rule("/tasks/<task_id:task_id>", "shell", shell)
+
+    @pages.app_errorhandler(404)
+    def lost(error: NotFound) -> Response:
+        """A person who mistyped an address gets the page, which says so and shows the screens; a program the error."""
+        asks_as_a_person = request.method == "GET" and "text/html" in request.headers.get("Accept", "")
+        if not asks_as_a_person or request.path.startswith(FOR_PROGRAMS):
+            return misrouted(error)
+        page = shell()
+        page.status_code = 404
+        return page
 
     @pages.get("/healthz")
     def healthz() -> Response:

@@ -58,6 +58,7 @@ def reap(config: ReaperConfig) -> int:
 )
 @setting("db")
 @click.option("-v", "--verbose", is_flag=True, help="Tell more in the log.")
+@click.version_option(package_name="amplifier-swarm", prog_name="swarm-reaper")
 def command(verbose: bool, **flags: object) -> int:
     """Take tasks away from dead or frozen workers, carry out what people ask for, keep the database in order.
 

@@ -103,6 +103,7 @@ def _prove_gone(db: Path) -> None:
 @setting("land_into")
 @setting("contain", "--contain")
 @click.option("-v", "--verbose", is_flag=True, help="Tell more in the log.")
+@click.version_option(package_name="amplifier-swarm", prog_name="swarm-worker")
 def command(worker_id: str, verbose: bool, **flags: object) -> int:
     """Take tasks one at a time, drive their agents, and settle what came of it.
 

@@ -61,6 +61,13 @@ def test_every_screen_has_its_letter_and_the_help_names_it(page: Page, seen: Wat
         expect(page.locator("#dialog")).to_contain_text(f"go to {word}")
 
 
+def test_an_address_without_a_screen_says_so_and_the_way_on(running: RunningDashboard, page: Page) -> None:
+    page.goto(running.url + "/needs-you")
+    expect(page.locator("main")).to_contain_text("There is no screen at /needs-you.")
+    go(page, "needs")
+    expect(page.locator("main")).to_contain_text("Nothing needs you.")
+
+
 def test_the_head_counts_what_waits_for_somebody(desk: SteeredQueue, page: Page, seen: Watched) -> None:
     expect(page.locator('#nav [data-screen="needs"] .n')).to_be_hidden()
     kill_one(desk, "1")

@@ -211,7 +211,8 @@ def _target(file: str, database: Path) -> Iterator[TextIO]:
         if isinstance(error, BrokenPipeError):
             raise
         raise InputError(
-            f"cannot write {file}: {error.strerror}", hint="choose a file that you may write to"
+            f"cannot write {file}: {error.strerror}",
+            hint="choose a file that you may write to, with room for it",
         ) from error
 
 

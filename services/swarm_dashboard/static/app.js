@@ -23,6 +23,8 @@ import * as workers from "./screens/workers.js";
 // anew, soon; where it has them, `leave()`,
 // `keys` ({letter: [words for the help, function]}) and `follows`, true where its data changes with what happens.
 const SCREENS = { now, tasks, needs, failures, graph, workers, landing, audit, health };
+const LOST = { name: "lost", title: () => "Not found", load: async () => null,
+  view: () => h("div", { class: "screen" }, empty(h("strong", null, `There is no screen at ${location.pathname}.`), " The list above leads to those there are.")) };
 const RELOAD_GAP_MS = 700;
 const main = document.getElementById("main");
 const chip = document.getElementById("chip");
@@ -49,7 +51,7 @@ function placeOf(address) {
   const path = address.pathname;
   const again = () => !paused && reloadSoon();
   if (path.startsWith("/tasks/") && path.length > 7) return { screen: task, id: decode(path.slice(7)), query, again };
-  return { screen: SCREENS[nav.nameOf(path.replace(/(.)\/+$/, "$1"))] ?? now, query, again };
+  return { screen: SCREENS[nav.nameOf(path.replace(/(.)\/+$/, "$1"))] ?? LOST, query, again };
 }
 
 function decode(text) {

@@ -288,3 +288,11 @@ def test_metrics_count_the_queue(desk: DashboardDesk) -> None:
 def test_the_sign_of_life_is_open_and_bare(desk: DashboardDesk) -> None:
     response = desk.client.get("/healthz", headers={"Host": "localhost"})
     assert response.get_data(as_text=True) == "ok\n"
+
+
+def test_a_person_at_a_mistyped_address_gets_the_page_and_a_program_the_error(desk: DashboardDesk) -> None:
+    person = desk.get("/needs-you", Accept="text/html,*/*;q=0.8")
+    assert (person.status_code, person.mimetype) == (404, "text/html")
+    for path, accept in (("/needs-you", "*/*"), ("/api/nothing", "text/html"), ("/static/nothing.js", "text/html")):
+        program = desk.get(path, Accept=accept)
+        assert (program.status_code, program.get_json()["error"]["code"]) == (404, "not_found")

@@ -39,6 +39,10 @@ def test_missing_criteria_missing_files_and_large_tasks_are_named() -> None:
     assert messages(task("a", estimated_hours=8.0)) == []
 
 
+def test_a_task_that_is_a_command_needs_no_criteria() -> None:
+    assert messages(task("a", acceptance_criteria=(), run="make docs")) == []
+
+
 def test_settled_tasks_are_left_alone() -> None:
     assert messages(task("a", status=Status.COMPLETED, acceptance_criteria=()), task("b", files="a.py")) == []
 
