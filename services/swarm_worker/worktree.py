@@ -17,7 +17,7 @@ from swarm_shared.git.errors import GitError
 from swarm_shared.git.file_lock import file_lock
 from swarm_shared.git.globs import outside
 from swarm_shared.git.leaks import Fingerprint, fingerprint, leak
-from swarm_shared.git.locks import clear_stale, ref_lock, worktree_locks
+from swarm_shared.git.locks import clear_stale, task_locks, worktree_locks
 from swarm_shared.git.markers import conflict_markers
 from swarm_shared.git.names import task_branch
 from swarm_shared.git.refs import merge_base, read_ref
@@ -154,7 +154,7 @@ class TaskPlace(Workplace):
             f"{claim.task_id}: {self._spec.name} (attempt {claim.number})", task_trailers(claim.task_id, claim.attempt)
         )
         # Whoever could hold one of these belongs to this attempt, of which nothing is left.
-        locks = (*worktree_locks(opened.checkout.git_dir), ref_lock(self._repository, opened.ref))
+        locks = (*worktree_locks(opened.checkout.git_dir), *task_locks(self._repository, opened.safe))
         clear_stale(locks, holder_is_dead=lambda _lock: True)
         made = take_snapshot(opened.checkout, safe=opened.safe, base_sha=opened.base_sha, message=message)
         # What the agent itself has merged in is not its own change.

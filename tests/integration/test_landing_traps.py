@@ -60,10 +60,10 @@ def test_work_lands_wherever_an_agent_leaves_its_worktree(swarm: LandingSwarm, w
     assert after == before
 
 
-@pytest.mark.parametrize("ref", ["task/a", "integration"])
-def test_a_lock_that_a_killed_git_has_left_on_a_branch_holds_nothing_up(swarm: LandingSwarm, ref: str) -> None:
-    lock = swarm.project / ".git" / "refs" / "heads" / "swarm" / f"{ref}.lock"
-    task = lands(swarm, f"{WRITE}; touch -d '1 minute ago' '{lock}'")
+@pytest.mark.parametrize("ref", ["heads/swarm/task/a", "heads/swarm/integration", f"swarm/kept/a/{'0' * 40}"])
+def test_a_lock_that_a_killed_git_has_left_on_a_ref_of_ours_holds_nothing_up(swarm: LandingSwarm, ref: str) -> None:
+    lock = swarm.project / ".git" / "refs" / f"{ref}.lock"
+    task = lands(swarm, f"{WRITE}; mkdir -p '{lock.parent}'; touch -d '1 minute ago' '{lock}'")
     assert task["attempt_count"] == 1
     assert not lock.exists()
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from swarm_shared.git.errors import RepositoryBusy
+from swarm_shared.git.names import KEPT_REFS, task_ref
 from swarm_shared.git.repository import Repository
 from swarm_shared.git.runner import Git
 
@@ -54,6 +55,12 @@ def _take(descriptor: int, repository: Repository, timeout_s: float) -> None:
 def ref_lock(repository: Repository, ref: str) -> Path:
     """The file that git makes while it changes a ref."""
     return repository.common_dir / (ref + ".lock")
+
+
+def task_locks(repository: Repository, safe: str) -> tuple[Path, ...]:
+    """The locks on what is the task's alone: its branch and its kept heads, which a killed git leaves together."""
+    kept = repository.common_dir / KEPT_REFS / safe
+    return (ref_lock(repository, task_ref(safe)), *sorted(kept.glob("*.lock")))
 
 
 def worktree_locks(git_dir: Path) -> tuple[Path, ...]:

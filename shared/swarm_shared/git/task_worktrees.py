@@ -11,7 +11,7 @@ from pathlib import Path
 from swarm_shared.git.checkout import Checkout
 from swarm_shared.git.errors import BranchInUse, GitError
 from swarm_shared.git.include import copy_included
-from swarm_shared.git.locks import clear_stale, ref_lock, repository_lock, worktree_locks
+from swarm_shared.git.locks import clear_stale, repository_lock, task_locks, worktree_locks
 from swarm_shared.git.names import task_branch, task_ref
 from swarm_shared.git.refs import is_contained, merge_base, move_ref, read_ref
 from swarm_shared.git.repository import Repository
@@ -107,7 +107,7 @@ class TaskWorktrees:
             BranchInUse: The task's branch is checked out elsewhere, by a person or another swarm.
         """
         git, ref, path = self.repository.git, task_ref(safe), self.path_of(safe)
-        clear_stale([ref_lock(self.repository, ref)], holder_is_dead=holder_is_dead)
+        clear_stale(task_locks(self.repository, safe), holder_is_dead=holder_is_dead)
         checkout = self.find(safe)
         leftover, set_aside = None, None
         if checkout is not None:

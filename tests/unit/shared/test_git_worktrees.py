@@ -14,7 +14,7 @@ from repositories import Desk, all_dead
 from swarm_shared.git.errors import BranchInUse, GitError, GitFailed
 from swarm_shared.git.landing_worktree import landing_checkout
 from swarm_shared.git.locks import ref_lock
-from swarm_shared.git.names import task_ref
+from swarm_shared.git.names import kept_ref, task_ref
 from swarm_shared.git.process import Completed, run_process
 from swarm_shared.git.repository import Repository
 from swarm_shared.git.runner import Git
@@ -66,6 +66,16 @@ def test_what_a_dead_attempt_left_is_committed_before_the_next_begins(desk: Desk
     assert again.leftover is not None
     assert desk.show(f"{again.head_sha}:b.txt") == "half done"
     assert desk.git("status", "--porcelain", cwd=again.cwd) == ""
+
+
+def test_a_lock_that_a_killed_git_left_on_a_kept_head_is_in_nobodys_way(desk: Desk) -> None:
+    tree = desk.open("t")
+    desk.write({"b.txt": "half done"}, at=tree.cwd)
+    kept = desk.open("t").head_sha
+    left = ref_lock(desk.repo, kept_ref("t", kept))
+    left.touch()
+    assert desk.open("t").head_sha == kept
+    assert not left.exists()
 
 
 def test_locks_of_living_processes_are_not_touched(desk: Desk) -> None:
