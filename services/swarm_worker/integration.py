@@ -23,6 +23,7 @@ from swarm_shared.git.repository import Repository
 
 # Ours are gone for sure (they inherit our lock); a person's git holds a ref's lock for milliseconds.
 STALE_LOCK_S = 10.0
+LOCK_LOOK_S = 0.1
 LOCK_NAME = "swarm-integration.lock"  # in the common git dir: two swarms may share a repository
 NAMED_PATHS = 10
 
@@ -108,8 +109,12 @@ class HeldBranch:
         except RefLocked:
             repository, ref = self.integration.repository, self.integration.ref
             locks = [ref_lock(repository, ref), ref_lock(repository, landed_ref(ref))]
-            if not clear_stale(locks, holder_is_dead=_is_old):
-                raise
+            # The lander before us may have been killed a moment ago: its locks are given the time to be old.
+            for _ in range(round(STALE_LOCK_S / LOCK_LOOK_S)):
+                if all(_is_old(lock) for lock in locks if lock.exists()):
+                    break
+                repository.git.pause(LOCK_LOOK_S)
+            clear_stale(locks, holder_is_dead=_is_old)
             self.integration.advance(new, old=old)
 
     def stop(self, reason: str) -> NoReturn:

@@ -23,6 +23,7 @@ import amplifier_swarm.__main__
 import amplifier_swarm.commands.exchange
 import swarm_reaper.__main__
 import swarm_worker.__main__
+import swarm_worker.attempt
 from chaos import points
 from swarm_shared.store import imports
 
@@ -32,6 +33,8 @@ MAINS = {
     points.IMPORT: amplifier_swarm.__main__.main,
 }
 _USED_LATER = (yaml, amplifier_swarm.commands.exchange)
+# As the budget of crashes: a validator that is killed a third time holds its task, which is right and ends the trial.
+swarm_worker.attempt.REPEATS = 1_000
 
 
 def main() -> int:

@@ -60,10 +60,20 @@ def test_work_lands_wherever_an_agent_leaves_its_worktree(swarm: LandingSwarm, w
     assert after == before
 
 
-@pytest.mark.parametrize("ref", ["heads/swarm/task/a", "heads/swarm/integration", f"swarm/kept/a/{'0' * 40}"])
-def test_a_lock_that_a_killed_git_has_left_on_a_ref_of_ours_holds_nothing_up(swarm: LandingSwarm, ref: str) -> None:
+@pytest.mark.parametrize(
+    ("ref", "age"),
+    [
+        ("heads/swarm/task/a", "1 minute"),
+        (f"swarm/kept/a/{'0' * 40}", "1 minute"),
+        ("heads/swarm/integration", "1 minute"),
+        ("heads/swarm/integration", "3 seconds"),  # by a lander that another worker has just followed
+    ],
+)
+def test_a_lock_that_a_killed_git_has_left_on_a_ref_of_ours_holds_nothing_up(
+    swarm: LandingSwarm, ref: str, age: str
+) -> None:
     lock = swarm.project / ".git" / "refs" / f"{ref}.lock"
-    task = lands(swarm, f"{WRITE}; mkdir -p '{lock.parent}'; touch -d '1 minute ago' '{lock}'")
+    task = lands(swarm, f"{WRITE}; mkdir -p '{lock.parent}'; touch -d '{age} ago' '{lock}'")
     assert task["attempt_count"] == 1
     assert not lock.exists()
 
