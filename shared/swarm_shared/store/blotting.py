@@ -65,7 +65,7 @@ class BlottedOutput(Family):
                 blot(held, secrets, at_end=at_end)
             return held
 
-        for piece in self._stored(session, int(self._db.value(SQL["output_piece_at"], before) or 0)):
+        for piece in self.stored(session, int(self._db.value(SQL["output_piece_at"], before) or 0)):
             if held and piece.position > held[-1].end:  # what was let go will never end what was begun
                 yield from (one for one in blotted(at_end=True) if one.position >= start)
                 held.clear()
@@ -76,8 +76,8 @@ class BlottedOutput(Family):
                 del held[:whole]
         yield from (one for one in blotted(at_end=True) if one.position >= start)
 
-    def _stored(self, session: int, start: int) -> Iterator[Piece]:
-        """As it was written, a few pieces at a time in memory."""
+    def stored(self, session: int, start: int) -> Iterator[Piece]:
+        """Such pieces as they were written, a few at a time in memory."""
         while rows := self._db.rows(SQL["read_output"], {"session": session, "from": start, "limit": PIECES_AT_ONCE}):
             for position, stream, _, data in rows:
                 yield Piece(position=position, stream=stream, data=data)

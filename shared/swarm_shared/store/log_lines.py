@@ -13,9 +13,8 @@ from dataclasses import dataclass, field
 
 from swarm_shared.clock import Clock
 from swarm_shared.connection import Connection
-from swarm_shared.sql import SQL
 from swarm_shared.store.base import Family
-from swarm_shared.store.blotting import PIECES_AT_ONCE, BlottedOutput, Secrets
+from swarm_shared.store.blotting import BlottedOutput, Secrets
 
 MAX_LINE_BYTES = 4096  # of a longer line only the start is shown
 MARK_EVERY_BYTES = 64 * 1024
@@ -89,6 +88,7 @@ class LogLines(Family):
     def __init__(self, connection: Connection, clock: Clock, secrets: Secrets) -> None:
         super().__init__(connection, clock)
         self._secrets = secrets
+        self._output = BlottedOutput(connection, clock)
 
     def extend(self, session: int, index: LineIndex, *, lost_to: int, until_ms: int) -> bool:
         """Look at what was written since; whether the index has reached the end of the output.
@@ -100,7 +100,8 @@ class LogLines(Family):
         if lost_to != index.gap:
             index.positions, index.breaks = [], []
             index.end, index.ends, index.ends_whole, index.gap = 0, 0, True, lost_to
-        for position, _, data in self._stored(session, index.end):
+        for piece in self._output.stored(session, index.end):
+            position, data = piece.position, piece.data
             if not index.positions or position - index.positions[-1] >= MARK_EVERY_BYTES:
                 index.positions.append(position)
                 index.breaks.append(index.ends)
@@ -166,23 +167,13 @@ class LogLines(Family):
         place = bisect_left(index.breaks, line) - 1
         return (index.breaks[place], index.positions[place]) if place >= 0 else (0, 0)
 
-    def _stored(self, session: int, start: int) -> Iterator[tuple[int, int, bytes]]:
-        """Pieces from a byte on as (position, stream, data) and as they were written, a few at a time in memory."""
-        while True:
-            values = {"session": session, "from": start, "limit": PIECES_AT_ONCE}
-            rows = self._db.rows(SQL["read_output"], values)
-            for position, stream, _, data in rows:
-                yield position, stream, data
-                start = position + len(data)
-            if not rows:
-                return
-
     def _shown(
         self, session: int, start: int, *, upto: int, sought: Sought | None = None
     ) -> Iterator[tuple[int, int, bytes]]:
-        """Such pieces up to a byte, without secrets; of those that cannot hold what is sought, as they were written."""
+        """Pieces up to a byte as (position, stream, data), without secrets; where they cannot hold what is sought, as
+        they were written."""
         matters = None if sought is None else (lambda data: sought.may_be_in(_without_escapes(data)))
-        for piece in BlottedOutput(self._db, self._clock).pieces(self._secrets, session, start, matters=matters):
+        for piece in self._output.pieces(self._secrets, session, start, matters=matters):
             if piece.position >= upto:
                 return
             yield piece.position, piece.stream, piece.data
