@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 from queue_desk import failed
 from steered_queue import SteeredQueue
 
-from browser import DEADLINE_S, RunningDashboard, Watched, context_of, watch
+from browser import RunningDashboard, Watched, context_of, wait_for, watch
 from swarm_shared.models import FailureClass, Outcome, TaskSpec, Verb
 from swarm_shared.processes import ProcessId
 from swarm_shared.store.policy import AttemptResult
@@ -35,14 +32,6 @@ SHA = "c0ffee" + "0" * 34
 def go(page: Page, screen: str) -> None:
     page.click(f'#nav a[data-screen="{screen}"]')
     expect(page.locator(f'#nav a[data-screen="{screen}"]')).to_have_attribute("aria-current", "page")
-
-
-def wait_on(page: Page, condition: Callable[[], bool]) -> None:
-    """As `wait_for`, while what the page asks for is dealt with."""
-    until = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < until, f"waited {DEADLINE_S:.0f} s in vain"
-        page.wait_for_timeout(20)
 
 
 def kill_one(desk: SteeredQueue, task_id: str) -> None:
@@ -145,11 +134,11 @@ def test_what_a_person_caused_is_shown_at_once_even_if_something_else_happens_wh
     page.keyboard.press("j")
     page.keyboard.press("r")
     assert desk.carry_out().verb is Verb.RELEASE
-    wait_on(page, lambda: len(kept_back) >= 1)
+    wait_for(lambda: len(kept_back) >= 1, on=page)
     page.keyboard.press("j")
     for n in range(2):
         desk.add(f"new {n}")
-        wait_on(page, lambda n=n: len(kept_back) >= 2 + n)
+        wait_for(lambda n=n: len(kept_back) >= 2 + n, on=page)
     page.unroute("**/api/needs**")  # what still waits goes on
     expect(rows).to_have_count(1)
 

@@ -36,8 +36,11 @@ _LINK = re.compile(r"link=\"?(http://\S+?)\"? ")
 T = TypeVar("T")
 
 
-def wait_for(what: Callable[[], T], *, deadline_s: float = DEADLINE_S) -> T:
+def wait_for(what: Callable[[], T], *, deadline_s: float = DEADLINE_S, on: Page | None = None) -> T:
     """Ask until the answer is true-like; the answer.
+
+    Args:
+        on: A page whose requests are dealt with meanwhile.
 
     Raises:
         AssertionError: It was not, in all that time.
@@ -48,7 +51,10 @@ def wait_for(what: Callable[[], T], *, deadline_s: float = DEADLINE_S) -> T:
         if found:
             return found
         assert time.monotonic() < until, f"waited {deadline_s:.0f} s in vain"
-        time.sleep(POLL_S)
+        if on is None:
+            time.sleep(POLL_S)
+        else:
+            on.wait_for_timeout(POLL_S * 1000)
 
 
 @dataclass(slots=True)
