@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 from swarm_shared.database import TaskDatabase
 from swarm_shared.errors import ConfigError, SwarmError
@@ -26,6 +26,7 @@ STALE_LOCK_S = 10.0
 LOCK_LOOK_S = 0.1
 LOCK_NAME = "swarm-integration.lock"  # in the common git dir: two swarms may share a repository
 NAMED_PATHS = 10
+_T = TypeVar("_T")
 
 
 class QueueStopped(SwarmError):
@@ -95,27 +96,13 @@ class HeldBranch:
             QueueStopped: It is checked out, locked, or was moved meanwhile.
         """
         try:
-            self._advance(new, old)
+            _past_dead_locks(self.integration, lambda: self.integration.advance(new, old=old))
         except RefMoved as error:
             self.tip()  # tells by whom; it is none of ours, we hold the lock
             self.stop(error.message)
         except (BranchInUse, RefLocked) as error:
             self.stop(f"{error.message}; {error.hint}")
         self.database.landings.note_tip(new)
-
-    def _advance(self, new: str, old: str) -> None:
-        try:
-            self.integration.advance(new, old=old)
-        except RefLocked:
-            repository, ref = self.integration.repository, self.integration.ref
-            locks = [ref_lock(repository, ref), ref_lock(repository, landed_ref(ref))]
-            # The lander before us may have been killed a moment ago: its locks are given the time to be old.
-            for _ in range(round(STALE_LOCK_S / LOCK_LOOK_S)):
-                if all(_is_old(lock) for lock in locks if lock.exists()):
-                    break
-                repository.git.pause(LOCK_LOOK_S)
-            clear_stale(locks, holder_is_dead=_is_old)
-            self.integration.advance(new, old=old)
 
     def stop(self, reason: str) -> NoReturn:
         self.database.landings.stop_queue(reason, actor=self.actor)
@@ -146,7 +133,7 @@ class IntegrationBranch:
         start = self._repository.head_sha
         assert start is not None, "a repository without a commit is not isolated"
         try:
-            tip = integration.begin(start)
+            tip = _past_dead_locks(integration, lambda: integration.begin(start))
         except BranchInUse as error:
             raise ConfigError(error.message, hint=error.hint) from error
         self._database.landings.adopt(
@@ -163,6 +150,24 @@ class IntegrationBranch:
             # As stored, so that all workers mean the same one.
             integration = Integration(repository=repository, ref=row.ref)
             yield HeldBranch(database=self._database, integration=integration, actor=self._actor)
+
+
+def _past_dead_locks(integration: Integration, move: Callable[[], _T]) -> _T:
+    """Move the branch; where a lock is in the way that a killed git has left, once more without it.
+
+    Whoever made it may have been killed a moment ago: it is given the time to be old.
+    """
+    try:
+        return move()
+    except RefLocked:
+        repository, ref = integration.repository, integration.ref
+        locks = [ref_lock(repository, ref), ref_lock(repository, landed_ref(ref))]
+        for _ in range(round(STALE_LOCK_S / LOCK_LOOK_S)):
+            if all(_is_old(lock) for lock in locks if lock.exists()):
+                break
+            repository.git.pause(LOCK_LOOK_S)
+        clear_stale(locks, holder_is_dead=_is_old)
+        return move()
 
 
 def _is_old(lock: Path) -> bool:

@@ -78,6 +78,15 @@ def test_a_lock_that_a_killed_git_has_left_on_a_ref_of_ours_holds_nothing_up(
     assert not lock.exists()
 
 
+def test_a_lock_left_while_the_integration_branch_was_first_made_holds_nothing_up(swarm: LandingSwarm) -> None:
+    lock = swarm.project / ".git" / "refs" / "heads" / "swarm" / "integration.lock"
+    lock.parent.mkdir()
+    lock.touch()
+    os.utime(lock, (0, 0))
+    lands(swarm, WRITE)
+    assert not lock.exists()
+
+
 def test_a_failing_hook_and_a_missing_key_of_the_person_keep_nothing_from_landing(swarm: LandingSwarm) -> None:
     hooks, ran = swarm.project / ".git" / "hooks", swarm.folder / "ran"
     hooks.mkdir(exist_ok=True)
