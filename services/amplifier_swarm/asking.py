@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from amplifier_swarm.app import App
 from amplifier_swarm.terminal import print_json, remark, say
@@ -29,8 +30,7 @@ SILENCE_MS = 3_000
 _NOT_TAKEN = "nobody took it within {:.0f} s – see amplifier-swarm doctor: does the reaper of this swarm work?"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class Standing(Struct, frozen=True, kw_only=True):
     """What of the swarm lives now."""
 
     reaper: bool

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from swarm_shared.errors import StateError, SwarmError
 from swarm_shared.git.integration import Integration
@@ -14,8 +15,7 @@ from swarm_shared.git.runner import Git
 from swarm_shared.store.landings import IntegrationRow, Landings
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
+class Waiting(Struct, frozen=True, kw_only=True):
     """What has landed and is on no branch of the person's yet; `into` is the branch it began from, if any."""
 
     branch: str

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from amplifier_swarm.app import App
 from swarm_shared import supervisor_files
@@ -11,8 +12,7 @@ from swarm_shared.errors import SupervisorError
 from swarm_shared.supervisor_client import SupervisorClient
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Supervision:
+class Supervision(Struct, frozen=True, kw_only=True):
     """A supervisord's configuration, and how to talk to it."""
 
     configuration: Path

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from msgspec import Struct
+
 from swarm_shared.errors import InputError
 from swarm_shared.models import TaskSpec
 from swarm_shared.taskfile import Problem, TaskFileErrors, load_task_file, read_task_file
@@ -55,8 +57,7 @@ class Known:
         return self.believe
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Read:
+class Read(Struct, frozen=True, kw_only=True):
     """The tasks of all files in order, and what is odd about them."""
 
     tasks: list[TaskSpec]

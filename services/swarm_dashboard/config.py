@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from swarm_shared.config import Settings
 from swarm_shared.errors import ConfigError
@@ -14,8 +15,7 @@ SOCKETS = 16  # open WebSockets at most; each keeps a thread, so this stays well
 MIN_OWN_TOKEN_CHARS = 16
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DashboardConfig:
+class DashboardConfig(Struct, frozen=True, kw_only=True):
     """One dashboard's settings."""
 
     db: Path

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from flask import Response
+from msgspec import Struct
 
 from swarm_dashboard.access import Access
 from swarm_dashboard.answers import answer, written
@@ -17,8 +17,7 @@ from swarm_dashboard.reader import Reader
 from swarm_shared.clock import Clock
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Context:
+class Context(Struct, frozen=True, kw_only=True):
     """Made once per process, after the fork."""
 
     config: DashboardConfig

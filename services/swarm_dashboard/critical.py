@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from swarm_dashboard.layers import Link, in_order
 from swarm_shared.models import Status
@@ -12,8 +13,7 @@ from swarm_shared.store.graph import GraphTask
 HOUR_S = 3600.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Way:
+class Way(Struct, frozen=True, kw_only=True):
     """Places of the tasks on it, first to last, and the seconds it takes at least."""
 
     places: list[int]

@@ -6,12 +6,13 @@ What only other programs can see, such as whether supervisord answers, the reape
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from flask import Blueprint, Response
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from swarm_dashboard import shapes
 from swarm_dashboard.context import Context
@@ -42,8 +43,7 @@ class Level(StrEnum):
     BAD = "bad"  # something does not work until somebody has seen to it
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
+class Check(Struct, frozen=True, kw_only=True):
     """One thing that was looked at. `command` is what to type, where that is the advice."""
 
     part: str  # swarm, queue or file

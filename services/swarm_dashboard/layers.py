@@ -7,8 +7,9 @@ page from answering.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
+
+from msgspec import Struct
 
 SWEEPS = 6
 MAX_BENDS = 3_000  # links over several layers get a place in each of them while there are no more of these
@@ -17,8 +18,7 @@ LEAST_WIDTH = 6  # columns of the block of boxes that have no links
 Link = tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Layout:
+class Layout(Struct, frozen=True, kw_only=True):
     """Places in units of one box: columns are whole numbers, rows are not. `bends`: rows of a link, layer by layer."""
 
     column: list[int]

@@ -6,8 +6,9 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from swarm_shared.clock import Clock
 from swarm_shared.database import TaskDatabase
@@ -20,8 +21,7 @@ from swarm_shared.store.session_log import SessionLog
 from swarm_shared.store.timeline import Timeline
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class Reading(Struct, frozen=True, kw_only=True):
     """An open database and the views that only the dashboard needs."""
 
     database: TaskDatabase

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from swarm_shared.config import Settings
 from swarm_shared.reaping import Limits
@@ -14,8 +15,7 @@ STUCK_MARGIN_MS = 30_000
 LEAST_WATCH_MS = 1_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReaperConfig:
+class ReaperConfig(Struct, frozen=True, kw_only=True):
     """The reaper's settings. `keep_output_days` None keeps everything."""
 
     db: Path

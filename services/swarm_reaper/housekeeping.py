@@ -6,8 +6,9 @@ import logging
 import os
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from swarm_reaper.config import ReaperConfig
 from swarm_shared.clock import Clock
@@ -30,8 +31,7 @@ _ROOM_AGAIN = 1.1
 _MIB = 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sizes:
+class Sizes(Struct, frozen=True, kw_only=True):
     """Bytes; without opening a file of the database, which would drop its locks."""
 
     database: int

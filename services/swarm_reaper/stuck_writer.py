@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import signal
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from swarm_shared.database import TaskDatabase
 from swarm_shared.logs import event
@@ -20,8 +21,7 @@ TELL_EVERY_MS = 30_000
 _STOPPED = ("T", "t")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Holder:
+class Holder(Struct, frozen=True, kw_only=True):
     """Who held up all writers when it was last looked; `since` in monotonic ms."""
 
     process: ProcessId

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, TypeVar
+
+from msgspec.structs import replace
 
 from swarm_shared.agents.cli import Progress, TroubleKind
 from swarm_shared.agents.launch import SessionPlan, has_session, prepare

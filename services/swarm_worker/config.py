@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from swarm_shared.agents.cli import AgentCli
 from swarm_shared.agents.ports import PORT_VARIABLE, first_port
@@ -20,8 +21,7 @@ from swarm_worker.containment import container_argv
 MAX_WORKER_ID = 64
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerConfig:
+class WorkerConfig(Struct, frozen=True, kw_only=True):
     """One worker's settings; durations in seconds, sizes in bytes."""
 
     worker_id: str

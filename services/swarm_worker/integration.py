@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn, TypeVar
+
+from msgspec import Struct
 
 from swarm_shared.database import TaskDatabase
 from swarm_shared.errors import ConfigError, SwarmError
@@ -33,8 +34,7 @@ class QueueStopped(SwarmError):
     """Nothing can land until a person has seen to it; the queue is paused and says so."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeldBranch:
+class HeldBranch(Struct, frozen=True, kw_only=True):
     """The branch while nobody else of this swarm moves it."""
 
     database: TaskDatabase
@@ -144,7 +144,7 @@ class IntegrationBranch:
     def held(self) -> Iterator[HeldBranch]:
         """Alone with the branch; not for long."""
         with file_lock(self._lock, tend=self._tend) as descriptor:
-            repository = replace(self._repository, git=self._repository.git.holding(descriptor))
+            repository = self._repository.holding(descriptor)
             row = self._database.landings.integration()
             assert row is not None, "a worker adopts the branch before it takes any task"
             # As stored, so that all workers mean the same one.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from swarm_shared.git.checkout import Checkout
 from swarm_shared.git.errors import GitError, GitUnusable
@@ -125,7 +126,7 @@ class Landing:
         if not commands:
             return
         with file_lock(self._config.state_dir / "landing.lock", tend=self._tend) as descriptor:
-            repository = replace(self._repository, git=self._repository.git.holding(descriptor))
+            repository = self._repository.holding(descriptor)
             red = self._red(repository, merge.new, commands, spec)
             if red and self._config.gate and self._red(repository, tip, commands, spec):
                 with self._branch.held() as held:

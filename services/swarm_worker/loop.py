@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from typing import Any
+
+from msgspec import Struct
 
 from swarm_shared.database import TaskDatabase
 from swarm_shared.errors import DatabaseError, LeaseLost
@@ -51,8 +53,7 @@ class Leave(StrEnum):
     KEEPER_LOST = "keeper_lost"  # nothing can be started any more
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Round:
+class Round(Struct, frozen=True, kw_only=True):
     """What one round did: ran an attempt, found nothing, or found a reason to leave."""
 
     ran: bool = False

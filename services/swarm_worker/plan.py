@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+
+from msgspec import Struct
 
 from swarm_shared.agents.reading import SessionEnd
 from swarm_shared.database import TaskDatabase
@@ -29,8 +30,7 @@ class Cause(StrEnum):
     KEEPER_LOST = "keeper_lost"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cut:
+class Cut(Struct, frozen=True, kw_only=True):
     """A session cut short by us. `orders` are the control rows that asked for it."""
 
     cause: Cause
@@ -42,8 +42,7 @@ class TreeUnproven(SwarmError):
     """Processes of a session could not be ended; the worker must not start anything beside them."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Plan(Struct, frozen=True, kw_only=True):
     """What to run: `limit_s` bounds it; `stuck_s` None leaves only that bound. `signs` rise while it moves."""
 
     role: Role
@@ -60,8 +59,7 @@ class Plan:
     signs: tuple[Callable[[], float | None], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
+class Ended(Struct, frozen=True, kw_only=True):
     """How it ended; `cut` is None when it ended by itself."""
 
     end: SessionEnd
@@ -70,8 +68,7 @@ class Ended:
     closed: ClosedSession
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
+class Surroundings(Struct, frozen=True, kw_only=True):
     """What every session of a worker shares."""
 
     database: TaskDatabase

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from swarm_shared.agents.launch import session_environment
 from swarm_shared.agents.reading import tail_lines
@@ -20,8 +22,7 @@ from swarm_worker.session import Session
 SHELL = "/bin/sh"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Concluded:
+class Concluded(Struct, frozen=True, kw_only=True):
     """An attempt's result, and the control rows that its end answers."""
 
     result: AttemptResult

@@ -11,15 +11,15 @@ import os
 import signal
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from swarm_worker import extinction
 
 _STANDARD_DESCRIPTORS = 3  # input, output and error
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Launch:
+class Launch(Struct, frozen=True, kw_only=True):
     """A process to start: `argv[0]` is an absolute path, `env` all it gets, `cwd` an absolute folder."""
 
     argv: tuple[str, ...]
@@ -27,8 +27,7 @@ class Launch:
     cwd: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exited:
+class Exited(Struct, frozen=True, kw_only=True):
     """The process has ended, by itself (`exit_code`) or by a signal (`signal`); the other is None.
 
     `alone`: the kernel said that nothing of the whole tree is left, so no `end` is needed.
@@ -39,13 +38,11 @@ class Exited:
     alone: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gone:
+class Gone(Struct, frozen=True, kw_only=True):
     """What `end` asked for: nothing is left below this process, the kernel has said so."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unproven:
+class Unproven(Struct, frozen=True, kw_only=True):
     """After all effort something is still there; the next events may yet say that it is gone."""
 
     survivors: Sequence[str]

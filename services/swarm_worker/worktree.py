@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from swarm_shared.database import TaskDatabase
 from swarm_shared.git.bring_in import bring_in
@@ -91,7 +92,7 @@ class Worktrees:
             safe = self._db.landings.safe_id(claim, take=lambda name: names.take(name, tip))
             names.stored(safe)
         with file_lock(trees.lock_of(safe), tend=self._tend) as descriptor:
-            repository = replace(self._repository, git=self._repository.git.holding(descriptor))
+            repository = self._repository.holding(descriptor)
             trees = TaskWorktrees(repository, trees.root)
             # Every git that we start here inherits the lock, which we have; agents of earlier attempts were proven
             # gone before the task was given out.

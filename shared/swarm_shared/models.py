@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
+
+from msgspec import Struct, field
 
 
 class Status(StrEnum):
@@ -192,8 +193,7 @@ def priority_label(number: int) -> str | int:
     return number
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskSpec:
+class TaskSpec(Struct, frozen=True, kw_only=True):
     """One task as a task file states it, after checking; see the manual's list of keys.
 
     Lists are tuples of text. `extra` holds keys that the suite does not know, which come back on export.

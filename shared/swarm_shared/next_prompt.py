@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from swarm_shared.agents.history import past_attempts
 from swarm_shared.agents.presets import choose, load_presets
@@ -22,8 +23,7 @@ from swarm_shared.models import Role
 from swarm_shared.store.changes import Since
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NextPrompt:
+class NextPrompt(Struct, frozen=True, kw_only=True):
     """The prompt of attempt `number`; `resumes` is the agent CLI's id of the session that it goes on with, if any."""
 
     number: int
@@ -31,8 +31,7 @@ class NextPrompt:
     resumes: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Place(Struct, frozen=True, kw_only=True):
     """Where the next attempt will work, and what of its own it will find there: a table of changes, if anything."""
 
     cwd: Path

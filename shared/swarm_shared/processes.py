@@ -11,8 +11,9 @@ import os
 import select
 import signal
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import cache
+
+from msgspec import Struct
 
 from swarm_shared.clock import SystemClock
 from swarm_shared.procfs import ON_LINUX, read_stat
@@ -23,8 +24,7 @@ _NO_PIDFDS = (errno.ENOSYS, errno.EINVAL)
 _POLL_S = 0.02
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProcessId:
+class ProcessId(Struct, frozen=True, kw_only=True):
     """One process for ever: never two processes have the same.
 
     Args:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 
 import psutil
+from msgspec import Struct
 
 ON_LINUX = sys.platform == "linux"
 # include/linux/sched.h: kernel threads have no environment, command line or memory of their own.
@@ -21,8 +21,7 @@ _PF_KTHREAD = 0x00200000
 _NOT_SHOWN = (FileNotFoundError, ProcessLookupError, PermissionError)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stat:
+class Stat(Struct, frozen=True, kw_only=True):
     """One reading of a process.
 
     `start_time` names the process together with its pid: clock ticks since boot (field 22 of

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from swarm_shared.processes import ProcessId
 from swarm_shared.procfs import children_lister, read_stat
@@ -13,8 +14,7 @@ from swarm_shared.procfs import children_lister, read_stat
 _FREEZE_ROUNDS = 50
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TreeUsage:
+class TreeUsage(Struct, frozen=True, kw_only=True):
     """What a process and all below it use.
 
     `cpu_s` changes whenever anything in the tree works; it may also fall when a process ends, so compare

@@ -12,6 +12,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec import Struct
+
 from swarm_shared.alone import alone
 from swarm_shared.clock import Clock
 from swarm_shared.models import FailureClass, Outcome, Status
@@ -31,16 +33,14 @@ HELD_SWEEP_EVERY_MS = 5_000
 _RESTING = (Status.HELD, Status.CANCELLED)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Limits(Struct, frozen=True, kw_only=True):
     """When a living attempt counts as an orphan. Milliseconds."""
 
     orphan_timeout_ms: int  # no sign of progress from the agent
     overdue_ms: int  # how long an expired lease or time-out is watched before it is believed; 0: at once
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Suspicion:
+class _Suspicion(Struct, frozen=True, kw_only=True):
     """A living worker's attempt that should be ended if this is still so after `watched_ms`."""
 
     kind: str

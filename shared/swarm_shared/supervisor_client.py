@@ -6,10 +6,11 @@ import os
 import re
 import signal
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from swarm_shared.errors import NotFound, SupervisorError
 from swarm_shared.supervisor_rpc import (
@@ -46,8 +47,7 @@ class SupervisorState(StrEnum):
     STOPPING = "stopping"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProcessInfo:
+class ProcessInfo(Struct, frozen=True, kw_only=True):
     """One process of supervisord's table.
 
     `name` is the full one that commands take (`swarm-worker:swarm-worker-1`, `swarm-reaper`); `state` is one
@@ -84,8 +84,7 @@ class ProcessInfo:
         return self.pid != 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Slot:
+class Slot(Struct, frozen=True, kw_only=True):
     """One worker slot; a retiring one leaves when it has finished what it runs."""
 
     name: str
@@ -94,8 +93,7 @@ class Slot:
     retiring: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scaled:
+class Scaled(Struct, frozen=True, kw_only=True):
     """What a `scale` did; names are process names, `retiring` also those of an earlier scale."""
 
     workers: int
@@ -103,8 +101,7 @@ class Scaled:
     retiring: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Orphan:
+class Orphan(Struct, frozen=True, kw_only=True):
     """A live process that supervisord inherited; the start time is field 22 of /proc/PID/stat."""
 
     pid: int

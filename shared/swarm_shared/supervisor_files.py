@@ -8,9 +8,10 @@ import re
 import stat
 import sys
 import tempfile
-from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+
+from msgspec import Struct
 
 from swarm_shared.errors import SupervisorError
 
@@ -25,8 +26,7 @@ SOCKET_PATH_BYTES = (107 if sys.platform == "linux" else 103) - len(".1234567")
 UNFIT = re.compile(r"[%*?\[\]]")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SupervisorFiles:
+class SupervisorFiles(Struct, frozen=True, kw_only=True):
     """What it takes to start and to reach one supervisord; absolute paths."""
 
     configuration: Path

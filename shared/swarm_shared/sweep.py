@@ -10,8 +10,9 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from uuid import UUID
+
+from msgspec import Struct
 
 from swarm_shared.clock import Clock
 from swarm_shared.processes import ProcessId, wait_for_ends
@@ -37,8 +38,7 @@ def marks(attempt_id: str) -> dict[str, str]:
     return {MARK: attempt_id, _NESTED_MARK + attempt_id.replace("-", ""): "1"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SweepResult:
+class SweepResult(Struct, frozen=True, kw_only=True):
     """What one look at all processes gave.
 
     `found` bear the mark. `unknown` might: they belong to this user, are young enough, and their
@@ -49,8 +49,7 @@ class SweepResult:
     unknown: tuple[ProcessId, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Verdict(Struct, frozen=True, kw_only=True):
     """Whether an attempt's processes are gone.
 
     `seen` are texts for a person: where `gone`, what was found and killed; else what stands in the way.

@@ -8,9 +8,11 @@ from __future__ import annotations
 import random
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from swarm_shared.database import TaskDatabase
 from swarm_shared.git.diffs import Change, Diff, FileChange

@@ -6,9 +6,10 @@ A test plays the same steps on both and compares. Nothing here is taken from the
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from fixed_time import ManualClock
+from msgspec.structs import replace
 
 from swarm_shared.models import FailureClass, HoldReason, Outcome, Status, TaskSpec
 from swarm_shared.store.claims import Claim

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from amplifier_swarm.start.problems import Problem
 from swarm_shared.agents.cli import AgentCli
@@ -18,8 +19,7 @@ TASKS_LOOKED_AT = 50_000
 EXIT_SETTINGS = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AgentFindings:
+class AgentFindings(Struct, frozen=True, kw_only=True):
     """Problems, and by agent CLI what only a warm-up run could decide (texts for a person)."""
 
     problems: tuple[Problem, ...]

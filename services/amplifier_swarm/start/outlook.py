@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from swarm_shared.agents.cli import TroubleKind
 from swarm_shared.database import TaskDatabase
@@ -24,8 +25,7 @@ MOVING = (
 GONE_WRONG = (Status.FAILED, Status.HELD, Status.BLOCKED)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outlook:
+class Outlook(Struct, frozen=True, kw_only=True):
     """One look.
 
     `counts` gives tasks and estimated hours per stored status; `running` counts attempts that somebody

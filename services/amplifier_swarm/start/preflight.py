@@ -6,7 +6,8 @@ import errno
 import shutil
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from amplifier_swarm.start.problems import Problem
 from amplifier_swarm.start.repository import check_repository
@@ -16,8 +17,7 @@ from swarm_shared.store.landings import IntegrationRow
 EXIT_SETTINGS = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Findings:
+class Findings(Struct, frozen=True, kw_only=True):
     """What stands against a run, what a person should know, and the settings with `auto` decided."""
 
     settings: Settings

@@ -6,8 +6,9 @@ import fcntl
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from swarm_shared.database import TaskDatabase
 from swarm_shared.errors import StateError, SupervisorError
@@ -49,8 +50,7 @@ def sole_run(state_dir: Path, database: TaskDatabase) -> Iterator[None]:
         os.close(lock)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class Standing(Struct, frozen=True, kw_only=True):
     """Something of the suite that runs on this database. `leaves`: its owner is dead, so it is about to end."""
 
     text: str

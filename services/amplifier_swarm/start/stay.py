@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import time
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from amplifier_swarm.start.health import Health
 from amplifier_swarm.start.logs import LogTail
@@ -28,8 +29,7 @@ OBSTACLE_EVERY_S = 60.0
 ANSWERS_WITHIN_S = 30.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class End:
+class End(Struct, frozen=True, kw_only=True):
     """How a run ended."""
 
     exit_code: int

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from amplifier_swarm.start.outlook import Outlook
 from amplifier_swarm.terminal import cut, duration
@@ -40,8 +41,7 @@ TOLD_EVENTS: Mapping[str, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class View:
+class View(Struct, frozen=True, kw_only=True):
     """One moment. `running` and `workers` are rows as the store shows them; `now_ms` is on the wall clock."""
 
     outlook: Outlook

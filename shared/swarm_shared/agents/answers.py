@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from swarm_shared.agents.objects import objects_anywhere, storable
 from swarm_shared.models import Role
@@ -20,8 +21,7 @@ _BUILDER_KEYS = frozenset(
 _NOTHING_WORDS = frozenset({"", "none", "no", "n/a", "na", "-", "nothing", "null", "none."})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judgement:
+class Judgement(Struct, frozen=True, kw_only=True):
     """Whether an answer lets the task go on; if not, why, and what the next attempt must fix."""
 
     passed: bool

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 from swarm_shared.models import Role
 
@@ -58,16 +59,14 @@ NO_TROUBLE = "none"
 Condition = Mapping[str, object]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Take:
+class Take(Struct, frozen=True, kw_only=True):
     """A value to take from events that meet a condition; an empty path takes the whole event as JSON."""
 
     when: Condition
     path: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResultRules:
+class ResultRules(Struct, frozen=True, kw_only=True):
     """How a CLI's events tell success, answer, error text, session id and usage."""
 
     ok: tuple[Condition, ...] = ()
@@ -79,16 +78,14 @@ class ResultRules:
     cost: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sign:
+class Sign(Struct, frozen=True, kw_only=True):
     """A text of an error channel and what it means; None means that it is no trouble."""
 
     kind: TroubleKind | None
     pattern: re.Pattern[str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AgentCli:
+class AgentCli(Struct, frozen=True, kw_only=True):
     """One preset; every key is explained at the top of presets.toml."""
 
     name: str

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from swarm_shared.agents.cli import Condition, ResultRules, Take
 from swarm_shared.agents.objects import objects_at_line_starts
@@ -15,8 +16,7 @@ _ABSENT = ""
 _NOTHING: tuple[object, ...] = (None, "", [], {})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
+class Said(Struct, frozen=True, kw_only=True):
     """What a CLI's events say. `ok` is None when none of them told; `answer` is None when none held a text.
 
     `anything` is True when at least one event was one that the preset knows.

@@ -7,8 +7,9 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from swarm_shared.agents.cli import AgentCli, PromptChannel
 from swarm_shared.agents.entry import PLACEHOLDER
@@ -25,8 +26,7 @@ _OURS = ("SWARM_", "SUPERVISOR_")
 _TASK_COMMANDS = ("run", "verify")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionPlan:
+class SessionPlan(Struct, frozen=True, kw_only=True):
     """One session to start.
 
     `attempt_id` is the attempt's UUID; `private_dir` is a folder of ours that exists.
@@ -45,8 +45,7 @@ class SessionPlan:
     resume_session: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Launch:
+class Launch(Struct, frozen=True, kw_only=True):
     """What to start: argv[0] is absolute, `env` is the whole environment, `stdin` all that goes in."""
 
     argv: tuple[str, ...]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from swarm_shared.agents.amplifier_home import agents_in, bundles_home, registered_bundles, settings_home
 from swarm_shared.agents.cli import AgentCli, Store
@@ -41,8 +42,7 @@ class Topic(StrEnum):
     PROVIDER = "provider"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Finding(Struct, frozen=True, kw_only=True):
     """One thing found. `fatal`: no session could work. Otherwise only a warm-up run could decide it."""
 
     topic: Topic

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from swarm_shared.agents.answers import items
 from swarm_shared.agents.guards import guard_mentions as guarded
@@ -44,8 +45,7 @@ VALIDATOR_ANSWER = """\
 }"""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckResult:
+class CheckResult(Struct, frozen=True, kw_only=True):
     """One check that we ran ourselves: its command or built-in name, and what came of it."""
 
     command: str
@@ -54,8 +54,7 @@ class CheckResult:
     output: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PastAttempt:
+class PastAttempt(Struct, frozen=True, kw_only=True):
     """An attempt that did not pass, as the next one is told of it."""
 
     number: int

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import signal as signals
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from swarm_shared.agents.answers import closing_answer, find_answer, items, judge
 from swarm_shared.agents.cli import AgentCli, Reader, TroubleKind
@@ -25,8 +26,7 @@ _NEVER_BEGAN_EXITS = frozenset({1, 2, 126, 127})
 _SHELL_SIGNAL_BASE = 128
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionEnd:
+class SessionEnd(Struct, frozen=True, kw_only=True):
     """How a session ended. Both codes None: the CLI could not be started, `stderr` says why.
 
     `stdout` and `stderr` are decoded with `errors="replace"`; where output was dropped, they hold the mark.
@@ -41,8 +41,7 @@ class SessionEnd:
     began: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class Reading(Struct, frozen=True, kw_only=True):
     """What a session's end means. `failure` is None when the task may go on.
 
     `trouble` comes with PROVIDER, and with SETUP where a text told it.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+
+from msgspec import Struct
 
 from swarm_shared.agents.cli import AgentCli, Sign, TroubleKind
 from swarm_shared.agents.entry import Entry
@@ -17,8 +18,7 @@ from swarm_shared.agents.waits import wait_asked_for
 TEXT_LIMIT = 500
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trouble:
+class Trouble(Struct, frozen=True, kw_only=True):
     """What keeps every session from working. `wait_s` is None when the text names no time."""
 
     kind: TroubleKind

@@ -6,10 +6,11 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from swarm_shared.agents.amplifier_home import EVENTS_FILE, is_sub_session, sessions_folder, sessions_since
 from swarm_shared.agents.cli import AgentCli, Store
@@ -22,8 +23,7 @@ _FIRST_TIME = re.compile(rb'"ts"\s*:\s*"([^"]+)"')
 _RESPONSE_MARK = b'"llm:response"'
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Usage:
+class Usage(Struct, frozen=True, kw_only=True):
     """What models were paid for; None where no event told it, which is not zero."""
 
     tokens: int | None = None

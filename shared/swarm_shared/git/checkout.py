@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from swarm_shared.git.errors import GitFailed
 from swarm_shared.git.refs import move_ref, read_ref
@@ -35,8 +36,7 @@ _UNFINISHED = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checkout:
+class Checkout(Struct, frozen=True, kw_only=True):
     """A worktree of ours.
 
     Args:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from swarm_shared.git.runner import LONG_S, Git
 
@@ -26,8 +27,7 @@ class Change(StrEnum):
     TYPE = "T"  # became a link, or a file again
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileChange:
+class FileChange(Struct, frozen=True, kw_only=True):
     """One changed file.
 
     Args:
@@ -45,8 +45,7 @@ class FileChange:
     submodule: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Diff:
+class Diff(Struct, frozen=True, kw_only=True):
     """All that changed; `text` is a patch, cut behind a line when it was longer than the limit."""
 
     files: tuple[FileChange, ...]

@@ -8,8 +8,9 @@ somebody else's and stays out. Either way it is named, so that it can be told.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from swarm_shared.git.runner import Git, join_items
 
@@ -17,8 +18,7 @@ _LINK_MODE = "160000"
 _NOT_FOUND = (0, 1, 128)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Embedded:
+class Embedded(Struct, frozen=True, kw_only=True):
     """A repository inside the worktree: its folder, and whether its files were taken in."""
 
     path: str

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from swarm_shared.git.checkout import Checkout
 
@@ -16,8 +17,7 @@ MAX_LISTED = 20
 MAX_LOOKED_AT = 20_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IgnoredFile:
+class IgnoredFile(Struct, frozen=True, kw_only=True):
     """A file that no commit has; `path` is relative to the top of the worktree."""
 
     path: str

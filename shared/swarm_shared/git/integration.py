@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from swarm_shared.git.commits import message_with_trailers, task_trailers
 from swarm_shared.git.errors import RefMoved
@@ -14,8 +15,7 @@ from swarm_shared.git.repository import Repository
 from swarm_shared.git.worktrees import checked_out_at, refuse_if_checked_out
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Integration:
+class Integration(Struct, frozen=True, kw_only=True):
     """One integration branch of a repository.
 
     What may move it is first planned, then written down by the caller, then done by `advance`: so a lander that

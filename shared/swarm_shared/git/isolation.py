@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from swarm_shared.config import Settings
 from swarm_shared.errors import ConfigError
@@ -12,8 +12,7 @@ from swarm_shared.git.repository import Repository
 NONE, AUTO, WORKTREE = "none", "auto", "worktree"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Isolation:
+class Isolation(Struct, frozen=True, kw_only=True):
     """The decision: with a repository, each task works in a worktree of it; else `because` may tell why not."""
 
     repository: Repository | None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from swarm_shared.errors import NotFound
 from swarm_shared.git.commits import message_with_trailers
@@ -20,8 +21,7 @@ from swarm_shared.git.worktrees import checked_out_at
 _IN_THE_MIDDLE = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge", "rebase-apply", "sequencer")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LandedInto:
+class LandedInto(Struct, frozen=True, kw_only=True):
     """What became of it: with `merge.kind` CONFLICT nothing was changed.
 
     Args:

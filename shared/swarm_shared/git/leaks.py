@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from swarm_shared.git.repository import Repository
 from swarm_shared.git.runner import LONG_S, Git, split_items
@@ -16,8 +17,7 @@ _COMMIT, _BRANCH = "# branch.oid", "# branch.head"
 _FIELDS = {"1": 8, _RENAMED: 9, "u": 10, "?": 1}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fingerprint:
+class Fingerprint(Struct, frozen=True, kw_only=True):
     """What differs from the last commit, each path with something that changes when its file is written again.
 
     Args:
@@ -29,8 +29,7 @@ class Fingerprint:
     head: tuple[str | None, str | None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Leak:
+class Leak(Struct, frozen=True, kw_only=True):
     """What is new in the person's checkout; the person may have done it too, nobody can tell."""
 
     paths: tuple[str, ...]

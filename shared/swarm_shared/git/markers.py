@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from swarm_shared.git.runner import LONG_S, Git
 
@@ -13,8 +14,7 @@ _FILE_LIMIT_BYTES = 4 * 1024 * 1024
 _HUNK = re.compile(rb"@@ -\S+ \+(\d+)")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Marker:
+class Marker(Struct, frozen=True, kw_only=True):
     """Where a conflict begins: path from the top of the repository, line from 1."""
 
     path: str

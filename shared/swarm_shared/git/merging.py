@@ -6,9 +6,10 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
+
+from msgspec import Struct
 
 from swarm_shared.git.commits import commit_tree
 from swarm_shared.git.diffs import Change, changed_files, changed_paths
@@ -22,8 +23,7 @@ _FILE_MODES = "100"
 _TREE_ID = re.compile(rb"[0-9a-f]{40}(?:[0-9a-f]{24})?\0")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MergedTree:
+class MergedTree(Struct, frozen=True, kw_only=True):
     """A merge of two commits as files.
 
     Args:
@@ -52,7 +52,7 @@ def merge_tree(git: Git, into: str, other: str) -> MergedTree:
         folder = Path(place)
         if has_commit(git, into):
             _lay_out_attributes(git, into, folder)
-        merger = replace(git, cwd=folder, work_tree=folder)
+        merger = git.at(cwd=folder, git_dir=git.git_dir, work_tree=folder)
         answer = merger.ask(*arguments, ok=(0, _UNCLEAN, _ERRORS), timeout_s=LONG_S)
     if answer.code == _ERRORS or not _TREE_ID.match(answer.out):
         raise GitFailed(arguments, answer.code, answer.err, git.cwd)
@@ -73,8 +73,7 @@ class MergeKind(StrEnum):
     CONFLICT = "conflict"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Merge:
+class Merge(Struct, frozen=True, kw_only=True):
     """A merge that is ready to be put on a ref, or cannot be.
 
     Args:

@@ -10,9 +10,10 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
+
+from msgspec import Struct
 
 from swarm_shared.git.errors import GitTimeout, GitUnusable
 
@@ -20,8 +21,7 @@ _READ_BYTES = 65_536
 TEND_EVERY_S = 0.25
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Completed:
+class Completed(Struct, frozen=True, kw_only=True):
     """What a command left behind: exit code, all bytes of its output (`truncated` at a limit), its standard error."""
 
     code: int

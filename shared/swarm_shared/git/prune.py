@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from swarm_shared.git.errors import GitError, RepositoryBusy
 from swarm_shared.git.file_lock import file_lock
@@ -16,8 +17,7 @@ from swarm_shared.git.working_tree import write_working_tree
 from swarm_shared.git.worktrees import checked_out_at, git_dir_of
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pruned:
+class Pruned(Struct, frozen=True, kw_only=True):
     """What became of a task's worktree and branch; `kept_because` is None when they are gone."""
 
     safe: str

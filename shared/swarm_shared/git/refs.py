@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from swarm_shared.git.errors import GitFailed, RefLocked, RefMoved
 from swarm_shared.git.runner import Git, join_items
@@ -15,8 +16,7 @@ _LOCK_TRIES = 20
 _LOCK_PAUSE_S = 0.1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RefMove:
+class RefMove(Struct, frozen=True, kw_only=True):
     """A ref from one commit to another; None is a ref that does not exist. With `forced` wherever it was."""
 
     ref: str

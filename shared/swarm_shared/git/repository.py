@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from swarm_shared.git.errors import GitError, GitFailed, GitUnusable
@@ -75,6 +75,10 @@ class Repository:
             head_sha=read_ref(here, "HEAD"),
             git=elsewhere,
         )
+
+    def holding(self, descriptor: int) -> Repository:
+        """The same repository, whose git keeps this descriptor open until it ends, even if we die before."""
+        return replace(self, git=self.git.holding(descriptor))
 
     @property
     def bare(self) -> bool:

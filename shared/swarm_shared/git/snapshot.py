@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from swarm_shared.git.checkout import Checkout
 from swarm_shared.git.commits import commit_tree
@@ -16,8 +16,7 @@ from swarm_shared.git.working_tree import WorkingTree, write_working_tree
 _TRIES = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshot:
+class Snapshot(Struct, frozen=True, kw_only=True):
     """A worktree as it was at one moment, as a commit that nothing can take away.
 
     Args:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from swarm_shared.git.checkout import Checkout
 from swarm_shared.git.errors import BranchInUse, GitError
@@ -25,8 +26,7 @@ READY_MARK = "swarm-ready"
 ASIDE = "set-aside"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskWorktree:
+class TaskWorktree(Struct, frozen=True, kw_only=True):
     """A worktree that is ready for an attempt, its files as on its branch.
 
     Args:

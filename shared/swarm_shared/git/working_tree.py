@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from swarm_shared.git.checkout import Checkout
 from swarm_shared.git.embedded import Embedded, take_in
@@ -17,8 +18,7 @@ _SOME_REFUSED = 1
 _NO_COMMIT_INSIDE = "does not have a commit checked out"  # an empty repository; `embedded` sees to those
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkingTree:
+class WorkingTree(Struct, frozen=True, kw_only=True):
     """The files of a checkout, those that git ignores excepted.
 
     Args:

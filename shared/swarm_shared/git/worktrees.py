@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from swarm_shared.git.errors import BranchInUse, GitFailed
 from swarm_shared.git.names import branch_of
@@ -22,8 +23,7 @@ _PAUSE_S = 0.2
 _REBASED_BRANCH = ("rebase-merge/head-name", "rebase-apply/head-name")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
+class Listed(Struct, frozen=True, kw_only=True):
     """A worktree as git lists it; `ref` is None when its HEAD is detached. `missing` ones may be unmounted."""
 
     path: Path

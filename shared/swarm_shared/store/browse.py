@@ -8,9 +8,10 @@ from __future__ import annotations
 import heapq
 import json
 from collections import Counter
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any
+
+from msgspec import Struct
 
 from swarm_shared.clock import iso
 from swarm_shared.config import MAX_WORKERS
@@ -28,8 +29,7 @@ _BEYOND = "\U0010ffff"
 _TIMES = ("created_at", "updated_at", "claimed_at", "started_at", "completed_at", "due_at")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class Page(Struct, frozen=True, kw_only=True):
     """Some tasks and where to go on; `total` is None when counting would mean to look at everything."""
 
     tasks: list[dict[str, Any]]
@@ -38,8 +38,7 @@ class Page:
     looked_at: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tally:
+class Tally(Struct, frozen=True, kw_only=True):
     """How many tasks match, by status; `cursor` is where to count on, None when that is all."""
 
     by_status: dict[Status, int]

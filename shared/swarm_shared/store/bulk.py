@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from swarm_shared.errors import NotFound, StateError
 from swarm_shared.models import Status, Verb
@@ -19,8 +21,7 @@ BATCH = 250  # tasks per transaction: nobody else writes meanwhile
 REASONS_KEPT = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Step(Struct, frozen=True, kw_only=True):
     """How far a bulk action has come; `cursor` counts tasks of a list, or is the key of the last one looked at."""
 
     cursor: int = 0

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from swarm_shared.models import Role, Stage
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
+class Claim(Struct, frozen=True, kw_only=True):
     """A task given to one worker alone."""
 
     task: int
@@ -44,8 +44,7 @@ def new_attempt_id(wall_ms: int) -> str:
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claimant:
+class Claimant(Struct, frozen=True, kw_only=True):
     """Who asks for work."""
 
     run: int
@@ -54,8 +53,7 @@ class Claimant:
     serialize: bool = True  # tasks whose files overlap wait for each other
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Opening:
+class Opening(Struct, frozen=True, kw_only=True):
     """A session to be written down before anything is spent on it."""
 
     role: Role
@@ -69,8 +67,7 @@ class Opening:
 First = Callable[[Claim], Opening | None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClosedSession:
+class ClosedSession(Struct, frozen=True, kw_only=True):
     """How a session's process ended. It is written with the attempt's next step, which saves a commit."""
 
     session: int

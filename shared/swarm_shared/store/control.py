@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from swarm_shared.clock import iso
 from swarm_shared.errors import InputError, NotFound
@@ -16,8 +17,7 @@ EXPIRES_AFTER_S = 30.0
 MAX_ARGUMENT_BYTES = 64 * 1024
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ControlRow:
+class ControlRow(Struct, frozen=True, kw_only=True):
     """One request and, once handled, its answer. Times are wall ms."""
 
     id: int
@@ -51,8 +51,7 @@ class ControlRow:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewestAttempt:
+class NewestAttempt(Struct, frozen=True, kw_only=True):
     """The newest attempt of a task, and what became of it and of the task."""
 
     attempt: str

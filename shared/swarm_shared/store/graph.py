@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import islice
+
+from msgspec import Struct
 
 from swarm_shared.models import Status
 from swarm_shared.sql import SQL
@@ -16,8 +17,7 @@ PHASES_LOOKED_AT = 6_000  # tasks whose links say how phases hang together, in a
 SEEDS = 12
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GraphTask:
+class GraphTask(Struct, frozen=True, kw_only=True):
     """A task as the graph shows it; `needs_more` and `frees_more`: links lead to tasks that it does not show."""
 
     seq: int
@@ -32,8 +32,7 @@ class GraphTask:
     frees_more: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cutting:
+class Cutting(Struct, frozen=True, kw_only=True):
     """Some tasks and the links among them as (needed, dependent); `links_cut`: there are more links than that."""
 
     tasks: list[GraphTask]

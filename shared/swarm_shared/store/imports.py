@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from swarm_shared.alone import alone
 from swarm_shared.errors import StateError
@@ -30,8 +31,7 @@ READ_BATCH_ROWS = 2_000
 Progress = Callable[[int, int], None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImportResult:
+class ImportResult(Struct, frozen=True, kw_only=True):
     """What an import did, in the shape of its JSON answer."""
 
     total: int

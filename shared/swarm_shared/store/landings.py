@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from swarm_shared.clock import iso
 from swarm_shared.errors import LeaseLost
@@ -16,8 +17,7 @@ from swarm_shared.store.pulse import LANDING_LATE_MS
 from swarm_shared.store.swarm import PAUSED
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LandingClaim:
+class LandingClaim(Struct, frozen=True, kw_only=True):
     """A task whose work is to be landed, given to one worker alone.
 
     Args:
@@ -36,8 +36,7 @@ class LandingClaim:
     landing_commit: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IntegrationRow:
+class IntegrationRow(Struct, frozen=True, kw_only=True):
     """The integration branch as the swarm knows it.
 
     Args:
@@ -54,8 +53,7 @@ class IntegrationRow:
     accepting: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NamedTask:
+class NamedTask(Struct, frozen=True, kw_only=True):
     """A task that has, or had, a worktree."""
 
     safe: str

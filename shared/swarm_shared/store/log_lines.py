@@ -11,6 +11,8 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from swarm_shared.clock import Clock
 from swarm_shared.connection import Connection
 from swarm_shared.store.base import Family
@@ -44,8 +46,7 @@ class LineIndex:
         return self.ends + (not self.ends_whole)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogLine:
+class LogLine(Struct, frozen=True, kw_only=True):
     """One line: its text, the stream that began it, and how many bytes of it are left out."""
 
     text: str
@@ -54,8 +55,7 @@ class LogLine:
     after_gap: bool = False  # output was let go just before it
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sought:
+class Sought(Struct, frozen=True, kw_only=True):
     """What lines are looked for.
 
     Args:
@@ -74,8 +74,7 @@ class Sought:
         return any(sign in small for sign in self.signs)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hits:
+class Hits(Struct, frozen=True, kw_only=True):
     """Lines that hold what was looked for, and where to go on; `following` is None at the end of the output."""
 
     lines: list[int]

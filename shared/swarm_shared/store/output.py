@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from swarm_shared.sql import SQL
 from swarm_shared.store.base import Family
@@ -10,8 +10,7 @@ from swarm_shared.store.base import Family
 HEAD_SHARE = 0.25  # the first quarter is kept, then the last three; the middle is let go
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chunk:
+class Chunk(Struct, frozen=True, kw_only=True):
     """A piece of a session's output."""
 
     position: int  # bytes written by the session before this piece

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from swarm_shared.agents.cli import TroubleKind
 from swarm_shared.agents.trouble import Trouble
@@ -15,8 +16,7 @@ MAX_CRASH_BACKOFF_S = 30 * 60.0
 LANDING_TRIES = 2  # refused so often, a task waits for a person
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Budgets:
+class Budgets(Struct, frozen=True, kw_only=True):
     """How much of each kind of failure a task may use up."""
 
     max_retries: int  # after the first attempt; the task's own number wins
@@ -37,8 +37,7 @@ class Budgets:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptResult:
+class AttemptResult(Struct, frozen=True, kw_only=True):
     """How an attempt ended and everything worth keeping of it. JSON-able parts are plain dictionaries and lists."""
 
     outcome: Outcome
@@ -60,8 +59,7 @@ class AttemptResult:
     out_of_time: bool = False  # past its limit, or without any sign of progress
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Move:
+class Move(Struct, frozen=True, kw_only=True):
     """Where the task goes, and what the log says of it."""
 
     status: Status  # NOT_STARTED means ready, or blocked where dependencies say so
@@ -191,8 +189,7 @@ LONGEST_HOLD_S = 7 * 24 * 3600.0
 _NEEDS_A_PERSON = frozenset({TroubleKind.QUOTA, TroubleKind.CREDENTIALS})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hold:
+class Hold(Struct, frozen=True, kw_only=True):
     """A pause of one agent CLI; `wait_s` None lasts until a person resumes."""
 
     kind: TroubleKind

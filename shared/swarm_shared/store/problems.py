@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from swarm_shared.agents.objects import storable, without_colours
 from swarm_shared.models import FailureCause, FailureClass, Outcome
@@ -33,8 +34,7 @@ _BLANKS = re.compile(r"\s+")
 _TELLING = frozenset({FailureClass.QUALITY, FailureClass.CRASH, FailureClass.UNREADABLE})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
+class Problem(Struct, frozen=True, kw_only=True):
     """Why an attempt failed.
 
     `fingerprint` is the same for what differs in numbers, times, ids and folders only; `sample` is one line of it.

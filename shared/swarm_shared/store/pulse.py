@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from swarm_shared.sql import SQL
 from swarm_shared.store.base import Family
@@ -13,8 +13,7 @@ ATTEMPTS_LOOKED_AT = 2_000
 LANDING_LATE_MS = 10 * 60 * 1000  # passed and not landed for longer: somebody should look
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecentEnds:
+class RecentEnds(Struct, frozen=True, kw_only=True):
     """How attempts ended within the last hour; those that people or providers cut short are not among them."""
 
     ended: int
@@ -26,8 +25,7 @@ class RecentEnds:
         return self.failed / self.ended if self.ended else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spend:
+class Spend(Struct, frozen=True, kw_only=True):
     """What an agent CLI's attempts have cost in all, as far as they told: `attempts` of them did."""
 
     agent_cli: str
@@ -36,8 +34,7 @@ class Spend:
     cost_usd: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToLand:
+class ToLand(Struct, frozen=True, kw_only=True):
     """Work that passed and waits to land: how many tasks.
 
     `since` is when the first one passed (wall ms), the task that is being landed included.

@@ -7,7 +7,9 @@ and the caller kills its agent and drops what it has.
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import asdict, replace
 
 from swarm_shared.clock import Clock
 from swarm_shared.connection import Connection
@@ -27,8 +29,7 @@ class _Unfinished:
     """A claim met only tasks that clash with running ones; there may be others behind them."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Watched:
+class Watched(Struct, frozen=True, kw_only=True):
     """What a worker must know while its agent runs. `orders` are unanswered control rows: (id, verb, actor)."""
 
     owned: bool
@@ -350,4 +351,4 @@ class Queue(Family):
 
     def _close_session(self, closed: ClosedSession | None) -> None:
         if closed is not None:
-            self._db.change(SQL["close_session"], {name: getattr(closed, name) for name in closed.__slots__})
+            self._db.change(SQL["close_session"], asdict(closed))

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import random
 import sys
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from swarm_shared.clock import Clock
 from swarm_shared.connection import Connection
@@ -27,8 +29,7 @@ WRITABLE_WITHIN_S = 0.5
 _FREE = Budgets(max_retries=sys.maxsize, crash_budget=sys.maxsize, crash_backoff_s=0.0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
+class Ending(Struct, frozen=True, kw_only=True):
     """What an attempt ends as once nothing of its tree is left; stored when its token is raised."""
 
     outcome: Outcome
@@ -73,8 +74,7 @@ def crash(error: str) -> Ending:
     return Ending(outcome=Outcome.FAILED, failure_class=FailureClass.CRASH, error=error)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenAttempt:
+class OpenAttempt(Struct, frozen=True, kw_only=True):
     """An attempt whose process tree is not yet proven gone, with everything needed to judge and end it."""
 
     attempt: str

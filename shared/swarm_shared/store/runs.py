@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from swarm_shared.models import Status
 from swarm_shared.sql import SQL
 from swarm_shared.store.base import Family
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Effort:
+class Effort(Struct, frozen=True, kw_only=True):
     """What was spent since a mark. Tokens and cost are None when no attempt told them, else a lower bound."""
 
     attempts: int
@@ -21,8 +21,7 @@ class Effort:
     cost_usd: float | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AgentsNamed:
+class AgentsNamed(Struct, frozen=True, kw_only=True):
     """Agents that some unfinished task names for itself; empty text where it leaves the choice to the run."""
 
     agent_cli: str

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from msgspec import Struct
+
 from swarm_shared.clock import Clock, iso
 from swarm_shared.connection import Connection
 from swarm_shared.errors import NotFound
@@ -24,8 +26,7 @@ _ESCAPES = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogPiece:
+class LogPiece(Struct, frozen=True, kw_only=True):
     """Consecutive output of one stream, from byte position `start` to `end`."""
 
     start: int

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from swarm_shared.agents.trouble import Trouble
 from swarm_shared.clock import Clock
@@ -27,8 +29,7 @@ _CUT_SHORT = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Alike:
+class Alike(Struct, frozen=True, kw_only=True):
     """An earlier attempt that failed alike; `what` is problem, diff or both."""
 
     number: int

@@ -6,8 +6,9 @@ import base64
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from swarm_shared.git.names import branch_of
 from swarm_shared.processes import ProcessId
@@ -20,8 +21,7 @@ _SUBFOLDER = "subfolder"
 _EVENT_OF_FLAG = {PAUSED: "paused", DRAINED: "drained", EMERGENCY_STOP: "emergency_stop", DISK_LOW: "paused"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flag:
+class Flag(Struct, frozen=True, kw_only=True):
     """A stored state that stops claims; every claim reads it, and it survives restarts."""
 
     name: str
@@ -30,8 +30,7 @@ class Flag:
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProviderHold:
+class ProviderHold(Struct, frozen=True, kw_only=True):
     """Why nobody may start an agent CLI, and until when (wall ms; None: until a person resumes)."""
 
     agent_cli: str
@@ -42,8 +41,7 @@ class ProviderHold:
     step: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Service:
+class Service(Struct, frozen=True, kw_only=True):
     """A program of the swarm other than the workers: reaper, dashboard or start."""
 
     name: str

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
 from operator import attrgetter
 from typing import Any, NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from swarm_shared.models import Status
 
@@ -25,8 +27,7 @@ class Found(NamedTuple):
     updated_at: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Filter:
+class Filter(Struct, frozen=True, kw_only=True):
     """Which tasks are looked for; empty parts do not restrict.
 
     Args:
@@ -85,7 +86,7 @@ class Filter:
 
     def as_json(self) -> dict[str, Any]:
         """What restricts, as `from_json` takes it."""
-        return {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) not in (None, ())}
+        return {name: value for name, value in asdict(self).items() if value not in (None, ())}
 
 
 def _equals(column: str, wanted: object) -> Callable[[Found], bool]:
@@ -99,7 +100,7 @@ def _has_word(word: str) -> Callable[[Found], bool]:
 
 def filter_from_json(given: Mapping[str, Any]) -> Filter:
     """The filter of a control row."""
-    parts = {f.name: given[f.name] for f in fields(Filter) if f.name in given}
+    parts = {name: given[name] for name in Filter.__struct_fields__ if name in given}
     parts["statuses"] = tuple(Status(word) for word in parts.get("statuses", ()))
     parts["words"] = tuple(parts.get("words", ()))
     return Filter(**parts)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from math import sqrt
 from statistics import fmean, stdev
 from typing import Any
+
+from msgspec import Struct
 
 from swarm_shared.clock import iso
 from swarm_shared.errors import NotFound
@@ -25,8 +26,7 @@ _TIMES = ("created_at", "updated_at", "claimed_at", "started_at", "approved_at",
 _ATTEMPT_JSON = ("builder_result", "check_results", "validator_result", "must_fix")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outlook:
+class Outlook(Struct, frozen=True, kw_only=True):
     """Seconds until the open tasks are through: most likely, and between which two four times out of five."""
 
     eta_s: float

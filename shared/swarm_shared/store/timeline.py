@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, NamedTuple
+
+from msgspec import Struct
 
 from swarm_shared.models import Role
 from swarm_shared.sql import SQL
@@ -34,8 +35,7 @@ class Ran(NamedTuple):
     failure_class: str | None  # a `FailureClass`
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recent:
+class Recent(Struct, frozen=True, kw_only=True):
     """Attempts that ran after `since`, in the order of their claims; before `complete_from` some are missing."""
 
     attempts: list[Ran]
@@ -52,8 +52,7 @@ class Drawn(NamedTuple):
     attempt_count: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stretch:
+class Stretch(Struct, frozen=True, kw_only=True):
     """When one session of an attempt ran."""
 
     role: Role

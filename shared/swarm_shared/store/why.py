@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from swarm_shared.clock import iso
 from swarm_shared.models import FailureCause, HoldReason, Status, Verb
@@ -42,8 +43,7 @@ _HELD: Mapping[str, tuple[str, Verb | None]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reason:
+class Reason(Struct, frozen=True, kw_only=True):
     """One thing a task waits for, and what a person can do about it; `kind` is a stable word for programs."""
 
     kind: str
@@ -51,8 +51,7 @@ class Reason:
     advice: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Explanation:
+class Explanation(Struct, frozen=True, kw_only=True):
     """All that keeps a task where it is; the first reason is the one that matters most.
 
     `same_problem` has the last attempt beside an earlier one that failed alike, if one did; see `verdicts`.

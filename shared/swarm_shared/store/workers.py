@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from swarm_shared.errors import ConfigError
 from swarm_shared.processes import ProcessId
@@ -17,8 +18,7 @@ CRASH_BACKOFF_CAP_S = 120.0
 CRASH_SPAN_MS = 10 * 60 * 1000  # a crash longer ago than this is forgiven
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerRun:
+class WorkerRun(Struct, frozen=True, kw_only=True):
     """One start of a worker process that has not ended, as its row tells."""
 
     run: int
@@ -50,8 +50,7 @@ class WorkerRun:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Uses:
+class Uses(Struct, frozen=True, kw_only=True):
     """What a worker and all below it use; `cpu_share` in whole processors, None before there was a span to measure."""
 
     rss_bytes: int

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Callable, Container, Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
+from msgspec import Struct, field
 from yaml.events import ScalarEvent
 from yaml.reader import ReaderError
 
@@ -56,8 +56,7 @@ _SYNTAX_ADVICE = {
 _DEFAULT_ADVICE = "check the indentation, quotes and brackets at this place"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskFile:
+class TaskFile(Struct, frozen=True, kw_only=True):
     """What a good task file says; `other_keys` are those beside `tasks`, in the types of JSON."""
 
     tasks: list[TaskSpec]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from cli_desk import CliDesk, ended_process
+from msgspec.structs import replace
 
 from amplifier_swarm import asking
 from amplifier_swarm.commands import stop as stopping

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import stat
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from amplifier_desk import make_desk
+from msgspec.structs import replace
 
 from swarm_shared.agents.launch import SessionPlan, has_session, prepare, session_environment
 from swarm_shared.agents.ports import PORT_VARIABLE, PORTS_EACH, first_port
@@ -42,7 +42,7 @@ def plan_of(folder: Path, *, task: TaskSpec = TASK, role: Role = Role.BUILDER, *
         private_dir=folder,
         project_root=folder,
     )
-    return dataclasses.replace(plan, **more)  # type: ignore[arg-type]
+    return replace(plan, **more)  # type: ignore[arg-type]
 
 
 def test_amplifier_gets_a_persona_file_and_its_prompt_on_standard_input(tmp_path: Path) -> None:

@@ -8,10 +8,10 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 import trees
+from msgspec.structs import replace
 
 from swarm_shared import processes
 from swarm_shared.processes import ProcessId, wait_for_ends

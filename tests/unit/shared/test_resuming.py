@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from queue_desk import PASSED, QueueDesk, failed
 
 from swarm_shared.agents.amplifier_home import TRANSCRIPT_FILE, sessions_folder

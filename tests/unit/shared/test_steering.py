@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from queue_desk import PASSED, QueueDesk
 
 from swarm_shared.errors import StateError

@@ -7,13 +7,13 @@ import json
 import random
 import tracemalloc
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
 import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from swarm_shared.errors import InputError
 from swarm_shared.models import Status, TaskSpec
@@ -269,7 +269,7 @@ EXTRA_VALUES = st.recursive(
 )
 ENV_NAMES = st.from_regex(r"\A[A-Z_][A-Z0-9_]{0,5}\Z")
 SETTLED = [Status.NOT_STARTED, Status.COMPLETED, Status.FAILED, Status.HELD, Status.CANCELLED]
-UNKNOWN = TEXT.filter(lambda key: key not in {"title", "depends_on", *TaskSpec.__dataclass_fields__})
+UNKNOWN = TEXT.filter(lambda key: key not in {"title", "depends_on", *TaskSpec.__struct_fields__})
 
 
 @st.composite
