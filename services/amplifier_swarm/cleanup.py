@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from amplifier_swarm.start.below import Below
-from swarm_shared.agents.launch import session_environment
+from swarm_shared.agents.launch import inherited, session_environment
 from swarm_shared.models import Role, TaskSpec
 
 TOLD_LINES = 5
@@ -22,7 +22,7 @@ class Cleanup:
     """Runs them one after the other; when a call returns, nothing of them is left."""
 
     def __init__(self, commands: tuple[str, ...], *, limit_s: float, environ: Mapping[str, str]) -> None:
-        self._commands, self._limit_s, self._environ = commands, limit_s, environ
+        self._commands, self._limit_s, self._environ = commands, limit_s, inherited(environ)
         self._below: Below | None = None
 
     def run(self, task: TaskSpec, cwd: Path) -> str | None:

@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
-from swarm_shared.agents.cli import Progress, TroubleKind
+from swarm_shared.agents.cli import AgentCli, Progress, Store, TroubleKind
 from swarm_shared.agents.launch import SessionPlan, has_session, prepare
 from swarm_shared.agents.reading import Reading, read_session
 from swarm_shared.agents.trouble import Trouble
-from swarm_shared.agents.usage import Usage
+from swarm_shared.agents.usage import UNKNOWN_USAGE, Usage
 from swarm_shared.clock import Clock
 from swarm_shared.errors import ConfigError, InputError
 from swarm_shared.git.errors import GitError, GitUnusable
@@ -24,7 +24,7 @@ from swarm_worker.brief import Brief
 from swarm_worker.config import WorkerConfig
 from swarm_worker.integration import QueueStopped
 from swarm_worker.plan import Plan, Surroundings
-from swarm_worker.session_files import SessionFiles
+from swarm_worker.session_files import AmplifierFiles, SessionFiles
 from swarm_worker.steps import Concluded, CutShort, Steps, failed
 from swarm_worker.workplace import Sealed, Workplaces
 
@@ -241,14 +241,7 @@ class Attempt:
         )
         own_limit_s = None if self._spec.timeout_minutes is None else self._spec.timeout_minutes * 60
         default_s = self._config.builder_timeout_s if role is Role.BUILDER else self._config.validator_timeout_s
-        files = SessionFiles(
-            cli=cli,
-            env=launch.env,
-            cwd=self._place.cwd,
-            started_ms=self._clock.wall_ms(),
-            resumes=resumes,
-            alone=self._place.own,
-        )
+        files = self._files_of(cli, launch.env, resumes)
         plan = Plan(
             role=role,
             name=agent,
@@ -273,6 +266,13 @@ class Attempt:
         reading = read_session(cli, role, end, self._clock.wall_ms())
         return self._noted(role, reading, files)
 
+    def _files_of(self, cli: AgentCli, env: Mapping[str, str], resumes: str | None) -> SessionFiles:
+        if cli.store is not Store.AMPLIFIER:
+            return SessionFiles(resumes=resumes)
+        cwd, alone = self._place.cwd, self._place.own
+        now = self._clock.wall_ms()
+        return AmplifierFiles(cli, env=env, cwd=cwd, started_ms=now, resumes=resumes, alone=alone)
+
     # ───── results ─────
 
     def _unless_passed(self, reading: Reading) -> AttemptResult | None:
@@ -290,7 +290,7 @@ class Attempt:
             self._result = replace(self._result, validator_session_id=session_id)
 
     def _add_usage(self, usage: Usage) -> None:
-        if usage == Usage():
+        if usage == UNKNOWN_USAGE:
             return
         self._result = replace(
             self._result,
@@ -311,7 +311,7 @@ class Attempt:
         session = reading.session_id or files.session_id()
         self._note_session(role, session)
         told = Usage(tokens=reading.tokens, cost_usd=reading.cost_usd)
-        self._add_usage(told if told != Usage() else files.usage(session))
+        self._add_usage(told if told != UNKNOWN_USAGE else files.usage(session))
         if reading.failure is FailureClass.SETUP and reading.trouble is None:
             reading = replace(reading, trouble=Trouble(kind=TroubleKind.STARTUP, text=reading.reason))
         return reading

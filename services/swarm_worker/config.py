@@ -9,6 +9,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from swarm_shared.agents.cli import AgentCli
+from swarm_shared.agents.launch import Inherited, inherited
 from swarm_shared.agents.ports import PORT_VARIABLE, first_port
 from swarm_shared.agents.presets import choose, load_presets
 from swarm_shared.config import Settings
@@ -53,7 +54,7 @@ class WorkerConfig(Struct, frozen=True, kw_only=True):
     kill_grace_s: float
     output_limit_bytes: int
     container: tuple[str, ...]  # put before an agent's command line
-    environ: Mapping[str, str]  # what agents are born with, ports included, before their own marks
+    environ: Inherited  # what agents are born with, ports included, before their own marks
 
 
 def worker_config(settings: Settings, worker_id: str) -> WorkerConfig:
@@ -98,5 +99,5 @@ def worker_config(settings: Settings, worker_id: str) -> WorkerConfig:
         kill_grace_s=settings.kill_grace_s,
         output_limit_bytes=settings.output_limit_bytes,
         container=container_argv() if settings.contain else (),
-        environ={**os.environ, PORT_VARIABLE: str(first_port(settings.port_base, worker_id))},
+        environ=inherited({**os.environ, PORT_VARIABLE: str(first_port(settings.port_base, worker_id))}),
     )

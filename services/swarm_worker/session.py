@@ -83,23 +83,15 @@ class Session:
             raise
 
     def _run(self) -> Ended:
-        plan = self._plan
         began = time.monotonic()
-        self._look_at: float | None
-        self._deadline, self._look_at = began + plan.limit_s, began + YOUNG_S
         self._start()
         self._make_durable()
-        self._meter = ProgressMeter(
-            [lambda: float(self._capture.total_bytes), *plan.signs],
-            costly=self._cpu_s,
-            patience_s=plan.stuck_s,
-            note=lambda: self._db.queue.note_progress(self._claim),
-        )
         try:
-            while not self._gone:
-                self._around.watch.wait(self._patience())
+            if not self._gone:
+                self._around.watch.wait(YOUNG_S)
                 self._hear()
-                self._tend()
+            if not self._gone:
+                self._stay(began)
         finally:
             self._close_pipes()
         if self._start_failed is not None and self._start_failed.errno in SHORTAGES:
@@ -153,6 +145,21 @@ class Session:
             self._warn("sync_failed", error)
 
     # ───── meanwhile ─────
+
+    def _stay(self, began: float) -> None:
+        """It lives on: look after it until it is gone."""
+        self._deadline = began + self._plan.limit_s
+        self._look_at: float | None = began + YOUNG_S
+        self._meter = ProgressMeter(
+            [lambda: float(self._capture.total_bytes), *self._plan.signs],
+            costly=self._cpu_s,
+            patience_s=self._plan.stuck_s,
+            note=lambda: self._db.queue.note_progress(self._claim),
+        )
+        while not self._gone:
+            self._tend()
+            self._around.watch.wait(self._patience())
+            self._hear()
 
     def _patience(self) -> float:
         now = time.monotonic()

@@ -9,21 +9,21 @@ import json
 import logging
 import re
 import sys
+import time
 
 from swarm_shared.clock import iso
 
 _PLAIN = re.compile(r"[^\s\"=\\\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _CONTROLS = re.compile(r"[\x7f-\x9f\u2028\u2029]")
+_HANDLER = logging.StreamHandler()
 
 
 def configure(*, verbose: bool = False) -> None:
     """Send what is logged to standard error: from INFO on, or everything when verbose. Calling it again is fine."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_OneLine())
-    # Facts of each line that ours do not show and that cost a worker time with every task.
-    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    _HANDLER.stream = sys.stderr
+    _HANDLER.setFormatter(_OneLine())
     root = logging.getLogger()
-    root.handlers[:] = [handler]
+    root.handlers[:] = [_HANDLER]
     root.setLevel(logging.DEBUG if verbose else logging.INFO)
 
 
@@ -33,9 +33,18 @@ def event(logger: logging.Logger, name: str, *, level: int = logging.INFO, **fac
     Args:
         name: In the past tense, equal to the name in the execution log where there is one: `task_claimed`.
     """
-    if logger.isEnabledFor(level):
-        # As `logger.log` without its search for the caller, which a line of ours does not show.
-        logger.handle(logger.makeRecord(logger.name, level, "", 0, line(name, **facts), (), None))
+    if not logger.isEnabledFor(level):
+        return
+    text = line(name, **facts)
+    if logging.root.handlers != [_HANDLER]:
+        logger.handle(logger.makeRecord(logger.name, level, "", 0, text, (), None))
+        return
+    # What our handler does with a record, without making one: a worker logs with every task.
+    # One write of a whole line, which standard error passes on by itself.
+    try:
+        _HANDLER.stream.write(f"{_head(time.time(), logging.getLevelName(level))}{text}\n")
+    except (OSError, ValueError):
+        return  # a log that nobody takes stops nobody
 
 
 def line(name: str, **facts: object) -> str:
@@ -55,7 +64,11 @@ class _OneLine(logging.Formatter):
     """UTC with milliseconds; only a traceback, which is a bug, takes more than one line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        head = f"{iso(int(record.created * 1000))} {record.levelname} "
+        head = _head(record.created, record.levelname)
         if record.exc_info:
             return head + super().format(record)
         return head + " ".join(record.getMessage().splitlines())
+
+
+def _head(created_s: float, level: str) -> str:
+    return f"{iso(int(created_s * 1000))} {level} "

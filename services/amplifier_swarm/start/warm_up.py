@@ -18,7 +18,7 @@ from pathlib import Path
 from amplifier_swarm.start.below import Below
 from amplifier_swarm.start.signals import Inbox
 from swarm_shared.agents.cli import AgentCli
-from swarm_shared.agents.launch import SessionPlan, find_binary, prepare
+from swarm_shared.agents.launch import SessionPlan, find_binary, inherited, prepare
 from swarm_shared.agents.preflight import AgentCliError
 from swarm_shared.agents.reading import Reading, SessionEnd, read_session
 from swarm_shared.config import Settings
@@ -95,7 +95,7 @@ class WarmUp:
                 private_dir=folder,
                 project_root=self._settings.project_root,
             ),
-            self._environ,
+            inherited(self._environ),
         )
         (folder / "prompt").write_bytes(launch.stdin)
         out, err = folder / "stdout", folder / "stderr"

@@ -7,7 +7,9 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
+from typing import NewType
 
 from msgspec import Struct
 
@@ -21,9 +23,13 @@ from swarm_shared.sweep import marks
 
 # Linux takes no longer single argument (MAX_ARG_STRLEN).
 ARGUMENT_LIMIT_BYTES = 128 * 1024 - 1
+_MOST_BYTES = 4  # of one character
 
 _OURS = ("SWARM_", "SUPERVISOR_")
 _TASK_COMMANDS = ("run", "verify")
+
+# What an agent inherits of the environment that our services were started in: see `inherited`.
+Inherited = NewType("Inherited", dict[str, str])
 
 
 class SessionPlan(Struct, frozen=True, kw_only=True):
@@ -60,11 +66,8 @@ def has_session(cli: AgentCli, role: Role, task: TaskSpec) -> bool:
     return all(getattr(task, name) for name in _commands_asked(cli.argv[role]))
 
 
-def prepare(cli: AgentCli, plan: SessionPlan, base_env: Mapping[str, str]) -> Launch:
+def prepare(cli: AgentCli, plan: SessionPlan, base: Inherited) -> Launch:
     """What to start for this session; writes the persona file where the CLI takes one.
-
-    Args:
-        base_env: The environment that the services were started in.
 
     Raises:
         ConfigError: The CLI's binary is not found, or an agent's name cannot be used with it.
@@ -81,18 +84,18 @@ def prepare(cli: AgentCli, plan: SessionPlan, base_env: Mapping[str, str]) -> La
             )
     texts = _texts(cli, plan)
     env = session_environment(
-        base_env,
+        base,
         task=plan.task,
         attempt_id=plan.attempt_id,
         attempt_number=plan.attempt_number,
         role=plan.role,
         extra={name: _fill(value, texts) for name, value in cli.env.items()},
     )
-    if any("{agent_bundle}" in word for word in template):
+    if _names("agent_bundle", template):
         texts["agent_bundle"] = agent_bundle(plan.agent, plan.role, plan.private_dir)
     words = [_fill(word, texts) for word in template]
     for word in words:
-        if len(os.fsencode(word)) > ARGUMENT_LIMIT_BYTES:
+        if len(word) > ARGUMENT_LIMIT_BYTES // _MOST_BYTES and len(os.fsencode(word)) > ARGUMENT_LIMIT_BYTES:
             raise InputError(
                 f"task {plan.task.id}: {len(word)} characters are too long for {cli.name}'s command line",
                 hint="shorten the description, or use an agent CLI that reads its prompt from standard input",
@@ -101,8 +104,20 @@ def prepare(cli: AgentCli, plan: SessionPlan, base_env: Mapping[str, str]) -> La
     return Launch(argv=(find_binary(cli, env), *words), env=env, stdin=stdin)
 
 
+def inherited(environ: Mapping[str, str]) -> Inherited:
+    """What is handed on to agents, checks and cleanups.
+
+    Our own settings and supervisord's variables are left out: a swarm inside an agent must not take our database
+    for its own, nor talk to our supervisord by accident. Only the worker's ports are handed on.
+    """
+    env = {name: value for name, value in environ.items() if not name.startswith(_OURS) or name == PORT_VARIABLE}
+    # Agents look at a shared checkout all the time; optional locks would make them fight over index.lock.
+    env["GIT_OPTIONAL_LOCKS"] = "0"
+    return Inherited(env)
+
+
 def session_environment(
-    base: Mapping[str, str],
+    base: Inherited,
     *,
     task: TaskSpec,
     attempt_id: str,
@@ -110,20 +125,14 @@ def session_environment(
     role: Role,
     extra: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
-    """The environment of an agent or a check: the person's, the task's own, and the attempt's marks.
-
-    Our own settings and supervisord's variables are left out: a swarm inside an agent must not take our database
-    for its own, nor talk to our supervisord by accident. Only the worker's ports are handed on.
-    """
-    env = {name: value for name, value in base.items() if not name.startswith(_OURS) or name == PORT_VARIABLE}
-    # Agents look at a shared checkout all the time; optional locks would make them fight over index.lock.
-    env["GIT_OPTIONAL_LOCKS"] = "0"
+    """The environment of an agent or a check: the person's, the agent CLI's, the task's own, the attempt's marks."""
+    env = dict(base)
     env.update(extra or {})
     env.update(task.env)
     # Last, so that no task can hide its processes from the sweep.
     env["AMPLIFIER_SWARM_TASK_ID"] = task.id
     env["AMPLIFIER_SWARM_ATTEMPT_NUMBER"] = str(attempt_number)
-    env["AMPLIFIER_SWARM_ROLE"] = role.value
+    env["AMPLIFIER_SWARM_ROLE"] = role
     env.update(marks(attempt_id))
     return env
 
@@ -141,21 +150,22 @@ def find_binary(cli: AgentCli, env: Mapping[str, str]) -> str:
             f"agent CLI {cli.name!r}: program {name!r} was not found",
             hint="install it, put it on PATH, or choose another one with --agent-cli",
         )
-    return os.path.abspath(found)
+    return found
 
 
 _FOUND: dict[tuple[str, str], str] = {}
 
 
 def _which(name: str, path: str) -> str | None:
-    """As `shutil.which`; what was found once is only looked at again, not searched for, at every session."""
+    """As `shutil.which`, absolute; what was found once is only looked at again, not searched for, at every session."""
     known = _FOUND.get((name, path))
     if known is not None and os.access(known, os.X_OK):
         return known
     found = shutil.which(name, path=path)
-    if found is not None:
-        _FOUND[name, path] = found
-    return found
+    if found is None:
+        return None
+    _FOUND[name, path] = os.path.abspath(found)
+    return _FOUND[name, path]
 
 
 def _texts(cli: AgentCli, plan: SessionPlan) -> dict[str, str]:
@@ -169,15 +179,23 @@ def _texts(cli: AgentCli, plan: SessionPlan) -> dict[str, str]:
         "attempt_id": plan.attempt_id,
         "run": plan.task.run or "",
         "verify": plan.task.verify or "",
-        "script": json.dumps(plan.task.extra.get("script") or {}),
+        "script": json.dumps(plan.task.extra["script"] or {}) if "script" in plan.task.extra else "{}",
         "python": sys.executable,
     }
 
 
+@lru_cache
 def _commands_asked(template: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(name for name in _TASK_COMMANDS if any(f"{{{name}}}" in word for word in template))
+    return tuple(name for name in _TASK_COMMANDS if _names(name, template))
+
+
+@lru_cache
+def _names(placeholder: str, template: tuple[str, ...]) -> bool:
+    return any(f"{{{placeholder}}}" in word for word in template)
 
 
 def _fill(template: str, texts: Mapping[str, str]) -> str:
+    if "{" not in template:
+        return template
     # One pass, so that braces inside a task's own text stay as they are.
     return PLACEHOLDER.sub(lambda found: texts.get(found[1], found[0]), template)

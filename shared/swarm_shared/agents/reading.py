@@ -134,7 +134,7 @@ def _read_without_result(
 
 def _read_command(role: Role, end: SessionEnd, exit_code: int) -> Reading:
     """A task's own `run:` or `verify:`: its exit code, and the asked object where it ends with one."""
-    answer = closing_answer(without_colours(end.stdout), role)
+    answer = closing_answer(without_colours(end.stdout), role) if end.stdout else None
     judgement = judge(answer, role) if answer is not None else None
     if exit_code == 0:
         if judgement is None or judgement.passed:

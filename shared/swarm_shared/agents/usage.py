@@ -30,6 +30,9 @@ class Usage(Struct, frozen=True, kw_only=True):
     cost_usd: float | None = None
 
 
+UNKNOWN_USAGE = Usage()
+
+
 def session_usage(cli: AgentCli, *, env: Mapping[str, str], cwd: Path, session_id: str | None) -> Usage:
     """Tokens and cost of a session and of all that it delegated; unknown for CLIs that keep no such files.
 
@@ -38,7 +41,7 @@ def session_usage(cli: AgentCli, *, env: Mapping[str, str], cwd: Path, session_i
         cwd: The session's working directory.
     """
     if cli.store is not Store.AMPLIFIER or not session_id or "/" in session_id:
-        return Usage()
+        return UNKNOWN_USAGE
     tokens: list[int] = []
     costs: list[float] = []
     for used in _used(sessions_folder(env, cwd), session_id):

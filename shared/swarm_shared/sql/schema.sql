@@ -220,7 +220,6 @@ CREATE TABLE attempts (
     CHECK ((ended_at IS NULL) = (outcome IS NULL)),
     CHECK (failure_class IS NULL OR outcome = 'failed')
 ) STRICT;
-CREATE UNIQUE INDEX attempts_open ON attempts (task) WHERE ended_at IS NULL;
 
 -- What the attempts of each agent CLI have cost, as far as they told; kept here so that asking costs the same always.
 CREATE TABLE spend (

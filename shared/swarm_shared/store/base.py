@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
+
 from swarm_shared.clock import Clock
 from swarm_shared.connection import Connection
 from swarm_shared.sql import SQL
 
 # Made once: `json.dumps` makes another one for each call that wants anything but its defaults.
 _COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+# A tenth of the time of `json`, but not for everything that people and agents write: see `from_json`.
+_QUICK = msgspec.json.Encoder()
+_QUICKLY_READ = msgspec.json.Decoder()
 
 
 def to_json(value: object) -> str | None:
@@ -20,7 +25,12 @@ def to_json(value: object) -> str | None:
 
 def from_json(text: str | None) -> Any:
     """The value of a JSON column; null stays None."""
-    return None if text is None else json.loads(text)
+    if text is None:
+        return None
+    try:
+        return _QUICKLY_READ.decode(text)
+    except (msgspec.MsgspecError, RecursionError):
+        return json.loads(text)  # not a number, without an end, half a character: Python's own module wrote them
 
 
 class Family:
@@ -52,6 +62,6 @@ class Family:
                 "attempt": attempt,
                 "worker_id": worker_id,
                 "message": message,
-                "data": to_json(data),
+                "data": None if data is None else _QUICK.encode(data).decode(),
             },
         )

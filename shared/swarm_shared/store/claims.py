@@ -36,12 +36,10 @@ def new_attempt_id(wall_ms: int) -> str:
 
     Source: RFC 9562, section 5.7.
     """
-    random_bits = int.from_bytes(os.urandom(10), "big")
-    value = (wall_ms & (2**48 - 1)) << 80 | random_bits
-    value = value & ~(0xF << 76) | 0x7 << 76
-    value = value & ~(0x3 << 62) | 0x2 << 62
-    digits = f"{value:032x}"
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+    time = f"{wall_ms & (2**48 - 1):012x}"
+    chance = os.urandom(10).hex()
+    variant = "89ab"[int(chance[3], 16) & 0x3]
+    return f"{time[:8]}-{time[8:]}-7{chance[:3]}-{variant}{chance[4:7]}-{chance[7:19]}"
 
 
 class Claimant(Struct, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ import pytest
 from amplifier_desk import make_desk
 from msgspec.structs import replace
 
-from swarm_shared.agents.launch import SessionPlan, has_session, prepare, session_environment
+from swarm_shared.agents.launch import SessionPlan, has_session, inherited, prepare, session_environment
 from swarm_shared.agents.ports import PORT_VARIABLE, PORTS_EACH, first_port
 from swarm_shared.agents.presets import load_presets
 from swarm_shared.errors import ConfigError, InputError
@@ -129,7 +129,7 @@ def test_a_task_without_verify_has_no_validator_session_under_command_only() -> 
 
 
 def test_the_environment_is_the_persons_plus_marks_and_minus_our_own_and_supervisords() -> None:
-    env = session_environment(BASE, task=TASK, attempt_id=ATTEMPT, attempt_number=2, role=Role.VALIDATOR)
+    env = session_environment(inherited(BASE), task=TASK, attempt_id=ATTEMPT, attempt_number=2, role=Role.VALIDATOR)
     assert env == {
         "PATH": BASE["PATH"],
         "HOME": "/home/someone",
@@ -149,14 +149,14 @@ def test_each_worker_has_ports_of_its_own_and_agents_get_to_know_them() -> None:
     assert len({port for each in ranges for port in each}) == 64 * PORTS_EACH
     assert first_port(20_000, "by-hand") == first_port(20_000, "worker-1234567890") == 20_000
     base = {PORT_VARIABLE: "20040", "SWARM_DB": "tasks.db"}
-    env = session_environment(base, task=TASK, attempt_id=ATTEMPT, attempt_number=1, role=Role.CHECK)
+    env = session_environment(inherited(base), task=TASK, attempt_id=ATTEMPT, attempt_number=1, role=Role.CHECK)
     assert env[PORT_VARIABLE] == "20040"
     assert "SWARM_DB" not in env
 
 
 def test_a_task_cannot_hide_its_processes_from_the_sweep() -> None:
     task = TaskSpec(id="1", name="n", env=dict.fromkeys(marks(ATTEMPT), ""))
-    env = session_environment(BASE, task=task, attempt_id=ATTEMPT, attempt_number=1, role=Role.BUILDER)
+    env = session_environment(inherited(BASE), task=task, attempt_id=ATTEMPT, attempt_number=1, role=Role.BUILDER)
     assert env["AMPLIFIER_SWARM_ATTEMPT"] == ATTEMPT
     assert marks(ATTEMPT).items() <= env.items()
 

@@ -10,7 +10,7 @@ import pytest
 from swarm_shared.agents.amplifier_home import EVENTS_FILE, sessions_folder
 from swarm_shared.agents.presets import load_presets
 from swarm_shared.agents.usage import Usage
-from swarm_worker.session_files import SessionFiles
+from swarm_worker.session_files import AmplifierFiles
 
 CLIS = load_presets()
 ONE, OTHER = "00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000000000002"
@@ -28,10 +28,8 @@ class Project:
         with (folder / EVENTS_FILE).open("a") as file:
             file.write(json.dumps({"event": "llm:response", "data": {"usage": {"total_tokens": tokens}}}) + "\n")
 
-    def files(self, *, resumes: str | None = None, alone: bool = True) -> SessionFiles:
-        return SessionFiles(
-            cli=CLIS["amplifier"], env=self.env, cwd=self.cwd, started_ms=0, resumes=resumes, alone=alone
-        )
+    def files(self, *, resumes: str | None = None, alone: bool = True) -> AmplifierFiles:
+        return AmplifierFiles(CLIS["amplifier"], env=self.env, cwd=self.cwd, started_ms=0, resumes=resumes, alone=alone)
 
 
 @pytest.fixture
