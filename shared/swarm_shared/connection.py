@@ -6,11 +6,12 @@ libraries in one process strip each other's file locks.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -23,6 +24,7 @@ Params = Mapping[str, Any] | Sequence[Any]
 
 BUSY_TIMEOUT_S = 30.0
 BUSY_WAIT_S = (0.0001, 0.0005)  # SQLite's own handler grows to 100 ms, which starves old waiters
+QUEUE_S = 0.05  # as long as a writer waits for its turn before it asks SQLite all the same
 APPLICATION_ID = 0x5357524D  # "SWRM", in the file's header
 PAGE_CACHE_KIB = 2_000
 WAL_AUTOCHECKPOINT_PAGES = 4_000  # 16 MiB: whoever fills it stands still for two syncs
@@ -66,7 +68,8 @@ class Connection:
         check_engine(engine_version())
         self.path = path
         self.busy_timeout_s = BUSY_TIMEOUT_S
-        self._log: int | None = None  # descriptor of the write-ahead log, for syncing it
+        self._log_path = f"{os.fspath(path)}-wal"
+        self._log = -1  # descriptor of the write-ahead log, for syncing it and for taking turns
         self._busy_until = 0.0
         if not path.exists():
             raise DatabaseError(
@@ -100,9 +103,9 @@ class Connection:
 
     def close(self) -> None:
         self._raw.close()
-        if self._log is not None:
+        if self._log >= 0:
             os.close(self._log)
-            self._log = None
+            self._log = -1
 
     def transaction(self, *, durable: bool = True) -> Transaction:
         """One IMMEDIATE transaction: committed at the end, rolled back on any exception.
@@ -118,9 +121,11 @@ class Connection:
 
     def begin(self) -> None:
         """Start a transaction; for `Transaction`."""
+        self._wait_for_turn()
         try:
             self._cursor.execute("BEGIN IMMEDIATE")
         except apsw.Error as error:
+            self._end_turn()
             raise self._told(error) from error
 
     def finish(self, *, commit: bool) -> None:
@@ -134,6 +139,7 @@ class Connection:
             # A full disk or a corrupt page may have rolled back by itself already.
             if self._raw.in_transaction:
                 self._cursor.execute("ROLLBACK")
+            self._end_turn()
 
     def sync(self) -> None:
         """Make everything committed so far durable, after the write lock was given back.
@@ -147,17 +153,51 @@ class Connection:
         Source: sqlite.org, “Write-Ahead Logging” and “PRAGMA synchronous”: under NORMAL a checkpoint still syncs the
             log before, and the database after, so only the newest commits of the log depend on this.
         """
-        path = f"{self.path}-wal"
         try:
-            if self._log is None:  # it stays the same file as long as anybody has the database open
-                self._log = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-            os.fdatasync(self._log)
-        except FileNotFoundError:
-            return  # a database that does not use a log syncs by itself
+            if self._opened_log():
+                os.fdatasync(self._log)
         except OSError as error:
             raise DatabaseError(
-                f"{path} could not be written to disk: {error.strerror}", hint="check the disk; nothing was lost yet"
+                f"{self._log_path} could not be written to disk: {error.strerror}",
+                hint="check the disk; nothing was lost yet",
             ) from error
+
+    def _opened_log(self) -> bool:
+        """Open the write-ahead log; False for a database without one, which syncs by itself."""
+        if self._log < 0:
+            with suppress(FileNotFoundError):
+                # It stays the same file as long as anybody has the database open.
+                self._log = os.open(self._log_path, os.O_RDONLY | os.O_CLOEXEC)
+        return self._log >= 0
+
+    def _wait_for_turn(self) -> None:
+        """Wait until none of our other processes writes, and say that this one does.
+
+        Nothing depends on it: SQLite's own lock decides, and who waits for long, behind a frozen process say, goes on
+        to it without a turn. It makes waiting cheap, because a BEGIN that finds the lock taken has read the log's end
+        and dropped its pages for nothing. The kernel keeps this lock apart from SQLite's, which are of another kind.
+        """
+        until = 0.0
+        while not self._take_turn():
+            now = time.monotonic()
+            until = until or now + min(QUEUE_S, self.busy_timeout_s)
+            if now >= until:
+                return
+            time.sleep(random.uniform(*BUSY_WAIT_S))
+
+    def _take_turn(self) -> bool:
+        try:
+            if self._opened_log():
+                fcntl.flock(self._log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True  # out of descriptors, say: SQLite tells what is wrong
+        return True
+
+    def _end_turn(self) -> None:
+        if self._log >= 0:
+            fcntl.flock(self._log, fcntl.LOCK_UN)
 
     def rows(self, sql: str, params: Params = ()) -> list[tuple[Any, ...]]:
         """All rows of a statement, fetched whole so that no read snapshot stays open."""
