@@ -5,28 +5,44 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Hashable
 
+from msgspec import Struct
+
 from swarm_shared.clock import Clock
 
 FRESH_MS = 1_000
 MAX_KEPT = 32
 
 
+class _Kept(Struct, frozen=True, kw_only=True):
+    made_at: int
+    took_ms: int
+    last: int  # the newest event that it tells of
+    text: str
+
+
 class SharedAnswers:
     """Keeps what was made for a moment; whoever asks meanwhile gets the same."""
 
-    def __init__(self, clock: Clock, *, fresh_ms: int = FRESH_MS) -> None:
+    def __init__(self, clock: Clock, *, most_share: float | None = None) -> None:
+        """Keep nothing yet.
+
+        Args:
+            most_share: Of a core, what one answer may cost. While it would cost more, everybody gets the one that was
+                made last, which must say of itself what the newest event is that it tells of.
+        """
         self._clock = clock
-        self._fresh_ms = fresh_ms
+        self._most_share = most_share
         self._guard = threading.Lock()
         self._making: dict[Hashable, threading.Lock] = {}
-        self._kept: dict[Hashable, tuple[int, int, str]] = {}
+        self._kept: dict[Hashable, _Kept] = {}
 
     def get(self, key: Hashable, make: Callable[[], str], *, last: int, wanted: int) -> str:
         """The answer under a key, made now unless somebody did so within the last moment; an error is not kept.
 
         Args:
             last: The newest event, which an answer that is made now tells of.
-            wanted: The event that the answer must tell of: who asks because of it may not get an older answer.
+            wanted: The event that the answer must tell of, if it does not cost too much: who asks because of it may
+                not get an older answer.
         """
         with self._guard:
             if len(self._kept) > MAX_KEPT:
@@ -35,9 +51,16 @@ class SharedAnswers:
             making = self._making.setdefault(key, threading.Lock())
         with making:
             known = self._kept.get(key)
-            now = self._clock.mono_ms()
-            if known is not None and 0 <= now - known[0] < self._fresh_ms and known[1] >= wanted:
-                return known[2]
-            made = make()
-            self._kept[key] = (self._clock.mono_ms(), last, made)
-            return made
+            began = self._clock.mono_ms()
+            if known is not None and self._serves(known, began, wanted):
+                return known.text
+            text = make()
+            ended = self._clock.mono_ms()
+            self._kept[key] = _Kept(made_at=ended, took_ms=ended - began, last=last, text=text)
+            return text
+
+    def _serves(self, known: _Kept, now: int, wanted: int) -> bool:
+        age_ms = now - known.made_at
+        if self._most_share is not None and 0 <= age_ms < known.took_ms / self._most_share:
+            return True
+        return 0 <= age_ms < FRESH_MS and known.last >= wanted

@@ -55,14 +55,13 @@ def measure(scale: Scale) -> Figure:
                 rows=tuple(_row(name, runs, count, base) for name, runs in found.items()),
             ),
         ),
-        targets=tuple(
+        targets=(
             Target(
-                text=f"import of {count:,} tasks, beside: {parser}",
-                value=_wall_s(found[IMPORT]) / _wall_s(found[parser]),
+                text=f"import of {count:,} tasks, beside a bare yaml.load of the file by the C parser",
+                value=_wall_s(found[IMPORT]) / _wall_s(found[OBJECTS]),
                 limit=MOST_TIMES_PARSER,
                 unit="×",
-            )
-            for parser in (EVENTS, OBJECTS)
+            ),
         ),
         plots={
             "import": Bars(

@@ -1,4 +1,4 @@
-"""What open pages cost the workers: the same tasks with nobody looking, and with ten pages that follow."""
+"""What open pages cost the workers: how fast they are while nobody looks, and while ten pages follow."""
 
 from __future__ import annotations
 
@@ -13,32 +13,45 @@ import websocket
 from live_swarm import LiveSwarm
 
 from bench.asking import Page
-from bench.desk import bench_swarm, crew, noop_tasks, resume, wait_all_completed
+from bench.desk import bench_swarm, crew, noop_tasks, resume
 from bench.figure import Figure, Scale, Table, Target
 
 TITLE = "What open pages cost the workers"
 PAGES = 10
 WORKERS = 2
 READ_BYTES = 1 << 20
-PICTURES_EVERY_S = 3.6  # as a page does that shows the last hour
-LEAST_SHARE = 0.95  # within what rounds differ by themselves
+PICTURES_EVERY_S = 6.0  # as a page does that shows the last hour
+WINDOW_S, SETTLE_S = 2.0, 1.2  # a page that went away is noticed within a second
+MOST_TASKS_A_SECOND = 2_500  # so that there are always some left
+_NEWEST = 2**53  # a page asks because something has happened
+LEAST_SHARE = 0.95  # within what windows differ by themselves
 
 
 def measure(scale: Scale) -> Figure:
-    """Take turns: nobody looks, ten pages look."""
-    rounds, tasks = scale.pick(1, 4), scale.pick(150, 800)
+    """Within one run, take turns: nobody looks, ten pages look."""
+    rounds = scale.pick(2, 12)
     alone, watched, busy = [], [], []
-    for _ in range(rounds):
-        alone.append(_round(tasks, pages=0)[0])
-        rate, share = _round(tasks, pages=PAGES)
-        watched.append(rate)
-        busy.append(share)
+    with bench_swarm() as swarm:
+        swarm.add(*noop_tasks(round(rounds * 2 * (WINDOW_S + 2 * SETTLE_S) * MOST_TASKS_A_SECOND)))
+        Page(swarm).close()  # the first one starts the dashboard
+        crew(swarm, WORKERS)
+        resume(swarm)
+        for turn in range(rounds):
+            # Each comes first in half of the rounds: a machine that gets slower or faster favours neither.
+            for pages in (0, PAGES)[:: 1 if turn % 2 else -1]:
+                time.sleep(SETTLE_S)
+                with _open_pages(swarm, pages):
+                    rate, cores = _window(swarm)
+                (watched if pages else alone).append(rate)
+                if pages:
+                    busy.append(cores)
     kept = median(w / a for w, a in zip(watched, alone, strict=True))
     return Figure(
         how=(
-            f"{tasks} no-op tasks by {WORKERS} workers beside a dashboard, in turns: nobody looks, and {PAGES} pages "
-            "follow. A page reads every byte of its WebSocket and asks for the pictures of the last hour every "
-            f"{PICTURES_EVERY_S:g} s; what a browser would draw runs elsewhere than the workers and is left out."
+            f"{WORKERS} workers run no-op tasks beside a dashboard, and in turns of {WINDOW_S:g} s nobody looks or "
+            f"{PAGES} pages follow. A page reads every byte of its WebSocket and asks for the pictures of the last "
+            f"hour, of ten thousand attempts, every {PICTURES_EVERY_S:g} s; what a browser would draw runs elsewhere "
+            "than the workers and is left out."
         ),
         tables=(
             Table(
@@ -58,28 +71,34 @@ def measure(scale: Scale) -> Figure:
     )
 
 
-def _round(tasks: int, *, pages: int) -> tuple[float, float]:
-    """Tasks a second, and how many cores the dashboard kept busy meanwhile."""
-    with bench_swarm() as swarm:
-        swarm.add(*noop_tasks(tasks))
-        with _open_pages(swarm, pages):
-            crew(swarm, WORKERS)
-            server = [psutil.Process(swarm.processes[0].pid), *psutil.Process(swarm.processes[0].pid).children()]
-            before_s, began = _cpu_s(server), time.monotonic()
-            began_ms = resume(swarm)
-            ended_ms = wait_all_completed(swarm)
-            cores = (_cpu_s(server) - before_s) / (time.monotonic() - began)
-    return tasks * 1000 / (ended_ms - began_ms), cores
+def _window(swarm: LiveSwarm) -> tuple[float, float]:
+    """Tasks a second for a while, and how many cores the dashboard kept busy meanwhile."""
+    time.sleep(SETTLE_S)
+    server = [psutil.Process(swarm.processes[0].pid), *psutil.Process(swarm.processes[0].pid).children()]
+    began, done, used_s = time.monotonic(), _completed(swarm), _cpu_s(server)
+    time.sleep(WINDOW_S)
+    took_s = time.monotonic() - began
+    more = _completed(swarm) - done
+    if not more or _completed(swarm) == swarm.db.connection.value("SELECT count(*) FROM tasks"):
+        raise RuntimeError("the workers had nothing to do for some of the time")
+    return more / took_s, (_cpu_s(server) - used_s) / took_s
+
+
+def _completed(swarm: LiveSwarm) -> int:
+    done = "SELECT coalesce(sum(tasks), 0) FROM counters WHERE status = 'completed'"
+    return int(swarm.db.connection.value(done))
 
 
 @contextmanager
 def _open_pages(swarm: LiveSwarm, count: int) -> Iterator[None]:
-    """So many pages that follow until the end; the first one starts the dashboard."""
+    """So many pages that follow until the end."""
     over = threading.Event()
     first = Page(swarm)
     lines = [first.line() for _ in range(count)]
+    first.close()
     threads = [threading.Thread(target=_follow, args=(line, over), daemon=True) for line in lines]
-    threads += [threading.Thread(target=_draw, args=(Page(swarm), over), daemon=True) for _ in range(count)]
+    waits_s = [PICTURES_EVERY_S * n / count for n in range(count)]
+    threads += [threading.Thread(target=_draw, args=(Page(swarm), s, over), daemon=True) for s in waits_s]
     for thread in threads:
         thread.start()
     try:
@@ -90,7 +109,6 @@ def _open_pages(swarm: LiveSwarm, count: int) -> Iterator[None]:
             line.close()
         for thread in threads:
             thread.join(5)
-        first.close()
 
 
 def _follow(line: websocket.WebSocket, over: threading.Event) -> None:
@@ -106,9 +124,10 @@ def _follow(line: websocket.WebSocket, over: threading.Event) -> None:
             return
 
 
-def _draw(page: Page, over: threading.Event) -> None:
-    while not over.wait(PICTURES_EVERY_S):
-        page.get("/api/timeline?range=1h&slots=240")
+def _draw(page: Page, wait_s: float, over: threading.Event) -> None:
+    while not over.wait(wait_s):
+        page.get(f"/api/timeline?range=1h&slots=240&seq={_NEWEST}")
+        wait_s = PICTURES_EVERY_S
     page.close()
 
 

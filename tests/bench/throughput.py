@@ -27,7 +27,7 @@ Rates = dict[str, list[float]]  # name -> tasks (or commands) a second, one numb
 
 def measure(scale: Scale) -> Figure:
     """Interleave ours and the baselines, round by round, for each number of workers."""
-    rounds = scale.pick({2: 1, TARGET_WORKERS: 2}, {1: 2, 2: 2, TARGET_WORKERS: 5, 8: 2})
+    rounds = scale.pick({2: 1, TARGET_WORKERS: 2}, {1: 2, 2: 2, TARGET_WORKERS: 7, 8: 2})
     found = {workers: _rounds(workers, number, scale) for workers, number in rounds.items()}
     suite = [whole_suite_rate(scale.pick(300, 1800)) for _ in range(scale.pick(1, 3))]
     with bench_folder() as folder:
@@ -87,7 +87,8 @@ def whole_suite_rate(count: int) -> float:
 
 def _rounds(workers: int, rounds: int, scale: Scale) -> Rates:
     rates: Rates = {OURS: [], XARGS: [], HUEY: [], PARALLEL: [], SPAWN: [], OURS_VALIDATED: []}
-    tasks, commands = scale.pick(400, 600 + 300 * workers), scale.pick(1000, 3000)
+    # Seconds each: the end of the pause is noticed within 50 ms, and the log grows at first.
+    tasks, commands = scale.pick(400, 1000 + 1000 * workers), scale.pick(1000, 4000)
     for _ in range(rounds):
         rates[OURS].append(swarm_rate(tasks, workers, validation=False))
         rates[XARGS].append(baselines.xargs_rate(commands, workers))

@@ -189,3 +189,18 @@ def test_who_asks_because_of_an_event_gets_no_answer_from_before_it() -> None:
     assert shared.get("a", lambda: "before", last=7, wanted=7) == "before"
     assert shared.get("a", lambda: "behind", last=8, wanted=8) == "behind"
     assert shared.get("a", lambda: "never", last=9, wanted=8) == "behind"
+
+
+def test_an_answer_that_cost_much_is_given_for_long_and_says_what_it_tells_of() -> None:
+    clock = ManualClock()
+    shared = SharedAnswers(clock, most_share=0.05)
+
+    def make(text: str) -> str:
+        clock.pass_s(0.2)
+        return text
+
+    assert shared.get("a", lambda: make("first"), last=7, wanted=7) == "first"
+    clock.pass_s(3.9)
+    assert shared.get("a", lambda: make("never"), last=8, wanted=8) == "first"
+    clock.pass_s(0.2)
+    assert shared.get("a", lambda: make("second"), last=9, wanted=9) == "second"

@@ -42,6 +42,8 @@ async function load(range, seq) {
     if (asked.range !== range) return;
     data = answer;
     failure = null;
+    // A costly picture may be one of a moment ago: what it does not tell of yet is asked for again.
+    if (answer.seq < seq) asked.seq = answer.seq;
   } catch (error) {
     failure = error;
   }
