@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 from queue_desk import PASSED, failed
 from steered_queue import SteeredQueue
 from stopwatch import Stopwatch
@@ -19,6 +20,7 @@ pytestmark = pytest.mark.browser
 
 NARROW_PX = 320
 MOST_BOXES = 400
+BEFORE_A_TICK_S = 12.0  # the server says after fifteen seconds that nothing has happened, and the page looks again
 
 MOST_NODES = 8_000
 COUNT_NODES = """() => {
@@ -83,6 +85,31 @@ def test_the_range_stands_in_the_address(desk: SteeredQueue, page: Page, seen: W
     expect(page.locator('.ranges a[aria-current="true"]')).to_have_text("6 h")
     page.go_back()
     expect(page.locator('.ranges a[aria-current="true"]')).to_have_text("1 h")
+
+
+def test_a_picture_that_does_not_tell_of_the_newest_event_is_loaded_again(
+    desk: SteeredQueue, page: Page, seen: Watched
+) -> None:
+    asked: list[int] = []
+    costly = False
+
+    def answer(route: Route) -> None:
+        asked.append(int(parse_qs(urlsplit(route.request.url).query)["seq"][0]))
+        body = route.fetch().json()
+        # The server gives a costly picture for a while, also to who wants to know of something newer.
+        route.fulfill(json={**body, "seq": body["seq"] - 1} if costly else body)
+
+    page.route("**/api/timeline**", answer)
+    desk.add("1")
+    desk.run()
+    page.click('.ranges a:has-text("15 min")')
+    wait_for(lambda: asked[-1:] == [desk.db.events.last_id()], on=page)
+    asked.clear()
+    costly = True
+    desk.db.events.add("paused", "the last thing that happens")
+    wait_for(lambda: asked, on=page)
+    wait_for(lambda: len(asked) > 1, deadline_s=BEFORE_A_TICK_S, on=page)
+    page.unroute_all(behavior="wait")
 
 
 def test_nothing_moves_under_the_pointer(desk: SteeredQueue, page: Page, seen: Watched) -> None:

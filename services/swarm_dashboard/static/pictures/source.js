@@ -25,12 +25,14 @@ export const problem = () => failure;
 /** Say that a picture shows this range as of an event; it is drawn when something newer has come. */
 export function follow(picture, range, seq) {
   followers.add(picture);
-  const gap = Math.max(LEAST_GAP_MS, Math.min(30_000, rangeMs(range) / PX_OF_WINDOW));
-  const age = Date.now() - asked.at;
   if (asked.range !== range) load(range, seq);
-  else if (asked.seq !== seq || age > 4 * gap) {
-    if (timer === null) timer = setTimeout(() => load(range, seq), Math.max(0, gap - age));
-  }
+  else if (asked.seq !== seq || Date.now() - asked.at > 4 * gapOf(range)) loadLater(range, seq);
+}
+
+const gapOf = (range) => Math.max(LEAST_GAP_MS, Math.min(30_000, rangeMs(range) / PX_OF_WINDOW));
+
+function loadLater(range, seq) {
+  if (timer === null) timer = setTimeout(() => load(range, seq), Math.max(0, gapOf(range) + asked.at - Date.now()));
 }
 
 async function load(range, seq) {
@@ -43,7 +45,7 @@ async function load(range, seq) {
     data = answer;
     failure = null;
     // A costly picture may be one of a moment ago: what it does not tell of yet is asked for again.
-    if (answer.seq < seq) asked.seq = answer.seq;
+    if (answer.seq < seq) loadLater(range, seq);
   } catch (error) {
     failure = error;
   }
