@@ -9,8 +9,8 @@ from swarm_shared.agents.cli import AgentCli, Progress
 from swarm_shared.agents.usage import UNKNOWN_USAGE, Usage, events_size, find_session, session_usage
 
 
-class SessionFiles:
-    """Of a CLI that keeps none: nothing can be told, but what it was started with.
+class NoFiles:
+    """Those of a CLI that keeps none: what it was started with is all that can be told.
 
     Args:
         resumes: The earlier session that it goes on with.
@@ -35,8 +35,8 @@ class SessionFiles:
         return UNKNOWN_USAGE
 
 
-class AmplifierFiles(SessionFiles):
-    """To be made just before the session starts.
+class AmplifierFiles(NoFiles):
+    """What Amplifier writes while a session works; to be made just before it starts.
 
     Args:
         env, cwd: The session's own.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 import sys
 import time
@@ -20,7 +21,7 @@ _HANDLER = logging.StreamHandler()
 
 def configure(*, verbose: bool = False) -> None:
     """Send what is logged to standard error: from INFO on, or everything when verbose. Calling it again is fine."""
-    _HANDLER.stream = sys.stderr
+    _HANDLER.stream = sys.stderr or open(os.devnull, "w")  # noqa: SIM115  # who started us has closed it
     _HANDLER.setFormatter(_OneLine())
     root = logging.getLogger()
     root.handlers[:] = [_HANDLER]
@@ -40,7 +41,7 @@ def event(logger: logging.Logger, name: str, *, level: int = logging.INFO, **fac
         logger.handle(logger.makeRecord(logger.name, level, "", 0, text, (), None))
         return
     # What our handler does with a record, without making one: a worker logs with every task.
-    # One write of a whole line, which standard error passes on by itself.
+    # One write of a whole line, which standard error passes on by itself; our handler has no level and no filters.
     try:
         _HANDLER.stream.write(f"{_head(time.time(), logging.getLevelName(level))}{text}\n")
     except (OSError, ValueError):

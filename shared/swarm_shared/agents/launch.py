@@ -179,7 +179,7 @@ def _texts(cli: AgentCli, plan: SessionPlan) -> dict[str, str]:
         "attempt_id": plan.attempt_id,
         "run": plan.task.run or "",
         "verify": plan.task.verify or "",
-        "script": json.dumps(plan.task.extra["script"] or {}) if "script" in plan.task.extra else "{}",
+        "script": json.dumps(plan.task.extra.get("script") or {}),
         "python": sys.executable,
     }
 

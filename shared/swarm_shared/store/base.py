@@ -13,7 +13,7 @@ from swarm_shared.sql import SQL
 
 # Made once: `json.dumps` makes another one for each call that wants anything but its defaults.
 _COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
-# A tenth of the time of `json`, but not for everything that people and agents write: see `from_json`.
+# A tenth of the time, for what we write ourselves: they refuse what people and agents may write, see `from_json`.
 _QUICK = msgspec.json.Encoder()
 _QUICKLY_READ = msgspec.json.Decoder()
 
@@ -30,7 +30,7 @@ def from_json(text: str | None) -> Any:
     try:
         return _QUICKLY_READ.decode(text)
     except (msgspec.MsgspecError, RecursionError):
-        return json.loads(text)  # not a number, without an end, half a character: Python's own module wrote them
+        return json.loads(text)  # `to_json` writes NaN, Infinity and lone surrogates, which the quick one refuses
 
 
 class Family:

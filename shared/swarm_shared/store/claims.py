@@ -38,7 +38,7 @@ def new_attempt_id(wall_ms: int) -> str:
     """
     time = f"{wall_ms & (2**48 - 1):012x}"
     chance = os.urandom(10).hex()
-    variant = "89ab"[int(chance[3], 16) & 0x3]
+    variant = "89ab"[int(chance[3], 16) & 0x3]  # two fixed bits, two by chance; the version is the 7
     return f"{time[:8]}-{time[8:]}-7{chance[:3]}-{variant}{chance[4:7]}-{chance[7:19]}"
 
 

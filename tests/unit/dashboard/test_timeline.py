@@ -204,3 +204,11 @@ def test_an_answer_that_cost_much_is_given_for_long_and_says_what_it_tells_of() 
     assert shared.get("a", lambda: make("never"), last=8, wanted=8) == "first"
     clock.pass_s(0.2)
     assert shared.get("a", lambda: make("second"), last=9, wanted=9) == "second"
+
+
+def test_no_answer_is_given_for_longer_than_a_person_would_wait() -> None:
+    clock = ManualClock()
+    shared = SharedAnswers(clock, most_share=0.05)
+    assert shared.get("a", lambda: clock.pass_s(10) or "first", last=7, wanted=7) == "first"
+    clock.pass_s(5)
+    assert shared.get("a", lambda: "second", last=8, wanted=8) == "second"

@@ -99,3 +99,11 @@ def test_logs_go_to_standard_error_with_time_and_level(capsys: pytest.CaptureFix
     stamp, level, *rest = err.split()
     assert stamp.endswith("Z")
     assert (level, rest) == ("INFO", ["task_claimed", "task=a"])
+
+
+def test_a_program_without_standard_error_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stderr", None)
+    monkeypatch.setattr(logging.root, "handlers", [])
+    monkeypatch.setattr(logging.root, "level", logging.WARNING)
+    logs.configure()
+    logs.event(logging.getLogger("swarm.test"), "nobody_listens", level=logging.ERROR)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 import apsw
 import pytest
 
+from swarm_shared import connection
 from swarm_shared.database import TaskDatabase
 from swarm_shared.errors import DatabaseBusy
 
@@ -62,6 +64,20 @@ def find_the_lock_taken(database: TaskDatabase) -> None:
     stranger.close()
 
 
+def be_interrupted_while_the_lock_is_taken(database: TaskDatabase) -> None:
+    stranger = apsw.Connection(os.fspath(database.path))
+    stranger.execute("BEGIN IMMEDIATE")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(time, "sleep", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            write(database)
+    stranger.close()
+
+
+def interrupted(seconds: float) -> None:
+    raise KeyboardInterrupt
+
+
 def test_a_writer_waits_for_its_turn_before_it_asks_for_the_lock(
     database: TaskDatabase, other: Other, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -95,7 +111,7 @@ def test_who_is_frozen_in_its_turn_keeps_nobody_from_writing(
     assert database.events.last_id() == before + 1
 
 
-@pytest.mark.parametrize("act", [write, be_interrupted, find_the_lock_taken])
+@pytest.mark.parametrize("act", [write, be_interrupted, find_the_lock_taken, be_interrupted_while_the_lock_is_taken])
 def test_a_turn_ends_with_its_transaction_however_that_ends(
     database: TaskDatabase, other: Other, act: Callable[[TaskDatabase], None]
 ) -> None:
@@ -106,3 +122,34 @@ def test_a_turn_ends_with_its_transaction_however_that_ends(
 def test_a_turn_lasts_as_long_as_the_transaction(database: TaskDatabase, other: Other) -> None:
     with database.connection.transaction():
         assert not other.takes_its_turn()
+
+
+def test_where_the_kernel_knows_no_such_locks_everybody_writes_all_the_same(
+    database: TaskDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(descriptor: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    write(database)
+
+
+def test_the_log_that_is_synced_is_the_one_that_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "new.db"
+    connection.create_file(path)
+    first, second = connection.Connection(path), connection.Connection(path)
+    second.use_wal()
+    first.script("CREATE TABLE t (n)")
+    flock = fcntl.flock
+
+    def after_the_first_has_left(descriptor: int, operation: int) -> None:
+        first.close()
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", after_the_first_has_left)
+    synced: list[bool] = []
+    log = f"{path}-wal"
+    monkeypatch.setattr(os, "fdatasync", lambda fd: synced.append(os.path.samefile(f"/proc/self/fd/{fd}", log)))
+    with second.transaction():
+        second.change("INSERT INTO t VALUES (1)")
+    assert synced == [True]

@@ -12,6 +12,7 @@ const SLOTS = 240;
 let data = null;
 let failure = null;
 let asked = { range: null, seq: -1, at: 0 };
+let newest = -1; // the event that the pictures should tell of
 let timer = null;
 const followers = new Set();
 
@@ -25,19 +26,21 @@ export const problem = () => failure;
 /** Say that a picture shows this range as of an event; it is drawn when something newer has come. */
 export function follow(picture, range, seq) {
   followers.add(picture);
-  if (asked.range !== range) load(range, seq);
-  else if (asked.seq !== seq || Date.now() - asked.at > 4 * gapOf(range)) loadLater(range, seq);
+  newest = seq;
+  if (asked.range !== range) load(range);
+  else if (asked.seq !== seq || Date.now() - asked.at > 4 * gapOf(range)) loadLater(range);
 }
 
 const gapOf = (range) => Math.max(LEAST_GAP_MS, Math.min(30_000, rangeMs(range) / PX_OF_WINDOW));
 
-function loadLater(range, seq) {
-  if (timer === null) timer = setTimeout(() => load(range, seq), Math.max(0, gapOf(range) + asked.at - Date.now()));
+function loadLater(range) {
+  if (timer === null) timer = setTimeout(() => load(range), Math.max(0, gapOf(range) + asked.at - Date.now()));
 }
 
-async function load(range, seq) {
+async function load(range) {
   clearTimeout(timer);
   timer = null;
+  const seq = newest;
   asked = { range, seq, at: Date.now() };
   try {
     const answer = await get("/api/timeline", { range, slots: SLOTS, seq });
@@ -45,7 +48,7 @@ async function load(range, seq) {
     data = answer;
     failure = null;
     // A costly picture may be one of a moment ago: what it does not tell of yet is asked for again.
-    if (answer.seq < seq) loadLater(range, seq);
+    if (answer.seq < newest) loadLater(range);
   } catch (error) {
     failure = error;
   }
