@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -28,7 +29,7 @@ def exit_code_of(command: click.Command, argv: Sequence[str] | None, *, name: st
     arguments = sys.argv[1:] if argv is None else list(argv)
     try:
         code = _run(command, arguments, name, obj)
-        sys.stdout.flush()  # here, so that a reader that left is met below and not while Python ends
+        _flush()  # here, so that a reader that left is met below and not while Python ends
         return code
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
@@ -80,6 +81,20 @@ def _run(command: click.Command, arguments: list[str], name: str, obj: object) -
 def _say(text: str, hint: str | None) -> None:
     sys.stdout.flush()
     click.echo(text if hint is None else f"{text}\nhint: {safe(hint)}", err=True)
+
+
+def _flush() -> None:
+    """Write what is buffered; what a terminal that is gone does not take goes nowhere and changes no exit code."""
+    # A live view that could not end has put others in the place of those that Python flushes at its end.
+    for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
+        if stream is None or stream.closed:
+            continue
+        try:
+            stream.flush()
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _write_anything() -> None:

@@ -47,7 +47,6 @@ class TakenNames:
             found = read_ref(git, ref)
         if found is None:
             mark = self._marks + safe
-            self._clear_lock(mark)
             moves = [RefMove(ref=ref, new=tip), RefMove(ref=mark, new=tip, forced=True)]
             self._move(moves, reason="swarm: start of a task")
             self._taken[safe] = tip
@@ -76,7 +75,6 @@ class TakenNames:
             if found is not None and is_contained(git, found, tip) and checked_out_at(self._repository, ref) is None:
                 moves.append(RefMove(ref=ref, new=None, old=found))
                 free.append(safe)
-            self._clear_lock(mark)
             self._move(moves, reason="swarm: name given back")
         return tuple(free)
 
@@ -91,7 +89,3 @@ class TakenNames:
             if not clear_stale(locks, holder_is_dead=lambda _lock: True):
                 raise
             move_refs(git, moves, reason=reason)
-
-    def _clear_lock(self, mark: str) -> None:
-        # Whoever makes marks has the integration branch, and so have we: what locks one is dead.
-        clear_stale([ref_lock(self._repository, mark)], holder_is_dead=lambda _lock: True)
