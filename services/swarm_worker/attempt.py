@@ -24,7 +24,7 @@ from swarm_worker.brief import Brief
 from swarm_worker.config import WorkerConfig
 from swarm_worker.integration import QueueStopped
 from swarm_worker.plan import Plan, Surroundings
-from swarm_worker.session_files import AmplifierFiles, NoFiles
+from swarm_worker.session_files import AmplifierFiles, NoFiles, SessionFiles
 from swarm_worker.steps import Concluded, CutShort, Steps, failed
 from swarm_worker.workplace import Sealed, Workplaces
 
@@ -266,7 +266,7 @@ class Attempt:
         reading = read_session(cli, role, end, self._clock.wall_ms())
         return self._noted(role, reading, files)
 
-    def _files_of(self, cli: AgentCli, env: Mapping[str, str], resumes: str | None) -> NoFiles:
+    def _files_of(self, cli: AgentCli, env: Mapping[str, str], resumes: str | None) -> SessionFiles:
         if cli.store is not Store.AMPLIFIER:
             return NoFiles(resumes=resumes)
         cwd, alone = self._place.cwd, self._place.own
@@ -306,7 +306,7 @@ class Attempt:
         failed = self._failed(FailureClass.SETUP, error.message)
         return replace(failed, trouble=trouble)
 
-    def _noted(self, role: Role, reading: Reading, files: NoFiles) -> Reading:
+    def _noted(self, role: Role, reading: Reading, files: SessionFiles) -> Reading:
         """The reading, with what the session's files tell beside it."""
         session = reading.session_id or files.session_id()
         self._note_session(role, session)

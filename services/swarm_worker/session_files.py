@@ -8,6 +8,8 @@ from pathlib import Path
 from swarm_shared.agents.cli import AgentCli, Progress
 from swarm_shared.agents.usage import UNKNOWN_USAGE, Usage, events_size, find_session, session_usage
 
+Signs = tuple[Callable[[], float | None], ...]  # what rises while the session moves
+
 
 class NoFiles:
     """Those of a CLI that keeps none: what it was started with is all that can be told.
@@ -16,7 +18,7 @@ class NoFiles:
         resumes: The earlier session that it goes on with.
     """
 
-    signs: tuple[Callable[[], float | None], ...] = ()  # what rises while the session moves
+    signs: Signs = ()
 
     def __init__(self, *, resumes: str | None) -> None:
         self._resumes = resumes
@@ -35,8 +37,8 @@ class NoFiles:
         return UNKNOWN_USAGE
 
 
-class AmplifierFiles(NoFiles):
-    """What Amplifier writes while a session works; to be made just before it starts.
+class AmplifierFiles:
+    """What Amplifier writes while a session works, asked as `NoFiles` is; to be made just before it starts.
 
     Args:
         env, cwd: The session's own.
@@ -54,12 +56,11 @@ class AmplifierFiles(NoFiles):
         resumes: str | None,
         alone: bool,
     ) -> None:
-        super().__init__(resumes=resumes)
-        self._cli, self._env, self._cwd, self._started_ms, self._alone = cli, env, cwd, started_ms, alone
+        self._cli, self._env, self._cwd, self._started_ms = cli, env, cwd, started_ms
+        self._resumes, self._alone = resumes, alone
         self._size_before = self._size()
         self._used_before = self._usage(resumes)
-        if cli.progress is Progress.EVENTS:
-            self.signs = (self._size,)
+        self.signs: Signs = (self._size,) if cli.progress is Progress.EVENTS else ()
 
     @property
     def began(self) -> bool:
@@ -85,3 +86,6 @@ class AmplifierFiles(NoFiles):
 
     def _usage(self, session_id: str | None) -> Usage:
         return session_usage(self._cli, env=self._env, cwd=self._cwd, session_id=session_id)
+
+
+SessionFiles = NoFiles | AmplifierFiles

@@ -11,6 +11,23 @@ from pathlib import Path
 from swarm_shared.errors import DatabaseError
 
 
+def try_lock(descriptor: int) -> bool:
+    """Take the lock of an open file, unless another one has it; whether it is ours now.
+
+    Whoever inherits the descriptor has the lock as well. It ends when the last of them closes it, or by `unlock`.
+    """
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def unlock(descriptor: int) -> None:
+    """Give the lock back, if it is ours, and keep the file open."""
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+
 @contextmanager
 def alone(lock: Path, *, wait: bool) -> Iterator[bool]:
     """Hold a lock file in a state directory, which is made where it is missing; the value tells whether it was taken.
@@ -29,11 +46,8 @@ def alone(lock: Path, *, wait: bool) -> Iterator[bool]:
             f"cannot make {lock}: {error.strerror}", hint="choose a folder that you may write to"
         ) from error
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            yield False
-            return
-        yield True
+        if wait:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield wait or try_lock(descriptor)
     finally:
         os.close(descriptor)

@@ -6,7 +6,6 @@ libraries in one process strip each other's file locks.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import random
 import time
@@ -18,6 +17,7 @@ from typing import Any
 
 import apsw
 
+from swarm_shared.alone import try_lock, unlock
 from swarm_shared.errors import DatabaseBusy, DatabaseError
 
 Params = Mapping[str, Any] | Sequence[Any]
@@ -184,29 +184,25 @@ class Connection:
         A checkpoint at the end of a COMMIT lies within the turn: with nobody writing meanwhile it empties the log in
         one go, where each of the next commits would try again, with a third more syncs in all.
         """
-        if not self._is_anothers_turn():
+        if self._try_turn():
             return
         until = time.monotonic() + min(QUEUE_S, self.busy_timeout_s)
         while time.monotonic() < until:
             time.sleep(random.uniform(*BUSY_WAIT_S))
-            if not self._is_anothers_turn():
+            if self._try_turn():
                 return
 
-    def _is_anothers_turn(self) -> bool:
-        """Else it is ours now, or nobody takes turns here."""
+    def _try_turn(self) -> bool:
+        """Take the turn if it is nobody's; True also where nobody takes turns."""
         try:
-            if self._opened_log():
-                fcntl.flock(self._log, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
+            return not self._opened_log() or try_lock(self._log)
         except OSError:
-            return False  # out of descriptors, say: SQLite tells what is wrong
-        return False
+            return True  # out of descriptors, say: SQLite tells what is wrong
 
     def _end_turn(self) -> None:
         if self._log >= 0:
             with suppress(OSError):
-                fcntl.flock(self._log, fcntl.LOCK_UN)
+                unlock(self._log)
 
     def rows(self, sql: str, params: Params = ()) -> list[tuple[Any, ...]]:
         """All rows of a statement, fetched whole so that no read snapshot stays open."""

@@ -6,6 +6,7 @@ import errno
 import os
 import sys
 from collections.abc import Sequence
+from typing import TextIO
 
 import click
 
@@ -34,8 +35,7 @@ def exit_code_of(command: click.Command, argv: Sequence[str] | None, *, name: st
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # Nobody reads any more. What is still buffered goes nowhere, in silence.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _send_nowhere(sys.stdout)  # nobody reads any more
         return EXIT_READER_GONE
     except Exception as bug:
         verbose = bool(VERBOSE.intersection(arguments))
@@ -79,7 +79,7 @@ def _run(command: click.Command, arguments: list[str], name: str, obj: object) -
 
 
 def _say(text: str, hint: str | None) -> None:
-    sys.stdout.flush()
+    _flush()
     click.echo(text if hint is None else f"{text}\nhint: {safe(hint)}", err=True)
 
 
@@ -94,7 +94,12 @@ def _flush() -> None:
         except OSError as error:
             if error.errno != errno.EIO:
                 raise
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            _send_nowhere(stream)
+
+
+def _send_nowhere(stream: TextIO) -> None:
+    """What is still buffered, and all that follows, goes nowhere, in silence."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _write_anything() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from swarm_shared.alone import try_lock
 from swarm_shared.database import TaskDatabase
 from swarm_shared.errors import StateError, SupervisorError
 from swarm_shared.processes import ProcessId, owner_from
@@ -36,15 +36,13 @@ def sole_run(state_dir: Path, database: TaskDatabase) -> Iterator[None]:
     state_dir.mkdir(mode=0o700, exist_ok=True)
     lock = os.open(state_dir / LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not try_lock(lock):
             other = database.swarm.services().get("start")
             named = f" (process {other.process.pid})" if other is not None else ""
             raise StateError(
                 f"another run works on {database.path} already{named}",
                 hint="watch it: amplifier-swarm status; end it: amplifier-swarm stop",
-            ) from None
+            )
         yield
     finally:
         os.close(lock)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from swarm_shared.alone import try_lock
 from swarm_shared.git.errors import RepositoryBusy
 
 LOCK_TIMEOUT_S = 60.0
@@ -31,7 +31,7 @@ def file_lock(path: Path, *, tend: Callable[[], None], timeout_s: float = LOCK_T
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         deadline = time.monotonic() + timeout_s
-        while not _taken(descriptor):
+        while not try_lock(descriptor):
             if time.monotonic() >= deadline:
                 raise RepositoryBusy(
                     f"another process has held {path} for {timeout_s:g} s", hint=f"find it with: fuser -v {path}"
@@ -41,11 +41,3 @@ def file_lock(path: Path, *, tend: Callable[[], None], timeout_s: float = LOCK_T
         yield descriptor
     finally:
         os.close(descriptor)
-
-
-def _taken(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

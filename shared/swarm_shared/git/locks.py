@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from swarm_shared.alone import try_lock
 from swarm_shared.git.errors import RepositoryBusy
 from swarm_shared.git.names import KEPT_REFS, task_ref
 from swarm_shared.git.repository import Repository
@@ -38,12 +38,7 @@ def repository_lock(repository: Repository, *, timeout_s: float = LOCK_TIMEOUT_S
 
 def _take(descriptor: int, repository: Repository, timeout_s: float) -> None:
     deadline = time.monotonic() + timeout_s
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except BlockingIOError:
-            pass
+    while not try_lock(descriptor):
         if time.monotonic() > deadline:
             raise RepositoryBusy(
                 f"another swarm process has held {repository.common_dir / LOCK_NAME} for {timeout_s:g} s",
