@@ -36,7 +36,8 @@ class Below:
 
     def alive(self) -> list[ProcessId]:
         """What we started and runs still."""
-        return [process for process in descendants(os.getpid()) if process not in self._strangers]
+        # One whose parent dies during a look moves from there to us unseen. The next look finds it: we do not die.
+        return self._look() or self._look()
 
     def end(self, *, grace_s: float) -> tuple[str, ...]:
         """Wait until all of it has ended by itself, ask what does not, and kill the rest when the grace is over.
@@ -60,6 +61,9 @@ class Below:
                 asked.update(fresh)
             wait_for_ends(alive, LOOK_S)
         return ()
+
+    def _look(self) -> list[ProcessId]:
+        return [process for process in descendants(os.getpid()) if process not in self._strangers]
 
 
 def _is_child(process: ProcessId) -> bool:

@@ -176,3 +176,32 @@ stranger.kill()
 
 def test_everything_that_the_run_started_is_ended_and_nothing_that_was_there_before() -> None:
     subprocess.run([sys.executable, "-c", BELOW], check=True, timeout=30)
+
+
+ORPHANED = """\
+import os, subprocess
+from amplifier_swarm.start.below import Below
+from swarm_shared import proctree
+below = Below()
+parent = subprocess.Popen(["/bin/sh", "-c", "sleep 63 & echo; wait"], stdout=subprocess.PIPE)
+parent.stdout.readline()
+list_children = proctree.children_lister
+
+def dies_after_ours_are_listed():
+    children_of = list_children()
+    def listed(pid):
+        children = children_of(pid)
+        if pid == os.getpid():
+            parent.kill()
+            parent.wait()
+        return children
+    return listed
+
+proctree.children_lister = dies_after_ours_are_listed
+assert below.end(grace_s=0.0) == ()
+assert proctree.descendants(os.getpid()) == []
+"""
+
+
+def test_what_loses_its_parent_during_a_look_is_ended_too() -> None:
+    subprocess.run([sys.executable, "-c", ORPHANED], check=True, timeout=30)
