@@ -74,8 +74,8 @@ def _tasks(reading: Reading, seqs: list[int], *, view: str, of: int | None) -> d
     place = {task.seq: n for n, task in enumerate(found.tasks)}
     links = [(place[a], place[b]) for a, b in found.links]
     layout = lay_out(len(found.tasks), links)
-    outlook = reading.database.tasks.outlook(1)
-    usual_s = HOUR_S if outlook is None else outlook.mean_s
+    forecast = reading.database.tasks.forecast(1)
+    usual_s = HOUR_S if forecast is None else forecast.mean_s
     way = critical_way(found.tasks, links, usual_s=usual_s, now=reading.database.clock.wall_ms())
     return {
         "view": view,
@@ -103,7 +103,7 @@ def _tasks(reading: Reading, seqs: list[int], *, view: str, of: int | None) -> d
             "places": way.places,
             "seconds": way.seconds,
             "usual_s": usual_s,
-            "usual_is_measured": outlook is not None,
+            "usual_is_measured": forecast is not None,
         },
     }
 

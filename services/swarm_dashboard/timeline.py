@@ -67,7 +67,7 @@ def shown(reading: Reading, wanted: str, *, slots: int) -> dict[str, Any]:
     staff = reading.database.workers.shown()
     alive = {str(worker["worker_id"]) for worker in staff if worker["status"] not in _OVER}
     tasks = reading.timeline.tasks(outcomes.unsettled(recent.attempts))
-    outlook = reading.database.tasks.outlook(len(alive))
+    forecast = reading.database.tasks.forecast(len(alive))
     return {
         "range": wanted,
         "from": iso(since),
@@ -78,8 +78,8 @@ def shown(reading: Reading, wanted: str, *, slots: int) -> dict[str, Any]:
         "bar_s": bar_minutes * 60,
         "bars": outcomes.bars(recent.attempts, since=since, until=until, slot_ms=bar_minutes * MINUTE_MS, tasks=tasks),
         "outlook": None
-        if outlook is None
-        else {name: getattr(outlook, name) for name in ("eta_s", "low_s", "high_s", "passes", "mean_s")},
+        if forecast is None
+        else {name: getattr(forecast, name) for name in ("eta_s", "low_s", "high_s", "passes", "mean_s")},
     }
 
 

@@ -445,10 +445,14 @@ SELECT status, sum(tasks) AS tasks, sum(hours) AS hours FROM counters GROUP BY s
 -- name: counters_by_phase
 SELECT phase, status, tasks, hours FROM counters WHERE tasks > 0 ORDER BY phase, status;
 
--- name: recent_attempts
--- The last ended attempts, newest first, for the estimate of what is left.
-SELECT a.claimed_at, a.ended_at, a.outcome FROM attempts AS a
+-- name: recent_passes
+-- What the last attempts that passed took, in seconds, for the forecast.
+SELECT (a.ended_at - a.claimed_at) / 1000.0 FROM attempts AS a
 WHERE a.rowid > (SELECT coalesce(max(rowid), 0) - :window FROM attempts) AND a.outcome = 'passed' AND a.kind = 'work';
+
+-- name: at_work_since
+SELECT a.claimed_at FROM tasks AS t INDEXED BY tasks_with_open_attempt JOIN attempts AS a ON a.id = t.open_attempt
+WHERE t.open_attempt IS NOT NULL AND t.status IN ('claimed', 'in_progress');
 
 -- name: rank_in_queue
 SELECT count(*) FROM tasks INDEXED BY tasks_for_claim

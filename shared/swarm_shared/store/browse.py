@@ -126,7 +126,7 @@ class Browse(Family):
 
     def recent_passes(self, window: int) -> int:
         """How many passes the estimate of the time left rests on."""
-        return len(self._db.rows(SQL["recent_attempts"], {"window": window}))
+        return len(self._db.rows(SQL["recent_passes"], {"window": window}))
 
     def _linked(self, name: str, values: dict[str, Any]) -> list[dict[str, Any]]:
         rows = self._db.dicts(SQL[name], values)

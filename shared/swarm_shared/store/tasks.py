@@ -5,35 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from itertools import chain
-from math import sqrt
-from statistics import fmean, stdev
 from typing import Any
-
-from msgspec import Struct
 
 from swarm_shared.clock import iso
 from swarm_shared.errors import NotFound
 from swarm_shared.models import GROUP_OF, Group, Status, TaskSpec, priority_label
 from swarm_shared.sql import SQL
 from swarm_shared.store.base import Family, from_json
+from swarm_shared.store.forecast import Forecast, foresee
 from swarm_shared.taskfile.definition import spec_from_definition
 
 ETA_WINDOW_ATTEMPTS = 200
-LEAST_FOR_SPREAD = 3
-EIGHTY_PERCENT = 1.28  # so many standard deviations to either side hold four of five outcomes
 EXPORT_BATCH = 500
 _TIMES = ("created_at", "updated_at", "claimed_at", "started_at", "approved_at", "completed_at", "due_at")
 _ATTEMPT_JSON = ("builder_result", "check_results", "validator_result", "must_fix")
-
-
-class Outlook(Struct, frozen=True, kw_only=True):
-    """Seconds until the open tasks are through: most likely, and between which two four times out of five."""
-
-    eta_s: float
-    low_s: float
-    high_s: float
-    passes: int  # what it rests on
-    mean_s: float  # of these
 
 
 class Tasks(Family):
@@ -107,34 +92,23 @@ class Tasks(Family):
         }
 
     def eta_s(self, workers: int) -> float | None:
-        """Seconds until the open tasks are through, from the mean of recent passes; None without a basis."""
-        outlook = self.outlook(workers)
-        if outlook is not None:
-            return outlook.eta_s
+        """Seconds until the open tasks are through; 0 when there are none, None without a basis."""
+        forecast = self.forecast(workers)
+        if forecast is not None:
+            return forecast.eta_s
         return None if self._open_tasks() else 0.0
 
-    def outlook(self, workers: int) -> Outlook | None:
+    def forecast(self, workers: int) -> Forecast | None:
         """When the open tasks may be through, and how sure that is; None without open tasks or without a basis."""
         open_tasks = self._open_tasks()
         if not open_tasks or workers < 1:
             return None
-        rows = self._db.rows(SQL["recent_attempts"], {"window": ETA_WINDOW_ATTEMPTS})
-        times_s = [(ended - claimed) / 1000 for claimed, ended, _ in rows]
-        if not times_s:
+        passes_s = [took_s for (took_s,) in self._db.rows(SQL["recent_passes"], {"window": ETA_WINDOW_ATTEMPTS})]
+        if not passes_s:
             return None
-        mean_s = fmean(times_s)
-        # Of one or two nothing is known but their size: as far apart as they are long.
-        spread_s = stdev(times_s) if len(times_s) >= LEAST_FOR_SPREAD else mean_s
-        # What is left varies by itself, and the mean that it rests on is known from so many passes only.
-        unsure_s = EIGHTY_PERCENT * spread_s * sqrt(open_tasks + open_tasks**2 / len(times_s)) / workers
-        eta_s = mean_s * open_tasks / workers
-        return Outlook(
-            eta_s=round(eta_s, 1),
-            low_s=round(max(0.0, eta_s - unsure_s), 1),
-            high_s=round(eta_s + unsure_s, 1),
-            passes=len(times_s),
-            mean_s=round(mean_s, 3),
-        )
+        now = self._clock.wall_ms()
+        ages_s = [max(0, now - since) / 1000 for (since,) in self._db.rows(SQL["at_work_since"])]
+        return foresee(passes_s, ages_s=ages_s, waiting=max(0, open_tasks - len(ages_s)), workers=workers)
 
     def running(self) -> list[dict[str, Any]]:
         """Tasks that a worker has now, with stage and the time of the last sign of progress (ms)."""

@@ -1,0 +1,57 @@
+"""How long the open tasks will take, from what recent passes took and how long those at work have been at it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import sqrt
+from statistics import fmean, stdev
+
+from msgspec import Struct
+
+_LEAST_FOR_SPREAD = 3
+_EIGHTY_PERCENT = 1.28  # so many standard deviations to either side hold four of five outcomes
+
+
+class Forecast(Struct, frozen=True, kw_only=True):
+    """Seconds until the open tasks are through: most likely, and between which two four times out of five."""
+
+    eta_s: float
+    low_s: float
+    high_s: float
+    passes: int  # what it rests on
+    mean_s: float  # of these
+
+
+def foresee(passes_s: Sequence[float], *, ages_s: Sequence[float], waiting: int, workers: int) -> Forecast:
+    """The forecast for open tasks that are shared out among workers.
+
+    Args:
+        passes_s: What recent passes took, in seconds; at least one.
+        ages_s: For how many seconds each task at work has been so.
+        waiting: How many tasks no worker has yet; with those at work at least one.
+        workers: How many work; at least one.
+    """
+    mean_s = fmean(passes_s)
+    left_s = [_left_s(passes_s, age_s, mean_s) for age_s in ages_s]
+    tasks = len(left_s) + waiting
+    busy = min(workers, tasks)
+    # However they are shared out, it takes no less than the longest of them.
+    longest_s = max([*left_s, mean_s if waiting else 0.0])
+    eta_s = max((sum(left_s) + mean_s * waiting) / busy, longest_s)
+    # Of one or two nothing is known but their size: as far apart as they are long.
+    spread_s = stdev(passes_s) if len(passes_s) >= _LEAST_FOR_SPREAD else mean_s
+    # What is left varies by itself, and the mean that it rests on is known from so many passes only.
+    unsure_s = _EIGHTY_PERCENT * spread_s * sqrt(tasks + tasks**2 / len(passes_s)) / busy
+    return Forecast(
+        eta_s=round(eta_s, 1),
+        low_s=round(max(0.0, eta_s - unsure_s), 1),
+        high_s=round(eta_s + unsure_s, 1),
+        passes=len(passes_s),
+        mean_s=round(mean_s, 3),
+    )
+
+
+def _left_s(passes_s: Sequence[float], age_s: float, mean_s: float) -> float:
+    """What passes that took longer than this age had left at it; past all of them, as long again as one takes."""
+    left = [took_s - age_s for took_s in passes_s if took_s > age_s]
+    return fmean(left) if left else mean_s
