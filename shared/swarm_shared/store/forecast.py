@@ -23,7 +23,7 @@ class Forecast(Struct, frozen=True, kw_only=True):
 
 
 def foresee(passes_s: Sequence[float], *, ages_s: Sequence[float], waiting: int, workers: int) -> Forecast:
-    """The forecast for open tasks that are shared out among workers.
+    """The forecast for open tasks, each of which goes to the worker that is free first.
 
     Args:
         passes_s: What recent passes took, in seconds; at least one.
@@ -32,16 +32,17 @@ def foresee(passes_s: Sequence[float], *, ages_s: Sequence[float], waiting: int,
         workers: How many work; at least one.
     """
     mean_s = fmean(passes_s)
-    left_s = [_left_s(passes_s, age_s, mean_s) for age_s in ages_s]
-    tasks = len(left_s) + waiting
-    busy = min(workers, tasks)
-    # However they are shared out, it takes no less than the longest of them.
-    longest_s = max([*left_s, mean_s if waiting else 0.0])
-    eta_s = max((sum(left_s) + mean_s * waiting) / busy, longest_s)
+    at_work_s = [_left_s(passes_s, age_s, mean_s) for age_s in ages_s]
+    idle = max(0, workers - len(at_work_s))
+    free_in_s = sorted([0.0] * idle + at_work_s)
+    rounds, rest = divmod(waiting, len(free_in_s))
+    takes_s = [free_s + mean_s * (rounds + (place < rest)) for place, free_s in enumerate(free_in_s)]
+    eta_s = max(takes_s)
+    tasks = len(at_work_s) + waiting
     # Of one or two nothing is known but their size: as far apart as they are long.
     spread_s = stdev(passes_s) if len(passes_s) >= _LEAST_FOR_SPREAD else mean_s
     # What is left varies by itself, and the mean that it rests on is known from so many passes only.
-    unsure_s = _EIGHTY_PERCENT * spread_s * sqrt(tasks + tasks**2 / len(passes_s)) / busy
+    unsure_s = _EIGHTY_PERCENT * spread_s * sqrt(tasks + tasks**2 / len(passes_s)) / min(tasks, len(free_in_s))
     return Forecast(
         eta_s=round(eta_s, 1),
         low_s=round(max(0.0, eta_s - unsure_s), 1),

@@ -1,4 +1,4 @@
-"""The time left: what is at work counts by what is left of it, and no sharing out makes one task shorter."""
+"""The time left: what is at work counts by what is left of it, and what waits goes to whoever is free first."""
 
 from __future__ import annotations
 
@@ -19,8 +19,11 @@ TENS = [10.0] * 8
         pytest.param(TENS, [9, 9, 9, 9], 0, 4, 1, id="what is nearly done takes a moment"),
         pytest.param(TENS, [0, 9], 0, 2, 10, id="the last one to begin decides the end"),
         pytest.param(TENS, [], 1, 4, 10, id="four workers do one task no faster"),
-        pytest.param(TENS, [5, 5], 1, 2, 10, id="what no worker has yet is still to be done whole"),
-        pytest.param(TENS, [5, 5], 9, 2, 50, id="halves at work and many that wait"),
+        pytest.param(TENS, [5, 5], 1, 2, 15, id="what no worker has yet begins when one is free"),
+        pytest.param(TENS, [0, 0, 0, 0], 1, 4, 20, id="one too many takes another round"),
+        pytest.param(TENS, [8], 1, 2, 10, id="who is idle takes what waits"),
+        pytest.param(TENS, [5, 5], 9, 2, 55, id="halves at work and many that wait"),
+        pytest.param(TENS, [5, 5, 5], 0, 1, 5, id="workers that shall leave go on with what they have"),
         pytest.param(TENS, [50], 0, 1, 10, id="past all others it may take as long again"),
         pytest.param([10, 10, 40], [15], 0, 1, 25, id="past the short ones it is one of the long ones"),
     ],
