@@ -17,6 +17,7 @@ from swarm_shared.supervisor_rpc import (
     ALREADY_STARTED,
     NOT_RUNNING,
     SHUTDOWN_STATE,
+    SupervisorAbsent,
     SupervisorRefused,
     SupervisorUnreachable,
     call,
@@ -27,6 +28,7 @@ __all__ = [
     "ProcessInfo",
     "Scaled",
     "Slot",
+    "SupervisorAbsent",
     "SupervisorClient",
     "SupervisorRefused",
     "SupervisorState",
@@ -122,8 +124,8 @@ def process_name(worker_id: str) -> str:
 class SupervisorClient:
     """One supervisord. Each call opens its own connection: safe to use from several threads.
 
-    Every method raises `SupervisorUnreachable` when nothing answers within the timeout, and
-    `SupervisorRefused` when supervisord says no.
+    Every method raises `SupervisorUnreachable` when nothing answers within the timeout, its kind
+    `SupervisorAbsent` when nobody listens, and `SupervisorRefused` when supervisord says no.
     """
 
     def __init__(self, socket_path: Path, *, timeout_s: float = TIMEOUT_S) -> None:

@@ -30,6 +30,10 @@ class SupervisorUnreachable(SupervisorError):
     """Nothing answers at the socket."""
 
 
+class SupervisorAbsent(SupervisorUnreachable):
+    """Nobody listens at the socket, so no supervisord runs there."""
+
+
 class SupervisorRefused(SupervisorError):
     """supervisord answered, and said no."""
 
@@ -42,6 +46,7 @@ def call(socket_path: Path, timeout_s: float, method: str, arguments: Sequence[o
     """The answer of one XML-RPC method, over a connection of its own.
 
     Raises:
+        SupervisorAbsent: Nobody listens there.
         SupervisorUnreachable: Nothing answers there, or not within the timeout.
         SupervisorRefused: supervisord answered with a fault.
     """
@@ -65,8 +70,8 @@ def call(socket_path: Path, timeout_s: float, method: str, arguments: Sequence[o
             f"the control socket {socket_path} belongs to another user",
             hint="run the command as the user who started the swarm",
         ) from error
-    except (FileNotFoundError, ConnectionError) as error:
-        raise SupervisorUnreachable(
+    except (FileNotFoundError, ConnectionRefusedError) as error:
+        raise SupervisorAbsent(
             f"no supervisord runs at {socket_path}",
             hint="start it with `amplifier-swarm start` or `supervisord -c supervisord.conf`",
         ) from error

@@ -150,6 +150,23 @@ def test_a_start_right_after_a_kill_9_waits_for_the_rest_of_the_old_run(at: Desk
     assert at.alive() == {}
 
 
+def test_a_start_waits_for_a_supervisord_that_waits_for_the_last_program_of_the_old_run(at: Desk) -> None:
+    run = begun(at, "--dashboard")
+    dashboards = at.pids_of("swarm-dashboard")
+    for pid in dashboards:
+        os.kill(pid, signal.SIGSTOP)
+    run.kill()
+    supervisord = at.pid_of("supervisor.supervisord")
+    at.wait_for("the end of all others", lambda: at.alive().keys() == {supervisord, *dashboards} or None)
+    at.marker("go").touch()
+    second = at.start()
+    at.wait_remark("waiting for the end of an earlier run: supervisord")
+    for pid in dashboards:
+        os.kill(pid, signal.SIGCONT)
+    assert at.wait_end(second) == 0, at.told()
+    assert at.alive() == {}
+
+
 def test_kill_9_of_supervisord_ends_everything_with_7(at: Desk) -> None:
     run = begun(at, "--dashboard")
     supervisord = at.pid_of("supervisor.supervisord")

@@ -9,10 +9,10 @@ import pytest
 from supervision import swarm
 
 from swarm_shared.supervisor_client import (
+    SupervisorAbsent,
     SupervisorClient,
     SupervisorRefused,
     SupervisorState,
-    SupervisorUnreachable,
     process_name,
 )
 
@@ -63,7 +63,7 @@ def test_stop_all_reaches_every_program_before_any_has_ended() -> None:
         assert len(running.pids()) == len(names)
 
 
-def test_a_shutdown_is_seen_as_stopping_and_then_as_unreachable() -> None:
+def test_a_shutdown_is_seen_as_stopping_and_then_as_absent() -> None:
     with swarm(environ=ONE) as running:
         client = running.client
         running.wait_ready("worker-1")
@@ -78,10 +78,12 @@ def test_a_shutdown_is_seen_as_stopping_and_then_as_unreachable() -> None:
         assert client.orphans() == ()
         with pytest.raises(SupervisorRefused, match="SHUTDOWN_STATE"):
             client.scale(2)
+        with pytest.raises(SupervisorRefused, match="SHUTDOWN_STATE"):
+            client.pid()
 
         os.kill(client.slots()[0].pid, signal.SIGKILL)
         assert running.wait_end() == 0
-        with pytest.raises(SupervisorUnreachable) as error:
+        with pytest.raises(SupervisorAbsent) as error:
             client.state()
         assert error.value.exit_code == 7
         assert error.value.hint

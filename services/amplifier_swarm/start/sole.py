@@ -14,7 +14,7 @@ from swarm_shared.database import TaskDatabase
 from swarm_shared.errors import StateError, SupervisorError
 from swarm_shared.processes import ProcessId, owner_from
 from swarm_shared.store.swarm import Service
-from swarm_shared.supervisor_client import SupervisorClient
+from swarm_shared.supervisor_client import SupervisorAbsent, SupervisorClient
 
 LOCK = "start.lock"
 # A keeper's own effort takes up to ten seconds, a graceful end of gunicorn and supervisord some more.
@@ -90,11 +90,7 @@ def wait_for_former(
 
 
 def _standing(database: TaskDatabase, client: SupervisorClient, worker_ids: frozenset[str]) -> list[Standing]:
-    found: list[Standing] = []
-    try:
-        found.append(_process("supervisord", ProcessId.of(client.pid())))
-    except SupervisorError:
-        pass  # nobody answers: none runs here
+    found = _supervisord(client)
     reaper = database.swarm.services().get("reaper")
     if reaper is not None and reaper.is_alive() and not _is_stale(reaper, database.clock.wall_ms()):
         found.append(_process("swarm-reaper", reaper.process))
@@ -102,6 +98,17 @@ def _standing(database: TaskDatabase, client: SupervisorClient, worker_ids: froz
         if worker.worker_id in worker_ids and worker.process.is_alive():
             found.append(_process(worker.worker_id, worker.process))
     return found
+
+
+def _supervisord(client: SupervisorClient) -> list[Standing]:
+    try:
+        return [_process("supervisord", ProcessId.of(client.pid()))]
+    except SupervisorAbsent:
+        return []
+    except SupervisorError:
+        # On its way down it refuses everything, and may outlive all services that are known here: its socket and
+        # the dashboard's port are taken until it has ended.
+        return [Standing(text="supervisord", leaves=True)]
 
 
 def _is_stale(service: Service, now_ms: int) -> bool:

@@ -18,9 +18,15 @@ from amplifier_swarm.start.options import arguments_from
 from amplifier_swarm.start.sole import sole_run, wait_for_former
 from amplifier_swarm.start.suite import suite_environment
 from swarm_shared.config import resolve
-from swarm_shared.errors import StateError
+from swarm_shared.errors import StateError, SupervisorError
 from swarm_shared.processes import ProcessId
-from swarm_shared.supervisor_client import SupervisorClient
+from swarm_shared.supervisor_client import (
+    SupervisorAbsent,
+    SupervisorClient,
+    SupervisorRefused,
+    SupervisorUnreachable,
+)
+from swarm_shared.supervisor_rpc import SHUTDOWN_STATE
 
 
 @pytest.mark.parametrize(
@@ -100,7 +106,7 @@ def stop(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def wait(desk: QueueDesk, folder: Path, while_waiting: list[object]) -> None:
+def wait(desk: QueueDesk, folder: Path, while_waiting: list[object], *, client: SupervisorClient | None = None) -> None:
     def step(seconds: float) -> None:
         desk.clock.pass_s(seconds)
         if while_waiting:
@@ -108,7 +114,7 @@ def wait(desk: QueueDesk, folder: Path, while_waiting: list[object]) -> None:
 
     wait_for_former(
         desk.db,
-        SupervisorClient(folder / "none.sock"),
+        client or SupervisorClient(folder / "none.sock"),
         worker_ids=frozenset({"worker-1"}),
         wait=step,
         say=lambda text: None,
@@ -148,6 +154,30 @@ def test_the_rest_of_a_run_that_does_not_end_is_named(desk: QueueDesk, tmp_path:
             wait(desk, tmp_path, [])
     finally:
         stop(rest)
+
+
+class Supervisord(SupervisorClient):
+    """What a supervisord says when it is asked for its pid, one error after the other."""
+
+    def __init__(self, *says: SupervisorError) -> None:
+        self.says = list(says)
+
+    def pid(self) -> int:
+        raise self.says.pop(0) if len(self.says) > 1 else self.says[0]
+
+
+def test_a_supervisord_on_its_way_down_is_waited_for_though_its_services_are_gone(
+    desk: QueueDesk, tmp_path: Path
+) -> None:
+    refusal = SupervisorRefused("SHUTDOWN_STATE", fault=SHUTDOWN_STATE)
+    stopping = Supervisord(refusal, SupervisorUnreachable("it did not answer"), refusal, SupervisorAbsent("gone"))
+    wait(desk, tmp_path, [], client=stopping)
+    assert len(stopping.says) == 1
+
+
+def test_a_supervisord_that_neither_answers_nor_ends_is_named(desk: QueueDesk, tmp_path: Path) -> None:
+    with pytest.raises(StateError, match="supervisord"):
+        wait(desk, tmp_path, [], client=Supervisord(SupervisorUnreachable("it did not answer")))
 
 
 def test_a_reaper_of_another_container_is_believed_only_while_it_gives_signs(desk: QueueDesk, tmp_path: Path) -> None:

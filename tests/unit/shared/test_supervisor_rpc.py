@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from swarm_shared.errors import NotFound, SupervisorError
-from swarm_shared.supervisor_client import SupervisorClient, SupervisorUnreachable, process_name
+from swarm_shared.supervisor_client import SupervisorAbsent, SupervisorClient, SupervisorUnreachable, process_name
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def listener(path: Path) -> Iterator[socket.socket]:
 
 
 def test_a_missing_socket_says_that_no_supervisord_runs(path: Path) -> None:
-    with pytest.raises(SupervisorUnreachable, match="no supervisord runs") as error:
+    with pytest.raises(SupervisorAbsent, match="no supervisord runs") as error:
         SupervisorClient(path).state()
     assert "amplifier-swarm start" in str(error.value.hint)
 
@@ -39,13 +39,14 @@ def test_a_missing_socket_says_that_no_supervisord_runs(path: Path) -> None:
 def test_a_socket_that_its_supervisord_left_behind_says_so_too(path: Path, listener: socket.socket) -> None:
     listener.close()
     assert path.exists()
-    with pytest.raises(SupervisorUnreachable, match="no supervisord runs"):
+    with pytest.raises(SupervisorAbsent, match="no supervisord runs"):
         SupervisorClient(path).state()
 
 
 def test_a_supervisord_that_does_not_answer_is_given_up_after_the_timeout(path: Path, listener: socket.socket) -> None:
-    with pytest.raises(SupervisorUnreachable, match=r"did not answer within 0\.05 s"):
+    with pytest.raises(SupervisorUnreachable, match=r"did not answer within 0\.05 s") as error:
         SupervisorClient(path, timeout_s=0.05).state()
+    assert not isinstance(error.value, SupervisorAbsent)  # it is there
 
 
 @pytest.mark.parametrize(
