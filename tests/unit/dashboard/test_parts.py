@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from pathlib import Path
+from string import hexdigits
 
 import pytest
 from fixed_time import ManualClock
@@ -73,6 +74,7 @@ def test_a_ticket_opens_once_and_not_for_long() -> None:
     clock = ManualClock()
     access = Access(lambda: "token", clock)
     ticket = access.new_ticket()
+    assert set(ticket) <= set(hexdigits)  # with other letters it may look like a key, and be masked on its way
     assert access.use_ticket(ticket)
     assert not access.use_ticket(ticket)
     late = access.new_ticket()
@@ -121,10 +123,52 @@ def test_a_blot_of_the_output_is_said_in_words() -> None:
     assert json.loads(written(Masking({}), [f"key={BLOTTED * 30}"])) == [f"key={BLOT}"]
 
 
-def test_plain_words_are_not_masked() -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a word in /usr/bin:/bin-and-more",
+        "task-implement-user-authentication",
+        "swarm/task/disk-usage-of-the-whole-machine",
+        "flask-sqlalchemy-with-many-more-words",
+        "0123456789abcdefsk-0123456789abcdef0123",
+    ],
+)
+def test_plain_words_are_not_masked(text: str) -> None:
     masking = Masking({"SHORT_TOKEN": "word", "PATH": "/usr/bin:/bin-and-more"})
-    text = "a word in /usr/bin:/bin-and-more, task-1234567890123456"
     assert masking.text(text) == text
+    assert json.loads(written(masking, {text: text})) == {text: text}
+    assert list(masking.spans(text.encode(), at_end=True)) == []
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "",
+        " ",
+        "=",
+        '"',
+        "'",
+        "\n",
+        r"\n",
+        r"\u003c",
+        "key%3D",
+        "key%3a%20",
+        "\x1b[32m",
+        "\x1b[1;31m",
+        "my_",
+        "a-",
+        "ü",
+        "日",
+    ],
+)
+def test_a_key_is_found_behind_whatever_ends_a_word(before: str) -> None:
+    key = "sk-" + "a1B2c3D4" * 4
+    masking = Masking({})
+    assert masking.text(before + key) == before + BLOT
+    assert json.loads(written(masking, [before + key])) == [before + BLOT]
+    start = len(before.encode())
+    assert list(masking.spans((before + key + " ").encode(), at_end=False)) == [(start, start + len(key))]
+    assert list(masking.spans((before + key[:10]).encode(), at_end=True)) == [(start, start + 10)]
 
 
 def test_a_query_is_read_into_its_parts() -> None:
