@@ -20,7 +20,7 @@ _KEY_LIKE = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL", re.IGNORECASE)
 _ESCAPES = (r"\\[nrtbf]", r"\\u[0-9a-fA-F]{4}", r"%[0-9a-fA-F]{2}", r"[\[;0-9]m")
 
 
-def _at_edge(sign: str) -> str:
+def _at_edge(sign: str = "") -> str:
     return rf"{sign}(?:(?<![A-Za-z0-9]{sign})|" + "|".join(f"(?<={escape}{sign})" for escape in _ESCAPES) + ")"
 
 
@@ -40,8 +40,7 @@ _BEGIN, _END = r"-----BEGIN [A-Z ]*PRIVATE KEY-----", r"-----END [A-Z ]*PRIVATE 
 _WHOLE = rf"{_WORDS}|{_BEGIN}[\s\S]{{0,{KEY_BYTES}}}?{_END}"
 # At the end of what is there yet: the beginning of such a word, and no "task-"; a block of which the end is missing.
 _BEGUN = (
-    rf"(?:(?<![A-Za-z0-9])|{'|'.join(f'(?<={escape})' for escape in _ESCAPES)})"
-    r"(?:sk-|gh[pousr]_|github_pat_|glpat-|A(?:KIA|SIA)|AIza|xox[abeprs]-|eyJ)[A-Za-z0-9_.-]+\Z"
+    _at_edge() + r"(?:sk-|gh[pousr]_|github_pat_|glpat-|A(?:KIA|SIA)|AIza|xox[abeprs]-|eyJ)[A-Za-z0-9_.-]+\Z"
     rf"|{_BEGIN}(?:(?!{_END})[\s\S])*\Z"
 )
 
