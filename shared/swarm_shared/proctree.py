@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Set
 
 from msgspec import Struct
 
@@ -44,6 +45,18 @@ def descendants(pid: int) -> list[ProcessId]:
             if not stat.ended:
                 found.append(ProcessId.here(child, stat.start_time))
     return found
+
+
+def below_us(*, ignoring: Set[ProcessId] = frozenset()) -> list[ProcessId]:
+    """What is below the calling process, a child subreaper: no process is overlooked for having moved.
+
+    One whose parent dies during a look moves from there to us unseen. The next look finds it: we do not die.
+    """
+
+    def look() -> list[ProcessId]:
+        return [process for process in descendants(os.getpid()) if process not in ignoring]
+
+    return look() or look()
 
 
 def tree_usage(pid: int) -> TreeUsage:

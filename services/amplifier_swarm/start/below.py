@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 from swarm_shared.processes import ProcessId, wait_for_ends
 from swarm_shared.procfs import ON_LINUX, read_stat
-from swarm_shared.proctree import descendants, kill_tree
+from swarm_shared.proctree import below_us, descendants, kill_tree
 
 _PR_SET_CHILD_SUBREAPER = 36
 ASK_AFTER_S = 1.0  # services end by themselves when supervisord or this run does
@@ -36,8 +36,7 @@ class Below:
 
     def alive(self) -> list[ProcessId]:
         """What we started and runs still."""
-        # One whose parent dies during a look moves from there to us unseen. The next look finds it: we do not die.
-        return self._look() or self._look()
+        return below_us(ignoring=self._strangers)
 
     def end(self, *, grace_s: float) -> tuple[str, ...]:
         """Wait until all of it has ended by itself, ask what does not, and kill the rest when the grace is over.
@@ -61,9 +60,6 @@ class Below:
                 asked.update(fresh)
             wait_for_ends(alive, LOOK_S)
         return ()
-
-    def _look(self) -> list[ProcessId]:
-        return [process for process in descendants(os.getpid()) if process not in self._strangers]
 
 
 def _is_child(process: ProcessId) -> bool:

@@ -122,6 +122,22 @@ print(extinction.extinguish(), flush=True)
     assert done.stdout == "()\n", done.stderr
 
 
+def test_what_does_not_show_itself_is_never_taken_for_gone() -> None:
+    script = """
+import subprocess
+from swarm_worker import extinction
+from swarm_shared import proctree
+extinction.become_subreaper()
+child = subprocess.Popen(["/bin/sleep", "1000"])
+extinction.descendants = proctree.descendants = lambda pid: []
+extinction.EFFORT_S = 0.1
+print(extinction.extinguish(), flush=True)
+child.kill()
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=trees.DEADLINE_S)
+    assert done.stdout == "('a process that does not show itself',)\n", done.stderr
+
+
 def test_what_cannot_be_killed_is_named_and_reported_gone_when_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
