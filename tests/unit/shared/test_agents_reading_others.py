@@ -1,0 +1,132 @@
+"""What the end of a session means that is read otherwise than Amplifier's: commands, and CLIs that print events."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from ended_sessions import BUILT, NOW_MS, PASSED, PRESETS, fenced, read
+
+from swarm_shared.agents.cli import TroubleKind
+from swarm_shared.models import FailureClass, Role
+
+COMMAND = PRESETS["command"]
+
+
+def test_a_command_passes_by_exit_0_and_fails_with_its_last_lines() -> None:
+    assert read("built\n", cli=COMMAND).failure is None
+    noise = "".join(f"line {n}\n" for n in range(100))
+    reading = read(noise, cli=COMMAND, code=2, stderr="make: *** [all] Error 2\n")
+    assert reading.failure is FailureClass.QUALITY
+    assert reading.reason.splitlines()[0] == "the task's run command exited with code 2"
+    assert reading.reason.splitlines()[-1] == "make: *** [all] Error 2"
+    assert len(reading.reason.splitlines()) == 41
+
+
+@pytest.mark.parametrize(("code", "text"), [(126, "not executable"), (127, "not found")])
+def test_a_command_that_the_shell_cannot_run_is_the_tasks_fault(code: int, text: str) -> None:
+    reading = read("", cli=COMMAND, role=Role.VALIDATOR, code=code, stderr="sh: 1: pytst: not found")
+    assert reading.failure is FailureClass.QUALITY
+    assert "verify command" in reading.reason
+    assert text in reading.reason
+
+
+def test_a_command_killed_by_a_signal_is_a_crash() -> None:
+    assert read("", cli=COMMAND, code=None, signum=9).failure is FailureClass.CRASH
+
+
+def test_a_command_may_end_with_the_asked_object_and_then_it_counts() -> None:
+    verdict = 'checking…\n{"verdict": "FAIL", "critical_issues": ["no docs"]}\n'
+    reading = read(verdict, cli=COMMAND, role=Role.VALIDATOR)
+    assert reading.failure is FailureClass.QUALITY
+    assert reading.must_fix == ("no docs",)
+    assert read(fenced(PASSED), cli=COMMAND, role=Role.VALIDATOR).answer == PASSED
+    assert read(json.dumps(BUILT), cli=COMMAND, code=3).failure is FailureClass.QUALITY
+
+
+def test_json_in_a_commands_output_that_is_no_answer_does_not_count() -> None:
+    assert read('{"status": "failed"}\n', cli=COMMAND).failure is None
+    quoted = json.dumps({**BUILT, "status": "failed"})
+    assert read(quoted + "\nand more\n", cli=COMMAND).failure is None
+    assert read(quoted + "\nmain() {}\n", cli=COMMAND).failure is None
+
+
+def test_a_command_that_fails_while_talking_of_429s_is_a_quality_failure() -> None:
+    reading = read("", cli=COMMAND, code=1, stderr="HTTP 429 Too Many Requests: Bundle Error")
+    assert (reading.failure, reading.trouble) == (FailureClass.QUALITY, None)
+
+
+def lines(*events: dict[str, Any]) -> str:
+    return "".join(json.dumps(event) + "\n" for event in events)
+
+
+def test_claude_is_judged_by_its_result_event() -> None:
+    claude = PRESETS["claude"]
+    start = {"type": "system", "subtype": "init", "session_id": "c1"}
+    result = {
+        "type": "result",
+        "subtype": "success",
+        "is_error": False,
+        "result": fenced(BUILT),
+        "total_cost_usd": 0.25,
+        "usage": {"input_tokens": 100, "output_tokens": 11},
+        "session_id": "c1",
+    }
+    reading = read(lines(start, result), cli=claude)
+    assert reading.failure is None
+    assert (reading.session_id, reading.tokens, reading.cost_usd) == ("c1", 111, 0.25)
+    error = {**result, "is_error": True, "result": "API Error: 529 Overloaded", "usage": {}}
+    assert read(lines(start, error), cli=claude).failure is FailureClass.PROVIDER
+    turns = {**result, "subtype": "error_max_turns", "result": ""}
+    assert read(lines(start, turns), cli=claude).failure is FailureClass.QUALITY
+    assert read(lines(start), cli=claude).failure is FailureClass.UNREADABLE
+
+
+def test_claudes_rate_limit_event_counts_only_when_rejected_and_failed() -> None:
+    claude = PRESETS["claude"]
+    resets = NOW_MS // 1000 + 3600
+    error = {"type": "result", "subtype": "success", "is_error": True, "result": "stopped"}
+    rejected = {"type": "rate_limit_event", "rate_limit_info": {"status": "rejected", "resetsAt": resets}}
+    reading = read(lines(rejected, error), cli=claude, code=1)
+    assert reading.trouble is not None
+    assert reading.trouble.kind is TroubleKind.WINDOW
+    assert reading.trouble.wait_s == pytest.approx(3630)
+    rejected["rate_limit_info"] = {"status": "allowed_warning", "resetsAt": resets}
+    assert read(lines(rejected, error), cli=claude, code=1).failure is FailureClass.QUALITY
+
+
+def test_codex_is_judged_by_the_last_turn() -> None:
+    codex = PRESETS["codex"]
+    start = {"type": "thread.started", "thread_id": "t1"}
+    said = {"type": "item.completed", "item": {"type": "agent_message", "text": json.dumps(BUILT)}}
+    done = {"type": "turn.completed", "usage": {"input_tokens": 5, "output_tokens": 2}}
+    hiccup = {"type": "error", "message": "stream disconnected before completion: retrying"}
+    reading = read(lines(start, hiccup, said, done), cli=codex)
+    assert reading.failure is None, "an error that was recovered from"
+    assert (reading.session_id, reading.tokens, reading.cost_usd) == ("t1", 7, None)
+    failed = {
+        "type": "turn.failed",
+        "error": {"message": "You've hit your usage limit, try again at 3:15 PM"},
+    }
+    assert read(lines(start, said, failed), cli=codex, code=1).failure is FailureClass.PROVIDER
+    assert read(lines(start, said), cli=codex).failure is FailureClass.UNREADABLE, "cut off"
+    assert read("", cli=codex, code=1, stderr="exceeded retry limit, last status: 429").trouble is not None
+    talk = {"type": "item.completed", "item": {"type": "agent_message", "text": "HTTP 429 is handled"}}
+    assert read(lines(start, talk), cli=codex, code=1).failure is FailureClass.CRASH, "talk is no error channel"
+
+
+def test_gemini_and_opencode_are_judged_by_their_events() -> None:
+    gemini = PRESETS["gemini"]
+    stats = {"models": {"a": {"tokens": {"total": 30}}, "b": {"tokens": {"total": 12}}}}
+    good = json.dumps({"session_id": "g", "response": json.dumps(BUILT), "stats": stats}, indent=2)
+    assert (read(good, cli=gemini).failure, read(good, cli=gemini).tokens) == (None, 42)
+    assert read("", cli=gemini, code=41).failure is FailureClass.PROVIDER
+    bad = json.dumps({"session_id": "g", "response": "", "error": {"type": "X", "message": "boom"}}, indent=2)
+    assert read(bad, cli=gemini, code=1).failure is FailureClass.QUALITY
+    opencode = PRESETS["opencode"]
+    text = {"type": "text", "sessionID": "o", "part": {"text": json.dumps(BUILT)}}
+    finish = {"type": "step_finish", "part": {"cost": 0.5, "tokens": {"input": 3, "output": 4}}}
+    reading = read(lines(text, finish), cli=opencode)
+    assert (reading.failure, reading.session_id, reading.tokens, reading.cost_usd) == (None, "o", 7, 0.5)
+    assert read("", cli=opencode).failure is FailureClass.UNREADABLE, "exit 0 and nothing at all"
