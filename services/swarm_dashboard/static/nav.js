@@ -46,7 +46,8 @@ function open(wanted) {
 
 more.addEventListener("click", () => open(more.getAttribute("aria-expanded") !== "true"));
 document.addEventListener("click", (event) => bar.contains(event.target) || open(false));
-bar.addEventListener("keydown", (event) => {
+// Wherever the focus is: a screen that comes a moment later takes it away from the button.
+document.addEventListener("keydown", (event) => {
   if (event.key !== "Escape" || more.getAttribute("aria-expanded") !== "true") return;
   event.stopPropagation();
   open(false);
