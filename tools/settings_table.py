@@ -1,6 +1,6 @@
-"""Writes the table of settings into the README, from where the settings are declared.
+"""Writes the table in docs/settings.md, from where the settings are declared.
 
-python tools/readme_settings.py
+python tools/settings_table.py
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Any
 from amplifier_swarm.orchestrator import command
 from swarm_shared.config import default_of, described, variable_of
 
-README = Path(__file__).parents[1] / "README.md"
-BEGIN = "<!-- settings: made by tools/readme_settings.py -->\n"
+PAGE = Path(__file__).parents[1] / "docs" / "settings.md"
+BEGIN = "<!-- settings: made by tools/settings_table.py -->\n"
 END = "<!-- end of settings -->\n"
 
 
@@ -30,7 +30,7 @@ def table() -> str:
 
 
 def with_table(text: str) -> str:
-    """The README with the present table between its marks."""
+    """The page with the current table between its markers."""
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
     return before + BEGIN + table() + END + after
@@ -47,8 +47,8 @@ def _shown(default: Any) -> str:
 
 
 def main() -> int:
-    """Bring the README up to date."""
-    README.write_text(with_table(README.read_text(encoding="utf-8")), encoding="utf-8")
+    """Update the page."""
+    PAGE.write_text(with_table(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""What the README says about keys, commands, codes and settings is what the code has."""
+"""What the README and docs/ say about keys, commands, codes and settings is what the code has."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from readme import README, TOP, blocks, tables_first_column
+from manual import PAGES, README, TOP, blocks, first_column, table
 
 from amplifier_swarm.__main__ import COMMANDS
 from swarm_shared import errors
@@ -23,7 +23,8 @@ from swarm_shared.models import GROUP_OF, FailureClass, Role, Status
 from swarm_shared.taskfile import read_task_file
 from swarm_shared.taskfile.keys import KEYS
 
-TEXT = README.read_text(encoding="utf-8")
+TEXTS = {page: page.read_text(encoding="utf-8") for page in PAGES}
+LONGEST_README = 200  # lines
 
 
 def code_words(cells: list[str]) -> set[str]:
@@ -31,22 +32,23 @@ def code_words(cells: list[str]) -> set[str]:
 
 
 def test_every_key_of_a_task_is_explained() -> None:
-    assert code_words(tables_first_column("| key | what it is")) == set(KEYS)
+    assert code_words(first_column("| key | what it is")) == set(KEYS)
 
 
 def test_every_command_is_listed() -> None:
-    listed = {word.split()[0] for word in code_words(tables_first_column("| command | does"))}
+    listed = {word.split()[0] for word in code_words(first_column("| command | does"))}
     assert listed == set(COMMANDS)
 
 
 def test_every_status_is_explained() -> None:
-    assert code_words(tables_first_column("| status | means")) == set(Status)
+    assert code_words(first_column("| status | means")) == set(Status)
+    rows = table("| status | means")
     for status in set(Status):
-        assert re.search(rf"^\| `{status}` \|.*\| {GROUP_OF[status]} \|$", TEXT, re.MULTILINE), status
+        assert any(re.fullmatch(rf"\| `{status}` \|.*\| {GROUP_OF[status]} \|", row) for row in rows), status
 
 
 def test_every_kind_of_failure_is_explained() -> None:
-    assert set(tables_first_column("| kind | what happened")) == set(FailureClass)
+    assert set(first_column("| kind | what happened")) == set(FailureClass)
 
 
 def test_every_exit_code_is_explained() -> None:
@@ -55,12 +57,13 @@ def test_every_exit_code_is_explained() -> None:
     }
     outcomes = {value for name, value in vars(errors).items() if name.startswith("EXIT_")}
     usage = {2}
-    assert {int(code) for code in tables_first_column("| exit code | means")} == own | outcomes | usage
+    assert {int(code) for code in first_column("| exit code | means")} == own | outcomes | usage
 
 
 def test_the_table_of_settings_is_up_to_date() -> None:
-    tool = runpy.run_path(str(TOP / "tools" / "readme_settings.py"))
-    assert tool["with_table"](TEXT) == TEXT, "run: python tools/readme_settings.py"
+    tool = runpy.run_path(str(TOP / "tools" / "settings_table.py"))
+    page = tool["PAGE"].read_text(encoding="utf-8")
+    assert tool["with_table"](page) == page, "run: python tools/settings_table.py"
 
 
 def test_the_task_file_of_the_manual_is_good() -> None:
@@ -97,23 +100,39 @@ def test_the_python_of_the_manual_runs(
     assert capsys.readouterr().out == "Found 0 orphaned tasks\n"
 
 
-def links() -> Iterator[str]:
-    yield from re.findall(r"\]\(([^)\s]+)\)", TEXT)
-    yield from re.findall(r' src(?:set)?="([^"]+)"', TEXT)
+def links(text: str) -> Iterator[str]:
+    yield from re.findall(r"\]\(([^)\s]+)\)", text)
+    yield from re.findall(r' src(?:set)?="([^"]+)"', text)
 
 
-def test_every_link_leads_somewhere() -> None:
-    headings = re.findall(r"^#+ (.*)$", re.sub(r"^```.*?^```$", "", TEXT, flags=re.MULTILINE | re.DOTALL), re.MULTILINE)
-    anchors = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
-    for link in links():
-        if link.startswith("#"):
-            assert link[1:] in anchors, link
-        elif not link.startswith("http"):
-            assert (TOP / link).exists(), link
+def anchors(page: Path) -> set[str]:
+    """The anchors that GitHub makes of a page's headings."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize(
+    "page", [*PAGES, TOP / "docs" / "proof.md", TOP / "docs" / "development.md"], ids=lambda p: p.name
+)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for link in links(page.read_text(encoding="utf-8")):
+        if link.startswith("http"):
+            continue
+        target, _, anchor = link.partition("#")
+        file = page.parent / target if target else page
+        assert file.exists(), link
+        assert not anchor or anchor in anchors(file), link
+
+
+def test_the_readme_is_short_and_leads_to_every_page() -> None:
+    assert len(TEXTS[README].splitlines()) <= LONGEST_README
+    linked = {(TOP / link).resolve() for link in links(TEXTS[README])}
+    assert set(PAGES[1:]) <= linked
 
 
 def test_the_files_that_the_manual_names_are_there() -> None:
     for name in ("minimal.yaml", "webapp.yaml", "without-a-model.yaml"):
-        assert name in TEXT
+        assert name in TEXTS[TOP / "docs" / "task-files.md"]
         assert (TOP / "examples" / name).is_file()
     assert os.access(TOP / "examples" / "demo" / "run", os.X_OK)
