@@ -1,4 +1,4 @@
-"""What a session is told: the task, what earlier attempts taught, and the JSON to answer with."""
+"""The prompt of a session: the task, what earlier attempts ran into, and the JSON to answer with."""
 
 from __future__ import annotations
 
@@ -14,16 +14,22 @@ from swarm_shared.agents.guards import wrap_long_words
 from swarm_shared.agents.reading import TAIL_LINES, files_of
 from swarm_shared.models import Role, TaskSpec
 
-# Of everything that comes from earlier attempts or from tools; the task's own text is given whole.
+# Limit of each part that comes from earlier attempts or tools; the task's own text is never truncated.
 PART_LIMIT_BYTES = 4096
 DIFF_LIMIT_BYTES = 64 * 1024
 
-# The shapes are no valid JSON on purpose: an agent that repeats them has not answered.
-_VALIDATOR_CALLING = (
-    "You examine work that another agent calls finished. Expect it to be wrong and try to prove it: read the "
-    "files, run the tests and the program, and look for criteria that are only seemingly met, tests that "
-    "cannot fail, leftovers and broken neighbours. Take no claim for evidence. Do not change any file."
+_BUILDER_ROLE = (
+    "You are the builder for this task. Complete it without asking questions. This page is the whole specification. "
+    "Where it leaves something open, the design is yours: choose what fits the project, continue, and record the "
+    'decision in "implementation_notes". A missing specification, interface or pattern is not a reason to stop.'
 )
+_VALIDATOR_ROLE = (
+    "You are the validator for this task. Another agent reports that the work is finished. Assume that it is wrong "
+    "and try to prove it: read the changed files, run the tests and the program, and look for criteria that are met in "
+    "appearance only, tests that cannot fail, leftovers, and existing behavior that no longer works. A claim is not "
+    "evidence. Do not change any files."
+)
+# These formats are deliberately not valid JSON: an agent that repeats them has not answered.
 BUILDER_ANSWER = """\
 {
   "status": "success" or "failed",
@@ -32,21 +38,21 @@ BUILDER_ANSWER = """\
   "tests_written": [paths],
   "tests_passed": true or false,
   "implementation_notes": "what you did and why",
-  "blockers": [what kept you from finishing, one text each]
+  "blockers": [what prevented you from finishing, one string each]
 }"""
 VALIDATOR_ANSWER = """\
 {
   "verdict": "PASS" or "FAIL",
   "confidence": 0.0 to 1.0,
-  "critical_issues": [one text for each: file, line, problem, criterion],
+  "critical_issues": [one string each: file, line, problem, criterion],
   "test_quality_score": 0 to 10,
-  "recommendations": [what would be better, but is no reason to fail],
-  "summary": "two sentences with the evidence"
+  "recommendations": [possible improvements that are not a reason to fail],
+  "summary": "two sentences with your evidence"
 }"""
 
 
 class CheckResult(Struct, frozen=True, kw_only=True):
-    """One check that we ran ourselves: its command or built-in name, and what came of it."""
+    """One check that the worker ran: its command or built-in name, and its result."""
 
     command: str
     passed: bool
@@ -55,7 +61,7 @@ class CheckResult(Struct, frozen=True, kw_only=True):
 
 
 class PastAttempt(Struct, frozen=True, kw_only=True):
-    """An attempt that did not pass, as the next one is told of it."""
+    """A failed attempt, as the prompt of the next one describes it."""
 
     number: int
     reason: str
@@ -82,18 +88,18 @@ def build_prompt(
 
     Args:
         attempts_allowed: The first attempt and all its retries.
-        history: Earlier attempts that did not pass, oldest first.
-        note: What a person added to a retry; it goes on top.
-        builder_answer: The builder's JSON, of which the validator sees only the files.
-        diff: The change so far, where the work is kept apart per task; None where it is not.
-        resumes: The session goes on with an earlier one of the same builder.
+        history: Earlier failed attempts, oldest first.
+        note: The user's note on a retry; it comes first.
+        builder_answer: The builder's JSON; the validator sees only the files that it names.
+        diff: The change so far, if each task has its own worktree; otherwise None.
+        resumes: The session continues an earlier one of the same builder.
         guard_mentions: The CLI expands @words (`AgentCli.expands_mentions`).
     """
     if role is Role.VALIDATOR:
         parts = _validator_parts(task, project_root, builder_answer, check_results, diff)
     else:
         parts = _builder_parts(task, attempt_number, attempts_allowed, project_root, history, note, diff, resumes)
-    # The heading goes first always: a text that begins with a slash would be a command to the CLI.
+    # The heading always comes first: a CLI takes text that begins with a slash for a command.
     text = wrap_long_words("\n\n".join(part for part in parts if part)) + "\n"
     return guarded(text) if guard_mentions else text
 
@@ -110,15 +116,16 @@ def _builder_parts(
 ) -> list[str]:
     parts = [f"# Task {task.id}: {task.name}"]
     if note:
-        parts.append("## A person's note on this attempt\n\n" + clipped(note))
-    parts.append(_intent(number, allowed, resumes))
+        parts.append("## Note from the user\n\n" + clipped(note))
+    parts.append(_role(number, allowed, resumes))
     if history:
         parts += [_must_fix(history[-1]), _earlier_work(diff), _earlier_attempts(history)]
     parts += _task_parts(task, root)
     parts.append(
-        "## Answer\n\nDo the work in the working directory, run the tests that belong to it, and then end "
-        "with exactly one JSON object of this shape and nothing after it:\n\n" + BUILDER_ANSWER + "\n\n"
-        'Say "failed" when a criterion is not met; commands and a second agent check what you report.'
+        "## Answer\n\nWork in the working directory and run the tests that cover your change. Then end your reply with "
+        "exactly one JSON object in this format, and nothing after it:\n\n" + BUILDER_ANSWER + "\n\n"
+        'Set "status" to "failed" if any acceptance criterion is not met. Your report is verified: the commands are '
+        "run and a second agent reviews the work."
     )
     return parts
 
@@ -132,7 +139,7 @@ def _validator_parts(
 ) -> list[str]:
     parts = [
         f"# Validation of task {task.id}: {task.name}",
-        _VALIDATOR_CALLING,
+        _VALIDATOR_ROLE,
         *_task_parts(task, root),
         _files_named(builder_answer),
         _checks_run(checks),
@@ -140,20 +147,25 @@ def _validator_parts(
     if diff is not None:
         parts.append("## The change\n\n" + _fenced(clipped(diff, DIFF_LIMIT_BYTES) or "(nothing changed)"))
     parts.append(
-        "## Verdict\n\nFAIL when any criterion is not met or anything is critical; then name each issue with "
-        "its evidence. PASS only what you have seen to work. End with exactly one JSON object of this shape "
-        "and nothing after it:\n\n" + VALIDATOR_ANSWER
+        "## Verdict\n\nThe verdict is FAIL if any acceptance criterion is not met or if you find a critical issue; "
+        "list each issue with its evidence. The verdict is PASS only if you have verified every criterion yourself. A "
+        "tool or network access that you do not have is not an issue of the work: mention it in the summary. End your reply "
+        "with exactly one JSON object in this format, and nothing after it:\n\n" + VALIDATOR_ANSWER
     )
     return parts
 
 
-def _intent(number: int, allowed: int, resumes: bool) -> str:
+def _role(number: int, allowed: int, resumes: bool) -> str:
     if number <= 1:
-        return "You are the builder of this task. Finish it completely; nobody will answer questions."
-    return (
-        f"You are the builder of this task. This is attempt {number} of {max(allowed, number)}; the earlier "
-        "work did not pass. Start from what is in the working directory and fix what is named below."
-    ) + (" You go on in your own earlier session; the task stands here once more, as it is now." if resumes else "")
+        return _BUILDER_ROLE
+    parts = [_BUILDER_ROLE]
+    if resumes:
+        parts.append("You are resuming your earlier session on this task; the task is repeated below as it is now.")
+    parts.append(
+        f"This is attempt {number} of {max(allowed, number)}. The previous attempt did not pass. Keep what is good in "
+        "the working directory and fix the problems listed below."
+    )
+    return "\n\n".join(parts)
 
 
 def _task_parts(task: TaskSpec, root: Path | str) -> list[str]:
@@ -170,12 +182,12 @@ def _task_parts(task: TaskSpec, root: Path | str) -> list[str]:
     if task.design_docs:
         parts.append("## Design documents to read first\n\n" + _bullets(task.design_docs))
     if task.checks:
-        parts.append("## Commands that must succeed afterwards\n\n" + _bullets(task.checks))
+        parts.append("## Commands that must succeed when you are done\n\n" + _bullets(task.checks))
     return parts
 
 
 def _must_fix(last: PastAttempt) -> str:
-    lines = [f"## Must fix\n\nAttempt {last.number} ended with: {clipped(last.reason)}"]
+    lines = [f"## Must fix\n\nAttempt {last.number} failed: {clipped(last.reason)}"]
     if last.must_fix:
         lines.append(clipped(_numbered(last.must_fix)))
     lines += [_failed_check(check) for check in last.failed_checks]
@@ -183,16 +195,18 @@ def _must_fix(last: PastAttempt) -> str:
 
 
 def _failed_check(check: CheckResult) -> str:
-    ended = f"ended with exit code {check.exit_code}" if check.exit_code is not None else "did not pass"
+    code = f" (exit code {check.exit_code})" if check.exit_code is not None else ""
     output = "\n".join(check.output.rstrip().splitlines()[-TAIL_LINES:])
-    told = f"This check {ended}: {check.command}"
-    return f"{told}\n\n{_fenced(clipped(output, keep_end=True))}" if output else told
+    failure = f"Failing check{code}: {check.command}"
+    return f"{failure}\n\n{_fenced(clipped(output, keep_end=True))}" if output else failure
 
 
 def _earlier_work(diff: str | None) -> str:
     if diff is None:
         return ""
-    return "## Earlier work on this task\n\n" + _fenced(clipped(diff) or "(nothing changed)")
+    return "## Work of earlier attempts, already in the working directory\n\n" + _fenced(
+        clipped(diff) or "(nothing changed)"
+    )
 
 
 def _earlier_attempts(history: Sequence[PastAttempt]) -> str:
@@ -205,9 +219,9 @@ def _files_named(answer: Mapping[str, Any] | None) -> str:
         return ""
     named = files_of(answer)
     tests = items(answer.get("tests_written"))
-    lines = [clipped(_bullets(named)) if named else "It names no files."]
-    lines += ["Tests it names:", clipped(_bullets(tests))] if tests else []
-    return "## Files the builder names\n\n" + "\n\n".join(lines)
+    lines = [clipped(_bullets(named)) if named else "None."]
+    lines += ["Tests:", clipped(_bullets(tests))] if tests else []
+    return "## Files reported by the builder\n\n" + "\n\n".join(lines)
 
 
 def _checks_run(checks: Sequence[CheckResult]) -> str:
@@ -217,15 +231,15 @@ def _checks_run(checks: Sequence[CheckResult]) -> str:
     for check in checks:
         outcome = "passed" if check.passed else f"FAILED (exit code {check.exit_code})"
         lines.append(f"- {outcome}: {_one_line(check.command)}")
-    return "## Checks that were run\n\n" + clipped("\n".join(lines))
+    return "## Check results\n\n" + clipped("\n".join(lines))
 
 
 def clipped(text: str, limit_bytes: int = PART_LIMIT_BYTES, *, keep_end: bool = False) -> str:
-    """The text if it fits, else its start (or its end) with a mark where it was cut, within the limit."""
+    """The text if it fits, otherwise its start (or its end) with a mark where it was truncated, within the limit."""
     raw = text.encode("utf-8", "replace")
     if len(raw) <= limit_bytes:
         return raw.decode()
-    mark = "[… cut …]"
+    mark = "[… truncated …]"
     room = limit_bytes - len(mark.encode()) - 1
     if keep_end:
         return f"{mark}\n{raw[-room:].decode('utf-8', 'ignore')}"

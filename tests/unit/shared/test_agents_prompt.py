@@ -1,4 +1,4 @@
-"""What builders and validators are told, word for word where it matters."""
+"""The prompts of builders and validators, word for word where it matters."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ TASK = TaskSpec(
 FIRST_PROMPT = f"""\
 # Task 2.6.1.a: Parse dates
 
-You are the builder of this task. Finish it completely; nobody will answer questions.
+You are the builder for this task. Complete it without asking questions. This page is the whole specification. Where \
+it leaves something open, the design is yours: choose what fits the project, continue, and record the decision in \
+"implementation_notes". A missing specification, interface or pattern is not a reason to stop.
 
 Working directory: /srv/project
 Phase: 2
@@ -53,37 +55,41 @@ No time zones yet.
 
 - docs/dates.md
 
-## Commands that must succeed afterwards
+## Commands that must succeed when you are done
 
 - pytest -q tests/test_dates.py
 
 ## Answer
 
-Do the work in the working directory, run the tests that belong to it, and then end with exactly one JSON object \
-of this shape and nothing after it:
+Work in the working directory and run the tests that cover your change. Then end your reply with exactly one JSON \
+object in this format, and nothing after it:
 
 {BUILDER_ANSWER}
 
-Say "failed" when a criterion is not met; commands and a second agent check what you report.
+Set "status" to "failed" if any acceptance criterion is not met. Your report is verified: the commands are run and a \
+second agent reviews the work.
 """
-RETRY_START = """\
+ROLE = FIRST_PROMPT.split("\n\n")[1]
+RETRY_START = f"""\
 # Task 2.6.1.a: Parse dates
 
-## A person's note on this attempt
+## Note from the user
 
 Leap years too, please.
 
-You are the builder of this task. This is attempt 3 of 3; the earlier work did not pass. Start from what is in the \
-working directory and fix what is named below.
+{ROLE}
+
+This is attempt 3 of 3. The previous attempt did not pass. Keep what is good in the working directory and fix the \
+problems listed below.
 
 ## Must fix
 
-Attempt 2 ended with: check failed
+Attempt 2 failed: check failed
 
 1. dates.py:3: accepts the 31st of June
 2. no tests
 
-This check ended with exit code 1: pytest -q
+Failing check (exit code 1): pytest -q
 
 ```
 E   assert False
@@ -155,7 +161,7 @@ def test_no_part_of_the_history_is_longer_than_4_kilobytes() -> None:
     extra = len(prompt.encode()) - len(builder_prompt(number=2).encode())
     # Note, reason, list, check and the line per attempt; a few headings beside them.
     assert extra < 5 * PART_LIMIT_BYTES + 500
-    assert prompt.count("[… cut …]") == 5
+    assert prompt.count("[… truncated …]") == 5
 
 
 def test_a_task_with_nothing_but_a_name_has_a_prompt_without_empty_parts() -> None:
@@ -178,8 +184,8 @@ def test_the_validator_sees_files_and_checks_and_not_the_builders_praise() -> No
         CheckResult(command="ruff check", passed=False, exit_code=1),
     ]
     prompt = validator_prompt(builder_answer=answer, check_results=checks)
-    assert prompt.startswith("# Validation of task 2.6.1.a: Parse dates\n\nYou examine work")
-    assert "Expect it to be wrong" in prompt
+    assert prompt.startswith("# Validation of task 2.6.1.a: Parse dates\n\nYou are the validator")
+    assert "Assume that it is wrong" in prompt
     assert "1. Rejects the 31st of June\n2. Has tests" in prompt
     assert "- src/dates.py\n- README.md\n" in prompt
     assert "- tests/test_dates.py" in prompt
