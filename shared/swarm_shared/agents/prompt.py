@@ -149,8 +149,8 @@ def _validator_parts(
     parts.append(
         "## Verdict\n\nThe verdict is FAIL if any acceptance criterion is not met or if you find a critical issue; "
         "list each issue with its evidence. The verdict is PASS only if you have verified every criterion yourself. A "
-        "tool or network access that you do not have is not an issue of the work: mention it in the summary. End your reply "
-        "with exactly one JSON object in this format, and nothing after it:\n\n" + VALIDATOR_ANSWER
+        "tool or network access that you do not have is not an issue of the work: mention it in the summary. End your "
+        "reply with exactly one JSON object in this format, and nothing after it:\n\n" + VALIDATOR_ANSWER
     )
     return parts
 
