@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping
 
 from flask import Flask
-from werkzeug.routing import BaseConverter
 
 from swarm_dashboard import (
     answers,
@@ -29,19 +28,13 @@ from swarm_dashboard import (
 from swarm_dashboard.access import Access
 from swarm_dashboard.config import DashboardConfig
 from swarm_dashboard.context import Context
+from swarm_dashboard.encoded_ids import EncodedSlashes, IdConverter
 from swarm_dashboard.live import Live
 from swarm_dashboard.masking import Masking
 from swarm_dashboard.reader import Reader
 from swarm_shared.clock import Clock, SystemClock
 
 EXTENSION = "swarm_dashboard"
-
-
-class TaskIdConverter(BaseConverter):
-    """Any text, slashes included: ids of tasks are people's own words."""
-
-    regex = ".+?"
-    part_isolating = False
 
 
 def create_app(
@@ -77,7 +70,8 @@ def create_app(
     app.add_url_rule("/static/<path:filename>", "static", app.send_static_file)
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # an id may hold two in a row
-    app.url_map.converters["task_id"] = TaskIdConverter
+    app.url_map.converters["task_id"] = app.url_map.converters["worker_id"] = IdConverter
+    app.wsgi_app = EncodedSlashes(app.wsgi_app)  # type: ignore[method-assign]  # as Flask's manual says
     app.extensions[EXTENSION] = context
     answers.install(app)
     guard.install(app, config, access)

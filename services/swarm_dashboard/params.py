@@ -32,6 +32,18 @@ def integer(given: Mapping[str, Any], name: str, default: int, *, low: int, high
     return max(low, min(high, int(value)))
 
 
+def whole_number(given: Mapping[str, Any], name: str, *, low: int, high: int) -> int:
+    """A number of a body, which must be there and within its range: what changes something is not guessed.
+
+    Raises:
+        InputError: It is missing, outside, or no JSON number without a fraction.
+    """
+    value = given.get(name)
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise InputError(f"{name} must be a whole number from {low} to {high}", hint=f'send {{"{name}": {low}}}, say')
+    return value
+
+
 def text(given: Mapping[str, Any], name: str, *, limit: int = MAX_TEXT_CHARS) -> str:
     """A text; empty when absent.
 

@@ -12,10 +12,10 @@ from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
-from gunicorn.workers.gthread import ThreadWorker
 
 from swarm_dashboard.app import create_app, live_of
 from swarm_dashboard.config import DashboardConfig
+from swarm_dashboard.gate import GatedWorker
 from swarm_shared import logs
 from swarm_shared.processes import ProcessId, wait_for_ends
 
@@ -76,7 +76,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # the library has no types
             threading.Thread(target=_watch, args=(master, self._owners), name="owners", daemon=True).start()
 
 
-class EndingWorker(ThreadWorker):  # type: ignore[misc]  # the library has no types
+class EndingWorker(GatedWorker):
     """Drops the open pages first, which would hold their threads until the grace is over."""
 
     def handle_exit(self, sig: int, frame: Any) -> None:

@@ -70,7 +70,7 @@ def routes(context: Context) -> Blueprint:
     for word, verb in SWARM_ROUTES.items():
         verbs.post(f"/{word}", endpoint=word)(swarm_route(verb))
     for word, verb in WORKER_ROUTES.items():
-        verbs.post(f"/workers/<path:worker_id>/{word}", endpoint=f"worker_{word}")(worker_route(verb))
+        verbs.post(f"/workers/<worker_id:worker_id>/{word}", endpoint=f"worker_{word}")(worker_route(verb))
 
     @verbs.post("/ticket")
     def ticket() -> Response:
@@ -105,8 +105,6 @@ def argument_of(verb: Verb, body: Mapping[str, Any]) -> dict[str, Any]:
                 low, high = PRIORITY_RANGE
                 raise InputError("no such priority", hint=f"critical, high, medium, low or {low} to {high}") from error
         case Verb.SCALE:
-            if "workers" not in body:
-                raise InputError("scale wants a number of workers")
-            return {"workers": params.integer(body, "workers", 0, low=0, high=MAX_WORKERS)}
+            return {"workers": params.whole_number(body, "workers", low=0, high=MAX_WORKERS)}
         case _:
             return {}

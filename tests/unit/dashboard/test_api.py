@@ -11,7 +11,27 @@ from queue_desk import failed
 
 from swarm_shared.models import FailureClass, Role, Stage, TaskSpec
 
-ODD_IDS = ("a/b", "a/b/retry", "x y", "Änderung №1", "100%", "a//b", "/lead", "q?x=1#y", "<img src=x>", "..x", "kill")
+ODD_IDS = (
+    "a/b",
+    "a/b/retry",
+    "x y",
+    "Änderung №1",
+    "100%",
+    "a//b",
+    "/lead",
+    "trail/",
+    "q?x=1#y",
+    "<img src=x>",
+    "..x",
+    "a/../b",
+    "kill",
+    "bulk",
+    "x/attempts/1/log",
+    "x/attempts/1/log/lines",
+    "x/attempts/1/prompts",
+    "x/why",
+    "%2F",
+)
 XSS = (
     "<script>alert(1)</script>",
     '"><img src=x onerror=alert(1)>',
