@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.metadata import version
 from typing import Any
 
@@ -14,9 +15,11 @@ import click
 from swarm_dashboard.config import DashboardConfig, config_from
 from swarm_dashboard.listening import address_of, open_listener
 from swarm_shared import logs
+from swarm_shared.awaited import wait_for_database
 from swarm_shared.config import resolve
 from swarm_shared.database import TaskDatabase
 from swarm_shared.entry import exit_code_of
+from swarm_shared.errors import DatabaseError
 from swarm_shared.options import setting
 from swarm_shared.processes import ProcessId, owner_from, supervisord_from
 
@@ -50,12 +53,13 @@ def _serve(config: DashboardConfig) -> None:
     # The importing of gunicorn and Flask comes after the settings are known to be good: a wrong one is told at once.
     from swarm_dashboard.server import Server
 
+    wait_for_database(config.db, os.environ)
     listener = open_listener(config)
     host, port = address_of(listener)
     url = f"http://{host}:{port}/"
     mine = ProcessId.mine()
     # Closed again before the fork: a connection must not be carried over one.
-    with TaskDatabase(config.db) as database:
+    with TaskDatabase(config.db, create=False) as database:
         database.swarm.register_service(SERVICE, mine, {"port": port, "url": url})
         token = config.own_token or database.swarm.dashboard_token()
     link = url if config.open_to_all else f"{url}#t={token}"
@@ -67,7 +71,7 @@ def _serve(config: DashboardConfig) -> None:
     finally:
         # Also the forked worker passes here, on its way out after a failed start.
         if ProcessId.mine() == mine:
-            with TaskDatabase(config.db, create=False) as database:
+            with suppress(DatabaseError), TaskDatabase(config.db, create=False) as database:
                 database.swarm.end_service(SERVICE, mine)
 
 

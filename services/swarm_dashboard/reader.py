@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +11,6 @@ from msgspec import Struct
 
 from swarm_shared.clock import Clock
 from swarm_shared.database import TaskDatabase
-from swarm_shared.errors import DatabaseError
 from swarm_shared.store.blotting import Secrets
 from swarm_shared.store.browse import Browse
 from swarm_shared.store.graph import Graph
@@ -30,7 +28,6 @@ class Reading(Struct, frozen=True, kw_only=True):
     log: SessionLog
     timeline: Timeline
     graph: Graph
-    file: tuple[int, int]  # device and inode that were opened
 
 
 class Reader:
@@ -50,8 +47,7 @@ class Reader:
             DatabaseError: The file is gone or cannot be read.
         """
         known: Reading | None = getattr(self._threads, "reading", None)
-        file = self._file()
-        if known is not None and known.file == file:
+        if known is not None and known.database.connection.file.change() is None:
             return known
         self.close()
         database = TaskDatabase(self.path, create=False, read_only=True, clock=self.clock)
@@ -60,9 +56,7 @@ class Reader:
         pulse = Pulse(database.connection, self.clock)
         timeline = Timeline(database.connection, self.clock)
         graph = Graph(database.connection, self.clock)
-        fresh = Reading(
-            database=database, browse=browse, pulse=pulse, log=log, timeline=timeline, graph=graph, file=file
-        )
+        fresh = Reading(database=database, browse=browse, pulse=pulse, log=log, timeline=timeline, graph=graph)
         self._threads.reading = fresh
         return fresh
 
@@ -78,13 +72,3 @@ class Reader:
         """A short-lived connection that may write, for one control row."""
         with TaskDatabase(self.path, create=False, clock=self.clock) as database:
             yield database
-
-    def _file(self) -> tuple[int, int]:
-        try:
-            found = os.stat(self.path)
-        except OSError as error:
-            self.close()
-            raise DatabaseError(
-                f"no database at {self.path}", hint="create it with: amplifier-swarm import-tasks FILE"
-            ) from error
-        return found.st_dev, found.st_ino

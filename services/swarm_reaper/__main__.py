@@ -14,6 +14,7 @@ from swarm_reaper.deaths import Deaths
 from swarm_reaper.housekeeping import HousekeepingThread
 from swarm_reaper.loop import ReaperLoop
 from swarm_reaper.slots import Slots
+from swarm_shared.awaited import wait_for_database
 from swarm_shared.clock import SystemClock
 from swarm_shared.config import resolve
 from swarm_shared.database import TaskDatabase
@@ -28,11 +29,12 @@ HOUSEKEEPING_ENDS_WITHIN_S = 2.0
 
 def reap(config: ReaperConfig) -> int:
     """Be the reaper until told to stop; the exit code."""
+    wait_for_database(config.db, os.environ)
     clock = SystemClock()
     deaths = Deaths()
     deaths.listen_to_stop_signals()
     housekeeping = HousekeepingThread(config, clock)
-    with TaskDatabase(config.db, clock=clock) as database:
+    with TaskDatabase(config.db, create=False, clock=clock) as database:
         loop = ReaperLoop(
             database,
             config,

@@ -129,7 +129,7 @@ class HousekeepingThread:
         self._thread.join(within_s)
 
     def _run(self) -> None:
-        with TaskDatabase(self._config.db, clock=self._clock) as database:
+        with TaskDatabase(self._config.db, create=False, clock=self._clock) as database:
             database.connection.busy_timeout_s = BUSY_TIMEOUT_S
             housekeeping = Housekeeping(database, self._config, pause=self._stop.wait)
             while not self._stop.wait(EVERY_S):

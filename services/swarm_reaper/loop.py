@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from swarm_reaper.config import ReaperConfig
 from swarm_reaper.deaths import Deaths, Woken
 from swarm_reaper.housekeeping import Sizes
+from swarm_reaper.lost_file import LostFile
 from swarm_reaper.orders import Orders
 from swarm_reaper.slots import Slots
 from swarm_reaper.stops import Stops
@@ -70,8 +72,10 @@ class ReaperLoop:
         self._orders = Orders(database, slots)
         self._stops = Stops(database)
         self._writer = StuckWriter(database)
+        self._file = LostFile(database)
         self._leaving: str | None = None
         self._stop_wanted = False  # an emergency stop is still to be written down
+        self._stop_actor = "start"
         self._still_stopping = True
         self._leave_by = 0
         self._seen_version = -1
@@ -98,7 +102,7 @@ class ReaperLoop:
         self._mind_those_above()
         try:
             self._writer.run_once()
-            with sole_reaper(self._config.state_dir, wait=False) as alone:
+            with self._sole() as alone:
                 # Without the lock, reset-orphans or another reaper is at work: the next round will do.
                 if alone and self._takes_duty():
                     self._round()
@@ -110,7 +114,7 @@ class ReaperLoop:
 
     def _round(self) -> None:
         if self._stop_wanted:
-            self._db.swarm.set_flag(EMERGENCY_STOP, actor="start", reason="start has gone")
+            self._db.swarm.set_flag(EMERGENCY_STOP, actor=self._stop_actor, reason=self._leaving or "")
             self._stop_wanted = False
         self._db.queue.promote_due()
         self._slots.run_once()
@@ -121,7 +125,14 @@ class ReaperLoop:
         if closed:
             event(LOG, "attempts_closed", count=closed)
             self._again = True  # rows may wait for the end of these
-        self._show()
+        if self._file.change is None:
+            self._show()
+
+    def _sole(self) -> AbstractContextManager[bool]:
+        """The lock of all reapers. A lost file is nobody else's, and its folder may be gone with it."""
+        if self._file.change is not None:
+            return nullcontext(True)
+        return sole_reaper(self._config.state_dir, wait=False)
 
     # ───── waiting ─────
 
@@ -211,15 +222,23 @@ class ReaperLoop:
     # ───── the end ─────
 
     def _mind_those_above(self) -> None:
+        self._file.look_if_due()
         if self._leaving is not None:
             return
-        if self._start is not None and self._deaths.has_ended(self._start):
-            self._leave("the `start` that ran this swarm has gone")
-            self._stop_wanted = True
-            self._slots.shut_down()
+        start_died = self._start is not None and self._deaths.has_ended(self._start)
+        if self._file.is_ours(start_lives=self._start is not None and not start_died):
+            self._file.rescue()  # before anything else can go wrong
+            self._stop_all(f"the database {self._file.change}", actor="reaper")
+        elif start_died:
+            self._stop_all("the `start` that ran this swarm has gone", actor="start")
         elif self._supervisord is not None and self._deaths.has_ended(self._supervisord):
             # The workers notice it themselves and interrupt what they run; we see to it that they do.
             self._leave("supervisord has gone")
+
+    def _stop_all(self, reason: str, *, actor: str) -> None:
+        self._leave(reason)
+        self._stop_wanted, self._stop_actor = True, actor
+        self._slots.shut_down()
 
     def _leave(self, reason: str) -> None:
         self._leaving = reason
@@ -240,6 +259,9 @@ class ReaperLoop:
 
     def _sign_off(self) -> None:
         try:
+            if self._on_duty and self._file.change is not None and self._leaving is not None:
+                self._db.swarm.clear_flag(EMERGENCY_STOP)  # it must not meet whoever goes on with the copy
+                self._file.rescue()
             if self._on_duty:
                 self._db.swarm.end_service(NAME, self._me)
         except DatabaseError as error:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from swarm_shared.awaited import wait_for_database
 from swarm_shared.config import Settings, resolve
 from swarm_shared.database import TaskDatabase
 from swarm_shared.entry import exit_code_of
@@ -31,13 +32,14 @@ _DEFAULT_WORKER_ID = "worker-1"
 
 def work(config: WorkerConfig) -> int:
     """Be one worker until there is a reason to leave; the exit code."""
+    wait_for_database(config.db, os.environ)
     # What was imported stays for good: the collector need not walk it again and again.
     gc.freeze()
     owners = list(_owners(os.environ))
     # First of all: a fork must come before any thread and before any database. From here on we are the child.
     keeper = fork_worker(on_orphaned=lambda: _prove_gone(config.db))
     config.private_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    database = TaskDatabase(config.db)
+    database = TaskDatabase(config.db, create=False)
     watch = Watch(database.connection.data_version)
     watch.obey(keeper)
     for owner, loss in owners:

@@ -39,7 +39,7 @@ def alone(lock: Path, *, wait: bool) -> Iterator[bool]:
         DatabaseError: The file cannot be made.
     """
     try:
-        lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock.parent.mkdir(mode=0o700, exist_ok=True)  # its own parent holds the database
         descriptor = os.open(lock, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise DatabaseError(

@@ -19,6 +19,7 @@ import apsw
 
 from swarm_shared.alone import try_lock, unlock
 from swarm_shared.errors import DatabaseBusy, DatabaseError
+from swarm_shared.opened_file import OpenedFile
 
 Params = Mapping[str, Any] | Sequence[Any]
 
@@ -63,7 +64,8 @@ class Connection:
         """Open an existing database file.
 
         Raises:
-            DatabaseError: Missing, unreadable, on a network disk, not a database, or a refused engine.
+            DatabaseError: Missing, unreadable, with a second name, on a network disk, not a database, or a refused
+                engine.
         """
         check_engine(engine_version())
         self.path = path
@@ -71,10 +73,7 @@ class Connection:
         self._log_path = f"{os.fspath(path)}-wal"
         self._log = -1  # descriptor of the write-ahead log, for syncing it and for taking turns
         self._busy_until = 0.0
-        if not path.exists():
-            raise DatabaseError(
-                f"no database at {path}", hint="create it with: amplifier-swarm import-tasks FILE --db PATH"
-            )
+        self.file = OpenedFile.at(path)
         refuse_network_disk(path)
         flags = apsw.SQLITE_OPEN_READONLY if read_only else apsw.SQLITE_OPEN_READWRITE
         with self._errors():
@@ -90,6 +89,9 @@ class Connection:
             self._raw.execute(f"PRAGMA wal_autocheckpoint={WAL_AUTOCHECKPOINT_PAGES}")
             self._raw.execute(f"PRAGMA journal_size_limit={JOURNAL_SIZE_LIMIT_BYTES}")
             self._cursor = self._raw.cursor()  # one for all: every statement is read to its end before the next one
+        if self.file.change() is not None:  # between our look and SQLite's open
+            self.close()
+            raise DatabaseError(f"{path} was replaced while it was being opened", hint="try again")
 
     def use_wal(self) -> None:
         """Switch the file to write-ahead logging; once set it stays with the file."""
@@ -356,6 +358,10 @@ def create_file(path: Path) -> None:
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
     except FileExistsError:
+        if path.is_symlink() and not path.exists():
+            raise DatabaseError(
+                f"{path} is a link to {os.readlink(path)}, which does not exist", hint="delete or correct the link"
+            ) from None
         return
     except OSError as error:
         raise DatabaseError(

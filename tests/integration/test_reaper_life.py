@@ -14,6 +14,7 @@ import trees
 from reaper_desk import ReaperDesk, reaper_desk
 from stopwatch import Stopwatch
 
+from swarm_shared.database import TaskDatabase
 from swarm_shared.models import Status
 from swarm_shared.processes import ProcessId
 
@@ -35,13 +36,17 @@ def owner() -> Iterator[subprocess.Popen[bytes]]:
     process.wait()
 
 
-def test_it_creates_the_database_and_waits_for_tasks(tmp_path: Path) -> None:
-    path = tmp_path / "new" / "tasks.db"
-    path.parent.mkdir()
-    process = subprocess.Popen([sys.executable, "-m", "swarm_reaper", "--db", str(path)], stderr=subprocess.DEVNULL)
+def test_below_supervisord_it_waits_for_a_database_and_does_not_make_one(tmp_path: Path) -> None:
+    path = tmp_path / "tasks.db"
+    log = tmp_path / "log"
+    env = {**os.environ, "SUPERVISOR_ENABLED": "1"}
+    with log.open("wb") as file:
+        process = subprocess.Popen([sys.executable, "-m", "swarm_reaper", "--db", str(path)], env=env, stderr=file)
     try:
-        trees.wait_until(path.exists, "the database is there")
-        assert process.poll() is None
+        trees.wait_until(lambda: "database_awaited" in log.read_text(), "it waits")
+        assert not path.exists()
+        TaskDatabase(path).close()
+        trees.wait_until(lambda: "duty_taken" in log.read_text(), "it works")
     finally:
         process.kill()
         process.wait()

@@ -20,8 +20,10 @@ from amplifier_swarm.progress import Bar
 from amplifier_swarm.task_files import FilesRefused, Read, read_all
 from amplifier_swarm.terminal import print_json, remark, say
 from swarm_shared.clock import iso
-from swarm_shared.errors import InputError
+from swarm_shared.errors import InputError, StateError
 from swarm_shared.models import Status
+from swarm_shared.opened_file import still_open_elsewhere
+from swarm_shared.rescue import SUFFIX, refuges
 
 if TYPE_CHECKING:
     from swarm_shared.store.imports import ImportResult
@@ -91,6 +93,8 @@ def _import(
     if dry_run and not app.database_path().exists():
         count = len(read.tasks)
         return ImportResult(total=count, imported=count, updated=0, unchanged=0, skipped=0)
+    if not app.database_path().exists():
+        _refuse_beside_living_swarm(app.database_path())
     with app.open(create=not dry_run) as database:
         return database.imports.run(
             read.tasks,
@@ -101,6 +105,23 @@ def _import(
             dry_run=dry_run,
             progress=bar.step,
         )
+
+
+def _refuse_beside_living_swarm(database: Path) -> None:
+    """A second database where a swarm still works on the deleted one would be worked on by nobody.
+
+    Raises:
+        StateError: Such a swarm lives; it notices the loss within seconds, copies the contents and ends.
+    """
+    pid = still_open_elsewhere(database)
+    if pid is not None:
+        raise StateError(
+            f"{database} is missing, but process {pid} of its swarm still works on it: it was deleted or moved",
+            hint=f"wait until the swarm has stopped; it copies the contents to {database.name}{SUFFIX}N and says where",
+        )
+    copies = sorted(str(each) for folder in refuges(database) for each in folder.glob(f"{database.name}{SUFFIX}*"))
+    if copies:
+        remark(f"warning: a new database; what an earlier one held when it was lost is in {copies[-1]}")
 
 
 @command("validate", example="validate tasks.yaml --strict", with_db=False, short_help="Check task files.")

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from amplifier_swarm.start.begin import check, settle_doubts, take_back_former_stop
 from amplifier_swarm.start.below import Below
 from amplifier_swarm.start.logs import LogTail
+from amplifier_swarm.start.lost import FileWatch, Loss, loss_of
 from amplifier_swarm.start.outlook import look
 from amplifier_swarm.start.progress import progress_for
 from amplifier_swarm.start.signals import Inbox
@@ -21,7 +22,7 @@ from amplifier_swarm.start.warm_up import StoppedMeanwhile
 from amplifier_swarm.start.watching import Watching
 from swarm_shared.config import Settings
 from swarm_shared.database import TaskDatabase
-from swarm_shared.errors import EXIT_DONE, EXIT_STOPPED, DatabaseError
+from swarm_shared.errors import EXIT_DONE, EXIT_STOPPED, DatabaseError, SwarmError
 from swarm_shared.plain import safe
 from swarm_shared.processes import ProcessId
 from swarm_shared.supervisor_client import SupervisorClient
@@ -42,7 +43,7 @@ def start(settings: Settings, environ: Mapping[str, str], *, keep_running: bool,
         StateError: A swarm works on this database already.
         AgentCliError: The warm-up showed that the agent CLI cannot start.
         ServiceFailed: A service does not come up, or supervisord ended.
-        DatabaseError: The file is missing, damaged or not ours.
+        DatabaseError: The file is missing, damaged or not ours; or was deleted, moved or replaced during the run.
     """
     with ExitStack() as stack:
         database = stack.enter_context(TaskDatabase(settings.db, create=False))
@@ -84,6 +85,7 @@ def _run(
 ) -> int:
     mark = database.runs.mark()
     watching = Watching(database, settings)
+    file = FileWatch(database)
     end = how_it_ended(watching.outlook, keep_running=keep_running)
     if end is not None:  # nothing to do: everything has ended in earlier runs
         _summarize(database, watching, mark, end, settings)
@@ -94,6 +96,7 @@ def _run(
     progress = progress_for(sys.stderr, plain=verbose)
     tail = LogTail(suite.log_dir, progress.say) if verbose else None
     stopping = Stopping(database, graceful_timeout_s=settings.graceful_timeout_s, say=progress.say)
+    loss: Loss | None = None
     try:
         suite.launch()
         end = Stay(
@@ -102,11 +105,18 @@ def _run(
             progress,
             inbox=inbox,
             stopping=stopping,
+            file=file,
             tail=tail,
             keep_running=keep_running,
         ).until_over()
         progress.close()
+        file.look()  # nothing is called done that no file holds
         _summarize(database, watching, mark, end, settings)
+    except SwarmError as error:
+        lost = loss_of(database, error)
+        if lost is None:
+            raise
+        loss = Loss(database, lost, progress.say)
     finally:
         progress.close()
         busy = watching.outlook.running > 0
@@ -120,6 +130,9 @@ def _run(
             database.swarm.end_service(SERVICE, me)
         except DatabaseError:
             pass  # the next run sees by the process itself that this one is over
+    if loss is not None:
+        raise loss.conclude()
+    assert end is not None, "a run without an end has raised"
     return end.exit_code
 
 

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from amplifier_swarm.start.health import Health
 from amplifier_swarm.start.logs import LogTail
+from amplifier_swarm.start.lost import FileWatch
 from amplifier_swarm.start.outlook import Outlook
 from amplifier_swarm.start.problems import ServiceFailed
 from amplifier_swarm.start.progress import Progress
@@ -47,6 +48,7 @@ class Stay:
         *,
         inbox: Inbox,
         stopping: Stopping,
+        file: FileWatch,
         tail: LogTail | None,
         keep_running: bool,
     ) -> None:
@@ -55,6 +57,7 @@ class Stay:
         self._progress = progress
         self._inbox = inbox
         self._stopping = stopping
+        self._file = file
         self._tail = tail
         self._keep_running = keep_running
         self._health = Health()
@@ -68,7 +71,7 @@ class Stay:
 
         Raises:
             ServiceFailed: A service does not come up, or supervisord ended or hangs.
-            DatabaseError: The database can no longer be read.
+            DatabaseError: The database can no longer be read, or its path leads to another file or to none.
         """
         identity = self._suite.identity
         descriptor = None if identity is None else identity.pidfd()
@@ -84,6 +87,7 @@ class Stay:
 
     def run_once(self) -> End | None:
         """One look at signals, queue and services; how the run ended, or None while it goes on."""
+        self._file.look_if_due()
         for number in self._inbox.take():
             self._obey(number)
             self._watching.look_again()

@@ -75,3 +75,22 @@ def test_a_backup_takes_the_place_of_a_damaged_database(desk: CliDesk, healthy: 
     shutil.copyfile(healthy, desk.db)
     assert desk.run("status", "--json").json["tasks"]["total"]["count"] == TASKS
     assert desk.run("hold", "t7").code == 0
+
+
+@pytest.mark.usefixtures("healthy")
+@pytest.mark.parametrize("name", ["first", "second"])
+def test_every_command_refuses_a_database_with_two_names_under_either(
+    desk: CliDesk, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(desk.folder)
+    second = tmp_path / "second.db"
+    os.link(desk.db, second)
+    if name == "second":
+        desk.db = second
+    (desk.folder / "more.yaml").write_text("tasks: [{id: more, name: more}]")
+    before = desk.db.read_bytes()
+    for words in (*COMMANDS, ("import-tasks", "more.yaml"), ("doctor",), ("reset-orphans",)):
+        ran = desk.run(*words)
+        assert "has 2 names (hard links)" in ran.out + ran.err, words
+        assert ran.code == (3 if words == ("doctor",) else 4), words
+    assert desk.db.read_bytes() == before

@@ -22,7 +22,6 @@ from stopwatch import Stopwatch
 
 from browser import DEADLINE_S, RunningDashboard, dashboard, wait_for
 from swarm_dashboard.config import SOCKETS
-from swarm_shared.database import TaskDatabase
 
 pytestmark = pytest.mark.integration
 
@@ -224,13 +223,6 @@ def _answers(url: str) -> bool:
         return bool(urllib.request.urlopen(f"{url}healthz", timeout=2).read())
     except OSError:
         return False
-
-
-def test_a_missing_database_is_made(tmp_path: Path) -> None:
-    with dashboard(tmp_path / "new.db") as running:
-        assert json.loads(request(running, "/api/status")[1])["tasks"]["total"]["count"] == 0
-    with TaskDatabase(tmp_path / "new.db", create=False) as database:
-        assert database.swarm.meta("dashboard_token") == running.token
 
 
 def test_the_token_is_in_no_command_line_and_no_environment(running: RunningDashboard) -> None:

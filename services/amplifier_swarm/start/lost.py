@@ -1,0 +1,82 @@
+"""A run whose database was deleted, moved or replaced: it cannot end well, and what the file held is rescued."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Callable
+
+from swarm_shared.database import TaskDatabase
+from swarm_shared.errors import DatabaseError, SwarmError
+from swarm_shared.rescue import Rescue
+from swarm_shared.store.swarm import EMERGENCY_STOP
+
+LOOK_EVERY_S = 1.0
+
+
+class DatabaseLost(DatabaseError):
+    """The path no longer leads to the file that this run has open."""
+
+
+class FileWatch:
+    """Compares the database's path with the file that was opened, once a second."""
+
+    def __init__(self, database: TaskDatabase) -> None:
+        self._db = database
+        self._next = 0.0
+
+    def look_if_due(self) -> None:
+        """Raises DatabaseLost."""
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + LOOK_EVERY_S
+            self.look()
+
+    def look(self) -> None:
+        """Raises DatabaseLost."""
+        if change := self._db.connection.file.change():
+            raise DatabaseLost(f"{self._db.path} {change} while it was in use")
+
+
+class Loss:
+    """What `start` does about a lost database: copy it at once, and once more when everything has ended."""
+
+    def __init__(self, database: TaskDatabase, lost: DatabaseLost, say: Callable[[str], None]) -> None:
+        self._db, self._lost = database, lost
+        self._rescue = Rescue(database.connection)
+        say(f"{lost.message}: stopping")
+        self._rescue.write()
+        try:
+            # The workers still share the nameless file with us: they interrupt what they run, and it costs nothing.
+            self._db.swarm.set_flag(EMERGENCY_STOP, actor="start", reason=lost.message)
+        except DatabaseError as error:
+            say(f"the workers are stopped by signals alone: {error.message}")
+
+    def conclude(self) -> DatabaseLost:
+        """To be called when nothing runs any more; the error to end with."""
+        try:
+            self._db.swarm.clear_flag(EMERGENCY_STOP)  # it must not meet whoever goes on with the copy
+        except DatabaseError:
+            pass  # a `start` takes it back as well
+        file = self._rescue.write()
+        if file is None:
+            return DatabaseLost(
+                f"{self._lost.message}, and its contents could not be copied: {self._rescue.problem}",
+                hint="restore the newest copy made with: amplifier-swarm backup FILE",
+            )
+        return DatabaseLost(
+            f"{self._lost.message}; everything was stopped, and its contents are in {file}",
+            hint=f"continue with the copy: amplifier-swarm start --db {shlex.quote(str(file))}; "
+            "or move it back to where the database was",
+        )
+
+
+def loss_of(database: TaskDatabase, error: SwarmError) -> DatabaseLost | None:
+    """The loss that an error comes from; None when the file is where it was."""
+    if isinstance(error, DatabaseLost):
+        return error
+    try:
+        FileWatch(database).look()
+    except DatabaseLost as lost:
+        return lost
+    return None

@@ -1,0 +1,176 @@
+"""The database is the file that was opened: deleted, moved or replaced in use, everything stops and nothing is lost."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from live_swarm import LiveSwarm, live_swarm, wait_until
+from start_desk import Desk, desk, task, until
+
+from swarm_shared.database import TaskDatabase
+from swarm_shared.models import Status
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def at() -> Iterator[Desk]:
+    with desk() as made:
+        made.folder.joinpath("home").mkdir()
+        yield made
+
+
+def cli(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "amplifier_swarm", *words], cwd=folder, capture_output=True, text=True, timeout=60
+    )
+
+
+def delete(db: Path) -> None:
+    db.unlink()
+
+
+def delete_all(db: Path) -> None:
+    for each in db.parent.glob("tasks.db*"):
+        shutil.rmtree(each) if each.is_dir() else each.unlink()
+
+
+def replace(db: Path) -> None:
+    with TaskDatabase(db.with_name("other.db")) as other:
+        other.connection.checkpoint(truncate=True)
+    os.replace(db.with_name("other.db"), db)
+
+
+def rename(db: Path) -> None:
+    db.rename(db.with_name("other.db"))
+
+
+LOSSES: list[Callable[[Path], None]] = [delete, delete_all, replace, rename]
+
+
+def rescued(text: str) -> Path:
+    found = re.search(r"/\S+\.rescued-\d+", text)
+    assert found is not None, text
+    return Path(found[0])
+
+
+@pytest.mark.parametrize("lose", LOSSES)
+def test_a_run_that_loses_its_database_stops_and_rescues_the_contents(at: Desk, lose: Callable[[Path], None]) -> None:
+    wait = until(at.folder, "go")
+    at.add(task("first", priority=1), task("long", f"touch {at.marker('begun')}; {wait}"), task("last"))
+    run = at.start("--workers", "1")
+    at.wait_marker("begun")
+    lose(at.db)
+    assert at.wait_end(run) == 4, at.told()
+    assert "while it was in use; everything was stopped, and its contents are in" in at.remarks
+    assert "all done" not in at.output + at.remarks
+    with TaskDatabase(rescued(at.remarks), create=False) as copy:
+        found = {name: copy.tasks.get(name) for name in ("first", "long", "last")}
+        assert {name: each["status"] for name, each in found.items()} == {
+            "first": Status.COMPLETED,
+            "long": Status.NOT_STARTED,
+            "last": Status.NOT_STARTED,
+        }
+        [attempt] = copy.tasks.attempts(found["long"]["seq"])
+        assert attempt["failure_class"] == "interrupted"
+        assert copy.swarm.flags() == {}
+        assert copy.health.damage() == []
+    assert at.alive() == {}
+
+
+def test_a_file_that_is_lost_with_the_last_task_is_no_success(at: Desk) -> None:
+    at.add(task("a", f"rm {at.db}"))
+    assert at.run() == 4, at.told()
+    assert "all done" not in at.output
+    with TaskDatabase(rescued(at.remarks), create=False) as copy:
+        assert copy.tasks.get("a")["status"] == Status.COMPLETED
+
+
+def test_a_clean_up_of_the_checkout_leaves_a_copy_outside_of_it(at: Desk) -> None:
+    checkout = at.folder / "checkout"
+    checkout.mkdir()
+    subprocess.run(["git", "init", "-q", str(checkout)], check=True)
+    at.db.rename(checkout / "tasks.db")
+    at.db = checkout / "tasks.db"
+    at.add(task("a", f"git -C {checkout} clean -qfdx; sleep 100"), task("b"))
+    assert at.run("--project-root", str(checkout), "--isolation", "none") == 4, at.told()
+    file = rescued(at.remarks)
+    assert file.parent == at.folder
+    with TaskDatabase(file, create=False) as copy:
+        assert {copy.tasks.get(name)["status"] for name in "ab"} == {Status.NOT_STARTED}
+
+
+def test_a_folder_that_was_moved_away_is_not_made_again(at: Desk) -> None:
+    folder = at.folder / "here"
+    folder.mkdir()
+    at.db.rename(folder / "tasks.db")
+    at.db = folder / "tasks.db"
+    at.add(task("long", f"touch {at.marker('begun')}; sleep 100"))
+    run = at.start()
+    at.wait_marker("begun")
+    folder.rename(at.folder / "there")
+    assert at.wait_end(run) == 4, at.told()
+    assert f"was moved to {at.folder}/there/tasks.db" in at.remarks
+    assert rescued(at.remarks).parent == at.folder
+    assert not folder.exists()
+
+
+def test_tasks_are_not_imported_into_a_new_file_beside_a_swarm_that_lost_its_own(at: Desk) -> None:
+    at.add(task("long", f"touch {at.marker('begun')}; sleep 100"))
+    run = at.start()
+    at.wait_marker("begun")
+    # Nobody looks and acts meanwhile.
+    at.freeze("orchestrator", "swarm-reaper", "swarm_reaper")
+    at.db.rename(at.folder / "other.db")
+    (at.folder / "more.yaml").write_text("tasks: [{id: b, name: b, run: 'true'}]")
+    done = cli(at.folder, "import-tasks", "more.yaml")
+    assert done.returncode == 6, done.stderr
+    assert "tasks.db is missing, but process" in done.stderr
+    assert not at.db.exists()
+    for pid in at.alive():
+        os.kill(pid, signal.SIGCONT)
+    assert at.wait_end(run) == 4, at.told()
+    done = cli(at.folder, "import-tasks", "more.yaml")
+    assert done.returncode == 0, done.stderr
+    assert f"what an earlier one held when it was lost is in {rescued(at.remarks)}" in done.stderr
+
+
+@pytest.fixture
+def swarm(tmp_path: Path) -> Iterator[LiveSwarm]:
+    with live_swarm(tmp_path) as swarm:
+        yield swarm
+
+
+@pytest.mark.parametrize("lose", LOSSES)
+def test_without_a_start_the_reaper_ends_everything_and_rescues_the_contents(
+    swarm: LiveSwarm, lose: Callable[[Path], None]
+) -> None:
+    swarm.add(swarm.scripted("a", script={"builder": [{"hang": True}]}), swarm.scripted("b"))
+    worker = swarm.worker("worker-1", "--no-validation")
+    swarm.wait_for_agent("a")
+    reaper = swarm.reaper()
+    wait_until(lambda: "duty_taken" in swarm.logs(), swarm.logs)
+    lose(swarm.path)
+    assert reaper.wait(60) == 0
+    wait_until(lambda: worker.poll() is not None, swarm.logs)
+    with TaskDatabase(rescued(swarm.logs()), create=False) as copy:
+        assert {copy.tasks.get(name)["status"] for name in "ab"} == {Status.NOT_STARTED}
+        assert copy.swarm.flags() == {}
+    assert swarm.leftovers() == []
+
+
+@pytest.mark.parametrize("module", ["swarm_worker", "swarm_reaper", "swarm_dashboard"])
+def test_no_service_makes_a_database(swarm: LiveSwarm, module: str) -> None:
+    swarm.path = swarm.folder / "none.db"
+    process = swarm.spawn(module)
+    assert process.wait(30) == 4
+    assert "create it with: amplifier-swarm import-tasks" in swarm.logs()
+    assert not swarm.path.exists()
