@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from amplifier_swarm.start.below import Below
-from swarm_shared.agents.launch import inherited, session_environment
+from swarm_shared.agents.environment import Inherited, session_environment
 from swarm_shared.models import Role, TaskSpec
 
 TOLD_LINES = 5
@@ -21,8 +21,8 @@ _SHELL = "/bin/sh"
 class Cleanup:
     """Runs them one after the other; when a call returns, nothing of them is left."""
 
-    def __init__(self, commands: tuple[str, ...], *, limit_s: float, environ: Mapping[str, str]) -> None:
-        self._commands, self._limit_s, self._environ = commands, limit_s, inherited(environ)
+    def __init__(self, commands: tuple[str, ...], *, limit_s: float, environ: Inherited) -> None:
+        self._commands, self._limit_s, self._environ = commands, limit_s, environ
         self._below: Below | None = None
 
     def run(self, task: TaskSpec, cwd: Path) -> str | None:
@@ -35,6 +35,7 @@ class Cleanup:
             attempt_id=str(uuid.uuid4()),  # of none: nobody has to find these by their mark
             attempt_number=0,
             role=Role.CHECK,
+            cwd=cwd,
         )
         for command in self._commands:
             failure = self._failure_of(command, environ, cwd)

@@ -9,7 +9,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from swarm_shared.agents.cli import AgentCli
-from swarm_shared.agents.launch import Inherited, inherited
+from swarm_shared.agents.environment import Inherited, inherited
 from swarm_shared.agents.ports import PORT_VARIABLE, first_port
 from swarm_shared.agents.presets import choose, load_presets
 from swarm_shared.config import Settings
@@ -99,5 +99,5 @@ def worker_config(settings: Settings, worker_id: str) -> WorkerConfig:
         kill_grace_s=settings.kill_grace_s,
         output_limit_bytes=settings.output_limit_bytes,
         container=container_argv() if settings.contain else (),
-        environ=inherited({**os.environ, PORT_VARIABLE: str(first_port(settings.port_base, worker_id))}),
+        environ=inherited({**os.environ, PORT_VARIABLE: str(first_port(settings.port_base, worker_id))}, presets),
     )

@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from swarm_shared.agents.launch import session_environment
+from swarm_shared.agents.environment import session_environment
 from swarm_shared.agents.reading import tail_lines
 from swarm_shared.errors import LeaseLost
 from swarm_shared.models import FailureClass, Outcome, Role, Stage, TaskSpec, Verb
@@ -72,7 +72,7 @@ class Steps:
                 stage=Stage.CHECKING,
                 prompt=None,
                 argv=(*self._config.container, SHELL, "-c", command),
-                env=self._environment(spec),
+                env=self._environment(spec, cwd),
                 cwd=cwd,
                 stdin=b"",
                 limit_s=self._config.check_timeout_s,
@@ -121,13 +121,14 @@ class Steps:
                 result = replace(failed(so_far, FailureClass.QUALITY, cut.text), out_of_time=True)
         return Concluded(result=result, answers=cut.orders, last=self.last)
 
-    def _environment(self, spec: TaskSpec) -> Mapping[str, str]:
+    def _environment(self, spec: TaskSpec, cwd: Path) -> Mapping[str, str]:
         return session_environment(
             self._config.environ,
             task=spec,
             attempt_id=self._claim.attempt,
             attempt_number=self._claim.number,
             role=Role.CHECK,
+            cwd=cwd,
         )
 
 

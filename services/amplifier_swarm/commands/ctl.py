@@ -25,4 +25,5 @@ def ctl(app: App, words: tuple[str, ...]) -> None:
     """
     configuration = str(supervision(app).configuration)
     sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, "-m", "supervisor.supervisorctl", "-c", configuration, *words])
+    program = [sys.executable, "-P", "-m", "supervisor.supervisorctl"]
+    os.execv(program[0], [*program, "-c", configuration, *words])

@@ -25,7 +25,8 @@ def start(app: App, **values: Any) -> None:
     values["dashboard"] = settings.dashboard
     words = arguments_from(click.get_current_context().command.params, values)
     verbose = ["--verbose"] if app.verbose else []
-    program = [sys.executable, "-m", "amplifier_swarm.orchestrator"]
+    # -P: the folder that you are in is no place to look for modules, whatever Python files it holds.
+    program = [sys.executable, "-P", "-m", "amplifier_swarm.orchestrator"]
     sys.stdout.flush()
     # The same process and terminal: what was sent to us by pid, or by the name, arrives.
     os.execv(program[0], [*program, "--db", str(settings.db), *words, *verbose])

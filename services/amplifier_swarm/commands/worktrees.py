@@ -12,6 +12,8 @@ from amplifier_swarm.app import App, command, json_option
 from amplifier_swarm.cleanup import Cleanup
 from amplifier_swarm.landed import integration_of
 from amplifier_swarm.terminal import print_json, remark, say, table
+from swarm_shared.agents.environment import inherited
+from swarm_shared.agents.presets import load_presets
 from swarm_shared.errors import NotFound
 from swarm_shared.git.names import task_branch, task_ref
 from swarm_shared.git.prune import prune
@@ -91,7 +93,8 @@ def _prune(
             raise NotFound(f"task {task_id!r} has no worktree", hint="amplifier-swarm worktrees lists them")
     busy = {each.safe for each in named if GROUP_OF[each.status] not in _MAY_GO}
     tasks = {each.safe: each.task_id for each in named}
-    cleaner = Cleanup(settings.cleanup, limit_s=settings.check_timeout_s, environ=os.environ)
+    environ = inherited(os.environ, load_presets(settings.agent_clis))
+    cleaner = Cleanup(settings.cleanup, limit_s=settings.check_timeout_s, environ=environ)
 
     def cleanup(safe: str, cwd: Path) -> str | None:
         failure = cleaner.run(_spec(database, tasks.get(safe), safe), cwd)

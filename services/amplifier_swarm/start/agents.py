@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from amplifier_swarm.start.problems import Problem
 from swarm_shared.agents.cli import AgentCli
+from swarm_shared.agents.environment import Inherited, inherited
 from swarm_shared.agents.preflight import Topic, check_agent_cli
 from swarm_shared.agents.presets import choose, load_presets
 from swarm_shared.config import Settings
@@ -31,7 +32,7 @@ def check_agents(settings: Settings, named: Sequence[AgentsNamed], environ: Mapp
 
     Args:
         named: What unfinished tasks name for themselves.
-        environ: The environment that sessions will inherit.
+        environ: The environment that this process was started in.
     """
     problems: list[Problem] = []
     undecided: dict[str, tuple[str, ...]] = {}
@@ -39,10 +40,12 @@ def check_agents(settings: Settings, named: Sequence[AgentsNamed], environ: Mapp
         presets = load_presets(settings.agent_clis)
     except ConfigError as error:
         return AgentFindings(problems=(Problem.of(error),), undecided={})
+    # With the folder they are started in, as sessions have it.
+    env = {**inherited(environ, presets), "PWD": str(settings.project_root)}
     for name, agents in _wanted(settings, named).items():
         try:
             cli = choose(presets, name)
-            found = check_agent_cli(cli, agents, env=environ, cwd=settings.project_root, timeout_s=VERSION_RUN_S)
+            found = check_agent_cli(cli, agents, env=env, cwd=settings.project_root, timeout_s=VERSION_RUN_S)
         except ConfigError as error:
             problems.append(Problem.of(error))
             continue
@@ -64,6 +67,15 @@ def preset(settings: Settings, name: str) -> AgentCli:
         ConfigError: There is none.
     """
     return choose(load_presets(settings.agent_clis), name)
+
+
+def handed_on(settings: Settings, environ: Mapping[str, str]) -> Inherited:
+    """What sessions inherit of the environment that this process was started in.
+
+    Raises:
+        ConfigError: An agent CLI of swarm.yaml cannot work.
+    """
+    return inherited(environ, load_presets(settings.agent_clis))
 
 
 def _wanted(settings: Settings, named: Sequence[AgentsNamed]) -> dict[str, list[str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from amplifier_swarm.start.agents import TASKS_LOOKED_AT, AgentFindings, check_agents, preset
+from amplifier_swarm.start.agents import TASKS_LOOKED_AT, AgentFindings, check_agents, handed_on, preset
 from amplifier_swarm.start.below import Below
 from amplifier_swarm.start.preflight import check_machine
 from amplifier_swarm.start.problems import Problem, Unfit
@@ -72,7 +72,7 @@ def settle_doubts(
         for text in texts:
             say(f"warning: {text}")
         cli = preset(settings, name)
-        warm_up = WarmUp(cli, settings, environ, database)
+        warm_up = WarmUp(cli, settings, handed_on(settings, environ), database)
         if not cli.warm_up or warm_up.is_remembered():
             continue
         reading = warm_up.run(inbox=inbox, below=below, say=say)

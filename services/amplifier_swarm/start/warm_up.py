@@ -12,13 +12,14 @@ import signal
 import subprocess
 import tempfile
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 from amplifier_swarm.start.below import Below
 from amplifier_swarm.start.signals import Inbox
 from swarm_shared.agents.cli import AgentCli
-from swarm_shared.agents.launch import SessionPlan, find_binary, inherited, prepare
+from swarm_shared.agents.environment import Inherited
+from swarm_shared.agents.launch import SessionPlan, find_binary, prepare
 from swarm_shared.agents.preflight import AgentCliError
 from swarm_shared.agents.reading import Reading, SessionEnd, read_session
 from swarm_shared.config import Settings
@@ -49,7 +50,7 @@ class StoppedMeanwhile(Exception):
 class WarmUp:
     """The warm-up of one agent CLI with the run's builder agent."""
 
-    def __init__(self, cli: AgentCli, settings: Settings, environ: Mapping[str, str], database: TaskDatabase) -> None:
+    def __init__(self, cli: AgentCli, settings: Settings, environ: Inherited, database: TaskDatabase) -> None:
         self._cli = cli
         self._settings = settings
         self._environ = environ
@@ -95,7 +96,7 @@ class WarmUp:
                 private_dir=folder,
                 project_root=self._settings.project_root,
             ),
-            inherited(self._environ),
+            self._environ,
         )
         (folder / "prompt").write_bytes(launch.stdin)
         out, err = folder / "stdout", folder / "stderr"

@@ -100,6 +100,7 @@ class AgentCli(Struct, frozen=True, kw_only=True):
     expands_mentions: bool = False
     warm_up: bool = False
     env: Mapping[str, str] = field(default_factory=dict)
+    session_variables: tuple[str, ...] = ()
     trouble: tuple[Sign, ...] = ()
     trouble_exits: Mapping[int, TroubleKind] = field(default_factory=dict)
     cancelled: tuple[re.Pattern[str], ...] = ()

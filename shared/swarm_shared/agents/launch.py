@@ -9,27 +9,21 @@ import sys
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import NewType
 
 from msgspec import Struct
 
 from swarm_shared.agents.cli import AgentCli, PromptChannel
 from swarm_shared.agents.entry import PLACEHOLDER
+from swarm_shared.agents.environment import Inherited, session_environment
 from swarm_shared.agents.persona import agent_bundle
-from swarm_shared.agents.ports import PORT_VARIABLE
 from swarm_shared.errors import ConfigError, InputError
 from swarm_shared.models import Role, TaskSpec
-from swarm_shared.sweep import marks
 
 # Linux takes no longer single argument (MAX_ARG_STRLEN).
 ARGUMENT_LIMIT_BYTES = 128 * 1024 - 1
 _MOST_BYTES = 4  # of one character
 
-_OURS = ("SWARM_", "SUPERVISOR_")
 _TASK_COMMANDS = ("run", "verify")
-
-# What an agent inherits of the environment that our services were started in: see `inherited`.
-Inherited = NewType("Inherited", dict[str, str])
 
 
 class SessionPlan(Struct, frozen=True, kw_only=True):
@@ -89,6 +83,7 @@ def prepare(cli: AgentCli, plan: SessionPlan, base: Inherited) -> Launch:
         attempt_id=plan.attempt_id,
         attempt_number=plan.attempt_number,
         role=plan.role,
+        cwd=plan.project_root,
         extra={name: _fill(value, texts) for name, value in cli.env.items()},
     )
     if _names("agent_bundle", template):
@@ -102,39 +97,6 @@ def prepare(cli: AgentCli, plan: SessionPlan, base: Inherited) -> Launch:
             )
     stdin = plan.prompt.encode("utf-8", "replace") if cli.prompt is PromptChannel.STDIN else b""
     return Launch(argv=(find_binary(cli, env), *words), env=env, stdin=stdin)
-
-
-def inherited(environ: Mapping[str, str]) -> Inherited:
-    """What is handed on to agents, checks and cleanups.
-
-    Our own settings and supervisord's variables are left out: a swarm inside an agent must not take our database
-    for its own, nor talk to our supervisord by accident. Only the worker's ports are handed on.
-    """
-    env = {name: value for name, value in environ.items() if not name.startswith(_OURS) or name == PORT_VARIABLE}
-    # Agents look at a shared checkout all the time; optional locks would make them fight over index.lock.
-    env["GIT_OPTIONAL_LOCKS"] = "0"
-    return Inherited(env)
-
-
-def session_environment(
-    base: Inherited,
-    *,
-    task: TaskSpec,
-    attempt_id: str,
-    attempt_number: int,
-    role: Role,
-    extra: Mapping[str, str] | None = None,
-) -> dict[str, str]:
-    """The environment of an agent or a check: the person's, the agent CLI's, the task's own, the attempt's marks."""
-    env = dict(base)
-    env.update(extra or {})
-    env.update(task.env)
-    # Last, so that no task can hide its processes from the sweep.
-    env["AMPLIFIER_SWARM_TASK_ID"] = task.id
-    env["AMPLIFIER_SWARM_ATTEMPT_NUMBER"] = str(attempt_number)
-    env["AMPLIFIER_SWARM_ROLE"] = role
-    env.update(marks(attempt_id))
-    return env
 
 
 def find_binary(cli: AgentCli, env: Mapping[str, str]) -> str:

@@ -89,6 +89,7 @@ def _agent_cli(name: str, settings: Mapping[str, Any]) -> AgentCli:
         expands_mentions=entry.flag("expands_mentions"),
         warm_up=entry.flag("warm_up"),
         env=entry.texts_by_name("env", template=True),
+        session_variables=entry.words("session_variables"),
         trouble=signs_from(entry, "trouble"),
         trouble_exits={
             _exit_code(entry, code): _kind(entry, f"trouble_exits.{code}", kind)

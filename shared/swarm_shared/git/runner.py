@@ -10,6 +10,7 @@ from pathlib import Path
 
 from swarm_shared.git.errors import GitFailed
 from swarm_shared.git.process import Completed, Run, run_process
+from swarm_shared.git.variables import without_git_state
 
 SHORT_S = 60.0  # questions, refs, single commits
 LONG_S = 900.0  # whatever reads or writes all files of a project
@@ -33,34 +34,8 @@ _SETTINGS = (
     "core.fsync=objects,reference",
     "core.fsyncMethod=batch",
 )
-# Left by whoever started us, a hook of git for instance: they would lead our commands elsewhere.
-_FOREIGN = frozenset(
-    {
-        "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-        "GIT_AUTHOR_DATE",
-        "GIT_COMMITTER_DATE",
-        "GIT_COMMON_DIR",
-        "GIT_CONFIG",
-        "GIT_CONFIG_PARAMETERS",
-        "GIT_DIFF_OPTS",
-        "GIT_DIR",
-        "GIT_EXTERNAL_DIFF",
-        "GIT_GLOB_PATHSPECS",
-        "GIT_GRAFT_FILE",
-        "GIT_ICASE_PATHSPECS",
-        "GIT_IMPLICIT_WORK_TREE",
-        "GIT_INDEX_FILE",
-        "GIT_NAMESPACE",
-        "GIT_NOGLOB_PATHSPECS",
-        "GIT_OBJECT_DIRECTORY",
-        "GIT_PREFIX",
-        "GIT_QUARANTINE_PATH",
-        "GIT_SHALLOW_FILE",
-        "GIT_WORK_TREE",
-        "LANGUAGE",
-        "SSH_ASKPASS",
-    }
-)
+# They would put other words or windows in the way of our commands.
+_FOREIGN = frozenset({"LANGUAGE", "SSH_ASKPASS"})
 _OURS = {
     "LC_ALL": "C",
     "GIT_TERMINAL_PROMPT": "0",
@@ -159,7 +134,7 @@ class Git:
     def _environment(self) -> dict[str, str]:
         env = {
             name: value
-            for name, value in self.environ.items()
+            for name, value in without_git_state(self.environ).items()
             if name not in _FOREIGN and not name.startswith("GIT_TRACE")
         }
         env |= _OURS

@@ -12,12 +12,10 @@ import pytest
 from amplifier_desk import make_desk
 from msgspec.structs import replace
 
-from swarm_shared.agents.launch import SessionPlan, has_session, inherited, prepare, session_environment
-from swarm_shared.agents.ports import PORT_VARIABLE, PORTS_EACH, first_port
+from swarm_shared.agents.launch import SessionPlan, has_session, prepare
 from swarm_shared.agents.presets import load_presets
 from swarm_shared.errors import ConfigError, InputError
 from swarm_shared.models import Role, TaskSpec
-from swarm_shared.sweep import marks
 
 PRESETS = load_presets()
 ATTEMPT = "0f8fad5b-d9cb-469f-a165-70867728950e"
@@ -128,39 +126,6 @@ def test_a_task_without_verify_has_no_validator_session_under_command_only() -> 
     assert has_session(PRESETS["amplifier"], Role.VALIDATOR, task)
 
 
-def test_the_environment_is_the_persons_plus_marks_and_minus_our_own_and_supervisords() -> None:
-    env = session_environment(inherited(BASE), task=TASK, attempt_id=ATTEMPT, attempt_number=2, role=Role.VALIDATOR)
-    assert env == {
-        "PATH": BASE["PATH"],
-        "HOME": "/home/someone",
-        "LANG": "tlh",
-        "GIT_OPTIONAL_LOCKS": "0",
-        "AMPLIFIER_SWARM_TASK_ID": "1.2",
-        "AMPLIFIER_SWARM_ATTEMPT": ATTEMPT,
-        "AMPLIFIER_SWARM_ATTEMPT_NUMBER": "2",
-        "AMPLIFIER_SWARM_ROLE": "validator",
-        "AMPLIFIER_SWARM_IN_0f8fad5bd9cb469fa16570867728950e": "1",
-    }
-    assert set(marks(ATTEMPT)) == {"AMPLIFIER_SWARM_ATTEMPT", "AMPLIFIER_SWARM_IN_0f8fad5bd9cb469fa16570867728950e"}
-
-
-def test_each_worker_has_ports_of_its_own_and_agents_get_to_know_them() -> None:
-    ranges = [range(first, first + PORTS_EACH) for first in (first_port(20_000, f"worker-{n}") for n in range(1, 65))]
-    assert len({port for each in ranges for port in each}) == 64 * PORTS_EACH
-    assert first_port(20_000, "by-hand") == first_port(20_000, "worker-1234567890") == 20_000
-    base = {PORT_VARIABLE: "20040", "SWARM_DB": "tasks.db"}
-    env = session_environment(inherited(base), task=TASK, attempt_id=ATTEMPT, attempt_number=1, role=Role.CHECK)
-    assert env[PORT_VARIABLE] == "20040"
-    assert "SWARM_DB" not in env
-
-
-def test_a_task_cannot_hide_its_processes_from_the_sweep() -> None:
-    task = TaskSpec(id="1", name="n", env=dict.fromkeys(marks(ATTEMPT), ""))
-    env = session_environment(inherited(BASE), task=task, attempt_id=ATTEMPT, attempt_number=1, role=Role.BUILDER)
-    assert env["AMPLIFIER_SWARM_ATTEMPT"] == ATTEMPT
-    assert marks(ATTEMPT).items() <= env.items()
-
-
 def test_the_program_is_found_through_the_sessions_own_path(tmp_path: Path) -> None:
     tool = tmp_path / "amplifier"
     tool.write_text("#!/bin/sh\n")
@@ -176,7 +141,7 @@ def test_the_program_is_found_through_the_sessions_own_path(tmp_path: Path) -> N
 def test_scripted_runs_on_our_own_interpreter_with_the_tasks_script(tmp_path: Path) -> None:
     task = TaskSpec(id="1", name="n", extra={"script": {"builder": [{"exit": 3}]}})
     launch = prepare(PRESETS["scripted"], plan_of(tmp_path, task=task), BASE)
-    assert launch.argv == (sys.executable, "-m", "swarm_shared.agents.scripted")
+    assert launch.argv == (sys.executable, "-P", "-m", "swarm_shared.agents.scripted")
     assert json.loads(launch.env["AMPLIFIER_SWARM_SCRIPT"]) == {"builder": [{"exit": 3}]}
 
 
