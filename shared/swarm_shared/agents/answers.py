@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from swarm_shared.agents.objects import objects_anywhere, storable
+from swarm_shared.agents.objects import objects_anywhere, objects_at_line_starts, storable
 from swarm_shared.models import Role
 
 # An answer stands at the end; a longer text before it is never worth searching.
@@ -40,7 +40,7 @@ def find_answer(text: str, role: Role) -> dict[str, Any] | None:
     for found, _, _ in objects_anywhere(text[-ANSWER_WITHIN_CHARS:]):
         if _is_whole_answer(found, role):
             strong = found
-        elif _is_answer(found, role):
+        elif _is_answer(found, role) and "type" not in found:  # an event that the agent quotes has one
             weak = found
     return strong if strong is not None else weak
 
@@ -58,6 +58,20 @@ def closing_answer(text: str, role: Role) -> dict[str, Any] | None:
         if end == len(text) and _is_whole_answer(found, role):
             last = found
     return last
+
+
+def bare_answer(output: str, role: Role) -> dict[str, Any] | None:
+    """The asked object in the output of a CLI that should have printed events and printed none; None otherwise.
+
+    Only a whole one, from the first column: what has a `type`, or stands inside something else, is a piece of an event.
+    """
+    found: dict[str, Any] | None = None
+    for one in objects_at_line_starts(output):
+        if "type" in one:
+            return None
+        if _is_whole_answer(one, role):
+            found = one
+    return found
 
 
 def judge(answer: Mapping[str, Any], role: Role) -> Judgement:

@@ -56,6 +56,15 @@ class TroubleKind(StrEnum):
 # The word in data files for a text that looks like trouble and is none.
 NO_TROUBLE = "none"
 
+
+class Pattern(Struct, frozen=True, kw_only=True):
+    """A condition on a text: the pattern occurs in it, or with `wanted` False does not (then no text is fine too)."""
+
+    pattern: re.Pattern[str]
+    wanted: bool
+
+
+# Path in an event to the value it must have: see "conditions" at the top of presets.toml.
 Condition = Mapping[str, object]
 
 
@@ -66,16 +75,36 @@ class Take(Struct, frozen=True, kw_only=True):
     path: str
 
 
+class Fact(Struct, frozen=True, kw_only=True):
+    """What an event that meets a condition says about the cause of a failure.
+
+    `kind` None with an empty `status` means that the failure is the task's own. `status` is the path of an HTTP status
+    (a number, or a text that begins with one) that decides; `kind` is then what holds where it is missing. `wait` is
+    the path of a number: seconds to wait, or a moment in seconds or milliseconds since 1970.
+    """
+
+    when: Condition
+    kind: TroubleKind | None
+    status: str = ""
+    wait: str = ""
+
+
 class ResultRules(Struct, frozen=True, kw_only=True):
-    """How a CLI's events tell success, answer, error text, session id and usage."""
+    """How a CLI's events report success, answer, error text, cause of failure, session id, model and usage."""
 
     ok: tuple[Condition, ...] = ()
     failed: tuple[Condition, ...] = ()
     answer: tuple[Take, ...] = ()
     error: tuple[Take, ...] = ()
+    trouble: tuple[Fact, ...] = ()
+    work: tuple[Condition, ...] = ()  # the provider has answered: errors before it are over
+    waits: tuple[Condition, ...] = ()  # after it the CLI waits for its provider
     session: tuple[str, ...] = ()
-    tokens: tuple[str, ...] = ()
-    cost: tuple[str, ...] = ()
+    model: tuple[str, ...] = ()
+    tokens: tuple[Take, ...] = ()
+    cached: tuple[Take, ...] = ()
+    cost: tuple[Take, ...] = ()
+    cumulative: frozenset[str] = frozenset()  # of tokens and cost: what counts the session so far
 
 
 class Sign(Struct, frozen=True, kw_only=True):
@@ -103,5 +132,9 @@ class AgentCli(Struct, frozen=True, kw_only=True):
     session_variables: tuple[str, ...] = ()
     trouble: tuple[Sign, ...] = ()
     trouble_exits: Mapping[int, TroubleKind] = field(default_factory=dict)
+    http_exits: bool = False
+    ready: tuple[str, ...] = ()
+    ready_may_err: bool = False
+    untried: bool = False
     cancelled: tuple[re.Pattern[str], ...] = ()
     result: ResultRules = field(default_factory=ResultRules)

@@ -103,10 +103,15 @@ class Entry:
 
     def conditions(self, key: str) -> tuple[Mapping[str, Any], ...]:
         """A list of mappings."""
+        return tuple(each for each in self.entries(key, texts=False) if not isinstance(each, str))
+
+    def entries(self, key: str, *, texts: bool = True) -> tuple[str | Mapping[str, Any], ...]:
+        """A list of mappings, and of texts where those are allowed."""
         found = tuple(self._list(key))
         for each in found:
-            if not isinstance(each, Mapping):
-                raise self.wrong(key, f"must be a list of mappings, {each!r} is none", "see presets.toml")
+            if not isinstance(each, Mapping) and not (texts and isinstance(each, str)):
+                what = "texts and mappings" if texts else "mappings"
+                raise self.wrong(key, f"must be a list of {what}, {each!r} is none", "see presets.toml")
         return found
 
     def pattern(self, key: str, text: str) -> re.Pattern[str]:

@@ -8,60 +8,131 @@ from typing import Any
 
 from msgspec import Struct
 
-from swarm_shared.agents.cli import Condition, ResultRules, Take
+from swarm_shared.agents.cli import Condition, Fact, Pattern, ResultRules, Take
 from swarm_shared.agents.objects import objects_at_line_starts
 
 _ANYTHING = "*"
 _ABSENT = ""
+_NAMES = "#"
 _NOTHING: tuple[object, ...] = (None, "", [], {})
+# What a CLI writes for the model of a message that it made up itself.
+_NO_MODEL = "<synthetic>"
 
 
-class Said(Struct, frozen=True, kw_only=True):
-    """What a CLI's events say. `ok` is None when none of them told; `answer` is None when none held a text.
+class Found(Struct, frozen=True, kw_only=True):
+    """A fact that an event meets, with the values that stand at its paths."""
 
-    `anything` is True when at least one event was one that the preset knows.
+    fact: Fact
+    status: object = None
+    wait: float | None = None
+
+
+class Said(Struct, kw_only=True):
+    """What a CLI's events say. `ok` is None when no event reports an outcome; `answer` is None when none has a text.
+
+    `errors` holds the texts of the last event that has any, `found` the cause that the last event reports; both only
+    as far as they are still open: an event of the rule `work` ends what came before it, and `errors` then goes to
+    `recovered`. `events` counts objects that are certainly events, `known` is True when the preset knows one of them.
+    `waiting` is True while the last event leaves the CLI waiting for its provider.
     """
 
     ok: bool | None = None
     answer: str | None = None
     errors: str = ""
+    recovered: str = ""
+    found: Found | None = None
     session_id: str | None = None
+    models: tuple[str, ...] = ()
     tokens: int | None = None
+    cached_tokens: int | None = None
     cost_usd: float | None = None
-    anything: bool = False
+    events: int = 0
+    known: bool = False
+    waiting: bool = False
 
 
-def read_events(rules: ResultRules, stdout: str) -> Said:
-    """What the JSON objects on standard output say; noise before, between and after them is passed over."""
-    ok: bool | None = None
-    answer: str | None = None
-    session_id: str | None = None
-    errors: list[str] = []
-    tokens: list[float] = []
-    cost: list[float] = []
-    anything = False
-    for event in objects_at_line_starts(stdout):
-        if any(meets(event, condition) for condition in rules.ok):
-            ok = True
-        elif any(meets(event, condition) for condition in rules.failed):
-            ok = False
-        texts = _texts(event, rules.answer)
-        answer = texts[-1] if texts else answer
-        known = bool(texts) or ok is not None
-        errors += (text for text in _texts(event, rules.error) if text not in errors)
-        session_id = session_id or _first_text(event, rules.session)
-        tokens += _numbers(event, rules.tokens)
-        cost += _numbers(event, rules.cost)
-        anything = anything or known
-    return Said(
-        ok=ok,
-        answer=answer,
-        errors="\n".join(errors),
-        session_id=session_id,
-        tokens=round(sum(tokens)) if tokens else None,
-        cost_usd=float(sum(cost)) if cost else None,
-        anything=anything,
+def read_events(rules: ResultRules, output: str) -> Said:
+    """What the JSON objects in a CLI's output say; noise before, between and after them is ignored."""
+    said = Said()
+    tokens, cached = (
+        _Count(rules.tokens, total="tokens" in rules.cumulative),
+        _Count(rules.cached, total="tokens" in rules.cumulative),
     )
+    cost = _Count(rules.cost, total="cost" in rules.cumulative)
+    previous: dict[str, Any] | None = None
+    for event in objects_at_line_starts(output):
+        known = _outcome(said, rules, event)
+        known = _cause(said, rules, event) or known
+        session_id = _first_text(event, rules.session)
+        said.session_id = said.session_id or session_id
+        _add_models(said, rules, event)
+        if event != previous:  # some loggers write every record twice
+            for count in (tokens, cached, cost):
+                count.add(event)
+        previous = event
+        said.known = said.known or known or session_id is not None
+        said.events += "type" in event or known
+        said.waiting = any(meets(event, condition) for condition in rules.waits)
+    said.tokens = tokens.rounded()
+    said.cached_tokens = cached.rounded()
+    said.cost_usd = cost.value
+    return said
+
+
+def _outcome(said: Said, rules: ResultRules, event: Mapping[str, Any]) -> bool:
+    """Note the outcome and the answer that the event reports; whether it reports one."""
+    known = True
+    if any(meets(event, condition) for condition in rules.ok):
+        said.ok = True
+    elif any(meets(event, condition) for condition in rules.failed):
+        said.ok = False
+    else:
+        known = False
+    if texts := _texts(event, rules.answer):
+        said.answer = texts[-1]
+    return known or bool(texts)
+
+
+def _cause(said: Said, rules: ResultRules, event: Mapping[str, Any]) -> bool:
+    """Note the error that the event reports, or that an earlier one is over; whether it does either."""
+    if any(meets(event, condition) for condition in rules.work):
+        said.recovered, said.errors, said.found = said.errors or said.recovered, "", None
+        return True
+    if texts := _texts(event, rules.error):
+        said.errors = "\n".join(dict.fromkeys(texts))
+    found = _fact(rules, event)
+    said.found = found or said.found
+    return bool(texts) or found is not None
+
+
+def _fact(rules: ResultRules, event: Mapping[str, Any]) -> Found | None:
+    for fact in rules.trouble:
+        if not meets(event, fact.when):
+            continue
+        status = (
+            next((each for each in values_at(event, fact.status) if each is not None), None) if fact.status else None
+        )
+        if status is None and fact.status and fact.kind is None:
+            continue  # it names no status: a later rule may know more
+        waits = _numbers(event, fact.wait) if fact.wait else []
+        return Found(fact=fact, status=status, wait=waits[0] if waits else None)
+    return None
+
+
+class _Count:
+    """Adds up the numbers that some rules take; where each is of the whole session so far, keeps the last."""
+
+    def __init__(self, takes: Sequence[Take], *, total: bool) -> None:
+        self.value: float | None = None
+        self._takes, self._total = takes, total
+
+    def add(self, event: Mapping[str, Any]) -> None:
+        found = [n for take in self._takes if meets(event, take.when) for n in _numbers(event, take.path)]
+        if found:
+            self.value = float(sum(found)) + (0.0 if self._total or self.value is None else self.value)
+
+    def rounded(self) -> int | None:
+        return None if self.value is None else round(self.value)
 
 
 def meets(event: Mapping[str, Any], condition: Condition) -> bool:
@@ -70,7 +141,7 @@ def meets(event: Mapping[str, Any], condition: Condition) -> bool:
 
 
 def values_at(value: Any, path: str) -> Iterator[Any]:
-    """What stands at a dotted path; `*` steps into every member of a mapping or list."""
+    """What stands at a dotted path; `*` steps into every member of a mapping or list, `#` into a mapping's names."""
     if not path:
         yield value
         return
@@ -79,12 +150,17 @@ def values_at(value: Any, path: str) -> Iterator[Any]:
         members = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
         for member in members:
             yield from values_at(member, rest)
+    elif step == _NAMES:
+        for name in value if isinstance(value, Mapping) else ():
+            yield from values_at(name, rest)
     elif isinstance(value, Mapping) and step in value:
         yield from values_at(value[step], rest)
 
 
 def _has(event: Mapping[str, Any], path: str, wanted: object) -> bool:
     found = list(values_at(event, path))
+    if isinstance(wanted, Pattern):
+        return wanted.wanted == any(isinstance(each, str) and wanted.pattern.search(each) for each in found)
     if wanted == _ANYTHING:
         return any(each is not None for each in found)
     if wanted == _ABSENT:
@@ -113,10 +189,16 @@ def _first_text(event: Mapping[str, Any], paths: Sequence[str]) -> str | None:
     return None
 
 
-def _numbers(event: Mapping[str, Any], paths: Sequence[str]) -> list[float]:
+def _add_models(said: Said, rules: ResultRules, event: Mapping[str, Any]) -> None:
+    for path in rules.model:
+        for value in values_at(event, path):
+            if isinstance(value, str) and value not in ("", _NO_MODEL, *said.models):
+                said.models += (value,)
+
+
+def _numbers(event: Mapping[str, Any], path: str) -> list[float]:
     return [
         float(value)
-        for path in paths
         for value in values_at(event, path)
         if isinstance(value, int | float) and not isinstance(value, bool)
     ]

@@ -11,6 +11,9 @@ from typing import Any
 from swarm_shared.agents.cli import (
     NO_TROUBLE,
     AgentCli,
+    Condition,
+    Fact,
+    Pattern,
     Progress,
     PromptChannel,
     Reader,
@@ -83,6 +86,9 @@ def _agent_cli(name: str, settings: Mapping[str, Any]) -> AgentCli:
         prompt=channel,
         reader=reader,
         version=entry.words("version"),
+        ready=entry.words("ready"),
+        ready_may_err=entry.flag("ready_may_err"),
+        untried=entry.flag("untried"),
         resume=entry.words("resume", template=True),
         progress=entry.choice("progress", Progress, Progress.NONE),
         store=entry.choice("store", Store, Store.NONE),
@@ -95,6 +101,7 @@ def _agent_cli(name: str, settings: Mapping[str, Any]) -> AgentCli:
             _exit_code(entry, code): _kind(entry, f"trouble_exits.{code}", kind)
             for code, kind in entry.mapping("trouble_exits").items()
         },
+        http_exits=entry.flag("http_exits"),
         cancelled=tuple(entry.pattern("cancelled", text) for text in entry.words("cancelled")),
         result=_rules(result),
     )
@@ -118,24 +125,74 @@ def _argv(entry: Entry) -> Mapping[Role, tuple[str, ...]]:
 
 def _rules(entry: Entry) -> ResultRules:
     rules = ResultRules(
-        ok=entry.conditions("ok"),
-        failed=entry.conditions("failed"),
+        ok=_conditions(entry, "ok"),
+        failed=_conditions(entry, "failed"),
         answer=_takes(entry, "answer"),
         error=_takes(entry, "error"),
+        trouble=_facts(entry, "trouble"),
+        work=_conditions(entry, "work"),
+        waits=_conditions(entry, "waits"),
         session=entry.words("session"),
-        tokens=entry.words("tokens"),
-        cost=entry.words("cost"),
+        model=entry.words("model"),
+        tokens=_takes(entry, "tokens"),
+        cached=_takes(entry, "cached"),
+        cost=_takes(entry, "cost"),
+        cumulative=frozenset(entry.words("cumulative")),
     )
+    if unknown := rules.cumulative - {"tokens", "cost"}:
+        raise entry.wrong("cumulative", f"{min(unknown)!r} is not allowed", "tokens, cost")
     entry.refuse_the_rest()
     return rules
 
 
+def _conditions(entry: Entry, key: str) -> tuple[Condition, ...]:
+    return tuple(_condition(entry, f"{key}[{n}]", stated) for n, stated in enumerate(entry.conditions(key)))
+
+
+def _condition(entry: Entry, key: str, stated: Mapping[str, Any]) -> Condition:
+    """The condition with its patterns compiled: `{like = "..."}` and `{unlike = "..."}`."""
+    condition: dict[str, object] = {}
+    for path, wanted in stated.items():
+        condition[str(path)] = wanted
+        if isinstance(wanted, Mapping):
+            place = Entry(f"{entry.where}.{key}.{path}", wanted)
+            like, unlike = place.text("like"), place.text("unlike")
+            place.refuse_the_rest()
+            if bool(like) == bool(unlike):
+                raise entry.wrong(f"{key}.{path}", "needs either like or unlike", "{like = 'pattern'}")
+            condition[str(path)] = Pattern(pattern=place.pattern("like", like or unlike), wanted=bool(like))
+    return condition
+
+
 def _takes(entry: Entry, key: str) -> tuple[Take, ...]:
+    """A list of paths, each a text or a table with `take` and `when`."""
     takes = []
-    for rule in entry.tables(key):
-        takes.append(Take(when=rule.mapping("when"), path=rule.text("take", required=True)))
+    for n, stated in enumerate(entry.entries(key)):
+        if isinstance(stated, str):
+            takes.append(Take(when={}, path=stated))
+            continue
+        rule = Entry(f"{entry.where}.{key}[{n}]", stated)
+        takes.append(Take(when=_condition(rule, "when", rule.mapping("when")), path=rule.text("take", required=True)))
         rule.refuse_the_rest()
     return tuple(takes)
+
+
+def _facts(entry: Entry, key: str) -> tuple[Fact, ...]:
+    facts = []
+    for rule in entry.tables(key):
+        status, word = rule.text("status"), rule.text("kind")
+        if not (status or word):
+            raise rule.wrong("kind", "is missing, and so is status", f"none, {', '.join(TroubleKind)}")
+        facts.append(
+            Fact(
+                when=_condition(rule, "when", rule.mapping("when")),
+                kind=None if word in ("", NO_TROUBLE) else _kind(rule, "kind", word),
+                status=status,
+                wait=rule.text("wait"),
+            )
+        )
+        rule.refuse_the_rest()
+    return tuple(facts)
 
 
 def signs_from(entry: Entry, key: str) -> tuple[Sign, ...]:

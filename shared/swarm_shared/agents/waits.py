@@ -11,6 +11,8 @@ MAX_WAIT_S = 7 * 24 * 3600.0
 RESET_MARGIN_S = 30.0
 # One source documents resets in seconds since 1970, another in milliseconds.
 EPOCH_IS_MS_ABOVE = 1e11
+# No provider asks to wait for a year: a number above is a moment.
+EPOCH_FROM_S = 365 * 24 * 3600.0
 
 _UNIT = r"(?:milliseconds?|ms|seconds?|secs?|s|minutes?|mins?|m|hours?|hrs?|h|days?|d)"
 _AMOUNT = rf"\d+(?:\.\d+)?\s*{_UNIT}(?![a-z])"
@@ -23,6 +25,7 @@ _IN_A_WHILE = re.compile(
     rf"(?:again|retry|retrying|resets?|available)\s+(?:in|after)\s+(?:about\s+)?({_AMOUNT}(?:[\s,]*(?:and\s+)?{_AMOUNT})*)",
     re.I,
 )
+_RESETS_IN_S = re.compile(r"resets?_in_seconds\\*[\"']?\s*[:=]\s*(\d+(?:\.\d+)?)", re.I)
 _ONE_AMOUNT = re.compile(rf"(\d+(?:\.\d+)?)\s*({_UNIT})(?![a-z])", re.I)
 _EPOCH = re.compile(r"(?:limit reached\||resets?_?at[\"']?\s*[:=]\s*[\"']?)(\d{9,14})\b", re.I)
 _ISO = re.compile(r"resets?_?at[\"']?\s*[:=]\s*[\"']?(\d{4}-\d\d-\d\dT[0-9:.]+(?:Z|[+-]\d\d:?\d\d)?)", re.I)
@@ -49,10 +52,20 @@ def wait_asked_for(text: str, now_ms: int, *, local: tzinfo | None = None) -> fl
         return _capped(float(found[1]) * _seconds_per(found[2] or "s"))
     if found := _IN_A_WHILE.search(text):
         return _capped(sum(float(n) * _seconds_per(unit) for n, unit in _ONE_AMOUNT.findall(found[1])))
+    if found := _RESETS_IN_S.search(text):
+        return _capped(float(found[1]) + RESET_MARGIN_S)
     moment = _moment(text, datetime.fromtimestamp(now_ms / 1000, UTC), local)
     if moment is None:
         return None
     return _capped(max(0.0, moment - now_ms / 1000) + RESET_MARGIN_S)
+
+
+def wait_from_number(number: float, now_ms: int) -> float:
+    """Seconds to wait, from a field that holds either those or the moment of a reset, in seconds or milliseconds."""
+    if number < EPOCH_FROM_S:
+        return _capped(number)
+    moment_s = number / 1000 if number > EPOCH_IS_MS_ABOVE else number
+    return _capped(max(0.0, moment_s - now_ms / 1000) + RESET_MARGIN_S)
 
 
 def _moment(text: str, now: datetime, local: tzinfo | None) -> float | None:
