@@ -20,6 +20,7 @@ from yaml.events import (
     StreamEndEvent,
 )
 
+from swarm_shared.taskfile.jsontext import json_events
 from swarm_shared.taskfile.problems import Mark, ProblemList, shown
 from swarm_shared.taskfile.scalars import NULL_WORDS
 
@@ -114,11 +115,28 @@ class NodeReader:
     Errors of the parser (`yaml.YAMLError`) and `TooLong` pass through to the caller, who knows the text.
     """
 
-    def __init__(self, text: bytes, problems: ProblemList, progress: Callable[[int, int], None] | None) -> None:
+    def __init__(
+        self,
+        text: bytes,
+        problems: ProblemList,
+        progress: Callable[[int, int], None] | None,
+        *,
+        is_json: bool = False,
+    ) -> None:
+        """Start at the beginning of the text.
+
+        Args:
+            is_json: The text is known to be JSON (`check_json`), and is read as that instead of as YAML.
+        """
         self._problems = problems
         self._feed = _Feed(text, progress)
-        self._parser = _LOADER(self._feed)
-        self._next: Callable[[], Any] = self._parser.get_event
+        self._may_hold_surrogates = is_json or not _IS_STRICT
+        self._next: Callable[[], Any]
+        if is_json:
+            self._next = json_events(text, progress).__next__
+        else:
+            self._parser = _LOADER(self._feed)
+            self._next = self._parser.get_event
         self._anchors: dict[str, Node | None] = {}  # None while the anchored node is still being read
         self._alias_chars_left = ALIAS_ALLOWANCE_CHARS + ALIAS_CHARS_PER_BYTE * len(text)
 
@@ -166,9 +184,13 @@ class NodeReader:
                     "put it into a file and name that file under design_docs",
                 )
                 event.value = event.value[:MAX_TEXT_CHARS]
-            if not _IS_STRICT and not _is_encodable(event.value):
-                self._problems.add(event.start_mark, "half a character (a lone surrogate)", "write the whole one")
-                event.value = ""
+            if self._may_hold_surrogates and not _is_encodable(event.value):
+                self._problems.add(
+                    event.start_mark,
+                    "half of a surrogate pair: an escape such as \\ud83d without the second one",
+                    "write the whole character, or both halves one after the other",
+                )
+                event.value = event.value.encode(errors="replace").decode()
             if event.tag is not None:
                 self._check_tag(event)
             if event.anchor is not None:

@@ -15,6 +15,7 @@ from yaml.reader import ReaderError
 from swarm_shared.errors import InputError
 from swarm_shared.models import TaskSpec
 from swarm_shared.taskfile.graph import cycle_text, find_cycles
+from swarm_shared.taskfile.jsontext import NotJson, check_json
 from swarm_shared.taskfile.keys import TaskReader, dependency_marks
 from swarm_shared.taskfile.nearest import Suggester, or_nearest
 from swarm_shared.taskfile.nodes import (
@@ -53,6 +54,8 @@ _SYNTAX_ADVICE = {
     "did not find expected '-' indicator": "give all entries of the list the same indentation",
     "did not find expected <document start>": "only one mapping with tasks: may stand in the file",
 }
+_JSON_ADVICE = "check the quotes, commas and brackets at this place"
+_JSON_BLANKS = b" \t\r\n"
 _DEFAULT_ADVICE = "check the indentation, quotes and brackets at this place"
 
 
@@ -101,7 +104,7 @@ def read_task_file(
 
     Args:
         path: Names the file in messages; None for standard input.
-        text: Its content, UTF-8 with or without a byte order mark.
+        text: Its content, UTF-8 with or without a byte order mark; JSON is read as JSON, anything else as YAML.
         known_ids: Ids of tasks that are in the queue already, which dependencies may name.
         progress: Called with the bytes read and their total, several thousand times for a large file.
 
@@ -126,6 +129,8 @@ class _Reading:
     """One pass over one file."""
 
     def __init__(self, file: str, text: bytes, progress: Progress | None) -> None:
+        self._name = file
+        self._not_json: NotJson | None = None
         self.problems = ProblemList(file)
         self.warnings = ProblemList(file)
         self.tasks: list[TaskSpec] = []
@@ -151,7 +156,10 @@ class _Reading:
             advice = next((a for said, a in _SYNTAX_ADVICE.items() if said in str(error.problem)), _DEFAULT_ADVICE)
             mark = error.problem_mark or error.context_mark
             context = f" {error.context}" if error.context else ""
-            self.problems.add(mark, f"not YAML: {error.problem}{context}", advice)
+            if self._not_json is not None and self._name.endswith(".json"):
+                self.problems.add(self._not_json.place, f"not JSON: {self._not_json.reason}", _JSON_ADVICE)
+            else:
+                self.problems.add(mark, f"not YAML: {error.problem}{context}", advice)
             raise StopReading from error
         except TooLong as error:
             line = self._text.count(b"\n", 0, error.offset) + 1
@@ -183,8 +191,18 @@ class _Reading:
                 self.problems.add_at(1, 1, f"the file is {name}", _SAVE_AS_UTF8)
                 raise StopReading
 
+    def _is_json(self) -> bool:
+        """Whether the text is JSON. A file that only resembles it, with a trailing comma for instance, may be YAML."""
+        if not self._text.lstrip(_JSON_BLANKS).startswith((b"{", b"[")):
+            return False
+        try:
+            check_json(self._text)
+        except NotJson as error:
+            self._not_json = error
+        return self._not_json is None
+
     def _read_document(self) -> None:
-        nodes = NodeReader(self._text, self.problems, self._progress)
+        nodes = NodeReader(self._text, self.problems, self._progress, is_json=self._is_json())
         first = nodes.begin()
         if first is None:
             self.problems.add_at(1, 1, "the file is empty", 'begin it with "tasks:" and a list of tasks')
