@@ -114,7 +114,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if argv is None else list(argv)
     if os.environ.get(COMPLETION_VARIABLE):
         cli.main(arguments, prog_name=NAME)
-    return exit_code_of(cli, arguments, name=NAME, obj=App(arguments=tuple(arguments)))
+    return exit_code_of(cli, argv, name=NAME, obj=App(arguments=tuple(arguments)))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ import apsw
 
 from swarm_shared.alone import try_lock, unlock
 from swarm_shared.errors import DatabaseBusy, DatabaseError
-from swarm_shared.opened_file import OpenedFile
+from swarm_shared.opened_file import OpenedFile, refuse_dangling_link
 
 Params = Mapping[str, Any] | Sequence[Any]
 
@@ -317,11 +317,17 @@ class Connection:
         if isinstance(error, apsw.FullError):
             return DatabaseError(f"the disk under {self.path} is full", hint="free some space; nothing was lost")
         if isinstance(error, apsw.CantOpenError | apsw.ReadOnlyError | apsw.PermissionsError | apsw.IOError):
-            return DatabaseError(
-                f"{self.path} cannot be read or written ({error})",
-                hint="check the permissions of the file and of its folder",
-            )
+            return DatabaseError(f"{self.path} cannot be read or written ({error})", hint=self._access_advice())
         raise error
+
+    def _access_advice(self) -> str:
+        with suppress(OSError):
+            if os.statvfs(self.path.parent).f_flag & os.ST_RDONLY:
+                return (
+                    "the file system is read-only, and reading needs to write a -shm file: copy the database, with its "
+                    "-wal file if there is one, to a folder that can be written"
+                )
+        return "check the permissions of the file and of its folder"
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -358,14 +364,10 @@ def create_file(path: Path) -> None:
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
     except FileExistsError:
-        if path.is_symlink() and not path.exists():
-            raise DatabaseError(
-                f"{path} is a link to {os.readlink(path)}, which does not exist", hint="delete or correct the link"
-            ) from None
-        return
+        refuse_dangling_link(path)
     except OSError as error:
         raise DatabaseError(
-            f"cannot create {path}: {error.strerror}", hint="choose a folder that you may write to"
+            f"cannot create {path}: {error.strerror}", hint="choose another path in a folder that you may write to"
         ) from error
 
 

@@ -6,16 +6,14 @@ import errno
 import os
 import sys
 from collections.abc import Sequence
-from typing import TextIO
 
 import click
 
-from swarm_shared.errors import SwarmError
+from swarm_shared import standard_streams
+from swarm_shared.errors import EXIT_INTERRUPTED, EXIT_OUTPUT_LOST, EXIT_READER_GONE, InputError, SwarmError
 from swarm_shared.plain import safe
 
-EXIT_BUG = 1
-EXIT_INTERRUPTED = 130
-EXIT_READER_GONE = 141  # as a shell reports SIGPIPE
+EXIT_BUG = SwarmError.exit_code
 VERBOSE = frozenset({"-v", "--verbose"})
 
 
@@ -27,36 +25,30 @@ def exit_code_of(command: click.Command, argv: Sequence[str] | None, *, name: st
         name: The program's name in messages.
         obj: The click context's object.
     """
+    if argv is None:
+        _use_utf8()
+    standard_streams.prepare()
     arguments = sys.argv[1:] if argv is None else list(argv)
     try:
         code = _run(command, arguments, name, obj)
-        _flush()  # here, so that a reader that left is met below and not while Python ends
-        return code
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        _send_nowhere(sys.stdout)  # nobody reads any more
-        return EXIT_READER_GONE
     except Exception as bug:
-        verbose = bool(VERBOSE.intersection(arguments))
-        if verbose:
-            import traceback
-
-            traceback.print_exc()
-        told = " ".join(f"{type(bug).__name__}: {bug}".split())
-        _say(f"error: unexpected {safe(told)}", None if verbose else "this is a bug; --verbose shows where")
-        return EXIT_BUG
+        if standard_streams.flush(sys.stdout) is None:
+            return _report_bug(bug, verbose=bool(VERBOSE.intersection(arguments)))
+        code = EXIT_BUG
+    return _end_output(code)
 
 
 def tell(error: SwarmError) -> None:
-    """Print an error as a person reads it: what is wrong, what to do."""
-    many = "\n" in error.message  # a report, which stands for itself
+    """Print an error: what is wrong, what to do."""
+    many = "\n" in error.message  # a report of several lines
     _say(safe(error.message, lines=True) if many else "error: " + safe(error.message), error.hint)
 
 
 def _run(command: click.Command, arguments: list[str], name: str, obj: object) -> int:
-    _write_anything()
     try:
+        _refuse_undecodable(arguments)
         with command.make_context(name, arguments, obj=obj) as ctx:
             code = command.invoke(ctx)
             return code if isinstance(code, int) else 0
@@ -78,32 +70,70 @@ def _run(command: click.Command, arguments: list[str], name: str, obj: object) -
         return error.exit_code
 
 
-def _say(text: str, hint: str | None) -> None:
-    _flush()
-    click.echo(text if hint is None else f"{text}\nhint: {safe(hint)}", err=True)
+def _use_utf8() -> None:
+    """Start this program again in UTF-8 mode if the locale asks for another encoding, such as the C locale's ASCII.
+
+    Names of files and tasks are UTF-8 in the database and in everything that this suite writes for other programs.
+    """
+    if sys.getfilesystemencoding() != "utf-8":
+        os.environ["PYTHONUTF8"] = "1"  # for the programs that this one starts, too
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
-def _flush() -> None:
-    """Write what is buffered; what a terminal that is gone does not take goes nowhere and changes no exit code."""
-    # A live view that could not end has put others in the place of those that Python flushes at its end.
-    for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
-        if stream is None or stream.closed:
-            continue
+def _refuse_undecodable(arguments: Sequence[str]) -> None:
+    """Refuse paths that are not UTF-8: neither SQLite nor JSON nor supervisord can hold them.
+
+    Raises:
+        InputError: An argument, a variable of ours, or the current folder.
+    """
+    variables = [(value, f"{name} =") for name, value in os.environ.items() if name.startswith("SWARM_")]
+    named = [*((argument, "the argument") for argument in arguments), *variables, (_current_folder(), "the folder")]
+    for text, what in named:
         try:
-            stream.flush()
-        except OSError as error:
-            if error.errno != errno.EIO:
-                raise
-            _send_nowhere(stream)
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise InputError(
+                f"{what} {safe(text)} is not valid UTF-8",
+                hint="rename the file or folder, or reach it through a symbolic link whose name is UTF-8",
+            ) from error
 
 
-def _send_nowhere(stream: TextIO) -> None:
-    """What is still buffered, and all that follows, goes nowhere, in silence."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+def _current_folder() -> str:
+    try:
+        return os.getcwd()
+    except OSError:
+        return ""  # deleted; whoever needs it will report that
 
 
-def _write_anything() -> None:
-    """A terminal without Unicode shows a stand-in; it must not end a program."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+def _report_bug(bug: Exception, *, verbose: bool) -> int:
+    if verbose:
+        import traceback
+
+        traceback.print_exc()
+    words = " ".join(f"{type(bug).__name__}: {bug}".split())
+    _say(f"error: unexpected {safe(words)}", None if verbose else "this is a bug; --verbose shows where")
+    return EXIT_BUG
+
+
+def _end_output(code: int) -> int:
+    """Write what is buffered, here rather than while Python ends; the exit code of the whole.
+
+    A failure of the command counts for more than one of its output.
+    """
+    # A live view that could not end has put others in the place of those that Python flushes at its end.
+    for stream in (sys.stderr, sys.__stderr__, sys.stdout, sys.__stdout__):
+        error = standard_streams.flush(stream)
+        if error is None or stream is None:
+            continue
+        standard_streams.discard(stream)
+        if isinstance(error, BrokenPipeError):
+            code = code if code > EXIT_BUG else EXIT_READER_GONE
+        elif error.errno != errno.EIO:  # a terminal that is gone
+            _say(f"error: standard output could not be written: {error.strerror}", "free some space, then try again")
+            code = code if code > EXIT_BUG else EXIT_OUTPUT_LOST
+    return code
+
+
+def _say(text: str, hint: str | None) -> None:
+    standard_streams.flush(sys.stdout)
+    click.echo(text if hint is None else f"{text}\nhint: {safe(hint)}", err=True)

@@ -66,3 +66,8 @@ EXIT_DONE = 0
 EXIT_INCOMPLETE = 8
 EXIT_STOPPED = 9
 EXIT_AGENT_CLI = 10
+
+# How any program can end besides.
+EXIT_OUTPUT_LOST = 74  # EX_IOERR of sysexits.h
+EXIT_INTERRUPTED = 130  # as a shell reports SIGINT
+EXIT_READER_GONE = 141  # as a shell reports SIGPIPE

@@ -37,6 +37,7 @@ class OpenedFile(Struct, frozen=True, kw_only=True):
             found = os.stat(path)
         except OSError as error:
             if error.errno in _NOT_THERE:
+                refuse_dangling_link(path)
                 raise DatabaseError(
                     f"no database at {path}", hint="create it with: amplifier-swarm import-tasks FILE --db PATH"
                 ) from error
@@ -73,6 +74,18 @@ class OpenedFile(Struct, frozen=True, kw_only=True):
             if (found.st_dev, found.st_ino) == (self.device, self.inode):
                 return "was deleted" if target.endswith(_DELETED) else f"was moved to {target}"
         return "was deleted or moved"
+
+
+def refuse_dangling_link(path: Path) -> None:
+    """Name the target that is missing.
+
+    Raises:
+        DatabaseError: The path is a symbolic link to nothing.
+    """
+    if path.is_symlink() and not path.exists():
+        raise DatabaseError(
+            f"{path} is a link to {os.readlink(path)}, which does not exist", hint="delete or correct the link"
+        )
 
 
 def still_open_elsewhere(path: Path) -> int | None:

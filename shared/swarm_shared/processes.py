@@ -16,6 +16,7 @@ from functools import cache
 from msgspec import Struct
 
 from swarm_shared.clock import SystemClock
+from swarm_shared.errors import ConfigError
 from swarm_shared.procfs import ON_LINUX, read_stat
 
 # Kernels without pidfds, and sandboxes that do not know the call.
@@ -64,10 +65,17 @@ class ProcessId(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def mine(cls) -> ProcessId:
-        """The calling process."""
+        """The calling process.
+
+        Raises:
+            ConfigError: /proc is not mounted, or is that of another pid namespace.
+        """
         mine = cls.of(os.getpid())
         if mine is None:
-            raise RuntimeError("this process is not in /proc; is /proc of another pid namespace?")
+            raise ConfigError(
+                "/proc does not show this process, so the swarm could not find and end the processes of its agents",
+                hint="mount it: mount -t proc proc /proc",
+            )
         return mine
 
     def is_alive(self) -> bool | None:

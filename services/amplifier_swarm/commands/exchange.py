@@ -51,7 +51,7 @@ def import_tasks(app: App, files: tuple[str, ...], clear: bool, force: bool, dry
     """
 
     def in_queue() -> list[str]:
-        if clear or not app.database_path().exists():
+        if clear or not os.path.exists(app.database_path()):
             return []
         with app.open(read_only=True) as database:
             return list(database.imports.known_ids())
@@ -90,10 +90,10 @@ def _import(
 ) -> ImportResult:
     from swarm_shared.store.imports import ImportResult
 
-    if dry_run and not app.database_path().exists():
+    if dry_run and not os.path.exists(app.database_path()):
         count = len(read.tasks)
         return ImportResult(total=count, imported=count, updated=0, unchanged=0, skipped=0)
-    if not app.database_path().exists():
+    if not os.path.exists(app.database_path()):
         _refuse_beside_living_swarm(app.database_path())
     with app.open(create=not dry_run) as database:
         return database.imports.run(

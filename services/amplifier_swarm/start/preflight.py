@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import resource
 import shutil
 import socket
 from collections.abc import Iterator
@@ -15,6 +16,11 @@ from swarm_shared.config import Settings
 from swarm_shared.store.landings import IntegrationRow
 
 EXIT_SETTINGS = 3
+# supervisord's own minimum (minfds and minprocs of its configuration).
+_LIMITS = (
+    (resource.RLIMIT_NOFILE, "open files", "n", 1024),
+    (resource.RLIMIT_NPROC, "processes", "u", 200),
+)
 
 
 class Findings(Struct, frozen=True, kw_only=True):
@@ -34,6 +40,7 @@ def check_machine(settings: Settings, *, keep_running: bool, known: IntegrationR
     decided, unfit, remarks = check_repository(settings, known)
     problems = (
         *_about_workers(settings, keep_running),
+        *_about_limits(),
         *_about_project(settings),
         *unfit,
         *_about_disk(settings),
@@ -54,6 +61,16 @@ def _problem(text: str, hint: str) -> Problem:
 def _about_workers(settings: Settings, keep_running: bool) -> Iterator[Problem]:
     if settings.workers < 1 and not keep_running:
         yield _problem("no workers: nothing would ever run", "at least one: --workers 1")
+
+
+def _about_limits() -> Iterator[Problem]:
+    for kind, name, flag, needed in _LIMITS:
+        _, hard = resource.getrlimit(kind)
+        if hard != resource.RLIM_INFINITY and hard < needed:
+            yield _problem(
+                f"this shell allows {hard} {name}, and supervisord needs {needed}",
+                f"raise the limit: ulimit -H{flag} {needed} as root, or LimitNOFILE/LimitNPROC of the systemd unit",
+            )
 
 
 def _about_project(settings: Settings) -> Iterator[Problem]:

@@ -20,6 +20,7 @@ from amplifier_swarm.start.suite import Suite, suite_environment
 from amplifier_swarm.start.summary import summary_lines, words_again
 from amplifier_swarm.start.warm_up import StoppedMeanwhile
 from amplifier_swarm.start.watching import Watching
+from swarm_shared import standard_streams
 from swarm_shared.config import Settings
 from swarm_shared.database import TaskDatabase
 from swarm_shared.errors import EXIT_DONE, EXIT_STOPPED, DatabaseError, SwarmError
@@ -148,12 +149,9 @@ def _summarize(database: TaskDatabase, watching: Watching, mark: int, end: End, 
     try:
         print("\n".join(lines), flush=True)  # noqa: T201
     except OSError:
-        pass  # nobody reads any more; the exit code tells as well
+        standard_streams.discard(sys.stdout)  # the run counts, and its exit code says how it ended
 
 
 def remark(text: str) -> None:
-    """A line on standard error, where there still is one."""
-    try:
-        print(safe(text), file=sys.stderr, flush=True)  # noqa: T201
-    except OSError:
-        pass  # the terminal is gone; the run goes on
+    """A line on standard error."""
+    print(safe(text), file=sys.stderr, flush=True)  # noqa: T201

@@ -1,0 +1,34 @@
+"""A run counts, not its output: with outputs that are closed, full or no longer read it does its work as usual."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from start_desk import DEADLINE_S, Desk
+
+from swarm_shared.models import Status, TaskSpec
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.mark.parametrize("outputs", [">&- 2>&-", ">/dev/full 2>/dev/full", "2>&1 | head -1", "<&- >&-"])
+def test_a_run_does_its_work_whatever_becomes_of_its_output(tmp_path: Path, outputs: str) -> None:
+    desk = Desk(tmp_path)
+    desk.add(TaskSpec(id="a", name="A", run="true"))
+    words = "start --agent-cli command --no-validation --no-dashboard --isolation none"
+    ran = subprocess.run(
+        ["/bin/bash", "-c", f"set -o pipefail; '{sys.executable}' -m amplifier_swarm {words} --db tasks.db {outputs}"],
+        cwd=tmp_path,
+        env=desk.environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert desk.status("a") is Status.COMPLETED
+    assert not desk.alive()
