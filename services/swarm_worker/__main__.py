@@ -15,6 +15,7 @@ from swarm_shared.awaited import wait_for_database
 from swarm_shared.config import Settings, resolve
 from swarm_shared.database import TaskDatabase
 from swarm_shared.entry import exit_code_of
+from swarm_shared.errors import ConfigError
 from swarm_shared.git.isolation import NONE, WORKTREE
 from swarm_shared.logs import configure, event
 from swarm_shared.options import setting
@@ -40,6 +41,7 @@ def work(config: WorkerConfig) -> int:
     keeper = fork_worker(on_orphaned=lambda: _prove_gone(config.db))
     config.private_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     database = TaskDatabase(config.db, create=False)
+    _refuse_to_drop_worktrees(config, database)
     watch = Watch(database.connection.data_version)
     watch.obey(keeper)
     for owner, loss in owners:
@@ -60,6 +62,16 @@ def work(config: WorkerConfig) -> int:
     database.close()
     event(LOG, "worker_stopped", worker=config.worker_id, reason=leave)
     return 1 if leave is Leave.KEEPER_LOST else 0
+
+
+def _refuse_to_drop_worktrees(config: WorkerConfig, database: TaskDatabase) -> None:
+    """Worktrees end by the user's word alone, also where supervisord starts workers that decide for themselves."""
+    row = database.landings.integration()
+    if row is not None and config.repository is None and config.isolation != NONE:
+        raise ConfigError(
+            f"there can be no worktrees in {config.project_root}, and earlier tasks had worktrees of {row.repository}",
+            hint="`amplifier-swarm doctor` names the cause; or work without worktrees: --isolation none",
+        )
 
 
 def _owners(environ: Mapping[str, str]) -> Iterator[tuple[ProcessId, str]]:

@@ -30,6 +30,7 @@ class WorkerConfig(Struct, frozen=True, kw_only=True):
     state_dir: Path
     private_dir: Path  # of this worker's own, for what an agent CLI reads and the project must not see
     project_root: Path
+    isolation: str  # the setting, undecided
     repository: Repository | None  # each task works in a worktree of it; None: all in the project root
     land_into: str  # the branch that finished work lands on
     agent_cli: str
@@ -76,6 +77,7 @@ def worker_config(settings: Settings, worker_id: str) -> WorkerConfig:
         private_dir=settings.state_dir / "private" / worker_id,
         project_root=settings.project_root,
         repository=decide(settings).repository,
+        isolation=settings.isolation,
         land_into=settings.land_into,
         agent_cli=settings.agent_cli,
         presets=presets,

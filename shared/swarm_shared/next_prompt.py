@@ -14,6 +14,7 @@ from swarm_shared.agents.prompt import build_prompt
 from swarm_shared.agents.resuming import session_to_resume
 from swarm_shared.config import Settings
 from swarm_shared.database import TaskDatabase
+from swarm_shared.errors import ConfigError
 from swarm_shared.git.diffs import Change, Diff, FileChange, changed_files
 from swarm_shared.git.isolation import NONE, decide
 from swarm_shared.git.names import HEADS, INTEGRATION_BRANCH, safe_id, task_ref
@@ -86,7 +87,11 @@ def next_prompt(
 
 def place_by_git(database: TaskDatabase, task: Mapping[str, Any], settings: Settings) -> Place:
     """As git tells it now, and as it is written down where the workers were started with another project root."""
-    repository, row = decide(settings).repository, database.landings.integration()
+    row = database.landings.integration()
+    try:
+        repository = decide(settings).repository
+    except ConfigError:
+        repository = None  # git cannot read it now, and no attempt starts before it can
     elsewhere = row is not None and (repository is None or str(repository.common_dir) != row.repository)
     if elsewhere and settings.isolation != NONE:
         return place_by_record(database, task, settings)

@@ -10,7 +10,7 @@ from amplifier_swarm.start.problems import Problem
 from swarm_shared.config import Settings
 from swarm_shared.errors import ConfigError, SwarmError
 from swarm_shared.git.integration import Integration
-from swarm_shared.git.isolation import NONE, WORKTREE, decide
+from swarm_shared.git.isolation import WORKTREE, decide
 from swarm_shared.git.landing_branch import landing_branch
 from swarm_shared.git.leaks import fingerprint
 from swarm_shared.git.repository import Repository
@@ -30,15 +30,15 @@ def check_repository(
         known: The branch that earlier runs have landed on.
     """
     try:
-        decided = decide(settings)
+        decided = decide(settings, landed_in=None if known is None else known.repository)
     except ConfigError as error:
         problem = Problem(text=error.message, hint=error.hint or "", exit_code=EXIT_SETTINGS)
         return settings, (problem,), ()
-    moved = _elsewhere(decided.repository, settings, known)
     settings = replace(settings, isolation=decided.word)
     if decided.repository is None:
-        return settings, (), (*moved, *((f"tasks get no worktrees: {decided.because}",) if decided.because else ()))
+        return settings, (), ((f"tasks get no worktrees: {decided.because}",) if decided.because else ())
     unfit = _unfit_branch(decided.repository, settings.land_into, known)
+    moved = _elsewhere(decided.repository, settings, known)
     return settings, unfit, (*moved, *_dirt(decided.repository, settings))
 
 
@@ -71,11 +71,9 @@ def _unfit_branch(repository: Repository, branch: str, known: IntegrationRow | N
     return ()
 
 
-def _elsewhere(found: Repository | None, settings: Settings, known: IntegrationRow | None) -> tuple[str, ...]:
-    """That what is left would be done in another place than what is done; who says `none` means it."""
-    if known is None or settings.isolation == NONE:
-        return ()
-    if found is not None and str(found.common_dir) == known.repository:
+def _elsewhere(found: Repository, settings: Settings, known: IntegrationRow | None) -> tuple[str, ...]:
+    """A warning that this run works in another repository than the runs before."""
+    if known is None or str(found.common_dir) == known.repository:
         return ()
     there = Path(known.repository)
     before = there.parent if there.name == ".git" else there

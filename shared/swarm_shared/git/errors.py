@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -108,18 +109,21 @@ def _verb(arguments: Sequence[str]) -> str:
 
 
 _ADVICE = (
-    ("dubious ownership", "the repository belongs to another user: git config --global --add safe.directory PATH"),
     ("No space left", "free some disk space"),
     ("Permission denied", "check who owns the files of the repository"),
     (".lock': File exists", "another git runs here; when none does, delete the .lock file it names"),
     ("bad object", "the repository lacks an object: git fsck"),
     ("is corrupt", "the repository is damaged: git fsck"),
     ("unrelated histories", "the two branches have no common commit"),
+    ("bad config", "correct that line of the file"),
     ("filter", "a filter of .gitattributes failed; try `git checkout` there by hand"),
 )
 
 
 def _advice(said: str) -> str:
+    trusted = re.search(r"safe\.directory (.+)$", said, re.MULTILINE)
+    if "dubious ownership" in said and trusted is not None:
+        return f"if you trust it: git config --global --add safe.directory {trusted[1]}"
     for sign, advice in _ADVICE:
         if sign in said:
             return advice

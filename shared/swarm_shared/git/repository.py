@@ -45,7 +45,8 @@ class Repository:
         """The repository of a folder, or None when it is in none.
 
         Raises:
-            GitUnusable: Git is missing or older than 2.38, or it refuses the repository (another user's).
+            GitUnusable: Git is missing or older than 2.38, it refuses the repository (another user's, or damaged), or
+                the repository's settings lead away from this folder.
         """
         here = (git or Git(cwd=project_root)).at(cwd=project_root, git_dir=None, work_tree=None)
         _require_version(here)
@@ -55,11 +56,12 @@ class Repository:
         )
         if answer.code:
             if "not a git repository" in answer.err:
-                return None
+                return None  # `unreadable.missing` finds out whether there should be one
             failure = GitFailed(("rev-parse",), answer.code, answer.err, project_root)
             raise GitUnusable(failure.message, hint=failure.hint)
         bare, inside, object_format = answer.out.decode().split()
         if bare == "false" and inside == "false":
+            _refuse_other_files(here, project_root)
             return None  # the inside of a .git directory is no project
         common_dir = Path(here.line("rev-parse", "--path-format=absolute", "--git-common-dir"))
         git_dir = Path(here.line("rev-parse", "--path-format=absolute", "--git-dir"))
@@ -120,6 +122,16 @@ class Repository:
     def _has_folder(self, sha: str, folder: str) -> bool:
         answer = self.git.ask("cat-file", "-t", f"{sha}:{folder}", ok=(0, 128))
         return answer.out.strip() == b"tree"
+
+
+def _refuse_other_files(git: Git, project_root: Path) -> None:
+    git_dir = Path(git.line("rev-parse", "--absolute-git-dir"))
+    if not project_root.resolve().is_relative_to(git_dir.resolve()):
+        config = git_dir / "config"
+        raise GitUnusable(
+            f"core.worktree in {config} leads away from {project_root}",
+            hint=f"git config --file '{config}' --unset core.worktree",
+        )
 
 
 def _require_version(git: Git) -> None:

@@ -41,12 +41,12 @@ def test_a_repository_without_a_commit_gets_none_and_a_remark(tmp_path: Path) ->
     assert "no commit yet" in remarks[0]
 
 
-def test_a_bare_repository_gets_none_and_is_an_error_when_worktrees_are_asked_for(tmp_path: Path) -> None:
+@pytest.mark.parametrize("isolation", ["auto", "worktree"])
+def test_a_bare_repository_is_an_error_unless_none_is_asked_for(tmp_path: Path, isolation: str) -> None:
     bare = Sandbox(tmp_path, bare=True).root
-    settings, _, remarks = check_repository(settings_for(bare))
-    assert (settings.isolation, "bare" in remarks[0]) == ("none", True)
-    _, problems, _ = check_repository(settings_for(bare, "worktree"))
+    _, problems, _ = check_repository(settings_for(bare, isolation))
     assert (problems[0].exit_code, "bare" in problems[0].text) == (3, True)
+    assert check_repository(settings_for(bare, "none"))[1:] == ((), ())
 
 
 def test_worktrees_that_cannot_be_are_an_error_when_asked_for(tmp_path: Path) -> None:
@@ -82,17 +82,25 @@ def landed_here(project: Project, landed: Integration, tip: str) -> IntegrationR
     )
 
 
-def test_a_run_elsewhere_than_where_earlier_ones_landed_is_told(project: Project, tmp_path: Path) -> None:
+def test_a_run_in_another_repository_than_earlier_ones_is_warned_of(project: Project, tmp_path: Path) -> None:
     landed = Integration(repository=project.repo)
     known = landed_here(project, landed, landed.begin(project.base))
     assert check_repository(settings_for(project.root), known)[2] == ()
-    (tmp_path / "elsewhere").mkdir()
-    elsewhere = settings_for(tmp_path / "elsewhere")
-    _, problems, remarks = check_repository(elsewhere, known)
+    _, problems, remarks = check_repository(settings_for(Project(tmp_path / "other").root), known)
     assert problems == ()
     assert f"landed in {project.root}" in remarks[0]
     assert "--project-root" in remarks[0]
-    assert check_repository(replace(elsewhere, isolation="none"), known)[2] == ()
+
+
+def test_a_run_without_a_repository_after_worktrees_is_refused(project: Project, tmp_path: Path) -> None:
+    landed = Integration(repository=project.repo)
+    known = landed_here(project, landed, landed.begin(project.base))
+    (tmp_path / "elsewhere").mkdir()
+    elsewhere = settings_for(tmp_path / "elsewhere")
+    _, problems, _ = check_repository(elsewhere, known)
+    assert (problems[0].exit_code, f"worktrees of {project.root}" in problems[0].text) == (3, True)
+    assert f"--project-root '{project.root}'" in problems[0].hint
+    assert check_repository(replace(elsewhere, isolation="none"), known)[1:] == ((), ())
 
 
 def test_a_branch_that_lacks_what_has_landed_so_far_is_refused(project: Project) -> None:
