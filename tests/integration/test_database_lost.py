@@ -100,8 +100,14 @@ def test_a_clean_up_of_the_checkout_leaves_a_copy_outside_of_it(at: Desk) -> Non
     subprocess.run(["git", "init", "-q", str(checkout)], check=True)
     at.db.rename(checkout / "tasks.db")
     at.db = checkout / "tasks.db"
+    at.add(task("first"))
+    assert at.run("--project-root", str(checkout), "--isolation", "none") == 0, at.told()
+    assert f"where `git clean -fdx` would delete it; a safer place: amplifier-swarm backup {at.folder}" in at.remarks
+    status = subprocess.run(["git", "status", "--porcelain"], cwd=checkout, capture_output=True, check=True)
+    assert status.stdout == b""
     at.add(task("a", f"git -C {checkout} clean -qfdx; sleep 100"), task("b"))
     assert at.run("--project-root", str(checkout), "--isolation", "none") == 4, at.told()
+    assert "a safer place" not in at.remarks, "it has been said"
     file = rescued(at.remarks)
     assert file.parent == at.folder
     with TaskDatabase(file, create=False) as copy:

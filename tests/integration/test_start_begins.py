@@ -136,7 +136,7 @@ def test_the_start_command_becomes_the_orchestrator_with_all_its_options(at: Des
     )
     at.wait_marker("begun")
     words = Path(f"/proc/{run.pid}/cmdline").read_text().split("\0")
-    assert words[1:3] == ["-m", "amplifier_swarm.orchestrator"]
+    assert words[1:4] == ["-P", "-m", "amplifier_swarm.orchestrator"]
     assert {"--no-validation", "--no-dashboard", "--graceful-timeout"} <= set(words)
     supervisord = at.pid_of("supervisor.supervisord")
     assert os.getsid(supervisord) == supervisord, "a Ctrl+C of the terminal would reach it"

@@ -16,6 +16,7 @@ from amplifier_swarm.supervision import supervision
 from amplifier_swarm.terminal import console, is_terminal, print_json, say, size, style_of
 from swarm_shared.config import Settings
 from swarm_shared.errors import InputError, SupervisorError, SwarmError
+from swarm_shared.git.database_inside import danger
 from swarm_shared.plain import safe
 from swarm_shared.processes import ProcessId
 from swarm_shared.store.runs import AgentsNamed
@@ -68,7 +69,7 @@ def _all(app: App) -> Iterator[Finding]:
         yield bad("settings", error)
     try:
         with app.open(read_only=True) as database:
-            for check in (_engine, _log, _disk, _lock):
+            for check in (_engine, _place, _log, _disk, _lock):
                 yield from _guarded(check, app, database, settings)
             whole = list(_guarded(_whole, app, database, settings))
             yield from whole
@@ -116,6 +117,13 @@ def _whole(app: App, database: TaskDatabase, settings: Settings | None) -> Itera
         yield Finding(name="database", level=Level.WARN, text=f"{text}, but others can read it", advice=advice)
     else:
         yield Finding(name="database", level=Level.OK, text=text)
+
+
+def _place(app: App, database: TaskDatabase, settings: Settings | None) -> Iterator[Finding]:
+    text = danger(database.path)
+    if text is not None:
+        told, _, advice = text.partition("; a safer place: ")
+        yield Finding(name="place", level=Level.WARN, text=told, advice=advice)
 
 
 def _log(app: App, database: TaskDatabase, settings: Settings | None) -> Iterator[Finding]:

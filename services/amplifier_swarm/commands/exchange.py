@@ -7,7 +7,7 @@ import stat
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -20,7 +20,8 @@ from amplifier_swarm.progress import Bar
 from amplifier_swarm.task_files import FilesRefused, Read, read_all
 from amplifier_swarm.terminal import print_json, remark, say
 from swarm_shared.clock import iso
-from swarm_shared.errors import InputError, StateError
+from swarm_shared.errors import InputError, StateError, SwarmError
+from swarm_shared.git.database_inside import keep_out_of_commits
 from swarm_shared.models import Status
 from swarm_shared.opened_file import still_open_elsewhere
 from swarm_shared.rescue import SUFFIX, refuges
@@ -95,6 +96,8 @@ def _import(
         return ImportResult(total=count, imported=count, updated=0, unchanged=0, skipped=0)
     if not os.path.exists(app.database_path()):
         _refuse_beside_living_swarm(app.database_path())
+        with suppress(SwarmError, OSError):  # `start` tries again, and says what is wrong
+            keep_out_of_commits(app.database_path())
     with app.open(create=not dry_run) as database:
         return database.imports.run(
             read.tasks,

@@ -14,9 +14,12 @@ from amplifier_swarm.start.warm_up import WarmUp
 from amplifier_swarm.terminal import cut
 from swarm_shared.config import Settings
 from swarm_shared.database import TaskDatabase
+from swarm_shared.errors import SwarmError
+from swarm_shared.git.database_inside import danger, keep_out_of_commits
 from swarm_shared.store.swarm import DRAINED, EMERGENCY_STOP, PAUSED
 
 Say = Callable[[str], None]
+_WARNED_AT = "warned_of_clean_up_at"  # the path for which a user has read it
 _STOP_WORDS = {DRAINED: "drain", EMERGENCY_STOP: "emergency stop"}
 
 
@@ -47,8 +50,21 @@ def check(
         raise Unfit(problems)
     for warning in machine.warnings:
         say(f"warning: {warning}")
+    _mind_place(database, say)
     follow_person(database.landings, machine.settings)
     return machine.settings, agents
+
+
+def _mind_place(database: TaskDatabase, say: Say) -> None:
+    """Keep a database inside a checkout out of commits, and warn of clean-ups, once for each place."""
+    try:
+        keep_out_of_commits(database.path)
+    except (SwarmError, OSError) as error:
+        say(f"warning: {database.path} is not kept out of commits: {error}")
+    text = danger(database.path)
+    if text is not None and database.swarm.meta(_WARNED_AT) != str(database.path):
+        database.swarm.set_meta(_WARNED_AT, str(database.path))
+        say(f"warning: {text}")
 
 
 def settle_doubts(

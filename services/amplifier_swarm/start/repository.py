@@ -9,6 +9,7 @@ from pathlib import Path
 from amplifier_swarm.start.problems import Problem
 from swarm_shared.config import Settings
 from swarm_shared.errors import ConfigError, SwarmError
+from swarm_shared.git.filters import missing_filters
 from swarm_shared.git.integration import Integration
 from swarm_shared.git.isolation import WORKTREE, decide
 from swarm_shared.git.landing_branch import landing_branch
@@ -37,7 +38,7 @@ def check_repository(
     settings = replace(settings, isolation=decided.word)
     if decided.repository is None:
         return settings, (), ((f"tasks get no worktrees: {decided.because}",) if decided.because else ())
-    unfit = _unfit_branch(decided.repository, settings.land_into, known)
+    unfit = (*_unfit_branch(decided.repository, settings.land_into, known), *_unfit_filters(decided.repository))
     moved = _elsewhere(decided.repository, settings, known)
     return settings, unfit, (*moved, *_dirt(decided.repository, settings))
 
@@ -69,6 +70,22 @@ def _unfit_branch(repository: Repository, branch: str, known: IntegrationRow | N
     except ConfigError as error:
         return (Problem(text=error.message, hint=error.hint or "", exit_code=EXIT_SETTINGS),)
     return ()
+
+
+def _unfit_filters(repository: Repository) -> tuple[Problem, ...]:
+    try:
+        missing = missing_filters(repository)
+    except SwarmError:
+        return ()  # whatever keeps git from answering is found and named elsewhere
+    return tuple(
+        Problem(
+            text=f"{each.program} is not installed, and without it no worktree can be checked out: "
+            f"the filter {each.name} is required, by {each.path} for example",
+            hint=f"install {each.program}; or work in the project folder itself: --isolation none",
+            exit_code=EXIT_SETTINGS,
+        )
+        for each in missing
+    )
 
 
 def _elsewhere(found: Repository, settings: Settings, known: IntegrationRow | None) -> tuple[str, ...]:

@@ -130,3 +130,43 @@ def test_work_that_waits_to_land_is_not_left_to_a_run_that_cannot_land_it(projec
     assert "2 tasks have passed" in left_to_land(counts, settings)[0].text
     assert left_to_land(counts, replace(settings, isolation="worktree")) == ()
     assert left_to_land({Status.COMPLETED: (2, 0.0)}, settings) == ()
+
+
+def with_filter(project: Project, program: str, required: str = "true") -> None:
+    project.git("config", "filter.big.process", f"{program} filter-process")
+    project.git("config", "filter.big.required", required)
+
+
+def need_filter(project: Project) -> None:
+    """As in a clone made where the program was there: the commit asks for it, and the file is a pointer."""
+    (project.root / ".gitattributes").write_text("*.bin filter=big -text\n")
+    (project.root / "sub").mkdir()
+    (project.root / "sub" / "x.bin").write_text("pointer")
+    project.git("add", "--all")
+    project.git("commit", "-qm", "a big file")
+
+
+def test_a_required_filter_without_its_program_is_found_beforehand(project: Project) -> None:
+    need_filter(project)
+    with_filter(project, "git-nowhere")
+    _, problems, _ = check_repository(settings_for(project.root))
+    [problem] = problems
+    assert problem.exit_code == 3
+    assert problem.text.startswith("git-nowhere is not installed")
+    assert "sub/x.bin" in problem.text
+
+
+@pytest.mark.parametrize(
+    ("program", "required"), [("sh", "true"), ("git-nowhere", "false"), ('"$HOME"/git-nowhere', "true")]
+)
+def test_a_filter_that_is_there_or_not_needed_or_not_known_is_no_problem(
+    project: Project, program: str, required: str
+) -> None:
+    need_filter(project)
+    with_filter(project, program, required)
+    assert check_repository(settings_for(project.root))[1] == ()
+
+
+def test_a_missing_filter_that_no_file_asks_for_is_no_problem(project: Project) -> None:
+    with_filter(project, "git-nowhere")
+    assert check_repository(settings_for(project.root))[1] == ()

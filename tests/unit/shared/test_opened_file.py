@@ -88,6 +88,7 @@ def test_every_loss_of_the_file_is_noticed_and_named(
 
 
 def test_who_still_works_on_a_deleted_file_is_found(database: TaskDatabase) -> None:
-    assert still_open_elsewhere(database.path) is None
     database.path.unlink()
     assert still_open_elsewhere(database.path) == os.getpid()
+    database.close()
+    assert still_open_elsewhere(database.path) is None
