@@ -1,0 +1,1 @@
+"""Conformance of the real agent CLIs; see docs/agents.md."""
