@@ -106,5 +106,7 @@ def argument_of(verb: Verb, body: Mapping[str, Any]) -> dict[str, Any]:
                 raise InputError("no such priority", hint=f"critical, high, medium, low or {low} to {high}") from error
         case Verb.SCALE:
             return {"workers": params.whole_number(body, "workers", low=0, high=MAX_WORKERS)}
+        case Verb.RESTART_WORKER:
+            return {"now": True} if body.get("now") is True else {}
         case _:
             return {}

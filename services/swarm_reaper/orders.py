@@ -90,10 +90,13 @@ class Orders:
     def _carry_out(self, row: ControlRow) -> bool:
         match row.verb:
             case Verb.SCALE:
-                said = self._slots.scale(row.argument)
-                return self._answer(row, "done", said, tell=("scaled", f"by {row.actor}: {said}"))
+                scaled = self._slots.scale(row.argument)
+                return self._answer(row, "done", scaled, tell=("scaled", f"by {row.actor}: {scaled}"))
             case Verb.RESTART_WORKER:
-                return self._slots.restart(row.target) and self._answer(row, "done", f"{row.target} was restarted")
+                said = self._slots.restart(
+                    row.target, now=row.argument.get("now") is True, task=self._db.workers.task_of(row.target)
+                )
+                return said is not None and self._answer(row, "done", said)
             case Verb.EMERGENCY_STOP:
                 return self._emergency_stop(row)
             case Verb.BULK:

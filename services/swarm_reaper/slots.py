@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from swarm_shared.clock import Clock
@@ -11,7 +12,14 @@ from swarm_shared.config import MAX_WORKERS
 from swarm_shared.errors import InputError, SupervisorError
 from swarm_shared.logs import event
 from swarm_shared.processes import ProcessId
-from swarm_shared.supervisor_client import REAPER, WORKERS, SupervisorClient, SupervisorUnreachable, process_name
+from swarm_shared.supervisor_client import (
+    REAPER,
+    WORKERS,
+    Slot,
+    SupervisorClient,
+    SupervisorUnreachable,
+    process_name,
+)
 
 LOG = logging.getLogger("swarm.reaper")
 TIMEOUT_S = 2.0  # deaths are not heard while supervisord is asked
@@ -20,14 +28,22 @@ REVIVE_FOR_MS = 15_000  # after a resume: workers that were about to leave may s
 UNREACHABLE_FOR_MS = 10_000  # how long one that did not answer is not asked again by ourselves
 
 
+@dataclass(slots=True, kw_only=True)
+class _Restart:
+    """One that has begun: the pid to be replaced, and whether its task has been interrupted."""
+
+    old_pid: int
+    interrupted: bool = False
+
+
 class Slots:
-    """Every method answers soon: what takes longer is done step by step."""
+    """Every method returns soon: what takes longer is done step by step."""
 
     def __init__(self, client: SupervisorClient | None, clock: Clock) -> None:
         """Bind to a supervisord; None when this process does not run under one."""
         self._client = client
         self._clock = clock
-        self._restarting: dict[str, int] = {}  # full process name -> the pid to get rid of
+        self._restarting: dict[str, _Restart] = {}  # by worker
         self._next_restart_step: dict[str, int] = {}
         self._revive_until = 0
         self._next_look = 0
@@ -56,41 +72,65 @@ class Slots:
         """
         workers, now = argument.get("workers"), argument.get("now", False)
         if type(workers) is not int or not 0 <= workers <= MAX_WORKERS or not isinstance(now, bool):
-            raise InputError(f"{workers!r} is no number of workers", hint=f"0 to {MAX_WORKERS}")
+            raise InputError(f"{workers!r} is not a number of workers", hint=f"0 to {MAX_WORKERS}")
         done = self._supervisord("scaling").scale(workers, now=now)
-        parts = [f"{done.workers} worker{'s' if done.workers != 1 else ''}"]
-        if done.added:
-            parts.append("started " + ", ".join(_worker_ids(done.added)))
-        if done.retiring:
-            verb = "stopping" if now else "retiring when finished"
-            parts.append(f"{verb}: " + ", ".join(_worker_ids(done.retiring)))
-        return "; ".join(parts)
+        parts = [
+            _who(done.added, "starts", "start"),
+            _who(done.kept, "stays", "stay"),
+            _who(done.returning, "starts again when it has stopped", "start again when they have stopped"),
+            _who(done.retiring, "stops", "stop")
+            if now
+            else _who(done.retiring, "leaves after its current task", "leave after their current tasks"),
+        ]
+        wanted = f"{done.workers} {'worker' if done.workers == 1 else 'workers'} wanted"
+        return ": ".join(filter(None, (wanted, "; ".join(filter(None, parts)))))
 
-    def restart(self, worker_id: str) -> bool:
-        """Take the next step of restarting a worker, which finishes what it runs first; call again until True.
+    def restart(self, worker_id: str, *, now: bool = False, task: str | None = None) -> str | None:
+        """Take the next step of restarting a worker; call again until it returns the outcome.
+
+        Args:
+            worker_id: The worker.
+            now: Interrupt its task instead of letting the worker finish it.
+            task: What it runs. A restart after a task is not waited for: supervisord remembers it.
 
         Raises:
             NotFound: Not a worker of supervisord.
             SupervisorError: There is no supervisord, or it refused.
         """
         supervisord = self._supervisord("restarting a worker")
-        name = process_name(worker_id)
-        now = self._clock.mono_ms()
-        if now < self._next_restart_step.get(name, 0):
-            return False
-        self._next_restart_step[name] = now + STEP_EVERY_MS
+        slot = process_name(worker_id).removeprefix(f"{WORKERS}:")
+        mono = self._clock.mono_ms()
+        if mono < self._next_restart_step.get(worker_id, 0):
+            return None
+        self._next_restart_step[worker_id] = mono + STEP_EVERY_MS
         try:
-            if name not in self._restarting:
-                self._restarting[name] = supervisord.process(name).pid
-            if not supervisord.restart_process(name, old_pid=self._restarting[name]):
-                return False
+            said = self._restart_step(supervisord, worker_id, slot, now, task)
         except SupervisorUnreachable:
             raise
         except SupervisorError:
-            self._restarting.pop(name, None)
+            self._restarting.pop(worker_id, None)
             raise
-        del self._restarting[name], self._next_restart_step[name]
-        return True
+        if said is not None:
+            self._restarting.pop(worker_id, None)
+            del self._next_restart_step[worker_id]
+        return said
+
+    def _restart_step(
+        self, supervisord: SupervisorClient, worker_id: str, slot: str, now: bool, task: str | None
+    ) -> str | None:
+        begun = self._restarting.get(worker_id)
+        pid = _pid(supervisord.slots(), slot)
+        if begun is None:
+            supervisord.restart_worker(slot, now=now)
+            if task is not None and not now:
+                return f"{worker_id} restarts when it has finished {task}"
+            self._restarting[worker_id] = _Restart(old_pid=pid)
+        elif pid not in (0, begun.old_pid):
+            return f"{worker_id} was restarted"
+        elif now and pid == begun.old_pid and not begun.interrupted:
+            supervisord.restart_worker(slot, now=True)
+            begun.interrupted = True
+        return None
 
     def revive(self) -> None:
         """After a resume: start the slots that have exited, and those that exit in the next moments."""
@@ -99,7 +139,7 @@ class Slots:
             self._next_look = 0
 
     def run_once(self) -> None:
-        """Go on with a revival, when it is time."""
+        """Continue a revival, when it is time."""
         now = self._clock.mono_ms()
         if self._client is None or not self._next_look <= now < self._revive_until:
             return
@@ -158,5 +198,12 @@ class Slots:
         return self._client
 
 
-def _worker_ids(names: tuple[str, ...]) -> list[str]:
-    return [name.removeprefix("swarm-") for name in names]
+def _pid(slots: tuple[Slot, ...], name: str) -> int:
+    """The process in that slot; 0 while none is."""
+    return next((slot.pid for slot in slots if slot.name == name), 0)
+
+
+def _who(names: tuple[str, ...], does: str, do: str) -> str:
+    """`worker-2, worker-3 stay`; empty where no one does."""
+    ids = [name.removeprefix("swarm-") for name in names]
+    return f"{', '.join(ids)} {does if len(ids) == 1 else do}" if ids else ""

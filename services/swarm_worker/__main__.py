@@ -122,7 +122,8 @@ def command(worker_id: str, verbose: bool, **flags: object) -> int:
     """Take tasks one at a time, drive their agents, and settle what came of it.
 
     Started by supervisord as worker-1, worker-2 and so on; by hand it works as well. SIGTERM finishes the running
-    attempt within the graceful timeout, a second one interrupts it, SIGUSR1 finishes it without a limit.
+    attempt within the graceful timeout, a second one interrupts it. SIGUSR1 finishes it without a limit, and SIGUSR2
+    lets the worker stay after all.
     """
     configure(verbose=verbose)
     settings: Settings = resolve(flags)

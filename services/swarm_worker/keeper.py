@@ -20,7 +20,7 @@ from swarm_worker import extinction
 
 # The worker is dead: its agents have nobody to report to, so they get just time to save a transcript.
 ORPHAN_GRACE_S = 0.2
-HANDED_DOWN = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
+HANDED_DOWN = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 _RETRY_S = 1.0
 _SIGNAL_EXIT = 128  # plus the number: how a shell tells the death by a signal
 # What the kernel raises for a fault of our own must still end us; everything that somebody may send must not.

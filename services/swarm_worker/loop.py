@@ -104,7 +104,8 @@ class WorkerLoop:
         self._begun: Attempt | None = None  # of the claim that comes next
         self._first = self._begin if self._workplaces.at_hand() is not None else None
         self._was_free = False  # whether this worker has seen the swarm neither drained nor stopped
-        self._draining_since: float | None = None
+        self._drained_since: float | None = None  # the swarm, as seen while an attempt runs; monotonic
+        self._wanted: str | None = None  # of this worker alone: drain or retire
         self._drain_look_at = 0.0
         self._status = "starting"
 
@@ -271,7 +272,7 @@ class WorkerLoop:
             self._show("waiting", "the swarm is drained or stopped; resume lets it go on")
             return None
         self._was_free = True
-        self._draining_since = None
+        self._drained_since = None
         if flags:
             self._show("waiting", ", ".join(sorted(flags)))
         else:
@@ -313,24 +314,31 @@ class WorkerLoop:
             return self._watch.abandoned
         if self._watch.stops_asked > 1:
             return "stopped at once"
-        since = self._draining_since or self._begin_draining()
+        self._show_whether_it_leaves()
+        since = self._watch.stop_asked_at or self._drained_since
         if since is not None and time.monotonic() - since > self._config.graceful_timeout_s:
             return f"the graceful timeout of {self._config.graceful_timeout_s:g} s is over"
         return None
 
-    def _begin_draining(self) -> float | None:
-        """Note when this worker was asked to finish and leave; stored states are looked up only now and then."""
-        asked = self._watch.stop_asked_at
+    def _show_whether_it_leaves(self) -> None:
+        """Show that this worker leaves after its task, or no longer does. Only the end of the whole swarm has a limit.
+
+        What is stored is looked up now and then; a resume takes a drain back, also one of this worker alone.
+        """
         now = time.monotonic()
-        if asked is None and now >= self._drain_look_at:
+        if now >= self._drain_look_at:
             self._drain_look_at = now + DRAIN_LOOK_S
-            if DRAINED in self._db.swarm.flags() or self._db.workers.wanted(self._run) == "drain":
-                asked = now
-        if asked is not None:
-            self._draining_since = asked
-            self._status = "draining"
-            self._db.workers.set_status(self._run, "draining", "finishes what it runs")
-        return asked
+            drained = DRAINED in self._db.swarm.flags()
+            self._drained_since = (self._drained_since or now) if drained else None
+            self._wanted = self._db.workers.wanted(self._run)
+        if self._watch.stop_asked_at is not None or self._drained_since is not None:
+            self._show("draining", "finishes its task within the graceful timeout")
+        elif self._wanted == "drain":
+            self._show("draining", "finishes its task, then leaves")
+        elif self._watch.retire_asked or self._wanted == "retire":
+            self._show("retiring", "finishes its task, then leaves")
+        else:
+            self._show("busy", None)
 
 
 def _beating(repository: Repository, beat: Callable[[], None]) -> Repository:

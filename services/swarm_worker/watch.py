@@ -27,7 +27,7 @@ class Watch:
         """
         self.stops_asked = 0  # TERM, INT and HUP so far: the first is polite, the second is not
         self.stop_asked_at: float | None = None
-        self.retire_asked = False  # SIGUSR1: finish without a limit, then leave
+        self.retire_asked = False  # SIGUSR1: finish without a limit, then leave; SIGUSR2: stay after all
         self.abandoned: str | None = None  # who died that we must not outlive
         self.keeper_lost = False  # nothing may be started any more: nobody would end what we leave
         self._selector = selectors.DefaultSelector()
@@ -39,7 +39,7 @@ class Watch:
         self._write_end.setblocking(False)
         self._selector.register(self._read_end, selectors.EVENT_READ, self._note_signals)
         signal.set_wakeup_fd(self._write_end.fileno(), warn_on_full_buffer=False)
-        for number in (*_STOP_SIGNALS, signal.SIGUSR1, signal.SIGCHLD):
+        for number in (*_STOP_SIGNALS, signal.SIGUSR1, signal.SIGUSR2, signal.SIGCHLD):
             signal.signal(number, _only_wake_up)
 
     def listen(self, fileno: int, callback: Callable[[], None]) -> None:
@@ -103,8 +103,8 @@ class Watch:
 
     def _note(self, numbers: bytes) -> None:
         for number in numbers:
-            if number == signal.SIGUSR1:
-                self.retire_asked = True
+            if number in (signal.SIGUSR1, signal.SIGUSR2):
+                self.retire_asked = number == signal.SIGUSR1
             elif number in _STOP_SIGNALS:
                 self.stops_asked += 1
                 self.stop_asked_at = self.stop_asked_at or time.monotonic()

@@ -96,11 +96,17 @@ class Slot(Struct, frozen=True, kw_only=True):
 
 
 class Scaled(Struct, frozen=True, kw_only=True):
-    """What a `scale` did; names are process names, `retiring` also those of an earlier scale."""
+    """What a `scale` did, in process names.
+
+    `kept` were about to leave and now stay, `returning` are being stopped and start again afterwards; `retiring` are
+    also those of an earlier scale.
+    """
 
     workers: int
     added: tuple[str, ...]
     retiring: tuple[str, ...]
+    kept: tuple[str, ...] = ()
+    returning: tuple[str, ...] = ()
 
 
 class Orphan(Struct, frozen=True, kw_only=True):
@@ -185,11 +191,29 @@ class SupervisorClient:
     def scale(self, workers: int, *, now: bool = False) -> Scaled:
         """Run so many workers, 0 to 64; surplus ones retire, or with `now` get SIGTERM. Does not wait.
 
-        Raises:
-            SupervisorRefused: More workers are wanted while some still retire (fault STILL_RUNNING).
+        Those that have not left yet and are wanted again stay.
         """
         done = self._call("swarm.scale", workers, True, now)
-        return Scaled(workers=done["workers"], added=tuple(done["added"]), retiring=tuple(done["retiring"]))
+        return Scaled(
+            workers=done["workers"],
+            added=tuple(done["added"]),
+            retiring=tuple(done["retiring"]),
+            kept=tuple(done["kept"]),
+            returning=tuple(done["returning"]),
+        )
+
+    def restart_worker(self, slot: str, *, now: bool = False) -> None:
+        """Let a worker finish its task and start again; with `now` it gets SIGTERM. Does not wait.
+
+        Args:
+            slot: The slot's name, such as `swarm-worker-2`.
+            now: Stop it as SIGTERM does; a second call interrupts a task that it still finishes.
+
+        Raises:
+            SupervisorRefused: There is no such worker (fault BAD_NAME), or a scale has asked it to leave
+                (STILL_RUNNING).
+        """
+        self._call("swarm.restart", slot, now)
 
     def start_process(self, name: str) -> None:
         """Start a process that is down; one that is up already is as good. Does not wait until it runs."""
@@ -198,28 +222,6 @@ class SupervisorClient:
     def stop_process(self, name: str) -> None:
         """Send the stop signal; a process that is down or stopping already is as good. Does not wait."""
         self._call("supervisor.stopProcess", name, False, accept=(NOT_RUNNING,))
-
-    def restart_process(self, name: str, *, old_pid: int) -> bool:
-        """Take the next step of a restart: stop, and once it is down, start. Call again until True.
-
-        supervisord has no restart of its own, and its clients wait between the two steps, which can take the
-        whole graceful timeout.
-
-        Args:
-            name: Full process name.
-            old_pid: The pid to get rid of, 0 when it was down; the same in every call of one restart.
-
-        Returns:
-            True when another process than the old one runs.
-        """
-        process = self.process(name)
-        if process.is_up and process.pid != old_pid:
-            return True
-        if process.is_up:
-            self.stop_process(name)
-        else:
-            self.start_process(name)
-        return False
 
     def signal(self, name: str, signal_number: signal.Signals) -> None:
         """Send a signal to the process itself, not to its group."""

@@ -22,7 +22,7 @@ STILL_RUNNING = 91
 HINTS = {
     SHUTDOWN_STATE: "it is shutting down: wait until it has gone, then start it again",
     BAD_NAME: "`supervisorctl -c supervisord.conf status` lists the names",
-    STILL_RUNNING: "wait until these workers have finished, or stop them with --now",
+    STILL_RUNNING: "to keep it, scale up; it then continues with its task",
 }
 
 

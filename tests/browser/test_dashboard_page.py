@@ -117,7 +117,7 @@ def test_an_emergency_stop_asks_first_and_resume_takes_it_back(desk: SteeredQueu
     desk.start()
     page.click("text=Emergency stop")
     expect(page.locator("#dialog")).to_contain_text("1 running session")
-    expect(page.locator("#dialog button:focus")).to_have_text("Leave it")
+    expect(page.locator("#dialog button:focus")).to_have_text("Go back")
     page.keyboard.press("Enter")
     assert desk.db.control.newest(limit=1) == []
     page.click("text=Emergency stop")

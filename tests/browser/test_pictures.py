@@ -332,20 +332,47 @@ def test_a_worker_is_drained_and_restarted_and_tells_what_it_uses(
     expect(row.locator('[data-heading="Memory"]')).to_have_text("300.0\u00a0MiB")
     expect(row.locator('[data-heading="CPU"]')).to_have_text("37\u00a0%")
     row.locator("button:has-text('Drain')").click()
+    expect(page.locator("#dialog")).to_contain_text("It finishes 1, however long that takes, then leaves")
+    page.click("#dialog button.primary")
     asked = desk.asked()
     assert (asked.verb, asked.target) == (Verb.DRAIN, "worker-1")
     answer(desk, asked)
     expect(page.locator(".notice").first).to_have_attribute("data-kind", "done")
     row.locator("button:has-text('Restart')").click()
-    expect(page.locator("#dialog")).to_contain_text("It works on 1: that session is interrupted")
+    expect(page.locator("#dialog")).to_contain_text("It works on 1. It can finish that first")
+    page.click("#dialog button.primary")
+    asked = desk.asked()
+    assert (asked.verb, asked.target, asked.argument) == (Verb.RESTART_WORKER, "worker-1", {})
+    answer(desk, asked)
+    row.locator("button:has-text('Restart')").click()
     page.click("#dialog button.danger")
     asked = desk.asked()
-    assert (asked.verb, asked.target) == (Verb.RESTART_WORKER, "worker-1")
+    assert (asked.verb, asked.target, asked.argument) == (Verb.RESTART_WORKER, "worker-1", {"now": True})
     answer(desk, asked)
     page.locator('table.workers tr[data-key="worker-2"] button:has-text("Restart")').click()
-    expect(page.locator("#dialog")).to_contain_text("It is idle, so nothing is lost.")
+    expect(page.locator("#dialog")).to_contain_text("It is idle, so no work is lost.")
     page.keyboard.press("Escape")
     assert desk.db.control.pending() == []
+
+
+def test_scaling_down_names_who_leaves_and_scaling_up_does_not_ask(
+    desk: SteeredQueue, page: Page, seen: Watched
+) -> None:
+    desk.add("setup", "b")
+    desk.claimant("worker-1")
+    desk.start("worker-2")
+    page.click('#nav a[data-screen="workers"]')
+    expect(page.locator("table.workers tbody tr")).to_have_count(2)
+    page.fill("#scale", "1")
+    page.click("form.scale button")
+    expect(page.locator("#dialog")).to_contain_text("worker-2 leaves after setup.")
+    expect(page.locator("#dialog")).not_to_contain_text("--")
+    page.locator("#dialog").get_by_role("button", name="Go back").click()
+    assert desk.db.control.pending() == []
+    page.fill("#scale", "3")
+    page.click("form.scale button")
+    asked = desk.asked()
+    assert (asked.verb, asked.argument) == (Verb.SCALE, {"workers": 3})
 
 
 def answer(desk: SteeredQueue, row: ControlRow) -> None:

@@ -200,7 +200,7 @@ def test_a_group_of_failures_is_left_alone_when_the_person_leaves_it(
     go(page, "failures")
     expect(page.locator(".asks li .number")).to_have_text("3")
     page.get_by_role("button", name="Retry all 3…").click()
-    page.locator("#dialog").get_by_role("button", name="Leave it").click()
+    page.locator("#dialog").get_by_role("button", name="Go back").click()
     assert desk.db.control.pending() == []
 
 

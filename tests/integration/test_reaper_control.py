@@ -108,11 +108,15 @@ def supervised_reaper() -> Iterator[tuple[Swarm, TaskDatabase]]:
 def test_through_supervisord_workers_are_scaled_restarted_and_started_again() -> None:
     with supervised_reaper() as (running, database):
         row = ask(database, Verb.SCALE, workers=4)
-        assert (row.status, row.result) == ("done", "4 workers; started worker-4")
+        assert (row.status, row.result) == ("done", "4 workers wanted: worker-4 starts")
         pids = running.wait_ready("worker-1", "worker-2", "worker-3", "worker-4")
         assert "scaled" in [event["event_type"] for event in database.events.newest(5)]
 
-        assert ask(database, Verb.RESTART_WORKER, "worker-2").status == "done"
+        running.note("finish", "worker-2", "0")
+        restarted = ask(database, Verb.RESTART_WORKER, "worker-2")
+        assert (restarted.status, restarted.result) == ("done", "worker-2 was restarted")
+        for file in ("finish-worker-2", "retiring-worker-2"):
+            (running.home / file).unlink(missing_ok=True)
         after = running.wait_ready("worker-1", "worker-2", "worker-3", "worker-4")
         assert after["worker-2"] != pids["worker-2"]
         assert {w: p for w, p in after.items() if w != "worker-2"} == {w: p for w, p in pids.items() if w != "worker-2"}
@@ -124,6 +128,12 @@ def test_through_supervisord_workers_are_scaled_restarted_and_started_again() ->
             (running.home / file).unlink()
         assert ask(database, Verb.RESUME).status == "done"
         running.wait_ready("worker-1", "worker-2", "worker-3", "worker-4")
+
+        down = ask(database, Verb.SCALE, workers=3)
+        assert down.result == "3 workers wanted: worker-4 leaves after its current task"
+        refused = ask(database, Verb.RESTART_WORKER, "worker-4")
+        assert (refused.status, "scale up" in str(refused.result)) == ("refused", True)
+        assert ask(database, Verb.SCALE, workers=4).result == "4 workers wanted: worker-4 stays"
 
         assert ask(database, Verb.RESTART_WORKER, "worker-77").status == "refused"
         service = database.swarm.services()["reaper"]

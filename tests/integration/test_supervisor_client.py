@@ -13,27 +13,11 @@ from swarm_shared.supervisor_client import (
     SupervisorClient,
     SupervisorRefused,
     SupervisorState,
-    process_name,
 )
 
 pytestmark = pytest.mark.integration
 
 ONE = {"SWARM_WORKERS": "1"}
-WORKER = process_name("worker-1")
-
-
-def test_a_restart_goes_step_by_step_until_another_process_runs() -> None:
-    with swarm(environ=ONE) as running:
-        old = running.wait_ready("worker-1")["worker-1"]
-        running.note("hold", "worker-1")
-        assert not running.client.restart_process(WORKER, old_pid=old)
-        assert not running.client.restart_process(WORKER, old_pid=old)
-        running.wait_for("SIGTERM", lambda: running.noted("stopping", "worker-1"))
-        assert running.client.process(WORKER).state == "STOPPING"
-
-        running.client.signal(WORKER, signal.SIGKILL)
-        running.wait_for("the end of the restart", lambda: running.client.restart_process(WORKER, old_pid=old))
-        assert running.client.process(WORKER).pid not in (0, old)
 
 
 def test_stopping_and_starting_twice_is_no_error_and_an_unknown_name_is_one() -> None:

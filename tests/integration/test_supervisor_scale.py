@@ -59,29 +59,111 @@ def test_scaling_up_and_down_leaves_the_other_workers_alone() -> None:
         assert_nothing_to_update(running)
 
 
-def test_a_surplus_worker_finishes_what_it_runs_and_the_swarm_does_not_grow_meanwhile() -> None:
-    with swarm() as running:
+def test_a_surplus_worker_finishes_its_task_and_stays_when_it_is_wanted_again() -> None:
+    with swarm(conf=QUICK_START) as running:
         pids = running.wait_ready(*THREE)
 
-        assert running.client.scale(2).retiring == ("swarm-worker-3",)
-        running.wait_for("the request to retire", lambda: running.noted("retiring", "worker-3"))
+        assert running.client.scale(1).retiring == ("swarm-worker-2", "swarm-worker-3")
+        for worker in ("worker-2", "worker-3"):
+            running.wait_for("the request to retire", lambda name=worker: running.noted("retiring", name))
         assert running.worker_pids() == pids
-        assert [slot.name for slot in running.client.slots() if slot.retiring] == ["swarm-worker-3"]
+        assert [slot.name for slot in running.client.slots() if slot.retiring] == ["swarm-worker-2", "swarm-worker-3"]
         assert_nothing_to_update(running)
 
-        with pytest.raises(SupervisorRefused, match="still draining: swarm-worker-3") as refusal:
-            running.client.scale(3)
-        assert refusal.value.fault == STILL_RUNNING
-        refused = running.ctl("scale", "3")
-        assert (refused.returncode, "still draining" in refused.stdout) == (1, True)
-        assert running.worker_pids() == pids
-        assert "numprocs=2" in running.override.read_text()
+        again = running.ctl("scale", "2", "--nowait")
+        assert again.returncode == 0
+        assert "swarm-worker:swarm-worker-2: stays" in again.stdout
+        running.wait_for("worker-2 stays", lambda: not running.noted("retiring", "worker-2"))
+        assert running.noted("retiring", "worker-3")
+        assert_nothing_to_update(running)
 
         running.note("finish", "worker-3", "0")
-        running.wait_ready("worker-1", "worker-2")
-        running.wait_for("the slot to go", lambda: len(running.client.slots()) == 2)
+        running.wait_for("worker-3 has left", lambda: "worker-3" not in running.worker_pids())
+        grown = running.client.scale(4)
+        assert (grown.added, grown.kept) == (("swarm-worker-3", "swarm-worker-4"), ())
+        for file in ("finish-worker-3", "retiring-worker-3"):
+            (running.home / file).unlink()
+        after = running.wait_ready(*THREE, "worker-4")
+        assert (after["worker-1"], after["worker-2"]) == (pids["worker-1"], pids["worker-2"])
+        assert_nothing_to_update(running)
+
+
+def test_a_worker_that_leaves_although_it_was_wanted_again_is_replaced() -> None:
+    with swarm(conf=QUICK_START) as running:
+        pids = running.wait_ready(*THREE)
+        running.client.scale(2)
+        running.wait_for("the request to retire", lambda: running.noted("retiring", "worker-3"))
+        os.kill(pids["worker-3"], signal.SIGSTOP)  # it has decided to leave and hears no more
+        assert running.client.scale(3).kept == ("swarm-worker-3",)
+        os.kill(pids["worker-3"], signal.SIGKILL)
+        assert running.wait_ready(*THREE)["worker-3"] != pids["worker-3"]
+        assert_nothing_to_update(running)
+
+
+def test_a_worker_that_was_kept_is_a_worker_like_any_other_afterwards() -> None:
+    with swarm(conf=QUICK_START) as running:
+        pids = running.wait_ready(*THREE)
+        running.client.scale(2)
+        running.wait_for("the request to retire", lambda: running.noted("retiring", "worker-3"))
         running.client.scale(3)
-        assert running.wait_ready(*THREE)["worker-1"] == pids["worker-1"]
+        running.wait_for("worker-3 stays", lambda: not running.noted("retiring", "worker-3"))
+
+        def restarted_by_hand() -> bool:
+            return running.ctl("restart", process_name("worker-3")).returncode == 0
+
+        running.wait_for("a restart by supervisorctl", restarted_by_hand)
+        assert running.wait_ready(*THREE)["worker-3"] != pids["worker-3"]
+
+
+def test_a_worker_that_is_being_stopped_starts_again_when_it_is_wanted_again() -> None:
+    with swarm(conf=QUICK_START) as running:
+        pids = running.wait_ready(*THREE)
+        running.note("hold", "worker-3")
+        running.client.scale(2, now=True)
+        running.wait_for("SIGTERM", lambda: running.noted("stopping", "worker-3"))
+        assert running.client.scale(3).returning == ("swarm-worker-3",)
+        assert running.worker_pids()["worker-3"] == pids["worker-3"]
+        (running.home / "hold-worker-3").unlink()
+        running.client.signal(process_name("worker-3"), signal.SIGTERM)
+        running.wait_for("its successor", lambda: running.worker_pids().get("worker-3") not in (None, pids["worker-3"]))
+        running.wait_ready(*THREE)
+        assert_nothing_to_update(running)
+
+
+def test_a_restarted_worker_finishes_its_task_first_and_others_are_not_touched() -> None:
+    with swarm(conf=QUICK_START) as running:
+        pids = running.wait_ready(*THREE)
+        running.client.restart_worker("swarm-worker-2")
+        running.wait_for("the request to leave", lambda: running.noted("retiring", "worker-2"))
+        assert running.worker_pids() == pids
+        assert_nothing_to_update(running)
+        running.note("finish", "worker-2", "0")
+        running.wait_for("its end", lambda: running.worker_pids().get("worker-2") != pids["worker-2"])
+        for file in ("finish-worker-2", "retiring-worker-2"):
+            (running.home / file).unlink(missing_ok=True)
+        after = running.wait_ready(*THREE)
+        assert {w: p for w, p in after.items() if w != "worker-2"} == {w: p for w, p in pids.items() if w != "worker-2"}
+
+
+def test_a_worker_that_a_scale_sends_away_is_not_restarted() -> None:
+    with swarm(conf=QUICK_START) as running:
+        running.wait_ready(*THREE)
+        running.client.scale(2)
+        with pytest.raises(SupervisorRefused, match="swarm-worker-3 is leaving, as only 2 ") as refusal:
+            running.client.restart_worker("swarm-worker-3")
+        assert refusal.value.fault == STILL_RUNNING
+
+
+def test_a_restart_now_interrupts_and_starts_a_worker_again() -> None:
+    with swarm(conf=QUICK_START) as running:
+        pids = running.wait_ready(*THREE)
+        running.note("hold", "worker-2")
+        running.client.restart_worker("swarm-worker-2", now=True)
+        running.wait_for("the first SIGTERM", lambda: running.noted("stopping", "worker-2"))
+        (running.home / "hold-worker-2").unlink()
+        running.client.restart_worker("swarm-worker-2", now=True)
+        running.wait_for("its successor", lambda: running.worker_pids().get("worker-2") not in (None, pids["worker-2"]))
+        running.wait_ready(*THREE)
 
 
 def test_the_command_waits_for_a_surplus_worker_and_ctrl_c_leaves_it_finishing() -> None:
@@ -181,6 +263,6 @@ def test_a_reload_keeps_the_count_and_a_shutdown_forgets_it() -> None:
 def test_help_for_scale_is_there_and_help_for_other_commands_is_as_before() -> None:
     with swarm() as running:
         helped = running.ctl("help", "scale").stdout
-        assert "Surplus workers finish what they run" in helped
+        assert "Surplus workers finish their task" in helped
         assert "No help" not in helped + running.ctl("help", "status").stdout
         assert "scale" in running.ctl("help").stdout

@@ -119,6 +119,53 @@ def test_usr1_finishes_the_attempt_without_a_limit_and_retires(swarm: LiveSwarm)
     assert swarm.status("b") is Status.NOT_STARTED
 
 
+def test_usr2_lets_a_retiring_worker_stay(swarm: LiveSwarm) -> None:
+    go = swarm.folder / "go"
+    swarm.add(swarm.scripted("a", script={"builder": [{"wait_for": str(go)}]}), swarm.scripted("b"))
+    worker = swarm.worker("worker-1", "--no-validation")
+    swarm.wait_for_agent("a")
+    swarm.hand_down(worker, signal.SIGUSR1)
+    wait_until(lambda: swarm.db.workers.shown()[0]["status"] == "retiring", swarm.logs)
+    swarm.hand_down(worker, signal.SIGUSR2)
+    wait_until(lambda: swarm.db.workers.shown()[0]["status"] == "busy", swarm.logs)
+    go.touch()
+    swarm.wait_for("b", Status.COMPLETED)
+    assert worker.poll() is None
+
+
+def test_one_drained_worker_finishes_without_a_limit_then_leaves(swarm: LiveSwarm) -> None:
+    go = swarm.folder / "go"
+    swarm.add(swarm.scripted("a", script={"builder": [{"wait_for": str(go)}]}), swarm.scripted("b"))
+    worker = swarm.worker("worker-1", "--no-validation", "--graceful-timeout", "0.1")
+    swarm.wait_for_agent("a")
+    swarm.db.workers.want("worker-1", "drain")
+    wait_until(lambda: swarm.db.workers.shown()[0]["status"] == "draining", swarm.logs)
+    seen = swarm.db.connection.data_version()
+    wait_until(lambda: swarm.db.connection.data_version() != seen, swarm.logs)  # past the limit, at its next heartbeat
+    go.touch()
+    assert worker.wait(20) == 0
+    assert (swarm.status("a"), swarm.status("b")) == (Status.COMPLETED, Status.NOT_STARTED)
+    assert len(swarm.attempts("a")) == 1
+
+
+@pytest.mark.parametrize("whole_swarm", [False, True], ids=["one worker", "the whole swarm"])
+def test_a_resume_takes_a_drain_back_before_the_worker_has_left(swarm: LiveSwarm, whole_swarm: bool) -> None:
+    go = swarm.folder / "go"
+    swarm.add(swarm.scripted("a", script={"builder": [{"wait_for": str(go)}]}), swarm.scripted("b"))
+    worker = swarm.worker("worker-1", "--no-validation")
+    swarm.wait_for_agent("a")
+    if whole_swarm:
+        swarm.db.swarm.set_flag("drained", actor="me")
+    else:
+        swarm.db.workers.want("worker-1", "drain")
+    wait_until(lambda: swarm.db.workers.shown()[0]["status"] == "draining", swarm.logs)
+    swarm.db.swarm.resume(actor="me")
+    wait_until(lambda: swarm.db.workers.shown()[0]["status"] == "busy", swarm.logs)
+    go.touch()
+    swarm.wait_for("b", Status.COMPLETED)
+    assert worker.poll() is None
+
+
 def test_a_drained_swarm_lets_running_work_finish_and_its_workers_leave(swarm: LiveSwarm) -> None:
     go = swarm.folder / "go"
     swarm.add(swarm.scripted("a", script={"builder": [{"wait_for": str(go)}]}), swarm.scripted("b"))

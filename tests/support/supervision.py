@@ -4,7 +4,7 @@ The stand-ins lie beside the interpreter that runs supervisord, in a small virtu
 installation puts the real ones. They obey the files in the folder:
 
     ready-NAME      written by a stand-in once it handles signals; its pid
-    retiring-NAME   written when it got SIGUSR1
+    retiring-NAME   written when it got SIGUSR1, removed when it got SIGUSR2
     finish-NAME     read after that: the exit code to leave with
     hold-NAME       while it exists, SIGTERM is noted in `stopping-NAME` and otherwise ignored
     leave-behind    a worker that finds it starts a process in a session of its own, twice forked;
@@ -43,7 +43,7 @@ T = TypeVar("T")
 STAND_IN = """\
 import os, signal, sys
 name = sys.argv[2] if len(sys.argv) > 2 else os.path.basename(sys.argv[0])
-watched = {signal.SIGUSR1, signal.SIGTERM}
+watched = {signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM}
 signal.pthread_sigmask(signal.SIG_BLOCK, watched)
 
 def note(kind, text=""):
@@ -60,11 +60,16 @@ if name.startswith("worker") and os.path.exists("leave-behind"):
         note("left", child)
         os._exit(0)
     os.wait()
+if os.path.exists(f"retiring-{name}"):
+    os.remove(f"retiring-{name}")  # that was an earlier process of this name
 note("ready", os.getpid())
 while True:
     got = signal.sigtimedwait(watched, 0.05)
     if got and got.si_signo == signal.SIGUSR1:
         note("retiring")
+    elif got and got.si_signo == signal.SIGUSR2:
+        if os.path.exists(f"retiring-{name}"):
+            os.remove(f"retiring-{name}")
     elif got and os.path.exists(f"hold-{name}"):
         note("stopping")
     elif got:

@@ -1,4 +1,4 @@
-// The one dialog: questions before what cannot be taken back, and the help.
+// The one dialog: questions before what cannot be undone, and the help.
 
 import { h } from "./dom.js";
 
@@ -17,16 +17,20 @@ const closing = (value, text, kind) =>
   h("button", { type: "button", class: kind, onclick: () => dialog.close(value) }, text);
 
 /** Ask before something; the harmless answer has the focus. */
-export async function confirm({ title, text, yes, danger }) {
-  const keep = closing("", "Leave it", "");
-  const answer = show(title, [h("p", null, text)], [keep, closing("yes", yes, danger ? "danger" : "primary")]);
-  keep.focus();
-  return (await answer) === "yes";
+export const confirm = async ({ title, text, yes, danger }) =>
+  (await choose({ title, text, choices: [["yes", yes, danger ? "danger" : "primary"]] })) === "yes";
+
+/** Let the user choose one of several ways to do it, or none; the value of the choice, empty for none. */
+export async function choose({ title, text, choices }) {
+  const back = closing("", "Go back", "");
+  const answer = show(title, [h("p", null, text)], [back, choices.map(([value, words, kind]) => closing(value, words, kind))]);
+  back.focus();
+  return answer;
 }
 
 /** Ask with content of one's own; the answer can be given once `ready` has come true. */
 export async function question({ title, content, yes, danger, ready }) {
-  const keep = closing("", "Leave it", "");
+  const keep = closing("", "Go back", "");
   const go = closing("yes", yes, danger ? "danger" : "primary");
   go.disabled = true;
   ready.then((isReady) => { go.disabled = !isReady; });
@@ -35,7 +39,7 @@ export async function question({ title, content, yes, danger, ready }) {
   return (await answer) === "yes";
 }
 
-/** Ask for a line of text; null when the person leaves it. */
+/** Ask for a line of text; null when the user goes back. */
 export async function ask({ title, text, yes, value = "", wanted = false, long = false }) {
   const field = h(long ? "textarea" : "input", { "aria-label": title, rows: long ? 4 : null });
   field.value = value;
@@ -47,7 +51,7 @@ export async function ask({ title, text, yes, value = "", wanted = false, long =
     }
   };
   const answer = show(title, [h("p", null, text), field], [
-    closing("", "Leave it", ""),
+    closing("", "Go back", ""),
     h("button", { type: "button", class: "primary", onclick: go }, yes),
   ]);
   field.focus();

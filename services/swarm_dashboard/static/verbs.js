@@ -1,7 +1,7 @@
 // Everything a person can ask for: what the button says, what it will do, and what became of it.
 
 import { get, post } from "./api.js";
-import { ask, confirm } from "./dialogs.js";
+import { ask, choose, confirm } from "./dialogs.js";
 import { h } from "./dom.js";
 import { Notice } from "./notices.js";
 import { plural } from "./format.js";
@@ -126,16 +126,35 @@ export function taskButton(verb, task, kind = "") {
 
 export const pause = () => request("Pause:", "/api/pause");
 export const resume = () => request("Resume:", "/api/resume");
-export const scale = (workers) => request(`Scale to ${plural(workers, "worker")}:`, "/api/scale", { workers });
-export const drainWorker = (id) => request(`Drain ${id}:`, `/api/workers/${enc(id)}/drain`);
-export const restartWorker = async (id, task) => {
-  const text = task
-    ? `It works on ${task}: that session is interrupted and the task goes back to the queue, at no cost to its retries.`
-    : "It is idle, so nothing is lost.";
-  if (await confirm({ title: `Restart ${id}?`, text, yes: "Restart", danger: Boolean(task) })) {
-    await request(`Restart ${id}:`, `/api/workers/${enc(id)}/restart`);
+/** Fewer workers: asks first, naming those that leave. `workers`: those that the swarm shows. */
+export async function scale(wanted, workers) {
+  const left = workers.filter((worker) => worker.alive && numberOf(worker) > wanted);
+  if (left.length) {
+    const leaving = left.map((worker) => `${worker.worker_id} leaves ${worker.current_task_id ? `after ${worker.current_task_id}` : "now"}`);
+    const yes = await confirm({
+      title: wanted ? `Scale down to ${plural(wanted, "worker")}?` : "Stop all workers?",
+      text: `${list(leaving)}. ${wanted ? "" : "No task starts without workers. "}Scale up again at any time: workers that have not left yet stay.`,
+      yes: wanted ? `Scale down to ${wanted}` : "Stop all workers" });
+    if (!yes) return;
   }
-};
+  await request(`Scale to ${plural(wanted, "worker")}:`, "/api/scale", { workers: wanted });
+}
+
+const numberOf = (worker) => Number(worker.worker_id.match(/^worker-(\d+)$/)?.[1] ?? 0);
+const list = (words) => words.length > 4 ? `${words.slice(0, 4).join(", ")} and ${words.length - 4} more` : words.join(", ");
+
+export async function drainWorker({ worker_id: id, current_task_id: task }) {
+  const text = `${task ? `It finishes ${task}, however long that takes, then leaves` : "It leaves"} and takes no more tasks. Resume brings it back.`;
+  if (await confirm({ title: `Drain ${id}?`, text, yes: "Drain" })) await request(`Drain ${id}:`, `/api/workers/${enc(id)}/drain`);
+}
+
+export async function restartWorker({ worker_id: id, current_task_id: task }) {
+  const how = await choose(task
+    ? { title: `Restart ${id}?`, text: `It works on ${task}. It can finish that first; or its session is interrupted and the task goes back to the queue, at no cost to its retries.`,
+      choices: [["now", "Interrupt and restart", "danger"], ["later", "Restart after this task", "primary"]] }
+    : { title: `Restart ${id}?`, text: "It is idle, so no work is lost.", choices: [["later", "Restart", "primary"]] });
+  if (how) await request(`Restart ${id}:`, `/api/workers/${enc(id)}/restart`, how === "now" ? { now: true } : {});
+}
 
 export async function drain(running) {
   const text = running

@@ -79,7 +79,7 @@ def _apply(database: TaskDatabase, verb: Verb, target: str, argument: Mapping[st
     match verb:
         case Verb.PAUSE:
             database.swarm.set_flag(PAUSED, actor=actor, reason=reason)
-            return "paused: nothing new is given out"
+            return "paused: no new tasks will start"
         case Verb.RESUME:
             database.swarm.resume(actor=actor)
             return "resumed"
@@ -89,10 +89,10 @@ def _apply(database: TaskDatabase, verb: Verb, target: str, argument: Mapping[st
         case Verb.DRAIN if target:
             if not database.workers.want(target, "drain"):
                 raise NotFound(f"no worker {target!r} runs", hint="amplifier-swarm workers lists them")
-            return f"{target} drains"
+            return f"{target} leaves after its current task"
         case _:
             database.swarm.set_flag(DRAINED, actor=actor, reason=reason)
-            return "drained: workers finish what they run and leave"
+            return "draining: workers finish their tasks within the graceful timeout and leave"
 
 
 def _reason(refusal: SwarmError) -> str:

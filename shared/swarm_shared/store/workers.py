@@ -136,6 +136,10 @@ class Workers(Family):
         row = self._db.row(SQL["worker_wanted"], {"run": run})
         return None if row is None else row[0]
 
+    def task_of(self, worker_id: str) -> str | None:
+        """The task that a living worker runs; None for one that runs none, or does not live."""
+        return next((row["current_task_id"] for row in self.shown() if row["worker_id"] == worker_id), None)
+
     def want(self, worker_id: str, wanted: str | None) -> bool:
         """Ask a living worker to drain or retire. Joins the caller's transaction; False when none has that name."""
         found = False

@@ -9,7 +9,8 @@ from swarm_shared.supervisor_plugin.override import MAX_WORKERS, WORKERS, parse_
 
 USAGE = f"""\
 scale N\t\t\tRun N workers (0 to {MAX_WORKERS}); the others are not touched.
-\t\t\tSurplus workers finish what they run and then leave, which the command waits for.
+\t\t\tSurplus workers finish their task, however long it takes, and then leave; the command
+\t\t\twaits for that. Scale up again and those that have not left yet stay.
 scale N --now\t\tSurplus workers stop as with SIGTERM, within the graceful timeout.
 scale N --nowait\tReturn at once."""
 EXIT_FAILED, EXIT_USAGE = 1, 2
@@ -49,10 +50,14 @@ class ScaleCommand:
             self._fail(f"scale: ERROR ({fault.faultString})", EXIT_FAILED)
             return
         except KeyboardInterrupt:
-            self._fail("no longer waiting: surplus workers leave when they have finished", EXIT_FAILED)
+            self._fail("no longer waiting: surplus workers leave when they have finished their task", EXIT_FAILED)
             return
         for name in done["added"]:
             self.ctl.output(f"{WORKERS}:{name}: added")
+        for name in done["kept"]:
+            self.ctl.output(f"{WORKERS}:{name}: stays")
+        for name in done["returning"]:
+            self.ctl.output(f"{WORKERS}:{name}: starts again when it has stopped")
         for name in done["retiring"]:
             self.ctl.output(f"{WORKERS}:{name}: {'retiring' if nowait else 'retired'}")
         self.ctl.output(f"workers: {done['workers']}")

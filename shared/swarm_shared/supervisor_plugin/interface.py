@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import signal
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -24,13 +26,16 @@ from swarm_shared.supervisor_plugin.override import (
 )
 
 POLL_S = 0.3  # how often a `scale` that waits looks again
+# A worker that is asked to stay may have decided to leave a moment before; by then it has gone, or it stays.
+STAYS_AFTER_S = 5.0
 
 
 class SwarmInterface:
     """The public methods are the remote ones; their docstrings follow supervisord's notation, for `methodHelp`.
 
-    A slot that retires is one that still runs but has left the group's configuration. supervisord's own
-    tables are the only state, so that `update`, `reload` or a second http server cannot disagree with it.
+    A process leaves while its configuration is not the one that the group has under its name. Once it is down, a new
+    process takes its place if the group still has that name; otherwise the slot is removed. supervisord's own tables
+    are the only state, so that `update`, `reload` or a second http server cannot disagree with it.
     """
 
     def __init__(self, supervisord: Any) -> None:
@@ -38,38 +43,37 @@ class SwarmInterface:
         self._options = supervisord.options
 
     def scale(self, count: int, nowait: bool = False, now: bool = False) -> Any:
-        """Run so many workers; surplus ones finish what they run and then leave, the others are not touched.
+        """Run so many workers; surplus ones finish their task and then leave, the others are not touched.
+
+        One that is leaving and is wanted again stays; one that is being stopped already starts again afterwards.
 
         @param int count       Workers wanted, 0 to 64
-        @param boolean nowait  Answer at once instead of when the surplus workers have left
+        @param boolean nowait  Return at once instead of when the surplus workers have left
         @param boolean now     Stop surplus workers as SIGTERM does, also those that retire already
-        @return struct         workers: int, added: array of names, retiring: array of names
+        @return struct         workers: int; added, kept, returning, retiring: arrays of names
         """
-        if self._options.mood < SupervisorStates.RUNNING:
-            raise RPCError(Faults.SHUTDOWN_STATE)
+        group = self._workers()
         if type(count) is not int or not 0 <= count <= MAX_WORKERS:
             raise RPCError(Faults.BAD_ARGUMENTS, f"workers must be a number from 0 to {MAX_WORKERS}")
-        group = self._supervisord.process_groups.get(WORKERS)
-        if group is None:
-            raise RPCError(Faults.BAD_NAME, WORKERS)
-        self._remove_retired()
-        retiring = self._retiring()
-        if retiring and count > len(group.config.process_configs):
-            # To bring them back would race with `update`, which is three calls: stop, remove, add.
-            raise RPCError(Faults.STILL_RUNNING, f"still draining: {', '.join(sorted(retiring))}")
-
+        self._replace_those_that_left()
         self._read_again_with(count)
-        added, surplus = self._apply_difference(group)
-        for process in self._retiring().values() if now else surplus:
+        changed = self._apply_difference(group)
+        for process in self._retiring().values() if now else changed.surplus:
             _send_off(process, now=now)
-        self._remove_retired()
+        self._replace_those_that_left()
         leaving = sorted(self._retiring())
-        answer = {"workers": count, "added": added, "retiring": leaving}
+        answer = {
+            "workers": count,
+            "added": changed.added,
+            "kept": changed.kept,
+            "returning": changed.returning,
+            "retiring": leaving,
+        }
         if nowait or not leaving:
             return answer
 
         def answer_when_gone() -> object:
-            self._remove_retired()
+            self._replace_those_that_left()
             return answer if self._retiring().keys().isdisjoint(leaving) else NOT_DONE_YET
 
         deferred: Any = answer_when_gone  # supervisord asks a function again until it has an answer
@@ -77,12 +81,38 @@ class SwarmInterface:
         deferred.rpcinterface = self
         return deferred
 
+    def restart(self, name: str, now: bool = False) -> bool:
+        """Let a worker finish its task, and start it again once it has left; one that is down starts at once.
+
+        @param string name  Process name, such as swarm-worker-2
+        @param boolean now  Stop it as SIGTERM does; again, to interrupt a task that it still finishes
+        @return boolean     True
+        """
+        group = self._workers()
+        self._replace_those_that_left()
+        process = group.processes.get(name)
+        if process is None:
+            raise RPCError(Faults.BAD_NAME, f"{WORKERS}:{name}")
+        if name in self._retiring():
+            wanted = len(group.config.process_configs)
+            workers = "worker is" if wanted == 1 else "workers are"
+            raise RPCError(Faults.STILL_RUNNING, f"{name} is leaving, as only {wanted} {workers} wanted")
+        if now and process.get_state() == ProcessStates.STOPPING:
+            process.signal(signal.SIGTERM)
+            return True
+        configs = group.config.process_configs
+        if any(config is process.config for config in configs):
+            configs[:] = [copy.copy(config) if config is process.config else config for config in configs]
+        _send_off(process, now=now)
+        self._replace_those_that_left()
+        return True
+
     def slots(self) -> list[dict[str, Any]]:
         """The workers that supervisord holds, by name.
 
         @return array  Structs with name: string, state: string, pid: int (0: not running), retiring: boolean
         """
-        self._remove_retired()
+        self._replace_those_that_left()
         retiring = self._retiring()
         group = self._supervisord.process_groups.get(WORKERS)
         return [
@@ -114,7 +144,15 @@ class SwarmInterface:
         self._leave_with_owner()  # the owner may have died before its signal was asked for
 
     def _tick(self) -> None:
-        self._remove_retired()
+        self._replace_those_that_left()
+        for name, process in self._leaving().items():
+            if process.get_state() != ProcessStates.RUNNING:
+                continue
+            asked_to_stay = getattr(process, "asked_to_stay", None)
+            if asked_to_stay is None:
+                process.signal(signal.SIGUSR1)  # once more: two signals at the same moment may arrive out of order
+            elif time.monotonic() - asked_to_stay >= STAYS_AFTER_S:
+                process.config = self._configs()[name]
         self._leave_with_owner()
 
     def _stopping(self) -> None:
@@ -126,19 +164,42 @@ class SwarmInterface:
             self._options.logger.warn("the process that owns this swarm has gone: shutting down")
             self._options.mood = SupervisorStates.SHUTDOWN
 
-    def _retiring(self) -> dict[str, Any]:
+    def _workers(self) -> Any:
+        if self._options.mood < SupervisorStates.RUNNING:
+            raise RPCError(Faults.SHUTDOWN_STATE)
         group = self._supervisord.process_groups.get(WORKERS)
         if group is None:
-            return {}
-        configured = {config.name for config in group.config.process_configs}
-        return {name: process for name, process in group.processes.items() if name not in configured}
+            raise RPCError(Faults.BAD_NAME, WORKERS)
+        return group
 
-    def _remove_retired(self) -> None:
-        for name, process in self._retiring().items():
+    def _configs(self) -> dict[str, Any]:
+        """The group's configurations by name."""
+        group = self._supervisord.process_groups.get(WORKERS)
+        return {config.name: config for config in group.config.process_configs} if group else {}
+
+    def _leaving(self) -> dict[str, Any]:
+        """Processes that are on their way out, whether or not another one takes their place."""
+        group = self._supervisord.process_groups.get(WORKERS)
+        configs = self._configs()
+        processes = group.processes if group else {}
+        return {name: each for name, each in processes.items() if each.config is not configs.get(name)}
+
+    def _retiring(self) -> dict[str, Any]:
+        """Those of them whose slots are no longer wanted."""
+        return {name: process for name, process in self._leaving().items() if name not in self._configs()}
+
+    def _replace_those_that_left(self) -> None:
+        for name, process in self._leaving().items():
             # The pid outlives the change of state by a moment, and supervisord's bookkeeping with it.
-            if process.get_state() in STOPPED_STATES and not process.pid:
-                del self._supervisord.process_groups[WORKERS].processes[name]
+            if process.get_state() not in STOPPED_STATES or process.pid:
+                continue
+            group = self._supervisord.process_groups[WORKERS]
+            config = self._configs().get(name)
+            if config is None:
+                del group.processes[name]
                 self._options.logger.info(f"retired: {name}")
+            else:
+                _make_process(group, config)
 
     def _read_again_with(self, count: int) -> None:
         """Keep the count in the override and read the files as `reread` does."""
@@ -154,29 +215,52 @@ class SwarmInterface:
             write_override(self._options, before)
             raise RPCError(Faults.CANT_REREAD, str(error)) from error
 
-    def _apply_difference(self, group: Any) -> tuple[list[str], list[Any]]:
-        """Make new slots live (names), take surplus ones out of the configuration (processes)."""
+    def _apply_difference(self, group: Any) -> _Changed:
+        """Make new slots live, keep those that are wanted again, take surplus ones out of the configuration."""
         fresh = next((each for each in self._options.process_group_configs if each.name == WORKERS), None)
         wanted = {config.name: config for config in fresh.process_configs} if fresh else {}
         configs: list[Any] = group.config.process_configs
-        surplus = [group.processes[config.name] for config in configs if config.name not in wanted]
+        changed = _Changed([group.processes[config.name] for config in configs if config.name not in wanted])
         # At once, while they still run: an `update` in between would see a difference and restart everybody.
         configs[:] = [config for config in configs if config.name in wanted]
-        added = sorted(wanted.keys() - {config.name for config in configs})
-        for name in added:
-            wanted[name].create_autochildlogs()
-            group.processes[name] = wanted[name].make_process(group)  # its autostart fires on the next pass
+        for name in sorted(wanted.keys() - {config.name for config in configs}):
             configs.append(wanted[name])
+            process = group.processes.get(name)
+            if process is None:
+                _make_process(group, wanted[name])
+                changed.added.append(name)
+            elif process.get_state() in (ProcessStates.STARTING, ProcessStates.RUNNING):
+                process.signal(signal.SIGUSR2)
+                process.asked_to_stay = time.monotonic()
+                changed.kept.append(name)
+            else:
+                changed.returning.append(name)  # it is being stopped; its successor starts when it is down
         configs.sort()  # supervisord compares the lists in the order that it reads
-        return added, surplus
+        return changed
+
+
+class _Changed:
+    """What a scale does to the slots: processes to send off, and names."""
+
+    def __init__(self, surplus: list[Any]) -> None:
+        self.surplus = surplus
+        self.added: list[str] = []
+        self.kept: list[str] = []
+        self.returning: list[str] = []
+
+
+def _make_process(group: Any, config: Any) -> None:
+    config.create_autochildlogs()
+    group.processes[config.name] = config.make_process(group)  # its autostart fires on the next pass
 
 
 def _send_off(process: Any, *, now: bool) -> None:
-    """Ask a surplus worker to leave, and see to it that its slot never starts again, however it ends."""
+    """Ask a worker to leave, and make sure that this process never starts again, however it ends."""
     config = process.config
     config.autorestart = False  # after a crash
     config.startretries = -1  # after an exit too early to count as one
-    config.command = ""  # refuses a `start` by hand in the moments before the slot is removed
+    config.command = ""  # refuses a `start` by an operator in the moments before it is replaced
+    process.asked_to_stay = None
     state = process.get_state()
     if state == ProcessStates.BACKOFF:
         process.give_up()

@@ -28,7 +28,7 @@ class Supervisord(SupervisorClient):
         self.asked: list[str] = []
         self.table: list[Slot] = []
         self.down = False
-        self.restart_steps = 2
+        self.scaled = Scaled(workers=3, added=("swarm-worker-3",), retiring=())
         self.inherited: tuple[Orphan, ...] = ()
 
     def _note(self, text: str) -> None:
@@ -38,7 +38,7 @@ class Supervisord(SupervisorClient):
 
     def scale(self, workers: int, *, now: bool = False) -> Scaled:
         self._note(f"scale {workers} now={now}")
-        return Scaled(workers=workers, added=("swarm-worker-3",), retiring=())
+        return self.scaled
 
     def slots(self) -> tuple[Slot, ...]:
         self._note("slots")
@@ -52,9 +52,6 @@ class Supervisord(SupervisorClient):
 
     def shutdown(self) -> None:
         self._note("shutdown")
-
-    def process(self, name: str) -> ProcessInfo:
-        return next(each for each in self.processes() if each.name == name)
 
     def processes(self) -> tuple[ProcessInfo, ...]:
         names = ("swarm-worker:swarm-worker-1", "swarm-dashboard", "swarm-reaper")
@@ -72,10 +69,8 @@ class Supervisord(SupervisorClient):
             for name in names
         )
 
-    def restart_process(self, name: str, *, old_pid: int) -> bool:
-        self._note(f"restart {name} {old_pid}")
-        self.restart_steps -= 1
-        return self.restart_steps < 0
+    def restart_worker(self, slot: str, *, now: bool = False) -> None:
+        self._note(f"restart {slot}" + (" now" if now else ""))
 
     def orphans(self) -> tuple[Orphan, ...]:
         self._note("orphans")
@@ -92,21 +87,61 @@ def supervisord() -> Supervisord:
     return Supervisord()
 
 
-def test_a_scale_tells_what_was_started(supervisord: Supervisord, clock: ManualClock) -> None:
-    said = Slots(supervisord, clock).scale({"workers": 3, "now": True})
-    assert said == "3 workers; started worker-3"
+def in_slot(number: int, state: str, *, pid: int = 0, retiring: bool = False) -> Slot:
+    return Slot(name=f"swarm-worker-{number}", state=state, pid=pid, retiring=retiring)
+
+
+def test_a_scale_reports_who_starts_who_stays_and_who_leaves(supervisord: Supervisord, clock: ManualClock) -> None:
+    slots = Slots(supervisord, clock)
+    assert slots.scale({"workers": 3, "now": True}) == "3 workers wanted: worker-3 starts"
     assert supervisord.asked == ["scale 3 now=True"]
 
+    supervisord.scaled = Scaled(workers=1, added=(), retiring=("swarm-worker-2", "swarm-worker-3"))
+    assert slots.scale({"workers": 1}) == "1 worker wanted: worker-2, worker-3 leave after their current tasks"
+    supervisord.scaled = Scaled(
+        workers=3, added=("swarm-worker-3",), retiring=(), kept=("swarm-worker-2",), returning=("swarm-worker-1",)
+    )
+    assert slots.scale({"workers": 3}) == (
+        "3 workers wanted: worker-3 starts; worker-2 stays; worker-1 starts again when it has stopped"
+    )
+    supervisord.scaled = Scaled(workers=2, added=(), retiring=())
+    assert slots.scale({"workers": 2}) == "2 workers wanted"
 
-def test_a_restart_is_done_in_steps_with_the_pid_to_get_rid_of(supervisord: Supervisord, clock: ManualClock) -> None:
+
+def test_a_restart_of_an_idle_worker_is_over_when_another_process_runs(
+    supervisord: Supervisord, clock: ManualClock
+) -> None:
     slots = Slots(supervisord, clock)
-    done = []
-    for _ in range(4):
-        done.append(slots.restart("worker-1"))
-        assert not slots.restart("worker-1") or done[-1]  # asked again too soon: nothing
+    supervisord.table = [in_slot(1, "RUNNING", pid=77)]
+    assert slots.restart("worker-1") is None
+    assert slots.restart("worker-1") is None  # called again too soon: nothing
+    assert supervisord.asked == ["slots", "restart swarm-worker-1"]
+    for pid in (77, 0):
         clock.pass_s(STEP_EVERY_MS / 1000)
-    assert done[:3] == [False, False, True]
-    assert set(supervisord.asked[:3]) == {"restart swarm-worker:swarm-worker-1 77"}
+        supervisord.table = [in_slot(1, "RUNNING" if pid else "EXITED", pid=pid)]
+        assert slots.restart("worker-1") is None
+    clock.pass_s(STEP_EVERY_MS / 1000)
+    supervisord.table = [in_slot(1, "STARTING", pid=78)]
+    assert slots.restart("worker-1") == "worker-1 was restarted"
+    assert supervisord.asked.count("restart swarm-worker-1") == 1
+
+
+def test_a_restart_of_a_busy_worker_is_left_to_supervisord(supervisord: Supervisord, clock: ManualClock) -> None:
+    slots = Slots(supervisord, clock)
+    supervisord.table = [in_slot(1, "RUNNING", pid=77)]
+    assert slots.restart("worker-1", task="setup") == "worker-1 restarts when it has finished setup"
+    assert supervisord.asked[-1] == "restart swarm-worker-1"
+
+
+def test_a_restart_now_interrupts_the_task_once(supervisord: Supervisord, clock: ManualClock) -> None:
+    slots = Slots(supervisord, clock)
+    supervisord.table = [in_slot(1, "RUNNING", pid=77)]
+    for _ in range(4):
+        assert slots.restart("worker-1", now=True, task="setup") is None
+        clock.pass_s(STEP_EVERY_MS / 1000)
+    assert supervisord.asked.count("restart swarm-worker-1 now") == 2
+    supervisord.table = [in_slot(1, "RUNNING", pid=78)]
+    assert slots.restart("worker-1", now=True) == "worker-1 was restarted"
 
 
 def test_only_workers_are_restarted(supervisord: Supervisord, clock: ManualClock) -> None:
@@ -117,17 +152,19 @@ def test_only_workers_are_restarted(supervisord: Supervisord, clock: ManualClock
 def test_after_a_resume_slots_that_exit_are_started_for_a_while(supervisord: Supervisord, clock: ManualClock) -> None:
     slots = Slots(supervisord, clock)
 
-    def slot(number: int, state: str, *, retiring: bool = False) -> Slot:
-        return Slot(name=f"swarm-worker-{number}", state=state, pid=0, retiring=retiring)
-
-    supervisord.table = [slot(1, "EXITED"), slot(2, "RUNNING"), slot(3, "STOPPED"), slot(4, "EXITED", retiring=True)]
+    supervisord.table = [
+        in_slot(1, "EXITED"),
+        in_slot(2, "RUNNING"),
+        in_slot(3, "STOPPED"),
+        in_slot(4, "EXITED", retiring=True),
+    ]
     slots.run_once()
     assert supervisord.asked == []
     slots.revive()
     slots.run_once()
     assert supervisord.asked == ["slots", "start swarm-worker:swarm-worker-1"]
     supervisord.asked.clear()
-    supervisord.table = [slot(2, "EXITED")]
+    supervisord.table = [in_slot(2, "EXITED")]
     clock.pass_s(1)
     slots.run_once()
     assert supervisord.asked == ["slots", "start swarm-worker:swarm-worker-2"]

@@ -121,7 +121,7 @@ def test_a_worker_that_leaves_takes_the_rest_with_it_and_keeps_its_exit_code(tmp
         assert stage.proof.exists()
 
 
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1"])
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1", "SIGUSR2"])
 def test_what_asks_for_a_stop_is_handed_down_once(tmp_path: Path, name: str) -> None:
     with worker_with("plain", tmp_path) as stage:
         # As from a terminal: to the whole group.
@@ -132,7 +132,7 @@ def test_what_asks_for_a_stop_is_handed_down_once(tmp_path: Path, name: str) -> 
         assert len(trees.alive(stage.token)) == 3
 
 
-@pytest.mark.parametrize("name", ["SIGQUIT", "SIGUSR2", "SIGALRM", "SIGPIPE", "SIGTSTP"])
+@pytest.mark.parametrize("name", ["SIGQUIT", "SIGALRM", "SIGPIPE", "SIGTSTP"])
 def test_nothing_else_but_kill_moves_the_keeper(tmp_path: Path, name: str) -> None:
     with worker_with("plain", tmp_path) as stage:
         os.kill(stage.started.pid, signal.Signals[name])

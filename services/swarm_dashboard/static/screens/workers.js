@@ -18,15 +18,16 @@ const GROUP = { busy: "in_progress", idle: "not_started", starting: "not_started
 export function view({ status, place, go }) {
   if (!status) return h("div", { class: "screen" }, empty("Loading…"));
   const alive = status.workers.filter((worker) => worker.alive);
+  const staying = alive.filter((worker) => worker.status !== "retiring").length;
   return h("div", { class: "screen" },
     h("h1", { class: "unseen" }, "Workers"),
     h("section", { class: "card row" },
       h("p", null, h("strong", null, plural(alive.length, "worker")), ` · ${alive.filter((w) => w.current_task_id).length} busy`),
-      h("form", { class: "scale", onsubmit: (event) => { event.preventDefault(); verbs.scale(Number(event.target.elements.workers.value)); } },
+      h("form", { class: "scale", onsubmit: (event) => { event.preventDefault(); verbs.scale(Number(event.target.elements.workers.value), status.workers); } },
         h("label", { for: "scale" }, "Scale to"),
-        h("input", { id: "scale", name: "workers", type: "number", min: 0, max: MOST_WORKERS, required: true, value: alive.length, "data-own": "" }),
+        h("input", { id: "scale", name: "workers", type: "number", min: 0, max: MOST_WORKERS, required: true, value: staying, "data-own": "" }),
         h("button", { type: "submit", class: "primary" }, "Set"),
-        h("span", { class: "quiet" }, "Fewer: surplus workers finish what they run, then leave."))),
+        h("span", { class: "quiet" }, "Extra workers stop after their current task."))),
     status.workers.length
       ? h("section", { class: "card flush" }, table("workers",
           ["Worker", "State", "Task", "Heartbeat", "Up since", "Memory", "CPU", "PID", "Done", "Failed", "Restarts", ""], status.workers.map(row)))
@@ -37,7 +38,7 @@ export function view({ status, place, go }) {
 
 function row(worker) {
   const silent = worker.alive && worker.heartbeat_age_s > SILENT_S;
-  const uses = worker.tree_processes ? `${plural(worker.tree_processes, "process", "processes")}, agents and all, as of the last heartbeat; 100 % is one processor` : "Told with its heartbeat";
+  const uses = worker.tree_processes ? `${plural(worker.tree_processes, "process", "processes")}, agents and all, as of the last heartbeat; 100 % is one processor` : "Reported with its heartbeat";
   return h("tr", { key: worker.worker_id, class: worker.alive ? null : "over" },
     cell("Worker", { class: "c-worker" }, h("strong", null, worker.worker_id)),
     cell("State", { class: "c-status" },
@@ -55,15 +56,15 @@ function row(worker) {
     cell("Failed", { class: "c-number" }, String(worker.tasks_failed)),
     cell("Restarts", { class: "c-number" }, String(worker.restarts)),
     cell("", { class: "c-actions", "data-steady": "" }, worker.alive && [
-      h("button", { type: "button", class: "small", "aria-label": `Drain ${worker.worker_id}`, title: "Finishes what it runs, takes nothing new, then leaves",
-        onclick: () => verbs.drainWorker(worker.worker_id) }, "Drain"), " ",
-      h("button", { type: "button", class: "small", "aria-label": `Restart ${worker.worker_id}`, title: "Ends it and starts it anew",
-        onclick: () => verbs.restartWorker(worker.worker_id, worker.current_task_id) }, "Restart")]));
+      h("button", { type: "button", class: "small", "aria-label": `Drain ${worker.worker_id}`, title: "Finishes its current task, then leaves",
+        onclick: () => verbs.drainWorker(worker) }, "Drain"), " ",
+      h("button", { type: "button", class: "small", "aria-label": `Restart ${worker.worker_id}`, title: "Starts its process anew, after its current task or now",
+        onclick: () => verbs.restartWorker(worker) }, "Restart")]));
 }
 
 function services(status) {
   const reaper = status.services.reaper;
   return h("p", { class: "quiet" }, reaper && !reaper.stopped_at
-    ? ["The reaper runs since ", at(reaper.started_at), "."]
-    : "No reaper has reported: nobody carries out scaling or finds dead workers.");
+    ? ["Reaper running since ", at(reaper.started_at), "."]
+    : "No reaper is running: scaling and restarts are not carried out, and dead workers are not found.");
 }
