@@ -9,6 +9,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from swarm_shared.git.errors import GitFailed
+from swarm_shared.git.permissions import make_accessible
 from swarm_shared.git.refs import move_ref, read_ref
 from swarm_shared.git.runner import LONG_S, Git
 
@@ -94,6 +95,8 @@ class Checkout(Struct, frozen=True, kw_only=True):
         Raises:
             RefMoved: The branch moves under our hands.
         """
+        if not os.access(self.path, os.R_OK | os.W_OK | os.X_OK):
+            make_accessible(self.path)
         self._mend_link()
         for name in _UNFINISHED:
             _forget(self.git_dir / name)
@@ -109,12 +112,15 @@ class Checkout(Struct, frozen=True, kw_only=True):
         except GitFailed:
             if (self.git_dir / "index.lock").exists():
                 raise
+            make_accessible(self.path)
             # A damaged index, or files in the way that only the index of another commit explains.
             (self.git_dir / "index").unlink(missing_ok=True)
             self._reset(sha)
         if clean:
             # One -f only: a repository that an agent cloned in here is not deleted with its commits.
-            self.git.ask("clean", "-d", "-f", "-q", ok=(0, 1), timeout_s=LONG_S)
+            cleaned = self.git.ask("clean", "-d", "-f", "-q", ok=(0, 1), timeout_s=LONG_S)
+            if cleaned.code and make_accessible(self.path):
+                self.git.ask("clean", "-d", "-f", "-q", ok=(0, 1), timeout_s=LONG_S)
 
     def _reset(self, sha: str) -> None:
         self.git.ask("reset", "--hard", "--quiet", sha, timeout_s=LONG_S)

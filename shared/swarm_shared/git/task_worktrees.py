@@ -14,6 +14,7 @@ from swarm_shared.git.errors import BranchInUse, GitError
 from swarm_shared.git.include import copy_included
 from swarm_shared.git.locks import clear_stale, repository_lock, task_locks, worktree_locks
 from swarm_shared.git.names import task_branch, task_ref
+from swarm_shared.git.permissions import make_accessible
 from swarm_shared.git.refs import is_contained, merge_base, move_ref, read_ref
 from swarm_shared.git.repository import Repository
 from swarm_shared.git.runner import Git
@@ -111,6 +112,7 @@ class TaskWorktrees:
         checkout = self.find(safe)
         leftover, set_aside = None, None
         if checkout is not None:
+            make_accessible(path)
             clear_stale(worktree_locks(checkout.git_dir), holder_is_dead=holder_is_dead)
             leftover = take_snapshot(checkout, safe=safe, base_sha=base_sha, message=_LEFTOVER_MESSAGE)
         self._refuse_if_elsewhere(safe)
@@ -139,8 +141,13 @@ class TaskWorktrees:
         """Remove a task's worktree with all that lies in it; its branch stays. Ask `prune` whether it may go."""
         path = self.path_of(safe)
         with repository_lock(self.repository) as git:
-            if git_dir_of(self.repository, path) is not None:
+            git_dir = git_dir_of(self.repository, path)
+            if git_dir is not None:
+                # Should we die in the middle, what is left is no worktree with deleted files.
+                (git_dir / READY_MARK).unlink(missing_ok=True)
                 remove_worktree(git, path)
+            elif path.is_dir():
+                raise GitError(f"{path} is left, and git knows no such worktree", hint="look at it, then delete it")
 
     def _start_branch(self, ref: str, base_sha: str) -> str:
         """The tip of the task's branch, which is made or brought up to the base if it has no work of its own."""
@@ -183,6 +190,7 @@ class TaskWorktrees:
         number = 1
         while (aside := home / f"{path.name}-{number}").exists():
             number += 1
+        make_accessible(path)  # to move a folder is to write into it
         shutil.move(path, aside)
         return aside
 

@@ -12,6 +12,7 @@ from msgspec import Struct
 from swarm_shared.git.checkout import Checkout
 from swarm_shared.git.embedded import Embedded, take_in
 from swarm_shared.git.errors import GitFailed
+from swarm_shared.git.permissions import make_accessible
 from swarm_shared.git.runner import LONG_S, Git
 
 _SOME_REFUSED = 1
@@ -62,7 +63,11 @@ def _add_all(git: Git, original: Path | None, index: Path, known: str) -> tuple[
 
 def _add(git: Git) -> tuple[str, ...]:
     # --sparse: what an agent wrote outside a sparse checkout is work too.
-    answer = git.ask("add", "--all", "--sparse", "--ignore-errors", ok=(0, _SOME_REFUSED), timeout_s=LONG_S)
+    add = ("add", "--all", "--sparse", "--ignore-errors")
+    answer = git.ask(*add, ok=(0, _SOME_REFUSED), timeout_s=LONG_S)
+    # Of a folder that it cannot read git only warns.
+    if "Permission denied" in answer.err and git.work_tree is not None and make_accessible(git.work_tree):
+        answer = git.ask(*add, ok=(0, _SOME_REFUSED), timeout_s=LONG_S)
     if answer.code == 0:
         return ()
     lines = re.findall(r"^(?:error|fatal): (.+)$", answer.err, re.MULTILINE)

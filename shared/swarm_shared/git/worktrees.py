@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from swarm_shared.git.errors import BranchInUse, GitFailed
 from swarm_shared.git.names import branch_of
+from swarm_shared.git.permissions import remove_folder
 from swarm_shared.git.repository import Repository
 from swarm_shared.git.runner import LONG_S, Git, split_items
 
@@ -111,7 +112,14 @@ def add_worktree(git: Git, repository: Repository, path: Path, what: tuple[str, 
 
 
 def remove_worktree(git: Git, path: Path) -> None:
-    """Remove one worktree, its files included; also when they have vanished. Under the repository's lock."""
+    """Remove one worktree of ours, its files included; also when they have vanished. Under the repository's lock.
+
+    The files go first: git would forget a worktree whose folder it cannot delete.
+
+    Raises:
+        GitError: Something of it cannot be deleted; git still knows the worktree.
+    """
+    remove_folder(path)
     # Twice: a worktree whose add was killed is still locked by it.
     _patiently(git, "worktree", "remove", "--force", "--force", str(path))
 
