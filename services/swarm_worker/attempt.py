@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from swarm_shared.agents.cli import AgentCli, Progress, Store, TroubleKind
 from swarm_shared.agents.launch import SessionPlan, has_session, prepare
-from swarm_shared.agents.reading import Reading, read_session
+from swarm_shared.agents.reading import Reading, read_cut, read_session
 from swarm_shared.agents.trouble import Trouble
 from swarm_shared.agents.usage import UNKNOWN_USAGE, Usage
 from swarm_shared.clock import Clock
@@ -23,7 +23,7 @@ from swarm_shared.store.policy import AttemptResult
 from swarm_worker.brief import Brief
 from swarm_worker.config import WorkerConfig
 from swarm_worker.integration import QueueStopped
-from swarm_worker.plan import Plan, Surroundings
+from swarm_worker.plan import Cause, Plan, Surroundings
 from swarm_worker.session_files import AmplifierFiles, NoFiles, SessionFiles
 from swarm_worker.steps import Concluded, CutShort, Steps, failed
 from swarm_worker.workplace import Sealed, Workplaces
@@ -258,13 +258,24 @@ class Attempt:
         )
         try:
             ended = self._steps.run(plan)
-        except CutShort:
-            self._note_session(role, files.session_id())
-            self._add_usage(files.usage(files.session_id()))
-            raise
+        except CutShort as short:
+            reading = self._noted(role, self._read_cut(cli, short), files)
+            if reading.failure is None:
+                raise
+            return reading
         end = replace(ended.end, began=True) if files.began else ended.end
         reading = read_session(cli, role, end, self._clock.wall_ms())
         return self._noted(role, reading, files)
+
+    def _read_cut(self, cli: AgentCli, short: CutShort) -> Reading:
+        """What a session that was cut short had reported; its failure is PROVIDER where that was why it ended."""
+        if short.end is None:
+            return Reading(failure=None)
+        cause = short.cut.cause
+        reading = read_cut(cli, short.end, stuck=cause is Cause.STUCK, now_ms=self._clock.wall_ms())
+        if cause not in (Cause.STUCK, Cause.TIME_LIMIT):
+            return replace(reading, failure=None, trouble=None)
+        return replace(reading, reason=f"{short.cut.text}; {reading.reason}") if reading.failure else reading
 
     def _files_of(self, cli: AgentCli, env: Mapping[str, str], resumes: str | None) -> SessionFiles:
         if cli.store is not Store.AMPLIFIER:

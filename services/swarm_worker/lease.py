@@ -18,6 +18,8 @@ RETRY_S = 1.0  # after a heartbeat that the database did not take
 PROGRESS_LOOK_S = 5.0
 # CPU time of a tree: where the kernel does not list children, each look reads all of /proc.
 COSTLY_LOOK_S = 60.0
+# Runtimes of agent CLIs that wait for an answer use 0.02 to 0.4 s of processor time a minute; work uses more.
+WORKING_CPU_SHARE = 1 / 60
 USES_LOOK_S = 2.0  # what is used is told with the heartbeat, but not looked up more often than this
 
 
@@ -77,13 +79,13 @@ class Appetite:
 
 
 class ProgressMeter:
-    """Signs that an agent moves: output, growth of its session files, CPU time in its tree."""
+    """Signs that an agent moves: output, growth of its session files, a share of CPU time in its tree."""
 
     def __init__(
         self,
         signs: list[Callable[[], float | None]],
         *,
-        costly: Callable[[], float | None],
+        cpu_s: Callable[[], float | None],
         patience_s: float | None,
         note: Callable[[], None],
     ) -> None:
@@ -91,19 +93,20 @@ class ProgressMeter:
 
         Args:
             signs: Numbers that rise while the agent moves; None when unknown.
-            costly: One more, that is looked at seldom, and only while none of the others moves.
+            cpu_s: Seconds of CPU time so far; looked at seldom, and only while none of the signs moves. Progress is
+                `WORKING_CPU_SHARE` of the time between two looks: an idle interpreter uses some as well.
             patience_s: Seconds without any sign that make it stuck; None for agents that show none.
             note: Writes a sign of progress down.
         """
-        self._signs, self._costly, self._patience_s, self._note = signs, costly, patience_s, note
+        self._signs, self._cpu_s, self._patience_s, self._note = signs, cpu_s, patience_s, note
         self._last: list[float | None] = [None] * len(signs)  # looked at later: most sessions are over by then
         self._moved_at = time.monotonic()
         look_s = PROGRESS_LOOK_S if patience_s is None else min(PROGRESS_LOOK_S, patience_s / 4)
         self._look_s = look_s
         self._next = time.monotonic() + look_s
-        self._costly_look_s = COSTLY_LOOK_S if patience_s is None else min(COSTLY_LOOK_S, patience_s / 4)
-        self._next_costly = self._moved_at + self._costly_look_s
-        self._last_costly: float | None = None
+        self._cpu_look_s = COSTLY_LOOK_S if patience_s is None else min(COSTLY_LOOK_S, patience_s / 4)
+        self._next_cpu = self._moved_at + self._cpu_look_s
+        self._last_cpu: tuple[float, float] | None = None  # monotonic time and seconds of CPU time
 
     def due_in(self) -> float:
         return max(0.0, self._next - time.monotonic())
@@ -125,9 +128,9 @@ class ProgressMeter:
         self._last = found
         # An agent that shows nothing is bound by its session limit alone: here its life is the sign.
         if moved or self._patience_s is None:
-            self._last_costly, self._next_costly = None, time.monotonic() + self._costly_look_s
+            self._last_cpu, self._next_cpu = None, time.monotonic() + self._cpu_look_s
         else:
-            moved = self._moved_by_costly()
+            moved = self._moved_by_cpu()
         if moved or self._patience_s is None:
             self._moved_at = time.monotonic()
             try:
@@ -135,10 +138,15 @@ class ProgressMeter:
             except DatabaseError as error:
                 event(LOG, "progress_not_noted", level=logging.WARNING, reason=error)
 
-    def _moved_by_costly(self) -> bool:
-        """Whether it has risen since the last look during this silence; the first one only starts the comparison."""
-        if time.monotonic() < self._next_costly:
+    def _moved_by_cpu(self) -> bool:
+        """Whether enough was used since the last look in this silence; the first look only starts the comparison."""
+        now = time.monotonic()
+        if now < self._next_cpu:
             return False
-        self._next_costly = time.monotonic() + self._costly_look_s
-        before, self._last_costly = self._last_costly, self._costly()
-        return before is not None and before != self._last_costly
+        self._next_cpu = now + self._cpu_look_s
+        used = self._cpu_s()
+        before, self._last_cpu = self._last_cpu, None if used is None else (now, used)
+        if before is None or used is None:
+            return False
+        # It falls when a process ends unseen and takes its time with it: that is a change as well.
+        return abs(used - before[1]) >= WORKING_CPU_SHARE * (now - before[0])

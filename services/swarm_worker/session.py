@@ -152,7 +152,7 @@ class Session:
         self._look_at: float | None = began + YOUNG_S
         self._meter = ProgressMeter(
             [lambda: float(self._capture.total_bytes), *self._plan.signs],
-            costly=self._cpu_s,
+            cpu_s=self._cpu_s,
             patience_s=self._plan.stuck_s,
             note=lambda: self._db.queue.note_progress(self._claim),
         )
@@ -254,9 +254,8 @@ class Session:
         return self._around.kill_grace_s
 
     def _cpu_s(self) -> float | None:
-        # In whole ticks of a tenth: an idle interpreter that wakes up now and then is no progress.
         try:
-            return round(usage_below(os.getpid()).cpu_s, 1)
+            return usage_below(os.getpid()).cpu_s
         except OSError:
             return None  # out of descriptors, say: it is looked at again
 

@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from swarm_shared.agents.environment import session_environment
-from swarm_shared.agents.reading import tail_lines
+from swarm_shared.agents.reading import SessionEnd, tail_lines
 from swarm_shared.errors import LeaseLost
 from swarm_shared.models import FailureClass, Outcome, Role, Stage, TaskSpec, Verb
 from swarm_shared.store.claims import Claim, ClosedSession, never_run
@@ -31,11 +31,11 @@ class Concluded(Struct, frozen=True, kw_only=True):
 
 
 class CutShort(Exception):
-    """Leaves the stages when somebody cut a session short."""
+    """Leaves the stages when a session was cut short; `end` is what it had printed, where one was running."""
 
-    def __init__(self, cut: Cut) -> None:
+    def __init__(self, cut: Cut, end: SessionEnd | None = None) -> None:
         super().__init__(cut.text)
-        self.cut = cut
+        self.cut, self.end = cut, end
 
 
 class Steps:
@@ -60,7 +60,7 @@ class Steps:
         self.last = ended.closed
         cut = ended.cut
         if cut is not None and not (limit_is_failure and cut.cause is Cause.TIME_LIMIT):
-            raise CutShort(cut)
+            raise CutShort(cut, ended.end)
         return ended
 
     def check(self, command: str, spec: TaskSpec, *, cwd: Path) -> dict[str, Any]:

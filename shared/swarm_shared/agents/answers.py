@@ -63,12 +63,10 @@ def closing_answer(text: str, role: Role) -> dict[str, Any] | None:
 def bare_answer(output: str, role: Role) -> dict[str, Any] | None:
     """The asked object in the output of a CLI that should have printed events and printed none; None otherwise.
 
-    Only a whole one, from the first column: what has a `type`, or stands inside something else, is a piece of an event.
+    Only a whole one that begins in the first column: others are pieces of an event.
     """
     found: dict[str, Any] | None = None
     for one in objects_at_line_starts(output):
-        if "type" in one:
-            return None
         if _is_whole_answer(one, role):
             found = one
     return found

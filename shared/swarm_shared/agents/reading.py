@@ -88,7 +88,9 @@ def read_session(cli: AgentCli, role: Role, end: SessionEnd, now_ms: int) -> Rea
     """
     end = _plain(end)
     if end.signal is not None:
-        return _reading(FailureClass.CRASH, f"{cli.name} was killed by {_signal_name(end.signal)}")
+        return _with_said(
+            _reading(FailureClass.CRASH, f"{cli.name} was killed by {_signal_name(end.signal)}"), _said(cli, end)
+        )
     if end.exit_code is None:
         return _reading(FailureClass.SETUP, f"{cli.name} could not be started: {last_line(end.stderr)}")
     if cli.reader is Reader.EXIT_CODE:

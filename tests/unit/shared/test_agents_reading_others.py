@@ -130,3 +130,107 @@ def test_gemini_and_opencode_are_judged_by_their_events() -> None:
     reading = read(lines(text, finish), cli=opencode)
     assert (reading.failure, reading.session_id, reading.tokens, reading.cost_usd) == (None, "o", 7, 0.5)
     assert read("", cli=opencode).failure is FailureClass.UNREADABLE, "exit 0 and nothing at all"
+
+
+# ───── what is no answer, and which error decides ─────
+
+
+@pytest.mark.parametrize(
+    ("cli", "event"),
+    [
+        ("claude", {"type": "system", "subtype": "task_notification", "status": "completed", "summary": "done"}),
+        ("gemini", {"type": "tool_result", "status": "success", "tests_passed": True}),
+        ("opencode", {"type": "status", "status": "success", "files_modified": []}),
+    ],
+)
+@pytest.mark.parametrize("code", [0, 143])
+def test_an_event_with_a_status_is_no_answer(cli: str, event: dict[str, Any], code: int) -> None:
+    failure = read(lines(event), cli=PRESETS[cli], code=code).failure
+    assert failure is (FailureClass.CRASH if code else FailureClass.UNREADABLE)
+
+
+def test_an_answer_without_a_type_beside_events_is_no_answer_either() -> None:
+    beside = lines({"type": "system", "subtype": "init", "session_id": "c"}) + json.dumps(BUILT)
+    assert read(beside, cli=PRESETS["claude"]).failure is FailureClass.UNREADABLE
+    assert read(json.dumps(BUILT), cli=PRESETS["claude"]).failure is None, "the bare object alone is understood"
+
+
+def test_an_event_that_an_agent_quotes_in_its_answer_is_no_answer() -> None:
+    quoted = {
+        "type": "result",
+        "subtype": "success",
+        "is_error": False,
+        "result": 'I saw {"type": "x", "status": "done"}',
+    }
+    assert read(lines(quoted), cli=PRESETS["claude"]).failure is FailureClass.UNREADABLE
+
+
+def test_the_final_error_decides_and_not_one_that_was_recovered_from() -> None:
+    start = {"type": "thread.started", "thread_id": "t1"}
+    broken = {"type": "error", "message": "Reconnecting... 1/5 (stream disconnected before completion)"}
+    work = {"type": "item.started", "item": {"type": "command_execution"}}
+    full = {"type": "turn.failed", "error": {"message": "Codex ran out of room in the model's context window."}}
+    reading = read(lines(start, broken, work, full), cli=PRESETS["codex"], code=1)
+    assert (reading.failure, reading.trouble) == (FailureClass.QUALITY, None)
+    assert reading.reason == "Codex ran out of room in the model's context window."
+    refused = {"type": "rate_limit_event", "rate_limit_info": {"status": "rejected", "resetsAt": NOW_MS // 1000}}
+    went_on = {"type": "assistant", "message": {"model": "m", "usage": {"input_tokens": 1}}}
+    turns = {"type": "result", "subtype": "error_max_turns", "is_error": True}
+    reading = read(lines(refused, went_on, turns), cli=PRESETS["claude"], code=1)
+    assert (reading.failure, reading.reason) == (FailureClass.QUALITY, "error_max_turns")
+
+
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [
+        ("401 Incorrect API key provided", TroubleKind.CREDENTIALS),
+        ("[API Error: 500 The server had an error]", TroubleKind.OVERLOADED),
+        ("429 You exceeded your current quota, please check your plan", TroubleKind.QUOTA),
+        ("Connection error. (cause: connect ECONNREFUSED 127.0.0.1:9)", TroubleKind.OVERLOADED),
+        ("400 Your input exceeds the context window of this model", None),
+    ],
+)
+def test_newer_versions_of_qwen_report_errors_as_errors(message: str, kind: TroubleKind | None) -> None:
+    result = {
+        "type": "result",
+        "subtype": "error_during_execution",
+        "is_error": True,
+        "session_id": "q",
+        "error": {"message": message},
+    }
+    reading = read(lines(result), cli=PRESETS["qwen"], code=1)
+    assert (reading.trouble.kind if reading.trouble else None) == kind
+    assert (reading.failure is FailureClass.PROVIDER) == (kind is not None)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"), [(401, "credentials"), (402, "quota"), (429, "throttled"), (599, "overloaded")]
+)
+def test_a_status_decides_before_the_words_of_an_error(status: int, kind: str) -> None:
+    error = {"type": "error", "error": {"name": "APIError", "data": {"message": "no such sign", "statusCode": status}}}
+    trouble = read(lines(error), cli=PRESETS["opencode"], code=1).trouble
+    assert trouble is not None
+    assert trouble.kind == kind
+
+
+def test_a_wait_in_a_field_is_seconds_or_a_moment() -> None:
+    event = {"type": "rate_limit_event", "rate_limit_info": {"status": "rejected", "resetsAt": NOW_MS + 60_000}}
+    failed = {"type": "result", "is_error": True, "result": "stopped"}
+    trouble = read(lines(event, failed), cli=PRESETS["claude"], code=1).trouble
+    assert trouble is not None
+    assert trouble.wait_s == pytest.approx(90)
+    event["rate_limit_info"]["resetsAt"] = 45
+    trouble = read(lines(event, failed), cli=PRESETS["claude"], code=1).trouble
+    assert trouble is not None
+    assert trouble.wait_s == 45
+
+
+def test_an_exit_code_that_is_no_signal_gets_no_signals_name() -> None:
+    assert "signal" not in read("", cli=PRESETS["claude"], code=144).reason
+    assert "SIGTERM" in read("", cli=PRESETS["claude"], code=143).reason
+
+
+def test_a_usage_record_that_is_written_twice_counts_once() -> None:
+    finish = {"type": "step_finish", "part": {"id": "p1", "tokens": {"input": 3, "output": 4}}}
+    other = {"type": "step_finish", "part": {"id": "p2", "tokens": {"input": 3, "output": 4}}}
+    assert read(lines(finish, finish, other), cli=PRESETS["opencode"]).tokens == 14

@@ -183,6 +183,11 @@ def test_a_stopped_session_keeps_its_id() -> None:
     assert read_cut(one.cli, one.end, stuck=False, now_ms=RECORDED_MS).session_id is not None
 
 
+@pytest.mark.parametrize("name", ["codex-0.171.0/hang", "opencode-1.18.33/hangmid", "qwen-0.15.10/quota"])
+def test_a_killed_session_keeps_its_id(name: str) -> None:
+    assert read(name).session_id is not None
+
+
 # ───── usage ─────
 
 

@@ -18,7 +18,7 @@ class Bench:
         self.now, self.output, self.cpu, self.cpu_looks, self.notes = 0.0, 0.0, 0.0, 0, 0
         monkeypatch.setattr(lease.time, "monotonic", lambda: self.now)
         self.meter = ProgressMeter(
-            [lambda: self.output], costly=self._look_at_cpu, patience_s=patience_s, note=self._note
+            [lambda: self.output], cpu_s=self._look_at_cpu, patience_s=patience_s, note=self._note
         )
 
     def pass_s(self, seconds: float, *, output: float = 0.0, cpu: float = 0.0) -> None:
@@ -62,6 +62,26 @@ def test_an_agent_that_does_nothing_at_all_is_stuck_after_its_patience(bench: Be
     bench.pass_s(2 * PATIENCE_S)
     assert bench.meter.is_stuck()
     assert bench.now - quiet_since <= PATIENCE_S + 2 * LOOK_S
+
+
+@pytest.mark.parametrize("idle_s_a_minute", [0.02, 0.16, 0.4])
+def test_an_idle_runtime_that_waits_for_its_provider_is_stuck(bench: Bench, idle_s_a_minute: float) -> None:
+    bench.pass_s(60, output=1.0, cpu=0.5)
+    bench.pass_s(2 * PATIENCE_S, cpu=idle_s_a_minute / 60)
+    assert bench.meter.is_stuck()
+
+
+def test_an_agent_that_works_two_seconds_of_each_minute_is_not_stuck(bench: Bench) -> None:
+    bench.pass_s(2 * PATIENCE_S, cpu=2 / 60)
+    assert not bench.meter.is_stuck()
+
+
+def test_a_process_that_ends_unseen_is_a_sign(bench: Bench) -> None:
+    bench.pass_s(300, cpu=0.5)
+    noted = bench.notes
+    bench.cpu -= 100
+    bench.pass_s(lease.COSTLY_LOOK_S)
+    assert bench.notes == noted + 1
 
 
 def test_work_of_before_the_silence_is_no_sign_of_life_in_it(bench: Bench) -> None:

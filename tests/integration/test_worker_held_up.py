@@ -1,0 +1,71 @@
+"""Sessions that a worker ends because nothing came from them: whose fault it was, and what is kept of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from live_swarm import LiveSwarm, live_swarm, wait_until
+
+from swarm_shared.models import TaskSpec
+
+pytestmark = pytest.mark.integration
+
+STARTED = [{"type": "thread.started", "thread_id": "thread-1"}, {"type": "turn.started"}]
+NO_NETWORK = {"type": "error", "message": "Reconnecting... waiting for network (Connection failed)"}
+COMMAND = {"type": "item.started", "item": {"type": "command_execution", "command": "make"}}
+
+
+@pytest.fixture
+def swarm(tmp_path: Path) -> Iterator[LiveSwarm]:
+    with live_swarm(tmp_path) as swarm:
+        yield swarm
+
+
+def ended_attempt(swarm: LiveSwarm, events: list[dict[str, Any]], **settings: str) -> dict[str, Any]:
+    """The attempt of a task whose agent prints these events and then nothing more."""
+    agent = swarm.folder / "agent"
+    printed = "".join(json.dumps(event) + "\n" for event in events)
+    agent.write_text(f"#!/bin/sh\ncat <<'END'\n{printed}END\nexec sleep 600\n")
+    agent.chmod(0o755)
+    preset = {"like": "codex", "binary": str(agent), "argv": ["run"], "session_variables": []}
+    (swarm.folder / "swarm.yaml").write_text(json.dumps({"agent_clis": {"silent": preset}}))
+    swarm.add(TaskSpec(id="a", name="a", max_retries=0))
+    swarm.worker("worker-1", SWARM_AGENT_CLI="silent", **settings)
+    wait_until(lambda: [a for a in swarm.attempts("a") if a["outcome"]], swarm.logs)
+    return swarm.attempts("a")[0]
+
+
+def test_a_session_at_its_limit_is_the_providers_if_its_last_events_are_errors(swarm: LiveSwarm) -> None:
+    attempt = ended_attempt(swarm, [*STARTED, NO_NETWORK], SWARM_BUILDER_TIMEOUT_S="2")
+    assert attempt["failure_class"] == "provider"
+    assert "passed its limit" in attempt["error"]
+    assert "waiting for network" in attempt["error"]
+    assert swarm.db.tasks.get("a")["failures"] == 0
+    assert [hold.kind for hold in swarm.db.swarm.holds()] == ["overloaded"]
+
+
+def test_a_session_at_its_limit_that_worked_is_the_tasks(swarm: LiveSwarm) -> None:
+    attempt = ended_attempt(swarm, STARTED, SWARM_BUILDER_TIMEOUT_S="2")
+    assert attempt["failure_class"] == "quality"
+    assert swarm.db.tasks.get("a")["failures"] == 1
+
+
+def test_a_silent_session_that_waits_for_its_provider_costs_no_attempt(swarm: LiveSwarm) -> None:
+    attempt = ended_attempt(swarm, STARTED, SWARM_ORPHAN_TIMEOUT_MIN="0.03")
+    assert attempt["failure_class"] == "provider"
+    assert "no sign of progress" in attempt["error"]
+    assert "no answer from the provider" in attempt["error"]
+
+
+def test_a_silent_session_whose_command_runs_is_the_tasks(swarm: LiveSwarm) -> None:
+    attempt = ended_attempt(swarm, [*STARTED, COMMAND], SWARM_ORPHAN_TIMEOUT_MIN="0.03")
+    assert attempt["failure_class"] == "quality"
+
+
+def test_a_session_that_is_ended_keeps_its_id(swarm: LiveSwarm) -> None:
+    attempt = ended_attempt(swarm, [*STARTED, COMMAND], SWARM_BUILDER_TIMEOUT_S="2")
+    assert attempt["builder_session_id"] == "thread-1"
