@@ -81,13 +81,14 @@ class Attempt:
             with self._workplaces.open(self._claim, self._spec) as self._place:
                 return self._kept(self._run())
         except InputError as error:
-            return Concluded(result=self._failed(FailureClass.QUALITY, f"{error.message}; {error.hint}"))
+            return Concluded(result=self._unfit(error))
         except QueueStopped as stopped:
             return Concluded(result=failed(self._result, FailureClass.INTERRUPTED, stopped.message))
         except (GitError, GitUnusable) as error:
             # Nobody's fault that a retry could mend by other work: after some tries a person has to look.
             reason = f"{error.message}; {error.hint}" if error.hint else error.message
-            return Concluded(result=failed(self._result, FailureClass.CRASH, reason), last=self._steps.last)
+            result = replace(self._failed(FailureClass.CRASH, reason), blames_machine=True)
+            return Concluded(result=result, last=self._steps.last)
 
     def _run(self) -> Concluded:
         try:
@@ -98,7 +99,7 @@ class Attempt:
         except GitUnusable:
             raise
         except InputError as error:
-            result = self._failed(FailureClass.QUALITY, f"{error.message}; {error.hint}")
+            result = self._unfit(error)
         except ConfigError as error:
             result = self._cannot_start(error)
         return Concluded(result=result or self._result, last=self._steps.last)
@@ -132,7 +133,7 @@ class Attempt:
             done = self._steps.check(command, self._spec, cwd=self._place.cwd)
             if not done["passed"]:
                 told = f"setup failed: {command} (exit {done['exit_code']}): {done['output']}"
-                return self._failed(FailureClass.CRASH, told)
+                return replace(self._failed(FailureClass.CRASH, told), blames_machine=True)
         self._place.set_up()
         return None
 
@@ -290,7 +291,11 @@ class Attempt:
         if reading.failure is None:
             return None
         return replace(
-            self._failed(reading.failure, reading.reason), must_fix=reading.must_fix, trouble=reading.trouble
+            self._failed(reading.failure, reading.reason),
+            must_fix=reading.must_fix,
+            trouble=reading.trouble,
+            unfit=reading.unfit,
+            blames_machine=reading.blames_machine,
         )
 
     def _note_session(self, role: Role, session_id: str | None) -> None:
@@ -312,6 +317,10 @@ class Attempt:
     def _failed(self, failure: FailureClass, reason: str) -> AttemptResult:
         return failed(self._result, failure, reason)
 
+    def _unfit(self, error: InputError) -> AttemptResult:
+        """The task cannot be started as it is, however often it is tried."""
+        return replace(self._failed(FailureClass.SETUP, f"{error.message}; {error.hint}"), unfit=True)
+
     def _cannot_start(self, error: ConfigError) -> AttemptResult:
         trouble = Trouble(kind=TroubleKind.STARTUP, text=error.message)
         failed = self._failed(FailureClass.SETUP, error.message)
@@ -323,7 +332,7 @@ class Attempt:
         self._note_session(role, session)
         told = Usage(tokens=reading.tokens, cost_usd=reading.cost_usd)
         self._add_usage(told if told != UNKNOWN_USAGE else files.usage(session))
-        if reading.failure is FailureClass.SETUP and reading.trouble is None:
+        if reading.failure is FailureClass.SETUP and reading.trouble is None and not reading.unfit:
             reading = replace(reading, trouble=Trouble(kind=TroubleKind.STARTUP, text=reading.reason))
         return reading
 

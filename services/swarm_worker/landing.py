@@ -78,7 +78,7 @@ class Landing:
             result = failed(self._result, FailureClass.INTERRUPTED, stopped.message)
         except (GitError, GitUnusable) as error:
             reason = f"{error.message}; {error.hint}" if error.hint else error.message
-            result = failed(self._result, FailureClass.CRASH, reason)
+            result = replace(failed(self._result, FailureClass.CRASH, reason), blames_machine=True)
         return Concluded(result=result, last=self._steps.last)
 
     def _land(self) -> AttemptResult:

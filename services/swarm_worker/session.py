@@ -322,6 +322,7 @@ class Session:
             signal=self._exited.signal if self._exited else None,
             stdout=self._capture.stdout.text(),
             stderr=stderr,
+            too_long=self._start_failed is not None and self._start_failed.errno == errno.E2BIG,
         )
 
     def _closed(self) -> ClosedSession:

@@ -129,6 +129,7 @@ class HoldReason(StrEnum):
     SAME_PROBLEM = "same_problem"
     AS_IMPORTED = "as_imported"
     NOT_LANDED = "not_landed"
+    CANNOT_START = "cannot_start"  # no session of it can be started as it is
 
 
 class Verb(StrEnum):

@@ -7,17 +7,20 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from amplifier_swarm.start.problems import Problem
-from swarm_shared.agents.cli import AgentCli
+from swarm_shared.agents.cli import AgentCli, PromptChannel
 from swarm_shared.agents.environment import Inherited, inherited
+from swarm_shared.agents.launch import ARGUMENT_LIMIT_BYTES
 from swarm_shared.agents.preflight import Topic, check_agent_cli
 from swarm_shared.agents.presets import choose, load_presets
 from swarm_shared.config import Settings
+from swarm_shared.database import TaskDatabase
 from swarm_shared.errors import EXIT_AGENT_CLI, ConfigError
 from swarm_shared.store.runs import AgentsNamed
 
 VERSION_RUN_S = 15.0
 TASKS_LOOKED_AT = 50_000
 EXIT_SETTINGS = 3
+NAMED_TASKS = 20
 
 
 class AgentFindings(Struct, frozen=True, kw_only=True):
@@ -76,6 +79,23 @@ def handed_on(settings: Settings, environ: Mapping[str, str]) -> Inherited:
         ConfigError: An agent CLI of swarm.yaml cannot work.
     """
     return inherited(environ, load_presets(settings.agent_clis))
+
+
+def long_prompts(settings: Settings, database: TaskDatabase) -> tuple[str, ...]:
+    """Warnings of tasks that the agent CLI cannot take, because it gets its prompt as one argument."""
+    try:
+        presets = load_presets(settings.agent_clis)
+    except ConfigError:
+        return ()  # found and named by `check_agents`
+    warnings = []
+    for task_id, name, length in database.runs.long_descriptions(ARGUMENT_LIMIT_BYTES, limit=NAMED_TASKS):
+        cli = presets.get(name or settings.agent_cli)
+        if cli is not None and cli.prompt is PromptChannel.ARGUMENT:
+            warnings.append(
+                f"task {task_id} will be held: its description has {length:,} bytes, and agent CLI {cli.name} takes "
+                f"its prompt as one argument, of at most {ARGUMENT_LIMIT_BYTES:,}"
+            )
+    return tuple(warnings)
 
 
 def _wanted(settings: Settings, named: Sequence[AgentsNamed]) -> dict[str, list[str]]:

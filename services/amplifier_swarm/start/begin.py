@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from amplifier_swarm.start.agents import TASKS_LOOKED_AT, AgentFindings, check_agents, handed_on, preset
+from amplifier_swarm.start.agents import TASKS_LOOKED_AT, AgentFindings, check_agents, handed_on, long_prompts, preset
 from amplifier_swarm.start.below import Below
 from amplifier_swarm.start.preflight import check_machine
 from amplifier_swarm.start.problems import Problem, Unfit
@@ -48,7 +48,7 @@ def check(
     problems += left_to_land(database.tasks.counts(), machine.settings)
     if problems:
         raise Unfit(problems)
-    for warning in machine.warnings:
+    for warning in (*machine.warnings, *long_prompts(settings, database)):
         say(f"warning: {warning}")
     _mind_place(database, say)
     follow_person(database.landings, machine.settings)

@@ -70,6 +70,7 @@ const HELD_BECAUSE = {
   objection: "The validator objects.",
   same_problem: "It failed with the same problem twice.",
   as_imported: "Its task file says held.",
+  cannot_start: "No session of it can be started as it is.",
   not_landed: "Its work passed, but was refused twice when it was to be landed.",
 };
 export const heldBecause = (reason) => HELD_BECAUSE[reason] ?? "It needs a person.";

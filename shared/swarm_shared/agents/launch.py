@@ -89,10 +89,10 @@ def prepare(cli: AgentCli, plan: SessionPlan, base: Inherited) -> Launch:
     if _names("agent_bundle", template):
         texts["agent_bundle"] = agent_bundle(plan.agent, plan.role, plan.private_dir)
     words = [_fill(word, texts) for word in template]
-    for word in words:
+    for word in (*words, *(f"{name}={value}" for name, value in plan.task.env.items())):
         if len(word) > ARGUMENT_LIMIT_BYTES // _MOST_BYTES and len(os.fsencode(word)) > ARGUMENT_LIMIT_BYTES:
             raise InputError(
-                f"task {plan.task.id}: {len(word)} characters are too long for {cli.name}'s command line",
+                f"task {plan.task.id}: a text of {len(word)} characters is too long for the command line of {cli.name}",
                 hint="shorten the description, or use an agent CLI that reads its prompt from standard input",
             )
     stdin = plan.prompt.encode("utf-8", "replace") if cli.prompt is PromptChannel.STDIN else b""

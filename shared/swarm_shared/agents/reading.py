@@ -57,6 +57,7 @@ class SessionEnd(Struct, frozen=True, kw_only=True):
     stdout: str = ""
     stderr: str = ""
     began: bool = False
+    too_long: bool = False  # not started, because what this task hands over is longer than the system takes
 
 
 class Reading(Struct, frozen=True, kw_only=True):
@@ -78,6 +79,8 @@ class Reading(Struct, frozen=True, kw_only=True):
     cached_tokens: int | None = None
     cost_usd: float | None = None
     trouble: Trouble | None = None
+    unfit: bool = False  # with SETUP: no session of this task can be started as it is
+    blames_machine: bool = False  # the reason is what a program said that would say the same to any task
 
 
 def read_session(cli: AgentCli, role: Role, end: SessionEnd, now_ms: int) -> Reading:
@@ -92,7 +95,8 @@ def read_session(cli: AgentCli, role: Role, end: SessionEnd, now_ms: int) -> Rea
             _reading(FailureClass.CRASH, f"{cli.name} was killed by {_signal_name(end.signal)}"), _said(cli, end)
         )
     if end.exit_code is None:
-        return _reading(FailureClass.SETUP, f"{cli.name} could not be started: {last_line(end.stderr)}")
+        reading = _reading(FailureClass.SETUP, f"{cli.name} could not be started: {last_line(end.stderr)}")
+        return replace(reading, unfit=end.too_long, blames_machine=end.too_long)
     if cli.reader is Reader.EXIT_CODE:
         return _read_command(role, end, end.exit_code)
     said = _said(cli, end)
@@ -159,7 +163,7 @@ def _read_agent(cli: AgentCli, role: Role, end: SessionEnd, exit_code: int, said
     trouble = find_trouble(cli, said.errors or _channel(end.stderr), now_ms) if exit_code != 0 or silent else None
     if trouble is not None:
         return _troubled(trouble)
-    return _reading(FailureClass.UNREADABLE, _unreadable_reason(role, text, exit_code))
+    return replace(_reading(FailureClass.UNREADABLE, _unreadable_reason(role, text, exit_code)), blames_machine=True)
 
 
 def _read_reported_error(cli: AgentCli, said: Said, exit_code: int, error: str, now_ms: int) -> Reading:
@@ -193,9 +197,11 @@ def _read_without_result(cli: AgentCli, end: SessionEnd, exit_code: int, said: S
     began = end.began or said.known or said.events > 0
     if exit_code in _NEVER_BEGAN_EXITS and not began:
         return _reading(FailureClass.SETUP, f"{cli.name} exited with code {exit_code} before it gave a result: {told}")
-    if exit_code - _SHELL_SIGNAL_BASE in _ENDING_SIGNALS:
+    killed = exit_code - _SHELL_SIGNAL_BASE in _ENDING_SIGNALS
+    if killed:
         told = f"{_signal_name(exit_code - _SHELL_SIGNAL_BASE)} {told}".strip()
-    return _reading(FailureClass.CRASH, f"{cli.name} died with exit code {exit_code} and no result: {told}")
+    reading = _reading(FailureClass.CRASH, f"{cli.name} died with exit code {exit_code} and no result: {told}")
+    return replace(reading, blames_machine=not killed)
 
 
 def _read_command(role: Role, end: SessionEnd, exit_code: int) -> Reading:
@@ -261,6 +267,8 @@ def _with_said(reading: Reading, said: Said) -> Reading:
         cached_tokens=said.cached_tokens,
         cost_usd=said.cost_usd,
         trouble=reading.trouble,
+        unfit=reading.unfit,
+        blames_machine=reading.blames_machine,
     )
 
 

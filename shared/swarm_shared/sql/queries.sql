@@ -109,14 +109,20 @@ WHERE id = :session;
 UPDATE attempts SET progress_at = :wall, progress_mono = :mono WHERE id = :attempt AND ended_at IS NULL;
 
 -- name: task_of_attempt
--- Everything that settling looks at; no row: the attempt does not have the task open. The last three say whether there
--- is anything to free, to let go, or to lift.
+-- Everything that settling looks at; no row: the attempt does not have the task open. The last four say whether there
+-- is anything to free, to let go, or to lift, and whether tasks before this one have died of the same words.
 SELECT t.id, t.lease_token, t.failures, t.crashes, t.max_retries, t.blockers, a.note, a.agent_cli, a.claimed_at,
        a.kind, t.landing_failures, a.number,
        EXISTS (SELECT 1 FROM dependencies WHERE needs = t.seq),
        EXISTS (SELECT 1 FROM tasks INDEXED BY tasks_waiting_files WHERE status = 'waiting_files'),
-       EXISTS (SELECT 1 FROM holds)
+       EXISTS (SELECT 1 FROM holds),
+       EXISTS (SELECT 1 FROM meta WHERE key = 'same_deaths')
 FROM tasks AS t JOIN attempts AS a ON a.id = t.open_attempt WHERE t.seq = :task AND t.open_attempt = :attempt;
+
+-- name: forgive_crashes
+-- A fault of the machine, found by the ends of several tasks, is none of these: those that wait get their budget back.
+UPDATE tasks SET crashes = 0, updated_at = :wall
+WHERE seq = :task AND crashes > 0 AND status IN ('not_started', 'blocked', 'waiting_files', 'scheduled', 'approved');
 
 -- name: failures_of_task
 SELECT failures FROM tasks WHERE seq = :task;
@@ -240,6 +246,9 @@ SELECT value FROM meta WHERE key = :key;
 
 -- name: set_meta
 INSERT INTO meta (key, value) VALUES (:key, :value) ON CONFLICT DO UPDATE SET value = excluded.value;
+
+-- name: drop_meta
+DELETE FROM meta WHERE key = :key;
 
 -- name: set_meta_once
 INSERT INTO meta (key, value) VALUES (:key, :value) ON CONFLICT DO NOTHING;
@@ -726,6 +735,15 @@ SELECT DISTINCT agent_cli, coalesce(json_extract(body, '$.builder_agent'), '') A
        coalesce(json_extract(body, '$.validator_agent'), '') AS validator_agent
 FROM (SELECT t.agent_cli, d.body FROM tasks AS t INDEXED BY tasks_by_status JOIN definitions AS d ON d.task = t.seq
       WHERE t.status IN ('not_started', 'scheduled', 'claimed', 'in_progress', 'blocked') LIMIT :limit);
+
+-- name: long_descriptions
+-- Bounded as above. Only long definitions are read as JSON.
+SELECT id, agent_cli, length
+FROM (SELECT t.id, t.agent_cli, octet_length(json_extract(d.body, '$.description')) AS length
+      FROM tasks AS t INDEXED BY tasks_by_status JOIN definitions AS d ON d.task = t.seq
+      WHERE t.status IN ('not_started', 'scheduled', 'claimed', 'in_progress', 'blocked')
+        AND octet_length(d.body) > :bytes LIMIT :limit)
+WHERE length > :bytes;
 
 -- name: clear_failed_starts
 DELETE FROM holds WHERE kind = 'startup';

@@ -57,6 +57,8 @@ class AttemptResult(Struct, frozen=True, kw_only=True):
     cost_usd: float | None = None
     trouble: Trouble | None = None
     out_of_time: bool = False  # past its limit, or without any sign of progress
+    unfit: bool = False  # with SETUP: this task can never be started as it is, so it is held at once
+    blames_machine: bool = False  # the error is what a program said that would say the same to any task
 
 
 class Move(Struct, frozen=True, kw_only=True):
@@ -98,6 +100,14 @@ def next_move(
             return _after_quality(failures + 1, budgets, same)
         case FailureClass.CRASH:
             return _after_crash(failures, crashes + 1, budgets, rng)
+        case FailureClass.SETUP if result.unfit:
+            return Move(
+                status=Status.HELD,
+                failures=failures,
+                crashes=crashes,
+                event="held",
+                hold_reason=HoldReason.CANNOT_START,
+            )
         case FailureClass.UNREADABLE:
             return Move(
                 status=Status.HELD,

@@ -47,7 +47,7 @@ class Problem(Struct, frozen=True, kw_only=True):
 
 def problem_of(result: AttemptResult, *, landing: bool) -> Problem | None:
     """Why an attempt failed; None when it did not, or for a reason that is no task's."""
-    if result.outcome is not Outcome.FAILED or result.failure_class not in _TELLING:
+    if result.outcome is not Outcome.FAILED or not (result.failure_class in _TELLING or result.unfit):
         return None
     red = [check for check in result.check_results or () if not check.get("passed")]
     cause = _cause(result, landing=landing, red=bool(red))

@@ -71,6 +71,11 @@ class Runs(Family):
         rows = self._db.rows(SQL["agents_named"], {"limit": limit})
         return [AgentsNamed(agent_cli=c, builder_agent=b, validator_agent=v) for c, b, v in rows]
 
+    def long_descriptions(self, bytes_: int, *, limit: int) -> list[tuple[str, str, int]]:
+        """Unfinished tasks whose description is longer than so many bytes: id, agent CLI (may be empty), bytes."""
+        rows = self._db.rows(SQL["long_descriptions"], {"bytes": bytes_, "limit": limit})
+        return [(str(task_id), str(agent_cli), int(length)) for task_id, agent_cli, length in rows]
+
     def forget_failed_starts(self) -> bool:
         """Clear the holds of agent CLIs that could not start; whether there were any.
 

@@ -17,6 +17,7 @@ from swarm_shared.store.base import Family, to_json
 from swarm_shared.store.overlaps import Overlaps
 from swarm_shared.store.policy import AttemptResult, Budgets, Move, next_hold, next_landing_move, next_move
 from swarm_shared.store.problems import Problem, problem_of
+from swarm_shared.store.same_deaths import SameDeaths
 
 LANDING = "landing"  # the kind of an attempt that lands what another one has built
 _STOPPED = (Status.FAILED, Status.HELD)
@@ -68,7 +69,7 @@ class Settlement(Family):
         if row is None or (token is not None and row[1] != token):
             raise LeaseLost("the attempt is no longer open")
         task_id, token, failures, crashes, own_retries, blockers, note, agent_cli, claimed_at, kind, refused = row[:11]
-        number, has_dependents, others_wait_for_files, is_held = row[11:]
+        number, has_dependents, others_wait_for_files, is_held, in_a_row = row[11:]
         if own_retries is not None:
             budgets = replace(budgets, max_retries=own_retries)
         problem = problem_of(result, landing=kind == LANDING)
@@ -147,6 +148,8 @@ class Settlement(Family):
         )
         if others_wait_for_files:
             self._overlaps.let_go()
+        if in_a_row or result.blames_machine:
+            SameDeaths(self._db, self._clock).note(task, result, problem)
         if agent_cli is not None:
             self._mind_provider(attempt, agent_cli, claimed_at, result, bool(is_held))
         return move

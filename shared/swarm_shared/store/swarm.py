@@ -16,6 +16,7 @@ from swarm_shared.sql import SQL
 from swarm_shared.store.base import Family
 
 PAUSED, DRAINED, EMERGENCY_STOP, DISK_LOW = "paused", "drained", "emergency_stop", "disk_low"
+SAME_DEATHS = "same_deaths"  # tasks in a row that died of the same words, see `same_deaths`
 _ISOLATION, WORKTREE = "isolation", "worktree"
 _SUBFOLDER = "subfolder"
 _EVENT_OF_FLAG = {PAUSED: "paused", DRAINED: "drained", EMERGENCY_STOP: "emergency_stop", DISK_LOW: "paused"}
@@ -79,6 +80,7 @@ class Swarm(Family):
             for name in (PAUSED, DRAINED, EMERGENCY_STOP):
                 self._db.change(SQL["clear_flag"], {"name": name})
             self._db.change(SQL["clear_holds"])
+            self._db.change(SQL["drop_meta"], {"key": SAME_DEATHS})
             self._db.change(SQL["accept_integration"])
             for row in self._db.rows(SQL["alive_workers"]):
                 self._db.change(SQL["want_of_worker"], {"run": row[0], "wanted": None})

@@ -39,6 +39,7 @@ _HELD: Mapping[str, tuple[str, Verb | None]] = {
     HoldReason.OBJECTION: ("its validator objects", Verb.APPROVE),
     HoldReason.SAME_PROBLEM: ("it failed with the same problem twice", Verb.RETRY),
     HoldReason.NOT_LANDED: ("its work passed, but was refused twice when it was to be landed", Verb.RETRY),
+    HoldReason.CANNOT_START: ("no session of it can be started as it is", Verb.RETRY),
     HoldReason.AS_IMPORTED: ("its task file says held", Verb.RELEASE),
 }
 

@@ -1,0 +1,93 @@
+"""Faults of the machine and the set-up are told once, and tasks are not charged for them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+from start_desk import Desk, desk, task
+
+from swarm_shared.database import TaskDatabase
+from swarm_shared.models import HoldReason, Status, TaskSpec
+
+pytestmark = pytest.mark.integration
+WORDS_OF_100_BYTES = "word " * 20
+
+
+@pytest.fixture
+def at() -> Iterator[Desk]:
+    with desk() as made:
+        yield made
+
+
+def project(at: Desk) -> None:
+    """A repository in the desk's folder, as a clone from where the filter's program was installed."""
+    git = ["git", "-C", str(at.folder / "project"), "-c", "user.name=A", "-c", "user.email=a@example.org"]
+    (at.folder / "project").mkdir()
+    (at.folder / "project" / ".gitattributes").write_text("*.bin filter=big -text\n")
+    (at.folder / "project" / "x.bin").write_text("pointer")
+    for words in (["init", "-q"], ["add", "--all"], ["commit", "-qm", "root"]):
+        subprocess.run([*git, *words], check=True)
+    for key, value in (("process", "git-nowhere filter-process"), ("required", "true")):
+        subprocess.run([*git, "config", f"filter.big.{key}", value], check=True)
+
+
+def test_a_missing_filter_program_is_told_before_any_task_is_claimed(at: Desk) -> None:
+    project(at)
+    at.add(task("a"), task("b"))
+    assert at.run("--project-root", str(at.folder / "project")) == 3, at.told()
+    assert "git-nowhere is not installed" in at.remarks
+    with TaskDatabase(at.db) as database:
+        assert [database.tasks.get(name)["attempt_count"] for name in "ab"] == [0, 0]
+
+
+def test_what_no_check_can_know_pauses_the_queue_after_three_tasks(at: Desk) -> None:
+    project(at)
+    # As with a filter that is a line of shell: only running it tells that something is missing.
+    subprocess.run(
+        ["git", "-C", str(at.folder / "project"), "config", "filter.big.process", '"$NOWHERE"/git-nowhere filter'],
+        check=True,
+    )
+    at.add(*(task(f"t{n}") for n in range(12)))
+    run = at.start("--project-root", str(at.folder / "project"), "--workers", "1")
+    at.wait_remark("paused by the swarm (3 tasks in a row ended with the same words: git")
+    assert "git-nowhere: not found); " in at.remarks, "with what the system said"
+    with TaskDatabase(at.db) as database:
+        tasks = [database.tasks.get(f"t{n}") for n in range(12)]
+        assert {each["crashes"] for each in tasks} == {0}
+        assert {each["status"] for each in tasks} <= {Status.NOT_STARTED, Status.SCHEDULED}
+        assert database.swarm.flags()["paused"].actor == "the swarm"
+    run.terminate()
+    assert at.wait_end(run) == 9
+
+
+@pytest.mark.parametrize("bytes_", [132_000, 200_000])
+def test_a_prompt_longer_than_an_argument_is_told_at_start_and_held_without_retries(at: Desk, bytes_: int) -> None:
+    entry = {"binary": "/bin/echo", "version": ["x"], "argv": ["{prompt}"], "prompt": "argument", "reader": "exit_code"}
+    (at.folder / "swarm.yaml").write_text(json.dumps({"agent_clis": {"arg": entry}}))
+    at.add(
+        TaskSpec(id="long", name="long", description=WORDS_OF_100_BYTES * (bytes_ // 100)),
+        TaskSpec(id="short", name="short", description="a word"),
+    )
+    assert at.run("--no-validation", agent_cli="arg") == 8, at.told()
+    assert "warning: task long will be held: its description has" in at.remarks
+    with TaskDatabase(at.db) as database:
+        long = database.tasks.get("long")
+        assert (long["status"], long["hold_reason"]) == (Status.HELD, HoldReason.CANNOT_START)
+        assert (long["attempt_count"], long["failures"], long["crashes"]) == (1, 0, 0)
+        assert "too long for the command line of arg" in long["last_error"]
+        assert database.tasks.get("short")["status"] == Status.COMPLETED
+    assert "cannot_start" in at.output
+
+
+def test_more_than_the_system_takes_for_one_process_is_the_same(at: Desk) -> None:
+    variables = {f"V{n}": "x" * 100_000 for n in range(40)}
+    at.add(task("big", env=variables), task("small"))
+    assert at.run() == 8, at.told()
+    with TaskDatabase(at.db) as database:
+        big = database.tasks.get("big")
+        assert (big["status"], big["hold_reason"], big["attempt_count"]) == (Status.HELD, HoldReason.CANNOT_START, 1)
+        assert "rgument list too long" in big["last_error"]
+        assert database.tasks.get("small")["status"] == Status.COMPLETED
