@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -31,7 +31,6 @@ from swarm_worker.workplace import Sealed, Workplaces
 LOG = logging.getLogger("swarm.worker")
 NAMED_PATHS = 20
 REPEATS = 2  # of a session alone, after an answer that nobody can read (or a validator that died)
-_Number = TypeVar("_Number", int, float)
 
 
 class Attempt:
@@ -260,13 +259,13 @@ class Attempt:
         try:
             ended = self._steps.run(plan)
         except CutShort as short:
-            reading = self._noted(role, self._read_cut(cli, short), files)
+            reading = self._noted(cli, role, self._read_cut(cli, short), files, resumes)
             if reading.failure is None:
                 raise
             return reading
         end = replace(ended.end, began=True) if files.began else ended.end
         reading = read_session(cli, role, end, self._clock.wall_ms())
-        return self._noted(role, reading, files)
+        return self._noted(cli, role, reading, files, resumes)
 
     def _read_cut(self, cli: AgentCli, short: CutShort) -> Reading:
         """What a session that was cut short had reported; its failure is PROVIDER where that was why it ended."""
@@ -308,11 +307,11 @@ class Attempt:
     def _add_usage(self, usage: Usage) -> None:
         if usage == UNKNOWN_USAGE:
             return
-        self._result = replace(
-            self._result,
-            tokens=_plus(self._result.tokens, usage.tokens),
-            cost_usd=_plus(self._result.cost_usd, usage.cost_usd),
+        so_far = self._result
+        total = usage.plus(
+            Usage(tokens=so_far.tokens, cached_tokens=so_far.cached_tokens, cost_usd=so_far.cost_usd),
         )
+        self._result = replace(so_far, tokens=total.tokens, cached_tokens=total.cached_tokens, cost_usd=total.cost_usd)
 
     def _failed(self, failure: FailureClass, reason: str) -> AttemptResult:
         return failed(self._result, failure, reason)
@@ -326,22 +325,24 @@ class Attempt:
         failed = self._failed(FailureClass.SETUP, error.message)
         return replace(failed, trouble=trouble)
 
-    def _noted(self, role: Role, reading: Reading, files: SessionFiles) -> Reading:
+    def _of_this_run(self, cli: AgentCli, told: Usage, session: str | None, resumes: str | None) -> Usage:
+        """What this session used, where the CLI counts what an earlier run of the same one had used."""
+        if not cli.result.cumulative or session is None or session != resumes:
+            return told
+        before = self._db.tasks.used_by_session(self._claim.task, session)
+        return told.since(before, cumulative=cli.result.cumulative)
+
+    def _noted(self, cli: AgentCli, role: Role, reading: Reading, files: SessionFiles, resumes: str | None) -> Reading:
         """The reading, with what the session's files tell beside it."""
         session = reading.session_id or files.session_id()
         self._note_session(role, session)
-        told = Usage(tokens=reading.tokens, cost_usd=reading.cost_usd)
-        self._add_usage(told if told != UNKNOWN_USAGE else files.usage(session))
+        told = Usage(tokens=reading.tokens, cached_tokens=reading.cached_tokens, cost_usd=reading.cost_usd)
+        usage = self._of_this_run(cli, told, session, resumes) if told != UNKNOWN_USAGE else files.usage(session)
+        self._add_usage(usage)
+        self._steps.note_use(session, reading.models, usage)
         if reading.failure is FailureClass.SETUP and reading.trouble is None and not reading.unfit:
             reading = replace(reading, trouble=Trouble(kind=TroubleKind.STARTUP, text=reading.reason))
         return reading
-
-
-def _plus(one: _Number | None, other: _Number | None) -> _Number | None:
-    """A sum in which unknown is not zero."""
-    if one is None or other is None:
-        return other if one is None else one
-    return one + other
 
 
 def _shown(check: Mapping[str, Any]) -> str:

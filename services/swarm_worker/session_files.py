@@ -76,10 +76,7 @@ class AmplifierFiles:
         if session_id is None or session_id != self._resumes:
             return used
         before = self._used_before
-        return Usage(
-            tokens=None if used.tokens is None else used.tokens - (before.tokens or 0),
-            cost_usd=None if used.cost_usd is None else used.cost_usd - (before.cost_usd or 0.0),
-        )
+        return used.since(before, cumulative=("tokens", "cost"))
 
     def _size(self) -> int | None:
         return events_size(self._cli, env=self._env, cwd=self._cwd, started_ms=self._started_ms, resumed=self._resumes)

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from swarm_shared.agents.environment import session_environment
 from swarm_shared.agents.reading import SessionEnd, tail_lines
+from swarm_shared.agents.usage import Usage
 from swarm_shared.errors import LeaseLost
 from swarm_shared.models import FailureClass, Outcome, Role, Stage, TaskSpec, Verb
 from swarm_shared.store.claims import Claim, ClosedSession, never_run
@@ -62,6 +63,19 @@ class Steps:
         if cut is not None and not (limit_is_failure and cut.cause is Cause.TIME_LIMIT):
             raise CutShort(cut, ended.end)
         return ended
+
+    def note_use(self, session_id: str | None, models: tuple[str, ...], used: Usage) -> None:
+        """Store what the session that ended last reported of itself, with the next step."""
+        if self.last is None:
+            return
+        self.last = replace(
+            self.last,
+            cli_session_id=session_id,
+            models=", ".join(models) or None,
+            tokens=used.tokens,
+            cached_tokens=used.cached_tokens,
+            cost_usd=used.cost_usd,
+        )
 
     def check(self, command: str, spec: TaskSpec, *, cwd: Path) -> dict[str, Any]:
         """Run a shell command as a check; its result as it is stored. Raises as `run`."""

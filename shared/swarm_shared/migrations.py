@@ -6,7 +6,7 @@ from swarm_shared import sql
 from swarm_shared.connection import APPLICATION_ID, Connection
 from swarm_shared.errors import DatabaseError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 def prepare(connection: Connection) -> None:

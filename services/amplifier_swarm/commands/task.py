@@ -77,7 +77,7 @@ def _tell_attempt(attempt: dict[str, Any]) -> None:
     say(f"\nAttempt {attempt['number']}: {ended}{why}, {attempt['worker_id']}, {attempt['started_at']}")
     if attempt["resumed_session_id"]:
         _fact("  goes on with", f"session {attempt['resumed_session_id']}")
-    for name in ("error", "exit_code", "tokens", "cost_usd"):
+    for name in ("error", "exit_code", "models", "tokens", "cached_tokens", "cost_usd"):
         if attempt[name] is not None:
             _fact("  " + name.replace("_", " "), cut(str(attempt[name]), 500))
     for check in attempt["check_results"] or []:

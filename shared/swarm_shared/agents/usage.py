@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec import Struct
 
@@ -20,17 +20,57 @@ _PARENT_WITHIN_BYTES = 256 * 1024
 _PARENT = re.compile(rb'"parent(?:_id)?"\s*:\s*"([^"]+)"')
 _FIRST_TIME_WITHIN_BYTES = 4096
 _FIRST_TIME = re.compile(rb'"ts"\s*:\s*"([^"]+)"')
+_TWICE_WITHIN = 4  # records: the second one follows soon
 _RESPONSE_MARK = b'"llm:response"'
 
 
 class Usage(Struct, frozen=True, kw_only=True):
-    """What models were paid for; None where no event told it, which is not zero."""
+    """What models were paid for; None where nothing reports it, which is not zero.
+
+    `tokens` are all input and output, `cached_tokens` the part of the input that came from a cache.
+    """
 
     tokens: int | None = None
+    cached_tokens: int | None = None
     cost_usd: float | None = None
+
+    def plus(self, other: Usage) -> Usage:
+        """Both together; unknown is not zero."""
+        return Usage(
+            tokens=_plus(self.tokens, other.tokens),
+            cached_tokens=_plus(self.cached_tokens, other.cached_tokens),
+            cost_usd=_plus(self.cost_usd, other.cost_usd),
+        )
+
+    def since(self, before: Usage, *, cumulative: Collection[str]) -> Usage:
+        """What was used after `before`, of figures that count a session from its beginning.
+
+        Args:
+            cumulative: Which do, of "tokens" (with the cached ones) and "cost"; the others stay as they are.
+        """
+        tokens, cost = "tokens" in cumulative, "cost" in cumulative
+        return Usage(
+            tokens=_less(self.tokens, before.tokens) if tokens else self.tokens,
+            cached_tokens=_less(self.cached_tokens, before.cached_tokens) if tokens else self.cached_tokens,
+            cost_usd=_less(self.cost_usd, before.cost_usd) if cost else self.cost_usd,
+        )
 
 
 UNKNOWN_USAGE = Usage()
+_Number = TypeVar("_Number", int, float)
+
+
+def _plus(one: _Number | None, other: _Number | None) -> _Number | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return one + other
+
+
+def _less(total: _Number | None, before: _Number | None) -> _Number | None:
+    """A total that is below what was there before began anew."""
+    if total is None or before is None or total < before:
+        return total
+    return total - before
 
 
 def session_usage(cli: AgentCli, *, env: Mapping[str, str], cwd: Path, session_id: str | None) -> Usage:
@@ -43,13 +83,20 @@ def session_usage(cli: AgentCli, *, env: Mapping[str, str], cwd: Path, session_i
     if cli.store is not Store.AMPLIFIER or not session_id or "/" in session_id:
         return UNKNOWN_USAGE
     tokens: list[int] = []
+    cached: list[int] = []
     costs: list[float] = []
     for used in _used(sessions_folder(env, cwd), session_id):
         if (count := _tokens(used)) is not None:
             tokens.append(count)
+        if (part := _number(used.get("cache_read_tokens"))) is not None:
+            cached.append(round(part))
         if (cost := _number(used.get("cost_usd"))) is not None:
             costs.append(cost)
-    return Usage(tokens=sum(tokens) if tokens else None, cost_usd=sum(costs) if costs else None)
+    return Usage(
+        tokens=sum(tokens) if tokens else None,
+        cached_tokens=sum(cached) if cached else None,
+        cost_usd=sum(costs) if costs else None,
+    )
 
 
 def events_size(
@@ -129,14 +176,21 @@ def _used_in(events: Path) -> Iterator[Mapping[str, Any]]:
             lines = [line for line in file if _RESPONSE_MARK in line]
     except OSError:
         return
+    seen: list[tuple[object, ...]] = []
     for line in lines:
         try:
             event = json.loads(line)
             used = event["data"]["usage"] if event["event"] == "llm:response" else None
         except (ValueError, KeyError, TypeError):
             continue  # the last line of a killed session may be half
-        if isinstance(used, Mapping):
+        if not isinstance(used, Mapping):
+            continue
+        # Older loggers write every record twice; the kernel's time in it is the same then.
+        when = event["data"].get("timestamp") or event.get("ts")
+        record = (when, event.get("request_id"), used)
+        if when is None or record not in seen[-_TWICE_WITHIN:]:
             yield used
+        seen.append(record)
 
 
 def _tokens(used: Mapping[str, Any]) -> int | None:

@@ -101,8 +101,15 @@ UPDATE sessions SET pid = :pid, pid_start = :pid_start WHERE id = :session;
 
 -- name: close_session
 UPDATE sessions SET ended_at = :ended_at, exit_code = :exit_code, signal = :signal, pid = coalesce(pid, :pid),
-       pid_start = coalesce(pid_start, :pid_start), output_bytes = :output_bytes
+       pid_start = coalesce(pid_start, :pid_start), output_bytes = :output_bytes, cli_session_id = :cli_session_id,
+       models = :models, tokens = :tokens, cached_tokens = :cached_tokens, cost_usd = :cost_usd
 WHERE id = :session;
+
+-- name: used_by_cli_session
+-- What the runs of one session of the agent CLI have used so far, within one task.
+SELECT sum(s.tokens), sum(s.cached_tokens), sum(s.cost_usd)
+FROM attempts AS a JOIN sessions AS s INDEXED BY sessions_by_attempt ON s.attempt = a.id
+WHERE a.task = :task AND s.cli_session_id = :cli_session_id;
 
 -- name: note_progress
 -- The sign of progress that the stuck rule looks at; only of an open attempt.
@@ -133,7 +140,8 @@ UPDATE attempts
 SET ended_at = :wall, outcome = :outcome, failure_class = :failure_class, error = :error, exit_code = :exit_code,
     builder_session_id = :builder_session_id, validator_session_id = :validator_session_id,
     builder_result = :builder_result, check_results = :check_results, validator_result = :validator_result,
-    must_fix = :must_fix, base_sha = :base_sha, head_sha = :head_sha, tokens = :tokens, cost_usd = :cost_usd,
+    must_fix = :must_fix, base_sha = :base_sha, head_sha = :head_sha, tokens = :tokens,
+    cached_tokens = :cached_tokens, cost_usd = :cost_usd,
     cause = :cause, fingerprint = :fingerprint, same_as = :same_as, same_what = :same_what, diff_id = :diff_id
 WHERE id = :attempt AND ended_at IS NULL;
 
@@ -379,7 +387,7 @@ WHERE t.open_attempt IS NOT NULL;
 
 -- name: sessions_of_attempt
 SELECT id, role, name, pid, pid_start, started_at, ended_at, exit_code, signal, resumes, prompt, output_bytes,
-       lost_from, lost_to
+       lost_from, lost_to, cli_session_id, models, tokens, cached_tokens, cost_usd
 FROM sessions WHERE attempt = :attempt ORDER BY id;
 
 -- name: hold_unproven
@@ -435,7 +443,9 @@ WHERE d.needs = :task ORDER BY t.seq;
 
 -- name: attempts_of
 -- With the agent that built last in it, and the earlier session that it went on with.
-SELECT a.*, s.name AS builder_agent, s.resumes AS resumed_session_id FROM attempts AS a
+SELECT a.*, s.name AS builder_agent, s.resumes AS resumed_session_id,
+       (SELECT group_concat(DISTINCT models) FROM sessions WHERE attempt = a.id) AS models
+FROM attempts AS a
 LEFT JOIN sessions AS s ON s.id = (SELECT max(id) FROM sessions WHERE attempt = a.id AND role = 'builder')
 WHERE a.task = :task AND a.kind = 'work' ORDER BY a.number;
 
@@ -831,7 +841,7 @@ WHERE d.needs = :task ORDER BY t.seq LIMIT :limit;
 -- name: sessions_shown
 -- Without the prompts, which are long.
 SELECT id, role, substr(name, 1, 300) AS name, started_at, ended_at, exit_code, signal, resumes, output_bytes, lost_from,
-       lost_to
+       lost_to, models, tokens, cached_tokens, cost_usd
 FROM sessions WHERE attempt = :attempt ORDER BY id DESC LIMIT :limit;
 
 -- name: session_bounds
@@ -1029,7 +1039,9 @@ WHERE safe_id IS NOT NULL ORDER BY safe_id;
 
 -- name: history_of
 -- What was tried and has ended, landings too, in the order of its beginning.
-SELECT a.*, s.name AS builder_agent, s.resumes AS resumed_session_id FROM attempts AS a
+SELECT a.*, s.name AS builder_agent, s.resumes AS resumed_session_id,
+       (SELECT group_concat(DISTINCT models) FROM sessions WHERE attempt = a.id) AS models
+FROM attempts AS a
 LEFT JOIN sessions AS s ON s.id = (SELECT max(id) FROM sessions WHERE attempt = a.id AND role = 'builder')
 WHERE a.task = :task AND a.ended_at IS NOT NULL ORDER BY a.rowid;
 

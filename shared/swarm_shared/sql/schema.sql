@@ -216,6 +216,7 @@ CREATE TABLE attempts (
     tokens               INTEGER,            -- null is unknown, not zero
     cost_usd             REAL,               -- null is unknown, not zero
     note                 TEXT,               -- a person's words that this attempt was given
+    cached_tokens        INTEGER,            -- of the tokens: input that came from a cache
     UNIQUE (task, kind, number),
     CHECK ((ended_at IS NULL) = (outcome IS NULL)),
     CHECK (failure_class IS NULL OR outcome = 'failed')
@@ -268,7 +269,12 @@ CREATE TABLE sessions (
     prompt       TEXT,
     output_bytes INTEGER NOT NULL DEFAULT 0,   -- written by the process
     lost_from    INTEGER,                      -- the gap, as byte positions, where output was let go
-    lost_to      INTEGER
+    lost_to      INTEGER,
+    cli_session_id TEXT,                       -- the agent CLI's own id of the session
+    models       TEXT,                         -- that answered, joined by commas
+    tokens       INTEGER,                      -- of this run of it alone, also where it resumes an earlier session
+    cached_tokens INTEGER,                     -- of the tokens: input that came from a cache
+    cost_usd     REAL
 ) STRICT;
 CREATE INDEX sessions_by_attempt ON sessions (attempt, id);
 

@@ -75,6 +75,12 @@ class ClosedSession(Struct, frozen=True, kw_only=True):
     signal: int | None
     output_bytes: int
     ended_at: int
+    # What it reported of itself, as far as it was seen.
+    cli_session_id: str | None = None
+    models: str | None = None
+    tokens: int | None = None
+    cached_tokens: int | None = None
+    cost_usd: float | None = None
 
 
 def never_run(session: int, wall_ms: int) -> ClosedSession:

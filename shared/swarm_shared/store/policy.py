@@ -54,6 +54,7 @@ class AttemptResult(Struct, frozen=True, kw_only=True):
     head_sha: str | None = None
     diff_id: str | None = None  # the same for the same change between the two; None: nothing changed, or not known
     tokens: int | None = None
+    cached_tokens: int | None = None
     cost_usd: float | None = None
     trouble: Trouble | None = None
     out_of_time: bool = False  # past its limit, or without any sign of progress

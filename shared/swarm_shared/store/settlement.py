@@ -215,6 +215,7 @@ class Settlement(Family):
             "base_sha": result.base_sha,
             "head_sha": result.head_sha,
             "tokens": result.tokens,
+            "cached_tokens": result.cached_tokens,
             "cost_usd": result.cost_usd,
             "diff_id": result.diff_id,
             "same_as": None if alike is None else alike.number,

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Any
 
+from swarm_shared.agents.usage import Usage
 from swarm_shared.clock import iso
 from swarm_shared.errors import NotFound
 from swarm_shared.models import GROUP_OF, Group, Status, TaskSpec, priority_label
@@ -132,6 +133,13 @@ class Tasks(Family):
     def sessions(self, attempt: str) -> list[dict[str, Any]]:
         """The sessions of an attempt in order; times in milliseconds."""
         return self._db.dicts(SQL["sessions_of_attempt"], {"attempt": attempt})
+
+    def used_by_session(self, task: int, cli_session_id: str) -> Usage:
+        """What the runs of one session of the agent CLI have used so far, for a task."""
+        tokens, cached_tokens, cost_usd = self._db.row(
+            SQL["used_by_cli_session"], {"task": task, "cli_session_id": cli_session_id}
+        ) or (None, None, None)
+        return Usage(tokens=tokens, cached_tokens=cached_tokens, cost_usd=cost_usd)
 
     def needs(self, task: int) -> list[tuple[str, Status]]:
         """What a task waits for or waited for, as (id, status)."""

@@ -70,6 +70,15 @@ def test_unknown_usage_is_not_zero(home: Home) -> None:
     assert session_usage(PRESETS["claude"], env=home.env, cwd=home.cwd, session_id=ROOT) == Usage()
 
 
+def test_a_record_that_the_logger_wrote_twice_counts_once(home: Home) -> None:
+    def answer(logged: str, happened: str) -> dict[str, object]:
+        data = {"timestamp": happened, "usage": {"total_tokens": 10, "cache_read_tokens": 4}}
+        return {"ts": logged, "event": "llm:response", "data": data}
+
+    home.write(ROOT, start(), answer("…:01", "…:00"), answer("…:02", "…:00"), answer("…:04", "…:03"))
+    assert home.usage() == Usage(tokens=20, cached_tokens=8)
+
+
 def test_the_half_line_of_a_killed_session_is_passed_over(home: Home) -> None:
     half = '{"event": "llm:response", "data": {"usage": {"total_to'
     home.write(ROOT, start(), response(total_tokens=10), "no json\n", half)

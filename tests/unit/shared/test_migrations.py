@@ -9,14 +9,18 @@ import pytest
 from queue_desk import PASSED, QueueDesk
 
 from swarm_shared import migrations, sql
-from swarm_shared.connection import Connection
+from swarm_shared.connection import APPLICATION_ID, Connection
 from swarm_shared.database import TaskDatabase
 from swarm_shared.errors import DatabaseError, SwarmError
 from swarm_shared.models import Status
 
-SECOND = (2, "ALTER TABLE tasks ADD COLUMN colour TEXT NOT NULL DEFAULT 'red';")
-THIRD = (3, "CREATE TABLE paints (name TEXT PRIMARY KEY) STRICT; INSERT INTO paints SELECT DISTINCT colour FROM tasks;")
-BROKEN = (3, "UPDATE tasks SET colour = 'blue'; UPDATE no_such_table SET name = 1;")
+PRESENT = migrations.SCHEMA_VERSION
+SECOND = (PRESENT + 1, "ALTER TABLE tasks ADD COLUMN colour TEXT NOT NULL DEFAULT 'red';")
+THIRD = (
+    PRESENT + 2,
+    "CREATE TABLE paints (name TEXT PRIMARY KEY) STRICT; INSERT INTO paints SELECT DISTINCT colour FROM tasks;",
+)
+BROKEN = (PRESENT + 2, "UPDATE tasks SET colour = 'blue'; UPDATE no_such_table SET name = 1;")
 
 
 @pytest.fixture
@@ -61,7 +65,7 @@ def test_an_old_file_is_upgraded_step_by_step_and_keeps_everything(
     with TaskDatabase(released) as database:
         assert database.connection.rows("SELECT name FROM paints") == [("red",)]
         assert database.tasks.get("a")["status"] == Status.COMPLETED
-    assert version(released) == 3
+    assert version(released) == THIRD[0]
     assert ask(released, "SELECT id, status, lease_token, open_attempt FROM tasks ORDER BY seq") == before
 
 
@@ -78,11 +82,11 @@ def test_a_step_that_fails_leaves_the_file_as_it_was(released: Path, monkeypatch
     release(monkeypatch, SECOND, BROKEN)
     with pytest.raises(Exception, match="no_such_table"):
         TaskDatabase(released)
-    assert version(released) == 1
+    assert version(released) == PRESENT
     assert "colour" not in str(ask(released, "SELECT sql FROM sqlite_schema"))
     release(monkeypatch, SECOND, THIRD)
     TaskDatabase(released).close()
-    assert version(released) == 3
+    assert version(released) == THIRD[0]
 
 
 def test_of_many_that_open_an_old_file_at_once_one_upgrades_it(released: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,7 +107,7 @@ def test_of_many_that_open_an_old_file_at_once_one_upgrades_it(released: Path, m
     for thread in threads:
         thread.join()
     assert errors == []
-    assert version(released) == 3
+    assert version(released) == THIRD[0]
 
 
 def test_who_only_reads_upgrades_nothing_and_says_who_does(released: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,14 +115,14 @@ def test_who_only_reads_upgrades_nothing_and_says_who_does(released: Path, monke
     with pytest.raises(DatabaseError, match="older version") as caught:
         TaskDatabase(released, read_only=True)
     assert "start the swarm" in str(caught.value.hint)
-    assert version(released) == 1
+    assert version(released) == PRESENT
 
 
 def test_who_writes_to_what_is_there_upgrades_it_first(released: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     release(monkeypatch, SECOND)
     with TaskDatabase(released, create=False) as database:
         assert database.tasks.get("b")["status"] == Status.IN_PROGRESS
-    assert version(released) == 2
+    assert version(released) == SECOND[0]
 
 
 def test_a_file_of_a_newer_version_is_refused_and_left_alone(released: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,3 +133,30 @@ def test_a_file_of_a_newer_version_is_refused_and_left_alone(released: Path, mon
     with pytest.raises(DatabaseError, match="newer version"):
         TaskDatabase(released)
     assert released.read_bytes() == before
+
+
+SCHEMAS = Path(__file__).parents[2] / "data" / "schema"
+
+
+def shape(path: Path) -> dict[str, object]:
+    """The columns of each table, and what else the file defines."""
+    tables = [name for (name,) in ask(path, "SELECT name FROM sqlite_schema WHERE type = 'table'")]
+    columns: dict[str, object] = {
+        str(table): ask(path, f'SELECT name, type, "notnull", dflt_value, pk FROM pragma_table_xinfo({table!r})')
+        for table in tables
+    }
+    return columns | dict(ask(path, "SELECT name, sql FROM sqlite_schema WHERE type <> 'table'"))
+
+
+@pytest.mark.parametrize("number", range(1, PRESENT))
+def test_a_file_of_each_earlier_version_becomes_one_of_the_present(tmp_path: Path, number: int) -> None:
+    old, new = tmp_path / "old.db", tmp_path / "new.db"
+    old.touch()
+    connection = Connection(old)
+    with connection.transaction():
+        connection.script((SCHEMAS / f"{number}.sql").read_text(encoding="utf-8"))
+        connection.script(f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {number};")
+    connection.close()
+    TaskDatabase(old).close()
+    TaskDatabase(new).close()
+    assert shape(old) == shape(new)

@@ -170,7 +170,8 @@ function log({ data: { task, attempt }, place: { query }, go }) {
           one.role === "check" ? `check: ${one.name}` : one.role,
           one.exit_code !== null && one.exit_code !== 0 && h("span", { class: "n" }, `exit ${one.exit_code}`)))),
       h("span", { class: "quiet" }, session.ended_at
-        ? `${bytes(session.output_bytes)} in ${duration(between(session.started_at, session.ended_at))}` : "live")),
+        ? `${bytes(session.output_bytes)} in ${duration(between(session.started_at, session.ended_at))}` : "live",
+        session.models && `, ${session.models}`)),
     // Drawn once: on later drawings the old place keeps the node that it has.
     h("div", { class: "log-place", key, "data-own": "" }, own.node.isConnected ? null : own.node)];
 }

@@ -41,8 +41,9 @@ function outcome(attempt) {
 
 const took = (attempt) => (attempt.ended_at ? duration(between(attempt.claimed_at, attempt.ended_at)) : elapsed(attempt.claimed_at));
 
-function spent({ cost_usd: cost, tokens }) {
-  const parts = [cost === null ? null : `$${cost.toFixed(2)}`, tokens === null ? null : `${count(tokens)} tokens`];
+function spent({ cost_usd: cost, tokens, cached_tokens: cached }) {
+  const ofThem = cached ? ` (${count(cached)} cached)` : "";
+  const parts = [cost === null ? null : `$${cost.toFixed(2)}`, tokens === null ? null : `${count(tokens)} tokens${ofThem}`];
   return parts.filter(Boolean).join(", ") || "–";
 }
 
@@ -58,7 +59,7 @@ function sideBySide(task, query, go) {
     onchange: (event) => go(`?${changed(query, { pair: two.map((one, at) => (at === place ? event.target.value : one.number)).join("-") })}`) },
     task.attempts.map((one) => h("option", { value: one.number, selected: one === two[place] }, `attempt ${one.number}`)));
   const facts = [
-    ["Outcome", outcome], ["Took", took], ["Tokens and cost", spent], ["Worker", (one) => one.worker_id],
+    ["Outcome", outcome], ["Took", took], ["Tokens and cost", spent], ["Model", (one) => one.models ?? "–"], ["Worker", (one) => one.worker_id],
     ["Exit code", (one) => one.exit_code ?? "–"],
     ["Checks", (one) => checks(one)], ["Verdict", (one) => verdict(one)],
     ["Change", (one) => (one.changed ? `${plural(one.changed.files, "file")}, +${count(one.changed.added)} −${count(one.changed.deleted)}` : "–")],

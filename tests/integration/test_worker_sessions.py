@@ -1,4 +1,4 @@
-"""Sessions that a worker ends because nothing came from them: whose fault it was, and what is kept of them."""
+"""What a worker keeps of its sessions, also of those that it ends because nothing came from them: cause and usage."""
 
 from __future__ import annotations
 
@@ -69,3 +69,32 @@ def test_a_silent_session_whose_command_runs_is_the_tasks(swarm: LiveSwarm) -> N
 def test_a_session_that_is_ended_keeps_its_id(swarm: LiveSwarm) -> None:
     attempt = ended_attempt(swarm, [*STARTED, COMMAND], SWARM_BUILDER_TIMEOUT_S="2")
     assert attempt["builder_session_id"] == "thread-1"
+
+
+USED = {"input_tokens": 100, "cached_input_tokens": 60, "output_tokens": 10}
+TWICE = {name: 2 * count for name, count in USED.items()}
+FAILED_ANSWER = {"status": "failed", "files_created": [], "blockers": ["no"]}
+
+
+def finished(usage: dict[str, int]) -> list[dict[str, Any]]:
+    said = {"type": "item.completed", "item": {"type": "agent_message", "text": json.dumps(FAILED_ANSWER)}}
+    return [*STARTED, said, {"type": "turn.completed", "usage": usage}]
+
+
+def test_a_resumed_session_is_charged_with_what_it_used_itself(swarm: LiveSwarm) -> None:
+    agent = swarm.folder / "agent"
+    first, second = ("".join(json.dumps(event) + "\n" for event in finished(usage)) for usage in (USED, TWICE))
+    agent.write_text(
+        f"#!/bin/sh\nif [ \"$1\" = resume ]; then cat <<'END'\n{second}END\nelse cat <<'END'\n{first}END\nfi\n"
+    )
+    agent.chmod(0o755)
+    preset = {"like": "codex", "binary": str(agent), "argv": ["run"], "resume": ["resume", "{session_id}"]}
+    (swarm.folder / "swarm.yaml").write_text(json.dumps({"agent_clis": {"counting": preset}}))
+    swarm.add(TaskSpec(id="a", name="a", max_retries=1))
+    swarm.worker("worker-1", SWARM_AGENT_CLI="counting")
+    wait_until(lambda: [1 for a in swarm.attempts("a") if a["outcome"]][1:], swarm.logs)
+    one, two = swarm.attempts("a")
+    assert two["resumed_session_id"] == "thread-1"
+    assert [(a["tokens"], a["cached_tokens"]) for a in (one, two)] == [(110, 60), (110, 60)]
+    sessions = [session for a in (one, two) for session in swarm.db.tasks.sessions(a["id"])]
+    assert [(s["cli_session_id"], s["tokens"], s["cached_tokens"]) for s in sessions] == [("thread-1", 110, 60)] * 2
