@@ -17,7 +17,7 @@ from swarm_shared.clock import Clock
 from swarm_shared.errors import ConfigError, InputError
 from swarm_shared.git.errors import GitError, GitUnusable
 from swarm_shared.logs import event
-from swarm_shared.models import FailureClass, Outcome, Role, Stage
+from swarm_shared.models import FailureClass, HoldReason, Outcome, Role, Stage
 from swarm_shared.store.claims import Claim, ClosedSession, Opening
 from swarm_shared.store.policy import AttemptResult
 from swarm_worker.brief import Brief
@@ -26,7 +26,7 @@ from swarm_worker.integration import QueueStopped
 from swarm_worker.plan import Cause, Plan, Surroundings
 from swarm_worker.session_files import AmplifierFiles, NoFiles, SessionFiles
 from swarm_worker.steps import Concluded, CutShort, Steps, failed
-from swarm_worker.workplace import Sealed, Workplaces
+from swarm_worker.workplace import Beyond, Sealed, Workplaces
 
 LOG = logging.getLogger("swarm.worker")
 NAMED_PATHS = 20
@@ -117,10 +117,21 @@ class Attempt:
             event(LOG, "work_not_committed", level=logging.ERROR, task=self._claim.task_id, reason=error)
         if self._sealed is None:
             return concluded
-        result = replace(concluded.result, base_sha=self._sealed.base_sha, head_sha=self._sealed.head_sha)
+        result = self._with_beyond(concluded.result)
+        result = replace(result, base_sha=self._sealed.base_sha, head_sha=self._sealed.head_sha)
         if result.failure_class is FailureClass.QUALITY:
             result = replace(result, diff_id=self._place.change_id())
         return replace(concluded, result=result)
+
+    def _with_beyond(self, result: AttemptResult) -> AttemptResult:
+        """The result with what the sessions did outside their worktree; some of it holds the task."""
+        found = self._place.beyond() if self._sealed is not None else Beyond()
+        if found.checks:
+            result = replace(result, check_results=[*(result.check_results or []), *found.checks])
+        if found.hold is None or result.outcome in (Outcome.KILLED, Outcome.CANCELLED):
+            return result
+        result = failed(result, FailureClass.QUALITY, found.hold)
+        return replace(result, hold=HoldReason.SHARED_STASH, must_fix=(*result.must_fix, *found.must_fix))
 
     def _briefed(self) -> Brief:
         return Brief(self._db, self._config, self._claim, self._spec, self._place)
@@ -145,7 +156,10 @@ class Attempt:
         return self._unless_passed(reading)
 
     def _check(self) -> AttemptResult | None:
-        results: list[dict[str, Any]] = self._place.checks()
+        self._result = self._with_beyond(self._result)
+        if self._result.hold is not None:
+            return self._result
+        results = [*(self._result.check_results or []), *self._place.checks()]
         for command in (*self._config.checks, *self._spec.checks):
             results.append(self._steps.check(command, self._spec, cwd=self._place.cwd))
             self._result = replace(self._result, check_results=results)

@@ -20,6 +20,20 @@ class Sealed(Struct, frozen=True, kw_only=True):
     head_sha: str
 
 
+class Beyond(Struct, frozen=True, kw_only=True):
+    """What the sessions of an attempt did beyond the folder they work in.
+
+    Args:
+        checks: In the shape of check results.
+        hold: Why the work must not land before the user has looked at it.
+        must_fix: For the prompt of the next attempt.
+    """
+
+    checks: Sequence[dict[str, Any]] = ()
+    hold: str | None = None
+    must_fix: tuple[str, ...] = ()
+
+
 class Workplace:
     """A folder to work in. This one keeps nothing apart: there are no commits, and so nothing to tell of them."""
 
@@ -58,6 +72,10 @@ class Workplace:
     def change_id(self) -> str | None:
         """The same for the same change; None where nothing was changed, or nobody can tell."""
         return None
+
+    def beyond(self) -> Beyond:
+        """What was done outside since the last call; only when nothing of any session is left and it is sealed."""
+        return Beyond()
 
     def restore(self) -> list[str]:
         """Throw away what was written after the commit; the paths."""

@@ -17,7 +17,7 @@ from swarm_shared.git.diffs import Diff, change_id, changed_files, diff
 from swarm_shared.git.errors import GitError
 from swarm_shared.git.file_lock import file_lock
 from swarm_shared.git.globs import outside
-from swarm_shared.git.leaks import Fingerprint, fingerprint, leak
+from swarm_shared.git.leaks import Fingerprint, Leak, fingerprint, leak
 from swarm_shared.git.locks import clear_stale, task_locks, worktree_locks
 from swarm_shared.git.markers import conflict_markers
 from swarm_shared.git.names import task_branch
@@ -33,7 +33,8 @@ from swarm_shared.store.changes import Since
 from swarm_shared.store.claims import Claim
 from swarm_worker.config import WorkerConfig
 from swarm_worker.integration import HeldBranch, IntegrationBranch
-from swarm_worker.workplace import Sealed, Workplace
+from swarm_worker.outside import Shared
+from swarm_worker.workplace import Beyond, Sealed, Workplace
 
 LOG = logging.getLogger("swarm.worker")
 NAMED_PATHS = 20
@@ -101,7 +102,8 @@ class Worktrees:
                 opened = self._with_what_has_landed(opened, into.branch, tip, claim)
             ours = (self._config.db, self._config.state_dir)
             before = fingerprint(repository, ignore=ours)
-            yield TaskPlace(self._db, self._config, repository, opened, claim, spec, before, into=into.ref)
+            shared = Shared.at_opening(repository, opened, trees.lock_of(safe).parent)
+            yield TaskPlace(self._db, self._config, repository, opened, claim, spec, before, shared, into=into.ref)
 
     def _with_what_has_landed(self, opened: TaskWorktree, into: str, tip: str, claim: Claim) -> TaskWorktree:
         merge = bring_in(opened, tip=tip, branch=into, task_id=claim.task_id, attempt_id=claim.attempt)
@@ -125,12 +127,14 @@ class TaskPlace(Workplace):
         claim: Claim,
         spec: TaskSpec,
         before: Fingerprint,
+        shared: Shared,
         *,
         into: str,
     ) -> None:
         super().__init__(opened.cwd)
         self._db, self._config, self._repository = database, config, repository
         self._opened, self._claim, self._spec, self._before = opened, claim, spec, before
+        self._shared = shared
         self._into = into  # the ref that this will land on
         self._git = opened.checkout.git
         self._sealed: Sealed | None = None
@@ -206,6 +210,10 @@ class TaskPlace(Workplace):
     def change_id(self) -> str | None:
         return change_id(self._git, *self._both())
 
+    def beyond(self) -> Beyond:
+        assert self._sealed is not None, "what was stashed is compared with a commit"
+        return self._shared.look(self._sealed, self._leak)
+
     def restore(self) -> list[str]:
         _, head = self._both()
         checkout = self._opened.checkout
@@ -225,10 +233,14 @@ class TaskPlace(Workplace):
         return self._sealed.base_sha, self._sealed.head_sha
 
     def _leaked(self) -> Sequence[str]:
-        found = leak(self._before, fingerprint(self._repository, ignore=(self._config.db, self._config.state_dir)))
+        found = self._leak()
         if found:
             event(LOG, "leak_found", level=logging.WARNING, task=self._claim.task_id, paths=len(found.paths))
         return (*found.paths, *(("another commit or branch is checked out there",) if found.head_moved else ()))
+
+    def _leak(self) -> Leak:
+        ours = (self._config.db, self._config.state_dir)
+        return leak(self._before, fingerprint(self._repository, ignore=ours))
 
     def _set_up_mark(self) -> Path:
         return self._opened.checkout.git_dir / _SET_UP_MARK

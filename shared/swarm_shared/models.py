@@ -130,6 +130,7 @@ class HoldReason(StrEnum):
     AS_IMPORTED = "as_imported"
     NOT_LANDED = "not_landed"
     CANNOT_START = "cannot_start"  # no session of it can be started as it is
+    SHARED_STASH = "shared_stash"
 
 
 class Verb(StrEnum):

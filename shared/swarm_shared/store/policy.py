@@ -57,6 +57,7 @@ class AttemptResult(Struct, frozen=True, kw_only=True):
     cached_tokens: int | None = None
     cost_usd: float | None = None
     trouble: Trouble | None = None
+    hold: HoldReason | None = None  # its failure is for the user to judge, whatever retries are left
     out_of_time: bool = False  # past its limit, or without any sign of progress
     unfit: bool = False  # with SETUP: this task can never be started as it is, so it is held at once
     blames_machine: bool = False  # the error is what a program said that would say the same to any task
@@ -96,6 +97,8 @@ def next_move(
         return Move(status=Status.COMPLETED, failures=failures, crashes=0, event="completed")
     if result.outcome is not Outcome.FAILED:
         return _after_a_person(result.outcome, failures, crashes)
+    if result.hold is not None:
+        return Move(status=Status.HELD, failures=failures, crashes=0, event="held", hold_reason=result.hold)
     match result.failure_class:
         case FailureClass.QUALITY:
             return _after_quality(failures + 1, budgets, same)

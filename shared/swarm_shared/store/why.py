@@ -38,6 +38,7 @@ _HELD: Mapping[str, tuple[str, Verb | None]] = {
     HoldReason.NOT_PROVEN_DEAD: ("processes of its last attempt are not proven gone", None),
     HoldReason.OBJECTION: ("its validator objects", Verb.APPROVE),
     HoldReason.SAME_PROBLEM: ("it failed with the same problem twice", Verb.RETRY),
+    HoldReason.SHARED_STASH: ("it took a stash that it had not pushed, perhaps another task's work", Verb.RETRY),
     HoldReason.NOT_LANDED: ("its work passed, but was refused twice when it was to be landed", Verb.RETRY),
     HoldReason.CANNOT_START: ("no session of it can be started as it is", Verb.RETRY),
     HoldReason.AS_IMPORTED: ("its task file says held", Verb.RELEASE),

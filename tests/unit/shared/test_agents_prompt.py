@@ -31,7 +31,8 @@ FIRST_PROMPT = f"""\
 
 You are the builder for this task. Complete it without asking questions. This page is the whole specification. Where \
 it leaves something open, the design is yours: choose what fits the project, continue, and record the decision in \
-"implementation_notes". A missing specification, interface or pattern is not a reason to stop.
+"implementation_notes". A missing specification, interface or pattern is not a reason to stop. Do not use `git \
+stash`: other agents may work in this repository at the same time, and all its worktrees share one stack of stashes.
 
 Working directory: /srv/project
 Phase: 2
