@@ -10,6 +10,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import IO, TYPE_CHECKING, Any
 
 import click
@@ -151,6 +152,13 @@ def duration(ms: float | None) -> str:
     if seconds < 86_400:
         return f"{seconds // 3600} h {seconds % 3600 // 60:02d} m"
     return f"{seconds // 86_400} d {seconds % 86_400 // 3600} h"
+
+
+def about(at_ms: int, now_ms: int) -> str:
+    """A moment to come on the local clock: `about 17:40`, with the day where it is another one. Wall ms."""
+    at, now = datetime.fromtimestamp(at_ms / 1000), datetime.fromtimestamp(now_ms / 1000)
+    day = "" if at.date() == now.date() else f"{at:%a} {at.day} {at:%b} "
+    return f"about {day}{at:%H:%M}"
 
 
 def size(size_bytes: float) -> str:

@@ -1,4 +1,4 @@
-"""Which verbs make sense on a task as it stands, so that only those have buttons; they may still be refused later."""
+"""Which verbs make sense on a task in its present status: only those have buttons. They may still be refused later."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def verbs_for(row: Mapping[str, Any]) -> list[str]:
         case Status.FAILED:
             return [Verb.RETRY, Verb.CANCEL]
         case Status.COMPLETED:
-            return [Verb.RETRY, Verb.REJECT]
+            return [Verb.REJECT, Verb.RETRY]
         case Status.CANCELLED:
             return [Verb.RETRY]
         case _:

@@ -8,11 +8,11 @@ from flask import Blueprint, Response, request
 
 from swarm_dashboard import params
 from swarm_dashboard.context import Context
-from swarm_dashboard.critical import HOUR_S, critical_way
 from swarm_dashboard.layers import Layout, lay_out
 from swarm_dashboard.reader import Reading
 from swarm_dashboard.shared_answers import SharedAnswers
 from swarm_shared.models import GROUP_OF, Status
+from swarm_shared.store.critical import HOUR_S, critical_way
 
 MAX_BOXES = 400
 DEPTH, MAX_DEPTH = 2, 8
@@ -74,8 +74,8 @@ def _tasks(reading: Reading, seqs: list[int], *, view: str, of: int | None) -> d
     place = {task.seq: n for n, task in enumerate(found.tasks)}
     links = [(place[a], place[b]) for a, b in found.links]
     layout = lay_out(len(found.tasks), links)
-    forecast = reading.database.tasks.forecast(1)
-    usual_s = HOUR_S if forecast is None else forecast.mean_s
+    measured_s = reading.database.prospects.usual_s()
+    usual_s = HOUR_S if measured_s is None else round(measured_s, 3)
     way = critical_way(found.tasks, links, usual_s=usual_s, now=reading.database.clock.wall_ms())
     return {
         "view": view,
@@ -103,7 +103,7 @@ def _tasks(reading: Reading, seqs: list[int], *, view: str, of: int | None) -> d
             "places": way.places,
             "seconds": way.seconds,
             "usual_s": usual_s,
-            "usual_is_measured": forecast is not None,
+            "usual_is_measured": measured_s is not None,
         },
     }
 

@@ -82,7 +82,7 @@ def reaper_of(reading: Reading) -> Service | None:
 def _reaper(reading: Reading, now: int) -> Iterator[Check]:
     found = reaper_of(reading)
     if found is None:
-        text = "does not run: nobody carries out what you ask for, takes back lost tasks, or minds the disk"
+        text = "not running: requests are not carried out, lost tasks are not requeued, and the disk is not watched"
         yield Check(part="swarm", name="reaper", level=Level.BAD, text=text, command=START)
         return
     age_s = last_pass_age_s(found, now)
@@ -124,10 +124,15 @@ def _workers(reading: Reading, now: int) -> Iterator[Check]:
     crashed = [worker["worker_id"] for worker in staff if worker["status"] == "crashed"]
     counts = reading.database.tasks.summary()["tasks"]
     waiting = counts[Group.NOT_STARTED]["count"] + counts[Group.IN_PROGRESS]["count"]
-    text = f"{len(alive)} alive, {sum(worker['current_task_id'] is not None for worker in alive)} busy"
-    if not alive and waiting:
-        text = f"none runs, and {waiting:,} tasks wait"
-        yield Check(part="swarm", name="workers", level=Level.WARN, text=text, command=START)
+    crew = reading.database.workers.staff()
+    text = f"{len(alive)} running, {sum(worker['current_task_id'] is not None for worker in alive)} busy"
+    if not crew.takers and waiting:
+        text = f"{crew.why_none_takes()}, and {waiting:,} {'task is' if waiting == 1 else 'tasks are'} open"
+        advice = "set the number of workers on the Workers screen" if reaper_of(reading) is not None else None
+        if crew.draining:
+            advice = "resume to undo the drain"
+        command = None if advice else START
+        yield Check(part="swarm", name="workers", level=Level.WARN, text=text, advice=advice, command=command)
     else:
         yield Check(part="swarm", name="workers", level=Level.OK, text=text)
     if silent:
@@ -174,7 +179,7 @@ def _failing(reading: Reading, now: int) -> Iterator[Check]:
         return
     text = f"{ends.failed:,} of {ends.ended:,} attempts of the last hour failed"
     if ends.failing_rate >= FAILING_WARN and ends.ended >= FAILING_WARN_ENDS:
-        advice = "look at Failures: often many have one cause"
+        advice = "Check Failures; many often share one cause."
         yield Check(part="queue", name="failing", level=Level.WARN, text=text, advice=advice)
     else:
         yield Check(part="queue", name="failing", level=Level.OK, text=text)

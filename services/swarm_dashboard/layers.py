@@ -11,11 +11,12 @@ from itertools import pairwise
 
 from msgspec import Struct
 
+from swarm_shared.store.critical import Link, in_order
+
 SWEEPS = 6
 MAX_BENDS = 3_000  # links over several layers get a place in each of them while there are no more of these
 BEND_ROOM = 0.45  # of a box's room
 LEAST_WIDTH = 6  # columns of the block of boxes that have no links
-Link = tuple[int, int]
 
 
 class Layout(Struct, frozen=True, kw_only=True):
@@ -87,22 +88,6 @@ def _without_cycles(count: int, links: Sequence[Link]) -> list[Link]:
                 state[box] = 2
                 way.pop()
     return list(dict.fromkeys(kept))
-
-
-def in_order(count: int, links: Sequence[Link]) -> list[int]:
-    """Boxes so that every link leads forward; links must not close a circle."""
-    open_links = [0] * count
-    behind: list[list[int]] = [[] for _ in range(count)]
-    for a, b in links:
-        behind[a].append(b)
-        open_links[b] += 1
-    order = [box for box in range(count) if not open_links[box]]
-    for box in order:  # grows while it is walked
-        for following in behind[box]:
-            open_links[following] -= 1
-            if not open_links[following]:
-                order.append(following)
-    return order
 
 
 def _layers(count: int, links: Sequence[Link]) -> list[int]:

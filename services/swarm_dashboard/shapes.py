@@ -9,12 +9,10 @@ from swarm_dashboard import pulse
 from swarm_dashboard.actions import chain_is_broken, verbs_for
 from swarm_dashboard.reader import Reading
 from swarm_shared.clock import iso
-from swarm_shared.models import Group
 from swarm_shared.store.bulk import Step
 from swarm_shared.store.control import ControlRow
 from swarm_shared.store.session_log import LogPiece
 from swarm_shared.store.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED
-from swarm_shared.store.tasks import ETA_WINDOW_ATTEMPTS
 from swarm_shared.taskfile.definition import definition
 
 SHORT_LIST = 6
@@ -31,15 +29,21 @@ def status(reading: Reading) -> dict[str, Any]:
     database, browse = reading.database, reading.browse
     now = database.clock.wall_ms()
     staff = workers(reading)
-    alive = [w for w in staff if w["status"] not in _OVER]
     flags = database.swarm.flags()
     recent = browse.recent(SHORT_LIST)
     summary = database.tasks.summary()
-    open_tasks = sum(summary["tasks"][g]["count"] for g in (Group.NOT_STARTED, Group.IN_PROGRESS))
+    prospect = database.prospects.now()
     return {
         **summary,
-        "eta_s": database.tasks.eta_s(len(alive)) if open_tasks else None,
-        "eta_basis": {"passes": browse.recent_passes(ETA_WINDOW_ATTEMPTS), "workers": len(alive)},
+        "eta_s": prospect.eta_s if prospect.open_tasks else None,
+        "eta_basis": {"passes": prospect.passes, "workers": len(prospect.staff.takers)},
+        "stalled": prospect.stalled,
+        "stuck": prospect.stuck,
+        "staff": {
+            "takers": len(prospect.staff.takers),
+            "draining": list(prospect.staff.draining),
+            "retiring": list(prospect.staff.retiring),
+        },
         "paused": any(name in flags for name in _STOPPING),
         **database.swarm.workplace(),
         "flags": [
@@ -109,6 +113,7 @@ def task(reading: Reading, task_id: str) -> dict[str, Any]:
         "definition": definition(tasks.spec(seq)),
         "verbs": ["retry", *verbs] if chain else verbs,
         "retry_is_chain": chain,
+        "depend_on_it": tasks.behind(seq),
         "now": iso(reading.database.clock.wall_ms()),
     }
 
@@ -120,14 +125,22 @@ def rows(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def control(row: ControlRow, now: int, progress: Step | None = None) -> dict[str, Any]:
     """A control row; one that nobody took in time is shown as expired, whether or not somebody has marked it."""
-    shown = row.shown()
+    shown = row.shown() | {"result": without_commands(row.result)}
     if row.status == "pending" and now > row.expires_at:
         shown |= {"status": "expired"}
     if progress is not None and shown["status"] == "pending":
         shown["progress"] = progress.told()
     if shown["status"] == "expired":
-        shown["hint"] = "nobody took it: is the swarm running? amplifier-swarm doctor tells"
+        shown["hint"] = "no one carried it out: the swarm is not running, or its reaper is not"
     return shown
+
+
+def without_commands(text: str | None) -> str | None:
+    """An outcome without its advice for a terminal: the page has buttons for what it says."""
+    if text is None:
+        return None
+    words, dash, advice = text.rpartition(" – ")
+    return words if dash and ("amplifier-swarm " in advice or "supervisor" in advice) else text
 
 
 def log_pieces(pieces: list[LogPiece]) -> list[Mapping[str, Any]]:

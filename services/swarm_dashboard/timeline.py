@@ -67,7 +67,7 @@ def shown(reading: Reading, wanted: str, *, slots: int) -> dict[str, Any]:
     staff = reading.database.workers.shown()
     alive = {str(worker["worker_id"]) for worker in staff if worker["status"] not in _OVER}
     tasks = reading.timeline.tasks(outcomes.unsettled(recent.attempts))
-    forecast = reading.database.tasks.forecast(len(alive))
+    forecast = reading.database.prospects.now().forecast
     return {
         "range": wanted,
         "from": iso(since),

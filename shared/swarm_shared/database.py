@@ -22,6 +22,7 @@ from swarm_shared.store.imports import Imports
 from swarm_shared.store.landings import Landings
 from swarm_shared.store.output import Output
 from swarm_shared.store.policy import Budgets
+from swarm_shared.store.prospect import Prospects
 from swarm_shared.store.queue import Queue
 from swarm_shared.store.recovery import Recovery
 from swarm_shared.store.runs import Runs
@@ -39,7 +40,7 @@ class TaskDatabase:
 
     Verbs stand in families: `queue` (claim, settle), `tasks` (reading), `workers`, `control` and `steering` (what
     people ask for), `swarm` (flags, holds, services), `output`, `events`, `imports`, `recovery`, `runs`,
-    `health`, `landings`, `changes`, `failures`.
+    `health`, `landings`, `changes`, `failures`, `prospects`.
     """
 
     def __init__(
@@ -90,6 +91,7 @@ class TaskDatabase:
         self.changes = Changes(self.connection, self.clock)
         self.recovery = Recovery(self.connection, self.clock, rng)
         self.runs = Runs(self.connection, self.clock)
+        self.prospects = Prospects(self.connection, self.clock)
 
     def find_orphaned_tasks(self, timeout_minutes: float = 30) -> list[dict[str, Any]]:
         """Tasks claimed or in progress with no live worker, or with no sign of life for that long.

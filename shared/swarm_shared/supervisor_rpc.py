@@ -56,7 +56,7 @@ def call(socket_path: Path, timeout_s: float, method: str, arguments: Sequence[o
             return getattr(server, method)(*arguments)
     except xmlrpc.client.Fault as fault:
         raise SupervisorRefused(
-            f"supervisord refused: {fault.faultString}",
+            _said(fault.faultString),
             fault=fault.faultCode,
             hint=HINTS.get(fault.faultCode),
         ) from fault
@@ -80,6 +80,12 @@ def call(socket_path: Path, timeout_s: float, method: str, arguments: Sequence[o
             f"no sensible answer from supervisord at {socket_path}: {error}",
             hint="its log, supervisord.log, may say why",
         ) from error
+
+
+def _said(text: str) -> str:
+    """A fault in words: supervisord puts its own name for the fault before them."""
+    name, colon, words = text.partition(": ")
+    return words if colon and name.isupper() else f"supervisord refused: {text}"
 
 
 class _UnixTransport(xmlrpc.client.Transport):

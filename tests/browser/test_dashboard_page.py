@@ -123,7 +123,7 @@ def test_an_emergency_stop_asks_first_and_resume_takes_it_back(desk: SteeredQueu
     page.click("text=Emergency stop")
     page.click("#dialog button.danger")
     assert desk.carry_out().verb is Verb.EMERGENCY_STOP
-    expect(page.locator(".warning")).to_contain_text("Emergency stop by dashboard")
+    expect(page.locator(".warning")).to_contain_text("Emergency stop (requested from the dashboard")
     page.click(".warning button")
     assert desk.carry_out().verb is Verb.RESUME
     expect(page.locator(".warning")).to_have_count(0)

@@ -9,7 +9,7 @@ import click
 
 from amplifier_swarm.app import App, command, json_option
 from amplifier_swarm.choices import status_option
-from amplifier_swarm.terminal import cut, duration, print_json, remark, say, table
+from amplifier_swarm.terminal import about, cut, duration, print_json, remark, say, table
 from swarm_shared.clock import iso
 from swarm_shared.models import Group, Status
 
@@ -28,12 +28,17 @@ def status(app: App, as_json: bool) -> None:
 
     with app.open(read_only=True) as database:
         workers = workers_shown(database)
+        now = app.clock.wall_ms()
+        prospect = database.prospects.now(dead=dead_workers(database))
         alive = sum(worker["status"] not in _OVER for worker in workers)
         flags = database.swarm.flags()
         to_land = Pulse(database.connection, app.clock).to_land()
         shown = {
             **database.tasks.summary(),
-            "eta_s": database.tasks.eta_s(alive),
+            "eta_s": prospect.eta_s,
+            "done_at": None if prospect.forecast is None else iso(now + round(prospect.forecast.eta_s * 1000)),
+            "stalled": prospect.stalled,
+            "stuck": prospect.stuck,
             "paused": "paused" in flags,
             **database.swarm.workplace(),
             "flags": [
@@ -67,8 +72,7 @@ def _tell(app: App, shown: dict[str, Any], alive: int) -> None:
         parts = [f"{shown['by_status'][s]} {s}" for s in within.get(name, ()) if shown["by_status"].get(s)]
         rows.append((name, groups[name]["count"], f"{groups[name]['hours']:g}", ", ".join(parts)))
     table(("status", "tasks", "hours", "of these"), rows, right=("tasks", "hours"), spare=("hours",))
-    eta = "" if not shown["eta_s"] else f", about {duration(shown['eta_s'] * 1000)} to go"
-    say(f"\n{shown['progress']:.0%} done, {shown['remaining_hours']:g} hours left{eta}")
+    say(f"\n{shown['progress']:.0%} done, {shown['remaining_hours']:g} h of estimated work left{_end(app, shown)}")
     if shown["lands_on"]:
         say(f"each task has a worktree and lands on {shown['lands_on']}")
     elif shown["isolation"] is not None:
@@ -84,7 +88,7 @@ def _tell(app: App, shown: dict[str, Any], alive: int) -> None:
         say()
         _workers_table(app, shown["workers"])
     if not alive:
-        remark("no worker runs; start the swarm: amplifier-swarm start")
+        remark("no worker is running; start the swarm: amplifier-swarm start")
 
 
 @command(
@@ -140,9 +144,26 @@ def workers(app: App, as_json: bool) -> None:
         remark("no worker has run yet; start the swarm: amplifier-swarm start")
 
 
+def _end(app: App, shown: dict[str, Any]) -> str:
+    """When it will be done, or why it will not."""
+    if shown["stalled"]:
+        return f"; stalled: {shown['stalled']}"
+    if not shown["eta_s"]:
+        return ""
+    behind = f"; {shown['stuck']:,} more wait behind failed, held or cancelled tasks" if shown["stuck"] else ""
+    now = app.clock.wall_ms()
+    eta_ms = round(shown["eta_s"] * 1000)
+    return f"; done {about(now + eta_ms, now)} (in {duration(eta_ms)}){behind}"
+
+
+def dead_workers(database: TaskDatabase) -> set[int]:
+    """Runs of workers that have ended without writing it down."""
+    return {each.run for each in database.workers.alive() if each.process.is_alive() is False}
+
+
 def workers_shown(database: TaskDatabase) -> list[dict[str, Any]]:
     """Workers in the shape of the JSON answers. One whose process is gone counts as crashed, whatever its row says."""
-    gone = {each.run for each in database.workers.alive() if each.process.is_alive() is False}
+    gone = dead_workers(database)
     return [
         {
             "worker_id": row["worker_id"],

@@ -23,9 +23,9 @@ MAX_BULK = 10_000
 
 
 _AT_STAKE = (
-    "Nobody can prove from here that the processes of the last attempt are gone. If one still runs, two agents work on "
-    "the same task at once, and one may overwrite what the other has done. Look where that worker ran, such as its "
-    "container, before you give your word."
+    "It cannot be proven from here that the processes of the last attempt are gone. If one still runs, two agents work "
+    "on the same task at once, and one may overwrite what the other has done. Check where that worker ran, such as its "
+    "container, before you confirm."
 )
 
 
@@ -39,7 +39,7 @@ def _chosen(function: F) -> F:
     """The tasks a verb is for: ids, everything in a status or phase, or whatever one problem has stopped."""
     for decorate in (
         json_option,
-        click.option("--yes", is_flag=True, help="Really change all that match.  [default: off]"),
+        click.option("--yes", is_flag=True, help="Apply to all matching tasks without asking.  [default: off]"),
         click.option("--phase", help="All tasks of this phase.  [default: only those named]"),
         click.option(
             "--failure",
@@ -95,14 +95,14 @@ def _agreed(app: App, verb: Verb, ids: Sequence[str], yes: bool) -> tuple[str, .
 
 
 _gone = click.option(
-    "--gone", is_flag=True, help="On your word that nothing of the last attempt still runs.  [default: off]"
+    "--gone", is_flag=True, help="I confirm that nothing from the last attempt is still running.  [default: off]"
 )
 
 
 @command(
     "retry",
     example='retry 2.6.1.a --note "use the v2 API"\nretry --status failed --phase build --yes',
-    short_help="Try tasks again, with fresh budgets.",
+    short_help="Run tasks again, with their retries reset.",
 )
 @click.argument("ids", metavar="[ID]...", nargs=-1)
 @click.option("--note", help="What the next attempt must know; it goes on top of its prompt.  [default: none]")
@@ -110,9 +110,14 @@ _gone = click.option(
 @_gone
 @_chosen
 def retry(app: App, ids: tuple[str, ...], note: str | None, chain: bool, gone: bool, **chosen: Any) -> int:
-    """Make failed, held, cancelled or completed tasks ready again: at once, with fresh budgets, history kept."""
-    if gone and not chosen["yes"]:
-        _confirm_gone(app, ids)
+    """Queue failed, held, cancelled or completed tasks again, with their retries reset; their history is kept.
+
+    A completed task needs --yes: tasks that depend on it and have not started wait for it again. Its landed work stays.
+    """
+    if not chosen["yes"]:
+        if gone:
+            _confirm_gone(app, ids)
+        _confirm_completed(app, ids)
     return _verb(Verb.RETRY, app, ids, note=note, chain=chain or None, gone=gone or None, **chosen)
 
 
@@ -161,6 +166,32 @@ def _confirm_gone(app: App, ids: tuple[str, ...]) -> None:
     click.confirm("Are all processes of these attempts gone?", abort=True, err=True)
 
 
+def _confirm_completed(app: App, ids: tuple[str, ...]) -> None:
+    """Name what running a completed task again means, and ask; without a terminal `--yes` is needed."""
+    with app.open(read_only=True) as database:
+        tasks = [database.tasks.get(task_id) for task_id in dict.fromkeys(ids)]
+        effects = [
+            f"{safe(task['id'])} {'has landed' if task['has_landed'] else 'is completed'}; "
+            f"{_depend(database.tasks.behind(task['seq']))} on it"
+            for task in tasks
+            if task["status"] == Status.COMPLETED
+        ]
+    if not effects:
+        return
+    if not is_terminal(sys.stdin):
+        raise NeedsYes(
+            f"{'; '.join(effects)}; nothing was changed",
+            hint=f"to run it again: amplifier-swarm {shlex.join([*app.arguments, '--yes'])}",
+        )
+    for effect in effects:
+        remark(effect)
+    click.confirm("Run it again?" if len(effects) == 1 else "Run them again?", abort=True, err=True)
+
+
+def _depend(number: int) -> str:
+    return "1 task depends" if number == 1 else f"{number:,} tasks depend"
+
+
 @command("kill", example="kill 2.6.1.a", short_help="End the agents of running tasks and hold them.")
 @click.argument("ids", metavar="[ID]...", nargs=-1)
 @_chosen
@@ -173,7 +204,7 @@ def kill(app: App, ids: tuple[str, ...], **chosen: Any) -> int:
 @click.argument("ids", metavar="[ID]...", nargs=-1)
 @_chosen
 def approve(app: App, ids: tuple[str, ...], **chosen: Any) -> int:
-    """Accept the work of held or failed tasks against their validator's objection; never past a red check."""
+    """Accept the work of held or failed tasks despite their validator's objection; not while a check fails."""
     return _verb(Verb.APPROVE, app, ids, **chosen)
 
 

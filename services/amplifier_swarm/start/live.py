@@ -97,7 +97,7 @@ class LiveProgress:
                 head.append(f"{number} ", style="bold")
                 head.append(f"{_WORDS.get(group, group)}   ", style=_STYLES[group])
         at_work = sum(is_at_work(worker) for worker in view.workers)
-        head.append(f"{at_work} worker{'' if at_work == 1 else 's'}", style="dim")
+        head.append(view.starting_text() or f"{at_work} worker{'' if at_work == 1 else 's'}", style="dim")
         return head
 
     def _bar(self, view: View) -> RenderableType:

@@ -48,7 +48,8 @@ class PlainProgress:
         if time.monotonic() < self._next_status:
             return
         self._next_status = time.monotonic() + STATUS_LINE_EVERY_S
-        parts = [view.counts_text(), view.eta_text(), view.ending_text() or "", view.obstacle_text() or ""]
+        ending, obstacle = view.ending_text(), view.obstacle_text()
+        parts = (view.counts_text(), view.starting_text(), view.eta_text(), ending, obstacle)
         self.say("; ".join(part for part in parts if part))
 
     def event(self, line: str) -> None:

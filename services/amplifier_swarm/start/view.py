@@ -8,8 +8,9 @@ from typing import Any
 from msgspec import Struct
 
 from amplifier_swarm.start.outlook import Outlook
-from amplifier_swarm.terminal import cut, duration
+from amplifier_swarm.terminal import about, cut, duration
 from swarm_shared.models import GROUP_OF, Group
+from swarm_shared.store.prospect import Prospect
 from swarm_shared.store.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED, ProviderHold
 
 GROUPS_IN_ORDER = (
@@ -20,7 +21,6 @@ GROUPS_IN_ORDER = (
     Group.HELD,
     Group.CANCELLED,
 )
-SETTLED_AFTER_S = 10.0  # before that, workers may not have registered yet
 
 # Events worth a line, with the sign before it.
 TOLD_EVENTS: Mapping[str, str] = {
@@ -47,10 +47,11 @@ class View(Struct, frozen=True, kw_only=True):
     outlook: Outlook
     running: Sequence[Mapping[str, Any]]
     workers: Sequence[Mapping[str, Any]]
-    eta_s: float | None
+    prospect: Prospect | None
     now_ms: int
     elapsed_s: float
     link: str | None
+    starting: int = 0  # workers that are awaited, while none of them has come up
 
     def groups(self) -> dict[Group, int]:
         """Tasks per group."""
@@ -71,10 +72,12 @@ class View(Struct, frozen=True, kw_only=True):
         return ", ".join(parts)
 
     def eta_text(self) -> str:
-        """When it will be through, if that can be said."""
-        if self.eta_s is None or self.outlook.left == 0:
+        """When it will be done, if that can be said; why not is the obstacle's part."""
+        found = self.prospect
+        if found is None or found.forecast is None or self.outlook.left == 0:
             return ""
-        return f"about {duration(self.eta_s * 1000)} left"
+        eta_ms = round(found.forecast.eta_s * 1000)
+        return f"done {about(self.now_ms + eta_ms, self.now_ms)} (in {duration(eta_ms)})"
 
     def obstacle_text(self) -> str | None:
         """Why nothing moves although there is work, and what to do; None while something moves."""
@@ -83,14 +86,18 @@ class View(Struct, frozen=True, kw_only=True):
         flags = self.outlook.flags
         if paused := flags.get(PAUSED):
             reason = f" ({paused.reason})" if paused.reason else ""
-            return f"paused by {paused.actor}{reason}; go on with: amplifier-swarm resume"
+            return f"paused by {paused.actor}{reason}; to continue: amplifier-swarm resume"
         if low := flags.get(DISK_LOW):
-            return f"nothing is given out: {low.reason or 'the disk is nearly full'}; free some space"
+            return f"no tasks start: {low.reason or 'the disk is nearly full'}; free some space"
         if self.outlook.holds:
             return self._hold_text(self.outlook.holds[0])
-        if self.elapsed_s > SETTLED_AFTER_S and not any(is_at_work(worker) for worker in self.workers):
-            return "no worker runs; start some with: amplifier-swarm scale 1"
-        return None
+        if self.starting or any(is_at_work(worker) for worker in self.workers):
+            return None
+        return "no worker is running; start some with: amplifier-swarm scale 3"
+
+    def starting_text(self) -> str:
+        """What is awaited before the first worker has come up; empty afterwards."""
+        return f"starting {self.starting} worker{'' if self.starting == 1 else 's'} …" if self.starting else ""
 
     def _hold_text(self, hold: ProviderHold) -> str:
         told = f"{hold.agent_cli} is held ({hold.kind}: {cut(hold.reason, 120)})"

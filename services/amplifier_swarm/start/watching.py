@@ -8,12 +8,14 @@ from typing import Any
 
 from amplifier_swarm.start.outlook import Outlook, look
 from amplifier_swarm.start.progress import Progress
-from amplifier_swarm.start.view import View, event_line, is_at_work
+from amplifier_swarm.start.view import View, event_line
 from swarm_shared.config import Settings
 from swarm_shared.database import TaskDatabase
+from swarm_shared.store.prospect import Prospect
 
 EVENTS_PER_LOOK = 500
 ETA_EVERY_S = 1.0
+STARTS_WITHIN_S = 60.0  # no worker after so long is an obstacle
 
 
 class Watching:
@@ -30,7 +32,7 @@ class Watching:
         self._outlook = look(database)
         self._running: list[dict[str, Any]] = []
         self._workers: list[dict[str, Any]] = []
-        self._eta_s: float | None = None
+        self._prospect: Prospect | None = None
         self._eta_at = 0.0
         self._link: str | None = None
 
@@ -74,17 +76,22 @@ class Watching:
         """This moment; as fresh as the last `read`, but for the time."""
         if self._eta_at == 0.0 or time.monotonic() - self._eta_at > ETA_EVERY_S:
             self._eta_at = time.monotonic()
-            at_work = sum(is_at_work(worker) for worker in self._workers)
-            self._eta_s = self._db.tasks.eta_s(at_work)
+            self._prospect = self._db.prospects.now()
         return View(
             outlook=self._outlook,
             running=self._running,
             workers=self._workers,
-            eta_s=self._eta_s,
+            prospect=self._prospect,
             now_ms=self._db.clock.wall_ms(),
             elapsed_s=self.elapsed_s,
             link=self._link,
+            starting=self._starting(),
         )
+
+    def _starting(self) -> int:
+        if self.elapsed_s > STARTS_WITHIN_S or any(w["started_at"] >= self._began_ms for w in self._workers):
+            return 0
+        return self._settings.workers
 
     def _new_events(self) -> list[Mapping[str, Any]]:
         found: list[Mapping[str, Any]] = []

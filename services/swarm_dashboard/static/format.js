@@ -37,6 +37,14 @@ export function moment(iso) {
   return when.toDateString() === new Date(now()).toDateString() ? clock : `${DAY.format(when)}, ${clock}`;
 }
 
+const MINUTES = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+/** The moment so many seconds from now, to the minute; the day where it is another one. */
+export function momentIn(seconds) {
+  const when = new Date(now() + seconds * 1000);
+  const isToday = when.toDateString() === new Date(now()).toDateString();
+  return isToday ? MINUTES.format(when) : `${DAY.format(when)}, ${MINUTES.format(when)}`;
+}
+
 const COUNT = new Intl.NumberFormat();
 export const count = (n) => COUNT.format(n);
 const HOURS = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 });

@@ -1,4 +1,4 @@
-// Everything a person can ask for: what the button says, what it will do, and what became of it.
+// Every request that you can make: what the button says, its effect, and its outcome.
 
 import { get, post } from "./api.js";
 import { ask, choose, confirm } from "./dialogs.js";
@@ -9,44 +9,50 @@ import { plural } from "./format.js";
 const LOOK_MS = 300;
 const enc = encodeURIComponent;
 
-/** `does`: one sentence for people, from the task as shown. `before`: asks first; gives the body, or null to leave it. */
+/** `does`: one sentence on its effect, from the task as shown. `before`: asks first; gives the body, or null to go back. */
 export const TASK_VERBS = {
   retry: {
     label: "Retry",
-    kind: "primary",
     does: (task) => task.retry_is_chain
-      ? "Makes the failed tasks that this one waits for ready again."
-      : "Makes it ready at once with fresh budgets; its history stays.",
+      ? "Queues the failed tasks that this one waits for again, with retries reset."
+      : task.status === "completed" ? "Runs it again although it is completed. Its landed work stays."
+        : "Queues it again with retries reset. History is kept.",
+    before: (id, task) => task.status === "completed" ? confirm({
+      title: `Run ${id} again?`, text: `${completed(id, task)} ${waiting(task)}Work that has landed stays on the branch.`,
+      yes: "Run it again", danger: true }).then((yes) => (yes ? {} : null)) : Promise.resolve({}),
   },
   kill: {
     label: "Kill",
     kind: "danger",
-    does: () => "Ends its agent and everything it started, then holds the task. What it wrote stays.",
+    does: () => "Ends its agent and everything it started, then holds the task. Its work so far is kept.",
     before: (id) => confirm({
-      title: `Kill the agent of ${id}?`, text: "Its process tree is ended now, and the task is held. No retry is used up.",
+      title: `Kill the agent of ${id}?`, text: "All its processes are ended now, and the task is held. No retry is used up. Release or Retry continues it.",
       yes: "Kill", danger: true }).then((yes) => (yes ? {} : null)),
   },
   cancel: {
     label: "Cancel",
     kind: "danger",
     does: (task) => task.group === "in_progress"
-      ? "Ends its agent and takes the task out. Tasks that need it stay blocked."
-      : "Takes the task out. Tasks that need it stay blocked.",
+      ? "Ends its agent and removes the task from the queue. Tasks that need it stay blocked."
+      : "Removes the task from the queue. Tasks that need it stay blocked.",
     before: (id) => confirm({
-      title: `Cancel ${id}?`, text: "It will not be done, and tasks that need it stay blocked. Retry brings it back.",
+      title: `Cancel ${id}?`, text: "It will not run, and tasks that need it stay blocked. Retry undoes this.",
       yes: "Cancel the task", danger: true }).then((yes) => (yes ? {} : null)),
   },
-  hold: { label: "Hold", does: () => "Keeps it from starting until somebody releases it." },
-  release: { label: "Release", does: () => "Gives it back to the queue: ready, or blocked by what it needs." },
+  hold: { label: "Hold", does: () => "Keeps it from starting until you release it." },
+  release: { label: "Release", does: () => "Puts it back into the queue: ready, or blocked by what it needs." },
   approve: {
-    label: "Approve",
-    kind: "primary",
-    does: () => "Takes the result in spite of the validator's objection; never past a red check.",
+    label: "Approve…",
+    does: () => "Accepts the work despite the validator. Not possible while a check fails.",
+    before: (id, task) => confirm({
+      title: `Approve ${id}?`, text: `Its work is accepted and lands, although the validator objected${task.last_error ? `: ${task.last_error}` : "."}`,
+      yes: "Approve" }).then((yes) => (yes ? {} : null)),
   },
   reject: {
     label: "Reject…",
-    does: () => "Tries again with your words as what must be fixed.",
-    before: (id) => ask({ title: `Reject ${id}`, text: "What must be fixed?", yes: "Reject", wanted: true, long: true })
+    does: () => "Sends it back with your comments.",
+    before: (id, task) => ask({ title: `Reject ${id}`, yes: "Reject", wanted: true, long: true,
+      text: `What must be fixed?${task.status === "completed" ? ` ${completed(id, task)} ${waiting(task)}Work that has landed stays on the branch.` : ""}` })
       .then((note) => (note === null ? null : { note })),
   },
   prioritize: {
@@ -57,20 +63,23 @@ export const TASK_VERBS = {
   },
 };
 
+const completed = (id, task) => `${id} ${task.has_landed ? "has landed" : "is completed"}.`;
+const waiting = ({ depend_on_it: n }) => n ? `${plural(n, "task")} depend${n === 1 ? "s" : ""} on it; those that have not started wait for it again. ` : "";
+
 const outcomes = new EventTarget();
 /** Called when a request was carried out or refused, so that the screen shows it at once. */
 export const onOutcome = (listener) => outcomes.addEventListener("outcome", listener);
 
-/** Send a request and follow its control row until somebody has answered it. */
+/** Send a request and follow its control row until it has an outcome. */
 export async function request(title, path, body) {
   const notice = new Notice(title);
   try {
     const { control_id: id } = await post(path, body);
-    notice.say("pending", "asked…");
+    notice.say("pending", "requested…");
     for (;;) {
       const row = await get(`/api/control/${id}`);
       if (row.status !== "pending") {
-        notice.say(row.status, row.status === "done" ? row.result : `${row.status}: ${row.result ?? row.hint}`);
+        notice.say(row.status, row.status === "done" ? row.result : `${row.status === "refused" ? "Refused" : "Not carried out"}: ${row.status === "expired" ? row.hint : row.result}`);
         break;
       }
       if (row.progress) notice.say("pending", `${row.progress} so far…`);
@@ -82,45 +91,47 @@ export async function request(title, path, body) {
   outcomes.dispatchEvent(new Event("outcome"));
 }
 
-export async function doTask(verb, task, body) {
+/** `more`: what goes with the request beside what its question gives. Whether it was sent. */
+export async function doTask(verb, task, more = {}) {
   const { label, before } = TASK_VERBS[verb];
-  const asked = body ?? (before ? await before(task.id, task) : {});
-  if (asked === null) return;
+  const asked = before ? await before(task.id, task) : {};
+  if (asked === null) return false;
   const chain = verb === "retry" && task.retry_is_chain ? { chain: true } : {};
-  await request(`${label.replace("…", "")} ${task.id}:`, `/api/tasks/${enc(task.id)}/${verb}`, { ...asked, ...chain });
+  await request(`${label.replace("…", "")} ${task.id}:`, `/api/tasks/${enc(task.id)}/${verb}`, { ...asked, ...more, ...chain });
+  return true;
 }
 
-/** Retry with a person's words for the next attempt. */
+/** Retry with a note for the next attempt. */
 export async function retryWithNote(task) {
-  const note = await ask({ title: `Retry ${task.id}`, text: "What should the next attempt know? It is told this first.", yes: "Retry", long: true });
+  const note = await ask({ title: `Retry ${task.id}`, text: "Note for the next attempt. It comes first in its prompt.", yes: "Retry", long: true });
   if (note !== null) await doTask("retry", task, note ? { note } : {});
 }
 
-/** Retry every task that one problem has stopped: how many is said first, and a note goes to all of them. */
+/** Retry every task that one problem has stopped: the number comes first, and a note goes to all of them. */
 export async function retryGroup({ fingerprint, tasks, sample }, cause) {
   const note = await ask({
     title: `Retry ${plural(tasks, "task")}?`,
-    text: `${cause}: ${sample} – They become ready at once, with fresh budgets. What should their next attempts know? (May be left empty.)`,
+    text: `${cause}: ${sample} – They'll run again with their retries reset. Note for the next attempt (optional):`,
     yes: `Retry ${plural(tasks, "task")}`, long: true });
   if (note === null) return;
   await request(`Retry ${plural(tasks, "task")}:`, "/api/tasks/bulk",
     { verb: "retry", matching: { q: `problem:${fingerprint}` }, ...(note && { note }) });
 }
 
-/** Let a task go on whose old processes nobody can see from here: the person's word is the proof. */
+/** Release a task whose old processes cannot be seen from here: you confirm that they are gone. */
 export async function releaseAsGone(task) {
   const sure = await confirm({
     title: `Is nothing of ${task.id} running any more?`,
-    text: "Nobody can prove from here that the processes of its last attempt are gone. If one still runs, two agents will work on this task at once.",
+    text: "It cannot be proven from here that the processes of its last attempt are gone. If one still runs, two agents will work on this task at once.",
     yes: "They are gone: release", danger: true });
   if (sure) await doTask("release", task, { gone: true });
 }
 
 /** A small button in a row; `kind` is how it looks. */
 export function taskButton(verb, task, kind = "") {
-  const { label, does } = TASK_VERBS[verb];
+  const { label, does, kind: own = "" } = TASK_VERBS[verb];
   return h("button", {
-    type: "button", class: `small ${kind}`, title: does(task), "aria-label": `${label.replace("…", "")} ${task.id}`,
+    type: "button", class: `small ${kind || own}`, title: does(task), "aria-label": `${label.replace("…", "")} ${task.id}`,
     "data-verb": verb, onclick: () => doTask(verb, task) }, label);
 }
 
@@ -158,8 +169,8 @@ export async function restartWorker({ worker_id: id, current_task_id: task }) {
 
 export async function drain(running) {
   const text = running
-    ? `${plural(running, "running task")} may finish; no new one is started. Then the workers leave.`
-    : "No new task is started, and the workers leave.";
+    ? `${plural(running, "running task")} will finish within the graceful timeout; no new ones start. Then the workers leave. Resume undoes it.`
+    : "No new tasks start, and the workers leave. Resume undoes it.";
   if (await confirm({ title: "Shut down gracefully?", text, yes: "Shut down" })) {
     await request("Graceful shutdown:", "/api/graceful-shutdown");
   }
@@ -167,8 +178,8 @@ export async function drain(running) {
 
 export async function emergencyStop(running) {
   const text = running
-    ? `${plural(running, "running session")} will be ended now, in the middle of what they do. The tasks go back to the queue.`
-    : "Nothing runs at the moment. No task is started until somebody resumes.";
+    ? `${plural(running, "running session")} will be stopped immediately. The tasks go back to the queue, at no cost to their retries.`
+    : "Nothing is running. No task starts until you resume.";
   if (await confirm({ title: "Stop everything now?", text, yes: "Emergency stop", danger: true })) {
     await request("Emergency stop:", "/api/emergency-stop");
   }

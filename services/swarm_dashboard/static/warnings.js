@@ -1,4 +1,4 @@
-// What concerns the whole swarm and needs a person: each with what it means, what to do, and the button that does it.
+// What stops the whole swarm and needs you: each with what it means, what to do, and the button that does it.
 
 import { h } from "./dom.js";
 import { plural } from "./format.js";
@@ -6,23 +6,25 @@ import { at, command, elapsed } from "./pieces.js";
 import * as verbs from "./verbs.js";
 
 const FLAGS = {
-  paused: ["Paused", "No task is started; running ones go on."],
-  drained: ["Shut down gracefully", "Running tasks finish, no new one is started."],
-  emergency_stop: ["Emergency stop", "Every session was ended; nothing starts."],
-  disk_low: ["The disk is nearly full", "No task is started. Free some space: it then goes on by itself."],
+  paused: ["Paused", "No new tasks start; running tasks continue."],
+  drained: ["Shutting down", "Running tasks will finish; no new ones start."],
+  emergency_stop: ["Emergency stop", "Every session was ended; no tasks start."],
+  disk_low: ["The disk is nearly full", "No new tasks start. Free some space; the swarm then continues by itself."],
 };
 
-// Trouble that goes by itself needs nobody; these do.
-const SEE_TO_IT = {
+const STOPPED = new Set(["drained", "emergency_stop"]);
+
+// Other trouble passes by itself.
+const ADVICE = {
   credentials: ["Sign in to the agent CLI again, in a terminal. Then try it: ", "amplifier-swarm doctor"],
   quota: ["Its quota is used up: raise it or wait for the next period, then try again.", null],
-  startup: ["It cannot start. What is missing tells ", "amplifier-swarm doctor"],
+  startup: ["It cannot start. To see what is missing: ", "amplifier-swarm doctor"],
 };
 
 const resume = (words) => h("button", { type: "button", class: "small primary", onclick: verbs.resume }, words);
 const warning = (key, kind, ...content) => h("div", { class: "warning", "data-kind": kind, key }, h("div", null, ...content.slice(0, -1)), content.at(-1));
 
-/** Nodes, the most urgent first; empty when the swarm needs nobody. */
+/** Nodes, the most urgent first; empty when the swarm as a whole needs nothing from you. */
 export function warnings(status) {
   return [...status.flags.map(flag), ...status.holds.map(hold), ...late(status), ...unstaffed(status)];
 }
@@ -30,12 +32,12 @@ export function warnings(status) {
 function flag({ name, actor, set_at: since, reason }) {
   const [words, meaning] = FLAGS[name] ?? [name, ""];
   return warning(`flag-${name}`, name,
-    h("strong", null, words), ` by ${actor}, `, elapsed(since), " ago. ", meaning, reason && ` ${reason}. `,
+    h("strong", null, words), ` (requested ${actor === "dashboard" ? "from the dashboard" : `by ${actor}`}, `, elapsed(since), " ago). ", meaning, reason && ` ${reason}. `,
     name !== "disk_low" && resume("Resume"));
 }
 
 function hold({ agent_cli: cli, kind, reason, until }) {
-  const [advice, line] = SEE_TO_IT[kind] ?? ["It waits for you. ", null];
+  const [advice, line] = ADVICE[kind] ?? ["It waits for you. ", null];
   return warning(`hold-${cli}`, "hold",
     h("strong", null, `${cli} is on hold`), ` (${kind}): ${reason}. `,
     until ? ["It is tried again at ", at(until), ". "] : [advice, line && command(line), " "],
@@ -50,9 +52,14 @@ function late({ pulse: { to_land: waiting } }) {
     h("a", { class: "button small", href: "/landing" }, "Look"))];
 }
 
-function unstaffed({ tasks, workers }) {
+function unstaffed({ tasks, staff, services, flags }) {
   const open = tasks.not_started.count + tasks.in_progress.count;
-  if (!open || workers.some((worker) => worker.alive)) return [];
-  return [warning("no-workers", "no-workers", h("strong", null, "No worker runs. "),
-    `${plural(open, "task")} wait${open === 1 ? "s" : ""}. Start with `, command("amplifier-swarm start"), null)];
+  if (!open || staff.takers || flags.some((flag) => STOPPED.has(flag.name))) return [];
+  const leaving = [...staff.draining.map((id) => `${id} is draining`), ...staff.retiring.map((id) => `${id} is leaving`)];
+  const words = leaving.length ? ["No worker takes tasks", `: ${leaving.join(", ")}. `] : ["No worker is running", ". "];
+  const reaper = services.reaper && !services.reaper.stopped_at;
+  return [warning("no-workers", "no-workers", h("strong", null, words[0]), words[1], `${plural(open, "task")} ${open === 1 ? "is" : "are"} open. `,
+    staff.draining.length ? resume("Resume")
+      : reaper ? h("a", { class: "button small primary", href: "/workers" }, "Set the number of workers")
+        : ["Start the swarm with ", command("amplifier-swarm start")])];
 }

@@ -116,14 +116,16 @@ WHERE a.task = :task AND s.cli_session_id = :cli_session_id;
 UPDATE attempts SET progress_at = :wall, progress_mono = :mono WHERE id = :attempt AND ended_at IS NULL;
 
 -- name: task_of_attempt
--- Everything that settling looks at; no row: the attempt does not have the task open. The last four say whether there
--- is anything to free, to let go, or to lift, and whether tasks before this one have died of the same words.
+-- Everything that settling looks at; no row: the attempt does not have the task open. The last five say whether there
+-- is anything to free, to let go, or to lift, whether tasks before this one have died of the same words, and whether
+-- work of the task has landed already.
 SELECT t.id, t.lease_token, t.failures, t.crashes, t.max_retries, t.blockers, a.note, a.agent_cli, a.claimed_at,
        a.kind, t.landing_failures, a.number,
        EXISTS (SELECT 1 FROM dependencies WHERE needs = t.seq),
        EXISTS (SELECT 1 FROM tasks INDEXED BY tasks_waiting_files WHERE status = 'waiting_files'),
        EXISTS (SELECT 1 FROM holds),
-       EXISTS (SELECT 1 FROM meta WHERE key = 'same_deaths')
+       EXISTS (SELECT 1 FROM meta WHERE key = 'same_deaths'),
+       EXISTS (SELECT 1 FROM attempts AS l WHERE l.task = t.seq AND l.kind = 'landing' AND l.outcome = 'passed')
 FROM tasks AS t JOIN attempts AS a ON a.id = t.open_attempt WHERE t.seq = :task AND t.open_attempt = :attempt;
 
 -- name: forgive_crashes
@@ -472,6 +474,34 @@ WHERE a.rowid > (SELECT coalesce(max(rowid), 0) - :window FROM attempts) AND a.o
 -- name: at_work_since
 SELECT a.claimed_at FROM tasks AS t INDEXED BY tasks_with_open_attempt JOIN attempts AS a ON a.id = t.open_attempt
 WHERE t.open_attempt IS NOT NULL AND t.status IN ('claimed', 'in_progress');
+
+-- name: open_tasks
+-- Everything that has not ended, with the start of the attempt that works on it.
+SELECT t.seq, t.status, t.estimated_hours, a.claimed_at
+FROM tasks AS t INDEXED BY tasks_by_status LEFT JOIN attempts AS a ON a.id = t.open_attempt
+WHERE t.status IN ('not_started', 'blocked', 'waiting_files', 'scheduled', 'claimed', 'in_progress', 'approved', 'landing');
+
+-- name: open_tasks_at_work
+SELECT t.seq, t.status, t.estimated_hours, a.claimed_at
+FROM tasks AS t INDEXED BY tasks_with_open_attempt JOIN attempts AS a ON a.id = t.open_attempt
+WHERE t.open_attempt IS NOT NULL AND t.status IN ('claimed', 'in_progress');
+
+-- name: open_links
+-- What blocked tasks still need, and its status.
+SELECT d.task, d.needs, n.status
+FROM tasks AS t INDEXED BY tasks_by_status JOIN dependencies AS d ON d.task = t.seq JOIN tasks AS n ON n.seq = d.needs
+WHERE t.status = 'blocked' AND n.status <> 'completed';
+
+-- name: tasks_stuck
+-- Blocked tasks that need one that has ended without completing, directly or not; bounded.
+WITH RECURSIVE stuck (task) AS (
+    SELECT d.task FROM tasks AS t INDEXED BY tasks_by_status
+    JOIN dependencies AS d INDEXED BY dependencies_by_need ON d.needs = t.seq
+    WHERE t.status IN ('failed', 'held', 'cancelled')
+    UNION
+    SELECT d.task FROM stuck AS s JOIN dependencies AS d INDEXED BY dependencies_by_need ON d.needs = s.task
+    LIMIT :limit)
+SELECT count(*) FROM stuck JOIN tasks AS t ON t.seq = stuck.task WHERE t.status = 'blocked';
 
 -- name: rank_in_queue
 SELECT count(*) FROM tasks INDEXED BY tasks_for_claim
@@ -863,6 +893,19 @@ SELECT count(DISTINCT d.task)
 FROM (SELECT seq FROM tasks INDEXED BY tasks_by_fingerprint WHERE fingerprint = :fingerprint ORDER BY seq LIMIT 100) AS t
 JOIN dependencies AS d INDEXED BY dependencies_by_need ON d.needs = t.seq
 JOIN tasks AS w ON w.seq = d.task WHERE w.status = 'blocked';
+
+-- name: has_landed
+-- Whether work of a task has landed, now or before it was run again.
+SELECT EXISTS (SELECT 1 FROM attempts WHERE task = :task AND kind = 'landing' AND outcome = 'passed');
+
+-- name: tasks_behind
+-- How many tasks depend on a task, directly or not; bounded, as one can have any number of them.
+WITH RECURSIVE behind (task) AS (
+    SELECT task FROM dependencies INDEXED BY dependencies_by_need WHERE needs = :task
+    UNION
+    SELECT d.task FROM behind AS b JOIN dependencies AS d INDEXED BY dependencies_by_need ON d.needs = b.task
+    LIMIT :limit)
+SELECT count(*) FROM behind;
 
 -- name: phases
 SELECT DISTINCT phase FROM counters WHERE tasks > 0 AND phase <> '' ORDER BY phase LIMIT :limit;

@@ -62,6 +62,11 @@ class AttemptResult(Struct, frozen=True, kw_only=True):
     unfit: bool = False  # with SETUP: this task can never be started as it is, so it is held at once
     blames_machine: bool = False  # the error is what a program said that would say the same to any task
 
+    @property
+    def changed_nothing(self) -> bool:
+        """Whether it was judged by its worktree and failed, while that holds no change at all."""
+        return self.failure_class is FailureClass.QUALITY and self.head_sha is not None and self.diff_id is None
+
 
 class Move(Struct, frozen=True, kw_only=True):
     """Where the task goes, and what the log says of it."""
@@ -82,6 +87,7 @@ def next_move(
     budgets: Budgets,
     rng: random.Random,
     same: FailureCause | None = None,
+    has_landed: bool = False,
 ) -> Move:
     """Decide where a task goes after `result`.
 
@@ -90,7 +96,10 @@ def next_move(
         crashes: Crashes in a row before this attempt.
         rng: Source of the jitter.
         same: What failed, where an earlier attempt failed with the same problem or the same change.
+        has_landed: Whether work of the task has landed already; then an attempt without any change takes nothing back.
     """
+    if has_landed and result.changed_nothing:
+        return Move(status=Status.COMPLETED, failures=failures, crashes=0, event="completed")
     if result.outcome is Outcome.PASSED:
         if result.head_sha is not None:  # a commit of its own: it is completed once that has landed
             return Move(status=Status.APPROVED, failures=failures, crashes=0, event="approved")

@@ -69,7 +69,7 @@ class Settlement(Family):
         if row is None or (token is not None and row[1] != token):
             raise LeaseLost("the attempt is no longer open")
         task_id, token, failures, crashes, own_retries, blockers, note, agent_cli, claimed_at, kind, refused = row[:11]
-        number, has_dependents, others_wait_for_files, is_held, in_a_row = row[11:]
+        number, has_dependents, others_wait_for_files, is_held, in_a_row, has_landed = row[11:]
         if own_retries is not None:
             budgets = replace(budgets, max_retries=own_retries)
         problem = problem_of(result, landing=kind == LANDING)
@@ -86,6 +86,7 @@ class Settlement(Family):
                 budgets=budgets,
                 rng=self._rng,
                 same=None if problem is None or alike is None else problem.cause,
+                has_landed=bool(has_landed),
             )
         wall = self._clock.wall_ms()
         self._close(attempt, result, problem, alike, wall, keep_results)
@@ -102,7 +103,7 @@ class Settlement(Family):
                 "status": status,
                 "failures": move.failures,
                 "crashes": move.crashes,
-                "error": result.error,
+                "error": None if status is Status.COMPLETED else result.error,
                 "hold_reason": move.hold_reason,
                 "fingerprint": problem.fingerprint if problem is not None and status in _STOPPED else None,
                 "due_at": None if due_ms is None else wall + due_ms,
@@ -257,6 +258,8 @@ class Settlement(Family):
 
 def _told(result: AttemptResult, move: Move) -> str:
     """One line for the log: what happened and what comes of it."""
+    if move.status is Status.COMPLETED and result.changed_nothing:
+        return "nothing was changed; the work that has landed stays"
     parts = [result.error.splitlines()[0][:300]] if result.error else []
     if move.due_in_s is not None:
         parts.append(f"again in {move.due_in_s:.0f} s")

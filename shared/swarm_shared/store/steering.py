@@ -32,6 +32,12 @@ MEANT: Mapping[Verb, tuple[Status, ...]] = MappingProxyType(
         Verb.PRIORITIZE: (*sorted(WAITING), Status.HELD),
     }
 )
+_STATUS_WORDS = {
+    Status.NOT_STARTED: "ready and not started yet",
+    Status.WAITING_FILES: "waiting for files",
+    Status.SCHEDULED: "waiting for its next attempt",
+    Status.APPROVED: "waiting to land",
+}
 _MAX_CHAIN = 100_000
 TAKE_MY_WORD = "amplifier-swarm {} {} --gone"
 
@@ -81,13 +87,13 @@ class Steering(Family):
     def _kill(self, task: _Task, argument: Mapping[str, Any], actor: str) -> str:
         if task.status in RUNNING:
             raise TaskRunning(f"task {task.id} runs")
-        raise _refusal(task, "kill", "it does not run")
+        raise _refusal(task, "kill", f"it is not running, it is {_words(task)}")
 
     def _retry(self, task: _Task, argument: Mapping[str, Any], actor: str) -> str:
         if task.status is Status.BLOCKED:
             return self._retry_chain(task, argument, actor)
         if task.status not in ENDED:
-            raise _refusal(task, "retry", "only failed, held, cancelled and completed tasks are retried")
+            raise _refusal(task, "retry", f"it is {_words(task)}; only tasks that have ended are retried")
         self._refuse_unproven(task, "retry", argument, actor)
         if task.status is Status.COMPLETED:
             # Its dependents waited for a result that is now in question.
@@ -115,7 +121,7 @@ class Steering(Family):
         if task.status in RUNNING:
             raise TaskRunning(f"task {task.id} runs")
         if task.status in (Status.COMPLETED, Status.CANCELLED):
-            raise _refusal(task, "cancel", f"it is {task.status} already")
+            raise _refusal(task, "cancel", f"it is already {task.status}")
         if task.status in (Status.APPROVED, Status.LANDING) and task.landing_commit is not None:
             raise _refusal(task, "cancel", "it is past the point of no return: its commit may have landed")
         if task.status is Status.LANDING:
@@ -128,9 +134,9 @@ class Steering(Family):
 
     def _hold(self, task: _Task, argument: Mapping[str, Any], actor: str) -> str:
         if task.status in RUNNING:
-            raise _refusal(task, "hold", "it runs; kill stops its agent and holds it")
+            raise _refusal(task, "hold", "it is running; kill it to stop its agent and hold it")
         if task.status not in WAITING:
-            raise _refusal(task, "hold", "only tasks that have not started are held")
+            raise _refusal(task, "hold", f"it is {_words(task)}; only tasks that have not started are held")
         self._db.change(
             SQL["hold_task"],
             {"task": task.seq, "reason": HoldReason.BY_PERSON, "wall": self._clock.wall_ms()},
@@ -140,7 +146,7 @@ class Steering(Family):
 
     def _release(self, task: _Task, argument: Mapping[str, Any], actor: str) -> str:
         if task.status is not Status.HELD:
-            raise _refusal(task, "release", "it is not held")
+            raise _refusal(task, "release", f"it is not held, it is {_words(task)}")
         self._refuse_unproven(task, "release", argument, actor)
         self._db.change(SQL["release_task"], {"task": task.seq, "wall": self._clock.wall_ms()})
         self._tell("released", task, f"by {actor}")
@@ -148,13 +154,13 @@ class Steering(Family):
 
     def _approve(self, task: _Task, argument: Mapping[str, Any], actor: str) -> str:
         if task.status not in (Status.HELD, Status.FAILED):
-            raise _refusal(task, "approve", "only a held or failed task is approved")
+            raise _refusal(task, "approve", f"it is {_words(task)}; only held and failed tasks are approved")
         self._refuse_unproven(task, "approve", {}, actor)
         match self._db.value(SQL["cause_of_stop"], {"task": task.seq}):
             case FailureCause.VALIDATOR:
                 pass
             case FailureCause.CHECK:
-                raise _refusal(task, "approve", "its checks are red; an approval never goes past a red check")
+                raise _refusal(task, "approve", "a check failed; approve only overrides the validator")
             case _:
                 raise _refusal(task, "approve", "its last attempt did not end with a validator's objection")
         values = {"task": task.seq, "wall": self._clock.wall_ms(), "actor": actor}
@@ -169,14 +175,14 @@ class Steering(Family):
 
     def _reject(self, task: _Task, argument: Mapping[str, Any], actor: str) -> str:
         if task.status not in (Status.HELD, Status.COMPLETED):
-            raise _refusal(task, "reject", "only held and completed tasks are rejected")
+            raise _refusal(task, "reject", f"it is {_words(task)}; only held and completed tasks are rejected")
         if not str(argument.get("note") or "").strip():
             raise InputError("a rejection needs a note", hint='say what must be fixed: --note "…"')
         return self._retry(task, argument, actor)
 
     def _prioritize(self, task: _Task, argument: Mapping[str, Any], actor: str) -> str:
         if task.status not in WAITING | {Status.HELD}:
-            raise _refusal(task, "prioritize", "it has started already")
+            raise _refusal(task, "prioritize", f"it is already {_words(task)}")
         try:
             priority = priority_value(argument.get("priority", ""))
         except ValueError as error:
@@ -250,8 +256,10 @@ class _Task:
         self.open_attempt, self.landing_commit = open_attempt, landing_commit
 
 
+def _words(task: _Task) -> str:
+    """The status as a sentence has it."""
+    return _STATUS_WORDS.get(task.status, task.status.replace("_", " "))
+
+
 def _refusal(task: _Task, verb: str, why: str) -> StateError:
-    return StateError(
-        f"cannot {verb} task {task.id}: {why} (status {task.status})",
-        hint=f"amplifier-swarm why {task.id} tells what it waits for",
-    )
+    return StateError(f"cannot {verb} {task.id}: {why}")

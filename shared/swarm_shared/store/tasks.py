@@ -13,10 +13,9 @@ from swarm_shared.errors import NotFound
 from swarm_shared.models import GROUP_OF, Group, Status, TaskSpec, priority_label
 from swarm_shared.sql import SQL
 from swarm_shared.store.base import Family, from_json
-from swarm_shared.store.forecast import Forecast, foresee
 from swarm_shared.taskfile.definition import spec_from_definition
 
-ETA_WINDOW_ATTEMPTS = 200
+BEHIND_COUNTED = 10_000
 EXPORT_BATCH = 500
 _TIMES = ("created_at", "updated_at", "claimed_at", "started_at", "approved_at", "completed_at", "due_at")
 _ATTEMPT_JSON = ("builder_result", "check_results", "validator_result", "must_fix")
@@ -92,25 +91,6 @@ class Tasks(Family):
             "remaining_hours": round(left, 3),
         }
 
-    def eta_s(self, workers: int) -> float | None:
-        """Seconds until the open tasks are through; 0 when there are none, None without a basis."""
-        forecast = self.forecast(workers)
-        if forecast is not None:
-            return forecast.eta_s
-        return None if self._open_tasks() else 0.0
-
-    def forecast(self, workers: int) -> Forecast | None:
-        """When the open tasks may be through, and how sure that is; None without open tasks or without a basis."""
-        open_tasks = self._open_tasks()
-        if not open_tasks or workers < 1:
-            return None
-        passes_s = [took_s for (took_s,) in self._db.rows(SQL["recent_passes"], {"window": ETA_WINDOW_ATTEMPTS})]
-        if not passes_s:
-            return None
-        now = self._clock.wall_ms()
-        ages_s = [max(0, now - since) / 1000 for (since,) in self._db.rows(SQL["at_work_since"])]
-        return foresee(passes_s, ages_s=ages_s, waiting=max(0, open_tasks - len(ages_s)), workers=workers)
-
     def running(self) -> list[dict[str, Any]]:
         """Tasks that a worker has now, with stage and the time of the last sign of progress (ms)."""
         return self._db.dicts(SQL["running_tasks"])
@@ -148,6 +128,10 @@ class Tasks(Family):
     def dependents(self, task: int) -> list[tuple[str, Status]]:
         return [(i, Status(s)) for i, s, _ in self._db.rows(SQL["dependents_of"], {"task": task})]
 
+    def behind(self, task: int) -> int:
+        """How many tasks depend on it, directly or not; at most ten thousand are counted."""
+        return int(self._db.value(SQL["tasks_behind"], {"task": task, "limit": BEHIND_COUNTED}))
+
     def matching(self, statuses: Sequence[Status], phase: str | None, *, limit: int) -> list[str]:
         """Ids for a bulk verb, in import order."""
         values = {
@@ -173,9 +157,6 @@ class Tasks(Family):
             for row in rows:
                 if not wanted or Status(row["status"]) in wanted:
                     yield self._spec(row, tuple(needs.get(row["seq"], ())))
-
-    def _open_tasks(self) -> int:
-        return sum(n for s, (n, _) in self.counts().items() if GROUP_OF[s] in (Group.NOT_STARTED, Group.IN_PROGRESS))
 
     def _count(self, statuses: Sequence[Status], phase: str | None) -> int:
         rows = self._db.rows(SQL["counters_by_phase"])
@@ -230,6 +211,7 @@ class Tasks(Family):
             "blockers": row["blockers"],
             "safe_id": row["safe_id"],
             "approved_by": row["approved_by"],
+            "has_landed": bool(self._db.value(SQL["has_landed"], {"task": row["seq"]})),
             "seq": row["seq"],
         }
         shown |= {name: iso(row[name]) for name in _TIMES}

@@ -21,20 +21,21 @@ from swarm_shared.store.workers import Workers
 MAX_NAMED = 10
 RESUME = "amplifier-swarm resume"
 START = "amplifier-swarm start"
+SCALE = "amplifier-swarm scale 3"
 
 _FLAGS = {
     PAUSED: ("the queue is paused", RESUME),
-    DRAINED: ("the swarm is drained: workers take nothing new", RESUME),
+    DRAINED: ("the swarm is drained: workers take no new tasks", RESUME),
     EMERGENCY_STOP: ("the swarm was stopped by an emergency stop", RESUME),
-    DISK_LOW: ("the disk is nearly full, so nothing new is given out", "free some space; it then goes on by itself"),
+    DISK_LOW: ("the disk is nearly full, so no new tasks start", "free some space; the swarm then continues by itself"),
 }
 _ENDED = frozenset({Status.FAILED, Status.HELD, Status.CANCELLED})
 _SETTLED = frozenset({Status.APPROVED, Status.LANDING, Status.COMPLETED, Status.CANCELLED})
 _HELD: Mapping[str, tuple[str, Verb | None]] = {
-    HoldReason.KILLED: ("a person killed it", Verb.RELEASE),
-    HoldReason.BY_PERSON: ("a person holds it", Verb.RELEASE),
+    HoldReason.KILLED: ("it was killed on request", Verb.RELEASE),
+    HoldReason.BY_PERSON: ("it is on hold by request", Verb.RELEASE),
     HoldReason.CRASHED: ("its attempts crashed too often in a row", Verb.RETRY),
-    HoldReason.UNREADABLE: ("its agent gave no answer of the asked shape, after repeats", Verb.RETRY),
+    HoldReason.UNREADABLE: ("the agent's answer was not in the required format, after repeats", Verb.RETRY),
     HoldReason.NOT_PROVEN_DEAD: ("processes of its last attempt are not proven gone", None),
     HoldReason.OBJECTION: ("its validator objects", Verb.APPROVE),
     HoldReason.SAME_PROBLEM: ("it failed with the same problem twice", Verb.RETRY),
@@ -216,9 +217,18 @@ class Why(Family):
         return reasons
 
     def _no_workers(self) -> list[Reason]:
-        if any(worker.process.is_alive() is not False for worker in Workers(self._db, self._clock).alive()):
+        workers, swarm = Workers(self._db, self._clock), Swarm(self._db, self._clock)
+        staff = workers.staff(dead={each.run for each in workers.alive() if each.process.is_alive() is False})
+        if staff.takers:
             return []
-        return [Reason(kind="no_workers", text="no worker runs", advice=START)]
+        if staff.draining or staff.retiring:
+            if swarm.flags().keys() & {DRAINED, EMERGENCY_STOP}:
+                return []  # the reason above
+            advice = RESUME if staff.draining else SCALE
+            return [Reason(kind="no_workers", text=staff.why_none_takes(), advice=advice)]
+        reaper = swarm.services().get("reaper")
+        is_up = reaper is not None and reaper.is_alive()
+        return [Reason(kind="no_workers", text=staff.why_none_takes(), advice=SCALE if is_up else START)]
 
     def _hold_of(self, agent_cli: str) -> ProviderHold | None:
         now = self._clock.wall_ms()
@@ -234,10 +244,10 @@ def why_held(reason: str) -> tuple[str, Verb | None]:
 
 
 def _provider(hold: ProviderHold, now: int) -> Reason:
-    until = "until a person resumes" if hold.until_at is None else f"until {iso(hold.until_at)}"
+    until = "until you resume" if hold.until_at is None else f"until {iso(hold.until_at)}"
     return Reason(
         kind="provider_hold",
-        text=f"agent CLI {hold.agent_cli} may not be started {until} ({hold.kind}): {hold.reason}",
+        text=f"agent CLI {hold.agent_cli} is on hold {until} ({hold.kind}): {hold.reason}",
         advice=RESUME,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Collection
 from typing import Any
 
 from msgspec import Struct
@@ -12,6 +13,7 @@ from swarm_shared.processes import ProcessId
 from swarm_shared.sql import SQL
 from swarm_shared.store.base import Family
 
+OVER = frozenset({"stopped", "crashed"})  # statuses of a worker that has ended
 CRASHES_BEFORE_BACKOFF = 2
 CRASH_BACKOFF_BASE_S = 2.0
 CRASH_BACKOFF_CAP_S = 120.0
@@ -48,6 +50,23 @@ class WorkerRun(Struct, frozen=True, kw_only=True):
             task=task,
             tree_gone=gone is not None,
         )
+
+
+class Staff(Struct, frozen=True, kw_only=True):
+    """The living workers by what they are at: those that take tasks, and those that only finish what they run."""
+
+    takers: tuple[str, ...]
+    draining: tuple[str, ...]
+    retiring: tuple[str, ...]
+
+    def why_none_takes(self) -> str:
+        """Where there are no takers, why."""
+        parts = [
+            f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} {doing}"
+            for names, doing in ((self.draining, "draining"), (self.retiring, "leaving"))
+            if names
+        ]
+        return f"no worker takes tasks: {'; '.join(parts)}" if parts else "no worker is running"
 
 
 class Uses(Struct, frozen=True, kw_only=True):
@@ -135,6 +154,19 @@ class Workers(Family):
         """What a person or a scale-down wants of this worker: drain, retire, or nothing."""
         row = self._db.row(SQL["worker_wanted"], {"run": run})
         return None if row is None else row[0]
+
+    def staff(self, *, dead: Collection[int] = ()) -> Staff:
+        """The living workers; `dead` are runs whose processes are known to be gone."""
+        takers: list[str] = []
+        draining: list[str] = []
+        retiring: list[str] = []
+        for row in self.shown():
+            if row["status"] in OVER or row["run"] in dead:
+                continue
+            at = row["wanted"] or row["status"]
+            where = draining if at in ("drain", "draining") else retiring if at in ("retire", "retiring") else takers
+            where.append(str(row["worker_id"]))
+        return Staff(takers=tuple(takers), draining=tuple(draining), retiring=tuple(retiring))
 
     def task_of(self, worker_id: str) -> str | None:
         """The task that a living worker runs; None for one that runs none, or does not live."""

@@ -25,7 +25,8 @@ ATTEMPT_KEYS = {
 }  # fmt: skip
 LOG_KEYS = {"id", "timestamp", "event_type", "worker_id", "message", "data"}
 STATUS_KEYS = {
-    "tasks", "by_status", "progress", "remaining_hours", "eta_s", "paused", "isolation", "lands_on", "workers",
+    "tasks", "by_status", "progress", "remaining_hours", "eta_s", "done_at", "stalled", "stuck", "paused",
+    "isolation", "lands_on", "workers",
 }  # fmt: skip
 WORKER_KEYS = {
     "worker_id", "pid", "hostname", "status", "started_at", "last_heartbeat", "current_task_id", "tasks_completed",
@@ -76,7 +77,7 @@ def test_status_tells_pauses_and_that_no_worker_runs(desk: CliDesk) -> None:
     desk.run("pause", "--reason", "lunch")
     ran = desk.run("status")
     assert "lunch" in ran.out
-    assert "no worker runs" in ran.err
+    assert "no worker is running" in ran.err
     assert desk.run("status", "--json").json["paused"] is True
 
 

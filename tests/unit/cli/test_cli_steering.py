@@ -23,7 +23,7 @@ EFFECTS = [
     (("retry", "t"), Status.FAILED, "not_started"),
     (("retry", "t", "--note", "once more"), Status.CANCELLED, "not_started"),
     (("retry", "t"), Status.HELD, "not_started"),
-    (("retry", "t"), Status.COMPLETED, "not_started"),
+    (("retry", "t", "--yes"), Status.COMPLETED, "not_started"),
     (("cancel", "t"), Status.NOT_STARTED, "cancelled"),
     (("cancel", "t"), Status.HELD, "cancelled"),
     (("hold", "t"), Status.NOT_STARTED, "held"),
@@ -102,6 +102,27 @@ def test_priority_and_note_are_kept(desk: CliDesk) -> None:
     desk.run("prioritize", "t", "5")
     task = desk.run("task-info", "t", "--json").json
     assert (task["note"], task["priority"]) == ("mind the gap", 5)
+
+
+def test_a_completed_task_is_run_again_only_with_a_yes_that_knows_the_effect(desk: CliDesk) -> None:
+    desk.queue(
+        TaskSpec(id="setup", name="S", status=Status.COMPLETED),
+        *(TaskSpec(id=name, name="N", dependencies=("setup",)) for name in ("a", "b")),
+        TaskSpec(id="c", name="C", dependencies=("a",)),
+        TaskSpec(id="f", name="F", status=Status.FAILED),
+    )
+    ran = desk.run("retry", "f", "setup")
+    assert ran.code == 2
+    assert "setup is completed; 3 tasks depend on it; nothing was changed" in ran.err
+    assert f"amplifier-swarm retry f setup --db {desk.db} --yes" in ran.err
+    assert [desk.status_of(name) for name in ("setup", "f", "a")] == ["completed", "failed", "not_started"]
+    assert desk.run("retry", "f", "setup", "--yes").code == 0
+    assert [desk.status_of(name) for name in ("setup", "f", "a")] == ["not_started", "not_started", "blocked"]
+
+
+def test_a_refusal_says_the_task_and_its_state_once_and_nothing_that_does_not_help(desk: CliDesk) -> None:
+    desk.queue(TaskSpec(id="setup", name="S", status=Status.COMPLETED))
+    assert desk.run("cancel", "setup").err == "error: cannot cancel setup: it is already completed\n"
 
 
 def test_a_chain_retries_what_a_blocked_task_waits_for(desk: CliDesk) -> None:

@@ -33,7 +33,7 @@ def view_of(desk: QueueDesk, **more: Any) -> View:
         "outlook": look(desk.db),
         "running": desk.db.tasks.running(),
         "workers": desk.db.workers.shown(),
-        "eta_s": None,
+        "prospect": desk.db.prospects.now(),
         "now_ms": desk.clock.wall_ms(),
         "elapsed_s": 60.0,
         "link": None,
@@ -99,7 +99,7 @@ def test_names_from_task_files_cannot_act_on_the_terminal(desk: QueueDesk) -> No
 
 @pytest.mark.parametrize(
     ("flag", "text"),
-    [(PAUSED, "paused by ada (lunch); go on with: amplifier-swarm resume"), (DISK_LOW, "nothing is given out: lunch")],
+    [(PAUSED, "paused by ada (lunch); to continue: amplifier-swarm resume"), (DISK_LOW, "no tasks start: lunch")],
 )
 def test_a_flag_that_stops_the_queue_is_told_with_what_to_do(desk: QueueDesk, flag: str, text: str) -> None:
     desk.add("a")
@@ -119,8 +119,10 @@ def test_a_held_provider_is_told_with_its_end_or_with_what_to_do(desk: QueueDesk
 
 def test_without_any_worker_it_says_so_but_not_while_they_come_up(desk: QueueDesk) -> None:
     desk.add("a")
-    assert view_of(desk, elapsed_s=2.0).obstacle_text() is None
-    assert "no worker runs" in (view_of(desk).obstacle_text() or "")
+    starting = view_of(desk, starting=3)
+    assert (starting.obstacle_text(), starting.starting_text()) == (None, "starting 3 workers …")
+    assert "no worker is running" in (view_of(desk).obstacle_text() or "")
+    assert view_of(desk).starting_text() == ""
     desk.claimant()
     assert view_of(desk).obstacle_text() is None
 
@@ -130,6 +132,17 @@ def test_while_something_runs_nothing_stands_in_the_way(desk: QueueDesk) -> None
     desk.start()
     desk.db.swarm.set_flag(PAUSED, actor="ada")
     assert view_of(desk).obstacle_text() is None
+
+
+def test_the_end_is_named_by_the_clock_and_by_the_time_to_it(desk: QueueDesk) -> None:
+    desk.add(TaskSpec(id="a", name="a"), TaskSpec(id="b", name="b", estimated_hours=8))
+    claim = desk.start()
+    desk.clock.pass_s(6)
+    desk.settle(claim)
+    desk.start()
+    shown = view_of(desk).eta_text()
+    assert shown.startswith("done about ")
+    assert shown.endswith("(in 8 h 00 m)")
 
 
 def test_a_drain_names_what_it_waits_for(desk: QueueDesk) -> None:

@@ -40,9 +40,9 @@ def test_what_is_held_says_why_and_what_usually_helps(desk: DashboardDesk) -> No
     body = read(desk, "/api/needs")
     found = {row["id"]: (row["why"], row["next"], row["verbs"][0], row["last_error"]) for row in body["tasks"]}
     assert found == {
-        "killed": ("a person killed it", "release", "release", None),
-        "unreadable": ("its agent gave no answer of the asked shape, after repeats", "retry", "retry", "prose"),
-        "by a person": ("a person holds it", "release", "release", None),
+        "killed": ("it was killed on request", "release", "release", None),
+        "unreadable": ("the agent's answer was not in the required format, after repeats", "retry", "retry", "prose"),
+        "by a person": ("it is on hold by request", "release", "release", None),
         "imported": ("its task file says held", "release", "release", None),
     }
     assert (body["total"], body["cursor"]) == (4, None)

@@ -47,12 +47,12 @@ def test_the_time_left_shrinks_while_a_task_runs(tmp_path: Path) -> None:
     desk = QueueDesk(tmp_path)
     desk.add("a", "b")
     claim = desk.start()
-    assert desk.db.tasks.eta_s(1) is None
+    assert desk.db.prospects.now().eta_s is None
     desk.clock.pass_s(100)
     desk.settle(claim)
-    assert desk.db.tasks.eta_s(1) == 100
+    assert desk.db.prospects.now().eta_s == 100
     desk.start()
     desk.clock.pass_s(70)
-    assert desk.db.tasks.eta_s(1) == 30
+    assert desk.db.prospects.now().eta_s == 30
     desk.clock.wall -= 1000_000
-    assert desk.db.tasks.eta_s(1) == 100
+    assert desk.db.prospects.now().eta_s == 100

@@ -60,6 +60,34 @@ def test_landing_completes_the_task_and_frees_what_needs_it(desk: QueueDesk) -> 
     assert [a["kind"] for a in desk.db.tasks.attempts(desk.task("a")["seq"])] == ["work"]
 
 
+def test_a_retry_of_landed_work_that_changes_nothing_leaves_the_task_completed(desk: QueueDesk) -> None:
+    desk.add("a", TaskSpec(id="b", name="b", dependencies=("a",)))
+    desk.run(BUILT)
+    desk.settle(take(desk).claim, BUILT)
+    desk.db.steering.apply(Verb.RETRY, "a", {}, actor="ann")
+    assert (desk.status("a"), desk.status("b")) == (Status.NOT_STARTED, Status.BLOCKED)
+    desk.run(failed(FailureClass.QUALITY, "check failed: nothing was changed", base_sha="t1", head_sha="t1"))
+    task = desk.task("a")
+    assert (task["status"], task["last_error"], task["has_landed"]) == ("completed", None, True)
+    assert desk.status("b") is Status.NOT_STARTED
+    assert "the work that has landed stays" in desk.db.events.newest(1)[0]["message"]
+
+
+def test_an_attempt_that_changes_nothing_is_a_failure_where_nothing_has_landed_or_something_was_changed(
+    desk: QueueDesk,
+) -> None:
+    desk.budgets = Budgets(max_retries=0)
+    desk.add("a", "c")
+    unchanged = failed(FailureClass.QUALITY, "nothing was changed", base_sha="t1", head_sha="t1")
+    desk.run(unchanged)
+    assert desk.status("a") is Status.FAILED
+    desk.run(BUILT)
+    desk.settle(take(desk).claim, BUILT)
+    desk.db.steering.apply(Verb.RETRY, "c", {}, actor="ann")
+    desk.run(replace(unchanged, diff_id="d1"))
+    assert desk.status("c") is Status.FAILED
+
+
 def test_one_lander_at_a_time_and_the_first_approved_comes_first(desk: QueueDesk) -> None:
     desk.add("a", "b")
     first, second = desk.start("worker-1"), desk.start("worker-2")

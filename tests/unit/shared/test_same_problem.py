@@ -153,11 +153,11 @@ def test_a_failed_task_that_was_only_objected_to_is_approved_and_lands(tmp_path:
     ("end", "why"),
     [
         (failed(QUALITY, "gave up"), "objection"),
-        (failed(QUALITY, "red", check_results=[{"command": "t", "passed": False}]), "red check"),
+        (failed(QUALITY, "red", check_results=[{"command": "t", "passed": False}]), "a check failed"),
         (failed(QUALITY, "late", out_of_time=True, validator_result={"verdict": "FAIL"}), "objection"),
     ],
 )
-def test_only_an_objection_is_overruled_and_never_a_red_check(tmp_path: Path, end: AttemptResult, why: str) -> None:
+def test_only_an_objection_is_overruled_and_never_a_failing_check(tmp_path: Path, end: AttemptResult, why: str) -> None:
     desk = desk_with(tmp_path, retries=0)
     desk.run(end)
     refused = carry_out_now(desk.db, Verb.APPROVE, "a", {}, actor="me")

@@ -49,7 +49,7 @@ function held(task) {
 }
 
 function onYourWord(task) {
-  return [h("span", { class: "quiet" }, "The reaper goes on trying."),
+  return [h("span", { class: "quiet" }, "The reaper keeps trying."),
     h("button", { type: "button", class: "small danger", "aria-label": `They are gone: release… ${task.id}`, onclick: () => releaseAsGone(task) }, "They are gone: release…")];
 }
 

@@ -1,7 +1,7 @@
 // Now: how far it is, what runs, what needs a person.
 
 import { h } from "../dom.js";
-import { compact, count, dollars, duration, groupWord, heldBecause, hours, percent, plural, sinceSeconds } from "../format.js";
+import { compact, count, dollars, duration, groupWord, heldBecause, hours, momentIn, percent, plural, sinceSeconds } from "../format.js";
 import { badge, cell, command, elapsed, empty, icon, table, taskLink } from "../pieces.js";
 import { outcomes } from "../pictures/bars.js";
 import { lanes } from "../pictures/lanes.js";
@@ -29,12 +29,14 @@ export function view({ status, place, go }) {
 
 const pictures = (context) => h("div", { class: "columns two", key: "pictures" }, outcomes(context), progress(context));
 
+const services = ({ services: { reaper } }) => reaper && !reaper.stopped_at;
+
 function nothingYet(status) {
   return h("section", { class: "card first" },
     h("h2", null, "The queue is empty"),
-    h("p", null, "Put tasks into it, then start workers:"),
+    h("p", null, services(status) ? "Import tasks; the workers start on them at once:" : "Import tasks, then start workers:"),
     h("p", null, command(`amplifier-swarm import-tasks tasks.yaml --db ${status.database ?? "tasks.db"}`)),
-    h("p", null, command(`amplifier-swarm start --db ${status.database ?? "tasks.db"}`)),
+    !services(status) && h("p", null, command(`amplifier-swarm start --db ${status.database ?? "tasks.db"}`)),
     h("p", { class: "quiet" }, "This page shows them the moment they are there."));
 }
 
@@ -69,31 +71,34 @@ function strip(status, alive) {
   const { tasks, by_status: by, pulse: { oldest_ready_at: oldest, failing, spend }, running } = status;
   const [left, basis] = eta(status);
   const figures = [
-    ["Done", percent(status.progress), `${count(tasks.completed.count)} of ${plural(tasks.total.count, "task")}`],
-    ["Hours", `${hours(status.remaining_hours)} left`, `${hours(tasks.completed.hours)} of ${hours(tasks.total.hours)} done`],
-    ["Time left", left, basis],
+    ["Progress", percent(status.progress), `${count(tasks.completed.count)} of ${plural(tasks.total.count, "task")}`],
+    ["Estimated work", `${hours(status.remaining_hours)} left`, `${hours(tasks.completed.hours)} of ${hours(tasks.total.hours)} done`],
+    ["Done", left, basis, Boolean(status.stalled) && !status.flags.length],
     ["Ready", count(by.not_started ?? 0), oldest ? ["oldest for ", elapsed(oldest)] : "nothing waits for a worker"],
     ["Running", `${running.length} of ${alive}`, `${plural(alive, "worker")}${alive - running.length > 0 ? `, ${alive - running.length} free` : ""}`],
     ["Failing", failing.rate === null ? "–" : percent(failing.rate), failing.ended ? `${count(failing.failed)} of ${count(failing.ended)} in the last hour` : "nothing ended in the last hour",
       failing.rate >= MANY_FAIL && failing.ended >= ENDS_THAT_TELL],
-    ["Spend", spend ? dollars(spend.cost_usd) : "–", spend ? `${compact(spend.tokens)} tokens, ${plural(spend.attempts, "attempt")}` : "no agent has told it"],
+    ["Spend", spend ? dollars(spend.cost_usd) : "–", spend ? `${compact(spend.tokens)} tokens, ${plural(spend.attempts, "attempt")}` : "not reported"],
   ];
   return h("dl", { class: "strip" }, figures.map(([word, figure, detail, alarming]) =>
     h("div", { key: word, class: alarming ? "alarming" : null }, h("dt", null, word), h("dd", null, h("strong", null, figure), h("span", null, detail)))));
 }
 
+/** The end on the clock and how far that is; or why it does not come. */
 function eta(status) {
   const { passes, workers } = status.eta_basis;
   const open = status.tasks.not_started.count + status.tasks.in_progress.count;
-  if (!open) return ["none", "nothing is left to do"];
-  if (status.eta_s === null) return ["–", passes ? "no worker runs" : "known after the first pass"];
-  return [`~ ${duration(status.eta_s)}`, `from ${plural(passes, "pass", "passes")}, ${plural(workers, "worker")}`];
+  if (!open) return ["–", "nothing left to do"];
+  if (status.stalled) return ["stalled", status.stalled];
+  if (status.eta_s === null) return ["–", "available once a task has finished"];
+  const stuck = status.stuck ? `, without ${plural(status.stuck, "stuck task")}` : "";
+  return [`about ${momentIn(status.eta_s)}`, `in ${duration(status.eta_s)}, from ${plural(passes, "pass", "passes")}, ${plural(workers, "worker")}${stuck}`];
 }
 
 function isolation({ isolation: word, lands_on: branch }) {
   if (word === "none") return "Agents work in the project folder itself.";
   if (!branch) return "";
-  return ["Each task works in a worktree of its own; what passes lands on ", h("a", { href: "/landing" }, branch), "."];
+  return ["Each task runs in its own worktree. Passing work lands on ", h("a", { href: "/landing" }, branch), "."];
 }
 
 function running(status) {

@@ -128,17 +128,17 @@ function actions(task) {
   return h("section", { class: "card actions", "aria-label": "What you can do" },
     takesNote && h("div", { class: "note" },
       h("label", { for: "note" }, "Note for the next attempt"),
-      h("textarea", { id: "note", rows: 2, placeholder: "What should the agent know this time? (goes with Retry)", "data-own": "" })),
-    h("ul", null, task.verbs.map((verb) => h("li", { key: verb },
-      h("button", { type: "button", class: TASK_VERBS[verb].kind ?? "", "data-verb": verb, onclick: () => act(verb, task) }, TASK_VERBS[verb].label),
+      h("textarea", { id: "note", rows: 2, placeholder: "What should the agent know this time? (optional, used by Retry)", "data-own": "" })),
+    h("ul", null, task.verbs.map((verb, place) => h("li", { key: verb },
+      h("button", { type: "button", class: TASK_VERBS[verb].kind ?? (place || task.status === "completed" ? "" : "primary"), "data-verb": verb, onclick: () => act(verb, task) }, TASK_VERBS[verb].label),
       h("span", { class: "does" }, TASK_VERBS[verb].does(task))))));
 }
 
 async function act(verb, task) {
   const field = document.getElementById("note");
   const note = verb === "retry" ? field?.value.trim() : "";
-  await doTask(verb, task, verb === "retry" ? (note ? { note } : {}) : undefined);
-  if (note && field) field.value = "";
+  const sent = await doTask(verb, task, note ? { note } : {});
+  if (sent && note && field) field.value = "";
 }
 
 const CHOOSING = new Set(["checks", "prompt"]);
@@ -150,7 +150,7 @@ function chooser({ data: { task, attempt }, place: { query }, go }) {
 const SHOW = { attempts, log, diff, checks, prompt, definition, links, events };
 
 function log({ data: { task, attempt }, place: { query }, go }) {
-  if (!attempt) return empty("Nobody has tried it yet.");
+  if (!attempt) return empty("It has not been tried yet.");
   const sessions = attempt.sessions;
   const wanted = Number(query.get("session"));
   const session = sessions.find((one) => one.id === wanted) ?? sessions.at(-1);
@@ -191,7 +191,7 @@ function attemptChooser(task, attempt, choose) {
 let drawn = { key: null, node: null };
 
 function diff({ data: { task, attempt, difference }, place: { query }, go }) {
-  if (!attempt) return empty("Nobody has tried it yet.");
+  if (!attempt) return empty("It has not been tried yet.");
   const since = query.get("since") === "previous" ? "previous" : "base";
   const { change } = difference ?? { change: null };
   const key = `${task.id} ${attempt.number} ${since} ${change?.head_sha}`;

@@ -83,7 +83,7 @@ function list(rows) {
         cell("Tries", { class: "c-number" }, String(row.attempt_count)),
         cell("Time", { class: "c-time" }, time(row)),
         cell("Worker", { class: "c-worker" }, row.worker_id ?? "–"),
-        cell("", { class: `c-actions ${URGENT.has(row.group) ? "" : "later"}`, "data-steady": "" }, row.verbs.slice(0, 1).map((verb) => taskButton(verb, row)))))));
+        cell("", { class: `c-actions ${URGENT.has(row.group) ? "" : "later"}`, "data-steady": "" }, row.group !== "completed" && row.verbs.slice(0, 1).map((verb) => taskButton(verb, row)))))));
 }
 
 function time(row) {

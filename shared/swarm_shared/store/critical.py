@@ -1,16 +1,27 @@
-"""The longest way through what is left: no number of workers makes it shorter."""
+"""The critical path through the open tasks: no number of workers makes it shorter."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from msgspec import Struct
 
-from swarm_dashboard.layers import Link, in_order
 from swarm_shared.models import Status
-from swarm_shared.store.graph import GraphTask
 
 HOUR_S = 3600.0
+Link = tuple[int, int]  # places of a needed task and of one that needs it
+
+
+class Estimated(Protocol):
+    """What of a task its remaining time is estimated from; `claimed_at` in wall ms, of the attempt that runs."""
+
+    @property
+    def status(self) -> Status: ...
+    @property
+    def estimated_hours(self) -> float | None: ...
+    @property
+    def claimed_at(self) -> int | None: ...
 
 
 class Way(Struct, frozen=True, kw_only=True):
@@ -20,7 +31,7 @@ class Way(Struct, frozen=True, kw_only=True):
     seconds: float
 
 
-def left_s(task: GraphTask, *, usual_s: float, now: int) -> float:
+def left_s(task: Estimated, *, usual_s: float, now: int) -> float:
     """Seconds that a task will still take: its estimate, or what passes usually take, less what has gone by."""
     if task.status is Status.COMPLETED or task.status is Status.CANCELLED:
         return 0.0
@@ -28,11 +39,27 @@ def left_s(task: GraphTask, *, usual_s: float, now: int) -> float:
     if task.status in (Status.APPROVED, Status.LANDING):
         return 0.0
     if task.status in (Status.CLAIMED, Status.IN_PROGRESS) and task.claimed_at is not None:
-        return max(0.0, whole - (now - task.claimed_at) / 1000)
+        return max(0.0, whole - max(0, now - task.claimed_at) / 1000)  # the clock may have been set back
     return whole
 
 
-def critical_way(tasks: Sequence[GraphTask], links: Sequence[Link], *, usual_s: float, now: int) -> Way:
+def in_order(count: int, links: Sequence[Link]) -> list[int]:
+    """Places so that every link leads forward; links must not close a circle."""
+    open_links = [0] * count
+    behind: list[list[int]] = [[] for _ in range(count)]
+    for a, b in links:
+        behind[a].append(b)
+        open_links[b] += 1
+    order = [place for place in range(count) if not open_links[place]]
+    for place in order:  # grows while it is walked
+        for following in behind[place]:
+            open_links[following] -= 1
+            if not open_links[following]:
+                order.append(following)
+    return order
+
+
+def critical_way(tasks: Sequence[Estimated], links: Sequence[Link], *, usual_s: float, now: int) -> Way:
     """The way through unfinished tasks that takes longest; empty when nothing is left."""
     cost = [left_s(task, usual_s=usual_s, now=now) for task in tasks]
     is_open = [task.status not in (Status.COMPLETED, Status.CANCELLED) for task in tasks]
