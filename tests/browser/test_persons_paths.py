@@ -113,7 +113,7 @@ def test_a_stuck_agent_is_killed_and_its_task_released(at: Desk, page: Page, see
     assert at.pids_of("sleep 4242") == []
     shows(page, "needs")
     held = page.locator(".asks li")
-    expect(held).to_contain_text("A person killed it.")
+    expect(held).to_contain_text("It was killed on request.")
     at.marker("go").touch()
     held.get_by_role("button", name="Release a").click()
     become(at, "a", Status.COMPLETED)
@@ -131,7 +131,7 @@ def test_workers_are_scaled_to_five_and_the_queue_is_paused_and_resumed(at: Desk
     page.evaluate("window.sameDocument = true")
     with closing(TaskDatabase(at.db)) as database:
         database.swarm.set_flag("paused", actor="somebody")
-    expect(page.locator(".warning")).to_contain_text("Paused by somebody")
+    expect(page.locator(".warning")).to_contain_text("Paused (requested by somebody")
     at.add(task("a"))
     expect(page.locator('.counters [data-group="not_started"] .number')).to_have_text("1")
     page.locator(".warning").get_by_role("button", name="Resume").click()
@@ -151,7 +151,7 @@ def test_a_graceful_shutdown_lets_running_tasks_finish(at: Desk, page: Page, see
     page.get_by_role("button", name="Graceful shutdown").click()
     expect(page.locator("#dialog")).to_contain_text("1 running task will finish within the graceful timeout")
     page.locator("#dialog").get_by_role("button", name="Shut down").click()
-    expect(page.locator(".warning").first).to_contain_text("Shut down gracefully")
+    expect(page.locator(".warning").first).to_contain_text("Shutting down")
     at.marker("go").touch()
     assert at.wait_end(at.started[-1]) == STOPPED_BY_A_PERSON
     assert (at.status("a"), at.status("b")) == (Status.COMPLETED, Status.NOT_STARTED)
@@ -164,7 +164,7 @@ def test_an_emergency_stop_ends_every_agent_at_once(at: Desk, page: Page, seen: 
     start(at, page)
     at.wait_marker("begun")
     page.get_by_role("button", name="Emergency stop").click()
-    expect(page.locator("#dialog")).to_contain_text("1 running session will be ended now")
+    expect(page.locator("#dialog")).to_contain_text("1 running session will be stopped immediately")
     page.locator("#dialog").get_by_role("button", name="Emergency stop").click()
     at.wait_for("the end of the agent", lambda: not at.pids_of("sleep 4343"))
     assert at.wait_end(at.started[-1]) == STOPPED_BY_A_PERSON
