@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -104,8 +105,9 @@ def test_an_agent_cli_that_cannot_start_ends_the_run_with_10(at: Desk) -> None:
     assert at.status("a") == Status.NOT_STARTED
     assert at.alive() == {}
 
-    # Mended, the next run begins: the hold of the last one does not stand in its way.
-    binary.write_text('#!/bin/sh\necho \'{"status": "success"}\'\n')
+    # Once it is repaired, the next run starts: the hold of the last one is not in its way.
+    answer = json.dumps({"status": "success", "response": json.dumps({"status": "success"})})
+    binary.write_text(f"#!/bin/sh\ncat <<'EOF'\n{answer}\nEOF\n")
     assert at.run("--no-validation", agent_cli="broken") == 0, at.told()
 
 

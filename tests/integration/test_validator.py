@@ -47,7 +47,7 @@ def test_a_change_too_long_to_show_is_cut_but_named_whole(swarm: LandingSwarm) -
     swarm.wait_for("a", Status.COMPLETED)
     told = prompt(swarm)
     assert len(told) < DIFF_LIMIT_BYTES + 8192
-    for part in ("A first.txt +90000", "A last.txt +1", "90001 lines added", "cut"):
+    for part in ("A first.txt +90000", "A last.txt +1", "90001 lines added", "truncated"):
         assert part in told, part
 
 

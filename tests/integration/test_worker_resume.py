@@ -67,9 +67,9 @@ def test_the_first_retry_goes_on_with_the_session_and_the_second_starts_fresh(
     assert second["resumed_session_id"] == second["builder_session_id"] == first["builder_session_id"]
     assert (first["resumed_session_id"], third["resumed_session_id"]) == (None, None)
     assert third["builder_session_id"] != first["builder_session_id"]
-    assert "your own earlier session" in swarm.prompt(2)
+    assert "resuming your earlier session" in swarm.prompt(2)
     assert "no wood left" in swarm.prompt(2)
-    assert "your own earlier session" not in swarm.prompt(3)
+    assert "resuming your earlier session" not in swarm.prompt(3)
 
 
 def test_a_resumed_sessions_earlier_tokens_are_counted_once(swarm: AmplifierSwarm) -> None:
@@ -97,7 +97,7 @@ def test_a_session_that_the_cli_has_forgotten_is_no_trouble_of_the_cli(swarm: Am
     roles = [(s["resumes"] is not None, s["exit_code"]) for s in swarm.db.tasks.sessions(second["id"])]
     assert roles == [(True, 1), (False, 0)]
     assert swarm.db.swarm.holds() == []
-    assert "your own earlier session" not in swarm.prompt(2, 1)
+    assert "resuming your earlier session" not in swarm.prompt(2, 1)
 
 
 def test_an_unreadable_answer_of_a_resumed_session_is_asked_for_in_a_fresh_one(swarm: AmplifierSwarm) -> None:
