@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 from msgspec import Struct
@@ -27,6 +28,7 @@ class Transcript(Struct, frozen=True, kw_only=True):
     end: SessionEnd
 
 
+@cache
 def transcript(name: str) -> Transcript:
     first, _, rest = (FOLDER / f"{name}.txt").read_text(encoding="utf-8").partition("\n--- stdout ---\n")
     stdout, _, stderr = rest.partition("--- stderr ---\n")

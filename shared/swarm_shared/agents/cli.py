@@ -69,10 +69,14 @@ Condition = Mapping[str, object]
 
 
 class Take(Struct, frozen=True, kw_only=True):
-    """A value to take from events that meet a condition; an empty path takes the whole event as JSON."""
+    """A value to take from events that meet a condition; an empty path takes the whole event as JSON.
+
+    `per` is the path of an id: of events with the same one the last counts, where numbers are added up.
+    """
 
     when: Condition
     path: str
+    per: str = ""
 
 
 class Fact(Struct, frozen=True, kw_only=True):
@@ -103,6 +107,7 @@ class ResultRules(Struct, frozen=True, kw_only=True):
     model: tuple[str, ...] = ()
     tokens: tuple[Take, ...] = ()
     cached: tuple[Take, ...] = ()
+    partial: tuple[Take, ...] = ()  # tokens, of sessions that ended without their total
     cost: tuple[Take, ...] = ()
     cumulative: frozenset[str] = frozenset()  # of tokens and cost: what counts the session so far
 

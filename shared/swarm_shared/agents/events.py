@@ -59,6 +59,7 @@ def read_events(rules: ResultRules, output: str) -> Said:
         _Count(rules.cached, total="tokens" in rules.cumulative),
     )
     cost = _Count(rules.cost, total="cost" in rules.cumulative)
+    partial = _Count(rules.partial)
     previous: dict[str, Any] | None = None
     for event in objects_at_line_starts(output):
         known = _outcome(said, rules, event)
@@ -67,13 +68,13 @@ def read_events(rules: ResultRules, output: str) -> Said:
         said.session_id = said.session_id or session_id
         _add_models(said, rules, event)
         if event != previous:  # some loggers write every record twice
-            for count in (tokens, cached, cost):
+            for count in (tokens, cached, cost, partial):
                 count.add(event)
         previous = event
         said.known = said.known or known or session_id is not None
         said.events += "type" in event or known
         said.waiting = any(meets(event, condition) for condition in rules.waits)
-    said.tokens = tokens.rounded()
+    said.tokens = partial.rounded() if tokens.value is None else tokens.rounded()
     said.cached_tokens = cached.rounded()
     said.cost_usd = cost.value
     return said
@@ -122,14 +123,24 @@ def _fact(rules: ResultRules, event: Mapping[str, Any]) -> Found | None:
 class _Count:
     """Adds up the numbers that some rules take; where each is of the whole session so far, keeps the last."""
 
-    def __init__(self, takes: Sequence[Take], *, total: bool) -> None:
-        self.value: float | None = None
+    def __init__(self, takes: Sequence[Take], *, total: bool = False) -> None:
         self._takes, self._total = takes, total
+        self._found: dict[object, float] = {}
+
+    @property
+    def value(self) -> float | None:
+        return sum(self._found.values()) if self._found else None
 
     def add(self, event: Mapping[str, Any]) -> None:
-        found = [n for take in self._takes if meets(event, take.when) for n in _numbers(event, take.path)]
-        if found:
-            self.value = float(sum(found)) + (0.0 if self._total or self.value is None else self.value)
+        if self._total and any(self._numbers(event, take) for take in self._takes):
+            self._found.clear()
+        for take in self._takes:
+            if found := self._numbers(event, take):
+                key = (take.path, _first_text(event, [take.per]) if take.per else len(self._found))
+                self._found[key] = sum(found)
+
+    def _numbers(self, event: Mapping[str, Any], take: Take) -> list[float]:
+        return _numbers(event, take.path) if meets(event, take.when) else []
 
     def rounded(self) -> int | None:
         return None if self.value is None else round(self.value)

@@ -136,6 +136,7 @@ def _rules(entry: Entry) -> ResultRules:
         model=entry.words("model"),
         tokens=_takes(entry, "tokens"),
         cached=_takes(entry, "cached"),
+        partial=_takes(entry, "partial"),
         cost=_takes(entry, "cost"),
         cumulative=frozenset(entry.words("cumulative")),
     )
@@ -172,7 +173,8 @@ def _takes(entry: Entry, key: str) -> tuple[Take, ...]:
             takes.append(Take(when={}, path=stated))
             continue
         rule = Entry(f"{entry.where}.{key}[{n}]", stated)
-        takes.append(Take(when=_condition(rule, "when", rule.mapping("when")), path=rule.text("take", required=True)))
+        when = _condition(rule, "when", rule.mapping("when"))
+        takes.append(Take(when=when, path=rule.text("take", required=True), per=rule.text("per")))
         rule.refuse_the_rest()
     return tuple(takes)
 

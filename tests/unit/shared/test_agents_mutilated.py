@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from transcripts import RECORDED_MS, all_names, transcript
@@ -55,6 +55,7 @@ def mutilated(draw: st.DrawFn, names: list[str]) -> tuple[str, str]:
     return name, "".join(lines)
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(mutilated(PASSED))
 def test_a_mutilated_session_passes_with_its_whole_final_answer_only(damaged: tuple[str, str]) -> None:
     name, stdout = damaged
@@ -66,6 +67,7 @@ def test_a_mutilated_session_passes_with_its_whole_final_answer_only(damaged: tu
             assert final_answer(one.end.stdout) in stdout
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(mutilated(FAILED))
 def test_a_failed_session_never_passes_by_losing_pieces(damaged: tuple[str, str]) -> None:
     name, stdout = damaged

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 from transcripts import RECORDED_MS, all_names, transcript
 
 from swarm_shared.agents.cli import TroubleKind
@@ -51,6 +52,11 @@ COMMON: dict[str, TroubleKind | FailureClass | None] = {
 }
 OWN: dict[str, TroubleKind | FailureClass | None] = {
     "claude-2.1.332/oauth": PASS,
+    "claude-2.1.332/resume-unknown": TroubleKind.STARTUP,
+    "claude-2.1.332/unknown-flag": FailureClass.SETUP,
+    "codex-0.171.0/resume-unknown": FailureClass.SETUP,
+    "codex-0.171.0/unknown-flag": FailureClass.SETUP,
+    "pi-0.73.1/resume-unknown": FailureClass.SETUP,
     "claude-2.1.332/long-hangmid": PASS,  # asked again without streaming
     "claude-2.1.332/streamerr": PASS,  # the same
     "claude-2.1.332/refusal": QUALITY,
@@ -181,6 +187,22 @@ def test_a_silent_session_is_the_providers_if_it_waited_for_it(name: str) -> Non
 def test_a_stopped_session_keeps_its_id() -> None:
     one = transcript("codex-0.171.0/hang")
     assert read_cut(one.cli, one.end, stuck=False, now_ms=RECORDED_MS).session_id is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "tokens"), [("claude-2.1.332/ok", 8402), ("qwen-0.15.10/ok", 8100), ("opencode-1.18.33/ok", 8100)]
+)
+def test_a_stopped_session_keeps_the_tokens_that_were_seen(name: str, tokens: int) -> None:
+    one = transcript(name)
+    events = [line for line in one.end.stdout.splitlines(keepends=True) if '"type": "result"' not in line]
+    end = replace(one.end, stdout="".join(events), exit_code=None, signal=15)
+    assert read_cut(one.cli, end, stuck=False, now_ms=RECORDED_MS).tokens == tokens
+
+
+def test_what_stands_on_standard_error_is_no_answer() -> None:
+    one = transcript("gemini-0.61.0/ok")
+    end = replace(one.end, stdout="", stderr=one.end.stdout)
+    assert read_session(one.cli, one.role, end, RECORDED_MS).failure is UNREADABLE
 
 
 @pytest.mark.parametrize("name", ["codex-0.171.0/hang", "opencode-1.18.33/hangmid", "qwen-0.15.10/quota"])
