@@ -153,6 +153,8 @@ class Attempt:
             self._result = replace(self._result, builder_result=reading.answer)
         self._sealed = self._place.seal()  # before anything looks at it: the verdict is about this commit
         self._clean_after = self._steps.last
+        if self._sealed is not None and self._sealed.accident is not None:
+            return self._failed(FailureClass.CRASH, self._sealed.accident)
         return self._unless_passed(reading)
 
     def _check(self) -> AttemptResult | None:

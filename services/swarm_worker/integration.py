@@ -78,6 +78,12 @@ class HeldBranch(Struct, frozen=True, kw_only=True):
         if row is None or row.person_ref is None:
             return tip
         merge = self.integration.plan_follow(row.person_ref, tip=tip)
+        if merge.kind is MergeKind.UNRELATED:
+            person = branch_of(row.person_ref)
+            self.stop(
+                f"{person} has no commit in common with {self.integration.branch}: it was made anew, or its first "
+                f"commit was amended. Put it back, or start with another --land-into; then `amplifier-swarm resume`"
+            )
         if merge.kind is MergeKind.CONFLICT or merge.new is None:
             person = branch_of(row.person_ref)
             self.stop(

@@ -88,6 +88,8 @@ class Landing:
                 tip = held.tip()
                 merge = self._planned(held.integration, tip)
                 into = held.integration.branch
+            if merge.kind is MergeKind.UNRELATED:
+                raise _unrelated(into)
             if merge.new is None:
                 raise _conflict(merge, into)
             if merge.kind is MergeKind.CONTAINED:
@@ -172,6 +174,13 @@ def _conflict(merge: Merge, into: str) -> _Refused:
             f"Run `git merge {into}` here and resolve it so that both hold: {_named(merge.conflicts)}",
             *merge.notes[:NAMED_PATHS],
         ),
+    )
+
+
+def _unrelated(into: str) -> _Refused:
+    return _Refused(
+        f"its branch has no commit in common with {into}",
+        must_fix=(f"Put your work onto {into}: its history does not begin with the same commit any more.",),
     )
 
 

@@ -14,10 +14,15 @@ from swarm_shared.store.claims import Claim
 
 
 class Sealed(Struct, frozen=True, kw_only=True):
-    """What an attempt has made, as a commit: from where to where."""
+    """What an attempt has made, as a commit: from where to where.
+
+    Args:
+        accident: Why it ended by an accident, whatever its agent said.
+    """
 
     base_sha: str
     head_sha: str
+    accident: str | None = None
 
 
 class Beyond(Struct, frozen=True, kw_only=True):

@@ -23,7 +23,7 @@ from swarm_shared.git.markers import conflict_markers
 from swarm_shared.git.names import task_branch
 from swarm_shared.git.refs import merge_base, read_ref
 from swarm_shared.git.repository import Repository
-from swarm_shared.git.snapshot import take_snapshot
+from swarm_shared.git.snapshot import Snapshot, take_snapshot
 from swarm_shared.git.taken_names import TakenNames
 from swarm_shared.git.task_worktrees import TaskWorktree, TaskWorktrees
 from swarm_shared.git.undo import changes_since, undo_since
@@ -138,6 +138,7 @@ class TaskPlace(Workplace):
         self._into = into  # the ref that this will land on
         self._git = opened.checkout.git
         self._sealed: Sealed | None = None
+        self._made: Snapshot | None = None
         self._change = Diff(files=(), text="", truncated=False)  # known once it is sealed
         self._remarks: list[str] = []  # what was left out of the commit, and why
 
@@ -161,11 +162,23 @@ class TaskPlace(Workplace):
         # Whoever could hold one of these belongs to this attempt, of which nothing is left.
         locks = (*worktree_locks(opened.checkout.git_dir), *task_locks(self._repository, opened.safe))
         clear_stale(locks, holder_is_dead=lambda _lock: True)
-        made = take_snapshot(opened.checkout, safe=opened.safe, base_sha=opened.base_sha, message=message)
         # What the agent itself has merged in is not its own change.
         tip = read_ref(self._git, self._into)
-        base = (merge_base(self._git, made.head_sha, tip) if tip else None) or opened.base_sha
-        self._sealed = Sealed(base_sha=base, head_sha=made.head_sha)
+        self._made = made = take_snapshot(
+            opened.checkout,
+            safe=opened.safe,
+            base_sha=opened.base_sha,
+            message=message,
+            trunk=tip,
+            prefix=self._repository.prefix,
+        )
+        if made.out_of_place:
+            # What looks at the commit looks at these files.
+            hidden, clean = bool(made.hidden), not made.refused
+            opened.checkout.put_back(made.head_sha, ref=opened.ref, clean=clean, fresh_index=hidden)
+        base = made.base_sha
+        accident = f"the worktree was emptied: {_listed(made.vanished)} missing" if made.emptied else None
+        self._sealed = Sealed(base_sha=base, head_sha=made.head_sha, accident=accident)
         self._db.landings.note_head(claim, base_sha=base, head_sha=made.head_sha)
         self._change = self._kept(Since.BASE, base, made.head_sha)
         if opened.earlier_work:
@@ -176,6 +189,9 @@ class TaskPlace(Workplace):
 
     def checks(self) -> list[dict[str, Any]]:
         base, head = self._both()
+        assert self._made is not None, "a commit was made"
+        if self._made.conflicts:
+            return [_does_not_fit(self._made)]
         files = self._change.files
         markers = conflict_markers(self._git, base, head)
         results = [
@@ -198,7 +214,10 @@ class TaskPlace(Workplace):
             strict = self._config.strict_files
             otherwise = "other files than the task's were changed"
             results += _warning("built-in: only declared files were changed", strays, otherwise if strict else None)
+        if self._made.vanished:
+            results.append(_vanished(self._made))
         results += _warning("built-in: everything could be committed", self._remarks)
+        results += _warning("built-in: landed changes were put back that a merge had dropped", self._made.restored)
         return results + _warning("built-in: nothing was written outside the worktree", self._leaked())
 
     def change(self) -> str | None:
@@ -244,6 +263,33 @@ class TaskPlace(Workplace):
 
     def _set_up_mark(self) -> Path:
         return self._opened.checkout.git_dir / _SET_UP_MARK
+
+
+def _does_not_fit(made: Snapshot) -> dict[str, Any]:
+    """The work was made on another commit than the task's branch, and conflicts with it."""
+    assert made.saved is not None, "what conflicts is saved"
+    return _result(
+        "built-in: the work fits onto the task's branch",
+        passed=False,
+        otherwise="the work was done on another commit than the task's branch and conflicts with it in "
+        + _listed(made.conflicts),
+        told=f"The work is saved as commit {made.saved}. Stay on the task's branch, bring the work over with "
+        f"`git cherry-pick {made.saved[:12]}`, and resolve: {_listed(made.conflicts)}",
+    )
+
+
+def _vanished(made: Snapshot) -> dict[str, Any]:
+    return _result(
+        "built-in: files are deleted by intention",
+        passed=False,
+        otherwise=f"{len(made.vanished)} files were missing without a commit that deletes them; they are back",
+        told=f"{_listed(made.vanished)}\nIf the task is to delete them, commit the deletion on the task's branch.",
+    )
+
+
+def _listed(paths: Sequence[str]) -> str:
+    more = len(paths) - NAMED_PATHS
+    return ", ".join(paths[:NAMED_PATHS]) + (f" and {more} more" if more > 0 else "")
 
 
 def _result(

@@ -36,6 +36,12 @@ def land(app: App, into: str | None, as_json: bool) -> None:
             f"{integration.branch} and {branch} are in conflict: {', '.join(done.merge.conflicts[:NAMED_PATHS])}",
             hint=f"nothing was changed; resolve it by hand: git switch {branch} && git merge {integration.branch}",
         )
+    if done.merge.kind is MergeKind.UNRELATED:
+        raise StateError(
+            f"{integration.branch} and {branch} have no commit in common",
+            hint=f"nothing was changed; was {branch} made anew, or its first commit amended? see: git log --graph "
+            f"{branch} {integration.branch}",
+        )
     if as_json:
         print_json(
             {

@@ -26,4 +26,5 @@ def bring_in(worktree: TaskWorktree, *, tip: str, branch: str, task_id: str, att
     if merge.new is not None and merge.new != merge.old:
         move_ref(git, worktree.ref, new=merge.new, old=merge.old, reason="swarm: bring in what has landed")
         worktree.checkout.put_back(merge.new, ref=worktree.ref)
+        worktree.checkout.note_start(merge.new, base_sha=tip)
     return merge

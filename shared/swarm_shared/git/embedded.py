@@ -8,10 +8,12 @@ somebody else's and stays out. Either way it is named, so that it can be told.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from msgspec import Struct
 
+from swarm_shared.git.index_listing import Staged
 from swarm_shared.git.runner import Git, join_items
 
 _LINK_MODE = "160000"
@@ -25,18 +27,19 @@ class Embedded(Struct, frozen=True, kw_only=True):
     taken: bool
 
 
-def take_in(git: Git, top: Path, *, known: str) -> tuple[Embedded, ...]:
+def take_in(git: Git, top: Path, *, changes: Sequence[Staged], untracked: Sequence[str]) -> tuple[Embedded, ...]:
     """Put the embedded repositories of a private index right; submodules are left alone.
 
     Args:
         git: With the private index, after everything was added.
         top: The top folder of the checkout.
-        known: A commit whose submodules are no news.
+        changes: What the index has changed since a commit whose submodules are no news.
+        untracked: What was not added: above all repositories without a commit, which git refuses.
     """
-    links = _new_links(git, known)
+    links = _new_links(git, changes)
     if links:
         git.ask("update-index", "--force-remove", "-z", "--stdin", stdin=join_items(links))
-    folders = dict.fromkeys((*links, *_not_added(git)))
+    folders = dict.fromkeys((*links, *(path.rstrip("/") for path in untracked if path.endswith("/"))))
     found = [Embedded(path=path, taken=_is_own_work(git, top / path)) for path in folders]
     for one in found:
         if one.taken:
@@ -45,25 +48,14 @@ def take_in(git: Git, top: Path, *, known: str) -> tuple[Embedded, ...]:
     return tuple(found)
 
 
-def _new_links(git: Git, known: str) -> tuple[str, ...]:
+def _new_links(git: Git, changes: Sequence[Staged]) -> tuple[str, ...]:
     """Folders that the index now has as commit ids, which neither the commit nor .gitmodules knows as submodules."""
-    raw = git.items("diff-index", "--cached", "--raw", "-z", "--no-renames", known)
-    fresh = [
-        path
-        for meta, path in zip(raw[::2], raw[1::2], strict=True)
-        if meta.split()[1] == _LINK_MODE and meta.split()[0] != ":" + _LINK_MODE
-    ]
+    fresh = [change.path for change in changes if change.new_mode == _LINK_MODE and change.old_mode != _LINK_MODE]
     if not fresh:
         return ()
     declared = git.ask("config", "--null", "--blob", ":.gitmodules", "--get-regexp", r"\.path$", ok=_NOT_FOUND)
     modules = {item.partition("\n")[2] for item in os.fsdecode(declared.out).split("\0")}
     return tuple(path for path in fresh if path not in modules)
-
-
-def _not_added(git: Git) -> tuple[str, ...]:
-    """Repositories that are not in the index: above all those without a commit, which git refused to add."""
-    others = git.items("ls-files", "--others", "--exclude-standard", "-z")
-    return tuple(path.rstrip("/") for path in others if path.endswith("/"))
 
 
 def _is_own_work(git: Git, folder: Path) -> bool:

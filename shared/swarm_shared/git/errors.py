@@ -36,6 +36,10 @@ class GitFailed(GitError):
         self.said = said
 
 
+class UnrelatedHistories(GitFailed):
+    """Two commits that were to be merged have no commit in common."""
+
+
 class GitTimeout(GitError):
     """A git command did not end in its time and was killed, with what it had started."""
 

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from msgspec import Struct
 
 from swarm_shared.errors import NotFound
 from swarm_shared.git.commits import message_with_trailers
+from swarm_shared.git.diffs import changed_paths
 from swarm_shared.git.errors import DirtyCheckout, GitFailed, RefMoved
+from swarm_shared.git.index_listing import staged
 from swarm_shared.git.integration import Integration
 from swarm_shared.git.merging import Merge, plan_merge
 from swarm_shared.git.names import branch_of
 from swarm_shared.git.refs import move_ref, read_ref
 from swarm_shared.git.repository import Repository
 from swarm_shared.git.runner import LONG_S, Git
+from swarm_shared.git.untouched import untouched
 from swarm_shared.git.worktrees import checked_out_at
 
 # Their presence in a git directory means that the person is in the middle of something.
@@ -22,7 +29,7 @@ _IN_THE_MIDDLE = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge
 
 
 class LandedInto(Struct, frozen=True, kw_only=True):
-    """What became of it: with `merge.kind` CONFLICT nothing was changed.
+    """What became of it: with `merge.kind` CONFLICT or UNRELATED nothing was changed.
 
     Args:
         branch: The person's branch.
@@ -52,19 +59,21 @@ def land_into(integration: Integration, branch: str) -> LandedInto:
         raise NotFound(f"there is no branch {integration.branch}: nothing has landed", hint="run the swarm first")
     at = checked_out_at(repository, ref)
     git = None if at is None else repository.git.at(cwd=at, git_dir=None, work_tree=None)
+    as_checked_out: tuple[str, ...] = ()
     if at is not None and git is not None:
-        _refuse_if_dirty(git, at, ref)
+        as_checked_out = _refuse_if_dirty(git, at, ref)
     message = message_with_trailers(f"Merge {integration.branch} into {branch_of(ref)}", {})
     merge = plan_merge(repository.git, into=theirs, other=ours, message=message)
     if merge.new is not None and merge.new != merge.old:
         if git is None or at is None:
             move_ref(repository.git, ref, new=merge.new, old=merge.old, reason=f"swarm: land into {branch}")
         else:
-            _update_checkout(git, at, ref, merge, repository)
+            _update_checkout(git, at, ref, merge, repository, as_checked_out)
     return LandedInto(branch=branch, merge=merge, checkout=at)
 
 
-def _refuse_if_dirty(git: Git, at: Path, ref: str) -> None:
+def _refuse_if_dirty(git: Git, at: Path, ref: str) -> tuple[str, ...]:
+    """Refuse a checkout with changes; files that only git sees as changed, such as by line ends, are returned."""
     if not at.is_dir():
         raise DirtyCheckout(at, (), "has the branch checked out and is not there; is its disk mounted?")
     git_dir = Path(git.line("rev-parse", "--path-format=absolute", "--git-dir"))
@@ -72,20 +81,52 @@ def _refuse_if_dirty(git: Git, at: Path, ref: str) -> None:
     if unfinished or git.line("symbolic-ref", "--quiet", "HEAD", ok=(0, 1)) != ref:
         raise DirtyCheckout(at, (), "is in the middle of a merge or rebase")
     changed = git.items("status", "--porcelain", "-z", "--untracked-files=no", "--ignore-submodules=untracked")
-    if changed:
-        raise DirtyCheckout(at, [entry[3:] for entry in changed])
+    if not changed:
+        return ()
+    paths = [entry[3:] for entry in changed]
+    if any(not entry.startswith(" M ") for entry in changed):
+        raise DirtyCheckout(at, paths)
+    with tempfile.TemporaryDirectory(prefix="swarm-fresh-", dir=git_dir) as scratch:
+        same = untouched(git, at, staged(git, "HEAD", cached=False), scratch=Path(scratch))
+    as_checked_out = tuple(change.path for change in same)
+    edited = [path for path in paths if path not in as_checked_out]
+    if edited:
+        raise DirtyCheckout(at, edited)
+    return as_checked_out
 
 
-def _update_checkout(git: Git, at: Path, ref: str, merge: Merge, repository: Repository) -> None:
+@contextmanager
+def _out_of_the_way(at: Path, paths: Collection[str], git: Git) -> Iterator[None]:
+    """Git refuses to overwrite what it sees as changed, and writes a missing file; on a failure they are back."""
+    git_dir = Path(git.line("rev-parse", "--path-format=absolute", "--git-dir"))
+    with tempfile.TemporaryDirectory(prefix="swarm-aside-", dir=git_dir) as folder:
+        moved = [(at / path, Path(folder) / str(number)) for number, path in enumerate(paths)]
+        try:
+            for path, aside in moved:
+                shutil.move(path, aside)
+            yield
+        except BaseException:
+            for path, aside in moved:
+                if aside.exists() and not path.exists():
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.move(aside, path)
+            raise
+
+
+def _update_checkout(
+    git: Git, at: Path, ref: str, merge: Merge, repository: Repository, as_checked_out: Collection[str]
+) -> None:
     """Files, index and branch in one, by git's own fast-forward: it refuses before it overwrites anything."""
     assert merge.new is not None
+    in_the_way = changed_paths(git, merge.old, merge.new).intersection(as_checked_out) if as_checked_out else ()
     try:
-        git.ask("merge", "--ff-only", "--no-autostash", "--quiet", merge.new, timeout_s=LONG_S)
+        with _out_of_the_way(at, in_the_way, git) if in_the_way else nullcontext():
+            git.ask("merge", "--ff-only", "--no-autostash", "--quiet", merge.new, timeout_s=LONG_S)
     except GitFailed as error:
         found = read_ref(repository.git, ref)
         if found not in (merge.old, merge.new):
             raise RefMoved(ref, expected=merge.old, found=found) from error
-        in_the_way = [line.strip() for line in error.said.splitlines() if line.startswith("\t")]
-        if in_the_way:
-            raise DirtyCheckout(at, in_the_way, "has files that would be overwritten") from error
+        overwritten = [line.strip() for line in error.said.splitlines() if line.startswith("\t")]
+        if overwritten:
+            raise DirtyCheckout(at, overwritten, "has files that would be overwritten") from error
         raise

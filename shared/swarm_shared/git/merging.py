@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from swarm_shared.git.commits import commit_tree
 from swarm_shared.git.diffs import Change, changed_files, changed_paths
-from swarm_shared.git.errors import GitFailed
+from swarm_shared.git.errors import GitFailed, UnrelatedHistories
 from swarm_shared.git.refs import has_commit, is_contained
 from swarm_shared.git.runner import LONG_S, Git, split_items
 
@@ -39,14 +39,25 @@ class MergedTree(Struct, frozen=True, kw_only=True):
     clean: bool
 
 
-def merge_tree(git: Git, into: str, other: str) -> MergedTree:
+def merge_tree(git: Git, into: str, other: str, *, unrelated: bool = False) -> MergedTree:
     """Merge two commits in memory, by the rules that `into` has in its .gitattributes.
 
+    Args:
+        unrelated: Merge histories without a common commit too, as if both had begun with no files.
+
     Raises:
-        GitFailed: One of them is no commit, or they have no history in common. Git's exit code is 1 for that as
-            for a conflict; it is a conflict only if a tree id comes first.
+        UnrelatedHistories: They have no history in common.
+        GitFailed: One of them is no commit. Git's exit code is 1 for that as for a conflict; it is a conflict only
+            if a tree id comes first.
     """
-    arguments = ("merge-tree", "--write-tree", "-z", "--name-only", "--messages", into, other)
+    options = (
+        "--write-tree",
+        "-z",
+        "--name-only",
+        "--messages",
+        *(("--allow-unrelated-histories",) if unrelated else ()),
+    )
+    arguments = ("merge-tree", *options, into, other)
     with tempfile.TemporaryDirectory(prefix="swarm-merge-") as place:
         # Git takes the merge attributes from the files of a checkout, and only from there.
         folder = Path(place)
@@ -55,7 +66,8 @@ def merge_tree(git: Git, into: str, other: str) -> MergedTree:
         merger = git.at(cwd=folder, git_dir=git.git_dir, work_tree=folder)
         answer = merger.ask(*arguments, ok=(0, _UNCLEAN, _ERRORS), timeout_s=LONG_S)
     if answer.code == _ERRORS or not _TREE_ID.match(answer.out):
-        raise GitFailed(arguments, answer.code, answer.err, git.cwd)
+        kind = UnrelatedHistories if "unrelated histories" in answer.err else GitFailed
+        raise kind(arguments, answer.code, answer.err, git.cwd)
     items = split_items(answer.out)
     if answer.code == 0:
         return MergedTree(tree=items[0], conflicts=(), notes=(), clean=True)
@@ -71,6 +83,7 @@ class MergeKind(StrEnum):
     FAST_FORWARD = "fast_forward"  # there is nothing on this side
     MERGED = "merged"  # a commit with two parents
     CONFLICT = "conflict"
+    UNRELATED = "unrelated"  # they have no commit in common: one was made anew, or its first commit amended
 
 
 class Merge(Struct, frozen=True, kw_only=True):
@@ -78,7 +91,7 @@ class Merge(Struct, frozen=True, kw_only=True):
 
     Args:
         old: Where the ref has to be.
-        new: Where it is to go; equal to `old` when contained, None with conflicts.
+        new: Where it is to go; equal to `old` when contained, None with conflicts or unrelated histories.
         conflicts, notes: As in `MergedTree`.
     """
 
@@ -100,7 +113,10 @@ def plan_merge(git: Git, *, into: str, other: str, message: str, fast_forward: b
         return Merge(kind=MergeKind.CONTAINED, old=into, new=into)
     if fast_forward and is_contained(git, into, other):
         return Merge(kind=MergeKind.FAST_FORWARD, old=into, new=other)
-    merged = merge_tree(git, into, other)
+    try:
+        merged = merge_tree(git, into, other)
+    except UnrelatedHistories:
+        return Merge(kind=MergeKind.UNRELATED, old=into, new=None)
     if not merged.clean:
         return Merge(kind=MergeKind.CONFLICT, old=into, new=None, conflicts=merged.conflicts, notes=merged.notes)
     new = commit_tree(git, merged.tree, parents=(into, other), message=message)

@@ -114,14 +114,17 @@ class TaskWorktrees:
         if checkout is not None:
             make_accessible(path)
             clear_stale(worktree_locks(checkout.git_dir), holder_is_dead=holder_is_dead)
-            leftover = take_snapshot(checkout, safe=safe, base_sha=base_sha, message=_LEFTOVER_MESSAGE)
+            prefix = self.repository.prefix
+            leftover = take_snapshot(checkout, safe=safe, base_sha=base_sha, message=_LEFTOVER_MESSAGE, prefix=prefix)
         self._refuse_if_elsewhere(safe)
         tip = self._start_branch(ref, base_sha)
         # What could not be committed is in no danger only as long as nobody cleans up.
         clean = checkout is not None and not (leftover is not None and leftover.refused)
         if checkout is None:
             checkout, set_aside = self._add(safe)
-        checkout.put_back(tip, ref=ref, clean=clean)
+        base = merge_base(git, tip, base_sha) or base_sha
+        checkout.put_back(tip, ref=ref, clean=clean, fresh_index=bool(leftover is not None and leftover.hidden))
+        checkout.note_start(tip, base_sha=base)
         (checkout.git_dir / READY_MARK).write_bytes(os.fsencode(self.repository.prefix))
         cwd = path / self.repository.prefix
         cwd.mkdir(parents=True, exist_ok=True)
@@ -130,7 +133,7 @@ class TaskWorktrees:
             checkout=checkout,
             cwd=cwd,
             head_sha=tip,
-            base_sha=merge_base(git, tip, base_sha) or base_sha,
+            base_sha=base,
             earlier_work=tip != base_sha,
             leftover=leftover if leftover is not None and leftover.created else None,
             set_aside=set_aside,

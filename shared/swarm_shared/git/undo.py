@@ -13,10 +13,11 @@ def changes_since(checkout: Checkout, sha: str) -> tuple[FileChange, ...]:
 
 
 def undo_since(checkout: Checkout, sha: str, *, ref: str) -> tuple[FileChange, ...]:
-    """Bring a worktree back to a commit of its branch and tell what was thrown away; ignored files are kept.
+    """Bring a worktree back to a commit of its branch; what was thrown away. Ignored files are kept.
 
     Commits that were made meanwhile are thrown away with the rest: the branch is moved back too.
     """
-    changed = changes_since(checkout, sha)
-    checkout.put_back(sha, ref=ref)
+    written = write_working_tree(checkout, known=sha)
+    changed = changed_files(checkout.git, sha, written.tree)
+    checkout.put_back(sha, ref=ref, fresh_index=bool(written.hidden))
     return changed

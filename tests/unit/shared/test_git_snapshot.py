@@ -92,6 +92,16 @@ def test_it_works_without_a_usable_index(bench: Bench, damage: str) -> None:
     assert bench.open("t").head_sha == bench.sha("swarm/task/t")
 
 
+@pytest.mark.parametrize("damage", ["HEAD missing", "HEAD garbage", "commondir missing"])
+def test_it_works_without_a_usable_git_directory(bench: Bench, damage: str) -> None:
+    bench.write({"b": "1"}, at=bench.at)
+    name, _, how = damage.partition(" ")
+    file = bench.tree.checkout.git_dir / name
+    file.unlink() if how == "missing" else file.write_bytes(b"no head")
+    assert bench.files(bench.snap().head_sha) == (".gitignore", "a.txt", "b")
+    assert bench.git("status", "--porcelain", cwd=bench.open("t").cwd) == ""
+
+
 def test_a_branch_of_the_agent_s_own_is_followed(bench: Bench) -> None:
     bench.agent("checkout", "-q", "-b", "feature/mine")
     own = bench.commit({"b": "1"}, at=bench.at)
@@ -112,7 +122,7 @@ def test_commits_on_a_detached_head_beside_the_branch_are_both_kept(bench: Bench
     detached = bench.commit({"c": "1"}, at=bench.at)
     snapshot = bench.snap()
     assert bench.parents(snapshot.head_sha) == [on_branch, detached]
-    assert set(bench.files(snapshot.head_sha)) == {".gitignore", "a.txt", "c"}, "the files are those on disk"
+    assert set(bench.files(snapshot.head_sha)) == {".gitignore", "a.txt", "b", "c"}
 
 
 def test_an_orphan_branch_is_kept_with_or_without_a_commit(bench: Bench) -> None:
@@ -129,14 +139,13 @@ def conflicting(bench: Bench) -> str:
     return bench.commit({"a.txt": "one\nother\nthree\n", "other.txt": "1"})
 
 
-def test_an_unfinished_rebase_is_committed_as_it_lies_there(bench: Bench) -> None:
+def test_an_unfinished_rebase_that_does_not_fit_is_saved_as_it_is_on_disk(bench: Bench) -> None:
     conflicting(bench)
     tip = bench.sha("swarm/task/t")
     assert bench.run("rebase", "main", cwd=bench.at).returncode != 0
     snapshot = bench.snap()
-    assert bench.contains(snapshot.head_sha, tip)
-    assert bench.contains(snapshot.head_sha, bench.sha("main"))
-    assert "<<<<<<<" in bench.show(f"{snapshot.head_sha}:a.txt")
+    assert (snapshot.head_sha, snapshot.conflicts) == (tip, ("a.txt",))
+    assert "<<<<<<<" in bench.show(f"{snapshot.saved}:a.txt")
     again = bench.open("t")
     assert "rebase" not in bench.git("status", cwd=again.cwd)
     assert bench.git("status", "--porcelain", cwd=again.cwd) == ""
