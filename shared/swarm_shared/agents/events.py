@@ -33,7 +33,7 @@ class Said(Struct, kw_only=True):
     `errors` holds the texts of the last event that has any, `found` the cause that the last event reports; both only
     as far as they are still open: an event of the rule `work` ends what came before it, and `errors` then goes to
     `recovered`. `events` counts objects that are certainly events, `known` is True when the preset knows one of them.
-    `waiting` is True while the last event leaves the CLI waiting for its provider.
+    `waiting` is True from an event of the rule `waits` to one of the rule `work`.
     """
 
     ok: bool | None = None
@@ -73,7 +73,8 @@ def read_events(rules: ResultRules, output: str) -> Said:
         previous = event
         said.known = said.known or known or session_id is not None
         said.events += "type" in event or known
-        said.waiting = any(meets(event, condition) for condition in rules.waits)
+        if any(meets(event, condition) for condition in rules.waits):
+            said.waiting = True
     said.tokens = partial.rounded() if tokens.value is None else tokens.rounded()
     said.cached_tokens = cached.rounded()
     said.cost_usd = cost.value
@@ -98,6 +99,7 @@ def _cause(said: Said, rules: ResultRules, event: Mapping[str, Any]) -> bool:
     """Note the error that the event reports, or that an earlier one is over; whether it does either."""
     if any(meets(event, condition) for condition in rules.work):
         said.recovered, said.errors, said.found = said.errors or said.recovered, "", None
+        said.waiting = False
         return True
     if texts := _texts(event, rules.error):
         said.errors = "\n".join(dict.fromkeys(texts))

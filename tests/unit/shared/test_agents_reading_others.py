@@ -9,6 +9,7 @@ import pytest
 from ended_sessions import BUILT, NOW_MS, PASSED, PRESETS, fenced, read
 
 from swarm_shared.agents.cli import TroubleKind
+from swarm_shared.agents.reading import SessionEnd, read_cut
 from swarm_shared.models import FailureClass, Role
 
 COMMAND = PRESETS["command"]
@@ -234,3 +235,12 @@ def test_a_usage_record_that_is_written_twice_counts_once() -> None:
     finish = {"type": "step_finish", "part": {"id": "p1", "tokens": {"input": 3, "output": 4}}}
     other = {"type": "step_finish", "part": {"id": "p2", "tokens": {"input": 3, "output": 4}}}
     assert read(lines(finish, finish, other), cli=PRESETS["opencode"]).tokens == 14
+
+
+def test_events_that_only_inform_change_nothing_about_what_a_session_waits_for() -> None:
+    start = {"type": "system", "subtype": "init", "session_id": "q"}
+    inform = {"type": "stream_event", "event": {"type": "goal_state"}}
+    tool = {"type": "assistant", "message": {"model": "m", "content": [{"type": "tool_use", "name": "shell"}]}}
+    for events, failure in (([start, inform], FailureClass.PROVIDER), ([start, tool, inform], None)):
+        cut = read_cut(PRESETS["qwen"], SessionEnd(signal=15, stdout=lines(*events)), stuck=True, now_ms=NOW_MS)
+        assert cut.failure is failure
