@@ -21,6 +21,7 @@ def routes(context: Context) -> Blueprint:
     def groups() -> Response:
         limit = params.integer(request.args, "limit", MAX_GROUPS, low=1, high=MAX_GROUPS)
         found = context.reader().database.failures
-        return context.answer({"groups": found.groups(limit), "totals": found.totals(), "limit": limit})
+        shown = {"groups": found.groups(limit), "totals": found.totals(), "imported": found.imported(), "limit": limit}
+        return context.answer(shown)
 
     return failures

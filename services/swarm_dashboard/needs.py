@@ -1,4 +1,7 @@
-"""The route behind Needs you: every held task with the reason in words and what a person usually does about it."""
+"""The route behind Needs you: everything that will not continue by itself, each with what usually helps.
+
+Held tasks one by one, failed ones by what went wrong, and cancelled ones that others need.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from flask import Blueprint, Response, request
 from swarm_dashboard import params, shapes
 from swarm_dashboard.api import MAX_PAGE, MAX_SEQ, PAGE
 from swarm_dashboard.context import Context
+from swarm_dashboard.failures import MAX_GROUPS
 from swarm_shared.models import Status
 from swarm_shared.store.task_filter import Filter
 from swarm_shared.store.why import why_held
@@ -24,7 +28,18 @@ def routes(context: Context) -> Blueprint:
         after = params.integer(request.args, "cursor", 0, low=0, high=MAX_SEQ)
         page = context.reader().browse.page(Filter(statuses=(Status.HELD,)), after=after, limit=limit)
         tasks = [row | _reason(row) for row in shapes.rows(page.tasks)]
-        return context.answer({"tasks": tasks, "total": page.total, "limit": limit, "cursor": page.cursor})
+        failures = context.reader().database.failures
+        return context.answer(
+            {
+                "tasks": tasks,
+                "total": page.total,
+                "limit": limit,
+                "cursor": page.cursor,
+                "groups": [group for group in failures.groups(MAX_GROUPS) if group["failed"]],
+                "imported": failures.imported(),
+                "cancelled": failures.cancelled_in_the_way(),
+            }
+        )
 
     return needs
 

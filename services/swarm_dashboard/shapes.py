@@ -9,6 +9,7 @@ from swarm_dashboard import pulse
 from swarm_dashboard.actions import chain_is_broken, verbs_for
 from swarm_dashboard.reader import Reading
 from swarm_shared.clock import iso
+from swarm_shared.models import Group
 from swarm_shared.store.bulk import Step
 from swarm_shared.store.control import ControlRow
 from swarm_shared.store.session_log import LogPiece
@@ -62,7 +63,8 @@ def status(reading: Reading) -> dict[str, Any]:
         "pulse": pulse.shown(reading, now),
         "workers": staff,
         "running": [row | {"verbs": verbs_for(row)} for row in browse.running(reading.log)],
-        "needs_you": _listed(recent["held"]),
+        "needs": _needs(reading, summary),
+        "needs_you": _listed((recent["held"] + recent["failed"])[:SHORT_LIST]),
         "just_failed": _listed(recent["failed"]),
         "just_finished": _listed(recent["completed"]),
         "services": {
@@ -72,6 +74,14 @@ def status(reading: Reading) -> dict[str, Any]:
         "seq": database.events.last_id(),
         "now": iso(now),
     }
+
+
+def _needs(reading: Reading, summary: dict[str, Any]) -> dict[str, int]:
+    """How many tasks wait for a decision of the user; `total` is what the badge shows."""
+    tasks = summary["tasks"]
+    failed, held = tasks[Group.FAILED]["count"], tasks[Group.HELD]["count"]
+    cancelled = tasks[Group.CANCELLED]["count"] and reading.database.failures.cancelled_in_the_way()["tasks"]
+    return {"failed": failed, "held": held, "cancelled": cancelled, "total": failed + held + cancelled}
 
 
 def workers(reading: Reading) -> list[dict[str, Any]]:

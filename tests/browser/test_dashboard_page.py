@@ -109,7 +109,7 @@ def test_a_running_task_is_killed_after_a_question(desk: SteeredQueue, page: Pag
     row = desk.carry_out()
     assert (row.verb, row.target) == (Verb.KILL, "1")
     assert row.attempt_id is not None
-    expect(page.locator('.short li[data-group="held"]')).to_contain_text("A person killed its agent")
+    expect(page.locator('.short li[data-group="held"]')).to_contain_text("It was killed on request")
 
 
 def test_an_emergency_stop_asks_first_and_resume_takes_it_back(desk: SteeredQueue, page: Page, seen: Watched) -> None:

@@ -90,7 +90,7 @@ def test_failures_with_one_cause_are_retried_at_once(at: Desk, page: Page, seen:
     at.add(*(task(task_id, fails_once, max_retries=0) for task_id in ids))
     start(at, page, "--workers", "2")
     shows(page, "failures")
-    expect(page.locator("main h2").first).to_contain_text("1 problem has stopped 8 tasks")
+    expect(page.locator("main h2").first).to_contain_text("8 failed tasks, 1 problem")
     at.marker("installed").touch()
     page.get_by_role("button", name="Retry all 8…").click()
     expect(page.locator("#dialog")).to_contain_text("Retry 8 tasks?")
@@ -117,7 +117,7 @@ def test_a_stuck_agent_is_killed_and_its_task_released(at: Desk, page: Page, see
     at.marker("go").touch()
     held.get_by_role("button", name="Release a").click()
     become(at, "a", Status.COMPLETED)
-    expect(page.locator("main")).to_contain_text("Nothing needs you.")
+    expect(page.locator("main")).to_contain_text("All clear")
 
 
 def test_workers_are_scaled_to_five_and_the_queue_is_paused_and_resumed(at: Desk, page: Page, seen: Watched) -> None:

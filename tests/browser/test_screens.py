@@ -54,7 +54,7 @@ def test_an_address_without_a_screen_says_so_and_the_way_on(running: RunningDash
     page.goto(running.url + "/needs-you")
     expect(page.locator("main")).to_contain_text("There is no screen at /needs-you.")
     go(page, "needs")
-    expect(page.locator("main")).to_contain_text("Nothing needs you.")
+    expect(page.locator("main")).to_contain_text("All clear")
 
 
 def test_the_head_counts_what_waits_for_somebody(desk: SteeredQueue, page: Page, seen: Watched) -> None:
@@ -122,7 +122,7 @@ def test_what_is_held_is_released_retried_with_a_note_or_rejected(
     expect(page.locator("a[data-row]:focus")).to_have_text("1")  # it took the place of the row that went
     page.keyboard.press("r")
     assert desk.carry_out().verb is Verb.RELEASE
-    expect(page.locator("main")).to_contain_text("Nothing needs you.")
+    expect(page.locator("main")).to_contain_text("All clear")
 
 
 def test_what_a_person_caused_is_shown_at_once_even_if_something_else_happens_while_it_loads(
@@ -184,7 +184,7 @@ def test_trouble_of_the_whole_swarm_stands_above_with_what_to_do(desk: SteeredQu
     go(page, "needs")
     desk.db.swarm.set_flag("paused", actor="worker-1", reason="base is red")
     warning = page.locator(".warnings .warning")
-    expect(warning).to_contain_text("Paused by worker-1")
+    expect(warning).to_contain_text("Paused (requested by worker-1")
     expect(warning).to_contain_text("base is red")
     warning.get_by_role("button", name="Resume").click()
     assert desk.carry_out().verb is Verb.RESUME
@@ -233,8 +233,8 @@ def test_health_says_what_is_wrong_first_and_looks_again_by_itself(
     desk: SteeredQueue, page: Page, seen: Watched
 ) -> None:
     go(page, "health")
-    expect(page.locator(".verdict")).to_contain_text("things to see to")
-    expect(page.locator(".health")).to_contain_text("nobody carries out what you ask for")
+    expect(page.locator(".verdict")).to_contain_text("issues")
+    expect(page.locator(".health")).to_contain_text("requests are not carried out")
     desk.db.swarm.register_service("reaper", ProcessId.mine(), {"supervised": True, "supervisord_answers": True})
     expect(page.locator(".verdict")).to_contain_text("All is well")
     for part in ("engine", "durability", "write-ahead log", "disk"):

@@ -28,7 +28,7 @@ async function call(path, options) {
     response = await fetch(path, { ...options, headers, cache: "no-store", credentials: "omit" });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Refused(0, "unreachable", "the dashboard's server does not answer", "is it running?");
+    throw new Refused(0, "unreachable", "The dashboard is not answering.", "This page loads by itself once it does.");
   }
   let body;
   try {
@@ -36,7 +36,7 @@ async function call(path, options) {
   } catch {
     throw new Refused(response.status, "unreadable", `the server answered ${response.status} without words`);
   }
-  if (!response.ok) throw new Refused(response.status, body.error?.code, body.error?.message, body.error?.hint);
+  if (!response.ok) throw new Refused(response.status, body.error?.code, body.error?.message ?? "The dashboard could not answer.", body.error?.hint);
   return body;
 }
 

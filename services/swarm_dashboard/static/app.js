@@ -43,6 +43,7 @@ let missed = 0;
 let loading = null;
 let loadedAt = 0;
 let reloadTimer = null;
+let unloaded = null; // the place that could not be loaded, as the server did not answer
 
 // ───── which screen ─────
 
@@ -84,6 +85,7 @@ async function show({ force = false } = {}) {
   try {
     const data = await wanted.screen.load(wanted, signal);
     if (signal.aborted) return;
+    unloaded = null;
     enter(wanted);
     Object.assign(shown, { screen: wanted.screen, place: wanted, data });
     loadedAt = Date.now();
@@ -109,14 +111,20 @@ function enter(wanted) {
   main.replaceChildren();
 }
 
+/** What cannot be loaded now is loaded once the server answers again; what it refuses stays refused. */
 function complain(error, wanted) {
-  if (error.status === 401 || error.status === 429) askForToken(error);
-  else if (shown.place !== wanted) {
+  if (error.status === 401 || error.status === 429) return askForToken(error);
+  unloaded = isLost(error) ? wanted : null;
+  if (shown.place !== wanted) {
     shown.screen?.leave?.();
     shown.screen = null;
-    main.replaceChildren(h("div", { class: "screen" }, empty(h("strong", null, error.message), error.hint && ` – ${error.hint}`)));
+    main.replaceChildren(h("div", { class: "screen" }, empty(h("strong", null, error.message), error.hint && ` – ${error.hint}`,
+      unloaded && h("p", null, h("button", { type: "button", class: "primary", onclick: () => show({ force: true }) }, "Try again")))));
   }
+  drawChip();
 }
+
+const isLost = ({ status }) => !status || status >= 500;
 
 function draw({ force = false } = {}) {
   if (!shown.screen) return;
@@ -154,29 +162,33 @@ live.addEventListener("news", ({ detail }) => {
   if (detail.status) {
     learn(detail.status);
   }
-  if (paused) missed += 1;
+  if (unloaded) show({ force: true });
+  else if (paused) missed += 1;
   else {
     draw();
     if (shown.screen?.follows) reloadSoon();
   }
   drawChip();
 });
-live.addEventListener("state", () => drawChip());
+live.addEventListener("state", () => {
+  if (unloaded && live.isOpen) reloadSoon();
+  drawChip();
+});
 live.addEventListener("refused", ({ detail }) => askForToken(detail));
 onOutcome(() => show({ force: true }));
 
 function drawChip() {
   const staleSince = live.staleSince;
-  const state = staleSince ? "stale" : paused ? "paused" : live.isOpen ? "live" : "polling";
+  const state = staleSince || unloaded ? "stale" : paused ? "paused" : live.isOpen ? "live" : "polling";
   const words = {
-    stale: () => `Stale for ${duration((Date.now() - staleSince) / 1000)}`,
+    stale: () => (staleSince ? `Stale for ${duration((Date.now() - staleSince) / 1000)}` : "Loading failed"),
     paused: () => (missed ? `Paused, ${missed} waiting` : "Paused"),
     live: () => (waiting ? `Live, ${waiting} waiting` : "Live"),
     polling: () => "Polling",
   }[state]();
   if (chip.dataset.state !== state) chip.dataset.state = state;
   if (chipText.textContent !== words) chipText.textContent = words;
-  chip.title = paused ? "Go on with live updates (Space)" : "Rows under the pointer do not move; click to pause all updates (Space)";
+  chip.title = paused ? "Resume live updates (Space)" : "Rows under the pointer do not move; click to pause all updates (Space)";
   chip.setAttribute("aria-pressed", String(paused));
 }
 
@@ -213,7 +225,7 @@ function askForToken(error) {
     location.reload();
   };
   main.replaceChildren(h("div", { class: "screen" }, h("section", { class: "card first" },
-    h("h1", null, error.status === 429 ? "Too many wrong tokens" : hasToken() ? "This link is not valid any more" : "This dashboard asks for its link"),
+    h("h1", null, error.status === 429 ? "Too many wrong tokens" : hasToken() ? "This link is not valid any more" : "Open the dashboard with its link"),
     h("p", null, "It can stop and steer the swarm, so it only opens with its token. In a terminal, beside the database, type"),
     h("p", null, command("amplifier-swarm dashboard")),
     h("p", null, "and open the link that it prints. This browser then remembers it."),
@@ -269,7 +281,7 @@ async function start() {
     const { auth, database, ...status } = await get("/api/status");
     shown.extra = { auth, database };
     learn(status);
-    if (auth === "none") document.body.prepend(h("p", { class: "open-to-all" }, "This dashboard asks for no token: everybody on this machine can use it."));
+    if (auth === "none") document.body.prepend(h("p", { class: "open-to-all" }, "This dashboard has no token: everyone on this machine can use it."));
   } catch (error) {
     if (error.status === 401 || error.status === 429) {
       askForToken(error);

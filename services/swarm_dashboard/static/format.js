@@ -70,15 +70,15 @@ export const statusWord = (status) => WORDS[status] ?? status;
 export const groupWord = (group) => (group === "not_started" ? "not started" : group.replace("_", " "));
 
 const HELD_BECAUSE = {
-  killed: "A person killed its agent.",
-  by_person: "A person holds it.",
+  killed: "It was killed on request.",
+  by_person: "It is on hold by request.",
   crashed_repeatedly: "Its attempts crashed too often in a row.",
-  unreadable_answer: "Its agent gave no answer of the asked shape.",
+  unreadable_answer: "The agent's answer wasn't in the required format.",
   not_proven_dead: "Processes of its last attempt are not proven gone.",
-  objection: "The validator objects.",
+  objection: "The validator objected.",
   same_problem: "It failed with the same problem twice.",
   as_imported: "Its task file says held.",
   cannot_start: "No session of it can be started as it is.",
-  not_landed: "Its work passed, but was refused twice when it was to be landed.",
+  not_landed: "Its work passed, but failed to land twice.",
 };
-export const heldBecause = (reason) => HELD_BECAUSE[reason] ?? "It needs a person.";
+export const heldBecause = (reason) => HELD_BECAUSE[reason] ?? "It needs you.";

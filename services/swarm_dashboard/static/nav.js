@@ -27,9 +27,9 @@ export function mark(name) {
   more.toggleAttribute("data-current", isBehind);
 }
 
-/** Write how much waits where somebody is needed. */
+/** Write how much waits for you. */
 export function count(status) {
-  const waits = { needs: status.tasks.held.count, failures: status.tasks.failed.count };
+  const waits = { needs: status.needs.total, failures: status.tasks.failed.count };
   for (const link of links) {
     const n = waits[link.dataset.screen];
     if (n === undefined) continue;

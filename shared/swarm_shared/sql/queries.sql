@@ -882,7 +882,17 @@ SELECT fingerprint, cause, sample, failed + held AS tasks, failed, held, attempt
 FROM problems INDEXED BY problems_by_size WHERE failed + held > 0 ORDER BY failed + held DESC, newest_at DESC LIMIT :limit;
 
 -- name: problem_totals
-SELECT count(*), coalesce(sum(failed + held), 0) FROM problems INDEXED BY problems_by_size WHERE failed + held > 0;
+SELECT count(*), coalesce(sum(failed), 0), coalesce(sum(held), 0) FROM problems INDEXED BY problems_by_size WHERE failed + held > 0;
+
+-- name: failed_without_problem
+-- Tasks that were imported as failed: no attempt says what went wrong.
+SELECT id FROM tasks INDEXED BY tasks_by_status WHERE status = 'failed' AND fingerprint IS NULL ORDER BY seq LIMIT :limit;
+
+-- name: cancelled_in_the_way
+-- Cancelled tasks that blocked ones need, among the first so many cancelled ones.
+SELECT t.id FROM (SELECT seq, id FROM tasks INDEXED BY tasks_by_status WHERE status = 'cancelled' ORDER BY seq LIMIT :among) AS t
+WHERE EXISTS (SELECT 1 FROM dependencies AS d INDEXED BY dependencies_by_need JOIN tasks AS w ON w.seq = d.task
+              WHERE d.needs = t.seq AND w.status = 'blocked');
 
 -- name: tasks_with_problem
 SELECT id FROM tasks INDEXED BY tasks_by_fingerprint WHERE fingerprint = :fingerprint ORDER BY seq LIMIT :limit;

@@ -89,8 +89,8 @@ class Browse(Family):
         """Tasks that just ended up held, failed or completed, newest first, with the moment and the log's words."""
         ends = self._db.dicts(SQL["newest_ends"], {"stretch": RECENT_EVENTS, "limit": RECENT_ENDS})
         newest = {end["task"]: end for end in reversed(ends)}
-        held = [one[0] for one in self._by_status(Status.HELD, 0, limit)]
-        rows = self._db.dicts(SQL["browse_seqs"], {"seqs": json.dumps([*newest, *held])})
+        stopped = [one[0] for status in (Status.HELD, Status.FAILED) for one in self._by_status(status, 0, limit)]
+        rows = self._db.dicts(SQL["browse_seqs"], {"seqs": json.dumps([*newest, *stopped])})
         found: dict[str, list[dict[str, Any]]] = {"held": [], "failed": [], "completed": []}
         rows.sort(key=lambda row: row["updated_at"], reverse=True)
         for row in rows:

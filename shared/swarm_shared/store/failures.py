@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from swarm_shared.clock import iso
+from swarm_shared.models import Status
 from swarm_shared.sql import SQL
 from swarm_shared.store.base import Family
 
 SAMPLE_TASKS = 5
+CANCELLED_LOOKED_AT = 1_000
 
 
 class Failures(Family):
@@ -27,9 +29,23 @@ class Failures(Family):
         return [self._shown(row) for row in self._db.dicts(SQL["problem_groups"], {"limit": limit})]
 
     def totals(self) -> dict[str, int]:
-        """How many groups there are, and how many tasks are in them: `groups`, `tasks`."""
-        groups, tasks = self._db.row(SQL["problem_totals"]) or (0, 0)
-        return {"groups": groups, "tasks": tasks}
+        """How many groups there are, and how many tasks are in them: `groups`, `tasks`, of these `failed`, `held`."""
+        groups, failed, held = self._db.row(SQL["problem_totals"]) or (0, 0, 0)
+        return {"groups": groups, "tasks": failed + held, "failed": failed, "held": held}
+
+    def imported(self) -> dict[str, Any]:
+        """Failed tasks without an attempt that says why, as their file has them: `tasks`, and a few `task_ids`."""
+        failed = sum(n for status, n, _ in self._db.rows(SQL["counters"]) if status == Status.FAILED)
+        number = failed - self.totals()["failed"]
+        if number <= 0:
+            return {"tasks": 0, "task_ids": []}
+        rows = self._db.rows(SQL["failed_without_problem"], {"limit": SAMPLE_TASKS})
+        return {"tasks": number, "task_ids": [row[0] for row in rows]}
+
+    def cancelled_in_the_way(self) -> dict[str, Any]:
+        """Cancelled tasks that others still need, among the first thousand: `tasks`, and a few `task_ids`."""
+        rows = self._db.rows(SQL["cancelled_in_the_way"], {"among": CANCELLED_LOOKED_AT})
+        return {"tasks": len(rows), "task_ids": [row[0] for row in rows[:SAMPLE_TASKS]]}
 
     def task_ids(self, fingerprint: str, *, limit: int) -> list[str]:
         """The tasks that are failed or held with this problem, in import order."""

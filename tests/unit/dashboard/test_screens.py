@@ -65,7 +65,11 @@ def test_the_tasks_of_a_problem_are_found_and_retried_together(desk: DashboardDe
     desk.run(failed(FailureClass.QUALITY, "something else"))
     body = read(desk, "/api/failures")
     largest = body["groups"][0]
-    assert (largest["tasks"], largest["task_ids"], body["totals"]) == (3, ["0", "1", "2"], {"groups": 2, "tasks": 4})
+    assert (largest["tasks"], largest["task_ids"], body["totals"]) == (
+        3,
+        ["0", "1", "2"],
+        {"groups": 2, "tasks": 4, "failed": 4, "held": 0},
+    )
     search = f"problem:{largest['fingerprint']}"
     assert [row["id"] for row in read(desk, f"/api/tasks?q={search}")["tasks"]] == ["0", "1", "2"]
     assert [row["id"] for row in read(desk, f"/api/tasks?q={search} 1")["tasks"]] == ["1"]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from queue_desk import PASSED, QueueDesk, failed
 
-from swarm_shared.models import FailureClass, TaskSpec, Verb
+from swarm_shared.models import FailureClass, Status, TaskSpec, Verb
 from swarm_shared.store.carry_out import carry_out_now
 from swarm_shared.store.policy import Budgets
 from swarm_shared.store.problems import Problem, problem_of
@@ -121,7 +121,7 @@ def test_tasks_that_failed_with_one_problem_are_one_group_the_largest_first(desk
     assert first["blocked"] == 1
     assert (second["cause"], second["held"], second["sample"]) == ("crash", 1, "it died")
     assert second["newest_at"] > first["newest_at"]
-    assert desk.db.failures.totals() == {"groups": 2, "tasks": 3}
+    assert desk.db.failures.totals() == {"groups": 2, "tasks": 3, "failed": 2, "held": 1}
     assert desk.db.failures.groups(1) == [first]
     assert desk.db.failures.task_ids(first["fingerprint"], limit=10) == ["a", "b"]
 
@@ -159,11 +159,23 @@ def test_an_approved_task_leaves_the_group(desk: QueueDesk) -> None:
         desk.db.connection.change("UPDATE tasks SET status = 'held', hold_reason = 'objection'")
     assert [group["held"] for group in desk.db.failures.groups(5)] == [1]
     assert carry_out_now(desk.db, Verb.APPROVE, "a", {}, actor="me").status == "done"
-    assert desk.db.failures.totals() == {"groups": 0, "tasks": 0}
+    assert desk.db.failures.totals() == {"groups": 0, "tasks": 0, "failed": 0, "held": 0}
 
 
 def test_a_cleared_queue_leaves_no_groups(desk: QueueDesk) -> None:
     desk.add("a")
     desk.run(failed(QUALITY, "boom"))
     desk.add("b", clear=True)
-    assert desk.db.failures.totals() == {"groups": 0, "tasks": 0}
+    assert desk.db.failures.totals() == {"groups": 0, "tasks": 0, "failed": 0, "held": 0}
+
+
+def test_tasks_that_were_imported_as_failed_and_cancelled_ones_that_others_need_are_found(tmp_path: Path) -> None:
+    desk = QueueDesk(tmp_path, budgets=Budgets(max_retries=0))
+    desk.add("a", *(TaskSpec(id=f"i{n}", name="i", status=Status.FAILED) for n in range(7)))
+    desk.run(failed(FailureClass.QUALITY, "boom"))
+    imported = desk.db.failures.imported()
+    assert (imported["tasks"], imported["task_ids"]) == (7, ["i0", "i1", "i2", "i3", "i4"])
+    desk.add("c", "unneeded", TaskSpec(id="d", name="d", dependencies=("c",)))
+    for name in ("c", "unneeded"):
+        desk.db.steering.apply(Verb.CANCEL, name, {}, actor="ann")
+    assert desk.db.failures.cancelled_in_the_way() == {"tasks": 1, "task_ids": ["c"]}

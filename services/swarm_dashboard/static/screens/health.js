@@ -11,7 +11,7 @@ export const follows = true;
 
 const AGAIN_MS = 5_000; // ages grow while nothing happens
 const PARTS = { swarm: "Programs", queue: "Queue", file: "Database file" };
-const LOOKS = { ok: ["completed", "ok"], warn: ["held", "look"], bad: ["failed", "bad"] };
+const LOOKS = { ok: ["completed", "ok"], warn: ["held", "warning"], bad: ["failed", "error"] };
 let timer = null;
 
 export async function load(place, signal) {
@@ -29,7 +29,7 @@ export function view({ data: { level, checks } }) {
   return h("div", { class: "screen" },
     h("h1", { class: "unseen" }, "Health"),
     h("p", { class: "verdict", "data-group": group, role: "status" }, icon(group),
-      h("strong", null, open.length ? `${plural(open.length, "thing")} to see to` : "All is well"),
+      h("strong", null, open.length ? plural(open.length, "issue") : "All is well"),
       h("span", { class: "quiet" }, `${plural(checks.length, "check")}, looked at again every few seconds`)),
     h("div", { class: "columns health" }, Object.entries(PARTS).map(([part, heading]) =>
       h("section", { class: "card", key: part }, h("h2", null, heading),

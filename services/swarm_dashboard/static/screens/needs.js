@@ -1,4 +1,4 @@
-// Needs you: everything that waits for a person, why, and the one thing to do next.
+// Needs you: everything that will not continue by itself, why, and what to do next.
 
 import { get } from "../api.js";
 import { h } from "../dom.js";
@@ -6,6 +6,7 @@ import { plural } from "../format.js";
 import { elapsed, empty, icon, taskLink, taskPath } from "../pieces.js";
 import { releaseAsGone, retryWithNote, taskButton } from "../verbs.js";
 import { warnings } from "../warnings.js";
+import { group, importedAsFailed, names } from "./failures.js";
 
 export const name = "needs";
 export const title = () => "Needs you";
@@ -23,14 +24,22 @@ const focusedRow = () => document.activeElement?.closest?.("main li");
 
 export function view({ data, status, place: { query } }) {
   const swarm = status ? warnings(status) : [];
+  const failed = data.groups.reduce((sum, one) => sum + one.failed, 0) + data.imported.tasks;
   return h("div", { class: "screen" },
     h("h1", { class: "unseen" }, "Needs you"),
     swarm.length > 0 && h("section", { class: "warnings", "aria-label": "The swarm", key: "swarm" }, swarm),
-    data.tasks.length ? h("section", { class: "card flush", key: "held", "aria-label": "Held tasks" },
-      h("h2", { class: "bar-head" }, plural(data.total, "held task"), h("span", { class: "quiet" }, "They stay where they are until you decide.")),
-      h("ul", { class: "asks", "data-calm": "" }, data.tasks.map(held)))
-      : swarm.length === 0 && nothing(status),
-    status && failures(status),
+    failed > 0 && h("section", { class: "card flush", key: "failed", "aria-label": "Failed tasks" },
+      h("h2", { class: "bar-head" }, plural(failed, "failed task"), h("span", { class: "quiet" }, "No retry is left; they won't run until you retry them.")),
+      h("ul", { class: "asks", "data-calm": "" }, data.groups.map((one) => group(one, { failedOnly: true })),
+        data.imported.tasks > 0 && importedAsFailed(data.imported))),
+    data.tasks.length > 0 && h("section", { class: "card flush", key: "held", "aria-label": "Held tasks" },
+      h("h2", { class: "bar-head" }, plural(data.total, "held task"), h("span", { class: "quiet" }, "They won't run until you decide.")),
+      h("ul", { class: "asks", "data-calm": "" }, data.tasks.map(held))),
+    data.cancelled.tasks > 0 && h("section", { class: "card", key: "cancelled", "aria-label": "Cancelled tasks" },
+      h("p", null, h("strong", null, plural(data.cancelled.tasks, "cancelled task")), ` ${data.cancelled.tasks === 1 ? "is" : "are"} still needed by others. Retry them, or cancel what needs them.`),
+      names(data.cancelled.task_ids)),
+    !failed && !data.tasks.length && !data.cancelled.tasks && !swarm.length && clear(),
+    status && others(status),
     pager(query, data));
 }
 
@@ -61,17 +70,16 @@ function decisions(task, first, rest) {
 
 const sentence = (words) => `${words[0].toUpperCase()}${words.slice(1)}.`;
 
-function nothing(status) {
-  const left = status && status.tasks.not_started.count + status.tasks.in_progress.count;
-  return empty(h("strong", null, "Nothing needs you."), " ",
-    left ? `${plural(left, "task")} go${left === 1 ? "es" : ""} on without you.` : "",
-    " What is held, and why, will stand here.");
-}
+const clear = () => empty(h("strong", null, "All clear."), " Failed and held tasks will appear here, with the reason.");
 
-function failures(status) {
-  const n = status.tasks.failed.count;
-  if (!n) return null;
-  return h("p", { class: "quiet", key: "failures" }, `Beside these, ${plural(n, "task")} failed for good: `, h("a", { href: "/failures" }, "see them by cause"), ".");
+/** What waits behind these, and what continues without you. */
+function others(status) {
+  const open = status.tasks.not_started.count + status.tasks.in_progress.count - status.stuck;
+  const parts = [
+    status.stuck > 0 && `${plural(status.stuck, "task")} wait${status.stuck === 1 ? "s" : ""} behind these.`,
+    open > 0 && `${plural(open, "task")} ${open === 1 ? "is" : "are"} ${status.stalled ? "queued." : "still in progress or queued."}`,
+  ].filter(Boolean);
+  return parts.length > 0 && h("p", { class: "quiet", key: "others" }, parts.join(" "));
 }
 
 function pager(query, { cursor }) {

@@ -1,4 +1,4 @@
-// Now: how far it is, what runs, what needs a person.
+// Now: how far it is, what runs, what needs you.
 
 import { h } from "../dom.js";
 import { compact, count, dollars, duration, groupWord, heldBecause, hours, momentIn, percent, plural, sinceSeconds } from "../format.js";
@@ -120,12 +120,16 @@ function running(status) {
 
 function lists(status) {
   return h("div", { class: "columns" },
-    short("Needs you", status.needs_you, status.tasks.held.count, "/needs", (row) => row.last_error || heldBecause(row.hold_reason)),
+    short("Needs you", status.needs_you, status.needs.total, "/needs", (row) => row.last_error || (row.group === "held" ? heldBecause(row.hold_reason) : row.message || "imported as failed"),
+      isClear(status) ? "All clear" : "See the notices above."),
     short("Just failed", status.just_failed, status.tasks.failed.count, "/failures", (row) => row.last_error || row.message),
     short("Just finished", status.just_finished, status.tasks.completed.count, "/tasks?status=completed", null));
 }
 
-function short(heading, rows, total, address, words) {
+/** Whether nothing waits for you: no task, and nothing about the swarm as a whole. */
+const isClear = (status) => !status.needs.total && !warnings(status).length;
+
+function short(heading, rows, total, address, words, none = "Nothing yet") {
   return h("section", { class: "card", key: heading },
     h("h2", null, heading, " ", rows.length > 0 && h("a", { class: "all", href: address }, total > rows.length ? `all ${count(total)}` : "look")),
     rows.length
@@ -137,5 +141,5 @@ function short(heading, rows, total, address, words) {
                 h("span", { class: "ago" }, elapsed(row.at))),
               words && h("p", { class: "why" }, words(row))),
             words && h("span", { class: "act", "data-steady": "" }, verbs.taskButton(row.verbs[0], row)))))
-      : h("p", { class: "quiet" }, heading === "Needs you" ? "Nothing. Good." : "Nothing."));
+      : h("p", { class: "quiet" }, none));
 }
