@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from swarm_shared.git.names import task_branch
 from swarm_shared.git.refs import merge_base, read_ref
 from swarm_shared.git.repository import Repository
 from swarm_shared.git.snapshot import Snapshot, take_snapshot
+from swarm_shared.git.submodules import Secured, align, note_set_up, secure
 from swarm_shared.git.taken_names import TakenNames
 from swarm_shared.git.task_worktrees import TaskWorktree, TaskWorktrees
 from swarm_shared.git.undo import changes_since, undo_since
@@ -140,13 +141,16 @@ class TaskPlace(Workplace):
         self._sealed: Sealed | None = None
         self._made: Snapshot | None = None
         self._change = Diff(files=(), text="", truncated=False)  # known once it is sealed
+        self._submodules: Sequence[Secured] = ()
         self._remarks: list[str] = []  # what was left out of the commit, and why
 
     def setup_due(self) -> Sequence[str]:
-        return () if self._set_up_mark().exists() else self._config.setup
+        done = self._set_up_mark().exists() and not self._opened.submodules_missing
+        return () if done else self._config.setup
 
     def set_up(self) -> None:
         self._set_up_mark().touch()
+        note_set_up(self._opened.checkout)
 
     def earlier_work(self) -> str | None:
         if not self._opened.earlier_work:
@@ -162,6 +166,7 @@ class TaskPlace(Workplace):
         # Whoever could hold one of these belongs to this attempt, of which nothing is left.
         locks = (*worktree_locks(opened.checkout.git_dir), *task_locks(self._repository, opened.safe))
         clear_stale(locks, holder_is_dead=lambda _lock: True)
+        self._submodules = secure(self._repository, opened.checkout, safe=opened.safe, message=message)
         # What the agent itself has merged in is not its own change.
         tip = read_ref(self._git, self._into)
         self._made = made = take_snapshot(
@@ -176,6 +181,7 @@ class TaskPlace(Workplace):
             # What looks at the commit looks at these files.
             hidden, clean = bool(made.hidden), not made.refused
             opened.checkout.put_back(made.head_sha, ref=opened.ref, clean=clean, fresh_index=hidden)
+            align(self._repository, opened.checkout)
         base = made.base_sha
         accident = f"the worktree was emptied: {_listed(made.vanished)} missing" if made.emptied else None
         self._sealed = Sealed(base_sha=base, head_sha=made.head_sha, accident=accident)
@@ -218,6 +224,10 @@ class TaskPlace(Workplace):
             results.append(_vanished(self._made))
         results += _warning("built-in: everything could be committed", self._remarks)
         results += _warning("built-in: landed changes were put back that a merge had dropped", self._made.restored)
+        changed = {file.path for file in files if file.submodule}
+        results += _warning(
+            "built-in: submodule commits are on their remote", _not_on_a_remote(self._submodules, changed)
+        )
         return results + _warning("built-in: nothing was written outside the worktree", self._leaked())
 
     def change(self) -> str | None:
@@ -290,6 +300,21 @@ def _vanished(made: Snapshot) -> dict[str, Any]:
 def _listed(paths: Sequence[str]) -> str:
     more = len(paths) - NAMED_PATHS
     return ", ".join(paths[:NAMED_PATHS]) + (f" and {more} more" if more > 0 else "")
+
+
+def _not_on_a_remote(found: Sequence[Secured], changed: Collection[str]) -> list[str]:
+    """What must still be pushed before anyone else can check the landed work out."""
+    lines = []
+    for one in found:
+        outer = any(one.path == path or one.path.startswith(f"{path}/") for path in changed)
+        if one.problem is not None:
+            lines.append(f"{one.path}: {one.head_sha} is in this worktree alone: {one.problem}")
+        elif one.unpushed and outer:
+            lines.append(
+                f"{one.path}: {one.head_sha[:12]} is only in the project's repository of the submodule; push it there: "
+                f"git -C {one.path} push origin {one.head_sha}:refs/heads/NAME"
+            )
+    return lines
 
 
 def _result(

@@ -15,6 +15,7 @@ from swarm_shared.git.isolation import WORKTREE, decide
 from swarm_shared.git.landing_branch import landing_branch
 from swarm_shared.git.leaks import fingerprint
 from swarm_shared.git.repository import Repository
+from swarm_shared.git.submodules import empty_modules
 from swarm_shared.models import Status
 from swarm_shared.store.landings import IntegrationRow, Landings
 
@@ -40,7 +41,7 @@ def check_repository(
         return settings, (), ((f"tasks get no worktrees: {decided.because}",) if decided.because else ())
     unfit = (*_unfit_branch(decided.repository, settings.land_into, known), *_unfit_filters(decided.repository))
     moved = _elsewhere(decided.repository, settings, known)
-    return settings, unfit, (*moved, *_dirt(decided.repository, settings))
+    return settings, unfit, (*moved, *_dirt(decided.repository, settings), *_empty(decided.repository, settings))
 
 
 def left_to_land(counts: Mapping[Status, tuple[int, float]], settings: Settings) -> tuple[Problem, ...]:
@@ -96,6 +97,19 @@ def _elsewhere(found: Repository, settings: Settings, known: IntegrationRow | No
     before = there.parent if there.name == ".git" else there
     text = f"earlier runs of this database landed in {before}, this one works in {settings.project_root}"
     return (f"{text}; another folder is named with --project-root",)
+
+
+def _empty(repository: Repository, settings: Settings) -> tuple[str, ...]:
+    """That worktrees come without the files of submodules, unless a setup command sees to it."""
+    if any("submodule" in command for command in settings.setup):
+        return ()
+    paths = empty_modules(repository)
+    if not paths:
+        return ()
+    named = ", ".join(paths[:NAMED_PATHS]) + (" …" if len(paths) > NAMED_PATHS else "")
+    what = "submodule is" if len(paths) == 1 else f"{len(paths)} submodules are"
+    fill = "setup: [git submodule update --init --recursive]"
+    return (f"the {what} empty in each worktree ({named}); to fill them, write into swarm.yaml: {fill}",)
 
 
 def _dirt(repository: Repository, settings: Settings) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from swarm_shared.git.file_lock import file_lock
 from swarm_shared.git.integration import Integration
 from swarm_shared.git.names import HEADS, KEPT_REFS, TASK_BRANCHES, task_ref
 from swarm_shared.git.refs import RefMove, is_contained, move_refs, read_ref, refs_below, tree_of
+from swarm_shared.git.submodules import secure
 from swarm_shared.git.task_worktrees import TaskWorktrees
 from swarm_shared.git.working_tree import write_working_tree
 from swarm_shared.git.worktrees import checked_out_at, git_dir_of
@@ -90,6 +91,9 @@ def _reason_to_keep(worktrees: TaskWorktrees, integration: Integration, safe: st
     known = tip or head
     if known is None:
         return "it has no commit"
+    for secured in secure(worktrees.repository, checkout, safe=safe, message=None):
+        if secured.problem is not None:
+            return f"submodule {secured.path}: {secured.problem}"
     written = write_working_tree(checkout, known=known)
     if written.refused or any(not one.taken for one in written.embedded):
         return "it holds what cannot be committed: " + (written.refused or (written.embedded[0].path,))[0]

@@ -19,6 +19,7 @@ from swarm_shared.git.refs import is_contained, merge_base, move_ref, read_ref
 from swarm_shared.git.repository import Repository
 from swarm_shared.git.runner import Git
 from swarm_shared.git.snapshot import Snapshot, take_snapshot
+from swarm_shared.git.submodules import align, secure, seed
 from swarm_shared.git.worktrees import add_worktree, checked_out_at, git_dir_of, remove_worktree
 
 # In the git directory of a worktree: its files were checked out to the end. Without it they are a part of them,
@@ -39,6 +40,7 @@ class TaskWorktree(Struct, frozen=True, kw_only=True):
         leftover: What an attempt that nobody finished had left in the worktree, now a commit.
         set_aside: Where a folder was moved to that lay at our path and was no worktree any more.
         copied: The files of `.worktreeinclude` that were copied in.
+        submodules_missing: A submodule is not where the branch has it, as that commit has to be fetched first.
     """
 
     safe: str
@@ -50,6 +52,7 @@ class TaskWorktree(Struct, frozen=True, kw_only=True):
     leftover: Snapshot | None
     set_aside: Path | None
     copied: tuple[str, ...]
+    submodules_missing: bool
 
     @property
     def ref(self) -> str:
@@ -114,17 +117,22 @@ class TaskWorktrees:
         if checkout is not None:
             make_accessible(path)
             clear_stale(worktree_locks(checkout.git_dir), holder_is_dead=holder_is_dead)
+            secure(self.repository, checkout, safe=safe, message=_LEFTOVER_MESSAGE)
             prefix = self.repository.prefix
             leftover = take_snapshot(checkout, safe=safe, base_sha=base_sha, message=_LEFTOVER_MESSAGE, prefix=prefix)
         self._refuse_if_elsewhere(safe)
         tip = self._start_branch(ref, base_sha)
         # What could not be committed is in no danger only as long as nobody cleans up.
         clean = checkout is not None and not (leftover is not None and leftover.refused)
+        fresh = checkout is None
         if checkout is None:
             checkout, set_aside = self._add(safe)
         base = merge_base(git, tip, base_sha) or base_sha
         checkout.put_back(tip, ref=ref, clean=clean, fresh_index=bool(leftover is not None and leftover.hidden))
         checkout.note_start(tip, base_sha=base)
+        aligned = align(self.repository, checkout)
+        if fresh:
+            seed(self.repository, checkout)
         (checkout.git_dir / READY_MARK).write_bytes(os.fsencode(self.repository.prefix))
         cwd = path / self.repository.prefix
         cwd.mkdir(parents=True, exist_ok=True)
@@ -138,6 +146,7 @@ class TaskWorktrees:
             leftover=leftover if leftover is not None and leftover.created else None,
             set_aside=set_aside,
             copied=copy_included(self.repository, path),
+            submodules_missing=not aligned,
         )
 
     def remove(self, safe: str) -> None:
@@ -182,6 +191,10 @@ class TaskWorktrees:
     def _remove_unused(self, git: Git, git_dir: Path, path: Path) -> None:
         if path.is_dir() and (git_dir / READY_MARK).exists():
             raise GitError(f"the worktree {path} has just been made by another process", hint="try again")
+        lost = Checkout.of(self.repository.git, path=path, git_dir=git_dir)
+        for secured in secure(self.repository, lost, safe=path.name, message=None):
+            if secured.problem is not None:
+                raise GitError(f"commits of submodule {secured.path} are in {git_dir} alone: {secured.problem}")
         remove_worktree(git, path)
 
     def _set_aside(self, path: Path) -> Path | None:

@@ -170,3 +170,16 @@ def test_a_filter_that_is_there_or_not_needed_or_not_known_is_no_problem(
 def test_a_missing_filter_that_no_file_asks_for_is_no_problem(project: Project) -> None:
     with_filter(project, "git-nowhere")
     assert check_repository(settings_for(project.root))[1] == ()
+
+
+def test_empty_submodules_are_named_with_the_setup_that_fills_them(project: Project, tmp_path: Path) -> None:
+    lib = Project(tmp_path / "lib")
+    allow = ("-c", "protocol.file.allow=always")
+    project.git(*allow, "submodule", "--quiet", "add", str(lib.root), "vendor/lib")
+    project.git("commit", "-q", "-m", "lib")
+    _, problems, remarks = check_repository(settings_for(project.root))
+    assert problems == ()
+    assert "vendor/lib" in remarks[0]
+    assert "setup: [git submodule update --init --recursive]" in remarks[0]
+    filled = replace(settings_for(project.root), setup=("git submodule update --init",))
+    assert check_repository(filled)[2] == ()
