@@ -74,9 +74,18 @@ def _nearest_mark(root: Path) -> Path | None:
     for folder in (here, *here.parents):
         if (folder in ceilings and folder != here) or folder.stat().st_dev != here.stat().st_dev:
             return None
-        if os.path.lexists(folder / ".git"):
-            return folder / ".git"
+        mark = folder / ".git"
+        if os.path.lexists(mark) and (folder == here or not _is_nothing(mark)):
+            return mark
     return None
+
+
+def _is_nothing(mark: Path) -> bool:
+    """An empty folder, as sandboxes leave it in a folder above: no repository has been there."""
+    try:
+        return not mark.is_symlink() and _named_by(mark) is None and not (mark.is_dir() and any(mark.iterdir()))
+    except OSError:
+        return False
 
 
 def _about_mark(mark: Path) -> Obstacle:

@@ -119,6 +119,15 @@ def test_without_a_repository_in_sight_auto_means_none(tmp_path: Path) -> None:
     assert (decided.repository, decided.because) == (None, None)
 
 
+def test_an_empty_mark_in_a_folder_above_is_no_repository(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "project").mkdir()
+    assert decide(settings_for(tmp_path / "project")).because is None
+    (tmp_path / ".git" / "config").write_text("")
+    with pytest.raises(ConfigError, match="lost its HEAD"):
+        decide(settings_for(tmp_path / "project"))
+
+
 def test_tasks_that_had_worktrees_keep_them_or_the_start_is_refused(tmp_path: Path) -> None:
     gone = str(tmp_path / "gone" / ".git")
     with pytest.raises(ConfigError, match="which is not there"):
