@@ -32,7 +32,7 @@ class Vanished(Struct, frozen=True, kw_only=True):
 def vanished(
     git: Git, changes: Sequence[Staged], listing: IndexListing, *, known: str, prefix: str, distrust: bool
 ) -> Vanished:
-    """The uncommitted deletions that do not count: of more than half of the files, or of all that are visible.
+    """The uncommitted deletions that do not count: of more than half of the files, or of all but the dotfiles.
 
     Args:
         git: With the index that has the changes since `known`.
@@ -44,17 +44,20 @@ def vanished(
         return Vanished()
     added = sum(change.letter == _ADDED for change in changes)
     before = len(listing.tracked) - added + len(deleted)
-    emptied = any(_is_emptied(deleted, listing, scope) for scope in {"", prefix})
-    if not emptied and not distrust and 2 * len(deleted) <= before:
-        return Vanished()
-    if added:
+    emptied = not listing.tracked or any(_is_emptied(deleted, listing, scope) for scope in {"", prefix})
+    if added and not emptied and (distrust or _are_most(deleted, before)):
         # What was moved is not gone.
         options = ("--cached", "-M", "-l0", "--name-only", "--diff-filter=D", "-z")
         gone = set(git.items("diff-index", *options, known))
         deleted = [change for change in deleted if change.path in gone]
-        if not emptied and not distrust and 2 * len(deleted) <= before:
-            return Vanished()
+    if not emptied and not distrust and not _are_most(deleted, before):
+        return Vanished()
     return Vanished(files=_with_room(deleted, listing), emptied=emptied)
+
+
+def _are_most(deleted: Sequence[Staged], before: int) -> bool:
+    """Whether more than half of the files are gone; one alone may well have been replaced, also in a tiny project."""
+    return len(deleted) > 1 and 2 * len(deleted) > before
 
 
 def _is_emptied(deleted: Sequence[Staged], listing: IndexListing, scope: str) -> bool:

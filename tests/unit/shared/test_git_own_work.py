@@ -353,6 +353,15 @@ def test_without_its_link_to_git_a_worktree_deletes_nothing(bench: History) -> N
     assert bench.change_of(bench.land(made.head_sha)) == {"note.txt": "A"}
 
 
+def test_the_only_file_of_a_project_can_be_replaced_and_not_vanish(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, files={"README": "hello\n"})
+    (bench.at / "README").unlink()
+    assert (bench.snap().head_sha, bench.snap().emptied) == (bench.base, True)
+    bench.write({"README.md": "# A project of one file\n"}, at=bench.at)
+    made = bench.snap()
+    assert (bench.files(made.head_sha), made.vanished) == (("README.md",), ())
+
+
 def test_emptying_the_project_s_folder_counts_like_emptying_the_checkout(tmp_path: Path) -> None:
     files: dict[str, str | bytes] = {f"other/{number}": f"{number}\n" for number in range(9)}
     bench = Bench(tmp_path, files={**files, "api/one.py": "1\n", "api/two.py": "2\n"}, below="api")
