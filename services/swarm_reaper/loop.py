@@ -22,7 +22,7 @@ from swarm_shared.errors import DatabaseError
 from swarm_shared.logs import event
 from swarm_shared.processes import ProcessId
 from swarm_shared.reaping import Reaping, sole_reaper
-from swarm_shared.store.swarm import EMERGENCY_STOP
+from swarm_shared.store.swarm import EMERGENCY_STOP, SEEN_MONO
 
 LOG = logging.getLogger("swarm.reaper")
 NAME = "reaper"
@@ -32,10 +32,11 @@ WAITING_LOOK_S = 0.25  # while a request waits for its worker
 LOOK_S = 0.1  # from a commit to its notice, at most
 BUSY_TIMEOUT_S = 2.0  # the loop must look around: a stuck writer is its business
 SHOW_EVERY_MS = 5_000
-SUPERVISORD_EVERY_MS = 15_000
+BEAT_EVERY_MS = 5_000
 STALE_AFTER_MS = 20_000  # another reaper that has not shown itself for so long no longer keeps us away
 COMPLAIN_EVERY_MS = 30_000
 LEAVE_WITHIN_MS = 60_000
+RESCUE_WITHIN_S = 3_600  # a large database takes a while to copy
 
 
 class ReaperLoop:
@@ -80,7 +81,7 @@ class ReaperLoop:
         self._leave_by = 0
         self._seen_version = -1
         self._next_show = 0
-        self._next_supervisord = 0
+        self._next_beat = 0
         self._supervisord_answers: bool | None = None
         self._problem: str | None = None
         self._next_complaint = 0
@@ -99,6 +100,7 @@ class ReaperLoop:
     def run_once(self) -> bool:
         """One round; whether the work is over. Trouble with the database or the disk is told and waited out."""
         self._again = False
+        self._beat_if_due()
         self._mind_those_above()
         try:
             self._writer.run_once()
@@ -111,6 +113,13 @@ class ReaperLoop:
         except (DatabaseError, OSError) as error:
             self._complain(error)
         return self._may_leave()
+
+    def _beat_if_due(self) -> None:
+        """Say that this loop turns, whatever the database does."""
+        now = self._db.clock.mono_ms()
+        if now >= self._next_beat:
+            self._next_beat = now + BEAT_EVERY_MS
+            self._supervisord_answers = self._slots.beat()
 
     def _round(self) -> None:
         if self._stop_wanted:
@@ -177,11 +186,9 @@ class ReaperLoop:
         other = self._db.swarm.services().get(NAME)
         if other is not None and other.process == self._me and other.stopped_at is None:
             return True
-        if other is not None and other.is_alive():
-            silent_ms = abs(self._db.clock.wall_ms() - other.seen_at)
-            if silent_ms < STALE_AFTER_MS:
-                self._on_duty = False
-                return False
+        if other is not None and other.is_alive() and other.silent_ms(self._db.clock) < STALE_AFTER_MS:
+            self._on_duty = False
+            return False
         self._db.swarm.register_service(NAME, self._me, self._detail())
         self._on_duty = True
         event(LOG, "duty_taken", pid=self._me.pid)
@@ -192,9 +199,6 @@ class ReaperLoop:
         if now < self._next_show:
             return
         self._next_show = now + SHOW_EVERY_MS
-        if now >= self._next_supervisord:
-            self._next_supervisord = now + SUPERVISORD_EVERY_MS
-            self._supervisord_answers = self._slots.is_reachable()
         self._db.swarm.see_service(NAME, self._me, self._detail())
 
     def _detail(self) -> Mapping[str, object]:
@@ -202,6 +206,7 @@ class ReaperLoop:
         holder = self._writer.holder
         return {
             "last_pass_at": iso(self._db.clock.wall_ms()),
+            SEEN_MONO: self._db.clock.mono_ms(),
             "database_bytes": sizes.database,
             "wal_bytes": sizes.wal,
             "disk_free_bytes": sizes.free,
@@ -227,6 +232,7 @@ class ReaperLoop:
             return
         start_died = self._start is not None and self._deaths.has_ended(self._start)
         if self._file.is_ours(start_lives=self._start is not None and not start_died):
+            self._slots.beat(grace_s=RESCUE_WITHIN_S)
             self._file.rescue()  # before anything else can go wrong
             self._stop_all(f"the database {self._file.change}", actor="reaper")
         elif start_died:

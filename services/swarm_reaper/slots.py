@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -152,12 +153,16 @@ class Slots:
         except SupervisorError as error:
             event(LOG, "revival_refused", level=logging.WARNING, reason=error)
 
-    def is_reachable(self) -> bool | None:
-        """Whether supervisord answers now; None when there is none."""
+    def beat(self, *, grace_s: int = 0) -> bool | None:
+        """Tell supervisord that this process works; whether it answers now, None when there is none.
+
+        Args:
+            grace_s: For so long supervisord must not take silence for a fault.
+        """
         if self._client is None:
             return None
         try:
-            self._client.state()
+            self._client.beat(os.getpid(), grace_s=grace_s)
         except SupervisorUnreachable:
             return False
         except SupervisorError:

@@ -188,6 +188,10 @@ class SupervisorClient:
         pairs = (text.split(":") for text in self._call("swarm.orphans"))
         return tuple(Orphan(pid=int(pid), start_time=int(start)) for pid, start in pairs)
 
+    def beat(self, pid: int, *, grace_s: int = 0) -> None:
+        """Say that the reaper of this pid works: it is killed when it stays silent for long."""
+        self._call("swarm.beat", pid, grace_s)
+
     def scale(self, workers: int, *, now: bool = False) -> Scaled:
         """Run so many workers, 0 to 64; surplus ones retire, or with `now` get SIGTERM. Does not wait.
 

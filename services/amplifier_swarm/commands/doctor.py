@@ -20,6 +20,7 @@ from swarm_shared.git.database_inside import danger
 from swarm_shared.plain import safe
 from swarm_shared.processes import ProcessId
 from swarm_shared.store.runs import AgentsNamed
+from swarm_shared.store.standstill import REAPER, Standstills
 from swarm_shared.write_lock import write_lock_holder
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 WAL_WARN_BYTES = 256 * 1024 * 1024
 TASKS_LOOKED_AT = 50_000
-SERVICES = ("reaper", "dashboard")
+SERVICES = (REAPER, "dashboard")
 
 
 @command("doctor", example="doctor\ndoctor --json", short_help="Checks, each with advice.")
@@ -164,7 +165,11 @@ def _services(app: App, database: TaskDatabase, settings: Settings | None) -> It
     for name in SERVICES:
         service = services.get(name)
         if service is not None and service.is_alive():
-            silent_s = max(0, app.clock.wall_ms() - service.seen_at) // 1000
+            silent = Standstills(database.connection, app.clock).silent_reaper() if name == REAPER else None
+            if silent is not None:
+                yield Finding(name=name, level=Level.WARN, text=silent.text, advice=silent.advice)
+                continue
+            silent_s = service.silent_ms(app.clock) // 1000
             yield Finding(name=name, level=Level.OK, text=f"pid {service.process.pid}, seen {silent_s} s ago")
             continue
         advice = "start the swarm: amplifier-swarm start, or supervisord -c supervisord.conf"

@@ -25,6 +25,7 @@ _OVER = frozenset({"stopped", "crashed"})
 def status(app: App, as_json: bool) -> None:
     """Tasks by status, progress and what is left, the workers, and whatever keeps the queue from moving."""
     from swarm_shared.store.pulse import Pulse
+    from swarm_shared.store.standstill import Standstills
 
     with app.open(read_only=True) as database:
         workers = workers_shown(database)
@@ -53,6 +54,10 @@ def status(app: App, as_json: bool) -> None:
                 "since": iso(to_land.since),
                 "late": to_land.is_late(app.clock.wall_ms()),
             },
+            "standstills": [
+                {"kind": s.kind, "text": s.text, "advice": s.advice}
+                for s in Standstills(database.connection, app.clock).found()
+            ],
             "workers": workers,
         }
     if as_json:
@@ -81,6 +86,8 @@ def _tell(app: App, shown: dict[str, Any], alive: int) -> None:
         say(f"{flag['name']} by {flag['actor']}" + (f": {flag['reason']}" if flag["reason"] else ""))
     for hold in shown["holds"]:
         say(f"agent CLI {hold['agent_cli']} held until {hold['until'] or 'resume'}: {cut(hold['reason'])}")
+    for standstill in shown["standstills"]:
+        say(f"warning: {standstill['text']}; {standstill['advice']}")
     if shown["to_land"]["late"]:
         waited = duration(app.clock.wall_ms() - _ms(shown["to_land"]["since"]))
         say(f"warning: work has passed but not landed for {waited}; amplifier-swarm doctor, amplifier-swarm events")

@@ -64,7 +64,7 @@ class Stay:
         self._began = self._answered_at = time.monotonic()
         self._next_health = self._next_show = 0.0
         self._obstacle = ""
-        self._say_obstacle_at = 0.0
+        self._say_obstacle_at = self._say_standstill_at = 0.0
 
     def until_over(self) -> End:
         """Stay until nothing is left to do, or somebody ends the run.
@@ -141,6 +141,16 @@ class Stay:
         if self._tail is not None:
             self._tail.read()
         self._tell_obstacle(view.obstacle_text() or "")
+        self._tell_standstill()
+
+    def _tell_standstill(self) -> None:
+        found = self._watching.standstill()
+        now = time.monotonic()
+        if found is None:
+            self._say_standstill_at = now
+        elif now >= self._say_standstill_at:
+            self._say_standstill_at = now + OBSTACLE_EVERY_S
+            self._progress.say(f"warning: {found.text}; {found.advice}")
 
     def _tell_obstacle(self, text: str) -> None:
         """Say what keeps the queue from moving: once it has stood for a moment, and then every minute."""

@@ -12,10 +12,12 @@ from amplifier_swarm.start.view import View, event_line
 from swarm_shared.config import Settings
 from swarm_shared.database import TaskDatabase
 from swarm_shared.store.prospect import Prospect
+from swarm_shared.store.standstill import Standstill, Standstills
 
 EVENTS_PER_LOOK = 500
 ETA_EVERY_S = 1.0
 STARTS_WITHIN_S = 60.0  # no worker after so long is an obstacle
+SILENT_REAPER_MS = 12_000  # it gives a sign of life every 5 s; supervisord kills it soon after this
 
 
 class Watching:
@@ -71,6 +73,14 @@ class Watching:
         names = [service.name for service in services if service.started_at >= self._began_ms]
         names += [str(w["worker_id"]) for w in self._workers if w["started_at"] >= self._began_ms]
         return frozenset(f"swarm-{name}" for name in names)
+
+    def standstill(self) -> Standstill | None:
+        """What holds up the whole swarm while its programs live."""
+        standstills = Standstills(self._db.connection, self._db.clock)
+        if standstills.silent_reaper(after_ms=SILENT_REAPER_MS) is None:
+            return None
+        # A write lock that stays taken silences the reaper as well; to look for it takes a moment.
+        return standstills.held_lock() or standstills.silent_reaper(after_ms=SILENT_REAPER_MS)
 
     def view(self) -> View:
         """This moment; as fresh as the last `read`, but for the time."""

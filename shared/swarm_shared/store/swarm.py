@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from swarm_shared.clock import Clock
 from swarm_shared.git.names import branch_of
 from swarm_shared.processes import ProcessId
 from swarm_shared.sql import SQL
@@ -20,6 +21,9 @@ SAME_DEATHS = "same_deaths"  # tasks in a row that died of the same words, see `
 _ISOLATION, WORKTREE = "isolation", "worktree"
 _SUBFOLDER = "subfolder"
 _EVENT_OF_FLAG = {PAUSED: "paused", DRAINED: "drained", EMERGENCY_STOP: "emergency_stop", DISK_LOW: "paused"}
+
+
+SEEN_MONO = "seen_mono"  # in a service's details: the moment of its sign of life, on a clock that does not jump
 
 
 class Flag(Struct, frozen=True, kw_only=True):
@@ -55,6 +59,13 @@ class Service(Struct, frozen=True, kw_only=True):
     def is_alive(self) -> bool:
         """Whether its process runs; one of another pid namespace is believed."""
         return self.stopped_at is None and self.process.is_alive() is not False
+
+    def silent_ms(self, clock: Clock) -> int:
+        """Since its last sign of life; neither steps of the wall clock nor sleep of the machine count, where known."""
+        mono = self.detail.get(SEEN_MONO)
+        if isinstance(mono, int) and self.process.boot_id == clock.boot_id():
+            return max(0, clock.mono_ms() - mono)
+        return abs(clock.wall_ms() - self.seen_at)
 
 
 class Swarm(Family):

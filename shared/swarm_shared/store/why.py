@@ -12,6 +12,7 @@ from swarm_shared.models import FailureCause, HoldReason, Status, Verb
 from swarm_shared.sql import SQL
 from swarm_shared.store.base import Family
 from swarm_shared.store.pulse import LANDING_LATE_MS
+from swarm_shared.store.standstill import Standstills
 from swarm_shared.store.steering import TAKE_MY_WORD
 from swarm_shared.store.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED, ProviderHold, Swarm
 from swarm_shared.store.tasks import Tasks
@@ -107,6 +108,8 @@ class Why(Family):
                 reasons = [_held(task)]
             case _:
                 reasons = [_ended(task, status)]
+        if status not in _ENDED and status is not Status.COMPLETED:
+            reasons = [*self._standstills(), *reasons]
         same = None
         if status not in _SETTLED:
             same = same_problem(Tasks(self._db, self._clock).attempts(task["seq"]))
@@ -204,6 +207,10 @@ class Why(Family):
                 return Reason(kind="orphaned", text=text, advice=advice)
             return Reason(kind="running", text=text, advice=f"amplifier-swarm logs {task['id']} -f")
         return Reason(kind="running", text="it is being given out or settled at this moment")
+
+    def _standstills(self) -> list[Reason]:
+        found = Standstills(self._db, self._clock).found()
+        return [Reason(kind=each.kind, text=each.text, advice=each.advice) for each in found]
 
     def _queue_stops(self) -> list[Reason]:
         reasons = []

@@ -15,9 +15,11 @@ from supervisor.states import STOPPED_STATES, ProcessStates, SupervisorStates, g
 from supervisor.xmlrpc import Faults, RPCError
 
 from swarm_shared.supervisor_plugin import family
+from swarm_shared.supervisor_plugin.heartbeat import Heartbeat
 from swarm_shared.supervisor_plugin.override import (
     MAX_WORKERS,
     OVERRIDE,
+    REAPER,
     WORKERS,
     read_override,
     render,
@@ -41,6 +43,7 @@ class SwarmInterface:
     def __init__(self, supervisord: Any) -> None:
         self._supervisord = supervisord
         self._options = supervisord.options
+        self._reaper = Heartbeat()
 
     def scale(self, count: int, nowait: bool = False, now: bool = False) -> Any:
         """Run so many workers; surplus ones finish their task and then leave, the others are not touched.
@@ -132,6 +135,16 @@ class SwarmInterface:
         """
         return family.adopted(self._options.pidhistory)
 
+    def beat(self, pid: int, grace: int = 0) -> bool:
+        """The reaper says that it works; when it falls silent for long, it is killed and started again.
+
+        @param int pid      Its process
+        @param int grace    Seconds that it may be silent for longer than usual
+        @return boolean     Always true
+        """
+        self._reaper.hear(pid, time.monotonic(), grace_s=grace)
+        return True
+
     def _callbacks(self) -> Mapping[type, Callable[[], None]]:
         return {
             events.SupervisorRunningEvent: self._started,
@@ -153,6 +166,7 @@ class SwarmInterface:
                 process.signal(signal.SIGUSR1)  # once more: two signals at the same moment may arrive out of order
             elif time.monotonic() - asked_to_stay >= STAYS_AFTER_S:
                 process.config = self._configs()[name]
+        self._kill_silent_reaper()
         self._leave_with_owner()
 
     def _stopping(self) -> None:
@@ -163,6 +177,14 @@ class SwarmInterface:
         if self._options.mood > SupervisorStates.SHUTDOWN and family.owner_has_gone():
             self._options.logger.warn("the process that owns this swarm has gone: shutting down")
             self._options.mood = SupervisorStates.SHUTDOWN
+
+    def _kill_silent_reaper(self) -> None:
+        group = self._supervisord.process_groups.get(REAPER)
+        for process in group.processes.values() if group else ():
+            silent_s = self._reaper.silent_s(process.pid, time.monotonic())
+            if silent_s is not None and process.get_state() == ProcessStates.RUNNING:
+                self._options.logger.warn(f"{REAPER} has been silent for {silent_s:.0f} s: killing it")
+                process.signal(signal.SIGKILL)  # not `kill`, after which it would stay down
 
     def _workers(self) -> Any:
         if self._options.mood < SupervisorStates.RUNNING:

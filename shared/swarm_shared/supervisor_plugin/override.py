@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 WORKERS = "swarm-worker"
+REAPER = "swarm-reaper"
 DASHBOARD = "swarm-dashboard"
 MAX_WORKERS = 64
 MAX_DIGITS = 4

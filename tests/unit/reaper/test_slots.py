@@ -72,6 +72,9 @@ class Supervisord(SupervisorClient):
     def restart_worker(self, slot: str, *, now: bool = False) -> None:
         self._note(f"restart {slot}" + (" now" if now else ""))
 
+    def beat(self, pid: int, *, grace_s: int = 0) -> None:
+        self._note("beat")
+
     def orphans(self) -> tuple[Orphan, ...]:
         self._note("orphans")
         return self.inherited
@@ -184,7 +187,7 @@ def test_one_that_does_not_answer_is_told_and_not_asked_again_at_once(
 ) -> None:
     slots = Slots(supervisord, clock)
     supervisord.down = True
-    assert slots.is_reachable() is False
+    assert slots.beat() is False
     supervisord.asked.clear()
     assert slots.adopted() == []
     assert slots.adopted() == []
@@ -200,4 +203,4 @@ def test_the_adopted_are_named_with_their_start_time(supervisord: Supervisord, c
     supervisord.inherited = (Orphan(pid=5, start_time=99),)
     assert Slots(supervisord, clock).adopted() == [ProcessId.here(5, 99)]
     assert Slots(None, clock).adopted() == []
-    assert Slots(None, clock).is_reachable() is None
+    assert Slots(None, clock).beat() is None
