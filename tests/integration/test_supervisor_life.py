@@ -66,6 +66,30 @@ def test_a_second_supervisord_in_the_same_folder_is_refused_and_changes_nothing(
         assert running.override.exists()
 
 
+@pytest.mark.parametrize("name", ["50%done", "%(here)s %%", "a b; c # ü '\" $x"])
+def test_a_configuration_in_a_folder_with_an_odd_name_can_be_started_by_its_path(name: str) -> None:
+    with short_folder() as folder:
+        home = folder / name
+        home.mkdir()
+        with swarm(home, environ={"SWARM_WORKERS": "1"}, own_path=True) as running:
+            wait_for("the worker", lambda: running.ready_pid("worker-1"), show=lambda: running.log)
+            assert {slot.name for slot in running.client.slots()} == {"swarm-worker-1"}
+            running.client.scale(2)
+            wait_for("the second worker", lambda: running.ready_pid("worker-2"), show=lambda: running.log)
+
+
+def test_a_folder_that_supervisord_takes_for_a_pattern_is_refused_with_a_sentence() -> None:
+    with short_folder() as folder:
+        home = folder / "a[b]"
+        home.mkdir()
+        process = start(home, own_path=True)
+        try:
+            assert process.wait(DEADLINE_S) == 2
+        finally:
+            kill_tree(process)
+        assert "a[b] has a *, ? or [ in it, which supervisord takes for a pattern" in (home / "output").read_text()
+
+
 @pytest.mark.parametrize("name", ["x" * 90, "100% [mine] *?", "a b; c # ü"])
 def test_a_folder_with_a_long_or_odd_path_works(name: str) -> None:
     with short_folder() as folder:

@@ -179,6 +179,7 @@ def swarm(
     conf: str = "",
     files: Mapping[str, str] | None = None,
     launcher: Sequence[str] = (),
+    own_path: bool = False,
 ) -> Iterator[Swarm]:
     """Run a swarm of stand-ins in a folder of its own; everything below supervisord is killed at the end.
 
@@ -192,7 +193,15 @@ def swarm(
     with short_folder() as folder:
         home = home or folder
         environment = folder / "environment"
-        process = start(home, environ=environ, conf=conf, files=files, launcher=launcher, environment=environment)
+        process = start(
+            home,
+            environ=environ,
+            conf=conf,
+            files=files,
+            launcher=launcher,
+            environment=environment,
+            own_path=own_path,
+        )
         try:
             running = Swarm(home, process, environment)
             wait_for("supervisord", lambda: _answers(running.client), show=lambda: _output(home))
@@ -210,8 +219,13 @@ def start(
     launcher: Sequence[str] = (),
     environment: Path | None = None,
     daemon: bool = False,
+    own_path: bool = False,
 ) -> subprocess.Popen[bytes]:
-    """Lay out a folder and start supervisord there; the caller ends it with `kill_tree`."""
+    """Lay out a folder and start supervisord there; the caller ends it with `kill_tree`.
+
+    Args:
+        own_path: Name the configuration as a user does, and not by a short alias of its folder.
+    """
     paths = supervisor_files.prepare(home)
     environment = environment or home / "environment"
     if not environment.exists():
@@ -225,7 +239,7 @@ def start(
         "-m",
         "supervisor.supervisord",
         "-c",
-        str(paths.configuration),
+        str(home / supervisor_files.CONF if own_path else paths.configuration),
     ]
     if not daemon:
         command.append("-n")

@@ -6,6 +6,7 @@ imported. So nothing in this package imports anything else of the suite.
 
 from __future__ import annotations
 
+import glob
 import os
 import sys
 import traceback
@@ -15,6 +16,7 @@ from typing import Any
 from supervisor import events
 
 from swarm_shared.supervisor_plugin.command import ScaleCommand
+from swarm_shared.supervisor_plugin.full_disk import survive_full_disk
 from swarm_shared.supervisor_plugin.interface import SwarmInterface
 from swarm_shared.supervisor_plugin.override import apply_environment
 
@@ -23,6 +25,8 @@ __all__ = ["make_ctl", "make_rpc"]
 
 def make_rpc(supervisord: Any) -> SwarmInterface:
     """supervisord's factory of the `swarm` namespace; it runs before anything is spawned."""
+    _refuse_pattern(supervisord.options)
+    survive_full_disk()
     _put_our_programs_on_the_path()
     if supervisord.options.first:  # after a `reload` the override still holds what is wanted
         apply_environment(supervisord)
@@ -35,6 +39,15 @@ def make_rpc(supervisord: Any) -> SwarmInterface:
 def make_ctl(controller: Any) -> ScaleCommand:
     """supervisorctl's factory of the `scale` command."""
     return ScaleCommand(controller)
+
+
+def _refuse_pattern(options: Any) -> None:
+    """End with a sentence where supervisord would take the path of its own folder for a pattern."""
+    if glob.escape(options.here) != options.here:
+        options.usage(
+            f"{options.here} has a *, ? or [ in it, which supervisord takes for a pattern: it would ignore "
+            "supervisord.d and the SWARM_ variables; move the folder, or start from a symbolic link to it"
+        )
 
 
 def _put_our_programs_on_the_path() -> None:
