@@ -12,6 +12,7 @@ from pathlib import Path
 from amplifier_swarm.start.below import Below
 from swarm_shared.agents.environment import Inherited, session_environment
 from swarm_shared.models import Role, TaskSpec
+from swarm_shared.redaction.redaction import of_process
 
 TOLD_LINES = 5
 READ_BYTES = 16 * 1024
@@ -67,4 +68,4 @@ class Cleanup:
             output.seek(max(0, output.seek(0, os.SEEK_END) - READ_BYTES))
             lines = output.read().decode("utf-8", "replace").splitlines()[-TOLD_LINES:]
         ended = f"not over within {self._limit_s:g} s" if code is None else f"exit {code}"
-        return "\n  ".join([f"{command} ({ended})", *lines])
+        return of_process().text("\n  ".join([f"{command} ({ended})", *lines]))

@@ -64,7 +64,7 @@ class Access:
 
     def new_ticket(self) -> str:
         """A secret that opens one WebSocket within 30 s: it may stand in a URL, which the token may not."""
-        ticket = secrets.token_hex(32)  # whose digits no shape of a key has, so no answer masks it
+        ticket = secrets.token_hex(32)  # whose digits no shape of a key has, so no answer redacts it
         with self._guard:
             self._tickets[_digest(ticket)] = self._clock.mono_ms() + TICKET_LIFE_MS
             while len(self._tickets) > TICKETS_KEPT:

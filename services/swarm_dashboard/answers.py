@@ -1,4 +1,4 @@
-"""The JSON that goes out: one shape for errors, secrets masked in everything, and errors of any kind turned into it."""
+"""The JSON that goes out: without secrets, and with one shape for errors of any kind."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
-from swarm_dashboard.masking import Masking
 from swarm_shared import logs
 from swarm_shared.errors import DatabaseError, InputError, NotFound, StateError, SwarmError
+from swarm_shared.redaction.redaction import Redaction
 
 MAX_BODY_BYTES = 1024 * 1024
 _log = logging.getLogger(__name__)
@@ -20,9 +20,9 @@ _STATUS = {NotFound: 404, InputError: 400, StateError: 409, DatabaseError: 503}
 _CODE = {NotFound: "not_found", InputError: "bad_input", StateError: "not_allowed", DatabaseError: "database"}
 
 
-def answer(masking: Masking, body: Any, status: int = 200) -> Response:
-    """A JSON response with secrets masked at every depth."""
-    return _response(written(masking, body), status)
+def answer(redaction: Redaction, body: Any, status: int = 200) -> Response:
+    """A JSON response without secrets at any depth."""
+    return _response(written(redaction, body), status)
 
 
 def refusal(status: int, code: str, message: str, hint: str | None = None) -> Response:
@@ -59,10 +59,13 @@ def dumps(body: Any) -> str:
     return json.dumps(body, separators=(",", ":"), allow_nan=False)
 
 
-def written(masking: Masking, body: Any) -> str:
-    """The text of an answer with secrets masked at every depth; most hold none."""
+def written(redaction: Redaction, body: Any) -> str:
+    """The text of an answer without secrets at any depth; most hold none.
+
+    Output was redacted before it was stored. What you wrote yourself was not, such as definitions and notes.
+    """
     text = dumps(body)
-    return dumps(masking.mask(body)) if masking.may_be_in(text) else text
+    return dumps(redaction.value(body)) if redaction.spans(text.encode()) else text
 
 
 def _response(text: str, status: int) -> Response:

@@ -30,9 +30,9 @@ from swarm_dashboard.config import DashboardConfig
 from swarm_dashboard.context import Context
 from swarm_dashboard.encoded_ids import EncodedSlashes, IdConverter
 from swarm_dashboard.live import Live
-from swarm_dashboard.masking import Masking
 from swarm_dashboard.reader import Reader
 from swarm_shared.clock import Clock, SystemClock
+from swarm_shared.redaction.redaction import Redaction
 
 EXTENSION = "swarm_dashboard"
 
@@ -43,12 +43,12 @@ def create_app(
     """Build the app; to be called after any fork.
 
     Args:
-        environ: Whose key-like values are masked, and where agents keep their sessions; the process's own unless given.
+        environ: Whose key-like values are redacted, and where agents keep their sessions; by default the process's own.
     """
     clock = clock or SystemClock()
     environ = os.environ if environ is None else environ
-    masking = Masking(environ)
-    reader = Reader(config.db, clock, masking)
+    redaction = Redaction(environ)
+    reader = Reader(config.db, clock)
     access = Access(
         lambda: config.own_token or _token_of(reader),
         clock,
@@ -59,8 +59,8 @@ def create_app(
         clock=clock,
         reader=reader,
         access=access,
-        live=Live(reader, masking, places=config.sockets),
-        masking=masking,
+        live=Live(reader, redaction, places=config.sockets),
+        redaction=redaction,
         environ=environ,
     )
     app = Flask("swarm_dashboard", static_folder=None)

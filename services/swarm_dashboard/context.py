@@ -12,9 +12,9 @@ from swarm_dashboard.access import Access
 from swarm_dashboard.answers import answer, written
 from swarm_dashboard.config import DashboardConfig
 from swarm_dashboard.live import Live
-from swarm_dashboard.masking import Masking
 from swarm_dashboard.reader import Reader
 from swarm_shared.clock import Clock
+from swarm_shared.redaction.redaction import Redaction
 
 
 class Context(Struct, frozen=True, kw_only=True):
@@ -25,12 +25,12 @@ class Context(Struct, frozen=True, kw_only=True):
     reader: Reader
     access: Access
     live: Live
-    masking: Masking
+    redaction: Redaction
     environ: Mapping[str, str]  # what agents are born with, as far as it is told here: `start` gives all of us the same
 
     def written(self, body: Any) -> str:
-        """The text of an answer with secrets masked, for one that is given more than once."""
-        return written(self.masking, body)
+        """The text of an answer without secrets, for one that is given more than once."""
+        return written(self.redaction, body)
 
     def answer(self, body: Any, status: int = 200) -> Response:
-        return answer(self.masking, body, status)
+        return answer(self.redaction, body, status)

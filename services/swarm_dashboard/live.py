@@ -15,10 +15,10 @@ from typing import Any
 
 from swarm_dashboard import shapes
 from swarm_dashboard.answers import dumps, written
-from swarm_dashboard.masking import Masking
 from swarm_dashboard.reader import Reader
 from swarm_shared import logs
 from swarm_shared.errors import DatabaseError
+from swarm_shared.redaction.redaction import Redaction
 
 LOOK_S = 0.1
 MESSAGE_GAP_S = 0.25  # at most four messages a second
@@ -67,14 +67,14 @@ class Subscriber:
 class Live:
     """The watch over one database and the pages that follow it."""
 
-    def __init__(self, reader: Reader, masking: Masking, *, places: int) -> None:
+    def __init__(self, reader: Reader, redaction: Redaction, *, places: int) -> None:
         """Bind to a database.
 
         Args:
             places: Pages that may follow at once.
         """
         self._reader = reader
-        self._masking = masking
+        self._redaction = redaction
         self._places = threading.BoundedSemaphore(places)
         self._guard = threading.Lock()
         self._pages: set[Subscriber] = set()
@@ -141,7 +141,7 @@ class Live:
         since, self._cursor = self._cursor, state["seq"]
         # Told on the first look too: a page may have read its first state just before a commit that we saw.
         events = [] if fresh else reading.database.events.since(since, limit=EVENTS_AT_ONCE)
-        return written(self._masking, {"type": "events", "seq": self._cursor, "data": events, "status": state})
+        return written(self._redaction, {"type": "events", "seq": self._cursor, "data": events, "status": state})
 
     def _watch(self) -> None:
         """Look ten times a second and tell at most four times a second, until nobody follows."""
@@ -186,7 +186,7 @@ class Live:
                 page.drop()
 
     def _told(self, kind: str, seq: int, data: Any) -> str:
-        return written(self._masking, {"type": kind, "seq": seq, "data": data})
+        return written(self._redaction, {"type": kind, "seq": seq, "data": data})
 
 
 def serve(page: Subscriber, send: Callable[[str], None], is_open: Callable[[], bool], first: Sequence[str]) -> None:

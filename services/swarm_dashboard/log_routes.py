@@ -37,7 +37,7 @@ def routes(context: Context) -> Blueprint:
         row = reading.log.session(attempt, session)
         if row is None:
             raise NotFound(f"attempt {number} of task {task_id!r} has no such session")
-        lines = LogLines(reading.database.connection, context.clock, context.masking)
+        lines = LogLines(reading.database.connection, context.clock)
         with indexes.of(attempt, session) as index:
             until = context.clock.mono_ms() + INDEX_TIME_MS
             complete = lines.extend(session, index, lost_to=row["lost_to"] or 0, until_ms=until)

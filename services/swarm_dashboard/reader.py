@@ -11,7 +11,6 @@ from msgspec import Struct
 
 from swarm_shared.clock import Clock
 from swarm_shared.database import TaskDatabase
-from swarm_shared.store.blotting import Secrets
 from swarm_shared.store.browse import Browse
 from swarm_shared.store.graph import Graph
 from swarm_shared.store.pulse import Pulse
@@ -33,11 +32,9 @@ class Reading(Struct, frozen=True, kw_only=True):
 class Reader:
     """Opens per thread and after any fork; opens again when the file was replaced."""
 
-    def __init__(self, path: Path, clock: Clock, secrets: Secrets) -> None:
-        """Bind to a file; `secrets` tells what of an agent's output is not to be read."""
+    def __init__(self, path: Path, clock: Clock) -> None:
         self.path = path
         self.clock = clock
-        self._secrets = secrets
         self._threads = threading.local()
 
     def __call__(self) -> Reading:
@@ -52,7 +49,7 @@ class Reader:
         self.close()
         database = TaskDatabase(self.path, create=False, read_only=True, clock=self.clock)
         browse = Browse(database.connection, self.clock)
-        log = SessionLog(database.connection, self.clock, self._secrets)
+        log = SessionLog(database.connection, self.clock)
         pulse = Pulse(database.connection, self.clock)
         timeline = Timeline(database.connection, self.clock)
         graph = Graph(database.connection, self.clock)

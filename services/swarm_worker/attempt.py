@@ -59,7 +59,7 @@ class Attempt:
             role=Role.BUILDER,
             name=brief.agent(Role.BUILDER),
             stage=Stage.BUILDING,
-            prompt=brief.prepared(),
+            prompt=self._around.redaction.knowing(brief.cli.env, self._spec.env).text(brief.prepared()),
             resumes=brief.resumes,
         )
 
@@ -269,6 +269,7 @@ class Attempt:
             stdin=launch.stdin,
             limit_s=own_limit_s or default_s,
             stuck_s=None if cli.progress is Progress.NONE else self._config.orphan_timeout_s,
+            redaction=self._around.redaction.knowing(cli.env, self._spec.env),
             resumes=resumes,
             signs=files.signs,
         )

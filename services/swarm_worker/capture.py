@@ -1,9 +1,11 @@
-"""What a session wrote, twice: in bounded chunks for the database, and head and tail for reading its result."""
+"""What a session wrote, without its secrets: in bounded chunks for the database, and head and tail for its result."""
 
 from __future__ import annotations
 
 import os
 
+from swarm_shared.redaction.redaction import Redaction
+from swarm_shared.redaction.streams import RedactedStream
 from swarm_shared.store.output import Output
 
 READ_BYTES = 1 << 16
@@ -41,22 +43,25 @@ class Kept:
 
 
 class Capture:
-    """Reads two pipes without blocking and stores what came now and then."""
+    """Reads two pipes without blocking, redacts what came, and stores it now and then."""
 
-    def __init__(self, output: Output, *, limit_bytes: int) -> None:
+    def __init__(self, output: Output, *, redaction: Redaction, limit_bytes: int) -> None:
         self.stdout, self.stderr = Kept(), Kept()
-        self.total_bytes = 0
+        self.total_bytes = 0  # written by the session
+        self.stored_bytes = 0  # of these, in the database; redacted ones count as they are stored
         self._output = output
         self._limit_bytes = limit_bytes
-        self._waiting: list[tuple[int, bytes]] = []
-        self._waiting_bytes = 0
-        self._stored_bytes = 0
-        self._waiting_since = 0.0
+        self._streams = {_STDOUT: RedactedStream(redaction), _STDERR: RedactedStream(redaction)}
+        self._newest = _STDOUT
+        self._undecided_bytes = 0  # read since it was last asked what is decided
+        self._decided: list[tuple[int, bytes]] = []
+        self._decided_bytes = 0
+        self._waiting_since: float | None = None
 
     @property
     def is_full(self) -> bool:
         """Whether reading must pause until the database takes what is here."""
-        return self._waiting_bytes > HELD_BYTES
+        return self._undecided_bytes + self._decided_bytes > HELD_BYTES
 
     def read(self, stream: int, descriptor: int, now: float) -> bool:
         """Take what one pipe holds; False at its end."""
@@ -66,12 +71,14 @@ class Capture:
             return True
         if not data:
             return False
-        (self.stdout if stream == _STDOUT else self.stderr).add(data)
+        if stream != self._newest:
+            self._decide(self._newest, now)  # so that the two streams keep their order
+            self._newest = stream
+        self._streams[stream].feed(data, now)
         self.total_bytes += len(data)
-        if not self._waiting:
+        self._undecided_bytes += len(data)
+        if self._waiting_since is None:
             self._waiting_since = now
-        self._waiting.append((stream, data))
-        self._waiting_bytes += len(data)
         return True
 
     def drain(self, stream: int, descriptor: int, now: float) -> None:
@@ -84,31 +91,65 @@ class Capture:
 
     def flush_due_in(self, now: float) -> float | None:
         """Seconds until `flush` is worth a commit; None when nothing waits."""
-        if not self._waiting:
-            return None
-        if self._waiting_bytes >= FLUSH_BYTES:
+        if self._undecided_bytes + self._decided_bytes >= FLUSH_BYTES:
             return 0.0
-        return max(0.0, self._waiting_since + FLUSH_S - now)
+        moments = [stream.due_at() for stream in self._streams.values()]
+        if self._waiting_since is not None:
+            moments.append(self._waiting_since + FLUSH_S)
+        due = min((moment for moment in moments if moment is not None), default=None)
+        return None if due is None else max(0.0, due - now)
 
-    def flush(self, session: int) -> None:
-        """Store what waits.
+    def flush(self, session: int, now: float) -> None:
+        """Store what is decided.
 
         Raises:
             DatabaseError: It still waits and can be tried again.
         """
-        if self._waiting:
-            self._stored_bytes = self._output.append(
-                session, _joined(self._waiting), position=self._stored_bytes, limit_bytes=self._limit_bytes
+        for stream in self._streams:
+            self._decide(stream, now)
+        self._undecided_bytes = 0
+        self._store(session)
+
+    def finish(self, session: int) -> None:
+        """Store all that is left: nothing follows.
+
+        Raises:
+            DatabaseError: It still waits and can be tried again.
+        """
+        for stream, held in self._streams.items():
+            self._keep(stream, held.finish())
+        self._undecided_bytes = 0
+        self._store(session)
+
+    def _decide(self, stream: int, now: float) -> None:
+        self._keep(stream, self._streams[stream].take(now))
+
+    def _keep(self, stream: int, data: bytes) -> None:
+        if data:
+            (self.stdout if stream == _STDOUT else self.stderr).add(data)
+            self._decided.append((stream, data))
+            self._decided_bytes += len(data)
+
+    def _store(self, session: int) -> None:
+        if self._decided:
+            self.stored_bytes = self._output.append(
+                session, _joined(self._decided), position=self.stored_bytes, limit_bytes=self._limit_bytes
             )
-            self._waiting, self._waiting_bytes = [], 0
+            self._decided, self._decided_bytes = [], 0
+        self._waiting_since = None
 
 
 def _joined(pieces: list[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
-    """Neighbours of the same stream as one piece, so that a chatty session does not make a row per line."""
+    """Neighbours of the same stream as one piece, so that a chatty session does not make a row per line; long ones in
+    several, so that little is dropped at a time."""
     joined: list[tuple[int, bytearray]] = []
     for stream, data in pieces:
-        if joined and joined[-1][0] == stream and len(joined[-1][1]) < FLUSH_BYTES:
+        if joined and joined[-1][0] == stream:
             joined[-1][1].extend(data)
         else:
             joined.append((stream, bytearray(data)))
-    return [(stream, bytes(data)) for stream, data in joined]
+    return [
+        (stream, bytes(data[start : start + FLUSH_BYTES]))
+        for stream, data in joined
+        for start in range(0, len(data), FLUSH_BYTES)
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -17,6 +18,7 @@ from swarm_shared.git.process import Completed, run_process
 from swarm_shared.git.repository import Repository
 from swarm_shared.logs import event
 from swarm_shared.models import FailureClass, Outcome
+from swarm_shared.redaction.redaction import Redaction
 from swarm_shared.store.claims import Claim, Claimant, Opening
 from swarm_shared.store.landings import LandingClaim
 from swarm_shared.store.policy import AttemptResult
@@ -84,6 +86,7 @@ class WorkerLoop:
             must_stop=self._must_stop,
             kill_grace_s=config.kill_grace_s,
             output_limit_bytes=config.output_limit_bytes,
+            redaction=Redaction(os.environ, config.environ),
         )
         self._branch: IntegrationBranch | None = None
         self._workplaces: Workplaces = ProjectRoot(config.project_root)
@@ -207,6 +210,7 @@ class WorkerLoop:
 
     def _settle(self, claim: Claim, concluded: Concluded) -> Claim | None:
         """Settle until the database takes it: a result is not lost to a full disk or a stuck writer."""
+        result = concluded.result.redacted(self._around.redaction)
         while True:
             self._watch.wait(0)  # what has come since the agent's end is noticed before anything more is claimed
             # With worktrees what waits to land comes before new work, and is asked for by a claim of its own.
@@ -214,7 +218,7 @@ class WorkerLoop:
             try:
                 return self._db.queue.settle(
                     claim,
-                    concluded.result,
+                    result,
                     self._config.budgets,
                     then_claim=then,
                     first=self._first,

@@ -12,6 +12,7 @@ from swarm_shared.agents.reading import SessionEnd
 from swarm_shared.database import TaskDatabase
 from swarm_shared.errors import SwarmError
 from swarm_shared.models import Role, Stage
+from swarm_shared.redaction.redaction import Redaction
 from swarm_shared.store.claims import ClosedSession
 from swarm_worker.lease import Heart
 from swarm_worker.tree import Tree
@@ -55,6 +56,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     stdin: bytes
     limit_s: float
     stuck_s: float | None
+    redaction: Redaction  # with the values of what it is started with
     resumes: str | None = None  # the agent CLI's id of the earlier session that it goes on with
     signs: tuple[Callable[[], float | None], ...] = ()
 
@@ -78,3 +80,4 @@ class Surroundings(Struct, frozen=True, kw_only=True):
     must_stop: Callable[[], str | None]  # why running sessions must be interrupted now
     kill_grace_s: float
     output_limit_bytes: int
+    redaction: Redaction

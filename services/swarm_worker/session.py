@@ -40,7 +40,7 @@ class Session:
     def __init__(self, around: Surroundings, claim: Claim, plan: Plan) -> None:
         self._around, self._claim, self._plan = around, claim, plan
         self._db = around.database
-        self._capture = Capture(self._db.output, limit_bytes=around.output_limit_bytes)
+        self._capture = Capture(self._db.output, redaction=plan.redaction, limit_bytes=around.output_limit_bytes)
         self._pid: int | None = None
         self._pid_start: int | None = None  # known once the process is recorded
         self._start_failed: CannotStart | None = None
@@ -68,9 +68,9 @@ class Session:
         self._session = opened or self._db.queue.open_session(
             self._claim,
             role=plan.role,
-            name=plan.name,
+            name=plan.redaction.text(plan.name),
             stage=plan.stage,
-            prompt=plan.prompt,
+            prompt=plan.redaction.text_or_none(plan.prompt),
             resumes=plan.resumes,
             before=before,
         )
@@ -280,7 +280,7 @@ class Session:
 
     def _store_output(self) -> None:
         try:
-            self._capture.flush(self._session)
+            self._capture.flush(self._session, time.monotonic())
             for stream in list(self._paused):
                 self._paused.discard(stream)
                 self._listen_to(stream)
@@ -292,7 +292,7 @@ class Session:
         """Store what is left of the output. What the database does not take now is lost, and said in the log."""
         for _ in range(STORE_TRIES):
             try:
-                self._capture.flush(self._session)
+                self._capture.finish(self._session)
                 return
             except DatabaseError as error:
                 self._warn("output_waited", error)
@@ -316,7 +316,9 @@ class Session:
     # ───── the end ─────
 
     def _session_end(self) -> SessionEnd:
-        stderr = self._capture.stderr.text() if self._start_failed is None else str(self._start_failed)
+        stderr = self._capture.stderr.text()
+        if self._start_failed is not None:
+            stderr = self._plan.redaction.text(str(self._start_failed))
         return SessionEnd(
             exit_code=self._exited.exit_code if self._exited else None,
             signal=self._exited.signal if self._exited else None,

@@ -91,6 +91,7 @@ class Steps:
                 stdin=b"",
                 limit_s=self._config.check_timeout_s,
                 stuck_s=None,
+                redaction=self._around.redaction.knowing(spec.env),
             ),
             limit_is_failure=True,
         )

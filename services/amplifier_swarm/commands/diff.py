@@ -9,6 +9,7 @@ from amplifier_swarm.landed import integration_of
 from amplifier_swarm.terminal import print_json, remark, say
 from swarm_shared.errors import NotFound
 from swarm_shared.git.diffs import diff as changes
+from swarm_shared.redaction.redaction import of_process
 
 TEXT_LIMIT_BYTES = 8 * 1024 * 1024
 
@@ -36,6 +37,7 @@ def diff(app: App, task_id: str, number: int | None, stat: bool, as_json: bool) 
         integration, _ = integration_of(database.landings)
     last = attempts[-1]
     found = changes(integration.repository.git, last["base_sha"], last["head_sha"], limit_bytes=TEXT_LIMIT_BYTES)
+    patch = of_process().text(found.text)
     if as_json:
         print_json(
             {
@@ -52,7 +54,7 @@ def diff(app: App, task_id: str, number: int | None, stat: bool, as_json: bool) 
                     }
                     for file in found.files
                 ],
-                "text": found.text,
+                "text": patch,
                 "truncated": found.truncated,
             }
         )
@@ -60,6 +62,6 @@ def diff(app: App, task_id: str, number: int | None, stat: bool, as_json: bool) 
     if stat:
         say(found.stat())
         return
-    say(found.text.rstrip("\n"))
+    say(patch.rstrip("\n"))
     if found.truncated:
         remark(f"cut; the whole: git diff {last['base_sha']} {last['head_sha']}")

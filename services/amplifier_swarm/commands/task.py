@@ -13,6 +13,7 @@ from amplifier_swarm.terminal import cut, print_json, remark, say
 from swarm_shared.errors import NotFound
 from swarm_shared.models import GROUP_OF, Group, Role, Status
 from swarm_shared.plain import safe
+from swarm_shared.redaction.redaction import of_process
 from swarm_shared.store.verdicts import same_problem
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ def prompt(app: App, task_id: str, attempt: int | None, role: str, as_json: bool
             settings = app.settings()
             place = place_by_git(database, task, settings)
             following = next_prompt(database, task, settings, at=place, environ=os.environ)
-            number, text, resumes = following.number, following.text, following.resumes
+            number, text, resumes = following.number, of_process().text(following.text), following.resumes
         else:
             number = attempt
             text, resumes = _stored_prompt(database, task, attempt, role)

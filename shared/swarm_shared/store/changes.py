@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from swarm_shared.git.diffs import Diff, FileChange
+from swarm_shared.redaction.redaction import of_process
 from swarm_shared.sql import SQL
 from swarm_shared.store.base import Family, from_json, to_json
 
@@ -23,7 +24,7 @@ class Changes(Family):
     """Written by the worker that made the commit."""
 
     def keep(self, attempt: str, since: Since, *, base_sha: str, head_sha: str, change: Diff) -> None:
-        """Store a change; one that is stored for the attempt already is replaced."""
+        """Store a change without its secrets; one that is stored for the attempt already is replaced."""
         values = {
             "attempt": attempt,
             "since": since,
@@ -33,7 +34,7 @@ class Changes(Family):
             "file_count": len(change.files),
             "added": sum(file.added or 0 for file in change.files),
             "deleted": sum(file.deleted or 0 for file in change.files),
-            "patch": change.text,
+            "patch": of_process().text(change.text),
             "truncated": change.truncated,
         }
         with self._db.transaction():

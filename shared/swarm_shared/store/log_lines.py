@@ -10,13 +10,14 @@ import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from msgspec import Struct
 
 from swarm_shared.clock import Clock
 from swarm_shared.connection import Connection
 from swarm_shared.store.base import Family
-from swarm_shared.store.blotting import BlottedOutput, Secrets
+from swarm_shared.store.output import Chunk, Output
 
 MAX_LINE_BYTES = 4096  # of a longer line only the start is shown
 MARK_EVERY_BYTES = 64 * 1024
@@ -82,12 +83,11 @@ class Hits(Struct, frozen=True, kw_only=True):
 
 
 class LogLines(Family):
-    """Reads only; each call is bounded by a moment of the monotonic clock. Secrets are neither shown nor found."""
+    """Reads only; each call is bounded by a moment of the monotonic clock."""
 
-    def __init__(self, connection: Connection, clock: Clock, secrets: Secrets) -> None:
+    def __init__(self, connection: Connection, clock: Clock) -> None:
         super().__init__(connection, clock)
-        self._secrets = secrets
-        self._output = BlottedOutput(connection, clock)
+        self._output = Output(connection, clock)
 
     def extend(self, session: int, index: LineIndex, *, lost_to: int, until_ms: int) -> bool:
         """Look at what was written since; whether the index has reached the end of the output.
@@ -99,7 +99,7 @@ class LogLines(Family):
         if lost_to != index.gap:
             index.positions, index.breaks = [], []
             index.end, index.ends, index.ends_whole, index.gap = 0, 0, True, lost_to
-        for piece in self._output.stored(session, index.end):
+        for piece in self._output.pieces(session, index.end):
             position, data = piece.position, piece.data
             if not index.positions or position - index.positions[-1] >= MARK_EVERY_BYTES:
                 index.positions.append(position)
@@ -117,8 +117,9 @@ class LogLines(Family):
         before, position = self._mark_before(index, first)
         line = _Line()
         expected = position
-        for start, stream, data in self._shown(session, position, upto=index.end):
-            after_gap, expected = start > expected, start + len(data)
+        for piece in self._stored(session, position, upto=index.end):
+            stream, data = piece.stream, piece.data
+            after_gap, expected = piece.position > expected, piece.position + len(data)
             parts = data.split(b"\n")
             for place, part in enumerate(parts):
                 if before >= first:
@@ -140,8 +141,8 @@ class LogLines(Family):
         hits: list[int] = []
         number, position = self._mark_before(index, first)
         rest = b""
-        for _, _, data in self._shown(session, position, upto=index.end, sought=sought):
-            block = _without_escapes(rest + data)
+        for piece in self._stored(session, position, upto=index.end):
+            block = _without_escapes(rest + piece.data)
             if sought.may_be_in(block):
                 *whole, rest = block.split(b"\n")
                 hits += [
@@ -166,16 +167,8 @@ class LogLines(Family):
         place = bisect_left(index.breaks, line) - 1
         return (index.breaks[place], index.positions[place]) if place >= 0 else (0, 0)
 
-    def _shown(
-        self, session: int, start: int, *, upto: int, sought: Sought | None = None
-    ) -> Iterator[tuple[int, int, bytes]]:
-        """Pieces up to a byte as (position, stream, data), without secrets; where they cannot hold what is sought, as
-        they were written."""
-        matters = None if sought is None else (lambda data: sought.may_be_in(_without_escapes(data)))
-        for piece in self._output.pieces(self._secrets, session, start, matters=matters):
-            if piece.position >= upto:
-                return
-            yield piece.position, piece.stream, piece.data
+    def _stored(self, session: int, start: int, *, upto: int) -> Iterator[Chunk]:
+        return takewhile(lambda piece: piece.position < upto, self._output.pieces(session, start))
 
 
 class _Line:

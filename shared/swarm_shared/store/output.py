@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from msgspec import Struct
 
 from swarm_shared.sql import SQL
 from swarm_shared.store.base import Family
 
+PIECES_AT_ONCE = 16  # up to 64 KiB each
 HEAD_SHARE = 0.25  # the first quarter is kept, then the last three; the middle is let go
 
 
@@ -56,6 +59,12 @@ class Output(Family):
         """Up to `limit` pieces from byte position `start` on."""
         rows = self._db.rows(SQL["read_output"], {"session": session, "from": start, "limit": limit})
         return [Chunk(position=p, stream=s, at=a, data=bytes(d)) for p, s, a, d in rows]
+
+    def pieces(self, session: int, start: int) -> Iterator[Chunk]:
+        """Those that begin at byte position `start` or after it, a few at a time in memory."""
+        while read := self.read(session, start=start, limit=PIECES_AT_ONCE):
+            yield from read
+            start = read[-1].position + 1
 
     def trim_completed(self, *, before: int, limit: int) -> bool:
         """Drop up to `limit` pieces of tasks completed before the wall time `before`; whether there may be more."""

@@ -6,11 +6,13 @@ import random
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from swarm_shared.agents.cli import TroubleKind
 from swarm_shared.agents.trouble import Trouble
 from swarm_shared.config import Settings
 from swarm_shared.models import FailureCause, FailureClass, HoldReason, Outcome, Status
+from swarm_shared.redaction.redaction import Redaction
 
 MAX_CRASH_BACKOFF_S = 30 * 60.0
 LANDING_TRIES = 2  # refused so often, a task waits for a person
@@ -66,6 +68,19 @@ class AttemptResult(Struct, frozen=True, kw_only=True):
     def changed_nothing(self) -> bool:
         """Whether it was judged by its worktree and failed, while that holds no change at all."""
         return self.failure_class is FailureClass.QUALITY and self.head_sha is not None and self.diff_id is None
+
+    def redacted(self, redaction: Redaction) -> AttemptResult:
+        """The same without secrets: messages of git and names of commands have some, too."""
+        trouble = self.trouble
+        return replace(
+            self,
+            error=redaction.text_or_none(self.error),
+            builder_result=redaction.value(self.builder_result),
+            check_results=redaction.value(self.check_results),
+            validator_result=redaction.value(self.validator_result),
+            must_fix=tuple(redaction.text(text) for text in self.must_fix),
+            trouble=None if trouble is None else replace(trouble, text=redaction.text(trouble.text)),
+        )
 
 
 class Move(Struct, frozen=True, kw_only=True):

@@ -9,20 +9,19 @@ from typing import Any
 
 from msgspec import Struct
 
-from swarm_shared.clock import Clock, iso
-from swarm_shared.connection import Connection
+from swarm_shared.clock import iso
 from swarm_shared.errors import NotFound
 from swarm_shared.sql import SQL
 from swarm_shared.store.base import Family
-from swarm_shared.store.blotting import KEY_BYTES, BlottedOutput, Piece, Secrets, blot
+from swarm_shared.store.output import Output
 
 MAX_LINE_CHARS = 240
 LAST_LINE_BYTES = 8192
 LAST_PIECES = 64
 LOG_PIECES = 512
-# Escape sequences (colours, titles, cursor moves) and other controls, but not blots, mean nothing in one line of text.
+# Escape sequences (colours, titles, cursor moves) and other controls mean nothing in one line of text.
 _ESCAPES = re.compile(
-    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-_])|[\x00-\x08\x0b\x0c\x0e-\x19\x1b-\x1f\x7f-\x9f]"
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-_])|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"
 )
 
 
@@ -36,11 +35,7 @@ class LogPiece(Struct, frozen=True, kw_only=True):
 
 
 class SessionLog(Family):
-    """Reads only; what was written comes with its secrets blotted out."""
-
-    def __init__(self, connection: Connection, clock: Clock, secrets: Secrets) -> None:
-        super().__init__(connection, clock)
-        self._secrets = secrets
+    """Reads only; secrets were redacted before it was stored."""
 
     def sessions(self, attempt: str, *, limit: int) -> list[dict[str, Any]]:
         """The newest sessions of an attempt in order, without their prompts."""
@@ -67,11 +62,8 @@ class SessionLog(Family):
 
     def last_line(self, attempt: str) -> str:
         """The last line with anything in it that an attempt's newest session wrote, without escape sequences."""
-        looked_at = LAST_LINE_BYTES + KEY_BYTES
-        rows = self._db.rows(SQL["last_pieces"], {"attempt": attempt, "bytes": looked_at, "limit": LAST_PIECES})
-        pieces = [Piece(position=p, stream=s, data=data[-looked_at:]) for p, s, data in reversed(rows)]
-        blot(pieces, self._secrets, at_end=True)
-        written = b"".join(piece.data for piece in pieces)
+        rows = self._db.rows(SQL["last_pieces"], {"attempt": attempt, "bytes": LAST_LINE_BYTES, "limit": LAST_PIECES})
+        written = b"".join(data[-LAST_LINE_BYTES:] for _, _, data in reversed(rows))
         text = _ESCAPES.sub("", written[-LAST_LINE_BYTES:].decode(errors="replace"))
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         return lines[-1][:MAX_LINE_CHARS] if lines else ""
@@ -87,7 +79,7 @@ class SessionLog(Family):
         first = self._db.value(SQL["output_piece_at"], {"session": session, "at": start})
         pieces: list[_Raw] = []
         taken = 0
-        stored = BlottedOutput(self._db, self._clock).pieces(self._secrets, session, start if first is None else first)
+        stored = Output(self._db, self._clock).pieces(session, start if first is None else first)
         for piece in islice(stored, LOG_PIECES):
             begin = max(piece.position, start)
             chunk = piece.data[begin - piece.position :][: limit_bytes - taken]

@@ -8,12 +8,10 @@ from pathlib import Path
 import pytest
 from queue_desk import QueueDesk
 
-from swarm_dashboard.masking import Masking
 from swarm_shared.models import Role, Stage
 from swarm_shared.store.log_lines import MAX_LINE_BYTES, LineIndex, LogLines, Sought, holding, telling_errors
 
 LATER = 10**12
-NO_SECRETS = Masking({})
 
 
 class LogDesk(QueueDesk):
@@ -25,7 +23,7 @@ class LogDesk(QueueDesk):
         claim = self.take()
         self.session = self.db.queue.open_session(claim, role=Role.BUILDER, name="b", stage=Stage.BUILDING, prompt="p")
         self.position = 0
-        self.lines = LogLines(self.db.connection, self.clock, NO_SECRETS)
+        self.lines = LogLines(self.db.connection, self.clock)
         self.index = LineIndex()
 
     def write(self, *pieces: bytes, stream: int = 1, limit_bytes: int = 10**9) -> None:
