@@ -24,7 +24,7 @@ from swarm_worker.brief import Brief
 from swarm_worker.config import WorkerConfig
 from swarm_worker.integration import QueueStopped
 from swarm_worker.plan import Cause, Plan, Surroundings
-from swarm_worker.session_files import AmplifierFiles, NoFiles, SessionFiles
+from swarm_worker.session_files import AmplifierFiles, LoggedSession, SessionFiles
 from swarm_worker.steps import Concluded, CutShort, Steps, failed
 from swarm_worker.workplace import Beyond, Sealed, Workplaces
 
@@ -296,7 +296,7 @@ class Attempt:
 
     def _files_of(self, cli: AgentCli, env: Mapping[str, str], resumes: str | None) -> SessionFiles:
         if cli.store is not Store.AMPLIFIER:
-            return NoFiles(resumes=resumes)
+            return LoggedSession(cli, env=env, resumes=resumes)
         cwd, alone = self._place.cwd, self._place.own
         now = self._clock.wall_ms()
         return AmplifierFiles(cli, env=env, cwd=cwd, started_ms=now, resumes=resumes, alone=alone)
@@ -354,9 +354,11 @@ class Attempt:
         session = reading.session_id or files.session_id()
         self._note_session(role, session)
         told = Usage(tokens=reading.tokens, cached_tokens=reading.cached_tokens, cost_usd=reading.cost_usd)
-        usage = self._of_this_run(cli, told, session, resumes) if told != UNKNOWN_USAGE else files.usage(session)
+        if told == UNKNOWN_USAGE:
+            told = files.usage(session)
+        usage = self._of_this_run(cli, told, session, resumes)
         self._add_usage(usage)
-        self._steps.note_use(session, reading.models, usage)
+        self._steps.note_use(session, reading.models or files.models(session), usage)
         if reading.failure is FailureClass.SETUP and reading.trouble is None and not reading.unfit:
             reading = replace(reading, trouble=Trouble(kind=TroubleKind.STARTUP, text=reading.reason))
         return reading

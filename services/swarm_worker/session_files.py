@@ -6,22 +6,24 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from swarm_shared.agents.cli import AgentCli, Progress
-from swarm_shared.agents.usage import UNKNOWN_USAGE, Usage, events_size, find_session, session_usage
+from swarm_shared.agents.session_log import read_session_log
+from swarm_shared.agents.usage import Usage, events_size, find_session, session_usage
 
 Signs = tuple[Callable[[], float | None], ...]  # what rises while the session moves
 
 
-class NoFiles:
-    """Those of a CLI that keeps none: what it was started with is all that can be told.
+class LoggedSession:
+    """The log of a CLI that writes one for each session; of other CLIs, only what a session was started with is known.
 
     Args:
-        resumes: The earlier session that it goes on with.
+        env: The session's own.
+        resumes: The earlier session that it resumes.
     """
 
     signs: Signs = ()
 
-    def __init__(self, *, resumes: str | None) -> None:
-        self._resumes = resumes
+    def __init__(self, cli: AgentCli, *, env: Mapping[str, str], resumes: str | None) -> None:
+        self._cli, self._env, self._resumes = cli, env, resumes
 
     @property
     def began(self) -> bool:
@@ -29,16 +31,21 @@ class NoFiles:
         return False
 
     def session_id(self) -> str | None:
-        """The session's id, of one that ended without telling it; None where it cannot be known."""
+        """The id of a session that ended without reporting it; None where it cannot be known."""
         return self._resumes
 
+    def models(self, session_id: str | None) -> tuple[str, ...]:
+        """The models that answered, where the output does not name them."""
+        return read_session_log(self._cli, self._env, session_id).models
+
     def usage(self, session_id: str | None) -> Usage:
-        """What this run of the session used, without what an earlier one had."""
-        return UNKNOWN_USAGE
+        """What the session has used so far, where the output does not say it."""
+        said = read_session_log(self._cli, self._env, session_id)
+        return Usage(tokens=said.tokens, cached_tokens=said.cached_tokens, cost_usd=said.cost_usd)
 
 
 class AmplifierFiles:
-    """What Amplifier writes while a session works, asked as `NoFiles` is; to be made just before it starts.
+    """What Amplifier writes while a session works, asked as `LoggedSession` is; to be made just before it starts.
 
     Args:
         env, cwd: The session's own.
@@ -71,6 +78,9 @@ class AmplifierFiles:
             return self._resumes
         return find_session(self._cli, env=self._env, cwd=self._cwd, started_ms=self._started_ms)
 
+    def models(self, session_id: str | None) -> tuple[str, ...]:
+        return ()
+
     def usage(self, session_id: str | None) -> Usage:
         used = self._usage(session_id)
         if session_id is None or session_id != self._resumes:
@@ -85,4 +95,4 @@ class AmplifierFiles:
         return session_usage(self._cli, env=self._env, cwd=self._cwd, session_id=session_id)
 
 
-SessionFiles = NoFiles | AmplifierFiles
+SessionFiles = LoggedSession | AmplifierFiles

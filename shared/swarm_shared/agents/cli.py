@@ -112,6 +112,19 @@ class ResultRules(Struct, frozen=True, kw_only=True):
     cumulative: frozenset[str] = frozenset()  # of tokens and cost: what counts the session so far
 
 
+class SessionLog(Struct, frozen=True, kw_only=True):
+    """The file that a CLI writes for each session: events, of which `rules` take models and usage.
+
+    `files` is a glob pattern with `{session_id}`, below the folder that an environment variable names or, without it,
+    below `folder` in the home directory.
+    """
+
+    folder: str
+    files: str
+    rules: ResultRules
+    folder_variable: str = ""
+
+
 class Sign(Struct, frozen=True, kw_only=True):
     """A text of an error channel and what it means; None means that it is no trouble."""
 
@@ -143,3 +156,4 @@ class AgentCli(Struct, frozen=True, kw_only=True):
     untried: bool = False
     cancelled: tuple[re.Pattern[str], ...] = ()
     result: ResultRules = field(default_factory=ResultRules)
+    session_log: SessionLog | None = None

@@ -18,6 +18,7 @@ from swarm_shared.agents.cli import (
     PromptChannel,
     Reader,
     ResultRules,
+    SessionLog,
     Sign,
     Store,
     Take,
@@ -104,6 +105,7 @@ def _agent_cli(name: str, settings: Mapping[str, Any]) -> AgentCli:
         http_exits=entry.flag("http_exits"),
         cancelled=tuple(entry.pattern("cancelled", text) for text in entry.words("cancelled")),
         result=_rules(result),
+        session_log=_session_log(entry.table("session_log")) if entry.peek("session_log") is not None else None,
     )
     entry.refuse_the_rest("like")
     if channel is PromptChannel.ARGUMENT and not all("{prompt}" in words for words in cli.argv.values()):
@@ -144,6 +146,25 @@ def _rules(entry: Entry) -> ResultRules:
         raise entry.wrong("cumulative", f"{min(unknown)!r} is not allowed", "tokens, cost")
     entry.refuse_the_rest()
     return rules
+
+
+def _session_log(entry: Entry) -> SessionLog:
+    log = SessionLog(
+        folder=entry.text("folder", required=True),
+        folder_variable=entry.text("folder_variable"),
+        files=entry.text("files", required=True),
+        rules=ResultRules(
+            model=entry.words("model"),
+            tokens=_takes(entry, "tokens"),
+            cached=_takes(entry, "cached"),
+            cost=_takes(entry, "cost"),
+            cumulative=frozenset({"tokens", "cost"}),
+        ),
+    )
+    if "{session_id}" not in log.files:
+        raise entry.wrong("files", "has no {session_id}", "a pattern such as 'sessions/{session_id}.jsonl'")
+    entry.refuse_the_rest()
+    return log
 
 
 def _conditions(entry: Entry, key: str) -> tuple[Condition, ...]:

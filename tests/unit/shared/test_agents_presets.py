@@ -17,7 +17,11 @@ MINE: dict[str, Any] = {"binary": "mine", "argv": ["-x", "{prompt}"], "prompt": 
 
 def test_the_shipped_presets_are_there_and_amplifier_is_the_default() -> None:
     presets = load_presets()
-    assert {"amplifier", "command", "scripted", "claude", "codex", "gemini", "opencode"} <= set(presets)
+    assert set(presets) == {
+        "amplifier", "amplifier-agent", "claude", "codex", "command", "copilot", "gemini", "opencode", "pi", "qwen",
+        "scripted",
+    }  # fmt: skip
+    assert [name for name, cli in presets.items() if cli.untried] == ["amplifier-agent"]
     amplifier = presets[default_of("agent_cli")]
     assert amplifier.name == "amplifier"
     assert amplifier.prompt is PromptChannel.STDIN
@@ -80,6 +84,27 @@ def test_an_entry_may_start_from_another_preset() -> None:
             "re",
         ),
         ({**MINE, "trouble_exits": {"x": "quota"}}, "agent_clis.mine.trouble_exits", "number"),
+        ({**MINE, "ready": "auth status"}, "agent_clis.mine.ready", "[a, b]"),
+        ({**MINE, "untried": "yes"}, "agent_clis.mine.untried", "true or false"),
+        ({**MINE, "result": {"cumulative": ["time"]}}, "agent_clis.mine.result.cumulative", "tokens, cost"),
+        ({**MINE, "result": {"tokens": [3]}}, "agent_clis.mine.result.tokens", "presets.toml"),
+        ({**MINE, "result": {"tokens": [{"take": "x", "pre": "y"}]}}, "agent_clis.mine.result.tokens[0].pre", "per"),
+        ({**MINE, "result": {"trouble": [{"when": {}}]}}, "agent_clis.mine.result.trouble[0].kind", "quota"),
+        (
+            {**MINE, "result": {"ok": [{"text": {"like": "("}}]}},
+            "agent_clis.mine.result.ok[0].text.like",
+            "regular expression",
+        ),
+        (
+            {**MINE, "result": {"ok": [{"text": {"like": "a", "unlike": "b"}}]}},
+            "agent_clis.mine.result.ok[0].text",
+            "either",
+        ),
+        (
+            {**MINE, "session_log": {"folder": ".mine", "files": "*.jsonl"}},
+            "agent_clis.mine.session_log.files",
+            "{session_id}",
+        ),
     ],
 )
 def test_a_bad_entry_is_refused_with_its_key_and_what_is_allowed(entry: object, key: str, allowed: str) -> None:

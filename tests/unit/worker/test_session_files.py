@@ -6,11 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
+from transcripts import FOLDER
 
 from swarm_shared.agents.amplifier_home import EVENTS_FILE, sessions_folder
 from swarm_shared.agents.presets import load_presets
 from swarm_shared.agents.usage import Usage
-from swarm_worker.session_files import AmplifierFiles
+from swarm_worker.session_files import AmplifierFiles, LoggedSession
 
 CLIS = load_presets()
 ONE, OTHER = "00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000000000002"
@@ -58,3 +59,49 @@ def test_a_session_is_found_by_its_files_only_where_no_other_can_be_meant(projec
     project.pay(ONE, 1)
     assert (alone.session_id(), among_others.session_id()) == (ONE, None)
     assert project.files(resumes=OTHER, alone=False).session_id() == OTHER
+
+
+# ───── CLIs that write a log for each session ─────
+
+THREAD = "01a22367-f03a-7d90-9616-a6252cb300a5"
+LOG = FOLDER / "codex-0.171.0" / "session.jsonl"
+
+
+def logged(home: Path, folder: str = ".codex", **env: str) -> LoggedSession:
+    """A codex session whose log lies below that folder."""
+    day = home / folder / "sessions" / "2026" / "11" / "28"
+    day.mkdir(parents=True)
+    (day / f"rollout-2026-11-28T18-25-44-{THREAD}.jsonl").write_bytes(LOG.read_bytes())
+    return LoggedSession(CLIS["codex"], env={"HOME": str(home), **env}, resumes=None)
+
+
+def test_the_log_of_a_session_names_its_model_and_what_it_used_before_it_was_stopped(tmp_path: Path) -> None:
+    files = logged(tmp_path)
+    assert files.models(THREAD) == ("gpt-fake",)
+    assert files.usage(THREAD) == Usage(tokens=4050, cached_tokens=3000)
+
+
+def test_the_log_is_found_where_the_cli_was_told_to_keep_it(tmp_path: Path) -> None:
+    files = logged(tmp_path, "elsewhere", CODEX_HOME=str(tmp_path / "elsewhere"))
+    assert files.models(THREAD) == ("gpt-fake",)
+
+
+@pytest.mark.parametrize("session", [None, "*", "../x", "another"])
+def test_no_other_sessions_log_is_read(tmp_path: Path, session: str | None) -> None:
+    files = logged(tmp_path)
+    assert (files.models(session), files.usage(session)) == ((), Usage())
+
+
+def test_a_long_log_is_read_at_both_ends(tmp_path: Path) -> None:
+    files = logged(tmp_path)
+    log = next(tmp_path.rglob("rollout-*"))
+    first, _, rest = log.read_text().partition('{"timestamp": "2026-11-28T18:25:44.172Z"')
+    noise = '{"type": "response_item", "payload": {"text": "' + "x" * 1000 + '"}}\n'
+    log.write_text(first + noise * 5000 + '{"timestamp": "2026-11-28T18:25:44.172Z"' + rest)
+    assert files.models(THREAD) == ("gpt-fake",)
+    assert files.usage(THREAD).tokens == 4050
+
+
+def test_a_cli_without_a_log_knows_what_its_session_resumes_only() -> None:
+    files = LoggedSession(CLIS["opencode"], env={}, resumes=ONE)
+    assert (files.session_id(), files.models(ONE), files.usage(ONE), files.began) == (ONE, (), Usage(), False)
