@@ -32,8 +32,12 @@ demo: $(VENV)/ready ## See it work: a sample project, fourteen tasks, the dashbo
 test: $(VENV)/ready-for-tests browser ## Run all tests (installs what they need); TESTS=tests/unit for some
 	$(PYTEST) -n $(JOBS) --dist worksteal $(TESTS)
 
-run: $(VENV)/ready ## Run the swarm as a service that waits for tasks, in the foreground
-	supervisord -n -c supervisord.conf
+run: $(VENV)/ready ## Run the swarm as a service on your project, in the foreground: make run PROJECT=/path/to/project
+	@if [ -n "$(PROJECT)" ]; then SWARM_PROJECT_ROOT=$$(cd "$(PROJECT)" && pwd) || exit 2; export SWARM_PROJECT_ROOT; fi; \
+	[ -n "$$SWARM_PROJECT_ROOT" ] || grep -qs '^project_root:' swarm.yaml || { \
+		echo 'Which project? make run PROJECT=/path/to/project, or swarm.yaml with: project_root: /path/to/project' >&2; \
+		exit 2; }; \
+	amplifier-swarm dashboard --wait & exec supervisord -n -c supervisord.conf
 
 import: $(VENV)/ready ## Put tasks into the queue of that service: make import TASKS=file.yaml
 	@test -n "$(TASKS)" || { echo 'Which file? make import TASKS=file.yaml' >&2; exit 2; }

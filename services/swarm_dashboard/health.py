@@ -19,6 +19,7 @@ from swarm_dashboard.context import Context
 from swarm_dashboard.reader import Reading
 from swarm_shared.clock import iso
 from swarm_shared.models import Group
+from swarm_shared.own_checkout import not_pointed_at_a_project
 from swarm_shared.store.landing_queue import LandingQueue
 from swarm_shared.store.swarm import DISK_LOW, Service
 
@@ -67,10 +68,17 @@ def routes(context: Context) -> Blueprint:
             for look in (_reaper, _supervisord, _workers, _agents, _flags, _failing, _landing, _engine, _sizes, _lock)
             for check in look(reading, now)
         ]
+        found = [*_project(context), *found]
         worst = max((check.level for check in found), key=list(Level).index)
         return context.answer({"level": worst, "checks": [asdict(check) for check in found], "now": iso(now)})
 
     return health
+
+
+def _project(context: Context) -> Iterator[Check]:
+    error = not_pointed_at_a_project(context.config.settings)
+    if error is not None:
+        yield Check(part="swarm", name="project", level=Level.BAD, text=error.message, advice=error.hint)
 
 
 def reaper_of(reading: Reading) -> Service | None:

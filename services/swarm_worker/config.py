@@ -16,6 +16,7 @@ from swarm_shared.config import Settings
 from swarm_shared.errors import ConfigError
 from swarm_shared.git.isolation import decide
 from swarm_shared.git.repository import Repository
+from swarm_shared.own_checkout import not_pointed_at_a_project
 from swarm_shared.store.policy import Budgets
 from swarm_worker.containment import container_argv
 
@@ -68,6 +69,8 @@ def worker_config(settings: Settings, worker_id: str) -> WorkerConfig:
         raise ConfigError(f"{worker_id!r} is no worker id", hint=f"1 to {MAX_WORKER_ID} printable characters")
     if not settings.project_root.is_dir():
         raise ConfigError(f"the project root {settings.project_root} is no folder", hint="name it with --project-root")
+    if (error := not_pointed_at_a_project(settings)) is not None:
+        raise error
     presets = load_presets(settings.agent_clis)
     choose(presets, settings.agent_cli)
     return WorkerConfig(

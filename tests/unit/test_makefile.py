@@ -30,3 +30,14 @@ def test_every_promised_target_can_be_planned() -> None:
     for target in PROMISED:
         planned = make("--dry-run", target, "TASKS=tasks.yaml")
         assert planned.returncode == 0, planned.stderr
+
+
+def test_the_service_asks_for_a_project_instead_of_working_on_this_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SWARM_PROJECT_ROOT", raising=False)
+    recipe = make("--dry-run", "run").stdout.partition("if [ -n")[2]
+    # Alone, as what it needs would be installed first; a supervisord that could start would be a fault.
+    asked = subprocess.run(
+        ["sh", "-c", f"PATH=; if [ -n{recipe}"], cwd=TOP / "docs", capture_output=True, text=True, check=False
+    )
+    assert asked.returncode == 2, asked
+    assert "Which project? make run PROJECT=/path/to/project" in asked.stderr

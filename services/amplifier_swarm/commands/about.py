@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import click
 
 from amplifier_swarm.app import App, command, json_option
 from amplifier_swarm.terminal import print_json, remark, say, table
 from swarm_shared.config import described, variable_of
 
 MASK = "•••"
+LOOK_EVERY_S = 0.5
 
 
 @command("dashboard", example="dashboard", short_help="The link of the dashboard.")
+@click.option("--wait", is_flag=True, help="Print it once the dashboard runs.  [default: at once]")
 @json_option
-def dashboard(app: App, as_json: bool) -> None:
-    """The link of this swarm's dashboard. It holds the token that opens it: give it to nobody else."""
+def dashboard(app: App, wait: bool, as_json: bool) -> None:
+    """The link of this swarm's dashboard. It holds the token that opens it: keep it to yourself."""
     settings = app.settings()
+    if wait:
+        _wait_for_dashboard(app, settings.db)
     with app.open() as database:
         service = database.swarm.services().get("dashboard")
         running = service is not None and service.is_alive()
@@ -34,7 +42,19 @@ def dashboard(app: App, as_json: bool) -> None:
         return
     say(url)
     if not running:
-        remark("it does not run now; start the swarm: amplifier-swarm start, or the dashboard alone: swarm-dashboard")
+        remark("it is not running; start the swarm: amplifier-swarm start, or the dashboard alone: swarm-dashboard")
+
+
+def _wait_for_dashboard(app: App, path: Path) -> None:
+    """Return once a dashboard has come up, or when the process that started us has gone."""
+    parent = os.getppid()
+    while os.getppid() == parent:
+        if path.exists():
+            with app.open(read_only=True) as database:
+                service = database.swarm.services().get("dashboard")
+                if service is not None and service.is_alive():
+                    return
+        time.sleep(LOOK_EVERY_S)
 
 
 @command("config", example="config\nconfig --json --db swarm.db", short_help="The settings in effect.")

@@ -17,6 +17,7 @@ from amplifier_swarm.terminal import console, is_terminal, print_json, say, size
 from swarm_shared.config import Settings
 from swarm_shared.errors import InputError, SupervisorError, SwarmError
 from swarm_shared.git.database_inside import danger
+from swarm_shared.own_checkout import not_pointed_at_a_project
 from swarm_shared.plain import safe
 from swarm_shared.processes import ProcessId
 from swarm_shared.store.runs import AgentsNamed
@@ -84,6 +85,9 @@ def _all(app: App) -> Iterator[Finding]:
         yield bad("database", error)
     yield _supervisord(app)
     if settings is not None:
+        # A database that has landed elsewhere belongs to a service that was pointed there; below, git says so.
+        if landed is None and (unpointed := not_pointed_at_a_project(settings)) is not None:
+            yield bad("project", unpointed)
         yield from about_git(settings, landed)
         yield from _agents(settings, named)
 

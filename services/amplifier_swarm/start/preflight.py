@@ -13,6 +13,7 @@ from msgspec import Struct
 from amplifier_swarm.start.problems import Problem
 from amplifier_swarm.start.repository import check_repository
 from swarm_shared.config import Settings
+from swarm_shared.own_checkout import not_pointed_at_a_project
 from swarm_shared.store.landings import IntegrationRow
 
 EXIT_SETTINGS = 3
@@ -74,6 +75,8 @@ def _about_limits() -> Iterator[Problem]:
 
 
 def _about_project(settings: Settings) -> Iterator[Problem]:
+    if (error := not_pointed_at_a_project(settings)) is not None:
+        yield _problem(error.message, error.hint or "")
     if not settings.project_root.is_dir():
         yield _problem(f"the project root {settings.project_root} is no folder", "name it with --project-root")
 

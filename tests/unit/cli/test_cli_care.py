@@ -166,7 +166,7 @@ def test_the_dashboards_link_comes_from_its_service_or_the_default_port(desk: Cl
     with desk.open() as database:
         token = database.swarm.dashboard_token()
         assert ran.out == f"http://127.0.0.1:8765/#t={token}\n"
-        assert "does not run" in ran.err
+        assert "it is not running" in ran.err
         database.swarm.register_service("dashboard", ProcessId.mine(), {"port": 8770, "url": "http://127.0.0.1:8770/"})
     shown = desk.run("dashboard", "--json").json
     assert shown == {"url": f"http://127.0.0.1:8770/#t={token}", "running": True}

@@ -1,0 +1,37 @@
+"""A swarm that nobody has pointed at a project must not work on the checkout of this suite, where it was started."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from swarm_shared.config import Settings
+from swarm_shared.errors import ConfigError
+
+_NAME = 'name = "amplifier-swarm"'
+_PART = Path("services", "swarm_worker", "__init__.py")
+
+
+def not_pointed_at_a_project(settings: Settings) -> ConfigError | None:
+    """The error where the project root is the suite's own checkout by default; None where it may be worked on.
+
+    Whoever names the checkout as the project, such as to develop the suite with itself, means it.
+    """
+    if settings.origins.get("project_root", "default") != "default":
+        return None
+    checkout = next((each for each in (settings.project_root, *settings.project_root.parents) if _is_ours(each)), None)
+    if checkout is None:
+        return None
+    return ConfigError(
+        f"no project is named, and this folder, {checkout}, is Amplifier Swarm itself: agents would change the suite",
+        hint=(
+            f"name your project: --project-root with `start`, `make run PROJECT=/path/to/project`, or the line "
+            f"`project_root: /path/to/project` in {settings.db.with_name('swarm.yaml')}"
+        ),
+    )
+
+
+def _is_ours(folder: Path) -> bool:
+    try:
+        return (folder / _PART).is_file() and _NAME in (folder / "pyproject.toml").read_text(errors="replace")
+    except OSError:
+        return False
