@@ -13,12 +13,36 @@ from swarm_shared.alone import try_lock
 from swarm_shared.git.leaks import Leak
 from swarm_shared.git.names import KEPT_REFS
 from swarm_shared.git.repository import Repository
+from swarm_shared.git.shared_settings import SettingsGuard, changes_between, read_shared
 from swarm_shared.git.stash import Stashed
 from swarm_shared.git.stash_review import StashWatch
 from swarm_shared.git.task_worktrees import TaskWorktree
 from swarm_worker.workplace import Beyond, Sealed
 
 _NAMED = 10
+SETTINGS_CHECK = "built-in: git's shared settings were left alone"
+
+
+class SharedSettings:
+    """Git's settings, exclusions, attributes and hooks, which all worktrees share, while one attempt runs."""
+
+    def __init__(self, repository: Repository, safe: str, locks: Path) -> None:
+        self._repository, self._safe = repository, safe
+        self._guard = SettingsGuard(
+            repository, locks.parent / "git-settings.json", is_open=lambda other: _is_locked(locks / other)
+        )
+        self._found = list(self._guard.enter(safe))  # what others had spoiled
+        self._before = read_shared(repository)
+
+    def look(self) -> list[str]:
+        """What was changed since the last look, with what of it was put back."""
+        changed = changes_between(self._repository.git, self._before, read_shared(self._repository))
+        found = [*self._found, *changed, *self._guard.put_back()]
+        self._found, self._before = [], read_shared(self._repository)
+        return found
+
+    def leave(self) -> None:
+        self._guard.leave(self._safe)
 
 
 class Shared(Struct, frozen=True, kw_only=True):
@@ -26,17 +50,20 @@ class Shared(Struct, frozen=True, kw_only=True):
 
     Args:
         stashes: The stack of stashes.
+        settings: Git's settings and the like.
         locks: The folder with the locks of the swarm's worktrees.
     """
 
     safe: str
     stashes: StashWatch
     locks: Path
+    settings: SharedSettings
 
     @classmethod
     def at_opening(cls, repository: Repository, opened: TaskWorktree, locks: Path) -> Shared:
         watch = StashWatch(repository, opened.safe, opened.checkout)
-        return cls(safe=opened.safe, stashes=watch, locks=locks)
+        settings = SharedSettings(repository, opened.safe, locks)
+        return cls(safe=opened.safe, stashes=watch, locks=locks, settings=settings)
 
     def look(self, sealed: Sealed, leaked: Callable[[], Leak]) -> Beyond:
         """Find out and put right what was done since the last look; only when nothing of any session is left.
@@ -58,6 +85,7 @@ class Shared(Struct, frozen=True, kw_only=True):
             alone=not any(_is_locked(path) for path in others),
         )
         checks = [
+            *_remark(SETTINGS_CHECK, self.settings.look()),
             *_remark(
                 "built-in: no stash was left behind",
                 [f"{_shown(entry)} is not in the work; it is kept as {KEPT_REFS}{self.safe}/{entry.sha}"

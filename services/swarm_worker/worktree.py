@@ -34,7 +34,7 @@ from swarm_shared.store.changes import Since
 from swarm_shared.store.claims import Claim
 from swarm_worker.config import WorkerConfig
 from swarm_worker.integration import HeldBranch, IntegrationBranch
-from swarm_worker.outside import Shared
+from swarm_worker.outside import SETTINGS_CHECK, Shared
 from swarm_worker.workplace import Beyond, Sealed, Workplace
 
 LOG = logging.getLogger("swarm.worker")
@@ -104,7 +104,10 @@ class Worktrees:
             ours = (self._config.db, self._config.state_dir)
             before = fingerprint(repository, ignore=ours)
             shared = Shared.at_opening(repository, opened, trees.lock_of(safe).parent)
-            yield TaskPlace(self._db, self._config, repository, opened, claim, spec, before, shared, into=into.ref)
+            try:
+                yield TaskPlace(self._db, self._config, repository, opened, claim, spec, before, shared, into=into.ref)
+            finally:
+                shared.settings.leave()
 
     def _with_what_has_landed(self, opened: TaskWorktree, into: str, tip: str, claim: Claim) -> TaskWorktree:
         merge = bring_in(opened, tip=tip, branch=into, task_id=claim.task_id, attempt_id=claim.attempt)
@@ -241,7 +244,12 @@ class TaskPlace(Workplace):
 
     def beyond(self) -> Beyond:
         assert self._sealed is not None, "what was stashed is compared with a commit"
-        return self._shared.look(self._sealed, self._leak)
+        found = self._shared.look(self._sealed, self._leak)
+        for check in found.checks:
+            if check["command"] == SETTINGS_CHECK:
+                told = "; ".join(str(check["output"]).splitlines())
+                self._db.queue.note_event(self._claim, "git_settings_changed", told)
+        return found
 
     def restore(self) -> list[str]:
         _, head = self._both()
@@ -265,7 +273,8 @@ class TaskPlace(Workplace):
         found = self._leak()
         if found:
             event(LOG, "leak_found", level=logging.WARNING, task=self._claim.task_id, paths=len(found.paths))
-        return (*found.paths, *(("another commit or branch is checked out there",) if found.head_moved else ()))
+        paths = (path for path in found.paths if path != ".git/config")  # `outside` says what of it
+        return (*paths, *(("another commit or branch is checked out there",) if found.head_moved else ()))
 
     def _leak(self) -> Leak:
         ours = (self._config.db, self._config.state_dir)

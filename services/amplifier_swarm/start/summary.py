@@ -42,6 +42,7 @@ def summary_lines(
         *_troubled(database, outlook),
         *_blocked(database, outlook),
         *_landed(database),
+        *_settings(database, mark),
         *_next_steps(database, outlook, again),
     ]
     return [safe(line, lines=True) for line in lines]
@@ -113,6 +114,14 @@ def _landed(database: TaskDatabase) -> Iterator[str]:
     yield from (f"  {line}" for line in shown.graph)
     into = shlex.quote(shown.into) if shown.into else "BRANCH"
     yield f"  amplifier-swarm land --into {into}{_db_words(database.path)}    (bring it over)"
+
+
+def _settings(database: TaskDatabase, mark: int) -> Iterator[str]:
+    """What agents changed in the repository beside its commits."""
+    changed = database.runs.settings_changed_since(mark, limit=LISTED)
+    if changed:
+        yield from ("", "changed in git's settings, which your checkout shares:")
+        yield from (f"  {cut(task_id, 60)}: {cut(told, 400)}" for task_id, told in changed)
 
 
 def _more(number: int) -> Iterator[str]:

@@ -27,6 +27,7 @@ TOLD_EVENTS: Mapping[str, str] = {
     "completed": "✓",
     "failed": "✗",
     "held": "!",
+    "git_settings_changed": "!",
     "killed": "!",
     "cancelled": "-",
     "retry_scheduled": "↻",

@@ -757,6 +757,11 @@ SELECT coalesce(max(rowid), 0) FROM attempts;
 SELECT count(*), coalesce(sum(outcome = 'passed'), 0), coalesce(sum(number > 1), 0), sum(tokens), sum(cost_usd)
 FROM attempts WHERE rowid > :mark AND kind = 'work';
 
+-- name: settings_changed_since
+SELECT e.task_id, e.message FROM attempts AS a
+JOIN events AS e INDEXED BY events_by_task ON e.task = a.task AND e.attempt = a.id
+WHERE a.rowid > :mark AND e.type = 'git_settings_changed' ORDER BY e.id LIMIT :limit;
+
 -- name: unfinished_attempts
 -- Without those that wait for a person because their processes cannot be proven dead: no run waits for these.
 SELECT count(*) FROM tasks INDEXED BY tasks_with_open_attempt

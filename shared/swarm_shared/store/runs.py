@@ -42,6 +42,13 @@ class Runs(Family):
         attempts, passed, retries, tokens, cost = row or (0, 0, 0, None, None)
         return Effort(attempts=attempts, passed=passed, retries=retries, tokens=tokens, cost_usd=cost)
 
+    def settings_changed_since(self, mark: int, *, limit: int) -> list[tuple[str, str]]:
+        """Tasks whose attempts after the mark changed what all worktrees of the repository share, and what it was."""
+        return [
+            (str(task), str(told))
+            for task, told in self._db.rows(SQL["settings_changed_since"], {"mark": mark, "limit": limit})
+        ]
+
     def unfinished_attempts(self) -> int:
         """Attempts that somebody runs or ends; without those whose processes cannot be proven dead."""
         return int(self._db.value(SQL["unfinished_attempts"]))
