@@ -40,6 +40,12 @@ SIGNS = {
         "Execution failed: NetworkError: reset by peer",
         "Execution failed: LLMTimeoutError: no answer",
         "Selected model is at capacity. Please try a different model.",
+        "API Error: 500 Internal server error.",
+        "HTTP 502",
+        "connect ECONNREFUSED 127.0.0.1:443",
+        "Reconnecting... waiting for network (Connection failed: error sending request)",
+        "exception TypeError: fetch failed sending request",
+        "failed to lookup address information: Name does not resolve",
         "We're currently experiencing high demand",
         "stream disconnected before completion: response.completed not seen",
     ],
@@ -71,6 +77,9 @@ SIGNS = {
     ],
     TroubleKind.CREDENTIALS: [
         "HTTP 401",
+        "Not logged in · Please run /login",
+        "Missing environment variable: `OPENAI_API_KEY`.",
+        "OAuth token has expired",
         "401 Unauthorized",
         "status: 403",
         '{"error": {"type": "authentication_error"}}',
@@ -111,6 +120,8 @@ def test_each_sign_is_recognised_in_any_case(kind: TroubleKind, text: str) -> No
         "Execution failed: InvalidToolCallError: 'rate limit reached'",
         "ModuleNotFoundError: No module named 'x'",
         "the file has a limit of 3",
+        "Error: src/main.js:512: unexpected token",
+        "Codex ran out of room in the model's context window.",
     ],
 )
 def test_the_tasks_own_errors_are_no_trouble(text: str) -> None:
