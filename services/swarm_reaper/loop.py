@@ -266,7 +266,7 @@ class ReaperLoop:
     def _sign_off(self) -> None:
         try:
             if self._on_duty and self._file.change is not None and self._leaving is not None:
-                self._db.swarm.clear_flag(EMERGENCY_STOP)  # it must not meet whoever goes on with the copy
+                self._db.swarm.clear_flag(EMERGENCY_STOP)  # it must not stop the next run on the copy
                 self._file.rescue()
             if self._on_duty:
                 self._db.swarm.end_service(NAME, self._me)

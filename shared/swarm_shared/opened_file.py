@@ -59,7 +59,7 @@ class OpenedFile(Struct, frozen=True, kw_only=True):
             found = os.stat(self.path)
         except OSError as error:
             if error.errno not in _NOT_THERE:
-                return None  # a folder that may not be searched now says nothing about the file
+                return None  # an unreadable folder proves nothing about the file
             return self._where_to()
         if (found.st_dev, found.st_ino) == (self.device, self.inode):
             return None

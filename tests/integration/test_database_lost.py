@@ -94,6 +94,26 @@ def test_a_file_that_is_lost_with_the_last_task_is_no_success(at: Desk) -> None:
         assert copy.tasks.get("a")["status"] == Status.COMPLETED
 
 
+@pytest.mark.parametrize("first", ["tasks.db", "second.db"])
+def test_no_run_begins_on_a_database_with_two_names_and_none_joins_a_running_one(at: Desk, first: str) -> None:
+    at.add(task("a", f"touch {at.marker('begun')}; {until(at.folder, 'go')}"))
+    names = [at.folder / first, at.folder / ("second.db" if first == "tasks.db" else "tasks.db")]
+    if first == "second.db":
+        at.db.rename(names[0])
+    at.db = names[0]
+    run = at.start()
+    at.wait_marker("begun")
+    os.link(*names)
+    at.db = names[1]
+    assert at.run() == 4, at.told()
+    assert "has 2 names (hard links)" in at.remarks
+    for words in (["status"], ["retry", "a"]):
+        assert cli(at.folder, *words, "--db", str(names[1])).returncode == 4
+    names[1].unlink()
+    at.marker("go").touch()
+    assert at.wait_end(run) == 0, "the run itself continues"
+
+
 def test_a_clean_up_of_the_checkout_leaves_a_copy_outside_of_it(at: Desk) -> None:
     checkout = at.folder / "checkout"
     checkout.mkdir()
@@ -107,7 +127,7 @@ def test_a_clean_up_of_the_checkout_leaves_a_copy_outside_of_it(at: Desk) -> Non
     assert status.stdout == b""
     at.add(task("a", f"git -C {checkout} clean -qfdx; sleep 100"), task("b"))
     assert at.run("--project-root", str(checkout), "--isolation", "none") == 4, at.told()
-    assert "a safer place" not in at.remarks, "it has been said"
+    assert "a safer place" not in at.remarks, "once is enough"
     file = rescued(at.remarks)
     assert file.parent == at.folder
     with TaskDatabase(file, create=False) as copy:

@@ -1,4 +1,4 @@
-"""Faults of the machine and the set-up are told once, and tasks are not charged for them."""
+"""Faults of the machine and the set-up are reported once, and tasks are not charged for them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def project(at: Desk) -> None:
         subprocess.run([*git, "config", f"filter.big.{key}", value], check=True)
 
 
-def test_a_missing_filter_program_is_told_before_any_task_is_claimed(at: Desk) -> None:
+def test_a_missing_filter_program_is_reported_before_any_task_is_claimed(at: Desk) -> None:
     project(at)
     at.add(task("a"), task("b"))
     assert at.run("--project-root", str(at.folder / "project")) == 3, at.told()
@@ -45,7 +45,7 @@ def test_a_missing_filter_program_is_told_before_any_task_is_claimed(at: Desk) -
 
 def test_what_no_check_can_know_pauses_the_queue_after_three_tasks(at: Desk) -> None:
     project(at)
-    # As with a filter that is a line of shell: only running it tells that something is missing.
+    # As with a filter that is a line of shell: only running it shows that something is missing.
     subprocess.run(
         ["git", "-C", str(at.folder / "project"), "config", "filter.big.process", '"$NOWHERE"/git-nowhere filter'],
         check=True,
@@ -53,7 +53,7 @@ def test_what_no_check_can_know_pauses_the_queue_after_three_tasks(at: Desk) -> 
     at.add(*(task(f"t{n}") for n in range(12)))
     run = at.start("--project-root", str(at.folder / "project"), "--workers", "1")
     at.wait_remark("paused by the swarm (3 tasks in a row ended with the same words: git")
-    assert "git-nowhere: not found); " in at.remarks, "with what the system said"
+    assert "git-nowhere: not found); " in at.remarks, "with the words of the system"
     with TaskDatabase(at.db) as database:
         tasks = [database.tasks.get(f"t{n}") for n in range(12)]
         assert {each["crashes"] for each in tasks} == {0}
@@ -64,7 +64,7 @@ def test_what_no_check_can_know_pauses_the_queue_after_three_tasks(at: Desk) -> 
 
 
 @pytest.mark.parametrize("bytes_", [132_000, 200_000])
-def test_a_prompt_longer_than_an_argument_is_told_at_start_and_held_without_retries(at: Desk, bytes_: int) -> None:
+def test_a_prompt_longer_than_an_argument_is_reported_at_start_and_held_without_retries(at: Desk, bytes_: int) -> None:
     entry = {"binary": "/bin/echo", "version": ["x"], "argv": ["{prompt}"], "prompt": "argument", "reader": "exit_code"}
     (at.folder / "swarm.yaml").write_text(json.dumps({"agent_clis": {"arg": entry}}))
     at.add(

@@ -1,4 +1,4 @@
-"""What stands still while it lives is noticed, named, and where it is ours, replaced."""
+"""A program that hangs is noticed, named, and replaced where it is ours."""
 
 from __future__ import annotations
 

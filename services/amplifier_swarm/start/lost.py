@@ -55,7 +55,7 @@ class Loss:
     def conclude(self) -> DatabaseLost:
         """To be called when nothing runs any more; the error to end with."""
         try:
-            self._db.swarm.clear_flag(EMERGENCY_STOP)  # it must not meet whoever goes on with the copy
+            self._db.swarm.clear_flag(EMERGENCY_STOP)  # it must not stop the next run on the copy
         except DatabaseError:
             pass  # a `start` takes it back as well
         file = self._rescue.write()

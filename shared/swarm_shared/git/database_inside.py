@@ -16,7 +16,7 @@ _NOT_IGNORED = 1
 
 
 def checkout_around(database: Path) -> Repository | None:
-    """The repository in whose checkout the database lies; None where it is in none, or git cannot tell."""
+    """The repository in whose checkout the database lies; None where it is in none, or git does not answer."""
     try:
         found = Repository.find(database.parent)
     except SwarmError:

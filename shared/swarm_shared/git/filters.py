@@ -39,9 +39,9 @@ def missing_filters(repository: Repository) -> tuple[MissingFilter, ...]:
     if not absent:
         return ()
     paths = git.items("ls-files", "-z")
-    told = git.items("check-attr", "--stdin", "-z", "filter", stdin=join_items(paths)) if paths else ()
+    attributes = git.items("check-attr", "--stdin", "-z", "filter", stdin=join_items(paths)) if paths else ()
     first: dict[str, str] = {}
-    for path, name in zip(told[::3], told[2::3], strict=True):  # path, attribute, value
+    for path, name in zip(attributes[::3], attributes[2::3], strict=True):  # path, attribute, value
         first.setdefault(name, path)
     return tuple(
         MissingFilter(name=name, program=program, path=first[name]) for name, program in absent.items() if name in first

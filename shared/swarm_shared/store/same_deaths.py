@@ -14,7 +14,7 @@ from swarm_shared.store.swarm import PAUSED, SAME_DEATHS, Swarm
 
 TASKS_IN_A_ROW = 3
 ACTOR = "the swarm"
-# Ends that say nothing about whether a task can be run here: they neither continue a row nor break it.
+# Ends that prove nothing about this machine: they neither continue a row nor break it.
 _NO_NEWS = (FailureClass.PROVIDER, FailureClass.INTERRUPTED, FailureClass.SETUP)
 
 
@@ -24,13 +24,13 @@ class SameDeaths(Family):
     def note(self, task: int, result: AttemptResult, problem: Problem | None) -> None:
         """Count the end of an attempt, and pause the queue when it completes a row.
 
-        Only ends with words of their own count (`blames_machine`): a process that was killed from outside has said
-        nothing. Crashes of the row's tasks are forgiven, since they were not the tasks' fault.
+        Only ends with an error text count (`blames_machine`): a process that was killed from outside printed none.
+        Crashes of the row's tasks are forgiven, since they were not the tasks' fault.
         """
         if problem is not None and result.blames_machine:
             self._count(task, problem)
         elif result.outcome is Outcome.PASSED or result.failure_class not in (None, FailureClass.CRASH, *_NO_NEWS):
-            # An agent has worked here. (A killed attempt has no class, and a crash without words tells nothing.)
+            # An agent has worked here. (A killed attempt has no class, and a crash without words proves nothing.)
             self._db.change(SQL["drop_meta"], {"key": SAME_DEATHS})
 
     def _count(self, task: int, problem: Problem) -> None:

@@ -68,11 +68,11 @@ class Standstills(Family):
             if write_lock_holder(self._db.path) != holder:
                 return None
         process = None if holder is None else ProcessId.of(holder)
-        told = process.describe() if process is not None else f"pid {holder}"
-        stopped = "state T" in told
+        name = process.describe() if process is not None else f"pid {holder}"
+        stopped = "state T" in name
         return Standstill(
             kind="write_lock_held",
-            text=f"{told} has held the write lock of the database for over {LOCK_LOOKS * LOCK_LOOK_S:g} s; "
+            text=f"{name} has held the write lock of the database for over {LOCK_LOOKS * LOCK_LOOK_S:g} s; "
             "nothing can be stored meanwhile",
             advice=f"it is stopped: kill -CONT {holder}, or kill -9 {holder}" if stopped else "let that program finish",
         )

@@ -70,7 +70,7 @@ def move_folder(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("lose", "told"),
+    ("lose", "change"),
     [
         (delete, "was deleted"),
         (delete_with_log, "was deleted"),
@@ -80,11 +80,11 @@ def move_folder(path: Path) -> None:
     ],
 )
 def test_every_loss_of_the_file_is_noticed_and_named(
-    database: TaskDatabase, tmp_path: Path, lose: Callable[[Path], None], told: str
+    database: TaskDatabase, tmp_path: Path, lose: Callable[[Path], None], change: str
 ) -> None:
     assert database.connection.file.change() is None
     lose(database.path)
-    assert database.connection.file.change() == told.format(folder=tmp_path)
+    assert database.connection.file.change() == change.format(folder=tmp_path)
 
 
 def test_who_still_works_on_a_deleted_file_is_found(database: TaskDatabase) -> None:
