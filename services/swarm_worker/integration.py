@@ -81,8 +81,8 @@ class HeldBranch(Struct, frozen=True, kw_only=True):
         if merge.kind is MergeKind.UNRELATED:
             person = branch_of(row.person_ref)
             self.stop(
-                f"{person} has no commit in common with {self.integration.branch}: it was made anew, or its first "
-                f"commit was amended. Put it back, or start with another --land-into; then `amplifier-swarm resume`"
+                f"{person} has no commit in common with {self.integration.branch}: it was created again, or its "
+                "first commit was amended. Restore it, or start with another --land-into; then `amplifier-swarm resume`"
             )
         if merge.kind is MergeKind.CONFLICT or merge.new is None:
             person = branch_of(row.person_ref)

@@ -180,7 +180,7 @@ def _conflict(merge: Merge, into: str) -> _Refused:
 def _unrelated(into: str) -> _Refused:
     return _Refused(
         f"its branch has no commit in common with {into}",
-        must_fix=(f"Put your work onto {into}: its history does not begin with the same commit any more.",),
+        must_fix=(f"Move your work onto {into}: the history of this branch no longer begins with the same commit.",),
     )
 
 

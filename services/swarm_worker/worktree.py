@@ -299,7 +299,7 @@ def _does_not_fit(made: Snapshot) -> dict[str, Any]:
 
 def _vanished(made: Snapshot) -> dict[str, Any]:
     return _result(
-        "built-in: files are deleted by intention",
+        "built-in: no files are missing by accident",
         passed=False,
         otherwise=f"{len(made.vanished)} files were missing without a commit that deletes them; they are back",
         told=f"{_listed(made.vanished)}\nIf the task is to delete them, commit the deletion on the task's branch.",

@@ -62,7 +62,7 @@ def test_files_that_are_missing_by_accident_come_back_and_the_agent_is_asked(swa
     assert [swarm.landed(path) for path in ("module4", "b.txt")] == ["1", "new"]
 
 
-def test_a_user_s_branch_that_was_made_anew_pauses_the_queue_with_the_reason(swarm: LandingSwarm) -> None:
+def test_a_user_s_branch_that_was_created_again_pauses_the_queue_with_the_reason(swarm: LandingSwarm) -> None:
     swarm.add(swarm.task("a", "echo 1 > b.txt"))
     worker = swarm.worker()
     swarm.wait_for("a", Status.COMPLETED)

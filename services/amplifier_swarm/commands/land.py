@@ -39,7 +39,7 @@ def land(app: App, into: str | None, as_json: bool) -> None:
     if done.merge.kind is MergeKind.UNRELATED:
         raise StateError(
             f"{integration.branch} and {branch} have no commit in common",
-            hint=f"nothing was changed; was {branch} made anew, or its first commit amended? see: git log --graph "
+            hint=f"nothing was changed; was {branch} created again, or its first commit amended? see: git log --graph "
             f"{branch} {integration.branch}",
         )
     if as_json:

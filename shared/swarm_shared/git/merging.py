@@ -83,7 +83,7 @@ class MergeKind(StrEnum):
     FAST_FORWARD = "fast_forward"  # there is nothing on this side
     MERGED = "merged"  # a commit with two parents
     CONFLICT = "conflict"
-    UNRELATED = "unrelated"  # they have no commit in common: one was made anew, or its first commit amended
+    UNRELATED = "unrelated"  # they have no commit in common: one was created again, or its first commit amended
 
 
 class Merge(Struct, frozen=True, kw_only=True):

@@ -14,7 +14,16 @@ FLAGS = ["--skip-worktree", "--assume-unchanged"]
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
-    return Bench(tmp_path, files={"a.txt": "one\n", "b.txt": "two\n", "deep/c.txt": "three\n", "other/d.txt": "four\n"})
+    return Bench(
+        tmp_path,
+        files={
+            "a.txt": "one\n",
+            "b.txt": "two\n",
+            "deep/c.txt": "three\n",
+            "other/d.txt": "four\n",
+            "other/e.txt": "five\n",
+        },
+    )
 
 
 @pytest.mark.parametrize("flag", FLAGS)
@@ -37,6 +46,7 @@ def test_the_next_attempt_finds_no_flag_and_its_files_as_committed(bench: Bench,
         "H b.txt",
         "H deep/c.txt",
         "H other/d.txt",
+        "H other/e.txt",
     ]
     assert bench.git("status", "--porcelain", cwd=bench.at) == ""
     assert bench.sha("HEAD", at=bench.at) == head
@@ -57,9 +67,19 @@ def test_a_sparse_checkout_deletes_nothing_and_its_work_is_committed(bench: Benc
     assert not (bench.at / "other").exists()
     bench.write({"deep/c.txt": "edited\n", "other/d.txt": "outside\n"}, at=bench.at)
     head = bench.snap().head_sha
-    assert bench.files(head) == ("a.txt", "b.txt", "deep/c.txt", "other/d.txt")
+    assert bench.files(head) == ("a.txt", "b.txt", "deep/c.txt", "other/d.txt", "other/e.txt")
     assert bench.show(f"{head}:deep/c.txt") == "edited\n"
     assert bench.show(f"{head}:other/d.txt") == "outside\n"
+
+
+def test_a_sparse_checkout_stays_one_for_the_next_attempt(bench: Bench) -> None:
+    bench.agent("sparse-checkout", "set", "deep")
+    bench.agent("update-index", "--assume-unchanged", "deep/c.txt")
+    bench.write({"deep/c.txt": "edited\n"}, at=bench.at)
+    head = bench.snap().head_sha
+    bench.open("t")
+    assert not (bench.at / "other").exists()
+    assert (bench.snap().head_sha, bench.git("status", "--porcelain", cwd=bench.at)) == (head, "")
 
 
 @pytest.mark.parametrize("damage", ["missing", "garbage"])
@@ -69,7 +89,7 @@ def test_a_sparse_checkout_without_a_usable_index_deletes_nothing(bench: Bench, 
     index.unlink() if damage == "missing" else index.write_bytes(b"no index")
     bench.write({"deep/c.txt": "edited\n"}, at=bench.at)
     head = bench.snap().head_sha
-    assert bench.files(head) == ("a.txt", "b.txt", "deep/c.txt", "other/d.txt")
+    assert bench.files(head) == ("a.txt", "b.txt", "deep/c.txt", "other/d.txt", "other/e.txt")
     assert bench.show(f"{head}:deep/c.txt") == "edited\n"
 
 

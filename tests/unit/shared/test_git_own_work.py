@@ -31,6 +31,8 @@ class Project(Desk):
         self.git("checkout", "-q", "-b", "feature", "v1")
         self.dated_commit({"feature.py": "1\n"})
         self.git("tag", "side")
+        self.git("checkout", "-q", "-b", "ahead", "main")
+        self.dated_commit({"ahead.py": "1\n", "lib.py": "ahead\n"})
         self.git("checkout", "-q", "--orphan", "pages")
         self.git("rm", "-r", "-q", "-f", ".")
         self.dated_commit({"index.html": "1\n"})
@@ -115,6 +117,11 @@ ELSEWHERE = {
     "a new branch off an old tag, committed": f"git checkout -q -b mine v1 && {NOTE} && {COMMIT}",
     "a branch of the user's": f"git checkout -q --ignore-other-worktrees feature && {NOTE}",
     "a branch of the user's, committed": f"git checkout -q feature && {NOTE} && {COMMIT}",
+    "a branch of the user's that is ahead": f"git checkout -q ahead && {NOTE}",
+    "a branch of the user's that is ahead, committed": f"git checkout -q ahead && {NOTE} && {COMMIT}",
+    "an empty commit on an old one": f"git checkout -q --detach v1 && git commit -q --allow-empty -m x && {NOTE}",
+    "an open cherry-pick on an old commit": f"git checkout -q v1 && git cherry-pick --no-commit HEAD; {NOTE}",
+    "an open revert that was cleaned up": f"git checkout -q main~1; git revert -n HEAD; git reset -q --hard; {NOTE}",
     "the tag of a branch that has not landed": f"git checkout -q side && {NOTE} && {COMMIT}",
     "a new branch off one that has not landed": f"git checkout -q -b mine feature && {NOTE} && {COMMIT}",
     "a branch without common history": f"git checkout -q pages && {NOTE}",
@@ -262,10 +269,13 @@ def test_the_files_are_those_of_the_commit_once_it_is_looked_at(bench: History) 
 
 
 def test_a_resolved_conflict_stays_as_the_agent_has_resolved_it(bench: History) -> None:
+    """Also where it kept the file of its earlier attempt, which is then as it was when the attempt started."""
     own = bench.commit({"lib.py": "by the task\n"}, at=bench.at)
+    bench.seal()
     other = bench.open("other", bench.base)
     bench.write({"lib.py": "by the other\n", "first.txt": "1\n"}, at=other.cwd)
-    bench.land(take_snapshot(other.checkout, safe="other", base_sha=bench.base, message="other").head_sha)
+    landed = bench.land(take_snapshot(other.checkout, safe="other", base_sha=bench.base, message="other").head_sha)
+    bench.tree = bench.open("t", landed)
     bench.play("git merge -q swarm/integration; git checkout -q --ours lib.py; git add -A; git commit -q -m merged")
     made = bench.seal()
     assert made.restored == ()
