@@ -19,9 +19,10 @@ from swarm_shared.clock import SystemClock
 from swarm_shared.config import resolve
 from swarm_shared.database import TaskDatabase
 from swarm_shared.entry import exit_code_of
+from swarm_shared.lifeline import Lifeline
 from swarm_shared.logs import configure, event
 from swarm_shared.options import setting
-from swarm_shared.processes import owner_from, supervisord_from
+from swarm_shared.processes import ProcessId, owner_from, supervisord_from
 
 LOG = logging.getLogger("swarm.reaper")
 HOUSEKEEPING_ENDS_WITHIN_S = 2.0
@@ -43,6 +44,7 @@ def reap(config: ReaperConfig) -> int:
             start=owner_from(os.environ),
             supervisord=supervisord_from(os.environ),
         )
+        lifeline = Lifeline(config.state_dir, ProcessId.mine())
         event(LOG, "reaper_started", pid=os.getpid(), db=config.db)
         housekeeping.start()
         try:
@@ -50,6 +52,7 @@ def reap(config: ReaperConfig) -> int:
         finally:
             housekeeping.stop(within_s=HOUSEKEEPING_ENDS_WITHIN_S)
             deaths.close()
+            lifeline.remove()
     event(LOG, "reaper_stopped")
     return 0
 

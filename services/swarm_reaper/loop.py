@@ -19,6 +19,7 @@ from swarm_reaper.stuck_writer import StuckWriter
 from swarm_shared.clock import iso
 from swarm_shared.database import TaskDatabase
 from swarm_shared.errors import DatabaseError
+from swarm_shared.lifeline import Lifelines
 from swarm_shared.logs import event
 from swarm_shared.processes import ProcessId
 from swarm_shared.reaping import Reaping, sole_reaper
@@ -68,6 +69,7 @@ class ReaperLoop:
             clock=database.clock,
             budgets=config.budgets,
             limits=config.limits,
+            lifelines=Lifelines(config.state_dir),
             adopted=slots.adopted,
         )
         self._orders = Orders(database, slots)

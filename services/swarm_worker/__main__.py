@@ -17,13 +17,14 @@ from swarm_shared.database import TaskDatabase
 from swarm_shared.entry import exit_code_of
 from swarm_shared.errors import ConfigError
 from swarm_shared.git.isolation import NONE, WORKTREE
+from swarm_shared.lifeline import CONTAINER_GONE, Lifeline, Lifelines
 from swarm_shared.logs import configure, event
 from swarm_shared.options import setting
 from swarm_shared.processes import ProcessId, owner_from, supervisord_from, wait_for_ends
 from swarm_worker.config import WorkerConfig, worker_config
 from swarm_worker.keeper import fork_worker
 from swarm_worker.loop import Leave, WorkerLoop
-from swarm_worker.plan import TreeUnproven
+from swarm_worker.tree import TreeUnproven
 from swarm_worker.watch import Watch
 
 LOG = logging.getLogger("swarm.worker")
@@ -37,8 +38,10 @@ def work(config: WorkerConfig) -> int:
     # What was imported stays for good: the collector need not walk it again and again.
     gc.freeze()
     owners = list(_owners(os.environ))
-    # First of all: a fork must come before any thread and before any database. From here on we are the child.
-    keeper = fork_worker(on_orphaned=lambda: _prove_gone(config.db))
+    # Named after the keeper, which this process becomes, and held by it, by the worker and by all that that starts.
+    lifeline = Lifeline(config.state_dir, ProcessId.mine())
+    # Before any thread is started and any database opened. From here on we are the child.
+    keeper = fork_worker(on_orphaned=lambda: _prove_gone(config.db, lifeline))
     config.private_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     database = TaskDatabase(config.db, create=False)
     _refuse_to_drop_worktrees(config, database)
@@ -46,7 +49,7 @@ def work(config: WorkerConfig) -> int:
     watch.obey(keeper)
     for owner, loss in owners:
         watch.bind_to(owner, loss)
-    _see_predecessor_off(database, config.worker_id)
+    _see_predecessor_off(database, config.worker_id, Lifelines(config.state_dir))
     run = database.workers.register(config.worker_id, ProcessId.mine(), keeper.process, lease_s=config.lease_s)
     if config.repository is None:
         database.swarm.note_workplace(NONE)
@@ -54,12 +57,13 @@ def work(config: WorkerConfig) -> int:
         database.swarm.note_workplace(WORKTREE, subfolder=config.repository.prefix)
     event(LOG, "worker_started", worker=config.worker_id, pid=os.getpid(), keeper=keeper.process.pid)
     try:
-        leave = WorkerLoop(database, config, watch, run=run).run()
+        leave = WorkerLoop(database, config, watch, lifeline, run=run).run()
     except TreeUnproven as error:
         event(LOG, "worker_crashed", level=logging.ERROR, worker=config.worker_id, reason=error.message)
         return 1
     database.workers.end(run, crashed=leave is Leave.KEEPER_LOST, remark=str(leave))
     database.close()
+    lifeline.remove()
     event(LOG, "worker_stopped", worker=config.worker_id, reason=leave)
     return 1 if leave is Leave.KEEPER_LOST else 0
 
@@ -84,18 +88,28 @@ def _owners(environ: Mapping[str, str]) -> Iterator[tuple[ProcessId, str]]:
         yield supervisord, "supervisord is gone"
 
 
-def _see_predecessor_off(database: TaskDatabase, worker_id: str) -> None:
-    """Wait for a worker of our name that has lost its keeper: it is ending its agents, and supervisord was quicker."""
+def _see_predecessor_off(database: TaskDatabase, worker_id: str, lifelines: Lifelines) -> None:
+    """Make sure that a former worker of our name does not keep it.
+
+    One that has lost its keeper is waited for: it is ending its agents, and supervisord was quicker. One of another
+    container, whose number says nothing here, is over when nobody holds its lifeline.
+    """
     for worker in database.workers.alive():
-        if worker.worker_id == worker_id and worker.keeper is not None and worker.keeper.is_alive() is False:
+        if worker.worker_id != worker_id or worker.keeper is None:
+            continue
+        alive = worker.keeper.is_alive()
+        if alive is False:
             wait_for_ends([worker.process], PREDECESSOR_S)
+        elif alive is None and lifelines.is_free(worker.keeper):
+            database.workers.end(worker.run, crashed=True, remark=CONTAINER_GONE)
 
 
-def _prove_gone(db: Path) -> None:
+def _prove_gone(db: Path, lifeline: Lifeline) -> None:
     """In the keeper, after its worker died: say in the database that nothing below it is left."""
     database = TaskDatabase(db, create=False)
     database.workers.record_tree_gone(ProcessId.mine())
     database.close()
+    lifeline.remove()
 
 
 @click.command(

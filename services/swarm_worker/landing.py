@@ -52,7 +52,7 @@ class Landing:
         tend: Callable[[], None],
     ) -> None:
         self._config, self._repository, self._branch, self._landing = config, repository, branch, landing
-        self._db, self._tend = around.database, tend
+        self._db, self._tree, self._tend = around.database, around.tree, tend
         self._claim = landing.claim
         self._steps = Steps(around, config, landing.claim)
         self._result = AttemptResult(outcome=Outcome.PASSED, base_sha=landing.base_sha, head_sha=landing.head_sha)
@@ -100,6 +100,7 @@ class Landing:
             with self._branch.held() as held:
                 if held.tip() != tip:
                     continue
+                self._tree.clear()
                 if not self._db.landings.pass_point_of_no_return(self._claim, new=merge.new, old=tip):
                     raise CutShort(self._steps.ordered())
                 held.advance(merge.new, old=tip)

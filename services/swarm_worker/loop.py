@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from typing import Any
@@ -16,6 +16,7 @@ from swarm_shared.database import TaskDatabase
 from swarm_shared.errors import DatabaseError, LeaseLost
 from swarm_shared.git.process import Completed, run_process
 from swarm_shared.git.repository import Repository
+from swarm_shared.lifeline import Lifeline
 from swarm_shared.logs import event
 from swarm_shared.models import FailureClass, Outcome
 from swarm_shared.redaction.redaction import Redaction
@@ -24,12 +25,14 @@ from swarm_shared.store.landings import LandingClaim
 from swarm_shared.store.policy import AttemptResult
 from swarm_shared.store.recovery import crash
 from swarm_shared.store.swarm import DRAINED, EMERGENCY_STOP
+from swarm_shared.sweep import marks
 from swarm_worker.attempt import Attempt
 from swarm_worker.config import WorkerConfig
 from swarm_worker.integration import IntegrationBranch
 from swarm_worker.landing import Landing
 from swarm_worker.lease import Heart
 from swarm_worker.plan import Surroundings
+from swarm_worker.roll import Roll
 from swarm_worker.session import SHORTAGES
 from swarm_worker.steps import Concluded
 from swarm_worker.tree import Tree
@@ -65,7 +68,9 @@ class Round(Struct, frozen=True, kw_only=True):
 class WorkerLoop:
     """Repeats `run_once` until there is a reason to leave; holds a claim only while it runs it."""
 
-    def __init__(self, database: TaskDatabase, config: WorkerConfig, watch: Watch, *, run: int) -> None:
+    def __init__(
+        self, database: TaskDatabase, config: WorkerConfig, watch: Watch, lifeline: Lifeline, *, run: int
+    ) -> None:
         self._db, self._config, self._watch, self._run = database, config, watch, run
         database.connection.busy_timeout_s = BUSY_TIMEOUT_S
         self._heart = Heart(
@@ -80,7 +85,8 @@ class WorkerLoop:
         )
         self._around = Surroundings(
             database=database,
-            tree=Tree(),
+            tree=Tree(handed_on=lifeline.descriptor),
+            roll=Roll(lifeline),
             watch=watch,
             heart=self._heart,
             must_stop=self._must_stop,
@@ -88,11 +94,12 @@ class WorkerLoop:
             output_limit_bytes=config.output_limit_bytes,
             redaction=Redaction(os.environ, config.environ),
         )
+        self._marks: Mapping[str, str] = {}  # of the attempt that git works for
         self._branch: IntegrationBranch | None = None
         self._workplaces: Workplaces = ProjectRoot(config.project_root)
         if config.repository is not None:
             tend = self._heart.beat_if_due
-            self._repository = _beating(config.repository, tend)
+            self._repository = self._with_care(config.repository.holding(lifeline.descriptor))
             self._branch = IntegrationBranch(
                 database,
                 self._repository,
@@ -174,9 +181,34 @@ class WorkerLoop:
             tend=self._heart.beat_if_due,
         )
 
+    def _with_care(self, repository: Repository) -> Repository:
+        """The repository, whose git gives signs of life, bears the attempt's marks and leaves nothing behind.
+
+        It may start filters and merge drivers that an agent has configured; what these leave running belongs to the
+        attempt, and would live on beside the next one.
+        """
+
+        def tend() -> None:
+            self._heart.beat_if_due()
+            self._around.roll.call_if_due()
+
+        def run(command: Sequence[str], *, env: Mapping[str, str], **how: Any) -> Completed:
+            self._heart.beat_if_due()
+            try:
+                return run_process(command, env={**env, **self._marks}, tend=tend, **how)
+            finally:
+                self._around.tree.clear()
+
+        def pause(s: float) -> None:
+            self._heart.beat_if_due()
+            time.sleep(s)
+
+        return replace(repository, git=replace(repository.git, run=run, pause=pause))
+
     def _run_attempt(self, claim: Claim, run: Callable[[], Concluded]) -> None:
         began = time.monotonic()
         self._status = "busy"
+        self._marks = marks(claim.attempt)
         event(LOG, "task_claimed", level=logging.DEBUG, task=claim.task_id, attempt=claim.number, token=claim.token)
         try:
             concluded = run()
@@ -213,6 +245,7 @@ class WorkerLoop:
         result = concluded.result.redacted(self._around.redaction)
         while True:
             self._watch.wait(0)  # what has come since the agent's end is noticed before anything more is claimed
+            self._around.tree.clear()
             # With worktrees what waits to land comes before new work, and is asked for by a claim of its own.
             then = self._claimant if self._may_claim() and self._branch is None else None
             try:
@@ -234,6 +267,7 @@ class WorkerLoop:
 
     def _give_up(self, claim: Claim) -> None:
         """The lease is lost and our tree is gone, which only we can say at once: so close it for whoever took it."""
+        self._around.tree.clear()
         for attempt in self._db.recovery.open_attempts():
             if attempt.attempt == claim.attempt and (attempt.ending or attempt.ended):
                 self._db.recovery.close(attempt, attempt.ending or crash("lost its lease"), self._config.budgets)
@@ -343,17 +377,3 @@ class WorkerLoop:
             self._show("retiring", "finishes its task, then leaves")
         else:
             self._show("busy", None)
-
-
-def _beating(repository: Repository, beat: Callable[[], None]) -> Repository:
-    """The repository, with signs of life while git works or waits: a big checkout takes its time."""
-
-    def run(command: Sequence[str], **how: Any) -> Completed:
-        beat()
-        return run_process(command, tend=beat, **how)
-
-    def pause(s: float) -> None:
-        beat()
-        time.sleep(s)
-
-    return replace(repository, git=replace(repository.git, run=run, pause=pause))

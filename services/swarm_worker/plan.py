@@ -10,11 +10,11 @@ from msgspec import Struct
 
 from swarm_shared.agents.reading import SessionEnd
 from swarm_shared.database import TaskDatabase
-from swarm_shared.errors import SwarmError
 from swarm_shared.models import Role, Stage
 from swarm_shared.redaction.redaction import Redaction
 from swarm_shared.store.claims import ClosedSession
 from swarm_worker.lease import Heart
+from swarm_worker.roll import Roll
 from swarm_worker.tree import Tree
 from swarm_worker.watch import Watch
 
@@ -37,10 +37,6 @@ class Cut(Struct, frozen=True, kw_only=True):
     cause: Cause
     text: str
     orders: tuple[int, ...] = ()
-
-
-class TreeUnproven(SwarmError):
-    """Processes of a session could not be ended; the worker must not start anything beside them."""
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -75,6 +71,7 @@ class Surroundings(Struct, frozen=True, kw_only=True):
 
     database: TaskDatabase
     tree: Tree
+    roll: Roll
     watch: Watch
     heart: Heart
     must_stop: Callable[[], str | None]  # why running sessions must be interrupted now

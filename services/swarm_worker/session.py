@@ -20,8 +20,8 @@ from swarm_shared.proctree import usage_below
 from swarm_shared.store.claims import Claim, ClosedSession
 from swarm_worker.capture import Capture
 from swarm_worker.lease import ProgressMeter
-from swarm_worker.plan import Cause, Cut, Ended, Plan, Surroundings, TreeUnproven
-from swarm_worker.tree import CannotStart, Exited, Gone, Launch, Unproven
+from swarm_worker.plan import Cause, Cut, Ended, Plan, Surroundings
+from swarm_worker.tree import CannotStart, Exited, Gone, Launch, TreeUnproven, Unproven
 from swarm_worker.watch import LOOK_S
 
 LOG = logging.getLogger("swarm.worker")
@@ -199,6 +199,7 @@ class Session:
     def _tend(self) -> None:
         now = time.monotonic()
         self._around.heart.beat_if_due()
+        self._around.roll.call_if_due()
         self._meter.look_if_due()
         due = self._capture.flush_due_in(now)
         if due == 0.0 and now >= self._storing_again_at:

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
+from swarm_shared.errors import SwarmError
 from swarm_worker import extinction
 
 _STANDARD_DESCRIPTORS = 3  # input, output and error
@@ -51,6 +52,10 @@ class Unproven(Struct, frozen=True, kw_only=True):
 Event = Exited | Gone | Unproven
 
 
+class TreeUnproven(SwarmError):
+    """Processes below the worker could not be ended; nothing must be started beside them, and nothing settled."""
+
+
 class CannotStart(Exception):
     """The process was not started: `errno` from the system, the text is for a person."""
 
@@ -62,7 +67,12 @@ class CannotStart(Exception):
 class Tree:
     """Everything below this process, which must be a subreaper and have no other children while an agent runs."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, handed_on: int | None = None) -> None:
+        """Take over the calling process.
+
+        Args:
+            handed_on: A descriptor that everything which is started inherits.
+        """
         self._home = os.open(".", os.O_RDONLY | os.O_DIRECTORY)
         # What this process handles is reset by exec; what it ignores, as Python does with SIGPIPE, would be handed on.
         self._ignored = [n for n in signal.valid_signals() if signal.getsignal(n) == signal.SIG_IGN]
@@ -71,6 +81,8 @@ class Tree:
             pass
         os.close(descriptor)
         _keep_inherited_descriptors()
+        if handed_on is not None:
+            os.set_inheritable(handed_on, True)
         self._running: int | None = None
         self._ending: extinction.Extinction | None = None
         self._due_at = 0.0
@@ -81,10 +93,12 @@ class Tree:
 
         Raises:
             CannotStart: It was not started.
+            TreeUnproven: What is left of something else could not be ended.
         """
         try:
             if self._running is not None or self._ending is not None:
                 raise OSError(errno.EBUSY, "the processes of the last session are not gone yet")
+            self.clear()
             os.chdir(launch.cwd)
             try:
                 # vfork inside: half the price of fork and exec. Our own descriptors close on exec. A process
@@ -147,6 +161,18 @@ class Tree:
         if self._ending is not None:
             events += self._go_on_ending(self._ending, nothing_left)
         return events
+
+    def clear(self) -> None:
+        """Return only when the kernel says that nothing is below this process, which ends what is.
+
+        To be called where the proof of an earlier look could be outdated: our own git may have started a filter that
+        left something behind. No session may run. Costs one system call when all is well.
+
+        Raises:
+            TreeUnproven: Something could not be ended.
+        """
+        if not extinction.reap()[1] and (left := extinction.extinguish()):
+            raise TreeUnproven("processes below this worker could not be ended: " + ", ".join(left[:5]))
 
     def extinguish(self) -> tuple[str, ...]:
         """End everything at once and wait for the proof, for up to `extinction.EFFORT_S`; what is left."""

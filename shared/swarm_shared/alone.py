@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
@@ -15,12 +16,27 @@ def try_lock(descriptor: int) -> bool:
     """Take the lock of an open file, unless another one has it; whether it is ours now.
 
     Whoever inherits the descriptor has the lock as well. It ends when the last of them closes it, or by `unlock`.
+
+    Raises:
+        DatabaseError: This file system has no locks.
     """
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True
+
+
+def _lock(descriptor: int, operation: int) -> None:
+    try:
+        fcntl.flock(descriptor, operation)
+    except OSError as error:
+        if error.errno == errno.EWOULDBLOCK:
+            raise
+        raise DatabaseError(
+            f"files cannot be locked where the database is: {error.strerror}",
+            hint="put the database on a local disk: without file locks two swarms could work on it at once",
+        ) from error
 
 
 def unlock(descriptor: int) -> None:
@@ -36,7 +52,7 @@ def alone(lock: Path, *, wait: bool) -> Iterator[bool]:
         wait: Wait for the other one, however long; else give up at once.
 
     Raises:
-        DatabaseError: The file cannot be made.
+        DatabaseError: The file cannot be made, or this file system has no locks.
     """
     try:
         lock.parent.mkdir(mode=0o700, exist_ok=True)  # its own parent holds the database
@@ -47,7 +63,7 @@ def alone(lock: Path, *, wait: bool) -> Iterator[bool]:
         ) from error
     try:
         if wait:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            _lock(descriptor, fcntl.LOCK_EX)
         yield wait or try_lock(descriptor)
     finally:
         os.close(descriptor)

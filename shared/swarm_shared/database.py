@@ -12,6 +12,7 @@ from swarm_shared import migrations
 from swarm_shared.clock import Clock, SystemClock
 from swarm_shared.config import Settings
 from swarm_shared.connection import Connection, create_file
+from swarm_shared.lifeline import Lifelines
 from swarm_shared.reaping import Limits, Reaping, sole_reaper
 from swarm_shared.store.changes import Changes
 from swarm_shared.store.control import Control
@@ -112,7 +113,7 @@ class TaskDatabase:
         deadline = time.monotonic() + RESET_DEADLINE_S
         done = 0
         while True:
-            with sole_reaper(self.path.with_name(self.path.name + ".swarm"), wait=True):
+            with sole_reaper(self._state_dir, wait=True):
                 done += reaping.run_once()
                 if not reaping.orphans() or time.monotonic() > deadline:
                     return done
@@ -130,6 +131,10 @@ class TaskDatabase:
     ) -> None:
         self.close()
 
+    @property
+    def _state_dir(self) -> Path:
+        return self.path.with_name(self.path.name + ".swarm")
+
     def _reaping(self, timeout_minutes: float) -> Reaping:
         return Reaping(
             self.recovery,
@@ -137,4 +142,5 @@ class TaskDatabase:
             clock=self.clock,
             budgets=Budgets.of(Settings()),
             limits=Limits(orphan_timeout_ms=round(timeout_minutes * 60_000), overdue_ms=0),
+            lifelines=Lifelines(self._state_dir),
         )

@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from swarm_shared.alone import alone
 from swarm_shared.clock import Clock
+from swarm_shared.lifeline import CONTAINER_GONE, Lifelines
 from swarm_shared.models import FailureClass, Outcome, Status
 from swarm_shared.patience import Patience
 from swarm_shared.processes import ProcessId
@@ -70,11 +71,13 @@ class Reaping:
         clock: Clock,
         budgets: Budgets,
         limits: Limits,
+        lifelines: Lifelines,
         adopted: Callable[[], Iterable[ProcessId]] = tuple,
     ) -> None:
         """Bind to a database.
 
         Args:
+            lifelines: Of the workers' keepers.
             adopted: Tells the leftovers that supervisord inherited, when it runs.
         """
         self._recovery = recovery
@@ -82,7 +85,9 @@ class Reaping:
         self._clock = clock
         self._budgets = budgets
         self._limits = limits
+        self._lifelines = lifelines
         self._adopted = adopted
+        self._clear_lifelines = True  # of workers that died before this process looked
         self._patience = Patience(clock, recovery.takes_writes)
         self._pursuits: dict[str, _Pursuit] = {}
 
@@ -106,6 +111,9 @@ class Reaping:
             closed += self._advance(attempt, ending or crash("ended before"))
         self._mark_dead_workers()
         self._forget_all_but({attempt.attempt for attempt in attempts})
+        if closed or self._clear_lifelines:
+            self._clear_lifelines = False
+            self._lifelines.clear(needed=self._recovery.to_be_proven())
         return closed
 
     def orphans(self) -> list[OpenAttempt]:
@@ -121,11 +129,17 @@ class Reaping:
             if attempt.worker.boot_id != self._clock.boot_id():
                 return crash("the machine was restarted while the task ran")
             return crash(f"{worker} died")
+        if alive is None and self._is_gone_elsewhere(attempt.keeper):
+            return crash(f"{worker} died: {CONTAINER_GONE}")
         suspicion = self._suspect(attempt, worker, elsewhere=alive is None)
         if suspicion is None:
             return None
         over = self._patience.is_over((suspicion.kind, attempt.attempt), after_ms=suspicion.watched_ms)
         return suspicion.ending if over else None
+
+    def _is_gone_elsewhere(self, keeper: ProcessId | None) -> bool:
+        """Whether a worker whose number says nothing here, and all that it started, are proven gone."""
+        return keeper is not None and self._lifelines.is_free(keeper) is True
 
     def _suspect(self, attempt: OpenAttempt, worker: str, *, elsewhere: bool) -> _Suspicion | None:
         now = self._clock.mono_ms()
@@ -180,7 +194,7 @@ class Reaping:
             return (keeper.describe(),)
         if attempt.tree_gone or self._left_proof(attempt):
             return ()
-        if alive is None:
+        if alive is None and not self._is_gone_elsewhere(keeper):
             return (worker.describe(),)  # nothing that is seen from here can prove it
         return self._sweep(attempt, pursuit)
 
@@ -196,7 +210,11 @@ class Reaping:
             return pursuit.left
         left = (*self._kill_adopted(attempt), *self._pursue(attempt))
         if not left and pursuit.was_empty:
-            return ()
+            if attempt.keeper is None or self._lifelines.is_free(attempt.keeper) is not False:
+                return ()
+            pursuit.next_sweep = now + (HELD_SWEEP_EVERY_MS if pursuit.rests else SWEEP_EVERY_MS)
+            pursuit.left = ("a process that does not show itself holds the lock file of its worker",)
+            return pursuit.left
         pursuit.was_empty = not left
         if not left:
             pursuit.next_sweep = now + round(PASS_GAP_S * 1000)
@@ -208,11 +226,18 @@ class Reaping:
 
     def _pursue(self, attempt: OpenAttempt) -> tuple[ProcessId, ...]:
         living = [w.keeper for w in self._workers.alive() if w.keeper is not None and w.run != attempt.run]
+        recorded, holders = self._recovery.recorded_processes(attempt), []
+        if attempt.keeper is not None:
+            recorded += self._lifelines.recorded(attempt.keeper)
+            holders = self._lifelines.holders(attempt.keeper)
+        if attempt.worker.is_alive() is None:
+            recorded = []  # numbers of another container, which is proven gone
         return pursue(
             attempt.attempt,
-            recorded=self._recovery.recorded_processes(attempt),
+            recorded=recorded,
             since=attempt.worker.start_time,
             others=living,
+            holders=holders,
         )
 
     def _kill_adopted(self, attempt: OpenAttempt) -> list[ProcessId]:
@@ -235,6 +260,10 @@ class Reaping:
                 restarted = worker.process.boot_id != self._clock.boot_id()
                 why = "the machine was restarted" if restarted else f"process {worker.process.pid} died"
                 self._workers.end(worker.run, crashed=True, remark=why)
+                self._clear_lifelines = True
+            elif alive is None and self._is_gone_elsewhere(worker.keeper):
+                self._workers.end(worker.run, crashed=True, remark=CONTAINER_GONE)
+                self._clear_lifelines = True
             elif alive is None and self._is_silent(worker):
                 # Of another container: its row tells it that it is over, should it ever wake up.
                 why = "no heartbeat from another pid namespace until its lease ran out"

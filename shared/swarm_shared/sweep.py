@@ -142,11 +142,13 @@ def pursue(
     recorded: Iterable[ProcessId],
     since: int | None = None,
     others: Iterable[ProcessId] = (),
+    holders: Iterable[ProcessId] = (),
     killed: dict[str, None] | None = None,
 ) -> tuple[ProcessId, ...]:
     """One pass over the machine: kill what is the attempt's; arguments as for `kill_marked`.
 
     Args:
+        holders: Who holds a lock that only the attempt's processes can have.
         killed: Collects texts of what was killed.
 
     Returns:
@@ -161,8 +163,9 @@ def pursue(
     standing = [process for process in recorded if process.is_alive() is not False]
     _kill(standing, killed)
     swept = sweep(attempt_id, since=since, others=others)
-    _kill(swept.found, killed)
-    return (*standing, *swept.found, *swept.unknown)
+    found = tuple(dict.fromkeys((*swept.found, *(each for each in holders if each not in standing))))
+    _kill(found, killed)
+    return (*standing, *found, *(each for each in swept.unknown if each not in found))
 
 
 def _kill(roots: Iterable[ProcessId], killed: dict[str, None]) -> None:

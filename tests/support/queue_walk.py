@@ -19,6 +19,7 @@ from queue_model import CRASH_BUDGET, LEASE_MS, MAX_RETRIES, SILENCE_MS, Attempt
 
 from swarm_shared.database import TaskDatabase
 from swarm_shared.errors import LeaseLost, SwarmError
+from swarm_shared.lifeline import Lifelines
 from swarm_shared.models import Role, Stage, Status, Verb
 from swarm_shared.processes import ProcessId
 from swarm_shared.reaping import Limits, Reaping
@@ -51,7 +52,14 @@ class QueueWalk(RuleBasedStateMachine):
         self.tokens: dict[int, int] = {}
         # Nobody is ever killed here: it only says what it would take away.
         limits = Limits(orphan_timeout_ms=SILENCE_MS, overdue_ms=0)
-        self.judge = Reaping(self.db.recovery, self.db.workers, clock=self.clock, budgets=BUDGETS, limits=limits)
+        self.judge = Reaping(
+            self.db.recovery,
+            self.db.workers,
+            clock=self.clock,
+            budgets=BUDGETS,
+            limits=limits,
+            lifelines=Lifelines(Path(self._folder.name)),
+        )
 
     def teardown(self) -> None:
         damage = self.db.connection.rows("PRAGMA integrity_check") + self.db.connection.rows("PRAGMA foreign_key_check")

@@ -59,6 +59,10 @@ class Desk:
                 case _:
                     self.seen.append(told)
 
+    def leave_behind(self, *argv: str) -> None:
+        """Start a process beside the tree, as our own git does with a filter that does not end."""
+        self._line.send(("leave", argv))
+
     def end(self, grace_s: float) -> None:
         self._line.send(("end", grace_s))
 
@@ -138,6 +142,10 @@ def _obey(line: Connection, tree: Tree) -> bool:
         return False
     if order == "end":
         tree.end(*values)
+        return True
+    if order == "leave":
+        (argv,) = values
+        os.posix_spawn(argv[0], argv, {}, setsid=True)
         return True
     line.send(_started(tree, *values))  # with its descriptors closed again: a test may count them now
     return True

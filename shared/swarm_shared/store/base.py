@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -35,6 +36,11 @@ def from_json(text: str | None) -> Any:
 
 class Family:
     """A group of verbs on one connection."""
+
+    @property
+    def _state_dir(self) -> Path:
+        """The folder beside the database that is the swarm's own."""
+        return self._db.path.with_name(self._db.path.name + ".swarm")
 
     def __init__(self, connection: Connection, clock: Clock) -> None:
         self._db = connection

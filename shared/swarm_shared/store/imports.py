@@ -82,7 +82,7 @@ class Imports(Family):
             InputError: A dependency leads nowhere or in a circle through tasks of the queue.
         """
         # What is planned must still be true when it is written, and two of one file must not both call its tasks new.
-        with alone(self._db.path.with_name(self._db.path.name + ".swarm") / "import.lock", wait=True):
+        with alone(self._state_dir / "import.lock", wait=True):
             return self._run(specs, source, actor, clear=clear, force=force, dry_run=dry_run, progress=progress)
 
     def _run(

@@ -22,6 +22,7 @@ from swarm_shared.sql import SQL
 from swarm_shared.store.base import Family, from_json, to_json
 from swarm_shared.store.policy import AttemptResult, Budgets
 from swarm_shared.store.settlement import Settlement
+from swarm_shared.store.workers import WorkerRun
 
 # Longer than the worst wait of a healthy, busy queue, so that only a stuck writer is taken for one.
 WRITABLE_WITHIN_S = 0.5
@@ -128,6 +129,13 @@ class Recovery(Family):
             for row in self._db.dicts(SQL["sessions_of_attempt"], {"attempt": attempt.attempt})
             if row["pid"] is not None
         ]
+
+    def to_be_proven(self) -> list[ProcessId]:
+        """Keepers and services whose end is not written down yet, or whose attempts still wait for their proof."""
+        workers = [WorkerRun.from_row(row) for row in self._db.rows(SQL["alive_workers"])]
+        services = [ProcessId.from_row(*row[1:5]) for row in self._db.rows(SQL["services"]) if row[7] is None]
+        keepers = [worker.keeper for worker in workers] + [attempt.keeper for attempt in self.open_attempts()]
+        return [*services, *(keeper for keeper in keepers if keeper is not None)]
 
     def takes_writes(self) -> bool:
         """Whether the database takes writes now, so that a worker's sign of life could be written."""

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from swarm_shared.clock import Clock
 from swarm_shared.git.names import branch_of
+from swarm_shared.lifeline import Lifelines
 from swarm_shared.processes import ProcessId
 from swarm_shared.sql import SQL
 from swarm_shared.store.base import Family
@@ -55,10 +56,14 @@ class Service(Struct, frozen=True, kw_only=True):
     seen_at: int
     stopped_at: int | None
     detail: Mapping[str, Any]
+    lifelines: Lifelines
 
     def is_alive(self) -> bool:
-        """Whether its process runs; one of another pid namespace is believed."""
-        return self.stopped_at is None and self.process.is_alive() is not False
+        """Whether its process runs; one of another pid namespace is believed unless its lock file proves otherwise."""
+        if self.stopped_at is not None:
+            return False
+        alive = self.process.is_alive()
+        return self.lifelines.is_free(self.process) is not True if alive is None else alive
 
     def silent_ms(self, clock: Clock) -> int:
         """Since its last sign of life; neither steps of the wall clock nor sleep of the machine count, where known."""
@@ -146,6 +151,7 @@ class Swarm(Family):
     def services(self) -> dict[str, Service]:
         """The programs that have registered, by name, whether or not they still run."""
         found = {}
+        lifelines = Lifelines(self._state_dir)
         for name, pid, start, boot, ns, started, seen, stopped, detail in self._db.rows(SQL["services"]):
             process = ProcessId.from_row(pid, start, boot, ns)
             found[name] = Service(
@@ -155,6 +161,7 @@ class Swarm(Family):
                 seen_at=seen,
                 stopped_at=stopped,
                 detail=json.loads(detail),
+                lifelines=lifelines,
             )
         return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from trees import wait_until
 
 from swarm_shared.clock import SystemClock
 from swarm_shared.database import TaskDatabase
+from swarm_shared.lifeline import FOLDER, Lifeline, Lifelines
 from swarm_shared.models import Status, Verb
 from swarm_shared.processes import ProcessId
 from swarm_shared.reaping import UNPROVEN_AFTER_MS, Limits, Reaping, sole_reaper
@@ -37,6 +39,7 @@ class ReapingDesk(QueueDesk):
         self.clock.boot = SystemClock().boot_id()
         self.started: list[subprocess.Popen[bytes]] = []
         self.adopted: list[ProcessId] = []
+        self.lifelines = Lifelines(folder / "state")
         self.reaping = self.another()
         self.reaping.run_once()
 
@@ -48,12 +51,14 @@ class ReapingDesk(QueueDesk):
             clock=self.clock,
             budgets=Budgets(max_retries=2),
             limits=Limits(orphan_timeout_ms=ORPHAN_TIMEOUT_S * 1000, overdue_ms=OVERDUE_S * 1000),
+            lifelines=self.lifelines,
             adopted=lambda: [process for process in self.adopted if process.is_alive()],
         )
 
-    def spawn(self, **env: str) -> ProcessId:
+    def spawn(self, *descriptors: int, **env: str) -> ProcessId:
         # In a session of its own, as what a keeper starts; in the middle of its exec it shows no environment yet.
-        process = subprocess.Popen(["/bin/sleep", "1000"], env={"A": "B", **env}, start_new_session=True)
+        command = ["/bin/sleep", "1000"]
+        process = subprocess.Popen(command, env={"A": "B", **env}, start_new_session=True, pass_fds=descriptors)
         self.started.append(process)
         wait_until(Path(f"/proc/{process.pid}/environ").read_bytes, "its environment shows")
         found = ProcessId.of(process.pid)
@@ -169,6 +174,7 @@ def test_while_nobody_can_write_no_lease_is_called_overdue(desk: ReapingDesk) ->
             clock=desk.clock,
             budgets=Budgets(max_retries=2),
             limits=Limits(orphan_timeout_ms=10**9, overdue_ms=3_000),
+            lifelines=desk.lifelines,
         )
         for _ in range(4):
             desk.clock.pass_s(STEP_S)
@@ -241,6 +247,79 @@ def test_a_keeper_that_does_not_end_is_killed_with_what_is_below_it(desk: Reapin
     wait_until(lambda: keeper.is_alive() is False, "the keeper is dead")
     desk.reap()
     assert desk.status("t") is Status.NOT_STARTED
+
+
+# ───── lock files ─────
+
+
+def run_with_lifeline(desk: ReapingDesk, *, of_another_container: bool = False) -> tuple[Claim, Lifeline]:
+    """A task whose worker and keeper have died, and the lock file that the keeper made."""
+    worker, keeper = desk.dead(), desk.dead()
+    if of_another_container:
+        worker, keeper = elsewhere(worker), elsewhere(keeper)
+    claim = desk.run_task(worker=worker, keeper=keeper)
+    return claim, Lifeline(desk.path.parent / "state", keeper)
+
+
+def test_what_bears_no_mark_is_found_by_the_lock_that_it_holds(desk: ReapingDesk) -> None:
+    claim, lifeline = run_with_lifeline(desk)
+    daemon = desk.spawn(lifeline.descriptor)
+    os.close(lifeline.descriptor)
+    desk.reap()
+    assert daemon.is_alive() is False
+    assert desk.task("t")["status"] == Status.NOT_STARTED
+    assert desk.is_fenced(claim)
+
+
+def test_what_closed_all_files_is_found_by_the_record_of_its_worker(desk: ReapingDesk) -> None:
+    _, lifeline = run_with_lifeline(desk)
+    daemon = desk.spawn()
+    lifeline.record([daemon])
+    os.close(lifeline.descriptor)
+    desk.reap()
+    assert daemon.is_alive() is False
+
+
+def test_a_stranger_that_has_a_recorded_number_now_is_left_alone(desk: ReapingDesk) -> None:
+    _, lifeline = run_with_lifeline(desk)
+    stranger = desk.spawn()
+    lifeline.record([replace(stranger, start_time=stranger.start_time - 1)])
+    os.close(lifeline.descriptor)
+    desk.reap()
+    assert stranger.is_alive()
+
+
+def test_a_lock_that_is_held_by_whoever_keeps_the_task_though_nobody_is_seen(
+    desk: ReapingDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, lifeline = run_with_lifeline(desk)
+    monkeypatch.setattr(desk.lifelines, "holders", lambda _: [])  # of another container, or hidden by hidepid
+    assert desk.watch(UNPROVEN_AFTER_MS / 1000 + 10) == 0
+    task = desk.task("t")
+    assert (task["status"], task["hold_reason"]) == (Status.HELD, "not_proven_dead")
+    assert any("holds the lock file" in (told["message"] or "") for told in desk.db.events.newest(5))
+    os.close(lifeline.descriptor)
+    desk.watch(12)
+    assert desk.db.recovery.open_attempts() == []
+
+
+def test_a_container_that_is_gone_is_proven_by_its_lock_file(desk: ReapingDesk) -> None:
+    claim, lifeline = run_with_lifeline(desk, of_another_container=True)
+    assert desk.watch(4) == 0, "somebody there holds the lock"
+    assert not desk.is_fenced(claim)
+    os.close(lifeline.descriptor)
+    desk.reap()
+    (attempt,) = desk.db.tasks.attempts(desk.task("t")["seq"])
+    assert "its container is gone" in attempt["error"]
+    assert desk.db.workers.alive() == []
+
+
+def test_lock_files_go_when_nothing_is_left_to_prove(desk: ReapingDesk) -> None:
+    _, lifeline = run_with_lifeline(desk)
+    os.close(lifeline.descriptor)
+    desk.reap()
+    desk.reaping.run_once()
+    assert list((desk.path.parent / "state" / FOLDER).iterdir()) == []
 
 
 def elsewhere(process: ProcessId) -> ProcessId:

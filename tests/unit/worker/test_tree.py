@@ -217,3 +217,31 @@ def test_endings_that_overlap_are_one(desk: Desk) -> None:
     desk.wait(Gone)
     assert ended(desk, "/bin/true").alone
     assert desk.seen == []
+
+
+def test_nothing_is_started_beside_what_somebody_else_has_left(tmp_path: Path) -> None:
+    token = trees.fresh_token()
+    with open_desk(tmp_path) as desk:
+        desk.leave_behind("/bin/sleep", token)
+        trees.wait_until(lambda: trees.alive(token), "what our own git left runs")
+        desk.start("/bin/true")
+        assert desk.wait(Exited).alone
+        assert trees.alive(token) == []
+
+
+def test_a_session_inherits_what_is_handed_on_and_nothing_else(tmp_path: Path) -> None:
+    script = """
+import os, sys
+from swarm_worker.tree import Launch, Tree
+kept, other = os.open("/dev/null", os.O_RDONLY), os.open("/dev/zero", os.O_RDONLY)
+os.set_inheritable(other, True)
+tree = Tree(handed_on=kept)
+look = f"ls -l /proc/self/fd/{kept}; ls /proc/self/fd/{other}"
+tree.start(Launch(argv=("/bin/sh", "-c", look), env={}, cwd="/"), 0, 1, 2)
+os.wait()
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", script], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30
+    )
+    assert "/dev/null" in ended.stdout
+    assert "No such file" in ended.stderr
