@@ -254,6 +254,7 @@ class TaskPlace(Workplace):
     def restore(self) -> list[str]:
         _, head = self._both()
         checkout = self._opened.checkout
+        note_set_up(checkout)  # what checks build in submodules is no work either
         moved = read_ref(self._git, self._opened.ref) != head or checkout.head_sha() != head
         if not moved and not changes_since(checkout, head):
             return []

@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 from landing_desk import LandingSwarm, landing_swarm
 
+from swarm_shared.git.integration import Integration
+from swarm_shared.git.prune import prune
+from swarm_shared.git.repository import Repository
+from swarm_shared.git.task_worktrees import TaskWorktrees
 from swarm_shared.models import Status
 
 pytestmark = pytest.mark.integration
@@ -43,3 +47,16 @@ def test_a_change_in_a_submodule_without_a_commit_lands_and_a_later_task_has_it(
     assert "push origin" in warnings(swarm, "a")
     assert swarm.wait_for("b", Status.COMPLETED)["attempt_count"] == 1
     assert swarm.landed("b.txt") == "2"
+
+
+def test_what_checks_build_in_a_submodule_does_not_keep_its_worktree(swarm: LandingSwarm) -> None:
+    swarm.add(swarm.task("a", f"{FILL}; echo 2 > vendor/lib/lib.txt", checks=("echo o > vendor/lib/built.o",)))
+    swarm.worker()
+    swarm.wait_for("a", Status.COMPLETED)
+    repository = Repository.find(swarm.project)
+    assert repository is not None
+    (path,) = (found for found in swarm.folder.glob("**/worktrees/a") if ".git" not in found.parts)
+    trees = TaskWorktrees(repository, path.parent)
+    (pruned,) = prune(trees, Integration(repository=repository), busy=())
+    assert pruned.kept_because is None
+    assert not path.exists()
