@@ -196,8 +196,8 @@ class Model:
                 if task.crashes >= CRASH_BUDGET:
                     self._hold(task, HoldReason.CRASHED)
                 elif task.crashes > 1:
-                    longest = CRASH_BACKOFF_MS * 2 ** (task.crashes - 2)
-                    task.due_within = (self.clock.mono, self.clock.mono + longest)
+                    least = CRASH_BACKOFF_MS * 2 ** (task.crashes - 2)
+                    task.due_within = (self.clock.mono + least, self.clock.mono + least * 3 // 2)
             case FailureClass.UNREADABLE:
                 task.crashes = 0
                 self._hold(task, HoldReason.UNREADABLE)

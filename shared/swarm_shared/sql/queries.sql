@@ -754,8 +754,12 @@ SELECT id FROM tasks INDEXED BY tasks_with_open_attempt WHERE open_attempt IS NO
 SELECT coalesce(max(rowid), 0) FROM attempts;
 
 -- name: effort_since
-SELECT count(*), coalesce(sum(outcome = 'passed'), 0), coalesce(sum(number > 1), 0), sum(tokens), sum(cost_usd)
-FROM attempts WHERE rowid > :mark AND kind = 'work';
+-- A retry follows an attempt that failed; one after an interruption, or after a provider's refusal, costs none.
+SELECT count(*), coalesce(sum(a.outcome = 'passed'), 0),
+       coalesce(sum(EXISTS (SELECT 1 FROM attempts AS b WHERE b.task = a.task AND b.kind = 'work'
+                            AND b.number = a.number - 1 AND b.failure_class IN ('quality', 'crash', 'unreadable'))), 0),
+       sum(a.tokens), sum(a.cost_usd)
+FROM attempts AS a WHERE a.rowid > :mark AND a.kind = 'work';
 
 -- name: settings_changed_since
 SELECT e.task_id, e.message FROM attempts AS a

@@ -15,6 +15,7 @@ from swarm_shared.models import FailureCause, FailureClass, HoldReason, Outcome,
 from swarm_shared.redaction.redaction import Redaction
 
 MAX_CRASH_BACKOFF_S = 30 * 60.0
+CRASH_SPREAD = 1.5
 LANDING_TRIES = 2  # refused so often, a task waits for a person
 
 
@@ -209,14 +210,15 @@ def _after_crash(failures: int, crashes: int, budgets: Budgets, rng: random.Rand
         )
     if crashes == 1:
         return Move(status=Status.NOT_STARTED, failures=failures, crashes=crashes, event="requeued")
-    # Full jitter: a machine-wide cause must not bring all of its victims back at the same moment.
-    ceiling = min(MAX_CRASH_BACKOFF_S, budgets.crash_backoff_s * 2 ** (crashes - 2))
+    # Spread upwards only: a machine-wide cause must not bring all of its victims back at the same moment, and the
+    # setting is the least that is waited.
+    least = min(MAX_CRASH_BACKOFF_S, budgets.crash_backoff_s * 2 ** (crashes - 2))
     return Move(
         status=Status.SCHEDULED,
         failures=failures,
         crashes=crashes,
         event="requeued",
-        due_in_s=rng.uniform(0, ceiling),
+        due_in_s=rng.uniform(least, CRASH_SPREAD * least),
     )
 
 

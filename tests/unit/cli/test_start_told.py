@@ -216,3 +216,14 @@ def test_the_log_tail_tells_whole_new_lines_and_follows_a_rotation(tmp_path: Pat
     (tmp_path / "worker.log").write_text("first\n")
     tail.read()
     assert told == ["[reaper] new", "[reaper] half whole", "[reaper] r", "[worker] first"]
+
+
+def test_what_follows_an_interruption_is_no_retry(tmp_path: Path) -> None:
+    desk = QueueDesk(tmp_path, budgets=Budgets(max_retries=2))
+    desk.add("a")
+    mark = desk.db.runs.mark()
+    desk.run(failed(FailureClass.INTERRUPTED))
+    desk.run(failed(FailureClass.QUALITY))
+    desk.run()
+    effort = desk.db.runs.effort_since(mark)
+    assert (effort.attempts, effort.passed, effort.retries) == (3, 1, 1)

@@ -191,7 +191,7 @@ def test_the_third_crash_in_a_row_holds_the_task_and_the_second_waits_first(desk
     desk.run(failed(FailureClass.CRASH))
     assert desk.status("a") is Status.SCHEDULED
     assert desk.claim() is None
-    desk.clock.pass_s(16)
+    desk.clock.pass_s(23)
     desk.run(failed(FailureClass.CRASH))
     assert desk.status("a") is Status.HELD
     assert desk.task("a")["hold_reason"] == "crashed_repeatedly"

@@ -11,7 +11,7 @@ const KINDS = {
   crashed: { word: "crashed or unreadable", tone: "failed", strokes: "M0 0l8 8M0 8l8-8" },
   held: { word: "held", tone: "held", strokes: "M0 0l8 8M0 8l8-8" },
   interrupted: { word: "interrupted", tone: "not_started", strokes: "M0 2h3M4 6h3" },
-  stopped: { word: "stopped by a person", tone: "cancelled", strokes: "M2 0v8M6 0v8" },
+  stopped: { word: "stopped on request", tone: "cancelled", strokes: "M2 0v8M6 0v8" },
   running: { word: "running", tone: "in_progress", strokes: "M0 2h8M0 6h8" },
 };
 export const wordOf = (kind) => KINDS[kind]?.word ?? kind;

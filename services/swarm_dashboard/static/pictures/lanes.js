@@ -68,8 +68,8 @@ class Lanes extends Picture {
   #legend(lanes) {
     const has = (what) => lanes.some((lane) => lane.blocks.some(what));
     const shown = legend(["running", ...KINDS.filter((kind) => has((block) => block.kind === kind || block.kinds?.[kind]))]);
-    if (has((block) => block.parts?.length > 1)) shown.append(h("li", { key: "parts" }, "lighter: checks, then the validator"));
-    if (has((block) => block.landing)) shown.append(h("li", { key: "landing" }, "half as high: landing"));
+    if (has((block) => block.parts?.length > 1)) shown.append(h("li", { key: "parts" }, "Lighter: checks, then validation"));
+    if (has((block) => block.landing)) shown.append(h("li", { key: "landing" }, "Half height: landing"));
     return shown;
   }
 
@@ -130,7 +130,7 @@ class Lanes extends Picture {
     const cut = data.complete_from > data.from
       ? ` The newest ${count(data.attempts)} attempts are drawn; before ${moment(data.complete_from)} there were more.` : "";
     const left = data.lanes_left_out ? ` ${plural(data.lanes_left_out, "worker")} left out.` : "";
-    return `${plural(data.attempts, "attempt")}. Those shorter than ${duration(data.slot_s)} are put together.${cut}${left}`;
+    return `${plural(data.attempts, "attempt")}. Attempts under ${duration(data.slot_s)} are grouped.${cut}${left}`;
   }
 
   #twin(lanes, base) {

@@ -86,13 +86,11 @@ function strip(status, alive) {
 
 /** The end on the clock and how far that is; or why it does not come. */
 function eta(status) {
-  const { passes, workers } = status.eta_basis;
   const open = status.tasks.not_started.count + status.tasks.in_progress.count;
   if (!open) return ["–", "nothing left to do"];
   if (status.stalled) return ["stalled", status.stalled];
   if (status.eta_s === null) return ["–", "available once a task has finished"];
-  const stuck = status.stuck ? `, without ${plural(status.stuck, "stuck task")}` : "";
-  return [`about ${momentIn(status.eta_s)}`, `in ${duration(status.eta_s)}, from ${plural(passes, "pass", "passes")}, ${plural(workers, "worker")}${stuck}`];
+  return [`about ${momentIn(status.eta_s)}`, `in ${duration(status.eta_s)}${status.stuck ? `, but for ${plural(status.stuck, "stuck task")}` : ""}`];
 }
 
 function isolation({ isolation: word, lands_on: branch }) {
