@@ -56,13 +56,18 @@ def refuges(database: Path) -> Iterator[Path]:
     folder = Path(os.path.realpath(database.parent))
     while not folder.is_dir():  # it was moved or deleted as a whole
         folder = folder.parent
-    checkouts = [each for each in (folder, *folder.parents) if (each / ".git").exists()]
+    checkouts = [each for each in (folder, *folder.parents) if _is_checkout(each)]
     if not checkouts:
         yield folder
     # Out of all of them, else at least out of the innermost; a home folder may be a repository as well.
-    yield from (each.parent for each in reversed(checkouts))
+    yield from (each.parent for each in reversed(checkouts) if each.parent != Path(each.anchor))
     yield from (each for each in (Path.home(), Path(tempfile.gettempdir())) if each.is_dir())
     yield folder
+
+
+def _is_checkout(folder: Path) -> bool:
+    git = folder / ".git"
+    return git.is_file() or (git / "HEAD").exists()  # an empty .git makes no repository
 
 
 def _free_name(folder: Path, name: str) -> Path:

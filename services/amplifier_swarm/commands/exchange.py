@@ -122,7 +122,7 @@ def _refuse_beside_living_swarm(database: Path) -> None:
             f"{database} is missing, but process {pid} of its swarm still works on it: it was deleted or moved",
             hint=f"wait until the swarm has stopped; it copies the contents to {database.name}{SUFFIX}N and says where",
         )
-    copies = sorted(str(each) for folder in refuges(database) for each in folder.glob(f"{database.name}{SUFFIX}*"))
+    copies = sorted(str(each) for each in next(refuges(database)).glob(f"{database.name}{SUFFIX}*"))
     if copies:
         remark(f"warning: a new database; what an earlier one held when it was lost is in {copies[-1]}")
 
