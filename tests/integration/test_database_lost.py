@@ -196,7 +196,7 @@ def test_without_a_start_the_reaper_ends_everything_and_rescues_the_contents(
 @pytest.mark.parametrize("module", ["swarm_worker", "swarm_reaper", "swarm_dashboard"])
 def test_no_service_makes_a_database(swarm: LiveSwarm, module: str) -> None:
     swarm.path = swarm.folder / "none.db"
-    process = swarm.spawn(module, SWARM_ISOLATION="none")
+    process = swarm.spawn(module, SWARM_ISOLATION="none", SWARM_PROJECT_ROOT=str(swarm.project))
     assert process.wait(30) == 4
     assert "create it with: amplifier-swarm import-tasks" in swarm.logs()
     assert not swarm.path.exists()
