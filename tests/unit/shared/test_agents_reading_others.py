@@ -244,3 +244,18 @@ def test_events_that_only_inform_change_nothing_about_what_a_session_waits_for()
     for events, failure in (([start, inform], FailureClass.PROVIDER), ([start, tool, inform], None)):
         cut = read_cut(PRESETS["qwen"], SessionEnd(signal=15, stdout=lines(*events)), stuck=True, now_ms=NOW_MS)
         assert cut.failure is failure
+
+
+def test_an_answer_of_gemini_that_was_filtered_is_the_tasks_and_a_broken_one_the_providers() -> None:
+    gemini = PRESETS["gemini"]
+    blocked = {"type": "INVALID_STREAM", "message": "The model response was blocked due to safety settings."}
+    broken = {"type": "INVALID_STREAM", "message": "Model stream ended without a finish reason."}
+    assert read(json.dumps({"error": blocked}), cli=gemini).failure is FailureClass.QUALITY
+    assert read(json.dumps({"error": broken}), cli=gemini).failure is FailureClass.PROVIDER
+
+
+def test_a_used_up_plan_is_a_window_though_it_arrives_as_too_many_requests() -> None:
+    words = {"message": "429 The usage limit has been reached", "statusCode": 429}
+    reading = read(json.dumps({"type": "error", "error": {"name": "APIError", "data": words}}), cli=PRESETS["opencode"])
+    assert reading.trouble is not None
+    assert reading.trouble.kind is TroubleKind.WINDOW
