@@ -20,7 +20,8 @@ TESTS ?= $(wildcard tests/unit tests/integration tests/browser)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test run import check lint types bench chaos mutants soak screenshots browser python clean stale
+.PHONY: help demo test run import check lint types bench chaos mutants soak screenshots agents browser agent-clis \
+	python clean stale
 
 help: ## Show the targets
 	@echo "Amplifier Swarm"
@@ -43,7 +44,9 @@ import: $(VENV)/ready ## Put tasks into the queue of that service: make import T
 	@test -n "$(TASKS)" || { echo 'Which file? make import TASKS=file.yaml' >&2; exit 2; }
 	@amplifier-swarm import-tasks "$(TASKS)"
 
-check: lint types test ## What CI runs: lint, format, types and all tests
+# The conformance tests go first: they are the longest.
+check: TESTS := tests/agents $(TESTS)
+check: lint types agent-clis test ## What CI runs: lint, format, types, all tests, the most used agent CLIs for real
 
 lint: $(VENV)/ready-for-tests ## Check style and format
 	ruff check .
@@ -67,8 +70,11 @@ soak: $(VENV)/ready-for-tests ## Let a swarm work and see whether anything grows
 screenshots: $(VENV)/ready-for-tests browser ## Take the pictures in docs/images again; ARGS=--all for every screen
 	$(BIN)/python tests/support/screenshots.py $(ARGS)
 
+agents: $(VENV)/ready-for-tests ## Try real agent CLIs without any model: CLIS="claude codex" for some, LATEST=1 for the newest
+	$(BIN)/python tests/agents/run.py $(CLIS) $(if $(LATEST),--latest) $(ARGS)
+
 clean: ## Remove what was built, installed or left by demos; databases stay
-	rm -rf $(VENV) var/demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .agent-clis var/demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ───── what the targets need ─────
@@ -95,3 +101,7 @@ $(VENV)/ready-for-tests: pyproject.toml $(VENV)/pyvenv.cfg
 
 browser:
 	@.ci/browser
+
+# A package registry that does not answer is no failure here: the tests that need the CLIs say so and skip.
+agent-clis: $(VENV)/ready-for-tests
+	@$(BIN)/python tests/agents/run.py --install || [ $$? -eq 69 ]

@@ -1,15 +1,15 @@
 """How each CLI is pointed at the provider, and what of its behaviour is set so that a run is short.
 
-To add one: its package in package.json, an entry here, and a preset (`agents/presets.toml`, or `preset` here while it
-has none). Keys are made up.
+To add one: its preset, its package in package.json and an entry here; docs/agents.md says how. Keys are made up.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+
+from agents.provider import Fault
 
 KEY = "sk-made-up-0000"
 
@@ -26,7 +26,8 @@ class Cli:
         package: Of the npm registry.
         env: Variables of every run, by the provider's URL.
         files: What lies in HOME before the first run, by the provider's URL.
-        preset: For `agent_clis:` of a swarm.yaml, where the suite has no preset of this name.
+        faults_unknown: What its provider does not do, or tells in no way of its own.
+        endless: After these it tries again without end, so that only the task's time limit ends it.
         shortened: What was set so that a run is short, for the table.
     """
 
@@ -34,14 +35,16 @@ class Cli:
     package: str
     env: Callable[[str], Mapping[str, str]] = lambda url: {}
     files: Callable[[str], Files] = lambda url: {}
-    preset: Mapping[str, Any] = field(default_factory=dict)
+    faults_unknown: frozenset[Fault] = frozenset()
+    endless: frozenset[Fault] = frozenset()
     shortened: str = ""
 
 
 def _claude(url: str) -> Mapping[str, str]:
     return {
         "ANTHROPIC_BASE_URL": url,
-        "ANTHROPIC_API_KEY": KEY,
+        # The login of a subscription: only its limits are a plan's.
+        "CLAUDE_CODE_OAUTH_TOKEN": KEY,
         "CLAUDE_CODE_MAX_RETRIES": "1",
         "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
     }
@@ -91,6 +94,14 @@ def _opencode(url: str) -> Files:
     return {".config/opencode/opencode.json": json.dumps(config, indent=2)}
 
 
+def _qwen(url: str) -> Files:
+    settings = {
+        "model": {"generationConfig": {"maxRetries": 1, "retryInitialDelayMs": 500, "retryMaxDelayMs": 1000}},
+        "general": {"disableAutoUpdate": True},
+    }
+    return {".qwen/settings.json": json.dumps(settings, indent=2)}
+
+
 def _pi(url: str) -> Files:
     provider = {
         "baseUrl": f"{url}/v1",
@@ -117,6 +128,7 @@ CLIS = (
         package="@openai/codex",
         env=lambda url: {"OPENAI_API_KEY": KEY},
         files=_codex,
+        endless=frozenset({Fault.REFUSED}),
         shortened="`request_max_retries` and `stream_max_retries`: 1",
     ),
     Cli(
@@ -124,7 +136,10 @@ CLIS = (
         package="@google/gemini-cli",
         env=lambda url: {"GOOGLE_GEMINI_BASE_URL": url, "GEMINI_API_KEY": KEY},
         files=_gemini,
-        shortened="`general.maxAttempts`: 2",
+        # Google has no 402 and no plan, all of it arrives as a quota; and as the CLI prints nothing before its end,
+        # only its time limit ends a session that hangs.
+        faults_unknown=frozenset({Fault.UNPAID, Fault.WINDOW, Fault.HANG}),
+        shortened="`general.maxAttempts`: 2, and a model by name, for which it asks no router",
     ),
     Cli(name="opencode", package="opencode-ai", files=_opencode),
     Cli(
@@ -140,6 +155,8 @@ CLIS = (
         name="qwen",
         package="@qwen-code/qwen-code",
         env=lambda url: {"OPENAI_BASE_URL": f"{url}/v1", "OPENAI_API_KEY": KEY, "OPENAI_MODEL": "gpt-play"},
+        files=_qwen,
+        shortened="`model.generationConfig.maxRetries`: 1",
     ),
     Cli(name="pi", package="@mariozechner/pi-coding-agent", files=_pi, shortened="`retry.enabled`: false"),
 )

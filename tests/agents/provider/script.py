@@ -30,6 +30,8 @@ _READERS = ("Read", "read", "read_file", "view")
 _PATHS = ("file_path", "filePath", "path", "absolute_path")
 _TEXTS = ("content", "file_text", "text")
 _COMMANDS = ("command", "cmd")
+# Codex answers for a long command before its end; the model then waits by an empty input.
+_RUNS_ON = re.compile(r"running with session ID (\d+)")
 # Long commands are the point of some tasks: the CLI's own limits must not end them first.
 _WAITS = {"yield_time_ms": 30_000, "timeout_ms": 600_000, "timeout": 600_000}
 
@@ -89,6 +91,10 @@ def move_for(ask: Ask, part: Part, answers_before: int) -> Move:
         if part.act == "run":
             return _run(ask, part.rest)
         return _write(ask, f"done/{ask.task}.{number}.txt", f"{ask.task}, answer {number}, {time.time_ns()}")
+    if (still_runs := _RUNS_ON.search(ask.results[-1])) and "write_stdin" in ask.tools:
+        return Call(
+            "write_stdin", _filled(ask.tools["write_stdin"], {"session_id": int(still_runs[1]), "chars": "", **_WAITS})
+        )
     return Say(_final(ask, part, ask.results[-1][:200]))
 
 

@@ -125,7 +125,7 @@ class Provider:
             )
 
     def answered(self, ask: Ask) -> None:
-        """A final message has been sent in full."""
+        """A final message is about to be sent."""
         with self._lock:
             key = (ask.task, ask.role)
             self._answers[key] = self._answers.get(key, 0) + 1
@@ -193,12 +193,12 @@ class _Handler(BaseHTTPRequestHandler):
             final = isinstance(move, Say)
             provider.record(ask, dialect, fault or ("say" if final else "call"))
             refused = fault is Fault.REFUSAL
+            if final and fault is None and ask.tools:
+                provider.answered(ask)  # before it is sent: the client may be back at once
             if ask.stream or fault is Fault.BROKEN_STREAM:
                 self._stream(dialect.events(ask, move, refused=refused), breaks=fault is Fault.BROKEN_STREAM)
             else:
                 self._json(200, dialect.whole(ask, move, refused=refused))
-            if final and fault is None and ask.tools:
-                provider.answered(ask)
 
     def _stream(self, events: Any, *, breaks: bool) -> None:
         self.send_response(200)

@@ -1,0 +1,76 @@
+"""The table of what was found, as it stands in docs/agents.md."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from agents.cases import FAIL as FAIL_VERDICT
+from agents.cases import PROMISES, RETRY, STOP, TIME, TO_ITS_END, WHOLE, Finding
+from agents.clis import Cli
+
+BEGIN = "<!-- written by `make agents`: begin -->"
+END = "<!-- written by `make agents`: end -->"
+ROWS = (WHOLE, RETRY, FAIL_VERDICT, *PROMISES.values(), TIME, STOP)
+KEPT, BROKEN, NOT_TRIED = "✔", "✗", "–"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """Everything about one CLI as one user."""
+
+    cli: Cli
+    version: str
+    user: str
+    findings: tuple[Finding, ...]
+    seconds: float
+
+
+def render(columns: Sequence[Column]) -> str:
+    """Markdown: a row for each promise, a column for each CLI, a mark for each user; then what was broken."""
+    users = list(dict.fromkeys(column.user for column in columns))
+    groups = [[c for c in columns if c.cli is cli] for cli in dict.fromkeys(column.cli for column in columns)]
+    heads = [f"{group[0].cli.name} {group[0].version}" for group in groups]
+    lines = [
+        f"Marks in a cell: as {', then as '.join(users)}. {KEPT} kept, {BROKEN} broken, {NOT_TRIED} cannot happen.",
+        "",
+        f"| | {' | '.join(heads)} |",
+        f"|---|{'---|' * len(groups)}",
+    ]
+    for promise in ROWS:
+        cells = [" ".join(_mark(column, promise) for column in group) for group in groups]
+        lines.append(f"| {promise} | {' | '.join(cells)} |")
+    broken = [
+        f"- {column.cli.name} as {column.user}: {found.promise}. Seen: {_one_line(found.seen)}"
+        for column in columns
+        for found in column.findings
+        if not found.kept
+    ]
+    if broken:
+        lines += ["", "Broken:", "", *broken]
+    shortened = [f"{group[0].cli.name}: {group[0].cli.shortened}" for group in groups if group[0].cli.shortened]
+    if shortened:
+        lines += ["", f"So that a run is short: {'; '.join(shortened)}."]
+    return "\n".join(lines)
+
+
+def replaced(page: str, text: str) -> str:
+    """The page with the text between its marks."""
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"the page needs the lines {BEGIN!r} and {END!r}")
+    return f"{before}{BEGIN}\n\n{text}\n\n{END}{after}"
+
+
+def _mark(column: Column, promise: str) -> str:
+    found = [each for each in column.findings if each.promise == promise]
+    if found:
+        return KEPT if found[0].kept else BROKEN
+    # What a case that broke off did not come to is not known to be kept.
+    cut_short = any(each.promise == TO_ITS_END for each in column.findings)
+    return BROKEN if cut_short else NOT_TRIED
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())[:300].replace("|", "\\|")

@@ -1,0 +1,37 @@
+"""The agent CLIs that most people use, each in a swarm of its own against the provider on loopback.
+
+All CLIs, all faults and an ordinary user: `make agents`. Here are those whose failure would be noticed last: what a
+preset gets wrong about a CLI, no test with a stand-in can find.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from agents import cases
+from agents.clis import BY_NAME
+from agents.desk import User, desk
+from agents.install import Installed, RegistryUnreachable, install
+from agents.provider import Fault
+
+CLIS = ("claude", "codex", "gemini", "opencode")
+# One of each kind of hold, and the task's own; the CLIs do not repeat these for long.
+FAULTS = (Fault.UNAUTHORIZED, Fault.QUOTA, Fault.RATE_LIMIT, Fault.SERVER_ERROR, Fault.TOO_LONG)
+
+pytestmark = pytest.mark.agents
+
+
+@pytest.fixture(scope="session")
+def clis() -> Installed:
+    try:
+        return install()
+    except RegistryUnreachable as problem:
+        pytest.skip(str(problem))
+
+
+@pytest.mark.parametrize("name", CLIS)
+@pytest.mark.parametrize("case", [cases.loop, cases.faults(*FAULTS), cases.stops], ids=["loop", "faults", "stops"])
+def test_a_real_cli_keeps_its_promises(clis: Installed, name: str, case: cases.Case) -> None:
+    with desk(BY_NAME[name], clis, User.me()) as swarm:
+        broken = [f"{found.promise}: {found.seen}" for found in case(swarm) if not found.kept]
+    assert not broken, "\n".join(broken)
