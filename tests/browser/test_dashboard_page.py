@@ -137,7 +137,7 @@ def test_a_refusal_says_why(desk: SteeredQueue, page: Page, seen: Watched) -> No
     desk.asked()
     desk.take()  # it starts before the row is handled
     desk.carry_out()
-    expect(page.locator('.notice[data-kind="refused"]')).to_contain_text("it runs")
+    expect(page.locator('.notice[data-kind="refused"]')).to_contain_text("it is running")
     page.click('#nav a[data-screen="audit"]')
     expect(page.locator("tbody tr").first).to_contain_text("refused")
 
