@@ -63,7 +63,7 @@ def install(*, latest: bool = False) -> Installed:
         RegistryUnreachable: They are not, and the package registry does not answer.
         RuntimeError: npm failed otherwise.
     """
-    folder = FOLDER / ("latest" if latest else "pinned")
+    folder = installed(latest=latest).folder
     folder.mkdir(parents=True, exist_ok=True)
     with _alone(folder):
         wanted = _fingerprint()
@@ -82,7 +82,12 @@ def install(*, latest: bool = False) -> Installed:
                 _npm(folder, "ci", "--ignore-scripts", "--prefer-offline")
             _npm(folder, "rebuild", *_WITH_SCRIPTS)
             ready.write_text(wanted)
-    return Installed(folder=folder)
+    return installed(latest=latest)
+
+
+def installed(*, latest: bool) -> Installed:
+    """What an earlier call of `install` has left."""
+    return Installed(folder=FOLDER / ("latest" if latest else "pinned"))
 
 
 def _fingerprint() -> str:

@@ -14,7 +14,8 @@ from pathlib import Path
 from agents import cases
 from agents.clis import BY_NAME, CLIS, Cli
 from agents.desk import User, can_run, desk
-from agents.install import Installed, RegistryUnreachable, install
+from agents.install import Installed, RegistryUnreachable, install, installed
+from agents.opened import start_again_opened
 from agents.provider import Fault
 from agents.table import Column, render, replaced
 
@@ -41,17 +42,20 @@ def main() -> int:
     parser.add_argument("--latest", action="store_true", help="the newest versions instead of the pinned ones")
     parser.add_argument("--write", type=Path, metavar="FILE", help="put the table into this page, between its marks")
     parser.add_argument("--install", action="store_true", help="install the CLIs and do no more")
+    parser.add_argument("--opened", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if unknown := set(options.names) - set(BY_NAME):
         print(f"no such agent CLI: {', '.join(sorted(unknown))}", file=sys.stderr)
         return 3
     try:
-        clis = install(latest=options.latest)
+        clis = installed(latest=options.latest) if options.opened else install(latest=options.latest)
     except RegistryUnreachable as problem:
         print(f"{problem}; nothing was tried", file=sys.stderr)
         return os.EX_UNAVAILABLE
     if options.install:
         return 0
+    if os.getuid() == 0 and not options.opened and not can_run(clis, User.ordinary()):
+        start_again_opened("--opened")
     chosen = [BY_NAME[name] for name in options.names] or list(CLIS)
     users = _users(clis)
     trials = [
