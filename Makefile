@@ -51,6 +51,7 @@ check: lint types agent-clis test ## What CI runs: lint, format, types, all test
 lint: $(VENV)/ready-for-tests ## Check style and format
 	ruff check .
 	ruff format --check .
+	lint-imports --no-logo
 
 types: $(VENV)/ready-for-tests ## Check types
 	mypy

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import signal
 
-from swarm_shared.agents.environment import inherited
-from swarm_shared.agents.presets import load_presets
+from swarm_shared.agents.launching.environment import inherited
+from swarm_shared.agents.presets.catalog import load_presets
 
 # `nohup` ignores the first, a shell the others for what it runs in the background; who starts a program inherits that.
 _OFTEN_IGNORED = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from amplifier_swarm.orchestrator import command
-from swarm_shared.config import default_of, described, variable_of
+from swarm_shared.program.settings import default_of, described, variable_of
 
 PAGE = Path(__file__).parents[1] / "docs" / "settings.md"
 BEGIN = "<!-- settings: made by tools/settings_table.py -->\n"

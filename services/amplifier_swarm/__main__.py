@@ -10,7 +10,7 @@ from types import MappingProxyType
 import click
 
 from amplifier_swarm.app import App, common_options
-from swarm_shared.entry import exit_code_of
+from swarm_shared.program.entry import exit_code_of
 
 NAME = "amplifier-swarm"
 COMPLETION_VARIABLE = "_AMPLIFIER_SWARM_COMPLETE"

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from swarm_shared import logs
-from swarm_shared.clock import Clock, SystemClock
-from swarm_shared.config import Settings, default_of, resolve
+from swarm_shared.domain.clock import Clock, SystemClock
+from swarm_shared.program import logs
+from swarm_shared.program.settings import Settings, default_of, resolve
 
 if TYPE_CHECKING:
     from swarm_shared.database import TaskDatabase

@@ -11,11 +11,11 @@ from msgspec import Struct
 
 from amplifier_swarm.app import App
 from amplifier_swarm.terminal import print_json, remark, say
-from swarm_shared.errors import StateError, SupervisorError
-from swarm_shared.models import Verb
-from swarm_shared.store.carry_out import NEEDS_SUPERVISORD, carry_out_now
-from swarm_shared.store.control import EXPIRES_AFTER_S, ControlRow
-from swarm_shared.store.steering import TaskRunning
+from swarm_shared.carry_out import NEEDS_SUPERVISORD, carry_out_now
+from swarm_shared.domain.errors import StateError, SupervisorError
+from swarm_shared.domain.models import Verb
+from swarm_shared.store.requests.control import EXPIRES_AFTER_S, ControlRow
+from swarm_shared.store.requests.steering import TaskRunning
 
 if TYPE_CHECKING:
     from swarm_shared.database import TaskDatabase

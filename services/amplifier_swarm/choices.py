@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from swarm_shared.models import Group, Status, statuses_named
+from swarm_shared.domain.models import Group, Status, statuses_named
 
 F = TypeVar("F", bound=Callable[..., Any])
 

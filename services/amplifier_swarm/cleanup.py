@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from amplifier_swarm.start.below import Below
-from swarm_shared.agents.environment import Inherited, session_environment
-from swarm_shared.models import Role, TaskSpec
+from swarm_shared.agents.launching.environment import Inherited, session_environment
+from swarm_shared.domain.models import Role, TaskSpec
 from swarm_shared.redaction.redaction import of_process
 
 TOLD_LINES = 5

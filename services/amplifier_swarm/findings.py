@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from swarm_shared.errors import SwarmError
+from swarm_shared.domain.errors import SwarmError
 
 
 class Level(StrEnum):

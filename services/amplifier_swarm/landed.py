@@ -6,13 +6,13 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from swarm_shared.errors import StateError, SwarmError
-from swarm_shared.git.integration import Integration
-from swarm_shared.git.names import branch_of
-from swarm_shared.git.refs import is_contained, read_ref
-from swarm_shared.git.repository import Repository
-from swarm_shared.git.runner import Git
-from swarm_shared.store.landings import IntegrationRow, Landings
+from swarm_shared.domain.branch_names import branch_of
+from swarm_shared.domain.errors import StateError, SwarmError
+from swarm_shared.git.landing.following import Integration
+from swarm_shared.git.plumbing.refs import is_contained, read_ref
+from swarm_shared.git.plumbing.repository import Repository
+from swarm_shared.git.plumbing.runner import Git
+from swarm_shared.store.queue.landings import IntegrationRow, Landings
 
 
 class Waiting(Struct, frozen=True, kw_only=True):

@@ -10,11 +10,11 @@ from typing import Any
 
 import click
 
+from amplifier_swarm.start.checks.problems import ServiceFailed, Unfit
 from amplifier_swarm.start.options import run_options
-from amplifier_swarm.start.problems import ServiceFailed, Unfit
-from swarm_shared.config import resolve
-from swarm_shared.entry import exit_code_of, tell
-from swarm_shared.errors import SwarmError
+from swarm_shared.domain.errors import SwarmError
+from swarm_shared.program.entry import exit_code_of, tell
+from swarm_shared.program.settings import resolve
 
 NAME = "amplifier_swarm.orchestrator"
 # By hand it is the orchestrator alone; `amplifier-swarm start` says which it wants.

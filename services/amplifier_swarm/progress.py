@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from amplifier_swarm.terminal import console, is_terminal
-from swarm_shared.clock import Clock
+from swarm_shared.domain.clock import Clock
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING
 
 from amplifier_swarm.findings import Finding, Level, bad
 from amplifier_swarm.landed import integration_of
-from amplifier_swarm.start.repository import check_repository
-from swarm_shared.config import Settings
-from swarm_shared.errors import SwarmError
-from swarm_shared.git.isolation import WORKTREE, decide
-from swarm_shared.git.names import branch_of
-from swarm_shared.git.refs import read_ref
-from swarm_shared.git.repository import Repository
-from swarm_shared.git.runner import Git
-from swarm_shared.git.task_worktrees import TaskWorktrees
-from swarm_shared.models import Status
+from amplifier_swarm.start.checks.run_repository import check_repository
+from swarm_shared.domain.branch_names import branch_of
+from swarm_shared.domain.errors import SwarmError
+from swarm_shared.domain.models import Status
+from swarm_shared.git.plumbing.refs import read_ref
+from swarm_shared.git.plumbing.repository import Repository
+from swarm_shared.git.plumbing.runner import Git
+from swarm_shared.git.worktrees.isolation import WORKTREE, decide
+from swarm_shared.git.worktrees.task_worktrees import TaskWorktrees
+from swarm_shared.program.settings import Settings
 
 if TYPE_CHECKING:
     from swarm_shared.database import TaskDatabase
-    from swarm_shared.store.landings import IntegrationRow, Landings
+    from swarm_shared.store.queue.landings import IntegrationRow, Landings
 
 NAMED = 5
 

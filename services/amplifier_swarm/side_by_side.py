@@ -9,7 +9,7 @@ from itertools import zip_longest
 from typing import Any
 
 from amplifier_swarm.terminal import cut, say
-from swarm_shared.plain import safe
+from swarm_shared.program.terminal_text import safe
 
 MAX_WIDTH = 160  # longer lines are hard to read
 MIN_COLUMN = 30

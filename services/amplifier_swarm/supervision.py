@@ -7,9 +7,9 @@ from pathlib import Path
 from msgspec import Struct
 
 from amplifier_swarm.app import App
-from swarm_shared import supervisor_files
-from swarm_shared.errors import SupervisorError
-from swarm_shared.supervisor_client import SupervisorClient
+from swarm_shared.domain.errors import SupervisorError
+from swarm_shared.supervisor import files as supervisor_files
+from swarm_shared.supervisor.client import SupervisorClient
 
 
 class Supervision(Struct, frozen=True, kw_only=True):

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from swarm_shared.errors import InputError
-from swarm_shared.models import TaskSpec
+from swarm_shared.domain.errors import InputError
+from swarm_shared.domain.models import TaskSpec
 from swarm_shared.taskfile import Problem, TaskFileErrors, load_task_file, read_task_file
 from swarm_shared.taskfile.graph import cycle_text, find_cycles
 from swarm_shared.taskfile.problems import MAX_PROBLEMS, shown

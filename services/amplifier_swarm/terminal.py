@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from swarm_shared.plain import safe
+from swarm_shared.program.terminal_text import safe
 
 if TYPE_CHECKING:
     from rich.console import Console

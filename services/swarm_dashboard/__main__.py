@@ -13,15 +13,15 @@ from typing import Any
 import click
 
 from swarm_dashboard.config import DashboardConfig, config_from
-from swarm_dashboard.listening import address_of, open_listener
-from swarm_shared import logs
-from swarm_shared.awaited import wait_for_database
-from swarm_shared.config import resolve
+from swarm_dashboard.web.listening import address_of, open_listener
 from swarm_shared.database import TaskDatabase
-from swarm_shared.entry import exit_code_of
-from swarm_shared.errors import DatabaseError
-from swarm_shared.options import setting
-from swarm_shared.processes import ProcessId, owner_from, supervisord_from
+from swarm_shared.domain.errors import DatabaseError
+from swarm_shared.processes.identity import ProcessId, owner_from, supervisord_from
+from swarm_shared.program import logs
+from swarm_shared.program.entry import exit_code_of
+from swarm_shared.program.options import setting
+from swarm_shared.program.settings import resolve
+from swarm_shared.store.engine.awaited import wait_for_database
 
 SERVICE = "dashboard"
 _log = logging.getLogger("swarm_dashboard")
@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _serve(config: DashboardConfig) -> None:
     # The importing of gunicorn and Flask comes after the settings are known to be good: a wrong one is told at once.
-    from swarm_dashboard.server import Server
+    from swarm_dashboard.web.server import Server
 
     wait_for_database(config.db, os.environ)
     listener = open_listener(config)

@@ -14,15 +14,15 @@ from swarm_reaper.deaths import Deaths
 from swarm_reaper.housekeeping import HousekeepingThread
 from swarm_reaper.loop import ReaperLoop
 from swarm_reaper.slots import Slots
-from swarm_shared.awaited import wait_for_database
-from swarm_shared.clock import SystemClock
-from swarm_shared.config import resolve
 from swarm_shared.database import TaskDatabase
-from swarm_shared.entry import exit_code_of
-from swarm_shared.lifeline import Lifeline
-from swarm_shared.logs import configure, event
-from swarm_shared.options import setting
-from swarm_shared.processes import ProcessId, owner_from, supervisord_from
+from swarm_shared.domain.clock import SystemClock
+from swarm_shared.processes.identity import ProcessId, owner_from, supervisord_from
+from swarm_shared.processes.lifeline import Lifeline
+from swarm_shared.program.entry import exit_code_of
+from swarm_shared.program.logs import configure, event
+from swarm_shared.program.options import setting
+from swarm_shared.program.settings import resolve
+from swarm_shared.store.engine.awaited import wait_for_database
 
 LOG = logging.getLogger("swarm.reaper")
 HOUSEKEEPING_ENDS_WITHIN_S = 2.0

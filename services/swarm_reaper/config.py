@@ -6,9 +6,9 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from swarm_shared.config import Settings
+from swarm_shared.program.settings import Settings
 from swarm_shared.reaping import Limits
-from swarm_shared.store.policy import Budgets
+from swarm_shared.store.queue.policy import Budgets
 
 # Workers end a stuck session themselves; the reaper comes only where the worker is stuck as well.
 STUCK_MARGIN_MS = 30_000

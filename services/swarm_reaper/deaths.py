@@ -9,7 +9,7 @@ import socket
 from collections.abc import Iterable
 from enum import Enum, auto
 
-from swarm_shared.processes import ProcessId
+from swarm_shared.processes.identity import ProcessId
 
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 

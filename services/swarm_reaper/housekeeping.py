@@ -11,11 +11,11 @@ from pathlib import Path
 from msgspec import Struct
 
 from swarm_reaper.config import ReaperConfig
-from swarm_shared.clock import Clock
 from swarm_shared.database import TaskDatabase
-from swarm_shared.errors import DatabaseError
-from swarm_shared.logs import event
-from swarm_shared.store.swarm import DISK_LOW
+from swarm_shared.domain.clock import Clock
+from swarm_shared.domain.errors import DatabaseError
+from swarm_shared.program.logs import event
+from swarm_shared.store.queue.swarm import DISK_LOW
 
 LOG = logging.getLogger("swarm.reaper")
 EVERY_S = 5.0

@@ -16,14 +16,14 @@ from swarm_reaper.orders import Orders
 from swarm_reaper.slots import Slots
 from swarm_reaper.stops import Stops
 from swarm_reaper.stuck_writer import StuckWriter
-from swarm_shared.clock import iso
 from swarm_shared.database import TaskDatabase
-from swarm_shared.errors import DatabaseError
-from swarm_shared.lifeline import Lifelines
-from swarm_shared.logs import event
-from swarm_shared.processes import ProcessId
+from swarm_shared.domain.clock import iso
+from swarm_shared.domain.errors import DatabaseError
+from swarm_shared.processes.identity import ProcessId
+from swarm_shared.processes.lifeline import Lifelines
+from swarm_shared.program.logs import event
 from swarm_shared.reaping import Reaping, sole_reaper
-from swarm_shared.store.swarm import EMERGENCY_STOP, SEEN_MONO
+from swarm_shared.store.queue.swarm import EMERGENCY_STOP, SEEN_MONO
 
 LOG = logging.getLogger("swarm.reaper")
 NAME = "reaper"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 
 from swarm_shared.database import TaskDatabase
-from swarm_shared.logs import event
-from swarm_shared.rescue import Rescue
+from swarm_shared.program.logs import event
+from swarm_shared.store.engine.rescue import Rescue
 
 LOG = logging.getLogger("swarm.reaper")
 LOOK_EVERY_MS = 1_000

@@ -9,16 +9,16 @@ import logging
 from dataclasses import dataclass
 
 from swarm_reaper.slots import Slots
+from swarm_shared.carry_out import carry_out
 from swarm_shared.database import TaskDatabase
-from swarm_shared.errors import InputError, NotFound, SupervisorError, SwarmError
-from swarm_shared.logs import event
-from swarm_shared.models import TASK_VERBS, Outcome, Verb
-from swarm_shared.store.bulk import Bulk
-from swarm_shared.store.carry_out import carry_out
-from swarm_shared.store.control import ControlRow, NewestAttempt
-from swarm_shared.store.recovery import Ending, OpenAttempt
-from swarm_shared.store.steering import TaskRunning
-from swarm_shared.store.swarm import EMERGENCY_STOP
+from swarm_shared.domain.errors import InputError, NotFound, SupervisorError, SwarmError
+from swarm_shared.domain.models import TASK_VERBS, Outcome, Verb
+from swarm_shared.program.logs import event
+from swarm_shared.store.queue.recovery import Ending, OpenAttempt
+from swarm_shared.store.queue.swarm import EMERGENCY_STOP
+from swarm_shared.store.requests.bulk import Bulk
+from swarm_shared.store.requests.control import ControlRow, NewestAttempt
+from swarm_shared.store.requests.steering import TaskRunning
 
 LOG = logging.getLogger("swarm.reaper")
 BY = "reaper"

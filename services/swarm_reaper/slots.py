@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from swarm_shared.clock import Clock
-from swarm_shared.config import MAX_WORKERS
-from swarm_shared.errors import InputError, SupervisorError
-from swarm_shared.logs import event
-from swarm_shared.processes import ProcessId
-from swarm_shared.supervisor_client import (
+from swarm_shared.domain.clock import Clock
+from swarm_shared.domain.errors import InputError, SupervisorError
+from swarm_shared.processes.identity import ProcessId
+from swarm_shared.program.logs import event
+from swarm_shared.program.settings import MAX_WORKERS
+from swarm_shared.supervisor.client import (
     REAPER,
     WORKERS,
     Slot,

@@ -6,9 +6,9 @@ import logging
 import signal
 
 from swarm_shared.database import TaskDatabase
-from swarm_shared.logs import event
-from swarm_shared.models import FailureClass, Outcome
-from swarm_shared.store.recovery import Ending
+from swarm_shared.domain.models import FailureClass, Outcome
+from swarm_shared.program.logs import event
+from swarm_shared.store.queue.recovery import Ending
 
 LOG = logging.getLogger("swarm.reaper")
 WORKERS_STOP_WITHIN_MS = 5_000

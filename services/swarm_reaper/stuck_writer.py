@@ -8,10 +8,10 @@ import signal
 from msgspec import Struct
 
 from swarm_shared.database import TaskDatabase
-from swarm_shared.logs import event
-from swarm_shared.processes import ProcessId
-from swarm_shared.procfs import read_stat
-from swarm_shared.write_lock import write_lock_holder
+from swarm_shared.processes.identity import ProcessId
+from swarm_shared.processes.procfs import read_stat
+from swarm_shared.program.logs import event
+from swarm_shared.store.engine.write_lock import write_lock_holder
 
 LOG = logging.getLogger("swarm.reaper")
 STUCK_AFTER_MS = 5_000

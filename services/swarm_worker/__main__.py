@@ -11,21 +11,21 @@ from pathlib import Path
 
 import click
 
-from swarm_shared.awaited import wait_for_database
-from swarm_shared.config import Settings, resolve
 from swarm_shared.database import TaskDatabase
-from swarm_shared.entry import exit_code_of
-from swarm_shared.errors import ConfigError
-from swarm_shared.git.isolation import NONE, WORKTREE
-from swarm_shared.lifeline import CONTAINER_GONE, Lifeline, Lifelines
-from swarm_shared.logs import configure, event
-from swarm_shared.options import setting
-from swarm_shared.processes import ProcessId, owner_from, supervisord_from, wait_for_ends
+from swarm_shared.domain.errors import ConfigError
+from swarm_shared.git.worktrees.isolation import NONE, WORKTREE
+from swarm_shared.processes.identity import ProcessId, owner_from, supervisord_from, wait_for_ends
+from swarm_shared.processes.lifeline import CONTAINER_GONE, Lifeline, Lifelines
+from swarm_shared.program.entry import exit_code_of
+from swarm_shared.program.logs import configure, event
+from swarm_shared.program.options import setting
+from swarm_shared.program.settings import Settings, resolve
+from swarm_shared.store.engine.awaited import wait_for_database
 from swarm_worker.config import WorkerConfig, worker_config
-from swarm_worker.keeper import fork_worker
+from swarm_worker.event_loop import Watch
 from swarm_worker.loop import Leave, WorkerLoop
-from swarm_worker.tree import TreeUnproven
-from swarm_worker.watch import Watch
+from swarm_worker.processes.keeper import fork_worker
+from swarm_worker.processes.session_tree import TreeUnproven
 
 LOG = logging.getLogger("swarm.worker")
 PREDECESSOR_S = 15.0  # longer than it tries to end its agents

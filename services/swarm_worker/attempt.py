@@ -8,25 +8,25 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from swarm_shared.agents.cli import AgentCli, Progress, Store, TroubleKind
-from swarm_shared.agents.launch import SessionPlan, has_session, prepare
-from swarm_shared.agents.reading import Reading, read_cut, read_session
-from swarm_shared.agents.trouble import Trouble
-from swarm_shared.agents.usage import UNKNOWN_USAGE, Usage
-from swarm_shared.clock import Clock
-from swarm_shared.errors import ConfigError, InputError
-from swarm_shared.git.errors import GitError, GitUnusable
-from swarm_shared.logs import event
-from swarm_shared.models import FailureClass, HoldReason, Outcome, Role, Stage
-from swarm_shared.store.claims import Claim, ClosedSession, Opening
-from swarm_shared.store.policy import AttemptResult
-from swarm_worker.brief import Brief
+from swarm_shared.agents.launching.launch import SessionPlan, has_session, prepare
+from swarm_shared.agents.presets.cli import AgentCli, Progress, Store
+from swarm_shared.agents.reading.session_result import Reading, read_cut, read_session
+from swarm_shared.agents.reading.usage import UNKNOWN_USAGE, Usage
+from swarm_shared.domain.clock import Clock
+from swarm_shared.domain.errors import ConfigError, InputError
+from swarm_shared.domain.models import FailureClass, HoldReason, Outcome, Role, Stage
+from swarm_shared.domain.trouble import Trouble, TroubleKind
+from swarm_shared.git.plumbing.git_errors import GitError, GitUnusable
+from swarm_shared.program.logs import event
+from swarm_shared.store.queue.claims import Claim, ClosedSession, Opening
+from swarm_shared.store.queue.policy import AttemptResult
 from swarm_worker.config import WorkerConfig
-from swarm_worker.integration import QueueStopped
-from swarm_worker.plan import Cause, Plan, Surroundings
-from swarm_worker.session_files import AmplifierFiles, LoggedSession, SessionFiles
-from swarm_worker.steps import Concluded, CutShort, Steps, failed
-from swarm_worker.workplace import Beyond, Sealed, Workplaces
+from swarm_worker.landing.integration_branch import QueueStopped
+from swarm_worker.session.brief import Brief
+from swarm_worker.session.session_files import AmplifierFiles, LoggedSession, SessionFiles
+from swarm_worker.session.session_types import Cause, Plan, Surroundings
+from swarm_worker.session.steps import Concluded, CutShort, Steps, failed
+from swarm_worker.workplaces.workplace import Beyond, Sealed, Workplaces
 
 LOG = logging.getLogger("swarm.worker")
 NAMED_PATHS = 20

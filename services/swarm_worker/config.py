@@ -8,17 +8,17 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from swarm_shared.agents.cli import AgentCli
-from swarm_shared.agents.environment import Inherited, inherited
-from swarm_shared.agents.ports import PORT_VARIABLE, first_port
-from swarm_shared.agents.presets import choose, load_presets
-from swarm_shared.config import Settings
-from swarm_shared.errors import ConfigError
-from swarm_shared.git.isolation import decide
-from swarm_shared.git.repository import Repository
+from swarm_shared.agents.launching.environment import Inherited, inherited
+from swarm_shared.agents.launching.ports import PORT_VARIABLE, first_port
+from swarm_shared.agents.presets.catalog import choose, load_presets
+from swarm_shared.agents.presets.cli import AgentCli
+from swarm_shared.domain.errors import ConfigError
+from swarm_shared.git.plumbing.repository import Repository
+from swarm_shared.git.worktrees.isolation import decide
 from swarm_shared.own_checkout import not_pointed_at_a_project
-from swarm_shared.store.policy import Budgets
-from swarm_worker.containment import container_argv
+from swarm_shared.program.settings import Settings
+from swarm_shared.store.queue.policy import Budgets
+from swarm_worker.processes.containment import container_argv
 
 MAX_WORKER_ID = 64
 

@@ -13,32 +13,32 @@ from typing import Any
 from msgspec import Struct
 
 from swarm_shared.database import TaskDatabase
-from swarm_shared.errors import DatabaseError, LeaseLost
-from swarm_shared.git.process import Completed, run_process
-from swarm_shared.git.repository import Repository
-from swarm_shared.lifeline import Lifeline
-from swarm_shared.logs import event
-from swarm_shared.models import FailureClass, Outcome
+from swarm_shared.domain.errors import DatabaseError, LeaseLost
+from swarm_shared.domain.models import FailureClass, Outcome
+from swarm_shared.git.plumbing.process import Completed, run_process
+from swarm_shared.git.plumbing.repository import Repository
+from swarm_shared.processes.lifeline import Lifeline
+from swarm_shared.processes.sweep import marks
+from swarm_shared.program.logs import event
 from swarm_shared.redaction.redaction import Redaction
-from swarm_shared.store.claims import Claim, Claimant, Opening
-from swarm_shared.store.landings import LandingClaim
-from swarm_shared.store.policy import AttemptResult
-from swarm_shared.store.recovery import crash
-from swarm_shared.store.swarm import DRAINED, EMERGENCY_STOP
-from swarm_shared.sweep import marks
+from swarm_shared.store.queue.claims import Claim, Claimant, Opening
+from swarm_shared.store.queue.landings import LandingClaim
+from swarm_shared.store.queue.policy import AttemptResult
+from swarm_shared.store.queue.recovery import crash
+from swarm_shared.store.queue.swarm import DRAINED, EMERGENCY_STOP
 from swarm_worker.attempt import Attempt
 from swarm_worker.config import WorkerConfig
-from swarm_worker.integration import IntegrationBranch
-from swarm_worker.landing import Landing
+from swarm_worker.event_loop import Watch
+from swarm_worker.landing.integration_branch import IntegrationBranch
+from swarm_worker.landing.landing import Landing
 from swarm_worker.lease import Heart
-from swarm_worker.plan import Surroundings
-from swarm_worker.roll import Roll
-from swarm_worker.session import SHORTAGES
-from swarm_worker.steps import Concluded
-from swarm_worker.tree import Tree
-from swarm_worker.watch import Watch
-from swarm_worker.workplace import ProjectRoot, Workplaces
-from swarm_worker.worktree import Worktrees
+from swarm_worker.processes.roll import Roll
+from swarm_worker.processes.session_tree import Tree
+from swarm_worker.session.session import SHORTAGES
+from swarm_worker.session.session_types import Surroundings
+from swarm_worker.session.steps import Concluded
+from swarm_worker.workplaces.workplace import ProjectRoot, Workplaces
+from swarm_worker.workplaces.worktree import Worktrees
 
 LOG = logging.getLogger("swarm.worker")
 IDLE_LOOK_S = 0.05  # from a commit to its notice

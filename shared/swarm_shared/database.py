@@ -8,29 +8,29 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from swarm_shared import migrations
-from swarm_shared.clock import Clock, SystemClock
-from swarm_shared.config import Settings
-from swarm_shared.connection import Connection, create_file
-from swarm_shared.lifeline import Lifelines
+from swarm_shared.domain.clock import Clock, SystemClock
+from swarm_shared.processes.lifeline import Lifelines
+from swarm_shared.program.settings import Settings
 from swarm_shared.reaping import Limits, Reaping, sole_reaper
-from swarm_shared.store.changes import Changes
-from swarm_shared.store.control import Control
-from swarm_shared.store.events import Events
-from swarm_shared.store.failures import Failures
-from swarm_shared.store.health import Health
-from swarm_shared.store.imports import Imports
-from swarm_shared.store.landings import Landings
-from swarm_shared.store.output import Output
-from swarm_shared.store.policy import Budgets
-from swarm_shared.store.prospect import Prospects
-from swarm_shared.store.queue import Queue
-from swarm_shared.store.recovery import Recovery
-from swarm_shared.store.runs import Runs
-from swarm_shared.store.steering import Steering
-from swarm_shared.store.swarm import Swarm
-from swarm_shared.store.tasks import Tasks
-from swarm_shared.store.workers import Workers
+from swarm_shared.store.engine import schema as migrations
+from swarm_shared.store.engine.connection import Connection, create_file
+from swarm_shared.store.importing.imports import Imports
+from swarm_shared.store.queue.events import Events
+from swarm_shared.store.queue.landings import Landings
+from swarm_shared.store.queue.output import Output
+from swarm_shared.store.queue.policy import Budgets
+from swarm_shared.store.queue.queue import Queue
+from swarm_shared.store.queue.recovery import Recovery
+from swarm_shared.store.queue.swarm import Swarm
+from swarm_shared.store.queue.workers import Workers
+from swarm_shared.store.requests.control import Control
+from swarm_shared.store.requests.steering import Steering
+from swarm_shared.store.views.changes import Changes
+from swarm_shared.store.views.failures import Failures
+from swarm_shared.store.views.file_health import Health
+from swarm_shared.store.views.prospect import Prospects
+from swarm_shared.store.views.runs import Runs
+from swarm_shared.store.views.tasks import Tasks
 
 RESET_DEADLINE_S = 40.0
 RESET_LOOK_S = 0.05

@@ -8,20 +8,20 @@ from typing import Any
 
 from msgspec import Struct
 
-from swarm_shared.agents.history import past_attempts
-from swarm_shared.agents.presets import choose, load_presets
-from swarm_shared.agents.prompt import build_prompt
-from swarm_shared.agents.resuming import session_to_resume
-from swarm_shared.config import Settings
+from swarm_shared.agents.presets.catalog import choose, load_presets
+from swarm_shared.agents.prompting.history import past_attempts
+from swarm_shared.agents.prompting.prompt import build_prompt
+from swarm_shared.agents.prompting.resuming import session_to_resume
 from swarm_shared.database import TaskDatabase
-from swarm_shared.errors import ConfigError
-from swarm_shared.git.diffs import Change, Diff, FileChange, changed_files
-from swarm_shared.git.isolation import NONE, decide
-from swarm_shared.git.names import HEADS, INTEGRATION_BRANCH, safe_id, task_ref
-from swarm_shared.git.refs import is_contained, merge_base, read_ref
-from swarm_shared.git.repository import Repository
-from swarm_shared.models import Role
-from swarm_shared.store.changes import Since
+from swarm_shared.domain.branch_names import HEADS, INTEGRATION_BRANCH, safe_id, task_ref
+from swarm_shared.domain.errors import ConfigError
+from swarm_shared.domain.models import Role
+from swarm_shared.git.plumbing.diffs import Change, Diff, FileChange, changed_files
+from swarm_shared.git.plumbing.refs import is_contained, merge_base, read_ref
+from swarm_shared.git.plumbing.repository import Repository
+from swarm_shared.git.worktrees.isolation import NONE, decide
+from swarm_shared.program.settings import Settings
+from swarm_shared.store.views.changes import Since
 
 
 class NextPrompt(Struct, frozen=True, kw_only=True):

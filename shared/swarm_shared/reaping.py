@@ -14,17 +14,17 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from swarm_shared.alone import alone
-from swarm_shared.clock import Clock
-from swarm_shared.lifeline import CONTAINER_GONE, Lifelines
-from swarm_shared.models import FailureClass, Outcome, Status
-from swarm_shared.patience import Patience
-from swarm_shared.processes import ProcessId
-from swarm_shared.proctree import kill_tree
-from swarm_shared.store.policy import Budgets
-from swarm_shared.store.recovery import Ending, OpenAttempt, Recovery, crash
-from swarm_shared.store.workers import WorkerRun, Workers
-from swarm_shared.sweep import PASS_GAP_S, pursue
+from swarm_shared.domain.clock import Clock
+from swarm_shared.domain.models import FailureClass, Outcome, Status
+from swarm_shared.processes.file_lock import alone
+from swarm_shared.processes.identity import ProcessId
+from swarm_shared.processes.lifeline import CONTAINER_GONE, Lifelines
+from swarm_shared.processes.sweep import PASS_GAP_S, pursue
+from swarm_shared.processes.tree import kill_tree
+from swarm_shared.program.debounce import Patience
+from swarm_shared.store.queue.policy import Budgets
+from swarm_shared.store.queue.recovery import Ending, OpenAttempt, Recovery, crash
+from swarm_shared.store.queue.workers import WorkerRun, Workers
 
 KEEPER_PATIENCE_MS = 12_000  # a keeper's own effort takes at most ten seconds
 UNPROVEN_AFTER_MS = 20_000

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from swarm_shared.database import TaskDatabase
-from swarm_shared.models import Outcome
-from swarm_shared.processes import ProcessId
-from swarm_shared.store.claims import Claimant
-from swarm_shared.store.policy import AttemptResult, Budgets
+from swarm_shared.domain.models import Outcome
+from swarm_shared.processes.identity import ProcessId
+from swarm_shared.store.queue.claims import Claimant
+from swarm_shared.store.queue.policy import AttemptResult, Budgets
 
 LEASE_S = 600.0
 PASSED = AttemptResult(outcome=Outcome.PASSED)

@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from swarm_shared.connection import Connection
+from swarm_shared.store.engine.connection import Connection
 from swarm_worker.__main__ import main
 
 

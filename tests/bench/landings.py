@@ -16,7 +16,7 @@ from live_swarm import LiveSwarm
 from bench.desk import bench_swarm
 from bench.figure import Bars, Figure, Scale, Table, Target
 from bench.one_worker import let_work
-from swarm_shared.models import TaskSpec
+from swarm_shared.domain.models import TaskSpec
 
 TITLE = "Cost of a worktree and of landing"
 FILES, FILES_IN_FOLDER = 10_000, 100

@@ -11,7 +11,7 @@ from pathlib import Path
 import apsw
 import psutil
 
-from swarm_shared.connection import engine_version
+from swarm_shared.store.engine.connection import engine_version
 
 GIB = 1024**3
 BUSY_PERCENT = 10.0  # above this, others take part in the measurement

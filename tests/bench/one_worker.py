@@ -12,7 +12,7 @@ from pathlib import Path
 from live_swarm import LiveSwarm
 
 from bench.desk import wait_all_completed
-from swarm_shared.models import TaskSpec
+from swarm_shared.domain.models import TaskSpec
 
 LEAVES_WITHIN_S = 30.0
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")

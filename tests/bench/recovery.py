@@ -10,7 +10,7 @@ from live_swarm import LiveSwarm
 
 from bench.desk import Bell, bench_swarm, wait_idle
 from bench.figure import Figure, Lines, Scale, Table, Target, cumulative, summary
-from swarm_shared.models import TaskSpec
+from swarm_shared.domain.models import TaskSpec
 
 TITLE = "Recovery from a killed worker"
 MOST_MS = 1000.0

@@ -13,7 +13,7 @@ from statistics import median
 from bench.desk import DEADLINE_S, Bell, bench_folder, noop_tasks
 from bench.figure import Bars, Figure, Scale, Table, Target
 from swarm_shared.database import TaskDatabase
-from swarm_shared.models import TaskSpec
+from swarm_shared.domain.models import TaskSpec
 
 TITLE = "The beginning and the end of a run"
 SUMMARY_WITHIN_S = 1.0

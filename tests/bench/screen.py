@@ -9,7 +9,7 @@ from bench.asking import Page
 from bench.desk import ACTOR, bench_swarm, noop_tasks
 from bench.figure import CannotMeasure, Figure, Lines, Scale, Table, Target, cumulative, percentile, summary
 from browser import CHROMIUM, chromium, context_of
-from swarm_shared.models import Verb
+from swarm_shared.domain.models import Verb
 
 TITLE = "From a commit to the screen"
 MOST_MS = 300.0

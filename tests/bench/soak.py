@@ -31,7 +31,7 @@ from bench.desk import WORKSHOP, bench_swarm, wait_until
 from bench.figure import Lines
 from bench.plot import svg
 from bench.slopes import Point, Slope, slope
-from swarm_shared.models import TaskSpec
+from swarm_shared.domain.models import TaskSpec
 
 WORKERS = 2
 TASKS_PER_S = 2.0

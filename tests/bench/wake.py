@@ -9,7 +9,7 @@ import time
 
 from bench.desk import Bell, bench_swarm, wait_idle
 from bench.figure import Figure, Lines, Scale, Table, Target, cumulative, summary
-from swarm_shared.models import TaskSpec
+from swarm_shared.domain.models import TaskSpec
 
 TITLE = "From import to the first agent"
 MOST_MS = 200.0

@@ -12,8 +12,8 @@ from playwright.sync_api import Browser, Page, expect
 from steered_queue import SteeredQueue
 
 from browser import RunningDashboard, Watched, context_of, dashboard
-from swarm_dashboard.pages import SCREENS
-from swarm_shared.models import TaskSpec
+from swarm_dashboard.routes.pages import SCREENS
+from swarm_shared.domain.models import TaskSpec
 
 pytestmark = pytest.mark.browser
 

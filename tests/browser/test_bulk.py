@@ -10,7 +10,7 @@ from queue_desk import failed
 from steered_queue import SteeredQueue
 
 from browser import RunningDashboard, Watched, wait_for
-from swarm_shared.models import FailureClass, Status, TaskSpec, Verb
+from swarm_shared.domain.models import FailureClass, Status, TaskSpec, Verb
 
 pytestmark = pytest.mark.browser
 

@@ -11,7 +11,7 @@ from steered_queue import SteeredQueue
 from stopwatch import Stopwatch
 
 from browser import RunningDashboard, Watched, context_of, watch
-from swarm_shared.models import FailureClass, TaskSpec, Verb
+from swarm_shared.domain.models import FailureClass, TaskSpec, Verb
 
 pytestmark = pytest.mark.browser
 

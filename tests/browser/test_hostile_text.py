@@ -10,13 +10,12 @@ from queue_desk import failed
 from steered_queue import SteeredQueue
 
 from browser import RunningDashboard, Watched
-from swarm_dashboard.pages import SCREENS
-from swarm_shared.agents.cli import TroubleKind
-from swarm_shared.agents.trouble import Trouble
-from swarm_shared.git.diffs import Change, Diff, FileChange
-from swarm_shared.models import FailureClass, Role, Stage, TaskSpec, Verb
-from swarm_shared.processes import ProcessId
-from swarm_shared.store.changes import Since
+from swarm_dashboard.routes.pages import SCREENS
+from swarm_shared.domain.models import FailureClass, Role, Stage, TaskSpec, Verb
+from swarm_shared.domain.trouble import Trouble, TroubleKind
+from swarm_shared.git.plumbing.diffs import Change, Diff, FileChange
+from swarm_shared.processes.identity import ProcessId
+from swarm_shared.store.views.changes import Since
 
 pytestmark = pytest.mark.browser
 

@@ -10,7 +10,7 @@ from steered_queue import SteeredQueue
 from stopwatch import Stopwatch
 
 from browser import RunningDashboard, Watched
-from swarm_shared.models import Role, Stage
+from swarm_shared.domain.models import Role, Stage
 
 pytestmark = pytest.mark.browser
 

@@ -7,8 +7,8 @@ from queue_desk import PASSED, failed
 from steered_queue import SteeredQueue
 
 from browser import Watched
-from swarm_shared.models import FailureClass, Status, TaskSpec, Verb
-from swarm_shared.store.policy import Budgets
+from swarm_shared.domain.models import FailureClass, Status, TaskSpec, Verb
+from swarm_shared.store.queue.policy import Budgets
 
 
 def badge(page: Page, screen: str) -> str:

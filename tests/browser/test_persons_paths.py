@@ -12,7 +12,7 @@ from start_desk import Desk, desk, task, until
 
 from browser import Watched, context_of, watch
 from swarm_shared.database import TaskDatabase
-from swarm_shared.models import Status
+from swarm_shared.domain.models import Status
 
 pytestmark = [pytest.mark.browser, pytest.mark.integration]
 

@@ -12,9 +12,9 @@ from steered_queue import SteeredQueue
 from stopwatch import Stopwatch
 
 from browser import RunningDashboard, Watched, context_of, wait_for, watch
-from swarm_shared.models import FailureClass, TaskSpec, Verb
-from swarm_shared.store.control import ControlRow
-from swarm_shared.store.workers import Uses
+from swarm_shared.domain.models import FailureClass, TaskSpec, Verb
+from swarm_shared.store.queue.workers import Uses
+from swarm_shared.store.requests.control import ControlRow
 
 pytestmark = pytest.mark.browser
 

@@ -8,9 +8,9 @@ from queue_desk import failed
 from steered_queue import SteeredQueue
 
 from browser import RunningDashboard, Watched, context_of, wait_for, watch
-from swarm_shared.models import FailureClass, Outcome, TaskSpec, Verb
-from swarm_shared.processes import ProcessId
-from swarm_shared.store.policy import AttemptResult
+from swarm_shared.domain.models import FailureClass, Outcome, TaskSpec, Verb
+from swarm_shared.processes.identity import ProcessId
+from swarm_shared.store.queue.policy import AttemptResult
 
 pytestmark = pytest.mark.browser
 

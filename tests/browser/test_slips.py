@@ -7,7 +7,7 @@ from queue_desk import PASSED, failed
 from steered_queue import SteeredQueue
 
 from browser import Watched
-from swarm_shared.models import FailureClass, Status, TaskSpec, Verb
+from swarm_shared.domain.models import FailureClass, Status, TaskSpec, Verb
 
 
 def test_running_a_completed_task_again_is_not_the_first_button_and_names_its_effect(

@@ -10,9 +10,9 @@ from queue_desk import failed
 from steered_queue import SteeredQueue
 
 from browser import RunningDashboard, Watched
-from swarm_shared.git.diffs import Change, Diff, FileChange
-from swarm_shared.models import FailureClass, TaskSpec
-from swarm_shared.store.changes import Since
+from swarm_shared.domain.models import FailureClass, TaskSpec
+from swarm_shared.git.plumbing.diffs import Change, Diff, FileChange
+from swarm_shared.store.views.changes import Since
 
 pytestmark = pytest.mark.browser
 

@@ -13,8 +13,8 @@ from types import MappingProxyType
 from chaos import agent, ledger
 from chaos.tasks import Expected, Planned, batch
 from swarm_shared.database import TaskDatabase
-from swarm_shared.processes import ProcessId
-from swarm_shared.procfs import all_pids, read_stat
+from swarm_shared.processes.identity import ProcessId
+from swarm_shared.processes.procfs import all_pids, read_stat
 
 TOKEN = "CHAOS_TOKEN"
 BATCH_TASKS = 30

@@ -15,9 +15,9 @@ from chaos.rounds import Progress, finish, judge
 from chaos.spawner import Spawner, random_tampering
 from chaos.tasks import Planned, batch, write_file
 from chaos.verdict import Verdict
-from swarm_shared.processes import ProcessId
-from swarm_shared.procfs import read_stat
-from swarm_shared.proctree import descendants
+from swarm_shared.processes.identity import ProcessId
+from swarm_shared.processes.procfs import read_stat
+from swarm_shared.processes.tree import descendants
 
 WORKERS = 4
 MEAN_PAUSE_S = 0.08

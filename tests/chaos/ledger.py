@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from swarm_shared.processes import ProcessId
+from swarm_shared.processes.identity import ProcessId
 
 ALONE = "alone"
 

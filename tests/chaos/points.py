@@ -18,15 +18,15 @@ from typing import Any
 
 WORKER, KEEPER, REAPER, IMPORT = "worker", "keeper", "reaper", "import"
 DAWDLE_S = 0.3
-_TREE = "swarm_worker.tree:Tree"
-_CONNECTION = "swarm_shared.connection:Connection"
-_QUEUE = "swarm_shared.store.queue:Queue"
-_WORKERS = "swarm_shared.store.workers:Workers"
-_RECOVERY = "swarm_shared.store.recovery:Recovery"
+_TREE = "swarm_worker.processes.session_tree:Tree"
+_CONNECTION = "swarm_shared.store.engine.connection:Connection"
+_QUEUE = "swarm_shared.store.queue.queue:Queue"
+_WORKERS = "swarm_shared.store.queue.workers:Workers"
+_RECOVERY = "swarm_shared.store.queue.recovery:Recovery"
 _REAPING = "swarm_shared.reaping:Reaping"
-_IMPORTS = "swarm_shared.store.imports:Imports"
-_LANDINGS = "swarm_shared.store.landings:Landings"
-_SETTLE = "swarm_shared.store.settlement:Settlement.settle"
+_IMPORTS = "swarm_shared.store.importing.imports:Imports"
+_LANDINGS = "swarm_shared.store.queue.landings:Landings"
+_SETTLE = "swarm_shared.store.queue.settlement:Settlement.settle"
 
 Picks = Callable[[tuple[Any, ...], Any], bool]
 
@@ -86,10 +86,12 @@ POINTS: Mapping[str, Point] = MappingProxyType(
         "worker: session over, not settled": _before(WORKER, f"{_QUEUE}.settle"),
         "worker: inside the settling transaction": _after(WORKER, _SETTLE),
         "worker: settled": _after(WORKER, f"{_QUEUE}.settle"),
-        "keeper: worker dead, tree not ended": _before(KEEPER, "swarm_worker.keeper:_end_all_whatever_fails", latest=1),
+        "keeper: worker dead, tree not ended": _before(
+            KEEPER, "swarm_worker.processes.keeper:_end_all_whatever_fails", latest=1
+        ),
         "keeper: worker dead, proof not written": _before(KEEPER, f"{_WORKERS}.record_tree_gone", latest=1),
         "keeper: worker dead, proof written": _after(KEEPER, f"{_WORKERS}.record_tree_gone", latest=1),
-        "reaper: registered": _after(REAPER, "swarm_shared.store.swarm:Swarm.register_service", latest=1),
+        "reaper: registered": _after(REAPER, "swarm_shared.store.queue.swarm:Swarm.register_service", latest=1),
         "reaper: between two statements": _before(REAPER, f"{_CONNECTION}.change", latest=40),
         "reaper: before a commit": _before(REAPER, f"{_CONNECTION}.finish", latest=20),
         "reaper: orphan found, not fenced": _before(REAPER, f"{_RECOVERY}.fence"),
@@ -101,8 +103,8 @@ POINTS: Mapping[str, Point] = MappingProxyType(
         "reaper: settled": _after(REAPER, f"{_RECOVERY}.close"),
         "reaper: worker's row not ended": _before(REAPER, f"{_WORKERS}.end"),
         "reaper: worker's row ended": _after(REAPER, f"{_WORKERS}.end"),
-        "import: schema made, not committed": _before(IMPORT, "swarm_shared.migrations:_stamp", latest=1),
-        "import: schema committed": _after(IMPORT, "swarm_shared.migrations:prepare", latest=1),
+        "import: schema made, not committed": _before(IMPORT, "swarm_shared.store.engine.schema:_stamp", latest=1),
+        "import: schema committed": _after(IMPORT, "swarm_shared.store.engine.schema:prepare", latest=1),
         "import: between two statements": _before(IMPORT, f"{_CONNECTION}.change", latest=100),
         "import: before a commit": _before(IMPORT, f"{_CONNECTION}.finish", latest=20),
         "import: after a commit, before its sync": _after(IMPORT, f"{_CONNECTION}.finish", latest=20),

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from chaos.verdict import Verdict
-from swarm_shared.connection import engine_version
+from swarm_shared.store.engine.connection import engine_version
 
 COUNTS = {
     "workers frozen": "frozen",

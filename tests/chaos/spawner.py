@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from chaos import points
 from chaos.arena import TESTS, Arena
 from chaos.points import Point
-from swarm_shared.processes import ProcessId
+from swarm_shared.processes.identity import ProcessId
 
 ANSWERS_WITHIN_S = 60.0
 READ_BYTES = 1 << 16

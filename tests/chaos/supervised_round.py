@@ -11,10 +11,10 @@ from pathlib import Path
 from chaos.arena import Arena
 from chaos.rounds import LOOK_S, Progress, finish, judge
 from chaos.verdict import Verdict
-from swarm_shared import supervisor_files
-from swarm_shared.processes import ProcessId
-from swarm_shared.procfs import read_stat
-from swarm_shared.proctree import descendants
+from swarm_shared.processes.identity import ProcessId
+from swarm_shared.processes.procfs import read_stat
+from swarm_shared.processes.tree import descendants
+from swarm_shared.supervisor import files as supervisor_files
 
 WORKERS = 4
 # supervisord's own brakes would make each slot wait for seconds: what is tried here is not these.

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from swarm_shared.models import Status, TaskSpec
+from swarm_shared.domain.models import Status, TaskSpec
 from swarm_shared.taskfile import write_task_file
 
 AGENT = Path(__file__).with_name("agent.py")

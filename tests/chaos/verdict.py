@@ -10,7 +10,7 @@ from pathlib import Path
 from chaos.ledger import Line, by_task
 from chaos.tasks import Expected
 from swarm_shared.database import TaskDatabase
-from swarm_shared.models import Status
+from swarm_shared.domain.models import Status
 
 SHOWN = 20
 

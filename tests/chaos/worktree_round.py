@@ -16,8 +16,8 @@ from chaos.points import LANDING_POINTS
 from chaos.rounds import Progress, judge
 from chaos.tasks import writing_batch
 from chaos.verdict import Verdict
-from swarm_shared.git.names import INTEGRATION_BRANCH
-from swarm_shared.models import Status
+from swarm_shared.domain.branch_names import INTEGRATION_BRANCH
+from swarm_shared.domain.models import Status
 
 MEAN_PAUSE_S = 0.6  # a task takes many steps here, and the points are in the last of them
 GIT_WITHIN_S = 120

@@ -12,8 +12,8 @@ from chaos.crew_round import family
 from chaos.rounds import LOOK_S, Progress, finish, judge
 from chaos.spawner import Spawner, Tampering
 from chaos.verdict import Verdict
-from swarm_shared.processes import ProcessId
-from swarm_shared.procfs import read_stat
+from swarm_shared.processes.identity import ProcessId
+from swarm_shared.processes.procfs import read_stat
 
 WORKERS = 8
 LONGEST_MS = 400

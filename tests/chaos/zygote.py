@@ -25,7 +25,7 @@ import swarm_reaper.__main__
 import swarm_worker.__main__
 import swarm_worker.attempt
 from chaos import points
-from swarm_shared.store import imports
+from swarm_shared.store.importing import imports
 
 MAINS = {
     points.WORKER: swarm_worker.__main__.main,

@@ -9,7 +9,7 @@ import pytest
 from landing_desk import LandingSwarm, landing_swarm
 from live_swarm import wait_until
 
-from swarm_shared.models import Status
+from swarm_shared.domain.models import Status
 
 pytestmark = pytest.mark.integration
 

@@ -13,9 +13,9 @@ from chaos.arena import Arena
 from chaos.crew_round import family
 from chaos.spawner import Spawner, Tampering
 from swarm_shared.database import TaskDatabase
-from swarm_shared.models import Status, TaskSpec
-from swarm_shared.processes import ProcessId
-from swarm_shared.procfs import read_stat
+from swarm_shared.domain.models import Status, TaskSpec
+from swarm_shared.processes.identity import ProcessId
+from swarm_shared.processes.procfs import read_stat
 
 pytestmark = pytest.mark.integration
 

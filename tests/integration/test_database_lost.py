@@ -16,7 +16,7 @@ from live_swarm import LiveSwarm, live_swarm, wait_until
 from start_desk import Desk, desk, task, until
 
 from swarm_shared.database import TaskDatabase
-from swarm_shared.models import Status
+from swarm_shared.domain.models import Status
 
 pytestmark = pytest.mark.integration
 

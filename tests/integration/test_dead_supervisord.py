@@ -11,8 +11,8 @@ import pytest
 from live_swarm import LiveSwarm, live_swarm
 from supervision import DEADLINE_S, Swarm, kill_tree, short_folder, start, start_time, wait_for
 
-from swarm_shared import supervisor_files
-from swarm_shared.supervisor_client import SupervisorClient
+from swarm_shared.supervisor import files as supervisor_files
+from swarm_shared.supervisor.client import SupervisorClient
 
 pytestmark = pytest.mark.integration
 LEAVES_WITHIN_S = 30.0

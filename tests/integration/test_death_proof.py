@@ -20,10 +20,10 @@ from repositories import Sandbox
 from start_desk import Desk, desk
 
 from swarm_shared.database import TaskDatabase
-from swarm_shared.lifeline import FOLDER, Lifeline, Lifelines
-from swarm_shared.models import Status, TaskSpec
-from swarm_shared.processes import ProcessId
-from swarm_shared.procfs import read_stat
+from swarm_shared.domain.models import Status, TaskSpec
+from swarm_shared.processes.identity import ProcessId
+from swarm_shared.processes.lifeline import FOLDER, Lifeline, Lifelines
+from swarm_shared.processes.procfs import read_stat
 
 pytestmark = pytest.mark.integration
 

@@ -13,7 +13,7 @@ import yaml
 from stopwatch import Stopwatch
 
 from swarm_shared.database import TaskDatabase
-from swarm_shared.models import FailureClass, Status
+from swarm_shared.domain.models import FailureClass, Status
 
 pytestmark = pytest.mark.integration
 DEMO = Path(__file__).parents[2] / "examples" / "demo"

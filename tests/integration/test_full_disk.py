@@ -11,7 +11,7 @@ import pytest
 from start_desk import Desk, desk, task, until
 
 from swarm_shared.database import TaskDatabase
-from swarm_shared.models import Status
+from swarm_shared.domain.models import Status
 
 pytestmark = pytest.mark.integration
 PAGE_BYTES = 4_096

@@ -14,10 +14,11 @@ import psutil
 import pytest
 from live_swarm import DEADLINE_S, wait_until
 
-from swarm_shared import migrations, sql
-from swarm_shared.connection import Connection
 from swarm_shared.database import TaskDatabase
-from swarm_shared.models import Status, TaskSpec
+from swarm_shared.domain.models import Status, TaskSpec
+from swarm_shared.store import sql
+from swarm_shared.store.engine import schema as migrations
+from swarm_shared.store.engine.connection import Connection
 
 pytestmark = pytest.mark.integration
 

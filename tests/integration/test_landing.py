@@ -10,8 +10,8 @@ from landing_desk import INTEGRATION, LandingSwarm, landing_swarm
 from live_swarm import wait_until
 from repositories import everything
 
-from swarm_shared.models import Status, Verb
-from swarm_shared.store.changes import Since
+from swarm_shared.domain.models import Status, Verb
+from swarm_shared.store.views.changes import Since
 
 pytestmark = pytest.mark.integration
 

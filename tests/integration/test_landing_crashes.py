@@ -10,8 +10,8 @@ from landing_desk import INTEGRATION, LandingSwarm, landing_swarm
 from live_swarm import wait_until
 from repositories import everything
 
-from swarm_shared.models import Status
-from swarm_shared.store.swarm import PAUSED
+from swarm_shared.domain.models import Status
+from swarm_shared.store.queue.swarm import PAUSED
 
 pytestmark = pytest.mark.integration
 

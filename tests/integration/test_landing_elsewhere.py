@@ -14,7 +14,7 @@ from live_swarm import wait_until
 from repositories import Desk as Project
 from start_desk import desk, task
 
-from swarm_shared.models import Status
+from swarm_shared.domain.models import Status
 
 pytestmark = pytest.mark.integration
 

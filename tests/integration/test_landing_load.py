@@ -10,7 +10,7 @@ from landing_desk import LandingSwarm, landing_swarm
 from live_swarm import wait_until
 from repositories import everything
 
-from swarm_shared.models import Status
+from swarm_shared.domain.models import Status
 
 pytestmark = pytest.mark.integration
 

@@ -13,7 +13,7 @@ from landing_desk import INTEGRATION, LandingSwarm, landing_swarm
 from live_swarm import wait_until
 from repositories import PERSON, everything
 
-from swarm_shared.models import Status
+from swarm_shared.domain.models import Status
 
 pytestmark = pytest.mark.integration
 

@@ -16,8 +16,8 @@ import trees
 from live_swarm import LiveSwarm, live_swarm, wait_until
 from reaper_desk import reaper_desk
 
-from swarm_shared.models import Status, TaskSpec
-from swarm_shared.procfs import read_stat
+from swarm_shared.domain.models import Status, TaskSpec
+from swarm_shared.processes.procfs import read_stat
 
 STUBBORN = Path(trees.__file__).with_name("stubborn_worker.py")
 MOST_OF_A_LOG_BYTES = 16 * 1024

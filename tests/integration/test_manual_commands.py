@@ -18,8 +18,8 @@ from free_port import free_port
 from manual import TOP, Command, blocks, commands
 
 from swarm_shared.database import TaskDatabase
-from swarm_shared.models import Status, TaskSpec
-from swarm_shared.processes import ProcessId
+from swarm_shared.domain.models import Status, TaskSpec
+from swarm_shared.processes.identity import ProcessId
 
 pytestmark = pytest.mark.integration
 DEADLINE_S = 60.0

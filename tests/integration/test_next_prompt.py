@@ -10,10 +10,10 @@ import pytest
 from amplifier_desk import make_desk
 from landing_desk import LandingSwarm, landing_swarm
 
-from swarm_shared.config import resolve
-from swarm_shared.models import Status, TaskSpec
+from swarm_shared.domain.models import Status, TaskSpec
 from swarm_shared.next_prompt import NextPrompt, Place, next_prompt, place_by_git, place_by_record
-from swarm_shared.store.swarm import PAUSED
+from swarm_shared.program.settings import resolve
+from swarm_shared.store.queue.swarm import PAUSED
 
 pytestmark = pytest.mark.integration
 

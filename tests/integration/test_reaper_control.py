@@ -15,9 +15,9 @@ from reaper_desk import ReaperDesk, reaper_desk
 from supervision import QUICK_START, Swarm, short_folder, swarm
 
 from swarm_shared.database import TaskDatabase
-from swarm_shared.models import Status, Verb
-from swarm_shared.store.control import ControlRow
-from swarm_shared.supervisor_client import process_name
+from swarm_shared.domain.models import Status, Verb
+from swarm_shared.store.requests.control import ControlRow
+from swarm_shared.supervisor.client import process_name
 
 pytestmark = pytest.mark.integration
 

@@ -14,7 +14,7 @@ import trees
 from reaper_desk import ReaperDesk, StubbornWorker, reaper_desk
 from stopwatch import Stopwatch
 
-from swarm_shared.models import Status
+from swarm_shared.domain.models import Status
 
 pytestmark = pytest.mark.integration
 READY = Status.NOT_STARTED

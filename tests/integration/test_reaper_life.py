@@ -15,8 +15,8 @@ from reaper_desk import ReaperDesk, reaper_desk
 from stopwatch import Stopwatch
 
 from swarm_shared.database import TaskDatabase
-from swarm_shared.models import Status
-from swarm_shared.processes import ProcessId
+from swarm_shared.domain.models import Status
+from swarm_shared.processes.identity import ProcessId
 
 pytestmark = pytest.mark.integration
 QUICK_S = 3.0

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from landing_desk import LandingSwarm, landing_swarm
 
-from swarm_shared.models import HoldReason, Status
+from swarm_shared.domain.models import HoldReason, Status
 
 pytestmark = pytest.mark.integration
 

@@ -15,7 +15,7 @@ from live_swarm import live_swarm
 from secret_cases import ENVIRON, INNOCENT, MIXED, SECRETS
 
 from browser import dashboard
-from swarm_shared.models import Role, Status
+from swarm_shared.domain.models import Role, Status
 
 pytestmark = pytest.mark.integration
 

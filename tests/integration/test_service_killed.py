@@ -14,8 +14,8 @@ from agent_ledger import read_ledger
 from start_desk import Desk, desk
 
 from swarm_shared.database import TaskDatabase
-from swarm_shared.models import Status, TaskSpec
-from swarm_shared.procfs import read_stat
+from swarm_shared.domain.models import Status, TaskSpec
+from swarm_shared.processes.procfs import read_stat
 
 pytestmark = pytest.mark.integration
 TOP = Path(__file__).parents[2]

@@ -10,7 +10,7 @@ import pytest
 from start_desk import Desk, desk, task
 
 from swarm_shared.database import TaskDatabase
-from swarm_shared.models import HoldReason, Status, TaskSpec
+from swarm_shared.domain.models import HoldReason, Status, TaskSpec
 
 pytestmark = pytest.mark.integration
 WORDS_OF_100_BYTES = "word " * 20

@@ -9,7 +9,7 @@ import pytest
 from start_desk import Desk
 from start_desk import desk as start_desk
 
-from swarm_shared.models import Status, TaskSpec
+from swarm_shared.domain.models import Status, TaskSpec
 
 pytestmark = pytest.mark.integration
 

@@ -18,7 +18,7 @@ from free_port import free_port
 from start_desk import Desk, desk, task, until
 
 from swarm_shared.database import TaskDatabase
-from swarm_shared.models import Status
+from swarm_shared.domain.models import Status
 
 pytestmark = pytest.mark.integration
 

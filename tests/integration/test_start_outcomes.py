@@ -9,9 +9,9 @@ import pytest
 from start_desk import Desk, desk, task, until
 from stopwatch import Stopwatch
 
+from swarm_shared.carry_out import carry_out_now
 from swarm_shared.database import TaskDatabase
-from swarm_shared.models import Status, Verb
-from swarm_shared.store.carry_out import carry_out_now
+from swarm_shared.domain.models import Status, Verb
 
 pytestmark = pytest.mark.integration
 

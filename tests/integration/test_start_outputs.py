@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from start_desk import DEADLINE_S, Desk
 
-from swarm_shared.models import Status, TaskSpec
+from swarm_shared.domain.models import Status, TaskSpec
 
 pytestmark = pytest.mark.integration
 

@@ -14,7 +14,7 @@ import pytest
 from repositories import Sandbox
 from start_desk import desk
 
-from swarm_shared.models import Status, TaskSpec
+from swarm_shared.domain.models import Status, TaskSpec
 
 pytestmark = pytest.mark.integration
 

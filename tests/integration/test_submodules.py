@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from landing_desk import LandingSwarm, landing_swarm
 
-from swarm_shared.git.integration import Integration
-from swarm_shared.git.prune import prune
-from swarm_shared.git.repository import Repository
-from swarm_shared.git.task_worktrees import TaskWorktrees
-from swarm_shared.models import Status
+from swarm_shared.domain.models import Status
+from swarm_shared.git.landing.following import Integration
+from swarm_shared.git.landing.prune import prune
+from swarm_shared.git.plumbing.repository import Repository
+from swarm_shared.git.worktrees.task_worktrees import TaskWorktrees
 
 pytestmark = pytest.mark.integration
 ALLOW = ("-c", "protocol.file.allow=always")

@@ -8,7 +8,7 @@ import signal
 import pytest
 from supervision import swarm
 
-from swarm_shared.supervisor_client import (
+from swarm_shared.supervisor.client import (
     SupervisorAbsent,
     SupervisorClient,
     SupervisorRefused,

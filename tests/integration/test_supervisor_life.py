@@ -24,8 +24,8 @@ from supervision import (
     wait_for,
 )
 
-from swarm_shared import supervisor_files
-from swarm_shared.supervisor_client import Orphan, SupervisorClient
+from swarm_shared.supervisor import files as supervisor_files
+from swarm_shared.supervisor.client import Orphan, SupervisorClient
 
 pytestmark = pytest.mark.integration
 

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 import pytest
 from supervision import DEADLINE_S, QUICK_START, Swarm, swarm
 
-from swarm_shared.supervisor_client import SupervisorRefused, process_name
-from swarm_shared.supervisor_rpc import STILL_RUNNING
+from swarm_shared.supervisor.client import SupervisorRefused, process_name
+from swarm_shared.supervisor.rpc import STILL_RUNNING
 
 pytestmark = pytest.mark.integration
 

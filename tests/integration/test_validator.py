@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from landing_desk import LandingSwarm, landing_swarm
 
-from swarm_shared.agents.prompt import DIFF_LIMIT_BYTES
-from swarm_shared.models import HoldReason, Status, TaskSpec
+from swarm_shared.agents.prompting.prompt import DIFF_LIMIT_BYTES
+from swarm_shared.domain.models import HoldReason, Status, TaskSpec
 
 pytestmark = pytest.mark.integration
 

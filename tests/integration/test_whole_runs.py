@@ -19,7 +19,7 @@ from amplifier_desk import AmplifierDesk, make_desk
 from start_desk import Desk, desk
 
 from swarm_shared.database import TaskDatabase
-from swarm_shared.models import Status, TaskSpec
+from swarm_shared.domain.models import Status, TaskSpec
 
 pytestmark = pytest.mark.integration
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from live_swarm import LiveSwarm, live_swarm, wait_until
 
-from swarm_shared.models import Status, TaskSpec
+from swarm_shared.domain.models import Status, TaskSpec
 
 pytestmark = pytest.mark.integration
 

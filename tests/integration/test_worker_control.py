@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from live_swarm import LiveSwarm, live_swarm, wait_until
 
-from swarm_shared.models import Status, Verb
+from swarm_shared.domain.models import Status, Verb
 
 pytestmark = pytest.mark.integration
 
@@ -239,7 +239,7 @@ def test_a_killed_workers_tree_dies_with_it_and_reset_orphans_gives_the_task_on(
 
 
 def test_agents_do_not_see_our_settings(swarm: LiveSwarm) -> None:
-    from swarm_shared.models import TaskSpec
+    from swarm_shared.domain.models import TaskSpec
 
     swarm.add(TaskSpec(id="a", name="a", run="env", agent_cli="command"))
     swarm.worker()

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from live_swarm import LiveSwarm, live_swarm, wait_until
 
-from swarm_shared.connection import Connection
-from swarm_shared.models import Status, TaskSpec
+from swarm_shared.domain.models import Status, TaskSpec
+from swarm_shared.store.engine.connection import Connection
 
 pytestmark = pytest.mark.integration
 

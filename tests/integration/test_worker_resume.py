@@ -13,7 +13,7 @@ from amplifier_desk import make_desk
 from live_swarm import LiveSwarm
 from repositories import PERSON
 
-from swarm_shared.models import Status, TaskSpec
+from swarm_shared.domain.models import Status, TaskSpec
 
 pytestmark = pytest.mark.integration
 

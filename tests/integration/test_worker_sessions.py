@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from live_swarm import LiveSwarm, live_swarm, wait_until
 
-from swarm_shared.models import TaskSpec
+from swarm_shared.domain.models import TaskSpec
 
 pytestmark = pytest.mark.integration
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from live_swarm import LiveSwarm, live_swarm, wait_until
 
-from swarm_shared.models import Status
+from swarm_shared.domain.models import Status
 
 pytestmark = pytest.mark.integration
 AN_INTERPRETER_BYTES = 4 * 1024 * 1024  # at least

@@ -17,12 +17,12 @@ from typing import Any
 import pytest
 
 from amplifier_swarm.__main__ import main
+from swarm_shared.carry_out import carry_out
 from swarm_shared.database import TaskDatabase
-from swarm_shared.models import Role, Stage, TaskSpec
-from swarm_shared.processes import ProcessId
-from swarm_shared.store.carry_out import carry_out
-from swarm_shared.store.claims import Claim, Claimant
-from swarm_shared.store.policy import AttemptResult, Budgets
+from swarm_shared.domain.models import Role, Stage, TaskSpec
+from swarm_shared.processes.identity import ProcessId
+from swarm_shared.store.queue.claims import Claim, Claimant
+from swarm_shared.store.queue.policy import AttemptResult, Budgets
 
 DEADLINE_S = 20.0
 BUDGETS = Budgets(max_retries=0)

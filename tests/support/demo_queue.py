@@ -15,13 +15,13 @@ from typing import Any
 from msgspec.structs import replace
 
 from swarm_shared.database import TaskDatabase
-from swarm_shared.git.diffs import Change, Diff, FileChange
-from swarm_shared.models import FailureClass, Outcome, Role, Stage, TaskSpec, Verb
-from swarm_shared.processes import ProcessId
-from swarm_shared.store.changes import Since
-from swarm_shared.store.claims import Claim, Claimant, ClosedSession
-from swarm_shared.store.policy import AttemptResult, Budgets
-from swarm_shared.store.workers import Uses
+from swarm_shared.domain.models import FailureClass, Outcome, Role, Stage, TaskSpec, Verb
+from swarm_shared.git.plumbing.diffs import Change, Diff, FileChange
+from swarm_shared.processes.identity import ProcessId
+from swarm_shared.store.queue.claims import Claim, Claimant, ClosedSession
+from swarm_shared.store.queue.policy import AttemptResult, Budgets
+from swarm_shared.store.queue.workers import Uses
+from swarm_shared.store.views.changes import Since
 
 WORKERS = 4
 PHASES = {

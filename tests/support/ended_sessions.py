@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 
-from swarm_shared.agents.cli import AgentCli
-from swarm_shared.agents.presets import load_presets
-from swarm_shared.agents.reading import Reading, SessionEnd, read_session
-from swarm_shared.models import Role
+from swarm_shared.agents.presets.catalog import load_presets
+from swarm_shared.agents.presets.cli import AgentCli
+from swarm_shared.agents.reading.session_result import Reading, SessionEnd, read_session
+from swarm_shared.domain.models import Role
 
 PRESETS = load_presets()
 NOW_MS = 1_800_000_000_000

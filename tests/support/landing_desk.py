@@ -13,7 +13,7 @@ from typing import Any
 from live_swarm import LiveSwarm
 from repositories import PERSON
 
-from swarm_shared.models import TaskSpec
+from swarm_shared.domain.models import TaskSpec
 
 INTEGRATION = "swarm/integration"
 # One shot: whoever moves the mark away does it.

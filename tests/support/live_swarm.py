@@ -15,8 +15,8 @@ from typing import Any
 from agent_ledger import read_ledger
 
 from swarm_shared.database import TaskDatabase
-from swarm_shared.models import Status, TaskSpec
-from swarm_shared.procfs import all_pids, read_stat
+from swarm_shared.domain.models import Status, TaskSpec
+from swarm_shared.processes.procfs import all_pids, read_stat
 
 DEADLINE_S = 30.0
 LOOK_S = 0.02

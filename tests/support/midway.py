@@ -11,9 +11,10 @@ import os
 import signal
 import sys
 
-from swarm_shared import migrations, sql
 from swarm_shared.database import TaskDatabase
-from swarm_shared.models import TaskSpec
+from swarm_shared.domain.models import TaskSpec
+from swarm_shared.store import sql
+from swarm_shared.store.engine import schema as migrations
 
 TASKS = 6_000
 # Half of it is quick; the rest takes longer than any test waits.

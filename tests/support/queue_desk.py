@@ -10,10 +10,10 @@ from typing import Any
 from fixed_time import ManualClock
 
 from swarm_shared.database import TaskDatabase
-from swarm_shared.models import FailureClass, Outcome, Role, Stage, Status, TaskSpec
-from swarm_shared.processes import ProcessId
-from swarm_shared.store.claims import Claim, Claimant
-from swarm_shared.store.policy import AttemptResult, Budgets
+from swarm_shared.domain.models import FailureClass, Outcome, Role, Stage, Status, TaskSpec
+from swarm_shared.processes.identity import ProcessId
+from swarm_shared.store.queue.claims import Claim, Claimant
+from swarm_shared.store.queue.policy import AttemptResult, Budgets
 
 PASSED = AttemptResult(outcome=Outcome.PASSED)
 

@@ -10,9 +10,9 @@ from queue_desk import PASSED, failed
 from queue_model import FILES, LEASE_MS
 from queue_walk import BUDGETS, WORKERS, QueueWalk
 
-from swarm_shared.models import FailureClass, HoldReason, Outcome, Role, Stage, Status, TaskSpec, Verb
-from swarm_shared.store.policy import AttemptResult
-from swarm_shared.store.recovery import Ending
+from swarm_shared.domain.models import FailureClass, HoldReason, Outcome, Role, Stage, Status, TaskSpec, Verb
+from swarm_shared.store.queue.policy import AttemptResult
+from swarm_shared.store.queue.recovery import Ending
 
 IDS = "abcdef"
 DAY_MS = 24 * 3600 * 1000

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from fixed_time import ManualClock
 from msgspec.structs import replace
 
-from swarm_shared.models import FailureClass, HoldReason, Outcome, Status, TaskSpec
-from swarm_shared.store.claims import Claim
-from swarm_shared.store.policy import AttemptResult
+from swarm_shared.domain.models import FailureClass, HoldReason, Outcome, Status, TaskSpec
+from swarm_shared.store.queue.claims import Claim
+from swarm_shared.store.queue.policy import AttemptResult
 
 MAX_RETRIES, CRASH_BUDGET, CRASH_BACKOFF_MS, LANDING_TRIES = 2, 3, 15_000, 2
 LEASE_MS, SILENCE_MS = 120_000, 30 * 60_000

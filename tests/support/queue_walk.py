@@ -18,14 +18,14 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant
 from queue_model import CRASH_BUDGET, LEASE_MS, MAX_RETRIES, SILENCE_MS, Attempt, Model, Refused, Task
 
 from swarm_shared.database import TaskDatabase
-from swarm_shared.errors import LeaseLost, SwarmError
-from swarm_shared.lifeline import Lifelines
-from swarm_shared.models import Role, Stage, Status, Verb
-from swarm_shared.processes import ProcessId
+from swarm_shared.domain.errors import LeaseLost, SwarmError
+from swarm_shared.domain.models import Role, Stage, Status, Verb
+from swarm_shared.processes.identity import ProcessId
+from swarm_shared.processes.lifeline import Lifelines
 from swarm_shared.reaping import Limits, Reaping
-from swarm_shared.store.claims import Claim, Claimant
-from swarm_shared.store.policy import Budgets
-from swarm_shared.store.recovery import OpenAttempt
+from swarm_shared.store.queue.claims import Claim, Claimant
+from swarm_shared.store.queue.policy import Budgets
+from swarm_shared.store.queue.recovery import OpenAttempt
 
 WORKERS = 3
 BUDGETS = Budgets(max_retries=MAX_RETRIES, crash_budget=CRASH_BUDGET)

@@ -15,10 +15,10 @@ from typing import Any
 
 import trees
 
-from swarm_shared.clock import Clock
 from swarm_shared.database import TaskDatabase
-from swarm_shared.models import Status, TaskSpec
-from swarm_shared.processes import ProcessId
+from swarm_shared.domain.clock import Clock
+from swarm_shared.domain.models import Status, TaskSpec
+from swarm_shared.processes.identity import ProcessId
 
 _HERE = Path(__file__).parent
 LONG_LEASE_S = 120.0

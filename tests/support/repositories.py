@@ -7,10 +7,10 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from swarm_shared.git.locks import repository_lock
-from swarm_shared.git.repository import Repository
-from swarm_shared.git.runner import Git
-from swarm_shared.git.task_worktrees import TaskWorktree, TaskWorktrees
+from swarm_shared.git.plumbing.repository import Repository
+from swarm_shared.git.plumbing.runner import Git
+from swarm_shared.git.plumbing.stale_locks import repository_lock
+from swarm_shared.git.worktrees.task_worktrees import TaskWorktree, TaskWorktrees
 
 PERSON = "[user]\n\tname = Ada Person\n\temail = ada@example.org\n"
 

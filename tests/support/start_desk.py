@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from swarm_shared.database import TaskDatabase
-from swarm_shared.models import Status, TaskSpec
-from swarm_shared.procfs import read_stat
+from swarm_shared.domain.models import Status, TaskSpec
+from swarm_shared.processes.procfs import read_stat
 
 DEADLINE_S = 60.0
 POLL_S = 0.02

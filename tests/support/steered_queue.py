@@ -8,13 +8,13 @@ from queue_desk import QueueDesk
 
 from browser import wait_for
 from swarm_shared.database import TaskDatabase
-from swarm_shared.errors import SwarmError
-from swarm_shared.models import TASK_VERBS, Outcome, Verb
-from swarm_shared.store.bulk import Bulk
-from swarm_shared.store.claims import Claim
-from swarm_shared.store.control import ControlRow
-from swarm_shared.store.policy import AttemptResult
-from swarm_shared.store.swarm import DRAINED, EMERGENCY_STOP, PAUSED
+from swarm_shared.domain.errors import SwarmError
+from swarm_shared.domain.models import TASK_VERBS, Outcome, Verb
+from swarm_shared.store.queue.claims import Claim
+from swarm_shared.store.queue.policy import AttemptResult
+from swarm_shared.store.queue.swarm import DRAINED, EMERGENCY_STOP, PAUSED
+from swarm_shared.store.requests.bulk import Bulk
+from swarm_shared.store.requests.control import ControlRow
 
 FLAGS = {Verb.PAUSE: PAUSED, Verb.DRAIN: DRAINED, Verb.EMERGENCY_STOP: EMERGENCY_STOP}
 

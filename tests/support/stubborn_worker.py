@@ -16,12 +16,12 @@ import sys
 import time
 
 from swarm_shared.database import TaskDatabase
-from swarm_shared.models import Role, Stage
-from swarm_shared.processes import ProcessId
-from swarm_shared.store.claims import Claim, Claimant
-from swarm_shared.sweep import marks
-from swarm_worker.keeper import fork_worker
-from swarm_worker.tree import Launch, Tree
+from swarm_shared.domain.models import Role, Stage
+from swarm_shared.processes.identity import ProcessId
+from swarm_shared.processes.sweep import marks
+from swarm_shared.store.queue.claims import Claim, Claimant
+from swarm_worker.processes.keeper import fork_worker
+from swarm_worker.processes.session_tree import Launch, Tree
 
 
 def tell(**fields: object) -> None:

@@ -26,9 +26,9 @@ from typing import TypeVar
 
 import psutil
 
-from swarm_shared import supervisor_files
-from swarm_shared.errors import SupervisorError
-from swarm_shared.supervisor_client import SupervisorClient
+from swarm_shared.domain.errors import SupervisorError
+from swarm_shared.supervisor import files as supervisor_files
+from swarm_shared.supervisor.client import SupervisorClient
 
 DEADLINE_S = 20.0
 POLL_S = 0.02

@@ -7,8 +7,8 @@ from typing import Any
 
 from repositories import Desk
 
-from swarm_shared.git.snapshot import Snapshot, take_snapshot
-from swarm_shared.git.task_worktrees import TaskWorktree
+from swarm_shared.git.snapshots.snapshot import Snapshot, take_snapshot
+from swarm_shared.git.worktrees.task_worktrees import TaskWorktree
 
 
 class Bench(Desk):

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from swarm_shared.agents.cli import AgentCli
-from swarm_shared.agents.presets import load_presets
-from swarm_shared.agents.reading import SessionEnd
-from swarm_shared.models import Role
+from swarm_shared.agents.presets.catalog import load_presets
+from swarm_shared.agents.presets.cli import AgentCli
+from swarm_shared.agents.reading.session_result import SessionEnd
+from swarm_shared.domain.models import Role
 
 FOLDER = Path(__file__).parent.parent / "data" / "agents"
 # When they were recorded, more or less: some name a time of day.

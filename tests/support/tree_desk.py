@@ -19,8 +19,8 @@ from typing import NoReturn, TypeVar
 
 import trees
 
-from swarm_worker import extinction
-from swarm_worker.tree import CannotStart, Event, Launch, Tree
+from swarm_worker.processes import extinction
+from swarm_worker.processes.session_tree import CannotStart, Event, Launch, Tree
 
 E = TypeVar("E", bound=Event)
 

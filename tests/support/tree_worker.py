@@ -16,8 +16,8 @@ import signal
 import sys
 from pathlib import Path
 
-from swarm_worker.keeper import fork_worker
-from swarm_worker.tree import Exited, Launch, Tree
+from swarm_worker.processes.keeper import fork_worker
+from swarm_worker.processes.session_tree import Exited, Launch, Tree
 
 
 def tell(**fields: object) -> None:

@@ -14,12 +14,12 @@ import yaml
 from manual import PAGES, README, TOP, blocks, first_column, table
 
 from amplifier_swarm.__main__ import COMMANDS
-from swarm_shared import errors
-from swarm_shared.agents.answers import find_answer, judge
-from swarm_shared.agents.presets import load_presets
-from swarm_shared.config import resolve
+from swarm_shared.agents.presets.catalog import load_presets
+from swarm_shared.agents.reading.answers import find_answer, judge
 from swarm_shared.database import TaskDatabase
-from swarm_shared.models import GROUP_OF, FailureClass, Role, Status
+from swarm_shared.domain import errors
+from swarm_shared.domain.models import GROUP_OF, FailureClass, Role, Status
+from swarm_shared.program.settings import resolve
 from swarm_shared.taskfile import read_task_file
 from swarm_shared.taskfile.keys import KEYS
 

@@ -12,7 +12,7 @@ import click
 
 from amplifier_swarm.app import App, command, json_option
 from amplifier_swarm.terminal import print_json, remark, say, table
-from swarm_shared.config import described, variable_of
+from swarm_shared.program.settings import described, variable_of
 
 MASK = "•••"
 LOOK_EVERY_S = 0.5
@@ -109,7 +109,7 @@ def version(app: App, as_json: bool) -> None:
     import platform
     from importlib import metadata
 
-    from swarm_shared.connection import engine_version
+    from swarm_shared.store.engine.connection import engine_version
 
     versions = {
         "amplifier-swarm": metadata.version("amplifier-swarm"),

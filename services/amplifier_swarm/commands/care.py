@@ -10,8 +10,8 @@ import click
 
 from amplifier_swarm.app import App, command, json_option
 from amplifier_swarm.terminal import print_json, say, size
-from swarm_shared.config import default_of
-from swarm_shared.errors import InputError
+from swarm_shared.domain.errors import InputError
+from swarm_shared.program.settings import default_of
 
 
 @command(

@@ -14,15 +14,15 @@ from amplifier_swarm.findings import Finding, Level, bad
 from amplifier_swarm.repository_checks import about_git, about_landing
 from amplifier_swarm.supervision import supervision
 from amplifier_swarm.terminal import console, is_terminal, print_json, say, size, style_of
-from swarm_shared.config import Settings
-from swarm_shared.errors import InputError, SupervisorError, SwarmError
-from swarm_shared.git.database_inside import danger
+from swarm_shared.domain.errors import InputError, SupervisorError, SwarmError
+from swarm_shared.git.worktrees.database_inside import danger
 from swarm_shared.own_checkout import not_pointed_at_a_project
-from swarm_shared.plain import safe
-from swarm_shared.processes import ProcessId
-from swarm_shared.store.runs import AgentsNamed
-from swarm_shared.store.standstill import REAPER, Standstills
-from swarm_shared.write_lock import write_lock_holder
+from swarm_shared.processes.identity import ProcessId
+from swarm_shared.program.settings import Settings
+from swarm_shared.program.terminal_text import safe
+from swarm_shared.store.engine.write_lock import write_lock_holder
+from swarm_shared.store.views.runs import AgentsNamed
+from swarm_shared.store.views.standstill import REAPER, Standstills
 
 if TYPE_CHECKING:
     from swarm_shared.database import TaskDatabase
@@ -227,7 +227,7 @@ def _supervisord(app: App) -> Finding:
 
 def _agents(settings: Settings, named: Sequence[AgentsNamed]) -> Iterator[Finding]:
     """As `start` checks them, so that both say the same."""
-    from amplifier_swarm.start.agents import check_agents
+    from amplifier_swarm.start.checks.run_agents import check_agents
 
     name = "agent CLI"
     if not settings.project_root.is_dir():

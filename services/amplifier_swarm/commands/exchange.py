@@ -19,15 +19,15 @@ from amplifier_swarm.choices import status_option
 from amplifier_swarm.progress import Bar
 from amplifier_swarm.task_files import FilesRefused, Read, read_all
 from amplifier_swarm.terminal import print_json, remark, say
-from swarm_shared.clock import iso
-from swarm_shared.errors import InputError, StateError, SwarmError
-from swarm_shared.git.database_inside import keep_out_of_commits
-from swarm_shared.models import Status
-from swarm_shared.opened_file import still_open_elsewhere
-from swarm_shared.rescue import SUFFIX, refuges
+from swarm_shared.domain.clock import iso
+from swarm_shared.domain.errors import InputError, StateError, SwarmError
+from swarm_shared.domain.models import Status
+from swarm_shared.git.worktrees.database_inside import keep_out_of_commits
+from swarm_shared.store.engine.opened_file import still_open_elsewhere
+from swarm_shared.store.engine.rescue import SUFFIX, refuges
 
 if TYPE_CHECKING:
-    from swarm_shared.store.imports import ImportResult
+    from swarm_shared.store.importing.imports import ImportResult
     from swarm_shared.taskfile import Problem
 
 MAX_REMARKS = 50
@@ -89,7 +89,7 @@ def _runs(app: App) -> bool:
 def _import(
     app: App, files: tuple[str, ...], read: Read, *, clear: bool, force: bool, dry_run: bool, bar: Bar
 ) -> ImportResult:
-    from swarm_shared.store.imports import ImportResult
+    from swarm_shared.store.importing.imports import ImportResult
 
     if dry_run and not os.path.exists(app.database_path()):
         count = len(read.tasks)

@@ -12,10 +12,10 @@ import click
 from amplifier_swarm.app import App, command, json_option
 from amplifier_swarm.asking import wait_for_a_commit
 from amplifier_swarm.terminal import cut, print_json, remark, say
-from swarm_shared.clock import iso
-from swarm_shared.errors import NotFound
-from swarm_shared.models import GROUP_OF, Group, Role, Status
-from swarm_shared.plain import safe
+from swarm_shared.domain.clock import iso
+from swarm_shared.domain.errors import NotFound
+from swarm_shared.domain.models import GROUP_OF, Group, Role, Status
+from swarm_shared.program.terminal_text import safe
 
 if TYPE_CHECKING:
     from swarm_shared.database import TaskDatabase

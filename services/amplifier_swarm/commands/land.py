@@ -7,11 +7,11 @@ import click
 from amplifier_swarm.app import App, command, json_option
 from amplifier_swarm.landed import integration_of
 from amplifier_swarm.terminal import print_json, remark, say
-from swarm_shared.errors import StateError
-from swarm_shared.git.land_into import land_into
-from swarm_shared.git.merging import MergeKind
-from swarm_shared.git.names import branch_of
-from swarm_shared.models import Status
+from swarm_shared.domain.branch_names import branch_of
+from swarm_shared.domain.errors import StateError
+from swarm_shared.domain.models import Status
+from swarm_shared.git.landing.land_into import land_into
+from swarm_shared.git.merging.merging import MergeKind
 
 NAMED_PATHS = 20
 

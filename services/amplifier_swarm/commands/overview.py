@@ -10,8 +10,8 @@ import click
 from amplifier_swarm.app import App, command, json_option
 from amplifier_swarm.choices import status_option
 from amplifier_swarm.terminal import about, cut, duration, print_json, remark, say, table
-from swarm_shared.clock import iso
-from swarm_shared.models import Group, Status
+from swarm_shared.domain.clock import iso
+from swarm_shared.domain.models import Group, Status
 
 if TYPE_CHECKING:
     from swarm_shared.database import TaskDatabase
@@ -24,8 +24,8 @@ _OVER = frozenset({"stopped", "crashed"})
 @json_option
 def status(app: App, as_json: bool) -> None:
     """Tasks by status, progress and what is left, the workers, and whatever keeps the queue from moving."""
-    from swarm_shared.store.pulse import Pulse
-    from swarm_shared.store.standstill import Standstills
+    from swarm_shared.store.views.pulse import Pulse
+    from swarm_shared.store.views.standstill import Standstills
 
     with app.open(read_only=True) as database:
         workers = workers_shown(database)

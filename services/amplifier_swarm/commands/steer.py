@@ -13,10 +13,10 @@ from amplifier_swarm.app import App, command, json_option
 from amplifier_swarm.asking import ask, conclude
 from amplifier_swarm.choices import status_option
 from amplifier_swarm.terminal import cut, is_terminal, remark
-from swarm_shared.errors import SwarmError
-from swarm_shared.models import PRIORITY_NAMES, Status, Verb, priority_value
-from swarm_shared.plain import safe
-from swarm_shared.store.steering import MEANT
+from swarm_shared.domain.errors import SwarmError
+from swarm_shared.domain.models import PRIORITY_NAMES, Status, Verb, priority_value
+from swarm_shared.program.terminal_text import safe
+from swarm_shared.store.requests.steering import MEANT
 
 F = TypeVar("F", bound=Callable[..., Any])
 MAX_BULK = 10_000

@@ -10,9 +10,9 @@ from amplifier_swarm.app import App, command, json_option
 from amplifier_swarm.asking import ask, conclude, wait_for_a_commit
 from amplifier_swarm.supervision import Supervision, supervision
 from amplifier_swarm.terminal import print_json, remark, say
-from swarm_shared.errors import StateError, SupervisorError
-from swarm_shared.models import Verb
-from swarm_shared.store.swarm import DRAINED, EMERGENCY_STOP
+from swarm_shared.domain.errors import StateError, SupervisorError
+from swarm_shared.domain.models import Verb
+from swarm_shared.store.queue.swarm import DRAINED, EMERGENCY_STOP
 
 if TYPE_CHECKING:
     from swarm_shared.database import TaskDatabase

@@ -8,9 +8,9 @@ import click
 
 from amplifier_swarm.app import App, command, json_option
 from amplifier_swarm.asking import Standing, ask, conclude
-from swarm_shared.config import MAX_WORKERS
-from swarm_shared.errors import NotFound
-from swarm_shared.models import Verb
+from swarm_shared.domain.errors import NotFound
+from swarm_shared.domain.models import Verb
+from swarm_shared.program.settings import MAX_WORKERS
 
 if TYPE_CHECKING:
     from swarm_shared.database import TaskDatabase

@@ -10,11 +10,11 @@ import click
 from amplifier_swarm.app import App, command, json_option
 from amplifier_swarm.side_by_side import tell_same_problem
 from amplifier_swarm.terminal import cut, print_json, remark, say
-from swarm_shared.errors import NotFound
-from swarm_shared.models import GROUP_OF, Group, Role, Status
-from swarm_shared.plain import safe
+from swarm_shared.domain.errors import NotFound
+from swarm_shared.domain.models import GROUP_OF, Group, Role, Status
+from swarm_shared.program.terminal_text import safe
 from swarm_shared.redaction.redaction import of_process
-from swarm_shared.store.verdicts import same_problem
+from swarm_shared.store.queue.verdicts import same_problem
 
 if TYPE_CHECKING:
     from swarm_shared.database import TaskDatabase
@@ -108,7 +108,7 @@ def _fact(name: str, value: object) -> None:
 @json_option
 def why(app: App, task_id: str, as_json: bool) -> None:
     """What a task waits for, or how it ended, and what can be done about it."""
-    from swarm_shared.store.why import Why
+    from swarm_shared.store.views.why import Why
 
     with app.open(read_only=True) as database:
         explained = Why(database.connection, app.clock).explain(task_id, default_cli=app.settings().agent_cli)

@@ -12,20 +12,20 @@ from amplifier_swarm.app import App, command, json_option
 from amplifier_swarm.cleanup import Cleanup
 from amplifier_swarm.landed import integration_of
 from amplifier_swarm.terminal import print_json, remark, say, table
-from swarm_shared.agents.environment import inherited
-from swarm_shared.agents.presets import load_presets
-from swarm_shared.errors import NotFound
-from swarm_shared.git.names import task_branch, task_ref
-from swarm_shared.git.prune import prune
-from swarm_shared.git.refs import read_ref
-from swarm_shared.git.task_worktrees import TaskWorktrees
-from swarm_shared.models import GROUP_OF, Group, TaskSpec
+from swarm_shared.agents.launching.environment import inherited
+from swarm_shared.agents.presets.catalog import load_presets
+from swarm_shared.domain.branch_names import task_branch, task_ref
+from swarm_shared.domain.errors import NotFound
+from swarm_shared.domain.models import GROUP_OF, Group, TaskSpec
+from swarm_shared.git.landing.prune import prune
+from swarm_shared.git.plumbing.refs import read_ref
+from swarm_shared.git.worktrees.task_worktrees import TaskWorktrees
 
 if TYPE_CHECKING:
-    from swarm_shared.config import Settings
     from swarm_shared.database import TaskDatabase
-    from swarm_shared.git.integration import Integration
-    from swarm_shared.store.landings import NamedTask
+    from swarm_shared.git.landing.following import Integration
+    from swarm_shared.program.settings import Settings
+    from swarm_shared.store.queue.landings import NamedTask
 
 _MAY_GO = frozenset({Group.COMPLETED, Group.FAILED, Group.HELD, Group.CANCELLED})
 

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from amplifier_swarm.start.agents import TASKS_LOOKED_AT, AgentFindings, check_agents, handed_on, long_prompts, preset
 from amplifier_swarm.start.below import Below
-from amplifier_swarm.start.preflight import check_machine
-from amplifier_swarm.start.problems import Problem, Unfit
-from amplifier_swarm.start.repository import follow_person, left_to_land
+from amplifier_swarm.start.checks.machine import check_machine
+from amplifier_swarm.start.checks.problems import Problem, Unfit
+from amplifier_swarm.start.checks.run_agents import (
+    TASKS_LOOKED_AT,
+    AgentFindings,
+    check_agents,
+    handed_on,
+    long_prompts,
+    preset,
+)
+from amplifier_swarm.start.checks.run_repository import follow_person, left_to_land
+from amplifier_swarm.start.checks.warm_up import WarmUp
 from amplifier_swarm.start.signals import Inbox
-from amplifier_swarm.start.warm_up import WarmUp
 from amplifier_swarm.terminal import cut
-from swarm_shared.config import Settings
 from swarm_shared.database import TaskDatabase
-from swarm_shared.errors import SwarmError
-from swarm_shared.git.database_inside import danger, keep_out_of_commits
-from swarm_shared.store.swarm import DRAINED, EMERGENCY_STOP, PAUSED
+from swarm_shared.domain.errors import SwarmError
+from swarm_shared.git.worktrees.database_inside import danger, keep_out_of_commits
+from swarm_shared.program.settings import Settings
+from swarm_shared.store.queue.swarm import DRAINED, EMERGENCY_STOP, PAUSED
 
 Say = Callable[[str], None]
 _WARNED_AT = "warned_of_clean_up_at"  # the path for which a user has read it

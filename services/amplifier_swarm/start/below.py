@@ -11,9 +11,9 @@ import signal
 import time
 from collections.abc import Iterable
 
-from swarm_shared.processes import ProcessId, wait_for_ends
-from swarm_shared.procfs import ON_LINUX, read_stat
-from swarm_shared.proctree import below_us, descendants, kill_tree
+from swarm_shared.processes.identity import ProcessId, wait_for_ends
+from swarm_shared.processes.procfs import ON_LINUX, read_stat
+from swarm_shared.processes.tree import below_us, descendants, kill_tree
 
 _PR_SET_CHILD_SUBREAPER = 36
 ASK_AFTER_S = 1.0  # services end by themselves when supervisord or this run does

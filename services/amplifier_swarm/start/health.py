@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Container, Sequence
 from pathlib import Path
 
-from amplifier_swarm.start.problems import ServiceFailed
+from amplifier_swarm.start.checks.problems import ServiceFailed
 from amplifier_swarm.start.suite import last_lines
-from swarm_shared.supervisor_client import DASHBOARD, WORKERS, ProcessInfo
+from swarm_shared.supervisor.client import DASHBOARD, WORKERS, ProcessInfo
 
 # supervisord itself goes on trying for a minute; a program that fails at once fails the same way each time.
 FAILED_STARTS = 3

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from amplifier_swarm.start.view import View, is_at_work
 from amplifier_swarm.terminal import cut, duration
-from swarm_shared.models import Group as TaskGroup
+from swarm_shared.domain.models import Group as TaskGroup
 
 EVENTS_SHOWN = 6
 RUNNING_SHOWN = 12

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from swarm_shared.options import setting
+from swarm_shared.program.options import setting
 
 F = TypeVar("F", bound=Callable[..., Any])
 

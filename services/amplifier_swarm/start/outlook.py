@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from swarm_shared.agents.cli import TroubleKind
 from swarm_shared.database import TaskDatabase
-from swarm_shared.models import Status
-from swarm_shared.store.swarm import DRAINED, EMERGENCY_STOP, Flag, ProviderHold
+from swarm_shared.domain.models import Status
+from swarm_shared.domain.trouble import TroubleKind
+from swarm_shared.store.queue.swarm import DRAINED, EMERGENCY_STOP, Flag, ProviderHold
 
 # What is in one of these moves on by itself. Blocked tasks do not: once nothing else is left, what they wait
 # for has failed, is held or was cancelled.

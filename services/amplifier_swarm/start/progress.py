@@ -8,7 +8,7 @@ from typing import IO, Protocol
 
 from amplifier_swarm.start.view import View
 from amplifier_swarm.terminal import is_terminal
-from swarm_shared.plain import safe
+from swarm_shared.program.terminal_text import safe
 
 STATUS_LINE_EVERY_S = 60.0
 

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 
 from amplifier_swarm.start.begin import check, settle_doubts, take_back_former_stop
 from amplifier_swarm.start.below import Below
+from amplifier_swarm.start.checks.warm_up import StoppedMeanwhile
 from amplifier_swarm.start.logs import LogTail
 from amplifier_swarm.start.lost import FileWatch, Loss, loss_of
 from amplifier_swarm.start.outlook import look
@@ -18,16 +19,15 @@ from amplifier_swarm.start.stay import End, Stay, how_it_ended
 from amplifier_swarm.start.stopping import Stopping
 from amplifier_swarm.start.suite import Suite, suite_environment
 from amplifier_swarm.start.summary import summary_lines, words_again
-from amplifier_swarm.start.warm_up import StoppedMeanwhile
 from amplifier_swarm.start.watching import Watching
-from swarm_shared import standard_streams
-from swarm_shared.config import Settings
 from swarm_shared.database import TaskDatabase
-from swarm_shared.errors import EXIT_DONE, EXIT_STOPPED, DatabaseError, SwarmError
-from swarm_shared.plain import safe
-from swarm_shared.processes import ProcessId
-from swarm_shared.supervisor_client import SupervisorClient
-from swarm_shared.supervisor_files import prepare, socket_path
+from swarm_shared.domain.errors import EXIT_DONE, EXIT_STOPPED, DatabaseError, SwarmError
+from swarm_shared.processes.identity import ProcessId
+from swarm_shared.program import standard_streams
+from swarm_shared.program.settings import Settings
+from swarm_shared.program.terminal_text import safe
+from swarm_shared.supervisor.client import SupervisorClient
+from swarm_shared.supervisor.files import prepare, socket_path
 
 SERVICE = "start"
 BUSY_TIMEOUT_S = 5.0  # a stuck writer must not keep a person from stopping

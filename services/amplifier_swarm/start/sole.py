@@ -9,12 +9,12 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from swarm_shared.alone import try_lock
 from swarm_shared.database import TaskDatabase
-from swarm_shared.errors import StateError, SupervisorError
-from swarm_shared.processes import ProcessId, owner_from
-from swarm_shared.store.swarm import Service
-from swarm_shared.supervisor_client import SupervisorAbsent, SupervisorClient
+from swarm_shared.domain.errors import StateError, SupervisorError
+from swarm_shared.processes.file_lock import try_lock
+from swarm_shared.processes.identity import ProcessId, owner_from
+from swarm_shared.store.queue.swarm import Service
+from swarm_shared.supervisor.client import SupervisorAbsent, SupervisorClient
 
 LOCK = "start.lock"
 # A keeper's own effort takes up to ten seconds, a graceful end of gunicorn and supervisord some more.

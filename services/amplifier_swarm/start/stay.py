@@ -8,18 +8,18 @@ import time
 
 from msgspec import Struct
 
+from amplifier_swarm.start.checks.problems import ServiceFailed
 from amplifier_swarm.start.health import Health
 from amplifier_swarm.start.logs import LogTail
 from amplifier_swarm.start.lost import FileWatch
 from amplifier_swarm.start.outlook import Outlook
-from amplifier_swarm.start.problems import ServiceFailed
 from amplifier_swarm.start.progress import Progress
 from amplifier_swarm.start.signals import STOP_NOW, Inbox
 from amplifier_swarm.start.stopping import Stopping
 from amplifier_swarm.start.suite import Suite
 from amplifier_swarm.start.watching import Watching
 from amplifier_swarm.terminal import cut
-from swarm_shared.errors import EXIT_AGENT_CLI, EXIT_DONE, EXIT_INCOMPLETE, EXIT_STOPPED
+from swarm_shared.domain.errors import EXIT_AGENT_CLI, EXIT_DONE, EXIT_INCOMPLETE, EXIT_STOPPED
 
 LOOK_S = 0.1  # from a commit to its notice
 SHOW_EVERY_S = 1.0

@@ -7,12 +7,12 @@ from collections.abc import Callable
 
 from amplifier_swarm.start.outlook import Outlook
 from amplifier_swarm.terminal import cut
-from swarm_shared.clock import Clock
+from swarm_shared.carry_out import carry_out_now
 from swarm_shared.database import TaskDatabase
-from swarm_shared.errors import DatabaseError
-from swarm_shared.models import Verb
-from swarm_shared.store.carry_out import carry_out_now
-from swarm_shared.store.swarm import EMERGENCY_STOP
+from swarm_shared.domain.clock import Clock
+from swarm_shared.domain.errors import DatabaseError
+from swarm_shared.domain.models import Verb
+from swarm_shared.store.queue.swarm import EMERGENCY_STOP
 
 # Workers interrupt their own sessions when the graceful timeout is over; this much later we do not believe it.
 DRAIN_MARGIN_S = 10.0

@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from amplifier_swarm.start.below import Below
-from amplifier_swarm.start.problems import ServiceFailed
-from swarm_shared.config import Settings, described, variable_of
-from swarm_shared.errors import SupervisorError
-from swarm_shared.processes import OWNER_VARIABLE, ProcessId, wait_for_ends
-from swarm_shared.supervisor_client import ProcessInfo, SupervisorClient
-from swarm_shared.supervisor_files import SupervisorFiles
+from amplifier_swarm.start.checks.problems import ServiceFailed
+from swarm_shared.domain.errors import SupervisorError
+from swarm_shared.processes.identity import OWNER_VARIABLE, ProcessId, wait_for_ends
+from swarm_shared.program.settings import Settings, described, variable_of
+from swarm_shared.supervisor.client import ProcessInfo, SupervisorClient
+from swarm_shared.supervisor.files import SupervisorFiles
 
 OVERRIDE = Path("supervisord.d", "50-scale.conf")
 OUTPUT = "supervisord.out"

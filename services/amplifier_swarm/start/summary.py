@@ -10,11 +10,11 @@ from amplifier_swarm.landed import waiting_to_come_over
 from amplifier_swarm.start.outlook import Outlook
 from amplifier_swarm.start.view import GROUPS_IN_ORDER
 from amplifier_swarm.terminal import cut, duration
-from swarm_shared.config import Settings
 from swarm_shared.database import TaskDatabase
-from swarm_shared.models import GROUP_OF, Group, Status
-from swarm_shared.plain import safe
-from swarm_shared.store.runs import Effort
+from swarm_shared.domain.models import GROUP_OF, Group, Status
+from swarm_shared.program.settings import Settings
+from swarm_shared.program.terminal_text import safe
+from swarm_shared.store.views.runs import Effort
 
 LISTED = 20
 _SAID_AGAIN = ("project_root", "agent_cli", "builder_agent", "validator_agent", "workers", "isolation", "land_into")

@@ -9,9 +9,9 @@ from msgspec import Struct
 
 from amplifier_swarm.start.outlook import Outlook
 from amplifier_swarm.terminal import about, cut, duration
-from swarm_shared.models import GROUP_OF, Group
-from swarm_shared.store.prospect import Prospect
-from swarm_shared.store.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED, ProviderHold
+from swarm_shared.domain.models import GROUP_OF, Group
+from swarm_shared.store.queue.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED, ProviderHold
+from swarm_shared.store.views.prospect import Prospect
 
 GROUPS_IN_ORDER = (
     Group.COMPLETED,

@@ -9,10 +9,10 @@ from typing import Any
 from amplifier_swarm.start.outlook import Outlook, look
 from amplifier_swarm.start.progress import Progress
 from amplifier_swarm.start.view import View, event_line
-from swarm_shared.config import Settings
 from swarm_shared.database import TaskDatabase
-from swarm_shared.store.prospect import Prospect
-from swarm_shared.store.standstill import Standstill, Standstills
+from swarm_shared.program.settings import Settings
+from swarm_shared.store.views.prospect import Prospect
+from swarm_shared.store.views.standstill import Standstill, Standstills
 
 EVENTS_PER_LOOK = 500
 ETA_EVERY_S = 1.0

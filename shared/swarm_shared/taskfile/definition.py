@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from swarm_shared.models import Status, TaskSpec
+from swarm_shared.domain.models import Status, TaskSpec
 from swarm_shared.taskfile.keys import FIELDS
 from swarm_shared.taskfile.scalars import PlainText, is_typed
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from yaml.events import ScalarEvent
 
-from swarm_shared.models import TaskSpec
+from swarm_shared.domain.models import TaskSpec
 from swarm_shared.taskfile import values
 from swarm_shared.taskfile.nearest import Suggester, or_nearest
 from swarm_shared.taskfile.nodes import ListNode, MapNode, Node, is_null

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from swarm_shared.models import Status, TaskSpec
+from swarm_shared.domain.models import Status, TaskSpec
 from swarm_shared.taskfile.globs import fixed_head, overlap, segments
 from swarm_shared.taskfile.graph import Graph, levels
 from swarm_shared.taskfile.problems import Problem, ProblemList, shown

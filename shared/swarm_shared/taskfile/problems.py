@@ -7,7 +7,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from swarm_shared.errors import InputError
+from swarm_shared.domain.errors import InputError
 
 # A file that is wrong in more places than this is wrong in one way; the rest is counted, not listed.
 MAX_PROBLEMS = 1000

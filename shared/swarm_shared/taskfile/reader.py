@@ -12,8 +12,8 @@ from msgspec import Struct, field
 from yaml.events import ScalarEvent
 from yaml.reader import ReaderError
 
-from swarm_shared.errors import InputError
-from swarm_shared.models import TaskSpec
+from swarm_shared.domain.errors import InputError
+from swarm_shared.domain.models import TaskSpec
 from swarm_shared.taskfile.graph import cycle_text, find_cycles
 from swarm_shared.taskfile.jsontext import NotJson, check_json
 from swarm_shared.taskfile.keys import TaskReader, dependency_marks

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any, TextIO
 
-from swarm_shared.models import Status, TaskSpec, priority_label
+from swarm_shared.domain.models import Status, TaskSpec, priority_label
 from swarm_shared.taskfile.keys import FIELDS
 from swarm_shared.taskfile.yamltext import STEP, block, item
 

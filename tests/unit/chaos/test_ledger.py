@@ -13,8 +13,8 @@ from chaos import agent, ledger
 from chaos.ledger import Line
 from chaos.tasks import AGENT, PYTHON, Expected
 from chaos.verdict import Attempt, Told, lost, stale
-from swarm_shared.models import Status
-from swarm_shared.processes import ProcessId
+from swarm_shared.domain.models import Status
+from swarm_shared.processes.identity import ProcessId
 
 DONE = Expected(status=Status.COMPLETED)
 JUDGED = Expected(status=Status.COMPLETED, validated=True)

@@ -15,11 +15,11 @@ from cli_desk import CliDesk, ended_process
 
 from amplifier_swarm.app import App
 from amplifier_swarm.supervision import supervision
-from swarm_shared import supervisor_files
 from swarm_shared.database import TaskDatabase
-from swarm_shared.errors import SupervisorError
-from swarm_shared.models import TaskSpec
-from swarm_shared.processes import ProcessId
+from swarm_shared.domain.errors import SupervisorError
+from swarm_shared.domain.models import TaskSpec
+from swarm_shared.processes.identity import ProcessId
+from swarm_shared.supervisor import files as supervisor_files
 
 
 def test_a_backup_is_a_private_working_copy(desk: CliDesk) -> None:

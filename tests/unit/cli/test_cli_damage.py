@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from cli_desk import CliDesk
 
-from swarm_shared.models import TaskSpec
+from swarm_shared.domain.models import TaskSpec
 
 TASKS = 400
 

@@ -9,9 +9,9 @@ from cli_desk import CliDesk
 from repositories import PERSON
 from repositories import Desk as Project
 
-from swarm_shared.git.integration import Integration
-from swarm_shared.git.task_worktrees import TaskWorktrees
-from swarm_shared.models import TaskSpec
+from swarm_shared.domain.models import TaskSpec
+from swarm_shared.git.landing.following import Integration
+from swarm_shared.git.worktrees.task_worktrees import TaskWorktrees
 
 
 @pytest.fixture

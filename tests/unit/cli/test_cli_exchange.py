@@ -12,7 +12,7 @@ import pytest
 import yaml
 from cli_desk import CliDesk
 
-from swarm_shared.models import Status, TaskSpec
+from swarm_shared.domain.models import Status, TaskSpec
 
 ONE = "tasks:\n- {id: a, name: First}\n- {id: b, name: Second, dependencies: [a]}\n"
 TWO = "tasks:\n- {id: c, name: Third, dependencies: [b]}\n"

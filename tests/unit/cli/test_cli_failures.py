@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from cli_desk import CliDesk
 
-from swarm_shared.models import FailureClass, Outcome, TaskSpec
-from swarm_shared.store.policy import AttemptResult
+from swarm_shared.domain.models import FailureClass, Outcome, TaskSpec
+from swarm_shared.store.queue.policy import AttemptResult
 
 
 @pytest.fixture

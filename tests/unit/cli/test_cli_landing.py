@@ -10,13 +10,13 @@ import pytest
 from cli_desk import DEADLINE_S, CliDesk
 from repositories import Desk as Project
 
-from swarm_shared.git.file_lock import file_lock
-from swarm_shared.git.integration import Integration
-from swarm_shared.git.snapshot import take_snapshot
-from swarm_shared.git.task_worktrees import TaskWorktrees
-from swarm_shared.models import Outcome, TaskSpec
-from swarm_shared.procfs import read_stat
-from swarm_shared.store.policy import AttemptResult
+from swarm_shared.domain.models import Outcome, TaskSpec
+from swarm_shared.git.landing.following import Integration
+from swarm_shared.git.plumbing.repository_lock import file_lock
+from swarm_shared.git.snapshots.snapshot import take_snapshot
+from swarm_shared.git.worktrees.task_worktrees import TaskWorktrees
+from swarm_shared.processes.procfs import read_stat
+from swarm_shared.store.queue.policy import AttemptResult
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from cli_desk import CliDesk, until
 
 from amplifier_swarm import app as app_module
 from amplifier_swarm.__main__ import COMMANDS, cli
-from swarm_shared.models import TaskSpec
-from swarm_shared.plain import safe
+from swarm_shared.domain.models import TaskSpec
+from swarm_shared.program.terminal_text import safe
 
 PROMISED = {
     "import-tasks", "validate", "start", "status", "list-tasks", "task-info", "why", "prompt", "logs", "workers",

@@ -8,7 +8,7 @@ import sys
 import pytest
 from cli_desk import CliDesk, ended_process
 
-from swarm_shared.models import TaskSpec
+from swarm_shared.domain.models import TaskSpec
 
 
 @pytest.mark.parametrize("module", ["worker", "reaper", "dashboard", "orchestrator"])

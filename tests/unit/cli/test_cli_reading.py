@@ -8,9 +8,9 @@ from datetime import datetime
 import pytest
 from cli_desk import CliDesk, ended_process, until
 
-from swarm_shared.models import FailureClass, HoldReason, Outcome, Status, TaskSpec
-from swarm_shared.store.policy import AttemptResult
-from swarm_shared.store.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP
+from swarm_shared.domain.models import FailureClass, HoldReason, Outcome, Status, TaskSpec
+from swarm_shared.store.queue.policy import AttemptResult
+from swarm_shared.store.queue.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP
 
 TASK_KEYS = {
     "id", "name", "phase", "type", "status", "stage", "priority", "estimated_hours", "description",
@@ -211,7 +211,7 @@ def test_why_tells_a_providers_hold_and_its_end(desk: CliDesk) -> None:
     with desk.open() as database:
         values = {"agent_cli": "amplifier", "kind": "throttled", "reason": "429", "wall": database.clock.wall_ms()}
         times = {"until_at": values["wall"] + 60_000, "until_mono": database.clock.mono_ms() + 60_000, "step": 1}
-        from swarm_shared.sql import SQL
+        from swarm_shared.store.sql import SQL
 
         with database.connection.transaction():
             database.connection.change(SQL["put_hold"], values | times)

@@ -8,10 +8,10 @@ from msgspec.structs import replace
 
 from amplifier_swarm import asking
 from amplifier_swarm.commands import stop as stopping
-from swarm_shared.models import FailureClass, HoldReason, Outcome, Status, TaskSpec
-from swarm_shared.processes import ProcessId
-from swarm_shared.store.policy import AttemptResult
-from swarm_shared.store.recovery import crash
+from swarm_shared.domain.models import FailureClass, HoldReason, Outcome, Status, TaskSpec
+from swarm_shared.processes.identity import ProcessId
+from swarm_shared.store.queue.policy import AttemptResult
+from swarm_shared.store.queue.recovery import crash
 
 ROW_KEYS = {
     "id", "created_at", "expires_at", "actor", "verb", "target", "argument", "attempt_id", "status", "handled_by",
@@ -246,7 +246,7 @@ def test_a_row_that_nobody_takes_expires_with_advice(desk: CliDesk, monkeypatch:
     monkeypatch.setattr(asking, "EXPIRY_GRACE_MS", 0)
     desk.queue(TaskSpec(id="a", name="A"))
     with desk.open() as database:
-        from swarm_shared.processes import ProcessId
+        from swarm_shared.processes.identity import ProcessId
 
         database.swarm.register_service("reaper", ProcessId.mine())  # it lives, and does nothing
         ran = desk.run("hold", "a")
@@ -313,7 +313,7 @@ def test_scale_reaches_the_reaper_with_its_argument(desk: CliDesk, monkeypatch: 
     monkeypatch.setattr(asking, "EXPIRY_GRACE_MS", 0)
     desk.queue()
     with desk.open() as database:
-        from swarm_shared.processes import ProcessId
+        from swarm_shared.processes.identity import ProcessId
 
         database.swarm.register_service("reaper", ProcessId.mine())
         desk.run("scale", "3", "--now")

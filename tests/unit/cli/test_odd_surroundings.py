@@ -12,10 +12,10 @@ import apsw
 import pytest
 
 from swarm_shared.database import TaskDatabase
-from swarm_shared.errors import ConfigError, DatabaseError
-from swarm_shared.models import TaskSpec
-from swarm_shared.opened_file import OpenedFile
-from swarm_shared.processes import ProcessId
+from swarm_shared.domain.errors import ConfigError, DatabaseError
+from swarm_shared.domain.models import TaskSpec
+from swarm_shared.processes.identity import ProcessId
+from swarm_shared.store.engine.opened_file import OpenedFile
 
 DEADLINE_S = 60
 TASKS = "tasks:\n- {id: a, name: A, run: 'true'}\n"
@@ -128,7 +128,7 @@ def test_a_name_that_is_too_long_and_a_dangling_link_are_named(folder: Path) -> 
 
 
 def test_without_proc_it_says_that_proc_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("swarm_shared.processes.read_stat", lambda pid: None)
+    monkeypatch.setattr("swarm_shared.processes.identity.read_stat", lambda pid: None)
     with pytest.raises(ConfigError, match="/proc does not show this process"):
         ProcessId.mine()
 
@@ -149,7 +149,7 @@ def test_a_read_only_file_system_is_named(folder: Path, monkeypatch: pytest.Monk
         raise apsw.CantOpenError("unable to open database file")
 
     monkeypatch.setattr(os, "statvfs", lambda path: ReadOnly())
-    monkeypatch.setattr("swarm_shared.connection.apsw.Connection", refused)
+    monkeypatch.setattr("swarm_shared.store.engine.connection.apsw.Connection", refused)
     with pytest.raises(DatabaseError) as error:
         TaskDatabase(folder / "tasks.db", create=False, read_only=True)
     assert error.value.hint is not None

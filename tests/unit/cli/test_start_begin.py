@@ -17,16 +17,16 @@ from amplifier_swarm.orchestrator import command
 from amplifier_swarm.start.options import arguments_from
 from amplifier_swarm.start.sole import sole_run, wait_for_former
 from amplifier_swarm.start.suite import suite_environment
-from swarm_shared.config import resolve
-from swarm_shared.errors import StateError, SupervisorError
-from swarm_shared.processes import ProcessId
-from swarm_shared.supervisor_client import (
+from swarm_shared.domain.errors import StateError, SupervisorError
+from swarm_shared.processes.identity import ProcessId
+from swarm_shared.program.settings import resolve
+from swarm_shared.supervisor.client import (
     SupervisorAbsent,
     SupervisorClient,
     SupervisorRefused,
     SupervisorUnreachable,
 )
-from swarm_shared.supervisor_rpc import SHUTDOWN_STATE
+from swarm_shared.supervisor.rpc import SHUTDOWN_STATE
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ def test_everything_that_the_run_started_is_ended_and_nothing_that_was_there_bef
 ORPHANED = """\
 import os, subprocess
 from amplifier_swarm.start.below import Below
-from swarm_shared import proctree
+from swarm_shared.processes import tree as proctree
 below = Below()
 parent = subprocess.Popen(["/bin/sh", "-c", "sleep 63 & echo; wait"], stdout=subprocess.PIPE)
 parent.stdout.readline()

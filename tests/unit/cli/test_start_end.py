@@ -12,11 +12,11 @@ from queue_desk import QueueDesk, failed
 from amplifier_swarm.start.outlook import MOVING, Outlook, look
 from amplifier_swarm.start.stay import how_it_ended
 from amplifier_swarm.start.stopping import Stopping
-from swarm_shared.agents.cli import TroubleKind
-from swarm_shared.connection import Connection
-from swarm_shared.models import FailureClass, Status
-from swarm_shared.store.policy import Trouble
-from swarm_shared.store.swarm import DRAINED, EMERGENCY_STOP, PAUSED, Flag, ProviderHold
+from swarm_shared.domain.models import FailureClass, Status
+from swarm_shared.domain.trouble import TroubleKind
+from swarm_shared.store.engine.connection import Connection
+from swarm_shared.store.queue.policy import Trouble
+from swarm_shared.store.queue.swarm import DRAINED, EMERGENCY_STOP, PAUSED, Flag, ProviderHold
 
 
 def outlook(

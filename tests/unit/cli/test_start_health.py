@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from amplifier_swarm.start.checks.problems import ServiceFailed
 from amplifier_swarm.start.health import Health
-from amplifier_swarm.start.problems import ServiceFailed
-from swarm_shared.supervisor_client import ProcessInfo
+from swarm_shared.supervisor.client import ProcessInfo
 
 
 def process(name: str, state: str, *, stopped_at: int = 0, log: str = "") -> ProcessInfo:

@@ -9,11 +9,11 @@ import pytest
 from repositories import Desk as Project
 from repositories import Sandbox
 
-from amplifier_swarm.start.repository import check_repository, left_to_land
-from swarm_shared.config import Settings, resolve
-from swarm_shared.git.integration import Integration
-from swarm_shared.models import Status
-from swarm_shared.store.landings import IntegrationRow
+from amplifier_swarm.start.checks.run_repository import check_repository, left_to_land
+from swarm_shared.domain.models import Status
+from swarm_shared.git.landing.following import Integration
+from swarm_shared.program.settings import Settings, resolve
+from swarm_shared.store.queue.landings import IntegrationRow
 
 
 def settings_for(root: Path, isolation: str = "auto") -> Settings:

@@ -16,11 +16,11 @@ from amplifier_swarm.start.outlook import look
 from amplifier_swarm.start.progress import PlainProgress, progress_for
 from amplifier_swarm.start.summary import summary_lines, words_again
 from amplifier_swarm.start.view import View, event_line
-from swarm_shared.agents.cli import TroubleKind
-from swarm_shared.config import resolve
-from swarm_shared.models import FailureClass, TaskSpec
-from swarm_shared.store.policy import Budgets, Trouble
-from swarm_shared.store.swarm import DISK_LOW, DRAINED, PAUSED
+from swarm_shared.domain.models import FailureClass, TaskSpec
+from swarm_shared.domain.trouble import TroubleKind
+from swarm_shared.program.settings import resolve
+from swarm_shared.store.queue.policy import Budgets, Trouble
+from swarm_shared.store.queue.swarm import DISK_LOW, DRAINED, PAUSED
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from dashboard_desk import DashboardDesk
 from queue_desk import failed
 
-from swarm_shared.models import FailureClass, Role, Stage, TaskSpec
+from swarm_shared.domain.models import FailureClass, Role, Stage, TaskSpec
 
 ODD_IDS = (
     "a/b",
@@ -168,7 +168,7 @@ def test_a_search_looks_at_type_priority_worker_error_and_time(desk: DashboardDe
 def test_a_search_that_would_take_long_stops_and_can_go_on(
     desk: DashboardDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("swarm_shared.store.browse.SEARCH_TIME_MS", -1)
+    monkeypatch.setattr("swarm_shared.store.views.browse.SEARCH_TIME_MS", -1)
     desk.add("1", "2")
     page = desk.get("/api/tasks?q=task").get_json()
     assert page["tasks"] == []
@@ -179,7 +179,7 @@ def test_a_search_that_would_take_long_stops_and_can_go_on(
 def test_a_search_over_many_tasks_goes_on_where_it_stopped(
     desk: DashboardDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("swarm_shared.store.browse.SEARCH_BATCH", 7)
+    monkeypatch.setattr("swarm_shared.store.views.browse.SEARCH_BATCH", 7)
     desk.add(*(TaskSpec(id=f"t{n}", name="odd" if n % 2 else "even") for n in range(60)))
     seen: list[str] = []
     cursor: int | None = 0
@@ -282,7 +282,7 @@ def test_an_unexpected_error_shows_an_id_only(desk: DashboardDesk, monkeypatch: 
     def explode(*_: object) -> None:
         raise RuntimeError("secret detail")
 
-    monkeypatch.setattr("swarm_dashboard.shapes.workers", explode)
+    monkeypatch.setattr("swarm_dashboard.web.shapes.workers", explode)
     response = desk.get("/api/workers")
     assert response.status_code == 500
     assert "secret" not in response.get_data(as_text=True)

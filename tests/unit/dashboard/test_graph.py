@@ -11,9 +11,9 @@ from dashboard_desk import DashboardDesk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from swarm_dashboard import graph_route
-from swarm_dashboard.layers import BEND_ROOM, Link, lay_out
-from swarm_shared.models import TaskSpec
+from swarm_dashboard.drawing.layers import BEND_ROOM, Link, lay_out
+from swarm_dashboard.routes import dependency_graph as graph_route
+from swarm_shared.domain.models import TaskSpec
 
 
 @pytest.fixture

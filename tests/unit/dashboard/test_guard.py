@@ -9,7 +9,7 @@ import pytest
 from dashboard_desk import HOST, DashboardDesk
 from werkzeug.test import TestResponse
 
-from swarm_dashboard.guard import HEADERS, OPEN_ENDPOINTS, SOCKET_ENDPOINT, host_is_ours
+from swarm_dashboard.web.guard import HEADERS, OPEN_ENDPOINTS, SOCKET_ENDPOINT, host_is_ours
 
 FOREIGN_HOSTS = ("evil.example:8765", "localhost.evil.example", "127.0.0.1.:8765", "localhost.", "127.0.0.1@evil", "")
 FOREIGN_ORIGINS = (

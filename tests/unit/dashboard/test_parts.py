@@ -10,16 +10,16 @@ from string import hexdigits
 import pytest
 from fixed_time import ManualClock
 
-from swarm_dashboard.access import Access
-from swarm_dashboard.answers import written
 from swarm_dashboard.config import DashboardConfig, config_from
-from swarm_dashboard.listening import address_of, open_listener
-from swarm_dashboard.reader import Reader
-from swarm_dashboard.search import parse
-from swarm_shared.config import resolve
+from swarm_dashboard.web.access import Access
+from swarm_dashboard.web.database_reader import Reader
+from swarm_dashboard.web.json_responses import written
+from swarm_dashboard.web.listening import address_of, open_listener
+from swarm_dashboard.web.task_search import parse
 from swarm_shared.database import TaskDatabase
-from swarm_shared.errors import ConfigError, DatabaseError
-from swarm_shared.models import Status
+from swarm_shared.domain.errors import ConfigError, DatabaseError
+from swarm_shared.domain.models import Status
+from swarm_shared.program.settings import resolve
 from swarm_shared.redaction.redaction import MARK, Redaction
 
 

@@ -9,12 +9,12 @@ import pytest
 from dashboard_desk import DashboardDesk
 from queue_desk import PASSED, failed
 
-from swarm_dashboard.health import Level
-from swarm_shared.models import FailureClass, Outcome, Status, TaskSpec, Verb
-from swarm_shared.processes import ProcessId
-from swarm_shared.store.bulk import Bulk
-from swarm_shared.store.policy import AttemptResult
-from swarm_shared.store.pulse import LANDING_LATE_MS
+from swarm_dashboard.routes.health import Level
+from swarm_shared.domain.models import FailureClass, Outcome, Status, TaskSpec, Verb
+from swarm_shared.processes.identity import ProcessId
+from swarm_shared.store.queue.landings import LANDING_LATE_MS
+from swarm_shared.store.queue.policy import AttemptResult
+from swarm_shared.store.requests.bulk import Bulk
 
 SHA = "a" * 40
 COMMITTED = AttemptResult(outcome=Outcome.PASSED, base_sha="b" * 40, head_sha=SHA)

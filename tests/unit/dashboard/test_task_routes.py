@@ -8,11 +8,11 @@ import pytest
 from dashboard_desk import DashboardDesk
 from queue_desk import failed
 
-from swarm_shared.agents.amplifier_home import TRANSCRIPT_FILE, sessions_folder
-from swarm_shared.config import Settings
-from swarm_shared.git.diffs import Change, Diff, FileChange
-from swarm_shared.models import FailureClass, Role, Stage, TaskSpec
-from swarm_shared.store.changes import MAX_FILES, Since
+from swarm_shared.agents.amplifier.home import TRANSCRIPT_FILE, sessions_folder
+from swarm_shared.domain.models import FailureClass, Role, Stage, TaskSpec
+from swarm_shared.git.plumbing.diffs import Change, Diff, FileChange
+from swarm_shared.program.settings import Settings
+from swarm_shared.store.views.changes import MAX_FILES, Since
 
 FILES = (
     FileChange(path="new.py", change=Change.RENAMED, old_path="old\udcff.py", added=3, deleted=1),

@@ -12,12 +12,12 @@ from dashboard_desk import DashboardDesk
 from fixed_time import ManualClock
 from queue_desk import PASSED, failed
 
-from swarm_dashboard import timeline
-from swarm_dashboard.lanes import pack
-from swarm_dashboard.shared_answers import SharedAnswers
-from swarm_shared.models import FailureClass, Outcome, Role, Stage, TaskSpec
-from swarm_shared.store.policy import AttemptResult
-from swarm_shared.store.timeline import Ran
+from swarm_dashboard.drawing.lanes import pack
+from swarm_dashboard.routes import attempts_timeline as timeline
+from swarm_dashboard.web.shared_responses import SharedAnswers
+from swarm_shared.domain.models import FailureClass, Outcome, Role, Stage, TaskSpec
+from swarm_shared.store.queue.policy import AttemptResult
+from swarm_shared.store.views.timeline import Ran
 
 HOUR_MS = 3_600_000
 

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from dashboard_desk import DashboardDesk
 
-from swarm_dashboard.actions import verbs_for
-from swarm_dashboard.verbs import SWARM_ROUTES, TASK_ROUTES, WORKER_ROUTES
-from swarm_shared.errors import InputError, StateError
-from swarm_shared.models import FailureCause, HoldReason, Status, Verb
-from swarm_shared.store.steering import TaskRunning
+from swarm_dashboard.routes.requests import SWARM_ROUTES, TASK_ROUTES, WORKER_ROUTES
+from swarm_dashboard.web.actions import verbs_for
+from swarm_shared.domain.errors import InputError, StateError
+from swarm_shared.domain.models import FailureCause, HoldReason, Status, Verb
+from swarm_shared.store.requests.steering import TaskRunning
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "retry": {"note": "mind the order"},

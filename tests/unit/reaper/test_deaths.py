@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from swarm_reaper.deaths import Deaths, Woken
-from swarm_shared.processes import ProcessId
+from swarm_shared.processes.identity import ProcessId
 
 LONG_S = 20.0
 

@@ -12,9 +12,9 @@ from queue_desk import QueueDesk
 
 from swarm_reaper.config import ReaperConfig, reaper_config
 from swarm_reaper.housekeeping import Housekeeping, Sizes
-from swarm_shared.config import resolve
-from swarm_shared.models import Outcome, Role, Stage
-from swarm_shared.store.policy import AttemptResult
+from swarm_shared.domain.models import Outcome, Role, Stage
+from swarm_shared.program.settings import resolve
+from swarm_shared.store.queue.policy import AttemptResult
 
 MIB = 1024 * 1024
 DAY_S = 86_400

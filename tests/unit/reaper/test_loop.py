@@ -14,12 +14,12 @@ from swarm_reaper.config import reaper_config
 from swarm_reaper.deaths import Deaths
 from swarm_reaper.loop import COMPLAIN_EVERY_MS, STALE_AFTER_MS, ReaperLoop
 from swarm_reaper.slots import Slots
-from swarm_shared.clock import SystemClock
-from swarm_shared.config import resolve
-from swarm_shared.errors import DatabaseError
-from swarm_shared.models import FailureClass, Status
-from swarm_shared.processes import ProcessId
-from swarm_shared.store.policy import Budgets
+from swarm_shared.domain.clock import SystemClock
+from swarm_shared.domain.errors import DatabaseError
+from swarm_shared.domain.models import FailureClass, Status
+from swarm_shared.processes.identity import ProcessId
+from swarm_shared.program.settings import resolve
+from swarm_shared.store.queue.policy import Budgets
 
 
 class LoopDesk(QueueDesk):

@@ -11,11 +11,11 @@ from queue_desk import QueueDesk, failed
 
 from swarm_reaper.orders import WORKER_ANSWERS_WITHIN_MS, Orders
 from swarm_reaper.slots import Slots
-from swarm_shared.models import FailureClass, Outcome, Status, TaskSpec, Verb
-from swarm_shared.processes import ProcessId
-from swarm_shared.store.claims import Claim, Claimant
-from swarm_shared.store.control import ControlRow
-from swarm_shared.store.policy import Budgets
+from swarm_shared.domain.models import FailureClass, Outcome, Status, TaskSpec, Verb
+from swarm_shared.processes.identity import ProcessId
+from swarm_shared.store.queue.claims import Claim, Claimant
+from swarm_shared.store.queue.policy import Budgets
+from swarm_shared.store.requests.control import ControlRow
 
 S, V = Status, Verb
 WAITS = "pending"
@@ -216,7 +216,7 @@ def test_a_persons_word_replaces_the_reason_of_an_attempt_that_is_being_ended(de
     desk.add("t")
     claim = desk.start()
     (attempt,) = desk.db.recovery.open_attempts()
-    from swarm_shared.store.recovery import crash
+    from swarm_shared.store.queue.recovery import crash
 
     desk.db.recovery.fence(attempt, crash("died"))
     row = desk.ask(V.KILL)
@@ -354,7 +354,7 @@ def test_one_verb_on_many_tasks_is_carried_out_by_pieces_while_other_rows_go_on(
     desk: OrdersDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("swarm_reaper.orders.BULK_BUDGET_MS", 0)
-    monkeypatch.setattr("swarm_shared.store.bulk.BATCH", 2)
+    monkeypatch.setattr("swarm_shared.store.requests.bulk.BATCH", 2)
     desk.add("1", "2", "3", "t")
     many = desk.db.control.request(Verb.BULK, "", {"verb": "hold", "ids": ["1", "2", "3"]}, actor="ann")
     other = desk.ask(Verb.HOLD)

@@ -13,17 +13,17 @@ from msgspec.structs import replace
 from queue_desk import QueueDesk
 from trees import wait_until
 
-from swarm_shared.clock import SystemClock
+from swarm_shared.carry_out import carry_out_now
 from swarm_shared.database import TaskDatabase
-from swarm_shared.lifeline import FOLDER, Lifeline, Lifelines
-from swarm_shared.models import Status, Verb
-from swarm_shared.processes import ProcessId
+from swarm_shared.domain.clock import SystemClock
+from swarm_shared.domain.models import Status, Verb
+from swarm_shared.processes.identity import ProcessId
+from swarm_shared.processes.lifeline import FOLDER, Lifeline, Lifelines
+from swarm_shared.processes.sweep import marks
 from swarm_shared.reaping import UNPROVEN_AFTER_MS, Limits, Reaping, sole_reaper
-from swarm_shared.store.carry_out import carry_out_now
-from swarm_shared.store.claims import Claim, Claimant
-from swarm_shared.store.policy import Budgets
-from swarm_shared.store.recovery import crash
-from swarm_shared.sweep import marks
+from swarm_shared.store.queue.claims import Claim, Claimant
+from swarm_shared.store.queue.policy import Budgets
+from swarm_shared.store.queue.recovery import crash
 
 LEASE_S = 120
 ORPHAN_TIMEOUT_S = 1800

@@ -8,9 +8,9 @@ import pytest
 from fixed_time import ManualClock
 
 from swarm_reaper.slots import REVIVE_FOR_MS, STEP_EVERY_MS, Slots
-from swarm_shared.errors import NotFound, SupervisorError
-from swarm_shared.processes import ProcessId
-from swarm_shared.supervisor_client import (
+from swarm_shared.domain.errors import NotFound, SupervisorError
+from swarm_shared.processes.identity import ProcessId
+from swarm_shared.supervisor.client import (
     Orphan,
     ProcessInfo,
     Scaled,

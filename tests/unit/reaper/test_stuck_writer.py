@@ -14,8 +14,8 @@ from queue_desk import QueueDesk
 from trees import wait_until
 
 from swarm_reaper.stuck_writer import StuckWriter
-from swarm_shared.processes import ProcessId
-from swarm_shared.procfs import read_stat
+from swarm_shared.processes.identity import ProcessId
+from swarm_shared.processes.procfs import read_stat
 
 HOLD = """
 import sys

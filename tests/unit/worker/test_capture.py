@@ -13,11 +13,11 @@ from dashboard_desk import DashboardDesk
 from queue_desk import failed
 from secret_cases import ENVIRON, INNOCENT, MIXED, SECRETS, Case
 
-from swarm_dashboard.app import live_of
-from swarm_shared.models import FailureClass, Role, Stage
+from swarm_dashboard.web.app import live_of
+from swarm_shared.domain.models import FailureClass, Role, Stage
 from swarm_shared.redaction.redaction import MARK, Redaction
 from swarm_shared.redaction.streams import QUIET_S
-from swarm_worker.capture import FLUSH_S, Capture
+from swarm_worker.session.capture import FLUSH_S, Capture
 
 LOG = "/api/tasks/1/attempts/1/log"
 KEY = "sk-" + MIXED[:48]

@@ -17,12 +17,12 @@ import pytest
 import trees
 from tree_kinds import TREES, every_tree
 
-from swarm_shared import sweep
-from swarm_shared.clock import SystemClock
-from swarm_shared.processes import ProcessId
-from swarm_shared.proctree import descendants
-from swarm_shared.sweep import kill_marked, marks
-from swarm_worker import extinction
+from swarm_shared.domain.clock import SystemClock
+from swarm_shared.processes import sweep
+from swarm_shared.processes.identity import ProcessId
+from swarm_shared.processes.sweep import kill_marked, marks
+from swarm_shared.processes.tree import descendants
+from swarm_worker.processes import extinction
 
 
 @pytest.fixture
@@ -145,7 +145,8 @@ def test_a_keeper_with_a_fault_of_its_own_still_leaves_nothing(tmp_path: Path) -
     script = """
 import os, sys, signal, subprocess
 from pathlib import Path
-from swarm_worker import extinction, keeper
+from swarm_worker.processes import extinction
+from swarm_worker.processes import keeper
 faults = [RuntimeError("a fault on purpose")]
 reap = extinction.reap
 def fail_once():

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from transcripts import FOLDER
 
-from swarm_shared.agents.amplifier_home import EVENTS_FILE, sessions_folder
-from swarm_shared.agents.presets import load_presets
-from swarm_shared.agents.usage import Usage
-from swarm_worker.session_files import AmplifierFiles, LoggedSession
+from swarm_shared.agents.amplifier.home import EVENTS_FILE, sessions_folder
+from swarm_shared.agents.presets.catalog import load_presets
+from swarm_shared.agents.reading.usage import Usage
+from swarm_worker.session.session_files import AmplifierFiles, LoggedSession
 
 CLIS = load_presets()
 ONE, OTHER = "00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000000000002"

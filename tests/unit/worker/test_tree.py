@@ -14,7 +14,7 @@ import pytest
 import trees
 from tree_desk import Desk, open_desk
 
-from swarm_worker.tree import CannotStart, Exited, Gone
+from swarm_worker.processes.session_tree import CannotStart, Exited, Gone
 
 
 @pytest.fixture
@@ -150,7 +150,7 @@ import os, sys
 os.chdir(sys.argv[1])
 for number in (0, 1, 2):
     os.close(number)
-from swarm_worker.tree import Launch, Tree
+from swarm_worker.processes.session_tree import Launch, Tree
 tree = Tree()
 descriptors = os.open("in", os.O_RDONLY), os.open("out", os.O_WRONLY), os.open("err", os.O_WRONLY)
 launch = Launch(argv=("/bin/sh", "-c", "cat; echo err >&2"), env=dict(os.environ), cwd="/")
@@ -232,7 +232,7 @@ def test_nothing_is_started_beside_what_somebody_else_has_left(tmp_path: Path) -
 def test_a_session_inherits_what_is_handed_on_and_nothing_else(tmp_path: Path) -> None:
     script = """
 import os, sys
-from swarm_worker.tree import Launch, Tree
+from swarm_worker.processes.session_tree import Launch, Tree
 kept, other = os.open("/dev/null", os.O_RDONLY), os.open("/dev/zero", os.O_RDONLY)
 os.set_inheritable(other, True)
 tree = Tree(handed_on=kept)

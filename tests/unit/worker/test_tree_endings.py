@@ -13,10 +13,10 @@ import trees
 from tree_desk import Desk, open_desk
 from tree_kinds import TREES, every_tree
 
-from swarm_shared.processes import ProcessId
-from swarm_shared.procfs import read_stat
-from swarm_worker import extinction
-from swarm_worker.tree import CannotStart, Exited, Gone, Unproven
+from swarm_shared.processes.identity import ProcessId
+from swarm_shared.processes.procfs import read_stat
+from swarm_worker.processes import extinction
+from swarm_worker.processes.session_tree import CannotStart, Exited, Gone, Unproven
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def test_orphans_are_waited_for_while_nobody_ends_anything(desk: Desk, tmp_path:
 def test_extinction_spares_the_caller_and_its_own_group() -> None:
     script = """
 import os, subprocess
-from swarm_worker.extinction import become_subreaper, extinguish
+from swarm_worker.processes.extinction import become_subreaper, extinguish
 become_subreaper()
 subprocess.Popen(["/bin/sh", "-c", "sleep 1000 & setsid sleep 1000 & wait"])
 print(extinguish(), flush=True)
@@ -107,7 +107,7 @@ print(extinguish(), flush=True)
 def test_a_process_that_outran_the_list_dies_with_its_group() -> None:
     script = """
 import os, subprocess
-from swarm_worker import extinction
+from swarm_worker.processes import extinction
 extinction.become_subreaper()
 shell = "sleep 1000 & sleep 1000 & echo; wait"
 child = subprocess.Popen(["/bin/sh", "-c", shell], start_new_session=True, stdout=subprocess.PIPE)
@@ -125,8 +125,8 @@ print(extinction.extinguish(), flush=True)
 def test_what_does_not_show_itself_is_never_taken_for_gone() -> None:
     script = """
 import subprocess
-from swarm_worker import extinction
-from swarm_shared import proctree
+from swarm_worker.processes import extinction
+from swarm_shared.processes import tree as proctree
 extinction.become_subreaper()
 child = subprocess.Popen(["/bin/sleep", "1000"])
 extinction.descendants = proctree.descendants = lambda pid: []

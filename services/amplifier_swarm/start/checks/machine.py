@@ -1,0 +1,114 @@
+"""The checks before a run, quick and all at once: settings, folder, disk and port."""
+
+from __future__ import annotations
+
+import errno
+import resource
+import shutil
+import socket
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from amplifier_swarm.start.checks.problems import Problem
+from amplifier_swarm.start.checks.run_repository import check_repository
+from swarm_shared.own_checkout import not_pointed_at_a_project
+from swarm_shared.program.settings import Settings
+from swarm_shared.store.queue.landings import IntegrationRow
+
+EXIT_SETTINGS = 3
+# supervisord's own minimum (minfds and minprocs of its configuration).
+_LIMITS = (
+    (resource.RLIMIT_NOFILE, "open files", "n", 1024),
+    (resource.RLIMIT_NPROC, "processes", "u", 200),
+)
+
+
+class Findings(Struct, frozen=True, kw_only=True):
+    """What stands against a run, what a person should know, and the settings with `auto` decided."""
+
+    settings: Settings
+    problems: tuple[Problem, ...]
+    warnings: tuple[str, ...]
+
+
+def check_machine(settings: Settings, *, keep_running: bool, known: IntegrationRow | None = None) -> Findings:
+    """Look at everything that needs neither the database nor the agent CLI; changes nothing.
+
+    Args:
+        known: The branch that earlier runs have landed on.
+    """
+    decided, unfit, remarks = check_repository(settings, known)
+    problems = (
+        *_about_workers(settings, keep_running),
+        *_about_limits(),
+        *_about_project(settings),
+        *unfit,
+        *_about_disk(settings),
+        *_about_port(settings),
+    )
+    warnings = list(remarks)
+    if decided.isolation == "none" and decided.workers > 1:
+        warnings.append(
+            f"{decided.workers} agents at once work in the same folder {decided.project_root} (isolation none)"
+        )
+    return Findings(settings=decided, problems=problems, warnings=tuple(warnings))
+
+
+def _problem(text: str, hint: str) -> Problem:
+    return Problem(text=text, hint=hint, exit_code=EXIT_SETTINGS)
+
+
+def _about_workers(settings: Settings, keep_running: bool) -> Iterator[Problem]:
+    if settings.workers < 1 and not keep_running:
+        yield _problem("no workers: nothing would ever run", "at least one: --workers 1")
+
+
+def _about_limits() -> Iterator[Problem]:
+    for kind, name, flag, needed in _LIMITS:
+        _, hard = resource.getrlimit(kind)
+        if hard != resource.RLIM_INFINITY and hard < needed:
+            yield _problem(
+                f"this shell allows {hard} {name}, and supervisord needs {needed}",
+                f"raise the limit: ulimit -H{flag} {needed} as root, or LimitNOFILE/LimitNPROC of the systemd unit",
+            )
+
+
+def _about_project(settings: Settings) -> Iterator[Problem]:
+    if (error := not_pointed_at_a_project(settings)) is not None:
+        yield _problem(error.message, error.hint or "")
+    if not settings.project_root.is_dir():
+        yield _problem(f"the project root {settings.project_root} is no folder", "name it with --project-root")
+
+
+def _about_disk(settings: Settings) -> Iterator[Problem]:
+    free_mb = shutil.disk_usage(settings.db.parent).free / 2**20
+    if free_mb < settings.min_free_mb:
+        yield _problem(
+            f"{settings.db.parent} has {free_mb:.0f} MiB of disk left, {settings.min_free_mb:g} are wanted",
+            "free some space, or set SWARM_MIN_FREE_MB",
+        )
+
+
+def _about_port(settings: Settings) -> Iterator[Problem]:
+    # The default port gives way to the next free one; only the dashboard can know which that will be.
+    if not settings.dashboard or settings.origins.get("dashboard_port") == "default":
+        return
+    problem = _cannot_listen(settings.dashboard_host, settings.dashboard_port)
+    if problem is not None:
+        yield _problem(
+            f"the dashboard cannot have port {settings.dashboard_port} of {settings.dashboard_host}: {problem}",
+            "choose another one: --dashboard-port; or leave it out: --no-dashboard",
+        )
+
+
+def _cannot_listen(host: str, port: int) -> str | None:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            # As servers do: an old connection in TIME_WAIT does not keep a port.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        return "it is taken" if error.errno == errno.EADDRINUSE else (error.strerror or str(error))
+    return None

@@ -1,0 +1,109 @@
+"""Whether the agent CLIs of a run can start and know the agents that are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+
+from amplifier_swarm.start.checks.problems import Problem
+from swarm_shared.agents.launching.agent_checks import Topic, check_agent_cli
+from swarm_shared.agents.launching.environment import Inherited, inherited
+from swarm_shared.agents.launching.launch import ARGUMENT_LIMIT_BYTES
+from swarm_shared.agents.presets.catalog import choose, load_presets
+from swarm_shared.agents.presets.cli import AgentCli, PromptChannel
+from swarm_shared.database import TaskDatabase
+from swarm_shared.domain.errors import EXIT_AGENT_CLI, ConfigError
+from swarm_shared.program.settings import Settings
+from swarm_shared.store.views.runs import AgentsNamed
+
+VERSION_RUN_S = 15.0
+TASKS_LOOKED_AT = 50_000
+EXIT_SETTINGS = 3
+NAMED_TASKS = 20
+
+
+class AgentFindings(Struct, frozen=True, kw_only=True):
+    """Problems, and by agent CLI what only a warm-up run could decide (texts for a person)."""
+
+    problems: tuple[Problem, ...]
+    undecided: Mapping[str, tuple[str, ...]]
+
+
+def check_agents(settings: Settings, named: Sequence[AgentsNamed], environ: Mapping[str, str]) -> AgentFindings:
+    """Check the run's own agent CLI and those that tasks name, each with all of its agents.
+
+    Args:
+        named: What unfinished tasks name for themselves.
+        environ: The environment that this process was started in.
+    """
+    problems: list[Problem] = []
+    undecided: dict[str, tuple[str, ...]] = {}
+    try:
+        presets = load_presets(settings.agent_clis)
+    except ConfigError as error:
+        return AgentFindings(problems=(Problem.of(error),), undecided={})
+    # With the folder they are started in, as sessions have it.
+    env = {**inherited(environ, presets), "PWD": str(settings.project_root)}
+    for name, agents in _wanted(settings, named).items():
+        try:
+            cli = choose(presets, name)
+            found = check_agent_cli(cli, agents, env=env, cwd=settings.project_root, timeout_s=VERSION_RUN_S)
+        except ConfigError as error:
+            problems.append(Problem.of(error))
+            continue
+        for finding in found:
+            if finding.fatal:
+                # A name that does not exist is a setting to correct; all else keeps the CLI from starting.
+                code = EXIT_SETTINGS if finding.topic is Topic.AGENT else EXIT_AGENT_CLI
+                problems.append(Problem(text=finding.text, hint=finding.hint, exit_code=code))
+        left = tuple(finding.text for finding in found if not finding.fatal)
+        if left:
+            undecided[name] = left
+    return AgentFindings(problems=tuple(problems), undecided=undecided)
+
+
+def preset(settings: Settings, name: str) -> AgentCli:
+    """The agent CLI of that name.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    return choose(load_presets(settings.agent_clis), name)
+
+
+def handed_on(settings: Settings, environ: Mapping[str, str]) -> Inherited:
+    """What sessions inherit of the environment that this process was started in.
+
+    Raises:
+        ConfigError: An agent CLI of swarm.yaml cannot work.
+    """
+    return inherited(environ, load_presets(settings.agent_clis))
+
+
+def long_prompts(settings: Settings, database: TaskDatabase) -> tuple[str, ...]:
+    """Warnings of tasks that the agent CLI cannot take, because it gets its prompt as one argument."""
+    try:
+        presets = load_presets(settings.agent_clis)
+    except ConfigError:
+        return ()  # found and named by `check_agents`
+    warnings = []
+    for task_id, name, length in database.runs.long_descriptions(ARGUMENT_LIMIT_BYTES, limit=NAMED_TASKS):
+        cli = presets.get(name or settings.agent_cli)
+        if cli is not None and cli.prompt is PromptChannel.ARGUMENT:
+            warnings.append(
+                f"task {task_id} will be held: its description has {length:,} bytes, and agent CLI {cli.name} takes "
+                f"its prompt as one argument, of at most {ARGUMENT_LIMIT_BYTES:,}"
+            )
+    return tuple(warnings)
+
+
+def _wanted(settings: Settings, named: Sequence[AgentsNamed]) -> dict[str, list[str]]:
+    """Agent CLIs with the agents that their sessions will be; names once each, in order."""
+    wanted: dict[str, list[str]] = {}
+    for each in [AgentsNamed(agent_cli="", builder_agent="", validator_agent=""), *named]:
+        agents = wanted.setdefault(each.agent_cli or settings.agent_cli, [])
+        agents.append(each.builder_agent or settings.builder_agent)
+        if settings.validation:
+            agents.append(each.validator_agent or settings.validator_agent)
+    return {name: list(dict.fromkeys(agents)) for name, agents in wanted.items()}

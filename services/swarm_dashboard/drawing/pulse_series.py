@@ -1,0 +1,32 @@
+"""The strip of figures that stands on top of the first screen, and that a program may watch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from swarm_dashboard.web.database_reader import Reading
+from swarm_shared.domain.clock import iso
+from swarm_shared.store.views.pulse import WINDOW_MS
+
+
+def shown(reading: Reading, now: int) -> dict[str, Any]:
+    """Ages as moments, so that the page can let them run; what nobody has told is null, not zero."""
+    pulse = reading.pulse
+    ends, spend, to_land = pulse.recent_ends(), pulse.spend(), pulse.to_land()
+    return {
+        "oldest_ready_at": iso(pulse.oldest_ready()),
+        "failing": {
+            "ended": ends.ended,
+            "failed": ends.failed,
+            "rate": ends.failing_rate,
+            "window_s": WINDOW_MS // 1000,
+        },
+        "spend": {
+            "cost_usd": round(sum(one.cost_usd for one in spend), 4),
+            "tokens": sum(one.tokens for one in spend),
+            "attempts": sum(one.attempts for one in spend),
+        }
+        if spend
+        else None,
+        "to_land": {"tasks": to_land.tasks, "since": iso(to_land.since), "late": to_land.is_late(now)},
+    }

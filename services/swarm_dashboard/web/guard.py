@@ -1,0 +1,124 @@
+"""What every request passes before its route: Host, Origin, content type, token; and the headers on the way out.
+
+A page on any site may send requests to a port of this machine, so being local proves nothing. The Host check is
+the only defence against a name that is rebound to 127.0.0.1.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+
+from flask import Flask, Response, request
+
+from swarm_dashboard.config import DashboardConfig, is_loopback
+from swarm_dashboard.web.access import Access
+from swarm_dashboard.web.json_responses import refusal
+
+READING = frozenset({"GET", "HEAD"})
+OPEN_ENDPOINTS = frozenset({"static", "pages.shell", "pages.healthz"})
+SOCKET_ENDPOINT = "live"
+_HOST = re.compile(r"(?P<name>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(?::\d{1,5})?")
+_LOCAL_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
+
+CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self'",
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+        "require-trusted-types-for 'script'",
+        "trusted-types 'none'",
+    )
+)
+HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+def install(app: Flask, config: DashboardConfig, access: Access) -> None:
+    """Put the guard before and the headers behind every route of the app, also before those of later blueprints."""
+
+    @app.before_request
+    def check() -> Response | None:
+        if not host_is_ours(request.headers.get("Host", ""), config.host):
+            return refusal(400, "bad_host", "this name is not the dashboard's", "open it by 127.0.0.1 or localhost")
+        endpoint = request.endpoint
+        if endpoint is None:
+            return None  # the routing's own 404 or 405
+        if endpoint == SOCKET_ENDPOINT or request.method not in READING:
+            found = _check_origin()
+            if found is not None:
+                return found
+        if endpoint in OPEN_ENDPOINTS:
+            return None
+        if request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin":
+            return refusal(403, "foreign_site", "another site asked for this", "use the dashboard's own page")
+        if endpoint == SOCKET_ENDPOINT:
+            return None  # opened by a ticket, which its route asks for
+        return _check_token(access) or _check_body()
+
+    @app.after_request
+    def harden(response: Response) -> Response:
+        response.headers.update(HEADERS)
+        return response
+
+
+def host_is_ours(host: str, bound_to: str) -> bool:
+    """Whether a Host header names this machine: exactly, with any port, so that a forwarded port works.
+
+    Bound beyond loopback, addresses are taken too: a number cannot be rebound, only a name can.
+    """
+    found = _HOST.fullmatch(host)
+    if found is None:
+        return False
+    name = found["name"].lower()
+    if name in _LOCAL_NAMES or name == bound_to.lower():
+        return True
+    if is_loopback(bound_to):
+        return False
+    try:
+        ipaddress.ip_address(name.strip("[]"))
+    except ValueError:
+        return False
+    return True
+
+
+def _check_origin() -> Response | None:
+    if request.headers.get("Origin") != f"http://{request.headers.get('Host', '')}":
+        return refusal(
+            403,
+            "foreign_origin",
+            "a change must come from the dashboard's own page",
+            "programs send the header Origin: http:// and the same host and port as in the address",
+        )
+    return None
+
+
+def _check_token(access: Access) -> Response | None:
+    address = request.remote_addr or ""
+    throttled = access.is_throttled(address)
+    # On this machine a stray tab with an old token must not lock out the good one; from elsewhere nobody guesses on.
+    if not (throttled and not is_loopback(address)) and access.is_allowed(request.headers.get("Authorization", "")):
+        return None
+    if throttled:
+        return refusal(429, "too_many_tries", "too many wrong tokens", "wait a minute")
+    access.note_failure(address)
+    return refusal(401, "no_token", "the token is missing or wrong", "amplifier-swarm dashboard prints the link")
+
+
+def _check_body() -> Response | None:
+    if request.method in READING:
+        return None
+    if request.mimetype != "application/json":
+        return refusal(400, "not_json", "the body must be JSON", "send Content-Type: application/json")
+    return None

@@ -1,0 +1,203 @@
+"""What happens, told to open pages: one thread watches the database, and every page has a short queue of its own.
+
+A page that does not read is dropped, never waited for: it comes back and gets a fresh state.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from swarm_dashboard.web import shapes
+from swarm_dashboard.web.database_reader import Reader
+from swarm_dashboard.web.json_responses import dumps, written
+from swarm_shared.domain.errors import DatabaseError
+from swarm_shared.program import logs
+from swarm_shared.redaction.redaction import Redaction
+
+LOOK_S = 0.1
+MESSAGE_GAP_S = 0.25  # at most four messages a second
+QUEUE_LENGTH = 16
+EVENTS_AT_ONCE = 500
+TICK_S = 15.0  # a page that hears nothing for much longer than this takes the line for dead
+LISTEN_S = 1.0  # how soon a page that went away is noticed
+TICK = dumps({"type": "tick"})
+_log = logging.getLogger(__name__)
+
+
+class Subscriber:
+    """One open page."""
+
+    def __init__(self, line: socket.socket | None) -> None:
+        self.is_over = False
+        self._line = line
+        self._queue: queue.Queue[str | None] = queue.Queue(maxsize=QUEUE_LENGTH)
+
+    def next(self, timeout_s: float) -> str | None:
+        """The next message; None when none came in time, or when the page was dropped."""
+        try:
+            return self._queue.get(timeout=timeout_s)
+        except queue.Empty:
+            return None
+
+    def offer(self, message: str) -> bool:
+        """Queue a message without waiting; False when the queue is full."""
+        try:
+            self._queue.put_nowait(message)
+        except queue.Full:
+            return False
+        return True
+
+    def drop(self) -> None:
+        """End the page's line, also under a send that waits for it to read."""
+        self.is_over = True
+        self.offer("")
+        if self._line is not None:
+            try:
+                self._line.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # closed already
+
+
+class Live:
+    """The watch over one database and the pages that follow it."""
+
+    def __init__(self, reader: Reader, redaction: Redaction, *, places: int) -> None:
+        """Bind to a database.
+
+        Args:
+            places: Pages that may follow at once.
+        """
+        self._reader = reader
+        self._redaction = redaction
+        self._places = threading.BoundedSemaphore(places)
+        self._guard = threading.Lock()
+        self._pages: set[Subscriber] = set()
+        self._thread: threading.Thread | None = None
+        self._ended = threading.Event()
+        self._version = -1
+        self._cursor = 0
+
+    def take_place(self) -> bool:
+        """Reserve a place for a page; False when all are taken or the end has come."""
+        return not self._ended.is_set() and self._places.acquire(blocking=False)
+
+    def free_place(self) -> None:
+        self._places.release()
+
+    def follow(self, line: socket.socket | None) -> Subscriber:
+        """Begin to queue messages for a page; the watching thread lives while somebody follows."""
+        page = Subscriber(line)
+        with self._guard:
+            self._pages.add(page)
+            if self._thread is None and not self._ended.is_set():
+                self._thread = threading.Thread(target=self._watch, name="live", daemon=True)
+                self._thread.start()
+        if self._ended.is_set():
+            page.drop()
+        return page
+
+    def leave(self, page: Subscriber) -> None:
+        with self._guard:
+            self._pages.discard(page)
+
+    @property
+    def followers(self) -> int:
+        return len(self._pages)
+
+    def end(self) -> None:
+        """Drop every page, so that the process can go; may be called from a signal handler's thread."""
+        self._ended.set()
+        for page in tuple(self._pages):
+            page.drop()
+
+    def first(self, since: int | None) -> list[str]:
+        """What a page gets at once: the present state, then what it missed since an event it names."""
+        reading = self._reader()
+        state = shapes.status(reading)
+        messages = [self._told("status", state["seq"], state)]
+        if since is not None and since != state["seq"]:
+            missed = reading.database.events.since(since, limit=EVENTS_AT_ONCE + 1) if since < state["seq"] else []
+            if missed and len(missed) <= EVENTS_AT_ONCE:
+                messages.append(self._told("events", missed[-1]["id"], missed))
+            else:
+                messages.append(self._told("reset", state["seq"], []))
+        return messages
+
+    def look(self) -> str | None:
+        """A message when somebody has committed since the last look; None otherwise."""
+        reading = self._reader()
+        version = reading.database.connection.data_version()
+        if version == self._version:
+            return None
+        fresh = self._version == -1
+        self._version = version
+        state = shapes.status(reading)
+        since, self._cursor = self._cursor, state["seq"]
+        # Told on the first look too: a page may have read its first state just before a commit that we saw.
+        events = [] if fresh else reading.database.events.since(since, limit=EVENTS_AT_ONCE)
+        return written(self._redaction, {"type": "events", "seq": self._cursor, "data": events, "status": state})
+
+    def _watch(self) -> None:
+        """Look ten times a second and tell at most four times a second, until nobody follows."""
+        told_at = 0.0
+        self._version = -1
+        try:
+            while self._goes_on():
+                began = time.monotonic()
+                if began - told_at >= MESSAGE_GAP_S:
+                    message = self._look_safely()
+                    if message is not None:
+                        told_at = began
+                        self._tell(message)
+                # Look again as soon as the gap is over, not at the next full tenth behind it.
+                until_gap = told_at + MESSAGE_GAP_S - time.monotonic()
+                self._ended.wait(until_gap if until_gap > 0 else LOOK_S)
+        finally:
+            self._reader.close()
+
+    def _goes_on(self) -> bool:
+        with self._guard:
+            if self._pages and not self._ended.is_set():
+                return True
+            self._thread = None
+            return False
+
+    def _look_safely(self) -> str | None:
+        try:
+            return self.look()
+        except DatabaseError as error:
+            logs.event(_log, "look_failed", level=logging.WARNING, error=error.message)
+            self._version = -1
+            return None
+
+    def _tell(self, message: str) -> None:
+        with self._guard:
+            pages = tuple(self._pages)
+        for page in pages:
+            if not page.offer(message):
+                logs.event(_log, "slow_page_dropped", level=logging.WARNING)
+                self.leave(page)
+                page.drop()
+
+    def _told(self, kind: str, seq: int, data: Any) -> str:
+        return written(self._redaction, {"type": kind, "seq": seq, "data": data})
+
+
+def serve(page: Subscriber, send: Callable[[str], None], is_open: Callable[[], bool], first: Sequence[str]) -> None:
+    """Send a page what is queued for it until it goes away or is dropped."""
+    for opening in first:
+        send(opening)
+    quiet_since = time.monotonic()
+    while is_open() and not page.is_over:
+        message = page.next(LISTEN_S)
+        if message is None and time.monotonic() - quiet_since >= TICK_S:
+            message = TICK
+        if message and not page.is_over:
+            send(message)
+            quiet_since = time.monotonic()

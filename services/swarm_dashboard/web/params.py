@@ -1,0 +1,125 @@
+"""Parameters from outside: each typed, clamped, and refused in words when it cannot be read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from flask import request
+from werkzeug.exceptions import BadRequest
+
+from swarm_shared.domain.errors import InputError
+from swarm_shared.domain.models import Status, statuses_named
+
+MAX_TEXT_CHARS = 400
+MAX_NOTE_CHARS = 20_000
+MAX_KEY_CHARS = 100
+_INTEGER = re.compile(r"-?\d{1,18}", re.ASCII)
+
+
+def integer(given: Mapping[str, Any], name: str, default: int, *, low: int, high: int) -> int:
+    """A whole number, moved into its range when it lies outside.
+
+    Raises:
+        InputError: It is no whole number.
+    """
+    value = given.get(name)
+    if value is None or value == "":
+        return default
+    if isinstance(value, bool) or not _INTEGER.fullmatch(str(value)):
+        raise InputError(f"{name} must be a whole number", hint=f"between {low} and {high}")
+    return max(low, min(high, int(value)))
+
+
+def whole_number(given: Mapping[str, Any], name: str, *, low: int, high: int) -> int:
+    """A number of a body, which must be there and within its range: what changes something is not guessed.
+
+    Raises:
+        InputError: It is missing, outside, or no JSON number without a fraction.
+    """
+    value = given.get(name)
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise InputError(f"{name} must be a whole number from {low} to {high}", hint=f'send {{"{name}": {low}}}, say')
+    return value
+
+
+def text(given: Mapping[str, Any], name: str, *, limit: int = MAX_TEXT_CHARS) -> str:
+    """A text; empty when absent.
+
+    Raises:
+        InputError: It is no text, too long, or not storable.
+    """
+    value = given.get(name)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise InputError(f"{name} must be a text")
+    if len(value) > limit:
+        raise InputError(f"{name} is too long", hint=f"at most {limit} characters")
+    storable(value, name)
+    return value
+
+
+def storable(value: str, name: str) -> None:
+    """Refuse half a character: JSON can spell what no database can keep.
+
+    Raises:
+        InputError: The text has a lone surrogate.
+    """
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"{name} is not valid Unicode") from error
+
+
+def statuses(word: str) -> tuple[Status, ...]:
+    """Stored statuses from comma-separated groups or stored words; empty for an empty word.
+
+    Raises:
+        InputError: A word is neither.
+    """
+    found: list[Status] = []
+    for part in filter(None, word.split(",")):
+        try:
+            found += statuses_named(part)
+        except ValueError as error:
+            raise InputError(
+                "unknown status", hint="not_started, in_progress, completed, failed, held or cancelled"
+            ) from error
+    return tuple(dict.fromkeys(found))
+
+
+def choice(given: Mapping[str, Any], name: str, default: str, allowed: Sequence[str]) -> str:
+    """One of some words.
+
+    Raises:
+        InputError: Another one.
+    """
+    value = given.get(name)
+    if value is None or value == "":
+        return default
+    if value not in allowed:
+        raise InputError(f"unknown {name}", hint="one of: " + ", ".join(allowed))
+    return str(value)
+
+
+def body() -> dict[str, Any]:
+    """The JSON object that was sent.
+
+    Raises:
+        InputError: It is none.
+    """
+    try:
+        found = request.get_json()
+    except (BadRequest, RecursionError, ValueError) as error:
+        raise InputError("the body is not valid JSON") from error
+    if not isinstance(found, dict):
+        raise InputError("the body must be a JSON object")
+    return found
+
+
+def key() -> str:
+    """The client's own name for this request: sent again, it changes nothing a second time."""
+    given = {"idempotency_key": request.headers.get("Idempotency-Key") or body().get("idempotency_key")}
+    return text(given, "idempotency_key", limit=MAX_KEY_CHARS)

@@ -1,0 +1,112 @@
+"""gunicorn, set up so that it ends at once, trusts no header, and opens nothing but the one port."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+
+from swarm_dashboard.config import DashboardConfig
+from swarm_dashboard.web.app import create_app, live_of
+from swarm_dashboard.web.gate import GatedWorker
+from swarm_shared.processes.identity import ProcessId, wait_for_ends
+from swarm_shared.program import logs
+
+# Answers take milliseconds and open pages are dropped at once, so nothing is worth a longer wait.
+GRACE_S = 1
+KEEP_ALIVE_S = 1  # an idle connection holds up the end for as long as it is kept
+OWNER_LOOK_S = 60.0
+_IGNORED = (signal.SIGTTIN, signal.SIGTTOU, signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH)
+_log = logging.getLogger(__name__)
+
+
+class Server(BaseApplication):  # type: ignore[misc]  # the library has no types
+    """One master that never opens the database, and one worker process with threads."""
+
+    def __init__(self, config: DashboardConfig, listener: socket.socket, owners: Sequence[ProcessId]) -> None:
+        """Prepare to serve.
+
+        Args:
+            listener: Listens already; this takes it over.
+            owners: Processes that the dashboard must not outlive.
+        """
+        self._config = config
+        self._descriptor = listener.detach()
+        self._owners = tuple(owners)
+        super().__init__()
+
+    def load_config(self) -> None:
+        settings = {
+            "bind": f"fd://{self._descriptor}",
+            "workers": 1,
+            "worker_class": EndingWorker,
+            "threads": self._config.threads,
+            "graceful_timeout": GRACE_S,
+            "keepalive": KEEP_ALIVE_S,
+            "forwarded_allow_ips": "",
+            "secure_scheme_headers": {},
+            "limit_request_fields": 50,
+            "accesslog": None,
+            "errorlog": "-",
+            "loglevel": "info" if self._config.verbose else "warning",
+            "proc_name": "swarm-dashboard",
+            "when_ready": _take_signals,
+            "post_worker_init": self._watch_owners,
+            "worker_exit": _leave_at_once,
+        }
+        for name, value in settings.items():
+            self.cfg.set(name, value)
+        # Versions that have a control socket open it unless told not to.
+        if "control_socket_disable" in self.cfg.settings:
+            self.cfg.set("control_socket_disable", True)
+
+    def load(self) -> Flask:
+        return create_app(self._config)
+
+    def _watch_owners(self, worker: Any) -> None:
+        master = ProcessId.of(os.getppid())
+        if master is not None:
+            threading.Thread(target=_watch, args=(master, self._owners), name="owners", daemon=True).start()
+
+
+class EndingWorker(GatedWorker):
+    """Drops the open pages first, which would hold their threads until the grace is over."""
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        if not self.booted:
+            os._exit(0)  # told to go while the app loads: to unwind from there would count as a failed start
+        super().handle_exit(sig, frame)
+        # Not in the handler: it may have interrupted who holds the same lock.
+        threading.Thread(target=live_of(self.wsgi).end, daemon=True).start()
+
+
+def _watch(master: ProcessId, owners: Sequence[ProcessId]) -> None:
+    """End with whoever started the suite, and never stay without the master."""
+    while True:
+        wait_for_ends([master, *owners], OWNER_LOOK_S)
+        if master.is_alive() is False:
+            os._exit(0)  # frees the port; nothing here is worth a farewell
+        if any(owner.is_alive() is False for owner in owners):
+            logs.event(_log, "dashboard_abandoned", level=logging.WARNING)
+            master.kill(signal.SIGTERM)
+            wait_for_ends([master], OWNER_LOOK_S)
+
+
+def _take_signals(arbiter: Any) -> None:
+    """A closed terminal ends us; signals that would restart us or add workers are ignored."""
+    signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    for number in _IGNORED:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _leave_at_once(arbiter: Any, worker: Any) -> None:
+    # Python would wait for threads that wait for browsers.
+    if worker.booted and os.getpid() == worker.pid:
+        os._exit(0)

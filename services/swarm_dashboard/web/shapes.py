@@ -1,0 +1,162 @@
+"""What the routes and the live socket show, gathered from the database into the shapes of the JSON interface."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from swarm_dashboard.drawing import pulse_series as pulse
+from swarm_dashboard.web.actions import chain_is_broken, verbs_for
+from swarm_dashboard.web.database_reader import Reading
+from swarm_shared.domain.clock import iso
+from swarm_shared.domain.models import Group
+from swarm_shared.store.queue.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED
+from swarm_shared.store.requests.bulk import Step
+from swarm_shared.store.requests.control import ControlRow
+from swarm_shared.store.views.session_log import LogPiece
+from swarm_shared.taskfile.definition import definition
+
+SHORT_LIST = 6
+MAX_EVENTS = 500
+MAX_LINKS = 200
+MAX_SESSIONS = 50
+MAX_ATTEMPTS = 100
+_STOPPING = (PAUSED, DRAINED, EMERGENCY_STOP, DISK_LOW)
+_OVER = ("stopped", "crashed")
+
+
+def status(reading: Reading) -> dict[str, Any]:
+    """Everything that the first screen shows, and what other programs ask of `/api/status`."""
+    database, browse = reading.database, reading.browse
+    now = database.clock.wall_ms()
+    staff = workers(reading)
+    flags = database.swarm.flags()
+    recent = browse.recent(SHORT_LIST)
+    summary = database.tasks.summary()
+    prospect = database.prospects.now()
+    return {
+        **summary,
+        "eta_s": prospect.eta_s if prospect.open_tasks else None,
+        "eta_basis": {"passes": prospect.passes, "workers": len(prospect.staff.takers)},
+        "stalled": prospect.stalled,
+        "stuck": prospect.stuck,
+        "staff": {
+            "takers": len(prospect.staff.takers),
+            "draining": list(prospect.staff.draining),
+            "retiring": list(prospect.staff.retiring),
+        },
+        "paused": any(name in flags for name in _STOPPING),
+        **database.swarm.workplace(),
+        "flags": [
+            {"name": f.name, "set_at": iso(f.set_at), "actor": f.actor, "reason": f.reason} for f in flags.values()
+        ],
+        "holds": [
+            {
+                "agent_cli": h.agent_cli,
+                "kind": h.kind,
+                "reason": h.reason,
+                "since": iso(h.since),
+                "until": iso(h.until_at),
+            }
+            for h in database.swarm.holds()
+        ],
+        "pulse": pulse.shown(reading, now),
+        "workers": staff,
+        "running": [row | {"verbs": verbs_for(row)} for row in browse.running(reading.log)],
+        "needs": _needs(reading, summary),
+        "needs_you": _listed((recent["held"] + recent["failed"])[:SHORT_LIST]),
+        "just_failed": _listed(recent["failed"]),
+        "just_finished": _listed(recent["completed"]),
+        "services": {
+            name: {"started_at": iso(s.started_at), "seen_at": iso(s.seen_at), "stopped_at": iso(s.stopped_at)}
+            for name, s in database.swarm.services().items()
+        },
+        "seq": database.events.last_id(),
+        "now": iso(now),
+    }
+
+
+def _needs(reading: Reading, summary: dict[str, Any]) -> dict[str, int]:
+    """How many tasks wait for a decision of the user; `total` is what the badge shows."""
+    tasks = summary["tasks"]
+    failed, held = tasks[Group.FAILED]["count"], tasks[Group.HELD]["count"]
+    cancelled = tasks[Group.CANCELLED]["count"] and reading.database.failures.cancelled_in_the_way()["tasks"]
+    return {"failed": failed, "held": held, "cancelled": cancelled, "total": failed + held + cancelled}
+
+
+def workers(reading: Reading) -> list[dict[str, Any]]:
+    """Every worker, also those that have ended, with the age of the heartbeat in seconds."""
+    now = reading.database.clock.wall_ms()
+    shown = []
+    for row in reading.database.workers.shown():
+        row.pop("keeper_pid", None)
+        age_s = round(max(0, now - row["last_heartbeat"]) / 1000, 1)
+        row |= {name: iso(row[name]) for name in ("started_at", "stopped_at", "last_heartbeat")}
+        shown.append(row | {"heartbeat_age_s": age_s, "alive": row["status"] not in _OVER})
+    return shown
+
+
+def task(reading: Reading, task_id: str) -> dict[str, Any]:
+    """A task with its attempts, sessions, links, definition and log, each list bounded.
+
+    Raises:
+        NotFound: No such task.
+    """
+    tasks, browse = reading.database.tasks, reading.browse
+    shown = tasks.get(task_id)
+    seq = shown["seq"]
+    attempts = tasks.attempts(seq)
+    links = browse.links(seq, limit=MAX_LINKS)
+    verbs = verbs_for(shown)
+    chain = chain_is_broken(shown, links["needs"])
+    kept = attempts[-MAX_ATTEMPTS:]
+    sizes = reading.database.changes.sizes(seq)
+    for attempt in kept:
+        attempt["changed"] = sizes.get(attempt["id"])
+        attempt["sessions"] = reading.log.sessions(attempt["id"], limit=MAX_SESSIONS)
+    return {
+        **shown,
+        **links,
+        "attempts": kept,
+        "attempts_left_out": len(attempts) - len(kept),
+        "log": browse.events_of(seq, limit=MAX_EVENTS),
+        "definition": definition(tasks.spec(seq)),
+        "verbs": ["retry", *verbs] if chain else verbs,
+        "retry_is_chain": chain,
+        "depend_on_it": tasks.behind(seq),
+        "now": iso(reading.database.clock.wall_ms()),
+    }
+
+
+def rows(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of a list with the verbs that their buttons offer."""
+    return [row | {"verbs": verbs_for(row)} for row in found]
+
+
+def control(row: ControlRow, now: int, progress: Step | None = None) -> dict[str, Any]:
+    """A control row; one that nobody took in time is shown as expired, whether or not somebody has marked it."""
+    shown = row.shown() | {"result": without_commands(row.result)}
+    if row.status == "pending" and now > row.expires_at:
+        shown |= {"status": "expired"}
+    if progress is not None and shown["status"] == "pending":
+        shown["progress"] = progress.told()
+    if shown["status"] == "expired":
+        shown["hint"] = "no one carried it out: the swarm is not running, or its reaper is not"
+    return shown
+
+
+def without_commands(text: str | None) -> str | None:
+    """An outcome without its advice for a terminal: the page has buttons for what it says."""
+    if text is None:
+        return None
+    words, dash, advice = text.rpartition(" – ")
+    return words if dash and ("amplifier-swarm " in advice or "supervisor" in advice) else text
+
+
+def log_pieces(pieces: list[LogPiece]) -> list[Mapping[str, Any]]:
+    return [{"start": p.start, "end": p.end, "stream": p.stream, "text": p.text} for p in pieces]
+
+
+def _listed(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    keys = ("id", "name", "status", "group", "phase", "last_error", "hold_reason", "message", "at", "attempt_count")
+    return [{key: row[key] for key in keys} | {"verbs": verbs_for(row)} for row in found]

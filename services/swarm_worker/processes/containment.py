@@ -1,0 +1,39 @@
+"""`--contain`: agents in a pid namespace of their own, whose end the kernel makes the end of everything in it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+
+from swarm_shared.domain.errors import ConfigError
+
+PROBE_TIMEOUT_S = 10.0
+
+
+def container_argv() -> tuple[str, ...]:
+    """The command line to put before an agent's own; tried out on this machine first.
+
+    To be called before the keeper is forked: the probe is a child of this process.
+
+    Raises:
+        ConfigError: This machine does not let us make pid namespaces.
+    """
+    program = shutil.which("unshare")
+    if program is None:
+        raise ConfigError("--contain needs the program unshare", hint="install util-linux, or leave --contain away")
+    rights = () if os.geteuid() == 0 else ("--user", "--map-root-user")
+    argv = (program, *rights, "--pid", "--fork", "--kill-child", "--")
+    try:
+        probe = subprocess.run(
+            [*argv, "true"], stdin=subprocess.DEVNULL, capture_output=True, timeout=PROBE_TIMEOUT_S, check=False
+        )
+        told, works = probe.stderr.decode(errors="replace").strip(), probe.returncode == 0
+    except (OSError, subprocess.TimeoutExpired) as error:
+        told, works = str(error), False
+    if not works:
+        raise ConfigError(
+            f"--contain does not work on this machine: {told or 'no pid namespaces'}",
+            hint="allow user namespaces, or leave --contain away",
+        )
+    return argv

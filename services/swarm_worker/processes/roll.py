@@ -1,0 +1,50 @@
+"""Who is below the worker, written down again and again while something runs.
+
+Should everything be killed in one moment, nobody else knows of a daemon that left its parent, cleared its environment
+and closed its files. Whoever proves the attempt gone later finds it here.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from swarm_shared.processes.lifeline import Lifeline
+from swarm_shared.processes.procfs import ON_LINUX, children_lister
+from swarm_shared.processes.tree import descendants
+
+EVERY_S = 0.5
+# The walk over a large tree may take a hundredth of the worker's time.
+_SHARE = 0.01
+
+
+class Roll:
+    """Calls the roll of everything below this process, and records it in the worker's lifeline."""
+
+    def __init__(self, lifeline: Lifeline) -> None:
+        self._lifeline = lifeline
+        self._children: list[int] = []
+        self._next = self._next_glance = 0.0
+
+    def call_if_due(self) -> None:
+        """Record what is below, when it was not looked at for a while or a new child has come.
+
+        Cheap enough for every look around: what leaves its parent becomes our child, whose list is one file.
+        """
+        if not ON_LINUX:
+            return  # descent is lost there as soon as a parent ends
+        began = time.monotonic()
+        if began < self._next_glance:
+            return
+        try:
+            children = children_lister()(os.getpid())
+            # Where the kernel does not list children, this has walked over all processes.
+            self._next_glance = time.monotonic() + (time.monotonic() - began) / _SHARE
+            if began < self._next and set(children) <= set(self._children):
+                return
+            self._children = children
+            self._lifeline.record(descendants(os.getpid()))
+        except OSError:
+            return  # out of descriptors, say: it is called again soon
+        now = time.monotonic()
+        self._next = now + max(EVERY_S, (now - began) / _SHARE)

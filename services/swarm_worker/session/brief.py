@@ -1,0 +1,92 @@
+"""What the sessions of one attempt are told, and by which agent: the task, what was tried before, a person's note."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from swarm_shared.agents.presets.catalog import choose
+from swarm_shared.agents.prompting.history import check_results, past_attempts
+from swarm_shared.agents.prompting.prompt import build_prompt
+from swarm_shared.agents.prompting.resuming import session_to_resume
+from swarm_shared.database import TaskDatabase
+from swarm_shared.domain.models import Role, TaskSpec
+from swarm_shared.store.queue.claims import Claim
+from swarm_shared.store.queue.policy import AttemptResult
+from swarm_worker.config import WorkerConfig
+from swarm_worker.workplaces.workplace import Workplace
+
+
+class Brief:
+    """Prompts of one claim. `resumes` names the builder's earlier session that it goes on with, while it can."""
+
+    def __init__(
+        self, database: TaskDatabase, config: WorkerConfig, claim: Claim, spec: TaskSpec, place: Workplace
+    ) -> None:
+        """Look up what was tried before; reads only.
+
+        Raises:
+            ConfigError: The task's agent CLI is not known.
+        """
+        self._config, self._claim, self._spec, self._place = config, claim, spec, place
+        self.cli = choose(config.presets, claim.agent_cli)
+        self._prepared: str | None = None
+        self._failures = 0  # since the last fresh budget
+        self._history: list[dict[str, Any]] = []
+        self.resumes: str | None = None
+        if claim.number > 1:
+            self._failures = database.queue.failures(claim)
+            self._history = database.tasks.history(claim.task)
+        if self._history:
+            self.resumes = session_to_resume(
+                self.cli,
+                self._history,
+                retries_used=self._failures + database.landings.failures(claim),
+                agent=self.agent(Role.BUILDER),
+                env={**config.environ, **spec.env},
+                cwd=place.cwd,
+            )
+
+    def agent(self, role: Role) -> str:
+        if role is Role.BUILDER:
+            return self._spec.builder_agent or self._config.builder_agent
+        return self._spec.validator_agent or self._config.validator_agent
+
+    def prepared(self) -> str:
+        """The builder's prompt, which `for_builder` gives once more at its next call: it is written down before."""
+        self._prepared = self.for_builder()
+        return self._prepared
+
+    def for_builder(self) -> str:
+        prepared, self._prepared = self._prepared, None
+        if prepared is not None:
+            return prepared
+        return build_prompt(
+            self._spec,
+            role=Role.BUILDER,
+            attempt_number=self._claim.number,
+            attempts_allowed=self._attempts_allowed(),
+            project_root=self._place.cwd,
+            history=past_attempts(self._history),
+            diff=self._place.earlier_work() if self._history else None,
+            note=self._claim.note,
+            resumes=self.resumes is not None,
+            guard_mentions=self.cli.expands_mentions,
+        )
+
+    def for_validator(self, built: AttemptResult) -> str:
+        """The validator's prompt; of what the builder answered it gets only the files."""
+        return build_prompt(
+            self._spec,
+            role=Role.VALIDATOR,
+            attempt_number=self._claim.number,
+            attempts_allowed=self._attempts_allowed(),
+            project_root=self._place.cwd,
+            diff=self._place.change(),
+            builder_answer=built.builder_result,
+            check_results=check_results(built.check_results),
+            guard_mentions=self.cli.expands_mentions,
+        )
+
+    def _attempts_allowed(self) -> int:
+        retries = self._spec.max_retries if self._spec.max_retries is not None else self._config.max_retries
+        return self._claim.number + max(0, retries - self._failures)

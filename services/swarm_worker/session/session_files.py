@@ -1,0 +1,98 @@
+"""What an agent CLI's own files tell of one session: that it moves, which one it is, and what it used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from swarm_shared.agents.presets.cli import AgentCli, Progress
+from swarm_shared.agents.reading.session_log import read_session_log
+from swarm_shared.agents.reading.usage import Usage, events_size, find_session, session_usage
+
+Signs = tuple[Callable[[], float | None], ...]  # what rises while the session moves
+
+
+class LoggedSession:
+    """The log of a CLI that writes one for each session; of other CLIs, only what a session was started with is known.
+
+    Args:
+        env: The session's own.
+        resumes: The earlier session that it resumes.
+    """
+
+    signs: Signs = ()
+
+    def __init__(self, cli: AgentCli, *, env: Mapping[str, str], resumes: str | None) -> None:
+        self._cli, self._env, self._resumes = cli, env, resumes
+
+    @property
+    def began(self) -> bool:
+        """Whether the session was past its start-up."""
+        return False
+
+    def session_id(self) -> str | None:
+        """The id of a session that ended without reporting it; None where it cannot be known."""
+        return self._resumes
+
+    def models(self, session_id: str | None) -> tuple[str, ...]:
+        """The models that answered, where the output does not name them."""
+        return read_session_log(self._cli, self._env, session_id).models
+
+    def usage(self, session_id: str | None) -> Usage:
+        """What the session has used so far, where the output does not say it."""
+        said = read_session_log(self._cli, self._env, session_id)
+        return Usage(tokens=said.tokens, cached_tokens=said.cached_tokens, cost_usd=said.cost_usd)
+
+
+class AmplifierFiles:
+    """What Amplifier writes while a session works, asked as `LoggedSession` is; to be made just before it starts.
+
+    Args:
+        env, cwd: The session's own.
+        started_ms: Wall time now.
+        alone: No other session works in `cwd`, so that a session that appears there is this one.
+    """
+
+    def __init__(
+        self,
+        cli: AgentCli,
+        *,
+        env: Mapping[str, str],
+        cwd: Path,
+        started_ms: int,
+        resumes: str | None,
+        alone: bool,
+    ) -> None:
+        self._cli, self._env, self._cwd, self._started_ms = cli, env, cwd, started_ms
+        self._resumes, self._alone = resumes, alone
+        self._size_before = self._size()
+        self._used_before = self._usage(resumes)
+        self.signs: Signs = (self._size,) if cli.progress is Progress.EVENTS else ()
+
+    @property
+    def began(self) -> bool:
+        return self._cli.progress is Progress.EVENTS and self._size() not in (None, self._size_before)
+
+    def session_id(self) -> str | None:
+        if self._resumes is not None or not self._alone:
+            return self._resumes
+        return find_session(self._cli, env=self._env, cwd=self._cwd, started_ms=self._started_ms)
+
+    def models(self, session_id: str | None) -> tuple[str, ...]:
+        return ()
+
+    def usage(self, session_id: str | None) -> Usage:
+        used = self._usage(session_id)
+        if session_id is None or session_id != self._resumes:
+            return used
+        before = self._used_before
+        return used.since(before, cumulative=("tokens", "cost"))
+
+    def _size(self) -> int | None:
+        return events_size(self._cli, env=self._env, cwd=self._cwd, started_ms=self._started_ms, resumed=self._resumes)
+
+    def _usage(self, session_id: str | None) -> Usage:
+        return session_usage(self._cli, env=self._env, cwd=self._cwd, session_id=session_id)
+
+
+SessionFiles = LoggedSession | AmplifierFiles

@@ -1,0 +1,80 @@
+"""What a session is asked to run, what it shares with the worker's others, and how it may end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from pathlib import Path
+
+from msgspec import Struct
+
+from swarm_shared.agents.reading.session_result import SessionEnd
+from swarm_shared.database import TaskDatabase
+from swarm_shared.domain.models import Role, Stage
+from swarm_shared.redaction.redaction import Redaction
+from swarm_shared.store.queue.claims import ClosedSession
+from swarm_worker.event_loop import Watch
+from swarm_worker.lease import Heart
+from swarm_worker.processes.roll import Roll
+from swarm_worker.processes.session_tree import Tree
+
+
+class Cause(StrEnum):
+    """Why a session was cut short."""
+
+    KILLED = "killed"  # by a person
+    CANCELLED = "cancelled"  # by a person
+    INTERRUPTED = "interrupted"  # our own stop
+    LEASE_LOST = "lease_lost"
+    TIME_LIMIT = "time_limit"
+    STUCK = "stuck"
+    KEEPER_LOST = "keeper_lost"
+
+
+class Cut(Struct, frozen=True, kw_only=True):
+    """A session cut short by us. `orders` are the control rows that asked for it."""
+
+    cause: Cause
+    text: str
+    orders: tuple[int, ...] = ()
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """What to run: `limit_s` bounds it; `stuck_s` None leaves only that bound. `signs` rise while it moves."""
+
+    role: Role
+    name: str
+    stage: Stage
+    prompt: str | None
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    cwd: Path
+    stdin: bytes
+    limit_s: float
+    stuck_s: float | None
+    redaction: Redaction  # with the values of what it is started with
+    resumes: str | None = None  # the agent CLI's id of the earlier session that it goes on with
+    signs: tuple[Callable[[], float | None], ...] = ()
+
+
+class Ended(Struct, frozen=True, kw_only=True):
+    """How it ended; `cut` is None when it ended by itself."""
+
+    end: SessionEnd
+    cut: Cut | None
+    duration_s: float
+    closed: ClosedSession
+
+
+class Surroundings(Struct, frozen=True, kw_only=True):
+    """What every session of a worker shares."""
+
+    database: TaskDatabase
+    tree: Tree
+    roll: Roll
+    watch: Watch
+    heart: Heart
+    must_stop: Callable[[], str | None]  # why running sessions must be interrupted now
+    kill_grace_s: float
+    output_limit_bytes: int
+    redaction: Redaction

@@ -1,0 +1,151 @@
+"""The processes of one claim, one after the other, and what a cut in the middle of them means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from swarm_shared.agents.launching.environment import session_environment
+from swarm_shared.agents.reading.session_result import SessionEnd, tail_lines
+from swarm_shared.agents.reading.usage import Usage
+from swarm_shared.domain.errors import LeaseLost
+from swarm_shared.domain.models import FailureClass, Outcome, Role, Stage, TaskSpec, Verb
+from swarm_shared.store.queue.claims import Claim, ClosedSession, never_run
+from swarm_shared.store.queue.policy import AttemptResult
+from swarm_worker.config import WorkerConfig
+from swarm_worker.session.session import Session
+from swarm_worker.session.session_types import Cause, Cut, Ended, Plan, Surroundings
+
+SHELL = "/bin/sh"
+
+
+class Concluded(Struct, frozen=True, kw_only=True):
+    """An attempt's result, and the control rows that its end answers."""
+
+    result: AttemptResult
+    answers: tuple[int, ...] = ()
+    last: ClosedSession | None = None
+
+
+class CutShort(Exception):
+    """Leaves the stages when a session was cut short; `end` is what it had printed, where one was running."""
+
+    def __init__(self, cut: Cut, end: SessionEnd | None = None) -> None:
+        super().__init__(cut.text)
+        self.cut, self.end = cut, end
+
+
+class Steps:
+    """Runs what a claim needs run; when a call returns, nothing of that process is left."""
+
+    def __init__(self, around: Surroundings, config: WorkerConfig, claim: Claim, *, opened: int | None = None) -> None:
+        """Begin with the session `opened`, where it has been written down already."""
+        self._around, self._config, self._claim, self._opened = around, config, claim, opened
+        # Written with the next step, which saves a commit.
+        self.last: ClosedSession | None = None if opened is None else never_run(opened, claim.claimed_at)
+
+    def run(self, plan: Plan, *, limit_is_failure: bool = False) -> Ended:
+        """Run it to its end.
+
+        Raises:
+            CutShort: Somebody, or the time limit, ended it.
+            LeaseLost: The task has another owner.
+            TreeUnproven: Something of it could not be ended.
+        """
+        opened, self._opened = self._opened, None
+        ended = Session(self._around, self._claim, plan).run(opened=opened, before=self.last)
+        self.last = ended.closed
+        cut = ended.cut
+        if cut is not None and not (limit_is_failure and cut.cause is Cause.TIME_LIMIT):
+            raise CutShort(cut, ended.end)
+        return ended
+
+    def note_use(self, session_id: str | None, models: tuple[str, ...], used: Usage) -> None:
+        """Store what the session that ended last reported of itself, with the next step."""
+        if self.last is None:
+            return
+        self.last = replace(
+            self.last,
+            cli_session_id=session_id,
+            models=", ".join(models) or None,
+            tokens=used.tokens,
+            cached_tokens=used.cached_tokens,
+            cost_usd=used.cost_usd,
+        )
+
+    def check(self, command: str, spec: TaskSpec, *, cwd: Path) -> dict[str, Any]:
+        """Run a shell command as a check; its result as it is stored. Raises as `run`."""
+        ended = self.run(
+            Plan(
+                role=Role.CHECK,
+                name=command,
+                stage=Stage.CHECKING,
+                prompt=None,
+                argv=(*self._config.container, SHELL, "-c", command),
+                env=self._environment(spec, cwd),
+                cwd=cwd,
+                stdin=b"",
+                limit_s=self._config.check_timeout_s,
+                stuck_s=None,
+                redaction=self._around.redaction.knowing(spec.env),
+            ),
+            limit_is_failure=True,
+        )
+        lines = tail_lines(ended.end.stdout, ended.end.stderr)
+        if ended.cut is not None:
+            lines.append(ended.cut.text)
+        return {
+            "command": command,
+            "passed": ended.cut is None and ended.end.exit_code == 0,
+            "exit_code": ended.end.exit_code,
+            "signal": ended.end.signal,
+            "output": "\n".join(lines),
+            "duration_s": round(ended.duration_s, 3),
+        }
+
+    def ordered(self) -> Cut:
+        """What a person has ordered for this claim while nothing of it ran."""
+        for row, verb, actor in self._around.database.control.for_attempt(self._claim.attempt):
+            if verb in (Verb.KILL, Verb.CANCEL):
+                cause = Cause.KILLED if verb is Verb.KILL else Cause.CANCELLED
+                return Cut(cause=cause, text=f"{cause} by {actor}", orders=(row,))
+        return Cut(cause=Cause.INTERRUPTED, text="a request about it was waiting")
+
+    def concluded(self, cut: Cut, so_far: AttemptResult) -> Concluded:
+        """What a cut makes of the attempt.
+
+        Raises:
+            LeaseLost: The cut was that somebody else owns the task.
+        """
+        match cut.cause:
+            case Cause.LEASE_LOST:
+                raise LeaseLost(f"task {self._claim.task_id}: {cut.text}")
+            case Cause.KILLED:
+                result = replace(so_far, outcome=Outcome.KILLED, error=cut.text)
+            case Cause.CANCELLED:
+                result = replace(so_far, outcome=Outcome.CANCELLED, error=cut.text)
+            case Cause.INTERRUPTED:
+                result = failed(so_far, FailureClass.INTERRUPTED, cut.text)
+            case Cause.KEEPER_LOST:
+                result = failed(so_far, FailureClass.CRASH, cut.text)
+            case Cause.TIME_LIMIT | Cause.STUCK:
+                result = replace(failed(so_far, FailureClass.QUALITY, cut.text), out_of_time=True)
+        return Concluded(result=result, answers=cut.orders, last=self.last)
+
+    def _environment(self, spec: TaskSpec, cwd: Path) -> Mapping[str, str]:
+        return session_environment(
+            self._config.environ,
+            task=spec,
+            attempt_id=self._claim.attempt,
+            attempt_number=self._claim.number,
+            role=Role.CHECK,
+            cwd=cwd,
+        )
+
+
+def failed(so_far: AttemptResult, failure: FailureClass, reason: str) -> AttemptResult:
+    return replace(so_far, outcome=Outcome.FAILED, failure_class=failure, error=reason)

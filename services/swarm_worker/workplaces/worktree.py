@@ -1,0 +1,346 @@
+"""A worktree as the place of an attempt: its work becomes a commit, whatever its end, and the commit is looked at."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from msgspec.structs import replace
+
+from swarm_shared.database import TaskDatabase
+from swarm_shared.domain.branch_names import task_branch
+from swarm_shared.domain.models import TaskSpec
+from swarm_shared.git.landing.bring_in import bring_in
+from swarm_shared.git.merging.conflict_markers import conflict_markers
+from swarm_shared.git.plumbing.commits import message_with_trailers, task_trailers
+from swarm_shared.git.plumbing.diffs import Diff, change_id, changed_files, diff
+from swarm_shared.git.plumbing.git_errors import GitError
+from swarm_shared.git.plumbing.pathspecs import outside
+from swarm_shared.git.plumbing.refs import merge_base, read_ref
+from swarm_shared.git.plumbing.repository import Repository
+from swarm_shared.git.plumbing.repository_lock import file_lock
+from swarm_shared.git.plumbing.stale_locks import clear_stale, task_locks, worktree_locks
+from swarm_shared.git.snapshots.snapshot import Snapshot, take_snapshot
+from swarm_shared.git.snapshots.submodules import Secured, align, note_set_up, secure
+from swarm_shared.git.snapshots.undo import changes_since, undo_since
+from swarm_shared.git.worktrees.leaks import Fingerprint, Leak, fingerprint, leak
+from swarm_shared.git.worktrees.taken_names import TakenNames
+from swarm_shared.git.worktrees.task_worktrees import TaskWorktree, TaskWorktrees
+from swarm_shared.program.logs import event
+from swarm_shared.store.queue.claims import Claim
+from swarm_shared.store.views.changes import Since
+from swarm_worker.config import WorkerConfig
+from swarm_worker.landing.integration_branch import HeldBranch, IntegrationBranch
+from swarm_worker.workplaces.outside import SETTINGS_CHECK, Shared
+from swarm_worker.workplaces.workplace import Beyond, Sealed, Workplace
+
+LOG = logging.getLogger("swarm.worker")
+NAMED_PATHS = 20
+_SET_UP_MARK = "swarm-set-up"  # in the worktree's git directory: its setup commands have run to their end
+
+
+class Worktrees:
+    """Gives each task its worktree, at the same path for all its attempts."""
+
+    def __init__(
+        self,
+        database: TaskDatabase,
+        config: WorkerConfig,
+        repository: Repository,
+        branch: IntegrationBranch,
+        *,
+        tend: Callable[[], None],
+    ) -> None:
+        self._db, self._config, self._repository, self._branch = database, config, repository, branch
+        self._tend = tend
+
+    def at_hand(self) -> None:
+        return None
+
+    def give_back_names(self) -> None:
+        """Remove branches that a worker made and died before it could store whose they are."""
+        try:
+            with self._branch.held() as held:
+                tip = held.integration.tip()
+                if tip is not None:
+                    for name in self._names(held, self._trees()).give_back(tip):
+                        event(LOG, "branch_given_back", branch=task_branch(name))
+        except GitError as error:
+            # An empty branch is in nobody's way; the next start tries again.
+            event(LOG, "branch_left", level=logging.WARNING, reason=error.message)
+
+    def _trees(self) -> TaskWorktrees:
+        return TaskWorktrees(self._repository, self._config.state_dir / "worktrees")
+
+    def _names(self, held: HeldBranch, trees: TaskWorktrees) -> TakenNames:
+        # By a git that inherits the lock: after our death nobody else asks before it has ended.
+        return TakenNames(held.integration.repository, trees, is_stored=self._db.landings.is_named)
+
+    @contextmanager
+    def open(self, claim: Claim, spec: TaskSpec) -> Iterator[Workplace]:
+        """Make or put in order the task's worktree, with what has landed as its base.
+
+        Raises:
+            QueueStopped: The integration branch needs a person.
+            GitError: The worktree cannot be made.
+        """
+        trees = self._trees()
+        with self._branch.held() as held:
+            tip, into = held.follow(), held.integration
+            names = self._names(held, trees)
+            safe = self._db.landings.safe_id(claim, take=lambda name: names.take(name, tip))
+            names.stored(safe)
+        with file_lock(trees.lock_of(safe), tend=self._tend) as descriptor:
+            repository = self._repository.holding(descriptor)
+            trees = TaskWorktrees(repository, trees.root)
+            # Every git that we start here inherits the lock, which we have; agents of earlier attempts were proven
+            # gone before the task was given out.
+            opened = trees.open(safe, tip, holder_is_dead=lambda _lock: True)
+            if opened.earlier_work and self._db.landings.failures(claim):
+                opened = self._with_what_has_landed(opened, into.branch, tip, claim)
+            ours = (self._config.db, self._config.state_dir)
+            before = fingerprint(repository, ignore=ours)
+            shared = Shared.at_opening(repository, opened, trees.lock_of(safe).parent)
+            try:
+                yield TaskPlace(self._db, self._config, repository, opened, claim, spec, before, shared, into=into.ref)
+            finally:
+                shared.settings.leave()
+
+    def _with_what_has_landed(self, opened: TaskWorktree, into: str, tip: str, claim: Claim) -> TaskWorktree:
+        merge = bring_in(opened, tip=tip, branch=into, task_id=claim.task_id, attempt_id=claim.attempt)
+        if merge.new is None:
+            return opened  # the agent resolves it: the conflicts stand in what it must fix
+        base = merge_base(opened.checkout.git, merge.new, tip) or opened.base_sha
+        return replace(opened, head_sha=merge.new, base_sha=base)
+
+
+class TaskPlace(Workplace):
+    """One attempt in its task's worktree."""
+
+    own = True
+
+    def __init__(
+        self,
+        database: TaskDatabase,
+        config: WorkerConfig,
+        repository: Repository,
+        opened: TaskWorktree,
+        claim: Claim,
+        spec: TaskSpec,
+        before: Fingerprint,
+        shared: Shared,
+        *,
+        into: str,
+    ) -> None:
+        super().__init__(opened.cwd)
+        self._db, self._config, self._repository = database, config, repository
+        self._opened, self._claim, self._spec, self._before = opened, claim, spec, before
+        self._shared = shared
+        self._into = into  # the ref that this will land on
+        self._git = opened.checkout.git
+        self._sealed: Sealed | None = None
+        self._made: Snapshot | None = None
+        self._change = Diff(files=(), text="", truncated=False)  # known once it is sealed
+        self._submodules: Sequence[Secured] = ()
+        self._remarks: list[str] = []  # what was left out of the commit, and why
+
+    def setup_due(self) -> Sequence[str]:
+        done = self._set_up_mark().exists() and not self._opened.submodules_missing
+        return () if done else self._config.setup
+
+    def set_up(self) -> None:
+        self._set_up_mark().touch()
+        note_set_up(self._opened.checkout)
+
+    def earlier_work(self) -> str | None:
+        if not self._opened.earlier_work:
+            return None
+        files = changed_files(self._git, self._opened.base_sha, self._opened.head_sha)
+        return Diff(files=files, text="", truncated=False).stat()
+
+    def seal(self) -> Sealed:
+        claim, opened = self._claim, self._opened
+        message = message_with_trailers(
+            f"{claim.task_id}: {self._spec.name} (attempt {claim.number})", task_trailers(claim.task_id, claim.attempt)
+        )
+        # Whoever could hold one of these belongs to this attempt, of which nothing is left.
+        locks = (*worktree_locks(opened.checkout.git_dir), *task_locks(self._repository, opened.safe))
+        clear_stale(locks, holder_is_dead=lambda _lock: True)
+        self._submodules = secure(self._repository, opened.checkout, safe=opened.safe, message=message)
+        # What the agent itself has merged in is not its own change.
+        tip = read_ref(self._git, self._into)
+        self._made = made = take_snapshot(
+            opened.checkout,
+            safe=opened.safe,
+            base_sha=opened.base_sha,
+            message=message,
+            trunk=tip,
+            prefix=self._repository.prefix,
+        )
+        if made.out_of_place:
+            # What looks at the commit looks at these files.
+            hidden, clean = bool(made.hidden), not made.refused
+            opened.checkout.put_back(made.head_sha, ref=opened.ref, clean=clean, fresh_index=hidden)
+            align(self._repository, opened.checkout)
+        base = made.base_sha
+        accident = f"the worktree was emptied: {_listed(made.vanished)} missing" if made.emptied else None
+        self._sealed = Sealed(base_sha=base, head_sha=made.head_sha, accident=accident)
+        self._db.landings.note_head(claim, base_sha=base, head_sha=made.head_sha)
+        self._change = self._kept(Since.BASE, base, made.head_sha)
+        if opened.earlier_work:
+            self._kept(Since.PREVIOUS, opened.head_sha, made.head_sha)
+        self._remarks = [f"not in the commit: {line}" for line in made.refused]
+        self._remarks += [f"a repository inside: {one.path}" for one in made.embedded]
+        return self._sealed
+
+    def checks(self) -> list[dict[str, Any]]:
+        base, head = self._both()
+        assert self._made is not None, "a commit was made"
+        if self._made.conflicts:
+            return [_does_not_fit(self._made)]
+        files = self._change.files
+        markers = conflict_markers(self._git, base, head)
+        results = [
+            _result(
+                "built-in: something was changed",
+                passed=bool(files) or bool(self._spec.allow_empty),
+                otherwise="nothing was changed",
+                told="" if files else "nothing differs from what the task began with; what git ignores is not seen",
+            ),
+            _result(
+                "built-in: no conflict markers",
+                passed=not markers,
+                otherwise="conflict markers were added",
+                told="\n".join(f"{marker.path}:{marker.line}" for marker in markers[:NAMED_PATHS]),
+            ),
+        ]
+        if self._spec.files:
+            paths = [path for file in files for path in (file.old_path, file.path) if path is not None]
+            strays = outside(dict.fromkeys(paths), self._spec.files, prefix=self._repository.prefix)
+            strict = self._config.strict_files
+            otherwise = "other files than the task's were changed"
+            results += _warning("built-in: only declared files were changed", strays, otherwise if strict else None)
+        if self._made.vanished:
+            results.append(_vanished(self._made))
+        results += _warning("built-in: everything could be committed", self._remarks)
+        results += _warning("built-in: landed changes were put back that a merge had dropped", self._made.restored)
+        changed = {file.path for file in files if file.submodule}
+        results += _warning(
+            "built-in: submodule commits are on their remote", _not_on_a_remote(self._submodules, changed)
+        )
+        return results + _warning("built-in: nothing was written outside the worktree", self._leaked())
+
+    def change(self) -> str | None:
+        _, head = self._both()
+        found = self._change
+        cut = "\n(cut: the table above is complete)" if found.truncated else ""
+        return f"Commit {head}\n\n{found.stat()}\n\n{found.text}{cut}"
+
+    def change_id(self) -> str | None:
+        return change_id(self._git, *self._both())
+
+    def beyond(self) -> Beyond:
+        assert self._sealed is not None, "what was stashed is compared with a commit"
+        found = self._shared.look(self._sealed, self._leak)
+        for check in found.checks:
+            if check["command"] == SETTINGS_CHECK:
+                told = "; ".join(str(check["output"]).splitlines())
+                self._db.queue.note_event(self._claim, "git_settings_changed", told)
+        return found
+
+    def restore(self) -> list[str]:
+        _, head = self._both()
+        checkout = self._opened.checkout
+        note_set_up(checkout)  # what checks build in submodules is no work either
+        moved = read_ref(self._git, self._opened.ref) != head or checkout.head_sha() != head
+        if not moved and not changes_since(checkout, head):
+            return []
+        return [file.path for file in undo_since(checkout, head, ref=self._opened.ref)]
+
+    def _kept(self, since: Since, base: str, head: str) -> Diff:
+        """What was changed, stored for those who only read the database."""
+        found = diff(self._git, base, head)
+        self._db.changes.keep(self._claim.attempt, since, base_sha=base, head_sha=head, change=found)
+        return found
+
+    def _both(self) -> tuple[str, str]:
+        assert self._sealed is not None, "only a commit is looked at"
+        return self._sealed.base_sha, self._sealed.head_sha
+
+    def _leaked(self) -> Sequence[str]:
+        found = self._leak()
+        if found:
+            event(LOG, "leak_found", level=logging.WARNING, task=self._claim.task_id, paths=len(found.paths))
+        paths = (path for path in found.paths if path != ".git/config")  # `outside` says what of it
+        return (*paths, *(("another commit or branch is checked out there",) if found.head_moved else ()))
+
+    def _leak(self) -> Leak:
+        ours = (self._config.db, self._config.state_dir)
+        return leak(self._before, fingerprint(self._repository, ignore=ours))
+
+    def _set_up_mark(self) -> Path:
+        return self._opened.checkout.git_dir / _SET_UP_MARK
+
+
+def _does_not_fit(made: Snapshot) -> dict[str, Any]:
+    """The work was made on another commit than the task's branch, and conflicts with it."""
+    assert made.saved is not None, "what conflicts is saved"
+    return _result(
+        "built-in: the work fits onto the task's branch",
+        passed=False,
+        otherwise="the work was done on another commit than the task's branch and conflicts with it in "
+        + _listed(made.conflicts),
+        told=f"The work is saved as commit {made.saved}. Stay on the task's branch, bring the work over with "
+        f"`git cherry-pick {made.saved[:12]}`, and resolve: {_listed(made.conflicts)}",
+    )
+
+
+def _vanished(made: Snapshot) -> dict[str, Any]:
+    return _result(
+        "built-in: no files are missing by accident",
+        passed=False,
+        otherwise=f"{len(made.vanished)} files were missing without a commit that deletes them; they are back",
+        told=f"{_listed(made.vanished)}\nIf the task is to delete them, commit the deletion on the task's branch.",
+    )
+
+
+def _listed(paths: Sequence[str]) -> str:
+    more = len(paths) - NAMED_PATHS
+    return ", ".join(paths[:NAMED_PATHS]) + (f" and {more} more" if more > 0 else "")
+
+
+def _not_on_a_remote(found: Sequence[Secured], changed: Collection[str]) -> list[str]:
+    """What must still be pushed before anyone else can check the landed work out."""
+    lines = []
+    for one in found:
+        outer = any(one.path == path or one.path.startswith(f"{path}/") for path in changed)
+        if one.problem is not None:
+            lines.append(f"{one.path}: {one.head_sha} is in this worktree alone: {one.problem}")
+        elif one.unpushed and outer:
+            lines.append(
+                f"{one.path}: {one.head_sha[:12]} is only in the project's repository of the submodule; push it there: "
+                f"git -C {one.path} push origin {one.head_sha}:refs/heads/NAME"
+            )
+    return lines
+
+
+def _result(
+    name: str, *, passed: bool, told: str = "", warning: bool = False, otherwise: str | None = None
+) -> dict[str, Any]:
+    """A check without a process; `otherwise` says in the reason of a failure what its name says of a pass."""
+    shown: dict[str, Any] = {"command": name, "passed": passed, "exit_code": None, "output": told}
+    if not passed:
+        shown["otherwise"] = otherwise
+    return {**shown, "warning": True} if warning else shown
+
+
+def _warning(name: str, found: Sequence[str], fails_as: str | None = None) -> list[dict[str, Any]]:
+    """Nothing to tell, or a result that does not stand in the way, unless it is told as what it fails."""
+    if not found:
+        return []
+    more = len(found) - NAMED_PATHS
+    told = "\n".join(found[:NAMED_PATHS]) + (f"\nand {more} more" if more > 0 else "")
+    return [_result(name, passed=fails_as is None, told=told, warning=fails_as is None, otherwise=fails_as)]

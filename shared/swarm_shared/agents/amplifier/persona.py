@@ -1,0 +1,89 @@
+"""Tells Amplifier which agent to be, by a small bundle file in a folder of ours: no project is written to."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from swarm_shared.domain.errors import ConfigError
+from swarm_shared.domain.models import Role
+
+BASE_BUNDLE = "foundation"
+# Namespaces that the base bundle brings with it; any other must be included by its own name.
+_IN_BASE_BUNDLE = frozenset({BASE_BUNDLE, "recipes"})
+_AGENT = re.compile(r"([A-Za-z0-9][A-Za-z0-9_.-]*):([A-Za-z0-9][A-Za-z0-9_.-]*)\Z")
+
+_CALLING = {
+    Role.BUILDER: "You build one task of a longer list: work alone, finish it, answer as the prompt asks.",
+    Role.VALIDATOR: "You examine one finished task of a longer list: judge it, answer as the prompt asks.",
+}
+
+
+def split_agent(agent: str) -> tuple[str, str] | None:
+    """Namespace and name of `namespace:agent`; None for the name or address of a bundle.
+
+    Raises:
+        ConfigError: It is neither.
+    """
+    if found := _AGENT.match(agent):
+        return found[1], found[2]
+    if not agent or agent.startswith("-") or any(sign.isspace() for sign in agent):
+        raise ConfigError(
+            f"{agent!r} is no agent name", hint="write namespace:agent, such as foundation:modular-builder"
+        )
+    if ":" in agent and "://" not in agent:
+        raise ConfigError(
+            f"{agent!r} is no agent name",
+            hint="write one namespace and one agent, such as recipes:result-validator",
+        )
+    return None
+
+
+def agent_bundle(agent: str, role: Role, folder: Path) -> str:
+    """What to give to `--bundle` so that the session is this agent.
+
+    `namespace:agent` becomes a bundle file in the folder, named by its address; all else is a bundle already.
+
+    Raises:
+        ConfigError: The agent's name, or the folder's path, cannot be used.
+    """
+    parts = split_agent(agent)
+    if parts is None:
+        return agent
+    path = (folder / f"{role.value}-{parts[0]}-{parts[1]}.md").absolute()
+    if "#" in str(path):
+        raise ConfigError(
+            f"{folder}: amplifier cannot read a bundle below a folder with '#' in its name",
+            hint="put the database into another folder",
+        )
+    _write_once(path, persona_text(parts[0], parts[1], role))
+    # Amplifier takes what follows file:// as it stands: percent signs would not be decoded.
+    return f"file://{path}"
+
+
+def persona_text(namespace: str, name: str, role: Role) -> str:
+    """The bundle's markdown; the CLI replaces the mention by the agent's own instructions."""
+    includes = [BASE_BUNDLE] if namespace in _IN_BASE_BUNDLE else [BASE_BUNDLE, namespace]
+    lines = [
+        "---",
+        "bundle:",
+        f"  name: swarm-{role.value}-{namespace}-{name}",
+        "  version: 1.0.0",
+        "includes:",
+    ]
+    lines += [f"  - bundle: {bundle}" for bundle in includes]
+    lines += ["---", "", _CALLING[role], "", f"@{namespace}:agents/{name}.md", ""]
+    return "\n".join(lines)
+
+
+def _write_once(path: Path, text: str) -> None:
+    # Sessions of several workers may share the folder: a reader must never meet half a file.
+    try:
+        if path.read_text(encoding="utf-8") == text:
+            return
+    except FileNotFoundError:
+        pass
+    new = path.with_name(f".{path.name}.{os.getpid()}")
+    new.write_text(text, encoding="utf-8")
+    new.replace(path)

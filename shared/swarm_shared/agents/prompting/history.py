@@ -1,0 +1,39 @@
+"""What earlier attempts mean to the next one: rows of the store as the prompt's own words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from swarm_shared.agents.prompting.prompt import CheckResult, PastAttempt
+from swarm_shared.domain.models import FailureClass
+
+# What was cut short by us or by a provider teaches the next attempt nothing.
+TELLING = frozenset({FailureClass.QUALITY, FailureClass.CRASH, FailureClass.UNREADABLE})
+
+
+def check_results(rows: Iterable[Mapping[str, Any]] | None) -> tuple[CheckResult, ...]:
+    """Stored check results as the prompt takes them."""
+    return tuple(
+        CheckResult(
+            command=row["command"],
+            passed=row["passed"],
+            exit_code=row.get("exit_code"),
+            output=row.get("output", ""),
+        )
+        for row in rows or ()
+    )
+
+
+def past_attempts(rows: Iterable[Mapping[str, Any]]) -> tuple[PastAttempt, ...]:
+    """The attempts that ended with something to learn, oldest first, from `Tasks.attempts`."""
+    return tuple(
+        PastAttempt(
+            number=row["number"],
+            reason=row["error"] or str(row["outcome"]),
+            must_fix=tuple(row["must_fix"] or ()),
+            failed_checks=tuple(c for c in check_results(row["check_results"]) if not c.passed),
+        )
+        for row in rows
+        if row["failure_class"] in TELLING
+    )

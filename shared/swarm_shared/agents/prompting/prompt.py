@@ -1,0 +1,270 @@
+"""The prompt of a session: the task, what earlier attempts ran into, and the JSON to answer with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from swarm_shared.agents.prompting.guards import guard_mentions as guarded
+from swarm_shared.agents.prompting.guards import wrap_long_words
+from swarm_shared.agents.reading.answers import items
+from swarm_shared.agents.reading.session_result import TAIL_LINES, files_of
+from swarm_shared.domain.models import Role, TaskSpec
+
+# Limit of each part that comes from earlier attempts or tools; the task's own text is never truncated.
+PART_LIMIT_BYTES = 4096
+DIFF_LIMIT_BYTES = 64 * 1024
+
+_BUILDER_ROLE = (
+    "You are the builder for this task. Complete it without asking questions. This page is the whole specification. "
+    "Where it leaves something open, the design is yours: choose what fits the project, continue, and record the "
+    'decision in "implementation_notes". A missing specification, interface or pattern is not a reason to stop. '
+    "Do not use `git stash`: other agents may work in this repository at the same time, and all its worktrees share "
+    "one stack of stashes."
+)
+_VALIDATOR_ROLE = (
+    "You are the validator for this task. Another agent reports that the work is finished. Assume that it is wrong "
+    "and try to prove it: read the changed files, run the tests and the program, and look for criteria that are met in "
+    "appearance only, tests that cannot fail, leftovers, and existing behavior that no longer works. A claim is not "
+    "evidence. Do not change any files."
+)
+# These formats are deliberately not valid JSON: an agent that repeats them has not answered.
+BUILDER_ANSWER = """\
+{
+  "status": "success" or "failed",
+  "files_created": [paths],
+  "files_modified": [paths],
+  "tests_written": [paths],
+  "tests_passed": true or false,
+  "implementation_notes": "what you did and why",
+  "blockers": [what prevented you from finishing, one string each]
+}"""
+VALIDATOR_ANSWER = """\
+{
+  "verdict": "PASS" or "FAIL",
+  "confidence": 0.0 to 1.0,
+  "critical_issues": [one string each: file, line, problem, criterion],
+  "test_quality_score": 0 to 10,
+  "recommendations": [possible improvements that are not a reason to fail],
+  "summary": "two sentences with your evidence"
+}"""
+
+
+class CheckResult(Struct, frozen=True, kw_only=True):
+    """One check that the worker ran: its command or built-in name, and its result."""
+
+    command: str
+    passed: bool
+    exit_code: int | None = None
+    output: str = ""
+
+
+class PastAttempt(Struct, frozen=True, kw_only=True):
+    """A failed attempt, as the prompt of the next one describes it."""
+
+    number: int
+    reason: str
+    must_fix: tuple[str, ...] = ()
+    failed_checks: tuple[CheckResult, ...] = ()
+
+
+def build_prompt(
+    task: TaskSpec,
+    *,
+    role: Role,
+    attempt_number: int,
+    attempts_allowed: int,
+    project_root: Path | str,
+    history: Sequence[PastAttempt] = (),
+    note: str | None = None,
+    builder_answer: Mapping[str, Any] | None = None,
+    check_results: Sequence[CheckResult] = (),
+    diff: str | None = None,
+    resumes: bool = False,
+    guard_mentions: bool = False,
+) -> str:
+    """The whole prompt of one session.
+
+    Args:
+        attempts_allowed: The first attempt and all its retries.
+        history: Earlier failed attempts, oldest first.
+        note: The user's note on a retry; it comes first.
+        builder_answer: The builder's JSON; the validator sees only the files that it names.
+        diff: The change so far, if each task has its own worktree; otherwise None.
+        resumes: The session continues an earlier one of the same builder.
+        guard_mentions: The CLI expands @words (`AgentCli.expands_mentions`).
+    """
+    if role is Role.VALIDATOR:
+        parts = _validator_parts(task, project_root, builder_answer, check_results, diff)
+    else:
+        parts = _builder_parts(task, attempt_number, attempts_allowed, project_root, history, note, diff, resumes)
+    # The heading always comes first: a CLI takes text that begins with a slash for a command.
+    text = wrap_long_words("\n\n".join(part for part in parts if part)) + "\n"
+    return guarded(text) if guard_mentions else text
+
+
+def _builder_parts(
+    task: TaskSpec,
+    number: int,
+    allowed: int,
+    root: Path | str,
+    history: Sequence[PastAttempt],
+    note: str | None,
+    diff: str | None,
+    resumes: bool,
+) -> list[str]:
+    parts = [f"# Task {task.id}: {task.name}"]
+    if note:
+        parts.append("## Note from the user\n\n" + clipped(note))
+    parts.append(_role(number, allowed, resumes))
+    if history:
+        parts += [_must_fix(history[-1]), _earlier_work(diff), _earlier_attempts(history)]
+    parts += _task_parts(task, root)
+    parts.append(
+        "## Answer\n\nWork in the working directory and run the tests that cover your change. Then end your reply with "
+        "exactly one JSON object in this format, and nothing after it:\n\n" + BUILDER_ANSWER + "\n\n"
+        'Set "status" to "failed" if any acceptance criterion is not met. Your report is verified: the commands are '
+        "run and a second agent reviews the work."
+    )
+    return parts
+
+
+def _validator_parts(
+    task: TaskSpec,
+    root: Path | str,
+    builder_answer: Mapping[str, Any] | None,
+    checks: Sequence[CheckResult],
+    diff: str | None,
+) -> list[str]:
+    parts = [
+        f"# Validation of task {task.id}: {task.name}",
+        _VALIDATOR_ROLE,
+        *_task_parts(task, root),
+        _files_named(builder_answer),
+        _checks_run(checks),
+    ]
+    if diff is not None:
+        parts.append("## The change\n\n" + _fenced(clipped(diff, DIFF_LIMIT_BYTES) or "(nothing changed)"))
+    parts.append(
+        "## Verdict\n\nThe verdict is FAIL if any acceptance criterion is not met or if you find a critical issue; "
+        "list each issue with its evidence. The verdict is PASS only if you have verified every criterion yourself. A "
+        "tool or network access that you do not have is not an issue of the work: mention it in the summary. End your "
+        "reply with exactly one JSON object in this format, and nothing after it:\n\n" + VALIDATOR_ANSWER
+    )
+    return parts
+
+
+def _role(number: int, allowed: int, resumes: bool) -> str:
+    if number <= 1:
+        return _BUILDER_ROLE
+    parts = [_BUILDER_ROLE]
+    if resumes:
+        parts.append("You are resuming your earlier session on this task; the task is repeated below as it is now.")
+    parts.append(
+        f"This is attempt {number} of {max(allowed, number)}. The previous attempt did not pass. Keep what is good in "
+        "the working directory and fix the problems listed below."
+    )
+    return "\n\n".join(parts)
+
+
+def _task_parts(task: TaskSpec, root: Path | str) -> list[str]:
+    facts = [f"Working directory: {root}"]
+    facts += [f"Phase: {task.phase}"] if task.phase else []
+    facts += [f"Type: {task.type}"] if task.type else []
+    parts = ["\n".join(facts)]
+    if task.description.strip():
+        parts.append("## Description\n\n" + task.description.strip())
+    if task.acceptance_criteria:
+        parts.append("## Acceptance criteria\n\n" + _numbered(task.acceptance_criteria))
+    if task.files:
+        parts.append("## Expected files\n\n" + _bullets(task.files))
+    if task.design_docs:
+        parts.append("## Design documents to read first\n\n" + _bullets(task.design_docs))
+    if task.checks:
+        parts.append("## Commands that must succeed when you are done\n\n" + _bullets(task.checks))
+    return parts
+
+
+def _must_fix(last: PastAttempt) -> str:
+    lines = [f"## Must fix\n\nAttempt {last.number} failed: {clipped(last.reason)}"]
+    if last.must_fix:
+        lines.append(clipped(_numbered(last.must_fix)))
+    lines += [_failed_check(check) for check in last.failed_checks]
+    return "\n\n".join(lines)
+
+
+def _failed_check(check: CheckResult) -> str:
+    code = f" (exit code {check.exit_code})" if check.exit_code is not None else ""
+    output = "\n".join(check.output.rstrip().splitlines()[-TAIL_LINES:])
+    failure = f"Failing check{code}: {check.command}"
+    return f"{failure}\n\n{_fenced(clipped(output, keep_end=True))}" if output else failure
+
+
+def _earlier_work(diff: str | None) -> str:
+    if diff is None:
+        return ""
+    return "## Work of earlier attempts, already in the working directory\n\n" + _fenced(
+        clipped(diff) or "(nothing changed)"
+    )
+
+
+def _earlier_attempts(history: Sequence[PastAttempt]) -> str:
+    lines = [f"- Attempt {past.number}: {_one_line(past.reason)}" for past in history]
+    return "## Earlier attempts\n\n" + clipped("\n".join(lines), keep_end=True)
+
+
+def _files_named(answer: Mapping[str, Any] | None) -> str:
+    if answer is None:
+        return ""
+    named = files_of(answer)
+    tests = items(answer.get("tests_written"))
+    lines = [clipped(_bullets(named)) if named else "None."]
+    lines += ["Tests:", clipped(_bullets(tests))] if tests else []
+    return "## Files reported by the builder\n\n" + "\n\n".join(lines)
+
+
+def _checks_run(checks: Sequence[CheckResult]) -> str:
+    if not checks:
+        return ""
+    lines = []
+    for check in checks:
+        outcome = "passed" if check.passed else f"FAILED (exit code {check.exit_code})"
+        lines.append(f"- {outcome}: {_one_line(check.command)}")
+    return "## Check results\n\n" + clipped("\n".join(lines))
+
+
+def clipped(text: str, limit_bytes: int = PART_LIMIT_BYTES, *, keep_end: bool = False) -> str:
+    """The text if it fits, otherwise its start (or its end) with a mark where it was truncated, within the limit."""
+    raw = text.encode("utf-8", "replace")
+    if len(raw) <= limit_bytes:
+        return raw.decode()
+    mark = "[… truncated …]"
+    room = limit_bytes - len(mark.encode()) - 1
+    if keep_end:
+        return f"{mark}\n{raw[-room:].decode('utf-8', 'ignore')}"
+    return f"{raw[:room].decode('utf-8', 'ignore')}\n{mark}"
+
+
+def _fenced(text: str) -> str:
+    # A fence inside the text must not close ours.
+    return "```\n" + text.replace("```", "'''") + "\n```"
+
+
+def _numbered(texts: Sequence[str]) -> str:
+    return "\n".join(f"{number}. {_indented(text)}" for number, text in enumerate(texts, 1))
+
+
+def _bullets(texts: Sequence[str]) -> str:
+    return "\n".join(f"- {_indented(text)}" for text in texts)
+
+
+def _indented(text: str) -> str:
+    return text.strip().replace("\n", "\n   ")
+
+
+def _one_line(text: str, limit: int = 300) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"

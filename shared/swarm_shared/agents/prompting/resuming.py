@@ -1,0 +1,65 @@
+"""Which earlier session the next builder session goes on with, if any."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from swarm_shared.agents.amplifier.home import TRANSCRIPT_FILE, sessions_folder
+from swarm_shared.agents.presets.cli import AgentCli, Store
+from swarm_shared.agents.prompting.history import TELLING
+from swarm_shared.domain.models import FailureCause, FailureClass, Outcome
+
+# The first retry goes on, because that agent knows what it has done; the second starts fresh, because what it knows
+# has not helped.
+_RETRY_THAT_RESUMES = 1
+_JUDGED = ((Outcome.PASSED, None), (Outcome.FAILED, FailureClass.QUALITY))
+
+
+def session_to_resume(
+    cli: AgentCli,
+    history: Sequence[Mapping[str, Any]],
+    *,
+    retries_used: int,
+    agent: str,
+    env: Mapping[str, str],
+    cwd: Path,
+) -> str | None:
+    """The session that the next builder session goes on with; None: it starts fresh.
+
+    Args:
+        history: What was tried and has ended, from `Tasks.history`.
+        retries_used: Failed attempts and refused landings since the last fresh budget.
+        agent: Who builds next; a session belongs to one agent of one CLI.
+        env, cwd: What the next session will have; CLIs find their sessions by them.
+    """
+    if retries_used != _RETRY_THAT_RESUMES or not cli.resume:
+        return None
+    worked = [row for row in history if row["kind"] == "work" and _was_judged(row)]
+    if not worked:
+        return None
+    last = worked[-1]
+    session = last["builder_session_id"]
+    if session is None or (last["agent_cli"], last["builder_agent"]) != (cli.name, agent):
+        return None
+    if last["cause"] == FailureCause.TIME:
+        return None  # we killed it, or something that came after it: whether it can be gone on with is not known
+    if any(row["resumed_session_id"] == session and row["failure_class"] in TELLING for row in history):
+        return None  # going on with it was tried, and the agent died of it
+    return session if _is_saved(cli, session, env=env, cwd=cwd) else None
+
+
+def _was_judged(row: Mapping[str, Any]) -> bool:
+    return (row["outcome"], row["failure_class"]) in _JUDGED
+
+
+def _is_saved(cli: AgentCli, session_id: str, *, env: Mapping[str, str], cwd: Path) -> bool:
+    """Whether what was said in it is there.
+
+    Amplifier writes a headless session down only at its successful end; one that was killed, or ended in an error,
+    would begin from nothing without saying so.
+    """
+    if cli.store is not Store.AMPLIFIER:
+        return True
+    return "/" not in session_id and (sessions_folder(env, cwd) / session_id / TRANSCRIPT_FILE).is_file()

@@ -1,0 +1,26 @@
+"""What keeps every session of an agent CLI from working: kinds of provider and start-up trouble."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+
+class TroubleKind(StrEnum):
+    """What keeps every session from working, not only this task's."""
+
+    THROTTLED = "throttled"  # wait, then go on
+    OVERLOADED = "overloaded"  # wait, usually shorter
+    WINDOW = "window"  # the plan's share of these hours or days is used up
+    QUOTA = "quota"  # money or a hard quota: a person must act
+    CREDENTIALS = "credentials"  # a person must act
+    STARTUP = "startup"  # the CLI itself cannot start
+
+
+class Trouble(Struct, frozen=True, kw_only=True):
+    """What keeps every session from working. `wait_s` is None when the text names no time."""
+
+    kind: TroubleKind
+    text: str
+    wait_s: float | None = None

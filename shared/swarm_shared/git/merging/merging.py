@@ -1,0 +1,161 @@
+"""Merging two commits without a checkout: a new commit, or the list of what stands in the way."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+
+from msgspec import Struct
+
+from swarm_shared.git.plumbing.commits import commit_tree
+from swarm_shared.git.plumbing.diffs import Change, changed_files, changed_paths
+from swarm_shared.git.plumbing.git_errors import GitFailed, UnrelatedHistories
+from swarm_shared.git.plumbing.refs import has_commit, is_contained
+from swarm_shared.git.plumbing.runner import LONG_S, Git, split_items
+
+_UNCLEAN = 1
+_ERRORS = 128
+_FILE_MODES = "100"
+_TREE_ID = re.compile(rb"[0-9a-f]{40}(?:[0-9a-f]{24})?\0")
+
+
+class MergedTree(Struct, frozen=True, kw_only=True):
+    """A merge of two commits as files.
+
+    Args:
+        tree: The merged files; with conflicts they hold markers.
+        conflicts: The paths in conflict; empty when it is clean.
+        notes: What git says of each conflict, such as ``CONFLICT (modify/delete): …``.
+        clean: Whether it can be committed as it is.
+    """
+
+    tree: str
+    conflicts: tuple[str, ...]
+    notes: tuple[str, ...]
+    clean: bool
+
+
+def merge_tree(git: Git, into: str, other: str, *, unrelated: bool = False) -> MergedTree:
+    """Merge two commits in memory, by the rules that `into` has in its .gitattributes.
+
+    Args:
+        unrelated: Merge histories without a common commit too, as if both had begun with no files.
+
+    Raises:
+        UnrelatedHistories: They have no history in common.
+        GitFailed: One of them is no commit. Git's exit code is 1 for that as for a conflict; it is a conflict only
+            if a tree id comes first.
+    """
+    options = (
+        "--write-tree",
+        "-z",
+        "--name-only",
+        "--messages",
+        *(("--allow-unrelated-histories",) if unrelated else ()),
+    )
+    arguments = ("merge-tree", *options, into, other)
+    with tempfile.TemporaryDirectory(prefix="swarm-merge-") as place:
+        # Git takes the merge attributes from the files of a checkout, and only from there.
+        folder = Path(place)
+        if has_commit(git, into):
+            _lay_out_attributes(git, into, folder)
+        merger = git.at(cwd=folder, git_dir=git.git_dir, work_tree=folder)
+        answer = merger.ask(*arguments, ok=(0, _UNCLEAN, _ERRORS), timeout_s=LONG_S)
+    if answer.code == _ERRORS or not _TREE_ID.match(answer.out):
+        kind = UnrelatedHistories if "unrelated histories" in answer.err else GitFailed
+        raise kind(arguments, answer.code, answer.err, git.cwd)
+    items = split_items(answer.out)
+    if answer.code == 0:
+        return MergedTree(tree=items[0], conflicts=(), notes=(), clean=True)
+    end = items.index("", 1)  # an empty item parts the paths from the messages
+    notes = tuple(note for note in _messages(iter(items[end + 1 :])) if note.startswith("CONFLICT"))
+    return MergedTree(tree=items[0], conflicts=items[1:end], notes=notes, clean=False)
+
+
+class MergeKind(StrEnum):
+    """How one history comes into another."""
+
+    CONTAINED = "contained"  # it is in there already
+    FAST_FORWARD = "fast_forward"  # there is nothing on this side
+    MERGED = "merged"  # a commit with two parents
+    CONFLICT = "conflict"
+    UNRELATED = "unrelated"  # they have no commit in common: one was created again, or its first commit amended
+
+
+class Merge(Struct, frozen=True, kw_only=True):
+    """A merge that is ready to be put on a ref, or cannot be.
+
+    Args:
+        old: Where the ref has to be.
+        new: Where it is to go; equal to `old` when contained, None with conflicts or unrelated histories.
+        conflicts, notes: As in `MergedTree`.
+    """
+
+    kind: MergeKind
+    old: str
+    new: str | None
+    conflicts: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def plan_merge(git: Git, *, into: str, other: str, message: str, fast_forward: bool = True) -> Merge:
+    """Work out what bringing `other` into `into` would give; a commit may be made, no ref moves.
+
+    Args:
+        into, other: Commit ids, never names: what was checked is what gets merged.
+        fast_forward: Whether `other` itself may be the answer, where a commit with a message is not needed.
+    """
+    if is_contained(git, other, into):
+        return Merge(kind=MergeKind.CONTAINED, old=into, new=into)
+    if fast_forward and is_contained(git, into, other):
+        return Merge(kind=MergeKind.FAST_FORWARD, old=into, new=other)
+    try:
+        merged = merge_tree(git, into, other)
+    except UnrelatedHistories:
+        return Merge(kind=MergeKind.UNRELATED, old=into, new=None)
+    if not merged.clean:
+        return Merge(kind=MergeKind.CONFLICT, old=into, new=None, conflicts=merged.conflicts, notes=merged.notes)
+    new = commit_tree(git, merged.tree, parents=(into, other), message=message)
+    return Merge(kind=MergeKind.MERGED, old=into, new=new)
+
+
+def unexplained_paths(git: Git, *, base: str, head: str, tip: str, merged: str) -> tuple[str, ...]:
+    """What landing would change although the task's own diff does not: a sign that it reverts somebody's work.
+
+    It happens when a commit names a parent whose files it does not have, as `git reset --soft main` and a commit
+    do; git then merges the loss without a conflict. What the other side has renamed is known by both its names.
+
+    Args:
+        base, head: What the task started from and ended with.
+        tip, merged: The integration branch before and after.
+    """
+    own = changed_paths(git, base, head)
+    found = changed_paths(git, tip, merged) - own
+    if found:
+        renamed = (file for file in changed_files(git, base, tip) if file.change is Change.RENAMED)
+        found -= {file.path for file in renamed if file.old_path in own}
+    return tuple(sorted(found))
+
+
+def _lay_out_attributes(git: Git, commit: str, folder: Path) -> None:
+    """Write the .gitattributes files of a commit, and nothing else of it, into a folder."""
+    for entry in git.items("ls-tree", "-r", "-z", commit):
+        meta, _, path = entry.partition("\t")
+        mode, _, blob = meta.split(" ")
+        if os.path.basename(path) == ".gitattributes" and mode.startswith(_FILE_MODES):
+            target = folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(git.ask("cat-file", "blob", blob).out)
+
+
+def _messages(items: Iterator[str]) -> Iterator[str]:
+    """The texts of git-merge-tree(1)'s messages: a count, so many paths, a type and the text."""
+    for count in items:
+        for _ in range(int(count)):
+            next(items)
+        next(items)
+        yield next(items).strip()

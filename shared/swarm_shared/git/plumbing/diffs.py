@@ -1,0 +1,135 @@
+"""What changed between two commits: the files, a short table, and the text up to a limit."""
+
+from __future__ import annotations
+
+import hashlib
+from enum import StrEnum
+
+from msgspec import Struct
+
+from swarm_shared.git.plumbing.runner import LONG_S, Git
+
+TEXT_LIMIT_BYTES = 256 * 1024
+_STAT_LINES = 100
+_ID_BYTES = 16
+# Nobody's settings decide how a diff looks: no pagers' colours, no programs of theirs.
+_PLAIN = ("--no-ext-diff", "--no-textconv", "--no-color")
+
+
+class Change(StrEnum):
+    """What happened to a file; git's letters."""
+
+    ADDED = "A"
+    COPIED = "C"
+    DELETED = "D"
+    MODIFIED = "M"
+    RENAMED = "R"
+    TYPE = "T"  # became a link, or a file again
+
+
+class FileChange(Struct, frozen=True, kw_only=True):
+    """One changed file.
+
+    Args:
+        path: From the top of the repository; bytes that are no text survive in it.
+        old_path: Where it was before, for renamed ones.
+        added: Lines; None for binary files, as `deleted`.
+        submodule: A commit id of another repository, no content.
+    """
+
+    path: str
+    change: Change
+    old_path: str | None
+    added: int | None
+    deleted: int | None
+    submodule: bool = False
+
+
+class Diff(Struct, frozen=True, kw_only=True):
+    """All that changed; `text` is a patch, cut behind a line when it was longer than the limit."""
+
+    files: tuple[FileChange, ...]
+    text: str
+    truncated: bool
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Every path that is touched, the old ones of renamed files included."""
+        both = (path for file in self.files for path in (file.old_path, file.path) if path is not None)
+        return tuple(dict.fromkeys(both))
+
+    def stat(self, *, lines: int = _STAT_LINES) -> str:
+        """A table for people and prompts: a line for each file and one of sums."""
+        rows = [_row(file) for file in self.files[:lines]]
+        if len(self.files) > lines:
+            rows.append(f"… and {len(self.files) - lines} more files")
+        added = sum(file.added or 0 for file in self.files)
+        deleted = sum(file.deleted or 0 for file in self.files)
+        rows.append(f"{len(self.files)} files changed, {added} lines added, {deleted} deleted")
+        return "\n".join(rows)
+
+
+def diff(git: Git, base: str, head: str, *, limit_bytes: int = TEXT_LIMIT_BYTES) -> Diff:
+    """What changed from one commit or tree to another."""
+    answer = git.ask("diff-tree", "-r", "-p", "-M", *_PLAIN, base, head, limit_bytes=limit_bytes, timeout_s=LONG_S)
+    out = answer.out
+    if answer.truncated:
+        out = out[: out.rfind(b"\n") + 1]
+    text = out.decode("utf-8", "replace")
+    return Diff(files=changed_files(git, base, head), text=text, truncated=answer.truncated)
+
+
+def changed_files(git: Git, base: str, head: str) -> tuple[FileChange, ...]:
+    """The changed files alone, renames found, in git's order."""
+    raw = iter(git.items("diff-tree", "-r", "-z", "-M", *_PLAIN, "--raw", "--numstat", base, head))
+    found: list[tuple[str, Change, str | None, bool]] = []
+    lines: dict[str, tuple[int | None, int | None]] = {}
+    for item in raw:
+        if item.startswith(":"):
+            old_mode, new_mode, _, _, letter = item[1:].split(" ")
+            change = Change(letter[0])
+            first = next(raw)
+            moved = change in (Change.RENAMED, Change.COPIED)
+            path, old_path = (next(raw), first) if moved else (first, None)
+            found.append((path, change, old_path, "160000" in (old_mode, new_mode)))
+        else:
+            added, deleted, path = item.split("\t", 2)
+            if not path:  # renamed: old and new path follow
+                next(raw)
+                path = next(raw)
+            lines[path] = (_number(added), _number(deleted))
+    return tuple(
+        FileChange(
+            path=path,
+            change=change,
+            old_path=old_path,
+            added=lines.get(path, (None, None))[0],
+            deleted=lines.get(path, (None, None))[1],
+            submodule=submodule,
+        )
+        for path, change, old_path, submodule in found
+    )
+
+
+def change_id(git: Git, base: str, head: str) -> str | None:
+    """The same text for the same change, whoever made it and when; None when nothing changed."""
+    items = git.items("diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-abbrev", *_PLAIN, base, head)
+    if not items:
+        return None
+    told = "\0".join(items).encode("utf-8", "surrogateescape")
+    return hashlib.blake2b(told, digest_size=_ID_BYTES).hexdigest()
+
+
+def changed_paths(git: Git, base: str, head: str) -> frozenset[str]:
+    """Every path whose content differs, a rename as both of its paths."""
+    return frozenset(git.items("diff-tree", "-r", "-z", "--no-renames", "--name-only", base, head))
+
+
+def _number(text: str) -> int | None:
+    return None if text == "-" else int(text)
+
+
+def _row(file: FileChange) -> str:
+    count = "binary" if file.added is None else f"+{file.added} -{file.deleted}"
+    name = file.path if file.old_path is None else f"{file.old_path} → {file.path}"
+    return f"{file.change} {name} {count}".encode("utf-8", "replace").decode()

@@ -1,0 +1,23 @@
+"""What was written into a worktree after a commit was made of it, and throwing that away."""
+
+from __future__ import annotations
+
+from swarm_shared.git.plumbing.diffs import FileChange, changed_files
+from swarm_shared.git.snapshots.checkout import Checkout
+from swarm_shared.git.snapshots.working_tree import write_working_tree
+
+
+def changes_since(checkout: Checkout, sha: str) -> tuple[FileChange, ...]:
+    """How the files on disk differ from a commit: tracked and new ones, not those that git ignores."""
+    return changed_files(checkout.git, sha, write_working_tree(checkout, known=sha).tree)
+
+
+def undo_since(checkout: Checkout, sha: str, *, ref: str) -> tuple[FileChange, ...]:
+    """Bring a worktree back to a commit of its branch; what was thrown away. Ignored files are kept.
+
+    Commits that were made meanwhile are thrown away with the rest: the branch is moved back too.
+    """
+    written = write_working_tree(checkout, known=sha)
+    changed = changed_files(checkout.git, sha, written.tree)
+    checkout.put_back(sha, ref=ref, fresh_index=bool(written.hidden))
+    return changed

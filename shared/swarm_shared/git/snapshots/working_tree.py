@@ -1,0 +1,110 @@
+"""The present files of a checkout as a git tree, read through a private index, so that nothing there changes."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from pathlib import Path
+
+from msgspec import Struct
+
+from swarm_shared.git.plumbing.git_errors import GitFailed
+from swarm_shared.git.plumbing.index_listing import IndexListing, set_entries, staged
+from swarm_shared.git.plumbing.permissions import make_accessible
+from swarm_shared.git.plumbing.runner import LONG_S, Git
+from swarm_shared.git.snapshots.checkout import Checkout
+from swarm_shared.git.snapshots.embedded import Embedded, take_in
+from swarm_shared.git.snapshots.untouched import untouched
+from swarm_shared.git.snapshots.vanished import Vanished, vanished
+
+_SOME_REFUSED = 1
+_NO_COMMIT_INSIDE = "does not have a commit checked out"  # an empty repository; `embedded` sees to those
+
+
+class WorkingTree(Struct, frozen=True, kw_only=True):
+    """The files of a checkout, those that git ignores excepted.
+
+    Args:
+        tree: Their tree id.
+        embedded: Repositories that an agent made or cloned inside.
+        refused: What git could not read, a line for each; it is not in the tree.
+        hidden: Files that a flag in the checkout's index hides from git; the tree has them as they are on disk.
+        vanished: Files that are in the tree and not on disk: their deletion does not count.
+        emptied: Whether the checkout was emptied.
+    """
+
+    tree: str
+    embedded: tuple[Embedded, ...]
+    refused: tuple[str, ...]
+    hidden: tuple[str, ...] = ()
+    vanished: tuple[str, ...] = ()
+    emptied: bool = False
+
+
+def write_working_tree(checkout: Checkout, *, known: str, keep_vanished: bool = False, prefix: str = "") -> WorkingTree:
+    """Store the present files of a checkout and name their tree; works under a stale index.lock and with any HEAD.
+
+    What git alone sees as changed, by line ends or filters, is as in the commit.
+
+    Args:
+        known: The commit that the files were checked out from: its submodules are no news, and its file list is
+            started from when the checkout's own index is missing or damaged.
+        keep_vanished: Leave files in the tree whose deletion looks like an accident.
+        prefix: The project's folder in the repository.
+    """
+    checkout = checkout.as_it_is()
+    with tempfile.TemporaryDirectory(prefix="swarm-index-", dir=checkout.git_dir) as folder:
+        index = Path(folder) / "index"
+        git = checkout.git.with_index(index)
+        refused, rebuilt = _add_all(git, checkout.index(), index, known)
+        listing = IndexListing(git)
+        hidden = listing.uncover(git, checkout.path)
+        if hidden:
+            refused = _add(git)
+            listing = IndexListing(git)
+        changes = staged(git, known)
+        as_before = untouched(git, checkout.path, changes, scratch=Path(folder))
+        lost = Vanished()
+        if keep_vanished:
+            distrust = rebuilt or not checkout.link_is_ours()
+            lost = vanished(git, changes, listing, known=known, prefix=prefix, distrust=distrust)
+        entries = [change.entry(change.new_mode) for change in as_before]
+        entries += [change.entry(change.old_mode) for change in lost.files]
+        if entries:
+            set_entries(git, entries)
+        embedded = take_in(git, checkout.path, changes=changes, untracked=listing.untracked)
+        return WorkingTree(
+            tree=git.line("write-tree"),
+            embedded=embedded,
+            refused=refused,
+            hidden=hidden,
+            vanished=tuple(change.path for change in lost.files),
+            emptied=lost.emptied,
+        )
+
+
+def _add_all(git: Git, original: Path | None, index: Path, known: str) -> tuple[tuple[str, ...], bool]:
+    """What git refused, and whether the index had to be made anew."""
+    if original is not None and original.exists():
+        # With its time: git tells by it which entries are too fresh to trust the file times.
+        shutil.copy2(original, index)
+        try:
+            return _add(git), False
+        except GitFailed:  # damaged
+            index.unlink()
+    git.ask("read-tree", known)
+    return _add(git), True
+
+
+def _add(git: Git) -> tuple[str, ...]:
+    # --sparse: what an agent wrote outside a sparse checkout is work too.
+    add = ("add", "--all", "--sparse", "--ignore-errors")
+    answer = git.ask(*add, ok=(0, _SOME_REFUSED), timeout_s=LONG_S)
+    # Of a folder that it cannot read git only warns.
+    if "Permission denied" in answer.err and git.work_tree is not None and make_accessible(git.work_tree):
+        answer = git.ask(*add, ok=(0, _SOME_REFUSED), timeout_s=LONG_S)
+    if answer.code == 0:
+        return ()
+    lines = re.findall(r"^(?:error|fatal): (.+)$", answer.err, re.MULTILINE)
+    return tuple(line for line in lines if _NO_COMMIT_INSIDE not in line and line != "adding files failed")

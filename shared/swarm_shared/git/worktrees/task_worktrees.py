@@ -1,0 +1,214 @@
+"""A worktree for each task, at a path that stays the same for all its attempts."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from msgspec import Struct
+
+from swarm_shared.domain.branch_names import task_branch, task_ref
+from swarm_shared.git.plumbing.git_errors import BranchInUse, GitError
+from swarm_shared.git.plumbing.permissions import make_accessible
+from swarm_shared.git.plumbing.refs import is_contained, merge_base, move_ref, read_ref
+from swarm_shared.git.plumbing.repository import Repository
+from swarm_shared.git.plumbing.runner import Git
+from swarm_shared.git.plumbing.stale_locks import clear_stale, repository_lock, task_locks, worktree_locks
+from swarm_shared.git.snapshots.checkout import Checkout
+from swarm_shared.git.snapshots.snapshot import Snapshot, take_snapshot
+from swarm_shared.git.snapshots.submodules import align, secure, seed
+from swarm_shared.git.worktrees.include import copy_included
+from swarm_shared.git.worktrees.listing import add_worktree, checked_out_at, git_dir_of, remove_worktree
+
+# In the git directory of a worktree: its files were checked out to the end. Without it they are a part of them,
+# and the rest would be taken for deleted. Holds the project root's place below the top.
+READY_MARK = "swarm-ready"
+ASIDE = "set-aside"
+
+
+class TaskWorktree(Struct, frozen=True, kw_only=True):
+    """A worktree that is ready for an attempt, its files as on its branch.
+
+    Args:
+        checkout: The files and their git directory.
+        cwd: Where the agent works: the project root inside the worktree.
+        head_sha: Where its branch is now.
+        base_sha: The commit of the integration branch that the work on it started from.
+        earlier_work: Whether commits of earlier attempts are on the branch.
+        leftover: What an attempt that nobody finished had left in the worktree, now a commit.
+        set_aside: Where a folder was moved to that lay at our path and was no worktree any more.
+        copied: The files of `.worktreeinclude` that were copied in.
+        submodules_missing: A submodule is not where the branch has it, as that commit has to be fetched first.
+    """
+
+    safe: str
+    checkout: Checkout
+    cwd: Path
+    head_sha: str
+    base_sha: str
+    earlier_work: bool
+    leftover: Snapshot | None
+    set_aside: Path | None
+    copied: tuple[str, ...]
+    submodules_missing: bool
+
+    @property
+    def ref(self) -> str:
+        return task_ref(self.safe)
+
+
+class TaskWorktrees:
+    """The task worktrees of one swarm.
+
+    Args:
+        root: The folder that they lie in, `<state directory>/worktrees`; its neighbours are ours too.
+    """
+
+    def __init__(self, repository: Repository, root: Path) -> None:
+        self.repository = repository
+        root.mkdir(parents=True, exist_ok=True)
+        self.root = root.resolve()
+
+    def path_of(self, safe: str) -> Path:
+        path = self.root / safe
+        if path.parent != self.root or safe in ("", ".", ".."):
+            raise GitError(f"{safe!r} is no name for a worktree", hint="use safe_id")
+        return path
+
+    def lock_of(self, safe: str) -> Path:
+        """The file to be locked (`file_lock`) by whoever works in a task's worktree, or removes it."""
+        return self.root.parent / "worktree-locks" / self.path_of(safe).name
+
+    def cwd_of(self, checkout: Checkout) -> Path:
+        """Where the agents of a worktree have worked; its top where that folder is gone."""
+        try:
+            cwd = checkout.path / os.fsdecode((checkout.git_dir / READY_MARK).read_bytes())
+        except OSError:
+            return checkout.path
+        return cwd if cwd.is_dir() else checkout.path
+
+    def find(self, safe: str) -> Checkout | None:
+        """The worktree of a task as it is, finished or not; None when there is none."""
+        path = self.path_of(safe)
+        git_dir = git_dir_of(self.repository, path)
+        if git_dir is None or not path.is_dir() or not (git_dir / READY_MARK).exists():
+            return None
+        return Checkout.of(self.repository.git, path=path, git_dir=git_dir)
+
+    def open(self, safe: str, base_sha: str, *, holder_is_dead: Callable[[Path], bool]) -> TaskWorktree:
+        """Give a task its worktree, new or with the work of its earlier attempts.
+
+        The caller has claimed the task, and has proven that nothing of an earlier attempt is alive. What lies in the
+        worktree is committed before it is put in order.
+
+        Args:
+            base_sha: The tip of the integration branch; a branch without work of its own starts there.
+            holder_is_dead: The proof for locks that are left in the worktree and on the branch; see `clear_stale`.
+
+        Raises:
+            BranchInUse: The task's branch is checked out elsewhere, by a person or another swarm.
+        """
+        git, ref, path = self.repository.git, task_ref(safe), self.path_of(safe)
+        clear_stale(task_locks(self.repository, safe), holder_is_dead=holder_is_dead)
+        checkout = self.find(safe)
+        leftover, set_aside = None, None
+        if checkout is not None:
+            make_accessible(path)
+            clear_stale(worktree_locks(checkout.git_dir), holder_is_dead=holder_is_dead)
+            secure(self.repository, checkout, safe=safe, message=_LEFTOVER_MESSAGE)
+            prefix = self.repository.prefix
+            leftover = take_snapshot(checkout, safe=safe, base_sha=base_sha, message=_LEFTOVER_MESSAGE, prefix=prefix)
+        self._refuse_if_elsewhere(safe)
+        tip = self._start_branch(ref, base_sha)
+        # What could not be committed is in no danger only as long as nobody cleans up.
+        clean = checkout is not None and not (leftover is not None and leftover.refused)
+        fresh = checkout is None
+        if checkout is None:
+            checkout, set_aside = self._add(safe)
+        base = merge_base(git, tip, base_sha) or base_sha
+        checkout.put_back(tip, ref=ref, clean=clean, fresh_index=bool(leftover is not None and leftover.hidden))
+        checkout.note_start(tip, base_sha=base)
+        aligned = align(self.repository, checkout)
+        if fresh:
+            seed(self.repository, checkout)
+        (checkout.git_dir / READY_MARK).write_bytes(os.fsencode(self.repository.prefix))
+        cwd = path / self.repository.prefix
+        cwd.mkdir(parents=True, exist_ok=True)
+        return TaskWorktree(
+            safe=safe,
+            checkout=checkout,
+            cwd=cwd,
+            head_sha=tip,
+            base_sha=base,
+            earlier_work=tip != base_sha,
+            leftover=leftover if leftover is not None and leftover.created else None,
+            set_aside=set_aside,
+            copied=copy_included(self.repository, path),
+            submodules_missing=not aligned,
+        )
+
+    def remove(self, safe: str) -> None:
+        """Remove a task's worktree with all that lies in it; its branch stays. Ask `prune` whether it may go."""
+        path = self.path_of(safe)
+        with repository_lock(self.repository) as git:
+            git_dir = git_dir_of(self.repository, path)
+            if git_dir is not None:
+                # Should we die in the middle, what is left is no worktree with deleted files.
+                (git_dir / READY_MARK).unlink(missing_ok=True)
+                remove_worktree(git, path)
+            elif path.is_dir():
+                raise GitError(f"{path} is left, and git knows no such worktree", hint="look at it, then delete it")
+
+    def _start_branch(self, ref: str, base_sha: str) -> str:
+        """The tip of the task's branch, which is made or brought up to the base if it has no work of its own."""
+        git = self.repository.git
+        tip = read_ref(git, ref)
+        if tip is not None and not is_contained(git, tip, base_sha):
+            return tip
+        if tip != base_sha:
+            move_ref(git, ref, new=base_sha, old=tip, reason="swarm: start of a task")
+        return base_sha
+
+    def _refuse_if_elsewhere(self, safe: str) -> None:
+        at = checked_out_at(self.repository, task_ref(safe))
+        if at is not None and at != self.path_of(safe):
+            raise BranchInUse(task_branch(safe), at)
+
+    def _add(self, safe: str) -> tuple[Checkout, Path | None]:
+        """A registered worktree without files; and where what lay at its path has gone."""
+        path = self.path_of(safe)
+        with repository_lock(self.repository) as git:
+            git_dir = git_dir_of(self.repository, path)
+            if git_dir is not None:
+                # Its folder has vanished, or its checkout was never finished, so nobody has worked in it.
+                self._remove_unused(git, git_dir, path)
+            set_aside = self._set_aside(path)
+            git_dir = add_worktree(git, self.repository, path, (task_branch(safe),))
+        return Checkout.of(self.repository.git, path=path, git_dir=git_dir), set_aside
+
+    def _remove_unused(self, git: Git, git_dir: Path, path: Path) -> None:
+        if path.is_dir() and (git_dir / READY_MARK).exists():
+            raise GitError(f"the worktree {path} has just been made by another process", hint="try again")
+        lost = Checkout.of(self.repository.git, path=path, git_dir=git_dir)
+        for secured in secure(self.repository, lost, safe=path.name, message=None):
+            if secured.problem is not None:
+                raise GitError(f"commits of submodule {secured.path} are in {git_dir} alone: {secured.problem}")
+        remove_worktree(git, path)
+
+    def _set_aside(self, path: Path) -> Path | None:
+        """A folder that git knows nothing of may hold work all the same: move it, delete nothing."""
+        if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+            return None
+        home = self.root.parent / ASIDE
+        home.mkdir(parents=True, exist_ok=True)
+        number = 1
+        while (aside := home / f"{path.name}-{number}").exists():
+            number += 1
+        make_accessible(path)  # to move a folder is to write into it
+        shutil.move(path, aside)
+        return aside
+
+
+_LEFTOVER_MESSAGE = "Swarm: what an interrupted attempt had left\n"

@@ -1,0 +1,105 @@
+"""What lives below a process: the list, what it uses, and its end."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Set
+
+from msgspec import Struct
+
+from swarm_shared.processes.identity import ProcessId
+from swarm_shared.processes.procfs import children_lister, read_stat
+
+# A tree that still grows after so many rounds of stopping is left to the caller's next try.
+_FREEZE_ROUNDS = 50
+
+
+class TreeUsage(Struct, frozen=True, kw_only=True):
+    """What a process and all below it use.
+
+    `cpu_s` changes whenever anything in the tree works; it may also fall when a process ends, so compare
+    for difference. `rss_bytes` counts shared pages once per process. `count` is 0 when the root is gone.
+    """
+
+    cpu_s: float
+    rss_bytes: int
+    count: int
+
+
+def descendants(pid: int) -> list[ProcessId]:
+    """Everything below a process now, parents before children, without those that have ended.
+
+    One look, not a proof: what is born or adopted meanwhile may be missing.
+    """
+    children_of = children_lister()
+    found: list[ProcessId] = []
+    walked = [pid]
+    for parent in walked:  # grows while it is walked
+        for child in children_of(parent):
+            stat = read_stat(child)
+            # Another parent: adopted a moment ago, or the number went to a stranger. The next look tells.
+            if stat is None or stat.parent != parent:
+                continue
+            walked.append(child)
+            if not stat.ended:
+                found.append(ProcessId.here(child, stat.start_time))
+    return found
+
+
+def below_us(*, ignoring: Set[ProcessId] = frozenset()) -> list[ProcessId]:
+    """What is below the calling process, a child subreaper: no process is overlooked for having moved.
+
+    One whose parent dies during a look moves from there to us unseen. The next look finds it: we do not die.
+    """
+
+    def look() -> list[ProcessId]:
+        return [process for process in descendants(os.getpid()) if process not in ignoring]
+
+    return look() or look()
+
+
+def tree_usage(pid: int) -> TreeUsage:
+    """What the process and everything below it use now; see `TreeUsage` for the units."""
+    return _usage([pid, *(member.pid for member in descendants(pid))])
+
+
+def usage_below(pid: int) -> TreeUsage:
+    """As `tree_usage`, without the process itself."""
+    return _usage([member.pid for member in descendants(pid)])
+
+
+def _usage(pids: list[int]) -> TreeUsage:
+    stats = [stat for pid in pids if (stat := read_stat(pid))]
+    return TreeUsage(
+        cpu_s=sum(stat.cpu_s for stat in stats),
+        rss_bytes=sum(stat.rss_bytes for stat in stats),
+        count=len(stats),
+    )
+
+
+def kill_tree(root: ProcessId) -> list[ProcessId]:
+    """Kill a process and everything below it, without being the one that inherits its orphans.
+
+    All are stopped first, from the top down until no new one shows, and killed then: killing at once
+    would cut the branches off the tree before they were seen.
+
+    Returns:
+        Everything that was sent a KILL; none when the root is gone or is not ours to judge.
+    """
+    stopped: dict[ProcessId, None] = {}
+    for _ in range(_FREEZE_ROUNDS):
+        if not root.is_alive():
+            break
+        # Never the caller itself: stopped, it could not go on to kill.
+        fresh = [
+            member for member in [root, *descendants(root.pid)] if member not in stopped and member.pid != os.getpid()
+        ]
+        if not fresh:
+            break
+        for member in fresh:
+            member.kill(signal.SIGSTOP)
+            stopped[member] = None
+    for member in stopped:
+        member.kill(signal.SIGKILL)
+    return list(stopped)

@@ -1,0 +1,66 @@
+"""Click options made from the settings, so that every program shows the same help, default and variable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import Field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from swarm_shared.program.settings import default_of, described, variable_of
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def setting(name: str, *flags: str, default: Any = None, help: str | None = None) -> Callable[[F], F]:
+    """An option for one setting. Its value is None when not given, so that `config.resolve` can look further.
+
+    Args:
+        name: The setting's name in `config.Settings`.
+        flags: How it is written; `--the-name` unless given. Yes-or-no settings take `--x/--no-x` or `--no-x` alone.
+        default: The default of a program where it differs from the suite's; only shown here, given to `resolve` there.
+        help: Other words than the setting's own.
+    """
+    field = next((one for one in described() if one.name == name), None)
+    if field is None or field.metadata.get("file_only"):
+        raise KeyError(f"{name} is no setting that a flag can give")
+    told = f"{help or field.metadata['help']}  [{_shown_default(name, default)}; {variable_of(name)}]"
+    spelled = flags or (f"--{name.replace('_', '-')}",)
+    if str(field.type) == "bool":
+        return _switch(name, spelled, told)
+    return click.option(*spelled, name, default=None, type=_type_of(field), help=told)
+
+
+def _switch(name: str, flags: tuple[str, ...], told: str) -> Callable[[F], F]:
+    if flags == (f"--{name}",):
+        return click.option(f"--{name}/--no-{name}", name, default=None, help=told)
+    if len(flags) == 1 and flags[0].startswith("--no-"):
+        # Given means off; not given means that the environment or the file decides.
+        return click.option(flags[0], name, flag_value=False, default=None, type=bool, help=told)
+    return click.option(*flags, name, default=None, help=told)
+
+
+def _type_of(field: Field[Any]) -> Any:
+    """The type for click: files and numbers are only named here, `config.resolve` checks them for every origin."""
+    if choices := field.metadata.get("choices"):
+        return click.Choice(choices)
+    kind = str(field.type)
+    if kind == "Path":
+        return click.Path(path_type=Path)
+    low, high = field.metadata["low"], field.metadata["high"]
+    if kind == "int":
+        return click.IntRange(low, high)
+    if kind.startswith("float"):
+        return click.FloatRange(low, high)
+    return str
+
+
+def _shown_default(name: str, own: Any) -> str:
+    value = default_of(name) if own is None else own
+    if isinstance(value, bool):
+        return f"default: {'on' if value else 'off'}"
+    if isinstance(value, float):
+        return f"default: {value:g}"
+    return "default: none" if value in (None, "") else f"default: {value}"

@@ -1,0 +1,263 @@
+"""Every setting of the suite, its default written once, and where its value comes from.
+
+Precedence: flag, then environment, then `swarm.yaml` beside the database (same names, lower case), then the default.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from swarm_shared.domain.branch_names import INTEGRATION_BRANCH
+from swarm_shared.domain.errors import ConfigError
+
+MAX_WORKERS = 64
+LEASE_HEARTBEATS = 4
+_YES, _NO = frozenset({"1", "on", "true", "yes"}), frozenset({"0", "off", "false", "no"})
+
+
+def _setting(default: Any, text: str, *, low: float | None = None, high: float | None = None, **more: Any) -> Any:
+    return field(default=default, metadata={"help": text, "low": low, "high": high, **more})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All settings with checked values. The field's name in capitals after SWARM_ is its environment variable."""
+
+    db: Path = _setting(Path("tasks.db"), "The database: one file holds everything.")
+    workers: int = _setting(1, "How many workers run at once (service mode: 3).", low=0, high=MAX_WORKERS)
+    max_workers: int = _setting(MAX_WORKERS, "What `scale` may go up to.", low=1, high=MAX_WORKERS)
+    project_root: Path = _setting(Path("."), "The folder that agents work in.")
+    builder_agent: str = _setting("foundation:modular-builder", "The agent that builds.")
+    validator_agent: str = _setting("recipes:result-validator", "The agent that judges.")
+    agent_cli: str = _setting("amplifier", "The agent CLI: a preset, or one of swarm.yaml.")
+    validation: bool = _setting(True, "Judge each result by a validator session.")
+    max_retries: int = _setting(2, "Further attempts after the first one.", low=0, high=1000)
+    retry_delay_s: float = _setting(0.0, "Pause before a retry, in seconds.", low=0, high=86_400)
+    stop_on_same_problem: bool = _setting(
+        False, "Hold a task that fails with the same problem twice, instead of trying it again."
+    )
+    dashboard: bool = _setting(True, "Serve the dashboard.")
+    dashboard_port: int = _setting(8765, "The dashboard's port.", low=0, high=65_535)
+    dashboard_host: str = _setting("127.0.0.1", "The dashboard's address.")
+    dashboard_auth: str = _setting("token", "token, or none on a machine of your own.", choices=("token", "none"))
+    dashboard_token: str = _setting("", "A token of your own; needed to serve beyond this machine.", secret=True)
+    heartbeat_s: float = _setting(30.0, "A worker's sign of life, in seconds.", low=0.05, high=3600)
+    orphan_timeout_min: float = _setting(
+        30.0, "Minutes without any sign of progress after which a session is ended.", low=0.001, high=100_000
+    )
+    crash_budget: int = _setting(3, "A task is held on this crash in a row.", low=1, high=1000)
+    crash_backoff_s: float = _setting(15.0, "Least pause after the second crash, doubling.", low=0, high=1800)
+    keep_output_days: float | None = _setting(
+        None, "Days until the output of completed tasks is trimmed (default: never).", low=0, high=36_500
+    )
+    builder_timeout_s: float = _setting(3600.0, "A builder session's limit, in seconds.", low=0.1, high=10**7)
+    validator_timeout_s: float = _setting(1800.0, "A validator session's limit, in seconds.", low=0.1, high=10**7)
+    check_timeout_s: float = _setting(
+        900.0, "The limit of a check, gate, setup or cleanup command, in seconds.", low=0.1, high=10**7
+    )
+    output_limit_mb: float = _setting(16.0, "Output kept per session, in MiB.", low=0.01, high=4096)
+    graceful_timeout_s: float = _setting(300.0, "Seconds a graceful stop waits for sessions.", low=0, high=10**6)
+    kill_grace_s: float = _setting(2.0, "Seconds between TERM and KILL.", low=0, high=60)
+    isolation: str = _setting(
+        "auto", "Where agents work: auto, none or worktree.", choices=("auto", "none", "worktree")
+    )
+    land_into: str = _setting(INTEGRATION_BRANCH, "The branch that finished work lands on (with worktrees).")
+    overlap: str = _setting(
+        "serialize",
+        "Tasks whose files overlap: serialize (one after the other) or ignore.",
+        choices=("serialize", "ignore"),
+    )
+    port_base: int = _setting(
+        20_000, "Agents of worker N get 20 ports of their own from this + 20 N on (SWARM_PORT).", low=1024, high=60_000
+    )
+    contain: bool = _setting(False, "Run each agent in a pid namespace of its own (Linux).")
+    min_free_mb: float = _setting(200.0, "Stop giving out tasks below this much free disk, in MiB.", low=0, high=10**9)
+    checks: tuple[str, ...] = _setting((), "Commands run after every builder session.", file_only=True)
+    gate: tuple[str, ...] = _setting((), "Commands run on every merged result before it lands.", file_only=True)
+    setup: tuple[str, ...] = _setting((), "Commands run once in every new worktree.", file_only=True)
+    cleanup: tuple[str, ...] = _setting((), "Commands run in a worktree before it is removed.", file_only=True)
+    strict_files: bool = _setting(False, "Changes outside a task's files are a failure.", file_only=True)
+    agent_clis: Mapping[str, Any] = field(
+        default_factory=lambda: MappingProxyType({}),
+        metadata={"help": "Agent CLIs of your own.", "file_only": True, "low": None, "high": None},
+    )
+    origins: Mapping[str, str] = field(
+        default_factory=lambda: MappingProxyType({}), metadata={"internal": True, "low": None, "high": None}
+    )
+
+    @property
+    def lease_s(self) -> float:
+        """How long a claim holds without a heartbeat."""
+        return self.heartbeat_s * LEASE_HEARTBEATS
+
+    @property
+    def state_dir(self) -> Path:
+        """Where a run keeps its socket, logs and worktrees: beside the database, private."""
+        return self.db.with_name(self.db.name + ".swarm")
+
+    @property
+    def output_limit_bytes(self) -> int:
+        return int(self.output_limit_mb * 1024 * 1024)
+
+
+def described() -> list[Field[Any]]:
+    """The settings that people may set, in order."""
+    return [f for f in fields(Settings) if not f.metadata.get("internal")]
+
+
+def default_of(name: str) -> Any:
+    """A setting's default."""
+    for one in fields(Settings):
+        if one.name == name:
+            return one.default_factory() if one.default_factory is not MISSING else one.default
+    raise KeyError(name)
+
+
+def variable_of(name: str) -> str:
+    """The environment variable of a setting."""
+    return "SWARM_" + name.upper()
+
+
+def resolve(
+    flags: Mapping[str, Any],
+    environ: Mapping[str, str] | None = None,
+    *,
+    defaults: Mapping[str, Any] | None = None,
+) -> Settings:
+    """Put the settings together and check them.
+
+    Args:
+        flags: Values given on the command line; None means not given.
+        environ: The environment; the process's own unless given.
+        defaults: Defaults that differ for the calling program (the service mode starts three workers).
+
+    Raises:
+        ConfigError: A value is of the wrong kind or out of range, or swarm.yaml cannot be read.
+    """
+    environ = os.environ if environ is None else environ
+    given = {name: value for name, value in flags.items() if value is not None}
+    db = _absolute(given.get("db") or environ.get("SWARM_DB") or default_of("db"))
+    from_file = _read_file(db.with_name("swarm.yaml"))
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for one in described():
+        name, variable = one.name, variable_of(one.name)
+        if name in given:
+            raw, origin = given[name], "flag"
+        elif environ.get(variable, "") != "" and not one.metadata.get("file_only"):
+            raw, origin = environ[variable], variable
+        elif name in from_file:
+            raw, origin = from_file[name], "swarm.yaml"
+        elif defaults and name in defaults:
+            raw, origin = defaults[name], "default"
+        else:
+            raw, origin = default_of(name), "default"
+        values[name] = _checked(one, raw, origin)
+        origins[name] = origin
+    values["db"] = db
+    # What a file says must not depend on where its reader happens to stand.
+    base = db.parent if origins["project_root"] == "swarm.yaml" else Path()
+    values["project_root"] = _absolute(base / values["project_root"].expanduser())
+    return Settings(**values, origins=MappingProxyType(origins))
+
+
+def _absolute(path: object) -> Path:
+    return Path(os.path.abspath(os.path.expanduser(str(path))))
+
+
+def _checked(one: Field[Any], raw: Any, origin: str) -> Any:
+    default = default_of(one.name)
+    told = f"{one.name} = {raw!r} ({origin})"
+    kind = str(one.type)
+    try:
+        if raw is None and default is None:
+            return None
+        if kind == "bool":
+            value: Any = _as_bool(raw)
+        elif kind == "int":
+            value = int(str(raw).strip())
+        elif kind.startswith("float"):
+            value = float(str(raw).strip())
+        elif kind.startswith("tuple"):
+            value = _as_commands(raw)
+        elif kind.startswith("Mapping"):
+            if not isinstance(raw, Mapping):
+                raise ValueError("a mapping is wanted")
+            value = MappingProxyType(dict(raw))
+        elif kind == "Path":
+            value = Path(str(raw))
+        else:
+            value = str(raw)
+    except ValueError as error:
+        raise ConfigError(f"{told} is not {_wanted(kind)}", hint=_advice(one)) from error
+    low, high = one.metadata["low"], one.metadata["high"]
+    if low is not None and value is not None and not low <= value <= high:
+        raise ConfigError(f"{told} is out of range", hint=f"between {low:g} and {high:g}")
+    choices = one.metadata.get("choices")
+    if choices and value not in choices:
+        raise ConfigError(f"{told} is unknown", hint="one of: " + ", ".join(choices))
+    return value
+
+
+def _as_bool(raw: Any) -> bool:
+    word = str(raw).strip().lower()
+    if word in _YES:
+        return True
+    if word in _NO:
+        return False
+    raise ValueError(raw)
+
+
+def _as_commands(raw: Any) -> tuple[str, ...]:
+    if isinstance(raw, str):
+        return (raw,)
+    if isinstance(raw, list | tuple) and all(isinstance(item, str) for item in raw):
+        return tuple(raw)
+    raise ValueError(raw)
+
+
+def _wanted(kind: str) -> str:
+    words = {"bool": "on or off", "int": "a whole number", "Path": "a path"}
+    if kind.startswith("float"):
+        return "a number"
+    if kind.startswith("tuple"):
+        return "a list of commands"
+    return words.get(kind, "usable")
+
+
+def _advice(one: Field[Any]) -> str:
+    return str(one.metadata["help"])
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}", hint="check its permissions and encoding") from error
+    import yaml  # only who has a swarm.yaml pays for the parser
+
+    try:
+        found = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not valid YAML: {error}".splitlines()[0], hint="correct it") from error
+    if found is None:
+        return {}
+    if not isinstance(found, dict):
+        raise ConfigError(f"{path} is not a mapping", hint="lines of the form: max_retries: 1")
+    known = [one.name for one in described()]
+    for key in found:
+        if key not in known:
+            near = difflib.get_close_matches(str(key), known, n=1)
+            raise ConfigError(
+                f"{path}: unknown setting {key!r}",
+                hint=f"did you mean {near[0]}?" if near else "amplifier-swarm config lists them all",
+            )
+    return found

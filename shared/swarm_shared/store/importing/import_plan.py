@@ -1,0 +1,150 @@
+"""What an import would do: which tasks are new, take the new text, or are left as they are. Reads only."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from swarm_shared.domain.errors import InputError
+from swarm_shared.domain.models import HoldReason, Status, TaskSpec
+from swarm_shared.store.engine.family import Family, to_json
+from swarm_shared.store.sql import SQL
+from swarm_shared.taskfile.definition import definition
+from swarm_shared.taskfile.graph import cycle_text, find_cycles, levels
+
+READ_BATCH_ROWS = 2_000
+NEVER_REWRITTEN = frozenset({Status.CLAIMED, Status.IN_PROGRESS, Status.APPROVED, Status.LANDING, Status.COMPLETED})
+
+
+_Known = tuple[int, str, bool, int, str]  # seq, status, whether an attempt is open, chain, definition
+
+
+@dataclass(slots=True)
+class Plan:
+    """Steps to carry out, rows before the links between them, and what they come to."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    links: list[dict[str, Any]] = field(default_factory=list)
+    imported: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    reasons: list[str] = field(default_factory=list)  # why tasks are left as they are, a line each
+
+
+class Planning(Family):
+    """Compares checked tasks with the queue."""
+
+    def plan(self, specs: Sequence[TaskSpec], *, clear: bool) -> Plan:
+        """Compare the tasks with the queue.
+
+        Raises:
+            InputError: A dependency leads nowhere or in a circle through tasks of the queue.
+        """
+        wanted = {spec.id for spec in specs}
+        existing = {} if clear else self._existing(wanted)
+        bodies = {spec.id: to_json(_stored(spec)) or "{}" for spec in specs}
+        left = {task_id for task_id, known in existing.items() if _is_left(known, bodies[task_id])}
+        self._check_links(specs, wanted, left, clear)
+        chains = _chains(specs)
+        plan = Plan()
+        for spec in specs:
+            body = bodies[spec.id]
+            known = existing.get(spec.id)
+            row = {
+                "kind": "task",
+                "id": spec.id,
+                "name": spec.name,
+                "phase": spec.phase,
+                "type": spec.type,
+                "status": _first_status(spec),
+                "priority": spec.priority,
+                "chain": chains[spec.id],
+                "estimated_hours": spec.estimated_hours,
+                "agent_cli": spec.agent_cli or "",
+                "max_retries": spec.max_retries,
+                "files": to_json(list(spec.files)) if spec.files else None,
+                "blockers": len(set(spec.dependencies)),
+                "hold_reason": HoldReason.AS_IMPORTED if spec.status is Status.HELD else None,
+                "body": body,
+            }
+            if known is None:
+                plan.imported += 1
+            else:
+                seq, status, is_open, chain, old_body = known
+                if old_body == body:
+                    plan.unchanged += 1
+                    if chain != chains[spec.id]:
+                        plan.rows.append({"kind": "chain", "seq": seq, "chain": chains[spec.id]})
+                    continue
+                if spec.id in left:
+                    state = "runs" if is_open else f"is {status}"
+                    plan.reasons.append(f"{spec.id}: it {state} and is left as it is")
+                    continue
+                plan.updated += 1
+                row |= {"kind": "rewrite", "seq": seq}
+                row["keeps_priority"] = json.loads(old_body).get("priority") == json.loads(body).get("priority")
+            plan.rows.append(row)
+            if spec.dependencies or known is not None:
+                plan.links.append({"kind": "links", "id": spec.id, "needs": sorted(set(spec.dependencies))})
+        return plan
+
+    def _existing(self, wanted: set[str]) -> dict[str, _Known]:
+        found: dict[str, _Known] = {}
+        after = 0
+        while rows := self._db.rows(SQL["existing_tasks"], {"after": after, "limit": READ_BATCH_ROWS}):
+            for task_id, seq, status, is_open, _priority, chain, body in rows:
+                if task_id in wanted:
+                    found[task_id] = (seq, status, bool(is_open), chain, body)
+            after = rows[-1][1]
+        return found
+
+    def _check_links(self, specs: Sequence[TaskSpec], wanted: set[str], left: set[str], clear: bool) -> None:
+        """Refuse what would wait for ever, also by a circle through tasks of the queue or those left as they are."""
+        needs: dict[str, list[str]] = {spec.id: list(spec.dependencies) for spec in specs}
+        outside = {needed for spec in specs for needed in spec.dependencies if needed not in wanted}
+        if outside:
+            known = set() if clear else {row[0] for row in self._db.rows(SQL["known_ids"])}
+            missing = sorted(outside - known)
+            if missing:
+                raise InputError(f"unknown dependency {missing[0]!r}", hint="name a task of the file or of the queue")
+        stored: dict[str, list[str]] = {}
+        if outside or left:
+            for task_id, needed in self._db.rows(SQL["existing_needs"]):
+                stored.setdefault(task_id, []).append(needed)
+        to_be = stored | {task_id: needed for task_id, needed in needs.items() if task_id not in left}
+        circles = find_cycles(stored | needs) or find_cycles(to_be)
+        if circles:
+            raise InputError(
+                "dependencies in a circle: " + cycle_text(circles[0]), hint="take one of these dependencies out"
+            )
+
+
+def _is_left(known: _Known, body: str) -> bool:
+    """Whether a task that the file states otherwise is past being changed."""
+    _, status, is_open, _, old_body = known
+    return old_body != body and (is_open or Status(status) in NEVER_REWRITTEN)
+
+
+def _stored(spec: TaskSpec) -> dict[str, Any]:
+    """The definition without the status, which is the row's and changes."""
+    body = definition(spec)
+    body.pop("status", None)
+    return body
+
+
+def _first_status(spec: TaskSpec) -> Status:
+    if spec.status is Status.NOT_STARTED and spec.dependencies:
+        return Status.BLOCKED  # until the links are written, which count what is really open
+    return spec.status
+
+
+def _chains(specs: Sequence[TaskSpec]) -> dict[str, int]:
+    """For each task, how many tasks the longest chain that waits for it has; long chains start first."""
+    waiting: dict[str, list[str]] = {spec.id: [] for spec in specs}
+    for spec in specs:
+        for needed in set(spec.dependencies):
+            if needed in waiting:
+                waiting[needed].append(spec.id)
+    return levels(waiting)

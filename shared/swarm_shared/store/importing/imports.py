@@ -1,0 +1,281 @@
+"""Putting checked tasks into the queue: a merge that is whole or not there, and never holds the write lock for long.
+
+A large import is staged first, invisible, in short transactions, then published in order. A crash while staging
+leaves nothing visible; one while publishing is rolled forward by whoever comes next.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from swarm_shared.domain.errors import StateError
+from swarm_shared.domain.models import Status, TaskSpec
+from swarm_shared.processes.file_lock import alone
+from swarm_shared.processes.identity import ProcessId
+from swarm_shared.store.engine.family import Family
+from swarm_shared.store.importing.import_plan import NEVER_REWRITTEN, Planning
+from swarm_shared.store.sql import SQL
+
+AT_ONCE_ROWS = 2_000  # an import up to this size is one transaction
+BATCH_MS = 40  # a longer one gives the write lock back this often
+ROWS_BETWEEN_LOOKS = 50
+GIVE_WAY_S = 0.003  # longer than a waiting writer sleeps between two tries
+CLEAR_BATCH_ROWS = 500
+READ_BATCH_ROWS = 2_000
+
+Progress = Callable[[int, int], None]
+
+
+class ImportResult(Struct, frozen=True, kw_only=True):
+    """What an import did, in the shape of its JSON answer."""
+
+    total: int
+    imported: int
+    updated: int
+    unchanged: int
+    skipped: int
+    reasons: tuple[str, ...] = ()  # why tasks were left as they are, a line each
+
+    def shown(self) -> dict[str, Any]:
+        return {
+            "total": self.total,
+            "imported": self.imported,
+            "updated": self.updated,
+            "unchanged": self.unchanged,
+            "skipped": self.skipped,
+        }
+
+
+class Imports(Family):
+    """The verbs of `import-tasks`, and the clearing up after one that died."""
+
+    def known_ids(self) -> set[str]:
+        """Ids already in the queue, which dependencies of a new file may name."""
+        return {row[0] for row in self._db.rows(SQL["known_ids"])}
+
+    def run(
+        self,
+        specs: Sequence[TaskSpec],
+        *,
+        source: str,
+        actor: str,
+        clear: bool = False,
+        force: bool = False,
+        dry_run: bool = False,
+        progress: Progress | None = None,
+    ) -> ImportResult:
+        """Merge checked tasks into the queue; waits while another process does that.
+
+        Args:
+            specs: Tasks of one or several files, without duplicates among them.
+            clear: Replace the queue: everything that is there now is deleted first.
+            force: Clear even while tasks run; their agents are stopped when they notice.
+            progress: Told (rows written, rows in all) now and then.
+
+        Raises:
+            StateError: `clear` while tasks run.
+            InputError: A dependency leads nowhere or in a circle through tasks of the queue.
+        """
+        # What is planned must still be true when it is written, and two of one file must not both call its tasks new.
+        with alone(self._state_dir / "import.lock", wait=True):
+            return self._run(specs, source, actor, clear=clear, force=force, dry_run=dry_run, progress=progress)
+
+    def _run(
+        self,
+        specs: Sequence[TaskSpec],
+        source: str,
+        actor: str,
+        *,
+        clear: bool,
+        force: bool,
+        dry_run: bool,
+        progress: Progress | None,
+    ) -> ImportResult:
+        self.finish_interrupted()
+        if clear and not force and (running := self._db.value(SQL["any_running"])):
+            raise StateError(
+                f"task {running} runs: --clear would take it away under its agent",
+                hint="wait, or stop the swarm first; --force clears all the same",
+            )
+        plan = Planning(self._db, self._clock).plan(specs, clear=clear)
+        result = ImportResult(
+            total=len(specs),
+            imported=plan.imported,
+            updated=plan.updated,
+            unchanged=plan.unchanged,
+            skipped=len(plan.reasons),
+            reasons=tuple(plan.reasons),
+        )
+        if dry_run:
+            return result
+        steps = plan.rows + plan.links
+        if clear:
+            steps.insert(0, {"kind": "clear", "upto": int(self._db.value(SQL["last_seq"]))})
+        told = f"{result.imported} new, {result.updated} updated, {result.skipped} skipped from {source}"
+        if len(steps) <= AT_ONCE_ROWS and not clear:
+            self._at_once(steps, told)
+        else:
+            self._staged(steps, source=source, actor=actor, clear=clear, told=told, progress=progress)
+        return result
+
+    def finish_interrupted(self) -> int:
+        """Clear up after imports whose process died: unseen ones go, half-published ones are completed; how many."""
+        finished = 0
+        for row_id, state, _clear, pid, start, boot, ns in self._db.rows(SQL["unfinished_imports"]):
+            owner = ProcessId.from_row(pid, start, boot, ns)
+            if owner != ProcessId.mine() and owner.is_alive() is not False:
+                continue
+            if state == "publishing":
+                self._publish(row_id, None, 0)
+            else:
+                self._abandon(row_id)
+            finished += 1
+        return finished
+
+    # ───── writing ─────
+
+    def _at_once(self, steps: list[dict[str, Any]], told: str) -> None:
+        with self._db.transaction():
+            for step in steps:
+                self._apply(step)
+            self._event("imported", told)
+
+    def _staged(
+        self,
+        steps: list[dict[str, Any]],
+        *,
+        source: str,
+        actor: str,
+        clear: bool,
+        told: str,
+        progress: Progress | None,
+    ) -> None:
+        import_id = self._open(source, actor, clear)
+        try:
+            self._stage(import_id, steps, progress)
+        except BaseException:
+            self._abandon(import_id)
+            raise
+        with self._db.transaction():
+            self._db.change(SQL["set_import_state"], {"import": import_id, "state": "publishing", "summary": told})
+        self._publish(import_id, progress, len(steps))
+
+    def _open(self, source: str, actor: str, clear: bool) -> int:
+        mine = ProcessId.mine()
+        with self._db.transaction():
+            self._db.change(
+                SQL["open_import"],
+                {
+                    "wall": self._clock.wall_ms(),
+                    "actor": actor,
+                    "source": source,
+                    "clear": int(clear),
+                    "pid": mine.pid,
+                    "pid_start": mine.start_time,
+                    "boot_id": mine.boot_id,
+                    "pid_ns": mine.pid_ns,
+                },
+            )
+            return self._db.last_id()
+
+    def _stage(self, import_id: int, steps: list[dict[str, Any]], progress: Progress | None) -> None:
+        done = 0
+        while done < len(steps):
+            until = self._clock.mono_ms() + BATCH_MS
+            # Nothing here is acknowledged before the publishing is, which syncs.
+            with self._db.transaction(durable=False):
+                while done < len(steps):
+                    piece = steps[done : done + ROWS_BETWEEN_LOOKS]
+                    self._db.change_many(
+                        SQL["stage"],
+                        [
+                            {"import": import_id, "position": done + n, "body": json.dumps(step)}
+                            for n, step in enumerate(piece)
+                        ],
+                    )
+                    done += len(piece)
+                    if self._clock.mono_ms() >= until:
+                        break
+            if progress:
+                progress(done, 2 * len(steps))
+            time.sleep(GIVE_WAY_S)
+
+    def _publish(self, import_id: int, progress: Progress | None, total: int) -> None:
+        while True:
+            until = self._clock.mono_ms() + BATCH_MS
+            with self._db.transaction(durable=False):
+                rows = self._db.rows(SQL["staged_rows"], {"import": import_id, "after": -1, "limit": READ_BATCH_ROWS})
+                last = None
+                for position, body in rows:
+                    if not self._apply(json.loads(body)):
+                        break  # a clear that has more to delete stays in front
+                    last = position
+                    if position % ROWS_BETWEEN_LOOKS == 0 and self._clock.mono_ms() >= until:
+                        break
+                if last is not None:
+                    self._db.change(SQL["drop_staged"], {"import": import_id, "upto": last})
+            if not rows:
+                break
+            if progress and last is not None:
+                progress(total + last + 1, 2 * total)
+            time.sleep(GIVE_WAY_S)
+        with self._db.transaction():
+            told = self._db.value(SQL["import_summary"], {"import": import_id})
+            self._db.change(SQL["set_import_state"], {"import": import_id, "state": "done", "summary": None})
+            self._event("imported", str(told or ""))
+
+    def _abandon(self, import_id: int) -> None:
+        with self._db.transaction():
+            self._db.change(SQL["drop_staged"], {"import": import_id, "upto": 2**62})
+            self._db.change(SQL["set_import_state"], {"import": import_id, "state": "abandoned", "summary": None})
+
+    def _apply(self, step: dict[str, Any]) -> bool:
+        """Carry out one step; False when it must be repeated in the next transaction."""
+        match step["kind"]:
+            case "clear":
+                values = {"upto": step["upto"], "limit": CLEAR_BATCH_ROWS}
+                return self._db.change(SQL["delete_tasks_upto"], values) < CLEAR_BATCH_ROWS
+            case "task":
+                self._add(step)
+            case "rewrite":
+                self._rewrite(step)
+            case "chain":
+                self._db.change(SQL["rechain_task"], {"task": step["seq"], "chain": step["chain"]})
+            case "links":
+                self._link(step)
+        return True
+
+    def _add(self, step: dict[str, Any]) -> None:
+        wall = self._clock.wall_ms()
+        completed_at = wall if step["status"] == Status.COMPLETED else None
+        self._db.change(SQL["add_task"], {**step, "wall": wall, "completed_at": completed_at})
+        self._db.change(SQL["put_definition"], {"task": self._db.last_id(), "body": step["body"]})
+        self._name_cli(step)
+
+    def _rewrite(self, step: dict[str, Any]) -> None:
+        row = self._db.row(SQL["task_state"], {"id": step["id"]})
+        if row is None or row[3] is not None or Status(row[2]) in NEVER_REWRITTEN:
+            return  # it started between planning and publishing: left as it is
+        priority = row[11] if step["keeps_priority"] else step["priority"]
+        values = {**step, "task": row[0], "priority": priority, "wall": self._clock.wall_ms()}
+        self._db.change(SQL["rewrite_task"], values)
+        self._db.change(SQL["put_definition"], {"task": row[0], "body": step["body"]})
+        self._name_cli(step)
+
+    def _link(self, step: dict[str, Any]) -> None:
+        row = self._db.row(SQL["task_state"], {"id": step["id"]})
+        if row is None or row[3] is not None:
+            return
+        self._db.change(SQL["drop_dependencies"], {"task": row[0]})
+        for needed in step["needs"]:
+            self._db.change(SQL["add_dependency"], {"task": row[0], "needs": needed})
+        self._db.change(SQL["settle_blockers"], {"task": row[0]})
+
+    def _name_cli(self, step: dict[str, Any]) -> None:
+        if step["agent_cli"]:
+            self._db.change(SQL["add_agent_cli"], {"name": step["agent_cli"]})

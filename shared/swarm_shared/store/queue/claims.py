@@ -1,0 +1,90 @@
+"""What a worker holds of the queue: who asks, what was given out, and the sessions opened and closed for it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from swarm_shared.domain.models import Role, Stage
+
+
+class Claim(Struct, frozen=True, kw_only=True):
+    """A task given to one worker alone."""
+
+    task: int
+    task_id: str
+    attempt: str
+    number: int
+    token: int
+    agent_cli: str
+    note: str | None
+    run: int
+    worker_id: str
+    claimed_at: int
+    landing: bool = False  # to land what was built, not to build
+    session: int | None = None  # its first session, where it was written down with the claim
+
+    def fence(self) -> dict[str, object]:
+        """What every write in its name must match."""
+        return {"task": self.task, "token": self.token, "attempt": self.attempt}
+
+
+def new_attempt_id(wall_ms: int) -> str:
+    """A UUID (version 7) whose first 48 bits are the time, so that neighbours in time are neighbours in the index.
+
+    Source: RFC 9562, section 5.7.
+    """
+    time = f"{wall_ms & (2**48 - 1):012x}"
+    chance = os.urandom(10).hex()
+    variant = "89ab"[int(chance[3], 16) & 0x3]  # two fixed bits, two by chance; the version is the 7
+    return f"{time[:8]}-{time[8:]}-7{chance[:3]}-{variant}{chance[4:7]}-{chance[7:19]}"
+
+
+class Claimant(Struct, frozen=True, kw_only=True):
+    """Who asks for work."""
+
+    run: int
+    worker_id: str
+    agent_cli: str
+    serialize: bool = True  # tasks whose files overlap wait for each other
+
+
+class Opening(Struct, frozen=True, kw_only=True):
+    """A session to be written down before anything is spent on it."""
+
+    role: Role
+    name: str  # the agent's, or the check's command
+    stage: Stage
+    prompt: str | None
+    resumes: str | None = None  # the agent CLI's id of the earlier session that it goes on with
+
+
+# Told a claim inside its transaction: the session that it will begin with, or None when that takes more to know.
+First = Callable[[Claim], Opening | None]
+
+
+class ClosedSession(Struct, frozen=True, kw_only=True):
+    """How a session's process ended. It is written with the attempt's next step, which saves a commit."""
+
+    session: int
+    pid: int | None
+    pid_start: int | None
+    exit_code: int | None
+    signal: int | None
+    output_bytes: int
+    ended_at: int
+    # What it reported of itself, as far as it was seen.
+    cli_session_id: str | None = None
+    models: str | None = None
+    tokens: int | None = None
+    cached_tokens: int | None = None
+    cost_usd: float | None = None
+
+
+def never_run(session: int, wall_ms: int) -> ClosedSession:
+    """The end of a session that was written down and then could not be started."""
+    return ClosedSession(
+        session=session, pid=None, pid_start=None, exit_code=None, signal=None, output_bytes=0, ended_at=wall_ms
+    )

@@ -1,0 +1,99 @@
+"""What went wrong, told apart from where and when: the fingerprint by which failures are grouped and known again."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from msgspec import Struct
+
+from swarm_shared.domain.models import FailureCause, FailureClass, Outcome
+from swarm_shared.program.terminal_text import storable, without_colours
+from swarm_shared.store.queue.policy import AttemptResult
+
+SAMPLE_CHARS = 300
+# By lines and not by characters of the whole, so that a number of another length does not move the cut.
+_LINES = 40
+_LINE_CHARS = 300
+_DIGEST_BYTES = 8  # a database would need billions of different problems for two to meet
+
+_MASKS = (
+    # An id of any kind: a UUID, a commit, an address. With a digit in it, so that no word of letters is taken for one.
+    (re.compile(r"\b(?:0x[0-9a-f]+|(?=[0-9a-f-]*\d)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\b", re.I), "#"),
+    (re.compile(r"\b(?=[0-9a-f]*\d)(?=[0-9a-f]*[a-f])[0-9a-f]{7,64}\b", re.I), "#"),
+    # A task's worktree, and the folders of any other absolute path.
+    (re.compile(r"(?:/[^\s/:'\"()<>]+)*/worktrees/[^\s/:'\"()<>]+"), ""),
+    (re.compile(r"(?<![\w.])(?:/[^\s/:'\"()<>]+)+/(?=[^\s/])"), "/"),
+    (re.compile(r"\btmp\w{6,}"), "tmp#"),
+    # Counts, times, durations, line numbers.
+    (re.compile(r"\d+(?:[.,:]\d+)*"), "#"),
+)
+_BLANKS = re.compile(r"\s+")
+_TELLING = frozenset({FailureClass.QUALITY, FailureClass.CRASH, FailureClass.UNREADABLE})
+
+
+class Problem(Struct, frozen=True, kw_only=True):
+    """Why an attempt failed.
+
+    `fingerprint` is the same for what differs in numbers, times, ids and folders only; `sample` is one line of it.
+    """
+
+    fingerprint: str
+    cause: FailureCause
+    sample: str
+
+
+def problem_of(result: AttemptResult, *, landing: bool) -> Problem | None:
+    """Why an attempt failed; None when it did not, or for a reason that is no task's."""
+    if result.outcome is not Outcome.FAILED or not (result.failure_class in _TELLING or result.unfit):
+        return None
+    red = [check for check in result.check_results or () if not check.get("passed")]
+    cause = _cause(result, landing=landing, red=bool(red))
+    match cause:
+        case FailureCause.CHECK:
+            told = "\n".join(_normal(f"{check.get('command')}\n{check.get('output') or ''}") for check in red)
+        case FailureCause.VALIDATOR | FailureCause.LANDING if result.must_fix:
+            told = "\n".join(sorted(_normal(issue) for issue in result.must_fix))
+        case _:
+            told = _normal(result.error or "")
+    digest = hashlib.blake2b(f"{cause}\n{told}".encode("utf-8", "replace"), digest_size=_DIGEST_BYTES)
+    return Problem(fingerprint=digest.hexdigest(), cause=cause, sample=_sample(result, red))
+
+
+def _cause(result: AttemptResult, *, landing: bool, red: bool) -> FailureCause:
+    match result.failure_class:
+        case FailureClass.CRASH:
+            return FailureCause.CRASH
+        case FailureClass.UNREADABLE:
+            return FailureCause.UNREADABLE
+        case _ if landing:
+            return FailureCause.LANDING
+        case _ if result.out_of_time:
+            return FailureCause.TIME
+        case _ if red:
+            return FailureCause.CHECK
+        case _ if result.validator_result is not None:
+            return FailureCause.VALIDATOR
+        case _:
+            return FailureCause.BUILDER
+
+
+def _normal(text: str) -> str:
+    """The text without what differs from one time to the next."""
+    lines = without_colours(text).splitlines()[-_LINES:]
+    return "\n".join(filter(None, (_normal_line(line[:_LINE_CHARS]) for line in lines)))
+
+
+def _normal_line(line: str) -> str:
+    for pattern, mask in _MASKS:
+        line = pattern.sub(mask, line)
+    return _BLANKS.sub(" ", line).strip().lower()
+
+
+def _sample(result: AttemptResult, red: Iterable[dict[str, Any]]) -> str:
+    lines = (
+        (result.error or "").splitlines() or [str(check.get("command")) for check in red] or [str(result.failure_class)]
+    )
+    return storable(without_colours(lines[0]))[:SAMPLE_CHARS]

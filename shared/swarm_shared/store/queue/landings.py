@@ -1,0 +1,257 @@
+"""The landing queue as rows: whose turn it is, what the integration branch was last, and the point of no return."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from swarm_shared.domain.branch_names import safe_id
+from swarm_shared.domain.clock import iso
+from swarm_shared.domain.errors import LeaseLost
+from swarm_shared.domain.models import Status
+from swarm_shared.store.engine.family import Family
+from swarm_shared.store.queue.claims import Claim, Claimant, new_attempt_id
+from swarm_shared.store.queue.swarm import PAUSED
+from swarm_shared.store.sql import SQL
+
+LANDING_LATE_MS = 10 * 60 * 1000  # passed and not landed for longer: somebody should look
+
+
+class LandingClaim(Struct, frozen=True, kw_only=True):
+    """A task whose work is to be landed, given to one worker alone.
+
+    Args:
+        claim: As for building; its attempt is of the kind that lands.
+        name: The task's name, for the commit.
+        built_by: The attempt that made the commit.
+        base_sha, head_sha: From where to where its work goes.
+        landing_commit: What an earlier lander, who died, was about to put on the branch.
+    """
+
+    claim: Claim
+    name: str
+    built_by: str
+    base_sha: str
+    head_sha: str
+    landing_commit: str | None
+
+
+class IntegrationRow(Struct, frozen=True, kw_only=True):
+    """The integration branch as the swarm knows it.
+
+    Args:
+        tip: What the swarm wrote last.
+        next_tip: What it was about to write.
+        accepting: A person has seen to what stopped the queue: another tip is no surprise, once.
+    """
+
+    repository: str
+    ref: str
+    person_ref: str | None
+    tip: str
+    next_tip: str | None
+    accepting: bool
+
+
+class NamedTask(Struct, frozen=True, kw_only=True):
+    """A task that has, or had, a worktree."""
+
+    safe: str
+    task_id: str
+    status: Status
+    landing_commit: str | None
+
+
+class Landings(Family):
+    """The verbs of whoever works on the integration branch."""
+
+    def claim(self, claimant: Claimant) -> LandingClaim | None:
+        """Give the task whose turn it is to this worker alone; None when nothing may be landed now.
+
+        Raises:
+            DatabaseBusy: The write lock stayed taken beyond the busy timeout.
+        """
+        if self._db.row(SQL["anything_to_land"]) is None:
+            return None
+        with self._db.transaction(durable=False):
+            if self._db.row(SQL["may_claim"], {"run": claimant.run, "mono": self._clock.mono_ms()}) is None:
+                return None
+            return self._claim(claimant)
+
+    def _claim(self, claimant: Claimant) -> LandingClaim | None:
+        wall = self._clock.wall_ms()
+        attempt = new_attempt_id(wall)
+        values = {"attempt": attempt, "worker_id": claimant.worker_id, "run": claimant.run, "wall": wall}
+        row = self._db.row(SQL["claim_landing"], values)
+        if row is None:
+            return None
+        task, task_id, name, token, landing_commit = row
+        values |= {"task": task, "token": token, "mono": self._clock.mono_ms()}
+        self._db.change(SQL["open_landing"], values)
+        self._db.change(SQL["occupy_worker"], values)
+        built = self._db.dicts(SQL["last_attempt"], {"task": task})[0]
+        claim = Claim(
+            task=task,
+            task_id=task_id,
+            attempt=attempt,
+            number=built["number"],
+            token=token,
+            agent_cli="",
+            note=None,
+            run=claimant.run,
+            worker_id=claimant.worker_id,
+            claimed_at=wall,
+            landing=True,
+        )
+        return LandingClaim(
+            claim=claim,
+            name=name,
+            built_by=built["id"],
+            base_sha=built["base_sha"],
+            head_sha=built["head_sha"],
+            landing_commit=landing_commit,
+        )
+
+    def note_head(self, claim: Claim, *, base_sha: str, head_sha: str) -> None:
+        """Store the commit that an attempt has made, before anything looks at it.
+
+        Raises:
+            LeaseLost: The task has another owner; nothing was written.
+        """
+        values = {**claim.fence(), "base_sha": base_sha, "head_sha": head_sha}
+        with self._db.transaction():
+            if not self._db.change(SQL["note_head"], values):
+                raise LeaseLost(f"task {claim.task_id}: attempt {claim.number} lost its lease")
+
+    def safe_id(self, claim: Claim, *, take: Callable[[str], bool]) -> str:
+        """The name of a task's branch and folder; given at its first use, then the same for ever.
+
+        One worker at a time may ask.
+
+        Args:
+            take: Takes a name in the repository; False when somebody else has it, such as an earlier queue.
+        """
+        known = self._db.value(SQL["safe_id_of"], {"task": claim.task})
+        if known is not None:
+            return str(known)
+        taken: list[str] = []
+        while True:
+            name = safe_id(claim.task_id, taken)
+            if not self.is_named(name) and take(name):
+                break
+            taken.append(name)
+        with self._db.transaction():
+            self._db.change(SQL["give_safe_id"], {"task": claim.task, "name": name})
+        return name
+
+    def is_named(self, name: str) -> bool:
+        """Whether a task has this name, in whatever case."""
+        return self._db.row(SQL["safe_id_taken"], {"name": name}) is not None
+
+    def failures(self, claim: Claim) -> int:
+        """How often the task's work was refused when it was to be landed, since its last fresh budget."""
+        return int(self._db.value(SQL["landing_failures"], {"task": claim.task}) or 0)
+
+    def tell_late(self) -> str | None:
+        """Write into the log, once, that the task which has waited longest to land has waited too long; its id."""
+        before = self._clock.wall_ms() - LANDING_LATE_MS
+        if self._db.row(SQL["late_to_land"], {"before": before}) is None:
+            return None  # looked at first, because it takes no lock
+        with self._db.transaction(durable=False):
+            row = self._db.row(SQL["late_to_land"], {"before": before})
+            if row is None:
+                return None
+            task, task_id, approved_at = row
+            self._event("landing_late", f"passed at {iso(approved_at)} and has not landed", task=task, task_id=task_id)
+            return str(task_id)
+
+    def named(self) -> list[NamedTask]:
+        """Every task that was ever given a worktree."""
+        return [
+            NamedTask(safe=safe, task_id=task_id, status=Status(status), landing_commit=commit)
+            for safe, task_id, status, commit in self._db.rows(SQL["safe_ids"])
+        ]
+
+    # ───── the integration branch ─────
+
+    def integration(self) -> IntegrationRow | None:
+        """What is known of the branch; None before the first worker began."""
+        row = self._db.row(SQL["integration"])
+        if row is None:
+            return None
+        repository, ref, person_ref, tip, next_tip, state = row
+        return IntegrationRow(
+            repository=repository,
+            ref=ref,
+            person_ref=person_ref,
+            tip=tip,
+            next_tip=next_tip,
+            accepting=state == "accepting",
+        )
+
+    def adopt(self, *, repository: str, ref: str, person_ref: str | None, tip: str) -> None:
+        """Begin with a branch, unless it is the one that is known already."""
+        values = {"repository": repository, "ref": ref, "person_ref": person_ref, "tip": tip}
+        with self._db.transaction():
+            self._db.change(SQL["adopt_integration"], values)
+
+    def follow(self, person_ref: str | None) -> None:
+        """Name the person's branch that is brought in from now on."""
+        with self._db.transaction():
+            self._db.change(SQL["follow_person"], {"person_ref": person_ref})
+
+    def intend(self, *, new: str, old: str) -> None:
+        """Say where the branch is about to go, so that whoever finds it there knows that it was us."""
+        with self._db.transaction():
+            self._db.change(SQL["intend_tip"], {"new": new, "old": old})
+
+    def pass_point_of_no_return(self, claim: Claim, *, new: str, old: str) -> bool:
+        """As `intend`, for a task's commit; from here on it cannot be cancelled.
+
+        Returns:
+            False when a person's word about it came first; nothing was written.
+
+        Raises:
+            LeaseLost: The task has another owner; nothing was written.
+        """
+        with self._db.transaction():
+            values = {**claim.fence(), "commit": new, "wall": self._clock.wall_ms()}
+            if self._db.change(SQL["pass_point_of_no_return"], values):
+                self._db.change(SQL["intend_tip"], {"new": new, "old": old})
+                return True
+            if self._db.row(SQL["owns"], claim.fence()) is not None:
+                return False
+        raise LeaseLost(f"task {claim.task_id}: its landing lost its lease")
+
+    def note_tip(self, tip: str) -> None:
+        """Say where the branch is now."""
+        with self._db.transaction():
+            self._db.change(SQL["note_tip"], {"tip": tip})
+
+    def tell_landed(self, landing: LandingClaim, commit: str) -> None:
+        """Write into the log that a commit is on the branch."""
+        claim = landing.claim
+        with self._db.transaction(durable=False):
+            self._event(
+                "landed",
+                f"as {commit[:12]}",
+                task=claim.task,
+                task_id=claim.task_id,
+                attempt=landing.built_by,
+                worker_id=claim.worker_id,
+                data={"commit": commit, "head_sha": landing.head_sha},
+            )
+
+    def stop_queue(self, reason: str, *, actor: str) -> None:
+        """Pause everything for a reason that is no task's fault; once, whoever else finds it.
+
+        A person's `resume` also accepts the integration branch as it is found then.
+        """
+        with self._db.transaction():
+            self._db.change(SQL["stop_integration"])
+            if any(name == PAUSED for name, *_ in self._db.rows(SQL["flags"])):
+                return
+            values = {"name": PAUSED, "wall": self._clock.wall_ms(), "actor": actor, "reason": reason}
+            self._db.change(SQL["set_flag"], values)
+            self._event("paused", f"by {actor}: {reason}", worker_id=actor)

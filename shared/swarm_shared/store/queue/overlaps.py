@@ -1,0 +1,49 @@
+"""Tasks whose declared files overlap do not run at the same time: a rule of giving out, not a lock that agents wait on.
+
+A claim that clashes is taken back in its own transaction and waits in a status of its own, so that the next claims do
+not meet it again. Whoever ends lets the best of those go that waited for it.
+"""
+
+from __future__ import annotations
+
+from swarm_shared.program.settings import MAX_WORKERS
+from swarm_shared.store.engine.family import Family, from_json
+from swarm_shared.store.sql import SQL
+from swarm_shared.taskfile.globs import overlap
+
+MAX_CLASHES_LOOKED_AT = 1_000
+
+
+class Overlaps(Family):
+    """Joins the caller's transaction."""
+
+    def puts_behind(self, task: int, files: str | None) -> bool:
+        """Whether the task just claimed must wait for one at work, and if so take the claim back.
+
+        Args:
+            files: What it may change, as stored; None never clashes.
+        """
+        if files is None:
+            return False
+        own = from_json(files)
+        for other, theirs in self._db.rows(SQL["files_at_work"], {"task": task}):
+            if any(overlap(one, two) for one in own for two in from_json(theirs)):
+                self._db.change(SQL["put_behind"], {"task": task, "clashes_with": other})
+                return True
+        return False
+
+    def let_go(self) -> bool:
+        """Make ready what waits for files that nobody works on any more; whether there was any.
+
+        As many as there can be workers: the rest would only clash with these and be put behind again.
+        """
+        room, after = MAX_WORKERS, -1
+        for _ in range(MAX_CLASHES_LOOKED_AT):
+            row = self._db.row(SQL["next_clash"], {"after": after})
+            if row is None or room <= 0:
+                break
+            after, is_over = row
+            if is_over:
+                values = {"clashes_with": after, "limit": room, "wall": self._clock.wall_ms()}
+                room -= self._db.change(SQL["let_go"], values)
+        return room < MAX_WORKERS

@@ -1,0 +1,54 @@
+"""Several different tasks in a row that die of the same words: the machine or the set-up is at fault, not the tasks."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from swarm_shared.domain.models import FailureClass, Outcome
+from swarm_shared.store.engine.family import Family
+from swarm_shared.store.queue.fingerprints import Problem
+from swarm_shared.store.queue.policy import AttemptResult
+from swarm_shared.store.queue.swarm import PAUSED, SAME_DEATHS, Swarm
+from swarm_shared.store.sql import SQL
+
+TASKS_IN_A_ROW = 3
+ACTOR = "the swarm"
+# Ends that prove nothing about this machine: they neither continue a row nor break it.
+_NO_NEWS = (FailureClass.PROVIDER, FailureClass.INTERRUPTED, FailureClass.SETUP)
+
+
+class SameDeaths(Family):
+    """The row so far, in one fact of the file; inside the caller's transaction."""
+
+    def note(self, task: int, result: AttemptResult, problem: Problem | None) -> None:
+        """Count the end of an attempt, and pause the queue when it completes a row.
+
+        Only ends with an error text count (`blames_machine`): a process that was killed from outside printed none.
+        Crashes of the row's tasks are forgiven, since they were not the tasks' fault.
+        """
+        if problem is not None and result.blames_machine:
+            self._count(task, problem)
+        elif result.outcome is Outcome.PASSED or result.failure_class not in (None, FailureClass.CRASH, *_NO_NEWS):
+            # An agent has worked here. (A killed attempt has no class, and a crash without words proves nothing.)
+            self._db.change(SQL["drop_meta"], {"key": SAME_DEATHS})
+
+    def _count(self, task: int, problem: Problem) -> None:
+        row = self._row()
+        if row.get("fingerprint") != problem.fingerprint:
+            row = {"fingerprint": problem.fingerprint, "tasks": []}
+        tasks = [*(each for each in row["tasks"] if each != task), task]
+        if len(tasks) < TASKS_IN_A_ROW:
+            self._db.change(SQL["set_meta"], {"key": SAME_DEATHS, "value": json.dumps({**row, "tasks": tasks})})
+            return
+        self._db.change(SQL["drop_meta"], {"key": SAME_DEATHS})
+        swarm = Swarm(self._db, self._clock)
+        if PAUSED not in swarm.flags():
+            reason = f"{len(tasks)} tasks in a row ended with the same words: {problem.sample}"
+            swarm.set_flag(PAUSED, actor=ACTOR, reason=reason)
+        for each in tasks:
+            self._db.change(SQL["forgive_crashes"], {"task": each, "wall": self._clock.wall_ms()})
+
+    def _row(self) -> dict[str, Any]:
+        stored = self._db.value(SQL["meta"], {"key": SAME_DEATHS})
+        return {} if stored is None else dict(json.loads(stored))

@@ -1,0 +1,268 @@
+"""What the end of an attempt changes: the attempt, its task, the dependents, the provider's hold, all or nothing."""
+
+from __future__ import annotations
+
+import random
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from swarm_shared.domain.clock import Clock
+from swarm_shared.domain.errors import LeaseLost
+from swarm_shared.domain.models import FailureCause, FailureClass, Outcome, Status
+from swarm_shared.domain.trouble import Trouble
+from swarm_shared.store.engine.connection import Connection
+from swarm_shared.store.engine.family import Family, to_json
+from swarm_shared.store.queue.fingerprints import Problem, problem_of
+from swarm_shared.store.queue.overlaps import Overlaps
+from swarm_shared.store.queue.policy import AttemptResult, Budgets, Move, next_hold, next_landing_move, next_move
+from swarm_shared.store.queue.same_deaths import SameDeaths
+from swarm_shared.store.sql import SQL
+
+LANDING = "landing"  # the kind of an attempt that lands what another one has built
+_STOPPED = (Status.FAILED, Status.HELD)
+_CUT_SHORT = (
+    FailureClass.CRASH,
+    FailureClass.PROVIDER,
+    FailureClass.SETUP,
+    FailureClass.INTERRUPTED,
+    FailureClass.UNREADABLE,
+)
+
+
+class Alike(Struct, frozen=True, kw_only=True):
+    """An earlier attempt that failed alike; `what` is problem, diff or both."""
+
+    number: int
+    what: str
+
+
+class Settlement(Family):
+    """Moves a task whose attempt's tree is proven gone; inside the caller's transaction."""
+
+    def __init__(self, connection: Connection, clock: Clock, rng: random.Random) -> None:
+        super().__init__(connection, clock)
+        self._rng = rng
+        self._overlaps = Overlaps(connection, clock)
+
+    def settle(
+        self,
+        task: int,
+        attempt: str,
+        result: AttemptResult,
+        budgets: Budgets,
+        *,
+        worker_id: str | None,
+        token: int | None = None,
+        keep_results: bool = False,
+    ) -> Move:
+        """Close the attempt, move the task, free or bind its dependents, count, and tell it in the log.
+
+        Args:
+            token: The fencing token that the caller was given; None for who took the lease away.
+            keep_results: Leave what the attempt had stored; for ends that its worker did not live to tell.
+
+        Raises:
+            LeaseLost: The attempt does not have the task open, or not with this token; nothing was changed.
+        """
+        row = self._db.row(SQL["task_of_attempt"], {"task": task, "attempt": attempt})
+        if row is None or (token is not None and row[1] != token):
+            raise LeaseLost("the attempt is no longer open")
+        task_id, token, failures, crashes, own_retries, blockers, note, agent_cli, claimed_at, kind, refused = row[:11]
+        number, has_dependents, others_wait_for_files, is_held, in_a_row, has_landed = row[11:]
+        if own_retries is not None:
+            budgets = replace(budgets, max_retries=own_retries)
+        problem = problem_of(result, landing=kind == LANDING)
+        alike = self._alike(task, attempt, result, problem)
+        if kind == LANDING:
+            move = next_landing_move(
+                result, failures=failures, crashes=crashes, landing_failures=refused, budgets=budgets
+            )
+        else:
+            move = next_move(
+                result,
+                failures=failures,
+                crashes=crashes,
+                budgets=budgets,
+                rng=self._rng,
+                same=None if problem is None or alike is None else problem.cause,
+                has_landed=bool(has_landed),
+            )
+        wall = self._clock.wall_ms()
+        self._close(attempt, result, problem, alike, wall, keep_results)
+        status = move.status
+        if status is Status.NOT_STARTED and blockers > 0:
+            status = Status.BLOCKED
+        due_ms = None if move.due_in_s is None else round(move.due_in_s * 1000)
+        self._db.change(
+            SQL["move_task"],
+            {
+                "task": task,
+                "attempt": attempt,
+                "token": token,
+                "status": status,
+                "failures": move.failures,
+                "crashes": move.crashes,
+                "error": None if status is Status.COMPLETED else result.error,
+                "hold_reason": move.hold_reason,
+                "fingerprint": problem.fingerprint if problem is not None and status in _STOPPED else None,
+                "due_at": None if due_ms is None else wall + due_ms,
+                "due_mono": None if due_ms is None else self._clock.mono_ms() + due_ms,
+                # A person's words are used up by an attempt that was judged, not by one that was cut short.
+                "note": note if result.failure_class in _CUT_SHORT else None,
+                "completed_at": wall if status is Status.COMPLETED else None,
+                "wall": wall,
+            },
+        )
+        if kind == LANDING or status is Status.APPROVED:
+            self._mark_landing(task, kind, result, status, refused, wall)
+        if kind == LANDING and result.failure_class is FailureClass.QUALITY:
+            self._event(
+                "landing_failed",
+                result.error or "",
+                task=task,
+                task_id=task_id,
+                attempt=attempt,
+                worker_id=worker_id,
+                data={"must_fix": list(result.must_fix)},
+            )
+        if status is Status.COMPLETED and has_dependents:
+            self._db.change(SQL["free_dependents"], {"task": task, "wall": wall})
+        if alike is not None:
+            self._event(
+                "same_problem",
+                f"attempt {number} failed as attempt {alike.number} did",
+                task=task,
+                task_id=task_id,
+                attempt=attempt,
+                worker_id=worker_id,
+                data={"attempt": number, "same_as": alike.number, "what": alike.what},
+            )
+        self._event(
+            move.event,
+            _told(result, move),
+            task=task,
+            task_id=task_id,
+            attempt=attempt,
+            worker_id=worker_id,
+            data={"outcome": result.outcome, "failure_class": result.failure_class},
+        )
+        if others_wait_for_files:
+            self._overlaps.let_go()
+        if in_a_row or result.blames_machine:
+            SameDeaths(self._db, self._clock).note(task, result, problem)
+        if agent_cli is not None:
+            self._mind_provider(attempt, agent_cli, claimed_at, result, bool(is_held))
+        return move
+
+    def _mark_landing(
+        self, task: int, kind: str, result: AttemptResult, status: Status, refused: int, wall: int
+    ) -> None:
+        refused_now = kind == LANDING and result.failure_class is FailureClass.QUALITY
+        self._db.change(
+            SQL["mark_landing"],
+            {
+                "task": task,
+                "status": status,
+                "wall": wall,
+                "landing_failures": refused + refused_now,
+                # A lander that died past its point of no return may have landed it: the next one finds out by this.
+                "forget": int(kind != LANDING or refused_now),
+            },
+        )
+
+    def _alike(self, task: int, attempt: str, result: AttemptResult, problem: Problem | None) -> Alike | None:
+        """The earlier attempt that failed alike, if this one failed by the task's own fault."""
+        if problem is None or result.failure_class is not FailureClass.QUALITY or problem.cause is FailureCause.LANDING:
+            return None
+        values = {"task": task, "attempt": attempt, "fingerprint": problem.fingerprint, "diff_id": result.diff_id}
+        row = self._db.row(SQL["failed_alike"], values)
+        if row is None:
+            return None
+        number, same_problem, same_diff = row
+        return Alike(number=number, what="both" if same_problem and same_diff else "diff" if same_diff else "problem")
+
+    def _close(
+        self,
+        attempt: str,
+        result: AttemptResult,
+        problem: Problem | None,
+        alike: Alike | None,
+        wall: int,
+        keep_results: bool,
+    ) -> None:
+        values: dict[str, object] = {
+            "attempt": attempt,
+            "wall": wall,
+            "outcome": result.outcome,
+            "failure_class": result.failure_class,
+            "error": result.error,
+            "cause": None if problem is None else problem.cause,
+            "fingerprint": None if problem is None else problem.fingerprint,
+        }
+        if problem is not None:
+            self._db.change(SQL["note_problem"], {**values, "sample": problem.sample})
+        if keep_results:
+            self._db.change(SQL["close_attempt_briefly"], values)
+            return
+        values |= {
+            "exit_code": result.exit_code,
+            "builder_session_id": result.builder_session_id,
+            "validator_session_id": result.validator_session_id,
+            "builder_result": to_json(result.builder_result),
+            "check_results": to_json(result.check_results),
+            "validator_result": to_json(result.validator_result),
+            "must_fix": to_json(list(result.must_fix)) if result.must_fix else None,
+            "base_sha": result.base_sha,
+            "head_sha": result.head_sha,
+            "tokens": result.tokens,
+            "cached_tokens": result.cached_tokens,
+            "cost_usd": result.cost_usd,
+            "diff_id": result.diff_id,
+            "same_as": None if alike is None else alike.number,
+            "same_what": None if alike is None else alike.what,
+        }
+        self._db.change(SQL["close_attempt"], values)
+
+    def _mind_provider(
+        self, attempt: str, agent_cli: str, claimed_at: int, result: AttemptResult, is_held: bool
+    ) -> None:
+        if result.trouble is not None and result.failure_class in (FailureClass.PROVIDER, FailureClass.SETUP):
+            self._hold_provider(attempt, agent_cli, result.trouble, claimed_at)
+        elif is_held and (result.outcome is Outcome.PASSED or result.failure_class is FailureClass.QUALITY):
+            self._db.change(SQL["clear_hold_after_success"], {"agent_cli": agent_cli, "session_began": claimed_at})
+
+    def _hold_provider(self, attempt: str, agent_cli: str, trouble: Trouble, session_began: int) -> None:
+        wall = self._clock.wall_ms()
+        known = self._db.row(SQL["hold_of"], {"agent_cli": agent_cli})
+        since, step, probe = known or (0, 0, None)
+        if known is not None and probe != attempt and session_began <= since:
+            return  # told by a session that began before the hold: the same trouble, not one more of it
+        hold = next_hold(trouble, step=step, rng=self._rng)
+        wait_ms = None if hold.wait_s is None else round(hold.wait_s * 1000)
+        self._db.change(
+            SQL["put_hold"],
+            {
+                "agent_cli": agent_cli,
+                "kind": hold.kind,
+                "reason": trouble.text,
+                "wall": wall,
+                "until_at": None if wait_ms is None else wall + wait_ms,
+                "until_mono": None if wait_ms is None else self._clock.mono_ms() + wait_ms,
+                "step": hold.step,
+            },
+        )
+        until = "until a person resumes" if hold.wait_s is None else f"for {hold.wait_s:.0f} s"
+        self._event("provider_hold", f"{agent_cli} is held {until}: {trouble.text}", data={"kind": hold.kind})
+
+
+def _told(result: AttemptResult, move: Move) -> str:
+    """One line for the log: what happened and what comes of it."""
+    if move.status is Status.COMPLETED and result.changed_nothing:
+        return "nothing was changed; the work that has landed stays"
+    parts = [result.error.splitlines()[0][:300]] if result.error else []
+    if move.due_in_s is not None:
+        parts.append(f"again in {move.due_in_s:.0f} s")
+    elif move.event == "retry_scheduled":
+        parts.append("again at once")
+    return "; ".join(parts) or str(result.outcome)

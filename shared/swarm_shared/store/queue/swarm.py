@@ -1,0 +1,221 @@
+"""The state of the whole swarm: flags, provider holds, the other programs, and facts about the file."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from swarm_shared.domain.branch_names import branch_of
+from swarm_shared.domain.clock import Clock
+from swarm_shared.processes.identity import ProcessId
+from swarm_shared.processes.lifeline import Lifelines
+from swarm_shared.store.engine.family import Family
+from swarm_shared.store.sql import SQL
+
+PAUSED, DRAINED, EMERGENCY_STOP, DISK_LOW = "paused", "drained", "emergency_stop", "disk_low"
+SAME_DEATHS = "same_deaths"  # tasks in a row that died of the same words, see `same_deaths`
+_ISOLATION, WORKTREE = "isolation", "worktree"
+_SUBFOLDER = "subfolder"
+_EVENT_OF_FLAG = {PAUSED: "paused", DRAINED: "drained", EMERGENCY_STOP: "emergency_stop", DISK_LOW: "paused"}
+
+
+SEEN_MONO = "seen_mono"  # in a service's details: the moment of its sign of life, on a clock that does not jump
+
+
+class Flag(Struct, frozen=True, kw_only=True):
+    """A stored state that stops claims; every claim reads it, and it survives restarts."""
+
+    name: str
+    set_at: int
+    actor: str
+    reason: str
+
+
+class ProviderHold(Struct, frozen=True, kw_only=True):
+    """Why nobody may start an agent CLI, and until when (wall ms; None: until a person resumes)."""
+
+    agent_cli: str
+    kind: str
+    reason: str
+    since: int
+    until_at: int | None
+    step: int
+
+
+class Service(Struct, frozen=True, kw_only=True):
+    """A program of the swarm other than the workers: reaper, dashboard or start."""
+
+    name: str
+    process: ProcessId
+    started_at: int
+    seen_at: int
+    stopped_at: int | None
+    detail: Mapping[str, Any]
+    lifelines: Lifelines
+
+    def is_alive(self) -> bool:
+        """Whether its process runs; one of another pid namespace is believed unless its lock file proves otherwise."""
+        if self.stopped_at is not None:
+            return False
+        alive = self.process.is_alive()
+        return self.lifelines.is_free(self.process) is not True if alive is None else alive
+
+    def silent_ms(self, clock: Clock) -> int:
+        """Since its last sign of life; neither steps of the wall clock nor sleep of the machine count, where known."""
+        mono = self.detail.get(SEEN_MONO)
+        if isinstance(mono, int) and self.process.boot_id == clock.boot_id():
+            return max(0, clock.mono_ms() - mono)
+        return abs(clock.wall_ms() - self.seen_at)
+
+
+class Swarm(Family):
+    """Verbs on the swarm as a whole."""
+
+    def flags(self) -> dict[str, Flag]:
+        """Flags that are set, by name."""
+        rows = self._db.rows(SQL["flags"])
+        return {n: Flag(name=n, set_at=s, actor=a, reason=r) for n, s, a, r in rows}
+
+    def set_flag(self, name: str, *, actor: str, reason: str = "") -> None:
+        """Set a flag. Joins the caller's transaction or makes its own."""
+        self._within(lambda: self._set(name, actor, reason))
+
+    def clear_flag(self, name: str) -> bool:
+        """Clear a flag; whether it was set."""
+        return bool(self._within(lambda: self._db.change(SQL["clear_flag"], {"name": name})))
+
+    def resume(self, *, actor: str) -> None:
+        """Clear pause, drain, emergency stop, provider holds and what stopped landing: people have seen to it."""
+
+        def clear() -> int:
+            for name in (PAUSED, DRAINED, EMERGENCY_STOP):
+                self._db.change(SQL["clear_flag"], {"name": name})
+            self._db.change(SQL["clear_holds"])
+            self._db.change(SQL["drop_meta"], {"key": SAME_DEATHS})
+            self._db.change(SQL["accept_integration"])
+            for row in self._db.rows(SQL["alive_workers"]):
+                self._db.change(SQL["want_of_worker"], {"run": row[0], "wanted": None})
+            self._event("resumed", f"by {actor}")
+            return 0
+
+        self._within(clear)
+
+    def holds(self) -> list[ProviderHold]:
+        """Agent CLIs that nobody may start now, or that only one attempt may probe."""
+        return [
+            ProviderHold(agent_cli=c, kind=k, reason=r, since=s, until_at=u, step=n)
+            for c, k, r, s, u, n in self._db.rows(SQL["holds"])
+        ]
+
+    def register_service(self, name: str, process: ProcessId, detail: Mapping[str, Any] | None = None) -> None:
+        """Say that a program runs, and what others may need of it (port, socket)."""
+        values = {
+            "name": name,
+            "pid": process.pid,
+            "pid_start": process.start_time,
+            "boot_id": process.boot_id,
+            "pid_ns": process.pid_ns,
+            "wall": self._clock.wall_ms(),
+            "detail": json.dumps(dict(detail or {})),
+        }
+        with self._db.transaction(durable=False):
+            self._db.change(SQL["put_service"], values)
+
+    def see_service(self, name: str, process: ProcessId, detail: Mapping[str, Any]) -> None:
+        """Renew a program's sign of life and its details."""
+        values = {
+            "name": name,
+            "pid": process.pid,
+            "pid_start": process.start_time,
+            "wall": self._clock.wall_ms(),
+            "detail": json.dumps(dict(detail)),
+        }
+        with self._db.transaction(durable=False):
+            self._db.change(SQL["see_service"], values)
+
+    def end_service(self, name: str, process: ProcessId) -> None:
+        values = {
+            "name": name,
+            "pid": process.pid,
+            "pid_start": process.start_time,
+            "wall": self._clock.wall_ms(),
+        }
+        with self._db.transaction(durable=False):
+            self._db.change(SQL["end_service"], values)
+
+    def services(self) -> dict[str, Service]:
+        """The programs that have registered, by name, whether or not they still run."""
+        found = {}
+        lifelines = Lifelines(self._state_dir)
+        for name, pid, start, boot, ns, started, seen, stopped, detail in self._db.rows(SQL["services"]):
+            process = ProcessId.from_row(pid, start, boot, ns)
+            found[name] = Service(
+                name=name,
+                process=process,
+                started_at=started,
+                seen_at=seen,
+                stopped_at=stopped,
+                detail=json.loads(detail),
+                lifelines=lifelines,
+            )
+        return found
+
+    def meta(self, key: str) -> str | None:
+        """A fact about the file."""
+        value = self._db.value(SQL["meta"], {"key": key})
+        return None if value is None else str(value)
+
+    def set_meta(self, key: str, value: str) -> None:
+        self._within(lambda: self._db.change(SQL["set_meta"], {"key": key, "value": value}))
+
+    def workplace(self) -> dict[str, str | None]:
+        """Where agents work, as status tells it: `isolation` (None before the first worker) and `lands_on`."""
+        isolation = self.meta(_ISOLATION)
+        row = self._db.row(SQL["integration"]) if isolation == WORKTREE else None
+        return {"isolation": isolation, "lands_on": None if row is None else branch_of(str(row[1]))}
+
+    def subfolder(self) -> str | None:
+        """Where in its worktree a task's agents work, empty for its top; None where they work in the project root.
+
+        Before the first worker it is not known, and told as None.
+        """
+        return (self.meta(_SUBFOLDER) or "") if self.meta(_ISOLATION) == WORKTREE else None
+
+    def note_workplace(self, isolation: str, *, subfolder: str = "") -> None:
+        """Say where agents work from now on.
+
+        Args:
+            isolation: `worktree` or `none`.
+            subfolder: Where the project root lies below the top of its repository; empty for the top.
+        """
+        for key, value in ((_ISOLATION, isolation), (_SUBFOLDER, subfolder)):
+            if self.meta(key) != value:
+                self.set_meta(key, value)
+
+    def dashboard_token(self) -> str:
+        """The 256-bit secret of this database's dashboard; made on first use."""
+        known = self.meta("dashboard_token")
+        if known is not None:
+            return known
+        # Not by `secrets`, which loads OpenSSL: 3.5 MiB in every worker.
+        fresh = base64.urlsafe_b64encode(os.urandom(32)).rstrip(b"=").decode()
+        with self._db.transaction():
+            self._db.change(SQL["set_meta_once"], {"key": "dashboard_token", "value": fresh})
+        return self.meta("dashboard_token") or fresh
+
+    def _set(self, name: str, actor: str, reason: str) -> int:
+        values = {"name": name, "wall": self._clock.wall_ms(), "actor": actor, "reason": reason}
+        self._db.change(SQL["set_flag"], values)
+        self._event(_EVENT_OF_FLAG.get(name, "paused"), f"by {actor}" + (f": {reason}" if reason else ""))
+        return 1
+
+    def _within(self, change: Any) -> Any:
+        if self._db.in_transaction:
+            return change()
+        with self._db.transaction():
+            return change()

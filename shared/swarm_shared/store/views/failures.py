@@ -1,0 +1,62 @@
+"""Failures in groups: one problem, however many tasks it has stopped."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from swarm_shared.domain.clock import iso
+from swarm_shared.domain.models import Status
+from swarm_shared.store.engine.family import Family
+from swarm_shared.store.sql import SQL
+
+SAMPLE_TASKS = 5
+CANCELLED_LOOKED_AT = 1_000
+
+
+class Failures(Family):
+    """Reads only; what is counted here is kept by the transactions that move tasks."""
+
+    def groups(self, limit: int) -> list[dict[str, Any]]:
+        """The problems that have stopped tasks which are failed or held now, the largest groups first.
+
+        Returns:
+            Dictionaries with `fingerprint`, `cause` (builder, check, validator, time, landing, crash or unreadable),
+            `sample` (one line of one such failure), `tasks` (how many are failed or held with it now), of these
+            `failed` and `held`, `blocked` (how many tasks need one of the first hundred of them), `attempts` (how many
+            ended with it ever), `newest_at` (ISO 8601, the newest such attempt's end) and `task_ids` (a few of them,
+            in import order).
+        """
+        return [self._shown(row) for row in self._db.dicts(SQL["problem_groups"], {"limit": limit})]
+
+    def totals(self) -> dict[str, int]:
+        """How many groups there are, and how many tasks are in them: `groups`, `tasks`, of these `failed`, `held`."""
+        groups, failed, held = self._db.row(SQL["problem_totals"]) or (0, 0, 0)
+        return {"groups": groups, "tasks": failed + held, "failed": failed, "held": held}
+
+    def imported(self) -> dict[str, Any]:
+        """Failed tasks without an attempt that says why, as their file has them: `tasks`, and a few `task_ids`."""
+        failed = sum(n for status, n, _ in self._db.rows(SQL["counters"]) if status == Status.FAILED)
+        number = failed - self.totals()["failed"]
+        if number <= 0:
+            return {"tasks": 0, "task_ids": []}
+        rows = self._db.rows(SQL["failed_without_problem"], {"limit": SAMPLE_TASKS})
+        return {"tasks": number, "task_ids": [row[0] for row in rows]}
+
+    def cancelled_in_the_way(self) -> dict[str, Any]:
+        """Cancelled tasks that others still need, among the first thousand: `tasks`, and a few `task_ids`."""
+        rows = self._db.rows(SQL["cancelled_in_the_way"], {"among": CANCELLED_LOOKED_AT})
+        return {"tasks": len(rows), "task_ids": [row[0] for row in rows[:SAMPLE_TASKS]]}
+
+    def task_ids(self, fingerprint: str, *, limit: int) -> list[str]:
+        """The tasks that are failed or held with this problem, in import order."""
+        return [
+            row[0] for row in self._db.rows(SQL["tasks_with_problem"], {"fingerprint": fingerprint, "limit": limit})
+        ]
+
+    def _shown(self, row: dict[str, Any]) -> dict[str, Any]:
+        key = {"fingerprint": row["fingerprint"]}
+        return row | {
+            "newest_at": iso(row["newest_at"]),
+            "blocked": int(self._db.value(SQL["blocked_by_problem"], key)),
+            "task_ids": self.task_ids(row["fingerprint"], limit=SAMPLE_TASKS),
+        }

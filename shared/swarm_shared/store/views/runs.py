@@ -1,0 +1,92 @@
+"""What one run of `start` asks of the whole queue: whether it is through, and what came of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+
+from swarm_shared.domain.models import Status
+from swarm_shared.store.engine.family import Family
+from swarm_shared.store.sql import SQL
+
+
+class Effort(Struct, frozen=True, kw_only=True):
+    """What was spent since a mark. Tokens and cost are None when no attempt told them, else a lower bound."""
+
+    attempts: int
+    passed: int
+    retries: int
+    tokens: int | None
+    cost_usd: float | None
+
+
+class AgentsNamed(Struct, frozen=True, kw_only=True):
+    """Agents that some unfinished task names for itself; empty text where it leaves the choice to the run."""
+
+    agent_cli: str
+    builder_agent: str
+    validator_agent: str
+
+
+class Runs(Family):
+    """Short reads in autocommit."""
+
+    def mark(self) -> int:
+        """A mark to count efforts from."""
+        return int(self._db.value(SQL["last_attempt_row"]))
+
+    def effort_since(self, mark: int) -> Effort:
+        """Attempts that were claimed after the mark."""
+        row = self._db.row(SQL["effort_since"], {"mark": mark})
+        attempts, passed, retries, tokens, cost = row or (0, 0, 0, None, None)
+        return Effort(attempts=attempts, passed=passed, retries=retries, tokens=tokens, cost_usd=cost)
+
+    def settings_changed_since(self, mark: int, *, limit: int) -> list[tuple[str, str]]:
+        """Tasks whose attempts after the mark changed what all worktrees of the repository share, and what it was."""
+        return [
+            (str(task), str(told))
+            for task, told in self._db.rows(SQL["settings_changed_since"], {"mark": mark, "limit": limit})
+        ]
+
+    def unfinished_attempts(self) -> int:
+        """Attempts that somebody runs or ends; without those whose processes cannot be proven dead."""
+        return int(self._db.value(SQL["unfinished_attempts"]))
+
+    def troubled(self, *, limit: int) -> list[dict[str, Any]]:
+        """Failed and held tasks in import order: `id`, `name`, `status`, `hold_reason`, `last_error`."""
+        return self._db.dicts(SQL["troubled_tasks"], {"limit": limit})
+
+    def blocked(self, *, limit: int) -> list[tuple[str, list[tuple[str, Status]]]]:
+        """Blocked tasks in import order, each with what it waits for that is not completed."""
+        found = []
+        for task_id, seq in self._db.rows(SQL["blocked_tasks"], {"limit": limit}):
+            needs = [
+                (needed, Status(status))
+                for needed, status, _ in self._db.rows(SQL["needs_of"], {"task": seq})
+                if status != Status.COMPLETED
+            ]
+            found.append((task_id, needs))
+        return found
+
+    def agents_named(self, *, limit: int) -> list[AgentsNamed]:
+        """Agents and agent CLIs that unfinished tasks name, each combination once.
+
+        Args:
+            limit: So many unfinished tasks are looked at: a check before a run must stay quick.
+        """
+        rows = self._db.rows(SQL["agents_named"], {"limit": limit})
+        return [AgentsNamed(agent_cli=c, builder_agent=b, validator_agent=v) for c, b, v in rows]
+
+    def long_descriptions(self, bytes_: int, *, limit: int) -> list[tuple[str, str, int]]:
+        """Unfinished tasks whose description is longer than so many bytes: id, agent CLI (may be empty), bytes."""
+        rows = self._db.rows(SQL["long_descriptions"], {"bytes": bytes_, "limit": limit})
+        return [(str(task_id), str(agent_cli), int(length)) for task_id, agent_cli, length in rows]
+
+    def forget_failed_starts(self) -> bool:
+        """Clear the holds of agent CLIs that could not start; whether there were any.
+
+        For a new run, whose checks have just found that they can.
+        """
+        with self._db.transaction():
+            return bool(self._db.change(SQL["clear_failed_starts"]))

@@ -1,0 +1,291 @@
+"""Why a task does not move, in plain words for every status: nothing waits in silence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from swarm_shared.domain.clock import iso
+from swarm_shared.domain.models import FailureCause, HoldReason, Status, Verb
+from swarm_shared.store.engine.family import Family
+from swarm_shared.store.queue.landings import LANDING_LATE_MS
+from swarm_shared.store.queue.recovery import TAKE_MY_WORD
+from swarm_shared.store.queue.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED, ProviderHold, Swarm
+from swarm_shared.store.queue.verdicts import same_problem
+from swarm_shared.store.queue.workers import Workers
+from swarm_shared.store.sql import SQL
+from swarm_shared.store.views.standstill import Standstills
+from swarm_shared.store.views.tasks import Tasks
+
+MAX_NAMED = 10
+RESUME = "amplifier-swarm resume"
+START = "amplifier-swarm start"
+SCALE = "amplifier-swarm scale 3"
+
+_FLAGS = {
+    PAUSED: ("the queue is paused", RESUME),
+    DRAINED: ("the swarm is drained: workers take no new tasks", RESUME),
+    EMERGENCY_STOP: ("the swarm was stopped by an emergency stop", RESUME),
+    DISK_LOW: ("the disk is nearly full, so no new tasks start", "free some space; the swarm then continues by itself"),
+}
+_ENDED = frozenset({Status.FAILED, Status.HELD, Status.CANCELLED})
+_SETTLED = frozenset({Status.APPROVED, Status.LANDING, Status.COMPLETED, Status.CANCELLED})
+_HELD: Mapping[str, tuple[str, Verb | None]] = {
+    HoldReason.KILLED: ("it was killed on request", Verb.RELEASE),
+    HoldReason.BY_PERSON: ("it is on hold by request", Verb.RELEASE),
+    HoldReason.CRASHED: ("its attempts crashed too often in a row", Verb.RETRY),
+    HoldReason.UNREADABLE: ("the agent's answer was not in the required format, after repeats", Verb.RETRY),
+    HoldReason.NOT_PROVEN_DEAD: ("processes of its last attempt are not proven gone", None),
+    HoldReason.OBJECTION: ("its validator objects", Verb.APPROVE),
+    HoldReason.SAME_PROBLEM: ("it failed with the same problem twice", Verb.RETRY),
+    HoldReason.SHARED_STASH: ("it took a stash that it had not pushed, perhaps another task's work", Verb.RETRY),
+    HoldReason.NOT_LANDED: ("its work passed, but was refused twice when it was to be landed", Verb.RETRY),
+    HoldReason.CANNOT_START: ("no session of it can be started as it is", Verb.RETRY),
+    HoldReason.AS_IMPORTED: ("its task file says held", Verb.RELEASE),
+}
+
+
+class Reason(Struct, frozen=True, kw_only=True):
+    """One thing a task waits for, and what a person can do about it; `kind` is a stable word for programs."""
+
+    kind: str
+    text: str
+    advice: str | None = None
+
+
+class Explanation(Struct, frozen=True, kw_only=True):
+    """All that keeps a task where it is; the first reason is the one that matters most.
+
+    `same_problem` has the last attempt beside an earlier one that failed alike, if one did; see `verdicts`.
+    """
+
+    id: str
+    status: Status
+    reasons: tuple[Reason, ...]
+    same_problem: dict[str, Any] | None = None
+
+    def shown(self) -> dict[str, Any]:
+        """In the shape of the JSON answer."""
+        return {
+            "id": self.id,
+            "status": str(self.status),
+            "reasons": [{"kind": r.kind, "text": r.text, "advice": r.advice} for r in self.reasons],
+            "same_problem": self.same_problem,
+        }
+
+
+class Why(Family):
+    """Reads only."""
+
+    def explain(self, task_id: str, *, default_cli: str) -> Explanation:
+        """What a task waits for.
+
+        Args:
+            default_cli: The agent CLI of tasks that name none.
+
+        Raises:
+            NotFound: No such task.
+        """
+        task = Tasks(self._db, self._clock).get(task_id)
+        status = Status(task["status"])
+        match status:
+            case Status.NOT_STARTED | Status.WAITING_FILES:
+                reasons = self._ready(task, status, default_cli)
+            case Status.BLOCKED:
+                reasons = self._blocked(task)
+            case Status.SCHEDULED:
+                reasons = [self._scheduled(task), *self._queue_stops()]
+            case Status.CLAIMED | Status.IN_PROGRESS:
+                reasons = [self._running(task)]
+            case Status.APPROVED:
+                reasons = [*self._queue_stops(), *self._no_workers(), self._approved(task), *self._late(task)]
+            case Status.LANDING:
+                text = f"it passed and is being landed by {task['worker_id']}"
+                reasons = [Reason(kind="landing", text=text), *self._late(task)]
+            case Status.HELD:
+                reasons = [_held(task)]
+            case _:
+                reasons = [_ended(task, status)]
+        if status not in _ENDED and status is not Status.COMPLETED:
+            reasons = [*self._standstills(), *reasons]
+        same = None
+        if status not in _SETTLED:
+            same = same_problem(Tasks(self._db, self._clock).attempts(task["seq"]))
+        return Explanation(id=task_id, status=status, reasons=tuple(reasons), same_problem=same)
+
+    def _ready(self, task: dict[str, Any], status: Status, default_cli: str) -> list[Reason]:
+        state = self._db.dicts(SQL["task_row_by_seq"], {"task": task["seq"]})[0]
+        if state["open_attempt"] is not None:
+            gone = "processes of its last attempt are not proven gone; it is given out when they are"
+            return [Reason(kind="not_proven_gone", text=gone, advice="amplifier-swarm reset-orphans")]
+        reasons = self._queue_stops()
+        hold = self._hold_of(state["agent_cli"] or default_cli)
+        if hold is not None:
+            reasons.append(_provider(hold, self._clock.wall_ms()))
+        reasons += self._no_workers()
+        if status is Status.WAITING_FILES:
+            other = self._db.dicts(SQL["task_row_by_seq"], {"task": state["clashes_with"]})
+            name = other[0]["id"] if other else "a task that is gone"
+            text = f"its files overlap those of {name}, which runs or waits to land"
+            return [Reason(kind="files", text=text, advice=f"amplifier-swarm why {name}"), *reasons]
+        ahead = self._ahead(state, default_cli)
+        place = (
+            "it is ready and next in the queue"
+            if not ahead
+            else f"it is ready; {ahead:,} ready {'task comes' if ahead == 1 else 'tasks come'} before it"
+        )
+        return [*reasons, Reason(kind="queue", text=place)]
+
+    def _ahead(self, state: dict[str, Any], default_cli: str) -> int:
+        """Ready tasks that a claim would take first; those of a held agent CLI are passed over."""
+        place = {"priority": state["priority"], "chain": state["chain"], "seq": state["seq"]}
+        own = state["agent_cli"]
+        return sum(
+            int(self._db.value(SQL["rank_in_queue"], {"agent_cli": name, **place}))
+            for (name,) in self._db.rows(SQL["agent_cli_names"])
+            if name == own or self._hold_of(name or default_cli) is None
+        )
+
+    def _blocked(self, task: dict[str, Any]) -> list[Reason]:
+        needs = Tasks(self._db, self._clock).needs(task["seq"])
+        ended = [(name, status) for name, status in needs if status in _ENDED]
+        waiting = [(name, status) for name, status in needs if status not in _ENDED and status != Status.COMPLETED]
+        reasons = []
+        if ended:
+            first = ended[0][0]
+            reasons.append(
+                Reason(
+                    kind="dependency_ended",
+                    text=f"it needs {_named(ended)}, which did not complete: it waits until that changes",
+                    advice=f"amplifier-swarm why {first}; amplifier-swarm retry {task['id']} --chain",
+                )
+            )
+        if waiting:
+            reasons.append(Reason(kind="dependency", text=f"it waits for {_named(waiting)}"))
+        return reasons
+
+    def _approved(self, task: dict[str, Any]) -> Reason:
+        ahead = int(self._db.value(SQL["rank_to_land"], {"task": task["seq"]}))
+        place = "next in turn" if not ahead else f"{ahead:,} come before it"
+        return Reason(kind="approved", text=f"it passed and waits to be landed; {place}")
+
+    def _late(self, task: dict[str, Any]) -> list[Reason]:
+        since = self._db.dicts(SQL["task_row_by_seq"], {"task": task["seq"]})[0]["approved_at"]
+        waited_ms = 0 if since is None else self._clock.wall_ms() - since
+        if waited_ms <= LANDING_LATE_MS:
+            return []
+        text = (
+            f"it has waited {waited_ms // 60_000} minutes since it passed, which is longer than a landing should take"
+        )
+        return [Reason(kind="landing_late", text=text, advice="amplifier-swarm status; amplifier-swarm doctor")]
+
+    def _scheduled(self, task: dict[str, Any]) -> Reason:
+        last = f" after: {task['last_error']}" if task["last_error"] else ""
+        return Reason(
+            kind="scheduled",
+            text=f"it is tried again at {task['due_at']}{last}",
+            advice=f"at once: amplifier-swarm hold {task['id']} and then amplifier-swarm retry {task['id']}",
+        )
+
+    def _running(self, task: dict[str, Any]) -> Reason:
+        now = self._clock.wall_ms()
+        for row in Tasks(self._db, self._clock).running():
+            if row["id"] != task["id"]:
+                continue
+            silent_s = max(0, now - row["progress_at"]) // 1000
+            text = (
+                f"it runs: {row['stage']} by {row['worker_id']}, attempt {row['number']}, "
+                f"last sign of progress {silent_s} s ago"
+            )
+            workers = {w.worker_id: w for w in Workers(self._db, self._clock).alive()}
+            worker = workers.get(row["worker_id"])
+            if worker is None or worker.process.is_alive() is False:
+                text = f"its worker {row['worker_id']} is gone; what is left of attempt {row['number']} must be ended"
+                advice = "the reaper sees to it at once; where none runs: amplifier-swarm reset-orphans"
+                return Reason(kind="orphaned", text=text, advice=advice)
+            return Reason(kind="running", text=text, advice=f"amplifier-swarm logs {task['id']} -f")
+        return Reason(kind="running", text="it is being given out or settled at this moment")
+
+    def _standstills(self) -> list[Reason]:
+        found = Standstills(self._db, self._clock).found()
+        return [Reason(kind=each.kind, text=each.text, advice=each.advice) for each in found]
+
+    def _queue_stops(self) -> list[Reason]:
+        reasons = []
+        for flag in Swarm(self._db, self._clock).flags().values():
+            if flag.name in _FLAGS:
+                text, advice = _FLAGS[flag.name]
+                told = f"{text} (by {flag.actor} since {iso(flag.set_at)})"
+                reasons.append(
+                    Reason(kind=flag.name, text=told + (f": {flag.reason}" if flag.reason else ""), advice=advice)
+                )
+        return reasons
+
+    def _no_workers(self) -> list[Reason]:
+        workers, swarm = Workers(self._db, self._clock), Swarm(self._db, self._clock)
+        staff = workers.staff(dead={each.run for each in workers.alive() if each.process.is_alive() is False})
+        if staff.takers:
+            return []
+        if staff.draining or staff.retiring:
+            if swarm.flags().keys() & {DRAINED, EMERGENCY_STOP}:
+                return []  # the reason above
+            advice = RESUME if staff.draining else SCALE
+            return [Reason(kind="no_workers", text=staff.why_none_takes(), advice=advice)]
+        reaper = swarm.services().get("reaper")
+        is_up = reaper is not None and reaper.is_alive()
+        return [Reason(kind="no_workers", text=staff.why_none_takes(), advice=SCALE if is_up else START)]
+
+    def _hold_of(self, agent_cli: str) -> ProviderHold | None:
+        now = self._clock.wall_ms()
+        for hold in Swarm(self._db, self._clock).holds():
+            if hold.agent_cli == agent_cli and (hold.until_at is None or hold.until_at > now):
+                return hold
+        return None
+
+
+def why_held(reason: str) -> tuple[str, Verb | None]:
+    """What a hold reason means in words, and what a person usually asks for next; None: nothing helps but waiting."""
+    return _HELD.get(reason, (reason, Verb.RELEASE))
+
+
+def _provider(hold: ProviderHold, now: int) -> Reason:
+    until = "until you resume" if hold.until_at is None else f"until {iso(hold.until_at)}"
+    return Reason(
+        kind="provider_hold",
+        text=f"agent CLI {hold.agent_cli} is on hold {until} ({hold.kind}): {hold.reason}",
+        advice=RESUME,
+    )
+
+
+def _held(task: dict[str, Any]) -> Reason:
+    word = str(task["hold_reason"])
+    text, verb = why_held(word)
+    error = f": {task['last_error']}" if task["last_error"] else ""
+    advice = f"amplifier-swarm {verb} {task['id']}"
+    if verb is None:
+        by_word = TAKE_MY_WORD.format(Verb.RELEASE, task["id"])
+        advice = f"the reaper goes on trying; if you know that they are gone: {by_word}"
+    if verb is Verb.APPROVE:
+        advice += f", or amplifier-swarm reject {task['id']} --note …"
+    return Reason(kind=f"held_{word}", text=f"it is held: {text}{error}", advice=advice)
+
+
+def _ended(task: dict[str, Any], status: Status) -> Reason:
+    retry = f"amplifier-swarm retry {task['id']}"
+    if status is Status.COMPLETED:
+        return Reason(kind="completed", text=f"it was completed at {task['completed_at']}")
+    if status is Status.CANCELLED:
+        return Reason(kind="cancelled", text="a person took it out of the queue", advice=retry)
+    tries = task["attempt_count"]
+    error = f": {task['last_error']}" if task["last_error"] else ""
+    text = f"it failed, and no retry is left after {tries} attempt{'' if tries == 1 else 's'}{error}"
+    if task["cause"] == FailureCause.VALIDATOR:
+        retry += f"; or take it as it is: amplifier-swarm approve {task['id']}"
+    return Reason(kind="failed", text=text, advice=f"amplifier-swarm task-info {task['id']}; {retry}")
+
+
+def _named(tasks: Sequence[tuple[str, Status]]) -> str:
+    names = ", ".join(f"{name} ({status})" for name, status in tasks[:MAX_NAMED])
+    return names if len(tasks) <= MAX_NAMED else f"{names} and {len(tasks) - MAX_NAMED:,} more"

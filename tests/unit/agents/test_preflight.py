@@ -1,0 +1,124 @@
+"""What is found out before a run: the program, its agents, a provider."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from amplifier_desk import AmplifierDesk, make_desk
+
+from swarm_shared.agents.launching.agent_checks import AgentCliError, Finding, Topic, check_agent_cli, require_agent_cli
+from swarm_shared.agents.presets.catalog import load_presets
+from swarm_shared.domain.errors import EXIT_AGENT_CLI, ConfigError
+
+PRESETS = load_presets()
+GOOD = ("foundation:modular-builder", "recipes:result-validator")
+
+
+def check(desk: AmplifierDesk, *agents: str, name: str = "amplifier", **env: str) -> tuple[Finding, ...]:
+    return check_agent_cli(PRESETS[name], agents, env=desk.env(**env), cwd=desk.project, timeout_s=30)
+
+
+def require(desk: AmplifierDesk, *agents: str, name: str = "amplifier", **env: str) -> tuple[Finding, ...]:
+    return require_agent_cli(PRESETS[name], agents, env=desk.env(**env), cwd=desk.project, timeout_s=30)
+
+
+def test_a_desk_that_is_in_order_has_no_findings(tmp_path: Path) -> None:
+    assert require(make_desk(tmp_path), *GOOD) == ()
+
+
+def test_a_program_that_is_not_there_ends_with_the_agent_cli_exit_code(tmp_path: Path) -> None:
+    desk = make_desk(tmp_path)
+    with pytest.raises(AgentCliError, match="'claude' was not found") as refused:
+        require(desk, name="claude", PATH="/nowhere")
+    assert refused.value.exit_code == EXIT_AGENT_CLI
+
+
+def test_a_program_that_cannot_start_is_told_with_its_own_words(tmp_path: Path) -> None:
+    desk = make_desk(tmp_path)
+    broken = desk.bin / "codex"
+    broken.write_text("#!/bin/sh\necho 'no module named x' >&2\nexit 1\n")
+    broken.chmod(0o755)
+    with pytest.raises(AgentCliError, match="exit code 1: no module named x"):
+        require(desk, name="codex")
+    broken.write_text("#!/nonexistent/interpreter\n")
+    with pytest.raises(AgentCliError, match="cannot be started"):
+        require(desk, name="codex")
+
+
+def test_a_program_that_does_not_answer_leaves_it_open(tmp_path: Path) -> None:
+    desk = make_desk(tmp_path)
+    slow = desk.bin / "codex"
+    slow.write_text("#!/bin/sh\nexec sleep 60\n")
+    slow.chmod(0o755)
+    findings = check_agent_cli(PRESETS["codex"], (), env=desk.env(), cwd=desk.project, timeout_s=0.2)
+    assert [(finding.topic, finding.fatal) for finding in findings] == [(Topic.BINARY, False)]
+
+
+@pytest.mark.parametrize(
+    ("agent", "nearest"),
+    [
+        ("foundation:modula-builder", "foundation:modular-builder"),
+        ("fundation:modular-builder", "foundation:modular-builder"),
+        ("recipes:result-validater", "recipes:result-validator"),
+    ],
+)
+def test_a_misspelt_agent_is_refused_with_the_nearest(tmp_path: Path, agent: str, nearest: str) -> None:
+    with pytest.raises(ConfigError, match=f"agent {agent} not found; nearest: {nearest}") as refused:
+        require(make_desk(tmp_path), "foundation:modular-builder", agent)
+    assert refused.value.exit_code == 3
+
+
+def test_before_the_first_run_agents_cannot_be_decided(tmp_path: Path) -> None:
+    findings = require(make_desk(tmp_path, fetched=False), *GOOD)
+    assert [(finding.topic, finding.fatal) for finding in findings] == [(Topic.AGENT, False)] * 2
+
+
+def test_half_a_registry_is_the_same_as_none(tmp_path: Path) -> None:
+    desk = make_desk(tmp_path)
+    registry = desk.home / ".amplifier" / "registry.json"
+    registry.write_text(registry.read_text()[:40])
+    assert all(not finding.fatal for finding in require(desk, *GOOD))
+
+
+def test_the_cache_is_looked_up_where_amplifier_home_points(tmp_path: Path) -> None:
+    desk = make_desk(tmp_path)
+    moved = tmp_path / "moved"
+    moved.mkdir()
+    (desk.home / ".amplifier" / "registry.json").rename(moved / "registry.json")
+    assert require(desk, *GOOD, AMPLIFIER_HOME=str(moved)) == ()
+    with pytest.raises(ConfigError, match="foundation:nobody not found"):
+        require(desk, "foundation:nobody", AMPLIFIER_HOME=str(moved))
+    assert [finding.fatal for finding in require(desk, "foundation:nobody")] == [False]
+
+
+def test_bundles_by_name_are_found_in_the_project_or_left_open(tmp_path: Path) -> None:
+    desk = make_desk(tmp_path)
+    bundles = desk.project / ".amplifier" / "bundles"
+    bundles.mkdir(parents=True)
+    (bundles / "mine.md").write_text("x")
+    assert require(desk, "mine", "foundation", "file:///x/y.md") == ()
+    assert [finding.fatal for finding in require(desk, "unknown-bundle")] == [False]
+    assert [finding.fatal for finding in require(desk, "mine:reviewer")] == [False]
+
+
+def test_settings_without_a_provider_stop_the_run_unless_a_key_is_at_hand(tmp_path: Path) -> None:
+    desk = make_desk(tmp_path, settings="bundle: {active: foundation}\n")
+    with pytest.raises(AgentCliError, match="no provider"):
+        require(desk, *GOOD)
+    assert [finding.topic for finding in require(desk, *GOOD, ANTHROPIC_API_KEY="k")] == [Topic.PROVIDER]
+    local = desk.project / ".amplifier"
+    local.mkdir()
+    (local / "settings.local.yaml").write_text("config: {providers: [{module: provider-x}]}\n")
+    assert require(desk, *GOOD) == ()
+
+
+@pytest.mark.parametrize("settings", [None, "a: [broken"])
+def test_settings_that_tell_nothing_are_only_a_finding(tmp_path: Path, settings: str | None) -> None:
+    findings = require(make_desk(tmp_path, settings=settings), *GOOD)
+    assert [(finding.topic, finding.fatal) for finding in findings] == [(Topic.PROVIDER, False)]
+
+
+def test_other_clis_have_no_agents_to_look_up(tmp_path: Path) -> None:
+    assert check(make_desk(tmp_path), *GOOD, name="command") == ()
+    assert check(make_desk(tmp_path / "2"), *GOOD, name="scripted") == ()

@@ -1,0 +1,287 @@
+"""Whole sessions with the stand-ins: prepared, really run, and read."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from amplifier_desk import AmplifierDesk, make_desk
+
+from swarm_shared.agents.launching.launch import SessionPlan, prepare
+from swarm_shared.agents.presets.catalog import load_presets
+from swarm_shared.agents.presets.cli import AgentCli
+from swarm_shared.agents.reading.session_result import Reading, SessionEnd, read_session
+from swarm_shared.agents.reading.usage import Usage, events_size, session_usage
+from swarm_shared.domain.models import FailureClass, Role, TaskSpec
+from swarm_shared.domain.trouble import TroubleKind
+
+PRESETS = load_presets()
+ATTEMPT = "0f8fad5b-d9cb-469f-a165-70867728950e"
+DEADLINE_S = 30.0
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> AmplifierDesk:
+    return make_desk(tmp_path)
+
+
+@contextmanager
+def session(
+    desk: AmplifierDesk,
+    cli: AgentCli,
+    script: dict[str, Any] | None = None,
+    *,
+    role: Role = Role.BUILDER,
+    number: int = 1,
+    prompt: str = "# Task 1: n",
+    task: TaskSpec | None = None,
+    **env: str,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """The session's process with its prompt given; whatever is left of it is killed at the end."""
+    plan = SessionPlan(
+        role=role,
+        agent="foundation:modular-builder",
+        prompt=prompt,
+        task=task or TaskSpec(id="1", name="n", extra={"script": script or {}}),
+        attempt_id=ATTEMPT,
+        attempt_number=number,
+        private_dir=desk.home,
+        project_root=desk.project,
+    )
+    launch = prepare(cli, plan, desk.env(FAKE_AMPLIFIER=json.dumps(script or {}), **env))
+    # A file and no pipe: a command that never reads its input may be gone before all of it is written.
+    given = desk.home / "stdin"
+    given.write_bytes(launch.stdin)
+    with given.open("rb") as stdin:
+        process = subprocess.Popen(
+            launch.argv,
+            env=dict(launch.env),
+            cwd=desk.project,
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def read(process: subprocess.Popen[bytes], cli: AgentCli, role: Role = Role.BUILDER) -> Reading:
+    stdout, stderr = process.communicate(timeout=DEADLINE_S)
+    code = process.returncode
+    end = SessionEnd(
+        exit_code=code if code >= 0 else None,
+        signal=-code if code < 0 else None,
+        stdout=stdout.decode(errors="replace"),
+        stderr=stderr.decode(errors="replace"),
+    )
+    return read_session(cli, role, end, now_ms=1_800_000_000_000)
+
+
+def run(
+    desk: AmplifierDesk, name: str, script: dict[str, Any] | None = None, *, role: Role = Role.BUILDER, **more: Any
+) -> Reading:
+    with session(desk, PRESETS[name], script, role=role, **more) as process:
+        return read(process, PRESETS[name], role)
+
+
+def wait_for(what: Callable[[], object]) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    while not what():
+        assert time.monotonic() < deadline, f"still not so: {what}"
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("role", [Role.BUILDER, Role.VALIDATOR])
+def test_an_amplifier_session_passes_from_persona_to_answer(desk: AmplifierDesk, role: Role) -> None:
+    step = {"tokens": 120, "cost": 0.5, "delegated": 30, "preamble": ["x" * 200], "noise": ["naming failed"]}
+    reading = run(desk, "amplifier", {role.value: [step]}, role=role)
+    assert reading.failure is None, reading.reason
+    used = session_usage(PRESETS["amplifier"], env=desk.env(), cwd=desk.project, session_id=reading.session_id)
+    assert used == Usage(tokens=150, cost_usd=0.5)
+
+
+def test_steps_follow_the_attempts_and_a_line_of_the_prompt_may_state_them(desk: AmplifierDesk) -> None:
+    script = {"builder": [{"answer": {"status": "failed", "blockers": ["once"]}}, {}]}
+    prompt = f"# Task\n\nFAKE: {json.dumps(script)}\n"
+    assert run(desk, "amplifier", prompt=prompt).must_fix == ("once",)
+    assert run(desk, "amplifier", prompt=prompt, number=2).failure is None
+    assert run(desk, "amplifier", prompt=prompt, number=9).failure is None
+
+
+@pytest.mark.parametrize(
+    ("step", "failure"),
+    [
+        ({"error": "Execution failed: RateLimitError: Error code: 429"}, FailureClass.PROVIDER),
+        ({"error": "Execution failed: ContextLengthError: x"}, FailureClass.QUALITY),
+        ({"startup": "Failed to clone"}, FailureClass.SETUP),
+        ({"raw": "Traceback (most recent call last)\n", "exit": 1}, FailureClass.SETUP),
+        ({"response": "VERDICT: PASS"}, FailureClass.UNREADABLE),
+        ({"error": "boom", "exit": 0}, FailureClass.QUALITY),
+        ({"exit": 3}, FailureClass.QUALITY),
+        ({"signal": 9}, FailureClass.CRASH),
+    ],
+)
+def test_every_way_amplifier_fails_is_told_apart(
+    desk: AmplifierDesk, step: dict[str, Any], failure: FailureClass
+) -> None:
+    assert run(desk, "amplifier", {"builder": [step]}).failure is failure
+
+
+def test_a_missing_bundle_and_a_wrong_flag_are_set_up_problems(desk: AmplifierDesk) -> None:
+    own = {
+        "bundle": {"like": "amplifier", "argv": ["run", "--bundle", "nope", "--output-format", "json"]},
+        "flag": {"like": "amplifier", "argv": ["run", "--agent", "{agent}"]},
+    }
+    presets = load_presets(own)
+    for name, kind in {"bundle": TroubleKind.STARTUP, "flag": None}.items():
+        with session(desk, presets[name]) as process:
+            reading = read(process, presets[name])
+        assert reading.failure is FailureClass.SETUP
+        assert (reading.trouble.kind if reading.trouble else None) is kind
+
+
+def test_an_interrupted_command_ends_with_success_and_nothing_and_is_not_done(desk: AmplifierDesk) -> None:
+    amplifier = PRESETS["amplifier"]
+    started = desk.project / "started"
+    step = {"touch": str(started), "hang": True}
+    with session(desk, amplifier, {"builder": [step]}) as process:
+        wait_for(started.exists)
+        process.send_signal(signal.SIGINT)
+        reading = read(process, amplifier)
+    assert process.returncode == 0
+    assert reading.failure is FailureClass.UNREADABLE
+
+
+def test_the_bash_tools_child_has_a_session_of_its_own_and_the_marker(desk: AmplifierDesk) -> None:
+    amplifier = PRESETS["amplifier"]
+    report = desk.project / "child"
+    step = {"bash": f"echo $$ $AMPLIFIER_SWARM_ATTEMPT > {report}.new; mv {report}.new {report}", "hang": True}
+    with session(desk, amplifier, {"builder": [step]}) as process:
+        wait_for(report.exists)
+        pid, attempt = report.read_text().split()
+        assert attempt == ATTEMPT
+        assert int(pid) != process.pid
+        process.send_signal(signal.SIGTERM)
+        assert read(process, amplifier).failure is FailureClass.CRASH
+
+
+def test_events_grow_while_the_agent_works(desk: AmplifierDesk) -> None:
+    amplifier = PRESETS["amplifier"]
+    began_ms = int(time.time() * 1000)
+
+    def size() -> int:
+        return events_size(amplifier, env=desk.env(), cwd=desk.project, started_ms=began_ms) or 0
+
+    with session(desk, amplifier, {"builder": [{"events": 1000, "every_s": 0.01}]}):
+        wait_for(lambda: size() > 0)
+        first = size()
+        wait_for(lambda: size() > first)
+
+
+def test_a_command_task_really_runs(desk: AmplifierDesk) -> None:
+    task = TaskSpec(id="1", name="n", run="echo made > out.txt", verify="grep -q other out.txt || exit 4")
+    assert run(desk, "command", task=task).failure is None
+    assert (desk.project / "out.txt").read_text() == "made\n"
+    reading = run(desk, "command", task=task, role=Role.VALIDATOR)
+    assert reading.failure is FailureClass.QUALITY
+    assert "verify command exited with code 4" in reading.reason
+
+
+@pytest.mark.parametrize(
+    ("step", "failure"),
+    [
+        ({}, None),
+        ({"output": ["working", '{"noise": 1}']}, None),
+        ({"answer": {"status": "failed"}}, FailureClass.QUALITY),
+        ({"answer": "just prose"}, FailureClass.UNREADABLE),
+        ({"answer": "", "exit": 1, "stderr": "cannot start"}, FailureClass.SETUP),
+        ({"answer": "", "exit": 1, "stderr": "HTTP 429"}, FailureClass.PROVIDER),
+        ({"exit": 3}, FailureClass.QUALITY),
+        ({"signal": 9}, FailureClass.CRASH),
+        ({"signal": 15}, FailureClass.CRASH),
+    ],
+)
+def test_scripted_plays_every_outcome(desk: AmplifierDesk, step: dict[str, Any], failure: FailureClass | None) -> None:
+    reading = run(desk, "scripted", {"builder": [step]})
+    assert reading.failure is failure, reading.reason
+
+
+def test_scripted_passes_without_a_script_in_both_roles(desk: AmplifierDesk) -> None:
+    assert run(desk, "scripted").failure is None
+    assert run(desk, "scripted", role=Role.VALIDATOR).failure is None
+
+
+def test_scripted_steps_follow_attempts_or_runs(desk: AmplifierDesk) -> None:
+    bad: dict[str, Any] = {"answer": {"status": "failed"}}
+    assert run(desk, "scripted", {"builder": [bad, {}]}).failure is FailureClass.QUALITY
+    assert run(desk, "scripted", {"builder": [bad, {}]}, number=2).failure is None
+    by_run = {"builder": {"steps": [bad, {}], "runs": str(desk.home / "runs")}}
+    assert [run(desk, "scripted", by_run).failure for _ in range(3)] == [FailureClass.QUALITY, None, None]
+
+
+def test_scripted_writes_a_ledger_and_waits_when_told(desk: AmplifierDesk) -> None:
+    ledger, gate, touched = desk.home / "ledger", desk.home / "gate", desk.home / "touched"
+    step = {"ledger": str(ledger), "wait_for": str(gate), "touch": str(touched)}
+    scripted = PRESETS["scripted"]
+    with session(desk, scripted, {"builder": [step]}) as process:
+        wait_for(touched.exists)
+        entries = [json.loads(line) for line in ledger.read_text().splitlines()]
+        assert [(entry["event"], entry["pid"]) for entry in entries] == [("start", process.pid)]
+        gate.touch()
+        assert read(process, scripted).failure is None
+    last = json.loads(ledger.read_text().splitlines()[-1])
+    assert (last["event"], last["task"], last["attempt"], last["number"], last["role"]) == (
+        "end",
+        "1",
+        ATTEMPT,
+        1,
+        "builder",
+    )
+
+
+def test_scripted_may_ignore_a_polite_end(desk: AmplifierDesk) -> None:
+    touched = desk.home / "touched"
+    step = {"ignore_term": True, "hang": True, "touch": str(touched)}
+    with session(desk, PRESETS["scripted"], {"builder": [step]}) as process:
+        wait_for(touched.exists)
+        process.terminate()
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(timeout=0.3)
+
+
+@pytest.mark.parametrize("kind", ["setsid", "envi", "doublefork"])
+def test_scripted_leaves_sleepers_behind_in_the_ways_that_agents_do(desk: AmplifierDesk, kind: str) -> None:
+    def sleepers() -> list[int]:
+        found = []
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                try:
+                    if os.readlink(entry / "cwd") == str(desk.project) and (entry / "cmdline").read_bytes().startswith(
+                        b"sleep\0"
+                    ):
+                        found.append(int(entry.name))
+                except OSError:
+                    continue
+        return found
+
+    try:
+        assert run(desk, "scripted", {"builder": [{"spawn": [kind]}]}).failure is None
+        wait_for(sleepers)
+        (pid,) = sleepers()
+        assert os.getsid(pid) != os.getsid(0)
+        marked = ATTEMPT.encode() in Path(f"/proc/{pid}/environ").read_bytes()
+        assert marked is (kind != "envi")
+    finally:
+        for pid in sleepers():
+            os.kill(pid, signal.SIGKILL)

@@ -1,0 +1,138 @@
+"""What changed is told truly: to prompts and people in short, to checks in full."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from repositories import Desk
+
+from swarm_shared.git.merging.conflict_markers import Marker, conflict_markers
+from swarm_shared.git.plumbing.diffs import Change, changed_files, changed_paths, diff
+from swarm_shared.git.plumbing.pathspecs import outside
+
+CONFLICT = "top\n<<<<<<< HEAD\nmine\n=======\ntheirs\n>>>>>>> other\n"
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path, files={"a.txt": "1\n2\n3\n", "move.txt": "x\n" * 20, "gone": "away\n", "b.bin": b"\0\1"})
+
+
+def test_each_kind_of_change_is_told(desk: Desk) -> None:
+    (desk.root / "move.txt").rename(desk.root / "moved ünd.txt")
+    (desk.root / "gone").unlink()
+    head = desk.commit({"a.txt": "1\ntwo\n3\n4\n", "b.bin": b"\0\2", "new\nline": "1\n"})
+    files = {file.path: file for file in changed_files(desk.repo.git, desk.base, head)}
+    assert (files["a.txt"].change, files["a.txt"].added, files["a.txt"].deleted) == (Change.MODIFIED, 2, 1)
+    assert files["b.bin"].added is None
+    assert files["gone"].change is Change.DELETED
+    assert files["new\nline"].change is Change.ADDED
+    assert (files["moved ünd.txt"].change, files["moved ünd.txt"].old_path) == (Change.RENAMED, "move.txt")
+    assert changed_paths(desk.repo.git, desk.base, head) == {*files, "move.txt"}
+
+
+def test_a_diff_has_text_table_and_every_path(desk: Desk) -> None:
+    head = desk.commit({"a.txt": "1\ntwo\n3\n"})
+    changes = diff(desk.repo.git, desk.base, head)
+    assert "-2\n+two\n" in changes.text
+    assert not changes.truncated
+    assert changes.paths == ("a.txt",)
+    assert changes.stat() == "M a.txt +1 -1\n1 files changed, 1 lines added, 1 deleted"
+
+
+def test_a_long_diff_is_cut_behind_a_line_and_its_table_is_whole(desk: Desk) -> None:
+    head = desk.commit({f"f{n}": "line\n" * 1000 for n in range(50)})
+    changes = diff(desk.repo.git, desk.base, head, limit_bytes=10_000)
+    assert changes.truncated
+    assert 9_000 < len(changes.text) <= 10_000
+    assert changes.text.endswith("\n")
+    assert len(changes.files) == 50
+    assert "… and 40 more files" in changes.stat(lines=10)
+
+
+def test_a_change_of_nothing_is_empty(desk: Desk) -> None:
+    changes = diff(desk.repo.git, desk.base, desk.base)
+    assert (changes.files, changes.text, changes.truncated) == ((), "", False)
+
+
+def test_a_link_and_a_submodule_are_told_apart_from_files(desk: Desk) -> None:
+    (desk.root / "a.txt").unlink()
+    (desk.root / "a.txt").symlink_to("gone")
+    desk.git("add", "-A")
+    desk.git("update-index", "--add", "--cacheinfo", f"160000,{desk.base},sub")
+    desk.git("commit", "-q", "-m", "x")
+    files = {file.path: file for file in changed_files(desk.repo.git, desk.base, desk.sha("HEAD"))}
+    assert files["a.txt"].change is Change.TYPE
+    assert files["sub"].submodule
+
+
+@pytest.mark.parametrize(
+    ("path", "pattern", "covered"),
+    [
+        ("src/a.py", "src/a.py", True),
+        ("src/a.py", "src", True),
+        ("src/a.py", "src/", True),
+        ("src/a.py", "./src/*.py", True),
+        ("src/deep/a.py", "src/*.py", False),
+        ("src/deep/a.py", "src/*", True),
+        ("src/deep/a.py", "src/**/*.py", True),
+        ("src/a.py", "src/**/*.py", True),
+        ("a.py", "**", True),
+        ("x/y/a.py", "**/a.py", True),
+        ("srcs/a.py", "src", False),
+        ("src/a.py", "src/?.py", True),
+        ("src/ab.py", "src/?.py", False),
+        ("src/a.py", "src/[ab].py", True),
+        ("src/c.py", "src/[!ab].py", True),
+        ("src/a.py", "src/[!ab].py", False),
+        ("src/a.py", "src[!x]a.py", False),
+        ("a+b (1).txt", "a+b (1).txt", True),
+        ("odd[1].txt", "odd[1].txt", False),
+        ("new\nline", "new*", True),
+        ("src/a.py", "src/*.pyc", False),
+        ("src/[", "src/[", True),
+    ],
+)
+def test_globs_cover_what_the_dispatch_thinks_they_do(path: str, pattern: str, covered: bool) -> None:
+    assert (outside([path], [pattern]) == ()) is covered
+
+
+def test_globs_of_a_sub_folder_project_are_from_there_on(desk: Desk) -> None:
+    paths = ["app/src/a.py", "src/a.py", "app/b"]
+    assert outside(paths, ["src/**"], prefix="app") == ("src/a.py", "app/b")
+
+
+def test_no_pattern_covers_nothing() -> None:
+    assert outside(["a"], []) == ("a",)
+
+
+def test_added_conflict_markers_are_found_with_their_lines(desk: Desk) -> None:
+    head = desk.commit(
+        {"a.txt": CONFLICT, "sub/späce d.txt": "x\n" + CONFLICT + CONFLICT, "win.txt": "<<<<<<<\r\n>>>>>>>\r\n"}
+    )
+    assert set(conflict_markers(desk.repo.git, desk.base, head)) == {
+        Marker(path="a.txt", line=2),
+        Marker(path="sub/späce d.txt", line=3),
+        Marker(path="sub/späce d.txt", line=9),
+        Marker(path="win.txt", line=1),
+    }
+
+
+def test_headings_old_markers_and_binary_files_are_no_conflicts(desk: Desk) -> None:
+    base = desk.commit({"manual.txt": CONFLICT})
+    head = desk.commit(
+        {
+            "title.rst": "Title\n=======\n",
+            "manual.txt": CONFLICT + "more\n",
+            "data.bin": b"\0" + CONFLICT.encode(),
+            "quote.txt": ">>>>>>> quoted mail\n",
+            "code.py": "x = 1 <<<<<<< 2\n  <<<<<<< HEAD\n  >>>>>>> x\n",
+        }
+    )
+    assert conflict_markers(desk.repo.git, base, head) == ()
+
+
+def test_a_path_that_looks_like_a_pattern_is_taken_literally(desk: Desk) -> None:
+    head = desk.commit({":(glob)*": CONFLICT, "*": "fine\n"})
+    assert conflict_markers(desk.repo.git, desk.base, head) == (Marker(path=":(glob)*", line=2),)

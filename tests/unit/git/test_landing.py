@@ -1,0 +1,314 @@
+"""Landing: planned without a checkout, done by compare and swap, never under anybody's feet."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from repositories import Desk
+
+from swarm_shared.git.landing.bring_in import bring_in
+from swarm_shared.git.landing.following import Integration
+from swarm_shared.git.merging.merging import Merge, MergeKind, merge_tree, unexplained_paths
+from swarm_shared.git.plumbing.commits import message_with_trailers
+from swarm_shared.git.plumbing.git_errors import BranchInUse, GitFailed, RefLocked, RefMoved
+from swarm_shared.git.plumbing.repository import Repository
+from swarm_shared.git.plumbing.runner import Git
+from swarm_shared.git.plumbing.stale_locks import ref_lock
+from swarm_shared.git.snapshots.snapshot import take_snapshot
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+@pytest.fixture
+def integration(desk: Desk) -> Integration:
+    return Integration(repository=desk.repo)
+
+
+def work(desk: Desk, safe: str, files: dict[str, str], base: str | None = None) -> str:
+    """A task's commit with these files."""
+    tree = desk.open(safe, base)
+    desk.write(files, at=tree.cwd)
+    return take_snapshot(tree.checkout, safe=safe, base_sha=tree.base_sha, message="work").head_sha
+
+
+def plan(integration: Integration, head: str, tip: str, task_id: str = "t") -> Merge:
+    return integration.plan_landing(head, tip=tip, task_id=task_id, attempt_id="uuid-1", name="Do it")
+
+
+def land(integration: Integration, head: str) -> str:
+    tip = integration.tip()
+    assert tip is not None
+    merge = plan(integration, head, tip)
+    assert merge.new is not None
+    integration.advance(merge.new, old=tip)
+    return merge.new
+
+
+def test_the_branch_begins_at_the_person_s_commit_and_only_once(desk: Desk, integration: Integration) -> None:
+    assert integration.tip() is None
+    assert integration.begin(desk.base) == desk.base
+    later = desk.commit({"b": "1"})
+    assert integration.begin(later) == desk.base
+
+
+def test_many_workers_begin_it_together(desk: Desk, integration: Integration) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(lambda _: integration.begin(desk.base), range(8))) == {desk.base}
+
+
+def test_landing_is_a_commit_with_two_parents_and_its_origin(desk: Desk, integration: Integration) -> None:
+    tip = integration.begin(desk.base)
+    head = work(desk, "t", {"b": "1"})
+    merge = plan(integration, head, tip)
+    assert merge.kind is MergeKind.MERGED
+    assert integration.tip() == tip, "planning moved the branch"
+    assert merge.new is not None
+    integration.advance(merge.new, old=tip)
+    assert desk.git("rev-list", "--parents", "-n1", merge.new).split()[1:] == [tip, head]
+    message = desk.git("log", "-1", "--format=%B", merge.new)
+    assert message.startswith("Land t: Do it\n")
+    assert desk.git("interpret-trailers", "--parse", stdin=message) == "Swarm-Task: t\nSwarm-Attempt: uuid-1"
+    assert integration.contains(head)
+    assert plan(integration, head, merge.new).kind is MergeKind.CONTAINED
+
+
+def test_a_name_cannot_forge_a_trailer_or_break_the_message(desk: Desk) -> None:
+    text = message_with_trailers("a\n\nSwarm-Task: other", {"Swarm-Task": "mine\nSwarm-Task: other"}, "# body")
+    parsed = desk.git("interpret-trailers", "--parse", stdin=text)
+    assert parsed == "Swarm-Task: mine Swarm-Task: other"
+
+
+def test_tasks_that_touch_different_files_all_land(desk: Desk, integration: Integration) -> None:
+    integration.begin(desk.base)
+    heads = [work(desk, f"t{n}", {f"f{n}": str(n)}) for n in range(5)]
+    for head in heads:
+        land(integration, head)
+    tip = integration.tip()
+    assert tip is not None
+    assert {f"f{n}" for n in range(5)} <= set(desk.files(tip))
+    assert all(integration.contains(head) for head in heads)
+
+
+def test_a_conflict_lists_the_paths_and_moves_nothing(desk: Desk, integration: Integration) -> None:
+    integration.begin(desk.base)
+    first = work(desk, "t1", {"a.txt": "one\nFIRST\nthree\n", "ü b": "1"})
+    second = work(desk, "t2", {"a.txt": "one\nSECOND\nthree\n", "ü b": "2"})
+    tip = land(integration, first)
+    merge = plan(integration, second, tip)
+    assert (merge.kind, merge.new) == (MergeKind.CONFLICT, None)
+    assert set(merge.conflicts) == {"a.txt", "ü b"}
+    assert any("CONFLICT (content)" in note for note in merge.notes)
+    assert integration.tip() == tip
+
+
+def test_deleted_here_and_changed_there_is_a_conflict_that_says_so(desk: Desk, integration: Integration) -> None:
+    integration.begin(desk.base)
+    changed = work(desk, "t1", {"a.txt": "changed\n"})
+    tree = desk.open("t2")
+    (tree.cwd / "a.txt").unlink()
+    deleted = take_snapshot(tree.checkout, safe="t2", base_sha=desk.base, message="m").head_sha
+    merge = plan(integration, deleted, land(integration, changed))
+    assert merge.conflicts == ("a.txt",)
+    assert any("modify/delete" in note for note in merge.notes)
+
+
+def test_a_bad_name_has_the_exit_code_of_a_conflict_and_is_none(desk: Desk) -> None:
+    bad = desk.run("merge-tree", "--write-tree", desk.base, "no-such-commit")
+    assert (bad.returncode, bad.stdout) == (1, ""), "git has changed what was measured"
+    with pytest.raises(GitFailed):
+        merge_tree(desk.repo.git, desk.base, "no-such-commit")
+
+
+def test_histories_without_a_common_commit_are_an_error_and_no_conflict(desk: Desk) -> None:
+    desk.git("checkout", "-q", "--orphan", "alone")
+    alone = desk.commit({"x": "1"})
+    with pytest.raises(GitFailed, match="unrelated histories"):
+        merge_tree(desk.repo.git, desk.base, alone)
+
+
+def test_merging_goes_by_the_attributes_of_the_branch_and_not_of_the_person_s_index(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, files={"LOG": "start\n", ".gitattributes": "LOG merge=union\n"})
+    integration = Integration(repository=desk.repo)
+    integration.begin(desk.base)
+    first, second = work(desk, "t1", {"LOG": "start\nfirst\n"}), work(desk, "t2", {"LOG": "start\nsecond\n"})
+    land(integration, first)
+    desk.write({".gitattributes": "LOG -merge\n"})
+    desk.git("add", "-A")
+    assert desk.show(f"{land(integration, second)}:LOG") == "start\nfirst\nsecond\n"
+
+
+def test_a_branch_that_somebody_moved_stays_and_is_told(desk: Desk, integration: Integration) -> None:
+    tip = integration.begin(desk.base)
+    merge = plan(integration, work(desk, "t", {"b": "1"}), tip)
+    foreign = desk.commit({"c": "1"})
+    desk.git("update-ref", integration.ref, foreign)
+    assert merge.new is not None
+    with pytest.raises(RefMoved) as caught:
+        integration.advance(merge.new, old=tip)
+    assert caught.value.found == foreign
+    assert integration.tip() == foreign
+
+
+def test_a_stale_lock_on_the_branch_is_no_move(desk: Desk, integration: Integration) -> None:
+    tip = integration.begin(desk.base)
+    merge = plan(integration, work(desk, "t", {"b": "1"}), tip)
+    ref_lock(desk.repo, integration.ref).touch()
+    assert merge.new is not None
+    with pytest.raises(RefLocked):
+        integration.advance(merge.new, old=tip)
+
+
+def test_landing_twice_after_a_crash_is_landing_once(desk: Desk, integration: Integration) -> None:
+    tip = integration.begin(desk.base)
+    merge = plan(integration, work(desk, "t", {"b": "1"}), tip)
+    assert merge.new is not None
+    integration.advance(merge.new, old=tip)
+    integration.advance(merge.new, old=tip)
+    assert integration.tip() == merge.new
+
+
+@pytest.mark.parametrize("where", ["main checkout", "another worktree", "a worktree that is not mounted"])
+def test_nothing_lands_on_a_branch_that_is_checked_out(desk: Desk, integration: Integration, where: str) -> None:
+    tip = integration.begin(desk.base)
+    merge = plan(integration, work(desk, "t", {"b": "1"}), tip)
+    theirs = desk.folder / "disk" / "theirs"
+    if where == "main checkout":
+        desk.git("checkout", "-q", "swarm/integration")
+    else:
+        desk.git("worktree", "add", "-q", str(theirs), "swarm/integration")
+    if "not mounted" in where:
+        theirs.parent.rename(desk.folder / "unmounted")
+    assert merge.new is not None
+    with pytest.raises(BranchInUse) as caught:
+        integration.advance(merge.new, old=tip)
+    assert caught.value.at == (desk.root if where == "main checkout" else theirs)
+    assert integration.tip() == tip
+    with pytest.raises(BranchInUse):
+        integration.begin(desk.base)
+
+
+def test_a_moved_branch_under_a_checkout_would_be_committed_away(desk: Desk, integration: Integration) -> None:
+    """Why landing refuses there; as measured."""
+    tip = integration.begin(desk.base)
+    merge = plan(integration, work(desk, "t", {"b": "1"}), tip)
+    assert merge.new is not None
+    desk.git("checkout", "-q", "swarm/integration")
+    desk.git("update-ref", integration.ref, merge.new, tip)
+    desk.write({"mine": "1"})
+    desk.git("add", "mine")
+    desk.git("commit", "-q", "-m", "an innocent commit")
+    assert "b" not in desk.files("swarm/integration")
+
+
+def test_it_follows_the_person_forward(desk: Desk, integration: Integration) -> None:
+    tip = integration.begin(desk.base)
+    assert integration.plan_follow("refs/heads/main", tip=tip).kind is MergeKind.CONTAINED
+    newer = desk.commit({"b": "1"})
+    follow = integration.plan_follow("refs/heads/main", tip=tip)
+    assert (follow.kind, follow.new) == (MergeKind.FAST_FORWARD, newer)
+
+
+def test_it_merges_what_the_person_committed_beside_landed_work(desk: Desk, integration: Integration) -> None:
+    integration.begin(desk.base)
+    tip = land(integration, work(desk, "t", {"b": "1"}))
+    desk.commit({"c": "1"})
+    follow = integration.plan_follow("refs/heads/main", tip=tip)
+    assert follow.kind is MergeKind.MERGED
+    assert follow.new is not None
+    assert {"b", "c"} <= set(desk.files(follow.new))
+
+
+def test_a_person_s_conflicting_commit_is_told_by_its_paths(desk: Desk, integration: Integration) -> None:
+    integration.begin(desk.base)
+    tip = land(integration, work(desk, "t", {"a.txt": "swarm\n"}))
+    desk.commit({"a.txt": "person\n"})
+    follow = integration.plan_follow("refs/heads/main", tip=tip)
+    assert (follow.kind, follow.conflicts) == (MergeKind.CONFLICT, ("a.txt",))
+
+
+def test_a_deleted_branch_is_not_followed_any_more(desk: Desk, integration: Integration) -> None:
+    tip = integration.begin(desk.base)
+    assert integration.plan_follow("refs/heads/gone", tip=tip).kind is MergeKind.CONTAINED
+
+
+def test_the_owner_of_a_stale_branch_gets_what_has_landed(desk: Desk, integration: Integration) -> None:
+    integration.begin(desk.base)
+    work(desk, "t2", {"c": "mine"})
+    tip = land(integration, work(desk, "t1", {"b": "theirs"}))
+    tree = desk.open("t2", tip)
+    merge = bring_in(tree, tip=tip, branch="swarm/integration", task_id="t2", attempt_id="u2")
+    assert merge.kind is MergeKind.MERGED
+    assert (tree.cwd / "b").read_text() == "theirs"
+    assert (tree.cwd / "c").read_text() == "mine"
+    assert desk.git("status", "--porcelain", cwd=tree.cwd) == ""
+    assert desk.open("t2", tip).base_sha == tip
+
+
+def test_the_owner_of_a_conflict_keeps_the_branch_and_gets_the_list(desk: Desk, integration: Integration) -> None:
+    integration.begin(desk.base)
+    mine = work(desk, "t2", {"a.txt": "mine\n"})
+    tip = land(integration, work(desk, "t1", {"a.txt": "theirs\n"}))
+    merge = bring_in(desk.open("t2", tip), tip=tip, branch="swarm/integration", task_id="t2", attempt_id="u2")
+    assert merge.conflicts == ("a.txt",)
+    assert desk.sha("swarm/task/t2") == mine
+
+
+def test_work_on_a_file_that_others_have_renamed_is_its_own_at_the_new_path(tmp_path: Path) -> None:
+    text = "".join(f"line {n}\n" for n in range(20))
+    desk = Desk(tmp_path, files={"old.txt": text, "b.txt": "one\ntwo\n"})
+    integration = Integration(repository=desk.repo)
+    base = integration.begin(desk.base)
+    head = work(desk, "t1", {"old.txt": text.replace("line 3\n", "line 3 changed\n")})
+    tree = desk.open("t2")
+    (tree.cwd / "old.txt").rename(tree.cwd / "new.txt")
+    tip = land(integration, take_snapshot(tree.checkout, safe="t2", base_sha=base, message="rename").head_sha)
+    merge = plan(integration, head, tip)
+    assert merge.new is not None
+    assert "line 3 changed" in desk.show(f"{merge.new}:new.txt")
+    known = {"base": base, "tip": tip, "merged": merge.new}
+    assert unexplained_paths(desk.repo.git, head=head, **known) == ()
+    # The rename explains one path, and nothing else that is lost with it.
+    loss = desk.git("commit-tree", f"{base}^{{tree}}", "-p", tip, "-m", "a loss")
+    assert unexplained_paths(desk.repo.git, base=base, head=head, tip=tip, merged=loss) == ()
+    assert unexplained_paths(desk.repo.git, base=base, head=base, tip=tip, merged=loss) == ("new.txt", "old.txt")
+
+
+def test_two_tasks_green_alone_and_clean_together_can_break_each_other(desk: Desk, integration: Integration) -> None:
+    """Why checks run again on the merged commit when the tip has moved; as measured."""
+    base = desk.commit({"lib.py": "def f():\n    return 1\n", "use.py": ""})
+    integration.begin(base)
+    renamed = work(desk, "t1", {"lib.py": "def g():\n    return 1\n"}, base)
+    used = work(desk, "t2", {"use.py": "from lib import f\n"}, base)
+    land(integration, renamed)
+    tip = land(integration, used)
+    assert "def g" in desk.show(f"{tip}:lib.py")
+    assert "import f" in desk.show(f"{tip}:use.py")
+
+
+def test_a_bare_repository_lands_by_its_attributes_too(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, files={"deep/LOG": "start\n", "deep/.gitattributes": "LOG merge=union\n"})
+    first = work(desk, "t1", {"deep/LOG": "start\nfirst\n"})
+    second = work(desk, "t2", {"deep/LOG": "start\nsecond\n"})
+    desk.git("clone", "-q", "--mirror", str(desk.root), str(tmp_path / "bare.git"))
+    bare = Repository.find(tmp_path / "bare.git", git=Git(cwd=tmp_path, environ=desk.env))
+    assert bare is not None
+    integration = Integration(repository=bare)
+    integration.begin(desk.base)
+    land(integration, first)
+    tip = land(integration, second)
+    assert desk.git("show", f"{tip}:deep/LOG", cwd=tmp_path / "bare.git") == "start\nfirst\nsecond"
+
+
+def test_a_name_that_no_commit_message_can_hold_lands_all_the_same(desk: Desk, integration: Integration) -> None:
+    tip = integration.begin(desk.base)
+    head = work(desk, "t", {"b": "1"})
+    merge = integration.plan_landing(
+        head, tip=tip, task_id="t\0", attempt_id="u", name="zero\0 half\ud800 " + "x" * 999
+    )
+    assert merge.new is not None
+    assert desk.git("log", "-1", "--format=%s", merge.new).startswith("Land t: zero half? xxx")

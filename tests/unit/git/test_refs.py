@@ -1,0 +1,130 @@
+"""Refs move only from the value we know; a lock is told from a move."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from repositories import Desk
+
+from swarm_shared.git.plumbing.git_errors import GitFailed, RefLocked, RefMoved
+from swarm_shared.git.plumbing.refs import RefMove, independent, is_contained, merge_base, move_ref, move_refs, read_ref
+from swarm_shared.git.plumbing.stale_locks import clear_stale, ref_lock
+
+REF = "refs/heads/swarm/integration"
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    desk = Desk(tmp_path)
+    desk.commit({"a.txt": "2"})
+    return desk
+
+
+def second(desk: Desk) -> str:
+    return desk.sha("main")
+
+
+def test_a_ref_is_made_moved_and_deleted(desk: Desk) -> None:
+    git = desk.repo.git
+    move_ref(git, REF, new=desk.base, old=None, reason="test")
+    move_ref(git, REF, new=second(desk), old=desk.base, reason="test")
+    assert read_ref(git, REF) == second(desk)
+    move_ref(git, REF, new=None, old=second(desk), reason="test")
+    assert read_ref(git, REF) is None
+
+
+def test_a_ref_that_somebody_moved_stays_where_it_is(desk: Desk) -> None:
+    desk.git("update-ref", REF, second(desk))
+    with pytest.raises(RefMoved) as caught:
+        move_ref(desk.repo.git, REF, new=desk.base, old=desk.base, reason="test")
+    assert (caught.value.expected, caught.value.found) == (desk.base, second(desk))
+    assert read_ref(desk.repo.git, REF) == second(desk)
+
+
+def test_a_ref_that_already_exists_is_not_made_again(desk: Desk) -> None:
+    desk.git("update-ref", REF, second(desk))
+    with pytest.raises(RefMoved):
+        move_ref(desk.repo.git, REF, new=desk.base, old=None, reason="test")
+
+
+def test_a_move_that_was_done_before_we_died_counts_as_done(desk: Desk) -> None:
+    desk.git("update-ref", REF, second(desk))
+    move_ref(desk.repo.git, REF, new=second(desk), old=desk.base, reason="test")
+
+
+def test_git_ends_with_the_same_code_for_a_moved_ref_and_for_a_stale_lock(desk: Desk) -> None:
+    desk.git("update-ref", REF, second(desk))
+    moved = desk.run("update-ref", REF, desk.base, desk.base)
+    ref_lock(desk.repo, REF).touch()
+    locked = desk.run("update-ref", REF, desk.base, second(desk))
+    assert (moved.returncode, locked.returncode) == (128, 128)
+
+
+def test_a_stale_lock_is_reported_as_one_after_waiting(desk: Desk) -> None:
+    desk.git("update-ref", REF, desk.base)
+    ref_lock(desk.repo, REF).touch()
+    waits: list[float] = []
+    git = replace(desk.repo.git, pause=waits.append)
+    with pytest.raises(RefLocked, match=r"integration\.lock"):
+        move_ref(git, REF, new=second(desk), old=desk.base, reason="test")
+    assert 1 < sum(waits) < 5
+
+
+def test_a_lock_that_goes_away_is_waited_for(desk: Desk) -> None:
+    desk.git("update-ref", REF, desk.base)
+    lock = ref_lock(desk.repo, REF)
+    lock.touch()
+    git = replace(desk.repo.git, pause=lambda _: lock.unlink())
+    move_ref(git, REF, new=second(desk), old=desk.base, reason="test")
+    assert read_ref(git, REF) == second(desk)
+
+
+def test_a_lock_is_deleted_only_on_proof(desk: Desk) -> None:
+    lock = ref_lock(desk.repo, REF)
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    lock.touch()
+    assert clear_stale([lock], holder_is_dead=lambda _: False) == ()
+    assert lock.exists()
+    assert clear_stale([lock], holder_is_dead=lambda _: True) == (lock,)
+    assert not lock.exists()
+
+
+def test_several_refs_move_together_or_not_at_all(desk: Desk) -> None:
+    other = "refs/swarm/kept/t/x"
+    desk.git("update-ref", other, second(desk))
+    moves = [RefMove(ref=REF, new=desk.base, old=None), RefMove(ref=other, new=desk.base, old=desk.base)]
+    with pytest.raises(RefMoved):
+        move_refs(desk.repo.git, moves, reason="test")
+    assert read_ref(desk.repo.git, REF) is None
+
+
+def test_a_branch_of_the_person_in_the_way_is_no_move_and_no_waiting(desk: Desk) -> None:
+    desk.git("branch", "swarm")
+    waits: list[float] = []
+    with pytest.raises(RefLocked, match="swarm"):
+        move_ref(replace(desk.repo.git, pause=waits.append), REF, new=desk.base, old=None, reason="test")
+    assert waits == []
+
+
+def test_what_is_contained_where(desk: Desk) -> None:
+    git = desk.repo.git
+    assert is_contained(git, desk.base, second(desk))
+    assert not is_contained(git, second(desk), desk.base)
+    assert is_contained(git, second(desk), "refs/heads/main")
+    assert not is_contained(git, "1" * 40, second(desk)), "a commit that a power cut took"
+    with pytest.raises(GitFailed):
+        is_contained(git, desk.base, "refs/heads/none")
+
+
+def test_of_several_commits_those_remain_that_no_other_contains(desk: Desk) -> None:
+    desk.git("checkout", "-q", "-b", "side", desk.base)
+    side = desk.commit({"b": "1"})
+    git = desk.repo.git
+    assert independent(git, [desk.base, second(desk), side, side]) == (second(desk), side)
+    assert merge_base(git, second(desk), side) == desk.base
+    desk.git("checkout", "-q", "--orphan", "alone")
+    alone = desk.commit({"c": "1"})
+    assert merge_base(git, side, alone) is None
+    assert independent(git, [side, alone]) == (side, alone)

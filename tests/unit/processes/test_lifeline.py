@@ -1,0 +1,213 @@
+"""A lock that lasts as long as anything that inherited it, and a record of what was seen."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from live_swarm import wait_until
+from msgspec.structs import replace
+
+from swarm_shared.domain.errors import DatabaseError
+from swarm_shared.processes.file_lock import try_lock
+from swarm_shared.processes.identity import ProcessId
+from swarm_shared.processes.lifeline import FOLDER, Lifeline, Lifelines
+
+Spawn = Callable[..., ProcessId]
+
+
+@pytest.fixture
+def spawn() -> Iterator[Spawn]:
+    """Starts a sleeper that inherits these descriptors; ends all of them."""
+    children: list[subprocess.Popen[bytes]] = []
+
+    def start(*descriptors: int) -> ProcessId:
+        children.append(subprocess.Popen(["/bin/sleep", "1000"], env={}, pass_fds=descriptors))
+        found = ProcessId.of(children[-1].pid)
+        assert found is not None
+        return found
+
+    yield start
+    for child in children:
+        child.kill()
+        child.wait()
+
+
+def program(pid: int = 4242) -> ProcessId:
+    """One that is named and never looked at."""
+    return replace(ProcessId.mine(), pid=pid)
+
+
+def end(process: ProcessId) -> None:
+    process.kill(9)
+    os.waitpid(process.pid, 0)
+
+
+def test_the_lock_is_free_only_when_the_last_process_that_inherited_it_has_ended(tmp_path: Path, spawn: Spawn) -> None:
+    lifelines = Lifelines(tmp_path)
+    lifeline = Lifeline(tmp_path, program())
+    child = spawn(lifeline.descriptor)
+    os.close(lifeline.descriptor)
+    assert lifelines.is_free(program()) is False
+    assert lifelines.holders(program()) == [child]
+    end(child)
+    assert lifelines.is_free(program()) is True
+    assert lifelines.holders(program()) == []
+
+
+def test_of_a_program_without_a_file_nothing_is_claimed(tmp_path: Path) -> None:
+    lifelines = Lifelines(tmp_path)
+    assert lifelines.is_free(program()) is None
+    assert lifelines.holders(program()) == lifelines.recorded(program()) == []
+    lifelines.clear(needed=())
+
+
+def test_programs_that_share_a_number_have_files_of_their_own(tmp_path: Path) -> None:
+    first = program()
+    os.close(Lifeline(tmp_path, first).descriptor)
+    for other in (replace(first, start_time=1), replace(first, pid_ns=1), replace(first, boot_id="another-boot")):
+        assert Lifelines(tmp_path).is_free(other) is None
+
+
+def test_only_those_who_hold_the_lock_are_holders_and_a_backup_that_reads_the_file_is_none(
+    tmp_path: Path, spawn: Spawn
+) -> None:
+    lifeline = Lifeline(tmp_path, program())
+    (file,) = (tmp_path / FOLDER).iterdir()
+    reader = os.open(file, os.O_RDONLY)
+    backup = spawn(reader)
+    os.close(reader)
+    assert Lifelines(tmp_path).holders(program()) == []
+    assert backup.is_alive()
+    os.close(lifeline.descriptor)
+
+
+def test_holders_are_found_though_somebody_deleted_the_file(tmp_path: Path, spawn: Spawn) -> None:
+    lifeline = Lifeline(tmp_path, program())
+    child = spawn(lifeline.descriptor)
+    os.close(lifeline.descriptor)
+    (file,) = (tmp_path / FOLDER).iterdir()
+    file.unlink()
+    assert Lifelines(tmp_path).holders(program()) == [child]
+
+
+def test_two_who_look_at_the_same_time_do_not_take_each_other_for_holders(tmp_path: Path) -> None:
+    os.close(Lifeline(tmp_path, program()).descriptor)
+    (file,) = (tmp_path / FOLDER).iterdir()
+    with file.open("rb") as looking:
+        fcntl.flock(looking, fcntl.LOCK_SH)
+        assert Lifelines(tmp_path).is_free(program()) is True
+
+
+def test_what_was_recorded_is_read_back_and_stays_as_long_as_it_lives(tmp_path: Path, spawn: Spawn) -> None:
+    lifelines, lifeline = Lifelines(tmp_path), Lifeline(tmp_path, program())
+    one, two, three = spawn(), spawn(), spawn()
+    lifeline.record([one, two])
+    assert lifelines.recorded(program()) == [one, two]
+    lifeline.record([three])
+    assert lifelines.recorded(program()) == [one, two, three], "it is no longer below the program, and lives"
+    end(one)
+    end(two)
+    lifeline.record([three])
+    assert lifelines.recorded(program()) == [three]
+    os.close(lifeline.descriptor)
+
+
+def test_a_damaged_record_is_read_as_far_as_it_makes_sense(tmp_path: Path) -> None:
+    os.close(Lifeline(tmp_path, program()).descriptor)
+    (file,) = (tmp_path / FOLDER).iterdir()
+    file.write_bytes(b"\xff\xfe\n0 7\n-1 7\nx y\n12\n 12 34\n")
+    assert [(each.pid, each.start_time) for each in Lifelines(tmp_path).recorded(program())] == [(12, 34)]
+
+
+def test_a_record_that_cannot_be_written_now_is_written_the_next_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lifelines, lifeline = Lifelines(tmp_path), Lifeline(tmp_path, program())
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "pwrite", full)
+        lifeline.record([ProcessId.mine()])
+    lifeline.record([ProcessId.mine()])
+    assert lifelines.recorded(program()) == [ProcessId.mine()]
+    os.close(lifeline.descriptor)
+
+
+def test_files_that_nobody_holds_are_cleared_away_unless_a_proof_still_needs_them(tmp_path: Path) -> None:
+    held, needed, left = program(1), program(2), program(3)
+    lifeline = Lifeline(tmp_path, held)
+    for each in (needed, left):
+        os.close(Lifeline(tmp_path, each).descriptor)
+    lifelines = Lifelines(tmp_path)
+    lifelines.clear(needed=[needed])
+    assert [lifelines.is_free(each) for each in (held, needed, left)] == [False, True, None]
+    lifeline.remove()
+    os.close(lifeline.descriptor)
+    assert lifelines.is_free(held) is None
+
+
+def test_a_file_cleared_between_opening_and_locking_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cleared_just_before(descriptor: int) -> bool:
+        monkeypatch.setattr("swarm_shared.processes.lifeline.try_lock", try_lock)
+        Lifelines(tmp_path).clear(needed=())
+        return try_lock(descriptor)
+
+    monkeypatch.setattr("swarm_shared.processes.lifeline.try_lock", cleared_just_before)
+    lifeline = Lifeline(tmp_path, program())
+    assert Lifelines(tmp_path).is_free(program()) is False
+    os.close(lifeline.descriptor)
+
+
+def test_the_descriptor_is_not_inherited_by_accident_and_out_of_the_way(tmp_path: Path) -> None:
+    lifeline = Lifeline(tmp_path, program())
+    assert not os.get_inheritable(lifeline.descriptor)
+    assert lifeline.descriptor >= 100
+    os.close(lifeline.descriptor)
+
+
+def test_a_low_limit_on_open_files_is_no_obstacle(tmp_path: Path) -> None:
+    script = (
+        "import resource, pathlib, sys; resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))\n"
+        "from swarm_shared.processes.lifeline import Lifeline; from swarm_shared.processes.identity import ProcessId\n"
+        "print(Lifeline(pathlib.Path(sys.argv[1]), ProcessId.mine()).descriptor)"
+    )
+    ended = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert 2 < int(ended.stdout) < 64
+
+
+def no_locks(*_: object) -> None:
+    raise OSError(errno.ENOLCK, "No locks available")
+
+
+def test_a_disk_without_file_locks_is_refused_with_advice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    with pytest.raises(DatabaseError, match="cannot be locked where the database is: No locks") as refused:
+        Lifeline(tmp_path, program())
+    assert "local disk" in (refused.value.hint or "")
+
+
+def test_a_folder_that_cannot_be_written_is_refused_with_advice(tmp_path: Path) -> None:
+    (tmp_path / FOLDER).write_text("in the way")
+    with pytest.raises(DatabaseError, match="cannot lock") as refused:
+        Lifeline(tmp_path, program())
+    assert refused.value.hint
+
+
+def test_what_ended_before_the_look_is_no_holder(tmp_path: Path, spawn: Spawn) -> None:
+    lifeline = Lifeline(tmp_path, program())
+    child = spawn(lifeline.descriptor)
+    os.close(lifeline.descriptor)
+    child.kill(9)
+    wait_until(lambda: child.is_alive() is False)
+    assert Lifelines(tmp_path).holders(program()) == []

@@ -1,0 +1,164 @@
+"""One control row for many tasks: carried out piece by piece, none twice, none left out, and only what was meant."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from queue_desk import QueueDesk, failed
+
+from swarm_shared.domain.errors import StateError
+from swarm_shared.domain.models import FailureClass, Status, TaskSpec, Verb
+from swarm_shared.store.requests.bulk import Bulk, meant
+from swarm_shared.store.views.browse import Browse
+from swarm_shared.store.views.task_filter import Filter, filter_from_json
+
+WHOLE = Filter(
+    statuses=(Status.FAILED,), phase="p", words=("a", "b"), id_prefix="1", type="t", priority=2, worker="w",
+    error="e", since=7,
+)  # fmt: skip
+
+
+class BulkDesk(QueueDesk):
+    """A queue with many tasks, and the part of the reaper that deals with them."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.bulk = Bulk(self.db.connection, self.clock)
+
+    def fail(self, *ids: str, error: str = "it broke", **more: Any) -> None:
+        for task_id in ids:
+            self.add(TaskSpec(id=task_id, name=f"task {task_id}", max_retries=0, **more))
+            self.run(failed(FailureClass.QUALITY, error))
+
+    def matching(self, verb: Verb, wanted: Filter, **argument: Any) -> int:
+        return self.bulk.request_matching(verb, wanted, argument, actor="test", key=None)
+
+    def carry_out(self, row: int) -> str:
+        while not self.bulk.step(self.db.control.get(row)):
+            pass
+        return self.bulk.progress(row).told()
+
+    def statuses(self) -> list[str]:
+        return [row[0] for row in self.db.connection.rows("SELECT status FROM tasks ORDER BY seq")]
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> BulkDesk:
+    return BulkDesk(tmp_path)
+
+
+def test_all_that_match_are_retried_and_the_note_goes_with_each(desk: BulkDesk) -> None:
+    desk.fail("1", "2", phase="build")
+    desk.fail("3", phase="test")
+    row = desk.matching(Verb.RETRY, Filter(phase="build"), note="mind the gap")
+    assert desk.db.control.get(row).verb is Verb.BULK
+    assert desk.carry_out(row) == "2 done"
+    assert desk.statuses() == ["not_started", "not_started", "failed"]
+    assert desk.task("2")["note"] == "mind the gap"
+
+
+def test_what_the_verb_is_not_for_is_left_alone(desk: BulkDesk) -> None:
+    desk.add("0")
+    desk.run()
+    desk.fail("1")
+    desk.add("2")
+    assert desk.carry_out(desk.matching(Verb.RETRY, Filter())) == "1 done"
+    assert desk.statuses() == ["completed", "not_started", "not_started"]
+    assert desk.carry_out(desk.matching(Verb.RETRY, Filter(statuses=(Status.COMPLETED,)))) == "1 done"
+    assert desk.statuses() == ["not_started"] * 3
+
+
+def test_a_verb_that_is_for_none_of_them_is_refused_before_anything_is_written(desk: BulkDesk) -> None:
+    desk.fail("1")
+    with pytest.raises(StateError):
+        desk.matching(Verb.KILL, Filter(statuses=(Status.FAILED,)))
+    assert desk.db.control.newest(limit=1) == []
+    assert meant(Verb.KILL, Filter(statuses=(Status.FAILED,))) is None
+
+
+def test_pieces_repeat_nothing_and_leave_nothing_out(desk: BulkDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("swarm_shared.store.requests.bulk.BATCH", 3)
+    monkeypatch.setattr("swarm_shared.store.views.browse.SEARCH_BATCH", 4)
+    desk.add(*(f"t{n}" for n in range(20)))
+    row = desk.matching(Verb.HOLD, Filter(words=("t1",)))
+    steps = 1
+    while not desk.bulk.step(desk.db.control.get(row)):
+        steps += 1
+        desk.bulk = Bulk(desk.db.connection, desk.clock)  # another reaper goes on
+    assert steps > 3
+    assert desk.bulk.progress(row).told() == "11 done"
+    assert [event for event in desk.events() if event == "held"] == ["held"] * 11
+    assert desk.statuses().count("held") == 11
+
+
+def test_a_piece_that_fails_in_its_middle_is_not_half_done(desk: BulkDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.add("1", "2")
+    row = desk.matching(Verb.HOLD, Filter())
+
+    def explode(*_: object) -> None:
+        raise RuntimeError("killed here")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("swarm_shared.store.requests.bulk.to_json", explode)
+        with pytest.raises(RuntimeError):
+            desk.bulk.step(desk.db.control.get(row))
+    assert desk.statuses() == ["not_started", "not_started"]
+    assert desk.carry_out(row) == "2 done"
+
+
+def test_tasks_that_came_later_are_not_meant(desk: BulkDesk) -> None:
+    desk.add("1")
+    row = desk.matching(Verb.HOLD, Filter())
+    desk.add("2")
+    assert desk.carry_out(row) == "1 done"
+    assert desk.status("2") is Status.NOT_STARTED
+
+
+def test_named_tasks_are_taken_and_refusals_say_why(desk: BulkDesk) -> None:
+    desk.fail("1")
+    desk.add("2", "3", "4", "5", "6")
+    ids = ["1", "2", "3", "4", "5", "6", "gone"]
+    row = desk.bulk.request_ids(Verb.RETRY, ids, {}, actor="test", key=None)
+    told = desk.carry_out(row)
+    assert told.startswith("1 done, 6 refused: cannot retry 2: it is ")
+    assert told.endswith("…")
+    assert desk.status("1") is Status.NOT_STARTED
+
+
+def test_what_runs_gets_a_row_of_its_own_aimed_at_the_attempt(desk: BulkDesk) -> None:
+    desk.add("1", "2")
+    claim = desk.start()
+    row = desk.matching(Verb.CANCEL, Filter())
+    assert desk.carry_out(row) == "2 done"
+    assert desk.status("2") is Status.CANCELLED
+    [kill] = [one for one in desk.db.control.pending() if one.verb is Verb.CANCEL]
+    assert (kill.target, kill.attempt_id, kill.actor) == (claim.task_id, claim.attempt, "test")
+
+
+def test_a_filter_comes_back_from_a_control_row_as_it_was() -> None:
+    assert filter_from_json(WHOLE.as_json()) == WHOLE
+    assert filter_from_json(Filter().as_json()) == Filter()
+
+
+def test_a_tally_is_exact_at_once_by_status_and_phase_and_else_goes_on(
+    desk: BulkDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("swarm_shared.store.views.browse.SEARCH_BATCH", 4)
+    monkeypatch.setattr("swarm_shared.store.views.browse.SEARCH_TIME_MS", -1)
+    desk.fail("f", phase="p", error="timeout of the server")
+    desk.add(*(TaskSpec(id=f"t{n}", name="odd" if n % 2 else "even", phase="p") for n in range(20)))
+    browse = Browse(desk.db.connection, desk.clock)
+    at_once = browse.tally(Filter(phase="p"))
+    assert (at_once.by_status, at_once.cursor) == ({Status.NOT_STARTED: 20, Status.FAILED: 1}, None)
+    counted, after, calls = 0, 0, 0
+    while True:
+        tally = browse.tally(Filter(words=("odd",)), after=after)
+        counted += sum(tally.by_status.values())
+        calls += 1
+        if tally.cursor is None:
+            break
+        after = tally.cursor
+    assert (counted, calls > 3) == (10, True)
+    assert browse.tally(Filter(statuses=(Status.FAILED,), error="TIMEOUT")).by_status == {Status.FAILED: 1}

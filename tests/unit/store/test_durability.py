@@ -1,0 +1,102 @@
+"""What was acknowledged is on disk: a durable commit is synced before its caller goes on, and outside the lock."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from queue_desk import PASSED, QueueDesk
+
+from swarm_shared.database import TaskDatabase
+from swarm_shared.domain.errors import DatabaseError
+from swarm_shared.domain.models import Status
+from swarm_shared.store.engine.connection import Connection
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> TaskDatabase:
+    return TaskDatabase(tmp_path / "tasks.db")
+
+
+@pytest.fixture
+def synced(database: TaskDatabase, monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """One entry for each sync of the log: whether the write lock was still held."""
+    calls: list[bool] = []
+    sync = os.fdatasync
+
+    def noted(descriptor: int) -> None:
+        assert os.path.samefile(f"/proc/self/fd/{descriptor}", f"{database.path}-wal")
+        calls.append(database.connection.in_transaction)
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fdatasync", noted)
+    return calls
+
+
+def test_a_durable_commit_is_synced_after_the_lock_is_given_back(database: TaskDatabase, synced: list[bool]) -> None:
+    database.swarm.set_flag("paused", actor="test")
+    assert synced == [False]
+
+
+def test_a_commit_that_may_be_forgotten_is_not_synced(database: TaskDatabase, synced: list[bool]) -> None:
+    database.events.add("paused", "a remark")
+    assert synced == []
+
+
+def test_what_is_rolled_back_is_not_synced(database: TaskDatabase, synced: list[bool]) -> None:
+    with pytest.raises(RuntimeError), database.connection.transaction():
+        raise RuntimeError
+    assert synced == []
+
+
+def test_every_durable_commit_is_synced(database: TaskDatabase, synced: list[bool]) -> None:
+    for _ in range(3):
+        database.swarm.set_flag("paused", actor="test")
+    assert synced == [False] * 3
+
+
+def test_an_end_that_takes_no_next_task_is_synced_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = QueueDesk(tmp_path)
+    desk.add("a")
+    claim = desk.start()
+    synced: list[str] = []
+    monkeypatch.setattr(os, "fdatasync", lambda descriptor: synced.append(desk.status("a")))
+    desk.settle(claim)
+    assert synced == [Status.COMPLETED]
+
+
+def test_an_end_that_takes_the_next_task_is_synced_when_its_agent_is_on_its_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = QueueDesk(tmp_path)
+    desk.add("a", "b")
+    claim = desk.start()
+    synced: list[str] = []
+    monkeypatch.setattr(os, "fdatasync", lambda descriptor: synced.append(desk.status("a")))
+    assert desk.db.queue.settle(claim, PASSED, desk.budgets, then_claim=desk.claimant()) is not None
+    assert synced == []
+    desk.db.queue.make_durable()
+    desk.db.queue.make_durable()
+    assert synced == [Status.COMPLETED]
+
+
+def test_a_disk_that_fails_to_sync_is_said(database: TaskDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(descriptor: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "fdatasync", fails)
+    with pytest.raises(DatabaseError, match="could not be written to disk"):
+        database.swarm.set_flag("paused", actor="test")
+
+
+def test_syncing_drops_no_lock_of_a_transaction_that_runs(database: TaskDatabase) -> None:
+    other = Connection(database.path)
+    other.busy_timeout_s = 0.05
+    try:
+        with database.connection.transaction():
+            database.connection.sync()
+            with pytest.raises(DatabaseError, match="locked"), other.transaction():
+                pass
+    finally:
+        other.close()

@@ -1,0 +1,181 @@
+"""Failures in groups: what counts as the same problem, and which tasks it has stopped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from queue_desk import PASSED, QueueDesk, failed
+
+from swarm_shared.carry_out import carry_out_now
+from swarm_shared.domain.models import FailureClass, Status, TaskSpec, Verb
+from swarm_shared.store.queue.fingerprints import Problem, problem_of
+from swarm_shared.store.queue.policy import Budgets
+
+QUALITY = FailureClass.QUALITY
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> QueueDesk:
+    return QueueDesk(tmp_path, budgets=Budgets(max_retries=0, crash_budget=1))
+
+
+def problem(error: str, **more: Any) -> Problem:
+    found = problem_of(failed(QUALITY, error, **more), landing=False)
+    assert found is not None
+    return found
+
+
+def red(command: str, output: str) -> list[dict[str, Any]]:
+    return [
+        {"command": "ruff check", "passed": True, "output": "fine"},
+        {"command": command, "passed": False, "exit_code": 1, "output": output},
+    ]
+
+
+def groups(desk: QueueDesk) -> list[tuple[str, int, list[str]]]:
+    return [(group["sample"], group["tasks"], group["task_ids"]) for group in desk.db.failures.groups(50)]
+
+
+# ───── the same problem ─────
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("took 3.2 s", "took 14 s"),
+        ("line 12: boom", "line 4711: boom"),
+        ("at 2026-11-22T15:04:05Z", "at 2026-12-01T00:00:59Z"),
+        ("session 6f1c2a34-9d1e-4b6a-8f00-a1b2c3d4e5f6", "session 00000000-9d1e-4b6a-8f00-0123456789ab"),
+        ("commit 8771872f is bad", "commit a3c382f01 is bad"),
+        ("object at 0x7f3a2b", "object at 0xdeadbeef"),
+        ("/home/a/app/x.py: no", "/srv/other/app/x.py: no"),
+        ("rootdir: /q/tasks.db.swarm/worktrees/parse", "rootdir: /q/tasks.db.swarm/worktrees/show"),
+        ("/q/worktrees/parse/app/x.py:3: no", "/q/worktrees/show/app/x.py:9: no"),
+        ("\x1b[31mred\x1b[0m", "red"),
+        ("two  blanks\n\n", "two blanks"),
+    ],
+)
+def test_what_differs_in_numbers_times_ids_and_folders_only_is_the_same_problem(one: str, other: str) -> None:
+    assert problem(one).fingerprint == problem(other).fingerprint
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("KeyError: name", "KeyError: size"),
+        ("src/a.py is missing", "src/b.py is missing"),
+        ("/x/a.py: no", "/x/b.py: no"),
+        ("the deed is done", "the dead is done"),
+    ],
+)
+def test_what_differs_in_words_is_another_problem(one: str, other: str) -> None:
+    assert problem(one).fingerprint != problem(other).fingerprint
+
+
+def test_a_red_check_is_known_by_its_command_and_output_and_not_by_the_green_ones() -> None:
+    first = problem("check failed", check_results=red("pytest", "E  assert 3 == 4\n1 failed in 0.1s"))
+    assert (first.cause, first.sample) == ("check", "check failed")
+    assert (
+        first.fingerprint == problem("x", check_results=red("pytest", "E  assert 5 == 6\n1 failed in 9s")).fingerprint
+    )
+    assert first.fingerprint != problem("check failed", check_results=red("pytest", "E  NameError")).fingerprint
+    assert first.fingerprint != problem("check failed", check_results=red("mypy", "E  assert 3 == 4")).fingerprint
+
+
+def test_an_objection_is_known_by_its_issues_in_any_order() -> None:
+    verdict = {"verdict": "FAIL"}
+    first = problem("no", validator_result=verdict, must_fix=("a.py:3 leaks", "no test"))
+    assert first.cause == "validator"
+    again = problem("still no", validator_result=verdict, must_fix=("no test", "a.py:7 leaks"))
+    assert first.fingerprint == again.fingerprint
+
+
+def test_output_of_any_size_is_fingerprinted_by_its_last_lines_only() -> None:
+    noise = "\n".join(f"{word} {'x' * 400}" for word in ("one", "two") * 5_000)
+    long = problem("x", check_results=red("pytest", noise + "\nE  boom"))
+    assert (
+        long.fingerprint == problem("x", check_results=red("pytest", "other noise\n" + noise + "\nE  boom")).fingerprint
+    )
+
+
+@pytest.mark.parametrize("other", [FailureClass.PROVIDER, FailureClass.SETUP, FailureClass.INTERRUPTED])
+def test_what_is_no_tasks_fault_is_no_problem_of_it(other: FailureClass) -> None:
+    assert problem_of(failed(other), landing=False) is None
+    assert problem_of(PASSED, landing=False) is None
+
+
+# ───── groups ─────
+
+
+def test_tasks_that_failed_with_one_problem_are_one_group_the_largest_first(desk: QueueDesk) -> None:
+    desk.add("a", "b", "c", TaskSpec(id="waits", name="waits", dependencies=("b",)))
+    desk.run(failed(QUALITY, "no module named x (took 3 s)"))
+    desk.run(failed(QUALITY, "no module named x (took 9 s)"))
+    desk.clock.pass_s(5)
+    desk.run(failed(FailureClass.CRASH, "it died"))
+    first, second = desk.db.failures.groups(50)
+    assert (first["cause"], first["tasks"], first["failed"], first["held"]) == ("builder", 2, 2, 0)
+    assert first["task_ids"] == ["a", "b"]
+    assert first["blocked"] == 1
+    assert (second["cause"], second["held"], second["sample"]) == ("crash", 1, "it died")
+    assert second["newest_at"] > first["newest_at"]
+    assert desk.db.failures.totals() == {"groups": 2, "tasks": 3, "failed": 2, "held": 1}
+    assert desk.db.failures.groups(1) == [first]
+    assert desk.db.failures.task_ids(first["fingerprint"], limit=10) == ["a", "b"]
+
+
+def test_an_attempt_keeps_its_fingerprint_and_a_task_that_is_tried_again_leaves_the_group(tmp_path: Path) -> None:
+    desk = QueueDesk(tmp_path, budgets=Budgets(max_retries=1))
+    desk.add("a")
+    desk.run(failed(QUALITY, "boom"))
+    assert groups(desk) == []
+    desk.run(failed(QUALITY, "boom"))
+    assert groups(desk) == [("boom", 1, ["a"])]
+    attempts = desk.db.tasks.attempts(desk.task("a")["seq"])
+    assert [a["cause"] for a in attempts] == ["builder", "builder"]
+    assert attempts[0]["fingerprint"] == attempts[1]["fingerprint"] is not None
+    assert desk.db.failures.groups(1)[0]["attempts"] == 2
+    carry_out_now(desk.db, Verb.RETRY, "a", {}, actor="me")
+    assert groups(desk) == []
+    desk.run(PASSED)
+    assert groups(desk) == []
+
+
+@pytest.mark.parametrize("verb", [Verb.RETRY, Verb.RELEASE, Verb.CANCEL])
+def test_every_way_out_of_held_leaves_the_group(desk: QueueDesk, verb: Verb) -> None:
+    desk.add("a")
+    desk.run(failed(FailureClass.UNREADABLE, "prose"))
+    assert groups(desk) == [("prose", 1, ["a"])]
+    assert carry_out_now(desk.db, verb, "a", {}, actor="me").status == "done"
+    assert groups(desk) == []
+
+
+def test_an_approved_task_leaves_the_group(desk: QueueDesk) -> None:
+    desk.add("a")
+    desk.run(failed(QUALITY, "the validator objects", validator_result={"verdict": "FAIL"}))
+    with desk.db.connection.transaction():
+        desk.db.connection.change("UPDATE tasks SET status = 'held', hold_reason = 'objection'")
+    assert [group["held"] for group in desk.db.failures.groups(5)] == [1]
+    assert carry_out_now(desk.db, Verb.APPROVE, "a", {}, actor="me").status == "done"
+    assert desk.db.failures.totals() == {"groups": 0, "tasks": 0, "failed": 0, "held": 0}
+
+
+def test_a_cleared_queue_leaves_no_groups(desk: QueueDesk) -> None:
+    desk.add("a")
+    desk.run(failed(QUALITY, "boom"))
+    desk.add("b", clear=True)
+    assert desk.db.failures.totals() == {"groups": 0, "tasks": 0, "failed": 0, "held": 0}
+
+
+def test_tasks_that_were_imported_as_failed_and_cancelled_ones_that_others_need_are_found(tmp_path: Path) -> None:
+    desk = QueueDesk(tmp_path, budgets=Budgets(max_retries=0))
+    desk.add("a", *(TaskSpec(id=f"i{n}", name="i", status=Status.FAILED) for n in range(7)))
+    desk.run(failed(FailureClass.QUALITY, "boom"))
+    imported = desk.db.failures.imported()
+    assert (imported["tasks"], imported["task_ids"]) == (7, ["i0", "i1", "i2", "i3", "i4"])
+    desk.add("c", "unneeded", TaskSpec(id="d", name="d", dependencies=("c",)))
+    for name in ("c", "unneeded"):
+        desk.db.steering.apply(Verb.CANCEL, name, {}, actor="ann")
+    assert desk.db.failures.cancelled_in_the_way() == {"tasks": 1, "task_ids": ["c"]}

@@ -1,0 +1,186 @@
+"""Imports: a merge that is whole or not there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+from queue_desk import PASSED, QueueDesk, failed
+
+from swarm_shared.domain.errors import InputError, StateError
+from swarm_shared.domain.models import FailureClass, Status, TaskSpec, Verb
+from swarm_shared.store.importing import imports
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> QueueDesk:
+    return QueueDesk(tmp_path)
+
+
+def spec(task_id: str, *needs: str, **more: object) -> TaskSpec:
+    return TaskSpec(id=task_id, name=task_id, dependencies=needs, **more)  # type: ignore[arg-type]
+
+
+def run(desk: QueueDesk, *specs: TaskSpec, **how: object) -> tuple[int, int, int, int]:
+    result = desk.db.imports.run(specs, source="f.yaml", actor="test", **how)  # type: ignore[arg-type]
+    return result.imported, result.updated, result.unchanged, result.skipped
+
+
+def test_importing_the_same_file_twice_changes_nothing(desk: QueueDesk) -> None:
+    specs = [spec("a"), spec("b", "a"), spec("c", "b", description="x")]
+    assert run(desk, *specs) == (3, 0, 0, 0)
+    before = desk.db.connection.rows("SELECT * FROM tasks ORDER BY seq")
+    assert run(desk, *specs) == (0, 0, 3, 0)
+    assert desk.db.connection.rows("SELECT * FROM tasks ORDER BY seq") == before
+
+
+def test_waiting_failed_held_and_cancelled_tasks_take_the_new_text_and_keep_their_status(desk: QueueDesk) -> None:
+    run(desk, *(spec(t, max_retries=0) for t in "abcd"))
+    desk.run(failed(FailureClass.QUALITY))
+    for task_id, verb in (("b", Verb.HOLD), ("c", Verb.CANCEL)):
+        with desk.db.connection.transaction():
+            desk.db.steering.apply(verb, task_id, {}, actor="test")
+    assert run(desk, *(spec(t, max_retries=0, description="new") for t in "abcd")) == (0, 4, 0, 0)
+    assert [desk.status(t) for t in "abcd"] == [Status.FAILED, Status.HELD, Status.CANCELLED, Status.NOT_STARTED]
+    assert all(desk.task(t)["description"] == "new" for t in "abcd")
+
+
+def test_running_and_completed_tasks_are_left_as_they_are_and_said(desk: QueueDesk) -> None:
+    run(desk, spec("a"), spec("b"))
+    desk.run(PASSED)
+    desk.start()
+    result = desk.db.imports.run([spec("a", description="new"), spec("b", description="new")], source="f", actor="test")
+    assert result.skipped == 2
+    assert any("completed" in reason for reason in result.reasons)
+    assert any("runs" in reason for reason in result.reasons)
+    assert desk.task("a")["description"] == ""
+
+
+def test_tasks_missing_from_the_file_stay(desk: QueueDesk) -> None:
+    run(desk, spec("a"))
+    run(desk, spec("b"))
+    assert desk.db.tasks.page()[1] == 2
+
+
+def test_a_priority_set_by_a_person_survives_a_change_of_the_text(desk: QueueDesk) -> None:
+    run(desk, spec("a"))
+    with desk.db.connection.transaction():
+        desk.db.steering.apply(Verb.PRIORITIZE, "a", {"priority": "critical"}, actor="test")
+    run(desk, spec("a", description="new"))
+    assert desk.task("a")["priority"] == "critical"
+
+
+def test_a_dependency_on_a_completed_task_does_not_block(desk: QueueDesk) -> None:
+    run(desk, spec("a"))
+    desk.run(PASSED)
+    run(desk, spec("b", "a"))
+    assert desk.status("b") is Status.NOT_STARTED
+
+
+def test_changed_dependencies_of_a_waiting_task_count_anew(desk: QueueDesk) -> None:
+    run(desk, spec("a"), spec("b"))
+    assert desk.status("b") is Status.NOT_STARTED
+    run(desk, spec("b", "a"))
+    assert desk.status("b") is Status.BLOCKED
+    run(desk, spec("b"))
+    assert desk.status("b") is Status.NOT_STARTED
+
+
+def test_clear_replaces_the_queue(desk: QueueDesk) -> None:
+    run(desk, spec("a"), spec("b", "a"))
+    run(desk, spec("c"), clear=True)
+    assert [row["id"] for row in desk.db.tasks.page()[0]] == ["c"]
+
+
+def test_clear_is_refused_while_a_task_runs_unless_forced(desk: QueueDesk) -> None:
+    run(desk, spec("a"))
+    desk.start()
+    with pytest.raises(StateError, match="runs"):
+        run(desk, spec("b"), clear=True)
+    assert desk.status("a") is Status.IN_PROGRESS
+    run(desk, spec("b"), clear=True, force=True)
+    assert [row["id"] for row in desk.db.tasks.page()[0]] == ["b"]
+
+
+def test_a_circle_through_tasks_of_the_queue_is_refused_and_changes_nothing(desk: QueueDesk) -> None:
+    run(desk, spec("a"), spec("b", "a"))
+    with pytest.raises(InputError, match=r"a → b → a|b → a → b"):
+        run(desk, spec("a", "b"))
+    assert desk.task("a")["dependencies"] == []
+
+
+def test_a_circle_through_a_running_task_that_is_left_as_it_is_is_refused(desk: QueueDesk) -> None:
+    run(desk, spec("a"), spec("b", "a"))
+    desk.run(PASSED)
+    desk.start()  # b runs, and needs a, whatever a file says now
+    with desk.db.connection.transaction():
+        desk.db.steering.apply(Verb.RETRY, "a", {}, actor="test")
+    with pytest.raises(InputError, match="circle"):
+        run(desk, spec("a", "b"), spec("b", description="new"))
+    run(desk, spec("a", description="new"), spec("b", "a", description="new"))
+
+
+def test_a_dry_run_tells_and_changes_nothing(desk: QueueDesk) -> None:
+    assert run(desk, spec("a"), dry_run=True) == (1, 0, 0, 0)
+    assert desk.db.tasks.page()[1] == 0
+
+
+def test_a_large_import_equals_a_small_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    specs = [spec(f"t{n}", *([f"t{n - 1}"] if n % 3 else []), estimated_hours=1.0) for n in range(200)]
+    (tmp_path / "small").mkdir()
+    (tmp_path / "large").mkdir()
+    small, large = QueueDesk(tmp_path / "small"), QueueDesk(tmp_path / "large")
+    run(small, *specs)
+    monkeypatch.setattr(imports, "AT_ONCE_ROWS", 10)
+    run(large, *specs)
+    for table in ("tasks", "definitions", "dependencies", "counters"):
+        statement = f"SELECT * FROM {table} ORDER BY 1, 2"
+        assert large.db.connection.rows(statement) == small.db.connection.rows(statement), table
+    assert large.db.connection.value("SELECT count(*) FROM staged") == 0
+
+
+class Killed(BaseException):
+    """Stands for a kill -9: nothing after it runs."""
+
+
+@pytest.mark.parametrize("step", range(0, 260, 37))
+def test_an_import_that_dies_leaves_nothing_visible_or_is_rolled_forward(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    desk = QueueDesk(tmp_path)
+    monkeypatch.setattr(imports, "AT_ONCE_ROWS", 10)
+    monkeypatch.setattr(imports, "ROWS_BETWEEN_LOOKS", 7)
+    monkeypatch.setattr(imports, "BATCH_MS", -1)
+    specs = [spec(f"t{n}", *([f"t{n + 1}"] if n < 99 else [])) for n in range(100)]
+    commits = 0
+    finish = type(desk.db.connection).finish
+
+    def dying(self: object, *, commit: bool) -> None:
+        nonlocal commits
+        commits += 1
+        if commits == step // 5 + 1:
+            finish(self, commit=False)  # type: ignore[arg-type]
+            raise Killed
+        finish(self, commit=commit)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(type(desk.db.connection), "finish", dying)
+    monkeypatch.setattr(imports.Imports, "_abandon", lambda self, import_id: None)
+    try:
+        run(desk, *specs)
+    except Killed:
+        pass
+    monkeypatch.undo()
+    desk.db.imports.finish_interrupted()
+    count = desk.db.tasks.page()[1]
+    assert count in (0, 100)
+    if count:
+        assert desk.status("t99") is Status.NOT_STARTED
+        assert desk.status("t0") is Status.BLOCKED
+        assert desk.db.connection.value("SELECT count(*) FROM dependencies") == 99
+    assert desk.db.connection.value("SELECT count(*) FROM staged") == 0
+
+
+def test_ids_that_look_alike_stay_apart(desk: QueueDesk) -> None:
+    run(desk, spec("2.1"), spec("2.10"), replace(spec("007"), name="x"), spec("7"))
+    assert desk.db.tasks.page()[1] == 4

@@ -1,0 +1,163 @@
+"""Upgrades of the schema, tried with versions that do not exist yet: each step once, whole or not at all."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+from queue_desk import PASSED, QueueDesk
+
+from swarm_shared.database import TaskDatabase
+from swarm_shared.domain.errors import DatabaseError, SwarmError
+from swarm_shared.domain.models import Status
+from swarm_shared.store import sql
+from swarm_shared.store.engine import schema as migrations
+from swarm_shared.store.engine.connection import APPLICATION_ID, Connection
+
+PRESENT = migrations.SCHEMA_VERSION
+SECOND = (PRESENT + 1, "ALTER TABLE tasks ADD COLUMN colour TEXT NOT NULL DEFAULT 'red';")
+THIRD = (
+    PRESENT + 2,
+    "CREATE TABLE paints (name TEXT PRIMARY KEY) STRICT; INSERT INTO paints SELECT DISTINCT colour FROM tasks;",
+)
+BROKEN = (PRESENT + 2, "UPDATE tasks SET colour = 'blue'; UPDATE no_such_table SET name = 1;")
+
+
+@pytest.fixture
+def released(tmp_path: Path) -> Path:
+    """A file as the present version leaves it, with a completed task and one at work."""
+    desk = QueueDesk(tmp_path)
+    desk.add("a", "b")
+    desk.run(PASSED)
+    desk.start()
+    desk.db.close()
+    return desk.path
+
+
+def release(monkeypatch: pytest.MonkeyPatch, *steps: tuple[int, str]) -> None:
+    """Let these be the versions that came after the first."""
+    monkeypatch.setattr(migrations, "SCHEMA_VERSION", steps[-1][0])
+    monkeypatch.setattr(sql, "migrations", lambda: list(steps))
+
+
+def ask(path: Path, statement: str) -> list[tuple[object, ...]]:
+    """What the file holds, read without any upgrade."""
+    connection = Connection(path, read_only=True)
+    try:
+        return connection.rows(statement)
+    finally:
+        connection.close()
+
+
+def version(path: Path) -> object:
+    return ask(path, "PRAGMA user_version")[0][0]
+
+
+def test_the_present_version_is_the_last_step_there_is() -> None:
+    assert [reached for reached, _ in sql.migrations()] == list(range(2, migrations.SCHEMA_VERSION + 1))
+
+
+def test_an_old_file_is_upgraded_step_by_step_and_keeps_everything(
+    released: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = ask(released, "SELECT id, status, lease_token, open_attempt FROM tasks ORDER BY seq")
+    release(monkeypatch, SECOND, THIRD)
+    with TaskDatabase(released) as database:
+        assert database.connection.rows("SELECT name FROM paints") == [("red",)]
+        assert database.tasks.get("a")["status"] == Status.COMPLETED
+    assert version(released) == THIRD[0]
+    assert ask(released, "SELECT id, status, lease_token, open_attempt FROM tasks ORDER BY seq") == before
+
+
+def test_a_file_in_between_gets_only_what_it_lacks(released: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    release(monkeypatch, SECOND)
+    TaskDatabase(released).close()
+    release(monkeypatch, SECOND, THIRD)  # the second step again would fail: the column is there
+    TaskDatabase(released).close()
+    TaskDatabase(released).close()
+    assert ask(released, "SELECT count(*) FROM paints") == [(1,)]
+
+
+def test_a_step_that_fails_leaves_the_file_as_it_was(released: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    release(monkeypatch, SECOND, BROKEN)
+    with pytest.raises(Exception, match="no_such_table"):
+        TaskDatabase(released)
+    assert version(released) == PRESENT
+    assert "colour" not in str(ask(released, "SELECT sql FROM sqlite_schema"))
+    release(monkeypatch, SECOND, THIRD)
+    TaskDatabase(released).close()
+    assert version(released) == THIRD[0]
+
+
+def test_of_many_that_open_an_old_file_at_once_one_upgrades_it(released: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    release(monkeypatch, SECOND, THIRD)
+    together = threading.Barrier(8)
+    errors: list[SwarmError] = []
+
+    def open_it() -> None:
+        together.wait()
+        try:
+            TaskDatabase(released).close()
+        except SwarmError as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=open_it) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert version(released) == THIRD[0]
+
+
+def test_who_only_reads_upgrades_nothing_and_says_who_does(released: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    release(monkeypatch, SECOND)
+    with pytest.raises(DatabaseError, match="older version") as caught:
+        TaskDatabase(released, read_only=True)
+    assert "start the swarm" in str(caught.value.hint)
+    assert version(released) == PRESENT
+
+
+def test_who_writes_to_what_is_there_upgrades_it_first(released: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    release(monkeypatch, SECOND)
+    with TaskDatabase(released, create=False) as database:
+        assert database.tasks.get("b")["status"] == Status.IN_PROGRESS
+    assert version(released) == SECOND[0]
+
+
+def test_a_file_of_a_newer_version_is_refused_and_left_alone(released: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as later:
+        release(later, SECOND, THIRD)
+        TaskDatabase(released).close()
+    before = released.read_bytes()
+    with pytest.raises(DatabaseError, match="newer version"):
+        TaskDatabase(released)
+    assert released.read_bytes() == before
+
+
+SCHEMAS = Path(__file__).parents[2] / "data" / "schema"
+
+
+def shape(path: Path) -> dict[str, object]:
+    """The columns of each table, and what else the file defines."""
+    tables = [name for (name,) in ask(path, "SELECT name FROM sqlite_schema WHERE type = 'table'")]
+    columns: dict[str, object] = {
+        str(table): ask(path, f'SELECT name, type, "notnull", dflt_value, pk FROM pragma_table_xinfo({table!r})')
+        for table in tables
+    }
+    return columns | dict(ask(path, "SELECT name, sql FROM sqlite_schema WHERE type <> 'table'"))
+
+
+@pytest.mark.parametrize("number", range(1, PRESENT))
+def test_a_file_of_each_earlier_version_becomes_one_of_the_present(tmp_path: Path, number: int) -> None:
+    old, new = tmp_path / "old.db", tmp_path / "new.db"
+    old.touch()
+    connection = Connection(old)
+    with connection.transaction():
+        connection.script((SCHEMAS / f"{number}.sql").read_text(encoding="utf-8"))
+        connection.script(f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {number};")
+    connection.close()
+    TaskDatabase(old).close()
+    TaskDatabase(new).close()
+    assert shape(old) == shape(new)

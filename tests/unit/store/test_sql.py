@@ -1,0 +1,88 @@
+"""Every statement of the suite is valid SQL against the present schema, and the hot ones use their index."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from swarm_shared.database import TaskDatabase
+from swarm_shared.store.sql import SQL, split
+
+
+class Nothing(dict[str, Any]):
+    """Binds every name to null."""
+
+    def __missing__(self, key: str) -> None:
+        return None
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> TaskDatabase:
+    return TaskDatabase(tmp_path / "tasks.db")
+
+
+def plan_of(database: TaskDatabase, name: str) -> str:
+    rows = database.connection.rows("EXPLAIN QUERY PLAN " + SQL[name], Nothing())
+    return "\n".join(str(row[-1]) for row in rows)
+
+
+@pytest.mark.parametrize("name", sorted(SQL))
+def test_every_statement_explains_against_the_schema(database: TaskDatabase, name: str) -> None:
+    assert plan_of(database, name) is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "index"),
+    [
+        ("claim_task", "tasks_for_claim"),
+        ("promote_due", "tasks_scheduled"),
+        ("next_due", "tasks_scheduled"),
+        ("open_attempts", "tasks_with_open_attempt"),
+        ("running_tasks", "tasks_with_open_attempt"),
+        ("alive_workers", "workers_alive"),
+        ("controls_pending", "control_pending"),
+        ("controls_for_attempt", "control_pending"),
+        ("free_dependents", "dependencies_by_need"),
+        ("read_output", "output_in_order"),
+        ("events_of_task", "events_by_task"),
+        ("task_page_of_status", "tasks_by_status"),
+        ("task_row", "sqlite_autoindex_tasks_1"),
+        ("last_attempt", "sqlite_autoindex_attempts_2"),
+        ("workers_shown", "workers_by_name"),
+        ("oldest_ready", "tasks_by_status"),
+        ("waiting_to_land", "tasks_to_land"),
+        ("landing_age", "tasks_to_land"),
+        ("being_landed", "tasks_landing"),
+        ("problem_groups", "problems_by_size"),
+        ("tasks_with_problem", "tasks_by_fingerprint"),
+        ("blocked_by_problem", "tasks_by_fingerprint"),
+        ("late_to_land", "tasks_to_land"),
+    ],
+)
+def test_hot_statements_use_their_index(database: TaskDatabase, name: str, index: str) -> None:
+    assert index in plan_of(database, name)
+
+
+@pytest.mark.parametrize(
+    "name", ["claim_task", "move_task", "owns", "enter_stage", "free_dependents", "heartbeat", "note_progress"]
+)
+def test_hot_statements_never_scan_a_growing_table(database: TaskDatabase, name: str) -> None:
+    scans = [line for line in plan_of(database, name).splitlines() if line.startswith("SCAN")]
+    assert all("cli" in line or "CONSTANT" in line for line in scans), scans
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["task_page", "task_page_of_status", "claim_task", "events_since", "events_newest", "problem_groups"],
+)
+def test_pages_come_in_the_order_of_their_index_without_sorting(database: TaskDatabase, name: str) -> None:
+    assert "ORDER BY" not in plan_of(database, name).replace("ORDER BY RIGHT PART", "").replace("LAST TERM", "") or (
+        name == "claim_task" and plan_of(database, name).count("TEMP B-TREE") == 1  # over the names of agent CLIs
+    )
+
+
+def test_a_statement_name_may_not_stand_twice() -> None:
+    with pytest.raises(ValueError, match="twice"):
+        split("-- name: a\nSELECT 1;\n-- name: a\nSELECT 2;\n")

@@ -1,0 +1,102 @@
+"""When a reaper counts as silent, and when its supervisord kills it for that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from queue_desk import QueueDesk
+
+from swarm_shared.processes.identity import ProcessId
+from swarm_shared.store.queue.swarm import SEEN_MONO
+from swarm_shared.store.views.standstill import Standstills
+from swarm_shared.supervisor.plugin.heartbeat import SILENT_AFTER_S, Heartbeat
+
+TICK_S = 5.0
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[QueueDesk]:
+    desk = QueueDesk(tmp_path)
+    desk.clock.boot = ProcessId.mine().boot_id
+    desk.db.swarm.register_service("reaper", ProcessId.mine(), {SEEN_MONO: desk.clock.mono_ms()})
+    yield desk
+    desk.db.close()
+
+
+def found(desk: QueueDesk) -> list[str]:
+    return [each.text for each in Standstills(desk.db.connection, desk.clock).found()]
+
+
+def test_a_reaper_without_a_sign_of_life_is_named_with_the_time(desk: QueueDesk) -> None:
+    desk.clock.pass_s(19)
+    assert found(desk) == []
+    desk.clock.pass_s(6)
+    [text] = found(desk)
+    assert "has been silent for 25 s" in text
+
+
+@pytest.mark.parametrize("step_s", [86_400, -86_400])
+def test_steps_of_the_wall_clock_silence_nobody(desk: QueueDesk, step_s: int) -> None:
+    desk.clock.wall += step_s * 1000
+    assert found(desk) == []
+
+
+def test_one_that_has_signed_off_is_not_silent(desk: QueueDesk) -> None:
+    desk.db.swarm.end_service("reaper", ProcessId.mine())
+    desk.clock.pass_s(60)
+    assert found(desk) == []
+
+
+# ───── inside supervisord ─────
+
+
+def ticks(heartbeat: Heartbeat, *, start: float, until: float, step: float = TICK_S) -> float | None:
+    """Look every few seconds; the first silence that is too long."""
+    now = start
+    while now <= until:
+        silent = heartbeat.silent_s(7, now)
+        if silent is not None:
+            return silent
+        now += step
+    return None
+
+
+def test_silence_is_noticed_within_20_seconds() -> None:
+    for first_tick in (100.0, 101.0, 104.9):
+        heartbeat = Heartbeat()
+        heartbeat.hear(7, 100.0)
+        silent = ticks(heartbeat, start=first_tick, until=200.0)
+        assert silent is not None
+        assert SILENT_AFTER_S <= silent < 20.0
+
+
+def test_one_that_calls_is_never_silent() -> None:
+    heartbeat = Heartbeat()
+    for now in range(100, 200, 5):
+        heartbeat.hear(7, float(now))
+        assert heartbeat.silent_s(7, now + 4.0) is None
+
+
+def test_one_that_has_not_called_yet_is_not_judged() -> None:
+    heartbeat = Heartbeat()
+    assert ticks(heartbeat, start=100.0, until=200.0) is None
+    heartbeat.hear(6, 100.0)  # its predecessor
+    assert ticks(heartbeat, start=100.0, until=200.0) is None
+
+
+def test_after_a_standstill_of_everything_it_gets_its_time_anew() -> None:
+    heartbeat = Heartbeat()
+    heartbeat.hear(7, 100.0)
+    assert heartbeat.silent_s(7, 101.0) is None
+    assert heartbeat.silent_s(7, 500.0) is None, "supervisord itself did not look for so long"
+    assert heartbeat.silent_s(7, 505.0) is None
+    assert ticks(heartbeat, start=510.0, until=600.0) is not None
+
+
+def test_one_that_asked_for_time_gets_it() -> None:
+    heartbeat = Heartbeat()
+    heartbeat.hear(7, 100.0, grace_s=60.0)
+    assert ticks(heartbeat, start=100.0, until=170.0) is None
+    assert ticks(heartbeat, start=175.0, until=200.0) is not None
