@@ -12,6 +12,7 @@ from agents.clis import Cli
 BEGIN = "<!-- written by `make agents`: begin -->"
 END = "<!-- written by `make agents`: end -->"
 ROWS = (WHOLE, RETRY, FAIL_VERDICT, *PROMISES.values(), TIME, STOP)
+ADVICE = "the provider's errors ask to be repeated after 100 ms"
 KEPT, BROKEN, NOT_TRIED = "✔", "✗", "–"
 
 
@@ -32,13 +33,14 @@ def render(columns: Sequence[Column]) -> str:
     groups = [[c for c in columns if c.cli is cli] for cli in dict.fromkeys(column.cli for column in columns)]
     heads = [f"{group[0].cli.name} {group[0].version}" for group in groups]
     lines = [
-        f"Marks in a cell: as {', then as '.join(users)}. {KEPT} kept, {BROKEN} broken, {NOT_TRIED} cannot happen.",
+        f"Marks in a cell: as {', then as '.join(users)}; one mark: as {users[0]} only.",
+        f"{KEPT} kept, {BROKEN} broken, {NOT_TRIED} cannot happen, or cannot be told from work in progress.",
         "",
         f"| | {' | '.join(heads)} |",
         f"|---|{'---|' * len(groups)}",
     ]
     for promise in ROWS:
-        cells = [" ".join(_mark(column, promise) for column in group) for group in groups]
+        cells = [_cell(group, promise) for group in groups]
         lines.append(f"| {promise} | {' | '.join(cells)} |")
     broken = [
         f"- {column.cli.name} as {column.user}: {found.promise}. Seen: {_one_line(found.seen)}"
@@ -49,8 +51,7 @@ def render(columns: Sequence[Column]) -> str:
     if broken:
         lines += ["", "Broken:", "", *broken]
     shortened = [f"{group[0].cli.name}: {group[0].cli.shortened}" for group in groups if group[0].cli.shortened]
-    if shortened:
-        lines += ["", f"So that a run is short: {'; '.join(shortened)}."]
+    lines += ["", f"So that a run is short: {'; '.join([ADVICE, *shortened])}."]
     return "\n".join(lines)
 
 
@@ -61,6 +62,12 @@ def replaced(page: str, text: str) -> str:
     if not begin or not end:
         raise ValueError(f"the page needs the lines {BEGIN!r} and {END!r}")
     return f"{before}{BEGIN}\n\n{text}\n\n{END}{after}"
+
+
+def _cell(group: Sequence[Column], promise: str) -> str:
+    """A mark for each user that it was tried as."""
+    marks = [_mark(column, promise) for column in group]
+    return " ".join(mark for mark in marks if mark != NOT_TRIED) or NOT_TRIED
 
 
 def _mark(column: Column, promise: str) -> str:
