@@ -21,6 +21,7 @@ from swarm_shared.program.logs import configure, event
 from swarm_shared.program.options import setting
 from swarm_shared.program.settings import Settings, resolve
 from swarm_shared.store.engine.awaited import wait_for_database
+from swarm_shared.store.queue.started_with import StartedWith
 from swarm_worker.config import WorkerConfig, worker_config
 from swarm_worker.event_loop import Watch
 from swarm_worker.loop import Leave, WorkerLoop
@@ -32,7 +33,7 @@ PREDECESSOR_S = 15.0  # longer than it tries to end its agents
 _DEFAULT_WORKER_ID = "worker-1"
 
 
-def work(config: WorkerConfig) -> int:
+def work(config: WorkerConfig, started: StartedWith) -> int:
     """Be one worker until there is a reason to leave; the exit code."""
     wait_for_database(config.db, os.environ)
     # What was imported stays for good: the collector need not walk it again and again.
@@ -55,6 +56,8 @@ def work(config: WorkerConfig) -> int:
         database.swarm.note_workplace(NONE)
     else:
         database.swarm.note_workplace(WORKTREE, subfolder=config.repository.prefix)
+    if owner_from(os.environ) is None:  # else `start` has stored what it was given
+        database.swarm.note_started_with(started)
     event(LOG, "worker_started", worker=config.worker_id, pid=os.getpid(), keeper=keeper.process.pid)
     try:
         leave = WorkerLoop(database, config, watch, lifeline, run=run).run()
@@ -141,7 +144,7 @@ def command(worker_id: str, verbose: bool, **flags: object) -> int:
     """
     configure(verbose=verbose)
     settings: Settings = resolve(flags)
-    return work(worker_config(settings, worker_id))
+    return work(worker_config(settings, worker_id), StartedWith.of(settings))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import asdict
 
 from amplifier_swarm.app import App, command, json_option
+from amplifier_swarm.as_started import as_started
 from amplifier_swarm.commands.overview import workers_shown
 from amplifier_swarm.findings import Finding, Level, bad
 from amplifier_swarm.repository_checks import about_git, about_landing
@@ -80,6 +81,8 @@ def _all(app: App) -> Iterator[Finding]:
                 for check in (_services, _workers, _flags, _landing):
                     yield from _guarded(check, app, database, settings)
                 named = database.runs.agents_named(limit=TASKS_LOOKED_AT)
+                if settings is not None:
+                    settings = as_started(settings, database)
                 landed = database.landings.integration()
     except SwarmError as error:
         yield bad("database", error)
@@ -176,7 +179,7 @@ def _services(app: App, database: TaskDatabase, settings: Settings | None) -> It
             silent_s = service.silent_ms(app.clock) // 1000
             yield Finding(name=name, level=Level.OK, text=f"pid {service.process.pid}, seen {silent_s} s ago")
             continue
-        advice = "start the swarm: amplifier-swarm start, or supervisord -c supervisord.conf"
+        advice = f"start the swarm: {database.swarm.start_command()}, or supervisord -c supervisord.conf"
         yield Finding(name=name, level=Level.WARN, text="does not run", advice=advice)
 
 
@@ -195,7 +198,7 @@ def _workers(app: App, database: TaskDatabase, settings: Settings | None) -> Ite
     if alive:
         yield Finding(name="workers", level=Level.OK, text=f"{len(alive)} alive")
     else:
-        yield Finding(name="workers", level=Level.WARN, text="none runs", advice="amplifier-swarm start")
+        yield Finding(name="workers", level=Level.WARN, text="none runs", advice=database.swarm.start_command())
 
 
 def _flags(app: App, database: TaskDatabase, settings: Settings | None) -> Iterator[Finding]:
@@ -240,5 +243,7 @@ def _agents(settings: Settings, named: Sequence[AgentsNamed]) -> Iterator[Findin
     for texts in found.undecided.values():
         for text in texts:
             yield Finding(name=name, level=Level.WARN, text=text, advice="start tries it out")
+    for text in found.warnings:
+        yield Finding(name=name, level=Level.WARN, text=text)
     if not found.problems and not found.undecided:
         yield Finding(name=name, level=Level.OK, text=f"{settings.agent_cli} can start, and knows its agents")

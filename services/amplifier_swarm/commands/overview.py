@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
+from msgspec.structs import asdict
 
 from amplifier_swarm.app import App, command, json_option
 from amplifier_swarm.choices import status_option
@@ -33,6 +34,8 @@ def status(app: App, as_json: bool) -> None:
         prospect = database.prospects.now(dead=dead_workers(database))
         alive = sum(worker["status"] not in _OVER for worker in workers)
         flags = database.swarm.flags()
+        started = database.swarm.started_with()
+        start_command = database.swarm.start_command()
         to_land = Pulse(database.connection, app.clock).to_land()
         shown = {
             **database.tasks.summary(),
@@ -42,6 +45,7 @@ def status(app: App, as_json: bool) -> None:
             "stuck": prospect.stuck,
             "paused": "paused" in flags,
             **database.swarm.workplace(),
+            "started_with": None if started is None else asdict(started),
             "flags": [
                 {"name": f.name, "set_at": iso(f.set_at), "actor": f.actor, "reason": f.reason} for f in flags.values()
             ],
@@ -63,10 +67,10 @@ def status(app: App, as_json: bool) -> None:
     if as_json:
         print_json(shown)
     else:
-        _tell(app, shown, alive)
+        _tell(app, shown, alive, start_command)
 
 
-def _tell(app: App, shown: dict[str, Any], alive: int) -> None:
+def _tell(app: App, shown: dict[str, Any], alive: int, start_command: str) -> None:
     groups = shown["tasks"]
     if not groups["total"]["count"]:
         say("no tasks yet; import some: amplifier-swarm import-tasks FILE")
@@ -82,6 +86,9 @@ def _tell(app: App, shown: dict[str, Any], alive: int) -> None:
         say(f"each task has a worktree and lands on {shown['lands_on']}")
     elif shown["isolation"] is not None:
         say("agents work in the project folder itself, without worktrees")
+    if (started := shown["started_with"]) is not None:
+        unvalidated = "" if started["validation"] else ", without validation"
+        say(f"agent CLI {started['agent_cli']} in {started['project_root']}{unvalidated}")
     for flag in shown["flags"]:
         say(f"{flag['name']} by {flag['actor']}" + (f": {flag['reason']}" if flag["reason"] else ""))
     for hold in shown["holds"]:
@@ -95,7 +102,7 @@ def _tell(app: App, shown: dict[str, Any], alive: int) -> None:
         say()
         _workers_table(app, shown["workers"])
     if not alive:
-        remark("no worker is running; start the swarm: amplifier-swarm start")
+        remark(f"no worker is running; start the swarm: {start_command}")
 
 
 @command(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from amplifier_swarm.app import App, command, json_option
+from amplifier_swarm.as_started import as_started
 from amplifier_swarm.side_by_side import tell_same_problem
 from amplifier_swarm.terminal import cut, print_json, remark, say
 from swarm_shared.domain.errors import NotFound
@@ -155,7 +156,7 @@ def prompt(app: App, task_id: str, attempt: int | None, role: str, as_json: bool
                 "A validator's prompt needs the work of an attempt: --attempt N.", click.get_current_context()
             )
         if attempt is None:
-            settings = app.settings()
+            settings = as_started(app.settings(), database)
             place = place_by_git(database, task, settings)
             following = next_prompt(database, task, settings, at=place, environ=os.environ)
             number, text, resumes = following.number, of_process().text(following.text), following.resumes

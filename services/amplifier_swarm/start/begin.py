@@ -55,7 +55,7 @@ def check(
     problems += left_to_land(database.tasks.counts(), machine.settings)
     if problems:
         raise Unfit(problems)
-    for warning in (*machine.warnings, *long_prompts(settings, database)):
+    for warning in (*machine.warnings, *agents.warnings, *long_prompts(settings, database)):
         say(f"warning: {warning}")
     _mind_place(database, say)
     follow_person(database.landings, machine.settings)

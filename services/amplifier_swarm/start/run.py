@@ -26,6 +26,7 @@ from swarm_shared.processes.identity import ProcessId
 from swarm_shared.program import standard_streams
 from swarm_shared.program.settings import Settings
 from swarm_shared.program.terminal_text import safe
+from swarm_shared.store.queue.started_with import StartedWith
 from swarm_shared.supervisor.client import SupervisorClient
 from swarm_shared.supervisor.files import prepare, socket_path
 
@@ -53,6 +54,7 @@ def start(settings: Settings, environ: Mapping[str, str], *, keep_running: bool,
             remark(f"{settings.db} holds no tasks; put some in: amplifier-swarm import-tasks FILE")
             return EXIT_DONE
         stack.enter_context(sole_run(settings.state_dir, database))
+        started = StartedWith.of(settings)
         settings, findings = check(settings, environ, database, keep_running=keep_running, say=remark)
         below = Below()
         inbox = stack.enter_context(Inbox())
@@ -71,6 +73,7 @@ def start(settings: Settings, environ: Mapping[str, str], *, keep_running: bool,
             remark("stopped before anything was started")
             return EXIT_STOPPED
         take_back_former_stop(database, remark)
+        database.swarm.note_started_with(started)
         return _run(settings, environ, database, inbox=inbox, below=below, keep_running=keep_running, verbose=verbose)
 
 

@@ -31,7 +31,6 @@ REAPER_LOST_S = 60
 SILENT_S = 90  # three heartbeats of the usual length
 FAILING_WARN = 0.5
 FAILING_WARN_ENDS = 5  # fewer say nothing
-START = "amplifier-swarm start"
 RESUME = "amplifier-swarm resume"
 DOCTOR = "amplifier-swarm doctor"
 
@@ -91,7 +90,9 @@ def _reaper(reading: Reading, now: int) -> Iterator[Check]:
     found = reaper_of(reading)
     if found is None:
         text = "not running: requests are not carried out, lost tasks are not requeued, and the disk is not watched"
-        yield Check(part="swarm", name="reaper", level=Level.BAD, text=text, command=START)
+        yield Check(
+            part="swarm", name="reaper", level=Level.BAD, text=text, command=reading.database.swarm.start_command()
+        )
         return
     age_s = last_pass_age_s(found, now)
     text = f"last pass {age_s:.0f} s ago"
@@ -117,7 +118,9 @@ def _supervisord(reading: Reading, now: int) -> Iterator[Check]:
         yield Check(part="swarm", name=name, level=Level.WARN, text="unknown: the reaper would tell")
     elif not found.detail.get("supervised"):
         text = "the reaper was started by hand: nothing can be scaled or restarted from here"
-        yield Check(part="swarm", name=name, level=Level.WARN, text=text, command=START)
+        yield Check(
+            part="swarm", name=name, level=Level.WARN, text=text, command=reading.database.swarm.start_command()
+        )
     elif found.detail.get("supervisord_answers") is False:
         advice = "nothing can be scaled or restarted until it does"
         yield Check(part="swarm", name=name, level=Level.BAD, text="does not answer", advice=advice, command=DOCTOR)
@@ -139,7 +142,7 @@ def _workers(reading: Reading, now: int) -> Iterator[Check]:
         advice = "set the number of workers on the Workers screen" if reaper_of(reading) is not None else None
         if crew.draining:
             advice = "resume to undo the drain"
-        command = None if advice else START
+        command = None if advice else reading.database.swarm.start_command()
         yield Check(part="swarm", name="workers", level=Level.WARN, text=text, advice=advice, command=command)
     else:
         yield Check(part="swarm", name="workers", level=Level.OK, text=text)

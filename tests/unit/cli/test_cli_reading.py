@@ -26,7 +26,7 @@ ATTEMPT_KEYS = {
 LOG_KEYS = {"id", "timestamp", "event_type", "worker_id", "message", "data"}
 STATUS_KEYS = {
     "tasks", "by_status", "progress", "remaining_hours", "eta_s", "done_at", "stalled", "stuck", "paused",
-    "isolation", "lands_on", "workers",
+    "isolation", "lands_on", "started_with", "workers",
 }  # fmt: skip
 WORKER_KEYS = {
     "worker_id", "pid", "hostname", "status", "started_at", "last_heartbeat", "current_task_id", "tasks_completed",

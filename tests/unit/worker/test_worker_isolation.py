@@ -43,5 +43,12 @@ def test_a_worker_that_is_asked_to_works_without_them(db: Path) -> None:
         while database.swarm.meta("isolation") != "none" and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.02)
         assert database.swarm.meta("isolation") == "none"
+        started = database.swarm.started_with()
+        while started is None and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+            started = database.swarm.started_with()
+        assert started is not None
+        assert (started.agent_cli, started.project_root) == ("command", str(db.parent))
+        assert set(started.given) == {"agent_cli", "project_root", "isolation"}
     process.terminate()
     process.communicate(timeout=DEADLINE_S)

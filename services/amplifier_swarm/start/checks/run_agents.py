@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from amplifier_swarm.start.checks.problems import Problem
 from swarm_shared.agents.launching.agent_checks import Topic, check_agent_cli
-from swarm_shared.agents.launching.environment import Inherited, inherited
+from swarm_shared.agents.launching.environment import Inherited, inherited, question_environment
 from swarm_shared.agents.launching.launch import ARGUMENT_LIMIT_BYTES
 from swarm_shared.agents.presets.catalog import choose, load_presets
 from swarm_shared.agents.presets.cli import AgentCli, PromptChannel
@@ -17,17 +17,18 @@ from swarm_shared.domain.errors import EXIT_AGENT_CLI, ConfigError
 from swarm_shared.program.settings import Settings
 from swarm_shared.store.views.runs import AgentsNamed
 
-VERSION_RUN_S = 15.0
+ANSWER_S = 15.0  # for a version, and for whether it is logged in
 TASKS_LOOKED_AT = 50_000
 EXIT_SETTINGS = 3
 NAMED_TASKS = 20
 
 
 class AgentFindings(Struct, frozen=True, kw_only=True):
-    """Problems, and by agent CLI what only a warm-up run could decide (texts for a person)."""
+    """Problems, by agent CLI what only a warm-up run could decide, and warnings (texts for the user)."""
 
     problems: tuple[Problem, ...]
     undecided: Mapping[str, tuple[str, ...]]
+    warnings: tuple[str, ...] = ()
 
 
 def check_agents(settings: Settings, named: Sequence[AgentsNamed], environ: Mapping[str, str]) -> AgentFindings:
@@ -39,16 +40,17 @@ def check_agents(settings: Settings, named: Sequence[AgentsNamed], environ: Mapp
     """
     problems: list[Problem] = []
     undecided: dict[str, tuple[str, ...]] = {}
+    warnings: list[str] = []
     try:
         presets = load_presets(settings.agent_clis)
     except ConfigError as error:
         return AgentFindings(problems=(Problem.of(error),), undecided={})
-    # With the folder they are started in, as sessions have it.
-    env = {**inherited(environ, presets), "PWD": str(settings.project_root)}
+    base = inherited(environ, presets)
     for name, agents in _wanted(settings, named).items():
         try:
             cli = choose(presets, name)
-            found = check_agent_cli(cli, agents, env=env, cwd=settings.project_root, timeout_s=VERSION_RUN_S)
+            env = question_environment(base, cli, settings.project_root)
+            found = check_agent_cli(cli, agents, env=env, cwd=settings.project_root, timeout_s=ANSWER_S)
         except ConfigError as error:
             problems.append(Problem.of(error))
             continue
@@ -57,10 +59,11 @@ def check_agents(settings: Settings, named: Sequence[AgentsNamed], environ: Mapp
                 # A name that does not exist is a setting to correct; all else keeps the CLI from starting.
                 code = EXIT_SETTINGS if finding.topic is Topic.AGENT else EXIT_AGENT_CLI
                 problems.append(Problem(text=finding.text, hint=finding.hint, exit_code=code))
-        left = tuple(finding.text for finding in found if not finding.fatal)
+        left = tuple(finding.text for finding in found if not finding.fatal and finding.topic is not Topic.LOGIN)
         if left:
             undecided[name] = left
-    return AgentFindings(problems=tuple(problems), undecided=undecided)
+        warnings += [finding.text for finding in found if not finding.fatal and finding.topic is Topic.LOGIN]
+    return AgentFindings(problems=tuple(problems), undecided=undecided, warnings=tuple(warnings))
 
 
 def preset(settings: Settings, name: str) -> AgentCli:

@@ -14,6 +14,7 @@ from msgspec import Struct
 from swarm_shared.agents.amplifier.home import agents_in, bundles_home, registered_bundles, settings_home
 from swarm_shared.agents.amplifier.persona import BASE_BUNDLE, split_agent
 from swarm_shared.agents.launching.launch import find_binary
+from swarm_shared.agents.launching.readiness import Ready, ask_ready, command_of
 from swarm_shared.agents.presets.cli import AgentCli, Store
 from swarm_shared.domain.errors import EXIT_AGENT_CLI, ConfigError
 
@@ -40,6 +41,7 @@ class Topic(StrEnum):
     BINARY = "binary"
     AGENT = "agent"
     PROVIDER = "provider"
+    LOGIN = "login"
 
 
 class Finding(Struct, frozen=True, kw_only=True):
@@ -60,12 +62,16 @@ def check_agent_cli(
         agents: Names as given by flags and tasks; each is looked up once.
         env: The environment that sessions will have.
         cwd: Where sessions will work: settings and bundles of the project are read there.
-        timeout_s: For the version run, which is all that is started.
+        timeout_s: For each of the two runs: its version, and whether it is logged in.
 
     Raises:
         ConfigError: An agent's name cannot be one.
     """
-    findings = [found for found in (_check_binary(cli, env, cwd, timeout_s),) if found is not None]
+    found = _check_binary(cli, env, cwd, timeout_s)
+    findings = [found] if found is not None else []
+    if found is None and cli.ready:
+        login = _check_login(cli, env, cwd, timeout_s)
+        findings += [login] if login is not None else []
     if cli.store is Store.AMPLIFIER:
         found = _check_provider(env, cwd)
         findings += [found] if found is not None else []
@@ -128,6 +134,21 @@ def _check_binary(cli: AgentCli, env: Mapping[str, str], cwd: Path, timeout_s: f
         text=f"agent CLI {cli.name!r} cannot start: `{words}` ended with exit code {ended.returncode}"
         + (f": {told[-1]}" if told else ""),
         hint=f"run `{words}` in a shell",
+    )
+
+
+def _check_login(cli: AgentCli, env: Mapping[str, str], cwd: Path, timeout_s: float) -> Finding | None:
+    answer = ask_ready(cli, env=env, cwd=cwd, timeout_s=timeout_s)
+    if answer.ready is Ready.YES:
+        return None
+    if answer.ready is Ready.UNKNOWN:
+        text = f"agent CLI {cli.name!r} may not be logged in: {answer.words}"
+        return Finding(topic=Topic.LOGIN, fatal=False, text=text, hint=cli.login)
+    return Finding(
+        topic=Topic.LOGIN,
+        fatal=True,
+        text=f"agent CLI {cli.name!r} is not logged in: {answer.words}",
+        hint=f"log in: {cli.login}" if cli.login else f"log in, until `{command_of(cli)}` succeeds",
     )
 
 

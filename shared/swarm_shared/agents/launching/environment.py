@@ -8,6 +8,7 @@ from typing import NewType
 
 from swarm_shared.agents.launching.ports import PORT_VARIABLE
 from swarm_shared.agents.presets.cli import AgentCli
+from swarm_shared.agents.presets.preset_file import PLACEHOLDER
 from swarm_shared.domain.models import Role, TaskSpec
 from swarm_shared.git.plumbing.variables import without_git_state
 from swarm_shared.processes.sweep import marks
@@ -57,6 +58,16 @@ def inherited(environ: Mapping[str, str], presets: Mapping[str, AgentCli]) -> In
     # Agents look at a shared checkout all the time; optional locks would make them fight over index.lock.
     env["GIT_OPTIONAL_LOCKS"] = "0"
     return Inherited(env)
+
+
+def question_environment(base: Inherited, cli: AgentCli, cwd: Path) -> dict[str, str]:
+    """The environment for questions to a CLI outside a session: its version, and whether it is logged in.
+
+    Args:
+        cwd: The folder that sessions work in; some CLIs read settings there.
+    """
+    own = {name: value for name, value in cli.env.items() if not PLACEHOLDER.search(value)}
+    return {**base, **own, "PWD": str(cwd)}
 
 
 def session_environment(

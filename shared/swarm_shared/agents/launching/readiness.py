@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 from collections.abc import Mapping
 from enum import StrEnum
@@ -43,7 +44,7 @@ def ask_ready(cli: AgentCli, *, env: Mapping[str, str], cwd: Path, timeout_s: fl
     """
     if not cli.ready:
         return Readiness(ready=Ready.UNKNOWN, words=f"{cli.name} has no command that says whether it is logged in")
-    command = " ".join([cli.binary, *cli.ready])
+    command = command_of(cli)
     try:
         ended = subprocess.run(
             [find_binary(cli, env), *cli.ready],
@@ -64,6 +65,11 @@ def ask_ready(cli: AgentCli, *, env: Mapping[str, str], cwd: Path, timeout_s: fl
     if ended.returncode == 0:
         return Readiness(ready=Ready.YES, words=words)
     return Readiness(ready=Ready.UNKNOWN if cli.ready_may_err else Ready.NO, words=words)
+
+
+def command_of(cli: AgentCli) -> str:
+    """The preset's `ready` command as one types it."""
+    return shlex.join([cli.binary, *cli.ready])
 
 
 def _words(stdout: bytes, stderr: bytes) -> str:

@@ -89,6 +89,7 @@ def _agent_cli(name: str, settings: Mapping[str, Any]) -> AgentCli:
         version=entry.words("version"),
         ready=entry.words("ready"),
         ready_may_err=entry.flag("ready_may_err"),
+        login=entry.text("login"),
         untried=entry.flag("untried"),
         resume=entry.words("resume", template=True),
         progress=entry.choice("progress", Progress, Progress.NONE),

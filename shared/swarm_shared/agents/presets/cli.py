@@ -143,6 +143,7 @@ class AgentCli(Struct, frozen=True, kw_only=True):
     http_exits: bool = False
     ready: tuple[str, ...] = ()
     ready_may_err: bool = False
+    login: str = ""
     untried: bool = False
     cancelled: tuple[re.Pattern[str], ...] = ()
     result: ResultRules = field(default_factory=ResultRules)

@@ -15,6 +15,7 @@ from swarm_shared.domain.clock import Clock
 from swarm_shared.processes.identity import ProcessId
 from swarm_shared.processes.lifeline import Lifelines
 from swarm_shared.store.engine.family import Family
+from swarm_shared.store.queue.started_with import META_KEY, START, StartedWith
 from swarm_shared.store.sql import SQL
 
 PAUSED, DRAINED, EMERGENCY_STOP, DISK_LOW = "paused", "drained", "emergency_stop", "disk_low"
@@ -196,6 +197,20 @@ class Swarm(Family):
         for key, value in ((_ISOLATION, isolation), (_SUBFOLDER, subfolder)):
             if self.meta(key) != value:
                 self.set_meta(key, value)
+
+    def note_started_with(self, started: StartedWith) -> None:
+        """Store what the workers are started with."""
+        if self.started_with() != started:
+            self.set_meta(META_KEY, started.to_json())
+
+    def started_with(self) -> StartedWith | None:
+        """What the workers of the last start were started with; None before the first one."""
+        return StartedWith.from_json(self.meta(META_KEY))
+
+    def start_command(self) -> str:
+        """The command that starts this swarm again as it was started last."""
+        started = self.started_with()
+        return START if started is None else started.command()
 
     def dashboard_token(self) -> str:
         """The 256-bit secret of this database's dashboard; made on first use."""

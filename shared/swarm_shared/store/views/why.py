@@ -21,7 +21,6 @@ from swarm_shared.store.views.tasks import Tasks
 
 MAX_NAMED = 10
 RESUME = "amplifier-swarm resume"
-START = "amplifier-swarm start"
 SCALE = "amplifier-swarm scale 3"
 
 _FLAGS = {
@@ -83,13 +82,15 @@ class Why(Family):
         """What a task waits for.
 
         Args:
-            default_cli: The agent CLI of tasks that name none.
+            default_cli: The agent CLI of tasks that name none, where no worker has been started yet.
 
         Raises:
             NotFound: No such task.
         """
         task = Tasks(self._db, self._clock).get(task_id)
         status = Status(task["status"])
+        started = Swarm(self._db, self._clock).started_with()
+        default_cli = default_cli if started is None else started.agent_cli
         match status:
             case Status.NOT_STARTED | Status.WAITING_FILES:
                 reasons = self._ready(task, status, default_cli)
@@ -235,7 +236,8 @@ class Why(Family):
             return [Reason(kind="no_workers", text=staff.why_none_takes(), advice=advice)]
         reaper = swarm.services().get("reaper")
         is_up = reaper is not None and reaper.is_alive()
-        return [Reason(kind="no_workers", text=staff.why_none_takes(), advice=SCALE if is_up else START)]
+        advice = SCALE if is_up else swarm.start_command()
+        return [Reason(kind="no_workers", text=staff.why_none_takes(), advice=advice)]
 
     def _hold_of(self, agent_cli: str) -> ProviderHold | None:
         now = self._clock.wall_ms()

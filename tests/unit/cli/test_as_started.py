@@ -1,0 +1,151 @@
+"""Commands answer for the swarm as its workers were started, whatever this shell's environment says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from cli_desk import CliDesk
+
+from swarm_shared.domain.models import TaskSpec
+from swarm_shared.domain.trouble import TroubleKind
+from swarm_shared.processes.identity import ProcessId
+from swarm_shared.program.settings import resolve
+from swarm_shared.store.queue.claims import Claimant
+from swarm_shared.store.queue.policy import AttemptResult, Budgets
+from swarm_shared.store.queue.started_with import StartedWith
+
+
+def agent(folder: Path, name: str, script: str) -> str:
+    program = folder / name
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    return str(program)
+
+
+def start_with(desk: CliDesk, *, running: bool = False, **flags: object) -> StartedWith:
+    """What `start` stores; `running` registers this process as a worker."""
+    (desk.folder / "project").mkdir(exist_ok=True)
+    flags = {"db": desk.db, "project_root": desk.folder / "project", **flags}
+    started = StartedWith.of(resolve(flags, {}))
+    with desk.open() as database:
+        database.swarm.note_started_with(started)
+        if running:
+            database.workers.register("worker-1", ProcessId.mine(), ProcessId.mine(), lease_s=600)
+    return started
+
+
+def hold_on_credentials(desk: CliDesk, agent_cli: str) -> None:
+    from swarm_shared.domain.models import FailureClass, Outcome
+    from swarm_shared.domain.trouble import Trouble
+
+    with desk.open() as database:
+        run = database.workers.register("worker-9", ProcessId.mine(), ProcessId.mine(), lease_s=600)
+        claim = database.queue.claim(Claimant(run=run, worker_id="worker-9", agent_cli=agent_cli))
+        assert claim is not None
+        trouble = Trouble(kind=TroubleKind.CREDENTIALS, text="please log in")
+        result = AttemptResult(
+            outcome=Outcome.FAILED, failure_class=FailureClass.PROVIDER, error="please log in", trouble=trouble
+        )
+        database.queue.settle(claim, result, Budgets(max_retries=0))
+        database.workers.end(run, crashed=False, remark="drained")
+
+
+def test_why_names_the_hold_of_the_agent_cli_that_the_workers_use(desk: CliDesk) -> None:
+    desk.queue(TaskSpec(id="a", name="A"))
+    hold_on_credentials(desk, "codex")
+    assert "please log in" not in desk.run("why", "a").out
+    start_with(desk, agent_cli="codex")
+    ran = desk.run("why", "a")
+    assert "agent CLI codex is on hold until you resume (credentials): please log in" in ran.out
+
+
+def test_doctor_checks_the_agent_cli_that_the_workers_use(desk: CliDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.queue(TaskSpec(id="a", name="A"))
+    monkeypatch.setenv("SWARM_AGENT_CLI", "no-such-cli")
+    start_with(desk, running=True, agent_cli="command")
+    ran = desk.run("doctor")
+    assert ran.code == 0, ran.out
+    assert "command can start" in ran.out
+
+
+def test_before_a_start_the_callers_settings_count_and_after_it_its_defaults_do_not(
+    desk: CliDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.queue(TaskSpec(id="a", name="A"))
+    start_with(desk, agent_cli="command")
+    assert "command can start" in desk.run("doctor").out
+    monkeypatch.setenv("SWARM_AGENT_CLI", "no-such-cli")
+    assert "agent CLI 'no-such-cli' is not known" in desk.run("doctor").out
+
+
+def test_status_shows_what_the_workers_were_started_with(desk: CliDesk) -> None:
+    desk.queue(TaskSpec(id="a", name="A"))
+    start_with(desk, agent_cli="codex", validation=False, land_into="night run")
+    shown = desk.run("status", "--json").json["started_with"]
+    assert (shown["agent_cli"], shown["validation"], shown["isolation"]) == ("codex", False, "auto")
+    ran = desk.run("status")
+    project = desk.folder / "project"
+    assert f"agent CLI codex in {project}, without validation" in ran.out
+    again = f"amplifier-swarm start --agent-cli codex --project-root {project} --land-into 'night run' --no-validation"
+    assert again in ran.err
+    assert again in desk.run("why", "a").out
+    assert again in desk.run("doctor").out
+
+
+def test_the_command_leaves_out_what_the_next_start_finds_without_flags(
+    desk: CliDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (desk.folder / "swarm.yaml").write_text("agent_cli: codex\n")
+    desk.queue(TaskSpec(id="a", name="A"))
+    started = start_with(desk)
+    monkeypatch.chdir(desk.folder / "project")
+    assert started.agent_cli == "codex"
+    assert started.command() == "amplifier-swarm start"
+
+
+def test_a_stored_start_of_another_shape_is_ignored(desk: CliDesk) -> None:
+    desk.queue(TaskSpec(id="a", name="A"))
+    with desk.open() as database:
+        database.swarm.set_meta("started_with", '{"agent_cli": 3}')
+    assert desk.run("status", "--json").json["started_with"] is None
+
+
+@pytest.mark.parametrize(
+    ("script", "code", "words"),
+    [
+        ("exit 1", 10, "agent CLI 'mine' is not logged in: `{program} status` ended with exit code 1"),
+        ("echo 'Session expired' >&2; exit 1", 10, "agent CLI 'mine' is not logged in: Session expired"),
+    ],
+)
+def test_a_cli_that_is_not_logged_in_ends_start_before_the_first_task(
+    desk: CliDesk, script: str, code: int, words: str
+) -> None:
+    program = agent(desk.folder, "mine", script)
+    (desk.folder / "swarm.yaml").write_text(
+        f"agent_clis: {{mine: {{binary: '{program}', argv: [run], ready: [status], login: mine login}}}}\n"
+    )
+    desk.queue(TaskSpec(id="a", name="A"))
+    (desk.folder / "project").mkdir()
+    process = desk.spawn("start", "--agent-cli", "mine", "--project-root", "project", "--no-dashboard")
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == code, err
+    assert words.format(program=program) in err
+    assert "log in: mine login" in err
+    with desk.open() as database:
+        assert database.tasks.get("a")["attempt_count"] == 0
+
+
+def test_doctor_names_a_cli_that_is_not_logged_in_and_warns_of_one_that_may_not_be(desk: CliDesk) -> None:
+    program = agent(desk.folder, "mine", "echo 'Not logged in'; exit 1")
+    entry = f"binary: '{program}', argv: [run], ready: [status]"
+    (desk.folder / "swarm.yaml").write_text(f"agent_clis: {{mine: {{{entry}}}}}\n")
+    desk.queue(TaskSpec(id="a", name="A"))
+    start_with(desk, agent_cli="mine")
+    ran = desk.run("doctor")
+    assert ran.code == 3
+    assert "bad  agent CLI: agent CLI 'mine' is not logged in: Not logged in" in ran.out
+    (desk.folder / "swarm.yaml").write_text(f"agent_clis: {{mine: {{{entry}, ready_may_err: true}}}}\n")
+    ran = desk.run("doctor")
+    assert ran.code == 0
+    assert "warn agent CLI: agent CLI 'mine' may not be logged in: Not logged in" in ran.out
