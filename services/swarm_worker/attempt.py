@@ -10,6 +10,8 @@ from msgspec.structs import replace
 
 from swarm_shared.agents.launching.launch import SessionPlan, has_session, prepare
 from swarm_shared.agents.presets.cli import AgentCli, Progress, Store
+from swarm_shared.agents.prompting.prompt import answer_again
+from swarm_shared.agents.prompting.resuming import is_saved
 from swarm_shared.agents.reading.session_result import Reading, read_cut, read_session
 from swarm_shared.agents.reading.usage import UNKNOWN_USAGE, Usage
 from swarm_shared.domain.clock import Clock
@@ -216,17 +218,24 @@ class Attempt:
     # ───── sessions ─────
 
     def _session(self, brief: Brief, role: Role, stage: Stage, prompt_of: Callable[[], str]) -> Reading:
-        """One session, repeated alone while its answer is unreadable, or while a validator dies."""
+        """One session, repeated alone while its answer is unreadable, or while a validator dies.
+
+        The first repeat after an unreadable answer resumes that session, which has done the work already, and asks for
+        the answer only; every other repeat starts a new session.
+        """
+        resumes = brief.resumes if role is Role.BUILDER else None
+        asked_again = False
         for repeat in range(REPEATS + 1):
-            resumes = brief.resumes if role is Role.BUILDER else None
-            reading = self._run_session(brief, role, stage, prompt_of(), resumes)
-            again = reading.failure is FailureClass.UNREADABLE or (
-                reading.failure is FailureClass.CRASH and role is Role.VALIDATOR
-            )
-            # One that cannot be gone on with says nothing of the CLI: it may have forgotten the session.
+            prompt = answer_again(role) if asked_again else prompt_of()
+            reading = self._run_session(brief, role, stage, prompt, resumes)
+            unreadable = reading.failure is FailureClass.UNREADABLE
+            again = unreadable or (reading.failure is FailureClass.CRASH and (role is Role.VALIDATOR or asked_again))
+            # A session that cannot be resumed says nothing about the CLI, which may have deleted it.
             if not again and not (reading.failure is FailureClass.SETUP and resumes):
                 break
-            brief.resumes = None  # another prompt, for a session that knows nothing yet
+            brief.resumes = None  # a full prompt from here on is for a session that knows nothing yet
+            resumes = self._session_to_ask_again(brief.cli, role) if unreadable and not asked_again else None
+            asked_again = resumes is not None
             event(
                 LOG,
                 "session_repeated",
@@ -237,6 +246,15 @@ class Attempt:
                 reason=reading.reason[:200],
             )
         return reading
+
+    def _session_to_ask_again(self, cli: AgentCli, role: Role) -> str | None:
+        """The session that has just ended, if the CLI can resume it."""
+        result = self._result
+        session = result.builder_session_id if role is Role.BUILDER else result.validator_session_id
+        if session is None or not cli.resume:
+            return None
+        env = {**self._config.environ, **self._spec.env}
+        return session if is_saved(cli, session, env=env, cwd=self._place.cwd) else None
 
     def _run_session(self, brief: Brief, role: Role, stage: Stage, prompt: str, resumes: str | None) -> Reading:
         cli, agent = brief.cli, brief.agent(role)

@@ -83,7 +83,9 @@ def test_a_builder_that_reports_failure_uses_up_its_retries_and_the_task_fails(s
         ({"answer": 'All fine!\n```json\n{"verdict": "FAIL", "critical_issues": ["x"]}\n```'}, Status.FAILED),
         ({"answer": {"verdict": "PASS", "critical_issues": []}, "exit": 3}, Status.FAILED),
         ({"answer": {"verdict": "PASS", "critical_issues": ["it leaks"]}}, Status.FAILED),
-        ({"answer": "VERDICT: PASS"}, Status.HELD),
+        ({"answer": {"verdict": "PASS", "critical_issues": []}, "output": ["❌ VERDICT: FAIL"]}, Status.FAILED),
+        ({"answer": "It leaks.\n❌ VERDICT: FAIL"}, Status.FAILED),
+        ({"answer": "I think that it is fine."}, Status.HELD),
         ({"answer": ""}, Status.HELD),
     ],
 )

@@ -13,7 +13,8 @@ from amplifier_desk import make_desk
 from live_swarm import LiveSwarm
 from repositories import PERSON
 
-from swarm_shared.domain.models import Status, TaskSpec
+from swarm_shared.agents.prompting.prompt import answer_again
+from swarm_shared.domain.models import Role, Status, TaskSpec
 
 pytestmark = pytest.mark.integration
 
@@ -100,14 +101,31 @@ def test_a_session_that_the_cli_has_forgotten_is_no_trouble_of_the_cli(swarm: Am
     assert "resuming your earlier session" not in swarm.prompt(2, 1)
 
 
-def test_an_unreadable_answer_of_a_resumed_session_is_asked_for_in_a_fresh_one(swarm: AmplifierSwarm) -> None:
+def test_an_unreadable_answer_is_asked_for_again_in_the_same_session(swarm: AmplifierSwarm) -> None:
     runs = swarm.folder / "runs"
-    steps = {"runs": str(runs), "steps": [{**GIVES_UP}, {**PROSE}, {}]}
+    steps = {"runs": str(runs), "steps": [PROSE, GIVES_UP, {}]}
     swarm.add(TaskSpec(id="a", name="Build it"))
     swarm.worker("worker-1", "--no-validation", FAKE_AMPLIFIER=json.dumps({"builder": steps}))
     swarm.wait_for("a", Status.COMPLETED)
-    sessions = swarm.db.tasks.sessions(swarm.attempts("a")[1]["id"])
-    assert [s["resumes"] is not None for s in sessions] == [True, False]
+    first, second = swarm.attempts("a")
+    sessions = swarm.db.tasks.sessions(first["id"])
+    assert [s["resumes"] for s in sessions] == [None, first["builder_session_id"]]
+    assert swarm.prompt(1, 1) == answer_again(Role.BUILDER)
+    # It has been resumed for its answer only: the retry may resume it for the work.
+    assert second["resumed_session_id"] == first["builder_session_id"]
+
+
+def test_a_validators_unreadable_answer_is_asked_for_again_and_then_in_a_new_session(swarm: AmplifierSwarm) -> None:
+    runs = swarm.folder / "runs"
+    steps = {"runs": str(runs), "steps": [{**PROSE, "tokens": 50}, {**PROSE, "tokens": 7}, {"tokens": 50}]}
+    swarm.add(TaskSpec(id="a", name="Build it"))
+    swarm.worker(FAKE_AMPLIFIER=json.dumps({"builder": [{"tokens": 100}], "validator": steps}))
+    swarm.wait_for("a", Status.COMPLETED)
+    (attempt,) = swarm.attempts("a")
+    _, *validators = swarm.db.tasks.sessions(attempt["id"])
+    assert [s["resumes"] is not None for s in validators] == [False, True, False]
+    assert [s["prompt"] == answer_again(Role.VALIDATOR) for s in validators] == [False, True, False]
+    assert attempt["tokens"] == 100 + 50 + 7 + 50
 
 
 def test_a_killed_session_is_known_by_its_files_where_it_has_a_folder_of_its_own(swarm: AmplifierSwarm) -> None:

@@ -57,8 +57,10 @@ def test_the_answer_is_found_wherever_the_agent_put_it(response: str) -> None:
 @pytest.mark.parametrize(
     "response",
     [
-        "VERDICT: PASS",
         "✅ VERDICT: PASS\n\nEverything is fine, status success.",
+        "I will end with VERDICT: PASS or VERDICT: FAIL.",
+        "VERDICT: PASS or VERDICT: FAIL",
+        "Finally I write\nVERDICT: PASS\nif the tests pass. Let me run them.",
         "",
         "   \n",
         '{"verdict": "MAYBE", "critical_issues": []}',
@@ -72,6 +74,60 @@ def test_a_verdict_of_another_shape_is_unreadable_and_never_a_pass(response: str
     reading = read(envelope(response), role=Role.VALIDATOR)
     assert reading.failure is FailureClass.UNREADABLE
     assert reading.answer is None
+
+
+PASS_OBJECT = fenced({"verdict": "PASS", "critical_issues": [], "summary": "fine"})
+FAIL_OBJECT = fenced({"verdict": "FAIL", "critical_issues": ["no tests"]})
+
+
+@pytest.mark.parametrize("line", ["✅ VERDICT: PASS", "VERDICT: PASS", "**VERDICT: PASS**", "# Verdict: ✅ **PASS**\n"])
+def test_a_closing_line_without_json_is_a_verdict(line: str) -> None:
+    reading = read(envelope(f"All criteria are met.\n\n{line}"), role=Role.VALIDATOR)
+    assert reading.failure is None, reading.reason
+    assert reading.answer == {"verdict": "PASS", "summary": "All criteria are met."}
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        "a.py:3 crashes on an empty list.\n\n❌ VERDICT: FAIL",
+        "a.py:3 crashes on an empty list.\n\n**VERDICT: FAILED**\n\nPlease fix it.",
+        "VERDICT: FAIL – a.py:3 crashes on an empty list.",
+    ],
+)
+def test_a_failing_line_gives_its_reasons_to_the_next_attempt(response: str) -> None:
+    reading = read(envelope(response), role=Role.VALIDATOR)
+    assert reading.failure is FailureClass.QUALITY
+    assert reading.must_fix == ("a.py:3 crashes on an empty list.",)
+    assert "a.py:3 crashes" in reading.reason
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        f"Criterion 1 is not met.\n\n{PASS_OBJECT}\n❌ VERDICT: FAIL",
+        f"❌ VERDICT: FAIL\n\nCriterion 1 is not met.\n\n{PASS_OBJECT}",
+        f"{FAIL_OBJECT}\nCriterion 1 is not met.\n{PASS_OBJECT}",
+        f"{FAIL_OBJECT}\nCriterion 1 is not met.\n\n✅ VERDICT: PASS",
+        "Criterion 1 is not met.\n\nVERDICT: FAIL\n\nVERDICT: PASS",
+    ],
+    ids=["a line after JSON", "a line before JSON", "two objects", "a passing line after JSON", "two lines"],
+)
+def test_two_verdicts_that_disagree_never_pass(response: str) -> None:
+    reading = read(envelope(response), role=Role.VALIDATOR)
+    assert reading.failure is FailureClass.QUALITY
+    assert reading.reason.startswith("validator: PASS and FAIL in one answer, which counts as FAIL: ")
+    assert reading.must_fix
+
+
+def test_a_verdict_inside_the_json_is_no_line_of_its_own() -> None:
+    answer = {"verdict": "PASS", "critical_issues": [], "summary": "its file says:\nVERDICT: FAIL\nas an example"}
+    code = '```python\n"verdict": "FAIL"\n```\n'
+    assert read(envelope(code + fenced(answer)), role=Role.VALIDATOR).failure is None
+
+
+def test_a_builder_that_writes_a_verdict_has_not_answered() -> None:
+    assert read(envelope("VERDICT: PASS")).failure is FailureClass.UNREADABLE
 
 
 def test_an_agent_that_repeats_the_shape_it_was_asked_for_has_not_answered() -> None:

@@ -106,6 +106,16 @@ def build_prompt(
     return guarded(text) if guard_mentions else text
 
 
+def answer_again(role: Role) -> str:
+    """The prompt of a session that is resumed because its answer could not be read."""
+    keys = '"verdict", "critical_issues", "summary"' if role is Role.VALIDATOR else '"status", "blockers"'
+    unfinished = "" if role is Role.VALIDATOR else " If the task is not finished, finish it first."
+    return (
+        f"Answer again with only the JSON object that the prompt asks for ({keys} and so on), and nothing before or "
+        f"after it.{unfinished}\n"
+    )
+
+
 def _builder_parts(
     task: TaskSpec,
     number: int,
@@ -152,7 +162,8 @@ def _validator_parts(
         "## Verdict\n\nThe verdict is FAIL if any acceptance criterion is not met or if you find a critical issue; "
         "list each issue with its evidence. The verdict is PASS only if you have verified every criterion yourself. A "
         "tool or network access that you do not have is not an issue of the work: mention it in the summary. End your "
-        "reply with exactly one JSON object in this format, and nothing after it:\n\n" + VALIDATOR_ANSWER
+        "reply with exactly one JSON object in this format, in place of any verdict line that your instructions ask "
+        "for, and nothing after it:\n\n" + VALIDATOR_ANSWER
     )
     return parts
 

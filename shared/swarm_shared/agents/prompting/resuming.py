@@ -1,4 +1,4 @@
-"""Which earlier session the next builder session goes on with, if any."""
+"""Which earlier session the next builder session resumes, if any."""
 
 from __future__ import annotations
 
@@ -45,20 +45,30 @@ def session_to_resume(
         return None
     if last["cause"] == FailureCause.TIME:
         return None  # we killed it, or something that came after it: whether it can be gone on with is not known
-    if any(row["resumed_session_id"] == session and row["failure_class"] in TELLING for row in history):
-        return None  # going on with it was tried, and the agent died of it
-    return session if _is_saved(cli, session, env=env, cwd=cwd) else None
+    if _has_been_resumed(session, history):
+        return None  # resuming it has not helped
+    return session if is_saved(cli, session, env=env, cwd=cwd) else None
+
+
+def _has_been_resumed(session: str, history: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a later attempt resumed it in vain; the attempt that began it may have resumed it for its answer."""
+    begun = False
+    for row in history:
+        if begun and row["resumed_session_id"] == session and row["failure_class"] in TELLING:
+            return True
+        begun = begun or row["builder_session_id"] == session
+    return False
 
 
 def _was_judged(row: Mapping[str, Any]) -> bool:
     return (row["outcome"], row["failure_class"]) in _JUDGED
 
 
-def _is_saved(cli: AgentCli, session_id: str, *, env: Mapping[str, str], cwd: Path) -> bool:
-    """Whether what was said in it is there.
+def is_saved(cli: AgentCli, session_id: str, *, env: Mapping[str, str], cwd: Path) -> bool:
+    """Whether the CLI still has the session's conversation.
 
-    Amplifier writes a headless session down only at its successful end; one that was killed, or ended in an error,
-    would begin from nothing without saying so.
+    Amplifier saves a headless session only at its successful end; one that was killed, or ended in an error, would
+    start from nothing without saying so.
     """
     if cli.store is not Store.AMPLIFIER:
         return True

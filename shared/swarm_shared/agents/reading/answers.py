@@ -8,13 +8,13 @@ from typing import Any
 from msgspec import Struct
 
 from swarm_shared.agents.reading.objects import objects_anywhere, objects_at_line_starts
+from swarm_shared.agents.reading.verdicts import CONFLICT, FAIL, PASS, settle, verdict_of
 from swarm_shared.domain.models import Role
 from swarm_shared.program.terminal_text import storable
 
 # An answer stands at the end; a longer text before it is never worth searching.
 ANSWER_WITHIN_CHARS = 1_000_000
 _DONE_WORDS = frozenset({"success", "done", "completed"})
-_VERDICTS = frozenset({"PASS", "FAIL"})
 _BUILDER_KEYS = frozenset(
     {"files_created", "files_modified", "tests_written", "tests_passed", "implementation_notes", "blockers"}
 )
@@ -34,11 +34,14 @@ def find_answer(text: str, role: Role) -> dict[str, Any] | None:
     """The last JSON object of the asked shape: bare, fenced or in prose; None when there is none.
 
     A bare `{"status": …}` may be an example of the agent's, so an object with more of the asked keys goes
-    before it.
+    before it. A validator may also end with a `VERDICT:` line: see `verdicts.settle`.
     """
+    text = text[-ANSWER_WITHIN_CHARS:]
+    if role is Role.VALIDATOR:
+        return settle(text, [each for each in objects_anywhere(text) if verdict_of(each[0])])
     weak: dict[str, Any] | None = None
     strong: dict[str, Any] | None = None
-    for found, _, _ in objects_anywhere(text[-ANSWER_WITHIN_CHARS:]):
+    for found, _, _ in objects_anywhere(text):
         if _is_whole_answer(found, role):
             strong = found
         elif _is_answer(found, role) and "type" not in found:  # an event that the agent quotes has one
@@ -70,7 +73,8 @@ def bare_answer(output: str, role: Role) -> dict[str, Any] | None:
     for one in objects_at_line_starts(output):
         if _is_whole_answer(one, role):
             found = one
-    return found
+    # It may contradict itself as well.
+    return find_answer(output, role) if found is not None and role is Role.VALIDATOR else found
 
 
 def judge(answer: Mapping[str, Any], role: Role) -> Judgement:
@@ -95,8 +99,7 @@ def items(value: object) -> tuple[str, ...]:
 
 def _is_answer(found: Mapping[str, Any], role: Role) -> bool:
     if role is Role.VALIDATOR:
-        verdict = found.get("verdict")
-        return isinstance(verdict, str) and verdict.strip().upper() in _VERDICTS
+        return verdict_of(found) is not None
     status = found.get("status")
     return isinstance(status, str) and bool(status.strip())
 
@@ -120,13 +123,15 @@ def _judge_builder(answer: Mapping[str, Any]) -> Judgement:
 
 
 def _judge_validator(answer: Mapping[str, Any]) -> Judgement:
-    verdict = str(answer["verdict"]).strip().upper()
+    verdict = verdict_of(answer)
     issues = items(answer.get("critical_issues"))
-    if verdict == "PASS" and not issues:
+    if verdict == PASS and not issues:
         return Judgement(passed=True)
     fixes = issues or items(answer.get("recommendations")) or items(answer.get("summary"))
     told = "; ".join(issues) or "; ".join(items(answer.get("summary"))) or "; ".join(fixes)
-    word = "FAIL" if verdict == "FAIL" else "PASS with critical issues, which counts as FAIL"
+    word = FAIL if verdict == FAIL else "PASS with critical issues, which counts as FAIL"
+    if answer.get(CONFLICT):
+        word = "PASS and FAIL in one answer, which counts as FAIL"
     return Judgement(passed=False, reason=f"validator: {word}" + (f": {told}" if told else ""), must_fix=fixes)
 
 
