@@ -290,6 +290,7 @@ class Attempt:
             redaction=self._around.redaction.knowing(cli.env, self._spec.env),
             resumes=resumes,
             signs=files.signs,
+            idle_cpu_s=cli.idle_cpu_s,
         )
         try:
             ended = self._steps.run(plan)

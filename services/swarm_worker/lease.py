@@ -18,8 +18,6 @@ RETRY_S = 1.0  # after a heartbeat that the database did not take
 PROGRESS_LOOK_S = 5.0
 # CPU time of a tree: where the kernel does not list children, each look reads all of /proc.
 COSTLY_LOOK_S = 60.0
-# Runtimes of agent CLIs that wait for an answer use 0.02 to 0.4 s of processor time a minute; work uses more.
-WORKING_CPU_SHARE = 1 / 60
 USES_LOOK_S = 2.0  # what is used is told with the heartbeat, but not looked up more often than this
 
 
@@ -86,6 +84,7 @@ class ProgressMeter:
         signs: list[Callable[[], float | None]],
         *,
         cpu_s: Callable[[], float | None],
+        idle_cpu_s: float = 1.0,
         patience_s: float | None,
         note: Callable[[], None],
     ) -> None:
@@ -93,12 +92,13 @@ class ProgressMeter:
 
         Args:
             signs: Numbers that rise while the agent moves; None when unknown.
-            cpu_s: Seconds of CPU time so far; looked at seldom, and only while none of the signs moves. Progress is
-                `WORKING_CPU_SHARE` of the time between two looks: an idle interpreter uses some as well.
+            cpu_s: Seconds of CPU time so far; looked at seldom, and only while none of the signs moves.
+            idle_cpu_s: Seconds of CPU time a minute that an idle agent uses; only more than that is progress.
             patience_s: Seconds without any sign that make it stuck; None for agents that show none.
             note: Writes a sign of progress down.
         """
         self._signs, self._cpu_s, self._patience_s, self._note = signs, cpu_s, patience_s, note
+        self._idle_share = idle_cpu_s / 60
         self._last: list[float | None] = [None] * len(signs)  # looked at later: most sessions are over by then
         self._moved_at = time.monotonic()
         look_s = PROGRESS_LOOK_S if patience_s is None else min(PROGRESS_LOOK_S, patience_s / 4)
@@ -149,4 +149,4 @@ class ProgressMeter:
         if before is None or used is None:
             return False
         # It falls when a process ends unseen and takes its time with it: that is a change as well.
-        return abs(used - before[1]) >= WORKING_CPU_SHARE * (now - before[0])
+        return abs(used - before[1]) >= self._idle_share * (now - before[0])

@@ -153,6 +153,7 @@ class Session:
         self._meter = ProgressMeter(
             [lambda: float(self._capture.total_bytes), *self._plan.signs],
             cpu_s=self._cpu_s,
+            idle_cpu_s=self._plan.idle_cpu_s,
             patience_s=self._plan.stuck_s,
             note=lambda: self._db.queue.note_progress(self._claim),
         )

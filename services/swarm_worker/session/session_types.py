@@ -40,7 +40,10 @@ class Cut(Struct, frozen=True, kw_only=True):
 
 
 class Plan(Struct, frozen=True, kw_only=True):
-    """What to run: `limit_s` bounds it; `stuck_s` None leaves only that bound. `signs` rise while it moves."""
+    """What to run: `limit_s` bounds it; `stuck_s` None leaves only that bound.
+
+    `signs` rise while it works; so does CPU time beyond `idle_cpu_s` a minute.
+    """
 
     role: Role
     name: str
@@ -55,6 +58,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     redaction: Redaction  # with the values of what it is started with
     resumes: str | None = None  # the agent CLI's id of the earlier session that it goes on with
     signs: tuple[Callable[[], float | None], ...] = ()
+    idle_cpu_s: float = 1.0
 
 
 class Ended(Struct, frozen=True, kw_only=True):

@@ -62,6 +62,7 @@ def test_an_entry_may_start_from_another_preset() -> None:
         ({}, "agent_clis.mine.binary", "a text"),
         ({**MINE, "binary": 3}, "agent_clis.mine.binary", "quotes"),
         ({**MINE, "promt": "stdin"}, "agent_clis.mine.promt", "known: "),
+        ({**MINE, "idle_cpu_s": "lots"}, "agent_clis.mine.idle_cpu_s", "such as 1.5"),
         ({**MINE, "prompt": "telepathy"}, "agent_clis.mine.prompt", "stdin, argument, none"),
         ({**MINE, "reader": "tea"}, "agent_clis.mine.reader", "events, text, exit_code"),
         ({**MINE, "argv": "-x {prompt}"}, "agent_clis.mine.argv", "[a, b]"),

@@ -14,11 +14,11 @@ LOOK_S = lease.PROGRESS_LOOK_S
 class Bench:
     """A meter with two signs that are moved by hand, in a time that is moved by hand."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, patience_s: float | None = PATIENCE_S) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, patience_s: float | None = PATIENCE_S, **more: float) -> None:
         self.now, self.output, self.cpu, self.cpu_looks, self.notes = 0.0, 0.0, 0.0, 0, 0
         monkeypatch.setattr(lease.time, "monotonic", lambda: self.now)
         self.meter = ProgressMeter(
-            [lambda: self.output], cpu_s=self._look_at_cpu, patience_s=patience_s, note=self._note
+            [lambda: self.output], cpu_s=self._look_at_cpu, patience_s=patience_s, note=self._note, **more
         )
 
     def pass_s(self, seconds: float, *, output: float = 0.0, cpu: float = 0.0) -> None:
@@ -104,3 +104,12 @@ def test_an_agent_without_signs_lives_by_its_session_limit_and_nothing_costly_is
     bench = Bench(monkeypatch, patience_s=None)
     bench.pass_s(7200)
     assert (bench.meter.is_stuck(), bench.cpu_looks) == (False, 0)
+
+
+def test_what_an_idle_runtime_uses_is_no_progress_however_much_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    hungry = Bench(monkeypatch, idle_cpu_s=30)
+    hungry.pass_s(2 * PATIENCE_S, cpu=16 / 60)
+    assert hungry.meter.is_stuck()
+    hungry = Bench(monkeypatch, idle_cpu_s=30)
+    hungry.pass_s(2 * PATIENCE_S, cpu=0.9)
+    assert not hungry.meter.is_stuck()

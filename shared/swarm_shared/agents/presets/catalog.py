@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from swarm_shared.agents.presets.cli import (
+    IDLE_CPU_S,
     NO_TROUBLE,
     AgentCli,
     Condition,
@@ -104,6 +105,7 @@ def _agent_cli(name: str, settings: Mapping[str, Any]) -> AgentCli:
             for code, kind in entry.mapping("trouble_exits").items()
         },
         http_exits=entry.flag("http_exits"),
+        idle_cpu_s=entry.number("idle_cpu_s", IDLE_CPU_S),
         cancelled=tuple(entry.pattern("cancelled", text) for text in entry.words("cancelled")),
         result=_rules(result),
         session_log=_session_log(entry.table("session_log")) if entry.peek("session_log") is not None else None,

@@ -43,6 +43,8 @@ class Store(StrEnum):
     NONE = "none"
 
 
+# Seconds of processor time a minute. Most CLIs that wait for an answer use 0.02 to 0.4; work uses more.
+IDLE_CPU_S = 1.0
 # The word in data files for a text that looks like trouble and is none.
 NO_TROUBLE = "none"
 
@@ -141,6 +143,7 @@ class AgentCli(Struct, frozen=True, kw_only=True):
     trouble: tuple[Sign, ...] = ()
     trouble_exits: Mapping[int, TroubleKind] = field(default_factory=dict)
     http_exits: bool = False
+    idle_cpu_s: float = IDLE_CPU_S
     ready: tuple[str, ...] = ()
     ready_may_err: bool = False
     login: str = ""

@@ -59,6 +59,14 @@ class Entry:
             raise self.wrong(key, f"must be true or false, not {value!r}", "true or false")
         return bool(value)
 
+    def number(self, key: str, default: float) -> float:
+        value = self._take(key)
+        if value is None:
+            return default
+        if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+            raise self.wrong(key, f"must be a number above 0, not {value!r}", "such as 1.5")
+        return float(value)
+
     def choice(self, key: str, choices: type[Choice], default: Choice) -> Choice:
         value = self._take(key)
         if value is None:
