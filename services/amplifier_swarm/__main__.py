@@ -110,7 +110,7 @@ def cli() -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; its exit code. What was wrong stands on standard error, in a person's words."""
+    """Run one command; its exit code. What was wrong is reported on standard error."""
     arguments = sys.argv[1:] if argv is None else list(argv)
     if os.environ.get(COMPLETION_VARIABLE):
         cli.main(arguments, prog_name=NAME)

@@ -23,7 +23,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @dataclass(slots=True, kw_only=True)
 class App:
-    """One run of the command line. `db` and `verbose` may stand before or after the command."""
+    """One run of the command line. `db` and `verbose` may come before or after the command."""
 
     db: Path | None = None
     verbose: bool = False
@@ -35,7 +35,7 @@ class App:
         return resolve({"db": self.db, **(flags or {})})
 
     def database_path(self) -> Path:
-        """The database alone, so that a mistake in another setting does not keep anyone from looking at it."""
+        """The database alone, so that a mistake in another setting does not prevent reading it."""
         given = self.db or os.environ.get("SWARM_DB") or default_of("db")
         return Path(os.path.abspath(os.path.expanduser(str(given))))
 
@@ -56,7 +56,7 @@ class App:
 
 
 def common_options(function: F) -> F:
-    """`--db` and `--verbose`: kept in the App, so that the last one given wins wherever it stands."""
+    """`--db` and `--verbose`: kept in the App, so that the last one given wins wherever it is."""
 
     def keep_db(ctx: click.Context, _: click.Parameter, value: Path | None) -> None:
         if value is not None:

@@ -1,4 +1,4 @@
-"""Asking the swarm for something: a control row carried out at once where nobody else would, else waited for."""
+"""Making requests of the swarm: carried out at once where no reaper would, else waited for."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ROWS_HANDLED_PER_S = 100
 REQUESTS_AT_ONCE = 500
 EXPIRY_GRACE_MS = 1_000
 SILENCE_MS = 3_000
-_NOT_TAKEN = "nobody took it within {:.0f} s – see amplifier-swarm doctor: does the reaper of this swarm work?"
+_NOT_TAKEN = "not handled within {:.0f} s – see amplifier-swarm doctor: does the reaper of this swarm work?"
 
 
 class Standing(Struct, frozen=True, kw_only=True):
@@ -48,11 +48,11 @@ def ask(
 ) -> list[ControlRow]:
     """One row per target, all answered: done, refused, or expired.
 
-    Without a living reaper nobody would take rows on resting tasks and on the queue, and nobody could interfere:
+    Without a living reaper no one would take rows on resting tasks and on the queue, and no one could interfere:
     they are carried out here, in the transaction that writes them.
 
     Raises:
-        NotFound: No such task; what was asked for earlier targets stands.
+        NotFound: No such task; requests for earlier targets remain.
         SupervisorError: Nothing of the swarm lives that could do it.
     """
     given = {name: value for name, value in argument.items() if value is not None}
@@ -127,7 +127,7 @@ def _without_reaper(
 
 
 def _answered(app: App, database: TaskDatabase, rows: Sequence[ControlRow]) -> list[ControlRow]:
-    """Wait until every row has its answer; those that nobody takes in time are answered here as expired."""
+    """Wait until every row has its outcome; those that are not taken in time are closed here as expired."""
     done: list[ControlRow] = []
     waiting = list(reversed(rows))
     told = False
@@ -151,6 +151,6 @@ def wait_for_a_commit(database: TaskDatabase) -> None:
     """Return when another process has committed, or after a while: answers and times are looked at again."""
     before = database.connection.data_version()
     for _ in range(LOOKS):
-        time.sleep(LOOK_EVERY_S)  # nothing else tells that another process wrote
+        time.sleep(LOOK_EVERY_S)  # nothing else shows that another process wrote
         if database.connection.data_version() != before:
             return

@@ -1,4 +1,4 @@
-"""Options that several commands take: statuses by group or stored word, and a yes to bulk changes."""
+"""Options that several commands take: statuses by group or stored name, and the confirmation of bulk changes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def status_option(help: str) -> Callable[[F], F]:
-    """`--status WORD`, several times: the command gets `statuses`, the stored ones that the words mean."""
+    """`--status WORD`, several times: the command gets `statuses`, the stored ones that they mean."""
 
     def convert(ctx: click.Context, param: click.Parameter, words: tuple[str, ...]) -> tuple[Status, ...]:
         found: list[Status] = []

@@ -33,7 +33,7 @@ class Cleanup:
         environ = session_environment(
             self._environ,
             task=task,
-            attempt_id=str(uuid.uuid4()),  # of none: nobody has to find these by their mark
+            attempt_id=str(uuid.uuid4()),  # of none: these need not be found by their mark
             attempt_number=0,
             role=Role.CHECK,
             cwd=cwd,

@@ -6,7 +6,7 @@ import sys
 
 
 def main() -> int:
-    """Serve the dashboard until it is told to stop; its exit code."""
+    """Serve the dashboard until it is stopped; its exit code."""
     from swarm_dashboard.__main__ import main as run
 
     return run()

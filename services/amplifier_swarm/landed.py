@@ -27,12 +27,12 @@ def integration_of(landings: Landings) -> tuple[Integration, IntegrationRow]:
     """The branch that this swarm lands on.
 
     Raises:
-        StateError: It never landed anything, or its repository is gone.
+        StateError: It never landed anything, or its repository is missing.
     """
     row = landings.integration()
     if row is None:
         raise StateError(
-            "this swarm has no integration branch: its tasks work without worktrees of their own",
+            "this swarm has no integration branch: its tasks work without separate worktrees",
             hint="start it in a git repository, or with --isolation worktree",
         )
     common_dir = Path(row.repository)
@@ -44,7 +44,7 @@ def integration_of(landings: Landings) -> tuple[Integration, IntegrationRow]:
 
 
 def waiting_to_come_over(landings: Landings, *, limit: int) -> Waiting | None:
-    """The last of what has landed, as git draws it; None when there is nothing that the person does not have."""
+    """The last landed work, as git draws it; None when there is nothing that the user does not have."""
     try:
         integration, row = integration_of(landings)
         tip = integration.tip()
@@ -55,7 +55,7 @@ def waiting_to_come_over(landings: Landings, *, limit: int) -> Waiting | None:
         range_ = f"{theirs}..{tip}" if theirs else tip
         drawn = git.ask("log", "--graph", "--oneline", "--no-decorate", f"--max-count={limit}", range_).out
     except SwarmError:
-        return None  # a summary is told all the same
+        return None  # the rest of the summary is still printed
     lines = drawn.decode("utf-8", "replace").splitlines()
     return Waiting(
         branch=integration.branch,

@@ -6,7 +6,7 @@ import sys
 
 
 def main() -> int:
-    """Run the reaper until it is told to stop; its exit code."""
+    """Run the reaper until it is stopped; its exit code."""
     from swarm_reaper.__main__ import main as run
 
     return run()

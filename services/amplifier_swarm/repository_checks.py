@@ -59,7 +59,7 @@ def about_git(settings: Settings, known: IntegrationRow | None = None) -> Iterat
 
 
 def about_landing(database: TaskDatabase) -> Iterator[Finding]:
-    """The integration branch as it is, and the worktrees that nobody needs any more."""
+    """The integration branch as it is, and the worktrees that are no longer needed."""
     row = database.landings.integration()
     if row is None:
         return
@@ -93,19 +93,19 @@ def _about_branch(landings: Landings) -> Iterator[Finding]:
         text = f"{branch} is checked out in {at}: nothing can land"
         yield Finding(name=name, level=Level.BAD, text=text, advice=advice)
     elif moved and not row.accepting:
-        text = f"{branch} was moved to {(tip or '')[:12]} by somebody else; the swarm had it at {row.tip[:12]}"
-        advice = f"look at it (git reflog {branch}); the queue stops there, and `amplifier-swarm resume` accepts it"
+        text = f"{branch} was moved to {(tip or '')[:12]} by someone else; the swarm had it at {row.tip[:12]}"
+        advice = f"look at it (git reflog {branch}); the queue is paused, and `amplifier-swarm resume` accepts it"
         yield Finding(name=name, level=Level.WARN, text=text, advice=advice)
     else:
         person = branch_of(row.person_ref or "")
         waiting = f", {ahead} landings ahead of {person}" if ahead not in (None, "0") else ""
         bring = f"amplifier-swarm land --into {person} brings them over" if waiting else None
-        where = tip[:12] if tip else "gone; the next worker makes it again"
+        where = tip[:12] if tip else "missing; the next worker creates it again"
         yield Finding(name=name, level=Level.OK, text=f"{branch} is at {where}{waiting}", advice=bring)
 
 
 def _about_hooks(found: Repository) -> Finding:
-    """Whose commits run hooks and are signed: a person who counts on them should know that ours are not."""
+    """Users whose commits run hooks and are signed should know that ours are not."""
     configured = _person_has(found.git, "core.hooksPath")
     folder = (found.top_level or found.common_dir) / Path(configured).expanduser() if configured else None
     hooks = _files(folder or found.common_dir / "hooks")

@@ -1,4 +1,4 @@
-"""Which supervisord runs this swarm: that of `start` beside the database, or one with a configuration at hand."""
+"""Which supervisord runs this swarm: that of `start` beside the database, or one with a configuration here."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Supervision(Struct, frozen=True, kw_only=True):
 
 
 def supervision(app: App) -> Supervision:
-    """The supervisord that answers; where none does, the one whose configuration is at hand.
+    """The supervisord that answers; where none does, the one whose configuration is here.
 
     Raises:
         SupervisorError: There is no configuration at all.
@@ -36,7 +36,7 @@ def supervision(app: App) -> Supervision:
     state_dir = database.with_name(database.name + ".swarm")
     known = [_of(home) for home in (state_dir, Path.cwd(), database.parent) if (home / supervisor_files.CONF).exists()]
     running = [each for each in known if each.answers()]
-    # That of `start` is left behind when a run ends: one in the folder, which a person wrote, comes before it.
+    # That of `start` is left behind when a run ends: one in the folder, written by the user, comes before it.
     at_rest = sorted(known, key=lambda each: each.configuration.parent == supervisor_files.short_home(state_dir))
     for each in running + at_rest:
         return each

@@ -35,9 +35,9 @@ class FilesRefused(InputError):
 
 @dataclass(slots=True, kw_only=True)
 class Known:
-    """Ids that dependencies may name besides those of the file itself; notes which were asked for.
+    """Ids that dependencies may name besides those of the file itself; notes which were looked up.
 
-    `in_queue` is called when the first one is asked for: most files need nothing from outside.
+    `in_queue` is called when the first one is looked up: most files need nothing from outside.
     """
 
     in_queue: Callable[[], Iterable[str]]
@@ -137,7 +137,7 @@ def _load(name: str) -> bytes:
 
 
 def _read_again_what_misses(files: Sequence[_File], known: Known) -> None:
-    """Now that all ids are known, let the reader say where an unknown one stands and which is nearest."""
+    """Now that all ids are known, let the reader say where an unknown one is and which is nearest."""
     broken = [file for file in files if file.problems]
     known.elsewhere = {task.id for file in files for task in file.tasks}
     known.believe = False

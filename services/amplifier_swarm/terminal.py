@@ -50,14 +50,14 @@ def remark(text: str) -> None:
 
 
 def print_json(document: object, *, one_line: bool = False) -> None:
-    """One JSON document; what a terminal would act on stands escaped."""
+    """One JSON document; terminal controls are escaped."""
     layout: dict[str, Any] = {"separators": (",", ":")} if one_line else {"indent": 2}
     text = json.dumps(document, ensure_ascii=False, default=str, **layout)
     click.echo(_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
 
 
 def is_terminal(stream: IO[str] | None = None) -> bool:
-    """Whether a person looks at it; `TERM=dumb` counts as not."""
+    """Whether it is an interactive terminal; `TERM=dumb` counts as not."""
     stream = stream or sys.stdout
     return stream.isatty() and os.environ.get("TERM") != "dumb"
 
@@ -105,7 +105,7 @@ def _rich_table(columns: Sequence[str], cells: list[list[str]], right: Sequence[
     kept = _fitting(columns, widths, target.width, spare)
     shown = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style="bold")
     for n in kept:
-        # One row, one line. Left to itself, rich would cut the short columns that tell the rows apart.
+        # One row, one line. Left to itself, rich would cut the short columns that distinguish the rows.
         last = n == kept[-1]
         before = sum(widths[other] + GAP for other in kept[:-1])
         shown.add_column(
@@ -141,7 +141,7 @@ def style_of(word: str) -> str:
 
 
 def duration(ms: float | None) -> str:
-    """A span for a person: `45 s`, `3 m 20 s`, `2 h 05 m`, `3 d 4 h`."""
+    """A readable duration: `45 s`, `3 m 20 s`, `2 h 05 m`, `3 d 4 h`."""
     if ms is None:
         return ""
     seconds = max(0, int(ms / 1000))
@@ -162,7 +162,7 @@ def about(at_ms: int, now_ms: int) -> str:
 
 
 def size(size_bytes: float) -> str:
-    """A size for a person: `512 B`, `3.4 MiB`."""
+    """A readable size: `512 B`, `3.4 MiB`."""
     for unit in ("B", "KiB", "MiB", "GiB"):
         if size_bytes < 1024:
             return f"{size_bytes:.0f} {unit}" if unit == "B" else f"{size_bytes:.1f} {unit}"

@@ -1,4 +1,4 @@
-"""`swarm-reaper`: takes tasks away from the dead, carries out what people ask for, and keeps the file in order."""
+"""`swarm-reaper`: requeues tasks of dead workers, carries out requests, and maintains the database."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ HOUSEKEEPING_ENDS_WITHIN_S = 2.0
 
 
 def reap(config: ReaperConfig) -> int:
-    """Be the reaper until told to stop; the exit code."""
+    """Be the reaper until stopped; the exit code."""
     wait_for_database(config.db, os.environ)
     clock = SystemClock()
     deaths = Deaths()
@@ -65,9 +65,9 @@ def reap(config: ReaperConfig) -> int:
 @click.option("-v", "--verbose", is_flag=True, help="Tell more in the log.")
 @click.version_option(package_name="amplifier-swarm", prog_name="swarm-reaper")
 def command(verbose: bool, **flags: object) -> int:
-    """Take tasks away from dead or frozen workers, carry out what people ask for, keep the database in order.
+    """Requeue tasks of dead or frozen workers, carry out requests, maintain the database.
 
-    Started by supervisord; by hand it works as well, but then it can neither scale nor restart workers. All other
+    Started by supervisord; it also works alone, but then it can neither scale nor restart workers. All other
     settings come from SWARM_ variables and swarm.yaml; `amplifier-swarm config` shows them.
     """
     configure(verbose=verbose)

@@ -70,7 +70,7 @@ class Deaths:
         return process in self._ended
 
     def wait(self, timeout_s: float) -> Woken:
-        """Wait for the death of a followed process, a signal, or the time; a death is told once."""
+        """Wait for the death of a followed process, a signal, or the time; a death is reported once."""
         woken = Woken.TIME
         for descriptor, _ in self._poll.poll(max(0.0, timeout_s) * 1000):
             process = self._process_of.get(descriptor)
@@ -78,7 +78,7 @@ class Deaths:
                 assert self._bell is not None
                 self._bell.recv(64)
                 return Woken.SIGNAL
-            # It stays readable for ever: told once, it must not wake us again.
+            # It stays readable for ever: reported once, it must not wake us again.
             self._drop(process)
             self._ended.add(process)
             woken = Woken.DEATH

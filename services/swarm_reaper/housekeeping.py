@@ -40,7 +40,7 @@ class Sizes(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, db: Path) -> Sizes:
-        """As the file system tells them now; 0 for a file that is not there."""
+        """As the file system reports them now; 0 for a missing file."""
         space = os.statvfs(db.parent)
         return cls(
             database=_size(db),
@@ -90,7 +90,7 @@ class Housekeeping:
         low = DISK_LOW in self._db.swarm.flags()
         least = self._config.min_free_bytes
         if free < least and not low:
-            reason = f"{free // _MIB} MiB free, {least // _MIB} are wanted; free some space and it goes on by itself"
+            reason = f"{free // _MIB} MiB free, {least // _MIB} are required; free some space and the queue continues"
             self._db.swarm.set_flag(DISK_LOW, actor="reaper", reason=reason)
             event(LOG, "disk_low", level=logging.ERROR, free_mib=free // _MIB, wanted_mib=least // _MIB)
         elif free >= least * _ROOM_AGAIN and low:

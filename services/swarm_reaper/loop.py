@@ -41,7 +41,7 @@ RESCUE_WITHIN_S = 3_600  # a large database takes a while to copy
 
 
 class ReaperLoop:
-    """Repeats `run_once` until a signal, or until those that it serves are gone and nothing of theirs is left."""
+    """Repeats `run_once` until a signal, or until those that it serves have ended and nothing of theirs is left."""
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class ReaperLoop:
             self._sign_off()
 
     def run_once(self) -> bool:
-        """One round; whether the work is over. Trouble with the database or the disk is told and waited out."""
+        """One round; whether the work is over. Trouble with the database or the disk is reported and waited out."""
         self._again = False
         self._beat_if_due()
         self._mind_those_above()
@@ -140,7 +140,7 @@ class ReaperLoop:
             self._show()
 
     def _sole(self) -> AbstractContextManager[bool]:
-        """The lock of all reapers. A lost file is nobody else's, and its folder may be gone with it."""
+        """The lock of all reapers. A lost file is no one else's, and its folder may be missing too."""
         if self._file.change is not None:
             return nullcontext(True)
         return sole_reaper(self._config.state_dir, wait=False)
@@ -168,7 +168,7 @@ class ReaperLoop:
         try:
             version = self._db.connection.data_version()
         except DatabaseError:
-            return False  # the next round tells what is wrong
+            return False  # the next round reports what is wrong
         moved = version != self._seen_version and self._problem is None
         self._seen_version = version
         return moved
@@ -184,7 +184,7 @@ class ReaperLoop:
     # ───── duty ─────
 
     def _takes_duty(self) -> bool:
-        """Whether this is the reaper of the database; a second one only watches until the first has gone."""
+        """Whether this is the reaper of the database; a second one only watches until the first has ended."""
         other = self._db.swarm.services().get(NAME)
         if other is not None and other.process == self._me and other.stopped_at is None:
             return True
@@ -238,10 +238,10 @@ class ReaperLoop:
             self._file.rescue()  # before anything else can go wrong
             self._stop_all(f"the database {self._file.change}", actor="reaper")
         elif start_died:
-            self._stop_all("the `start` that ran this swarm has gone", actor="start")
+            self._stop_all("the `start` that ran this swarm has ended", actor="start")
         elif self._supervisord is not None and self._deaths.has_ended(self._supervisord):
-            # The workers notice it themselves and interrupt what they run; we see to it that they do.
-            self._leave("supervisord has gone")
+            # The workers notice it themselves and interrupt what they run; we make sure that they do.
+            self._leave("supervisord has ended")
 
     def _stop_all(self, reason: str, *, actor: str) -> None:
         self._leave(reason)

@@ -1,4 +1,4 @@
-"""Control rows: what people ask for, carried out or refused with the reason, in order for each target.
+"""Requests (control rows): carried out or refused with the reason, in order for each target.
 
 A row about a running attempt is its worker's for a few seconds, then the reaper's, who ends the attempt himself.
 """
@@ -41,7 +41,7 @@ class _Waiting:
 
 
 class Orders:
-    """Rounds over the rows that wait. Each row is answered once, by whoever is first."""
+    """Rounds over the open rows. Each row is closed once, by the first process to do so."""
 
     def __init__(self, database: TaskDatabase, slots: Slots) -> None:
         """Bind to a database, and to the supervisord that starts its workers."""
@@ -76,7 +76,7 @@ class Orders:
     def _handle(self, row: ControlRow) -> bool:
         """Answer the row; False while it must wait."""
         if row.id not in self._waiting and self._db.clock.wall_ms() > row.expires_at:
-            return self._answer(row, "expired", "nobody took it in time: no reaper ran, or it was held up; ask again")
+            return self._answer(row, "expired", "not handled in time: no reaper ran, or it was held up; try again")
         try:
             done = self._carry_out(row)
         except (SupervisorError, InputError, NotFound) as refusal:
@@ -156,7 +156,7 @@ class Orders:
     def _stop_running(self, row: ControlRow, newest: NewestAttempt | None) -> bool:
         attempt = next((a for a in self._db.recovery.open_attempts() if a.task_id == row.target), None)
         if attempt is None or newest is None or attempt.attempt != newest.attempt:
-            return False  # it moved between two looks: the next one tells
+            return False  # it moved between two reads: the next one decides
         if row.attempt_id is None:
             return self._aim(row, attempt)
         if attempt.ending is not None and row.id in attempt.ending.control:
@@ -179,7 +179,7 @@ class Orders:
 
     def _aim(self, row: ControlRow, attempt: OpenAttempt) -> bool:
         if row.verb is Verb.KILL:
-            said = f"nothing ran when it was asked for; attempt {attempt.number} was started since"
+            said = f"nothing ran when it was requested; attempt {attempt.number} was started since"
             return self._answer(row, "refused", said)
         self._db.control.aim(row.id, attempt.attempt)
         return False
@@ -220,7 +220,7 @@ class Orders:
 
 
 def _target(row: ControlRow) -> tuple[str, str]:
-    """What rows must be handled in order for; a task and a worker may have the same name."""
+    """The target for which rows are handled in order; a task and a worker may have the same name."""
     if row.verb is Verb.BULK:
         return ("bulk", "")
     return ("task" if row.verb in TASK_VERBS else "worker", row.target)

@@ -23,10 +23,10 @@ from swarm_shared.supervisor.client import (
 )
 
 LOG = logging.getLogger("swarm.reaper")
-TIMEOUT_S = 2.0  # deaths are not heard while supervisord is asked
+TIMEOUT_S = 2.0  # deaths are not noticed during the call to supervisord
 STEP_EVERY_MS = 500
 REVIVE_FOR_MS = 15_000  # after a resume: workers that were about to leave may still do so
-UNREACHABLE_FOR_MS = 10_000  # how long one that did not answer is not asked again by ourselves
+UNREACHABLE_FOR_MS = 10_000  # how long one that did not answer is not called again unprompted
 
 
 @dataclass(slots=True, kw_only=True)
@@ -83,7 +83,7 @@ class Slots:
             if now
             else _who(done.retiring, "leaves after its current task", "leave after their current tasks"),
         ]
-        wanted = f"{done.workers} {'worker' if done.workers == 1 else 'workers'} wanted"
+        wanted = f"{done.workers} {'worker' if done.workers == 1 else 'workers'} requested"
         return ": ".join(filter(None, (wanted, "; ".join(filter(None, parts)))))
 
     def restart(self, worker_id: str, *, now: bool = False, task: str | None = None) -> str | None:
@@ -170,7 +170,7 @@ class Slots:
         return True
 
     def adopted(self) -> list[ProcessId]:
-        """What dead programs left behind; none when supervisord cannot be asked."""
+        """What dead programs left behind; none when supervisord cannot be reached."""
         now = self._clock.mono_ms()
         if self._client is None or now < self._unreachable_until:
             return []

@@ -1,4 +1,4 @@
-"""A process that stands still with the write lock holds up everybody: found, told, and ended if it is ours."""
+"""A stopped process that holds the write lock blocks everyone: found, reported, and ended if it is ours."""
 
 from __future__ import annotations
 
@@ -59,13 +59,13 @@ class StuckWriter:
         pid = write_lock_holder(self._db.path)
         process = None if pid is None else ProcessId.of(pid)
         if process is None or process == ProcessId.mine():
-            return  # let go meanwhile, or hidden from us
+            return  # released meanwhile, or hidden from us
         name, overdue = self._registered(process, now)
         stat = read_stat(process.pid)
         stopped = stat is not None and stat.state in _STOPPED
         self.holder = Holder(process=process, name=name, stopped=stopped, since=since)
         if name is not None and (stopped or overdue):
-            # The death of a writer rolls back what it had begun, and the next one goes on at once.
+            # The death of a writer rolls back what it had begun, and the next one continues at once.
             process.kill(signal.SIGKILL)
             event(LOG, "stuck_writer_killed", level=logging.WARNING, program=name, pid=process.pid, stopped=stopped)
         elif now >= self._next_tell:

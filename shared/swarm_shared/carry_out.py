@@ -26,7 +26,7 @@ def carry_out(database: TaskDatabase, row: ControlRow, *, by: str) -> bool:
     """Do what a waiting row asks and answer it, in one transaction: done, or refused with the reason.
 
     Returns:
-        False when somebody else has answered it; then nothing was changed.
+        False when it was closed already; then nothing was changed.
 
     Raises:
         TaskRunning: An attempt must be stopped first; the row still waits.
@@ -42,7 +42,7 @@ def carry_out(database: TaskDatabase, row: ControlRow, *, by: str) -> bool:
     except TaskRunning:
         raise
     except _REFUSALS as refusal:
-        # The first transaction took back all that the verb had begun.
+        # The first transaction rolled back everything that the verb had begun.
         return database.control.answer(row.id, "refused", _reason(refusal), by=by)
 
 

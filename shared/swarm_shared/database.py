@@ -53,7 +53,7 @@ class TaskDatabase:
         clock: Clock | None = None,
         rng: random.Random | None = None,
     ) -> None:
-        """Open the file, creating or upgrading it first unless told otherwise.
+        """Open the file, creating or upgrading it first unless disabled.
 
         Args:
             path: The database file.

@@ -1,4 +1,4 @@
-"""What the next builder of a task will be told, and whether it goes on with an earlier session; nothing is changed."""
+"""The prompt of a task's next builder session, and which earlier session it resumes; nothing is changed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from swarm_shared.store.views.changes import Since
 
 
 class NextPrompt(Struct, frozen=True, kw_only=True):
-    """The prompt of attempt `number`; `resumes` is the agent CLI's id of the session that it goes on with, if any."""
+    """The prompt of attempt `number`; `resumes` is the agent CLI's id of the session that it resumes, if any."""
 
     number: int
     text: str
@@ -33,7 +33,7 @@ class NextPrompt(Struct, frozen=True, kw_only=True):
 
 
 class Place(Struct, frozen=True, kw_only=True):
-    """Where the next attempt will work, and what of its own it will find there: a table of changes, if anything."""
+    """Where the next attempt will work, and which of its own changes it will find there, as a table."""
 
     cwd: Path
     work: str | None
@@ -86,7 +86,7 @@ def next_prompt(
 
 
 def place_by_git(database: TaskDatabase, task: Mapping[str, Any], settings: Settings) -> Place:
-    """As git tells it now, and as it is written down where the workers were started with another project root."""
+    """As git reports it now, or as stored if the workers were started with another project root."""
     row = database.landings.integration()
     try:
         repository = decide(settings).repository

@@ -1,4 +1,4 @@
-"""A swarm that nobody has pointed at a project must not work on the checkout of this suite, where it was started."""
+"""A swarm without a configured project must not work on the checkout of this suite, where it was started."""
 
 from __future__ import annotations
 

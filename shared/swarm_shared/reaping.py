@@ -1,4 +1,4 @@
-"""Reaping: judge which attempts are orphans, end what is left of them, prove it gone, and only then give the task on.
+"""Reaping: judge which attempts are orphans, end what is left of them, prove it gone, and only then requeue the task.
 
 Used by `swarm-reaper` all the time and by `reset-orphans` once. The order makes every step safe to crash after:
 raise the token with the reason, kill the worker if it lives, let its keeper end the tree, prove that, settle.
@@ -57,7 +57,7 @@ class _Pursuit:
     next_sweep: int = 0
     was_empty: bool = False  # the last pass found nothing
     left: tuple[str, ...] = ()
-    rests: bool = False  # held and said: looked at now and then
+    rests: bool = False  # held and reported: checked now and then
 
 
 class Reaping:
@@ -93,7 +93,7 @@ class Reaping:
 
     @property
     def unfinished(self) -> bool:
-        """Whether the last round left something that the next should go on with soon."""
+        """Whether the last round left something that the next should continue soon."""
         return any(not pursuit.rests for pursuit in self._pursuits.values())
 
     def run_once(self) -> int:
@@ -138,7 +138,7 @@ class Reaping:
         return suspicion.ending if over else None
 
     def _is_gone_elsewhere(self, keeper: ProcessId | None) -> bool:
-        """Whether a worker whose number says nothing here, and all that it started, are proven gone."""
+        """Whether a worker whose pid means nothing here, and all that it started, are proven gone."""
         return keeper is not None and self._lifelines.is_free(keeper) is True
 
     def _suspect(self, attempt: OpenAttempt, worker: str, *, elsewhere: bool) -> _Suspicion | None:
@@ -177,7 +177,7 @@ class Reaping:
         return 0
 
     def _clear_the_way(self, attempt: OpenAttempt, pursuit: _Pursuit, waited_ms: int) -> tuple[str, ...]:
-        """Go on with ending the attempt's processes; what is still in the way, nothing once all is proven gone."""
+        """Continue to end the attempt's processes; what is still in the way, nothing once all is proven gone."""
         worker, keeper = attempt.worker, attempt.keeper
         if worker.boot_id != self._clock.boot_id():
             return ()
@@ -231,7 +231,7 @@ class Reaping:
             recorded += self._lifelines.recorded(attempt.keeper)
             holders = self._lifelines.holders(attempt.keeper)
         if attempt.worker.is_alive() is None:
-            recorded = []  # numbers of another container, which is proven gone
+            recorded = []  # pids of another container, which is proven gone
         return pursue(
             attempt.attempt,
             recorded=recorded,
@@ -265,7 +265,7 @@ class Reaping:
                 self._workers.end(worker.run, crashed=True, remark=CONTAINER_GONE)
                 self._clear_lifelines = True
             elif alive is None and self._is_silent(worker):
-                # Of another container: its row tells it that it is over, should it ever wake up.
+                # Of another container: its row says that it is over, should it ever wake up.
                 why = "no heartbeat from another pid namespace until its lease ran out"
                 self._workers.end(worker.run, crashed=True, remark=why)
 
@@ -280,7 +280,7 @@ class Reaping:
 
 
 def sole_reaper(state_dir: Path, *, wait: bool) -> AbstractContextManager[bool]:
-    """Hold the advisory lock that lets one process reap at a time; the value tells whether it was taken.
+    """Hold the advisory lock that lets one process reap at a time; the value says whether it was taken.
 
     Args:
         wait: Wait for the other one to finish its round; else give up at once.

@@ -161,7 +161,7 @@ def test_a_tip_that_somebody_else_wrote_stops_the_queue_until_resume(swarm: Land
     swarm.git("update-ref", f"refs/heads/{INTEGRATION}", foreign)
     swarm.add(swarm.task("c", "touch d"))
     wait_until(lambda: "paused" in swarm.db.swarm.flags(), swarm.logs)
-    assert "somebody else" in swarm.db.swarm.flags()["paused"].reason
+    assert "someone else" in swarm.db.swarm.flags()["paused"].reason
     swarm.db.swarm.resume(actor="a person")
     swarm.wait_for("c", Status.COMPLETED)
     assert foreign in swarm.git("log", "--format=%H", INTEGRATION)

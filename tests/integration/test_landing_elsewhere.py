@@ -62,7 +62,7 @@ def test_a_run_lands_where_it_was_told_says_so_and_the_command_of_its_summary_br
         at.wait_nothing_left()
         project.git("switch", "-q", "--detach", project.base)
         assert at.run(*options, "--land-into", "weekly", **person) == 3
-        assert "weekly lacks what has landed on nightly" in at.remarks
+        assert "weekly lacks work that has landed on nightly" in at.remarks
 
 
 def test_a_worker_refuses_a_branch_that_is_checked_out(swarm: LandingSwarm) -> None:
@@ -104,4 +104,4 @@ def test_a_swarm_that_comes_later_goes_on_from_what_the_other_has_landed(
     other.git("update-ref", f"refs/heads/{INTEGRATION}", f"{INTEGRATION}~2")
     other.add(other.task("fourth", "touch x"))
     wait_until(lambda: "paused" in other.db.swarm.flags(), other.logs)
-    assert "somebody else" in other.db.swarm.flags()["paused"].reason
+    assert "someone else" in other.db.swarm.flags()["paused"].reason

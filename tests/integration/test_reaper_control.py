@@ -108,7 +108,7 @@ def supervised_reaper() -> Iterator[tuple[Swarm, TaskDatabase]]:
 def test_through_supervisord_workers_are_scaled_restarted_and_started_again() -> None:
     with supervised_reaper() as (running, database):
         row = ask(database, Verb.SCALE, workers=4)
-        assert (row.status, row.result) == ("done", "4 workers wanted: worker-4 starts")
+        assert (row.status, row.result) == ("done", "4 workers requested: worker-4 starts")
         pids = running.wait_ready("worker-1", "worker-2", "worker-3", "worker-4")
         assert "scaled" in [event["event_type"] for event in database.events.newest(5)]
 
@@ -130,10 +130,10 @@ def test_through_supervisord_workers_are_scaled_restarted_and_started_again() ->
         running.wait_ready("worker-1", "worker-2", "worker-3", "worker-4")
 
         down = ask(database, Verb.SCALE, workers=3)
-        assert down.result == "3 workers wanted: worker-4 leaves after its current task"
+        assert down.result == "3 workers requested: worker-4 leaves after its current task"
         refused = ask(database, Verb.RESTART_WORKER, "worker-4")
         assert (refused.status, "scale up" in str(refused.result)) == ("refused", True)
-        assert ask(database, Verb.SCALE, workers=4).result == "4 workers wanted: worker-4 stays"
+        assert ask(database, Verb.SCALE, workers=4).result == "4 workers requested: worker-4 stays"
 
         assert ask(database, Verb.RESTART_WORKER, "worker-77").status == "refused"
         service = database.swarm.services()["reaper"]

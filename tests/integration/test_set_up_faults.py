@@ -52,7 +52,7 @@ def test_what_no_check_can_know_pauses_the_queue_after_three_tasks(at: Desk) -> 
     )
     at.add(*(task(f"t{n}") for n in range(12)))
     run = at.start("--project-root", str(at.folder / "project"), "--workers", "1")
-    at.wait_remark("paused by the swarm (3 tasks in a row ended with the same words: git")
+    at.wait_remark("paused by the swarm (3 tasks in a row failed with the same message: git")
     assert "git-nowhere: not found); " in at.remarks, "with the words of the system"
     with TaskDatabase(at.db) as database:
         tasks = [database.tasks.get(f"t{n}") for n in range(12)]

@@ -69,7 +69,7 @@ def test_a_second_run_on_the_same_database_is_refused_and_changes_nothing(at: De
     first = at.start()
     at.wait_marker("begun")
     assert at.run() == 6, at.told()
-    assert f"another run works on {at.db} already (process {first.pid})" in at.remarks
+    assert f"another run already works on {at.db} (process {first.pid})" in at.remarks
     at.marker("go").touch()
     assert at.wait_end(first) == 0
     with TaskDatabase(at.db) as database:

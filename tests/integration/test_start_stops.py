@@ -60,7 +60,7 @@ def test_a_drained_run_goes_on_with_the_next_start(at: Desk) -> None:
     at.marker("go").touch()
     assert at.wait_end(run) == 9
     assert at.run() == 0, at.told()
-    assert "took back the earlier drain" in at.remarks
+    assert "Cleared the earlier drain" in at.remarks
 
 
 def test_a_drain_interrupts_what_outlasts_the_graceful_timeout_and_costs_no_attempt(at: Desk) -> None:
@@ -220,7 +220,7 @@ def test_frozen_services_do_not_keep_a_person_from_stopping(at: Desk) -> None:
         at.wait_for("the worker", lambda: database.workers.alive() or None)
         at.wait_for("the reaper", lambda: "reaper" in database.swarm.services() or None)
     at.freeze("swarm-worker", "swarm-reaper")
-    at.wait_remark("paused by ada; go on with")  # by now the last commit of the others has been seen
+    at.wait_remark("paused by ada; to continue")  # by now the last commit of the others has been seen
     watch = Stopwatch()
     run.send_signal(signal.SIGINT)
     assert at.wait_end(run) == 9, at.told()

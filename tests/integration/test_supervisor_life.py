@@ -168,7 +168,7 @@ def leftover(running: Swarm) -> int:
 
 def test_what_a_killed_worker_leaves_behind_is_listed_until_it_is_dead() -> None:
     files = {"leave-behind": ""}
-    # A shell that becomes supervisord may have children of its own, which are none of ours.
+    # A shell that becomes supervisord may already have children, which are not ours.
     shell = ("/bin/sh", "-c", 'sleep 300 & exec "$@"', "sh")
     with swarm(environ={"SWARM_WORKERS": "1"}, files=files, launcher=shell) as running:
         pid = leftover(running)

@@ -46,7 +46,7 @@ def dashboard(app: App, wait: bool, as_json: bool) -> None:
 
 
 def _wait_for_dashboard(app: App, path: Path) -> None:
-    """Return once a dashboard has come up, or when the process that started us has gone."""
+    """Return once a dashboard has come up, or when the process that started us has ended."""
     parent = os.getppid()
     while os.getppid() == parent:
         if path.exists():

@@ -26,9 +26,9 @@ from swarm_shared.program.settings import default_of
 )
 @json_option
 def reset_orphans(app: App, timeout_minutes: float, as_json: bool) -> None:
-    """Take back tasks whose worker is gone, or that show no sign of progress for so long.
+    """Requeue tasks whose worker has died, or that show no sign of progress for so long.
 
-    What is left of their agents is ended first, and proven gone. A healthy long task is never taken. The reaper does
+    What is left of their agents is ended first, and proven gone. A healthy long task is never requeued. The reaper does
     this all the time; this command is for when none runs.
     """
     with app.open() as database:
@@ -39,7 +39,7 @@ def reset_orphans(app: App, timeout_minutes: float, as_json: bool) -> None:
         return
     for task_id in found:
         say(task_id)
-    say(f"{count} task{'' if count == 1 else 's'} taken back")
+    say(f"{count} task{'' if count == 1 else 's'} requeued")
 
 
 @command("backup", example="backup tasks-backup.db", short_help="A consistent copy of the database.")
@@ -49,7 +49,7 @@ def reset_orphans(app: App, timeout_minutes: float, as_json: bool) -> None:
 def backup(app: App, file: Path, force: bool, as_json: bool) -> None:
     """Copy the database into FILE, consistently, while the swarm runs.
 
-    The copy holds everything, the dashboard's token included, and only you may read it. Never copy the file by hand:
+    The copy holds everything, the dashboard's token included, and only you may read it. Never copy the file itself:
     what was written last may not be in it yet.
     """
     target = Path(os.path.abspath(file))

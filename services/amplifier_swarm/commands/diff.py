@@ -32,7 +32,7 @@ def diff(app: App, task_id: str, number: int | None, stat: bool, as_json: bool) 
             which = "no attempt" if number is None else f"no attempt {number}"
             raise NotFound(
                 f"{which} of task {task_id} has a commit",
-                hint="only tasks with worktrees of their own have one, once their first session is over",
+                hint="only tasks with their own worktree have one, once their first session has ended",
             )
         integration, _ = integration_of(database.landings)
     last = attempts[-1]

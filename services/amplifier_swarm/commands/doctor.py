@@ -76,7 +76,7 @@ def _all(app: App) -> Iterator[Finding]:
                 yield from _guarded(check, app, database, settings)
             whole = list(_guarded(_whole, app, database, settings))
             yield from whole
-            # What a damaged file says of the rest would only mislead.
+            # What a damaged file says about the rest would only mislead.
             if all(finding.level is not Level.BAD for finding in whole):
                 for check in (_services, _workers, _flags, _landing):
                     yield from _guarded(check, app, database, settings)
@@ -148,7 +148,7 @@ def _disk(app: App, database: TaskDatabase, settings: Settings | None) -> Iterat
     wanted = (settings.min_free_mb if settings else 0) * 1024 * 1024
     text = f"{size(free)} free under {database.path.parent}"
     if free < wanted:
-        advice = f"free some space: below {size(wanted)} no task is given out (SWARM_MIN_FREE_MB)"
+        advice = f"free some space: below {size(wanted)} no task starts (SWARM_MIN_FREE_MB)"
         yield Finding(name="disk", level=Level.BAD, text=text, advice=advice)
     else:
         yield Finding(name="disk", level=Level.OK, text=text)
@@ -210,7 +210,7 @@ def _flags(app: App, database: TaskDatabase, settings: Settings | None) -> Itera
             name="queue",
             level=Level.WARN,
             text=f"agent CLI {hold.agent_cli} is held ({hold.kind}): {hold.reason}",
-            advice="amplifier-swarm resume, once the cause is gone",
+            advice="amplifier-swarm resume, once the cause is fixed",
         )
 
 

@@ -111,7 +111,7 @@ def _import(
 
 
 def _refuse_beside_living_swarm(database: Path) -> None:
-    """A second database where a swarm still works on the deleted one would be worked on by nobody.
+    """While a swarm still works on the deleted database, a new one would have no workers.
 
     Raises:
         StateError: Such a swarm lives; it notices the loss within seconds, copies the contents and ends.

@@ -68,7 +68,7 @@ class _Session:
 )
 @json_option
 def logs(app: App, task_id: str, follow: bool, attempt: int | None, role: str | None, as_json: bool) -> None:
-    """What the sessions of a task wrote, standard output and error in their order, terminal controls taken out.
+    """The output of a task's sessions: standard output and error in order, without terminal controls.
 
     With --json and -f there is one document per line.
     """
@@ -141,7 +141,7 @@ class _Follower:
             if position > session.position and not session.told_gap and session.row["lost_from"] is not None:
                 session.told_gap = True
                 lost = session.row["lost_to"] - session.row["lost_from"]
-                remark(f"[… {lost:,} bytes were let go here …]")
+                remark(f"[… {lost:,} bytes were dropped here …]")
             session.position = position + len(data)
             lines = session.lines.setdefault(stream, _Lines())
             self._print(session, stream, lines.take(data), at)

@@ -1,4 +1,4 @@
-"""`land`: bring over what has landed on the integration branch."""
+"""`land`: merge landed work into one of your branches."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from swarm_shared.git.merging.merging import MergeKind
 NAMED_PATHS = 20
 
 
-@command("land", example="land --into main", short_help="Bring what has landed into a branch of yours.")
+@command("land", example="land --into main", short_help="Merge landed work into one of your branches.")
 @click.option("--into", metavar="BRANCH", help="What gets it.  [default: the branch that the swarm began from]")
 @json_option
 def land(app: App, into: str | None, as_json: bool) -> None:
@@ -34,7 +34,7 @@ def land(app: App, into: str | None, as_json: bool) -> None:
     if done.merge.kind is MergeKind.CONFLICT:
         raise StateError(
             f"{integration.branch} and {branch} are in conflict: {', '.join(done.merge.conflicts[:NAMED_PATHS])}",
-            hint=f"nothing was changed; resolve it by hand: git switch {branch} && git merge {integration.branch}",
+            hint=f"nothing was changed; merge it yourself: git switch {branch} && git merge {integration.branch}",
         )
     if done.merge.kind is MergeKind.UNRELATED:
         raise StateError(

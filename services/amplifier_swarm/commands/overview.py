@@ -118,7 +118,7 @@ def _tell(app: App, shown: dict[str, Any], alive: int, start_command: str) -> No
 def list_tasks(
     app: App, statuses: tuple[Status, ...], phase: str | None, limit: int, after: int, as_json: bool
 ) -> None:
-    """List tasks in the order of their import, a page at a time."""
+    """List tasks in import order, a page at a time."""
     with app.open(read_only=True) as database:
         tasks, total = database.tasks.page(statuses=statuses, phase=phase, after=after, limit=limit)
     following = tasks[-1]["seq"] if len(tasks) == limit else None
@@ -176,7 +176,7 @@ def dead_workers(database: TaskDatabase) -> set[int]:
 
 
 def workers_shown(database: TaskDatabase) -> list[dict[str, Any]]:
-    """Workers in the shape of the JSON answers. One whose process is gone counts as crashed, whatever its row says."""
+    """Workers in the shape of the JSON answers. One whose process has died counts as crashed, whatever its row says."""
     gone = dead_workers(database)
     return [
         {

@@ -21,7 +21,7 @@ def start(app: App, **values: Any) -> None:
     how it went. Ctrl+C or SIGTERM once: finish what runs, then end. Twice, or SIGUSR1: stop everything now.
     """
     settings = app.settings({name: value for name, value in values.items() if name != "keep_running"})
-    # Said in words, because by hand the orchestrator has none.
+    # Passed as arguments, because the orchestrator has no settings when started directly.
     values["dashboard"] = settings.dashboard
     words = arguments_from(click.get_current_context().command.params, values)
     verbose = ["--verbose"] if app.verbose else []

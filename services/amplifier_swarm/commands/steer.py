@@ -105,7 +105,7 @@ _gone = click.option(
     short_help="Run tasks again, with their retries reset.",
 )
 @click.argument("ids", metavar="[ID]...", nargs=-1)
-@click.option("--note", help="What the next attempt must know; it goes on top of its prompt.  [default: none]")
+@click.option("--note", help="A note for the next attempt, at the top of its prompt.  [default: none]")
 @click.option("--chain", is_flag=True, help="Retry what a blocked task waits for.  [default: off]")
 @_gone
 @_chosen
@@ -129,20 +129,20 @@ def cancel(app: App, ids: tuple[str, ...], **chosen: Any) -> int:
     return _verb(Verb.CANCEL, app, ids, **chosen)
 
 
-@command("hold", example="hold --phase release --yes", short_help="Keep tasks from being given out.")
+@command("hold", example="hold --phase release --yes", short_help="Keep tasks from starting.")
 @click.argument("ids", metavar="[ID]...", nargs=-1)
 @_chosen
 def hold(app: App, ids: tuple[str, ...], **chosen: Any) -> int:
-    """Keep tasks that have not started from being given out, until they are released."""
+    """Keep tasks that have not started from starting until they are released."""
     return _verb(Verb.HOLD, app, ids, **chosen)
 
 
-@command("release", example="release 2.6.1.a\nrelease 2.6.1.a --gone", short_help="Let held tasks go on.")
+@command("release", example="release 2.6.1.a\nrelease 2.6.1.a --gone", short_help="Release held tasks.")
 @click.argument("ids", metavar="[ID]...", nargs=-1)
 @_gone
 @_chosen
 def release(app: App, ids: tuple[str, ...], gone: bool, **chosen: Any) -> int:
-    """Let held tasks go on: ready, or blocked as their dependencies say.
+    """Release held tasks: ready, or blocked if they have open dependencies.
 
     A task that is held because its last attempt is not proven dead, for instance in another container, needs --gone.
     """
@@ -161,9 +161,9 @@ def _confirm_gone(app: App, ids: tuple[str, ...]) -> None:
     if not is_terminal(sys.stdin):
         raise NeedsYes(
             "nothing was changed",
-            hint=f"if you have seen that they are gone: amplifier-swarm {shlex.join([*app.arguments, '--yes'])}",
+            hint=f"if you have made sure that they have ended: amplifier-swarm {shlex.join([*app.arguments, '--yes'])}",
         )
-    click.confirm("Are all processes of these attempts gone?", abort=True, err=True)
+    click.confirm("Have all processes of these attempts ended?", abort=True, err=True)
 
 
 def _confirm_completed(app: App, ids: tuple[str, ...]) -> None:
@@ -210,10 +210,10 @@ def approve(app: App, ids: tuple[str, ...], **chosen: Any) -> int:
 
 @command("reject", example='reject 2.6.1.a --note "the API must stay compatible"', short_help="Refuse finished work.")
 @click.argument("ids", metavar="[ID]...", nargs=-1)
-@click.option("--note", required=True, help="What must be fixed; the next attempt is told.  [default: none]")
+@click.option("--note", required=True, help="What must be fixed, for the next attempt.  [default: none]")
 @_chosen
 def reject(app: App, ids: tuple[str, ...], note: str, **chosen: Any) -> int:
-    """Refuse the work of held or completed tasks: they are tried again and told what must be fixed."""
+    """Reject the work of held or completed tasks: they run again, with your note on what must be fixed."""
     return _verb(Verb.REJECT, app, ids, note=note, **chosen)
 
 

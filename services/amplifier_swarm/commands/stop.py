@@ -17,7 +17,7 @@ from swarm_shared.store.queue.swarm import DRAINED, EMERGENCY_STOP
 if TYPE_CHECKING:
     from swarm_shared.database import TaskDatabase
 
-# Beyond the graceful timeout, for ending agents and telling about it.
+# Beyond the graceful timeout, for ending agents and reporting it.
 PATIENCE_S = 60.0
 # A worker that was free when the drain came leaves within moments. One that has started into a drained swarm waits
 # for `resume` and leaves only with supervisord.
@@ -31,7 +31,7 @@ SERVICES = ("start", "reaper", "dashboard")
 def stop(app: App, now: bool, as_json: bool) -> int:
     """Let the workers finish what they run, then shut the whole suite down. With --now, end everything at once.
 
-    Interrupted tasks lose no attempt. Ctrl+C ends the waiting only; the drain goes on.
+    Interrupted tasks lose no attempt. Ctrl+C ends only the waiting; the drain continues.
     """
     patience_ms = 1000 * (PATIENCE_S if now else app.settings().graceful_timeout_s + PATIENCE_S)
     with app.open() as database:

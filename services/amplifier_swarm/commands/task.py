@@ -67,7 +67,7 @@ def task_info(app: App, task_id: str, as_json: bool) -> None:
 
 
 def _attempt_shown(attempt: dict[str, Any]) -> dict[str, Any]:
-    # A claim that never got to an agent has no start of its own; for people it began with the claim.
+    # A claim that never got to an agent has no start of its own; for display it began with the claim.
     return {**attempt, "started_at": attempt["started_at"] or attempt["claimed_at"]}
 
 
@@ -78,7 +78,7 @@ def _tell_attempt(attempt: dict[str, Any]) -> None:
         why += f", as attempt {attempt['same_as']}"
     say(f"\nAttempt {attempt['number']}: {ended}{why}, {attempt['worker_id']}, {attempt['started_at']}")
     if attempt["resumed_session_id"]:
-        _fact("  goes on with", f"session {attempt['resumed_session_id']}")
+        _fact(" resumes", f"session {attempt['resumed_session_id']}")
     for name in ("error", "exit_code", "models", "tokens", "cached_tokens", "cost_usd"):
         if attempt[name] is not None:
             _fact("  " + name.replace("_", " "), cut(str(attempt[name]), 500))
@@ -95,7 +95,7 @@ def _check_shown(check: dict[str, Any]) -> str:
     command = cut(str(check.get("command")))
     if not check.get("passed"):
         return f"FAILED: {command}"
-    if check.get("warning"):  # it stands in nobody's way, and its name alone would say that all is well
+    if check.get("warning"):  # it blocks nothing, and its name alone would say that all is well
         return f"warning: {command} – not so: {cut(', '.join(str(check.get('output')).splitlines()), 200)}"
     return f"passed: {command}"
 
@@ -104,7 +104,7 @@ def _fact(name: str, value: object) -> None:
     say(f"  {name:<16} {safe(value)}")
 
 
-@command("why", example="why 2.6.1.a", short_help="What a task waits for, in plain words.")
+@command("why", example="why 2.6.1.a", short_help="Why a task does not move, and what to do.")
 @click.argument("task_id", metavar="ID")
 @json_option
 def why(app: App, task_id: str, as_json: bool) -> None:
@@ -128,7 +128,7 @@ def why(app: App, task_id: str, as_json: bool) -> None:
 @command(
     "prompt",
     example="prompt 2.6.1.a\nprompt 2.6.1.a --attempt 1 --role validator",
-    short_help="What an agent is, or was, told.",
+    short_help="The prompt of an attempt.",
 )
 @click.argument("task_id", metavar="ID")
 @click.option("--attempt", type=click.IntRange(1), help="A past or running attempt.  [default: the next one]")
@@ -141,7 +141,7 @@ def why(app: App, task_id: str, as_json: bool) -> None:
 )
 @json_option
 def prompt(app: App, task_id: str, attempt: int | None, role: str, as_json: bool) -> None:
-    """What the next attempt of a task would be told, or what a past one was told.
+    """The prompt that the next attempt of a task would get, or that a past one got.
 
     Of a running or completed task it is the newest attempt's prompt.
     """
@@ -181,6 +181,6 @@ def _stored_prompt(database: TaskDatabase, task: dict[str, Any], number: int, ro
                     return str(session["prompt"]), session["resumes"]
             raise NotFound(
                 f"attempt {number} of task {task['id']} started no {role} session",
-                hint=f"amplifier-swarm task-info {task['id']} tells how far it came",
+                hint=f"amplifier-swarm task-info {task['id']} shows how far it got",
             )
     raise NotFound(f"task {task['id']} has no attempt {number}", hint=f"it has had {task['attempt_count']} so far")

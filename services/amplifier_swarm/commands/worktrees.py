@@ -33,7 +33,7 @@ _MAY_GO = frozenset({Group.COMPLETED, Group.FAILED, Group.HELD, Group.CANCELLED}
 @command(
     "worktrees",
     example="worktrees\nworktrees prune\nworktrees prune --discard 2.6.1.a",
-    short_help="Worktrees of tasks; remove what has landed.",
+    short_help="List the tasks' worktrees; remove landed ones.",
 )
 @click.argument("action", required=False, type=click.Choice(["prune"]))
 @click.option(

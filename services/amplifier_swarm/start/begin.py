@@ -1,4 +1,4 @@
-"""Before a run: all checks at once, a warm-up where only that can tell, and taking back what an earlier stop left."""
+"""Before a run: all checks at once, a warm-up where only that can tell, and clearing what an earlier stop left."""
 
 from __future__ import annotations
 
@@ -107,16 +107,16 @@ def settle_doubts(
 
 
 def take_back_former_stop(database: TaskDatabase, say: Say) -> None:
-    """Let this run begin: a drain or an emergency stop ended the run before it, whoever ordered it.
+    """Let this run begin: a drain or an emergency stop ended the run before it, whoever requested it.
 
-    A pause is a wish for every run and stays.
+    A pause holds for every run and stays.
     """
     flags = database.swarm.flags()
     for name in (DRAINED, EMERGENCY_STOP):
         if name in flags:
             database.swarm.clear_flag(name)
-            say(f"took back the earlier {_STOP_WORDS[name]} (by {flags[name].actor})")
+            say(f"Cleared the earlier {_STOP_WORDS[name]} (by {flags[name].actor}).")
     # The checks have just found that the agent CLIs can start.
     database.runs.forget_failed_starts()
     if PAUSED in flags:
-        say(f"paused by {flags[PAUSED].actor}: nothing is given out before `amplifier-swarm resume`")
+        say(f"Paused by {flags[PAUSED].actor}: no task starts before `amplifier-swarm resume`")

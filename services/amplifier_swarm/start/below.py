@@ -17,14 +17,14 @@ from swarm_shared.processes.tree import below_us, descendants, kill_tree
 
 _PR_SET_CHILD_SUBREAPER = 36
 ASK_AFTER_S = 1.0  # services end by themselves when supervisord or this run does
-EFFORT_S = 5.0  # of killing; what is left then is told
+EFFORT_S = 5.0  # of killing; what is left then is reported
 LOOK_S = 0.05
 
 
 class Below:
     """The tree under the calling process, without what was there before the run began.
 
-    A shell that becomes this program by `exec` may have children of its own, which are none of ours.
+    A shell that becomes this program by `exec` may already have children, which are not ours.
     """
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class Below:
         """Wait until all of it has ended by itself, ask what does not, and kill the rest when the grace is over.
 
         Returns:
-            What could not be ended, as texts for a person.
+            What could not be ended, as texts for display.
         """
         began = time.monotonic()
         asked: set[ProcessId] = set()

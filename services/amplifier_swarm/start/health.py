@@ -1,4 +1,4 @@
-"""Judges supervisord's table: which program does not come up, and whether the run can go on without it."""
+"""Judges supervisord's table: which program does not come up, and whether the run can continue without it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from amplifier_swarm.start.checks.problems import ServiceFailed
 from amplifier_swarm.start.suite import last_lines
 from swarm_shared.supervisor.client import DASHBOARD, WORKERS, ProcessInfo
 
-# supervisord itself goes on trying for a minute; a program that fails at once fails the same way each time.
+# supervisord itself keeps trying for a minute; a program that fails at once fails the same way each time.
 FAILED_STARTS = 3
 
 
@@ -22,14 +22,14 @@ class Health:
         self._told: set[str] = set()
 
     def judge(self, processes: Sequence[ProcessInfo], registered: Container[str]) -> list[ServiceFailed]:
-        """Programs that have newly been given up, to be told to a person.
+        """Programs that have newly been given up, to be reported.
 
         Args:
             registered: Names, such as `swarm-worker-1`, of those that the database has seen in this run. They can
-                start, so that an early end is somebody's doing, and supervisord's own patience is right for them.
+                start, so that an early end has an outside cause, and supervisord's own patience is right for them.
 
         Raises:
-            ServiceFailed: The run cannot go on: the reaper, every worker, or a dashboard that never came up.
+            ServiceFailed: The run cannot continue: the reaper, every worker, or a dashboard that never came up.
         """
         for process in processes:
             self._note(process, registered)

@@ -75,7 +75,7 @@ class LiveProgress:
         try:
             draw()
         except (OSError, ValueError):
-            self._gone = True  # the terminal is gone; the run goes on
+            self._gone = True  # the terminal is closed; the run continues
 
     def _frame(self, view: View) -> RenderableType:
         parts: list[RenderableType] = [self._head(view), self._bar(view)]

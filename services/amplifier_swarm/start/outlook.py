@@ -1,4 +1,4 @@
-"""Where the queue stands and whether a run has anything left to do, from one look at the database."""
+"""The state of the queue and whether a run has anything left to do, from one read of the database."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ GONE_WRONG = (Status.FAILED, Status.HELD, Status.BLOCKED)
 class Outlook(Struct, frozen=True, kw_only=True):
     """One look.
 
-    `counts` gives tasks and estimated hours per stored status; `running` counts attempts that somebody
+    `counts` gives tasks and estimated hours per stored status; `running` counts attempts that a worker
     runs or ends, those apart whose processes cannot be proven dead.
     """
 
@@ -46,7 +46,7 @@ class Outlook(Struct, frozen=True, kw_only=True):
 
     @property
     def left(self) -> int:
-        """Tasks that can still move without a person."""
+        """Tasks that can still move without you."""
         return self.number(*MOVING)
 
     @property
@@ -61,12 +61,12 @@ class Outlook(Struct, frozen=True, kw_only=True):
 
     @property
     def stop(self) -> Flag | None:
-        """The drain or emergency stop that a person ordered through any door; the harder one first."""
+        """The drain or emergency stop that was requested from anywhere; the harder one first."""
         return self.flags.get(EMERGENCY_STOP) or self.flags.get(DRAINED)
 
     @property
     def unstartable(self) -> ProviderHold | None:
-        """The agent CLI that failed to start twice in a row, for which nobody tries any more."""
+        """The agent CLI that failed to start twice in a row and is not tried any more."""
         for hold in self.holds:
             if hold.kind == TroubleKind.STARTUP and hold.until_at is None:
                 return hold

@@ -14,7 +14,7 @@ STATUS_LINE_EVERY_S = 60.0
 
 
 class Progress(Protocol):
-    """Where a run tells what happens. Nothing here may end a run: a reader that left is no reason."""
+    """Where a run reports what happens. Nothing here may end a run: a reader that left is no reason."""
 
     def show(self, view: View) -> None:
         """The facts of this moment; called often."""
@@ -25,7 +25,7 @@ class Progress(Protocol):
         ...
 
     def say(self, text: str) -> None:
-        """A sentence that a person should not miss."""
+        """A message that the user should not miss."""
         ...
 
     def close(self) -> None:
@@ -59,14 +59,14 @@ class PlainProgress:
         try:
             print(f"{time.strftime('%H:%M:%S')} {safe(text)}", file=self._stream, flush=True)
         except (OSError, ValueError):
-            pass  # the terminal or the pipe is gone; the run goes on
+            pass  # the terminal or the pipe is closed; the run continues
 
     def close(self) -> None:
         """Nothing to put back."""
 
 
 def progress_for(stream: IO[str], *, plain: bool) -> Progress:
-    """The live display where a person looks at a terminal, else plain lines."""
+    """The live display on a terminal, else plain lines."""
     if plain or not is_terminal(stream):
         return PlainProgress(stream)
     from amplifier_swarm.start.live import LiveProgress  # rich costs more to load than the whole rest

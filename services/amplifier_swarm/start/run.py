@@ -31,14 +31,14 @@ from swarm_shared.supervisor.client import SupervisorClient
 from swarm_shared.supervisor.files import prepare, socket_path
 
 SERVICE = "start"
-BUSY_TIMEOUT_S = 5.0  # a stuck writer must not keep a person from stopping
+BUSY_TIMEOUT_S = 5.0  # a stuck writer must not keep you from stopping
 # Idle services end within a second or two; what has not by then hangs.
 STOP_PATIENCE_S = 3.0
 INTERRUPT_PATIENCE_S = 10.0
 
 
 def start(settings: Settings, environ: Mapping[str, str], *, keep_running: bool, verbose: bool) -> int:
-    """Run until nothing is left to do, or somebody ends it; the exit code of the outcome.
+    """Run until nothing is left to do, or the run is ended; the exit code of the outcome.
 
     Raises:
         Unfit: The checks found something that must be changed first.

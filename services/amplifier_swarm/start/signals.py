@@ -39,7 +39,7 @@ class Inbox:
         self._write_end.close()
 
     def take(self) -> list[signal.Signals]:
-        """The signals that came since the last call, in their order."""
+        """The signals that came since the last call, in order."""
         try:
             numbers = self._read_end.recv(256)
         except BlockingIOError:

@@ -40,7 +40,7 @@ def sole_run(state_dir: Path, database: TaskDatabase) -> Iterator[None]:
             other = database.swarm.services().get("start")
             named = f" (process {other.process.pid})" if other is not None else ""
             raise StateError(
-                f"another run works on {database.path} already{named}",
+                f"another run already works on {database.path}{named}",
                 hint="watch it: amplifier-swarm status; end it: amplifier-swarm stop",
             )
         yield
@@ -66,12 +66,12 @@ def wait_for_former(
     """Return when nothing of another run or service works on the database any more.
 
     Args:
-        worker_ids: Names of our workers to be; a worker by hand under another name may go on.
+        worker_ids: Names of our workers to be; a worker that you started under another name may continue.
         wait: Called with seconds between two looks.
         say: Told once what is waited for, when it takes longer than a moment.
 
     Raises:
-        StateError: A swarm runs that has no reason to end, or the rest of an earlier run does not.
+        StateError: A swarm runs that has no reason to end, or what is left of an earlier run does not end.
     """
     began_ms = database.clock.mono_ms()
     said = False
@@ -80,7 +80,7 @@ def wait_for_former(
         stays = [each.text for each in standing if not each.leaves]
         if stays or waited_s > PATIENCE_S:
             raise StateError(
-                f"a swarm works on {database.path} already: {', '.join(stays or [s.text for s in standing])}",
+                f"a swarm already works on {database.path}: {', '.join(stays or [s.text for s in standing])}",
                 hint="end it first: amplifier-swarm stop; or supervisorctl -c supervisord.conf shutdown",
             )
         if waited_s > SAY_AFTER_S and not said:
@@ -106,7 +106,7 @@ def _supervisord(client: SupervisorClient) -> list[Standing]:
     except SupervisorAbsent:
         return []
     except SupervisorError:
-        # On its way down it refuses everything, and may outlive all services that are known here: its socket and
+        # While it stops it refuses everything, and may outlive all services that are known here: its socket and
         # the dashboard's port are taken until it has ended.
         return [Standing(text="supervisord", leaves=True)]
 

@@ -67,7 +67,7 @@ class Stay:
         self._say_obstacle_at = self._say_standstill_at = 0.0
 
     def until_over(self) -> End:
-        """Stay until nothing is left to do, or somebody ends the run.
+        """Stay until nothing is left to do, or the run is ended.
 
         Raises:
             ServiceFailed: A service does not come up, or supervisord ended or hangs.
@@ -86,7 +86,7 @@ class Stay:
                 os.close(descriptor)
 
     def run_once(self) -> End | None:
-        """One look at signals, queue and services; how the run ended, or None while it goes on."""
+        """One look at signals, queue and services; how the run ended, or None while it continues."""
         self._file.look_if_due()
         for number in self._inbox.take():
             self._obey(number)
@@ -164,7 +164,7 @@ class Stay:
 
 
 def how_it_ended(outlook: Outlook, *, keep_running: bool) -> End | None:
-    """The outcome that the whole queue tells; None while the run goes on."""
+    """The outcome that follows from the whole queue; None while the run continues."""
     if outlook.stop is not None:
         if outlook.running:
             return None

@@ -52,7 +52,7 @@ class Stopping:
         self._order(Verb.EMERGENCY_STOP, number)
 
     def follow(self, outlook: Outlook) -> bool:
-        """Keep the time of a stop, whoever ordered it; and forget it when somebody has resumed.
+        """Keep the time of a stop, whoever requested it; and forget it after a resume.
 
         Returns:
             Whether a harder stop was ordered: the outlook is no longer true.

@@ -1,4 +1,4 @@
-"""The life of this run's supervisord: start it in a session of its own, reach it, and end it with all it runs."""
+"""The life of this run's supervisord: start it in its own session, reach it, and end it with all it runs."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Suite:
     def launch(self) -> None:
         """Start supervisord; it begins to start the services by itself.
 
-        Its session is its own, so that a Ctrl+C of the terminal reaches nobody but us.
+        Its session is its own, so that a Ctrl+C of the terminal reaches only us.
         """
         # Left behind by a supervisord that was killed; it would be read before the plugin can correct it.
         (self._files.log.parents[2] / OVERRIDE).unlink(missing_ok=True)
@@ -74,13 +74,13 @@ class Suite:
         return None if self._process is None else self._process.poll()
 
     def death(self) -> ServiceFailed:
-        """What to tell when supervisord ended and nobody asked it to."""
+        """What to report when supervisord ended without a request."""
         code = self.ended() or 0
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
         tail = last_lines(self.log_dir / OUTPUT) or last_lines(self._files.log)
         return ServiceFailed(
             f"supervisord {how}; everything it ran has been ended",
-            hint=f"its log is {self._files.log}; start again to go on where the run was",
+            hint=f"its log is {self._files.log}; start again to continue where the run was",
             tail=tail,
         )
 
@@ -92,7 +92,7 @@ class Suite:
             patience_s: Seconds after which what still runs is killed.
 
         Returns:
-            What could not be ended, as texts for a person.
+            What could not be ended, as texts for display.
         """
         end = time.monotonic() + patience_s
         if self._process is not None and self._process.poll() is None:
@@ -119,7 +119,7 @@ class Suite:
                 self._process.terminate()  # as good as a shutdown, only slower
 
     def _wait(self, end: float) -> None:
-        """Wait for supervisord, and keep it awake: it looks at its children once a second, or when it is called."""
+        """Wait for supervisord, and keep it awake: it checks its children once a second, or when it is called."""
         assert self._process is not None
         while self._process.poll() is None and time.monotonic() < end:
             try:

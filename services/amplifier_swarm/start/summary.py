@@ -28,9 +28,9 @@ def summary_lines(
     """The lines of the account, which do nothing to a terminal.
 
     Args:
-        again: The flags that a run which goes on needs, from `words_again`.
+        again: The flags that a continued run needs, from `words_again`.
         mark: Where this run's attempts begin (`database.runs.mark`).
-        headline: How the run ended, in a few words.
+        headline: How the run ended, in short.
     """
     lines = [
         "",
@@ -130,7 +130,7 @@ def _more(number: int) -> Iterator[str]:
 
 
 def words_again(settings: Settings) -> str:
-    """The flags of this run that say where and by whom the rest is to be done, with a blank before each."""
+    """The flags of this run that say where and with which agents to continue, with a blank before each."""
     words = [
         f" --{name.replace('_', '-')} {shlex.quote(str(getattr(settings, name)))}"
         for name in _SAID_AGAIN
@@ -149,10 +149,10 @@ def _next_steps(database: TaskDatabase, outlook: Outlook, again: str) -> Iterato
     if troubled:
         first = shlex.quote(str(troubled[0]["id"]))
         yield f"  amplifier-swarm task-info {first}{db}    (what was tried, and why it ended so)"
-        yield f'  amplifier-swarm retry {first} --note "…"{db}    (once more, with your words)'
+        yield f'  amplifier-swarm retry {first} --note "…"{db}    (once more, with your note)'
         if outlook.number(Status.FAILED):
             yield f"  amplifier-swarm retry --status failed --yes{db}    (all that failed)"
-    yield f"  amplifier-swarm start{db}{again}    (go on)"
+    yield f"  amplifier-swarm start{db}{again}    (continue)"
 
 
 def _db_words(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""What a person sees of a run: the facts of one moment, and the words for them that all displays share."""
+"""What a run shows: the facts of one moment, and the texts for them that all displays share."""
 
 from __future__ import annotations
 
@@ -103,11 +103,11 @@ class View(Struct, frozen=True, kw_only=True):
     def _hold_text(self, hold: ProviderHold) -> str:
         told = f"{hold.agent_cli} is held ({hold.kind}: {cut(hold.reason, 120)})"
         if hold.until_at is None:
-            return f"{told}; when that is settled: amplifier-swarm resume"
+            return f"{told}; once that is fixed: amplifier-swarm resume"
         return f"{told}; tried again in {duration(max(0, hold.until_at - self.now_ms))}"
 
     def ending_text(self) -> str | None:
-        """What a stop still waits for; None when nobody ordered one."""
+        """What a stop still waits for; None when none was requested."""
         stop = self.outlook.stop
         if stop is None:
             return None
@@ -115,7 +115,7 @@ class View(Struct, frozen=True, kw_only=True):
         more = f" and {len(self.running) - 5} more" if len(self.running) > 5 else ""
         waits = f"; waiting for {names}{more}" if names else ""
         word = {DRAINED: "draining", EMERGENCY_STOP: "emergency stop"}[stop.name]
-        return f"{word}, ordered by {stop.actor}{waits}"
+        return f"{word}, requested by {stop.actor}{waits}"
 
 
 def is_at_work(worker: Mapping[str, Any]) -> bool:
@@ -131,6 +131,6 @@ def event_line(event: Mapping[str, Any]) -> str | None:
     who = event.get("task_id") or event.get("worker_id") or "swarm"
     message = cut(event.get("message") or "", 160)
     if event["event_type"] == "completed":
-        message = ""  # it says no more than the word does
+        message = ""  # it says no more than the type does
     word = str(event["event_type"]).replace("_", " ")
     return f"{sign} {cut(who, 60)} {word}" + (f": {message}" if message else "")

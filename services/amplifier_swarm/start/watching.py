@@ -21,7 +21,7 @@ SILENT_REAPER_MS = 12_000  # it gives a sign of life every 5 s; supervisord kill
 
 
 class Watching:
-    """One run as the database tells it."""
+    """One run as recorded in the database."""
 
     def __init__(self, database: TaskDatabase, settings: Settings) -> None:
         """Tell what happens from now on."""
@@ -48,7 +48,7 @@ class Watching:
         return self._outlook
 
     def read(self, progress: Progress) -> bool:
-        """Look again if somebody has committed, and tell what happened; whether there was anything new."""
+        """Read again if there was a commit, and report what happened; whether there was anything new."""
         version = self._db.connection.data_version()
         if version == self._version:
             return False

@@ -60,7 +60,7 @@ class HeldBranch(Struct, frozen=True, kw_only=True):
         if found != integration.landed_since(row.tip):  # else by another swarm, on top of all that is ours
             if found != row.next_tip and not row.accepting:
                 self.stop(
-                    f"somebody else has moved {integration.branch} to {found[:12]}; the swarm had it at "
+                    f"someone else has moved {integration.branch} to {found[:12]}; the swarm had it at "
                     f"{row.tip[:12]}. `amplifier-swarm resume` goes on from where it is"
                 )
             integration.vouch(found)

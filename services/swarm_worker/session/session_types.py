@@ -22,8 +22,8 @@ from swarm_worker.processes.session_tree import Tree
 class Cause(StrEnum):
     """Why a session was cut short."""
 
-    KILLED = "killed"  # by a person
-    CANCELLED = "cancelled"  # by a person
+    KILLED = "killed"  # by a user
+    CANCELLED = "cancelled"  # by a user
     INTERRUPTED = "interrupted"  # our own stop
     LEASE_LOST = "lease_lost"
     TIME_LIMIT = "time_limit"
@@ -56,7 +56,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     limit_s: float
     stuck_s: float | None
     redaction: Redaction  # with the values of what it is started with
-    resumes: str | None = None  # the agent CLI's id of the earlier session that it goes on with
+    resumes: str | None = None  # the agent CLI's id of the earlier session that it resumes
     signs: tuple[Callable[[], float | None], ...] = ()
     idle_cpu_s: float = 1.0
 

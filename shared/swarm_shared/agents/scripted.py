@@ -6,7 +6,7 @@
     output: [lines]       printed first
     answer: {…} or text   printed last; without it, the answer that passes
     stderr: text          exit: n (0)          signal: n, by which it ends
-    wait_for: PATH        goes on when it exists       touch: PATH, made at the start
+    wait_for PATH continues when it exists       touch: PATH, made at the start
     ledger: PATH          JSON lines at start and end are added to it
     spawn: [setsid, envi, doublefork]          long sleepers that it leaves behind
     sleep_s: n            hang: true           ignore_term: true
@@ -39,7 +39,7 @@ def main() -> int:
 
 
 def play(step: dict[str, Any], role: str) -> int:
-    """Do what a step states, in the order of the module's list; returns its exit code."""
+    """Do what a step says, in the order of the module's list; returns its exit code."""
     if step.get("ignore_term"):
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     _note(step, role, "start")

@@ -10,9 +10,9 @@ INTEGRATION_BRANCH = "swarm/integration"
 TASK_BRANCHES = "swarm/task/"
 HEADS = "refs/heads/"
 # Every head that an attempt ended with, whatever an agent does to its branch later; not under refs/heads, so that
-# nobody's list of branches grows.
+# no one's list of branches grows.
 KEPT_REFS = "refs/swarm/kept/"
-# Where swarms have put an integration branch last: it moves with it, and nobody else thinks of moving it too.
+# Where swarms have put an integration branch last: it moves with it, and nothing else moves it.
 LANDED_REFS = "refs/swarm/landed/"
 # Names of branches that a swarm has taken and not yet stored.
 TAKEN_REFS = "refs/swarm/taken/"

@@ -10,14 +10,14 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What the suite asks of time; tests pass one that they move by hand."""
+    """What the suite asks of time; tests pass one that they advance themselves."""
 
     def wall_ms(self) -> int:
         """Milliseconds since 1970 UTC; may jump, so it is only for people and for provider resets."""
         ...
 
     def mono_ms(self) -> int:
-        """Milliseconds on a clock that never jumps and rests while the machine sleeps; valid within one boot."""
+        """Milliseconds on a clock that never jumps and stops while the machine sleeps; valid within one boot."""
         ...
 
     def boot_id(self) -> str:

@@ -1,4 +1,4 @@
-"""Every error a person may meet: what is wrong, what to do, and the exit code that says so to programs."""
+"""Every error a user may meet: what is wrong, what to do, and the exit code for programs."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class SupervisorError(SwarmError):
 
 
 class LeaseLost(SwarmError):
-    """The attempt's fencing token is no longer the task's: somebody else owns the task, our result is void."""
+    """The attempt's fencing token is no longer the task's: another worker owns the task, our result is void."""
 
 
 # Outcomes of a run, not errors: `start` ends with them.

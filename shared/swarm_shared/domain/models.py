@@ -1,4 +1,4 @@
-"""The words of the suite as types: statuses, verbs, failure classes, and the rows that services hand around."""
+"""The vocabulary of the suite as types: statuses, verbs, failure classes, and the rows that services hand around."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from msgspec import Struct, field
 
 
 class Status(StrEnum):
-    """Where a task stands; the stored words."""
+    """The state of a task; the stored values."""
 
     NOT_STARTED = "not_started"  # ready: may be claimed now
     BLOCKED = "blocked"  # waits for dependencies
@@ -23,12 +23,12 @@ class Status(StrEnum):
     LANDING = "landing"  # is being landed
     COMPLETED = "completed"
     FAILED = "failed"  # no retry left
-    HELD = "held"  # needs a person; the hold reason is typed
-    CANCELLED = "cancelled"  # taken out by a person
+    HELD = "held"  # needs you; the hold reason is typed
+    CANCELLED = "cancelled"  # cancelled by a user
 
 
 class Group(StrEnum):
-    """The README's filters, and the two ends a person adds."""
+    """The documented filters, and the two ends that only users cause."""
 
     NOT_STARTED = "not_started"
     IN_PROGRESS = "in_progress"
@@ -57,7 +57,7 @@ GROUP_OF: Mapping[Status, Group] = MappingProxyType(
 
 
 def statuses_named(word: str) -> tuple[Status, ...]:
-    """The stored statuses a person means by a word: a group first, else one status; hyphen or underscore.
+    """The stored statuses that a word means: a group first, else one status; hyphen or underscore.
 
     Raises:
         ValueError: The word names neither.
@@ -86,14 +86,14 @@ class Role(StrEnum):
 
 
 class FailureClass(StrEnum):
-    """Whose fault the end of an attempt was; each class has a budget of its own."""
+    """Whose fault the end of an attempt was; each class has its own limit."""
 
     QUALITY = "quality"  # the task's: counts against max_retries
     CRASH = "crash"  # worker or agent died: own budget, then held
     PROVIDER = "provider"  # rate limit, overload, quota: pauses claiming, costs nothing
     SETUP = "setup"  # the agent CLI cannot start: stop early and say so
     INTERRUPTED = "interrupted"  # our own shutdown: costs nothing
-    UNREADABLE = "unreadable"  # no answer of the asked shape after the repeats: held
+    UNREADABLE = "unreadable"  # no answer of the required shape after the repeats: held
 
 
 class FailureCause(StrEnum):
@@ -103,7 +103,7 @@ class FailureCause(StrEnum):
     CHECK = "check"
     VALIDATOR = "validator"  # it objects
     TIME = "time"  # past its limit, or without any sign of progress
-    LANDING = "landing"  # a conflict, or red on the merged result
+    LANDING = "landing"  # a conflict, or a failing check on the merged result
     CRASH = "crash"
     UNREADABLE = "unreadable"
 
@@ -113,12 +113,12 @@ class Outcome(StrEnum):
 
     PASSED = "passed"
     FAILED = "failed"  # with a failure class
-    KILLED = "killed"  # by a person
-    CANCELLED = "cancelled"  # by a person
+    KILLED = "killed"  # by a user
+    CANCELLED = "cancelled"  # by a user
 
 
 class HoldReason(StrEnum):
-    """Why a task waits for a person."""
+    """Why a task is held."""
 
     KILLED = "killed"
     BY_PERSON = "by_person"
@@ -199,7 +199,7 @@ class TaskSpec(Struct, frozen=True, kw_only=True):
     """One task as a task file states it, after checking; see the manual's list of keys.
 
     Lists are tuples of text. `extra` holds keys that the suite does not know, which come back on export.
-    `line` is where the task stands in its file, 0 when it came from elsewhere.
+    `line` is the task's line in its file, 0 when it came from elsewhere.
     """
 
     id: str

@@ -10,11 +10,11 @@ from msgspec import Struct
 class TroubleKind(StrEnum):
     """What keeps every session from working, not only this task's."""
 
-    THROTTLED = "throttled"  # wait, then go on
+    THROTTLED = "throttled"  # wait, then continue
     OVERLOADED = "overloaded"  # wait, usually shorter
     WINDOW = "window"  # the plan's share of these hours or days is used up
-    QUOTA = "quota"  # money or a hard quota: a person must act
-    CREDENTIALS = "credentials"  # a person must act
+    QUOTA = "quota"  # money or a hard quota: you must act
+    CREDENTIALS = "credentials"  # you must act
     STARTUP = "startup"  # the CLI itself cannot start
 
 

@@ -46,7 +46,7 @@ def unlock(descriptor: int) -> None:
 
 @contextmanager
 def alone(lock: Path, *, wait: bool) -> Iterator[bool]:
-    """Hold a lock file in a state directory, which is made where it is missing; the value tells whether it was taken.
+    """Hold a lock file in a state directory, which is made where it is missing; the value says whether it was taken.
 
     Args:
         wait: Wait for the other one, however long; else give up at once.

@@ -98,8 +98,8 @@ class ProcessId(Struct, frozen=True, kw_only=True):
         """A descriptor that becomes readable when it has ended; the caller closes it.
 
         Returns:
-            None when it is surely gone already, cannot be judged here, or the system has no pidfds:
-            `is_alive` tells which.
+            None when it has surely ended, cannot be judged here, or the system has no pidfds:
+            `is_alive` says which.
         """
         if self.pid_ns != _own_namespace() or not hasattr(os, "pidfd_open"):
             return None
@@ -122,7 +122,7 @@ class ProcessId(Struct, frozen=True, kw_only=True):
         """Send a signal to exactly this process.
 
         Returns:
-            False when it was not sent: the process is gone, its pid belongs to another one now, or we
+            False when it was not sent: the process has ended, its pid belongs to another one now, or we
             are not allowed.
         """
         descriptor = self.pidfd()
@@ -141,7 +141,7 @@ class ProcessId(Struct, frozen=True, kw_only=True):
         return True
 
     def describe(self) -> str:
-        """The process for a person: pid, name and state; no command line, which may hold secrets."""
+        """The process as text: pid, name and state; no command line, which may hold secrets."""
         if self.pid_ns != _own_namespace():
             return f"pid {self.pid} of another pid namespace"
         stat = read_stat(self.pid)
@@ -165,7 +165,7 @@ def supervisord_from(environ: Mapping[str, str]) -> ProcessId | None:
     """The supervisord that started this process, when one did; it may have died since."""
     if "SUPERVISOR_ENABLED" not in environ:
         return None
-    # Our parent may be another one by now: whoever dies while we start leaves us to init, which never ends.
+    # Our parent may be another one by now: if it dies while we start, our parent is init, which never ends.
     return _named(environ, SUPERVISORD_VARIABLE) or ProcessId.of(os.getppid())
 
 
@@ -212,5 +212,5 @@ def _answers(pid: int) -> bool:
     except ProcessLookupError:
         return False
     except PermissionError:
-        pass  # it exists, and belongs to somebody else
+        pass  # it exists, and belongs to another user
     return True

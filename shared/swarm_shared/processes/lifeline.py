@@ -1,6 +1,6 @@
-"""Proof that a process and everything it started are gone, by a file lock that they all hold.
+"""Proof that a process and everything it started have ended, by a file lock that they all hold.
 
-A program opens a file of its own under `<state>/alive`, locks it, and hands the open file on to what it starts. The
+A program opens its own file under `<state>/alive`, locks it, and passes the open file to what it starts. The
 kernel keeps the lock for as long as one of them has the file open, whatever it did to its environment, session or
 parent; and a lock that can be taken proves that all are gone, also where their pid namespace cannot be seen.
 
@@ -37,7 +37,7 @@ class Lifeline:
         """Make and lock it.
 
         Args:
-            process: Names the file; whoever looks for it must know the same process.
+            process: Names the file; a reader of it must know the same process.
 
         Raises:
             DatabaseError: The file cannot be made, or this file system has no locks.

@@ -15,7 +15,7 @@ import psutil
 from msgspec import Struct
 
 ON_LINUX = sys.platform == "linux"
-# include/linux/sched.h: kernel threads have no environment, command line or memory of their own.
+# include/linux/sched.h: kernel threads have no environment, command line or memory.
 _PF_KTHREAD = 0x00200000
 # Gone, or hidden from us by the mount option hidepid.
 _NOT_SHOWN = (FileNotFoundError, ProcessLookupError, PermissionError)
@@ -43,7 +43,7 @@ class Stat(Struct, frozen=True, kw_only=True):
     @property
     def ended(self) -> bool:
         """True when nothing of it can run any more and only its exit status waits to be read."""
-        # A main thread that has ended shows Z as well, while the other threads go on.
+        # A main thread that has ended shows Z as well, while the other threads continue.
         return self.state in ("Z", "X") and self.threads <= 1
 
 
@@ -59,7 +59,7 @@ def read_stat(pid: int) -> Stat | None:
             line = file.read()
     except _NOT_SHOWN:
         return None
-    # The name stands in brackets and may itself hold brackets, spaces and line ends.
+    # The name is in brackets and may itself contain brackets, spaces and line ends.
     head, _, tail = line.rpartition(b")")
     fields = tail.split()
     ticks, page = _units()

@@ -1,4 +1,4 @@
-"""Finding and killing what an attempt left behind when nobody inherited it: by marks in the environment.
+"""Finding and killing what an attempt left behind without a known parent: by marks in the environment.
 
 A mark is weaker than descent: a process may drop it, overwrite it or be caught without it for a moment.
 So this is the fallback for a worker and a keeper that were killed at once, and it says what it cannot judge.
@@ -39,7 +39,7 @@ def marks(attempt_id: str) -> dict[str, str]:
 
 
 class SweepResult(Struct, frozen=True, kw_only=True):
-    """What one look at all processes gave.
+    """The result of one scan of all processes.
 
     `found` bear the mark. `unknown` might: they belong to this user, are young enough, and their
     environment is empty, unreadable or overwritten.
@@ -50,9 +50,9 @@ class SweepResult(Struct, frozen=True, kw_only=True):
 
 
 class Verdict(Struct, frozen=True, kw_only=True):
-    """Whether an attempt's processes are gone.
+    """Whether an attempt's processes have all ended.
 
-    `seen` are texts for a person: where `gone`, what was found and killed; else what stands in the way.
+    `seen` are texts for display: if `gone`, what was found and killed; else what is in the way.
     """
 
     gone: bool
@@ -152,7 +152,7 @@ def pursue(
         killed: Collects texts of what was killed.
 
     Returns:
-        What stood in the way of calling the attempt gone: found and killed just now, or unknown. The
+        What was in the way of calling the attempt gone: found and killed just now, or unknown. The
         proof is two empty passes, `PASS_GAP_S` apart.
     """
     killed = {} if killed is None else killed
@@ -201,9 +201,9 @@ def _environment(pid: int) -> bytes | None:
 def _born_elsewhere(process: ProcessId, since: int, mark: re.Pattern[bytes]) -> bool:
     """Whether a process whose environment says nothing belongs to a session that is not the attempt's.
 
-    A session is made, never joined, and a worker and each agent are born in sessions of their own. So a session whose
+    A session is made, never joined, and a worker and each agent start in their own sessions. So a session whose
     leader is older than the worker, or shows an environment without the mark, is a stranger's: a browser's helpers
-    that wrote over their environments are known by it. Source: setsid(2); a session's number is not given out again
+    that wrote over their environments are known by it. Source: setsid(2); a session's number is not reused
     while anybody is in it.
     """
     stat = read_stat(process.pid)

@@ -19,7 +19,7 @@ class TreeUsage(Struct, frozen=True, kw_only=True):
     """What a process and all below it use.
 
     `cpu_s` changes whenever anything in the tree works; it may also fall when a process ends, so compare
-    for difference. `rss_bytes` counts shared pages once per process. `count` is 0 when the root is gone.
+    for difference. `rss_bytes` counts shared pages once per process. `count` is 0 when the root has ended.
     """
 
     cpu_s: float
@@ -38,7 +38,7 @@ def descendants(pid: int) -> list[ProcessId]:
     for parent in walked:  # grows while it is walked
         for child in children_of(parent):
             stat = read_stat(child)
-            # Another parent: adopted a moment ago, or the number went to a stranger. The next look tells.
+            # Another parent: adopted a moment ago, or the number went to another process. The next look shows it.
             if stat is None or stat.parent != parent:
                 continue
             walked.append(child)
@@ -85,13 +85,13 @@ def kill_tree(root: ProcessId) -> list[ProcessId]:
     would cut the branches off the tree before they were seen.
 
     Returns:
-        Everything that was sent a KILL; none when the root is gone or is not ours to judge.
+        Everything that was sent a KILL; none when the root has ended or is not ours to judge.
     """
     stopped: dict[ProcessId, None] = {}
     for _ in range(_FREEZE_ROUNDS):
         if not root.is_alive():
             break
-        # Never the caller itself: stopped, it could not go on to kill.
+        # Never the caller itself: stopped, it could not continue to kill.
         fresh = [
             member for member in [root, *descendants(root.pid)] if member not in stopped and member.pid != os.getpid()
         ]

@@ -15,7 +15,7 @@ class Patience:
 
     After a sleep of the machine, a paused virtual machine, or a writer that held up everybody, all signs of life look
     old at once. So a suspicion is believed only after it has lasted for a while in which the judge was awake and the
-    database took writes: whoever is alive had the same time to show it.
+    database took writes: every live process had the same time to show it.
     """
 
     def __init__(self, clock: Clock, takes_writes: Callable[[], bool]) -> None:
@@ -32,7 +32,7 @@ class Patience:
         self._round_at: int | None = None
 
     def begin_round(self) -> None:
-        """Forget what was not asked for in the last round, and everything after a break."""
+        """Forget what was not checked in the last round, and everything after a break."""
         now = self._clock.mono_ms()
         if self._round_at is not None and now - self._round_at > BREAK_MS:
             self._since.clear()

@@ -102,7 +102,7 @@ def _current_folder() -> str:
     try:
         return os.getcwd()
     except OSError:
-        return ""  # deleted; whoever needs it will report that
+        return ""  # deleted; code that needs it will report that
 
 
 def _report_bug(bug: Exception, *, verbose: bool) -> int:
@@ -128,7 +128,7 @@ def _end_output(code: int) -> int:
         standard_streams.discard(stream)
         if isinstance(error, BrokenPipeError):
             code = code if code > EXIT_BUG else EXIT_READER_GONE
-        elif error.errno != errno.EIO:  # a terminal that is gone
+        elif error.errno != errno.EIO:  # a closed terminal
             _say(f"error: standard output could not be written: {error.strerror}", "free some space, then try again")
             code = code if code > EXIT_BUG else EXIT_OUTPUT_LOST
     return code

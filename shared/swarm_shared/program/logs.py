@@ -45,11 +45,11 @@ def event(logger: logging.Logger, name: str, *, level: int = logging.INFO, **fac
     try:
         _HANDLER.stream.write(f"{_head(time.time(), logging.getLevelName(level))}{text}\n")
     except (OSError, ValueError):
-        return  # a log that nobody takes stops nobody
+        return  # a log that cannot be written stops nothing
 
 
 def line(name: str, **facts: object) -> str:
-    """An event on one line: `name key=value …`; a value with blanks, quotes or controls stands as a JSON string."""
+    """An event on one line: `name key=value …`; a value with blanks, quotes or controls is written as a JSON string."""
     return " ".join([name, *(f"{key}={_value(value)}" for key, value in facts.items() if value is not None)])
 
 

@@ -45,8 +45,8 @@ class Settings:
     dashboard: bool = _setting(True, "Serve the dashboard.")
     dashboard_port: int = _setting(8765, "The dashboard's port.", low=0, high=65_535)
     dashboard_host: str = _setting("127.0.0.1", "The dashboard's address.")
-    dashboard_auth: str = _setting("token", "token, or none on a machine of your own.", choices=("token", "none"))
-    dashboard_token: str = _setting("", "A token of your own; needed to serve beyond this machine.", secret=True)
+    dashboard_auth: str = _setting("token", "token, or none on your own machine.", choices=("token", "none"))
+    dashboard_token: str = _setting("", "Your own token; required to serve beyond this machine.", secret=True)
     heartbeat_s: float = _setting(30.0, "A worker's sign of life, in seconds.", low=0.05, high=3600)
     orphan_timeout_min: float = _setting(
         30.0, "Minutes without any sign of progress after which a session is ended.", low=0.001, high=100_000
@@ -76,7 +76,7 @@ class Settings:
     port_base: int = _setting(
         20_000, "Agents of worker N get 20 ports of their own from this + 20 N on (SWARM_PORT).", low=1024, high=60_000
     )
-    contain: bool = _setting(False, "Run each agent in a pid namespace of its own (Linux).")
+    contain: bool = _setting(False, "Run each agent in its own pid namespace (Linux).")
     min_free_mb: float = _setting(200.0, "Stop giving out tasks below this much free disk, in MiB.", low=0, high=10**9)
     checks: tuple[str, ...] = _setting((), "Commands run after every builder session.", file_only=True)
     gate: tuple[str, ...] = _setting((), "Commands run on every merged result before it lands.", file_only=True)
@@ -85,7 +85,7 @@ class Settings:
     strict_files: bool = _setting(False, "Changes outside a task's files are a failure.", file_only=True)
     agent_clis: Mapping[str, Any] = field(
         default_factory=lambda: MappingProxyType({}),
-        metadata={"help": "Agent CLIs of your own.", "file_only": True, "low": None, "high": None},
+        metadata={"help": "Your own agent CLIs.", "file_only": True, "low": None, "high": None},
     )
     origins: Mapping[str, str] = field(
         default_factory=lambda: MappingProxyType({}), metadata={"internal": True, "low": None, "high": None}
@@ -107,7 +107,7 @@ class Settings:
 
 
 def described() -> list[Field[Any]]:
-    """The settings that people may set, in order."""
+    """The settings that users may set, in order."""
     return [f for f in fields(Settings) if not f.metadata.get("internal")]
 
 
@@ -161,7 +161,7 @@ def resolve(
         values[name] = _checked(one, raw, origin)
         origins[name] = origin
     values["db"] = db
-    # What a file says must not depend on where its reader happens to stand.
+    # What a file says must not depend on its reader's working directory.
     base = db.parent if origins["project_root"] == "swarm.yaml" else Path()
     values["project_root"] = _absolute(base / values["project_root"].expanduser())
     return Settings(**values, origins=MappingProxyType(origins))
@@ -188,7 +188,7 @@ def _checked(one: Field[Any], raw: Any, origin: str) -> Any:
             value = _as_commands(raw)
         elif kind.startswith("Mapping"):
             if not isinstance(raw, Mapping):
-                raise ValueError("a mapping is wanted")
+                raise ValueError("must be a mapping")
             value = MappingProxyType(dict(raw))
         elif kind == "Path":
             value = Path(str(raw))

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from swarm_shared.redaction.spans import Span
 
-# What may precede a key: nothing of a word, so no "task-", or an escape that ends with a letter or digit, as JSON, URLs
+# What may precede a key: no part of a word, so no "task-", or an escape that ends with a letter or digit, as JSON, URLs
 # and terminals have them. Asked behind the sign: a search is far quicker where each shape begins with fixed text.
 _ESCAPES = (rb"\\[nrtbf]", rb"\\u[0-9a-fA-F]{4}", rb"%[0-9a-fA-F]{2}", rb"[\[;0-9]m")
 _HEAD_BYTES = 40

@@ -9,7 +9,7 @@ from swarm_shared.redaction.redaction import Redaction
 from swarm_shared.redaction.spans import REACH_BYTES, replaced
 
 HELD_BYTES = 64 * 1024  # a longer line is decided in parts
-QUIET_S = 1.0  # a line that does not go on for so long is shown as far as it is decided
+QUIET_S = 1.0  # a line without new output for so long is shown as far as it is decided
 
 
 class RedactedStream:
@@ -70,7 +70,7 @@ class RedactedStream:
 
 
 def _decided(line: bytes) -> int:
-    """How much of a line without its end cannot belong to a secret that goes on."""
+    """How much of a line without its end cannot belong to a secret that continues."""
     word = max(line.rfind(b" "), line.rfind(b"\t")) + 1
     begun = unfinished_in(line)
     return word if begun is None else min(word, begun)

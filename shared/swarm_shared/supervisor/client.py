@@ -53,7 +53,7 @@ class ProcessInfo(Struct, frozen=True, kw_only=True):
     """One process of supervisord's table.
 
     `name` is the full one that commands take (`swarm-worker:swarm-worker-1`, `swarm-reaper`); `state` is one
-    of supervisord's words; `pid` is 0 while it does not run, and only then `exit_status` means something;
+    of supervisord's names; `pid` is 0 while it does not run, and only then `exit_status` means something;
     times are in seconds since 1970, 0 for never.
     """
 
@@ -131,7 +131,7 @@ class SupervisorClient:
     """One supervisord. Each call opens its own connection: safe to use from several threads.
 
     Every method raises `SupervisorUnreachable` when nothing answers within the timeout, its kind
-    `SupervisorAbsent` when nobody listens, and `SupervisorRefused` when supervisord says no.
+    `SupervisorAbsent` when nothing listens, and `SupervisorRefused` when supervisord refuses.
     """
 
     def __init__(self, socket_path: Path, *, timeout_s: float = TIMEOUT_S) -> None:
@@ -154,7 +154,7 @@ class SupervisorClient:
         return cls(Path(url.removeprefix("unix://")))
 
     def state(self) -> SupervisorState:
-        """Whether it runs or is on its way down."""
+        """Whether it runs or is stopping."""
         try:
             self._call("supervisor.getState")
         except SupervisorRefused as error:
@@ -195,7 +195,7 @@ class SupervisorClient:
     def scale(self, workers: int, *, now: bool = False) -> Scaled:
         """Run so many workers, 0 to 64; surplus ones retire, or with `now` get SIGTERM. Does not wait.
 
-        Those that have not left yet and are wanted again stay.
+        Those that have not left yet and are needed again stay.
         """
         done = self._call("swarm.scale", workers, True, now)
         return Scaled(

@@ -76,7 +76,7 @@ def short_home(folder: Path) -> Path:
     """The folder itself, or where its path is too long or unfit for supervisord, a short alias of it.
 
     The alias is a symbolic link in a private folder below the temporary one, named after the path: the same
-    call finds it again, and makes it anew if somebody swept it away. The socket itself always lies in the
+    call finds it again, and creates it again if it was swept away. The socket itself always lies in the
     folder, so that processes with different temporary folders meet.
 
     Raises:
@@ -93,7 +93,7 @@ def short_home(folder: Path) -> Path:
             return alias
     raise SupervisorError(
         f"the path of {folder} is too long for a control socket, and no private temporary folder can be had",
-        hint="move the database to a shorter path, or point TMPDIR to a short folder of your own",
+        hint="move the database to a shorter path, or point TMPDIR to a short folder that you own",
     )
 
 
@@ -108,7 +108,7 @@ def _fits(folder: Path) -> bool:
 
 
 def _is_private(folder: Path) -> bool:
-    """Make the folder, or see that it is a real one that nobody else can write to."""
+    """Make the folder, or check that it is a real one that no one else can write to."""
     try:
         folder.mkdir(mode=PRIVATE, exist_ok=True)
         status = folder.lstat()

@@ -1,4 +1,4 @@
-"""One call to a supervisord over its unix socket, with a time limit and errors that a person understands."""
+"""One call to a supervisord over its unix socket, with a time limit and readable errors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from xml.parsers.expat import ExpatError
 
 from swarm_shared.domain.errors import SupervisorError
 
-# Faults of supervisord that the suite tells apart. Source: Supervisor, class supervisor.xmlrpc.Faults.
+# Faults of supervisord that the suite distinguishes. Source: Supervisor, class supervisor.xmlrpc.Faults.
 SHUTDOWN_STATE = 6
 BAD_NAME = 10
 ALREADY_STARTED = 60
@@ -20,7 +20,7 @@ NOT_RUNNING = 70
 STILL_RUNNING = 91
 
 HINTS = {
-    SHUTDOWN_STATE: "it is shutting down: wait until it has gone, then start it again",
+    SHUTDOWN_STATE: "it is shutting down: wait until it has ended, then start it again",
     BAD_NAME: "`supervisorctl -c supervisord.conf status` lists the names",
     STILL_RUNNING: "to keep it, scale up; it then continues with its task",
 }
@@ -43,7 +43,7 @@ class SupervisorRefused(SupervisorError):
 
 
 def call(socket_path: Path, timeout_s: float, method: str, arguments: Sequence[object]) -> Any:
-    """The answer of one XML-RPC method, over a connection of its own.
+    """The answer of one XML-RPC method, over its own connection.
 
     Raises:
         SupervisorAbsent: Nobody listens there.
@@ -83,7 +83,7 @@ def call(socket_path: Path, timeout_s: float, method: str, arguments: Sequence[o
 
 
 def _said(text: str) -> str:
-    """A fault in words: supervisord puts its own name for the fault before them."""
+    """A fault's text: supervisord puts its own name for the fault before it."""
     name, colon, words = text.partition(": ")
     return words if colon and name.isupper() else f"supervisord refused: {text}"
 

@@ -1,4 +1,4 @@
-"""A task spec as JSON has it: what the database stores, so that nothing a person wrote is lost."""
+"""A task spec as JSON has it: what the database stores, so that nothing in the file is lost."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PLAIN = "$plain"
 def definition(spec: TaskSpec) -> dict[str, Any]:
     """Everything of a spec that is not its default, in the order of an export, in the types of JSON.
 
-    Unknown keys stand under `extra`. The line in the file is left out: equal tasks give equal definitions.
+    Unknown keys are under `extra`. The line in the file is left out: equal tasks give equal definitions.
     """
     content: dict[str, Any] = {}
     for field in FIELDS:
@@ -66,7 +66,7 @@ def _from_json(value: Any) -> Any:
     if not isinstance(value, Mapping):
         return value
     plain = value.get(_PLAIN)
-    # Checked, because a person may have written a mapping that looks the same.
+    # Checked, because the file may have a mapping that looks the same.
     if len(value) == 1 and isinstance(plain, str) and is_typed(plain):
         return PlainText(plain)
     return {key: _from_json(item) for key, item in value.items()}

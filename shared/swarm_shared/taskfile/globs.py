@@ -109,7 +109,7 @@ def _texts_meet(one: list[str], other: list[str]) -> bool:
 
 
 def _past_stars(places: set[int], pattern: list[str]) -> set[int]:
-    """The places, and those behind the stars that stand there, which may stand for nothing."""
+    """The places, and those behind the stars at them, which may match nothing."""
     found = set(places)
     for at in places:
         while at < len(pattern) and pattern[at] == "*":

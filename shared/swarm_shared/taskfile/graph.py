@@ -24,7 +24,7 @@ def find_cycles(graph: Graph) -> list[list[str]]:
 
 
 def cycle_text(cycle: Sequence[str]) -> str:
-    """A cycle for a person: `a → b → a`, the middle of a long one left out."""
+    """A cycle as text: `a → b → a`, the middle of a long one left out."""
     if len(cycle) <= MAX_IDS_SHOWN:
         return " → ".join(cycle)
     kept = MAX_IDS_SHOWN - 2

@@ -98,7 +98,7 @@ class TaskReader:
         return TaskSpec(line=line, **fields) if "id" in fields else None
 
     def _say_what_is_missing(self, node: MapNode, fields: Mapping[str, Any]) -> None:
-        advice = {"id": "give each task an id of its own", "name": "give the task a short name"}
+        advice = {"id": "give each task its own id", "name": "give the task a short name"}
         for word, (_, value) in node.entries.items():
             # Given and found wrong: that has been said.
             if not is_null(value) and word in KEYS:

@@ -1,4 +1,4 @@
-"""Finds the known word that a person probably meant, at a cost that no input can drive up."""
+"""Finds the known word that was probably meant, at a cost that no input can drive up."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Suggester:
         self._work_left = WORK_BUDGET
 
     def nearest(self, text: str) -> str | None:
-        """The most similar word; None when none is similar, or too much has been asked."""
+        """The most similar word; None when none is similar, or the budget is used up."""
         if self._work_left <= 0:
             return None
         affordable = []

@@ -28,7 +28,7 @@ MAX_DEPTH = 32
 MAX_TEXT_CHARS = 1 << 20
 # The parser gives a scalar only when it has all of it. The longest spelling of one character is "\U0001F600".
 MAX_QUIET_BYTES = 12 * MAX_TEXT_CHARS
-# What all aliases together may stand for: something for small files, and in proportion for large ones.
+# How large all aliases together may expand: a floor for small files, in proportion for large ones.
 ALIAS_ALLOWANCE_CHARS = 1 << 20
 ALIAS_CHARS_PER_BYTE = 4
 _CONTAINER_CHARS = 8  # even an empty list takes memory
@@ -66,7 +66,7 @@ Node = ScalarEvent | ListNode | MapNode
 
 
 def is_plain(scalar: ScalarEvent) -> bool:
-    """Whether a scalar stands unquoted, so that YAML may read a type into its spelling."""
+    """Whether a scalar is unquoted, so that YAML may read a type into its spelling."""
     return not scalar.style and scalar.tag not in _TEXT_TAGS
 
 
@@ -76,7 +76,7 @@ def is_null(node: Node) -> bool:
 
 
 class StopReading(Exception):
-    """The rest of the file cannot be read; the reason already stands in the problem list."""
+    """The rest of the file cannot be read; the reason is already in the problem list."""
 
 
 class TooLong(Exception):
@@ -88,7 +88,7 @@ class TooLong(Exception):
 
 
 class _Feed:
-    """Hands the file to the parser in portions, tells the progress, and starves it in one endless token."""
+    """Feeds the file to the parser in portions, reports progress, and stops it within one endless token."""
 
     def __init__(self, text: bytes, progress: Callable[[int, int], None] | None) -> None:
         self.heard = False
@@ -289,7 +289,7 @@ class NodeReader:
 
 
 def _weight(node: Node) -> int:
-    """About how many characters a node stands for when written out; remembered: nested aliases stay cheap."""
+    """About how many characters a node expands to when written out; remembered: nested aliases stay cheap."""
     if isinstance(node, ScalarEvent):
         return len(node.value) + 1
     if not node.weight:

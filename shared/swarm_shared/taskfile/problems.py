@@ -1,4 +1,4 @@
-"""What is wrong in a task file, where, and what to do: gathered, so that a person sees everything at once."""
+"""What is wrong in a task file, where, and what to do: gathered, so that everything is reported at once."""
 
 from __future__ import annotations
 

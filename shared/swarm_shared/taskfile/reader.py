@@ -1,4 +1,4 @@
-"""Reads a whole task file and checks it: it is taken as it stands, or refused with every reason."""
+"""Reads a whole task file and checks it: it is accepted as it is, or refused with every reason."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _OTHER_ENCODINGS = {
     codecs.BOM_UTF16_BE: "UTF-16",
 }
 _SAVE_AS_UTF8 = "save the file as UTF-8"
-# What the parser says, and what a person does about it; the first that fits.
+# What the parser says, and what to do about it; the first that fits.
 _SYNTAX_ADVICE = {
     "mapping values are not allowed": 'put the text in quotes if it contains ": ", and check the indentation',
     "cannot start any token": "indent with blanks, not tabs; put text that begins with @, ` or % in quotes",
@@ -52,7 +52,7 @@ _SYNTAX_ADVICE = {
     "unknown escape": 'write the backslash twice, or use single quotes instead of "',
     "did not find expected key": "check the indentation, and quotes inside quotes",
     "did not find expected '-' indicator": "give all entries of the list the same indentation",
-    "did not find expected <document start>": "only one mapping with tasks: may stand in the file",
+    "did not find expected <document start>": "the file may have only one mapping with tasks",
 }
 _JSON_ADVICE = "check the quotes, commas and brackets at this place"
 _JSON_BLANKS = b" \t\r\n"
@@ -141,7 +141,7 @@ class _Reading:
         self._forward: list[tuple[str, str, Mark | None]] = []
 
     def read(self) -> None:
-        """Everything that can be told task by task.
+        """Everything that can be checked task by task.
 
         Raises:
             StopReading: From some place on the file is no task file; that place is noted.
@@ -165,11 +165,11 @@ class _Reading:
             line = self._text.count(b"\n", 0, error.offset) + 1
             limit = f"{MAX_QUIET_BYTES >> 20} MiB"
             message = f"one value or comment from about here on takes more than {limit}"
-            self.problems.add_at(line, 0, message, "check the quotes, or put long text into a file of its own")
+            self.problems.add_at(line, 0, message, "check the quotes, or put long text into a separate file")
             raise StopReading from error
 
     def check_dependencies(self, known_ids: Container[str]) -> None:
-        """Everything that can be told only when all tasks are known."""
+        """Everything that can be checked only when all tasks are known."""
         suggester = Suggester(self._marks)
         for task_id, needed, mark in self._forward:
             if needed == task_id:

@@ -23,7 +23,7 @@ MAX_ID_CHARS = 200
 MAX_RETRIES = 1000
 MAX_PATH_CHARS = 4096  # PATH_MAX of Linux
 
-# A status that a file may bring; whatever was under way elsewhere begins here from the start.
+# A status that a file may bring; tasks in progress elsewhere start here from the beginning.
 _KEPT = (Status.COMPLETED, Status.FAILED, Status.CANCELLED, Status.HELD)
 _STATUS_WORDS: Mapping[str, Status] = MappingProxyType(
     dict.fromkeys([*Status, *Group, "waiting"], Status.NOT_STARTED) | {status.value: status for status in _KEPT}
@@ -74,7 +74,7 @@ def read_id(node: Node, word: str, problems: ProblemList) -> str | None:
     if text is None:
         return None
     if not text.strip():
-        problems.add(node.start_mark, "the id is empty", "give each task an id of its own")
+        problems.add(node.start_mark, "the id is empty", "give each task its own id")
     elif text != text.strip():
         problems.add(node.start_mark, f"the id {shown(text)} begins or ends with a blank", "remove the blank")
     elif len(text) > MAX_ID_CHARS:
@@ -203,7 +203,7 @@ def read_retries(node: Node, word: str, problems: ProblemList) -> int | None:
 
 
 def read_boolean(node: Node, word: str, problems: ProblemList) -> bool | None:
-    """True or false in the words of YAML."""
+    """True or false in the spellings of YAML."""
     text = read_scalar(node, word, problems)
     answer = None if text is None else parse_bool(text)
     if text is not None and answer is None:

@@ -17,7 +17,7 @@ STEP = "  "
 # Parsers give up on longer keys unless these are marked.
 _MAX_KEY_CHARS = 120
 
-# Characters that stand in a file as they are. Others are escaped: control characters, the further line breaks of
+# Characters that are written to a file as they are. Others are escaped: control characters, the further line breaks of
 # YAML (U+0085, U+2028, U+2029), the byte order mark, and what is no character.
 _CLEAR = "\\x20-\\x7e\\xa0-\\u2027\\u202a-\\ud7ff\\ue000-\\ufefe\\uff00-\\ufffd\\U00010000-\\U0010ffff"
 _NOT_CLEAR = re.compile(f"[^{_CLEAR}]")
@@ -36,7 +36,7 @@ def block(entries: Iterable[tuple[str, Any]], pad: str) -> str:
 
 
 def item(content: str, pad: str) -> str:
-    """A block whose first line becomes the dash of a list: the block stands one step behind the pad."""
+    """A block whose first line becomes the dash of a list: the block is indented one step further than the pad."""
     return f"{pad}- {content[len(pad) + len(STEP) :]}"
 
 
@@ -59,7 +59,7 @@ def _value(value: Any, pad: str) -> str:
     if isinstance(value, Mapping):
         return "\n" + block(value.items(), pad + STEP) if value else " {}\n"
     if isinstance(value, tuple | list):
-        # A list may stand at the indentation of its key.
+        # A list may be at the indentation of its key.
         return "\n" + _items(value, pad) if value else " []\n"
     return f" {_spelling(value)}\n"
 

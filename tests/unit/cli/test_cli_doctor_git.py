@@ -77,7 +77,7 @@ def test_a_branch_that_somebody_moved_or_checked_out_is_told(
 ) -> None:
     project.git("update-ref", integration.ref, project.commit({"b": "1"}))
     level, text, advice = found(desk, "landing")
-    assert (level, "by somebody else" in text, "resume" in advice) == ("warn", True, True)
+    assert (level, "by someone else" in text, "resume" in advice) == ("warn", True, True)
     project.git("switch", "-q", integration.branch)
     assert found(desk, "landing")[0] == "bad"
     assert found(desk, "repository")[0] == "bad"

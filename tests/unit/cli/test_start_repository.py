@@ -111,7 +111,7 @@ def test_a_branch_that_lacks_what_has_landed_so_far_is_refused(project: Project)
     known = landed_here(project, landed, tip)
     settings = replace(settings_for(project.root), land_into="nightly")
     _, problems, _ = check_repository(settings, known)
-    assert "lacks what has landed" in problems[0].text
+    assert "lacks work that has landed" in problems[0].text
     _, command = problems[0].hint.split(": git ")
     project.git(*command.split())
     assert check_repository(settings, known)[1] == ()

@@ -64,7 +64,7 @@ def test_what_a_run_was_told_of_place_and_agents_is_said_again_to_go_on(desk: Qu
     again = words_again(resolve(flags, {"SWARM_AGENT_CLI": "command"}))
     assert again == " --project-root '/a b' --workers 3 --no-validation"
     lines = summary_lines(desk.db, look(desk.db), mark=0, elapsed_s=1, headline="ended", again=again)
-    assert lines[-1].endswith(f"{again}    (go on)")
+    assert lines[-1].endswith(f"{again}    (continue)")
 
 
 def test_the_summary_counts_only_this_runs_attempts(desk: QueueDesk) -> None:
@@ -114,7 +114,7 @@ def test_a_held_provider_is_told_with_its_end_or_with_what_to_do(desk: QueueDesk
     assert "command is held (throttled: slow down); tried again in 1 m 30 s" in (view_of(desk).obstacle_text() or "")
     desk.db.swarm.resume(actor="ada")
     desk.run(failed(FailureClass.PROVIDER, trouble=Trouble(kind=TroubleKind.QUOTA, text="no credit")))
-    assert "when that is settled: amplifier-swarm resume" in (view_of(desk).obstacle_text() or "")
+    assert "once that is fixed: amplifier-swarm resume" in (view_of(desk).obstacle_text() or "")
 
 
 def test_without_any_worker_it_says_so_but_not_while_they_come_up(desk: QueueDesk) -> None:
@@ -149,7 +149,7 @@ def test_a_drain_names_what_it_waits_for(desk: QueueDesk) -> None:
     desk.add("a", "b")
     desk.start()
     desk.db.swarm.set_flag(DRAINED, actor="ada")
-    assert view_of(desk).ending_text() == "draining, ordered by ada; waiting for a"
+    assert view_of(desk).ending_text() == "draining, requested by ada; waiting for a"
 
 
 def test_events_become_lines_and_history_does_not(desk: QueueDesk) -> None:

@@ -356,7 +356,7 @@ def test_a_persons_word_lets_a_task_go_on_whose_worker_nobody_can_see(desk: Reap
     assert carry_out_now(desk.db, Verb.RELEASE, "t", {"gone": True}, actor="ann").status == "done"
     assert desk.db.recovery.open_attempts() == []
     assert desk.status("t") is Status.NOT_STARTED
-    assert "on the word of ann" in str(desk.db.events.newest(5))
+    assert "ann confirmed" in str(desk.db.events.newest(5))
     desk.watch(10)
     assert desk.take("worker-2").number == 2
 

@@ -96,19 +96,19 @@ def in_slot(number: int, state: str, *, pid: int = 0, retiring: bool = False) ->
 
 def test_a_scale_reports_who_starts_who_stays_and_who_leaves(supervisord: Supervisord, clock: ManualClock) -> None:
     slots = Slots(supervisord, clock)
-    assert slots.scale({"workers": 3, "now": True}) == "3 workers wanted: worker-3 starts"
+    assert slots.scale({"workers": 3, "now": True}) == "3 workers requested: worker-3 starts"
     assert supervisord.asked == ["scale 3 now=True"]
 
     supervisord.scaled = Scaled(workers=1, added=(), retiring=("swarm-worker-2", "swarm-worker-3"))
-    assert slots.scale({"workers": 1}) == "1 worker wanted: worker-2, worker-3 leave after their current tasks"
+    assert slots.scale({"workers": 1}) == "1 worker requested: worker-2, worker-3 leave after their current tasks"
     supervisord.scaled = Scaled(
         workers=3, added=("swarm-worker-3",), retiring=(), kept=("swarm-worker-2",), returning=("swarm-worker-1",)
     )
     assert slots.scale({"workers": 3}) == (
-        "3 workers wanted: worker-3 starts; worker-2 stays; worker-1 starts again when it has stopped"
+        "3 workers requested: worker-3 starts; worker-2 stays; worker-1 starts again when it has stopped"
     )
     supervisord.scaled = Scaled(workers=2, added=(), retiring=())
-    assert slots.scale({"workers": 2}) == "2 workers wanted"
+    assert slots.scale({"workers": 2}) == "2 workers requested"
 
 
 def test_a_restart_of_an_idle_worker_is_over_when_another_process_runs(

@@ -251,7 +251,7 @@ def test_a_branch_of_an_earlier_queue_is_not_taken_over(desk: QueueDesk) -> None
 def test_what_stops_the_queue_is_told_once_and_resume_accepts_the_branch_as_it_is(desk: QueueDesk) -> None:
     adopt(desk)
     for worker in ("worker-1", "worker-2"):
-        desk.db.landings.stop_queue("somebody moved it", actor=worker)
+        desk.db.landings.stop_queue("it was moved", actor=worker)
     assert desk.events().count("paused") == 1
     desk.db.swarm.resume(actor="a person")
     row = desk.db.landings.integration()

@@ -48,7 +48,7 @@ def test_two_tasks_do_not_pause_the_queue(desk: QueueDesk) -> None:
 
 def test_the_pause_names_the_words_and_forgives_the_crashes(desk: QueueDesk) -> None:
     end(desk, death(), death(), death())
-    assert pause(desk) == f"3 tasks in a row ended with the same words: {BROKEN}"
+    assert pause(desk) == f"3 tasks in a row failed with the same message: {BROKEN}"
     assert desk.claim() is None
     for task in "abc":
         shown = desk.db.tasks.get(task)

@@ -25,7 +25,7 @@ _LIMITS = (
 
 
 class Findings(Struct, frozen=True, kw_only=True):
-    """What stands against a run, what a person should know, and the settings with `auto` decided."""
+    """What prevents a run, what the user should know, and the settings with `auto` decided."""
 
     settings: Settings
     problems: tuple[Problem, ...]
@@ -85,7 +85,7 @@ def _about_disk(settings: Settings) -> Iterator[Problem]:
     free_mb = shutil.disk_usage(settings.db.parent).free / 2**20
     if free_mb < settings.min_free_mb:
         yield _problem(
-            f"{settings.db.parent} has {free_mb:.0f} MiB of disk left, {settings.min_free_mb:g} are wanted",
+            f"{settings.db.parent} has {free_mb:.0f} MiB of disk left, {settings.min_free_mb:g} are required",
             "free some space, or set SWARM_MIN_FREE_MB",
         )
 

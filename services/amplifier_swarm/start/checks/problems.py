@@ -1,4 +1,4 @@
-"""What speaks against a run, collected so that a person reads all of it at once."""
+"""What prevents a run, collected so that all of it is reported at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether the agent CLIs of a run can start and know the agents that are asked for."""
+"""Whether the agent CLIs of a run can start and know the agents that tasks name."""
 
 from __future__ import annotations
 

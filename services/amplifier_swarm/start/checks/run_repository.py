@@ -26,7 +26,7 @@ NAMED_PATHS = 3
 def check_repository(
     settings: Settings, known: IntegrationRow | None = None
 ) -> tuple[Settings, tuple[Problem, ...], tuple[str, ...]]:
-    """The settings with `auto` decided, what stands against a run, and what a person should know; changes nothing.
+    """The settings with `auto` decided, what prevents a run, and what the user should know; changes nothing.
 
     Args:
         known: The branch that earlier runs have landed on.
@@ -56,7 +56,7 @@ def left_to_land(counts: Mapping[Status, tuple[int, float]], settings: Settings)
 
 
 def follow_person(landings: Landings, settings: Settings) -> None:
-    """Let this run bring in the branch that is checked out now; a worker that finds no word of it does the same."""
+    """Let this run bring in the branch that is checked out now; a worker that finds no record of it does the same."""
     repository = decide(settings).repository
     known = landings.integration()
     if repository is not None and known is not None and known.repository == str(repository.common_dir):
@@ -100,7 +100,7 @@ def _elsewhere(found: Repository, settings: Settings, known: IntegrationRow | No
 
 
 def _empty(repository: Repository, settings: Settings) -> tuple[str, ...]:
-    """That worktrees come without the files of submodules, unless a setup command sees to it."""
+    """That worktrees come without the files of submodules, unless a setup command fetches them."""
     if any("submodule" in command for command in settings.setup):
         return ()
     paths = empty_modules(repository)

@@ -159,7 +159,7 @@ class WarmUp:
 
 
 def _die_with_parent() -> None:
-    """In the child, before its program: if the run is killed, nobody else would end the session."""
+    """In the child, before its program: if the run is killed, nothing else would end the session."""
     if ON_LINUX:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL), 0, 0, 0)
 

@@ -243,7 +243,7 @@ function describe({ block, since, until, row }) {
   if (block.count > 1) return `${plural(block.count, "attempt")}: ${told(block.kinds)} · ${times}. Enter opens ${block.task}.`;
   const parts = (block.parts ?? []).filter(([, , to]) => to !== null).map(([role, from, to]) => `${role} ${duration(to - from)}`);
   const what = block.landing ? "landing " : "";
-  return `${block.task ?? "a task that is gone"}, try ${block.number}: ${what}${wordOf(block.kind)} · ${times}${parts.length ? ` (${parts.join(", ")})` : ""}.`;
+  return `${block.task ?? "a deleted task"}, try ${block.number}: ${what}${wordOf(block.kind)} · ${times}${parts.length ? ` (${parts.join(", ")})` : ""}.`;
 }
 
 const picture = new Lanes();

@@ -66,7 +66,7 @@ function overview(status) {
         "Emergency stop")));
 }
 
-/** The figures of the moment: what a person asks first, each with what it rests on. */
+/** The figures of the moment: what a person asks first, each with what it is based on. */
 function strip(status, alive) {
   const { tasks, by_status: by, pulse: { oldest_ready_at: oldest, failing, spend }, running } = status;
   const [left, basis] = eta(status);

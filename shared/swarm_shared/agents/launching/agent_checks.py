@@ -166,7 +166,7 @@ def _check_agent(
         return None if name in known_agents else _not_found(agent, bundles, env)
     if _in_cache(namespace, name, env):
         return None
-    # A bundle that was never loaded is not in the registry; only in a filled one does that tell something.
+    # A bundle that was never loaded is not in the registry; only in a filled one does that mean something.
     filled = bundles.get(BASE_BUNDLE) is not None and namespace not in bundles
     if filled and not _local_bundle(namespace, env, cwd):
         return _not_found(agent, bundles, env)
@@ -177,12 +177,12 @@ def _undecided(agent: str) -> Finding:
     return Finding(
         topic=Topic.AGENT,
         fatal=False,
-        text=f"whether agent {agent} exists cannot be told before amplifier has fetched its bundles",
+        text=f"whether agent {agent} exists is unknown until amplifier has fetched its bundles",
     )
 
 
 def _not_found(agent: str, bundles: Mapping[str, Path | None], env: Mapping[str, str]) -> Finding:
-    import difflib  # only for a mistake: it costs more to load than the whole check
+    import difflib  # only on an error: it costs more to load than the whole check
 
     known = [
         f"{namespace}:{name}"

@@ -55,7 +55,7 @@ def inherited(environ: Mapping[str, str], presets: Mapping[str, AgentCli]) -> In
     }
     env.pop("PWD", None)
     env.pop("OLDPWD", None)
-    # Agents look at a shared checkout all the time; optional locks would make them fight over index.lock.
+    # Agents read a shared checkout all the time; optional locks would make them fight over index.lock.
     env["GIT_OPTIONAL_LOCKS"] = "0"
     return Inherited(env)
 

@@ -31,7 +31,7 @@ class SessionPlan(Struct, frozen=True, kw_only=True):
 
     `attempt_id` is the attempt's UUID; `private_dir` is a folder of ours that exists.
     `project_root` is the folder the session works in: the project, or the task's worktree.
-    `resume_session` names an earlier session to go on with; used only where the CLI can.
+    `resume_session` names an earlier session to resume; used only where the CLI can.
     """
 
     role: Role

@@ -1,4 +1,4 @@
-"""Ports for what agents start to try their work: each worker has a range of its own, so that no two agents meet."""
+"""Ports for what agents start to try their work: each worker has its own range, so that no two agents collide."""
 
 from __future__ import annotations
 

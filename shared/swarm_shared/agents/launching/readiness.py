@@ -1,4 +1,4 @@
-"""Asks an agent CLI whether it is logged in: a quick run of its own, without a model and without money."""
+"""Asks an agent CLI whether it is logged in: a quick separate run, without a model and without cost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Loads the presets: those that ship with the suite, changed and joined by a person's own."""
+"""Loads the presets: those that ship with the suite, changed and extended by the user's own."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from swarm_shared.domain.trouble import TroubleKind
 
 
 def load_presets(own: Mapping[str, object] = MappingProxyType({})) -> Mapping[str, AgentCli]:
-    """Every agent CLI by name: the shipped ones, changed and joined by a person's own.
+    """Every agent CLI by name: the shipped ones, changed and extended by the user's own.
 
     Args:
         own: `agent_clis` of swarm.yaml, name to entry. An entry named like a shipped preset changes only

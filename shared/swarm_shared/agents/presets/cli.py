@@ -45,7 +45,7 @@ class Store(StrEnum):
 
 # Seconds of processor time a minute. Most CLIs that wait for an answer use 0.02 to 0.4; work uses more.
 IDLE_CPU_S = 1.0
-# The word in data files for a text that looks like trouble and is none.
+# The keyword in data files for a text that looks like trouble and is none.
 NO_TROUBLE = "none"
 
 

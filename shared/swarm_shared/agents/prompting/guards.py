@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
-# 300,000 characters without a blank kept the Amplifier CLI busy for minutes; nobody reads such words anyway.
+# 300,000 characters without a blank kept the Amplifier CLI busy for minutes; no one reads such words anyway.
 LONGEST_WORD = 1_000
 
 _LONG_WORD = re.compile(rf"\S{{{LONGEST_WORD + 1},}}")
-# A name after the sign is what gets expanded; before it may stand the first half of a mail address.
+# A name after the sign is what gets expanded; before it there may be the first half of a mail address.
 _MENTION = re.compile(r"[A-Za-z0-9_.+-]*@[A-Za-z0-9_:./~\\-]+")
 _SIGN_BEFORE_NAME = re.compile(r"@(?=[A-Za-z0-9_:./~\\-])")
 _FENCED = re.compile(r"^```[^\n]*\n(?s:.*?)^```", re.MULTILINE)

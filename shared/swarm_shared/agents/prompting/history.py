@@ -1,4 +1,4 @@
-"""What earlier attempts mean to the next one: rows of the store as the prompt's own words."""
+"""What earlier attempts mean to the next one: rows of the store as parts of the prompt."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from swarm_shared.agents.presets.cli import AgentCli, Store
 from swarm_shared.agents.prompting.history import TELLING
 from swarm_shared.domain.models import FailureCause, FailureClass, Outcome
 
-# The first retry goes on, because that agent knows what it has done; the second starts fresh, because what it knows
+# The first retry resumes, because that agent knows what it has done; the second starts fresh, because what it knows
 # has not helped.
 _RETRY_THAT_RESUMES = 1
 _JUDGED = ((Outcome.PASSED, None), (Outcome.FAILED, FailureClass.QUALITY))
@@ -26,7 +26,7 @@ def session_to_resume(
     env: Mapping[str, str],
     cwd: Path,
 ) -> str | None:
-    """The session that the next builder session goes on with; None: it starts fresh.
+    """The session that the next builder session resumes; None: it starts fresh.
 
     Args:
         history: What was tried and has ended, from `Tasks.history`.
@@ -44,7 +44,7 @@ def session_to_resume(
     if session is None or (last["agent_cli"], last["builder_agent"]) != (cli.name, agent):
         return None
     if last["cause"] == FailureCause.TIME:
-        return None  # we killed it, or something that came after it: whether it can be gone on with is not known
+        return None  # we killed it, or something that came after it: whether it can be resumed is not known
     if _has_been_resumed(session, history):
         return None  # resuming it has not helped
     return session if is_saved(cli, session, env=env, cwd=cwd) else None

@@ -1,4 +1,4 @@
-"""The JSON that builders and validators are asked for: finding it in what they wrote, and what it says."""
+"""The JSON answers of builders and validators: finding them in the output, and judging them."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from swarm_shared.agents.reading.verdicts import CONFLICT, FAIL, PASS, settle, v
 from swarm_shared.domain.models import Role
 from swarm_shared.program.terminal_text import storable
 
-# An answer stands at the end; a longer text before it is never worth searching.
+# An answer is at the end; a longer text before it is never worth searching.
 ANSWER_WITHIN_CHARS = 1_000_000
 _DONE_WORDS = frozenset({"success", "done", "completed"})
 _BUILDER_KEYS = frozenset(
     {"files_created", "files_modified", "tests_written", "tests_passed", "implementation_notes", "blockers"}
 )
-# What models write into a list that they were asked for and have nothing to put in.
+# What models write into a required list that they have nothing to put in.
 _NOTHING_WORDS = frozenset({"", "none", "no", "n/a", "na", "-", "nothing", "null", "none."})
 
 
 class Judgement(Struct, frozen=True, kw_only=True):
-    """Whether an answer lets the task go on; if not, why, and what the next attempt must fix."""
+    """Whether an answer lets the task continue; if not, why, and what the next attempt must fix."""
 
     passed: bool
     reason: str = ""
@@ -31,9 +31,9 @@ class Judgement(Struct, frozen=True, kw_only=True):
 
 
 def find_answer(text: str, role: Role) -> dict[str, Any] | None:
-    """The last JSON object of the asked shape: bare, fenced or in prose; None when there is none.
+    """The last JSON object of the required shape: bare, fenced or in prose; None when there is none.
 
-    A bare `{"status": …}` may be an example of the agent's, so an object with more of the asked keys goes
+    A bare `{"status": …}` may be an example of the agent's, so an object with more of the required keys goes
     before it. A validator may also end with a `VERDICT:` line: see `verdicts.settle`.
     """
     text = text[-ANSWER_WITHIN_CHARS:]
@@ -50,9 +50,9 @@ def find_answer(text: str, role: Role) -> dict[str, Any] | None:
 
 
 def closing_answer(text: str, role: Role) -> dict[str, Any] | None:
-    """The asked object if the text ends with it (a closing fence may follow); None otherwise.
+    """The answer object if the text ends with it (a closing fence may follow); None otherwise.
 
-    For commands, whose output is full of JSON that is nobody's answer.
+    For commands, whose output is full of JSON that is no answer.
     """
     text = text[-ANSWER_WITHIN_CHARS:].rstrip().removesuffix("```").rstrip()
     if not text.endswith("}"):
@@ -65,7 +65,7 @@ def closing_answer(text: str, role: Role) -> dict[str, Any] | None:
 
 
 def bare_answer(output: str, role: Role) -> dict[str, Any] | None:
-    """The asked object in the output of a CLI that should have printed events and printed none; None otherwise.
+    """The answer object in the output of a CLI that should have printed events and printed none; None otherwise.
 
     Only a whole one that begins in the first column: others are pieces of an event.
     """
@@ -78,7 +78,7 @@ def bare_answer(output: str, role: Role) -> dict[str, Any] | None:
 
 
 def judge(answer: Mapping[str, Any], role: Role) -> Judgement:
-    """What an answer of the asked shape says: architecture “what counts as what”."""
+    """What an answer of the required shape says."""
     return _judge_validator(answer) if role is Role.VALIDATOR else _judge_builder(answer)
 
 
@@ -140,7 +140,7 @@ def _is_no(value: object) -> bool:
 
 
 def _issue_line(issue: Mapping[str, Any]) -> str:
-    """One line of an issue that came as a mapping: where first, then what, then the rest by name."""
+    """One line for an issue given as a mapping: where first, then what, then the rest by name."""
     left = {str(key): each for key, each in issue.items() if each not in (None, "", [], {})}
     file, line = left.pop("file", None), left.pop("line", None)
     place = f"{file}:{line}" if file and line else str(file or "")

@@ -20,7 +20,7 @@ _NO_MODEL = "<synthetic>"
 
 
 class Found(Struct, frozen=True, kw_only=True):
-    """A fact that an event meets, with the values that stand at its paths."""
+    """A fact that an event meets, with the values at its paths."""
 
     fact: Fact
     status: object = None
@@ -154,7 +154,7 @@ def meets(event: Mapping[str, Any], condition: Condition) -> bool:
 
 
 def values_at(value: Any, path: str) -> Iterator[Any]:
-    """What stands at a dotted path; `*` steps into every member of a mapping or list, `#` into a mapping's names."""
+    """The values at a dotted path; `*` steps into every member of a mapping or list, `#` into a mapping's names."""
     if not path:
         yield value
         return

@@ -10,7 +10,7 @@ from typing import Any
 from swarm_shared.program.terminal_text import storable
 
 # Characters that failed attempts may read before the search gives up, about a second's worth. Each failure costs
-# all that stands before it, because the decoder counts its lines: text made of braces would be read quadratically.
+# everything before it, because the decoder counts its lines: text made of braces would be read quadratically.
 WASTE_LIMIT_CHARS = 1_000_000_000
 # A nesting too deep for the decoder does not say how far it came.
 _DEEP_NESTING_CHARS = 5_000_000
@@ -22,7 +22,7 @@ _ANYWHERE = re.compile(r'\{(?=\s*["}])')
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
 
 # Not strict: models, and terminals that wrap, put bare line breaks into strings. NaN and Infinity are no JSON
-# for whoever reads the stored answer, so they become null.
+# for readers of the stored answer, so they become null.
 _decoder = json.JSONDecoder(strict=False, parse_constant=lambda _: None)
 
 

@@ -1,4 +1,4 @@
-"""Reads what an agent CLI writes to a log file of its own for each session, where its output does not hold it."""
+"""Reads what an agent CLI writes to a separate log file for each session, where its output lacks it."""
 
 from __future__ import annotations
 

@@ -62,9 +62,9 @@ class SessionEnd(Struct, frozen=True, kw_only=True):
 
 
 class Reading(Struct, frozen=True, kw_only=True):
-    """What a session's end means. `failure` is None when the task may go on.
+    """What a session's end means. `failure` is None when the task may continue.
 
-    `trouble` comes with PROVIDER, and with SETUP where a text told it.
+    `trouble` comes with PROVIDER, and with SETUP where a text said so.
     `tokens` (all input and output, cached input among it), `cached_tokens` and `cost_usd` are None when unknown; where
     the preset calls them cumulative, they are of the CLI's session so far.
     A session that we killed is INTERRUPTED, which only the caller knows; here any signal is CRASH.
@@ -206,7 +206,7 @@ def _read_without_result(cli: AgentCli, end: SessionEnd, exit_code: int, said: S
 
 
 def _read_command(role: Role, end: SessionEnd, exit_code: int) -> Reading:
-    """A task's own `run:` or `verify:`: its exit code, and the asked object where it ends with one."""
+    """A task's own `run:` or `verify:`: its exit code, and the answer object where it ends with one."""
     answer = closing_answer(end.stdout, role) if end.stdout else None
     judgement = judge(answer, role) if answer is not None else None
     if exit_code == 0:
@@ -228,7 +228,7 @@ def _read_command(role: Role, end: SessionEnd, exit_code: int) -> Reading:
 
 
 def tail_lines(stdout: str, stderr: str, count: int = TAIL_LINES) -> list[str]:
-    """The last lines of a command's output, standard error last because failures are told there."""
+    """The last lines of a command's output, standard error last because failures are reported there."""
     lines = [line.rstrip() for line in stdout.splitlines()[-count:] + stderr.splitlines()[-count:]]
     return lines[-count:]
 
@@ -287,7 +287,7 @@ def _clipped(text: str) -> str:
     text = storable(text)
     if len(text) <= REASON_LIMIT_CHARS:
         return text
-    # Both ends: what happened stands first, the failing line last.
+    # Both ends: what happened comes first, the failing line last.
     half = REASON_LIMIT_CHARS // 2
     return f"{text[:half]}\n[…]\n{text[-half:]}"
 

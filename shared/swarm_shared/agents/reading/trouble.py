@@ -53,7 +53,7 @@ def trouble_from(
     Args:
         found: The cause that the last event with one names.
         error_text: The CLI's final error text.
-        told: The line of it that people see where no text decides.
+        told: The line of it that is shown where no text decides.
 
     Returns:
         None when nothing names a cause.
@@ -111,7 +111,7 @@ def _http_status(value: object) -> int | None:
 def find_trouble(
     cli: AgentCli, error_text: str, now_ms: int, *, among: Collection[TroubleKind] | None = None
 ) -> Trouble | None:
-    """The trouble that an error channel tells of; None when it is the task's own or unknown.
+    """The trouble that an error channel reports; None when it is the task's own or unknown.
 
     Args:
         error_text: What an error field, an error event or standard error says; never a successful answer.

@@ -105,7 +105,7 @@ def events_size(
     """Bytes of events of sessions that began in this directory since then; its growth is a sign of progress.
 
     Args:
-        resumed: A session of before that is gone on with: it counts too.
+        resumed: An earlier session that is resumed: it counts too.
 
     None: no session has begun yet, or the CLI keeps no such files. Where several sessions share a directory,
     their sizes add up: then growth says that one of them works.
@@ -123,7 +123,7 @@ def events_size(
 def find_session(cli: AgentCli, *, env: Mapping[str, str], cwd: Path, started_ms: int) -> str | None:
     """The id of the session that began in this directory since then; None for none, or more than one.
 
-    For sessions that were killed: in JSON mode the CLI tells the id only at its end. Only for a directory that the
+    For sessions that were killed: in JSON mode the CLI prints the id only at its end. Only for a directory that the
     session has to itself.
     """
     if cli.store is not Store.AMPLIFIER:

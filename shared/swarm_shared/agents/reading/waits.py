@@ -1,4 +1,4 @@
-"""How long a provider asks to wait, read from its own words."""
+"""How long a provider asks to wait, read from its message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bringing the integration branch into a task's branch, so that its owner works on what has landed meanwhile."""
+"""Bringing the integration branch into a task's branch, so that its owner works on top of the landed work."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from swarm_shared.git.worktrees.task_worktrees import TaskWorktree
 
 
 def bring_in(worktree: TaskWorktree, *, tip: str, branch: str, task_id: str, attempt_id: str) -> Merge:
-    """Merge what has landed into a task's branch and worktree, if that is possible without a conflict.
+    """Merge landed work into a task's branch and worktree, if that is possible without a conflict.
 
     With a conflict the branch stays as it is: the answer lists the paths, and the agent gets them as its task.
     Everything in the worktree has to be committed, as `TaskWorktrees.open` leaves it.
@@ -24,7 +24,7 @@ def bring_in(worktree: TaskWorktree, *, tip: str, branch: str, task_id: str, att
     git = worktree.checkout.git
     merge = plan_merge(git, into=worktree.head_sha, other=tip, message=message)
     if merge.new is not None and merge.new != merge.old:
-        move_ref(git, worktree.ref, new=merge.new, old=merge.old, reason="swarm: bring in what has landed")
+        move_ref(git, worktree.ref, new=merge.new, old=merge.old, reason="swarm: bring in landed work")
         worktree.checkout.put_back(merge.new, ref=worktree.ref)
         worktree.checkout.note_start(merge.new, base_sha=tip)
     return merge

@@ -88,7 +88,7 @@ class Integration(Struct, frozen=True, kw_only=True):
         return plan_merge(self.repository.git, into=tip, other=head_sha, message=message, fast_forward=False)
 
     def advance(self, new: str, *, old: str, reason: str = "swarm: land") -> None:
-        """Move the branch, only from where it is known to be; nobody's checkout is touched.
+        """Move the branch, only from where it is known to be; no checkout is touched.
 
         Raises:
             BranchInUse: It is checked out somewhere: the person would commit the landed work away.

@@ -1,4 +1,4 @@
-"""Bringing everything that has landed into a branch of the person's, checkout included; only when asked."""
+"""Bringing all landed work into one of the user's branches, checkout included; only on request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The branch that a swarm lands on: what a person may choose, and what speaks against a choice."""
+"""The branch that a swarm lands on: what the user may choose, and why a choice is refused."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def landing_branch(repository: Repository, branch: str, *, landed: Integration |
         landed: The branch of this repository that the swarm has landed on so far.
 
     Raises:
-        ConfigError: It cannot be one, is checked out somewhere, or lacks what has landed so far.
+        ConfigError: It cannot be one, is checked out somewhere, or lacks work that has landed so far.
     """
     try:
         ref = repository.ref_for(branch)
@@ -52,7 +52,7 @@ def _in_the_way(repository: Repository, branch: str) -> str | None:
 
 
 def _refuse_to_leave(landed: Integration | None, integration: Integration) -> None:
-    """Tasks yet to come count on what has landed: a branch without it would take that from them."""
+    """Later tasks build on landed work: a branch without it would take that from them."""
     known = landed.tip() if landed is not None and landed.ref != integration.ref else None
     start = integration.tip() or integration.repository.head_sha
     if landed is None or known is None or (start and is_contained(integration.repository.git, known, start)):
@@ -63,5 +63,5 @@ def _refuse_to_leave(landed: Integration | None, integration: Integration) -> No
         else f"amplifier-swarm land --into {integration.branch}"
     )
     raise ConfigError(
-        f"{integration.branch} lacks what has landed on {landed.branch} so far", hint=f"bring it over first: {bring}"
+        f"{integration.branch} lacks work that has landed on {landed.branch}", hint=f"merge it first: {bring}"
     )

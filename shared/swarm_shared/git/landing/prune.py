@@ -19,7 +19,7 @@ from swarm_shared.git.worktrees.task_worktrees import TaskWorktrees
 
 
 class Pruned(Struct, frozen=True, kw_only=True):
-    """What became of a task's worktree and branch; `kept_because` is None when they are gone."""
+    """What became of a task's worktree and branch; `kept_because` is None when they were removed."""
 
     safe: str
     kept_because: str | None
@@ -37,7 +37,7 @@ def prune(
 
     Args:
         busy: Safe ids of tasks that run, wait to land or may still be retried in their worktree.
-        forced: Safe ids whose work a person wants gone, landed or not.
+        forced: Safe ids whose work the user wants removed, landed or not.
         cleanup: Called with safe id and folder right before a worktree is removed; a text is why it must stay, unless
             it was forced.
     """

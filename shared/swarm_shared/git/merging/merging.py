@@ -1,4 +1,4 @@
-"""Merging two commits without a checkout: a new commit, or the list of what stands in the way."""
+"""Merging two commits without a checkout: a new commit, or the list of conflicts."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def plan_merge(git: Git, *, into: str, other: str, message: str, fast_forward: b
 
 
 def unexplained_paths(git: Git, *, base: str, head: str, tip: str, merged: str) -> tuple[str, ...]:
-    """What landing would change although the task's own diff does not: a sign that it reverts somebody's work.
+    """What landing would change although the task's own diff does not: a sign that it reverts someone's work.
 
     It happens when a commit names a parent whose files it does not have, as `git reset --soft main` and a commit
     do; git then merges the loss without a conflict. What the other side has renamed is known by both its names.

@@ -27,7 +27,7 @@ def commit_tree(git: Git, tree: str, *, parents: Sequence[str], message: str) ->
     strict = ("user.useConfigOnly=true",)  # else git makes an address up from the machine's name
     answer = git.ask(*arguments, stdin=text, ok=(0, _FAILED), settings=strict)
     if answer.code == _FAILED:
-        # Most likely the person has never told git who they are; whatever else it is fails again.
+        # Most likely git has no name and e-mail of the user; anything else fails again.
         answer = git.with_environ(_AS_NOBODY).ask(*arguments, stdin=text)
     return answer.out.decode().strip()
 

@@ -11,7 +11,7 @@ from swarm_shared.git.plumbing.repository import Repository
 from swarm_shared.git.plumbing.runner import Git, join_items
 
 _KEY = re.compile(r"filter\.(?P<name>.+)\.(?P<what>required|process|smudge|clean)", re.DOTALL)
-# Git runs filters by a shell; a first word with any of these is not simply a program.
+# Git runs filters in a shell; a first word with any of these is not simply a program.
 _SHELL = re.compile(r"[\s$`\"'\\;&|<>(){}*?\[\]~]")
 _TRUE = frozenset({"true", "yes", "on", "1", ""})
 

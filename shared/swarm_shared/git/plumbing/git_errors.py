@@ -59,7 +59,7 @@ class RefMoved(GitError):
 
     def __init__(self, ref: str, *, expected: str | None, found: str | None) -> None:
         super().__init__(
-            f"{ref} is at {found or 'no commit'}, not at {expected or 'no commit'}: somebody moved it",
+            f"{ref} is at {found or 'no commit'}, not at {expected or 'no commit'}: it was moved",
             hint=f"see `git reflog {ref}`",
         )
         self.ref = ref
@@ -120,7 +120,7 @@ _ADVICE = (
     ("is corrupt", "the repository is damaged: git fsck"),
     ("unrelated histories", "the two branches have no common commit"),
     ("bad config", "correct that line of the file"),
-    ("filter", "a filter of .gitattributes failed; try `git checkout` there by hand"),
+    ("filter", "a filter of .gitattributes failed; run `git checkout` there yourself"),
 )
 
 
@@ -131,4 +131,4 @@ def _advice(said: str) -> str:
     for sign, advice in _ADVICE:
         if sign in said:
             return advice
-    return "try the command by hand there"
+    return "run the command there yourself"

@@ -70,7 +70,7 @@ class IndexListing:
         return tuple(os.fsdecode(path) for path in _UNTRACKED.findall(self._out))
 
     def uncover(self, git: Git, top: Path) -> tuple[str, ...]:
-        """Clear the flags under which git does not look at files that are there; the paths that had one.
+        """Clear the flags under which git ignores files that are there; the paths that had one.
 
         An agent can set them with ``git update-index``. What a sparse checkout leaves out has a flag too and no
         file: it keeps it, and is not a deletion.

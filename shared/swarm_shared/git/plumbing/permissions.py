@@ -49,7 +49,7 @@ def make_accessible(top: Path) -> int:
 
 
 def remove_folder(top: Path) -> None:
-    """Delete a folder of ours with all that is in it; also one that is gone already.
+    """Delete one of our folders with its content; also one that is already missing.
 
     Raises:
         GitError: Something of it cannot be deleted.

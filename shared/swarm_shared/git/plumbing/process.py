@@ -1,4 +1,4 @@
-"""How one git process is run: in a session of its own, with an end in time and in size."""
+"""How one git process is run: in its own session, limited in time and in output."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Completed(Struct, frozen=True, kw_only=True):
 
 
 class Run(Protocol):
-    """What `Git` needs of whoever starts its processes; `run_process` is the real one."""
+    """How `Git` starts its processes; `run_process` is the real one."""
 
     def __call__(
         self,
@@ -59,12 +59,12 @@ def run_process(
 ) -> Completed:
     """Run a command to its end.
 
-    It gets a session of its own: without a terminal neither git nor ssh can prompt, and in time-out whatever it
+    It gets its own session without a terminal: neither git nor ssh can prompt, and on a timeout whatever it
     started (filters, fetches) dies with it.
 
     Args:
         stdin: Bytes for its standard input.
-        limit_bytes: Stop reading after so much output and kill it; the rest is not wanted.
+        limit_bytes: Stop reading after so much output and kill it; the rest is not needed.
         keep_open: Descriptors it inherits, so that a lock on them lasts as long as the command does.
         tend: Called every `TEND_EVERY_S` while it runs.
 

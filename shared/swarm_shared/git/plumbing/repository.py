@@ -92,7 +92,7 @@ class Repository:
         return None if self.head_ref is None else branch_of(self.head_ref)
 
     def obstacle(self) -> str | None:
-        """Why tasks cannot have worktrees of this repository, for a person; None when they can."""
+        """Why tasks cannot have worktrees of this repository; None when they can."""
         if self.head_sha is None:
             return "the repository has no commit yet; make a first one"
         if self.prefix and not self._has_folder(self.head_sha, self.prefix):
@@ -108,13 +108,13 @@ class Repository:
         return tuple(name for name in found if TASK_BRANCHES.startswith(name + "/"))
 
     def ref_for(self, branch: str) -> str:
-        """The full ref of a branch that a person named.
+        """The full ref of a branch that the user named.
 
         Raises:
             GitError: Git does not allow such a name.
         """
         answer = self.git.ask("check-ref-format", "--branch", branch, ok=(0, 1, 128))
-        # It also takes words for branches, such as @{-1}, and tells which one is meant.
+        # It also takes words for branches, such as @{-1}, and resolves them.
         if answer.code or os.fsdecode(answer.out).removesuffix("\n") != branch or branch == "HEAD":
             raise GitError(f"{branch!r} cannot be the name of a branch", hint="see git check-ref-format --help")
         return HEADS + branch

@@ -22,7 +22,7 @@ def file_lock(path: Path, *, tend: Callable[[], None], timeout_s: float = LOCK_T
     Whoever has it therefore knows that every git that was started under it before has ended.
 
     Args:
-        tend: Called now and then while somebody else has it.
+        tend: Called now and then while another process has it.
 
     Raises:
         RepositoryBusy: Somebody else had it all the time.
@@ -37,7 +37,7 @@ def file_lock(path: Path, *, tend: Callable[[], None], timeout_s: float = LOCK_T
                     f"another process has held {path} for {timeout_s:g} s", hint=f"find it with: fuser -v {path}"
                 )
             tend()
-            time.sleep(LOOK_AGAIN_S)  # the system tells nobody when a lock becomes free
+            time.sleep(LOOK_AGAIN_S)  # the system does not notify when a lock becomes free
         yield descriptor
     finally:
         os.close(descriptor)

@@ -1,4 +1,4 @@
-"""The one way to ask git: nothing prompts, no hooks, no signing, no daemons, no surprises from anybody's settings."""
+"""The one way to run git: no prompts, no hooks, no signing, no daemons, no surprises from the user's settings."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ _SETTINGS = (
     "core.fsync=objects,reference",
     "core.fsyncMethod=batch",
 )
-# They would put other words or windows in the way of our commands.
+# They would print other text or open windows in the way of our commands.
 _FOREIGN = frozenset({"LANGUAGE", "SSH_ASKPASS"})
 _OURS = {
     "LC_ALL": "C",
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_ASKPASS": "",
-    "GIT_OPTIONAL_LOCKS": "0",  # looking at a person's checkout must not write its index
+    "GIT_OPTIONAL_LOCKS": "0",  # reading a user's checkout must not write its index
     "GIT_LFS_SKIP_SMUDGE": "1",  # pointers stay pointers: no download behind a checkout
 }
 

@@ -67,7 +67,7 @@ def clear_stale(locks: Iterable[Path], *, holder_is_dead: Callable[[Path], bool]
     """Delete locks whose holders are dead; those that were deleted.
 
     Args:
-        locks: Of our own worktree, task ref or integration ref; never of what a person may work with.
+        locks: Of our own worktree, task ref or integration ref; never of what the user may work with.
         holder_is_dead: The proof, asked for each lock at the last moment. Git writes no owner into a lock, so
             only somebody who knows every process that could have made it can give it.
     """

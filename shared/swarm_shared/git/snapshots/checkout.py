@@ -78,7 +78,7 @@ class Checkout(Struct, frozen=True, kw_only=True):
         return cls(path=path, git_dir=git_dir, git=git.at(cwd=path, git_dir=git_dir, work_tree=path))
 
     def as_it_is(self) -> Checkout:
-        """This checkout, or what is left of it: adrift when its git directory has gone."""
+        """This checkout, or what is left of it: adrift when its git directory is missing."""
         if self.git_dir.is_dir():
             return self
         common = self.git_dir.parents[1]
@@ -140,7 +140,7 @@ class Checkout(Struct, frozen=True, kw_only=True):
     def put_back(self, sha: str, *, ref: str | None, clean: bool = True, fresh_index: bool = False) -> None:
         """Make everything as right after a checkout of this commit; git-ignored files and nested repositories stay.
 
-        What is not in a commit is gone afterwards, and a branch that was moved is moved back. Nobody may work here,
+        What is not in a commit is gone afterwards, and a branch that was moved is moved back. No one may work here,
         and no stale lock may be left.
 
         Args:
@@ -187,7 +187,7 @@ class Checkout(Struct, frozen=True, kw_only=True):
         """The `.git` file that leads from the files to the git directory, if an agent deleted or replaced it."""
         link = self.path / ".git"
         if link.is_dir() and not link.is_symlink():
-            # A repository of the agent's own, commits and all: out of the way, and kept.
+            # The agent's own repository, with its commits: moved out of the way, and kept.
             number = 1
             while (aside := self.git_dir / f"replaced-{number}.git").exists():
                 number += 1

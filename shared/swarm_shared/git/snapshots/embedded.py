@@ -1,8 +1,8 @@
 """Repositories that an agent made or cloned inside its worktree.
 
-`git add` records such a folder as one bare commit id, which nobody else can resolve, or refuses it altogether. What
+`git add` records such a folder as one bare commit id, which no one else can resolve, or refuses it altogether. What
 was made with `git init` is the task's own work and goes in file by file; what was cloned, or is a worktree, is
-somebody else's and stays out. Either way it is named, so that it can be told.
+someone else's and stays out. Either way it is named, so that it can be reported.
 """
 
 from __future__ import annotations

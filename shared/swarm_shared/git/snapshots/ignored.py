@@ -1,4 +1,4 @@
-"""Big files that git ignores: they are in no commit, so somebody should know before a worktree goes."""
+"""Big files that git ignores: they are in no commit, so they are reported before a worktree is removed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from swarm_shared.git.snapshots.checkout import Checkout
 
 LARGE_BYTES = 10 * 1024 * 1024
 MAX_LISTED = 20
-# Dependency folders hold hundreds of thousands of small files; looking at all of them costs more than it tells.
+# Dependency folders hold hundreds of thousands of small files; reading all of them costs more than it shows.
 MAX_LOOKED_AT = 20_000
 
 

@@ -83,7 +83,7 @@ class Bringer:
             return replace(work, base_sha=start.base_sha)
         base = merge_base(git, work.head_sha, self._trunk)
         if base is None:
-            # The branch itself was put onto a history of its own.
+            # The branch itself was moved onto an unrelated history.
             head, self._line = work.head_sha, self._trunk if start is None else start.sha
             return self._checked(self._unrelated(work.tree, head=head))
         work = replace(work, base_sha=base)
@@ -124,7 +124,7 @@ class Bringer:
         return self._taken(merged, independent(git, (line, head, *merging)), saved=(work.head_sha,))
 
     def _unrelated(self, tree: str, *, head: str) -> OwnWork:
-        """The files come from a history of their own, such as an orphan branch or an amended first commit.
+        """The files come from an unrelated history, such as an orphan branch or an amended first commit.
 
         They are an edit of what they are most like: the task's branch, its first commit, or no files at all.
         """

@@ -19,7 +19,7 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     """A worktree as it was at one moment, as a commit that nothing can take away.
 
     Args:
-        head_sha: The commit; the task's branch is on it, and a ref of its own keeps it.
+        head_sha: The commit; the task's branch points to it, and a separate ref keeps it.
         base_sha: The newest commit of the integration branch that it contains.
         changed: Whether its files differ from those of the base.
         created: False when everything had been committed already.
@@ -112,7 +112,7 @@ def take_snapshot(
 
 
 def _of_nothing(checkout: Checkout, branch: str, base_sha: str, trunk: str) -> Snapshot:
-    """The agent deleted its whole worktree, which nobody takes for work: the branch stays as it is."""
+    """The agent deleted its whole worktree, which does not count as work: the branch stays as it is."""
     git = checkout.git.at(cwd=checkout.git_dir, git_dir=checkout.git_dir, work_tree=None)
     head = read_ref(git, branch) or base_sha
     return Snapshot(

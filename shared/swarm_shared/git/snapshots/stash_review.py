@@ -133,7 +133,7 @@ def _look_up(git: Git, shas: Collection[str]) -> tuple[Stashed, ...]:
 
 
 def _holds(git: Git, folder: Path | None, files: _Files) -> bool:
-    """Whether the files lie in this folder just so: then whoever works there has popped the entry."""
+    """Whether the files are in this folder exactly so: then the agent there has popped the entry."""
     wanted = {path: blob for path, blob in files.items() if set(blob) != {"0"}}
     if folder is None or not wanted or not all((folder / path).is_file() for path in wanted):
         return False

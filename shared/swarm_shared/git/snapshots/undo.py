@@ -15,7 +15,7 @@ def changes_since(checkout: Checkout, sha: str) -> tuple[FileChange, ...]:
 def undo_since(checkout: Checkout, sha: str, *, ref: str) -> tuple[FileChange, ...]:
     """Bring a worktree back to a commit of its branch; what was thrown away. Ignored files are kept.
 
-    Commits that were made meanwhile are thrown away with the rest: the branch is moved back too.
+    Commits that were made meanwhile are discarded too: the branch is moved back.
     """
     written = write_working_tree(checkout, known=sha)
     changed = changed_files(checkout.git, sha, written.tree)

@@ -1,7 +1,7 @@
 """Files that git alone sees as changed: by line ends, filters, encodings or keywords, right after a checkout.
 
 Git converts files on the way out and back in. Where a blob is not what the way back in would give (one with CRLF
-under ``*.txt text``, for instance), a file that nobody has touched is listed as modified.
+under ``*.txt text``, for instance), an untouched file is listed as modified.
 """
 
 from __future__ import annotations

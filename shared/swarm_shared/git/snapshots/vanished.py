@@ -1,7 +1,7 @@
 """Files that are missing without a commit that deletes them, where that looks like an accident.
 
 A worktree can be emptied by a script that fails, a cleanup job, or an `rm -rf` with an empty variable. Deleting most
-files of a project can also be the task; then the agent says so with a commit of its own.
+files of a project can also be the task; then the agent says so with its own commit.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def vanished(
     before = len(listing.tracked) - added + len(deleted)
     emptied = not listing.tracked or any(_is_emptied(deleted, listing, scope) for scope in {"", prefix})
     if added and not emptied and (distrust or _are_most(deleted, before)):
-        # What was moved is not gone.
+        # What was moved is not missing.
         options = ("--cached", "-M", "-l0", "--name-only", "--diff-filter=D", "-z")
         gone = set(git.items("diff-index", *options, known))
         deleted = [change for change in deleted if change.path in gone]
@@ -56,12 +56,12 @@ def vanished(
 
 
 def _are_most(deleted: Sequence[Staged], before: int) -> bool:
-    """Whether more than half of the files are gone; one alone may well have been replaced, also in a tiny project."""
+    """Whether more than half of the files are missing; one alone may have been replaced, also in a tiny project."""
     return len(deleted) > 1 and 2 * len(deleted) > before
 
 
 def _is_emptied(deleted: Sequence[Staged], listing: IndexListing, scope: str) -> bool:
-    """Whether all files that are not hidden are gone below a folder; one alone may well have been deleted."""
+    """Whether all files that are not hidden are missing below a folder; one alone may well have been deleted."""
     gone = sum(_is_visible(change.path, scope) for change in deleted)
     return gone > 1 and not any(_is_visible(path, scope) for path in listing.tracked)
 

@@ -19,7 +19,7 @@ from swarm_shared.git.snapshots.untouched import untouched
 from swarm_shared.git.snapshots.vanished import Vanished, vanished
 
 _SOME_REFUSED = 1
-_NO_COMMIT_INSIDE = "does not have a commit checked out"  # an empty repository; `embedded` sees to those
+_NO_COMMIT_INSIDE = "does not have a commit checked out"  # an empty repository; `embedded` handles those
 
 
 class WorkingTree(Struct, frozen=True, kw_only=True):
@@ -87,7 +87,7 @@ def write_working_tree(checkout: Checkout, *, known: str, keep_vanished: bool = 
 def _add_all(git: Git, original: Path | None, index: Path, known: str) -> tuple[tuple[str, ...], bool]:
     """What git refused, and whether the index had to be made anew."""
     if original is not None and original.exists():
-        # With its time: git tells by it which entries are too fresh to trust the file times.
+        # With its time: git uses it to see which entries are too fresh to trust the file times.
         shutil.copy2(original, index)
         try:
             return _add(git), False

@@ -1,4 +1,4 @@
-"""Whether tasks work in worktrees of their own: decided at start, from the settings and what the repository allows.
+"""Whether each task works in its own worktree: decided at start, from the settings and what the repository allows.
 
 `auto` never gives up worktrees because of the state that git is in at the moment: where tasks had worktrees before, or
 where a repository is that git cannot read, only an explicit `none` continues without.
@@ -37,7 +37,7 @@ def decide(settings: Settings, *, landed_in: str | None = None) -> Isolation:
         landed_in: The repository whose worktrees this database's tasks had so far, as its git directory.
 
     Raises:
-        ConfigError: There can be no worktrees, and they were asked for by name, were there before, or are prevented
+        ConfigError: There can be no worktrees, and they were requested by name, were there before, or are prevented
             by a repository that git cannot read.
     """
     if settings.isolation == NONE or not settings.project_root.is_dir():

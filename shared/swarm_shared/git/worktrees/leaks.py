@@ -22,7 +22,7 @@ class Fingerprint(Struct, frozen=True, kw_only=True):
 
     Args:
         paths: Path from the top of the repository to its mark; git's shared settings count as ``.git/config``.
-        head: The commit and branch that are checked out, in git's words.
+        head: The commit and branch that are checked out, as git prints them.
     """
 
     paths: Mapping[str, str]
@@ -30,7 +30,7 @@ class Fingerprint(Struct, frozen=True, kw_only=True):
 
 
 class Leak(Struct, frozen=True, kw_only=True):
-    """What is new in the person's checkout; the person may have done it too, nobody can tell."""
+    """What is new in the user's checkout; the user may have done it too, which cannot be known."""
 
     paths: tuple[str, ...]
     head_moved: bool

@@ -1,6 +1,6 @@
 """The worktrees of a repository: which there are, what each has checked out, adding and removing exactly one.
 
-Never `git worktree prune`: it forgets a person's worktree on a disk that is not mounted just now, with everything
+Never `git worktree prune`: it forgets a user's worktree on a disk that is not mounted just now, with everything
 staged in it and the commits of its detached HEAD.
 """
 
@@ -72,7 +72,7 @@ def checked_out_at(repository: Repository, ref: str) -> Path | None:
 
 
 def refuse_if_checked_out(repository: Repository, ref: str) -> None:
-    """Raise BranchInUse where moving this branch would make somebody's files look changed."""
+    """Raise BranchInUse where moving this branch would make files in a checkout look changed."""
     at = checked_out_at(repository, ref)
     if at is not None:
         raise BranchInUse(branch_of(ref), at)

@@ -53,7 +53,7 @@ def read_shared(repository: Repository) -> SharedState:
 
 
 def changes_between(git: Git, before: SharedState, after: SharedState) -> tuple[str, ...]:
-    """Each change in words; of settings the names alone, as values may be secrets."""
+    """Each change as text; of settings the names alone, as values may be secrets."""
     found: list[str] = []
     for name in sorted({*before.files, *after.files}):
         old, new = before.files.get(name), after.files.get(name)

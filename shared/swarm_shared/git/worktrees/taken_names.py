@@ -1,6 +1,6 @@
 """Taking names for branches of tasks in a repository that others use too, so that a crash leaves no branch behind.
 
-A name is taken in git first and stored in the database then. In between a mark stands beside the branch: it is made
+A name is taken in git first and stored in the database then. In between there is a mark beside the branch: it is made
 with it, all or none, tells whose it is, and goes once the name is stored.
 """
 
@@ -28,7 +28,7 @@ class TakenNames:
         """Bind to a repository.
 
         Args:
-            trees: By their folder, swarms of one repository are told apart.
+            trees: By their folder, swarms of one repository are distinguished.
             is_stored: Whether a task in the database has this name.
         """
         self._repository, self._trees, self._is_stored = repository, trees, is_stored
@@ -36,7 +36,7 @@ class TakenNames:
         self._taken: dict[str, str] = {}
 
     def take(self, safe: str, tip: str) -> bool:
-        """Make the branch of that name, at once so that no other swarm does; False when it is somebody else's.
+        """Make the branch of that name, at once so that no other swarm does; False when it is taken.
 
         One of an earlier queue is taken over where nothing on it is still to land.
         """

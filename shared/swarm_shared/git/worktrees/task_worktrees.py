@@ -37,7 +37,7 @@ class TaskWorktree(Struct, frozen=True, kw_only=True):
         head_sha: Where its branch is now.
         base_sha: The commit of the integration branch that the work on it started from.
         earlier_work: Whether commits of earlier attempts are on the branch.
-        leftover: What an attempt that nobody finished had left in the worktree, now a commit.
+        leftover: What an unfinished attempt had left in the worktree, now a commit.
         set_aside: Where a folder was moved to that lay at our path and was no worktree any more.
         copied: The files of `.worktreeinclude` that were copied in.
         submodules_missing: A submodule is not where the branch has it, as that commit has to be fetched first.
@@ -78,11 +78,11 @@ class TaskWorktrees:
         return path
 
     def lock_of(self, safe: str) -> Path:
-        """The file to be locked (`file_lock`) by whoever works in a task's worktree, or removes it."""
+        """The file to be locked (`file_lock`) by a process that works in a task's worktree, or removes it."""
         return self.root.parent / "worktree-locks" / self.path_of(safe).name
 
     def cwd_of(self, checkout: Checkout) -> Path:
-        """Where the agents of a worktree have worked; its top where that folder is gone."""
+        """Where the agents of a worktree have worked; its top where that folder is missing."""
         try:
             cwd = checkout.path / os.fsdecode((checkout.git_dir / READY_MARK).read_bytes())
         except OSError:
@@ -104,11 +104,11 @@ class TaskWorktrees:
         worktree is committed before it is put in order.
 
         Args:
-            base_sha: The tip of the integration branch; a branch without work of its own starts there.
+            base_sha: The tip of the integration branch; a branch without its own work starts there.
             holder_is_dead: The proof for locks that are left in the worktree and on the branch; see `clear_stale`.
 
         Raises:
-            BranchInUse: The task's branch is checked out elsewhere, by a person or another swarm.
+            BranchInUse: The task's branch is checked out elsewhere, by a user or another swarm.
         """
         git, ref, path = self.repository.git, task_ref(safe), self.path_of(safe)
         clear_stale(task_locks(self.repository, safe), holder_is_dead=holder_is_dead)
@@ -122,7 +122,7 @@ class TaskWorktrees:
             leftover = take_snapshot(checkout, safe=safe, base_sha=base_sha, message=_LEFTOVER_MESSAGE, prefix=prefix)
         self._refuse_if_elsewhere(safe)
         tip = self._start_branch(ref, base_sha)
-        # What could not be committed is in no danger only as long as nobody cleans up.
+        # What could not be committed is safe only as long as nothing cleans up.
         clean = checkout is not None and not (leftover is not None and leftover.refused)
         fresh = checkout is None
         if checkout is None:
@@ -162,7 +162,7 @@ class TaskWorktrees:
                 raise GitError(f"{path} is left, and git knows no such worktree", hint="look at it, then delete it")
 
     def _start_branch(self, ref: str, base_sha: str) -> str:
-        """The tip of the task's branch, which is made or brought up to the base if it has no work of its own."""
+        """The tip of the task's branch, which is created, or moved to the base if it has no work yet."""
         git = self.repository.git
         tip = read_ref(git, ref)
         if tip is not None and not is_contained(git, tip, base_sha):
@@ -177,12 +177,12 @@ class TaskWorktrees:
             raise BranchInUse(task_branch(safe), at)
 
     def _add(self, safe: str) -> tuple[Checkout, Path | None]:
-        """A registered worktree without files; and where what lay at its path has gone."""
+        """A registered worktree without files; and where what was at its path has been moved."""
         path = self.path_of(safe)
         with repository_lock(self.repository) as git:
             git_dir = git_dir_of(self.repository, path)
             if git_dir is not None:
-                # Its folder has vanished, or its checkout was never finished, so nobody has worked in it.
+                # Its folder has vanished, or its checkout was never finished, so no agent has worked in it.
                 self._remove_unused(git, git_dir, path)
             set_aside = self._set_aside(path)
             git_dir = add_worktree(git, self.repository, path, (task_branch(safe),))

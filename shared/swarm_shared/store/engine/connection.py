@@ -1,4 +1,4 @@
-"""The one module that talks to SQLite: engine gate, opening, transactions, and errors in a person's words.
+"""The one module that talks to SQLite: engine gate, opening, transactions, and readable errors.
 
 The suite brings its own engine (apsw). The standard library's module is never imported: two SQLite
 libraries in one process strip each other's file locks.
@@ -28,7 +28,7 @@ BUSY_WAIT_S = (0.0001, 0.0005)  # SQLite's own handler grows to 100 ms, which st
 QUEUE_S = 0.05  # as long as a writer waits for its turn before it asks SQLite all the same
 APPLICATION_ID = 0x5357524D  # "SWRM", in the file's header
 PAGE_CACHE_KIB = 2_000
-WAL_AUTOCHECKPOINT_PAGES = 4_000  # 16 MiB: whoever fills it stands still for two syncs
+WAL_AUTOCHECKPOINT_PAGES = 4_000  # 16 MiB: the writer that fills it waits for two syncs
 JOURNAL_SIZE_LIMIT_BYTES = 64 * 1024 * 1024
 
 _NETWORK_FILE_SYSTEMS = frozenset(
@@ -156,7 +156,7 @@ class Connection:
         POSIX locks a closed descriptor would drop; the log bears no locks.
 
         Raises:
-            DatabaseError: The disk failed. What was committed stands, but is not known to be durable.
+            DatabaseError: The disk failed. What was committed is visible, but not known to be durable.
         Source: sqlite.org, “Write-Ahead Logging” and “PRAGMA synchronous”: under NORMAL a checkpoint still syncs the
             log before, and the database after, so only the newest commits of the log depend on this.
         """
@@ -180,10 +180,10 @@ class Connection:
     def _wait_for_turn(self) -> None:
         """Wait until none of our other processes writes, and say that this one does.
 
-        Nothing depends on it: SQLite's own lock decides, and who waits for long, behind a frozen process say, goes on
-        to it without a turn. It makes waiting cheap, because a BEGIN that finds the lock taken has read the log's end
-        and dropped its pages for nothing. The kernel keeps this lock apart from SQLite's, which are of another kind.
-        A checkpoint at the end of a COMMIT lies within the turn: with nobody writing meanwhile it empties the log in
+        Nothing depends on it: SQLite's own lock decides, and a writer that has waited long, say behind a frozen
+        process, goes ahead without a turn. It makes waiting cheap, because a BEGIN that finds the lock taken has read
+        the log's end and dropped its pages for nothing. The kernel keeps this lock apart from SQLite's, another kind.
+        A checkpoint at the end of a COMMIT lies within the turn: with no other writer meanwhile it empties the log in
         one go, where each of the next commits would try again, with a third more syncs in all.
         """
         if self._try_turn():
@@ -195,11 +195,11 @@ class Connection:
                 return
 
     def _try_turn(self) -> bool:
-        """Take the turn if it is nobody's; True also where nobody takes turns."""
+        """Take the turn if it is free; True also where turns are not used."""
         try:
             return not self._opened_log() or try_lock(self._log)
         except OSError:
-            return True  # out of descriptors, say: SQLite tells what is wrong
+            return True  # out of descriptors, for example: SQLite reports what is wrong
 
     def _end_turn(self) -> None:
         if self._log >= 0:
@@ -291,7 +291,7 @@ class Connection:
             with self._errors():
                 self._raw.wal_checkpoint(mode=mode)
         except DatabaseBusy:
-            pass  # somebody writes or checkpoints right now: the next round will do
+            pass  # another process writes or checkpoints right now: the next round will do
 
     def _wait_for_lock(self, tries: int) -> bool:
         now = time.monotonic()
@@ -303,7 +303,7 @@ class Connection:
         return True
 
     def _told(self, error: apsw.Error) -> DatabaseError:
-        """The same in a person's words; a mistake in our own SQL stays what it is."""
+        """The same error, readable; a mistake in our own SQL stays what it is."""
         if isinstance(error, apsw.BusyError):
             return DatabaseBusy(
                 f"{self.path} stayed locked for {self.busy_timeout_s:.0f} s",

@@ -57,7 +57,7 @@ class Family:
         worker_id: str | None = None,
         data: dict[str, Any] | None = None,
     ) -> None:
-        """Append to the execution log, inside the transaction that changes what it tells of."""
+        """Append to the execution log, inside the transaction that makes the change."""
         self._db.change(
             SQL["add_event"],
             {

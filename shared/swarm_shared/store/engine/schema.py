@@ -20,7 +20,7 @@ def prepare(connection: Connection) -> None:
     if _version(connection) == SCHEMA_VERSION:
         return
     connection.use_wal()
-    # The check stands inside the transaction again: another process may have been quicker.
+    # Checked again inside the transaction: another process may have been quicker.
     with connection.transaction():
         version = _version(connection)
         if version == 0:

@@ -1,4 +1,4 @@
-"""Who holds the database's write lock, as the kernel tells it; no file of the database is opened for that."""
+"""Who holds the database's write lock, according to the kernel; no file of the database is opened for that."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ WRITE_LOCK_BYTE = 120
 
 
 def write_lock_holder(database: Path) -> int | None:
-    """The pid of the process that holds the write lock now; None when nobody does, or the system does not tell.
+    """The pid of the process that holds the write lock now; None when nobody does, or the system does not say.
 
     Source: proc_locks(5): ``1: POSIX ADVISORY WRITE PID MAJOR:MINOR:INODE FIRST LAST``, LAST may be EOF. Waiting
-    processes stand behind ``->``, and a pid of another namespace shows as 0.
+    processes are marked with ``->``, and a pid of another namespace shows as 0.
     """
     try:
         inode = os.stat(f"{database}-shm").st_ino
@@ -27,7 +27,7 @@ def write_lock_holder(database: Path) -> int | None:
             continue
         pid, file, first, last = rest[2:6]
         end = int(last) if last.isdecimal() else WRITE_LOCK_BYTE
-        # By inode alone: on layered file systems the device shown is not the one that stat tells.
+        # By inode alone: on layered file systems the device shown is not the one that stat reports.
         if file.rpartition(":")[2] == str(inode) and int(first) <= WRITE_LOCK_BYTE <= end and int(pid) > 0:
             return int(pid)
     return None

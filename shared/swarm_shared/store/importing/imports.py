@@ -1,7 +1,7 @@
 """Putting checked tasks into the queue: a merge that is whole or not there, and never holds the write lock for long.
 
 A large import is staged first, invisible, in short transactions, then published in order. A crash while staging
-leaves nothing visible; one while publishing is rolled forward by whoever comes next.
+leaves nothing visible; one while publishing is rolled forward by the next process to open it.
 """
 
 from __future__ import annotations

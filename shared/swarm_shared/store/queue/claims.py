@@ -1,4 +1,4 @@
-"""What a worker holds of the queue: who asks, what was given out, and the sessions opened and closed for it."""
+"""What a worker holds of the queue: the claim, and the sessions opened and closed for it."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Opening(Struct, frozen=True, kw_only=True):
     name: str  # the agent's, or the check's command
     stage: Stage
     prompt: str | None
-    resumes: str | None = None  # the agent CLI's id of the earlier session that it goes on with
+    resumes: str | None = None  # the agent CLI's id of the earlier session that it resumes
 
 
 # Told a claim inside its transaction: the session that it will begin with, or None when that takes more to know.

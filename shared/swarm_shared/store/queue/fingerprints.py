@@ -1,4 +1,4 @@
-"""What went wrong, told apart from where and when: the fingerprint by which failures are grouped and known again."""
+"""What went wrong, without where and when: the fingerprint by which failures are grouped and recognized."""
 
 from __future__ import annotations
 

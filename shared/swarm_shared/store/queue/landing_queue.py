@@ -1,4 +1,4 @@
-"""The landing queue as people look at it: the branch, whose turn it is, and what has landed or was refused lately."""
+"""The landing queue for display: the branch, the waiting tasks in order, and recent landings and refusals."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ LOG_LOOKED_AT = 5_000
 
 
 class LandingQueue(Family):
-    """Reads only; whoever works on the branch has `Landings`."""
+    """Read-only; `Landings` has the operations that change the branch."""
 
     def branch(self) -> dict[str, Any] | None:
         """`branch`, `person_branch` (null: detached), `tip` and `state`; None where tasks have no worktrees.
 
-        The state is `following`, `stopped` (nothing lands until a person resumes) or `accepting` (somebody has, and
+        The state is `following`, `stopped` (nothing lands until you resume) or `accepting` (you have, and
         the branch is taken as it is found).
         """
         row = self._db.row(SQL["integration"])

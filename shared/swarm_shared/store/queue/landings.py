@@ -15,7 +15,7 @@ from swarm_shared.store.queue.claims import Claim, Claimant, new_attempt_id
 from swarm_shared.store.queue.swarm import PAUSED
 from swarm_shared.store.sql import SQL
 
-LANDING_LATE_MS = 10 * 60 * 1000  # passed and not landed for longer: somebody should look
+LANDING_LATE_MS = 10 * 60 * 1000  # passed but not landed for longer: worth a look
 
 
 class LandingClaim(Struct, frozen=True, kw_only=True):
@@ -43,7 +43,7 @@ class IntegrationRow(Struct, frozen=True, kw_only=True):
     Args:
         tip: What the swarm wrote last.
         next_tip: What it was about to write.
-        accepting: A person has seen to what stopped the queue: another tip is no surprise, once.
+        accepting: The user has fixed what stopped the queue: one unexpected tip is accepted.
     """
 
     repository: str
@@ -64,7 +64,7 @@ class NamedTask(Struct, frozen=True, kw_only=True):
 
 
 class Landings(Family):
-    """The verbs of whoever works on the integration branch."""
+    """The operations of the worker that lands on the integration branch."""
 
     def claim(self, claimant: Claimant) -> LandingClaim | None:
         """Give the task whose turn it is to this worker alone; None when nothing may be landed now.
@@ -114,7 +114,7 @@ class Landings(Family):
         )
 
     def note_head(self, claim: Claim, *, base_sha: str, head_sha: str) -> None:
-        """Store the commit that an attempt has made, before anything looks at it.
+        """Store the commit that an attempt has made, before anything inspects it.
 
         Raises:
             LeaseLost: The task has another owner; nothing was written.
@@ -130,7 +130,7 @@ class Landings(Family):
         One worker at a time may ask.
 
         Args:
-            take: Takes a name in the repository; False when somebody else has it, such as an earlier queue.
+            take: Takes a name in the repository; False when it is taken, for example by an earlier queue.
         """
         known = self._db.value(SQL["safe_id_of"], {"task": claim.task})
         if known is not None:
@@ -202,7 +202,7 @@ class Landings(Family):
             self._db.change(SQL["follow_person"], {"person_ref": person_ref})
 
     def intend(self, *, new: str, old: str) -> None:
-        """Say where the branch is about to go, so that whoever finds it there knows that it was us."""
+        """Record where the branch is about to move, so that anyone who finds it there knows that we moved it."""
         with self._db.transaction():
             self._db.change(SQL["intend_tip"], {"new": new, "old": old})
 
@@ -210,7 +210,7 @@ class Landings(Family):
         """As `intend`, for a task's commit; from here on it cannot be cancelled.
 
         Returns:
-            False when a person's word about it came first; nothing was written.
+            False when a user's request about it came first; nothing was written.
 
         Raises:
             LeaseLost: The task has another owner; nothing was written.
@@ -244,7 +244,7 @@ class Landings(Family):
             )
 
     def stop_queue(self, reason: str, *, actor: str) -> None:
-        """Pause everything for a reason that is no task's fault; once, whoever else finds it.
+        """Pause everything for a reason that is no task's fault; only once, however many workers find it.
 
         A person's `resume` also accepts the integration branch as it is found then.
         """

@@ -1,4 +1,4 @@
-"""What sessions wrote: appended in chunks, bounded per session, read back in order."""
+"""Session output: appended in chunks, bounded per session, read back in order."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from swarm_shared.store.engine.family import Family
 from swarm_shared.store.sql import SQL
 
 PIECES_AT_ONCE = 16  # up to 64 KiB each
-HEAD_SHARE = 0.25  # the first quarter is kept, then the last three; the middle is let go
+HEAD_SHARE = 0.25  # the first quarter is kept, then the last three; the middle is dropped
 
 
 class Chunk(Struct, frozen=True, kw_only=True):
@@ -28,7 +28,7 @@ class Output(Family):
     def append(self, session: int, pieces: list[tuple[int, bytes]], *, position: int, limit_bytes: int) -> int:
         """Store pieces `(stream, data)` in order from byte `position`; the position after them.
 
-        Keeps the first quarter of `limit_bytes` and the last three; the gap is marked on the session and told once.
+        Keeps the first quarter of `limit_bytes` and the last three; the gap is marked on the session and logged once.
         """
         wall = self._clock.wall_ms()
         head_end = int(limit_bytes * HEAD_SHARE)
@@ -77,7 +77,7 @@ class Output(Family):
             task, task_id, attempt, worker_id = row
             self._event(
                 "output_lost",
-                f"more than {limit_bytes} bytes of output: the middle is let go",
+                f"more than {limit_bytes} bytes of output: the middle is dropped",
                 task=task,
                 task_id=task_id,
                 attempt=attempt,

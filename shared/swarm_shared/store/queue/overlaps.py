@@ -1,6 +1,6 @@
 """Tasks whose declared files overlap do not run at the same time: a rule of giving out, not a lock that agents wait on.
 
-A claim that clashes is taken back in its own transaction and waits in a status of its own, so that the next claims do
+A claim that overlaps is undone in its own transaction and the task waits in its own status, so that the next claims do
 not meet it again. Whoever ends lets the best of those go that waited for it.
 """
 
@@ -21,7 +21,7 @@ class Overlaps(Family):
         """Whether the task just claimed must wait for one at work, and if so take the claim back.
 
         Args:
-            files: What it may change, as stored; None never clashes.
+            files: What it may change, as stored; None: never overlaps.
         """
         if files is None:
             return False
@@ -33,9 +33,9 @@ class Overlaps(Family):
         return False
 
     def let_go(self) -> bool:
-        """Make ready what waits for files that nobody works on any more; whether there was any.
+        """Make ready the tasks whose files are free again; whether there were any.
 
-        As many as there can be workers: the rest would only clash with these and be put behind again.
+        As many as there can be workers: the rest would only overlap with these and wait again.
         """
         room, after = MAX_WORKERS, -1
         for _ in range(MAX_CLASHES_LOOKED_AT):

@@ -15,7 +15,7 @@ from swarm_shared.redaction.redaction import Redaction
 
 MAX_CRASH_BACKOFF_S = 30 * 60.0
 CRASH_SPREAD = 1.5
-LANDING_TRIES = 2  # refused so often, a task waits for a person
+LANDING_TRIES = 2  # after so many refusals a task is held
 
 
 class Budgets(Struct, frozen=True, kw_only=True):
@@ -25,7 +25,7 @@ class Budgets(Struct, frozen=True, kw_only=True):
     retry_delay_s: float = 0.0  # pause before a quality retry
     crash_budget: int = 3  # held on this crash
     crash_backoff_s: float = 15.0  # base of the pause from the second crash on
-    stop_on_same_problem: bool = False  # a person looks before the same thing fails once more
+    stop_on_same_problem: bool = False  # hold the task before the same thing fails again
 
     @classmethod
     def of(cls, settings: Settings) -> Budgets:
@@ -116,7 +116,7 @@ def next_move(
     if has_landed and result.changed_nothing:
         return Move(status=Status.COMPLETED, failures=failures, crashes=0, event="completed")
     if result.outcome is Outcome.PASSED:
-        if result.head_sha is not None:  # a commit of its own: it is completed once that has landed
+        if result.head_sha is not None:  # it has made a commit: completed once that has landed
             return Move(status=Status.APPROVED, failures=failures, crashes=0, event="approved")
         return Move(status=Status.COMPLETED, failures=failures, crashes=0, event="completed")
     if result.outcome is not Outcome.FAILED:
@@ -154,7 +154,7 @@ def next_landing_move(
     """Decide where a task goes after a try at landing it.
 
     Args:
-        landing_failures: Tries that were refused before this one, for a conflict or a red check.
+        landing_failures: Tries that were refused before this one, for a conflict or a failing check.
     """
     if result.outcome is Outcome.PASSED:
         return Move(status=Status.COMPLETED, failures=failures, crashes=0, event="completed")
@@ -229,7 +229,7 @@ _NEEDS_A_PERSON = frozenset({TroubleKind.QUOTA, TroubleKind.CREDENTIALS})
 
 
 class Hold(Struct, frozen=True, kw_only=True):
-    """A pause of one agent CLI; `wait_s` None lasts until a person resumes."""
+    """A hold of one agent CLI; `wait_s` None lasts until you resume."""
 
     kind: TroubleKind
     step: int
@@ -237,7 +237,7 @@ class Hold(Struct, frozen=True, kw_only=True):
 
 
 def next_hold(trouble: Trouble, *, step: int, rng: random.Random) -> Hold:
-    """How long nobody may start this agent CLI.
+    """How long this agent CLI may not be started.
 
     Args:
         step: Holds of it in a row so far; 0 for the first.

@@ -26,11 +26,11 @@ CLASHES_PER_CLAIM = 200  # then the write lock is given back before the next loo
 
 
 class _Unfinished:
-    """A claim met only tasks that clash with running ones; there may be others behind them."""
+    """A claim met only tasks that overlap with running ones; there may be others behind them."""
 
 
 class Watched(Struct, frozen=True, kw_only=True):
-    """What a worker must know while its agent runs. `orders` are unanswered control rows: (id, verb, actor)."""
+    """What a worker must know while its agent runs. `requests` are open control rows (id, verb, actor)."""
 
     owned: bool
     emergency: bool
@@ -47,7 +47,7 @@ class Queue(Family):
         self._is_durable = True
 
     def claim(self, claimant: Claimant, *, first: First | None = None) -> Claim | None:
-        """Give the best ready task to this worker alone; None when nothing may be given out now.
+        """Claim the best ready task for this worker alone; None when no task may start now.
 
         Args:
             first: Lets the claim's first session be opened in the same transaction, which saves a commit.
@@ -86,7 +86,7 @@ class Queue(Family):
         return _Unfinished()
 
     def _pick(self, claimant: Claimant, wall: int, mono: int, started: int | None) -> Claim | _Unfinished | None:
-        """The best ready task; unfinished when its files clash, and it waits behind another one now."""
+        """The best ready task; unfinished when it now waits for files of a running task."""
         attempt = new_attempt_id(wall)
         row = self._db.row(
             SQL["claim_task"],
@@ -159,7 +159,7 @@ class Queue(Family):
         """Write down a session before anything is spent on it; its id.
 
         Args:
-            resumes: The agent CLI's id of the earlier session that it goes on with.
+            resumes: The agent CLI's id of the earlier session that it resumes.
             before: The attempt's session that ended last, if any.
 
         Raises:
@@ -193,7 +193,7 @@ class Queue(Family):
             self._event(
                 "started",
                 f"{opening.role} session of attempt {claim.number}"
-                + (f", goes on with {opening.resumes}" if opening.resumes else ""),
+                + (f", resumes {opening.resumes}" if opening.resumes else ""),
                 task=claim.task,
                 task_id=claim.task_id,
                 attempt=claim.attempt,
@@ -203,7 +203,7 @@ class Queue(Family):
         return session
 
     def session_runs(self, session: int, *, pid: int, pid_start: int) -> None:
-        """Record the session's process, for whoever must prove it gone."""
+        """Record the session's process, so that it can be proven gone later."""
         with self._db.transaction(durable=False):
             self._db.change(SQL["session_runs"], {"session": session, "pid": pid, "pid_start": pid_start})
 

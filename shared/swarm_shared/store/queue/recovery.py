@@ -1,7 +1,7 @@
 """Taking a task away from an attempt, and closing the attempt once its process tree is proven gone.
 
 Rows only; signals and proofs are `swarm_shared.reaping`'s. Each step is safe to crash after: the reason is stored with
-the raised token, so that whoever comes next finishes the work.
+the raised token, so that the next process to look finishes the work.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from swarm_shared.store.sql import SQL
 
 # Longer than the worst wait of a healthy, busy queue, so that only a stuck writer is taken for one.
 WRITABLE_WITHIN_S = 0.5
-# A person has decided that the task goes on: no end of the old attempt keeps it.
+# The user has decided that the task continues: no result of the old attempt holds it.
 _FREE = Budgets(max_retries=sys.maxsize, crash_budget=sys.maxsize, crash_backoff_s=0.0)
 
 TAKE_MY_WORD = "amplifier-swarm {} {} --gone"
@@ -43,7 +43,7 @@ class Ending(Struct, frozen=True, kw_only=True):
 
     @property
     def is_orphaned(self) -> bool:
-        """Whether it is nobody's will: not a person's, and not a stop of the whole swarm."""
+        """Whether it was unintended: neither requested by a user nor part of a stop of the whole swarm."""
         return self.outcome is Outcome.FAILED and self.failure_class is not FailureClass.INTERRUPTED
 
     def as_json(self) -> str:
@@ -151,7 +151,7 @@ class Recovery(Family):
                 may have come late, and with it the signs of life of everybody else.
 
         Returns:
-            False when the attempt was fenced before, the first reason stands; or when it moved.
+            False when the attempt was already fenced (the first reason is kept) or has moved on.
         """
         values = {
             "task": attempt.task,
@@ -178,7 +178,7 @@ class Recovery(Family):
             return True
 
     def override(self, attempt: OpenAttempt, ending: Ending) -> bool:
-        """Let a person's word replace the reason of an attempt that is being ended; False when it is over already."""
+        """Replace the reason of an attempt that is being ended by the user's; False when it is over already."""
         values = {"attempt": attempt.attempt, "fenced_as": ending.as_json()}
         with self._db.transaction():
             return bool(self._db.change(SQL["override_ending"], values))
@@ -187,13 +187,13 @@ class Recovery(Family):
         """Settle a fenced attempt; only to be called when its tree is proven gone.
 
         Returns:
-            False when somebody else proved and closed it.
+            False when another process has proven and closed it.
         """
         with self._db.transaction():
             return self._close(attempt, ending, budgets)
 
     def take_word(self, attempt: str) -> None:
-        """Close an attempt whose tree nobody can prove gone, on a person's word that it is.
+        """Close an attempt whose tree cannot be proven gone, because the user confirms that it is.
 
         Joins the caller's transaction.
 
@@ -215,7 +215,7 @@ class Recovery(Family):
     def _close(self, attempt: OpenAttempt, ending: Ending, budgets: Budgets) -> bool:
         wall = self._clock.wall_ms()
         status, fenced_as = self._db.row(SQL["task_and_ending"], {"attempt": attempt.attempt}) or ("", None)
-        # What is stored holds: a person's word may have come since the caller looked.
+        # Read again: a user's request may have come since the caller looked.
         ending = Ending.from_json(fenced_as) if fenced_as else ending
         if status == Status.CANCELLED:
             # Cancelled while it was held as not proven dead: the proof must not bring the task back.

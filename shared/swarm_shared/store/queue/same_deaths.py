@@ -1,4 +1,4 @@
-"""Several different tasks in a row that die of the same words: the machine or the set-up is at fault, not the tasks."""
+"""Several different tasks in a row fail with the same message: the machine or the setup is at fault."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class SameDeaths(Family):
         if problem is not None and result.blames_machine:
             self._count(task, problem)
         elif result.outcome is Outcome.PASSED or result.failure_class not in (None, FailureClass.CRASH, *_NO_NEWS):
-            # An agent has worked here. (A killed attempt has no class, and a crash without words proves nothing.)
+            # An agent has worked here. (A killed attempt has no class, and a crash without a message proves nothing.)
             self._db.change(SQL["drop_meta"], {"key": SAME_DEATHS})
 
     def _count(self, task: int, problem: Problem) -> None:
@@ -44,7 +44,7 @@ class SameDeaths(Family):
         self._db.change(SQL["drop_meta"], {"key": SAME_DEATHS})
         swarm = Swarm(self._db, self._clock)
         if PAUSED not in swarm.flags():
-            reason = f"{len(tasks)} tasks in a row ended with the same words: {problem.sample}"
+            reason = f"{len(tasks)} tasks in a row failed with the same message: {problem.sample}"
             swarm.set_flag(PAUSED, actor=ACTOR, reason=reason)
         for each in tasks:
             self._db.change(SQL["forgive_crashes"], {"task": each, "wall": self._clock.wall_ms()})

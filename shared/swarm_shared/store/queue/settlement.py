@@ -56,11 +56,11 @@ class Settlement(Family):
         token: int | None = None,
         keep_results: bool = False,
     ) -> Move:
-        """Close the attempt, move the task, free or bind its dependents, count, and tell it in the log.
+        """Close the attempt, move the task, unblock or block its dependents, count it, and log it.
 
         Args:
             token: The fencing token that the caller was given; None for who took the lease away.
-            keep_results: Leave what the attempt had stored; for ends that its worker did not live to tell.
+            keep_results: Leave what the attempt had stored; for ends that its worker did not live to report.
 
         Raises:
             LeaseLost: The attempt does not have the task open, or not with this token; nothing was changed.
@@ -108,7 +108,7 @@ class Settlement(Family):
                 "fingerprint": problem.fingerprint if problem is not None and status in _STOPPED else None,
                 "due_at": None if due_ms is None else wall + due_ms,
                 "due_mono": None if due_ms is None else self._clock.mono_ms() + due_ms,
-                # A person's words are used up by an attempt that was judged, not by one that was cut short.
+                # The user's note is used up by an attempt that was judged, not by one that was cut short.
                 "note": note if result.failure_class in _CUT_SHORT else None,
                 "completed_at": wall if status is Status.COMPLETED else None,
                 "wall": wall,
@@ -237,7 +237,7 @@ class Settlement(Family):
         known = self._db.row(SQL["hold_of"], {"agent_cli": agent_cli})
         since, step, probe = known or (0, 0, None)
         if known is not None and probe != attempt and session_began <= since:
-            return  # told by a session that began before the hold: the same trouble, not one more of it
+            return  # reported by a session that began before the hold: the same trouble, not another one
         hold = next_hold(trouble, step=step, rng=self._rng)
         wait_ms = None if hold.wait_s is None else round(hold.wait_s * 1000)
         self._db.change(
@@ -252,7 +252,7 @@ class Settlement(Family):
                 "step": hold.step,
             },
         )
-        until = "until a person resumes" if hold.wait_s is None else f"for {hold.wait_s:.0f} s"
+        until = "until you resume" if hold.wait_s is None else f"for {hold.wait_s:.0f} s"
         self._event("provider_hold", f"{agent_cli} is held {until}: {trouble.text}", data={"kind": hold.kind})
 
 

@@ -19,7 +19,7 @@ from swarm_shared.store.queue.started_with import META_KEY, START, StartedWith
 from swarm_shared.store.sql import SQL
 
 PAUSED, DRAINED, EMERGENCY_STOP, DISK_LOW = "paused", "drained", "emergency_stop", "disk_low"
-SAME_DEATHS = "same_deaths"  # tasks in a row that died of the same words, see `same_deaths`
+SAME_DEATHS = "same_deaths"  # tasks in a row that failed with the same message, see `same_deaths`
 _ISOLATION, WORKTREE = "isolation", "worktree"
 _SUBFOLDER = "subfolder"
 _EVENT_OF_FLAG = {PAUSED: "paused", DRAINED: "drained", EMERGENCY_STOP: "emergency_stop", DISK_LOW: "paused"}
@@ -38,7 +38,7 @@ class Flag(Struct, frozen=True, kw_only=True):
 
 
 class ProviderHold(Struct, frozen=True, kw_only=True):
-    """Why nobody may start an agent CLI, and until when (wall ms; None: until a person resumes)."""
+    """Why an agent CLI may not be started, and until when (wall ms; None: until you resume)."""
 
     agent_cli: str
     kind: str
@@ -91,7 +91,7 @@ class Swarm(Family):
         return bool(self._within(lambda: self._db.change(SQL["clear_flag"], {"name": name})))
 
     def resume(self, *, actor: str) -> None:
-        """Clear pause, drain, emergency stop, provider holds and what stopped landing: people have seen to it."""
+        """Clear pause, drain, emergency stop, provider holds and what stopped landing: the causes are fixed."""
 
         def clear() -> int:
             for name in (PAUSED, DRAINED, EMERGENCY_STOP):
@@ -107,7 +107,7 @@ class Swarm(Family):
         self._within(clear)
 
     def holds(self) -> list[ProviderHold]:
-        """Agent CLIs that nobody may start now, or that only one attempt may probe."""
+        """Agent CLIs that may not be started now, or that only one attempt may probe."""
         return [
             ProviderHold(agent_cli=c, kind=k, reason=r, since=s, until_at=u, step=n)
             for c, k, r, s, u, n in self._db.rows(SQL["holds"])
@@ -175,7 +175,7 @@ class Swarm(Family):
         self._within(lambda: self._db.change(SQL["set_meta"], {"key": key, "value": value}))
 
     def workplace(self) -> dict[str, str | None]:
-        """Where agents work, as status tells it: `isolation` (None before the first worker) and `lands_on`."""
+        """Where agents work, as `status` reports it: `isolation` (None before the first worker) and `lands_on`."""
         isolation = self.meta(_ISOLATION)
         row = self._db.row(SQL["integration"]) if isolation == WORKTREE else None
         return {"isolation": isolation, "lands_on": None if row is None else branch_of(str(row[1]))}
@@ -183,7 +183,7 @@ class Swarm(Family):
     def subfolder(self) -> str | None:
         """Where in its worktree a task's agents work, empty for its top; None where they work in the project root.
 
-        Before the first worker it is not known, and told as None.
+        Before the first worker it is unknown: None.
         """
         return (self.meta(_SUBFOLDER) or "") if self.meta(_ISOLATION) == WORKTREE else None
 

@@ -1,4 +1,4 @@
-"""Rows of worker processes: registration, heartbeat, wishes aimed at them, and how they ended."""
+"""Rows of worker processes: registration, heartbeat, requests to leave, and how they ended."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CRASH_SPAN_MS = 10 * 60 * 1000  # a crash longer ago than this is forgiven
 
 
 class WorkerRun(Struct, frozen=True, kw_only=True):
-    """One start of a worker process that has not ended, as its row tells."""
+    """One start of a worker process that has not ended, according to its row."""
 
     run: int
     worker_id: str
@@ -103,7 +103,7 @@ class Workers(Family):
                         f"{worker_id} already runs as process {pid}",
                         hint="give this worker another name: --worker-id worker-N",
                     )
-                self._end(run, "crashed", "its process was gone when the name was started again")
+                self._end(run, "crashed", "its process had died before the name was started again")
             self._db.change(
                 SQL["add_worker"],
                 {
@@ -151,12 +151,12 @@ class Workers(Family):
             self._db.change(SQL["free_worker"], {"run": run, "completed": 0, "failed": 0})
 
     def wanted(self, run: int) -> str | None:
-        """What a person or a scale-down wants of this worker: drain, retire, or nothing."""
+        """What this worker was asked to do: drain, retire, or nothing."""
         row = self._db.row(SQL["worker_wanted"], {"run": run})
         return None if row is None else row[0]
 
     def staff(self, *, dead: Collection[int] = ()) -> Staff:
-        """The living workers; `dead` are runs whose processes are known to be gone."""
+        """The live workers; `dead` are runs whose processes are known to have ended."""
         takers: list[str] = []
         draining: list[str] = []
         retiring: list[str] = []

@@ -1,4 +1,4 @@
-"""One verb on many tasks, asked for by one control row and carried out a bounded piece at a time."""
+"""One verb on many tasks: one request, carried out in bounded batches."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from swarm_shared.store.sql import SQL
 from swarm_shared.store.views.browse import Browse
 from swarm_shared.store.views.task_filter import Filter, filter_from_json
 
-BATCH = 250  # tasks per transaction: nobody else writes meanwhile
+BATCH = 250  # tasks per transaction: no one else can write meanwhile
 REASONS_KEPT = 3
 
 
@@ -93,7 +93,7 @@ class Bulk(Family):
         return control.request(Verb.BULK, "", whole, actor=actor, idempotency_key=key)
 
     def _next(self, argument: Mapping[str, Any], cursor: int) -> tuple[list[str], int, bool]:
-        """Ids of the next tasks, where to go on behind them, and whether nothing follows."""
+        """Ids of the next tasks, where to continue after them, and whether none follows."""
         if "ids" in argument:
             ids = argument["ids"][cursor : cursor + BATCH]
             return ids, cursor + len(ids), cursor + len(ids) >= len(argument["ids"])
@@ -127,7 +127,7 @@ class Bulk(Family):
 def meant(verb: Verb, wanted: Filter) -> Filter | None:
     """The filter without statuses that the verb is not for, None if no other is left.
 
-    Completed tasks are done again only when they are asked for by name.
+    Completed tasks are run again only when they are named.
     """
     allowed: tuple[Status, ...] = MEANT[verb]
     if verb in (Verb.RETRY, Verb.REJECT) and Status.COMPLETED in wanted.statuses:

@@ -126,7 +126,7 @@ class Control(Family):
         return _from_row(row)
 
     def pending(self, *, limit: int = 100) -> list[ControlRow]:
-        """Rows that nobody has answered yet, oldest first."""
+        """Open rows, oldest first."""
         return [_from_row(row) for row in self._db.rows(SQL["controls_pending"], {"limit": limit})]
 
     def for_attempt(self, attempt: str) -> list[tuple[int, Verb, str]]:
@@ -150,7 +150,7 @@ class Control(Family):
         )
 
     def prolong(self, row_id: int, *, by: str, seconds: float = EXPIRES_AFTER_S) -> None:
-        """Say that somebody works on a waiting row: it expires so many seconds from now."""
+        """Mark an open row as being worked on: it expires so many seconds from now."""
         until = self._clock.wall_ms() + round(seconds * 1000)
         with self._db.transaction(durable=False):
             self._db.change(SQL["prolong_control"], {"id": row_id, "expires_at": until, "handled_by": by})
@@ -166,7 +166,7 @@ class Control(Family):
         return [_from_row(row) for row in self._db.rows(SQL["controls_newest"], values)]
 
     def answer(self, row_id: int, status: str, result: str, *, by: str) -> bool:
-        """Answer a row once; False when somebody else did. Joins the caller's transaction or makes its own."""
+        """Close a row with its outcome; False when it was closed already. Joins the caller's transaction, if any."""
         values = {
             "id": row_id,
             "status": status,

@@ -1,4 +1,4 @@
-"""Carrying out a person's verb on a task that no agent works on: what is allowed in which status, and what it does."""
+"""Carrying out a user's verb on a task that no agent works on: what is allowed in which status, and what it does."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class TaskRunning(StateError):
 
 
 class Steering(Family):
-    """Each verb joins the transaction of whoever answers the control row."""
+    """Each verb joins the transaction that closes the control row."""
 
     def __init__(self, connection: Connection, clock: Clock) -> None:
         super().__init__(connection, clock)
@@ -127,7 +127,7 @@ class Steering(Family):
             raise TaskRunning(f"task {task.id} is being landed")
         self._db.change(SQL["cancel_task"], {"task": task.seq, "wall": self._clock.wall_ms()})
         if task.status is Status.APPROVED:
-            Overlaps(self._db, self._clock).let_go()  # its files are nobody's any more
+            Overlaps(self._db, self._clock).let_go()  # its files are free now
         self._tell("cancelled", task, f"by {actor}")
         return "cancelled"
 
@@ -199,17 +199,17 @@ class Steering(Family):
         self._tell("manual_retry", task, f"by {actor}" + (f": {text[:300]}" if text else ""))
 
     def _refuse_unproven(self, task: _Task, verb: str, argument: Mapping[str, Any], actor: str) -> None:
-        """Let nothing start before the old tree is proven gone; where nobody can prove it, a person's word does."""
+        """Let nothing start before the old tree is proven gone; where that is impossible, the user can confirm it."""
         if task.open_attempt is None:  # else it is held for that, or cancelled since
             return
         if not argument.get("gone"):
             by_word = TAKE_MY_WORD.format("retry" if verb == Verb.RETRY else "release", task.id)
             raise StateError(
                 f"cannot {verb} task {task.id}: processes of its last attempt are not proven gone",
-                hint=f"the reaper goes on trying; if you know that they are gone: {by_word}",
+                hint=f"the reaper keeps trying; if you know that they are gone: {by_word}",
             )
         self._recovery.take_word(task.open_attempt)
-        self._tell("proven_gone", task, f"on the word of {actor}, who says that nothing of its last attempt runs")
+        self._tell("proven_gone", task, f"{actor} confirmed that nothing of its last attempt runs")
 
     def _needed_by(self, task: _Task) -> list[_Task]:
         """Everything the task waits for, directly or not, that is not completed."""
@@ -238,7 +238,7 @@ class Steering(Family):
 
 
 class _Task:
-    """The few facts a verb looks at."""
+    """The few facts a verb depends on."""
 
     __slots__ = ("id", "landing_commit", "open_attempt", "seq", "status")
 

@@ -26,12 +26,12 @@ def split(text: str) -> dict[str, str]:
     """The named statements of a file: each begins with a line `-- name: NAME`.
 
     Raises:
-        ValueError: A name stands twice.
+        ValueError: A name occurs twice.
     """
     parts = _HEADING.split(text)[1:]
     names = parts[::2]
     if len(set(names)) != len(names):
-        raise ValueError("a statement's name stands twice")
+        raise ValueError("a statement's name occurs twice")
     lines = ("\n".join(x for x in body.splitlines() if not x.startswith("--")).strip() for body in parts[1::2])
     return dict(zip(names, lines, strict=True))
 

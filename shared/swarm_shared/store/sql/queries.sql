@@ -3,7 +3,7 @@
 -- ───── claim and settle ─────
 
 -- name: may_claim
--- No row: nothing is given out now, or not to this worker, which shall drain or retire or was declared dead.
+-- No row: no task may start now, or not on this worker, which shall drain or retire or was declared dead.
 -- Else whether a scheduled task is due, and whether any provider is held: statements that need not run cost nothing.
 SELECT EXISTS (SELECT 1 FROM tasks INDEXED BY tasks_scheduled WHERE status = 'scheduled' AND due_mono <= :mono),
        EXISTS (SELECT 1 FROM holds)
@@ -12,13 +12,13 @@ WHERE run = :run AND wanted IS NULL AND status NOT IN ('stopped', 'crashed')
   AND NOT EXISTS (SELECT 1 FROM flags WHERE name IN ('paused', 'drained', 'emergency_stop', 'disk_low'));
 
 -- name: promote_due
--- Scheduled tasks whose time has come become ready, or blocked when a dependency was taken back meanwhile.
+-- Scheduled tasks whose time has come become ready, or blocked when a dependency is no longer completed.
 UPDATE tasks INDEXED BY tasks_scheduled
 SET status = iif(blockers > 0, 'blocked', 'not_started'), due_at = NULL, due_mono = NULL, updated_at = :wall
 WHERE status = 'scheduled' AND due_mono <= :mono;
 
 -- name: claim_task
--- Picks, marks and fences in one statement: the best ready task of any agent CLI that nobody holds. With :started
+-- Picks, marks and fences in one statement: the best ready task of any agent CLI that is not on hold. With :started
 -- its first session begins in the same transaction.
 UPDATE tasks
 SET status = iif(:started IS NULL, 'claimed', 'in_progress'), stage = iif(:started IS NULL, 'preparing', 'building'),
@@ -112,12 +112,12 @@ FROM attempts AS a JOIN sessions AS s INDEXED BY sessions_by_attempt ON s.attemp
 WHERE a.task = :task AND s.cli_session_id = :cli_session_id;
 
 -- name: note_progress
--- The sign of progress that the stuck rule looks at; only of an open attempt.
+-- The sign of progress that the stuck rule reads; only of an open attempt.
 UPDATE attempts SET progress_at = :wall, progress_mono = :mono WHERE id = :attempt AND ended_at IS NULL;
 
 -- name: task_of_attempt
--- Everything that settling looks at; no row: the attempt does not have the task open. The last five say whether there
--- is anything to free, to let go, or to lift, whether tasks before this one have died of the same words, and whether
+-- Everything that settling reads; no row: the attempt does not have the task open. The last five say whether there
+-- is anything to free, to let go, or to lift, whether tasks before this one have failed with the same message, and whether
 -- work of the task has landed already.
 SELECT t.id, t.lease_token, t.failures, t.crashes, t.max_retries, t.blockers, a.note, a.agent_cli, a.claimed_at,
        a.kind, t.landing_failures, a.number,
@@ -148,13 +148,13 @@ SET ended_at = :wall, outcome = :outcome, failure_class = :failure_class, error 
 WHERE id = :attempt AND ended_at IS NULL;
 
 -- name: close_attempt_briefly
--- As close_attempt, by somebody else than its worker: what the attempt had stored stays.
+-- As close_attempt, but not by its worker: what the attempt had stored stays.
 UPDATE attempts SET ended_at = :wall, outcome = :outcome, failure_class = :failure_class, error = :error,
     cause = :cause, fingerprint = :fingerprint
 WHERE id = :attempt AND ended_at IS NULL;
 
 -- name: move_task
--- Fenced by the attempt whose tree was proven gone: nobody else may give the task on.
+-- Fenced by the attempt whose tree was proven gone: no one else may requeue the task.
 UPDATE tasks
 SET status = :status, stage = NULL, open_attempt = NULL, worker_id = NULL, failures = :failures, crashes = :crashes,
     last_error = :error, hold_reason = :hold_reason, fingerprint = :fingerprint, due_at = :due_at,
@@ -181,7 +181,7 @@ SET blockers = blockers - 1,
 WHERE seq IN (SELECT task FROM dependencies WHERE needs = :task);
 
 -- name: bind_dependents
--- A completed task taken back: its dependents wait again, running ones go on.
+-- A completed task is reopened: its dependents wait again, running ones continue.
 UPDATE tasks
 SET blockers = blockers + 1,
     due_at = iif(status = 'scheduled', NULL, due_at), due_mono = iif(status = 'scheduled', NULL, due_mono),
@@ -444,7 +444,7 @@ SELECT t.id, t.status, t.seq FROM dependencies AS d INDEXED BY dependencies_by_n
 WHERE d.needs = :task ORDER BY t.seq;
 
 -- name: attempts_of
--- With the agent that built last in it, and the earlier session that it went on with.
+-- With the agent that built last in it, and the earlier session that it resumed.
 SELECT a.*, s.name AS builder_agent, s.resumes AS resumed_session_id,
        (SELECT group_concat(DISTINCT models) FROM sessions WHERE attempt = a.id) AS models
 FROM attempts AS a
@@ -576,7 +576,7 @@ ORDER BY seq LIMIT :limit;
 SELECT cursor, done, refused, refusals FROM bulk_steps WHERE control = :control;
 
 -- name: put_bulk_step
--- In the transaction of the tasks that it tells of: whoever goes on repeats nothing and leaves nothing out.
+-- In the transaction of the tasks that it counts: resuming repeats nothing and skips nothing.
 INSERT INTO bulk_steps (control, cursor, done, refused, refusals)
 VALUES (:control, :cursor, :done, :refused, :refusals)
 ON CONFLICT DO UPDATE SET cursor = excluded.cursor, done = excluded.done, refused = excluded.refused,
@@ -767,7 +767,7 @@ JOIN events AS e INDEXED BY events_by_task ON e.task = a.task AND e.attempt = a.
 WHERE a.rowid > :mark AND e.type = 'git_settings_changed' ORDER BY e.id LIMIT :limit;
 
 -- name: unfinished_attempts
--- Without those that wait for a person because their processes cannot be proven dead: no run waits for these.
+-- Without those held because their processes cannot be proven dead: no run waits for these.
 SELECT count(*) FROM tasks INDEXED BY tasks_with_open_attempt
 WHERE open_attempt IS NOT NULL AND NOT (status = 'held' AND hold_reason = 'not_proven_dead');
 
@@ -800,7 +800,7 @@ DELETE FROM holds WHERE kind = 'startup';
 -- ───── browsing: what the dashboard shows, every statement bounded at any number of tasks ─────
 
 -- name: browse_all
--- The browse_… statements find tasks in import order and give what a search looks at; browse_seqs gives what is shown.
+-- The browse_… statements find tasks in import order and give what a search reads; browse_seqs gives what is shown.
 SELECT seq, id, name, status, phase, type, priority, worker_id, substr(last_error, 1, 4000), updated_at
 FROM tasks WHERE seq > :after ORDER BY seq LIMIT :limit;
 
@@ -937,7 +937,7 @@ SELECT rowid AS number_of_all, task, kind, number, worker_id, claimed_at, ended_
 FROM attempts WHERE rowid < :before ORDER BY rowid DESC LIMIT :limit;
 
 -- name: attempts_open
--- Tries that go on, however long ago they began: as many as there are workers.
+-- Attempts that are running, however long ago they began: as many as there are workers.
 SELECT a.rowid AS number_of_all, a.task, a.kind, a.number, a.worker_id, a.claimed_at, a.ended_at, a.outcome,
        a.failure_class
 FROM tasks AS t INDEXED BY tasks_with_open_attempt JOIN attempts AS a ON a.id = t.open_attempt
@@ -999,7 +999,7 @@ LIMIT :limit;
 SELECT w.lease_until_mono, a.progress_mono FROM attempts AS a JOIN workers AS w ON w.run = a.run WHERE a.id = :attempt;
 
 -- name: override_ending
--- A person's word on an attempt that is being ended for another reason.
+-- A user's request about an attempt that is being ended for another reason.
 UPDATE attempts SET fenced_as = :fenced_as WHERE id = :attempt AND ended_at IS NULL AND fenced_at IS NOT NULL;
 
 -- name: task_and_ending
@@ -1044,7 +1044,7 @@ SELECT 1 WHERE EXISTS (SELECT 1 FROM tasks INDEXED BY tasks_to_land WHERE status
     AND NOT EXISTS (SELECT 1 FROM tasks INDEXED BY tasks_landing WHERE status = 'landing');
 
 -- name: claim_landing
--- The task that was approved first, if nobody lands another one; fenced as a claim is.
+-- The task that was approved first, unless another one is landing; fenced as a claim is.
 UPDATE tasks
 SET status = 'landing', stage = 'preparing', lease_token = lease_token + 1, open_attempt = :attempt,
     worker_id = :worker_id, updated_at = :wall
@@ -1054,7 +1054,7 @@ WHERE seq = (SELECT seq FROM tasks INDEXED BY tasks_to_land
 RETURNING seq, id, name, lease_token, landing_commit;
 
 -- name: open_landing
--- An attempt of its own kind, so that death, kill and cancel of a lander are handled as those of any worker.
+-- A separate kind of attempt, so that death, kill and cancel of a lander are handled as those of any worker.
 INSERT INTO attempts (id, task, kind, number, token, run, worker_id, claimed_at, started_at, progress_at, progress_mono,
                       base_sha, head_sha)
 SELECT :attempt, :task, 'landing', 1 + (SELECT count(*) FROM attempts WHERE task = :task AND kind = 'landing'), :token,
@@ -1073,13 +1073,13 @@ SELECT count(*) FROM tasks AS t INDEXED BY tasks_to_land JOIN tasks AS own ON ow
 WHERE t.status = 'approved' AND (t.approved_at, t.seq) < (own.approved_at, own.seq);
 
 -- name: note_head
--- Fenced; what the checks, the validator and the lander look at, whatever is written later.
+-- Fenced; what the checks, the validator and the lander read, whatever is written later.
 UPDATE attempts SET base_sha = :base_sha, head_sha = :head_sha
 WHERE id = :attempt AND ended_at IS NULL
   AND EXISTS (SELECT 1 FROM tasks WHERE seq = :task AND lease_token = :token AND open_attempt = :attempt);
 
 -- name: pass_point_of_no_return
--- Fenced, and not past a person's word that is still unanswered.
+-- Fenced, and never past a user's open request.
 UPDATE tasks SET landing_commit = :commit, updated_at = :wall
 WHERE seq = :task AND lease_token = :token AND open_attempt = :attempt
   AND NOT EXISTS (SELECT 1 FROM control INDEXED BY control_pending
@@ -1100,7 +1100,7 @@ SELECT safe_id, id, status, landing_commit FROM tasks INDEXED BY tasks_by_safe_i
 WHERE safe_id IS NOT NULL ORDER BY safe_id;
 
 -- name: history_of
--- What was tried and has ended, landings too, in the order of its beginning.
+-- Attempts that have ended, landings too, in the order of their starts.
 SELECT a.*, s.name AS builder_agent, s.resumes AS resumed_session_id,
        (SELECT group_concat(DISTINCT models) FROM sessions WHERE attempt = a.id) AS models
 FROM attempts AS a
@@ -1120,7 +1120,7 @@ WHERE repository <> excluded.repository OR ref <> excluded.ref;
 UPDATE integration SET person_ref = :person_ref;
 
 -- name: intend_tip
--- Before the branch moves: whoever finds it moved knows that it was us.
+-- Before the branch moves: whoever finds it moved knows that we did it.
 UPDATE integration SET next_tip = :new WHERE tip = :old;
 
 -- name: note_tip
@@ -1130,7 +1130,7 @@ UPDATE integration SET tip = :tip, next_tip = NULL, state = 'following';
 UPDATE integration SET state = 'stopped';
 
 -- name: accept_integration
--- A person has seen to what stopped it: wherever the branch is found next, it was put there on purpose.
+-- The user has fixed what stopped it: wherever the branch is found next, it was put there on purpose.
 UPDATE integration SET state = 'accepting' WHERE state = 'stopped';
 
 -- name: landing_failures
@@ -1144,7 +1144,7 @@ SELECT min(updated_at) FROM (SELECT updated_at FROM tasks INDEXED BY tasks_by_st
                              WHERE status = 'not_started' ORDER BY seq LIMIT :limit);
 
 -- name: recent_ends
--- How attempts ended since a time, among a bounded stretch of the last ones; what people cut short is nobody's failure.
+-- How attempts ended since a time, among a bounded stretch of the last ones; what users cut short is no failure.
 SELECT count(*), coalesce(sum(outcome = 'failed'), 0) FROM attempts
 WHERE rowid > (SELECT coalesce(max(rowid), 0) - :stretch FROM attempts) AND ended_at >= :since AND kind = 'work'
   AND (outcome = 'passed' OR failure_class IN ('quality', 'crash', 'unreadable'));
@@ -1160,7 +1160,7 @@ SELECT (SELECT min(approved_at) FROM (
        (SELECT coalesce(sum(tasks), 0) FROM counters WHERE status = 'approved');
 
 -- name: late_to_land
--- The task that has waited longest, if that is too long and was not told since it passed.
+-- The task that has waited longest, if that is too long and was not reported since it passed.
 SELECT t.seq, t.id, t.approved_at FROM (
     SELECT seq, id, approved_at FROM tasks INDEXED BY tasks_landing WHERE status = 'landing'
     UNION ALL
@@ -1171,7 +1171,7 @@ WHERE t.approved_at < :before
   AND NOT EXISTS (SELECT 1 FROM events AS e INDEXED BY events_by_task
                   WHERE e.task = t.seq AND e.type = 'landing_late' AND e.at >= t.approved_at);
 
--- ───── the landing queue, as people look at it ─────
+-- ───── the landing queue, for display ─────
 
 -- name: waiting_to_land
 -- In the order of their turns.

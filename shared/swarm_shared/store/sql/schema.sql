@@ -265,7 +265,7 @@ CREATE TABLE sessions (
     ended_at     INTEGER,
     exit_code    INTEGER,
     signal       INTEGER,
-    resumes      TEXT,                         -- the agent CLI's id of the earlier session that it goes on with
+    resumes      TEXT,                         -- the agent CLI's id of the earlier session that it resumes
     prompt       TEXT,
     output_bytes INTEGER NOT NULL DEFAULT 0,   -- written by the process
     lost_from    INTEGER,                      -- the gap, as byte positions, where output was let go

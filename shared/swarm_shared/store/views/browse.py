@@ -1,6 +1,6 @@
 """Looking around in the queue for the dashboard: short rows, keyset pages, and a search of bounded cost.
 
-Nothing here takes longer at a million tasks than at a thousand; where that means not to look at everything, it says so.
+Nothing here takes longer at a million tasks than at a thousand; where that means not reading everything, it says so.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _TIMES = ("created_at", "updated_at", "claimed_at", "started_at", "completed_at"
 
 
 class Page(Struct, frozen=True, kw_only=True):
-    """Some tasks and where to go on; `total` is None when counting would mean to look at everything."""
+    """Some tasks and where to continue; `total` is None when counting would mean reading everything."""
 
     tasks: list[dict[str, Any]]
     cursor: int | None
@@ -49,7 +49,7 @@ class Browse(Family):
     """Reads only."""
 
     def page(self, wanted: Filter, *, after: int, limit: int) -> Page:
-        """Tasks in import order after the key `after`; a search tells how many tasks it looked at."""
+        """Tasks in import order after the key `after`; a search reports how many tasks it read."""
         if wanted.needs_search:
             return self._search(wanted, after, limit)
         found = self._found(wanted, after, limit + 1)
@@ -74,7 +74,7 @@ class Browse(Family):
                 return Tally(by_status=dict(by_status), cursor=after)
 
     def matching(self, wanted: Filter, *, after: int, limit: int) -> tuple[list[Found], int | None]:
-        """Up to `limit` tasks that match, among a bounded number behind a key, and where to go on; None at the end."""
+        """Up to `limit` matching tasks, among a bounded number after a key, and where to continue; None at the end."""
         batch = self._found(wanted, after, SEARCH_BATCH)
         found: list[Found] = []
         matches = wanted.matcher()
@@ -86,7 +86,7 @@ class Browse(Family):
         return found, batch[-1].seq if len(batch) == SEARCH_BATCH else None
 
     def recent(self, limit: int) -> dict[str, list[dict[str, Any]]]:
-        """Tasks that just ended up held, failed or completed, newest first, with the moment and the log's words."""
+        """Tasks that just ended up held, failed or completed, newest first, with the time and the log message."""
         ends = self._db.dicts(SQL["newest_ends"], {"stretch": RECENT_EVENTS, "limit": RECENT_ENDS})
         newest = {end["task"]: end for end in reversed(ends)}
         stopped = [one[0] for status in (Status.HELD, Status.FAILED) for one in self._by_status(status, 0, limit)]
@@ -125,7 +125,7 @@ class Browse(Family):
         return [row[0] for row in self._db.rows(SQL["phases"], {"limit": limit})]
 
     def recent_passes(self, window: int) -> int:
-        """How many passes the estimate of the time left rests on."""
+        """How many passed attempts the estimate of the time left is based on."""
         return len(self._db.rows(SQL["recent_passes"], {"window": window}))
 
     def _linked(self, name: str, values: dict[str, Any]) -> list[dict[str, Any]]:
@@ -167,7 +167,7 @@ class Browse(Family):
         return list(filter(wanted.matcher(), self._rows("browse_ids", values)))
 
     def _found(self, wanted: Filter, after: int, limit: int) -> list[Found]:
-        """Tasks in import order by the narrowest index; what it does not look at is left to the caller."""
+        """Tasks in import order by the narrowest index; other conditions are left to the caller."""
         if wanted.fingerprint is not None:
             return self._rows("browse_problem", {"fingerprint": wanted.fingerprint, "after": after, "limit": limit})
         if wanted.phase is not None and (

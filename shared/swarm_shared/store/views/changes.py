@@ -1,4 +1,4 @@
-"""What each attempt has changed, kept as text: whoever only reads the database sees it too, long after the worktree."""
+"""What each attempt has changed, kept as text: readable from the database alone, long after the worktree."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tasks and the links between them, for a drawing: around one, of a phase, or of phases; never more than asked for."""
+"""Tasks and the links between them, for a drawing: around one, of a phase, or of phases; bounded."""
 
 from __future__ import annotations
 

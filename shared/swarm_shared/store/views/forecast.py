@@ -18,7 +18,7 @@ class Forecast(Struct, frozen=True, kw_only=True):
     eta_s: float
     low_s: float
     high_s: float
-    passes: int  # what it rests on
+    passes: int  # what it is based on
     mean_s: float  # of these
 
 
@@ -41,7 +41,7 @@ def foresee(passes_s: Sequence[float], *, ages_s: Sequence[float], waiting: int,
     tasks = len(at_work_s) + waiting
     # Of one or two nothing is known but their size: as far apart as they are long.
     spread_s = stdev(passes_s) if len(passes_s) >= _LEAST_FOR_SPREAD else mean_s
-    # What is left varies by itself, and the mean that it rests on is known from so many passes only.
+    # What is left varies by itself, and its mean is known from so few passed attempts.
     unsure_s = _EIGHTY_PERCENT * spread_s * sqrt(tasks + tasks**2 / len(passes_s)) / min(tasks, len(free_in_s))
     return Forecast(
         eta_s=round(eta_s, 1),

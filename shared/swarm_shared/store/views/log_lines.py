@@ -1,6 +1,6 @@
 """A session's output as numbered lines: any stretch of them, and those that hold a text, however large it is.
 
-Line numbers count what is kept. An index of where lines stand is built as one goes, so that the millionth line is
+Line numbers count what is kept. An index of line positions is built on the way, so that the millionth line is
 read without the lines before it. Lines and byte positions are 0-based here; people are shown the line plus one.
 """
 
@@ -32,14 +32,14 @@ _NO_ERROR = re.compile(r"\b(?:0|no|without|zero)\s+(?:error|exception|fail)\w*",
 
 @dataclass(slots=True)
 class LineIndex:
-    """Where the lines of one session stand, as far as its output was looked at; grows with it."""
+    """Line positions of one session, as far as its output was read; grows with it."""
 
     positions: list[int] = field(default_factory=list)  # where a piece begins
     breaks: list[int] = field(default_factory=list)  # line breaks before it
     end: int = 0  # the byte behind what was looked at
     ends: int = 0  # line breaks in all of it
     ends_whole: bool = True  # nothing follows the last line break
-    gap: int = 0  # how far output was let go when it was looked at
+    gap: int = 0  # how far output had been dropped when it was read
 
     @property
     def lines(self) -> int:
@@ -53,7 +53,7 @@ class LogLine(Struct, frozen=True, kw_only=True):
     text: str
     stream: int = 1  # 1 standard output, 2 standard error
     cut_bytes: int = 0
-    after_gap: bool = False  # output was let go just before it
+    after_gap: bool = False  # output was dropped just before it
 
 
 class Sought(Struct, frozen=True, kw_only=True):
@@ -61,7 +61,7 @@ class Sought(Struct, frozen=True, kw_only=True):
 
     Args:
         matches: Whether a line without escape sequences is one of them.
-        signs: In small letters; where none of them stands, no such line does.
+        signs: In lower case; where none of them occurs, no such line does.
     """
 
     matches: Callable[[str], bool]
@@ -76,7 +76,7 @@ class Sought(Struct, frozen=True, kw_only=True):
 
 
 class Hits(Struct, frozen=True, kw_only=True):
-    """Lines that hold what was looked for, and where to go on; `following` is None at the end of the output."""
+    """Lines that match, and where to continue; `following` is None at the end of the output."""
 
     lines: list[int]
     following: int | None

@@ -34,7 +34,7 @@ _AT_WORK = frozenset({Status.CLAIMED, Status.IN_PROGRESS})
 class Prospect(Struct, frozen=True, kw_only=True):
     """The open tasks at one moment.
 
-    `stalled` says in a few words why none of them continues, or why those that wait do not start; then there is no
+    `stalled` says briefly why none of them continues, or why those that wait do not start; then there is no
     forecast. `waiting` tasks are open and can run, `stuck` ones wait for a task that failed, is held or was cancelled.
     `chain_s` is the longest remaining chain of tasks that can run, in seconds.
     """
@@ -73,7 +73,7 @@ class Prospects(Family):
         """The prospect of this moment.
 
         Args:
-            dead: Runs of workers whose processes are known to be gone, whatever their rows say.
+            dead: Runs of workers whose processes are known to have ended, whatever their rows say.
         """
         counts = {Status(s): int(n) for s, n, _ in self._db.rows(SQL["counters"])}
         open_tasks = sum(n for s, n in counts.items() if GROUP_OF[s] in (Group.NOT_STARTED, Group.IN_PROGRESS))

@@ -1,4 +1,4 @@
-"""The pulse of the swarm: a few figures that tell how it does, each of bounded cost at any size of the queue."""
+"""The pulse of the swarm: a few figures about its progress, each of bounded cost at any size of the queue."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class RecentEnds(Struct, frozen=True, kw_only=True):
 
 
 class Spend(Struct, frozen=True, kw_only=True):
-    """What an agent CLI's attempts have cost in all, as far as they told: `attempts` of them did."""
+    """What an agent CLI's attempts have cost in all, as far as reported: `attempts` of them did."""
 
     agent_cli: str
     attempts: int
@@ -53,7 +53,7 @@ class Pulse(Family):
     def oldest_ready(self) -> int | None:
         """Since when (wall ms) the longest waiting task has been ready; None when none is.
 
-        In a queue of more than a thousand ready tasks only the first thousand in import order are looked at.
+        In a queue of more than a thousand ready tasks only the first thousand in import order are read.
         """
         found = self._db.value(SQL["oldest_ready"], {"limit": READY_LOOKED_AT})
         return None if found is None else int(found)

@@ -12,7 +12,7 @@ from swarm_shared.store.sql import SQL
 
 
 class Effort(Struct, frozen=True, kw_only=True):
-    """What was spent since a mark. Tokens and cost are None when no attempt told them, else a lower bound."""
+    """What was spent since a mark. Tokens and cost are None when no attempt reported them, else a lower bound."""
 
     attempts: int
     passed: int
@@ -50,7 +50,7 @@ class Runs(Family):
         ]
 
     def unfinished_attempts(self) -> int:
-        """Attempts that somebody runs or ends; without those whose processes cannot be proven dead."""
+        """Attempts that are running or being ended; without those whose processes cannot be proven dead."""
         return int(self._db.value(SQL["unfinished_attempts"]))
 
     def troubled(self, *, limit: int) -> list[dict[str, Any]]:

@@ -69,7 +69,7 @@ class SessionLog(Family):
         return lines[-1][:MAX_LINE_CHARS] if lines else ""
 
     def read(self, session: int, *, start: int, limit_bytes: int) -> tuple[list[LogPiece], int]:
-        """A session's output from byte position `start`, counted from the end when negative, and where to go on.
+        """A session's output from byte position `start`, counted from the end when negative, and where to continue.
 
         A character that is not yet whole at the end is left for the next call.
         """

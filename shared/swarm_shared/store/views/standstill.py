@@ -21,7 +21,7 @@ REAPER = "reaper"
 
 
 class Standstill(Struct, frozen=True, kw_only=True):
-    """One thing that keeps everything from moving; `kind` is a stable word for programs."""
+    """One thing that keeps everything from moving; `kind` is a stable code for programs."""
 
     kind: str
     text: str

@@ -13,7 +13,7 @@ from swarm_shared.domain.models import Status
 
 
 class Found(NamedTuple):
-    """What a search looks at of each task, in the order of the browse_… statements."""
+    """What a search reads of each task, in the order of the browse_… statements."""
 
     seq: int
     id: str
@@ -31,10 +31,10 @@ class Filter(Struct, frozen=True, kw_only=True):
     """Which tasks are looked for; empty parts do not restrict.
 
     Args:
-        words: All must stand in the id or the name, whatever their case; so `error` in the last error.
+        words: All must occur in the id or the name, ignoring case; so `error` in the last error.
         since: Wall ms; nothing has changed about older ones.
         worker: Of the attempt that runs.
-        fingerprint: Of the problem that stopped the task; whoever finds tasks sees to it, by its index.
+        fingerprint: Of the problem that stopped the task; applied by the query, through its index.
     """
 
     statuses: tuple[Status, ...] = ()
@@ -55,7 +55,7 @@ class Filter(Struct, frozen=True, kw_only=True):
 
     @property
     def looks_closer(self) -> bool:
-        """Whether more than status and phase is asked for: then nothing but looking tells how many there are."""
+        """Whether it filters by more than status and phase: then only reading the tasks gives their number."""
         closer = (self.id_prefix, self.type, self.priority, self.worker, self.error, self.since, self.fingerprint)
         return bool(self.words) or any(part is not None for part in closer)
 

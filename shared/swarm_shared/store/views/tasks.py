@@ -100,7 +100,7 @@ class Tasks(Family):
         return [_attempt_shown(row) for row in self._db.dicts(SQL["attempts_of"], {"task": task})]
 
     def history(self, task: int) -> list[dict[str, Any]]:
-        """What was tried and has ended, in order and in the shape of `attempts`; refused landings stand among it.
+        """Attempts that have ended, in order and in the shape of `attempts`, refused landings included.
 
         A landing carries the number of the attempt that it was to land.
         """

@@ -1,4 +1,4 @@
-"""What ran lately and how it ended, for pictures: attempts from the newest back, a bounded number of them."""
+"""What ran recently and how it ended, for pictures: attempts from the newest back, a bounded number of them."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class Timeline(Family):
         )
 
     def tasks(self, seqs: Iterable[int]) -> dict[int, Drawn]:
-        """What is said of some tasks, by their keys; those that are gone are left out."""
+        """Labels of some tasks, by their keys; deleted tasks are left out."""
         rows = self._db.rows(SQL["tasks_drawn"], {"seqs": json.dumps(list(seqs))})
         return {row[0]: Drawn._make(row) for row in rows}
 

@@ -1,4 +1,4 @@
-"""Why a task does not move, in plain words for every status: nothing waits in silence."""
+"""Why a task does not move, for every status: nothing waits without a reason."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _HELD: Mapping[str, tuple[str, Verb | None]] = {
 
 
 class Reason(Struct, frozen=True, kw_only=True):
-    """One thing a task waits for, and what a person can do about it; `kind` is a stable word for programs."""
+    """One thing a task waits for, and what you can do about it; `kind` is a stable code for programs."""
 
     kind: str
     text: str
@@ -119,7 +119,7 @@ class Why(Family):
     def _ready(self, task: dict[str, Any], status: Status, default_cli: str) -> list[Reason]:
         state = self._db.dicts(SQL["task_row_by_seq"], {"task": task["seq"]})[0]
         if state["open_attempt"] is not None:
-            gone = "processes of its last attempt are not proven gone; it is given out when they are"
+            gone = "processes of its last attempt are not proven gone; it becomes ready when they are"
             return [Reason(kind="not_proven_gone", text=gone, advice="amplifier-swarm reset-orphans")]
         reasons = self._queue_stops()
         hold = self._hold_of(state["agent_cli"] or default_cli)
@@ -128,7 +128,7 @@ class Why(Family):
         reasons += self._no_workers()
         if status is Status.WAITING_FILES:
             other = self._db.dicts(SQL["task_row_by_seq"], {"task": state["clashes_with"]})
-            name = other[0]["id"] if other else "a task that is gone"
+            name = other[0]["id"] if other else "a deleted task"
             text = f"its files overlap those of {name}, which runs or waits to land"
             return [Reason(kind="files", text=text, advice=f"amplifier-swarm why {name}"), *reasons]
         ahead = self._ahead(state, default_cli)
@@ -204,10 +204,10 @@ class Why(Family):
             worker = workers.get(row["worker_id"])
             if worker is None or worker.process.is_alive() is False:
                 text = f"its worker {row['worker_id']} is gone; what is left of attempt {row['number']} must be ended"
-                advice = "the reaper sees to it at once; where none runs: amplifier-swarm reset-orphans"
+                advice = "the reaper does this automatically; if no reaper runs: amplifier-swarm reset-orphans"
                 return Reason(kind="orphaned", text=text, advice=advice)
             return Reason(kind="running", text=text, advice=f"amplifier-swarm logs {task['id']} -f")
-        return Reason(kind="running", text="it is being given out or settled at this moment")
+        return Reason(kind="running", text="it is being claimed or settled right now")
 
     def _standstills(self) -> list[Reason]:
         found = Standstills(self._db, self._clock).found()
@@ -248,7 +248,7 @@ class Why(Family):
 
 
 def why_held(reason: str) -> tuple[str, Verb | None]:
-    """What a hold reason means in words, and what a person usually asks for next; None: nothing helps but waiting."""
+    """What a hold reason means, and the usual next verb; None: nothing helps but waiting."""
     return _HELD.get(reason, (reason, Verb.RELEASE))
 
 
@@ -268,7 +268,7 @@ def _held(task: dict[str, Any]) -> Reason:
     advice = f"amplifier-swarm {verb} {task['id']}"
     if verb is None:
         by_word = TAKE_MY_WORD.format(Verb.RELEASE, task["id"])
-        advice = f"the reaper goes on trying; if you know that they are gone: {by_word}"
+        advice = f"the reaper keeps trying; if you know that they are gone: {by_word}"
     if verb is Verb.APPROVE:
         advice += f", or amplifier-swarm reject {task['id']} --note …"
     return Reason(kind=f"held_{word}", text=f"it is held: {text}{error}", advice=advice)
@@ -279,7 +279,7 @@ def _ended(task: dict[str, Any], status: Status) -> Reason:
     if status is Status.COMPLETED:
         return Reason(kind="completed", text=f"it was completed at {task['completed_at']}")
     if status is Status.CANCELLED:
-        return Reason(kind="cancelled", text="a person took it out of the queue", advice=retry)
+        return Reason(kind="cancelled", text="it was cancelled by request", advice=retry)
     tries = task["attempt_count"]
     error = f": {task['last_error']}" if task["last_error"] else ""
     text = f"it failed, and no retry is left after {tries} attempt{'' if tries == 1 else 's'}{error}"

@@ -28,7 +28,7 @@ def make_rpc(supervisord: Any) -> SwarmInterface:
     _refuse_pattern(supervisord.options)
     survive_full_disk()
     _put_our_programs_on_the_path()
-    if supervisord.options.first:  # after a `reload` the override still holds what is wanted
+    if supervisord.options.first:  # after a `reload` the override still holds the requested size
         apply_environment(supervisord)
     interface = SwarmInterface(supervisord)
     for event, callback in interface._callbacks().items():
@@ -42,7 +42,7 @@ def make_ctl(controller: Any) -> ScaleCommand:
 
 
 def _refuse_pattern(options: Any) -> None:
-    """End with a sentence where supervisord would take the path of its own folder for a pattern."""
+    """End with an explanation where supervisord would take the path of its own folder for a pattern."""
     if glob.escape(options.here) != options.here:
         options.usage(
             f"{options.here} has a *, ? or [ in it, which supervisord takes for a pattern: it would ignore "

@@ -25,7 +25,7 @@ class ScaleCommand:
     def __init__(self, controller: Any) -> None:
         self.ctl = controller
         for earlier in controller.options.plugins:
-            earlier.help_scale = self.help_scale  # asked for help before us, it would say that there is none
+            earlier.help_scale = self.help_scale  # otherwise it would say that there is no help
 
     def do_scale(self, arg: str) -> None:
         flags = {word for word in arg.split() if word.startswith("-")}

@@ -1,4 +1,4 @@
-"""What supervisord's process is told and asked about its relatives: adopted children, and its owner.
+"""Process settings of supervisord: adopted children, and the signal on the death of its owner.
 
 Linux only; elsewhere nothing is adopted and no owner is watched.
 """
@@ -20,7 +20,7 @@ PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 
 
 def settle_in() -> None:
-    """Adopt what programs leave behind, tell programs who we are, and ask for SIGTERM when an owner that is our
+    """Adopt what programs leave behind, show programs our identity, and request SIGTERM when an owner that is our
     parent dies.
 
     Source: prctl(2): a fork inherits neither setting, so call it in the process that stays.

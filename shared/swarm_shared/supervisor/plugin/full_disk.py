@@ -1,4 +1,4 @@
-"""Lets supervisord live through a full disk: its logs lose lines then, and go on when there is room again."""
+"""Lets supervisord live through a full disk: its logs lose lines then, and continue when there is room again."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ class Heartbeat:
         self._pid, self._heard_at = pid, now + grace_s
 
     def silent_s(self, pid: int, now: float) -> float | None:
-        """For how long the process has been silent, when that is too long; to be asked every few seconds."""
+        """For how long the process has been silent, when that is too long; call it every few seconds."""
         since_look, self._looked_at = now - self._looked_at, now
         if pid != self._pid:
             return None

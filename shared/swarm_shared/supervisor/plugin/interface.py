@@ -28,7 +28,7 @@ from swarm_shared.supervisor.plugin.override import (
 )
 
 POLL_S = 0.3  # how often a `scale` that waits looks again
-# A worker that is asked to stay may have decided to leave a moment before; by then it has gone, or it stays.
+# A worker that is asked to stay may have decided to leave a moment before; by then it has left, or it stays.
 STAYS_AFTER_S = 5.0
 
 
@@ -48,7 +48,7 @@ class SwarmInterface:
     def scale(self, count: int, nowait: bool = False, now: bool = False) -> Any:
         """Run so many workers; surplus ones finish their task and then leave, the others are not touched.
 
-        One that is leaving and is wanted again stays; one that is being stopped already starts again afterwards.
+        One that is leaving and is needed again stays; one that is being stopped already starts again afterwards.
 
         @param int count       Workers wanted, 0 to 64
         @param boolean nowait  Return at once instead of when the surplus workers have left
@@ -154,7 +154,7 @@ class SwarmInterface:
 
     def _started(self) -> None:
         family.settle_in()  # not in the factory: after it, a daemon forks once more
-        self._leave_with_owner()  # the owner may have died before its signal was asked for
+        self._leave_with_owner()  # the owner may have died before its signal was requested
 
     def _tick(self) -> None:
         self._replace_those_that_left()
@@ -175,7 +175,7 @@ class SwarmInterface:
 
     def _leave_with_owner(self) -> None:
         if self._options.mood > SupervisorStates.SHUTDOWN and family.owner_has_gone():
-            self._options.logger.warn("the process that owns this swarm has gone: shutting down")
+            self._options.logger.warn("the process that owns this swarm has ended: shutting down")
             self._options.mood = SupervisorStates.SHUTDOWN
 
     def _kill_silent_reaper(self) -> None:
@@ -200,14 +200,14 @@ class SwarmInterface:
         return {config.name: config for config in group.config.process_configs} if group else {}
 
     def _leaving(self) -> dict[str, Any]:
-        """Processes that are on their way out, whether or not another one takes their place."""
+        """Processes that are leaving, whether or not another one takes their place."""
         group = self._supervisord.process_groups.get(WORKERS)
         configs = self._configs()
         processes = group.processes if group else {}
         return {name: each for name, each in processes.items() if each.config is not configs.get(name)}
 
     def _retiring(self) -> dict[str, Any]:
-        """Those of them whose slots are no longer wanted."""
+        """Those of them whose slots are no longer needed."""
         return {name: process for name, process in self._leaving().items() if name not in self._configs()}
 
     def _replace_those_that_left(self) -> None:
@@ -238,7 +238,7 @@ class SwarmInterface:
             raise RPCError(Faults.CANT_REREAD, str(error)) from error
 
     def _apply_difference(self, group: Any) -> _Changed:
-        """Make new slots live, keep those that are wanted again, take surplus ones out of the configuration."""
+        """Make new slots live, keep those that are needed again, remove surplus ones from the configuration."""
         fresh = next((each for each in self._options.process_group_configs if each.name == WORKERS), None)
         wanted = {config.name: config for config in fresh.process_configs} if fresh else {}
         configs: list[Any] = group.config.process_configs

@@ -1,6 +1,6 @@
 """The file that keeps what the environment and `scale` change in supervisord.conf, as an included override.
 
-Because the change stands in a file that supervisord reads, files and live state always agree: `reread` and
+Because the change is in a file that supervisord reads, files and live state always agree: `reread` and
 `update` find nothing to do, and `reload` keeps it. It ends with the supervisord that wrote it.
 """
 
