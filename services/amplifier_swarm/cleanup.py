@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
-from amplifier_swarm.start.below import Below
+from amplifier_swarm.start.subtree import Subtree
 from swarm_shared.agents.launching.environment import Inherited, session_environment
 from swarm_shared.domain.models import Role, TaskSpec
 from swarm_shared.redaction.redaction import of_process
@@ -24,7 +24,7 @@ class Cleanup:
 
     def __init__(self, commands: tuple[str, ...], *, limit_s: float, environ: Inherited) -> None:
         self._commands, self._limit_s, self._environ = commands, limit_s, environ
-        self._below: Below | None = None
+        self._below: Subtree | None = None
 
     def run(self, task: TaskSpec, cwd: Path) -> str | None:
         """Clean up after a task in its worktree; why that failed, with the end of what was printed, or None."""
@@ -45,7 +45,7 @@ class Cleanup:
         return None
 
     def _failure_of(self, command: str, environ: Mapping[str, str], cwd: Path) -> str | None:
-        below = self._below = self._below or Below()
+        below = self._below = self._below or Subtree()
         with tempfile.TemporaryFile() as output:
             process = subprocess.Popen(
                 [_SHELL, "-c", command],

@@ -12,7 +12,7 @@ from swarm_reaper.config import ReaperConfig
 from swarm_reaper.deaths import Deaths, Woken
 from swarm_reaper.housekeeping import Sizes
 from swarm_reaper.lost_file import LostFile
-from swarm_reaper.orders import Orders
+from swarm_reaper.requests import Requests
 from swarm_reaper.slots import Slots
 from swarm_reaper.stops import Stops
 from swarm_reaper.stuck_writer import StuckWriter
@@ -72,7 +72,7 @@ class ReaperLoop:
             lifelines=Lifelines(config.state_dir),
             adopted=slots.adopted,
         )
-        self._orders = Orders(database, slots)
+        self._requests = Requests(database, slots)
         self._stops = Stops(database)
         self._writer = StuckWriter(database)
         self._file = LostFile(database)
@@ -129,8 +129,8 @@ class ReaperLoop:
             self._stop_wanted = False
         self._db.queue.promote_due()
         self._slots.run_once()
-        self._orders.run_once()
-        self._again = self._orders.has_more or self._again
+        self._requests.run_once()
+        self._again = self._requests.has_more or self._again
         self._still_stopping = self._stops.enforce(self._reason_to_stop(), for_good=self._leaving is not None)
         closed = self._reaping.run_once()
         if closed:
@@ -162,7 +162,7 @@ class ReaperLoop:
             return ROUND_EVERY_S
         if self._reaping.unfinished:
             return ENDING_LOOK_S
-        return WAITING_LOOK_S if self._orders.unfinished else ROUND_EVERY_S
+        return WAITING_LOOK_S if self._requests.unfinished else ROUND_EVERY_S
 
     def _moved(self) -> bool:
         try:

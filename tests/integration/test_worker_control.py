@@ -1,4 +1,4 @@
-"""What a worker does when somebody wants something of it: orders, signals, lost leases, a dead keeper."""
+"""What a worker does on requests, signals, lost leases, a dead keeper."""
 
 from __future__ import annotations
 

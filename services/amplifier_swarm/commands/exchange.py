@@ -15,8 +15,8 @@ import click
 
 from amplifier_swarm.app import App, command, json_option
 from amplifier_swarm.asking import Standing
-from amplifier_swarm.choices import status_option
 from amplifier_swarm.progress import Bar
+from amplifier_swarm.status_option import status_option
 from amplifier_swarm.task_files import FilesRefused, Read, read_all
 from amplifier_swarm.terminal import print_json, remark, say
 from swarm_shared.domain.clock import iso

@@ -9,7 +9,7 @@ import click
 from msgspec.structs import asdict
 
 from amplifier_swarm.app import App, command, json_option
-from amplifier_swarm.choices import status_option
+from amplifier_swarm.status_option import status_option
 from amplifier_swarm.terminal import about, cut, duration, print_json, remark, say, table
 from swarm_shared.domain.clock import iso
 from swarm_shared.domain.models import Group, Status

@@ -11,7 +11,7 @@ import click
 
 from amplifier_swarm.app import App, command, json_option
 from amplifier_swarm.asking import ask, conclude
-from amplifier_swarm.choices import status_option
+from amplifier_swarm.status_option import status_option
 from amplifier_swarm.terminal import cut, is_terminal, remark
 from swarm_shared.domain.errors import SwarmError
 from swarm_shared.domain.models import PRIORITY_NAMES, Status, Verb, priority_value

@@ -9,7 +9,7 @@ import click
 
 from amplifier_swarm.app import App, command, json_option
 from amplifier_swarm.as_started import as_started
-from amplifier_swarm.side_by_side import tell_same_problem
+from amplifier_swarm.compare_attempts import tell_same_problem
 from amplifier_swarm.terminal import cut, print_json, remark, say
 from swarm_shared.domain.errors import NotFound
 from swarm_shared.domain.models import GROUP_OF, Group, Role, Status

@@ -104,8 +104,8 @@ class LiveProgress:
         done = view.groups()[TaskGroup.COMPLETED]
         row = Table.grid(padding=(0, 2))
         row.add_row(
-            ProgressBar(total=max(1, view.outlook.total), completed=done, width=BAR_WIDTH),
-            Text(f"{done / max(1, view.outlook.total):.0%}"),
+            ProgressBar(total=max(1, view.queue.total), completed=done, width=BAR_WIDTH),
+            Text(f"{done / max(1, view.queue.total):.0%}"),
         )
         times = [f"{duration(view.elapsed_s * 1000)} so far", view.eta_text()]
         return Group(row, Text(", ".join(filter(None, times)), style="dim"))

@@ -6,17 +6,17 @@ import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
 
-from amplifier_swarm.start.begin import check, settle_doubts, take_back_former_stop
-from amplifier_swarm.start.below import Below
 from amplifier_swarm.start.checks.warm_up import StoppedMeanwhile
+from amplifier_swarm.start.exclusive import exclusive_run, wait_for_earlier_run
 from amplifier_swarm.start.logs import LogTail
 from amplifier_swarm.start.lost import FileWatch, Loss, loss_of
-from amplifier_swarm.start.outlook import look
+from amplifier_swarm.start.prepare import check, clear_earlier_stop, run_warm_ups
 from amplifier_swarm.start.progress import progress_for
+from amplifier_swarm.start.queue_state import read_queue
+from amplifier_swarm.start.run_loop import End, Stay, how_it_ended
 from amplifier_swarm.start.signals import Inbox
-from amplifier_swarm.start.sole import sole_run, wait_for_former
-from amplifier_swarm.start.stay import End, Stay, how_it_ended
 from amplifier_swarm.start.stopping import Stopping
+from amplifier_swarm.start.subtree import Subtree
 from amplifier_swarm.start.suite import Suite, suite_environment
 from amplifier_swarm.start.summary import summary_lines, words_again
 from amplifier_swarm.start.watching import Watching
@@ -50,13 +50,13 @@ def start(settings: Settings, environ: Mapping[str, str], *, keep_running: bool,
     with ExitStack() as stack:
         database = stack.enter_context(TaskDatabase(settings.db, create=False))
         database.connection.busy_timeout_s = BUSY_TIMEOUT_S
-        if not keep_running and look(database).total == 0:
+        if not keep_running and read_queue(database).total == 0:
             remark(f"{settings.db} holds no tasks; put some in: amplifier-swarm import-tasks FILE")
             return EXIT_DONE
-        stack.enter_context(sole_run(settings.state_dir, database))
+        stack.enter_context(exclusive_run(settings.state_dir, database))
         started = StartedWith.of(settings)
         settings, findings = check(settings, environ, database, keep_running=keep_running, say=remark)
-        below = Below()
+        subtree = Subtree()
         inbox = stack.enter_context(Inbox())
 
         def pause(seconds: float) -> None:
@@ -67,14 +67,16 @@ def start(settings: Settings, environ: Mapping[str, str], *, keep_running: bool,
         try:
             client = SupervisorClient(socket_path(settings.state_dir))
             ids = frozenset(f"worker-{n}" for n in range(1, settings.workers + 1))
-            wait_for_former(database, client, worker_ids=ids, wait=pause, say=remark)
-            settle_doubts(findings, settings, environ, database, inbox=inbox, below=below, say=remark)
+            wait_for_earlier_run(database, client, worker_ids=ids, wait=pause, say=remark)
+            run_warm_ups(findings, settings, environ, database, inbox=inbox, subtree=subtree, say=remark)
         except StoppedMeanwhile:
             remark("stopped before anything was started")
             return EXIT_STOPPED
-        take_back_former_stop(database, remark)
+        clear_earlier_stop(database, remark)
         database.swarm.note_started_with(started)
-        return _run(settings, environ, database, inbox=inbox, below=below, keep_running=keep_running, verbose=verbose)
+        return _run(
+            settings, environ, database, inbox=inbox, subtree=subtree, keep_running=keep_running, verbose=verbose
+        )
 
 
 def _run(
@@ -83,19 +85,19 @@ def _run(
     database: TaskDatabase,
     *,
     inbox: Inbox,
-    below: Below,
+    subtree: Subtree,
     keep_running: bool,
     verbose: bool,
 ) -> int:
     mark = database.runs.mark()
     watching = Watching(database, settings)
     file = FileWatch(database)
-    end = how_it_ended(watching.outlook, keep_running=keep_running)
+    end = how_it_ended(watching.queue, keep_running=keep_running)
     if end is not None:  # nothing to do: everything has ended in earlier runs
         _summarize(database, watching, mark, end, settings)
         return end.exit_code
     me = ProcessId.mine()
-    suite = Suite(prepare(settings.state_dir), suite_environment(settings, environ, me), below)
+    suite = Suite(prepare(settings.state_dir), suite_environment(settings, environ, me), subtree)
     database.swarm.register_service(SERVICE, me, {"workers": settings.workers})
     progress = progress_for(sys.stderr, plain=verbose)
     tail = LogTail(suite.log_dir, progress.say) if verbose else None
@@ -123,7 +125,7 @@ def _run(
         loss = Loss(database, lost, progress.say)
     finally:
         progress.close()
-        busy = watching.outlook.running > 0
+        busy = watching.queue.running > 0
         patience_s = INTERRUPT_PATIENCE_S if busy else STOP_PATIENCE_S
         left = suite.stop(interrupt=busy, patience_s=0.0 if stopping.out_of_patience else patience_s)
         if tail is not None:
@@ -143,7 +145,7 @@ def _run(
 def _summarize(database: TaskDatabase, watching: Watching, mark: int, end: End, settings: Settings) -> None:
     lines = summary_lines(
         database,
-        look(database),
+        read_queue(database),
         mark=mark,
         elapsed_s=watching.elapsed_s,
         headline=end.headline,

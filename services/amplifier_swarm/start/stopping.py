@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable
 
-from amplifier_swarm.start.outlook import Outlook
+from amplifier_swarm.start.queue_state import QueueState
 from amplifier_swarm.terminal import cut
 from swarm_shared.carry_out import carry_out_now
 from swarm_shared.database import TaskDatabase
@@ -51,13 +51,13 @@ class Stopping:
         self._say("emergency stop: all sessions end now; the tasks that ran can be started again")
         self._order(Verb.EMERGENCY_STOP, number)
 
-    def follow(self, outlook: Outlook) -> bool:
+    def follow(self, queue: QueueState) -> bool:
         """Keep the time of a stop, whoever requested it; and forget it after a resume.
 
         Returns:
-            Whether a harder stop was ordered: the outlook is no longer true.
+            Whether a harder stop was ordered: the queue is no longer true.
         """
-        stop = outlook.stop
+        stop = queue.stop
         now_ms = self._clock.mono_ms()
         if stop is None:
             if self._name:

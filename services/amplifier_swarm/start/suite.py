@@ -10,8 +10,8 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from amplifier_swarm.start.below import Below
 from amplifier_swarm.start.checks.problems import ServiceFailed
+from amplifier_swarm.start.subtree import Subtree
 from swarm_shared.domain.errors import SupervisorError
 from swarm_shared.processes.identity import OWNER_VARIABLE, ProcessId, wait_for_ends
 from swarm_shared.program.settings import Settings, described, variable_of
@@ -30,10 +30,10 @@ _ALWAYS = frozenset({"db", "project_root", "workers", "dashboard", "graceful_tim
 class Suite:
     """supervisord and everything below it. Only this class and the reaper talk to it."""
 
-    def __init__(self, files: SupervisorFiles, environ: Mapping[str, str], below: Below) -> None:
+    def __init__(self, files: SupervisorFiles, environ: Mapping[str, str], subtree: Subtree) -> None:
         self._files = files
         self._environ = environ
-        self._below = below
+        self._subtree = subtree
         self._process: subprocess.Popen[bytes] | None = None
         self.client = SupervisorClient(files.socket)
         self.identity: ProcessId | None = None
@@ -100,7 +100,7 @@ class Suite:
             self._wait(end)
         if self._process is not None and self._process.poll() is None:
             self._process.kill()
-        left = self._below.end(grace_s=max(0.0, end - time.monotonic()))
+        left = self._subtree.end(grace_s=max(0.0, end - time.monotonic()))
         if self._process is not None:
             self._process.poll()
         return left

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from amplifier_swarm.landed import waiting_to_come_over
-from amplifier_swarm.start.outlook import Outlook
+from amplifier_swarm.start.queue_state import QueueState
 from amplifier_swarm.start.view import GROUPS_IN_ORDER
 from amplifier_swarm.terminal import cut, duration
 from swarm_shared.database import TaskDatabase
@@ -23,7 +23,7 @@ _MINUTE_S, _HOUR_S = 60.0, 3600.0
 
 
 def summary_lines(
-    database: TaskDatabase, outlook: Outlook, *, mark: int, elapsed_s: float, headline: str, again: str = ""
+    database: TaskDatabase, queue: QueueState, *, mark: int, elapsed_s: float, headline: str, again: str = ""
 ) -> list[str]:
     """The lines of the account, which do nothing to a terminal.
 
@@ -36,22 +36,22 @@ def summary_lines(
         "",
         f"{headline} after {duration(elapsed_s * 1000)}",
         "",
-        *_groups(outlook),
+        *_groups(queue),
         "",
         _this_run(database.runs.effort_since(mark), elapsed_s),
-        *_troubled(database, outlook),
-        *_blocked(database, outlook),
+        *_troubled(database, queue),
+        *_blocked(database, queue),
         *_landed(database),
         *_settings(database, mark),
-        *_next_steps(database, outlook, again),
+        *_next_steps(database, queue, again),
     ]
     return [safe(line, lines=True) for line in lines]
 
 
-def _groups(outlook: Outlook) -> Iterator[str]:
+def _groups(queue: QueueState) -> Iterator[str]:
     tasks = dict.fromkeys(Group, 0)
     hours = dict.fromkeys(Group, 0.0)
-    for status, (number, its_hours) in outlook.counts.items():
+    for status, (number, its_hours) in queue.counts.items():
         tasks[GROUP_OF[status]] += number
         hours[GROUP_OF[status]] += its_hours
     yield f"  {'':<12}{'tasks':>9}{'hours':>11}"
@@ -82,8 +82,8 @@ def _rate(per_s: float) -> str:
     return f"{per_s * _HOUR_S:.1f} an hour"
 
 
-def _troubled(database: TaskDatabase, outlook: Outlook) -> Iterator[str]:
-    number = outlook.number(Status.FAILED, Status.HELD)
+def _troubled(database: TaskDatabase, queue: QueueState) -> Iterator[str]:
+    number = queue.number(Status.FAILED, Status.HELD)
     if not number:
         return
     yield from ("", f"failed or held ({number:,}):")
@@ -94,8 +94,8 @@ def _troubled(database: TaskDatabase, outlook: Outlook) -> Iterator[str]:
     yield from _more(number)
 
 
-def _blocked(database: TaskDatabase, outlook: Outlook) -> Iterator[str]:
-    number = outlook.number(Status.BLOCKED)
+def _blocked(database: TaskDatabase, queue: QueueState) -> Iterator[str]:
+    number = queue.number(Status.BLOCKED)
     if not number:
         return
     yield from ("", f"blocked ({number:,}):")
@@ -139,9 +139,9 @@ def words_again(settings: Settings) -> str:
     return "".join(words) + ("" if settings.validation or settings.origins["validation"] != "flag" else _NO_VALIDATION)
 
 
-def _next_steps(database: TaskDatabase, outlook: Outlook, again: str) -> Iterator[str]:
+def _next_steps(database: TaskDatabase, queue: QueueState, again: str) -> Iterator[str]:
     troubled = database.runs.troubled(limit=1)
-    going_on = outlook.left > 0
+    going_on = queue.left > 0
     if not troubled and not going_on:
         return
     db = _db_words(database.path)
@@ -150,7 +150,7 @@ def _next_steps(database: TaskDatabase, outlook: Outlook, again: str) -> Iterato
         first = shlex.quote(str(troubled[0]["id"]))
         yield f"  amplifier-swarm task-info {first}{db}    (what was tried, and why it ended so)"
         yield f'  amplifier-swarm retry {first} --note "…"{db}    (once more, with your note)'
-        if outlook.number(Status.FAILED):
+        if queue.number(Status.FAILED):
             yield f"  amplifier-swarm retry --status failed --yes{db}    (all that failed)"
     yield f"  amplifier-swarm start{db}{again}    (continue)"
 

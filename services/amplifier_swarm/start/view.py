@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from amplifier_swarm.start.outlook import Outlook
+from amplifier_swarm.start.queue_state import QueueState
 from amplifier_swarm.terminal import about, cut, duration
 from swarm_shared.domain.models import GROUP_OF, Group
 from swarm_shared.store.queue.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED, ProviderHold
@@ -45,7 +45,7 @@ TOLD_EVENTS: Mapping[str, str] = {
 class View(Struct, frozen=True, kw_only=True):
     """One moment. `running` and `workers` are rows as the store shows them; `now_ms` is on the wall clock."""
 
-    outlook: Outlook
+    queue: QueueState
     running: Sequence[Mapping[str, Any]]
     workers: Sequence[Mapping[str, Any]]
     prospect: Prospect | None
@@ -57,7 +57,7 @@ class View(Struct, frozen=True, kw_only=True):
     def groups(self) -> dict[Group, int]:
         """Tasks per group."""
         numbers = dict.fromkeys(GROUPS_IN_ORDER, 0)
-        for status, (number, _) in self.outlook.counts.items():
+        for status, (number, _) in self.queue.counts.items():
             numbers[GROUP_OF[status]] += number
         return numbers
 
@@ -75,23 +75,23 @@ class View(Struct, frozen=True, kw_only=True):
     def eta_text(self) -> str:
         """When it will be done, if that can be said; why not is the obstacle's part."""
         found = self.prospect
-        if found is None or found.forecast is None or self.outlook.left == 0:
+        if found is None or found.forecast is None or self.queue.left == 0:
             return ""
         eta_ms = round(found.forecast.eta_s * 1000)
         return f"done {about(self.now_ms + eta_ms, self.now_ms)} (in {duration(eta_ms)})"
 
     def obstacle_text(self) -> str | None:
         """Why nothing moves although there is work, and what to do; None while something moves."""
-        if self.outlook.running or not self.outlook.left or self.outlook.stop:
+        if self.queue.running or not self.queue.left or self.queue.stop:
             return None
-        flags = self.outlook.flags
+        flags = self.queue.flags
         if paused := flags.get(PAUSED):
             reason = f" ({paused.reason})" if paused.reason else ""
             return f"paused by {paused.actor}{reason}; to continue: amplifier-swarm resume"
         if low := flags.get(DISK_LOW):
             return f"no tasks start: {low.reason or 'the disk is nearly full'}; free some space"
-        if self.outlook.holds:
-            return self._hold_text(self.outlook.holds[0])
+        if self.queue.holds:
+            return self._hold_text(self.queue.holds[0])
         if self.starting or any(is_at_work(worker) for worker in self.workers):
             return None
         return "no worker is running; start some with: amplifier-swarm scale 3"
@@ -108,7 +108,7 @@ class View(Struct, frozen=True, kw_only=True):
 
     def ending_text(self) -> str | None:
         """What a stop still waits for; None when none was requested."""
-        stop = self.outlook.stop
+        stop = self.queue.stop
         if stop is None:
             return None
         names = ", ".join(cut(str(task["id"]), 40) for task in self.running[:5])

@@ -6,8 +6,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from amplifier_swarm.start.outlook import Outlook, look
 from amplifier_swarm.start.progress import Progress
+from amplifier_swarm.start.queue_state import QueueState, read_queue
 from amplifier_swarm.start.view import View, event_line
 from swarm_shared.database import TaskDatabase
 from swarm_shared.program.settings import Settings
@@ -31,7 +31,7 @@ class Watching:
         self._began = time.monotonic()
         self._cursor = database.events.last_id()
         self._version = -1
-        self._outlook = look(database)
+        self._queue = read_queue(database)
         self._running: list[dict[str, Any]] = []
         self._workers: list[dict[str, Any]] = []
         self._prospect: Prospect | None = None
@@ -43,9 +43,9 @@ class Watching:
         return time.monotonic() - self._began
 
     @property
-    def outlook(self) -> Outlook:
+    def queue(self) -> QueueState:
         """As of the last `read`."""
-        return self._outlook
+        return self._queue
 
     def read(self, progress: Progress) -> bool:
         """Read again if there was a commit, and report what happened; whether there was anything new."""
@@ -53,7 +53,7 @@ class Watching:
         if version == self._version:
             return False
         self._version = version
-        self._outlook = look(self._db)
+        self._queue = read_queue(self._db)
         self._running = self._db.tasks.running()
         self._workers = self._db.workers.shown()
         self._link = self._link or self._find_link()
@@ -88,7 +88,7 @@ class Watching:
             self._eta_at = time.monotonic()
             self._prospect = self._db.prospects.now()
         return View(
-            outlook=self._outlook,
+            queue=self._queue,
             running=self._running,
             workers=self._workers,
             prospect=self._prospect,

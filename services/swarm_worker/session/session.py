@@ -232,9 +232,9 @@ class Session:
                 cause=Cause.STUCK,
                 text=f"no sign of progress from the {self._plan.role} for {self._meter.silent_s() / 60:.4g} minutes",
             )
-        return self._orders()
+        return self._open_requests()
 
-    def _orders(self) -> Cut | None:
+    def _open_requests(self) -> Cut | None:
         if not self._around.watch.moved():
             return None
         watched = self._db.queue.watch(self._claim)
@@ -242,10 +242,10 @@ class Session:
             return Cut(cause=Cause.LEASE_LOST, text="the task has another owner")
         if watched.emergency:
             return Cut(cause=Cause.INTERRUPTED, text="emergency stop")
-        for row, verb, actor in watched.orders:
+        for row, verb, actor in watched.requests:
             if verb in (Verb.KILL, Verb.CANCEL):
                 cause = Cause.KILLED if verb is Verb.KILL else Cause.CANCELLED
-                return Cut(cause=cause, text=f"{cause} by {actor}", orders=(row,))
+                return Cut(cause=cause, text=f"{cause} by {actor}", requests=(row,))
         return None
 
     def _grace_s(self, cause: Cause) -> float:

@@ -32,11 +32,11 @@ class Cause(StrEnum):
 
 
 class Cut(Struct, frozen=True, kw_only=True):
-    """A session cut short by us. `orders` are the control rows that asked for it."""
+    """A session cut short by us. `requests` are the control rows that asked for it."""
 
     cause: Cause
     text: str
-    orders: tuple[int, ...] = ()
+    requests: tuple[int, ...] = ()
 
 
 class Plan(Struct, frozen=True, kw_only=True):

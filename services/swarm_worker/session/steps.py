@@ -112,7 +112,7 @@ class Steps:
         for row, verb, actor in self._around.database.control.for_attempt(self._claim.attempt):
             if verb in (Verb.KILL, Verb.CANCEL):
                 cause = Cause.KILLED if verb is Verb.KILL else Cause.CANCELLED
-                return Cut(cause=cause, text=f"{cause} by {actor}", orders=(row,))
+                return Cut(cause=cause, text=f"{cause} by {actor}", requests=(row,))
         return Cut(cause=Cause.INTERRUPTED, text="a request about it was waiting")
 
     def concluded(self, cut: Cut, so_far: AttemptResult) -> Concluded:
@@ -134,7 +134,7 @@ class Steps:
                 result = failed(so_far, FailureClass.CRASH, cut.text)
             case Cause.TIME_LIMIT | Cause.STUCK:
                 result = replace(failed(so_far, FailureClass.QUALITY, cut.text), out_of_time=True)
-        return Concluded(result=result, answers=cut.orders, last=self.last)
+        return Concluded(result=result, answers=cut.requests, last=self.last)
 
     def _environment(self, spec: TaskSpec, cwd: Path) -> Mapping[str, str]:
         return session_environment(

@@ -1,4 +1,4 @@
-"""When a run is over and with which exit code, and what a signal orders."""
+"""When a run is over and with which exit code, and what a signal does."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from queue_desk import QueueDesk, failed
 
-from amplifier_swarm.start.outlook import MOVING, Outlook, look
-from amplifier_swarm.start.stay import how_it_ended
+from amplifier_swarm.start.queue_state import MOVING, QueueState, read_queue
+from amplifier_swarm.start.run_loop import how_it_ended
 from amplifier_swarm.start.stopping import Stopping
 from swarm_shared.domain.models import FailureClass, Status
 from swarm_shared.domain.trouble import TroubleKind
@@ -19,10 +19,10 @@ from swarm_shared.store.queue.policy import Trouble
 from swarm_shared.store.queue.swarm import DRAINED, EMERGENCY_STOP, PAUSED, Flag, ProviderHold
 
 
-def outlook(
+def queue(
     counts: Mapping[Status, int], *, running: int = 0, flags: tuple[str, ...] = (), holds: tuple[ProviderHold, ...] = ()
-) -> Outlook:
-    return Outlook(
+) -> QueueState:
+    return QueueState(
         counts={status: (number, 0.0) for status, number in counts.items()},
         running=running,
         flags={name: Flag(name=name, set_at=0, actor="ada", reason="") for name in flags},
@@ -40,31 +40,31 @@ DONE = {Status.COMPLETED: 2}
 @pytest.mark.parametrize(
     ("state", "code"),
     [
-        (outlook({}), 0),
-        (outlook(DONE), 0),
-        (outlook({**DONE, Status.CANCELLED: 1}), 0),
-        (outlook({**DONE, Status.FAILED: 1}), 8),
-        (outlook({**DONE, Status.HELD: 1}), 8),
-        (outlook({Status.CANCELLED: 1, Status.BLOCKED: 1}), 8),
-        *((outlook({**DONE, status: 1}), None) for status in MOVING),
-        (outlook({**DONE, Status.CANCELLED: 1}, running=1), None),  # its tree is not yet proven gone
-        (outlook({Status.NOT_STARTED: 1}, flags=(PAUSED,)), None),
-        (outlook({Status.NOT_STARTED: 1}, flags=(DRAINED,)), 9),
-        (outlook({Status.IN_PROGRESS: 1}, running=1, flags=(DRAINED,)), None),
-        (outlook({Status.NOT_STARTED: 1}, flags=(EMERGENCY_STOP,)), 9),
-        (outlook({Status.NOT_STARTED: 1}, holds=(hold("startup", None),)), 10),
-        (outlook({Status.NOT_STARTED: 1}, holds=(hold("startup", 5),)), None),  # the serial repeat is still to come
-        (outlook({Status.NOT_STARTED: 1}, holds=(hold("quota", None),)), None),
+        (queue({}), 0),
+        (queue(DONE), 0),
+        (queue({**DONE, Status.CANCELLED: 1}), 0),
+        (queue({**DONE, Status.FAILED: 1}), 8),
+        (queue({**DONE, Status.HELD: 1}), 8),
+        (queue({Status.CANCELLED: 1, Status.BLOCKED: 1}), 8),
+        *((queue({**DONE, status: 1}), None) for status in MOVING),
+        (queue({**DONE, Status.CANCELLED: 1}, running=1), None),  # its tree is not yet proven gone
+        (queue({Status.NOT_STARTED: 1}, flags=(PAUSED,)), None),
+        (queue({Status.NOT_STARTED: 1}, flags=(DRAINED,)), 9),
+        (queue({Status.IN_PROGRESS: 1}, running=1, flags=(DRAINED,)), None),
+        (queue({Status.NOT_STARTED: 1}, flags=(EMERGENCY_STOP,)), 9),
+        (queue({Status.NOT_STARTED: 1}, holds=(hold("startup", None),)), 10),
+        (queue({Status.NOT_STARTED: 1}, holds=(hold("startup", 5),)), None),  # the serial repeat is still to come
+        (queue({Status.NOT_STARTED: 1}, holds=(hold("quota", None),)), None),
     ],
 )
-def test_the_state_of_the_whole_queue_decides_how_a_run_ends(state: Outlook, code: int | None) -> None:
+def test_the_state_of_the_whole_queue_decides_how_a_run_ends(state: QueueState, code: int | None) -> None:
     end = how_it_ended(state, keep_running=False)
     assert (None if end is None else end.exit_code) == code
 
 
 def test_keep_running_ends_only_for_a_person_or_an_agent_cli_that_cannot_start() -> None:
-    assert how_it_ended(outlook(DONE), keep_running=True) is None
-    stopped = how_it_ended(outlook(DONE, flags=(DRAINED,)), keep_running=True)
+    assert how_it_ended(queue(DONE), keep_running=True) is None
+    stopped = how_it_ended(queue(DONE, flags=(DRAINED,)), keep_running=True)
     assert stopped is not None
     assert stopped.exit_code == 9
 
@@ -74,12 +74,12 @@ def test_two_failed_starts_of_the_agent_cli_end_the_run_and_a_new_run_forgets_th
     desk.add("a")
     trouble = Trouble(kind=TroubleKind.STARTUP, text="no configuration")
     for _ in range(2):
-        assert look(desk.db).unstartable is None
+        assert read_queue(desk.db).unstartable is None
         desk.run(failed(FailureClass.SETUP, trouble=trouble))
         desk.clock.pass_s(60)
-    assert look(desk.db).unstartable is not None
+    assert read_queue(desk.db).unstartable is not None
     assert desk.db.runs.forget_failed_starts()
-    assert look(desk.db).unstartable is None
+    assert read_queue(desk.db).unstartable is None
 
 
 class Signals:
@@ -94,7 +94,7 @@ class Signals:
         return set(self.desk.db.swarm.flags())
 
     def follow(self) -> None:
-        self.stopping.follow(look(self.desk.db))
+        self.stopping.follow(read_queue(self.desk.db))
 
 
 def test_the_first_signal_drains_the_second_stops_the_third_kills(tmp_path: Path) -> None:
@@ -130,7 +130,9 @@ def test_a_drain_past_its_graceful_timeout_becomes_an_emergency_stop_and_that_is
     run.follow()
     assert run.flags() == {DRAINED}
     run.desk.clock.pass_s(2)
-    assert run.stopping.follow(look(run.desk.db)), "the loop must look again, as its own commit shows in no version"
+    assert run.stopping.follow(read_queue(run.desk.db)), (
+        "the loop must look again, as its own commit shows in no version"
+    )
     assert EMERGENCY_STOP in run.flags()
     run.follow()
     run.desk.clock.pass_s(11)

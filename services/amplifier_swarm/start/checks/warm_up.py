@@ -15,8 +15,8 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
-from amplifier_swarm.start.below import Below
 from amplifier_swarm.start.signals import Inbox
+from amplifier_swarm.start.subtree import Subtree
 from swarm_shared.agents.launching.agent_checks import AgentCliError
 from swarm_shared.agents.launching.environment import Inherited
 from swarm_shared.agents.launching.launch import SessionPlan, find_binary, prepare
@@ -61,7 +61,7 @@ class WarmUp:
         known = json.loads(self._database.swarm.meta(META_KEY) or "{}")
         return bool(known.get(self._cli.name) == self._fingerprint())
 
-    def run(self, *, inbox: Inbox, below: Below, say: Callable[[str], None]) -> Reading:
+    def run(self, *, inbox: Inbox, subtree: Subtree, say: Callable[[str], None]) -> Reading:
         """Run it and remember that it went well; what the session's end means.
 
         Raises:
@@ -70,7 +70,7 @@ class WarmUp:
         """
         say(f"warming up agent CLI {self._cli.name} with one short session; the first one may fetch what it needs")
         with tempfile.TemporaryDirectory(prefix="amplifier-swarm-") as folder:
-            end = self._session(Path(folder), inbox, below, say)
+            end = self._session(Path(folder), inbox, subtree, say)
         reading = read_session(self._cli, Role.BUILDER, end, self._database.clock.wall_ms())
         if reading.failure in _CANNOT_START:
             for line in (end.stdout + end.stderr).splitlines()[-TAIL_LINES:]:
@@ -83,7 +83,7 @@ class WarmUp:
             self._remember()
         return reading
 
-    def _session(self, folder: Path, inbox: Inbox, below: Below, say: Callable[[str], None]) -> SessionEnd:
+    def _session(self, folder: Path, inbox: Inbox, subtree: Subtree, say: Callable[[str], None]) -> SessionEnd:
         launch = prepare(
             self._cli,
             SessionPlan(
@@ -115,7 +115,7 @@ class WarmUp:
             self._wait(process, inbox, say)
         finally:
             code = process.poll()
-            below.end(grace_s=KILL_GRACE_S if code is not None else 0.0)
+            subtree.end(grace_s=KILL_GRACE_S if code is not None else 0.0)
             process.wait()
         if code is None:
             raise AgentCliError(

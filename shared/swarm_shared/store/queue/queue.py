@@ -34,7 +34,7 @@ class Watched(Struct, frozen=True, kw_only=True):
 
     owned: bool
     emergency: bool
-    orders: tuple[tuple[int, Verb, str], ...]
+    requests: tuple[tuple[int, Verb, str], ...]
 
 
 class Queue(Family):
@@ -325,11 +325,11 @@ class Queue(Family):
     def watch(self, claim: Claim) -> Watched:
         """What others want of a running attempt; reads only, so it answers while a writer is stuck."""
         flags = {row[0] for row in self._db.rows(SQL["flags"])}
-        orders = tuple(
+        requests = tuple(
             (row_id, Verb(verb), actor)
             for row_id, verb, actor, _ in self._db.rows(SQL["controls_for_attempt"], {"attempt": claim.attempt})
         )
-        return Watched(owned=self.owns(claim), emergency="emergency_stop" in flags, orders=orders)
+        return Watched(owned=self.owns(claim), emergency="emergency_stop" in flags, requests=requests)
 
     def failures(self, claim: Claim) -> int:
         """Quality failures of the task since its last fresh budget."""

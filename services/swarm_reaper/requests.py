@@ -40,7 +40,7 @@ class _Waiting:
     prolong_at: int
 
 
-class Orders:
+class Requests:
     """Rounds over the open rows. Each row is closed once, by the first process to do so."""
 
     def __init__(self, database: TaskDatabase, slots: Slots) -> None:

@@ -14,8 +14,8 @@ from live_swarm import wait_until
 from queue_desk import QueueDesk
 
 from amplifier_swarm.orchestrator import command
+from amplifier_swarm.start.exclusive import exclusive_run, wait_for_earlier_run
 from amplifier_swarm.start.options import arguments_from
-from amplifier_swarm.start.sole import sole_run, wait_for_former
 from amplifier_swarm.start.suite import suite_environment
 from swarm_shared.domain.errors import StateError, SupervisorError
 from swarm_shared.processes.identity import ProcessId
@@ -87,9 +87,13 @@ def desk(tmp_path: Path) -> Iterator[QueueDesk]:
 
 
 def test_of_two_runs_on_one_database_the_second_is_refused(desk: QueueDesk, tmp_path: Path) -> None:
-    with sole_run(tmp_path, desk.db), pytest.raises(StateError, match="another run"), sole_run(tmp_path, desk.db):
+    with (
+        exclusive_run(tmp_path, desk.db),
+        pytest.raises(StateError, match="another run"),
+        exclusive_run(tmp_path, desk.db),
+    ):
         pass
-    with sole_run(tmp_path, desk.db):
+    with exclusive_run(tmp_path, desk.db):
         pass
 
 
@@ -112,7 +116,7 @@ def wait(desk: QueueDesk, folder: Path, while_waiting: list[object], *, client: 
         if while_waiting:
             stop(while_waiting.pop())  # type: ignore[arg-type]
 
-    wait_for_former(
+    wait_for_earlier_run(
         desk.db,
         client or SupervisorClient(folder / "none.sock"),
         worker_ids=frozenset({"worker-1"}),
@@ -192,13 +196,13 @@ def test_a_reaper_of_another_container_is_believed_only_while_it_gives_signs(des
 BELOW = """\
 import os, subprocess, sys, time
 stranger = subprocess.Popen(["/bin/sleep", "60"])
-from amplifier_swarm.start.below import Below
-below = Below()
+from amplifier_swarm.start.subtree import Subtree
+subtree = Subtree()
 subprocess.run(["/bin/sh", "-c", "trap '' TERM; (setsid sleep 61 &); sleep 0.05"])
 subprocess.Popen(["/bin/sh", "-c", "trap '' TERM; sleep 62; true"], start_new_session=True)
-assert len(below.alive()) >= 2, below.alive()
-assert below.end(grace_s=0.2) == ()
-assert below.alive() == []
+assert len(subtree.alive()) >= 2, subtree.alive()
+assert subtree.end(grace_s=0.2) == ()
+assert subtree.alive() == []
 assert stranger.poll() is None
 stranger.kill()
 """
@@ -210,9 +214,9 @@ def test_everything_that_the_run_started_is_ended_and_nothing_that_was_there_bef
 
 ORPHANED = """\
 import os, subprocess
-from amplifier_swarm.start.below import Below
+from amplifier_swarm.start.subtree import Subtree
 from swarm_shared.processes import tree as proctree
-below = Below()
+subtree = Subtree()
 parent = subprocess.Popen(["/bin/sh", "-c", "sleep 63 & echo; wait"], stdout=subprocess.PIPE)
 parent.stdout.readline()
 list_children = proctree.children_lister
@@ -228,7 +232,7 @@ def dies_after_ours_are_listed():
     return listed
 
 proctree.children_lister = dies_after_ours_are_listed
-assert below.end(grace_s=0.0) == ()
+assert subtree.end(grace_s=0.0) == ()
 assert proctree.descendants(os.getpid()) == []
 """
 

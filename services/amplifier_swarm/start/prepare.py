@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from amplifier_swarm.start.below import Below
 from amplifier_swarm.start.checks.machine import check_machine
 from amplifier_swarm.start.checks.problems import Problem, Unfit
 from amplifier_swarm.start.checks.run_agents import (
@@ -18,6 +17,7 @@ from amplifier_swarm.start.checks.run_agents import (
 from amplifier_swarm.start.checks.run_repository import follow_person, left_to_land
 from amplifier_swarm.start.checks.warm_up import WarmUp
 from amplifier_swarm.start.signals import Inbox
+from amplifier_swarm.start.subtree import Subtree
 from amplifier_swarm.terminal import cut
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.errors import SwarmError
@@ -74,14 +74,14 @@ def _mind_place(database: TaskDatabase, say: Say) -> None:
         say(f"warning: {text}")
 
 
-def settle_doubts(
+def run_warm_ups(
     findings: AgentFindings,
     settings: Settings,
     environ: Mapping[str, str],
     database: TaskDatabase,
     *,
     inbox: Inbox,
-    below: Below,
+    subtree: Subtree,
     say: Say,
 ) -> None:
     """Warm up the agent CLIs that could not be judged otherwise, then judge again.
@@ -98,7 +98,7 @@ def settle_doubts(
         warm_up = WarmUp(cli, settings, handed_on(settings, environ), database)
         if not cli.warm_up or warm_up.is_remembered():
             continue
-        reading = warm_up.run(inbox=inbox, below=below, say=say)
+        reading = warm_up.run(inbox=inbox, subtree=subtree, say=say)
         if reading.trouble is not None:
             say(f"warning: {name}: {cut(reading.reason, 200)}")
         again = check_agents(settings, database.runs.agents_named(limit=TASKS_LOOKED_AT), environ)
@@ -106,7 +106,7 @@ def settle_doubts(
             raise Unfit(again.problems)
 
 
-def take_back_former_stop(database: TaskDatabase, say: Say) -> None:
+def clear_earlier_stop(database: TaskDatabase, say: Say) -> None:
     """Let this run begin: a drain or an emergency stop ended the run before it, whoever requested it.
 
     A pause holds for every run and stays.

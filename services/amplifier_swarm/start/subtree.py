@@ -21,7 +21,7 @@ EFFORT_S = 5.0  # of killing; what is left then is reported
 LOOK_S = 0.05
 
 
-class Below:
+class Subtree:
     """The tree under the calling process, without what was there before the run began.
 
     A shell that becomes this program by `exec` may already have children, which are not ours.

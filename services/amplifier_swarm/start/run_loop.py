@@ -12,8 +12,8 @@ from amplifier_swarm.start.checks.problems import ServiceFailed
 from amplifier_swarm.start.health import Health
 from amplifier_swarm.start.logs import LogTail
 from amplifier_swarm.start.lost import FileWatch
-from amplifier_swarm.start.outlook import Outlook
 from amplifier_swarm.start.progress import Progress
+from amplifier_swarm.start.queue_state import QueueState
 from amplifier_swarm.start.signals import STOP_NOW, Inbox
 from amplifier_swarm.start.stopping import Stopping
 from amplifier_swarm.start.suite import Suite
@@ -92,9 +92,9 @@ class Stay:
             self._obey(number)
             self._watching.look_again()
         news = self._watching.read(self._progress)
-        if self._stopping.follow(self._watching.outlook):
+        if self._stopping.follow(self._watching.queue):
             self._watching.look_again()
-        end = how_it_ended(self._watching.outlook, keep_running=self._keep_running)
+        end = how_it_ended(self._watching.queue, keep_running=self._keep_running)
         if end is None and self._stopping.out_of_patience:
             end = End(exit_code=EXIT_STOPPED, headline="stopped by force")
         end = end or self._supervisord_ended()
@@ -163,18 +163,18 @@ class Stay:
             self._progress.say(text)
 
 
-def how_it_ended(outlook: Outlook, *, keep_running: bool) -> End | None:
+def how_it_ended(queue: QueueState, *, keep_running: bool) -> End | None:
     """The outcome that follows from the whole queue; None while the run continues."""
-    if outlook.stop is not None:
-        if outlook.running:
+    if queue.stop is not None:
+        if queue.running:
             return None
-        return End(exit_code=EXIT_STOPPED, headline=f"stopped by {cut(outlook.stop.actor, 100)}")
-    hold = outlook.unstartable
+        return End(exit_code=EXIT_STOPPED, headline=f"stopped by {cut(queue.stop.actor, 100)}")
+    hold = queue.unstartable
     if hold is not None:
         reason = f"{hold.agent_cli}: {cut(hold.reason, 300)}"
         return End(exit_code=EXIT_AGENT_CLI, headline=f"ended because the agent CLI cannot start ({reason})")
-    if keep_running or not outlook.is_through:
+    if keep_running or not queue.is_through:
         return None
-    if outlook.all_well:
+    if queue.all_well:
         return End(exit_code=EXIT_DONE, headline="all done")
     return End(exit_code=EXIT_INCOMPLETE, headline="nothing left that can run, but not all has completed,")

@@ -27,7 +27,7 @@ Wait = Callable[[float], object]
 
 
 @contextmanager
-def sole_run(state_dir: Path, database: TaskDatabase) -> Iterator[None]:
+def exclusive_run(state_dir: Path, database: TaskDatabase) -> Iterator[None]:
     """Hold the lock of this database's runs; the kernel gives it back however this process ends.
 
     Raises:
@@ -55,7 +55,7 @@ class Standing(Struct, frozen=True, kw_only=True):
     leaves: bool
 
 
-def wait_for_former(
+def wait_for_earlier_run(
     database: TaskDatabase,
     client: SupervisorClient,
     *,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from queue_desk import QueueDesk, failed
 
-from swarm_reaper.orders import WORKER_ANSWERS_WITHIN_MS, Orders
+from swarm_reaper.requests import WORKER_ANSWERS_WITHIN_MS, Requests
 from swarm_reaper.slots import Slots
 from swarm_shared.domain.models import FailureClass, Outcome, Status, TaskSpec, Verb
 from swarm_shared.processes.identity import ProcessId
@@ -22,11 +22,11 @@ WAITS = "pending"
 
 
 class OrdersDesk(QueueDesk):
-    """A queue whose worker is a real process that does nothing, and the reaper's orders on it."""
+    """A queue whose worker is a real process that does nothing, and the reaper's requests on it."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, budgets=Budgets(max_retries=0))
-        self.orders = Orders(self.db, Slots(None, self.clock))
+        self.requests = Requests(self.db, Slots(None, self.clock))
         self.sleeper = subprocess.Popen(["/bin/sleep", "1000"])
 
     def claimant(self, worker_id: str = "worker-1") -> Claimant:
@@ -41,7 +41,7 @@ class OrdersDesk(QueueDesk):
         return self.db.control.request(verb, target, argument, actor=actor)
 
     def answer(self, row_id: int) -> ControlRow:
-        self.orders.run_once()
+        self.requests.run_once()
         return self.db.control.get(row_id)
 
     def told(self, verb: Verb, target: str = "t", **argument: object) -> tuple[str, str | None]:
@@ -56,9 +56,9 @@ class OrdersDesk(QueueDesk):
 
     def wait_out_the_worker(self) -> None:
         for _ in range(2):
-            self.orders.run_once()
+            self.requests.run_once()
             self.clock.pass_s(WORKER_ANSWERS_WITHIN_MS / 2000)
-        self.orders.run_once()
+        self.requests.run_once()
 
 
 @pytest.fixture
@@ -175,11 +175,11 @@ def test_a_retry_behind_a_cancel_of_the_same_task_waits_for_it(desk: OrdersDesk)
     claim = desk.start()
     cancel, retry = desk.ask(V.CANCEL), desk.ask(V.RETRY)
     elsewhere = desk.ask(V.HOLD, "other")
-    desk.orders.run_once()
+    desk.requests.run_once()
     assert [desk.db.control.get(row).status for row in (cancel, retry, elsewhere)] == [WAITS, WAITS, "done"]
     result = failed(FailureClass.INTERRUPTED)
     desk.settle(claim, type(result)(outcome=Outcome.CANCELLED), answers=[cancel])
-    desk.orders.run_once()
+    desk.requests.run_once()
     assert [desk.db.control.get(row).status for row in (cancel, retry)] == ["done", "done"]
     assert desk.status("t") is S.NOT_STARTED
 
@@ -191,12 +191,12 @@ def test_a_worker_has_five_seconds_to_answer_then_its_attempt_is_fenced(
     desk.add("t")
     claim = desk.start()
     row = desk.ask(verb)
-    desk.orders.run_once()
+    desk.requests.run_once()
     desk.clock.pass_s(4.9)
-    desk.orders.run_once()
+    desk.requests.run_once()
     assert desk.ending_of(claim) is None
     desk.clock.pass_s(0.2)
-    desk.orders.run_once()
+    desk.requests.run_once()
     assert desk.ending_of(claim) == (outcome, (row,))
     assert not desk.db.queue.owns(claim)
     assert desk.db.control.get(row).status == WAITS  # answered with the proof, not with the fence
@@ -208,7 +208,7 @@ def test_a_dead_worker_is_not_waited_for(desk: OrdersDesk) -> None:
     desk.sleeper.kill()
     desk.sleeper.wait()
     row = desk.ask(V.KILL)
-    desk.orders.run_once()
+    desk.requests.run_once()
     assert desk.ending_of(claim) == (Outcome.KILLED, (row,))
 
 
@@ -220,7 +220,7 @@ def test_a_persons_word_replaces_the_reason_of_an_attempt_that_is_being_ended(de
 
     desk.db.recovery.fence(attempt, crash("died"))
     row = desk.ask(V.KILL)
-    desk.orders.run_once()
+    desk.requests.run_once()
     assert desk.ending_of(claim) == (Outcome.KILLED, (row,))
     desk.db.recovery.close(attempt, crash("died"), desk.budgets)
     assert desk.status("t") is S.HELD
@@ -289,7 +289,7 @@ def test_a_row_that_is_worked_on_does_not_expire(desk: OrdersDesk) -> None:
     desk.start()
     row = desk.ask(V.KILL)
     for _ in range(40):
-        desk.orders.run_once()
+        desk.requests.run_once()
         desk.clock.pass_s(2)
     answer = desk.answer(row)
     assert answer.status == WAITS
@@ -331,7 +331,7 @@ def test_a_resume_behind_an_emergency_stop_waits_for_its_end(desk: OrdersDesk) -
     stop, resume = desk.ask(V.EMERGENCY_STOP, ""), desk.ask(V.RESUME, "")
     assert desk.answer(resume).status == WAITS
     desk.settle(claim, failed(FailureClass.INTERRUPTED))
-    desk.orders.run_once()
+    desk.requests.run_once()
     assert [desk.db.control.get(row).status for row in (stop, resume)] == ["done", "done"]
     assert desk.db.swarm.flags() == {}
 
@@ -353,14 +353,14 @@ def test_a_scale_to_no_number_of_workers_is_refused(desk: OrdersDesk, workers: o
 def test_one_verb_on_many_tasks_is_carried_out_by_pieces_while_other_rows_go_on(
     desk: OrdersDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("swarm_reaper.orders.BULK_BUDGET_MS", 0)
+    monkeypatch.setattr("swarm_reaper.requests.BULK_BUDGET_MS", 0)
     monkeypatch.setattr("swarm_shared.store.requests.bulk.BATCH", 2)
     desk.add("1", "2", "3", "t")
     many = desk.db.control.request(Verb.BULK, "", {"verb": "hold", "ids": ["1", "2", "3"]}, actor="ann")
     other = desk.ask(Verb.HOLD)
     assert desk.answer(many).status == "pending"
     assert desk.db.control.get(other).status == "done"
-    assert desk.orders.has_more
+    assert desk.requests.has_more
     row = desk.answer(many)
     assert (row.status, row.result) == ("done", "hold: 3 done")
     assert [desk.status(i) for i in "123"] == [Status.HELD] * 3

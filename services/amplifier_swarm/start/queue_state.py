@@ -25,7 +25,7 @@ MOVING = (
 GONE_WRONG = (Status.FAILED, Status.HELD, Status.BLOCKED)
 
 
-class Outlook(Struct, frozen=True, kw_only=True):
+class QueueState(Struct, frozen=True, kw_only=True):
     """One look.
 
     `counts` gives tasks and estimated hours per stored status; `running` counts attempts that a worker
@@ -73,9 +73,9 @@ class Outlook(Struct, frozen=True, kw_only=True):
         return None
 
 
-def look(database: TaskDatabase) -> Outlook:
+def read_queue(database: TaskDatabase) -> QueueState:
     """The counters, flags and holds of this moment; a few rows whatever the queue's size."""
-    return Outlook(
+    return QueueState(
         counts=database.tasks.counts(),
         running=database.runs.unfinished_attempts(),
         flags=database.swarm.flags(),

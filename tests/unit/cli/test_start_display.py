@@ -12,8 +12,8 @@ from queue_desk import PASSED, QueueDesk, failed
 
 from amplifier_swarm.start.live import LiveProgress
 from amplifier_swarm.start.logs import LogTail
-from amplifier_swarm.start.outlook import look
 from amplifier_swarm.start.progress import PlainProgress, progress_for
+from amplifier_swarm.start.queue_state import read_queue
 from amplifier_swarm.start.summary import summary_lines, words_again
 from amplifier_swarm.start.view import View, event_line
 from swarm_shared.domain.models import FailureClass, TaskSpec
@@ -30,7 +30,7 @@ def desk(tmp_path: Path) -> QueueDesk:
 
 def view_of(desk: QueueDesk, **more: Any) -> View:
     values: dict[str, Any] = {
-        "outlook": look(desk.db),
+        "queue": read_queue(desk.db),
         "running": desk.db.tasks.running(),
         "workers": desk.db.workers.shown(),
         "prospect": desk.db.prospects.now(),
@@ -42,7 +42,7 @@ def view_of(desk: QueueDesk, **more: Any) -> View:
 
 
 def summary(desk: QueueDesk, elapsed_s: float = 60.0) -> str:
-    return "\n".join(summary_lines(desk.db, look(desk.db), mark=0, elapsed_s=elapsed_s, headline="ended"))
+    return "\n".join(summary_lines(desk.db, read_queue(desk.db), mark=0, elapsed_s=elapsed_s, headline="ended"))
 
 
 def test_the_summary_counts_groups_hours_attempts_and_rate(desk: QueueDesk) -> None:
@@ -63,7 +63,7 @@ def test_what_a_run_was_told_of_place_and_agents_is_said_again_to_go_on(desk: Qu
     flags = {"project_root": "/a b", "workers": 3, "validation": False, "dashboard_port": 9000}
     again = words_again(resolve(flags, {"SWARM_AGENT_CLI": "command"}))
     assert again == " --project-root '/a b' --workers 3 --no-validation"
-    lines = summary_lines(desk.db, look(desk.db), mark=0, elapsed_s=1, headline="ended", again=again)
+    lines = summary_lines(desk.db, read_queue(desk.db), mark=0, elapsed_s=1, headline="ended", again=again)
     assert lines[-1].endswith(f"{again}    (continue)")
 
 
