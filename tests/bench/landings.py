@@ -23,6 +23,7 @@ FILES, FILES_IN_FOLDER = 10_000, 100
 FILE_BYTES = 2_000
 FEW = 2  # subtracted from a longer queue, so that the first worktree of a fresh repository does not count
 LIMIT_MS = 150.0
+LIMIT_PROCESSES = 14
 BARS = 12
 _TIMING = Path(__file__).with_name("git_timed_worker.py")
 _PERSON = "[user]\n\tname = Ada Person\n\temail = ada@example.org\n"
@@ -38,6 +39,10 @@ class Spent:
     @property
     def git_ms(self) -> float:
         return sum(ms for _, ms in self.verbs.values())
+
+    @property
+    def processes(self) -> float:
+        return sum(count for count, _ in self.verbs.values())
 
 
 def measure(scale: Scale) -> Figure:
@@ -69,7 +74,10 @@ def measure(scale: Scale) -> Figure:
                 rows=tuple((verb, *last[verb]) for verb in verbs),
             ),
         ),
-        targets=(Target(text="worktree and landing, per task", value=median(extras), limit=LIMIT_MS, unit="ms"),),
+        targets=(
+            Target(text="worktree and landing, per task", value=median(extras), limit=LIMIT_MS, unit="ms"),
+            Target(text="git processes, per task", value=rounds[-1][1].processes, limit=LIMIT_PROCESSES),
+        ),
         plots={
             "landing": Bars(
                 title="Where a worktree and landing spend their time",

@@ -14,7 +14,7 @@ from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.branch_names import task_branch
 from swarm_shared.domain.models import TaskSpec
 from swarm_shared.git.landing.bring_in import bring_in
-from swarm_shared.git.merging.conflict_markers import conflict_markers
+from swarm_shared.git.merging.conflict_markers import conflict_markers, may_have_markers
 from swarm_shared.git.plumbing.commits import message_with_trailers, task_trailers
 from swarm_shared.git.plumbing.diffs import Diff, change_id, changed_files, diff
 from swarm_shared.git.plumbing.git_errors import GitError
@@ -202,7 +202,7 @@ class TaskPlace(Workplace):
         if self._made.conflicts:
             return [_does_not_fit(self._made)]
         files = self._change.files
-        markers = conflict_markers(self._git, base, head)
+        markers = conflict_markers(self._git, base, head) if may_have_markers(self._change) else ()
         results = [
             _result(
                 "built-in: something was changed",

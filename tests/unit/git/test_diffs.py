@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from repositories import Desk
 
-from swarm_shared.git.merging.conflict_markers import Marker, conflict_markers
+from swarm_shared.git.merging.conflict_markers import Marker, conflict_markers, may_have_markers
 from swarm_shared.git.plumbing.diffs import Change, changed_files, changed_paths, diff
 from swarm_shared.git.plumbing.pathspecs import outside
 
@@ -136,3 +136,33 @@ def test_headings_old_markers_and_binary_files_are_no_conflicts(desk: Desk) -> N
 def test_a_path_that_looks_like_a_pattern_is_taken_literally(desk: Desk) -> None:
     head = desk.commit({":(glob)*": CONFLICT, "*": "fine\n"})
     assert conflict_markers(desk.repo.git, desk.base, head) == (Marker(path=":(glob)*", line=2),)
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({"a.txt": "one\ntwo\n"}, False),
+        ({"a.txt": "one\n<<<<<<< HEAD\n"}, True),
+        ({f"big-{n}.txt": "line\n" * 30_000 for n in range(3)}, True),
+    ],
+    ids=["plain", "a marker", "more text than is kept"],
+)
+def test_the_text_of_a_change_says_whether_markers_have_to_be_looked_for(
+    desk: Desk, files: dict[str, str], expected: bool
+) -> None:
+    head = desk.commit(files)
+    assert may_have_markers(diff(desk.repo.git, desk.base, head)) is expected
+
+
+def test_a_renamed_file_is_looked_through_for_markers(desk: Desk) -> None:
+    base = desk.commit({"b.txt": "x\n" * 40})
+    desk.git("mv", "b.txt", "c.txt")
+    assert may_have_markers(diff(desk.repo.git, base, desk.commit({})))
+
+
+def test_a_change_of_very_many_files_has_all_their_names_and_as_much_text_as_fits(desk: Desk) -> None:
+    head = desk.commit({f"folder/{'n' * 100}-{n}": f"{n}\n" for n in range(1200)})
+    found = diff(desk.repo.git, desk.base, head, limit_bytes=40_000)
+    assert len(found.files) == 1200
+    assert found.truncated
+    assert 39_000 < len(found.text) <= 40_000

@@ -6,6 +6,7 @@ import re
 
 from msgspec import Struct
 
+from swarm_shared.git.plumbing.diffs import Diff
 from swarm_shared.git.plumbing.runner import LONG_S, Git
 
 MAX_FOUND = 50
@@ -43,6 +44,15 @@ def conflict_markers(git: Git, base: str, head: str) -> tuple[Marker, ...]:
         if len(found) >= MAX_FOUND:
             break
     return tuple(found[:MAX_FOUND])
+
+
+def may_have_markers(change: Diff) -> bool:
+    """Whether `conflict_markers` can find any in a change; asks no git process.
+
+    Of a renamed file the text of a change shows less than all its lines.
+    """
+    whole = not change.truncated and all(file.old_path is None for file in change.files)
+    return not whole or "\n+<<<<<<<" in change.text
 
 
 def _begun_and_ended(patch: bytes) -> list[int]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from enum import StrEnum
 
 from msgspec import Struct
 
-from swarm_shared.git.plumbing.runner import LONG_S, Git
+from swarm_shared.git.plumbing.runner import LONG_S, Git, split_items
 
 TEXT_LIMIT_BYTES = 256 * 1024
+_LIST_BYTES = 64 * 1024  # room for the list of files before the patch
 _STAT_LINES = 100
 _ID_BYTES = 16
 # Nobody's settings decide how a diff looks: no pagers' colours, no programs of theirs.
@@ -71,17 +73,32 @@ class Diff(Struct, frozen=True, kw_only=True):
 
 def diff(git: Git, base: str, head: str, *, limit_bytes: int = TEXT_LIMIT_BYTES) -> Diff:
     """What changed from one commit or tree to another."""
-    answer = git.ask("diff-tree", "-r", "-p", "-M", *_PLAIN, base, head, limit_bytes=limit_bytes, timeout_s=LONG_S)
-    out = answer.out
-    if answer.truncated:
+    what = ("diff-tree", "-r", "-p", "-M", *_PLAIN)
+    answer = git.ask(
+        *(*what, "-z", "--raw", "--numstat", base, head), limit_bytes=limit_bytes + _LIST_BYTES, timeout_s=LONG_S
+    )
+    # With -z an empty item parts the list of files from the patch; no path is empty.
+    listed, parted, out = answer.out.partition(b"\0\0")
+    if not answer.truncated:
+        files = _files(split_items(listed + b"\0" if parted else listed))
+    else:
+        files = changed_files(git, base, head)
+        if len(out) < limit_bytes:  # so many files that their list took the room
+            out = git.ask(*what, base, head, limit_bytes=limit_bytes, timeout_s=LONG_S).out
+    truncated = answer.truncated or len(out) > limit_bytes
+    if truncated:
+        out = out[:limit_bytes]
         out = out[: out.rfind(b"\n") + 1]
-    text = out.decode("utf-8", "replace")
-    return Diff(files=changed_files(git, base, head), text=text, truncated=answer.truncated)
+    return Diff(files=files, text=out.decode("utf-8", "replace"), truncated=truncated)
 
 
 def changed_files(git: Git, base: str, head: str) -> tuple[FileChange, ...]:
     """The changed files alone, renames found, in git's order."""
-    raw = iter(git.items("diff-tree", "-r", "-z", "-M", *_PLAIN, "--raw", "--numstat", base, head))
+    return _files(git.items("diff-tree", "-r", "-z", "-M", *_PLAIN, "--raw", "--numstat", base, head))
+
+
+def _files(items: Iterable[str]) -> tuple[FileChange, ...]:
+    raw = iter(items)
     found: list[tuple[str, Change, str | None, bool]] = []
     lines: dict[str, tuple[int | None, int | None]] = {}
     for item in raw:

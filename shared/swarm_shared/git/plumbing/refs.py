@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct
 
 from swarm_shared.git.plumbing.git_errors import GitFailed, RefLocked, RefMoved
+from swarm_shared.git.plumbing.on_disk import commit_on_disk, is_contained_on_disk, ref_on_disk
 from swarm_shared.git.plumbing.runner import Git, join_items
 
 _NO = 1  # git's exit code for "no" where it answers a question
@@ -27,6 +28,9 @@ class RefMove(Struct, frozen=True, kw_only=True):
 
 def read_ref(git: Git, ref: str) -> str | None:
     """The commit that a full ref name points to now; None without such a ref."""
+    found = ref_on_disk(git, ref)
+    if found is not None:
+        return found.sha
     answer = git.ask("rev-parse", "--quiet", "--verify", f"{ref}^{{commit}}", ok=(0, _NO))
     return answer.out.decode().strip() or None
 
@@ -83,6 +87,9 @@ def is_contained(git: Git, sha: str, tip: str) -> bool:
     """
     if sha == tip:
         return True
+    known = is_contained_on_disk(git, sha, tip)
+    if known is not None:
+        return known
     answer = git.ask("merge-base", "--is-ancestor", sha, tip, ok=(0, _NO, _FAILED))
     if answer.code == _FAILED:
         if has_commit(git, tip) and not has_commit(git, sha):
@@ -92,12 +99,19 @@ def is_contained(git: Git, sha: str, tip: str) -> bool:
 
 
 def has_commit(git: Git, name: str) -> bool:
-    return git.ask("cat-file", "-e", f"{name}^{{commit}}", ok=(0, _NO, _FAILED)).code == 0
+    return (
+        commit_on_disk(git, name) is not None
+        or git.ask("cat-file", "-e", f"{name}^{{commit}}", ok=(0, _NO, _FAILED)).code == 0
+    )
 
 
 def merge_base(git: Git, one: str, other: str) -> str | None:
     """The commit from which two histories part; None when they have nothing in common."""
-    return one if one == other else git.line("merge-base", one, other, ok=(0, _NO)) or None
+    if one == other or is_contained_on_disk(git, one, other):
+        return one
+    if is_contained_on_disk(git, other, one):
+        return other
+    return git.line("merge-base", one, other, ok=(0, _NO)) or None
 
 
 def independent(git: Git, shas: Iterable[str]) -> tuple[str, ...]:
@@ -111,7 +125,8 @@ def independent(git: Git, shas: Iterable[str]) -> tuple[str, ...]:
 
 def tree_of(git: Git, sha: str) -> str:
     """The tree id of a commit."""
-    return git.line("rev-parse", "--verify", f"{sha}^{{tree}}")
+    found = commit_on_disk(git, sha)
+    return found.tree if found is not None else git.line("rev-parse", "--verify", f"{sha}^{{tree}}")
 
 
 def _read_any(git: Git, ref: str) -> str | None:

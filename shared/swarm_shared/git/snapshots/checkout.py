@@ -159,12 +159,14 @@ class Checkout(Struct, frozen=True, kw_only=True):
         for name in _UNFINISHED:
             _forget(self.git_dir / name)
         if ref is None:
-            self.git.ask("update-ref", "--no-deref", "HEAD", sha)
+            if self._head_says() != sha:
+                self.git.ask("update-ref", "--no-deref", "HEAD", sha)
         else:
             found = read_ref(self.git, ref)
             if found != sha:
                 move_ref(self.git, ref, new=sha, old=found, reason="swarm: put back")
-            self.git.ask("symbolic-ref", "HEAD", ref)
+            if self._head_says() != f"ref: {ref}":
+                self.git.ask("symbolic-ref", "HEAD", ref)
         try:
             self._reset(sha)
         except GitFailed:
@@ -179,6 +181,14 @@ class Checkout(Struct, frozen=True, kw_only=True):
             cleaned = self.git.ask("clean", "-d", "-f", "-q", ok=(0, 1), timeout_s=LONG_S)
             if cleaned.code and make_accessible(self.path):
                 self.git.ask("clean", "-d", "-f", "-q", ok=(0, 1), timeout_s=LONG_S)
+
+    def _head_says(self) -> str | None:
+        """What the file says in which git notes what is checked out; None where it is no plain file."""
+        head = self.git_dir / "HEAD"
+        try:
+            return None if head.is_symlink() else os.fsdecode(head.read_bytes()).removesuffix("\n")
+        except OSError:
+            return None
 
     def _reset(self, sha: str) -> None:
         self.git.ask("reset", "--hard", "--quiet", sha, timeout_s=LONG_S)

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from swarm_shared.domain.branch_names import branch_of
 from swarm_shared.git.plumbing.git_errors import BranchInUse, GitFailed
+from swarm_shared.git.plumbing.on_disk import has_reftable
 from swarm_shared.git.plumbing.permissions import remove_folder
 from swarm_shared.git.plumbing.repository import Repository
 from swarm_shared.git.plumbing.runner import LONG_S, Git, split_items
@@ -62,6 +63,8 @@ def checked_out_at(repository: Repository, ref: str) -> Path | None:
 
     A worktree that is missing now counts: its disk may come back.
     """
+    if not _may_be_checked_out(repository, ref):
+        return None
     for listed in list_worktrees(repository.git):
         if listed.ref == ref:
             return listed.path
@@ -135,6 +138,19 @@ def _patiently(git: Git, *arguments: str) -> bytes:
         except GitFailed:
             git.pause(_PAUSE_S)
     return git.ask(*arguments, timeout_s=LONG_S).out
+
+
+def _may_be_checked_out(repository: Repository, ref: str) -> bool:
+    """Whether any checkout's own files name the branch, which asks no git process; in doubt it may be."""
+    if has_reftable(repository.common_dir):
+        return True
+    for git_dir in _git_dirs(repository):
+        head = git_dir / "HEAD"
+        if head.is_symlink() or _first_line(head) in (f"ref: {ref}", None):
+            return True
+        if any(_first_line(git_dir / name) == ref for name in _REBASED_BRANCH):
+            return True
+    return False
 
 
 def _admin_dirs(repository: Repository) -> Iterator[Path]:

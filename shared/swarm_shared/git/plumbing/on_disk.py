@@ -1,0 +1,151 @@
+"""Refs and commits as git keeps them in single files, read without a process.
+
+Most questions about a task are about refs that were moved and commits that were made a moment ago: git keeps them in
+files of their own until they are packed. Whatever is not there exactly as git writes it is left to git.
+Source: gitrepository-layout(5), and "Object storage format" in git's technical documentation.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import zlib
+from pathlib import Path
+
+from msgspec import Struct
+
+from swarm_shared.git.plumbing.runner import Git
+
+SHA = re.compile("[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_SYMBOLIC = "ref: "
+_HEADER = re.compile(rb"commit (\d+)\0")
+_GENERATIONS = 16  # enough for what a few workers land during one task
+_KNOWN_LIMIT = 10_000
+
+
+class Commit(Struct, frozen=True, kw_only=True):
+    """A commit's tree and parents, in git's order."""
+
+    tree: str
+    parents: tuple[str, ...]
+
+
+class Ref(Struct, frozen=True, kw_only=True):
+    """What a ref points to; `sha` is None where there is no such ref."""
+
+    sha: str | None
+
+
+# Pairs of a commit and one whose history contains it: that never changes.
+_CONTAINED: set[tuple[str, str]] = set()
+
+
+def ref_on_disk(git: Git, ref: str) -> Ref | None:
+    """A full ref name or ``HEAD``, and the commit that it points to; None where git has to be asked.
+
+    A commit that is packed, missing or damaged, as after a power cut, is git's to find.
+    """
+    common = common_dir(git)
+    if common is None or git.git_dir is None or has_reftable(common):
+        return None
+    said = _line(git.git_dir / ref if ref == "HEAD" else common / ref)
+    if said is not None and said.startswith(_SYMBOLIC) and ref == "HEAD":
+        ref = said.removeprefix(_SYMBOLIC)
+        said = _line(common / ref) if ref.startswith("refs/") else None
+    if said is None:
+        # Git writes a ref into the packed file before it deletes the single one, so this order misses none.
+        return Ref(sha=None) if ref.startswith("refs/") and _is_nowhere(common, ref) else None
+    return Ref(sha=said) if SHA.fullmatch(said) and _read(common, said) is not None else None
+
+
+def commit_on_disk(git: Git, sha: str) -> Commit | None:
+    """A commit by its id; None where git has to be asked, also where it may see other parents than the commit names."""
+    common = common_dir(git)
+    if common is None or not SHA.fullmatch(sha) or _is_rewritten(common):
+        return None
+    return _read(common, sha)
+
+
+def is_contained_on_disk(git: Git, sha: str, tip: str) -> bool | None:
+    """Whether a commit is part of another one's history, by the parents they name; None where git has to be asked."""
+    lower, upper = commit_on_disk(git, sha), commit_on_disk(git, tip)
+    if lower is None or upper is None:
+        return None
+    if sha == tip:
+        return True
+    if tip in lower.parents:
+        return False
+    at: Commit | None = upper
+    for _ in range(_GENERATIONS):
+        if at is None or not at.parents:
+            return None
+        if sha in at.parents or any((sha, parent) in _CONTAINED for parent in at.parents):
+            if len(_CONTAINED) >= _KNOWN_LIMIT:
+                _CONTAINED.clear()
+            _CONTAINED.add((sha, tip))
+            return True
+        at = commit_on_disk(git, at.parents[0])
+    return None
+
+
+def common_dir(git: Git) -> Path | None:
+    """The git directory that all worktrees share; None where git was not given one to work with."""
+    if git.git_dir is None:
+        return None
+    link = _line(git.git_dir / "commondir")
+    return git.git_dir if link is None else Path(os.path.normpath(git.git_dir / link))
+
+
+def has_reftable(common: Path) -> bool:
+    """Whether refs and HEADs are kept in another form than single files."""
+    return (common / "reftable").exists()
+
+
+def _read(common: Path, sha: str) -> Commit | None:
+    try:
+        raw = zlib.decompress((common / "objects" / sha[:2] / sha[2:]).read_bytes())
+    except (OSError, zlib.error):
+        return None
+    header = _HEADER.match(raw)
+    if header is None or len(raw) - header.end() != int(header[1]):
+        return None
+    lines = raw[header.end() :].partition(b"\n\n")[0].decode("ascii", "replace").split("\n")
+    if not lines[0].startswith("tree "):
+        return None
+    parents = tuple(line.removeprefix("parent ") for line in lines if line.startswith("parent "))
+    return Commit(tree=lines[0].removeprefix("tree "), parents=parents)
+
+
+def _is_nowhere(common: Path, ref: str) -> bool:
+    """Whether a ref that has no file of its own is not among the packed ones either."""
+    if not (common / "HEAD").is_file():
+        return False
+    try:
+        packed = (common / "packed-refs").read_bytes()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return b" " + os.fsencode(ref) + b"\n" not in packed
+
+
+def _is_rewritten(common: Path) -> bool:
+    """Whether git shows some commits otherwise than they are: shallow clones, replacements, grafts."""
+    if any((common / name).exists() for name in ("shallow", "info/grafts", "refs/replace")):
+        return True
+    try:
+        return b" refs/replace/" in (common / "packed-refs").read_bytes()
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+
+
+def _line(file: Path) -> str | None:
+    """The one line of a file; None without such a file. What is no plain file is read by git alone."""
+    try:
+        return os.fsdecode(file.read_bytes()).removesuffix("\n")
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return None
+    except OSError:
+        return ""
