@@ -31,6 +31,7 @@ COMMANDS = MappingProxyType(
         "prompt": "task",
         "logs": "follow",
         "events": "follow",
+        "answer": "answer",
         "retry": "steer",
         "cancel": "steer",
         "hold": "steer",

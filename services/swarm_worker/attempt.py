@@ -325,6 +325,10 @@ class Attempt:
     def _unless_passed(self, reading: Reading) -> AttemptResult | None:
         if reading.failure is None:
             return None
+        if reading.question:
+            # Nothing failed: the attempt ends without a cost, and the next one continues with the answer.
+            asked = self._failed(FailureClass.INTERRUPTED, reading.reason)
+            return replace(asked, hold=HoldReason.QUESTION, question=reading.question)
         return replace(
             self._failed(reading.failure, reading.reason),
             must_fix=reading.must_fix,

@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from swarm_shared.agents.presets.catalog import choose, load_presets
-from swarm_shared.agents.prompting.history import past_attempts
+from swarm_shared.agents.prompting.history import past_attempts, questions
 from swarm_shared.agents.prompting.prompt import build_prompt
 from swarm_shared.agents.prompting.resuming import session_to_resume
 from swarm_shared.database import TaskDatabase
@@ -77,6 +77,7 @@ def next_prompt(
         attempts_allowed=number + max(0, retries - task["failures"]),
         project_root=at.cwd,
         history=past_attempts(history),
+        questions=questions(history),
         diff=at.work if history else None,
         note=task["note"],
         resumes=resumes is not None,

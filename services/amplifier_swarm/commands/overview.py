@@ -133,7 +133,7 @@ def list_tasks(
             task["attempt_count"] or "",
             task["worker_id"],
             task["phase"],
-            cut(task["name"]),
+            cut(task["name"] + (f"; asks: {task['question']}" if task["question"] else "")),
         )
         for task in tasks
     ]

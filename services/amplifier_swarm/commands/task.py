@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _FACTS = (
     "phase", "type", "priority", "estimated_hours", "attempt_count", "max_retries", "worker_id", "dependencies",
-    "files", "design_docs", "hold_reason", "approved_by", "last_error", "note", "created_at", "claimed_at",
+    "files", "design_docs", "hold_reason", "question", "approved_by", "last_error", "note", "created_at", "claimed_at",
     "started_at", "completed_at", "due_at",
 )  # fmt: skip
 LOG_LINES_SHOWN = 30
@@ -74,11 +74,16 @@ def _attempt_shown(attempt: dict[str, Any]) -> dict[str, Any]:
 def _tell_attempt(attempt: dict[str, Any]) -> None:
     ended = attempt["outcome"] or "running"
     why = f" ({attempt['failure_class']})" if attempt["failure_class"] else ""
+    if attempt["question"]:
+        ended, why = "stopped with a question", ""
     if attempt["same_as"] is not None:
         why += f", as attempt {attempt['same_as']}"
     say(f"\nAttempt {attempt['number']}: {ended}{why}, {attempt['worker_id']}, {attempt['started_at']}")
     if attempt["resumed_session_id"]:
-        _fact(" resumes", f"session {attempt['resumed_session_id']}")
+        _fact("  resumes", f"session {attempt['resumed_session_id']}")
+    for name in ("question", "answer"):
+        if attempt[name]:
+            _fact("  " + name, attempt[name])
     for name in ("error", "exit_code", "models", "tokens", "cached_tokens", "cost_usd"):
         if attempt[name] is not None:
             _fact("  " + name.replace("_", " "), cut(str(attempt[name]), 500))

@@ -11,7 +11,7 @@ from amplifier_swarm.start.queue_state import QueueState
 from amplifier_swarm.start.view import GROUPS_IN_ORDER
 from amplifier_swarm.terminal import cut, duration
 from swarm_shared.database import TaskDatabase
-from swarm_shared.domain.models import GROUP_OF, Group, Status
+from swarm_shared.domain.models import GROUP_OF, Group, HoldReason, Status
 from swarm_shared.program.settings import Settings
 from swarm_shared.program.terminal_text import safe
 from swarm_shared.store.views.runs import Effort
@@ -140,7 +140,7 @@ def words_again(settings: Settings) -> str:
 
 
 def _next_steps(database: TaskDatabase, queue: QueueState, again: str) -> Iterator[str]:
-    troubled = database.runs.troubled(limit=1)
+    troubled = database.runs.troubled(limit=LISTED)
     going_on = queue.left > 0
     if not troubled and not going_on:
         return
@@ -148,6 +148,9 @@ def _next_steps(database: TaskDatabase, queue: QueueState, again: str) -> Iterat
     yield from ("", "what next:")
     if troubled:
         first = shlex.quote(str(troubled[0]["id"]))
+        asking = [task for task in troubled if task["hold_reason"] == HoldReason.QUESTION]
+        if asking:
+            yield f'  amplifier-swarm answer {shlex.quote(str(asking[0]["id"]))} "…"{db}    (reply to its question)'
         yield f"  amplifier-swarm task-info {first}{db}    (what was tried, and why it ended so)"
         yield f'  amplifier-swarm retry {first} --note "…"{db}    (once more, with your note)'
         if queue.number(Status.FAILED):

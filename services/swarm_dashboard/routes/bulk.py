@@ -10,11 +10,16 @@ from swarm_dashboard.web import task_search as search
 from swarm_dashboard.web.context import Context
 from swarm_shared.domain.errors import InputError, NotFound
 from swarm_shared.store.requests.bulk import Bulk, meant
+from swarm_shared.store.requests.steering import MEANT
 from swarm_shared.store.views.browse import Tally
 from swarm_shared.store.views.task_filter import Filter
 
 MAX_IDS = 500
 MAX_SEQ = 2**53
+
+
+# A question is answered for itself.
+BULK_ROUTES = {word: verb for word, verb in TASK_ROUTES.items() if verb in MEANT}
 
 
 def routes(context: Context) -> Blueprint:
@@ -33,10 +38,10 @@ def routes(context: Context) -> Blueprint:
     def count() -> Response:
         """How many match, and how many of them the verb is for; to be asked on from `cursor` and summed up."""
         wanted = wanted_by(dict(request.args))
-        verb = params.choice(request.args, "verb", "", tuple(TASK_ROUTES))
+        verb = params.choice(request.args, "verb", "", tuple(BULK_ROUTES))
         after = params.integer(request.args, "cursor", 0, low=0, high=MAX_SEQ)
         tally: Tally = context.reader().browse.tally(wanted, after=after)
-        chosen = meant(TASK_ROUTES[verb], wanted) if verb else wanted
+        chosen = meant(BULK_ROUTES[verb], wanted) if verb else wanted
         allowed = () if chosen is None else chosen.statuses if verb else tuple(tally.by_status)
         left_alone = {str(status): n for status, n in sorted(tally.by_status.items()) if n and status not in allowed}
         matching = sum(tally.by_status.values())
@@ -53,11 +58,11 @@ def routes(context: Context) -> Blueprint:
     def act() -> Response:
         """One control row for all: `ids`, or what is `matching` a search."""
         body = params.body()
-        word = params.choice(body, "verb", "", tuple(TASK_ROUTES))
+        word = params.choice(body, "verb", "", tuple(BULK_ROUTES))
         ids, matching = body.get("ids"), body.get("matching")
         if not word or (ids is None) == (matching is None):
             raise InputError("bulk wants a verb, and either ids or what is matching")
-        verb = TASK_ROUTES[word]
+        verb = BULK_ROUTES[word]
         argument, key = argument_of(verb, body), params.key() or None
         unknown: list[str] = []
         with context.reader.writing() as database:

@@ -14,6 +14,7 @@ from swarm_shared.domain.models import PRIORITY_RANGE, Verb, priority_value
 from swarm_shared.program.settings import MAX_WORKERS
 
 ACTOR = "dashboard"
+MAX_ATTEMPT = 2**53
 
 TASK_ROUTES = {
     "retry": Verb.RETRY,
@@ -24,6 +25,7 @@ TASK_ROUTES = {
     "approve": Verb.APPROVE,
     "reject": Verb.REJECT,
     "prioritize": Verb.PRIORITIZE,
+    "answer": Verb.ANSWER,
 }
 SWARM_ROUTES = {
     "pause": Verb.PAUSE,
@@ -96,6 +98,11 @@ def argument_of(verb: Verb, body: Mapping[str, Any]) -> dict[str, Any]:
                 if body.get(word) is True:
                     argument[word] = True
             return argument
+        case Verb.ANSWER:
+            text = params.text(body, "text", limit=params.MAX_NOTE_CHARS).strip()
+            if not text:
+                raise InputError("the answer is empty", hint="say what the agent should do")
+            return {"text": text, "attempt": params.whole_number(body, "attempt", low=1, high=MAX_ATTEMPT)}
         case Verb.RELEASE:
             return {"gone": True} if body.get("gone") is True else {}
         case Verb.PRIORITIZE:

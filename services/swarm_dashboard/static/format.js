@@ -80,6 +80,7 @@ const HELD_BECAUSE = {
   as_imported: "Its task file says held.",
   cannot_start: "No session of it can be started as it is.",
   not_landed: "Its work passed, but failed to land twice.",
+  question: "Its agent has a question for you.",
   shared_stash: "It took a stash that another session or you had pushed.",
 };
 export const heldBecause = (reason) => HELD_BECAUSE[reason] ?? "It needs you.";

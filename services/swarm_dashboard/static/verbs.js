@@ -48,6 +48,12 @@ export const TASK_VERBS = {
       title: `Approve ${id}?`, text: `Its work is accepted and lands, although the validator objected${task.last_error ? `: ${task.last_error}` : "."}`,
       yes: "Approve" }).then((yes) => (yes ? {} : null)),
   },
+  answer: {
+    label: "Answer…",
+    does: () => "Replies to its question. The next attempt continues with your answer, at no cost to its retries.",
+    before: (id, task) => ask({ title: `Answer ${id}`, text: task.question ?? "", yes: "Answer", wanted: true, long: true })
+      .then((text) => (text === null ? null : { text, attempt: task.attempt_count })),
+  },
   reject: {
     label: "Reject…",
     does: () => "Sends it back with your comments.",

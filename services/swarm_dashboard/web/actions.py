@@ -24,6 +24,8 @@ def verbs_for(row: Mapping[str, Any]) -> list[str]:
             verbs = [Verb.RETRY, Verb.RELEASE, Verb.REJECT, Verb.PRIORITIZE, Verb.CANCEL]
             if row["hold_reason"] == HoldReason.OBJECTION:
                 verbs.insert(1, Verb.APPROVE)
+            if row["hold_reason"] == HoldReason.QUESTION:
+                verbs.insert(0, Verb.ANSWER)
             _, likeliest = why_held(row["hold_reason"])
             return sorted(verbs, key=lambda verb: verb is not likeliest)
         case Status.FAILED if row.get("cause") == FailureCause.VALIDATOR:

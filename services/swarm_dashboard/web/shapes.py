@@ -158,5 +158,17 @@ def log_pieces(pieces: list[LogPiece]) -> list[Mapping[str, Any]]:
 
 
 def _listed(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    keys = ("id", "name", "status", "group", "phase", "last_error", "hold_reason", "message", "at", "attempt_count")
+    keys = (
+        "id",
+        "name",
+        "status",
+        "group",
+        "phase",
+        "last_error",
+        "hold_reason",
+        "question",
+        "message",
+        "at",
+        "attempt_count",
+    )
     return [{key: row[key] for key in keys} | {"verbs": verbs_for(row)} for row in found]

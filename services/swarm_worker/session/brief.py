@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from swarm_shared.agents.presets.catalog import choose
-from swarm_shared.agents.prompting.history import check_results, past_attempts
+from swarm_shared.agents.prompting.history import check_results, past_attempts, questions
 from swarm_shared.agents.prompting.prompt import build_prompt
 from swarm_shared.agents.prompting.resuming import session_to_resume
 from swarm_shared.database import TaskDatabase
@@ -67,6 +67,7 @@ class Brief:
             attempts_allowed=self._attempts_allowed(),
             project_root=self._place.cwd,
             history=past_attempts(self._history),
+            questions=questions(self._history),
             diff=self._place.earlier_work() if self._history else None,
             note=self._claim.note,
             resumes=self.resumes is not None,

@@ -131,6 +131,7 @@ class HoldReason(StrEnum):
     NOT_LANDED = "not_landed"
     CANNOT_START = "cannot_start"  # no session of it can be started as it is
     SHARED_STASH = "shared_stash"
+    QUESTION = "question"  # its builder cannot continue without a decision of the user
 
 
 class Verb(StrEnum):
@@ -150,6 +151,7 @@ class Verb(StrEnum):
     EMERGENCY_STOP = "emergency_stop"
     SCALE = "scale"
     RESTART_WORKER = "restart_worker"
+    ANSWER = "answer"
     BULK = "bulk"  # one of the task verbs on many tasks
 
 
@@ -163,6 +165,7 @@ TASK_VERBS = frozenset(
         Verb.APPROVE,
         Verb.REJECT,
         Verb.PRIORITIZE,
+        Verb.ANSWER,
     }
 )
 

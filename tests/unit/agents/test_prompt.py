@@ -7,6 +7,7 @@ import pytest
 from swarm_shared.agents.prompting.guards import LONGEST_WORD, guard_mentions, wrap_long_words
 from swarm_shared.agents.prompting.prompt import (
     BUILDER_ANSWER,
+    BUILDER_ROLE,
     PART_LIMIT_BYTES,
     VALIDATOR_ANSWER,
     CheckResult,
@@ -29,10 +30,7 @@ TASK = TaskSpec(
 FIRST_PROMPT = f"""\
 # Task 2.6.1.a: Parse dates
 
-You are the builder for this task. Complete it without asking questions. This page is the whole specification. Where \
-it leaves something open, the design is yours: choose what fits the project, continue, and record the decision in \
-"implementation_notes". A missing specification, interface or pattern is not a reason to stop. Do not use `git \
-stash`: other agents may work in this repository at the same time, and all its worktrees share one stack of stashes.
+{BUILDER_ROLE}
 
 Working directory: /srv/project
 Phase: 2
@@ -62,15 +60,14 @@ No time zones yet.
 
 ## Answer
 
-Work in the working directory and run the tests that cover your change. Then end your reply with exactly one JSON \
-object in this format, and nothing after it:
+Work in the working directory and run the tests that cover your change. Then end your reply with exactly one valid \
+JSON object in this format, with paths relative to the working directory, and nothing after it:
 
 {BUILDER_ANSWER}
 
-Set "status" to "failed" if any acceptance criterion is not met. Your report is verified: the commands are run and a \
-second agent reviews the work.
+Set "status" to "failed" if the description or any acceptance criterion is not fulfilled. Your report is verified: \
+commands that must succeed are run again, and another agent may review the work.
 """
-ROLE = FIRST_PROMPT.split("\n\n")[1]
 RETRY_START = f"""\
 # Task 2.6.1.a: Parse dates
 
@@ -78,9 +75,9 @@ RETRY_START = f"""\
 
 Leap years too, please.
 
-{ROLE}
+{BUILDER_ROLE}
 
-This is attempt 3 of 3. The previous attempt did not pass. Keep what is good in the working directory and fix the \
+This is attempt 3 of 3. An earlier attempt did not pass. Keep what is good in the working directory and fix the \
 problems listed below.
 
 ## Must fix

@@ -20,7 +20,7 @@ PROMISED = {
     "import-tasks", "validate", "start", "status", "list-tasks", "task-info", "why", "prompt", "logs", "workers",
     "events", "retry", "cancel", "hold", "release", "kill", "approve", "reject", "prioritize", "pause", "resume",
     "scale", "drain", "stop", "ctl", "export-tasks", "reset-orphans", "dashboard", "config", "doctor", "backup",
-    "version", "restart-worker", "land", "diff", "worktrees", "failures",
+    "version", "restart-worker", "land", "diff", "worktrees", "failures", "answer",
 }  # fmt: skip
 READING = {
     "status", "list-tasks", "task-info", "why", "prompt", "logs", "workers", "events", "validate", "config", "doctor",

@@ -19,6 +19,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "reject": {"note": "no"},
     "prioritize": {"priority": 1},
     "scale": {"workers": 5},
+    "answer": {"text": "the second one", "attempt": 1},
 }
 
 
@@ -149,6 +150,7 @@ def test_the_count_tells_how_many_match_and_how_many_the_verb_is_for(desk: Dashb
     assert desk.get("/api/count?verb=kill&status=completed").get_json()["meant"] == 0
     assert desk.get("/api/count?q=task+2").get_json()["matching"] == 1
     assert desk.get("/api/count?verb=explode").status_code == 400
+    assert desk.get("/api/count?verb=answer").status_code == 400, "each question has its own answer"
 
 
 def test_the_outcome_of_a_row_is_told_also_when_nobody_took_it(desk: DashboardDesk) -> None:
@@ -197,14 +199,24 @@ def test_buttons_offer_just_what_the_rules_allow(
         problem = "INSERT INTO problems (fingerprint, cause, sample, newest_at) VALUES ('f', ?, '', 0)"
         desk.db.connection.change(problem, (str(cause),))
         desk.db.connection.change("UPDATE tasks SET fingerprint = 'f' WHERE id = '1'")
+    if reason is HoldReason.QUESTION:
+        desk.db.connection.change("UPDATE attempts SET question = 'Which?'")
     offered = verbs_for({"status": status, "hold_reason": reason, "cause": cause})
     for verb in TASK_ROUTES.values():
         try:
             with desk.db.connection.transaction():
-                desk.db.steering.apply(verb, "1", {"note": "n", "priority": 1}, actor="test")
+                desk.db.steering.apply(verb, "1", {"note": "n", "priority": 1, "text": "t"}, actor="test")
                 raise KeyboardInterrupt  # allowed; rolled back, so that the next verb finds the same status
         except (KeyboardInterrupt, TaskRunning):
             allowed = True
         except (StateError, InputError):
             allowed = False
         assert (verb in offered) == allowed, (verb, status, reason, cause)
+
+
+@pytest.mark.parametrize("body", [{}, {"text": " ", "attempt": 1}, {"text": "x"}, {"text": "x", "attempt": "1"}])
+def test_an_answer_without_a_text_or_without_the_attempt_that_asked_is_refused(
+    desk: DashboardDesk, body: dict[str, Any]
+) -> None:
+    assert desk.post("/api/tasks/1/answer", body).status_code == 400
+    assert desk.db.control.newest(limit=1) == []

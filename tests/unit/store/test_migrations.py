@@ -10,7 +10,7 @@ from queue_desk import PASSED, QueueDesk
 
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.errors import DatabaseError, SwarmError
-from swarm_shared.domain.models import Status
+from swarm_shared.domain.models import Status, Verb
 from swarm_shared.store import sql
 from swarm_shared.store.engine import schema as migrations
 from swarm_shared.store.engine.connection import APPLICATION_ID, Connection
@@ -161,3 +161,26 @@ def test_a_file_of_each_earlier_version_becomes_one_of_the_present(tmp_path: Pat
     TaskDatabase(old).close()
     TaskDatabase(new).close()
     assert shape(old) == shape(new)
+
+
+def test_requests_and_the_progress_of_bulk_ones_survive_the_new_table_of_requests(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    path.touch()
+    connection = Connection(path)
+    with connection.transaction():
+        connection.script((SCHEMAS / "2.sql").read_text(encoding="utf-8"))
+        for number in (1, 2, 3):
+            connection.script(
+                "INSERT INTO control (created_at, expires_at, actor, verb, idempotency_key)"
+                f" VALUES (1, 2, 'anna', 'bulk', 'key {number}');"
+            )
+        connection.script("INSERT INTO bulk_steps (control, cursor, done, refused) VALUES (2, 7, 6, 1);")
+        connection.script("DELETE FROM control WHERE id = 3;")
+        connection.script(f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 2;")
+    connection.close()
+    with TaskDatabase(path) as database:
+        assert database.connection.rows("SELECT id, idempotency_key FROM control") == [(1, "key 1"), (2, "key 2")]
+        assert database.connection.rows("SELECT * FROM bulk_steps") == [(2, 7, 6, 1, "[]")]
+        assert database.control.request(Verb.PAUSE, actor="anna") == 4, "numbers are not used again"
+        with pytest.raises(Exception, match="FOREIGN KEY"), database.connection.transaction():
+            database.connection.change("INSERT INTO bulk_steps (control, cursor, done, refused) VALUES (99, 0, 0, 0)")

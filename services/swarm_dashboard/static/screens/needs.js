@@ -50,7 +50,7 @@ function held(task) {
     icon("held"),
     h("div", { class: "ask" },
       h("p", { class: "head" }, taskLink(task.id, null, { class: "id", "data-row": "" }), " ", h("span", null, task.name)),
-      h("p", { class: "reason" }, h("strong", null, sentence(task.why)), " ", task.last_error && h("span", { class: "why" }, task.last_error)),
+      h("p", { class: "reason" }, h("strong", null, sentence(task.why)), " ", (task.question ?? task.last_error) && h("span", { class: "why" }, task.question ?? task.last_error)),
       h("p", { class: "quiet small" }, "held for ", elapsed(task.updated_at), task.attempt_count > 0 && ` · ${plural(task.attempt_count, "try", "tries")}`,
         task.phase && ` · ${task.phase}`,
         evidence && task.attempt_count > 0 && [" · ", h("a", { href: `${taskPath(task.id)}?tab=${evidence[0]}` }, evidence[1])])),

@@ -69,7 +69,7 @@ export function view(context) {
 
 /** In one sentence why it is where it is. */
 function standing(task) {
-  if (task.status === "held") return heldBecause(task.hold_reason) + (task.last_error ? ` ${task.last_error}` : "");
+  if (task.status === "held") return heldBecause(task.hold_reason) + (task.question ? ` ${task.question}` : task.last_error ? ` ${task.last_error}` : "");
   if (task.status === "failed") return task.last_error ?? "No retry is left.";
   if (task.status === "blocked") {
     const open = task.needs.filter((need) => need.status !== "completed");
@@ -101,7 +101,7 @@ function facts(task) {
 const STEP_GROUP = {
   imported: "not_started", claimed: "in_progress", started: "in_progress", validated: "in_progress", checked: "in_progress",
   completed: "completed", failed: "failed", held: "held", killed: "held", cancelled: "cancelled", retry_scheduled: "scheduled",
-  requeued: "scheduled", landing_failed: "scheduled", landed: "completed", approved: "completed", orphaned: "failed", manual_retry: "not_started", released: "not_started",
+  requeued: "scheduled", landing_failed: "scheduled", landed: "completed", approved: "completed", orphaned: "failed", manual_retry: "not_started", answered: "not_started", released: "not_started",
 };
 
 function path(task) {

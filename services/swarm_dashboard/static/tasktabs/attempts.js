@@ -26,7 +26,8 @@ export function attempts({ data: { task }, place: { query }, go }) {
       ? h("a", { href: `?${changed(query, { tab: "diff", attempt: attempt.number, since: "" })}`, title: plural(attempt.changed.files, "file") },
           `+${count(attempt.changed.added)} −${count(attempt.changed.deleted)}`) : "–"),
     cell("Cost", { class: "c-number" }, spent(attempt)),
-    cell("What happened", { class: "c-text" }, before[attempt.number] && h("em", { class: "same" }, "same as before "), attempt.error ?? "–")));
+    cell("What happened", { class: "c-text" }, before[attempt.number] && h("em", { class: "same" }, "same as before "), attempt.error ?? "–",
+      attempt.answer && h("p", { class: "answer" }, h("strong", null, "Your answer: "), attempt.answer))));
   return [
     task.attempts_left_out > 0 && h("p", { class: "quiet" }, `${plural(task.attempts_left_out, "earlier attempt")} not shown`),
     table("attempts", ["Try", "Outcome", "Began", "Took", "Worker", "Change", "Cost", "What happened"], rows),
@@ -34,9 +35,9 @@ export function attempts({ data: { task }, place: { query }, go }) {
 }
 
 function outcome(attempt) {
-  const group = GROUP[attempt.outcome] ?? "in_progress";
-  return h("span", { class: "badge", "data-group": group }, icon(group), attempt.outcome ?? "running",
-    attempt.failure_class && ` (${attempt.failure_class})`);
+  const group = attempt.question ? "held" : GROUP[attempt.outcome] ?? "in_progress";
+  return h("span", { class: "badge", "data-group": group }, icon(group), attempt.question ? "asked you" : attempt.outcome ?? "running",
+    !attempt.question && attempt.failure_class && ` (${attempt.failure_class})`);
 }
 
 const took = (attempt) => (attempt.ended_at ? duration(between(attempt.claimed_at, attempt.ended_at)) : elapsed(attempt.claimed_at));

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from swarm_shared.agents.prompting.prompt import CheckResult, PastAttempt
+from swarm_shared.agents.prompting.prompt import CheckResult, PastAttempt, Question
 from swarm_shared.domain.models import FailureClass
 
 # What was cut short by us or by a provider teaches the next attempt nothing.
@@ -22,6 +22,15 @@ def check_results(rows: Iterable[Mapping[str, Any]] | None) -> tuple[CheckResult
             output=row.get("output", ""),
         )
         for row in rows or ()
+    )
+
+
+def questions(rows: Iterable[Mapping[str, Any]]) -> tuple[Question, ...]:
+    """What earlier attempts asked the user, oldest first, with the answers; from `Tasks.history`."""
+    return tuple(
+        Question(number=row["number"], text=row["question"], answer=row["answer"])
+        for row in rows
+        if row["kind"] == "work" and row["question"] is not None
     )
 
 

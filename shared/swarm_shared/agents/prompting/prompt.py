@@ -18,18 +18,22 @@ from swarm_shared.domain.models import Role, TaskSpec
 PART_LIMIT_BYTES = 4096
 DIFF_LIMIT_BYTES = 64 * 1024
 
-_BUILDER_ROLE = (
-    "You are the builder for this task. Complete it without asking questions. This page is the whole specification. "
-    "Where it leaves something open, the design is yours: choose what fits the project, continue, and record the "
-    'decision in "implementation_notes". A missing specification, interface or pattern is not a reason to stop. '
-    "Do not use `git stash`: other agents may work in this repository at the same time, and all its worktrees share "
-    "one stack of stashes."
+BUILDER_ROLE = (
+    "You are the builder for this task. No one is available to reply while you work, and this prompt is the whole "
+    "specification. Where it leaves something open, the design is yours: choose what fits the project, continue, and "
+    'record the decision in "implementation_notes". A missing specification, interface or pattern is not a reason to '
+    "stop. The only exception is a decision that you cannot make for the user and without which you cannot continue at "
+    'all, such as a contradiction between two requirements: then answer with "status": "failed" and put the question '
+    'in "question".\n\n'
+    "Change other files than those expected only where the task requires it. You need not commit: your result is what "
+    "the working directory contains at the end. Leave no process running. Do not use `git stash`: other agents may "
+    "work in this repository at the same time, and all its worktrees share one stack of stashes."
 )
 _VALIDATOR_ROLE = (
     "You are the validator for this task. Another agent reports that the work is finished. Assume that it is wrong "
     "and try to prove it: read the changed files, run the tests and the program, and look for criteria that are met in "
     "appearance only, tests that cannot fail, leftovers, and existing behavior that no longer works. A claim is not "
-    "evidence. Do not change any files."
+    "evidence. Do not fix anything: your changes, and files that tests and builds write, are discarded."
 )
 # These formats are deliberately not valid JSON: an agent that repeats them has not answered.
 BUILDER_ANSWER = """\
@@ -38,15 +42,16 @@ BUILDER_ANSWER = """\
   "files_created": [paths],
   "files_modified": [paths],
   "tests_written": [paths],
-  "tests_passed": true or false,
+  "tests_passed": true or false (true if there is nothing to test),
   "implementation_notes": "what you did and why",
-  "blockers": [what prevented you from finishing, one string each]
+  "blockers": [what prevented you from finishing, one string each],
+  "question": "leave out, unless a decision of the user is needed: the question, with the options that you see"
 }"""
 VALIDATOR_ANSWER = """\
 {
   "verdict": "PASS" or "FAIL",
-  "confidence": 0.0 to 1.0,
-  "critical_issues": [one string each: file, line, problem, criterion],
+  "confidence": 0.0 to 1.0 (in the verdict),
+  "critical_issues": [one string each: file, line, problem, criterion; empty for a PASS],
   "test_quality_score": 0 to 10,
   "recommendations": [possible improvements that are not a reason to fail],
   "summary": "two sentences with your evidence"
@@ -60,6 +65,14 @@ class CheckResult(Struct, frozen=True, kw_only=True):
     passed: bool
     exit_code: int | None = None
     output: str = ""
+
+
+class Question(Struct, frozen=True, kw_only=True):
+    """What an earlier attempt asked the user; `answer` is None where the task was made ready without one."""
+
+    number: int
+    text: str
+    answer: str | None
 
 
 class PastAttempt(Struct, frozen=True, kw_only=True):
@@ -79,6 +92,7 @@ def build_prompt(
     attempts_allowed: int,
     project_root: Path | str,
     history: Sequence[PastAttempt] = (),
+    questions: Sequence[Question] = (),
     note: str | None = None,
     builder_answer: Mapping[str, Any] | None = None,
     check_results: Sequence[CheckResult] = (),
@@ -91,7 +105,8 @@ def build_prompt(
     Args:
         attempts_allowed: The first attempt and all its retries.
         history: Earlier failed attempts, oldest first.
-        note: The user's note on a retry; it comes first.
+        questions: What earlier attempts asked the user, oldest first; these come first.
+        note: The user's note on a retry.
         builder_answer: The builder's JSON; the validator sees only the files that it names.
         diff: The change so far, if each task has its own worktree; otherwise None.
         resumes: The session continues an earlier one of the same builder.
@@ -100,7 +115,9 @@ def build_prompt(
     if role is Role.VALIDATOR:
         parts = _validator_parts(task, project_root, builder_answer, check_results, diff)
     else:
-        parts = _builder_parts(task, attempt_number, attempts_allowed, project_root, history, note, diff, resumes)
+        parts = _builder_parts(
+            task, attempt_number, attempts_allowed, project_root, history, questions, note, diff, resumes
+        )
     # The heading always comes first: a CLI takes text that begins with a slash for a command.
     text = wrap_long_words("\n\n".join(part for part in parts if part)) + "\n"
     return guarded(text) if guard_mentions else text
@@ -122,22 +139,27 @@ def _builder_parts(
     allowed: int,
     root: Path | str,
     history: Sequence[PastAttempt],
+    questions: Sequence[Question],
     note: str | None,
     diff: str | None,
     resumes: bool,
 ) -> list[str]:
     parts = [f"# Task {task.id}: {task.name}"]
+    if questions:
+        parts.append(_answers(questions))
     if note:
         parts.append("## Note from the user\n\n" + clipped(note))
-    parts.append(_role(number, allowed, resumes))
-    if history:
-        parts += [_must_fix(history[-1]), _earlier_work(diff), _earlier_attempts(history)]
+    parts.append(_role(number, allowed, resumes=resumes, failed=bool(history)))
+    parts += [_must_fix(history[-1])] if history else []
+    parts += [_earlier_work(diff)]
+    parts += [_earlier_attempts(history)] if history else []
     parts += _task_parts(task, root)
     parts.append(
         "## Answer\n\nWork in the working directory and run the tests that cover your change. Then end your reply with "
-        "exactly one JSON object in this format, and nothing after it:\n\n" + BUILDER_ANSWER + "\n\n"
-        'Set "status" to "failed" if any acceptance criterion is not met. Your report is verified: the commands are '
-        "run and a second agent reviews the work."
+        "exactly one valid JSON object in this format, with paths relative to the working directory, and nothing after "
+        "it:\n\n" + BUILDER_ANSWER + "\n\n"
+        'Set "status" to "failed" if the description or any acceptance criterion is not fulfilled. Your report is '
+        "verified: commands that must succeed are run again, and another agent may review the work."
     )
     return parts
 
@@ -160,24 +182,41 @@ def _validator_parts(
         parts.append("## The change\n\n" + _fenced(clipped(diff, DIFF_LIMIT_BYTES) or "(nothing changed)"))
     parts.append(
         "## Verdict\n\nThe verdict is FAIL if any acceptance criterion is not met or if you find a critical issue; "
-        "list each issue with its evidence. The verdict is PASS only if you have verified every criterion yourself. A "
-        "tool or network access that you do not have is not an issue of the work: mention it in the summary. End your "
-        "reply with exactly one JSON object in this format, in place of any verdict line that your instructions ask "
-        "for, and nothing after it:\n\n" + VALIDATOR_ANSWER
+        "list each issue with its evidence. An issue is critical if the work does not do what the task asks, or breaks "
+        "what worked before; anything else is a recommendation. The verdict is PASS only if you have verified every "
+        "criterion yourself; without listed criteria, judge by the description. A tool or network access that you do "
+        "not have is not an issue of the work: verify what you can in another way, and mention it in the summary. End "
+        "your reply with exactly one valid JSON object in this format, in place of any verdict line that your "
+        "instructions ask for, and nothing after it:\n\n" + VALIDATOR_ANSWER
     )
     return parts
 
 
-def _role(number: int, allowed: int, resumes: bool) -> str:
+def _role(number: int, allowed: int, *, resumes: bool, failed: bool) -> str:
     if number <= 1:
-        return _BUILDER_ROLE
-    parts = [_BUILDER_ROLE]
+        return BUILDER_ROLE
+    parts = [BUILDER_ROLE]
     if resumes:
         parts.append("You are resuming your earlier session on this task; the task is repeated below as it is now.")
-    parts.append(
-        f"This is attempt {number} of {max(allowed, number)}. The previous attempt did not pass. Keep what is good in "
-        "the working directory and fix the problems listed below."
+    before = (
+        "An earlier attempt did not pass. Keep what is good in the working directory and fix the problems listed below."
+        if failed
+        else "An earlier attempt ended before the work was finished. What it did is in the working directory: check "
+        "it, keep what is good, and complete the task."
     )
+    parts.append(f"This is attempt {number} of {max(allowed, number)}. {before}")
+    return "\n\n".join(parts)
+
+
+def _answers(questions: Sequence[Question]) -> str:
+    parts = ["## Answers from the user"]
+    for question in questions:
+        parts.append(f"You asked in attempt {question.number}: {clipped(question.text)}")
+        parts.append(
+            "The user has not answered: choose what fits the project, and record the decision."
+            if question.answer is None
+            else f"Answer from the user: {clipped(question.answer)}"
+        )
     return "\n\n".join(parts)
 
 

@@ -34,12 +34,13 @@ def session_to_resume(
         agent: Who builds next; a session belongs to one agent of one CLI.
         env, cwd: What the next session will have; CLIs find their sessions by them.
     """
-    if retries_used != _RETRY_THAT_RESUMES or not cli.resume:
-        return None
     worked = [row for row in history if row["kind"] == "work" and _was_judged(row)]
-    if not worked:
+    if not worked or not cli.resume:
         return None
     last = worked[-1]
+    # Whoever asked continues with the answer, however many retries are used.
+    if last["question"] is None and retries_used != _RETRY_THAT_RESUMES:
+        return None
     session = last["builder_session_id"]
     if session is None or (last["agent_cli"], last["builder_agent"]) != (cli.name, agent):
         return None
@@ -61,7 +62,7 @@ def _has_been_resumed(session: str, history: Sequence[Mapping[str, Any]]) -> boo
 
 
 def _was_judged(row: Mapping[str, Any]) -> bool:
-    return (row["outcome"], row["failure_class"]) in _JUDGED
+    return (row["outcome"], row["failure_class"]) in _JUDGED or row["question"] is not None
 
 
 def is_saved(cli: AgentCli, session_id: str, *, env: Mapping[str, str], cwd: Path) -> bool:

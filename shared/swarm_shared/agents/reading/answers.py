@@ -16,18 +16,22 @@ from swarm_shared.program.terminal_text import storable
 ANSWER_WITHIN_CHARS = 1_000_000
 _DONE_WORDS = frozenset({"success", "done", "completed"})
 _BUILDER_KEYS = frozenset(
-    {"files_created", "files_modified", "tests_written", "tests_passed", "implementation_notes", "blockers"}
+    {"files_created", "files_modified", "tests_written", "tests_passed", "implementation_notes", "blockers", "question"}
 )
 # What models write into a required list that they have nothing to put in.
 _NOTHING_WORDS = frozenset({"", "none", "no", "n/a", "na", "-", "nothing", "null", "none."})
 
 
 class Judgement(Struct, frozen=True, kw_only=True):
-    """Whether an answer lets the task continue; if not, why, and what the next attempt must fix."""
+    """Whether an answer lets the task continue; if not, why, and what the next attempt must fix.
+
+    `question` is what a builder that cannot continue asks the user; empty where it asks nothing.
+    """
 
     passed: bool
     reason: str = ""
     must_fix: tuple[str, ...] = ()
+    question: str = ""
 
 
 def find_answer(text: str, role: Role) -> dict[str, Any] | None:
@@ -112,6 +116,8 @@ def _judge_builder(answer: Mapping[str, Any]) -> Judgement:
     status = str(answer["status"]).strip()
     blockers = items(answer.get("blockers"))
     if status.lower() not in _DONE_WORDS:
+        if question := _question(answer, blockers):
+            return Judgement(passed=False, reason=f"the builder asks: {question}", question=question)
         told = "; ".join(blockers) or storable(str(answer.get("implementation_notes") or ""))
         reason = f"builder reports {storable(status)}" + (f": {told}" if told else "")
         return Judgement(passed=False, reason=reason, must_fix=blockers)
@@ -120,6 +126,14 @@ def _judge_builder(answer: Mapping[str, Any]) -> Judgement:
         reason = "builder reports that tests do not pass" + (f": {told}" if told else "")
         return Judgement(passed=False, reason=reason, must_fix=blockers or ("Make the tests pass.",))
     return Judgement(passed=True)
+
+
+def _question(answer: Mapping[str, Any], blockers: tuple[str, ...]) -> str:
+    """The question of an answer that did not succeed: stated as one, or blockers that are all questions."""
+    asked = items(answer.get("question"))
+    if not asked and blockers and all(blocker.endswith("?") for blocker in blockers):
+        asked = blockers
+    return "\n".join(asked)
 
 
 def _judge_validator(answer: Mapping[str, Any]) -> Judgement:

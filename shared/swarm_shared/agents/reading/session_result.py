@@ -74,6 +74,7 @@ class Reading(Struct, frozen=True, kw_only=True):
     reason: str = ""
     answer: dict[str, Any] | None = None
     must_fix: tuple[str, ...] = ()
+    question: str = ""  # with QUALITY: the builder stopped to ask this
     session_id: str | None = None
     models: tuple[str, ...] = ()
     tokens: int | None = None
@@ -183,7 +184,7 @@ def _read_answer(cli: AgentCli, role: Role, answer: dict[str, Any], exit_code: i
     if judgement.passed and exit_code != 0:
         failure = FailureClass.QUALITY
         reason = f"{cli.name} exited with code {exit_code} although its answer says that all is well"
-    return _reading(failure, reason, answer=answer, must_fix=judgement.must_fix)
+    return _reading(failure, reason, answer=answer, must_fix=judgement.must_fix, question=judgement.question)
 
 
 def _read_without_result(cli: AgentCli, end: SessionEnd, exit_code: int, said: Said, now_ms: int) -> Reading:
@@ -212,7 +213,13 @@ def _read_command(role: Role, end: SessionEnd, exit_code: int) -> Reading:
     if exit_code == 0:
         if judgement is None or judgement.passed:
             return _reading(None, answer=answer)
-        return _reading(FailureClass.QUALITY, judgement.reason, answer=answer, must_fix=judgement.must_fix)
+        return _reading(
+            FailureClass.QUALITY,
+            judgement.reason,
+            answer=answer,
+            must_fix=judgement.must_fix,
+            question=judgement.question,
+        )
     word = "verify" if role is Role.VALIDATOR else "run"
     what = {126: " (a command in it is not executable)", 127: " (a command in it was not found)"}.get(exit_code, "")
     lines = [f"the task's {word} command exited with code {exit_code}{what}"]
@@ -224,6 +231,7 @@ def _read_command(role: Role, end: SessionEnd, exit_code: int) -> Reading:
         "\n".join(lines),
         answer=answer,
         must_fix=judgement.must_fix if judgement is not None else (),
+        question=judgement.question if judgement is not None else "",
     )
 
 
@@ -252,8 +260,16 @@ def _reading(
     answer: dict[str, Any] | None = None,
     must_fix: tuple[str, ...] = (),
     trouble: Trouble | None = None,
+    question: str = "",
 ) -> Reading:
-    return Reading(failure=failure, reason=_clipped(reason), answer=answer, must_fix=must_fix, trouble=trouble)
+    return Reading(
+        failure=failure,
+        reason=_clipped(reason),
+        answer=answer,
+        must_fix=must_fix,
+        trouble=trouble,
+        question=_clipped(question),
+    )
 
 
 def _with_said(reading: Reading, said: Said) -> Reading:
@@ -262,6 +278,7 @@ def _with_said(reading: Reading, said: Said) -> Reading:
         reason=reading.reason,
         answer=reading.answer,
         must_fix=reading.must_fix,
+        question=reading.question,
         session_id=said.session_id,
         models=said.models,
         tokens=said.tokens,

@@ -60,6 +60,7 @@ class AttemptResult(Struct, frozen=True, kw_only=True):
     cost_usd: float | None = None
     trouble: Trouble | None = None
     hold: HoldReason | None = None  # its failure is for the user to judge, whatever retries are left
+    question: str | None = None  # of the builder to the user, with the hold of that name
     out_of_time: bool = False  # past its limit, or without any sign of progress
     unfit: bool = False  # with SETUP: this task can never be started as it is, so it is held at once
     blames_machine: bool = False  # the error is what a program said that would say the same to any task
@@ -79,6 +80,7 @@ class AttemptResult(Struct, frozen=True, kw_only=True):
             check_results=redaction.value(self.check_results),
             validator_result=redaction.value(self.validator_result),
             must_fix=tuple(redaction.text(text) for text in self.must_fix),
+            question=redaction.text_or_none(self.question),
             trouble=None if trouble is None else replace(trouble, text=redaction.text(trouble.text)),
         )
 

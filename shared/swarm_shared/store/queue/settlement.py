@@ -219,6 +219,7 @@ class Settlement(Family):
             "cached_tokens": result.cached_tokens,
             "cost_usd": result.cost_usd,
             "diff_id": result.diff_id,
+            "question": result.question,
             "same_as": None if alike is None else alike.number,
             "same_what": None if alike is None else alike.what,
         }
@@ -229,7 +230,7 @@ class Settlement(Family):
     ) -> None:
         if result.trouble is not None and result.failure_class in (FailureClass.PROVIDER, FailureClass.SETUP):
             self._hold_provider(attempt, agent_cli, result.trouble, claimed_at)
-        elif is_held and (result.outcome is Outcome.PASSED or result.failure_class is FailureClass.QUALITY):
+        elif is_held and _has_answered(result):
             self._db.change(SQL["clear_hold_after_success"], {"agent_cli": agent_cli, "session_began": claimed_at})
 
     def _hold_provider(self, attempt: str, agent_cli: str, trouble: Trouble, session_began: int) -> None:
@@ -254,6 +255,12 @@ class Settlement(Family):
         )
         until = "until you resume" if hold.wait_s is None else f"for {hold.wait_s:.0f} s"
         self._event("provider_hold", f"{agent_cli} is held {until}: {trouble.text}", data={"kind": hold.kind})
+
+
+def _has_answered(result: AttemptResult) -> bool:
+    """Whether the attempt proves that its agent CLI works."""
+    judged = result.outcome is Outcome.PASSED or result.failure_class is FailureClass.QUALITY
+    return judged or result.question is not None
 
 
 def _told(result: AttemptResult, move: Move) -> str:

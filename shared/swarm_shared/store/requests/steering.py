@@ -80,6 +80,7 @@ class Steering(Family):
             Verb.APPROVE: self._approve,
             Verb.REJECT: self._reject,
             Verb.PRIORITIZE: self._prioritize,
+            Verb.ANSWER: self._answer,
         }
         return verbs[verb](task, argument, actor)
 
@@ -192,6 +193,30 @@ class Steering(Family):
         values = {"task": task.seq, "priority": priority, "wall": self._clock.wall_ms()}
         self._db.change(SQL["prioritize_task"], values)
         return f"priority {priority_label(priority)}"
+
+    def _answer(self, task: _Task, argument: Mapping[str, Any], actor: str) -> str:
+        """Answer the question that holds the task; `attempt`, a number, names the attempt that asked it."""
+        text = str(argument.get("text") or "").strip()
+        if not text:
+            raise InputError("the answer is empty", hint=f'amplifier-swarm answer {task.id} "…"')
+        last = next(iter(self._db.dicts(SQL["last_attempt"], {"task": task.seq})), None)
+        meant = argument.get("attempt")
+        if last is not None and meant is not None and meant != last["number"]:
+            raise _refusal(task, "answer", f"attempt {last['number']} came after the question of attempt {meant}")
+        if last is not None and last["answer"] == text:
+            return "answered already"  # the same request again
+        held = self._db.row(SQL["task_state"], {"id": task.id})
+        if task.status is not Status.HELD or held is None or held[8] != HoldReason.QUESTION or last is None:
+            raise _refusal(task, "answer", f"no question of it is open, it is {_words(task)}")
+        self._refuse_unproven(task, "answer", argument, actor)
+        answered = self._db.change(SQL["answer_question"], {"attempt": last["id"], "answer": text})
+        if not answered or not self._db.change(SQL["release_answered"], self._now(task)):
+            raise _refusal(task, "answer", "no question of it is open")
+        self._tell("answered", task, f"by {actor}: {text[:300]}")
+        return f"answered: attempt {self._attempts(task) + 1} gets the answer"
+
+    def _now(self, task: _Task) -> dict[str, Any]:
+        return {"task": task.seq, "wall": self._clock.wall_ms()}
 
     def _make_ready(self, task: _Task, note: object, actor: str) -> None:
         text = str(note).strip() if note else ""

@@ -144,7 +144,8 @@ SET ended_at = :wall, outcome = :outcome, failure_class = :failure_class, error 
     builder_result = :builder_result, check_results = :check_results, validator_result = :validator_result,
     must_fix = :must_fix, base_sha = :base_sha, head_sha = :head_sha, tokens = :tokens,
     cached_tokens = :cached_tokens, cost_usd = :cost_usd,
-    cause = :cause, fingerprint = :fingerprint, same_as = :same_as, same_what = :same_what, diff_id = :diff_id
+    cause = :cause, fingerprint = :fingerprint, same_as = :same_as, same_what = :same_what, diff_id = :diff_id,
+    question = :question
 WHERE id = :attempt AND ended_at IS NULL;
 
 -- name: close_attempt_briefly
@@ -537,6 +538,17 @@ UPDATE tasks
 SET status = iif(blockers > 0, 'blocked', 'not_started'), hold_reason = NULL, fingerprint = NULL, updated_at = :wall
 WHERE seq = :task AND status = 'held';
 
+-- name: answer_question
+-- Once only, and never of an attempt that asked nothing.
+UPDATE attempts SET answer = :answer WHERE id = :attempt AND question IS NOT NULL AND answer IS NULL;
+
+-- name: release_answered
+-- Its budgets stay as they are: a question costs nothing. A new token, so that no old attempt can settle it.
+UPDATE tasks
+SET status = iif(blockers > 0, 'blocked', 'not_started'), hold_reason = NULL, last_error = NULL,
+    lease_token = lease_token + 1, updated_at = :wall
+WHERE seq = :task AND status = 'held' AND hold_reason = 'question';
+
 -- name: hold_task
 UPDATE tasks SET status = 'held', hold_reason = :reason, due_at = NULL, due_mono = NULL, updated_at = :wall
 WHERE seq = :task;
@@ -835,6 +847,8 @@ ORDER BY id DESC LIMIT :limit;
 -- Short rows for lists: texts are cut, definitions stay where they are.
 SELECT seq, id, substr(name, 1, 300) AS name, phase, type, status, stage, priority, estimated_hours, attempt_count,
        worker_id, substr(last_error, 1, 200) AS last_error, hold_reason,
+       iif(hold_reason = 'question', (SELECT question FROM attempts AS a WHERE a.task = tasks.seq AND a.kind = 'work'
+                                      ORDER BY number DESC LIMIT 1), NULL) AS question,
        (SELECT cause FROM problems AS p WHERE p.fingerprint = tasks.fingerprint) AS cause, blockers, created_at, updated_at, claimed_at,
        started_at, completed_at, due_at
 FROM tasks WHERE seq IN (SELECT value FROM json_each(:seqs));

@@ -217,9 +217,12 @@ CREATE TABLE attempts (
     cost_usd             REAL,               -- null is unknown, not zero
     note                 TEXT,               -- a person's words that this attempt was given
     cached_tokens        INTEGER,            -- of the tokens: input that came from a cache
+    question             TEXT,               -- what its builder asked the user, instead of finishing
+    answer               TEXT,               -- the user's answer to that
     UNIQUE (task, kind, number),
     CHECK ((ended_at IS NULL) = (outcome IS NULL)),
-    CHECK (failure_class IS NULL OR outcome = 'failed')
+    CHECK (failure_class IS NULL OR outcome = 'failed'),
+    CHECK (answer IS NULL OR question IS NOT NULL)
 ) STRICT;
 
 -- What the attempts of each agent CLI have cost, as far as they told; kept here so that asking costs the same always.
@@ -311,7 +314,7 @@ CREATE TABLE control (
     actor           TEXT NOT NULL,
     verb            TEXT NOT NULL CHECK (verb IN (
                         'kill', 'retry', 'cancel', 'hold', 'release', 'approve', 'reject', 'prioritize', 'pause',
-                        'resume', 'drain', 'emergency_stop', 'scale', 'restart_worker', 'bulk')),
+                        'resume', 'drain', 'emergency_stop', 'scale', 'restart_worker', 'bulk', 'answer')),
     target          TEXT NOT NULL DEFAULT '',     -- a task id, a worker id, or empty for the swarm
     argument        TEXT NOT NULL DEFAULT '{}',   -- JSON object
     attempt_id      TEXT,                         -- aimed at this attempt, never at a later one

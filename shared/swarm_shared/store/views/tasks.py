@@ -10,7 +10,7 @@ from typing import Any
 from swarm_shared.agents.reading.usage import Usage
 from swarm_shared.domain.clock import iso
 from swarm_shared.domain.errors import NotFound
-from swarm_shared.domain.models import GROUP_OF, Group, Status, TaskSpec, priority_label
+from swarm_shared.domain.models import GROUP_OF, Group, HoldReason, Status, TaskSpec, priority_label
 from swarm_shared.store.engine.family import Family, from_json
 from swarm_shared.store.sql import SQL
 from swarm_shared.taskfile.definition import spec_from_definition
@@ -202,6 +202,7 @@ class Tasks(Family):
             "max_retries": row["max_retries"],
             "last_error": row["last_error"],
             "hold_reason": row["hold_reason"],
+            "question": attempt.get("question") if row["hold_reason"] == HoldReason.QUESTION else None,
             "cause": self._db.value(SQL["cause_of_stop"], {"task": row["seq"]}),
             "fingerprint": row["fingerprint"],
             "note": row["note"],

@@ -42,6 +42,7 @@ _HELD: Mapping[str, tuple[str, Verb | None]] = {
     HoldReason.SHARED_STASH: ("it took a stash that it had not pushed, perhaps another task's work", Verb.RETRY),
     HoldReason.NOT_LANDED: ("its work passed, but was refused twice when it was to be landed", Verb.RETRY),
     HoldReason.CANNOT_START: ("no session of it can be started as it is", Verb.RETRY),
+    HoldReason.QUESTION: ("its builder cannot continue without your answer", Verb.ANSWER),
     HoldReason.AS_IMPORTED: ("its task file says held", Verb.RELEASE),
 }
 
@@ -264,8 +265,11 @@ def _provider(hold: ProviderHold, now: int) -> Reason:
 def _held(task: dict[str, Any]) -> Reason:
     word = str(task["hold_reason"])
     text, verb = why_held(word)
-    error = f": {task['last_error']}" if task["last_error"] else ""
+    told = task["question"] if verb is Verb.ANSWER else task["last_error"]
+    error = f": {told}" if told else ""
     advice = f"amplifier-swarm {verb} {task['id']}"
+    if verb is Verb.ANSWER:
+        advice += ' "…"'
     if verb is None:
         by_word = TAKE_MY_WORD.format(Verb.RELEASE, task["id"])
         advice = f"the reaper keeps trying; if you know that they are gone: {by_word}"
