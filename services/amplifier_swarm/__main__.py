@@ -15,47 +15,26 @@ from swarm_shared.program.entry import exit_code_of
 NAME = "amplifier-swarm"
 COMPLETION_VARIABLE = "_AMPLIFIER_SWARM_COMPLETE"
 
-# Command → module below `commands`. The command is the module's attribute of the same name, with underscores.
-COMMANDS = MappingProxyType(
+# As the help lists them. `commands/` has a room for each section and in it a module for each command, named like it
+# with underscores, as is the command in the module.
+SECTIONS = MappingProxyType(
     {
-        "import-tasks": "exchange",
-        "validate": "exchange",
-        "export-tasks": "exchange",
-        "start": "start",
-        "status": "overview",
-        "list-tasks": "overview",
-        "workers": "overview",
-        "failures": "failures",
-        "task-info": "task",
-        "why": "task",
-        "prompt": "task",
-        "logs": "follow",
-        "events": "follow",
-        "answer": "answer",
-        "retry": "steer",
-        "cancel": "steer",
-        "hold": "steer",
-        "release": "steer",
-        "kill": "steer",
-        "approve": "steer",
-        "reject": "steer",
-        "prioritize": "steer",
-        "pause": "swarm",
-        "resume": "swarm",
-        "scale": "swarm",
-        "drain": "swarm",
-        "restart-worker": "swarm",
-        "stop": "stop",
-        "ctl": "ctl",
-        "land": "land",
-        "diff": "diff",
-        "worktrees": "worktrees",
-        "reset-orphans": "care",
-        "backup": "care",
-        "doctor": "doctor",
-        "dashboard": "about",
-        "config": "about",
-        "version": "about",
+        "Tasks": ("import-tasks", "validate", "export-tasks"),
+        "Look": (
+            *("status", "list-tasks", "task-info", "why", "failures", "workers"),
+            *("logs", "events", "prompt", "diff", "dashboard"),
+        ),
+        "Steer": ("answer", "retry", "cancel", "hold", "release", "kill", "approve", "reject", "prioritize"),
+        "Swarm": ("start", "stop", "pause", "resume", "drain", "scale", "restart-worker", "ctl"),
+        "Landing": ("land", "worktrees"),
+        "Maintenance": ("doctor", "reset-orphans", "backup", "config", "version"),
+    }
+)
+COMMANDS = MappingProxyType({name: section.lower() for section, names in SECTIONS.items() for name in names})
+_MODULES = MappingProxyType(
+    {
+        **dict.fromkeys(("status", "list-tasks", "workers"), "overview"),
+        **dict.fromkeys(("task-info", "why", "prompt"), "task"),
     }
 )
 
@@ -67,14 +46,29 @@ class LazyGroup(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        module = COMMANDS.get(cmd_name)
-        if module is None:
+        room = COMMANDS.get(cmd_name)
+        if room is None:
             return None
         from importlib import import_module
 
-        found = getattr(import_module(f"amplifier_swarm.commands.{module}"), cmd_name.replace("-", "_"))
+        name = cmd_name.replace("-", "_")
+        found = getattr(import_module(f"amplifier_swarm.commands.{room}.{_MODULES.get(cmd_name, name)}"), name)
         assert isinstance(found, click.Command)
         return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The commands by section, in one column for all sections."""
+        width = max(map(len, COMMANDS))
+        for section, names in SECTIONS.items():
+            commands = [(name, self.get_command(ctx, name)) for name in names]
+            with formatter.section(section):
+                formatter.write_dl(
+                    [
+                        (f"{name:<{width}}", found.get_short_help_str(80))
+                        for name, found in commands
+                        if found is not None
+                    ]
+                )
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

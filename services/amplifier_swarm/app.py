@@ -67,7 +67,7 @@ def common_options(function: F) -> F:
             ctx.ensure_object(App).verbose = True
             logs.configure(verbose=True)
 
-    told = f"The database.  [default: {default_of('db')}; SWARM_DB]"
+    help_db = f"The database.  [default: {default_of('db')}; SWARM_DB]"
     function = click.option(
         "-v",
         "--verbose",
@@ -76,7 +76,7 @@ def common_options(function: F) -> F:
         callback=keep_verbose,
         help="Log everything, and show where a bug is.",
     )(function)
-    return click.option("--db", type=click.Path(path_type=Path), expose_value=False, callback=keep_db, help=told)(
+    return click.option("--db", type=click.Path(path_type=Path), expose_value=False, callback=keep_db, help=help_db)(
         function
     )
 
@@ -104,6 +104,9 @@ def command(
             return function(click.get_current_context().ensure_object(App), *args, **kwargs)
 
         ready = common_options(run) if with_db else run
-        return click.command(name, epilog=epilog, cls=click.Command, **more)(ready)
+        made = click.command(name, epilog=epilog, cls=click.Command, **more)(ready)
+        if with_db:
+            made.params.sort(key=lambda each: each.name in ("db", "verbose"))  # what the command is about comes first
+        return made
 
     return declare

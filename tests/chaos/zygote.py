@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 import yaml
 
 import amplifier_swarm.__main__
-import amplifier_swarm.commands.exchange
+import amplifier_swarm.commands.tasks.import_tasks
 import swarm_reaper.__main__
 import swarm_worker.__main__
 import swarm_worker.attempt
@@ -32,7 +32,7 @@ MAINS = {
     points.REAPER: swarm_reaper.__main__.main,
     points.IMPORT: amplifier_swarm.__main__.main,
 }
-_USED_LATER = (yaml, amplifier_swarm.commands.exchange)
+_USED_LATER = (yaml, amplifier_swarm.commands.tasks.import_tasks)
 # As the budget of crashes: a validator that is killed a third time holds its task, which is right and ends the trial.
 swarm_worker.attempt.REPEATS = 1_000
 

@@ -12,7 +12,7 @@ import pytest
 from cli_desk import CliDesk, until
 
 from amplifier_swarm import app as app_module
-from amplifier_swarm.__main__ import COMMANDS, cli
+from amplifier_swarm.__main__ import COMMANDS, SECTIONS, cli
 from swarm_shared.domain.models import TaskSpec
 from swarm_shared.program.terminal_text import safe
 
@@ -214,3 +214,18 @@ def test_shell_completion_knows_commands_and_statuses(desk: CliDesk) -> None:
 
     assert "import-tasks" in complete("amplifier-swarm imp", 1)
     assert "in_progress" in complete("amplifier-swarm list-tasks --status in", 3)
+
+
+def test_help_lists_the_commands_by_section(desk: CliDesk) -> None:
+    lines = desk.run("--help").out.splitlines()
+    headings = [line.removesuffix(":") for line in lines if line.endswith(":") and not line.startswith(" ")]
+    assert headings == ["Options", *SECTIONS]
+    steer = lines[lines.index("Steer:") + 1 : lines.index("Swarm:")]
+    assert [line.split()[0] for line in steer if line] == list(SECTIONS["Steer"])
+
+
+@pytest.mark.parametrize("name", sorted(PROMISED - NO_DB))
+def test_help_shows_what_a_command_is_about_before_the_options_that_all_have(name: str) -> None:
+    command = cli.get_command(click.Context(cli), name)
+    assert command is not None
+    assert [each.name for each in command.params][-2:] == ["db", "verbose"]

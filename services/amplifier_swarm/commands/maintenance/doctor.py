@@ -10,7 +10,7 @@ from msgspec.structs import asdict
 
 from amplifier_swarm.app import App, command, json_option
 from amplifier_swarm.as_started import as_started
-from amplifier_swarm.commands.overview import workers_shown
+from amplifier_swarm.commands.look.overview import workers_shown
 from amplifier_swarm.findings import Finding, Level, bad
 from amplifier_swarm.repository_checks import about_git, about_landing
 from amplifier_swarm.supervision import supervision
@@ -33,7 +33,7 @@ TASKS_LOOKED_AT = 50_000
 SERVICES = (REAPER, "dashboard")
 
 
-@command("doctor", example="doctor\ndoctor --json", short_help="Checks, each with advice.")
+@command("doctor", example="doctor\ndoctor --json", short_help="Check the swarm and what it needs, with advice.")
 @json_option
 def doctor(app: App, as_json: bool) -> int:
     """Check engine, database, disk, services, supervisord, repository and agent CLI; changes nothing.

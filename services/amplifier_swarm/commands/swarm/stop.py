@@ -25,7 +25,7 @@ LEAVES_WITHIN_S = 5.0
 SERVICES = ("start", "reaper", "dashboard")
 
 
-@command("stop", example="stop\nstop --now", short_help="Drain, then shut the suite down.")
+@command("stop", example="stop\nstop --now", short_help="Let running tasks finish, then stop the swarm.")
 @click.option("--now", is_flag=True, help="End all sessions at once.  [default: let them finish]")
 @json_option
 def stop(app: App, now: bool, as_json: bool) -> int:

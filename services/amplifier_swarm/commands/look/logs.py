@@ -1,4 +1,4 @@
-"""What happens and is written: `logs` of a task's sessions, `events` of the swarm; both can be followed live."""
+"""`logs`: the output of a task's sessions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 
 from amplifier_swarm.app import App, command, json_option
 from amplifier_swarm.asking import wait_for_a_commit
-from amplifier_swarm.terminal import cut, print_json, remark, say
+from amplifier_swarm.terminal import cut, print_json, remark
 from swarm_shared.domain.clock import iso
 from swarm_shared.domain.errors import NotFound
 from swarm_shared.domain.models import GROUP_OF, Group, Role, Status
@@ -20,7 +20,7 @@ from swarm_shared.program.terminal_text import safe
 if TYPE_CHECKING:
     from swarm_shared.database import TaskDatabase
 
-EVENTS_AT_ONCE = 500
+
 LINE_LIMIT_CHARS = 64 * 1024
 _STREAMS = {1: "stdout", 2: "stderr"}
 _STAYS = frozenset({Group.COMPLETED, Group.FAILED, Group.HELD, Group.CANCELLED})
@@ -58,10 +58,10 @@ class _Session:
 @command(
     "logs",
     example="logs 2.6.1.a -f\nlogs 2.6.1.a --attempt 1 --role validator",
-    short_help="What a task's sessions wrote.",
+    short_help="The output of a task's sessions.",
 )
 @click.argument("task_id", metavar="ID")
-@click.option("-f", "--follow", is_flag=True, help="Go on until the task has ended.  [default: off]")
+@click.option("-f", "--follow", is_flag=True, help="Continue until the task has ended.  [default: off]")
 @click.option("--attempt", type=click.IntRange(1), help="Only this attempt.  [default: the newest]")
 @click.option(
     "--role", type=click.Choice([role.value for role in Role]), help="Only sessions of this role.  [default: all]"
@@ -203,35 +203,3 @@ def _logs_json(database: TaskDatabase, task: dict[str, Any], number: int | None,
                 }
             )
     print_json({"id": task["id"], "attempt": attempts[0]["number"] if attempts else None, "sessions": sessions})
-
-
-@command("events", example="events --limit 100\nevents -f --json --since 0", short_help="What happened in the swarm.")
-@click.option("-f", "--follow", is_flag=True, help="Go on until Ctrl+C.  [default: off]")
-@click.option("--since", type=click.IntRange(0), help="Everything after this event's id.  [default: the newest ones]")
-@click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="How many at most.")
-@json_option
-def events(app: App, follow: bool, since: int | None, limit: int, as_json: bool) -> None:
-    """What happened in the swarm, oldest first. With --json and -f there is one document per line."""
-    with app.open(read_only=True) as database:
-        found = database.events.newest(limit) if since is None else database.events.since(since, limit=limit)
-        cursor = found[-1]["id"] if found else (since if since is not None else database.events.last_id())
-        if as_json and not follow:
-            print_json({"events": found, "last_id": cursor})
-            return
-        _tell_events(found, as_json)
-        while follow:
-            found = database.events.since(cursor, limit=EVENTS_AT_ONCE)
-            if found:
-                _tell_events(found, as_json)
-                cursor = found[-1]["id"]
-            else:
-                wait_for_a_commit(database)
-
-
-def _tell_events(found: list[dict[str, Any]], as_json: bool) -> None:
-    for event in found:
-        if as_json:
-            print_json(event, one_line=True)
-            continue
-        about = " ".join(f"{safe(event[name])}" for name in ("task_id", "worker_id") if event[name])
-        say(f"{event['timestamp']}  {event['event_type']:<20} {about}  {cut(event['message'])}".rstrip())

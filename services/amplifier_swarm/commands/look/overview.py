@@ -113,7 +113,7 @@ def _tell(app: App, shown: dict[str, Any], alive: int, start_command: str) -> No
 @status_option("Only tasks in it.  [default: all]")
 @click.option("--phase", help="Only tasks of this phase.  [default: all]")
 @click.option("--limit", type=click.IntRange(1, MAX_LIMIT), default=20, show_default=True, help="How many at most.")
-@click.option("--after", type=click.IntRange(0), default=0, show_default=True, help="Go on after this place.")
+@click.option("--after", type=click.IntRange(0), default=0, show_default=True, help="Continue after this place.")
 @json_option
 def list_tasks(
     app: App, statuses: tuple[Status, ...], phase: str | None, limit: int, after: int, as_json: bool

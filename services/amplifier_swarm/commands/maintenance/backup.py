@@ -1,4 +1,4 @@
-"""Taking care of the database: `reset-orphans`, `backup`."""
+"""`backup`: a consistent copy of the database."""
 
 from __future__ import annotations
 
@@ -11,35 +11,6 @@ import click
 from amplifier_swarm.app import App, command, json_option
 from amplifier_swarm.terminal import print_json, say, size
 from swarm_shared.domain.errors import InputError
-from swarm_shared.program.settings import default_of
-
-
-@command(
-    "reset-orphans", example="reset-orphans\nreset-orphans --timeout-minutes 10", short_help="Take back lost tasks."
-)
-@click.option(
-    "--timeout-minutes",
-    type=click.FloatRange(min=0, min_open=True),
-    default=default_of("orphan_timeout_min"),
-    show_default=True,
-    help="Minutes without a sign of progress.",
-)
-@json_option
-def reset_orphans(app: App, timeout_minutes: float, as_json: bool) -> None:
-    """Requeue tasks whose worker has died, or that show no sign of progress for so long.
-
-    What is left of their agents is ended first, and proven gone. A healthy long task is never requeued. The reaper does
-    this all the time; this command is for when none runs.
-    """
-    with app.open() as database:
-        found = [orphan["id"] for orphan in database.find_orphaned_tasks(timeout_minutes)]
-        count = database.reset_orphaned_tasks(timeout_minutes) if found else 0
-    if as_json:
-        print_json({"reset": count, "found": found})
-        return
-    for task_id in found:
-        say(task_id)
-    say(f"{count} task{'' if count == 1 else 's'} requeued")
 
 
 @command("backup", example="backup tasks-backup.db", short_help="A consistent copy of the database.")

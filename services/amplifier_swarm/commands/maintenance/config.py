@@ -1,0 +1,58 @@
+"""`config`: the settings in effect."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from amplifier_swarm.app import App, command, json_option
+from amplifier_swarm.terminal import print_json, remark, table
+from swarm_shared.program.settings import described, variable_of
+
+MASK = "•••"
+
+
+@command("config", example="config\nconfig --json --db swarm.db", short_help="The settings in effect.")
+@json_option
+def config(app: App, as_json: bool) -> None:
+    """The settings in effect here, and where each comes from: flag, variable, swarm.yaml, or the default."""
+    settings = app.settings()
+    shown = {}
+    for field in described():
+        value = getattr(settings, field.name)
+        if field.metadata.get("secret") and value:
+            value = MASK
+        shown[field.name] = {
+            "value": _plain(value),
+            "origin": settings.origins[field.name],
+            "variable": None if field.metadata.get("file_only") else variable_of(field.name),
+            "help": field.metadata["help"],
+        }
+    if as_json:
+        print_json({"settings": shown, "file": str(settings.db.with_name("swarm.yaml"))})
+        return
+    rows = [(name, _told(each["value"]), each["origin"], each["help"]) for name, each in shown.items()]
+    table(("setting", "value", "from", "meaning"), rows, spare=("meaning", "from"))
+    remark(f"swarm.yaml is looked for beside the database: {settings.db.with_name('swarm.yaml')}")
+
+
+def _plain(value: Any, *, secret: bool = False) -> Any:
+    """A setting in the types of JSON; what agents get in their environment may be a secret."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item, secret=secret or key == "env") for key, item in value.items()}
+    if secret:
+        return MASK
+    if isinstance(value, Path):
+        return str(value)
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, Mapping | list):
+        return ", ".join(value) or "none"
+    return "none" if value in (None, "") else str(value)

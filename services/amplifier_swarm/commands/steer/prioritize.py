@@ -1,0 +1,30 @@
+"""`prioritize`: change the order of tasks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from amplifier_swarm.app import App, command
+from amplifier_swarm.commands.steer.task_verbs import run_verb, task_selection
+from swarm_shared.domain.models import PRIORITY_NAMES, Verb, priority_value
+
+
+@command("prioritize", example="prioritize 2.6.1.a 2.6.1.b critical", short_help="Change the order of tasks.")
+@click.argument("ids", metavar="[ID]...", nargs=-1)
+@click.argument("priority")
+@task_selection
+def prioritize(app: App, ids: tuple[str, ...], priority: str, **chosen: Any) -> int:
+    """Change the order of tasks that have not started.
+
+    PRIORITY is critical, high, medium, low, or a whole number; smaller is sooner.
+    """
+    try:
+        priority_value(priority)
+    except ValueError:
+        known = ", ".join(PRIORITY_NAMES)
+        raise click.BadParameter(
+            f"{priority!r} is none of {known}, nor a whole number.", click.get_current_context()
+        ) from None
+    return run_verb(Verb.PRIORITIZE, app, ids, priority=priority, **chosen)

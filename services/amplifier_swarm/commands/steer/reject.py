@@ -1,0 +1,24 @@
+"""`reject`: send finished work back with a note."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from amplifier_swarm.app import App, command
+from amplifier_swarm.commands.steer.task_verbs import run_verb, task_selection
+from swarm_shared.domain.models import Verb
+
+
+@command(
+    "reject",
+    example='reject 2.6.1.a --note "the API must stay compatible"',
+    short_help="Send finished work back with a note.",
+)
+@click.argument("ids", metavar="[ID]...", nargs=-1)
+@click.option("--note", required=True, help="What must be fixed, for the next attempt.  [default: none]")
+@task_selection
+def reject(app: App, ids: tuple[str, ...], note: str, **chosen: Any) -> int:
+    """Reject the work of held or completed tasks: they run again, with your note on what must be fixed."""
+    return run_verb(Verb.REJECT, app, ids, note=note, **chosen)

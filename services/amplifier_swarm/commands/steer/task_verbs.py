@@ -1,0 +1,117 @@
+"""What the commands on tasks share: which tasks are meant, the confirmations, the request, the outcomes."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import click
+
+from amplifier_swarm.app import App, json_option
+from amplifier_swarm.asking import ask, conclude
+from amplifier_swarm.status_option import status_option
+from amplifier_swarm.terminal import cut, is_terminal, remark
+from swarm_shared.domain.errors import SwarmError
+from swarm_shared.domain.models import Status, Verb
+from swarm_shared.program.terminal_text import safe
+from swarm_shared.store.requests.steering import MEANT
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+MAX_BULK = 10_000
+
+
+_AT_STAKE = (
+    "It cannot be proven from here that the processes of the last attempt are gone. If one still runs, two agents work "
+    "on the same task at once, and one may overwrite what the other has done. Check where that worker ran, such as its "
+    "container, before you confirm."
+)
+
+
+class NeedsYes(SwarmError):
+    """A bulk change without `--yes`."""
+
+    exit_code = click.UsageError.exit_code
+
+
+def task_selection(function: F) -> F:
+    """The tasks a verb is for: ids, everything in a status or phase, or whatever one problem has stopped."""
+    for decorate in (
+        json_option,
+        click.option("--yes", is_flag=True, help="Apply to all matching tasks without asking.  [default: off]"),
+        click.option("--phase", help="All tasks of this phase.  [default: only those named]"),
+        click.option(
+            "--failure",
+            metavar="FINGERPRINT",
+            help="All tasks that are stopped by this problem; `failures` lists them.  [default: only those named]",
+        ),
+        status_option("All tasks in it.  [default: only those named]"),
+    ):
+        function = decorate(function)
+    return function
+
+
+def run_verb(
+    verb: Verb,
+    app: App,
+    ids: tuple[str, ...],
+    *,
+    statuses: tuple[Status, ...],
+    phase: str | None,
+    failure: str | None,
+    yes: bool,
+    as_json: bool,
+    **argument: Any,
+) -> int:
+    """Request one verb for the selected tasks and print the outcomes; the exit code."""
+    by_filter = bool(statuses) or phase is not None
+    if [by_filter, bool(ids), failure is not None].count(True) != 1:
+        raise click.UsageError(
+            "Name tasks, or choose them by --status and --phase, or by --failure.",
+            click.get_current_context(),
+        )
+    with app.open() as database:
+        if failure is not None:
+            ids = _agreed(app, verb, database.failures.task_ids(failure, limit=MAX_BULK + 1), yes)
+        elif by_filter:
+            found = database.tasks.matching(statuses or MEANT[verb], phase, limit=MAX_BULK + 1)
+            ids = _agreed(app, verb, found, yes)
+        else:
+            ids = tuple(dict.fromkeys(ids))
+            for task_id in ids:
+                database.tasks.get(task_id)  # a misspelt one must not leave the others half done
+        return conclude(ask(app, database, verb, ids, **argument) if ids else [], as_json=as_json)
+
+
+def _agreed(app: App, verb: Verb, ids: Sequence[str], yes: bool) -> tuple[str, ...]:
+    count = f"more than {MAX_BULK:,}" if len(ids) > MAX_BULK else f"{len(ids):,}"
+    if not yes:
+        raise NeedsYes(
+            f"{count} {'task matches' if len(ids) == 1 else 'tasks match'}, and nothing was changed",
+            hint=f"to {verb} them: amplifier-swarm {shlex.join([*app.arguments, '--yes'])}",
+        )
+    # The first ones now; the same command again takes the next ones.
+    return tuple(ids[:MAX_BULK])
+
+
+gone_option = click.option(
+    "--gone", is_flag=True, help="I confirm that nothing from the last attempt is still running.  [default: off]"
+)
+
+
+def confirm_gone(app: App, ids: tuple[str, ...]) -> None:
+    """Say what is at stake, and ask; without a terminal it must have been said by `--yes`."""
+    with app.open(read_only=True) as database:
+        held = [(task_id, str(database.tasks.get(task_id)["last_error"])) for task_id in ids]
+    for task_id, seen in held:
+        remark(f"{safe(task_id)}: {cut(seen)}")
+    remark(_AT_STAKE)
+    if not is_terminal(sys.stdin):
+        raise NeedsYes(
+            "nothing was changed",
+            hint=f"if you have made sure that they have ended: amplifier-swarm {shlex.join([*app.arguments, '--yes'])}",
+        )
+    click.confirm("Have all processes of these attempts ended?", abort=True, err=True)

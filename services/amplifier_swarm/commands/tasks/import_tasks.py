@@ -1,0 +1,119 @@
+"""`import-tasks`: read task files into the queue."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from amplifier_swarm.app import App, command, json_option
+from amplifier_swarm.asking import Standing
+from amplifier_swarm.progress import Bar
+from amplifier_swarm.task_files import Read, read_all
+from amplifier_swarm.terminal import print_json, remark, say
+from swarm_shared.domain.errors import StateError, SwarmError
+from swarm_shared.git.worktrees.database_inside import keep_out_of_commits
+from swarm_shared.store.engine.opened_file import still_open_elsewhere
+from swarm_shared.store.engine.rescue import SUFFIX, refuges
+
+if TYPE_CHECKING:
+    from swarm_shared.store.importing.imports import ImportResult
+
+
+MAX_REMARKS = 50
+
+
+@command(
+    "import-tasks",
+    example="import-tasks tasks.yaml\nimport-tasks phase1.yaml phase2.yaml --clear --db swarm.db",
+    short_help="Import task files into the queue.",
+)
+@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+@click.option("--clear", is_flag=True, help="Replace the whole queue.  [default: off]")
+@click.option("--force", is_flag=True, help="Clear even while tasks run.  [default: off]")
+@click.option("--dry-run", is_flag=True, help="Say what would happen, change nothing.  [default: off]")
+@json_option
+def import_tasks(app: App, files: tuple[str, ...], clear: bool, force: bool, dry_run: bool, as_json: bool) -> None:
+    """Put the tasks of one or several files into the queue, which is created when it is missing.
+
+    All problems of all files are reported together, and then nothing is changed. Importing again merges: tasks that
+    have not run take the new text, others stay as they are. `-` is standard input.
+    """
+
+    def in_queue() -> list[str]:
+        if clear or not os.path.exists(app.database_path()):
+            return []
+        with app.open(read_only=True) as database:
+            return list(database.imports.known_ids())
+
+    with Bar(app.clock) as bar:
+        bar.phase("reading")
+        read = read_all(files, in_queue=in_queue, progress=bar.step)
+        bar.phase("importing")
+        result = _import(app, files, read, clear=clear, force=force, dry_run=dry_run, bar=bar)
+    for warning in read.warnings[:MAX_REMARKS]:
+        remark(f"warning: {warning}")
+    for reason in result.reasons[:MAX_REMARKS]:
+        remark(f"skipped {reason}")
+    hidden = max(0, len(read.warnings) - MAX_REMARKS) + max(0, len(result.reasons) - MAX_REMARKS)
+    if hidden:
+        remark(f"… and {hidden} more remarks; --json lists all")
+    if as_json:
+        warnings = [str(warning) for warning in read.warnings]
+        print_json({**result.shown(), "warnings": warnings, "reasons": list(result.reasons), "dry_run": dry_run})
+        return
+    say(
+        f"{'would import' if dry_run else 'imported'} {result.imported} of {result.total} tasks "
+        f"({result.updated} updated, {result.unchanged} unchanged, {result.skipped} skipped)"
+    )
+    if not dry_run and result.imported and not _runs(app):
+        remark("next: amplifier-swarm start")
+
+
+def _runs(app: App) -> bool:
+    with app.open() as database:
+        return Standing.of(database).workers > 0
+
+
+def _import(
+    app: App, files: tuple[str, ...], read: Read, *, clear: bool, force: bool, dry_run: bool, bar: Bar
+) -> ImportResult:
+    from swarm_shared.store.importing.imports import ImportResult
+
+    if dry_run and not os.path.exists(app.database_path()):
+        count = len(read.tasks)
+        return ImportResult(total=count, imported=count, updated=0, unchanged=0, skipped=0)
+    if not os.path.exists(app.database_path()):
+        _refuse_beside_living_swarm(app.database_path())
+        with suppress(SwarmError, OSError):  # `start` tries again, and says what is wrong
+            keep_out_of_commits(app.database_path())
+    with app.open(create=not dry_run) as database:
+        return database.imports.run(
+            read.tasks,
+            source=", ".join(files),
+            actor=app.actor(),
+            clear=clear,
+            force=force,
+            dry_run=dry_run,
+            progress=bar.step,
+        )
+
+
+def _refuse_beside_living_swarm(database: Path) -> None:
+    """While a swarm still works on the deleted database, a new one would have no workers.
+
+    Raises:
+        StateError: Such a swarm lives; it notices the loss within seconds, copies the contents and ends.
+    """
+    pid = still_open_elsewhere(database)
+    if pid is not None:
+        raise StateError(
+            f"{database} is missing, but process {pid} of its swarm still works on it: it was deleted or moved",
+            hint=f"wait until the swarm has stopped; it copies the contents to {database.name}{SUFFIX}N and says where",
+        )
+    copies = sorted(str(each) for each in next(refuges(database)).glob(f"{database.name}{SUFFIX}*"))
+    if copies:
+        remark(f"warning: a new database; what an earlier one held when it was lost is in {copies[-1]}")

@@ -1,0 +1,68 @@
+"""`validate`: check task files; nothing is changed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from amplifier_swarm.app import App, command, json_option
+from amplifier_swarm.progress import Bar
+from amplifier_swarm.task_files import FilesRefused, read_all
+from amplifier_swarm.terminal import print_json, remark, say
+from swarm_shared.domain.errors import InputError
+
+if TYPE_CHECKING:
+    from swarm_shared.taskfile import Problem
+
+
+EXIT_INPUT = InputError.exit_code
+
+
+@command("validate", example="validate tasks.yaml --strict", with_db=False, short_help="Check task files.")
+@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+@click.option("--strict", is_flag=True, help="Fail on warnings too.  [default: off]")
+@json_option
+def validate(app: App, files: tuple[str, ...], strict: bool, as_json: bool) -> int:
+    """Check task files without a database: what import-tasks would refuse, and what is probably not meant so."""
+    from swarm_shared.taskfile.lint import lint
+
+    tasks, errors = 0, []
+    warnings: list[Problem] = []
+    try:
+        with Bar(app.clock) as bar:
+            bar.phase("reading")
+            read = read_all(files, progress=bar.step)
+        tasks, warnings = len(read.tasks), list(read.warnings)
+        for file, listed in read.by_file.items():
+            warnings += lint(listed, file=file)
+    except FilesRefused as refused:
+        if not as_json:
+            raise
+        errors = list(refused.problems)
+    failed = bool(errors) or (strict and bool(warnings))
+    if as_json:
+        print_json(
+            {
+                "valid": not failed,
+                "tasks": tasks,
+                "errors": [_shown(problem) for problem in errors],
+                "warnings": [_shown(problem) for problem in warnings],
+            }
+        )
+        return EXIT_INPUT if failed else 0
+    for warning in warnings:
+        remark(f"warning: {warning}")
+    verdict = f"{len(warnings)} warning{'' if len(warnings) == 1 else 's'}" if warnings else "nothing to remark"
+    say(f"{tasks} task{'' if tasks == 1 else 's'}: {verdict}")
+    return EXIT_INPUT if failed else 0
+
+
+def _shown(problem: Problem) -> dict[str, Any]:
+    return {
+        "file": problem.file,
+        "line": problem.line or None,
+        "column": problem.column or None,
+        "message": problem.message,
+        "advice": problem.advice,
+    }
