@@ -31,12 +31,6 @@ SECTIONS = MappingProxyType(
     }
 )
 COMMANDS = MappingProxyType({name: section.lower() for section, names in SECTIONS.items() for name in names})
-_MODULES = MappingProxyType(
-    {
-        **dict.fromkeys(("status", "list-tasks", "workers"), "overview"),
-        **dict.fromkeys(("task-info", "why", "prompt"), "task"),
-    }
-)
 
 
 class LazyGroup(click.Group):
@@ -52,7 +46,7 @@ class LazyGroup(click.Group):
         from importlib import import_module
 
         name = cmd_name.replace("-", "_")
-        found = getattr(import_module(f"amplifier_swarm.commands.{room}.{_MODULES.get(cmd_name, name)}"), name)
+        found = getattr(import_module(f"amplifier_swarm.commands.{room}.{name}"), name)
         assert isinstance(found, click.Command)
         return found
 

@@ -48,7 +48,7 @@ def exclusive_run(state_dir: Path, database: TaskDatabase) -> Iterator[None]:
         os.close(lock)
 
 
-class Standing(Struct, frozen=True, kw_only=True):
+class Leftover(Struct, frozen=True, kw_only=True):
     """Something of the suite that runs on this database. `leaves`: its owner is dead, so it is about to end."""
 
     text: str
@@ -75,21 +75,21 @@ def wait_for_earlier_run(
     """
     began_ms = database.clock.mono_ms()
     said = False
-    while standing := _standing(database, client, worker_ids):
+    while leftovers := _leftovers(database, client, worker_ids):
         waited_s = (database.clock.mono_ms() - began_ms) / 1000
-        stays = [each.text for each in standing if not each.leaves]
+        stays = [each.text for each in leftovers if not each.leaves]
         if stays or waited_s > PATIENCE_S:
             raise StateError(
-                f"a swarm already works on {database.path}: {', '.join(stays or [s.text for s in standing])}",
+                f"a swarm already works on {database.path}: {', '.join(stays or [s.text for s in leftovers])}",
                 hint="end it first: amplifier-swarm stop; or supervisorctl -c supervisord.conf shutdown",
             )
         if waited_s > SAY_AFTER_S and not said:
-            say(f"waiting for the end of an earlier run: {', '.join(each.text for each in standing)}")
+            say(f"waiting for the end of an earlier run: {', '.join(each.text for each in leftovers)}")
             said = True
         wait(LOOK_S)
 
 
-def _standing(database: TaskDatabase, client: SupervisorClient, worker_ids: frozenset[str]) -> list[Standing]:
+def _leftovers(database: TaskDatabase, client: SupervisorClient, worker_ids: frozenset[str]) -> list[Leftover]:
     found = _supervisord(client)
     reaper = database.swarm.services().get("reaper")
     if reaper is not None and reaper.is_alive() and not _is_stale(reaper, database.clock.wall_ms()):
@@ -100,7 +100,7 @@ def _standing(database: TaskDatabase, client: SupervisorClient, worker_ids: froz
     return found
 
 
-def _supervisord(client: SupervisorClient) -> list[Standing]:
+def _supervisord(client: SupervisorClient) -> list[Leftover]:
     try:
         return [_process("supervisord", ProcessId.of(client.pid()))]
     except SupervisorAbsent:
@@ -108,7 +108,7 @@ def _supervisord(client: SupervisorClient) -> list[Standing]:
     except SupervisorError:
         # While it stops it refuses everything, and may outlive all services that are known here: its socket and
         # the dashboard's port are taken until it has ended.
-        return [Standing(text="supervisord", leaves=True)]
+        return [Leftover(text="supervisord", leaves=True)]
 
 
 def _is_stale(service: Service, now_ms: int) -> bool:
@@ -116,11 +116,11 @@ def _is_stale(service: Service, now_ms: int) -> bool:
     return service.process.is_alive() is None and now_ms - service.seen_at > SILENT_MS
 
 
-def _process(name: str, process: ProcessId | None) -> Standing:
+def _process(name: str, process: ProcessId | None) -> Leftover:
     if process is None:
-        return Standing(text=name, leaves=True)
+        return Leftover(text=name, leaves=True)
     owner = owner_from(_environment(process.pid))
-    return Standing(text=f"{name} (process {process.pid})", leaves=owner is not None and owner.is_alive() is False)
+    return Leftover(text=f"{name} (process {process.pid})", leaves=owner is not None and owner.is_alive() is False)
 
 
 def _environment(pid: int) -> dict[str, str]:

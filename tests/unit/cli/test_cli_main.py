@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from importlib import import_module
 
 import click
 import pytest
@@ -229,3 +230,9 @@ def test_help_shows_what_a_command_is_about_before_the_options_that_all_have(nam
     command = cli.get_command(click.Context(cli), name)
     assert command is not None
     assert [each.name for each in command.params][-2:] == ["db", "verbose"]
+
+
+@pytest.mark.parametrize("name", sorted(PROMISED))
+def test_a_command_has_a_module_of_its_name_to_itself(name: str) -> None:
+    module = import_module(f"amplifier_swarm.commands.{COMMANDS[name]}.{name.replace('-', '_')}")
+    assert [each.name for each in vars(module).values() if isinstance(each, click.Command)] == [name]

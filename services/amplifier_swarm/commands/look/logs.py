@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from amplifier_swarm.app import App, command, json_option
-from amplifier_swarm.asking import wait_for_a_commit
+from amplifier_swarm.submit import wait_for_a_commit
 from amplifier_swarm.terminal import cut, print_json, remark
 from swarm_shared.domain.clock import iso
 from swarm_shared.domain.errors import NotFound

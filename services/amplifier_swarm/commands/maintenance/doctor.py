@@ -10,7 +10,7 @@ from msgspec.structs import asdict
 
 from amplifier_swarm.app import App, command, json_option
 from amplifier_swarm.as_started import as_started
-from amplifier_swarm.commands.look.overview import workers_shown
+from amplifier_swarm.commands.look.worker_rows import workers_shown
 from amplifier_swarm.findings import Finding, Level, bad
 from amplifier_swarm.repository_checks import about_git, about_landing
 from amplifier_swarm.supervision import supervision

@@ -7,7 +7,7 @@ import sys
 import click
 
 from amplifier_swarm.app import App, command, json_option
-from amplifier_swarm.asking import ask, conclude
+from amplifier_swarm.submit import report_outcomes, submit
 from swarm_shared.domain.models import Verb
 from swarm_shared.store.requests.control import MAX_ARGUMENT_BYTES
 
@@ -35,4 +35,6 @@ def answer(app: App, task_id: str, text: str, as_json: bool) -> int:
         raise click.BadParameter("the answer is empty", click.get_current_context(), param_hint="TEXT")
     with app.open() as database:
         asked_by = database.tasks.get(task_id)["attempt_count"]
-        return conclude(ask(app, database, Verb.ANSWER, [task_id], text=text, attempt=asked_by), as_json=as_json)
+        return report_outcomes(
+            submit(app, database, Verb.ANSWER, [task_id], text=text, attempt=asked_by), as_json=as_json
+        )

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 import click
 
 from amplifier_swarm.app import App, json_option
-from amplifier_swarm.asking import ask, conclude
 from amplifier_swarm.status_option import status_option
+from amplifier_swarm.submit import report_outcomes, submit
 from amplifier_swarm.terminal import cut, is_terminal, remark
 from swarm_shared.domain.errors import SwarmError
 from swarm_shared.domain.models import Status, Verb
@@ -19,11 +19,7 @@ from swarm_shared.program.terminal_text import safe
 from swarm_shared.store.requests.steering import MEANT
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-
 MAX_BULK = 10_000
-
-
 _AT_STAKE = (
     "It cannot be proven from here that the processes of the last attempt are gone. If one still runs, two agents work "
     "on the same task at once, and one may overwrite what the other has done. Check where that worker ran, such as its "
@@ -83,7 +79,7 @@ def run_verb(
             ids = tuple(dict.fromkeys(ids))
             for task_id in ids:
                 database.tasks.get(task_id)  # a misspelt one must not leave the others half done
-        return conclude(ask(app, database, verb, ids, **argument) if ids else [], as_json=as_json)
+        return report_outcomes(submit(app, database, verb, ids, **argument) if ids else [], as_json=as_json)
 
 
 def _agreed(app: App, verb: Verb, ids: Sequence[str], yes: bool) -> tuple[str, ...]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from amplifier_swarm.app import App, command, json_option
-from amplifier_swarm.asking import ask, conclude
 from amplifier_swarm.commands.swarm.worker_names import check_known
+from amplifier_swarm.submit import report_outcomes, submit
 from swarm_shared.domain.models import Verb
 
 
@@ -21,4 +21,4 @@ def drain(app: App, worker: str | None, as_json: bool) -> int:
     with app.open() as database:
         if worker:
             check_known(database, worker)
-        return conclude(ask(app, database, Verb.DRAIN, (worker or "",)), as_json=as_json)
+        return report_outcomes(submit(app, database, Verb.DRAIN, (worker or "",)), as_json=as_json)

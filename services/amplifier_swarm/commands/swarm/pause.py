@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from amplifier_swarm.app import App, command, json_option
-from amplifier_swarm.asking import ask, conclude
+from amplifier_swarm.submit import report_outcomes, submit
 from swarm_shared.domain.models import Verb
 
 
@@ -15,4 +15,4 @@ from swarm_shared.domain.models import Verb
 def pause(app: App, reason: str | None, as_json: bool) -> int:
     """Start no new tasks until `resume`; running tasks continue. Survives restarts."""
     with app.open() as database:
-        return conclude(ask(app, database, Verb.PAUSE, reason=reason), as_json=as_json)
+        return report_outcomes(submit(app, database, Verb.PAUSE, reason=reason), as_json=as_json)

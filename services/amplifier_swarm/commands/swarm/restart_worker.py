@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from amplifier_swarm.app import App, command, json_option
-from amplifier_swarm.asking import ask, conclude
 from amplifier_swarm.commands.swarm.worker_names import check_known
+from amplifier_swarm.submit import report_outcomes, submit
 from swarm_shared.domain.models import Verb
 
 
@@ -22,4 +22,4 @@ def restart_worker(app: App, worker: str, now: bool, as_json: bool) -> int:
     """Restart a worker's process. It finishes its task first, however long that takes."""
     with app.open() as database:
         check_known(database, worker)
-        return conclude(ask(app, database, Verb.RESTART_WORKER, (worker,), now=now or None), as_json=as_json)
+        return report_outcomes(submit(app, database, Verb.RESTART_WORKER, (worker,), now=now or None), as_json=as_json)

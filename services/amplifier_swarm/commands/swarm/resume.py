@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from amplifier_swarm.app import App, command, json_option
-from amplifier_swarm.asking import ask, conclude
+from amplifier_swarm.submit import report_outcomes, submit
 from swarm_shared.domain.models import Verb
 
 
@@ -12,4 +12,4 @@ from swarm_shared.domain.models import Verb
 def resume(app: App, as_json: bool) -> int:
     """Start tasks again after a pause, a drain of the swarm or of a worker, an emergency stop or a provider hold."""
     with app.open() as database:
-        return conclude(ask(app, database, Verb.RESUME), as_json=as_json)
+        return report_outcomes(submit(app, database, Verb.RESUME), as_json=as_json)

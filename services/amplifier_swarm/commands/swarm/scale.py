@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from amplifier_swarm.app import App, command, json_option
-from amplifier_swarm.asking import ask, conclude
+from amplifier_swarm.submit import report_outcomes, submit
 from swarm_shared.domain.models import Verb
 from swarm_shared.program.settings import MAX_WORKERS
 
@@ -24,4 +24,4 @@ def scale(app: App, workers: int, now: bool, as_json: bool) -> int:
     Scale up again at any time: workers that have not left yet stay.
     """
     with app.open() as database:
-        return conclude(ask(app, database, Verb.SCALE, workers=workers, now=now), as_json=as_json)
+        return report_outcomes(submit(app, database, Verb.SCALE, workers=workers, now=now), as_json=as_json)

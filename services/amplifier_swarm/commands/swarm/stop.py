@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from amplifier_swarm.app import App, command, json_option
-from amplifier_swarm.asking import ask, conclude, wait_for_a_commit
+from amplifier_swarm.submit import report_outcomes, submit, wait_for_a_commit
 from amplifier_swarm.supervision import Supervision, supervision
 from amplifier_swarm.terminal import print_json, remark, say
 from swarm_shared.domain.errors import StateError, SupervisorError
@@ -39,9 +39,9 @@ def stop(app: App, now: bool, as_json: bool) -> int:
             raise StateError("nothing of this swarm runs", hint="amplifier-swarm status shows its tasks")
         flag = EMERGENCY_STOP if now else DRAINED
         was_set = flag in database.swarm.flags()
-        rows = ask(app, database, Verb.EMERGENCY_STOP if now else Verb.DRAIN)
+        rows = submit(app, database, Verb.EMERGENCY_STOP if now else Verb.DRAIN)
         if any(row.status != "done" for row in rows):
-            return conclude(rows, as_json=as_json)
+            return report_outcomes(rows, as_json=as_json)
         until = app.clock.mono_ms() + round(patience_ms)
         _wait(app, database, until, "workers")
         found = _supervisord(app)

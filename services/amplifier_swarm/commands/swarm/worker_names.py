@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from amplifier_swarm.asking import Standing
+from amplifier_swarm.submit import Live
 from swarm_shared.domain.errors import NotFound
 
 if TYPE_CHECKING:
@@ -17,5 +17,5 @@ def check_known(database: TaskDatabase, worker: str) -> None:
     Raises:
         NotFound: There is no such worker.
     """
-    if Standing.of(database).reaper and all(row["worker_id"] != worker for row in database.workers.shown()):
+    if Live.of(database).reaper and all(row["worker_id"] != worker for row in database.workers.shown()):
         raise NotFound(f"no worker '{worker}'", hint="amplifier-swarm workers lists them")

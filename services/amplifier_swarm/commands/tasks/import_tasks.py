@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from amplifier_swarm.app import App, command, json_option
-from amplifier_swarm.asking import Standing
 from amplifier_swarm.progress import Bar
+from amplifier_swarm.submit import Live
 from amplifier_swarm.task_files import Read, read_all
 from amplifier_swarm.terminal import print_json, remark, say
 from swarm_shared.domain.errors import StateError, SwarmError
@@ -75,7 +75,7 @@ def import_tasks(app: App, files: tuple[str, ...], clear: bool, force: bool, dry
 
 def _runs(app: App) -> bool:
     with app.open() as database:
-        return Standing.of(database).workers > 0
+        return Live.of(database).workers > 0
 
 
 def _import(

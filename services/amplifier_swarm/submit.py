@@ -27,23 +27,23 @@ ROWS_HANDLED_PER_S = 100
 REQUESTS_AT_ONCE = 500
 EXPIRY_GRACE_MS = 1_000
 SILENCE_MS = 3_000
-_NOT_TAKEN = "not handled within {:.0f} s – see amplifier-swarm doctor: does the reaper of this swarm work?"
+_NOT_HANDLED = "not handled within {:.0f} s – see amplifier-swarm doctor: does the reaper of this swarm work?"
 
 
-class Standing(Struct, frozen=True, kw_only=True):
+class Live(Struct, frozen=True, kw_only=True):
     """What of the swarm lives now."""
 
     reaper: bool
     workers: int
 
     @classmethod
-    def of(cls, database: TaskDatabase) -> Standing:
+    def of(cls, database: TaskDatabase) -> Live:
         reaper = database.swarm.services().get("reaper")
         workers = sum(worker.process.is_alive() is not False for worker in database.workers.alive())
         return cls(reaper=reaper is not None and reaper.is_alive(), workers=workers)
 
 
-def ask(
+def submit(
     app: App, database: TaskDatabase, verb: Verb, targets: Sequence[str] = ("",), **argument: Any
 ) -> list[ControlRow]:
     """One row per target, all answered: done, refused, or expired.
@@ -56,8 +56,8 @@ def ask(
         SupervisorError: Nothing of the swarm lives that could do it.
     """
     given = {name: value for name, value in argument.items() if value is not None}
-    standing = Standing.of(database)
-    if standing.reaper:
+    live = Live.of(database)
+    if live.reaper:
         rows = _request(app, database, verb, targets, given)
     elif verb in NEEDS_SUPERVISORD:
         raise SupervisorError(
@@ -65,12 +65,12 @@ def ask(
             hint="start the swarm: amplifier-swarm start, or supervisord -c supervisord.conf",
         )
     else:
-        rows = [_without_reaper(app, database, verb, target, given, standing) for target in targets]
+        rows = [_without_reaper(app, database, verb, target, given, live) for target in targets]
     return _answered(app, database, rows)
 
 
-def conclude(rows: Sequence[ControlRow], *, as_json: bool) -> int:
-    """Tell the outcomes; the exit code.
+def report_outcomes(rows: Sequence[ControlRow], *, as_json: bool) -> int:
+    """Print the outcomes; the exit code.
 
     Raises:
         StateError: The only row was refused.
@@ -83,8 +83,8 @@ def conclude(rows: Sequence[ControlRow], *, as_json: bool) -> int:
         raise (StateError if rows[0].status == "refused" else SupervisorError)(str(rows[0].result))
     else:
         for row in rows:
-            told = f"{row.target}: {row.result}" if row.target else str(row.result)
-            say(told) if row.status == "done" else remark(f"{row.status}: {told}")
+            text = f"{row.target}: {row.result}" if row.target else str(row.result)
+            say(text) if row.status == "done" else remark(f"{row.status}: {text}")
         if len(rows) > 1:
             others = "".join(f", {counts[s]} {s}" for s in ("refused", "expired") if counts[s])
             say(f"{counts['done']} of {len(rows)} done{others}")
@@ -113,12 +113,12 @@ def _without_reaper(
     verb: Verb,
     target: str,
     argument: Mapping[str, Any],
-    standing: Standing,
+    live: Live,
 ) -> ControlRow:
     try:
         return carry_out_now(database, verb, target, argument, actor=app.actor())
     except TaskRunning:
-        if standing.workers:  # its worker watches for rows that are aimed at its attempt
+        if live.workers:  # its worker watches for rows that are aimed at its attempt
             return database.control.get(database.control.request(verb, target, argument, actor=app.actor()))
         raise SupervisorError(
             f"task {target} was running when its swarm ended, and nothing lives that could {verb} it",
@@ -130,7 +130,7 @@ def _answered(app: App, database: TaskDatabase, rows: Sequence[ControlRow]) -> l
     """Wait until every row has its outcome; those that are not taken in time are closed here as expired."""
     done: list[ControlRow] = []
     waiting = list(reversed(rows))
-    told = False
+    reminded = False
     while waiting:
         row = database.control.get(waiting[-1].id)
         if row.status != "pending":
@@ -138,17 +138,17 @@ def _answered(app: App, database: TaskDatabase, rows: Sequence[ControlRow]) -> l
             waiting.pop()
         elif app.clock.wall_ms() > row.expires_at + EXPIRY_GRACE_MS:
             after_s = (row.expires_at - row.created_at) / 1000
-            database.control.answer(row.id, "expired", _NOT_TAKEN.format(after_s), by=app.actor())
+            database.control.answer(row.id, "expired", _NOT_HANDLED.format(after_s), by=app.actor())
         else:
-            if not told and app.clock.wall_ms() > row.created_at + SILENCE_MS:
+            if not reminded and app.clock.wall_ms() > row.created_at + SILENCE_MS:
                 remark(f"waiting for {row.verb} {row.target}".rstrip() + "; Ctrl+C ends the waiting only")
-                told = True
+                reminded = True
             wait_for_a_commit(database)
     return done
 
 
 def wait_for_a_commit(database: TaskDatabase) -> None:
-    """Return when another process has committed, or after a while: answers and times are looked at again."""
+    """Return when another process has committed, or after a while: outcomes and times are read again."""
     before = database.connection.data_version()
     for _ in range(LOOKS):
         time.sleep(LOOK_EVERY_S)  # nothing else shows that another process wrote

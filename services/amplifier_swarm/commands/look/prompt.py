@@ -1,0 +1,80 @@
+"""`prompt`: the prompt of an attempt."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from amplifier_swarm.app import App, command, json_option
+from amplifier_swarm.as_started import as_started
+from amplifier_swarm.terminal import print_json, remark
+from swarm_shared.domain.errors import NotFound
+from swarm_shared.domain.models import GROUP_OF, Group, Role, Status
+from swarm_shared.program.terminal_text import safe
+from swarm_shared.redaction.redaction import of_process
+
+if TYPE_CHECKING:
+    from swarm_shared.database import TaskDatabase
+
+
+@command(
+    "prompt",
+    example="prompt 2.6.1.a\nprompt 2.6.1.a --attempt 1 --role validator",
+    short_help="The prompt of an attempt.",
+)
+@click.argument("task_id", metavar="ID")
+@click.option("--attempt", type=click.IntRange(1), help="A past or running attempt.  [default: the next one]")
+@click.option(
+    "--role",
+    type=click.Choice([Role.BUILDER.value, Role.VALIDATOR.value]),
+    default=Role.BUILDER.value,
+    show_default=True,
+    help="Whose prompt; a validator's only of a past attempt.",
+)
+@json_option
+def prompt(app: App, task_id: str, attempt: int | None, role: str, as_json: bool) -> None:
+    """The prompt that the next attempt of a task would get, or that a past one got.
+
+    Of a running or completed task it is the newest attempt's prompt.
+    """
+    from swarm_shared.next_prompt import next_prompt, place_by_git
+
+    with app.open(read_only=True) as database:
+        task = database.tasks.get(task_id)
+        if attempt is None and GROUP_OF[Status(task["status"])] in (Group.IN_PROGRESS, Group.COMPLETED):
+            attempt = task["attempt_count"] or None
+        if attempt is None and role == Role.VALIDATOR:
+            raise click.UsageError(
+                "A validator's prompt needs the work of an attempt: --attempt N.", click.get_current_context()
+            )
+        if attempt is None:
+            settings = as_started(app.settings(), database)
+            place = place_by_git(database, task, settings)
+            following = next_prompt(database, task, settings, at=place, environ=os.environ)
+            number, text, resumes = following.number, of_process().text(following.text), following.resumes
+        else:
+            number = attempt
+            text, resumes = _stored_prompt(database, task, attempt, role)
+    if as_json:
+        told = {"id": task_id, "attempt": number, "role": role, "stored": attempt is not None, "resumes": resumes}
+        print_json({**told, "prompt": text})
+        return
+    where = f", in session {resumes}, which it {'went' if attempt else 'goes'} on with" if resumes else ""
+    remark(f"attempt {number} {'was' if attempt else 'would be'} told{where}:")
+    click.echo(safe(text, lines=True), nl=not text.endswith("\n"))
+
+
+def _stored_prompt(database: TaskDatabase, task: dict[str, Any], number: int, role: str) -> tuple[str, str | None]:
+    """The prompt, and the earlier session that it was given to."""
+    for attempt in database.tasks.attempts(task["seq"]):
+        if attempt["number"] == number:
+            for session in database.tasks.sessions(attempt["id"]):
+                if session["role"] == role and session["prompt"] is not None:
+                    return str(session["prompt"]), session["resumes"]
+            raise NotFound(
+                f"attempt {number} of task {task['id']} started no {role} session",
+                hint=f"amplifier-swarm task-info {task['id']} shows how far it got",
+            )
+    raise NotFound(f"task {task['id']} has no attempt {number}", hint=f"it has had {task['attempt_count']} so far")

@@ -1,0 +1,103 @@
+"""`task-info`: everything about a task."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from amplifier_swarm.app import App, command, json_option
+from amplifier_swarm.compare_attempts import tell_same_problem
+from amplifier_swarm.terminal import cut, print_json, remark, say
+from swarm_shared.program.terminal_text import safe
+from swarm_shared.store.queue.verdicts import same_problem
+
+_FACTS = (
+    "phase", "type", "priority", "estimated_hours", "attempt_count", "max_retries", "worker_id", "dependencies",
+    "files", "design_docs", "hold_reason", "question", "approved_by", "last_error", "note", "created_at", "claimed_at",
+    "started_at", "completed_at", "due_at",
+)  # fmt: skip
+
+
+LOG_LINES_SHOWN = 30
+
+
+@command("task-info", example="task-info 2.6.1.a", short_help="Everything about a task.")
+@click.argument("task_id", metavar="ID")
+@json_option
+def task_info(app: App, task_id: str, as_json: bool) -> None:
+    """Everything about a task: its text, what was tried, and its log."""
+    with app.open(read_only=True) as database:
+        task = database.tasks.get(task_id)
+        attempts = [_attempt_shown(each) for each in database.tasks.attempts(task["seq"])]
+        log = database.events.of_task(task["seq"])
+    same = same_problem(attempts)
+    if as_json:
+        print_json({**task, "attempts": attempts, "same_problem": same, "log": log})
+        return
+    say(f"{safe(task['id'])}: {safe(task['name'])}")
+    stage = f" ({task['stage']})" if task["stage"] else ""
+    _fact("status", f"{task['status']}{stage}")
+    for name in _FACTS:
+        value = task[name]
+        if value not in (None, "", []):
+            _fact(name.replace("_", " "), ", ".join(value) if isinstance(value, list) else value)
+    if task["description"]:
+        say(f"\n{task['description'].rstrip()}")
+    if task["acceptance_criteria"]:
+        say("\nAcceptance criteria")
+        for criterion in task["acceptance_criteria"]:
+            say(f"  - {safe(criterion)}")
+    for attempt in attempts:
+        _tell_attempt(attempt)
+    if same:
+        tell_same_problem(same)
+    if log:
+        say("\nLog")
+    for line in log[-LOG_LINES_SHOWN:]:
+        say(f"  {line['timestamp']}  {line['event_type']:<16} {cut(line['message'])}")
+    if len(log) > LOG_LINES_SHOWN:
+        remark(f"the last {LOG_LINES_SHOWN} of {len(log)} log lines; --json gives all")
+
+
+def _attempt_shown(attempt: dict[str, Any]) -> dict[str, Any]:
+    # A claim that never got to an agent has no start of its own; for display it began with the claim.
+    return {**attempt, "started_at": attempt["started_at"] or attempt["claimed_at"]}
+
+
+def _tell_attempt(attempt: dict[str, Any]) -> None:
+    ended = attempt["outcome"] or "running"
+    why = f" ({attempt['failure_class']})" if attempt["failure_class"] else ""
+    if attempt["question"]:
+        ended, why = "stopped with a question", ""
+    if attempt["same_as"] is not None:
+        why += f", as attempt {attempt['same_as']}"
+    say(f"\nAttempt {attempt['number']}: {ended}{why}, {attempt['worker_id']}, {attempt['started_at']}")
+    if attempt["resumed_session_id"]:
+        _fact("  resumes", f"session {attempt['resumed_session_id']}")
+    for name in ("question", "answer"):
+        if attempt[name]:
+            _fact("  " + name, attempt[name])
+    for name in ("error", "exit_code", "models", "tokens", "cached_tokens", "cost_usd"):
+        if attempt[name] is not None:
+            _fact("  " + name.replace("_", " "), cut(str(attempt[name]), 500))
+    for check in attempt["check_results"] or []:
+        _fact("  check", _check_shown(check))
+    verdict = attempt["validator_result"] or {}
+    if verdict.get("verdict"):
+        _fact("  verdict", verdict["verdict"])
+    for issue in attempt["must_fix"] or []:
+        _fact("  must fix", cut(str(issue), 500))
+
+
+def _check_shown(check: dict[str, Any]) -> str:
+    command = cut(str(check.get("command")))
+    if not check.get("passed"):
+        return f"FAILED: {command}"
+    if check.get("warning"):  # it blocks nothing, and its name alone would say that all is well
+        return f"warning: {command} – not so: {cut(', '.join(str(check.get('output')).splitlines()), 200)}"
+    return f"passed: {command}"
+
+
+def _fact(name: str, value: object) -> None:
+    say(f"  {name:<16} {safe(value)}")

@@ -1,0 +1,31 @@
+"""`why`: why a task does not move, and what to do."""
+
+from __future__ import annotations
+
+import click
+
+from amplifier_swarm.app import App, command, json_option
+from amplifier_swarm.compare_attempts import tell_same_problem
+from amplifier_swarm.terminal import print_json, say
+from swarm_shared.program.terminal_text import safe
+
+
+@command("why", example="why 2.6.1.a", short_help="Why a task does not move, and what to do.")
+@click.argument("task_id", metavar="ID")
+@json_option
+def why(app: App, task_id: str, as_json: bool) -> None:
+    """What a task waits for, or how it ended, and what can be done about it."""
+    from swarm_shared.store.views.why import Why
+
+    with app.open(read_only=True) as database:
+        explained = Why(database.connection, app.clock).explain(task_id, default_cli=app.settings().agent_cli)
+    if as_json:
+        print_json(explained.shown())
+        return
+    say(f"{safe(explained.id)} is {explained.status}:")
+    for reason in explained.reasons:
+        say(f"  {safe(reason.text)}")
+        if reason.advice:
+            say(f"    → {safe(reason.advice)}")
+    if explained.same_problem:
+        tell_same_problem(explained.same_problem)

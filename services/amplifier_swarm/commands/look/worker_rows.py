@@ -1,0 +1,64 @@
+"""The workers as commands show them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from amplifier_swarm.app import App
+from amplifier_swarm.terminal import cut, duration, table
+from swarm_shared.domain.clock import iso
+
+if TYPE_CHECKING:
+    from swarm_shared.database import TaskDatabase
+
+
+def dead_workers(database: TaskDatabase) -> set[int]:
+    """Runs of workers that have ended without writing it down."""
+    return {each.run for each in database.workers.alive() if each.process.is_alive() is False}
+
+
+def workers_shown(database: TaskDatabase) -> list[dict[str, Any]]:
+    """Workers in the shape of the JSON answers. One whose process has died counts as crashed, whatever its row says."""
+    gone = dead_workers(database)
+    return [
+        {
+            "worker_id": row["worker_id"],
+            "pid": row["pid"],
+            "hostname": row["hostname"],
+            "status": "crashed" if row["run"] in gone else row["status"],
+            "started_at": iso(row["started_at"]),
+            "stopped_at": iso(row["stopped_at"]),
+            "last_heartbeat": iso(row["last_heartbeat"]),
+            "current_task_id": row["current_task_id"],
+            "stage": row["stage"],
+            "tasks_completed": row["tasks_completed"],
+            "tasks_failed": row["tasks_failed"],
+            "restarts": row["restarts"],
+            "remark": row["remark"],
+        }
+        for row in database.workers.shown()
+    ]
+
+
+def workers_table(app: App, shown: list[dict[str, Any]]) -> None:
+    now = app.clock.wall_ms()
+    rows = [
+        (
+            worker["worker_id"],
+            worker["status"],
+            worker["pid"],
+            duration(now - ms(worker["last_heartbeat"])),
+            worker["tasks_completed"],
+            worker["tasks_failed"],
+            worker["current_task_id"] or (cut(worker["remark"] or "") if worker["remark"] != worker["status"] else ""),
+        )
+        for worker in shown
+    ]
+    columns = ("worker", "status", "pid", "heartbeat", "completed", "failed", "task")
+    numbers = ("pid", "heartbeat", "completed", "failed")
+    table(columns, rows, right=numbers, spare=("pid", "failed", "completed", "heartbeat"))
+
+
+def ms(moment: str) -> float:
+    return datetime.fromisoformat(moment).timestamp() * 1000

@@ -1,0 +1,21 @@
+"""`workers`: the workers and what they run."""
+
+from __future__ import annotations
+
+from amplifier_swarm.app import App, command, json_option
+from amplifier_swarm.commands.look.worker_rows import workers_shown, workers_table
+from amplifier_swarm.terminal import print_json, remark
+
+
+@command("workers", example="workers", short_help="The workers and what they run.")
+@json_option
+def workers(app: App, as_json: bool) -> None:
+    """Each worker's newest start: its process, heartbeat, task and counts. Those that ended stay listed."""
+    with app.open(read_only=True) as database:
+        shown = workers_shown(database)
+    if as_json:
+        print_json({"workers": shown})
+    elif shown:
+        workers_table(app, shown)
+    else:
+        remark("no worker has run yet; start the swarm: amplifier-swarm start")
