@@ -55,13 +55,14 @@ def test_an_upgrade_killed_in_its_middle_is_begun_anew(database: Path, monkeypat
     watch.close()
     with TaskDatabase(database) as as_before:
         assert as_before.tasks.get("was-there")["status"] == Status.NOT_STARTED
-        assert as_before.connection.value("PRAGMA user_version") == 1
+        assert as_before.connection.value("PRAGMA user_version") == migrations.SCHEMA_VERSION
         assert as_before.connection.value("PRAGMA integrity_check") == "ok"
-    monkeypatch.setattr(migrations, "SCHEMA_VERSION", 2)
-    monkeypatch.setattr(sql, "migrations", lambda: [(2, midway.UPGRADE.replace("1000000000", "10"))])
+    newer = migrations.SCHEMA_VERSION + 1
+    monkeypatch.setattr(migrations, "SCHEMA_VERSION", newer)
+    monkeypatch.setattr(sql, "migrations", lambda: [(newer, midway.UPGRADE.replace("1000000000", "10"))])
     with TaskDatabase(database) as upgraded:
         assert upgraded.connection.value("SELECT count(*) FROM numbers") == 10
-        assert upgraded.connection.value("PRAGMA user_version") == 2
+        assert upgraded.connection.value("PRAGMA user_version") == newer
 
 
 @pytest.mark.parametrize("moment", ["staging", "publishing"])

@@ -31,6 +31,7 @@ ELSEWHERE = {
     "python3 -m venv .venv": "a network is needed; `make` and CI do the same",
     ".venv/bin/pip install .": "a network is needed; test_packaging.py looks into the wheel",
     "amplifier-swarm release 2.6.1.a --gone": "needs a worker in another container; test_cli_steering.py plays it",
+    "amplifier-swarm start --db tasks.db.rescued-1": "needs a database that was lost; test_database_lost.py does",
     "pkill -SIGUSR1 -f amplifier_swarm.orchestrator": "would reach swarms of others; its parts are tested below",
 }
 RUNS = re.compile(r"amplifier-swarm start\b|python -m amplifier_swarm\.orchestrator\b")
@@ -48,12 +49,12 @@ LANDING = re.compile(r"amplifier-swarm (diff|land|worktrees)\b")
 ALL = commands()
 
 
-# docs/proof.md: each takes minutes to hours. A small form of the kill loop and of the walks is part of `make test`.
-LONG = re.compile(r"make (chaos|mutants|soak|bench)\b|SWARM_MODEL_EXAMPLES=")
+# Each takes minutes to hours. A small form of the kill loop and of the walks is part of `make test`.
+LONG = re.compile(r"make (chaos|mutants|soak|bench|agents)\b|SWARM_MODEL_EXAMPLES=")
 
 
 def those(pattern: re.Pattern[str]) -> list[Command]:
-    return [command for command in ALL if pattern.match(command.text)]
+    return [command for command in ALL if pattern.match(command.text) and command.text not in ELSEWHERE]
 
 
 def label(command: Command) -> str:

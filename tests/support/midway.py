@@ -27,8 +27,8 @@ WITH RECURSIVE up (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM up LIMIT 10000000
 
 
 def upgrade(path: str) -> None:
-    migrations.SCHEMA_VERSION = 2
-    sql.migrations = lambda: [(2, UPGRADE)]  # type: ignore[assignment]
+    migrations.SCHEMA_VERSION += 1
+    sql.migrations = lambda: [(migrations.SCHEMA_VERSION, UPGRADE)]  # type: ignore[assignment]
     TaskDatabase(path).close()
 
 

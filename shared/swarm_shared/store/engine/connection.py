@@ -198,8 +198,8 @@ class Connection:
         """Take the turn if it is free; True also where turns are not used."""
         try:
             return not self._opened_log() or try_lock(self._log)
-        except OSError:
-            return True  # out of descriptors, for example: SQLite reports what is wrong
+        except (OSError, DatabaseError):
+            return True  # no descriptor or no such lock: turns are a courtesy, and SQLite itself decides
 
     def _end_turn(self) -> None:
         if self._log >= 0:
