@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from msgspec.structs import replace
 
+from swarm_shared.agents.amplifier.loaded import Loaded
 from swarm_shared.agents.launching.launch import SessionPlan, has_session, prepare
 from swarm_shared.agents.presets.cli import AgentCli, Progress, Store
 from swarm_shared.agents.prompting.prompt import answer_again
 from swarm_shared.agents.prompting.resuming import is_saved
-from swarm_shared.agents.reading.session_result import Reading, read_cut, read_session
+from swarm_shared.agents.reading.session_result import Reading, read_cut, read_session, warnings_of
 from swarm_shared.agents.reading.usage import UNKNOWN_USAGE, Usage
 from swarm_shared.domain.clock import Clock
 from swarm_shared.domain.errors import ConfigError, InputError
@@ -24,10 +24,11 @@ from swarm_shared.store.queue.claims import Claim, ClosedSession, Opening
 from swarm_shared.store.queue.policy import AttemptResult
 from swarm_worker.config import WorkerConfig
 from swarm_worker.landing.integration_branch import QueueStopped
+from swarm_worker.session.agent_proof import says_nothing, unproven, verified
 from swarm_worker.session.brief import Brief
 from swarm_worker.session.session_files import AmplifierFiles, LoggedSession, SessionFiles
 from swarm_worker.session.session_types import Cause, Plan, Surroundings
-from swarm_worker.session.steps import Concluded, CutShort, Steps, failed
+from swarm_worker.session.steps import Concluded, CutShort, Steps, failed, shown
 from swarm_worker.workplaces.workplace import Beyond, Sealed, Workplaces
 
 LOG = logging.getLogger("swarm.worker")
@@ -175,7 +176,7 @@ class Attempt:
         self._db.queue.note_event(self._claim, "checked", told)
         if not failed:
             return None
-        reason = "; ".join(f"check failed: {_shown(check)}" for check in failed)
+        reason = "; ".join(f"check failed: {shown(check)}" for check in failed)
         return self._failed(FailureClass.QUALITY, reason)
 
     def _validate(self, brief: Brief) -> AttemptResult | None:
@@ -206,14 +207,12 @@ class Attempt:
         if not paths:
             return
         event(LOG, "validator_writes_undone", level=logging.WARNING, task=self._claim.task_id, paths=len(paths))
-        told = {
-            "command": "built-in: the validator changed nothing",
-            "passed": True,
-            "warning": True,
-            "exit_code": None,
-            "output": "thrown away: " + ", ".join(paths[:NAMED_PATHS]),
-        }
-        self._result = replace(self._result, check_results=[*(self._result.check_results or []), told])
+        self._warn("built-in: the validator changed nothing", "thrown away: " + ", ".join(paths[:NAMED_PATHS]))
+
+    def _warn(self, check: str, text: str) -> None:
+        """Show something of this attempt that decides nothing."""
+        warning = {"command": check, "passed": True, "warning": True, "exit_code": None, "output": text}
+        self._result = replace(self._result, check_results=[*(self._result.check_results or []), warning])
 
     # ───── sessions ─────
 
@@ -247,10 +246,12 @@ class Attempt:
             )
         return reading
 
+    def _session_of(self, role: Role) -> str | None:
+        return self._result.builder_session_id if role is Role.BUILDER else self._result.validator_session_id
+
     def _session_to_ask_again(self, cli: AgentCli, role: Role) -> str | None:
         """The session that has just ended, if the CLI can resume it."""
-        result = self._result
-        session = result.builder_session_id if role is Role.BUILDER else result.validator_session_id
+        session = self._session_of(role)
         if session is None or not cli.resume:
             return None
         env = {**self._config.environ, **self._spec.env}
@@ -300,8 +301,20 @@ class Attempt:
                 raise
             return reading
         end = replace(ended.end, began=True) if files.began else ended.end
-        reading = read_session(cli, role, end, self._clock.wall_ms())
-        return self._noted(cli, role, reading, files, resumes)
+        if missing := warnings_of(cli, end):
+            self._warn(f"built-in: {cli.name} loaded everything for the {role}", "\n".join(missing))
+        reading = self._noted(cli, role, read_session(cli, role, end, self._clock.wall_ms()), files, resumes)
+        return self._verified(reading, role, agent, files)
+
+    def _verified(self, reading: Reading, role: Role, agent: str, files: SessionFiles) -> Reading:
+        if says_nothing(reading):
+            return reading
+        session = self._session_of(role)
+        loaded = files.has_loaded(agent, session)
+        if loaded is Loaded.UNKNOWN:
+            self._warn(*unproven(role, agent, session))
+        own = self._spec.builder_agent if role is Role.BUILDER else self._spec.validator_agent
+        return verified(reading, loaded, role=role, agent=agent, named_by_task=own is not None)
 
     def _read_cut(self, cli: AgentCli, short: CutShort) -> Reading:
         """What a session that was cut short had reported; its failure is PROVIDER where that was why it ended."""
@@ -385,11 +398,3 @@ class Attempt:
         if reading.failure is FailureClass.SETUP and reading.trouble is None and not reading.unfit:
             reading = replace(reading, trouble=Trouble(kind=TroubleKind.STARTUP, text=reading.reason))
         return reading
-
-
-def _shown(check: Mapping[str, Any]) -> str:
-    """A check that failed, in a few words; those without a process have no exit code, and some say what is wrong."""
-    exit_code = check["exit_code"]
-    if exit_code is None:
-        return str(check.get("otherwise") or check["command"])
-    return f"{check['command']} (exit {exit_code})"

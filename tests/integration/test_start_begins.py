@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import shutil
 import signal
 import socket
 import subprocess
@@ -219,10 +220,34 @@ def test_a_cold_agent_cli_is_warmed_up_alone_once_and_remembered(at: Desk) -> No
     at.add(task("a"))
     assert at.run("--no-validation", agent_cli="amplifier", **environ) == 0, at.told()
     assert "warming up" in at.remarks
-    assert at.marker("ledger").read_text().count("start") == 2  # the warm-up and the task
+    assert ledger_events(at) == ["prepared", "start", "end"]  # no session, so no model, for the warm-up
     at.add(task("b"))
     assert at.run("--no-validation", agent_cli="amplifier", **environ) == 0, at.told()
     assert "warming up" not in at.remarks
+
+
+def test_a_cache_that_is_gone_is_filled_again_before_the_workers_start(at: Desk) -> None:
+    environ = amplifier_environment(at, fetched=False, step={**PASS, "ledger": str(at.marker("ledger"))})
+    home = Path(environ["HOME"]) / ".amplifier"
+    for name in ("a", "b"):
+        at.add(task(name))
+        assert at.run(agent_cli="amplifier", **environ) == 0, at.told()
+        assert "warming up" in at.remarks
+        shutil.rmtree(home / "cache")
+        (home / "registry.json").unlink()
+    assert ledger_events(at)[:2] == ["prepared", "prepared"]  # builder and validator
+    assert ledger_events(at).count("prepared") == 4
+
+
+def test_an_agent_that_the_warm_up_has_not_brought_ends_the_start(at: Desk) -> None:
+    environ = amplifier_environment(at, fetched=False, step=PASS)
+    at.add(task("a", validator_agent="recipes:result-validater"))
+    assert at.run(agent_cli="amplifier", **environ) == 3, at.told()
+    assert "agent recipes:result-validater not found; nearest: recipes:result-validator" in at.remarks
+
+
+def ledger_events(at: Desk) -> list[str]:
+    return [json.loads(line)["event"] for line in at.marker("ledger").read_text().splitlines()]
 
 
 def test_a_warm_up_that_cannot_start_exits_10(at: Desk) -> None:

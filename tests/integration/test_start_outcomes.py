@@ -97,7 +97,7 @@ def test_an_agent_cli_that_cannot_start_ends_the_run_with_10(at: Desk) -> None:
     binary.write_text("#!/bin/sh\necho no configuration found\nexit 1\n")
     binary.chmod(0o755)
     (at.folder / "swarm.yaml").write_text(
-        f"agent_clis:\n  broken: {{like: amplifier, binary: {binary}, store: none, version: [], warm_up: false}}\n"
+        f"agent_clis:\n  broken: {{like: amplifier, binary: {binary}, store: none, version: [], warm_up: []}}\n"
     )
     at.add(task("a"), task("b"))
     assert at.run(agent_cli="broken") == 10, at.told()

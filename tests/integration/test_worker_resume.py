@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from amplifier_desk import make_desk
+from fake_amplifier import NAMING_TOKENS
 from live_swarm import LiveSwarm
 from repositories import PERSON
 
@@ -75,7 +76,7 @@ def test_the_first_retry_goes_on_with_the_session_and_the_second_starts_fresh(
 
 def test_a_resumed_sessions_earlier_tokens_are_counted_once(swarm: AmplifierSwarm) -> None:
     attempts = swarm.run(GIVES_UP, {"tokens": 30}, until=Status.COMPLETED)
-    assert [a["tokens"] for a in attempts] == [100, 30]
+    assert [a["tokens"] for a in attempts] == [100, 30 + NAMING_TOKENS]
 
 
 def test_a_session_that_ended_in_an_error_was_not_saved_and_is_begun_anew(swarm: AmplifierSwarm) -> None:
@@ -125,7 +126,7 @@ def test_a_validators_unreadable_answer_is_asked_for_again_and_then_in_a_new_ses
     _, *validators = swarm.db.tasks.sessions(attempt["id"])
     assert [s["resumes"] is not None for s in validators] == [False, True, False]
     assert [s["prompt"] == answer_again(Role.VALIDATOR) for s in validators] == [False, True, False]
-    assert attempt["tokens"] == 100 + 50 + 7 + 50
+    assert attempt["tokens"] == 100 + 50 + (7 + NAMING_TOKENS) + 50
 
 
 def test_a_killed_session_is_known_by_its_files_where_it_has_a_folder_of_its_own(swarm: AmplifierSwarm) -> None:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import fake_amplifier_home
+
 FAKE = Path(__file__).with_name("fake_amplifier.py")
-AGENTS: Mapping[str, tuple[str, ...]] = {
-    "foundation": ("bug-hunter", "modular-builder", "zen-architect"),
-    "recipes": ("recipe-author", "result-validator"),
-}
 SETTINGS = "config:\n  providers:\n    - module: provider-anthropic\n      config: {default_model: m}\n"
 
 
@@ -39,17 +35,5 @@ def make_desk(folder: Path, *, settings: str | None = SETTINGS, fetched: bool = 
     if settings is not None:
         (desk.home / ".amplifier" / "settings.yaml").write_text(settings)
     if fetched:
-        _fetch_bundles(desk.home / ".amplifier")
+        fake_amplifier_home.fetch(str(desk.home / ".amplifier"))
     return desk
-
-
-def _fetch_bundles(amplifier: Path) -> None:
-    states = {}
-    for name, agents in AGENTS.items():
-        folder = amplifier / "cache" / f"amplifier-{name}-{'0' * 16}"
-        (folder / "agents").mkdir(parents=True)
-        (folder / "bundle.md").write_text(f"---\nbundle:\n  name: {name}\n  version: 1.0.0\n---\n")
-        for agent in agents:
-            (folder / "agents" / f"{agent}.md").write_text("---\nmeta: {}\n---\nYou are an agent.\n")
-        states[name] = {"uri": f"git+https://example.invalid/{name}@main", "local_path": str(folder)}
-    (amplifier / "registry.json").write_text(json.dumps({"version": 1, "bundles": states}))

@@ -1,5 +1,8 @@
 #!/usr/bin/env -S python3 -S -E
-"""A stand-in for the `amplifier` CLI with the real one's manners, warts included; quick to start.
+"""A stand-in for the `amplifier` CLI that behaves as the real one does, faults included; quick to start.
+
+It knows `--version`, `run` and `tool list`. A persona bundle's context and mentions are resolved against the bundle
+cache below HOME, which is filled by the first start.
 
 What it does is stated as JSON, in the variable FAKE_AMPLIFIER, in the file that FAKE_AMPLIFIER_FILE names, or
 in a line `FAKE: {…}` of the prompt (the last of these wins): per role a list of steps by attempt number, the
@@ -15,7 +18,12 @@ last one repeats; or `{"steps": […], "runs": PATH}`, where PATH counts the run
     write: {path: text}   files made in the working directory
     bash: command         started in a session of its own, as the bash tool does; `bash_waits: true` waits
     tokens: n, cost: x    in the events of the session; `delegated: n` more tokens in a sub-session
+    log_twice: true       every model answer is logged twice, as older loggers do
     events: n, every_s: x events that it writes while it works
+    replaced: true        a bundle that the user added to all sessions has a body, which replaces the persona's
+    no_context: true      such a bundle, or an include that failed, took the persona's context away, too
+    old: true             a version that writes no event mentions:resolved
+    no_key: true          the provider has no key; also so where settings.yaml names an empty variable
     wait_for: PATH        touch: PATH           sleep_s: x           hang: true
     ledger: PATH          JSON lines at start and end, and when a session is resumed: its id, how much it remembers
 """
@@ -27,10 +35,24 @@ import signal
 import sys
 import time
 
+from fake_amplifier_home import (
+    bundle_problem,
+    event,
+    fetch,
+    mentions,
+    messages,
+    now,
+    panel,
+    save,
+    saved_bundle,
+    sessions_like,
+    wrapped,
+)
+
 VERSION = "amplifier, version 2026.08.19 (core 2.0.2)"
-COLUMNS = 80
 POLL_S = 0.01
-KNOWN_BUNDLES = ("anchors", "foundation")
+CONFIG_BYTES, REQUEST_BYTES = 450_000, 300_000
+NAMING_TOKENS = 5  # the second turn of a session also asks the model for a name of the session
 PASSES = {
     "builder": {"status": "success", "files_created": [], "files_modified": [], "tests_passed": True},
     "validator": {"verdict": "PASS", "confidence": 0.9, "critical_issues": [], "summary": "checked"},
@@ -47,6 +69,8 @@ def main(argv):
     if argv == ["--version"]:
         print(VERSION)
         return 0
+    if argv[:2] == ["tool", "list"]:
+        return list_tools(argv[2:])
     if not argv or argv[0] != "run":
         return usage_error(f"No such command '{argv[0] if argv else ''}'.")
     options, words, problem = parse(argv[1:])
@@ -56,11 +80,30 @@ def main(argv):
     if not prompt.strip():
         print("Error: Prompt required in single mode")
         return 1
+    if "--resume" in options:
+        return run(prompt, None, options)
     bundle = options.get("--bundle") or options.get("-B") or "anchors"
-    if not bundle_exists(bundle):
-        panel("Bundle Error", f"Bundle '{bundle}' not found. Run 'amplifier bundle list' to see what there is.")
+    return bundle_problem(bundle) or run(prompt, bundle, options)
+
+
+def list_tools(words):
+    """Prepares the bundle as a session does, and asks no model."""
+    if len(words) != 2 or words[0] not in ("-b", "--bundle"):
+        return usage_error(f"No such option: {' '.join(words)}")
+    role = os.environ.get("AMPLIFIER_SWARM_ROLE", "builder")
+    step = choose_step("", role)
+    note(step, role, "prepared", bundle=words[1])
+    wrapped(f"Mounting tools from bundle '{words[1]}'...")
+    if "startup" in step:
+        wrapped(f"Error mounting tools: Failed to load bundle '{words[1]}': {step['startup']}")
         return 1
-    return run(prompt, bundle, options)
+    while step.get("hang"):
+        time.sleep(POLL_S)
+    if bundle_problem(words[1]):
+        return 1
+    fetch()
+    print("── tools (16 active) ──")
+    return 0
 
 
 def run(prompt, bundle, options):
@@ -78,21 +121,32 @@ def run(prompt, bundle, options):
             return 1
         session = found[0]
         note(step, role, "resumed", session=session, messages=messages(session))
-    state = {"bash_pid": None, "interrupted": False}
+    state = {"bash_pid": None, "interrupted": False, "answered": now()}
     signal.signal(signal.SIGINT, lambda *_: state.update(interrupted=True))
+    fetch()
     if options.get("--output-format", "text") == "text":
         print(f"Session ID: {session}")
-    else:
-        wrapped(f"Bundle '{bundle}' prepared successfully")
-        if "--resume" in options:
-            wrapped(f"Resuming session: {session}")
-            wrapped(f"Messages: {messages(session)}")
-            wrapped("Using saved bundle")
+    elif "--resume" in options:
+        bundle = saved_bundle(session)
+        wrapped(f"✓ Resuming session: {session}")
+        wrapped(f"  Messages: {messages(session)}")
+        wrapped(f"  Using saved bundle: {bundle}")
+        if bundle_problem(bundle):
+            return 1
+    wrapped(f"Bundle '{bundle}' prepared successfully")
     for line in step.get("preamble", ()):
         wrapped(line)
     sys.stdout.flush()
     event(session, "session:start", {"parent_id": None, "working_dir": os.getcwd()})
+    event(session, "session:config", {"config": "c" * CONFIG_BYTES})
     event(session, "prompt:submit", {"prompt": prompt})
+    event(session, "execution:start", {"prompt": prompt})
+    if step.get("no_key") or names_an_empty_key():
+        return without_a_provider(session, bundle)
+    event(session, "provider:request", {"iteration": 1})
+    if not step.get("old"):
+        event(session, "mentions:resolved", mentions(bundle, step))
+    event(session, "llm:request", {"model": "m", "raw": "r" * REQUEST_BYTES}, request_id=new_id())
     work(step, session, state)
     note(step, role, "end")
     if "stderr" in step:
@@ -114,12 +168,13 @@ def work(step, session, state):
     if "bash" in step:
         command = ["/bin/sh", "-c", step["bash"]]
         state["bash_pid"] = os.posix_spawn("/bin/sh", command, os.environ, setsid=True)
-        event(session, "tool:pre", {"tool": "bash"})
+        event(session, "tool:pre", {"tool_name": "bash", "tool_input": {"command": step["bash"]}})
+        print("🔧 Using tool: bash", file=sys.stderr, flush=True)
     if "touch" in step:
         with open(step["touch"], "a", encoding="utf-8"):
             pass
     for _ in range(step.get("events", 0)):
-        event(session, "llm:request", {})
+        event(session, "content_block:start", {"block_index": 0})
         time.sleep(step.get("every_s", 0.01))
     end = time.monotonic() + step.get("sleep_s", 0)
     # The real one notes an interrupt and still waits for its model or its command.
@@ -133,11 +188,19 @@ def work(step, session, state):
     usage["total_tokens"] = step.get("tokens", 100)
     if "cost" in step:
         usage["cost_usd"] = step["cost"]
-    event(session, "llm:response", {"usage": usage})
+    for _ in range(2 if step.get("log_twice") else 1):
+        event(
+            session, "llm:response", {"usage": usage, "timestamp": state["answered"]}, status="success", duration_ms=1.5
+        )
+    if messages(session):
+        event(session, "llm:response", {"usage": {"total_tokens": NAMING_TOKENS}}, status="success")
+        print("model_role 'fast' is not configured, the default model names the session", file=sys.stderr, flush=True)
     if "delegated" in step:
         child = f"{'0' * 16}-{os.urandom(8).hex()}_foundation-explorer"
+        event(session, "delegate:agent_spawned", {"agent": "foundation:explorer", "sub_session_id": child})
         event(child, "session:start", {"parent_id": session})
         event(child, "llm:response", {"usage": {"total_tokens": step["delegated"]}, "parent_id": session})
+        event(session, "delegate:agent_completed", {"agent": "foundation:explorer", "sub_session_id": child})
 
 
 def finish(step, role, session, bundle, state):
@@ -156,21 +219,19 @@ def finish(step, role, session, bundle, state):
         answer = step.get("answer", PASSES.get(role, PASSES["builder"]))
         response = f"The work is done.\n\n```json\n{json.dumps(answer, indent=2)}\n```\n"
     cancelled = "cancelled" if state["interrupted"] else "success"
-    event(session, "orchestrator:complete", {"status": cancelled, "turn_count": 1})
-    save(session, response)
-    show(
-        {
-            "status": "success",
-            "response": response,
-            "session_id": session,
-            "bundle": f"bundle:{bundle}",
-            "model": "unknown",
-            "timestamp": now(),
-        }
-    )
+    event(session, "orchestrator:complete", {"turn_count": 1}, status=cancelled)
+    event(session, "prompt:complete", {"response": response})
+    event(session, "session:end", {})
+    save(session, bundle, response)
+    show(success(response, session, bundle))
     for line in step.get("noise", ()):
         wrapped(line)
     return 0
+
+
+def success(response, session, bundle):
+    shape = {"status": "success", "response": response, "session_id": session, "bundle": f"bundle:{bundle}"}
+    return {**shape, "model": "unknown", "timestamp": now()}
 
 
 def choose_step(prompt, role):
@@ -220,54 +281,25 @@ def usage_error(problem):
     return 2
 
 
-def bundle_exists(bundle):
-    if bundle.startswith("file://"):
-        try:
-            with open(bundle[len("file://") :], encoding="utf-8") as file:
-                return file.read().startswith("---\nbundle:")
-        except OSError:
-            return False
-    folders = (".amplifier/bundles", f"{os.environ.get('HOME', '')}/.amplifier/bundles")
-    return bundle in KNOWN_BUNDLES or any(os.path.exists(f"{folder}/{bundle}.md") for folder in folders)
-
-
-def sessions_folder():
-    slug = os.path.realpath(".").replace("/", "-")
-    return f"{os.environ.get('HOME', '/nonexistent')}/.amplifier/projects/{slug}/sessions"
-
-
-def sessions_like(start):
-    """Sessions of this working directory whose id begins so; sub-sessions cannot be resumed."""
+def names_an_empty_key():
+    home = f"{os.environ.get('HOME', '')}/.amplifier"
     try:
-        return [name for name in os.listdir(sessions_folder()) if name.startswith(start) and "_" not in name]
+        with open(f"{home}/settings.yaml", encoding="utf-8") as file:
+            named = re.findall(r"api_key: *['\"]?\$\{(\w+)\}", file.read())
     except OSError:
-        return []
+        return False
+    kept = ""
+    if os.path.exists(f"{home}/keys.env"):
+        with open(f"{home}/keys.env", encoding="utf-8") as file:
+            kept = file.read()
+    return any(not os.environ.get(name) and f"{name}=" not in kept for name in named)
 
 
-def messages(session):
-    """What a resumed session knows of before: nothing, silently, where it did not end well."""
-    try:
-        with open(f"{sessions_folder()}/{session}/transcript.jsonl", encoding="utf-8") as file:
-            return len(file.readlines())
-    except OSError:
-        return 0
-
-
-def save(session, response):
-    """Headless, the real one writes this at its successful end only."""
-    with open(f"{sessions_folder()}/{session}/transcript.jsonl", "a", encoding="utf-8") as file:
-        for role, text in (("user", "the prompt"), ("assistant", response)):
-            file.write(json.dumps({"role": role, "content": text}) + "\n")
-
-
-def event(session, name, data):
-    folder = f"{sessions_folder()}/{session}"
-    try:
-        os.makedirs(folder, exist_ok=True)
-        with open(f"{folder}/events.jsonl", "a", encoding="utf-8") as file:
-            file.write(json.dumps({"ts": now(), "event": name, "session_id": session, "data": data}) + "\n")
-    except OSError:
-        pass  # as the real hook: a session goes on without its log
+def without_a_provider(session, bundle):
+    """No error for the real one: it answers with a sentence of its own."""
+    print("No API key found for OpenAI provider", file=sys.stderr, flush=True)
+    show(success("Error: No providers available", session, bundle))
+    return 0
 
 
 def note(step, role, what, **more):
@@ -282,24 +314,6 @@ def note(step, role, what, **more):
 
 def show(value):
     print(json.dumps(value, indent=2))
-
-
-def panel(title, text):
-    print("╭─ " + title + " " + "─" * (COLUMNS - len(title) - 5) + "╮")
-    for at in range(0, len(text), COLUMNS - 4):
-        print("│ " + text[at : at + COLUMNS - 4].ljust(COLUMNS - 4) + " │")
-    print("╰" + "─" * (COLUMNS - 2) + "╯", flush=True)
-
-
-def wrapped(text):
-    for at in range(0, len(text), COLUMNS):
-        print(text[at : at + COLUMNS])
-
-
-def now():
-    seconds = time.time()
-    whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
-    return f"{whole}.{int(seconds % 1 * 1000):03d}+00:00"
 
 
 def new_id():

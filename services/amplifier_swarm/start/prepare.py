@@ -18,7 +18,6 @@ from amplifier_swarm.start.checks.run_repository import follow_person, left_to_l
 from amplifier_swarm.start.checks.warm_up import WarmUp
 from amplifier_swarm.start.signals import Inbox
 from amplifier_swarm.start.subtree import Subtree
-from amplifier_swarm.terminal import cut
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.errors import SwarmError
 from swarm_shared.git.worktrees.database_inside import danger, keep_out_of_commits
@@ -48,7 +47,7 @@ def check(
     """
     machine = check_machine(settings, keep_running=keep_running, known=database.landings.integration())
     problems: list[Problem] = list(machine.problems)
-    agents = AgentFindings(problems=(), undecided={})
+    agents = AgentFindings()
     if settings.project_root.is_dir():  # sessions begin there, and so does the check of their CLI
         agents = check_agents(settings, database.runs.agents_named(limit=TASKS_LOOKED_AT), environ)
     problems += agents.problems
@@ -88,22 +87,21 @@ def run_warm_ups(
 
     Raises:
         AgentCliError: One cannot start.
-        Unfit: With its cache filled, an agent turns out not to exist.
+        Unfit: With its cache filled, an agent is not there.
         StoppedMeanwhile: A signal came.
     """
     for name, texts in findings.undecided.items():
         for text in texts:
             say(f"warning: {text}")
         cli = preset(settings, name)
-        warm_up = WarmUp(cli, settings, handed_on(settings, environ), database)
+        warm_up = WarmUp(cli, findings.agents[name], settings, handed_on(settings, environ), database)
         if not cli.warm_up or warm_up.is_remembered():
             continue
-        reading = warm_up.run(inbox=inbox, subtree=subtree, say=say)
-        if reading.trouble is not None:
-            say(f"warning: {name}: {cut(reading.reason, 200)}")
+        warm_up.run(inbox=inbox, subtree=subtree, say=say)
         again = check_agents(settings, database.runs.agents_named(limit=TASKS_LOOKED_AT), environ)
-        if again.problems:
-            raise Unfit(again.problems)
+        if problems := (*again.problems, *again.unknown.get(name, ())):
+            raise Unfit(problems)
+        warm_up.remember()
 
 
 def clear_earlier_stop(database: TaskDatabase, say: Say) -> None:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
+from swarm_shared.agents.amplifier.home import EVENTS_FILE, sessions_folder
+from swarm_shared.agents.amplifier.loaded import Loaded, agent_file, loaded
+from swarm_shared.agents.amplifier.persona import split_agent
 from swarm_shared.agents.presets.cli import AgentCli, Progress
 from swarm_shared.agents.reading.session_log import read_session_log
 from swarm_shared.agents.reading.usage import Usage, events_size, find_session, session_usage
@@ -38,6 +42,10 @@ class LoggedSession:
         """The models that answered, where the output does not name them."""
         return read_session_log(self._cli, self._env, session_id).models
 
+    def has_loaded(self, agent: str, session_id: str | None) -> Loaded:
+        """Whether the session had the instructions of that agent."""
+        return Loaded.YES  # it was started as that agent, if the CLI knows agents at all
+
     def usage(self, session_id: str | None) -> Usage:
         """What the session has used so far, where the output does not say it."""
         said = read_session_log(self._cli, self._env, session_id)
@@ -67,6 +75,11 @@ class AmplifierFiles:
         self._resumes, self._alone = resumes, alone
         self._size_before = self._size()
         self._used_before = self._usage(resumes)
+        self._uses_persona = any("{agent_bundle}" in word for words in cli.argv.values() for word in words)
+        self._events_before = 0
+        if resumes is not None:
+            with suppress(OSError):
+                self._events_before = self._events_of(resumes).stat().st_size
         self.signs: Signs = (self._size,) if cli.progress is Progress.EVENTS else ()
 
     @property
@@ -81,12 +94,24 @@ class AmplifierFiles:
     def models(self, session_id: str | None) -> tuple[str, ...]:
         return ()
 
+    def has_loaded(self, agent: str, session_id: str | None) -> Loaded:
+        parts = split_agent(agent)
+        if parts is None or not self._uses_persona:
+            return Loaded.YES  # a bundle, without which Amplifier does not start
+        if session_id is None or "/" in session_id:
+            return Loaded.UNKNOWN
+        since = self._events_before if session_id == self._resumes else 0
+        return loaded(self._events_of(session_id), agent_file(*parts), since=since)
+
     def usage(self, session_id: str | None) -> Usage:
         used = self._usage(session_id)
         if session_id is None or session_id != self._resumes:
             return used
         before = self._used_before
         return used.since(before, cumulative=("tokens", "cost"))
+
+    def _events_of(self, session_id: str) -> Path:
+        return sessions_folder(self._env, self._cwd) / session_id / EVENTS_FILE
 
     def _size(self) -> int | None:
         return events_size(self._cli, env=self._env, cwd=self._cwd, started_ms=self._started_ms, resumed=self._resumes)

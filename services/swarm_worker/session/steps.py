@@ -149,3 +149,11 @@ class Steps:
 
 def failed(so_far: AttemptResult, failure: FailureClass, reason: str) -> AttemptResult:
     return replace(so_far, outcome=Outcome.FAILED, failure_class=failure, error=reason)
+
+
+def shown(check: Mapping[str, Any]) -> str:
+    """A check that failed, in a few words; those without a process have no exit code, and some say what is wrong."""
+    exit_code = check["exit_code"]
+    if exit_code is None:
+        return str(check.get("otherwise") or check["command"])
+    return f"{check['command']} (exit {exit_code})"

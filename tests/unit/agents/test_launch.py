@@ -60,8 +60,10 @@ def test_amplifier_gets_a_persona_file_and_its_prompt_on_standard_input(tmp_path
     assert front == (
         "bundle:\n  name: swarm-builder-foundation-modular-builder\n  version: 1.0.0\n"
         "includes:\n  - bundle: foundation\n"
+        "context:\n  include:\n    - foundation:agents/modular-builder.md\n"
     )
-    assert body.strip().splitlines()[-1] == "@foundation:agents/modular-builder.md"
+    assert "You are the agent foundation:modular-builder." in body
+    assert "you have design freedom" in body
     assert list(tmp_path.glob(".*.md*")) == []
 
 
@@ -73,7 +75,7 @@ def test_personas_of_other_namespaces_include_their_bundle(tmp_path: Path) -> No
         text = Path(launch.argv[3].removeprefix("file://")).read_text()
         assert text.count("- bundle:") == bundles
         namespace, name = agent.split(":")
-        assert f"\n@{namespace}:agents/{name}.md\n" in text
+        assert f"\ncontext:\n  include:\n    - {namespace}:agents/{name}.md\n---\n" in text
 
 
 @pytest.mark.parametrize("agent", ["foundation", "my-bundle", "file:///x/y.md", "git+https://example.org/b"])

@@ -85,7 +85,10 @@ def test_the_cache_is_looked_up_where_amplifier_home_points(tmp_path: Path) -> N
     desk = make_desk(tmp_path)
     moved = tmp_path / "moved"
     moved.mkdir()
-    (desk.home / ".amplifier" / "registry.json").rename(moved / "registry.json")
+    for name in ("registry.json", "cache"):
+        (desk.home / ".amplifier" / name).rename(moved / name)
+    registry = moved / "registry.json"
+    registry.write_text(registry.read_text().replace(f"{desk.home}/.amplifier", str(moved)))
     assert require(desk, *GOOD, AMPLIFIER_HOME=str(moved)) == ()
     with pytest.raises(ConfigError, match="foundation:nobody not found"):
         require(desk, "foundation:nobody", AMPLIFIER_HOME=str(moved))
@@ -97,9 +100,38 @@ def test_bundles_by_name_are_found_in_the_project_or_left_open(tmp_path: Path) -
     bundles = desk.project / ".amplifier" / "bundles"
     bundles.mkdir(parents=True)
     (bundles / "mine.md").write_text("x")
-    assert require(desk, "mine", "foundation", "file:///x/y.md") == ()
+    assert require(desk, "mine", "foundation", f"file://{bundles}/mine.md") == ()
     assert [finding.fatal for finding in require(desk, "unknown-bundle")] == [False]
     assert [finding.fatal for finding in require(desk, "mine:reviewer")] == [False]
+
+
+def test_a_bundle_file_that_is_missing_is_found_missing_without_a_session(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"bundle file:///nowhere/x\.md not found"):
+        require(make_desk(tmp_path), "file:///nowhere/x.md")
+
+
+KEYED = "config: {providers: [{module: provider-openai, config: {api_key: '${SOME_KEY}', organization: '${NO}'}}]}\n"
+
+
+def test_a_provider_whose_key_is_empty_stops_the_run(tmp_path: Path) -> None:
+    desk = make_desk(tmp_path, settings=KEYED)
+    with pytest.raises(AgentCliError, match=r"provider openai takes its api_key from \$\{SOME_KEY\}, which is empty"):
+        require(desk, *GOOD)
+    with pytest.raises(AgentCliError):
+        require(desk, *GOOD, SOME_KEY="")
+    assert require(desk, *GOOD, SOME_KEY="k") == ()
+    (desk.home / ".amplifier" / "keys.env").write_text("# keys\nOTHER=x\nSOME_KEY=''\n")
+    with pytest.raises(AgentCliError):
+        require(desk, *GOOD)
+    (desk.home / ".amplifier" / "keys.env").write_text('SOME_KEY="k"\n')
+    assert require(desk, *GOOD) == ()
+
+
+def test_one_provider_with_its_key_is_enough(tmp_path: Path) -> None:
+    desk = make_desk(tmp_path, settings=KEYED)
+    (desk.project / ".amplifier").mkdir()
+    (desk.project / ".amplifier" / "settings.yaml").write_text("config: {providers: [{module: provider-x}]}\n")
+    assert require(desk, *GOOD) == ()
 
 
 def test_settings_without_a_provider_stop_the_run_unless_a_key_is_at_hand(tmp_path: Path) -> None:

@@ -72,7 +72,8 @@ def test_an_entry_may_start_from_another_preset() -> None:
         ({**MINE, "argv": {"bilder": []}}, "agent_clis.mine.argv.bilder", "builder, validator"),
         ({**MINE, "reader": "events"}, "agent_clis.mine.result", "presets.toml"),
         ({**MINE, "like": "clod"}, "agent_clis.mine.like", "claude"),
-        ({**MINE, "warm_up": "yes"}, "agent_clis.mine.warm_up", "true or false"),
+        ({**MINE, "warm_up": "yes"}, "agent_clis.mine.warm_up", "[a, b]"),
+        ({**MINE, "http_exits": "yes"}, "agent_clis.mine.http_exits", "true or false"),
         ({**MINE, "env": {"A": 1}}, "agent_clis.mine.env.A", "quotes"),
         (
             {**MINE, "trouble": [{"kind": "throtled", "pattern": "x"}]},

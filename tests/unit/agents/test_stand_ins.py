@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 from amplifier_desk import AmplifierDesk, make_desk
 
+from swarm_shared.agents.amplifier.home import EVENTS_FILE, sessions_folder
+from swarm_shared.agents.amplifier.loaded import Loaded, agent_file, loaded
 from swarm_shared.agents.launching.launch import SessionPlan, prepare
 from swarm_shared.agents.presets.catalog import load_presets
 from swarm_shared.agents.presets.cli import AgentCli
@@ -43,12 +45,13 @@ def session(
     number: int = 1,
     prompt: str = "# Task 1: n",
     task: TaskSpec | None = None,
+    agent: str = "foundation:modular-builder",
     **env: str,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """The session's process with its prompt given; whatever is left of it is killed at the end."""
     plan = SessionPlan(
         role=role,
-        agent="foundation:modular-builder",
+        agent=agent,
         prompt=prompt,
         task=task or TaskSpec(id="1", name="n", extra={"script": script or {}}),
         attempt_id=ATTEMPT,
@@ -144,11 +147,79 @@ def test_a_missing_bundle_and_a_wrong_flag_are_set_up_problems(desk: AmplifierDe
         "flag": {"like": "amplifier", "argv": ["run", "--agent", "{agent}"]},
     }
     presets = load_presets(own)
-    for name, kind in {"bundle": TroubleKind.STARTUP, "flag": None}.items():
+    for name, words in {"bundle": "Error: Bundle 'nope' not found. Available", "flag": "No such option"}.items():
         with session(desk, presets[name]) as process:
             reading = read(process, presets[name])
         assert reading.failure is FailureClass.SETUP
-        assert (reading.trouble.kind if reading.trouble else None) is kind
+        assert words in reading.reason
+
+
+def test_a_bundle_file_that_is_gone_is_reported_with_the_sentences_of_the_panel(desk: AmplifierDesk) -> None:
+    argv = ["run", "--bundle", "file:///nowhere/bundle.md", "--output-format", "json"]
+    presets = load_presets({"gone": {"like": "amplifier", "argv": argv}})
+    with session(desk, presets["gone"]) as process:
+        reading = read(process, presets["gone"])
+    assert reading.trouble is not None
+    assert reading.trouble.kind is TroubleKind.STARTUP
+    text = "Bundle Error: Bundle not found at file:///nowhere/bundle.md. Check the address of the bundle and try again."
+    assert reading.trouble.text == text
+
+
+def test_a_provider_without_its_key_is_trouble_at_start_up_with_the_words_of_the_cli(desk: AmplifierDesk) -> None:
+    settings = desk.home / ".amplifier" / "settings.yaml"
+    settings.write_text("config: {providers: [{module: provider-openai, config: {api_key: '${OPENAI_API_KEY}'}}]}\n")
+    reading = run(desk, "amplifier")
+    assert reading.trouble is not None
+    assert reading.trouble.kind is TroubleKind.STARTUP
+    assert reading.trouble.text == "Error: No providers available; No API key found for OpenAI provider"
+    assert run(desk, "amplifier", OPENAI_API_KEY="k").failure is None
+    # An agent may write about it.
+    answer = {"status": "success", "tests_passed": True, "implementation_notes": "Error: No providers available"}
+    assert run(desk, "amplifier", {"builder": [{"answer": answer}]}, OPENAI_API_KEY="k").failure is None
+
+
+def loaded_by(desk: AmplifierDesk, step: dict[str, Any], agent: str = "foundation:modular-builder") -> Loaded:
+    amplifier = PRESETS["amplifier"]
+    with session(desk, amplifier, {"builder": [step]}, agent=agent) as process:
+        session_id = read(process, amplifier).session_id
+    assert session_id is not None
+    events = sessions_folder(desk.env(), desk.project) / session_id / EVENTS_FILE
+    namespace, _, name = agent.partition(":")
+    return loaded(events, agent_file(namespace, name))
+
+
+@pytest.mark.parametrize(
+    ("step", "agent", "expected"),
+    [
+        ({}, "foundation:modular-builder", Loaded.YES),
+        ({}, "recipes:result-validator", Loaded.YES),
+        ({"replaced": True}, "foundation:modular-builder", Loaded.YES),
+        ({"no_context": True}, "foundation:modular-builder", Loaded.NO),
+        ({}, "recipes:result-validater", Loaded.NO),
+        ({"old": True}, "foundation:modular-builder", Loaded.UNKNOWN),
+    ],
+    ids=["loaded", "part of a repository", "the body replaced", "the context gone", "no such agent", "old version"],
+)
+def test_the_events_of_a_session_prove_which_agent_it_was(
+    desk: AmplifierDesk, step: dict[str, Any], agent: str, expected: Loaded
+) -> None:
+    assert loaded_by(desk, step, agent) is expected
+
+
+def test_a_mention_that_failed_is_proof_of_a_missing_agent(tmp_path: Path) -> None:
+    events = tmp_path / "events.jsonl"
+    failed = [{"mention": "@recipes:agents/result-validater.md", "reason": "not_found"}]
+    record = {"event": "mentions:resolved", "data": {"failed": failed, "resolutions": []}}
+    events.write_text(json.dumps(record) + "\n{half")
+    assert loaded(events, "recipes:agents/result-validater.md") is Loaded.NO
+    # What an earlier turn of a resumed session recorded says nothing of this one.
+    assert loaded(events, "recipes:agents/result-validater.md", since=events.stat().st_size) is Loaded.UNKNOWN
+
+
+def test_answers_that_are_logged_twice_count_once(desk: AmplifierDesk) -> None:
+    reading = run(desk, "amplifier", {"builder": [{"tokens": 120, "cost": "0.5", "log_twice": True}]})
+    used = session_usage(PRESETS["amplifier"], env=desk.env(), cwd=desk.project, session_id=reading.session_id)
+    assert used == Usage(tokens=120, cost_usd=0.5)
 
 
 def test_an_interrupted_command_ends_with_success_and_nothing_and_is_not_done(desk: AmplifierDesk) -> None:

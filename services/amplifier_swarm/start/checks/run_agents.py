@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from amplifier_swarm.start.checks.problems import Problem
-from swarm_shared.agents.launching.agent_checks import Topic, check_agent_cli
+from swarm_shared.agents.amplifier.persona import split_agent
+from swarm_shared.agents.launching.agent_checks import Finding, Topic, check_agent_cli
 from swarm_shared.agents.launching.environment import Inherited, inherited, question_environment
 from swarm_shared.agents.launching.launch import ARGUMENT_LIMIT_BYTES
 from swarm_shared.agents.presets.catalog import choose, load_presets
 from swarm_shared.agents.presets.cli import AgentCli, PromptChannel
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.errors import EXIT_AGENT_CLI, ConfigError
+from swarm_shared.domain.models import Role
 from swarm_shared.program.settings import Settings
 from swarm_shared.store.views.runs import AgentsNamed
 
@@ -24,11 +26,16 @@ NAMED_TASKS = 20
 
 
 class AgentFindings(Struct, frozen=True, kw_only=True):
-    """Problems, by agent CLI what only a warm-up run could decide, and warnings (texts for the user)."""
+    """Problems, by agent CLI what only a warm-up run could decide, and warnings (texts for the user).
 
-    problems: tuple[Problem, ...]
-    undecided: Mapping[str, tuple[str, ...]]
+    `agents` are those that each CLI's sessions will be; `unknown` are problems if a warm-up does not solve them.
+    """
+
+    problems: tuple[Problem, ...] = ()
+    undecided: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    unknown: Mapping[str, tuple[Problem, ...]] = field(default_factory=dict)
+    agents: Mapping[str, tuple[tuple[Role, str], ...]] = field(default_factory=dict)
 
 
 def check_agents(settings: Settings, named: Sequence[AgentsNamed], environ: Mapping[str, str]) -> AgentFindings:
@@ -40,17 +47,21 @@ def check_agents(settings: Settings, named: Sequence[AgentsNamed], environ: Mapp
     """
     problems: list[Problem] = []
     undecided: dict[str, tuple[str, ...]] = {}
+    unknown: dict[str, tuple[Problem, ...]] = {}
+    wanted = _wanted(settings, named)
     warnings: list[str] = []
     try:
         presets = load_presets(settings.agent_clis)
     except ConfigError as error:
-        return AgentFindings(problems=(Problem.of(error),), undecided={})
+        return AgentFindings(problems=(Problem.of(error),))
     base = inherited(environ, presets)
-    for name, agents in _wanted(settings, named).items():
+    for name, agents in wanted.items():
         try:
             cli = choose(presets, name)
             env = question_environment(base, cli, settings.project_root)
-            found = check_agent_cli(cli, agents, env=env, cwd=settings.project_root, timeout_s=ANSWER_S)
+            found = check_agent_cli(
+                cli, [agent for _, agent in agents], env=env, cwd=settings.project_root, timeout_s=ANSWER_S
+            )
         except ConfigError as error:
             problems.append(Problem.of(error))
             continue
@@ -62,8 +73,24 @@ def check_agents(settings: Settings, named: Sequence[AgentsNamed], environ: Mapp
         left = tuple(finding.text for finding in found if not finding.fatal and finding.topic is not Topic.LOGIN)
         if left:
             undecided[name] = left
+        unknown[name] = tuple(_unknown(finding) for finding in found if _is_unknown(finding))
         warnings += [finding.text for finding in found if not finding.fatal and finding.topic is Topic.LOGIN]
-    return AgentFindings(problems=tuple(problems), undecided=undecided, warnings=tuple(warnings))
+    return AgentFindings(
+        problems=tuple(problems), undecided=undecided, warnings=tuple(warnings), unknown=unknown, agents=wanted
+    )
+
+
+def _is_unknown(finding: Finding) -> bool:
+    # A bundle without an agent is proven by the warm-up, which starts with it.
+    return finding.topic is Topic.AGENT and not finding.fatal and split_agent(finding.agent) is not None
+
+
+def _unknown(finding: Finding) -> Problem:
+    return Problem(
+        text=f"agent {finding.agent} not found in the bundles that amplifier has fetched",
+        hint="`amplifier bundle list` shows the bundles; correct the name, or add its bundle: `amplifier bundle add`",
+        exit_code=EXIT_SETTINGS,
+    )
 
 
 def preset(settings: Settings, name: str) -> AgentCli:
@@ -101,12 +128,12 @@ def long_prompts(settings: Settings, database: TaskDatabase) -> tuple[str, ...]:
     return tuple(warnings)
 
 
-def _wanted(settings: Settings, named: Sequence[AgentsNamed]) -> dict[str, list[str]]:
+def _wanted(settings: Settings, named: Sequence[AgentsNamed]) -> dict[str, tuple[tuple[Role, str], ...]]:
     """Agent CLIs with the agents that their sessions will be; names once each, in order."""
-    wanted: dict[str, list[str]] = {}
+    wanted: dict[str, dict[str, Role]] = {}
     for each in [AgentsNamed(agent_cli="", builder_agent="", validator_agent=""), *named]:
-        agents = wanted.setdefault(each.agent_cli or settings.agent_cli, [])
-        agents.append(each.builder_agent or settings.builder_agent)
+        agents = wanted.setdefault(each.agent_cli or settings.agent_cli, {})
+        agents.setdefault(each.builder_agent or settings.builder_agent, Role.BUILDER)
         if settings.validation:
-            agents.append(each.validator_agent or settings.validator_agent)
-    return {name: list(dict.fromkeys(agents)) for name, agents in wanted.items()}
+            agents.setdefault(each.validator_agent or settings.validator_agent, Role.VALIDATOR)
+    return {name: tuple((role, agent) for agent, role in agents.items()) for name, agents in wanted.items()}

@@ -1,6 +1,7 @@
-"""One agent session before the pool: it fills the agent CLI's cache alone, and shows that the CLI can start.
+"""Starts the agent CLI before the workers do: it fills the CLI's cache alone, and shows that the CLI can start.
 
-Done only where nothing cheaper could decide, and remembered for as long as program and agent stay the same.
+No model is asked. Done only where nothing cheaper could decide, and remembered for as long as program, agents and the
+filled cache stay.
 """
 
 from __future__ import annotations
@@ -12,35 +13,38 @@ import signal
 import subprocess
 import tempfile
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from amplifier_swarm.start.signals import Inbox
 from amplifier_swarm.start.subtree import Subtree
+from amplifier_swarm.terminal import cut
+from swarm_shared.agents.amplifier.home import registered_bundles
+from swarm_shared.agents.amplifier.persona import BASE_BUNDLE
 from swarm_shared.agents.launching.agent_checks import AgentCliError
 from swarm_shared.agents.launching.environment import Inherited
 from swarm_shared.agents.launching.launch import SessionPlan, find_binary, prepare
-from swarm_shared.agents.presets.cli import AgentCli
-from swarm_shared.agents.reading.session_result import Reading, SessionEnd, read_session
+from swarm_shared.agents.presets.cli import AgentCli, Store
+from swarm_shared.agents.reading.error_text import last_line
+from swarm_shared.agents.reading.session_result import SessionEnd, read_session
 from swarm_shared.database import TaskDatabase
-from swarm_shared.domain.models import FailureClass, Role, TaskSpec
+from swarm_shared.domain.models import Role, TaskSpec
 from swarm_shared.processes.identity import ProcessId
 from swarm_shared.processes.procfs import ON_LINUX
 from swarm_shared.program.settings import Settings
+from swarm_shared.program.terminal_text import without_colours
 
 TIMEOUT_S = 600.0  # a cold cache is fetched over the network
 PROGRESS_EVERY_S = 15.0
+PROGRESS_CHARS = 120
 KILL_GRACE_S = 2.0
 OUTPUT_READ_BYTES = 1_000_000
 TAIL_LINES = 15
 META_KEY = "warmed_up"
 _PR_SET_PDEATHSIG = 1
 _TASK = TaskSpec(id="warm-up", name="Warm-up")
-_PROMPT = (
-    "This only checks that you can start. Use no tools and change nothing. "
-    'Answer with exactly this JSON object: {"status": "success", "tests_passed": true}'
-)
-_CANNOT_START = frozenset({FailureClass.SETUP, FailureClass.CRASH})
 
 
 class StoppedMeanwhile(Exception):
@@ -48,48 +52,59 @@ class StoppedMeanwhile(Exception):
 
 
 class WarmUp:
-    """The warm-up of one agent CLI with the run's builder agent."""
+    """The warm-up of one agent CLI with the agents that its sessions will be."""
 
-    def __init__(self, cli: AgentCli, settings: Settings, environ: Inherited, database: TaskDatabase) -> None:
+    def __init__(
+        self,
+        cli: AgentCli,
+        agents: Sequence[tuple[Role, str]],
+        settings: Settings,
+        environ: Inherited,
+        database: TaskDatabase,
+    ) -> None:
         self._cli = cli
+        self._agents = agents
         self._settings = settings
         self._environ = environ
         self._database = database
 
     def is_remembered(self) -> bool:
-        """Whether this program, as it is now, has been warmed up with this agent on this database."""
+        """Whether this program, as it is now, has been warmed up with these agents, and still has what it fetched."""
+        if self._cli.store is Store.AMPLIFIER and (registered_bundles(self._environ) or {}).get(BASE_BUNDLE) is None:
+            return False
         known = json.loads(self._database.swarm.meta(META_KEY) or "{}")
         return bool(known.get(self._cli.name) == self._fingerprint())
 
-    def run(self, *, inbox: Inbox, subtree: Subtree, say: Callable[[str], None]) -> Reading:
-        """Run it and remember that it went well; what the session's end means.
+    def run(self, *, inbox: Inbox, subtree: Subtree, say: Callable[[str], None]) -> None:
+        """Start the CLI once for each agent.
 
         Raises:
             AgentCliError: The agent CLI cannot start.
             StoppedMeanwhile: A signal came.
         """
-        say(f"warming up agent CLI {self._cli.name} with one short session; the first one may fetch what it needs")
-        with tempfile.TemporaryDirectory(prefix="amplifier-swarm-") as folder:
-            end = self._session(Path(folder), inbox, subtree, say)
-        reading = read_session(self._cli, Role.BUILDER, end, self._database.clock.wall_ms())
-        if reading.failure in _CANNOT_START:
+        say(f"warming up agent CLI {self._cli.name}, without a model; the first start may fetch what it needs")
+        for role, agent in self._agents:
+            with tempfile.TemporaryDirectory(prefix="amplifier-swarm-") as folder:
+                end = self._start(Path(folder), role, agent, inbox, subtree, say)
+            if end.exit_code == 0:
+                continue
+            reading = read_session(self._cli, role, end, self._database.clock.wall_ms())
             for line in (end.stdout + end.stderr).splitlines()[-TAIL_LINES:]:
                 say(f"  {line}")
             raise AgentCliError(
                 f"agent CLI {self._cli.name!r} cannot start: {reading.reason}",
                 hint=f"run `{self._cli.binary}` in a shell in {self._settings.project_root}",
             )
-        if reading.failure is not FailureClass.PROVIDER:
-            self._remember()
-        return reading
 
-    def _session(self, folder: Path, inbox: Inbox, subtree: Subtree, say: Callable[[str], None]) -> SessionEnd:
+    def _start(
+        self, folder: Path, role: Role, agent: str, inbox: Inbox, subtree: Subtree, say: Callable[[str], None]
+    ) -> SessionEnd:
         launch = prepare(
-            self._cli,
+            replace(self._cli, argv={role: self._cli.warm_up}),
             SessionPlan(
-                role=Role.BUILDER,
-                agent=self._settings.builder_agent,
-                prompt=_PROMPT,
+                role=role,
+                agent=agent,
+                prompt="",
                 task=_TASK,
                 attempt_id=str(uuid.uuid4()),
                 attempt_number=1,
@@ -98,28 +113,27 @@ class WarmUp:
             ),
             self._environ,
         )
-        (folder / "prompt").write_bytes(launch.stdin)
         out, err = folder / "stdout", folder / "stderr"
-        with (folder / "prompt").open("rb") as prompt, out.open("wb") as stdout, err.open("wb") as stderr:
+        with out.open("wb") as stdout, err.open("wb") as stderr:
             process = subprocess.Popen(
                 launch.argv,
                 env=dict(launch.env),
                 cwd=self._settings.project_root,
-                stdin=prompt,
+                stdin=subprocess.DEVNULL,
                 stdout=stdout,
                 stderr=stderr,
                 start_new_session=True,
                 preexec_fn=_die_with_parent,
             )
         try:
-            self._wait(process, inbox, say)
+            self._wait(process, out, inbox, say)
         finally:
             code = process.poll()
             subtree.end(grace_s=KILL_GRACE_S if code is not None else 0.0)
             process.wait()
         if code is None:
             raise AgentCliError(
-                f"agent CLI {self._cli.name!r} did not finish a first short session within {TIMEOUT_S:g} s",
+                f"agent CLI {self._cli.name!r} did not finish its first start within {TIMEOUT_S:g} s",
                 hint=f"run `{self._cli.binary}` in a shell and see what it waits for",
             )
         return SessionEnd(
@@ -129,7 +143,7 @@ class WarmUp:
             stderr=_text(err),
         )
 
-    def _wait(self, process: subprocess.Popen[bytes], inbox: Inbox, say: Callable[[str], None]) -> None:
+    def _wait(self, process: subprocess.Popen[bytes], out: Path, inbox: Inbox, say: Callable[[str], None]) -> None:
         began_ms = told_ms = self._database.clock.mono_ms()
         found = ProcessId.of(process.pid)
         descriptor = None if found is None else found.pidfd()
@@ -142,18 +156,21 @@ class WarmUp:
                     return
                 if now_ms - told_ms > PROGRESS_EVERY_S * 1000:
                     told_ms = now_ms
-                    say(f"still warming up, {(now_ms - began_ms) / 1000:.0f} s so far")
+                    doing = cut(last_line(without_colours(_text(out))), PROGRESS_CHARS)
+                    waited = f"still warming up, {(now_ms - began_ms) / 1000:.0f} s so far"
+                    say(f"{waited}: {doing}" if doing else waited)
                 inbox.wait(1.0 if descriptor is not None else 0.1, () if descriptor is None else (descriptor,))
         finally:
             if descriptor is not None:
                 os.close(descriptor)
 
     def _fingerprint(self) -> str:
-        """Names program and agent; another version of the program has another time of change."""
+        """Names program and agents; another version of the program has another time of change."""
         binary = os.path.realpath(find_binary(self._cli, self._environ))
-        return f"{binary} {os.stat(binary).st_mtime_ns} {self._settings.builder_agent}"
+        return " ".join([binary, str(os.stat(binary).st_mtime_ns), *(agent for _, agent in self._agents)])
 
-    def _remember(self) -> None:
+    def remember(self) -> None:
+        """Note that all went well."""
         known = json.loads(self._database.swarm.meta(META_KEY) or "{}")
         self._database.swarm.set_meta(META_KEY, json.dumps({**known, self._cli.name: self._fingerprint()}))
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 EVENTS_FILE = "events.jsonl"
 TRANSCRIPT_FILE = "transcript.jsonl"
+# A bundle's name stands at the top of its file.
+_BUNDLE_HEAD_CHARS = 1_000
 
 
 def settings_home(env: Mapping[str, str]) -> Path:
@@ -73,6 +76,19 @@ def registered_bundles(env: Mapping[str, str]) -> Mapping[str, Path | None] | No
             path = path.parent
         bundles[str(name)] = path if path is not None and path.is_dir() else None
     return bundles
+
+
+def cached_agents(env: Mapping[str, str], bundle: str) -> tuple[str, ...]:
+    """Names of the agents of a bundle whose repository is in the cache, even if only parts of it are registered."""
+    named = re.compile(rf"^\s+name:\s*['\"]?{re.escape(bundle)}['\"]?\s*$", re.MULTILINE)
+    found: set[str] = set()
+    for file in (bundles_home(env) / "cache").glob("*/bundle.*"):
+        try:
+            if named.search(file.read_text(encoding="utf-8", errors="replace")[:_BUNDLE_HEAD_CHARS]):
+                found.update(agents_in(file.parent))
+        except OSError:
+            continue
+    return tuple(sorted(found))
 
 
 def agents_in(bundle: Path) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Tells Amplifier which agent to be, by a small bundle file in a folder of ours: no project is written to."""
+"""Makes an Amplifier session run as an agent, by a small bundle file in a folder of ours: no project is written to."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import re
 from pathlib import Path
 
+from swarm_shared.agents.amplifier.loaded import agent_file
 from swarm_shared.domain.errors import ConfigError
 from swarm_shared.domain.models import Role
 
@@ -15,8 +16,16 @@ _IN_BASE_BUNDLE = frozenset({BASE_BUNDLE, "recipes"})
 _AGENT = re.compile(r"([A-Za-z0-9][A-Za-z0-9_.-]*):([A-Za-z0-9][A-Za-z0-9_.-]*)\Z")
 
 _CALLING = {
-    Role.BUILDER: "You build one task of a longer list: work alone, finish it, answer as the prompt asks.",
-    Role.VALIDATOR: "You examine one finished task of a longer list: judge it, answer as the prompt asks.",
+    Role.BUILDER: (
+        "You build one task of a longer list on your own. The prompt is the whole specification, and counts as "
+        "complete: where it leaves something open you have design freedom, so decide, continue, and record the "
+        "decision. Do not stop to ask for a specification, an interface or a pattern. Do the work yourself instead of "
+        "delegating it, and answer in the format that the prompt asks for."
+    ),
+    Role.VALIDATOR: (
+        "You validate one finished task of a longer list on your own. You have tools: use them as the prompt asks. "
+        "Answer in the format that the prompt asks for; its JSON object takes the place of a VERDICT line."
+    ),
 }
 
 
@@ -63,17 +72,30 @@ def agent_bundle(agent: str, role: Role, folder: Path) -> str:
 
 
 def persona_text(namespace: str, name: str, role: Role) -> str:
-    """The bundle's markdown; the CLI replaces the mention by the agent's own instructions."""
+    """The bundle's markdown.
+
+    The agent's instructions are included as context, which adds up over bundles. A bundle's body would be replaced
+    without a word by the body of any bundle that the user has added to all sessions.
+    """
     includes = [BASE_BUNDLE] if namespace in _IN_BASE_BUNDLE else [BASE_BUNDLE, namespace]
+    file = agent_file(namespace, name)
     lines = [
         "---",
         "bundle:",
         f"  name: swarm-{role.value}-{namespace}-{name}",
         "  version: 1.0.0",
         "includes:",
+        *(f"  - bundle: {bundle}" for bundle in includes),
+        "context:",
+        "  include:",
+        f"    - {file}",
+        "---",
+        "",
+        f"You are the agent {namespace}:{name}. Your instructions are the context file {file}.",
+        "",
+        _CALLING[role],
+        "",
     ]
-    lines += [f"  - bundle: {bundle}" for bundle in includes]
-    lines += ["---", "", _CALLING[role], "", f"@{namespace}:agents/{name}.md", ""]
     return "\n".join(lines)
 
 

@@ -7,26 +7,24 @@ import subprocess
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 from msgspec import Struct
 
-from swarm_shared.agents.amplifier.home import agents_in, bundles_home, registered_bundles, settings_home
+from swarm_shared.agents.amplifier.home import (
+    agents_in,
+    bundles_home,
+    cached_agents,
+    registered_bundles,
+    settings_home,
+)
 from swarm_shared.agents.amplifier.persona import BASE_BUNDLE, split_agent
+from swarm_shared.agents.amplifier.providers import check_provider
 from swarm_shared.agents.launching.launch import find_binary
 from swarm_shared.agents.launching.readiness import Ready, ask_ready, command_of
 from swarm_shared.agents.presets.cli import AgentCli, Store
 from swarm_shared.domain.errors import EXIT_AGENT_CLI, ConfigError
 
-# What the CLI takes credentials from when its settings name no provider.
-_KEY_VARIABLES = (
-    "ANTHROPIC_API_KEY",
-    "OPENAI_API_KEY",
-    "AZURE_OPENAI_API_KEY",
-    "GEMINI_API_KEY",
-    "GOOGLE_API_KEY",
-    "CHAT_COMPLETIONS_BASE_URL",
-)
+_FILE_URI = "file://"
 
 
 class AgentCliError(ConfigError):
@@ -45,12 +43,16 @@ class Topic(StrEnum):
 
 
 class Finding(Struct, frozen=True, kw_only=True):
-    """One thing found. `fatal`: no session could work. Otherwise only a warm-up run could decide it."""
+    """One thing found. `fatal`: no session could work. Otherwise only a warm-up run could decide it.
+
+    `agent` is the one that a finding about an agent is about.
+    """
 
     topic: Topic
     fatal: bool
     text: str
     hint: str = ""
+    agent: str = ""
 
 
 def check_agent_cli(
@@ -73,8 +75,9 @@ def check_agent_cli(
         login = _check_login(cli, env, cwd, timeout_s)
         findings += [login] if login is not None else []
     if cli.store is Store.AMPLIFIER:
-        found = _check_provider(env, cwd)
-        findings += [found] if found is not None else []
+        missing = check_provider(env, cwd)
+        if missing is not None:
+            findings.append(Finding(topic=Topic.PROVIDER, fatal=missing.fatal, text=missing.text, hint=missing.hint))
         bundles = registered_bundles(env)
         for agent in dict.fromkeys(agents):
             found = _check_agent(agent, bundles, env, cwd)
@@ -158,14 +161,17 @@ def _check_agent(
     bundles = registered or {}
     parts = split_agent(agent)
     if parts is None:
+        if agent.startswith(_FILE_URI) and not os.path.exists(agent.removeprefix(_FILE_URI).partition("#")[0]):
+            return _no_bundle(agent)
         known = "://" in agent or agent in bundles or _local_bundle(agent, env, cwd)
         return None if known else _undecided(agent)
     namespace, name = parts
     folder = bundles.get(namespace)
     if folder is not None and (known_agents := agents_in(folder)):
         return None if name in known_agents else _not_found(agent, bundles, env)
-    if _in_cache(namespace, name, env):
-        return None
+    if cached := cached_agents(env, namespace):
+        # The registry may never name the repository itself, where only a part of it is included.
+        return None if name in cached else _not_found(agent, bundles, env)
     # A bundle that was never loaded is not in the registry; only in a filled one does that mean something.
     filled = bundles.get(BASE_BUNDLE) is not None and namespace not in bundles
     if filled and not _local_bundle(namespace, env, cwd):
@@ -177,7 +183,18 @@ def _undecided(agent: str) -> Finding:
     return Finding(
         topic=Topic.AGENT,
         fatal=False,
-        text=f"whether agent {agent} exists is unknown until amplifier has fetched its bundles",
+        text=f"amplifier has not fetched its bundles yet, so it is not known whether agent {agent} exists",
+        agent=agent,
+    )
+
+
+def _no_bundle(agent: str) -> Finding:
+    return Finding(
+        topic=Topic.AGENT,
+        fatal=True,
+        text=f"bundle {agent} not found",
+        hint="correct the address of the bundle file",
+        agent=agent,
     )
 
 
@@ -187,8 +204,7 @@ def _not_found(agent: str, bundles: Mapping[str, Path | None], env: Mapping[str,
     known = [
         f"{namespace}:{name}"
         for namespace, folder in bundles.items()
-        if folder is not None
-        for name in agents_in(folder)
+        for name in (agents_in(folder) if folder is not None else cached_agents(env, namespace))
     ]
     near = difflib.get_close_matches(agent, known, n=1, cutoff=0.5)
     return Finding(
@@ -196,49 +212,10 @@ def _not_found(agent: str, bundles: Mapping[str, Path | None], env: Mapping[str,
         fatal=True,
         text=f"agent {agent} not found" + (f"; nearest: {near[0]}" if near else ""),
         hint=f"agents are looked up in {bundles_home(env)}; `amplifier bundle list` shows the bundles",
+        agent=agent,
     )
-
-
-def _in_cache(namespace: str, name: str, env: Mapping[str, str]) -> bool:
-    """Whether a fetched repository named like the namespace holds the agent, registered or not."""
-    return any(namespace in found.parent.parent.name for found in bundles_home(env).glob(f"cache/*/agents/{name}.md"))
 
 
 def _local_bundle(name: str, env: Mapping[str, str], cwd: Path) -> bool:
     folders = (cwd / ".amplifier" / "bundles", settings_home(env) / "bundles")
     return any((folder / f"{name}{ending}").exists() for folder in folders for ending in ("", ".md", ".yaml", ".yml"))
-
-
-def _check_provider(env: Mapping[str, str], cwd: Path) -> Finding | None:
-    """With no provider the CLI installs all it knows, picks one, writes that down and then cannot connect."""
-    files = (
-        settings_home(env) / "settings.yaml",
-        cwd / ".amplifier" / "settings.yaml",
-        cwd / ".amplifier" / "settings.local.yaml",
-    )
-    settings = [read for read in (_settings(path) for path in files) if read is not None]
-    if any(_has_provider(each) for each in settings):
-        return None
-    key_stored = (settings_home(env) / "keys.env").exists() or any(env.get(name) for name in _KEY_VARIABLES)
-    return Finding(
-        topic=Topic.PROVIDER,
-        # Without any settings the CLI was never set up here, or is not the one we know: say it, but try.
-        fatal=bool(settings) and not key_stored,
-        text="amplifier's settings name no provider",
-        hint="run `amplifier init`, or `amplifier provider list` to see what is configured",
-    )
-
-
-def _settings(path: Path) -> Mapping[str, Any] | None:
-    import yaml  # only here: workers never read these files
-
-    try:
-        stored = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError):
-        return None
-    return stored if isinstance(stored, dict) else {}
-
-
-def _has_provider(settings: Mapping[str, Any]) -> bool:
-    config = settings.get("config")
-    return isinstance(config, Mapping) and bool(config.get("providers"))

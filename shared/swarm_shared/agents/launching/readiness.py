@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from swarm_shared.agents.launching.launch import find_binary
 from swarm_shared.agents.presets.cli import AgentCli
-from swarm_shared.agents.reading.trouble import last_line
+from swarm_shared.agents.reading.error_text import last_line
 from swarm_shared.domain.errors import ConfigError
 from swarm_shared.program.terminal_text import without_colours
 

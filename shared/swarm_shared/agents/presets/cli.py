@@ -137,7 +137,8 @@ class AgentCli(Struct, frozen=True, kw_only=True):
     progress: Progress = Progress.NONE
     store: Store = Store.NONE
     expands_mentions: bool = False
-    warm_up: bool = False
+    warm_up: tuple[str, ...] = ()
+    warnings: tuple[re.Pattern[str], ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     session_variables: tuple[str, ...] = ()
     trouble: tuple[Sign, ...] = ()

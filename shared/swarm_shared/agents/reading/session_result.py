@@ -12,12 +12,14 @@ from msgspec.structs import replace
 from swarm_shared.agents.presets.cli import AgentCli, Reader
 from swarm_shared.agents.reading.answers import bare_answer, closing_answer, find_answer, items, judge
 from swarm_shared.agents.reading.cli_events import Said, read_events
-from swarm_shared.agents.reading.trouble import TheTasksOwn, find_trouble, first_line, last_line, trouble_from
+from swarm_shared.agents.reading.error_text import first_line, last_line, lines_matching
+from swarm_shared.agents.reading.trouble import TheTasksOwn, find_trouble, trouble_from
 from swarm_shared.domain.models import FailureClass, Role
 from swarm_shared.domain.trouble import Trouble, TroubleKind
 from swarm_shared.program.terminal_text import storable, without_colours
 
 REASON_LIMIT_CHARS = 4_000
+_MOST_WARNINGS = 5
 # The lines of a failing command that the next attempt is shown.
 TAIL_LINES = 40
 # Error channels are searched at their end: a CLI says last why it stops.
@@ -126,6 +128,13 @@ def read_cut(cli: AgentCli, end: SessionEnd, *, stuck: bool, now_ms: int) -> Rea
     return _with_said(_troubled(trouble), said)
 
 
+def warnings_of(cli: AgentCli, end: SessionEnd) -> list[str]:
+    """What the CLI printed about parts that the session went without; never what the agent said."""
+    end = _plain(end)
+    before_events = end.stdout.partition("\n{")[0]
+    return lines_matching(f"{before_events}\n{end.stderr}", cli.warnings, most=_MOST_WARNINGS)
+
+
 def _plain(end: SessionEnd) -> SessionEnd:
     return replace(end, stdout=without_colours(end.stdout), stderr=without_colours(end.stderr))
 
@@ -146,7 +155,7 @@ def _said(cli: AgentCli, end: SessionEnd) -> Said:
 
 def _read_agent(cli: AgentCli, role: Role, end: SessionEnd, exit_code: int, said: Said, now_ms: int) -> Reading:
     if said.ok is False:
-        return _read_reported_error(cli, said, exit_code, said.errors or end.stderr, now_ms)
+        return _read_reported_error(cli, said, exit_code, said.errors or end.stderr, now_ms, answer=said.answer or "")
     has_events = cli.reader is Reader.EVENTS and said.events > 0
     text = said.answer if has_events else end.stdout
     answer = None
@@ -168,8 +177,14 @@ def _read_agent(cli: AgentCli, role: Role, end: SessionEnd, exit_code: int, said
     return replace(_reading(FailureClass.UNREADABLE, _unreadable_reason(role, text, exit_code)), blames_machine=True)
 
 
-def _read_reported_error(cli: AgentCli, said: Said, exit_code: int, error: str, now_ms: int) -> Reading:
-    trouble = trouble_from(cli, said.found, exit_code, _channel(error), now_ms, told=first_line(error))
+def _read_reported_error(
+    cli: AgentCli, said: Said, exit_code: int, error: str, now_ms: int, *, answer: str = ""
+) -> Reading:
+    """A failure that the events state; some state it by an answer of the CLI's own, which has no error text."""
+    told = first_line(error)
+    if answer and not said.errors:
+        told = "; ".join(line for line in (first_line(answer), told) if line)
+    trouble = trouble_from(cli, said.found, exit_code, _channel(error), now_ms, told=told)
     if isinstance(trouble, Trouble):
         return _troubled(trouble)
     if any(pattern.search(error) for pattern in cli.cancelled):

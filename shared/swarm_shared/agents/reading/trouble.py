@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from functools import cache
 from importlib import resources
 
@@ -17,13 +17,9 @@ from swarm_shared.agents.presets.catalog import signs_from
 from swarm_shared.agents.presets.cli import AgentCli, Sign
 from swarm_shared.agents.presets.preset_file import Entry
 from swarm_shared.agents.reading.cli_events import Found
+from swarm_shared.agents.reading.error_text import line_around, unframed
 from swarm_shared.agents.reading.waits import wait_asked_for, wait_from_number
 from swarm_shared.domain.trouble import Trouble, TroubleKind
-
-# The line of an error channel that people see; the full text stays in the stored output.
-TEXT_LIMIT = 500
-_FRAME = " \t│┃|╭╮╰╯┌┐└┘─━═║╔╗╚╝"
-_WORD = re.compile(r"\w{2}")
 
 # Waiting helps.
 _PASSES = frozenset({TroubleKind.THROTTLED, TroubleKind.OVERLOADED, TroubleKind.WINDOW})
@@ -118,6 +114,7 @@ def find_trouble(
         now_ms: Wall time, for resets that are named as a moment.
         among: The kinds that are possible; all by default.
     """
+    error_text = unframed(error_text)
     for sign in _signs(cli):
         if among is not None and sign.kind not in among:
             continue
@@ -128,26 +125,10 @@ def find_trouble(
             return None
         return Trouble(
             kind=sign.kind,
-            text=_line_around(error_text, found.start()),
+            text=line_around(error_text, found.start()),
             wait_s=wait_asked_for(error_text, now_ms) if sign.kind in _PASSES else None,
         )
     return None
-
-
-def first_line(text: str) -> str:
-    """The first line that says something, without the frame that terminals draw around it."""
-    return next(_said_lines(text.splitlines()), "")
-
-
-def last_line(text: str) -> str:
-    """The last line that says something, as `first_line`."""
-    return next(_said_lines(reversed(text.splitlines())), "")
-
-
-def _said_lines(lines: Iterable[str]) -> Iterator[str]:
-    for line in lines:
-        if _WORD.search(line):
-            yield line.strip(_FRAME)[:TEXT_LIMIT]
 
 
 def _signs(cli: AgentCli) -> Iterator[Sign]:
@@ -160,14 +141,3 @@ def _common_signs() -> tuple[Sign, ...]:
     # Read at the first failure only: a healthy worker never needs it.
     text = resources.files("swarm_shared.agents.presets").joinpath("signs.toml").read_text(encoding="utf-8")
     return signs_from(Entry("signs.toml", tomllib.loads(text)), "sign")
-
-
-def _line_around(text: str, at: int) -> str:
-    start = text.rfind("\n", 0, at) + 1
-    end = text.find("\n", at)
-    line = text[start : end if end >= 0 else len(text)]
-    if len(line) > TEXT_LIMIT:
-        # A provider's JSON error is one long line; what matched is what matters.
-        first = max(0, at - start - TEXT_LIMIT // 4)
-        line = line[first : first + TEXT_LIMIT]
-    return line.strip(_FRAME)
