@@ -95,7 +95,7 @@ class Attempt:
     def _run(self) -> Concluded:
         try:
             brief = self._brief or self._briefed()
-            result = self._set_up() or self._build(brief) or self._check() or self._validate(brief)
+            result = self._set_up() or self._build(brief) or self._check(brief) or self._validate(brief)
         except CutShort as short:
             return self._steps.concluded(short.cut, self._result)
         except GitUnusable:
@@ -160,12 +160,12 @@ class Attempt:
             return self._failed(FailureClass.CRASH, self._sealed.accident)
         return self._unless_passed(reading)
 
-    def _check(self) -> AttemptResult | None:
+    def _check(self, brief: Brief) -> AttemptResult | None:
         self._result = self._with_beyond(self._result)
         if self._result.hold is not None:
             return self._result
         results = [*(self._result.check_results or []), *self._place.checks()]
-        for command in (*self._config.checks, *self._spec.checks):
+        for command in (*self._config.checks, *self._spec.checks, *brief.gate):
             results.append(self._steps.check(command, self._spec, cwd=self._place.cwd))
             self._result = replace(self._result, check_results=results)
         if not results:

@@ -80,6 +80,7 @@ def next_prompt(
         questions=questions(history),
         diff=at.work if history else None,
         note=task["note"],
+        gate=settings.gate if task["landing_failures"] else (),
         resumes=resumes is not None,
         guard_mentions=cli.expands_mentions,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -24,6 +25,7 @@ FILE_BYTES = 2_000
 FEW = 2  # subtracted from a longer queue, so that the first worktree of a fresh repository does not count
 LIMIT_MS = 150.0
 LIMIT_PROCESSES = 14
+LANDING_LIMIT_MS = 200.0  # 95 of 100 landings, from claim to end
 BARS = 12
 _TIMING = Path(__file__).with_name("git_timed_worker.py")
 _PERSON = "[user]\n\tname = Ada Person\n\temail = ada@example.org\n"
@@ -31,10 +33,11 @@ _PERSON = "[user]\n\tname = Ada Person\n\temail = ada@example.org\n"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spent:
-    """Milliseconds per task; `verbs` by git's verb: how often, and milliseconds."""
+    """Milliseconds per task; `verbs` by git's verb: how often, and milliseconds; `landings` one by one."""
 
     wall_ms: float
     verbs: dict[str, tuple[float, float]]
+    landings_ms: tuple[float, ...] = ()
 
     @property
     def git_ms(self) -> float:
@@ -52,6 +55,7 @@ def measure(scale: Scale) -> Figure:
     bare_ms = median(_bare_checkout_ms(scale.pick(2, 5)))
     extras = [landed.wall_ms - plain.wall_ms for plain, landed in rounds]
     git_ms = median(landed.git_ms for _, landed in rounds)
+    landings = [ms for _, landed in rounds for ms in landed.landings_ms]
     last = rounds[-1][1].verbs
     verbs = sorted(last, key=lambda verb: -last[verb][1])
     return Figure(
@@ -77,6 +81,7 @@ def measure(scale: Scale) -> Figure:
         targets=(
             Target(text="worktree and landing, per task", value=median(extras), limit=LIMIT_MS, unit="ms"),
             Target(text="git processes, per task", value=rounds[-1][1].processes, limit=LIMIT_PROCESSES),
+            Target(text="one landing, 95th percentile", value=_p95(landings), limit=LANDING_LIMIT_MS, unit="ms"),
         ),
         plots={
             "landing": Bars(
@@ -107,7 +112,8 @@ def _per_task(many: int, isolation: str) -> Spent:
         verb: tuple((value - less) / each for value, less in zip(found, few.verbs.get(verb, (0.0, 0.0)), strict=True))
         for verb, found in more.verbs.items()
     }
-    return Spent(wall_ms=(more.wall_ms - few.wall_ms) / each, verbs=verbs)  # type: ignore[arg-type]  # pairs stay pairs
+    wall_ms = (more.wall_ms - few.wall_ms) / each
+    return Spent(wall_ms=wall_ms, verbs=verbs, landings_ms=more.landings_ms)  # type: ignore[arg-type]  # pairs stay pairs
 
 
 def _bare_checkout_ms(count: int) -> list[float]:
@@ -139,7 +145,12 @@ def _whole(count: int, isolation: str) -> Spent:
             "SELECT max(completed_at) - (SELECT min(claimed_at) FROM attempts) FROM tasks"
         )
         verbs = {verb: (number, 1000 * s) for verb, (number, s) in json.loads(report.read_text()).items()}
-    return Spent(wall_ms=float(wall_ms), verbs=verbs)
+        landed = swarm.db.connection.rows("SELECT ended_at - claimed_at FROM attempts WHERE kind = 'landing'")
+    return Spent(wall_ms=float(wall_ms), verbs=verbs, landings_ms=tuple(float(ms) for (ms,) in landed))
+
+
+def _p95(values: list[float]) -> float:
+    return sorted(values)[max(0, math.ceil(0.95 * len(values)) - 1)]
 
 
 def _fill(swarm: LiveSwarm) -> None:

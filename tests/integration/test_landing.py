@@ -89,14 +89,17 @@ def test_a_conflict_goes_back_to_its_owner_and_lands_after_the_retry(together: L
     assert "M a.txt +1 -1" in prompt
 
 
-def test_a_conflict_that_is_not_resolved_holds_the_task_after_two_tries(together: LandingSwarm) -> None:
+def test_a_conflict_that_is_never_resolved_holds_the_task(together: LandingSwarm) -> None:
     swarm = together
     swarm.add(*(swarm.task(name, meet(name) + change_line(name)) for name in ("left", "right")))
     swarm.worker()
     swarm.worker("worker-2")
     wait_until(lambda: Status.HELD in {swarm.status(n) for n in ("left", "right")}, swarm.logs)
     (loser,) = [n for n in ("left", "right") if swarm.status(n) is Status.HELD]
-    assert swarm.db.tasks.get(loser)["hold_reason"] == "not_landed"
+    task = swarm.db.tasks.get(loser)
+    assert (task["hold_reason"], task["attempt_count"], task["landing_unresolved"]) == ("not_landed", 3, 2)
+    (winner,) = {"left", "right"} - {loser}
+    assert f"{winner} (" in task["last_error"], "the refusal names what it collided with"
     head = swarm.attempts(loser)[-1]["head_sha"]
     assert loser in swarm.git("show", f"{head}:a.txt"), "its work is kept"
 
@@ -147,7 +150,7 @@ def test_a_gate_that_is_red_without_the_work_stops_the_queue_and_blames_nobody(s
     swarm.add(swarm.task("a", "touch b"))
     swarm.worker()
     wait_until(lambda: "paused" in swarm.db.swarm.flags(), swarm.logs)
-    assert "base is red" in swarm.db.swarm.flags()["paused"].reason
+    assert "the base is failing" in swarm.db.swarm.flags()["paused"].reason
     swarm.wait_for("a", Status.APPROVED)
     assert swarm.db.tasks.get("a")["attempt_count"] == 1
 

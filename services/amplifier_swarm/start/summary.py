@@ -63,6 +63,8 @@ def _groups(queue: QueueState) -> Iterator[str]:
 
 def _this_run(effort: Effort, elapsed_s: float) -> str:
     parts = [f"{effort.passed:,} passed in {effort.attempts:,} attempts"]
+    if effort.refused:
+        parts.append(f"{effort.refused:,} {'landing' if effort.refused == 1 else 'landings'} refused")
     if effort.retries:
         parts.append(f"{effort.retries:,} of them retries")
     if effort.passed:

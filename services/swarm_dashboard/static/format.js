@@ -79,7 +79,7 @@ const HELD_BECAUSE = {
   same_problem: "It failed with the same problem twice.",
   as_imported: "Its task file says held.",
   cannot_start: "No session of it can be started as it is.",
-  not_landed: "Its work passed, but failed to land twice.",
+  not_landed: "Its work passed, but its landing was refused too often.",
   question: "Its agent has a question for you.",
   shared_stash: "It took a stash that another session or you had pushed.",
 };

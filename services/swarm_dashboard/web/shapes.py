@@ -10,6 +10,7 @@ from swarm_dashboard.web.actions import chain_is_broken, verbs_for
 from swarm_dashboard.web.database_reader import Reading
 from swarm_shared.domain.clock import iso
 from swarm_shared.domain.models import Group
+from swarm_shared.store.queue.settlement import LANDING
 from swarm_shared.store.queue.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED
 from swarm_shared.store.requests.bulk import Step
 from swarm_shared.store.requests.control import ControlRow
@@ -22,6 +23,10 @@ MAX_LINKS = 200
 MAX_SESSIONS = 50
 MAX_ATTEMPTS = 100
 _STOPPING = (PAUSED, DRAINED, EMERGENCY_STOP, DISK_LOW)
+_LANDING = (
+    "id", "number", "worker_id", "claimed_at", "ended_at", "outcome", "failure_class", "error", "check_results",
+    "must_fix",
+)  # fmt: skip
 _OVER = ("stopped", "crashed")
 
 
@@ -105,7 +110,9 @@ def task(reading: Reading, task_id: str) -> dict[str, Any]:
     tasks, browse = reading.database.tasks, reading.browse
     shown = tasks.get(task_id)
     seq = shown["seq"]
-    attempts = tasks.attempts(seq)
+    tried = tasks.all_attempts(seq)
+    attempts = [each for each in tried if each["kind"] != LANDING]
+    landings = [{key: each[key] for key in _LANDING} for each in tried if each["kind"] == LANDING]
     links = browse.links(seq, limit=MAX_LINKS)
     verbs = verbs_for(shown)
     chain = chain_is_broken(shown, links["needs"])
@@ -114,6 +121,7 @@ def task(reading: Reading, task_id: str) -> dict[str, Any]:
     for attempt in kept:
         attempt["changed"] = sizes.get(attempt["id"])
         attempt["sessions"] = reading.log.sessions(attempt["id"], limit=MAX_SESSIONS)
+        attempt["landings"] = [each for each in landings if each["number"] == attempt["number"]]
     return {
         **shown,
         **links,

@@ -9,10 +9,12 @@ from typing import Any
 from msgspec.structs import replace
 
 from swarm_shared.domain.models import FailureClass, Outcome, TaskSpec
+from swarm_shared.git.landing.between import Landed, landed_between
 from swarm_shared.git.landing.following import Integration
 from swarm_shared.git.landing.landing_worktree import landing_checkout
 from swarm_shared.git.merging.merging import Merge, MergeKind, unexplained_paths
 from swarm_shared.git.plumbing.git_errors import GitError, GitUnusable
+from swarm_shared.git.plumbing.refs import is_contained
 from swarm_shared.git.plumbing.repository import Repository
 from swarm_shared.git.plumbing.repository_lock import file_lock
 from swarm_shared.git.snapshots.checkout import Checkout
@@ -20,22 +22,15 @@ from swarm_shared.program.logs import event
 from swarm_shared.store.queue.landings import LandingClaim
 from swarm_shared.store.queue.policy import AttemptResult
 from swarm_worker.config import WorkerConfig
+from swarm_worker.landing import refusals
 from swarm_worker.landing.integration_branch import IntegrationBranch, QueueStopped
+from swarm_worker.landing.refusals import Refused
 from swarm_worker.session.session_types import Surroundings
 from swarm_worker.session.steps import Concluded, CutShort, Steps, failed
 
 LOG = logging.getLogger("swarm.worker")
-NAMED_PATHS = 20
-# The person's branch may be brought in while the merged result is checked: then it is merged and checked anew.
+# Your branch may be brought in while the merged result is checked: then it is merged and checked anew.
 TRIES = 5
-
-
-class _Refused(Exception):
-    """The work cannot land as it is; its owner is told why."""
-
-    def __init__(self, reason: str, *, must_fix: tuple[str, ...], checks: Sequence[dict[str, Any]] = ()) -> None:
-        super().__init__(reason)
-        self.reason, self.must_fix, self.checks = reason, must_fix, checks
 
 
 class Landing:
@@ -56,9 +51,10 @@ class Landing:
         self._claim = landing.claim
         self._steps = Steps(around, config, landing.claim)
         self._result = AttemptResult(outcome=Outcome.PASSED, base_sha=landing.base_sha, head_sha=landing.head_sha)
+        self._checks: list[dict[str, Any]] = []  # on the merged result
 
     def run(self) -> Concluded:
-        """Land it, or tell why it cannot.
+        """Land it, or say why it cannot.
 
         Raises:
             LeaseLost: Somebody else owns the task.
@@ -68,30 +64,30 @@ class Landing:
             result = self._land()
         except CutShort as short:
             return self._steps.concluded(short.cut, self._result)
-        except _Refused as refused:
-            result = replace(
-                failed(self._result, FailureClass.QUALITY, refused.reason),
-                must_fix=refused.must_fix,
-                check_results=list(refused.checks) or None,
-            )
+        except Refused as refused:
+            result = refused.result(self._result)
         except QueueStopped as stopped:
             result = failed(self._result, FailureClass.INTERRUPTED, stopped.message)
         except (GitError, GitUnusable) as error:
             reason = f"{error.message}; {error.hint}" if error.hint else error.message
             result = replace(failed(self._result, FailureClass.CRASH, reason), blames_machine=True)
+        if self._checks:
+            result = replace(result, check_results=self._checks)
         return Concluded(result=result, last=self._steps.last)
 
     def _land(self) -> AttemptResult:
         spec = self._db.tasks.spec(self._claim.task)
         for _ in range(TRIES):
+            self._checks = []
             with self._branch.held() as held:
                 tip = held.tip()
                 merge = self._planned(held.integration, tip)
                 into = held.integration.branch
             if merge.kind is MergeKind.UNRELATED:
-                raise _unrelated(into)
+                raise refusals.unrelated(into)
             if merge.new is None:
-                raise _conflict(merge, into)
+                between = self._between(tip, merge.conflicts)
+                raise refusals.conflict(merge, into, between=between, raced=self._merged_what_it_was_given())
             if merge.kind is MergeKind.CONTAINED:
                 if self._landing.head_sha != self._landing.base_sha:  # else there was nothing to land
                     self._tell_landed(self._landing.landing_commit or tip)
@@ -106,7 +102,7 @@ class Landing:
                 held.advance(merge.new, old=tip)
             self._tell_landed(merge.new)
             return self._result
-        return failed(self._result, FailureClass.INTERRUPTED, "what has landed changed all the time; again later")
+        return failed(self._result, FailureClass.INTERRUPTED, "the landed work kept changing; it is tried again")
 
     def _planned(self, integration: Integration, tip: str) -> Merge:
         known = self._landing.landing_commit
@@ -130,61 +126,51 @@ class Landing:
             return
         with file_lock(self._config.state_dir / "landing.lock", tend=self._tend) as descriptor:
             repository = self._repository.holding(descriptor)
-            red = self._red(repository, merge.new, commands, spec)
-            if red and self._config.gate and self._red(repository, tip, commands, spec):
-                with self._branch.held() as held:
-                    held.stop(
-                        f"the base is red: {red[0]['command']} fails on {held.integration.branch} without any new work"
-                    )
-        if red:
-            names = ", ".join(check["command"] for check in red)
-            raise _Refused(
-                f"merged with what has landed meanwhile, this fails: {names}",
-                must_fix=(f"Make it work together with what has landed (branch {into}).",),
-                checks=red,
-            )
+            self._checks = self._examined(repository, merge.new, commands, spec)
+            failing = [check for check in self._checks if not check["passed"]]
+            if failing and self._config.gate:
+                self._stop_if_base_fails(repository, tip, commands, spec)
+        if failing:
+            # Where nothing has landed since, the failure is in the work itself.
+            raced = moved and self._merged_what_it_was_given() and not self._contains(tip)
+            raise refusals.failing(self._checks, into, between=self._between(tip), raced=raced)
+
+    def _stop_if_base_fails(self, repository: Repository, tip: str, commands: Sequence[str], spec: TaskSpec) -> None:
+        base = [check for check in self._examined(repository, tip, commands, spec) if not check["passed"]]
+        if not base:
+            return
+        self._checks = base
+        command = f"{base[0]['command']}{refusals.last_line(base[0])}"
+        with self._branch.held() as held:
+            held.stop(f"the base is failing: {command} fails on {held.integration.branch} without any new work")
 
     def _refuse_reverts(self, merge: Merge, tip: str, into: str) -> None:
         assert merge.new is not None
         base, head = self._landing.base_sha, self._landing.head_sha
         paths = unexplained_paths(self._repository.git, base=base, head=head, tip=tip, merged=merge.new)
         if paths:
-            raise _Refused(
-                "landing it would change files that its own work does not: " + _named(paths),
-                must_fix=(f"Keep what others have changed, as it is on {into}: {_named(paths)}",),
-            )
+            raise refusals.reverts(paths, into, between=self._between(tip, paths))
 
-    def _red(self, repository: Repository, sha: str, commands: Sequence[str], spec: TaskSpec) -> list[dict[str, Any]]:
-        """The commands that fail on a commit."""
+    def _merged_what_it_was_given(self) -> bool:
+        given = self._landing.given_tip
+        return given is not None and self._contains(given)
+
+    def _contains(self, sha: str) -> bool:
+        return is_contained(self._repository.git, sha, self._landing.head_sha)
+
+    def _between(self, tip: str, paths: Sequence[str] = ()) -> tuple[Landed, ...]:
+        return landed_between(self._repository.git, head=self._landing.head_sha, tip=tip, paths=paths)
+
+    def _examined(
+        self, repository: Repository, sha: str, commands: Sequence[str], spec: TaskSpec
+    ) -> list[dict[str, Any]]:
+        """What the commands give on a commit, in the shape of check results."""
         path = self._config.state_dir / "landing"
         # Every git that was started for landing holds the lock that we have; its checks were proven gone.
         checkout: Checkout = landing_checkout(repository, path, sha, holder_is_dead=lambda _lock: True)
         cwd = checkout.path / repository.prefix
-        results = [self._steps.check(command, spec, cwd=cwd) for command in commands]
-        return [result for result in results if not result["passed"]]
+        return [self._steps.check(command, spec, cwd=cwd) for command in commands]
 
     def _tell_landed(self, commit: str) -> None:
         self._db.landings.tell_landed(self._landing, commit)
         event(LOG, "task_landed", task=self._claim.task_id, attempt=self._claim.number, commit=commit[:12])
-
-
-def _conflict(merge: Merge, into: str) -> _Refused:
-    return _Refused(
-        f"conflict with what has landed meanwhile: {_named(merge.conflicts)}",
-        must_fix=(
-            f"Run `git merge {into}` here and resolve it so that both hold: {_named(merge.conflicts)}",
-            *merge.notes[:NAMED_PATHS],
-        ),
-    )
-
-
-def _unrelated(into: str) -> _Refused:
-    return _Refused(
-        f"its branch has no commit in common with {into}",
-        must_fix=(f"Move your work onto {into}: the history of this branch no longer begins with the same commit.",),
-    )
-
-
-def _named(paths: Sequence[str]) -> str:
-    more = len(paths) - NAMED_PATHS
-    return ", ".join(paths[:NAMED_PATHS]) + (f" and {more} more" if more > 0 else "")

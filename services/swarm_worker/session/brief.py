@@ -32,15 +32,17 @@ class Brief:
         self._prepared: str | None = None
         self._failures = 0  # since the last fresh budget
         self._history: list[dict[str, Any]] = []
+        self.gate: tuple[str, ...] = ()  # run before the validator too, once a landing was refused
         self.resumes: str | None = None
         if claim.number > 1:
-            self._failures = database.queue.failures(claim)
+            self._failures, refused = database.queue.failures(claim), database.landings.failures(claim)
+            self.gate = tuple(config.gate) if refused else ()
             self._history = database.tasks.history(claim.task)
         if self._history:
             self.resumes = session_to_resume(
                 self.cli,
                 self._history,
-                retries_used=self._failures + database.landings.failures(claim),
+                retries_used=self._failures + refused,
                 agent=self.agent(Role.BUILDER),
                 env={**config.environ, **spec.env},
                 cwd=place.cwd,
@@ -70,6 +72,7 @@ class Brief:
             questions=questions(self._history),
             diff=self._place.earlier_work() if self._history else None,
             note=self._claim.note,
+            gate=self.gate,
             resumes=self.resumes is not None,
             guard_mentions=self.cli.expands_mentions,
         )
@@ -85,6 +88,7 @@ class Brief:
             diff=self._place.change(),
             builder_answer=built.builder_result,
             check_results=check_results(built.check_results),
+            gate=self.gate,
             guard_mentions=self.cli.expands_mentions,
         )
 

@@ -105,7 +105,9 @@ class Worktrees:
             before = fingerprint(repository, ignore=ours)
             shared = Shared.at_opening(repository, opened, trees.lock_of(safe).parent)
             try:
-                yield TaskPlace(self._db, self._config, repository, opened, claim, spec, before, shared, into=into.ref)
+                yield TaskPlace(
+                    self._db, self._config, repository, opened, claim, spec, before, shared, into=into.ref, tip=tip
+                )
             finally:
                 shared.settings.leave()
 
@@ -134,12 +136,13 @@ class TaskPlace(Workplace):
         shared: Shared,
         *,
         into: str,
+        tip: str,
     ) -> None:
         super().__init__(opened.cwd)
         self._db, self._config, self._repository = database, config, repository
         self._opened, self._claim, self._spec, self._before = opened, claim, spec, before
         self._shared = shared
-        self._into = into  # the ref that this will land on
+        self._into, self._tip = into, tip  # the ref that this will land on, and where that was at the beginning
         self._git = opened.checkout.git
         self._sealed: Sealed | None = None
         self._made: Snapshot | None = None
@@ -188,7 +191,7 @@ class TaskPlace(Workplace):
         base = made.base_sha
         accident = f"the worktree was emptied: {_listed(made.vanished)} missing" if made.emptied else None
         self._sealed = Sealed(base_sha=base, head_sha=made.head_sha, accident=accident)
-        self._db.landings.note_head(claim, base_sha=base, head_sha=made.head_sha)
+        self._db.landings.note_head(claim, base_sha=base, head_sha=made.head_sha, given_tip=self._tip)
         self._change = self._kept(Since.BASE, base, made.head_sha)
         if opened.earlier_work:
             self._kept(Since.PREVIOUS, opened.head_sha, made.head_sha)

@@ -35,6 +35,7 @@ def test_the_json_tells_more(stopped: CliDesk) -> None:
     group = shown["failures"][0]
     assert set(group) == {
         "fingerprint", "cause", "sample", "tasks", "failed", "held", "blocked", "attempts", "newest_at", "task_ids",
+        "output",
     }  # fmt: skip
     assert (group["cause"], group["tasks"], group["task_ids"]) == ("builder", 2, ["a", "b"])
 

@@ -306,7 +306,7 @@ def test_logs_in_json_has_its_shape(desk: CliDesk) -> None:
     assert shown["sessions"][0]["output"] == "hello 🐝\n"
     assert set(shown["sessions"][0]) == {
         "role", "name", "started_at", "ended_at", "exit_code", "signal", "output_bytes", "lost_from", "lost_to",
-        "output",
+        "output", "landing",
     }  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 import click
 
 from amplifier_swarm.app import App, command, json_option
-from amplifier_swarm.terminal import cut, duration, print_json, remark, table
+from amplifier_swarm.terminal import cut, duration, print_json, remark, say, table
 
 MAX_LIMIT = 10_000
 
@@ -42,4 +42,9 @@ def failures(app: App, limit: int, as_json: bool) -> None:
     if rows:
         columns = ("fingerprint", "tasks", "blocked", "ago", "cause", "such as", "problem")
         table(columns, rows, right=("tasks", "blocked", "ago"), spare=("blocked", "ago", "such as"))
+    for group in groups:
+        if group["output"]:
+            say(f"\n{group['fingerprint']} printed:")
+            for line in group["output"].splitlines():
+                say(f"  {cut(line, 500)}")
     remark(f"{len(groups)} of {totals['groups']} problems, {totals['tasks']} tasks in all")

@@ -50,9 +50,22 @@ class _Session:
     role: str
     name: str
     row: dict[str, Any]
+    landing: bool
     position: int = 0
     lines: dict[int, _Lines] = field(default_factory=dict)
     told_gap: bool = False
+
+    @classmethod
+    def of(cls, row: dict[str, Any], attempt: dict[str, Any]) -> _Session:
+        is_landing = attempt["kind"] == "landing"
+        return cls(
+            id=row["id"],
+            attempt=attempt["number"],
+            role=row["role"],
+            name=row["name"],
+            row=row,
+            landing=is_landing,
+        )
 
 
 @command(
@@ -109,9 +122,14 @@ class _Follower:
     def over(self) -> bool:
         """Whether nothing more can come."""
         if self._attempt is not None:
-            chosen = [a for a in self._db.tasks.attempts(self._task["seq"]) if a["number"] == self._attempt]
-            return bool(chosen) and chosen[0]["ended_at"] is not None
+            found = self._db.tasks.all_attempts(self._task["seq"])
+            chosen = [a for a in found if a["number"] == self._attempt]
+            return bool(chosen) and all(a["ended_at"] is not None for a in chosen) and not self._is_to_land(found)
         return GROUP_OF[Status(self._db.tasks.get(self._task["id"])["status"])] in _STAYS
+
+    def _is_to_land(self, found: list[dict[str, Any]]) -> bool:
+        status = Status(self._db.tasks.get(self._task["id"])["status"])
+        return status in (Status.APPROVED, Status.LANDING) and found[-1]["number"] == self._attempt
 
     def round(self) -> bool:
         """Show what has come since the last round; whether there is anything at all."""
@@ -123,7 +141,7 @@ class _Follower:
                     continue
                 session = self._known.setdefault(
                     row["id"],
-                    _Session(id=row["id"], attempt=attempt["number"], role=row["role"], name=row["name"], row=row),
+                    _Session.of(row, attempt),
                 )
                 session.row = row
                 self._show(session)
@@ -148,21 +166,23 @@ class _Follower:
 
     def _head(self, session: _Session) -> None:
         if self._current != session.id and not self._as_json:
-            remark(f"── attempt {session.attempt}, {session.role} {cut(session.name)} ──")
+            what = "landing of attempt" if session.landing else "attempt"
+            remark(f"── {what} {session.attempt}, {session.role} {cut(session.name)} ──")
         self._current = session.id
 
     def _print(self, session: _Session, stream: int, text: str, at: int) -> None:
         if not text:
             return
         if self._as_json:
-            line = {"attempt": session.attempt, "role": session.role, "stream": _STREAMS[stream], "text": text}
+            line = {"attempt": session.attempt, "landing": session.landing, "role": session.role}
+            line |= {"stream": _STREAMS[stream], "text": text}
             print_json(line, one_line=True)
         else:
             click.echo(text, nl=not text.endswith("\n"))
 
 
 def _attempts(database: TaskDatabase, task: dict[str, Any], number: int | None) -> list[dict[str, Any]]:
-    found = database.tasks.attempts(task["seq"])
+    found = database.tasks.all_attempts(task["seq"])
     if number is None:
         return found
     chosen = [attempt for attempt in found if attempt["number"] == number]
@@ -180,16 +200,18 @@ def _chunks(database: TaskDatabase, session: _Session) -> Iterator[tuple[int, in
 
 
 def _logs_json(database: TaskDatabase, task: dict[str, Any], number: int | None, role: str | None) -> None:
-    attempts = _attempts(database, task, number)[-1:]
+    found = _attempts(database, task, number)
+    attempts = [each for each in found if each["number"] == found[-1]["number"]]
     sessions = []
     for attempt in attempts:
         for row in database.tasks.sessions(attempt["id"]):
             if role not in (None, row["role"]):
                 continue
-            session = _Session(id=row["id"], attempt=attempt["number"], role=row["role"], name=row["name"], row=row)
+            session = _Session.of(row, attempt)
             written = b"".join(data for _, _, _, data in _chunks(database, session))
             sessions.append(
                 {
+                    "landing": session.landing,
                     "role": row["role"],
                     "name": row["name"],
                     "started_at": iso(row["started_at"]),

@@ -9,17 +9,19 @@ import click
 from amplifier_swarm.app import App, command, json_option
 from amplifier_swarm.compare_attempts import tell_same_problem
 from amplifier_swarm.terminal import cut, print_json, remark, say
+from swarm_shared.domain.models import FailureClass, Outcome
 from swarm_shared.program.terminal_text import safe
-from swarm_shared.store.queue.verdicts import same_problem
+from swarm_shared.store.queue.settlement import LANDING
+from swarm_shared.store.queue.verdicts import output_end, same_problem
 
 _FACTS = (
     "phase", "type", "priority", "estimated_hours", "attempt_count", "max_retries", "worker_id", "dependencies",
     "files", "design_docs", "hold_reason", "question", "approved_by", "last_error", "note", "created_at", "claimed_at",
     "started_at", "completed_at", "due_at",
 )  # fmt: skip
-
-
+_LANDED = {str(Outcome.PASSED): "landed"}
 LOG_LINES_SHOWN = 30
+OUTPUT_LINES_SHOWN = 40  # of each failing check
 
 
 @command("task-info", example="task-info 2.6.1.a", short_help="Everything about a task.")
@@ -29,9 +31,9 @@ def task_info(app: App, task_id: str, as_json: bool) -> None:
     """Everything about a task: its text, what was tried, and its log."""
     with app.open(read_only=True) as database:
         task = database.tasks.get(task_id)
-        attempts = [_attempt_shown(each) for each in database.tasks.attempts(task["seq"])]
+        attempts = [_attempt_shown(each) for each in database.tasks.all_attempts(task["seq"])]
         log = database.events.of_task(task["seq"])
-    same = same_problem(attempts)
+    same = same_problem([each for each in attempts if each["kind"] != LANDING])
     if as_json:
         print_json({**task, "attempts": attempts, "same_problem": same, "log": log})
         return
@@ -66,13 +68,17 @@ def _attempt_shown(attempt: dict[str, Any]) -> dict[str, Any]:
 
 
 def _tell_attempt(attempt: dict[str, Any]) -> None:
+    is_landing = attempt["kind"] == LANDING
     ended = attempt["outcome"] or "running"
+    if is_landing:
+        ended = "refused" if attempt["failure_class"] == FailureClass.QUALITY else _LANDED.get(ended, ended)
     why = f" ({attempt['failure_class']})" if attempt["failure_class"] else ""
     if attempt["question"]:
         ended, why = "stopped with a question", ""
     if attempt["same_as"] is not None:
         why += f", as attempt {attempt['same_as']}"
-    say(f"\nAttempt {attempt['number']}: {ended}{why}, {attempt['worker_id']}, {attempt['started_at']}")
+    what = "Landing of attempt" if is_landing else "Attempt"
+    say(f"\n{what} {attempt['number']}: {ended}{why}, {attempt['worker_id']}, {attempt['started_at']}")
     if attempt["resumed_session_id"]:
         _fact("  resumes", f"session {attempt['resumed_session_id']}")
     for name in ("question", "answer"):
@@ -83,6 +89,9 @@ def _tell_attempt(attempt: dict[str, Any]) -> None:
             _fact("  " + name.replace("_", " "), cut(str(attempt[name]), 500))
     for check in attempt["check_results"] or []:
         _fact("  check", _check_shown(check))
+        if not check.get("passed"):
+            for line in output_end(check, OUTPUT_LINES_SHOWN).splitlines():
+                say(f"      {cut(line, 500)}")
     verdict = attempt["validator_result"] or {}
     if verdict.get("verdict"):
         _fact("  verdict", verdict["verdict"])

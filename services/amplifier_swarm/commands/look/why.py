@@ -24,7 +24,8 @@ def why(app: App, task_id: str, as_json: bool) -> None:
         return
     say(f"{safe(explained.id)} is {explained.status}:")
     for reason in explained.reasons:
-        say(f"  {safe(reason.text)}")
+        for place, line in enumerate(reason.text.splitlines()):
+            say(f"  {'    ' if place else ''}{safe(line)}")
         if reason.advice:
             say(f"    → {safe(reason.advice)}")
     if explained.same_problem:

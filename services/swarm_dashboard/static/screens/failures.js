@@ -40,6 +40,7 @@ export function group(one, { failedOnly = false } = {}) {
     h("div", { class: "ask" },
       h("p", { class: "head" }, icon(one.failed ? "failed" : "held"), h("strong", null, CAUSES[one.cause] ?? one.cause), " ", h("span", { class: "quiet" }, "newest ", elapsed(one.newest_at), " ago")),
       h("p", { class: "sample" }, one.sample),
+      one.output && h("pre", { class: "log short", tabindex: "0" }, one.output),
       h("p", { class: "quiet small" }, amounts.filter(Boolean).join(" · ")),
       names(one.task_ids, more > 0 && [" and ", h("a", { href: `/tasks?q=problem:${one.fingerprint}` }, `${count(more)} more`)])),
     h("div", { class: "acts", "data-steady": "" },

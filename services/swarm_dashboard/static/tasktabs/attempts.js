@@ -26,7 +26,8 @@ export function attempts({ data: { task }, place: { query }, go }) {
       ? h("a", { href: `?${changed(query, { tab: "diff", attempt: attempt.number, since: "" })}`, title: plural(attempt.changed.files, "file") },
           `+${count(attempt.changed.added)} −${count(attempt.changed.deleted)}`) : "–"),
     cell("Cost", { class: "c-number" }, spent(attempt)),
-    cell("What happened", { class: "c-text" }, before[attempt.number] && h("em", { class: "same" }, "same as before "), attempt.error ?? "–",
+    cell("What happened", { class: "c-text" }, before[attempt.number] && h("em", { class: "same" }, "same as before "),
+      attempt.error ?? attempt.landings.at(-1)?.error ?? "–",
       attempt.answer && h("p", { class: "answer" }, h("strong", null, "Your answer: "), attempt.answer))));
   return [
     task.attempts_left_out > 0 && h("p", { class: "quiet" }, `${plural(task.attempts_left_out, "earlier attempt")} not shown`),
@@ -34,7 +35,10 @@ export function attempts({ data: { task }, place: { query }, go }) {
     task.attempts.length > 1 && sideBySide(task, query, go)];
 }
 
+/** A pass whose landing was refused is shown as that, and not as a pass. */
 function outcome(attempt) {
+  const landing = attempt.landings.at(-1);
+  if (landing?.failure_class === "quality") return h("span", { class: "badge", "data-group": "failed" }, icon("failed"), "landing refused");
   const group = attempt.question ? "held" : GROUP[attempt.outcome] ?? "in_progress";
   return h("span", { class: "badge", "data-group": group }, icon(group), attempt.question ? "asked you" : attempt.outcome ?? "running",
     !attempt.question && attempt.failure_class && ` (${attempt.failure_class})`);
@@ -63,6 +67,7 @@ function sideBySide(task, query, go) {
     ["Outcome", outcome], ["Took", took], ["Tokens and cost", spent], ["Model", (one) => one.models ?? "–"], ["Worker", (one) => one.worker_id],
     ["Exit code", (one) => one.exit_code ?? "–"],
     ["Checks", (one) => checks(one)], ["Verdict", (one) => verdict(one)],
+    ["Landing", (one) => one.landings.map((landing) => landing.error ?? landing.outcome ?? "running").join("; ") || "–"],
     ["Change", (one) => (one.changed ? `${plural(one.changed.files, "file")}, +${count(one.changed.added)} −${count(one.changed.deleted)}` : "–")],
     ["Note", (one) => one.note ?? "–"],
     ["Reason", (one) => one.error ?? "–"],

@@ -12,6 +12,7 @@ export function checks({ data: { attempt } }) {
     h("p", { class: "glance" }, glance(results, verdict)),
     h("section", null, h("h2", null, "Checks"),
       results?.length ? h("ul", { class: "checks" }, results.map(check)) : h("p", { class: "quiet" }, "No checks were run.")),
+    attempt.landings.map(landed),
     h("section", null, h("h2", null, "Verdict"), verdict ? judged(verdict) : h("p", { class: "quiet" }, "No verdict was given.")),
     h("section", null, h("h2", null, "What the builder says"), built ? claimed(built) : h("p", { class: "quiet" }, "No result was given.")));
 }
@@ -40,6 +41,16 @@ function check(result, place) {
       result.output && (result.passed && !result.warning
         ? h("details", null, h("summary", null, "The end of its output"), output(result.output))
         : output(result.output))));
+}
+
+/** One attempt at landing: why it was refused, and what its commands printed on the merged result. */
+function landed(landing) {
+  const refused = landing.failure_class === "quality";
+  const [group, word] = refused ? ["failed", "refused"] : landing.outcome === "passed" ? ["completed", "landed"]
+    : landing.outcome ? ["held", landing.outcome] : ["in_progress", "running"];
+  return h("section", { key: landing.id }, h("h2", null, "Landing"),
+    h("p", null, badge(group, word), landing.error && [" ", landing.error]),
+    landing.check_results?.length > 0 && h("ul", { class: "checks" }, landing.check_results.map(check)));
 }
 
 const output = (text) => h("pre", { class: "log short", tabindex: "0" }, new Ansi().nodes(String(text)));

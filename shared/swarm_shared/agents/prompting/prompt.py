@@ -97,6 +97,7 @@ def build_prompt(
     builder_answer: Mapping[str, Any] | None = None,
     check_results: Sequence[CheckResult] = (),
     diff: str | None = None,
+    gate: Sequence[str] = (),
     resumes: bool = False,
     guard_mentions: bool = False,
 ) -> str:
@@ -109,14 +110,15 @@ def build_prompt(
         note: The user's note on a retry.
         builder_answer: The builder's JSON; the validator sees only the files that it names.
         diff: The change so far, if each task has its own worktree; otherwise None.
+        gate: Commands that must succeed beside the task's own checks, on the work merged with what has landed.
         resumes: The session continues an earlier one of the same builder.
         guard_mentions: The CLI expands @words (`AgentCli.expands_mentions`).
     """
     if role is Role.VALIDATOR:
-        parts = _validator_parts(task, project_root, builder_answer, check_results, diff)
+        parts = _validator_parts(task, project_root, builder_answer, check_results, diff, gate)
     else:
         parts = _builder_parts(
-            task, attempt_number, attempts_allowed, project_root, history, questions, note, diff, resumes
+            task, attempt_number, attempts_allowed, project_root, history, questions, note, diff, gate, resumes
         )
     # The heading always comes first: a CLI takes text that begins with a slash for a command.
     text = wrap_long_words("\n\n".join(part for part in parts if part)) + "\n"
@@ -142,6 +144,7 @@ def _builder_parts(
     questions: Sequence[Question],
     note: str | None,
     diff: str | None,
+    gate: Sequence[str],
     resumes: bool,
 ) -> list[str]:
     parts = [f"# Task {task.id}: {task.name}"]
@@ -153,7 +156,7 @@ def _builder_parts(
     parts += [_must_fix(history[-1])] if history else []
     parts += [_earlier_work(diff)]
     parts += [_earlier_attempts(history)] if history else []
-    parts += _task_parts(task, root)
+    parts += _task_parts(task, root, gate)
     parts.append(
         "## Answer\n\nWork in the working directory and run the tests that cover your change. Then end your reply with "
         "exactly one valid JSON object in this format, with paths relative to the working directory, and nothing after "
@@ -170,11 +173,12 @@ def _validator_parts(
     builder_answer: Mapping[str, Any] | None,
     checks: Sequence[CheckResult],
     diff: str | None,
+    gate: Sequence[str],
 ) -> list[str]:
     parts = [
         f"# Validation of task {task.id}: {task.name}",
         _VALIDATOR_ROLE,
-        *_task_parts(task, root),
+        *_task_parts(task, root, gate),
         _files_named(builder_answer),
         _checks_run(checks),
     ]
@@ -220,7 +224,7 @@ def _answers(questions: Sequence[Question]) -> str:
     return "\n\n".join(parts)
 
 
-def _task_parts(task: TaskSpec, root: Path | str) -> list[str]:
+def _task_parts(task: TaskSpec, root: Path | str, gate: Sequence[str]) -> list[str]:
     facts = [f"Working directory: {root}"]
     facts += [f"Phase: {task.phase}"] if task.phase else []
     facts += [f"Type: {task.type}"] if task.type else []
@@ -233,8 +237,8 @@ def _task_parts(task: TaskSpec, root: Path | str) -> list[str]:
         parts.append("## Expected files\n\n" + _bullets(task.files))
     if task.design_docs:
         parts.append("## Design documents to read first\n\n" + _bullets(task.design_docs))
-    if task.checks:
-        parts.append("## Commands that must succeed when you are done\n\n" + _bullets(task.checks))
+    if commands := tuple(dict.fromkeys((*task.checks, *gate))):
+        parts.append("## Commands that must succeed when you are done\n\n" + _bullets(commands))
     return parts
 
 

@@ -52,7 +52,7 @@ def problem_of(result: AttemptResult, *, landing: bool) -> Problem | None:
     red = [check for check in result.check_results or () if not check.get("passed")]
     cause = _cause(result, landing=landing, red=bool(red))
     match cause:
-        case FailureCause.CHECK:
+        case FailureCause.CHECK | FailureCause.LANDING if red:
             told = "\n".join(_normal(f"{check.get('command')}\n{check.get('output') or ''}") for check in red)
         case FailureCause.VALIDATOR | FailureCause.LANDING if result.must_fix:
             told = "\n".join(sorted(_normal(issue) for issue in result.must_fix))

@@ -15,7 +15,8 @@ from swarm_shared.store.queue.claims import Claim, Claimant, new_attempt_id
 from swarm_shared.store.queue.swarm import PAUSED
 from swarm_shared.store.sql import SQL
 
-LANDING_LATE_MS = 10 * 60 * 1000  # passed but not landed for longer: worth a look
+LANDING_LATE_MS = 10 * 60 * 1000  # passed and not landed for longer: worth a look
+TURN_MS = 15 * 60 * 1000  # how long other landings wait for one that lost a race, from its next claim on
 
 
 class LandingClaim(Struct, frozen=True, kw_only=True):
@@ -26,6 +27,7 @@ class LandingClaim(Struct, frozen=True, kw_only=True):
         name: The task's name, for the commit.
         built_by: The attempt that made the commit.
         base_sha, head_sha: From where to where its work goes.
+        given_tip: The landed work that its last attempt was given to build on; None: stored by an older version.
         landing_commit: What an earlier lander, who died, was about to put on the branch.
     """
 
@@ -34,6 +36,7 @@ class LandingClaim(Struct, frozen=True, kw_only=True):
     built_by: str
     base_sha: str
     head_sha: str
+    given_tip: str | None
     landing_commit: str | None
 
 
@@ -52,6 +55,14 @@ class IntegrationRow(Struct, frozen=True, kw_only=True):
     tip: str
     next_tip: str | None
     accepting: bool
+
+
+class TurnWait(Struct, frozen=True, kw_only=True):
+    """A landing that waits for another task's turn: the other task, a path that both change, until when (ms)."""
+
+    holder: str
+    path: str
+    until_at: int
 
 
 class NamedTask(Struct, frozen=True, kw_only=True):
@@ -83,6 +94,7 @@ class Landings(Family):
         wall = self._clock.wall_ms()
         attempt = new_attempt_id(wall)
         values = {"attempt": attempt, "worker_id": claimant.worker_id, "run": claimant.run, "wall": wall}
+        values["turn_ms"] = TURN_MS
         row = self._db.row(SQL["claim_landing"], values)
         if row is None:
             return None
@@ -110,16 +122,20 @@ class Landings(Family):
             built_by=built["id"],
             base_sha=built["base_sha"],
             head_sha=built["head_sha"],
+            given_tip=built["given_tip"],
             landing_commit=landing_commit,
         )
 
-    def note_head(self, claim: Claim, *, base_sha: str, head_sha: str) -> None:
+    def note_head(self, claim: Claim, *, base_sha: str, head_sha: str, given_tip: str | None = None) -> None:
         """Store the commit that an attempt has made, before anything inspects it.
+
+        Args:
+            given_tip: Where the integration branch was when the attempt began.
 
         Raises:
             LeaseLost: The task has another owner; nothing was written.
         """
-        values = {**claim.fence(), "base_sha": base_sha, "head_sha": head_sha}
+        values = {**claim.fence(), "base_sha": base_sha, "head_sha": head_sha, "given_tip": given_tip}
         with self._db.transaction():
             if not self._db.change(SQL["note_head"], values):
                 raise LeaseLost(f"task {claim.task_id}: attempt {claim.number} lost its lease")
@@ -152,6 +168,12 @@ class Landings(Family):
     def failures(self, claim: Claim) -> int:
         """How often the task's work was refused when it was to be landed, since its last fresh budget."""
         return int(self._db.value(SQL["landing_failures"], {"task": claim.task}) or 0)
+
+    def wait_of(self, task: int) -> TurnWait | None:
+        """Whose turn an approved task waits for; None when it waits for none."""
+        values = {"task": task, "wall": self._clock.wall_ms(), "turn_ms": TURN_MS}
+        row = self._db.row(SQL["waits_for_turn"], values)
+        return None if row is None else TurnWait(holder=row[0], path=row[1], until_at=row[2])
 
     def tell_late(self) -> str | None:
         """Write into the log, once, that the task which has waited longest to land has waited too long; its id."""

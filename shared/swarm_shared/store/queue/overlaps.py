@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from swarm_shared.program.settings import MAX_WORKERS
 from swarm_shared.store.engine.family import Family, from_json
+from swarm_shared.store.queue.landings import TURN_MS
 from swarm_shared.store.sql import SQL
 from swarm_shared.taskfile.globs import overlap
 
@@ -31,6 +32,21 @@ class Overlaps(Family):
                 self._db.change(SQL["put_behind"], {"task": task, "clashes_with": other})
                 return True
         return False
+
+    def waits_for_turn(self, task: int) -> bool:
+        """Start the turn of the task just claimed, if it has one, or take the claim back for an earlier turn.
+
+        Both lost a race to land and change the same files: built at the same time, one of them would lose again.
+        """
+        if self._db.row(SQL["has_turn"], {"task": task}) is None:
+            return False
+        values = {"task": task, "wall": self._clock.wall_ms(), "turn_ms": TURN_MS}
+        row = self._db.row(SQL["turn_in_the_way"], values)
+        if row is None:
+            self._db.change(SQL["start_turn"], values)
+            return False
+        self._db.change(SQL["put_behind"], {"task": task, "clashes_with": row[0]})
+        return True
 
     def let_go(self) -> bool:
         """Make ready the tasks whose files are free again; whether there were any.

@@ -15,7 +15,8 @@ from swarm_shared.redaction.redaction import Redaction
 
 MAX_CRASH_BACKOFF_S = 30 * 60.0
 CRASH_SPREAD = 1.5
-LANDING_TRIES = 2  # after so many refusals a task is held
+LANDING_TRIES = 2  # refused so often with something left unresolved, a task waits for the user
+LANDING_REFUSALS = 10  # refused so often for whatever reason: no task loses that many races without a cause of its own
 
 
 class Budgets(Struct, frozen=True, kw_only=True):
@@ -64,6 +65,8 @@ class AttemptResult(Struct, frozen=True, kw_only=True):
     out_of_time: bool = False  # past its limit, or without any sign of progress
     unfit: bool = False  # with SETUP: this task can never be started as it is, so it is held at once
     blames_machine: bool = False  # the error is what a program said that would say the same to any task
+    raced: bool = False  # a refused landing whose work was merged with all that its attempt was given
+    landed_between: tuple[tuple[str, str], ...] = ()  # (task id or empty, commit) that a refused landing collided with
 
     @property
     def changed_nothing(self) -> bool:
@@ -151,19 +154,20 @@ def next_move(
 
 
 def next_landing_move(
-    result: AttemptResult, *, failures: int, crashes: int, landing_failures: int, budgets: Budgets
+    result: AttemptResult, *, failures: int, crashes: int, refused: int, unresolved: int, budgets: Budgets
 ) -> Move:
-    """Decide where a task goes after a try at landing it.
+    """Decide where a task goes after an attempt at landing it.
 
     Args:
-        landing_failures: Tries that were refused before this one, for a conflict or a failing check.
+        refused: Landings that were refused before this one, for a conflict or a failing check.
+        unresolved: Of these, the ones that left something unresolved; the others only lost a race.
     """
     if result.outcome is Outcome.PASSED:
         return Move(status=Status.COMPLETED, failures=failures, crashes=0, event="completed")
     if result.outcome is not Outcome.FAILED:
         return _after_a_person(result.outcome, failures, crashes)
     if result.failure_class is FailureClass.QUALITY:
-        if landing_failures + 1 >= LANDING_TRIES:
+        if unresolved + (not result.raced) >= LANDING_TRIES or refused + 1 >= LANDING_REFUSALS:
             return Move(
                 status=Status.HELD, failures=failures, crashes=0, event="held", hold_reason=HoldReason.NOT_LANDED
             )

@@ -104,6 +104,8 @@ class Queue(Family):
         task, task_id, token, number, agent_cli, note, files = row
         if claimant.serialize and self._overlaps.puts_behind(task, files):
             return _Unfinished()
+        if self._overlaps.waits_for_turn(task):
+            return _Unfinished()
         self._db.change(
             SQL["open_attempt"],
             {

@@ -69,14 +69,14 @@ class Settlement(Family):
         if row is None or (token is not None and row[1] != token):
             raise LeaseLost("the attempt is no longer open")
         task_id, token, failures, crashes, own_retries, blockers, note, agent_cli, claimed_at, kind, refused = row[:11]
-        number, has_dependents, others_wait_for_files, is_held, in_a_row, has_landed = row[11:]
+        unresolved, number, has_dependents, others_wait_for_files, is_held, in_a_row, has_landed = row[11:]
         if own_retries is not None:
             budgets = replace(budgets, max_retries=own_retries)
         problem = problem_of(result, landing=kind == LANDING)
         alike = self._alike(task, attempt, result, problem)
         if kind == LANDING:
             move = next_landing_move(
-                result, failures=failures, crashes=crashes, landing_failures=refused, budgets=budgets
+                result, failures=failures, crashes=crashes, refused=refused, unresolved=unresolved, budgets=budgets
             )
         else:
             move = next_move(
@@ -115,8 +115,11 @@ class Settlement(Family):
             },
         )
         if kind == LANDING or status is Status.APPROVED:
-            self._mark_landing(task, kind, result, status, refused, wall)
+            self._mark_landing(task, kind, result, status, refused, unresolved, wall)
         if kind == LANDING and result.failure_class is FailureClass.QUALITY:
+            if result.raced and refused and status not in _STOPPED:
+                # It had been sent back, merged what it was given, and another task was quicker all the same.
+                self._db.change(SQL["give_turn"], {"task": task})
             self._event(
                 "landing_failed",
                 result.error or "",
@@ -124,7 +127,11 @@ class Settlement(Family):
                 task_id=task_id,
                 attempt=attempt,
                 worker_id=worker_id,
-                data={"must_fix": list(result.must_fix)},
+                data={
+                    "must_fix": list(result.must_fix),
+                    "counts": not result.raced,
+                    "landed_between": [{"task": by or None, "commit": sha} for by, sha in result.landed_between],
+                },
             )
         if status is Status.COMPLETED and has_dependents:
             self._db.change(SQL["free_dependents"], {"task": task, "wall": wall})
@@ -156,7 +163,7 @@ class Settlement(Family):
         return move
 
     def _mark_landing(
-        self, task: int, kind: str, result: AttemptResult, status: Status, refused: int, wall: int
+        self, task: int, kind: str, result: AttemptResult, status: Status, refused: int, unresolved: int, wall: int
     ) -> None:
         refused_now = kind == LANDING and result.failure_class is FailureClass.QUALITY
         self._db.change(
@@ -166,6 +173,7 @@ class Settlement(Family):
                 "status": status,
                 "wall": wall,
                 "landing_failures": refused + refused_now,
+                "landing_unresolved": unresolved + (refused_now and not result.raced),
                 # A lander that died past its point of no return may have landed it: the next one finds out by this.
                 "forget": int(kind != LANDING or refused_now),
             },

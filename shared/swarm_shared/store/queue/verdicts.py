@@ -41,3 +41,8 @@ def _verdict(attempt: Mapping[str, Any]) -> dict[str, Any]:
             if not check.get("passed")
         ],
     }
+
+
+def output_end(check: Mapping[str, Any], lines: int) -> str:
+    """The last lines of what a check printed."""
+    return "\n".join(str(check.get("output") or "").rstrip().splitlines()[-lines:])

@@ -116,11 +116,11 @@ WHERE a.task = :task AND s.cli_session_id = :cli_session_id;
 UPDATE attempts SET progress_at = :wall, progress_mono = :mono WHERE id = :attempt AND ended_at IS NULL;
 
 -- name: task_of_attempt
--- Everything that settling reads; no row: the attempt does not have the task open. The last five say whether there
--- is anything to free, to let go, or to lift, whether tasks before this one have failed with the same message, and whether
--- work of the task has landed already.
+-- Everything that settling looks at; no row: the attempt does not have the task open. The last five say whether there
+-- are dependents, tasks that wait for files, or held providers, whether earlier tasks failed with the same message, and
+-- whether work of the task has landed already.
 SELECT t.id, t.lease_token, t.failures, t.crashes, t.max_retries, t.blockers, a.note, a.agent_cli, a.claimed_at,
-       a.kind, t.landing_failures, a.number,
+       a.kind, t.landing_failures, t.landing_unresolved, a.number,
        EXISTS (SELECT 1 FROM dependencies WHERE needs = t.seq),
        EXISTS (SELECT 1 FROM tasks INDEXED BY tasks_waiting_files WHERE status = 'waiting_files'),
        EXISTS (SELECT 1 FROM holds),
@@ -528,7 +528,7 @@ WHERE d.task BETWEEN :first AND :last ORDER BY d.task, d.needs;
 -- A person's retry or release: fresh budgets, history kept, and a token that no old attempt knows.
 UPDATE tasks
 SET status = iif(blockers > 0, 'blocked', 'not_started'), stage = NULL, failures = 0, crashes = 0, hold_reason = NULL,
-    fingerprint = NULL, landing_failures = 0, landing_commit = NULL, approved_at = NULL, approved_by = NULL,
+    fingerprint = NULL, landing_failures = 0, landing_unresolved = 0, landing_commit = NULL, approved_at = NULL, approved_by = NULL,
     due_at = NULL, due_mono = NULL, completed_at = NULL, lease_token = lease_token + 1,
     note = coalesce(:note, note), updated_at = :wall
 WHERE seq = :task;
@@ -766,8 +766,15 @@ SELECT id FROM tasks INDEXED BY tasks_with_open_attempt WHERE open_attempt IS NO
 SELECT coalesce(max(rowid), 0) FROM attempts;
 
 -- name: effort_since
--- A retry follows an attempt that failed; one after an interruption, or after a provider's refusal, costs none.
-SELECT count(*), coalesce(sum(a.outcome = 'passed'), 0),
+-- A retry follows an attempt that failed; one after an interruption, or after a provider's refusal, costs none. An
+-- attempt whose landing was refused before the next one began has not passed for the purposes of this count.
+SELECT count(*),
+       coalesce(sum(a.outcome = 'passed' AND NOT EXISTS (
+           SELECT 1 FROM attempts AS l WHERE l.task = a.task AND l.kind = 'landing' AND l.failure_class = 'quality'
+             AND l.rowid > a.rowid
+             AND l.rowid < coalesce((SELECT b.rowid FROM attempts AS b WHERE b.task = a.task AND b.kind = 'work'
+                                     AND b.number = a.number + 1), 9223372036854775807))), 0),
+       (SELECT count(*) FROM attempts AS l WHERE l.rowid > :mark AND l.kind = 'landing' AND l.failure_class = 'quality'),
        coalesce(sum(EXISTS (SELECT 1 FROM attempts AS b WHERE b.task = a.task AND b.kind = 'work'
                             AND b.number = a.number - 1 AND b.failure_class IN ('quality', 'crash', 'unreadable'))), 0),
        sum(a.tokens), sum(a.cost_usd)
@@ -1058,14 +1065,51 @@ SELECT 1 WHERE EXISTS (SELECT 1 FROM tasks INDEXED BY tasks_to_land WHERE status
     AND NOT EXISTS (SELECT 1 FROM tasks INDEXED BY tasks_landing WHERE status = 'landing');
 
 -- name: claim_landing
--- The task that was approved first, unless another one is landing; fenced as a claim is.
+-- The task that was approved first and has to wait for no other's turn, if none is landing; fenced as a claim is.
 UPDATE tasks
 SET status = 'landing', stage = 'preparing', lease_token = lease_token + 1, open_attempt = :attempt,
     worker_id = :worker_id, updated_at = :wall
-WHERE seq = (SELECT seq FROM tasks INDEXED BY tasks_to_land
-             WHERE status = 'approved' AND open_attempt IS NULL ORDER BY approved_at, seq LIMIT 1)
+WHERE seq = (SELECT t.seq FROM tasks AS t INDEXED BY tasks_to_land
+             WHERE t.status = 'approved' AND t.open_attempt IS NULL
+               AND (NOT EXISTS (SELECT 1 FROM turns) OR NOT EXISTS (
+                   SELECT 1 FROM landing_waits AS w
+                   WHERE w.task = t.seq AND :wall < w.until_at AND w.until_at <= :wall + :turn_ms))
+             ORDER BY t.approved_at, t.seq LIMIT 1)
   AND NOT EXISTS (SELECT 1 FROM tasks INDEXED BY tasks_landing WHERE status = 'landing')
 RETURNING seq, id, name, lease_token, landing_commit;
+
+-- name: waits_for_turn
+-- The task whose turn an approved task waits for, a path that both change, and until when at most.
+SELECT h.id, w.path, w.until_at FROM landing_waits AS w JOIN tasks AS h ON h.seq = w.holder
+WHERE w.task = :task AND :wall < w.until_at AND w.until_at <= :wall + :turn_ms
+ORDER BY w.until_at, w.holder, w.path LIMIT 1;
+
+-- name: give_turn
+-- The paths that the task's newest work changes; given anew, its time begins with the next claim.
+INSERT INTO turns (task, path)
+SELECT DISTINCT :task, path FROM (
+    SELECT f.value ->> '$.path' AS path FROM changes AS c JOIN json_each(c.files) AS f
+    WHERE c.since = 'base' AND c.attempt = (SELECT a.id FROM attempts AS a WHERE a.task = :task AND a.kind = 'work'
+                                            ORDER BY a.number DESC LIMIT 1)
+    UNION
+    SELECT f.value ->> '$.old_path' FROM changes AS c JOIN json_each(c.files) AS f
+    WHERE c.since = 'base' AND c.attempt = (SELECT a.id FROM attempts AS a WHERE a.task = :task AND a.kind = 'work'
+                                            ORDER BY a.number DESC LIMIT 1))
+WHERE path IS NOT NULL
+ON CONFLICT DO UPDATE SET until_at = NULL;
+
+-- name: turn_in_the_way
+-- A task at work whose turn a task with a turn of its own waits for before it is built again: both change a file.
+SELECT other.task FROM turns AS own
+JOIN turns AS other INDEXED BY turns_by_path ON other.path = own.path AND other.task <> own.task
+JOIN tasks AS holder ON holder.seq = other.task
+WHERE own.task = :task AND (holder.open_attempt IS NOT NULL OR holder.status IN ('approved', 'landing'))
+  AND :wall < other.until_at AND other.until_at <= :wall + :turn_ms
+ORDER BY other.until_at, other.task LIMIT 1;
+
+-- name: start_turn
+-- Once: a further attempt does not prolong it.
+UPDATE turns SET until_at = :wall + :turn_ms WHERE task = :task AND until_at IS NULL;
 
 -- name: open_landing
 -- A separate kind of attempt, so that death, kill and cancel of a lander are handled as those of any worker.
@@ -1079,6 +1123,7 @@ FROM attempts AS a WHERE a.task = :task AND a.kind = 'work' ORDER BY a.number DE
 -- What a settled attempt leaves for the landing queue.
 UPDATE tasks
 SET approved_at = iif(:status = 'approved', coalesce(approved_at, :wall), NULL), landing_failures = :landing_failures,
+    landing_unresolved = :landing_unresolved,
     landing_commit = iif(:forget, NULL, landing_commit), approved_by = iif(:forget, NULL, approved_by)
 WHERE seq = :task;
 
@@ -1088,7 +1133,7 @@ WHERE t.status = 'approved' AND (t.approved_at, t.seq) < (own.approved_at, own.s
 
 -- name: note_head
 -- Fenced; what the checks, the validator and the lander read, whatever is written later.
-UPDATE attempts SET base_sha = :base_sha, head_sha = :head_sha
+UPDATE attempts SET base_sha = :base_sha, head_sha = :head_sha, given_tip = :given_tip
 WHERE id = :attempt AND ended_at IS NULL
   AND EXISTS (SELECT 1 FROM tasks WHERE seq = :task AND lease_token = :token AND open_attempt = :attempt);
 
@@ -1121,6 +1166,19 @@ FROM attempts AS a
 LEFT JOIN sessions AS s ON s.id = (SELECT max(id) FROM sessions WHERE attempt = a.id AND role = 'builder')
 WHERE a.task = :task AND a.ended_at IS NOT NULL ORDER BY a.rowid;
 
+-- name: all_attempts_of
+-- As attempts_of, with the attempts at landing, in the order of their beginning.
+SELECT a.*, s.name AS builder_agent, s.resumes AS resumed_session_id,
+       (SELECT group_concat(DISTINCT models) FROM sessions WHERE attempt = a.id) AS models
+FROM attempts AS a
+LEFT JOIN sessions AS s ON s.id = (SELECT max(id) FROM sessions WHERE attempt = a.id AND role = 'builder')
+WHERE a.task = :task ORDER BY a.rowid;
+
+-- name: checks_with_problem
+-- The check results of the newest attempt with a problem, among the attempts of one task.
+SELECT a.check_results FROM attempts AS a JOIN tasks AS t ON t.seq = a.task
+WHERE t.id = :id AND a.fingerprint = :fingerprint ORDER BY a.rowid DESC LIMIT 1;
+
 -- name: integration
 SELECT repository, ref, person_ref, tip, next_tip, state FROM integration;
 
@@ -1146,6 +1204,9 @@ UPDATE integration SET state = 'stopped';
 -- name: accept_integration
 -- The user has fixed what stopped it: wherever the branch is found next, it was put there on purpose.
 UPDATE integration SET state = 'accepting' WHERE state = 'stopped';
+
+-- name: has_turn
+SELECT 1 FROM turns WHERE task = :task LIMIT 1;
 
 -- name: landing_failures
 SELECT landing_failures FROM tasks WHERE seq = :task;

@@ -42,12 +42,13 @@ CREATE TABLE tasks (
     approved_at     INTEGER,                            -- its turn in the landing queue
     landing_commit  TEXT,                               -- past the point of no return: what the integration branch gets
     approved_by     TEXT,                               -- a person, against its validator's objection
-    landing_failures INTEGER NOT NULL DEFAULT 0,        -- landings that sent it back, since the last fresh budget
+    landing_failures INTEGER NOT NULL DEFAULT 0,        -- refused landings since the last fresh budget
     created_at      INTEGER NOT NULL,
     updated_at      INTEGER NOT NULL,
     claimed_at      INTEGER,
     started_at      INTEGER,
     completed_at    INTEGER,
+    landing_unresolved INTEGER NOT NULL DEFAULT 0,      -- of the refused landings those that count against the limit
     CHECK ((status = 'scheduled') = (due_mono IS NOT NULL)),
     CHECK ((status = 'held') = (hold_reason IS NOT NULL)),
     CHECK (fingerprint IS NULL OR status IN ('failed', 'held')),
@@ -66,6 +67,21 @@ CREATE INDEX tasks_to_land ON tasks (approved_at, seq) WHERE status = 'approved'
 CREATE UNIQUE INDEX tasks_by_safe_id ON tasks (safe_id COLLATE NOCASE) WHERE safe_id IS NOT NULL;
 CREATE INDEX tasks_by_phase ON tasks (phase, seq);  -- without the status: a task's moves leave it alone
 CREATE INDEX tasks_by_fingerprint ON tasks (fingerprint, seq) WHERE fingerprint IS NOT NULL;
+
+-- Paths of a task that resolved what it was given and lost the race all the same: landings that change them wait for it.
+-- The wait is bounded from its next claim on (until_at; null: not claimed since).
+CREATE TABLE turns (
+    task     INTEGER NOT NULL REFERENCES tasks (seq) ON DELETE CASCADE,
+    path     TEXT NOT NULL,
+    until_at INTEGER,
+    PRIMARY KEY (task, path)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX turns_by_path ON turns (path, task);
+
+CREATE TRIGGER turn_over AFTER UPDATE OF status ON tasks
+WHEN new.status IN ('completed', 'failed', 'held', 'cancelled') BEGIN
+    DELETE FROM turns WHERE task = new.seq;
+END;
 
 -- The task as its file states it: everything that is not a default, as JSON.
 CREATE TABLE definitions (
@@ -219,6 +235,7 @@ CREATE TABLE attempts (
     cached_tokens        INTEGER,            -- of the tokens: input that came from a cache
     question             TEXT,               -- what its builder asked the user, instead of finishing
     answer               TEXT,               -- the user's answer to that
+    given_tip            TEXT,               -- the landed work that it was given to build on
     UNIQUE (task, kind, number),
     CHECK ((ended_at IS NULL) = (outcome IS NULL)),
     CHECK (failure_class IS NULL OR outcome = 'failed'),
@@ -395,3 +412,16 @@ CREATE TABLE staged (
     body     TEXT NOT NULL,       -- the whole row to be, as JSON
     PRIMARY KEY (import, position)
 ) STRICT, WITHOUT ROWID;
+
+-- What an approved task waits for: another task at work, with a turn, whose paths its own work changes too. Of two with
+-- turns the earlier goes first. Whoever reads it compares until_at with the present time.
+CREATE VIEW landing_waits AS
+SELECT t.seq AS task, u.task AS holder, u.path, u.until_at
+FROM tasks AS t
+JOIN changes AS c ON c.since = 'base' AND c.attempt = (
+    SELECT a.id FROM attempts AS a WHERE a.task = t.seq AND a.kind = 'work' ORDER BY a.number DESC LIMIT 1)
+JOIN json_each(c.files) AS f
+JOIN turns AS u ON u.path IN (f.value ->> '$.path', f.value ->> '$.old_path') AND u.task <> t.seq
+JOIN tasks AS h ON h.seq = u.task AND (h.open_attempt IS NOT NULL OR h.status IN ('approved', 'landing'))
+WHERE (u.until_at, u.task) < (
+    coalesce((SELECT min(until_at) FROM turns WHERE task = t.seq), 9223372036854775807), t.seq);

@@ -6,10 +6,12 @@ from typing import Any
 
 from swarm_shared.domain.clock import iso
 from swarm_shared.domain.models import Status
-from swarm_shared.store.engine.family import Family
+from swarm_shared.store.engine.family import Family, from_json
+from swarm_shared.store.queue.verdicts import output_end
 from swarm_shared.store.sql import SQL
 
 SAMPLE_TASKS = 5
+OUTPUT_LINES = 5
 CANCELLED_LOOKED_AT = 1_000
 
 
@@ -23,8 +25,9 @@ class Failures(Family):
             Dictionaries with `fingerprint`, `cause` (builder, check, validator, time, landing, crash or unreadable),
             `sample` (one line of one such failure), `tasks` (how many are failed or held with it now), of these
             `failed` and `held`, `blocked` (how many tasks need one of the first hundred of them), `attempts` (how many
-            ended with it ever), `newest_at` (ISO 8601, the newest such attempt's end) and `task_ids` (a few of them,
-            in import order).
+            ended with it ever), `newest_at` (ISO 8601, the newest such attempt's end), `task_ids` (a few of them,
+            in import order) and `output` (the end of what the first failing check of one of them printed; may be
+            empty).
         """
         return [self._shown(row) for row in self._db.dicts(SQL["problem_groups"], {"limit": limit})]
 
@@ -55,8 +58,15 @@ class Failures(Family):
 
     def _shown(self, row: dict[str, Any]) -> dict[str, Any]:
         key = {"fingerprint": row["fingerprint"]}
+        task_ids = self.task_ids(row["fingerprint"], limit=SAMPLE_TASKS)
         return row | {
             "newest_at": iso(row["newest_at"]),
             "blocked": int(self._db.value(SQL["blocked_by_problem"], key)),
-            "task_ids": self.task_ids(row["fingerprint"], limit=SAMPLE_TASKS),
+            "task_ids": task_ids,
+            "output": self._output(row["fingerprint"], task_ids[0]) if task_ids else "",
         }
+
+    def _output(self, fingerprint: str, task_id: str) -> str:
+        checks = self._db.value(SQL["checks_with_problem"], {"id": task_id, "fingerprint": fingerprint})
+        failing = [check for check in from_json(checks) or () if not check.get("passed")]
+        return output_end(failing[0], OUTPUT_LINES) if failing else ""

@@ -12,10 +12,14 @@ from swarm_shared.store.sql import SQL
 
 
 class Effort(Struct, frozen=True, kw_only=True):
-    """What was spent since a mark. Tokens and cost are None when no attempt reported them, else a lower bound."""
+    """What was spent since a mark. Tokens and cost are None when no attempt reported them, else a lower bound.
+
+    `passed` leaves out attempts whose landing was refused; `refused` counts those landings.
+    """
 
     attempts: int
     passed: int
+    refused: int
     retries: int
     tokens: int | None
     cost_usd: float | None
@@ -39,8 +43,8 @@ class Runs(Family):
     def effort_since(self, mark: int) -> Effort:
         """Attempts that were claimed after the mark."""
         row = self._db.row(SQL["effort_since"], {"mark": mark})
-        attempts, passed, retries, tokens, cost = row or (0, 0, 0, None, None)
-        return Effort(attempts=attempts, passed=passed, retries=retries, tokens=tokens, cost_usd=cost)
+        attempts, passed, refused, retries, tokens, cost = row or (0, 0, 0, 0, None, None)
+        return Effort(attempts=attempts, passed=passed, refused=refused, retries=retries, tokens=tokens, cost_usd=cost)
 
     def settings_changed_since(self, mark: int, *, limit: int) -> list[tuple[str, str]]:
         """Tasks whose attempts after the mark changed what all worktrees of the repository share, and what it was."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
@@ -99,16 +99,16 @@ class Tasks(Family):
         """All tries, oldest first, in the shape of `task-info`."""
         return [_attempt_shown(row) for row in self._db.dicts(SQL["attempts_of"], {"task": task})]
 
-    def history(self, task: int) -> list[dict[str, Any]]:
-        """Attempts that have ended, in order and in the shape of `attempts`, refused landings included.
+    def all_attempts(self, task: int) -> list[dict[str, Any]]:
+        """As `attempts`, with the attempts at landing (`kind` is `landing`), in the order of their beginning.
 
         A landing carries the number of the attempt that it was to land.
         """
-        number, history = 0, []
-        for row in self._db.dicts(SQL["history_of"], {"task": task}):
-            number = row["number"] if row["kind"] == "work" else number
-            history.append(_attempt_shown({**row, "number": number}))
-        return history
+        return _numbered(self._db.dicts(SQL["all_attempts_of"], {"task": task}))
+
+    def history(self, task: int) -> list[dict[str, Any]]:
+        """Of `all_attempts` those that have ended."""
+        return _numbered(self._db.dicts(SQL["history_of"], {"task": task}))
 
     def sessions(self, attempt: str) -> list[dict[str, Any]]:
         """The sessions of an attempt in order; times in milliseconds."""
@@ -209,6 +209,7 @@ class Tasks(Family):
             "failures": row["failures"],
             "crashes": row["crashes"],
             "landing_failures": row["landing_failures"],
+            "landing_unresolved": row["landing_unresolved"],
             "blockers": row["blockers"],
             "safe_id": row["safe_id"],
             "approved_by": row["approved_by"],
@@ -219,6 +220,14 @@ class Tasks(Family):
         for name in ("builder_session_id", "validator_session_id", "builder_result", "validator_result"):
             shown[name] = attempt.get(name)
         return shown
+
+
+def _numbered(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    number, shown = 0, []
+    for row in rows:
+        number = row["number"] if row["kind"] == "work" else number
+        shown.append(_attempt_shown({**row, "number": number}))
+    return shown
 
 
 def _attempt_shown(row: dict[str, Any]) -> dict[str, Any]:

@@ -8,18 +8,20 @@ from typing import Any
 from msgspec import Struct
 
 from swarm_shared.domain.clock import iso
-from swarm_shared.domain.models import FailureCause, HoldReason, Status, Verb
+from swarm_shared.domain.models import FailureCause, FailureClass, HoldReason, Outcome, Status, Verb
 from swarm_shared.store.engine.family import Family
-from swarm_shared.store.queue.landings import LANDING_LATE_MS
+from swarm_shared.store.queue.landings import LANDING_LATE_MS, Landings
 from swarm_shared.store.queue.recovery import TAKE_MY_WORD
+from swarm_shared.store.queue.settlement import LANDING
 from swarm_shared.store.queue.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED, ProviderHold, Swarm
-from swarm_shared.store.queue.verdicts import same_problem
+from swarm_shared.store.queue.verdicts import output_end, same_problem
 from swarm_shared.store.queue.workers import Workers
 from swarm_shared.store.sql import SQL
 from swarm_shared.store.views.standstill import Standstills
 from swarm_shared.store.views.tasks import Tasks
 
 MAX_NAMED = 10
+MAX_LINES = 20  # of what a failing check printed
 RESUME = "amplifier-swarm resume"
 SCALE = "amplifier-swarm scale 3"
 
@@ -40,7 +42,7 @@ _HELD: Mapping[str, tuple[str, Verb | None]] = {
     HoldReason.OBJECTION: ("its validator objects", Verb.APPROVE),
     HoldReason.SAME_PROBLEM: ("it failed with the same problem twice", Verb.RETRY),
     HoldReason.SHARED_STASH: ("it took a stash that it had not pushed, perhaps another task's work", Verb.RETRY),
-    HoldReason.NOT_LANDED: ("its work passed, but was refused twice when it was to be landed", Verb.RETRY),
+    HoldReason.NOT_LANDED: ("its work passed, but its landing was refused too often", Verb.RETRY),
     HoldReason.CANNOT_START: ("no session of it can be started as it is", Verb.RETRY),
     HoldReason.QUESTION: ("its builder cannot continue without your answer", Verb.ANSWER),
     HoldReason.AS_IMPORTED: ("its task file says held", Verb.RELEASE),
@@ -110,6 +112,8 @@ class Why(Family):
                 reasons = [_held(task)]
             case _:
                 reasons = [_ended(task, status)]
+        if status is not Status.COMPLETED:
+            reasons += self._printed(task)
         if status not in _ENDED and status is not Status.COMPLETED:
             reasons = [*self._standstills(), *reasons]
         same = None
@@ -131,6 +135,8 @@ class Why(Family):
             other = self._db.dicts(SQL["task_row_by_seq"], {"task": state["clashes_with"]})
             name = other[0]["id"] if other else "a deleted task"
             text = f"its files overlap those of {name}, which runs or waits to land"
+            if state["landing_failures"]:
+                text += "; built again now, its landing could be refused once more"
             return [Reason(kind="files", text=text, advice=f"amplifier-swarm why {name}"), *reasons]
         ahead = self._ahead(state, default_cli)
         place = (
@@ -169,6 +175,13 @@ class Why(Family):
         return reasons
 
     def _approved(self, task: dict[str, Any]) -> Reason:
+        wait = Landings(self._db, self._clock).wait_of(task["seq"])
+        if wait is not None:
+            text = (
+                f"it passed and waits for {wait.holder} to land first, which lost a race and changes {wait.path} too; "
+                f"until {iso(wait.until_at)} at most"
+            )
+            return Reason(kind="turn", text=text, advice=f"amplifier-swarm why {wait.holder}")
         ahead = int(self._db.value(SQL["rank_to_land"], {"task": task["seq"]}))
         place = "next in turn" if not ahead else f"{ahead:,} come before it"
         return Reason(kind="approved", text=f"it passed and waits to be landed; {place}")
@@ -182,6 +195,24 @@ class Why(Family):
             f"it has waited {waited_ms // 60_000} minutes since it passed, which is longer than a landing should take"
         )
         return [Reason(kind="landing_late", text=text, advice="amplifier-swarm status; amplifier-swarm doctor")]
+
+    def _printed(self, task: dict[str, Any]) -> list[Reason]:
+        """What made the last attempt fail, at its checks or when it was to be landed, with the end of the output."""
+        ended = Tasks(self._db, self._clock).history(task["seq"])
+        if not ended or ended[-1]["outcome"] != Outcome.FAILED:
+            return []
+        last = ended[-1]
+        is_landing = last["kind"] == LANDING
+        reasons = []
+        if is_landing and last["failure_class"] == FailureClass.QUALITY:
+            text = f"the landing of attempt {last['number']} was refused: {last['error']}"
+            reasons.append(Reason(kind="landing_refused", text=text, advice=f"amplifier-swarm task-info {task['id']}"))
+        for check in last["check_results"] or ():
+            if not check.get("passed"):
+                printed = output_end(check, MAX_LINES)
+                text = f"failing {'on the merged result' if is_landing else 'check'}: {check['command']}"
+                reasons.append(Reason(kind="check_failed", text=f"{text}\n{printed}" if printed else text))
+        return reasons
 
     def _scheduled(self, task: dict[str, Any]) -> Reason:
         last = f" after: {task['last_error']}" if task["last_error"] else ""
