@@ -26,8 +26,14 @@ MAX_PATH_CHARS = 4096  # PATH_MAX of Linux
 # A status that a file may bring; tasks in progress elsewhere start here from the beginning.
 _KEPT = (Status.COMPLETED, Status.FAILED, Status.CANCELLED, Status.HELD)
 _STATUS_WORDS: Mapping[str, Status] = MappingProxyType(
-    dict.fromkeys([*Status, *Group, "waiting"], Status.NOT_STARTED) | {status.value: status for status in _KEPT}
+    dict.fromkeys([*Status, *Group, "waiting"], Status.NOT_STARTED)
+    # Plain words of other tools.
+    | dict.fromkeys(["open", "todo", "to_do", "pending", "backlog", "new", "planned"], Status.NOT_STARTED)
+    | dict.fromkeys(["done", "closed", "complete", "finished", "resolved"], Status.COMPLETED)
+    | {"canceled": Status.CANCELLED}
+    | {status.value: status for status in _KEPT}
 )
+_STATUSES_OF_A_FILE = (Status.NOT_STARTED.value, *(status.value for status in _KEPT))
 _STATUS_ADVICE = "use not_started, completed, failed, held or cancelled"
 _ABSOLUTE = re.compile(r"[/\\~]|[A-Za-z]:[/\\]")
 _SEPARATORS = re.compile(r"[/\\]")
@@ -149,9 +155,9 @@ def read_status(node: Node, word: str, problems: ProblemList) -> Status | None:
     text = read_scalar(node, word, problems)
     if text is None:
         return None
-    status = _STATUS_WORDS.get(text.strip().lower().replace("-", "_"))
+    status = _STATUS_WORDS.get(text.strip().lower().replace("-", "_").replace(" ", "_"))
     if status is None:
-        nearest = None if problems.full else Suggester(_STATUS_WORDS).nearest(text[:MAX_ID_CHARS])
+        nearest = None if problems.full else Suggester(_STATUSES_OF_A_FILE).nearest(text[:MAX_ID_CHARS])
         problems.add(node.start_mark, f"{shown(text)} is no status", or_nearest(nearest, _STATUS_ADVICE))
     return status
 

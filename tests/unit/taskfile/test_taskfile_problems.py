@@ -69,7 +69,7 @@ TASK = "tasks:\n- id: a\n  name: A\n  "
         (TASK + "priority: urgent\n", ":4:13:", '"urgent" is no priority'),
         (TASK + "priority: 1000001\n", ":4:13:", "is no priority"),
         (TASK + "priority: 1.5\n", ":4:13:", "is no priority"),
-        (TASK + "status: complete\n", ":4:11:", 'no status → did you mean "completed"'),
+        (TASK + "status: completd\n", ":4:11:", 'no status → did you mean "completed"'),
         (TASK + "status: xyz\n", ":4:11:", "no status → use not_started"),
         (TASK + "estimated_hours: -1\n", ":4:20:", "not between 0 and 100,000"),
         (TASK + "estimated_hours: 2h\n", ":4:20:", "not a number"),
