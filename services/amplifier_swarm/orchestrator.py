@@ -13,7 +13,7 @@ import click
 from amplifier_swarm.start.checks.problems import ServiceFailed, Unfit
 from amplifier_swarm.start.options import run_options
 from swarm_shared.domain.errors import SwarmError
-from swarm_shared.program.entry import exit_code_of, tell
+from swarm_shared.program.entry import exit_code_of, report
 from swarm_shared.program.settings import resolve
 
 NAME = "amplifier_swarm.orchestrator"
@@ -40,12 +40,12 @@ def command(keep_running: bool, verbose: bool, **flags: object) -> int:
         return start(settings, os.environ, keep_running=keep_running, verbose=verbose)
     except Unfit as error:
         for problem in error.problems:
-            tell(SwarmError(problem.text, hint=problem.hint))
+            report(SwarmError(problem.text, hint=problem.hint))
         return error.exit_code
     except ServiceFailed as error:
         for line in error.tail:
             click.echo(f"  {line}", err=True)
-        tell(error)
+        report(error)
         return error.exit_code
 
 

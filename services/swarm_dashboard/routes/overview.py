@@ -53,7 +53,7 @@ def routes(context: Context) -> Blueprint:
 
     @api.get("/phases")
     def phases() -> Response:
-        return context.answer({"phases": context.reader().browse.phases(limit=MAX_PHASES)})
+        return context.answer({"phases": context.reader().database.tasks.phases(limit=MAX_PHASES)})
 
     @api.get("/tasks/<task_id:task_id>")
     def task(task_id: str) -> Response:

@@ -40,8 +40,8 @@ def exit_code_of(command: click.Command, argv: Sequence[str] | None, *, name: st
     return _end_output(code)
 
 
-def tell(error: SwarmError) -> None:
-    """Print an error: what is wrong, what to do."""
+def report(error: SwarmError) -> None:
+    """Print an error to standard error: what is wrong, what to do."""
     many = "\n" in error.message  # a report of several lines
     _say(safe(error.message, lines=True) if many else "error: " + safe(error.message), error.hint)
 
@@ -60,14 +60,26 @@ def _run(command: click.Command, arguments: list[str], name: str, obj: object) -
         asked.show()
         return asked.exit_code
     except click.UsageError as wrong:
-        _say(f"error: {safe(wrong.format_message())}", f"{wrong.ctx.command_path if wrong.ctx else name} --help")
+        advice = f"{wrong.ctx.command_path if wrong.ctx else name} --help"
+        _say(f"error: {safe(wrong.format_message())}", advice)
+        _document(arguments, wrong.format_message(), advice, wrong.exit_code)
         return wrong.exit_code
     except click.ClickException as wrong:
         _say(f"error: {safe(wrong.format_message())}", None)
+        _document(arguments, wrong.format_message(), None, wrong.exit_code)
         return wrong.exit_code
     except SwarmError as error:
-        tell(error)
+        report(error)
+        _document(arguments, error.message, error.hint, error.exit_code)
         return error.exit_code
+
+
+def _document(arguments: Sequence[str], message: str, hint: str | None, exit_code: int) -> None:
+    """With `--json`, the error as the document on standard output that a program waits for."""
+    if "--json" in arguments:
+        import json
+
+        click.echo(json.dumps({"error": message, "hint": hint, "exit_code": exit_code}))
 
 
 def _use_utf8() -> None:

@@ -189,7 +189,7 @@ def test_a_phase_alone_means_the_tasks_that_the_verb_is_made_for(desk: CliDesk) 
         TaskSpec(id="a", name="A", phase="one", status=Status.COMPLETED), TaskSpec(id="b", name="B", phase="one")
     )
     assert desk.run("hold", "--phase", "one", "--yes").out == "b: held\n"
-    assert desk.run("release", "--phase", "none", "--yes", "--json").json["results"] == []
+    assert desk.run("kill", "--phase", "one", "--yes", "--json").json["results"] == []
 
 
 @pytest.mark.parametrize(

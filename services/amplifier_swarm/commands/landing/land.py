@@ -6,6 +6,7 @@ import click
 
 from amplifier_swarm.app import App, command, json_option
 from amplifier_swarm.landed import integration_of
+from amplifier_swarm.names import complete_branch
 from amplifier_swarm.terminal import print_json, remark, say
 from swarm_shared.domain.branch_names import branch_of
 from swarm_shared.domain.errors import StateError
@@ -17,7 +18,12 @@ NAMED_PATHS = 20
 
 
 @command("land", example="land --into main", short_help="Merge landed work into one of your branches.")
-@click.option("--into", metavar="BRANCH", help="What gets it.  [default: the branch that the swarm began from]")
+@click.option(
+    "--into",
+    metavar="BRANCH",
+    shell_complete=complete_branch,
+    help="What gets it.  [default: the branch that the swarm began from]",
+)
 @json_option
 def land(app: App, into: str | None, as_json: bool) -> None:
     """Bring everything that has landed into BRANCH, by fast-forward or by a merge commit.

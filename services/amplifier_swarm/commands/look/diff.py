@@ -6,6 +6,7 @@ import click
 
 from amplifier_swarm.app import App, command, json_option
 from amplifier_swarm.landed import integration_of
+from amplifier_swarm.names import complete_task
 from amplifier_swarm.terminal import print_json, remark, say
 from swarm_shared.domain.errors import NotFound
 from swarm_shared.git.plumbing.diffs import diff as changes
@@ -15,7 +16,7 @@ TEXT_LIMIT_BYTES = 8 * 1024 * 1024
 
 
 @command("diff", example="diff 2.6.1.a\ndiff 2.6.1.a --stat --attempt 1", short_help="What a task has changed.")
-@click.argument("task_id", metavar="ID")
+@click.argument("task_id", metavar="ID", shell_complete=complete_task)
 @click.option("--attempt", "number", type=click.IntRange(1), help="Of this attempt.  [default: the last one]")
 @click.option("--stat", is_flag=True, help="The files alone.")
 @json_option

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from amplifier_swarm.app import App, command, json_option
+from amplifier_swarm.names import check_phase, complete_phase
 from amplifier_swarm.status_option import status_option
 from amplifier_swarm.terminal import cut, print_json, remark, table
 from swarm_shared.domain.models import Status
@@ -18,7 +19,7 @@ MAX_LIMIT = 100_000
     short_help="List tasks by status and phase.",
 )
 @status_option("Only tasks in it.  [default: all]")
-@click.option("--phase", help="Only tasks of this phase.  [default: all]")
+@click.option("--phase", shell_complete=complete_phase, help="Only tasks of this phase.  [default: all]")
 @click.option("--limit", type=click.IntRange(1, MAX_LIMIT), default=20, show_default=True, help="How many at most.")
 @click.option("--after", type=click.IntRange(0), default=0, show_default=True, help="Continue after this place.")
 @json_option
@@ -27,6 +28,7 @@ def list_tasks(
 ) -> None:
     """List tasks in import order, a page at a time."""
     with app.open(read_only=True) as database:
+        check_phase(database, phase)
         tasks, total = database.tasks.page(statuses=statuses, phase=phase, after=after, limit=limit)
     following = tasks[-1]["seq"] if len(tasks) == limit else None
     if as_json:

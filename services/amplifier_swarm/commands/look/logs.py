@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from amplifier_swarm.app import App, command, json_option
+from amplifier_swarm.names import complete_task
 from amplifier_swarm.submit import wait_for_a_commit
 from amplifier_swarm.terminal import cut, print_json, remark
 from swarm_shared.domain.clock import iso
@@ -73,7 +74,7 @@ class _Session:
     example="logs 2.6.1.a -f\nlogs 2.6.1.a --attempt 1 --role validator",
     short_help="The output of a task's sessions.",
 )
-@click.argument("task_id", metavar="ID")
+@click.argument("task_id", metavar="ID", shell_complete=complete_task)
 @click.option("-f", "--follow", is_flag=True, help="Continue until the task has ended.  [default: off]")
 @click.option("--attempt", type=click.IntRange(1), help="Only this attempt.  [default: the newest]")
 @click.option(

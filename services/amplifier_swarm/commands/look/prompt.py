@@ -9,6 +9,7 @@ import click
 
 from amplifier_swarm.app import App, command, json_option
 from amplifier_swarm.as_started import as_started
+from amplifier_swarm.names import complete_task
 from amplifier_swarm.terminal import print_json, remark
 from swarm_shared.domain.errors import NotFound
 from swarm_shared.domain.models import GROUP_OF, Group, Role, Status
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     example="prompt 2.6.1.a\nprompt 2.6.1.a --attempt 1 --role validator",
     short_help="The prompt of an attempt.",
 )
-@click.argument("task_id", metavar="ID")
+@click.argument("task_id", metavar="ID", shell_complete=complete_task)
 @click.option("--attempt", type=click.IntRange(1), help="A past or running attempt.  [default: the next one]")
 @click.option(
     "--role",

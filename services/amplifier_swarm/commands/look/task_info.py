@@ -8,6 +8,7 @@ import click
 
 from amplifier_swarm.app import App, command, json_option
 from amplifier_swarm.compare_attempts import tell_same_problem
+from amplifier_swarm.names import complete_task
 from amplifier_swarm.terminal import cut, print_json, remark, say
 from swarm_shared.domain.models import FailureClass, Outcome
 from swarm_shared.program.terminal_text import safe
@@ -25,7 +26,7 @@ OUTPUT_LINES_SHOWN = 40  # of each failing check
 
 
 @command("task-info", example="task-info 2.6.1.a", short_help="Everything about a task.")
-@click.argument("task_id", metavar="ID")
+@click.argument("task_id", metavar="ID", shell_complete=complete_task)
 @json_option
 def task_info(app: App, task_id: str, as_json: bool) -> None:
     """Everything about a task: its text, what was tried, and its log."""

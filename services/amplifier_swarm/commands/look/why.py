@@ -6,12 +6,13 @@ import click
 
 from amplifier_swarm.app import App, command, json_option
 from amplifier_swarm.compare_attempts import tell_same_problem
+from amplifier_swarm.names import complete_task
 from amplifier_swarm.terminal import print_json, say
 from swarm_shared.program.terminal_text import safe
 
 
 @command("why", example="why 2.6.1.a", short_help="Why a task does not move, and what to do.")
-@click.argument("task_id", metavar="ID")
+@click.argument("task_id", metavar="ID", shell_complete=complete_task)
 @json_option
 def why(app: App, task_id: str, as_json: bool) -> None:
     """What a task waits for, or how it ended, and what can be done about it."""

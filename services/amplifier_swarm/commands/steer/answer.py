@@ -7,6 +7,7 @@ import sys
 import click
 
 from amplifier_swarm.app import App, command, json_option
+from amplifier_swarm.names import complete_task
 from amplifier_swarm.submit import report_outcomes, submit
 from swarm_shared.domain.models import Verb
 from swarm_shared.store.requests.control import MAX_ARGUMENT_BYTES
@@ -19,7 +20,7 @@ STDIN = "-"
     example='answer 2.6.1.a "use the v2 API"\nanswer 2.6.1.a - < answer.txt',
     short_help="Answer the question that a task is held for.",
 )
-@click.argument("task_id", metavar="ID")
+@click.argument("task_id", metavar="ID", shell_complete=complete_task)
 @click.argument("text", metavar="TEXT")
 @json_option
 def answer(app: App, task_id: str, text: str, as_json: bool) -> int:

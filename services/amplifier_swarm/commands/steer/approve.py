@@ -8,11 +8,12 @@ import click
 
 from amplifier_swarm.app import App, command
 from amplifier_swarm.commands.steer.task_verbs import run_verb, task_selection
+from amplifier_swarm.names import complete_task
 from swarm_shared.domain.models import Verb
 
 
 @command("approve", example="approve 2.6.1.a", short_help="Accept work that the validator objected to.")
-@click.argument("ids", metavar="[ID]...", nargs=-1)
+@click.argument("ids", metavar="[ID]...", nargs=-1, shell_complete=complete_task)
 @task_selection
 def approve(app: App, ids: tuple[str, ...], **chosen: Any) -> int:
     """Accept the work of held or failed tasks despite their validator's objection; not while a check fails."""

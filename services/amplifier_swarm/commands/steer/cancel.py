@@ -8,11 +8,12 @@ import click
 
 from amplifier_swarm.app import App, command
 from amplifier_swarm.commands.steer.task_verbs import run_verb, task_selection
+from amplifier_swarm.names import complete_task
 from swarm_shared.domain.models import Verb
 
 
 @command("cancel", example="cancel 2.6.1.a 2.6.1.b", short_help="Take tasks out of the queue.")
-@click.argument("ids", metavar="[ID]...", nargs=-1)
+@click.argument("ids", metavar="[ID]...", nargs=-1, shell_complete=complete_task)
 @task_selection
 def cancel(app: App, ids: tuple[str, ...], **chosen: Any) -> int:
     """Take tasks out of the queue. The agents of running ones are ended first; completed ones stay."""

@@ -8,11 +8,12 @@ import click
 
 from amplifier_swarm.app import App, command
 from amplifier_swarm.commands.steer.task_verbs import run_verb, task_selection
+from amplifier_swarm.names import complete_task
 from swarm_shared.domain.models import Verb
 
 
 @command("hold", example="hold --phase release --yes", short_help="Keep tasks from starting.")
-@click.argument("ids", metavar="[ID]...", nargs=-1)
+@click.argument("ids", metavar="[ID]...", nargs=-1, shell_complete=complete_task)
 @task_selection
 def hold(app: App, ids: tuple[str, ...], **chosen: Any) -> int:
     """Keep tasks that have not started from starting until they are released."""

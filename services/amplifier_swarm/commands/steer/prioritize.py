@@ -8,11 +8,12 @@ import click
 
 from amplifier_swarm.app import App, command
 from amplifier_swarm.commands.steer.task_verbs import run_verb, task_selection
+from amplifier_swarm.names import complete_task
 from swarm_shared.domain.models import PRIORITY_NAMES, Verb, priority_value
 
 
 @command("prioritize", example="prioritize 2.6.1.a 2.6.1.b critical", short_help="Change the order of tasks.")
-@click.argument("ids", metavar="[ID]...", nargs=-1)
+@click.argument("ids", metavar="[ID]...", nargs=-1, shell_complete=complete_task)
 @click.argument("priority")
 @task_selection
 def prioritize(app: App, ids: tuple[str, ...], priority: str, **chosen: Any) -> int:

@@ -8,6 +8,7 @@ import click
 
 from amplifier_swarm.app import App, command
 from amplifier_swarm.commands.steer.task_verbs import run_verb, task_selection
+from amplifier_swarm.names import complete_task
 from swarm_shared.domain.models import Verb
 
 
@@ -16,7 +17,7 @@ from swarm_shared.domain.models import Verb
     example='reject 2.6.1.a --note "the API must stay compatible"',
     short_help="Send finished work back with a note.",
 )
-@click.argument("ids", metavar="[ID]...", nargs=-1)
+@click.argument("ids", metavar="[ID]...", nargs=-1, shell_complete=complete_task)
 @click.option("--note", required=True, help="What must be fixed, for the next attempt.  [default: none]")
 @task_selection
 def reject(app: App, ids: tuple[str, ...], note: str, **chosen: Any) -> int:

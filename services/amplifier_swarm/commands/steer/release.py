@@ -8,11 +8,12 @@ import click
 
 from amplifier_swarm.app import App, command
 from amplifier_swarm.commands.steer.task_verbs import confirm_gone, gone_option, run_verb, task_selection
+from amplifier_swarm.names import complete_task
 from swarm_shared.domain.models import Verb
 
 
 @command("release", example="release 2.6.1.a\nrelease 2.6.1.a --gone", short_help="Release held tasks.")
-@click.argument("ids", metavar="[ID]...", nargs=-1)
+@click.argument("ids", metavar="[ID]...", nargs=-1, shell_complete=complete_task)
 @gone_option
 @task_selection
 def release(app: App, ids: tuple[str, ...], gone: bool, **chosen: Any) -> int:

@@ -10,6 +10,7 @@ import click
 
 from amplifier_swarm.app import App, command
 from amplifier_swarm.commands.steer.task_verbs import NeedsYes, confirm_gone, gone_option, run_verb, task_selection
+from amplifier_swarm.names import complete_task
 from amplifier_swarm.terminal import is_terminal, remark
 from swarm_shared.domain.models import Status, Verb
 from swarm_shared.program.terminal_text import safe
@@ -20,7 +21,7 @@ from swarm_shared.program.terminal_text import safe
     example='retry 2.6.1.a --note "use the v2 API"\nretry --status failed --phase build --yes',
     short_help="Run tasks again, with their retries reset.",
 )
-@click.argument("ids", metavar="[ID]...", nargs=-1)
+@click.argument("ids", metavar="[ID]...", nargs=-1, shell_complete=complete_task)
 @click.option("--note", help="A note for the next attempt, at the top of its prompt.  [default: none]")
 @click.option("--chain", is_flag=True, help="Retry what a blocked task waits for.  [default: off]")
 @gone_option

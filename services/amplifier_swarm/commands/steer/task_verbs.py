@@ -10,10 +10,11 @@ from typing import Any, TypeVar
 import click
 
 from amplifier_swarm.app import App, json_option
+from amplifier_swarm.names import check_phase, complete_phase
 from amplifier_swarm.status_option import status_option
 from amplifier_swarm.submit import report_outcomes, submit
 from amplifier_swarm.terminal import cut, is_terminal, remark
-from swarm_shared.domain.errors import SwarmError
+from swarm_shared.domain.errors import NotFound, SwarmError
 from swarm_shared.domain.models import Status, Verb
 from swarm_shared.program.terminal_text import safe
 from swarm_shared.store.requests.steering import MEANT
@@ -38,7 +39,9 @@ def task_selection(function: F) -> F:
     for decorate in (
         json_option,
         click.option("--yes", is_flag=True, help="Apply to all matching tasks without asking.  [default: off]"),
-        click.option("--phase", help="All tasks of this phase.  [default: only those named]"),
+        click.option(
+            "--phase", shell_complete=complete_phase, help="All tasks of this phase.  [default: only those named]"
+        ),
         click.option(
             "--failure",
             metavar="FINGERPRINT",
@@ -71,14 +74,20 @@ def run_verb(
         )
     with app.open() as database:
         if failure is not None:
-            ids = _agreed(app, verb, database.failures.task_ids(failure, limit=MAX_BULK + 1), yes)
+            stopped = database.failures.task_ids(failure, limit=MAX_BULK + 1)
+            if not stopped:
+                raise NotFound(f"no task is stopped by the problem '{failure}'", hint="amplifier-swarm failures")
+            ids = _agreed(app, verb, stopped, yes)
         elif by_filter:
+            check_phase(database, phase)
             found = database.tasks.matching(statuses or MEANT[verb], phase, limit=MAX_BULK + 1)
             ids = _agreed(app, verb, found, yes)
         else:
             ids = tuple(dict.fromkeys(ids))
             for task_id in ids:
                 database.tasks.get(task_id)  # a misspelt one must not leave the others half done
+        if not ids and not as_json:
+            remark("no task matches; nothing was changed")
         return report_outcomes(submit(app, database, verb, ids, **argument) if ids else [], as_json=as_json)
 
 

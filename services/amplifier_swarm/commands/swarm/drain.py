@@ -6,12 +6,13 @@ import click
 
 from amplifier_swarm.app import App, command, json_option
 from amplifier_swarm.commands.swarm.worker_names import check_known
+from amplifier_swarm.names import complete_worker
 from amplifier_swarm.submit import report_outcomes, submit
 from swarm_shared.domain.models import Verb
 
 
 @command("drain", example="drain\ndrain worker-2", short_help="Let workers finish their task, and leave.")
-@click.argument("worker", required=False)
+@click.argument("worker", required=False, shell_complete=complete_worker)
 @json_option
 def drain(app: App, worker: str | None, as_json: bool) -> int:
     """Let all workers finish their task within the graceful timeout and leave; or one worker, without a limit.

@@ -6,6 +6,7 @@ import click
 
 from amplifier_swarm.app import App, command, json_option
 from amplifier_swarm.commands.swarm.worker_names import check_known
+from amplifier_swarm.names import complete_worker
 from amplifier_swarm.submit import report_outcomes, submit
 from swarm_shared.domain.models import Verb
 
@@ -15,7 +16,7 @@ from swarm_shared.domain.models import Verb
     example="restart-worker worker-2\nrestart-worker worker-2 --now",
     short_help="Restart a worker's process.",
 )
-@click.argument("worker")
+@click.argument("worker", shell_complete=complete_worker)
 @click.option("--now", is_flag=True, help="Interrupt its task, which costs no retry.  [default: it finishes first]")
 @json_option
 def restart_worker(app: App, worker: str, now: bool, as_json: bool) -> int:

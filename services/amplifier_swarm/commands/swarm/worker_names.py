@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from amplifier_swarm.names import suggestion
 from amplifier_swarm.submit import Live
 from swarm_shared.domain.errors import NotFound
 
@@ -17,5 +18,6 @@ def check_known(database: TaskDatabase, worker: str) -> None:
     Raises:
         NotFound: There is no such worker.
     """
-    if Live.of(database).reaper and all(row["worker_id"] != worker for row in database.workers.shown()):
-        raise NotFound(f"no worker '{worker}'", hint="amplifier-swarm workers lists them")
+    known = [row["worker_id"] for row in database.workers.shown()]
+    if Live.of(database).reaper and worker not in known:
+        raise NotFound(f"no worker '{worker}'", hint=suggestion(worker, known, "workers are"))

@@ -838,6 +838,15 @@ SELECT seq, id, name, status, phase, type, priority, worker_id, substr(last_erro
 FROM tasks INDEXED BY tasks_by_phase
 WHERE phase = :phase AND seq > :after ORDER BY seq LIMIT :limit;
 
+-- name: ids_from
+-- For completion: the ids from a text on, by the index of the ids.
+SELECT id FROM tasks WHERE id >= :id ORDER BY id LIMIT :limit;
+
+-- name: ids_around
+-- For a mistyped id: its neighbours in the index of the ids.
+SELECT id FROM (SELECT id FROM tasks WHERE id < :id ORDER BY id DESC LIMIT :limit)
+UNION ALL SELECT id FROM (SELECT id FROM tasks WHERE id > :id ORDER BY id LIMIT :limit);
+
 -- name: browse_ids
 -- Ids that begin with a text, by the index of the ids.
 SELECT seq, id, name, status, phase, type, priority, worker_id, substr(last_error, 1, 4000), updated_at

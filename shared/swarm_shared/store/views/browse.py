@@ -121,9 +121,6 @@ class Browse(Family):
         values = {"task": task, "limit": limit}
         return {"needs": self._linked("needs_shown", values), "dependents": self._linked("dependents_shown", values)}
 
-    def phases(self, *, limit: int) -> list[str]:
-        return [row[0] for row in self._db.rows(SQL["phases"], {"limit": limit})]
-
     def recent_passes(self, window: int) -> int:
         """How many passed attempts the estimate of the time left is based on."""
         return len(self._db.rows(SQL["recent_passes"], {"window": window}))

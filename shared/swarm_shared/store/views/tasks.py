@@ -17,6 +17,7 @@ from swarm_shared.taskfile.definition import spec_from_definition
 
 BEHIND_COUNTED = 10_000
 EXPORT_BATCH = 500
+MAX_NEIGHBOURS = 200  # ids on each side of a mistyped one among which the nearest is looked for
 _TIMES = ("created_at", "updated_at", "claimed_at", "started_at", "approved_at", "completed_at", "due_at")
 _ATTEMPT_JSON = ("builder_result", "check_results", "validator_result", "must_fix")
 
@@ -32,8 +33,24 @@ class Tasks(Family):
         """
         rows = self._db.dicts(SQL["task_row"], {"id": task_id})
         if not rows:
-            raise NotFound(f"no task {task_id!r}", hint="amplifier-swarm list-tasks shows the ids")
+            raise self.not_found(task_id)
         return self._shown(rows[0])
+
+    def not_found(self, task_id: str) -> NotFound:
+        """The error for an unknown id; it names the nearest one among its neighbours."""
+        from swarm_shared.taskfile.nearest import Suggester, or_nearest  # only for a mistake: difflib loads slowly
+
+        near = [row[0] for row in self._db.rows(SQL["ids_around"], {"id": task_id, "limit": MAX_NEIGHBOURS})]
+        advice = or_nearest(Suggester(near).nearest(task_id), "amplifier-swarm list-tasks shows the ids")
+        return NotFound(f"no task {task_id!r}", hint=advice)
+
+    def ids_from(self, prefix: str, *, limit: int) -> list[str]:
+        """Ids that begin with a text, in their order."""
+        found = [row[0] for row in self._db.rows(SQL["ids_from"], {"id": prefix, "limit": limit})]
+        return [each for each in found if each.startswith(prefix)]
+
+    def phases(self, *, limit: int) -> list[str]:
+        return [row[0] for row in self._db.rows(SQL["phases"], {"limit": limit})]
 
     def is_there(self, task_id: str) -> bool:
         return self._db.row(SQL["task_state"], {"id": task_id}) is not None

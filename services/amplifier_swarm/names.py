@@ -1,0 +1,73 @@
+"""Names that are typed: tasks, phases, workers and branches. Completion for the shell, and errors that suggest one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from amplifier_swarm.app import App
+from swarm_shared.domain.errors import NotFound, SwarmError
+
+if TYPE_CHECKING:
+    from swarm_shared.database import TaskDatabase
+
+MAX_OFFERED = 200
+MAX_NAMED = 10
+_Complete = Callable[[click.Context, click.Parameter, str], list[str]]
+
+
+def check_phase(database: TaskDatabase, phase: str | None) -> None:
+    """Refuse a phase that no task has: it is a typing error, and nothing would match.
+
+    Raises:
+        NotFound: No task has this phase.
+    """
+    if phase is None or database.tasks.page(phase=phase, limit=1)[1]:
+        return
+    phases = database.tasks.phases(limit=MAX_OFFERED)
+    raise NotFound(f"no task has the phase '{phase}'", hint=suggestion(phase, phases, "phases are"))
+
+
+def suggestion(typed: str, known: list[str], they_are: str) -> str | None:
+    """A hint for a mistyped name: the nearest known one, else the first ones; None when there are none."""
+    if not known:
+        return None
+    from swarm_shared.taskfile.nearest import Suggester  # only for a mistake: difflib loads slowly
+
+    nearest = Suggester(known).nearest(typed)
+    if nearest is not None:
+        return f"did you mean '{nearest}'?"
+    more = f" and {len(known) - MAX_NAMED} more" if len(known) > MAX_NAMED else ""
+    return f"{they_are}: {', '.join(known[:MAX_NAMED])}{more}"
+
+
+def _from_database(names: Callable[[TaskDatabase, str], Iterable[str]]) -> _Complete:
+    """Completion that reads the database; without a usable one there is nothing to offer."""
+
+    def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+        try:
+            with ctx.ensure_object(App).open(read_only=True) as database:
+                return [name for name in names(database, incomplete) if name.startswith(incomplete)]
+        except SwarmError:
+            return []
+
+    return complete
+
+
+complete_task = _from_database(lambda database, typed: database.tasks.ids_from(typed, limit=MAX_OFFERED))
+complete_phase = _from_database(lambda database, _: database.tasks.phases(limit=MAX_OFFERED))
+complete_worker = _from_database(lambda database, _: [row["worker_id"] for row in database.workers.shown()])
+
+
+def complete_branch(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """The local branches of the repository around the current folder."""
+    from swarm_shared.git.plumbing.runner import Git
+
+    try:
+        out = Git(cwd=Path.cwd()).ask("for-each-ref", "--format=%(refname:short)", "refs/heads").out
+    except (SwarmError, OSError):
+        return []
+    return [name for name in out.decode("utf-8", "replace").splitlines() if name.startswith(incomplete)]

@@ -1,0 +1,88 @@
+"""Mistyped ids, phases, workers and problems: refused with a suggestion. The shell completes the right ones."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cli_desk import CliDesk
+
+from swarm_shared.domain.models import TaskSpec
+
+
+@pytest.fixture
+def at(desk: CliDesk) -> CliDesk:
+    desk.queue(
+        TaskSpec(id="lib.roman", name="R", phase="build"),
+        TaskSpec(id="lib.units", name="U", phase="build"),
+        TaskSpec(id="release", name="L", phase="ship"),
+    )
+    return desk
+
+
+def completed(at: CliDesk, *words: str) -> list[str]:
+    """What the shell would offer for the last word."""
+    line = " ".join(("amplifier-swarm", *words))
+    asked = {"_AMPLIFIER_SWARM_COMPLETE": "bash_complete", "COMP_WORDS": line, "COMP_CWORD": str(len(words))}
+    program = [sys.executable, "-m", "amplifier_swarm"]
+    ended = subprocess.run(
+        program, env={**os.environ, **asked, "SWARM_DB": str(at.db)}, capture_output=True, text=True, timeout=60
+    )
+    return [each.partition(",")[2] for each in ended.stdout.split()]
+
+
+@pytest.mark.parametrize("words", [("task-info", "lib.romn"), ("cancel", "lib.romn"), ("logs", "lib.romn")])
+def test_a_mistyped_id_is_answered_with_the_nearest_one(at: CliDesk, words: tuple[str, ...]) -> None:
+    ran = at.run(*words)
+    assert (ran.code, ran.err) == (5, "error: no task 'lib.romn'\nhint: did you mean \"lib.roman\"?\n")
+
+
+@pytest.mark.parametrize("words", [("list-tasks", "--phase"), ("hold", "--yes", "--phase")])
+def test_an_unknown_phase_is_refused_with_the_nearest_or_all(at: CliDesk, words: tuple[str, ...]) -> None:
+    assert "did you mean 'build'?" in at.run(*words, "biuld").err
+    ran = at.run(*words, "Nope")
+    assert (ran.code, ran.out) == (5, "")
+    assert ran.err == "error: no task has the phase 'Nope'\nhint: phases are: build, ship\n"
+
+
+def test_a_problem_that_stops_nothing_is_refused(at: CliDesk) -> None:
+    ran = at.run("retry", "--failure", "abc", "--yes")
+    assert ran.code == 5
+    assert "no task is stopped by the problem 'abc'" in ran.err
+
+
+def test_a_filter_without_matches_says_that_nothing_was_changed(at: CliDesk) -> None:
+    ran = at.run("retry", "--status", "failed", "--yes")
+    assert (ran.code, ran.err) == (0, "no task matches; nothing was changed\n")
+
+
+def test_with_json_an_error_is_a_document_too(at: CliDesk) -> None:
+    for words, code in ((("task-info", "lib.romn"), 5), (("list-tasks", "--limit", "x"), 2)):
+        ran = at.run(*words, "--json")
+        assert ran.code == code
+        shown = json.loads(ran.out)
+        assert f"error: {shown['error']}\nhint: {shown['hint']}\n" == ran.err
+        assert shown["exit_code"] == code
+
+
+def test_the_shell_completes_ids_and_phases(at: CliDesk) -> None:
+    assert completed(at, "task-info", "lib") == ["lib.roman", "lib.units"]
+    assert completed(at, "list-tasks", "--phase", "b") == ["build"]
+
+
+def test_without_a_database_the_shell_is_offered_nothing(at: CliDesk) -> None:
+    at.db.unlink()
+    assert completed(at, "task-info", "lib") == []
+
+
+def test_the_shell_completes_branches(at: CliDesk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    create = (
+        "git init -qb main && git -c user.name=t -c user.email=t commit -q --allow-empty -m begin && git branch mine"
+    )
+    subprocess.run(["/bin/sh", "-c", create], cwd=tmp_path, check=True)
+    monkeypatch.chdir(tmp_path)
+    assert completed(at, "land", "--into", "m") == ["main", "mine"]
