@@ -89,8 +89,8 @@ def test_in_other_statuses_an_answer_is_refused(desk: QueueDesk) -> None:
 
 def test_a_task_that_is_held_for_another_reason_has_no_question_to_answer(desk: QueueDesk) -> None:
     desk.run(ASKS)
-    answer(desk)
     with desk.db.connection.transaction():
+        desk.db.steering.apply(Verb.RETRY, "a", {}, actor="anna")
         desk.db.steering.apply(Verb.HOLD, "a", {}, actor="anna")
     with pytest.raises(StateError, match="no question"):
         answer(desk, "SQL.")

@@ -543,7 +543,7 @@ WHERE seq = :task AND status = 'held';
 UPDATE attempts SET answer = :answer WHERE id = :attempt AND question IS NOT NULL AND answer IS NULL;
 
 -- name: release_answered
--- Its budgets stay as they are: a question costs nothing. A new token, so that no old attempt can settle it.
+-- Only a task whose question is open. Its budgets stay as they are: a question costs nothing. A new token, so that no old attempt can settle it.
 UPDATE tasks
 SET status = iif(blockers > 0, 'blocked', 'not_started'), hold_reason = NULL, last_error = NULL,
     lease_token = lease_token + 1, updated_at = :wall
