@@ -25,7 +25,13 @@ pytestmark = pytest.mark.integration
 DEADLINE_S = 60.0
 POLL_S = 0.05
 
+ANSWERS = "needs an agent that asks; test_cli_answer.py plays it"
+CALLS = "needs that agent CLI; test_cli_agents.py has a stand-in"
 ELSEWHERE = {
+    "amplifier-swarm answer 2.6.1.a 'Keep the old API as well.'": ANSWERS,
+    "amplifier-swarm answer 2.6.1.a - '<' answer.txt": ANSWERS,
+    "amplifier-swarm agents check codex": CALLS,
+    "amplifier-swarm agents check codex --call": CALLS,
     "make demo": "test_demo.py runs it",
     "make test": "it runs this test",
     "python3 -m venv .venv": "a network is needed; `make` and CI do the same",
@@ -42,7 +48,7 @@ SERVICE = re.compile(
 )
 SINGLE = re.compile(
     r"amplifier-swarm (validate|import-tasks|export-tasks|status|list-tasks|failures|task-info|why|prompt|logs|retry|"
-    r"reset-orphans|backup|doctor)\b"
+    r"reset-orphans|backup|doctor)\b|amplifier-swarm agents$"
 )
 # The commands of the chapter on landing build on each other too.
 LANDING = re.compile(r"amplifier-swarm (diff|land|worktrees)\b")

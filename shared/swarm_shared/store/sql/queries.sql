@@ -804,6 +804,11 @@ SELECT DISTINCT agent_cli, coalesce(json_extract(body, '$.builder_agent'), '') A
 FROM (SELECT t.agent_cli, d.body FROM tasks AS t INDEXED BY tasks_by_status JOIN definitions AS d ON d.task = t.seq
       WHERE t.status IN ('not_started', 'scheduled', 'claimed', 'in_progress', 'blocked') LIMIT :limit);
 
+-- name: last_uses
+-- Bounded: among the latest attempts.
+SELECT agent_cli, max(claimed_at) FROM attempts
+WHERE rowid > (SELECT coalesce(max(rowid), 0) - :attempts FROM attempts) AND agent_cli IS NOT NULL GROUP BY agent_cli;
+
 -- name: long_descriptions
 -- Bounded as above. Only long definitions are read as JSON.
 SELECT id, agent_cli, length

@@ -10,6 +10,8 @@ from swarm_shared.domain.models import Status
 from swarm_shared.store.engine.family import Family
 from swarm_shared.store.sql import SQL
 
+LATEST_ATTEMPTS = 10_000
+
 
 class Effort(Struct, frozen=True, kw_only=True):
     """What was spent since a mark. Tokens and cost are None when no attempt reported them, else a lower bound.
@@ -86,6 +88,11 @@ class Runs(Family):
         """Unfinished tasks whose description is longer than so many bytes: id, agent CLI (may be empty), bytes."""
         rows = self._db.rows(SQL["long_descriptions"], {"bytes": bytes_, "limit": limit})
         return [(str(task_id), str(agent_cli), int(length)) for task_id, agent_cli, length in rows]
+
+    def last_uses(self) -> dict[str, int]:
+        """When each agent CLI was used last (wall ms), as far as the latest attempts go back."""
+        rows = self._db.rows(SQL["last_uses"], {"attempts": LATEST_ATTEMPTS})
+        return {str(agent_cli): int(at) for agent_cli, at in rows}
 
     def forget_failed_starts(self) -> bool:
         """Clear the holds of agent CLIs that could not start; whether there were any.

@@ -1,0 +1,122 @@
+"""What is known about one agent CLI: where it is, its version, whether it is logged in, when it was used last."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from swarm_shared.agents.launching.environment import Inherited, question_environment
+from swarm_shared.agents.launching.launch import find_binary
+from swarm_shared.agents.launching.readiness import Readiness, Ready, ask_ready
+from swarm_shared.agents.presets.cli import AgentCli
+from swarm_shared.agents.reading.error_text import last_line
+from swarm_shared.domain.errors import ConfigError
+from swarm_shared.program.terminal_text import without_colours
+from swarm_shared.redaction.redaction import of_process
+
+ANSWER_S = 15.0
+AT_ONCE = 4  # each may start a runtime of some hundred megabytes
+_VERSION_CHARS = 80
+
+
+class AgentReport(Struct, frozen=True, kw_only=True):
+    """One agent CLI. `path` is None where its program was not found; `problem` is why it cannot start.
+
+    `version` is None where it cannot start, or has no such command.
+    """
+
+    name: str
+    binary: str
+    path: str | None
+    version: str | None
+    readiness: Readiness
+    problem: str | None
+    advice: str | None
+    untried: bool
+
+    @property
+    def can_work(self) -> bool:
+        """Whether nothing speaks against it; a readiness that is unknown does not."""
+        return self.problem is None and self.readiness.ready is not Ready.NO
+
+    def shown(self) -> dict[str, Any]:
+        """In the shape of the JSON answers."""
+        return {
+            "name": self.name,
+            "path": self.path,
+            "version": self.version,
+            "ready": str(self.readiness.ready),
+            "message": self.readiness.words,
+            "problem": self.problem,
+            "advice": self.advice,
+            "untried": self.untried,
+        }
+
+
+def report_on(clis: Iterable[AgentCli], base: Inherited, cwd: Path) -> list[AgentReport]:
+    """Ask each of them, some at once; in their order.
+
+    Args:
+        base: What sessions inherit of this process's environment.
+        cwd: Where sessions work; some CLIs read settings there.
+    """
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return list(pool.map(lambda cli: _report(cli, question_environment(base, cli, cwd), cwd), clis))
+
+
+def _report(cli: AgentCli, env: Mapping[str, str], cwd: Path) -> AgentReport:
+    problem = advice = version = None
+    path: str | None = None
+    readiness = Readiness(ready=Ready.UNKNOWN)
+    try:
+        path = find_binary(cli, env)
+        version, problem = _version(cli, path, env, cwd)
+        advice = None if problem is None else f"run `{os.path.basename(path)} {' '.join(cli.version)}` in a shell"
+    except ConfigError as missing:
+        problem, advice = missing.message, missing.hint
+    if problem is None:
+        readiness = ask_ready(cli, env=env, cwd=cwd, timeout_s=ANSWER_S)
+        readiness = Readiness(ready=readiness.ready, words=of_process().text(readiness.words))
+        if readiness.ready is not Ready.YES and cli.login:
+            advice = f"log in: {cli.login}"
+    return AgentReport(
+        name=cli.name,
+        binary=cli.binary,
+        path=path,
+        version=version,
+        readiness=readiness,
+        problem=problem,
+        advice=advice,
+        untried=cli.untried,
+    )
+
+
+def _version(cli: AgentCli, path: str, env: Mapping[str, str], cwd: Path) -> tuple[str | None, str | None]:
+    """The version, or why the program cannot start; both None where it has no version command."""
+    if not cli.version:
+        return None, None
+    try:
+        ended = subprocess.run(
+            [path, *cli.version],
+            env=dict(env),
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=ANSWER_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return None, f"its version command did not answer within {ANSWER_S:g} s"
+    except OSError as error:
+        return None, f"{path} cannot be started: {error.strerror}"
+    said = without_colours((ended.stdout or ended.stderr).decode("utf-8", "replace")).strip()
+    if ended.returncode != 0:
+        told = last_line(without_colours((ended.stderr or ended.stdout).decode("utf-8", "replace")))
+        return None, f"its version command ended with exit code {ended.returncode}" + (f": {told}" if told else "")
+    return " ".join(said.partition("\n")[0].split())[:_VERSION_CHARS] or None, None
