@@ -43,6 +43,7 @@ from fake_amplifier_home import (
     messages,
     now,
     panel,
+    remembered,
     save,
     saved_bundle,
     sessions_like,
@@ -108,7 +109,8 @@ def list_tools(words):
 
 def run(prompt, bundle, options):
     role = os.environ.get("AMPLIFIER_SWARM_ROLE", "builder")
-    step = choose_step(prompt, role)
+    # A resumed session remembers what it was asked before, and so the script in it.
+    step = choose_step(f"{prompt}\n{remembered(options.get('--resume'))}", role)
     note(step, role, "start")
     if "startup" in step:
         panel("Error", step["startup"])
@@ -121,7 +123,7 @@ def run(prompt, bundle, options):
             return 1
         session = found[0]
         note(step, role, "resumed", session=session, messages=messages(session))
-    state = {"bash_pid": None, "interrupted": False, "answered": now()}
+    state = {"bash_pid": None, "interrupted": False, "answered": now(), "prompt": prompt}
     signal.signal(signal.SIGINT, lambda *_: state.update(interrupted=True))
     fetch()
     if options.get("--output-format", "text") == "text":
@@ -222,7 +224,7 @@ def finish(step, role, session, bundle, state):
     event(session, "orchestrator:complete", {"turn_count": 1}, status=cancelled)
     event(session, "prompt:complete", {"response": response})
     event(session, "session:end", {})
-    save(session, bundle, response)
+    save(session, bundle, state["prompt"], response)
     show(success(response, session, bundle))
     for line in step.get("noise", ()):
         wrapped(line)

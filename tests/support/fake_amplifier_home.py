@@ -111,11 +111,23 @@ def messages(session):
         return 0
 
 
-def save(session, bundle, response):
+def remembered(session):
+    """What the user said in a saved session, newest first; nothing where none was saved."""
+    if session is None or len(found := sessions_like(session)) != 1:
+        return ""
+    try:
+        with open(f"{sessions_folder()}/{found[0]}/transcript.jsonl", encoding="utf-8") as file:
+            said = [json.loads(line) for line in file]
+    except OSError:
+        return ""
+    return "\n".join(each["content"] for each in reversed(said) if each["role"] == "user")
+
+
+def save(session, bundle, prompt, response):
     """Headless, the real one writes these at its successful end only."""
     folder = f"{sessions_folder()}/{session}"
     with open(f"{folder}/transcript.jsonl", "a", encoding="utf-8") as file:
-        for role, text in (("user", "the prompt"), ("assistant", response)):
+        for role, text in (("user", prompt), ("assistant", response)):
             file.write(json.dumps({"role": role, "content": text}) + "\n")
     with open(f"{folder}/metadata.json", "w", encoding="utf-8") as file:
         json.dump({"session_id": session, "bundle": bundle, "working_dir": os.getcwd()}, file)
