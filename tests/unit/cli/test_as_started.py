@@ -149,3 +149,15 @@ def test_doctor_names_a_cli_that_is_not_logged_in_and_warns_of_one_that_may_not_
     ran = desk.run("doctor")
     assert ran.code == 0
     assert "warn agent CLI: agent CLI 'mine' may not be logged in: Not logged in" in ran.out
+
+
+def test_a_missing_login_is_a_warning_where_tasks_may_bring_a_key_of_their_own(desk: CliDesk) -> None:
+    program = agent(desk.folder, "mine", "echo 'Not logged in'; exit 1")
+    (desk.folder / "swarm.yaml").write_text(
+        f"agent_clis: {{mine: {{binary: '{program}', argv: [run], ready: [status]}}}}\n"
+    )
+    desk.queue(TaskSpec(id="a", name="A", env={"MY_KEY": "k"}))
+    start_with(desk, agent_cli="mine")
+    ran = desk.run("doctor")
+    assert ran.code == 0, ran.out
+    assert "warn agent CLI: agent CLI 'mine' is not logged in: Not logged in" in ran.out

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from amplifier_swarm.start.checks.problems import Problem
 from swarm_shared.agents.amplifier.persona import split_agent
@@ -65,6 +66,10 @@ def check_agents(settings: Settings, named: Sequence[AgentsNamed], environ: Mapp
         except ConfigError as error:
             problems.append(Problem.of(error))
             continue
+        # Where tasks bring variables of their own, the key may be among them: that a login is missing is then no proof.
+        may_bring_keys = any(each.own_env and (each.agent_cli or settings.agent_cli) == name for each in named)
+        if may_bring_keys:
+            found = tuple(replace(each, fatal=False) if each.topic is Topic.LOGIN else each for each in found)
         for finding in found:
             if finding.fatal:
                 # A name that does not exist is a setting to correct; all else keeps the CLI from starting.

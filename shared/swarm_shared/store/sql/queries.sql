@@ -800,7 +800,8 @@ SELECT id, seq FROM tasks INDEXED BY tasks_by_status WHERE status = 'blocked' OR
 -- name: agents_named
 -- Bounded: the inner query stops after so many unfinished tasks.
 SELECT DISTINCT agent_cli, coalesce(json_extract(body, '$.builder_agent'), '') AS builder_agent,
-       coalesce(json_extract(body, '$.validator_agent'), '') AS validator_agent
+       coalesce(json_extract(body, '$.validator_agent'), '') AS validator_agent,
+       json_extract(body, '$.env') IS NOT NULL AS own_env
 FROM (SELECT t.agent_cli, d.body FROM tasks AS t INDEXED BY tasks_by_status JOIN definitions AS d ON d.task = t.seq
       WHERE t.status IN ('not_started', 'scheduled', 'claimed', 'in_progress', 'blocked') LIMIT :limit);
 

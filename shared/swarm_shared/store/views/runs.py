@@ -28,11 +28,15 @@ class Effort(Struct, frozen=True, kw_only=True):
 
 
 class AgentsNamed(Struct, frozen=True, kw_only=True):
-    """Agents that some unfinished task names for itself; empty text where it leaves the choice to the run."""
+    """Agents that some unfinished task names for itself; empty text where it leaves the choice to the run.
+
+    `own_env`: it sets variables of its own, among them perhaps a key for the agent CLI.
+    """
 
     agent_cli: str
     builder_agent: str
     validator_agent: str
+    own_env: bool = False
 
 
 class Runs(Family):
@@ -82,7 +86,7 @@ class Runs(Family):
             limit: So many unfinished tasks are looked at: a check before a run must stay quick.
         """
         rows = self._db.rows(SQL["agents_named"], {"limit": limit})
-        return [AgentsNamed(agent_cli=c, builder_agent=b, validator_agent=v) for c, b, v in rows]
+        return [AgentsNamed(agent_cli=c, builder_agent=b, validator_agent=v, own_env=bool(e)) for c, b, v, e in rows]
 
     def long_descriptions(self, bytes_: int, *, limit: int) -> list[tuple[str, str, int]]:
         """Unfinished tasks whose description is longer than so many bytes: id, agent CLI (may be empty), bytes."""
