@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import subprocess
 import sys
@@ -15,7 +14,7 @@ from statistics import median
 from live_swarm import LiveSwarm
 
 from bench.desk import bench_swarm
-from bench.figure import Bars, Figure, Scale, Table, Target
+from bench.figure import Bars, Figure, Scale, Table, Target, percentile
 from bench.one_worker import let_work
 from swarm_shared.domain.models import TaskSpec
 
@@ -81,7 +80,9 @@ def measure(scale: Scale) -> Figure:
         targets=(
             Target(text="worktree and landing, per task", value=median(extras), limit=LIMIT_MS, unit="ms"),
             Target(text="git processes, per task", value=rounds[-1][1].processes, limit=LIMIT_PROCESSES),
-            Target(text="one landing, 95th percentile", value=_p95(landings), limit=LANDING_LIMIT_MS, unit="ms"),
+            Target(
+                text="one landing, 95th percentile", value=percentile(landings, 0.95), limit=LANDING_LIMIT_MS, unit="ms"
+            ),
         ),
         plots={
             "landing": Bars(
@@ -147,10 +148,6 @@ def _whole(count: int, isolation: str) -> Spent:
         verbs = {verb: (number, 1000 * s) for verb, (number, s) in json.loads(report.read_text()).items()}
         landed = swarm.db.connection.rows("SELECT ended_at - claimed_at FROM attempts WHERE kind = 'landing'")
     return Spent(wall_ms=float(wall_ms), verbs=verbs, landings_ms=tuple(float(ms) for (ms,) in landed))
-
-
-def _p95(values: list[float]) -> float:
-    return sorted(values)[max(0, math.ceil(0.95 * len(values)) - 1)]
 
 
 def _fill(swarm: LiveSwarm) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from bench import (
     answers,
     claims,
+    contention,
     cost,
     footprint,
     imports,
@@ -44,5 +45,6 @@ MEASUREMENTS = {
     "answers": Measurement(title=answers.TITLE, measure=answers.measure),
     "pages": Measurement(title=open_pages.TITLE, measure=open_pages.measure),
     "landing": Measurement(title=landings.TITLE, measure=landings.measure),
+    "contention": Measurement(title=contention.TITLE, measure=contention.measure),
     "cost": Measurement(title=cost.TITLE, measure=cost.measure),
 }

@@ -9,19 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from landing_desk import LandingSwarm, landing_swarm
+from landing_desk import MERGE, LandingSwarm, contending_tasks, landing_swarm
 from live_swarm import wait_until
 
 from swarm_shared.domain.models import Status
 
 pytestmark = pytest.mark.integration
 
-# What an agent does that resolves a conflict so that both sides stay.
-MERGE = (
-    "git merge -q swarm/integration >&2 || { "
-    "for f in $(git diff --name-only --diff-filter=U); do sed -i '/^<<<<<<< /d;/^=======$/d;/^>>>>>>> /d' $f; done; "
-    "git add -A; git commit -q -m merged >&2; }; "
-)
 FILES, TASKS, WORKERS = 5, 12, 4
 
 
@@ -111,15 +105,7 @@ def test_a_gate_that_fails_without_any_new_work_says_what_it_printed(swarm: Land
 
 @pytest.mark.parametrize("gate", [False, True])
 def test_tasks_that_change_the_same_files_all_land_and_lose_nothing(swarm: LandingSwarm, gate: bool) -> None:
-    if gate:  # also a pair that passes alone and fails together
-        (swarm.folder / "swarm.yaml").write_text("gate: ['test $(ls *.word 2> /dev/null | wc -l) -le 1']\n")
-    swarm.commit({f"shared-{n}.txt": "begin\n" for n in range(FILES)})
-    for n in range(TASKS):
-        lines = "".join(f"echo line-{n} >> shared-{file}.txt; " for file in (n % FILES, (n + 1) % FILES))
-        word = f"rm -f *.word; touch {n}.word; " if n < 2 and gate else ""
-        first, later = f"sleep 0.{n % 4}; {lines}{word}", f"{MERGE}{word}sleep 0.{n % 4}; "
-        run = f'if [ "$AMPLIFIER_SWARM_ATTEMPT_NUMBER" = 1 ]; then {first}else {later}fi'
-        swarm.add(swarm.task(f"t{n}", run))
+    expected = contending_tasks(swarm, tasks=TASKS, files=FILES, longest_s=0.3, gate=gate)
     for number in range(1, WORKERS + 1):
         swarm.worker(f"worker-{number}", "--no-validation")
     wait_until(
@@ -129,6 +115,5 @@ def test_tasks_that_change_the_same_files_all_land_and_lose_nothing(swarm: Landi
     )
     assert swarm.db.tasks.counts().keys() == {Status.COMPLETED}, swarm.db.tasks.counts()
     assert sorted(swarm.trailers()) == sorted(f"t{n}" for n in range(TASKS)), "each once"
-    for file in range(FILES):
-        expected = [f"line-{n}" for n in range(TASKS) if file in (n % FILES, (n + 1) % FILES)]
-        assert sorted(swarm.landed(f"shared-{file}.txt").splitlines()) == sorted(["begin", *expected])
+    for file, lines in expected.items():
+        assert sorted(swarm.landed(file).splitlines()) == sorted(lines)

@@ -16,6 +16,12 @@ from repositories import PERSON
 from swarm_shared.domain.models import TaskSpec
 
 INTEGRATION = "swarm/integration"
+# What an agent does that resolves a conflict so that both sides stay.
+MERGE = (
+    "git merge -q swarm/integration >&2 || { "
+    "for f in $(git diff --name-only --diff-filter=U); do sed -i '/^<<<<<<< /d;/^=======$/d;/^>>>>>>> /d' $f; done; "
+    "git add -A; git commit -q -m merged >&2; }; "
+)
 # One shot: whoever moves the mark away does it.
 _KILLER = """#!/bin/sh
 case "$*" in
@@ -134,3 +140,31 @@ def landing_swarm(folder: Path, project: Path | None = None) -> Iterator[Landing
         yield swarm
     finally:
         swarm.end()
+
+
+def contending_tasks(
+    swarm: LandingSwarm, *, tasks: int, files: int, longest_s: float, gate: bool
+) -> dict[str, list[str]]:
+    """Add tasks that append a line to two of a few files each, and resolve conflicts by keeping both sides.
+
+    Args:
+        longest_s: They take from nothing to so long.
+        gate: Set one, which the first two tasks pass alone and fail together.
+
+    Returns:
+        The lines that each file must have when all have landed, in any order.
+    """
+    if gate:
+        (swarm.folder / "swarm.yaml").write_text("gate: ['test $(ls *.word 2> /dev/null | wc -l) -le 1']\n")
+    expected = {f"shared-{n}.txt": ["begin"] for n in range(files)}
+    swarm.commit(dict.fromkeys(expected, "begin\n"))
+    for n in range(tasks):
+        own = [f"shared-{file}.txt" for file in (n % files, (n + 1) % files)]
+        for file in own:
+            expected[file].append(f"line-{n}")
+        lines = "".join(f"echo line-{n} >> {file}; " for file in own)
+        pause = f"sleep {longest_s * (n % 4) / 3:.2f}; "
+        word = f"rm -f *.word; touch {n}.word; " if n < 2 and gate else ""
+        first, later = f"{pause}{lines}{word}", f"{MERGE}{word}{pause}"
+        swarm.add(swarm.task(f"t{n}", f'if [ "$AMPLIFIER_SWARM_ATTEMPT_NUMBER" = 1 ]; then {first}else {later}fi'))
+    return expected

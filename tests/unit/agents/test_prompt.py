@@ -245,3 +245,9 @@ def test_long_words_are_broken_and_ordinary_text_is_not() -> None:
     assert wrap_long_words("short words\n  only") == "short words\n  only"
     prompt = builder_prompt(TaskSpec(id="1", name="n", description=blob))
     assert max(len(word) for word in prompt.split()) == LONGEST_WORD
+
+
+def test_the_gate_of_a_retry_is_among_the_commands_that_must_succeed_each_once() -> None:
+    for prompt in (builder_prompt(gate=["make gate", TASK.checks[0]]), validator_prompt(gate=["make gate"])):
+        commands = prompt.partition("## Commands that must succeed when you are done")[2].partition("## ")[0]
+        assert commands.split("\n- ")[1:] == [TASK.checks[0], "make gate\n\n"]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from queue_desk import PASSED, QueueDesk, failed
 
 from amplifier_swarm.start.live import LiveProgress
@@ -73,6 +74,16 @@ def test_the_summary_counts_only_this_runs_attempts(desk: QueueDesk) -> None:
     mark = desk.db.runs.mark()
     desk.run()
     assert desk.db.runs.effort_since(mark).attempts == 1
+
+
+def test_a_refused_landing_is_counted_as_that_and_not_as_a_pass(desk: QueueDesk) -> None:
+    desk.add("a")
+    for _ in range(3):
+        desk.run(replace(PASSED, base_sha="base", head_sha="head"))
+        landing = desk.db.landings.claim(desk.claimant())
+        assert landing is not None
+        desk.settle(landing.claim, failed(FailureClass.QUALITY, "conflict", raced=True))
+    assert "0 passed in 3 attempts, 3 landings refused" in summary(desk)
 
 
 def test_unknown_tokens_and_cost_are_left_out_and_known_ones_are_summed(desk: QueueDesk) -> None:
