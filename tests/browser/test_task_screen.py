@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
+from msgspec.structs import replace
 from playwright.sync_api import Page, expect
-from queue_desk import failed
+from queue_desk import PASSED, failed
 from steered_queue import SteeredQueue
 
 from browser import RunningDashboard, Watched
@@ -137,3 +138,20 @@ def test_why_it_waits_is_told_and_what_helps(
     page.goto(f"{running.url}/tasks/1")
     expect(page.locator(".reasons")).to_contain_text(re.compile("the queue is paused .* lunch"))
     expect(page.locator(".reasons code").first).to_have_text("amplifier-swarm resume")
+
+
+def test_what_a_gate_printed_and_why_a_landing_was_refused_are_on_the_screen(
+    desk: SteeredQueue, page: Page, running: RunningDashboard, seen: Watched
+) -> None:
+    desk.add(TaskSpec(id="1", name="one"))
+    desk.settle(desk.start(), replace(PASSED, base_sha="a" * 40, head_sha="b" * 40))
+    landing = desk.db.landings.claim(desk.claimant())
+    assert landing is not None
+    gate = {"command": "make gate", "passed": False, "exit_code": 1, "output": "no such table"}
+    desk.settle(landing.claim, failed(FailureClass.QUALITY, "conflict with t2 (c0ffee)", check_results=[gate]))
+    page.goto(f"{running.url}/tasks/1")
+    row = page.locator("table.attempts tbody tr")
+    expect(row).to_contain_text("landing refused")
+    expect(row).to_contain_text("conflict with t2 (c0ffee)")
+    page.click("text=Checks and verdict")
+    expect(page.locator(".judged")).to_contain_text("no such table")
