@@ -28,7 +28,7 @@ _VERSION_CHARS = 80
 class AgentReport(Struct, frozen=True, kw_only=True):
     """One agent CLI. `path` is None where its program was not found; `problem` is why it cannot start.
 
-    `version` is None where it cannot start, or has no such command.
+    `version` is None where it cannot start, or has no such command; where that did not answer, it says so.
     """
 
     name: str
@@ -112,7 +112,7 @@ def _version(cli: AgentCli, path: str, env: Mapping[str, str], cwd: Path) -> tup
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return None, f"its version command did not answer within {ANSWER_S:g} s"
+        return f"unknown: no answer within {ANSWER_S:g} s", None  # a busy machine is no proof that it cannot start
     except OSError as error:
         return None, f"{path} cannot be started: {error.strerror}"
     said = without_colours((ended.stdout or ended.stderr).decode("utf-8", "replace")).strip()

@@ -142,3 +142,20 @@ def test_an_unknown_or_missing_cli_is_an_error_with_advice(desk: CliDesk) -> Non
     assert ran.code == 10
     assert "program 'no-such-program' was not found" in ran.out
     assert "--agent-cli" in ran.out
+
+
+def test_a_version_command_that_does_not_answer_is_no_proof_that_the_cli_cannot_start(
+    desk: CliDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from amplifier_swarm.agent_clis import report
+
+    monkeypatch.setattr(report, "ANSWER_S", 0.2)
+    program = desk.folder / "slow"
+    program.write_text("#!/bin/sh\nexec sleep 60\n")
+    program.chmod(0o755)
+    (desk.folder / "swarm.yaml").write_text(
+        f"agent_clis: {{mine: {{binary: '{program}', argv: [run], version: [--version]}}}}\n"
+    )
+    ran = desk.run("agents", "check", "mine")
+    assert ran.code == 0
+    assert "version   unknown: no answer within 0.2 s" in ran.out

@@ -33,7 +33,7 @@ _VALIDATOR_ROLE = (
     "You are the validator for this task. Another agent reports that the work is finished. Assume that it is wrong "
     "and try to prove it: read the changed files, run the tests and the program, and look for criteria that are met in "
     "appearance only, tests that cannot fail, leftovers, and existing behavior that no longer works. A claim is not "
-    "evidence. Do not fix anything: your changes, and files that tests and builds write, are discarded."
+    "evidence. Do not fix anything, and do not edit the work; files that tests and builds write by themselves are fine."
 )
 # These formats are deliberately not valid JSON: an agent that repeats them has not answered.
 BUILDER_ANSWER = """\
