@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from amplifier_swarm.findings import Finding, Level, bad
+from amplifier_swarm.findings import bad, finding
 from amplifier_swarm.landed import integration_of
 from amplifier_swarm.start.checks.run_repository import check_repository
+from swarm_shared.diagnosis import Finding, Level
 from swarm_shared.domain.branch_names import branch_of
 from swarm_shared.domain.errors import SwarmError
 from swarm_shared.domain.models import Status
@@ -37,24 +38,24 @@ def about_git(settings: Settings, known: IntegrationRow | None = None) -> Iterat
         version = Git(cwd=Path.cwd()).line("version")
     except SwarmError as error:
         level = Level.BAD if settings.isolation == WORKTREE else Level.WARN
-        yield Finding(name="git", level=level, text=error.message, advice=error.hint)
+        yield finding("git", level, error.message, advice=error.hint)
         return
-    yield Finding(name="git", level=Level.OK, text=version.removeprefix("git version "))
+    yield finding("git", Level.OK, version.removeprefix("git version "))
     _, problems, remarks = check_repository(settings, known)
     for problem in problems:
-        yield Finding(name="repository", level=Level.BAD, text=problem.text, advice=problem.hint)
+        yield finding("repository", Level.BAD, problem.text, advice=problem.hint)
     for remark in remarks:
-        yield Finding(name="repository", level=Level.WARN, text=remark)
+        yield finding("repository", Level.WARN, remark)
     if problems:
         return
     found = decide(settings).repository
     if found is None:
         text = f"all tasks work in {settings.project_root} itself: no worktrees, and nothing to land"
-        yield Finding(name="repository", level=Level.OK, text=text)
+        yield finding("repository", Level.OK, text)
         return
     on = found.head_branch or f"commit {(found.head_sha or '')[:12]}"
     text = f"{found.top_level} is on {on}; each task gets a worktree"
-    yield Finding(name="repository", level=Level.OK, text=text)
+    yield finding("repository", Level.OK, text)
     yield _about_hooks(found)
 
 
@@ -71,11 +72,11 @@ def about_landing(database: TaskDatabase) -> Iterator[Finding]:
     landed = [task for task in left if task.status is Status.COMPLETED]
     text = f"{len(left)}, {len(landed)} of them of completed tasks"
     advice = "amplifier-swarm worktrees prune removes those that have landed" if landed else None
-    yield Finding(name="worktrees", level=Level.OK, text=text, advice=advice)
+    yield finding("worktrees", Level.OK, text, advice=advice)
 
 
 def _about_branch(landings: Landings) -> Iterator[Finding]:
-    name = "landing"
+    name = "branch"
     try:
         integration, row = integration_of(landings)
         ahead: str | None = None
@@ -91,17 +92,21 @@ def _about_branch(landings: Landings) -> Iterator[Finding]:
     if at is not None:
         advice = f"switch to another branch there: git -C '{at}' switch -"
         text = f"{branch} is checked out in {at}: nothing can land"
-        yield Finding(name=name, level=Level.BAD, text=text, advice=advice)
+        yield finding(name, Level.BAD, text, advice=advice)
     elif moved and not row.accepting:
         text = f"{branch} was moved to {(tip or '')[:12]} by someone else; the swarm had it at {row.tip[:12]}"
         advice = f"look at it (git reflog {branch}); the queue is paused, and `amplifier-swarm resume` accepts it"
-        yield Finding(name=name, level=Level.WARN, text=text, advice=advice)
+        yield finding(name, Level.WARN, text, advice=advice)
     else:
         person = branch_of(row.person_ref or "")
-        waiting = f", {ahead} landings ahead of {person}" if ahead not in (None, "0") else ""
+        waiting = (
+            f", {ahead} {'landing' if ahead == '1' else 'landings'} ahead of {person}"
+            if ahead not in (None, "0")
+            else ""
+        )
         bring = f"amplifier-swarm land --into {person} brings them over" if waiting else None
         where = tip[:12] if tip else "missing; the next worker creates it again"
-        yield Finding(name=name, level=Level.OK, text=f"{branch} is at {where}{waiting}", advice=bring)
+        yield finding(name, Level.OK, f"{branch} is at {where}{waiting}", advice=bring)
 
 
 def _about_hooks(found: Repository) -> Finding:
@@ -114,9 +119,9 @@ def _about_hooks(found: Repository) -> Finding:
     theirs = [*names[:NAMED], *(["signatures"] if signs else [])]
     text = "the swarm's own commits and merges run no hooks and are not signed"
     if not theirs:
-        return Finding(name="hooks", level=Level.OK, text=text)
+        return finding("hooks", Level.OK, text)
     advice = "what must hold for every landing belongs under `checks` or `gate` in swarm.yaml"
-    return Finding(name="hooks", level=Level.OK, text=f"{text}; yours have {', '.join(theirs)}", advice=advice)
+    return finding("hooks", Level.OK, f"{text}; yours have {', '.join(theirs)}", advice=advice)
 
 
 def _person_has(git: Git, key: str, *how: str) -> str | None:

@@ -11,9 +11,9 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
-from swarm_dashboard.routes.health import last_pass_age_s, reaper_of
 from swarm_dashboard.web.context import Context
 from swarm_dashboard.web.database_reader import Reading
+from swarm_shared.diagnosis.programs import last_pass_age_s, reaper_of
 from swarm_shared.domain.models import Status
 from swarm_shared.store.queue.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED
 
@@ -108,7 +108,7 @@ def _file(reading: Reading) -> Iterator[Metric]:
 
 
 def _reaper(reading: Reading, now: int) -> Iterator[Metric]:
-    found = reaper_of(reading)
+    found = reaper_of(reading.database)
     yield GaugeMetricFamily(
         "swarm_reaper_up", "1 while a reaper has not said good-bye.", value=float(found is not None)
     )

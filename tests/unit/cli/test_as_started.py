@@ -64,6 +64,8 @@ def test_doctor_checks_the_agent_cli_that_the_workers_use(desk: CliDesk, monkeyp
     desk.queue(TaskSpec(id="a", name="A"))
     monkeypatch.setenv("SWARM_AGENT_CLI", "no-such-cli")
     start_with(desk, running=True, agent_cli="command")
+    with desk.open() as database:
+        database.swarm.register_service("reaper", ProcessId.mine())
     ran = desk.run("doctor")
     assert ran.code == 0, ran.out
     assert "command can start" in ran.out

@@ -56,7 +56,7 @@ def land_one(project: Project, integration: Integration) -> str:
 def test_git_repository_and_a_branch_in_good_order_are_told(desk: CliDesk, integration: Integration) -> None:
     assert found(desk, "git")[0] == "ok"
     assert "is on main; each task gets a worktree" in found(desk, "repository")[1]
-    assert found(desk, "landing")[0] == "ok"
+    assert found(desk, "branch")[0] == "ok"
     assert found(desk, "worktrees")[1].startswith("1, 0 of them")
 
 
@@ -66,8 +66,8 @@ def test_landed_work_that_waits_and_worktrees_that_may_go_are_told_with_the_comm
     land_one(project, integration)
     with desk.open() as database:
         database.connection.change("UPDATE tasks SET status = 'completed' WHERE id = 'a'")
-    level, text, advice = found(desk, "landing")
-    assert (level, "1 landings ahead of main" in text) == ("ok", True), "by another swarm, which is well"
+    level, text, advice = found(desk, "branch")
+    assert (level, "1 landing ahead of main" in text) == ("ok", True), "by another swarm, which is well"
     assert "land --into main" in advice
     assert "prune" in found(desk, "worktrees")[2]
 
@@ -76,10 +76,10 @@ def test_a_branch_that_somebody_moved_or_checked_out_is_told(
     desk: CliDesk, project: Project, integration: Integration
 ) -> None:
     project.git("update-ref", integration.ref, project.commit({"b": "1"}))
-    level, text, advice = found(desk, "landing")
+    level, text, advice = found(desk, "branch")
     assert (level, "by someone else" in text, "resume" in advice) == ("warn", True, True)
     project.git("switch", "-q", integration.branch)
-    assert found(desk, "landing")[0] == "bad"
+    assert found(desk, "branch")[0] == "bad"
     assert found(desk, "repository")[0] == "bad"
     assert desk.run("doctor").code == 3
 

@@ -67,7 +67,7 @@ def checks(desk: CliDesk) -> dict[str, list[dict[str, str]]]:
     assert set(shown) == {"healthy", "checks"}
     found: dict[str, list[dict[str, str]]] = {}
     for check in shown["checks"]:
-        assert set(check) == {"name", "level", "text", "advice"}
+        assert set(check) == {"code", "part", "name", "level", "text", "advice", "target"}
         found.setdefault(check["name"], []).append(check)
     return found
 
@@ -99,7 +99,10 @@ def test_doctor_sees_services_workers_and_orphans(desk: CliDesk) -> None:
     found = checks(desk)
     assert found["reaper"][0]["level"] == "ok"
     assert "a" in found["orphans"][0]["text"]
-    assert "worker-1 crashed" in found["workers"][0]["text"]
+    assert found["crashes"][0] | {"advice": None} == {
+        "code": "worker_crashed", "part": "swarm", "name": "crashes", "level": "warn", "text": "worker-1 crashed",
+        "advice": None, "target": "worker-1",
+    }  # fmt: skip
 
 
 @pytest.mark.usefixtures("command_cli")

@@ -1,0 +1,25 @@
+"""What is wrong with a swarm: every check of its database once, for `doctor`, the Health screen and metrics."""
+
+from __future__ import annotations
+
+from swarm_shared.database import TaskDatabase
+from swarm_shared.diagnosis.file import file_findings
+from swarm_shared.diagnosis.finding import Finding, Level
+from swarm_shared.diagnosis.programs import program_findings
+from swarm_shared.diagnosis.queue import queue_findings
+
+__all__ = ["Finding", "Level", "diagnose"]
+
+
+def diagnose(database: TaskDatabase, *, at_rest: bool = False, min_free_bytes: int = 0) -> list[Finding]:
+    """Every check that the database allows; nothing is changed. Takes milliseconds at any size of the queue.
+
+    Args:
+        at_rest: No part of the swarm runs, which is no error.
+        min_free_bytes: Disk space below which no task starts.
+    """
+    return [
+        *program_findings(database, at_rest=at_rest),
+        *queue_findings(database),
+        *file_findings(database, min_free_bytes=min_free_bytes),
+    ]

@@ -1,0 +1,78 @@
+"""Whether the database file is safe: engine, durability, sizes, disk, and a write lock that stays taken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from swarm_shared.database import TaskDatabase
+from swarm_shared.diagnosis.finding import DOCTOR, Finding, Level
+from swarm_shared.diagnosis.programs import reaper_of
+from swarm_shared.store.queue.swarm import DISK_LOW
+
+MIB = 1024 * 1024
+WAL_WARN_BYTES = 256 * MIB
+DISK_WARN_BYTES = 1024 * MIB
+
+
+def file_findings(database: TaskDatabase, *, min_free_bytes: int) -> Iterator[Finding]:
+    """`min_free_bytes`: disk space below which no task starts."""
+    # An engine that can lose committed work was refused when the database was opened.
+    text = f"SQLite {database.health.engine_version()}"
+    yield Finding(code="engine", part="file", name="engine", level=Level.OK, text=text)
+    yield _durability(database)
+    sizes = database.health.sizes()
+    text = f"{database.path.name}, {_size(sizes.database_bytes)}"
+    yield Finding(code="size", part="file", name="database", level=Level.OK, text=text)
+    yield _log(sizes.wal_bytes)
+    yield _disk(sizes.free_bytes, is_low=DISK_LOW in database.swarm.flags(), min_free_bytes=min_free_bytes)
+    yield from _stuck_writer(database)
+
+
+def _durability(database: TaskDatabase) -> Finding:
+    part, name = "file", "durability"
+    if database.health.is_durable():
+        text = "what is acknowledged is on the disk: results, requests and imports are synced"
+        return Finding(code="durable", part=part, name=name, level=Level.OK, text=text)
+    return Finding(
+        code="not_durable", part=part, name=name, level=Level.BAD, text="the file has left the write-ahead log",
+        advice="another program changed it; stop the swarm and start it again",
+    )  # fmt: skip
+
+
+def _log(wal_bytes: int) -> Finding:
+    part, name, text = "file", "write-ahead log", _size(wal_bytes)
+    if wal_bytes <= WAL_WARN_BYTES:
+        return Finding(code="log_size", part=part, name=name, level=Level.OK, text=text)
+    advice = "a program reads for very long and keeps it from shrinking; end that program"
+    return Finding(code="log_large", part=part, name=name, level=Level.WARN, text=text, advice=advice)
+
+
+def _disk(free_bytes: int, *, is_low: bool, min_free_bytes: int) -> Finding:
+    part, name, text = "file", "disk", f"{_size(free_bytes)} free"
+    if is_low or free_bytes < min_free_bytes:
+        needed = f"below {_size(min_free_bytes)} " if min_free_bytes else ""
+        advice = f"free some space: {needed}no task starts (SWARM_MIN_FREE_MB); the swarm then continues by itself"
+        return Finding(code="disk_low", part=part, name=name, level=Level.BAD, text=text, advice=advice)
+    if free_bytes < DISK_WARN_BYTES:
+        advice = "free some space soon"
+        return Finding(code="disk_getting_low", part=part, name=name, level=Level.WARN, text=text, advice=advice)
+    return Finding(code="disk", part=part, name=name, level=Level.OK, text=text)
+
+
+def _stuck_writer(database: TaskDatabase) -> Iterator[Finding]:
+    reaper = reaper_of(database)
+    stuck: dict[str, Any] | None = reaper.detail.get("stuck_writer") if reaper is not None else None
+    if stuck:
+        text = f"held for long by {stuck.get('name') or 'a process'} ({stuck.get('process')})"
+        yield Finding(
+            code="write_lock_held", part="file", name="write lock", level=Level.BAD, text=text, command=DOCTOR,
+            target=str(stuck.get("process")),
+        )  # fmt: skip
+
+
+def _size(size_bytes: int) -> str:
+    for unit, step in (("GiB", 1024 * MIB), ("MiB", MIB), ("KiB", 1024)):
+        if size_bytes >= step:
+            return f"{size_bytes / step:.1f} {unit}"
+    return f"{size_bytes} B"

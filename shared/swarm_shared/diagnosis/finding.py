@@ -1,0 +1,50 @@
+"""One result of a diagnosis."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+from swarm_shared.domain.errors import SwarmError
+
+RESUME = "amplifier-swarm resume"
+DOCTOR = "amplifier-swarm doctor"
+
+
+class Level(StrEnum):
+    """How serious a finding is, in rising order."""
+
+    OK = "ok"
+    WARN = "warn"  # the swarm continues, but look at it
+    BAD = "bad"  # something does not work until it is fixed
+
+
+class Finding(Struct, frozen=True, kw_only=True):
+    """What one check found.
+
+    code    Stable, for programs and tests; the same for the same fault wherever it is shown.
+    part    `swarm` (programs), `queue`, `file` (the database file) or `machine` (everything around).
+    name    The thing that was checked, for display.
+    advice  What to do, as text; `command` is what to type, where that is the advice.
+    target  The worker, agent CLI or process that it is about.
+    """
+
+    code: str
+    part: str
+    name: str
+    level: Level
+    text: str
+    advice: str | None = None
+    command: str | None = None
+    target: str | None = None
+
+    @classmethod
+    def of(cls, error: SwarmError, *, code: str, part: str, name: str) -> Finding:
+        """A check that ended with an error."""
+        return cls(code=code, part=part, name=name, level=Level.BAD, text=error.message, advice=error.hint)
+
+    @property
+    def what_to_do(self) -> str | None:
+        """Advice and command in one line."""
+        return ": ".join(filter(None, (self.advice, self.command))) or None

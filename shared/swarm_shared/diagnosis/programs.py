@@ -1,0 +1,124 @@
+"""Whether the programs of the swarm do their work: reaper, supervisord and workers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from swarm_shared.database import TaskDatabase
+from swarm_shared.diagnosis.finding import DOCTOR, Finding, Level
+from swarm_shared.domain.models import Group
+from swarm_shared.store.queue.swarm import Service
+from swarm_shared.store.queue.workers import OVER
+
+REAPER_LATE_S = 15  # it shows itself every five
+REAPER_LOST_S = 60
+SILENT_S = 90  # three heartbeats of the usual length
+MAX_NAMED = 5
+SUPERVISORD = "supervisord"
+
+
+def program_findings(database: TaskDatabase, *, at_rest: bool) -> Iterator[Finding]:
+    """`at_rest`: no part of the swarm runs, which is no error."""
+    reaper = reaper_of(database)
+    yield _reaper(database, reaper, at_rest=at_rest)
+    yield _supervisord(database, reaper)
+    yield from _workers(database, reaper)
+
+
+def reaper_of(database: TaskDatabase) -> Service | None:
+    """The reaper, unless it has ended in order or its process is known to have died."""
+    found = database.swarm.services().get("reaper")
+    return None if found is None or not found.is_alive() else found
+
+
+def last_pass_age_s(reaper: Service, now: int) -> float:
+    """Seconds since the reaper last went over everything."""
+    passed = reaper.detail.get("last_pass_at")
+    at = datetime.fromisoformat(passed).timestamp() * 1000 if passed else reaper.seen_at
+    return max(0.0, (now - at) / 1000)
+
+
+def _reaper(database: TaskDatabase, reaper: Service | None, *, at_rest: bool) -> Finding:
+    part, name = "swarm", "reaper"
+    if reaper is None:
+        text = "not running: requests are not carried out, lost tasks are not requeued, and the disk is not watched"
+        level = Level.WARN if at_rest else Level.BAD
+        command = database.swarm.start_command()
+        return Finding(code="reaper_down", part=part, name=name, level=level, text=text, command=command)
+    age_s = last_pass_age_s(reaper, database.clock.wall_ms())
+    text = f"last pass {age_s:.0f} s ago"
+    if age_s < REAPER_LATE_S:
+        return Finding(code="reaper_works", part=part, name=name, level=Level.OK, text=text)
+    level = Level.WARN if age_s < REAPER_LOST_S else Level.BAD
+    advice = "it is held up or dead; supervisord restarts a dead one"
+    return Finding(
+        code="reaper_silent", part=part, name=name, level=level, text=text, advice=advice, command=DOCTOR,
+        target=str(reaper.process.pid),
+    )  # fmt: skip
+
+
+def _supervisord(database: TaskDatabase, reaper: Service | None) -> Finding:
+    part, name = "swarm", SUPERVISORD
+    if reaper is None:
+        text = "unknown: the reaper would report it"
+        return Finding(code="supervisord_unknown", part=part, name=name, level=Level.WARN, text=text)
+    if not reaper.detail.get("supervised"):
+        text = "the reaper was not started by supervisord: nothing can be scaled or restarted from here"
+        command = database.swarm.start_command()
+        return Finding(code="not_supervised", part=part, name=name, level=Level.WARN, text=text, command=command)
+    if reaper.detail.get("supervisord_answers") is False:
+        advice = "nothing can be scaled or restarted until it does"
+        return Finding(
+            code="supervisord_silent", part=part, name=name, level=Level.BAD, text="does not answer", advice=advice,
+            command=DOCTOR,
+        )  # fmt: skip
+    return Finding(code="supervisord_answers", part=part, name=name, level=Level.OK, text="answers")
+
+
+def _workers(database: TaskDatabase, reaper: Service | None) -> Iterator[Finding]:
+    now = database.clock.wall_ms()
+    dead = {each.run for each in database.workers.alive() if each.process.is_alive() is False}
+    rows = database.workers.shown()
+    alive = [row for row in rows if row["status"] not in OVER and row["run"] not in dead]
+    yield _takers(
+        database, reaper, alive=len(alive), busy=sum(row["current_task_id"] is not None for row in alive), dead=dead
+    )
+    silent = [row["worker_id"] for row in alive if now - row["last_heartbeat"] > SILENT_S * 1000]
+    if silent:
+        text = f"no heartbeat for more than {SILENT_S} s: {_named(silent)}"
+        yield Finding(
+            code="worker_silent", part="swarm", name="heartbeats", level=Level.WARN, text=text,
+            advice="the reaper requeues their tasks", target=silent[0],
+        )  # fmt: skip
+    for row in rows:
+        if row["status"] == "crashed" or row["run"] in dead:
+            text = f"{row['worker_id']} crashed" + (f": {row['remark']}" if row["remark"] else "")
+            yield Finding(
+                code="worker_crashed", part="swarm", name="crashes", level=Level.WARN, text=text,
+                advice="supervisord restarts it; its log says why", command="amplifier-swarm ctl tail swarm-worker:*",
+                target=row["worker_id"],
+            )  # fmt: skip
+
+
+def _takers(database: TaskDatabase, reaper: Service | None, *, alive: int, busy: int, dead: set[int]) -> Finding:
+    part, name = "swarm", "workers"
+    counts = database.tasks.summary()["tasks"]
+    waiting = counts[Group.NOT_STARTED]["count"] + counts[Group.IN_PROGRESS]["count"]
+    staff = database.workers.staff(dead=dead)
+    if staff.takers or not waiting:
+        text = f"{alive} running, {busy} busy"
+        return Finding(code="workers_run", part=part, name=name, level=Level.OK, text=text)
+    text = f"{staff.why_none_takes()}, and {waiting:,} {'task is' if waiting == 1 else 'tasks are'} open"
+    advice = "set the number of workers" if reaper is not None else None
+    if staff.draining:
+        advice = "resume to undo the drain"
+    command = None if advice else database.swarm.start_command()
+    return Finding(
+        code="no_workers", part=part, name=name, level=Level.WARN, text=text, advice=advice, command=command
+    )  # fmt: skip
+
+
+def _named(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:MAX_NAMED])
+    return shown if len(names) <= MAX_NAMED else f"{shown} and {len(names) - MAX_NAMED} more"

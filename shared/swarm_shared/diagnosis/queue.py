@@ -1,0 +1,94 @@
+"""Whether tasks can start and land: provider holds, stops, failing attempts, the integration branch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from swarm_shared.database import TaskDatabase
+from swarm_shared.diagnosis.finding import RESUME, Finding, Level
+from swarm_shared.domain.clock import iso
+from swarm_shared.store.queue.landing_queue import LandingQueue
+from swarm_shared.store.queue.swarm import DISK_LOW
+from swarm_shared.store.views.pulse import Pulse
+
+FAILING_WARN = 0.5
+FAILING_WARN_ENDS = 5  # fewer say nothing
+
+
+def queue_findings(database: TaskDatabase) -> Iterator[Finding]:
+    pulse = Pulse(database.connection, database.clock)
+    yield from _holds(database)
+    yield from _stops(database, pulse)
+    yield _failing(pulse)
+    yield from _landing(database, pulse)
+
+
+def _holds(database: TaskDatabase) -> Iterator[Finding]:
+    holds = database.swarm.holds()
+    for hold in holds:
+        advice = (
+            "it waits for you; resume once the cause is fixed"
+            if hold.until_at is None
+            else f"tried again at {iso(hold.until_at)}; resume tries at once"
+        )
+        yield Finding(
+            code="provider_hold", part="queue", name="agent CLI",
+            level=Level.BAD if hold.until_at is None else Level.WARN,
+            text=f"{hold.agent_cli} is on hold ({hold.kind}): {hold.reason}",
+            advice=advice, command=RESUME, target=hold.agent_cli,
+        )  # fmt: skip
+    if not holds:
+        yield Finding(code="no_holds", part="queue", name="agent CLIs", level=Level.OK, text="none is on hold")
+
+
+def _stops(database: TaskDatabase, pulse: Pulse) -> Iterator[Finding]:
+    flags = [flag for flag in database.swarm.flags().values() if flag.name != DISK_LOW]
+    for flag in flags:
+        text = f"{flag.name.replace('_', ' ')} by {flag.actor}" + (f": {flag.reason}" if flag.reason else "")
+        yield Finding(code=flag.name, part="queue", name="claims", level=Level.WARN, text=text, command=RESUME)
+    if not flags:
+        since = pulse.oldest_ready()
+        age_ms = None if since is None else database.clock.wall_ms() - since
+        text = "nothing is ready" if age_ms is None else f"the oldest ready task has waited {_age(age_ms)}"
+        yield Finding(code="claims_open", part="queue", name="claims", level=Level.OK, text=text)
+
+
+def _failing(pulse: Pulse) -> Finding:
+    ends = pulse.recent_ends()
+    code, level, advice = "failing_rate", Level.OK, None
+    if ends.failing_rate is None:
+        text = "no attempt has ended within the hour"
+    else:
+        text = f"{ends.failed:,} of {ends.ended:,} attempts of the last hour failed"
+        if ends.failing_rate >= FAILING_WARN and ends.ended >= FAILING_WARN_ENDS:
+            code, level, advice = "failing_often", Level.WARN, "Check Failures; many often share one cause."
+    return Finding(code=code, part="queue", name="failing", level=level, text=text, advice=advice)
+
+
+def _landing(database: TaskDatabase, pulse: Pulse) -> Iterator[Finding]:
+    branch = LandingQueue(database.connection, database.clock).branch()
+    if branch is None:
+        return
+    part, name, now = "queue", "landing", database.clock.wall_ms()
+    to_land = pulse.to_land()
+    text = f"{to_land.tasks:,} wait to land on {branch['branch']}"
+    if branch["state"] == "stopped":
+        text = f"nothing lands on {branch['branch']}, {to_land.tasks:,} wait"
+        advice = "fix the branch, then resume"
+        yield Finding(
+            code="landing_stopped", part=part, name=name, level=Level.BAD, text=text, advice=advice, command=RESUME
+        )  # fmt: skip
+    elif to_land.since is not None and to_land.is_late(now):
+        text += f", the first for {_age(now - to_land.since)}"
+        yield Finding(
+            code="landing_late", part=part, name=name, level=Level.WARN, text=text, advice="see the landing queue"
+        )  # fmt: skip
+    else:
+        yield Finding(code="landing", part=part, name=name, level=Level.OK, text=text)
+
+
+def _age(ms: int) -> str:
+    minutes = ms // 60_000
+    if minutes < 1:
+        return f"{ms // 1000} s"
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
