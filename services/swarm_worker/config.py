@@ -43,6 +43,8 @@ class WorkerConfig(Struct, frozen=True, kw_only=True):
     checks: tuple[str, ...]
     gate: tuple[str, ...]
     setup: tuple[str, ...]
+    recycles: bool  # worktrees whose work has landed become spares or are removed
+    worktree_pool: int | None  # spares at most; None: as many as there are workers
     strict_files: bool
     max_retries: int
     budgets: Budgets
@@ -91,6 +93,9 @@ def worker_config(settings: Settings, worker_id: str) -> WorkerConfig:
         checks=settings.checks,
         gate=settings.gate,
         setup=settings.setup,
+        # Cleanup commands run with `worktrees prune`, which prints what becomes of them.
+        recycles=settings.keep_worktrees == "unlanded" and not settings.cleanup,
+        worktree_pool=settings.worktree_pool,
         strict_files=settings.strict_files,
         max_retries=settings.max_retries,
         budgets=Budgets.of(settings),

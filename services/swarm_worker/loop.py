@@ -59,7 +59,7 @@ class Leave(StrEnum):
 
 
 class Round(Struct, frozen=True, kw_only=True):
-    """What one round did: ran an attempt, found nothing, or found a reason to leave."""
+    """What one round did: ran an attempt or tidied up, found nothing to do, or found a reason to leave."""
 
     ran: bool = False
     leave: Leave | None = None
@@ -145,7 +145,8 @@ class WorkerLoop:
                 return Round(leave=leave)
             self._next = self._claim()
         if self._next is None:
-            return Round()
+            self._marks = {}
+            return Round(ran=self._workplaces.tidy())
         taken, self._next = self._next, None
         if isinstance(taken, LandingClaim):
             self._run_attempt(taken.claim, self._landing(taken).run)

@@ -26,6 +26,7 @@ _RECOVERY = "swarm_shared.store.queue.recovery:Recovery"
 _REAPING = "swarm_shared.reaping:Reaping"
 _IMPORTS = "swarm_shared.store.importing.imports:Imports"
 _LANDINGS = "swarm_shared.store.queue.landings:Landings"
+_SPARES = "swarm_shared.git.worktrees.spares"
 _SETTLE = "swarm_shared.store.queue.settlement:Settlement.settle"
 
 Picks = Callable[[tuple[Any, ...], Any], bool]
@@ -125,6 +126,12 @@ LANDING_POINTS: Mapping[str, Point] = MappingProxyType(
         "lander: branch moved, tip not noted": _before(WORKER, f"{_LANDINGS}.note_tip", latest=2),
         "lander: tip noted": _after(WORKER, f"{_LANDINGS}.note_tip", latest=2),
         "lander: landed, not told": _before(WORKER, f"{_LANDINGS}.tell_landed", latest=2),
+        "recycler: landed worktree found": _before(WORKER, "swarm_worker.workplaces.recycler:recycle"),
+        "recycler: cleaned, no spare yet": _before(WORKER, f"{_SPARES}:Spares.add"),
+        "recycler: inside making or taking a spare": _before(WORKER, f"{_SPARES}:_write", latest=4),
+        "recycler: at the next step of that": _after(WORKER, f"{_SPARES}:_write", latest=4),
+        "recycler: spare made": _after(WORKER, f"{_SPARES}:Spares.add"),
+        "recycler: spare taken, not put in order": _after(WORKER, f"{_SPARES}:Spares.take", _gave_something),
         "lander: told, not settled": _after(WORKER, f"{_LANDINGS}.tell_landed", latest=2),
         **{name: point for name, point in POINTS.items() if point.program in (REAPER, IMPORT)},
     }

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.integration
 WIP = "update-ref -m swarm: work in progress"
 TAKE = "update-ref -m swarm: start of a task"
 STORED = "update-ref -m swarm: name of a task"
+RECYCLE = ("read-tree --reset", "clean -d -f -f -x")
 LAND = "update-ref -m swarm: land"
 RELEASE_S = 60.0
 
@@ -59,7 +60,17 @@ def goes_on_after(swarm: LandingSwarm, done: Path) -> None:
 @pytest.mark.parametrize("moment", ["before", "during", "after"])
 @pytest.mark.parametrize(
     "step",
-    ["worktree add", "reset --hard", "commit-tree", WIP, "merge-tree", "ls-tree", LAND],
+    [
+        "worktree add",
+        "reset --hard",
+        "commit-tree",
+        WIP,
+        "merge-tree",
+        "ls-tree",
+        LAND,
+        "read-tree --reset",
+        "clean -d -f -f -x",
+    ],
 )
 def test_a_worker_killed_around_a_git_command_loses_nothing(swarm: LandingSwarm, step: str, moment: str) -> None:
     goes_on_after(swarm, swarm.kill_at(step, moment))

@@ -110,6 +110,7 @@ IDS = ("integration", "a..b", "x.lock", ".x", "x.", "HEAD", "-n", "../up", "Ã¼/Ã
 
 
 def test_tasks_whose_ids_git_refuses_land_under_their_own_names(swarm: LandingSwarm) -> None:
+    swarm.settings["SWARM_KEEP_WORKTREES"] = "all"
     swarm.add(*(swarm.task(task_id, f"echo {number} > {number}.txt") for number, task_id in enumerate(IDS)))
     for number in range(2):
         swarm.worker(f"worker-{number}")

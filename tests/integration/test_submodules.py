@@ -50,6 +50,7 @@ def test_a_change_in_a_submodule_without_a_commit_lands_and_a_later_task_has_it(
 
 
 def test_what_checks_build_in_a_submodule_does_not_keep_its_worktree(swarm: LandingSwarm) -> None:
+    swarm.settings["SWARM_KEEP_WORKTREES"] = "all"
     swarm.add(swarm.task("a", f"{FILL}; echo 2 > vendor/lib/lib.txt", checks=("echo o > vendor/lib/built.o",)))
     swarm.worker()
     swarm.wait_for("a", Status.COMPLETED)

@@ -146,15 +146,18 @@ class IntegrationBranch:
             repository=here, ref=integration.ref, person_ref=self._repository.head_ref, tip=tip
         )
 
+    def ref(self) -> str:
+        """Its full name, as stored, so that all workers mean the same one."""
+        row = self._database.landings.integration()
+        assert row is not None, "a worker adopts the branch before it takes any task"
+        return row.ref
+
     @contextmanager
     def held(self) -> Iterator[HeldBranch]:
         """Alone with the branch; not for long."""
         with file_lock(self._lock, tend=self._tend) as descriptor:
             repository = self._repository.holding(descriptor)
-            row = self._database.landings.integration()
-            assert row is not None, "a worker adopts the branch before it takes any task"
-            # As stored, so that all workers mean the same one.
-            integration = Integration(repository=repository, ref=row.ref)
+            integration = Integration(repository=repository, ref=self.ref())
             yield HeldBranch(database=self._database, integration=integration, actor=self._actor)
 
 

@@ -96,6 +96,9 @@ class Workplaces(Protocol):
     def open(self, claim: Claim, spec: TaskSpec) -> AbstractContextManager[Workplace]:
         """The place, for as long as the claim is worked on."""
 
+    def tidy(self) -> bool:
+        """Do one piece of what is due when there is nothing else to do; whether there was any."""
+
 
 class ProjectRoot:
     """Everybody works in the same folder."""
@@ -105,6 +108,9 @@ class ProjectRoot:
 
     def at_hand(self) -> Workplace:
         return self._place
+
+    def tidy(self) -> bool:
+        return False
 
     def open(self, claim: Claim, spec: TaskSpec) -> AbstractContextManager[Workplace]:
         return nullcontext(self._place)

@@ -35,6 +35,7 @@ from swarm_shared.store.views.changes import Since
 from swarm_worker.config import WorkerConfig
 from swarm_worker.landing.integration_branch import HeldBranch, IntegrationBranch
 from swarm_worker.workplaces.outside import SETTINGS_CHECK, Shared
+from swarm_worker.workplaces.recycler import Recycler
 from swarm_worker.workplaces.workplace import Beyond, Sealed, Workplace
 
 LOG = logging.getLogger("swarm.worker")
@@ -56,6 +57,10 @@ class Worktrees:
     ) -> None:
         self._db, self._config, self._repository, self._branch = database, config, repository, branch
         self._tend = tend
+        self._recycler = Recycler(database, config, self._trees(), branch)
+
+    def tidy(self) -> bool:
+        return self._recycler.tidy()
 
     def at_hand(self) -> None:
         return None
@@ -93,6 +98,8 @@ class Worktrees:
             names = self._names(held, trees)
             safe = self._db.landings.safe_id(claim, take=lambda name: names.take(name, tip))
             names.stored(safe)
+        if trees.find(safe) is None:
+            self._recycler.provide()
         with file_lock(trees.lock_of(safe), tend=self._tend) as descriptor:
             repository = self._repository.holding(descriptor)
             trees = TaskWorktrees(repository, trees.root)

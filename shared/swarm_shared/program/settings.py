@@ -82,6 +82,12 @@ class Settings:
     gate: tuple[str, ...] = _setting((), "Commands run on every merged result before it lands.", file_only=True)
     setup: tuple[str, ...] = _setting((), "Commands run once in every new worktree.", file_only=True)
     cleanup: tuple[str, ...] = _setting((), "Commands run in a worktree before it is removed.", file_only=True)
+    worktree_pool: int | None = _setting(
+        None, "Cleaned worktrees kept for the next tasks (default: one per worker); 0: none.", low=0, high=1000
+    )
+    keep_worktrees: str = _setting(
+        "unlanded", "Worktrees kept when their work has landed: unlanded (none) or all.", choices=("unlanded", "all")
+    )
     strict_files: bool = _setting(False, "Changes outside a task's files are a failure.", file_only=True)
     agent_clis: Mapping[str, Any] = field(
         default_factory=lambda: MappingProxyType({}),
@@ -180,7 +186,7 @@ def _checked(one: Field[Any], raw: Any, origin: str) -> Any:
             return None
         if kind == "bool":
             value: Any = _as_bool(raw)
-        elif kind == "int":
+        elif kind.startswith("int"):
             value = int(str(raw).strip())
         elif kind.startswith("float"):
             value = float(str(raw).strip())
@@ -223,7 +229,7 @@ def _as_commands(raw: Any) -> tuple[str, ...]:
 
 
 def _wanted(kind: str) -> str:
-    words = {"bool": "on or off", "int": "a whole number", "Path": "a path"}
+    words = {"bool": "on or off", "int": "a whole number", "int | None": "a whole number", "Path": "a path"}
     if kind.startswith("float"):
         return "a number"
     if kind.startswith("tuple"):

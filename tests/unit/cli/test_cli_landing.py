@@ -12,6 +12,7 @@ from repositories import Desk as Project
 
 from swarm_shared.domain.models import Outcome, TaskSpec
 from swarm_shared.git.landing.following import Integration
+from swarm_shared.git.landing.recycle import recycle
 from swarm_shared.git.plumbing.repository_lock import file_lock
 from swarm_shared.git.snapshots.snapshot import take_snapshot
 from swarm_shared.git.worktrees.task_worktrees import TaskWorktrees
@@ -91,6 +92,16 @@ def test_worktrees_lists_them_and_prune_removes_what_has_landed_alone(
         database.connection.change("UPDATE tasks SET status = 'completed' WHERE id = 'a'")
     assert desk.run("worktrees", "prune", "--json").json["pruned"][0]["kept_because"] is None
     assert "refs/heads/swarm/task/a" not in project.refs()
+
+
+def test_spares_are_listed_and_pruned(desk: CliDesk, project: Project, landed: Integration) -> None:
+    trees = TaskWorktrees(project.repo, desk.folder / "tasks.db.swarm" / "worktrees")
+    assert recycle(trees, landed, "a", spares=1) is None
+    assert desk.run("worktrees", "--json").json["spares"] == [str(path) for path in trees.spares.paths()]
+    assert "1 cleaned for the next tasks" in desk.run("worktrees").err
+    assert desk.run("worktrees", "prune").code == 0
+    assert trees.spares.paths() == ()
+    assert not any(trees.spares.root.iterdir())
 
 
 def prune(desk: CliDesk, *words: str) -> tuple[dict[str, Any], str]:

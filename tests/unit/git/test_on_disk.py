@@ -82,6 +82,18 @@ def test_what_is_kept_otherwise_is_answered_by_git(desk: Desk, change: Callable[
     assert tree_of(git, desk.sha("main")) == desk.sha("main^{tree}")
 
 
+def test_what_git_has_said_of_a_packed_commit_is_not_asked_again(desk: Desk) -> None:
+    desk.git("gc", "-q")
+    git, said = counted(desk.repo.git)
+    tip = desk.commit({"a.txt": "2"})
+    desk.git("pack-refs", "--all")
+    assert [read_ref(git, "refs/heads/main") for _ in range(2)] == [tip, tip]
+    assert [is_contained(git, desk.base, tip) for _ in range(2)] == [True, True]
+    later = desk.commit({"a.txt": "3"})
+    assert is_contained(git, desk.base, later)
+    assert said == ["merge-base"], "of a commit that is packed"
+
+
 @pytest.mark.parametrize("content", [b"", b"no object"], ids=["empty", "damaged"])
 def test_a_commit_that_a_power_cut_damaged_is_not_taken_for_one(desk: Desk, content: bytes) -> None:
     sha = desk.commit({"a.txt": "2"})

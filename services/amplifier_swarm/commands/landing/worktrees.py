@@ -43,8 +43,9 @@ _MAY_GO = frozenset({Group.COMPLETED, Group.FAILED, Group.HELD, Group.CANCELLED}
 def worktrees(app: App, action: str | None, discarded: tuple[str, ...], as_json: bool) -> None:
     """List the worktrees of tasks. `prune` removes worktree and branch of every task whose commits have landed.
 
-    Nothing that is not on the integration branch is removed unless it is named with --discard. Before a worktree goes,
-    the commands under `cleanup` in swarm.yaml run in it; where one fails, a worktree that is not discarded stays.
+    Worktrees that were cleaned for the next tasks go too. Nothing that is not on the integration branch is removed
+    unless it is named with --discard. Before a worktree goes, the commands under `cleanup` in swarm.yaml run in it;
+    where one fails, a worktree that is not discarded stays.
     """
     if discarded and action is None:
         raise click.UsageError("--discard belongs to `worktrees prune`")
@@ -60,10 +61,13 @@ def worktrees(app: App, action: str | None, discarded: tuple[str, ...], as_json:
 
 def _list(database: TaskDatabase, integration: Integration, trees: TaskWorktrees, *, as_json: bool) -> None:
     rows = [_row(named, integration, trees) for named in database.landings.named()]
+    spares = trees.spares.paths()
     if as_json:
-        print_json({"worktrees": rows})
+        print_json({"worktrees": rows, "spares": [str(path) for path in spares]})
     else:
         table(("task", "status", "branch", "worktree"), [[r["id"], r["status"], r["branch"], r["path"]] for r in rows])
+        if spares:
+            remark(f"{len(spares)} cleaned for the next tasks, in {trees.spares.root}")
 
 
 def _row(named: NamedTask, integration: Integration, trees: TaskWorktrees) -> dict[str, str | None]:
@@ -104,6 +108,7 @@ def _prune(
 
     forced = {names[task_id] for task_id in discarded}
     pruned = prune(trees, integration, busy=busy, forced=forced, cleanup=cleanup)
+    trees.spares.tidy(0)
     if as_json:
         print_json(
             {"pruned": [{"id": tasks.get(p.safe), "name": p.safe, "kept_because": p.kept_because} for p in pruned]}

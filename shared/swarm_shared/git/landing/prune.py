@@ -59,7 +59,7 @@ def _prune_one(
         return Pruned(safe=safe, kept_because="in use")
     try:
         with file_lock(worktrees.lock_of(safe), tend=lambda: None, timeout_s=0):
-            reason = None if forced else _reason_to_keep(worktrees, integration, safe)
+            reason = None if forced else reason_to_keep(worktrees, integration, safe)
             checkout = worktrees.find(safe)
             if reason is None and checkout is not None:
                 reason = cleanup(safe, worktrees.cwd_of(checkout))
@@ -74,7 +74,8 @@ def _prune_one(
     return Pruned(safe=safe, kept_because=reason)
 
 
-def _reason_to_keep(worktrees: TaskWorktrees, integration: Integration, safe: str) -> str | None:
+def reason_to_keep(worktrees: TaskWorktrees, integration: Integration, safe: str) -> str | None:
+    """Why a task's worktree and branch must stay; None when all that they hold has landed."""
     ref = task_ref(safe)
     tip = read_ref(integration.repository.git, ref)
     if tip is not None and not integration.contains(tip):

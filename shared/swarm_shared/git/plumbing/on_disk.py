@@ -11,12 +11,14 @@ import os
 import re
 import zlib
 from pathlib import Path
+from typing import TypeVar
 
 from msgspec import Struct
 
 from swarm_shared.git.plumbing.runner import Git
 
 SHA = re.compile("[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_Fact = TypeVar("_Fact")
 _SYMBOLIC = "ref: "
 _HEADER = re.compile(rb"commit (\d+)\0")
 _GENERATIONS = 16  # enough for what a few workers land during one task
@@ -36,14 +38,16 @@ class Ref(Struct, frozen=True, kw_only=True):
     sha: str | None
 
 
-# Pairs of a commit and one whose history contains it: that never changes.
+# What git has said, and cannot change while we live: commits that a repository has, by its git directory, and pairs of
+# a commit and one whose history contains it.
+_PRESENT: set[tuple[Path, str]] = set()
 _CONTAINED: set[tuple[str, str]] = set()
 
 
 def ref_on_disk(git: Git, ref: str) -> Ref | None:
     """A full ref name or ``HEAD``, and the commit that it points to; None where git has to be asked.
 
-    A commit that is packed, missing or damaged, as after a power cut, is git's to find.
+    A commit that is missing or damaged, as after a power cut, is git's to find, and a packed one the first time.
     """
     common = common_dir(git)
     if common is None or git.git_dir is None or has_reftable(common):
@@ -54,8 +58,24 @@ def ref_on_disk(git: Git, ref: str) -> Ref | None:
         said = _line(common / ref) if ref.startswith("refs/") else None
     if said is None:
         # Git writes a ref into the packed file before it deletes the single one, so this order misses none.
-        return Ref(sha=None) if ref.startswith("refs/") and _is_nowhere(common, ref) else None
-    return Ref(sha=said) if SHA.fullmatch(said) and _read(common, said) is not None else None
+        said = _packed(common, ref) if ref.startswith("refs/") else ""
+    if said is None:
+        return Ref(sha=None)
+    known = (common, said) in _PRESENT
+    return Ref(sha=said) if known or (SHA.fullmatch(said) and _read(common, said) is not None) else None
+
+
+def note_present(git: Git, sha: str) -> None:
+    """Remember that git found a commit to which a ref points."""
+    common = common_dir(git)
+    if common is not None:
+        _remember(_PRESENT, (common, sha))
+
+
+def note_contained(sha: str, tip: str) -> None:
+    """Remember that git found a commit in the history of another."""
+    if SHA.fullmatch(tip):
+        _remember(_CONTAINED, (sha, tip))
 
 
 def commit_on_disk(git: Git, sha: str) -> Commit | None:
@@ -68,21 +88,16 @@ def commit_on_disk(git: Git, sha: str) -> Commit | None:
 
 def is_contained_on_disk(git: Git, sha: str, tip: str) -> bool | None:
     """Whether a commit is part of another one's history, by the parents they name; None where git has to be asked."""
-    lower, upper = commit_on_disk(git, sha), commit_on_disk(git, tip)
-    if lower is None or upper is None:
-        return None
-    if sha == tip:
-        return True
-    if tip in lower.parents:
+    lower, at = commit_on_disk(git, sha), commit_on_disk(git, tip)
+    if lower is not None and at is not None and tip in lower.parents:
         return False
-    at: Commit | None = upper
+    if at is not None and (sha, tip) in _CONTAINED:
+        return True
     for _ in range(_GENERATIONS):
         if at is None or not at.parents:
             return None
-        if sha in at.parents or any((sha, parent) in _CONTAINED for parent in at.parents):
-            if len(_CONTAINED) >= _KNOWN_LIMIT:
-                _CONTAINED.clear()
-            _CONTAINED.add((sha, tip))
+        if (lower is not None and sha in at.parents) or any((sha, parent) in _CONTAINED for parent in at.parents):
+            note_contained(sha, tip)
             return True
         at = commit_on_disk(git, at.parents[0])
     return None
@@ -116,17 +131,24 @@ def _read(common: Path, sha: str) -> Commit | None:
     return Commit(tree=lines[0].removeprefix("tree "), parents=parents)
 
 
-def _is_nowhere(common: Path, ref: str) -> bool:
-    """Whether a ref that has no file of its own is not among the packed ones either."""
+def _remember(known: set[_Fact], fact: _Fact) -> None:
+    if len(known) >= _KNOWN_LIMIT:
+        known.clear()
+    known.add(fact)
+
+
+def _packed(common: Path, ref: str) -> str | None:
+    """What a ref without a file of its own points to; None where there is no such ref, "" where that cannot be told."""
     if not (common / "HEAD").is_file():
-        return False
+        return ""
     try:
         packed = (common / "packed-refs").read_bytes()
     except FileNotFoundError:
-        return True
+        return None
     except OSError:
-        return False
-    return b" " + os.fsencode(ref) + b"\n" not in packed
+        return ""
+    before, found, _ = packed.partition(b" " + os.fsencode(ref) + b"\n")
+    return before.rpartition(b"\n")[2].decode("ascii", "replace") if found else None
 
 
 def _is_rewritten(common: Path) -> bool:

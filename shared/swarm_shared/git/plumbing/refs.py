@@ -7,7 +7,13 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct
 
 from swarm_shared.git.plumbing.git_errors import GitFailed, RefLocked, RefMoved
-from swarm_shared.git.plumbing.on_disk import commit_on_disk, is_contained_on_disk, ref_on_disk
+from swarm_shared.git.plumbing.on_disk import (
+    commit_on_disk,
+    is_contained_on_disk,
+    note_contained,
+    note_present,
+    ref_on_disk,
+)
 from swarm_shared.git.plumbing.runner import Git, join_items
 
 _NO = 1  # git's exit code for "no" where it answers a question
@@ -32,7 +38,11 @@ def read_ref(git: Git, ref: str) -> str | None:
     if found is not None:
         return found.sha
     answer = git.ask("rev-parse", "--quiet", "--verify", f"{ref}^{{commit}}", ok=(0, _NO))
-    return answer.out.decode().strip() or None
+    sha = answer.out.decode().strip()
+    if not sha:
+        return None
+    note_present(git, sha)
+    return sha
 
 
 def refs_below(git: Git, prefix: str) -> dict[str, str]:
@@ -95,6 +105,8 @@ def is_contained(git: Git, sha: str, tip: str) -> bool:
         if has_commit(git, tip) and not has_commit(git, sha):
             return False
         raise GitFailed(("merge-base", "--is-ancestor", sha, tip), _FAILED, answer.err, git.cwd)
+    if answer.code == 0:
+        note_contained(sha, tip)
     return answer.code == 0
 
 

@@ -92,6 +92,12 @@ def git_dir_of(repository: Repository, path: Path) -> Path | None:
     return None
 
 
+def linked_below(repository: Repository, folder: Path) -> tuple[Path, ...]:
+    """The linked worktrees that git knows right in a folder, also those whose files have vanished."""
+    found = (_files_of(repository, admin) for admin in _admin_dirs(repository))
+    return tuple(path for path in found if path is not None and path.parent == folder)
+
+
 def add_worktree(git: Git, repository: Repository, path: Path, what: tuple[str, ...]) -> Path:
     """Register a worktree without files yet; its git directory. To be called under the repository's lock.
 

@@ -20,7 +20,8 @@ from swarm_shared.git.snapshots.checkout import Checkout
 from swarm_shared.git.snapshots.snapshot import Snapshot, take_snapshot
 from swarm_shared.git.snapshots.submodules import align, secure, seed
 from swarm_shared.git.worktrees.include import copy_included
-from swarm_shared.git.worktrees.listing import add_worktree, checked_out_at, git_dir_of, remove_worktree
+from swarm_shared.git.worktrees.listing import add_worktree, checked_out_at, git_dir_of, linked_below, remove_worktree
+from swarm_shared.git.worktrees.spares import Spares
 
 # In the git directory of a worktree: its files were checked out to the end. Without it they are a part of them,
 # and the rest would be taken for deleted. Holds the project root's place below the top.
@@ -70,12 +71,17 @@ class TaskWorktrees:
         self.repository = repository
         root.mkdir(parents=True, exist_ok=True)
         self.root = root.resolve()
+        self.spares = Spares(repository, self.root.parent / "spares")
 
     def path_of(self, safe: str) -> Path:
         path = self.root / safe
         if path.parent != self.root or safe in ("", ".", ".."):
             raise GitError(f"{safe!r} is no name for a worktree", hint="use safe_id")
         return path
+
+    def names(self) -> tuple[str, ...]:
+        """The safe ids of all worktrees that git knows here, also half-made ones; asks no git process."""
+        return tuple(path.name for path in linked_below(self.repository, self.root))
 
     def lock_of(self, safe: str) -> Path:
         """The file to be locked (`file_lock`) by a process that works in a task's worktree, or removes it."""
@@ -126,9 +132,11 @@ class TaskWorktrees:
         clean = checkout is not None and not (leftover is not None and leftover.refused)
         fresh = checkout is None
         if checkout is None:
-            checkout, set_aside = self._add(safe)
+            checkout, set_aside = self._make(safe, tip)
+        else:
+            hidden = leftover is not None and bool(leftover.hidden)
+            checkout.put_back(tip, ref=ref, clean=clean, fresh_index=hidden)
         base = merge_base(git, tip, base_sha) or base_sha
-        checkout.put_back(tip, ref=ref, clean=clean, fresh_index=bool(leftover is not None and leftover.hidden))
         checkout.note_start(tip, base_sha=base)
         aligned = align(self.repository, checkout)
         if fresh:
@@ -176,8 +184,21 @@ class TaskWorktrees:
         if at is not None and at != self.path_of(safe):
             raise BranchInUse(task_branch(safe), at)
 
-    def _add(self, safe: str) -> tuple[Checkout, Path | None]:
-        """A registered worktree without files; and where what was at its path has been moved."""
+    def _make(self, safe: str, tip: str) -> tuple[Checkout, Path | None]:
+        """A worktree with the files of a commit, from a spare where there is one; and where what lay there has gone."""
+        checkout, set_aside, spare = self._add(safe, spare=True)
+        try:
+            checkout.put_back(tip, ref=task_ref(safe), clean=spare, ignored=spare)
+        except (GitError, OSError):
+            if not spare:
+                raise
+            # Whatever is wrong with it was not found out before: it is thrown away.
+            checkout, _, _ = self._add(safe, spare=False)
+            checkout.put_back(tip, ref=task_ref(safe), clean=False)
+        return checkout, set_aside
+
+    def _add(self, safe: str, *, spare: bool) -> tuple[Checkout, Path | None, bool]:
+        """A registered worktree, where what lay at its path has gone, and whether it was a spare; else it is empty."""
         path = self.path_of(safe)
         with repository_lock(self.repository) as git:
             git_dir = git_dir_of(self.repository, path)
@@ -185,8 +206,9 @@ class TaskWorktrees:
                 # Its folder has vanished, or its checkout was never finished, so no agent has worked in it.
                 self._remove_unused(git, git_dir, path)
             set_aside = self._set_aside(path)
-            git_dir = add_worktree(git, self.repository, path, (task_branch(safe),))
-        return Checkout.of(self.repository.git, path=path, git_dir=git_dir), set_aside
+            taken = self.spares.take(path, ref=task_ref(safe)) if spare else None
+            git_dir = taken or add_worktree(git, self.repository, path, (task_branch(safe),))
+        return Checkout.of(self.repository.git, path=path, git_dir=git_dir), set_aside, taken is not None
 
     def _remove_unused(self, git: Git, git_dir: Path, path: Path) -> None:
         if path.is_dir() and (git_dir / READY_MARK).exists():

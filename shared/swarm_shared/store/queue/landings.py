@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Collection
 
 from msgspec import Struct
 
@@ -194,6 +195,12 @@ class Landings(Family):
             NamedTask(safe=safe, task_id=task_id, status=Status(status), landing_commit=commit)
             for safe, task_id, status, commit in self._db.rows(SQL["safe_ids"])
         ]
+
+    def completed_among(self, names: Collection[str]) -> list[str]:
+        """Those of some safe ids whose tasks are completed."""
+        if not names:
+            return []
+        return [str(name) for (name,) in self._db.rows(SQL["completed_among"], {"names": json.dumps(sorted(names))})]
 
     # ───── the integration branch ─────
 

@@ -1173,6 +1173,11 @@ UPDATE tasks SET safe_id = :name WHERE seq = :task AND safe_id IS NULL;
 SELECT safe_id, id, status, landing_commit FROM tasks INDEXED BY tasks_by_safe_id
 WHERE safe_id IS NOT NULL ORDER BY safe_id;
 
+-- name: completed_among
+-- Those of some safe ids whose tasks have landed.
+SELECT safe_id FROM tasks INDEXED BY tasks_by_safe_id
+WHERE safe_id COLLATE NOCASE IN (SELECT value FROM json_each(:names)) AND status = 'completed' ORDER BY safe_id;
+
 -- name: history_of
 -- Attempts that have ended, landings too, in the order of their starts.
 SELECT a.*, s.name AS builder_agent, s.resumes AS resumed_session_id,

@@ -1,0 +1,75 @@
+"""Worktrees whose work has landed: the next task takes them over, and what is too many is removed."""
+
+from __future__ import annotations
+
+import logging
+
+from swarm_shared.database import TaskDatabase
+from swarm_shared.git.landing.following import Integration
+from swarm_shared.git.landing.recycle import recycle
+from swarm_shared.git.plumbing.git_errors import GitError, GitUnusable, RepositoryBusy
+from swarm_shared.git.plumbing.repository_lock import file_lock
+from swarm_shared.git.worktrees.task_worktrees import TaskWorktrees
+from swarm_shared.program.logs import event
+from swarm_worker.config import WorkerConfig
+from swarm_worker.landing.integration_branch import IntegrationBranch
+
+LOG = logging.getLogger("swarm.worker")
+
+
+class Recycler:
+    """Recycles one worktree at a time: when its worker is idle, or when a task needs one and there is no spare.
+
+    A landed task is not run again by itself, and everything that its sessions started was proven gone before it landed.
+    """
+
+    def __init__(
+        self, database: TaskDatabase, config: WorkerConfig, trees: TaskWorktrees, branch: IntegrationBranch
+    ) -> None:
+        self._db, self._config, self._trees, self._branch = database, config, trees, branch
+        self._kept: set[str] = set()  # what must stay was looked at once and is not looked at every second
+
+    def provide(self) -> None:
+        """Make a spare of a landed worktree unless there is one; for a task that is about to open its own."""
+        if self._config.recycles and self._limit() and not self._trees.spares.paths():
+            self._recycle_one()
+
+    def tidy(self) -> bool:
+        """Recycle or remove one landed worktree, or what is too much among the spares; whether there was any."""
+        if not self._config.recycles:
+            return False
+        if self._recycle_one():
+            return True
+        limit = self._limit()
+        if self._trees.spares.is_tidy(limit):
+            return False
+        try:
+            return self._trees.spares.tidy(limit) > 0
+        except (GitError, GitUnusable, OSError) as error:
+            event(LOG, "spares_left", level=logging.WARNING, reason=error)
+            return False
+
+    def _limit(self) -> int:
+        limit = self._config.worktree_pool
+        return len(self._db.workers.alive()) if limit is None else limit
+
+    def _recycle_one(self) -> bool:
+        names = {name for name in self._trees.names() if name not in self._kept}
+        return any(self._recycled(safe) for safe in self._db.landings.completed_among(names))
+
+    def _recycled(self, safe: str) -> bool:
+        try:
+            with file_lock(self._trees.lock_of(safe), tend=lambda: None, timeout_s=0) as descriptor:
+                if not self._db.landings.completed_among([safe]):
+                    return False  # it was given out again meanwhile
+                repository = self._trees.repository.holding(descriptor)
+                integration = Integration(repository=repository, ref=self._branch.ref())
+                reason = recycle(TaskWorktrees(repository, self._trees.root), integration, safe, spares=self._limit())
+        except RepositoryBusy:
+            return False  # another worker is at it
+        except (GitError, GitUnusable, OSError) as error:
+            reason = str(error)
+        if reason is not None:
+            self._kept.add(safe)
+            event(LOG, "worktree_kept", worktree=safe, reason=reason)
+        return reason is None

@@ -1,0 +1,107 @@
+"""What becomes of a worktree whose work has landed: a spare for the next task, or nothing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from swarm_shared.domain.branch_names import task_ref
+from swarm_shared.git.landing.following import Integration
+from swarm_shared.git.landing.prune import reason_to_keep
+from swarm_shared.git.plumbing.permissions import make_accessible
+from swarm_shared.git.plumbing.refs import read_ref
+from swarm_shared.git.plumbing.runner import LONG_S
+from swarm_shared.git.plumbing.stale_locks import repository_lock
+from swarm_shared.git.snapshots.checkout import Checkout
+from swarm_shared.git.snapshots.submodules import modules_of
+from swarm_shared.git.worktrees.task_worktrees import READY_MARK, TaskWorktrees
+
+_IGNORED = "!! "
+_INDEX = "swarm-recycled-index"
+
+
+def recycle(trees: TaskWorktrees, integration: Integration, safe: str, *, spares: int) -> str | None:
+    """Turn the worktree of a landed task into a spare, or remove it; the branch stays. Why it is kept, or None.
+
+    The caller has locked the worktree (`TaskWorktrees.lock_of`) and knows that nothing of the task is alive.
+
+    Args:
+        trees: With a git that inherits that lock.
+        spares: How many there may be at most.
+    """
+    checkout = trees.find(safe)
+    if checkout is None:
+        trees.remove(safe)  # half made, or half recycled by one who died of it: nobody has worked in it since
+        return None
+    if (checkout.git_dir / "locked").exists():
+        return "it is locked (git worktree lock)"
+    if (checkout.git_dir / "index.lock").exists():
+        return "a git command is running in it"
+    head = read_ref(checkout.git, "HEAD")
+    for sha in (read_ref(integration.repository.git, task_ref(safe)), head):
+        if sha is None or not integration.contains(sha):
+            return "its commits have not landed"
+    assert head is not None, "it is contained"
+    make_accessible(checkout.path)
+    ignored = _ignored_alone(checkout)
+    if ignored is None:
+        reason = reason_to_keep(trees, integration, safe)
+        if reason is not None:
+            return reason
+    inner = _own_repository(ignored or ())
+    if inner is not None:
+        return f"it holds a repository: {inner.relative_to(checkout.path)}"
+    # Before anything is renamed or deleted by ourselves: it takes as long as there are files, and is waited for.
+    checkout.git.ask("clean", "-d", "-f", "-f", "-x", "-q", ok=(0, 1), timeout_s=LONG_S)
+    if ignored is not None and len(trees.spares.paths()) < spares:
+        with repository_lock(trees.repository):
+            (checkout.git_dir / READY_MARK).unlink(missing_ok=True)
+            if trees.spares.add(checkout, head):
+                return None
+    trees.remove(safe)
+    return None
+
+
+def _ignored_alone(checkout: Checkout) -> tuple[Path, ...] | None:
+    """What git ignores here, where that is all that differs from a fresh checkout; else None.
+
+    A flag in the index hides a file from git, and a submodule has a repository of its own.
+    """
+    if not checkout.link_is_ours() or modules_of(checkout):
+        return None
+    index, private = checkout.git_dir / "index", checkout.git_dir / _INDEX
+    private.with_name(f"{_INDEX}.lock").unlink(missing_ok=True)  # of a git that died; we alone make it
+    try:
+        shutil.copy2(index, private)  # with its time, which tells git what of it to trust
+    except OSError:
+        return None
+    # The work was committed without this index: it is behind.
+    git = checkout.git.with_index(private)
+    git.ask("read-tree", "--reset", "HEAD")
+    status = ("status", "--porcelain", "-z", "--ignored", "--untracked-files=normal", "--ignore-submodules=none")
+    entries = git.items(*status)
+    if not all(entry.startswith(_IGNORED) for entry in entries):
+        return None
+    if not all(entry.startswith("H ") for entry in git.items("ls-files", "-v", "-z")):
+        return None
+    private.replace(index)
+    return tuple(checkout.path / entry.removeprefix(_IGNORED) for entry in entries)
+
+
+def _own_repository(ignored: Iterable[Path]) -> Path | None:
+    """A repository, below what git ignores, that may hold the only copy of a commit: it has no remote, or is shared."""
+    for start in ignored:
+        for folder, folders, names in os.walk(start):
+            if ".git" in names:
+                return Path(folder)
+            if ".git" in folders:
+                folders.remove(".git")
+                try:
+                    known = b"[remote" in (Path(folder) / ".git" / "config").read_bytes()
+                except OSError:
+                    known = False
+                if not known:
+                    return Path(folder)
+    return None

@@ -1,0 +1,158 @@
+"""Spares: worktrees of ours that belong to no task, checked out and clean, so that a task need not wait for a checkout.
+
+A spare lies beside the tasks' worktrees under a name of its own. To take one is to rename it to the task's path: files
+keep their inodes and times, so git's index of them stays valid. Each step leaves either a spare, or the worktree of a
+task, or something that is recognised as neither and deleted: a spare holds nothing that is worth keeping.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import uuid
+from pathlib import Path
+
+from swarm_shared.git.plumbing.permissions import remove_folder
+from swarm_shared.git.plumbing.repository import Repository
+from swarm_shared.git.plumbing.runner import Git
+from swarm_shared.git.plumbing.stale_locks import repository_lock
+from swarm_shared.git.snapshots.checkout import Checkout
+from swarm_shared.git.worktrees.listing import git_dir_of, linked_below, remove_worktree
+
+# In a worktree's git directory: it is a spare. Written last, removed first.
+SPARE_MARK = "swarm-spare"
+# All that stays of a git directory; the rest is what a task's agents left there: logs, sparse patterns, own refs.
+_KEPT = frozenset({"HEAD", "commondir", "gitdir", "index"})
+_LOCK = "locked"  # git's own: a `git worktree prune` of the user's leaves it alone while the folder moves
+_WRITABLE = stat.S_IRUSR | stat.S_IWUSR
+
+
+class Spares:
+    """The spares of one swarm.
+
+    Args:
+        root: The folder that they lie in, which holds nothing else.
+    """
+
+    def __init__(self, repository: Repository, root: Path) -> None:
+        self._repository, self.root = repository, root
+
+    def paths(self) -> tuple[Path, ...]:
+        """The spares that can be taken."""
+        return tuple(path for path in self._folders() if self._git_dir(path) is not None)
+
+    def take(self, path: Path, *, ref: str) -> Path | None:
+        """Move a spare to a task's path and put its HEAD on the task's branch; its git directory, or None.
+
+        To be called under the repository's lock. Its files are still those of the spare.
+        """
+        for spare in self._folders():
+            git_dir = self._git_dir(spare)
+            if git_dir is None:
+                continue
+            (git_dir / SPARE_MARK).unlink()
+            (git_dir / _LOCK).touch()
+            # In this order: what a crash leaves without a place in git's list lies among the spares.
+            _write(git_dir / "gitdir", path / ".git")
+            spare.rename(path)
+            _write(git_dir / "HEAD", f"ref: {ref}")
+            (git_dir / _LOCK).unlink()
+            return git_dir
+        return None
+
+    def add(self, checkout: Checkout, sha: str) -> bool:
+        """Make a spare of a task's worktree, which is clean and ready for nobody any more; False where it is not fit.
+
+        To be called under the repository's lock.
+
+        Args:
+            sha: The commit that is checked out.
+        """
+        if not checkout.link_is_ours() or not _is_plain(checkout.path):
+            return False
+        git_dir = checkout.git_dir
+        self.root.mkdir(parents=True, exist_ok=True)
+        (git_dir / _LOCK).touch()
+        for entry in git_dir.iterdir():
+            if entry.name not in _KEPT and entry.name != _LOCK:
+                _delete(entry)
+        _write(git_dir / "HEAD", sha)
+        spare = self.root / uuid.uuid4().hex[:12]
+        checkout.path.rename(spare)
+        _write(git_dir / "gitdir", spare / ".git")
+        (git_dir / _LOCK).unlink()
+        (git_dir / SPARE_MARK).touch()
+        return True
+
+    def tidy(self, limit: int) -> int:
+        """Remove what is no spare (any more) and spares beyond the limit; how many folders went."""
+        with repository_lock(self._repository) as git:
+            sound = self.paths()
+            gone = [path for path in self._folders() if path not in sound]
+            gone += [path for path in linked_below(self._repository, self.root) if path not in (*sound, *gone)]
+            gone += sound[limit:]
+            for path in gone:
+                self._remove(git, path)
+        return len(gone)
+
+    def is_tidy(self, limit: int) -> bool:
+        """Whether `tidy` has nothing to do; takes no lock, asks no git process."""
+        folders = self._folders()
+        return len(folders) <= limit and {*linked_below(self._repository, self.root)} == {*self.paths()} == {*folders}
+
+    def _remove(self, git: Git, path: Path) -> None:
+        git_dir = git_dir_of(self._repository, path)
+        if git_dir is None:
+            remove_folder(path)
+            return
+        (git_dir / SPARE_MARK).unlink(missing_ok=True)
+        remove_worktree(git, path)
+
+    def _folders(self) -> list[Path]:
+        try:
+            return sorted(self.root.iterdir())
+        except FileNotFoundError:
+            return []
+
+    def _git_dir(self, path: Path) -> Path | None:
+        """The git directory of a spare; None where it is none, or was damaged from outside."""
+        git_dir = git_dir_of(self._repository, path)
+        if git_dir is None or not (git_dir / SPARE_MARK).exists() or not (git_dir / "index").is_file():
+            return None
+        return git_dir if Checkout.of(self._repository.git, path=path, git_dir=git_dir).link_is_ours() else None
+
+
+def _is_plain(top: Path) -> bool:
+    """Make the files of a clean worktree as a checkout makes them; False where one is also somewhere else.
+
+    A file with a second name outside would carry what the next task writes to there.
+    """
+    for folder, _, names in os.walk(top):
+        for name in names:
+            path = os.path.join(folder, name)
+            status = os.lstat(path)
+            if not stat.S_ISREG(status.st_mode):
+                continue
+            if status.st_nlink != 1:
+                return False
+            if status.st_mode & _WRITABLE != _WRITABLE:
+                os.chmod(path, stat.S_IMODE(status.st_mode) | _WRITABLE)
+    return True
+
+
+def _write(file: Path, value: object) -> None:
+    """One line into a file of git's, all or nothing, also after a power cut."""
+    draft = file.with_name(file.name + ".swarm")
+    with draft.open("wb") as out:
+        out.write(os.fsencode(str(value)) + b"\n")
+        out.flush()
+        os.fsync(out.fileno())
+    draft.replace(file)
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

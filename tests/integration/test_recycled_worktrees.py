@@ -1,0 +1,116 @@
+"""Landed worktrees are taken over by later tasks, and the disk holds no more of them than are in use."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from landing_desk import LandingSwarm, landing_swarm
+from live_swarm import wait_until
+
+from swarm_shared.domain.models import Status
+
+pytestmark = pytest.mark.integration
+
+TASKS = 8
+# Fails where anything of another task is seen; leaves as much as it can for the next one.
+_NOSY = (
+    "test ! -e seen.log && test ! -e kept.log && test ! -d empty && test -w a.txt && "
+    "test -z \"$(git status --porcelain --ignored | grep -v '^?? own-')\" && "
+    "mkdir -p kept.log/inner empty && touch kept.log/inner/x && chmod 555 kept.log/inner kept.log && "
+    "echo x > seen.log && chmod 444 a.txt && echo {n} > own-{n}.txt"
+)
+
+
+@pytest.fixture
+def swarm(tmp_path: Path) -> Iterator[LandingSwarm]:
+    with landing_swarm(tmp_path) as swarm:
+        swarm.settings["SWARM_MAX_RETRIES"] = "0"
+        yield swarm
+
+
+def folders(swarm: LandingSwarm, kind: str) -> list[Path]:
+    root = swarm.folder / "tasks.db.swarm" / kind
+    return sorted(root.iterdir()) if root.is_dir() else []
+
+
+def all_complete(swarm: LandingSwarm, tasks: int = TASKS) -> None:
+    for n in range(tasks):
+        swarm.wait_for(f"t{n}", Status.COMPLETED, s=90.0)
+    assert {swarm.db.tasks.get(f"t{n}")["attempt_count"] for n in range(tasks)} == {1}
+
+
+def test_no_task_sees_what_another_left_and_only_spares_remain(swarm: LandingSwarm) -> None:
+    swarm.add(*(swarm.task(f"t{n}", _NOSY.format(n=n)) for n in range(TASKS)))
+    for number in (1, 2):
+        swarm.worker(f"worker-{number}")
+    all_complete(swarm)
+    wait_until(lambda: not folders(swarm, "worktrees"), swarm.logs)
+    wait_until(lambda: len(folders(swarm, "spares")) <= 2, swarm.logs)
+    assert folders(swarm, "spares"), "for the tasks to come"
+    assert len(swarm.git("worktree", "list").splitlines()) == 1 + len(folders(swarm, "spares"))
+    branches = swarm.git("for-each-ref", "--format=%(refname:short)", "refs/heads/swarm/task").split()
+    assert branches == [f"swarm/task/t{n}" for n in range(TASKS)]
+    swarm.git("fsck", "--no-dangling")
+
+
+def test_a_worktree_is_reused_rather_than_made_anew(swarm: LandingSwarm) -> None:
+    swarm.settings["SWARM_WORKTREE_POOL"] = "1"
+    inodes = swarm.folder / "inodes"
+    tasks = (f"stat -c %i .gitignore >> {inodes}; echo {n} > {n}.txt" for n in range(4))
+    swarm.add(*(swarm.task(f"t{n}", run) for n, run in enumerate(tasks)))
+    swarm.worker()
+    all_complete(swarm, 4)
+    assert len(set(inodes.read_text().split())) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "kept", "spares"),
+    [("SWARM_KEEP_WORKTREES", "all", 2, 0), ("SWARM_WORKTREE_POOL", "0", 0, 0)],
+    ids=["all are kept", "no spares"],
+)
+def test_the_settings_say_what_stays(swarm: LandingSwarm, name: str, value: str, kept: int, spares: int) -> None:
+    swarm.settings[name] = value
+    swarm.add(swarm.task("t0", "echo 0 > 0.txt"), swarm.task("t1", "echo 1 > 1.txt", "t0"))
+    swarm.worker()
+    all_complete(swarm, 2)
+    wait_until(lambda: len(folders(swarm, "worktrees")) == kept, swarm.logs)
+    assert len(folders(swarm, "spares")) == spares
+
+
+def test_failed_work_keeps_its_worktree(swarm: LandingSwarm) -> None:
+    swarm.add(swarm.task("bad", "echo half > half.txt; false"), swarm.task("t0", "echo 0 > 0.txt"))
+    swarm.worker()
+    all_complete(swarm, 1)
+    swarm.wait_for("bad", Status.FAILED, s=60.0)
+    wait_until(lambda: [path.name for path in folders(swarm, "worktrees")] == ["bad"], swarm.logs)
+    assert (folders(swarm, "worktrees")[0] / "half.txt").read_text() == "half\n"
+
+
+def test_a_prune_of_the_users_during_the_run_disturbs_no_task(swarm: LandingSwarm) -> None:
+    swarm.add(*(swarm.task(f"t{n}", _NOSY.format(n=n)) for n in range(TASKS)))
+    for number in (1, 2):
+        swarm.worker(f"worker-{number}")
+    command = [sys.executable, "-m", "amplifier_swarm", "worktrees", "prune", "--db", str(swarm.path)]
+    counter = "SELECT count(*) FROM tasks WHERE status = 'completed'"
+    while int(swarm.db.connection.value(counter)) < TASKS:
+        swarm.git("worktree", "prune", "--expire", "now")
+        subprocess.run(command, check=False, capture_output=True, timeout=60)
+    all_complete(swarm)
+
+
+def test_two_swarms_of_one_repository_recycle_their_own(swarm: LandingSwarm, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    with landing_swarm(tmp_path / "other", swarm.project) as other:
+        for each, prefix in ((swarm, "a"), (other, "b")):
+            each.add(*(each.task(f"{prefix}{n}", f"echo {n} > {prefix}{n}.txt") for n in range(4)))
+            each.worker(f"worker-{prefix}")
+        for each, prefix in ((swarm, "a"), (other, "b")):
+            for n in range(4):
+                each.wait_for(f"{prefix}{n}", Status.COMPLETED, s=90.0)
+            wait_until(lambda each=each: not folders(each, "worktrees"), each.logs)
+            assert len(folders(each, "spares")) == 1
+        assert len(swarm.git("worktree", "list").splitlines()) == 3

@@ -1,0 +1,404 @@
+"""A landed worktree becomes a spare that the next task takes over, with nothing of the last one left in it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from repositories import Desk
+
+from swarm_shared.git.landing.following import Integration
+from swarm_shared.git.landing.recycle import recycle
+from swarm_shared.git.plumbing.process import Completed, run_process
+from swarm_shared.git.snapshots.snapshot import take_snapshot
+from swarm_shared.git.worktrees import spares as spares_module
+from swarm_shared.git.worktrees.listing import list_worktrees
+from swarm_shared.git.worktrees.task_worktrees import TaskWorktree, TaskWorktrees
+
+MESSAGE = "work\n\nSwarm-Task: t\n"
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path, files={"a.txt": "1\n", "lib/b.txt": "2\n", ".gitignore": "*.log\nout/\nnode_modules/\n"})
+
+
+@pytest.fixture
+def integration(desk: Desk) -> Integration:
+    found = Integration(repository=desk.repo)
+    found.begin(desk.base)
+    return found
+
+
+def work(desk: Desk, integration: Integration, safe: str, what: Callable[[Path], object] = lambda _: None) -> Path:
+    """A task that writes a file, does something else beside, and lands."""
+    opened = desk.open(safe, integration.tip())
+    (opened.cwd / f"{safe}.txt").write_text(f"{safe}\n")
+    what(opened.cwd)
+    land(desk, integration, opened)
+    return opened.cwd
+
+
+def land(desk: Desk, integration: Integration, opened: TaskWorktree) -> None:
+    tip = integration.tip()
+    assert tip is not None
+    made = take_snapshot(opened.checkout, safe=opened.safe, base_sha=opened.base_sha, message=MESSAGE)
+    merge = integration.plan_landing(made.head_sha, tip=tip, task_id="t", attempt_id="x", name="task")
+    assert merge.new is not None
+    integration.advance(merge.new, old=tip)
+
+
+def recycled(desk: Desk, integration: Integration, safe: str, spares: int = 1) -> str | None:
+    return recycle(desk.trees, integration, safe, spares=spares)
+
+
+def in_the_list(desk: Desk) -> set[Path]:
+    return {listed.path for listed in list_worktrees(desk.repo.git)[1:]}
+
+
+def everything_in(path: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(path)): p.read_bytes() for p in path.rglob("*") if p.is_file() and p.name != ".git"}
+
+
+def test_the_next_task_takes_the_spare_over_and_only_what_differs_is_written(
+    desk: Desk, integration: Integration
+) -> None:
+    first = work(desk, integration, "t1")
+    inode, time = (first / "lib/b.txt").stat().st_ino, (first / "lib/b.txt").stat().st_mtime_ns
+    assert recycled(desk, integration, "t1") is None
+    assert not first.exists()
+    assert len(desk.trees.spares.paths()) == 1
+    desk.commit({"a.txt": "changed meanwhile\n"})
+    tip = integration.plan_follow("refs/heads/main", tip=str(integration.tip())).new
+    opened = desk.open("t2", tip)
+    assert (opened.cwd / "lib/b.txt").stat().st_ino == inode
+    assert (opened.cwd / "lib/b.txt").stat().st_mtime_ns == time
+    assert (opened.cwd / "a.txt").read_text() == "changed meanwhile\n"
+    assert (opened.cwd / "t1.txt").exists(), "it has landed"
+    assert opened.checkout.git.line("symbolic-ref", "HEAD") == opened.ref
+    assert opened.checkout.git.items("status", "--porcelain", "-z", "--ignored") == ()
+    assert desk.trees.spares.paths() == ()
+    assert in_the_list(desk) == {opened.cwd}
+    desk.git("fsck", "--no-dangling")
+
+
+def plant_ignored(cwd: Path) -> None:
+    (cwd / "out").mkdir()
+    (cwd / "out" / "product").write_text("secret")
+    (cwd / "some.log").write_text("secret")
+
+
+def plant_empty_folders(cwd: Path) -> None:
+    (cwd / "empty" / "inner").mkdir(parents=True)
+
+
+def plant_read_only(cwd: Path) -> None:
+    plant_ignored(cwd)
+    (cwd / "out").chmod(0o555)
+    (cwd / "a.txt").chmod(0o444)
+    (cwd / "lib").chmod(0o500)
+
+
+def plant_exclusions(cwd: Path) -> None:
+    (cwd / "node_modules" / "x").mkdir(parents=True)
+    (cwd / "node_modules" / "x" / "clean-me").write_text("secret")
+
+
+@pytest.mark.parametrize("plant", [plant_ignored, plant_empty_folders, plant_read_only, plant_exclusions])
+def test_nothing_of_one_task_is_seen_by_the_next(
+    desk: Desk, integration: Integration, plant: Callable[[Path], None], tmp_path: Path
+) -> None:
+    work(desk, integration, "t1", plant)
+    assert recycled(desk, integration, "t1") is None
+    (spare,) = desk.trees.spares.paths()
+    assert set(everything_in(spare)) == {"a.txt", "lib/b.txt", ".gitignore", "t1.txt"}, "the disk is free of it at once"
+    opened = desk.open("t2", integration.tip())
+    fresh = tmp_path / "fresh"
+    desk.git("worktree", "add", "-q", "--detach", str(fresh), str(integration.tip()))
+    assert everything_in(opened.cwd) == everything_in(fresh)
+    assert not [p for p in opened.cwd.rglob("*") if p.is_dir() and not any(p.iterdir())]
+    assert all(os.access(p, os.W_OK) and p.stat().st_mode & 0o200 for p in opened.cwd.rglob("*"))
+
+
+def test_gits_own_notes_of_one_task_are_gone_for_the_next(desk: Desk, integration: Integration) -> None:
+    desk.git("config", "extensions.worktreeConfig", "true")
+
+    def configure(cwd: Path) -> None:
+        desk.git("config", "--worktree", "user.name", "Somebody", cwd=cwd)
+        desk.git("update-ref", "refs/worktree/mine", "HEAD", cwd=cwd)
+        desk.git("bisect", "start", cwd=cwd)
+
+    work(desk, integration, "t1", configure)
+    assert recycled(desk, integration, "t1") is None
+    opened = desk.open("t2", integration.tip())
+    names = {path.name for path in opened.checkout.git_dir.iterdir()}
+    assert names <= {"HEAD", "ORIG_HEAD", "commondir", "gitdir", "index", "logs", "swarm-ready", "swarm-start"}
+    assert desk.git("config", "user.name", cwd=opened.cwd) == "Ada Person"
+    log = opened.checkout.git_dir / "logs" / "HEAD"
+    assert not log.exists() or "work" not in log.read_text()
+
+
+@pytest.mark.parametrize("flag", ["--assume-unchanged", "--skip-worktree"])
+def test_a_file_that_a_flag_hides_from_git_makes_no_spare(desk: Desk, integration: Integration, flag: str) -> None:
+    path = work(desk, integration, "t1")
+    desk.git("update-index", flag, "a.txt", cwd=path)
+    assert recycled(desk, integration, "t1") is None
+    assert desk.trees.spares.paths() == ()
+    assert not path.exists(), "it is removed instead"
+
+
+def test_a_file_with_a_second_name_outside_makes_no_spare(desk: Desk, integration: Integration, tmp_path: Path) -> None:
+    path = work(desk, integration, "t1")
+    os.link(path / "a.txt", tmp_path / "outside")
+    assert recycled(desk, integration, "t1") is None
+    assert desk.trees.spares.paths() == ()
+    assert (tmp_path / "outside").read_text() == "1\n"
+
+
+def edit(desk: Desk, path: Path) -> None:
+    (path / "a.txt").write_text("by the user\n")
+
+
+def add_file(desk: Desk, path: Path) -> None:
+    (path / "notes.txt").write_text("by the user\n")
+
+
+def commit(desk: Desk, path: Path) -> None:
+    desk.commit({"more.txt": "by the user\n"}, at=path)
+
+
+def own_repository(desk: Desk, path: Path) -> None:
+    (path / "out").mkdir()
+    desk.git("init", "-q", str(path / "out" / "own"))
+    desk.commit({"x": "only here\n"}, at=path / "out" / "own")
+
+
+def lock(desk: Desk, path: Path) -> None:
+    desk.git("worktree", "lock", str(path))
+
+
+def inner_worktree(desk: Desk, path: Path) -> None:
+    desk.git("worktree", "add", "-q", "--detach", str(path / "out" / "wt"))
+
+
+@pytest.mark.parametrize("what", [edit, add_file, commit, own_repository, lock, inner_worktree])
+def test_what_may_be_the_only_copy_of_something_keeps_the_worktree(
+    desk: Desk, integration: Integration, what: Callable[[Desk, Path], None]
+) -> None:
+    path = work(desk, integration, "t1")
+    what(desk, path)
+    before = everything_in(path)
+    assert recycled(desk, integration, "t1") is not None
+    assert everything_in(path) == before
+    assert desk.trees.find("t1") is not None
+
+
+def test_work_that_has_not_landed_keeps_its_worktree(desk: Desk, integration: Integration) -> None:
+    opened = desk.open("t1", integration.tip())
+    (opened.cwd / "new.txt").write_text("x")
+    take_snapshot(opened.checkout, safe="t1", base_sha=opened.base_sha, message=MESSAGE)
+    assert recycled(desk, integration, "t1") == "its commits have not landed"
+    assert opened.cwd.exists()
+
+
+def test_where_there_are_enough_spares_a_landed_worktree_is_removed(desk: Desk, integration: Integration) -> None:
+    path = work(desk, integration, "t1")
+    assert recycled(desk, integration, "t1", spares=0) is None
+    assert not path.exists()
+    assert in_the_list(desk) == set()
+    assert desk.sha("swarm/task/t1"), "its branch stays"
+
+
+def damage_link(spare: Path, git_dir: Path) -> None:
+    (spare / ".git").write_text("gitdir: /elsewhere\n")
+
+
+def damage_index(spare: Path, git_dir: Path) -> None:
+    (git_dir / "index").write_bytes(b"no index")
+
+
+def damage_head(spare: Path, git_dir: Path) -> None:
+    (git_dir / "HEAD").write_bytes(b"")
+
+
+def damage_common(spare: Path, git_dir: Path) -> None:
+    (git_dir / "commondir").write_text("../../nowhere\n")
+
+
+def damage_files(spare: Path, git_dir: Path) -> None:
+    (spare / "a.txt").write_text("spoiled")
+    (spare / "planted").write_text("spoiled")
+    (spare / "planted.log").write_text("spoiled")
+    (spare / "lib" / "b.txt").unlink()
+
+
+def damage_folder(spare: Path, git_dir: Path) -> None:
+    spare.rename(spare.with_name("moved"))
+
+
+@pytest.mark.parametrize("damage", [damage_link, damage_index, damage_head, damage_common, damage_files, damage_folder])
+def test_a_spare_that_was_damaged_from_outside_gives_a_task_no_wrong_file(
+    desk: Desk, integration: Integration, damage: Callable[[Path, Path], None]
+) -> None:
+    work(desk, integration, "t1")
+    assert recycled(desk, integration, "t1") is None
+    (spare,) = desk.trees.spares.paths()
+    (git_dir,) = (desk.root / ".git" / "worktrees").iterdir()
+    damage(spare, git_dir)
+    opened = desk.open("t2", integration.tip())
+    assert everything_in(opened.cwd) == {
+        "a.txt": b"1\n",
+        "lib/b.txt": b"2\n",
+        ".gitignore": b"*.log\nout/\nnode_modules/\n",
+        "t1.txt": b"t1\n",
+    }
+    assert opened.checkout.git.line("symbolic-ref", "HEAD") == opened.ref
+    desk.trees.spares.tidy(1)
+    assert in_the_list(desk) == {opened.cwd}
+    assert not any(desk.trees.spares.root.iterdir())
+
+
+def test_spares_beyond_the_limit_are_removed(desk: Desk, integration: Integration) -> None:
+    for safe in ("t1", "t2", "t3"):
+        desk.open(safe, integration.tip())
+    for safe in ("t1", "t2", "t3"):
+        assert recycled(desk, integration, safe, spares=3) is None
+    assert len(desk.trees.spares.paths()) == 3
+    assert desk.trees.spares.is_tidy(3)
+    assert not desk.trees.spares.is_tidy(1)
+    assert desk.trees.spares.tidy(1) == 2
+    assert len(desk.trees.spares.paths()) == 1
+    assert len(in_the_list(desk)) == 1
+
+
+def test_two_swarms_of_one_repository_have_their_own_spares(
+    desk: Desk, integration: Integration, tmp_path: Path
+) -> None:
+    other = TaskWorktrees(desk.repo, tmp_path / "other" / "worktrees")
+    work(desk, integration, "t1")
+    assert recycled(desk, integration, "t1") is None
+    (spare,) = desk.trees.spares.paths()
+    other.open("t9", str(integration.tip()), holder_is_dead=lambda _: True)
+    other.spares.tidy(0)
+    assert desk.trees.spares.paths() == (spare,)
+
+
+def test_the_users_own_worktrees_are_untouched(desk: Desk, integration: Integration, tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs"
+    desk.git("worktree", "add", "-q", "--detach", str(theirs))
+    (theirs / "dirty").write_text("by the user\n")
+    work(desk, integration, "t1")
+    recycled(desk, integration, "t1")
+    desk.trees.spares.tidy(0)
+    assert in_the_list(desk) == {theirs}
+    assert (theirs / "dirty").read_text() == "by the user\n"
+
+
+class _Killed(BaseException):
+    pass
+
+
+def dying(monkeypatch: pytest.MonkeyPatch, at: int) -> None:
+    """Let the process die at its nth change of a file or folder in `spares`: nothing afterwards happens any more."""
+    count = 0
+
+    def counting(real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **named: Any) -> Any:
+            nonlocal count
+            count += 1
+            if count == at:
+                raise _Killed
+            return real(*arguments, **named)
+
+        return call
+
+    for name in ("_write", "_delete"):
+        monkeypatch.setattr(spares_module, name, counting(getattr(spares_module, name)))
+    for name in ("rename", "touch", "unlink"):
+        monkeypatch.setattr(Path, name, counting(getattr(Path, name)))
+
+
+def test_a_death_at_any_step_of_taking_a_spare_leaves_the_next_attempt_a_sound_worktree(
+    desk: Desk, integration: Integration
+) -> None:
+    died = 0
+    for at in range(1, 40):
+        safe = f"t{at}"
+        work(desk, integration, f"{safe}-before")
+        assert recycled(desk, integration, f"{safe}-before") is None
+        with pytest.MonkeyPatch.context() as patch:
+            dying(patch, at)
+            try:
+                desk.open(safe, integration.tip())
+            except _Killed:
+                died += 1
+            else:
+                break
+        opened = desk.open(safe, integration.tip())
+        assert opened.checkout.git.items("status", "--porcelain", "-z", "--ignored") == ()
+        assert opened.checkout.git.line("symbolic-ref", "HEAD") == opened.ref
+        assert opened.set_aside is None
+        desk.trees.spares.tidy(0)
+        desk.trees.remove(safe)
+        assert in_the_list(desk) == set()
+    assert died >= 6
+
+
+def test_a_death_at_any_step_of_recycling_leaves_nothing_that_is_taken_for_work(
+    desk: Desk, integration: Integration
+) -> None:
+    died = 0
+    for at in range(1, 40):
+        safe = f"t{at}"
+        work(desk, integration, safe, plant_ignored)
+        with pytest.MonkeyPatch.context() as patch:
+            dying(patch, at)
+            try:
+                recycled(desk, integration, safe)
+            except _Killed:
+                died += 1
+            else:
+                break
+        if desk.trees.path_of(safe) in in_the_list(desk):
+            assert recycled(desk, integration, safe) is None
+        opened = desk.open(f"{safe}-next", integration.tip())
+        assert opened.checkout.git.items("status", "--porcelain", "-z", "--ignored") == ()
+        assert not (opened.cwd / "out").exists()
+        desk.trees.remove(f"{safe}-next")
+        desk.trees.spares.tidy(0)
+        assert in_the_list(desk) == set()
+    assert died >= 6
+
+
+def test_a_jump_of_the_integration_branch_by_thousands_of_files_reaches_the_spares_taker(
+    desk: Desk, integration: Integration
+) -> None:
+    work(desk, integration, "t1")
+    assert recycled(desk, integration, "t1") is None
+    desk.commit({f"many/{n % 50}/{n}.txt": f"{n}\n" for n in range(5000)})
+    tip = integration.plan_follow("refs/heads/main", tip=str(integration.tip())).new
+    opened = desk.open("t2", tip)
+    assert sum(path.is_file() for path in (opened.cwd / "many").rglob("*")) == 5000
+    assert opened.checkout.git.items("status", "--porcelain", "-z") == ()
+
+
+def test_a_disk_that_is_full_while_a_spare_is_taken_costs_the_spare_alone(desk: Desk, integration: Integration) -> None:
+    work(desk, integration, "t1")
+    assert recycled(desk, integration, "t1") is None
+    failed: list[str] = []
+
+    def full(command: Any, **how: Any) -> Completed:
+        if "reset" in command and len(failed) < 2:
+            failed.append("reset")
+            return Completed(code=128, out=b"", err="fatal: cannot create file: No space left on device")
+        return run_process(command, **how)
+
+    trees = TaskWorktrees(replace(desk.repo, git=replace(desk.repo.git, run=full)), desk.trees.root)
+    opened = trees.open("t2", str(integration.tip()), holder_is_dead=lambda _: True)
+    assert len(failed) == 2
+    assert opened.checkout.git.items("status", "--porcelain", "-z") == ()
+    assert in_the_list(desk) == {opened.cwd}
