@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
 from types import MappingProxyType
@@ -144,12 +144,15 @@ def resolve(
         defaults: Defaults that differ for the calling program (the service mode starts three workers).
 
     Raises:
-        ConfigError: A value is of the wrong kind or out of range, or swarm.yaml cannot be read.
+        ConfigError: Values are of the wrong kind or out of range, keys are unknown, or swarm.yaml cannot be read; names
+            everything that is wrong.
     """
     environ = os.environ if environ is None else environ
     given = {name: value for name, value in flags.items() if value is not None}
     db = _absolute(given.get("db") or environ.get("SWARM_DB") or default_of("db"))
-    from_file = _read_file(db.with_name("swarm.yaml"))
+    path = db.with_name("swarm.yaml")
+    from_file = _read_file(path)
+    wrong = _unknown_keys(path, from_file)
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
     for one in described():
@@ -164,13 +167,26 @@ def resolve(
             raw, origin = defaults[name], "default"
         else:
             raw, origin = default_of(name), "default"
-        values[name] = _checked(one, raw, origin)
+        try:
+            values[name] = _checked(one, raw, origin)
+        except ConfigError as error:
+            wrong.append(error)
         origins[name] = origin
+    if wrong:
+        raise _together(wrong)
     values["db"] = db
     # What a file says must not depend on its reader's working directory.
     base = db.parent if origins["project_root"] == "swarm.yaml" else Path()
     values["project_root"] = _absolute(base / values["project_root"].expanduser())
     return Settings(**values, origins=MappingProxyType(origins))
+
+
+def _together(wrong: Sequence[ConfigError]) -> ConfigError:
+    """One error for all: a single one as it is, several as a list with the advice for each."""
+    if len(wrong) == 1:
+        return wrong[0]
+    lines = [f"  {each.message} ({each.hint})" for each in wrong]
+    return ConfigError("\n".join((f"error: {len(wrong)} settings are wrong:", *lines)), hint="nothing was started")
 
 
 def _absolute(path: object) -> Path:
@@ -179,7 +195,7 @@ def _absolute(path: object) -> Path:
 
 def _checked(one: Field[Any], raw: Any, origin: str) -> Any:
     default = default_of(one.name)
-    told = f"{one.name} = {raw!r} ({origin})"
+    setting = f"{one.name} = {raw!r} ({origin})"
     kind = str(one.type)
     try:
         if raw is None and default is None:
@@ -198,16 +214,18 @@ def _checked(one: Field[Any], raw: Any, origin: str) -> Any:
             value = MappingProxyType(dict(raw))
         elif kind == "Path":
             value = Path(str(raw))
+        elif kind == "str" and not isinstance(raw, str):
+            raise ValueError("must be text")  # YAML reads 12 and yes as other types
         else:
             value = str(raw)
     except ValueError as error:
-        raise ConfigError(f"{told} is not {_wanted(kind)}", hint=_advice(one)) from error
+        raise ConfigError(f"{setting} is not {_wanted(kind)}", hint=_advice(one)) from error
     low, high = one.metadata["low"], one.metadata["high"]
     if low is not None and value is not None and not low <= value <= high:
-        raise ConfigError(f"{told} is out of range", hint=f"between {low:g} and {high:g}")
+        raise ConfigError(f"{setting} is out of range", hint=f"between {low:g} and {high:g}")
     choices = one.metadata.get("choices")
     if choices and value not in choices:
-        raise ConfigError(f"{told} is unknown", hint="one of: " + ", ".join(choices))
+        raise ConfigError(f"{setting} is unknown", hint="one of: " + ", ".join(choices))
     return value
 
 
@@ -229,7 +247,12 @@ def _as_commands(raw: Any) -> tuple[str, ...]:
 
 
 def _wanted(kind: str) -> str:
-    words = {"bool": "on or off", "int": "a whole number", "int | None": "a whole number", "Path": "a path"}
+    words = {
+        "str": "text",
+        "bool": "on or off",
+        "Path": "a path",
+        **dict.fromkeys(("int", "int | None"), "a whole number"),
+    }
     if kind.startswith("float"):
         return "a number"
     if kind.startswith("tuple"):
@@ -258,12 +281,15 @@ def _read_file(path: Path) -> dict[str, Any]:
         return {}
     if not isinstance(found, dict):
         raise ConfigError(f"{path} is not a mapping", hint="lines of the form: max_retries: 1")
+    return found
+
+
+def _unknown_keys(path: Path, found: Mapping[str, Any]) -> list[ConfigError]:
     known = [one.name for one in described()]
+    errors = []
     for key in found:
         if key not in known:
             near = difflib.get_close_matches(str(key), known, n=1)
-            raise ConfigError(
-                f"{path}: unknown setting {key!r}",
-                hint=f"did you mean {near[0]}?" if near else "amplifier-swarm config lists them all",
-            )
-    return found
+            hint = f"did you mean {near[0]}?" if near else "amplifier-swarm config lists them all"
+            errors.append(ConfigError(f"{path}: unknown setting {key!r}", hint=hint))
+    return errors

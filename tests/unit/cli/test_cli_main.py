@@ -237,3 +237,14 @@ def test_help_shows_what_a_command_is_about_before_the_options_that_all_have(nam
 def test_a_command_has_a_module_of_its_name_to_itself(name: str) -> None:
     module = import_module(f"amplifier_swarm.commands.{COMMANDS[name]}.{name.replace('-', '_')}")
     assert [each.name for each in vars(module).values() if isinstance(each, click.Command)] == [name]
+
+
+def test_all_mistakes_of_the_settings_file_are_reported_at_once(desk: CliDesk) -> None:
+    desk.queue()
+    (desk.folder / "swarm.yaml").write_text("max_retries: many\nprioritty: 1\nbuilder_agent: 12\n")
+    ran = desk.run("config")
+    assert ran.code == 3
+    first, *rest = ran.err.splitlines()
+    assert first == "error: 3 settings are wrong:"
+    assert ["prioritty" in rest[0], "max_retries" in rest[1] or "max_retries" in rest[2]] == [True, True]
+    assert "builder_agent = 12 (swarm.yaml) is not text" in ran.err
