@@ -18,7 +18,7 @@ _BETWEEN = " │ "
 _SAME = {"problem": "the same problem", "diff": "the same change", "both": "the same problem and the same change"}
 
 
-def tell_same_problem(same: Mapping[str, Any]) -> None:
+def print_same_problem(same: Mapping[str, Any]) -> None:
     """Print what two attempts have in common and both verdicts; `same` is from `same_problem`."""
     earlier, last = same["attempts"]
     say(f"\nAttempt {last['number']} failed as attempt {earlier['number']} did: {_SAME[same['what']]}")
@@ -29,15 +29,15 @@ def tell_same_problem(same: Mapping[str, Any]) -> None:
 
 
 def _lines(verdict: Mapping[str, Any], width: int) -> list[str]:
-    told = [f"Attempt {verdict['number']}: {verdict['cause']}", str(verdict["error"] or "")]
-    told += [f"verdict: {verdict['verdict']}"] if verdict["verdict"] else []
-    told += [str(verdict["summary"])] if verdict["summary"] else []
-    told += [f"- {issue}" for issue in verdict["must_fix"]]
+    facts = [f"Attempt {verdict['number']}: {verdict['cause']}", str(verdict["error"] or "")]
+    facts += [f"verdict: {verdict['verdict']}"] if verdict["verdict"] else []
+    facts += [str(verdict["summary"])] if verdict["summary"] else []
+    facts += [f"- {issue}" for issue in verdict["must_fix"]]
     for check in verdict["failed_checks"]:
-        told.append(f"$ {check['command']}")
-        told += str(check["output"] or "").splitlines()[-OUTPUT_LINES:]
+        facts.append(f"$ {check['command']}")
+        facts += str(check["output"] or "").splitlines()[-OUTPUT_LINES:]
     lines: list[str] = []
-    for text in told:
+    for text in facts:
         for line in text.splitlines():
             lines += textwrap.wrap(cut(safe(line), 1000), width) or [""]
     return lines

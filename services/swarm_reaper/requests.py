@@ -129,7 +129,7 @@ class Requests:
                 self.has_more = True
                 return False
         verb = row.argument["verb"]
-        return self._answer(row, "done", f"{verb}: {self._bulk.progress(row.id).told()}")
+        return self._answer(row, "done", f"{verb}: {self._bulk.progress(row.id).summary()}")
 
     # ───── verbs on tasks ─────
 

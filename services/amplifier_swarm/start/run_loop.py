@@ -140,10 +140,10 @@ class Stay:
         self._progress.show(view)
         if self._tail is not None:
             self._tail.read()
-        self._tell_obstacle(view.obstacle_text() or "")
-        self._tell_standstill()
+        self._report_obstacle(view.obstacle_text() or "")
+        self._report_standstill()
 
-    def _tell_standstill(self) -> None:
+    def _report_standstill(self) -> None:
         found = self._watching.standstill()
         now = time.monotonic()
         if found is None:
@@ -152,7 +152,7 @@ class Stay:
             self._say_standstill_at = now + OBSTACLE_EVERY_S
             self._progress.say(f"warning: {found.text}; {found.advice}")
 
-    def _tell_obstacle(self, text: str) -> None:
+    def _report_obstacle(self, text: str) -> None:
         """Say what keeps the queue from moving: once it has stood for a moment, and then every minute."""
         now = time.monotonic()
         kind = text.partition(";")[0]  # what follows may count seconds

@@ -123,7 +123,7 @@ def _settings(database: TaskDatabase, mark: int) -> Iterator[str]:
     changed = database.runs.settings_changed_since(mark, limit=LISTED)
     if changed:
         yield from ("", "changed in git's settings, which your checkout shares:")
-        yield from (f"  {cut(task_id, 60)}: {cut(told, 400)}" for task_id, told in changed)
+        yield from (f"  {cut(task_id, 60)}: {cut(setting, 400)}" for task_id, setting in changed)
 
 
 def _more(number: int) -> Iterator[str]:

@@ -101,10 +101,10 @@ class View(Struct, frozen=True, kw_only=True):
         return f"starting {self.starting} worker{'' if self.starting == 1 else 's'} …" if self.starting else ""
 
     def _hold_text(self, hold: ProviderHold) -> str:
-        told = f"{hold.agent_cli} is held ({hold.kind}: {cut(hold.reason, 120)})"
+        held = f"{hold.agent_cli} is held ({hold.kind}: {cut(hold.reason, 120)})"
         if hold.until_at is None:
-            return f"{told}; once that is fixed: amplifier-swarm resume"
-        return f"{told}; tried again in {duration(max(0, hold.until_at - self.now_ms))}"
+            return f"{held}; once that is fixed: amplifier-swarm resume"
+        return f"{held}; tried again in {duration(max(0, hold.until_at - self.now_ms))}"
 
     def ending_text(self) -> str | None:
         """What a stop still waits for; None when none was requested."""

@@ -147,7 +147,7 @@ def control(row: ControlRow, now: int, progress: Step | None = None) -> dict[str
     if row.status == "pending" and now > row.expires_at:
         shown |= {"status": "expired"}
     if progress is not None and shown["status"] == "pending":
-        shown["progress"] = progress.told()
+        shown["progress"] = progress.summary()
     if shown["status"] == "expired":
         shown["hint"] = "no one carried it out: the swarm is not running, or its reaper is not"
     return shown

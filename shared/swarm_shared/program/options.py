@@ -26,20 +26,20 @@ def setting(name: str, *flags: str, default: Any = None, help: str | None = None
     field = next((one for one in described() if one.name == name), None)
     if field is None or field.metadata.get("file_only"):
         raise KeyError(f"{name} is no setting that a flag can give")
-    told = f"{help or field.metadata['help']}  [{_shown_default(name, default)}; {variable_of(name)}]"
+    help_text = f"{help or field.metadata['help']}  [{_shown_default(name, default)}; {variable_of(name)}]"
     spelled = flags or (f"--{name.replace('_', '-')}",)
     if str(field.type) == "bool":
-        return _switch(name, spelled, told)
-    return click.option(*spelled, name, default=None, type=_type_of(field), help=told)
+        return _switch(name, spelled, help_text)
+    return click.option(*spelled, name, default=None, type=_type_of(field), help=help_text)
 
 
-def _switch(name: str, flags: tuple[str, ...], told: str) -> Callable[[F], F]:
+def _switch(name: str, flags: tuple[str, ...], help_text: str) -> Callable[[F], F]:
     if flags == (f"--{name}",):
-        return click.option(f"--{name}/--no-{name}", name, default=None, help=told)
+        return click.option(f"--{name}/--no-{name}", name, default=None, help=help_text)
     if len(flags) == 1 and flags[0].startswith("--no-"):
         # Given means off; not given means that the environment or the file decides.
-        return click.option(flags[0], name, flag_value=False, default=None, type=bool, help=told)
-    return click.option(*flags, name, default=None, help=told)
+        return click.option(flags[0], name, flag_value=False, default=None, type=bool, help=help_text)
+    return click.option(*flags, name, default=None, help=help_text)
 
 
 def _type_of(field: Field[Any]) -> Any:

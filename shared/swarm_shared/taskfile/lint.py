@@ -86,21 +86,21 @@ def _overlaps(tasks: Sequence[TaskSpec], file: str, reach: _Reach) -> list[Probl
     for task in tasks:
         for pattern in dict.fromkeys(task.files):
             users.setdefault(pattern, []).append(task)
-    told: set[tuple[str, str]] = set()
+    pairs: set[tuple[str, str]] = set()
     for one, other, pattern, other_pattern in _neighbours(users, reach):
         reach.work_left -= 1
         pair = (min(one.id, other.id), max(one.id, other.id))
-        ordered = one.id == other.id or pair in told or reach.depends(*pair) or reach.depends(*pair[::-1])
+        ordered = one.id == other.id or pair in pairs or reach.depends(*pair) or reach.depends(*pair[::-1])
         if reach.exhausted:
             break
         if ordered:
             continue
-        told.add(pair)
+        pairs.add(pair)
         both = shown(pattern) if pattern == other_pattern else f"{shown(pattern)} and {shown(other_pattern)}"
         message = f"tasks {shown(one.id)} and {shown(other.id)} may both change {both}"
         warnings.add_at(other.line, 0, message, "let one depend on the other: they cannot run at the same time")
     if reach.exhausted:
-        return [warnings, _end_of_search(file, f"overlapping files ended after {len(told):,} of them")]
+        return [warnings, _end_of_search(file, f"overlapping files ended after {len(pairs):,} of them")]
     return [warnings]
 
 

@@ -38,7 +38,7 @@ class BulkDesk(QueueDesk):
     def carry_out(self, row: int) -> str:
         while not self.bulk.step(self.db.control.get(row)):
             pass
-        return self.bulk.progress(row).told()
+        return self.bulk.progress(row).summary()
 
     def statuses(self) -> list[str]:
         return [row[0] for row in self.db.connection.rows("SELECT status FROM tasks ORDER BY seq")]
@@ -88,7 +88,7 @@ def test_pieces_repeat_nothing_and_leave_nothing_out(desk: BulkDesk, monkeypatch
         steps += 1
         desk.bulk = Bulk(desk.db.connection, desk.clock)  # another reaper goes on
     assert steps > 3
-    assert desk.bulk.progress(row).told() == "11 done"
+    assert desk.bulk.progress(row).summary() == "11 done"
     assert [event for event in desk.events() if event == "held"] == ["held"] * 11
     assert desk.statuses().count("held") == 11
 

@@ -27,17 +27,17 @@ def events(app: App, follow: bool, since: int | None, limit: int, as_json: bool)
         if as_json and not follow:
             print_json({"events": found, "last_id": cursor})
             return
-        _tell_events(found, as_json)
+        _print_events(found, as_json)
         while follow:
             found = database.events.since(cursor, limit=EVENTS_AT_ONCE)
             if found:
-                _tell_events(found, as_json)
+                _print_events(found, as_json)
                 cursor = found[-1]["id"]
             else:
                 wait_for_a_commit(database)
 
 
-def _tell_events(found: list[dict[str, Any]], as_json: bool) -> None:
+def _print_events(found: list[dict[str, Any]], as_json: bool) -> None:
     for event in found:
         if as_json:
             print_json(event, one_line=True)

@@ -59,11 +59,11 @@ def prompt(app: App, task_id: str, attempt: int | None, role: str, as_json: bool
             number = attempt
             text, resumes = _stored_prompt(database, task, attempt, role)
     if as_json:
-        told = {"id": task_id, "attempt": number, "role": role, "stored": attempt is not None, "resumes": resumes}
-        print_json({**told, "prompt": text})
+        facts = {"id": task_id, "attempt": number, "role": role, "stored": attempt is not None, "resumes": resumes}
+        print_json({**facts, "prompt": text})
         return
     where = f", in session {resumes}, which it {'went' if attempt else 'goes'} on with" if resumes else ""
-    remark(f"attempt {number} {'was' if attempt else 'would be'} told{where}:")
+    remark(f"the prompt of attempt {number}{'' if attempt else ', which has not started'}{where}:")
     click.echo(safe(text, lines=True), nl=not text.endswith("\n"))
 
 

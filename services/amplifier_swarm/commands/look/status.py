@@ -61,10 +61,10 @@ def status(app: App, as_json: bool) -> None:
     if as_json:
         print_json(shown)
     else:
-        _tell(app, shown, alive, start_command)
+        _print(app, shown, alive, start_command)
 
 
-def _tell(app: App, shown: dict[str, Any], alive: int, start_command: str) -> None:
+def _print(app: App, shown: dict[str, Any], alive: int, start_command: str) -> None:
     groups = shown["tasks"]
     if not groups["total"]["count"]:
         say("no tasks yet; import some: amplifier-swarm import-tasks FILE")

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from amplifier_swarm.app import App, command, json_option
-from amplifier_swarm.compare_attempts import tell_same_problem
+from amplifier_swarm.compare_attempts import print_same_problem
 from amplifier_swarm.names import complete_task
 from amplifier_swarm.terminal import cut, print_json, remark, say
 from swarm_shared.domain.models import FailureClass, Outcome
@@ -52,9 +52,9 @@ def task_info(app: App, task_id: str, as_json: bool) -> None:
         for criterion in task["acceptance_criteria"]:
             say(f"  - {safe(criterion)}")
     for attempt in attempts:
-        _tell_attempt(attempt)
+        _print_attempt(attempt)
     if same:
-        tell_same_problem(same)
+        print_same_problem(same)
     if log:
         say("\nLog")
     for line in log[-LOG_LINES_SHOWN:]:
@@ -68,7 +68,7 @@ def _attempt_shown(attempt: dict[str, Any]) -> dict[str, Any]:
     return {**attempt, "started_at": attempt["started_at"] or attempt["claimed_at"]}
 
 
-def _tell_attempt(attempt: dict[str, Any]) -> None:
+def _print_attempt(attempt: dict[str, Any]) -> None:
     is_landing = attempt["kind"] == LANDING
     ended = attempt["outcome"] or "running"
     if is_landing:

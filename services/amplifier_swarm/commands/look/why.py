@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from amplifier_swarm.app import App, command, json_option
-from amplifier_swarm.compare_attempts import tell_same_problem
+from amplifier_swarm.compare_attempts import print_same_problem
 from amplifier_swarm.names import complete_task
 from amplifier_swarm.terminal import print_json, say
 from swarm_shared.program.terminal_text import safe
@@ -30,4 +30,4 @@ def why(app: App, task_id: str, as_json: bool) -> None:
         if reason.advice:
             say(f"    → {safe(reason.advice)}")
     if explained.same_problem:
-        tell_same_problem(explained.same_problem)
+        print_same_problem(explained.same_problem)

@@ -130,8 +130,8 @@ def _whole(app: App, database: TaskDatabase, settings: Settings | None) -> Itera
 def _place(app: App, database: TaskDatabase, settings: Settings | None) -> Iterator[Finding]:
     text = danger(database.path)
     if text is not None:
-        told, _, advice = text.partition("; a safer place: ")
-        yield _finding("place", Level.WARN, told, advice=advice)
+        detail, _, advice = text.partition("; a safer place: ")
+        yield _finding("place", Level.WARN, detail, advice=advice)
 
 
 def _lock(app: App, database: TaskDatabase, settings: Settings | None) -> Iterator[Finding]:

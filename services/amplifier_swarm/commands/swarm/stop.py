@@ -82,7 +82,7 @@ def _workers(database: TaskDatabase, *, at_work: bool = False) -> list[str]:
 
 
 def _wait(app: App, database: TaskDatabase, until_ms: int, what: str) -> None:
-    told: list[str] = []
+    printed: list[str] = []
     leave_until_ms = app.clock.mono_ms() + round(1000 * LEAVES_WITHIN_S)
 
     def left() -> list[str]:
@@ -91,9 +91,9 @@ def _wait(app: App, database: TaskDatabase, until_ms: int, what: str) -> None:
         return _workers(database, at_work=app.clock.mono_ms() > leave_until_ms)
 
     while names := left():
-        if names != told:
+        if names != printed:
             remark(f"waiting for {', '.join(names)}")
-            told = names
+            printed = names
         if app.clock.mono_ms() > until_ms:
             raise SupervisorError(
                 f"still running: {', '.join(names)}", hint="amplifier-swarm stop --now ends everything"

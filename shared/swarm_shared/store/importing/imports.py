@@ -116,11 +116,11 @@ class Imports(Family):
         steps = plan.rows + plan.links
         if clear:
             steps.insert(0, {"kind": "clear", "upto": int(self._db.value(SQL["last_seq"]))})
-        told = f"{result.imported} new, {result.updated} updated, {result.skipped} skipped from {source}"
+        summary = f"{result.imported} new, {result.updated} updated, {result.skipped} skipped from {source}"
         if len(steps) <= AT_ONCE_ROWS and not clear:
-            self._at_once(steps, told)
+            self._at_once(steps, summary)
         else:
-            self._staged(steps, source=source, actor=actor, clear=clear, told=told, progress=progress)
+            self._staged(steps, source=source, actor=actor, clear=clear, summary=summary, progress=progress)
         return result
 
     def finish_interrupted(self) -> int:
@@ -139,11 +139,11 @@ class Imports(Family):
 
     # ───── writing ─────
 
-    def _at_once(self, steps: list[dict[str, Any]], told: str) -> None:
+    def _at_once(self, steps: list[dict[str, Any]], summary: str) -> None:
         with self._db.transaction():
             for step in steps:
                 self._apply(step)
-            self._event("imported", told)
+            self._event("imported", summary)
 
     def _staged(
         self,
@@ -152,7 +152,7 @@ class Imports(Family):
         source: str,
         actor: str,
         clear: bool,
-        told: str,
+        summary: str,
         progress: Progress | None,
     ) -> None:
         import_id = self._open(source, actor, clear)
@@ -162,7 +162,7 @@ class Imports(Family):
             self._abandon(import_id)
             raise
         with self._db.transaction():
-            self._db.change(SQL["set_import_state"], {"import": import_id, "state": "publishing", "summary": told})
+            self._db.change(SQL["set_import_state"], {"import": import_id, "state": "publishing", "summary": summary})
         self._publish(import_id, progress, len(steps))
 
     def _open(self, source: str, actor: str, clear: bool) -> int:
@@ -225,9 +225,9 @@ class Imports(Family):
                 progress(total + last + 1, 2 * total)
             time.sleep(GIVE_WAY_S)
         with self._db.transaction():
-            told = self._db.value(SQL["import_summary"], {"import": import_id})
+            summary = self._db.value(SQL["import_summary"], {"import": import_id})
             self._db.change(SQL["set_import_state"], {"import": import_id, "state": "done", "summary": None})
-            self._event("imported", str(told or ""))
+            self._event("imported", str(summary or ""))
 
     def _abandon(self, import_id: int) -> None:
         with self._db.transaction():

@@ -53,12 +53,12 @@ def problem_of(result: AttemptResult, *, landing: bool) -> Problem | None:
     cause = _cause(result, landing=landing, red=bool(red))
     match cause:
         case FailureCause.CHECK | FailureCause.LANDING if red:
-            told = "\n".join(_normal(f"{check.get('command')}\n{check.get('output') or ''}") for check in red)
+            detail = "\n".join(_normal(f"{check.get('command')}\n{check.get('output') or ''}") for check in red)
         case FailureCause.VALIDATOR | FailureCause.LANDING if result.must_fix:
-            told = "\n".join(sorted(_normal(issue) for issue in result.must_fix))
+            detail = "\n".join(sorted(_normal(issue) for issue in result.must_fix))
         case _:
-            told = _normal(result.error or "")
-    digest = hashlib.blake2b(f"{cause}\n{told}".encode("utf-8", "replace"), digest_size=_DIGEST_BYTES)
+            detail = _normal(result.error or "")
+    digest = hashlib.blake2b(f"{cause}\n{detail}".encode("utf-8", "replace"), digest_size=_DIGEST_BYTES)
     return Problem(fingerprint=digest.hexdigest(), cause=cause, sample=_sample(result, red))
 
 

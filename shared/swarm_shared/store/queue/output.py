@@ -52,7 +52,7 @@ class Output(Family):
                     },
                 )
                 if before <= limit_bytes:
-                    self._tell_loss(session, limit_bytes)
+                    self._record_loss(session, limit_bytes)
         return position
 
     def read(self, session: int, *, start: int = 0, limit: int = 256) -> list[Chunk]:
@@ -71,7 +71,7 @@ class Output(Family):
         with self._db.transaction(durable=False):
             return self._db.change(SQL["trim_output"], {"before": before, "limit": limit}) == limit
 
-    def _tell_loss(self, session: int, limit_bytes: int) -> None:
+    def _record_loss(self, session: int, limit_bytes: int) -> None:
         row = self._db.row(SQL["owner_of_session"], {"session": session})
         if row is not None:
             task, task_id, attempt, worker_id = row

@@ -27,13 +27,13 @@ def same_problem(attempts: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None
 
 
 def _verdict(attempt: Mapping[str, Any]) -> dict[str, Any]:
-    told = attempt["validator_result"] or {}
+    verdict = attempt["validator_result"] or {}
     return {
         "number": attempt["number"],
         "cause": attempt["cause"],
         "error": attempt["error"],
-        "verdict": told.get("verdict"),
-        "summary": told.get("summary"),
+        "verdict": verdict.get("verdict"),
+        "summary": verdict.get("summary"),
         "must_fix": attempt["must_fix"] or [],
         "failed_checks": [
             {name: check.get(name) for name in ("command", "exit_code", "output")}

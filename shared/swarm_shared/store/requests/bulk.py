@@ -29,7 +29,7 @@ class Step(Struct, frozen=True, kw_only=True):
     refused: int = 0
     refusals: tuple[str, ...] = ()
 
-    def told(self) -> str:
+    def summary(self) -> str:
         """In words for people."""
         text = f"{self.done:,} done"
         if self.refused:

@@ -129,7 +129,7 @@ class Steering(Family):
         self._db.change(SQL["cancel_task"], {"task": task.seq, "wall": self._clock.wall_ms()})
         if task.status is Status.APPROVED:
             Overlaps(self._db, self._clock).let_go()  # its files are free now
-        self._tell("cancelled", task, f"by {actor}")
+        self._record("cancelled", task, f"by {actor}")
         return "cancelled"
 
     def _hold(self, task: _Task, argument: Mapping[str, Any], actor: str) -> str:
@@ -141,7 +141,7 @@ class Steering(Family):
             SQL["hold_task"],
             {"task": task.seq, "reason": HoldReason.BY_PERSON, "wall": self._clock.wall_ms()},
         )
-        self._tell("held", task, f"by {actor}")
+        self._record("held", task, f"by {actor}")
         return "held"
 
     def _release(self, task: _Task, argument: Mapping[str, Any], actor: str) -> str:
@@ -149,7 +149,7 @@ class Steering(Family):
             raise _refusal(task, "release", f"it is not held, it is {_words(task)}")
         self._refuse_unproven(task, "release", argument, actor)
         self._db.change(SQL["release_task"], {"task": task.seq, "wall": self._clock.wall_ms()})
-        self._tell("released", task, f"by {actor}")
+        self._record("released", task, f"by {actor}")
         return "released"
 
     def _approve(self, task: _Task, argument: Mapping[str, Any], actor: str) -> str:
@@ -166,11 +166,11 @@ class Steering(Family):
         values = {"task": task.seq, "wall": self._clock.wall_ms(), "actor": actor}
         if self._db.dicts(SQL["last_attempt"], {"task": task.seq})[0]["head_sha"] is not None:
             self._db.change(SQL["approve_to_land"], values)
-            self._tell("approved", task, f"approved by {actor}")
+            self._record("approved", task, f"approved by {actor}")
             return "approved: waits to be landed"
         self._db.change(SQL["approve_task"], values)
         self._db.change(SQL["free_dependents"], values)
-        self._tell("completed", task, f"approved by {actor}")
+        self._record("completed", task, f"approved by {actor}")
         return "approved: completed"
 
     def _reject(self, task: _Task, argument: Mapping[str, Any], actor: str) -> str:
@@ -208,7 +208,7 @@ class Steering(Family):
         if last is None or not self._db.change(SQL["release_answered"], self._now(task)):
             raise _refusal(task, "answer", f"no question of it is open, it is {_words(task)}")
         self._db.change(SQL["answer_question"], {"attempt": last["id"], "answer": text})
-        self._tell("answered", task, f"by {actor}: {text[:300]}")
+        self._record("answered", task, f"by {actor}: {text[:300]}")
         return f"answered: attempt {self._attempts(task) + 1} gets the answer"
 
     def _now(self, task: _Task) -> dict[str, Any]:
@@ -217,7 +217,7 @@ class Steering(Family):
     def _make_ready(self, task: _Task, note: object, actor: str) -> None:
         text = str(note).strip() if note else ""
         self._db.change(SQL["set_task_ready"], {"task": task.seq, "note": text or None, "wall": self._clock.wall_ms()})
-        self._tell("manual_retry", task, f"by {actor}" + (f": {text[:300]}" if text else ""))
+        self._record("manual_retry", task, f"by {actor}" + (f": {text[:300]}" if text else ""))
 
     def _refuse_unproven(self, task: _Task, verb: str, argument: Mapping[str, Any], actor: str) -> None:
         """Let nothing start before the old tree is proven gone; where that is impossible, the user can confirm it."""
@@ -230,7 +230,7 @@ class Steering(Family):
                 hint=f"the reaper keeps trying; if you know that they are gone: {by_word}",
             )
         self._recovery.take_word(task.open_attempt)
-        self._tell("proven_gone", task, f"{actor} confirmed that nothing of its last attempt runs")
+        self._record("proven_gone", task, f"{actor} confirmed that nothing of its last attempt runs")
 
     def _needed_by(self, task: _Task) -> list[_Task]:
         """Everything the task waits for, directly or not, that is not completed."""
@@ -254,7 +254,7 @@ class Steering(Family):
         row = self._db.row(SQL["task_state"], {"id": task.id})
         return 0 if row is None else int(row[9])
 
-    def _tell(self, kind: str, task: _Task, message: str) -> None:
+    def _record(self, kind: str, task: _Task, message: str) -> None:
         self._event(kind, message, task=task.seq, task_id=task.id)
 
 

@@ -55,8 +55,8 @@ class Runs(Family):
     def settings_changed_since(self, mark: int, *, limit: int) -> list[tuple[str, str]]:
         """Tasks whose attempts after the mark changed what all worktrees of the repository share, and what it was."""
         return [
-            (str(task), str(told))
-            for task, told in self._db.rows(SQL["settings_changed_since"], {"mark": mark, "limit": limit})
+            (str(task), str(detail))
+            for task, detail in self._db.rows(SQL["settings_changed_since"], {"mark": mark, "limit": limit})
         ]
 
     def unfinished_attempts(self) -> int:

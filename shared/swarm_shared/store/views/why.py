@@ -250,9 +250,9 @@ class Why(Family):
         for flag in Swarm(self._db, self._clock).flags().values():
             if flag.name in _FLAGS:
                 text, advice = _FLAGS[flag.name]
-                told = f"{text} (by {flag.actor} since {iso(flag.set_at)})"
+                detail = f"{text} (by {flag.actor} since {iso(flag.set_at)})"
                 reasons.append(
-                    Reason(kind=flag.name, text=told + (f": {flag.reason}" if flag.reason else ""), advice=advice)
+                    Reason(kind=flag.name, text=detail + (f": {flag.reason}" if flag.reason else ""), advice=advice)
                 )
         return reasons
 
@@ -296,8 +296,8 @@ def _provider(hold: ProviderHold, now: int) -> Reason:
 def _held(task: dict[str, Any]) -> Reason:
     word = str(task["hold_reason"])
     text, verb = why_held(word)
-    told = task["question"] if verb is Verb.ANSWER else task["last_error"]
-    error = f": {told}" if told else ""
+    detail = task["question"] if verb is Verb.ANSWER else task["last_error"]
+    error = f": {detail}" if detail else ""
     advice = f"amplifier-swarm {verb} {task['id']}"
     if verb is Verb.ANSWER:
         advice += ' "…"'
