@@ -130,6 +130,16 @@ def test_a_paused_queue_with_work_left_says_so_and_goes_on_when_resumed(at: Desk
     assert at.status("a") == Status.COMPLETED
 
 
+def test_an_unattended_run_gives_up_on_a_paused_queue(at: Desk) -> None:
+    at.add(task("a"))
+    with TaskDatabase(at.db) as database:
+        carry_out_now(database, Verb.PAUSE, "", {"reason": "lunch"}, actor="ada")
+    assert at.run("--give-up-after", "0.02") == 8, at.told()
+    assert "gave up after 1 s: the queue is paused (lunch)" in at.output
+    assert at.status("a") == Status.NOT_STARTED
+    assert at.alive() == {}
+
+
 def test_keep_running_waits_for_more_tasks(at: Desk) -> None:
     at.add(task("a"))
     run = at.start("--keep-running")

@@ -24,6 +24,7 @@ _SETTINGS = (
     setting("dashboard_port"),
     setting("graceful_timeout_s", "--graceful-timeout"),
     setting("orphan_timeout_min", "--orphan-timeout"),
+    setting("give_up_after_min", "--give-up-after"),
     setting("isolation"),
     setting("land_into"),
 )

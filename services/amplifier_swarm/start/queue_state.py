@@ -6,10 +6,11 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
+from amplifier_swarm.terminal import cut
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.models import Status
 from swarm_shared.domain.trouble import TroubleKind
-from swarm_shared.store.queue.swarm import DRAINED, EMERGENCY_STOP, Flag, ProviderHold
+from swarm_shared.store.queue.swarm import DRAINED, EMERGENCY_STOP, PAUSED, Flag, ProviderHold
 
 # What is in one of these moves on by itself. Blocked tasks do not: once nothing else is left, what they wait
 # for has failed, is held or was cancelled.
@@ -63,6 +64,22 @@ class QueueState(Struct, frozen=True, kw_only=True):
     def stop(self) -> Flag | None:
         """The drain or emergency stop that was requested from anywhere; the harder one first."""
         return self.flags.get(EMERGENCY_STOP) or self.flags.get(DRAINED)
+
+    @property
+    def waiting_for_you(self) -> str | None:
+        """What only you can end, while tasks are left and nothing runs; None while the queue can move by itself."""
+        if self.running or not self.left or self.stop:
+            return None
+        if paused := self.flags.get(PAUSED):
+            return "the queue is paused" + (f" ({cut(paused.reason, 200)})" if paused.reason else "")
+        if hold := self.hold_without_end:
+            return f"{hold.agent_cli} is on hold ({hold.kind}: {cut(hold.reason, 200)})"
+        return None
+
+    @property
+    def hold_without_end(self) -> ProviderHold | None:
+        """An agent CLI that stays on hold until you resume: quota used up, or wrong credentials."""
+        return next((hold for hold in self.holds if hold.until_at is None), None)
 
     @property
     def unstartable(self) -> ProviderHold | None:

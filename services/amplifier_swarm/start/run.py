@@ -114,6 +114,7 @@ def _run(
             file=file,
             tail=tail,
             keep_running=keep_running,
+            give_up_after_s=None if settings.give_up_after_min is None else settings.give_up_after_min * 60,
         ).until_over()
         progress.close()
         file.look()  # nothing is called done that no file holds

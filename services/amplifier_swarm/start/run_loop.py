@@ -18,7 +18,7 @@ from amplifier_swarm.start.signals import STOP_NOW, Inbox
 from amplifier_swarm.start.stopping import Stopping
 from amplifier_swarm.start.suite import Suite
 from amplifier_swarm.start.watching import Watching
-from amplifier_swarm.terminal import cut
+from amplifier_swarm.terminal import cut, duration
 from swarm_shared.domain.errors import EXIT_AGENT_CLI, EXIT_DONE, EXIT_INCOMPLETE, EXIT_STOPPED
 
 LOOK_S = 0.1  # from a commit to its notice
@@ -37,6 +37,28 @@ class End(Struct, frozen=True, kw_only=True):
     headline: str
 
 
+class GiveUp:
+    """Ends an unattended run that waits for you for too long."""
+
+    def __init__(self, after_s: float | None) -> None:
+        """`after_s`: how long to wait; None waits for ever."""
+        self._after_s = after_s
+        self._waiting_since: float | None = None
+
+    def look(self, queue: QueueState, now_s: float) -> End | None:
+        """The end of the run, once the queue has waited for you all this time; `now_s` is monotonic."""
+        reason = queue.waiting_for_you
+        if reason is None or self._after_s is None:
+            self._waiting_since = None
+            return None
+        if self._waiting_since is None:
+            self._waiting_since = now_s
+        if now_s - self._waiting_since < self._after_s:
+            return None
+        code = EXIT_AGENT_CLI if queue.hold_without_end is not None else EXIT_INCOMPLETE
+        return End(exit_code=code, headline=f"gave up after {duration(self._after_s * 1000)}: {reason}")
+
+
 class Stay:
     """One run that has been started. `until_over` may be called once."""
 
@@ -51,6 +73,7 @@ class Stay:
         file: FileWatch,
         tail: LogTail | None,
         keep_running: bool,
+        give_up_after_s: float | None = None,
     ) -> None:
         self._suite = suite
         self._watching = watching
@@ -60,6 +83,7 @@ class Stay:
         self._file = file
         self._tail = tail
         self._keep_running = keep_running
+        self._give_up = GiveUp(give_up_after_s)
         self._health = Health()
         self._began = self._answered_at = time.monotonic()
         self._next_health = self._next_show = 0.0
@@ -95,6 +119,7 @@ class Stay:
         if self._stopping.follow(self._watching.queue):
             self._watching.look_again()
         end = how_it_ended(self._watching.queue, keep_running=self._keep_running)
+        end = end or self._give_up.look(self._watching.queue, time.monotonic())
         if end is None and self._stopping.out_of_patience:
             end = End(exit_code=EXIT_STOPPED, headline="stopped by force")
         end = end or self._supervisord_ended()

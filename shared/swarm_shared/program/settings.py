@@ -51,6 +51,12 @@ class Settings:
     orphan_timeout_min: float = _setting(
         30.0, "Minutes without any sign of progress after which a session is ended.", low=0.001, high=100_000
     )
+    give_up_after_min: float | None = _setting(
+        None,
+        "Minutes to wait for you (credentials, quota, a pause) before start ends instead (default: wait).",
+        low=0.001,
+        high=100_000,
+    )
     crash_budget: int = _setting(3, "A task is held on this crash in a row.", low=1, high=1000)
     crash_backoff_s: float = _setting(15.0, "Least pause after the second crash, doubling.", low=0, high=1800)
     keep_output_days: float | None = _setting(

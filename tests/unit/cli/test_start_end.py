@@ -10,7 +10,7 @@ import pytest
 from queue_desk import QueueDesk, failed
 
 from amplifier_swarm.start.queue_state import MOVING, QueueState, read_queue
-from amplifier_swarm.start.run_loop import how_it_ended
+from amplifier_swarm.start.run_loop import GiveUp, how_it_ended
 from amplifier_swarm.start.stopping import Stopping
 from swarm_shared.domain.models import FailureClass, Status
 from swarm_shared.domain.trouble import TroubleKind
@@ -60,6 +60,40 @@ DONE = {Status.COMPLETED: 2}
 def test_the_state_of_the_whole_queue_decides_how_a_run_ends(state: QueueState, code: int | None) -> None:
     end = how_it_ended(state, keep_running=False)
     assert (None if end is None else end.exit_code) == code
+
+
+READY = {Status.NOT_STARTED: 1}
+
+
+@pytest.mark.parametrize(
+    ("state", "code"),
+    [
+        (queue(READY, holds=(hold("credentials", None),)), 10),
+        (queue(READY, holds=(hold("quota", None),)), 10),
+        (queue(READY, flags=(PAUSED,)), 8),
+        (queue(READY, holds=(hold("window", 5_000_000),)), None),  # it ends by itself
+        (queue(READY, running=1, holds=(hold("quota", None),)), None),  # another agent CLI still works
+        (queue(READY), None),
+    ],
+)
+def test_a_run_that_only_you_could_continue_ends_after_the_time_you_chose(state: QueueState, code: int | None) -> None:
+    give_up = GiveUp(600)
+    assert give_up.look(state, 0) is None
+    assert give_up.look(state, 599) is None
+    end = give_up.look(state, 600)
+    assert (None if end is None else end.exit_code) == code
+    assert end is None or end.headline.startswith("gave up after 10 m 00 s: ")
+    assert GiveUp(None).look(state, 1e9) is None
+
+
+def test_the_time_to_give_up_counts_from_the_last_sign_of_movement() -> None:
+    give_up = GiveUp(600)
+    waiting, moving = queue(READY, flags=(PAUSED,)), queue(READY, running=1)
+    assert give_up.look(waiting, 0) is None
+    assert give_up.look(moving, 500) is None
+    assert give_up.look(waiting, 700) is None
+    assert give_up.look(waiting, 1299) is None
+    assert give_up.look(waiting, 1300) is not None
 
 
 def test_keep_running_ends_only_for_a_person_or_an_agent_cli_that_cannot_start() -> None:
