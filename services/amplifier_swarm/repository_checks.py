@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from amplifier_swarm.findings import bad, finding
-from amplifier_swarm.landed import integration_of
+from amplifier_swarm.integration import integration_of
 from amplifier_swarm.start.checks.run_repository import check_repository
 from swarm_shared.diagnosis import Finding, Level
 from swarm_shared.domain.branch_names import branch_of

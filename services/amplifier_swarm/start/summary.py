@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
-from amplifier_swarm.landed import waiting_to_come_over
+from amplifier_swarm.integration import waiting_to_come_over
 from amplifier_swarm.start.queue_state import QueueState
 from amplifier_swarm.start.view import GROUPS_IN_ORDER
 from amplifier_swarm.terminal import cut, duration

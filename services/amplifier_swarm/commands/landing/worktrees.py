@@ -10,7 +10,7 @@ import click
 
 from amplifier_swarm.app import App, command, json_option
 from amplifier_swarm.cleanup import Cleanup
-from amplifier_swarm.landed import integration_of
+from amplifier_swarm.integration import integration_of
 from amplifier_swarm.terminal import print_json, remark, say, table
 from swarm_shared.agents.launching.environment import inherited
 from swarm_shared.agents.presets.catalog import load_presets

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from amplifier_swarm.app import App, command, json_option
-from amplifier_swarm.landed import integration_of
+from amplifier_swarm.integration import integration_of
 from amplifier_swarm.names import complete_task
 from amplifier_swarm.terminal import print_json, remark, say
 from swarm_shared.domain.errors import NotFound
