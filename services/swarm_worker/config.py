@@ -17,6 +17,7 @@ from swarm_shared.git.plumbing.repository import Repository
 from swarm_shared.git.worktrees.isolation import decide
 from swarm_shared.own_checkout import not_pointed_at_a_project
 from swarm_shared.program.settings import Settings
+from swarm_shared.program.setup_steps import SetupStep
 from swarm_shared.store.queue.policy import Budgets
 from swarm_worker.processes.containment import container_argv
 
@@ -42,7 +43,7 @@ class WorkerConfig(Struct, frozen=True, kw_only=True):
     validation: bool
     checks: tuple[str, ...]
     gate: tuple[str, ...]
-    setup: tuple[str, ...]
+    setup: tuple[SetupStep, ...]
     recycles: bool  # worktrees whose work has landed become spares or are removed
     worktree_pool: int | None  # spares at most; None: as many as there are workers
     strict_files: bool

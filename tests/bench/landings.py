@@ -120,7 +120,7 @@ def _per_task(many: int, isolation: str) -> Spent:
 def _bare_checkout_ms(count: int) -> list[float]:
     """What git alone takes to check the same files out on this disk."""
     with bench_swarm() as swarm:
-        _fill(swarm)
+        fill(swarm)
         times: list[float] = []
         for number in range(count):
             began = time.monotonic()
@@ -137,7 +137,7 @@ def _bare_checkout_ms(count: int) -> list[float]:
 def _whole(count: int, isolation: str) -> Spent:
     """A whole queue, from the first claim to the last completion."""
     with bench_swarm() as swarm:
-        _fill(swarm)
+        fill(swarm)
         swarm.settings |= {"SWARM_ISOLATION": isolation}
         report = swarm.folder / "report"
         tasks = [TaskSpec(id=f"t{n}", name=f"task {n}", run=f"echo {n} > own-{n}.txt") for n in range(count)]
@@ -150,12 +150,12 @@ def _whole(count: int, isolation: str) -> Spent:
     return Spent(wall_ms=float(wall_ms), verbs=verbs, landings_ms=tuple(float(ms) for (ms,) in landed))
 
 
-def _fill(swarm: LiveSwarm) -> None:
+def fill(swarm: LiveSwarm, files: int = FILES) -> None:
     """Make the project a repository with as many files as a big one has."""
     settings = swarm.folder / "gitconfig"
     settings.write_text(_PERSON)
     swarm.settings |= {"GIT_CONFIG_GLOBAL": str(settings), "GIT_CONFIG_NOSYSTEM": "1"}
-    for number in range(FILES):
+    for number in range(files):
         path = swarm.project / f"folder-{number // FILES_IN_FOLDER}" / f"file-{number}.txt"
         path.parent.mkdir(exist_ok=True)
         path.write_text(f"{number}\n" * (FILE_BYTES // (len(str(number)) + 1)))

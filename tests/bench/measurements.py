@@ -20,6 +20,7 @@ from bench import (
     screen,
     throughput,
     wake,
+    worktrees,
 )
 from bench.figure import Figure, Scale
 
@@ -46,5 +47,6 @@ MEASUREMENTS = {
     "pages": Measurement(title=open_pages.TITLE, measure=open_pages.measure),
     "landing": Measurement(title=landings.TITLE, measure=landings.measure),
     "contention": Measurement(title=contention.TITLE, measure=contention.measure),
+    "worktrees": Measurement(title=worktrees.TITLE, measure=worktrees.measure),
     "cost": Measurement(title=cost.TITLE, measure=cost.measure),
 }

@@ -114,3 +114,38 @@ def test_two_swarms_of_one_repository_recycle_their_own(swarm: LandingSwarm, tmp
             wait_until(lambda each=each: not folders(each, "worktrees"), each.logs)
             assert len(folders(each, "spares")) == 1
         assert len(swarm.git("worktree", "list").splitlines()) == 3
+
+
+def set_up_with(swarm: LandingSwarm, setup: str, tasks: int, run: str) -> list[str]:
+    """What the setup command wrote down, a line for each time that it ran."""
+    (swarm.project / ".gitignore").write_text("*.log\ndeps/\n")
+    swarm.commit({"lock.json": "1\n"})
+    ran = swarm.folder / "ran"
+    ran.touch()
+    (swarm.folder / "swarm.yaml").write_text(setup.replace("RAN", str(ran)))
+    swarm.add(*(swarm.task(f"t{n}", run.format(n=n)) for n in range(tasks)))
+    swarm.worker()
+    all_complete(swarm, tasks)
+    return ran.read_text().split()
+
+
+_DEPS = "setup: {run: 'mkdir -p deps && cp lock.json deps/ && echo ran >> RAN', inputs: [lock.json], keep: [deps]}\n"
+
+
+def test_setup_runs_once_while_its_inputs_stay_the_same(swarm: LandingSwarm) -> None:
+    run = "test -e deps/lock.json && test ! -e other.log && touch other.log && echo {n} > {n}.txt"
+    assert set_up_with(swarm, _DEPS, 5, run) == ["ran"]
+
+
+def test_setup_runs_again_when_its_inputs_have_changed(swarm: LandingSwarm) -> None:
+    run = "cmp lock.json deps/lock.json && echo {n} > lock.json"
+    assert len(set_up_with(swarm, _DEPS, 3, run)) == 3
+
+
+def test_setup_runs_again_when_what_it_made_is_missing(swarm: LandingSwarm) -> None:
+    run = "test -e deps/lock.json && rm -r deps && echo {n} > {n}.txt"
+    assert len(set_up_with(swarm, _DEPS, 3, run)) == 3
+
+
+def test_a_setup_command_without_inputs_runs_for_every_task(swarm: LandingSwarm) -> None:
+    assert len(set_up_with(swarm, "setup: ['echo ran >> RAN']\n", 3, "echo {n} > {n}.txt")) == 3

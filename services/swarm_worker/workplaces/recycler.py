@@ -64,7 +64,7 @@ class Recycler:
                     return False  # it was given out again meanwhile
                 repository = self._trees.repository.holding(descriptor)
                 integration = Integration(repository=repository, ref=self._branch.ref())
-                reason = recycle(TaskWorktrees(repository, self._trees.root), integration, safe, spares=self._limit())
+                reason = recycle(self._trees.of(repository), integration, safe, spares=self._limit())
         except RepositoryBusy:
             return False  # another worker is at it
         except (GitError, GitUnusable, OSError) as error:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
@@ -27,9 +26,11 @@ from swarm_shared.git.snapshots.snapshot import Snapshot, take_snapshot
 from swarm_shared.git.snapshots.submodules import Secured, align, note_set_up, secure
 from swarm_shared.git.snapshots.undo import changes_since, undo_since
 from swarm_shared.git.worktrees.leaks import Fingerprint, Leak, fingerprint, leak
+from swarm_shared.git.worktrees.spares import note_set_up_in, set_up_in
 from swarm_shared.git.worktrees.taken_names import TakenNames
 from swarm_shared.git.worktrees.task_worktrees import TaskWorktree, TaskWorktrees
 from swarm_shared.program.logs import event
+from swarm_shared.program.setup_steps import kept_paths
 from swarm_shared.store.queue.claims import Claim
 from swarm_shared.store.views.changes import Since
 from swarm_worker.config import WorkerConfig
@@ -40,7 +41,6 @@ from swarm_worker.workplaces.workplace import Beyond, Sealed, Workplace
 
 LOG = logging.getLogger("swarm.worker")
 NAMED_PATHS = 20
-_SET_UP_MARK = "swarm-set-up"  # in the worktree's git directory: its setup commands have run to their end
 
 
 class Worktrees:
@@ -78,7 +78,8 @@ class Worktrees:
             event(LOG, "branch_left", level=logging.WARNING, reason=error.message)
 
     def _trees(self) -> TaskWorktrees:
-        return TaskWorktrees(self._repository, self._config.state_dir / "worktrees")
+        keep = kept_paths(self._config.setup)
+        return TaskWorktrees(self._repository, self._config.state_dir / "worktrees", keep=keep)
 
     def _names(self, held: HeldBranch, trees: TaskWorktrees) -> TakenNames:
         # By a git that inherits the lock: after our death nobody else asks before it has ended.
@@ -102,7 +103,7 @@ class Worktrees:
             self._recycler.provide()
         with file_lock(trees.lock_of(safe), tend=self._tend) as descriptor:
             repository = self._repository.holding(descriptor)
-            trees = TaskWorktrees(repository, trees.root)
+            trees = trees.of(repository)
             # Every git that we start here inherits the lock, which we have; agents of earlier attempts were proven
             # gone before the task was given out.
             opened = trees.open(safe, tip, holder_is_dead=lambda _lock: True)
@@ -158,11 +159,11 @@ class TaskPlace(Workplace):
         self._remarks: list[str] = []  # what was left out of the commit, and why
 
     def setup_due(self) -> Sequence[str]:
-        done = self._set_up_mark().exists() and not self._opened.submodules_missing
-        return () if done else self._config.setup
+        done = {} if self._opened.submodules_missing else set_up_in(self._opened.checkout)
+        return [step.run for step in self._config.setup if not step.is_done(self.cwd, done.get(step.run))]
 
     def set_up(self) -> None:
-        self._set_up_mark().touch()
+        note_set_up_in(self._opened.checkout, {step.run: step.digest(self.cwd) for step in self._config.setup})
         note_set_up(self._opened.checkout)
 
     def earlier_work(self) -> str | None:
@@ -290,9 +291,6 @@ class TaskPlace(Workplace):
     def _leak(self) -> Leak:
         ours = (self._config.db, self._config.state_dir)
         return leak(self._before, fingerprint(self._repository, ignore=ours))
-
-    def _set_up_mark(self) -> Path:
-        return self._opened.checkout.git_dir / _SET_UP_MARK
 
 
 def _does_not_fit(made: Snapshot) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import Any
 
 from swarm_shared.domain.branch_names import INTEGRATION_BRANCH
 from swarm_shared.domain.errors import ConfigError
+from swarm_shared.program.setup_steps import SetupStep, as_setup_steps
 
 MAX_WORKERS = 64
 LEASE_HEARTBEATS = 4
@@ -86,7 +87,7 @@ class Settings:
     min_free_mb: float = _setting(200.0, "Stop giving out tasks below this much free disk, in MiB.", low=0, high=10**9)
     checks: tuple[str, ...] = _setting((), "Commands run after every builder session.", file_only=True)
     gate: tuple[str, ...] = _setting((), "Commands run on every merged result before it lands.", file_only=True)
-    setup: tuple[str, ...] = _setting((), "Commands run once in every new worktree.", file_only=True)
+    setup: tuple[SetupStep, ...] = _setting((), "Commands run once in every new worktree.", file_only=True)
     cleanup: tuple[str, ...] = _setting((), "Commands run in a worktree before it is removed.", file_only=True)
     worktree_pool: int | None = _setting(
         None, "Cleaned worktrees kept for the next tasks (default: one per worker); 0: none.", low=0, high=1000
@@ -212,6 +213,8 @@ def _checked(one: Field[Any], raw: Any, origin: str) -> Any:
             value = int(str(raw).strip())
         elif kind.startswith("float"):
             value = float(str(raw).strip())
+        elif kind == "tuple[SetupStep, ...]":
+            value = as_setup_steps(raw)
         elif kind.startswith("tuple"):
             value = _as_commands(raw)
         elif kind.startswith("Mapping"):
@@ -261,6 +264,8 @@ def _wanted(kind: str) -> str:
     }
     if kind.startswith("float"):
         return "a number"
+    if kind == "tuple[SetupStep, ...]":
+        return "a list of commands, or of mappings: {run: COMMAND, inputs: [FILE], keep: [FOLDER]}"
     if kind.startswith("tuple"):
         return "a list of commands"
     return words.get(kind, "usable")

@@ -236,3 +236,10 @@ def test_ctl_and_doctor_talk_to_the_supervisord_of_the_state_directory(desk: Cli
     finally:
         server.terminate()
         server.wait(20)
+
+
+def test_config_shows_a_setup_command_with_what_it_depends_on(desk: CliDesk) -> None:
+    (desk.folder / "swarm.yaml").write_text("setup: [make, {run: npm ci, inputs: [lock], keep: [node_modules]}]\n")
+    shown = desk.run("config", "--json").json["settings"]["setup"]["value"]
+    assert shown == ["make", {"run": "npm ci", "inputs": ["lock"], "keep": ["node_modules"]}]
+    assert "make, npm ci" in " ".join(desk.run("config").out.split())

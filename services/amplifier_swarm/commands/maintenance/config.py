@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from amplifier_swarm.app import App, command, json_option
 from amplifier_swarm.terminal import print_json, remark, table
 from swarm_shared.program.settings import described, variable_of
+from swarm_shared.program.setup_steps import SetupStep
 
 MASK = "•••"
 
@@ -45,6 +48,8 @@ def _plain(value: Any, *, secret: bool = False) -> Any:
         return MASK
     if isinstance(value, Path):
         return str(value)
+    if isinstance(value, SetupStep):
+        return msgspec.to_builtins(value) if value.inputs else value.run
     return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
@@ -54,5 +59,5 @@ def _told(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, Mapping | list):
-        return ", ".join(value) or "none"
+        return ", ".join(each["run"] if isinstance(each, Mapping) else each for each in value) or "none"
     return "none" if value in (None, "") else str(value)

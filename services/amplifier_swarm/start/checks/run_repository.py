@@ -101,7 +101,7 @@ def _elsewhere(found: Repository, settings: Settings, known: IntegrationRow | No
 
 def _empty(repository: Repository, settings: Settings) -> tuple[str, ...]:
     """That worktrees come without the files of submodules, unless a setup command fetches them."""
-    if any("submodule" in command for command in settings.setup):
+    if any("submodule" in step.run for step in settings.setup):
         return ()
     paths = empty_modules(repository)
     if not paths:

@@ -50,11 +50,11 @@ def recycle(trees: TaskWorktrees, integration: Integration, safe: str, *, spares
         reason = reason_to_keep(trees, integration, safe)
         if reason is not None:
             return reason
-    inner = _own_repository(ignored or ())
+    inner = _own_repository(path for path in ignored or () if path not in trees.kept_below(checkout.path))
     if inner is not None:
         return f"it holds a repository: {inner.relative_to(checkout.path)}"
     # Before anything is renamed or deleted by ourselves: it takes as long as there are files, and is waited for.
-    checkout.git.ask("clean", "-d", "-f", "-f", "-x", "-q", ok=(0, 1), timeout_s=LONG_S)
+    checkout.git.ask("clean", "-d", "-f", *trees.cleaning(), "-q", ok=(0, 1), timeout_s=LONG_S)
     if ignored is not None and len(trees.spares.paths()) < spares:
         with repository_lock(trees.repository):
             (checkout.git_dir / READY_MARK).unlink(missing_ok=True)

@@ -138,7 +138,7 @@ class Checkout(Struct, frozen=True, kw_only=True):
             return ()
 
     def put_back(
-        self, sha: str, *, ref: str | None, clean: bool = True, ignored: bool = False, fresh_index: bool = False
+        self, sha: str, *, ref: str | None, clean: bool = True, more: tuple[str, ...] = (), fresh_index: bool = False
     ) -> None:
         """Make everything as right after a checkout of this commit; git-ignored files and nested repositories stay.
 
@@ -148,7 +148,7 @@ class Checkout(Struct, frozen=True, kw_only=True):
         Args:
             ref: The branch that HEAD is to be on; None for a detached HEAD.
             clean: Delete files that git neither tracks nor ignores.
-            ignored: Delete what git ignores and repositories inside as well: this was a spare.
+            more: Further options of git-clean(1).
             fresh_index: Drop the index first, as flags in it hide files from git.
 
         Raises:
@@ -181,10 +181,9 @@ class Checkout(Struct, frozen=True, kw_only=True):
             self._reset(sha)
         if clean:
             # One -f only: a repository that an agent cloned in here is not deleted with its commits.
-            everything = ("-f", "-x") if ignored else ()
-            cleaned = self.git.ask("clean", "-d", "-f", *everything, "-q", ok=(0, 1), timeout_s=LONG_S)
+            cleaned = self.git.ask("clean", "-d", "-f", *more, "-q", ok=(0, 1), timeout_s=LONG_S)
             if cleaned.code and make_accessible(self.path):
-                self.git.ask("clean", "-d", "-f", *everything, "-q", ok=(0, 1), timeout_s=LONG_S)
+                self.git.ask("clean", "-d", "-f", *more, "-q", ok=(0, 1), timeout_s=LONG_S)
 
     def _head_says(self) -> str | None:
         """What the file says in which git notes what is checked out; None where it is no plain file."""

@@ -7,10 +7,12 @@ task, or something that is recognised as neither and deleted: a spare holds noth
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import stat
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 
 from swarm_shared.git.plumbing.permissions import remove_folder
@@ -22,6 +24,7 @@ from swarm_shared.git.worktrees.listing import git_dir_of, linked_below, remove_
 
 # In a worktree's git directory: it is a spare. Written last, removed first.
 SPARE_MARK = "swarm-spare"
+_SET_UP_MARK = "swarm-set-up"
 # All that stays of a git directory; the rest is what a task's agents left there: logs, sparse patterns, own refs.
 _KEPT = frozenset({"HEAD", "commondir", "gitdir", "index"})
 _LOCK = "locked"  # git's own: a `git worktree prune` of the user's leaves it alone while the folder moves
@@ -33,10 +36,11 @@ class Spares:
 
     Args:
         root: The folder that they lie in, which holds nothing else.
+        keep: Paths in each of them that setup commands have made, and that stay.
     """
 
-    def __init__(self, repository: Repository, root: Path) -> None:
-        self._repository, self.root = repository, root
+    def __init__(self, repository: Repository, root: Path, *, keep: tuple[Path, ...] = ()) -> None:
+        self._repository, self.root, self._keep = repository, root, keep
 
     def paths(self) -> tuple[Path, ...]:
         """The spares that can be taken."""
@@ -69,15 +73,17 @@ class Spares:
         Args:
             sha: The commit that is checked out.
         """
-        if not checkout.link_is_ours() or not _is_plain(checkout.path):
+        if not checkout.link_is_ours() or not _is_plain(checkout.path, self._keep):
             return False
-        git_dir = checkout.git_dir
+        git_dir, set_up = checkout.git_dir, set_up_in(checkout) if self._keep else {}
         self.root.mkdir(parents=True, exist_ok=True)
         (git_dir / _LOCK).touch()
         for entry in git_dir.iterdir():
             if entry.name not in _KEPT and entry.name != _LOCK:
                 _delete(entry)
         _write(git_dir / "HEAD", sha)
+        if set_up:
+            note_set_up_in(checkout, set_up)
         spare = self.root / uuid.uuid4().hex[:12]
         checkout.path.rename(spare)
         _write(git_dir / "gitdir", spare / ".git")
@@ -123,12 +129,28 @@ class Spares:
         return git_dir if Checkout.of(self._repository.git, path=path, git_dir=git_dir).link_is_ours() else None
 
 
-def _is_plain(top: Path) -> bool:
+def set_up_in(checkout: Checkout) -> Mapping[str, str]:
+    """The setup commands that have run to their end in a worktree, each with a digest of what it depends on."""
+    try:
+        found = json.loads((checkout.git_dir / _SET_UP_MARK).read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def note_set_up_in(checkout: Checkout, done: Mapping[str, str]) -> None:
+    """Remember that setup commands have run to their end in a worktree."""
+    (checkout.git_dir / _SET_UP_MARK).write_text(json.dumps(done))
+
+
+def _is_plain(top: Path, keep: tuple[Path, ...]) -> bool:
     """Make the files of a clean worktree as a checkout makes them; False where one is also somewhere else.
 
     A file with a second name outside would carry what the next task writes to there.
     """
-    for folder, _, names in os.walk(top):
+    kept = {os.path.join(top, path) for path in keep}
+    for folder, folders, names in os.walk(top):
+        folders[:] = [name for name in folders if os.path.join(folder, name) not in kept]
         for name in names:
             path = os.path.join(folder, name)
             status = os.lstat(path)

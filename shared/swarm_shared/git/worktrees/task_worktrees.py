@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -65,13 +66,28 @@ class TaskWorktrees:
 
     Args:
         root: The folder that they lie in, `<state directory>/worktrees`; its neighbours are ours too.
+        keep: Paths below the project root that stay when another task takes a worktree over.
     """
 
-    def __init__(self, repository: Repository, root: Path) -> None:
+    def __init__(self, repository: Repository, root: Path, *, keep: tuple[str, ...] = ()) -> None:
         self.repository = repository
         root.mkdir(parents=True, exist_ok=True)
         self.root = root.resolve()
-        self.spares = Spares(repository, self.root.parent / "spares")
+        self.keep = keep
+        self.spares = Spares(repository, self.root.parent / "spares", keep=self.kept_below(Path()))
+
+    def of(self, repository: Repository) -> TaskWorktrees:
+        """The same ones, by another git."""
+        return TaskWorktrees(repository, self.root, keep=self.keep)
+
+    def kept_below(self, top: Path) -> tuple[Path, ...]:
+        """What stays in a worktree that another task takes over."""
+        return tuple(top / self.repository.prefix / path for path in self.keep)
+
+    def cleaning(self) -> tuple[str, ...]:
+        """Options of git-clean(1): delete everything but what is to be kept, repositories inside too."""
+        patterns = (re.sub(r"([\\*?\[])", r"\\\1", str(path)) for path in self.kept_below(Path()))
+        return ("-f", "-x", *(f"--exclude=/{pattern}" for pattern in patterns))
 
     def path_of(self, safe: str) -> Path:
         path = self.root / safe
@@ -188,7 +204,7 @@ class TaskWorktrees:
         """A worktree with the files of a commit, from a spare where there is one; and where what lay there has gone."""
         checkout, set_aside, spare = self._add(safe, spare=True)
         try:
-            checkout.put_back(tip, ref=task_ref(safe), clean=spare, ignored=spare)
+            checkout.put_back(tip, ref=task_ref(safe), clean=spare, more=self.cleaning() if spare else ())
         except (GitError, OSError):
             if not spare:
                 raise

@@ -1,0 +1,173 @@
+"""What a task waits for its worktree, from a spare and without one, and how many checkouts a run leaves on the disk."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+
+from live_swarm import LiveSwarm
+
+from bench.desk import bench_swarm, crew, resume, wait_idle, wait_until
+from bench.figure import Figure, Scale, Table, Target
+from bench.landings import fill
+from swarm_shared.domain.models import TaskSpec
+from swarm_shared.git.landing.following import Integration
+from swarm_shared.git.landing.recycle import recycle
+from swarm_shared.git.plumbing.repository import Repository
+from swarm_shared.git.plumbing.runner import Git
+from swarm_shared.git.snapshots.snapshot import take_snapshot
+from swarm_shared.git.worktrees.task_worktrees import TaskWorktrees
+
+TITLE = "Worktrees at hand"
+SMALL, BIG = 10_000, 42_000  # files of the repository
+LIMIT_MS = {SMALL: 100.0, BIG: 300.0}
+WORKERS = 4
+LIMIT_CHECKOUTS = 9
+LIMIT_SETUPS = 8  # a worker and a spare for each
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waits:
+    """Milliseconds, each the median of some rounds: with a spare, without, and git's own command by itself."""
+
+    spare: float
+    fresh: float
+    bare: float
+    recycling: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """After a run: the most checkouts at a time, those at its end, and how often its setup command ran."""
+
+    most: int
+    at_end: int
+    setups: int
+
+
+def measure(scale: Scale) -> Figure:
+    """All of a size within the same minutes."""
+    sizes = scale.pick((SMALL,), (SMALL, BIG))
+    waits = {size: _waits(size, scale.pick(3, 7)) for size in sizes}
+    tasks = scale.pick(24, 100)
+    left = _left(tasks)
+    return Figure(
+        how=(
+            "A worktree opened for a task whose base has one more landed file than the spare, beside one without a "
+            f"spare and `git worktree add`; and {tasks} landed tasks of {WORKERS} workers in a repository of "
+            f"{SMALL:,} files with a setup command that keeps its folder."
+        ),
+        tables=(
+            Table(
+                columns=("files", "from a spare, ms", "without, ms", "git worktree add, ms", "recycling, ms"),
+                rows=tuple((f"{n:,}", each.spare, each.fresh, each.bare, each.recycling) for n, each in waits.items()),
+            ),
+            Table(
+                columns=("tasks", "checkouts at most", "at the end", "setup commands"),
+                rows=((tasks, left.most, left.at_end, left.setups),),
+            ),
+        ),
+        targets=(
+            *(
+                Target(text=f"claim to files ready, {n:,} files", value=each.spare, limit=LIMIT_MS[n], unit="ms")
+                for n, each in waits.items()
+            ),
+            Target(text=f"checkouts at a time, {tasks} tasks", value=left.most, limit=LIMIT_CHECKOUTS),
+            Target(text=f"setup commands, {tasks} tasks", value=left.setups, limit=LIMIT_SETUPS),
+        ),
+        raw={"waits": {n: asdict(each) for n, each in waits.items()}, "left": asdict(left)},
+    )
+
+
+def _waits(files: int, rounds: int) -> Waits:
+    with bench_swarm() as swarm:
+        fill(swarm, files)
+        git = Git(cwd=swarm.project, environ={**os.environ, **swarm.settings})
+        repository = Repository.find(swarm.project, git=git)
+        assert repository is not None
+        integration = Integration(repository=repository)
+        assert repository.head_sha is not None
+        integration.begin(repository.head_sha)
+        trees = TaskWorktrees(repository, swarm.folder / "state" / "worktrees")
+        times: dict[str, list[float]] = {"spare": [], "fresh": [], "bare": [], "recycling": []}
+        for number in range(rounds):
+            times["fresh"].append(_task(trees, integration, f"fresh-{number}"))
+            times["recycling"].append(_ms(lambda name=f"fresh-{number}": recycle(trees, integration, name, spares=1)))
+            _land_one(trees, integration, f"other-{number}")
+            times["spare"].append(_task(trees, integration, f"warm-{number}"))
+            recycle(trees, integration, f"warm-{number}", spares=0)
+            times["bare"].append(_ms(lambda at=swarm.folder / f"bare-{number}": _bare(swarm, at)))
+        return Waits(**{name: median(found) for name, found in times.items()})
+
+
+def _task(trees: TaskWorktrees, integration: Integration, safe: str) -> float:
+    """Milliseconds until a task's files are ready; then it lands."""
+    tip = str(integration.tip())
+    began = time.monotonic()
+    opened = trees.open(safe, tip, holder_is_dead=lambda _: True)
+    waited = 1000 * (time.monotonic() - began)
+    (opened.cwd / f"{safe}.txt").write_text(safe)
+    made = take_snapshot(opened.checkout, safe=safe, base_sha=tip, message="work\n")
+    merge = integration.plan_landing(made.head_sha, tip=tip, task_id=safe, attempt_id="1", name=safe)
+    assert merge.new is not None
+    integration.advance(merge.new, old=tip)
+    return waited
+
+
+def _land_one(trees: TaskWorktrees, integration: Integration, name: str) -> None:
+    """Move the integration branch by a file, as others do meanwhile."""
+    tip = str(integration.tip())
+    git = trees.repository.git
+    blob = git.ask("hash-object", "-w", "--stdin", stdin=name.encode()).out.decode().strip()
+    index = git.with_index(trees.root.parent / "index")
+    index.ask("read-tree", tip)
+    index.ask("update-index", "--add", "--cacheinfo", f"100644,{blob},{name}.txt")
+    made = git.line("commit-tree", index.line("write-tree"), "-p", tip, "-m", name)
+    integration.advance(made, old=tip)
+
+
+def _ms(call: object) -> float:
+    began = time.monotonic()
+    call()  # type: ignore[operator]
+    return 1000 * (time.monotonic() - began)
+
+
+def _bare(swarm: LiveSwarm, at: Path) -> None:
+    command = ["git", "worktree", "add", "--quiet", "--detach", str(at)]
+    subprocess.run(command, cwd=swarm.project, env={**os.environ, **swarm.settings}, check=True)
+
+
+def _left(tasks: int) -> Left:
+    with bench_swarm() as swarm:
+        fill(swarm, SMALL)
+        swarm.settings |= {"SWARM_ISOLATION": "worktree"}
+        ran = swarm.folder / "ran"
+        ran.touch()
+        setup = f"{{run: 'mkdir -p deps && echo ran >> {ran}', inputs: [folder-0/file-0.txt], keep: [deps]}}"
+        (swarm.folder / "swarm.yaml").write_text(f"setup: {setup}\n")
+        swarm.add(*(TaskSpec(id=f"t{n}", name=f"task {n}", run=f"echo {n} > own-{n}.txt") for n in range(tasks)))
+        state, most = swarm.folder / "tasks.db.swarm", 0
+        crew(swarm, WORKERS)
+        resume(swarm)
+
+        def done() -> bool:
+            nonlocal most
+            most = max(most, _checkouts(state))
+            return swarm.db.connection.value("SELECT sum(tasks) FROM counters WHERE status = 'completed'") == tasks
+
+        wait_until(done, "the end of all tasks", swarm=swarm, s=900)
+        wait_idle(swarm, WORKERS)
+        wait_until(lambda: not _folders(state / "worktrees"), "an end of recycling", swarm=swarm)
+        return Left(most=most, at_end=_checkouts(state), setups=len(ran.read_text().split()))
+
+
+def _checkouts(state: Path) -> int:
+    return _folders(state / "worktrees") + _folders(state / "spares")
+
+
+def _folders(root: Path) -> int:
+    return len(list(root.iterdir())) if root.is_dir() else 0
