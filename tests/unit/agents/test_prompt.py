@@ -30,7 +30,11 @@ TASK = TaskSpec(
 FIRST_PROMPT = f"""\
 # Task 2.6.1.a: Parse dates
 
+## Your role
+
 {BUILDER_ROLE}
+
+## Task
 
 Working directory: /srv/project
 Phase: 2
@@ -54,19 +58,19 @@ No time zones yet.
 
 - docs/dates.md
 
-## Commands that must succeed when you are done
+## Commands that must succeed
 
 - pytest -q tests/test_dates.py
 
 ## Answer
 
-Work in the working directory and run the tests that cover your change. Then end your reply with exactly one valid \
-JSON object in this format, with paths relative to the working directory, and nothing after it:
+Run the commands listed above and the tests that cover your change. Then end your final message with exactly one \
+valid JSON object in this format, with paths relative to the working directory, and nothing after it:
 
 {BUILDER_ANSWER}
 
-Set "status" to "failed" if the description or any acceptance criterion is not fulfilled. Your report is verified: \
-commands that must succeed are run again, and another agent may review the work.
+List the changes of all attempts. Set "status" to "failed" if the description or an acceptance criterion is not met, \
+or if a listed command fails. The required commands will be run again, and another agent may review the work.
 """
 RETRY_START = f"""\
 # Task 2.6.1.a: Parse dates
@@ -75,10 +79,12 @@ RETRY_START = f"""\
 
 Leap years too, please.
 
+## Your role
+
 {BUILDER_ROLE}
 
-This is attempt 3 of 3. An earlier attempt did not pass. Keep what is good in the working directory and fix the \
-problems listed below.
+This is attempt 3 of 3. Earlier attempts did not pass. Build on the changes in the working directory, and rewrite only \
+what is wrong. Fix everything under "Must fix", and do not bring back the problems under "Earlier attempts".
 
 ## Must fix
 
@@ -97,6 +103,8 @@ E   assert False
 
 - Attempt 1: validator: FAIL: nothing there
 - Attempt 2: check failed
+
+## Task
 
 Working directory: /srv/project
 """
@@ -183,7 +191,7 @@ def test_the_validator_sees_files_and_checks_and_not_the_builders_praise() -> No
     ]
     prompt = validator_prompt(builder_answer=answer, check_results=checks)
     assert prompt.startswith("# Validation of task 2.6.1.a: Parse dates\n\nYou are the validator")
-    assert "Assume that it is wrong" in prompt
+    assert "assumption that the work is defective" in prompt
     assert "1. Rejects the 31st of June\n2. Has tests" in prompt
     assert "- src/dates.py\n- README.md\n" in prompt
     assert "- tests/test_dates.py" in prompt
@@ -249,5 +257,5 @@ def test_long_words_are_broken_and_ordinary_text_is_not() -> None:
 
 def test_the_gate_of_a_retry_is_among_the_commands_that_must_succeed_each_once() -> None:
     for prompt in (builder_prompt(gate=["make gate", TASK.checks[0]]), validator_prompt(gate=["make gate"])):
-        commands = prompt.partition("## Commands that must succeed when you are done")[2].partition("## ")[0]
+        commands = prompt.partition("## Commands that must succeed")[2].partition("## ")[0]
         assert commands.split("\n- ")[1:] == [TASK.checks[0], "make gate\n\n"]
