@@ -18,7 +18,7 @@ from swarm_shared.processes.sweep import marks
 PRESETS = load_presets()
 ATTEMPT = "0f8fad5b-d9cb-469f-a165-70867728950e"
 TASK = TaskSpec(id="1.2", name="n", run="true", env={"LANG": "tlh"})
-CWD = Path("/work/tree")
+CWD = Path("/srv/tree")
 BASE = {
     "PATH": os.environ["PATH"],
     "HOME": "/home/someone",
@@ -39,7 +39,7 @@ def test_the_environment_is_yours_plus_marks_and_minus_our_own_and_supervisords(
         "PATH": BASE["PATH"],
         "HOME": "/home/someone",
         "LANG": "tlh",
-        "PWD": "/work/tree",
+        "PWD": "/srv/tree",
         "GIT_OPTIONAL_LOCKS": "0",
         "AMPLIFIER_SWARM_TASK_ID": "1.2",
         "AMPLIFIER_SWARM_ATTEMPT": ATTEMPT,

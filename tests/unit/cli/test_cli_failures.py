@@ -59,8 +59,9 @@ def test_a_whole_group_is_retried_after_a_yes(stopped: CliDesk) -> None:
         assert database.tasks.get("a")["note"] == "install x"
 
 
-def test_a_problem_that_stops_nothing_changes_nothing(stopped: CliDesk) -> None:
-    assert stopped.run("retry", "--failure", "0" * 16, "--yes").code == 0
+def test_a_problem_that_stops_no_task_is_an_error_and_changes_nothing(stopped: CliDesk) -> None:
+    ran = stopped.run("retry", "--failure", "0" * 16, "--yes")
+    assert (ran.code, "no task is stopped by the problem" in ran.err) == (5, True)
     assert {stopped.status_of(name) for name in "abc"} == {"failed"}
 
 

@@ -12,7 +12,7 @@ from swarm_shared.domain.models import FailureClass, HoldReason, Outcome, Status
 from swarm_shared.store.queue.policy import AttemptResult, Budgets
 from swarm_shared.store.queue.swarm import PAUSED
 
-BROKEN = "git worktree add failed in /work/p: git-lfs: command not found"
+BROKEN = "git worktree add failed in /srv/p: git-lfs: command not found"
 
 
 @pytest.fixture
