@@ -131,3 +131,13 @@ def test_a_task_that_can_never_be_started_is_held_at_once_and_pauses_nothing(des
         assert (shown["status"], shown["hold_reason"]) == (Status.HELD, HoldReason.CANNOT_START)
         assert (shown["crashes"], shown["failures"]) == (0, 0)
     assert pause(desk) is None
+
+
+def test_what_programs_print_after_the_first_line_makes_no_other_message(desk: QueueDesk) -> None:
+    end(
+        desk,
+        death(f"{BROKEN}\nfatal: the remote end hung up unexpectedly"),
+        death(f"{BROKEN}\nerror: packet write with format failed\nerror: initialization for subprocess failed"),
+        death(BROKEN),
+    )
+    assert pause(desk) == f"3 tasks in a row failed with the same message: {BROKEN}"

@@ -56,6 +56,9 @@ def problem_of(result: AttemptResult, *, landing: bool) -> Problem | None:
             detail = "\n".join(_normal(f"{check.get('command')}\n{check.get('output') or ''}") for check in red)
         case FailureCause.VALIDATOR | FailureCause.LANDING if result.must_fix:
             detail = "\n".join(sorted(_normal(issue) for issue in result.must_fix))
+        case FailureCause.CRASH:
+            # The first line names the fault. What programs print afterwards depends on which of them noticed first.
+            detail = _normal((result.error or "").partition("\n")[0])
         case _:
             detail = _normal(result.error or "")
     digest = hashlib.blake2b(f"{cause}\n{detail}".encode("utf-8", "replace"), digest_size=_DIGEST_BYTES)
