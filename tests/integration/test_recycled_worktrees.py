@@ -51,7 +51,8 @@ def test_no_task_sees_what_another_left_and_only_spares_remain(swarm: LandingSwa
     wait_until(lambda: not folders(swarm, "worktrees"), swarm.logs)
     wait_until(lambda: len(folders(swarm, "spares")) <= 2, swarm.logs)
     assert folders(swarm, "spares"), "for the tasks to come"
-    assert len(swarm.git("worktree", "list").splitlines()) == 1 + len(folders(swarm, "spares"))
+    # A folder goes a moment before git forgets it.
+    wait_until(lambda: len(swarm.git("worktree", "list").splitlines()) == 1 + len(folders(swarm, "spares")), swarm.logs)
     branches = swarm.git("for-each-ref", "--format=%(refname:short)", "refs/heads/swarm/task").split()
     assert branches == [f"swarm/task/t{n}" for n in range(TASKS)]
     swarm.git("fsck", "--no-dangling")
