@@ -13,6 +13,7 @@ from amplifier_swarm.start.checks.run_repository import check_repository, left_t
 from swarm_shared.domain.models import Status
 from swarm_shared.git.landing.following import Integration
 from swarm_shared.program.settings import Settings, resolve
+from swarm_shared.program.setup_steps import SetupStep
 from swarm_shared.store.queue.landings import IntegrationRow
 
 
@@ -181,5 +182,5 @@ def test_empty_submodules_are_named_with_the_setup_that_fills_them(project: Proj
     assert problems == ()
     assert "vendor/lib" in remarks[0]
     assert "setup: [git submodule update --init --recursive]" in remarks[0]
-    filled = replace(settings_for(project.root), setup=("git submodule update --init",))
+    filled = replace(settings_for(project.root), setup=(SetupStep(run="git submodule update --init"),))
     assert check_repository(filled)[2] == ()

@@ -90,7 +90,7 @@ function eta(status) {
   if (!open) return ["–", "nothing left to do"];
   if (status.stalled) return ["stalled", status.stalled];
   if (status.eta_s === null) return ["–", "available once a task has finished"];
-  return [`about ${momentIn(status.eta_s)}`, `in ${duration(status.eta_s)}${status.stuck ? `, but for ${plural(status.stuck, "stuck task")}` : ""}`];
+  return [`about ${momentIn(status.eta_s)}`, `in ${duration(status.eta_s)}${status.stuck ? `, not counting ${plural(status.stuck, "stuck task")}` : ""}`];
 }
 
 function isolation({ isolation: word, lands_on: branch }) {
