@@ -96,7 +96,7 @@ def test_a_worker_that_leaves_although_it_was_wanted_again_is_replaced() -> None
         os.kill(pids["worker-3"], signal.SIGSTOP)  # it has decided to leave and hears no more
         assert running.client.scale(3).kept == ("swarm-worker-3",)
         os.kill(pids["worker-3"], signal.SIGKILL)
-        assert running.wait_ready(*THREE)["worker-3"] != pids["worker-3"]
+        running.wait_for("a successor", lambda: running.wait_ready(*THREE)["worker-3"] != pids["worker-3"])
         assert_nothing_to_update(running)
 
 

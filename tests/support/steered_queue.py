@@ -59,7 +59,8 @@ class SteeredQueue(QueueDesk):
         bulk = Bulk(self.db.connection, self.clock)
         while not bulk.step(row):
             pass
-        self.db.control.answer(row.id, "done", f"{row.argument['verb']}: {bulk.progress(row.id).told()}", by="reaper")
+        outcome = f"{row.argument['verb']}: {bulk.progress(row.id).summary()}"
+        self.db.control.answer(row.id, "done", outcome, by="reaper")
         return row
 
     def _apply(self, row: ControlRow) -> str:
