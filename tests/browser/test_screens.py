@@ -236,6 +236,8 @@ def test_health_says_what_is_wrong_first_and_looks_again_by_itself(
     expect(page.locator(".verdict")).to_contain_text("issues")
     expect(page.locator(".health")).to_contain_text("requests are not carried out")
     desk.db.swarm.register_service("reaper", ProcessId.mine(), {"supervised": True, "supervisord_answers": True})
-    expect(page.locator(".verdict")).to_contain_text("All is well")
+    # What is left is that this test runs in the checkout of the suite, which is no project to work on.
+    expect(page.locator(".verdict")).to_contain_text("1 issue")
+    expect(page.locator(".health")).not_to_contain_text("requests are not carried out")
     for part in ("engine", "durability", "write-ahead log", "disk"):
         expect(page.locator(".health")).to_contain_text(part)
