@@ -59,17 +59,28 @@ def kill_daemon(at: Desk, name: str) -> None:
 
 
 def kill_everything_at_once(at: Desk) -> None:
-    """As a killer does that leaves nobody the time to react; the daemons bear no mark of the desk and live on."""
+    """Kill every marked process before any of them can react; the daemons carry no mark of the desk and survive."""
     stopped: set[int] = set()
     while fresh := at.alive().keys() - stopped:
         for pid in fresh:
             os.kill(pid, signal.SIGSTOP)
         stopped |= fresh
-    for pid in stopped:
+    # Children before their parents: the kernel continues the stopped group of a process whose parent ends, and a
+    # keeper that runs again for an instant, its worker already dead, would end the daemon.
+    for pid in sorted(stopped, key=depth, reverse=True):
         os.kill(pid, signal.SIGKILL)
     for run in at.started:
         run.wait()
     at.wait_nothing_left()
+
+
+def depth(pid: int) -> int:
+    """How many ancestors a process has."""
+    count = 0
+    while (stat := read_stat(pid)) is not None and stat.parent:
+        pid = stat.parent
+        count += 1
+    return count
 
 
 def is_recorded(at: Desk, pid: int) -> bool:
