@@ -198,6 +198,21 @@ def priority_label(number: int) -> str | int:
     return number
 
 
+class Source(Struct, frozen=True, kw_only=True):
+    """The item of another tool's plan that a task was made from.
+
+    `format` is a name of `swarm_shared.sources`. `path` is the file, relative to the project root with forward
+    slashes; absolute if it lies outside, and an address for what is no file. `key` identifies the item within the
+    file and survives edits of everything but the item's own title. `tick` says whether the file has a place that
+    records the item as done (`swarm_shared.sources.tick`); only a relative path has one.
+    """
+
+    format: str
+    path: str
+    key: str
+    tick: bool = False
+
+
 class TaskSpec(Struct, frozen=True, kw_only=True):
     """One task as a task file states it, after checking; see the manual's list of keys.
 
@@ -228,5 +243,6 @@ class TaskSpec(Struct, frozen=True, kw_only=True):
     allow_empty: bool | None = None
     labels: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
+    source: Source | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
     line: int = 0

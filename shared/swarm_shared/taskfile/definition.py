@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from swarm_shared.domain.models import Status, TaskSpec
+from msgspec import to_builtins
+
+from swarm_shared.domain.models import Source, Status, TaskSpec
 from swarm_shared.taskfile.keys import FIELDS
 from swarm_shared.taskfile.scalars import PlainText, is_typed
 
@@ -30,6 +32,8 @@ def definition(spec: TaskSpec) -> dict[str, Any]:
         content["status"] = spec.status.value
     if "env" in content:
         content["env"] = dict(spec.env)
+    if spec.source is not None:
+        content["source"] = to_builtins(spec.source)
     if spec.extra:
         content["extra"] = {key: _to_json(value) for key, value in spec.extra.items()}
     return content
@@ -45,6 +49,8 @@ def spec_from_definition(content: Mapping[str, Any]) -> TaskSpec:
     fields: dict[str, Any] = {key: tuple(value) if key in _LISTS else value for key, value in content.items()}
     if "status" in fields:
         fields["status"] = Status(fields["status"])
+    if "source" in fields:
+        fields["source"] = Source(**fields["source"])
     if "extra" in fields:
         fields["extra"] = {key: _from_json(value) for key, value in fields["extra"].items()}
     return TaskSpec(**fields)

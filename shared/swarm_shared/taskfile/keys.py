@@ -49,6 +49,7 @@ KEYS: Mapping[str, tuple[str, values.Reader]] = MappingProxyType(
         "allow_empty": ("allow_empty", values.read_boolean),
         "labels": ("labels", values.read_texts),
         "env": ("env", values.read_environment),
+        "source": ("source", values.read_source),
     }
 )
 # The fields in the order of an export; unknown keys follow.
@@ -75,7 +76,7 @@ class TaskReader:
         problems = self._problems
         for word, (key, value) in node.entries.items():
             known = KEYS.get(word)
-            if known is None:
+            if known is None or (word == "source" and not values.is_source(value)):
                 self._warn_once(word, key)
                 extra[word] = values.json_value(value, problems)
                 continue
@@ -112,7 +113,7 @@ class TaskReader:
             return
         self._unknown.add(word)
         nearest = None if self._warnings.full else self._suggester.nearest(word)
-        advice = or_nearest(nearest, "remove it if that is not meant")
+        advice = or_nearest(nearest if nearest != word else None, "remove it if that is not meant")
         self._warnings.add(key.start_mark, f"unknown key {shown(word)}: kept, but nothing uses it", advice)
 
 

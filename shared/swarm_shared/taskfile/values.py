@@ -7,37 +7,28 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
-from types import MappingProxyType
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from yaml.events import ScalarEvent
 
-from swarm_shared.domain.models import PRIORITY_NAMES, PRIORITY_RANGE, Group, Status
+from swarm_shared.domain.models import PRIORITY_RANGE, Source, Status
 from swarm_shared.taskfile.nearest import Suggester, or_nearest
 from swarm_shared.taskfile.nodes import MAX_DEPTH, ListNode, MapNode, Node, is_null, is_plain
 from swarm_shared.taskfile.problems import Mark, ProblemList, shown
 from swarm_shared.taskfile.scalars import parse_bool, parse_integer, parse_number, plain_value
+from swarm_shared.taskfile.words import KEPT_STATUSES, priority_of, status_of
 
 MAX_ID_CHARS = 200
 MAX_RETRIES = 1000
 MAX_PATH_CHARS = 4096  # PATH_MAX of Linux
 
-# A status that a file may bring; tasks in progress elsewhere start here from the beginning.
-_KEPT = (Status.COMPLETED, Status.FAILED, Status.CANCELLED, Status.HELD)
-_STATUS_WORDS: Mapping[str, Status] = MappingProxyType(
-    dict.fromkeys([*Status, *Group, "waiting"], Status.NOT_STARTED)
-    # Plain words of other tools.
-    | dict.fromkeys(["open", "todo", "to_do", "pending", "backlog", "new", "planned"], Status.NOT_STARTED)
-    | dict.fromkeys(["done", "closed", "complete", "finished", "resolved"], Status.COMPLETED)
-    | {"canceled": Status.CANCELLED}
-    | {status.value: status for status in _KEPT}
-)
-_STATUSES_OF_A_FILE = (Status.NOT_STARTED.value, *(status.value for status in _KEPT))
+_STATUSES_OF_A_FILE = (Status.NOT_STARTED.value, *(status.value for status in KEPT_STATUSES))
 _STATUS_ADVICE = "use not_started, completed, failed, held or cancelled"
 _ABSOLUTE = re.compile(r"[/\\~]|[A-Za-z]:[/\\]")
 _SEPARATORS = re.compile(r"[/\\]")
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+_SOURCE_KEYS = frozenset({"format", "path", "key"})
 _BULLET = re.compile(r"[-*] +")
 # Control characters and line or paragraph separators: they would split the lines of a log or move a cursor.
 _NO_ID_CATEGORIES = frozenset({"Cc", "Zl", "Zp"})
@@ -155,7 +146,7 @@ def read_status(node: Node, word: str, problems: ProblemList) -> Status | None:
     text = read_scalar(node, word, problems)
     if text is None:
         return None
-    status = _STATUS_WORDS.get(text.strip().lower().replace("-", "_").replace(" ", "_"))
+    status = status_of(text)
     if status is None:
         nearest = None if problems.full else Suggester(_STATUSES_OF_A_FILE).nearest(text[:MAX_ID_CHARS])
         problems.add(node.start_mark, f"{shown(text)} is no status", or_nearest(nearest, _STATUS_ADVICE))
@@ -167,11 +158,9 @@ def read_priority(node: Node, word: str, problems: ProblemList) -> int | None:
     text = read_scalar(node, word, problems)
     if text is None:
         return None
-    number = PRIORITY_NAMES.get(text.strip().lower())
+    number = priority_of(text)
     if number is None:
-        number = parse_integer(text)
-    low, high = PRIORITY_RANGE
-    if number is None or not low <= number <= high:
+        low, high = PRIORITY_RANGE
         advice = f"use critical, high, medium, low or a whole number from {low:,} to {high:,}"
         problems.add(node.start_mark, f"{shown(text)} is no priority", advice)
         return None
@@ -231,6 +220,32 @@ def read_environment(node: Node, word: str, problems: ProblemList) -> dict[str, 
         if text is not None:
             variables[name] = text
     return variables or None
+
+
+def is_source(node: Node) -> bool:
+    """Whether a value is a mapping of ours; people write other things under `source`, which are kept unread."""
+    return isinstance(node, MapNode) and node.entries.keys() >= _SOURCE_KEYS
+
+
+def read_source(node: Node, word: str, problems: ProblemList) -> Source | None:
+    """The item of another tool's plan that a task was made from."""
+    assert isinstance(node, MapNode)
+    texts = {}
+    for name in sorted(_SOURCE_KEYS):
+        value = node.entries[name][1]
+        text = read_scalar(value, f"{word}: {name}", problems)
+        if text is None:
+            return None
+        if not text.strip():
+            problems.add(value.start_mark, f"{word}: {name} is empty", "remove the source, or fill it in")
+            return None
+        texts[name] = text
+    ticks = node.entries["tick"][1] if "tick" in node.entries else None
+    tick = ticks is not None and read_boolean(ticks, f"{word}: tick", problems) is True
+    # What is ticked is written to: it must lie in the project.
+    if tick and read_paths(node.entries["path"][1], f"{word}: path", problems) is None:
+        return None
+    return Source(**texts, tick=tick)
 
 
 def json_value(node: Node, problems: ProblemList, depth: int = 1) -> Any:

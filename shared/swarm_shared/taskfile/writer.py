@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any, TextIO
 
-from swarm_shared.domain.models import Status, TaskSpec, priority_label
+from msgspec import to_builtins
+
+from swarm_shared.domain.models import Source, Status, TaskSpec, priority_label
 from swarm_shared.taskfile.keys import FIELDS
 from swarm_shared.taskfile.yamltext import STEP, block, item
 
@@ -46,5 +48,7 @@ def _entries(spec: TaskSpec) -> Iterator[tuple[str, Any]]:
             value = priority_label(value)
         elif isinstance(value, float) and value.is_integer():
             value = int(value)
+        elif isinstance(value, Source):
+            value = to_builtins(value)
         yield field, value
     yield from spec.extra.items()

@@ -41,7 +41,7 @@ def test_a_second_file_may_need_what_is_in_the_queue(desk: CliDesk) -> None:
 
 
 def test_all_problems_of_all_files_stand_in_one_report_and_nothing_changes(desk: CliDesk) -> None:
-    first = desk.file("tasks:\n- {id: a}\n- {id: b, name: B, priority: urgent}\n", "first.yaml")
+    first = desk.file("tasks:\n- {id: a}\n- {id: b, name: B, priority: whenever}\n", "first.yaml")
     second = desk.file("tasks:\n- {id: c, name: C, dependencies: [cc]}\n", "second.yaml")
     third = desk.file("tasks: [\n", "third.yaml")
     ran = desk.run("import-tasks", first, second, third)

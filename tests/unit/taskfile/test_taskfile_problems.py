@@ -66,7 +66,7 @@ TASK = "tasks:\n- id: a\n  name: A\n  "
         (TASK + "env: [A=1]\n", ":4:8:", "env must be a mapping"),
         (TASK + "env: {A-B: 1}\n", ":4:9:", '"A-B" cannot name a variable'),
         (TASK + "allow_empty: perhaps\n", ":4:16:", "neither true nor false"),
-        (TASK + "priority: urgent\n", ":4:13:", '"urgent" is no priority'),
+        (TASK + "priority: whenever\n", ":4:13:", '"whenever" is no priority'),
         (TASK + "priority: 1000001\n", ":4:13:", "is no priority"),
         (TASK + "priority: 1.5\n", ":4:13:", "is no priority"),
         (TASK + "status: completd\n", ":4:11:", 'no status → did you mean "completed"'),
@@ -122,7 +122,7 @@ def test_half_a_character_is_refused_by_both_parsers(monkeypatch: pytest.MonkeyP
 
 def test_all_problems_are_told_together_in_the_order_of_their_lines() -> None:
     text = """tasks:
-- {id: a, name: A, dependencies: [nope], priority: urgent}
+- {id: a, name: A, dependencies: [nope], priority: whenever}
 - {name: B, status: strange}
 - {id: c, estimated_hours: x, files: [/c]}
 - {id: a, name: D}
@@ -132,13 +132,13 @@ def test_all_problems_are_told_together_in_the_order_of_their_lines() -> None:
     found = problems(text)
     assert [problem.line for problem in found] == sorted(problem.line for problem in found)
     said = "\n".join(map(str, found))
-    for part in ("nope", "urgent", "no id", "strange", "no name", "not a number", "/c", "twice", "e → f → e"):
+    for part in ("nope", "whenever", "no id", "strange", "no name", "not a number", "/c", "twice", "e → f → e"):
         assert part in said, said
     assert len(found) == 9
 
 
 def test_what_stands_before_a_syntax_error_is_told_too() -> None:
-    found = problems(TASK + "priority: urgent\n  dependencies: [later]\n- id: b\n  name: A: B\n")
+    found = problems(TASK + "priority: whenever\n  dependencies: [later]\n- id: b\n  name: A: B\n")
     assert [problem.line for problem in found] == [4, 7]
 
 

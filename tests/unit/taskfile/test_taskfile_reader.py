@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
 import yaml
 
 from swarm_shared.domain.errors import InputError
-from swarm_shared.domain.models import Status, TaskSpec
-from swarm_shared.taskfile import TaskFile, load_task_file, nodes, read_task_file
+from swarm_shared.domain.models import Source, Status, TaskSpec
+from swarm_shared.taskfile import TaskFile, TaskFileErrors, load_task_file, nodes, read_task_file, write_task_file
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 
@@ -243,3 +244,21 @@ def test_a_file_beyond_the_limit_is_not_read_to_its_end(tmp_path: Path, monkeypa
     path.write_bytes(b" " * 101)
     with pytest.raises(InputError, match="larger than"):
         load_task_file(path)
+
+
+def test_the_source_of_a_task_comes_back_as_it_was_written() -> None:
+    task = only_task("source: {format: kiro, path: .kiro/specs/a/tasks.md, key: 2.10, tick: true}")
+    assert task.source == Source(format="kiro", path=".kiro/specs/a/tasks.md", key="2.10", tick=True)
+    stream = io.StringIO()
+    write_task_file(stream, [task], exported_at="x", version="1")
+    assert read_task_file(None, stream.getvalue().encode()).tasks[0].source == task.source
+
+
+def test_anything_else_under_source_is_a_key_like_any_other() -> None:
+    assert only_task("source: JIRA-12").extra == {"source": "JIRA-12"}
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "../x.md", ""])
+def test_a_source_that_would_be_written_to_lies_in_the_project(path: str) -> None:
+    with pytest.raises(TaskFileErrors):
+        only_task(f'source: {{format: kiro, path: "{path}", key: a, tick: true}}')
