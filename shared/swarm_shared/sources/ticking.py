@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from swarm_shared.sources import boxes
+from swarm_shared.sources import boxes, statuses
 
 Tick = Callable[[str, str], str | None]
 
 TICKS: Mapping[str, Tick] = MappingProxyType(
     {
+        "backlog.md": statuses.tick_backlog,
+        "bmad": statuses.tick_bmad,
         "checklist": boxes.tick_checklist,
         "kiro": boxes.tick_numbered,
         "openspec": boxes.tick_numbered,
+        "ralph": statuses.tick_ralph,
         "spec-kit": boxes.tick_spec_kit,
+        "task-master": statuses.tick_task_master,
     }
 )
 

@@ -1,0 +1,152 @@
+"""Marks items of JSON and YAML plans as done, and finds them by their keys."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from swarm_shared.sources.documents import Object, add_first, is_scalar, read_document, set_value
+from swarm_shared.sources.keys import Keys
+from swarm_shared.taskfile.problems import ProblemList
+from swarm_shared.taskfile.words import status_of
+
+BOM = "\ufeff"
+_FRONT_MATTER = re.compile(r"\A---[ \t]*\r?\n(.*?)^(?:---|\.\.\.)[ \t]*\r?$", re.DOTALL | re.MULTILINE)
+_ENDED = frozenset({"completed", "cancelled"})
+
+
+def ralph_keys(stories: Iterable[Object]) -> list[tuple[str, Object]]:
+    """Stories by their id, and by their title where that is missing or used before."""
+    keys, given, found = Keys(), set(), []
+    for story in stories:
+        own = story.text("id").strip()
+        if not own or own in given:
+            own = keys.of("", story.text("title"))
+        given.add(own)
+        found.append((own, story))
+    return found
+
+
+def tick_ralph(text: str, key: str) -> str | None:
+    """Set `passes: true` of a story."""
+    bom, body = _without_bom(text)
+    document = _read(body, is_json=True)
+    if document is None:
+        return None
+    story = dict(ralph_keys(document.objects("userStories"))).get(key)
+    if story is None:
+        return None
+    if story.truth("passes"):
+        return text
+    return bom + _set_json(body, story, "passes", "true")
+
+
+def tags_of(document: Object) -> Iterator[tuple[str, Object]]:
+    """The tags of a task-master file with what holds their tasks; the older layout has one without a name."""
+    if isinstance(document.value("tasks"), list):
+        yield "", document
+        return
+    for name in document:
+        holder = document.value(name)
+        if isinstance(holder, Object) and isinstance(holder.value("tasks"), list):
+            yield name, holder
+
+
+def tick_task_master(text: str, key: str) -> str | None:
+    """Set the status of a task or sub-task to `done`, and that of its parent once all its sub-tasks have ended."""
+    bom, body = _without_bom(text)
+    document = _read(body, is_json=True)
+    if document is None:
+        return None
+    found = _task_master_item(document, key)
+    if found is None:
+        return None
+    item, parent = found
+    targets = [item]
+    if parent is not None and all(sub.node is item.node or _has_ended(sub) for sub in parent.objects("subtasks")):
+        targets.append(parent)
+    # From the end of the file to its beginning, so that the places of the others stay right.
+    for target in sorted(targets, key=lambda each: _place(each), reverse=True):
+        if status_of(target.text("status")) != "completed":
+            body = _set_json(body, target, "status", '"done"')
+    return bom + body
+
+
+def tick_bmad(text: str, key: str) -> str | None:
+    """Set the status of a story in `sprint-status.yaml` to `done`."""
+    bom, body = _without_bom(text)
+    document = _read(body, is_json=False)
+    states = None if document is None else document.value("development_status")
+    if not isinstance(states, Object) or not is_scalar(states, key):
+        return None
+    if status_of(states.text(key)) == "completed":
+        return text
+    return bom + set_value(body, states, key, "done", is_json=False)
+
+
+def front_matter(text: str) -> tuple[str, int] | None:
+    """The YAML at the beginning of a Markdown file, and where it begins; None when there is none."""
+    found = _FRONT_MATTER.match(text)
+    return (found[1], found.start(1)) if found else None
+
+
+def tick_backlog(text: str, key: str) -> str | None:
+    """Set the status in the front matter of a task of Backlog.md to `Done`."""
+    bom, body = _without_bom(text)
+    matter = front_matter(body)
+    fields = None if matter is None else _read(matter[0], is_json=False)
+    if matter is None or fields is None or fields.text("id").casefold() != key.casefold():
+        return None
+    if not is_scalar(fields, "status"):
+        return None
+    if status_of(fields.text("status")) == "completed":
+        return text
+    changed = set_value(matter[0], fields, "status", "Done", is_json=False)
+    return bom + body[: matter[1]] + changed + body[matter[1] + len(matter[0]) :]
+
+
+def _task_master_item(document: Object, key: str) -> tuple[Object, Object | None] | None:
+    for tag, holder in tags_of(document):
+        if not key.startswith(f"{tag}/"):
+            continue
+        number = key.removeprefix(f"{tag}/")
+        for task in holder.objects("tasks"):
+            own = task.text("id")
+            if own == number:
+                return task, None
+            if not number.startswith(f"{own}."):
+                continue
+            for sub in task.objects("subtasks"):
+                if sub_number(own, sub) == number:
+                    return sub, task
+    return None
+
+
+def sub_number(parent: str, sub: Object) -> str:
+    """The number of a sub-task in the whole tag: its id may be local (`2`) or complete (`1.2`)."""
+    own = sub.text("id")
+    return own if own.startswith(f"{parent}.") else f"{parent}.{own}"
+
+
+def _has_ended(item: Object) -> bool:
+    return status_of(item.text("status")) in _ENDED
+
+
+def _set_json(text: str, owner: Object, key: str, word: str) -> str:
+    if is_scalar(owner, key):
+        return set_value(text, owner, key, word, is_json=True)
+    return add_first(text, owner, f'"{key}": {word}') if key not in owner else text
+
+
+def _place(item: Object) -> tuple[int, int]:
+    mark = item.node.start_mark
+    return (mark.line, mark.column) if mark else (0, 0)
+
+
+def _read(text: str, *, is_json: bool) -> Object | None:
+    found = read_document(text, ProblemList(""), is_json=is_json)
+    return found if isinstance(found, Object) else None
+
+
+def _without_bom(text: str) -> tuple[str, str]:
+    return (BOM, text[1:]) if text.startswith(BOM) else ("", text)
