@@ -20,7 +20,7 @@ from swarm_shared.domain.models import FailureClass, HoldReason, Outcome, Role, 
 from swarm_shared.domain.trouble import Trouble, TroubleKind
 from swarm_shared.git.plumbing.git_errors import GitError, GitUnusable
 from swarm_shared.program.logs import event
-from swarm_shared.store.queue.claims import Claim, ClosedSession, Opening
+from swarm_shared.store.queue.claims import Claim, SessionReport
 from swarm_shared.store.queue.policy import AttemptResult
 from swarm_worker.config import WorkerConfig
 from swarm_worker.landing.integration_branch import QueueStopped
@@ -42,44 +42,23 @@ class Attempt:
     def __init__(
         self, around: Surroundings, config: WorkerConfig, workplaces: Workplaces, claim: Claim, clock: Clock
     ) -> None:
-        self.claim = self._claim = claim
+        self._claim = claim
         self._around, self._config, self._workplaces, self._clock = around, config, workplaces, clock
         self._db = around.database
-        self._brief: Brief | None = None
+        self._steps = Steps(around, config, claim)
         self._result = AttemptResult(outcome=Outcome.PASSED)
         self._sealed: Sealed | None = None
-        self._clean_after: ClosedSession | None = None  # what was written up to the end of this one is undone
+        self._clean_after: int | None = None  # what was written up to the end of this session is undone
 
-    def first_session(self) -> Opening | None:
-        """The builder's session, where nothing must happen before it; reads only, to be called before `run`."""
-        place = self._workplaces.at_hand()
-        if place is None:
-            return None
-        self._place = place
-        self._spec = self._db.tasks.spec(self._claim.task)
-        self._brief = brief = self._briefed()
-        return Opening(
-            role=Role.BUILDER,
-            name=brief.agent(Role.BUILDER),
-            stage=Stage.BUILDING,
-            prompt=self._around.redaction.knowing(brief.cli.env, self._spec.env).text(brief.prepared()),
-            resumes=brief.resumes,
-        )
-
-    def run(self, opened: int | None) -> Concluded:
+    def run(self) -> Concluded:
         """Build, check, validate.
 
-        Args:
-            opened: The first session, when it has been written down.
-
         Raises:
-            LeaseLost: Somebody else owns the task; the sessions are gone, the result is void.
+            LeaseLost: The task has another owner; the sessions are gone, the result is void.
             TreeUnproven: Something of a session could not be ended.
         """
-        self._steps = Steps(self._around, self._config, self._claim, opened=opened)
         try:
-            if self._brief is None:
-                self._spec = self._db.tasks.spec(self._claim.task)
+            self._spec = self._db.tasks.spec(self._claim.task)
             with self._workplaces.open(self._claim, self._spec) as self._place:
                 return self._kept(self._run())
         except InputError as error:
@@ -90,11 +69,11 @@ class Attempt:
             # Nobody's fault that a retry could mend by other work: after some tries a person has to look.
             reason = f"{error.message}; {error.hint}" if error.hint else error.message
             result = replace(self._failed(FailureClass.CRASH, reason), blames_machine=True)
-            return Concluded(result=result, last=self._steps.last)
+            return Concluded(result=result)
 
     def _run(self) -> Concluded:
         try:
-            brief = self._brief or self._briefed()
+            brief = Brief(self._db, self._config, self._claim, self._spec, self._place)
             result = self._set_up() or self._build(brief) or self._check(brief) or self._validate(brief)
         except CutShort as short:
             return self._steps.concluded(short.cut, self._result)
@@ -104,7 +83,7 @@ class Attempt:
             result = self._unfit(error)
         except ConfigError as error:
             result = self._cannot_start(error)
-        return Concluded(result=result or self._result, last=self._steps.last)
+        return Concluded(result=result or self._result)
 
     def _kept(self, concluded: Concluded) -> Concluded:
         """Leave nothing behind that is not in a commit: after a person's kill, a crash or a stop of ours as well."""
@@ -135,9 +114,6 @@ class Attempt:
             return result
         result = failed(result, FailureClass.QUALITY, found.hold)
         return replace(result, hold=HoldReason.SHARED_STASH, must_fix=(*result.must_fix, *found.must_fix))
-
-    def _briefed(self) -> Brief:
-        return Brief(self._db, self._config, self._claim, self._spec, self._place)
 
     # ───── stages ─────
 
@@ -198,7 +174,7 @@ class Attempt:
 
     def _restore(self) -> list[str]:
         """Undo what was written after the commit, if anything has run since; the paths."""
-        if self._clean_after is self._steps.last:
+        if self._clean_after == self._steps.last:
             return []
         self._clean_after = self._steps.last
         return self._place.restore()
@@ -394,7 +370,15 @@ class Attempt:
             told = files.usage(session)
         usage = self._of_this_run(cli, told, session, resumes)
         self._add_usage(usage)
-        self._steps.note_use(session, reading.models or files.models(session), usage)
+        self._steps.report(
+            SessionReport(
+                cli_session_id=session,
+                models=", ".join(reading.models or files.models(session)) or None,
+                tokens=usage.tokens,
+                cached_tokens=usage.cached_tokens,
+                cost_usd=usage.cost_usd,
+            )
+        )
         if reading.failure is FailureClass.SETUP and reading.trouble is None and not reading.unfit:
             reading = replace(reading, trouble=Trouble(kind=TroubleKind.STARTUP, text=reading.reason))
         return reading

@@ -21,7 +21,7 @@ from swarm_shared.processes.lifeline import Lifeline
 from swarm_shared.processes.sweep import marks
 from swarm_shared.program.logs import event
 from swarm_shared.redaction.redaction import Redaction
-from swarm_shared.store.queue.claims import Claim, Claimant, Opening
+from swarm_shared.store.queue.claims import Claim, Claimant
 from swarm_shared.store.queue.landings import LandingClaim
 from swarm_shared.store.queue.policy import AttemptResult
 from swarm_shared.store.queue.recovery import crash
@@ -110,9 +110,6 @@ class WorkerLoop:
             worktrees = Worktrees(database, config, self._repository, self._branch, tend=tend)
             worktrees.give_back_names()
             self._workplaces = worktrees
-        self._next: Claim | LandingClaim | None = None
-        self._begun: Attempt | None = None  # of the claim that comes next
-        self._first = self._begin if self._workplaces.at_hand() is not None else None
         self._was_free = False  # whether this worker has seen the swarm neither drained nor stopped
         self._drained_since: float | None = None  # the swarm, as seen while an attempt runs; monotonic
         self._wanted: str | None = None  # of this worker alone: drain or retire
@@ -137,39 +134,25 @@ class WorkerLoop:
                 self._watch.wait(SETTLE_RETRY_S)
 
     def run_once(self) -> Round:
-        """Settle what must be settled, and run one attempt if there is one."""
+        """Claim a task and run one attempt of it, if one is ready; else tidy up."""
         self._heart.beat_if_due()
-        if self._next is None:
-            leave = self._reason_to_leave()
-            if leave is not None:
-                return Round(leave=leave)
-            self._next = self._claim()
-        if self._next is None:
+        leave = self._reason_to_leave()
+        if leave is not None:
+            return Round(leave=leave)
+        claimed = self._claim()
+        if claimed is None:
             self._marks = {}
             return Round(ran=self._workplaces.tidy())
-        taken, self._next = self._next, None
-        if isinstance(taken, LandingClaim):
-            self._run_attempt(taken.claim, self._landing(taken).run)
+        if isinstance(claimed, LandingClaim):
+            self._run_attempt(claimed.claim, self._landing(claimed).run)
         else:
-            attempt = self._attempt(taken)
-            self._run_attempt(taken, lambda: attempt.run(taken.session))
+            self._run_attempt(claimed, self._attempt(claimed).run)
         return Round(ran=True)
 
     # ───── one attempt ─────
 
     def _attempt(self, claim: Claim) -> Attempt:
-        begun, self._begun = self._begun, None
-        if begun is not None and begun.claim.attempt == claim.attempt:
-            return begun
         return Attempt(self._around, self._config, self._workplaces, claim, self._db.clock)
-
-    def _begin(self, claim: Claim) -> Opening | None:
-        """What is written down with the claim itself. Nothing may fail here: the last task's end is not stored yet."""
-        self._begun = self._attempt(claim)
-        try:
-            return self._begun.first_session()
-        except Exception:
-            return None  # it fails once more when it is run, and there it can be told
 
     def _landing(self, taken: LandingClaim) -> Landing:
         assert self._branch is not None, "only with worktrees anything lands"
@@ -213,7 +196,7 @@ class WorkerLoop:
         event(LOG, "task_claimed", level=logging.DEBUG, task=claim.task_id, attempt=claim.number, token=claim.token)
         try:
             concluded = run()
-            self._next = self._settle(claim, concluded)
+            self._settle(claim, concluded)
             event(
                 LOG,
                 "task_settled",
@@ -239,26 +222,18 @@ class WorkerLoop:
     def _drop(self, claim: Claim, why: str) -> None:
         event(LOG, "attempt_dropped", level=logging.ERROR, task=claim.task_id, reason=why)
         dropped = AttemptResult(outcome=Outcome.FAILED, failure_class=FailureClass.INTERRUPTED, error=why)
-        self._next = self._settle(claim, Concluded(result=dropped))
+        self._settle(claim, Concluded(result=dropped))
 
-    def _settle(self, claim: Claim, concluded: Concluded) -> Claim | None:
+    def _settle(self, claim: Claim, concluded: Concluded) -> None:
         """Settle until the database takes it: a result is not lost to a full disk or a stuck writer."""
         result = concluded.result.redacted(self._around.redaction)
         while True:
-            self._watch.wait(0)  # what has come since the agent's end is noticed before anything more is claimed
             self._around.tree.clear()
-            # With worktrees what waits to land comes before new work, and is asked for by a claim of its own.
-            then = self._claimant if self._may_claim() and self._branch is None else None
             try:
-                return self._db.queue.settle(
-                    claim,
-                    result,
-                    self._config.budgets,
-                    then_claim=then,
-                    first=self._first,
-                    answers=concluded.answers,
-                    last=concluded.last,
-                )
+                self._db.queue.settle(claim, result, self._config.budgets, answers=concluded.answers)
+                if self._status == "busy":
+                    self._status = "idle"  # as the row says now
+                return
             except DatabaseError as error:
                 event(LOG, "settle_waited", level=logging.ERROR, task=claim.task_id, reason=error)
                 if self._watch.stops_asked > 1 or self._watch.abandoned:
@@ -277,14 +252,10 @@ class WorkerLoop:
     # ───── between attempts ─────
 
     def _claim(self) -> Claim | LandingClaim | None:
-        if not self._may_claim():
-            return None
+        """What waits to land comes before new work."""
         if self._branch is not None and (landing := self._db.landings.claim(self._claimant)) is not None:
             return landing
-        return self._db.queue.claim(self._claimant, first=self._first) if self._db.queue.anything_ready() else None
-
-    def _may_claim(self) -> bool:
-        return not self._asked_to_leave()
+        return self._db.queue.claim(self._claimant) if self._db.queue.anything_ready() else None
 
     def _asked_to_leave(self) -> bool:
         watch = self._watch

@@ -60,8 +60,8 @@ def measure(scale: Scale) -> Figure:
         how=(
             f"One worker, alone, with {FEW} and with {many} no-op tasks; the difference per task. Commits are counted "
             "inside the worker, system calls by strace in runs of their own. Agents are what the worker started and "
-            "waited for; beside them stands xargs with the same command, one at a time. A result is synced while "
-            "the worker's next agent runs already."
+            "waited for; beside them stands xargs with the same command, one at a time. A result is synced "
+            "before the worker claims again."
         ),
         tables=(
             _time_table(costs, bare_wall_ms),

@@ -110,15 +110,13 @@ class Demo:
     rng: random.Random
     claimants: list[Claimant]
 
-    def session(
-        self, claim: Claim, role: Role, stage: Stage, lines: list[str], *, before: ClosedSession | None = None
-    ) -> ClosedSession:
-        """Run a session; how it would end."""
+    def session(self, claim: Claim, role: Role, stage: Stage, lines: list[str]) -> None:
+        """Run a session to its end."""
         name = {"builder": "foundation:modular-builder", "validator": "recipes:result-validator"}.get(role, "pytest -q")
         prompt = (
             f"# Task {claim.task_id}\n\nRead the design first, then build it.\n" if role is not Role.CHECK else None
         )
-        session = self.db.queue.open_session(claim, role=role, name=name, stage=stage, prompt=prompt, before=before)
+        session = self.db.queue.open_session(claim, role=role, name=name, stage=stage, prompt=prompt)
         position = 0
         for line in lines:
             position = self.db.output.append(
@@ -126,8 +124,7 @@ class Demo:
             )
             self.clock.pass_s(self.rng.uniform(1, 8))
         self.db.queue.note_progress(claim)
-        return ClosedSession(
-            session=session,
+        closed = ClosedSession(
             ended_at=self.clock.wall_ms(),
             pid=4000,
             pid_start=1,
@@ -135,6 +132,7 @@ class Demo:
             signal=None,
             output_bytes=position,
         )
+        self.db.queue.close_session(session, closed)
 
     def keep_change(self, claim: Claim) -> None:
         """What the attempt changed, as its worker would have stored it."""
@@ -150,15 +148,15 @@ class Demo:
         claim = self.db.queue.claim(claimant)
         if claim is None:
             return
-        ended = self.session(claim, Role.BUILDER, Stage.BUILDING, builder_lines(claim.task_id))
+        self.session(claim, Role.BUILDER, Stage.BUILDING, builder_lines(claim.task_id))
         green = ["\x1b[32m............\x1b[0m [100%]", "\x1b[32m12 passed\x1b[0m in 0.84s"]
-        ended = self.session(claim, Role.CHECK, Stage.CHECKING, green, before=ended)
+        self.session(claim, Role.CHECK, Stage.CHECKING, green)
         words = ["Reading the diff", "Running the tests again", "Writing the verdict"]
-        ended = self.session(claim, Role.VALIDATOR, Stage.VALIDATING, words, before=ended)
+        self.session(claim, Role.VALIDATOR, Stage.VALIDATING, words)
         self.clock.pass_s(self.rng.uniform(120, 420))
         self.keep_change(claim)
         result = self.passed() if fails is None else failed(fails)
-        self.db.queue.settle(claim, result, Budgets(max_retries=retries), last=ended)
+        self.db.queue.settle(claim, result, Budgets(max_retries=retries))
 
     def passed(self) -> AttemptResult:
         return replace(passed(), base_sha=self.sha(), head_sha=self.sha(), tokens=self.rng.randint(20_000, 90_000))

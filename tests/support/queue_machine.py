@@ -98,17 +98,17 @@ class QueueMachine(QueueWalk):
     def claim(self, pick: int, landing: bool) -> None:
         self._claim(pick, landing=landing)
 
-    @rule(pick=_any, result=st.sampled_from(RESULTS), go_on=st.booleans())
+    @rule(pick=_any, result=st.sampled_from(RESULTS))
     @precondition(lambda self: self.hands)
-    def settle(self, pick: int, result: AttemptResult, go_on: bool) -> None:
-        self._settle(pick, result, go_on=go_on)
+    def settle(self, pick: int, result: AttemptResult) -> None:
+        self._settle(pick, result)
 
     @rule(results=st.lists(st.sampled_from(RESULTS), min_size=1, max_size=4), pick=_any)
     def whole_attempts(self, results: list[AttemptResult], pick: int) -> None:
         for result in results:
             self._claim(pick)
             if self.hands:
-                self._settle(pick, result, go_on=False)
+                self._settle(pick, result)
                 self.the_rows_are_as_the_model_says()
 
     def _claim(self, pick: int, *, landing: bool = False) -> None:
@@ -139,21 +139,15 @@ class QueueMachine(QueueWalk):
         if task.status is Status.CLAIMED:
             task.status = Status.IN_PROGRESS
 
-    def _settle(self, pick: int, result: AttemptResult, *, go_on: bool) -> None:
+    def _settle(self, pick: int, result: AttemptResult) -> None:
         claim, task = self.held(pick)
         del self.hands[claim.run]
         if task is None:
             self.lost(lambda: self.db.queue.settle(claim, result, BUDGETS))
             return
-        worker = next(w for w in self.workers if w.run == claim.run)
-        then_claim = worker if go_on and claim.run not in self.over else None
-        following = self.db.queue.settle(claim, result, BUDGETS, then_claim=then_claim)
+        self.db.queue.settle(claim, result, BUDGETS)
         self.model.settle(task, result, told=True)
         self.stale.append(claim)
-        if then_claim is None:
-            assert following is None
-        else:
-            self.given(worker, self.model.next_task(), following)
 
     @rule(pick=_any)
     @precondition(lambda self: any(claim.landing for claim in self.hands.values()))

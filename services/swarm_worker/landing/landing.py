@@ -73,7 +73,7 @@ class Landing:
             result = replace(failed(self._result, FailureClass.CRASH, reason), blames_machine=True)
         if self._checks:
             result = replace(result, check_results=self._checks)
-        return Concluded(result=result, last=self._steps.last)
+        return Concluded(result=result)
 
     def _land(self) -> AttemptResult:
         spec = self._db.tasks.spec(self._claim.task)

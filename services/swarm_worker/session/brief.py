@@ -29,7 +29,6 @@ class Brief:
         """
         self._config, self._claim, self._spec, self._place = config, claim, spec, place
         self.cli = choose(config.presets, claim.agent_cli)
-        self._prepared: str | None = None
         self._failures = 0  # since the last fresh budget
         self._history: list[dict[str, Any]] = []
         self.gate: tuple[str, ...] = ()  # run before the validator too, once a landing was refused
@@ -53,15 +52,8 @@ class Brief:
             return self._spec.builder_agent or self._config.builder_agent
         return self._spec.validator_agent or self._config.validator_agent
 
-    def prepared(self) -> str:
-        """The builder's prompt, which `for_builder` gives once more at its next call: it is written down before."""
-        self._prepared = self.for_builder()
-        return self._prepared
-
     def for_builder(self) -> str:
-        prepared, self._prepared = self._prepared, None
-        if prepared is not None:
-            return prepared
+        """The builder's prompt."""
         return build_prompt(
             self._spec,
             role=Role.BUILDER,

@@ -52,12 +52,8 @@ class Session:
         self._is_young = True  # it may be over in a moment, with nobody having looked at it
         self._paused: set[int] = set()
 
-    def run(self, *, opened: int | None, before: ClosedSession | None) -> Ended:
-        """Start it, stay until nothing of it is left, and store what it wrote.
-
-        Args:
-            opened: Its id, when it has been written down already.
-            before: The attempt's session that ended last, otherwise written with this one's start.
+    def run(self) -> Ended:
+        """Store it, start it, stay until nothing of it is left, and store what it wrote and how it ended.
 
         Raises:
             LeaseLost: Before it started, the task had another owner already.
@@ -65,14 +61,13 @@ class Session:
             OSError: One of `SHORTAGES`: the machine could not give what it needs now.
         """
         plan = self._plan
-        self._session = opened or self._db.queue.open_session(
+        self._session = self._db.queue.open_session(
             self._claim,
             role=plan.role,
             name=plan.redaction.text(plan.name),
             stage=plan.stage,
             prompt=plan.redaction.text_or_none(plan.prompt),
             resumes=plan.resumes,
-            before=before,
         )
         try:
             return self._run()
@@ -85,7 +80,6 @@ class Session:
     def _run(self) -> Ended:
         began = time.monotonic()
         self._start()
-        self._make_durable()
         try:
             if not self._gone:
                 self._around.watch.wait(YOUNG_S)
@@ -98,7 +92,8 @@ class Session:
             raise OSError(self._start_failed.errno, str(self._start_failed))
         duration_s = time.monotonic() - began
         self._store_rest()
-        return Ended(end=self._session_end(), cut=self._cut, duration_s=duration_s, closed=self._closed())
+        self._close()
+        return Ended(session=self._session, end=self._session_end(), cut=self._cut, duration_s=duration_s)
 
     # ───── starting ─────
 
@@ -136,13 +131,6 @@ class Session:
                 self._close_pipe(stream)
 
         self._around.watch.listen(descriptor, read)
-
-    def _make_durable(self) -> None:
-        """The last attempt's result goes to the disk while this agent starts: neither waits for the other."""
-        try:
-            self._db.queue.make_durable()
-        except DatabaseError as error:
-            self._warn("sync_failed", error)
 
     # ───── meanwhile ─────
 
@@ -329,9 +317,8 @@ class Session:
             too_long=self._start_failed is not None and self._start_failed.errno == errno.E2BIG,
         )
 
-    def _closed(self) -> ClosedSession:
-        return ClosedSession(
-            session=self._session,
+    def _close(self) -> None:
+        closed = ClosedSession(
             pid=self._pid,
             pid_start=self._pid_start,
             exit_code=self._exited.exit_code if self._exited else None,
@@ -339,6 +326,10 @@ class Session:
             output_bytes=self._capture.total_bytes,
             ended_at=self._db.clock.wall_ms(),
         )
+        try:
+            self._db.queue.close_session(self._session, closed)
+        except DatabaseError as error:
+            self._warn("session_not_closed", error)  # settling closes it, without how it ended
 
 
 def _as_input(data: bytes) -> int:

@@ -12,7 +12,6 @@ from swarm_shared.agents.reading.session_result import SessionEnd
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.models import Role, Stage
 from swarm_shared.redaction.redaction import Redaction
-from swarm_shared.store.queue.claims import ClosedSession
 from swarm_worker.event_loop import Watch
 from swarm_worker.lease import Heart
 from swarm_worker.processes.roll import Roll
@@ -62,12 +61,12 @@ class Plan(Struct, frozen=True, kw_only=True):
 
 
 class Ended(Struct, frozen=True, kw_only=True):
-    """How it ended; `cut` is None when it ended by itself."""
+    """How it ended; `cut` is None when it ended by itself. `session` is the key of its row."""
 
+    session: int
     end: SessionEnd
     cut: Cut | None
     duration_s: float
-    closed: ClosedSession
 
 
 class Surroundings(Struct, frozen=True, kw_only=True):

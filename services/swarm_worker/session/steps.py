@@ -11,10 +11,9 @@ from msgspec.structs import replace
 
 from swarm_shared.agents.launching.environment import session_environment
 from swarm_shared.agents.reading.session_result import SessionEnd, tail_lines
-from swarm_shared.agents.reading.usage import Usage
 from swarm_shared.domain.errors import LeaseLost
 from swarm_shared.domain.models import FailureClass, Outcome, Role, Stage, TaskSpec, Verb
-from swarm_shared.store.queue.claims import Claim, ClosedSession, never_run
+from swarm_shared.store.queue.claims import Claim, SessionReport
 from swarm_shared.store.queue.policy import AttemptResult
 from swarm_worker.config import WorkerConfig
 from swarm_worker.session.session import Session
@@ -28,7 +27,6 @@ class Concluded(Struct, frozen=True, kw_only=True):
 
     result: AttemptResult
     answers: tuple[int, ...] = ()
-    last: ClosedSession | None = None
 
 
 class CutShort(Exception):
@@ -42,11 +40,9 @@ class CutShort(Exception):
 class Steps:
     """Runs what a claim needs run; when a call returns, nothing of that process is left."""
 
-    def __init__(self, around: Surroundings, config: WorkerConfig, claim: Claim, *, opened: int | None = None) -> None:
-        """Begin with the session `opened`, where it has been written down already."""
-        self._around, self._config, self._claim, self._opened = around, config, claim, opened
-        # Written with the next step, which saves a commit.
-        self.last: ClosedSession | None = None if opened is None else never_run(opened, claim.claimed_at)
+    def __init__(self, around: Surroundings, config: WorkerConfig, claim: Claim) -> None:
+        self._around, self._config, self._claim = around, config, claim
+        self.last: int | None = None  # the session that ended last
 
     def run(self, plan: Plan, *, limit_is_failure: bool = False) -> Ended:
         """Run it to its end.
@@ -56,26 +52,17 @@ class Steps:
             LeaseLost: The task has another owner.
             TreeUnproven: Something of it could not be ended.
         """
-        opened, self._opened = self._opened, None
-        ended = Session(self._around, self._claim, plan).run(opened=opened, before=self.last)
-        self.last = ended.closed
+        ended = Session(self._around, self._claim, plan).run()
+        self.last = ended.session
         cut = ended.cut
         if cut is not None and not (limit_is_failure and cut.cause is Cause.TIME_LIMIT):
             raise CutShort(cut, ended.end)
         return ended
 
-    def note_use(self, session_id: str | None, models: tuple[str, ...], used: Usage) -> None:
-        """Store what the session that ended last reported of itself, with the next step."""
-        if self.last is None:
-            return
-        self.last = replace(
-            self.last,
-            cli_session_id=session_id,
-            models=", ".join(models) or None,
-            tokens=used.tokens,
-            cached_tokens=used.cached_tokens,
-            cost_usd=used.cost_usd,
-        )
+    def report(self, report: SessionReport) -> None:
+        """Store what the session that ended last reported of itself."""
+        if self.last is not None and report != SessionReport():
+            self._around.database.queue.report_session(self.last, report)
 
     def check(self, command: str, spec: TaskSpec, *, cwd: Path) -> dict[str, Any]:
         """Run a shell command as a check; its result as it is stored. Raises as `run`."""
@@ -134,7 +121,7 @@ class Steps:
                 result = failed(so_far, FailureClass.CRASH, cut.text)
             case Cause.TIME_LIMIT | Cause.STUCK:
                 result = replace(failed(so_far, FailureClass.QUALITY, cut.text), out_of_time=True)
-        return Concluded(result=result, answers=cut.requests, last=self.last)
+        return Concluded(result=result, answers=cut.requests)
 
     def _environment(self, spec: TaskSpec, cwd: Path) -> Mapping[str, str]:
         return session_environment(

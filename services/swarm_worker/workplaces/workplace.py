@@ -90,9 +90,6 @@ class Workplace:
 class Workplaces(Protocol):
     """Gives each claim its place."""
 
-    def at_hand(self) -> Workplace | None:
-        """A place that takes no work to open, the same for every claim."""
-
     def open(self, claim: Claim, spec: TaskSpec) -> AbstractContextManager[Workplace]:
         """The place, for as long as the claim is worked on."""
 
@@ -105,9 +102,6 @@ class ProjectRoot:
 
     def __init__(self, root: Path) -> None:
         self._place = Workplace(root)
-
-    def at_hand(self) -> Workplace:
-        return self._place
 
     def tidy(self) -> bool:
         return False

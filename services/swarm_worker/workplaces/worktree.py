@@ -62,9 +62,6 @@ class Worktrees:
     def tidy(self) -> bool:
         return self._recycler.tidy()
 
-    def at_hand(self) -> None:
-        return None
-
     def give_back_names(self) -> None:
         """Remove branches that a worker made and died before it could store whose they are."""
         try:

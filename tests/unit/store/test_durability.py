@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from queue_desk import PASSED, QueueDesk
+from queue_desk import QueueDesk
 
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.errors import DatabaseError
@@ -56,7 +56,7 @@ def test_every_durable_commit_is_synced(database: TaskDatabase, synced: list[boo
     assert synced == [False] * 3
 
 
-def test_an_end_that_takes_no_next_task_is_synced_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_end_of_an_attempt_is_synced_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     desk = QueueDesk(tmp_path)
     desk.add("a")
     claim = desk.start()
@@ -66,19 +66,13 @@ def test_an_end_that_takes_no_next_task_is_synced_at_once(tmp_path: Path, monkey
     assert synced == [Status.COMPLETED]
 
 
-def test_an_end_that_takes_the_next_task_is_synced_when_its_agent_is_on_its_way(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_a_power_cut_may_forget_is_not_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     desk = QueueDesk(tmp_path)
-    desk.add("a", "b")
-    claim = desk.start()
-    synced: list[str] = []
-    monkeypatch.setattr(os, "fdatasync", lambda descriptor: synced.append(desk.status("a")))
-    assert desk.db.queue.settle(claim, PASSED, desk.budgets, then_claim=desk.claimant()) is not None
+    desk.add("a")
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fdatasync", synced.append)
+    desk.start()
     assert synced == []
-    desk.db.queue.make_durable()
-    desk.db.queue.make_durable()
-    assert synced == [Status.COMPLETED]
 
 
 def test_a_disk_that_fails_to_sync_is_said(database: TaskDatabase, monkeypatch: pytest.MonkeyPatch) -> None:

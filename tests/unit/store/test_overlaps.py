@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from queue_desk import PASSED, QueueDesk, failed
+from queue_desk import QueueDesk, failed
 
 from swarm_shared.domain.models import FailureClass, Status, TaskSpec, Verb
-from swarm_shared.store.queue import queue
+from swarm_shared.store.queue import claiming
 from swarm_shared.store.queue.claims import Claimant
 from swarm_shared.store.views.why import Why
 
@@ -35,9 +35,9 @@ def test_it_is_ready_in_the_transaction_that_ends_the_other(desk: QueueDesk) -> 
     desk.add(spec("a", "x"), spec("b", "x"))
     first = desk.start("worker-1")
     assert desk.claim("worker-2") is None
-    following = desk.db.queue.settle(first, PASSED, desk.budgets, then_claim=desk.claimant("worker-1"))
-    assert following is not None
-    assert following.task_id == "b"
+    desk.settle(first)
+    assert desk.status("b") is Status.NOT_STARTED
+    assert desk.take("worker-1").task_id == "b"
 
 
 @pytest.mark.parametrize("fault", [FailureClass.QUALITY, FailureClass.CRASH, FailureClass.UNREADABLE])
@@ -65,7 +65,7 @@ def test_whoever_ignores_overlaps_gets_them_at_once(desk: QueueDesk) -> None:
 def test_many_that_clash_are_passed_over_and_run_one_after_the_other(
     desk: QueueDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(queue, "CLASHES_PER_CLAIM", 7)
+    monkeypatch.setattr(claiming, "CLASHES_PER_CLAIM", 7)
     desk.add(*(spec(f"a{n}", "same.py") for n in range(150)), spec("other", "else.py", priority=4))
     assert desk.take("worker-1").task_id == "a0"
     assert desk.take("worker-2").task_id == "other"

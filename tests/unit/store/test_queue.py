@@ -11,7 +11,6 @@ from swarm_shared.domain.errors import DatabaseError, LeaseLost
 from swarm_shared.domain.models import FailureClass, Outcome, Role, Stage, Status, TaskSpec
 from swarm_shared.domain.trouble import Trouble, TroubleKind
 from swarm_shared.store.engine.connection import check_engine
-from swarm_shared.store.queue.claims import Opening
 from swarm_shared.store.queue.policy import AttemptResult, Budgets
 
 
@@ -63,28 +62,22 @@ def test_a_worker_that_shall_leave_gets_nothing(desk: QueueDesk) -> None:
     assert desk.claim() is None
 
 
-def test_settle_and_the_next_claim_are_one_step(desk: QueueDesk) -> None:
-    desk.add("a", "b")
-    first = desk.start()
-    second = desk.db.queue.settle(first, PASSED, desk.budgets, then_claim=desk.claimant())
-    assert second is not None
-    assert second.task_id == "b"
-    assert desk.status("a") is Status.COMPLETED
-
-
-def test_a_claim_can_write_down_its_first_session_in_the_same_step(desk: QueueDesk) -> None:
-    desk.add("a", "b")
-    opening = Opening(role=Role.BUILDER, name="agent", stage=Stage.BUILDING, prompt="do it")
-    first = desk.db.queue.claim(desk.claimant(), first=lambda claim: opening)
-    assert first is not None
+def test_a_claimed_task_is_in_progress_once_its_session_is_open(desk: QueueDesk) -> None:
+    desk.add("a")
+    claim = desk.take()
+    assert desk.status("a") is Status.CLAIMED
+    desk.db.queue.open_session(claim, role=Role.BUILDER, name="agent", stage=Stage.BUILDING, prompt="do it")
     assert desk.status("a") is Status.IN_PROGRESS
-    assert [s["prompt"] for s in desk.db.tasks.sessions(first.attempt)] == ["do it"]
-    told: list[str] = []
-    second = desk.db.queue.settle(
-        first, PASSED, desk.budgets, then_claim=desk.claimant(), first=lambda claim: told.append(claim.task_id)
-    )
-    assert second is not None
-    assert (told, second.session) == (["b"], None)
+    assert [s["prompt"] for s in desk.db.tasks.sessions(claim.attempt)] == ["do it"]
+
+
+def test_a_session_whose_end_could_not_be_stored_ends_with_its_attempt(desk: QueueDesk) -> None:
+    desk.add("a")
+    claim = desk.start()
+    desk.clock.pass_s(5)
+    desk.settle(claim)
+    (session,) = desk.db.tasks.sessions(claim.attempt)
+    assert session["ended_at"] == desk.clock.wall
 
 
 # ───── fencing ─────

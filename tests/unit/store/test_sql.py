@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from queue_desk import QueueDesk
 
 from swarm_shared.database import TaskDatabase
 from swarm_shared.store.sql import SQL, split
@@ -21,6 +23,11 @@ class Nothing(dict[str, Any]):
 @pytest.fixture
 def database(tmp_path: Path) -> TaskDatabase:
     return TaskDatabase(tmp_path / "tasks.db")
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> QueueDesk:
+    return QueueDesk(tmp_path)
 
 
 def plan_of(database: TaskDatabase, name: str) -> str:
@@ -86,3 +93,13 @@ def test_pages_come_in_the_order_of_their_index_without_sorting(database: TaskDa
 def test_a_statement_name_may_not_stand_twice() -> None:
     with pytest.raises(ValueError, match="twice"):
         split("-- name: a\nSELECT 1;\n-- name: a\nSELECT 2;\n")
+
+
+@pytest.mark.parametrize(("name", "pick"), [("claim_task", "best.seq"), ("claim_landing", "t.seq")])
+def test_a_claim_repeats_its_guard_outside_the_pick(desk: QueueDesk, name: str, pick: str) -> None:
+    """Two claims may pick the same row where more than one process writes at a time: the second must find it taken."""
+    desk.add("a")
+    desk.take()
+    picked_before = re.sub(r"WHERE seq = \(.*LIMIT 1\)\n", "WHERE seq = 1\n", SQL[name], flags=re.DOTALL)
+    assert pick not in picked_before
+    assert desk.db.connection.row(picked_before, Nothing()) is None

@@ -1,13 +1,10 @@
-"""What a worker holds of the queue: the claim, and the sessions opened and closed for it."""
+"""What a worker holds of the queue: the claim, and what it stores of a session that has ended."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 
 from msgspec import Struct
-
-from swarm_shared.domain.models import Role, Stage
 
 
 class Claim(Struct, frozen=True, kw_only=True):
@@ -24,7 +21,6 @@ class Claim(Struct, frozen=True, kw_only=True):
     worker_id: str
     claimed_at: int
     landing: bool = False  # to land what was built, not to build
-    session: int | None = None  # its first session, where it was written down with the claim
 
     def fence(self) -> dict[str, object]:
         """What every write in its name must match."""
@@ -51,40 +47,22 @@ class Claimant(Struct, frozen=True, kw_only=True):
     serialize: bool = True  # tasks whose files overlap wait for each other
 
 
-class Opening(Struct, frozen=True, kw_only=True):
-    """A session to be written down before anything is spent on it."""
-
-    role: Role
-    name: str  # the agent's, or the check's command
-    stage: Stage
-    prompt: str | None
-    resumes: str | None = None  # the agent CLI's id of the earlier session that it resumes
-
-
-# Told a claim inside its transaction: the session that it will begin with, or None when that takes more to know.
-First = Callable[[Claim], Opening | None]
-
-
 class ClosedSession(Struct, frozen=True, kw_only=True):
-    """How a session's process ended. It is written with the attempt's next step, which saves a commit."""
+    """How a session's process ended; without a pid it could not be started."""
 
-    session: int
     pid: int | None
     pid_start: int | None
     exit_code: int | None
     signal: int | None
     output_bytes: int
     ended_at: int
-    # What it reported of itself, as far as it was seen.
+
+
+class SessionReport(Struct, frozen=True, kw_only=True):
+    """What a session reported of itself, as far as it is known."""
+
     cli_session_id: str | None = None
-    models: str | None = None
+    models: str | None = None  # joined by commas
     tokens: int | None = None
     cached_tokens: int | None = None
     cost_usd: float | None = None
-
-
-def never_run(session: int, wall_ms: int) -> ClosedSession:
-    """The end of a session that was written down and then could not be started."""
-    return ClosedSession(
-        session=session, pid=None, pid_start=None, exit_code=None, signal=None, output_bytes=0, ended_at=wall_ms
-    )

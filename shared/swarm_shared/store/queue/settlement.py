@@ -208,6 +208,7 @@ class Settlement(Family):
             "cause": None if problem is None else problem.cause,
             "fingerprint": None if problem is None else problem.fingerprint,
         }
+        self._db.change(SQL["close_sessions_of"], values)
         if problem is not None:
             self._db.change(SQL["note_problem"], {**values, "sample": problem.sample})
         if keep_results:

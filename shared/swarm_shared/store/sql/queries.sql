@@ -18,12 +18,12 @@ SET status = iif(blockers > 0, 'blocked', 'not_started'), due_at = NULL, due_mon
 WHERE status = 'scheduled' AND due_mono <= :mono;
 
 -- name: claim_task
--- Picks, marks and fences in one statement: the best ready task of any agent CLI that is not on hold. With :started
--- its first session begins in the same transaction.
+-- Picks, marks and fences in one statement: the best ready task of any agent CLI that is not on hold. The guard of the
+-- pick is repeated outside it, so that the statement is right also where two may pick at a time.
 UPDATE tasks
-SET status = iif(:started IS NULL, 'claimed', 'in_progress'), stage = iif(:started IS NULL, 'preparing', 'building'),
+SET status = 'claimed', stage = 'preparing',
     lease_token = lease_token + 1, open_attempt = :attempt,
-    attempt_count = attempt_count + 1, worker_id = :worker_id, claimed_at = :wall, started_at = :started,
+    attempt_count = attempt_count + 1, worker_id = :worker_id, claimed_at = :wall, started_at = NULL,
     completed_at = NULL, updated_at = :wall
 WHERE seq = (
     SELECT best.seq
@@ -39,6 +39,7 @@ WHERE seq = (
                OR (h.until_at > :wall AND h.until_mono > :mono)
                OR EXISTS (SELECT 1 FROM attempts AS a WHERE a.id = h.probe AND a.ended_at IS NULL)))
     ORDER BY best.priority, best.chain DESC, best.seq LIMIT 1)
+  AND status = 'not_started' AND open_attempt IS NULL
 RETURNING seq, id, lease_token, attempt_count, iif(agent_cli = '', :agent_cli, agent_cli), note, files;
 
 -- name: files_at_work
@@ -71,9 +72,8 @@ WHERE seq IN (SELECT seq FROM tasks INDEXED BY tasks_waiting_files
               ORDER BY priority, chain DESC, seq LIMIT :limit);
 
 -- name: open_attempt
-INSERT INTO attempts (id, task, number, token, run, worker_id, agent_cli, claimed_at, started_at, progress_at,
-                      progress_mono, note)
-VALUES (:attempt, :task, :number, :token, :run, :worker_id, :agent_cli, :wall, :started, :wall, :mono, :note);
+INSERT INTO attempts (id, task, number, token, run, worker_id, agent_cli, claimed_at, progress_at, progress_mono, note)
+VALUES (:attempt, :task, :number, :token, :run, :worker_id, :agent_cli, :wall, :wall, :mono, :note);
 
 -- name: probe_hold
 -- After a wait is over one attempt alone finds out whether the provider is back.
@@ -101,9 +101,17 @@ UPDATE sessions SET pid = :pid, pid_start = :pid_start WHERE id = :session;
 
 -- name: close_session
 UPDATE sessions SET ended_at = :ended_at, exit_code = :exit_code, signal = :signal, pid = coalesce(pid, :pid),
-       pid_start = coalesce(pid_start, :pid_start), output_bytes = :output_bytes, cli_session_id = :cli_session_id,
-       models = :models, tokens = :tokens, cached_tokens = :cached_tokens, cost_usd = :cost_usd
+       pid_start = coalesce(pid_start, :pid_start), output_bytes = :output_bytes
 WHERE id = :session;
+
+-- name: report_session
+UPDATE sessions SET cli_session_id = :cli_session_id, models = :models, tokens = :tokens,
+       cached_tokens = :cached_tokens, cost_usd = :cost_usd
+WHERE id = :session;
+
+-- name: close_sessions_of
+-- Nothing of an attempt that has ended runs: for a session whose own end could not be stored.
+UPDATE sessions SET ended_at = :wall WHERE attempt = :attempt AND ended_at IS NULL;
 
 -- name: used_by_cli_session
 -- What the runs of one session of the agent CLI have used so far, within one task.
@@ -196,12 +204,6 @@ WHERE run = :run;
 
 -- name: occupy_worker
 UPDATE workers SET attempt = :attempt, task = :task, status = iif(status IN ('starting', 'idle', 'waiting'), 'busy', status)
-WHERE run = :run;
-
--- name: keep_worker_busy
--- From one attempt to the next in the same step; its status, which has an index, stays what it was.
-UPDATE workers SET attempt = :attempt, task = :task,
-       tasks_completed = tasks_completed + :completed, tasks_failed = tasks_failed + :failed
 WHERE run = :run;
 
 -- name: anything_ready
@@ -1090,6 +1092,7 @@ WHERE seq = (SELECT t.seq FROM tasks AS t INDEXED BY tasks_to_land
                    SELECT 1 FROM landing_waits AS w
                    WHERE w.task = t.seq AND :wall < w.until_at AND w.until_at <= :wall + :turn_ms))
              ORDER BY t.approved_at, t.seq LIMIT 1)
+  AND status = 'approved' AND open_attempt IS NULL
   AND NOT EXISTS (SELECT 1 FROM tasks INDEXED BY tasks_landing WHERE status = 'landing')
 RETURNING seq, id, name, lease_token, landing_commit;
 
