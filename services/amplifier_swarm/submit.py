@@ -15,7 +15,7 @@ from swarm_shared.carry_out import NEEDS_SUPERVISORD, carry_out_now
 from swarm_shared.domain.errors import StateError, SupervisorError
 from swarm_shared.domain.models import Verb
 from swarm_shared.store.requests.control import EXPIRES_AFTER_S, ControlRow
-from swarm_shared.store.requests.steering import TaskRunning
+from swarm_shared.store.requests.steering import MustStop
 
 if TYPE_CHECKING:
     from swarm_shared.database import TaskDatabase
@@ -115,15 +115,15 @@ def _without_reaper(
     argument: Mapping[str, Any],
     live: Live,
 ) -> ControlRow:
-    try:
-        return carry_out_now(database, verb, target, argument, actor=app.actor())
-    except TaskRunning:
-        if live.workers:  # its worker watches for rows that are aimed at its attempt
-            return database.control.get(database.control.request(verb, target, argument, actor=app.actor()))
-        raise SupervisorError(
-            f"task {target} was running when its swarm ended, and nothing lives that could {verb} it",
-            hint="amplifier-swarm reset-orphans ends what is left of it and makes it ready again",
-        ) from None
+    done = carry_out_now(database, verb, target, argument, actor=app.actor())
+    if not isinstance(done, MustStop):
+        return done
+    if live.workers:  # its worker watches for rows that are aimed at its attempt
+        return database.control.get(database.control.request(verb, target, argument, actor=app.actor()))
+    raise SupervisorError(
+        f"task {target} was running when its swarm ended, and nothing lives that could {verb} it",
+        hint="amplifier-swarm reset-orphans ends what is left of it and makes it ready again",
+    )
 
 
 def _answered(app: App, database: TaskDatabase, rows: Sequence[ControlRow]) -> list[ControlRow]:

@@ -9,7 +9,7 @@ import logging
 from dataclasses import dataclass
 
 from swarm_reaper.slots import Slots
-from swarm_shared.carry_out import carry_out
+from swarm_shared.carry_out import Carried, carry_out
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.errors import InputError, NotFound, SupervisorError, SwarmError
 from swarm_shared.domain.models import TASK_VERBS, Outcome, Verb
@@ -18,7 +18,6 @@ from swarm_shared.store.queue.recovery import Ending, OpenAttempt
 from swarm_shared.store.queue.swarm import EMERGENCY_STOP
 from swarm_shared.store.requests.bulk import Bulk
 from swarm_shared.store.requests.control import ControlRow, NewestAttempt
-from swarm_shared.store.requests.steering import TaskRunning
 
 LOG = logging.getLogger("swarm.reaper")
 BY = "reaper"
@@ -142,16 +141,14 @@ class Requests:
                 )
             if row.verb is Verb.KILL and newest.is_over:
                 return self._answer(row, "refused", _what_became(newest))
-        try:
-            self._do(row)
-        except TaskRunning:
-            return self._stop_running(row, newest)
-        return True
+        return self._do(row) or self._stop_running(row, newest)
 
-    def _do(self, row: ControlRow) -> None:
-        """Carry out what rows alone can do, and answer."""
-        carry_out(self._db, row, by=BY)
+    def _do(self, row: ControlRow) -> bool:
+        """Carry out what rows alone can do, and answer; False when an attempt must be stopped first."""
+        if carry_out(self._db, row, by=BY) is Carried.MUST_STOP:
+            return False
         event(LOG, "request_handled", verb=row.verb, target=row.target or None, actor=row.actor)
+        return True
 
     def _stop_running(self, row: ControlRow, newest: NewestAttempt | None) -> bool:
         attempt = next((a for a in self._db.recovery.open_attempts() if a.task_id == row.target), None)

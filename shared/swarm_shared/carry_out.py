@@ -7,13 +7,14 @@ is born answered (`carry_out_now`), so that the audit is complete either way.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from swarm_shared.domain.errors import InputError, NotFound, StateError, SupervisorError, SwarmError
 from swarm_shared.domain.models import TASK_VERBS, Verb
 from swarm_shared.store.queue.swarm import DRAINED, EMERGENCY_STOP, PAUSED
 from swarm_shared.store.requests.control import ControlRow
-from swarm_shared.store.requests.steering import TaskRunning
+from swarm_shared.store.requests.steering import Applied, MustStop, Steered
 
 if TYPE_CHECKING:
     from swarm_shared.database import TaskDatabase
@@ -22,46 +23,55 @@ NEEDS_SUPERVISORD = frozenset({Verb.SCALE, Verb.RESTART_WORKER})
 _REFUSALS = (StateError, NotFound, InputError)
 
 
-def carry_out(database: TaskDatabase, row: ControlRow, *, by: str) -> bool:
-    """Do what a waiting row asks and answer it, in one transaction: done, or refused with the reason.
+class Carried(StrEnum):
+    """What became of a waiting row."""
 
-    Returns:
-        False when it was closed already; then nothing was changed.
+    ANSWERED = "answered"  # by this call: done, or refused with the reason
+    CLOSED = "closed"  # it had its outcome already; nothing was changed
+    MUST_STOP = "must stop"  # an attempt must be stopped first; the row still waits
+
+
+def carry_out(database: TaskDatabase, row: ControlRow, *, by: str) -> Carried:
+    """Do what a waiting row asks for and store its outcome, in one transaction.
 
     Raises:
-        TaskRunning: An attempt must be stopped first; the row still waits.
         SupervisorError: The verb needs supervisord; the row still waits.
     """
     try:
         with database.connection.transaction():
             # Looked at inside the transaction: two reapers, or reaper and worker, may hold the same row.
             if database.control.get(row.id).status != "pending":
-                return False
-            said = _apply(database, row.verb, row.target, row.argument, row.actor)
-            return database.control.answer(row.id, "done", said, by=by)
-    except TaskRunning:
-        raise
+                return Carried.CLOSED
+            done = _apply(database, row.verb, row.target, row.argument, row.actor)
+            if isinstance(done, MustStop):
+                return Carried.MUST_STOP
+            database.control.answer(row.id, "done", done.text, by=by)
+            return Carried.ANSWERED
     except _REFUSALS as refusal:
         # The first transaction rolled back everything that the verb had begun.
-        return database.control.answer(row.id, "refused", _reason(refusal), by=by)
+        answered = database.control.answer(row.id, "refused", _reason(refusal), by=by)
+        return Carried.ANSWERED if answered else Carried.CLOSED
 
 
 def carry_out_now(
     database: TaskDatabase, verb: Verb, target: str, argument: Mapping[str, Any], *, actor: str
-) -> ControlRow:
-    """Write a row and carry it out in the same transaction; the row with its answer.
+) -> ControlRow | MustStop:
+    """Carry a request out and store it with its outcome in the same transaction; the row.
+
+    Returns:
+        `MustStop` where an attempt must be stopped first; nothing was written.
 
     Raises:
-        TaskRunning: An attempt must be stopped first; nothing was written.
         SupervisorError: The verb needs supervisord; nothing was written.
         NotFound: No such task; nothing was written.
     """
     try:
         with database.connection.transaction():
+            done = _apply(database, verb, target, argument, actor)
+            if isinstance(done, MustStop):
+                return done
             row = database.control.request(verb, target, argument, actor=actor)
-            database.control.answer(row, "done", _apply(database, verb, target, argument, actor), by=actor)
-    except (TaskRunning, NotFound):
-        raise
+            database.control.answer(row, "done", done.text, by=actor)
     except (StateError, InputError) as refusal:
         with database.connection.transaction():
             row = database.control.request(verb, target, argument, actor=actor)
@@ -69,8 +79,8 @@ def carry_out_now(
     return database.control.get(row)
 
 
-def _apply(database: TaskDatabase, verb: Verb, target: str, argument: Mapping[str, Any], actor: str) -> str:
-    """Change the rows, inside the caller's transaction; what was done, in one line."""
+def _apply(database: TaskDatabase, verb: Verb, target: str, argument: Mapping[str, Any], actor: str) -> Steered:
+    """Change the rows, inside the caller's transaction."""
     if verb in TASK_VERBS:
         return database.steering.apply(verb, target, argument, actor=actor)
     if verb in NEEDS_SUPERVISORD:
@@ -79,20 +89,20 @@ def _apply(database: TaskDatabase, verb: Verb, target: str, argument: Mapping[st
     match verb:
         case Verb.PAUSE:
             database.swarm.set_flag(PAUSED, actor=actor, reason=reason)
-            return "paused: no new tasks will start"
+            return Applied(text="paused: no new tasks will start")
         case Verb.RESUME:
             database.swarm.resume(actor=actor)
-            return "resumed"
+            return Applied(text="resumed")
         case Verb.EMERGENCY_STOP:
             database.swarm.set_flag(EMERGENCY_STOP, actor=actor, reason=reason)
-            return "emergency stop: all sessions end now"
+            return Applied(text="emergency stop: all sessions end now")
         case Verb.DRAIN if target:
             if not database.workers.want(target, "drain"):
                 raise NotFound(f"no worker {target!r} runs", hint="amplifier-swarm workers lists them")
-            return f"{target} leaves after its current task"
+            return Applied(text=f"{target} leaves after its current task")
         case _:
             database.swarm.set_flag(DRAINED, actor=actor, reason=reason)
-            return "draining: workers finish their tasks within the graceful timeout and leave"
+            return Applied(text="draining: workers finish their tasks within the graceful timeout and leave")
 
 
 def _reason(refusal: SwarmError) -> str:

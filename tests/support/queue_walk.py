@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant
 from queue_model import CRASH_BUDGET, LEASE_MS, MAX_RETRIES, SILENCE_MS, Attempt, Model, Refused, Task
 
 from swarm_shared.database import TaskDatabase
-from swarm_shared.domain.errors import LeaseLost, SwarmError
+from swarm_shared.domain.errors import LeaseLost, StateError, SwarmError
 from swarm_shared.domain.models import Role, Stage, Status, Verb
 from swarm_shared.processes.identity import ProcessId
 from swarm_shared.processes.lifeline import Lifelines
@@ -26,6 +26,7 @@ from swarm_shared.reaping import Limits, Reaping
 from swarm_shared.store.queue.claims import Claim, Claimant
 from swarm_shared.store.queue.policy import Budgets
 from swarm_shared.store.queue.recovery import OpenAttempt
+from swarm_shared.store.requests.steering import MustStop
 
 WORKERS = 3
 BUDGETS = Budgets(max_retries=MAX_RETRIES, crash_budget=CRASH_BUDGET)
@@ -177,7 +178,9 @@ class QueueWalk(RuleBasedStateMachine):
 
     def apply(self, verb: Verb, task: Task, argument: dict[str, Any]) -> None:
         with self.db.connection.transaction():
-            self.db.steering.apply(verb, task.spec.id, argument, actor="test")
+            done = self.db.steering.apply(verb, task.spec.id, argument, actor="test")
+        if isinstance(done, MustStop):
+            raise StateError(done.why)  # to the model it is refused: no agent is stopped on this walk
 
     def both(self, real: Callable[[], object], model: Callable[[], None]) -> bool:
         """Do it on both, or find it refused by both with nothing changed."""

@@ -15,6 +15,7 @@ from swarm_shared.store.queue.policy import AttemptResult
 from swarm_shared.store.queue.swarm import DRAINED, EMERGENCY_STOP, PAUSED
 from swarm_shared.store.requests.bulk import Bulk
 from swarm_shared.store.requests.control import ControlRow
+from swarm_shared.store.requests.steering import Applied
 
 FLAGS = {Verb.PAUSE: PAUSED, Verb.DRAIN: DRAINED, Verb.EMERGENCY_STOP: EMERGENCY_STOP}
 
@@ -65,7 +66,9 @@ class SteeredQueue(QueueDesk):
 
     def _apply(self, row: ControlRow) -> str:
         if row.verb in TASK_VERBS:
-            return self.db.steering.apply(row.verb, row.target, row.argument, actor=row.actor)
+            done = self.db.steering.apply(row.verb, row.target, row.argument, actor=row.actor)
+            assert isinstance(done, Applied), done
+            return done.text
         if row.verb in FLAGS:
             self.db.swarm.set_flag(FLAGS[row.verb], actor=row.actor)
         elif row.verb is Verb.RESUME:

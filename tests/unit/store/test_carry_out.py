@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from swarm_shared.carry_out import carry_out, carry_out_now
+from swarm_shared.carry_out import Carried, carry_out, carry_out_now
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.errors import NotFound, SupervisorError
 from swarm_shared.domain.models import Status, TaskSpec, Verb
 from swarm_shared.processes.identity import ProcessId
 from swarm_shared.store.queue.claims import Claimant
-from swarm_shared.store.requests.steering import Steering, TaskRunning
+from swarm_shared.store.requests.steering import MustStop, Steered, Steering
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def claim(database: TaskDatabase) -> None:
 
 def test_a_row_is_carried_out_and_answered(database: TaskDatabase) -> None:
     row = database.control.get(database.control.request(Verb.HOLD, "a", actor="anna"))
-    assert carry_out(database, row, by="reaper")
+    assert carry_out(database, row, by="reaper") is Carried.ANSWERED
     answered = database.control.get(row.id)
     assert (answered.status, answered.handled_by) == ("done", "reaper")
     assert database.tasks.get("a")["status"] == "held"
@@ -42,7 +42,7 @@ def test_a_row_is_carried_out_and_answered(database: TaskDatabase) -> None:
 def test_a_row_that_somebody_answered_is_left_alone(database: TaskDatabase) -> None:
     row = database.control.get(database.control.request(Verb.HOLD, "a", actor="anna"))
     database.control.answer(row.id, "expired", "too late", by="anna")
-    assert not carry_out(database, row, by="reaper")
+    assert carry_out(database, row, by="reaper") is Carried.CLOSED
     assert database.tasks.get("a")["status"] == "not_started"
     assert database.control.get(row.id).status == "expired"
 
@@ -50,13 +50,13 @@ def test_a_row_that_somebody_answered_is_left_alone(database: TaskDatabase) -> N
 def test_a_refusal_takes_back_all_that_was_begun(database: TaskDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = Steering.apply
 
-    def half(self: Steering, verb: Verb, task_id: str, argument: object, *, actor: str) -> str:
+    def half(self: Steering, verb: Verb, task_id: str, argument: object, *, actor: str) -> Steered:
         whole(self, Verb.CANCEL, "failed", {}, actor=actor)
         return whole(self, verb, task_id, {}, actor=actor)
 
     monkeypatch.setattr(Steering, "apply", half)
     row = database.control.get(database.control.request(Verb.RELEASE, "a", actor="anna"))
-    assert carry_out(database, row, by="reaper")
+    assert carry_out(database, row, by="reaper") is Carried.ANSWERED
     assert database.control.get(row.id).status == "refused"
     assert database.tasks.get("failed")["status"] == "failed"
     assert carry_out_now(database, Verb.RELEASE, "a", {}, actor="anna").status == "refused"
@@ -66,11 +66,9 @@ def test_a_refusal_takes_back_all_that_was_begun(database: TaskDatabase, monkeyp
 def test_a_running_task_is_left_to_who_can_stop_its_agent(database: TaskDatabase) -> None:
     claim(database)
     row = database.control.get(database.control.request(Verb.CANCEL, "a", actor="anna"))
-    with pytest.raises(TaskRunning):
-        carry_out(database, row, by="reaper")
+    assert carry_out(database, row, by="reaper") is Carried.MUST_STOP
     assert database.control.get(row.id).status == "pending"
-    with pytest.raises(TaskRunning):
-        carry_out_now(database, Verb.KILL, "a", {}, actor="anna")
+    assert isinstance(carry_out_now(database, Verb.KILL, "a", {}, actor="anna"), MustStop)
     assert len(database.control.newest(limit=10)) == 1  # the second one was never written
 
 

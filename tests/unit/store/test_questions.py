@@ -11,6 +11,7 @@ from swarm_shared.carry_out import carry_out, carry_out_now
 from swarm_shared.domain.errors import InputError, StateError
 from swarm_shared.domain.models import FailureClass, HoldReason, Status, TaskSpec, Verb
 from swarm_shared.store.queue.policy import Budgets
+from swarm_shared.store.requests.steering import Applied
 from swarm_shared.store.views.why import Why
 
 ASKS = failed(
@@ -27,7 +28,9 @@ def desk(tmp_path: Path) -> QueueDesk:
 
 def answer(desk: QueueDesk, text: str = "Files.", **argument: object) -> str:
     with desk.db.connection.transaction():
-        return desk.db.steering.apply(Verb.ANSWER, "a", {"text": text, **argument}, actor="anna")
+        done = desk.db.steering.apply(Verb.ANSWER, "a", {"text": text, **argument}, actor="anna")
+    assert isinstance(done, Applied)
+    return done.text
 
 
 def test_a_question_holds_the_task_and_costs_no_retry(desk: QueueDesk) -> None:

@@ -12,7 +12,7 @@ from swarm_shared.domain.errors import NotFound, StateError
 from swarm_shared.domain.models import Status, Verb
 from swarm_shared.store.engine.family import Family, from_json, to_json
 from swarm_shared.store.requests.control import Control, ControlRow
-from swarm_shared.store.requests.steering import MEANT, Steering, TaskRunning
+from swarm_shared.store.requests.steering import MEANT, MustStop, Steering
 from swarm_shared.store.sql import SQL
 from swarm_shared.store.views.browse import Browse
 from swarm_shared.store.views.task_filter import Filter, filter_from_json
@@ -109,9 +109,8 @@ class Bulk(Family):
         done, reasons = 0, []
         for task_id in ids:
             try:
-                steering.apply(verb, task_id, argument, actor=row.actor)
-            except TaskRunning:
-                control.request(verb, task_id, argument, actor=row.actor)
+                if isinstance(steering.apply(verb, task_id, argument, actor=row.actor), MustStop):
+                    control.request(verb, task_id, argument, actor=row.actor)
             except (StateError, NotFound) as refusal:
                 reasons.append(refusal.message)
                 continue

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from msgspec import Struct
+
 from swarm_shared.domain.clock import Clock
 from swarm_shared.domain.errors import InputError, NotFound, StateError
 from swarm_shared.domain.models import FailureCause, HoldReason, Status, Verb, priority_label, priority_value
@@ -41,8 +43,19 @@ _STATUS_WORDS = {
 _MAX_CHAIN = 100_000
 
 
-class TaskRunning(StateError):
-    """The verb is allowed, but the agent must be stopped first: the worker's or the reaper's part."""
+class Applied(Struct, frozen=True, kw_only=True):
+    """The verb was carried out; `text` says in one line what it did."""
+
+    text: str
+
+
+class MustStop(Struct, frozen=True, kw_only=True):
+    """The verb is allowed, but an attempt must be stopped first, by its worker or the reaper; nothing was changed."""
+
+    why: str
+
+
+Steered = Applied | MustStop
 
 
 class Steering(Family):
@@ -52,13 +65,16 @@ class Steering(Family):
         super().__init__(connection, clock)
         self._recovery = Recovery(connection, clock, random.Random())
 
-    def apply(self, verb: Verb, task_id: str, argument: Mapping[str, Any], *, actor: str) -> str:
-        """Do it, and say what was done in one line; a refusal comes before the first change.
+    def apply(self, verb: Verb, task_id: str, argument: Mapping[str, Any], *, actor: str) -> Steered:
+        """Do it. A refusal comes before the first change.
+
+        Returns:
+            `MustStop` for `kill` or `cancel` of a task that an attempt still has open.
 
         Raises:
             NotFound: No such task.
             StateError: Not allowed in the task's status; the message says why.
-            TaskRunning: `kill` or `cancel` of a task that an attempt still has open.
+            InputError: The argument does not fit the verb.
         """
         row = self._db.row(SQL["task_state"], {"id": task_id})
         if row is None:
@@ -71,7 +87,7 @@ class Steering(Family):
             open_attempt=open_attempt,
             landing_commit=row[12],
         )
-        verbs: dict[Verb, Callable[[_Task, Mapping[str, Any], str], str]] = {
+        verbs: dict[Verb, Callable[[_Task, Mapping[str, Any], str], Steered]] = {
             Verb.KILL: self._kill,
             Verb.RETRY: self._retry,
             Verb.CANCEL: self._cancel,
@@ -84,12 +100,12 @@ class Steering(Family):
         }
         return verbs[verb](task, argument, actor)
 
-    def _kill(self, task: _Task, argument: Mapping[str, Any], actor: str) -> str:
+    def _kill(self, task: _Task, argument: Mapping[str, Any], actor: str) -> Steered:
         if task.status in RUNNING:
-            raise TaskRunning(f"task {task.id} runs")
+            return MustStop(why=f"task {task.id} runs")
         raise _refusal(task, "kill", f"it is not running, it is {_words(task)}")
 
-    def _retry(self, task: _Task, argument: Mapping[str, Any], actor: str) -> str:
+    def _retry(self, task: _Task, argument: Mapping[str, Any], actor: str) -> Steered:
         if task.status is Status.BLOCKED:
             return self._retry_chain(task, argument, actor)
         if task.status not in ENDED:
@@ -99,9 +115,9 @@ class Steering(Family):
             # Its dependents waited for a result that is now in question.
             self._db.change(SQL["bind_dependents"], {"task": task.seq, "wall": self._clock.wall_ms()})
         self._make_ready(task, argument.get("note"), actor)
-        return f"ready again, attempt {self._attempts(task) + 1} is next"
+        return Applied(text=f"ready again, attempt {self._attempts(task) + 1} is next")
 
-    def _retry_chain(self, task: _Task, argument: Mapping[str, Any], actor: str) -> str:
+    def _retry_chain(self, task: _Task, argument: Mapping[str, Any], actor: str) -> Steered:
         ended = [t for t in self._needed_by(task) if t.status in ENDED - {Status.COMPLETED}]
         if not ended:
             raise _refusal(task, "retry", "it waits for tasks that can still complete")
@@ -115,24 +131,24 @@ class Steering(Family):
             self._refuse_unproven(needed, "retry", {}, actor)
         for needed in ended:
             self._make_ready(needed, argument.get("note"), actor)
-        return "retried what it waits for: " + ", ".join(t.id for t in ended[:20])
+        return Applied(text="retried what it waits for: " + ", ".join(t.id for t in ended[:20]))
 
-    def _cancel(self, task: _Task, argument: Mapping[str, Any], actor: str) -> str:
+    def _cancel(self, task: _Task, argument: Mapping[str, Any], actor: str) -> Steered:
         if task.status in RUNNING:
-            raise TaskRunning(f"task {task.id} runs")
+            return MustStop(why=f"task {task.id} runs")
         if task.status in (Status.COMPLETED, Status.CANCELLED):
             raise _refusal(task, "cancel", f"it is already {task.status}")
         if task.status in (Status.APPROVED, Status.LANDING) and task.landing_commit is not None:
             raise _refusal(task, "cancel", "it is past the point of no return: its commit may have landed")
         if task.status is Status.LANDING:
-            raise TaskRunning(f"task {task.id} is being landed")
+            return MustStop(why=f"task {task.id} is being landed")
         self._db.change(SQL["cancel_task"], {"task": task.seq, "wall": self._clock.wall_ms()})
         if task.status is Status.APPROVED:
             Overlaps(self._db, self._clock).let_go()  # its files are free now
         self._record("cancelled", task, f"by {actor}")
-        return "cancelled"
+        return Applied(text="cancelled")
 
-    def _hold(self, task: _Task, argument: Mapping[str, Any], actor: str) -> str:
+    def _hold(self, task: _Task, argument: Mapping[str, Any], actor: str) -> Steered:
         if task.status in RUNNING:
             raise _refusal(task, "hold", "it is running; kill it to stop its agent and hold it")
         if task.status not in WAITING:
@@ -142,17 +158,17 @@ class Steering(Family):
             {"task": task.seq, "reason": HoldReason.BY_PERSON, "wall": self._clock.wall_ms()},
         )
         self._record("held", task, f"by {actor}")
-        return "held"
+        return Applied(text="held")
 
-    def _release(self, task: _Task, argument: Mapping[str, Any], actor: str) -> str:
+    def _release(self, task: _Task, argument: Mapping[str, Any], actor: str) -> Steered:
         if task.status is not Status.HELD:
             raise _refusal(task, "release", f"it is not held, it is {_words(task)}")
         self._refuse_unproven(task, "release", argument, actor)
         self._db.change(SQL["release_task"], {"task": task.seq, "wall": self._clock.wall_ms()})
         self._record("released", task, f"by {actor}")
-        return "released"
+        return Applied(text="released")
 
-    def _approve(self, task: _Task, argument: Mapping[str, Any], actor: str) -> str:
+    def _approve(self, task: _Task, argument: Mapping[str, Any], actor: str) -> Steered:
         if task.status not in (Status.HELD, Status.FAILED):
             raise _refusal(task, "approve", f"it is {_words(task)}; only held and failed tasks are approved")
         self._refuse_unproven(task, "approve", {}, actor)
@@ -167,20 +183,20 @@ class Steering(Family):
         if self._db.dicts(SQL["last_attempt"], {"task": task.seq})[0]["head_sha"] is not None:
             self._db.change(SQL["approve_to_land"], values)
             self._record("approved", task, f"approved by {actor}")
-            return "approved: waits to be landed"
+            return Applied(text="approved: waits to be landed")
         self._db.change(SQL["approve_task"], values)
         self._db.change(SQL["free_dependents"], values)
         self._record("completed", task, f"approved by {actor}")
-        return "approved: completed"
+        return Applied(text="approved: completed")
 
-    def _reject(self, task: _Task, argument: Mapping[str, Any], actor: str) -> str:
+    def _reject(self, task: _Task, argument: Mapping[str, Any], actor: str) -> Steered:
         if task.status not in (Status.HELD, Status.COMPLETED):
             raise _refusal(task, "reject", f"it is {_words(task)}; only held and completed tasks are rejected")
         if not str(argument.get("note") or "").strip():
             raise InputError("a rejection needs a note", hint='say what must be fixed: --note "…"')
         return self._retry(task, argument, actor)
 
-    def _prioritize(self, task: _Task, argument: Mapping[str, Any], actor: str) -> str:
+    def _prioritize(self, task: _Task, argument: Mapping[str, Any], actor: str) -> Steered:
         if task.status not in WAITING | {Status.HELD}:
             raise _refusal(task, "prioritize", f"it is already {_words(task)}")
         try:
@@ -192,9 +208,9 @@ class Steering(Family):
             ) from error
         values = {"task": task.seq, "priority": priority, "wall": self._clock.wall_ms()}
         self._db.change(SQL["prioritize_task"], values)
-        return f"priority {priority_label(priority)}"
+        return Applied(text=f"priority {priority_label(priority)}")
 
-    def _answer(self, task: _Task, argument: Mapping[str, Any], actor: str) -> str:
+    def _answer(self, task: _Task, argument: Mapping[str, Any], actor: str) -> Steered:
         """Answer the question that holds the task; `attempt`, a number, names the attempt that asked it."""
         text = str(argument.get("text") or "").strip()
         if not text:
@@ -204,12 +220,12 @@ class Steering(Family):
         if last is not None and meant is not None and meant != last["number"]:
             raise _refusal(task, "answer", f"attempt {last['number']} came after the question of attempt {meant}")
         if last is not None and last["answer"] == text:
-            return "answered already"  # the same request again
+            return Applied(text="answered already")  # the same request again
         if last is None or not self._db.change(SQL["release_answered"], self._now(task)):
             raise _refusal(task, "answer", f"no question of it is open, it is {_words(task)}")
         self._db.change(SQL["answer_question"], {"attempt": last["id"], "answer": text})
         self._record("answered", task, f"by {actor}: {text[:300]}")
-        return f"answered: attempt {self._attempts(task) + 1} gets the answer"
+        return Applied(text=f"answered: attempt {self._attempts(task) + 1} gets the answer")
 
     def _now(self, task: _Task) -> dict[str, Any]:
         return {"task": task.seq, "wall": self._clock.wall_ms()}
