@@ -13,6 +13,7 @@ from swarm_reaper.config import ReaperConfig, reaper_config
 from swarm_reaper.deaths import Deaths
 from swarm_reaper.housekeeping import HousekeepingThread
 from swarm_reaper.loop import ReaperLoop
+from swarm_reaper.notifications import NotificationsThread
 from swarm_reaper.slots import Slots
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.clock import SystemClock
@@ -26,6 +27,7 @@ from swarm_shared.store.engine.awaited import wait_for_database
 
 LOG = logging.getLogger("swarm.reaper")
 HOUSEKEEPING_ENDS_WITHIN_S = 2.0
+COURIERS_END_WITHIN_S = 2.0
 
 
 def reap(config: ReaperConfig) -> int:
@@ -34,7 +36,7 @@ def reap(config: ReaperConfig) -> int:
     clock = SystemClock()
     deaths = Deaths()
     deaths.listen_to_stop_signals()
-    housekeeping = HousekeepingThread(config, clock)
+    housekeeping, notifications = HousekeepingThread(config, clock), NotificationsThread(config, clock)
     with TaskDatabase(config.db, create=False, clock=clock) as database:
         loop = ReaperLoop(
             database,
@@ -47,9 +49,11 @@ def reap(config: ReaperConfig) -> int:
         lifeline = Lifeline(config.state_dir, ProcessId.mine())
         event(LOG, "reaper_started", pid=os.getpid(), db=config.db)
         housekeeping.start()
+        notifications.start()
         try:
             loop.run()
         finally:
+            notifications.stop(within_s=COURIERS_END_WITHIN_S)
             housekeeping.stop(within_s=HOUSEKEEPING_ENDS_WITHIN_S)
             deaths.close()
             lifeline.remove()

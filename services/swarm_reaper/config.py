@@ -6,6 +6,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from swarm_shared.notifying.collecting import Pace
+from swarm_shared.program.notify_settings import NotifyTarget
 from swarm_shared.program.settings import Settings
 from swarm_shared.reaping import Limits
 from swarm_shared.store.queue.policy import Budgets
@@ -24,6 +26,8 @@ class ReaperConfig(Struct, frozen=True, kw_only=True):
     limits: Limits
     keep_output_days: float | None
     min_free_bytes: int
+    notify: tuple[NotifyTarget, ...]
+    pace: Pace
 
 
 def reaper_config(settings: Settings) -> ReaperConfig:
@@ -39,4 +43,6 @@ def reaper_config(settings: Settings) -> ReaperConfig:
         ),
         keep_output_days=settings.keep_output_days,
         min_free_bytes=round(settings.min_free_mb * 1024 * 1024),
+        notify=settings.notify,
+        pace=Pace(every_ms=round(settings.notify_every_s * 1000), quiet=settings.quiet),
     )

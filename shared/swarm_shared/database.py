@@ -17,6 +17,7 @@ from swarm_shared.store.engine.connection import Connection, create_file
 from swarm_shared.store.importing.imports import Imports
 from swarm_shared.store.queue.events import Events
 from swarm_shared.store.queue.landings import Landings
+from swarm_shared.store.queue.outbox import Outbox
 from swarm_shared.store.queue.output import Output
 from swarm_shared.store.queue.policy import Budgets
 from swarm_shared.store.queue.queue import Queue
@@ -40,7 +41,7 @@ class TaskDatabase:
     """One open database: for one thread, opened after any fork, closed by its owner.
 
     Verbs stand in families: `queue` (claim, settle), `tasks` (reading), `workers`, `control` and `steering` (what
-    people ask for), `swarm` (flags, holds, services), `output`, `events`, `imports`, `recovery`, `runs`,
+    people ask for), `swarm` (flags, holds, services), `output`, `outbox`, `events`, `imports`, `recovery`, `runs`,
     `health`, `landings`, `changes`, `failures`, `prospects`.
     """
 
@@ -84,6 +85,7 @@ class TaskDatabase:
         self.steering = Steering(self.connection, self.clock)
         self.swarm = Swarm(self.connection, self.clock)
         self.output = Output(self.connection, self.clock)
+        self.outbox = Outbox(self.connection, self.clock)
         self.events = Events(self.connection, self.clock)
         self.imports = Imports(self.connection, self.clock)
         self.failures = Failures(self.connection, self.clock)

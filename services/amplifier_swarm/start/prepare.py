@@ -51,6 +51,7 @@ def check(
     if settings.project_root.is_dir():  # sessions begin there, and so does the check of their CLI
         agents = check_agents(settings, database.runs.agents_named(limit=TASKS_LOOKED_AT), environ)
     problems += agents.problems
+    problems += _notify_problems(settings, environ)
     problems += left_to_land(database.tasks.counts(), machine.settings)
     if problems:
         raise Unfit(problems)
@@ -59,6 +60,15 @@ def check(
     _mind_place(database, say)
     follow_person(database.landings, machine.settings)
     return machine.settings, agents
+
+
+def _notify_problems(settings: Settings, environ: Mapping[str, str]) -> list[Problem]:
+    """Targets of notifications that nothing could be sent to: found now, not when they are needed."""
+    if not settings.notify:
+        return []
+    from swarm_shared.notifying.delivery import problem_of
+
+    return [Problem.of(found) for target in settings.notify if (found := problem_of(target, environ)) is not None]
 
 
 def _mind_place(database: TaskDatabase, say: Say) -> None:

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 
 from amplifier_swarm.start.checks.warm_up import StoppedMeanwhile
 from amplifier_swarm.start.exclusive import exclusive_run, wait_for_earlier_run
+from amplifier_swarm.start.farewell import report_end
 from amplifier_swarm.start.logs import LogTail
 from amplifier_swarm.start.lost import FileWatch, Loss, loss_of
 from amplifier_swarm.start.prepare import check, clear_earlier_stop, run_warm_ups
@@ -98,7 +99,9 @@ def _run(
         return end.exit_code
     me = ProcessId.mine()
     suite = Suite(prepare(settings.state_dir), suite_environment(settings, environ, me), subtree)
-    database.swarm.register_service(SERVICE, me, {"workers": settings.workers})
+    database.swarm.register_service(SERVICE, me, {"workers": settings.workers, "ends": not keep_running})
+    if settings.notify:
+        database.outbox.begin()  # before anything happens that is to be reported
     progress = progress_for(sys.stderr, plain=verbose)
     tail = LogTail(suite.log_dir, progress.say) if verbose else None
     stopping = Stopping(database, graceful_timeout_s=settings.graceful_timeout_s, say=progress.say)
@@ -119,6 +122,9 @@ def _run(
         progress.close()
         file.look()  # nothing is called done that no file holds
         _summarize(database, watching, mark, end, settings)
+        unsent = report_end(database, settings, end)
+        if unsent is not None:
+            remark(unsent)
     except SwarmError as error:
         lost = loss_of(database, error)
         if lost is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from swarm_shared.database import TaskDatabase
 from swarm_shared.diagnosis.file import file_findings
 from swarm_shared.diagnosis.finding import Finding, Level
+from swarm_shared.diagnosis.notifications import notification_findings
 from swarm_shared.diagnosis.programs import program_findings
 from swarm_shared.diagnosis.queue import queue_findings
 
@@ -21,5 +22,6 @@ def diagnose(database: TaskDatabase, *, at_rest: bool = False, min_free_bytes: i
     return [
         *program_findings(database, at_rest=at_rest),
         *queue_findings(database),
+        *notification_findings(database),
         *file_findings(database, min_free_bytes=min_free_bytes),
     ]

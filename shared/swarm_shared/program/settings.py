@@ -15,6 +15,7 @@ from typing import Any
 
 from swarm_shared.domain.branch_names import INTEGRATION_BRANCH
 from swarm_shared.domain.errors import ConfigError
+from swarm_shared.program.notify_settings import NotifyTarget, QuietHours, as_notify_targets, as_quiet_hours
 from swarm_shared.program.setup_steps import SetupStep, as_setup_steps
 
 MAX_WORKERS = 64
@@ -96,6 +97,11 @@ class Settings:
         "unlanded", "Worktrees kept when their work has landed: unlanded (none) or all.", choices=("unlanded", "all")
     )
     strict_files: bool = _setting(False, "Changes outside a task's files are a failure.", file_only=True)
+    notify: tuple[NotifyTarget, ...] = _setting((), "Where notifications go, and about what.", file_only=True)
+    quiet: QuietHours | None = _setting(None, "Hours of the day in which no notification is sent.", file_only=True)
+    notify_every_s: float = _setting(
+        60.0, "At most one notification to each target in so many seconds; more are grouped.", low=0, high=86_400
+    )
     agent_clis: Mapping[str, Any] = field(
         default_factory=lambda: MappingProxyType({}),
         metadata={"help": "Your own agent CLIs.", "file_only": True, "low": None, "high": None},
@@ -215,6 +221,10 @@ def _checked(one: Field[Any], raw: Any, origin: str) -> Any:
             value = float(str(raw).strip())
         elif kind == "tuple[SetupStep, ...]":
             value = as_setup_steps(raw)
+        elif kind == "tuple[NotifyTarget, ...]":
+            value = as_notify_targets(raw)
+        elif kind == "QuietHours | None":
+            value = as_quiet_hours(raw)
         elif kind.startswith("tuple"):
             value = _as_commands(raw)
         elif kind.startswith("Mapping"):

@@ -66,6 +66,8 @@ def test_every_statement_explains_against_the_schema(database: TaskDatabase, nam
         ("tasks_with_problem", "tasks_by_fingerprint"),
         ("blocked_by_problem", "tasks_by_fingerprint"),
         ("late_to_land", "tasks_to_land"),
+        ("unsent_messages", "outbox_unsent"),
+        ("growing_message", "outbox_unsent"),
     ],
 )
 def test_hot_statements_use_their_index(database: TaskDatabase, name: str, index: str) -> None:

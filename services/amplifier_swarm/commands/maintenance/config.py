@@ -10,6 +10,7 @@ import msgspec
 
 from amplifier_swarm.app import App, command, json_option
 from amplifier_swarm.terminal import print_json, remark, table
+from swarm_shared.program.notify_settings import NotifyTarget, QuietHours
 from swarm_shared.program.settings import described, variable_of
 from swarm_shared.program.setup_steps import SetupStep
 
@@ -48,9 +49,19 @@ def _plain(value: Any, *, secret: bool = False) -> Any:
         return MASK
     if isinstance(value, Path):
         return str(value)
+    if isinstance(value, NotifyTarget):
+        return {"target": value.label, "on": [str(kind) for kind in value.on]}
+    if isinstance(value, QuietHours):
+        return value.shown()
     if isinstance(value, SetupStep):
         return msgspec.to_builtins(value) if value.inputs else value.run
     return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _named(item: Any) -> str:
+    if isinstance(item, Mapping):
+        return str(item.get("run") or item.get("target"))
+    return str(item)
 
 
 def _told(value: Any) -> str:
@@ -59,5 +70,5 @@ def _told(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, Mapping | list):
-        return ", ".join(each["run"] if isinstance(each, Mapping) else each for each in value) or "none"
+        return ", ".join(_named(each) for each in value) or "none"
     return "none" if value in (None, "") else str(value)

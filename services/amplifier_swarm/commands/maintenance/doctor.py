@@ -98,6 +98,7 @@ def _all(app: App) -> Iterator[Finding]:
             yield bad("project", unpointed)
         yield from about_git(settings, landed)
         yield from _agents(settings, named)
+        yield from _notify(settings)
 
 
 _Check = Callable[[App, "TaskDatabase", Settings | None], Iterator[Finding]]
@@ -213,3 +214,17 @@ def _agents(settings: Settings, named: Sequence[AgentsNamed]) -> Iterator[Findin
         yield _finding(name, Level.WARN, text)
     if not found.problems and not found.undecided:
         yield _finding(name, Level.OK, f"{settings.agent_cli} can start, and knows its agents")
+
+
+def _notify(settings: Settings) -> Iterator[Finding]:
+    """Targets as they would be reached with the variables of this shell; nothing is sent."""
+    if not settings.notify:
+        return
+    from swarm_shared.notifying.delivery import problem_of
+
+    for target in settings.notify:
+        problem = problem_of(target, os.environ)
+        if problem is not None:
+            yield _finding("notify", Level.WARN, problem.message, advice=problem.hint, code="notify_target")
+        else:
+            yield _finding("notify", Level.OK, f"{target.label}: {', '.join(target.on)}")

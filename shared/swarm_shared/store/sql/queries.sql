@@ -1290,3 +1290,87 @@ ORDER BY e.id DESC LIMIT :limit;
 
 -- name: journal_mode
 PRAGMA journal_mode;
+
+-- ───── notifications ─────
+
+-- name: add_to_outbox
+INSERT INTO outbox (key, target, label, created_at, due_at, notices, counts)
+VALUES (:key, :target, :label, :wall, :due_at, :notices, :counts);
+
+-- name: growing_message
+-- The message of a target that nobody has begun to send: later notices join it.
+SELECT key, notices, counts FROM outbox INDEXED BY outbox_unsent
+WHERE target = :target AND ended_at IS NULL AND status = 'waiting' AND tries = 0 ORDER BY id LIMIT 1;
+
+-- name: grow_message
+UPDATE outbox SET notices = :notices, counts = :counts, due_at = min(due_at, :due_at)
+WHERE key = :key AND status = 'waiting' AND tries = 0;
+
+-- name: last_sent_at
+SELECT max(ended_at) FROM outbox WHERE target = :target AND status = 'sent';
+
+-- name: unsent_messages
+-- The oldest of each target: a target gets one after the other.
+SELECT min(id) AS id, target, key, label, due_at, status, tries, pid, pid_start, boot_id, pid_ns
+FROM outbox INDEXED BY outbox_unsent WHERE ended_at IS NULL GROUP BY target;
+
+-- name: message_row
+SELECT key, target, label, status, due_at, notices, counts, tries, pid, pid_start, boot_id, pid_ns
+FROM outbox WHERE key = :key;
+
+-- name: take_message
+-- Of all processes that want to send it, one gets it: the row must be as it was read.
+UPDATE outbox SET status = 'sending', tries = tries + 1, due_at = :due_at, pid = :pid, pid_start = :pid_start,
+    boot_id = :boot_id, pid_ns = :pid_ns
+WHERE key = :key AND tries = :tries AND status IN ('waiting', 'sending');
+
+-- name: settle_message
+UPDATE outbox SET status = :status, error = :error, due_at = coalesce(:due_at, due_at), ended_at = :ended_at,
+    pid = NULL, pid_start = NULL, boot_id = NULL, pid_ns = NULL
+WHERE key = :key AND status = 'sending' AND pid = :pid AND pid_start = :pid_start AND boot_id = :boot_id;
+
+-- name: give_up_message
+-- One that no process sends now.
+UPDATE outbox SET status = 'given_up', error = :error, ended_at = :wall,
+    pid = NULL, pid_start = NULL, boot_id = NULL, pid_ns = NULL
+WHERE key = :key AND tries = :tries AND status IN ('waiting', 'sending');
+
+-- name: fresh_messages
+SELECT count(*) FROM outbox INDEXED BY outbox_unsent
+WHERE ended_at IS NULL AND (status = 'sending' OR due_at <= :wall) AND tries <= 1;
+
+-- name: outbox_counts
+SELECT status, count(*) FROM outbox GROUP BY status;
+
+-- name: outbox_newest
+SELECT id, key, label, status, created_at, due_at, notices, counts, tries, error, ended_at
+FROM outbox ORDER BY id DESC LIMIT :limit;
+
+-- name: given_up_since
+-- Targets whose last message was given up, each with its last error.
+SELECT label, max(ended_at), error, (SELECT count(*) FROM outbox AS c WHERE c.target = o.target AND c.status = 'given_up')
+FROM outbox AS o
+WHERE status = 'given_up' AND ended_at >= :since
+  AND NOT EXISTS (SELECT 1 FROM outbox AS s WHERE s.target = o.target AND s.status = 'sent' AND s.id > o.id)
+GROUP BY target ORDER BY label;
+
+-- name: prune_outbox
+DELETE FROM outbox WHERE status IN ('sent', 'given_up') AND ended_at < :before;
+
+-- name: conditions
+SELECT name, since_at, reported FROM conditions;
+
+-- name: put_condition
+INSERT INTO conditions (name, since_at, reported) VALUES (:name, :since_at, :reported)
+ON CONFLICT DO UPDATE SET since_at = excluded.since_at, reported = excluded.reported;
+
+-- name: drop_condition
+DELETE FROM conditions WHERE name = :name;
+
+-- name: stopped_tasks
+-- Of some tasks those that are failed or held now.
+SELECT id, status, hold_reason FROM tasks
+WHERE id IN (SELECT value FROM json_each(:ids)) AND status IN ('failed', 'held');
+
+-- name: landing_state
+SELECT ref, state FROM integration;

@@ -1,0 +1,46 @@
+"""The end of a run as news: recorded once, and given a moment to be sent while the reaper still runs."""
+
+from __future__ import annotations
+
+import time
+
+from amplifier_swarm.start.run_loop import End
+from amplifier_swarm.terminal import cut
+from swarm_shared.database import TaskDatabase
+from swarm_shared.domain.errors import EXIT_STOPPED, DatabaseError
+from swarm_shared.notifying.collecting import RUN_ENDED
+from swarm_shared.program.settings import Settings
+
+SENT_WITHIN_S = 5.0  # a target that has not accepted by then gets the message with the next run
+LOOK_S = 0.05
+
+
+def report_end(database: TaskDatabase, settings: Settings, end: End) -> str | None:
+    """Let the targets of notifications know that the run has ended; at most some seconds.
+
+    An end that was requested is no news. A target that has failed before is not waited for.
+
+    Returns:
+        What is still to be sent, as a sentence; None when nothing is.
+    """
+    if not settings.notify or end.exit_code == EXIT_STOPPED:
+        return None
+    try:
+        database.events.add(RUN_ENDED, cut(end.headline, 300).rstrip(","))
+        event, until = database.events.last_id(), time.monotonic() + SENT_WITHIN_S
+        while time.monotonic() < until:
+            if (database.outbox.cursor() or 0) >= event and not database.outbox.fresh():
+                break
+            time.sleep(LOOK_S)
+        return _left(database)
+    except DatabaseError:
+        return None  # the run itself reports what is wrong with the file
+
+
+def _left(database: TaskDatabase) -> str | None:
+    waiting = database.outbox.counts()
+    number = waiting.get("waiting", 0) + waiting.get("sending", 0)
+    if not number:
+        return None
+    what = "1 notification is" if number == 1 else f"{number} notifications are"
+    return f"{what} not sent yet and will be when the swarm runs again: amplifier-swarm notify"

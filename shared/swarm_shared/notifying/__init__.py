@@ -1,0 +1,1 @@
+"""Notifications: what is reported, to whom, and how a message gets there exactly once."""

@@ -1,0 +1,92 @@
+"""Gives due messages to couriers: a process each, so that no target can hold up anything else."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from msgspec import Struct
+
+from swarm_shared.database import TaskDatabase
+from swarm_shared.program.notify_settings import NotifyTarget
+from swarm_shared.store.queue.outbox import TRIES, Unsent
+
+COURIER = "swarm_shared.notifying.courier"
+AGAIN_AFTER_MS, MOST_AGAIN_AFTER_MS = 2_000, 300_000  # for couriers that die before they take their message
+
+
+class Errand(Struct, frozen=True, kw_only=True):
+    """What a courier reads on standard input. The address is as written in swarm.yaml: it fills in the variables."""
+
+    db: str
+    key: str
+    way: str
+    address: str
+
+
+class Dispatcher:
+    """Starts couriers and collects them; at most one at a time for each target."""
+
+    def __init__(self, database: TaskDatabase, targets: Sequence[NotifyTarget], environ: Mapping[str, str]) -> None:
+        self._db = database
+        self._targets = {target.key: target for target in targets}
+        self._environ = dict(environ)
+        self._couriers: dict[str, subprocess.Popen[bytes]] = {}  # by target
+        self._started: dict[str, tuple[int, int]] = {}  # by message: how often, and when it may be started again
+
+    @property
+    def busy(self) -> bool:
+        """Whether a courier of ours is on its way."""
+        return any(courier.poll() is None for courier in self._couriers.values())
+
+    def run_once(self) -> None:
+        """Start a courier for each target whose oldest message is due and not being sent."""
+        now = self._db.clock.wall_ms()
+        self._couriers = {key: courier for key, courier in self._couriers.items() if courier.poll() is None}
+        unsent = self._db.outbox.unsent()
+        self._started = {each.key: self._started[each.key] for each in unsent if each.key in self._started}
+        for message in unsent:
+            if message.target in self._couriers or not message.is_due(now):
+                continue
+            target = self._targets.get(message.target)
+            if target is None:
+                self._db.outbox.give_up(message, "this target is no longer in swarm.yaml")
+            elif message.tries >= TRIES:
+                self._db.outbox.give_up(message, f"its sender was killed; {message.tries} tries")
+            else:
+                self._start(message, target)
+
+    def _start(self, message: Unsent, target: NotifyTarget) -> None:
+        now = self._db.clock.mono_ms()
+        times, not_before = self._started.get(message.key, (0, 0))
+        if now < not_before:
+            return
+        wait_ms = min(AGAIN_AFTER_MS * 2**times, MOST_AGAIN_AFTER_MS) if times else 0
+        self._started[message.key] = (times + 1, now + wait_ms)
+        errand = Errand(db=os.fspath(self._db.path), key=message.key, way=target.way, address=target.address)
+        self._couriers[message.target] = start_courier(errand, self._environ, cwd=self._db.path.parent)
+
+
+def start_courier(errand: Errand, environ: Mapping[str, str], *, cwd: Path) -> subprocess.Popen[bytes]:
+    """A process that sends one message and records the outcome itself: it outlives the one that started it."""
+    courier = subprocess.Popen(
+        [sys.executable, "-P", "-m", COURIER],
+        cwd=cwd,
+        env=dict(environ),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    assert courier.stdin is not None
+    try:
+        # Less than a pipe holds, so this never waits. A courier that gets only a part of it sends nothing.
+        courier.stdin.write(json.dumps({name: getattr(errand, name) for name in errand.__struct_fields__}).encode())
+        courier.stdin.close()
+    except OSError:
+        pass  # it has died already; the message is still ours to send
+    return courier

@@ -1,0 +1,137 @@
+"""One message has one sender at a time, and what became of it is what its sender recorded."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from queue_desk import QueueDesk
+
+from swarm_shared.diagnosis import diagnose
+from swarm_shared.domain.notices import Notice, NoticeKind
+from swarm_shared.processes.identity import ProcessId
+from swarm_shared.store.queue.outbox import TRIES, UNKNOWN_SENDER_MS, Outbox, Unsent
+
+ME = ProcessId.mine()
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> QueueDesk:
+    return QueueDesk(tmp_path)
+
+
+@pytest.fixture
+def outbox(desk: QueueDesk) -> Outbox:
+    add(desk, "t1")
+    return desk.db.outbox
+
+
+def add(desk: QueueDesk, target: str, *, in_s: float = 0) -> None:
+    now = desk.clock.wall_ms()
+    notice = Notice(kind=NoticeKind.FINISHED, at=now, text="done")
+    with desk.db.connection.transaction():
+        desk.db.outbox.add(target, f"command ./{target}", [notice], due_at=now + round(in_s * 1000))
+
+
+def first(outbox: Outbox) -> Unsent:
+    return outbox.unsent()[0]
+
+
+def dead_process() -> ProcessId:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    found = ProcessId.of(process.pid)
+    process.wait()
+    assert found is not None
+    return found
+
+
+def test_of_two_senders_one_gets_the_message(outbox: Outbox) -> None:
+    key = first(outbox).key
+    assert outbox.take(key, ME) is not None
+    assert outbox.take(key, ME) is None
+
+
+def test_a_message_is_not_taken_before_its_time(desk: QueueDesk) -> None:
+    add(desk, "t1", in_s=60)
+    key = first(desk.db.outbox).key
+    assert desk.db.outbox.take(key, ME) is None
+    desk.clock.pass_s(60)
+    assert desk.db.outbox.take(key, ME) is not None
+
+
+def test_the_message_of_a_dead_sender_is_sent_again_with_the_same_key(desk: QueueDesk, outbox: Outbox) -> None:
+    key = first(outbox).key
+    taken = outbox.take(key, dead_process())
+    assert taken is not None
+    assert first(outbox).is_due(desk.clock.wall_ms())
+    again = outbox.take(key, ME)
+    assert again is not None
+    assert (again.key, again.tries) == (key, 2)
+
+
+def test_a_sender_in_another_container_is_believed_to_live_for_some_minutes(desk: QueueDesk, outbox: Outbox) -> None:
+    elsewhere = ProcessId(pid=ME.pid, start_time=ME.start_time, boot_id=ME.boot_id, pid_ns=ME.pid_ns + 1)
+    assert outbox.take(first(outbox).key, elsewhere) is not None
+    assert not first(outbox).is_due(desk.clock.wall_ms())
+    desk.clock.pass_s(UNKNOWN_SENDER_MS / 1000)
+    assert first(outbox).is_due(desk.clock.wall_ms())
+
+
+def test_only_the_sender_can_settle_its_message(outbox: Outbox) -> None:
+    taken = outbox.take(first(outbox).key, ME)
+    assert taken is not None
+    assert not outbox.settle(taken, dead_process(), error=None)
+    assert outbox.settle(taken, ME, error=None)
+    assert outbox.counts() == {"sent": 1}
+
+
+def test_a_begun_message_takes_no_more_news(desk: QueueDesk, outbox: Outbox) -> None:
+    outbox.take(first(outbox).key, ME)
+    add(desk, "t1")
+    assert outbox.counts() == {"sending": 1, "waiting": 1}
+
+
+def test_tries_are_further_and_further_apart_and_end(desk: QueueDesk, outbox: Outbox) -> None:
+    waits = []
+    while outbox.counts().get("waiting"):
+        taken = outbox.take(first(outbox).key, ME)
+        assert taken is not None
+        outbox.settle(taken, ME, error="HTTP 503")
+        if outbox.unsent():
+            waits.append(first(outbox).due_at - desk.clock.wall_ms())
+            desk.clock.pass_s(waits[-1] / 1000)
+    assert waits == sorted(waits)
+    assert len(waits) == TRIES - 1
+    assert outbox.newest(1)[0]["tries"] == TRIES
+
+
+def test_a_target_that_is_given_up_is_a_finding_until_it_accepts_something(desk: QueueDesk, outbox: Outbox) -> None:
+    taken = outbox.take(first(outbox).key, ME)
+    assert taken is not None
+    outbox.settle(taken, ME, error="HTTP 404 Not Found", is_final=True)
+    (finding,) = [each for each in diagnose(desk.db, at_rest=True) if each.code == "notification_given_up"]
+    assert "command ./t1 does not accept notifications (1 given up): HTTP 404 Not Found" in finding.text
+    add(desk, "t1")
+    again = outbox.take(first(outbox).key, ME)
+    assert again is not None
+    outbox.settle(again, ME, error=None)
+    assert not [each for each in diagnose(desk.db, at_rest=True) if each.code == "notification_given_up"]
+
+
+def test_a_dead_target_holds_up_only_its_own_messages(desk: QueueDesk, outbox: Outbox) -> None:
+    taken = outbox.take(first(outbox).key, ME)
+    assert taken is not None
+    outbox.settle(taken, ME, error="HTTP 503")
+    add(desk, "t2")
+    assert [each.target for each in outbox.unsent() if each.is_due(desk.clock.wall_ms())] == ["t2"]
+
+
+def test_settled_messages_are_pruned_and_others_stay(desk: QueueDesk, outbox: Outbox) -> None:
+    taken = outbox.take(first(outbox).key, ME)
+    assert taken is not None
+    outbox.settle(taken, ME, error=None)
+    add(desk, "t1")
+    outbox.prune(desk.clock.wall_ms() + 1)
+    assert outbox.counts() == {"waiting": 1}
