@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +19,6 @@ pytestmark = pytest.mark.integration
 WIP = "update-ref -m swarm: work in progress"
 TAKE = "update-ref -m swarm: start of a task"
 STORED = "update-ref -m swarm: name of a task"
-RECYCLE = ("read-tree --reset", "clean -d -f -f -x")
 LAND = "update-ref -m swarm: land"
 RELEASE_S = 60.0
 
@@ -38,6 +38,12 @@ def goes_on_after(swarm: LandingSwarm, done: Path) -> None:
         swarm.task("c", "grep -q b b.txt && echo c > c.txt", "a"),
     )
     first = swarm.worker()
+    both_land_although(first, swarm, done)
+    assert everything(swarm.project) == before
+
+
+def both_land_although(first: subprocess.Popen[bytes], swarm: LandingSwarm, done: Path) -> None:
+    """The first worker is killed, and another one and a reaper find what it left."""
     wait_until(lambda: first.poll() is not None, swarm.logs)
     assert done.exists()
     swarm.reaper()
@@ -47,7 +53,6 @@ def goes_on_after(swarm: LandingSwarm, done: Path) -> None:
     assert swarm.trailers() == ["a", "c"], "each once"
     assert swarm.landed("b.txt") == "b"
     assert swarm.landed("c.txt") == "c"
-    assert everything(swarm.project) == before
     row = swarm.db.landings.integration()
     assert row is not None
     assert row.tip == swarm.git("rev-parse", INTEGRATION)
@@ -65,15 +70,27 @@ def goes_on_after(swarm: LandingSwarm, done: Path) -> None:
         "reset --hard",
         "commit-tree",
         WIP,
-        "merge-tree",
-        "ls-tree",
         LAND,
-        "read-tree --reset",
+        "status --porcelain -z --ignored",
         "clean -d -f -f -x",
     ],
 )
 def test_a_worker_killed_around_a_git_command_loses_nothing(swarm: LandingSwarm, step: str, moment: str) -> None:
     goes_on_after(swarm, swarm.kill_at(step, moment))
+
+
+@pytest.mark.parametrize("moment", ["before", "during", "after"])
+@pytest.mark.parametrize("step", ["merge-tree", "ls-tree"])
+def test_a_worker_killed_while_it_brings_the_users_commits_in_loses_nothing(
+    swarm: LandingSwarm, step: str, moment: str
+) -> None:
+    done = swarm.kill_at(step, moment)
+    swarm.add(swarm.task("a", "echo b > b.txt"))
+    first = swarm.worker()
+    swarm.wait_for("a", Status.COMPLETED, s=RELEASE_S)
+    swarm.commit({"user.txt": "by the user\n"})
+    swarm.add(swarm.task("c", "grep -q b b.txt && grep -q user user.txt && echo c > c.txt"))
+    both_land_although(first, swarm, done)
 
 
 @pytest.mark.parametrize("step", [TAKE, STORED])
@@ -82,8 +99,9 @@ def test_a_worker_killed_while_it_names_a_branch_leaves_no_other_one_behind(
     swarm: LandingSwarm, step: str, moment: str
 ) -> None:
     goes_on_after(swarm, swarm.kill_at(step, moment))
-    refs = swarm.git("for-each-ref", "--format=%(refname)", "refs/heads/swarm/task", "refs/swarm/taken").split()
-    assert refs == ["refs/heads/swarm/task/a", "refs/heads/swarm/task/c"]
+    names = ("for-each-ref", "--format=%(refname)", "refs/heads/swarm/task", "refs/swarm/taken")
+    left = ["refs/heads/swarm/task/a", "refs/heads/swarm/task/c"]
+    wait_until(lambda: swarm.git(*names).split() == left, swarm.logs)
 
 
 def test_a_branch_of_a_worker_that_died_of_it_goes_with_the_next_start_even_if_nobody_wants_its_task(

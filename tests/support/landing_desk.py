@@ -116,6 +116,20 @@ class LandingSwarm(LiveSwarm):
         git.chmod(0o755)
         self.settings["PATH"] = f"{folder}{os.pathsep}{os.environ['PATH']}"
 
+    def logged_git(self) -> Path:
+        """Let every git command that is started write its verb into a file, a line each; the file."""
+        folder = self.folder / "logged"
+        folder.mkdir()
+        git, log = folder / "git", self.folder / "git.log"
+        real = shutil.which("git")
+        git.write_text(
+            f'#!/bin/sh\nfor word; do case "$word" in -c | *=*) ;; *) break;; esac; done\n'
+            f'echo "$word" >> "{log}"\nexec "{real}" "$@"\n'
+        )
+        git.chmod(0o755)
+        self.settings["PATH"] = f"{folder}{os.pathsep}{os.environ['PATH']}"
+        return log
+
     def landed(self, path: str) -> str:
         """A file as it is on the integration branch."""
         return self.git("show", f"{INTEGRATION}:{path}")

@@ -27,7 +27,7 @@ from swarm_shared.git.snapshots.submodules import Secured, align, note_set_up, s
 from swarm_shared.git.snapshots.undo import changes_since, undo_since
 from swarm_shared.git.worktrees.leaks import Fingerprint, Leak, fingerprint, leak
 from swarm_shared.git.worktrees.spares import note_set_up_in, set_up_in
-from swarm_shared.git.worktrees.taken_names import TakenNames
+from swarm_shared.git.worktrees.taken_names import Settled, TakenNames
 from swarm_shared.git.worktrees.task_worktrees import TaskWorktree, TaskWorktrees
 from swarm_shared.program.logs import event
 from swarm_shared.program.setup_steps import kept_paths
@@ -58,9 +58,10 @@ class Worktrees:
         self._db, self._config, self._repository, self._branch = database, config, repository, branch
         self._tend = tend
         self._recycler = Recycler(database, config, self._trees(), branch)
+        self._settled = Settled()
 
     def tidy(self) -> bool:
-        return self._recycler.tidy()
+        return self._recycler.tidy() or self._clear_marks()
 
     def give_back_names(self) -> None:
         """Remove branches that a worker made and died before it could store whose they are."""
@@ -74,13 +75,28 @@ class Worktrees:
             # An empty branch is in nobody's way; the next start tries again.
             event(LOG, "branch_left", level=logging.WARNING, reason=error.message)
 
+    def _clear_marks(self) -> bool:
+        """Delete what is left of names that were taken; whether there was anything."""
+        if not self._settled.marks:
+            return False
+        try:
+            with self._branch.held() as held:
+                self._names(held, self._trees()).clear()
+        except GitError as error:
+            # It says nothing any more; the next start tries again.
+            event(LOG, "mark_left", level=logging.WARNING, reason=error.message)
+            self._settled.marks.clear()
+        return True
+
     def _trees(self) -> TaskWorktrees:
         keep = kept_paths(self._config.setup)
         return TaskWorktrees(self._repository, self._config.state_dir / "worktrees", keep=keep)
 
     def _names(self, held: HeldBranch, trees: TaskWorktrees) -> TakenNames:
         # By a git that inherits the lock: after our death nobody else asks before it has ended.
-        return TakenNames(held.integration.repository, trees, is_stored=self._db.landings.is_named)
+        return TakenNames(
+            held.integration.repository, trees, is_stored=self._db.landings.is_named, settled=self._settled
+        )
 
     @contextmanager
     def open(self, claim: Claim, spec: TaskSpec) -> Iterator[Workplace]:

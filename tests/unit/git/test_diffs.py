@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from repositories import Desk
@@ -10,6 +13,7 @@ from repositories import Desk
 from swarm_shared.git.merging.conflict_markers import Marker, conflict_markers, may_have_markers
 from swarm_shared.git.plumbing.diffs import Change, changed_files, changed_paths, diff
 from swarm_shared.git.plumbing.pathspecs import outside
+from swarm_shared.git.plumbing.process import Completed, run_process
 
 CONFLICT = "top\n<<<<<<< HEAD\nmine\n=======\ntheirs\n>>>>>>> other\n"
 
@@ -39,6 +43,33 @@ def test_a_diff_has_text_table_and_every_path(desk: Desk) -> None:
     assert not changes.truncated
     assert changes.paths == ("a.txt",)
     assert changes.stat() == "M a.txt +1 -1\n1 files changed, 1 lines added, 1 deleted"
+
+
+def test_the_same_comparison_is_made_once_and_anew_after_another(desk: Desk) -> None:
+    asked: list[str] = []
+
+    def counted(command: Sequence[str], **how: Any) -> Completed:
+        asked.append("diff-tree" if "diff-tree" in command else "")
+        return run_process(command, **how)
+
+    git = replace(desk.repo.git, run=counted)
+    head = desk.commit({"a.txt": "1\ntwo\n3\n"})
+    later = desk.commit({"a.txt": "1\n2\nthree\n"})
+    for _ in range(2):
+        assert "+two" in diff(git, desk.base, head).text
+    assert asked.count("diff-tree") == 1
+    assert "+three" in diff(git, desk.base, later).text
+    assert [entry.path for entry in diff(git, desk.base, head).entries] == ["a.txt"]
+    assert asked.count("diff-tree") == 3
+
+
+def test_a_rename_is_two_entries(desk: Desk) -> None:
+    (desk.root / "move.txt").rename(desk.root / "moved.txt")
+    head = desk.commit({})
+    entries = diff(desk.repo.git, desk.base, head).entries
+    assert [(entry.letter, entry.path) for entry in entries] == [("D", "move.txt"), ("A", "moved.txt")]
+    assert (entries[0].new_mode, entries[1].old_mode, set(entries[1].old_sha)) == ("000000", "000000", {"0"})
+    assert entries[0].old_sha == desk.sha(f"{desk.base}:move.txt")
 
 
 def test_a_long_diff_is_cut_behind_a_line_and_its_table_is_whole(desk: Desk) -> None:

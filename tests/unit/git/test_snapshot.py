@@ -54,14 +54,23 @@ def test_a_change_that_was_taken_back_is_no_change_since_the_base(bench: Bench) 
     assert bench.snap().changed is False
 
 
-def test_the_worktree_and_its_index_are_not_touched(bench: Bench) -> None:
+def test_the_files_are_not_touched_and_show_as_committed(bench: Bench) -> None:
     bench.write({"b": "1", "c": "2"}, at=bench.at)
     bench.agent("add", "b")
+    before = everything(bench.at)
+    bench.snap()
+    assert everything(bench.at) == before
+    assert bench.git("status", "--porcelain", cwd=bench.at) == "", "for the validator, who looks at it next"
+    assert [path.name for path in bench.tree.checkout.git_dir.glob("swarm-index-*")] == []
+
+
+def test_an_index_that_is_locked_is_not_touched(bench: Bench) -> None:
+    bench.write({"b": "1"}, at=bench.at)
     index = bench.tree.checkout.git_dir / "index"
     before = (index.read_bytes(), index.stat().st_mtime_ns)
+    index.with_name("index.lock").touch()
     bench.snap()
     assert (index.read_bytes(), index.stat().st_mtime_ns) == before
-    assert [path.name for path in bench.tree.checkout.git_dir.glob("swarm-index-*")] == []
 
 
 def test_it_works_under_a_stale_index_lock(bench: Bench) -> None:

@@ -11,7 +11,7 @@ from repositories import Desk
 from swarm_shared.domain.branch_names import TAKEN_REFS, task_ref
 from swarm_shared.git.plumbing.refs import read_ref, refs_below
 from swarm_shared.git.plumbing.stale_locks import ref_lock
-from swarm_shared.git.worktrees.taken_names import TakenNames
+from swarm_shared.git.worktrees.taken_names import Settled, TakenNames
 from swarm_shared.git.worktrees.task_worktrees import TaskWorktrees
 
 
@@ -53,8 +53,29 @@ def test_a_name_that_is_stored_stays_whenever_its_worker_died(desk: Desk) -> Non
     assert (branches(desk), marks(desk)) == ({task_ref("t")}, set())
     assert taking.take("u", desk.base)
     taking.stored("u")
+    taking.clear()
     assert names(desk).give_back(desk.base) == ()
     assert (branches(desk), marks(desk)) == ({task_ref("t"), task_ref("u")}, set())
+
+
+def test_the_mark_of_a_stored_name_goes_with_the_next_name(desk: Desk) -> None:
+    settled = Settled()
+    for name in ("t", "u"):
+        taking = TakenNames(desk.repo, desk.trees, is_stored=lambda _name: True, settled=settled)
+        assert taking.take(name, desk.base)
+        assert [mark.rpartition("/")[2] for mark in marks(desk)] == [name]
+        taking.stored(name)
+    taking.clear()
+    assert (branches(desk), marks(desk)) == ({task_ref("t"), task_ref("u")}, set())
+
+
+def test_a_mark_that_another_worker_has_deleted_is_in_no_way_of_the_next_name(desk: Desk) -> None:
+    taking = names(desk)
+    assert taking.take("t", desk.base)
+    taking.stored("t")
+    assert names(desk, "t").give_back(desk.base) == ()
+    assert taking.take("u", desk.base)
+    assert branches(desk) == {task_ref("t"), task_ref("u")}
 
 
 def test_a_branch_with_anything_that_has_not_landed_stays(desk: Desk) -> None:

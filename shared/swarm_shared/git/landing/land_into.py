@@ -17,7 +17,7 @@ from swarm_shared.git.merging.merging import Merge, plan_merge
 from swarm_shared.git.plumbing.commits import message_with_trailers
 from swarm_shared.git.plumbing.diffs import changed_paths
 from swarm_shared.git.plumbing.git_errors import DirtyCheckout, GitFailed, RefMoved
-from swarm_shared.git.plumbing.index_listing import staged
+from swarm_shared.git.plumbing.index_listing import edited as edited_files
 from swarm_shared.git.plumbing.refs import move_ref, read_ref
 from swarm_shared.git.plumbing.repository import Repository
 from swarm_shared.git.plumbing.runner import LONG_S, Git
@@ -87,7 +87,7 @@ def _refuse_if_dirty(git: Git, at: Path, ref: str) -> tuple[str, ...]:
     if any(not entry.startswith(" M ") for entry in changed):
         raise DirtyCheckout(at, paths)
     with tempfile.TemporaryDirectory(prefix="swarm-fresh-", dir=git_dir) as scratch:
-        same = untouched(git, at, staged(git, "HEAD", cached=False), scratch=Path(scratch))
+        same = untouched(git, at, edited_files(git, "HEAD"), scratch=Path(scratch))
     as_checked_out = tuple(change.path for change in same)
     edited = [path for path in paths if path not in as_checked_out]
     if edited:

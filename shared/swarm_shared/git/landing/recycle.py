@@ -10,9 +10,10 @@ from pathlib import Path
 from swarm_shared.domain.branch_names import task_ref
 from swarm_shared.git.landing.following import Integration
 from swarm_shared.git.landing.prune import reason_to_keep
+from swarm_shared.git.plumbing.index_listing import IndexListing, known_without_flags
 from swarm_shared.git.plumbing.permissions import make_accessible
 from swarm_shared.git.plumbing.refs import read_ref
-from swarm_shared.git.plumbing.runner import LONG_S
+from swarm_shared.git.plumbing.runner import LONG_S, Git, split_items
 from swarm_shared.git.plumbing.stale_locks import repository_lock
 from swarm_shared.git.snapshots.checkout import Checkout
 from swarm_shared.git.snapshots.submodules import modules_of
@@ -44,17 +45,18 @@ def recycle(trees: TaskWorktrees, integration: Integration, safe: str, *, spares
         if sha is None or not integration.contains(sha):
             return "its commits have not landed"
     assert head is not None, "it is contained"
-    make_accessible(checkout.path)
     ignored = _ignored_alone(checkout)
     if ignored is None:
         reason = reason_to_keep(trees, integration, safe)
         if reason is not None:
             return reason
-    inner = _own_repository(path for path in ignored or () if path not in trees.kept_below(checkout.path))
+    products = [path for path in ignored or () if path not in trees.kept_below(checkout.path)]
+    inner = _own_repository(products)
     if inner is not None:
         return f"it holds a repository: {inner.relative_to(checkout.path)}"
-    # Before anything is renamed or deleted by ourselves: it takes as long as there are files, and is waited for.
-    checkout.git.ask("clean", "-d", "-f", *trees.cleaning(), "-q", ok=(0, 1), timeout_s=LONG_S)
+    if products or ignored is None:
+        # Before anything is renamed or deleted by ourselves: it takes as long as there are files, and is waited for.
+        checkout.git.ask("clean", "-d", "-f", *trees.cleaning(), "-q", ok=(0, 1), timeout_s=LONG_S)
     if ignored is not None and len(trees.spares.paths()) < spares:
         with repository_lock(trees.repository):
             (checkout.git_dir / READY_MARK).unlink(missing_ok=True)
@@ -71,23 +73,37 @@ def _ignored_alone(checkout: Checkout) -> tuple[Path, ...] | None:
     """
     if not checkout.link_is_ours() or modules_of(checkout):
         return None
-    index, private = checkout.git_dir / "index", checkout.git_dir / _INDEX
-    private.with_name(f"{_INDEX}.lock").unlink(missing_ok=True)  # of a git that died; we alone make it
-    try:
-        shutil.copy2(index, private)  # with its time, which tells git what of it to trust
-    except OSError:
-        return None
-    # The work was committed without this index: it is behind.
-    git = checkout.git.with_index(private)
-    git.ask("read-tree", "--reset", "HEAD")
-    status = ("status", "--porcelain", "-z", "--ignored", "--untracked-files=normal", "--ignore-submodules=none")
-    entries = git.items(*status)
-    if not all(entry.startswith(_IGNORED) for entry in entries):
-        return None
-    if not all(entry.startswith("H ") for entry in git.items("ls-files", "-v", "-z")):
-        return None
-    private.replace(index)
+    index = checkout.git_dir / "index"
+    entries = _status(checkout, checkout.git)
+    if all(entry.startswith(_IGNORED) for entry in entries):
+        if not known_without_flags(index) and IndexListing(checkout.git, others=False).has_flags:
+            return None
+    else:
+        # A session has changed the index since the work was committed: it may only be behind.
+        private = checkout.git_dir / _INDEX
+        private.with_name(f"{_INDEX}.lock").unlink(missing_ok=True)  # of a git that died; we alone make it
+        try:
+            shutil.copy2(index, private)  # with its time, which tells git what of it to trust
+        except OSError:
+            return None
+        git = checkout.git.with_index(private)
+        git.ask("read-tree", "--reset", "HEAD")
+        entries = _status(checkout, git)
+        if not all(entry.startswith(_IGNORED) for entry in entries) or IndexListing(git, others=False).has_flags:
+            return None
+        private.replace(index)
     return tuple(checkout.path / entry.removeprefix(_IGNORED) for entry in entries)
+
+
+def _status(checkout: Checkout, git: Git) -> tuple[str, ...]:
+    """How the files differ from HEAD, also in what git ignores."""
+    options = ("--porcelain", "-z", "--ignored", "--untracked-files=normal", "--ignore-submodules=none")
+    answer = git.ask("status", *options, timeout_s=LONG_S)
+    entries = split_items(answer.out)
+    # What git cannot look into may hide something, and what it ignores is looked into by ourselves.
+    if (entries or answer.err) and make_accessible(checkout.path):
+        entries = split_items(git.ask("status", *options, timeout_s=LONG_S).out)
+    return entries
 
 
 def _own_repository(ignored: Iterable[Path]) -> Path | None:

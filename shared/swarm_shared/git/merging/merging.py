@@ -14,7 +14,8 @@ from msgspec import Struct
 from swarm_shared.git.plumbing.commits import commit_tree
 from swarm_shared.git.plumbing.diffs import Change, changed_files, changed_paths
 from swarm_shared.git.plumbing.git_errors import GitFailed, UnrelatedHistories
-from swarm_shared.git.plumbing.refs import has_commit, is_contained
+from swarm_shared.git.plumbing.on_disk import is_contained_on_disk
+from swarm_shared.git.plumbing.refs import has_commit, is_contained, tree_of
 from swarm_shared.git.plumbing.runner import LONG_S, Git, split_items
 
 _UNCLEAN = 1
@@ -113,6 +114,10 @@ def plan_merge(git: Git, *, into: str, other: str, message: str, fast_forward: b
         return Merge(kind=MergeKind.CONTAINED, old=into, new=into)
     if fast_forward and is_contained(git, into, other):
         return Merge(kind=MergeKind.FAST_FORWARD, old=into, new=other)
+    if not fast_forward and is_contained_on_disk(git, into, other):
+        # Nothing was changed on this side: the merged files are those of the other one.
+        new = commit_tree(git, tree_of(git, other), parents=(into, other), message=message)
+        return Merge(kind=MergeKind.MERGED, old=into, new=new)
     try:
         merged = merge_tree(git, into, other)
     except UnrelatedHistories:

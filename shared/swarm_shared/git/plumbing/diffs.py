@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 
 from msgspec import Struct
 
+from swarm_shared.git.plumbing.refs import tree_of
 from swarm_shared.git.plumbing.runner import LONG_S, Git, split_items
 
 TEXT_LIMIT_BYTES = 256 * 1024
 _LIST_BYTES = 64 * 1024  # room for the list of files before the patch
 _STAT_LINES = 100
 _ID_BYTES = 16
+_NO_MODE = "000000"
 # Nobody's settings decide how a diff looks: no pagers' colours, no programs of theirs.
 _PLAIN = ("--no-ext-diff", "--no-textconv", "--no-color")
 
@@ -47,12 +49,30 @@ class FileChange(Struct, frozen=True, kw_only=True):
     submodule: bool = False
 
 
+class Entry(Struct, frozen=True, kw_only=True):
+    """One path in which two trees differ; modes and ids are zeros on the side that lacks it."""
+
+    old_mode: str
+    new_mode: str
+    old_sha: str
+    letter: str
+    path: str
+
+    def line(self, mode: str) -> str:
+        """The file on the old side, as a line for ``update-index --index-info``."""
+        return f"{mode} {self.old_sha}\t{self.path}"
+
+
 class Diff(Struct, frozen=True, kw_only=True):
-    """All that changed; `text` is a patch, cut behind a line when it was longer than the limit."""
+    """All that changed; `text` is a patch, cut behind a line when it was longer than the limit.
+
+    `entries` are its files as git stores them, renames as both of their paths.
+    """
 
     files: tuple[FileChange, ...]
     text: str
     truncated: bool
+    entries: tuple[Entry, ...] = ()
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -71,8 +91,37 @@ class Diff(Struct, frozen=True, kw_only=True):
         return "\n".join(rows)
 
 
+# The last comparison: the work of an attempt is compared with its base when it is committed and again when it is looked
+# at, and neither tree can have changed.
+_LAST: dict[tuple[object, ...], Diff] = {}
+_REMEMBERED_FILES = 10_000
+
+
 def diff(git: Git, base: str, head: str, *, limit_bytes: int = TEXT_LIMIT_BYTES) -> Diff:
-    """What changed from one commit or tree to another."""
+    """What changed from one commit to another."""
+    return diff_of_trees(git, tree_of(git, base), tree_of(git, head), limit_bytes=limit_bytes)
+
+
+def diff_of_trees(git: Git, base: str, head: str, *, limit_bytes: int = TEXT_LIMIT_BYTES) -> Diff:
+    """What changed from one tree to another; the last comparison is remembered."""
+    if base == head:
+        return Diff(files=(), text="", truncated=False)
+    which = (git.git_dir, base, head, limit_bytes)  # the attributes of a worktree say how its files are shown
+    known = _LAST.get(which)
+    if known is None:
+        known = _compared(git, base, head, limit_bytes)
+        _LAST.clear()
+        if len(known.files) <= _REMEMBERED_FILES:
+            _LAST[which] = known
+    return known
+
+
+def changed_entries(git: Git, base: str, head: str) -> tuple[Entry, ...]:
+    """Every path in which one tree differs from another, renames as both of their paths."""
+    return diff_of_trees(git, base, head).entries
+
+
+def _compared(git: Git, base: str, head: str, limit_bytes: int) -> Diff:
     what = ("diff-tree", "-r", "-p", "-M", *_PLAIN)
     answer = git.ask(
         *(*what, "-z", "--raw", "--numstat", base, head), limit_bytes=limit_bytes + _LIST_BYTES, timeout_s=LONG_S
@@ -80,21 +129,42 @@ def diff(git: Git, base: str, head: str, *, limit_bytes: int = TEXT_LIMIT_BYTES)
     # With -z an empty item parts the list of files from the patch; no path is empty.
     listed, parted, out = answer.out.partition(b"\0\0")
     if not answer.truncated:
-        files = _files(split_items(listed + b"\0" if parted else listed))
+        items = split_items(listed + b"\0" if parted else listed)
     else:
-        files = changed_files(git, base, head)
+        items = _listed(git, base, head)
         if len(out) < limit_bytes:  # so many files that their list took the room
             out = git.ask(*what, base, head, limit_bytes=limit_bytes, timeout_s=LONG_S).out
     truncated = answer.truncated or len(out) > limit_bytes
     if truncated:
         out = out[:limit_bytes]
         out = out[: out.rfind(b"\n") + 1]
-    return Diff(files=files, text=out.decode("utf-8", "replace"), truncated=truncated)
+    return Diff(
+        files=_files(items), text=out.decode("utf-8", "replace"), truncated=truncated, entries=tuple(_entries(items))
+    )
 
 
 def changed_files(git: Git, base: str, head: str) -> tuple[FileChange, ...]:
     """The changed files alone, renames found, in git's order."""
-    return _files(git.items("diff-tree", "-r", "-z", "-M", *_PLAIN, "--raw", "--numstat", base, head))
+    return _files(_listed(git, base, head))
+
+
+def _listed(git: Git, base: str, head: str) -> tuple[str, ...]:
+    return git.items("diff-tree", "-r", "-z", "-M", *_PLAIN, "--raw", "--numstat", base, head)
+
+
+def _entries(items: Iterable[str]) -> Iterator[Entry]:
+    raw = iter(items)
+    for item in raw:
+        if not item.startswith(":"):
+            return  # the numbers of lines follow
+        old_mode, new_mode, old_sha, new_sha, letter = item[1:].split(" ")
+        path = next(raw)
+        if letter[0] != Change.RENAMED:
+            yield Entry(old_mode=old_mode, new_mode=new_mode, old_sha=old_sha, letter=letter[0], path=path)
+            continue
+        none = "0" * len(new_sha)
+        yield Entry(old_mode=old_mode, new_mode=_NO_MODE, old_sha=old_sha, letter=Change.DELETED, path=path)
+        yield Entry(old_mode=_NO_MODE, new_mode=new_mode, old_sha=none, letter=Change.ADDED, path=next(raw))
 
 
 def _files(items: Iterable[str]) -> tuple[FileChange, ...]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 
-from msgspec import Struct
-
+from swarm_shared.git.plumbing.diffs import Entry
 from swarm_shared.git.plumbing.runner import LONG_S, Git, join_items
 
 # Tags of git-ls-files(1) -v: "S" for skip-worktree, a small letter for assume-unchanged, "?" for untracked.
@@ -18,47 +18,31 @@ _UNTRACKED = re.compile(rb"(?:\A|\0)\? ([^\0]+)")
 _TRACKED = re.compile(rb"(?:\A|\0)[^?] ([^\0]+)")
 
 
-class Staged(Struct, frozen=True, kw_only=True):
-    """One path in which an index differs from a commit; modes and ids are zeros on the side that lacks it."""
-
-    old_mode: str
-    new_mode: str
-    old_sha: str
-    letter: str
-    path: str
-
-    def entry(self, mode: str) -> str:
-        """The file of the commit, as a line for ``update-index --index-info``."""
-        return f"{mode} {self.old_sha}\t{self.path}"
-
-
-def staged(git: Git, commit: str, *, cached: bool = True) -> tuple[Staged, ...]:
-    """Every difference between an index and a commit, renames as both of their paths.
-
-    Args:
-        cached: Compare the index alone; else the files on disk.
-    """
-    raw = git.items(
-        "diff-index", *(("--cached",) if cached else ()), "--raw", "-z", "--no-renames", "--no-abbrev", commit
-    )
+def edited(git: Git, commit: str) -> tuple[Entry, ...]:
+    """Every difference between the files on disk and a commit, renames as both of their paths."""
+    raw = git.items("diff-index", "--raw", "-z", "--no-renames", "--no-abbrev", commit)
     found = []
     for meta, path in zip(raw[::2], raw[1::2], strict=True):
         old_mode, new_mode, old_sha, _, letter = meta[1:].split(" ")
-        found.append(Staged(old_mode=old_mode, new_mode=new_mode, old_sha=old_sha, letter=letter[0], path=path))
+        found.append(Entry(old_mode=old_mode, new_mode=new_mode, old_sha=old_sha, letter=letter[0], path=path))
     return tuple(found)
 
 
 def set_entries(git: Git, entries: Iterable[str]) -> None:
-    """Put entries into an index, as `Staged.entry` writes them."""
+    """Put entries into an index, as `Entry.line` writes them."""
     git.ask("update-index", "-z", "--index-info", stdin=join_items(list(entries)))
 
 
 class IndexListing:
-    """The files of an index and the untracked ones beside it, from one listing."""
+    """The files of an index and the untracked ones beside it, from one listing.
 
-    def __init__(self, git: Git) -> None:
-        listing = ("ls-files", "-v", "--cached", "--others", "--exclude-standard", "-z")
-        self._out = git.ask(*listing, timeout_s=LONG_S).out
+    Args:
+        others: List untracked files too, which reads all folders.
+    """
+
+    def __init__(self, git: Git, *, others: bool) -> None:
+        untracked = ("--others", "--exclude-standard") if others else ()
+        self._out = git.ask("ls-files", "-v", "--cached", *untracked, "-z", timeout_s=LONG_S).out
 
     @cached_property
     def tracked(self) -> tuple[str, ...]:
@@ -68,6 +52,11 @@ class IndexListing:
     def untracked(self) -> tuple[str, ...]:
         """Those that git refused to add; repositories end with a slash."""
         return tuple(os.fsdecode(path) for path in _UNTRACKED.findall(self._out))
+
+    @property
+    def has_flags(self) -> bool:
+        """Whether git ignores some of the files."""
+        return _FLAGGED.search(self._out) is not None
 
     def uncover(self, git: Git, top: Path) -> tuple[str, ...]:
         """Clear the flags under which git ignores files that are there; the paths that had one.
@@ -82,3 +71,29 @@ class IndexListing:
             if paths:
                 git.ask("update-index", option, "-z", "--stdin", stdin=join_items(paths))
         return tuple(dict.fromkeys((*unchanged, *skipped)))
+
+
+# Digests of index files that were found to have no flag: what git said of the same bytes cannot change.
+_WITHOUT_FLAGS: set[bytes] = set()
+_REMEMBERED = 64
+
+
+def note_without_flags(index: Path) -> None:
+    """Remember that none of the files in this index has a flag."""
+    digest = _digest(index)
+    if digest is not None:
+        if len(_WITHOUT_FLAGS) >= _REMEMBERED:
+            _WITHOUT_FLAGS.clear()
+        _WITHOUT_FLAGS.add(digest)
+
+
+def known_without_flags(index: Path) -> bool:
+    """Whether this very index is known to have no flags."""
+    return _digest(index) in _WITHOUT_FLAGS
+
+
+def _digest(index: Path) -> bytes | None:
+    try:
+        return hashlib.blake2b(index.read_bytes()).digest()
+    except OSError:
+        return None

@@ -24,6 +24,7 @@ _SETTINGS = (
     "maintenance.auto=false",
     "core.fsmonitor=false",  # a daemon, or a hook
     "core.safecrlf=false",  # as an error it would keep work from being committed
+    "core.ignoreStat=false",  # it would set a flag that hides later edits on each file that git writes
     "core.askPass=",
     "submodule.recurse=false",
     "checkout.workers=4",  # a worktree of many files is mostly waiting for the disk

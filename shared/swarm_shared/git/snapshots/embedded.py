@@ -13,7 +13,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from swarm_shared.git.plumbing.index_listing import Staged
+from swarm_shared.git.plumbing.diffs import Entry
 from swarm_shared.git.plumbing.runner import Git, join_items
 
 _LINK_MODE = "160000"
@@ -27,7 +27,7 @@ class Embedded(Struct, frozen=True, kw_only=True):
     taken: bool
 
 
-def take_in(git: Git, top: Path, *, changes: Sequence[Staged], untracked: Sequence[str]) -> tuple[Embedded, ...]:
+def take_in(git: Git, top: Path, *, changes: Sequence[Entry], untracked: Sequence[str]) -> tuple[Embedded, ...]:
     """Put the embedded repositories of a private index right; submodules are left alone.
 
     Args:
@@ -48,7 +48,7 @@ def take_in(git: Git, top: Path, *, changes: Sequence[Staged], untracked: Sequen
     return tuple(found)
 
 
-def _new_links(git: Git, changes: Sequence[Staged]) -> tuple[str, ...]:
+def _new_links(git: Git, changes: Sequence[Entry]) -> tuple[str, ...]:
     """Folders that the index now has as commit ids, which neither the commit nor .gitmodules knows as submodules."""
     fresh = [change.path for change in changes if change.new_mode == _LINK_MODE and change.old_mode != _LINK_MODE]
     if not fresh:

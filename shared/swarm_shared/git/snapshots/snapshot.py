@@ -76,7 +76,8 @@ def take_snapshot(
     git, trunk = checkout.git, trunk or base_sha
     for turn in range(_TRIES):
         tip, head = read_ref(git, branch), checkout.head_sha()
-        written = write_working_tree(checkout, known=head or tip or base_sha, keep_vanished=True, prefix=prefix)
+        known = head or tip or base_sha
+        written = write_working_tree(checkout, known=known, keep_vanished=True, prefix=prefix, keep_index=True)
         # Without its branch the work goes onto what it was started from.
         bringer = Bringer(
             checkout, branch, line=tip or _started_from(checkout) or base_sha, trunk=trunk, message=message

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from swarm_shared.git.plumbing.diffs import FileChange, changed_files
+from swarm_shared.git.plumbing.diffs import FileChange, diff_of_trees
+from swarm_shared.git.plumbing.refs import tree_of
 from swarm_shared.git.snapshots.checkout import Checkout
 from swarm_shared.git.snapshots.working_tree import write_working_tree
 
 
 def changes_since(checkout: Checkout, sha: str) -> tuple[FileChange, ...]:
     """How the files on disk differ from a commit: tracked and new ones, not those that git ignores."""
-    return changed_files(checkout.git, sha, write_working_tree(checkout, known=sha).tree)
+    written = write_working_tree(checkout, known=sha)
+    return diff_of_trees(checkout.git, tree_of(checkout.git, sha), written.tree).files
 
 
 def undo_since(checkout: Checkout, sha: str, *, ref: str) -> tuple[FileChange, ...]:
@@ -18,6 +20,6 @@ def undo_since(checkout: Checkout, sha: str, *, ref: str) -> tuple[FileChange, .
     Commits that were made meanwhile are discarded too: the branch is moved back.
     """
     written = write_working_tree(checkout, known=sha)
-    changed = changed_files(checkout.git, sha, written.tree)
+    changed = diff_of_trees(checkout.git, tree_of(checkout.git, sha), written.tree).files
     checkout.put_back(sha, ref=ref, fresh_index=bool(written.hidden))
     return changed

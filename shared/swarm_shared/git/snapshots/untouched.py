@@ -11,7 +11,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from swarm_shared.git.plumbing.index_listing import Staged, set_entries
+from swarm_shared.git.plumbing.diffs import Entry
+from swarm_shared.git.plumbing.index_listing import set_entries
 from swarm_shared.git.plumbing.runner import LONG_S, Git
 
 _FILE = "100"
@@ -19,7 +20,7 @@ _MODIFIED = "M"
 _SOME_FAILED = (0, 1, 128)  # a filter that is missing or refuses: its files count as changed
 
 
-def untouched(git: Git, top: Path, changes: Sequence[Staged], *, scratch: Path) -> tuple[Staged, ...]:
+def untouched(git: Git, top: Path, changes: Sequence[Entry], *, scratch: Path) -> tuple[Entry, ...]:
     """Those of the changes whose file is, byte for byte, what a fresh checkout of the commit would write.
 
     Args:
@@ -34,7 +35,7 @@ def untouched(git: Git, top: Path, changes: Sequence[Staged], *, scratch: Path) 
     if not suspects:
         return ()
     fresh = git.with_index(scratch / "fresh-index")
-    set_entries(fresh, (change.entry(change.old_mode) for change in suspects))
+    set_entries(fresh, (change.line(change.old_mode) for change in suspects))
     files = scratch / "fresh"
     fresh.ask("checkout-index", "--all", "--quiet", f"--prefix={files}{os.sep}", ok=_SOME_FAILED, timeout_s=LONG_S)
     return tuple(change for change in suspects if _same(files / change.path, top / change.path))

@@ -11,7 +11,8 @@ from itertools import accumulate
 
 from msgspec import Struct
 
-from swarm_shared.git.plumbing.index_listing import IndexListing, Staged
+from swarm_shared.git.plumbing.diffs import Entry
+from swarm_shared.git.plumbing.index_listing import IndexListing
 from swarm_shared.git.plumbing.runner import Git
 
 _DELETED, _ADDED = "D", "A"
@@ -25,12 +26,12 @@ class Vanished(Struct, frozen=True, kw_only=True):
         emptied: Whether nothing but dotfiles is left: an `rm -rf *`, with or without more.
     """
 
-    files: tuple[Staged, ...] = ()
+    files: tuple[Entry, ...] = ()
     emptied: bool = False
 
 
 def vanished(
-    git: Git, changes: Sequence[Staged], listing: IndexListing, *, known: str, prefix: str, distrust: bool
+    git: Git, changes: Sequence[Entry], listing: IndexListing, *, known: str, prefix: str, distrust: bool
 ) -> Vanished:
     """The uncommitted deletions that do not count: of more than half of the files, or of all but the dotfiles.
 
@@ -55,12 +56,12 @@ def vanished(
     return Vanished(files=_with_room(deleted, listing), emptied=emptied)
 
 
-def _are_most(deleted: Sequence[Staged], before: int) -> bool:
+def _are_most(deleted: Sequence[Entry], before: int) -> bool:
     """Whether more than half of the files are missing; one alone may have been replaced, also in a tiny project."""
     return len(deleted) > 1 and 2 * len(deleted) > before
 
 
-def _is_emptied(deleted: Sequence[Staged], listing: IndexListing, scope: str) -> bool:
+def _is_emptied(deleted: Sequence[Entry], listing: IndexListing, scope: str) -> bool:
     """Whether all files that are not hidden are missing below a folder; one alone may well have been deleted."""
     gone = sum(_is_visible(change.path, scope) for change in deleted)
     return gone > 1 and not any(_is_visible(path, scope) for path in listing.tracked)
@@ -71,7 +72,7 @@ def _is_visible(path: str, scope: str) -> bool:
     return (not scope or below != path) and not below.startswith(".")
 
 
-def _with_room(deleted: Sequence[Staged], listing: IndexListing) -> tuple[Staged, ...]:
+def _with_room(deleted: Sequence[Entry], listing: IndexListing) -> tuple[Entry, ...]:
     """Those that have not become a folder, or the folder of which has not become a file."""
     files = set(listing.tracked)
     folders = {folder for path in files for folder in _above(path)}

@@ -6,12 +6,15 @@ import re
 import shutil
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 from msgspec import Struct
 
+from swarm_shared.git.plumbing.diffs import changed_entries
 from swarm_shared.git.plumbing.git_errors import GitFailed
-from swarm_shared.git.plumbing.index_listing import IndexListing, set_entries, staged
+from swarm_shared.git.plumbing.index_listing import IndexListing, note_without_flags, set_entries
 from swarm_shared.git.plumbing.permissions import make_accessible
+from swarm_shared.git.plumbing.refs import tree_of
 from swarm_shared.git.plumbing.runner import LONG_S, Git
 from swarm_shared.git.snapshots.checkout import Checkout
 from swarm_shared.git.snapshots.embedded import Embedded, take_in
@@ -42,7 +45,9 @@ class WorkingTree(Struct, frozen=True, kw_only=True):
     emptied: bool = False
 
 
-def write_working_tree(checkout: Checkout, *, known: str, keep_vanished: bool = False, prefix: str = "") -> WorkingTree:
+def write_working_tree(
+    checkout: Checkout, *, known: str, keep_vanished: bool = False, prefix: str = "", keep_index: bool = False
+) -> WorkingTree:
     """Store the present files of a checkout and name their tree; works under a stale index.lock and with any HEAD.
 
     What git alone sees as changed, by line ends or filters, is as in the commit.
@@ -52,52 +57,74 @@ def write_working_tree(checkout: Checkout, *, known: str, keep_vanished: bool = 
             started from when the checkout's own index is missing or damaged.
         keep_vanished: Leave files in the tree whose deletion looks like an accident.
         prefix: The project's folder in the repository.
+        keep_index: Let the checkout's own index hold the tree from now on, as after a commit.
     """
     checkout = checkout.as_it_is()
     with tempfile.TemporaryDirectory(prefix="swarm-index-", dir=checkout.git_dir) as folder:
         index = Path(folder) / "index"
         git = checkout.git.with_index(index)
-        refused, rebuilt = _add_all(git, checkout.index(), index, known)
-        listing = IndexListing(git)
+        added = _add_all(git, checkout.index(), index, known)
+        listing = IndexListing(git, others=not added.complete)
         hidden = listing.uncover(git, checkout.path)
         if hidden:
-            refused = _add(git)
-            listing = IndexListing(git)
-        changes = staged(git, known)
+            added = _add(git)._replace(rebuilt=added.rebuilt)
+            listing = IndexListing(git, others=not added.complete)
+        tree = git.line("write-tree")
+        changes = changed_entries(git, tree_of(git, known), tree)
         as_before = untouched(git, checkout.path, changes, scratch=Path(folder))
         lost = Vanished()
         if keep_vanished:
-            distrust = rebuilt or not checkout.link_is_ours()
+            distrust = added.rebuilt or not checkout.link_is_ours()
             lost = vanished(git, changes, listing, known=known, prefix=prefix, distrust=distrust)
-        entries = [change.entry(change.new_mode) for change in as_before]
-        entries += [change.entry(change.old_mode) for change in lost.files]
+        entries = [change.line(change.new_mode) for change in as_before]
+        entries += [change.line(change.old_mode) for change in lost.files]
         if entries:
             set_entries(git, entries)
         embedded = take_in(git, checkout.path, changes=changes, untracked=listing.untracked)
+        if entries or embedded:
+            tree = git.line("write-tree")
+        if keep_index:
+            _hand_over(checkout, index, flags=listing.has_flags)
         return WorkingTree(
-            tree=git.line("write-tree"),
+            tree=tree,
             embedded=embedded,
-            refused=refused,
+            refused=added.refused,
             hidden=hidden,
             vanished=tuple(change.path for change in lost.files),
             emptied=lost.emptied,
         )
 
 
-def _add_all(git: Git, original: Path | None, index: Path, known: str) -> tuple[tuple[str, ...], bool]:
-    """What git refused, and whether the index had to be made anew."""
+def _hand_over(checkout: Checkout, index: Path, *, flags: bool) -> None:
+    own = checkout.index()
+    if own is None or own.with_name("index.lock").exists():
+        return
+    if not flags:
+        note_without_flags(index)
+    index.replace(own)
+
+
+class _Added(NamedTuple):
+    """What git refused; whether everything else is in the index; whether that had to be made anew."""
+
+    refused: tuple[str, ...]
+    complete: bool
+    rebuilt: bool = False
+
+
+def _add_all(git: Git, original: Path | None, index: Path, known: str) -> _Added:
     if original is not None and original.exists():
         # With its time: git uses it to see which entries are too fresh to trust the file times.
         shutil.copy2(original, index)
         try:
-            return _add(git), False
+            return _add(git)
         except GitFailed:  # damaged
             index.unlink()
     git.ask("read-tree", known)
-    return _add(git), True
+    return _add(git)._replace(rebuilt=True)
 
 
-def _add(git: Git) -> tuple[str, ...]:
+def _add(git: Git) -> _Added:
     # --sparse: what an agent wrote outside a sparse checkout is work too.
     add = ("add", "--all", "--sparse", "--ignore-errors")
     answer = git.ask(*add, ok=(0, _SOME_REFUSED), timeout_s=LONG_S)
@@ -105,6 +132,7 @@ def _add(git: Git) -> tuple[str, ...]:
     if "Permission denied" in answer.err and git.work_tree is not None and make_accessible(git.work_tree):
         answer = git.ask(*add, ok=(0, _SOME_REFUSED), timeout_s=LONG_S)
     if answer.code == 0:
-        return ()
+        return _Added(refused=(), complete=not answer.err)
     lines = re.findall(r"^(?:error|fatal): (.+)$", answer.err, re.MULTILINE)
-    return tuple(line for line in lines if _NO_COMMIT_INSIDE not in line and line != "adding files failed")
+    refused = tuple(line for line in lines if _NO_COMMIT_INSIDE not in line and line != "adding files failed")
+    return _Added(refused=refused, complete=False)

@@ -149,18 +149,25 @@ def _is_plain(top: Path, keep: tuple[Path, ...]) -> bool:
     A file with a second name outside would carry what the next task writes to there.
     """
     kept = {os.path.join(top, path) for path in keep}
-    for folder, folders, names in os.walk(top):
-        folders[:] = [name for name in folders if os.path.join(folder, name) not in kept]
-        for name in names:
-            path = os.path.join(folder, name)
-            status = os.lstat(path)
-            if not stat.S_ISREG(status.st_mode):
-                continue
-            if status.st_nlink != 1:
-                return False
-            if status.st_mode & _WRITABLE != _WRITABLE:
-                os.chmod(path, stat.S_IMODE(status.st_mode) | _WRITABLE)
+    waiting = [os.fspath(top)]
+    while waiting:
+        with os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                status = entry.stat(follow_symlinks=False)
+                if stat.S_ISDIR(status.st_mode):
+                    if entry.path not in kept:
+                        _allow(entry.path, status, stat.S_IRWXU)
+                        waiting.append(entry.path)
+                elif stat.S_ISREG(status.st_mode):
+                    if status.st_nlink != 1:
+                        return False
+                    _allow(entry.path, status, _WRITABLE)
     return True
+
+
+def _allow(path: str, status: os.stat_result, wanted: int) -> None:
+    if status.st_mode & wanted != wanted:
+        os.chmod(path, stat.S_IMODE(status.st_mode) | wanted)
 
 
 def _write(file: Path, value: object) -> None:

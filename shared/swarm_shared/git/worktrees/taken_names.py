@@ -1,7 +1,8 @@
 """Taking names for branches of tasks in a repository that others use too, so that a crash leaves no branch behind.
 
-A name is taken in git first and stored in the database then. In between there is a mark beside the branch: it is made
-with it, all or none, tells whose it is, and goes once the name is stored.
+A name is taken in git first and stored in the database then. Until that is done there is a mark beside the branch: it
+is created with it, all or none, and says whose branch it is. Of a stored name it says nothing any more, and is deleted
+with the next name that is taken, or by `clear`.
 """
 
 from __future__ import annotations
@@ -9,10 +10,11 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 from swarm_shared.domain.branch_names import TAKEN_REFS, task_ref
 from swarm_shared.git.plumbing.git_errors import RefLocked
-from swarm_shared.git.plumbing.refs import RefMove, is_contained, move_ref, move_refs, read_ref, refs_below
+from swarm_shared.git.plumbing.refs import RefMove, is_contained, move_refs, read_ref, refs_below
 from swarm_shared.git.plumbing.repository import Repository
 from swarm_shared.git.plumbing.stale_locks import clear_stale, ref_lock
 from swarm_shared.git.worktrees.listing import checked_out_at
@@ -21,17 +23,33 @@ from swarm_shared.git.worktrees.task_worktrees import TaskWorktrees
 _ID_DIGITS = 16
 
 
+@dataclass(slots=True)
+class Settled:
+    """Marks of names that are in the database, each with its commit: to be deleted at the next opportunity."""
+
+    marks: dict[str, str] = field(default_factory=dict)
+
+
 class TakenNames:
     """What one swarm takes. Every call wants the integration branch held: one asks at a time, of all swarms."""
 
-    def __init__(self, repository: Repository, trees: TaskWorktrees, *, is_stored: Callable[[str], bool]) -> None:
+    def __init__(
+        self,
+        repository: Repository,
+        trees: TaskWorktrees,
+        *,
+        is_stored: Callable[[str], bool],
+        settled: Settled | None = None,
+    ) -> None:
         """Bind to a repository.
 
         Args:
             trees: By their folder, swarms of one repository are distinguished.
             is_stored: Whether a task in the database has this name.
+            settled: What earlier calls of this worker have left to delete.
         """
         self._repository, self._trees, self._is_stored = repository, trees, is_stored
+        self._settled = settled or Settled()
         self._marks = TAKEN_REFS + hashlib.sha256(os.fsencode(trees.root)).hexdigest()[:_ID_DIGITS] + "/"
         self._taken: dict[str, str] = {}
 
@@ -48,7 +66,8 @@ class TakenNames:
         if found is None:
             mark = self._marks + safe
             moves = [RefMove(ref=ref, new=tip), RefMove(ref=mark, new=tip, forced=True)]
-            self._move(moves, reason="swarm: start of a task")
+            self._move([*moves, *self._outdated()], reason="swarm: start of a task")
+            self._settled.marks.clear()
             self._taken[safe] = tip
             return True
         return checked_out_at(self._repository, ref) == self._trees.path_of(safe) and is_contained(git, found, tip)
@@ -57,7 +76,19 @@ class TakenNames:
         """Say that the name is in the database, for one that was just taken or had been before."""
         tip = self._taken.pop(safe, None)
         if tip is not None:
-            move_ref(self._repository.git, self._marks + safe, new=None, old=tip, reason="swarm: name of a task")
+            self._settled.marks[self._marks + safe] = tip
+
+    def clear(self) -> None:
+        """Delete the marks of all names that were said to be stored."""
+        outdated = self._outdated()
+        if outdated:
+            self._move(outdated, reason="swarm: name of a task")
+        self._settled.marks.clear()
+
+    def _outdated(self) -> list[RefMove]:
+        """Deletions of marks that say nothing any more; another worker may have deleted one already."""
+        git, marks = self._repository.git, self._settled.marks
+        return [RefMove(ref=mark, new=None, old=tip) for mark, tip in marks.items() if read_ref(git, mark) == tip]
 
     def give_back(self, tip: str) -> tuple[str, ...]:
         """Remove what we took and never stored; the names that are free again.
