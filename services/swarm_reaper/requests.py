@@ -103,10 +103,10 @@ class Requests:
             case verb if verb in TASK_VERBS:
                 return self._task_verb(row)
             case verb:
-                self._do(row)
+                carried = self._do(row)
                 if verb is Verb.RESUME:
                     self._slots.revive()
-                return True
+                return carried is not Carried.IMPORTING
 
     def _emergency_stop(self, row: ControlRow) -> bool:
         """Set the flag at once; answer when no agent is left."""
@@ -141,14 +141,17 @@ class Requests:
                 )
             if row.verb is Verb.KILL and newest.is_over:
                 return self._answer(row, "refused", _what_became(newest))
-        return self._do(row) or self._stop_running(row, newest)
+        carried = self._do(row)
+        if carried is Carried.MUST_STOP:
+            return self._stop_running(row, newest)
+        return carried is not Carried.IMPORTING
 
-    def _do(self, row: ControlRow) -> bool:
-        """Carry out what rows alone can do, and answer; False when an attempt must be stopped first."""
-        if carry_out(self._db, row, by=BY) is Carried.MUST_STOP:
-            return False
-        event(LOG, "request_handled", verb=row.verb, target=row.target or None, actor=row.actor)
-        return True
+    def _do(self, row: ControlRow) -> Carried:
+        """Carry out what rows alone can do, and answer."""
+        carried = carry_out(self._db, row, by=BY)
+        if carried in (Carried.ANSWERED, Carried.CLOSED):
+            event(LOG, "request_handled", verb=row.verb, target=row.target or None, actor=row.actor)
+        return carried
 
     def _stop_running(self, row: ControlRow, newest: NewestAttempt | None) -> bool:
         attempt = next((a for a in self._db.recovery.open_attempts() if a.task_id == row.target), None)
@@ -220,7 +223,7 @@ def _target(row: ControlRow) -> tuple[str, str]:
     """The target for which rows are handled in order; a task and a worker may have the same name."""
     if row.verb is Verb.BULK:
         return ("bulk", "")
-    return ("task" if row.verb in TASK_VERBS else "worker", row.target)
+    return ("task" if row.verb in TASK_VERBS | {Verb.ADD} else "worker", row.target)
 
 
 def _what_became(newest: NewestAttempt) -> str:

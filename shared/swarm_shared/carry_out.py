@@ -6,12 +6,13 @@ is born answered (`carry_out_now`), so that the audit is complete either way.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from swarm_shared.domain.errors import InputError, NotFound, StateError, SupervisorError, SwarmError
-from swarm_shared.domain.models import TASK_VERBS, Verb
+from swarm_shared.domain.models import DEFINITION_VERBS, TASK_VERBS, Verb
 from swarm_shared.store.queue.swarm import DRAINED, EMERGENCY_STOP, PAUSED
 from swarm_shared.store.requests.control import ControlRow
 from swarm_shared.store.requests.steering import Applied, MustStop, Steered
@@ -29,6 +30,7 @@ class Carried(StrEnum):
     ANSWERED = "answered"  # by this call: done, or refused with the reason
     CLOSED = "closed"  # it had its outcome already; nothing was changed
     MUST_STOP = "must stop"  # an attempt must be stopped first; the row still waits
+    IMPORTING = "importing"  # another process has its turn to change definitions; the row still waits
 
 
 def carry_out(database: TaskDatabase, row: ControlRow, *, by: str) -> Carried:
@@ -38,13 +40,17 @@ def carry_out(database: TaskDatabase, row: ControlRow, *, by: str) -> Carried:
         SupervisorError: The verb needs supervisord; the row still waits.
     """
     try:
-        with database.connection.transaction():
+        with _turn(database, row.verb, wait=False) as granted, database.connection.transaction():
             # Looked at inside the transaction: two reapers, or reaper and worker, may hold the same row.
             if database.control.get(row.id).status != "pending":
                 return Carried.CLOSED
+            if not granted:
+                return Carried.IMPORTING
             done = _apply(database, row.verb, row.target, row.argument, row.actor)
             if isinstance(done, MustStop):
                 return Carried.MUST_STOP
+            if done.added is not None:
+                database.control.set_target(row.id, done.added)
             database.control.answer(row.id, "done", done.text, by=by)
             return Carried.ANSWERED
     except _REFUSALS as refusal:
@@ -66,11 +72,11 @@ def carry_out_now(
         NotFound: No such task; nothing was written.
     """
     try:
-        with database.connection.transaction():
+        with _turn(database, verb, wait=True), database.connection.transaction():
             done = _apply(database, verb, target, argument, actor)
             if isinstance(done, MustStop):
                 return done
-            row = database.control.request(verb, target, argument, actor=actor)
+            row = database.control.request(verb, done.added or target, argument, actor=actor)
             database.control.answer(row, "done", done.text, by=actor)
     except (StateError, InputError) as refusal:
         with database.connection.transaction():
@@ -79,8 +85,22 @@ def carry_out_now(
     return database.control.get(row)
 
 
+@contextmanager
+def _turn(database: TaskDatabase, verb: Verb, *, wait: bool) -> Iterator[bool]:
+    """Keep imports out while a definition is changed: what one has planned must stay true; False: one is at work."""
+    if verb not in DEFINITION_VERBS:
+        yield True
+        return
+    with database.imports.alone(wait=wait) as taken:
+        yield taken
+
+
 def _apply(database: TaskDatabase, verb: Verb, target: str, argument: Mapping[str, Any], actor: str) -> Steered:
     """Change the rows, inside the caller's transaction."""
+    if verb is Verb.ADD:
+        return database.definitions.add(argument, actor=actor)
+    if verb is Verb.EDIT:
+        return database.definitions.edit(target, argument, actor=actor)
     if verb in TASK_VERBS:
         return database.steering.apply(verb, target, argument, actor=actor)
     if verb in NEEDS_SUPERVISORD:

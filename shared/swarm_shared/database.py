@@ -25,6 +25,7 @@ from swarm_shared.store.queue.recovery import Recovery
 from swarm_shared.store.queue.swarm import Swarm
 from swarm_shared.store.queue.workers import Workers
 from swarm_shared.store.requests.control import Control
+from swarm_shared.store.requests.definitions import Definitions
 from swarm_shared.store.requests.steering import Steering
 from swarm_shared.store.views.changes import Changes
 from swarm_shared.store.views.failures import Failures
@@ -40,8 +41,8 @@ RESET_LOOK_S = 0.05
 class TaskDatabase:
     """One open database: for one thread, opened after any fork, closed by its owner.
 
-    Verbs stand in families: `queue` (claim, settle), `tasks` (reading), `workers`, `control` and `steering` (what
-    people ask for), `swarm` (flags, holds, services), `output`, `outbox`, `events`, `imports`, `recovery`, `runs`,
+    Verbs stand in families: `queue` (claim, settle), `tasks` (reading), `workers`, `control`, `steering`, `definitions`
+    (requests), `swarm` (flags, holds, services), `output`, `outbox`, `events`, `imports`, `recovery`, `runs`,
     `health`, `landings`, `changes`, `failures`, `prospects`.
     """
 
@@ -83,6 +84,7 @@ class TaskDatabase:
         self.workers = Workers(self.connection, self.clock)
         self.control = Control(self.connection, self.clock)
         self.steering = Steering(self.connection, self.clock)
+        self.definitions = Definitions(self.connection, self.clock)
         self.swarm = Swarm(self.connection, self.clock)
         self.output = Output(self.connection, self.clock)
         self.outbox = Outbox(self.connection, self.clock)

@@ -32,6 +32,7 @@ ELSEWHERE = {
     "amplifier-swarm answer 2.6.1.a - '<' answer.txt": ANSWERS,
     "amplifier-swarm agents check codex": CALLS,
     "amplifier-swarm agents check codex --call": CALLS,
+    "amplifier-swarm edit 2.6.1.b": "needs an editor; test_cli_editing.py has a stand-in",
     "make demo": "test_demo.py runs it",
     "make test": "it runs this test",
     "python3 -m venv .venv": "a network is needed; `make` and CI do the same",
@@ -48,7 +49,7 @@ SERVICE = re.compile(
 )
 SINGLE = re.compile(
     r"amplifier-swarm (validate|import-tasks|export-tasks|status|list-tasks|failures|task-info|why|prompt|logs|retry|"
-    r"reset-orphans|backup|doctor)\b|amplifier-swarm agents$"
+    r"add|reset-orphans|backup|doctor)\b|amplifier-swarm agents$"
 )
 # The commands of the chapter on landing build on each other too.
 LANDING = re.compile(r"amplifier-swarm (diff|land|worktrees)\b")

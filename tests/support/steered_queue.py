@@ -65,6 +65,10 @@ class SteeredQueue(QueueDesk):
         return row
 
     def _apply(self, row: ControlRow) -> str:
+        if row.verb is Verb.ADD:
+            return self.db.definitions.add(row.argument, actor=row.actor).text
+        if row.verb is Verb.EDIT:
+            return self.db.definitions.edit(row.target, row.argument, actor=row.actor).text
         if row.verb in TASK_VERBS:
             done = self.db.steering.apply(row.verb, row.target, row.argument, actor=row.actor)
             assert isinstance(done, Applied), done

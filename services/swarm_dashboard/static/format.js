@@ -77,6 +77,7 @@ const HELD_BECAUSE = {
   not_proven_dead: "Processes of its last attempt are not proven gone.",
   objection: "The validator objected.",
   same_problem: "It failed with the same problem twice.",
+  proposed: "The agent of another task proposed it. Release it to approve.",
   as_imported: "Its task file says held.",
   cannot_start: "No session of it can be started as it is.",
   not_landed: "Its work passed, but its landing was refused too often.",

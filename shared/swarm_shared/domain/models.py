@@ -131,6 +131,7 @@ class HoldReason(StrEnum):
     NOT_LANDED = "not_landed"
     CANNOT_START = "cannot_start"  # no session of it can be started as it is
     SHARED_STASH = "shared_stash"
+    PROPOSED = "proposed"  # by the agent of another task: waits for your approval
     QUESTION = "question"  # its builder cannot continue without a decision of the user
 
 
@@ -152,6 +153,8 @@ class Verb(StrEnum):
     SCALE = "scale"
     RESTART_WORKER = "restart_worker"
     ANSWER = "answer"
+    ADD = "add"  # a task to the queue
+    EDIT = "edit"  # the definition of a task
     BULK = "bulk"  # one of the task verbs on many tasks
 
 
@@ -166,8 +169,11 @@ TASK_VERBS = frozenset(
         Verb.REJECT,
         Verb.PRIORITIZE,
         Verb.ANSWER,
+        Verb.EDIT,
     }
 )
+# They change definitions, as imports do, and take turns with them.
+DEFINITION_VERBS = frozenset({Verb.ADD, Verb.EDIT})
 
 # Smaller is sooner. An integer that has a name is shown and exported by the name.
 PRIORITY_NAMES: Mapping[str, int] = MappingProxyType({"critical": 1, "high": 2, "medium": 3, "low": 4})

@@ -30,7 +30,7 @@ def write_task_file(stream: TextIO, specs: Iterable[TaskSpec], *, exported_at: s
         if not counts:
             stream.write("tasks:\n")
         counts[spec.status] += 1
-        stream.write(item(block(_entries(spec), STEP), ""))
+        stream.write(item(block(entries(spec), STEP), ""))
     if not counts:
         stream.write("tasks: []\n")
     total = counts.total()
@@ -39,7 +39,8 @@ def write_task_file(stream: TextIO, specs: Iterable[TaskSpec], *, exported_at: s
     return total
 
 
-def _entries(spec: TaskSpec) -> Iterator[tuple[str, Any]]:
+def entries(spec: TaskSpec) -> Iterator[tuple[str, Any]]:
+    """The keys of a task and their values, those at their default left out, unknown ones last."""
     for field, default in _FIELDS:
         value = getattr(spec, field)
         if value == default:

@@ -12,6 +12,7 @@ from queue_desk import QueueDesk, failed
 from swarm_reaper.requests import WORKER_ANSWERS_WITHIN_MS, Requests
 from swarm_reaper.slots import Slots
 from swarm_shared.domain.models import FailureClass, Outcome, Status, TaskSpec, Verb
+from swarm_shared.processes.file_lock import alone
 from swarm_shared.processes.identity import ProcessId
 from swarm_shared.store.queue.claims import Claim, Claimant
 from swarm_shared.store.queue.policy import Budgets
@@ -364,3 +365,25 @@ def test_one_verb_on_many_tasks_is_carried_out_by_pieces_while_other_rows_go_on(
     row = desk.answer(many)
     assert (row.status, row.result) == ("done", "hold: 3 done")
     assert [desk.status(i) for i in "123"] == [Status.HELD] * 3
+
+
+def test_a_task_is_added_by_request(desk: OrdersDesk) -> None:
+    assert desk.told(V.ADD, "", task={"id": "new", "name": "New"}) == ("done", "added new")
+    assert desk.status("new") is S.NOT_STARTED
+
+
+def test_an_edit_of_a_task_at_work_is_refused_and_its_agent_continues(desk: OrdersDesk) -> None:
+    desk.add("t")
+    claim = desk.start()
+    assert desk.told(V.EDIT, set={"name": "Other"}) == (
+        "refused",
+        "cannot edit t: it runs – add another task, or kill or retry it first",
+    )
+    assert desk.ending_of(claim) is None
+
+
+def test_definitions_wait_while_an_import_is_at_work(desk: OrdersDesk) -> None:
+    row = desk.ask(V.ADD, "", task={"name": "New"})
+    with alone(desk.path.with_name("tasks.db.swarm") / "import.lock", wait=True):
+        assert desk.answer(row).status == WAITS
+    assert desk.answer(row).status == "done"

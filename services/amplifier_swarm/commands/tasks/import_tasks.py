@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from amplifier_swarm.app import App, command, json_option
+from amplifier_swarm.authoring.new_database import prepare_new
 from amplifier_swarm.progress import Bar
 from amplifier_swarm.submit import Live
 from amplifier_swarm.task_files import Read, read_all
 from amplifier_swarm.terminal import print_json, remark, say
-from swarm_shared.domain.errors import StateError, SwarmError
-from swarm_shared.git.worktrees.database_inside import keep_out_of_commits
-from swarm_shared.store.engine.opened_file import still_open_elsewhere
-from swarm_shared.store.engine.rescue import SUFFIX, refuges
 
 if TYPE_CHECKING:
     from swarm_shared.store.importing.imports import ImportResult
@@ -87,9 +82,7 @@ def _import(
         count = len(read.tasks)
         return ImportResult(total=count, imported=count, updated=0, unchanged=0, skipped=0)
     if not os.path.exists(app.database_path()):
-        _refuse_beside_living_swarm(app.database_path())
-        with suppress(SwarmError, OSError):  # `start` tries again, and says what is wrong
-            keep_out_of_commits(app.database_path())
+        prepare_new(app.database_path())
     with app.open(create=not dry_run) as database:
         return database.imports.run(
             read.tasks,
@@ -100,20 +93,3 @@ def _import(
             dry_run=dry_run,
             progress=bar.step,
         )
-
-
-def _refuse_beside_living_swarm(database: Path) -> None:
-    """While a swarm still works on the deleted database, a new one would have no workers.
-
-    Raises:
-        StateError: Such a swarm lives; it notices the loss within seconds, copies the contents and ends.
-    """
-    pid = still_open_elsewhere(database)
-    if pid is not None:
-        raise StateError(
-            f"{database} is missing, but process {pid} of its swarm still works on it: it was deleted or moved",
-            hint=f"wait until the swarm has stopped; it copies the contents to {database.name}{SUFFIX}N and says where",
-        )
-    copies = sorted(str(each) for each in next(refuges(database)).glob(f"{database.name}{SUFFIX}*"))
-    if copies:
-        remark(f"warning: a new database; what an earlier one held when it was lost is in {copies[-1]}")

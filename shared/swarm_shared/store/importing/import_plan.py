@@ -44,7 +44,7 @@ class Planning(Family):
         """
         wanted = {spec.id for spec in specs}
         existing = {} if clear else self._existing(wanted)
-        bodies = {spec.id: to_json(_stored(spec)) or "{}" for spec in specs}
+        bodies = {spec.id: stored(spec) for spec in specs}
         left = {task_id for task_id, known in existing.items() if _is_left(known, bodies[task_id])}
         self._check_links(specs, wanted, left, clear)
         chains = _chains(specs)
@@ -52,23 +52,7 @@ class Planning(Family):
         for spec in specs:
             body = bodies[spec.id]
             known = existing.get(spec.id)
-            row = {
-                "kind": "task",
-                "id": spec.id,
-                "name": spec.name,
-                "phase": spec.phase,
-                "type": spec.type,
-                "status": _first_status(spec),
-                "priority": spec.priority,
-                "chain": chains[spec.id],
-                "estimated_hours": spec.estimated_hours,
-                "agent_cli": spec.agent_cli or "",
-                "max_retries": spec.max_retries,
-                "files": to_json(list(spec.files)) if spec.files else None,
-                "blockers": len(set(spec.dependencies)),
-                "hold_reason": HoldReason.AS_IMPORTED if spec.status is Status.HELD else None,
-                "body": body,
-            }
+            row = task_row(spec, chain=chains[spec.id], body=body)
             if known is None:
                 plan.imported += 1
             else:
@@ -109,12 +93,12 @@ class Planning(Family):
             missing = sorted(outside - known)
             if missing:
                 raise InputError(f"unknown dependency {missing[0]!r}", hint="name a task of the file or of the queue")
-        stored: dict[str, list[str]] = {}
+        present: dict[str, list[str]] = {}
         if outside or left:
             for task_id, needed in self._db.rows(SQL["existing_needs"]):
-                stored.setdefault(task_id, []).append(needed)
-        to_be = stored | {task_id: needed for task_id, needed in needs.items() if task_id not in left}
-        circles = find_cycles(stored | needs) or find_cycles(to_be)
+                present.setdefault(task_id, []).append(needed)
+        to_be = present | {task_id: needed for task_id, needed in needs.items() if task_id not in left}
+        circles = find_cycles(present | needs) or find_cycles(to_be)
         if circles:
             raise InputError(
                 "dependencies in a circle: " + cycle_text(circles[0]), hint="take one of these dependencies out"
@@ -127,11 +111,37 @@ def _is_left(known: _Known, body: str) -> bool:
     return old_body != body and (is_open or Status(status) in NEVER_REWRITTEN)
 
 
-def _stored(spec: TaskSpec) -> dict[str, Any]:
-    """The definition without the status, which is the row's and changes."""
+def stored(spec: TaskSpec) -> str:
+    """The definition as JSON, without the status, which is the row's and changes."""
     body = definition(spec)
     body.pop("status", None)
-    return body
+    return to_json(body) or "{}"
+
+
+def task_row(spec: TaskSpec, *, chain: int, body: str) -> dict[str, Any]:
+    """The step that adds a task; as a `rewrite`, with its `seq`, it changes one.
+
+    Args:
+        chain: How many tasks the longest chain that waits for it has.
+        body: What `stored` gives for it.
+    """
+    return {
+        "kind": "task",
+        "id": spec.id,
+        "name": spec.name,
+        "phase": spec.phase,
+        "type": spec.type,
+        "status": _first_status(spec),
+        "priority": spec.priority,
+        "chain": chain,
+        "estimated_hours": spec.estimated_hours,
+        "agent_cli": spec.agent_cli or "",
+        "max_retries": spec.max_retries,
+        "files": to_json(list(spec.files)) if spec.files else None,
+        "blockers": len(set(spec.dependencies)),
+        "hold_reason": HoldReason.AS_IMPORTED if spec.status is Status.HELD else None,
+        "body": body,
+    }
 
 
 def _first_status(spec: TaskSpec) -> Status:

@@ -8,24 +8,27 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from msgspec import Struct
 
+from swarm_shared.domain.clock import Clock
 from swarm_shared.domain.errors import StateError
-from swarm_shared.domain.models import Status, TaskSpec
-from swarm_shared.processes.file_lock import alone
+from swarm_shared.domain.models import TaskSpec
+from swarm_shared.processes import file_lock
 from swarm_shared.processes.identity import ProcessId
+from swarm_shared.store.engine.connection import Connection
 from swarm_shared.store.engine.family import Family
-from swarm_shared.store.importing.import_plan import NEVER_REWRITTEN, Planning
+from swarm_shared.store.importing.import_plan import Planning
+from swarm_shared.store.importing.writing import Writing
 from swarm_shared.store.sql import SQL
 
 AT_ONCE_ROWS = 2_000  # an import up to this size is one transaction
 BATCH_MS = 40  # a longer one gives the write lock back this often
 ROWS_BETWEEN_LOOKS = 50
 GIVE_WAY_S = 0.003  # longer than a waiting writer sleeps between two tries
-CLEAR_BATCH_ROWS = 500
 READ_BATCH_ROWS = 2_000
 
 Progress = Callable[[int, int], None]
@@ -54,9 +57,28 @@ class ImportResult(Struct, frozen=True, kw_only=True):
 class Imports(Family):
     """The verbs of `import-tasks`, and the clearing up after one that died."""
 
+    def __init__(self, connection: Connection, clock: Clock) -> None:
+        super().__init__(connection, clock)
+        self._writing = Writing(connection, clock)
+
     def known_ids(self) -> set[str]:
         """Ids already in the queue, which dependencies of a new file may name."""
         return {row[0] for row in self._db.rows(SQL["known_ids"])}
+
+    @contextmanager
+    def alone(self, *, wait: bool) -> Iterator[bool]:
+        """Let no other process change definitions meanwhile; the value says whether that is granted.
+
+        What is planned must still be true when it is written, and two imports of one file must not both find its
+        tasks to be new. What an import that died has left is cleared up first.
+
+        Args:
+            wait: Wait for the other process, however long; else give up at once.
+        """
+        with file_lock.alone(self._state_dir / "import.lock", wait=wait) as taken:
+            if taken:
+                self.finish_interrupted()
+            yield taken
 
     def run(
         self,
@@ -81,8 +103,7 @@ class Imports(Family):
             StateError: `clear` while tasks run.
             InputError: A dependency leads nowhere or in a circle through tasks of the queue.
         """
-        # What is planned must still be true when it is written, and two of one file must not both call its tasks new.
-        with alone(self._state_dir / "import.lock", wait=True):
+        with self.alone(wait=True):
             return self._run(specs, source, actor, clear=clear, force=force, dry_run=dry_run, progress=progress)
 
     def _run(
@@ -96,7 +117,6 @@ class Imports(Family):
         dry_run: bool,
         progress: Progress | None,
     ) -> ImportResult:
-        self.finish_interrupted()
         if clear and not force and (running := self._db.value(SQL["any_running"])):
             raise StateError(
                 f"task {running} runs: --clear would take it away under its agent",
@@ -142,7 +162,7 @@ class Imports(Family):
     def _at_once(self, steps: list[dict[str, Any]], summary: str) -> None:
         with self._db.transaction():
             for step in steps:
-                self._apply(step)
+                self._writing.apply(step)
             self._event("imported", summary)
 
     def _staged(
@@ -212,7 +232,7 @@ class Imports(Family):
                 rows = self._db.rows(SQL["staged_rows"], {"import": import_id, "after": -1, "limit": READ_BATCH_ROWS})
                 last = None
                 for position, body in rows:
-                    if not self._apply(json.loads(body)):
+                    if not self._writing.apply(json.loads(body)):
                         break  # a clear that has more to delete stays in front
                     last = position
                     if position % ROWS_BETWEEN_LOOKS == 0 and self._clock.mono_ms() >= until:
@@ -233,49 +253,3 @@ class Imports(Family):
         with self._db.transaction():
             self._db.change(SQL["drop_staged"], {"import": import_id, "upto": 2**62})
             self._db.change(SQL["set_import_state"], {"import": import_id, "state": "abandoned", "summary": None})
-
-    def _apply(self, step: dict[str, Any]) -> bool:
-        """Carry out one step; False when it must be repeated in the next transaction."""
-        match step["kind"]:
-            case "clear":
-                values = {"upto": step["upto"], "limit": CLEAR_BATCH_ROWS}
-                return self._db.change(SQL["delete_tasks_upto"], values) < CLEAR_BATCH_ROWS
-            case "task":
-                self._add(step)
-            case "rewrite":
-                self._rewrite(step)
-            case "chain":
-                self._db.change(SQL["rechain_task"], {"task": step["seq"], "chain": step["chain"]})
-            case "links":
-                self._link(step)
-        return True
-
-    def _add(self, step: dict[str, Any]) -> None:
-        wall = self._clock.wall_ms()
-        completed_at = wall if step["status"] == Status.COMPLETED else None
-        self._db.change(SQL["add_task"], {**step, "wall": wall, "completed_at": completed_at})
-        self._db.change(SQL["put_definition"], {"task": self._db.last_id(), "body": step["body"]})
-        self._name_cli(step)
-
-    def _rewrite(self, step: dict[str, Any]) -> None:
-        row = self._db.row(SQL["task_state"], {"id": step["id"]})
-        if row is None or row[3] is not None or Status(row[2]) in NEVER_REWRITTEN:
-            return  # it started between planning and publishing: left as it is
-        priority = row[11] if step["keeps_priority"] else step["priority"]
-        values = {**step, "task": row[0], "priority": priority, "wall": self._clock.wall_ms()}
-        self._db.change(SQL["rewrite_task"], values)
-        self._db.change(SQL["put_definition"], {"task": row[0], "body": step["body"]})
-        self._name_cli(step)
-
-    def _link(self, step: dict[str, Any]) -> None:
-        row = self._db.row(SQL["task_state"], {"id": step["id"]})
-        if row is None or row[3] is not None:
-            return
-        self._db.change(SQL["drop_dependencies"], {"task": row[0]})
-        for needed in step["needs"]:
-            self._db.change(SQL["add_dependency"], {"task": row[0], "needs": needed})
-        self._db.change(SQL["settle_blockers"], {"task": row[0]})
-
-    def _name_cli(self, step: dict[str, Any]) -> None:
-        if step["agent_cli"]:
-            self._db.change(SQL["add_agent_cli"], {"name": step["agent_cli"]})

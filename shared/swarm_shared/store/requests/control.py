@@ -155,6 +155,10 @@ class Control(Family):
         with self._db.transaction(durable=False):
             self._db.change(SQL["prolong_control"], {"id": row_id, "expires_at": until, "handled_by": by})
 
+    def set_target(self, row_id: int, target: str) -> None:
+        """Name what a request has added; joins the caller's transaction."""
+        self._db.change(SQL["set_control_target"], {"id": row_id, "target": target})
+
     def aim(self, row_id: int, attempt: str) -> None:
         """Aim a waiting row at the attempt that runs now; one that is aimed already stays so."""
         with self._db.transaction():

@@ -44,9 +44,10 @@ _MAX_CHAIN = 100_000
 
 
 class Applied(Struct, frozen=True, kw_only=True):
-    """The verb was carried out; `text` says in one line what it did."""
+    """The verb was carried out; `text` says in one line what it did, `added` is the id of a task that it added."""
 
     text: str
+    added: str | None = None
 
 
 class MustStop(Struct, frozen=True, kw_only=True):

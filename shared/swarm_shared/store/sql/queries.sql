@@ -603,6 +603,10 @@ INSERT INTO control (created_at, expires_at, actor, verb, target, argument, atte
 VALUES (:wall, :expires_at, :actor, :verb, :target, :argument, :attempt_id, :key)
 ON CONFLICT (idempotency_key) DO NOTHING;
 
+-- name: set_control_target
+-- A request that adds something names it afterwards.
+UPDATE control SET target = :target WHERE id = :id;
+
 -- name: control_with_key
 SELECT id FROM control WHERE idempotency_key = :key;
 
@@ -747,6 +751,19 @@ WHERE seq = :task;
 
 -- name: rechain_task
 UPDATE tasks SET chain = :chain WHERE seq = :task;
+
+-- name: chain_of
+SELECT chain FROM tasks WHERE seq = :task;
+
+-- name: raise_chain
+-- Changes nothing where the chain is as long already.
+UPDATE tasks SET chain = :chain WHERE seq = :task AND chain < :chain;
+
+-- name: set_proposer
+UPDATE tasks SET proposed_by = :proposer WHERE seq = :task;
+
+-- name: proposals_of
+SELECT count(*) FROM tasks INDEXED BY tasks_by_proposer WHERE proposed_by = :task;
 
 -- name: add_agent_cli
 INSERT INTO agent_clis (name) VALUES (:name) ON CONFLICT DO NOTHING;

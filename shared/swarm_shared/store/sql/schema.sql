@@ -49,6 +49,7 @@ CREATE TABLE tasks (
     started_at      INTEGER,
     completed_at    INTEGER,
     landing_unresolved INTEGER NOT NULL DEFAULT 0,      -- of the refused landings those that count against the limit
+    proposed_by     INTEGER,                            -- the task whose agent proposed it
     CHECK ((status = 'scheduled') = (due_mono IS NOT NULL)),
     CHECK ((status = 'held') = (hold_reason IS NOT NULL)),
     CHECK (fingerprint IS NULL OR status IN ('failed', 'held')),
@@ -66,6 +67,7 @@ CREATE UNIQUE INDEX tasks_landing ON tasks (status) WHERE status = 'landing';  -
 CREATE INDEX tasks_to_land ON tasks (approved_at, seq) WHERE status = 'approved';
 CREATE UNIQUE INDEX tasks_by_safe_id ON tasks (safe_id COLLATE NOCASE) WHERE safe_id IS NOT NULL;
 CREATE INDEX tasks_by_phase ON tasks (phase, seq);  -- without the status: a task's moves leave it alone
+CREATE INDEX tasks_by_proposer ON tasks (proposed_by) WHERE proposed_by IS NOT NULL;
 CREATE INDEX tasks_by_fingerprint ON tasks (fingerprint, seq) WHERE fingerprint IS NOT NULL;
 
 -- Paths of a task that resolved what it was given and lost the race all the same: landings that change them wait for it.
@@ -331,7 +333,8 @@ CREATE TABLE control (
     actor           TEXT NOT NULL,
     verb            TEXT NOT NULL CHECK (verb IN (
                         'kill', 'retry', 'cancel', 'hold', 'release', 'approve', 'reject', 'prioritize', 'pause',
-                        'resume', 'drain', 'emergency_stop', 'scale', 'restart_worker', 'bulk', 'answer')),
+                        'resume', 'drain', 'emergency_stop', 'scale', 'restart_worker', 'bulk', 'answer',
+                        'add', 'edit')),
     target          TEXT NOT NULL DEFAULT '',     -- a task id, a worker id, or empty for the swarm
     argument        TEXT NOT NULL DEFAULT '{}',   -- JSON object
     attempt_id      TEXT,                         -- aimed at this attempt, never at a later one

@@ -66,6 +66,18 @@ class Tasks(Family):
             raise NotFound(f"no task with number {task}")
         return spec_from_definition(from_json(body))
 
+    def editable(self, task_id: str) -> TaskSpec:
+        """The task as it is now, with its present priority and dependencies.
+
+        Raises:
+            NotFound: No such task.
+        """
+        rows = self._db.dicts(SQL["task_row"], {"id": task_id})
+        if not rows:
+            raise self.not_found(task_id)
+        needs = self._db.rows(SQL["needs_of"], {"task": rows[0]["seq"]})
+        return self._spec(rows[0], tuple(needed for needed, *_ in needs))
+
     def page(
         self,
         *,

@@ -45,6 +45,7 @@ _HELD: Mapping[str, tuple[str, Verb | None]] = {
     HoldReason.NOT_LANDED: ("its work passed, but its landing was refused too often", Verb.RETRY),
     HoldReason.CANNOT_START: ("no session of it can be started as it is", Verb.RETRY),
     HoldReason.QUESTION: ("its builder cannot continue without your answer", Verb.ANSWER),
+    HoldReason.PROPOSED: ("the agent of another task proposed it, and it waits for your approval", Verb.RELEASE),
     HoldReason.AS_IMPORTED: ("its task file says held", Verb.RELEASE),
 }
 
