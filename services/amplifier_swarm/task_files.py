@@ -1,23 +1,29 @@
-"""Reading several task files as one list: every problem of all files at once, or all their tasks."""
+"""Reading several files as one list: task files of the suite and plans of other tools, every problem at once."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec import field as struct_field
 
 from swarm_shared.domain.errors import InputError
 from swarm_shared.domain.models import TaskSpec
+from swarm_shared.sources.joining import join, leave_out_loose_ends
+from swarm_shared.sources.places import plans_in
+from swarm_shared.sources.plan import Options, Place, Plan
+from swarm_shared.sources.reading import place_of, read_plan, recognize
 from swarm_shared.taskfile import Problem, TaskFileErrors, load_task_file, read_task_file
 from swarm_shared.taskfile.graph import cycle_text, find_cycles
 from swarm_shared.taskfile.problems import MAX_PROBLEMS, shown
 from swarm_shared.taskfile.reader import MAX_FILE_BYTES, STANDARD_INPUT
 
 STANDARD_INPUT_NAME = "-"
+OWN_FORMAT = "yaml"
 Progress = Callable[[int, int], None]
 
 
@@ -31,6 +37,18 @@ class FilesRefused(InputError):
         count = len(problems) + omitted
         lines.append(f"error: {count} problem{'s' if count > 1 else ''}, nothing was changed")
         super().__init__("\n".join(lines))
+
+
+class How(Struct, frozen=True, kw_only=True):
+    """How files are to be read.
+
+    `plan_format` is the name of a format, `yaml` for the suite's own, None to recognize each file. `root` is the
+    project root, which the paths of sources are relative to.
+    """
+
+    plan_format: str | None = None
+    options: Options = Options()
+    root: Path = struct_field(default_factory=Path.cwd)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -58,28 +76,32 @@ class Known:
 
 
 class Read(Struct, frozen=True, kw_only=True):
-    """The tasks of all files in order, and what is odd about them."""
+    """The tasks of all files in order, what is odd about them, and the plans of other tools among them."""
 
     tasks: list[TaskSpec]
     by_file: dict[str, list[TaskSpec]]
     warnings: list[Problem]
+    plans: list[Plan] = []  # msgspec copies it
 
 
 @dataclass(slots=True)
 class _File:
-    path: Path | None
-    text: bytes
+    """A task file of the suite, or a whole plan of another tool."""
+
+    name: str
+    path: Path | None = None
+    text: bytes = b""
+    plan: Plan | None = None
     tasks: list[TaskSpec] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     omitted: int = 0
     missing: set[str] = field(default_factory=set)
 
-    @property
-    def name(self) -> str:
-        return STANDARD_INPUT if self.path is None else str(self.path)
-
     def read(self, known: Known, progress: Progress | None = None) -> None:
+        if self.plan is not None:
+            self.tasks, self.problems = self.plan.tasks, list(self.plan.errors)
+            return
         known.missing = set()
         try:
             found = read_task_file(self.path, self.text, known_ids=known, progress=progress)
@@ -90,28 +112,35 @@ class _File:
 
 
 def read_all(
-    names: Sequence[str], *, in_queue: Callable[[], Iterable[str]] = tuple, progress: Progress | None = None
+    names: Sequence[str],
+    *,
+    how: How | None = None,
+    in_queue: Callable[[], Iterable[str]] = tuple,
+    progress: Progress | None = None,
 ) -> Read:
     """The tasks of all files; a task may need one of another file.
 
     Args:
-        names: Paths; `-` is standard input.
+        names: Paths of files, and of folders that are searched for plans; `-` is standard input.
+        how: How to read them; recognized by default.
         in_queue: Gives the ids of tasks that are in the queue already.
         progress: Told bytes read and their total while reading.
 
     Raises:
         FilesRefused: With every problem of every file.
-        InputError: A file cannot be opened.
+        InputError: A file cannot be opened, or a folder holds no plan.
     """
-    files = [_File(None if name == STANDARD_INPUT_NAME else Path(name), _load(name)) for name in names]
+    files = _files(names, how or How())
     known = Known(in_queue=in_queue, believe=len(files) > 1)
     total, done = sum(len(file.text) for file in files), 0
     for file in files:
         file.read(known, partial(_step, progress, done, total) if progress else None)
         done += len(file.text)
+    _leave_out_loose_ends(files, known)
     if len(files) > 1:
         _read_again_what_misses(files, known)
         _find_duplicates(files)
+    if len(files) > 1 or any(file.plan for file in files):
         _find_circles(files)
     problems = [problem for file in files for problem in file.problems]
     if problems:
@@ -120,6 +149,7 @@ def read_all(
         tasks=[task for file in files for task in file.tasks],
         by_file={file.name: file.tasks for file in files},
         warnings=[warning for file in files for warning in file.warnings],
+        plans=[file.plan for file in files if file.plan is not None],
     )
 
 
@@ -127,13 +157,52 @@ def _step(progress: Progress, before: int, total: int, done: int, _: int) -> Non
     progress(before + done, total)
 
 
-def _load(name: str) -> bytes:
-    if name != STANDARD_INPUT_NAME:
-        return load_task_file(Path(name))
+def _files(names: Sequence[str], how: How) -> list[_File]:
+    """Task files of the suite in their order, then the plans of other tools."""
+    files: list[_File] = []
+    plans: list[Plan] = []
+    for place in _places(names, how.root):
+        data = _load(place)
+        plan_format = how.plan_format or recognize(place, data)
+        if plan_format is None or plan_format == OWN_FORMAT:
+            files.append(_File(place.file, place.on_disk, data))
+        else:
+            plans.append(read_plan(plan_format, place, data, how.options))
+    return files + [_File(plan.place.file, plan=plan) for plan in join(plans)]
+
+
+def _places(names: Sequence[str], root: Path) -> Iterator[Place]:
+    for name in names:
+        path = Path(name)
+        if name == STANDARD_INPUT_NAME:
+            yield Place(file=STANDARD_INPUT, path="")
+        elif path.is_dir():
+            found = [place_of(each, root=root) for each in plans_in(path)]
+            if not found:
+                raise InputError(f"{name}: no plan was found in this folder", hint="Name the file of the plan.")
+            yield from found
+        else:
+            yield place_of(path, root=root, file=name)
+
+
+def _load(place: Place) -> bytes:
+    if place.on_disk is not None:
+        return load_task_file(Path(place.file))
     text = sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
     if len(text) > MAX_FILE_BYTES:
         raise InputError("standard input: more than a task file may hold", hint="split it into several files")
     return text
+
+
+def _leave_out_loose_ends(files: Sequence[_File], known: Known) -> None:
+    """Dependencies of other tools' plans that nothing satisfies; also the warnings of these plans."""
+    ids = {task.id for file in files for task in file.tasks}
+    ids |= known.elsewhere
+    real = Known(in_queue=known.in_queue, elsewhere=ids)
+    for file in files:
+        if file.plan is not None:
+            leave_out_loose_ends(file.plan, real)
+            file.tasks, file.warnings = file.plan.tasks, file.plan.warnings
 
 
 def _read_again_what_misses(files: Sequence[_File], known: Known) -> None:

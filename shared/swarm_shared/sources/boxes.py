@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from swarm_shared.sources.keys import Keys, same_text, slug
 from swarm_shared.sources.markdown import Item, read_markdown, tick_lines
 
-_SPEC_KIT_ID = re.compile(r"(?:\*\*)?(T\d{1,6}[a-z]?)(?!\w)(?:\*\*)?[.:]?[ \t]*(.*)")
+_SPEC_KIT_ID = re.compile(r"(?:\*\*)?(T\d{1,6}[a-z]?|TX{2,4})(?!\w)(?:\*\*)?[.:]?[ \t]*(.*)")
 _NUMBER = re.compile(r"(\d{1,4}(?:\.\d{1,4}){0,4})[.)]?[ \t]+(.*)")
 # `T-12: text`, `API-7 - text`, `rate-limiter: text`; a plain word before a colon is a word of the sentence.
 _NAMED = re.compile(
@@ -25,9 +25,11 @@ def number_and_text(text: str) -> tuple[str, str]:
 
 
 def spec_kit_id_and_text(text: str) -> tuple[str, str]:
-    """`T012 [P] text` as its id and the rest; an empty id when it has none."""
+    """`T012 [P] text` as its id and the rest; an empty id when it has none, or a placeholder."""
     found = _SPEC_KIT_ID.match(text)
-    return (found[1], found[2]) if found and found[2] else ("", text)
+    if not found or not found[2]:
+        return "", text
+    return ("" if found[1].startswith("TX") else found[1]), found[2]
 
 
 def name_and_text(text: str) -> tuple[str, str]:

@@ -39,6 +39,7 @@ class Line(Struct, kw_only=True, eq=False):
     role: Role
     owner: Item | None = None
     has_box: bool = False  # looks like an item, whatever its role
+    heading: str = ""
 
 
 class Item(Struct, kw_only=True, eq=False):
@@ -189,7 +190,8 @@ class _Reading:
         self._open.clear()
         while self._headings and self._headings[-1][0] >= level:
             self._headings.pop()
-        self._headings.append((level, text.strip()))
+        line.heading = text.strip()
+        self._headings.append((level, line.heading))
 
     def _begin_item(self, line: Line, match: re.Match[str]) -> None:
         indent = indent_of(line.text)
@@ -242,6 +244,6 @@ def _lift_title(document: Document) -> None:
         return
     if any(not item.headings for item in document.items):
         return
-    document.title = first_level[0].text.lstrip("# \t").strip()
+    document.title = first_level[0].heading
     for item in document.walk():
         item.headings = item.headings[1:]

@@ -9,6 +9,8 @@ import click
 
 from amplifier_swarm.app import App, command, json_option
 from amplifier_swarm.authoring.new_database import prepare_new
+from amplifier_swarm.plans import report as mapping_report
+from amplifier_swarm.plans.options import PlanOptions, plan_options
 from amplifier_swarm.progress import Bar
 from amplifier_swarm.submit import Live
 from amplifier_swarm.task_files import Read, read_all
@@ -26,16 +28,20 @@ MAX_REMARKS = 50
     example="import-tasks tasks.yaml\nimport-tasks phase1.yaml phase2.yaml --clear --db swarm.db",
     short_help="Import task files into the queue.",
 )
-@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+@click.argument("files", metavar="PATH...", nargs=-1, required=True)
+@plan_options
 @click.option("--clear", is_flag=True, help="Replace the whole queue.  [default: off]")
 @click.option("--force", is_flag=True, help="Clear even while tasks run.  [default: off]")
-@click.option("--dry-run", is_flag=True, help="Say what would happen, change nothing.  [default: off]")
+@click.option("--dry-run", is_flag=True, help="Report what would become what; change nothing.  [default: off]")
 @json_option
-def import_tasks(app: App, files: tuple[str, ...], clear: bool, force: bool, dry_run: bool, as_json: bool) -> None:
-    """Put the tasks of one or several files into the queue, which is created when it is missing.
+def import_tasks(
+    app: App, files: tuple[str, ...], plan: PlanOptions, clear: bool, force: bool, dry_run: bool, as_json: bool
+) -> None:
+    """Put the tasks of task files and of other tools' plans into the queue, which is created when it is missing.
 
-    All problems of all files are reported together, and then nothing is changed. Importing again merges: tasks that
-    have not run take the new text, others stay as they are. `-` is standard input.
+    Plans of spec-kit, Kiro, OpenSpec and other tools, and Markdown checklists, are recognized; a folder is searched
+    for them. `-` is standard input. All problems of all files are reported together, and then nothing is changed.
+    Importing again merges: tasks that have not run take the new text, others stay as they are.
     """
 
     def in_queue() -> list[str]:
@@ -46,7 +52,7 @@ def import_tasks(app: App, files: tuple[str, ...], clear: bool, force: bool, dry
 
     with Bar(app.clock) as bar:
         bar.phase("reading")
-        read = read_all(files, in_queue=in_queue, progress=bar.step)
+        read = read_all(files, how=plan.how(app), in_queue=in_queue, progress=bar.step)
         bar.phase("importing")
         result = _import(app, files, read, clear=clear, force=force, dry_run=dry_run, bar=bar)
     for warning in read.warnings[:MAX_REMARKS]:
@@ -58,8 +64,14 @@ def import_tasks(app: App, files: tuple[str, ...], clear: bool, force: bool, dry
         remark(f"… and {hidden} more remarks; --json lists all")
     if as_json:
         warnings = [str(warning) for warning in read.warnings]
-        print_json({**result.shown(), "warnings": warnings, "reasons": list(result.reasons), "dry_run": dry_run})
+        more = {"plans": mapping_report.shown(read.plans)} if dry_run else {}
+        reasons = list(result.reasons)
+        print_json({**result.shown(), "warnings": warnings, "reasons": reasons, "dry_run": dry_run, **more})
         return
+    if dry_run:
+        mapping_report.report(read.plans)
+    elif left_out := sum(len(each.left_out()) for each in read.plans):
+        remark(f"{left_out} pieces of the plans were left out; --dry-run lists them")
     say(
         f"{'would import' if dry_run else 'imported'} {result.imported} of {result.total} tasks "
         f"({result.updated} updated, {result.unchanged} unchanged, {result.skipped} skipped)"

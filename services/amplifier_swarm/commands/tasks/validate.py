@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from amplifier_swarm.app import App, command, json_option
+from amplifier_swarm.plans.options import PlanOptions, plan_options
 from amplifier_swarm.progress import Bar
 from amplifier_swarm.task_files import FilesRefused, read_all
 from amplifier_swarm.terminal import print_json, remark, say
@@ -20,11 +21,12 @@ EXIT_INPUT = InputError.exit_code
 
 
 @command("validate", example="validate tasks.yaml --strict", with_db=False, short_help="Check task files.")
-@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+@click.argument("files", metavar="PATH...", nargs=-1, required=True)
+@plan_options
 @click.option("--strict", is_flag=True, help="Fail on warnings too.  [default: off]")
 @json_option
-def validate(app: App, files: tuple[str, ...], strict: bool, as_json: bool) -> int:
-    """Check task files without a database: what import-tasks would refuse, and what is probably not meant so."""
+def validate(app: App, files: tuple[str, ...], plan: PlanOptions, strict: bool, as_json: bool) -> int:
+    """Check task files and plans without a database: what import-tasks would refuse, and what is probably a mistake."""
     from swarm_shared.taskfile.lint import lint
 
     tasks, errors = 0, []
@@ -32,7 +34,7 @@ def validate(app: App, files: tuple[str, ...], strict: bool, as_json: bool) -> i
     try:
         with Bar(app.clock) as bar:
             bar.phase("reading")
-            read = read_all(files, progress=bar.step)
+            read = read_all(files, how=plan.how(app), progress=bar.step)
         tasks, warnings = len(read.tasks), list(read.warnings)
         for file, listed in read.by_file.items():
             warnings += lint(listed, file=file)

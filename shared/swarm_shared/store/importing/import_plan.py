@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from swarm_shared.domain.errors import InputError
-from swarm_shared.domain.models import HoldReason, Status, TaskSpec
+from swarm_shared.domain.models import HoldReason, Source, Status, TaskSpec
+from swarm_shared.sources.identity import Known, settle
 from swarm_shared.store.engine.family import Family, to_json
 from swarm_shared.store.sql import SQL
 from swarm_shared.taskfile.definition import definition
@@ -37,11 +38,13 @@ class Planning(Family):
     """Compares checked tasks with the queue."""
 
     def plan(self, specs: Sequence[TaskSpec], *, clear: bool) -> Plan:
-        """Compare the tasks with the queue.
+        """Compare the tasks with the queue; those from a plan of another tool get the ids that they have there.
 
         Raises:
             InputError: A dependency leads nowhere or in a circle through tasks of the queue.
         """
+        if not clear and any(spec.source is not None for spec in specs):
+            specs = settle(specs, self._known())
         wanted = {spec.id for spec in specs}
         existing = {} if clear else self._existing(wanted)
         bodies = {spec.id: stored(spec) for spec in specs}
@@ -73,6 +76,16 @@ class Planning(Family):
             if spec.dependencies or known is not None:
                 plan.links.append({"kind": "links", "id": spec.id, "needs": sorted(set(spec.dependencies))})
         return plan
+
+    def _known(self) -> dict[str, Known]:
+        """All tasks of the queue with the items that they were made from."""
+        found: dict[str, Known] = {}
+        after = 0
+        while rows := self._db.rows(SQL["known_sources"], {"after": after, "limit": READ_BATCH_ROWS}):
+            for task_id, _seq, name, source in rows:
+                found[task_id] = Known(name=name, source=Source(**json.loads(source)) if source else None)
+            after = rows[-1][1]
+        return found
 
     def _existing(self, wanted: set[str]) -> dict[str, _Known]:
         found: dict[str, _Known] = {}

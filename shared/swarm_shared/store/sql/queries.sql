@@ -711,6 +711,10 @@ DELETE FROM staged WHERE import = :import AND position <= :upto;
 SELECT t.id, t.seq, t.status, t.open_attempt IS NOT NULL, t.priority, t.chain, d.body
 FROM tasks AS t JOIN definitions AS d ON d.task = t.seq WHERE t.seq > :after ORDER BY t.seq LIMIT :limit;
 
+-- name: known_sources
+SELECT t.id, t.seq, t.name, d.body ->> '$.source'
+FROM tasks AS t JOIN definitions AS d ON d.task = t.seq WHERE t.seq > :after ORDER BY t.seq LIMIT :limit;
+
 -- name: existing_needs
 SELECT t.id, n.id FROM dependencies AS d JOIN tasks AS t ON t.seq = d.task JOIN tasks AS n ON n.seq = d.needs
 ORDER BY d.task, d.needs;

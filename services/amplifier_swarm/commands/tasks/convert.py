@@ -1,0 +1,42 @@
+"""`convert`: write plans of other tools as a task file."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from amplifier_swarm.app import App, command
+from amplifier_swarm.plans.options import PlanOptions, plan_options
+from amplifier_swarm.task_files import read_all
+from amplifier_swarm.terminal import remark
+from swarm_shared.domain.clock import iso
+
+MAX_REMARKS = 50
+
+
+@command(
+    "convert",
+    example="convert specs/001-shop/tasks.md > tasks.yaml\nconvert . --from kiro > tasks.yaml",
+    with_db=False,
+    short_help="Write plans of other tools as a task file.",
+)
+@click.argument("files", metavar="PATH...", nargs=-1, required=True)
+@plan_options
+def convert(app: App, files: tuple[str, ...], plan: PlanOptions) -> None:
+    """Write plans of other tools to standard output as the YAML of a task file, to be edited and imported.
+
+    Each task keeps where it came from: importing the result is the same as importing the plans.
+    """
+    from importlib.metadata import version
+
+    from swarm_shared.taskfile import write_task_file
+
+    read = read_all(files, how=plan.how(app))
+    exported_at = iso(app.clock.wall_ms()) or ""
+    write_task_file(sys.stdout, read.tasks, exported_at=exported_at, version=version("amplifier-swarm"))
+    for warning in read.warnings[:MAX_REMARKS]:
+        remark(f"warning: {warning}")
+    left_out = sum(len(each.left_out()) for each in read.plans)
+    if left_out:
+        remark(f"{left_out} pieces of the plans were left out; import-tasks --dry-run lists them")

@@ -1,0 +1,1 @@
+"""What commands that read plans of other tools share."""

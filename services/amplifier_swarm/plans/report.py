@@ -1,0 +1,68 @@
+"""The mapping report of an import: what of each plan became what, and what was left out and why."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from amplifier_swarm.terminal import say
+from swarm_shared.sources.plan import Became, Entry, Plan
+
+
+def report(plans: Sequence[Plan]) -> None:
+    """Print the report of each plan: what became what in the order of its lines, and the sums."""
+    for plan in plans:
+        say(f"{plan.place.file}: {plan.format}, {_count(len(plan.tasks), 'task')}")
+        names = {task.id.removeprefix(f"{plan.prefix}."): task for task in plan.tasks}
+        for entry in sorted(plan.entries, key=lambda each: (each.file, each.line)):
+            if entry.became is Became.NOTHING:
+                continue
+            task = names.get(entry.detail) if entry.became is Became.TASK else None
+            if task is not None:
+                text = f"task {task.id} ({task.status.value.replace('_', ' ')}): {task.name}"
+            elif entry.became is Became.PHASE:
+                text = f"phase: {entry.detail}"
+            else:
+                text = f"{entry.became}: {entry.detail}" + (f": {entry.text}" if entry.text else "")
+            say(f"  {entry.file}:{entry.lines}: {text}")
+        say(f"  in all: {', '.join(_sums(plan.entries))}")
+
+
+def shown(plans: Sequence[Plan]) -> list[dict[str, Any]]:
+    """The report in the shape of JSON."""
+    return [
+        {
+            "file": plan.place.file,
+            "format": plan.format,
+            "tasks": [
+                {"id": task.id, "name": task.name, "status": str(task.status), "line": task.line} for task in plan.tasks
+            ],
+            "entries": [entry.shown() for entry in plan.entries],
+            "lines": {str(became): count for became, count in _lines(plan.entries).items()},
+        }
+        for plan in plans
+    ]
+
+
+def _lines(entries: Sequence[Entry]) -> Counter[Became]:
+    counts: Counter[Became] = Counter()
+    for entry in entries:
+        counts[entry.became] += entry.last - entry.line + 1
+    return counts
+
+
+def _sums(entries: Sequence[Entry]) -> list[str]:
+    counts = _lines(entries)
+    words = {
+        Became.TASK: "with tasks",
+        Became.PART: "with parts of tasks",
+        Became.PHASE: "with phases",
+        Became.NOTHING: "blank",
+        Became.LEFT_OUT: "left out",
+    }
+    return [_count(counts.total(), "line"), *(f"{counts[key]} {word}" for key, word in words.items() if counts[key])]
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"

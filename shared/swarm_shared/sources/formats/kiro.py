@@ -1,0 +1,102 @@
+"""Kiro and spec-workflow: `.kiro/specs/*/tasks.md` with two levels, of which the lower one carries the work."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from swarm_shared.domain.models import Status
+from swarm_shared.sources.accounts import Fate
+from swarm_shared.sources.boxes import keyed_numbered, number_and_text
+from swarm_shared.sources.drafts import Draft, Drafts
+from swarm_shared.sources.formats.checklist import close, split_list
+from swarm_shared.sources.markdown import Item, Line, dedent, read_markdown
+from swarm_shared.sources.order import one_after_the_other
+from swarm_shared.sources.paths import paths_in
+from swarm_shared.sources.plan import Became, Options, Place, Plan
+
+FORMAT = "kiro"
+DOCS = ("requirements.md", "bugfix.md", "design.md")
+GENERIC_HEADINGS = frozenset({"tasks", "task list", "implementation plan", "implementation tasks"})
+
+_LEVERAGE = re.compile(r"[ \t]*[-*+]?[ \t]*_(?:Leverage|Requirements):")
+_FILE = re.compile(r"[ \t]*[-*+][ \t]+Files?:[ \t]+(\S.*)", re.IGNORECASE)
+_REQUIREMENTS = re.compile(r"^[ \t]*[-*+][ \t]+_(?:Requirements|Leverage):", re.MULTILINE)
+
+
+def recognizes(place: Place, text: str) -> bool:
+    """By its place, or by the references to requirements that only Kiro and its relatives write."""
+    path = f"/{place.path}"
+    if "/.kiro/specs/" in path or "/.spec-workflow/specs/" in path:
+        return path.endswith("/tasks.md")
+    return place.suffix in ("", ".md") and bool(_REQUIREMENTS.search(text))
+
+
+def read(place: Place, text: str, options: Options) -> Plan:
+    """Sub-tasks, and items without any, as tasks in the order of the list; optional ones are held."""
+    document = read_markdown(text)
+    drafts = Drafts(FORMAT, place, ticks=True)
+    docs = list(place.beside(*DOCS))
+    fates: dict[int, Fate] = {}
+    groups: dict[int, Item] = {}
+    keys = {item.line: key for key, item in keyed_numbered(document.walk())}
+    for item, group in _work(document.items):
+        number, name = number_and_text(item.text)
+        if not name.strip():
+            continue
+        draft = drafts.add(number, name, key=keys[item.line], line=item.line)
+        fates[item.line] = Became.TASK, draft.id
+        draft.phase = _phase(item, group)
+        draft.status = _state(item)
+        draft.design_docs += docs
+        _read_body(draft, item.body)
+        if group is not None:
+            groups[group.line] = group
+            _use_group(draft, group)
+        if item.has_star or (group is not None and group.has_star):
+            draft.labels.append("optional")
+    for group in groups.values():
+        fates[group.line] = Became.PHASE, group.text
+    one_after_the_other(drafts)
+    return close(drafts, document, fates, name=place.folder)
+
+
+def _work(items: list[Item]) -> Iterator[tuple[Item, Item | None]]:
+    """The items without items below, each with the one directly above."""
+    waiting: list[tuple[Item, Item | None]] = [(item, None) for item in reversed(items)]
+    while waiting:
+        item, above = waiting.pop()
+        if item.children:
+            waiting += [(child, item) for child in reversed(item.children)]
+        else:
+            yield item, above
+
+
+def _state(item: Item) -> Status:
+    if item.is_done:
+        return Status.COMPLETED
+    return Status.HELD if item.has_star else Status.NOT_STARTED
+
+
+def _phase(item: Item, group: Item | None) -> str:
+    headings = [heading for heading in item.headings if heading.casefold() not in GENERIC_HEADINGS]
+    return " / ".join([*headings, *([group.text] if group is not None else [])])
+
+
+def _read_body(draft: Draft, body: list[Line]) -> None:
+    """Files from `- File: path (modify)` and from paths that are named; the text as it is."""
+    draft.description = dedent([line.text for line in body])
+    for line in body:
+        if found := _FILE.fullmatch(line.text):
+            paths = (re.sub(r"[ \t]*\(.*\)$", "", each).strip("`") for each in split_list(found[1]))
+            draft.files += [path for path in paths if path and " " not in path]
+        elif not _LEVERAGE.match(line.text):
+            draft.files += paths_in(line.text)
+    draft.files += paths_in(draft.name)
+
+
+def _use_group(draft: Draft, group: Item) -> None:
+    """What is written below the parent itself is said to each of its sub-tasks."""
+    body = group.body_text()
+    if body:
+        draft.description = f"{draft.description}\n\nPart of “{group.text}”:\n{body}".strip("\n")

@@ -1,0 +1,168 @@
+"""spec-kit: `specs/*/tasks.md` with `- [ ] T012 [P] [US1] text` in phases."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from msgspec import Struct, field
+
+from swarm_shared.domain.models import Status
+from swarm_shared.sources.accounts import Fate
+from swarm_shared.sources.boxes import keyed_spec_kit, spec_kit_id_and_text
+from swarm_shared.sources.drafts import Draft, Drafts
+from swarm_shared.sources.formats.checklist import close, criteria_below, state_of
+from swarm_shared.sources.markdown import Document, Item, Role, read_markdown
+from swarm_shared.sources.order import Phase, in_phase, link_phases
+from swarm_shared.sources.paths import paths_in
+from swarm_shared.sources.plan import Became, Options, Place, Plan
+from swarm_shared.taskfile.words import priority_of
+
+FORMAT = "spec-kit"
+DOCS = ("plan.md", "spec.md", "research.md", "data-model.md", "quickstart.md", "contracts")
+
+_ITEM = re.compile(r"^[ \t]*[-*+][ \t]+\[[ xX~/-]\][ \t]+(?:\*\*)?T\d{3,6}[a-z]?\b", re.MULTILINE)
+_ANY_ITEM = re.compile(r"^[ \t]*[-*+][ \t]+\[[ xX~/-]\]", re.MULTILINE)
+_MARK = re.compile(r"[ \t]*\[(P|US\d{1,4}|[A-Z]{1,8}\d{0,4})\]")
+_NEEDS = re.compile(
+    r"\b(?:depends on|after|blocked by|requires)[: \t]+((?:T\d{1,6}[a-z]?\b|and\b|to\b|[,&\u2013\- \t]){1,300})",
+    re.IGNORECASE,
+)
+_RANGE = re.compile(r"(T\d{1,6}[a-z]?)(?:[ \t]*(?:[\u2013-]|\bto\b)[ \t]*(T\d{1,6}))?", re.IGNORECASE)
+_PRIORITY = re.compile(r"Priority:[ \t]*(P[0-4])", re.IGNORECASE)
+_NOTE = re.compile(r"\*\*(Goal|Purpose|Independent Test)(?:\*\*[ \t]*:|:\*\*)[ \t]*(.*)")
+MAX_RANGE = 500
+
+
+def recognizes(place: Place, text: str) -> bool:
+    """A Markdown file most of whose items have an id such as T012."""
+    if place.suffix not in ("", ".md", ".markdown"):
+        return False
+    return 2 * len(_ITEM.findall(text)) > len(_ANY_ITEM.findall(text))
+
+
+class _Reading(Struct, kw_only=True, eq=False):
+    document: Document
+    drafts: Drafts
+    fates: dict[int, Fate] = field(default_factory=dict)
+    lines: dict[int, Fate] = field(default_factory=dict)
+
+
+def read(place: Place, text: str, options: Options) -> Plan:
+    """All items as tasks.
+
+    Tasks of a phase run in order, those with [P] beside each other. Setup and foundational phases come before the
+    user stories, which wait for these only; the last phases wait for all stories.
+    """
+    document = read_markdown(text)
+    reading = _Reading(document=document, drafts=Drafts(FORMAT, place, ticks=True))
+    docs = list(place.beside(*DOCS))
+    phases: dict[str, Phase] = {}
+    keys = {item.line: key for key, item in keyed_spec_kit(document.walk())}
+    for item in _tasks(document):
+        heading = item.headings[0] if item.headings else ""
+        phase = phases.setdefault(heading, Phase(name=heading, kind=_kind(heading)))
+        draft = _task(reading, keys[item.line], item)
+        if draft is not None:
+            draft.design_docs += docs
+            _join(phase, draft, item)
+    _use_notes(reading, phases)
+    for phase in phases.values():
+        in_phase(phase)
+    link_phases(list(phases.values()), reading.drafts)
+    return close(reading.drafts, document, reading.fates, name=place.folder, lines=reading.lines)
+
+
+def _tasks(document: Document) -> Iterator[Item]:
+    """Items of the first level, and nested ones with an id of their own."""
+    outermost = {item.line for item in document.items}
+    for item in document.walk():
+        if item.line in outermost or spec_kit_id_and_text(item.text)[0]:
+            yield item
+
+
+def _task(reading: _Reading, key: str, item: Item) -> Draft | None:
+    own, text = spec_kit_id_and_text(item.text)
+    marks, name = _marks(text)
+    if not name:
+        return None
+    draft = reading.drafts.add(own, name, key=key, line=item.line)
+    reading.fates[item.line] = Became.TASK, draft.id
+    draft.phase = " / ".join(item.headings)
+    draft.status = state_of(item)
+    draft.labels += [mark for mark in marks if mark.startswith("US")]
+    draft.files += paths_in(name)
+    draft.needs += _needs(name)
+    draft.description = item.body_text()
+    nested = [below for below in item.children if not spec_kit_id_and_text(below.text)[0]]
+    for below in nested:
+        draft.criteria += [below.text, *criteria_below(below, reading.fates, draft)] if below.text else []
+        reading.fates[below.line] = Became.PART, f"acceptance criteria of {draft.id}"
+    if item.headings and (priority := _PRIORITY.search(item.headings[0])):
+        draft.priority = priority_of(priority[1]) or draft.priority
+    return draft
+
+
+def _marks(text: str) -> tuple[list[str], str]:
+    """The marks such as [P] before a text, and the rest."""
+    marks = []
+    while found := _MARK.match(text):
+        marks.append(found[1])
+        text = text[found.end() :]
+    return marks, text.strip()
+
+
+def _join(phase: Phase, draft: Draft, item: Item) -> None:
+    marks, _ = _marks(spec_kit_id_and_text(item.text)[1])
+    phase.drafts.append(draft)
+    if "P" in marks:
+        phase.parallel.add(draft.id)
+    if phase.kind == "other" and any(mark.startswith("US") for mark in marks):
+        phase.kind = "story"
+
+
+def _needs(text: str) -> list[str]:
+    """The ids behind `depends on`, also of a range such as T010-T014."""
+    found = []
+    for listed in _NEEDS.findall(text):
+        for first, last in _RANGE.findall(listed):
+            found.append(first)
+            if last and first[1:].isdigit():
+                numbers = range(int(first[1:]) + 1, min(int(last[1:]), int(first[1:]) + MAX_RANGE) + 1)
+                found += [f"T{number:0{len(first) - 1}d}" for number in numbers]
+    return found
+
+
+def _kind(heading: str) -> str:
+    plain = heading.casefold()
+    if "user story" in plain:
+        return "story"
+    if "foundation" in plain or "prerequisite" in plain or "setup" in plain:
+        return "before"
+    return "after" if "polish" in plain or "cross-cutting" in plain or "final" in plain else "other"
+
+
+def _use_notes(reading: _Reading, phases: dict[str, Phase]) -> None:
+    """Give a phase's goal to its tasks, and how to verify it to its last one."""
+    heading = ""
+    for line in reading.document.lines:
+        if line.role is Role.HEADING and line.heading in phases:
+            heading = line.heading
+        found = _NOTE.match(line.text.strip()) if line.role is Role.TEXT else None
+        phase = phases.get(heading)
+        if found is None or phase is None or not phase.drafts:
+            continue
+        what, text = found[1], found[2]
+        if what in ("Goal", "Purpose"):
+            reading.lines[line.number] = Became.PART, f"description of the tasks of {heading}"
+            for draft in phase.drafts:
+                draft.description = f"{draft.description}\n\n{what} of {heading}: {text}".strip("\n")
+        else:
+            last = _last_open(phase.drafts)
+            reading.lines[line.number] = Became.PART, f"acceptance criteria of {last.id}"
+            last.criteria.append(f"{what}: {text}")
+
+
+def _last_open(drafts: Iterable[Draft]) -> Draft:
+    listed = list(drafts)
+    return next((draft for draft in reversed(listed) if draft.status is Status.NOT_STARTED), listed[-1])

@@ -1,0 +1,142 @@
+"""Finds the tasks of an earlier import among those of a later one, whatever was edited, moved or renumbered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import SequenceMatcher
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from swarm_shared.domain.models import Source, TaskSpec
+from swarm_shared.sources.keys import same_text
+
+SIMILAR = 0.6  # of two titles: the same item, edited
+MAX_COMPARISONS = 20_000
+
+
+class Known(Struct, frozen=True, kw_only=True):
+    """A task of the queue, as far as it identifies an item."""
+
+    name: str
+    source: Source | None
+
+
+def settle(specs: Sequence[TaskSpec], known: Mapping[str, Known]) -> list[TaskSpec]:
+    """The tasks under the ids that they have in the queue; new ones under ids that are free there.
+
+    Only tasks with a source are looked at. An item is the same if it comes from the same file of the same format and
+    has the same key, or the same text at another place, or a similar text that nothing else matches.
+
+    Args:
+        known: All tasks of the queue by their id.
+    """
+    named = _matches(specs, known)
+    taken = set(known) | {spec.id for spec in specs if spec.source is None}
+    given: set[str] = set(named.values())
+    for spec in specs:
+        if spec.source is None or spec.id in named:
+            continue
+        there = known.get(spec.id)
+        is_free = spec.id not in taken or (there is not None and there.source is None and there.name == spec.name)
+        named[spec.id] = spec.id if is_free and spec.id not in given else _free_id(spec, taken | given)
+        given.add(named[spec.id])
+    if all(old == new for old, new in named.items()):
+        return list(specs)
+    return [
+        replace(
+            spec,
+            id=named.get(spec.id, spec.id),
+            dependencies=tuple(named.get(need, need) for need in spec.dependencies),
+        )
+        for spec in specs
+    ]
+
+
+def _matches(specs: Sequence[TaskSpec], known: Mapping[str, Known]) -> dict[str, str]:
+    """The ids of tasks as in the file, each with its id in the queue."""
+    old: dict[tuple[str, str], dict[str, Known]] = {}
+    for task_id, task in known.items():
+        if task.source is not None:
+            old.setdefault((task.source.format, task.source.path), {})[task_id] = task
+    new: dict[tuple[str, str], list[TaskSpec]] = {}
+    for spec in specs:
+        if spec.source is not None:
+            new.setdefault((spec.source.format, spec.source.path), []).append(spec)
+    named: dict[str, str] = {}
+    for place, listed in new.items():
+        if place in old:
+            named.update(_matches_of_file(listed, old[place]))
+    return named
+
+
+def _matches_of_file(specs: Sequence[TaskSpec], known: Mapping[str, Known]) -> Iterator[tuple[str, str]]:
+    left_old = {_key(task): task_id for task_id, task in known.items()}
+    left_new: dict[str, TaskSpec] = {}
+    for spec in specs:
+        key = _key(spec)
+        if key in left_old:
+            yield spec.id, left_old.pop(key)
+        elif "~" in key:
+            left_new[key] = spec
+    left_old = {key: task_id for key, task_id in left_old.items() if "~" in key}
+    for key, task_id in _moved(left_new, left_old):
+        yield left_new.pop(key).id, task_id
+    for key, task_id in _edited(left_new, left_old, known):
+        yield left_new.pop(key).id, task_id
+
+
+def _moved(new: Mapping[str, TaskSpec], old: dict[str, str]) -> list[tuple[str, str]]:
+    """Items with the text of exactly one that is left."""
+    by_text: dict[str, list[str]] = {}
+    for key in old:
+        by_text.setdefault(same_text(key), []).append(key)
+    found = []
+    for key in new:
+        candidates = by_text.get(same_text(key), [])
+        if candidates:
+            found.append((key, old.pop(candidates.pop(0))))
+    return found
+
+
+def _edited(new: Mapping[str, TaskSpec], old: dict[str, str], known: Mapping[str, Known]) -> list[tuple[str, str]]:
+    """Items whose title is similar to one that is left: first at the same number or heading, then anywhere."""
+    found: dict[str, str] = {}
+    budget = MAX_COMPARISONS
+    for same_place in (True, False):
+        for key, spec in new.items():
+            if key in found:
+                continue
+            candidates = [each for each in old if not same_place or _place(each) == _place(key)]
+            budget -= len(candidates)
+            if budget < 0:
+                return list(found.items())
+            best = max(candidates, key=lambda each: _likeness(known[old[each]].name, spec.name), default=None)
+            if best is not None and _likeness(known[old[best]].name, spec.name) >= SIMILAR:
+                found[key] = old.pop(best)
+    return list(found.items())
+
+
+def _key(task: TaskSpec | Known) -> str:
+    return task.source.key if task.source is not None else ""
+
+
+def _place(key: str) -> str:
+    return key.partition("~")[0]
+
+
+def _likeness(one: str, other: str) -> float:
+    matcher = SequenceMatcher(None, one.casefold(), other.casefold(), autojunk=False)
+    return matcher.ratio() if matcher.quick_ratio() >= SIMILAR else 0.0
+
+
+def _free_id(spec: TaskSpec, taken: set[str]) -> str:
+    """The id behind the name of the plan's folder, with a number if that is taken too."""
+    assert spec.source is not None
+    folder = spec.source.path.rpartition("/")[0].rpartition("/")[2]
+    base = f"{folder}.{spec.id}" if folder else spec.id
+    number, task_id = 1, base
+    while task_id in taken:
+        number += 1
+        task_id = f"{base}-{number}"
+    return task_id

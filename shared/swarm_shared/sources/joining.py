@@ -1,0 +1,106 @@
+"""Several plans as one import: files of one plan joined, ids kept apart, dependencies that lead nowhere reported."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Container, Sequence
+
+from msgspec.structs import replace
+
+from swarm_shared.domain.models import Status, TaskSpec
+from swarm_shared.sources.plan import Became, Entry, Place, Plan
+from swarm_shared.taskfile.problems import ProblemList, shown
+
+# Each file of these is one task: those of one folder are one plan.
+JOINED = frozenset({"backlog.md"})
+
+
+def join(plans: Sequence[Plan]) -> list[Plan]:
+    """The plans, files of one plan as one, with prefixes on the ids where there are several."""
+    joined: dict[tuple[str, str], Plan] = {}
+    for plan in plans:
+        is_part = plan.format in JOINED and plan.place.on_disk is not None
+        key = (plan.format, plan.place.path.rpartition("/")[0] if is_part else plan.place.file)
+        whole = joined.get(key)
+        if whole is None:
+            joined[key] = plan
+            continue
+        whole.tasks += plan.tasks
+        whole.entries += plan.entries
+        whole.warnings += plan.warnings
+        whole.errors += plan.errors
+    found = list(joined.values())
+    names = Counter(plan.name for plan in found)
+    if len(found) > 1:
+        for plan in found:
+            if plan.name:
+                plan.prefix = plan.name if names[plan.name] == 1 else f"{plan.format}.{plan.name}"
+                plan.tasks = _prefixed(plan.tasks, plan.prefix)
+    for plan in found:
+        if plan.format in JOINED:
+            plan.tasks = _by_any_spelling(plan.tasks)
+    return found
+
+
+def leave_out_loose_ends(plan: Plan, known: Container[str]) -> None:
+    """Take out dependencies on tasks that are neither in the plan nor known, or that are cancelled; reported."""
+    states = {task.id: task.status for task in plan.tasks}
+    problems = ProblemList(plan.place.file)
+    for number, task in enumerate(plan.tasks):
+        loose = [need for need in task.dependencies if need not in states and need not in known]
+        ended = [need for need in task.dependencies if states.get(need) is Status.CANCELLED]
+        if not loose and not ended:
+            continue
+        kept = tuple(need for need in task.dependencies if need not in loose and need not in ended)
+        plan.tasks[number] = replace(task, dependencies=kept)
+        for need, why in [(each, "is not in the plan") for each in loose] + [(each, "is cancelled") for each in ended]:
+            problems.add_at(
+                task.line,
+                0,
+                f"{shown(task.id)} depends on {shown(need)}, which {why}",
+                "the dependency is left out; import that plan too if it matters",
+            )
+            plan.entries.append(
+                Entry(
+                    file=_file_of(task, plan.place),
+                    line=task.line,
+                    last=task.line,
+                    became=Became.LEFT_OUT,
+                    detail=f"a dependency of {task.id}: {need} {why}",
+                )
+            )
+    plan.warnings += list(problems)
+
+
+def _file_of(task: TaskSpec, place: Place) -> str:
+    return task.source.path if task.source is not None and task.source.path != place.path else place.file
+
+
+def _prefixed(tasks: Sequence[TaskSpec], prefix: str) -> list[TaskSpec]:
+    own = {task.id for task in tasks}
+    return [
+        replace(
+            task,
+            id=f"{prefix}.{task.id}",
+            dependencies=tuple(f"{prefix}.{need}" if need in own else need for need in task.dependencies),
+        )
+        for task in tasks
+    ]
+
+
+def _by_any_spelling(tasks: Sequence[TaskSpec]) -> list[TaskSpec]:
+    """Dependencies as the ids are written: people write BACK-9, back-9 and, after a change of the prefix, task-9."""
+    by_case = {task.id.casefold(): task.id for task in tasks}
+    by_number = {task.id.rpartition("-")[2]: task.id for task in tasks}
+    return [
+        replace(
+            task,
+            dependencies=tuple(
+                dict.fromkeys(
+                    by_case.get(need.casefold()) or by_number.get(need.rpartition("-")[2]) or need
+                    for need in task.dependencies
+                )
+            ),
+        )
+        for task in tasks
+    ]

@@ -1,0 +1,46 @@
+"""Where tools keep their plans below a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+PLACES: tuple[tuple[str, str], ...] = (
+    ("spec-kit", "specs/*/tasks.md"),
+    ("spec-kit", ".specify/specs/*/tasks.md"),
+    ("kiro", ".kiro/specs/*/tasks.md"),
+    ("kiro", ".spec-workflow/specs/*/tasks.md"),
+    ("openspec", "openspec/changes/*/tasks.md"),
+    ("backlog.md", "backlog/tasks/*.md"),
+    ("backlog.md", ".backlog/tasks/*.md"),
+    ("bmad", "_bmad-output/implementation-artifacts/sprint-status.yaml"),
+    ("bmad", "docs/sprint-artifacts/sprint-status.yaml"),
+    ("task-master", ".taskmaster/tasks/tasks.json"),
+    ("ralph", "prd.json"),
+    ("ralph", "scripts/ralph/prd.json"),
+    ("ralph", "tasks/prd.json"),
+    ("beads", ".beads/issues.jsonl"),
+    ("checklist", "TODO.md"),
+    ("checklist", "TASKS.md"),
+)
+
+
+def plans_in(folder: Path) -> Iterator[Path]:
+    """The files of plans in a folder: the top of a project, or one of the folders on the way to a plan."""
+    seen: set[Path] = set()
+    for _, pattern in PLACES:
+        for path in _matching(folder, pattern.split("/")):
+            if path not in seen and path.is_file():
+                seen.add(path)
+                yield path
+
+
+def _matching(folder: Path, pattern: list[str]) -> Iterator[Path]:
+    own = folder.absolute().parts
+    for depth in range(len(pattern)):
+        head = pattern[:depth]
+        fits = len(own) > depth and all(map(fnmatchcase, own[len(own) - depth :], head))
+        # A head of stars only would fit any folder.
+        if fits and (not depth or any(part != "*" for part in head)):
+            yield from sorted(folder.glob("/".join(pattern[depth:])))

@@ -1,0 +1,76 @@
+"""Recognizes what a file is, and reads it."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Protocol
+
+from swarm_shared.sources.formats import checklist, kiro, openspec, speckit
+from swarm_shared.sources.plan import Options, Place, Plan, refused
+from swarm_shared.taskfile.problems import ProblemList
+
+MAX_BYTES = 64 << 20  # plans of other tools are small
+MARKDOWN = frozenset({".md", ".markdown", ".mdx"})
+_OWN_KEY = re.compile(r"^tasks[ \t]*:", re.MULTILINE)
+_OTHER_ENCODINGS = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+class Format(Protocol):
+    """A module of `formats`."""
+
+    @property
+    def FORMAT(self) -> str: ...
+
+    def recognizes(self, place: Place, text: str) -> bool: ...
+
+    def read(self, place: Place, text: str, options: Options) -> Plan: ...
+
+
+# The first that recognizes a file reads it: what is more special comes first.
+FORMATS: Mapping[str, Format] = MappingProxyType({each.FORMAT: each for each in (speckit, kiro, openspec, checklist)})
+
+
+def place_of(path: Path, *, root: Path, file: str | None = None) -> Place:
+    """The place of a file, relative to the project root if it lies below it."""
+    absolute = path.absolute()
+    try:
+        inside = absolute.resolve().relative_to(root.resolve())
+    except (ValueError, OSError):
+        return Place(file=file or str(path), path=absolute.as_posix(), on_disk=absolute)
+    return Place(file=file or str(path), path=inside.as_posix(), on_disk=absolute, in_project=True)
+
+
+def recognize(place: Place, data: bytes) -> str | None:
+    """The name of the format; None for a task file of the suite, and for anything unknown."""
+    if len(data) > MAX_BYTES or data.startswith(_OTHER_ENCODINGS):
+        return None
+    text = _decoded(data)
+    if place.suffix not in MARKDOWN and _OWN_KEY.search(text):
+        return None
+    return next((name for name, each in FORMATS.items() if each.recognizes(place, text)), None)
+
+
+def read_plan(plan_format: str, place: Place, data: bytes, options: Options) -> Plan:
+    """The plan in a file of a known format; its errors say what prevents reading."""
+    problems = ProblemList(place.file)
+    if data.startswith(_OTHER_ENCODINGS):
+        problems.add_at(1, 1, "the file is UTF-16 or UTF-32", "save the file as UTF-8")
+    elif len(data) > MAX_BYTES:
+        problems.add_at(0, 0, f"the file is larger than {MAX_BYTES >> 20} MiB", "split it")
+    else:
+        try:
+            text = data.removeprefix(codecs.BOM_UTF8).decode()
+        except UnicodeDecodeError as error:
+            line = data.count(b"\n", 0, error.start) + 1
+            problems.add_at(line, 0, f"the byte 0x{data[error.start]:02X} is not UTF-8", "save the file as UTF-8")
+        else:
+            return FORMATS[plan_format].read(place, text, options)
+    return refused(plan_format, place, problems)
+
+
+def _decoded(data: bytes) -> str:
+    return data.removeprefix(codecs.BOM_UTF8).decode("utf-8", "replace")

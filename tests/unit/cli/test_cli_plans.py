@@ -1,0 +1,154 @@
+"""Plans of other tools at the command line: import, report, convert, and import again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from cli_desk import CliDesk
+from plan_samples import SAMPLES
+
+from swarm_shared.domain.models import Status
+
+NAMES = [name for name, sample in SAMPLES.items() if sample.path]
+
+
+@pytest.fixture
+def project(desk: CliDesk, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty project root, which is the current folder."""
+    root = desk.folder / "project"
+    root.mkdir()
+    monkeypatch.chdir(root)
+    return root
+
+
+def put(root: Path, name: str, path: str | None = None, text: str | None = None) -> str:
+    sample = SAMPLES[name]
+    file = root / (path or sample.path)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text or sample.text, encoding="utf-8", newline="")
+    return str(file.relative_to(root))
+
+
+def queue(desk: CliDesk) -> str:
+    exported = desk.bare("export-tasks", str(desk.db), "-").out
+    return "\n".join(line for line in exported.splitlines() if not line.startswith("exported_at"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_converted_plan_gives_the_same_queue_as_the_plan(desk: CliDesk, project: Path, name: str) -> None:
+    plan = put(project, name)
+    assert desk.run("import-tasks", plan).code == 0
+    direct = queue(desk)
+    converted = desk.bare("convert", plan)
+    assert converted.code == 0
+    file = desk.file(converted.out)
+    assert desk.bare("validate", file).code == 0
+    assert desk.run("import-tasks", file, "--clear").code == 0
+    assert queue(desk) == direct
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_plan_that_is_imported_again_changes_nothing(desk: CliDesk, project: Path, name: str) -> None:
+    plan = put(project, name)
+    desk.run("import-tasks", plan)
+    ran = desk.run("import-tasks", plan, "--json")
+    assert (ran.json["unchanged"], ran.json["imported"]) == (len(SAMPLES[name].ids), 0)
+
+
+def test_the_dry_run_reports_what_each_line_became_and_changes_nothing(desk: CliDesk, project: Path) -> None:
+    plan = put(project, "kiro")
+    ran = desk.run("import-tasks", plan, "--dry-run")
+    assert f"{plan}:13: phase: 2. Cache layer" in ran.out
+    assert f"{plan}:15: task 2.1 (not started): Add a cache in `src/cache.py`" in ran.out
+    assert f"{plan}:25: left out: text outside of any task: - Tasks marked with `*` are optional" in ran.out
+    assert "in all: 25 lines, 5 with tasks" in ran.out
+    assert not desk.db.exists()
+
+
+def test_the_report_as_data_accounts_for_every_line(desk: CliDesk, project: Path) -> None:
+    (plan,) = desk.run("import-tasks", put(project, "spec-kit"), "--dry-run", "--json").json["plans"]
+    assert plan["format"] == "spec-kit"
+    assert sum(plan["lines"].values()) == SAMPLES["spec-kit"].text.count("\n")
+    assert [task["id"] for task in plan["tasks"]] == list(SAMPLES["spec-kit"].ids)
+
+
+def test_a_folder_is_searched_and_the_ids_of_its_plans_are_kept_apart(desk: CliDesk, project: Path) -> None:
+    put(project, "spec-kit")
+    put(project, "spec-kit", "specs/002-more/tasks.md")
+    put(project, "kiro")
+    ran = desk.run("import-tasks", ".", "--json")
+    assert ran.code == 0
+    assert ran.json["imported"] == 2 * len(SAMPLES["spec-kit"].ids) + len(SAMPLES["kiro"].ids)
+    tasks = {task["id"]: task for task in yaml.safe_load(queue(desk))["tasks"]}
+    assert tasks["002-more.T014"]["dependencies"] == ["002-more.T010", "002-more.T012"]
+    assert tasks["cache.2.1"]["source"]["path"] == ".kiro/specs/cache/tasks.md"
+
+
+def test_a_folder_on_the_way_to_a_plan_is_searched_too(desk: CliDesk, project: Path) -> None:
+    put(project, "kiro")
+    assert desk.run("import-tasks", ".kiro/specs", "--json").json["imported"] == len(SAMPLES["kiro"].ids)
+
+
+def test_a_folder_without_a_plan_is_an_error(desk: CliDesk, project: Path) -> None:
+    ran = desk.run("import-tasks", ".")
+    assert (ran.code, "no plan was found" in ran.err) == (3, True)
+
+
+def test_a_second_plan_with_the_same_ids_does_not_touch_the_first(desk: CliDesk, project: Path) -> None:
+    desk.run("import-tasks", put(project, "spec-kit"))
+    ran = desk.run("import-tasks", put(project, "spec-kit", "specs/002-more/tasks.md"), "--json")
+    assert (ran.json["imported"], ran.json["updated"]) == (len(SAMPLES["spec-kit"].ids), 0)
+    assert desk.status_of("002-more.T012") == "blocked"
+
+
+def test_an_edited_and_renumbered_plan_keeps_its_tasks(desk: CliDesk, project: Path) -> None:
+    plan = put(project, "openspec")
+    desk.run("import-tasks", plan)
+    text = (
+        SAMPLES["openspec"]
+        .text.replace("- [ ] 1.1 Add", "- [ ] 1.1 New\n- [ ] 1.2 Add")
+        .replace("1.2 Keep", "1.3 Keep")
+    )
+    ran = desk.run("import-tasks", put(project, "openspec", text=text), "--json")
+    assert ran.json["imported"] == 1
+    names = {task["name"]: task["id"] for task in yaml.safe_load(queue(desk))["tasks"]}
+    assert names["Add optional `dependsOn` to the schema"] == "add-deps.1.1"
+    assert names["Keep old files valid"] == "add-deps.1.2"
+
+
+def test_a_format_may_be_insisted_on(desk: CliDesk, project: Path) -> None:
+    plan = put(project, "openspec")
+    ran = desk.run("import-tasks", plan, "--from", "checklist", "--dry-run", "--json")
+    assert ran.json["plans"][0]["format"] == "checklist"
+    refused = desk.run("import-tasks", plan, "--from", "kira")
+    assert refused.code == 2
+    assert "spec-kit, kiro" in refused.err
+
+
+def test_a_task_file_with_boxes_in_it_is_a_task_file(desk: CliDesk, project: Path) -> None:
+    text = "tasks:\n- id: a\n  name: A\n  description: |\n    - [ ] T001 one\n    - [x] T002 two\n"
+    assert desk.run("import-tasks", desk.file(text, "tasks")).code == 0
+    assert desk.status_of("a") == Status.NOT_STARTED
+
+
+def test_a_plan_outside_of_the_project_cannot_be_ticked(desk: CliDesk, project: Path) -> None:
+    file = desk.file("- [ ] one\n", "TODO.md")
+    (task,) = yaml.safe_load(desk.bare("convert", file).out)["tasks"]
+    assert task["source"]["path"] == file
+    assert task["source"]["tick"] is False
+
+
+def test_a_dependency_that_leads_nowhere_is_a_warning_and_is_left_out(desk: CliDesk, project: Path) -> None:
+    (project / "TODO.md").write_text("- [ ] a (after: nothing)\n")
+    ran = desk.run("import-tasks", "TODO.md", "--dry-run")
+    assert ran.code == 0
+    assert 'TODO.md:1: "a" depends on "nothing", which is not in the plan' in ran.err
+    assert "TODO.md:1: left out: a dependency of a: nothing is not in the plan" in ran.out
+
+
+def test_tasks_that_wait_for_each_other_are_refused(desk: CliDesk, project: Path) -> None:
+    (project / "TODO.md").write_text("- [ ] a (after: b)\n- [ ] b (after: a)\n")
+    ran = desk.run("import-tasks", "TODO.md")
+    assert (ran.code, "a → b → a" in ran.err) == (3, True)
