@@ -58,6 +58,7 @@ def work(config: WorkerConfig, started: StartedWith) -> int:
         database.swarm.note_workplace(WORKTREE, subfolder=config.repository.prefix)
     if owner_from(os.environ) is None:  # else `start` has stored what it was given
         database.swarm.note_started_with(started)
+        database.routes.note(config.routing)
     event(LOG, "worker_started", worker=config.worker_id, pid=os.getpid(), keeper=keeper.process.pid)
     try:
         leave = WorkerLoop(database, config, watch, lifeline, run=run).run()

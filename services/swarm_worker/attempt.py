@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from msgspec.structs import replace
 
 from swarm_shared.agents.amplifier.loaded import Loaded
-from swarm_shared.agents.launching.launch import SessionPlan, has_session, prepare
+from swarm_shared.agents.launching.launch import has_session, prepare
 from swarm_shared.agents.presets.cli import AgentCli, Progress, Store
 from swarm_shared.agents.prompting.prompt import answer_again
 from swarm_shared.agents.prompting.resuming import is_saved
@@ -17,6 +17,7 @@ from swarm_shared.agents.reading.usage import UNKNOWN_USAGE, Usage
 from swarm_shared.domain.clock import Clock
 from swarm_shared.domain.errors import ConfigError, InputError
 from swarm_shared.domain.models import FailureClass, HoldReason, Outcome, Role, Stage
+from swarm_shared.domain.routes import Route
 from swarm_shared.domain.trouble import Trouble, TroubleKind
 from swarm_shared.git.plumbing.git_errors import GitError, GitUnusable
 from swarm_shared.program.logs import event
@@ -46,6 +47,7 @@ class Attempt:
         self._around, self._config, self._workplaces, self._clock = around, config, workplaces, clock
         self._db = around.database
         self._steps = Steps(around, config, claim)
+        self._route: Route | None = None  # of the session that began last
         self._result = AttemptResult(outcome=Outcome.PASSED)
         self._sealed: Sealed | None = None
         self._clean_after: int | None = None  # what was written up to the end of this session is undone
@@ -156,7 +158,7 @@ class Attempt:
         return self._failed(FailureClass.QUALITY, reason)
 
     def _validate(self, brief: Brief) -> AttemptResult | None:
-        if not self._config.validation or not has_session(brief.cli, Role.VALIDATOR, self._spec):
+        if not self._config.validation or not has_session(brief.cli(Role.VALIDATOR), Role.VALIDATOR, self._spec):
             return None
         self._restore()  # what the checks have written is no part of the work
         reading = self._session(brief, Role.VALIDATOR, Stage.VALIDATING, lambda: brief.for_validator(self._result))
@@ -209,7 +211,7 @@ class Attempt:
             if not again and not (reading.failure is FailureClass.SETUP and resumes):
                 break
             brief.resumes = None  # a full prompt from here on is for a session that knows nothing yet
-            resumes = self._session_to_ask_again(brief.cli, role) if unreadable and not asked_again else None
+            resumes = self._session_to_ask_again(brief.cli(role), role) if unreadable and not asked_again else None
             asked_again = resumes is not None
             event(
                 LOG,
@@ -234,22 +236,9 @@ class Attempt:
         return session if is_saved(cli, session, env=env, cwd=self._place.cwd) else None
 
     def _run_session(self, brief: Brief, role: Role, stage: Stage, prompt: str, resumes: str | None) -> Reading:
-        cli, agent = brief.cli, brief.agent(role)
-        launch = prepare(
-            cli,
-            SessionPlan(
-                role=role,
-                agent=agent,
-                prompt=prompt,
-                task=self._spec,
-                attempt_id=self._claim.attempt,
-                attempt_number=self._claim.number,
-                private_dir=self._config.private_dir,
-                project_root=self._place.cwd,
-                resume_session=resumes,
-            ),
-            self._config.environ,
-        )
+        cli, agent = brief.cli(role), brief.agent(role)
+        self._route = brief.route(role)
+        launch = prepare(cli, brief.session(role, prompt, resumes), self._config.environ)
         own_limit_s = None if self._spec.timeout_minutes is None else self._spec.timeout_minutes * 60
         default_s = self._config.builder_timeout_s if role is Role.BUILDER else self._config.validator_timeout_s
         files = self._files_of(cli, launch.env, resumes)
@@ -322,6 +311,7 @@ class Attempt:
             self._failed(reading.failure, reading.reason),
             must_fix=reading.must_fix,
             trouble=reading.trouble,
+            trouble_on=self._route,
             unfit=reading.unfit,
             blames_machine=reading.blames_machine,
         )
@@ -352,7 +342,7 @@ class Attempt:
     def _cannot_start(self, error: ConfigError) -> AttemptResult:
         trouble = Trouble(kind=TroubleKind.STARTUP, text=error.message)
         failed = self._failed(FailureClass.SETUP, error.message)
-        return replace(failed, trouble=trouble)
+        return replace(failed, trouble=trouble, trouble_on=self._route)
 
     def _of_this_run(self, cli: AgentCli, told: Usage, session: str | None, resumes: str | None) -> Usage:
         """What this session used, where the CLI counts what an earlier run of the same one had used."""

@@ -10,9 +10,12 @@ from msgspec import Struct
 
 from swarm_shared.agents.launching.environment import Inherited, inherited
 from swarm_shared.agents.launching.ports import PORT_VARIABLE, first_port
+from swarm_shared.agents.launching.routes import route_problems
 from swarm_shared.agents.presets.catalog import choose, load_presets
 from swarm_shared.agents.presets.cli import AgentCli
 from swarm_shared.domain.errors import ConfigError
+from swarm_shared.domain.models import Role
+from swarm_shared.domain.routes import Routing
 from swarm_shared.git.plumbing.repository import Repository
 from swarm_shared.git.worktrees.isolation import decide
 from swarm_shared.own_checkout import not_pointed_at_a_project
@@ -36,6 +39,10 @@ class WorkerConfig(Struct, frozen=True, kw_only=True):
     repository: Repository | None  # each task works in a worktree of it; None: all in the project root
     land_into: str  # the branch that finished work lands on
     agent_cli: str
+    routing: Routing
+    route_spacing_s: float
+    models: Mapping[Role, str]  # of sessions of `agent_cli` by role; empty: the CLI's own choice
+    args: Mapping[Role, tuple[str, ...]]
     presets: Mapping[str, AgentCli]
     serialize: bool  # tasks whose files overlap wait for each other
     builder_agent: str
@@ -76,6 +83,9 @@ def worker_config(settings: Settings, worker_id: str) -> WorkerConfig:
         raise error
     presets = load_presets(settings.agent_clis)
     choose(presets, settings.agent_cli)
+    environ = inherited({**os.environ, PORT_VARIABLE: str(first_port(settings.port_base, worker_id))}, presets)
+    for problem in route_problems(settings.routing, presets, environ):
+        raise problem
     return WorkerConfig(
         worker_id=worker_id,
         db=settings.db,
@@ -86,6 +96,10 @@ def worker_config(settings: Settings, worker_id: str) -> WorkerConfig:
         isolation=settings.isolation,
         land_into=settings.land_into,
         agent_cli=settings.agent_cli,
+        routing=settings.routing,
+        route_spacing_s=settings.route_spacing_s,
+        models={Role.BUILDER: settings.builder_model, Role.VALIDATOR: settings.validator_model},
+        args={Role.BUILDER: settings.builder_args, Role.VALIDATOR: settings.validator_args},
         presets=presets,
         serialize=settings.overlap == "serialize",
         builder_agent=settings.builder_agent,
@@ -110,5 +124,5 @@ def worker_config(settings: Settings, worker_id: str) -> WorkerConfig:
         kill_grace_s=settings.kill_grace_s,
         output_limit_bytes=settings.output_limit_bytes,
         container=container_argv() if settings.contain else (),
-        environ=inherited({**os.environ, PORT_VARIABLE: str(first_port(settings.port_base, worker_id))}, presets),
+        environ=environ,
     )

@@ -81,7 +81,12 @@ class WorkerLoop:
             lease_s=config.lease_s,
         )
         self._claimant = Claimant(
-            run=run, worker_id=config.worker_id, agent_cli=config.agent_cli, serialize=config.serialize
+            run=run,
+            worker_id=config.worker_id,
+            agent_cli=config.agent_cli,
+            routing=config.routing,
+            spacing_s=config.route_spacing_s,
+            serialize=config.serialize,
         )
         self._around = Surroundings(
             database=database,

@@ -31,6 +31,7 @@ from swarm_shared.store.views.changes import Changes
 from swarm_shared.store.views.failures import Failures
 from swarm_shared.store.views.file_health import Health
 from swarm_shared.store.views.prospect import Prospects
+from swarm_shared.store.views.routes import Routes
 from swarm_shared.store.views.runs import Runs
 from swarm_shared.store.views.tasks import Tasks
 
@@ -43,7 +44,7 @@ class TaskDatabase:
 
     Verbs stand in families: `queue` (claim, settle), `tasks` (reading), `workers`, `control`, `steering`, `definitions`
     (requests), `swarm` (flags, holds, services), `output`, `outbox`, `events`, `imports`, `recovery`, `runs`,
-    `health`, `landings`, `changes`, `failures`, `prospects`.
+    `health`, `landings`, `changes`, `failures`, `prospects`, `routes`.
     """
 
     def __init__(
@@ -97,6 +98,7 @@ class TaskDatabase:
         self.recovery = Recovery(self.connection, self.clock, rng)
         self.runs = Runs(self.connection, self.clock)
         self.prospects = Prospects(self.connection, self.clock)
+        self.routes = Routes(self.connection, self.clock)
 
     def find_orphaned_tasks(self, timeout_minutes: float = 30) -> list[dict[str, Any]]:
         """Tasks claimed or in progress with no live worker, or with no sign of life for that long.

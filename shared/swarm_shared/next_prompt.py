@@ -8,7 +8,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from swarm_shared.agents.presets.catalog import choose, load_presets
+from swarm_shared.agents.launching.routes import on_route
+from swarm_shared.agents.presets.catalog import load_presets
 from swarm_shared.agents.prompting.history import past_attempts, questions
 from swarm_shared.agents.prompting.prompt import build_prompt
 from swarm_shared.agents.prompting.resuming import session_to_resume
@@ -58,7 +59,8 @@ def next_prompt(
         ConfigError: The settings cannot work.
     """
     spec = database.tasks.spec(task["seq"])
-    cli = choose(load_presets(settings.agent_clis), spec.agent_cli or settings.agent_cli)
+    route = database.routes.next_route(settings.routing, spec.agent_cli or "", settings.agent_cli)
+    cli = on_route(load_presets(settings.agent_clis), route, environ)
     retries = settings.max_retries if spec.max_retries is None else spec.max_retries
     number = task["attempt_count"] + 1
     history = database.tasks.history(task["seq"])
@@ -69,6 +71,7 @@ def next_prompt(
         agent=spec.builder_agent or settings.builder_agent,
         env={**environ, **spec.env},
         cwd=at.cwd,
+        shares_sessions=lambda name: route.shares_sessions_with(settings.routing.find(name)),
     )
     text = build_prompt(
         spec,

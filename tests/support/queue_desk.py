@@ -11,6 +11,7 @@ from fixed_time import ManualClock
 
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.models import FailureClass, Outcome, Role, Stage, Status, TaskSpec
+from swarm_shared.domain.routes import Routing
 from swarm_shared.processes.identity import ProcessId
 from swarm_shared.store.queue.claims import Claim, Claimant
 from swarm_shared.store.queue.policy import AttemptResult, Budgets
@@ -25,11 +26,12 @@ def failed(failure: FailureClass, error: str = "it broke", **more: Any) -> Attem
 class QueueDesk:
     """Short words for what the tests of the store do all the time."""
 
-    def __init__(self, folder: Path, *, budgets: Budgets | None = None) -> None:
+    def __init__(self, folder: Path, *, budgets: Budgets | None = None, routing: Routing | None = None) -> None:
         self.path = folder / "tasks.db"
         self.clock = ManualClock()
         self.db = TaskDatabase(self.path, clock=self.clock, rng=random.Random(1))
         self.budgets = budgets or Budgets(max_retries=2)
+        self.routing = routing or Routing()
         self._claimants: dict[str, Claimant] = {}
 
     def add(self, *specs: TaskSpec | str, **how: Any) -> None:
@@ -41,7 +43,9 @@ class QueueDesk:
         if worker_id not in self._claimants:
             me = ProcessId.mine()
             run = self.db.workers.register(worker_id, me, me, lease_s=120)
-            self._claimants[worker_id] = Claimant(run=run, worker_id=worker_id, agent_cli="command")
+            self._claimants[worker_id] = Claimant(
+                run=run, worker_id=worker_id, agent_cli="command", routing=self.routing
+            )
         return self._claimants[worker_id]
 
     def claim(self, worker_id: str = "worker-1") -> Claim | None:

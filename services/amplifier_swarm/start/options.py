@@ -16,6 +16,8 @@ _SETTINGS = (
     setting("builder_agent"),
     setting("validator_agent"),
     setting("agent_cli"),
+    setting("builder_model"),
+    setting("validator_model"),
     setting("workers", "-n", "--workers"),
     setting("validation"),
     setting("max_retries"),

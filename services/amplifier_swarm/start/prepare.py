@@ -103,7 +103,7 @@ def run_warm_ups(
     for name, texts in findings.undecided.items():
         for text in texts:
             say(f"warning: {text}")
-        cli = preset(settings, name)
+        cli = preset(settings, name, handed_on(settings, environ))
         warm_up = WarmUp(cli, findings.agents[name], settings, handed_on(settings, environ), database)
         if not cli.warm_up or warm_up.is_remembered():
             continue

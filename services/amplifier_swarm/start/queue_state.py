@@ -73,7 +73,7 @@ class QueueState(Struct, frozen=True, kw_only=True):
         if paused := self.flags.get(PAUSED):
             return "the queue is paused" + (f" ({cut(paused.reason, 200)})" if paused.reason else "")
         if hold := self.hold_without_end:
-            return f"{hold.agent_cli} is on hold ({hold.kind}: {cut(hold.reason, 200)})"
+            return f"{hold.route} is on hold ({hold.kind}: {cut(hold.reason, 200)})"
         return None
 
     @property

@@ -75,6 +75,7 @@ def start(settings: Settings, environ: Mapping[str, str], *, keep_running: bool,
             return EXIT_STOPPED
         clear_earlier_stop(database, remark)
         database.swarm.note_started_with(started)
+        database.routes.note(settings.routing)
         return _run(
             settings, environ, database, inbox=inbox, subtree=subtree, keep_running=keep_running, verbose=verbose
         )

@@ -196,7 +196,7 @@ def how_it_ended(queue: QueueState, *, keep_running: bool) -> End | None:
         return End(exit_code=EXIT_STOPPED, headline=f"stopped by {cut(queue.stop.actor, 100)}")
     hold = queue.unstartable
     if hold is not None:
-        reason = f"{hold.agent_cli}: {cut(hold.reason, 300)}"
+        reason = f"{hold.route}: {cut(hold.reason, 300)}"
         return End(exit_code=EXIT_AGENT_CLI, headline=f"ended because the agent CLI cannot start ({reason})")
     if keep_running or not queue.is_through:
         return None

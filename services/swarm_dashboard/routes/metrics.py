@@ -86,10 +86,12 @@ def _stops(reading: Reading) -> Iterator[Metric]:
         flags.add_metric([name], float(name in set_flags))
     yield flags
     found = reading.database.swarm.holds()
-    yield GaugeMetricFamily("swarm_provider_holds", "Agent CLIs on hold.", value=len(found))
-    holds = GaugeMetricFamily("swarm_provider_hold", "1 while nobody may start it.", labels=["agent_cli", "kind"])
+    yield GaugeMetricFamily("swarm_provider_holds", "Routes on hold.", value=len(found))
+    holds = GaugeMetricFamily(
+        "swarm_provider_hold", "1 while no session may start on it.", labels=["route", "agent_cli", "kind"]
+    )
     for hold in found:
-        holds.add_metric([hold.agent_cli, hold.kind], 1.0)
+        holds.add_metric([hold.route, hold.agent_cli, hold.kind], 1.0)
     yield holds
 
 

@@ -36,10 +36,10 @@ function flag({ name, actor, set_at: since, reason }) {
     name !== "disk_low" && resume("Resume"));
 }
 
-function hold({ agent_cli: cli, kind, reason, until }) {
+function hold({ route, kind, reason, until }) {
   const [advice, line] = ADVICE[kind] ?? ["It waits for you. ", null];
-  return warning(`hold-${cli}`, "hold",
-    h("strong", null, `${cli} is on hold`), ` (${kind}): ${reason}. `,
+  return warning(`hold-${route}`, "hold",
+    h("strong", null, `${route} is on hold`), ` (${kind}): ${reason}. `,
     until ? ["It is tried again at ", at(until), ". "] : [advice, line && command(line), " "],
     resume("Try again now"));
 }

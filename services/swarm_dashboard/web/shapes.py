@@ -55,8 +55,10 @@ def status(reading: Reading) -> dict[str, Any]:
         "flags": [
             {"name": f.name, "set_at": iso(f.set_at), "actor": f.actor, "reason": f.reason} for f in flags.values()
         ],
+        "routes": [state.shown() for state in database.routes.now()],
         "holds": [
             {
+                "route": h.route,
                 "agent_cli": h.agent_cli,
                 "kind": h.kind,
                 "reason": h.reason,

@@ -34,8 +34,8 @@ def _holds(database: TaskDatabase) -> Iterator[Finding]:
         yield Finding(
             code="provider_hold", part="queue", name="agent CLI",
             level=Level.BAD if hold.until_at is None else Level.WARN,
-            text=f"{hold.agent_cli} is on hold ({hold.kind}): {hold.reason}",
-            advice=advice, command=RESUME, target=hold.agent_cli,
+            text=f"{hold.route} is on hold ({hold.kind}): {hold.reason}",
+            advice=advice, command=RESUME, target=hold.route,
         )  # fmt: skip
     if not holds:
         yield Finding(code="no_holds", part="queue", name="agent CLIs", level=Level.OK, text="none is on hold")

@@ -246,6 +246,10 @@ class TaskSpec(Struct, frozen=True, kw_only=True):
     builder_agent: str | None = None
     validator_agent: str | None = None
     agent_cli: str | None = None
+    builder_model: str | None = None
+    validator_model: str | None = None
+    builder_args: tuple[str, ...] = ()
+    validator_args: tuple[str, ...] = ()
     allow_empty: bool | None = None
     labels: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)

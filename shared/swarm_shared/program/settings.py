@@ -15,7 +15,10 @@ from typing import Any
 
 from swarm_shared.domain.branch_names import INTEGRATION_BRANCH
 from swarm_shared.domain.errors import ConfigError
+from swarm_shared.domain.models import Role
+from swarm_shared.domain.routes import Route, Routing
 from swarm_shared.program.notify_settings import NotifyTarget, QuietHours, as_notify_targets, as_quiet_hours
+from swarm_shared.program.route_settings import as_routes
 from swarm_shared.program.setup_steps import SetupStep, as_setup_steps
 
 MAX_WORKERS = 64
@@ -102,6 +105,23 @@ class Settings:
     notify_every_s: float = _setting(
         60.0, "At most one notification to each target in so many seconds; more are grouped.", low=0, high=86_400
     )
+    builder_model: str = _setting("", "The model of builders (of agent CLI `agent_cli`); none: the CLI's own choice.")
+    validator_model: str = _setting("", "The same of validators.")
+    builder_args: tuple[str, ...] = _setting((), "Further arguments for builders' sessions.", file_only=True)
+    validator_args: tuple[str, ...] = _setting((), "The same for validators.", file_only=True)
+    routes: Mapping[str, tuple[Route, ...]] = field(
+        default_factory=lambda: MappingProxyType({}),
+        metadata={
+            "help": "By role (builder, validator): agent CLIs, accounts and models in the order of preference.",
+            "file_only": True, "low": None, "high": None, "reader": as_routes,
+        },
+    )  # fmt: skip
+    allow_lower: bool = _setting(
+        False, "Use routes of a lower tier than the first while no other is open, instead of waiting.", file_only=True
+    )
+    route_spacing_s: float = _setting(
+        1.0, "Seconds between two starts on a route that recovers from trouble.", low=0, high=600
+    )
     agent_clis: Mapping[str, Any] = field(
         default_factory=lambda: MappingProxyType({}),
         metadata={"help": "Your own agent CLIs.", "file_only": True, "low": None, "high": None},
@@ -114,6 +134,12 @@ class Settings:
     def lease_s(self) -> float:
         """How long a claim holds without a heartbeat."""
         return self.heartbeat_s * LEASE_HEARTBEATS
+
+    @property
+    def routing(self) -> Routing:
+        """The routes as a worker uses them."""
+        builder, validator = self.routes.get(Role.BUILDER, ()), self.routes.get(Role.VALIDATOR, ())
+        return Routing(builder=builder, validator=validator, allow_lower=self.allow_lower)
 
     @property
     def state_dir(self) -> Path:
@@ -213,8 +239,10 @@ def _checked(one: Field[Any], raw: Any, origin: str) -> Any:
     try:
         if raw is None and default is None:
             return None
-        if kind == "bool":
-            value: Any = _as_bool(raw)
+        if (reader := one.metadata.get("reader")) is not None:
+            value: Any = raw if raw == default else reader(raw)
+        elif kind == "bool":
+            value = _as_bool(raw)
         elif kind.startswith("int"):
             value = int(str(raw).strip())
         elif kind.startswith("float"):

@@ -31,6 +31,7 @@ def test_the_shipped_presets_are_there_and_amplifier_is_the_default() -> None:
         "run",
         "--bundle",
         "{agent_bundle}",
+        "{options}",
         "--output-format",
         "json",
     )

@@ -57,7 +57,7 @@ def test_why_names_the_hold_of_the_agent_cli_that_the_workers_use(desk: CliDesk)
     assert "please log in" not in desk.run("why", "a").out
     start_with(desk, agent_cli="codex")
     ran = desk.run("why", "a")
-    assert "agent CLI codex is on hold until you resume (credentials): please log in" in ran.out
+    assert "codex is on hold until you resume (credentials): please log in" in ran.out
 
 
 def test_doctor_checks_the_agent_cli_that_the_workers_use(desk: CliDesk, monkeypatch: pytest.MonkeyPatch) -> None:

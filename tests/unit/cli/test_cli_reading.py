@@ -209,7 +209,8 @@ def test_why_tells_what_stops_the_whole_queue(desk: CliDesk, flag: str) -> None:
 def test_why_tells_a_providers_hold_and_its_end(desk: CliDesk) -> None:
     desk.queue(TaskSpec(id="a", name="A"), TaskSpec(id="b", name="B", agent_cli="other"))
     with desk.open() as database:
-        values = {"agent_cli": "amplifier", "kind": "throttled", "reason": "429", "wall": database.clock.wall_ms()}
+        names = {"route": "amplifier", "agent_cli": "amplifier"}
+        values = {**names, "kind": "throttled", "reason": "429", "wall": database.clock.wall_ms()}
         times = {"until_at": values["wall"] + 60_000, "until_mono": database.clock.mono_ms() + 60_000, "step": 1}
         from swarm_shared.store.sql import SQL
 

@@ -31,7 +31,7 @@ def queue(
 
 
 def hold(kind: str, until_at: int | None) -> ProviderHold:
-    return ProviderHold(agent_cli="cli", kind=kind, reason="no", since=0, until_at=until_at, step=2)
+    return ProviderHold(route="cli", agent_cli="cli", kind=kind, reason="no", since=0, until_at=until_at, step=2)
 
 
 DONE = {Status.COMPLETED: 2}

@@ -79,7 +79,8 @@ def test_hot_statements_use_their_index(database: TaskDatabase, name: str, index
 )
 def test_hot_statements_never_scan_a_growing_table(database: TaskDatabase, name: str) -> None:
     scans = [line for line in plan_of(database, name).splitlines() if line.startswith("SCAN")]
-    assert all("cli" in line or "CONSTANT" in line for line in scans), scans
+    bounded = ("cli", "CONSTANT", "json_each")  # json_each: the few agent CLIs that are closed
+    assert all(any(word in line for word in bounded) for line in scans), scans
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ _OVER = frozenset({"stopped", "crashed"})
 def status(app: App, as_json: bool) -> None:
     """Tasks by status, progress and what is left, the workers, and whatever keeps the queue from moving."""
     from swarm_shared.store.views.pulse import Pulse
+    from swarm_shared.store.views.routes import in_use
     from swarm_shared.store.views.standstill import Standstills
 
     with app.open(read_only=True) as database:
@@ -30,6 +31,7 @@ def status(app: App, as_json: bool) -> None:
         flags = database.swarm.flags()
         started = database.swarm.started_with()
         start_command = database.swarm.start_command()
+        routes = database.routes.now()
         to_land = Pulse(database.connection, app.clock).to_land()
         shown = {
             **database.tasks.summary(),
@@ -44,9 +46,16 @@ def status(app: App, as_json: bool) -> None:
                 {"name": f.name, "set_at": iso(f.set_at), "actor": f.actor, "reason": f.reason} for f in flags.values()
             ],
             "holds": [
-                {"agent_cli": h.agent_cli, "kind": h.kind, "reason": h.reason, "until": iso(h.until_at)}
+                {
+                    "route": h.route,
+                    "agent_cli": h.agent_cli,
+                    "kind": h.kind,
+                    "reason": h.reason,
+                    "until": iso(h.until_at),
+                }
                 for h in database.swarm.holds()
             ],
+            "routes": [state.shown() for state in routes],
             "to_land": {
                 "tasks": to_land.tasks,
                 "since": iso(to_land.since),
@@ -61,10 +70,10 @@ def status(app: App, as_json: bool) -> None:
     if as_json:
         print_json(shown)
     else:
-        _print(app, shown, alive, start_command)
+        _print(app, shown, alive, start_command, in_use(routes))
 
 
-def _print(app: App, shown: dict[str, Any], alive: int, start_command: str) -> None:
+def _print(app: App, shown: dict[str, Any], alive: int, start_command: str, other_routes: list[str]) -> None:
     groups = shown["tasks"]
     if not groups["total"]["count"]:
         say("no tasks yet; import some: amplifier-swarm import-tasks FILE")
@@ -86,7 +95,9 @@ def _print(app: App, shown: dict[str, Any], alive: int, start_command: str) -> N
     for flag in shown["flags"]:
         say(f"{flag['name']} by {flag['actor']}" + (f": {flag['reason']}" if flag["reason"] else ""))
     for hold in shown["holds"]:
-        say(f"agent CLI {hold['agent_cli']} held until {hold['until'] or 'resume'}: {cut(hold['reason'])}")
+        say(f"{hold['route']} is held until {hold['until'] or 'you resume'}: {cut(hold['reason'])}")
+    for line in other_routes:
+        say(line)
     for standstill in shown["standstills"]:
         say(f"warning: {standstill['text']}; {standstill['advice']}")
     if shown["to_land"]["late"]:

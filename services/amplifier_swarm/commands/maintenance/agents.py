@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from amplifier_swarm.agent_clis.report import AgentReport
     from amplifier_swarm.agent_clis.short_session import Call
     from swarm_shared.store.queue.swarm import ProviderHold
+    from swarm_shared.store.views.routes import RouteState
 
 CALL_TIMEOUT_S = 300.0
 
@@ -43,27 +44,36 @@ def agents(app: App, action: str | None, name: str | None, calls: bool, as_json:
     """
     if (action is None and (name or calls)) or (action is not None and not name):
         raise click.UsageError("NAME and --call belong to `agents check NAME`.", click.get_current_context())
-    settings, used, holds = _known(app)
+    settings, used, holds, routes = _known(app)
     if action is None:
-        _list(app, settings, used, holds, as_json=as_json)
+        _list(app, settings, used, holds, routes, as_json=as_json)
         return 0
     return _check(app, settings, str(name), calls=calls, as_json=as_json)
 
 
-def _known(app: App) -> tuple[Settings, dict[str, int], dict[str, ProviderHold]]:
-    """The settings of this swarm, the last use of each agent CLI, and holds; without a database the settings alone."""
+def _known(app: App) -> tuple[Settings, dict[str, int], dict[str, ProviderHold], list[RouteState]]:
+    """The settings of this swarm, last uses of agent CLIs, holds and routes; without a database the settings alone."""
     settings = app.settings()
     try:
         with app.open(read_only=True) as database:
             holds = {hold.agent_cli: hold for hold in database.swarm.holds()}
-            return as_started(settings, database), database.runs.last_uses(), holds
+            known = as_started(settings, database), database.runs.last_uses(), holds
+            return *known, database.routes.now()
     except DatabaseError:
         if settings.db.exists():
             raise
-        return settings, {}, {}
+        return settings, {}, {}, []
 
 
-def _list(app: App, settings: Settings, used: dict[str, int], holds: dict[str, ProviderHold], *, as_json: bool) -> None:
+def _list(
+    app: App,
+    settings: Settings,
+    used: dict[str, int],
+    holds: dict[str, ProviderHold],
+    routes: list[RouteState],
+    *,
+    as_json: bool,
+) -> None:
     from amplifier_swarm.agent_clis.report import report_on
 
     presets = load_presets(settings.agent_clis)
@@ -78,7 +88,7 @@ def _list(app: App, settings: Settings, used: dict[str, int], holds: dict[str, P
             }
             for report in reports
         ]
-        print_json({"agents": shown})
+        print_json({"agents": shown, "routes": [route.shown() for route in routes]})
         return
     now = app.clock.wall_ms()
     rows = [
@@ -93,8 +103,21 @@ def _list(app: App, settings: Settings, used: dict[str, int], holds: dict[str, P
         for report in reports
     ]
     table(("agent CLI", "version", "ready", "last used", "remarks", "path"), rows, spare=("path", "last used"))
+    if routes:
+        say()
+        table(
+            ("route", "for", "agent CLI", "model", "account", "tier", "state", "until"),
+            [_route_row(route) for route in routes],
+        )
     for hold in holds.values():
-        remark(f"{hold.agent_cli} is held ({hold.kind}): {cut(hold.reason)}; amplifier-swarm resume")
+        remark(f"{hold.route} is held ({hold.kind}): {cut(hold.reason)}; amplifier-swarm resume")
+
+
+def _route_row(route: RouteState) -> tuple[str, ...]:
+    state = route.state + (" (in use)" if route.in_use else "")
+    tier = "" if route.tier is None else str(route.tier)
+    until = iso(route.until_at) or ("you resume" if route.state == "held" else "")
+    return route.name, route.role, route.agent_cli, route.model, route.account, tier, state, until
 
 
 def _remarks(report: AgentReport, hold: ProviderHold | None) -> list[str]:

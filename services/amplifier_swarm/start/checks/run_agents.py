@@ -12,6 +12,7 @@ from swarm_shared.agents.amplifier.persona import split_agent
 from swarm_shared.agents.launching.agent_checks import Finding, Topic, check_agent_cli
 from swarm_shared.agents.launching.environment import Inherited, inherited, question_environment
 from swarm_shared.agents.launching.launch import ARGUMENT_LIMIT_BYTES
+from swarm_shared.agents.launching.routes import empty_variables, on_route, route_problems
 from swarm_shared.agents.presets.catalog import choose, load_presets
 from swarm_shared.agents.presets.cli import AgentCli, PromptChannel
 from swarm_shared.database import TaskDatabase
@@ -29,7 +30,8 @@ NAMED_TASKS = 20
 class AgentFindings(Struct, frozen=True, kw_only=True):
     """Problems, by agent CLI what only a warm-up run could decide, and warnings (texts for the user).
 
-    `agents` are those that each CLI's sessions will be; `unknown` are problems if a warm-up does not solve them.
+    The names are those of routes: without routes in swarm.yaml they are those of the CLIs. `agents` are those that each
+    one's sessions will be; `unknown` are problems if a warm-up does not solve them.
     """
 
     problems: tuple[Problem, ...] = ()
@@ -40,7 +42,7 @@ class AgentFindings(Struct, frozen=True, kw_only=True):
 
 
 def check_agents(settings: Settings, named: Sequence[AgentsNamed], environ: Mapping[str, str]) -> AgentFindings:
-    """Check the run's own agent CLI and those that tasks name, each with all of its agents.
+    """Check the routes of this run, or its own agent CLI, and the CLIs that tasks name, each with all of its agents.
 
     Args:
         named: What unfinished tasks name for themselves.
@@ -56,9 +58,12 @@ def check_agents(settings: Settings, named: Sequence[AgentsNamed], environ: Mapp
     except ConfigError as error:
         return AgentFindings(problems=(Problem.of(error),))
     base = inherited(environ, presets)
+    problems += map(Problem.of, route_problems(settings.routing, presets, base))
     for name, agents in wanted.items():
+        route = settings.routing.find(name)
         try:
-            cli = choose(presets, name)
+            problems += map(Problem.of, empty_variables(choose(presets, route.agent_cli), base))
+            cli = on_route(presets, route, base)
             env = question_environment(base, cli, settings.project_root)
             found = check_agent_cli(
                 cli, [agent for _, agent in agents], env=env, cwd=settings.project_root, timeout_s=ANSWER_S
@@ -67,7 +72,7 @@ def check_agents(settings: Settings, named: Sequence[AgentsNamed], environ: Mapp
             problems.append(Problem.of(error))
             continue
         # Where tasks bring variables of their own, the key may be among them: that a login is missing is then no proof.
-        may_bring_keys = any(each.own_env and (each.agent_cli or settings.agent_cli) == name for each in named)
+        may_bring_keys = any(each.own_env and (each.agent_cli or settings.agent_cli) == cli.name for each in named)
         if may_bring_keys:
             found = tuple(replace(each, fatal=False) if each.topic is Topic.LOGIN else each for each in found)
         for finding in found:
@@ -98,13 +103,13 @@ def _unknown(finding: Finding) -> Problem:
     )
 
 
-def preset(settings: Settings, name: str) -> AgentCli:
-    """The agent CLI of that name.
+def preset(settings: Settings, route: str, environ: Inherited) -> AgentCli:
+    """The agent CLI of the route of that name.
 
     Raises:
         ConfigError: There is none.
     """
-    return choose(load_presets(settings.agent_clis), name)
+    return on_route(load_presets(settings.agent_clis), settings.routing.find(route), environ)
 
 
 def handed_on(settings: Settings, environ: Mapping[str, str]) -> Inherited:
@@ -134,11 +139,16 @@ def long_prompts(settings: Settings, database: TaskDatabase) -> tuple[str, ...]:
 
 
 def _wanted(settings: Settings, named: Sequence[AgentsNamed]) -> dict[str, tuple[tuple[Role, str], ...]]:
-    """Agent CLIs with the agents that their sessions will be; names once each, in order."""
+    """Routes with the agents that their sessions will be; names once each, in order."""
     wanted: dict[str, dict[str, Role]] = {}
+    routing, default = settings.routing, settings.agent_cli
     for each in [AgentsNamed(agent_cli="", builder_agent="", validator_agent=""), *named]:
-        agents = wanted.setdefault(each.agent_cli or settings.agent_cli, {})
-        agents.setdefault(each.builder_agent or settings.builder_agent, Role.BUILDER)
+        builders = routing.candidates(each.agent_cli, default, Role.BUILDER)
+        for route in builders:
+            agents = wanted.setdefault(route.name, {})
+            agents.setdefault(each.builder_agent or settings.builder_agent, Role.BUILDER)
         if settings.validation:
-            agents.setdefault(each.validator_agent or settings.validator_agent, Role.VALIDATOR)
+            for route in routing.candidates(each.agent_cli, default, Role.VALIDATOR) or builders:
+                agents = wanted.setdefault(route.name, {})
+                agents.setdefault(each.validator_agent or settings.validator_agent, Role.VALIDATOR)
     return {name: tuple((role, agent) for agent, role in agents.items()) for name, agents in wanted.items()}

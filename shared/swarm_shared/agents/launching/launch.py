@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from swarm_shared.agents.amplifier.persona import agent_bundle
 from swarm_shared.agents.launching.environment import Inherited, session_environment
+from swarm_shared.agents.launching.routes import OPTIONS
 from swarm_shared.agents.presets.cli import AgentCli, PromptChannel
 from swarm_shared.agents.presets.preset_file import PLACEHOLDER
 from swarm_shared.domain.errors import ConfigError, InputError
@@ -42,6 +43,7 @@ class SessionPlan(Struct, frozen=True, kw_only=True):
     attempt_number: int
     private_dir: Path
     project_root: Path
+    options: tuple[str, ...] = ()  # from `session_options`
     resume_session: str | None = None
 
 
@@ -88,7 +90,7 @@ def prepare(cli: AgentCli, plan: SessionPlan, base: Inherited) -> Launch:
     )
     if _names("agent_bundle", template):
         texts["agent_bundle"] = agent_bundle(plan.agent, plan.role, plan.private_dir)
-    words = [_fill(word, texts) for word in template]
+    words = [word for stated in template for word in (plan.options if stated == OPTIONS else (_fill(stated, texts),))]
     for word in (*words, *(f"{name}={value}" for name, value in plan.task.env.items())):
         if len(word) > ARGUMENT_LIMIT_BYTES // _MOST_BYTES and len(os.fsencode(word)) > ARGUMENT_LIMIT_BYTES:
             raise InputError(

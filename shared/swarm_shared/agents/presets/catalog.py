@@ -93,6 +93,7 @@ def _agent_cli(name: str, settings: Mapping[str, Any]) -> AgentCli:
         login=entry.text("login"),
         untried=entry.flag("untried"),
         resume=entry.words("resume", template=True),
+        model_args=entry.words("model_args", template=True),
         progress=entry.choice("progress", Progress, Progress.NONE),
         store=entry.choice("store", Store, Store.NONE),
         expands_mentions=entry.flag("expands_mentions"),

@@ -134,6 +134,7 @@ class AgentCli(Struct, frozen=True, kw_only=True):
     reader: Reader
     version: tuple[str, ...] = ()
     resume: tuple[str, ...] = ()
+    model_args: tuple[str, ...] = ()
     progress: Progress = Progress.NONE
     store: Store = Store.NONE
     expands_mentions: bool = False

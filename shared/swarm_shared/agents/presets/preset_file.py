@@ -23,6 +23,9 @@ PLACEHOLDERS = frozenset(
         "verify",
         "script",
         "python",
+        "options",
+        "model",
+        "provider",
     }
 )
 PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ def session_to_resume(
     agent: str,
     env: Mapping[str, str],
     cwd: Path,
+    shares_sessions: Callable[[str], bool] = lambda route: True,
 ) -> str | None:
     """The session that the next builder session resumes; None: it starts fresh.
 
@@ -33,6 +34,7 @@ def session_to_resume(
         retries_used: Failed attempts and refused landings since the last fresh budget.
         agent: Who builds next; a session belongs to one agent of one CLI.
         env, cwd: What the next session will have; CLIs find their sessions by them.
+        shares_sessions: Whether the next session's route can resume one of the route named.
     """
     worked = [row for row in history if row["kind"] == "work" and _was_judged(row)]
     if not worked or not cli.resume:
@@ -43,6 +45,8 @@ def session_to_resume(
         return None
     session = last["builder_session_id"]
     if session is None or (last["agent_cli"], last["builder_agent"]) != (cli.name, agent):
+        return None
+    if (route := last.get("route")) is not None and not shares_sessions(route):
         return None
     if last["cause"] == FailureCause.TIME:
         return None  # we killed it, or something that came after it: whether it can be resumed is not known

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+
 from msgspec import Struct
 
 from swarm_shared.domain.clock import Clock
+from swarm_shared.domain.routes import Choice
 from swarm_shared.store.engine.connection import Connection
 from swarm_shared.store.engine.family import Family
 from swarm_shared.store.queue.claims import Claim, Claimant, new_attempt_id
+from swarm_shared.store.queue.limits.route_book import RouteBook
 from swarm_shared.store.queue.overlaps import Overlaps
 from swarm_shared.store.sql import SQL
 
@@ -24,6 +29,7 @@ class Claiming(Family):
     def __init__(self, connection: Connection, clock: Clock) -> None:
         super().__init__(connection, clock)
         self._overlaps = Overlaps(connection, clock)
+        self._routes = RouteBook(connection, clock)
 
     def claim(self, claimant: Claimant) -> Claim | None:
         """Claim the best ready task for this worker alone; None when no task may start now.
@@ -55,30 +61,34 @@ class Claiming(Family):
 
     def ms_to_next_due(self) -> int | None:
         """Milliseconds until the next scheduled task or the end of a provider's hold; None when none waits for time."""
-        moments = [self._db.value(SQL["next_due"]), self._db.value(SQL["next_hold_end"])]
+        mono = self._clock.mono_ms()
+        moments = [self._db.value(SQL["next_due"]), self._db.value(SQL["next_hold_end"], {"mono": mono})]
         known = [int(moment) for moment in moments if moment is not None]
-        return max(0, min(known) - self._clock.mono_ms()) if known else None
+        return max(0, min(known) - mono) if known else None
 
     def _claim(self, claimant: Claimant) -> Claim | _Unfinished | None:
         wall, mono = self._clock.wall_ms(), self._clock.mono_ms()
         may = self._db.row(SQL["may_claim"], {"run": claimant.run, "mono": mono})
         if may is None:
             return None
-        is_due, is_held = may
+        is_due, any_trouble = may
         if is_due:
             self._db.change(SQL["promote_due"], {"wall": wall, "mono": mono})
+        choices = self._routes.choices(claimant.routing, claimant.agent_cli, any_trouble=bool(any_trouble))
         for _ in range(CLASHES_PER_CLAIM):
-            claim = self._pick(claimant, wall, mono)
+            claim = self._pick(claimant, choices, wall, mono)
             if isinstance(claim, Claim):
-                if is_held:
-                    self._db.change(SQL["probe_hold"], {"attempt": claim.attempt, "agent_cli": claim.agent_cli})
+                if any_trouble and claim.routes is not None:
+                    self._routes.note_claim(claim.attempt, claim.routes, spacing_s=claimant.spacing_s)
                 return claim
             if claim is None and not self._overlaps.let_go():
                 return None
         return _Unfinished()
 
-    def _pick(self, claimant: Claimant, wall: int, mono: int) -> Claim | _Unfinished | None:
-        """The best ready task; unfinished when it now waits for files of a running task."""
+    def _pick(
+        self, claimant: Claimant, choices: Mapping[str, Choice | None], wall: int, mono: int
+    ) -> Claim | _Unfinished | None:
+        """The best ready task with open routes; unfinished when it now waits for files of a running task."""
         attempt = new_attempt_id(wall)
         row = self._db.row(
             SQL["claim_task"],
@@ -87,12 +97,14 @@ class Claiming(Family):
                 "worker_id": claimant.worker_id,
                 "wall": wall,
                 "mono": mono,
-                "agent_cli": claimant.agent_cli,
+                "closed": json.dumps([name for name, choice in choices.items() if choice is None]),
             },
         )
         if row is None:
             return None
-        task, task_id, token, number, agent_cli, note, files = row
+        task, task_id, token, number, own_cli, note, files = row
+        routes = choices[own_cli]
+        assert routes is not None, "its agent CLI was closed"
         if claimant.serialize and self._overlaps.puts_behind(task, files):
             return _Unfinished()
         if self._overlaps.waits_for_turn(task):
@@ -106,7 +118,9 @@ class Claiming(Family):
                 "token": token,
                 "run": claimant.run,
                 "worker_id": claimant.worker_id,
-                "agent_cli": agent_cli,
+                "agent_cli": routes.builder.agent_cli,
+                "route": routes.builder.name,
+                "validator_route": routes.validator.name,
                 "wall": wall,
                 "mono": mono,
                 "note": note,
@@ -126,7 +140,8 @@ class Claiming(Family):
             attempt=attempt,
             number=number,
             token=token,
-            agent_cli=agent_cli,
+            agent_cli=routes.builder.agent_cli,
+            routes=routes,
             note=note,
             run=claimant.run,
             worker_id=claimant.worker_id,

@@ -6,6 +6,8 @@ import os
 
 from msgspec import Struct
 
+from swarm_shared.domain.routes import Choice, Routing
+
 
 class Claim(Struct, frozen=True, kw_only=True):
     """A task given to one worker alone."""
@@ -16,6 +18,7 @@ class Claim(Struct, frozen=True, kw_only=True):
     number: int
     token: int
     agent_cli: str
+    routes: Choice | None = None  # None: a landing has none
     note: str | None
     run: int
     worker_id: str
@@ -43,7 +46,9 @@ class Claimant(Struct, frozen=True, kw_only=True):
 
     run: int
     worker_id: str
-    agent_cli: str
+    agent_cli: str  # of tasks that name none
+    routing: Routing = Routing()
+    spacing_s: float = 1.0  # between starts on a route that recovers from trouble
     serialize: bool = True  # tasks whose files overlap wait for each other
 
 

@@ -9,6 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from swarm_shared.domain.models import FailureCause, FailureClass, HoldReason, Outcome, Status
+from swarm_shared.domain.routes import Route
 from swarm_shared.domain.trouble import Trouble, TroubleKind
 from swarm_shared.program.settings import Settings
 from swarm_shared.redaction.redaction import Redaction
@@ -60,6 +61,7 @@ class AttemptResult(Struct, frozen=True, kw_only=True):
     cached_tokens: int | None = None
     cost_usd: float | None = None
     trouble: Trouble | None = None
+    trouble_on: Route | None = None  # whose it is; None: the builder's
     hold: HoldReason | None = None  # its failure is for the user to judge, whatever retries are left
     question: str | None = None  # of the builder to the user, with the hold of that name
     out_of_time: bool = False  # past its limit, or without any sign of progress

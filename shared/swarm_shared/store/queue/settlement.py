@@ -9,13 +9,13 @@ from msgspec.structs import replace
 
 from swarm_shared.domain.clock import Clock
 from swarm_shared.domain.errors import LeaseLost
-from swarm_shared.domain.models import FailureCause, FailureClass, Outcome, Status
-from swarm_shared.domain.trouble import Trouble
+from swarm_shared.domain.models import FailureCause, FailureClass, Status
 from swarm_shared.store.engine.connection import Connection
 from swarm_shared.store.engine.family import Family, to_json
 from swarm_shared.store.queue.fingerprints import Problem, problem_of
+from swarm_shared.store.queue.limits.route_trouble import RouteTrouble
 from swarm_shared.store.queue.overlaps import Overlaps
-from swarm_shared.store.queue.policy import AttemptResult, Budgets, Move, next_hold, next_landing_move, next_move
+from swarm_shared.store.queue.policy import AttemptResult, Budgets, Move, next_landing_move, next_move
 from swarm_shared.store.queue.same_deaths import SameDeaths
 from swarm_shared.store.sql import SQL
 
@@ -44,6 +44,7 @@ class Settlement(Family):
         super().__init__(connection, clock)
         self._rng = rng
         self._overlaps = Overlaps(connection, clock)
+        self._routes = RouteTrouble(connection, clock, rng)
 
     def settle(
         self,
@@ -69,7 +70,7 @@ class Settlement(Family):
         if row is None or (token is not None and row[1] != token):
             raise LeaseLost("the attempt is no longer open")
         task_id, token, failures, crashes, own_retries, blockers, note, agent_cli, claimed_at, kind, refused = row[:11]
-        unresolved, number, has_dependents, others_wait_for_files, is_held, in_a_row, has_landed = row[11:]
+        unresolved, number, has_dependents, others_wait_for_files, any_trouble, in_a_row, has_landed = row[11:]
         if own_retries is not None:
             budgets = replace(budgets, max_retries=own_retries)
         problem = problem_of(result, landing=kind == LANDING)
@@ -159,7 +160,7 @@ class Settlement(Family):
         if in_a_row or result.blames_machine:
             SameDeaths(self._db, self._clock).note(task, result, problem)
         if agent_cli is not None:
-            self._mind_provider(attempt, agent_cli, claimed_at, result, bool(is_held))
+            self._routes.note_end(attempt, claimed_at, result, any_trouble=bool(any_trouble))
         return move
 
     def _mark_landing(
@@ -233,43 +234,6 @@ class Settlement(Family):
             "same_what": None if alike is None else alike.what,
         }
         self._db.change(SQL["close_attempt"], values)
-
-    def _mind_provider(
-        self, attempt: str, agent_cli: str, claimed_at: int, result: AttemptResult, is_held: bool
-    ) -> None:
-        if result.trouble is not None and result.failure_class in (FailureClass.PROVIDER, FailureClass.SETUP):
-            self._hold_provider(attempt, agent_cli, result.trouble, claimed_at)
-        elif is_held and _has_answered(result):
-            self._db.change(SQL["clear_hold_after_success"], {"agent_cli": agent_cli, "session_began": claimed_at})
-
-    def _hold_provider(self, attempt: str, agent_cli: str, trouble: Trouble, session_began: int) -> None:
-        wall = self._clock.wall_ms()
-        known = self._db.row(SQL["hold_of"], {"agent_cli": agent_cli})
-        since, step, probe = known or (0, 0, None)
-        if known is not None and probe != attempt and session_began <= since:
-            return  # reported by a session that began before the hold: the same trouble, not another one
-        hold = next_hold(trouble, step=step, rng=self._rng)
-        wait_ms = None if hold.wait_s is None else round(hold.wait_s * 1000)
-        self._db.change(
-            SQL["put_hold"],
-            {
-                "agent_cli": agent_cli,
-                "kind": hold.kind,
-                "reason": trouble.text,
-                "wall": wall,
-                "until_at": None if wait_ms is None else wall + wait_ms,
-                "until_mono": None if wait_ms is None else self._clock.mono_ms() + wait_ms,
-                "step": hold.step,
-            },
-        )
-        until = "until you resume" if hold.wait_s is None else f"for {hold.wait_s:.0f} s"
-        self._event("provider_hold", f"{agent_cli} is held {until}: {trouble.text}", data={"kind": hold.kind})
-
-
-def _has_answered(result: AttemptResult) -> bool:
-    """Whether the attempt proves that its agent CLI works."""
-    judged = result.outcome is Outcome.PASSED or result.failure_class is FailureClass.QUALITY
-    return judged or result.question is not None
 
 
 def _told(result: AttemptResult, move: Move) -> str:

@@ -38,8 +38,9 @@ class Flag(Struct, frozen=True, kw_only=True):
 
 
 class ProviderHold(Struct, frozen=True, kw_only=True):
-    """Why an agent CLI may not be started, and until when (wall ms; None: until you resume)."""
+    """Why no session may start on a route, and until when (wall ms; None: until you resume)."""
 
+    route: str  # without routes in swarm.yaml: the agent CLI
     agent_cli: str
     kind: str
     reason: str
@@ -97,6 +98,7 @@ class Swarm(Family):
             for name in (PAUSED, DRAINED, EMERGENCY_STOP):
                 self._db.change(SQL["clear_flag"], {"name": name})
             self._db.change(SQL["clear_holds"])
+            self._db.change(SQL["clear_limits"])
             self._db.change(SQL["drop_meta"], {"key": SAME_DEATHS})
             self._db.change(SQL["accept_integration"])
             for row in self._db.rows(SQL["alive_workers"]):
@@ -107,10 +109,10 @@ class Swarm(Family):
         self._within(clear)
 
     def holds(self) -> list[ProviderHold]:
-        """Agent CLIs that may not be started now, or that only one attempt may probe."""
+        """Routes on which no session may start now, or that only one attempt may probe."""
         return [
-            ProviderHold(agent_cli=c, kind=k, reason=r, since=s, until_at=u, step=n)
-            for c, k, r, s, u, n in self._db.rows(SQL["holds"])
+            ProviderHold(route=name, agent_cli=c, kind=k, reason=r, since=s, until_at=u, step=n)
+            for name, c, k, r, s, u, n in self._db.rows(SQL["holds"])
         ]
 
     def register_service(self, name: str, process: ProcessId, detail: Mapping[str, Any] | None = None) -> None:

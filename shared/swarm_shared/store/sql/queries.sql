@@ -4,9 +4,10 @@
 
 -- name: may_claim
 -- No row: no task may start now, or not on this worker, which shall drain or retire or was declared dead.
--- Else whether a scheduled task is due, and whether any provider is held: statements that need not run cost nothing.
+-- Else whether a scheduled task is due, and whether any route is held or limited: statements that need not run cost
+-- nothing.
 SELECT EXISTS (SELECT 1 FROM tasks INDEXED BY tasks_scheduled WHERE status = 'scheduled' AND due_mono <= :mono),
-       EXISTS (SELECT 1 FROM holds)
+       EXISTS (SELECT 1 FROM holds) OR EXISTS (SELECT 1 FROM route_limits)
 FROM workers
 WHERE run = :run AND wanted IS NULL AND status NOT IN ('stopped', 'crashed')
   AND NOT EXISTS (SELECT 1 FROM flags WHERE name IN ('paused', 'drained', 'emergency_stop', 'disk_low'));
@@ -18,8 +19,9 @@ SET status = iif(blockers > 0, 'blocked', 'not_started'), due_at = NULL, due_mon
 WHERE status = 'scheduled' AND due_mono <= :mono;
 
 -- name: claim_task
--- Picks, marks and fences in one statement: the best ready task of any agent CLI that is not on hold. The guard of the
--- pick is repeated outside it, so that the statement is right also where two may pick at a time.
+-- Picks, marks and fences in one statement: the best ready task of any agent CLI but those in :closed, on whose routes
+-- nothing may start. The guard of the pick is repeated outside it, so that the statement is right also where two may
+-- pick at a time.
 UPDATE tasks
 SET status = 'claimed', stage = 'preparing',
     lease_token = lease_token + 1, open_attempt = :attempt,
@@ -32,15 +34,10 @@ WHERE seq = (
         SELECT ready.seq FROM tasks AS ready INDEXED BY tasks_for_claim
         WHERE ready.status = 'not_started' AND ready.open_attempt IS NULL AND ready.agent_cli = cli.name
         ORDER BY ready.priority, ready.chain DESC, ready.seq LIMIT 1)
-    WHERE NOT EXISTS (
-        SELECT 1 FROM holds AS h
-        WHERE h.agent_cli = iif(cli.name = '', :agent_cli, cli.name)
-          AND (h.until_at IS NULL
-               OR (h.until_at > :wall AND h.until_mono > :mono)
-               OR EXISTS (SELECT 1 FROM attempts AS a WHERE a.id = h.probe AND a.ended_at IS NULL)))
+    WHERE cli.name NOT IN (SELECT value FROM json_each(:closed))
     ORDER BY best.priority, best.chain DESC, best.seq LIMIT 1)
   AND status = 'not_started' AND open_attempt IS NULL
-RETURNING seq, id, lease_token, attempt_count, iif(agent_cli = '', :agent_cli, agent_cli), note, files;
+RETURNING seq, id, lease_token, attempt_count, agent_cli, note, files;
 
 -- name: files_at_work
 -- Files of the tasks that run or wait to land: as many rows as there are workers, and a landing queue.
@@ -72,12 +69,14 @@ WHERE seq IN (SELECT seq FROM tasks INDEXED BY tasks_waiting_files
               ORDER BY priority, chain DESC, seq LIMIT :limit);
 
 -- name: open_attempt
-INSERT INTO attempts (id, task, number, token, run, worker_id, agent_cli, claimed_at, progress_at, progress_mono, note)
-VALUES (:attempt, :task, :number, :token, :run, :worker_id, :agent_cli, :wall, :wall, :mono, :note);
+INSERT INTO attempts (id, task, number, token, run, worker_id, agent_cli, route, validator_route, claimed_at,
+                      progress_at, progress_mono, note)
+VALUES (:attempt, :task, :number, :token, :run, :worker_id, :agent_cli, :route, :validator_route, :wall, :wall,
+        :mono, :note);
 
 -- name: probe_hold
 -- After a wait is over one attempt alone finds out whether the provider is back.
-UPDATE holds SET probe = :attempt WHERE agent_cli = :agent_cli;
+UPDATE holds SET probe = :attempt WHERE route = :route;
 
 -- name: owns
 -- No row: the lease was lost.
@@ -93,8 +92,10 @@ UPDATE attempts SET started_at = coalesce(started_at, :wall), progress_at = :wal
 WHERE id = :attempt;
 
 -- name: open_session
-INSERT INTO sessions (attempt, role, name, started_at, prompt, resumes)
-VALUES (:attempt, :role, :name, :wall, :prompt, :resumes);
+INSERT INTO sessions (attempt, role, name, started_at, prompt, resumes, route)
+VALUES (:attempt, :role, :name, :wall, :prompt, :resumes,
+        CASE :role WHEN 'builder' THEN (SELECT route FROM attempts WHERE id = :attempt)
+                   WHEN 'validator' THEN (SELECT validator_route FROM attempts WHERE id = :attempt) END);
 
 -- name: session_runs
 UPDATE sessions SET pid = :pid, pid_start = :pid_start WHERE id = :session;
@@ -125,13 +126,13 @@ UPDATE attempts SET progress_at = :wall, progress_mono = :mono WHERE id = :attem
 
 -- name: task_of_attempt
 -- Everything that settling looks at; no row: the attempt does not have the task open. The last five say whether there
--- are dependents, tasks that wait for files, or held providers, whether earlier tasks failed with the same message, and
--- whether work of the task has landed already.
+-- are dependents, tasks that wait for files, held or limited routes, whether earlier tasks failed with the same message,
+-- and whether work of the task has landed already.
 SELECT t.id, t.lease_token, t.failures, t.crashes, t.max_retries, t.blockers, a.note, a.agent_cli, a.claimed_at,
        a.kind, t.landing_failures, t.landing_unresolved, a.number,
        EXISTS (SELECT 1 FROM dependencies WHERE needs = t.seq),
        EXISTS (SELECT 1 FROM tasks INDEXED BY tasks_waiting_files WHERE status = 'waiting_files'),
-       EXISTS (SELECT 1 FROM holds),
+       EXISTS (SELECT 1 FROM holds) OR EXISTS (SELECT 1 FROM route_limits),
        EXISTS (SELECT 1 FROM meta WHERE key = 'same_deaths'),
        EXISTS (SELECT 1 FROM attempts AS l WHERE l.task = t.seq AND l.kind = 'landing' AND l.outcome = 'passed')
 FROM tasks AS t JOIN attempts AS a ON a.id = t.open_attempt WHERE t.seq = :task AND t.open_attempt = :attempt;
@@ -218,27 +219,71 @@ SELECT min(due_mono) FROM tasks INDEXED BY tasks_scheduled WHERE status = 'sched
 
 -- ───── provider holds ─────
 
+-- name: routes_of_attempt
+SELECT coalesce(route, agent_cli), agent_cli, coalesce(validator_route, route, agent_cli) FROM attempts WHERE id = :attempt;
+
 -- name: hold_of
-SELECT since, step, probe FROM holds WHERE agent_cli = :agent_cli;
+SELECT since, step, probe FROM holds WHERE route = :route;
 
 -- name: put_hold
-INSERT INTO holds (agent_cli, kind, reason, since, until_at, until_mono, step)
-VALUES (:agent_cli, :kind, :reason, :wall, :until_at, :until_mono, :step)
+INSERT INTO holds (route, agent_cli, kind, reason, since, until_at, until_mono, step)
+VALUES (:route, :agent_cli, :kind, :reason, :wall, :until_at, :until_mono, :step)
 ON CONFLICT DO UPDATE SET kind = excluded.kind, reason = excluded.reason, since = excluded.since,
     until_at = excluded.until_at, until_mono = excluded.until_mono, step = excluded.step, probe = NULL;
 
 -- name: clear_hold_after_success
 -- Only a session that began after the hold proves that the provider is back.
-DELETE FROM holds WHERE agent_cli = :agent_cli AND since < :session_began;
+DELETE FROM holds WHERE route = :route AND since < :session_began;
+
+-- name: closed_routes
+-- Held, or tried by another attempt after the wait.
+SELECT route FROM holds AS h
+WHERE h.until_at IS NULL OR (h.until_at > :wall AND h.until_mono > :mono)
+   OR EXISTS (SELECT 1 FROM attempts AS a WHERE a.id = h.probe AND a.ended_at IS NULL);
+
+-- name: limited_routes
+-- How many attempts each may have at once, and has; and whether its next start is still to wait.
+SELECT l.route, l.sessions,
+       (SELECT count(*) FROM tasks AS t INDEXED BY tasks_with_open_attempt JOIN attempts AS a ON a.id = t.open_attempt
+        WHERE t.open_attempt IS NOT NULL AND l.route IN (a.route, a.validator_route)),
+       l.next_start_mono > :mono
+FROM route_limits AS l;
+
+-- name: attempts_on_route
+SELECT count(*) FROM tasks AS t INDEXED BY tasks_with_open_attempt JOIN attempts AS a ON a.id = t.open_attempt
+WHERE t.open_attempt IS NOT NULL AND :route IN (a.route, a.validator_route);
+
+-- name: limit_of_route
+SELECT sessions FROM route_limits WHERE route = :route;
+
+-- name: put_limit
+-- The usual number stays that of before the trouble until it is reached again.
+INSERT INTO route_limits (route, since, sessions, usual, next_start_mono)
+VALUES (:route, :wall, :sessions, :usual, 0)
+ON CONFLICT DO UPDATE SET since = excluded.since, sessions = excluded.sessions;
+
+-- name: spread_starts
+UPDATE route_limits SET next_start_mono = :next_start_mono WHERE route = :route;
+
+-- name: raise_limit
+-- One more with each round of as many successes as may run at once.
+UPDATE route_limits SET sessions = sessions + 1.0 / sessions WHERE route = :route AND since < :claimed_at;
+
+-- name: drop_reached_limit
+DELETE FROM route_limits WHERE route = :route AND sessions >= usual;
+
+-- name: clear_limits
+DELETE FROM route_limits;
 
 -- name: clear_holds
 DELETE FROM holds;
 
 -- name: holds
-SELECT agent_cli, kind, reason, since, until_at, step FROM holds ORDER BY agent_cli;
+SELECT route, agent_cli, kind, reason, since, until_at, step FROM holds ORDER BY route;
 
 -- name: next_hold_end
-SELECT min(until_mono) FROM holds WHERE until_mono IS NOT NULL;
+SELECT min(moment) FROM (SELECT until_mono AS moment FROM holds WHERE until_mono > :mono
+                         UNION ALL SELECT next_start_mono FROM route_limits WHERE next_start_mono > :mono);
 
 -- ───── flags ─────
 
@@ -392,7 +437,7 @@ WHERE t.open_attempt IS NOT NULL;
 
 -- name: sessions_of_attempt
 SELECT id, role, name, pid, pid_start, started_at, ended_at, exit_code, signal, resumes, prompt, output_bytes,
-       lost_from, lost_to, cli_session_id, models, tokens, cached_tokens, cost_usd
+       lost_from, lost_to, cli_session_id, models, tokens, cached_tokens, cost_usd, route
 FROM sessions WHERE attempt = :attempt ORDER BY id;
 
 -- name: hold_unproven

@@ -238,6 +238,8 @@ CREATE TABLE attempts (
     question             TEXT,               -- what its builder asked the user, instead of finishing
     answer               TEXT,               -- the user's answer to that
     given_tip            TEXT,               -- the landed work that it was given to build on
+    route                TEXT,               -- of its builder: agent CLI, account and model; see domain/routes.py
+    validator_route      TEXT,
     UNIQUE (task, kind, number),
     CHECK ((ended_at IS NULL) = (outcome IS NULL)),
     CHECK (failure_class IS NULL OR outcome = 'failed'),
@@ -296,7 +298,8 @@ CREATE TABLE sessions (
     models       TEXT,                         -- that answered, joined by commas
     tokens       INTEGER,                      -- of this run of it alone, also where it resumes an earlier session
     cached_tokens INTEGER,                     -- of the tokens: input that came from a cache
-    cost_usd     REAL
+    cost_usd     REAL,
+    route        TEXT                          -- that it ran on; null for checks
 ) STRICT;
 CREATE INDEX sessions_by_attempt ON sessions (attempt, id);
 
@@ -376,9 +379,10 @@ CREATE TABLE integration (
     state       TEXT NOT NULL DEFAULT 'following' CHECK (state IN ('following', 'stopped', 'accepting'))
 ) STRICT;
 
--- Provider trouble: one row per agent CLI while nobody may start its sessions.
+-- Provider trouble: one row per route on which no session may start.
 CREATE TABLE holds (
-    agent_cli  TEXT PRIMARY KEY,
+    route      TEXT PRIMARY KEY,    -- without routes in swarm.yaml the name of the agent CLI
+    agent_cli  TEXT NOT NULL,
     kind       TEXT NOT NULL,
     reason     TEXT NOT NULL,
     since      INTEGER NOT NULL,
@@ -386,6 +390,15 @@ CREATE TABLE holds (
     until_mono INTEGER,
     step       INTEGER NOT NULL DEFAULT 0,  -- how often in a row, for the doubling wait
     probe      TEXT                -- once the wait is over, one attempt at a time finds out
+) STRICT, WITHOUT ROWID;
+
+-- Routes that recover from trouble: how many attempts may use one at once, until that is as many as before.
+CREATE TABLE route_limits (
+    route           TEXT PRIMARY KEY,
+    since           INTEGER NOT NULL,   -- only attempts claimed later raise the limit
+    sessions        REAL NOT NULL,      -- halved by a throttle; rises by one with each round of successes
+    usual           INTEGER NOT NULL,   -- attempts that used it when the trouble began
+    next_start_mono INTEGER NOT NULL    -- starts are spread out
 ) STRICT, WITHOUT ROWID;
 
 -- Names of agent CLIs that tasks ask for; a claim looks at one ready list per name.

@@ -121,9 +121,9 @@ class Prospects(Family):
         if not found.running:
             for hold in self._swarm.holds():
                 if hold.until_at is None:
-                    return f"{hold.agent_cli} is on hold until you resume"
+                    return f"{hold.route} is on hold until you resume"
                 if hold.until_at > now:
-                    return f"{hold.agent_cli} is on hold"
+                    return f"{hold.route} is on hold"
         return None
 
     def _stuck_and_chain(self, open_tasks: int, usual_s: float, now: int) -> tuple[int, float]:

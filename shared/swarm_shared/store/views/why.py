@@ -17,6 +17,7 @@ from swarm_shared.store.queue.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PA
 from swarm_shared.store.queue.verdicts import output_end, same_problem
 from swarm_shared.store.queue.workers import Workers
 from swarm_shared.store.sql import SQL
+from swarm_shared.store.views.routes import Routes, in_use
 from swarm_shared.store.views.standstill import Standstills
 from swarm_shared.store.views.tasks import Tasks
 
@@ -128,9 +129,10 @@ class Why(Family):
             gone = "processes of its last attempt are not proven gone; it becomes ready when they are"
             return [Reason(kind="not_proven_gone", text=gone, advice="amplifier-swarm reset-orphans")]
         reasons = self._queue_stops()
-        hold = self._hold_of(state["agent_cli"] or default_cli)
-        if hold is not None:
-            reasons.append(_provider(hold, self._clock.wall_ms()))
+        waits = Routes(self._db, self._clock).waits_for(state["agent_cli"], default_cli)
+        reasons += [_provider(hold) for hold in waits]
+        if not waits:
+            reasons += self._other_route(state["agent_cli"])
         reasons += self._no_workers()
         if status is Status.WAITING_FILES:
             other = self._db.dicts(SQL["task_row_by_seq"], {"task": state["clashes_with"]})
@@ -154,7 +156,7 @@ class Why(Family):
         return sum(
             int(self._db.value(SQL["rank_in_queue"], {"agent_cli": name, **place}))
             for (name,) in self._db.rows(SQL["agent_cli_names"])
-            if name == own or self._hold_of(name or default_cli) is None
+            if name == own or not Routes(self._db, self._clock).waits_for(name, default_cli)
         )
 
     def _blocked(self, task: dict[str, Any]) -> list[Reason]:
@@ -272,12 +274,10 @@ class Why(Family):
         advice = SCALE if is_up else swarm.start_command()
         return [Reason(kind="no_workers", text=staff.why_none_takes(), advice=advice)]
 
-    def _hold_of(self, agent_cli: str) -> ProviderHold | None:
-        now = self._clock.wall_ms()
-        for hold in Swarm(self._db, self._clock).holds():
-            if hold.agent_cli == agent_cli and (hold.until_at is None or hold.until_at > now):
-                return hold
-        return None
+    def _other_route(self, own_cli: str) -> list[Reason]:
+        """That a task of the default agent CLI will not run on its first route, and until when."""
+        lines = in_use(Routes(self._db, self._clock).now()) if not own_cli else []
+        return [Reason(kind="route", text=line) for line in lines]
 
 
 def why_held(reason: str) -> tuple[str, Verb | None]:
@@ -285,11 +285,11 @@ def why_held(reason: str) -> tuple[str, Verb | None]:
     return _HELD.get(reason, (reason, Verb.RELEASE))
 
 
-def _provider(hold: ProviderHold, now: int) -> Reason:
+def _provider(hold: ProviderHold) -> Reason:
     until = "until you resume" if hold.until_at is None else f"until {iso(hold.until_at)}"
     return Reason(
         kind="provider_hold",
-        text=f"agent CLI {hold.agent_cli} is on hold {until} ({hold.kind}): {hold.reason}",
+        text=f"{hold.route} is on hold {until} ({hold.kind}): {hold.reason}",
         advice=RESUME,
     )
 

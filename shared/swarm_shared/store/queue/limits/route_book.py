@@ -1,0 +1,46 @@
+"""Which routes are open now, and what a claim changes about that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from swarm_shared.domain.routes import Choice, Openness, Routing
+from swarm_shared.store.engine.family import Family
+from swarm_shared.store.sql import SQL
+
+
+class RouteDoors(Family):
+    """Reads only."""
+
+    def choices(self, routing: Routing, default_cli: str, *, any_trouble: bool) -> dict[str, Choice | None]:
+        """By the agent CLI that tasks name (empty: none): the routes of a claim; None: it has to wait."""
+        openness = self.openness() if any_trouble else _all_open
+        names = self._db.rows(SQL["agent_cli_names"])
+        return {name: routing.choose(name, default_cli, openness) for (name,) in names}
+
+    def openness(self) -> Callable[[str], Openness]:
+        """How open each route is at this moment."""
+        now = {"wall": self._clock.wall_ms(), "mono": self._clock.mono_ms()}
+        found: dict[str, Openness] = {}
+        for route, sessions, running, must_wait in self._db.rows(SQL["limited_routes"], now):
+            if running >= int(sessions):
+                found[route] = Openness.CLOSED
+            elif must_wait:
+                found[route] = Openness.SOON
+        found |= dict.fromkeys((route for (route,) in self._db.rows(SQL["closed_routes"], now)), Openness.CLOSED)
+        return lambda route: found.get(route, Openness.OPEN)
+
+
+class RouteBook(RouteDoors):
+    """Writes inside the caller's transaction."""
+
+    def note_claim(self, attempt: str, choice: Choice, *, spacing_s: float) -> None:
+        """An attempt begins on routes in trouble: it probes a hold that is over, and the next start waits a little."""
+        next_start = self._clock.mono_ms() + round(spacing_s * 1000)
+        for route in choice.names:
+            self._db.change(SQL["probe_hold"], {"attempt": attempt, "route": route})
+            self._db.change(SQL["spread_starts"], {"route": route, "next_start_mono": next_start})
+
+
+def _all_open(route: str) -> Openness:
+    return Openness.OPEN

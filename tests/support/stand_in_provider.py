@@ -1,0 +1,82 @@
+"""A provider with several accounts, and an agent CLI that talks to it: both files, so that a test decides what happens.
+
+The agent speaks as Claude Code does. Which account it uses is in its environment, as with real ones.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+_ANSWERS = {
+    "builder": {"status": "completed", "files_created": [], "implementation_notes": "done", "blockers": []},
+    "validator": {"verdict": "PASS", "confidence": 0.9, "critical_issues": [], "summary": "good"},
+}
+_AGENT = """#!/bin/sh
+prompt=$(cat)
+echo "$(date +%s%N) $ACCOUNT $AMPLIFIER_SWARM_ROLE $AMPLIFIER_SWARM_TASK_ID $*" >> {folder}/sessions
+cat {folder}/"$ACCOUNT" 2>/dev/null || cat {folder}/"$AMPLIFIER_SWARM_ROLE"
+"""
+
+
+class StandInProvider:
+    """Accounts are healthy until told otherwise."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        self._folder = folder
+        self.agent = folder / "agent"
+        self.agent.write_text(_AGENT.replace("{folder}", str(folder)))
+        self.agent.chmod(0o755)
+        for role, answer in _ANSWERS.items():
+            self._write(role, _result(json.dumps(answer)))
+
+    def preset(self) -> dict[str, Any]:
+        """For `agent_clis` of swarm.yaml."""
+        return {
+            "like": "claude",
+            "binary": str(self.agent),
+            "argv": ["{options}"],
+            "resume": ["resume", "{session_id}", "{options}"],
+            "ready": [],
+            "version": [],
+            "session_variables": [],
+        }
+
+    def fails(self, account: str, status: int, text: str = "no") -> None:
+        """From now on every session of the account ends with this HTTP status."""
+        self._write(account, _result(f"API Error: {status} {text}", is_error=True, api_error_status=status))
+
+    def window(self, account: str, opens_in_s: float) -> None:
+        """The account's plan is used up until then."""
+        limit = {"status": "rejected", "resetsAt": int(time.time() + opens_in_s)}
+        event = {"type": "rate_limit_event", "rate_limit_info": limit}
+        result = _result("You've hit your limit", is_error=True, api_error_status=429)
+        self._write(account, event, result)
+
+    def works(self, account: str) -> None:
+        """The account is healthy again."""
+        (self._folder / account).unlink(missing_ok=True)
+
+    def sessions(self) -> list[tuple[str, str, str, str]]:
+        """Every session so far: account, role, task and arguments."""
+        file = self._folder / "sessions"
+        lines = file.read_text().splitlines() if file.exists() else []
+        found = []
+        for line in lines:
+            _, account, role, task, *words = line.split(" ")
+            found.append((account, role, task, " ".join(words).strip()))
+        return found
+
+    def _write(self, name: str, *events: dict[str, Any]) -> None:
+        file = self._folder / f".{name}"
+        file.write_text("".join(json.dumps(event) + "\n" for event in events))
+        file.rename(self._folder / name)  # a session reads the old or the new one
+
+
+def _result(text: str, *, is_error: bool = False, **more: Any) -> dict[str, Any]:
+    usage = {"input_tokens": 1000, "output_tokens": 100}
+    return {"type": "result", "subtype": "success", "is_error": is_error, "result": text, "session_id": "s-1",
+            "usage": usage, "total_cost_usd": 0.0 if is_error else 0.01, **more}  # fmt: skip

@@ -1,0 +1,187 @@
+"""Routes: which one a claim takes, what trouble on one of them changes, and how it recovers."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from queue_desk import PASSED, QueueDesk, failed
+
+from swarm_shared.domain.models import FailureClass, TaskSpec
+from swarm_shared.domain.routes import Route, Routing
+from swarm_shared.domain.trouble import Trouble, TroubleKind
+from swarm_shared.store.queue.claims import Claim
+
+PLAN = Route(name="plan", agent_cli="claude", account="a", tier=2)
+API = Route(name="api", agent_cli="claude", account="b", tier=2)
+CODEX = Route(name="codex", agent_cli="codex", tier=1)
+JUDGE = Route(name="judge", agent_cli="gemini")
+SPARE_JUDGE = Route(name="spare-judge", agent_cli="qwen")
+
+
+def desk_with(folder: Path, *builder: Route, validator: tuple[Route, ...] = (), allow_lower: bool = False) -> QueueDesk:
+    desk = QueueDesk(folder, routing=Routing(builder=builder, validator=validator, allow_lower=allow_lower))
+    desk.add(*(f"t{n:02}" for n in range(60)))
+    return desk
+
+
+def trouble(kind: TroubleKind = TroubleKind.WINDOW, wait_s: float | None = 60.0, on: Route | None = None) -> Trouble:
+    return Trouble(kind=kind, text=f"{kind} happened", wait_s=wait_s)
+
+
+def stop(desk: QueueDesk, claim: Claim, kind: TroubleKind = TroubleKind.WINDOW, *, on: Route | None = None) -> None:
+    desk.settle(claim, failed(FailureClass.PROVIDER, trouble=trouble(kind), trouble_on=on))
+
+
+def route_of(claim: Claim | None) -> str | None:
+    return None if claim is None or claim.routes is None else claim.routes.builder.name
+
+
+def start_many(desk: QueueDesk, number: int) -> list[Claim]:
+    return [desk.start(f"worker-{n}") for n in range(number)]
+
+
+def test_without_routes_a_task_runs_on_the_route_of_its_agent_cli(tmp_path: Path) -> None:
+    desk = QueueDesk(tmp_path)
+    desk.add("plain", TaskSpec(id="own", name="own", agent_cli="codex"))
+    claims = [desk.start("worker-1"), desk.start("worker-2")]
+    assert [(route_of(c), c.agent_cli) for c in claims] == [("command", "command"), ("codex", "codex")]
+
+
+@pytest.mark.parametrize("kind", [k for k in TroubleKind if k is not TroubleKind.STARTUP])
+def test_the_next_route_takes_over_at_the_next_attempt_and_costs_no_retry(tmp_path: Path, kind: TroubleKind) -> None:
+    desk = desk_with(tmp_path, PLAN, API)
+    claim = desk.start()
+    assert route_of(claim) == "plan"
+    stop(desk, claim, kind)
+    assert route_of(again := desk.start()) == "api"
+    assert again.task_id == claim.task_id
+    assert desk.task(claim.task_id)["failures"] == 0
+    assert [hold.route for hold in desk.db.swarm.holds()] == ["plan"]
+
+
+def test_a_lower_tier_is_used_only_where_that_is_allowed(tmp_path: Path) -> None:
+    for allowed, expected in ((False, None), (True, "codex")):
+        folder = tmp_path / str(allowed)
+        folder.mkdir()
+        desk = desk_with(folder, PLAN, CODEX, allow_lower=allowed)
+        stop(desk, desk.start())
+        assert route_of(desk.claim()) == expected
+
+
+def test_a_task_with_an_agent_cli_of_its_own_stays_on_the_routes_of_that_one(tmp_path: Path) -> None:
+    desk = QueueDesk(tmp_path, routing=Routing(builder=(PLAN, API, CODEX), validator=(JUDGE,)))
+    desk.add(*(TaskSpec(id=f"c{n}", name="c", agent_cli="codex") for n in range(2)))
+    claim = desk.start()
+    assert claim.routes is not None
+    assert [route.name for route in (claim.routes.builder, claim.routes.validator)] == ["codex", "codex"]
+    stop(desk, claim)
+    assert desk.claim() is None
+
+
+def test_the_first_route_is_tried_again_by_one_attempt_as_soon_as_its_hold_is_over(tmp_path: Path) -> None:
+    desk = desk_with(tmp_path, PLAN, API)
+    running = start_many(desk, 3)
+    stop(desk, running[0])
+    desk.clock.pass_s(61)
+    assert [route_of(desk.start(name)) for name in ("worker-0", "worker-5")] == ["plan", "api"]
+
+
+def test_only_the_canary_opens_the_route_again(tmp_path: Path) -> None:
+    desk = desk_with(tmp_path, PLAN, API)
+    first, older = start_many(desk, 2)
+    stop(desk, first)
+    desk.settle(older, PASSED)  # it began before the hold
+    assert route_of(desk.start("worker-1")) == "api"
+    desk.clock.pass_s(61)
+    canary = desk.start("worker-2")
+    desk.clock.pass_s(5)
+    desk.settle(canary, PASSED)
+    assert desk.db.swarm.holds() == []
+
+
+def test_trouble_of_the_validator_holds_its_route_and_the_next_one_judges(tmp_path: Path) -> None:
+    desk = desk_with(tmp_path, PLAN, validator=(JUDGE, SPARE_JUDGE))
+    stop(desk, desk.start(), on=JUDGE)
+    (hold,) = desk.db.swarm.holds()
+    assert (hold.route, hold.agent_cli) == ("judge", "gemini")
+    claim = desk.start()
+    assert claim.routes is not None
+    assert claim.routes.names == ("plan", "spare-judge")
+
+
+def test_nothing_is_built_that_no_route_can_judge(tmp_path: Path) -> None:
+    desk = desk_with(tmp_path, PLAN, validator=(JUDGE,))
+    stop(desk, desk.start(), on=JUDGE)
+    assert desk.claim() is None
+
+
+def test_a_throttle_halves_what_runs_at_once_and_successes_win_it_back_one_by_one(tmp_path: Path) -> None:
+    desk = desk_with(tmp_path, PLAN)
+    running = start_many(desk, 8)
+    stop(desk, running[0], TroubleKind.THROTTLED)
+    for claim in running[1:]:
+        desk.settle(claim, PASSED)
+    desk.clock.pass_s(61)
+    canary = desk.start("worker-0")
+    desk.clock.pass_s(5)
+    desk.settle(canary, PASSED)
+    counts = []
+    for _ in range(6):
+        desk.clock.pass_s(5)
+        begun = []
+        while (claim := desk.claim(f"worker-{len(begun)}")) is not None:
+            begun.append(claim)
+            desk.clock.pass_s(2)
+        counts.append(len(begun))
+        for claim in begun:
+            desk.settle(claim, PASSED)
+        if counts[-1] >= 8:
+            break
+    assert counts[0] == 4
+    assert counts == sorted(counts)
+    assert all(later - earlier <= 2 for earlier, later in pairwise(counts) if later < 8)
+
+
+def test_starts_on_a_route_that_recovers_are_spread_out(tmp_path: Path) -> None:
+    desk = desk_with(tmp_path, PLAN, API)
+    running = start_many(desk, 8)
+    stop(desk, running[0], TroubleKind.THROTTLED)
+    for claim in running[1:]:
+        desk.settle(claim, PASSED)
+    desk.clock.pass_s(61)
+    canary = desk.start("worker-0")
+    desk.clock.pass_s(5)
+    desk.settle(canary, PASSED)
+    assert route_of(desk.claim("worker-0")) == "plan"
+    assert desk.claim("worker-1") is None  # a moment is not worth another route
+    due = desk.db.queue.ms_to_next_due()
+    assert due is not None
+    desk.clock.pass_s(due / 1000)
+    assert route_of(desk.claim("worker-1")) == "plan"
+
+
+def test_workers_that_wait_for_a_canary_do_not_ask_all_the_time(tmp_path: Path) -> None:
+    desk = desk_with(tmp_path, PLAN)
+    stop(desk, desk.start())
+    desk.clock.pass_s(61)
+    desk.start("worker-0")
+    assert desk.claim("worker-1") is None
+    desk.clock.pass_s(2)
+    assert desk.db.queue.ms_to_next_due() is None
+
+
+def test_every_attempt_and_session_records_its_route(tmp_path: Path) -> None:
+    desk = desk_with(tmp_path, PLAN, validator=(JUDGE,))
+    claim = desk.start()
+    rows = desk.db.connection.rows("SELECT route, validator_route, agent_cli FROM attempts")
+    assert rows == [("plan", "judge", "claude")]
+    assert [session["route"] for session in desk.db.tasks.sessions(claim.attempt)] == ["plan"]
+
+
+def test_a_resume_of_the_user_clears_holds_and_limits(tmp_path: Path) -> None:
+    desk = desk_with(tmp_path, PLAN)
+    stop(desk, desk.start(), TroubleKind.THROTTLED)
+    desk.db.swarm.resume(actor="test")
+    assert [route_of(claim) for claim in start_many(desk, 4)] == ["plan"] * 4
