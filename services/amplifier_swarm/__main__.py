@@ -22,7 +22,7 @@ SECTIONS = MappingProxyType(
         "Tasks": ("import-tasks", "add", "edit", "validate", "convert", "export-tasks"),
         "Look": (
             *("status", "list-tasks", "task-info", "why", "failures", "workers"),
-            *("logs", "events", "prompt", "diff", "dashboard", "notify"),
+            *("logs", "events", "prompt", "diff", "dashboard", "report", "notify"),
         ),
         "Steer": ("answer", "retry", "cancel", "hold", "release", "kill", "approve", "reject", "prioritize"),
         "Swarm": ("start", "stop", "pause", "resume", "drain", "scale", "restart-worker", "ctl"),

@@ -65,6 +65,14 @@ def test_the_demo_ends_by_itself_with_a_program_that_works(tmp_path: Path) -> No
         objected, satisfied = attempts_of(database, "4.1")
         assert objected["validator_result"]["verdict"] == "FAIL"
         assert satisfied["validator_result"]["verdict"] == "PASS"
+    page = subprocess.run(
+        [sys.executable, "-m", "amplifier_swarm", "report", "--html", "-", "--db", str(folder / "tasks.db")],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert f"{len(TASKS)} of {len(TASKS)} tasks completed" in page
+    assert "Most common objections of validators" in page
     project = folder / "project"
     log = ["git", "-C", str(project), "log", "--first-parent", "--format=%(trailers:key=Swarm-Task,valueonly)", "main"]
     landed = subprocess.run(log, capture_output=True, text=True, check=True).stdout.split()

@@ -144,7 +144,8 @@ def words_again(settings: Settings) -> str:
 def _next_steps(database: TaskDatabase, queue: QueueState, again: str) -> Iterator[str]:
     troubled = database.runs.troubled(limit=LISTED)
     going_on = queue.left > 0
-    if not troubled and not going_on:
+    worked = database.runs.mark() > 0
+    if not troubled and not going_on and not worked:
         return
     db = _db_words(database.path)
     yield from ("", "what next:")
@@ -157,7 +158,10 @@ def _next_steps(database: TaskDatabase, queue: QueueState, again: str) -> Iterat
         yield f'  amplifier-swarm retry {first} --note "…"{db}    (once more, with your note)'
         if queue.number(Status.FAILED):
             yield f"  amplifier-swarm retry --status failed --yes{db}    (all that failed)"
-    yield f"  amplifier-swarm start{db}{again}    (continue)"
+    if troubled or going_on:
+        yield f"  amplifier-swarm start{db}{again}    (continue)"
+    if worked:
+        yield f"  amplifier-swarm report --html report.html{db}    (results, time and cost as a page to keep or send)"
 
 
 def _db_words(path: Path) -> str:

@@ -59,6 +59,15 @@ def test_the_summary_counts_groups_hours_attempts_and_rate(desk: QueueDesk) -> N
     assert "amplifier-swarm start" in text
 
 
+def test_a_run_with_attempts_offers_a_report_also_when_all_is_done(desk: QueueDesk) -> None:
+    desk.add("a")
+    assert "amplifier-swarm report" not in summary(desk)
+    desk.run()
+    text = summary(desk)
+    assert f"amplifier-swarm report --html report.html --db {desk.db.path}" in text
+    assert "amplifier-swarm start" not in text
+
+
 def test_what_a_run_was_told_of_place_and_agents_is_said_again_to_go_on(desk: QueueDesk) -> None:
     desk.add("a")
     flags = {"project_root": "/a b", "workers": 3, "validation": False, "dashboard_port": 9000}

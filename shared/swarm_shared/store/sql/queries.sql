@@ -1440,3 +1440,44 @@ WHERE id IN (SELECT value FROM json_each(:ids)) AND status IN ('failed', 'held')
 
 -- name: landing_state
 SELECT ref, state FROM integration;
+
+-- ───── the report ─────
+
+-- name: report_tasks
+-- Each task with what its attempts took; in import order.
+SELECT t.id, substr(t.name, 1, 200), t.phase, t.status, t.hold_reason, substr(t.last_error, 1, 600), t.completed_at,
+       t.landing_commit, coalesce(a.attempts, 0), coalesce(a.retries, 0), coalesce(a.refused, 0), a.busy_ms, a.tokens,
+       a.cost_usd, coalesce(a.costless, 0)
+FROM tasks AS t LEFT JOIN (
+    SELECT task, sum(kind = 'work') AS attempts,
+           sum(kind = 'work' AND failure_class IN ('quality', 'crash', 'unreadable')) AS retries,
+           sum(kind = 'landing' AND failure_class = 'quality') AS refused,
+           sum(ended_at - claimed_at) AS busy_ms, sum(tokens) AS tokens, sum(cost_usd) AS cost_usd,
+           sum(kind = 'work' AND started_at IS NOT NULL AND ended_at IS NOT NULL AND cost_usd IS NULL) AS costless
+    FROM attempts GROUP BY task) AS a ON a.task = t.seq
+ORDER BY t.seq;
+
+-- name: report_span
+SELECT min(claimed_at), max(coalesce(ended_at, :wall)) FROM attempts;
+
+-- name: report_ends
+-- When work ended: passed attempts of landed tasks count at the task's completion.
+SELECT ended_at FROM attempts WHERE kind = 'work' AND outcome = 'failed'
+    AND failure_class IN ('quality', 'crash', 'unreadable') ORDER BY ended_at;
+
+-- name: report_problems
+SELECT p.cause, p.sample, p.attempts, count(DISTINCT a.task)
+FROM (SELECT * FROM problems WHERE (cause = 'validator') = :objections ORDER BY attempts DESC, newest_at DESC LIMIT :limit)
+    AS p
+JOIN attempts AS a ON a.fingerprint = p.fingerprint
+GROUP BY p.fingerprint ORDER BY p.attempts DESC, p.newest_at DESC;
+
+-- name: report_classes
+SELECT failure_class, count(*) FROM attempts WHERE failure_class IS NOT NULL GROUP BY failure_class;
+
+-- name: report_blocked
+-- Blocked tasks and what they need that has ended otherwise than completed, or is itself blocked.
+SELECT t.id, n.id FROM tasks AS t INDEXED BY tasks_by_status
+JOIN dependencies AS d ON d.task = t.seq
+JOIN tasks AS n ON n.seq = d.needs AND n.status <> 'completed'
+WHERE t.status = 'blocked' ORDER BY t.seq, n.seq;

@@ -1,0 +1,54 @@
+"""`report`: what came of the queue, for yourself or to send."""
+
+from __future__ import annotations
+
+import click
+import msgspec
+
+from amplifier_swarm.app import App, command, json_option
+from amplifier_swarm.commands.output_file import output_file
+from amplifier_swarm.terminal import print_json, remark, say
+from swarm_shared.redaction import redaction
+from swarm_shared.store.views.run_report import RunReport, RunReports
+
+
+@command(
+    "report",
+    example="report\nreport --html report.html\nreport --md > report.md",
+    short_help="Results, time, cost, problems: text, Markdown, HTML.",
+)
+@click.option("--md", "as_markdown", is_flag=True, help="Markdown with tables, for a pull request or an issue.")
+@click.option("--html", "html_file", metavar="FILE", help="One HTML page with pictures; - for standard output.")
+@json_option
+def report(app: App, as_markdown: bool, html_file: str | None, as_json: bool) -> None:
+    """Report what came of the whole queue: tasks, time, cost, failed attempts, common problems, by phase.
+
+    Without an option the report is Markdown, shortened. The HTML page is one file without scripts: it can be sent,
+    printed, and read on a phone.
+    """
+    if sum((as_markdown, html_file is not None, as_json)) > 1:
+        raise click.UsageError("Choose one of --md, --html and --json.", click.get_current_context())
+    with app.open(read_only=True) as database:
+        found = _without_secrets(RunReports(database.connection, app.clock).now())
+        name, path = database.path.name, database.path
+    if as_json:
+        from amplifier_swarm.reporting.document import document
+
+        print_json(document(found, name))
+    elif html_file is not None:
+        from amplifier_swarm.reporting.html import html_page
+
+        with output_file(html_file, database=path) as stream:
+            stream.write(html_page(found, name))
+        if html_file != "-":
+            remark(f"Report written to {html_file}.")
+    else:
+        from amplifier_swarm.reporting.markdown import markdown
+
+        say(markdown(found, name).rstrip("\n"))
+
+
+def _without_secrets(found: RunReport) -> RunReport:
+    """Texts of tasks and errors may quote what nobody should read in a report."""
+    clean = redaction.of_process().value(msgspec.to_builtins(found))
+    return msgspec.convert(clean, RunReport)

@@ -1,0 +1,135 @@
+"""`report`: what it says of a finished run of a thousand tasks, of an empty queue, and of hostile texts."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from cli_desk import CliDesk
+from finished_queue import OBJECTIONS, finished_queue
+
+from swarm_shared.domain.models import FailureClass, Outcome, TaskSpec
+from swarm_shared.store.queue.policy import AttemptResult
+
+MOST_BYTES = 500_000
+HOSTILE = '<script>alert(1)</script> "quoted" \x1b[31m | `x`'
+
+
+@pytest.fixture(scope="module")
+def thousand(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return finished_queue(tmp_path_factory.mktemp("thousand"), 1_000)
+
+
+class Page(HTMLParser):
+    """What a page consists of; fails where tags do not match."""
+
+    VOID = frozenset({"meta", "link", "br", "img"})
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.text = ""
+        self._open: list[str] = []
+        self.feed(text)
+        assert not self._open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+        if tag not in self.VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data + "\n"
+
+
+def test_the_page_of_a_thousand_tasks_is_one_small_file_that_loads_nothing(desk: CliDesk, thousand: Path) -> None:
+    target = desk.folder / "report.html"
+    ran = desk.bare("report", "--html", str(target), "--db", str(thousand))
+    assert ran.code == 0, ran.err
+    raw = target.read_bytes()
+    assert len(raw) < MOST_BYTES
+    page = Page(raw.decode())
+    assert not {"script", "link", "img", "iframe", "object"} & set(page.tags)
+    assert not [(name, value) for name, value in page.attributes if name in ("src", "href") or name.startswith("on")]
+    assert "url(" not in raw.decode()
+    assert page.tags.count("svg") >= 8
+    for media in ("prefers-color-scheme: dark", "@media print", "max-width: 600px"):
+        assert media in raw.decode()
+
+
+def test_the_figures_agree_in_every_form(desk: CliDesk, thousand: Path) -> None:
+    shown = desk.bare("report", "--json", "--db", str(thousand)).json
+    completed, failed = shown["tasks"]["completed"], shown["tasks"]["failed"]
+    assert shown["tasks"]["total"] == len(shown["task_list"]) == 1_000
+    assert sum(1 for each in shown["task_list"] if each["status"] == "completed") == completed
+    assert sum(each["attempts"] for each in shown["task_list"]) == shown["attempts"]
+    assert sum(each["cost_usd"] or 0 for each in shown["phases"]) == pytest.approx(shown["cost_usd"])
+    assert {each["sample"].removeprefix("validator: ") for each in shown["objections"]} == set(OBJECTIONS)
+    assert shown["objections"] == sorted(shown["objections"], key=lambda each: -each["attempts"])
+    text = desk.bare("report", "--md", "--db", str(thousand)).out
+    page = Page(desk.bare("report", "--html", "-", "--db", str(thousand)).out).text
+    for form in (text, page):
+        assert f"{completed} of 1,000 tasks completed" in form
+        assert f"Needs attention ({failed})" in form
+        assert f"{shown['attempts']:,}" in form
+        assert f"${shown['cost_usd']:,.2f}" in form
+    blocked = next(each for each in shown["task_list"] if each["status"] == "blocked")
+    assert blocked["waits_for"]
+
+
+def test_markdown_stays_short_and_its_tables_are_whole(desk: CliDesk, thousand: Path) -> None:
+    text = desk.bare("report", "--db", str(thousand)).out
+    assert len(text.splitlines()) < 250
+    assert "and 1" in text or "more" in text
+    for block in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+        assert len({len(re.findall(r"(?<!\\)\|", row)) for row in block.splitlines()}) == 1
+
+
+def test_an_empty_queue_and_one_without_attempts_have_a_report(desk: CliDesk) -> None:
+    desk.queue()
+    assert "0 of 0 tasks completed" in desk.run("report").out
+    desk.queue(TaskSpec(id="a", name="a"))
+    page = Page(desk.run("report", "--html", "-").out)
+    assert "0 of 1 task completed" in page.text
+    assert page.text.count("not reported") == 2, "an unknown cost is not zero, nor are tokens"
+
+
+def test_hostile_texts_are_shown_as_text(desk: CliDesk) -> None:
+    desk.queue(TaskSpec(id="a|b", name=HOSTILE, phase=HOSTILE))
+    result = AttemptResult(outcome=Outcome.FAILED, failure_class=FailureClass.QUALITY, error=HOSTILE)
+    desk.settle(desk.claim(), result)
+    page = Page(desk.run("report", "--html", "-").out)
+    assert "script" not in page.tags
+    assert "<script>alert(1)</script>" in page.text
+    for words in (("report",), ("report", "--html", "-"), ("report", "--json")):
+        assert "\x1b" not in desk.run(*words).out
+    assert "a\\|b" in desk.run("report").out
+
+
+def test_secrets_in_errors_are_redacted(desk: CliDesk) -> None:
+    desk.queue(TaskSpec(id="a", name="a"))
+    error = "refused: sk-ant-api03-" + "A1b2C3d4" * 10
+    desk.settle(desk.claim(), AttemptResult(outcome=Outcome.FAILED, failure_class=FailureClass.QUALITY, error=error))
+    for words in (("report",), ("report", "--html", "-"), ("report", "--json")):
+        assert "A1b2C3d4" not in desk.run(*words).out
+
+
+def test_a_page_never_replaces_the_database_and_two_forms_at_once_are_refused(desk: CliDesk) -> None:
+    desk.queue()
+    before = desk.db.read_bytes()
+    ran = desk.run("report", "--html", str(desk.db))
+    assert ran.code == 3
+    assert desk.db.read_bytes() == before
+    assert desk.run("report", "--md", "--json").code == 2
+    assert desk.run("report", "--html", str(desk.folder / "missing" / "x.html")).code == 3
