@@ -112,7 +112,9 @@ class WorkerLoop:
                 tend=tend,
             )
             self._branch.begin(config.land_into)
-            worktrees = Worktrees(database, config, self._repository, self._branch, tend=tend)
+            worktrees = Worktrees(
+                database, config, self._repository, self._branch, tend=tend, must_yield=self._has_work
+            )
             worktrees.give_back_names()
             self._workplaces = worktrees
         self._was_free = False  # whether this worker has seen the swarm neither drained nor stopped
@@ -177,14 +179,20 @@ class WorkerLoop:
         attempt, and would live on beside the next one.
         """
 
-        def tend() -> None:
+        def care() -> None:
             self._heart.beat_if_due()
             self._around.roll.call_if_due()
 
-        def run(command: Sequence[str], *, env: Mapping[str, str], **how: Any) -> Completed:
+        def run(
+            command: Sequence[str], *, env: Mapping[str, str], tend: Callable[[], None] = lambda: None, **how: Any
+        ) -> Completed:
+            def tend_all() -> None:
+                care()
+                tend()
+
             self._heart.beat_if_due()
             try:
-                return run_process(command, env={**env, **self._marks}, tend=tend, **how)
+                return run_process(command, env={**env, **self._marks}, tend=tend_all, **how)
             finally:
                 self._around.tree.clear()
 
@@ -261,6 +269,14 @@ class WorkerLoop:
         if self._branch is not None and (landing := self._db.landings.claim(self._claimant)) is not None:
             return landing
         return self._db.queue.claim(self._claimant) if self._db.queue.anything_ready() else None
+
+    def _has_work(self) -> bool:
+        """Whether there is anything but tidying up to do, or may be; asked by what can be interrupted for it."""
+        self._watch.wait(0)
+        try:
+            return self._asked_to_leave() or self._db.queue.anything_ready() or self._db.landings.anything_to_land()
+        except DatabaseError:
+            return True
 
     def _asked_to_leave(self) -> bool:
         watch = self._watch

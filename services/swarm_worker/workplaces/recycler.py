@@ -31,7 +31,7 @@ class Recycler:
 
     def provide(self) -> None:
         """Make a spare of a landed worktree unless there is one; for a task that is about to open its own."""
-        if self._config.recycles and self._limit() and not self._trees.spares.paths():
+        if self._config.recycles and self.limit() and not self._trees.spares.paths():
             self._recycle_one()
 
     def tidy(self) -> bool:
@@ -40,7 +40,7 @@ class Recycler:
             return False
         if self._recycle_one():
             return True
-        limit = self._limit()
+        limit = self.limit()
         if self._trees.spares.is_tidy(limit):
             return False
         try:
@@ -49,7 +49,8 @@ class Recycler:
             event(LOG, "spares_left", level=logging.WARNING, reason=error)
             return False
 
-    def _limit(self) -> int:
+    def limit(self) -> int:
+        """How many spares there may be."""
         limit = self._config.worktree_pool
         return len(self._db.workers.alive()) if limit is None else limit
 
@@ -64,7 +65,7 @@ class Recycler:
                     return False  # it was given out again meanwhile
                 repository = self._trees.repository.holding(descriptor)
                 integration = Integration(repository=repository, ref=self._branch.ref())
-                reason = recycle(self._trees.of(repository), integration, safe, spares=self._limit())
+                reason = recycle(self._trees.of(repository), integration, safe, spares=self.limit())
         except RepositoryBusy:
             return False  # another worker is at it
         except (GitError, GitUnusable, OSError) as error:

@@ -37,6 +37,7 @@ from swarm_worker.config import WorkerConfig
 from swarm_worker.landing.integration_branch import HeldBranch, IntegrationBranch
 from swarm_worker.workplaces.outside import SETTINGS_CHECK, Shared
 from swarm_worker.workplaces.recycler import Recycler
+from swarm_worker.workplaces.refiller import Refiller
 from swarm_worker.workplaces.workplace import Beyond, Sealed, Workplace
 
 LOG = logging.getLogger("swarm.worker")
@@ -54,14 +55,34 @@ class Worktrees:
         branch: IntegrationBranch,
         *,
         tend: Callable[[], None],
+        must_yield: Callable[[], bool],
     ) -> None:
+        """Bind to a repository.
+
+        Args:
+            tend: Called now and then while another process is waited for.
+            must_yield: Whether this worker has something else to do than to make spares.
+        """
         self._db, self._config, self._repository, self._branch = database, config, repository, branch
         self._tend = tend
         self._recycler = Recycler(database, config, self._trees(), branch)
+        self._refiller = Refiller(
+            database,
+            self._trees(),
+            least_free_bytes=config.min_free_bytes,
+            must_yield=must_yield,
+            tip=self._known_tip,
+        )
         self._settled = Settled()
 
     def tidy(self) -> bool:
-        return self._recycler.tidy() or self._clear_marks()
+        if self._recycler.tidy() or self._clear_marks():
+            return True
+        return self._config.recycles and self._refiller.run_once(self._recycler.limit())
+
+    def _known_tip(self) -> str | None:
+        row = self._db.landings.integration()
+        return None if row is None else row.tip
 
     def give_back_names(self) -> None:
         """Remove branches that a worker made and died before it could store whose they are."""
@@ -106,6 +127,7 @@ class Worktrees:
             QueueStopped: The integration branch needs a person.
             GitError: The worktree cannot be made.
         """
+        self._refiller.note_work()
         trees = self._trees()
         with self._branch.held() as held:
             tip, into = held.follow(), held.integration

@@ -4,64 +4,34 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
+from landed_tasks import (
+    MESSAGE,
+    desk_with_products,
+    everything_in,
+    in_the_list,
+    integration_of,
+    plant_ignored,
+    recycled,
+    work,
+)
 from repositories import Desk
 
 from swarm_shared.git.landing.following import Integration
-from swarm_shared.git.landing.recycle import recycle
-from swarm_shared.git.plumbing.process import Completed, run_process
 from swarm_shared.git.snapshots.snapshot import take_snapshot
-from swarm_shared.git.worktrees import spares as spares_module
-from swarm_shared.git.worktrees.listing import list_worktrees
-from swarm_shared.git.worktrees.task_worktrees import TaskWorktree, TaskWorktrees
-
-MESSAGE = "work\n\nSwarm-Task: t\n"
+from swarm_shared.git.worktrees.task_worktrees import TaskWorktrees
 
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path, files={"a.txt": "1\n", "lib/b.txt": "2\n", ".gitignore": "*.log\nout/\nnode_modules/\n"})
+    return desk_with_products(tmp_path)
 
 
 @pytest.fixture
 def integration(desk: Desk) -> Integration:
-    found = Integration(repository=desk.repo)
-    found.begin(desk.base)
-    return found
-
-
-def work(desk: Desk, integration: Integration, safe: str, what: Callable[[Path], object] = lambda _: None) -> Path:
-    """A task that writes a file, does something else beside, and lands."""
-    opened = desk.open(safe, integration.tip())
-    (opened.cwd / f"{safe}.txt").write_text(f"{safe}\n")
-    what(opened.cwd)
-    land(desk, integration, opened)
-    return opened.cwd
-
-
-def land(desk: Desk, integration: Integration, opened: TaskWorktree) -> None:
-    tip = integration.tip()
-    assert tip is not None
-    made = take_snapshot(opened.checkout, safe=opened.safe, base_sha=opened.base_sha, message=MESSAGE)
-    merge = integration.plan_landing(made.head_sha, tip=tip, task_id="t", attempt_id="x", name="task")
-    assert merge.new is not None
-    integration.advance(merge.new, old=tip)
-
-
-def recycled(desk: Desk, integration: Integration, safe: str, spares: int = 1) -> str | None:
-    return recycle(desk.trees, integration, safe, spares=spares)
-
-
-def in_the_list(desk: Desk) -> set[Path]:
-    return {listed.path for listed in list_worktrees(desk.repo.git)[1:]}
-
-
-def everything_in(path: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(path)): p.read_bytes() for p in path.rglob("*") if p.is_file() and p.name != ".git"}
+    return integration_of(desk)
 
 
 def test_the_next_task_takes_the_spare_over_and_only_what_differs_is_written(
@@ -84,12 +54,6 @@ def test_the_next_task_takes_the_spare_over_and_only_what_differs_is_written(
     assert desk.trees.spares.paths() == ()
     assert in_the_list(desk) == {opened.cwd}
     desk.git("fsck", "--no-dangling")
-
-
-def plant_ignored(cwd: Path) -> None:
-    (cwd / "out").mkdir()
-    (cwd / "out" / "product").write_text("secret")
-    (cwd / "some.log").write_text("secret")
 
 
 def plant_empty_folders(cwd: Path) -> None:
@@ -213,55 +177,6 @@ def test_where_there_are_enough_spares_a_landed_worktree_is_removed(desk: Desk, 
     assert desk.sha("swarm/task/t1"), "its branch stays"
 
 
-def damage_link(spare: Path, git_dir: Path) -> None:
-    (spare / ".git").write_text("gitdir: /elsewhere\n")
-
-
-def damage_index(spare: Path, git_dir: Path) -> None:
-    (git_dir / "index").write_bytes(b"no index")
-
-
-def damage_head(spare: Path, git_dir: Path) -> None:
-    (git_dir / "HEAD").write_bytes(b"")
-
-
-def damage_common(spare: Path, git_dir: Path) -> None:
-    (git_dir / "commondir").write_text("../../nowhere\n")
-
-
-def damage_files(spare: Path, git_dir: Path) -> None:
-    (spare / "a.txt").write_text("spoiled")
-    (spare / "planted").write_text("spoiled")
-    (spare / "planted.log").write_text("spoiled")
-    (spare / "lib" / "b.txt").unlink()
-
-
-def damage_folder(spare: Path, git_dir: Path) -> None:
-    spare.rename(spare.with_name("moved"))
-
-
-@pytest.mark.parametrize("damage", [damage_link, damage_index, damage_head, damage_common, damage_files, damage_folder])
-def test_a_spare_that_was_damaged_from_outside_gives_a_task_no_wrong_file(
-    desk: Desk, integration: Integration, damage: Callable[[Path, Path], None]
-) -> None:
-    work(desk, integration, "t1")
-    assert recycled(desk, integration, "t1") is None
-    (spare,) = desk.trees.spares.paths()
-    (git_dir,) = (desk.root / ".git" / "worktrees").iterdir()
-    damage(spare, git_dir)
-    opened = desk.open("t2", integration.tip())
-    assert everything_in(opened.cwd) == {
-        "a.txt": b"1\n",
-        "lib/b.txt": b"2\n",
-        ".gitignore": b"*.log\nout/\nnode_modules/\n",
-        "t1.txt": b"t1\n",
-    }
-    assert opened.checkout.git.line("symbolic-ref", "HEAD") == opened.ref
-    desk.trees.spares.tidy(1)
-    assert in_the_list(desk) == {opened.cwd}
-    assert not any(desk.trees.spares.root.iterdir())
-
-
 def test_spares_beyond_the_limit_are_removed(desk: Desk, integration: Integration) -> None:
     for safe in ("t1", "t2", "t3"):
         desk.open(safe, integration.tip())
@@ -296,109 +211,3 @@ def test_the_users_own_worktrees_are_untouched(desk: Desk, integration: Integrat
     desk.trees.spares.tidy(0)
     assert in_the_list(desk) == {theirs}
     assert (theirs / "dirty").read_text() == "by the user\n"
-
-
-class _Killed(BaseException):
-    pass
-
-
-def dying(monkeypatch: pytest.MonkeyPatch, at: int) -> None:
-    """Let the process die at its nth change of a file or folder in `spares`: nothing afterwards happens any more."""
-    count = 0
-
-    def counting(real: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*arguments: Any, **named: Any) -> Any:
-            nonlocal count
-            count += 1
-            if count == at:
-                raise _Killed
-            return real(*arguments, **named)
-
-        return call
-
-    for name in ("_write", "_delete"):
-        monkeypatch.setattr(spares_module, name, counting(getattr(spares_module, name)))
-    for name in ("rename", "touch", "unlink"):
-        monkeypatch.setattr(Path, name, counting(getattr(Path, name)))
-
-
-def test_a_death_at_any_step_of_taking_a_spare_leaves_the_next_attempt_a_sound_worktree(
-    desk: Desk, integration: Integration
-) -> None:
-    died = 0
-    for at in range(1, 40):
-        safe = f"t{at}"
-        work(desk, integration, f"{safe}-before")
-        assert recycled(desk, integration, f"{safe}-before") is None
-        with pytest.MonkeyPatch.context() as patch:
-            dying(patch, at)
-            try:
-                desk.open(safe, integration.tip())
-            except _Killed:
-                died += 1
-            else:
-                break
-        opened = desk.open(safe, integration.tip())
-        assert opened.checkout.git.items("status", "--porcelain", "-z", "--ignored") == ()
-        assert opened.checkout.git.line("symbolic-ref", "HEAD") == opened.ref
-        assert opened.set_aside is None
-        desk.trees.spares.tidy(0)
-        desk.trees.remove(safe)
-        assert in_the_list(desk) == set()
-    assert died >= 6
-
-
-def test_a_death_at_any_step_of_recycling_leaves_nothing_that_is_taken_for_work(
-    desk: Desk, integration: Integration
-) -> None:
-    died = 0
-    for at in range(1, 40):
-        safe = f"t{at}"
-        work(desk, integration, safe, plant_ignored)
-        with pytest.MonkeyPatch.context() as patch:
-            dying(patch, at)
-            try:
-                recycled(desk, integration, safe)
-            except _Killed:
-                died += 1
-            else:
-                break
-        if desk.trees.path_of(safe) in in_the_list(desk):
-            assert recycled(desk, integration, safe) is None
-        opened = desk.open(f"{safe}-next", integration.tip())
-        assert opened.checkout.git.items("status", "--porcelain", "-z", "--ignored") == ()
-        assert not (opened.cwd / "out").exists()
-        desk.trees.remove(f"{safe}-next")
-        desk.trees.spares.tidy(0)
-        assert in_the_list(desk) == set()
-    assert died >= 6
-
-
-def test_a_jump_of_the_integration_branch_by_thousands_of_files_reaches_the_spares_taker(
-    desk: Desk, integration: Integration
-) -> None:
-    work(desk, integration, "t1")
-    assert recycled(desk, integration, "t1") is None
-    desk.commit({f"many/{n % 50}/{n}.txt": f"{n}\n" for n in range(5000)})
-    tip = integration.plan_follow("refs/heads/main", tip=str(integration.tip())).new
-    opened = desk.open("t2", tip)
-    assert sum(path.is_file() for path in (opened.cwd / "many").rglob("*")) == 5000
-    assert opened.checkout.git.items("status", "--porcelain", "-z") == ()
-
-
-def test_a_disk_that_is_full_while_a_spare_is_taken_costs_the_spare_alone(desk: Desk, integration: Integration) -> None:
-    work(desk, integration, "t1")
-    assert recycled(desk, integration, "t1") is None
-    failed: list[str] = []
-
-    def full(command: Any, **how: Any) -> Completed:
-        if "reset" in command and len(failed) < 2:
-            failed.append("reset")
-            return Completed(code=128, out=b"", err="fatal: cannot create file: No space left on device")
-        return run_process(command, **how)
-
-    trees = TaskWorktrees(replace(desk.repo, git=replace(desk.repo.git, run=full)), desk.trees.root)
-    opened = trees.open("t2", str(integration.tip()), holder_is_dead=lambda _: True)
-    assert len(failed) == 2
-    assert opened.checkout.git.items("status", "--porcelain", "-z") == ()
-    assert in_the_list(desk) == {opened.cwd}

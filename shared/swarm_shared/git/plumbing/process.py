@@ -43,6 +43,7 @@ class Run(Protocol):
         timeout_s: float,
         limit_bytes: int | None,
         keep_open: Sequence[int],
+        tend: Callable[[], None] = ...,
     ) -> Completed: ...
 
 

@@ -84,12 +84,16 @@ class Landings(Family):
         Raises:
             DatabaseBusy: The write lock stayed taken beyond the busy timeout.
         """
-        if self._db.row(SQL["anything_to_land"]) is None:
+        if not self.anything_to_land():
             return None
         with self._db.transaction(durable=False):
             if self._db.row(SQL["may_claim"], {"run": claimant.run, "mono": self._clock.mono_ms()}) is None:
                 return None
             return self._claim(claimant)
+
+    def anything_to_land(self) -> bool:
+        """A cheap look that takes no lock."""
+        return self._db.row(SQL["anything_to_land"]) is not None
 
     def _claim(self, claimant: Claimant) -> LandingClaim | None:
         wall = self._clock.wall_ms()
