@@ -52,6 +52,7 @@ lint: $(VENV)/ready-for-tests ## Check style and format
 	ruff check .
 	ruff format --check .
 	lint-imports --no-logo
+	$(BIN)/python tools/frontend/check.py
 
 types: $(VENV)/ready-for-tests ## Check types
 	mypy
@@ -75,7 +76,7 @@ agents: $(VENV)/ready-for-tests ## Try real agent CLIs without any model: CLIS="
 	$(BIN)/python tests/agents/run.py $(CLIS) $(if $(LATEST),--latest) $(ARGS)
 
 clean: ## Remove what was built, installed or left by demos; databases stay
-	rm -rf $(VENV) .agent-clis var/demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .agent-clis .frontend-tools var/demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ───── what the targets need ─────

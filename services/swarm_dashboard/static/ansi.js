@@ -1,15 +1,19 @@
+// @ts-check
 // Terminal output made safe: colours become classes, every other escape sequence is dropped.
 
 import { h } from "./dom.js";
 
-const SEQUENCE = /\x1b(?:\[([0-?]*)[ -/]*([@-~])|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[PX^_][^\x1b]*(?:\x1b\\)?|[ -/]*[0-~])|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]/g;
+const SEQUENCE =
+  /\x1b(?:\[([0-?]*)[ -/]*([@-~])|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[PX^_][^\x1b]*(?:\x1b\\)?|[ -/]*[0-~])|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]/g;
+// A sequence without its end.
+const CUT = /^\x1b(?:\[[0-?]*[ -/]*|\][^\x07\x1b]*|[PX^_][^\x1b]*|[ -/]*)$/;
 const NAMES = ["black", "red", "green", "yellow", "blue", "magenta", "cyan", "white"];
 
 export class Ansi {
   #style;
   #rest = "";
 
-  /** `before`: what the text before was made with; its colours go on. */
+  /** `before`: what the text before was made with; its colours continue. */
   constructor(before = null) {
     this.#style = new Set(before ? before.#style : []);
   }
@@ -19,7 +23,7 @@ export class Ansi {
     let all = this.#rest + text;
     const cut = all.lastIndexOf("\x1b");
     this.#rest = "";
-    if (cut >= 0 && all.length - cut < 64 && !this.#isWhole(all.slice(cut))) {
+    if (cut >= 0 && all.length - cut < 64 && CUT.test(all.slice(cut))) {
       this.#rest = all.slice(cut);
       all = all.slice(0, cut);
     }
@@ -34,18 +38,16 @@ export class Ansi {
     return made;
   }
 
-  #isWhole(text) {
-    SEQUENCE.lastIndex = 0;
-    const found = SEQUENCE.exec(text);
-    SEQUENCE.lastIndex = 0;
-    return found !== null && found.index === 0 && text.length > 1;
-  }
-
   #add(made, text) {
     // A carriage return redraws a line: only the last drawing counts.
-    const clean = text.replace(/\r\n/g, "\n").replace(/[^\n]*\r(?=[^\n])/g, "").replace(/\r/g, "");
+    const clean = text
+      .replace(/\r\n/g, "\n")
+      .replace(/[^\n]*\r(?=[^\n])/g, "")
+      .replace(/\r/g, "");
     if (!clean) return;
-    made.push(this.#style.size ? h("span", { class: [...this.#style].join(" ") }, clean) : document.createTextNode(clean));
+    made.push(
+      this.#style.size ? h("span", { class: [...this.#style].join(" ") }, clean) : document.createTextNode(clean),
+    );
   }
 
   #apply(parameters) {
@@ -58,8 +60,10 @@ export class Ansi {
       else if (code === 2) this.#style.add("dim");
       else if (code === 3) this.#style.add("italic");
       else if (code === 4) this.#style.add("underlined");
-      else if (code === 22) ["bold", "dim"].forEach((name) => this.#style.delete(name));
-      else if ((code >= 30 && code <= 37) || (code >= 90 && code <= 97)) this.#colour(NAMES[code % 10]);
+      else if (code === 22) {
+        this.#style.delete("bold");
+        this.#style.delete("dim");
+      } else if ((code >= 30 && code <= 37) || (code >= 90 && code <= 97)) this.#colour(NAMES[code % 10]);
       else if (code === 39) this.#colour(null);
     }
   }

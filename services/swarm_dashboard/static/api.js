@@ -1,3 +1,4 @@
+// @ts-check
 // Talking to the server: the token in a header, answers as objects, errors as words.
 
 const TOKEN = "swarm-token";
@@ -36,7 +37,13 @@ async function call(path, options) {
   } catch {
     throw new Refused(response.status, "unreadable", `the server answered ${response.status} without words`);
   }
-  if (!response.ok) throw new Refused(response.status, body.error?.code, body.error?.message ?? "The dashboard could not answer.", body.error?.hint);
+  if (!response.ok)
+    throw new Refused(
+      response.status,
+      body.error?.code,
+      body.error?.message ?? "The dashboard could not answer.",
+      body.error?.hint,
+    );
   return body;
 }
 

@@ -1,3 +1,4 @@
+// @ts-check
 // The page as a whole: which screen the address means, what it shows, and when it is shown anew.
 
 import { get, hasToken, keepToken, useToken } from "./api.js";
@@ -7,7 +8,6 @@ import { focusedRow, help, keepFocus, listen } from "./keys.js";
 import { Live } from "./live.js";
 import * as nav from "./nav.js";
 import { command, empty, tickTimes } from "./pieces.js";
-import { onOutcome } from "./verbs.js";
 import * as audit from "./screens/audit.js";
 import * as failures from "./screens/failures.js";
 import * as graph from "./screens/graph.js";
@@ -18,19 +18,32 @@ import * as now from "./screens/now.js";
 import * as task from "./screens/task.js";
 import * as tasks from "./screens/tasks.js";
 import * as workers from "./screens/workers.js";
+import { onOutcome } from "./verbs.js";
 
 // What a screen module is: `name`, `title(place)`, `load(place, signal)` and `view(context)`; `place.again()` loads
 // anew, soon; where it has them, `leave()`,
 // `keys` ({letter: [words for the help, function]}) and `follows`, true where its data changes with what happens.
 const SCREENS = { now, tasks, needs, failures, graph, workers, landing, audit, health };
-const LOST = { name: "lost", title: () => "Not found", load: async () => null,
-  view: () => h("div", { class: "screen" }, empty(h("strong", null, `There is no screen at ${location.pathname}.`), " The list above leads to those there are.")) };
+const LOST = {
+  name: "lost",
+  title: () => "Not found",
+  load: async () => null,
+  view: () =>
+    h(
+      "div",
+      { class: "screen" },
+      empty(
+        h("strong", null, `There is no screen at ${location.pathname}.`),
+        " The list above leads to those there are.",
+      ),
+    ),
+};
 const RELOAD_GAP_MS = 700;
 const main = document.getElementById("main");
 const chip = document.getElementById("chip");
 const chipText = document.getElementById("chip-text");
-const searchBox = document.getElementById("search-box");
-const live = new Live();
+const searchBox = /** @type {HTMLInputElement} */ (document.getElementById("search-box"));
+const live = /** @type {any} */ (new Live());
 
 const shown = { screen: null, place: null, data: null, status: null, extra: {} };
 let place = null; // what the address means; `shown.place` is what the page shows
@@ -66,7 +79,8 @@ function decode(text) {
 function open({ focus = false } = {}) {
   place = placeOf(new URL(location.href));
   focusNext = focus;
-  if (document.activeElement !== searchBox) searchBox.value = place.screen === tasks ? place.query.get("q") ?? "" : "";
+  if (document.activeElement !== searchBox)
+    searchBox.value = place.screen === tasks ? (place.query.get("q") ?? "") : "";
   nav.mark(place.screen === task ? "tasks" : place.screen.name);
   document.title = `${place.screen.title(place)} · Amplifier Swarm`;
   return show({ force: true });
@@ -118,8 +132,22 @@ function complain(error, wanted) {
   if (shown.place !== wanted) {
     shown.screen?.leave?.();
     shown.screen = null;
-    main.replaceChildren(h("div", { class: "screen" }, empty(h("strong", null, error.message), error.hint && ` – ${error.hint}`,
-      unloaded && h("p", null, h("button", { type: "button", class: "primary", onclick: () => show({ force: true }) }, "Try again")))));
+    main.replaceChildren(
+      h(
+        "div",
+        { class: "screen" },
+        empty(
+          h("strong", null, error.message),
+          error.hint && ` – ${error.hint}`,
+          unloaded &&
+            h(
+              "p",
+              null,
+              h("button", { type: "button", class: "primary", onclick: () => show({ force: true }) }, "Try again"),
+            ),
+        ),
+      ),
+    );
   }
   drawChip();
 }
@@ -188,7 +216,9 @@ function drawChip() {
   }[state]();
   if (chip.dataset.state !== state) chip.dataset.state = state;
   if (chipText.textContent !== words) chipText.textContent = words;
-  chip.title = paused ? "Resume live updates (Space)" : "Rows under the pointer do not move; click to pause all updates (Space)";
+  chip.title = paused
+    ? "Resume live updates (Space)"
+    : "Rows under the pointer do not move; click to pause all updates (Space)";
   chip.setAttribute("aria-pressed", String(paused));
 }
 
@@ -217,19 +247,49 @@ function askForToken(error) {
   place = null;
   shown.screen?.leave?.();
   shown.screen = null;
-  const field = h("input", { "aria-label": "Link or token", placeholder: "Paste the link or the token", autocomplete: "off" });
+  const field = h("input", {
+    "aria-label": "Link or token",
+    placeholder: "Paste the link or the token",
+    autocomplete: "off",
+  });
   const submit = (event) => {
     event.preventDefault();
     if (!field.value.trim()) return;
     useToken(field.value);
     location.reload();
   };
-  main.replaceChildren(h("div", { class: "screen" }, h("section", { class: "card first" },
-    h("h1", null, error.status === 429 ? "Too many wrong tokens" : hasToken() ? "This link is not valid any more" : "Open the dashboard with its link"),
-    h("p", null, "It can stop and steer the swarm, so it only opens with its token. In a terminal, beside the database, type"),
-    h("p", null, command("amplifier-swarm dashboard")),
-    h("p", null, "and open the link that it prints. This browser then remembers it."),
-    h("form", { class: "token", onsubmit: submit }, field, h("button", { type: "submit", class: "primary" }, "Open")))));
+  main.replaceChildren(
+    h(
+      "div",
+      { class: "screen" },
+      h(
+        "section",
+        { class: "card first" },
+        h(
+          "h1",
+          null,
+          error.status === 429
+            ? "Too many wrong tokens"
+            : hasToken()
+              ? "This link is not valid any more"
+              : "Open the dashboard with its link",
+        ),
+        h(
+          "p",
+          null,
+          "It can stop and steer the swarm, so it only opens with its token. In a terminal, beside the database, type",
+        ),
+        h("p", null, command("amplifier-swarm dashboard")),
+        h("p", null, "and open the link that it prints. This browser then remembers it."),
+        h(
+          "form",
+          { class: "token", onsubmit: submit },
+          field,
+          h("button", { type: "submit", class: "primary" }, "Open"),
+        ),
+      ),
+    ),
+  );
   chip.dataset.state = "stale";
   chipText.textContent = "Locked";
 }
@@ -250,7 +310,7 @@ function up() {
 }
 
 document.addEventListener("click", (event) => {
-  const link = event.target.closest?.("a[href]");
+  const link = /** @type {HTMLAnchorElement} */ (/** @type {HTMLElement} */ (event.target).closest?.("a[href]"));
   const plain = event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
   if (!link || !plain || event.defaultPrevented || link.hasAttribute("download")) return;
   const address = new URL(link.href);
@@ -281,7 +341,10 @@ async function start() {
     const { auth, database, ...status } = await get("/api/status");
     shown.extra = { auth, database };
     learn(status);
-    if (auth === "none") document.body.prepend(h("p", { class: "open-to-all" }, "This dashboard has no token: everyone on this machine can use it."));
+    if (auth === "none")
+      document.body.prepend(
+        h("p", { class: "open-to-all" }, "This dashboard has no token: everyone on this machine can use it."),
+      );
   } catch (error) {
     if (error.status === 401 || error.status === 429) {
       askForToken(error);

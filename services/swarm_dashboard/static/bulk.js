@@ -1,3 +1,4 @@
+// @ts-check
 // Acting on many tasks: those that are selected, or everything that matches. What it would do is counted before it is done.
 
 import { get } from "./api.js";
@@ -5,7 +6,7 @@ import { question } from "./dialogs.js";
 import { h } from "./dom.js";
 import { count, plural, statusWord } from "./format.js";
 import { priorityField } from "./pieces.js";
-import { TASK_VERBS, request } from "./verbs.js";
+import { request, TASK_VERBS } from "./verbs.js";
 
 const VERBS = ["retry", "release", "hold", "cancel", "kill", "prioritize"];
 const DANGEROUS = new Set(["cancel", "kill"]);
@@ -28,24 +29,47 @@ export function bulkBar(parameters, page) {
 
 /** A row's checkbox. */
 export const picker = (row) =>
-  h("input", { type: "checkbox", "data-pick": row.id, "aria-label": `Select ${row.id}`, checked: chosen.has(row.id),
-    onclick: (event) => pick(row, event) });
+  h("input", {
+    type: "checkbox",
+    "data-pick": row.id,
+    "aria-label": `Select ${row.id}`,
+    checked: chosen.has(row.id),
+    onclick: (event) => pick(row, event),
+  });
 
 /** The checkbox above the rows: all of this page. */
 export const pickAll = (rows) =>
-  h("input", { type: "checkbox", "data-pick-all": "", "aria-label": "Select all rows of this page", checked: rows.length > 0 && rows.every((row) => chosen.has(row.id)),
+  h("input", {
+    type: "checkbox",
+    "data-pick-all": "",
+    "aria-label": "Select all rows of this page",
+    checked: rows.length > 0 && rows.every((row) => chosen.has(row.id)),
     onclick: (event) => {
       for (const row of rows) mark(row, event.target.checked);
       paint();
-    } });
+    },
+  });
 
 export const pickEverything = (total) =>
-  h("button", { type: "button", class: "small", onclick: () => { everything = true; paint(); } },
-    total === null ? "Act on all that match" : `Act on all ${count(total)}`);
+  h(
+    "button",
+    {
+      type: "button",
+      class: "small",
+      onclick: () => {
+        everything = true;
+        paint();
+      },
+    },
+    total === null ? "Act on all that match" : `Act on all ${count(total)}`,
+  );
+
+/** The checkboxes of the rows. @returns {HTMLInputElement[]} */
+const pickers = () => [...document.querySelectorAll("[data-pick]")].map((box) => /** @type {any} */ (box));
 
 /** The row that has the focus: for the keyboard. */
 export function pickFocused() {
-  document.activeElement?.closest("tr")?.querySelector("[data-pick]")?.click();
+  /** @type {HTMLElement} */ (document.activeElement?.closest("tr")?.querySelector("[data-pick]"))?.click();
 }
 
 function mark(row, on) {
@@ -55,7 +79,7 @@ function mark(row, on) {
 }
 
 function pick(row, event) {
-  const boxes = [...document.querySelectorAll("[data-pick]")];
+  const boxes = pickers();
   const here = boxes.indexOf(event.target);
   const before = boxes.findIndex((box) => box.dataset.pick === lastPicked);
   mark(row, event.target.checked);
@@ -76,22 +100,46 @@ function forget() {
 }
 
 function paint(parameters = JSON.parse(filter || "{}")) {
-  for (const box of document.querySelectorAll("[data-pick]")) box.checked = chosen.has(box.dataset.pick);
-  const all = document.querySelector("[data-pick-all]");
-  if (all) all.checked = [...document.querySelectorAll("[data-pick]")].every((box) => box.checked);
+  for (const box of pickers()) box.checked = chosen.has(box.dataset.pick);
+  const all = /** @type {HTMLInputElement} */ (document.querySelector("[data-pick-all]"));
+  if (all) all.checked = pickers().every((box) => box.checked);
   const isOpen = everything || chosen.size > 0;
   bar.hidden = !isOpen;
   // Buttons stay the same while they say the same: one may be under the pointer.
   const says = JSON.stringify([filter, everything, chosen.size, VERBS.map((verb) => useful(verb).length)]);
   if (!isOpen || bar.dataset.says === says) return;
   bar.dataset.says = says;
-  const focused = document.activeElement?.closest?.(".bulk") ? document.activeElement.dataset.verb : null;
+  const active = /** @type {HTMLElement} */ (document.activeElement);
+  const focused = active?.closest?.(".bulk") ? active.dataset.verb : null;
   bar.replaceChildren(
     h("strong", { role: "status" }, everything ? "Everything that matches" : `${plural(chosen.size, "task")} selected`),
-    ...VERBS.map((verb) => h("button", { type: "button", class: `small ${DANGEROUS.has(verb) ? "danger" : ""}`, "data-verb": verb,
-      disabled: !everything && !useful(verb).length, onclick: () => act(verb, parameters) },
-      TASK_VERBS[verb].label, !everything && ` ${count(useful(verb).length)}`)),
-    h("button", { type: "button", class: "small plain", onclick: () => { forget(); paint(); } }, "Clear"));
+    ...VERBS.map((verb) =>
+      h(
+        "button",
+        {
+          type: "button",
+          class: `small ${DANGEROUS.has(verb) ? "danger" : ""}`,
+          "data-verb": verb,
+          disabled: !everything && !useful(verb).length,
+          onclick: () => act(verb, parameters),
+        },
+        TASK_VERBS[verb].label,
+        !everything && ` ${count(useful(verb).length)}`,
+      ),
+    ),
+    h(
+      "button",
+      {
+        type: "button",
+        class: "small plain",
+        onclick: () => {
+          forget();
+          paint();
+        },
+      },
+      "Clear",
+    ),
+  );
   if (focused) bar.querySelector(`[data-verb="${focused}"]`)?.focus();
 }
 
@@ -100,16 +148,34 @@ const useful = (verb) => [...chosen.values()].filter((row) => row.verbs.includes
 async function act(verb, parameters) {
   const label = TASK_VERBS[verb].label.replace("…", "");
   const told = h("p", { role: "status", class: "counting" }, "Counting…");
-  const note = verb === "retry" && h("textarea", { rows: 3, "aria-label": "Note for the next attempts", placeholder: "What should the next attempts know? (if anything)" });
-  const priority = verb === "prioritize" && priorityField("medium");
+  const note =
+    verb === "retry"
+      ? h("textarea", {
+          rows: 3,
+          "aria-label": "Note for the next attempts",
+          placeholder: "Note for the next attempts (optional)",
+        })
+      : null;
+  const priority = verb === "prioritize" ? priorityField("medium") : null;
   const run = new AbortController();
-  const ready = everything ? counted(parameters, verb, told, run.signal) : Promise.resolve(describe(told, verb, ...ofSelection(verb)));
-  const yes = await question({ title: `${label} ${everything ? "everything that matches" : "the selected tasks"}?`,
-    content: [told, h("p", { class: "quiet" }, TASK_VERBS[verb].does({ group: "in_progress" })), note, priority].filter(Boolean),
-    yes: label, danger: DANGEROUS.has(verb), ready });
+  const ready = everything
+    ? counted(parameters, verb, told, run.signal)
+    : Promise.resolve(describe(told, ...ofSelection(verb)));
+  const yes = await question({
+    title: `${label} ${everything ? "everything that matches" : "the selected tasks"}?`,
+    content: [told, h("p", { class: "quiet" }, TASK_VERBS[verb].does({ group: "in_progress" })), note, priority].filter(
+      Boolean,
+    ),
+    yes: label,
+    danger: DANGEROUS.has(verb),
+    ready,
+  });
   run.abort();
   if (!yes) return;
-  const extra = { ...(note && note.value.trim() && { note: note.value.trim() }), ...(priority && { priority: priority.querySelector("input").value }) };
+  const extra = {
+    ...(note?.value.trim() && { note: note.value.trim() }),
+    ...(priority && { priority: priority.querySelector("input").value }),
+  };
   const which = everything ? { matching: parameters } : { ids: useful(verb).map((row) => row.id) };
   forget();
   paint();
@@ -127,12 +193,12 @@ async function counted(parameters, verb, told, signal) {
   let meant = 0;
   const rest = {};
   try {
-    for (let cursor = 0; cursor !== null;) {
+    for (let cursor = 0; cursor !== null; ) {
       const part = await get("/api/count", { ...parameters, verb, cursor }, signal);
       meant += part.meant;
       for (const [status, n] of Object.entries(part.left_alone)) rest[status] = (rest[status] ?? 0) + n;
       cursor = part.cursor;
-      describe(told, verb, meant, rest, cursor === null);
+      describe(told, meant, rest, cursor === null);
     }
     return meant > 0;
   } catch (error) {
@@ -141,10 +207,13 @@ async function counted(parameters, verb, told, signal) {
   }
 }
 
-function describe(told, verb, meant, rest, isExact) {
+function describe(told, meant, rest, isExact) {
   const left = Object.entries(rest).map(([status, n]) => `${count(n)} ${statusWord(status)}`);
   const number = isExact ? plural(meant, "task") : `${count(meant)}+ tasks`;
-  told.replaceChildren(h("strong", null, number), isExact ? "" : ", still counting…",
-    left.length ? ` Left alone: ${left.join(", ")}${isExact ? "" : " so far"}.` : isExact ? "." : "");
+  told.replaceChildren(
+    h("strong", null, number),
+    isExact ? "" : ", still counting…",
+    left.length ? ` Left alone: ${left.join(", ")}${isExact ? "" : " so far"}.` : isExact ? "." : "",
+  );
   return meant > 0;
 }

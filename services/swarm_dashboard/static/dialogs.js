@@ -1,8 +1,9 @@
+// @ts-check
 // The one dialog: questions before what cannot be undone, and the help.
 
 import { h } from "./dom.js";
 
-const dialog = document.getElementById("dialog");
+const dialog = /** @type {HTMLDialogElement} */ (document.getElementById("dialog"));
 
 function show(title, content, buttons) {
   dialog.replaceChildren(h("h2", { id: "dialog-title" }, title), ...content, h("div", { class: "buttons" }, buttons));
@@ -16,14 +17,21 @@ function show(title, content, buttons) {
 const closing = (value, text, kind) =>
   h("button", { type: "button", class: kind, onclick: () => dialog.close(value) }, text);
 
-/** Ask before something; the harmless answer has the focus. */
+/**
+ * Ask before something; the harmless answer has the focus.
+ * @param {{ title: string, text: any, yes: string, danger?: boolean }} question
+ */
 export const confirm = async ({ title, text, yes, danger }) =>
   (await choose({ title, text, choices: [["yes", yes, danger ? "danger" : "primary"]] })) === "yes";
 
 /** Let the user choose one of several ways to do it, or none; the value of the choice, empty for none. */
 export async function choose({ title, text, choices }) {
   const back = closing("", "Go back", "");
-  const answer = show(title, [h("p", null, text)], [back, choices.map(([value, words, kind]) => closing(value, words, kind))]);
+  const answer = show(
+    title,
+    [h("p", null, text)],
+    [back, choices.map(([value, words, kind]) => closing(value, words, kind))],
+  );
   back.focus();
   return answer;
 }
@@ -33,7 +41,9 @@ export async function question({ title, content, yes, danger, ready }) {
   const keep = closing("", "Go back", "");
   const go = closing("yes", yes, danger ? "danger" : "primary");
   go.disabled = true;
-  ready.then((isReady) => { go.disabled = !isReady; });
+  ready.then((isReady) => {
+    go.disabled = !isReady;
+  });
   const answer = show(title, content, [keep, go]);
   keep.focus();
   return (await answer) === "yes";
@@ -50,10 +60,11 @@ export async function ask({ title, text, yes, value = "", wanted = false, long =
       go();
     }
   };
-  const answer = show(title, [h("p", null, text), field], [
-    closing("", "Go back", ""),
-    h("button", { type: "button", class: "primary", onclick: go }, yes),
-  ]);
+  const answer = show(
+    title,
+    [h("p", null, text), field],
+    [closing("", "Go back", ""), h("button", { type: "button", class: "primary", onclick: go }, yes)],
+  );
   field.focus();
   return (await answer) === "yes" ? field.value.trim() : null;
 }

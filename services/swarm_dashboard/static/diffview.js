@@ -1,3 +1,4 @@
+// @ts-check
 // A change, file by file: what was added and deleted by sign, colour and line number; files are unfolded on demand.
 
 import { h } from "./dom.js";
@@ -14,11 +15,29 @@ export function diffView(change) {
   if (!change.file_count) return h("p", { class: "quiet" }, "Nothing was changed.");
   const patches = change.patch.split(HEAD).slice(1);
   let shown = 0;
-  return h("div", { class: "diff" },
-    h("p", { class: "sums" }, h("strong", null, plural(change.file_count, "file")), " ", signs(change), " ",
-      h("code", { class: "quiet", title: "from … to" }, `${change.base_sha.slice(0, 9)}..${change.head_sha.slice(0, 9)}`)),
-    change.truncated && h("p", { class: "warning" }, "Too long to be kept whole: the end of it is missing here. All of it: ",
-      h("code", { class: "command" }, `git diff ${change.base_sha} ${change.head_sha}`)),
+  return h(
+    "div",
+    { class: "diff" },
+    h(
+      "p",
+      { class: "sums" },
+      h("strong", null, plural(change.file_count, "file")),
+      " ",
+      signs(change),
+      " ",
+      h(
+        "code",
+        { class: "quiet", title: "from … to" },
+        `${change.base_sha.slice(0, 9)}..${change.head_sha.slice(0, 9)}`,
+      ),
+    ),
+    change.truncated &&
+      h(
+        "p",
+        { class: "warning" },
+        "Too long to be kept whole: the end of it is missing here. All of it: ",
+        h("code", { class: "command" }, `git diff ${change.base_sha} ${change.head_sha}`),
+      ),
     change.files.map((file, place) => {
       // Git tells files in the same order in its table and in its patch.
       const lines = patches[place]?.split("\n") ?? null;
@@ -26,23 +45,39 @@ export function diffView(change) {
       if (open) shown += lines.length;
       return fileView(file, lines, open);
     }),
-    change.file_count > change.files.length && h("p", { class: "quiet" }, `… and ${plural(change.file_count - change.files.length, "more file")}`));
+    change.file_count > change.files.length &&
+      h("p", { class: "quiet" }, `… and ${plural(change.file_count - change.files.length, "more file")}`),
+  );
 }
 
 function fileView(file, lines, open) {
   const body = h("div", { class: "hunks" });
   const fill = () => body.childNodes.length || body.append(...rows(file, lines));
   if (open) fill();
-  return h("details", { open, ontoggle: (event) => event.target.open && fill() },
-    h("summary", null,
-      h("code", null, file.old_path ? `${file.old_path} → ${file.path}` : file.path), " ",
-      h("span", { class: "quiet" }, CHANGES[file.change] ?? file.change), " ",
-      file.added === null ? h("span", { class: "quiet" }, "binary") : signs(file)),
-    body);
+  return h(
+    "details",
+    { open, ontoggle: (event) => event.target.open && fill() },
+    h(
+      "summary",
+      null,
+      h("code", null, file.old_path ? `${file.old_path} → ${file.path}` : file.path),
+      " ",
+      h("span", { class: "quiet" }, CHANGES[file.change] ?? file.change),
+      " ",
+      file.added === null ? h("span", { class: "quiet" }, "binary") : signs(file),
+    ),
+    body,
+  );
 }
 
 const signs = ({ added, deleted }) =>
-  h("span", { class: "signs" }, h("span", { class: "plus" }, `+${count(added ?? 0)}`), " ", h("span", { class: "minus" }, `−${count(deleted ?? 0)}`));
+  h(
+    "span",
+    { class: "signs" },
+    h("span", { class: "plus" }, `+${count(added ?? 0)}`),
+    " ",
+    h("span", { class: "minus" }, `−${count(deleted ?? 0)}`),
+  );
 
 function rows(file, lines) {
   if (!lines) return [h("p", { class: "quiet" }, "Its text is not kept here.")];
@@ -58,14 +93,24 @@ function rows(file, lines) {
     } else if (inHunk && line !== "") {
       const sign = line[0];
       const isText = sign === " " || sign === "+" || sign === "-";
-      made.push(h("div", {
-        class: sign === "+" ? "line plus" : sign === "-" ? "line minus" : "line",
-        "data-old": isText && sign !== "+" ? before++ : null, "data-new": isText && sign !== "-" ? after++ : null }, line || " "));
+      made.push(
+        h(
+          "div",
+          {
+            class: sign === "+" ? "line plus" : sign === "-" ? "line minus" : "line",
+            "data-old": isText && sign !== "+" ? before++ : null,
+            "data-new": isText && sign !== "-" ? after++ : null,
+          },
+          line || " ",
+        ),
+      );
     }
     if (made.length >= FILE_LINES) {
       made.push(h("p", { class: "quiet" }, `… ${count(lines.length - made.length)} more lines of this file`));
       break;
     }
   }
-  return made.length ? made : [h("p", { class: "quiet" }, file.added === null ? "Binary." : "No line of text differs.")];
+  return made.length
+    ? made
+    : [h("p", { class: "quiet" }, file.added === null ? "Binary." : "No line of text differs.")];
 }

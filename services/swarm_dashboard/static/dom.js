@@ -1,3 +1,4 @@
+// @ts-check
 // Building the page: every text becomes a text node, nothing is ever parsed as HTML.
 
 const SVG = "http://www.w3.org/2000/svg";

@@ -1,3 +1,4 @@
+// @ts-check
 // Numbers, times and words for people.
 
 let offset = 0;
@@ -26,7 +27,12 @@ export function duration(seconds) {
 export const sinceSeconds = (iso) => (now() - Date.parse(iso)) / 1000;
 export const between = (from, to) => (Date.parse(to) - Date.parse(from)) / 1000;
 
-const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+const CLOCK = new Intl.DateTimeFormat(undefined, {
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+  hourCycle: "h23",
+});
 const DAY = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
 
 /** A moment as a person here says it; the day only when it is not today. */
@@ -52,7 +58,11 @@ export const hours = (n) => unit(HOURS.format(n), "h");
 export const percent = (part) => unit(Math.floor(part * 100), "%");
 const SHORT = new Intl.NumberFormat(undefined, { notation: "compact", maximumSignificantDigits: 3 });
 export const compact = (n) => SHORT.format(n);
-const DOLLARS = new Intl.NumberFormat(undefined, { style: "currency", currency: "USD", currencyDisplay: "narrowSymbol" });
+const DOLLARS = new Intl.NumberFormat(undefined, {
+  style: "currency",
+  currency: "USD",
+  currencyDisplay: "narrowSymbol",
+});
 export const dollars = (n) => DOLLARS.format(n);
 export const plural = (n, word, many = `${word}s`) => `${count(n)} ${n === 1 ? word : many}`;
 
@@ -62,9 +72,18 @@ export function bytes(n) {
 }
 
 const WORDS = {
-  not_started: "ready", blocked: "blocked", waiting_files: "waits for files", scheduled: "scheduled",
-  claimed: "claimed", in_progress: "in progress", approved: "approved", landing: "landing",
-  completed: "completed", failed: "failed", held: "held", cancelled: "cancelled",
+  not_started: "ready",
+  blocked: "blocked",
+  waiting_files: "waits for files",
+  scheduled: "scheduled",
+  claimed: "claimed",
+  in_progress: "in progress",
+  approved: "approved",
+  landing: "landing",
+  completed: "completed",
+  failed: "failed",
+  held: "held",
+  cancelled: "cancelled",
 };
 export const statusWord = (status) => WORDS[status] ?? status;
 export const groupWord = (group) => (group === "not_started" ? "not started" : group.replace("_", " "));

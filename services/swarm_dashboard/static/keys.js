@@ -1,3 +1,4 @@
+// @ts-check
 // The keyboard: single letters while no field has the focus.
 
 import { isOpen, tell } from "./dialogs.js";
@@ -6,41 +7,64 @@ import * as nav from "./nav.js";
 
 const GO_MS = 1_200;
 const KEYS = [
-  ["j  k", "next, previous row"], ["u", "show now what waits"], ["Enter", "open the row"], ["Esc", "leave the field, close, or back to the list"],
-  ["/", "search"], ["Space", "pause or go on with live updates"], ["t", "light or dark"], ["?", "this help"],
+  ["j  k", "next, previous row"],
+  ["u", "show now what waits"],
+  ["Enter", "open the row"],
+  ["Esc", "leave the field, close, or back to the list"],
+  ["/", "search"],
+  ["Space", "pause or go on with live updates"],
+  ["t", "light or dark"],
+  ["?", "this help"],
 ];
 let goUntil = 0;
 
-const rows = () => [...document.querySelectorAll("main a[data-row]")];
+/** @returns {HTMLElement[]} */
+const rows = () => [...document.querySelectorAll("main a[data-row]")].map((row) => /** @type {any} */ (row));
 
 /** The place of the row that has the focus; -1 when none has. */
-export const focusedRow = () => rows().findIndex((link) => (link.closest("[data-key]") ?? link).contains(document.activeElement));
+export const focusedRow = () =>
+  rows().findIndex((link) => (link.closest("[data-key]") ?? link).contains(document.activeElement));
 
 /** After a drawing: where the row with the focus has gone, the one that took its place gets it. */
 export function keepFocus(place) {
   if (place < 0 || document.activeElement !== document.body) return;
   const all = rows();
-  all[Math.min(place, all.length - 1)]?.focus({ preventScroll: true, focusVisible: true });
+  all[Math.min(place, all.length - 1)]?.focus(/** @type {any} */ ({ preventScroll: true, focusVisible: true }));
 }
 
 function step(by) {
   const all = rows();
   if (!all.length) return;
-  const here = all.indexOf(document.activeElement);
+  const here = all.indexOf(/** @type {HTMLElement} */ (document.activeElement));
   const next = here < 0 ? (by > 0 ? 0 : all.length - 1) : Math.min(all.length - 1, Math.max(0, here + by));
-  all[next].focus({ focusVisible: true });
+  all[next].focus(/** @type {any} */ ({ focusVisible: true }));
   all[next].scrollIntoView({ block: "nearest" });
 }
 
-const list = (keys) => h("dl", { class: "keys" }, keys.map(([key, what]) => [
-  h("dt", null, key.split(/\s+/).map((k) => [h("kbd", null, k), " "])), h("dd", null, what)]));
+const list = (keys) =>
+  h(
+    "dl",
+    { class: "keys" },
+    keys.map(([key, what]) => [
+      h(
+        "dt",
+        null,
+        key.split(/\s+/).map((k) => [h("kbd", null, k), " "]),
+      ),
+      h("dd", null, what),
+    ]),
+  );
 
 /** Show all keys; `own` are those of the screen that is open. */
 export function help(own) {
   const special = Object.entries(own).map(([key, [what]]) => [key, what]);
   tell("Keys", [
     h("div", { class: "columns two" }, list([...KEYS, ...special]), list(nav.letters())),
-    h("p", { class: "quiet" }, "Searches take words and qualifiers: status:failed phase:build id:2.6 type:feature priority:high worker:worker-1 since:2h error:“timed out”."),
+    h(
+      "p",
+      { class: "quiet" },
+      "Searches take words and qualifiers: status:failed phase:build id:2.6 type:feature priority:high worker:worker-1 since:2h error:“timed out”.",
+    ),
   ]);
 }
 
@@ -48,7 +72,8 @@ export function help(own) {
 export function listen({ go, up, screenKeys, theme, pause, update }) {
   addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || isOpen()) return;
-    const inField = event.target.closest?.("input, textarea, select");
+    const target = /** @type {HTMLElement} */ (event.target);
+    const inField = /** @type {HTMLElement} */ (target.closest?.("input, textarea, select"));
     if (event.key === "Escape") {
       if (inField) inField.blur();
       else up();
@@ -57,13 +82,20 @@ export function listen({ go, up, screenKeys, theme, pause, update }) {
     if (inField) return;
     const own = screenKeys();
     const actions = {
-      "?": () => help(own), t: theme, u: update, j: () => step(1), k: () => step(-1),
-      "/": () => document.getElementById("search-box").select(), g: () => { goUntil = Date.now() + GO_MS; },
+      "?": () => help(own),
+      t: theme,
+      u: update,
+      j: () => step(1),
+      k: () => step(-1),
+      "/": () => /** @type {HTMLInputElement} */ (document.getElementById("search-box")).select(),
+      g: () => {
+        goUntil = Date.now() + GO_MS;
+      },
     };
     const going = Date.now() < goUntil && nav.pathOf(event.key);
     goUntil = 0;
     if (event.key === " " && event.target === document.body) actions[" "] = pause;
-    const action = going ? () => go(going) : actions[event.key] ?? own[event.key]?.[1];
+    const action = going ? () => go(going) : (actions[event.key] ?? own[event.key]?.[1]);
     if (!action) return;
     event.preventDefault();
     action();

@@ -1,3 +1,4 @@
+// @ts-check
 // The live line: a WebSocket while it works, polling while it does not; says which, and since when.
 
 import { get, post } from "./api.js";
@@ -41,7 +42,8 @@ export class Live extends EventTarget {
     if (this.#stopped) return;
     try {
       const { ticket } = await post("/api/ticket");
-      const query = new URLSearchParams({ ticket, ...(this.#seq >= 0 && { since: this.#seq }) });
+      const query = new URLSearchParams({ ticket });
+      if (this.#seq >= 0) query.set("since", String(this.#seq));
       const socket = new WebSocket(`ws://${location.host}/ws?${query}`);
       this.#socket = socket;
       socket.onmessage = (event) => this.#hear(JSON.parse(event.data));

@@ -1,3 +1,4 @@
+// @ts-check
 // The lines of a session's output as far as the page has them: asked for in blocks, growing, and forgotten again.
 
 import { get } from "./api.js";
@@ -52,8 +53,15 @@ export class LogLines {
     const known = this.#blocks.get(number);
     if (known && (known.length === BLOCK || (number + 1) * BLOCK > this.total)) return;
     if (!this.#loading.has(number)) {
-      this.#loading.set(number, this.#get("/lines", { first: number * BLOCK, count: BLOCK })
-        .then((answer) => this.#keep(answer), () => {}).finally(() => this.#loading.delete(number)));
+      this.#loading.set(
+        number,
+        this.#get("/lines", { first: number * BLOCK, count: BLOCK })
+          .then(
+            (answer) => this.#keep(answer),
+            () => {},
+          )
+          .finally(() => this.#loading.delete(number)),
+      );
     }
     await this.#loading.get(number);
   }
@@ -61,7 +69,7 @@ export class LogLines {
   /** All of the output as texts, whatever of it is here; `told` how many bytes have come. */
   async everything(told) {
     const texts = [];
-    for (let from = 0; ;) {
+    for (let from = 0; ; ) {
       const answer = await this.#get("", { from });
       texts.push(...answer.pieces.map((piece) => piece.text));
       if (!answer.pieces.length) return texts;

@@ -1,3 +1,4 @@
+// @ts-check
 // Finding a text, or what went wrong, in a log: the server looks, a bounded piece at a time.
 
 import { get } from "./api.js";
@@ -12,7 +13,14 @@ export class LogSearch {
   #path;
   #session;
   #view;
-  #field = h("input", { type: "search", "aria-label": "Find in this log", placeholder: "Find in this log", autocomplete: "off", spellcheck: "false", maxlength: 400 });
+  #field = h("input", {
+    type: "search",
+    "aria-label": "Find in this log",
+    placeholder: "Find in this log",
+    autocomplete: "off",
+    spellcheck: "false",
+    maxlength: 400,
+  });
   #told = h("span", { class: "quiet found", role: "status" });
   #steps;
   #asked = null; // { kind, q }
@@ -27,8 +35,23 @@ export class LogSearch {
     this.#path = path;
     this.#session = session;
     this.#view = view;
-    this.#steps = [["Previous", "↑", -1], ["Next", "↓", 1]].map(([word, sign, by]) =>
-      h("button", { type: "button", class: "small", "aria-label": `${word} find`, title: word, disabled: true, onclick: () => this.step(by) }, sign));
+    this.#steps = [
+      ["Previous", "↑", -1],
+      ["Next", "↓", 1],
+    ].map(([word, sign, by]) =>
+      h(
+        "button",
+        {
+          type: "button",
+          class: "small",
+          "aria-label": `${word} find`,
+          title: word,
+          disabled: true,
+          onclick: () => this.step(by),
+        },
+        sign,
+      ),
+    );
     this.#field.oninput = () => {
       clearTimeout(this.#timer);
       this.#timer = setTimeout(() => this.begin(this.#field.value), TYPING_MS);
@@ -40,8 +63,14 @@ export class LogSearch {
       if (this.#asked?.q === this.#field.value) this.step(event.shiftKey ? -1 : 1);
       else this.begin(this.#field.value);
     };
-    this.node = h("div", { class: "find", role: "search" }, this.#field, this.#steps,
-      h("button", { type: "button", class: "small", onclick: () => this.errors() }, "First error"), this.#told);
+    this.node = h(
+      "div",
+      { class: "find", role: "search" },
+      this.#field,
+      this.#steps,
+      h("button", { type: "button", class: "small", onclick: () => this.errors() }, "First error"),
+      this.#told,
+    );
   }
 
   stop() {
@@ -126,9 +155,17 @@ export class LogSearch {
     const all = `${count(this.#hits.length)}${this.#hits.length >= MOST ? "+" : this.#next !== null && this.#hits.length ? " so far" : ""}`;
     const word = this.#asked?.kind === "errors" ? "error " : "";
     const looking = this.#next !== null && this.#hits.length < MOST;
-    this.#told.textContent = !this.#asked ? ""
-      : this.#at >= 0 ? `${word}${count(this.#at + 1)} of ${all}`
-      : looking ? "looking…" : this.#hits.length ? all : word ? "no error found" : "not found";
+    this.#told.textContent = !this.#asked
+      ? ""
+      : this.#at >= 0
+        ? `${word}${count(this.#at + 1)} of ${all}`
+        : looking
+          ? "looking…"
+          : this.#hits.length
+            ? all
+            : word
+              ? "no error found"
+              : "not found";
     for (const button of this.#steps) button.disabled = !this.#hits.length;
   }
 
@@ -155,10 +192,11 @@ function rangesIn(row, wanted) {
   return found;
 }
 
+/** @returns {[Node, number]} */
 function placeOf(row, offset) {
   const walker = document.createTreeWalker(row, NodeFilter.SHOW_TEXT);
   let left = offset;
-  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+  for (let node = /** @type {Text} */ (walker.nextNode()); node; node = /** @type {Text} */ (walker.nextNode())) {
     if (left <= node.data.length) return [node, left];
     left -= node.data.length;
   }

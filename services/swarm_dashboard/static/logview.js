@@ -1,3 +1,4 @@
+// @ts-check
 // A session's output of any size: only what is in sight is on the page, and it grows while one looks.
 
 import { Ansi } from "./ansi.js";
@@ -38,18 +39,43 @@ export class LogView {
   constructor(taskId, attempt, session, place, noted) {
     const path = `/api/tasks/${encodeURIComponent(taskId)}/attempts/${attempt}/log`;
     this.#lines = new LogLines(path, session, {
-      shows: (number) => this.#shown.has(number), changed: (number, same) => this.#change(number, same),
-      gone: (number) => this.#takeOff(number) });
+      shows: (number) => this.#shown.has(number),
+      changed: (number, same) => this.#change(number, same),
+      gone: (number) => this.#takeOff(number),
+    });
     this.#noted = noted;
     this.#search = new LogSearch(`${path}/search`, session, {
-      go: (line) => this.#goTo(line), here: () => this.#current ?? this.#topLine() - 1,
-      marked: () => this.#mark(), noted });
-    this.#followButton = h("button", { type: "button", class: "small", "aria-pressed": "true", onclick: () => this.toEnd(),
-      title: "Stay at the end while it grows" }, "Follow");
-    const save = h("button", { type: "button", class: "small", onclick: () => this.#download(save, `${taskId}-attempt-${attempt}-${session}.log`.replaceAll("/", "_")) }, "Download");
-    this.node = h("div", { class: "logview" },
+      go: (line) => this.#goTo(line),
+      here: () => this.#current ?? this.#topLine() - 1,
+      marked: () => this.#mark(),
+      noted,
+    });
+    this.#followButton = h(
+      "button",
+      {
+        type: "button",
+        class: "small",
+        "aria-pressed": "true",
+        onclick: () => this.toEnd(),
+        title: "Stay at the end while it grows",
+      },
+      "Follow",
+    );
+    const save = h(
+      "button",
+      {
+        type: "button",
+        class: "small",
+        onclick: () => this.#download(save, `${taskId}-attempt-${attempt}-${session}.log`.replaceAll("/", "_")),
+      },
+      "Download",
+    );
+    this.node = h(
+      "div",
+      { class: "logview" },
       h("div", { class: "toolbar" }, this.#search.node, h("span", { class: "gap" }), this.#followButton, save),
-      this.#pane);
+      this.#pane,
+    );
     this.#pane.append(this.#above, this.#below);
     this.#pane.onscroll = () => this.#scrolled();
     this.#pane.onclick = (event) => this.#clicked(event);
@@ -135,7 +161,8 @@ export class LogView {
     if (this.#follow) this.#scrollTo(this.#pane.scrollHeight);
     const { first, last } = this.#inSight();
     const wanted = [];
-    for (let number = Math.max(0, first - 1); number <= Math.min(this.#lines.count - 1, last + 1); number += 1) wanted.push(number);
+    for (let number = Math.max(0, first - 1); number <= Math.min(this.#lines.count - 1, last + 1); number += 1)
+      wanted.push(number);
     const missing = wanted.filter((number) => !this.#shown.has(number));
     this.#place(wanted);
     const toLoad = wanted.filter((number) => !this.#lines.has(number));
@@ -162,7 +189,8 @@ export class LogView {
     let above = 0;
     for (let number = 0; number < from; number += 1) above += this.#height(number);
     let below = 0;
-    for (let number = (numbers.at(-1) ?? -1) + 1; number < this.#lines.count; number += 1) below += this.#height(number);
+    for (let number = (numbers.at(-1) ?? -1) + 1; number < this.#lines.count; number += 1)
+      below += this.#height(number);
     // What is between two blocks in sight and not yet loaded is left to the next drawing.
     this.#above.style.setProperty("height", `${above}px`);
     this.#below.style.setProperty("height", `${below}px`);
@@ -172,7 +200,8 @@ export class LogView {
   #anchor() {
     const top = this.#pane.scrollTop;
     for (const node of this.#pane.querySelectorAll(".block")) {
-      if (node.offsetTop + node.offsetHeight > top) return node.offsetTop < top + this.#pane.clientHeight ? { node, offset: node.offsetTop - top } : null;
+      if (node.offsetTop + node.offsetHeight > top)
+        return node.offsetTop < top + this.#pane.clientHeight ? { node, offset: node.offsetTop - top } : null;
     }
     return null;
   }
@@ -221,7 +250,10 @@ export class LogView {
   #fill(number, from) {
     // Colours that a line leaves on go on in the next one.
     const ansi = from ? this.#ends.get(number) : new Ansi(this.#ends.get(number - 1));
-    const rows = this.#lines.block(number).slice(from).map((line, place) => row(line, number * BLOCK + from + place, ansi, this.#lines.lost));
+    const rows = this.#lines
+      .block(number)
+      .slice(from)
+      .map((line, place) => row(line, number * BLOCK + from + place, ansi, this.#lines.lost));
     this.#ends.set(number, ansi);
     this.#shown.get(number).append(...rows);
   }
@@ -253,7 +285,11 @@ export class LogView {
     const number = Math.floor(line / BLOCK);
     this.#setFollow(false);
     this.#current = line;
-    await Promise.all([number - 1, number, number + 1].filter((one) => one >= 0 && one < this.#lines.count).map((one) => this.#lines.load(one)));
+    await Promise.all(
+      [number - 1, number, number + 1]
+        .filter((one) => one >= 0 && one < this.#lines.count)
+        .map((one) => this.#lines.load(one)),
+    );
     let above = 0;
     for (let one = 0; one < number; one += 1) above += this.#height(one);
     this.#scrollTo(above);
@@ -272,7 +308,8 @@ export class LogView {
   /** A click on a line's number gives the line an address of its own. */
   #clicked(event) {
     const line = event.target.closest(".row");
-    if (!line || event.clientX > line.getBoundingClientRect().left + parseFloat(getComputedStyle(line).paddingLeft)) return;
+    if (!line || event.clientX > line.getBoundingClientRect().left + parseFloat(getComputedStyle(line).paddingLeft))
+      return;
     this.#current = Number(line.dataset.n) - 1;
     this.#noted({ line: this.#current + 1 });
     this.#mark();
@@ -281,7 +318,8 @@ export class LogView {
   /** Show what was found, and the line one stands at. */
   #mark() {
     for (const node of this.#pane.querySelectorAll(".row.current")) node.classList.remove("current");
-    if (this.#current !== null) this.#pane.querySelector(`.row[data-n="${this.#current + 1}"]`)?.classList.add("current");
+    if (this.#current !== null)
+      this.#pane.querySelector(`.row[data-n="${this.#current + 1}"]`)?.classList.add("current");
     this.#search.highlight(this.#pane);
   }
 
@@ -307,9 +345,12 @@ export class LogView {
 }
 
 function row(line, number, ansi, lost) {
-  return h("div", { class: line.err ? "row stderr" : "row", "data-n": number + 1 },
+  return h(
+    "div",
+    { class: line.err ? "row stderr" : "row", "data-n": number + 1 },
     line.gap && h("span", { class: "note" }, `— ${bytes(lost)} were let go here: too much output —\n`),
     ansi.nodes(line.text),
     line.cut && h("span", { class: "note" }, ` … ${count(line.cut)} more bytes in this line; the download has them`),
-    "\n");
+    "\n",
+  );
 }

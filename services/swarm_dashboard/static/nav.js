@@ -1,3 +1,4 @@
+// @ts-check
 // The list of screens in the page's head: which one is open, what waits on each, and the letters that lead there.
 
 import { count as counted } from "./format.js";
@@ -35,7 +36,11 @@ export function count(status) {
     if (n === undefined) continue;
     const text = n ? counted(n) : "";
     let node = link.querySelector(".n");
-    if (!node) link.append((node = Object.assign(document.createElement("span"), { className: "n" })));
+    if (!node) {
+      node = document.createElement("span");
+      node.className = "n";
+      link.append(node);
+    }
     if (node.textContent !== text) node.textContent = text;
   }
 }
@@ -45,7 +50,7 @@ function open(wanted) {
 }
 
 more.addEventListener("click", () => open(more.getAttribute("aria-expanded") !== "true"));
-document.addEventListener("click", (event) => bar.contains(event.target) || open(false));
+document.addEventListener("click", (event) => bar.contains(/** @type {Node} */ (event.target)) || open(false));
 // Wherever the focus is: a screen that comes a moment later takes it away from the button.
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Escape" || more.getAttribute("aria-expanded") !== "true") return;

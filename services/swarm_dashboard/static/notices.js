@@ -1,3 +1,4 @@
+// @ts-check
 // What became of a request: a short notice in the corner, spoken politely; good news goes by itself.
 
 import { h } from "./dom.js";
@@ -10,9 +11,12 @@ export class Notice {
   #node;
 
   constructor(title) {
-    this.#node = h("div", { class: "notice", "data-kind": "pending" },
+    this.#node = h(
+      "div",
+      { class: "notice", "data-kind": "pending" },
       h("div", null, h("strong", null, title), " ", this.#text),
-      h("button", { type: "button", class: "plain", "aria-label": "Dismiss", onclick: () => this.#node.remove() }, "×"));
+      h("button", { type: "button", class: "plain", "aria-label": "Dismiss", onclick: () => this.#node.remove() }, "×"),
+    );
     box.append(this.#node);
     while (box.children.length > 5) box.firstChild.remove();
   }

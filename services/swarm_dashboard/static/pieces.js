@@ -1,3 +1,4 @@
+// @ts-check
 // Small parts that several screens show: status badges, times, links to tasks, empty states.
 
 import { h, svg } from "./dom.js";
@@ -6,13 +7,34 @@ import { duration, moment, sinceSeconds, statusWord } from "./format.js";
 const SHAPES = {
   not_started: [["circle", { cx: 8, cy: 8, r: 5.6 }]],
   blocked: [["circle", { cx: 8, cy: 8, r: 5.6, "stroke-dasharray": "2.4 2" }]],
-  waiting_files: [["circle", { cx: 8, cy: 8, r: 5.6, "stroke-dasharray": "2.4 2" }], ["path", { d: "M8 5.2v5.6" }]],
-  scheduled: [["circle", { cx: 8, cy: 8, r: 5.6 }], ["path", { d: "M8 4.8V8l2.2 1.4" }]],
-  in_progress: [["circle", { cx: 8, cy: 8, r: 5.6, class: "faint" }], ["path", { d: "M8 2.4a5.6 5.6 0 0 1 5.6 5.6" }]],
-  completed: [["circle", { cx: 8, cy: 8, r: 6.2, class: "full" }], ["path", { d: "m5.2 8.2 2 2 3.7-4", class: "cut" }]],
-  failed: [["circle", { cx: 8, cy: 8, r: 6.2, class: "full" }], ["path", { d: "m5.8 5.8 4.4 4.4m0-4.4-4.4 4.4", class: "cut" }]],
-  held: [["path", { d: "M8 1.9 14.6 13.6H1.4z", class: "full" }], ["path", { d: "M8 6.2v3.4m0 1.8v.1", class: "cut" }]],
-  cancelled: [["circle", { cx: 8, cy: 8, r: 5.6 }], ["path", { d: "m4.2 11.8 7.6-7.6" }]],
+  waiting_files: [
+    ["circle", { cx: 8, cy: 8, r: 5.6, "stroke-dasharray": "2.4 2" }],
+    ["path", { d: "M8 5.2v5.6" }],
+  ],
+  scheduled: [
+    ["circle", { cx: 8, cy: 8, r: 5.6 }],
+    ["path", { d: "M8 4.8V8l2.2 1.4" }],
+  ],
+  in_progress: [
+    ["circle", { cx: 8, cy: 8, r: 5.6, class: "faint" }],
+    ["path", { d: "M8 2.4a5.6 5.6 0 0 1 5.6 5.6" }],
+  ],
+  completed: [
+    ["circle", { cx: 8, cy: 8, r: 6.2, class: "full" }],
+    ["path", { d: "m5.2 8.2 2 2 3.7-4", class: "cut" }],
+  ],
+  failed: [
+    ["circle", { cx: 8, cy: 8, r: 6.2, class: "full" }],
+    ["path", { d: "m5.8 5.8 4.4 4.4m0-4.4-4.4 4.4", class: "cut" }],
+  ],
+  held: [
+    ["path", { d: "M8 1.9 14.6 13.6H1.4z", class: "full" }],
+    ["path", { d: "M8 6.2v3.4m0 1.8v.1", class: "cut" }],
+  ],
+  cancelled: [
+    ["circle", { cx: 8, cy: 8, r: 5.6 }],
+    ["path", { d: "m4.2 11.8 7.6-7.6" }],
+  ],
 };
 const SAME = { claimed: "in_progress", approved: "completed", landing: "in_progress" };
 
@@ -33,20 +55,23 @@ export function badge(row) {
 
 /** Where a task is shown; an id may hold anything. */
 export const taskPath = (id) => `/tasks/${encodeURIComponent(id)}`;
-export const taskLink = (id, text, properties) =>
-  h("a", { href: taskPath(id), ...properties }, text ?? id);
+export const taskLink = (id, text, properties) => h("a", { href: taskPath(id), ...properties }, text ?? id);
 
 /** A duration that goes on: it is kept up to date every second. */
 export function elapsed(since, prefix = "") {
   if (!since) return "–";
-  return h("time", { datetime: since, "data-since": since, "data-prefix": prefix, title: moment(since) },
-    prefix + duration(sinceSeconds(since)));
+  return h(
+    "time",
+    { datetime: since, "data-since": since, "data-prefix": prefix, title: moment(since) },
+    prefix + duration(sinceSeconds(since)),
+  );
 }
 
 export const at = (iso) => (iso ? h("time", { datetime: iso, title: iso }, moment(iso)) : "–");
 
 export function tickTimes() {
-  for (const node of document.querySelectorAll("time[data-since]")) {
+  for (const found of document.querySelectorAll("time[data-since]")) {
+    const node = /** @type {HTMLElement} */ (found);
     const text = node.dataset.prefix + duration(sinceSeconds(node.dataset.since));
     if (node.textContent !== text) node.textContent = text;
   }
@@ -57,20 +82,43 @@ export const command = (text) => h("code", { class: "command" }, text);
 
 /** A table that becomes cards on a narrow screen: every cell knows its heading. */
 export function table(name, headings, rows) {
-  return h("table", { class: `list ${name}` },
-    h("thead", null, h("tr", null, headings.map((text) => h("th", { scope: "col" }, text)))),
-    h("tbody", { "data-calm": "" }, rows));
+  return h(
+    "table",
+    { class: `list ${name}` },
+    h(
+      "thead",
+      null,
+      h(
+        "tr",
+        null,
+        headings.map((text) => h("th", { scope: "col" }, text)),
+      ),
+    ),
+    h("tbody", { "data-calm": "" }, rows),
+  );
 }
 
 const NOTHING = "–";
 
 export const cell = (heading, properties, ...content) =>
-  h("td", { "data-heading": heading, "data-none": content.length === 1 && content[0] === NOTHING, ...properties }, ...content);
+  h(
+    "td",
+    { "data-heading": heading, "data-none": content.length === 1 && content[0] === NOTHING, ...properties },
+    ...content,
+  );
 
 /** A field for a priority: the names, or any whole number. */
 export function priorityField(value) {
   const field = h("input", { list: "priorities", autocomplete: "off" });
   field.value = value;
-  return h("p", null, h("label", null, "Priority ", field),
-    h("datalist", { id: "priorities" }, ["critical", "high", "medium", "low"].map((word) => h("option", { value: word }))));
+  return h(
+    "p",
+    null,
+    h("label", null, "Priority ", field),
+    h(
+      "datalist",
+      { id: "priorities" },
+      ["critical", "high", "medium", "low"].map((word) => h("option", { value: word })),
+    ),
+  );
 }

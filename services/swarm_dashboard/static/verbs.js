@@ -1,10 +1,11 @@
+// @ts-check
 // Every request that you can make: what the button says, its effect, and its outcome.
 
 import { get, post } from "./api.js";
 import { ask, choose, confirm } from "./dialogs.js";
 import { h } from "./dom.js";
-import { Notice } from "./notices.js";
 import { plural } from "./format.js";
+import { Notice } from "./notices.js";
 
 const LOOK_MS = 300;
 const enc = encodeURIComponent;
@@ -13,64 +14,98 @@ const enc = encodeURIComponent;
 export const TASK_VERBS = {
   retry: {
     label: "Retry",
-    does: (task) => task.retry_is_chain
-      ? "Queues the failed tasks that this one waits for again, with retries reset."
-      : task.status === "completed" ? "Runs it again although it is completed. Its landed work stays."
-        : "Queues it again with retries reset. History is kept.",
-    before: (id, task) => task.status === "completed" ? confirm({
-      title: `Run ${id} again?`, text: `${completed(id, task)} ${waiting(task)}Work that has landed stays on the branch.`,
-      yes: "Run it again", danger: true }).then((yes) => (yes ? {} : null)) : Promise.resolve({}),
+    does: (task) =>
+      task.retry_is_chain
+        ? "Queues the failed tasks that this one waits for again, with retries reset."
+        : task.status === "completed"
+          ? "Runs it again although it is completed. Its landed work stays."
+          : "Queues it again with retries reset. History is kept.",
+    before: (id, task) =>
+      task.status === "completed"
+        ? confirm({
+            title: `Run ${id} again?`,
+            text: `${completed(id, task)} ${waiting(task)}Work that has landed stays on the branch.`,
+            yes: "Run it again",
+            danger: true,
+          }).then((yes) => (yes ? {} : null))
+        : Promise.resolve({}),
   },
   kill: {
     label: "Kill",
     kind: "danger",
     does: () => "Ends its agent and everything it started, then holds the task. Its work so far is kept.",
-    before: (id) => confirm({
-      title: `Kill the agent of ${id}?`, text: "All its processes are ended now, and the task is held. No retry is used up. Release or Retry continues it.",
-      yes: "Kill", danger: true }).then((yes) => (yes ? {} : null)),
+    before: (id) =>
+      confirm({
+        title: `Kill the agent of ${id}?`,
+        text: "All its processes are ended now, and the task is held. No retry is used up. Release or Retry continues it.",
+        yes: "Kill",
+        danger: true,
+      }).then((yes) => (yes ? {} : null)),
   },
   cancel: {
     label: "Cancel",
     kind: "danger",
-    does: (task) => task.group === "in_progress"
-      ? "Ends its agent and removes the task from the queue. Tasks that need it stay blocked."
-      : "Removes the task from the queue. Tasks that need it stay blocked.",
-    before: (id) => confirm({
-      title: `Cancel ${id}?`, text: "It will not run, and tasks that need it stay blocked. Retry undoes this.",
-      yes: "Cancel the task", danger: true }).then((yes) => (yes ? {} : null)),
+    does: (task) =>
+      task.group === "in_progress"
+        ? "Ends its agent and removes the task from the queue. Tasks that need it stay blocked."
+        : "Removes the task from the queue. Tasks that need it stay blocked.",
+    before: (id) =>
+      confirm({
+        title: `Cancel ${id}?`,
+        text: "It will not run, and tasks that need it stay blocked. Retry undoes this.",
+        yes: "Cancel the task",
+        danger: true,
+      }).then((yes) => (yes ? {} : null)),
   },
   hold: { label: "Hold", does: () => "Keeps it from starting until you release it." },
   release: { label: "Release", does: () => "Puts it back into the queue: ready, or blocked by what it needs." },
   approve: {
     label: "Approve…",
     does: () => "Accepts the work despite the validator. Not possible while a check fails.",
-    before: (id, task) => confirm({
-      title: `Approve ${id}?`, text: `Its work is accepted and lands, although the validator objected${task.last_error ? `: ${task.last_error}` : "."}`,
-      yes: "Approve" }).then((yes) => (yes ? {} : null)),
+    before: (id, task) =>
+      confirm({
+        title: `Approve ${id}?`,
+        text: `Its work is accepted and lands, although the validator objected${task.last_error ? `: ${task.last_error}` : "."}`,
+        yes: "Approve",
+      }).then((yes) => (yes ? {} : null)),
   },
   answer: {
     label: "Answer…",
     does: () => "Replies to its question. The next attempt continues with your answer, at no cost to its retries.",
-    before: (id, task) => ask({ title: `Answer ${id}`, text: task.question ?? "", yes: "Answer", wanted: true, long: true })
-      .then((text) => (text === null ? null : { text, attempt: task.attempt_count })),
+    before: (id, task) =>
+      ask({ title: `Answer ${id}`, text: task.question ?? "", yes: "Answer", wanted: true, long: true }).then((text) =>
+        text === null ? null : { text, attempt: task.attempt_count },
+      ),
   },
   reject: {
     label: "Reject…",
     does: () => "Sends it back with your comments.",
-    before: (id, task) => ask({ title: `Reject ${id}`, yes: "Reject", wanted: true, long: true,
-      text: `What must be fixed?${task.status === "completed" ? ` ${completed(id, task)} ${waiting(task)}Work that has landed stays on the branch.` : ""}` })
-      .then((note) => (note === null ? null : { note })),
+    before: (id, task) =>
+      ask({
+        title: `Reject ${id}`,
+        yes: "Reject",
+        wanted: true,
+        long: true,
+        text: `What must be fixed?${task.status === "completed" ? ` ${completed(id, task)} ${waiting(task)}Work that has landed stays on the branch.` : ""}`,
+      }).then((note) => (note === null ? null : { note })),
   },
   prioritize: {
     label: "Priority…",
     does: () => "Changes its place in the queue: critical, high, medium, low or a number (smaller is sooner).",
-    before: (id, task) => ask({ title: `Priority of ${id}`, text: "critical, high, medium, low or a number", yes: "Set",
-      value: String(task.priority ?? ""), wanted: true }).then((priority) => (priority === null ? null : { priority })),
+    before: (id, task) =>
+      ask({
+        title: `Priority of ${id}`,
+        text: "critical, high, medium, low or a number",
+        yes: "Set",
+        value: String(task.priority ?? ""),
+        wanted: true,
+      }).then((priority) => (priority === null ? null : { priority })),
   },
 };
 
 const completed = (id, task) => `${id} ${task.has_landed ? "has landed" : "is completed"}.`;
-const waiting = ({ depend_on_it: n }) => n ? `${plural(n, "task")} depend${n === 1 ? "s" : ""} on it; those that have not started wait for it again. ` : "";
+const waiting = ({ depend_on_it: n }) =>
+  n ? `${plural(n, "task")} depend${n === 1 ? "s" : ""} on it; those that have not started wait for it again. ` : "";
 
 const outcomes = new EventTarget();
 /** Called when a request was carried out or refused, so that the screen shows it at once. */
@@ -85,7 +120,12 @@ export async function request(title, path, body) {
     for (;;) {
       const row = await get(`/api/control/${id}`);
       if (row.status !== "pending") {
-        notice.say(row.status, row.status === "done" ? row.result : `${row.status === "refused" ? "Refused" : "Not carried out"}: ${row.status === "expired" ? row.hint : row.result}`);
+        notice.say(
+          row.status,
+          row.status === "done"
+            ? row.result
+            : `${row.status === "refused" ? "Refused" : "Not carried out"}: ${row.status === "expired" ? row.hint : row.result}`,
+        );
         break;
       }
       if (row.progress) notice.say("pending", `${row.progress} so far…`);
@@ -103,13 +143,22 @@ export async function doTask(verb, task, more = {}) {
   const asked = before ? await before(task.id, task) : {};
   if (asked === null) return false;
   const chain = verb === "retry" && task.retry_is_chain ? { chain: true } : {};
-  await request(`${label.replace("…", "")} ${task.id}:`, `/api/tasks/${enc(task.id)}/${verb}`, { ...asked, ...more, ...chain });
+  await request(`${label.replace("…", "")} ${task.id}:`, `/api/tasks/${enc(task.id)}/${verb}`, {
+    ...asked,
+    ...more,
+    ...chain,
+  });
   return true;
 }
 
 /** Retry with a note for the next attempt. */
 export async function retryWithNote(task) {
-  const note = await ask({ title: `Retry ${task.id}`, text: "Note for the next attempt. It comes first in its prompt.", yes: "Retry", long: true });
+  const note = await ask({
+    title: `Retry ${task.id}`,
+    text: "Note for the next attempt. It comes first in its prompt.",
+    yes: "Retry",
+    long: true,
+  });
   if (note !== null) await doTask("retry", task, note ? { note } : {});
 }
 
@@ -118,10 +167,15 @@ export async function retryGroup({ fingerprint, tasks, sample }, cause) {
   const note = await ask({
     title: `Retry ${plural(tasks, "task")}?`,
     text: `${cause}: ${sample} – They'll run again with their retries reset. Note for the next attempt (optional):`,
-    yes: `Retry ${plural(tasks, "task")}`, long: true });
+    yes: `Retry ${plural(tasks, "task")}`,
+    long: true,
+  });
   if (note === null) return;
-  await request(`Retry ${plural(tasks, "task")}:`, "/api/tasks/bulk",
-    { verb: "retry", matching: { q: `problem:${fingerprint}` }, ...(note && { note }) });
+  await request(`Retry ${plural(tasks, "task")}:`, "/api/tasks/bulk", {
+    verb: "retry",
+    matching: { q: `problem:${fingerprint}` },
+    ...(note && { note }),
+  });
 }
 
 /** Release a task whose old processes cannot be seen from here: you confirm that they are gone. */
@@ -129,16 +183,27 @@ export async function releaseAsGone(task) {
   const sure = await confirm({
     title: `Is nothing of ${task.id} running any more?`,
     text: "It cannot be proven from here that the processes of its last attempt are gone. If one still runs, two agents will work on this task at once.",
-    yes: "They are gone: release", danger: true });
+    yes: "They are gone: release",
+    danger: true,
+  });
   if (sure) await doTask("release", task, { gone: true });
 }
 
 /** A small button in a row; `kind` is how it looks. */
 export function taskButton(verb, task, kind = "") {
   const { label, does, kind: own = "" } = TASK_VERBS[verb];
-  return h("button", {
-    type: "button", class: `small ${kind || own}`, title: does(task), "aria-label": `${label.replace("…", "")} ${task.id}`,
-    "data-verb": verb, onclick: () => doTask(verb, task) }, label);
+  return h(
+    "button",
+    {
+      type: "button",
+      class: `small ${kind || own}`,
+      title: does(task),
+      "aria-label": `${label.replace("…", "")} ${task.id}`,
+      "data-verb": verb,
+      onclick: () => doTask(verb, task),
+    },
+    label,
+  );
 }
 
 export const pause = () => request("Pause:", "/api/pause");
@@ -147,29 +212,46 @@ export const resume = () => request("Resume:", "/api/resume");
 export async function scale(wanted, workers) {
   const left = workers.filter((worker) => worker.alive && numberOf(worker) > wanted);
   if (left.length) {
-    const leaving = left.map((worker) => `${worker.worker_id} leaves ${worker.current_task_id ? `after ${worker.current_task_id}` : "now"}`);
+    const leaving = left.map(
+      (worker) => `${worker.worker_id} leaves ${worker.current_task_id ? `after ${worker.current_task_id}` : "now"}`,
+    );
     const yes = await confirm({
       title: wanted ? `Scale down to ${plural(wanted, "worker")}?` : "Stop all workers?",
       text: `${list(leaving)}. ${wanted ? "" : "No task starts without workers. "}Scale up again at any time: workers that have not left yet stay.`,
-      yes: wanted ? `Scale down to ${wanted}` : "Stop all workers" });
+      yes: wanted ? `Scale down to ${wanted}` : "Stop all workers",
+    });
     if (!yes) return;
   }
   await request(`Scale to ${plural(wanted, "worker")}:`, "/api/scale", { workers: wanted });
 }
 
 const numberOf = (worker) => Number(worker.worker_id.match(/^worker-(\d+)$/)?.[1] ?? 0);
-const list = (words) => words.length > 4 ? `${words.slice(0, 4).join(", ")} and ${words.length - 4} more` : words.join(", ");
+const list = (words) =>
+  words.length > 4 ? `${words.slice(0, 4).join(", ")} and ${words.length - 4} more` : words.join(", ");
 
 export async function drainWorker({ worker_id: id, current_task_id: task }) {
   const text = `${task ? `It finishes ${task}, however long that takes, then leaves` : "It leaves"} and takes no more tasks. Resume brings it back.`;
-  if (await confirm({ title: `Drain ${id}?`, text, yes: "Drain" })) await request(`Drain ${id}:`, `/api/workers/${enc(id)}/drain`);
+  if (await confirm({ title: `Drain ${id}?`, text, yes: "Drain" }))
+    await request(`Drain ${id}:`, `/api/workers/${enc(id)}/drain`);
 }
 
 export async function restartWorker({ worker_id: id, current_task_id: task }) {
-  const how = await choose(task
-    ? { title: `Restart ${id}?`, text: `It works on ${task}. It can finish that first; or its session is interrupted and the task goes back to the queue, at no cost to its retries.`,
-      choices: [["now", "Interrupt and restart", "danger"], ["later", "Restart after this task", "primary"]] }
-    : { title: `Restart ${id}?`, text: "It is idle, so no work is lost.", choices: [["later", "Restart", "primary"]] });
+  const how = await choose(
+    task
+      ? {
+          title: `Restart ${id}?`,
+          text: `It works on ${task}. It can finish that first; or its session is interrupted and the task goes back to the queue, at no cost to its retries.`,
+          choices: [
+            ["now", "Interrupt and restart", "danger"],
+            ["later", "Restart after this task", "primary"],
+          ],
+        }
+      : {
+          title: `Restart ${id}?`,
+          text: "It is idle, so no work is lost.",
+          choices: [["later", "Restart", "primary"]],
+        },
+  );
   if (how) await request(`Restart ${id}:`, `/api/workers/${enc(id)}/restart`, how === "now" ? { now: true } : {});
 }
 

@@ -1,3 +1,4 @@
+// @ts-check
 // What stops the whole swarm and needs you: each with what it means, what to do, and the button that does it.
 
 import { h } from "./dom.js";
@@ -22,7 +23,8 @@ const ADVICE = {
 };
 
 const resume = (words) => h("button", { type: "button", class: "small primary", onclick: verbs.resume }, words);
-const warning = (key, kind, ...content) => h("div", { class: "warning", "data-kind": kind, key }, h("div", null, ...content.slice(0, -1)), content.at(-1));
+const warning = (key, kind, ...content) =>
+  h("div", { class: "warning", "data-kind": kind, key }, h("div", null, ...content.slice(0, -1)), content.at(-1));
 
 /** Nodes, the most urgent first; empty when the swarm as a whole needs nothing from you. */
 export function warnings(status) {
@@ -31,35 +33,73 @@ export function warnings(status) {
 
 function flag({ name, actor, set_at: since, reason }) {
   const [words, meaning] = FLAGS[name] ?? [name, ""];
-  return warning(`flag-${name}`, name,
-    h("strong", null, words), ` (requested ${actor === "dashboard" ? "from the dashboard" : `by ${actor}`}, `, elapsed(since), " ago). ", meaning, reason && ` ${reason}. `,
-    name !== "disk_low" && resume("Resume"));
+  return warning(
+    `flag-${name}`,
+    name,
+    h("strong", null, words),
+    ` (requested ${actor === "dashboard" ? "from the dashboard" : `by ${actor}`}, `,
+    elapsed(since),
+    " ago). ",
+    meaning,
+    reason && ` ${reason}. `,
+    name !== "disk_low" && resume("Resume"),
+  );
 }
 
 function hold({ route, kind, reason, until }) {
   const [advice, line] = ADVICE[kind] ?? ["It waits for you. ", null];
-  return warning(`hold-${route}`, "hold",
-    h("strong", null, `${route} is on hold`), ` (${kind}): ${reason}. `,
+  return warning(
+    `hold-${route}`,
+    "hold",
+    h("strong", null, `${route} is on hold`),
+    ` (${kind}): ${reason}. `,
     until ? ["It is tried again at ", at(until), ". "] : [advice, line && command(line), " "],
-    resume("Try again now"));
+    resume("Try again now"),
+  );
 }
 
 function late({ pulse: { to_land: waiting } }) {
   if (!waiting.late) return [];
-  return [warning("late", "late",
-    h("strong", null, `${plural(waiting.tasks, "task")} passed and ${waiting.tasks === 1 ? "has" : "have"} not landed`),
-    ", the first for ", elapsed(waiting.since), ". ",
-    h("a", { class: "button small", href: "/landing" }, "Look"))];
+  return [
+    warning(
+      "late",
+      "late",
+      h(
+        "strong",
+        null,
+        `${plural(waiting.tasks, "task")} passed and ${waiting.tasks === 1 ? "has" : "have"} not landed`,
+      ),
+      ", the first for ",
+      elapsed(waiting.since),
+      ". ",
+      h("a", { class: "button small", href: "/landing" }, "Look"),
+    ),
+  ];
 }
 
 function unstaffed({ tasks, staff, services, flags }) {
   const open = tasks.not_started.count + tasks.in_progress.count;
   if (!open || staff.takers || flags.some((flag) => STOPPED.has(flag.name))) return [];
-  const leaving = [...staff.draining.map((id) => `${id} is draining`), ...staff.retiring.map((id) => `${id} is leaving`)];
-  const words = leaving.length ? ["No worker takes tasks", `: ${leaving.join(", ")}. `] : ["No worker is running", ". "];
+  const leaving = [
+    ...staff.draining.map((id) => `${id} is draining`),
+    ...staff.retiring.map((id) => `${id} is leaving`),
+  ];
+  const words = leaving.length
+    ? ["No worker takes tasks", `: ${leaving.join(", ")}. `]
+    : ["No worker is running", ". "];
   const reaper = services.reaper && !services.reaper.stopped_at;
-  return [warning("no-workers", "no-workers", h("strong", null, words[0]), words[1], `${plural(open, "task")} ${open === 1 ? "is" : "are"} open. `,
-    staff.draining.length ? resume("Resume")
-      : reaper ? h("a", { class: "button small primary", href: "/workers" }, "Set the number of workers")
-        : ["Start the swarm with ", command("amplifier-swarm start")])];
+  return [
+    warning(
+      "no-workers",
+      "no-workers",
+      h("strong", null, words[0]),
+      words[1],
+      `${plural(open, "task")} ${open === 1 ? "is" : "are"} open. `,
+      staff.draining.length
+        ? resume("Resume")
+        : reaper
+          ? h("a", { class: "button small primary", href: "/workers" }, "Set the number of workers")
+          : ["Start the swarm with ", command("amplifier-swarm start")],
+    ),
+  ];
 }

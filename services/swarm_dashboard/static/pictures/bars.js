@@ -1,3 +1,4 @@
+// @ts-check
 // How attempts ended, by the minute: one bar for each, its parts by what became of the task.
 
 import { h, svg } from "../dom.js";
@@ -46,12 +47,23 @@ class Bars extends Picture {
     this.#bars = data.bars.map(({ at, ...kinds }) => ({ at: Date.parse(at), kinds, total: sum(kinds) }));
     const most = Math.max(0, ...this.#bars.map((bar) => bar.total));
     const found = KINDS.filter((kind) => this.#bars.some((bar) => bar.kinds[kind]));
-    return [h("h2", null, `Outcomes per ${words}`),
-      h("div", { class: "chart", tabindex: "0", role: "group", "aria-roledescription": "bar chart",
-        "aria-label": `How attempts ended, per ${words}. Arrow keys go from bar to bar.` }, this.#drawing(data, from, to, most)),
+    return [
+      h("h2", null, `Outcomes per ${words}`),
+      h(
+        "div",
+        {
+          class: "chart",
+          tabindex: "0",
+          role: "group",
+          "aria-roledescription": "bar chart",
+          "aria-label": `How attempts ended, per ${words}. Arrow keys go from bar to bar.`,
+        },
+        this.#drawing(data, from, to, most),
+      ),
       h("p", { class: "said", role: "status" }, this.#said(data)),
       found.length > 0 && legend(found),
-      this.#twin(found)];
+      this.#twin(found),
+    ];
   }
 
   #drawing(data, from, to, most) {
@@ -72,33 +84,58 @@ class Bars extends Picture {
         level = next;
       }
     }
-    return svg("svg", { width: this.width, height: HEIGHT_PX, "aria-hidden": "true" },
+    return svg(
+      "svg",
+      { width: this.width, height: HEIGHT_PX, "aria-hidden": "true" },
       ...lines.flatMap((level) => [
         svg("path", { class: "grid", d: `M${LEFT_PX} ${Math.round(up(level)) + 0.5}H${this.width}` }),
-        svg("text", { x: LEFT_PX - 5, y: up(level) + 4, "text-anchor": "end" }, count(level))]),
+        svg("text", { x: LEFT_PX - 5, y: up(level) + 4, "text-anchor": "end" }, count(level)),
+      ]),
       svg("path", { class: "ground", d: `M${LEFT_PX} ${bottom + 0.5}H${this.width}` }),
       ...KINDS.map((kind) => svg("path", { class: "block", d: paths[kind], fill: fillOf(kind) })),
       svg("path", { class: "mark", d: "" }),
-      ...moments(from, to, this.width).filter(({ at }) => place(at) > LEFT_PX + 14 && place(at) < this.width - 16)
-        .map(({ at, words }) => svg("text", { x: Math.round(place(at)), y: HEIGHT_PX - 4, "text-anchor": "middle" }, words)));
+      ...moments(from, to, this.width)
+        .filter(({ at }) => place(at) > LEFT_PX + 14 && place(at) < this.width - 16)
+        .map(({ at, words }) =>
+          svg("text", { x: Math.round(place(at)), y: HEIGHT_PX - 4, "text-anchor": "middle" }, words),
+        ),
+    );
   }
 
   #said(data) {
     const bar = this.#bars[this.#marked];
-    if (bar) return `${clock(bar.at)}–${clock(bar.at + data.bar_s * 1000)}: ${bar.total ? told(ordered(bar.kinds)) : "nothing ended"}.`;
+    if (bar)
+      return `${clock(bar.at)}–${clock(bar.at + data.bar_s * 1000)}: ${bar.total ? told(ordered(bar.kinds)) : "nothing ended"}.`;
     const all = {};
     for (const { kinds } of this.#bars) for (const [kind, n] of Object.entries(kinds)) all[kind] = (all[kind] ?? 0) + n;
-    const cut = data.complete_from > data.from ? ` Before ${clock(Date.parse(data.complete_from))} not all were counted.` : "";
-    return sum(all) ? `${plural(sum(all), "attempt")} ended: ${told(ordered(all))}.${cut}` : "Nothing has ended in this time.";
+    const cut =
+      data.complete_from > data.from ? ` Before ${clock(Date.parse(data.complete_from))} not all were counted.` : "";
+    return sum(all)
+      ? `${plural(sum(all), "attempt")} ended: ${told(ordered(all))}.${cut}`
+      : "Nothing has ended in this time.";
   }
 
   #twin(found) {
     const isOpen = this.node.querySelector("details")?.open;
     const rows = this.#bars.filter((bar) => bar.total).reverse();
-    return h("details", { class: "twin", ontoggle: () => this.draw({ force: true }) }, h("summary", null, "As a table"),
-      isOpen && table("bar-rows", ["From", ...found.map(wordOf)], rows.map((bar) => h("tr", { key: bar.at },
-        cell("From", { class: "c-time" }, clock(bar.at)),
-        found.map((kind) => cell(wordOf(kind), { class: "c-number" }, String(bar.kinds[kind] ?? 0)))))));
+    return h(
+      "details",
+      { class: "twin", ontoggle: () => this.draw({ force: true }) },
+      h("summary", null, "As a table"),
+      isOpen &&
+        table(
+          "bar-rows",
+          ["From", ...found.map(wordOf)],
+          rows.map((bar) =>
+            h(
+              "tr",
+              { key: bar.at },
+              cell("From", { class: "c-time" }, clock(bar.at)),
+              found.map((kind) => cell(wordOf(kind), { class: "c-number" }, String(bar.kinds[kind] ?? 0))),
+            ),
+          ),
+        ),
+    );
   }
 
   #point(event) {
@@ -111,7 +148,9 @@ class Bars extends Picture {
   #mark(place) {
     this.#marked = place;
     const bar = this.#bars[place];
-    this.node.querySelector(".mark")?.setAttribute("d", bar ? box(bar.x - 0.5, TOP_PX, bar.width, HEIGHT_PX - AXIS_PX - TOP_PX) : "");
+    this.node
+      .querySelector(".mark")
+      ?.setAttribute("d", bar ? box(bar.x - 0.5, TOP_PX, bar.width, HEIGHT_PX - AXIS_PX - TOP_PX) : "");
     const data = source.known(this.#range);
     if (data) this.node.querySelector(".said").textContent = this.#said(data);
   }
@@ -120,7 +159,9 @@ class Bars extends Picture {
     if (!event.target.classList.contains("chart") || !this.#bars.length) return;
     const last = this.#bars.length - 1;
     const here = this.#marked === null || this.#marked < 0 ? last + 1 : this.#marked;
-    const next = { ArrowLeft: Math.max(0, here - 1), ArrowRight: Math.min(last, here + 1), Home: 0, End: last }[event.key];
+    const next = { ArrowLeft: Math.max(0, here - 1), ArrowRight: Math.min(last, here + 1), Home: 0, End: last }[
+      event.key
+    ];
     if (next === undefined) return;
     event.preventDefault();
     this.#mark(next);

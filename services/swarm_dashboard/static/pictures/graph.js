@@ -1,3 +1,4 @@
+// @ts-check
 // The graph of dependencies: boxes in layers, what is needed on the left of what needs it; places come from the server.
 
 import { h, svg } from "../dom.js";
@@ -65,14 +66,20 @@ class Graph extends Picture {
     this.zoomTo(asked >= ZOOMS[0] && asked <= ZOOMS.at(-1) ? asked : this.#first(), { keep: false });
     const wanted = this.context.place.query.get("task");
     const { boxes, critical } = this.#data;
-    const box = boxes.find((one) => one.id === wanted) ?? boxes.find((one) => one.group === "in_progress") ?? boxes[critical?.places[0]];
+    const box =
+      boxes.find((one) => one.id === wanted) ??
+      boxes.find((one) => one.group === "in_progress") ??
+      boxes[critical?.places[0]];
     if (box) this.#reveal(box, { centre: true });
   }
 
   get #size() {
     const { boxes } = this.#data;
     const most = (name) => Math.max(0, ...boxes.map((box) => box[name]));
-    return { width: most("column") * PITCH.x + BOX.width + 2 * EDGE_PX, height: most("row") * PITCH.y + BOX.height + 2 * EDGE_PX };
+    return {
+      width: most("column") * PITCH.x + BOX.width + 2 * EDGE_PX,
+      height: most("row") * PITCH.y + BOX.height + 2 * EDGE_PX,
+    };
   }
 
   /** The largest at which all of it is seen at once. */
@@ -94,45 +101,109 @@ class Graph extends Picture {
     const steps = new Set(critical?.places.slice(1).map((place, n) => `${critical.places[n]}-${place}`));
     const current = boxes.findIndex((box) => keyOf(box) === this.#current);
     return [
-      h("div", { class: "scroll", tabindex: "0", role: "group", "aria-roledescription": "graph",
-        "aria-label": `${plural(boxes.length, "box", "boxes")} and ${plural(links.length, "link")}. Arrow keys go along the links, Enter opens, plus and minus zoom.` },
-        svg("svg", { width: width * zoom, height: height * zoom, viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" },
-          svg("defs", {},
-            svg("marker", { id: "arrow", viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 9, markerHeight: 9, markerUnits: "userSpaceOnUse", orient: "auto-start-reverse" },
-              svg("path", { d: "M0 .8 7 4 0 7.2z", class: "arrow" })),
-            svg("clipPath", { id: "in-box" }, svg("rect", { width: BOX.width - 6, height: BOX.height }))),
-          svg("g", { class: "links" }, ...links.map(([a, b, bends]) => svg("path", {
-            "data-key": `${a}-${b}`, d: curve(boxes[a], boxes[b], bends), "marker-end": "url(#arrow)",
-            class: `link${steps.has(`${a}-${b}`) ? " critical" : ""}${a === current || b === current ? " near" : ""}${boxes[a].group === "completed" ? " done" : ""}` }))),
-          svg("g", { class: "boxes" }, ...boxes.map((box, place) => this.#box(box, onWay.has(place), place === current))))),
+      h(
+        "div",
+        {
+          class: "scroll",
+          tabindex: "0",
+          role: "group",
+          "aria-roledescription": "graph",
+          "aria-label": `${plural(boxes.length, "box", "boxes")} and ${plural(links.length, "link")}. Arrow keys go along the links, Enter opens, plus and minus zoom.`,
+        },
+        svg(
+          "svg",
+          { width: width * zoom, height: height * zoom, viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" },
+          svg(
+            "defs",
+            {},
+            svg(
+              "marker",
+              {
+                id: "arrow",
+                viewBox: "0 0 8 8",
+                refX: 7,
+                refY: 4,
+                markerWidth: 9,
+                markerHeight: 9,
+                markerUnits: "userSpaceOnUse",
+                orient: "auto-start-reverse",
+              },
+              svg("path", { d: "M0 .8 7 4 0 7.2z", class: "arrow" }),
+            ),
+            svg("clipPath", { id: "in-box" }, svg("rect", { width: BOX.width - 6, height: BOX.height })),
+          ),
+          svg(
+            "g",
+            { class: "links" },
+            ...links.map(([a, b, bends]) =>
+              svg("path", {
+                "data-key": `${a}-${b}`,
+                d: curve(boxes[a], boxes[b], bends),
+                "marker-end": "url(#arrow)",
+                class: `link${steps.has(`${a}-${b}`) ? " critical" : ""}${a === current || b === current ? " near" : ""}${boxes[a].group === "completed" ? " done" : ""}`,
+              }),
+            ),
+          ),
+          svg(
+            "g",
+            { class: "boxes" },
+            ...boxes.map((box, place) => this.#box(box, onWay.has(place), place === current)),
+          ),
+        ),
+      ),
       h("p", { class: "said", role: "status" }, this.#said()),
-      this.#twin(onWay)];
+      this.#twin(onWay),
+    ];
   }
 
   #box(box, isOnWay, isCurrent) {
     const isPhase = box.tasks !== undefined;
-    const second = isPhase ? `${plural(box.tasks, "task")} · ${percent((box.groups.completed ?? 0) / box.tasks)} done` : cut(box.name, NAME_CHARS);
-    return svg("g", { class: `box${isOnWay ? " critical" : ""}${isCurrent ? " current" : ""}`, "data-key": keyOf(box), "data-group": box.group,
-      transform: `translate(${left(box)} ${top(box)})` },
+    const second = isPhase
+      ? `${plural(box.tasks, "task")} · ${percent((box.groups.completed ?? 0) / box.tasks)} done`
+      : cut(box.name, NAME_CHARS);
+    return svg(
+      "g",
+      {
+        class: `box${isOnWay ? " critical" : ""}${isCurrent ? " current" : ""}`,
+        "data-key": keyOf(box),
+        "data-group": box.group,
+        transform: `translate(${left(box)} ${top(box)})`,
+      },
       svg("rect", { width: BOX.width, height: BOX.height, rx: 7 }),
       box.needs_more ? svg("path", { class: "more", d: "M-7 5l-4 4 4 4" }) : "",
       box.frees_more ? svg("path", { class: "more", d: `M${BOX.width + 7} 5l4 4-4 4` }) : "",
-      svg("g", { "clip-path": "url(#in-box)" },
+      svg(
+        "g",
+        { "clip-path": "url(#in-box)" },
         svg("svg", { x: 8, y: 5, width: 13, height: 13, class: "mark-of" }, icon(isPhase ? box.group : box.status)),
         svg("text", { x: 26, y: 16, class: "key" }, cut(box.id ?? box.name, ID_CHARS)),
-        svg("text", { x: 9, y: 31, class: "name" }, second)),
-      ...(isPhase ? shares(box) : []));
+        svg("text", { x: 9, y: 31, class: "name" }, second),
+      ),
+      ...(isPhase ? shares(box) : []),
+    );
   }
 
   #said() {
     const box = this.#data.boxes.find((one) => keyOf(one) === (this.#current ?? this.#pointedAt));
     if (!box) return this.#waySaid();
-    if (box.tasks !== undefined) return [h("strong", null, box.name), ` · ${plural(box.tasks, "task")}: ${groupsTold(box)}. Enter shows them.`];
+    if (box.tasks !== undefined)
+      return [h("strong", null, box.name), ` · ${plural(box.tasks, "task")}: ${groupsTold(box)}. Enter shows them.`];
     const [before, behind] = this.#neighbours(box);
-    const named = (boxes, more) => (boxes.length ? boxes.slice(0, MOST_NAMED).map((one) => one.id).join(", ") + (boxes.length > MOST_NAMED || more ? ", …" : "") : more ? "others" : "nothing");
-    return [taskLink(box.id, null, { class: "id" }), ` ${box.name} · ${box.stage ?? statusWord(box.status)}${box.hours ? ` · ${hours(box.hours)} estimated` : ""}`
-      + ` · needs ${named(before, box.needs_more)} · needed by ${named(behind, box.frees_more)} · `,
-      h("a", { href: graphPath({ task: box.id, depth: 2 }) }, "what is around it")];
+    const named = (boxes, more) =>
+      boxes.length
+        ? boxes
+            .slice(0, MOST_NAMED)
+            .map((one) => one.id)
+            .join(", ") + (boxes.length > MOST_NAMED || more ? ", …" : "")
+        : more
+          ? "others"
+          : "nothing";
+    return [
+      taskLink(box.id, null, { class: "id" }),
+      ` ${box.name} · ${box.stage ?? statusWord(box.status)}${box.hours ? ` · ${hours(box.hours)} estimated` : ""}` +
+        ` · needs ${named(before, box.needs_more)} · needed by ${named(behind, box.frees_more)} · `,
+      h("a", { href: graphPath({ task: box.id, depth: 2 }) }, "what is around it"),
+    ];
   }
 
   #waySaid() {
@@ -140,8 +211,13 @@ class Graph extends Picture {
     if (!critical) return "A box is a phase; Enter or a click shows its tasks.";
     if (!critical.places.length) return "Of what is shown nothing is left to do.";
     const [first, last] = [boxes[critical.places[0]].id, boxes[critical.places.at(-1)].id];
-    const way = first === last ? `The bold box is critical: ${first}` : `The bold way is critical: ${plural(critical.places.length, "task")}, one after the other, ${first} … ${last}`;
-    const guessed = critical.usual_is_measured ? ` (without an estimate: ${duration(critical.usual_s)}, as recent passes took)` : " (without an estimate: an hour)";
+    const way =
+      first === last
+        ? `The bold box is critical: ${first}`
+        : `The bold way is critical: ${plural(critical.places.length, "task")}, one after the other, ${first} … ${last}`;
+    const guessed = critical.usual_is_measured
+      ? ` (without an estimate: ${duration(critical.usual_s)}, as recent passes took)`
+      : " (without an estimate: an hour)";
     const basis = critical.places.some((place) => boxes[place].hours === null) ? guessed : "";
     return `${way}, about ${duration(critical.seconds)} however many workers there are${basis}.`;
   }
@@ -150,40 +226,74 @@ class Graph extends Picture {
     const { boxes } = this.#data;
     const isOpen = this.node.querySelector("details")?.open;
     const isPhases = boxes[0]?.tasks !== undefined;
-    const words = (found, more) => found.slice(0, MOST_NAMED).map((one) => one.id ?? one.name).join(", ") + (found.length > MOST_NAMED || more ? ", …" : "") || "–";
-    return h("details", { class: "twin", ontoggle: () => this.draw({ force: true }) }, h("summary", null, "As a table"),
-      isOpen && [boxes.length > MOST_ROWS && h("p", { class: "quiet" }, `The first ${MOST_ROWS} of ${count(boxes.length)}.`),
-        table("graph-rows", ["Status", isPhases ? "Phase" : "Task", "Needs", "Needed by", "Critical"], boxes.slice(0, MOST_ROWS).map((box, place) => {
-          const [before, behind] = this.#neighbours(box);
-          return h("tr", { key: keyOf(box) },
-            cell("Status", { class: "c-status" }, isPhases ? h("span", { class: "badge", "data-group": box.group }, icon(box.group), groupWord(box.group)) : badge(box)),
-            cell("Task", { class: "c-name" }, isPhases ? h("a", { href: graphPath({ phase: box.phase }), "data-row": "" }, box.name)
-              : [taskLink(box.id, null, { class: "id", "data-row": "" }), " ", box.name]),
-            cell("Needs", null, words(before, box.needs_more)), cell("Needed by", null, words(behind, box.frees_more)),
-            cell("Critical", null, onWay.has(place) ? "yes" : "–"));
-        }))]);
+    const words = (found, more) =>
+      found
+        .slice(0, MOST_NAMED)
+        .map((one) => one.id ?? one.name)
+        .join(", ") + (found.length > MOST_NAMED || more ? ", …" : "") || "–";
+    return h(
+      "details",
+      { class: "twin", ontoggle: () => this.draw({ force: true }) },
+      h("summary", null, "As a table"),
+      isOpen && [
+        boxes.length > MOST_ROWS && h("p", { class: "quiet" }, `The first ${MOST_ROWS} of ${count(boxes.length)}.`),
+        table(
+          "graph-rows",
+          ["Status", isPhases ? "Phase" : "Task", "Needs", "Needed by", "Critical"],
+          boxes.slice(0, MOST_ROWS).map((box, place) => {
+            const [before, behind] = this.#neighbours(box);
+            return h(
+              "tr",
+              { key: keyOf(box) },
+              cell(
+                "Status",
+                { class: "c-status" },
+                isPhases
+                  ? h("span", { class: "badge", "data-group": box.group }, icon(box.group), groupWord(box.group))
+                  : badge(box),
+              ),
+              cell(
+                "Task",
+                { class: "c-name" },
+                isPhases
+                  ? h("a", { href: graphPath({ phase: box.phase }), "data-row": "" }, box.name)
+                  : [taskLink(box.id, null, { class: "id", "data-row": "" }), " ", box.name],
+              ),
+              cell("Needs", null, words(before, box.needs_more)),
+              cell("Needed by", null, words(behind, box.frees_more)),
+              cell("Critical", null, onWay.has(place) ? "yes" : "–"),
+            );
+          }),
+        ),
+      ],
+    );
   }
 
   #neighbours(box) {
     const { boxes, links } = this.#data;
     const here = boxes.indexOf(box);
-    return [links.filter(([, b]) => b === here).map(([a]) => boxes[a]), links.filter(([a]) => a === here).map(([, b]) => boxes[b])];
+    return [
+      links.filter(([, b]) => b === here).map(([a]) => boxes[a]),
+      links.filter(([a]) => a === here).map(([, b]) => boxes[b]),
+    ];
   }
 
   // ───── zoom and pan ─────
 
   /** One step larger (1) or smaller (-1), or whole (0), around a point of the window or the middle. */
-  zoom(by, point) {
+  zoom(by, point = null) {
     const here = this.#zoom ?? this.#first();
     const next = by > 0 ? ZOOMS.find((zoom) => zoom > here) : ZOOMS.findLast((zoom) => zoom < here);
-    this.zoomTo(by === 0 ? this.#fitting() : next ?? here, { point });
+    this.zoomTo(by === 0 ? this.#fitting() : (next ?? here), { point });
   }
 
-  zoomTo(zoom, { point, keep = true } = {}) {
+  zoomTo(zoom, { point = null, keep = true } = {}) {
     const scroll = this.node.querySelector(".scroll");
     if (!scroll) return;
     const frame = scroll.getBoundingClientRect();
-    const [x, y] = point ? [point.clientX - frame.left, point.clientY - frame.top] : [scroll.clientWidth / 2, scroll.clientHeight / 2];
+    const [x, y] = point
+      ? [point.clientX - frame.left, point.clientY - frame.top]
+      : [scroll.clientWidth / 2, scroll.clientHeight / 2];
     const change = zoom / (this.#zoom ?? zoom);
     const to = [(scroll.scrollLeft + x) * change - x, (scroll.scrollTop + y) * change - y];
     this.#zoom = zoom;
@@ -251,7 +361,10 @@ class Graph extends Picture {
   /** Show what is around the box that the keyboard or the pointer is on. */
   around() {
     const box = this.#data?.boxes.find((one) => keyOf(one) === (this.#current ?? this.#pointedAt));
-    if (box) this.context.go(box.tasks === undefined ? graphPath({ task: box.id, depth: 2 }) : graphPath({ phase: box.phase }));
+    if (box)
+      this.context.go(
+        box.tasks === undefined ? graphPath({ task: box.id, depth: 2 }) : graphPath({ phase: box.phase }),
+      );
   }
 
   toCritical() {
@@ -273,8 +386,10 @@ class Graph extends Picture {
       if (centre) return start + length / 2 - room / 2;
       return start < from ? start - EDGE_PX : start + length > from + room ? start + length - room + EDGE_PX : from;
     };
-    scroll.scrollTo(near(left(box) * zoom, BOX.width * zoom, scroll.scrollLeft, scroll.clientWidth),
-      near(top(box) * zoom, BOX.height * zoom, scroll.scrollTop, scroll.clientHeight));
+    scroll.scrollTo(
+      near(left(box) * zoom, BOX.width * zoom, scroll.scrollLeft, scroll.clientWidth),
+      near(top(box) * zoom, BOX.height * zoom, scroll.scrollTop, scroll.clientHeight),
+    );
   }
 
   #key(event) {
@@ -297,8 +412,12 @@ class Graph extends Picture {
   #beside(box, key) {
     const [before, behind] = this.#neighbours(box);
     const column = this.#data.boxes.filter((one) => one.column === box.column && one !== box);
-    const found = { ArrowLeft: before, ArrowRight: behind, ArrowUp: column.filter((one) => one.row < box.row),
-      ArrowDown: column.filter((one) => one.row > box.row) }[key];
+    const found = {
+      ArrowLeft: before,
+      ArrowRight: behind,
+      ArrowUp: column.filter((one) => one.row < box.row),
+      ArrowDown: column.filter((one) => one.row > box.row),
+    }[key];
     return found.sort((a, b) => Math.abs(a.row - box.row) - Math.abs(b.row - box.row))[0];
   }
 }
@@ -307,7 +426,10 @@ const keyOf = (box) => box.id ?? `phase ${box.phase}`;
 const left = (box) => box.column * PITCH.x + EDGE_PX;
 const top = (box) => box.row * PITCH.y + EDGE_PX;
 const cut = (text, chars) => (text.length > chars ? `${text.slice(0, chars - 1)}…` : text);
-const groupsTold = (box) => Object.entries(box.groups).map(([group, n]) => `${count(n)} ${groupWord(group)}`).join(", ");
+const groupsTold = (box) =>
+  Object.entries(box.groups)
+    .map(([group, n]) => `${count(n)} ${groupWord(group)}`)
+    .join(", ");
 
 /** How a phase stands, as a strip along the lower edge of its box. */
 function shares(box) {

@@ -1,3 +1,4 @@
+// @ts-check
 // The ends of attempts as pictures show them: a colour, a pattern and a word each, so that no one of them is needed.
 
 import { h, svg } from "../dom.js";
@@ -21,17 +22,42 @@ export const toneOf = (kind) => KINDS[kind]?.tone ?? "not_started";
 /** The patterns themselves, once in the document. */
 export function patterns() {
   if (document.getElementById("patterns")) return;
-  document.body.append(svg("svg", { id: "patterns", width: 0, height: 0, "aria-hidden": "true" }, svg("defs", {},
-    ...Object.entries(KINDS).map(([kind, { tone, strokes }]) =>
-      svg("pattern", { id: `pattern-${kind}`, width: 8, height: 8, patternUnits: "userSpaceOnUse", "data-group": tone },
-        svg("rect", { width: 8, height: 8, class: "pattern-ground" }), svg("path", { d: strokes, class: "pattern-strokes" }))))));
+  document.body.append(
+    svg(
+      "svg",
+      { id: "patterns", width: 0, height: 0, "aria-hidden": "true" },
+      svg(
+        "defs",
+        {},
+        ...Object.entries(KINDS).map(([kind, { tone, strokes }]) =>
+          svg(
+            "pattern",
+            { id: `pattern-${kind}`, width: 8, height: 8, patternUnits: "userSpaceOnUse", "data-group": tone },
+            svg("rect", { width: 8, height: 8, class: "pattern-ground" }),
+            svg("path", { d: strokes, class: "pattern-strokes" }),
+          ),
+        ),
+      ),
+    ),
+  );
 }
 
-const swatch = (kind) => svg("svg", { class: "swatch", viewBox: "0 0 20 12", "aria-hidden": "true" },
-  svg("rect", { width: 20, height: 12, rx: 2, fill: fillOf(kind) }));
+const swatch = (kind) =>
+  svg(
+    "svg",
+    { class: "swatch", viewBox: "0 0 20 12", "aria-hidden": "true" },
+    svg("rect", { width: 20, height: 12, rx: 2, fill: fillOf(kind) }),
+  );
 
-export const legend = (kinds) => h("ul", { class: "legend" }, kinds.map((kind) =>
-  h("li", { key: kind }, swatch(kind), wordOf(kind))));
+export const legend = (kinds) =>
+  h(
+    "ul",
+    { class: "legend" },
+    kinds.map((kind) => h("li", { key: kind }, swatch(kind), wordOf(kind))),
+  );
 
 /** "11 passed, 1 failed": the worst stands where the eye falls last. */
-export const told = (kinds) => Object.entries(kinds).map(([kind, n]) => `${count(n)} ${wordOf(kind)}`).join(", ");
+export const told = (kinds) =>
+  Object.entries(kinds)
+    .map(([kind, n]) => `${count(n)} ${wordOf(kind)}`)
+    .join(", ");

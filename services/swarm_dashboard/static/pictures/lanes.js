@@ -1,3 +1,4 @@
+// @ts-check
 // A lane per worker over the last hours: what ran when, how it ended, and what runs now.
 
 import { h, svg } from "../dom.js";
@@ -56,19 +57,34 @@ class Lanes extends Picture {
     const place = scale(since, until, 0, this.width - left);
     const base = Date.parse(data.from);
     this.#blocks = new Map();
-    return [head,
-      h("div", { class: `chart${lanes.length > MOST_WITH_CAPTIONS ? " dense" : ""}`, tabindex: "0", role: "group",
-        "aria-roledescription": "timeline", "aria-label": `What ran on ${plural(lanes.length, "worker")}. Arrow keys go from attempt to attempt, Enter opens the task.` },
-        lanes.map((lane) => this.#lane(lane, place, base, until, lanes.length > MOST_WITH_CAPTIONS)), this.#axis(since, until, place)),
+    return [
+      head,
+      h(
+        "div",
+        {
+          class: `chart${lanes.length > MOST_WITH_CAPTIONS ? " dense" : ""}`,
+          tabindex: "0",
+          role: "group",
+          "aria-roledescription": "timeline",
+          "aria-label": `What ran on ${plural(lanes.length, "worker")}. Arrow keys go from attempt to attempt, Enter opens the task.`,
+        },
+        lanes.map((lane) => this.#lane(lane, place, base, until, lanes.length > MOST_WITH_CAPTIONS)),
+        this.#axis(since, until, place),
+      ),
       h("p", { class: "said", role: "status" }, this.#said(data)),
       this.#legend(lanes),
-      this.#twin(lanes, base)];
+      this.#twin(lanes, base),
+    ];
   }
 
   #legend(lanes) {
     const has = (what) => lanes.some((lane) => lane.blocks.some(what));
-    const shown = legend(["running", ...KINDS.filter((kind) => has((block) => block.kind === kind || block.kinds?.[kind]))]);
-    if (has((block) => block.parts?.length > 1)) shown.append(h("li", { key: "parts" }, "Lighter: checks, then validation"));
+    const shown = legend([
+      "running",
+      ...KINDS.filter((kind) => has((block) => block.kind === kind || block.kinds?.[kind])),
+    ]);
+    if (has((block) => block.parts?.length > 1))
+      shown.append(h("li", { key: "parts" }, "Lighter: checks, then validation"));
     if (has((block) => block.landing)) shown.append(h("li", { key: "landing" }, "Half height: landing"));
     return shown;
   }
@@ -97,38 +113,81 @@ class Lanes extends Picture {
     if (running) shown.push(this.#runningBlock(running, place, until));
     this.#blocks.set(lane.worker_id, shown);
     const live = running && shown.at(-1);
-    return h("div", { class: "lane", key: lane.worker_id, "data-over": !lane.alive, "data-worker": lane.worker_id },
+    return h(
+      "div",
+      { class: "lane", key: lane.worker_id, "data-over": !lane.alive, "data-worker": lane.worker_id },
       h("span", { class: "lane-name", title: lane.worker_id }, lane.worker_id),
-      svg("svg", { class: "bar-lane", width: Math.max(1, Math.round(place(until))), height: BAR_PX, "aria-hidden": "true" },
+      svg(
+        "svg",
+        { class: "bar-lane", width: Math.max(1, Math.round(place(until))), height: BAR_PX, "aria-hidden": "true" },
         svg("path", { class: "ground", d: `M0 ${BAR_PX - 0.5}H${Math.round(place(until))}` }),
         ...KINDS.map((kind) => svg("path", { class: "block", d: paths[kind], fill: fillOf(kind) })),
-        svg("path", { class: "part check", d: parts.check }), svg("path", { class: "part validator", d: parts.validator }),
-        svg("path", { class: "block live", d: live ? box(live.x, 0, live.width, BAR_PX) : "", fill: fillOf("running") }),
-        svg("path", { class: "mark", d: "" })),
-      dense ? live && live.width >= WORDS_PX && h("span", { class: "in-block", width: `${live.width}px` }, h("span", null, `${running.id} · ${running.stage ?? running.status}`))
-        : caption(running));
+        svg("path", { class: "part check", d: parts.check }),
+        svg("path", { class: "part validator", d: parts.validator }),
+        svg("path", {
+          class: "block live",
+          d: live ? box(live.x, 0, live.width, BAR_PX) : "",
+          fill: fillOf("running"),
+        }),
+        svg("path", { class: "mark", d: "" }),
+      ),
+      dense
+        ? live &&
+            live.width >= WORDS_PX &&
+            h(
+              "span",
+              { class: "in-block", width: `${live.width}px` },
+              h("span", null, `${running.id} · ${running.stage ?? running.status}`),
+            )
+        : caption(running),
+    );
   }
 
   #runningBlock(row, place, until) {
     const from = Math.max(0, place(Date.parse(row.claimed_at)));
-    const block = { kind: "running", task: row.id, number: row.number, stage: row.stage, landing: row.status === "landing" };
-    return { x: from, width: Math.max(LEAST_PX, place(until) - from), block, row, since: Date.parse(row.claimed_at), until };
+    const block = {
+      kind: "running",
+      task: row.id,
+      number: row.number,
+      stage: row.stage,
+      landing: row.status === "landing",
+    };
+    return {
+      x: from,
+      width: Math.max(LEAST_PX, place(until) - from),
+      block,
+      row,
+      since: Date.parse(row.claimed_at),
+      until,
+    };
   }
 
   #axis(since, until, place) {
     const width = Math.max(1, Math.round(place(until)));
-    return h("div", { class: "lane axis", key: "axis" }, h("span", { class: "lane-name" }),
-      svg("svg", { width, height: 18, "aria-hidden": "true" },
-        ...moments(since, until, width).filter(({ at: t }) => place(t) > 18 && place(t) < width - 40).flatMap(({ at: t, words }) => [
-          svg("path", { class: "tick", d: `M${Math.round(place(t))} 0v4` }),
-          svg("text", { x: Math.round(place(t)), y: 15, "text-anchor": "middle" }, words)]),
-        svg("text", { x: width, y: 15, "text-anchor": "end" }, "now")));
+    return h(
+      "div",
+      { class: "lane axis", key: "axis" },
+      h("span", { class: "lane-name" }),
+      svg(
+        "svg",
+        { width, height: 18, "aria-hidden": "true" },
+        ...moments(since, until, width)
+          .filter(({ at: t }) => place(t) > 18 && place(t) < width - 40)
+          .flatMap(({ at: t, words }) => [
+            svg("path", { class: "tick", d: `M${Math.round(place(t))} 0v4` }),
+            svg("text", { x: Math.round(place(t)), y: 15, "text-anchor": "middle" }, words),
+          ]),
+        svg("text", { x: width, y: 15, "text-anchor": "end" }, "now"),
+      ),
+    );
   }
 
   #said(data) {
     if (this.#marked) return describe(this.#marked);
-    const cut = data.complete_from > data.from
-      ? ` The newest ${count(data.attempts)} attempts are drawn; before ${moment(data.complete_from)} there were more.` : "";
+    const cut =
+      data.complete_from > data.from
+        ? ` The newest ${count(data.attempts)} attempts are drawn; before ${moment(data.complete_from)} there were more.`
+        : "";
     const left = data.lanes_left_out ? ` ${plural(data.lanes_left_out, "worker")} left out.` : "";
     return `${plural(data.attempts, "attempt")}. Attempts under ${duration(data.slot_s)} are grouped.${cut}${left}`;
   }
@@ -137,17 +196,35 @@ class Lanes extends Picture {
     const rows = lanes.flatMap((lane) => lane.blocks.map((block) => ({ ...block, worker: lane.worker_id })));
     rows.sort((a, b) => (b.end ?? Infinity) - (a.end ?? Infinity) || b.start - a.start);
     const isOpen = this.node.querySelector("details")?.open;
-    return h("details", { class: "twin", ontoggle: () => this.draw({ force: true }) }, h("summary", null, "As a table"),
-      isOpen && [rows.length > MOST_ROWS && h("p", { class: "quiet" }, `The newest ${MOST_ROWS} of ${count(rows.length)}.`),
-        table("lane-rows", ["Worker", "Task", "Outcome", "Began", "Took"], rows.slice(0, MOST_ROWS).map((row) => {
-          const from = new Date(base + row.start * 1000).toISOString();
-          return h("tr", { key: `${row.worker}-${row.start}` },
-            cell("Worker", null, row.worker),
-            cell("Task", { class: "c-name" }, row.task === null ? "–" : taskLink(row.task, null, { class: "id", "data-row": "" }), row.number > 1 && h("span", { class: "quiet" }, ` try ${row.number}`)),
-            cell("Outcome", null, row.kinds ? told(row.kinds) : wordOf(row.kind)),
-            cell("Began", { class: "c-time" }, at(from)),
-            cell("Took", { class: "c-time" }, row.end === null ? elapsed(from) : duration(row.end - row.start)));
-        }))]);
+    return h(
+      "details",
+      { class: "twin", ontoggle: () => this.draw({ force: true }) },
+      h("summary", null, "As a table"),
+      isOpen && [
+        rows.length > MOST_ROWS && h("p", { class: "quiet" }, `The newest ${MOST_ROWS} of ${count(rows.length)}.`),
+        table(
+          "lane-rows",
+          ["Worker", "Task", "Outcome", "Began", "Took"],
+          rows.slice(0, MOST_ROWS).map((row) => {
+            const from = new Date(base + row.start * 1000).toISOString();
+            return h(
+              "tr",
+              { key: `${row.worker}-${row.start}` },
+              cell("Worker", null, row.worker),
+              cell(
+                "Task",
+                { class: "c-name" },
+                row.task === null ? "–" : taskLink(row.task, null, { class: "id", "data-row": "" }),
+                row.number > 1 && h("span", { class: "quiet" }, ` try ${row.number}`),
+              ),
+              cell("Outcome", null, row.kinds ? told(row.kinds) : wordOf(row.kind)),
+              cell("Began", { class: "c-time" }, at(from)),
+              cell("Took", { class: "c-time" }, row.end === null ? elapsed(from) : duration(row.end - row.start)),
+            );
+          }),
+        ),
+      ],
+    );
   }
 
   // ───── pointing ─────
@@ -187,10 +264,19 @@ class Lanes extends Picture {
     const blocks = this.#blocks.get(worker);
     const here = blocks.indexOf(this.#marked);
     const other = (by) => workers[Math.max(0, Math.min(workers.length - 1, workers.indexOf(worker) + by))];
-    const along = (by) => this.#mark(blocks[here < 0 ? blocks.length - 1 : Math.max(0, Math.min(blocks.length - 1, here + by))], worker);
-    const across = (by) => this.#mark(nearest(this.#blocks.get(other(by)), this.#marked?.x ?? Infinity, Infinity), other(by));
-    const action = { ArrowLeft: () => along(-1), ArrowRight: () => along(1), ArrowUp: () => across(-1), ArrowDown: () => across(1),
-      Home: () => this.#mark(blocks[0], worker), End: () => this.#mark(blocks.at(-1), worker), Enter: () => this.#open() }[event.key];
+    const along = (by) =>
+      this.#mark(blocks[here < 0 ? blocks.length - 1 : Math.max(0, Math.min(blocks.length - 1, here + by))], worker);
+    const across = (by) =>
+      this.#mark(nearest(this.#blocks.get(other(by)), this.#marked?.x ?? Infinity, Infinity), other(by));
+    const action = {
+      ArrowLeft: () => along(-1),
+      ArrowRight: () => along(1),
+      ArrowUp: () => across(-1),
+      ArrowDown: () => across(1),
+      Home: () => this.#mark(blocks[0], worker),
+      End: () => this.#mark(blocks.at(-1), worker),
+      Enter: () => this.#open(),
+    }[event.key];
     if (!action) return;
     event.preventDefault();
     action();
@@ -222,10 +308,17 @@ function shade(parts, block, place) {
 function caption(running) {
   if (!running) return h("p", { class: "lane-now quiet" }, "\u00a0");
   const silent = running.progress_at && sinceSeconds(running.progress_at) > SILENT_S;
-  return h("p", { class: "lane-now" },
-    taskLink(running.id, null, { class: "id" }), " ", h("span", { class: "stage" }, running.stage ?? running.status), " ", elapsed(running.claimed_at),
+  return h(
+    "p",
+    { class: "lane-now" },
+    taskLink(running.id, null, { class: "id" }),
+    " ",
+    h("span", { class: "stage" }, running.stage ?? running.status),
+    " ",
+    elapsed(running.claimed_at),
     silent && [" ", h("span", { class: "silent" }, elapsed(running.progress_at, "silent "))],
-    h("span", { class: "line" }, running.last_line || ""));
+    h("span", { class: "line" }, running.last_line || ""),
+  );
 }
 
 function nearest(blocks, x, slack) {
@@ -240,8 +333,11 @@ function nearest(blocks, x, slack) {
 function describe({ block, since, until, row }) {
   const times = `${moment(new Date(since).toISOString())}, ${duration((until - since) / 1000)}`;
   if (row) return `${block.task}: ${block.stage ?? "running"}, since ${times}. ${row.last_line ?? ""} Enter opens it.`;
-  if (block.count > 1) return `${plural(block.count, "attempt")}: ${told(block.kinds)} · ${times}. Enter opens ${block.task}.`;
-  const parts = (block.parts ?? []).filter(([, , to]) => to !== null).map(([role, from, to]) => `${role} ${duration(to - from)}`);
+  if (block.count > 1)
+    return `${plural(block.count, "attempt")}: ${told(block.kinds)} · ${times}. Enter opens ${block.task}.`;
+  const parts = (block.parts ?? [])
+    .filter(([, , to]) => to !== null)
+    .map(([role, from, to]) => `${role} ${duration(to - from)}`);
   const what = block.landing ? "landing " : "";
   return `${block.task ?? "a deleted task"}, try ${block.number}: ${what}${wordOf(block.kind)} · ${times}${parts.length ? ` (${parts.join(", ")})` : ""}.`;
 }

@@ -1,3 +1,4 @@
+// @ts-check
 // What all pictures share: a place of their own on a screen, the width they have there, and rest under the pointer.
 
 import { h, morph } from "../dom.js";
@@ -18,7 +19,9 @@ export class Picture {
   constructor(name) {
     this.#name = name;
     this.node = h("section", { class: `card picture ${name}` });
-    this.node.addEventListener("pointerenter", () => { this.#pointed = true; });
+    this.node.addEventListener("pointerenter", () => {
+      this.#pointed = true;
+    });
     this.node.addEventListener("pointerleave", () => {
       this.#pointed = false;
       this.#left();
@@ -36,9 +39,13 @@ export class Picture {
   at(context) {
     const moved = context.place.query.toString() !== this.context?.place.query.toString();
     this.context = context;
-    this.follow?.();
+    this.follow();
     if (this.node.isConnected) this.draw({ force: moved });
-    return h("div", { class: "picture-place", key: this.#name, "data-own": "" }, this.node.isConnected ? null : this.node);
+    return h(
+      "div",
+      { class: "picture-place", key: this.#name, "data-own": "" },
+      this.node.isConnected ? null : this.node,
+    );
   }
 
   get isVisited() {
@@ -47,7 +54,8 @@ export class Picture {
 
   /** Draw what is known now, unless somebody looks closely; `force` when the person asked for it. */
   draw({ force = false } = {}) {
-    if (!this.context || this.width === 0 || !this.node.isConnected || (this.isVisited && !force && this.#drawnAt)) return;
+    if (!this.context || this.width === 0 || !this.node.isConnected || (this.isVisited && !force && this.#drawnAt))
+      return;
     this.#drawnAt = Date.now();
     morph(this.node, h("section", { class: this.node.className }, this.view()), { count: 0, force: true });
   }
@@ -56,6 +64,14 @@ export class Picture {
   #left() {
     if (!this.isVisited) this.leave();
     this.draw();
+  }
+
+  /** Say what is followed, before each drawing. */
+  follow() {}
+
+  /** The content, as nodes. @returns {any[]} */
+  view() {
+    return [];
   }
 
   leave() {}

@@ -1,3 +1,4 @@
+// @ts-check
 // Measures of a drawing: round steps for axes, moments as words, and boxes as path data.
 
 const MINUTE_S = 60;
@@ -9,7 +10,8 @@ const DAY = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" 
 const round = (n) => Math.round(n * 100) / 100;
 
 /** Path data of a box. */
-export const box = (x, y, width, height) => `M${round(x)} ${round(y)}h${round(width)}v${round(height)}h${round(-width)}z`;
+export const box = (x, y, width, height) =>
+  `M${round(x)} ${round(y)}h${round(width)}v${round(height)}h${round(-width)}z`;
 
 /** A function from a moment (ms) to a place between `left` and `right`. */
 export const scale = (from, to, left, right) => (moment) => left + ((moment - from) / (to - from)) * (right - left);

@@ -1,3 +1,4 @@
+// @ts-check
 // How far it is and when it may be done: what has passed so far, and from there on the likely end with how sure it is.
 
 import { h, svg } from "../dom.js";
@@ -35,14 +36,28 @@ class Progress extends Picture {
     if (!data) return [head, empty(source.problem()?.message ?? "Loading…")];
     const points = this.#points(data);
     const total = tasks.total.count;
-    return [head,
-      h("figure", { class: "chart", role: "img", "aria-label": `${percent(progress)} of ${plural(total, "task")} completed. ${this.#ahead(data)}` },
-        this.#drawing(data, points, total)),
+    return [
+      head,
+      h(
+        "figure",
+        {
+          class: "chart",
+          role: "img",
+          "aria-label": `${percent(progress)} of ${plural(total, "task")} completed. ${this.#ahead(data)}`,
+        },
+        this.#drawing(data, points, total),
+      ),
       h("p", { class: "said" }, this.#hours(), " ", this.#ahead(data)),
-      h("ul", { class: "legend" },
-        h("li", null, swatch("line done"), "completed"), h("li", null, swatch("line total"), "all tasks"),
-        data.outlook && h("li", null, swatch("line likely"), "likely"), data.outlook && h("li", null, swatch("band"), "four times out of five")),
-      this.#twin(data, points)];
+      h(
+        "ul",
+        { class: "legend" },
+        h("li", null, swatch("line done"), "completed"),
+        h("li", null, swatch("line total"), "all tasks"),
+        data.outlook && h("li", null, swatch("line likely"), "likely"),
+        data.outlook && h("li", null, swatch("band"), "four times out of five"),
+      ),
+      this.#twin(data, points),
+    ];
   }
 
   /** How many were completed at moments of the range, counted back from now by what passed meanwhile. */
@@ -68,17 +83,24 @@ class Progress extends Picture {
     const up = scale(0, lines.at(-1), bottom, TOP_PX);
     const line = points.map(([at, n]) => `${place(at).toFixed(1)} ${up(n).toFixed(1)}`).join("L");
     const [nowX, nowY] = [place(to), up(points.at(-1)[1])];
-    return svg("svg", { width: this.width, height: HEIGHT_PX, "aria-hidden": "true" },
+    return svg(
+      "svg",
+      { width: this.width, height: HEIGHT_PX, "aria-hidden": "true" },
       ...lines.flatMap((level) => [
         svg("path", { class: "grid", d: `M${left} ${Math.round(up(level)) + 0.5}H${this.width}` }),
-        svg("text", { x: left - 5, y: up(level) + 4, "text-anchor": "end" }, count(level))]),
+        svg("text", { x: left - 5, y: up(level) + 4, "text-anchor": "end" }, count(level)),
+      ]),
       svg("path", { class: "line total", d: `M${left} ${up(total)}H${this.width}` }),
       svg("path", { class: "area done", d: `M${place(from)} ${bottom}L${line}V${bottom}z` }),
       svg("path", { class: "line done", d: `M${line}` }),
       ...this.#outlook(outlook, { to, until, place, up, nowX, nowY, goal: this.#goal() }),
       svg("path", { class: "tick now", d: `M${nowX} ${TOP_PX}V${bottom}` }),
-      ...moments(from, until, this.width).filter(({ at }) => place(at) > left + 14 && place(at) < this.width - 16)
-        .map(({ at, words }) => svg("text", { x: Math.round(place(at)), y: HEIGHT_PX - 4, "text-anchor": "middle" }, words)));
+      ...moments(from, until, this.width)
+        .filter(({ at }) => place(at) > left + 14 && place(at) < this.width - 16)
+        .map(({ at, words }) =>
+          svg("text", { x: Math.round(place(at)), y: HEIGHT_PX - 4, "text-anchor": "middle" }, words),
+        ),
+    );
   }
 
   #outlook(outlook, { to, until, place, up, nowX, nowY, goal }) {
@@ -93,7 +115,13 @@ class Progress extends Picture {
     return [
       svg("path", { class: "band", d: `M${nowX} ${nowY}L${low.join(" ")}L${high.join(" ")}z` }),
       svg("path", { class: "line likely", d: `M${nowX} ${nowY}L${likely.join(" ")}` }),
-      svg("circle", { class: "likely", cx: likely[0], cy: likely[1], r: outlook.eta_s * SECOND_MS <= until - to ? 3 : 0 })];
+      svg("circle", {
+        class: "likely",
+        cx: likely[0],
+        cy: likely[1],
+        r: outlook.eta_s * SECOND_MS <= until - to ? 3 : 0,
+      }),
+    ];
   }
 
   /** How many will be completed when nothing is open any more, if all goes well. */
@@ -111,26 +139,52 @@ class Progress extends Picture {
   #ahead({ outlook }) {
     if (!outlook) {
       const { not_started: waiting, in_progress: running } = this.context.status.tasks;
-      return waiting.count + running.count ? "When it will be done is known after the first pass, while workers run." : "Nothing is left to do.";
+      return waiting.count + running.count
+        ? "When it will be done is known after the first pass, while workers run."
+        : "Nothing is left to do.";
     }
     const end = clock(now() + outlook.eta_s * SECOND_MS);
     const [low, high] = [duration(outlook.low_s), duration(outlook.high_s)];
-    return `About ${duration(outlook.eta_s)} left (${end})${low === high ? "" : `, four times out of five between ${low} and ${high}`}: `
-      + `the last ${plural(outlook.passes, "pass took", "passes took")} ${duration(outlook.mean_s)} on average.`;
+    return (
+      `About ${duration(outlook.eta_s)} left (${end})${low === high ? "" : `, four times out of five between ${low} and ${high}`}: ` +
+      `the last ${plural(outlook.passes, "pass took", "passes took")} ${duration(outlook.mean_s)} on average.`
+    );
   }
 
-  #twin(data, points) {
+  #twin(_data, points) {
     const isOpen = this.node.querySelector("details")?.open;
-    return h("details", { class: "twin", ontoggle: () => this.draw({ force: true }) }, h("summary", null, "As a table"),
-      isOpen && table("progress-rows", ["At", "Completed", "Since the row below"], points.map(([at, n], place) => [at, n, n - (points[place - 1]?.[1] ?? n)])
-        .filter(([, , more], place) => more || place === points.length - 1 || place === 0).reverse()
-        .map(([at, n, more]) => h("tr", { key: at },
-          cell("At", { class: "c-time" }, clock(at)), cell("Completed", { class: "c-number" }, count(n)), cell("Since the row below", { class: "c-number" }, `+${count(more)}`)))));
+    return h(
+      "details",
+      { class: "twin", ontoggle: () => this.draw({ force: true }) },
+      h("summary", null, "As a table"),
+      isOpen &&
+        table(
+          "progress-rows",
+          ["At", "Completed", "Since the row below"],
+          points
+            .map(([at, n], place) => [at, n, n - (points[place - 1]?.[1] ?? n)])
+            .filter(([, , more], place) => more || place === points.length - 1 || place === 0)
+            .reverse()
+            .map(([at, n, more]) =>
+              h(
+                "tr",
+                { key: at },
+                cell("At", { class: "c-time" }, clock(at)),
+                cell("Completed", { class: "c-number" }, count(n)),
+                cell("Since the row below", { class: "c-number" }, `+${count(more)}`),
+              ),
+            ),
+        ),
+    );
   }
 }
 
-const swatch = (kind) => svg("svg", { class: "swatch", viewBox: "0 0 20 12", "aria-hidden": "true" },
-  kind === "band" ? svg("path", { class: kind, d: "M0 0h20v12h-20z" }) : svg("path", { class: kind, d: "M0 6h20" }));
+const swatch = (kind) =>
+  svg(
+    "svg",
+    { class: "swatch", viewBox: "0 0 20 12", "aria-hidden": "true" },
+    kind === "band" ? svg("path", { class: kind, d: "M0 0h20v12h-20z" }) : svg("path", { class: kind, d: "M0 6h20" }),
+  );
 
 const picture = new Progress();
 

@@ -1,3 +1,4 @@
+// @ts-check
 // The last hours as data, loaded once for all pictures of the page and no more often than they could show it.
 
 import { get } from "../api.js";
@@ -61,9 +62,17 @@ async function load(range) {
 /** Links to the other ranges; the choice stands in the address and holds for all pictures of the screen. */
 export function ranges(query) {
   const now = rangeOf(query);
-  return h("nav", { class: "tabs small ranges", "aria-label": "Range" }, Object.entries(RANGES).map(([range, [words]]) => {
-    const next = new URLSearchParams(query);
-    next.set("range", range);
-    return h("a", { key: range, href: `${location.pathname}?${next}`, "aria-current": range === now ? "true" : null }, words);
-  }));
+  return h(
+    "nav",
+    { class: "tabs small ranges", "aria-label": "Range" },
+    Object.entries(RANGES).map(([range, [words]]) => {
+      const next = new URLSearchParams(query);
+      next.set("range", range);
+      return h(
+        "a",
+        { key: range, href: `${location.pathname}?${next}`, "aria-current": range === now ? "true" : null },
+        words,
+      );
+    }),
+  );
 }

@@ -1,3 +1,4 @@
+// @ts-check
 // Audit: every request anybody made, and what became of it.
 
 import { get } from "../api.js";
@@ -14,34 +15,67 @@ const OF_WORKERS = new Set(["drain", "restart_worker"]);
 export const follows = true;
 export const load = ({ query }, signal) => get("/api/control", { before: query.get("before") }, signal);
 
+/** @param {View<Api.ControlPage>} context */
 export function view({ data, place: { query } }) {
-  return h("div", { class: "screen" },
+  return h(
+    "div",
+    { class: "screen" },
     h("h1", { class: "unseen" }, "Audit"),
-    data.control.length ? h("section", { class: "card flush" },
-      table("audit", ["When", "Who", "What", "Target", "With", "Outcome"], data.control.map(row)))
+    data.control.length
+      ? h(
+          "section",
+          { class: "card flush" },
+          table("audit", ["When", "Who", "What", "Target", "With", "Outcome"], data.control.map(row)),
+        )
       : empty("Nobody has asked for anything yet. Every retry, kill, pause and the like will stand here."),
-    (data.cursor || query.get("before")) && h("nav", { class: "pager", "aria-label": "Pages" },
-      query.get("before") && h("a", { class: "button", href: "/audit" }, "Newest"),
-      data.cursor && h("a", { class: "button", href: `/audit?before=${data.cursor}` }, "Older")));
+    (data.cursor || query.get("before")) &&
+      h(
+        "nav",
+        { class: "pager", "aria-label": "Pages" },
+        query.get("before") && h("a", { class: "button", href: "/audit" }, "Newest"),
+        data.cursor && h("a", { class: "button", href: `/audit?before=${data.cursor}` }, "Older"),
+      ),
+  );
 }
 
 /** One verb on many tasks, as its row is shown. */
 function many({ argument: { verb, ids, filter, argument } }) {
-  const words = Object.entries(filter ?? {}).map(([key, value]) => `${key.replace("_", " ")} ${[value].flat().join(", ")}`);
-  return { verb: `${verb} many`, of: ids ? plural(ids.length, "task") : `all with ${words.join("; ")}`, argument: argument ?? {} };
+  const words = Object.entries(filter ?? {}).map(
+    ([key, value]) => `${key.replace("_", " ")} ${[value].flat().join(", ")}`,
+  );
+  return {
+    verb: `${verb} many`,
+    of: ids ? plural(ids.length, "task") : `all with ${words.join("; ")}`,
+    argument: argument ?? {},
+  };
 }
 
 function row(entry) {
   if (entry.verb === "bulk") return row({ ...entry, ...many(entry) });
-  const argument = Object.entries(entry.argument).map(([key, value]) => (key === "note" ? `“${value}”` : `${key} ${value}`)).join(", ");
-  const target = entry.of ? entry.of : !entry.target ? "the swarm" : OF_WORKERS.has(entry.verb) ? entry.target : taskLink(entry.target, null, { class: "id", "data-row": "" });
-  return h("tr", { key: entry.id },
+  const argument = Object.entries(entry.argument)
+    .map(([key, value]) => (key === "note" ? `“${value}”` : `${key} ${value}`))
+    .join(", ");
+  const target = entry.of
+    ? entry.of
+    : !entry.target
+      ? "the swarm"
+      : OF_WORKERS.has(entry.verb)
+        ? entry.target
+        : taskLink(entry.target, null, { class: "id", "data-row": "" });
+  return h(
+    "tr",
+    { key: entry.id },
     cell("When", { class: "c-time" }, h("time", { title: entry.created_at }, moment(entry.created_at))),
     cell("Who", { class: "c-worker", title: entry.actor }, entry.actor),
     cell("What", { class: "c-verb" }, entry.verb.replaceAll("_", " ")),
     cell("Target", { class: "c-target" }, target),
     cell("With", { class: "c-text" }, argument || "–"),
-    cell("Outcome", { class: "c-text" },
-      h("span", { class: "badge", "data-group": GROUP[entry.status] }, icon(GROUP[entry.status]), entry.status), " ",
-      h("span", { class: "quiet" }, entry.result ?? entry.hint ?? "")));
+    cell(
+      "Outcome",
+      { class: "c-text" },
+      h("span", { class: "badge", "data-group": GROUP[entry.status] }, icon(GROUP[entry.status]), entry.status),
+      " ",
+      h("span", { class: "quiet" }, entry.result ?? entry.hint ?? ""),
+    ),
+  );
 }

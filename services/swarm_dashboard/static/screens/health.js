@@ -1,3 +1,4 @@
+// @ts-check
 // Health: what an operator looks at first, each with its state and what to do about it.
 
 import { get } from "../api.js";
@@ -23,25 +24,48 @@ export async function load(place, signal) {
 
 export const leave = () => clearTimeout(timer);
 
+/** @param {View<Api.Health>} context */
 export function view({ data: { level, checks } }) {
   const open = checks.filter((check) => check.level !== "ok");
   const [group] = LOOKS[level];
-  return h("div", { class: "screen" },
+  return h(
+    "div",
+    { class: "screen" },
     h("h1", { class: "unseen" }, "Health"),
-    h("p", { class: "verdict", "data-group": group, role: "status" }, icon(group),
+    h(
+      "p",
+      { class: "verdict", "data-group": group, role: "status" },
+      icon(group),
       h("strong", null, open.length ? plural(open.length, "issue") : "All is well"),
-      h("span", { class: "quiet" }, `${plural(checks.length, "check")}, looked at again every few seconds`)),
-    h("div", { class: "columns health" }, Object.entries(PARTS).map(([part, heading]) =>
-      h("section", { class: "card", key: part }, h("h2", null, heading),
-        h("ul", { class: "checks" }, checks.filter((check) => check.part === part).map(row))))));
+      h("span", { class: "quiet" }, `${plural(checks.length, "check")}, looked at again every few seconds`),
+    ),
+    h(
+      "div",
+      { class: "columns health" },
+      Object.entries(PARTS).map(([part, heading]) =>
+        h(
+          "section",
+          { class: "card", key: part },
+          h("h2", null, heading),
+          h("ul", { class: "checks" }, checks.filter((check) => check.part === part).map(row)),
+        ),
+      ),
+    ),
+  );
 }
 
 function row({ name: what, level, text, advice, command: line }) {
   const [group, word] = LOOKS[level];
-  return h("li", { key: `${what} ${level === "ok" ? "" : text.slice(0, 40)}`, "data-group": group },
+  return h(
+    "li",
+    { key: `${what} ${level === "ok" ? "" : text.slice(0, 40)}`, "data-group": group },
     icon(group),
-    h("div", null,
+    h(
+      "div",
+      null,
       h("p", { class: "check" }, h("strong", null, what), " ", h("span", { class: "state" }, word)),
       h("p", null, text),
-      (advice || line) && h("p", { class: "why" }, advice, advice && line && ": ", line && command(line))));
+      (advice || line) && h("p", { class: "why" }, advice, advice && line && ": ", line && command(line)),
+    ),
+  );
 }

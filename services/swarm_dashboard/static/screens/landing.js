@@ -1,3 +1,4 @@
+// @ts-check
 // Landing: work that passed, on its way to the branch that it lands on.
 
 import { get } from "../api.js";
@@ -10,38 +11,86 @@ export const name = "landing";
 export const title = () => "Landing";
 export const follows = true;
 
-export const load = (place, signal) => get("/api/landing", {}, signal);
+export const load = (_place, signal) => get("/api/landing", {}, signal);
 
+/** @param {View<Api.Landing>} context */
 export function view({ data, status }) {
-  return h("div", { class: "screen" },
+  return h(
+    "div",
+    { class: "screen" },
     h("h1", { class: "unseen" }, "Landing"),
-    data.integration ? [branch(data, status), trouble(data, status), line(data), recent(data)] : none());
+    data.integration ? [branch(data, status), trouble(data, status), line(data), recent(data)] : none(),
+  );
 }
 
 function none() {
-  return h("section", { class: "card first" },
+  return h(
+    "section",
+    { class: "card first" },
     h("h2", null, "Nothing is landed here"),
-    h("p", null, "Agents work in the project folder itself, one after the other on the same files. With worktrees, each task gets a branch of its own, and what passes is merged one by one."),
+    h(
+      "p",
+      null,
+      "Agents work in the project folder itself, one after the other on the same files. With worktrees, each task gets a branch of its own, and what passes is merged one by one.",
+    ),
     h("p", null, command("amplifier-swarm start --isolation worktree")),
-    h("p", { class: "quiet" }, "It needs a git repository with a commit, and git 2.38 or newer."));
+    h("p", { class: "quiet" }, "It needs a git repository with a commit, and git 2.38 or newer."),
+  );
 }
 
 const short = (sha) => h("code", { title: sha }, sha.slice(0, 10));
 
 /** Three stations in a row; the words are the figure, so no table stands beside it. */
-function branch({ integration: { branch: name, person_branch: person, tip, state }, landing, waiting_total: waiting, recent: done }, status) {
-  const station = (group, number, word, detail) => h("li", { "data-group": group },
-    h("span", { class: "number" }, number), h("span", { class: "word" }, icon(group), word), h("span", { class: "quiet" }, detail));
-  return h("section", { class: "card stations", key: "branch", "aria-label": "From passed to landed" },
-    h("ol", null,
+function branch(
+  { integration: { branch: name, person_branch: person, tip, state }, landing, waiting_total: waiting, recent: done },
+  status,
+) {
+  const station = (group, number, word, detail) =>
+    h(
+      "li",
+      { "data-group": group },
+      h("span", { class: "number" }, number),
+      h("span", { class: "word" }, icon(group), word),
+      h("span", { class: "quiet" }, detail),
+    );
+  return h(
+    "section",
+    { class: "card stations", key: "branch", "aria-label": "From passed to landed" },
+    h(
+      "ol",
+      null,
       station(waiting ? "scheduled" : "not_started", count(waiting), "approved", "passed, waits for its turn"),
-      station(landing ? "in_progress" : "not_started", landing ? "1" : "0", "landing", landing ? [taskLink(landing.id), " for ", elapsed(landing.claimed_at)] : "one at a time"),
-      station("completed", status ? count(status.tasks.completed.count) : "–", "completed", done.length && done[0].landed ? ["last ", at(done[0].at)] : "on the branch")),
-    h("dl", { class: "facts" },
-      fact("Lands on", h("code", null, name)), fact("Its tip", short(tip)),
+      station(
+        landing ? "in_progress" : "not_started",
+        landing ? "1" : "0",
+        "landing",
+        landing ? [taskLink(landing.id), " for ", elapsed(landing.claimed_at)] : "one at a time",
+      ),
+      station(
+        "completed",
+        status ? count(status.tasks.completed.count) : "–",
+        "completed",
+        done.length && done[0].landed ? ["last ", at(done[0].at)] : "on the branch",
+      ),
+    ),
+    h(
+      "dl",
+      { class: "facts" },
+      fact("Lands on", h("code", null, name)),
+      fact("Its tip", short(tip)),
       fact("Follows", person ? h("code", null, person) : "nobody's branch"),
-      fact("State", { following: "follows", stopped: "stopped", accepting: "takes the branch as it finds it" }[state] ?? state)),
-    h("p", { class: "quiet" }, "Bring it over when you like: ", command(`amplifier-swarm land --into ${person ?? "main"}`)));
+      fact(
+        "State",
+        { following: "follows", stopped: "stopped", accepting: "takes the branch as it finds it" }[state] ?? state,
+      ),
+    ),
+    h(
+      "p",
+      { class: "quiet" },
+      "Bring it over when you like: ",
+      command(`amplifier-swarm land --into ${person ?? "main"}`),
+    ),
+  );
 }
 
 const fact = (word, value) => h("div", { key: word }, h("dt", null, word), h("dd", null, value));
@@ -49,43 +98,112 @@ const fact = (word, value) => h("div", { key: word }, h("dt", null, word), h("dd
 function trouble({ integration, late, waiting_total: waiting, waiting_since: since }, status) {
   const pause = status?.flags.find((flag) => flag.name === "paused");
   if (integration.state === "stopped") {
-    return h("div", { class: "warning", "data-kind": "emergency_stop", key: "stopped" },
-      h("div", null, h("strong", null, "Nothing lands. "), pause?.reason ? `${pause.reason}. ` : "The branch was not as the swarm left it. ",
-        "See to it, then resume: the branch is then taken as it is found."),
-      h("button", { type: "button", class: "small primary", onclick: resume }, "Resume"));
+    return h(
+      "div",
+      { class: "warning", "data-kind": "emergency_stop", key: "stopped" },
+      h(
+        "div",
+        null,
+        h("strong", null, "Nothing lands. "),
+        pause?.reason ? `${pause.reason}. ` : "The branch was not as the swarm left it. ",
+        "See to it, then resume: the branch is then taken as it is found.",
+      ),
+      h("button", { type: "button", class: "small primary", onclick: resume }, "Resume"),
+    );
   }
   if (!late) return null;
-  return h("div", { class: "warning", key: "late" }, h("div", null,
-    h("strong", null, `${plural(waiting, "task")} passed and ${waiting === 1 ? "waits" : "wait"} to land, the first for `, elapsed(since), ". "),
-    pause ? "The queue is paused: resume it." : status?.workers.some((worker) => worker.alive)
-      ? "Landing comes before new work, so a worker should have taken it: look at the workers." : "No worker runs."),
-    h("a", { class: "button small", href: pause ? "/" : "/workers" }, pause ? "Now" : "Workers"));
+  return h(
+    "div",
+    { class: "warning", key: "late" },
+    h(
+      "div",
+      null,
+      h(
+        "strong",
+        null,
+        `${plural(waiting, "task")} passed and ${waiting === 1 ? "waits" : "wait"} to land, the first for `,
+        elapsed(since),
+        ". ",
+      ),
+      pause
+        ? "The queue is paused: resume it."
+        : status?.workers.some((worker) => worker.alive)
+          ? "Landing comes before new work, so a worker should have taken it: look at the workers."
+          : "No worker runs.",
+    ),
+    h("a", { class: "button small", href: pause ? "/" : "/workers" }, pause ? "Now" : "Workers"),
+  );
 }
 
 function line({ landing, waiting, waiting_total: total }) {
   if (!landing && !waiting.length) return h("p", { class: "quiet", key: "line" }, "Nobody waits to land.");
-  const row = (task, place) => h("tr", { key: task.id },
-    cell("Turn", { class: "c-number" }, place),
-    cell("Task", { class: "c-name" }, taskLink(task.id, null, { class: "id", "data-row": "" }), " ", h("span", null, task.name)),
-    cell("Passed", { class: "c-time" }, task.approved_at ? [elapsed(task.approved_at), " ago"] : "–"),
-    cell("Worker", { class: "c-worker" }, task.worker_id ?? "–"),
-    cell("Refused before", { class: "c-number" }, task.landing_failures ? plural(task.landing_failures, "time") : "–"));
-  return h("section", { class: "card flush", key: "line" },
-    h("h2", { class: "bar-head" }, "In line", total > waiting.length && h("span", { class: "quiet" }, `the first ${waiting.length} of ${count(total)}`)),
-    table("to-land", ["Turn", "Task", "Passed", "Worker", "Refused before"],
-      [landing && row(landing, "now"), ...waiting.map((task, place) => row(task, String(place + 1)))].filter(Boolean)));
+  const row = (task, place) =>
+    h(
+      "tr",
+      { key: task.id },
+      cell("Turn", { class: "c-number" }, place),
+      cell(
+        "Task",
+        { class: "c-name" },
+        taskLink(task.id, null, { class: "id", "data-row": "" }),
+        " ",
+        h("span", null, task.name),
+      ),
+      cell("Passed", { class: "c-time" }, task.approved_at ? [elapsed(task.approved_at), " ago"] : "–"),
+      cell("Worker", { class: "c-worker" }, task.worker_id ?? "–"),
+      cell(
+        "Refused before",
+        { class: "c-number" },
+        task.landing_failures ? plural(task.landing_failures, "time") : "–",
+      ),
+    );
+  return h(
+    "section",
+    { class: "card flush", key: "line" },
+    h(
+      "h2",
+      { class: "bar-head" },
+      "In line",
+      total > waiting.length && h("span", { class: "quiet" }, `the first ${waiting.length} of ${count(total)}`),
+    ),
+    table(
+      "to-land",
+      ["Turn", "Task", "Passed", "Worker", "Refused before"],
+      [landing && row(landing, "now"), ...waiting.map((task, place) => row(task, String(place + 1)))].filter(Boolean),
+    ),
+  );
 }
 
 function recent({ recent: done }) {
   if (!done.length) return empty("Nothing has landed yet.");
-  return h("section", { class: "card flush", key: "recent" },
+  return h(
+    "section",
+    { class: "card flush", key: "recent" },
     h("h2", { class: "bar-head" }, "Lately"),
-    table("landed", ["When", "Outcome", "Task", "As"], done.map((one) => {
-      const group = one.landed ? "completed" : "failed";
-      return h("tr", { key: one.id },
-        cell("When", { class: "c-time" }, h("time", { title: one.at }, moment(one.at))),
-        cell("Outcome", { class: "c-status" }, h("span", { class: "badge", "data-group": group }, icon(group), one.landed ? "landed" : "refused")),
-        cell("Task", { class: "c-name" }, taskLink(one.task_id, null, { class: "id", "data-row": "" }), " ", h("span", null, one.name)),
-        cell("As", { class: "c-text" }, one.commit ? short(one.commit) : h("span", { class: "quiet" }, one.message)));
-    })));
+    table(
+      "landed",
+      ["When", "Outcome", "Task", "As"],
+      done.map((one) => {
+        const group = one.landed ? "completed" : "failed";
+        return h(
+          "tr",
+          { key: one.id },
+          cell("When", { class: "c-time" }, h("time", { title: one.at }, moment(one.at))),
+          cell(
+            "Outcome",
+            { class: "c-status" },
+            h("span", { class: "badge", "data-group": group }, icon(group), one.landed ? "landed" : "refused"),
+          ),
+          cell(
+            "Task",
+            { class: "c-name" },
+            taskLink(one.task_id, null, { class: "id", "data-row": "" }),
+            " ",
+            h("span", null, one.name),
+          ),
+          cell("As", { class: "c-text" }, one.commit ? short(one.commit) : h("span", { class: "quiet" }, one.message)),
+        );
+      }),
+    ),
+  );
 }

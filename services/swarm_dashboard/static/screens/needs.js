@@ -1,3 +1,4 @@
+// @ts-check
 // Needs you: everything that will not continue by itself, why, and what to do next.
 
 import { get } from "../api.js";
@@ -11,10 +12,18 @@ import { group, importedAsFailed, names } from "./failures.js";
 export const name = "needs";
 export const title = () => "Needs you";
 export const follows = true;
-export const keys = { r: ["do what the row's first button says", () => focusedRow()?.querySelector("button")?.click()] };
+export const keys = {
+  r: ["do what the row's first button says", () => focusedRow()?.querySelector("button")?.click()],
+};
 
 // Where to read what led to it.
-const EVIDENCE = { objection: ["checks", "Read the verdict"], not_landed: ["events", "See what was refused"], same_problem: ["attempts", "See both"], by_person: null, as_imported: null };
+const EVIDENCE = {
+  objection: ["checks", "Read the verdict"],
+  not_landed: ["events", "See what was refused"],
+  same_problem: ["attempts", "See both"],
+  by_person: null,
+  as_imported: null,
+};
 const LOG = ["log", "Read the log"];
 const MOST_VERBS = 3;
 
@@ -22,50 +31,135 @@ export const load = ({ query }, signal) => get("/api/needs", { cursor: query.get
 
 const focusedRow = () => document.activeElement?.closest?.("main li");
 
+/** @param {View<Api.Needs>} context */
 export function view({ data, status, place: { query } }) {
   const swarm = status ? warnings(status) : [];
   const failed = data.groups.reduce((sum, one) => sum + one.failed, 0) + data.imported.tasks;
-  return h("div", { class: "screen" },
+  return h(
+    "div",
+    { class: "screen" },
     h("h1", { class: "unseen" }, "Needs you"),
     swarm.length > 0 && h("section", { class: "warnings", "aria-label": "The swarm", key: "swarm" }, swarm),
-    failed > 0 && h("section", { class: "card flush", key: "failed", "aria-label": "Failed tasks" },
-      h("h2", { class: "bar-head" }, plural(failed, "failed task"), h("span", { class: "quiet" }, "No retry is left; they won't run until you retry them.")),
-      h("ul", { class: "asks", "data-calm": "" }, data.groups.map((one) => group(one, { failedOnly: true })),
-        data.imported.tasks > 0 && importedAsFailed(data.imported))),
-    data.tasks.length > 0 && h("section", { class: "card flush", key: "held", "aria-label": "Held tasks" },
-      h("h2", { class: "bar-head" }, plural(data.total, "held task"), h("span", { class: "quiet" }, "They won't run until you decide.")),
-      h("ul", { class: "asks", "data-calm": "" }, data.tasks.map(held))),
-    data.cancelled.tasks > 0 && h("section", { class: "card", key: "cancelled", "aria-label": "Cancelled tasks" },
-      h("p", null, h("strong", null, plural(data.cancelled.tasks, "cancelled task")), ` ${data.cancelled.tasks === 1 ? "is" : "are"} still needed by others. Retry them, or cancel what needs them.`),
-      names(data.cancelled.task_ids)),
+    failed > 0 &&
+      h(
+        "section",
+        { class: "card flush", key: "failed", "aria-label": "Failed tasks" },
+        h(
+          "h2",
+          { class: "bar-head" },
+          plural(failed, "failed task"),
+          h("span", { class: "quiet" }, "No retry is left; they won't run until you retry them."),
+        ),
+        h(
+          "ul",
+          { class: "asks", "data-calm": "" },
+          data.groups.map((one) => group(one, { failedOnly: true })),
+          data.imported.tasks > 0 && importedAsFailed(data.imported),
+        ),
+      ),
+    data.tasks.length > 0 &&
+      h(
+        "section",
+        { class: "card flush", key: "held", "aria-label": "Held tasks" },
+        h(
+          "h2",
+          { class: "bar-head" },
+          plural(data.total, "held task"),
+          h("span", { class: "quiet" }, "They won't run until you decide."),
+        ),
+        h("ul", { class: "asks", "data-calm": "" }, data.tasks.map(held)),
+      ),
+    data.cancelled.tasks > 0 &&
+      h(
+        "section",
+        { class: "card", key: "cancelled", "aria-label": "Cancelled tasks" },
+        h(
+          "p",
+          null,
+          h("strong", null, plural(data.cancelled.tasks, "cancelled task")),
+          ` ${data.cancelled.tasks === 1 ? "is" : "are"} still needed by others. Retry them, or cancel what needs them.`,
+        ),
+        names(data.cancelled.task_ids),
+      ),
     !failed && !data.tasks.length && !data.cancelled.tasks && !swarm.length && clear(),
     status && others(status),
-    pager(query, data));
+    pager(query, data),
+  );
 }
 
 function held(task) {
   const evidence = task.hold_reason in EVIDENCE ? EVIDENCE[task.hold_reason] : LOG;
   const [first, ...rest] = task.verbs;
-  return h("li", { key: task.id, "data-group": "held" },
+  return h(
+    "li",
+    { key: task.id, "data-group": "held" },
     icon("held"),
-    h("div", { class: "ask" },
-      h("p", { class: "head" }, taskLink(task.id, null, { class: "id", "data-row": "" }), " ", h("span", null, task.name)),
-      h("p", { class: "reason" }, h("strong", null, sentence(task.why)), " ", (task.question ?? task.last_error) && h("span", { class: "why" }, task.question ?? task.last_error)),
-      h("p", { class: "quiet small" }, "held for ", elapsed(task.updated_at), task.attempt_count > 0 && ` · ${plural(task.attempt_count, "try", "tries")}`,
+    h(
+      "div",
+      { class: "ask" },
+      h(
+        "p",
+        { class: "head" },
+        taskLink(task.id, null, { class: "id", "data-row": "" }),
+        " ",
+        h("span", null, task.name),
+      ),
+      h(
+        "p",
+        { class: "reason" },
+        h("strong", null, sentence(task.why)),
+        " ",
+        (task.question ?? task.last_error) && h("span", { class: "why" }, task.question ?? task.last_error),
+      ),
+      h(
+        "p",
+        { class: "quiet small" },
+        "held for ",
+        elapsed(task.updated_at),
+        task.attempt_count > 0 && ` · ${plural(task.attempt_count, "try", "tries")}`,
         task.phase && ` · ${task.phase}`,
-        evidence && task.attempt_count > 0 && [" · ", h("a", { href: `${taskPath(task.id)}?tab=${evidence[0]}` }, evidence[1])])),
-    h("div", { class: "acts", "data-steady": "" }, task.next ? decisions(task, first, rest) : onYourWord(task)));
+        evidence &&
+          task.attempt_count > 0 && [" · ", h("a", { href: `${taskPath(task.id)}?tab=${evidence[0]}` }, evidence[1])],
+      ),
+    ),
+    h("div", { class: "acts", "data-steady": "" }, task.next ? decisions(task, first, rest) : onYourWord(task)),
+  );
 }
 
 function onYourWord(task) {
-  return [h("span", { class: "quiet" }, "The reaper keeps trying."),
-    h("button", { type: "button", class: "small danger", "aria-label": `They are gone: release… ${task.id}`, onclick: () => releaseAsGone(task) }, "They are gone: release…")];
+  return [
+    h("span", { class: "quiet" }, "The reaper keeps trying."),
+    h(
+      "button",
+      {
+        type: "button",
+        class: "small danger",
+        "aria-label": `They are gone: release… ${task.id}`,
+        onclick: () => releaseAsGone(task),
+      },
+      "They are gone: release…",
+    ),
+  ];
 }
 
 function decisions(task, first, rest) {
-  return [taskButton(first, task, "primary"),
-    h("button", { type: "button", class: "small", "aria-label": `Retry with a note… ${task.id}`, onclick: () => retryWithNote(task) }, "Retry with a note…"),
-    rest.filter((verb) => verb !== "prioritize").slice(0, MOST_VERBS).map((verb) => taskButton(verb, task))];
+  return [
+    taskButton(first, task, "primary"),
+    h(
+      "button",
+      {
+        type: "button",
+        class: "small",
+        "aria-label": `Retry with a note… ${task.id}`,
+        onclick: () => retryWithNote(task),
+      },
+      "Retry with a note…",
+    ),
+    rest
+      .filter((verb) => verb !== "prioritize")
+      .slice(0, MOST_VERBS)
+      .map((verb) => taskButton(verb, task)),
+  ];
 }
 
 const sentence = (words) => `${words[0].toUpperCase()}${words.slice(1)}.`;
@@ -77,14 +171,18 @@ function others(status) {
   const open = status.tasks.not_started.count + status.tasks.in_progress.count - status.stuck;
   const parts = [
     status.stuck > 0 && `${plural(status.stuck, "task")} wait${status.stuck === 1 ? "s" : ""} behind these.`,
-    open > 0 && `${plural(open, "task")} ${open === 1 ? "is" : "are"} ${status.stalled ? "queued." : "still in progress or queued."}`,
+    open > 0 &&
+      `${plural(open, "task")} ${open === 1 ? "is" : "are"} ${status.stalled ? "queued." : "still in progress or queued."}`,
   ].filter(Boolean);
   return parts.length > 0 && h("p", { class: "quiet", key: "others" }, parts.join(" "));
 }
 
 function pager(query, { cursor }) {
   if (!query.get("cursor") && cursor === null) return null;
-  return h("nav", { class: "pager", "aria-label": "Pages", key: "pager" },
+  return h(
+    "nav",
+    { class: "pager", "aria-label": "Pages", key: "pager" },
     query.get("cursor") && h("a", { class: "button", href: "/needs" }, "First page"),
-    cursor !== null && h("a", { class: "button", href: `/needs?cursor=${cursor}` }, "Next page"));
+    cursor !== null && h("a", { class: "button", href: `/needs?cursor=${cursor}` }, "Next page"),
+  );
 }

@@ -1,11 +1,24 @@
+// @ts-check
 // Now: how far it is, what runs, what needs you.
 
 import { h } from "../dom.js";
-import { compact, count, dollars, duration, groupWord, heldBecause, hours, momentIn, percent, plural, sinceSeconds } from "../format.js";
-import { badge, cell, command, elapsed, empty, icon, table, taskLink } from "../pieces.js";
+import {
+  compact,
+  count,
+  dollars,
+  duration,
+  groupWord,
+  heldBecause,
+  hours,
+  momentIn,
+  percent,
+  plural,
+  sinceSeconds,
+} from "../format.js";
 import { outcomes } from "../pictures/bars.js";
 import { lanes } from "../pictures/lanes.js";
 import { progress } from "../pictures/progress.js";
+import { badge, cell, command, elapsed, empty, icon, table, taskLink } from "../pieces.js";
 import * as verbs from "../verbs.js";
 import { warnings } from "../warnings.js";
 
@@ -18,13 +31,25 @@ const SILENT_S = 60;
 const MANY_FAIL = 0.5;
 const ENDS_THAT_TELL = 5; // fewer say nothing
 
+/** @param {View<null>} context */
 export function view({ status, place, go }) {
   if (!status) return h("div", { class: "screen" }, empty("Loading…"));
   const total = status.tasks.total.count;
-  return h("div", { class: "screen now" },
+  return h(
+    "div",
+    { class: "screen now" },
     h("h1", { class: "unseen" }, "Now"),
     warnings(status),
-    total ? [overview(status), lanes({ status, place, go }), running(status), lists(status), pictures({ status, place, go })] : nothingYet(status));
+    total
+      ? [
+          overview(status),
+          lanes({ status, place, go }),
+          running(status),
+          lists(status),
+          pictures({ status, place, go }),
+        ]
+      : nothingYet(status),
+  );
 }
 
 const pictures = (context) => h("div", { class: "columns two", key: "pictures" }, outcomes(context), progress(context));
@@ -32,56 +57,126 @@ const pictures = (context) => h("div", { class: "columns two", key: "pictures" }
 const services = ({ services: { reaper } }) => reaper && !reaper.stopped_at;
 
 function nothingYet(status) {
-  return h("section", { class: "card first" },
+  return h(
+    "section",
+    { class: "card first" },
     h("h2", null, "The queue is empty"),
-    h("p", null, services(status) ? "Import tasks; the workers start on them at once:" : "Import tasks, then start workers:"),
+    h(
+      "p",
+      null,
+      services(status) ? "Import tasks; the workers start on them at once:" : "Import tasks, then start workers:",
+    ),
     h("p", null, command(`amplifier-swarm import-tasks tasks.yaml --db ${status.database ?? "tasks.db"}`)),
     !services(status) && h("p", null, command(`amplifier-swarm start --db ${status.database ?? "tasks.db"}`)),
-    h("p", { class: "quiet" }, "This page shows them the moment they are there."));
+    h("p", { class: "quiet" }, "This page shows them the moment they are there."),
+  );
 }
 
 function overview(status) {
   const { tasks } = status;
   const alive = status.workers.filter((w) => w.alive).length;
   const running = status.running.length;
-  return h("section", { class: "card overview", "aria-label": "Progress" },
-    h("ul", { class: "counters" }, GROUPS.map((group) =>
-      h("li", { key: group, "data-group": group, "data-empty": tasks[group].count === 0 },
-        h("a", { href: `/tasks?status=${group}` },
-          h("span", { class: "number" }, count(tasks[group].count)),
-          h("span", { class: "word" }, icon(group), groupWord(group)),
-          h("span", { class: "hours" }, tasks[group].hours ? hours(tasks[group].hours) : "\u00a0"))))),
-    h("div", { class: "bar", role: "progressbar", "aria-label": "Completed tasks", "aria-valuemin": 0,
-      "aria-valuemax": tasks.total.count, "aria-valuenow": tasks.completed.count },
+  return h(
+    "section",
+    { class: "card overview", "aria-label": "Progress" },
+    h(
+      "ul",
+      { class: "counters" },
+      GROUPS.map((group) =>
+        h(
+          "li",
+          { key: group, "data-group": group, "data-empty": tasks[group].count === 0 },
+          h(
+            "a",
+            { href: `/tasks?status=${group}` },
+            h("span", { class: "number" }, count(tasks[group].count)),
+            h("span", { class: "word" }, icon(group), groupWord(group)),
+            h("span", { class: "hours" }, tasks[group].hours ? hours(tasks[group].hours) : "\u00a0"),
+          ),
+        ),
+      ),
+    ),
+    h(
+      "div",
+      {
+        class: "bar",
+        role: "progressbar",
+        "aria-label": "Completed tasks",
+        "aria-valuemin": 0,
+        "aria-valuemax": tasks.total.count,
+        "aria-valuenow": tasks.completed.count,
+      },
       ["completed", "in_progress", "failed", "held", "cancelled"].map((group) =>
-        h("span", { key: group, "data-group": group, width: `${(100 * tasks[group].count) / tasks.total.count}%` }))),
+        h("span", { key: group, "data-group": group, width: `${(100 * tasks[group].count) / tasks.total.count}%` }),
+      ),
+    ),
     strip(status, alive),
-    h("div", { class: "controls" },
+    h(
+      "div",
+      { class: "controls" },
       h("p", { class: "quiet" }, isolation(status)),
       status.paused
         ? h("button", { type: "button", class: "primary", key: "resume", onclick: verbs.resume }, "Resume")
         : h("button", { type: "button", key: "pause", onclick: verbs.pause }, "Pause"),
       h("button", { type: "button", key: "drain", onclick: () => verbs.drain(running) }, "Graceful shutdown"),
-      h("button", { type: "button", class: "danger", key: "stop", onclick: () => verbs.emergencyStop(running) },
-        "Emergency stop")));
+      h(
+        "button",
+        { type: "button", class: "danger", key: "stop", onclick: () => verbs.emergencyStop(running) },
+        "Emergency stop",
+      ),
+    ),
+  );
 }
 
 /** The figures of the moment: what a person asks first, each with what it is based on. */
 function strip(status, alive) {
-  const { tasks, by_status: by, pulse: { oldest_ready_at: oldest, failing, spend }, running } = status;
+  const {
+    tasks,
+    by_status: by,
+    pulse: { oldest_ready_at: oldest, failing, spend },
+    running,
+  } = status;
   const [left, basis] = eta(status);
   const figures = [
     ["Progress", percent(status.progress), `${count(tasks.completed.count)} of ${plural(tasks.total.count, "task")}`],
-    ["Estimated work", `${hours(status.remaining_hours)} left`, `${hours(tasks.completed.hours)} of ${hours(tasks.total.hours)} done`],
+    [
+      "Estimated work",
+      `${hours(status.remaining_hours)} left`,
+      `${hours(tasks.completed.hours)} of ${hours(tasks.total.hours)} done`,
+    ],
     ["Done", left, basis, Boolean(status.stalled) && !status.flags.length],
     ["Ready", count(by.not_started ?? 0), oldest ? ["oldest for ", elapsed(oldest)] : "nothing waits for a worker"],
-    ["Running", `${running.length} of ${alive}`, `${plural(alive, "worker")}${alive - running.length > 0 ? `, ${alive - running.length} free` : ""}`],
-    ["Failing", failing.rate === null ? "–" : percent(failing.rate), failing.ended ? `${count(failing.failed)} of ${count(failing.ended)} in the last hour` : "nothing ended in the last hour",
-      failing.rate >= MANY_FAIL && failing.ended >= ENDS_THAT_TELL],
-    ["Spend", spend ? dollars(spend.cost_usd) : "–", spend ? `${compact(spend.tokens)} tokens, ${plural(spend.attempts, "attempt")}` : "not reported"],
+    [
+      "Running",
+      `${running.length} of ${alive}`,
+      `${plural(alive, "worker")}${alive - running.length > 0 ? `, ${alive - running.length} free` : ""}`,
+    ],
+    [
+      "Failing",
+      failing.rate === null ? "–" : percent(failing.rate),
+      failing.ended
+        ? `${count(failing.failed)} of ${count(failing.ended)} in the last hour`
+        : "nothing ended in the last hour",
+      failing.rate >= MANY_FAIL && failing.ended >= ENDS_THAT_TELL,
+    ],
+    [
+      "Spend",
+      spend ? dollars(spend.cost_usd) : "–",
+      spend ? `${compact(spend.tokens)} tokens, ${plural(spend.attempts, "attempt")}` : "not reported",
+    ],
   ];
-  return h("dl", { class: "strip" }, figures.map(([word, figure, detail, alarming]) =>
-    h("div", { key: word, class: alarming ? "alarming" : null }, h("dt", null, word), h("dd", null, h("strong", null, figure), h("span", null, detail)))));
+  return h(
+    "dl",
+    { class: "strip" },
+    figures.map(([word, figure, detail, alarming]) =>
+      h(
+        "div",
+        { key: word, class: alarming ? "alarming" : null },
+        h("dt", null, word),
+        h("dd", null, h("strong", null, figure), h("span", null, detail)),
+      ),
+    ),
+  );
 }
 
 /** The end on the clock and how far that is; or why it does not come. */
@@ -90,7 +185,10 @@ function eta(status) {
   if (!open) return ["–", "nothing left to do"];
   if (status.stalled) return ["stalled", status.stalled];
   if (status.eta_s === null) return ["–", "available once a task has finished"];
-  return [`about ${momentIn(status.eta_s)}`, `in ${duration(status.eta_s)}${status.stuck ? `, not counting ${plural(status.stuck, "stuck task")}` : ""}`];
+  return [
+    `about ${momentIn(status.eta_s)}`,
+    `in ${duration(status.eta_s)}${status.stuck ? `, not counting ${plural(status.stuck, "stuck task")}` : ""}`,
+  ];
 }
 
 function isolation({ isolation: word, lands_on: branch }) {
@@ -101,43 +199,110 @@ function isolation({ isolation: word, lands_on: branch }) {
 
 function running(status) {
   if (!status.running.length) return null;
-  return h("section", { class: "card" }, h("h2", null, "Running"),
-    table("running", ["Stage", "Task", "Worker", "Elapsed", "Last line", ""], status.running.map((row) => {
-      const silent = row.progress_at && sinceSeconds(row.progress_at) > SILENT_S;
-      return h("tr", { key: row.id },
-        cell("Stage", { class: "c-status" }, badge(row)),
-        cell("Task", { class: "c-name" }, taskLink(row.id, null, { class: "id", "data-row": "" }), " ", h("span", null, row.name)),
-        cell("Worker", { class: "c-worker" }, row.worker_id),
-        cell("Elapsed", { class: "c-time" }, elapsed(row.claimed_at),
-          row.number > 1 && h("span", { class: "quiet" }, ` · try ${row.number}`)),
-        cell("Last line", { class: "c-line" },
-          silent && h("span", { class: "silent" }, elapsed(row.progress_at, "silent ")), h("span", { class: "line" }, row.last_line || "–")),
-        cell("", { class: "c-actions", "data-steady": "" }, verbs.taskButton("kill", row)));
-    })));
+  return h(
+    "section",
+    { class: "card" },
+    h("h2", null, "Running"),
+    table(
+      "running",
+      ["Stage", "Task", "Worker", "Elapsed", "Last line", ""],
+      status.running.map((row) => {
+        const silent = row.progress_at && sinceSeconds(row.progress_at) > SILENT_S;
+        return h(
+          "tr",
+          { key: row.id },
+          cell("Stage", { class: "c-status" }, badge(row)),
+          cell(
+            "Task",
+            { class: "c-name" },
+            taskLink(row.id, null, { class: "id", "data-row": "" }),
+            " ",
+            h("span", null, row.name),
+          ),
+          cell("Worker", { class: "c-worker" }, row.worker_id),
+          cell(
+            "Elapsed",
+            { class: "c-time" },
+            elapsed(row.claimed_at),
+            row.number > 1 && h("span", { class: "quiet" }, ` · try ${row.number}`),
+          ),
+          cell(
+            "Last line",
+            { class: "c-line" },
+            silent && h("span", { class: "silent" }, elapsed(row.progress_at, "silent ")),
+            h("span", { class: "line" }, row.last_line || "–"),
+          ),
+          cell("", { class: "c-actions", "data-steady": "" }, verbs.taskButton("kill", row)),
+        );
+      }),
+    ),
+  );
 }
 
 function lists(status) {
-  return h("div", { class: "columns" },
-    short("Needs you", status.needs_you, status.needs.total, "/needs", (row) => row.last_error || (row.group === "held" ? heldBecause(row.hold_reason) : row.message || "imported as failed"),
-      isClear(status) ? "All clear" : "See the notices above."),
-    short("Just failed", status.just_failed, status.tasks.failed.count, "/failures", (row) => row.last_error || row.message),
-    short("Just finished", status.just_finished, status.tasks.completed.count, "/tasks?status=completed", null));
+  return h(
+    "div",
+    { class: "columns" },
+    short(
+      "Needs you",
+      status.needs_you,
+      status.needs.total,
+      "/needs",
+      (row) =>
+        row.last_error || (row.group === "held" ? heldBecause(row.hold_reason) : row.message || "imported as failed"),
+      isClear(status) ? "All clear" : "See the notices above.",
+    ),
+    short(
+      "Just failed",
+      status.just_failed,
+      status.tasks.failed.count,
+      "/failures",
+      (row) => row.last_error || row.message,
+    ),
+    short("Just finished", status.just_finished, status.tasks.completed.count, "/tasks?status=completed", null),
+  );
 }
 
 /** Whether nothing waits for you: no task, and nothing about the swarm as a whole. */
 const isClear = (status) => !status.needs.total && !warnings(status).length;
 
 function short(heading, rows, total, address, words, none = "Nothing yet") {
-  return h("section", { class: "card", key: heading },
-    h("h2", null, heading, " ", rows.length > 0 && h("a", { class: "all", href: address }, total > rows.length ? `all ${count(total)}` : "look")),
+  return h(
+    "section",
+    { class: "card", key: heading },
+    h(
+      "h2",
+      null,
+      heading,
+      " ",
+      rows.length > 0 && h("a", { class: "all", href: address }, total > rows.length ? `all ${count(total)}` : "look"),
+    ),
     rows.length
-      ? h("ul", { class: "short", "data-calm": "" }, rows.map((row) =>
-          h("li", { key: row.id, "data-group": row.group },
-            icon(row.status),
-            h("div", null,
-              h("p", { class: "head" }, taskLink(row.id, null, { class: "id", "data-row": "" }), " ", h("span", null, row.name),
-                h("span", { class: "ago" }, elapsed(row.at))),
-              words && h("p", { class: "why" }, words(row))),
-            words && h("span", { class: "act", "data-steady": "" }, verbs.taskButton(row.verbs[0], row)))))
-      : h("p", { class: "quiet" }, none));
+      ? h(
+          "ul",
+          { class: "short", "data-calm": "" },
+          rows.map((row) =>
+            h(
+              "li",
+              { key: row.id, "data-group": row.group },
+              icon(row.status),
+              h(
+                "div",
+                null,
+                h(
+                  "p",
+                  { class: "head" },
+                  taskLink(row.id, null, { class: "id", "data-row": "" }),
+                  " ",
+                  h("span", null, row.name),
+                  h("span", { class: "ago" }, elapsed(row.at)),
+                ),
+                words && h("p", { class: "why" }, words(row)),
+              ),
+              words && h("span", { class: "act", "data-steady": "" }, verbs.taskButton(row.verbs[0], row)),
+            ),
+          ),
+        )
+      : h("p", { class: "quiet" }, none),
+  );
 }

@@ -1,22 +1,32 @@
+// @ts-check
 // Task: where it stands, how it got there, what can be done, and everything that was written about it.
 
 import { get } from "../api.js";
 import { diffView } from "../diffview.js";
 import { h } from "../dom.js";
-import { between, bytes, duration, heldBecause, hours, moment, plural, statusWord } from "../format.js";
+import { between, bytes, duration, heldBecause, hours, statusWord } from "../format.js";
 import { LogView } from "../logview.js";
-import { at, badge, cell, elapsed, empty, icon, table, taskLink } from "../pieces.js";
+import { at, badge, elapsed, empty, icon, taskLink } from "../pieces.js";
 import { changed } from "../tasktabs/address.js";
 import { attempts } from "../tasktabs/attempts.js";
 import { checks } from "../tasktabs/checks.js";
 import { definition, events, links, prompt } from "../tasktabs/texts.js";
-import { TASK_VERBS, doTask } from "../verbs.js";
+import { doTask, TASK_VERBS } from "../verbs.js";
 
 export const name = "task";
 export const follows = true;
 export const title = ({ id }) => id;
 
-const TABS = { attempts: "Attempts", log: "Log", diff: "Diff", checks: "Checks and verdict", prompt: "Prompt", definition: "Definition", links: "Dependencies", events: "Events" };
+const TABS = {
+  attempts: "Attempts",
+  log: "Log",
+  diff: "Diff",
+  checks: "Checks and verdict",
+  prompt: "Prompt",
+  definition: "Definition",
+  links: "Dependencies",
+  events: "Events",
+};
 const STEPS_SHOWN = 9;
 let tail = null;
 
@@ -49,35 +59,68 @@ function chosenAttempt(task, query) {
   return task.attempts.find((attempt) => attempt.number === wanted) ?? task.attempts.at(-1) ?? null;
 }
 
+/** @param {View<any>} context */
 export function view(context) {
-  const { data: { task, why }, place: { query } } = context;
+  const {
+    data: { task, why },
+    place: { query },
+  } = context;
   const current = query.get("tab") in TABS ? query.get("tab") : "attempts";
   if (current !== "log") leave();
-  return h("div", { class: "screen task" },
-    h("header", { class: "task-head" },
+  return h(
+    "div",
+    { class: "screen task" },
+    h(
+      "header",
+      { class: "task-head" },
       h("p", { class: "crumb" }, h("a", { href: "/tasks" }, "Tasks"), " / ", h("span", { class: "id" }, task.id)),
       h("h1", null, task.name),
       h("p", { class: "state" }, badge(task), " ", standing(task)),
       reasons(why),
-      facts(task)),
+      facts(task),
+    ),
     path(task),
     actions(task),
-    h("nav", { class: "tabs", "aria-label": "About this task" }, Object.entries(TABS).map(([key, word]) =>
-      h("a", { href: `?${changed(query, { tab: key })}`, "aria-current": key === current ? "true" : null, key }, word))),
-    h("section", { class: "card tab", key: `tab-${current}` }, CHOOSING.has(current) && chooser(context), SHOW[current](context)));
+    h(
+      "nav",
+      { class: "tabs", "aria-label": "About this task" },
+      Object.entries(TABS).map(([key, word]) =>
+        h(
+          "a",
+          { href: `?${changed(query, { tab: key })}`, "aria-current": key === current ? "true" : null, key },
+          word,
+        ),
+      ),
+    ),
+    h(
+      "section",
+      { class: "card tab", key: `tab-${current}` },
+      CHOOSING.has(current) && chooser(context),
+      SHOW[current](context),
+    ),
+  );
 }
 
 /** In one sentence why it is where it is. */
 function standing(task) {
-  if (task.status === "held") return heldBecause(task.hold_reason) + (task.question ? ` ${task.question}` : task.last_error ? ` ${task.last_error}` : "");
+  if (task.status === "held")
+    return (
+      heldBecause(task.hold_reason) +
+      (task.question ? ` ${task.question}` : task.last_error ? ` ${task.last_error}` : "")
+    );
   if (task.status === "failed") return task.last_error ?? "No retry is left.";
   if (task.status === "blocked") {
     const open = task.needs.filter((need) => need.status !== "completed");
-    return ["waits for ", open.slice(0, 6).map((need, place) => [place ? ", " : "", taskLink(need.id), ` (${statusWord(need.status)})`]),
-      open.length > 6 && ` and ${open.length - 6} more`];
+    return [
+      "waits for ",
+      open.slice(0, 6).map((need, place) => [place ? ", " : "", taskLink(need.id), ` (${statusWord(need.status)})`]),
+      open.length > 6 && ` and ${open.length - 6} more`,
+    ];
   }
-  if (task.status === "scheduled") return ["tries again at ", at(task.due_at), task.last_error ? ` after: ${task.last_error}` : ""];
-  if (task.group === "in_progress") return [`attempt ${task.attempt_count} on ${task.worker_id ?? "a worker"}, `, elapsed(task.claimed_at)];
+  if (task.status === "scheduled")
+    return ["tries again at ", at(task.due_at), task.last_error ? ` after: ${task.last_error}` : ""];
+  if (task.group === "in_progress")
+    return [`attempt ${task.attempt_count} on ${task.worker_id ?? "a worker"}, `, elapsed(task.claimed_at)];
   if (task.status === "completed") return ["at ", at(task.completed_at)];
   return task.last_error ? `last time: ${task.last_error}` : "";
 }
@@ -85,57 +128,143 @@ function standing(task) {
 /** What it waits for, and what a person can do about it. */
 function reasons(why) {
   if (!why?.reasons.length) return null;
-  return h("ul", { class: "reasons" }, why.reasons.map((reason) => h("li", { key: reason.kind },
-    reason.text, reason.advice && [" ", h("code", { class: "command" }, reason.advice)])));
+  return h(
+    "ul",
+    { class: "reasons" },
+    why.reasons.map((reason) =>
+      h(
+        "li",
+        { key: reason.kind },
+        reason.text,
+        reason.advice && [" ", h("code", { class: "command" }, reason.advice)],
+      ),
+    ),
+  );
 }
 
 function facts(task) {
   const shown = {
-    Phase: task.phase, Type: task.type, Priority: String(task.priority), Tries: String(task.attempt_count),
-    Estimated: task.estimated_hours === null ? "" : hours(task.estimated_hours), Note: task.note,
+    Phase: task.phase,
+    Type: task.type,
+    Priority: String(task.priority),
+    Tries: String(task.attempt_count),
+    Estimated: task.estimated_hours === null ? "" : hours(task.estimated_hours),
+    Note: task.note,
   };
-  return h("dl", { class: "facts" }, Object.entries(shown).filter(([, value]) => value).map(([word, value]) =>
-    h("div", { key: word }, h("dt", null, word), h("dd", null, value))));
+  return h(
+    "dl",
+    { class: "facts" },
+    Object.entries(shown)
+      .filter(([, value]) => value)
+      .map(([word, value]) => h("div", { key: word }, h("dt", null, word), h("dd", null, value))),
+  );
 }
 
 const STEP_GROUP = {
-  imported: "not_started", claimed: "in_progress", started: "in_progress", validated: "in_progress", checked: "in_progress",
-  completed: "completed", failed: "failed", held: "held", killed: "held", cancelled: "cancelled", retry_scheduled: "scheduled",
-  requeued: "scheduled", landing_failed: "scheduled", landed: "completed", approved: "completed", orphaned: "failed", manual_retry: "not_started", answered: "not_started", released: "not_started",
+  imported: "not_started",
+  claimed: "in_progress",
+  started: "in_progress",
+  validated: "in_progress",
+  checked: "in_progress",
+  completed: "completed",
+  failed: "failed",
+  held: "held",
+  killed: "held",
+  cancelled: "cancelled",
+  retry_scheduled: "scheduled",
+  requeued: "scheduled",
+  landing_failed: "scheduled",
+  landed: "completed",
+  approved: "completed",
+  orphaned: "failed",
+  manual_retry: "not_started",
+  answered: "not_started",
+  released: "not_started",
 };
 
 function path(task) {
-  const steps = [{ event_type: "created", timestamp: task.created_at, message: "" },
-    ...task.log.filter((event) => event.event_type in STEP_GROUP && event.event_type !== "imported")];
+  const steps = [
+    { event_type: "created", timestamp: task.created_at, message: "" },
+    ...task.log.filter((event) => event.event_type in STEP_GROUP && event.event_type !== "imported"),
+  ];
   const left = Math.max(0, steps.length - STEPS_SHOWN);
   const shown = left ? [steps[0], ...steps.slice(left + 1)] : steps;
-  return h("ol", { class: "path", "aria-label": "Path so far" }, shown.map((step, place) => {
-    const next = shown[place + 1];
-    const word = step.event_type === "started" ? step.message.split(" ")[0] : step.event_type.replace("_", " ");
-    return [
-      left > 0 && place === 1 && h("li", { class: "left-out" }, `… ${left} more`),
-      h("li", { "data-group": STEP_GROUP[step.event_type] ?? "not_started", title: [step.worker_id, step.message].filter(Boolean).join(": ") },
-        icon(STEP_GROUP[step.event_type] ?? "not_started"),
-        h("span", { class: "word" }, word), h("span", { class: "time" }, at(step.timestamp)),
-        h("span", { class: "took" }, next ? `+${duration(between(step.timestamp, next.timestamp))}`
-          : task.group === "in_progress" ? elapsed(step.timestamp, "+") : "\u00a0"))];
-  }));
+  return h(
+    "ol",
+    { class: "path", "aria-label": "Path so far" },
+    shown.map((step, place) => {
+      const next = shown[place + 1];
+      const word = step.event_type === "started" ? step.message.split(" ")[0] : step.event_type.replace("_", " ");
+      return [
+        left > 0 && place === 1 && h("li", { class: "left-out" }, `… ${left} more`),
+        h(
+          "li",
+          {
+            "data-group": STEP_GROUP[step.event_type] ?? "not_started",
+            title: [step.worker_id, step.message].filter(Boolean).join(": "),
+          },
+          icon(STEP_GROUP[step.event_type] ?? "not_started"),
+          h("span", { class: "word" }, word),
+          h("span", { class: "time" }, at(step.timestamp)),
+          h(
+            "span",
+            { class: "took" },
+            next
+              ? `+${duration(between(step.timestamp, next.timestamp))}`
+              : task.group === "in_progress"
+                ? elapsed(step.timestamp, "+")
+                : "\u00a0",
+          ),
+        ),
+      ];
+    }),
+  );
 }
 
 function actions(task) {
   if (!task.verbs.length) return null;
   const takesNote = task.verbs.includes("retry");
-  return h("section", { class: "card actions", "aria-label": "What you can do" },
-    takesNote && h("div", { class: "note" },
-      h("label", { for: "note" }, "Note for the next attempt"),
-      h("textarea", { id: "note", rows: 2, placeholder: "What should the agent know this time? (optional, used by Retry)", "data-own": "" })),
-    h("ul", null, task.verbs.map((verb, place) => h("li", { key: verb },
-      h("button", { type: "button", class: TASK_VERBS[verb].kind ?? (place || task.status === "completed" ? "" : "primary"), "data-verb": verb, onclick: () => act(verb, task) }, TASK_VERBS[verb].label),
-      h("span", { class: "does" }, TASK_VERBS[verb].does(task))))));
+  return h(
+    "section",
+    { class: "card actions", "aria-label": "What you can do" },
+    takesNote &&
+      h(
+        "div",
+        { class: "note" },
+        h("label", { for: "note" }, "Note for the next attempt"),
+        h("textarea", {
+          id: "note",
+          rows: 2,
+          placeholder: "What should the agent know this time? (optional, used by Retry)",
+          "data-own": "",
+        }),
+      ),
+    h(
+      "ul",
+      null,
+      task.verbs.map((verb, place) =>
+        h(
+          "li",
+          { key: verb },
+          h(
+            "button",
+            {
+              type: "button",
+              class: TASK_VERBS[verb].kind ?? (place || task.status === "completed" ? "" : "primary"),
+              "data-verb": verb,
+              onclick: () => act(verb, task),
+            },
+            TASK_VERBS[verb].label,
+          ),
+          h("span", { class: "does" }, TASK_VERBS[verb].does(task)),
+        ),
+      ),
+    ),
+  );
 }
 
 async function act(verb, task) {
-  const field = document.getElementById("note");
+  const field = /** @type {HTMLInputElement} */ (document.getElementById("note"));
   const note = verb === "retry" ? field?.value.trim() : "";
   const sent = await doTask(verb, task, note ? { note } : {});
   if (sent && note && field) field.value = "";
@@ -144,7 +273,14 @@ async function act(verb, task) {
 const CHOOSING = new Set(["checks", "prompt"]);
 
 function chooser({ data: { task, attempt }, place: { query }, go }) {
-  return task.attempts.length > 1 && h("div", { class: "toolbar" }, attemptChooser(task, attempt, (number) => go(`?${changed(query, { attempt: number })}`)));
+  return (
+    task.attempts.length > 1 &&
+    h(
+      "div",
+      { class: "toolbar" },
+      attemptChooser(task, attempt, (number) => go(`?${changed(query, { attempt: number })}`)),
+    )
+  );
 }
 
 const SHOW = { attempts, log, diff, checks, prompt, definition, links, events };
@@ -163,17 +299,39 @@ function log({ data: { task, attempt }, place: { query }, go }) {
   }
   const own = tail.log;
   return [
-    h("div", { class: "toolbar" },
+    h(
+      "div",
+      { class: "toolbar" },
       attemptChooser(task, attempt, (number) => go(`?${changed(query, { attempt: number, session: "", line: "" })}`)),
-      h("nav", { class: "tabs small", "aria-label": "Session" }, sessions.map((one) =>
-        h("a", { href: `?${changed(query, { session: one.id, line: "" })}`, "aria-current": one === session ? "true" : null, key: one.id, title: one.name },
-          one.role === "check" ? `check: ${one.name}` : one.role,
-          one.exit_code !== null && one.exit_code !== 0 && h("span", { class: "n" }, `exit ${one.exit_code}`)))),
-      h("span", { class: "quiet" }, session.ended_at
-        ? `${bytes(session.output_bytes)} in ${duration(between(session.started_at, session.ended_at))}` : "live",
-        session.models && `, ${session.models}`)),
+      h(
+        "nav",
+        { class: "tabs small", "aria-label": "Session" },
+        sessions.map((one) =>
+          h(
+            "a",
+            {
+              href: `?${changed(query, { session: one.id, line: "" })}`,
+              "aria-current": one === session ? "true" : null,
+              key: one.id,
+              title: one.name,
+            },
+            one.role === "check" ? `check: ${one.name}` : one.role,
+            one.exit_code !== null && one.exit_code !== 0 && h("span", { class: "n" }, `exit ${one.exit_code}`),
+          ),
+        ),
+      ),
+      h(
+        "span",
+        { class: "quiet" },
+        session.ended_at
+          ? `${bytes(session.output_bytes)} in ${duration(between(session.started_at, session.ended_at))}`
+          : "live",
+        session.models && `, ${session.models}`,
+      ),
+    ),
     // Drawn once: on later drawings the old place keeps the node that it has.
-    h("div", { class: "log-place", key, "data-own": "" }, own.node.isConnected ? null : own.node)];
+    h("div", { class: "log-place", key, "data-own": "" }, own.node.isConnected ? null : own.node),
+  ];
 }
 
 /** Where one stands in a log belongs to the address, but is no step to go back to. */
@@ -183,10 +341,12 @@ function note(place) {
 }
 
 function attemptChooser(task, attempt, choose) {
-  return h("select", { "aria-label": "Attempt", onchange: (event) => choose(event.target.value) },
-    task.attempts.map((one) => h("option", { value: one.number, selected: one === attempt }, `attempt ${one.number}`)));
+  return h(
+    "select",
+    { "aria-label": "Attempt", onchange: (event) => choose(event.target.value) },
+    task.attempts.map((one) => h("option", { value: one.number, selected: one === attempt }, `attempt ${one.number}`)),
+  );
 }
-
 
 let drawn = { key: null, node: null };
 
@@ -198,17 +358,39 @@ function diff({ data: { task, attempt, difference }, place: { query }, go }) {
   // Drawn once per commit, so that what was unfolded stays so.
   if (drawn.key !== key) drawn = { key, node: change ? diffView(change) : noChange(attempt, since) };
   return [
-    h("div", { class: "toolbar" },
+    h(
+      "div",
+      { class: "toolbar" },
       attemptChooser(task, attempt, (number) => go(`?${changed(query, { attempt: number })}`)),
-      h("nav", { class: "tabs small", "aria-label": "Compared with" },
-        h("a", { href: `?${changed(query, { since: "" })}`, "aria-current": since === "base" ? "true" : null, key: "base" }, "the whole change"),
-        h("a", { href: `?${changed(query, { since: "previous" })}`, "aria-current": since === "previous" ? "true" : null, key: "previous" }, "only this attempt"))),
-    h("div", { class: "diff-place", key, "data-own": "" }, drawn.node.isConnected ? null : drawn.node)];
+      h(
+        "nav",
+        { class: "tabs small", "aria-label": "Compared with" },
+        h(
+          "a",
+          { href: `?${changed(query, { since: "" })}`, "aria-current": since === "base" ? "true" : null, key: "base" },
+          "the whole change",
+        ),
+        h(
+          "a",
+          {
+            href: `?${changed(query, { since: "previous" })}`,
+            "aria-current": since === "previous" ? "true" : null,
+            key: "previous",
+          },
+          "only this attempt",
+        ),
+      ),
+    ),
+    h("div", { class: "diff-place", key, "data-own": "" }, drawn.node.isConnected ? null : drawn.node),
+  ];
 }
 
 function noChange(attempt, since) {
-  if (since === "previous" && attempt.changed) return empty("There was no work of an earlier attempt to go on from: the whole change is its own.");
-  return empty(attempt.ended_at || attempt.head_sha
-    ? "No change is kept of this attempt. Only tasks with a worktree of their own have one."
-    : "It is known once the builder has finished.");
+  if (since === "previous" && attempt.changed)
+    return empty("There was no work of an earlier attempt to go on from: the whole change is its own.");
+  return empty(
+    attempt.ended_at || attempt.head_sha
+      ? "No change is kept of this attempt. Only tasks with a worktree of their own have one."
+      : "It is known once the builder has finished.",
+  );
 }

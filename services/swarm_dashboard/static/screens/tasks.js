@@ -1,8 +1,9 @@
+// @ts-check
 // Tasks: the whole queue, filtered, searched and paged; all of it in the address.
 
 import { get } from "../api.js";
+import { bulkBar, pickAll, pickEverything, picker, pickFocused } from "../bulk.js";
 import { h } from "../dom.js";
-import { bulkBar, pickAll, pickEverything, pickFocused, picker } from "../bulk.js";
 import { between, count, duration, groupWord, plural } from "../format.js";
 import { badge, cell, command, elapsed, empty, icon, table, taskLink } from "../pieces.js";
 import { taskButton } from "../verbs.js";
@@ -23,25 +24,41 @@ export async function load({ query }, signal) {
   return { page, phases };
 }
 
+/** @param {View<{ page: Api.TaskPage, [more: string]: any }>} context */
 export function view({ data, status, place, go }) {
   const { query } = place;
   const { page, phases } = data;
-  return h("div", { class: "screen" },
+  return h(
+    "div",
+    { class: "screen" },
     h("h1", { class: "unseen" }, "Tasks"),
-    h("div", { class: "filters" },
-      h("nav", { class: "tabs", "aria-label": "Status" }, tab(query, "", "all", status?.tasks.total.count),
-        GROUPS.map((group) => tab(query, group, groupWord(group), status?.tasks[group].count))),
-      phases.length > 0 && h("select", { "aria-label": "Phase", onchange: (event) => go(changed(query, { phase: event.target.value })) },
-        h("option", { value: "" }, "every phase"),
-        phases.map((phase) => h("option", { value: phase, selected: phase === query.get("phase") }, phase)))),
+    h(
+      "div",
+      { class: "filters" },
+      h(
+        "nav",
+        { class: "tabs", "aria-label": "Status" },
+        tab(query, "", "all", status?.tasks.total.count),
+        GROUPS.map((group) => tab(query, group, groupWord(group), status?.tasks[group].count)),
+      ),
+      phases.length > 0 &&
+        h(
+          "select",
+          { "aria-label": "Phase", onchange: (event) => go(changed(query, { phase: event.target.value })) },
+          h("option", { value: "" }, "every phase"),
+          phases.map((phase) => h("option", { value: phase, selected: phase === query.get("phase") }, phase)),
+        ),
+    ),
     found(query, page),
     bulkBar(filters(query), page),
     page.tasks.length ? list(page.tasks) : nothing(query, status),
-    pager(query, page));
+    pager(query, page),
+  );
 }
 
 /** What restricts the list; what a bulk action on everything that matches is told. */
-const filters = (query) => Object.fromEntries(["q", "status", "phase"].filter((key) => query.get(key)).map((key) => [key, query.get(key)]));
+const filters = (query) =>
+  Object.fromEntries(["q", "status", "phase"].filter((key) => query.get(key)).map((key) => [key, query.get(key)]));
 
 /** The address with other filters; a changed filter begins on the first page. */
 function changed(query, change) {
@@ -56,43 +73,90 @@ function changed(query, change) {
 
 function tab(query, group, word, n) {
   const current = (query.get("status") ?? "") === group;
-  return h("a", { href: changed(query, { status: group }), "aria-current": current ? "true" : null, "data-group": group || null, key: word },
-    group && icon(group), word, h("span", { class: "n" }, n === undefined ? "" : count(n)));
+  return h(
+    "a",
+    {
+      href: changed(query, { status: group }),
+      "aria-current": current ? "true" : null,
+      "data-group": group || null,
+      key: word,
+    },
+    group && icon(group),
+    word,
+    h("span", { class: "n" }, n === undefined ? "" : count(n)),
+  );
 }
 
 function found(query, page) {
   const asked = query.get("q");
   const amount = page.total === null ? `${plural(page.tasks.length, "task")} so far` : plural(page.total, "task");
-  const scope = page.looked_at !== null && page.cursor !== null ? `, ${count(page.looked_at)} looked at on this page` : "";
-  return h("p", { class: "quiet found" }, amount + scope,
-    asked && [" for ", h("strong", null, asked), " · ", h("a", { href: changed(query, { q: "" }) }, "clear the search")],
-    page.tasks.length > 0 && [" ", pickEverything(page.total)]);
+  const scope =
+    page.looked_at !== null && page.cursor !== null ? `, ${count(page.looked_at)} looked at on this page` : "";
+  return h(
+    "p",
+    { class: "quiet found" },
+    amount + scope,
+    asked && [
+      " for ",
+      h("strong", null, asked),
+      " · ",
+      h("a", { href: changed(query, { q: "" }) }, "clear the search"),
+    ],
+    page.tasks.length > 0 && [" ", pickEverything(page.total)],
+  );
 }
 
 function list(rows) {
-  return h("section", { class: "card flush" },
-    table("tasks", [pickAll(rows), "Status", "Task", "Phase", "Priority", "Tries", "Time", "Worker", ""], rows.map((row) =>
-      h("tr", { key: row.id },
-        cell("", { class: "c-pick" }, picker(row)),
-        cell("Status", { class: "c-status" }, badge(row)),
-        cell("Task", { class: "c-name" }, taskLink(row.id, null, { class: "id", "data-row": "" }), " ", h("span", { title: row.name }, row.name),
-          row.status === "blocked" && row.blockers > 0 && h("span", { class: "why" }, `waits for ${plural(row.blockers, "task")}`),
-          row.last_error && row.group !== "completed" && h("span", { class: "why", title: row.last_error }, row.last_error)),
-        cell("Phase", { class: "c-phase" }, row.phase || "–"),
-        cell("Priority", { class: "c-priority" }, String(row.priority)),
-        cell("Tries", { class: "c-number" }, String(row.attempt_count)),
-        cell("Time", { class: "c-time" }, time(row)),
-        cell("Worker", { class: "c-worker" }, row.worker_id ?? "–"),
-        cell("", { class: `c-actions ${URGENT.has(row.group) ? "" : "later"}`, "data-steady": "" }, row.group !== "completed" && row.verbs.slice(0, 1).map((verb) => taskButton(verb, row)))))));
+  return h(
+    "section",
+    { class: "card flush" },
+    table(
+      "tasks",
+      [pickAll(rows), "Status", "Task", "Phase", "Priority", "Tries", "Time", "Worker", ""],
+      rows.map((row) =>
+        h(
+          "tr",
+          { key: row.id },
+          cell("", { class: "c-pick" }, picker(row)),
+          cell("Status", { class: "c-status" }, badge(row)),
+          cell(
+            "Task",
+            { class: "c-name" },
+            taskLink(row.id, null, { class: "id", "data-row": "" }),
+            " ",
+            h("span", { title: row.name }, row.name),
+            row.status === "blocked" &&
+              row.blockers > 0 &&
+              h("span", { class: "why" }, `waits for ${plural(row.blockers, "task")}`),
+            row.last_error &&
+              row.group !== "completed" &&
+              h("span", { class: "why", title: row.last_error }, row.last_error),
+          ),
+          cell("Phase", { class: "c-phase" }, row.phase || "–"),
+          cell("Priority", { class: "c-priority" }, String(row.priority)),
+          cell("Tries", { class: "c-number" }, String(row.attempt_count)),
+          cell("Time", { class: "c-time" }, time(row)),
+          cell("Worker", { class: "c-worker" }, row.worker_id ?? "–"),
+          cell(
+            "",
+            { class: `c-actions ${URGENT.has(row.group) ? "" : "later"}`, "data-steady": "" },
+            row.group !== "completed" && row.verbs.slice(0, 1).map((verb) => taskButton(verb, row)),
+          ),
+        ),
+      ),
+    ),
+  );
 }
 
 function time(row) {
   if (row.group === "in_progress") return elapsed(row.claimed_at);
   if (row.completed_at && row.claimed_at) return duration(between(row.claimed_at, row.completed_at));
-  return row.estimated_hours ? h("span", { class: "quiet", title: "estimated" }, `~${duration(row.estimated_hours * 3600)}`) : "–";
+  return row.estimated_hours
+    ? h("span", { class: "quiet", title: "estimated" }, `~${duration(row.estimated_hours * 3600)}`)
+    : "–";
 }
 
-function nothing(query, status) {
+function nothing(_query, status) {
   if (status && status.tasks.total.count === 0) {
     return empty("The queue is empty. Fill it with ", command("amplifier-swarm import-tasks tasks.yaml"));
   }
@@ -102,8 +166,15 @@ function nothing(query, status) {
 function pager(query, page) {
   const later = Boolean(query.get("cursor"));
   if (!later && page.cursor === null) return null;
-  return h("nav", { class: "pager", "aria-label": "Pages" },
+  return h(
+    "nav",
+    { class: "pager", "aria-label": "Pages" },
     later && h("a", { class: "button", href: changed(query, {}) }, "First page"),
-    page.cursor !== null && h("a", { class: "button", href: changed(query, { cursor: String(page.cursor) }) },
-      page.looked_at !== null ? "Search on" : "Next page"));
+    page.cursor !== null &&
+      h(
+        "a",
+        { class: "button", href: changed(query, { cursor: String(page.cursor) }) },
+        page.looked_at !== null ? "Search on" : "Next page",
+      ),
+  );
 }

@@ -1,9 +1,10 @@
+// @ts-check
 // Workers: who works on what, who is silent, and how many there are.
 
 import { h } from "../dom.js";
 import { bytes, percent, plural } from "../format.js";
-import { at, cell, command, elapsed, empty, icon, table, taskLink } from "../pieces.js";
 import { lanes } from "../pictures/lanes.js";
+import { at, cell, command, elapsed, empty, icon, table, taskLink } from "../pieces.js";
 import * as verbs from "../verbs.js";
 
 export const name = "workers";
@@ -12,59 +13,181 @@ export const load = async () => ({});
 
 const SILENT_S = 90; // three heartbeats of the usual length
 const MOST_WORKERS = 64;
-const GROUP = { busy: "in_progress", idle: "not_started", starting: "not_started", waiting: "scheduled", draining: "scheduled",
-  retiring: "scheduled", stopped: "cancelled", crashed: "failed" };
+const GROUP = {
+  busy: "in_progress",
+  idle: "not_started",
+  starting: "not_started",
+  waiting: "scheduled",
+  draining: "scheduled",
+  retiring: "scheduled",
+  stopped: "cancelled",
+  crashed: "failed",
+};
 
+/** @param {View<any>} context */
 export function view({ status, place, go }) {
   if (!status) return h("div", { class: "screen" }, empty("Loading…"));
   const alive = status.workers.filter((worker) => worker.alive);
   const staying = alive.filter((worker) => worker.status !== "retiring").length;
-  return h("div", { class: "screen" },
+  return h(
+    "div",
+    { class: "screen" },
     h("h1", { class: "unseen" }, "Workers"),
-    h("section", { class: "card row" },
-      h("p", null, h("strong", null, plural(alive.length, "worker")), ` · ${alive.filter((w) => w.current_task_id).length} busy`),
-      h("form", { class: "scale", onsubmit: (event) => { event.preventDefault(); verbs.scale(Number(event.target.elements.workers.value), status.workers); } },
+    h(
+      "section",
+      { class: "card row" },
+      h(
+        "p",
+        null,
+        h("strong", null, plural(alive.length, "worker")),
+        ` · ${alive.filter((w) => w.current_task_id).length} busy`,
+      ),
+      h(
+        "form",
+        {
+          class: "scale",
+          onsubmit: (event) => {
+            event.preventDefault();
+            verbs.scale(Number(event.target.elements.workers.value), status.workers);
+          },
+        },
         h("label", { for: "scale" }, "Scale to"),
-        h("input", { id: "scale", name: "workers", type: "number", min: 0, max: MOST_WORKERS, required: true, value: staying, "data-own": "" }),
+        h("input", {
+          id: "scale",
+          name: "workers",
+          type: "number",
+          min: 0,
+          max: MOST_WORKERS,
+          required: true,
+          value: staying,
+          "data-own": "",
+        }),
         h("button", { type: "submit", class: "primary" }, "Set"),
-        h("span", { class: "quiet" }, "Extra workers stop after their current task."))),
+        h("span", { class: "quiet" }, "Extra workers stop after their current task."),
+      ),
+    ),
     status.workers.length
-      ? h("section", { class: "card flush" }, table("workers",
-          ["Worker", "State", "Task", "Heartbeat", "Up since", "Memory", "CPU", "PID", "Done", "Failed", "Restarts", ""], status.workers.map(row)))
+      ? h(
+          "section",
+          { class: "card flush" },
+          table(
+            "workers",
+            [
+              "Worker",
+              "State",
+              "Task",
+              "Heartbeat",
+              "Up since",
+              "Memory",
+              "CPU",
+              "PID",
+              "Done",
+              "Failed",
+              "Restarts",
+              "",
+            ],
+            status.workers.map(row),
+          ),
+        )
       : empty("No worker has started yet. Start some with ", command("amplifier-swarm start -n 3")),
     status.workers.length > 0 && lanes({ status, place, go }),
-    services(status));
+    services(status),
+  );
 }
 
 function row(worker) {
   const silent = worker.alive && worker.heartbeat_age_s > SILENT_S;
-  const uses = worker.tree_processes ? `${plural(worker.tree_processes, "process", "processes")}, agents and all, as of the last heartbeat; 100 % is one processor` : "Reported with its heartbeat";
-  return h("tr", { key: worker.worker_id, class: worker.alive ? null : "over" },
+  const uses = worker.tree_processes
+    ? `${plural(worker.tree_processes, "process", "processes")}, agents and all, as of the last heartbeat; 100 % is one processor`
+    : "Reported with its heartbeat";
+  return h(
+    "tr",
+    { key: worker.worker_id, class: worker.alive ? null : "over" },
     cell("Worker", { class: "c-worker" }, h("strong", null, worker.worker_id)),
-    cell("State", { class: "c-status" },
-      h("span", { class: "badge", "data-group": GROUP[worker.status] ?? "not_started" }, icon(GROUP[worker.status] ?? "not_started"), worker.status),
+    cell(
+      "State",
+      { class: "c-status" },
+      h(
+        "span",
+        { class: "badge", "data-group": GROUP[worker.status] ?? "not_started" },
+        icon(GROUP[worker.status] ?? "not_started"),
+        worker.status,
+      ),
       worker.wanted && worker.alive && h("span", { class: "quiet" }, ` asked to ${worker.wanted}`),
-      worker.remark && worker.remark !== worker.status && h("span", { class: "why", title: worker.remark }, worker.remark)),
-    cell("Task", { class: "c-name" }, worker.current_task_id ? [taskLink(worker.current_task_id, null, { class: "id", "data-row": "" }), " ",
-      h("span", { class: "quiet" }, worker.stage ?? "")] : "–"),
-    cell("Heartbeat", { class: silent ? "c-time silent" : "c-time" }, worker.alive ? elapsed(worker.last_heartbeat) : at(worker.last_heartbeat)),
+      worker.remark &&
+        worker.remark !== worker.status &&
+        h("span", { class: "why", title: worker.remark }, worker.remark),
+    ),
+    cell(
+      "Task",
+      { class: "c-name" },
+      worker.current_task_id
+        ? [
+            taskLink(worker.current_task_id, null, { class: "id", "data-row": "" }),
+            " ",
+            h("span", { class: "quiet" }, worker.stage ?? ""),
+          ]
+        : "–",
+    ),
+    cell(
+      "Heartbeat",
+      { class: silent ? "c-time silent" : "c-time" },
+      worker.alive ? elapsed(worker.last_heartbeat) : at(worker.last_heartbeat),
+    ),
     cell("Up since", { class: "c-time" }, worker.alive ? at(worker.started_at) : "–"),
-    cell("Memory", { class: "c-number", title: uses }, worker.tree_rss_bytes && worker.alive ? bytes(worker.tree_rss_bytes) : "–"),
-    cell("CPU", { class: "c-number", title: uses }, worker.tree_cpu_share !== null && worker.alive ? percent(worker.tree_cpu_share) : "–"),
+    cell(
+      "Memory",
+      { class: "c-number", title: uses },
+      worker.tree_rss_bytes && worker.alive ? bytes(worker.tree_rss_bytes) : "–",
+    ),
+    cell(
+      "CPU",
+      { class: "c-number", title: uses },
+      worker.tree_cpu_share !== null && worker.alive ? percent(worker.tree_cpu_share) : "–",
+    ),
     cell("PID", { class: "c-number" }, String(worker.pid)),
     cell("Done", { class: "c-number" }, String(worker.tasks_completed)),
     cell("Failed", { class: "c-number" }, String(worker.tasks_failed)),
     cell("Restarts", { class: "c-number" }, String(worker.restarts)),
-    cell("", { class: "c-actions", "data-steady": "" }, worker.alive && [
-      h("button", { type: "button", class: "small", "aria-label": `Drain ${worker.worker_id}`, title: "Finishes its current task, then leaves",
-        onclick: () => verbs.drainWorker(worker) }, "Drain"), " ",
-      h("button", { type: "button", class: "small", "aria-label": `Restart ${worker.worker_id}`, title: "Starts its process anew, after its current task or now",
-        onclick: () => verbs.restartWorker(worker) }, "Restart")]));
+    cell(
+      "",
+      { class: "c-actions", "data-steady": "" },
+      worker.alive && [
+        h(
+          "button",
+          {
+            type: "button",
+            class: "small",
+            "aria-label": `Drain ${worker.worker_id}`,
+            title: "Finishes its current task, then leaves",
+            onclick: () => verbs.drainWorker(worker),
+          },
+          "Drain",
+        ),
+        " ",
+        h(
+          "button",
+          {
+            type: "button",
+            class: "small",
+            "aria-label": `Restart ${worker.worker_id}`,
+            title: "Starts its process anew, after its current task or now",
+            onclick: () => verbs.restartWorker(worker),
+          },
+          "Restart",
+        ),
+      ],
+    ),
+  );
 }
 
 function services(status) {
   const reaper = status.services.reaper;
-  return h("p", { class: "quiet" }, reaper && !reaper.stopped_at
-    ? ["Reaper running since ", at(reaper.started_at), "."]
-    : "No reaper is running: scaling and restarts are not carried out, and dead workers are not found.");
+  return h(
+    "p",
+    { class: "quiet" },
+    reaper && !reaper.stopped_at
+      ? ["Reaper running since ", at(reaper.started_at), "."]
+      : "No reaper is running: scaling and restarts are not carried out, and dead workers are not found.",
+  );
 }

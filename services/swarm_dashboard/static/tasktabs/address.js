@@ -1,3 +1,4 @@
+// @ts-check
 // The part of a task's address that says what of it is shown.
 
 /** The query with other values; an empty one goes away. */

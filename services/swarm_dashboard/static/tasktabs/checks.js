@@ -1,3 +1,4 @@
+// @ts-check
 // Checks and verdict of one attempt: what is green and what is red at a glance, with the end of what was printed.
 
 import { Ansi } from "../ansi.js";
@@ -8,13 +9,32 @@ import { empty, icon } from "../pieces.js";
 export function checks({ data: { attempt } }) {
   if (!attempt) return empty("Nobody has tried it yet.");
   const { check_results: results, validator_result: verdict, builder_result: built } = attempt;
-  return h("div", { class: "judged" },
+  return h(
+    "div",
+    { class: "judged" },
     h("p", { class: "glance" }, glance(results, verdict)),
-    h("section", null, h("h2", null, "Checks"),
-      results?.length ? h("ul", { class: "checks" }, results.map(check)) : h("p", { class: "quiet" }, "No checks were run.")),
+    h(
+      "section",
+      null,
+      h("h2", null, "Checks"),
+      results?.length
+        ? h("ul", { class: "checks" }, results.map(check))
+        : h("p", { class: "quiet" }, "No checks were run."),
+    ),
     attempt.landings.map(landed),
-    h("section", null, h("h2", null, "Verdict"), verdict ? judged(verdict) : h("p", { class: "quiet" }, "No verdict was given.")),
-    h("section", null, h("h2", null, "What the builder says"), built ? claimed(built) : h("p", { class: "quiet" }, "No result was given.")));
+    h(
+      "section",
+      null,
+      h("h2", null, "Verdict"),
+      verdict ? judged(verdict) : h("p", { class: "quiet" }, "No verdict was given."),
+    ),
+    h(
+      "section",
+      null,
+      h("h2", null, "What the builder says"),
+      built ? claimed(built) : h("p", { class: "quiet" }, "No result was given."),
+    ),
+  );
 }
 
 /** Green or red, in one line each. */
@@ -22,7 +42,13 @@ function glance(results, verdict) {
   const red = results?.filter((result) => !result.passed) ?? [];
   const warned = results?.filter((result) => result.passed && result.warning) ?? [];
   const said = [];
-  if (results?.length) said.push(badge(red.length ? "failed" : "completed", red.length ? `${red.length} of ${results.length} checks failed` : `${plural(results.length, "check")} passed`));
+  if (results?.length)
+    said.push(
+      badge(
+        red.length ? "failed" : "completed",
+        red.length ? `${red.length} of ${results.length} checks failed` : `${plural(results.length, "check")} passed`,
+      ),
+    );
   if (warned.length) said.push(badge("held", `${warned.length} with a warning`));
   if (verdict) said.push(badge(passed(verdict) ? "completed" : "failed", `validator: ${verdict.verdict ?? "?"}`));
   return said.length ? said : h("span", { class: "quiet" }, "Neither checks nor a verdict so far.");
@@ -32,25 +58,48 @@ const badge = (group, text) => h("span", { class: "badge", "data-group": group }
 
 function check(result, place) {
   const group = !result.passed ? "failed" : result.warning ? "held" : "completed";
-  const ended = !result.passed ? (result.exit_code === null || result.exit_code === undefined ? "failed" : `failed, exit ${result.exit_code}`)
-    : result.warning ? "warning" : "passed";
-  return h("li", { key: place, "data-group": group },
+  const ended = !result.passed
+    ? result.exit_code === null || result.exit_code === undefined
+      ? "failed"
+      : `failed, exit ${result.exit_code}`
+    : result.warning
+      ? "warning"
+      : "passed";
+  return h(
+    "li",
+    { key: place, "data-group": group },
     icon(group),
-    h("div", null, h("code", null, result.command ?? result.name ?? `check ${place + 1}`), " ",
+    h(
+      "div",
+      null,
+      h("code", null, result.command ?? result.name ?? `check ${place + 1}`),
+      " ",
       h("span", { class: "quiet" }, ended, result.duration_s ? ` after ${duration(result.duration_s)}` : ""),
-      result.output && (result.passed && !result.warning
-        ? h("details", null, h("summary", null, "The end of its output"), output(result.output))
-        : output(result.output))));
+      result.output &&
+        (result.passed && !result.warning
+          ? h("details", null, h("summary", null, "The end of its output"), output(result.output))
+          : output(result.output)),
+    ),
+  );
 }
 
 /** One attempt at landing: why it was refused, and what its commands printed on the merged result. */
 function landed(landing) {
   const refused = landing.failure_class === "quality";
-  const [group, word] = refused ? ["failed", "refused"] : landing.outcome === "passed" ? ["completed", "landed"]
-    : landing.outcome ? ["held", landing.outcome] : ["in_progress", "running"];
-  return h("section", { key: landing.id }, h("h2", null, "Landing"),
+  const [group, word] = refused
+    ? ["failed", "refused"]
+    : landing.outcome === "passed"
+      ? ["completed", "landed"]
+      : landing.outcome
+        ? ["held", landing.outcome]
+        : ["in_progress", "running"];
+  return h(
+    "section",
+    { key: landing.id },
+    h("h2", null, "Landing"),
     h("p", null, badge(group, word), landing.error && [" ", landing.error]),
-    landing.check_results?.length > 0 && h("ul", { class: "checks" }, landing.check_results.map(check)));
+    landing.check_results?.length > 0 && h("ul", { class: "checks" }, landing.check_results.map(check)),
+  );
 }
 
 const output = (text) => h("pre", { class: "log short", tabindex: "0" }, new Ansi().nodes(String(text)));
@@ -59,24 +108,65 @@ const passed = (verdict) => String(verdict.verdict).toUpperCase() === "PASS" && 
 
 function judged(verdict) {
   const lists = { critical_issues: "Critical issues", recommendations: "Recommendations" };
-  const facts = [["confidence", verdict.confidence], ["tests", verdict.test_quality_score === undefined ? undefined : `${verdict.test_quality_score} of 10`]];
+  const facts = [
+    ["confidence", verdict.confidence],
+    ["tests", verdict.test_quality_score === undefined ? undefined : `${verdict.test_quality_score} of 10`],
+  ];
   const good = passed(verdict);
-  return h("div", null,
-    h("p", null, badge(good ? "completed" : "failed", String(verdict.verdict ?? "?")),
-      facts.filter(([, value]) => value !== undefined && value !== null).map(([word, value]) => h("span", { class: "quiet" }, ` · ${word} ${value}`))),
+  return h(
+    "div",
+    null,
+    h(
+      "p",
+      null,
+      badge(good ? "completed" : "failed", String(verdict.verdict ?? "?")),
+      facts
+        .filter(([, value]) => value !== undefined && value !== null)
+        .map(([word, value]) => h("span", { class: "quiet" }, ` · ${word} ${value}`)),
+    ),
     verdict.summary && h("p", { class: "prose" }, String(verdict.summary)),
-    Object.entries(lists).map(([key, word]) => Array.isArray(verdict[key]) && verdict[key].length > 0 && h("div", { key }, h("h3", null, word),
-      h("ul", { class: "prose" }, verdict[key].map((item) => h("li", null, typeof item === "string" ? item : JSON.stringify(item)))))),
-    h("details", null, h("summary", null, "All of it"), json(verdict)));
+    Object.entries(lists).map(
+      ([key, word]) =>
+        Array.isArray(verdict[key]) &&
+        verdict[key].length > 0 &&
+        h(
+          "div",
+          { key },
+          h("h3", null, word),
+          h(
+            "ul",
+            { class: "prose" },
+            verdict[key].map((item) => h("li", null, typeof item === "string" ? item : JSON.stringify(item))),
+          ),
+        ),
+    ),
+    h("details", null, h("summary", null, "All of it"), json(verdict)),
+  );
 }
 
 function claimed(built) {
-  const words = { status: "status", tests_passed: "tests passed", files_created: "created", files_modified: "modified", tests_written: "tests" };
-  return h("div", null,
-    h("dl", { class: "facts" }, Object.entries(words).filter(([key]) => built[key] !== undefined && String(built[key]) !== "").map(([key, word]) =>
-      h("div", { key }, h("dt", null, word), h("dd", null, [built[key]].flat().map(String).join(", "))))),
+  const words = {
+    status: "status",
+    tests_passed: "tests passed",
+    files_created: "created",
+    files_modified: "modified",
+    tests_written: "tests",
+  };
+  return h(
+    "div",
+    null,
+    h(
+      "dl",
+      { class: "facts" },
+      Object.entries(words)
+        .filter(([key]) => built[key] !== undefined && String(built[key]) !== "")
+        .map(([key, word]) =>
+          h("div", { key }, h("dt", null, word), h("dd", null, [built[key]].flat().map(String).join(", "))),
+        ),
+    ),
     built.implementation_notes && h("p", { class: "prose" }, String(built.implementation_notes)),
-    h("details", null, h("summary", null, "All of it"), json(built)));
+    h("details", null, h("summary", null, "All of it"), json(built)),
+  );
 }
 
 export const json = (value) => h("pre", { class: "text", tabindex: "0" }, JSON.stringify(value, null, 2));

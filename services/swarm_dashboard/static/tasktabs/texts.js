@@ -1,3 +1,4 @@
+// @ts-check
 // What is written about a task: prompts, its definition, what it needs and who needs it, and its events.
 
 import { h } from "../dom.js";
@@ -7,42 +8,128 @@ import { json } from "./checks.js";
 
 export function prompt({ data: { attempt, prompts, next } }) {
   return [
-    next?.prompt && h("section", { key: "next" }, h("h2", null, `What attempt ${next.attempt} will be told`),
-      next.resumes && h("p", { class: "resumes" }, "In session ", h("code", null, next.resumes), ", which it goes on with."),
-      h("pre", { class: "text", tabindex: "0" }, next.prompt)),
+    next?.prompt &&
+      h(
+        "section",
+        { key: "next" },
+        h("h2", null, `What attempt ${next.attempt} will be told`),
+        next.resumes &&
+          h("p", { class: "resumes" }, "In session ", h("code", null, next.resumes), ", which it goes on with."),
+        h("pre", { class: "text", tabindex: "0" }, next.prompt),
+      ),
     next?.problem && h("p", { class: "warning", key: "problem" }, next.problem),
-    prompts?.length ? prompts.map((one) => h("section", { key: one.id },
-      h("h2", null, `What the ${one.role} of attempt ${attempt.number} was told`, h("span", { class: "all" }, one.name)),
-      h("pre", { class: "text", tabindex: "0" }, one.prompt)))
-      : attempt ? h("p", { class: "quiet" }, `Attempt ${attempt.number} was told nothing so far.`)
-      : !next?.prompt && empty("Nobody has tried it yet.")];
+    prompts?.length
+      ? prompts.map((one) =>
+          h(
+            "section",
+            { key: one.id },
+            h(
+              "h2",
+              null,
+              `What the ${one.role} of attempt ${attempt.number} was told`,
+              h("span", { class: "all" }, one.name),
+            ),
+            h("pre", { class: "text", tabindex: "0" }, one.prompt),
+          ),
+        )
+      : attempt
+        ? h("p", { class: "quiet" }, `Attempt ${attempt.number} was told nothing so far.`)
+        : !next?.prompt && empty("Nobody has tried it yet."),
+  ];
 }
 
 export function definition({ data: { task } }) {
   return [
-    task.description && h("div", { key: "d" }, h("h2", null, "Description"), h("pre", { class: "text prose" }, task.description)),
-    task.acceptance_criteria.length > 0 && h("div", { key: "a" }, h("h2", null, "Acceptance criteria"),
-      h("ol", { class: "prose" }, task.acceptance_criteria.map((text) => h("li", null, text)))),
-    ["files", "design_docs"].map((name) => task[name].length > 0 && h("div", { key: name }, h("h2", null, name === "files" ? "Files" : "Design documents"),
-      h("ul", { class: "prose" }, task[name].map((text) => h("li", null, h("code", null, text)))))),
-    h("details", { open: !task.description }, h("summary", null, "As the task file states it"), json(task.definition))];
+    task.description &&
+      h("div", { key: "d" }, h("h2", null, "Description"), h("pre", { class: "text prose" }, task.description)),
+    task.acceptance_criteria.length > 0 &&
+      h(
+        "div",
+        { key: "a" },
+        h("h2", null, "Acceptance criteria"),
+        h(
+          "ol",
+          { class: "prose" },
+          task.acceptance_criteria.map((text) => h("li", null, text)),
+        ),
+      ),
+    ["files", "design_docs"].map(
+      (name) =>
+        task[name].length > 0 &&
+        h(
+          "div",
+          { key: name },
+          h("h2", null, name === "files" ? "Files" : "Design documents"),
+          h(
+            "ul",
+            { class: "prose" },
+            task[name].map((text) => h("li", null, h("code", null, text))),
+          ),
+        ),
+    ),
+    h("details", { open: !task.description }, h("summary", null, "As the task file states it"), json(task.definition)),
+  ];
 }
 
 export function links({ data: { task } }) {
-  const side = (heading, rows, none) => h("div", { key: heading }, h("h2", null, heading), rows.length
-    ? table("links", ["Status", "Task"], rows.map((row) => h("tr", { key: row.id },
-        cell("Status", { class: "c-status" }, badge(row)),
-        cell("Task", { class: "c-name" }, taskLink(row.id, null, { class: "id", "data-row": "" }), " ", h("span", null, row.name)))))
-    : h("p", { class: "quiet" }, none));
-  return h("div", null,
-    h("div", { class: "columns two" }, side("Needs", task.needs, "Nothing: it can start at any time."), side("Needed by", task.dependents, "No other task waits for it.")),
-    h("p", { class: "further" }, h("a", { href: `/graph?${new URLSearchParams({ task: task.id, depth: 2 })}` }, "Show it in the graph")));
+  const side = (heading, rows, none) =>
+    h(
+      "div",
+      { key: heading },
+      h("h2", null, heading),
+      rows.length
+        ? table(
+            "links",
+            ["Status", "Task"],
+            rows.map((row) =>
+              h(
+                "tr",
+                { key: row.id },
+                cell("Status", { class: "c-status" }, badge(row)),
+                cell(
+                  "Task",
+                  { class: "c-name" },
+                  taskLink(row.id, null, { class: "id", "data-row": "" }),
+                  " ",
+                  h("span", null, row.name),
+                ),
+              ),
+            ),
+          )
+        : h("p", { class: "quiet" }, none),
+    );
+  return h(
+    "div",
+    null,
+    h(
+      "div",
+      { class: "columns two" },
+      side("Needs", task.needs, "Nothing: it can start at any time."),
+      side("Needed by", task.dependents, "No other task waits for it."),
+    ),
+    h(
+      "p",
+      { class: "further" },
+      h("a", { href: `/graph?${new URLSearchParams({ task: task.id, depth: "2" })}` }, "Show it in the graph"),
+    ),
+  );
 }
 
 export function events({ data: { task } }) {
-  return table("events", ["When", "What", "Worker", "Words"], [...task.log].reverse().map((event) => h("tr", { key: event.id },
-    cell("When", { class: "c-time" }, h("time", { title: event.timestamp }, moment(event.timestamp))),
-    cell("What", { class: "c-verb" }, event.event_type.replaceAll("_", " ")),
-    cell("Worker", { class: "c-worker" }, event.worker_id ?? "–"),
-    cell("Words", { class: "c-text" }, event.message))));
+  return table(
+    "events",
+    ["When", "What", "Worker", "Words"],
+    [...task.log]
+      .reverse()
+      .map((event) =>
+        h(
+          "tr",
+          { key: event.id },
+          cell("When", { class: "c-time" }, h("time", { title: event.timestamp }, moment(event.timestamp))),
+          cell("What", { class: "c-verb" }, event.event_type.replaceAll("_", " ")),
+          cell("Worker", { class: "c-worker" }, event.worker_id ?? "–"),
+          cell("Words", { class: "c-text" }, event.message),
+        ),
+      ),
+  );
 }
