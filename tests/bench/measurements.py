@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from bench import (
     answers,
     claims,
+    click,
     contention,
     cost,
     footprint,
@@ -43,6 +44,7 @@ MEASUREMENTS = {
     "footprint": Measurement(title=footprint.TITLE, measure=footprint.measure),
     "live": Measurement(title=live.TITLE, measure=live.measure),
     "screen": Measurement(title=screen.TITLE, measure=screen.measure),
+    "click": Measurement(title=click.TITLE, measure=click.measure),
     "answers": Measurement(title=answers.TITLE, measure=answers.measure),
     "pages": Measurement(title=open_pages.TITLE, measure=open_pages.measure),
     "landing": Measurement(title=landings.TITLE, measure=landings.measure),

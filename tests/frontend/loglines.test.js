@@ -67,3 +67,31 @@ test("blocks that are not shown are dropped in the end", async () => {
   assert.equal(lines.has(0), false);
   assert.equal(lines.has(79), true);
 });
+
+test("pushed lines continue the block, and the cut last line is replaced", async () => {
+  serve(BLOCK - 1);
+  const lines = new LogLines("/log", 1, page);
+  lines.take(await lines.ask({ fromEnd: false }));
+  const state = { ended: false, complete: true, lost: 0 };
+  const pushed = [{ text: "line 198, whole" }, { text: "a" }, { text: "b" }];
+  lines.append({ ...state, total: BLOCK + 1, first: BLOCK - 2, lines: pushed });
+  assert.deepEqual(heard, [["changed", 0, BLOCK - 2]]);
+  assert.deepEqual([lines.block(0).length, lines.block(0).at(-1).text], [BLOCK, "a"]);
+  assert.deepEqual(lines.block(1), [{ text: "b" }]);
+});
+
+test("pushed lines behind a hole are left to be loaded", async () => {
+  serve(10);
+  const lines = new LogLines("/log", 1, page);
+  lines.take(await lines.ask({ fromEnd: false }));
+  lines.append({
+    total: 3 * BLOCK,
+    ended: false,
+    complete: true,
+    lost: 0,
+    first: 2 * BLOCK + 5,
+    lines: [{ text: "x" }],
+  });
+  assert.equal(lines.total, 3 * BLOCK);
+  assert.equal(lines.has(2), false);
+});

@@ -12,8 +12,9 @@ from flask import Blueprint, Response, request
 
 from swarm_dashboard.web import params
 from swarm_dashboard.web.context import Context
+from swarm_dashboard.web.log_tails import shown
 from swarm_shared.domain.errors import InputError, NotFound
-from swarm_shared.store.views.log_lines import Hits, LineIndex, LogLine, LogLines, holding, telling_errors
+from swarm_shared.store.views.log_lines import Hits, LineIndex, LogLines, holding, telling_errors
 
 MAX_LINES = 400
 MAX_NUMBER = 2**53
@@ -57,7 +58,7 @@ def routes(context: Context) -> Blueprint:
             if first < 0:
                 first = max(0, index.lines + first)
             found = store.read(session, index, first=first, count=count)
-        return context.answer(known | {"first": first, "lines": [_line(line) for line in found]})
+        return context.answer(known | {"first": first, "lines": [shown(line) for line in found]})
 
     @logs.get("/search")
     def search(task_id: str, number: int) -> Response:
@@ -76,18 +77,6 @@ def routes(context: Context) -> Blueprint:
         return context.answer(known | {"hits": hits.lines, "next": following})
 
     return logs
-
-
-def _line(line: LogLine) -> dict[str, Any]:
-    """Most lines are only text: what is usual is left out."""
-    shown: dict[str, Any] = {"text": line.text}
-    if line.stream == 2:
-        shown["err"] = True
-    if line.cut_bytes:
-        shown["cut"] = line.cut_bytes
-    if line.after_gap:
-        shown["gap"] = True
-    return shown
 
 
 class _Indexes:

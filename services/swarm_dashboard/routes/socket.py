@@ -1,4 +1,4 @@
-"""The WebSocket: opened by a single-use ticket, below a cap, and only ever spoken on by us."""
+"""The WebSocket: opened by a single-use ticket, below a cap. A page only says which logs it has open."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from typing import Any
 
 from flask import Flask, Response, g, request
 from flask_sock import Sock
+from simple_websocket import ConnectionClosed
 
 from swarm_dashboard.web import params
 from swarm_dashboard.web.context import Context
 from swarm_dashboard.web.guard import SOCKET_ENDPOINT
 from swarm_dashboard.web.json_responses import refusal
-from swarm_dashboard.web.live_updates import serve
+from swarm_dashboard.web.live_updates import Subscriber, serve
 from swarm_shared.domain.errors import InputError
 
 PING_S = 25
-MAX_MESSAGE_BYTES = 1024  # pages have nothing to say
+MAX_MESSAGE_BYTES = 4096
 
 
 class _Daemon(threading.Thread):
@@ -60,6 +61,7 @@ def install(app: Flask, context: Context) -> None:
     @sock.route("/ws", endpoint=SOCKET_ENDPOINT)  # type: ignore[untyped-decorator]  # the library has no types
     def follow(line: Any) -> None:
         page = context.live.follow(line.sock)
+        _Daemon(target=_listen, args=(line, page), name="page").start()
         try:
             first = context.live.first(None if g.since < 0 else g.since)
             serve(page, line.send, lambda: bool(line.connected), first)
@@ -67,3 +69,14 @@ def install(app: Flask, context: Context) -> None:
             pass  # the page went away while we sent
         finally:
             context.live.leave(page)
+
+
+def _listen(line: Any, page: Subscriber) -> None:
+    """Hear what a page says until its line ends."""
+    try:
+        while not page.is_over:
+            message = line.receive()
+            if message is not None:
+                page.hear(message)
+    except (ConnectionClosed, OSError):
+        pass  # the page went away; the sending side notices by itself

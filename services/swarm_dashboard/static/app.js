@@ -5,7 +5,7 @@ import { get, hasToken, keepToken, useToken } from "./api.js";
 import { h, morph } from "./dom.js";
 import { duration, learnClock } from "./format.js";
 import { focusedRow, help, keepFocus, listen } from "./keys.js";
-import { Live } from "./live.js";
+import { live as line } from "./live.js";
 import * as nav from "./nav.js";
 import { command, empty, tickTimes } from "./pieces.js";
 import * as audit from "./screens/audit.js";
@@ -43,7 +43,7 @@ const main = document.getElementById("main");
 const chip = document.getElementById("chip");
 const chipText = document.getElementById("chip-text");
 const searchBox = /** @type {HTMLInputElement} */ (document.getElementById("search-box"));
-const live = /** @type {any} */ (new Live());
+const live = /** @type {any} */ (line);
 
 const shown = { screen: null, place: null, data: null, status: null, extra: {} };
 let place = null; // what the address means; `shown.place` is what the page shows

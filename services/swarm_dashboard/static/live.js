@@ -1,5 +1,5 @@
 // @ts-check
-// The live line: a WebSocket while it works, polling while it does not; says which, and since when.
+// The live line: a WebSocket while it works, polling while it does not. It brings the state, outcomes and log lines.
 
 import { get, post } from "./api.js";
 
@@ -8,13 +8,14 @@ const RETRY_MS = [250, 1_000, 2_000, 5_000];
 const POLL_MS = 2_000;
 const STALE_MS = 3_000;
 
-export class Live extends EventTarget {
+class Live extends EventTarget {
   #socket = null;
   #seq = -1;
   #failures = 0;
   #heardAt = Date.now();
   #lastStatus = 0;
   #stopped = false;
+  #logs = new Map(); // session → the log that is open
 
   start() {
     this.#stopped = false;
@@ -46,6 +47,10 @@ export class Live extends EventTarget {
       if (this.#seq >= 0) query.set("since", String(this.#seq));
       const socket = new WebSocket(`ws://${location.host}/ws?${query}`);
       this.#socket = socket;
+      socket.onopen = () => {
+        this.#sayLogs();
+        this.dispatchEvent(new Event("open"));
+      };
       socket.onmessage = (event) => this.#hear(JSON.parse(event.data));
       socket.onclose = () => this.#socket === socket && this.#again();
     } catch (error) {
@@ -58,10 +63,38 @@ export class Live extends EventTarget {
     this.#failures = 0;
     this.#heardAt = Date.now();
     if (message.type === "tick") return;
+    if (message.type === "lines") return this.#logs.get(message.session)?.take(message);
+    if (message.type === "outcome") return this.dispatchEvent(new CustomEvent("outcome", { detail: message.data }));
     this.#seq = Math.max(this.#seq, message.seq);
     const status = message.type === "status" ? message.data : message.status;
     this.#lastStatus = Date.now();
     this.dispatchEvent(new CustomEvent("news", { detail: { status, type: message.type } }));
+  }
+
+  /**
+   * Get the lines of a log as they are written.
+   * @param {{ task: string, attempt: number, session: number, have: () => number, take: (message: object) => void }} log
+   * @returns {() => void} ends it
+   */
+  followLog(log) {
+    this.#logs.set(log.session, log);
+    this.#sayLogs();
+    return () => {
+      if (this.#logs.get(log.session) !== log) return;
+      this.#logs.delete(log.session);
+      this.#sayLogs();
+    };
+  }
+
+  #sayLogs() {
+    if (!this.isOpen) return;
+    const logs = [...this.#logs.values()].map(({ task, attempt, session, have }) => ({
+      task,
+      attempt,
+      session,
+      have: have(),
+    }));
+    this.#socket.send(JSON.stringify({ logs }));
   }
 
   #again() {
@@ -93,3 +126,5 @@ export class Live extends EventTarget {
     this.dispatchEvent(new CustomEvent("refused", { detail: error }));
   }
 }
+
+export const live = new Live();

@@ -10,14 +10,14 @@ export class LogLines {
   total = 0;
   ended = false; // nothing more will be written
   complete = false; // the server has looked at all of it
-  lost = 0; // bytes that were let go
+  lost = 0; // bytes dropped beyond the output limit
   #path;
   #session;
   #page;
   #blocks = new Map(); // number → lines; what came last stands last
   #loading = new Map();
 
-  /** `page`: whether it `shows` a block, told when one has `changed` from a line on and when one or all are `gone`. */
+  /** `page`: whether it `shows` a block; called when one has `changed` from a line on and when one or all are `gone`. */
   constructor(path, session, page) {
     this.#path = path;
     this.#session = session;
@@ -44,9 +44,25 @@ export class LogLines {
   }
 
   take(answer) {
-    if (answer.total < this.total) this.#forget(); // output was let go: the lines have other numbers now
+    if (answer.total < this.total) this.#forget(); // output was dropped: the lines have other numbers now
     ({ total: this.total, ended: this.ended, complete: this.complete, lost: this.lost } = answer);
     if (answer.first % BLOCK === 0) this.#keep(answer);
+  }
+
+  /** Lines that were pushed: from line `first` on, the last of which may have been cut before. */
+  append({ first, lines, ...state }) {
+    if (state.total < this.total) this.#forget();
+    ({ total: this.total, ended: this.ended, complete: this.complete, lost: this.lost } = state);
+    for (let from = 0; from < lines.length; ) {
+      const number = Math.floor((first + from) / BLOCK);
+      const place = (first + from) % BLOCK;
+      const part = lines.slice(from, from + BLOCK - place);
+      const known = this.#blocks.get(number) ?? [];
+      // Where lines between are missing, the block is loaded when it comes into sight.
+      if (place <= known.length) this.#keep({ first: number * BLOCK, lines: [...known.slice(0, place), ...part] });
+      else this.#blocks.delete(number);
+      from += part.length;
+    }
   }
 
   async load(number) {

@@ -1,13 +1,13 @@
 // @ts-check
 // Every request that you can make: what the button says, its effect, and its outcome.
 
-import { get, post } from "./api.js";
+import { post } from "./api.js";
 import { ask, choose, confirm } from "./dialogs.js";
 import { h } from "./dom.js";
 import { plural } from "./format.js";
 import { Notice } from "./notices.js";
+import { outcomeOf } from "./outcomes.js";
 
-const LOOK_MS = 300;
 const enc = encodeURIComponent;
 
 /** `does`: one sentence on its effect, from the task as shown. `before`: asks first; gives the body, or null to go back. */
@@ -117,24 +117,18 @@ export async function request(title, path, body) {
   try {
     const { control_id: id } = await post(path, body);
     notice.say("pending", "requested…");
-    for (;;) {
-      const row = await get(`/api/control/${id}`);
-      if (row.status !== "pending") {
-        notice.say(
-          row.status,
-          row.status === "done"
-            ? row.result
-            : `${row.status === "refused" ? "Refused" : "Not carried out"}: ${row.status === "expired" ? row.hint : row.result}`,
-        );
-        break;
-      }
-      if (row.progress) notice.say("pending", `${row.progress} so far…`);
-      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
-    }
+    const row = await outcomeOf(id, (progress) => notice.say("pending", `${progress} so far…`));
+    notice.say(row.status, words(row));
   } catch (error) {
     notice.say("refused", [error.message, error.hint].filter(Boolean).join(" – "));
   }
   outcomes.dispatchEvent(new Event("outcome"));
+}
+
+/** An outcome in words. @param {Api.Control} row */
+function words(row) {
+  if (row.status === "done") return row.result;
+  return row.status === "refused" ? `Refused: ${row.result}` : `Not carried out: ${row.hint}`;
 }
 
 /** `more`: what goes with the request beside what its question gives. Whether it was sent. */

@@ -1,6 +1,7 @@
-"""What happens, told to open pages: one thread watches the database, and every page has a short queue of its own.
+"""What happens, pushed to open pages: one thread watches the database, and every page has a short queue of its own.
 
-A page that does not read is dropped, never waited for: it comes back and gets a fresh state.
+Outcomes of requests and new log lines go out with the next look; the state as a whole is built at most four times a
+second. A page that does not read is dropped, never waited for: it comes back and gets a fresh state.
 """
 
 from __future__ import annotations
@@ -11,23 +12,28 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from swarm_dashboard.web import shapes
 from swarm_dashboard.web.database_reader import Reader
 from swarm_dashboard.web.json_responses import dumps, written
+from swarm_dashboard.web.log_tails import LogTails, Tail, wanted_by
+from swarm_dashboard.web.outcomes import Outcomes
 from swarm_shared.domain.errors import DatabaseError
 from swarm_shared.program import logs
 from swarm_shared.redaction.redaction import Redaction
 
-LOOK_S = 0.1
-MESSAGE_GAP_S = 0.25  # at most four messages a second
-QUEUE_LENGTH = 16
+LOOK_S = 0.02  # reads one number, and nothing else unless that has changed
+LINES_GAP_S = 0.1
+MESSAGE_GAP_S = 0.25  # at most four states a second
+QUEUE_LENGTH = 32
 EVENTS_AT_ONCE = 500
 TICK_S = 15.0  # a page that hears nothing for much longer than this takes the line for dead
 LISTEN_S = 1.0  # how soon a page that went away is noticed
 TICK = dumps({"type": "tick"})
 _log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 class Subscriber:
@@ -35,6 +41,7 @@ class Subscriber:
 
     def __init__(self, line: socket.socket | None) -> None:
         self.is_over = False
+        self.tails: tuple[Tail, ...] = ()
         self._line = line
         self._queue: queue.Queue[str | None] = queue.Queue(maxsize=QUEUE_LENGTH)
 
@@ -52,6 +59,12 @@ class Subscriber:
         except queue.Full:
             return False
         return True
+
+    def hear(self, message: str | bytes) -> None:
+        """Take what the page says: the logs that it has open."""
+        wanted = wanted_by(message)
+        if wanted is not None:
+            self.tails = tuple(Tail(one) for one in wanted)
 
     def drop(self) -> None:
         """End the page's line, also under a send that waits for it to read."""
@@ -82,6 +95,9 @@ class Live:
         self._ended = threading.Event()
         self._version = -1
         self._cursor = 0
+        self._outcomes = Outcomes()
+        self._logs = LogTails()
+        self._pushed_version = self._lines_version = -1
 
     def take_place(self) -> bool:
         """Reserve a place for a page; False when all are taken or the end has come."""
@@ -143,21 +159,50 @@ class Live:
         events = [] if fresh else reading.database.events.since(since, limit=EVENTS_AT_ONCE)
         return written(self._redaction, {"type": "events", "seq": self._cursor, "data": events, "status": state})
 
+    def push(self) -> list[str]:
+        """Outcomes of requests that have come since the last call, as messages for every page."""
+        reading = self._reader()
+        version = reading.database.connection.data_version()
+        if version == self._pushed_version and not self._outcomes.is_due(reading.database.clock.wall_ms()):
+            return []
+        self._pushed_version = version
+        return [written(self._redaction, {"type": "outcome", "data": row}) for row in self._outcomes.fresh(reading)]
+
+    def push_lines(self) -> None:
+        """Send each page the lines that were added to the logs it has open."""
+        with self._guard:
+            following = [(page, tail) for page in self._pages for tail in page.tails]
+        if not following:
+            return
+        reading = self._reader()
+        version = reading.database.connection.data_version()
+        for page, tail in following:
+            if version == self._lines_version and tail.is_up_to_date:
+                continue
+            message = self._logs.fresh(reading, tail)
+            if message is not None:
+                self._send(page, written(self._redaction, message))
+        self._lines_version = version
+
     def _watch(self) -> None:
-        """Look ten times a second and tell at most four times a second, until nobody follows."""
-        told_at = 0.0
-        self._version = -1
+        """Look fifty times a second, and send the state at most four times a second, until no page follows."""
+        sent_at = lines_at = 0.0
+        self._version = self._pushed_version = self._lines_version = -1
+        self._outcomes.forget()
         try:
             while self._goes_on():
                 began = time.monotonic()
-                if began - told_at >= MESSAGE_GAP_S:
-                    message = self._look_safely()
+                for outcome in self._safely(self.push) or ():
+                    self._tell(outcome)
+                if began - lines_at >= LINES_GAP_S:
+                    lines_at = began
+                    self._safely(self.push_lines)
+                if began - sent_at >= MESSAGE_GAP_S:
+                    message = self._safely(self.look)
                     if message is not None:
-                        told_at = began
+                        sent_at = began
                         self._tell(message)
-                # Look again as soon as the gap is over, not at the next full tenth behind it.
-                until_gap = told_at + MESSAGE_GAP_S - time.monotonic()
-                self._ended.wait(until_gap if until_gap > 0 else LOOK_S)
+                self._ended.wait(LOOK_S)
         finally:
             self._reader.close()
 
@@ -168,22 +213,26 @@ class Live:
             self._thread = None
             return False
 
-    def _look_safely(self) -> str | None:
+    def _safely(self, step: Callable[[], T]) -> T | None:
         try:
-            return self.look()
+            return step()
         except DatabaseError as error:
             logs.event(_log, "look_failed", level=logging.WARNING, error=error.message)
-            self._version = -1
+            self._version = self._pushed_version = self._lines_version = -1
+            self._ended.wait(MESSAGE_GAP_S)
             return None
 
     def _tell(self, message: str) -> None:
         with self._guard:
             pages = tuple(self._pages)
         for page in pages:
-            if not page.offer(message):
-                logs.event(_log, "slow_page_dropped", level=logging.WARNING)
-                self.leave(page)
-                page.drop()
+            self._send(page, message)
+
+    def _send(self, page: Subscriber, message: str) -> None:
+        if not page.offer(message):
+            logs.event(_log, "slow_page_dropped", level=logging.WARNING)
+            self.leave(page)
+            page.drop()
 
     def _told(self, kind: str, seq: int, data: Any) -> str:
         return written(self._redaction, {"type": kind, "seq": seq, "data": data})

@@ -45,7 +45,6 @@ export async function load({ id, query }, signal) {
     ask(tab === "prompt", "/next-prompt"),
     ask(tab === "diff" && attempt, `/attempts/${attempt?.number}/diff`, { since: query.get("since") }),
   ]);
-  tail?.log.nudge();
   return { task, attempt, why, prompts: prompts?.prompts ?? null, next, difference };
 }
 

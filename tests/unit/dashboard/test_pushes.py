@@ -1,0 +1,154 @@
+"""Outcomes of requests and new log lines are pushed to open pages: each once, soon, and only to those concerned."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dashboard_desk import DashboardDesk
+
+from swarm_dashboard.web.app import live_of
+from swarm_dashboard.web.live_updates import Live, Subscriber
+from swarm_dashboard.web.log_tails import MOST_LINES, MOST_LOGS, wanted_by
+from swarm_dashboard.web.outcomes import Outcomes
+from swarm_shared.domain.models import Verb
+
+DEADLINE_S = 10.0
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> DashboardDesk:
+    made = DashboardDesk(tmp_path)
+    made.add("1", "2", "3")
+    return made
+
+
+@pytest.fixture
+def live(desk: DashboardDesk) -> Live:
+    return live_of(desk.app)
+
+
+def pushed(live: Live) -> list[dict[str, Any]]:
+    return [json.loads(message)["data"] for message in live.push()]
+
+
+def ask(desk: DashboardDesk, target: str = "1") -> int:
+    return desk.db.control.request(Verb.HOLD, target, {}, actor="dashboard")
+
+
+def test_an_outcome_is_pushed_once_when_it_is_there(desk: DashboardDesk, live: Live) -> None:
+    assert pushed(live) == []
+    row = ask(desk)
+    assert pushed(live) == []
+    desk.db.control.answer(row, "done", "held", by="reaper")
+    [outcome] = pushed(live)
+    assert (outcome["id"], outcome["status"], outcome["result"]) == (row, "done", "held")
+    assert outcome == desk.get(f"/api/control/{row}").get_json()
+    assert pushed(live) == []
+
+
+def test_requests_that_were_handled_between_two_looks_are_pushed_too(desk: DashboardDesk, live: Live) -> None:
+    earlier = ask(desk)
+    assert pushed(live) == []
+    rows = [ask(desk, "2"), ask(desk, "3"), earlier]
+    for row in rows:
+        desk.db.control.answer(row, "refused", "no", by="reaper")
+    assert [outcome["id"] for outcome in pushed(live)] == sorted(rows)
+
+
+def test_a_request_that_no_reaper_took_is_pushed_as_expired(desk: DashboardDesk, live: Live) -> None:
+    assert pushed(live) == []
+    ask(desk)
+    assert pushed(live) == []
+    desk.clock.pass_s(3600)
+    assert [outcome["status"] for outcome in pushed(live)] == ["expired"]
+
+
+def test_old_outcomes_are_not_pushed_to_a_page_that_comes_later(desk: DashboardDesk) -> None:
+    row = ask(desk)
+    desk.db.control.answer(row, "done", "held", by="reaper")
+    reading = live_of(desk.app)._reader()
+    outcomes = Outcomes()
+    assert outcomes.fresh(reading) == []
+    assert outcomes.fresh(reading) == []
+
+
+def test_an_outcome_does_not_wait_for_the_gap_between_states(desk: DashboardDesk, live: Live) -> None:
+    page = live.follow(None)
+    waits = []
+    for _ in range(5):
+        row = ask(desk)  # its commit is reported by a state, after which none comes for a while
+        time.sleep(0.03)
+        asked = time.monotonic()
+        desk.db.control.answer(row, "done", "held", by="reaper")
+        while True:
+            message = json.loads(page.next(DEADLINE_S) or "{}")
+            if message.get("type") == "outcome" and message["data"]["id"] == row:
+                break
+            assert time.monotonic() - asked < DEADLINE_S
+        waits.append(time.monotonic() - asked)
+    assert min(waits) < 0.15, waits
+    live.end()
+
+
+def log_of(desk: DashboardDesk) -> tuple[str, int]:
+    claim = desk.start()
+    return claim.task_id, int(desk.db.connection.value("SELECT max(id) FROM sessions"))
+
+
+def follows(page: Subscriber, task: str, session: int, have: int = 0) -> None:
+    page.hear(json.dumps({"logs": [{"task": task, "attempt": 1, "session": session, "have": have}]}))
+
+
+def lines(live: Live, page: Subscriber) -> list[dict[str, Any]]:
+    live.push_lines()
+    found = []
+    while (message := page.next(0)) is not None:
+        if json.loads(message)["type"] == "lines":
+            found.append(json.loads(message))
+    return found
+
+
+def a_page(live: Live) -> Subscriber:
+    """One that is followed by nothing but the test's own calls."""
+    page = Subscriber(None)
+    live._pages.add(page)
+    return page
+
+
+def test_a_page_gets_the_lines_that_it_lacks_and_no_others(desk: DashboardDesk, live: Live) -> None:
+    task, session = log_of(desk)
+    write = desk.db.output.append
+    write(session, [(1, b"one\ntwo\nthr")], position=0, limit_bytes=10**6)
+    page, other = a_page(live), a_page(live)
+    follows(page, task, session, have=2)
+    [first] = lines(live, page)
+    assert (first["first"], [line["text"] for line in first["lines"]], first["total"]) == (1, ["two", "thr"], 3)
+    assert lines(live, page) == []
+    write(session, [(2, b"ee\nfour\n")], position=11, limit_bytes=10**6)
+    [second] = lines(live, page)
+    assert (second["first"], [line["text"] for line in second["lines"]], second["total"]) == (2, ["three", "four"], 4)
+    assert other.next(0) is None
+
+
+def test_a_page_far_behind_is_told_how_much_there_is(desk: DashboardDesk, live: Live) -> None:
+    task, session = log_of(desk)
+    desk.db.output.append(session, [(1, b"x\n" * (2 * MOST_LINES))], position=0, limit_bytes=10**6)
+    page = a_page(live)
+    follows(page, task, session)
+    [message] = lines(live, page)
+    assert (message["total"], message["lines"]) == (2 * MOST_LINES, [])
+
+
+def test_what_a_page_says_is_bounded_and_nonsense_is_ignored(desk: DashboardDesk, live: Live) -> None:
+    one = {"task": "1", "attempt": 1, "session": 1, "have": 0}
+    assert len(wanted_by(json.dumps({"logs": [one] * 50})) or ()) == MOST_LOGS
+    page = a_page(live)
+    for nonsense in ("", "{", "[]", '{"logs": 3}', '{"logs": [{"task": 1}]}', b"\xff\xfe"):
+        page.hear(nonsense)
+    assert page.tails == ()
+    follows(page, "no such task", 10**9)
+    assert lines(live, page) == []
