@@ -16,7 +16,7 @@ from swarm_shared.domain.models import FailureClass, TaskSpec, Verb
 pytestmark = pytest.mark.browser
 
 NARROW_PX = 320
-SCREENS = ("/", "/tasks", "/needs", "/failures", "/graph", "/workers", "/landing", "/audit", "/health")
+SCREENS = ("/", "/tasks", "/inbox", "/graph", "/workers", "/landing", "/audit", "/health")
 
 
 def counter(page: Page, group: str) -> str:

@@ -203,11 +203,13 @@ def test_it_is_downloaded_whole(log: Log, running: RunningDashboard, page: Page,
     assert text.endswith("x\n")
 
 
-def test_what_was_let_go_is_said_in_its_place(log: Log, page: Page, running: RunningDashboard, seen: Watched) -> None:
+def test_truncated_output_is_marked_in_its_place(
+    log: Log, page: Page, running: RunningDashboard, seen: Watched
+) -> None:
     for n in range(300):
         log.write(f"line {n}\n", limit_bytes=1000)
     open_log(page, running)
-    expect(page.locator(".lines .note")).to_contain_text("were let go here")
+    expect(page.locator(".lines .note")).to_contain_text("truncated (output limit)")
 
 
 def test_sessions_and_attempts_are_chosen_by_tabs_and_the_address(

@@ -89,8 +89,8 @@ def test_failures_with_one_cause_are_retried_at_once(at: Desk, page: Page, seen:
     ids = [f"t{n}" for n in range(8)]
     at.add(*(task(task_id, fails_once, max_retries=0) for task_id in ids))
     start(at, page, "--workers", "2")
-    shows(page, "failures")
-    expect(page.locator("main h2").first).to_contain_text("8 failed tasks, 1 problem")
+    shows(page, "inbox")
+    expect(page.locator("main h2").first).to_contain_text("8 failed tasks, 1 cause")
     at.marker("installed").touch()
     page.get_by_role("button", name="Retry all 8…").click()
     expect(page.locator("#dialog")).to_contain_text("Retry 8 tasks?")
@@ -98,7 +98,7 @@ def test_failures_with_one_cause_are_retried_at_once(at: Desk, page: Page, seen:
     expect(page.locator('.notice[data-kind="done"]')).to_contain_text("8 done")
     for task_id in ids:
         become(at, task_id, Status.COMPLETED)
-    expect(page.locator("main")).to_contain_text("Nothing has failed.")
+    expect(page.locator("main")).to_contain_text("All clear")
 
 
 def test_a_stuck_agent_is_killed_and_its_task_released(at: Desk, page: Page, seen: Watched) -> None:
@@ -111,7 +111,7 @@ def test_a_stuck_agent_is_killed_and_its_task_released(at: Desk, page: Page, see
     page.locator("#dialog").get_by_role("button", name="Kill").click()
     become(at, "a", Status.HELD)
     assert at.pids_of("sleep 4242") == []
-    shows(page, "needs")
+    shows(page, "inbox")
     held = page.locator(".asks li")
     expect(held).to_contain_text("It was killed on request.")
     at.marker("go").touch()
@@ -177,7 +177,7 @@ def test_a_reload_and_the_way_back_return_to_the_same_view(at: Desk, page: Page,
     at.add(*(task(f"t{n}", "false", max_retries=0, phase="core") for n in range(3)))
     start(at, page)
     become(at, "t2", Status.FAILED)
-    for address in ("/tasks?status=failed&phase=core", "/tasks/t1?tab=events", "/failures", "/landing", "/health"):
+    for address in ("/tasks?status=failed&phase=core", "/tasks/t1?tab=events", "/inbox", "/landing", "/health"):
         page.goto(page.evaluate("location.origin") + address)
         page.wait_for_selector("main .screen")
         before = page.locator("main h1").inner_text()
@@ -185,7 +185,7 @@ def test_a_reload_and_the_way_back_return_to_the_same_view(at: Desk, page: Page,
         page.wait_for_selector("main .screen")
         assert address == page.evaluate("location.pathname + location.search")
         assert page.locator("main h1").inner_text() == before
-    shows(page, "needs")
+    shows(page, "inbox")
     page.go_back()
     expect(page).to_have_url(re.compile("/health$"))
     expect(page.locator(".verdict")).to_be_visible()
@@ -199,7 +199,7 @@ def test_the_whole_of_it_without_a_mouse(at: Desk, page: Page, seen: Watched) ->
     become(at, "a", Status.FAILED)
     press = page.keyboard.press
     press("g")
-    press("f")
+    press("i")
     expect(page.locator(".asks li")).to_have_count(1)
     press("j")
     expect(page.locator("a[data-row]:focus")).to_have_text("a")
@@ -219,7 +219,7 @@ def test_the_whole_of_it_without_a_mouse(at: Desk, page: Page, seen: Watched) ->
     press("Enter")
     become(at, "b", Status.HELD)
     press("g")
-    press("y")
+    press("i")
     expect(page.locator(".asks li")).to_have_count(1)
     press("j")
     press("r")  # what usually helps: release

@@ -18,7 +18,7 @@ ASKS = failed(
 def test_a_question_is_answered_from_needs_you(desk: SteeredQueue, page: Page, seen: Watched) -> None:
     desk.add("a")
     desk.run(ASKS)
-    page.click('#nav a[data-screen="needs"]')
+    page.click('#nav a[data-screen="inbox"]')
     row = page.locator('section[aria-label="Held tasks"] li')
     expect(row).to_contain_text("Its builder cannot continue without your answer.")
     expect(row).to_contain_text(QUESTION.strip())

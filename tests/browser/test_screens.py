@@ -1,4 +1,4 @@
-"""Needs you, Failures, Landing, Health and the way between the screens, in a real Chromium."""
+"""Inbox, Landing, Health and the way between the screens, in a real Chromium."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ PHONE_PX = 320
 LETTERS = {
     "n": "now",
     "t": "tasks",
-    "y": "needs",
-    "f": "failures",
+    "i": "inbox",
     "g": "graph",
     "w": "workers",
     "l": "landing",
@@ -46,26 +45,26 @@ def test_every_screen_has_its_letter_and_the_help_names_it(page: Page, seen: Wat
         expect(page.locator(f'#nav a[data-screen="{screen}"]')).to_have_attribute("aria-current", "page")
         page.wait_for_selector("main .screen")
     page.keyboard.press("?")
-    for word in ("Needs you", "Failures", "Graph", "Landing", "Health"):
+    for word in ("Inbox", "Graph", "Landing", "Health"):
         expect(page.locator("#dialog")).to_contain_text(f"go to {word}")
 
 
 def test_an_address_without_a_screen_says_so_and_the_way_on(running: RunningDashboard, page: Page) -> None:
     page.goto(running.url + "/needs-you")
     expect(page.locator("main")).to_contain_text("There is no screen at /needs-you.")
-    go(page, "needs")
+    go(page, "inbox")
     expect(page.locator("main")).to_contain_text("All clear")
 
 
 def test_the_head_counts_what_waits_for_somebody(desk: SteeredQueue, page: Page, seen: Watched) -> None:
-    expect(page.locator('#nav [data-screen="needs"] .n')).to_be_hidden()
+    expect(page.locator('#nav [data-screen="inbox"] .n')).to_be_hidden()
     kill_one(desk, "1")
-    expect(page.locator('#nav [data-screen="needs"] .n')).to_have_text("1")
+    expect(page.locator('#nav [data-screen="inbox"] .n')).to_have_text("1")
     desk.add(TaskSpec(id="2", name="2", max_retries=0))
     desk.run(failed(FailureClass.QUALITY))
-    expect(page.locator('#nav [data-screen="failures"] .n')).to_have_text("1")
+    expect(page.locator('#nav [data-screen="inbox"] .n')).to_have_text("2")
     desk.db.steering.apply(Verb.RETRY, "2", {}, actor="somebody")
-    expect(page.locator('#nav [data-screen="failures"] .n')).to_be_hidden()
+    expect(page.locator('#nav [data-screen="inbox"] .n')).to_have_text("1")
 
 
 def test_on_a_phone_every_screen_is_two_touches_away(
@@ -106,7 +105,7 @@ def test_what_is_held_is_released_retried_with_a_note_or_rejected(
     kill_one(desk, "1")
     desk.add("2")
     desk.run(failed(FailureClass.UNREADABLE, "only prose"))
-    go(page, "needs")
+    go(page, "inbox")
     rows = page.locator(".asks li")
     expect(rows).to_have_count(2)
     expect(rows.nth(1)).to_contain_text("only prose")
@@ -130,7 +129,7 @@ def test_what_a_person_caused_is_shown_at_once_even_if_something_else_happens_wh
 ) -> None:
     kill_one(desk, "1")
     kill_one(desk, "2")
-    go(page, "needs")
+    go(page, "inbox")
     rows = page.locator(".asks li")
     expect(rows).to_have_count(2)
     page.mouse.move(0, 0)
@@ -153,7 +152,7 @@ def test_a_row_that_went_meanwhile_fades_under_the_pointer_and_goes_when_that_le
 ) -> None:
     kill_one(desk, "1")
     kill_one(desk, "2")
-    go(page, "needs")
+    go(page, "inbox")
     first = page.locator(".asks li").first
     first.hover()
     desk.db.steering.apply(Verb.RELEASE, "1", {}, actor="somebody else")
@@ -170,7 +169,7 @@ def test_a_task_whose_processes_nobody_sees_goes_on_at_a_persons_word(
     desk.start()
     [attempt] = desk.db.recovery.open_attempts()
     desk.db.recovery.hold_unproven(attempt, "seen: process 7 in another pid namespace")
-    go(page, "needs")
+    go(page, "inbox")
     row = page.locator(".asks li")
     expect(row).to_contain_text("not proven gone")
     row.get_by_role("button", name="They are gone: release… 1").click()
@@ -181,7 +180,7 @@ def test_a_task_whose_processes_nobody_sees_goes_on_at_a_persons_word(
 
 
 def test_trouble_of_the_whole_swarm_stands_above_with_what_to_do(desk: SteeredQueue, page: Page, seen: Watched) -> None:
-    go(page, "needs")
+    go(page, "inbox")
     desk.db.swarm.set_flag("paused", actor="worker-1", reason="base is red")
     warning = page.locator(".warnings .warning")
     expect(warning).to_contain_text("Paused (requested by worker-1")
@@ -197,7 +196,7 @@ def test_a_group_of_failures_is_left_alone_when_the_person_leaves_it(
     desk.add(*(TaskSpec(id=str(n), name="n", max_retries=0) for n in range(3)))
     for _ in range(3):
         desk.run(failed(FailureClass.QUALITY, "linker not found"))
-    go(page, "failures")
+    go(page, "inbox")
     expect(page.locator(".asks li .number")).to_have_text("3")
     page.get_by_role("button", name="Retry all 3…").click()
     page.locator("#dialog").get_by_role("button", name="Go back").click()

@@ -6,7 +6,7 @@ import re
 
 import pytest
 from msgspec.structs import replace
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 from queue_desk import PASSED, failed
 from steered_queue import SteeredQueue
 
@@ -64,7 +64,7 @@ def task(desk: SteeredQueue, page: Page, running: RunningDashboard) -> Page:
             validator_result={"verdict": "FAIL", "critical_issues": ["order is lost"], "summary": "no"},
         )
         desk.settle(claim, result)
-    page.goto(f"{running.url}/tasks/1")
+    page.goto(f"{running.url}/tasks/1?tab=attempts")
     page.wait_for_selector("table.attempts")
     return page
 
@@ -155,3 +155,40 @@ def test_what_a_gate_printed_and_why_a_landing_was_refused_are_on_the_screen(
     expect(row).to_contain_text("conflict with t2 (c0ffee)")
     page.click("text=Checks and verdict")
     expect(page.locator(".judged")).to_contain_text("no such table")
+
+
+def current_tab(page: Page) -> Locator:
+    return page.get_by_role("navigation", name="About this task").locator('[aria-current="true"]')
+
+
+def test_a_running_task_opens_on_its_live_log_and_stays_there_when_it_ends(
+    desk: SteeredQueue, page: Page, running: RunningDashboard, seen: Watched
+) -> None:
+    desk.add(TaskSpec(id="1", name="one"))
+    claim = desk.start()
+    session = desk.db.connection.value("SELECT max(id) FROM sessions")
+    desk.db.output.append(session, [(1, b"working\n")], position=0, limit_bytes=10**6)
+    page.goto(f"{running.url}/tasks/1")
+    expect(current_tab(page)).to_have_text("Log")
+    expect(page.locator(".lines .row")).to_have_text(["working\n"])
+    desk.settle(claim)
+    expect(page.locator(".task-head .badge")).to_have_text("completed")
+    expect(current_tab(page)).to_have_text("Log")
+
+
+def test_a_failed_task_opens_on_what_failed_and_a_finished_one_on_its_change(
+    desk: SteeredQueue, page: Page, running: RunningDashboard, seen: Watched
+) -> None:
+    desk.add(TaskSpec(id="1", name="one", max_retries=0), TaskSpec(id="2", name="two"))
+    check = {"command": "make test", "passed": False, "exit_code": 2, "output": "no such table: ledger"}
+    desk.settle(desk.start(), failed(FailureClass.QUALITY, "tests failed", check_results=[check]))
+    claim = desk.start()
+    change = Diff(files=(a_file("app.py", 1, 1),), text=OWN, truncated=False)
+    desk.db.changes.keep(claim.attempt, Since.BASE, base_sha="a" * 40, head_sha="b" * 40, change=change)
+    desk.settle(claim)
+    page.goto(f"{running.url}/tasks/1")
+    expect(current_tab(page)).to_have_text("Checks and verdict")
+    expect(page.locator(".judged")).to_contain_text("no such table: ledger")
+    page.goto(f"{running.url}/tasks/2")
+    expect(current_tab(page)).to_have_text("Diff")
+    expect(page.locator(".diff")).to_contain_text("app.py")

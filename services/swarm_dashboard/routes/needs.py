@@ -1,6 +1,6 @@
-"""The route behind Needs you: everything that will not continue by itself, each with what usually helps.
+"""The route behind the Inbox: everything that will not continue by itself, by cause, each with what usually helps.
 
-Held tasks one by one, failed ones by what went wrong, and cancelled ones that others need.
+Failed tasks by what went wrong, held ones by their reason, and cancelled ones that others need.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ def routes(context: Context) -> Blueprint:
                 "cursor": page.cursor,
                 "groups": [group for group in failures.groups(MAX_GROUPS) if group["failed"]],
                 "imported": failures.imported(),
+                "reasons": [{"reason": reason, "tasks": n} for reason, n in failures.held_reasons()],
                 "cancelled": failures.cancelled_in_the_way(),
             }
         )

@@ -9,21 +9,21 @@ import { live as line } from "./live.js";
 import * as nav from "./nav.js";
 import { command, empty, tickTimes } from "./pieces.js";
 import * as audit from "./screens/audit.js";
-import * as failures from "./screens/failures.js";
 import * as graph from "./screens/graph.js";
 import * as health from "./screens/health.js";
+import * as inbox from "./screens/inbox.js";
 import * as landing from "./screens/landing.js";
-import * as needs from "./screens/needs.js";
 import * as now from "./screens/now.js";
 import * as task from "./screens/task.js";
 import * as tasks from "./screens/tasks.js";
 import * as workers from "./screens/workers.js";
+import { showState } from "./tabstate.js";
 import { onOutcome } from "./verbs.js";
 
 // What a screen module is: `name`, `title(place)`, `load(place, signal)` and `view(context)`; `place.again()` loads
 // anew, soon; where it has them, `leave()`,
 // `keys` ({letter: [words for the help, function]}) and `follows`, true where its data changes with what happens.
-const SCREENS = { now, tasks, needs, failures, graph, workers, landing, audit, health };
+const SCREENS = { now, tasks, inbox, graph, workers, landing, audit, health };
 const LOST = {
   name: "lost",
   title: () => "Not found",
@@ -82,7 +82,7 @@ function open({ focus = false } = {}) {
   if (document.activeElement !== searchBox)
     searchBox.value = place.screen === tasks ? (place.query.get("q") ?? "") : "";
   nav.mark(place.screen === task ? "tasks" : place.screen.name);
-  document.title = `${place.screen.title(place)} · Amplifier Swarm`;
+  showState(place.screen.title(place), shown.status);
   return show({ force: true });
 }
 
@@ -184,6 +184,7 @@ function learn(status) {
   shown.status = status;
   learnClock(status.now);
   nav.count(status);
+  if (place) showState(place.screen.title(place), status);
 }
 
 live.addEventListener("news", ({ detail }) => {

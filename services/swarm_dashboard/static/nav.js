@@ -8,8 +8,11 @@ const more = document.getElementById("more");
 const links = [...bar.querySelectorAll("a")];
 const words = new Map(links.map((link) => [link, link.textContent]));
 
+const EARLIER = { "/needs": "inbox", "/failures": "inbox" }; // bookmarks of screens that the Inbox replaced
+
 /** The name of the screen under a path. */
-export const nameOf = (path) => links.find((link) => link.getAttribute("href") === path)?.dataset.screen;
+export const nameOf = (path) =>
+  EARLIER[path] ?? links.find((link) => link.getAttribute("href") === path)?.dataset.screen;
 
 /** The path behind a letter. */
 export const pathOf = (letter) => links.find((link) => link.dataset.key === letter)?.getAttribute("href");
@@ -30,7 +33,7 @@ export function mark(name) {
 
 /** Write how much waits for you. */
 export function count(status) {
-  const waits = { needs: status.needs.total, failures: status.tasks.failed.count };
+  const waits = { inbox: status.needs.groups };
   for (const link of links) {
     const n = waits[link.dataset.screen];
     if (n === undefined) continue;

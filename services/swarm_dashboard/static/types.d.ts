@@ -31,6 +31,7 @@ declare namespace Api {
     isolation: string | null;
     lands_on: string | null;
     flags: Flag[];
+    routes: Record<string, any>[];
     holds: Hold[];
     pulse: Pulse;
     workers: Worker[];
@@ -66,6 +67,7 @@ declare namespace Api {
   }
 
   interface Hold {
+    route: string;
     agent_cli: string;
     kind: string;
     reason: string;
@@ -145,6 +147,7 @@ declare namespace Api {
     held: number;
     cancelled: number;
     total: number;
+    groups: number;
   }
 
   interface Listed {
@@ -303,6 +306,8 @@ declare namespace Api {
     answer: string | null;
     given_tip: string | null;
     builder_agent: string | null;
+    route: string | null;
+    validator_route: string | null;
     resumed_session_id: string | null;
     models: any;
     changed: Size | null;
@@ -482,6 +487,11 @@ declare namespace Api {
     next: string | null;
   }
 
+  interface HeldFor {
+    reason: string;
+    tasks: number;
+  }
+
   interface Needs {
     tasks: HeldRow[];
     total: number | null;
@@ -489,6 +499,7 @@ declare namespace Api {
     cursor: number | null;
     groups: Group[];
     imported: Imported;
+    reasons: HeldFor[];
     cancelled: Imported;
   }
 

@@ -172,6 +172,10 @@ export async function retryGroup({ fingerprint, tasks, sample }, cause) {
   });
 }
 
+/** Release many tasks that are held for one reason. */
+export const releaseAll = (ids) =>
+  request(`Release ${plural(ids.length, "task")}:`, "/api/tasks/bulk", { verb: "release", ids });
+
 /** Release a task whose old processes cannot be seen from here: you confirm that they are gone. */
 export async function releaseAsGone(task) {
   const sure = await confirm({

@@ -16,7 +16,7 @@ from swarm_dashboard.web.access import Access
 from swarm_dashboard.web.json_responses import refusal
 
 READING = frozenset({"GET", "HEAD"})
-OPEN_ENDPOINTS = frozenset({"static", "pages.shell", "pages.healthz"})
+OPEN_ENDPOINTS = frozenset({"static", "pages.shell", "pages.healthz", "pages.state_icon"})
 SOCKET_ENDPOINT = "live"
 _HOST = re.compile(r"(?P<name>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(?::\d{1,5})?")
 _LOCAL_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})

@@ -84,11 +84,17 @@ def status(reading: Reading) -> dict[str, Any]:
 
 
 def _needs(reading: Reading, summary: dict[str, Any]) -> dict[str, int]:
-    """How many tasks wait for a decision of the user; `total` is what the badge shows."""
-    tasks = summary["tasks"]
+    """How many tasks wait for a decision of the user, and in how many `groups` the Inbox shows them (its badge)."""
+    tasks, failures = summary["tasks"], reading.database.failures
     failed, held = tasks[Group.FAILED]["count"], tasks[Group.HELD]["count"]
-    cancelled = tasks[Group.CANCELLED]["count"] and reading.database.failures.cancelled_in_the_way()["tasks"]
-    return {"failed": failed, "held": held, "cancelled": cancelled, "total": failed + held + cancelled}
+    cancelled = tasks[Group.CANCELLED]["count"] and failures.cancelled_in_the_way()["tasks"]
+    groups = int(bool(cancelled))
+    if failed:
+        groups += failures.failing() + bool(failures.imported()["tasks"])
+    if held:
+        groups += len(failures.held_reasons())
+    counts = {"failed": failed, "held": held, "cancelled": cancelled}
+    return {**counts, "total": failed + held + cancelled, "groups": groups}
 
 
 def workers(reading: Reading) -> list[dict[str, Any]]:

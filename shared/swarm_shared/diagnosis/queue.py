@@ -61,7 +61,7 @@ def _failing(pulse: Pulse) -> Finding:
     else:
         text = f"{ends.failed:,} of {ends.ended:,} attempts of the last hour failed"
         if ends.failing_rate >= FAILING_WARN and ends.ended >= FAILING_WARN_ENDS:
-            code, level, advice = "failing_often", Level.WARN, "Check Failures; many often share one cause."
+            code, level, advice = "failing_often", Level.WARN, "Look at the failed tasks; many often share one cause."
     return Finding(code=code, part="queue", name="failing", level=level, text=text, advice=advice)
 
 

@@ -10,6 +10,7 @@ from queue_desk import PASSED, QueueDesk, failed
 
 from swarm_shared.carry_out import carry_out_now
 from swarm_shared.domain.models import FailureClass, Status, TaskSpec, Verb
+from swarm_shared.program.error_line import error_line
 from swarm_shared.store.queue.fingerprints import Problem, problem_of
 from swarm_shared.store.queue.policy import Budgets
 
@@ -82,6 +83,61 @@ def test_a_red_check_is_known_by_its_command_and_output_and_not_by_the_green_one
     )
     assert first.fingerprint != problem("check failed", check_results=red("pytest", "E  NameError")).fingerprint
     assert first.fingerprint != problem("check failed", check_results=red("mypy", "E  assert 3 == 4")).fingerprint
+
+
+@pytest.mark.parametrize(
+    ("output", "line"),
+    [
+        (
+            "Traceback (most recent call last):\n  File 'x', line 3\nModuleNotFoundError: No module named 'almanac'\n",
+            "ModuleNotFoundError: No module named 'almanac'",
+        ),
+        ("E   ImportError: cannot import name 'x'\n1 error in 0.2s", "ImportError: cannot import name 'x'"),
+        ("KeyError: 'a'\n\nDuring handling\n\nstore.MissingError: a is gone", "store.MissingError: a is gone"),
+        ("a.ValueError: one\nb.c.TypeError: two\ntrailer", "b.c.TypeError: two"),
+        ("\x1b[31mTypeError: x is not a function\x1b[0m\n    at f (a.js:1)", "TypeError: x is not a function"),
+        ("src/a.ts(3,7): error TS2304: Cannot find name 'y'.", "src/a.ts(3,7): error TS2304: Cannot find name 'y'."),
+        ("error[E0432]: unresolved import `x`\nerror: aborting due to 1", "error[E0432]: unresolved import `x`"),
+        ("a.c:1:10: fatal error: y.h: No such file\n", "a.c:1:10: fatal error: y.h: No such file"),
+        ("fatal: not a git repository", "fatal: not a git repository"),
+        ("sh: 1: pnpm: not found\n", "sh: 1: pnpm: not found"),
+        ("panic: runtime error: index out of range", "panic: runtime error: index out of range"),
+    ],
+)
+def test_the_line_that_names_the_error_is_found(output: str, line: str) -> None:
+    assert error_line(output) == line
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        "",
+        "1 failed, 3 passed",
+        "AssertionError: 3 != 4",
+        "E   AssertionError: assert 3 == 4",
+        "error: test failed",
+        "error: exited with code 1",
+        "no errors, 0 warnings",
+        "an error: happened somewhere in the middle of a sentence",
+    ],
+)
+def test_a_line_that_does_not_name_the_cause_is_not_taken_for_it(output: str) -> None:
+    assert error_line(output) is None
+
+
+def test_one_error_under_many_commands_is_one_problem_named_by_its_line() -> None:
+    end = "Traceback (most recent call last):\n  File {0!r}, line {1}\nModuleNotFoundError: No module named 'almanac'"
+    found = [
+        problem(
+            f"check failed: python3 tests/{name}.py (exit 1)",
+            check_results=red(f"python3 tests/{name}.py", end.format(name, n)),
+        )
+        for n, name in enumerate(("test_roman", "test_moon", "test_tides"))
+    ]
+    assert len({one.fingerprint for one in found}) == 1
+    assert {one.sample for one in found} == {"ModuleNotFoundError: No module named 'almanac'"}
+    other = problem("x", check_results=red("python3 tests/x.py", end.format("x", 1).replace("almanac", "ledger")))
+    assert other.fingerprint != found[0].fingerprint
 
 
 def test_an_objection_is_known_by_its_issues_in_any_order() -> None:

@@ -247,7 +247,7 @@ function lists(status) {
       "Needs you",
       status.needs_you,
       status.needs.total,
-      "/needs",
+      "/inbox",
       (row) =>
         row.last_error || (row.group === "held" ? heldBecause(row.hold_reason) : row.message || "imported as failed"),
       isClear(status) ? "All clear" : "See the notices above.",
@@ -256,7 +256,7 @@ function lists(status) {
       "Just failed",
       status.just_failed,
       status.tasks.failed.count,
-      "/failures",
+      "/inbox",
       (row) => row.last_error || row.message,
     ),
     short("Just finished", status.just_finished, status.tasks.completed.count, "/tasks?status=completed", null),

@@ -29,6 +29,7 @@ const TABS = {
 };
 const STEPS_SHOWN = 9;
 let tail = null;
+let opened = null; // { id, tab }: what was shown first stays, whatever becomes of the task meanwhile
 
 // Statuses in which something keeps it from moving that the task itself does not tell.
 const WAITS = new Set(["not_started", "waiting_files", "blocked", "scheduled", "approved"]);
@@ -37,7 +38,7 @@ export async function load({ id, query }, signal) {
   const path = `/api/tasks/${encodeURIComponent(id)}`;
   const task = await get(path, {}, signal);
   const attempt = chosenAttempt(task, query);
-  const tab = query.get("tab");
+  const tab = tabOf(task, query);
   const ask = (isWanted, more, parameters = {}) => (isWanted ? get(`${path}${more}`, parameters, signal) : null);
   const [why, prompts, next, difference] = await Promise.all([
     ask(WAITS.has(task.status), "/why"),
@@ -49,8 +50,52 @@ export async function load({ id, query }, signal) {
 }
 
 export function leave() {
+  endLog();
+  opened = null;
+}
+
+function endLog() {
   tail?.log.stop();
   tail = null;
+}
+
+/**
+ * The tab that the address names; else what one opens such a task for: the live log of what runs, what failed of what
+ * failed, the change of what is finished.
+ * @param {Api.Task} task
+ */
+function tabOf(task, query) {
+  const named = query.get("tab");
+  if (named in TABS) return named;
+  if (opened?.id === task.id) return opened.tab;
+  const attempt = chosenAttempt(task, query);
+  const tab = attempt && usefulTab(task, attempt);
+  if (tab) opened = { id: task.id, tab };
+  return tab ?? (attempt ? "attempts" : "definition");
+}
+
+function usefulTab(task, attempt) {
+  if (task.group === "in_progress") return attempt.sessions.length ? "log" : null;
+  if (task.group === "completed") return attempt.changed ? "diff" : "checks";
+  if (task.group !== "failed" && task.group !== "held") return null;
+  if (wasJudged(attempt)) return "checks";
+  return whatSpoke(attempt) && !attempt.question ? "log" : null;
+}
+
+const wasJudged = (attempt) =>
+  attempt.validator_result !== null ||
+  attempt.check_results?.some((result) => !result.passed) ||
+  attempt.landings.some((landing) => landing.failure_class === "quality");
+
+/** The session to read: the one that runs, the one that failed, else the last that wrote anything. */
+function whatSpoke({ sessions }) {
+  const wrote = sessions.filter((session) => session.output_bytes > 0);
+  return (
+    sessions.findLast((session) => !session.ended_at) ??
+    wrote.findLast((session) => session.exit_code !== null && session.exit_code !== 0) ??
+    wrote.findLast((session) => session.role !== "check") ??
+    wrote.at(-1)
+  );
 }
 
 function chosenAttempt(task, query) {
@@ -64,8 +109,8 @@ export function view(context) {
     data: { task, why },
     place: { query },
   } = context;
-  const current = query.get("tab") in TABS ? query.get("tab") : "attempts";
-  if (current !== "log") leave();
+  const current = tabOf(task, query);
+  if (current !== "log") endLog();
   return h(
     "div",
     { class: "screen task" },
@@ -288,11 +333,11 @@ function log({ data: { task, attempt }, place: { query }, go }) {
   if (!attempt) return empty("It has not been tried yet.");
   const sessions = attempt.sessions;
   const wanted = Number(query.get("session"));
-  const session = sessions.find((one) => one.id === wanted) ?? sessions.at(-1);
+  const session = sessions.find((one) => one.id === wanted) ?? whatSpoke(attempt) ?? sessions.at(-1);
   if (!session) return empty(`Attempt ${attempt.number} has not started a session yet.`);
   const key = `${task.id} ${attempt.number} ${session.id}`;
   if (tail?.key !== key) {
-    leave();
+    endLog();
     const place = { line: Number(query.get("line")) || null, find: query.get("find") ?? "" };
     tail = { key, log: new LogView(task.id, attempt.number, session.id, place, note) };
   }

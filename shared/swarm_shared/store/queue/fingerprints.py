@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
 
 from swarm_shared.domain.models import FailureCause, FailureClass, Outcome
+from swarm_shared.program.error_line import error_line
 from swarm_shared.program.terminal_text import storable, without_colours
 from swarm_shared.store.queue.policy import AttemptResult
 
@@ -37,7 +38,8 @@ _TELLING = frozenset({FailureClass.QUALITY, FailureClass.CRASH, FailureClass.UNR
 class Problem(Struct, frozen=True, kw_only=True):
     """Why an attempt failed.
 
-    `fingerprint` is the same for what differs in numbers, times, ids and folders only; `sample` is one line of it.
+    `fingerprint` is the same for what differs in numbers, times, ids and folders only; `sample` is the line that names
+    the error, else the first line of what was reported.
     """
 
     fingerprint: str
@@ -53,7 +55,8 @@ def problem_of(result: AttemptResult, *, landing: bool) -> Problem | None:
     cause = _cause(result, landing=landing, red=bool(red))
     match cause:
         case FailureCause.CHECK | FailureCause.LANDING if red:
-            detail = "\n".join(_normal(f"{check.get('command')}\n{check.get('output') or ''}") for check in red)
+            # The error and not the command: six tests may stumble over one missing module.
+            detail = "\n".join(sorted({_normal(_essence(check)) for check in red}))
         case FailureCause.VALIDATOR | FailureCause.LANDING if result.must_fix:
             detail = "\n".join(sorted(_normal(issue) for issue in result.must_fix))
         case FailureCause.CRASH:
@@ -83,6 +86,12 @@ def _cause(result: AttemptResult, *, landing: bool, red: bool) -> FailureCause:
             return FailureCause.BUILDER
 
 
+def _essence(check: Mapping[str, Any]) -> str:
+    """What a failed check says: the line with its error, or where no line says it, the command and all of it."""
+    output = str(check.get("output") or "")
+    return error_line(output) or f"{check.get('command')}\n{output}"
+
+
 def _normal(text: str) -> str:
     """The text without what differs from one time to the next."""
     lines = without_colours(text).splitlines()[-_LINES:]
@@ -95,8 +104,8 @@ def _normal_line(line: str) -> str:
     return _BLANKS.sub(" ", line).strip().lower()
 
 
-def _sample(result: AttemptResult, red: Iterable[dict[str, Any]]) -> str:
-    lines = (
-        (result.error or "").splitlines() or [str(check.get("command")) for check in red] or [str(result.failure_class)]
-    )
+def _sample(result: AttemptResult, red: Sequence[Mapping[str, Any]]) -> str:
+    errors = [line for line in (error_line(str(check.get("output") or "")) for check in red) if line]
+    said = (result.error or "").splitlines()
+    lines = errors or said or [str(check.get("command")) for check in red] or [str(result.failure_class)]
     return storable(without_colours(lines[0]))[:SAMPLE_CHARS]

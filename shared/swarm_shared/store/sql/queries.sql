@@ -997,6 +997,16 @@ FROM problems INDEXED BY problems_by_size WHERE failed + held > 0 ORDER BY faile
 -- name: problem_totals
 SELECT count(*), coalesce(sum(failed), 0), coalesce(sum(held), 0) FROM problems INDEXED BY problems_by_size WHERE failed + held > 0;
 
+-- name: problems_failing
+-- How many problems have stopped tasks that are failed now.
+SELECT count(*) FROM problems INDEXED BY problems_by_size WHERE failed + held > 0 AND failed > 0;
+
+-- name: held_reasons
+-- Why tasks are held, among the first so many of them.
+SELECT coalesce(hold_reason, ''), count(*)
+FROM (SELECT hold_reason FROM tasks INDEXED BY tasks_by_status WHERE status = 'held' ORDER BY seq LIMIT :among)
+GROUP BY 1 ORDER BY 2 DESC, 1;
+
 -- name: failed_without_problem
 -- Tasks that were imported as failed: no attempt says what went wrong.
 SELECT id FROM tasks INDEXED BY tasks_by_status WHERE status = 'failed' AND fingerprint IS NULL ORDER BY seq LIMIT :limit;

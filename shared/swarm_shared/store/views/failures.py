@@ -13,6 +13,7 @@ from swarm_shared.store.sql import SQL
 SAMPLE_TASKS = 5
 OUTPUT_LINES = 5
 CANCELLED_LOOKED_AT = 1_000
+HELD_LOOKED_AT = 10_000
 
 
 class Failures(Family):
@@ -44,6 +45,14 @@ class Failures(Family):
             return {"tasks": 0, "task_ids": []}
         rows = self._db.rows(SQL["failed_without_problem"], {"limit": SAMPLE_TASKS})
         return {"tasks": number, "task_ids": [row[0] for row in rows]}
+
+    def failing(self) -> int:
+        """How many problems have stopped tasks that are failed now."""
+        return int(self._db.value(SQL["problems_failing"]))
+
+    def held_reasons(self) -> list[tuple[str, int]]:
+        """Why tasks are held, with the number of tasks, among the first ten thousand held ones; the most first."""
+        return [(reason, n) for reason, n in self._db.rows(SQL["held_reasons"], {"among": HELD_LOOKED_AT})]
 
     def cancelled_in_the_way(self) -> dict[str, Any]:
         """Cancelled tasks that others still need, among the first thousand: `tasks`, and a few `task_ids`."""

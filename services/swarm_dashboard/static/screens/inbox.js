@@ -1,19 +1,22 @@
 // @ts-check
-// Needs you: everything that will not continue by itself, why, and what to do next.
+// Inbox: everything that will not continue by itself, grouped by cause, and what to do about it.
 
 import { get } from "../api.js";
+import { group, importedAsFailed, names } from "../causes.js";
 import { h } from "../dom.js";
-import { plural } from "../format.js";
+import { heldBecause, plural } from "../format.js";
 import { elapsed, empty, icon, taskLink, taskPath } from "../pieces.js";
-import { releaseAsGone, retryWithNote, taskButton } from "../verbs.js";
+import { releaseAll, releaseAsGone, retryWithNote, taskButton } from "../verbs.js";
 import { warnings } from "../warnings.js";
-import { group, importedAsFailed, names } from "./failures.js";
 
-export const name = "needs";
-export const title = () => "Needs you";
+export const name = "inbox";
+export const title = () => "Inbox";
 export const follows = true;
 export const keys = {
-  r: ["do what the row's first button says", () => focusedRow()?.querySelector("button")?.click()],
+  r: [
+    "do what the row's first button says",
+    () => /** @type {HTMLElement} */ (focusedRow()?.querySelector(".acts button"))?.click(),
+  ],
 };
 
 // Where to read what led to it.
@@ -35,10 +38,11 @@ const focusedRow = () => document.activeElement?.closest?.("main li");
 export function view({ data, status, place: { query } }) {
   const swarm = status ? warnings(status) : [];
   const failed = data.groups.reduce((sum, one) => sum + one.failed, 0) + data.imported.tasks;
+  const causes = data.groups.length + (data.imported.tasks ? 1 : 0);
   return h(
     "div",
     { class: "screen" },
-    h("h1", { class: "unseen" }, "Needs you"),
+    h("h1", { class: "unseen" }, "Inbox"),
     swarm.length > 0 && h("section", { class: "warnings", "aria-label": "The swarm", key: "swarm" }, swarm),
     failed > 0 &&
       h(
@@ -47,13 +51,13 @@ export function view({ data, status, place: { query } }) {
         h(
           "h2",
           { class: "bar-head" },
-          plural(failed, "failed task"),
+          `${plural(failed, "failed task")}, ${plural(causes, "cause")}`,
           h("span", { class: "quiet" }, "No retry is left; they won't run until you retry them."),
         ),
         h(
           "ul",
           { class: "asks", "data-calm": "" },
-          data.groups.map((one) => group(one, { failedOnly: true })),
+          data.groups.map((one) => group(one)),
           data.imported.tasks > 0 && importedAsFailed(data.imported),
         ),
       ),
@@ -67,7 +71,11 @@ export function view({ data, status, place: { query } }) {
           plural(data.total, "held task"),
           h("span", { class: "quiet" }, "They won't run until you decide."),
         ),
-        h("ul", { class: "asks", "data-calm": "" }, data.tasks.map(held)),
+        h(
+          "ul",
+          { class: "asks", "data-calm": "" },
+          data.reasons.map((one) => heldFor(one, data)),
+        ),
       ),
     data.cancelled.tasks > 0 &&
       h(
@@ -87,12 +95,29 @@ export function view({ data, status, place: { query } }) {
   );
 }
 
-function held(task) {
+/** The tasks of this page that are held for one reason; the first of them carries what applies to all. */
+function heldFor({ reason, tasks: total }, data) {
+  const tasks = data.tasks.filter((task) => (task.hold_reason ?? "") === reason);
+  const all = tasks.length > 1 && tasks.every((task) => task.next === "release" && task.verbs.includes("release"));
+  const ids = tasks.map((task) => task.id);
+  const head = h(
+    "p",
+    { class: "reason-head" },
+    h("strong", null, heldBecause(reason)),
+    h("span", { class: "quiet" }, plural(total, "task")),
+    h("span", { class: "gap" }),
+    all && h("button", { type: "button", class: "small", onclick: () => releaseAll(ids) }, `Release all ${ids.length}`),
+  );
+  return tasks.map((task, place) => held(task, place || total === 1 ? null : head));
+}
+
+function held(task, head) {
   const evidence = task.hold_reason in EVIDENCE ? EVIDENCE[task.hold_reason] : LOG;
   const [first, ...rest] = task.verbs;
   return h(
     "li",
     { key: task.id, "data-group": "held" },
+    head,
     icon("held"),
     h(
       "div",
@@ -182,7 +207,7 @@ function pager(query, { cursor }) {
   return h(
     "nav",
     { class: "pager", "aria-label": "Pages", key: "pager" },
-    query.get("cursor") && h("a", { class: "button", href: "/needs" }, "First page"),
-    cursor !== null && h("a", { class: "button", href: `/needs?cursor=${cursor}` }, "Next page"),
+    query.get("cursor") && h("a", { class: "button", href: "/inbox" }, "First page"),
+    cursor !== null && h("a", { class: "button", href: `/inbox?cursor=${cursor}` }, "Next page"),
   );
 }

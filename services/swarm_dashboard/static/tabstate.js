@@ -1,0 +1,32 @@
+// @ts-check
+// What the browser's tab says while another one is in front: the state of the swarm in the title and the icon.
+
+import { count, percent } from "./format.js";
+
+const MOST_COUNTED = 100;
+const link = /** @type {HTMLLinkElement} */ (globalThis.document?.querySelector('link[rel="icon"]'));
+
+/**
+ * The state in one word, how many things need you, and the words for a tab that shows the overview.
+ * @param {Api.Status | null} status
+ */
+export function stateOf(status) {
+  if (!status) return { state: "", needs: 0, words: "Now" };
+  const needs = status.needs.groups + status.holds.filter((hold) => !hold.until).length;
+  if (needs) return { state: "needs", needs, words: "needs you" };
+  if (status.paused) return { state: "paused", needs, words: "Paused" };
+  const running = status.running.length;
+  if (running) return { state: "running", needs, words: `${count(running)} running, ${percent(status.progress)}` };
+  const { total, completed } = status.tasks;
+  if (total.count && total.count === completed.count) return { state: "done", needs, words: "All done" };
+  return { state: "", needs, words: "Now" };
+}
+
+/** `title`: of the screen that is open; the overview has none of its own. */
+export function showState(title, status) {
+  const { state, needs, words } = stateOf(status);
+  const text = `${needs ? `(${count(needs)}) ` : ""}${title === "Now" ? words : title} · Amplifier Swarm`;
+  if (document.title !== text) document.title = text;
+  const icon = state ? `/icon.svg?state=${state}&count=${Math.min(needs, MOST_COUNTED)}` : "/static/icon.svg";
+  if (link.getAttribute("href") !== icon) link.setAttribute("href", icon);
+}
