@@ -55,6 +55,7 @@ class WorkerConfig(Struct, frozen=True, kw_only=True):
     worktree_pool: int | None  # spares at most; None: as many as there are workers
     min_free_bytes: int  # disk space below which no task starts
     strict_files: bool
+    syncs: bool  # items of imported plans are ticked in the landing commit
     max_retries: int
     budgets: Budgets
     heartbeat_s: float
@@ -114,6 +115,7 @@ def worker_config(settings: Settings, worker_id: str) -> WorkerConfig:
         worktree_pool=settings.worktree_pool,
         min_free_bytes=round(settings.min_free_mb * 1024 * 1024),
         strict_files=settings.strict_files,
+        syncs=settings.sync == "commit",
         max_retries=settings.max_retries,
         budgets=Budgets.of(settings),
         heartbeat_s=settings.heartbeat_s,

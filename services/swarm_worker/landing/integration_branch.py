@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
@@ -21,6 +22,7 @@ from swarm_shared.git.plumbing.refs import move_ref
 from swarm_shared.git.plumbing.repository import Repository
 from swarm_shared.git.plumbing.repository_lock import file_lock
 from swarm_shared.git.plumbing.stale_locks import clear_stale, ref_lock
+from swarm_shared.plan_marks import plan_marks
 
 # Ours are gone for sure (they inherit our lock); a person's git holds a ref's lock for milliseconds.
 STALE_LOCK_S = 10.0
@@ -77,7 +79,8 @@ class HeldBranch(Struct, frozen=True, kw_only=True):
         row = self.database.landings.integration()
         if row is None or row.person_ref is None:
             return tip
-        merge = self.integration.plan_follow(row.person_ref, tip=tip)
+        marks = partial(plan_marks, self.database.landings, self.integration.repository)
+        merge = self.integration.plan_follow(row.person_ref, tip=tip, marks=marks)
         if merge.kind is MergeKind.UNRELATED:
             person = branch_of(row.person_ref)
             self.stop(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
@@ -18,12 +19,14 @@ from swarm_shared.git.plumbing.refs import is_contained
 from swarm_shared.git.plumbing.repository import Repository
 from swarm_shared.git.plumbing.repository_lock import file_lock
 from swarm_shared.git.snapshots.checkout import Checkout
+from swarm_shared.plan_marks import plan_marks
 from swarm_shared.program.logs import event
 from swarm_shared.store.queue.landings import LandingClaim
 from swarm_shared.store.queue.policy import AttemptResult
 from swarm_worker.config import WorkerConfig
 from swarm_worker.landing import refusals
 from swarm_worker.landing.integration_branch import IntegrationBranch, QueueStopped
+from swarm_worker.landing.plan_sync import PlanSync
 from swarm_worker.landing.refusals import Refused
 from swarm_worker.session.session_types import Surroundings
 from swarm_worker.session.steps import Concluded, CutShort, Steps, failed
@@ -77,11 +80,12 @@ class Landing:
 
     def _land(self) -> AttemptResult:
         spec = self._db.tasks.spec(self._claim.task)
+        sync = PlanSync(self._repository, spec.source if self._config.syncs else None)
         for _ in range(TRIES):
             self._checks = []
             with self._branch.held() as held:
                 tip = held.tip()
-                merge = self._planned(held.integration, tip)
+                merge = self._planned(held.integration, tip, sync)
                 into = held.integration.branch
             if merge.kind is MergeKind.UNRELATED:
                 raise refusals.unrelated(into)
@@ -101,16 +105,23 @@ class Landing:
                     raise CutShort(self._steps.ordered())
                 held.advance(merge.new, old=tip)
             self._tell_landed(merge.new)
+            self._tell_synced(sync)
             return self._result
         return failed(self._result, FailureClass.INTERRUPTED, "the landed work kept changing; it is tried again")
 
-    def _planned(self, integration: Integration, tip: str) -> Merge:
+    def _planned(self, integration: Integration, tip: str, sync: PlanSync) -> Merge:
         known = self._landing.landing_commit
         if known is not None and integration.contains(known):
             return Merge(kind=MergeKind.CONTAINED, old=tip, new=tip)  # by a lander who died before saying so
         claim, landing = self._claim, self._landing
         return integration.plan_landing(
-            landing.head_sha, tip=tip, task_id=claim.task_id, attempt_id=landing.built_by, name=landing.name
+            landing.head_sha,
+            tip=tip,
+            task_id=claim.task_id,
+            attempt_id=landing.built_by,
+            name=landing.name,
+            marks=partial(plan_marks, self._db.landings, self._repository),
+            finish=sync.finish if sync.wanted else None,
         )
 
     # ───── what must hold before it lands ─────
@@ -147,7 +158,9 @@ class Landing:
     def _refuse_reverts(self, merge: Merge, tip: str, into: str) -> None:
         assert merge.new is not None
         base, head = self._landing.base_sha, self._landing.head_sha
-        paths = unexplained_paths(self._repository.git, base=base, head=head, tip=tip, merged=merge.new)
+        paths = unexplained_paths(
+            self._repository.git, base=base, head=head, tip=tip, merged=merge.unfinished or merge.new
+        )
         if paths:
             raise refusals.reverts(paths, into, between=self._between(tip, paths))
 
@@ -170,6 +183,12 @@ class Landing:
         checkout: Checkout = landing_checkout(repository, path, sha, holder_is_dead=lambda _lock: True)
         cwd = checkout.path / repository.prefix
         return [self._steps.check(command, spec, cwd=cwd) for command in commands]
+
+    def _tell_synced(self, sync: PlanSync) -> None:
+        if sync.outcome is not None:
+            kind, message = sync.outcome
+            self._db.landings.tell_synced(self._landing, kind, message)
+            event(LOG, f"item_{kind}", task=self._claim.task_id, item=message)
 
     def _tell_landed(self, commit: str) -> None:
         self._db.landings.tell_landed(self._landing, commit)

@@ -84,6 +84,11 @@ class Settings:
         "Tasks whose files overlap: serialize (one after the other) or ignore.",
         choices=("serialize", "ignore"),
     )
+    sync: str = _setting(
+        "off",
+        "Tick the item of an imported plan off in the commit that lands its task (with worktrees): off or commit.",
+        choices=("off", "commit"),
+    )
     port_base: int = _setting(
         20_000, "Agents of worker N get 20 ports of their own from this + 20 N on (SWARM_PORT).", low=1024, high=60_000
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import click
 
 from amplifier_swarm.app import App, command, json_option
@@ -13,6 +15,7 @@ from swarm_shared.domain.errors import StateError
 from swarm_shared.domain.models import Status
 from swarm_shared.git.landing.land_into import land_into
 from swarm_shared.git.merging.merging import MergeKind
+from swarm_shared.plan_marks import plan_marks
 
 NAMED_PATHS = 20
 
@@ -33,10 +36,11 @@ def land(app: App, into: str | None, as_json: bool) -> None:
     with app.open(read_only=True) as database:
         integration, row = integration_of(database.landings)
         counts = database.tasks.counts()
-    if into is None and row.person_ref is None:
-        raise click.UsageError("the swarm began from no branch; name one: --into BRANCH")
-    branch = into or branch_of(row.person_ref or "")
-    done = land_into(integration, branch)
+        if into is None and row.person_ref is None:
+            raise click.UsageError("the swarm began from no branch; name one: --into BRANCH")
+        branch = into or branch_of(row.person_ref or "")
+        marks = partial(plan_marks, database.landings, integration.repository)
+        done = land_into(integration, branch, marks=marks)
     if done.merge.kind is MergeKind.CONFLICT:
         raise StateError(
             f"{integration.branch} and {branch} are in conflict: {', '.join(done.merge.conflicts[:NAMED_PATHS])}",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from msgspec import Struct
 
 from swarm_shared.domain.branch_names import HEADS, INTEGRATION_BRANCH, branch_of, landed_ref
+from swarm_shared.git.merging.marked import MarksOf
 from swarm_shared.git.merging.merging import Merge, MergeKind, plan_merge
 from swarm_shared.git.plumbing.commits import message_with_trailers, task_trailers
 from swarm_shared.git.plumbing.git_errors import RefMoved
@@ -69,23 +71,45 @@ class Integration(Struct, frozen=True, kw_only=True):
             return error.found  # another worker was quicker
         return start_sha
 
-    def plan_follow(self, person_ref: str, *, tip: str) -> Merge:
+    def plan_follow(self, person_ref: str, *, tip: str, marks: MarksOf | None = None) -> Merge:
         """What brings the person's branch in; a branch that was deleted meanwhile brings nothing.
 
         Args:
             person_ref: The branch that was checked out when the swarm began, such as ``refs/heads/main``.
             tip: The integration branch as the caller knows it.
+            marks: As for `plan_merge`.
         """
         theirs = read_ref(self.repository.git, person_ref)
         if theirs is None or person_ref == self.ref:
             return Merge(kind=MergeKind.CONTAINED, old=tip, new=tip)
         message = message_with_trailers(f"Merge {branch_of(person_ref)} into {self.branch}", {})
-        return plan_merge(self.repository.git, into=tip, other=theirs, message=message)
+        return plan_merge(self.repository.git, into=tip, other=theirs, message=message, marks=marks)
 
-    def plan_landing(self, head_sha: str, *, tip: str, task_id: str, attempt_id: str, name: str) -> Merge:
-        """What lands a task's commit: always a commit with two parents, which names task and attempt."""
+    def plan_landing(
+        self,
+        head_sha: str,
+        *,
+        tip: str,
+        task_id: str,
+        attempt_id: str,
+        name: str,
+        marks: MarksOf | None = None,
+        finish: Callable[[str], str] | None = None,
+    ) -> Merge:
+        """What lands a task's commit: a commit with two parents, which names task and attempt.
+
+        `marks` and `finish` are as for `plan_merge`.
+        """
         message = message_with_trailers(f"Land {task_id}: {name}", task_trailers(task_id, attempt_id))
-        return plan_merge(self.repository.git, into=tip, other=head_sha, message=message, fast_forward=False)
+        return plan_merge(
+            self.repository.git,
+            into=tip,
+            other=head_sha,
+            message=message,
+            fast_forward=False,
+            marks=marks,
+            finish=finish,
+        )
 
     def advance(self, new: str, *, old: str, reason: str = "swarm: land") -> None:
         """Move the branch, only from where it is known to be; no checkout is touched.

@@ -13,6 +13,7 @@ from msgspec import Struct
 from swarm_shared.domain.branch_names import branch_of
 from swarm_shared.domain.errors import NotFound
 from swarm_shared.git.landing.following import Integration
+from swarm_shared.git.merging.marked import MarksOf
 from swarm_shared.git.merging.merging import Merge, plan_merge
 from swarm_shared.git.plumbing.commits import message_with_trailers
 from swarm_shared.git.plumbing.diffs import changed_paths
@@ -42,8 +43,11 @@ class LandedInto(Struct, frozen=True, kw_only=True):
     checkout: Path | None
 
 
-def land_into(integration: Integration, branch: str) -> LandedInto:
+def land_into(integration: Integration, branch: str, *, marks: MarksOf | None = None) -> LandedInto:
     """Bring the integration branch into `branch`: by fast-forward, or by a merge commit.
+
+    Args:
+        marks: As for `plan_merge`.
 
     Raises:
         NotFound: There is no such branch, or nothing has landed yet.
@@ -63,7 +67,7 @@ def land_into(integration: Integration, branch: str) -> LandedInto:
     if at is not None and git is not None:
         as_checked_out = _refuse_if_dirty(git, at, ref)
     message = message_with_trailers(f"Merge {integration.branch} into {branch_of(ref)}", {})
-    merge = plan_merge(repository.git, into=theirs, other=ours, message=message)
+    merge = plan_merge(repository.git, into=theirs, other=ours, message=message, marks=marks)
     if merge.new is not None and merge.new != merge.old:
         if git is None or at is None:
             move_ref(repository.git, ref, new=merge.new, old=merge.old, reason=f"swarm: land into {branch}")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from pathlib import Path
 
 from msgspec import Struct
 
+from swarm_shared.git.merging.marked import MarksOf, merge_marked
 from swarm_shared.git.plumbing.commits import commit_tree
 from swarm_shared.git.plumbing.diffs import Change, changed_files, changed_paths
 from swarm_shared.git.plumbing.git_errors import GitFailed, UnrelatedHistories
@@ -94,38 +95,65 @@ class Merge(Struct, frozen=True, kw_only=True):
         old: Where the ref has to be.
         new: Where it is to go; equal to `old` when contained, None with conflicts or unrelated histories.
         conflicts, notes: As in `MergedTree`.
+        unfinished: The merged files before `finish` changed them; None when it did not.
     """
 
     kind: MergeKind
     old: str
     new: str | None
+    unfinished: str | None = None
     conflicts: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 
-def plan_merge(git: Git, *, into: str, other: str, message: str, fast_forward: bool = True) -> Merge:
+def plan_merge(
+    git: Git,
+    *,
+    into: str,
+    other: str,
+    message: str,
+    fast_forward: bool = True,
+    marks: MarksOf | None = None,
+    finish: Callable[[str], str] | None = None,
+) -> Merge:
     """Work out what bringing `other` into `into` would give; a commit may be made, no ref moves.
 
     Args:
         into, other: Commit ids, never names: what was checked is what gets merged.
         fast_forward: Whether `other` itself may be the answer, where a commit with a message is not needed.
+        marks: Resolves conflicts between neighbouring items of plans.
+        finish: From the merged tree to the one to commit.
     """
+
+    def committed(tree: str, *, contained: bool = False) -> Merge:
+        finished = tree if finish is None else finish(tree)
+        if contained and finished == tree:
+            return Merge(kind=MergeKind.CONTAINED, old=into, new=into)
+        parents = (into,) if contained else (into, other)
+        new = commit_tree(git, finished, parents=parents, message=message)
+        return Merge(kind=MergeKind.MERGED, old=into, new=new, unfinished=None if finished == tree else tree)
+
     if is_contained(git, other, into):
+        if finish is not None:
+            return committed(tree_of(git, into), contained=True)
         return Merge(kind=MergeKind.CONTAINED, old=into, new=into)
     if fast_forward and is_contained(git, into, other):
         return Merge(kind=MergeKind.FAST_FORWARD, old=into, new=other)
     if not fast_forward and is_contained_on_disk(git, into, other):
         # Nothing was changed on this side: the merged files are those of the other one.
-        new = commit_tree(git, tree_of(git, other), parents=(into, other), message=message)
-        return Merge(kind=MergeKind.MERGED, old=into, new=new)
+        return committed(tree_of(git, other))
     try:
         merged = merge_tree(git, into, other)
     except UnrelatedHistories:
         return Merge(kind=MergeKind.UNRELATED, old=into, new=None)
-    if not merged.clean:
+    if merged.clean:
+        return committed(merged.tree)
+    resolved = None
+    if marks is not None:
+        resolved = merge_marked(git, merged.tree, merged.conflicts, into=into, other=other, marks=marks)
+    if resolved is None:
         return Merge(kind=MergeKind.CONFLICT, old=into, new=None, conflicts=merged.conflicts, notes=merged.notes)
-    new = commit_tree(git, merged.tree, parents=(into, other), message=message)
-    return Merge(kind=MergeKind.MERGED, old=into, new=new)
+    return committed(resolved)
 
 
 def unexplained_paths(git: Git, *, base: str, head: str, tip: str, merged: str) -> tuple[str, ...]:

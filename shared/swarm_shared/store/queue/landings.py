@@ -276,6 +276,16 @@ class Landings(Family):
                 data={"commit": commit, "head_sha": landing.head_sha},
             )
 
+    def plan_items(self, path: str) -> list[tuple[str, str]]:
+        """The items of a plan (relative to the project root) that tasks came from, as format and key."""
+        return [(str(plan_format), str(key)) for plan_format, key in self._db.rows(SQL["plan_items"], {"path": path})]
+
+    def tell_synced(self, landing: LandingClaim, kind: str, message: str) -> None:
+        """Write into the log what became of the task's item in its plan."""
+        claim = landing.claim
+        with self._db.transaction(durable=False):
+            self._event(kind, message, task=claim.task, task_id=claim.task_id, worker_id=claim.worker_id)
+
     def stop_queue(self, reason: str, *, actor: str) -> None:
         """Pause everything for a reason that is no task's fault; only once, however many workers find it.
 

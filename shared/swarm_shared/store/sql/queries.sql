@@ -814,6 +814,11 @@ UPDATE tasks SET proposed_by = :proposer WHERE seq = :task;
 -- name: proposals_of
 SELECT count(*) FROM tasks INDEXED BY tasks_by_proposer WHERE proposed_by = :task;
 
+-- name: plan_items
+-- The items of a plan that tasks came from and that can be ticked in it.
+SELECT DISTINCT body ->> '$.source.format', body ->> '$.source.key' FROM definitions
+WHERE body ->> '$.source.path' = :path AND body ->> '$.source.tick';
+
 -- name: add_agent_cli
 INSERT INTO agent_clis (name) VALUES (:name) ON CONFLICT DO NOTHING;
 

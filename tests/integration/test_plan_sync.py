@@ -1,0 +1,154 @@
+"""Items of imported plans are ticked in the commits that land their tasks, whatever else happens to the file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from landing_desk import INTEGRATION, LandingSwarm, landing_swarm
+from live_swarm import wait_until
+
+from swarm_shared.domain.models import Source, Status, TaskSpec
+from swarm_shared.sources.boxes import keyed_numbered, keyed_spec_kit
+from swarm_shared.sources.markdown import read_markdown
+
+pytestmark = pytest.mark.integration
+
+SPEC_KIT, KIRO = "specs/001-notes/tasks.md", ".kiro/specs/notes/tasks.md"
+LAND = "update-ref -m swarm: land"
+ALL_S = 120.0
+
+
+def spec_kit(count: int) -> str:
+    return "# Tasks\n\n## Phase 1: Setup\n\n" + "".join(f"- [ ] T{n:03} Write note {n}\n" for n in range(1, count + 1))
+
+
+def kiro(count: int) -> str:
+    items = "".join(f"  - [ ] 1.{n} Check note {n}\n    - By hand\n" for n in range(1, count + 1))
+    return f"# Implementation Plan\n\n- [ ] 1. Check\n{items}"
+
+
+@pytest.fixture
+def swarm(tmp_path: Path) -> Iterator[LandingSwarm]:
+    with landing_swarm(tmp_path) as swarm:
+        swarm.settings |= {"SWARM_SYNC": "commit", "SWARM_CRASH_BACKOFF_S": "0"}
+        yield swarm
+
+
+def tasks_of(swarm: LandingSwarm, path: str, plan: str, *, run: str = "echo done > {id}.txt") -> list[TaskSpec]:
+    """A task for each item that has none below it."""
+    plan_format, keyed = ("spec-kit", keyed_spec_kit) if path == SPEC_KIT else ("kiro", keyed_numbered)
+    leaves = [(key, item) for key, item in keyed(read_markdown(plan).walk()) if not item.children]
+    found = []
+    for number, (key, _) in enumerate(leaves, 1):
+        task_id = f"{plan_format}-{number:02}"
+        source = Source(format=plan_format, path=path, key=key, tick=True)
+        found.append(swarm.task(task_id, run.format(id=task_id), source=source))
+    return found
+
+
+def at(swarm: LandingSwarm, commit: str, path: str) -> list[str]:
+    return swarm.git("show", f"{commit}:{path}").splitlines()
+
+
+def ticked(lines: list[str]) -> set[str]:
+    return {line.strip().removeprefix("- [x] ") for line in lines if "- [x]" in line}
+
+
+def test_twenty_tasks_are_ticked_as_they_land_while_the_user_edits_their_plans(swarm: LandingSwarm) -> None:
+    swarm.commit({SPEC_KIT: spec_kit(10), KIRO: kiro(10)})
+    tasks = [*tasks_of(swarm, SPEC_KIT, spec_kit(10)), *tasks_of(swarm, KIRO, kiro(10))]
+    swarm.add(*tasks)
+    for number in range(1, 5):
+        swarm.worker(f"worker-{number}")
+    edits = 0
+    for number in (3, 6, 9):
+        wanted = 2 * number
+        wait_until(lambda least=wanted: completed(swarm) >= least, swarm.logs, ALL_S)  # type: ignore[misc]
+        text = (swarm.project / SPEC_KIT).read_text()
+        other = (swarm.project / KIRO).read_text()
+        text = text.replace(
+            f"T{number:03} Write note {number}\n", f"T{number:03} Write note {number}\n  - Edit {number}\n"
+        )
+        other = other.replace(f"Check note {number}\n    - By hand", f"Check note {number}\n    - By hand, twice")
+        swarm.commit({SPEC_KIT: text, KIRO: other})
+        edits += 1
+    for task in tasks:
+        swarm.wait_for(task.id, Status.COMPLETED, s=ALL_S)
+    swarm.add(swarm.task("last", "echo last > last.txt"))  # brings the last edit in
+    swarm.wait_for("last", Status.COMPLETED)
+    notes, checks = at(swarm, INTEGRATION, SPEC_KIT), at(swarm, INTEGRATION, KIRO)
+    assert ticked(notes) == {f"T{n:03} Write note {n}" for n in range(1, 11)}
+    assert ticked(checks) == {"1. Check"} | {f"1.{n} Check note {n}" for n in range(1, 11)}
+    assert [line for line in notes if "Edit" in line] == [f"  - Edit {n}" for n in (3, 6, 9)]
+    assert sum("twice" in line for line in checks) == edits
+    assert "paused" not in swarm.db.swarm.flags()
+    every_tick_lands_with_its_work(swarm)
+
+
+def completed(swarm: LandingSwarm) -> int:
+    return int(swarm.db.connection.value("SELECT count(*) FROM tasks WHERE status = 'completed'"))
+
+
+def every_tick_lands_with_its_work(swarm: LandingSwarm) -> None:
+    """Commit by commit: a box is ticked exactly when the file of its task is there."""
+    for commit in swarm.git("rev-list", "--first-parent", INTEGRATION).split():
+        names = set(swarm.git("ls-tree", "--name-only", commit).split())
+        if SPEC_KIT.split("/")[0] not in names:
+            continue
+        for path, prefix, words in ((SPEC_KIT, "spec-kit", "Write note"), (KIRO, "kiro", "Check note")):
+            boxes = {int(each.rpartition(" ")[2]) for each in ticked(at(swarm, commit, path)) if words in each}
+            landed = {int(name[len(prefix) + 1 :][:2]) for name in names if name.startswith(f"{prefix}-")}
+            assert boxes == landed, (commit, path)
+
+
+@pytest.mark.parametrize("moment", ["before", "during", "after"])
+def test_a_worker_killed_while_it_lands_leaves_no_box_without_its_work(swarm: LandingSwarm, moment: str) -> None:
+    swarm.commit({SPEC_KIT: spec_kit(2), KIRO: kiro(1)})
+    tasks = tasks_of(swarm, SPEC_KIT, spec_kit(2))
+    swarm.add(*tasks)
+    done = swarm.kill_at(LAND, moment)
+    first = swarm.worker()
+    wait_until(lambda: first.poll() is not None, swarm.logs)
+    assert done.exists()
+    swarm.reaper()
+    swarm.worker("worker-2")
+    for task in tasks:
+        swarm.wait_for(task.id, Status.COMPLETED, s=ALL_S)
+    assert len(ticked(at(swarm, INTEGRATION, SPEC_KIT))) == 2
+    every_tick_lands_with_its_work(swarm)
+
+
+def test_an_item_that_is_gone_is_reported_and_nothing_else_changes(swarm: LandingSwarm) -> None:
+    swarm.commit({SPEC_KIT: spec_kit(2)})
+    tasks = tasks_of(swarm, SPEC_KIT, spec_kit(2))
+    without = spec_kit(2).replace("- [ ] T001 Write note 1\n", "")
+    swarm.commit({SPEC_KIT: without})
+    swarm.add(tasks[0])
+    swarm.worker()
+    swarm.wait_for(tasks[0].id, Status.COMPLETED)
+    assert at(swarm, INTEGRATION, SPEC_KIT) == without.splitlines()
+    events = swarm.db.events.of_task(swarm.db.tasks.get(tasks[0].id)["seq"])
+    assert [e["message"] for e in events if e["event_type"] == "not_ticked"] == [
+        f"the item T001 is not in {SPEC_KIT} any more"
+    ]
+
+
+def test_a_task_that_changes_nothing_is_ticked_in_a_commit_of_its_own(swarm: LandingSwarm) -> None:
+    swarm.commit({SPEC_KIT: spec_kit(1)})
+    (task,) = tasks_of(swarm, SPEC_KIT, spec_kit(1), run="true")
+    swarm.add(TaskSpec(id=task.id, name=task.name, run="true", source=task.source, allow_empty=True))
+    swarm.worker()
+    swarm.wait_for(task.id, Status.COMPLETED)
+    assert ticked(at(swarm, INTEGRATION, SPEC_KIT)) == {"T001 Write note 1"}
+
+
+def test_without_the_setting_a_plan_is_left_as_it_is(swarm: LandingSwarm) -> None:
+    swarm.settings["SWARM_SYNC"] = "off"
+    swarm.commit({SPEC_KIT: spec_kit(1)})
+    (task,) = tasks_of(swarm, SPEC_KIT, spec_kit(1))
+    swarm.add(task)
+    swarm.worker()
+    swarm.wait_for(task.id, Status.COMPLETED)
+    assert at(swarm, INTEGRATION, SPEC_KIT) == spec_kit(1).splitlines()
