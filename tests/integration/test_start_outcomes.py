@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 
 import pytest
+from stand_in_provider import StandInProvider
 from start_desk import Desk, desk, task, until
 from stopwatch import Stopwatch
 
@@ -137,6 +138,23 @@ def test_an_unattended_run_gives_up_on_a_paused_queue(at: Desk) -> None:
     assert at.run("--give-up-after", "0.02") == 8, at.told()
     assert "gave up after 1 s: the queue is paused (lunch)" in at.output
     assert at.status("a") == Status.NOT_STARTED
+    assert at.alive() == {}
+
+
+@pytest.mark.parametrize(("status", "kind"), [(401, "credentials"), (402, "quota")])
+def test_an_unattended_run_gives_up_on_an_agent_cli_that_only_you_can_bring_back(
+    at: Desk, status: int, kind: str
+) -> None:
+    provider = StandInProvider(at.folder / "provider")
+    provider.fails("a", status)
+    preset = provider.preset() | {"env": {"ACCOUNT": "a"}}
+    (at.folder / "swarm.yaml").write_text(json.dumps({"agent_clis": {"stand-in": preset}}))
+    at.add(task("t"), task("u", agent_cli="command"))
+    assert at.run("--give-up-after", "0.02", agent_cli="stand-in") == 10, at.told()
+    assert f"gave up after 1 s: stand-in is on hold ({kind}" in at.output
+    assert "amplifier-swarm resume" in at.output
+    assert at.status("t") == Status.NOT_STARTED
+    assert at.status("u") == Status.COMPLETED, "what could still run has run"
     assert at.alive() == {}
 
 

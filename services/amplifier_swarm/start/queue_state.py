@@ -6,11 +6,10 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from amplifier_swarm.terminal import cut
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.models import Status
 from swarm_shared.domain.trouble import TroubleKind
-from swarm_shared.store.queue.swarm import DRAINED, EMERGENCY_STOP, PAUSED, Flag, ProviderHold
+from swarm_shared.store.queue.swarm import DRAINED, EMERGENCY_STOP, Flag, ProviderHold
 
 # What is in one of these moves on by itself. Blocked tasks do not: once nothing else is left, what they wait
 # for has failed, is held or was cancelled.
@@ -30,13 +29,16 @@ class QueueState(Struct, frozen=True, kw_only=True):
     """One look.
 
     `counts` gives tasks and estimated hours per stored status; `running` counts attempts that a worker
-    runs or ends, those apart whose processes cannot be proven dead.
+    runs or ends, those apart whose processes cannot be proven dead. `agent_clis` are those that tasks name which could
+    start, empty for the swarm's own; `workers` counts those that run.
     """
 
     counts: Mapping[Status, tuple[int, float]]
     running: int
     flags: Mapping[str, Flag]
     holds: tuple[ProviderHold, ...]
+    agent_clis: tuple[str, ...] = ("",)
+    workers: int = 1
 
     def number(self, *statuses: Status) -> int:
         return sum(self.counts.get(status, (0, 0.0))[0] for status in statuses)
@@ -66,22 +68,6 @@ class QueueState(Struct, frozen=True, kw_only=True):
         return self.flags.get(EMERGENCY_STOP) or self.flags.get(DRAINED)
 
     @property
-    def waiting_for_you(self) -> str | None:
-        """What only you can end, while tasks are left and nothing runs; None while the queue can move by itself."""
-        if self.running or not self.left or self.stop:
-            return None
-        if paused := self.flags.get(PAUSED):
-            return "the queue is paused" + (f" ({cut(paused.reason, 200)})" if paused.reason else "")
-        if hold := self.hold_without_end:
-            return f"{hold.route} is on hold ({hold.kind}: {cut(hold.reason, 200)})"
-        return None
-
-    @property
-    def hold_without_end(self) -> ProviderHold | None:
-        """An agent CLI that stays on hold until you resume: quota used up, or wrong credentials."""
-        return next((hold for hold in self.holds if hold.until_at is None), None)
-
-    @property
     def unstartable(self) -> ProviderHold | None:
         """The agent CLI that failed to start twice in a row and is not tried any more."""
         for hold in self.holds:
@@ -90,11 +76,23 @@ class QueueState(Struct, frozen=True, kw_only=True):
         return None
 
 
+class End(Struct, frozen=True, kw_only=True):
+    """How a run ended: its exit code, and the words for the summary's first line."""
+
+    exit_code: int
+    headline: str
+
+
 def read_queue(database: TaskDatabase) -> QueueState:
     """The counters, flags and holds of this moment; a few rows whatever the queue's size."""
+    holds = tuple(database.swarm.holds())
+    endless = any(hold.until_at is None for hold in holds)
     return QueueState(
         counts=database.tasks.counts(),
         running=database.runs.unfinished_attempts(),
         flags=database.swarm.flags(),
-        holds=tuple(database.swarm.holds()),
+        holds=holds,
+        # Asked only where it matters: each name costs a look into the list of ready tasks.
+        agent_clis=database.runs.agent_clis_left() if endless else (),
+        workers=len(database.workers.alive()),
     )

@@ -9,12 +9,13 @@ from contextlib import ExitStack
 from amplifier_swarm.start.checks.warm_up import StoppedMeanwhile
 from amplifier_swarm.start.exclusive import exclusive_run, wait_for_earlier_run
 from amplifier_swarm.start.farewell import report_end
+from amplifier_swarm.start.give_up import GiveUp
 from amplifier_swarm.start.logs import LogTail
 from amplifier_swarm.start.lost import FileWatch, Loss, loss_of
 from amplifier_swarm.start.prepare import check, clear_earlier_stop, run_warm_ups
 from amplifier_swarm.start.progress import progress_for
-from amplifier_swarm.start.queue_state import read_queue
-from amplifier_swarm.start.run_loop import End, Stay, how_it_ended
+from amplifier_swarm.start.queue_state import End, read_queue
+from amplifier_swarm.start.run_loop import Stay, how_it_ended
 from amplifier_swarm.start.signals import Inbox
 from amplifier_swarm.start.stopping import Stopping
 from amplifier_swarm.start.subtree import Subtree
@@ -118,7 +119,11 @@ def _run(
             file=file,
             tail=tail,
             keep_running=keep_running,
-            give_up_after_s=None if settings.give_up_after_min is None else settings.give_up_after_min * 60,
+            give_up=GiveUp(
+                None if settings.give_up_after_min is None else settings.give_up_after_min * 60,
+                settings.routing,
+                settings.agent_cli,
+            ),
         ).until_over()
         progress.close()
         file.look()  # nothing is called done that no file holds

@@ -6,19 +6,18 @@ import os
 import signal
 import time
 
-from msgspec import Struct
-
 from amplifier_swarm.start.checks.problems import ServiceFailed
+from amplifier_swarm.start.give_up import GiveUp
 from amplifier_swarm.start.health import Health
 from amplifier_swarm.start.logs import LogTail
 from amplifier_swarm.start.lost import FileWatch
 from amplifier_swarm.start.progress import Progress
-from amplifier_swarm.start.queue_state import QueueState
+from amplifier_swarm.start.queue_state import End, QueueState
 from amplifier_swarm.start.signals import STOP_NOW, Inbox
 from amplifier_swarm.start.stopping import Stopping
 from amplifier_swarm.start.suite import Suite
 from amplifier_swarm.start.watching import Watching
-from amplifier_swarm.terminal import cut, duration
+from amplifier_swarm.terminal import cut
 from swarm_shared.domain.errors import EXIT_AGENT_CLI, EXIT_DONE, EXIT_INCOMPLETE, EXIT_STOPPED
 
 LOOK_S = 0.1  # from a commit to its notice
@@ -28,35 +27,6 @@ SETTLED_AFTER_S = 20.0
 OBSTACLE_STANDS_S = 3.0  # a worker that is started again is none
 OBSTACLE_EVERY_S = 60.0
 ANSWERS_WITHIN_S = 30.0
-
-
-class End(Struct, frozen=True, kw_only=True):
-    """How a run ended."""
-
-    exit_code: int
-    headline: str
-
-
-class GiveUp:
-    """Ends an unattended run that waits for you for too long."""
-
-    def __init__(self, after_s: float | None) -> None:
-        """`after_s`: how long to wait; None waits for ever."""
-        self._after_s = after_s
-        self._waiting_since: float | None = None
-
-    def look(self, queue: QueueState, now_s: float) -> End | None:
-        """The end of the run, once the queue has waited for you all this time; `now_s` is monotonic."""
-        reason = queue.waiting_for_you
-        if reason is None or self._after_s is None:
-            self._waiting_since = None
-            return None
-        if self._waiting_since is None:
-            self._waiting_since = now_s
-        if now_s - self._waiting_since < self._after_s:
-            return None
-        code = EXIT_AGENT_CLI if queue.hold_without_end is not None else EXIT_INCOMPLETE
-        return End(exit_code=code, headline=f"gave up after {duration(self._after_s * 1000)}: {reason}")
 
 
 class Stay:
@@ -73,7 +43,7 @@ class Stay:
         file: FileWatch,
         tail: LogTail | None,
         keep_running: bool,
-        give_up_after_s: float | None = None,
+        give_up: GiveUp,
     ) -> None:
         self._suite = suite
         self._watching = watching
@@ -83,7 +53,7 @@ class Stay:
         self._file = file
         self._tail = tail
         self._keep_running = keep_running
-        self._give_up = GiveUp(give_up_after_s)
+        self._give_up = give_up
         self._health = Health()
         self._began = self._answered_at = time.monotonic()
         self._next_health = self._next_show = 0.0

@@ -14,6 +14,7 @@ from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.models import GROUP_OF, Group, HoldReason, Status
 from swarm_shared.program.settings import Settings
 from swarm_shared.program.terminal_text import safe
+from swarm_shared.store.queue.swarm import PAUSED
 from swarm_shared.store.views.runs import Effort
 
 LISTED = 20
@@ -158,6 +159,8 @@ def _next_steps(database: TaskDatabase, queue: QueueState, again: str) -> Iterat
         yield f'  amplifier-swarm retry {first} --note "…"{db}    (once more, with your note)'
         if queue.number(Status.FAILED):
             yield f"  amplifier-swarm retry --status failed --yes{db}    (all that failed)"
+    if going_on and (queue.flags.get(PAUSED) or any(hold.until_at is None for hold in queue.holds)):
+        yield f"  amplifier-swarm resume{db}    (lift the hold or the pause, once its cause is fixed)"
     if troubled or going_on:
         yield f"  amplifier-swarm start{db}{again}    (continue)"
     if worked:

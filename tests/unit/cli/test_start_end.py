@@ -5,33 +5,42 @@ from __future__ import annotations
 import signal
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from queue_desk import QueueDesk, failed
 
+from amplifier_swarm.start.give_up import WORKERS_COME_WITHIN_S, GiveUp
 from amplifier_swarm.start.queue_state import MOVING, QueueState, read_queue
-from amplifier_swarm.start.run_loop import GiveUp, how_it_ended
+from amplifier_swarm.start.run_loop import how_it_ended
 from amplifier_swarm.start.stopping import Stopping
-from swarm_shared.domain.models import FailureClass, Status
+from swarm_shared.domain.models import FailureClass, Status, TaskSpec
+from swarm_shared.domain.routes import Route, Routing
 from swarm_shared.domain.trouble import TroubleKind
 from swarm_shared.store.engine.connection import Connection
 from swarm_shared.store.queue.policy import Trouble
-from swarm_shared.store.queue.swarm import DRAINED, EMERGENCY_STOP, PAUSED, Flag, ProviderHold
+from swarm_shared.store.queue.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED, Flag, ProviderHold
 
 
 def queue(
-    counts: Mapping[Status, int], *, running: int = 0, flags: tuple[str, ...] = (), holds: tuple[ProviderHold, ...] = ()
+    counts: Mapping[Status, int],
+    *,
+    running: int = 0,
+    flags: tuple[str, ...] = (),
+    holds: tuple[ProviderHold, ...] = (),
+    **more: Any,
 ) -> QueueState:
     return QueueState(
         counts={status: (number, 0.0) for status, number in counts.items()},
         running=running,
         flags={name: Flag(name=name, set_at=0, actor="ada", reason="") for name in flags},
         holds=holds,
+        **more,
     )
 
 
-def hold(kind: str, until_at: int | None) -> ProviderHold:
-    return ProviderHold(route="cli", agent_cli="cli", kind=kind, reason="no", since=0, until_at=until_at, step=2)
+def hold(kind: str, until_at: int | None, route: str = "cli") -> ProviderHold:
+    return ProviderHold(route=route, agent_cli=route, kind=kind, reason="no", since=0, until_at=until_at, step=2)
 
 
 DONE = {Status.COMPLETED: 2}
@@ -73,11 +82,19 @@ READY = {Status.NOT_STARTED: 1}
         (queue(READY, flags=(PAUSED,)), 8),
         (queue(READY, holds=(hold("window", 5_000_000),)), None),  # it ends by itself
         (queue(READY, running=1, holds=(hold("quota", None),)), None),  # another agent CLI still works
+        (queue(READY, holds=(hold("quota", None),), agent_clis=("", "other")), None),  # and can start something
+        (queue(READY, holds=(hold("quota", None), hold("credentials", None, "other")), agent_clis=("", "other")), 10),
+        (queue({**READY, Status.APPROVED: 1}, holds=(hold("quota", None),)), None),  # it lands without an agent
+        (queue(READY, flags=(PAUSED,), holds=(hold("quota", None),)), 8),
+        (queue(READY, flags=(DISK_LOW,)), 8),
+        (queue({Status.HELD: 1, Status.BLOCKED: 2}), 8),  # with --keep-running
+        (queue({Status.HELD: 1, Status.WAITING_FILES: 1}), 8),  # its files are those of the held one
+        (queue(DONE), None),
         (queue(READY), None),
     ],
 )
 def test_a_run_that_only_you_could_continue_ends_after_the_time_you_chose(state: QueueState, code: int | None) -> None:
-    give_up = GiveUp(600)
+    give_up = GiveUp(600, agent_cli="cli")
     assert give_up.look(state, 0) is None
     assert give_up.look(state, 599) is None
     end = give_up.look(state, 600)
@@ -87,13 +104,48 @@ def test_a_run_that_only_you_could_continue_ends_after_the_time_you_chose(state:
 
 
 def test_the_time_to_give_up_counts_from_the_last_sign_of_movement() -> None:
-    give_up = GiveUp(600)
+    give_up = GiveUp(600, agent_cli="cli")
     waiting, moving = queue(READY, flags=(PAUSED,)), queue(READY, running=1)
     assert give_up.look(waiting, 0) is None
     assert give_up.look(moving, 500) is None
     assert give_up.look(waiting, 700) is None
     assert give_up.look(waiting, 1299) is None
     assert give_up.look(waiting, 1300) is not None
+
+
+def test_a_route_that_opens_by_itself_is_waited_for() -> None:
+    routing = Routing(builder=(Route(name="plan", agent_cli="claude"), Route(name="key", agent_cli="claude")))
+    give_up = GiveUp(600, routing, "claude")
+    states = {
+        "one is closed for good": (hold("credentials", None, "plan"),),
+        "the other opens by itself": (hold("credentials", None, "plan"), hold("window", 5_000, "key")),
+        "both are": (hold("credentials", None, "plan"), hold("quota", None, "key")),
+    }
+    ends = {}
+    for name, holds in states.items():
+        give_up.look(queue(READY, holds=holds), 0)
+        ends[name] = give_up.look(queue(READY, holds=holds), 1e6)
+    assert [name for name, end in ends.items() if end is not None] == ["both are"]
+    end = ends["both are"]
+    assert end is not None
+    assert "plan is on hold (credentials: no); key is on hold (quota: no)" in end.headline
+
+
+def test_a_run_without_any_worker_is_given_up_but_not_before_workers_had_time_to_come() -> None:
+    give_up = GiveUp(1)
+    nobody = queue(READY, workers=0)
+    assert give_up.look(nobody, 0) is None
+    assert give_up.look(nobody, WORKERS_COME_WITHIN_S - 1) is None
+    assert give_up.look(nobody, WORKERS_COME_WITHIN_S) is None
+    end = give_up.look(nobody, WORKERS_COME_WITHIN_S + 1)
+    assert end is not None
+    assert (end.exit_code, end.headline) == (8, "gave up after 1 s: no worker is running")
+
+
+def test_only_agent_clis_of_tasks_that_could_start_count(tmp_path: Path) -> None:
+    desk = QueueDesk(tmp_path)
+    desk.add(TaskSpec(id="a", name="a", agent_cli="other"), TaskSpec(id="b", name="b", dependencies=("a",)))
+    assert desk.db.runs.agent_clis_left() == ("other",)
 
 
 def test_keep_running_ends_only_for_a_person_or_an_agent_cli_that_cannot_start() -> None:

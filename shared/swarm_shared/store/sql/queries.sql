@@ -863,6 +863,13 @@ WHERE a.rowid > :mark AND e.type = 'git_settings_changed' ORDER BY e.id LIMIT :l
 SELECT count(*) FROM tasks INDEXED BY tasks_with_open_attempt
 WHERE open_attempt IS NOT NULL AND NOT (status = 'held' AND hold_reason = 'not_proven_dead');
 
+-- name: agent_clis_left
+SELECT name FROM agent_clis AS cli
+WHERE EXISTS (SELECT 1 FROM tasks AS t INDEXED BY tasks_for_claim
+              WHERE t.status = 'not_started' AND t.open_attempt IS NULL AND t.agent_cli = cli.name)
+   OR EXISTS (SELECT 1 FROM tasks AS t INDEXED BY tasks_by_status
+              WHERE t.status IN ('scheduled', 'waiting_files') AND t.agent_cli = cli.name);
+
 -- name: troubled_tasks
 SELECT id, name, status, hold_reason, last_error FROM tasks INDEXED BY tasks_by_status
 WHERE status IN ('failed', 'held') ORDER BY seq LIMIT :limit;

@@ -63,6 +63,10 @@ class Runs(Family):
         """Attempts that are running or being ended; without those whose processes cannot be proven dead."""
         return int(self._db.value(SQL["unfinished_attempts"]))
 
+    def agent_clis_left(self) -> tuple[str, ...]:
+        """The agent CLIs that tasks name which could start now or at their time; empty for the swarm's own."""
+        return tuple(str(name) for (name,) in self._db.rows(SQL["agent_clis_left"]))
+
     def troubled(self, *, limit: int) -> list[dict[str, Any]]:
         """Failed and held tasks in import order: `id`, `name`, `status`, `hold_reason`, `last_error`."""
         return self._db.dicts(SQL["troubled_tasks"], {"limit": limit})
