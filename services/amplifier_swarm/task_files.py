@@ -11,6 +11,7 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec import field as struct_field
 
+from amplifier_swarm.plans.github_issues import fetch_issues, is_address
 from swarm_shared.domain.errors import InputError
 from swarm_shared.domain.models import TaskSpec
 from swarm_shared.sources.joining import join, leave_out_loose_ends
@@ -121,7 +122,8 @@ def read_all(
     """The tasks of all files; a task may need one of another file.
 
     Args:
-        names: Paths of files, and of folders that are searched for plans; `-` is standard input.
+        names: Paths of files, and of folders that are searched for plans; `-` is standard input, and
+            `gh:OWNER/REPO?label=…` the issues of a repository on GitHub.
         how: How to read them; recognized by default.
         in_queue: Gives the ids of tasks that are in the queue already.
         progress: Told bytes read and their total while reading.
@@ -161,14 +163,22 @@ def _files(names: Sequence[str], how: How) -> list[_File]:
     """Task files of the suite in their order, then the plans of other tools."""
     files: list[_File] = []
     plans: list[Plan] = []
-    for place in _places(names, how.root):
-        data = _load(place)
+    for place, data in _contents(names, how.root):
         plan_format = how.plan_format or recognize(place, data)
         if plan_format is None or plan_format == OWN_FORMAT:
             files.append(_File(place.file, place.on_disk, data))
         else:
             plans.append(read_plan(plan_format, place, data, how.options))
     return files + [_File(plan.place.file, plan=plan) for plan in join(plans)]
+
+
+def _contents(names: Sequence[str], root: Path) -> Iterator[tuple[Place, bytes]]:
+    for name in names:
+        if is_address(name):
+            yield fetch_issues(name)
+        else:
+            for place in _places([name], root):
+                yield place, _load(place)
 
 
 def _places(names: Sequence[str], root: Path) -> Iterator[Place]:

@@ -207,3 +207,231 @@ SAMPLES: dict[str, Sample] = {
         plan_format="checklist", path="a/b.md", text="## A\r\n- [ ] API-7: x\r\n- [x] y\r\n", ids=("API-7", "y")
     ),
 }
+
+TASK_MASTER = """\
+{
+  "master": {
+    "tasks": [
+      {"id": 1, "title": "Parse config", "description": "Read TOML", "status": "done", "priority": "high",
+       "dependencies": [], "details": "Use tomllib", "testStrategy": "A bad file gives exit 2", "subtasks": []},
+      {"id": 2, "title": "Serve", "description": "HTTP", "details": "Only loopback", "status": "pending",
+       "dependencies": [1], "priority": "low", "testStrategy": "curl answers", "complexity": 7,
+       "subtasks": [
+         {"id": 1, "title": "Listen", "status": "done", "dependencies": []},
+         {"id": 2, "title": "Answer", "details": "In src/serve.py", "status": "pending", "dependencies": [1]}
+       ]},
+      {"id": 3, "title": "Release", "status": "review", "dependencies": [2, "2.2"]}
+    ],
+    "metadata": {"created": "2026-01-01T00:00:00Z"}
+  },
+  "later": {"tasks": [{"id": "1", "title": "Elsewhere", "status": "pending"}], "metadata": {}}
+}
+"""
+TASK_MASTER_STRINGS = """\
+{"next": {"tasks": [
+  {"id": "1", "title": "One", "status": "pending", "subtasks": [
+    {"id": "1.1", "title": "a", "status": "pending", "dependencies": []},
+    {"id": "1.2", "title": "b", "status": "pending", "dependencies": ["1.1"]}]},
+  {"id": "2", "title": "Two", "status": "blocked", "dependencies": ["1"]}], "metadata": {"taskCount": 2}}}
+"""
+TASK_MASTER_OLDER = """\
+{"tasks": [{"id": 1, "title": "One", "status": "pending", "testStrategy": "run it", "dependencies": []}], "version": 1}
+"""
+RALPH = """\
+{
+  "project": "Shop", "branchName": "ralph/shop", "description": "Priorities for tasks",
+  "verificationCommands": {"test": "npm test"},
+  "userStories": [
+    {"id": "US-002", "title": "Show it", "description": "As a user", "acceptanceCriteria": ["a badge", "types check"],
+     "priority": 2, "passes": false, "notes": "see src/card.tsx"},
+    {"id": "US-001", "title": "Add the field", "acceptanceCriteria": ["a column"], "priority": 1, "passes": true,
+     "notes": ""}
+  ]
+}
+"""
+RALPH_MINIMAL = '{"userStories":[{"id":"US-1","title":"Login","acceptanceCriteria":[],"priority":1,"passes":false}]}'
+RALPH_WITHOUT_IDS = '{"userStories": [{"title": "First", "passes": false}, {"title": "Second", "passes": true}]}\n'
+BEADS = """\
+{"_type":"issue","id":"bd-e1","title":"Sync","status":"open","priority":1,"issue_type":"epic"}
+{"_type":"issue","id":"bd-e1.1","title":"Guard","description":"In src/sync.go","status":"open","priority":0,\
+"issue_type":"task","estimated_minutes":90,"acceptance_criteria":"- logged\\n- retried","labels":["api"],\
+"dependencies":[{"issue_id":"bd-e1.1","depends_on_id":"bd-e1","type":"parent-child"}]}
+{"_type":"issue","id":"bd-k3","title":"Cache","status":"open","priority":4,"issue_type":"feature",\
+"dependencies":[{"issue_id":"bd-k3","depends_on_id":"bd-k1","type":"blocks"},\
+{"issue_id":"bd-k3","depends_on_id":"bd-e1","type":"blocks"},\
+{"issue_id":"bd-k3","depends_on_id":"bd-zz","type":"related"}]}
+{"_type":"issue","id":"bd-k1","title":"Store","status":"closed","priority":2,"issue_type":"bug"}
+{"_type":"issue","id":"bd-gone","title":"Gone","status":"tombstone","priority":2,"issue_type":"task"}
+{"_type":"memory","key":"x","value":"remember"}
+"""
+BEADS_LIST = """\
+[
+  {"id": "bd-1", "title": "First", "status": "open", "priority": 2, "issue_type": "task"},
+  {"id": "bd-2", "title": "Second", "status": "deferred", "priority": 1, "issue_type": "bug"}
+]
+"""
+BEADS_ENVELOPE = (
+    '{"schema_version": 1, "data": [{"id": "bd-1", "title": "First", "status": "open", "issue_type": "task"}]}\n'
+)
+BACKLOG = """\
+---
+id: BACK-12
+title: 'Export: CSV'
+status: To Do
+assignee:
+  - '@ann'
+created_date: '2026-04-25 21:01'
+labels:
+  - api
+dependencies:
+  - task-9
+references:
+  - src/cli.ts
+documentation:
+  - docs/export.md
+modified_files:
+  - src/export.ts
+priority: high
+ordinal: 1000
+---
+
+## Description
+
+<!-- SECTION:DESCRIPTION:BEGIN -->
+Stream rows.
+<!-- SECTION:DESCRIPTION:END -->
+
+## Acceptance Criteria
+<!-- AC:BEGIN -->
+- [ ] #1 header row
+- [x] #2 UTF-8
+<!-- AC:END -->
+
+## Implementation Plan
+
+1. Write it
+
+## Definition of Done
+<!-- DOD:BEGIN -->
+- [ ] #1 tests pass
+<!-- DOD:END -->
+"""
+BACKLOG_SUB_TASK = """\
+---
+id: task-4.1
+title: Sub-task
+status: Done
+dependencies: []
+---
+## Description
+
+Words
+"""
+BACKLOG_QUOTED = '---\nid: "BACK-7"\ntitle: "Seven"\nstatus: "In Progress"\npriority: low\n---\n'
+BMAD = """\
+# generated: 2026-07-04
+generated: 2026-07-04
+project: Shop
+story_location: /elsewhere/_bmad-output/implementation-artifacts
+
+development_status:
+  epic-1: in-progress
+  1-1-user-authentication: done
+  1-2-roles: ready-for-dev
+  1-3-not-written: backlog
+  epic-1-retrospective: optional
+action_items:
+  - {epic: 1, item: tidy up, status: open}
+"""
+BMAD_STORY = """\
+# Story 1.2: Roles and rights
+
+Status: ready-for-dev
+
+## Story
+
+As an **admin**, I want roles.
+
+## Acceptance Criteria
+
+1. **Given** an admin, **when** she looks, **then** she sees.
+2. Second
+
+## Tasks / Subtasks
+
+- [ ] Task 1 (AC: 1)
+  - [ ] 1.1 in `src/roles.py`
+
+## Dev Notes
+
+Keep it small.
+
+## Dev Agent Record
+
+### Agent Model Used
+"""
+GITHUB = """\
+[
+  {"number": 41, "title": "Export CSV", "state": "OPEN", "labels": [{"name": "P1"}, {"name": "api"}],
+   "milestone": {"title": "v2"}, "author": {"login": "ann"}, "url": "https://github.com/acme/shop/issues/41",
+   "body": "Depends on #38\\r\\n\\r\\nIn `src/export.py`.\\n\\n## Acceptance\\n- [ ] header row\\n- [ ] UTF-8\\n\\n\
+## Tasks\\n- [ ] #40\\n"},
+  {"number": 40, "title": "Rows", "state": "CLOSED", "stateReason": "COMPLETED", "labels": [], "body": "",
+   "url": "https://github.com/acme/shop/issues/40"},
+  {"number": 38, "title": "Never", "state": "CLOSED", "stateReason": "NOT_PLANNED", "body": null,
+   "url": "https://github.com/acme/shop/issues/38"}
+]
+"""
+GITHUB_MINIMAL = '[{"number":1,"title":"One","body":"text"},{"number":2,"title":"Two","body":"blocked by #1"}]'
+GITHUB_WITH_BLOCKERS = """\
+[{"number": 2, "title": "Two", "state": "OPEN", "blockedBy": {"nodes": [{"number": 1}]}, "comments": [1]},
+ {"number": 1, "title": "One", "state": "OPEN", "closed": false}]
+"""
+CSV = """\
+ID,Title,Status,Priority,Estimate,Depends on,Description
+A-1,Parse,Done,P0,3,,"Two
+lines"
+A-2,Serve,Todo,P1,5,A-1; A-3,In src/serve.py
+,,,,,,
+A-3,Store,Backlog,whatever,,,
+"""
+CSV_JIRA = "Summary;Issue key;Status;Priority;Labels\nFirst;SHOP-1;To Do;High;a\nSecond;SHOP-2;In Review;Low;\n"
+TSV = "Task\tHours\tFiles\nPaint\t1.5\tsrc/a.py, src/b.py\nPaint\t2\t\n"
+
+SAMPLES |= {
+    "task-master": Sample(
+        plan_format="task-master",
+        path=".taskmaster/tasks/tasks.json",
+        text=TASK_MASTER,
+        ids=("1", "2.1", "2.2", "3"),
+    ),
+    "task-master with ids as text": Sample(
+        plan_format="task-master", path="tasks.json", text=TASK_MASTER_STRINGS, ids=("1.1", "1.2", "2")
+    ),
+    "task-master without tags": Sample(plan_format="task-master", path="t.json", text=TASK_MASTER_OLDER, ids=("1",)),
+    "ralph": Sample(plan_format="ralph", path="prd.json", text=RALPH, ids=("US-002", "US-001")),
+    "ralph in a line": Sample(plan_format="ralph", path="", text=RALPH_MINIMAL, ids=("US-1",)),
+    "ralph without ids": Sample(
+        plan_format="ralph", path="scripts/ralph/prd.json", text=RALPH_WITHOUT_IDS, ids=("first", "second")
+    ),
+    "beads": Sample(plan_format="beads", path=".beads/issues.jsonl", text=BEADS, ids=("bd-e1.1", "bd-k3", "bd-k1")),
+    "beads as a list": Sample(plan_format="beads", path="issues.json", text=BEADS_LIST, ids=("bd-1", "bd-2")),
+    "beads in an envelope": Sample(plan_format="beads", path="", text=BEADS_ENVELOPE, ids=("bd-1",)),
+    "backlog.md": Sample(
+        plan_format="backlog.md", path="backlog/tasks/back-12 - Export-CSV.md", text=BACKLOG, ids=("BACK-12",)
+    ),
+    "backlog.md sub-task": Sample(
+        plan_format="backlog.md", path="backlog/tasks/task-4.1 - Sub.md", text=BACKLOG_SUB_TASK, ids=("task-4.1",)
+    ),
+    "backlog.md in quotes": Sample(plan_format="backlog.md", path="b.md", text=BACKLOG_QUOTED, ids=("BACK-7",)),
+    # The stories of BMAD have files of their own: see its tests.
+    "bmad": Sample(plan_format="bmad", path="docs/sprint-artifacts/sprint-status.yaml", text=BMAD, ids=()),
+    "github": Sample(plan_format="github", path="issues.json", text=GITHUB, ids=("GH-41", "GH-40", "GH-38")),
+    "github in a line": Sample(plan_format="github", path="", text=GITHUB_MINIMAL, ids=("GH-1", "GH-2")),
+    "github with blockers": Sample(
+        plan_format="github", path="i.json", text=GITHUB_WITH_BLOCKERS, ids=("GH-2", "GH-1")
+    ),
+    "csv": Sample(plan_format="csv", path="plan.csv", text=CSV, ids=("A-1", "A-2", "A-3")),
+    "csv of Jira": Sample(plan_format="csv", path="jira.csv", text=CSV_JIRA, ids=("SHOP-1", "SHOP-2")),
+    "tsv": Sample(plan_format="csv", path="a.tsv", text=TSV, ids=("paint", "paint-2")),
+}

@@ -88,7 +88,11 @@ class Drafts:
     def warn(self, line: int, message: str, advice: str) -> None:
         self.warnings.add_at(line, 0, message, advice)
 
-    def finish(self, name: str, *, path: str | None = None) -> Plan:
+    def warn_of_status(self, draft: Draft, word: str) -> None:
+        what = f"the status {shown(word)} of {shown(draft.id)} is unknown: taken as not started"
+        self.warn(draft.line, what, "hold or cancel the task if need be")
+
+    def finish(self, name: str) -> Plan:
         """The plan with all its tasks; dependencies that lead nowhere are kept: a queue may know them."""
         tasks = [self._task(draft) for draft in self._by_id.values()]
         return Plan(

@@ -9,7 +9,19 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol
 
-from swarm_shared.sources.formats import checklist, kiro, openspec, speckit
+from swarm_shared.sources.formats import (
+    backlog,
+    beads,
+    bmad,
+    checklist,
+    github,
+    kiro,
+    openspec,
+    ralph,
+    speckit,
+    table,
+    taskmaster,
+)
 from swarm_shared.sources.plan import Options, Place, Plan, refused
 from swarm_shared.taskfile.problems import ProblemList
 
@@ -31,7 +43,15 @@ class Format(Protocol):
 
 
 # The first that recognizes a file reads it: what is more special comes first.
-FORMATS: Mapping[str, Format] = MappingProxyType({each.FORMAT: each for each in (speckit, kiro, openspec, checklist)})
+FORMATS: Mapping[str, Format] = MappingProxyType(
+    {
+        each.FORMAT: each
+        for each in (
+            *(taskmaster, ralph, beads, github, table, bmad, backlog),
+            *(speckit, kiro, openspec, checklist),
+        )
+    }
+)
 
 
 def place_of(path: Path, *, root: Path, file: str | None = None) -> Place:

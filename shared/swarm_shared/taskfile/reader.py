@@ -14,7 +14,6 @@ from yaml.reader import ReaderError
 
 from swarm_shared.domain.errors import InputError
 from swarm_shared.domain.models import TaskSpec
-from swarm_shared.taskfile.foreign import recognize
 from swarm_shared.taskfile.graph import cycle_text, find_cycles
 from swarm_shared.taskfile.jsontext import NotJson, check_json
 from swarm_shared.taskfile.keys import TaskReader, dependency_marks
@@ -148,7 +147,6 @@ class _Reading:
             StopReading: From some place on the file is no task file; that place is noted.
         """
         self._refuse_other_encodings()
-        self._refuse_foreign_files()
         try:
             self._read_document()
         except ReaderError as error:
@@ -192,12 +190,6 @@ class _Reading:
             if self._text.startswith(mark):
                 self.problems.add_at(1, 1, f"the file is {name}", _SAVE_AS_UTF8)
                 raise StopReading
-
-    def _refuse_foreign_files(self) -> None:
-        foreign = recognize(self._text)
-        if foreign is not None:
-            self.problems.add_at(1, 0, f"this is {foreign.what}, which cannot be imported as it is", foreign.advice)
-            raise StopReading
 
     def _is_json(self) -> bool:
         """Whether the text is JSON. A file that only resembles it, with a trailing comma for instance, may be YAML."""

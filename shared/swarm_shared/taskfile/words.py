@@ -14,10 +14,14 @@ KEPT_STATUSES = (Status.COMPLETED, Status.FAILED, Status.CANCELLED, Status.HELD)
 
 _NOT_STARTED = (
     *("waiting", "open", "todo", "to_do", "pending", "backlog", "new", "planned", "ready", "draft", "drafted"),
-    *("ready_for_dev", "doing", "started", "wip", "active", "review", "in_review", "ready_for_review", "hooked"),
+    *("ready_for_dev", "doing", "started", "wip", "active", "hooked"),
 )
 _COMPLETED = ("done", "closed", "complete", "finished", "resolved", "merged", "shipped")
-_HELD = ("deferred", "on_hold", "paused", "parked", "postponed", "someday")
+# What is in review was done elsewhere: you decide about it; it is not done again.
+_HELD = (
+    *("deferred", "on_hold", "paused", "parked", "postponed", "someday"),
+    *("review", "in_review", "ready_for_review", "code_review"),
+)
 _CANCELLED = ("canceled", "wont_fix", "wontfix", "won't_fix", "wont_do", "won't_do", "not_planned", "abandoned")
 
 STATUS_WORDS: Mapping[str, Status] = MappingProxyType(

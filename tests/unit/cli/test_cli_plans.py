@@ -152,3 +152,52 @@ def test_tasks_that_wait_for_each_other_are_refused(desk: CliDesk, project: Path
     (project / "TODO.md").write_text("- [ ] a (after: b)\n- [ ] b (after: a)\n")
     ran = desk.run("import-tasks", "TODO.md")
     assert (ran.code, "a → b → a" in ran.err) == (3, True)
+
+
+@pytest.fixture
+def gh(desk: CliDesk, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A `gh` that prints the sample's issues and notes its arguments in the file that this is."""
+    tools = desk.folder / "tools"
+    tools.mkdir()
+    noted = desk.folder / "arguments"
+    (tools / "issues").write_text(SAMPLES["github"].text)
+    script = f'#!/bin/sh\nprintf "%s\\n" "$@" > {noted}\n[ -f {tools}/issues ] || {{ echo "no access" >&2; exit 4; }}\n'
+    (tools / "gh").write_text(f"{script}cat {tools}/issues\n")
+    (tools / "gh").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tools}:/usr/bin:/bin")
+    return noted
+
+
+def test_issues_are_listed_by_calling_gh(desk: CliDesk, project: Path, gh: Path) -> None:
+    ran = desk.run("import-tasks", "gh:acme/shop?label=p1&label=api&state=all", "--json")
+    assert ran.json["imported"] == 3
+    arguments = gh.read_text().splitlines()
+    assert arguments[:3] == ["issue", "list", "--repo=acme/shop"]
+    assert arguments[4:] == ["--label=p1", "--label=api", "--state=all", "--limit=1000"]
+    file = put(project, "github")
+    assert desk.run("import-tasks", file, "--json").json["unchanged"] == 3
+
+
+@pytest.mark.parametrize("address", ["gh:acme", "gh:acme/shop?colour=red", "gh:-R/x y", "gh:"])
+def test_a_wrong_address_is_refused_before_gh_is_called(desk: CliDesk, gh: Path, address: str) -> None:
+    assert desk.run("import-tasks", address).code == 3
+    assert not gh.exists()
+
+
+def test_what_gh_reports_is_shown(desk: CliDesk, gh: Path) -> None:
+    (gh.parent / "tools" / "issues").unlink()
+    ran = desk.run("import-tasks", "gh:acme/shop")
+    assert (ran.code, "gh failed: no access" in ran.err) == (3, True)
+
+
+def test_a_missing_gh_is_an_error_with_advice(desk: CliDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(desk.folder))
+    ran = desk.run("import-tasks", "gh:acme/shop")
+    assert (ran.code, "gh is not installed" in ran.err) == (3, True)
+
+
+def test_a_tag_of_task_master_is_chosen(desk: CliDesk, project: Path) -> None:
+    plan = put(project, "task-master")
+    assert desk.run("import-tasks", plan, "--tag", "later", "--json").json["imported"] == 1
+    refused = desk.run("import-tasks", plan, "--tag", "latter")
+    assert (refused.code, "--tag" in refused.err) == (3, True)

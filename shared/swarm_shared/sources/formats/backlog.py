@@ -1,0 +1,140 @@
+"""Backlog.md: `backlog/tasks/*.md`, each a task with front matter and sections."""
+
+from __future__ import annotations
+
+import re
+
+from swarm_shared.domain.models import Status
+from swarm_shared.sources.documents import Object, read_document
+from swarm_shared.sources.drafts import Draft, Drafts
+from swarm_shared.sources.markdown import split_lines
+from swarm_shared.sources.paths import paths_in
+from swarm_shared.sources.plan import Became, Options, Place, Plan, merged
+from swarm_shared.sources.statuses import front_matter
+from swarm_shared.sources.texts import Section, joined, listed, sections
+from swarm_shared.taskfile.problems import ProblemList, shown
+from swarm_shared.taskfile.words import priority_of, status_of
+
+FORMAT = "backlog.md"
+MAX_CONFIG_BYTES = 1 << 20
+
+_ID = re.compile(r"^id:[ \t]*['\"]?[A-Za-z][A-Za-z0-9]*-\d+(?:\.\d+)*['\"]?[ \t]*$", re.MULTILINE)
+_TITLE = re.compile(r"^title:", re.MULTILINE)
+_FIELDS = {
+    "id": "id",
+    "title": "name",
+    "status": "status",
+    "labels": "labels",
+    "dependencies": "dependencies",
+    "priority": "priority",
+    "milestone": "phase",
+    "type": "type",
+    "references": "description",
+    "documentation": "design docs",
+    "modified_files": "files",
+    "description": "description",
+}
+
+
+def recognizes(place: Place, text: str) -> bool:
+    """A Markdown file whose front matter has an id such as BACK-12 and a title."""
+    matter = front_matter(text) if place.suffix in ("", ".md") else None
+    return matter is not None and bool(_ID.search(matter[0])) and bool(_TITLE.search(matter[0]))
+
+
+def read(place: Place, text: str, options: Options) -> Plan:
+    """The one task of a file."""
+    done_words = _done_words(place)
+    drafts = Drafts(FORMAT, place, ticks="done" in done_words)
+    matter = front_matter(text)
+    fields = None if matter is None else read_document(matter[0], drafts.errors, is_json=False)
+    if not isinstance(fields, Object) or not fields.text("id") or not fields.text("title"):
+        if text.strip() and not len(drafts.errors):
+            drafts.leave_out(1, "a file without the id and title of a task", text.strip().split("\n")[0])
+        return drafts.finish("")
+    first = fields.line_of("title") + 1  # the front matter begins in line 2
+    draft = drafts.add(fields.text("id"), fields.text("title"), key=fields.text("id"), line=first)
+    _read_fields(draft, fields, drafts, done_words)
+    lines = split_lines(text)
+    end = text[: matter[1] + len(matter[0])].count("\n") + 1 if matter else 0
+    parts = sections(lines[end:], first=end + 1)
+    references = "\n".join(f"- {each}" for each in fields.texts("references"))
+    _read_sections(draft, parts, references)
+    plan = drafts.finish("")
+    plan.entries += merged(place.file, _fates(lines, end, fields, draft))
+    return plan
+
+
+def _read_fields(draft: Draft, fields: Object, drafts: Drafts, done_words: list[str]) -> None:
+    word = fields.text("status")
+    known = status_of(word)
+    if word.casefold().strip() == done_words[-1]:
+        known = Status.COMPLETED
+    elif word.casefold().strip() == "blocked":
+        known = Status.HELD
+    elif word and known is None:
+        drafts.warn_of_status(draft, word)
+    draft.status = known or Status.NOT_STARTED
+    draft.priority = priority_of(fields.text("priority")) or draft.priority
+    draft.phase = fields.text("milestone")
+    draft.type = fields.text("type")
+    draft.labels += fields.texts("labels")
+    draft.needs += fields.texts("dependencies")
+    draft.design_docs += fields.texts("documentation")
+    draft.files += fields.texts("modified_files")
+    draft.description = fields.text("description")
+
+
+def _read_sections(draft: Draft, parts: list[Section], references: str) -> None:
+    """Acceptance criteria and the definition of done as criteria, everything else as the description."""
+    texts = [("", draft.description), ("References", references)]
+    for part in parts:
+        title = part.title.casefold()
+        if title.startswith(("acceptance criteria", "definition of done")):
+            draft.criteria += listed(part.text)
+        elif title == "description" or not title:
+            texts.append(("", part.text))
+        else:
+            texts.append((part.title, part.text))
+    described = [text for title, text in texts if not title]
+    draft.description = joined(*[("", text) for text in described], *[each for each in texts if each[0]])
+    draft.files += [path for text in described for path in paths_in(text)]
+
+
+def _fates(lines: list[str], end: int, fields: Object, draft: Draft) -> list[tuple[int, Became, str, str]]:
+    """What each line became: keys of the front matter with the lines below them, then the sections."""
+    starts = {fields.line_of(key) + 1: key for key in fields}
+    key = ""
+    found = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip() or (number <= end and line.strip() in ("---", "...")):
+            found.append((number, Became.NOTHING, "", ""))
+        elif number > end:
+            found.append((number, Became.PART, draft.id, line))
+        else:
+            key = starts.get(number, key)
+            if key == "title":
+                found.append((number, Became.TASK, draft.id, line))
+            elif key in _FIELDS:
+                found.append((number, Became.PART, f"{_FIELDS[key]} of {draft.id}", line))
+            else:
+                found.append((number, Became.LEFT_OUT, f"the key {shown(key)}", line))
+    return found
+
+
+def _done_words(place: Place) -> list[str]:
+    """The statuses of the project in lower case, the last of which means done."""
+    if place.on_disk is not None:
+        for name in ("config.yml", "config.yaml"):
+            path = place.on_disk.parent.parent / name
+            try:
+                if path.stat().st_size > MAX_CONFIG_BYTES:
+                    continue
+                text = path.read_text(encoding="utf-8")
+            except (OSError, UnicodeDecodeError):
+                continue
+            config = read_document(text, ProblemList(""), is_json=False)
+            words = config.texts("statuses") if isinstance(config, Object) else []
+            if words:
+                return [word.casefold().strip() for word in words]
+    return ["to do", "in progress", "done"]

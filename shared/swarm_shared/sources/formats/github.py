@@ -1,0 +1,133 @@
+"""GitHub issues: what `gh issue list --json …` prints."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from swarm_shared.domain.models import Status
+from swarm_shared.sources.documents import Object, read_document
+from swarm_shared.sources.drafts import Draft, Drafts
+from swarm_shared.sources.fields import KeyAccount, task_entry
+from swarm_shared.sources.paths import paths_in
+from swarm_shared.sources.plan import Options, Place, Plan
+from swarm_shared.sources.texts import joined, listed, sections
+from swarm_shared.taskfile.words import priority_of
+
+FORMAT = "github"
+# What `gh` is asked for.
+FIELDS = ("number", "title", "body", "state", "stateReason", "labels", "milestone", "author", "url")
+USED = (*FIELDS, "closed", "blockedBy")
+MAX_BODY_CHARS = 200_000
+
+_ISSUES = re.compile(r"\A\s*\[\s*(?:\]|\{)")
+_NUMBER = re.compile(r'"number"[ \t]*:[ \t]*\d')
+_KEYS = re.compile(r'"(?:body|state|labels|url|milestone)"[ \t]*:')
+_URL = re.compile(r"(https?://[^/\s]+/[^/\s]+/[^/\s]+)/(?:issues|pull)/\d+")
+_NEEDS = re.compile(r"\b(?:depends on|blocked by|after|requires|needs)[: \t]+((?:#\d{1,9}|and\b|[, \t&]){1,400})", re.I)
+_REFERENCE = re.compile(r"#(\d{1,9})")
+_BOX = re.compile(r"[ \t]*[-*+][ \t]+\[([ xX])\][ \t]+(.*)")
+_ONLY_REFERENCE = re.compile(r"(?:https?://\S+/(?:issues|pull)/|#)(\d{1,9})\s*")
+_PRIORITY = re.compile(r"(?:priority[ :/_-]*)?(p[0-4]|critical|urgent|high|medium|low)", re.IGNORECASE)
+_CRITERIA = ("acceptance", "criteria", "definition of done", "done when", "tasks", "to do", "todo", "checklist")
+
+
+def recognizes(place: Place, text: str) -> bool:
+    """A JSON list of records with a number, a title and something that only issues have."""
+    if place.suffix not in ("", ".json") or not _ISSUES.match(text):
+        return False
+    return bool(_NUMBER.search(text)) and '"title"' in text and bool(_KEYS.search(text))
+
+
+def read(place: Place, text: str, options: Options) -> Plan:
+    """Each issue as a task; its text is what its author wrote, and is said to be that."""
+    drafts = Drafts(FORMAT, place, ticks=False)
+    document = read_document(text, drafts.errors, is_json=True)
+    issues = [each for each in document if isinstance(each, Object)] if isinstance(document, list) else []
+    keys = KeyAccount(USED)
+    repository = next((found[1] for each in issues if (found := _URL.match(each.text("url")))), "")
+    if repository:
+        # The same issues, from a file or from `gh`, are the same tasks.
+        drafts.place = Place(file=place.file, path=repository)
+    for issue in issues:
+        number = issue.text("number")
+        if not number.isdigit() or not issue.text("title").strip():
+            drafts.leave_out(issue.line, "no issue", issue.text("title"))
+            continue
+        keys.see(issue)
+        draft = drafts.add(f"GH-{number}", issue.text("title"), key=number, line=issue.line)
+        task_entry(drafts, issue.line, draft.id, draft.name)
+        _read_issue(draft, issue)
+    keys.report(drafts, "issue")
+    if len(issues) == 30:
+        drafts.warn(1, "30 issues, which is where gh stops by default", "list them with: gh issue list -L 1000")
+    return drafts.finish(repository.rpartition("/")[2])
+
+
+def _read_issue(draft: Draft, issue: Object) -> None:
+    draft.status = _status(issue)
+    labels = [each for each in (_name(label) for label in _items(issue, "labels")) if each]
+    for label in labels:
+        found = _PRIORITY.fullmatch(label.strip())
+        if found:
+            draft.priority = priority_of(found[1]) or draft.priority
+    draft.labels += labels
+    milestone = issue.value("milestone")
+    draft.phase = milestone.text("title") if isinstance(milestone, Object) else issue.text("milestone")
+    for blocker in _items(issue, "blockedBy"):
+        number = blocker.text("number") if isinstance(blocker, Object) else str(blocker).lstrip("#")
+        draft.needs.append(f"GH-{number}")
+    body = issue.text("body").replace("\r\n", "\n")[:MAX_BODY_CHARS]
+    rest = _take_boxes(draft, body)
+    for found in _NEEDS.findall(body):
+        draft.needs += [f"GH-{number}" for number in _REFERENCE.findall(found)]
+    author = issue.value("author")
+    login = author.text("login") if isinstance(author, Object) else ""
+    origin = " ".join(part for part in (issue.text("url"), f"by {login}" if login else "") if part)
+    draft.description = joined(("", rest), ("This is the text of an issue", origin or f"#{issue.text('number')}"))
+    draft.files += paths_in(rest)
+
+
+def _take_boxes(draft: Draft, body: str) -> str:
+    """Take criteria out of a body: the lists of sections about them, and boxes elsewhere; the rest is the text."""
+    rest: list[str] = []
+    for part in sections(body.split("\n"), deepest=6):
+        is_about = part.level and part.title.casefold().startswith(_CRITERIA)
+        kept = []
+        for line in part.lines:
+            box = _BOX.fullmatch(line)
+            if box is None:
+                kept.append(line)
+            elif only := _ONLY_REFERENCE.fullmatch(box[2]):
+                draft.needs.append(f"GH-{only[1]}")
+            else:
+                draft.criteria.append(box[2])
+        text = "\n".join(kept).strip("\n")
+        if is_about and text:
+            draft.criteria += listed(text)
+        elif text or (part.level and not is_about):
+            rest += [f"{'#' * part.level} {part.title}"] if part.level else []
+            rest.append(text)
+    return "\n".join(rest).strip("\n")
+
+
+def _status(issue: Object) -> Status:
+    is_closed = issue.text("state").casefold() == "closed" or issue.truth("closed")
+    if not is_closed:
+        return Status.NOT_STARTED
+    return (
+        Status.CANCELLED if issue.text("stateReason").casefold() in ("not_planned", "duplicate") else Status.COMPLETED
+    )
+
+
+def _items(issue: Object, key: str) -> Sequence[Any]:
+    """A list, or the `nodes` of one."""
+    found = issue.value(key)
+    if isinstance(found, Object):
+        found = found.value("nodes")
+    return found if isinstance(found, list) else []
+
+
+def _name(label: Any) -> str:
+    return label.text("name") if isinstance(label, Object) else str(label or "")

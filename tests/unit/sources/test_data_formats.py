@@ -1,0 +1,211 @@
+"""What JSON, YAML and CSV plans mean: order, phases, criteria, states, and what is left out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from plan_samples import BACKLOG, BACKLOG_SUB_TASK, BMAD, BMAD_STORY, SAMPLES
+
+from swarm_shared.domain.models import Status, TaskSpec
+from swarm_shared.sources import tick
+from swarm_shared.sources.joining import join
+from swarm_shared.sources.plan import Options, Place, Plan
+from swarm_shared.sources.reading import place_of, read_plan
+
+
+def read(name: str, text: str | None = None, options: Options | None = None) -> Plan:
+    sample = SAMPLES[name]
+    place = Place(file=sample.path, path=sample.path, in_project=True)
+    return read_plan(sample.plan_format, place, (text or sample.text).encode(), options or Options())
+
+
+def tasks(name: str, text: str | None = None) -> dict[str, TaskSpec]:
+    return {task.id: task for task in read(name, text).tasks}
+
+
+def reasons(plan: Plan) -> list[str]:
+    return [entry.detail for entry in plan.left_out()]
+
+
+def test_a_parent_of_task_master_is_the_phase_of_its_sub_tasks() -> None:
+    found = tasks("task-master")
+    assert found["2.2"].phase == "Serve"
+    assert found["2.2"].dependencies == ("2.1", "1")
+    assert "Only loopback" in found["2.2"].description
+    assert found["2.2"].acceptance_criteria == ("curl answers",)
+    assert found["2.2"].priority == 4
+    assert found["2.2"].files == ("src/serve.py",)
+    assert found["3"].dependencies == ("2.1", "2.2")
+    assert found["3"].status is Status.HELD
+    assert found["1"].acceptance_criteria == ("A bad file gives exit 2",)
+
+
+def test_task_master_reports_other_tags_and_unknown_keys() -> None:
+    found = reasons(read("task-master"))
+    assert 'the key "complexity" of 1 task' in found
+    assert 'the tag "later" with 1 task: --tag chooses one' in found
+
+
+def test_a_tag_of_task_master_is_chosen_and_an_unknown_one_is_an_error() -> None:
+    assert [task.name for task in read("task-master", options=Options(tag="later")).tasks] == ["Elsewhere"]
+    (problem,) = read("task-master", options=Options(tag="latter")).errors
+    assert '"master", "later"' in problem.advice
+
+
+def test_ids_of_task_master_may_be_text_and_complete() -> None:
+    found = tasks("task-master with ids as text")
+    assert found["1.2"].dependencies == ("1.1",)
+    assert found["2"].dependencies == ("1.1", "1.2")
+    assert found["2"].status is Status.HELD
+
+
+def test_the_priority_of_a_ralph_story_is_its_order() -> None:
+    found = tasks("ralph")
+    assert found["US-002"].dependencies == ("US-001",)
+    assert found["US-001"].status is Status.COMPLETED
+    assert found["US-002"].acceptance_criteria == ("a badge", "types check")
+    assert found["US-002"].files == ("src/card.tsx",)
+    assert found["US-002"].priority == 3
+    assert 'the key "verificationCommands" of 1 file' in reasons(read("ralph"))
+
+
+def test_beads_link_by_what_blocks_and_epics_are_phases() -> None:
+    found = tasks("beads")
+    assert found["bd-k3"].dependencies == ("bd-k1", "bd-e1.1")
+    assert found["bd-e1.1"].phase == "Sync"
+    assert found["bd-e1.1"].dependencies == ()
+    assert (found["bd-e1.1"].priority, found["bd-k3"].priority) == (1, 5)
+    assert found["bd-e1.1"].estimated_hours == 1.5
+    assert found["bd-e1.1"].acceptance_criteria == ("logged", "retried")
+    assert found["bd-k1"].status is Status.COMPLETED
+    assert tasks("beads as a list")["bd-2"].status is Status.HELD
+
+
+def test_beads_that_are_no_work_are_left_out_with_the_reason() -> None:
+    found = reasons(read("beads"))
+    assert found == ["a link of bd-k3 to bd-zz: related", "deleted (a tombstone)", "a memory"]
+
+
+def test_what_blocks_an_epic_blocks_its_children_and_no_child_waits_for_its_epic() -> None:
+    text = """\
+{"id":"a","title":"A","issue_type":"task","status":"open"}
+{"id":"e","title":"E","issue_type":"epic","status":"open","dependencies":[{"depends_on_id":"a","type":"blocks"}]}
+{"id":"e.1","title":"C","issue_type":"task","status":"open",\
+"dependencies":[{"depends_on_id":"e","type":"parent-child"},{"depends_on_id":"e","type":"blocks"}]}
+"""
+    assert tasks("beads", text)["e.1"].dependencies == ("a",)
+
+
+def test_a_task_of_backlog_md_has_its_sections_and_fields() -> None:
+    (task,) = read("backlog.md").tasks
+    assert (task.id, task.name, task.priority, task.labels) == ("BACK-12", "Export: CSV", 2, ("api",))
+    assert task.acceptance_criteria == ("header row", "UTF-8", "tests pass")
+    assert task.description == "Stream rows.\n\nReferences:\n- src/cli.ts\n\nImplementation Plan:\n1. Write it"
+    assert task.design_docs == ("docs/export.md",)
+    assert task.files == ("src/export.ts",)
+    assert reasons(read("backlog.md")) == ['the key "assignee"', 'the key "created_date"', 'the key "ordinal"']
+
+
+def test_every_line_of_a_task_of_backlog_md_is_accounted_for() -> None:
+    lines = [line for entry in read("backlog.md").entries for line in range(entry.line, entry.last + 1)]
+    assert lines == list(range(1, BACKLOG.count("\n") + 1))
+
+
+def test_the_files_of_a_backlog_are_one_plan_whose_ids_may_be_spelled_otherwise(tmp_path: Path) -> None:
+    folder = tmp_path / "backlog" / "tasks"
+    folder.mkdir(parents=True)
+    texts = [BACKLOG, BACKLOG_SUB_TASK, BACKLOG_SUB_TASK.replace("task-4.1", "BACK-9")]
+    plans = []
+    for number, text in enumerate(texts):
+        (folder / f"{number}.md").write_text(text)
+        plans.append(
+            read_plan("backlog.md", place_of(folder / f"{number}.md", root=tmp_path), text.encode(), Options())
+        )
+    (plan,) = join(plans)
+    assert [task.id for task in plan.tasks] == ["BACK-12", "task-4.1", "BACK-9"]
+    assert plan.tasks[0].dependencies == ("BACK-9",)
+    assert plan.tasks[1].source is not None
+    assert plan.tasks[1].source.path == "backlog/tasks/1.md"
+
+
+def test_the_statuses_of_a_backlog_are_those_of_its_configuration(tmp_path: Path) -> None:
+    folder = tmp_path / "backlog" / "tasks"
+    folder.mkdir(parents=True)
+    (tmp_path / "backlog" / "config.yml").write_text('statuses: ["Idea", "Shipped to all"]\n')
+    text = BACKLOG_SUB_TASK.replace("status: Done", "status: Shipped to all")
+    (task,) = read_plan("backlog.md", place_of(folder / "a.md", root=tmp_path), text.encode(), Options()).tasks
+    assert task.status is Status.COMPLETED
+    assert task.source is not None
+    assert not task.source.tick  # "Done" is no status there
+
+
+@pytest.fixture
+def sprint(tmp_path: Path) -> Plan:
+    folder = tmp_path / "docs" / "sprint-artifacts"
+    folder.mkdir(parents=True)
+    (folder / "sprint-status.yaml").write_text(BMAD)
+    (folder / "1-2-roles.md").write_text(BMAD_STORY)
+    (folder / "1-1-user-authentication.md").write_text("# Story 1.1: Sign in\n")
+    place = place_of(folder / "sprint-status.yaml", root=tmp_path, file="sprint-status.yaml")
+    return read_plan("bmad", place, BMAD.encode(), Options())
+
+
+def test_stories_of_bmad_that_have_a_file_are_tasks_in_the_order_of_their_epic(sprint: Plan) -> None:
+    first, second = sprint.tasks
+    assert (first.id, first.name, first.status) == ("1-1-user-authentication", "Sign in", Status.COMPLETED)
+    assert (second.name, second.phase) == ("Roles and rights", "Epic 1")
+    assert second.dependencies == ("1-1-user-authentication",)
+    assert second.acceptance_criteria == ("**Given** an admin, **when** she looks, **then** she sees.", "Second")
+    assert second.files == ("src/roles.py",)
+    assert second.design_docs == ("docs/sprint-artifacts/1-2-roles.md",)
+    assert "Keep it small." in second.description
+    assert "Agent Model" not in second.description
+
+
+def test_a_story_of_bmad_can_be_ticked_in_the_file_of_states(sprint: Plan) -> None:
+    source = sprint.tasks[1].source
+    assert source is not None
+    assert source.tick
+    assert tick("bmad", BMAD, source.key) == BMAD.replace("roles: ready-for-dev", "roles: done")
+
+
+def test_what_bmad_holds_beside_stories_is_left_out_with_the_reason(sprint: Plan) -> None:
+    found = {(entry.line, entry.detail) for entry in sprint.left_out()}
+    assert {(10, "a story without a file"), (11, "a retrospective")} <= found
+    states = [entry for entry in sprint.entries if entry.file == "sprint-status.yaml"]
+    lines = [line for entry in states for line in range(entry.line, entry.last + 1)]
+    assert lines == list(range(1, BMAD.count("\n") + 1))
+    assert ("1-2-roles.md", "Dev Agent Record: a record of work") in {(e.file, e.detail) for e in sprint.left_out()}
+
+
+def test_github_issues_have_criteria_dependencies_and_the_name_of_their_author() -> None:
+    found = tasks("github")
+    export = found["GH-41"]
+    assert export.acceptance_criteria == ("header row", "UTF-8")
+    assert export.dependencies == ("GH-40", "GH-38")
+    assert (export.phase, export.priority, export.labels) == ("v2", 2, ("P1", "api"))
+    assert export.files == ("src/export.py",)
+    assert "https://github.com/acme/shop/issues/41 by ann" in export.description
+    assert (found["GH-40"].status, found["GH-38"].status) == (Status.COMPLETED, Status.CANCELLED)
+    assert tasks("github with blockers")["GH-2"].dependencies == ("GH-1",)
+    assert tasks("github in a line")["GH-2"].dependencies == ("GH-1",)
+
+
+def test_columns_of_a_table_are_known_by_their_usual_names() -> None:
+    found = tasks("csv")
+    assert found["A-1"].description == "Two\nlines"
+    assert (found["A-1"].status, found["A-1"].priority) == (Status.COMPLETED, 1)
+    assert found["A-2"].dependencies == ("A-1", "A-3")
+    assert found["A-2"].files == ("src/serve.py",)
+    assert [task.line for task in found.values()] == [2, 4, 6]
+    assert reasons(read("csv")) == ['the column "Estimate"', "an unknown priority of A-3"]
+    assert tasks("csv of Jira")["SHOP-2"].status is Status.HELD
+    assert tasks("tsv")["paint"].files == ("src/a.py", "src/b.py")
+
+
+def test_columns_of_a_table_may_be_mapped() -> None:
+    text = "Nr,Titel,Kosten\n7,Bauen,3\n"
+    assert read("csv", text).errors
+    (task,) = read("csv", text, Options(columns={"Titel": "name", "Kosten": "estimated_hours"})).tasks
+    assert (task.id, task.name, task.estimated_hours) == ("7", "Bauen", 3.0)
