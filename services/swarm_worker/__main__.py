@@ -22,11 +22,12 @@ from swarm_shared.program.options import setting
 from swarm_shared.program.settings import Settings, resolve
 from swarm_shared.store.engine.awaited import wait_for_database
 from swarm_shared.store.queue.started_with import StartedWith
+from swarm_worker.assembly import assemble
 from swarm_worker.config import WorkerConfig, worker_config
 from swarm_worker.event_loop import Watch
-from swarm_worker.loop import Leave, WorkerLoop
 from swarm_worker.processes.keeper import fork_worker
 from swarm_worker.processes.session_tree import TreeUnproven
+from swarm_worker.stopping import Leave
 
 LOG = logging.getLogger("swarm.worker")
 PREDECESSOR_S = 15.0  # longer than it tries to end its agents
@@ -61,7 +62,7 @@ def work(config: WorkerConfig, started: StartedWith) -> int:
         database.routes.note(config.routing)
     event(LOG, "worker_started", worker=config.worker_id, pid=os.getpid(), keeper=keeper.process.pid)
     try:
-        leave = WorkerLoop(database, config, watch, lifeline, run=run).run()
+        leave = assemble(database, config, watch, lifeline, run=run).run()
     except TreeUnproven as error:
         event(LOG, "worker_crashed", level=logging.ERROR, worker=config.worker_id, reason=error.message)
         return 1

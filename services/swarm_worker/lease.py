@@ -24,16 +24,27 @@ USES_LOOK_S = 2.0  # what is used is told with the heartbeat, but not looked up 
 class Heart:
     """Beats when it is due; a beat that fails is tried again soon and is no reason to stop."""
 
-    def __init__(self, workers: Workers, clock: Clock, *, run: int, heartbeat_s: float, lease_s: float) -> None:
+    def __init__(
+        self,
+        workers: Workers,
+        clock: Clock,
+        *,
+        run: int,
+        heartbeat_s: float,
+        lease_s: float,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`now`: monotonic seconds."""
         self.alive = True  # False: our row says that this worker is over
+        self._now = now
         self._workers, self._clock, self._run = workers, clock, run
         self._heartbeat_s, self._lease_s = heartbeat_s, lease_s
-        self._next = time.monotonic() + heartbeat_s
-        self._appetite = Appetite(os.getpid())
+        self._next = now() + heartbeat_s
+        self._appetite = Appetite(os.getpid(), now=now)
 
     def due_in(self) -> float:
         """Seconds until the next beat."""
-        return max(0.0, self._next - time.monotonic())
+        return max(0.0, self._next - self._now())
 
     def beat_if_due(self) -> None:
         if self.due_in() > 0:
@@ -43,23 +54,23 @@ class Heart:
             self.alive = self._workers.heartbeat(
                 self._run, began_mono_ms=began, lease_s=self._lease_s, uses=self._appetite.look()
             )
-            self._next = time.monotonic() + self._heartbeat_s
+            self._next = self._now() + self._heartbeat_s
         except DatabaseError as error:
             event(LOG, "heartbeat_missed", level=logging.WARNING, reason=error)
-            self._next = time.monotonic() + min(RETRY_S, self._heartbeat_s)
+            self._next = self._now() + min(RETRY_S, self._heartbeat_s)
 
 
 class Appetite:
     """What a process and all below it use, from look to look."""
 
-    def __init__(self, pid: int, *, every_s: float = USES_LOOK_S) -> None:
-        self._pid = pid
+    def __init__(self, pid: int, *, every_s: float = USES_LOOK_S, now: Callable[[], float] = time.monotonic) -> None:
+        self._pid, self._now = pid, now
         self._every_s = every_s
         self._seen: tuple[float, float] | None = None  # monotonic time and seconds of processor time
 
     def look(self) -> Uses | None:
         """What is used now; None when the last look was a moment ago, or nothing could be read."""
-        now = time.monotonic()
+        now = self._now()
         if self._seen is not None and now - self._seen[0] < self._every_s:
             return None
         try:
@@ -87,6 +98,7 @@ class ProgressMeter:
         idle_cpu_s: float = 1.0,
         patience_s: float | None,
         note: Callable[[], None],
+        now: Callable[[], float],
     ) -> None:
         """Start counting now.
 
@@ -95,25 +107,27 @@ class ProgressMeter:
             cpu_s: Seconds of CPU time so far; looked at seldom, and only while none of the signs moves.
             idle_cpu_s: Seconds of CPU time a minute that an idle agent uses; only more than that is progress.
             patience_s: Seconds without any sign that make it stuck; None for agents that show none.
-            note: Writes a sign of progress down.
+            note: Stores a sign of progress.
+            now: Monotonic seconds.
         """
+        self._now = now
         self._signs, self._cpu_s, self._patience_s, self._note = signs, cpu_s, patience_s, note
         self._idle_share = idle_cpu_s / 60
         self._last: list[float | None] = [None] * len(signs)  # looked at later: most sessions are over by then
-        self._moved_at = time.monotonic()
+        self._moved_at = self._now()
         look_s = PROGRESS_LOOK_S if patience_s is None else min(PROGRESS_LOOK_S, patience_s / 4)
         self._look_s = look_s
-        self._next = time.monotonic() + look_s
+        self._next = self._now() + look_s
         self._cpu_look_s = COSTLY_LOOK_S if patience_s is None else min(COSTLY_LOOK_S, patience_s / 4)
         self._next_cpu = self._moved_at + self._cpu_look_s
         self._last_cpu: tuple[float, float] | None = None  # monotonic time and seconds of CPU time
 
     def due_in(self) -> float:
-        return max(0.0, self._next - time.monotonic())
+        return max(0.0, self._next - self._now())
 
     def silent_s(self) -> float:
         """Seconds since the last sign."""
-        return time.monotonic() - self._moved_at
+        return self._now() - self._moved_at
 
     def is_stuck(self) -> bool:
         return self._patience_s is not None and self.silent_s() > self._patience_s
@@ -122,17 +136,17 @@ class ProgressMeter:
         """Compare the signs with the last look, and write progress down when one has risen."""
         if self.due_in() > 0:
             return
-        self._next = time.monotonic() + self._look_s
+        self._next = self._now() + self._look_s
         found = [sign() for sign in self._signs]
         moved = any(new is not None and new != old for new, old in zip(found, self._last, strict=True))
         self._last = found
         # An agent that shows nothing is bound by its session limit alone: here its life is the sign.
         if moved or self._patience_s is None:
-            self._last_cpu, self._next_cpu = None, time.monotonic() + self._cpu_look_s
+            self._last_cpu, self._next_cpu = None, self._now() + self._cpu_look_s
         else:
             moved = self._moved_by_cpu()
         if moved or self._patience_s is None:
-            self._moved_at = time.monotonic()
+            self._moved_at = self._now()
             try:
                 self._note()
             except DatabaseError as error:
@@ -140,7 +154,7 @@ class ProgressMeter:
 
     def _moved_by_cpu(self) -> bool:
         """Whether enough was used since the last look in this silence; the first look only starts the comparison."""
-        now = time.monotonic()
+        now = self._now()
         if now < self._next_cpu:
             return False
         self._next_cpu = now + self._cpu_look_s

@@ -58,18 +58,6 @@ def test_cancel_then_retry_while_the_agent_ignores_term_gives_one_agent_at_a_tim
     assert [a["outcome"] for a in swarm.attempts("a")] == ["cancelled", "passed"]
 
 
-def test_an_order_aimed_at_an_attempt_never_hits_a_later_one(swarm: LiveSwarm) -> None:
-    go = swarm.folder / "go"
-    swarm.add(swarm.scripted("a", script={"builder": [{"signal": 9}, {"wait_for": str(go)}]}))
-    swarm.worker("worker-1", "--no-validation")
-    swarm.wait_for_agent("a", number=2)
-    first = swarm.attempts("a")[0]["id"]
-    row = swarm.db.control.request(Verb.KILL, "a", actor="me", attempt_id=first)
-    go.touch()
-    swarm.wait_for("a", Status.COMPLETED)
-    assert swarm.db.control.get(row).status == "pending"  # the reaper's to refuse
-
-
 def test_the_first_term_lets_the_attempt_finish_and_the_worker_leaves_with_0(swarm: LiveSwarm) -> None:
     go = swarm.folder / "go"
     swarm.add(swarm.scripted("a", script={"builder": [{"wait_for": str(go)}], "validator": [{}]}), swarm.scripted("b"))
@@ -98,27 +86,6 @@ def test_the_second_term_interrupts_at_once_and_costs_the_task_nothing(swarm: Li
     assert swarm.leftovers() == []
 
 
-def test_the_graceful_timeout_interrupts_what_still_runs(swarm: LiveSwarm) -> None:
-    swarm.add(swarm.scripted("a", script={"builder": [{"hang": True}]}))
-    worker = swarm.worker("worker-1", "--graceful-timeout", "0.2")
-    swarm.wait_for_agent("a")
-    worker.terminate()
-    assert worker.wait(20) == 0
-    assert swarm.attempts("a")[0]["failure_class"] == "interrupted"
-
-
-def test_usr1_finishes_the_attempt_without_a_limit_and_retires(swarm: LiveSwarm) -> None:
-    go = swarm.folder / "go"
-    swarm.add(swarm.scripted("a", script={"builder": [{"wait_for": str(go)}]}), swarm.scripted("b"))
-    worker = swarm.worker("worker-1", "--no-validation", SWARM_GRACEFUL_TIMEOUT_S="0")
-    swarm.wait_for_agent("a")
-    swarm.hand_down(worker, signal.SIGUSR1)
-    go.touch()
-    assert worker.wait(20) == 0
-    assert swarm.status("a") is Status.COMPLETED
-    assert swarm.status("b") is Status.NOT_STARTED
-
-
 def test_usr2_lets_a_retiring_worker_stay(swarm: LiveSwarm) -> None:
     go = swarm.folder / "go"
     swarm.add(swarm.scripted("a", script={"builder": [{"wait_for": str(go)}]}), swarm.scripted("b"))
@@ -131,71 +98,6 @@ def test_usr2_lets_a_retiring_worker_stay(swarm: LiveSwarm) -> None:
     go.touch()
     swarm.wait_for("b", Status.COMPLETED)
     assert worker.poll() is None
-
-
-def test_one_drained_worker_finishes_without_a_limit_then_leaves(swarm: LiveSwarm) -> None:
-    go = swarm.folder / "go"
-    swarm.add(swarm.scripted("a", script={"builder": [{"wait_for": str(go)}]}), swarm.scripted("b"))
-    worker = swarm.worker("worker-1", "--no-validation", "--graceful-timeout", "0.1")
-    swarm.wait_for_agent("a")
-    swarm.db.workers.want("worker-1", "drain")
-    wait_until(lambda: swarm.db.workers.shown()[0]["status"] == "draining", swarm.logs)
-    seen = swarm.db.connection.data_version()
-    wait_until(lambda: swarm.db.connection.data_version() != seen, swarm.logs)  # past the limit, at its next heartbeat
-    go.touch()
-    assert worker.wait(20) == 0
-    assert (swarm.status("a"), swarm.status("b")) == (Status.COMPLETED, Status.NOT_STARTED)
-    assert len(swarm.attempts("a")) == 1
-
-
-@pytest.mark.parametrize("whole_swarm", [False, True], ids=["one worker", "the whole swarm"])
-def test_a_resume_takes_a_drain_back_before_the_worker_has_left(swarm: LiveSwarm, whole_swarm: bool) -> None:
-    go = swarm.folder / "go"
-    swarm.add(swarm.scripted("a", script={"builder": [{"wait_for": str(go)}]}), swarm.scripted("b"))
-    worker = swarm.worker("worker-1", "--no-validation")
-    swarm.wait_for_agent("a")
-    if whole_swarm:
-        swarm.db.swarm.set_flag("drained", actor="me")
-    else:
-        swarm.db.workers.want("worker-1", "drain")
-    wait_until(lambda: swarm.db.workers.shown()[0]["status"] == "draining", swarm.logs)
-    swarm.db.swarm.resume(actor="me")
-    wait_until(lambda: swarm.db.workers.shown()[0]["status"] == "busy", swarm.logs)
-    go.touch()
-    swarm.wait_for("b", Status.COMPLETED)
-    assert worker.poll() is None
-
-
-def test_a_drained_swarm_lets_running_work_finish_and_its_workers_leave(swarm: LiveSwarm) -> None:
-    go = swarm.folder / "go"
-    swarm.add(swarm.scripted("a", script={"builder": [{"wait_for": str(go)}]}), swarm.scripted("b"))
-    worker = swarm.worker("worker-1", "--no-validation")
-    swarm.wait_for_agent("a")
-    swarm.db.swarm.set_flag("drained", actor="me")
-    go.touch()
-    assert worker.wait(20) == 0
-    assert (swarm.status("a"), swarm.status("b")) == (Status.COMPLETED, Status.NOT_STARTED)
-
-
-def test_an_emergency_stop_ends_the_agent_at_once_and_costs_nothing(swarm: LiveSwarm) -> None:
-    swarm.add(swarm.scripted("a", script=STUBBORN))
-    worker = swarm.worker()
-    agent = swarm.wait_for_agent("a")
-    swarm.db.swarm.set_flag("emergency_stop", actor="me")
-    assert worker.wait(20) == 0
-    assert is_gone(agent["pid"])
-    assert swarm.leftovers() == []
-    assert swarm.attempts("a")[0]["failure_class"] == "interrupted"
-
-
-def test_a_worker_that_starts_into_a_stopped_swarm_waits_and_goes_on_after_resume(swarm: LiveSwarm) -> None:
-    swarm.add(swarm.scripted("a"))
-    swarm.db.swarm.set_flag("emergency_stop", actor="me")
-    worker = swarm.worker("worker-1", "--no-validation")
-    wait_until(lambda: any(w["status"] == "waiting" for w in swarm.db.workers.shown()), swarm.logs)
-    assert worker.poll() is None
-    swarm.db.swarm.resume(actor="me")
-    swarm.wait_for("a", Status.COMPLETED)
 
 
 def test_a_worker_whose_keeper_is_killed_ends_the_tree_itself_and_the_task_runs_again(swarm: LiveSwarm) -> None:

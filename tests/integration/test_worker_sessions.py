@@ -39,36 +39,11 @@ def ended_attempt(swarm: LiveSwarm, events: list[dict[str, Any]], **settings: st
     return swarm.attempts("a")[0]
 
 
-def test_a_session_at_its_limit_is_the_providers_if_its_last_events_are_errors(swarm: LiveSwarm) -> None:
-    attempt = ended_attempt(swarm, [*STARTED, NO_NETWORK], SWARM_BUILDER_TIMEOUT_S="2")
-    assert attempt["failure_class"] == "provider"
-    assert "passed its limit" in attempt["error"]
-    assert "waiting for network" in attempt["error"]
-    assert swarm.db.tasks.get("a")["failures"] == 0
-    assert [hold.kind for hold in swarm.db.swarm.holds()] == ["overloaded"]
-
-
-def test_a_session_at_its_limit_that_worked_is_the_tasks(swarm: LiveSwarm) -> None:
-    attempt = ended_attempt(swarm, STARTED, SWARM_BUILDER_TIMEOUT_S="2")
-    assert attempt["failure_class"] == "quality"
-    assert swarm.db.tasks.get("a")["failures"] == 1
-
-
 def test_a_silent_session_that_waits_for_its_provider_costs_no_attempt(swarm: LiveSwarm) -> None:
     attempt = ended_attempt(swarm, STARTED, SWARM_ORPHAN_TIMEOUT_MIN="0.03")
     assert attempt["failure_class"] == "provider"
     assert "no sign of progress" in attempt["error"]
     assert "no answer from the provider" in attempt["error"]
-
-
-def test_a_silent_session_whose_command_runs_is_the_tasks(swarm: LiveSwarm) -> None:
-    attempt = ended_attempt(swarm, [*STARTED, COMMAND], SWARM_ORPHAN_TIMEOUT_MIN="0.03")
-    assert attempt["failure_class"] == "quality"
-
-
-def test_a_session_that_is_ended_keeps_its_id(swarm: LiveSwarm) -> None:
-    attempt = ended_attempt(swarm, [*STARTED, COMMAND], SWARM_BUILDER_TIMEOUT_S="2")
-    assert attempt["builder_session_id"] == "thread-1"
 
 
 USED = {"input_tokens": 100, "cached_input_tokens": 60, "output_tokens": 10}

@@ -36,6 +36,20 @@ LOG = logging.getLogger("swarm.worker")
 TRIES = 5
 
 
+class Lander:
+    """Lands for one worker, one claim at a time."""
+
+    def __init__(
+        self, around: Surroundings, config: WorkerConfig, repository: Repository, branch: IntegrationBranch
+    ) -> None:
+        self._around, self._config, self._repository, self._branch = around, config, repository, branch
+
+    def land(self, landing: LandingClaim) -> Concluded:
+        """As `Landing.run`."""
+        tend = self._around.heart.beat_if_due
+        return Landing(self._around, self._config, self._repository, self._branch, landing, tend=tend).run()
+
+
 class Landing:
     """Runs one landing claim. `run` returns when nothing of any check is left."""
 
@@ -102,7 +116,7 @@ class Landing:
                     continue
                 self._tree.clear()
                 if not self._db.landings.pass_point_of_no_return(self._claim, new=merge.new, old=tip):
-                    raise CutShort(self._steps.ordered())
+                    raise CutShort(self._steps.requested())
                 held.advance(merge.new, old=tip)
             self._tell_landed(merge.new)
             self._tell_synced(sync)

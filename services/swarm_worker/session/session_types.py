@@ -81,3 +81,4 @@ class Surroundings(Struct, frozen=True, kw_only=True):
     kill_grace_s: float
     output_limit_bytes: int
     redaction: Redaction
+    now: Callable[[], float]  # monotonic seconds

@@ -12,11 +12,12 @@ from msgspec.structs import replace
 from swarm_shared.agents.launching.environment import session_environment
 from swarm_shared.agents.reading.session_result import SessionEnd, tail_lines
 from swarm_shared.domain.errors import LeaseLost
-from swarm_shared.domain.models import FailureClass, Outcome, Role, Stage, TaskSpec, Verb
+from swarm_shared.domain.models import FailureClass, Outcome, Role, Stage, TaskSpec
 from swarm_shared.store.queue.claims import Claim, SessionReport
 from swarm_shared.store.queue.policy import AttemptResult
 from swarm_worker.config import WorkerConfig
-from swarm_worker.session.session import Session
+from swarm_worker.session.cuts import requested
+from swarm_worker.session.session import run_session
 from swarm_worker.session.session_types import Cause, Cut, Ended, Plan, Surroundings
 
 SHELL = "/bin/sh"
@@ -48,11 +49,11 @@ class Steps:
         """Run it to its end.
 
         Raises:
-            CutShort: Somebody, or the time limit, ended it.
+            CutShort: It was ended by a user, by a stop of ours, or at a limit.
             LeaseLost: The task has another owner.
             TreeUnproven: Something of it could not be ended.
         """
-        ended = Session(self._around, self._claim, plan).run()
+        ended = run_session(self._around, self._claim, plan)
         self.last = ended.session
         cut = ended.cut
         if cut is not None and not (limit_is_failure and cut.cause is Cause.TIME_LIMIT):
@@ -94,13 +95,10 @@ class Steps:
             "duration_s": round(ended.duration_s, 3),
         }
 
-    def ordered(self) -> Cut:
-        """What a person has ordered for this claim while nothing of it ran."""
-        for row, verb, actor in self._around.database.control.for_attempt(self._claim.attempt):
-            if verb in (Verb.KILL, Verb.CANCEL):
-                cause = Cause.KILLED if verb is Verb.KILL else Cause.CANCELLED
-                return Cut(cause=cause, text=f"{cause} by {actor}", requests=(row,))
-        return Cut(cause=Cause.INTERRUPTED, text="a request about it was waiting")
+    def requested(self) -> Cut:
+        """What a user has requested for this claim while nothing of it ran."""
+        rows = self._around.database.control.for_attempt(self._claim.attempt)
+        return requested(rows) or Cut(cause=Cause.INTERRUPTED, text="a request about it was waiting")
 
     def concluded(self, cut: Cut, so_far: AttemptResult) -> Concluded:
         """What a cut makes of the attempt.

@@ -6,18 +6,17 @@ import os
 import subprocess
 from pathlib import Path
 
-import pytest
 from queue_desk import QueueDesk
 
-from swarm_worker import lease
 from swarm_worker.lease import Appetite, Heart
 
 
-def test_a_heartbeat_tells_what_the_whole_tree_uses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lease.time, "monotonic", lambda: 1000.0)  # all in one moment
+def test_a_heartbeat_reports_what_the_whole_tree_uses(tmp_path: Path) -> None:
     desk = QueueDesk(tmp_path)
     claimant = desk.claimant()
-    heart = Heart(desk.db.workers, desk.clock, run=claimant.run, heartbeat_s=0.0, lease_s=60)
+    heart = Heart(
+        desk.db.workers, desk.clock, run=claimant.run, heartbeat_s=0.0, lease_s=60, now=lambda: 1000.0
+    )  # all at once
     [worker] = desk.db.workers.shown()
     assert worker["tree_rss_bytes"] is None
     heart.beat_if_due()

@@ -14,11 +14,15 @@ LOOK_S = lease.PROGRESS_LOOK_S
 class Bench:
     """A meter with two signs that are moved by hand, in a time that is moved by hand."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, patience_s: float | None = PATIENCE_S, **more: float) -> None:
+    def __init__(self, patience_s: float | None = PATIENCE_S, **more: float) -> None:
         self.now, self.output, self.cpu, self.cpu_looks, self.notes = 0.0, 0.0, 0.0, 0, 0
-        monkeypatch.setattr(lease.time, "monotonic", lambda: self.now)
         self.meter = ProgressMeter(
-            [lambda: self.output], cpu_s=self._look_at_cpu, patience_s=patience_s, note=self._note, **more
+            [lambda: self.output],
+            cpu_s=self._look_at_cpu,
+            patience_s=patience_s,
+            note=self._note,
+            now=lambda: self.now,
+            **more,
         )
 
     def pass_s(self, seconds: float, *, output: float = 0.0, cpu: float = 0.0) -> None:
@@ -39,8 +43,8 @@ class Bench:
 
 
 @pytest.fixture
-def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
-    return Bench(monkeypatch)
+def bench() -> Bench:
+    return Bench()
 
 
 def test_cpu_time_is_not_looked_at_while_something_cheaper_moves(bench: Bench) -> None:
@@ -92,24 +96,22 @@ def test_work_of_before_the_silence_is_no_sign_of_life_in_it(bench: Bench) -> No
     assert bench.notes == noted
 
 
-def test_a_short_patience_is_looked_at_often_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    bench = Bench(monkeypatch, patience_s=4 * LOOK_S)
+def test_a_short_patience_is_looked_at_often_enough() -> None:
+    bench = Bench(patience_s=4 * LOOK_S)
     bench.pass_s(600, cpu=0.5)
     assert not bench.meter.is_stuck()
 
 
-def test_an_agent_without_signs_lives_by_its_session_limit_and_nothing_costly_is_asked(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    bench = Bench(monkeypatch, patience_s=None)
+def test_an_agent_without_signs_lives_by_its_session_limit_and_nothing_costly_is_asked() -> None:
+    bench = Bench(patience_s=None)
     bench.pass_s(7200)
     assert (bench.meter.is_stuck(), bench.cpu_looks) == (False, 0)
 
 
-def test_what_an_idle_runtime_uses_is_no_progress_however_much_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    hungry = Bench(monkeypatch, idle_cpu_s=30)
+def test_what_an_idle_runtime_uses_is_no_progress_however_much_it_is() -> None:
+    hungry = Bench(idle_cpu_s=30)
     hungry.pass_s(2 * PATIENCE_S, cpu=16 / 60)
     assert hungry.meter.is_stuck()
-    hungry = Bench(monkeypatch, idle_cpu_s=30)
+    hungry = Bench(idle_cpu_s=30)
     hungry.pass_s(2 * PATIENCE_S, cpu=0.9)
     assert not hungry.meter.is_stuck()
