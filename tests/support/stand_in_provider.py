@@ -51,10 +51,8 @@ class StandInProvider:
 
     def window(self, account: str, opens_in_s: float) -> None:
         """The account's plan is used up until then."""
-        limit = {"status": "rejected", "resetsAt": int(time.time() + opens_in_s)}
-        event = {"type": "rate_limit_event", "rate_limit_info": limit}
-        result = _result("You've hit your limit", is_error=True, api_error_status=429)
-        self._write(account, event, result)
+        text = f"Claude AI usage limit reached|{int(time.time() + opens_in_s)}"
+        self._write(account, _result(text, is_error=True, api_error_status=429))
 
     def works(self, account: str) -> None:
         """The account is healthy again."""
