@@ -21,7 +21,7 @@ SECTIONS = MappingProxyType(
     {
         "Tasks": ("import-tasks", "add", "edit", "validate", "convert", "export-tasks"),
         "Look": (
-            *("status", "list-tasks", "task-info", "why", "failures", "workers"),
+            *("status", "list-tasks", "task-info", "why", "failures", "costs", "workers"),
             *("logs", "events", "prompt", "diff", "dashboard", "report", "notify"),
         ),
         "Steer": ("answer", "retry", "cancel", "hold", "release", "kill", "approve", "reject", "prioritize"),

@@ -84,6 +84,7 @@ class Housekeeping:
         late = self._db.landings.tell_late()
         if late is not None:
             event(LOG, "landing_late", level=logging.WARNING, task=late)
+        self._db.spending.check(self._config.budgets.spending)  # a new day may have begun
         self._trim()
 
     def _mind_space(self, free: int) -> None:

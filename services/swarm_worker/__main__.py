@@ -60,6 +60,7 @@ def work(config: WorkerConfig, started: StartedWith) -> int:
     if owner_from(os.environ) is None:  # else `start` has stored what it was given
         database.swarm.note_started_with(started)
         database.routes.note(config.routing)
+        database.spending.note(config.budgets.spending)
     event(LOG, "worker_started", worker=config.worker_id, pid=os.getpid(), keeper=keeper.process.pid)
     try:
         leave = assemble(database, config, watch, lifeline, run=run).run()

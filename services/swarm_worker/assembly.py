@@ -43,6 +43,7 @@ def assemble(database: TaskDatabase, config: WorkerConfig, watch: Watch, lifelin
         watch=watch,
         heart=heart,
         must_stop=stopping.must_stop,
+        ends_over_budget=config.budgets.spending.hard,
         kill_grace_s=config.kill_grace_s,
         output_limit_bytes=config.output_limit_bytes,
         redaction=Redaction(os.environ, config.environ),

@@ -9,10 +9,11 @@ from msgspec.structs import replace
 
 from swarm_shared.agents.amplifier.loaded import Loaded
 from swarm_shared.agents.launching.launch import has_session, prepare
+from swarm_shared.agents.launching.spending import priced
 from swarm_shared.agents.presets.cli import AgentCli, Progress, Store
 from swarm_shared.agents.prompting.prompt import answer_again
 from swarm_shared.agents.prompting.resuming import is_saved
-from swarm_shared.agents.reading.session_result import Reading, read_cut, read_session, warnings_of
+from swarm_shared.agents.reading.session_result import Reading, read_cut, read_session, usage_of, warnings_of
 from swarm_shared.agents.reading.usage import UNKNOWN_USAGE, Usage
 from swarm_shared.domain.clock import Clock
 from swarm_shared.domain.errors import ConfigError, InputError
@@ -258,6 +259,7 @@ class Attempt:
             signs=files.signs,
             idle_cpu_s=cli.idle_cpu_s,
         )
+        self._steps.begin_agent()
         try:
             ended = self._steps.run(plan)
         except CutShort as short:
@@ -355,17 +357,19 @@ class Attempt:
         """The reading, with what the session's files tell beside it."""
         session = reading.session_id or files.session_id()
         self._note_session(role, session)
-        told = Usage(tokens=reading.tokens, cached_tokens=reading.cached_tokens, cost_usd=reading.cost_usd)
+        told = usage_of(reading)
         if told == UNKNOWN_USAGE:
             told = files.usage(session)
-        usage = self._of_this_run(cli, told, session, resumes)
+        models = reading.models or files.models(session)
+        usage = priced(self._of_this_run(cli, told, session, resumes), models, self._config.prices)
         self._add_usage(usage)
         self._steps.report(
             SessionReport(
                 cli_session_id=session,
-                models=", ".join(reading.models or files.models(session)) or None,
+                models=", ".join(models) or None,
                 tokens=usage.tokens,
                 cached_tokens=usage.cached_tokens,
+                output_tokens=usage.output_tokens,
                 cost_usd=usage.cost_usd,
             )
         )

@@ -15,6 +15,7 @@ from swarm_shared.agents.presets.catalog import choose, load_presets
 from swarm_shared.agents.presets.cli import AgentCli
 from swarm_shared.domain.errors import ConfigError
 from swarm_shared.domain.models import Role
+from swarm_shared.domain.prices import Price
 from swarm_shared.domain.routes import Routing
 from swarm_shared.git.plumbing.repository import Repository
 from swarm_shared.git.worktrees.isolation import decide
@@ -40,6 +41,7 @@ class WorkerConfig(Struct, frozen=True, kw_only=True):
     land_into: str  # the branch that finished work lands on
     agent_cli: str
     routing: Routing
+    prices: Mapping[str, Price]
     route_spacing_s: float
     models: Mapping[Role, str]  # of sessions of `agent_cli` by role; empty: the CLI's own choice
     args: Mapping[Role, tuple[str, ...]]
@@ -99,6 +101,7 @@ def worker_config(settings: Settings, worker_id: str) -> WorkerConfig:
         land_into=settings.land_into,
         agent_cli=settings.agent_cli,
         routing=settings.routing,
+        prices=settings.prices,
         route_spacing_s=settings.route_spacing_s,
         models={Role.BUILDER: settings.builder_model, Role.VALIDATOR: settings.validator_model},
         args={Role.BUILDER: settings.builder_args, Role.VALIDATOR: settings.validator_args},

@@ -17,6 +17,7 @@ from swarm_shared.store.engine.connection import Connection, create_file
 from swarm_shared.store.importing.imports import Imports
 from swarm_shared.store.queue.events import Events
 from swarm_shared.store.queue.landings import Landings
+from swarm_shared.store.queue.limits.spending import Spending
 from swarm_shared.store.queue.outbox import Outbox
 from swarm_shared.store.queue.output import Output
 from swarm_shared.store.queue.policy import Budgets
@@ -44,7 +45,7 @@ class TaskDatabase:
 
     Verbs stand in families: `queue` (claim, settle), `tasks` (reading), `workers`, `control`, `steering`, `definitions`
     (requests), `swarm` (flags, holds, services), `output`, `outbox`, `events`, `imports`, `recovery`, `runs`,
-    `health`, `landings`, `changes`, `failures`, `prospects`, `routes`.
+    `health`, `landings`, `changes`, `failures`, `prospects`, `routes`, `spending`.
     """
 
     def __init__(
@@ -99,6 +100,7 @@ class TaskDatabase:
         self.runs = Runs(self.connection, self.clock)
         self.prospects = Prospects(self.connection, self.clock)
         self.routes = Routes(self.connection, self.clock)
+        self.spending = Spending(self.connection, self.clock)
 
     def find_orphaned_tasks(self, timeout_minutes: float = 30) -> list[dict[str, Any]]:
         """Tasks claimed or in progress with no live worker, or with no sign of life for that long.

@@ -266,6 +266,7 @@ class ScriptedWorker:
             watch=self.watch,
             heart=self.heart,
             must_stop=self.stopping.must_stop,
+            ends_over_budget=False,
             kill_grace_s=self.config.kill_grace_s,
             output_limit_bytes=self.config.output_limit_bytes,
             redaction=Redaction({}, {}),

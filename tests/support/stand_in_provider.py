@@ -17,6 +17,7 @@ _ANSWERS = {
 _AGENT = """#!/bin/sh
 prompt=$(cat)
 echo "$(date +%s%N) $ACCOUNT $AMPLIFIER_SWARM_ROLE $AMPLIFIER_SWARM_TASK_ID $*" >> {folder}/sessions
+[ -e {folder}/"$ACCOUNT.hangs" ] && exec sleep 600
 cat {folder}/"$ACCOUNT" 2>/dev/null || cat {folder}/"$AMPLIFIER_SWARM_ROLE"
 """
 
@@ -53,6 +54,10 @@ class StandInProvider:
         """The account's plan is used up until then."""
         text = f"Claude AI usage limit reached|{int(time.time() + opens_in_s)}"
         self._write(account, _result(text, is_error=True, api_error_status=429))
+
+    def hangs(self, account: str) -> None:
+        """Its sessions never end."""
+        (self._folder / f"{account}.hangs").touch()
 
     def works(self, account: str) -> None:
         """The account is healthy again."""

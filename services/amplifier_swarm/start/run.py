@@ -77,6 +77,9 @@ def start(settings: Settings, environ: Mapping[str, str], *, keep_running: bool,
         clear_earlier_stop(database, remark)
         database.swarm.note_started_with(started)
         database.routes.note(settings.routing)
+        database.spending.note(settings.budget)
+        database.spending.begin_run()
+        database.spending.check(settings.budget)
         return _run(
             settings, environ, database, inbox=inbox, subtree=subtree, keep_running=keep_running, verbose=verbose
         )

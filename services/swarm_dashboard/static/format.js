@@ -100,6 +100,7 @@ const HELD_BECAUSE = {
   as_imported: "Its task file says held.",
   cannot_start: "No session of it can be started as it is.",
   not_landed: "Its work passed, but its landing was refused too often.",
+  budget: "Its own budget is used up. Release it for a fresh one.",
   question: "Its agent has a question for you.",
   shared_stash: "It took a stash that another session or you had pushed.",
 };

@@ -55,6 +55,7 @@ def status(reading: Reading) -> dict[str, Any]:
         "flags": [
             {"name": f.name, "set_at": iso(f.set_at), "actor": f.actor, "reason": f.reason} for f in flags.values()
         ],
+        "budget": database.spending.shown(),
         "routes": [state.shown() for state in database.routes.now()],
         "holds": [
             {

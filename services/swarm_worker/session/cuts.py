@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from swarm_shared.domain.models import Verb
 from swarm_shared.store.queue.claims import Claim
 from swarm_worker.lease import ProgressMeter
-from swarm_worker.session.session_types import Cause, Cut, Plan, Surroundings
+from swarm_worker.session.session_types import OVER_BUDGET, Cause, Cut, Plan, Surroundings
 
 REQUESTED_GRACE_S = 0.5  # the user waits: an agent gets this long to save its transcript
 
@@ -55,6 +55,8 @@ class Cuts:
             return Cut(cause=Cause.LEASE_LOST, text="the task has another owner")
         if watched.emergency:
             return Cut(cause=Cause.INTERRUPTED, text="emergency stop")
+        if watched.over_budget and self._around.ends_over_budget:
+            return Cut(cause=Cause.INTERRUPTED, text=OVER_BUDGET)
         return requested(watched.requests)
 
 

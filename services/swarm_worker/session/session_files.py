@@ -49,7 +49,12 @@ class LoggedSession:
     def usage(self, session_id: str | None) -> Usage:
         """What the session has used so far, where the output does not say it."""
         said = read_session_log(self._cli, self._env, session_id)
-        return Usage(tokens=said.tokens, cached_tokens=said.cached_tokens, cost_usd=said.cost_usd)
+        return Usage(
+            tokens=said.tokens,
+            cached_tokens=said.cached_tokens,
+            output_tokens=said.output_tokens,
+            cost_usd=said.cost_usd,
+        )
 
 
 class AmplifierFiles:

@@ -17,6 +17,8 @@ from swarm_worker.lease import Heart
 from swarm_worker.processes.roll import Roll
 from swarm_worker.processes.session_tree import Tree
 
+OVER_BUDGET = "a budget is used up"
+
 
 class Cause(StrEnum):
     """Why a session was cut short."""
@@ -78,6 +80,7 @@ class Surroundings(Struct, frozen=True, kw_only=True):
     watch: Watch
     heart: Heart
     must_stop: Callable[[], str | None]  # why running sessions must be interrupted now
+    ends_over_budget: bool  # sessions in flight, when a budget is used up
     kill_grace_s: float
     output_limit_bytes: int
     redaction: Redaction

@@ -18,7 +18,7 @@ from swarm_shared.store.queue.policy import AttemptResult
 from swarm_worker.config import WorkerConfig
 from swarm_worker.session.cuts import requested
 from swarm_worker.session.session import run_session
-from swarm_worker.session.session_types import Cause, Cut, Ended, Plan, Surroundings
+from swarm_worker.session.session_types import OVER_BUDGET, Cause, Cut, Ended, Plan, Surroundings
 
 SHELL = "/bin/sh"
 
@@ -60,10 +60,20 @@ class Steps:
             raise CutShort(cut, ended.end)
         return ended
 
+    def begin_agent(self) -> None:
+        """To be called before a session of an agent.
+
+        Raises:
+            CutShort: A budget is used up that ends what is in flight.
+        """
+        if self._around.ends_over_budget and self._around.database.queue.watch(self._claim).over_budget:
+            raise CutShort(Cut(cause=Cause.INTERRUPTED, text=OVER_BUDGET))
+
     def report(self, report: SessionReport) -> None:
         """Store what the session that ended last reported of itself."""
         if self.last is not None and report != SessionReport():
             self._around.database.queue.report_session(self.last, report)
+        self._around.database.spending.check(self._config.budgets.spending)
 
     def check(self, command: str, spec: TaskSpec, *, cwd: Path) -> dict[str, Any]:
         """Run a shell command as a check; its result as it is stored. Raises as `run`."""

@@ -131,6 +131,7 @@ class HoldReason(StrEnum):
     NOT_LANDED = "not_landed"
     CANNOT_START = "cannot_start"  # no session of it can be started as it is
     SHARED_STASH = "shared_stash"
+    BUDGET = "budget"  # its own budget is used up
     PROPOSED = "proposed"  # by the agent of another task: waits for your approval
     QUESTION = "question"  # its builder cannot continue without a decision of the user
 

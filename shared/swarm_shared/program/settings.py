@@ -14,9 +14,12 @@ from types import MappingProxyType
 from typing import Any
 
 from swarm_shared.domain.branch_names import INTEGRATION_BRANCH
+from swarm_shared.domain.budget import Budget
 from swarm_shared.domain.errors import ConfigError
 from swarm_shared.domain.models import Role
+from swarm_shared.domain.prices import Price
 from swarm_shared.domain.routes import Route, Routing
+from swarm_shared.program.budget_settings import as_budget, as_prices
 from swarm_shared.program.notify_settings import NotifyTarget, QuietHours, as_notify_targets, as_quiet_hours
 from swarm_shared.program.route_settings import as_routes
 from swarm_shared.program.setup_steps import SetupStep, as_setup_steps
@@ -119,6 +122,20 @@ class Settings:
         metadata={
             "help": "By role (builder, validator): agent CLIs, accounts and models in the order of preference.",
             "file_only": True, "low": None, "high": None, "reader": as_routes,
+        },
+    )  # fmt: skip
+    budget: Budget = field(
+        default=Budget(),
+        metadata={
+            "help": "Caps per task, run and day in USD, tokens or minutes.",
+            "file_only": True, "low": None, "high": None, "reader": as_budget,
+        },
+    )  # fmt: skip
+    prices: Mapping[str, Price] = field(
+        default_factory=lambda: MappingProxyType({}),
+        metadata={
+            "help": "USD per million tokens by model, for agent CLIs that report no cost.",
+            "file_only": True, "low": None, "high": None, "reader": as_prices,
         },
     )  # fmt: skip
     allow_lower: bool = _setting(

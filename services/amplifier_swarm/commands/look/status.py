@@ -7,6 +7,7 @@ from typing import Any
 from msgspec.structs import asdict
 
 from amplifier_swarm.app import App, command, json_option
+from amplifier_swarm.commands.look.costs import budget_lines
 from amplifier_swarm.commands.look.worker_rows import dead_workers, ms, workers_shown, workers_table
 from amplifier_swarm.terminal import about, cut, duration, print_json, remark, say, table
 from swarm_shared.domain.clock import iso
@@ -31,7 +32,7 @@ def status(app: App, as_json: bool) -> None:
         flags = database.swarm.flags()
         started = database.swarm.started_with()
         start_command = database.swarm.start_command()
-        routes = database.routes.now()
+        routes, budget = database.routes.now(), database.spending.shown()
         to_land = Pulse(database.connection, app.clock).to_land()
         shown = {
             **database.tasks.summary(),
@@ -55,6 +56,7 @@ def status(app: App, as_json: bool) -> None:
                 }
                 for h in database.swarm.holds()
             ],
+            "budget": budget,
             "routes": [state.shown() for state in routes],
             "to_land": {
                 "tasks": to_land.tasks,
@@ -96,7 +98,7 @@ def _print(app: App, shown: dict[str, Any], alive: int, start_command: str, othe
         say(f"{flag['name']} by {flag['actor']}" + (f": {flag['reason']}" if flag["reason"] else ""))
     for hold in shown["holds"]:
         say(f"{hold['route']} is held until {hold['until'] or 'you resume'}: {cut(hold['reason'])}")
-    for line in other_routes:
+    for line in (*other_routes, *budget_lines(shown["budget"])):
         say(line)
     for standstill in shown["standstills"]:
         say(f"warning: {standstill['text']}; {standstill['advice']}")

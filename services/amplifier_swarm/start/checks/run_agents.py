@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -13,11 +13,13 @@ from swarm_shared.agents.launching.agent_checks import Finding, Topic, check_age
 from swarm_shared.agents.launching.environment import Inherited, inherited, question_environment
 from swarm_shared.agents.launching.launch import ARGUMENT_LIMIT_BYTES
 from swarm_shared.agents.launching.routes import empty_variables, on_route, route_problems
+from swarm_shared.agents.launching.spending import budget_problems
 from swarm_shared.agents.presets.catalog import choose, load_presets
 from swarm_shared.agents.presets.cli import AgentCli, PromptChannel
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.errors import EXIT_AGENT_CLI, ConfigError
 from swarm_shared.domain.models import Role
+from swarm_shared.domain.routes import Route
 from swarm_shared.program.settings import Settings
 from swarm_shared.store.views.runs import AgentsNamed
 
@@ -64,6 +66,7 @@ def check_agents(settings: Settings, named: Sequence[AgentsNamed], environ: Mapp
         try:
             problems += map(Problem.of, empty_variables(choose(presets, route.agent_cli), base))
             cli = on_route(presets, route, base)
+            problems += map(Problem.of, _budget_problems(settings, route, cli))
             env = question_environment(base, cli, settings.project_root)
             found = check_agent_cli(
                 cli, [agent for _, agent in agents], env=env, cwd=settings.project_root, timeout_s=ANSWER_S
@@ -88,6 +91,11 @@ def check_agents(settings: Settings, named: Sequence[AgentsNamed], environ: Mapp
     return AgentFindings(
         problems=tuple(problems), undecided=undecided, warnings=tuple(warnings), unknown=unknown, agents=wanted
     )
+
+
+def _budget_problems(settings: Settings, route: Route, cli: AgentCli) -> Iterator[ConfigError]:
+    model = route.model or (settings.builder_model if cli.name == settings.agent_cli else "")
+    return budget_problems(settings.budget, settings.prices, cli, model=model)
 
 
 def _is_unknown(finding: Finding) -> bool:

@@ -99,6 +99,7 @@ class ResultRules(Struct, frozen=True, kw_only=True):
     model: tuple[str, ...] = ()
     tokens: tuple[Take, ...] = ()
     cached: tuple[Take, ...] = ()
+    output: tuple[Take, ...] = ()  # the part of the tokens that models wrote
     partial: tuple[Take, ...] = ()  # tokens, of sessions that ended without their total
     cost: tuple[Take, ...] = ()
     cumulative: frozenset[str] = frozenset()  # of tokens and cost: what counts the session so far

@@ -45,6 +45,7 @@ class Said(Struct, kw_only=True):
     models: tuple[str, ...] = ()
     tokens: int | None = None
     cached_tokens: int | None = None
+    output_tokens: int | None = None
     cost_usd: float | None = None
     events: int = 0
     known: bool = False
@@ -54,9 +55,9 @@ class Said(Struct, kw_only=True):
 def read_events(rules: ResultRules, output: str) -> Said:
     """What the JSON objects in a CLI's output say; noise before, between and after them is ignored."""
     said = Said()
-    tokens, cached = (
-        _Count(rules.tokens, total="tokens" in rules.cumulative),
-        _Count(rules.cached, total="tokens" in rules.cumulative),
+    is_total = "tokens" in rules.cumulative
+    tokens, cached, output_tokens = (
+        _Count(takes, total=is_total) for takes in (rules.tokens, rules.cached, rules.output)
     )
     cost = _Count(rules.cost, total="cost" in rules.cumulative)
     partial = _Count(rules.partial)
@@ -68,7 +69,7 @@ def read_events(rules: ResultRules, output: str) -> Said:
         said.session_id = said.session_id or session_id
         _add_models(said, rules, event)
         if event != previous:  # some loggers write every record twice
-            for count in (tokens, cached, cost, partial):
+            for count in (tokens, cached, output_tokens, cost, partial):
                 count.add(event)
         previous = event
         said.known = said.known or known or session_id is not None
@@ -77,6 +78,7 @@ def read_events(rules: ResultRules, output: str) -> Said:
             said.waiting = True
     said.tokens = partial.rounded() if tokens.value is None else tokens.rounded()
     said.cached_tokens = cached.rounded()
+    said.output_tokens = output_tokens.rounded()
     said.cost_usd = cost.value
     return said
 

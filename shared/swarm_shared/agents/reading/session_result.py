@@ -14,6 +14,7 @@ from swarm_shared.agents.reading.answers import bare_answer, closing_answer, fin
 from swarm_shared.agents.reading.cli_events import Said, read_events
 from swarm_shared.agents.reading.error_text import first_line, last_line, lines_matching
 from swarm_shared.agents.reading.trouble import TheTasksOwn, find_trouble, trouble_from
+from swarm_shared.agents.reading.usage import Usage
 from swarm_shared.domain.models import FailureClass, Role
 from swarm_shared.domain.trouble import Trouble, TroubleKind
 from swarm_shared.program.terminal_text import storable, without_colours
@@ -81,6 +82,7 @@ class Reading(Struct, frozen=True, kw_only=True):
     models: tuple[str, ...] = ()
     tokens: int | None = None
     cached_tokens: int | None = None
+    output_tokens: int | None = None
     cost_usd: float | None = None
     trouble: Trouble | None = None
     unfit: bool = False  # with SETUP: no session of this task can be started as it is
@@ -298,10 +300,21 @@ def _with_said(reading: Reading, said: Said) -> Reading:
         models=said.models,
         tokens=said.tokens,
         cached_tokens=said.cached_tokens,
+        output_tokens=said.output_tokens,
         cost_usd=said.cost_usd,
         trouble=reading.trouble,
         unfit=reading.unfit,
         blames_machine=reading.blames_machine,
+    )
+
+
+def usage_of(reading: Reading) -> Usage:
+    """What the session's output says that it used."""
+    return Usage(
+        tokens=reading.tokens,
+        cached_tokens=reading.cached_tokens,
+        output_tokens=reading.output_tokens,
+        cost_usd=reading.cost_usd,
     )
 
 

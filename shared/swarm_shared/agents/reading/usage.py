@@ -27,11 +27,13 @@ _RESPONSE_MARK = b'"llm:response"'
 class Usage(Struct, frozen=True, kw_only=True):
     """What models were paid for; None where nothing reports it, which is not zero.
 
-    `tokens` are all input and output, `cached_tokens` the part of the input that came from a cache.
+    `tokens` are all input and output, `cached_tokens` the part of the input that came from a cache,
+    `output_tokens` what models wrote.
     """
 
     tokens: int | None = None
     cached_tokens: int | None = None
+    output_tokens: int | None = None
     cost_usd: float | None = None
 
     def plus(self, other: Usage) -> Usage:
@@ -39,6 +41,7 @@ class Usage(Struct, frozen=True, kw_only=True):
         return Usage(
             tokens=_plus(self.tokens, other.tokens),
             cached_tokens=_plus(self.cached_tokens, other.cached_tokens),
+            output_tokens=_plus(self.output_tokens, other.output_tokens),
             cost_usd=_plus(self.cost_usd, other.cost_usd),
         )
 
@@ -52,6 +55,7 @@ class Usage(Struct, frozen=True, kw_only=True):
         return Usage(
             tokens=_less(self.tokens, before.tokens) if tokens else self.tokens,
             cached_tokens=_less(self.cached_tokens, before.cached_tokens) if tokens else self.cached_tokens,
+            output_tokens=_less(self.output_tokens, before.output_tokens) if tokens else self.output_tokens,
             cost_usd=_less(self.cost_usd, before.cost_usd) if cost else self.cost_usd,
         )
 
@@ -84,17 +88,21 @@ def session_usage(cli: AgentCli, *, env: Mapping[str, str], cwd: Path, session_i
         return UNKNOWN_USAGE
     tokens: list[int] = []
     cached: list[int] = []
+    output: list[int] = []
     costs: list[float] = []
     for used in _used(sessions_folder(env, cwd), session_id):
         if (count := _tokens(used)) is not None:
             tokens.append(count)
         if (part := _number(used.get("cache_read_tokens"))) is not None:
             cached.append(round(part))
+        if (part := _number(used.get("output_tokens"))) is not None:
+            output.append(round(part))
         if (cost := _number(used.get("cost_usd"))) is not None:
             costs.append(cost)
     return Usage(
         tokens=sum(tokens) if tokens else None,
         cached_tokens=sum(cached) if cached else None,
+        output_tokens=sum(output) if output else None,
         cost_usd=sum(costs) if costs else None,
     )
 

@@ -70,4 +70,5 @@ class SessionReport(Struct, frozen=True, kw_only=True):
     models: str | None = None  # joined by commas
     tokens: int | None = None
     cached_tokens: int | None = None
+    output_tokens: int | None = None
     cost_usd: float | None = None

@@ -8,6 +8,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from swarm_shared.domain.budget import Budget
 from swarm_shared.domain.models import FailureCause, FailureClass, HoldReason, Outcome, Status
 from swarm_shared.domain.routes import Route
 from swarm_shared.domain.trouble import Trouble, TroubleKind
@@ -28,6 +29,7 @@ class Budgets(Struct, frozen=True, kw_only=True):
     crash_budget: int = 3  # held on this crash
     crash_backoff_s: float = 15.0  # base of the pause from the second crash on
     stop_on_same_problem: bool = False  # hold the task before the same thing fails again
+    spending: Budget = Budget()
 
     @classmethod
     def of(cls, settings: Settings) -> Budgets:
@@ -38,6 +40,7 @@ class Budgets(Struct, frozen=True, kw_only=True):
             crash_budget=settings.crash_budget,
             crash_backoff_s=settings.crash_backoff_s,
             stop_on_same_problem=settings.stop_on_same_problem,
+            spending=settings.budget,
         )
 
 
@@ -99,6 +102,7 @@ class Move(Struct, frozen=True, kw_only=True):
     event: str
     due_in_s: float | None = None
     hold_reason: HoldReason | None = None
+    text: str | None = None  # why, where the result does not say it
 
 
 def next_move(

@@ -10,6 +10,7 @@ from swarm_shared.domain.errors import LeaseLost
 from swarm_shared.domain.models import Role, Stage, Verb
 from swarm_shared.store.engine.family import Family
 from swarm_shared.store.queue.claims import Claim, ClosedSession, SessionReport
+from swarm_shared.store.queue.swarm import BUDGET_ACTOR, PAUSED
 from swarm_shared.store.sql import SQL
 
 
@@ -18,6 +19,7 @@ class Watched(Struct, frozen=True, kw_only=True):
 
     owned: bool
     emergency: bool
+    over_budget: bool
     requests: tuple[tuple[int, Verb, str], ...]
 
 
@@ -118,12 +120,17 @@ class Sessions(Family):
 
     def watch(self, claim: Claim) -> Watched:
         """What others want of a running attempt; reads only, so it answers while a writer is stuck."""
-        flags = {row[0] for row in self._db.rows(SQL["flags"])}
+        flags = {name: actor for name, _, actor, _ in self._db.rows(SQL["flags"])}
         requests = tuple(
             (row_id, Verb(verb), actor)
             for row_id, verb, actor, _ in self._db.rows(SQL["controls_for_attempt"], {"attempt": claim.attempt})
         )
-        return Watched(owned=self.owns(claim), emergency="emergency_stop" in flags, requests=requests)
+        return Watched(
+            owned=self.owns(claim),
+            emergency="emergency_stop" in flags,
+            over_budget=flags.get(PAUSED) == BUDGET_ACTOR,
+            requests=requests,
+        )
 
     def failures(self, claim: Claim) -> int:
         """Quality failures of the task since its last fresh budget."""

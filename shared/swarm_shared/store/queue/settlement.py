@@ -14,6 +14,7 @@ from swarm_shared.store.engine.connection import Connection
 from swarm_shared.store.engine.family import Family, to_json
 from swarm_shared.store.queue.fingerprints import Problem, problem_of
 from swarm_shared.store.queue.limits.route_trouble import RouteTrouble
+from swarm_shared.store.queue.limits.spending import Spending
 from swarm_shared.store.queue.overlaps import Overlaps
 from swarm_shared.store.queue.policy import AttemptResult, Budgets, Move, next_landing_move, next_move
 from swarm_shared.store.queue.same_deaths import SameDeaths
@@ -45,6 +46,7 @@ class Settlement(Family):
         self._rng = rng
         self._overlaps = Overlaps(connection, clock)
         self._routes = RouteTrouble(connection, clock, rng)
+        self._spending = Spending(connection, clock)
 
     def settle(
         self,
@@ -89,6 +91,7 @@ class Settlement(Family):
                 same=None if problem is None or alike is None else problem.cause,
                 has_landed=bool(has_landed),
             )
+        move = self._spending.after_attempt(task, task_id, attempt, worker_id, move, budgets.spending)
         wall = self._clock.wall_ms()
         self._close(attempt, result, problem, alike, wall, keep_results)
         status = move.status
@@ -104,7 +107,7 @@ class Settlement(Family):
                 "status": status,
                 "failures": move.failures,
                 "crashes": move.crashes,
-                "error": None if status is Status.COMPLETED else result.error,
+                "error": None if status is Status.COMPLETED else move.text or result.error,
                 "hold_reason": move.hold_reason,
                 "fingerprint": problem.fingerprint if problem is not None and status in _STOPPED else None,
                 "due_at": None if due_ms is None else wall + due_ms,

@@ -19,6 +19,7 @@ from swarm_shared.store.queue.started_with import META_KEY, START, StartedWith
 from swarm_shared.store.sql import SQL
 
 PAUSED, DRAINED, EMERGENCY_STOP, DISK_LOW = "paused", "drained", "emergency_stop", "disk_low"
+BUDGET_ACTOR = "budget"  # who pauses the queue when a budget is used up
 SAME_DEATHS = "same_deaths"  # tasks in a row that failed with the same message, see `same_deaths`
 _ISOLATION, WORKTREE = "isolation", "worktree"
 _SUBFOLDER = "subfolder"
@@ -99,6 +100,10 @@ class Swarm(Family):
                 self._db.change(SQL["clear_flag"], {"name": name})
             self._db.change(SQL["clear_holds"])
             self._db.change(SQL["clear_limits"])
+            for (scope,) in self._db.rows(SQL["caps_reached"]):
+                # It counts from now on, or the next session would pause the queue again.
+                self._db.change(SQL["begin_meter"], {"scope": scope, "since": self._clock.wall_ms(), "stretch": 0})
+                self._db.change(SQL["forget_caps"], {"key": scope})
             self._db.change(SQL["drop_meta"], {"key": SAME_DEATHS})
             self._db.change(SQL["accept_integration"])
             for row in self._db.rows(SQL["alive_workers"]):

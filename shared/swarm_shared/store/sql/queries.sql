@@ -107,7 +107,7 @@ WHERE id = :session;
 
 -- name: report_session
 UPDATE sessions SET cli_session_id = :cli_session_id, models = :models, tokens = :tokens,
-       cached_tokens = :cached_tokens, cost_usd = :cost_usd
+       cached_tokens = :cached_tokens, output_tokens = :output_tokens, cost_usd = :cost_usd
 WHERE id = :session;
 
 -- name: close_sessions_of
@@ -116,7 +116,7 @@ UPDATE sessions SET ended_at = :wall WHERE attempt = :attempt AND ended_at IS NU
 
 -- name: used_by_cli_session
 -- What the runs of one session of the agent CLI have used so far, within one task.
-SELECT sum(s.tokens), sum(s.cached_tokens), sum(s.cost_usd)
+SELECT sum(s.tokens), sum(s.cached_tokens), sum(s.output_tokens), sum(s.cost_usd)
 FROM attempts AS a JOIN sessions AS s INDEXED BY sessions_by_attempt ON s.attempt = a.id
 WHERE a.task = :task AND s.cli_session_id = :cli_session_id;
 
@@ -271,6 +271,59 @@ UPDATE route_limits SET sessions = sessions + 1.0 / sessions WHERE route = :rout
 
 -- name: drop_reached_limit
 DELETE FROM route_limits WHERE route = :route AND sessions >= usual;
+
+-- name: meter
+SELECT since, usd, tokens, ms, sessions, unpriced, uncounted FROM meters WHERE scope = :scope;
+
+-- name: begin_meter
+-- From the sessions that have ended since then; only the last ones are looked through.
+UPDATE meters SET since = :since, usd = u.usd, tokens = u.tokens, ms = u.ms, sessions = u.sessions,
+       unpriced = u.unpriced, uncounted = u.uncounted
+FROM (SELECT coalesce(sum(cost_usd), 0.0) AS usd, coalesce(sum(tokens), 0) AS tokens,
+             coalesce(sum(max(0, ended_at - started_at)), 0) AS ms, count(*) AS sessions,
+             coalesce(sum(cost_usd IS NULL), 0) AS unpriced, coalesce(sum(tokens IS NULL), 0) AS uncounted
+      FROM sessions
+      WHERE id > (SELECT coalesce(max(id), 0) - :stretch FROM sessions) AND ended_at >= :since AND role <> 'check') AS u
+WHERE scope = :scope;
+
+-- name: spent_by_task
+SELECT coalesce(sum(s.cost_usd), 0.0), coalesce(sum(s.tokens), 0), coalesce(sum(max(0, s.ended_at - s.started_at)), 0),
+       count(*), coalesce(sum(s.cost_usd IS NULL), 0), coalesce(sum(s.tokens IS NULL), 0)
+FROM tasks AS t JOIN attempts AS a ON a.task = t.seq JOIN sessions AS s INDEXED BY sessions_by_attempt ON s.attempt = a.id
+WHERE t.seq = :task AND s.role <> 'check' AND s.ended_at IS NOT NULL AND s.started_at >= t.spent_from;
+
+-- name: spent_from
+SELECT spent_from FROM tasks WHERE seq = :task;
+
+-- name: note_cap
+-- Whether it was news is the number of changed rows.
+INSERT INTO budget_notes (key, unit, level) VALUES (:key, :unit, :level) ON CONFLICT DO NOTHING;
+
+-- name: forget_caps
+DELETE FROM budget_notes WHERE key = :key;
+
+-- name: caps_reached
+SELECT DISTINCT key FROM budget_notes WHERE level = 'reached' AND key IN ('run', 'day');
+
+-- name: spent_lately
+-- What sessions that ended since a time have cost, among a bounded stretch of the last ones; null: none is known.
+SELECT sum(cost_usd) FROM sessions
+WHERE id > (SELECT coalesce(max(id), 0) - :stretch FROM sessions) AND ended_at >= :since AND role <> 'check';
+
+-- name: costs
+-- Sessions of agents by what they were for. The key is chosen by :by: task, phase, model, route or day.
+SELECT CASE :by WHEN 'task' THEN t.id WHEN 'phase' THEN t.phase WHEN 'model' THEN coalesce(s.models, '')
+                WHEN 'route' THEN coalesce(s.route, a.agent_cli, '')
+                ELSE date(s.started_at / 1000, 'unixepoch', 'localtime') END AS key,
+       count(*) AS sessions, count(DISTINCT a.id) AS attempts, sum(s.cost_usd) AS cost_usd, sum(s.tokens) AS tokens,
+       sum(s.cached_tokens) AS cached_tokens, sum(s.output_tokens) AS output_tokens,
+       sum(max(0, coalesce(s.ended_at, :wall) - s.started_at)) / 60000.0 AS minutes,
+       sum(s.ended_at IS NOT NULL AND s.cost_usd IS NULL) AS unpriced,
+       sum(s.ended_at IS NOT NULL AND s.tokens IS NULL) AS uncounted
+FROM sessions AS s JOIN attempts AS a ON a.id = s.attempt JOIN tasks AS t ON t.seq = a.task
+WHERE s.role <> 'check' GROUP BY 1
+ORDER BY CASE :by WHEN 'day' THEN NULL ELSE sum(s.cost_usd) END DESC NULLS LAST,
+         CASE :by WHEN 'day' THEN NULL ELSE sum(s.tokens) END DESC NULLS LAST, 1 LIMIT :limit;
 
 -- name: clear_limits
 DELETE FROM route_limits;
@@ -437,7 +490,8 @@ WHERE t.open_attempt IS NOT NULL;
 
 -- name: sessions_of_attempt
 SELECT id, role, name, pid, pid_start, started_at, ended_at, exit_code, signal, resumes, prompt, output_bytes,
-       lost_from, lost_to, cli_session_id, models, tokens, cached_tokens, cost_usd, route
+       lost_from, lost_to, cli_session_id, models, tokens, cached_tokens, cost_usd, route,
+       output_tokens
 FROM sessions WHERE attempt = :attempt ORDER BY id;
 
 -- name: hold_unproven
@@ -577,12 +631,13 @@ UPDATE tasks
 SET status = iif(blockers > 0, 'blocked', 'not_started'), stage = NULL, failures = 0, crashes = 0, hold_reason = NULL,
     fingerprint = NULL, landing_failures = 0, landing_unresolved = 0, landing_commit = NULL, approved_at = NULL, approved_by = NULL,
     due_at = NULL, due_mono = NULL, completed_at = NULL, lease_token = lease_token + 1,
-    note = coalesce(:note, note), updated_at = :wall
+    note = coalesce(:note, note), spent_from = :wall, updated_at = :wall
 WHERE seq = :task;
 
 -- name: release_task
 UPDATE tasks
-SET status = iif(blockers > 0, 'blocked', 'not_started'), hold_reason = NULL, fingerprint = NULL, updated_at = :wall
+SET status = iif(blockers > 0, 'blocked', 'not_started'), fingerprint = NULL,
+    spent_from = iif(hold_reason = 'budget', :wall, spent_from), hold_reason = NULL, updated_at = :wall
 WHERE seq = :task AND status = 'held';
 
 -- name: answer_question

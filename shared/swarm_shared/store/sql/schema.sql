@@ -50,6 +50,7 @@ CREATE TABLE tasks (
     completed_at    INTEGER,
     landing_unresolved INTEGER NOT NULL DEFAULT 0,      -- of the refused landings those that count against the limit
     proposed_by     INTEGER,                            -- the task whose agent proposed it
+    spent_from      INTEGER NOT NULL DEFAULT 0,         -- sessions before it do not count against the task's own budget
     CHECK ((status = 'scheduled') = (due_mono IS NOT NULL)),
     CHECK ((status = 'held') = (hold_reason IS NOT NULL)),
     CHECK (fingerprint IS NULL OR status IN ('failed', 'held')),
@@ -299,9 +300,44 @@ CREATE TABLE sessions (
     tokens       INTEGER,                      -- of this run of it alone, also where it resumes an earlier session
     cached_tokens INTEGER,                     -- of the tokens: input that came from a cache
     cost_usd     REAL,
-    route        TEXT                          -- that it ran on; null for checks
+    route        TEXT,                         -- that it ran on; null for checks
+    output_tokens INTEGER                      -- of the tokens: what models wrote
 ) STRICT;
 CREATE INDEX sessions_by_attempt ON sessions (attempt, id);
+
+-- What agents' sessions have used since a run or a day began; kept by triggers, so that asking costs the same always.
+-- `unpriced` and `uncounted` are sessions whose cost or tokens are not known, which is not zero.
+CREATE TABLE meters (
+    scope     TEXT PRIMARY KEY CHECK (scope IN ('run', 'day')),
+    since     INTEGER NOT NULL,
+    usd       REAL NOT NULL DEFAULT 0,
+    tokens    INTEGER NOT NULL DEFAULT 0,
+    ms        INTEGER NOT NULL DEFAULT 0,
+    sessions  INTEGER NOT NULL DEFAULT 0,
+    unpriced  INTEGER NOT NULL DEFAULT 0,
+    uncounted INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+INSERT INTO meters (scope, since) VALUES ('run', 0), ('day', 0);
+
+-- Caps of a budget that were reported already, once each: of the run, the day, or `task:` with its number.
+CREATE TABLE budget_notes (
+    key   TEXT NOT NULL,
+    unit  TEXT NOT NULL,
+    level TEXT NOT NULL CHECK (level IN ('warning', 'reached')),
+    PRIMARY KEY (key, unit, level)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER session_ended AFTER UPDATE OF ended_at ON sessions
+WHEN old.ended_at IS NULL AND new.ended_at IS NOT NULL AND new.role <> 'check' BEGIN
+    UPDATE meters SET ms = ms + max(0, new.ended_at - new.started_at), sessions = sessions + 1,
+        unpriced = unpriced + (new.cost_usd IS NULL), uncounted = uncounted + (new.tokens IS NULL);
+END;
+CREATE TRIGGER session_reported AFTER UPDATE OF tokens, cost_usd ON sessions WHEN new.role <> 'check' BEGIN
+    UPDATE meters SET usd = usd + coalesce(new.cost_usd, 0) - coalesce(old.cost_usd, 0),
+        tokens = tokens + coalesce(new.tokens, 0) - coalesce(old.tokens, 0),
+        unpriced = unpriced - (new.ended_at IS NOT NULL AND old.cost_usd IS NULL AND new.cost_usd IS NOT NULL),
+        uncounted = uncounted - (new.ended_at IS NOT NULL AND old.tokens IS NULL AND new.tokens IS NOT NULL);
+END;
 
 -- What the sessions wrote, in order, in bounded chunks.
 CREATE TABLE output (

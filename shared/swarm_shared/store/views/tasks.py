@@ -145,10 +145,10 @@ class Tasks(Family):
 
     def used_by_session(self, task: int, cli_session_id: str) -> Usage:
         """What the runs of one session of the agent CLI have used so far, for a task."""
-        tokens, cached_tokens, cost_usd = self._db.row(
-            SQL["used_by_cli_session"], {"task": task, "cli_session_id": cli_session_id}
-        ) or (None, None, None)
-        return Usage(tokens=tokens, cached_tokens=cached_tokens, cost_usd=cost_usd)
+        tokens, cached_tokens, output_tokens, cost_usd = (
+            self._db.row(SQL["used_by_cli_session"], {"task": task, "cli_session_id": cli_session_id}) or (None,) * 4
+        )
+        return Usage(tokens=tokens, cached_tokens=cached_tokens, output_tokens=output_tokens, cost_usd=cost_usd)
 
     def needs(self, task: int) -> list[tuple[str, Status]]:
         """What a task waits for or waited for, as (id, status)."""

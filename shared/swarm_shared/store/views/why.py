@@ -43,6 +43,7 @@ _HELD: Mapping[str, tuple[str, Verb | None]] = {
     HoldReason.OBJECTION: ("its validator objects", Verb.APPROVE),
     HoldReason.SAME_PROBLEM: ("it failed with the same problem twice", Verb.RETRY),
     HoldReason.SHARED_STASH: ("it took a stash that it had not pushed, perhaps another task's work", Verb.RETRY),
+    HoldReason.BUDGET: ("its own budget is used up; released, it gets a fresh one", Verb.RELEASE),
     HoldReason.NOT_LANDED: ("its work passed, but its landing was refused too often", Verb.RETRY),
     HoldReason.CANNOT_START: ("no session of it can be started as it is", Verb.RETRY),
     HoldReason.QUESTION: ("its builder cannot continue without your answer", Verb.ANSWER),

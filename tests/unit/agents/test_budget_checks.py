@@ -1,0 +1,61 @@
+"""Costs from a table of prices, and budgets that cannot be kept with an agent CLI."""
+
+from __future__ import annotations
+
+import pytest
+
+from swarm_shared.agents.launching.spending import budget_problems, priced
+from swarm_shared.agents.presets.catalog import load_presets
+from swarm_shared.agents.reading.usage import Usage
+from swarm_shared.domain.budget import Budget, Caps
+from swarm_shared.domain.prices import Price
+
+PRESETS = load_presets()
+PRICES = {"m": Price(input=3.0, cached=0.3, output=15.0)}
+USED = Usage(tokens=1_100_000, cached_tokens=400_000, output_tokens=100_000)
+MONEY, TOKENS, TIME = (Budget(run=Caps(**{unit: 1})) for unit in ("usd", "tokens", "minutes"))
+
+
+def problems(name: str, budget: Budget, model: str = "", prices: dict[str, Price] | None = None) -> list[str]:
+    return [error.message for error in budget_problems(budget, prices or {}, PRESETS[name], model=model)]
+
+
+def test_the_cost_of_one_model_is_computed_from_its_tokens() -> None:
+    assert priced(USED, ["m"], PRICES).cost_usd == pytest.approx(0.6 * 3 + 0.4 * 0.3 + 0.1 * 15)
+
+
+@pytest.mark.parametrize(
+    ("usage", "models"),
+    [
+        (USED, ["other"]),
+        (USED, []),
+        (USED, ["m", "other"]),
+        (Usage(tokens=100), ["m"]),  # how much of it models wrote is not known
+        (Usage(), ["m"]),
+    ],
+)
+def test_what_cannot_be_computed_stays_unknown(usage: Usage, models: list[str]) -> None:
+    assert priced(usage, models, PRICES).cost_usd is None
+
+
+def test_a_reported_cost_is_taken_as_it_is() -> None:
+    assert priced(Usage(tokens=1, output_tokens=1, cost_usd=7.0), ["m"], PRICES).cost_usd == 7.0
+
+
+def test_a_money_cap_is_refused_for_an_agent_cli_that_reports_no_cost_unless_there_are_prices() -> None:
+    assert problems("claude", MONEY) == []
+    assert "'codex' reports no cost" in problems("codex", MONEY)[0]
+    assert problems("codex", MONEY, prices=PRICES) == []
+    assert problems("codex", MONEY, "m", PRICES) == []
+    assert "no model 'gpt'" in problems("codex", MONEY, "gpt", PRICES)[0]
+    assert problems("copilot", MONEY, prices=PRICES)  # it reports no tokens either
+
+
+def test_a_cap_on_tokens_needs_an_agent_cli_that_reports_them() -> None:
+    assert problems("codex", TOKENS) == []
+    assert "reports no tokens" in problems("copilot", TOKENS)[0]
+    assert problems("copilot", TIME) == []
+
+
+def test_commands_without_a_model_cost_nothing_that_could_be_reported() -> None:
+    assert problems("command", MONEY) == []

@@ -1,0 +1,170 @@
+"""Budgets: what sessions have used is added up, reported at 80 %, and stops the task or the queue at 100 %."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from queue_desk import PASSED, QueueDesk, failed
+
+from swarm_shared.carry_out import carry_out_now
+from swarm_shared.domain.budget import Budget, Caps, Scope
+from swarm_shared.domain.models import FailureClass, Role, Stage, Status, Verb
+from swarm_shared.store.queue.claims import ClosedSession, SessionReport
+from swarm_shared.store.queue.policy import AttemptResult, Budgets
+
+DAY_S = 24 * 3600.0
+
+
+class Desk(QueueDesk):
+    """A queue with a budget, whose sessions last a minute."""
+
+    def __init__(self, folder: Path, *, tasks: int = 10, **caps: Caps) -> None:
+        spending = Budget(**caps)  # type: ignore[arg-type]
+        super().__init__(folder, budgets=Budgets(max_retries=9, spending=spending))
+        self.spending = spending
+        self.add(*(f"t{n}" for n in range(tasks)))
+        self.db.spending.note(spending)
+        self.db.spending.begin_run()
+
+    def spend(
+        self, usd: float | None = None, tokens: int | None = None, result: AttemptResult = PASSED, worker: str = "w"
+    ) -> bool:
+        """Run the next task, which uses so much; False: none may start."""
+        claim = self.claim(worker)
+        if claim is None:
+            return False
+        session = self.db.queue.open_session(
+            claim, role=Role.BUILDER, name="agent", stage=Stage.BUILDING, prompt="do it"
+        )
+        self.clock.pass_s(60)
+        closed = ClosedSession(
+            pid=1, pid_start=1, exit_code=0, signal=None, output_bytes=0, ended_at=self.clock.wall_ms()
+        )
+        self.db.queue.close_session(session, closed)
+        self.db.queue.report_session(session, SessionReport(cost_usd=usd, tokens=tokens, models="m"))
+        self.db.spending.check(self.spending)
+        self.settle(claim, result)
+        return True
+
+    def told(self) -> list[tuple[str, dict[str, Any]]]:
+        events = self.db.events.newest(1000)
+        return [(e["event_type"], e["data"]) for e in events if e["event_type"].startswith("budget_")]
+
+
+def test_the_queue_stops_within_one_session_of_the_cap_and_says_so(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, run=Caps(usd=5.0))
+    sessions = 0
+    while desk.spend(usd=0.9):
+        sessions += 1
+    assert sessions == 6
+    flag = desk.db.swarm.flags()["paused"]
+    assert (flag.actor, flag.reason) == ("budget", "the budget of this run is used up, 5.40 of 5.00 USD")
+    assert [(kind, data["scope"], data["unit"]) for kind, data in desk.told()] == [
+        ("budget_warning", "run", "usd"),
+        ("budget_reached", "run", "usd"),
+    ]
+    assert desk.told()[0][1]["used"] == pytest.approx(4.5)
+
+
+@pytest.mark.parametrize(("caps", "expected"), [(Caps(tokens=2500), 3), (Caps(minutes=4), 4)])
+def test_tokens_and_minutes_are_capped_alike(tmp_path: Path, caps: Caps, expected: int) -> None:
+    desk = Desk(tmp_path, run=caps)
+    sessions = 0
+    while desk.spend(tokens=1000):
+        sessions += 1
+    assert sessions == expected
+
+
+def test_what_is_in_flight_at_the_cap_finishes(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, run=Caps(usd=1.0))
+    running = desk.start("worker-2")
+    desk.spend(usd=2.0)
+    assert desk.claim("worker-3") is None
+    desk.settle(running, PASSED)
+    assert desk.status(running.task_id) is Status.COMPLETED
+    assert desk.db.queue.watch(running).over_budget
+
+
+def test_unknown_cost_is_counted_apart_and_never_as_nothing(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, run=Caps(usd=5.0))
+    desk.spend(usd=None)
+    desk.spend(usd=1.0)
+    spent = desk.db.spending.spent(Scope.RUN)
+    assert (spent.usd, spent.sessions, spent.unpriced, spent.uncounted) == (1.0, 2, 1, 2)
+    [row] = desk.db.spending.costs("phase", limit=9)
+    assert (row["cost_usd"], row["unpriced"], row["tokens"]) == (1.0, 1, None)
+
+
+def test_a_resume_of_the_user_begins_a_fresh_budget(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, run=Caps(usd=1.0))
+    desk.spend(usd=2.0)
+    assert not desk.spend()
+    desk.db.swarm.resume(actor="test")
+    assert desk.spend(usd=0.5)
+    assert desk.spend(usd=0.6)
+    assert not desk.spend()
+    assert [kind for kind, _ in desk.told()] == ["budget_warning", "budget_reached"] * 2
+
+
+def test_a_new_run_begins_a_fresh_budget_of_the_run_but_not_of_the_day(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, run=Caps(usd=1.0), day=Caps(usd=3.0))
+    desk.spend(usd=2.0)
+    desk.db.spending.begin_run()
+    assert desk.spend(usd=2.0)
+    desk.db.spending.begin_run()
+    desk.db.spending.check(desk.spending)
+    assert not desk.spend()
+    assert "day" in desk.db.swarm.flags()["paused"].reason
+
+
+def test_a_new_day_lets_the_queue_go_on(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, day=Caps(usd=1.0))
+    desk.spend(usd=2.0)
+    desk.db.spending.check(desk.spending)
+    assert not desk.spend()
+    desk.clock.pass_s(DAY_S)
+    desk.db.spending.check(desk.spending)  # as housekeeping does
+    assert desk.spend(usd=0.1)
+
+
+def test_a_pause_of_the_user_is_not_lifted_by_a_new_day(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, day=Caps(usd=1.0))
+    desk.db.swarm.set_flag("paused", actor="anna")
+    desk.clock.pass_s(DAY_S)
+    desk.db.spending.check(desk.spending)
+    assert desk.db.swarm.flags()["paused"].actor == "anna"
+
+
+def test_a_task_that_has_used_up_its_own_budget_is_held_instead_of_tried_again(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, tasks=1, task=Caps(usd=1.0))
+    bad = failed(FailureClass.QUALITY)
+    desk.spend(usd=0.9, result=bad)
+    assert desk.status("t0") is Status.NOT_STARTED
+    desk.spend(usd=0.9, result=bad)
+    task = desk.task("t0")
+    assert (task["status"], task["hold_reason"], task["last_error"]) == (Status.HELD, "budget", "used 1.80 of 1.00 USD")
+    assert [kind for kind, _ in desk.told()] == ["budget_warning", "budget_reached"]
+    carry_out_now(desk.db, Verb.RELEASE, "t0", {}, actor="test")
+    desk.spend(usd=0.5, result=bad)
+    assert desk.status("t0") is Status.NOT_STARTED
+
+
+def test_a_task_that_passes_over_its_budget_is_completed(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, tasks=1, task=Caps(usd=1.0))
+    desk.spend(usd=9.0)
+    assert desk.status("t0") is Status.COMPLETED
+
+
+def test_costs_are_added_up_by_task_model_route_and_day(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.spend(usd=1.0, tokens=10)
+    desk.spend(usd=2.0, tokens=20)
+    keys = {by: [row["key"] for row in desk.db.spending.costs(by, limit=9)] for by in ("task", "model", "route")}
+    assert keys == {"task": ["t1", "t0"], "model": ["m"], "route": ["command"]}
+    [day] = desk.db.spending.costs("day", limit=9)
+    assert (day["cost_usd"], day["tokens"], day["sessions"]) == (3.0, 30, 2)
+    shown = desk.db.spending.shown()
+    assert shown["usd_last_hour"] == 3.0
+    assert shown["caps"] == []
