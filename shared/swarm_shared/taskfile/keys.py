@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
+from difflib import SequenceMatcher
 from types import MappingProxyType
 from typing import Any
 
@@ -61,6 +63,26 @@ KEYS: Mapping[str, tuple[str, values.Reader]] = MappingProxyType(
 FIELDS: tuple[str, ...] = tuple(dict.fromkeys(field for field, _ in KEYS.values()))
 
 
+# Plain words for keys, as people and other tools write them; singular and plural are the same.
+ALIASES: Mapping[str, str] = MappingProxyType(
+    dict.fromkeys(["deps", "depends", "dependency", "blocked_by"], "dependencies")
+    | dict.fromkeys(["acceptance_criterion", "criteria"], "acceptance_criteria")
+    | dict.fromkeys(["estimated_hour", "estimate_hours", "hours"], "estimated_hours")
+    | {"design_doc": "design_docs", "file": "files", "check": "checks", "label": "labels"}
+)
+# Keys with text for the agent, which follow the description under these titles.
+PARTS: Mapping[str, str] = MappingProxyType({"details": "Details", "context": "Context", "notes": "Notes"})
+# So similar to a key that it is a slip: what stands there would never be seen.
+MISSPELLED = 0.85
+
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+
+
+def plain_key(word: str) -> str:
+    """A key in the suite's spelling: `acceptanceCriteria`, `Depends-On` and `blocked by` with underscores, small."""
+    return _HUMP.sub("_", word).replace("-", "_").replace(" ", "_").lower()
+
+
 class TaskReader:
     """Turns the mappings of one file into task specs; what is wrong or odd goes to the two lists."""
 
@@ -68,6 +90,7 @@ class TaskReader:
         self._problems = problems
         self._warnings = warnings
         self._unknown: set[str] = set()
+        self._nearest: dict[str, str | None] = {}
         self._suggester = Suggester(KEYS)
 
     def read(self, node: Node) -> TaskSpec | None:
@@ -78,12 +101,18 @@ class TaskReader:
             return None
         fields: dict[str, Any] = {}
         extra: dict[str, Any] = {}
+        parts: list[tuple[str, str]] = []
         problems = self._problems
         for word, (key, value) in node.entries.items():
-            known = KEYS.get(word)
+            known = KEYS.get(word) or self._plain(word)
             if known is None or (word == "source" and not values.is_source(value)):
-                self._warn_once(word, key)
-                extra[word] = values.json_value(value, problems)
+                part = PARTS.get(plain_key(word))
+                text = values.text_of_part(value) if part is not None else None
+                if part is not None and text is not None:
+                    parts.append((part, text))
+                elif not self._refuse_misspelled(word, key, value):
+                    self._warn_once(word, key)
+                    extra[word] = values.json_value(value, problems)
                 continue
             field, read = known
             if is_null(value):
@@ -96,6 +125,9 @@ class TaskReader:
                 fields[field] = content
         if extra:
             fields["extra"] = extra
+        if parts:
+            described = [fields.get("description", "").rstrip("\n"), *(f"{title}:\n{text}" for title, text in parts)]
+            fields["description"] = "\n\n".join(text for text in described if text)
         if "id" not in fields or "name" not in fields:
             self._say_what_is_missing(node, fields)
             # Without a name the file is refused, but others may depend on the id: one problem is enough.
@@ -107,11 +139,30 @@ class TaskReader:
         advice = {"id": "give each task its own id", "name": "give the task a short name"}
         for word, (_, value) in node.entries.items():
             # Given and found wrong: that has been said.
-            if not is_null(value) and word in KEYS:
-                advice.pop(KEYS[word][0], None)
+            if not is_null(value) and (known := self._plain(word)) is not None:
+                advice.pop(known[0], None)
         for field, what_to_do in advice.items():
             if field not in fields:
                 self._problems.add(node.start_mark, f"this task has no {field}", what_to_do)
+
+    def _plain(self, word: str) -> tuple[str, values.Reader] | None:
+        """The key that another spelling or a plain word means."""
+        plain = plain_key(word)
+        return KEYS.get(ALIASES.get(plain, plain))
+
+    def _refuse_misspelled(self, word: str, key: ScalarEvent, value: Node) -> bool:
+        """Whether a key is so near to a known one that its value was meant for that, which is then a problem."""
+        if is_null(value) or word in KEYS:
+            return False
+        if word not in self._nearest:
+            nearest = self._suggester.nearest(word)
+            is_near = nearest is not None and SequenceMatcher(None, plain_key(word), nearest).ratio() >= MISSPELLED
+            self._nearest[word] = nearest if is_near else None
+        found = self._nearest[word]
+        if found is None:
+            return False
+        self._problems.add(key.start_mark, f"unknown key {shown(word)}, so no agent would see it", f"write {found}")
+        return True
 
     def _warn_once(self, word: str, key: ScalarEvent) -> None:
         if word in self._unknown:
@@ -125,9 +176,9 @@ class TaskReader:
 def dependency_marks(node: Node) -> Iterator[tuple[str, Mark | None]]:
     """The ids that a task names as dependencies, each with its place in the file."""
     entries = node.entries if isinstance(node, MapNode) else {}
-    for word in ("dependencies", "depends_on"):
-        if word in entries:
-            value = entries[word][1]
+    for word, (_, value) in entries.items():
+        plain = plain_key(word)
+        if KEYS.get(ALIASES.get(plain, plain), ("",))[0] == "dependencies":
             for item in value.items if isinstance(value, ListNode) else [value]:
                 if isinstance(item, ScalarEvent):
                     yield item.value, item.start_mark

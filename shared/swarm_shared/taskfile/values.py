@@ -222,6 +222,15 @@ def read_environment(node: Node, word: str, problems: ProblemList) -> dict[str, 
     return variables or None
 
 
+def text_of_part(node: Node) -> str | None:
+    """A text, or the texts of a list as lines with dashes; None for anything else."""
+    items = node.items if isinstance(node, ListNode) else [node]
+    texts = [item.value.strip("\n") for item in items if isinstance(item, ScalarEvent) and not is_null(item)]
+    if len(texts) != len(items) or not texts or any("\0" in text for text in texts):
+        return None
+    return "\n".join(f"- {text}" for text in texts) if isinstance(node, ListNode) else texts[0]
+
+
 def is_source(node: Node) -> bool:
     """Whether a value is a mapping of ours; people write other things under `source`, which are kept unread."""
     return isinstance(node, MapNode) and node.entries.keys() >= _SOURCE_KEYS

@@ -62,7 +62,7 @@ TASK = "tasks:\n- id: a\n  name: A\n  "
         (TASK + "dependencies: [a]\n", ":4:18:", '"a" depends on itself'),
         (TASK + "files: {a: b}\n", ":4:10:", "files must be text, not a mapping"),
         (TASK + "acceptance_criteria:\n  - Returns 404: not found\n", ":5:5:", "in quotes"),
-        (TASK + "name2: x\n  description: [x]\n", ":5:16:", "description must be text, not a list"),
+        (TASK + "colour: x\n  description: [x]\n", ":5:16:", "description must be text, not a list"),
         (TASK + "env: [A=1]\n", ":4:8:", "env must be a mapping"),
         (TASK + "env: {A-B: 1}\n", ":4:9:", '"A-B" cannot name a variable'),
         (TASK + "allow_empty: perhaps\n", ":4:16:", "neither true nor false"),

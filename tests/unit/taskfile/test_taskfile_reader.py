@@ -177,12 +177,12 @@ def test_dependencies_may_name_tasks_of_the_queue_and_later_tasks() -> None:
 def test_unknown_keys_are_kept_with_one_warning_each() -> None:
     text = """
     tasks:
-    - {id: a, name: A, estimated_hour: 3, owner: {name: Ann, since: 2024-05-01, tags: [x, 1.10, 2, yes, ~]}}
-    - {id: b, name: B, estimated_hour: 4}
+    - {id: a, name: A, estimate: 3, owner: {name: Ann, since: 2024-05-01, tags: [x, 1.10, 2, yes, ~]}}
+    - {id: b, name: B, estimate: 4}
     """
     file = read(text)
     owner = {"name": "Ann", "since": "2024-05-01", "tags": ["x", "1.10", 2, "yes", None]}
-    assert file.tasks[0].extra == {"estimated_hour": 3, "owner": owner}
+    assert file.tasks[0].extra == {"estimate": 3, "owner": owner}
     assert [(warning.line, "estimated_hours" in warning.advice) for warning in file.warnings] == [
         (3, True),
         (3, False),

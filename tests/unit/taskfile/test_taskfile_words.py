@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from swarm_shared.domain.models import Status
+from swarm_shared.domain.models import Status, TaskSpec
 from swarm_shared.taskfile import TaskFileErrors, read_task_file
 
 
@@ -52,3 +52,44 @@ def test_no_hint_names_a_status_that_a_file_cannot_have(word: str) -> None:
 def test_the_plain_priorities_of_other_tools_are_understood(word: str, number: int) -> None:
     text = json.dumps({"tasks": [{"id": "a", "name": "A", "priority": word}]})
     assert read_task_file(None, text.encode()).tasks[0].priority == number
+
+
+def only_task(body: str) -> TaskSpec:
+    (task,) = read_task_file(None, f"tasks:\n- id: a\n  name: A\n  {body}\n".encode(), known_ids={"x"}).tasks
+    return task
+
+
+@pytest.mark.parametrize("key", ["deps", "blocked_by", "blocked by", "dependsOn", "Depends-On", "dependency"])
+def test_plain_words_for_dependencies_are_used(key: str) -> None:
+    assert only_task(f"{key}: [x]").dependencies == ("x",)
+
+
+def test_an_unknown_id_below_another_word_for_dependencies_is_an_error_with_its_place() -> None:
+    with pytest.raises(TaskFileErrors, match=r":4:11: no task has the id"):
+        read_task_file(None, b"tasks:\n- id: a\n  name: A\n  deps: [ y ]\n")
+
+
+def test_other_spellings_of_a_key_are_that_key() -> None:
+    task = only_task('acceptanceCriteria: [one]\n  Files: a.py\n  "design docs": d.md\n  hours: 2')
+    assert (task.acceptance_criteria, task.files, task.design_docs) == (("one",), ("a.py",), ("d.md",))
+    assert task.estimated_hours == 2
+
+
+def test_text_for_the_agent_under_another_key_follows_the_description() -> None:
+    task = only_task("details: In depth\n  description: Short\n  notes: [one, two]\n  context: |\n    Why\n    it is")
+    assert task.description == "Short\n\nDetails:\nIn depth\n\nNotes:\n- one\n- two\n\nContext:\nWhy\nit is"
+    assert only_task("context: {a: 1}").extra == {"context": {"a": 1}}
+
+
+@pytest.mark.parametrize("key", ["descripton", "acceptance_criterias", "desription", "estimatd_hours", "fils"])
+def test_a_misspelled_key_is_refused_and_never_kept_unseen(key: str) -> None:
+    with pytest.raises(TaskFileErrors, match="no agent would see it"):
+        only_task(f"{key}: x")
+    assert only_task(f"{key}:").extra == {key: None}
+
+
+@pytest.mark.parametrize("key", ["owner", "estimate", "url", "milestone", "tags", "assignee", "due"])
+def test_a_key_that_is_near_no_other_is_kept_with_a_warning(key: str) -> None:
+    file = read_task_file(None, f"tasks:\n- id: a\n  name: A\n  {key}: x\n".encode())
+    assert file.tasks[0].extra == {key: "x"}
+    assert len(file.warnings) == 1

@@ -56,6 +56,7 @@ def read(place: Place, text: str, options: Options) -> Plan:
     for task in tags[tag].objects("tasks"):
         _read_task(reading, task)
     _resolve(reading)
+    drafts.entries.sort(key=lambda entry: entry.line)
     reading.keys.report(drafts)
     for other in tags:
         if other != tag:
@@ -87,7 +88,6 @@ def _read_task(reading: _Reading, task: Object) -> None:
     status = _status(task)
     subs = task.objects("subtasks")
     parts = [_read_sub(reading, sub, task, status) for sub in subs if sub.text("title").strip()]
-    reading.drafts.entries.sort(key=lambda entry: entry.line)
     drafts = [part for part in parts if part is not None]
     is_group = any(part.status in (Status.NOT_STARTED, Status.HELD) for part in drafts) or (
         drafts and status is not Status.NOT_STARTED
