@@ -76,6 +76,7 @@ class Shared(Struct, frozen=True, kw_only=True):
             found = leaked()
             return found.head_moved or bool(set(paths) & set(found.paths))
 
+        settings = self.settings.look()  # first: what follows asks git
         others = [path for path in self._locks() if path.name != self.safe]
         found = self.stashes.review(
             sealed.base_sha,
@@ -85,7 +86,7 @@ class Shared(Struct, frozen=True, kw_only=True):
             alone=not any(_is_locked(path) for path in others),
         )
         checks = [
-            *_remark(SETTINGS_CHECK, self.settings.look()),
+            *_remark(SETTINGS_CHECK, settings),
             *_remark(
                 "built-in: no stash was left behind",
                 [f"{_shown(entry)} is not in the work; it is kept as {KEPT_REFS}{self.safe}/{entry.sha}"
@@ -93,7 +94,8 @@ class Shared(Struct, frozen=True, kw_only=True):
             ),
             *_remark(
                 "built-in: the user's stashes were left alone",
-                [f"{_shown(entry)} was dropped meanwhile, by this task, another one or you; it is on the stack again"
+                [f"{_shown(entry)} was dropped meanwhile, by this task, another one or you; it is on the stack again, "
+                 f"and kept as {KEPT_REFS}{self.safe}/{entry.sha}"
                  for entry in found.gone],
             ),
         ]  # fmt: skip

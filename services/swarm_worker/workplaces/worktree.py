@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -35,13 +35,22 @@ from swarm_shared.store.queue.claims import Claim
 from swarm_shared.store.views.changes import Since
 from swarm_worker.config import WorkerConfig
 from swarm_worker.landing.integration_branch import HeldBranch, IntegrationBranch
+from swarm_worker.workplaces.built_in_checks import (
+    NAMED_PATHS,
+    does_not_fit,
+    listed,
+    not_on_a_remote,
+    not_resolved,
+    result,
+    vanished,
+    warning_of,
+)
 from swarm_worker.workplaces.outside import SETTINGS_CHECK, Shared
 from swarm_worker.workplaces.recycler import Recycler
 from swarm_worker.workplaces.refiller import Refiller
 from swarm_worker.workplaces.workplace import Beyond, Sealed, Workplace
 
 LOG = logging.getLogger("swarm.worker")
-NAMED_PATHS = 20
 
 
 class Worktrees:
@@ -232,7 +241,7 @@ class TaskPlace(Workplace):
             opened.checkout.put_back(made.head_sha, ref=opened.ref, clean=clean, fresh_index=hidden)
             align(self._repository, opened.checkout)
         base = made.base_sha
-        accident = f"the worktree was emptied: {_listed(made.vanished)} missing" if made.emptied else None
+        accident = f"the worktree was emptied: {listed(made.vanished)} missing" if made.emptied else None
         self._sealed = Sealed(base_sha=base, head_sha=made.head_sha, accident=accident)
         self._db.landings.note_head(claim, base_sha=base, head_sha=made.head_sha, given_tip=self._tip)
         self._change = self._kept(Since.BASE, base, made.head_sha)
@@ -246,21 +255,21 @@ class TaskPlace(Workplace):
         base, head = self._both()
         assert self._made is not None, "a commit was made"
         if self._made.conflicts:
-            return [_does_not_fit(self._made)]
+            return [does_not_fit(self._made)]
         files = self._change.files
         markers = conflict_markers(self._git, base, head) if may_have_markers(self._change) else ()
         results = [
-            _result(
+            result(
                 "built-in: something was changed",
                 passed=bool(files) or bool(self._spec.allow_empty),
                 otherwise="nothing was changed",
-                told="" if files else "nothing differs from what the task began with; what git ignores is not seen",
+                output="" if files else "nothing differs from what the task began with; what git ignores is not seen",
             ),
-            _result(
+            result(
                 "built-in: no conflict markers",
                 passed=not markers,
                 otherwise="conflict markers were added",
-                told="\n".join(f"{marker.path}:{marker.line}" for marker in markers[:NAMED_PATHS]),
+                output="\n".join(f"{marker.path}:{marker.line}" for marker in markers[:NAMED_PATHS]),
             ),
         ]
         if self._spec.files:
@@ -268,16 +277,18 @@ class TaskPlace(Workplace):
             strays = outside(dict.fromkeys(paths), self._spec.files, prefix=self._repository.prefix)
             strict = self._config.strict_files
             otherwise = "other files than the task's were changed"
-            results += _warning("built-in: only declared files were changed", strays, otherwise if strict else None)
+            results += warning_of("built-in: only declared files were changed", strays, otherwise if strict else None)
+        if self._made.unresolved:
+            results.append(not_resolved(self._made))
         if self._made.vanished:
-            results.append(_vanished(self._made))
-        results += _warning("built-in: everything could be committed", self._remarks)
-        results += _warning("built-in: landed changes were put back that a merge had dropped", self._made.restored)
+            results.append(vanished(self._made))
+        results += warning_of("built-in: everything could be committed", self._remarks)
+        results += warning_of("built-in: landed changes were put back that a merge had dropped", self._made.restored)
         changed = {file.path for file in files if file.submodule}
-        results += _warning(
-            "built-in: submodule commits are on their remote", _not_on_a_remote(self._submodules, changed)
+        results += warning_of(
+            "built-in: submodule commits are on their remote", not_on_a_remote(self._submodules, changed)
         )
-        return results + _warning("built-in: nothing was written outside the worktree", self._leaked())
+        return results + warning_of("built-in: nothing was written outside the worktree", self._leaked())
 
     def change(self) -> str | None:
         _, head = self._both()
@@ -326,64 +337,3 @@ class TaskPlace(Workplace):
     def _leak(self) -> Leak:
         ours = (self._config.db, self._config.state_dir)
         return leak(self._before, fingerprint(self._repository, ignore=ours))
-
-
-def _does_not_fit(made: Snapshot) -> dict[str, Any]:
-    """The work was made on another commit than the task's branch, and conflicts with it."""
-    assert made.saved is not None, "what conflicts is saved"
-    return _result(
-        "built-in: the work fits onto the task's branch",
-        passed=False,
-        otherwise="the work was done on another commit than the task's branch and conflicts with it in "
-        + _listed(made.conflicts),
-        told=f"The work is saved as commit {made.saved}. Stay on the task's branch, bring the work over with "
-        f"`git cherry-pick {made.saved[:12]}`, and resolve: {_listed(made.conflicts)}",
-    )
-
-
-def _vanished(made: Snapshot) -> dict[str, Any]:
-    return _result(
-        "built-in: no files are missing by accident",
-        passed=False,
-        otherwise=f"{len(made.vanished)} files were missing without a commit that deletes them; they are back",
-        told=f"{_listed(made.vanished)}\nIf the task is to delete them, commit the deletion on the task's branch.",
-    )
-
-
-def _listed(paths: Sequence[str]) -> str:
-    more = len(paths) - NAMED_PATHS
-    return ", ".join(paths[:NAMED_PATHS]) + (f" and {more} more" if more > 0 else "")
-
-
-def _not_on_a_remote(found: Sequence[Secured], changed: Collection[str]) -> list[str]:
-    """What must still be pushed before anyone else can check the landed work out."""
-    lines = []
-    for one in found:
-        outer = any(one.path == path or one.path.startswith(f"{path}/") for path in changed)
-        if one.problem is not None:
-            lines.append(f"{one.path}: {one.head_sha} is in this worktree alone: {one.problem}")
-        elif one.unpushed and outer:
-            lines.append(
-                f"{one.path}: {one.head_sha[:12]} is only in the project's repository of the submodule; push it there: "
-                f"git -C {one.path} push origin {one.head_sha}:refs/heads/NAME"
-            )
-    return lines
-
-
-def _result(
-    name: str, *, passed: bool, told: str = "", warning: bool = False, otherwise: str | None = None
-) -> dict[str, Any]:
-    """A check without a process; `otherwise` says in the reason of a failure what its name says of a pass."""
-    shown: dict[str, Any] = {"command": name, "passed": passed, "exit_code": None, "output": told}
-    if not passed:
-        shown["otherwise"] = otherwise
-    return {**shown, "warning": True} if warning else shown
-
-
-def _warning(name: str, found: Sequence[str], fails_as: str | None = None) -> list[dict[str, Any]]:
-    """Nothing to tell, or a result that does not stand in the way, unless it is told as what it fails."""
-    if not found:
-        return []
-    more = len(found) - NAMED_PATHS
-    told = "\n".join(found[:NAMED_PATHS]) + (f"\nand {more} more" if more > 0 else "")
-    return [_result(name, passed=fails_as is None, told=told, warning=fails_as is None, otherwise=fails_as)]

@@ -4,94 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import time
 from pathlib import Path
 
 import pytest
-from repositories import Desk
 from task_bench import Bench
+from task_history import OLD, History, Project
 
 from swarm_shared.git.landing.bring_in import bring_in
-from swarm_shared.git.landing.following import Integration
-from swarm_shared.git.snapshots.snapshot import Snapshot, take_snapshot
-from swarm_shared.git.worktrees.task_worktrees import TaskWorktrees
-
-OLD = 1_600_000_000  # when everything was committed that was there before the agent
-
-
-class Project(Desk):
-    """A project with older versions, a branch that has not landed, and a branch with a history of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder, files={"README": "hello\n", "old.txt": "1\n"})
-        self.git("tag", "v1")
-        for number in range(3):
-            self.dated_commit({"lib.py": f"version {number}\n", f"module{number}.py": "1\n"})
-        self.git("checkout", "-q", "-b", "feature", "v1")
-        self.dated_commit({"feature.py": "1\n"})
-        self.git("tag", "side")
-        self.git("checkout", "-q", "-b", "ahead", "main")
-        self.dated_commit({"ahead.py": "1\n", "lib.py": "ahead\n"})
-        self.git("checkout", "-q", "--orphan", "pages")
-        self.git("rm", "-r", "-q", "-f", ".")
-        self.dated_commit({"index.html": "1\n"})
-        self.git("checkout", "-q", "main")
-
-    def dated_commit(self, files: dict[str, str | bytes]) -> str:
-        self.write(files)
-        self.git("add", "-A")
-        dated = {**self.env, "GIT_COMMITTER_DATE": f"{OLD} +0000", "GIT_AUTHOR_DATE": f"{OLD} +0000"}
-        subprocess.run(["git", "commit", "-q", "-m", "before"], cwd=self.root, env=dated, check=True)
-        return self.sha("HEAD")
-
-
-class History(Bench, Project):
-    """A task's worktree in a copy of such a project, in which a test plays the agent."""
-
-    def __init__(self, folder: Path, project: Path) -> None:
-        shutil.copytree(project, folder, symlinks=True, dirs_exist_ok=True)
-        self.folder, self.settings, self.root = folder, folder / "gitconfig", folder / "project"
-        self.base = self.sha("main")
-        self.repo = self.repository()
-        self.trees = TaskWorktrees(self.repo, folder / "state" / "worktrees")
-        self.integration = Integration(repository=self.repo)
-        self.integration.begin(self.base)
-        self.tree = self.open("t")
-        self.at = self.tree.cwd
-
-    def play(self, script: str) -> None:
-        """What the agent does in its worktree; a step that fails may be the point of it."""
-        subprocess.run(["sh", "-c", script], cwd=self.at, env=dict(self.env), check=False, capture_output=True)
-
-    def land_another(self) -> None:
-        """Another task lands `first.txt` while this one runs."""
-        tree = self.open("other", self.base)
-        self.write({"first.txt": "1\n"}, at=tree.cwd)
-        made = take_snapshot(tree.checkout, safe="other", base_sha=self.base, message="other")
-        self.land(made.head_sha)
-
-    def land(self, head: str) -> str:
-        tip = self.integration.tip()
-        assert tip is not None
-        merge = self.integration.plan_landing(head, tip=tip, task_id="t", attempt_id="u", name="n")
-        assert merge.new is not None, merge
-        self.integration.advance(merge.new, old=tip)
-        return merge.new
-
-    def seal(self) -> Snapshot:
-        return take_snapshot(
-            self.tree.checkout,
-            safe="t",
-            base_sha=self.tree.base_sha,
-            message="work\n",
-            trunk=self.integration.tip(),
-        )
-
-    def change_of(self, landed: str) -> dict[str, str]:
-        """What a landing changed on the branch: letters by path."""
-        lines = self.git("diff", "--name-status", "--no-renames", f"{landed}^1", landed).splitlines()
-        return {path: letter for letter, path in (line.split("\t") for line in lines)}
+from swarm_shared.git.snapshots.snapshot import take_snapshot
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +54,13 @@ ELSEWHERE = {
     "an orphan branch, committed": f"git checkout -q --orphan fresh && {NOTE} && {COMMIT}",
     "an orphan branch of one file, committed": (
         f"git checkout -q --orphan fresh && git rm -r -q -f . && {NOTE} && {COMMIT}"
+    ),
+    "an orphan branch off an old commit": f"git checkout -q main~1 && git checkout -q --orphan fresh && {NOTE}",
+    "an orphan branch off an old commit, committed": (
+        f"git checkout -q main~1 && git checkout -q --orphan fresh && {NOTE} && {COMMIT}"
+    ),
+    "an orphan branch off own work on an old commit": (
+        f"git checkout -q main~1 && {NOTE} && {COMMIT} && git checkout -q --orphan fresh && echo more >> note.txt"
     ),
     "an open bisect": f"git bisect start -q; git bisect bad; git bisect good v1; {NOTE}",
     "an open bisect, committed": f"git bisect start; git bisect bad; git bisect good v1; {NOTE}; {COMMIT}",
@@ -228,6 +156,7 @@ LOOKED_AT = {
     "a branch of the user's": "git checkout -q feature",
     "a branch without common history": "git checkout -q pages",
     "an orphan branch": "git checkout -q --orphan fresh",
+    "an orphan branch off an old commit": "git checkout -q main~1; git checkout -q --orphan fresh",
     "an open bisect": "git bisect start; git bisect bad; git bisect good v1",
 }
 

@@ -131,8 +131,10 @@ def test_a_stash_of_the_user_that_a_session_takes_is_put_back(sessions: Sessions
     sessions.desk.git("stash", "-q", "-m", "precious")
     sessions.open("a")
     sessions.git("a", "stash", *command)
-    assert subjects(sessions.end("a").taken) == ["On main: precious"]
+    taken = sessions.end("a").taken
+    assert subjects(taken) == ["On main: precious"]
     assert sessions.stack() == ["On main: precious"]
+    assert sessions.kept("a", taken[0].sha)
 
 
 def test_stashes_of_the_user_that_a_session_cleared_are_put_back_in_their_order(sessions: Sessions) -> None:
@@ -161,14 +163,33 @@ def test_what_the_user_stashes_and_pops_meanwhile_is_left_alone(sessions: Sessio
     assert sessions.stack() == ["On main: newest", "On main: new"]
 
 
-def test_a_stash_on_no_branch_belongs_to_the_session_that_made_it(sessions: Sessions) -> None:
+@pytest.mark.parametrize(
+    "how", ["switch -q --detach", "checkout -q main~0", "rebase -q -x false --root", "rebase -q -x false HEAD"]
+)
+def test_a_stash_on_no_branch_belongs_to_the_session_that_made_it(sessions: Sessions, how: str) -> None:
     sessions.open("a", "b")
-    sessions.git("a", "switch", "-q", "--detach")
+    sessions.git("a", *how.split(" "))
     sessions.write("a", {"a.txt": "work\n"})
     sessions.git("a", "stash", "-q")
     (entry,) = sessions.end("a", open_=["b"]).left
     assert sessions.kept("a", entry.sha)
     assert sessions.end("b") == Reviewed()
+
+
+@pytest.mark.parametrize("of_the_user", [0, 1])
+def test_the_stack_is_put_right_where_a_session_has_set_core_bare(sessions: Sessions, of_the_user: int) -> None:
+    for number in range(of_the_user):
+        sessions.desk.write({"b.txt": f"{number}\n"})
+        sessions.desk.git("stash", "-q", "-m", "precious")
+    before = sessions.stack()
+    sessions.open("a")
+    sessions.write("a", {"a.txt": "work\n"})
+    sessions.git("a", "stash", "-q")
+    sessions.git("a", "stash", "drop", "-q", "stash@{1}")
+    sessions.git("a", "config", "core.bare", "true")
+    sessions.end("a")
+    sessions.git("a", "config", "core.bare", "false")
+    assert sessions.stack() == before
 
 
 def test_a_stash_that_a_session_dropped_or_lost_stays_a_commit(sessions: Sessions) -> None:

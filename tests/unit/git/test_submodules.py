@@ -51,7 +51,10 @@ class Modules:
 
     def seal(self, tree: TaskWorktree) -> tuple[tuple[Secured, ...], Snapshot]:
         found = secure(self.repo, tree.checkout, safe=tree.safe, message="work\n")
-        return found, take_snapshot(tree.checkout, safe=tree.safe, base_sha=tree.base_sha, message="work\n")
+        trunk = self.landed.tip()
+        return found, take_snapshot(
+            tree.checkout, safe=tree.safe, base_sha=tree.base_sha, message="work\n", trunk=trunk
+        )
 
     def land(self, made: Snapshot) -> None:
         tip = self.landed.tip()
@@ -168,6 +171,33 @@ def test_a_retry_does_not_set_back_what_others_have_landed_in_a_submodule(module
     (again.checkout.path / "b.txt").write_text("work\n")
     made = modules.seal(again)[1]
     assert modules.pointer(made.head_sha) == modules.pointer("swarm/integration")
+
+
+RESOLVED = {"left as it is": False, "left as it is and committed": False, "merged in the submodule": True}
+
+
+@pytest.mark.parametrize("how", sorted(RESOLVED))
+def test_a_submodule_commit_is_merged_only_when_it_holds_the_one_that_landed(modules: Modules, how: str) -> None:
+    first, other = modules.open("first"), modules.open("other")
+    modules.desk.commit({"mine.txt": "1\n"}, at=first.checkout.path / "vendor" / "lib")
+    modules.seal(first)
+    modules.desk.commit({"theirs.txt": "1\n"}, at=other.checkout.path / "vendor" / "lib")
+    modules.land(modules.seal(other)[1])
+    again = modules.open("first", fill=False)
+    modules.desk.run("merge", "-q", "swarm/integration", cwd=again.checkout.path)
+    if how == "merged in the submodule":
+        theirs = modules.pointer("swarm/integration")
+        modules.desk.git("merge", "-q", "-m", "both", theirs, cwd=again.checkout.path / "vendor" / "lib")
+    if how != "left as it is":
+        modules.desk.git("add", "-A", cwd=again.checkout.path)
+        modules.desk.git("commit", "-q", "-m", "merged", cwd=again.checkout.path)
+    (again.checkout.path / "b.txt").write_text("work\n")
+    made = modules.seal(again)[1]
+    assert made.unresolved == (() if RESOLVED[how] else ("vendor/lib",))
+    tip = modules.landed.tip()
+    assert tip is not None
+    plan = modules.landed.plan_landing(made.head_sha, tip=tip, task_id="t", attempt_id="1", name="t")
+    assert plan.conflicts == (() if RESOLVED[how] else ("vendor/lib",))
 
 
 def test_a_worktree_whose_folder_was_deleted_still_gives_its_submodule_commits(modules: Modules) -> None:

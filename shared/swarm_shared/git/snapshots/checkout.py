@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from swarm_shared.git.plumbing.git_errors import GitFailed
 from swarm_shared.git.plumbing.permissions import make_accessible
-from swarm_shared.git.plumbing.refs import move_ref, read_ref
+from swarm_shared.git.plumbing.refs import has_commit, move_ref, read_ref
 from swarm_shared.git.plumbing.runner import LONG_S, Git
 
 # What git remembers of an operation that was not finished.
@@ -102,6 +102,24 @@ class Checkout(Struct, frozen=True, kw_only=True):
     def head_sha(self) -> str | None:
         """The commit that is checked out; None without one."""
         return None if self.adrift else read_ref(self.git, "HEAD")
+
+    def head_log(self) -> list[tuple[str, str]]:
+        """The log of HEAD, oldest first: the commit that it came to, and how.
+
+        Source: gitrepository-layout(5), logs/HEAD: old and new commit, who and when, a tab, and the message.
+        """
+        if self.adrift:
+            return []
+        try:
+            log = (self.git_dir / "logs" / "HEAD").read_text(errors="replace")
+        except OSError:
+            return []
+        entries = (line.partition("\t") for line in log.splitlines())
+        return [(meta.split(" ", 2)[1], text) for meta, _, text in entries if meta.count(" ") > 1]
+
+    def last_head(self) -> str | None:
+        """The commit that HEAD was on before an orphan branch without a commit: its files came from there."""
+        return next((sha for sha, _ in reversed(self.head_log()) if has_commit(self.git, sha)), None)
 
     def note_start(self, sha: str, *, base_sha: str) -> None:
         """Record that an attempt starts now from this commit, which is checked out."""

@@ -20,11 +20,14 @@ from swarm_shared.git.plumbing.commits import commit_tree
 from swarm_shared.git.plumbing.diffs import changed_paths
 from swarm_shared.git.plumbing.refs import has_commit, independent, is_contained, merge_base, read_ref, tree_of
 from swarm_shared.git.snapshots.checkout import Checkout
+from swarm_shared.git.snapshots.unresolved import unresolved
 
 # What git writes into the log of a HEAD when it makes a commit there, and not when it only moves to one.
 _MADE = re.compile(
     r"(?:commit|cherry-pick|revert|merge|am|pull|rebase)\b(?!.*Fast-forward)(?! \((?:start|finish|abort)\))"
 )
+
+_VISITED_MOST = 20  # each costs three git processes, and only where an agent left an unrelated history
 
 
 class OwnWork(Struct, frozen=True, kw_only=True):
@@ -38,6 +41,7 @@ class OwnWork(Struct, frozen=True, kw_only=True):
         conflicts: The paths in which the work does not fit onto the task's branch.
         saved: Commits of the agent that are not part of its history; with conflicts the first one has the work.
         restored: Files of others that its own history claims and its files lacked.
+        unresolved: Conflicts of a merge that the agent left as they were; its history claims no such merge then.
     """
 
     head_sha: str
@@ -47,6 +51,7 @@ class OwnWork(Struct, frozen=True, kw_only=True):
     conflicts: tuple[str, ...] = ()
     saved: tuple[str, ...] = ()
     restored: tuple[str, ...] = ()
+    unresolved: tuple[str, ...] = ()
 
 
 class Bringer:
@@ -57,17 +62,20 @@ class Bringer:
         line: The commit that it is on.
         trunk: The newest known commit of the integration branch.
         message: For the commits that are made.
+        unmerged: The paths that an unfinished merge has in conflict.
     """
 
-    def __init__(self, checkout: Checkout, branch: str, *, line: str, trunk: str, message: str) -> None:
+    def __init__(
+        self, checkout: Checkout, branch: str, *, line: str, trunk: str, message: str, unmerged: tuple[str, ...] = ()
+    ) -> None:
         self._checkout, self._git, self._branch = checkout, checkout.git, branch
-        self._line, self._trunk, self._message = line, trunk, message
+        self._line, self._trunk, self._message, self._unmerged = line, trunk, message, unmerged
         self._start = checkout.start()
 
     def bring(self, tree: str, *, head: str | None) -> OwnWork:
         """The work in files that were checked out from `head`; None for an orphan branch without a commit."""
         if head is None:
-            return self._checked(self._committed(tree, (self._line,)))
+            return self._checked(self._unrelated(tree, head=None))
         merging = self._checkout.merge_heads()
         if merging and tree == tree_of(self._git, head):
             # The merge was begun and its files then put back. Calling it merged would make landing revert all
@@ -89,6 +97,12 @@ class Bringer:
         work = replace(work, base_sha=base)
         if start is None or base == start.base_sha or not has_commit(git, start.sha):
             return work
+        left = unresolved(self._checkout, unmerged=self._unmerged, known=start.base_sha, base=base, head=work.head_sha)
+        if left:
+            # It says that it merged what it has not: without that parent the conflict comes up again at landing.
+            made = commit_tree(git, work.tree, parents=(start.sha,), message=self._message)
+            saved = (*work.saved, work.head_sha)
+            return replace(work, head_sha=made, base_sha=start.base_sha, saved=saved, unresolved=left)
         found = restore_reverted(
             git,
             head=work.head_sha,
@@ -123,20 +137,26 @@ class Bringer:
         merged = merge_tree(git, line, work.head_sha)
         return self._taken(merged, independent(git, (line, head, *merging)), saved=(work.head_sha,))
 
-    def _unrelated(self, tree: str, *, head: str) -> OwnWork:
+    def _unrelated(self, tree: str, *, head: str | None) -> OwnWork:
         """The files come from an unrelated history, such as an orphan branch or an amended first commit.
 
-        They are an edit of what they are most like: the task's branch, its first commit, or no files at all.
+        They are an edit of what they are most like: the task's branch, a commit that was checked out before (an
+        orphan branch begins with the files of one), its first commit, or no files at all.
         """
         git, line = self._git, self._line
-        bases = (line, *git.ask("rev-list", "--max-parents=0", line).out.decode().split())
+        beside = () if head is None else (head,)
+        visited = self._visited()
+        bases = (line, *visited, *git.ask("rev-list", "--max-parents=0", line).out.decode().split())
         edits = [len(changed_paths(git, base, tree)) for base in bases]
         nearest = bases[edits.index(min(edits))]
         if min(edits) > len(git.items("ls-tree", "-r", "-z", "--name-only", tree)):
-            return self._onto_line(tree, base=None, beside=(head,))
+            return self._onto_line(tree, base=None, beside=beside)
         if nearest == line:
-            return self._committed(tree, (line, head))
-        return self._onto_line(tree, base=nearest, beside=(head,))
+            return self._committed(tree, (line, *beside))
+        if nearest in visited:
+            work = self._from_elsewhere(tree, head=nearest, merging=())
+            return replace(work, saved=(*work.saved, *beside))
+        return self._onto_line(tree, base=nearest, beside=beside)
 
     def _onto_line(self, tree: str, *, base: str | None, beside: tuple[str, ...]) -> OwnWork:
         """The difference between a base and the files, merged into the branch, which gets no history of the base."""
@@ -183,12 +203,15 @@ class Bringer:
 
     def _made_here(self) -> frozenset[str]:
         """Commits that the log of this worktree's HEAD names as made in it, whatever their dates say."""
-        try:
-            log = (self._checkout.git_dir / "logs" / "HEAD").read_text(errors="replace")
-        except OSError:
-            return frozenset()
-        entries = (line.partition("\t") for line in log.splitlines())
-        return frozenset(meta.split(" ", 2)[1] for meta, _, text in entries if _MADE.match(text))
+        return frozenset(sha for sha, text in self._checkout.head_log() if _MADE.match(text))
+
+    def _visited(self) -> tuple[str, ...]:
+        """The commits that HEAD was on last and that share history with the integration branch, newest first."""
+        found = dict.fromkeys(sha for sha, _ in reversed(self._checkout.head_log()) if sha != self._line)
+        last = tuple(found)[:_VISITED_MOST]
+        return tuple(
+            sha for sha in last if has_commit(self._git, sha) and merge_base(self._git, sha, self._trunk) is not None
+        )
 
 
 def _floor(head: str, own: Mapping[str, str | None]) -> str | None:

@@ -10,6 +10,7 @@ from swarm_shared.git.plumbing.refs import RefMove, has_commit, merge_base, move
 from swarm_shared.git.snapshots.checkout import Checkout
 from swarm_shared.git.snapshots.embedded import Embedded
 from swarm_shared.git.snapshots.own_work import Bringer
+from swarm_shared.git.snapshots.unresolved import unmerged_paths
 from swarm_shared.git.snapshots.working_tree import write_working_tree
 
 _TRIES = 3
@@ -32,6 +33,7 @@ class Snapshot(Struct, frozen=True, kw_only=True):
         vanished: Files whose deletion does not count; they are in the commit.
         emptied: Whether the worktree was emptied: an accident, and no work.
         restored: Files of others that a merge of the agent's had dropped; they are in the commit.
+        unresolved: Paths in which the agent left the conflicts of a merge as they were; the commit is not that merge.
         hidden: Files that a flag in the worktree's index hides from git.
         out_of_place: Whether the files on disk are not those of the commit, and have to be put back to it.
     """
@@ -48,6 +50,7 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     vanished: tuple[str, ...] = ()
     emptied: bool = False
     restored: tuple[str, ...] = ()
+    unresolved: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
     out_of_place: bool = False
 
@@ -74,13 +77,19 @@ def take_snapshot(
         return _of_nothing(checkout, branch, base_sha, trunk or base_sha)
     checkout.mend_git_dir(ref=branch)
     git, trunk = checkout.git, trunk or base_sha
+    unmerged = unmerged_paths(checkout)
     for turn in range(_TRIES):
         tip, head = read_ref(git, branch), checkout.head_sha()
-        known = head or tip or base_sha
+        known = head or checkout.last_head() or tip or base_sha
         written = write_working_tree(checkout, known=known, keep_vanished=True, prefix=prefix, keep_index=True)
         # Without its branch the work goes onto what it was started from.
         bringer = Bringer(
-            checkout, branch, line=tip or _started_from(checkout) or base_sha, trunk=trunk, message=message
+            checkout,
+            branch,
+            line=tip or _started_from(checkout) or base_sha,
+            trunk=trunk,
+            message=message,
+            unmerged=unmerged,
         )
         work = bringer.bring(written.tree, head=head)
         moves = [RefMove(ref=branch, new=work.head_sha, old=tip)] if work.head_sha != tip else []
@@ -106,6 +115,7 @@ def take_snapshot(
             vanished=written.vanished,
             emptied=written.emptied,
             restored=work.restored,
+            unresolved=work.unresolved,
             hidden=written.hidden,
             out_of_place=bool(work.tree != written.tree or written.vanished or written.hidden),
         )

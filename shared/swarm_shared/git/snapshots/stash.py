@@ -128,7 +128,7 @@ def put_back(repository: Repository, entries: Sequence[Stashed]) -> None:
         there = read_stack(repository).shas
         for entry in entries:
             if entry.sha not in there:
-                git.ask("stash", "store", "-q", "-m", entry.subject, entry.sha)
+                _store(git, entry.sha, entry.subject)
 
 
 def take_off(repository: Repository, sha: str) -> bool:
@@ -139,13 +139,20 @@ def take_off(repository: Repository, sha: str) -> bool:
             number = next((at for at, entry in enumerate(before.entries) if entry.sha == sha), None)
             if number is None:
                 return True
-            git.ask("stash", "drop", "-q", f"stash@{{{number}}}", ok=(0, 1, 128))
+            git.ask("reflog", "delete", "--updateref", "--rewrite", f"{REF}@{{{number}}}", ok=(0, 1, 128))
+            if not read_stack(repository).entries:
+                git.ask("update-ref", "-d", REF, sha, ok=(0, 1, 128))
             # A push by a session meanwhile gave the number to another entry.
             now = read_stack(repository).shas
             for wrong in before.entries:
                 if wrong.sha not in now and wrong.sha != sha:
-                    git.ask("stash", "store", "-q", "-m", wrong.message, wrong.sha)
+                    _store(git, wrong.sha, wrong.message)
     return False
+
+
+def _store(git: Git, sha: str, message: str) -> None:
+    """What `git stash store` does, which refuses to run where a session has set core.bare."""
+    git.ask("update-ref", "--create-reflog", "-m", message, REF, sha)
 
 
 def _commits(git: Git, shas: Sequence[str]) -> tuple[str, ...]:

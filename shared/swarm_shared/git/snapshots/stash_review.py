@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 
@@ -34,6 +35,10 @@ class Reviewed(Struct, frozen=True, kw_only=True):
     lost: tuple[Stashed, ...] = ()
     taken: tuple[Stashed, ...] = ()
     gone: tuple[Stashed, ...] = ()
+
+
+# What the log of HEAD says where it left its branch; an unfinished rebase is on none.
+_DETACHED = re.compile(r"\t(?:checkout: moving|rebase(?: -i)? \(start\))")
 
 
 class StashWatch:
@@ -94,7 +99,8 @@ class StashWatch:
                 taken.append(entry)
             elif owner is None and entry.sha in before.shas and vanished and not user_changed(files):
                 (taken if alone else gone).append(entry)
-        _keep(git, {entry.sha: owner for entry in (*left, *lost, *taken) if (owner := owners[entry.sha]) is not None})
+        # Also what is put back: a session that pops at this moment drops whatever is on top by then.
+        _keep(git, {entry.sha: owners[entry.sha] or self._safe for entry in (*left, *lost, *taken, *gone)})
         for entry in left:
             take_off(self._repository, entry.sha)
         found = self._in_order([*taken, *gone])
@@ -120,7 +126,7 @@ class StashWatch:
             user = (self._repository.git_dir / "HEAD").read_text("utf-8", "replace").strip()
         except OSError:
             return None
-        moved = "\tcheckout: moving " in log if entry.branch is None else f" to {entry.branch}\n" in log
+        moved = bool(_DETACHED.search(log)) if entry.branch is None else f" to {entry.branch}\n" in log
         users = not user.startswith("ref: ") if entry.branch is None else user == f"ref: refs/heads/{entry.branch}"
         return self._safe if moved and entry.parents[0] in log and not users else None
 

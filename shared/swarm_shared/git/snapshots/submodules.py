@@ -116,12 +116,16 @@ def align(repository: Repository, checkout: Checkout) -> bool:
 
 
 def seed(repository: Repository, checkout: Checkout) -> None:
-    """Give a new worktree the submodule commits that only the project has, for `git submodule update` to find there."""
+    """Give a worktree the submodule commits that only the project has.
+
+    `git submodule update` finds them there in a new one; in an old one an agent can merge what others have landed.
+    """
     home = repository.common_dir / MODULES
     for name in _names(home, ""):
         target = checkout.git_dir / MODULES / name
-        if not target.exists() and _has_kept(home / name):
-            _make(repository, target, like=home / name)
+        if _has_kept(home / name):
+            if not target.exists():
+                _make(repository, target, like=home / name)
             _bring_kept(repository, name, target)
 
 

@@ -146,7 +146,6 @@ class TaskWorktrees:
         tip = self._start_branch(ref, base_sha)
         # What could not be committed is safe only as long as nothing cleans up.
         clean = checkout is not None and not (leftover is not None and leftover.refused)
-        fresh = checkout is None
         if checkout is None:
             checkout, set_aside = self._make(safe, tip)
         else:
@@ -155,8 +154,7 @@ class TaskWorktrees:
         base = merge_base(git, tip, base_sha) or base_sha
         checkout.note_start(tip, base_sha=base)
         aligned = align(self.repository, checkout)
-        if fresh:
-            seed(self.repository, checkout)
+        seed(self.repository, checkout)
         (checkout.git_dir / READY_MARK).write_bytes(os.fsencode(self.repository.prefix))
         cwd = path / self.repository.prefix
         cwd.mkdir(parents=True, exist_ok=True)
