@@ -20,13 +20,15 @@ MOST_TIMES_PARSER = 2.0
 PROBE_EVERY_S = 0.005
 _EVENTS = "import sys, yaml\nfor event in yaml.parse(open(sys.argv[1], 'rb'), Loader=yaml.CSafeLoader): pass"
 _OBJECTS = "import sys, yaml\nyaml.load(open(sys.argv[1], 'rb'), Loader=yaml.CSafeLoader)"
+MOST_PLAN_S = 5.0
+PLAN = "plan"
 IMPORT, EVENTS, OBJECTS = "import-tasks", "C parser, events", "C parser, objects"
 
 
 def measure(scale: Scale) -> Figure:
     """Parse and import the same file in turns, each in a process of its own."""
     count = scale.pick(5_000, 100_000)
-    found: dict[str, list[Used]] = {EVENTS: [], OBJECTS: [], IMPORT: []}
+    found: dict[str, list[Used]] = {EVENTS: [], OBJECTS: [], IMPORT: [], PLAN: []}
     waits_ms: list[float] = []
     with bench_folder() as folder:
         file, errors = folder / "tasks.yaml", folder / "errors"
@@ -41,6 +43,8 @@ def measure(scale: Scale) -> Figure:
             with lock_probe(db, waits_ms):
                 found[IMPORT].append(run_measured(command, errors=errors))
             _expect_all(db, count)
+            plan = [sys.executable, "-m", "amplifier_swarm", "plan", str(file), "--db", str(folder / "no.db")]
+            found[PLAN].append(run_measured(plan, errors=errors))
     base = _wall_s(found[EVENTS])
     return Figure(
         how=(
@@ -61,6 +65,12 @@ def measure(scale: Scale) -> Figure:
                 value=_wall_s(found[IMPORT]) / _wall_s(found[OBJECTS]),
                 limit=MOST_TIMES_PARSER,
                 unit="×",
+            ),
+            Target(
+                text=f"plan of {count:,} tasks: critical path, waiting for files, estimate",
+                value=_wall_s(found[PLAN]),
+                limit=MOST_PLAN_S,
+                unit="s",
             ),
         ),
         plots={

@@ -1390,6 +1390,11 @@ SELECT count(*), coalesce(sum(outcome = 'failed'), 0) FROM attempts
 WHERE rowid > (SELECT coalesce(max(rowid), 0) - :stretch FROM attempts) AND ended_at >= :since AND kind = 'work'
   AND (outcome = 'passed' OR failure_class IN ('quality', 'crash', 'unreadable'));
 
+-- name: attempts_of_completed
+-- Attempts that were made for tasks that are completed, and how many tasks these are.
+SELECT count(*), count(DISTINCT a.task) FROM attempts AS a JOIN tasks AS t ON t.seq = a.task
+WHERE t.status = 'completed' AND a.kind = 'work';
+
 -- name: spend
 SELECT agent_cli, attempts, tokens, cost_usd FROM spend ORDER BY agent_cli;
 

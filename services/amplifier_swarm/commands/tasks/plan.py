@@ -1,0 +1,82 @@
+"""`plan`: what task files will take, before anything is spent."""
+
+from __future__ import annotations
+
+import gc
+import os
+from typing import TYPE_CHECKING
+
+import click
+
+from amplifier_swarm.app import App, command, json_option
+from amplifier_swarm.plans.options import PlanOptions, plan_options
+from amplifier_swarm.progress import Bar
+from amplifier_swarm.task_files import read_all
+from amplifier_swarm.terminal import print_json, remark, say
+from swarm_shared.domain.errors import SwarmError
+from swarm_shared.program.settings import MAX_WORKERS
+from swarm_shared.program.terminal_text import safe
+
+if TYPE_CHECKING:
+    from swarm_shared.planning.estimate import Plan
+    from swarm_shared.store.views.experience import Experience
+
+SHOWN = 20
+
+
+@command("plan", example="plan tasks.yaml --workers 4", short_help="Estimate task files before anything is spent.")
+@click.argument("files", metavar="PATH...", nargs=-1, required=True)
+@plan_options
+@click.option("--workers", type=click.IntRange(1, MAX_WORKERS), default=3, show_default=True, help="How many work.")
+@json_option
+def plan(app: App, files: tuple[str, ...], plan: PlanOptions, workers: int, as_json: bool) -> None:
+    """Print the critical path, which tasks will wait for files, and an estimate of hours, sessions and money.
+
+    Nothing is imported. Where the database has past runs, they say how long a task takes, how many attempts it needs
+    and what an attempt costs.
+    """
+    from swarm_shared.planning.estimate import estimate
+
+    gc.disable()  # nothing here is a cycle, and to look for one among 100,000 tasks takes as long as the rest
+    with Bar(app.clock) as bar:
+        bar.phase("reading")
+        read = read_all(files, how=plan.how(app), progress=bar.step)
+    experience = _experience(app)
+    found = estimate(read.tasks, workers=workers, validation=app.settings().validation, experience=experience)
+    if as_json:
+        print_json(found.shown())
+        return
+    _print(found, has_cost=experience is not None and experience.cost_usd is not None)
+
+
+def _experience(app: App) -> Experience | None:
+    if not os.path.exists(app.database_path()):
+        return None
+    from swarm_shared.store.views.experience import Experiences
+
+    try:
+        with app.open(read_only=True) as database:
+            return Experiences(database.connection, app.clock).all()
+    except SwarmError as error:
+        remark(f"past runs are not used: {error.message}")
+        return None
+
+
+def _print(found: Plan, *, has_cost: bool) -> None:
+    number = found.open_tasks
+    say(f"{number:,} task{'' if number == 1 else 's'} to run, {found.estimated:,} with an estimate of hours")
+    path = found.critical_path
+    left_out = len(path) - SHOWN
+    ids = " → ".join(path if left_out <= 0 else [*path[: SHOWN - 1], f"… {left_out:,} more …", path[-1]])
+    say(f"critical path: {found.path_hours:g} h, {len(path):,} tasks: {safe(ids)}")
+    say(f"work: {found.work_hours:g} h; with {found.workers} workers: {found.hours:g} h")
+    cost = f"${found.cost_usd:,.2f}" if has_cost else "unknown: no past run reported its cost"
+    say(f"sessions: {found.sessions:,}; money: {cost}")
+    waits = len(found.waits)
+    say(f"waiting for files: {waits:,} task{'' if waits == 1 else 's'}")
+    for wait in found.waits[:SHOWN]:
+        say(f"  {safe(wait.task)} waits {wait.hours:g} h for {safe(wait.holder)}: both change {safe(wait.pattern)}")
+    if waits > SHOWN:
+        say(f"  … and {waits - SHOWN:,} more; --json lists all")
+    if found.without_files:
+        remark(f"{found.without_files:,} tasks name no files: they never wait, and may collide when they land")

@@ -1,0 +1,1 @@
+"""What a list of tasks will take, and its drawing, before anything runs."""
