@@ -53,6 +53,7 @@ class WorkerConfig(Struct, frozen=True, kw_only=True):
     checks: tuple[str, ...]
     gate: tuple[str, ...]
     setup: tuple[SetupStep, ...]
+    cleanup: tuple[str, ...]
     recycles: bool  # worktrees whose work has landed become spares or are removed
     worktree_pool: int | None  # spares at most; None: as many as there are workers
     min_free_bytes: int  # disk space below which no task starts
@@ -113,8 +114,8 @@ def worker_config(settings: Settings, worker_id: str) -> WorkerConfig:
         checks=settings.checks,
         gate=settings.gate,
         setup=settings.setup,
-        # Cleanup commands run with `worktrees prune`, which prints what becomes of them.
-        recycles=settings.keep_worktrees == "unlanded" and not settings.cleanup,
+        cleanup=settings.cleanup,
+        recycles=settings.keep_worktrees == "unlanded",
         worktree_pool=settings.worktree_pool,
         min_free_bytes=round(settings.min_free_mb * 1024 * 1024),
         strict_files=settings.strict_files,

@@ -150,3 +150,49 @@ def test_setup_runs_again_when_what_it_made_is_missing(swarm: LandingSwarm) -> N
 
 def test_a_setup_command_without_inputs_runs_for_every_task(swarm: LandingSwarm) -> None:
     assert len(set_up_with(swarm, "setup: ['echo ran >> RAN']\n", 3, "echo {n} > {n}.txt")) == 3
+
+
+def cleaned_up_with(swarm: LandingSwarm, cleanup: str) -> Path:
+    """A file that the cleanup commands write; all tasks have landed."""
+    said = swarm.folder / "said"
+    said.touch()
+    (swarm.folder / "swarm.yaml").write_text(f"cleanup: [{cleanup!r}]\n".replace("SAID", str(said)))
+    swarm.add(*(swarm.task(f"t{n}", f"echo {n} > {n}.txt; echo {n} > product.log") for n in range(3)))
+    swarm.worker()
+    all_complete(swarm, 3)
+    return said
+
+
+def test_cleanup_commands_run_before_a_worktree_is_taken_over(swarm: LandingSwarm) -> None:
+    said = cleaned_up_with(swarm, "cat product.log >> SAID; echo $AMPLIFIER_SWARM_TASK_ID >> SAID")
+    wait_until(lambda: not folders(swarm, "worktrees"), swarm.logs)
+    assert said.read_text().split() == ["0", "t0", "1", "t1", "2", "t2"]
+    assert len(folders(swarm, "spares")) == 1
+
+
+def test_where_cleanup_fails_the_worktree_stays(swarm: LandingSwarm) -> None:
+    cleaned_up_with(swarm, "echo it is still in use; false")
+    wait_until(lambda: swarm.logs().count("worktree_kept") == 3, swarm.logs)
+    assert "it is still in use" in swarm.logs()
+    assert [path.name for path in folders(swarm, "worktrees")] == ["t0", "t1", "t2"]
+    assert folders(swarm, "spares") == []
+
+
+def test_what_cleanup_commands_leave_running_is_ended(swarm: LandingSwarm) -> None:
+    said = cleaned_up_with(swarm, "sh -c 'while sleep 0.1; do echo here >> SAID.alive; done' & echo $! >> SAID")
+    wait_until(lambda: not folders(swarm, "worktrees"), swarm.logs)
+    pids = said.read_text().split()
+    assert len(pids) == 3
+    assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+
+
+def test_the_worktree_of_a_worker_that_died_after_landing_is_recycled_by_another(swarm: LandingSwarm) -> None:
+    done = swarm.kill_at("status --porcelain -z --ignored", "before")
+    swarm.add(swarm.task("t0", "echo 0 > 0.txt"))
+    first = swarm.worker()
+    wait_until(lambda: first.poll() is not None, swarm.logs)
+    assert done.exists()
+    assert len(folders(swarm, "worktrees")) == 1
+    swarm.worker("worker-2")
+    wait_until(lambda: not folders(swarm, "worktrees"), swarm.logs)
+    assert len(folders(swarm, "spares")) == 1

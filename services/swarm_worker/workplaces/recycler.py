@@ -13,6 +13,7 @@ from swarm_shared.git.worktrees.task_worktrees import TaskWorktrees
 from swarm_shared.program.logs import event
 from swarm_worker.config import WorkerConfig
 from swarm_worker.landing.integration_branch import IntegrationBranch
+from swarm_worker.workplaces.cleanup import cleanup_of
 
 LOG = logging.getLogger("swarm.worker")
 
@@ -65,7 +66,11 @@ class Recycler:
                     return False  # it was given out again meanwhile
                 repository = self._trees.repository.holding(descriptor)
                 integration = Integration(repository=repository, ref=self._branch.ref())
-                reason = recycle(self._trees.of(repository), integration, safe, spares=self.limit())
+                task = self._db.landings.task_named(safe)
+                assert task is not None, "it is completed"
+                cleanup = cleanup_of(self._config, repository, self._db.tasks.spec(task))
+                trees = self._trees.of(repository)
+                reason = recycle(trees, integration, safe, spares=self.limit(), cleanup=cleanup)
         except RepositoryBusy:
             return False  # another worker is at it
         except (GitError, GitUnusable, OSError) as error:

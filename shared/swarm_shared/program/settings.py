@@ -100,7 +100,7 @@ class Settings:
     checks: tuple[str, ...] = _setting((), "Commands run after every builder session.", file_only=True)
     gate: tuple[str, ...] = _setting((), "Commands run on every merged result before it lands.", file_only=True)
     setup: tuple[SetupStep, ...] = _setting((), "Commands run once in every new worktree.", file_only=True)
-    cleanup: tuple[str, ...] = _setting((), "Commands run in a worktree before it is removed.", file_only=True)
+    cleanup: tuple[str, ...] = _setting((), "Commands run before a worktree is removed or reused.", file_only=True)
     worktree_pool: int | None = _setting(
         None, "Cleaned worktrees kept for the next tasks (default: one per worker); 0: none.", low=0, high=1000
     )

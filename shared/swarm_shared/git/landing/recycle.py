@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+
+from msgspec import Struct
 
 from swarm_shared.domain.branch_names import task_ref
 from swarm_shared.git.landing.following import Integration
@@ -23,7 +25,14 @@ _IGNORED = "!! "
 _INDEX = "swarm-recycled-index"
 
 
-def recycle(trees: TaskWorktrees, integration: Integration, safe: str, *, spares: int) -> str | None:
+def recycle(
+    trees: TaskWorktrees,
+    integration: Integration,
+    safe: str,
+    *,
+    spares: int,
+    cleanup: Callable[[Path], str | None] | None = None,
+) -> str | None:
     """Turn the worktree of a landed task into a spare, or remove it; the branch stays. Why it is kept, or None.
 
     The caller has locked the worktree (`TaskWorktrees.lock_of`) and knows that nothing of the task is alive.
@@ -31,6 +40,7 @@ def recycle(trees: TaskWorktrees, integration: Integration, safe: str, *, spares
     Args:
         trees: With a git that inherits that lock.
         spares: How many there may be at most.
+        cleanup: Runs the user's commands in the folder that the agents have worked in; a text is why it must stay.
     """
     checkout = trees.find(safe)
     if checkout is None:
@@ -45,15 +55,14 @@ def recycle(trees: TaskWorktrees, integration: Integration, safe: str, *, spares
         if sha is None or not integration.contains(sha):
             return "its commits have not landed"
     assert head is not None, "it is contained"
-    ignored = _ignored_alone(checkout)
-    if ignored is None:
-        reason = reason_to_keep(trees, integration, safe)
-        if reason is not None:
-            return reason
-    products = [path for path in ignored or () if path not in trees.kept_below(checkout.path)]
-    inner = _own_repository(products)
-    if inner is not None:
-        return f"it holds a repository: {inner.relative_to(checkout.path)}"
+    found = _examined(trees, integration, safe, checkout)
+    if not isinstance(found, str) and cleanup is not None:
+        # What it does to the files is looked at like everything else.
+        found = cleanup(trees.cwd_of(checkout)) or _examined(trees, integration, safe, checkout)
+    if isinstance(found, str):
+        return found
+    ignored = found.ignored
+    products = _products(trees, checkout, ignored)
     if products or ignored is None:
         # Before anything is renamed or deleted by ourselves: it takes as long as there are files, and is waited for.
         checkout.git.ask("clean", "-d", "-f", *trees.cleaning(), "-q", ok=(0, 1), timeout_s=LONG_S)
@@ -64,6 +73,29 @@ def recycle(trees: TaskWorktrees, integration: Integration, safe: str, *, spares
                 return None
     trees.remove(safe)
     return None
+
+
+class _Found(Struct, frozen=True, kw_only=True):
+    """A worktree that may go. `ignored`: what git ignores in it; None where there is more to clean than that."""
+
+    ignored: tuple[Path, ...] | None
+
+
+def _examined(trees: TaskWorktrees, integration: Integration, safe: str, checkout: Checkout) -> _Found | str:
+    """What is left in a worktree beside landed work, or why it must stay."""
+    ignored = _ignored_alone(checkout)
+    if ignored is None:
+        reason = reason_to_keep(trees, integration, safe)
+        if reason is not None:
+            return reason
+    inner = _own_repository(_products(trees, checkout, ignored))
+    if inner is not None:
+        return f"it holds a repository: {inner.relative_to(checkout.path)}"
+    return _Found(ignored=ignored)
+
+
+def _products(trees: TaskWorktrees, checkout: Checkout, ignored: tuple[Path, ...] | None) -> list[Path]:
+    return [path for path in ignored or () if path not in trees.kept_below(checkout.path)]
 
 
 def _ignored_alone(checkout: Checkout) -> tuple[Path, ...] | None:

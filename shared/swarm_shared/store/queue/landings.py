@@ -168,7 +168,12 @@ class Landings(Family):
 
     def is_named(self, name: str) -> bool:
         """Whether a task has this name, in whatever case."""
-        return self._db.row(SQL["safe_id_taken"], {"name": name}) is not None
+        return self.task_named(name) is not None
+
+    def task_named(self, name: str) -> int | None:
+        """The task whose branch and folder have this name, in whatever case."""
+        row = self._db.row(SQL["task_with_safe_id"], {"name": name})
+        return None if row is None else int(row[0])
 
     def failures(self, claim: Claim) -> int:
         """How often the task's work was refused when it was to be landed, since its last fresh budget."""

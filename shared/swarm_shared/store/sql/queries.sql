@@ -1308,8 +1308,8 @@ WHERE seq = :task AND lease_token = :token AND open_attempt = :attempt
 -- name: safe_id_of
 SELECT safe_id FROM tasks WHERE seq = :task;
 
--- name: safe_id_taken
-SELECT 1 FROM tasks INDEXED BY tasks_by_safe_id WHERE safe_id = :name COLLATE NOCASE;
+-- name: task_with_safe_id
+SELECT seq FROM tasks INDEXED BY tasks_by_safe_id WHERE safe_id = :name COLLATE NOCASE;
 
 -- name: give_safe_id
 -- Once: branch and folder of a task keep their name.
