@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
 import shutil
 import subprocess
 from pathlib import Path
 
+import msgspec
 from repositories import Desk
 from task_bench import Bench
 
@@ -56,9 +59,31 @@ class History(Bench, Project):
         self.tree = self.open("t")
         self.at = self.tree.cwd
 
+    def copy(self, folder: Path) -> History:
+        """All of it in another folder, as if it had been made there; takes no git process."""
+        shutil.copytree(self.folder, folder, symlinks=True, dirs_exist_ok=True)
+        git_dir, before, after = folder / "project" / ".git", os.fsencode(self.folder), os.fsencode(folder)
+        for link in (*git_dir.glob("worktrees/*/gitdir"), *folder.glob("state/worktrees/*/.git")):
+            link.write_bytes(link.read_bytes().replace(before, after))
+        copied = object.__new__(History)
+        copied.folder, copied.settings, copied.root = folder, folder / "gitconfig", folder / "project"
+        copied.base = self.base
+        git = dataclasses.replace(self.repo.git, cwd=git_dir, git_dir=git_dir, environ=copied.env)
+        copied.repo = dataclasses.replace(
+            self.repo, common_dir=git_dir, git_dir=git_dir, top_level=copied.root, git=git
+        )
+        copied.trees = TaskWorktrees(copied.repo, folder / "state" / "worktrees")
+        copied.integration = Integration(repository=copied.repo)
+        found = copied.trees.find("t")
+        assert found is not None
+        copied.tree = msgspec.structs.replace(self.tree, checkout=found, cwd=found.path)
+        copied.at = copied.tree.cwd
+        return copied
+
     def play(self, script: str) -> None:
         """What the agent does in its worktree; a step that fails may be the point of it."""
-        subprocess.run(["sh", "-c", script], cwd=self.at, env=dict(self.env), check=False, capture_output=True)
+        env = {**self.env, "FILTER_BRANCH_SQUELCH_WARNING": "1"}  # it would sleep for ten seconds
+        subprocess.run(["sh", "-c", script], cwd=self.at, env=env, check=False, capture_output=True)
 
     def land_another(self) -> None:
         """Another task lands `first.txt` while this one runs."""

@@ -16,13 +16,27 @@ from swarm_shared.git.snapshots.snapshot import take_snapshot
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return Project(tmp_path_factory.mktemp("project")).folder
+def begun(tmp_path_factory: pytest.TempPathFactory) -> History:
+    """Made once, then copied: most of a test's time would go into making it."""
+    return History(tmp_path_factory.mktemp("begun"), Project(tmp_path_factory.mktemp("project")).folder)
+
+
+@pytest.fixture(scope="module")
+def moved_on(begun: History, tmp_path_factory: pytest.TempPathFactory) -> History:
+    history = begun.copy(tmp_path_factory.mktemp("moved-on"))
+    history.land_another()
+    return history
 
 
 @pytest.fixture
-def bench(tmp_path: Path, project: Path) -> History:
-    return History(tmp_path, project)
+def bench(tmp_path: Path, begun: History) -> History:
+    return begun.copy(tmp_path)
+
+
+@pytest.fixture
+def behind(tmp_path: Path, moved_on: History) -> History:
+    """A task beside which another one has landed."""
+    return moved_on.copy(tmp_path)
 
 
 NOTE = "echo note > note.txt"
@@ -99,13 +113,12 @@ ELSEWHERE = {
 
 
 @pytest.mark.parametrize("place", sorted(ELSEWHERE))
-def test_only_the_agent_s_own_work_lands(bench: History, place: str) -> None:
-    bench.land_another()
-    bench.play(ELSEWHERE[place])
-    made = bench.seal()
+def test_only_the_agent_s_own_work_lands(behind: History, place: str) -> None:
+    behind.play(ELSEWHERE[place])
+    made = behind.seal()
     assert made.conflicts == ()
-    assert bench.show(f"{made.head_sha}:note.txt").startswith("note\n")
-    assert bench.change_of(bench.land(made.head_sha)) == {"note.txt": "A"}
+    assert behind.show(f"{made.head_sha}:note.txt").startswith("note\n")
+    assert behind.change_of(behind.land(made.head_sha)) == {"note.txt": "A"}
 
 
 # A kind each.
@@ -140,15 +153,14 @@ def test_only_the_agent_s_own_work_lands_in_a_second_attempt(bench: History, pla
 
 
 @pytest.mark.parametrize("place", SOME)
-def test_a_crashed_attempt_leaves_only_its_own_work_to_the_next(bench: History, place: str) -> None:
-    bench.land_another()
-    bench.play(ELSEWHERE[place])
-    tip = bench.integration.tip()
+def test_a_crashed_attempt_leaves_only_its_own_work_to_the_next(behind: History, place: str) -> None:
+    behind.play(ELSEWHERE[place])
+    tip = behind.integration.tip()
     assert tip is not None
-    again = bench.open("t", tip)
-    assert bench.git("status", "--porcelain", cwd=again.cwd) == ""
+    again = behind.open("t", tip)
+    assert behind.git("status", "--porcelain", cwd=again.cwd) == ""
     assert (again.cwd / "note.txt").exists()
-    assert bench.change_of(bench.land(again.head_sha)) == {"note.txt": "A"}
+    assert behind.change_of(behind.land(again.head_sha)) == {"note.txt": "A"}
 
 
 LOOKED_AT = {
