@@ -22,7 +22,7 @@ SECTIONS = MappingProxyType(
         "Tasks": ("import-tasks", "add", "edit", "validate", "plan", "graph", "convert", "export-tasks"),
         "Look": (
             *("status", "list-tasks", "task-info", "why", "failures", "costs", "workers"),
-            *("logs", "events", "prompt", "diff", "dashboard", "report", "notify"),
+            *("logs", "events", "prompt", "diff", "dashboard", "report", "notify", "mcp"),
         ),
         "Steer": ("answer", "retry", "cancel", "hold", "release", "kill", "approve", "reject", "prioritize"),
         "Swarm": ("start", "stop", "pause", "resume", "drain", "scale", "restart-worker", "ctl"),

@@ -10,6 +10,7 @@ import click
 
 from amplifier_swarm.app import App, command, json_option
 from amplifier_swarm.authoring.new_database import prepare_new
+from amplifier_swarm.authoring.own_session import OwnSession
 from amplifier_swarm.names import complete_phase, complete_task
 from amplifier_swarm.submit import report_outcomes, submit
 from swarm_shared.domain.models import Verb
@@ -46,6 +47,7 @@ STDIN = "-"
 def add(app: App, name: str, hold: bool, as_json: bool, **options: Any) -> int:
     """Add one task, while the swarm runs or before. NAME - reads one task from standard input, as YAML or JSON.
 
+    An agent that works on a task of the swarm can only propose tasks: they are held until you release them.
     The options --depends, --files, --criterion and --check may be repeated.
     """
     given = {
@@ -63,11 +65,16 @@ def add(app: App, name: str, hold: bool, as_json: bool, **options: Any) -> int:
         raise click.UsageError("Standard input can be read once.", click.get_current_context())
     if options["description"] == STDIN:
         chosen["description"] = _standard_input().decode("utf-8", "replace").rstrip("\n")
-    if not os.path.exists(app.database_path()):
+    session = OwnSession.around()
+    if session is None and not os.path.exists(app.database_path()):
         prepare_new(app.database_path())
-    with app.open(create=True) as database:
+    with app.open(create=session is None) as database:
+        if session is not None:
+            session.check(database)
         task = {**_read(database), **chosen} if name == STDIN else {"name": name, **chosen}
-        rows = submit(app, database, Verb.ADD, task=task, hold=hold or None)
+        rows = submit(
+            app, database, Verb.ADD, task=task, hold=hold or None, proposed_by=session.task_id if session else None
+        )
         return report_outcomes(rows, as_json=as_json)
 
 

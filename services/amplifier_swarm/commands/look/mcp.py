@@ -1,0 +1,24 @@
+"""`mcp`: the swarm as tools for an agent that you drive."""
+
+from __future__ import annotations
+
+from amplifier_swarm.app import App, command
+from amplifier_swarm.authoring.own_session import OwnSession
+from swarm_shared.domain.errors import ConfigError
+
+
+@command("mcp", example="mcp --db /path/to/tasks.db", short_help="Serve tools to an agent (MCP, stdio).")
+def mcp(app: App) -> None:
+    """Speak the Model Context Protocol on standard input and output: list, status, why, logs, diff, report and add.
+
+    Each tool is a command of this program. Started by an agent that works on a task of the swarm, there is one tool:
+    proposing tasks, which are held until you release them. Needs: pip install "amplifier-swarm[mcp]".
+    """
+    try:
+        from amplifier_swarm.mcp_server.tools import server_for_session, server_for_user
+    except ImportError as error:
+        raise ConfigError(
+            "the MCP server needs the package mcp", hint='install it: pip install "amplifier-swarm[mcp]"'
+        ) from error
+    make = server_for_user if OwnSession.around() is None else server_for_session
+    make(app.database_path()).run("stdio")
