@@ -98,7 +98,7 @@ class WorkerLoop:
             lander, landing = self._lander, claimed
             self._run_attempt(claimed.claim, lambda: lander.land(landing))
         else:
-            attempt = Attempt(self._around, self._config, self._workplaces, claimed, self._db.clock)
+            attempt = Attempt(self._around, self._config, self._workplaces, claimed)
             self._run_attempt(claimed, attempt.run)
         return Round(ran=True)
 

@@ -23,7 +23,8 @@ import amplifier_swarm.__main__
 import amplifier_swarm.commands.tasks.import_tasks
 import swarm_reaper.__main__
 import swarm_worker.__main__
-import swarm_worker.attempt
+import swarm_worker.session.agent_sessions
+import swarm_worker.stages
 from chaos import points
 from swarm_shared.store.importing import imports
 
@@ -34,7 +35,7 @@ MAINS = {
 }
 _USED_LATER = (yaml, amplifier_swarm.commands.tasks.import_tasks)
 # As the budget of crashes: a validator that is killed a third time holds its task, which is right and ends the trial.
-swarm_worker.attempt.REPEATS = 1_000
+swarm_worker.session.agent_sessions.REPEATS = 1_000
 
 
 def main() -> int:
