@@ -78,7 +78,7 @@ def logged(home: Path, folder: str = ".codex", **env: str) -> LoggedSession:
 def test_the_log_of_a_session_names_its_model_and_what_it_used_before_it_was_stopped(tmp_path: Path) -> None:
     files = logged(tmp_path)
     assert files.models(THREAD) == ("gpt-fake",)
-    assert files.usage(THREAD) == Usage(tokens=4050, cached_tokens=3000)
+    assert files.usage(THREAD) == Usage(tokens=4050, cached_tokens=3000, output_tokens=50)
 
 
 def test_the_log_is_found_where_the_cli_was_told_to_keep_it(tmp_path: Path) -> None:
