@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from msgspec import Struct
 
+from amplifier_swarm.terminal import remark
 from swarm_shared.domain.errors import SwarmError
 
 if TYPE_CHECKING:
@@ -30,11 +31,13 @@ class PlanOptions(Struct, frozen=True, kw_only=True):
         from amplifier_swarm.task_files import How
         from swarm_shared.sources.plan import Options
 
+        root, columns = Path.cwd(), {}
         try:
-            root = app.settings().project_root
-        except SwarmError:  # of another setting: the commands that need it report it
-            root = Path.cwd()
-        return How(plan_format=self.plan_format, options=Options(tag=self.tag), root=root)
+            settings = app.settings()
+            root, columns = settings.project_root, dict(settings.csv_columns)
+        except SwarmError as error:  # the commands that need the wrong setting refuse it
+            remark(f"warning: swarm.yaml is not used: {error.message.splitlines()[0]}")
+        return How(plan_format=self.plan_format, options=Options(tag=self.tag, columns=columns), root=root)
 
 
 class _FormatName(click.ParamType[str]):

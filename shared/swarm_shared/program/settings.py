@@ -20,6 +20,7 @@ from swarm_shared.domain.models import Role
 from swarm_shared.domain.prices import Price
 from swarm_shared.domain.routes import Route, Routing
 from swarm_shared.program.budget_settings import as_budget, as_prices
+from swarm_shared.program.csv_settings import as_csv_columns
 from swarm_shared.program.notify_settings import NotifyTarget, QuietHours, as_notify_targets, as_quiet_hours
 from swarm_shared.program.route_settings import as_routes
 from swarm_shared.program.setup_steps import SetupStep, as_setup_steps
@@ -136,6 +137,13 @@ class Settings:
         metadata={
             "help": "USD per million tokens by model, for agent CLIs that report no cost.",
             "file_only": True, "low": None, "high": None, "reader": as_prices,
+        },
+    )  # fmt: skip
+    csv_columns: Mapping[str, str] = field(
+        default_factory=lambda: MappingProxyType({}),
+        metadata={
+            "help": "Columns of CSV plans that have other names than usual, with the key of a task that each is.",
+            "file_only": True, "low": None, "high": None, "reader": as_csv_columns,
         },
     )  # fmt: skip
     allow_lower: bool = _setting(

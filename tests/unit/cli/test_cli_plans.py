@@ -201,3 +201,18 @@ def test_a_tag_of_task_master_is_chosen(desk: CliDesk, project: Path) -> None:
     assert desk.run("import-tasks", plan, "--tag", "later", "--json").json["imported"] == 1
     refused = desk.run("import-tasks", plan, "--tag", "latter")
     assert (refused.code, "--tag" in refused.err) == (3, True)
+
+
+def test_columns_of_a_table_are_mapped_by_the_settings(
+    desk: CliDesk, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "plan.csv").write_text("Nr,Titel,Kosten\n7,Bauen,3\n")
+    assert desk.run("import-tasks", "plan.csv").code == 3
+    settings = desk.db.with_name("swarm.yaml")
+    settings.write_text("csv_columns: {Titel: name, Kosten: estimated_hours}\nproject_root: project\n")
+    assert desk.run("import-tasks", "plan.csv").code == 0
+    (task,) = yaml.safe_load(queue(desk))["tasks"]
+    assert (task["name"], task["estimated_hours"]) == ("Bauen", 3)
+    settings.write_text("csv_columns: {Titel: nam}\n")
+    ran = desk.run("import-tasks", "plan.csv")
+    assert (ran.code, "'nam' is no key" in ran.err) == (3, True)
