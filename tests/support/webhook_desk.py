@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -22,6 +23,7 @@ class Webhook:
         self.paths: list[str] = []
         self.status = 204
         self.headers: dict[str, str] = {}
+        self.answers_after_s: Callable[[], float] = lambda: 0.0
         self.may_answer = threading.Event()
         self.may_answer.set()
         self._lock = threading.Lock()
@@ -35,6 +37,7 @@ class Webhook:
                     desk.keys.append(self.headers.get("Idempotency-Key", ""))
                     desk.paths.append(self.path)
                 desk.may_answer.wait(trees.DEADLINE_S)
+                time.sleep(desk.answers_after_s())
                 try:
                     self.send_response(desk.status)
                     for name, value in desk.headers.items():

@@ -2,6 +2,7 @@
 // The page as a whole: which screen the address means, what it shows, and when it is shown anew.
 
 import { get, hasToken, keepToken, useToken } from "./api.js";
+import { Desktop } from "./desktop.js";
 import { h, morph } from "./dom.js";
 import { duration, learnClock } from "./format.js";
 import { focusedRow, help, keepFocus, listen } from "./keys.js";
@@ -44,6 +45,7 @@ const chip = document.getElementById("chip");
 const chipText = document.getElementById("chip-text");
 const searchBox = /** @type {HTMLInputElement} */ (document.getElementById("search-box"));
 const live = /** @type {any} */ (line);
+const desktop = new Desktop(document.getElementById("desktop"));
 
 const shown = { screen: null, place: null, data: null, status: null, extra: {} };
 let place = null; // what the address means; `shown.place` is what the page shows
@@ -184,6 +186,7 @@ function learn(status) {
   shown.status = status;
   learnClock(status.now);
   nav.count(status);
+  desktop.learn(status);
   if (place) showState(place.screen.title(place), status);
 }
 
