@@ -19,6 +19,7 @@ from swarm_reaper.stuck_writer import StuckWriter
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.clock import iso
 from swarm_shared.domain.errors import DatabaseError
+from swarm_shared.notifying.collecting import RUN_ENDED
 from swarm_shared.processes.identity import ProcessId
 from swarm_shared.processes.lifeline import Lifelines
 from swarm_shared.program.logs import event
@@ -26,7 +27,7 @@ from swarm_shared.reaping import Reaping, sole_reaper
 from swarm_shared.store.queue.swarm import EMERGENCY_STOP, SEEN_MONO
 
 LOG = logging.getLogger("swarm.reaper")
-NAME = "reaper"
+NAME, START = "reaper", "start"
 ROUND_EVERY_S = 1.0  # leases and other times are looked at so often
 ENDING_LOOK_S = 0.05  # while an attempt is being ended
 WAITING_LOOK_S = 0.25  # while a request waits for its worker
@@ -78,7 +79,7 @@ class ReaperLoop:
         self._file = LostFile(database)
         self._leaving: str | None = None
         self._stop_wanted = False  # an emergency stop is still to be written down
-        self._stop_actor = "start"
+        self._stop_actor = START
         self._still_stopping = True
         self._leave_by = 0
         self._seen_version = -1
@@ -126,6 +127,8 @@ class ReaperLoop:
     def _round(self) -> None:
         if self._stop_wanted:
             self._db.swarm.set_flag(EMERGENCY_STOP, actor=self._stop_actor, reason=self._leaving or "")
+            if self._stop_actor == START:
+                self._db.events.add(RUN_ENDED, "the run was killed")  # what was killed cannot report it
             self._stop_wanted = False
         self._db.queue.promote_due()
         self._slots.run_once()
@@ -238,7 +241,7 @@ class ReaperLoop:
             self._file.rescue()  # before anything else can go wrong
             self._stop_all(f"the database {self._file.change}", actor="reaper")
         elif start_died:
-            self._stop_all("the `start` that ran this swarm has ended", actor="start")
+            self._stop_all("the `start` that ran this swarm has ended", actor=START)
         elif self._supervisord is not None and self._deaths.has_ended(self._supervisord):
             # The workers notice it themselves and interrupt what they run; we make sure that they do.
             self._leave("supervisord has ended")

@@ -74,12 +74,14 @@ class NotificationsThread:
         with TaskDatabase(self._config.db, create=False, clock=self._clock) as database:
             database.connection.busy_timeout_s = BUSY_TIMEOUT_S
             notifications = Notifications(database, self._config)
+            is_last = False
             while True:
                 try:
                     notifications.run_once()
                 except (DatabaseError, OSError) as error:
                     event(LOG, "notifications_failed", level=logging.WARNING, reason=error)
-                if self._stop.wait(LOOK_S):
+                if is_last:
                     break
+                is_last = self._stop.wait(LOOK_S)  # one more look: the end itself may be news
             while notifications.busy:
                 time.sleep(0.02)

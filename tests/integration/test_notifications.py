@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import trees
 from reaper_desk import ReaperDesk, reaper_desk
-from start_desk import Desk, desk, task
+from start_desk import Desk, desk, task, until
 from stopwatch import Stopwatch
 from webhook_desk import Webhook, webhook
 
@@ -84,6 +84,18 @@ def test_a_run_reports_what_needs_you_and_its_end(at: Desk, hook: Webhook) -> No
     assert "sekret-4711" not in at.told()
     assert hook.repeated() == []
     assert at.alive() == {}
+
+
+def test_the_death_of_a_run_is_reported_by_what_survives_it(at: Desk, hook: Webhook) -> None:
+    configure(at.folder, {"webhook": hook.url()})
+    at.add(task("a", until(at.folder, "never")))
+    run = at.start()
+    at.wait_for("the attempt", lambda: at.pids_of("never") or None)
+    run.kill()
+    hook.wait(1)
+    (text,) = hook.events()
+    assert text.startswith("the run was killed: 1 ")
+    at.wait_nothing_left()
 
 
 def test_a_webhook_that_hangs_delays_no_task_and_the_end_by_some_seconds_at_most(at: Desk, hook: Webhook) -> None:

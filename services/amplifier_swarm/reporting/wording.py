@@ -40,6 +40,7 @@ _HELD = {
     HoldReason.CANNOT_START: "no session can start",
     HoldReason.SHARED_STASH: "the shared stash changed",
     HoldReason.QUESTION: "asks a question",
+    HoldReason.BUDGET: "its budget is used up",
 }
 NO_PHASE = "(no phase)"
 

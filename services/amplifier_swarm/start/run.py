@@ -137,6 +137,9 @@ def _run(
     except SwarmError as error:
         lost = loss_of(database, error)
         if lost is None:
+            report_end(
+                database, settings, End(exit_code=error.exit_code, headline=f"ended by a fault: {error.message}")
+            )
             raise
         loss = Loss(database, lost, progress.say)
     finally:

@@ -9,6 +9,7 @@ import pytest
 from queue_desk import PASSED, QueueDesk, failed
 
 from swarm_shared.carry_out import carry_out_now
+from swarm_shared.domain.budget import REACHED_EVENT, WARNING_EVENT
 from swarm_shared.domain.models import FailureClass, Verb
 from swarm_shared.domain.notices import NoticeKind
 from swarm_shared.domain.trouble import Trouble, TroubleKind
@@ -178,6 +179,18 @@ def test_landing_that_has_stopped_is_reported_and_is_not_called_idle_too(bell: B
     assert bell.texts() == ["Nothing lands on swarm/integration: somebody moved it"]
     bell.desk.clock.pass_s(IDLE_MS / 1000)
     assert bell.kinds() == ["landing_stopped"]
+
+
+def test_budgets_are_reported_with_the_task_where_they_are_one_tasks(bell: Bell) -> None:
+    bell.desk.add("z")
+    bell.desk.db.events.add(WARNING_EVENT, "the budget of this run: $8.20 of $10 (82 %)")
+    with bell.desk.db.connection.transaction():
+        bell.desk.db.events._event(REACHED_EVENT, "the budget of this task: $3 of $3 (100 %)", task_id="a")
+    assert bell.texts() == [
+        "The budget of this run: $8.20 of $10 (82 %)",
+        "Task a: the budget of this task: $3 of $3 (100 %)",
+    ]
+    assert bell.kinds() == ["budget", "budget"]
 
 
 def test_news_join_the_message_that_waits_until_it_is_begun(bell: Bell) -> None:
