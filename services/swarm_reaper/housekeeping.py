@@ -14,6 +14,7 @@ from swarm_reaper.config import ReaperConfig
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.clock import Clock
 from swarm_shared.domain.errors import DatabaseError
+from swarm_shared.git.worktrees.disk_use import disk_use
 from swarm_shared.program.logs import event
 from swarm_shared.store.queue.swarm import DISK_LOW
 
@@ -21,6 +22,7 @@ LOG = logging.getLogger("swarm.reaper")
 EVERY_S = 5.0
 TRIM_EVERY_MS = 60_000
 TRIM_PIECE = 200
+MEASURE_EVERY_MS = 60_000  # it reads all folders of all worktrees
 PIECE_PAUSE_S = 0.05  # others write meanwhile
 WAL_PASSIVE_BYTES = 16 * 1024 * 1024
 WAL_TRUNCATE_BYTES = 64 * 1024 * 1024
@@ -71,6 +73,7 @@ class Housekeeping:
         self._pause = pause
         self._sizes = sizes
         self._next_trim = 0
+        self._next_measure = 0
 
     def run_once(self) -> None:
         """Do what is due."""
@@ -85,7 +88,15 @@ class Housekeeping:
         if late is not None:
             event(LOG, "landing_late", level=logging.WARNING, task=late)
         self._db.spending.check(self._config.budgets.spending)  # a new day may have begun
+        self._measure_worktrees()
         self._trim()
+
+    def _measure_worktrees(self) -> None:
+        now = self._db.clock.mono_ms()
+        if now >= self._next_measure:
+            self._next_measure = now + MEASURE_EVERY_MS
+            used = disk_use(self._config.state_dir)
+            self._db.swarm.note_disk_use(used.worktrees, used.spares, used.size_bytes)
 
     def _mind_space(self, free: int) -> None:
         low = DISK_LOW in self._db.swarm.flags()

@@ -152,12 +152,17 @@ def _whole(count: int, isolation: str) -> Spent:
 
 def fill(swarm: LiveSwarm, files: int = FILES) -> None:
     """Make the project a repository with as many files as a big one has."""
-    settings = swarm.folder / "gitconfig"
-    settings.write_text(_PERSON)
-    swarm.settings |= {"GIT_CONFIG_GLOBAL": str(settings), "GIT_CONFIG_NOSYSTEM": "1"}
     for number in range(files):
         path = swarm.project / f"folder-{number // FILES_IN_FOLDER}" / f"file-{number}.txt"
         path.parent.mkdir(exist_ok=True)
         path.write_text(f"{number}\n" * (FILE_BYTES // (len(str(number)) + 1)))
+    commit_all(swarm)
+
+
+def commit_all(swarm: LiveSwarm) -> None:
+    """Make a repository of what lies in the project's folder."""
+    settings = swarm.folder / "gitconfig"
+    settings.write_text(_PERSON)
+    swarm.settings |= {"GIT_CONFIG_GLOBAL": str(settings), "GIT_CONFIG_NOSYSTEM": "1"}
     for words in (("init", "-q", "-b", "main"), ("add", "-A"), ("commit", "-q", "-m", "first")):
         subprocess.run(["git", *words], cwd=swarm.project, env={**os.environ, **swarm.settings}, check=True)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
+import sysconfig
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
@@ -13,7 +16,7 @@ from live_swarm import LiveSwarm
 
 from bench.desk import bench_swarm, crew, resume, wait_idle, wait_until
 from bench.figure import Figure, Scale, Table, Target
-from bench.landings import fill
+from bench.landings import commit_all, fill
 from swarm_shared.domain.models import TaskSpec
 from swarm_shared.git.landing.following import Integration
 from swarm_shared.git.landing.recycle import recycle
@@ -44,6 +47,7 @@ class Waits:
 class Left:
     """After a run: the most checkouts at a time, those at its end, and how often its setup command ran."""
 
+    files: int
     most: int
     at_end: int
     setups: int
@@ -54,12 +58,12 @@ def measure(scale: Scale) -> Figure:
     sizes = scale.pick((SMALL,), (SMALL, BIG))
     waits = {size: _waits(size, scale.pick(3, 7)) for size in sizes}
     tasks = scale.pick(24, 100)
-    left = _left(tasks)
+    left = {name: _left(tasks, make) for name, make in scale.pick(_FEW_PROJECTS, _PROJECTS).items()}
     return Figure(
         how=(
             "A worktree opened for a task whose base has one more landed file than the spare, beside one without a "
-            f"spare and `git worktree add`; and {tasks} landed tasks of {WORKERS} workers in a repository of "
-            f"{SMALL:,} files with a setup command that keeps its folder."
+            f"spare and `git worktree add`; and {tasks} landed tasks of {WORKERS} workers with a setup command that "
+            "keeps its folder. The real project is the Python packages that are installed beside the benchmark."
         ),
         tables=(
             Table(
@@ -67,8 +71,8 @@ def measure(scale: Scale) -> Figure:
                 rows=tuple((f"{n:,}", each.spare, each.fresh, each.bare, each.recycling) for n, each in waits.items()),
             ),
             Table(
-                columns=("tasks", "checkouts at most", "at the end", "setup commands"),
-                rows=((tasks, left.most, left.at_end, left.setups),),
+                columns=("project", "files", "tasks", "checkouts at most", "at the end", "setup commands"),
+                rows=tuple((name, f"{n.files:,}", tasks, n.most, n.at_end, n.setups) for name, n in left.items()),
             ),
         ),
         targets=(
@@ -76,10 +80,21 @@ def measure(scale: Scale) -> Figure:
                 Target(text=f"claim to files ready, {n:,} files", value=each.spare, limit=LIMIT_MS[n], unit="ms")
                 for n, each in waits.items()
             ),
-            Target(text=f"checkouts at a time, {tasks} tasks", value=left.most, limit=LIMIT_CHECKOUTS),
-            Target(text=f"setup commands, {tasks} tasks", value=left.setups, limit=LIMIT_SETUPS),
+            Target(
+                text=f"checkouts at a time, {tasks} tasks, any project",
+                value=max(each.most for each in left.values()),
+                limit=LIMIT_CHECKOUTS,
+            ),
+            Target(
+                text=f"setup commands, {tasks} tasks, any project",
+                value=max(each.setups for each in left.values()),
+                limit=LIMIT_SETUPS,
+            ),
         ),
-        raw={"waits": {n: asdict(each) for n, each in waits.items()}, "left": asdict(left)},
+        raw={
+            "waits": {n: asdict(each) for n, each in waits.items()},
+            "left": {name: asdict(each) for name, each in left.items()},
+        },
     )
 
 
@@ -141,13 +156,26 @@ def _bare(swarm: LiveSwarm, at: Path) -> None:
     subprocess.run(command, cwd=swarm.project, env={**os.environ, **swarm.settings}, check=True)
 
 
-def _left(tasks: int) -> Left:
+def _real(swarm: LiveSwarm) -> None:
+    """Some thousand files of all sizes, in folders as people make them."""
+    ignored = shutil.ignore_patterns("__pycache__", "*.pyc", ".git*")
+    shutil.copytree(sysconfig.get_path("purelib"), swarm.project, ignore=ignored, dirs_exist_ok=True)
+    commit_all(swarm)
+
+
+_FEW_PROJECTS: dict[str, Callable[[LiveSwarm], None]] = {"synthetic, small": lambda swarm: fill(swarm, SMALL)}
+_PROJECTS = _FEW_PROJECTS | {"synthetic, big": lambda swarm: fill(swarm, BIG), "real": _real}
+
+
+def _left(tasks: int, make: Callable[[LiveSwarm], None]) -> Left:
     with bench_swarm() as swarm:
-        fill(swarm, SMALL)
+        (swarm.project / "lock.json").write_text("1\n")
+        make(swarm)
+        files = sum(len(names) for at, _, names in os.walk(swarm.project) if ".git" not in Path(at).parts)
         swarm.settings |= {"SWARM_ISOLATION": "worktree"}
         ran = swarm.folder / "ran"
         ran.touch()
-        setup = f"{{run: 'mkdir -p deps && echo ran >> {ran}', inputs: [folder-0/file-0.txt], keep: [deps]}}"
+        setup = f"{{run: 'mkdir -p deps && echo ran >> {ran}', inputs: [lock.json], keep: [deps]}}"
         (swarm.folder / "swarm.yaml").write_text(f"setup: {setup}\n")
         swarm.add(*(TaskSpec(id=f"t{n}", name=f"task {n}", run=f"echo {n} > own-{n}.txt") for n in range(tasks)))
         state, most = swarm.folder / "tasks.db.swarm", 0
@@ -162,7 +190,7 @@ def _left(tasks: int) -> Left:
         wait_until(done, "the end of all tasks", swarm=swarm, s=900)
         wait_idle(swarm, WORKERS)
         wait_until(lambda: not _folders(state / "worktrees"), "an end of recycling", swarm=swarm)
-        return Left(most=most, at_end=_checkouts(state), setups=len(ran.read_text().split()))
+        return Left(files=files, most=most, at_end=_checkouts(state), setups=len(ran.read_text().split()))
 
 
 def _checkouts(state: Path) -> int:

@@ -26,7 +26,20 @@ def file_findings(database: TaskDatabase, *, min_free_bytes: int) -> Iterator[Fi
     yield Finding(code="size", part="file", name="database", level=Level.OK, text=text)
     yield _log(sizes.wal_bytes)
     yield _disk(sizes.free_bytes, is_low=DISK_LOW in database.swarm.flags(), min_free_bytes=min_free_bytes)
+    yield from _worktrees(database)
     yield from _stuck_writer(database)
+
+
+def _worktrees(database: TaskDatabase) -> Iterator[Finding]:
+    used = database.swarm.disk_use()
+    if used is not None and any(used):
+        worktrees, spares, size_bytes = used
+        text = f"{_count(worktrees, 'worktree')} and {_count(spares, 'spare')}, {_size(size_bytes)}"
+        yield Finding(code="worktrees", part="file", name="worktrees", level=Level.OK, text=text)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _durability(database: TaskDatabase) -> Finding:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,8 @@ from msgspec.structs import replace
 from queue_desk import QueueDesk
 
 from swarm_reaper.config import ReaperConfig, reaper_config
-from swarm_reaper.housekeeping import Housekeeping, Sizes
+from swarm_reaper.housekeeping import MEASURE_EVERY_MS, Housekeeping, Sizes
+from swarm_shared.diagnosis import diagnose
 from swarm_shared.domain.models import Outcome, Role, Stage
 from swarm_shared.program.settings import resolve
 from swarm_shared.store.queue.policy import AttemptResult
@@ -128,3 +130,25 @@ def test_work_that_waits_long_to_land_is_told_by_the_house(house: House) -> None
     house.keep().run_once()
     house.keep().run_once()
     assert house.events().count("landing_late") == 1
+
+
+def test_what_the_worktrees_take_on_the_disk_is_stored_once_a_minute(house: House) -> None:
+    state_dir = house.config().state_dir
+    for kind, name in (("worktrees", "a"), ("worktrees", "b"), ("spares", "s"), ("filling", "f")):
+        folder = state_dir / kind / name
+        folder.mkdir(parents=True)
+        (folder / "file").write_bytes(b"x" * 8192)
+    keep = house.keep()
+    keep.run_once()
+    used = house.db.swarm.disk_use()
+    assert used is not None
+    assert used[:2] == (2, 1)
+    assert used[2] >= 4 * 8192
+    finding = next(found for found in diagnose(house.db, at_rest=True) if found.code == "worktrees")
+    assert finding.text.startswith("2 worktrees and 1 spare, ")
+    shutil.rmtree(state_dir / "spares")
+    keep.run_once()
+    assert house.db.swarm.disk_use() == used
+    house.clock.pass_s(MEASURE_EVERY_MS / 1000)
+    keep.run_once()
+    assert (house.db.swarm.disk_use() or ())[:2] == (2, 0)

@@ -19,6 +19,7 @@ from swarm_shared.domain.errors import NotFound
 from swarm_shared.domain.models import GROUP_OF, Group, TaskSpec
 from swarm_shared.git.landing.prune import prune
 from swarm_shared.git.plumbing.refs import read_ref
+from swarm_shared.git.worktrees.disk_use import disk_use, size_of
 from swarm_shared.git.worktrees.task_worktrees import TaskWorktrees
 
 if TYPE_CHECKING:
@@ -63,14 +64,23 @@ def _list(database: TaskDatabase, integration: Integration, trees: TaskWorktrees
     rows = [_row(named, integration, trees) for named in database.landings.named()]
     spares = trees.spares.paths()
     if as_json:
-        print_json({"worktrees": rows, "spares": [str(path) for path in spares]})
-    else:
-        table(("task", "status", "branch", "worktree"), [[r["id"], r["status"], r["branch"], r["path"]] for r in rows])
-        if spares:
-            remark(f"{len(spares)} cleaned for the next tasks, in {trees.spares.root}")
+        sizes = {str(path): size_of(path) for path in spares}
+        print_json({"worktrees": rows, "spares": [*sizes], "spare_bytes": sizes})
+        return
+    shown = [[r["id"], r["status"], r["branch"], _mib(r["size_bytes"]), r["path"]] for r in rows]
+    table(("task", "status", "branch", "size", "worktree"), shown)
+    used = disk_use(trees.root.parent)
+    if spares:
+        remark(f"{len(spares)} cleaned for the next tasks, in {trees.spares.root}")
+    if used.size_bytes:
+        remark(f"{_mib(used.size_bytes)} on the disk together")
 
 
-def _row(named: NamedTask, integration: Integration, trees: TaskWorktrees) -> dict[str, str | None]:
+def _mib(size_bytes: object) -> str | None:
+    return f"{size_bytes / 1024 / 1024:.1f} MiB" if isinstance(size_bytes, int) else None
+
+
+def _row(named: NamedTask, integration: Integration, trees: TaskWorktrees) -> dict[str, str | int | None]:
     there = trees.find(named.safe) is not None
     branch = read_ref(integration.repository.git, task_ref(named.safe)) is not None
     return {
@@ -78,6 +88,7 @@ def _row(named: NamedTask, integration: Integration, trees: TaskWorktrees) -> di
         "status": str(named.status),
         "branch": task_branch(named.safe) if branch else None,
         "path": str(trees.path_of(named.safe)) if there else None,
+        "size_bytes": size_of(trees.path_of(named.safe)) if there else None,
     }
 
 

@@ -21,6 +21,7 @@ from swarm_shared.store.sql import SQL
 PAUSED, DRAINED, EMERGENCY_STOP, DISK_LOW = "paused", "drained", "emergency_stop", "disk_low"
 BUDGET_ACTOR = "budget"  # who pauses the queue when a budget is used up
 SAME_DEATHS = "same_deaths"  # tasks in a row that failed with the same message, see `same_deaths`
+_DISK_USE = "worktree_disk_use"
 _ISOLATION, WORKTREE = "isolation", "worktree"
 _SUBFOLDER = "subfolder"
 _EVENT_OF_FLAG = {PAUSED: "paused", DRAINED: "drained", EMERGENCY_STOP: "emergency_stop", DISK_LOW: "paused"}
@@ -180,6 +181,19 @@ class Swarm(Family):
 
     def set_meta(self, key: str, value: str) -> None:
         self._within(lambda: self._db.change(SQL["set_meta"], {"key": key, "value": value}))
+
+    def note_disk_use(self, worktrees: int, spares: int, size_bytes: int) -> None:
+        """Store what the worktrees take on the disk."""
+        if (worktrees, spares, size_bytes) != (self.disk_use() or (0, 0, 0)):
+            self.set_meta(_DISK_USE, f"{worktrees} {spares} {size_bytes}")
+
+    def disk_use(self) -> tuple[int, int, int] | None:
+        """Worktrees of tasks, spares, and the bytes of all, as the reaper saw them last; None before that."""
+        value = self.meta(_DISK_USE)
+        if value is None:
+            return None
+        worktrees, spares, size_bytes = map(int, value.split())
+        return worktrees, spares, size_bytes
 
     def workplace(self) -> dict[str, str | None]:
         """Where agents work, as `status` reports it: `isolation` (None before the first worker) and `lands_on`."""
