@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,10 +13,9 @@ from msgspec import Struct
 from swarm_shared.agents.launching.environment import Inherited, question_environment
 from swarm_shared.agents.launching.launch import find_binary
 from swarm_shared.agents.launching.readiness import Readiness, Ready, ask_ready
+from swarm_shared.agents.launching.short_command import run_short
 from swarm_shared.agents.presets.cli import AgentCli
-from swarm_shared.agents.reading.error_text import last_line
 from swarm_shared.domain.errors import ConfigError
-from swarm_shared.program.terminal_text import without_colours
 from swarm_shared.redaction.redaction import of_process
 
 ANSWER_S = 15.0
@@ -101,22 +99,13 @@ def _version(cli: AgentCli, path: str, env: Mapping[str, str], cwd: Path) -> tup
     """The version, or why the program cannot start; both None where it has no version command."""
     if not cli.version:
         return None, None
-    try:
-        ended = subprocess.run(
-            [path, *cli.version],
-            env=dict(env),
-            cwd=cwd,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=ANSWER_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
+    answer = run_short(path, cli.version, env=env, cwd=cwd, timeout_s=ANSWER_S)
+    if answer.timed_out:
         return f"unknown: no answer within {ANSWER_S:g} s", None  # a busy machine is no proof that it cannot start
-    except OSError as error:
-        return None, f"{path} cannot be started: {error.strerror}"
-    said = without_colours((ended.stdout or ended.stderr).decode("utf-8", "replace")).strip()
-    if ended.returncode != 0:
-        told = last_line(without_colours((ended.stderr or ended.stdout).decode("utf-8", "replace")))
-        return None, f"its version command ended with exit code {ended.returncode}" + (f": {told}" if told else "")
+    if answer.not_started is not None:
+        return None, f"{path} cannot be started: {answer.not_started}"
+    if answer.exit_code != 0:
+        complaint = f": {answer.complaint}" if answer.complaint else ""
+        return None, f"its version command ended with exit code {answer.exit_code}{complaint}"
+    said = (answer.stdout or answer.stderr).strip()
     return " ".join(said.partition("\n")[0].split())[:_VERSION_CHARS] or None, None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -21,6 +20,7 @@ from swarm_shared.agents.amplifier.persona import BASE_BUNDLE, split_agent
 from swarm_shared.agents.amplifier.providers import check_provider
 from swarm_shared.agents.launching.launch import find_binary
 from swarm_shared.agents.launching.readiness import Ready, ask_ready, command_of
+from swarm_shared.agents.launching.short_command import run_short
 from swarm_shared.agents.presets.cli import AgentCli, Store
 from swarm_shared.domain.errors import EXIT_AGENT_CLI, ConfigError
 
@@ -110,32 +110,22 @@ def _check_binary(cli: AgentCli, env: Mapping[str, str], cwd: Path, timeout_s: f
     if not cli.version:
         return None
     words = " ".join([os.path.basename(binary), *cli.version])
-    try:
-        ended = subprocess.run(
-            [binary, *cli.version],
-            env=dict(env),
-            cwd=cwd,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=timeout_s,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
+    answer = run_short(binary, cli.version, env=env, cwd=cwd, timeout_s=timeout_s)
+    if answer.timed_out:
         return Finding(topic=Topic.BINARY, fatal=False, text=f"`{words}` did not answer within {timeout_s:g} s")
-    except OSError as problem:
+    if answer.not_started is not None:
         return Finding(
             topic=Topic.BINARY,
             fatal=True,
-            text=f"agent CLI {cli.name!r}: {binary} cannot be started: {problem.strerror}",
+            text=f"agent CLI {cli.name!r}: {binary} cannot be started: {answer.not_started}",
         )
-    if ended.returncode == 0:
+    if answer.exit_code == 0:
         return None
-    told = (ended.stderr or ended.stdout).decode("utf-8", "replace").strip().splitlines()
     return Finding(
         topic=Topic.BINARY,
         fatal=True,
-        text=f"agent CLI {cli.name!r} cannot start: `{words}` ended with exit code {ended.returncode}"
-        + (f": {told[-1]}" if told else ""),
+        text=f"agent CLI {cli.name!r} cannot start: `{words}` ended with exit code {answer.exit_code}"
+        + (f": {answer.complaint}" if answer.complaint else ""),
         hint=f"run `{words}` in a shell",
     )
 

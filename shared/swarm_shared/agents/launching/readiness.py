@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import subprocess
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -11,10 +10,10 @@ from pathlib import Path
 from msgspec import Struct
 
 from swarm_shared.agents.launching.launch import find_binary
+from swarm_shared.agents.launching.short_command import ShortAnswer, run_short
 from swarm_shared.agents.presets.cli import AgentCli
 from swarm_shared.agents.reading.error_text import last_line
 from swarm_shared.domain.errors import ConfigError
-from swarm_shared.program.terminal_text import without_colours
 
 WORDS_LIMIT_CHARS = 300
 
@@ -46,23 +45,16 @@ def ask_ready(cli: AgentCli, *, env: Mapping[str, str], cwd: Path, timeout_s: fl
         return Readiness(ready=Ready.UNKNOWN, words=f"{cli.name} has no command that says whether it is logged in")
     command = command_of(cli)
     try:
-        ended = subprocess.run(
-            [find_binary(cli, env), *cli.ready],
-            env=dict(env),
-            cwd=cwd,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=timeout_s,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return Readiness(ready=Ready.UNKNOWN, words=f"`{command}` did not answer within {timeout_s:g} s")
+        binary = find_binary(cli, env)
     except ConfigError as problem:
         return Readiness(ready=Ready.UNKNOWN, words=problem.message)
-    except OSError as problem:
-        return Readiness(ready=Ready.UNKNOWN, words=f"`{command}` cannot be started: {problem.strerror}")
-    words = _words(ended.stdout, ended.stderr) or f"`{command}` ended with exit code {ended.returncode}"
-    if ended.returncode == 0:
+    answer = run_short(binary, cli.ready, env=env, cwd=cwd, timeout_s=timeout_s)
+    if answer.timed_out:
+        return Readiness(ready=Ready.UNKNOWN, words=f"`{command}` did not answer within {timeout_s:g} s")
+    if answer.not_started is not None:
+        return Readiness(ready=Ready.UNKNOWN, words=f"`{command}` cannot be started: {answer.not_started}")
+    words = _words(answer) or f"`{command}` ended with exit code {answer.exit_code}"
+    if answer.exit_code == 0:
         return Readiness(ready=Ready.YES, words=words)
     return Readiness(ready=Ready.UNKNOWN if cli.ready_may_err else Ready.NO, words=words)
 
@@ -72,7 +64,6 @@ def command_of(cli: AgentCli) -> str:
     return shlex.join([cli.binary, *cli.ready])
 
 
-def _words(stdout: bytes, stderr: bytes) -> str:
+def _words(answer: ShortAnswer) -> str:
     """Standard output as one line (some print JSON), or the last line of standard error, after noise."""
-    said = " ".join(without_colours(stdout.decode("utf-8", "replace")).split())
-    return (said or last_line(without_colours(stderr.decode("utf-8", "replace"))))[:WORDS_LIMIT_CHARS]
+    return (" ".join(answer.stdout.split()) or last_line(answer.stderr))[:WORDS_LIMIT_CHARS]
