@@ -111,7 +111,7 @@ def test_an_amplifier_session_passes_from_persona_to_answer(desk: AmplifierDesk,
     reading = run(desk, "amplifier", {role.value: [step]}, role=role)
     assert reading.failure is None, reading.reason
     used = session_usage(PRESETS["amplifier"], env=desk.env(), cwd=desk.project, session_id=reading.session_id)
-    assert used == Usage(tokens=150, cost_usd=0.5)
+    assert used == Usage(tokens=150, output_tokens=10, cost_usd=0.5)
 
 
 def test_steps_follow_the_attempts_and_a_line_of_the_prompt_may_state_them(desk: AmplifierDesk) -> None:
@@ -219,7 +219,7 @@ def test_a_mention_that_failed_is_proof_of_a_missing_agent(tmp_path: Path) -> No
 def test_answers_that_are_logged_twice_count_once(desk: AmplifierDesk) -> None:
     reading = run(desk, "amplifier", {"builder": [{"tokens": 120, "cost": "0.5", "log_twice": True}]})
     used = session_usage(PRESETS["amplifier"], env=desk.env(), cwd=desk.project, session_id=reading.session_id)
-    assert used == Usage(tokens=120, cost_usd=0.5)
+    assert used == Usage(tokens=120, output_tokens=10, cost_usd=0.5)
 
 
 def test_an_interrupted_command_ends_with_success_and_nothing_and_is_not_done(desk: AmplifierDesk) -> None:

@@ -58,7 +58,7 @@ def test_usage_is_summed_over_the_session_and_all_that_it_delegated(home: Home) 
     home.write(child, start(ROOT), response(total_tokens=100, cost_usd="0.25"))
     home.write(grandchild, start(child), response(total_tokens=1000))
     home.write(stranger, start("another"), response(total_tokens=5))
-    assert home.usage() == Usage(tokens=1117, cost_usd=0.75)
+    assert home.usage() == Usage(tokens=1117, output_tokens=4, cost_usd=0.75)
 
 
 def test_unknown_usage_is_not_zero(home: Home) -> None:

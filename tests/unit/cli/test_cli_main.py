@@ -22,13 +22,13 @@ PROMISED = {
     "events", "retry", "cancel", "hold", "release", "kill", "approve", "reject", "prioritize", "pause", "resume",
     "scale", "drain", "stop", "ctl", "export-tasks", "reset-orphans", "dashboard", "config", "doctor", "backup",
     "version", "restart-worker", "land", "diff", "worktrees", "failures", "answer",
-    "agents", "add", "edit", "plan", "graph", "mcp", "notify", "convert", "report",
+    "agents", "add", "edit", "plan", "graph", "mcp", "notify", "convert", "report", "costs",
 }  # fmt: skip
 READING = {
     "status", "list-tasks", "task-info", "why", "prompt", "logs", "workers", "events", "validate", "config", "doctor",
     "dashboard", "version", "failures",
 }  # fmt: skip
-NO_DB = {"validate", "graph", "export-tasks", "version"}
+NO_DB = {"validate", "convert", "graph", "export-tasks", "version"}
 
 
 def options_of(name: str) -> set[str]:

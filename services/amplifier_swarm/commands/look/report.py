@@ -18,7 +18,9 @@ from swarm_shared.store.views.run_report import RunReport, RunReports
     short_help="Results, time, cost, problems: text, Markdown, HTML.",
 )
 @click.option("--md", "as_markdown", is_flag=True, help="Markdown with tables, for a pull request or an issue.")
-@click.option("--html", "html_file", metavar="FILE", help="One HTML page with pictures; - for standard output.")
+@click.option(
+    "--html", "html_file", metavar="FILE", help="One HTML page with pictures; - for standard output.  [default: text]"
+)
 @json_option
 def report(app: App, as_markdown: bool, html_file: str | None, as_json: bool) -> None:
     """Report what came of the whole queue: tasks, time, cost, failed attempts, common problems, by phase.
