@@ -424,7 +424,7 @@ SAMPLES |= {
         plan_format="backlog.md", path="backlog/tasks/task-4.1 - Sub.md", text=BACKLOG_SUB_TASK, ids=("task-4.1",)
     ),
     "backlog.md in quotes": Sample(plan_format="backlog.md", path="b.md", text=BACKLOG_QUOTED, ids=("BACK-7",)),
-    # The stories of BMAD have files of their own: see its tests.
+    # The stories of BMAD are separate files: see its tests.
     "bmad": Sample(plan_format="bmad", path="docs/sprint-artifacts/sprint-status.yaml", text=BMAD, ids=()),
     "github": Sample(plan_format="github", path="issues.json", text=GITHUB, ids=("GH-41", "GH-40", "GH-38")),
     "github in a line": Sample(plan_format="github", path="", text=GITHUB_MINIMAL, ids=("GH-1", "GH-2")),

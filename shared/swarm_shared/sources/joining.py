@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from swarm_shared.domain.models import Status, TaskSpec
 from swarm_shared.sources.plan import Became, Entry, Place, Plan
-from swarm_shared.taskfile.problems import ProblemList, shown
+from swarm_shared.taskfile.problems import Problem, shown
 
 # Each file of these is one task: those of one folder are one plan.
 JOINED = frozenset({"backlog.md"})
@@ -45,7 +45,7 @@ def join(plans: Sequence[Plan]) -> list[Plan]:
 def leave_out_loose_ends(plan: Plan, known: Container[str]) -> None:
     """Take out dependencies on tasks that are neither in the plan nor known, or that are cancelled; reported."""
     states = {task.id: task.status for task in plan.tasks}
-    problems = ProblemList(plan.place.file)
+    warnings: list[Problem] = []
     for number, task in enumerate(plan.tasks):
         loose = [need for need in task.dependencies if need not in states and need not in known]
         ended = [need for need in task.dependencies if states.get(need) is Status.CANCELLED]
@@ -54,11 +54,14 @@ def leave_out_loose_ends(plan: Plan, known: Container[str]) -> None:
         kept = tuple(need for need in task.dependencies if need not in loose and need not in ended)
         plan.tasks[number] = replace(task, dependencies=kept)
         for need, why in [(each, "is not in the plan") for each in loose] + [(each, "is cancelled") for each in ended]:
-            problems.add_at(
-                task.line,
-                0,
-                f"{shown(task.id)} depends on {shown(need)}, which {why}",
-                "the dependency is left out; import that plan too if it matters",
+            warnings.append(
+                Problem(
+                    file=_file_of(task, plan.place),
+                    line=task.line,
+                    column=0,
+                    message=f"{shown(task.id)} depends on {shown(need)}, which {why}",
+                    advice="the dependency is left out; import that plan too if it matters",
+                )
             )
             plan.entries.append(
                 Entry(
@@ -69,7 +72,7 @@ def leave_out_loose_ends(plan: Plan, known: Container[str]) -> None:
                     detail=f"a dependency of {task.id}: {need} {why}",
                 )
             )
-    plan.warnings += list(problems)
+    plan.warnings += warnings
 
 
 def _file_of(task: TaskSpec, place: Place) -> str:

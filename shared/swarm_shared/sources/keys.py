@@ -27,7 +27,7 @@ def slug(text: str) -> str:
 
 
 class Keys:
-    """Gives out the keys of one file in its order; the second of two equal ones gets a number."""
+    """Makes the keys of one file in its order; the second of two equal ones gets a number."""
 
     def __init__(self) -> None:
         self._given: dict[str, int] = {}

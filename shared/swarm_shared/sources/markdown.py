@@ -217,7 +217,7 @@ class _Reading:
             return
         before = self.lines[-1] if self.lines else None
         owner = self._owner_of(line)
-        # A paragraph goes on without indentation until a blank line.
+        # A paragraph may continue without indentation until a blank line.
         if owner is None and before is not None and before.owner is not None and not _BULLET.match(line.text):
             owner = before.owner
         self._give(line, owner, Role.TEXT)

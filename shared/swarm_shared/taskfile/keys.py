@@ -72,7 +72,7 @@ ALIASES: Mapping[str, str] = MappingProxyType(
 )
 # Keys with text for the agent, which follow the description under these titles.
 PARTS: Mapping[str, str] = MappingProxyType({"details": "Details", "context": "Context", "notes": "Notes"})
-# So similar to a key that it is a slip: what stands there would never be seen.
+# So similar to a key that it is a typing error: no agent would see its value.
 MISSPELLED = 0.85
 
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from plan_samples import BACKLOG, BACKLOG_SUB_TASK, BMAD, BMAD_STORY, SAMPLES
 
 from swarm_shared.domain.models import Status, TaskSpec
 from swarm_shared.sources import tick
-from swarm_shared.sources.joining import join
+from swarm_shared.sources.joining import join, leave_out_loose_ends
 from swarm_shared.sources.plan import Options, Place, Plan
 from swarm_shared.sources.reading import place_of, read_plan
 
@@ -125,6 +126,9 @@ def test_the_files_of_a_backlog_are_one_plan_whose_ids_may_be_spelled_otherwise(
     (plan,) = join(plans)
     assert [task.id for task in plan.tasks] == ["BACK-12", "task-4.1", "BACK-9"]
     assert plan.tasks[0].dependencies == ("BACK-9",)
+    plan.tasks[1] = replace(plan.tasks[1], dependencies=("none",))
+    leave_out_loose_ends(plan, ())
+    assert [(warning.file, warning.line) for warning in plan.warnings] == [("backlog/tasks/1.md", 3)]
     assert plan.tasks[1].source is not None
     assert plan.tasks[1].source.path == "backlog/tasks/1.md"
 

@@ -28,6 +28,7 @@ _FIELDS = {
     "dependencies": "dependencies",
     "priority": "priority",
     "milestone": "phase",
+    "parent_task_id": "phase",
     "type": "type",
     "references": "description",
     "documentation": "design docs",
@@ -76,7 +77,7 @@ def _read_fields(draft: Draft, fields: Object, drafts: Drafts, done_words: list[
         drafts.warn_of_status(draft, word)
     draft.status = known or Status.NOT_STARTED
     draft.priority = priority_of(fields.text("priority")) or draft.priority
-    draft.phase = fields.text("milestone")
+    draft.phase = fields.text("milestone") or fields.text("parent_task_id")
     draft.type = fields.text("type")
     draft.labels += fields.texts("labels")
     draft.needs += fields.texts("dependencies")

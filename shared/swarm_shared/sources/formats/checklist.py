@@ -140,7 +140,7 @@ def close(
     if document.unclosed_fence:
         hidden = sum(line.has_box for line in document.lines[document.unclosed_fence - 1 :])
         what = f"a code fence that begins here never ends; it hides {hidden} checklist lines"
-        drafts.warn(document.unclosed_fence, what, "close it with the same characters on a line of their own")
+        drafts.warn(document.unclosed_fence, what, "add a line with the same characters at its end")
     plan = drafts.finish(name)
     plan.entries = account(document, fates, lines or {}, drafts.place.file) + plan.entries
     return plan

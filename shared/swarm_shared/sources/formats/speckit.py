@@ -74,7 +74,7 @@ def read(place: Place, text: str, options: Options) -> Plan:
 
 
 def _tasks(document: Document) -> Iterator[Item]:
-    """Items of the first level, and nested ones with an id of their own."""
+    """Items of the first level, and nested ones that have an id."""
     outermost = {item.line for item in document.items}
     for item in document.walk():
         if item.line in outermost or spec_kit_id_and_text(item.text)[0]:

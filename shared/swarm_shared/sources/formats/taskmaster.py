@@ -41,7 +41,7 @@ class _Reading(Struct, kw_only=True, eq=False):
     drafts: Drafts
     tag: str
     keys: KeyAccount = field(default_factory=lambda: KeyAccount(USED))
-    groups: dict[str, list[Draft]] = field(default_factory=dict)  # the sub-tasks that stand for a parent
+    groups: dict[str, list[Draft]] = field(default_factory=dict)  # the sub-tasks that replace a parent
 
 
 def read(place: Place, text: str, options: Options) -> Plan:
