@@ -111,7 +111,9 @@ POINTS: Mapping[str, Point] = MappingProxyType(
         "import: after a commit, before its sync": _after(IMPORT, f"{_CONNECTION}.finish", latest=20),
         "import: opened, nothing staged": _after(IMPORT, f"{_IMPORTS}._open", latest=1),
         "import: staged, not published": _after(IMPORT, f"{_IMPORTS}._stage", latest=1),
-        "import: inside a publishing transaction": _after(IMPORT, f"{_IMPORTS}._apply", latest=60),
+        "import: inside a publishing transaction": _after(
+            IMPORT, "swarm_shared.store.importing.writing:Writing.apply", latest=60
+        ),
         "import: published": _after(IMPORT, f"{_IMPORTS}._publish", latest=1),
     }
 )

@@ -188,3 +188,27 @@ def test_a_death_at_any_step_of_making_a_spare_leaves_nothing_that_is_taken_for_
             break
     assert died >= 4
     desk.git("fsck", "--no-dangling")
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("step", ["worktree", "reset"])
+def test_a_death_around_a_git_command_of_making_a_spare_leaves_nothing(desk: Desk, step: str, moment: str) -> None:
+    def deadly(command: Any, **how: Any) -> Completed:
+        if step in command and moment == "before":
+            raise Killed
+        done = run_process(command, **how)
+        if step in command:
+            raise Killed
+        return done
+
+    dying_git = replace(desk.repo, git=replace(desk.repo.git, run=deadly))
+    with pytest.raises(Killed):
+        Filling(dying_git, desk.trees.spares).make(desk.base)
+    assert desk.trees.spares.paths() == ()
+    filling = Filling(desk.repo, desk.trees.spares)
+    filling.clear()
+    assert filling.is_clear()
+    assert in_the_list(desk) == set()
+    assert filling.make(desk.base)
+    assert len(desk.trees.spares.paths()) == 1
+    desk.git("fsck", "--no-dangling")
