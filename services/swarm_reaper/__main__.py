@@ -15,6 +15,7 @@ from swarm_reaper.housekeeping import HousekeepingThread
 from swarm_reaper.loop import ReaperLoop
 from swarm_reaper.notifications import NotificationsThread
 from swarm_reaper.slots import Slots
+from swarm_reaper.source_sync import SourceSyncThread
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.clock import SystemClock
 from swarm_shared.processes.identity import ProcessId, owner_from, supervisord_from
@@ -37,6 +38,7 @@ def reap(config: ReaperConfig) -> int:
     deaths = Deaths()
     deaths.listen_to_stop_signals()
     housekeeping, notifications = HousekeepingThread(config, clock), NotificationsThread(config, clock)
+    source_sync = SourceSyncThread(config, clock)
     with TaskDatabase(config.db, create=False, clock=clock) as database:
         loop = ReaperLoop(
             database,
@@ -50,9 +52,11 @@ def reap(config: ReaperConfig) -> int:
         event(LOG, "reaper_started", pid=os.getpid(), db=config.db)
         housekeeping.start()
         notifications.start()
+        source_sync.start()
         try:
             loop.run()
         finally:
+            source_sync.stop(within_s=COURIERS_END_WITHIN_S)
             notifications.stop(within_s=COURIERS_END_WITHIN_S)
             housekeeping.stop(within_s=HOUSEKEEPING_ENDS_WITHIN_S)
             deaths.close()

@@ -28,6 +28,8 @@ class ReaperConfig(Struct, frozen=True, kw_only=True):
     min_free_bytes: int
     notify: tuple[NotifyTarget, ...]
     pace: Pace
+    sync_command: str | None
+    project_root: Path
 
 
 def reaper_config(settings: Settings) -> ReaperConfig:
@@ -45,4 +47,6 @@ def reaper_config(settings: Settings) -> ReaperConfig:
         min_free_bytes=round(settings.min_free_mb * 1024 * 1024),
         notify=settings.notify,
         pace=Pace(every_ms=round(settings.notify_every_s * 1000), quiet=settings.quiet),
+        sync_command=settings.sync_command,
+        project_root=settings.project_root,
     )

@@ -93,6 +93,11 @@ class Settings:
         "Tick the item of an imported plan off in the commit that lands its task (with worktrees): off or commit.",
         choices=("off", "commit"),
     )
+    sync_command: str | None = _setting(
+        None,
+        "Runs once for each completed task of a plan without a place to tick, such as `bd close {id}`.",
+        file_only=True,
+    )
     port_base: int = _setting(
         20_000, "Agents of worker N get 20 ports of their own from this + 20 N on (SWARM_PORT).", low=1024, high=60_000
     )

@@ -1563,3 +1563,21 @@ SELECT t.id, n.id FROM tasks AS t INDEXED BY tasks_by_status
 JOIN dependencies AS d ON d.task = t.seq
 JOIN tasks AS n ON n.seq = d.needs AND n.status <> 'completed'
 WHERE t.status = 'blocked' ORDER BY t.seq, n.seq;
+
+-- ───── commands that tell the source of a task ─────
+
+-- name: reset_syncs
+-- Of a process that was killed in the middle.
+UPDATE syncs SET status = 'waiting' WHERE status = 'running';
+
+-- name: due_sync
+SELECT s.task, t.id, s.tries, d.body ->> '$.source.key', d.body ->> '$.source.path'
+FROM syncs AS s INDEXED BY syncs_open JOIN tasks AS t ON t.seq = s.task JOIN definitions AS d ON d.task = s.task
+WHERE s.ended_at IS NULL AND s.status = 'waiting' AND s.due_at <= :wall ORDER BY s.due_at, s.task LIMIT 1;
+
+-- name: take_sync
+UPDATE syncs SET status = 'running', tries = tries + 1 WHERE task = :task AND status = 'waiting';
+
+-- name: settle_sync
+UPDATE syncs SET status = :status, due_at = :due_at, error = :error, ended_at = :ended_at
+WHERE task = :task AND status = 'running';

@@ -1,0 +1,125 @@
+"""Running the user's `sync_command` for completed tasks whose source has no place to tick."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shlex
+import signal
+import subprocess
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+from swarm_reaper.config import ReaperConfig
+from swarm_shared.database import TaskDatabase
+from swarm_shared.domain.clock import Clock
+from swarm_shared.domain.errors import DatabaseError
+from swarm_shared.processes.file_lock import alone
+from swarm_shared.program.logs import event
+from swarm_shared.redaction.redaction import of_process
+from swarm_shared.store.importing.syncs import Sync, Syncs
+
+LOG = logging.getLogger("swarm.reaper")
+LOOK_S = 1.0
+WITHIN_S = 60.0
+BUSY_TIMEOUT_S = 2.0
+ERROR_CHARS = 300
+
+
+class SourceSync:
+    """One task at a time; a command that hangs is killed, and none of it holds up anything else."""
+
+    def __init__(self, database: TaskDatabase, command: str, cwd: Path, *, within_s: float = WITHIN_S) -> None:
+        self._syncs, self._command = Syncs(database.connection, database.clock), command
+        self._cwd, self._within_s = cwd, within_s
+        self._syncs.begin()
+
+    def run_once(self) -> bool:
+        """Run the command for the next due task; False when none is due."""
+        sync = self._syncs.take()
+        if sync is None:
+            return False
+        error = self._run(sync)
+        self._syncs.settle(sync, error)
+        event(LOG, "synced" if error is None else "sync_failed", task=sync.task_id, key=sync.key, reason=error)
+        return True
+
+    def _run(self, sync: Sync) -> str | None:
+        """Why it failed; None when it did not."""
+        try:
+            process = subprocess.Popen(
+                ["/bin/sh", "-c", filled(self._command, sync)],
+                cwd=self._cwd,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except OSError as error:
+            return f"the command could not be started: {error.strerror}"
+        try:
+            printed, _ = process.communicate(timeout=self._within_s)
+        except subprocess.TimeoutExpired:
+            return f"the command did not end within {self._within_s:g} s"
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # also what it left behind
+            process.wait()
+        if process.returncode == 0:
+            return None
+        lines = printed.decode(errors="replace").strip().splitlines()
+        how = f"exit code {process.returncode}" if process.returncode > 0 else f"signal {-process.returncode}"
+        return of_process().text(f"{how}: {lines[-1]}" if lines else how)[:ERROR_CHARS]
+
+
+def filled(command: str, sync: Sync) -> str:
+    """The command with {id} (of the item in its source), {task} and {path}, each as one word of the shell."""
+    for name, value in (("{id}", sync.key), ("{task}", sync.task_id), ("{path}", sync.path)):
+        command = command.replace(name, shlex.quote(value))
+    return command
+
+
+class SourceSyncThread:
+    """A thread beside the reaper's loop, which must not wait for anyone's command."""
+
+    def __init__(self, config: ReaperConfig, clock: Clock) -> None:
+        """Prepare; nothing runs before `start`."""
+        self._config, self._clock = config, clock
+        self._stop = threading.Event()
+        # A daemon: a command that is cut off is run again by the next reaper.
+        self._thread = threading.Thread(target=self._run, name="source sync", daemon=True)
+
+    def start(self) -> None:
+        if self._config.sync_command:
+            self._thread.start()
+
+    def stop(self, *, within_s: float) -> None:
+        """Ask it to stop after what is due now, and wait for that a little."""
+        self._stop.set()
+        if self._config.sync_command:
+            self._thread.join(within_s)
+
+    def _run(self) -> None:
+        lock = self._config.state_dir / "sync.lock"
+        with TaskDatabase(self._config.db, create=False, clock=self._clock) as database:
+            database.connection.busy_timeout_s = BUSY_TIMEOUT_S
+            while not self._stop.is_set():
+                try:
+                    with alone(lock, wait=False) as taken:  # another reaper may be on duty
+                        if taken:
+                            self._serve(database)
+                except (DatabaseError, OSError) as error:
+                    event(LOG, "sync_failed", level=logging.WARNING, reason=error)
+                self._stop.wait(LOOK_S)
+
+    def _serve(self, database: TaskDatabase) -> None:
+        """Until it is asked to stop; then once more, for the tasks that were completed last."""
+        assert self._config.sync_command is not None, "it is not started without one"
+        sync = SourceSync(database, self._config.sync_command, self._config.project_root)
+        is_last = False
+        while not is_last:
+            is_last = self._stop.is_set()
+            while sync.run_once():
+                pass
+            self._stop.wait(LOOK_S)
