@@ -16,20 +16,31 @@ _ANSWERS = {
 }
 _AGENT = """#!/bin/sh
 prompt=$(cat)
-echo "$(date +%s%N) $ACCOUNT $AMPLIFIER_SWARM_ROLE $AMPLIFIER_SWARM_TASK_ID $*" >> {folder}/sessions
-[ -e {folder}/"$ACCOUNT.hangs" ] && exec sleep 600
-cat {folder}/"$ACCOUNT" 2>/dev/null || cat {folder}/"$AMPLIFIER_SWARM_ROLE"
+cd {folder}
+echo "$(date +%s%N) $ACCOUNT $AMPLIFIER_SWARM_ROLE $AMPLIFIER_SWARM_TASK_ID $*" >> sessions
+[ -e "$ACCOUNT.hangs" ] && exec sleep 600
+[ -e "$ACCOUNT" ] && exec cat "$ACCOUNT"
+mine=running/$ACCOUNT.$$
+touch "$mine"
+if [ -e "$ACCOUNT.at_once" ] && [ "$(ls running | grep -c "^$ACCOUNT[.]")" -gt "$(cat "$ACCOUNT.at_once")" ]; then
+    rm "$mine"
+    exec cat "$ACCOUNT.throttled"
+fi
+sleep {session_s}
+rm "$mine"
+cat "$AMPLIFIER_SWARM_ROLE"
 """
 
 
 class StandInProvider:
     """Accounts are healthy until told otherwise."""
 
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir()
+    def __init__(self, folder: Path, *, session_s: float = 0.0) -> None:
+        """`session_s`: how long a healthy session takes."""
+        (folder / "running").mkdir(parents=True)
         self._folder = folder
         self.agent = folder / "agent"
-        self.agent.write_text(_AGENT.replace("{folder}", str(folder)))
+        self.agent.write_text(_AGENT.replace("{folder}", str(folder)).replace("{session_s}", f"{session_s:g}"))
         self.agent.chmod(0o755)
         for role, answer in _ANSWERS.items():
             self._write(role, _result(json.dumps(answer)))
@@ -50,6 +61,12 @@ class StandInProvider:
         """From now on every session of the account ends with this HTTP status."""
         self._write(account, _result(f"API Error: {status} {text}", is_error=True, api_error_status=status))
 
+    def throttles(self, account: str, *, at_once: int, wait_s: int) -> None:
+        """From now on sessions beyond so many at once are refused."""
+        text = f"API Error: 429 rate limit, try again in {wait_s}s"
+        self._write(f"{account}.throttled", _result(text, is_error=True, api_error_status=429))
+        (self._folder / f"{account}.at_once").write_text(str(at_once))
+
     def window(self, account: str, opens_in_s: float) -> None:
         """The account's plan is used up until then."""
         text = f"Claude AI usage limit reached|{int(time.time() + opens_in_s)}"
@@ -61,7 +78,8 @@ class StandInProvider:
 
     def works(self, account: str) -> None:
         """The account is healthy again."""
-        (self._folder / account).unlink(missing_ok=True)
+        for name in (account, f"{account}.at_once"):
+            (self._folder / name).unlink(missing_ok=True)
 
     def sessions(self) -> list[tuple[str, str, str, str]]:
         """Every session so far: account, role, task and arguments."""

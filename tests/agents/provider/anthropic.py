@@ -9,7 +9,7 @@ from typing import Any
 
 from agents.provider.asks import Ask, Kind, Turn, flat, kind_of
 from agents.provider.dialect import CACHED, INPUT, OUTPUT, Event, new_id
-from agents.provider.faults import RETRY_AFTER_S, WINDOW_S, ErrorReply, Fault
+from agents.provider.faults import RETRY_AFTER_S, ErrorReply, Fault
 from agents.provider.script import Move, Say
 
 
@@ -34,10 +34,10 @@ class Anthropic:
             stream=bool(body.get("stream")),
         )
 
-    def error(self, fault: Fault) -> ErrorReply:
+    def error(self, fault: Fault, window_s: int) -> ErrorReply:
         status, kind, message = _ERRORS[fault]
         body = {"type": "error", "error": {"type": kind, "message": message}, "request_id": new_id("req_")}
-        return ErrorReply(status, body, _headers(fault))
+        return ErrorReply(status, body, _headers(fault, window_s))
 
     def whole(self, ask: Ask, move: Move, *, refused: bool) -> Mapping[str, Any]:
         return {
@@ -93,14 +93,14 @@ _ERRORS = {
 }
 
 
-def _headers(fault: Fault) -> Mapping[str, str]:
+def _headers(fault: Fault, window_s: int) -> Mapping[str, str]:
     if fault is Fault.RATE_LIMIT:
         return {"retry-after": str(RETRY_AFTER_S)}
     if fault is Fault.WINDOW:
-        opens = str(int(time.time()) + WINDOW_S)
+        opens = str(int(time.time()) + window_s)
         limit = "anthropic-ratelimit-unified"
         return {
-            "retry-after": str(WINDOW_S),
+            "retry-after": str(window_s),
             "x-should-retry": "false",
             f"{limit}-status": "rejected",
             f"{limit}-reset": opens,

@@ -34,8 +34,8 @@ class Dialect(Protocol):
     def read(self, path: str, body: Mapping[str, Any]) -> Ask:
         """What a request asks."""
 
-    def error(self, fault: Fault) -> ErrorReply:
-        """The error that the provider answers with; `fault` is one of `ANSWERED`."""
+    def error(self, fault: Fault, window_s: int) -> ErrorReply:
+        """The error that the provider answers with; `fault` is one of `ANSWERED`. A plan opens again in `window_s`."""
 
     def whole(self, ask: Ask, move: Move, *, refused: bool) -> Mapping[str, Any]:
         """The answer in one piece; with `refused` the model declines."""

@@ -43,7 +43,7 @@ class Gemini:
             wanted=(asked.get("responseJsonSchema") or asked.get("responseSchema") or {}) if as_json else None,
         )
 
-    def error(self, fault: Fault) -> ErrorReply:
+    def error(self, fault: Fault, window_s: int) -> ErrorReply:
         if fault in (Fault.QUOTA, Fault.WINDOW, Fault.UNPAID):
             return _exhausted(_PER_DAY, 40)
         if fault is Fault.RATE_LIMIT:

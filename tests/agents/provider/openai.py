@@ -9,7 +9,7 @@ from typing import Any
 
 from agents.provider.asks import Ask, Kind, Schema, Turn, flat, kind_of
 from agents.provider.dialect import CACHED, INPUT, OUTPUT, REASONING, Event, new_id
-from agents.provider.faults import RETRY_AFTER_S, WINDOW_S, ErrorReply, Fault
+from agents.provider.faults import RETRY_AFTER_S, ErrorReply, Fault
 from agents.provider.script import Move, Say
 
 # Status, message, type, code.
@@ -53,14 +53,14 @@ _ERRORS = {
 }
 
 
-def _error(fault: Fault) -> ErrorReply:
+def _error(fault: Fault, window_s: int) -> ErrorReply:
     if fault is Fault.WINDOW:
         limit = {
             "type": "usage_limit_reached",
             "message": "The usage limit has been reached",
             "plan_type": "plus",
-            "resets_at": int(time.time()) + WINDOW_S,
-            "resets_in_seconds": WINDOW_S,
+            "resets_at": int(time.time()) + window_s,
+            "resets_in_seconds": window_s,
         }
         return ErrorReply(429, {"error": limit}, {})
     status, message, kind, code = _ERRORS[fault]
@@ -88,8 +88,8 @@ class Responses:
                 tools[tool["name"]] = tool.get("parameters") or {}
         return Ask(model=body.get("model", ""), turns=tuple(turns), tools=tools, stream=bool(body.get("stream")))
 
-    def error(self, fault: Fault) -> ErrorReply:
-        return _error(fault)
+    def error(self, fault: Fault, window_s: int) -> ErrorReply:
+        return _error(fault, window_s)
 
     def whole(self, ask: Ask, move: Move, *, refused: bool) -> Mapping[str, Any]:
         return {**_response(ask), "status": "completed", "output": [_item(move, refused)], "usage": _RESPONSE_USAGE}
@@ -128,8 +128,8 @@ class Chat:
             stream=bool(body.get("stream")),
         )
 
-    def error(self, fault: Fault) -> ErrorReply:
-        return _error(fault)
+    def error(self, fault: Fault, window_s: int) -> ErrorReply:
+        return _error(fault, window_s)
 
     def whole(self, ask: Ask, move: Move, *, refused: bool) -> Mapping[str, Any]:
         message = {"role": "assistant", "content": None, **_delta(move, refused)}

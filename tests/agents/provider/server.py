@@ -16,7 +16,7 @@ from typing import Any
 from agents.provider.anthropic import Anthropic
 from agents.provider.asks import Ask
 from agents.provider.dialect import Dialect, Event
-from agents.provider.faults import ANSWERED, Fault
+from agents.provider.faults import ANSWERED, WINDOW_S, Fault
 from agents.provider.gemini import Gemini
 from agents.provider.openai import Chat, Responses
 from agents.provider.script import Say, move_for, part_of
@@ -61,6 +61,7 @@ class Provider:
         self.hurry = hurry
         self.exchanges: list[Exchange] = []
         self.fault: Fault | None = None
+        self.window_s = WINDOW_S
         self._answers: dict[tuple[str | None, str], int] = {}
         self._lock = threading.Lock()
         self._port = 0
@@ -181,7 +182,7 @@ class _Handler(BaseHTTPRequestHandler):
         part = part_of(ask, before)
         fault = provider.fault or (Fault(part.rest) if part.act == "fault" else None)
         if fault in ANSWERED:
-            error = dialect.error(fault)
+            error = dialect.error(fault, provider.window_s)
             provider.record(ask, dialect, fault)
             hurry = {"retry-after-ms": "100"} if provider.hurry else {}
             self._json(error.status, error.body, {**hurry, **error.headers})

@@ -185,3 +185,16 @@ def test_a_resume_of_the_user_clears_holds_and_limits(tmp_path: Path) -> None:
     stop(desk, desk.start(), TroubleKind.THROTTLED)
     desk.db.swarm.resume(actor="test")
     assert [route_of(claim) for claim in start_many(desk, 4)] == ["plan"] * 4
+
+
+def test_what_began_before_a_resume_of_the_user_holds_nothing(tmp_path: Path) -> None:
+    desk = desk_with(tmp_path, PLAN)
+    first, second = start_many(desk, 2)
+    stop(desk, first, TroubleKind.CREDENTIALS)
+    desk.clock.pass_s(60)  # the user corrects the key
+    desk.db.swarm.resume(actor="test")
+    stop(desk, second, TroubleKind.CREDENTIALS)
+    assert desk.db.swarm.holds() == []
+    desk.clock.pass_s(1)
+    stop(desk, desk.start(), TroubleKind.CREDENTIALS)
+    assert [hold.route for hold in desk.db.swarm.holds()] == ["plan"]

@@ -20,6 +20,7 @@ from swarm_shared.store.sql import SQL
 
 PAUSED, DRAINED, EMERGENCY_STOP, DISK_LOW = "paused", "drained", "emergency_stop", "disk_low"
 BUDGET_ACTOR = "budget"  # who pauses the queue when a budget is used up
+RESUMED_AT = "resumed_at"  # wall ms: what sessions that began earlier report of their provider is settled
 SAME_DEATHS = "same_deaths"  # tasks in a row that failed with the same message, see `same_deaths`
 _DISK_USE = "worktree_disk_use"
 _ISOLATION, WORKTREE = "isolation", "worktree"
@@ -100,6 +101,7 @@ class Swarm(Family):
             for name in (PAUSED, DRAINED, EMERGENCY_STOP):
                 self._db.change(SQL["clear_flag"], {"name": name})
             self._db.change(SQL["clear_holds"])
+            self.set_meta(RESUMED_AT, str(self._clock.wall_ms()))
             self._db.change(SQL["clear_limits"])
             for (scope,) in self._db.rows(SQL["caps_reached"]):
                 # It counts from now on, or the next session would pause the queue again.

@@ -10,6 +10,7 @@ from swarm_shared.domain.trouble import Trouble, TroubleKind
 from swarm_shared.store.engine.connection import Connection
 from swarm_shared.store.engine.family import Family
 from swarm_shared.store.queue.policy import AttemptResult, next_hold
+from swarm_shared.store.queue.swarm import RESUMED_AT
 from swarm_shared.store.sql import SQL
 
 _TOO_FAST = frozenset({TroubleKind.THROTTLED, TroubleKind.OVERLOADED})
@@ -48,6 +49,8 @@ class RouteTrouble(Family):
         since, step, probe = known or (0, 0, None)
         if known is not None and probe != attempt and session_began <= since:
             return  # reported by a session that began before the hold: the same trouble, not another one
+        if session_began <= int(self._db.value(SQL["meta"], {"key": RESUMED_AT}) or 0):
+            return  # the user has resumed since: perhaps the cause is gone, and the next attempt finds out
         hold = next_hold(trouble, step=step, rng=self._rng)
         wait_ms = None if hold.wait_s is None else round(hold.wait_s * 1000)
         until_at = None if wait_ms is None else wall + wait_ms

@@ -1,0 +1,48 @@
+"""What happens to the two accounts, and when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class What(StrEnum):
+    """What is wrong with an account."""
+
+    THROTTLE = "throttle"  # more sessions at once than it takes are refused
+    WINDOW = "window"  # the plan is used up until the phase ends
+    BAD_KEY = "bad key"  # until it is corrected, and the user resumes
+    OUTAGE = "outage"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phase:
+    """Seconds since the run began; `accounts` are those that it happens to."""
+
+    what: What
+    begins_s: float
+    ends_s: float
+    accounts: tuple[str, ...]
+
+
+FIRST, SECOND = "first", "second"
+
+
+def schedule(*, window_s: float, unit_s: float) -> tuple[Phase, ...]:
+    """The phases one after the other, with a healthy while between them.
+
+    Args:
+        window_s: How long the plan window is closed.
+        unit_s: How long the other phases are, and half of the whiles between them.
+    """
+    phases: list[Phase] = []
+    at = unit_s / 2
+    for what, length_s, accounts in (
+        (What.THROTTLE, 2 * unit_s, (FIRST,)),
+        (What.WINDOW, window_s, (FIRST,)),
+        (What.BAD_KEY, 2 * unit_s, (FIRST,)),
+        (What.OUTAGE, unit_s, (FIRST, SECOND)),
+    ):
+        phases.append(Phase(what=what, begins_s=at, ends_s=at + length_s, accounts=accounts))
+        at += length_s + unit_s / 2
+    return tuple(phases)
