@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from swarm_shared.agents.reading.waits import RESET_MARGIN_S
+
 
 class What(StrEnum):
     """What is wrong with an account."""
@@ -44,5 +46,6 @@ def schedule(*, window_s: float, unit_s: float) -> tuple[Phase, ...]:
         (What.OUTAGE, unit_s, (FIRST, SECOND)),
     ):
         phases.append(Phase(what=what, begins_s=at, ends_s=at + length_s, accounts=accounts))
-        at += length_s + unit_s / 2
+        # After a plan window the swarm waits a little longer than it is told.
+        at += length_s + unit_s / 2 + (RESET_MARGIN_S if what is What.WINDOW else 0)
     return tuple(phases)

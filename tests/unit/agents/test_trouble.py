@@ -203,3 +203,10 @@ def test_only_trouble_that_passes_by_itself_names_a_wait() -> None:
     assert hard.wait_s is None
     assert soft is not None
     assert soft.wait_s == 20.0
+
+
+@pytest.mark.parametrize(("seconds_ago", "expected_s"), [(1, 0.0), (59, 0.0), (119, 0.0), (121, 24 * HOUR_S - 121)])
+def test_a_time_of_day_that_has_just_passed_is_not_tomorrows(seconds_ago: int, expected_s: float) -> None:
+    # Claude Code cuts the moment to the minute, so the first attempt after a window may still be refused.
+    now_ms = NOW_MS + seconds_ago * 1000
+    assert wait_asked_for("You've hit your limit · resets 12:00pm (UTC)", now_ms) == expected_s + RESET_MARGIN_S

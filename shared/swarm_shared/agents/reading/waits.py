@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta, tzinfo
 MAX_WAIT_S = 7 * 24 * 3600.0
 # A plan window opens at the moment named, but not to the second on both clocks.
 RESET_MARGIN_S = 30.0
+# Times of day are cut to the minute: one that has just passed is not tomorrow's.
+JUST_PASSED = timedelta(minutes=2)
 # One source documents resets in seconds since 1970, another in milliseconds.
 EPOCH_IS_MS_ABOVE = 1e11
 # No provider asks to wait for a year: a number above is a moment.
@@ -95,7 +97,7 @@ def _clock_moment(clock: re.Match[str], now: datetime) -> float | None:
     try:
         moment = now.replace(hour=hour, minute=int(clock["minute"] or 0), second=0, microsecond=0)
         if clock["month"] is None:
-            return (moment if moment > now else moment + timedelta(days=1)).timestamp()
+            return (moment if moment > now - JUST_PASSED else moment + timedelta(days=1)).timestamp()
         year = int(clock["year"] or now.year)
         moment = moment.replace(year=year, month=_MONTHS.index(clock["month"].lower()) + 1, day=int(clock["day"]))
         # "Jan 2" read in December is next year's.
