@@ -32,6 +32,7 @@ declare namespace Api {
     lands_on: string | null;
     flags: Flag[];
     routes: Record<string, any>[];
+    budget: Record<string, any>;
     holds: Hold[];
     pulse: Pulse;
     workers: Worker[];

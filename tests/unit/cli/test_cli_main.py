@@ -26,7 +26,7 @@ PROMISED = {
 }  # fmt: skip
 READING = {
     "status", "list-tasks", "task-info", "why", "prompt", "logs", "workers", "events", "validate", "config", "doctor",
-    "dashboard", "version", "failures",
+    "dashboard", "version", "failures", "costs",
 }  # fmt: skip
 NO_DB = {"validate", "convert", "graph", "export-tasks", "version"}
 

@@ -80,7 +80,9 @@ def gave_up(desk: DashboardDesk, session: str, *, home: Path, cwd: Path) -> None
     claim = desk.take()
     agent = Settings().builder_agent
     desk.db.queue.open_session(claim, role=Role.BUILDER, name=agent, stage=Stage.BUILDING, prompt="do it")
-    desk.db.connection.change("UPDATE attempts SET agent_cli = 'amplifier' WHERE id = ?", (claim.attempt,))
+    desk.db.connection.change(
+        "UPDATE attempts SET agent_cli = 'amplifier', route = 'amplifier' WHERE id = ?", (claim.attempt,)
+    )
     desk.settle(claim, failed(FailureClass.QUALITY, "tests are red", builder_session_id=session))
     folder = sessions_folder({"HOME": str(home)}, cwd) / session
     folder.mkdir(parents=True)
