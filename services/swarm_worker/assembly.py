@@ -53,13 +53,14 @@ def assemble(database: TaskDatabase, config: WorkerConfig, watch: Watch, lifelin
     if config.repository is None:
         return WorkerLoop(around, config, stopping, ProjectRoot(config.project_root), git, run=run)
     repository = git.of(config.repository.holding(lifeline.descriptor))
-    lander, worktrees = _with_worktrees(around, config, repository, must_yield=stopping.has_work)
+    lander, worktrees = with_worktrees(around, config, repository, must_yield=stopping.has_work)
     return WorkerLoop(around, config, stopping, worktrees, git, lander=lander, run=run)
 
 
-def _with_worktrees(
+def with_worktrees(
     around: Surroundings, config: WorkerConfig, repository: Repository, *, must_yield: Callable[[], bool]
 ) -> tuple[Lander, Worktrees]:
+    """What lands, and the places of tasks; the integration branch exists then."""
     tend = around.heart.beat_if_due
     branch = IntegrationBranch(around.database, repository, actor=config.worker_id, tend=tend)
     branch.begin(config.land_into)

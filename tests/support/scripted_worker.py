@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from queue_desk import QueueDesk
+from repositories import Sandbox
 
 from swarm_shared.domain.models import Status, TaskSpec
 from swarm_shared.program.settings import Settings
 from swarm_shared.redaction.redaction import Redaction
+from swarm_worker.assembly import with_worktrees
 from swarm_worker.config import WorkerConfig, worker_config
 from swarm_worker.landing.careful_git import CarefulGit
 from swarm_worker.loop import Round, WorkerLoop
@@ -235,15 +237,19 @@ class NoRoll:
 
 @dataclass
 class ScriptedWorker:
-    """One worker on a database of its own. `desk` adds and looks at tasks; `plays` says what processes do."""
+    """One worker on a database of its own. `desk` adds and looks at tasks; `play` says what processes do.
+
+    With a `sandbox` it works in worktrees of that repository and lands; git is real then.
+    """
 
     folder: Path
     settings: dict[str, Any] = field(default_factory=dict)
+    sandbox: Sandbox | None = None
 
     def __post_init__(self) -> None:
         self.desk = QueueDesk(self.folder)
         self.db = self.desk.db
-        self.project = self.folder / "project"
+        self.project = self.folder / "project" if self.sandbox is None else self.sandbox.root
         self.project.mkdir(exist_ok=True)
         self.time = Time(self.desk)
         self.tree = ScriptedTree(self.time)
@@ -273,10 +279,15 @@ class ScriptedWorker:
             now=self.time,
         )
         git = CarefulGit(self.heart, NoRoll(), self.tree)
-        self.loop = WorkerLoop(self.around, self.config, self.stopping, ProjectRoot(self.project), git, run=self.run)
+        places, lander = ProjectRoot(self.project), None
+        if self.config.repository is not None:
+            repository = git.of(self.config.repository)
+            lander, places = with_worktrees(self.around, self.config, repository, must_yield=lambda: True)
+        self.loop = WorkerLoop(self.around, self.config, self.stopping, places, git, run=self.run, lander=lander)
 
     def _config(self) -> WorkerConfig:
-        settings = {"agent_cli": "scripted", "isolation": "none", "kill_grace_s": 2.0, **self.settings}
+        isolation = "none" if self.sandbox is None else "worktree"
+        settings = {"agent_cli": "scripted", "isolation": isolation, "kill_grace_s": 2.0, **self.settings}
         found = worker_config(replace(Settings(), db=self.desk.path, project_root=self.project, **settings), "worker-1")
         found.private_dir.mkdir(parents=True, exist_ok=True)
         return found
@@ -306,6 +317,14 @@ class ScriptedWorker:
 
     def worker_status(self) -> str:
         return str(self.db.workers.shown()[0]["status"])
+
+    def writes(self, name: str, text: str = "x\n") -> Callable[[], None]:
+        """The running process writes a file where it works."""
+
+        def write() -> None:
+            (Path(self.tree.started[-1].cwd) / name).write_text(text)
+
+        return write
 
     def others_do(self, act: Callable[[], object]) -> Callable[[], None]:
         """What another process commits while the agent runs."""

@@ -1,0 +1,94 @@
+"""Work in worktrees and its landing, with real git and scripted agents and gates."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from repositories import Desk
+from scripted_worker import HANGS, PASS, SUCCESS, Play, ScriptedWorker
+
+from swarm_shared.domain.models import Status, Verb
+
+INTEGRATION = "swarm/integration"
+APPROVED = Play(answer=PASS)
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    made = Desk(tmp_path / "repository")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(made.settings))
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    return made
+
+
+@pytest.fixture
+def worker(tmp_path: Path, sandbox: Desk) -> ScriptedWorker:
+    made = ScriptedWorker(tmp_path, {"gate": ("make check",)}, sandbox)
+    made.add()
+    return made
+
+
+def building(worker: ScriptedWorker, name: str = "b.txt") -> Play:
+    return Play(answer=SUCCESS, meanwhile=[(0.5, worker.writes(name))])
+
+
+def test_what_passed_lands_before_anything_new_is_claimed(worker: ScriptedWorker, sandbox: Desk) -> None:
+    worker.add("b")
+    worker.round(building(worker), APPROVED)
+    assert worker.status() is Status.APPROVED
+    worker.round(Play())
+    assert (worker.status(), worker.status("b")) == (Status.COMPLETED, Status.NOT_STARTED)
+    assert "b.txt" in sandbox.files(INTEGRATION)
+    assert not (sandbox.root / "b.txt").exists()
+
+
+def test_a_failing_gate_keeps_work_off_the_branch_and_the_retry_knows_why(
+    worker: ScriptedWorker, sandbox: Desk
+) -> None:
+    worker.round(building(worker), APPROVED)
+    passes_on_the_base = Play()
+    worker.round(Play(output=b"the hinge squeaks\n", exit_code=2), passes_on_the_base)
+    assert worker.status() is Status.NOT_STARTED
+    assert "b.txt" not in sandbox.files(INTEGRATION)
+    gate_before_the_validator = Play()
+    worker.round(building(worker, "c.txt"), gate_before_the_validator, APPROVED)
+    prompts = [row["prompt"] for row in worker.db.tasks.sessions(worker.attempts()[-1]["id"]) if row["prompt"]]
+    assert "the hinge squeaks" in prompts[0]
+    worker.round(Play())
+    assert {"b.txt", "c.txt"} <= set(sandbox.files(INTEGRATION))
+
+
+def test_a_gate_that_fails_without_the_work_stops_the_queue_and_costs_no_task(worker: ScriptedWorker) -> None:
+    worker.round(building(worker), APPROVED)
+    worker.round(Play(exit_code=1), Play(exit_code=1))
+    assert "the base is failing" in worker.db.swarm.flags()["paused"].reason
+    assert (worker.status(), worker.task()["attempt_count"]) == (Status.APPROVED, 1)
+    started = len(worker.tree.started)
+    worker.round()
+    assert len(worker.tree.started) == started
+
+
+def test_a_cancel_during_the_gate_keeps_it_off_the_branch(worker: ScriptedWorker, sandbox: Desk) -> None:
+    worker.round(building(worker), APPROVED)
+    cancel = worker.others_do(lambda: worker.db.control.request(Verb.CANCEL, "a", actor="anna"))
+    worker.round(replace(HANGS, meanwhile=[(1.0, cancel)]))
+    assert worker.status() is Status.CANCELLED
+    assert "b.txt" not in sandbox.files(INTEGRATION)
+
+
+def test_the_work_of_a_killed_agent_is_a_commit(worker: ScriptedWorker, sandbox: Desk) -> None:
+    kill = worker.others_do(lambda: worker.db.control.request(Verb.KILL, "a", actor="anna"))
+    worker.round(replace(HANGS, meanwhile=[(0.5, worker.writes("half.txt")), (1.0, kill)]))
+    assert worker.status() is Status.HELD
+    assert "half.txt" in sandbox.files(str(worker.attempts()[0]["head_sha"]))
+
+
+def test_what_a_check_or_the_validator_writes_does_not_land(worker: ScriptedWorker, sandbox: Desk) -> None:
+    validating = Play(answer=PASS, meanwhile=[(0.5, worker.writes("notes.txt"))])
+    worker.round(building(worker), validating)
+    warnings = [check["output"] for check in worker.attempts()[0]["check_results"] if check.get("warning")]
+    assert warnings == ["discarded: notes.txt"]
+    worker.round(Play())
+    assert "notes.txt" not in sandbox.files(INTEGRATION)
