@@ -82,11 +82,6 @@ class Watch:
         self._seen_version = version
         return True
 
-    def look_again(self) -> None:
-        """Let the next `moved` answer True at once."""
-        self._seen_version = -1
-        self._next_look = 0.0
-
     def obey(self, keeper: Keeper) -> None:
         """Take the signals that the keeper hands down for our own, and note its loss."""
 

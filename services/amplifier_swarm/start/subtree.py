@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable
 
 from swarm_shared.processes.identity import ProcessId, wait_for_ends
-from swarm_shared.processes.procfs import ON_LINUX, read_stat
+from swarm_shared.processes.procfs import read_stat
 from swarm_shared.processes.tree import below_us, descendants, kill_tree
 
 _PR_SET_CHILD_SUBREAPER = 36
@@ -30,9 +30,8 @@ class Subtree:
     def __init__(self) -> None:
         """Become the one that inherits orphans; to be made before anything is started."""
         self._strangers = frozenset(descendants(os.getpid()))
-        if ON_LINUX:
-            # Source: PR_SET_CHILD_SUBREAPER(2const). Where it is refused, descent from supervisord still holds.
-            ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        # Source: PR_SET_CHILD_SUBREAPER(2const). Where it is refused, descent from supervisord still holds.
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
     def alive(self) -> list[ProcessId]:
         """What we started and runs still."""

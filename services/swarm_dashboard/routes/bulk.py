@@ -78,7 +78,7 @@ def routes(context: Context) -> Blueprint:
                 if not known:
                     raise NotFound("none of these tasks is there")
                 row = store.request_ids(verb, known, argument, actor=ACTOR, key=key)
-        return context.answer({"control_id": row, "control_ids": [row], "not_found": unknown}, 202)
+        return context.answer({"control_id": row, "not_found": unknown}, 202)
 
     return bulk
 

@@ -12,7 +12,7 @@ import signal
 import time
 
 from swarm_shared.processes.identity import ProcessId, wait_for_ends
-from swarm_shared.processes.procfs import ON_LINUX, read_stat
+from swarm_shared.processes.procfs import read_stat
 from swarm_shared.processes.tree import below_us, descendants
 
 # After so long of killing, what is left (an uninterruptible process, a fork chain) is called unproven.
@@ -28,14 +28,14 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def become_subreaper() -> None:
-    """Make this process inherit every orphan below it, at any depth; nothing on other systems than Linux.
+    """Make this process inherit every orphan below it, at any depth.
 
     Source: PR_SET_CHILD_SUBREAPER(2const).
 
     Raises:
         OSError: The kernel refused.
     """
-    if ON_LINUX and _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+    if _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "this kernel gives no child subreapers")
 
 

@@ -10,7 +10,7 @@ import os
 import time
 
 from swarm_shared.processes.lifeline import Lifeline
-from swarm_shared.processes.procfs import ON_LINUX, children_lister
+from swarm_shared.processes.procfs import children_lister
 from swarm_shared.processes.tree import descendants
 
 EVERY_S = 0.5
@@ -31,8 +31,6 @@ class Roll:
 
         Cheap enough for every look around: what leaves its parent becomes our child, whose list is one file.
         """
-        if not ON_LINUX:
-            return  # descent is lost there as soon as a parent ends
         began = time.monotonic()
         if began < self._next_glance:
             return

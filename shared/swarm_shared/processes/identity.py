@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from swarm_shared.domain.clock import SystemClock
 from swarm_shared.domain.errors import ConfigError
-from swarm_shared.processes.procfs import ON_LINUX, read_stat
+from swarm_shared.processes.procfs import read_stat
 
 # Kernels without pidfds, and sandboxes that do not know the call.
 _NO_PIDFDS = (errno.ENOSYS, errno.EINVAL)
@@ -83,8 +83,7 @@ class ProcessId(Struct, frozen=True, kw_only=True):
 
         Of another boot it is surely gone. A number of another pid namespace says nothing here.
         """
-        # Start times elsewhere than on Linux are dates, which name the boot by themselves.
-        if ON_LINUX and self.boot_id != SystemClock().boot_id():
+        if self.boot_id != SystemClock().boot_id():
             return False
         if self.pid_ns != _own_namespace():
             return None

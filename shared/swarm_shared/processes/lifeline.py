@@ -19,7 +19,7 @@ from pathlib import Path
 from swarm_shared.domain.errors import DatabaseError
 from swarm_shared.processes.file_lock import try_lock
 from swarm_shared.processes.identity import ProcessId
-from swarm_shared.processes.procfs import ON_LINUX, all_pids, read_stat
+from swarm_shared.processes.procfs import all_pids, read_stat
 
 FOLDER = "alive"
 CONTAINER_GONE = "its container is gone: nothing holds its lock file"
@@ -88,8 +88,6 @@ class Lifelines:
 
     def holders(self, process: ProcessId) -> list[ProcessId]:
         """Who holds the lock, as far as /proc shows it; also when the file was deleted meanwhile."""
-        if not ON_LINUX:
-            return []
         path = str(_path(self._state_dir, process).resolve())
         found = []
         for pid in all_pids():

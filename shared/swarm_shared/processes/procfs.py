@@ -1,20 +1,13 @@
-"""What the kernel says about one process: its state, parents, times and children, read from /proc.
-
-Other systems than Linux answer through psutil, which is slower and weaker: an orphan's descent is lost
-there, so a process that leaves its parent's tree is no longer found by descent.
-"""
+"""What the kernel says about one process: its state, parents, times and children, read from /proc."""
 
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable
 from functools import cache
 
-import psutil
 from msgspec import Struct
 
-ON_LINUX = sys.platform == "linux"
 # include/linux/sched.h: kernel threads have no environment, command line or memory.
 _PF_KTHREAD = 0x00200000
 # Gone, or hidden from us by the mount option hidepid.
@@ -25,7 +18,7 @@ class Stat(Struct, frozen=True, kw_only=True):
     """One reading of a process.
 
     `start_time` names the process together with its pid: clock ticks since boot (field 22 of
-    /proc/PID/stat; milliseconds since 1970 on other systems). `cpu_s` counts the process and those of
+    /proc/PID/stat). `cpu_s` counts the process and those of
     its children that it has waited for, in seconds; `rss_bytes` counts shared pages in full.
     """
 
@@ -52,8 +45,6 @@ def read_stat(pid: int) -> Stat | None:
 
     Source: proc_pid_stat(5).
     """
-    if not ON_LINUX:
-        return _stat_elsewhere(pid)
     try:
         with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
             line = file.read()
@@ -82,31 +73,8 @@ def _units() -> tuple[int, int]:
     return os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
 
 
-def _stat_elsewhere(pid: int) -> Stat | None:
-    try:
-        process = psutil.Process(pid)
-        with process.oneshot():
-            cpu = process.cpu_times()
-            return Stat(
-                name=process.name(),
-                state="Z" if process.status() == psutil.STATUS_ZOMBIE else "R",
-                parent=process.ppid(),
-                group=os.getpgid(pid),
-                session=os.getsid(pid),
-                threads=1,
-                start_time=int(process.create_time() * 1000),
-                cpu_s=cpu.user + cpu.system,
-                rss_bytes=process.memory_info().rss,
-                kernel_thread=False,
-            )
-    except (psutil.Error, OSError, ValueError):
-        return None
-
-
 def all_pids() -> list[int]:
     """The pids of all processes that this one may see."""
-    if not ON_LINUX:
-        return psutil.pids()
     return [int(name) for name in os.listdir("/proc") if name.isdecimal()]
 
 
@@ -115,7 +83,7 @@ def children_lister() -> Callable[[int], list[int]]:
 
     A list may miss a child while its siblings come and go, so emptiness is no proof that none is left.
     """
-    if not ON_LINUX or not _kernel_lists_children():
+    if not _kernel_lists_children():
         by_parent: dict[int, list[int]] = {}
         for pid in all_pids():
             stat = read_stat(pid)

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import os
 import re
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from uuid import UUID
 
 from msgspec import Struct
 
-from swarm_shared.domain.clock import Clock
-from swarm_shared.processes.identity import ProcessId, wait_for_ends
-from swarm_shared.processes.procfs import ON_LINUX, Stat, all_pids, read_stat
+from swarm_shared.processes.identity import ProcessId
+from swarm_shared.processes.procfs import Stat, all_pids, read_stat
 from swarm_shared.processes.tree import descendants, kill_tree
 
 MARK = "AMPLIFIER_SWARM_ATTEMPT"
@@ -24,7 +22,6 @@ _NESTED_MARK = "AMPLIFIER_SWARM_IN_"
 # An empty pass counts only when another one follows after this time: a process between fork and exec
 # still shows the environment of its parent.
 PASS_GAP_S = 0.5
-_DEATH_WAIT_S = 0.2
 # What an environment begins with; a process that writes its title over it shows something else.
 _ASSIGNMENT = re.compile(rb"[^=\0\-][^=\0]*=")
 
@@ -49,16 +46,6 @@ class SweepResult(Struct, frozen=True, kw_only=True):
     unknown: tuple[ProcessId, ...]
 
 
-class Verdict(Struct, frozen=True, kw_only=True):
-    """Whether an attempt's processes have all ended.
-
-    `seen` are texts for display: if `gone`, what was found and killed; else what is in the way.
-    """
-
-    gone: bool
-    seen: tuple[str, ...]
-
-
 def sweep(attempt_id: str, *, since: int = 0, others: Iterable[ProcessId] = ()) -> SweepResult:
     """Look for the processes that bear an attempt's mark.
 
@@ -67,12 +54,9 @@ def sweep(attempt_id: str, *, since: int = 0, others: Iterable[ProcessId] = ()) 
         since: Start time, as in `ProcessId`; nothing older is unknown.
         others: Roots of trees known to be others', such as living keepers: nothing below them is unknown.
 
-    Other systems than Linux show no environments: there nothing is found and nothing unknown.
     """
     found: list[ProcessId] = []
     unknown: list[ProcessId] = []
-    if not ON_LINUX:
-        return SweepResult(found=(), unknown=())
     mark = _mark_pattern(attempt_id)
     for pid in all_pids():
         stat = read_stat(pid)
@@ -91,51 +75,6 @@ def sweep(attempt_id: str, *, since: int = 0, others: Iterable[ProcessId] = ()) 
     return SweepResult(found=tuple(found), unknown=tuple(unknown))
 
 
-def kill_marked(
-    attempt_id: str,
-    *,
-    recorded: Iterable[ProcessId],
-    deadline_s: float,
-    clock: Clock,
-    since: int | None = None,
-    others: Iterable[ProcessId] = (),
-    wait: Callable[[float], object] = time.sleep,
-) -> Verdict:
-    """Kill an attempt's recorded processes with all below them, and everything that bears its mark.
-
-    It passes over the machine until two passes in a row, half a second apart, find nothing.
-
-    Args:
-        attempt_id: The attempt's UUID.
-        recorded: What the rows name: sessions, and the worker and keeper where they are to die too.
-        deadline_s: Seconds after which it gives up; at least one pass is made.
-        clock: Measures the deadline.
-        since: As for `sweep`; unless given, the start of the oldest recorded process.
-        others: As for `sweep`.
-        wait: Called with the seconds between two passes; a stop event's `wait` ends them early.
-    """
-    recorded = tuple(recorded)
-    others = tuple(others)
-    deadline_ms = clock.mono_ms() + deadline_s * 1000
-    killed: dict[str, None] = {}
-    empty_before = False
-    while True:
-        left = pursue(attempt_id, recorded=recorded, since=since, others=others, killed=killed)
-        if not left:
-            if empty_before:
-                return Verdict(gone=True, seen=tuple(killed))
-            empty_before = True
-            wait(PASS_GAP_S)
-            continue
-        empty_before = False
-        if clock.mono_ms() >= deadline_ms:
-            left = tuple(process for process in left if process.is_alive() is not False)
-            seen = tuple(dict.fromkeys(process.describe() for process in left)) or tuple(killed)
-            return Verdict(gone=False, seen=seen)
-        # Unknown ones may be in the middle of an exec, or short-lived strangers: look again soon.
-        wait_for_ends(left, _DEATH_WAIT_S)
-
-
 def pursue(
     attempt_id: str,
     *,
@@ -145,9 +84,13 @@ def pursue(
     holders: Iterable[ProcessId] = (),
     killed: dict[str, None] | None = None,
 ) -> tuple[ProcessId, ...]:
-    """One pass over the machine: kill what is the attempt's; arguments as for `kill_marked`.
+    """One pass over the machine: kill the recorded processes, all below them, and all that bears the attempt's mark.
 
     Args:
+        attempt_id: The attempt's UUID.
+        recorded: What the rows name: sessions, and the worker and keeper where they are to die too.
+        since: As for `sweep`; unless given, the start of the oldest recorded process.
+        others: As for `sweep`.
         holders: Who holds a lock that only the attempt's processes can have.
         killed: Collects texts of what was killed.
 

@@ -6,7 +6,6 @@ import hashlib
 import os
 import re
 import stat
-import sys
 import tempfile
 from importlib.resources import files
 from pathlib import Path
@@ -21,7 +20,7 @@ FOLDERS = (Path("var", "log"), Path("supervisord.d"))
 README = Path("supervisord.d", "00-readme.conf")
 PRIVATE = 0o700
 # supervisord binds the socket under PATH.PID first, and Linux knows pids of up to seven digits.
-SOCKET_PATH_BYTES = (107 if sys.platform == "linux" else 103) - len(".1234567")
+SOCKET_PATH_BYTES = 107 - len(".1234567")
 # In a path supervisord would read these as an expansion, or its [include] as a pattern.
 UNFIT = re.compile(r"[%*?\[\]]")
 

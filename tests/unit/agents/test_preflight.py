@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 from amplifier_desk import AmplifierDesk, make_desk
 
-from swarm_shared.agents.launching.agent_checks import AgentCliError, Finding, Topic, check_agent_cli, require_agent_cli
+from swarm_shared.agents.launching.agent_checks import Finding, Topic, check_agent_cli
 from swarm_shared.agents.presets.catalog import load_presets
-from swarm_shared.domain.errors import EXIT_AGENT_CLI, ConfigError
 
 PRESETS = load_presets()
 GOOD = ("foundation:modular-builder", "recipes:result-validator")
@@ -19,19 +18,32 @@ def check(desk: AmplifierDesk, *agents: str, name: str = "amplifier", **env: str
     return check_agent_cli(PRESETS[name], agents, env=desk.env(**env), cwd=desk.project, timeout_s=30)
 
 
+class Fatal(Exception):
+    """A finding with which nothing can be started."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(finding.text)
+        self.topic = finding.topic
+
+
 def require(desk: AmplifierDesk, *agents: str, name: str = "amplifier", **env: str) -> tuple[Finding, ...]:
-    return require_agent_cli(PRESETS[name], agents, env=desk.env(**env), cwd=desk.project, timeout_s=30)
+    """The findings, none of which is fatal."""
+    findings = check(desk, *agents, name=name, **env)
+    for finding in findings:
+        if finding.fatal:
+            raise Fatal(finding)
+    return findings
 
 
 def test_a_desk_that_is_in_order_has_no_findings(tmp_path: Path) -> None:
     assert require(make_desk(tmp_path), *GOOD) == ()
 
 
-def test_a_program_that_is_not_there_ends_with_the_agent_cli_exit_code(tmp_path: Path) -> None:
+def test_a_program_that_is_not_there_is_found_missing(tmp_path: Path) -> None:
     desk = make_desk(tmp_path)
-    with pytest.raises(AgentCliError, match="'claude' was not found") as refused:
+    with pytest.raises(Fatal, match="'claude' was not found") as refused:
         require(desk, name="claude", PATH="/nowhere")
-    assert refused.value.exit_code == EXIT_AGENT_CLI
+    assert refused.value.topic is Topic.BINARY
 
 
 def test_a_program_that_cannot_start_is_told_with_its_own_words(tmp_path: Path) -> None:
@@ -39,10 +51,10 @@ def test_a_program_that_cannot_start_is_told_with_its_own_words(tmp_path: Path) 
     broken = desk.bin / "codex"
     broken.write_text("#!/bin/sh\necho 'no module named x' >&2\nexit 1\n")
     broken.chmod(0o755)
-    with pytest.raises(AgentCliError, match="exit code 1: no module named x"):
+    with pytest.raises(Fatal, match="exit code 1: no module named x"):
         require(desk, name="codex")
     broken.write_text("#!/nonexistent/interpreter\n")
-    with pytest.raises(AgentCliError, match="cannot be started"):
+    with pytest.raises(Fatal, match="cannot be started"):
         require(desk, name="codex")
 
 
@@ -64,9 +76,9 @@ def test_a_program_that_does_not_answer_leaves_it_open(tmp_path: Path) -> None:
     ],
 )
 def test_a_misspelt_agent_is_refused_with_the_nearest(tmp_path: Path, agent: str, nearest: str) -> None:
-    with pytest.raises(ConfigError, match=f"agent {agent} not found; nearest: {nearest}") as refused:
+    with pytest.raises(Fatal, match=f"agent {agent} not found; nearest: {nearest}") as refused:
         require(make_desk(tmp_path), "foundation:modular-builder", agent)
-    assert refused.value.exit_code == 3
+    assert refused.value.topic is Topic.AGENT
 
 
 def test_before_the_first_run_agents_cannot_be_decided(tmp_path: Path) -> None:
@@ -90,7 +102,7 @@ def test_the_cache_is_looked_up_where_amplifier_home_points(tmp_path: Path) -> N
     registry = moved / "registry.json"
     registry.write_text(registry.read_text().replace(f"{desk.home}/.amplifier", str(moved)))
     assert require(desk, *GOOD, AMPLIFIER_HOME=str(moved)) == ()
-    with pytest.raises(ConfigError, match="foundation:nobody not found"):
+    with pytest.raises(Fatal, match="foundation:nobody not found"):
         require(desk, "foundation:nobody", AMPLIFIER_HOME=str(moved))
     assert [finding.fatal for finding in require(desk, "foundation:nobody")] == [False]
 
@@ -106,7 +118,7 @@ def test_bundles_by_name_are_found_in_the_project_or_left_open(tmp_path: Path) -
 
 
 def test_a_bundle_file_that_is_missing_is_found_missing_without_a_session(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"bundle file:///nowhere/x\.md not found"):
+    with pytest.raises(Fatal, match=r"bundle file:///nowhere/x\.md not found"):
         require(make_desk(tmp_path), "file:///nowhere/x.md")
 
 
@@ -115,13 +127,13 @@ KEYED = "config: {providers: [{module: provider-openai, config: {api_key: '${SOM
 
 def test_a_provider_whose_key_is_empty_stops_the_run(tmp_path: Path) -> None:
     desk = make_desk(tmp_path, settings=KEYED)
-    with pytest.raises(AgentCliError, match=r"provider openai takes its api_key from \$\{SOME_KEY\}, which is empty"):
+    with pytest.raises(Fatal, match=r"provider openai takes its api_key from \$\{SOME_KEY\}, which is empty"):
         require(desk, *GOOD)
-    with pytest.raises(AgentCliError):
+    with pytest.raises(Fatal):
         require(desk, *GOOD, SOME_KEY="")
     assert require(desk, *GOOD, SOME_KEY="k") == ()
     (desk.home / ".amplifier" / "keys.env").write_text("# keys\nOTHER=x\nSOME_KEY=''\n")
-    with pytest.raises(AgentCliError):
+    with pytest.raises(Fatal):
         require(desk, *GOOD)
     (desk.home / ".amplifier" / "keys.env").write_text('SOME_KEY="k"\n')
     assert require(desk, *GOOD) == ()
@@ -136,7 +148,7 @@ def test_one_provider_with_its_key_is_enough(tmp_path: Path) -> None:
 
 def test_settings_without_a_provider_stop_the_run_unless_a_key_is_at_hand(tmp_path: Path) -> None:
     desk = make_desk(tmp_path, settings="bundle: {active: foundation}\n")
-    with pytest.raises(AgentCliError, match="no provider"):
+    with pytest.raises(Fatal, match="no provider"):
         require(desk, *GOOD)
     assert [finding.topic for finding in require(desk, *GOOD, ANTHROPIC_API_KEY="k")] == [Topic.PROVIDER]
     local = desk.project / ".amplifier"

@@ -16,7 +16,6 @@ from task_bench import Bench
 from swarm_shared.git.landing.following import Integration
 from swarm_shared.git.merging.merging import unexplained_paths
 from swarm_shared.git.plumbing.process import Completed, run_process
-from swarm_shared.git.snapshots.ignored import large_ignored
 from swarm_shared.git.snapshots.snapshot import take_snapshot
 from swarm_shared.git.worktrees.task_worktrees import TaskWorktrees
 
@@ -33,7 +32,7 @@ def test_new_changed_and_deleted_files_are_committed(bench: Bench) -> None:
     assert bench.sha("swarm/task/t") == snapshot.head_sha
     assert bench.parents(snapshot.head_sha) == [bench.base]
     assert bench.files(snapshot.head_sha) == (".gitignore", "new/b.txt")
-    assert (snapshot.changed, snapshot.created, snapshot.taken_in) == (True, True, ())
+    assert (snapshot.changed, snapshot.created) == (True, True)
 
 
 def test_nothing_changed_makes_no_commit(bench: Bench) -> None:
@@ -117,7 +116,6 @@ def test_a_branch_of_the_agent_s_own_is_followed(bench: Bench) -> None:
     bench.write({"c": "uncommitted"}, at=bench.at)
     snapshot = bench.snap()
     assert bench.parents(snapshot.head_sha) == [own]
-    assert snapshot.taken_in == (own,)
     assert {"b", "c"} <= set(bench.files(snapshot.head_sha))
     assert bench.sha("feature/mine") == own
     assert bench.git("symbolic-ref", "HEAD", cwd=bench.at) == "refs/heads/feature/mine", "the agent's HEAD was moved"
@@ -282,12 +280,6 @@ def test_a_change_that_file_times_do_not_show_is_seen(bench: Bench) -> None:
     file.write_text("two")
     os.utime(file, moment)
     assert bench.show(f"{bench.snap().head_sha}:b") == "two"
-
-
-def test_big_ignored_files_are_named(bench: Bench) -> None:
-    bench.write({"model.log": b"x" * 5000, "out/deep/big.bin": b"x" * 9000, "out/small": "x", "b": "1"}, at=bench.at)
-    found = large_ignored(bench.tree.checkout, at_least_bytes=1000)
-    assert [(one.path, one.size_bytes) for one in found] == [("out/deep/big.bin", 9000), ("model.log", 5000)]
 
 
 def test_commits_carry_the_person_s_name_or_ours(bench: Bench) -> None:

@@ -10,11 +10,12 @@ from uuid import uuid4
 
 import pytest
 import trees
+from pursuit import Verdict, kill_marked
 
 from swarm_shared.domain.clock import SystemClock
 from swarm_shared.processes import sweep as module
 from swarm_shared.processes.identity import ProcessId
-from swarm_shared.processes.sweep import kill_marked, marks, sweep
+from swarm_shared.processes.sweep import marks, sweep
 from swarm_shared.processes.tree import descendants
 
 ATTEMPT = str(uuid4())
@@ -121,7 +122,7 @@ def test_the_sweeper_does_not_find_itself(monkeypatch: pytest.MonkeyPatch) -> No
     assert sweep(ATTEMPT).found == ()
 
 
-def kill(attempt_id: str, *recorded: ProcessId, deadline_s: float = trees.DEADLINE_S) -> module.Verdict:
+def kill(attempt_id: str, *recorded: ProcessId, deadline_s: float = trees.DEADLINE_S) -> Verdict:
     return kill_marked(attempt_id, recorded=recorded, deadline_s=deadline_s, clock=SystemClock())
 
 
@@ -144,7 +145,7 @@ def test_recorded_processes_are_killed_though_they_bear_no_mark(spawn: Spawn) ->
 
 def test_nothing_to_do_is_gone_and_kills_nobody(spawn: Spawn) -> None:
     stranger = spawn({"A": "1"})
-    assert kill(attempt()) == module.Verdict(gone=True, seen=())
+    assert kill(attempt()) == Verdict(gone=True, seen=())
     assert stranger.is_alive()
 
 

@@ -15,12 +15,13 @@ from typing import Any
 
 import pytest
 import trees
+from pursuit import kill_marked
 from tree_kinds import TREES, every_tree
 
 from swarm_shared.domain.clock import SystemClock
 from swarm_shared.processes import sweep
 from swarm_shared.processes.identity import ProcessId
-from swarm_shared.processes.sweep import kill_marked, marks
+from swarm_shared.processes.sweep import marks
 from swarm_shared.processes.tree import descendants
 from swarm_worker.processes import extinction
 

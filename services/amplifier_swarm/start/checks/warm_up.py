@@ -32,7 +32,6 @@ from swarm_shared.agents.reading.session_result import SessionEnd, read_session
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.models import Role, TaskSpec
 from swarm_shared.processes.identity import ProcessId
-from swarm_shared.processes.procfs import ON_LINUX
 from swarm_shared.program.settings import Settings
 from swarm_shared.program.terminal_text import without_colours
 
@@ -177,8 +176,7 @@ class WarmUp:
 
 def _die_with_parent() -> None:
     """In the child, before its program: if the run is killed, nothing else would end the session."""
-    if ON_LINUX:
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL), 0, 0, 0)
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL), 0, 0, 0)
 
 
 def _text(path: Path) -> str:

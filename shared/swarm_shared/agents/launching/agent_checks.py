@@ -85,23 +85,6 @@ def check_agent_cli(
     return tuple(findings)
 
 
-def require_agent_cli(
-    cli: AgentCli, agents: Iterable[str], *, env: Mapping[str, str], cwd: Path, timeout_s: float
-) -> tuple[Finding, ...]:
-    """The findings that only a warm-up run can settle.
-
-    Raises:
-        AgentCliError: The CLI cannot start, or has no provider (exit code 10).
-        ConfigError: An agent does not exist.
-    """
-    findings = check_agent_cli(cli, agents, env=env, cwd=cwd, timeout_s=timeout_s)
-    for finding in findings:
-        if finding.fatal:
-            error = ConfigError if finding.topic is Topic.AGENT else AgentCliError
-            raise error(finding.text, hint=finding.hint or None)
-    return findings
-
-
 def _check_binary(cli: AgentCli, env: Mapping[str, str], cwd: Path, timeout_s: float) -> Finding | None:
     try:
         binary = find_binary(cli, env)

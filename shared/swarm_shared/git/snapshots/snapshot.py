@@ -24,8 +24,6 @@ class Snapshot(Struct, frozen=True, kw_only=True):
         base_sha: The newest commit of the integration branch that it contains.
         changed: Whether its files differ from those of the base.
         created: False when everything had been committed already.
-        taken_in: Commits besides the branch's that became its parents: a branch of the agent's own, a detached
-            HEAD, what an unfinished merge brought in.
         embedded: Repositories inside the worktree.
         refused: What git could not read, a line for each; it is not in the commit.
         conflicts: Paths in which the work, made from another commit, does not fit onto the task's branch; the work
@@ -42,7 +40,6 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     base_sha: str
     changed: bool
     created: bool
-    taken_in: tuple[str, ...]
     embedded: tuple[Embedded, ...]
     refused: tuple[str, ...]
     conflicts: tuple[str, ...] = ()
@@ -107,7 +104,6 @@ def take_snapshot(
             base_sha=work.base_sha,
             changed=work.head_sha != base_sha and work.tree != tree_of(git, base_sha),
             created=work.head_sha not in work.parents,
-            taken_in=tuple(sha for sha in work.parents if sha != tip and tip is not None),
             embedded=written.embedded,
             refused=written.refused,
             conflicts=work.conflicts,
@@ -131,7 +127,6 @@ def _of_nothing(checkout: Checkout, branch: str, base_sha: str, trunk: str) -> S
         base_sha=merge_base(git, head, trunk) or base_sha,
         changed=tree_of(git, head) != tree_of(git, base_sha),
         created=False,
-        taken_in=(),
         embedded=(),
         refused=(f"{checkout.path} is gone",),
     )

@@ -90,7 +90,6 @@ class OpenAttempt(Struct, frozen=True, kw_only=True):
     progress_mono: int
     ended: bool  # its end was settled before; only the proof is missing
     ending: Ending | None  # set once it is fenced
-    fenced_at: int | None
     run: int
     worker_id: str
     worker: ProcessId
@@ -299,7 +298,6 @@ def _from_row(row: dict[str, Any]) -> OpenAttempt:
         progress_mono=row["progress_mono"],
         ended=row["ended_at"] is not None,
         ending=Ending.from_json(row["fenced_as"]) if row["fenced_as"] else None,
-        fenced_at=row["fenced_at"],
         run=row["run"],
         worker_id=row["worker_id"],
         worker=process(row["pid"], row["pid_start"]),

@@ -9,7 +9,6 @@ import ctypes
 import os
 import re
 import signal
-import sys
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -26,18 +25,17 @@ def settle_in() -> None:
     Source: prctl(2): a fork inherits neither setting, so call it in the process that stays.
     """
     _strangers()
-    if sys.platform == "linux":
-        os.environ[SUPERVISORD_VARIABLE] = _alive(str(os.getpid())) or ""
-        prctl = ctypes.CDLL(None).prctl
-        prctl(PR_SET_CHILD_SUBREAPER, ctypes.c_ulong(1), 0, 0, 0)
-        if os.environ.get(OWNER_VARIABLE, "").partition(":")[0] == str(os.getppid()):
-            prctl(PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGTERM), 0, 0, 0)
+    os.environ[SUPERVISORD_VARIABLE] = _alive(str(os.getpid())) or ""
+    prctl = ctypes.CDLL(None).prctl
+    prctl(PR_SET_CHILD_SUBREAPER, ctypes.c_ulong(1), 0, 0, 0)
+    if os.environ.get(OWNER_VARIABLE, "").partition(":")[0] == str(os.getppid()):
+        prctl(PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGTERM), 0, 0, 0)
 
 
 def owner_has_gone() -> bool:
     """True once the owner is dead, even if its pid is another's by now; False where none is named."""
     owner = os.environ.get(OWNER_VARIABLE, "")
-    if sys.platform != "linux" or not re.fullmatch(r"[1-9]\d*:\d+", owner):
+    if not re.fullmatch(r"[1-9]\d*:\d+", owner):
         return False
     return _alive(owner.partition(":")[0]) != owner
 
@@ -61,8 +59,6 @@ def _strangers() -> frozenset[str]:
 
 def _children() -> frozenset[str]:
     # By a scan, since not every kernel has /proc/PID/task/TID/children.
-    if sys.platform != "linux":
-        return frozenset()
     ours = str(os.getpid())
     found = (_alive(name, parent=ours) for name in os.listdir("/proc") if name.isdecimal())
     return frozenset(child for child in found if child)
