@@ -19,7 +19,7 @@ COMPLETION_VARIABLE = "_AMPLIFIER_SWARM_COMPLETE"
 # with underscores, as is the command in the module.
 SECTIONS = MappingProxyType(
     {
-        "Tasks": ("import-tasks", "add", "edit", "validate", "plan", "graph", "convert", "export-tasks"),
+        "Tasks": ("import-tasks", "add", "edit", "validate", "plan", "graph", "plan-from", "convert", "export-tasks"),
         "Look": (
             *("status", "list-tasks", "task-info", "why", "failures", "costs", "workers"),
             *("logs", "events", "prompt", "diff", "dashboard", "report", "notify", "mcp"),

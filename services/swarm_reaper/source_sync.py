@@ -104,14 +104,15 @@ class SourceSyncThread:
         lock = self._config.state_dir / "sync.lock"
         with TaskDatabase(self._config.db, create=False, clock=self._clock) as database:
             database.connection.busy_timeout_s = BUSY_TIMEOUT_S
-            while not self._stop.is_set():
+            while True:
                 try:
                     with alone(lock, wait=False) as taken:  # another reaper may be on duty
                         if taken:
                             self._serve(database)
                 except (DatabaseError, OSError) as error:
                     event(LOG, "sync_failed", level=logging.WARNING, reason=error)
-                self._stop.wait(LOOK_S)
+                if self._stop.wait(LOOK_S):
+                    return
 
     def _serve(self, database: TaskDatabase) -> None:
         """Until it is asked to stop; then once more, for the tasks that were completed last."""

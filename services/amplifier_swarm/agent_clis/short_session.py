@@ -53,33 +53,45 @@ class Call(Struct, frozen=True, kw_only=True):
         }
 
 
-def call(cli: AgentCli, agent: str, base: Inherited, *, clock: Clock, timeout_s: float) -> Call:
+def call(
+    cli: AgentCli,
+    agent: str,
+    base: Inherited,
+    *,
+    clock: Clock,
+    timeout_s: float,
+    prompt_text: str = _PROMPT,
+    role: Role = Role.BUILDER,
+    project: Path | None = None,
+) -> Call:
     """Run the session and read its end; nothing of it is left afterwards.
 
     Args:
         agent: The builder agent, for CLIs that know agents.
         base: What sessions inherit of this process's environment.
         timeout_s: When it is ended, which is a failure.
+        prompt_text: What it is asked; by default only to answer.
+        project: The folder it works in; by default an empty one.
 
     Raises:
         ConfigError: The CLI's program is not found, or the agent's name cannot be used.
     """
     with tempfile.TemporaryDirectory(prefix="amplifier-swarm-") as temporary:
         folder = Path(temporary).resolve()
-        project, private = folder / "project", folder / "private"
-        for each in (project, private):
-            each.mkdir()
+        place, private = project or folder / "project", folder / "private"
+        for each in (place, private):
+            each.mkdir(exist_ok=True)
         launch = prepare(
             cli,
             SessionPlan(
-                role=Role.BUILDER,
+                role=role,
                 agent=agent,
-                prompt=_PROMPT,
+                prompt=prompt_text,
                 task=_TASK,
                 attempt_id=str(uuid.uuid4()),
                 attempt_number=1,
                 private_dir=private,
-                project_root=project,
+                project_root=place,
             ),
             base,
         )
@@ -94,7 +106,7 @@ def call(cli: AgentCli, agent: str, base: Inherited, *, clock: Clock, timeout_s:
                 process = subprocess.Popen(
                     launch.argv,
                     env=dict(launch.env),
-                    cwd=project,
+                    cwd=place,
                     stdin=stdin,
                     stdout=stdout,
                     stderr=stderr,
@@ -119,7 +131,7 @@ def call(cli: AgentCli, agent: str, base: Inherited, *, clock: Clock, timeout_s:
             stdout=_end_of(out),
             stderr=_end_of(err),
         )
-        return Call(reading=read_session(cli, Role.BUILDER, end, clock.wall_ms()), seconds=seconds)
+        return Call(reading=read_session(cli, role, end, clock.wall_ms()), seconds=seconds)
 
 
 def _end_of(path: Path) -> str:
