@@ -10,6 +10,7 @@ from pathlib import Path
 
 from msgspec import Struct
 from msgspec import field as struct_field
+from msgspec.structs import replace
 
 from amplifier_swarm.plans.github_issues import fetch_issues, is_address
 from swarm_shared.domain.errors import InputError
@@ -17,7 +18,7 @@ from swarm_shared.domain.models import TaskSpec
 from swarm_shared.sources.joining import join, leave_out_loose_ends
 from swarm_shared.sources.places import plans_in
 from swarm_shared.sources.plan import Options, Place, Plan
-from swarm_shared.sources.reading import place_of, read_plan, recognize
+from swarm_shared.sources.reading import place_of, places_of, read_plan, recognize
 from swarm_shared.taskfile import Problem, TaskFileErrors, load_task_file, read_task_file
 from swarm_shared.taskfile.graph import cycle_text, find_cycles
 from swarm_shared.taskfile.problems import MAX_PROBLEMS, shown
@@ -187,12 +188,12 @@ def _places(names: Sequence[str], root: Path) -> Iterator[Place]:
         if name == STANDARD_INPUT_NAME:
             yield Place(file=STANDARD_INPUT, path="")
         elif path.is_dir():
-            found = [place_of(each, root=root) for each in plans_in(path)]
+            found = list(places_of(plans_in(path), root=root))
             if not found:
                 raise InputError(f"{name}: no plan was found in this folder", hint="Name the file of the plan.")
             yield from found
         else:
-            yield place_of(path, root=root, file=name)
+            yield replace(place_of(path, root=root), file=name)
 
 
 def _load(place: Place) -> bytes:

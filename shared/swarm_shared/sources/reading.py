@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import codecs
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol
@@ -54,14 +55,30 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
 )
 
 
-def place_of(path: Path, *, root: Path, file: str | None = None) -> Place:
+def places_of(paths: Iterable[Path], *, root: Path) -> Iterator[Place]:
+    """The places of files; a plan may be thousands of files in one folder, which is resolved once."""
+    top = root.resolve()
+    folders: dict[str, str | None] = {}
+    for path in paths:
+        absolute = os.path.abspath(path)
+        parent, name = os.path.split(absolute)
+        if parent not in folders:
+            try:
+                inside = Path(parent).resolve().relative_to(top).as_posix()
+            except (ValueError, OSError):
+                folders[parent] = None
+            else:
+                folders[parent] = "" if inside == "." else f"{inside}/"
+        folder = folders[parent]
+        if folder is None:
+            yield Place(file=str(path), path=Path(absolute).as_posix(), on_disk=Path(absolute))
+        else:
+            yield Place(file=str(path), path=folder + name, on_disk=Path(absolute), in_project=True)
+
+
+def place_of(path: Path, *, root: Path) -> Place:
     """The place of a file, relative to the project root if it lies below it."""
-    absolute = path.absolute()
-    try:
-        inside = absolute.resolve().relative_to(root.resolve())
-    except (ValueError, OSError):
-        return Place(file=file or str(path), path=absolute.as_posix(), on_disk=absolute)
-    return Place(file=file or str(path), path=inside.as_posix(), on_disk=absolute, in_project=True)
+    return next(places_of([path], root=root))
 
 
 def recognize(place: Place, data: bytes) -> str | None:

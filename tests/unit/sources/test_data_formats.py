@@ -151,7 +151,7 @@ def sprint(tmp_path: Path) -> Plan:
     (folder / "sprint-status.yaml").write_text(BMAD)
     (folder / "1-2-roles.md").write_text(BMAD_STORY)
     (folder / "1-1-user-authentication.md").write_text("# Story 1.1: Sign in\n")
-    place = place_of(folder / "sprint-status.yaml", root=tmp_path, file="sprint-status.yaml")
+    place = replace(place_of(folder / "sprint-status.yaml", root=tmp_path), file="sprint-status.yaml")
     return read_plan("bmad", place, BMAD.encode(), Options())
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
 
 from swarm_shared.domain.models import Status
 from swarm_shared.sources.documents import Object, read_document
@@ -66,7 +69,7 @@ def read(place: Place, text: str, options: Options) -> Plan:
     return plan
 
 
-def _read_fields(draft: Draft, fields: Object, drafts: Drafts, done_words: list[str]) -> None:
+def _read_fields(draft: Draft, fields: Object, drafts: Drafts, done_words: Sequence[str]) -> None:
     word = fields.text("status")
     known = status_of(word)
     if word.casefold().strip() == done_words[-1]:
@@ -123,19 +126,27 @@ def _fates(lines: list[str], end: int, fields: Object, draft: Draft) -> list[tup
     return found
 
 
-def _done_words(place: Place) -> list[str]:
+def _done_words(place: Place) -> Sequence[str]:
     """The statuses of the project in lower case, the last of which means done."""
     if place.on_disk is not None:
         for name in ("config.yml", "config.yaml"):
             path = place.on_disk.parent.parent / name
             try:
-                if path.stat().st_size > MAX_CONFIG_BYTES:
-                    continue
-                text = path.read_text(encoding="utf-8")
-            except (OSError, UnicodeDecodeError):
+                state = path.stat()
+            except OSError:
                 continue
-            config = read_document(text, ProblemList(""), is_json=False)
-            words = config.texts("statuses") if isinstance(config, Object) else []
-            if words:
-                return [word.casefold().strip() for word in words]
-    return ["to do", "in progress", "done"]
+            if words := _configured(path, state.st_mtime_ns, state.st_size):
+                return words
+    return ("to do", "in progress", "done")
+
+
+@lru_cache(maxsize=4)
+def _configured(path: Path, mtime_ns: int, size: int) -> tuple[str, ...]:
+    """The statuses in a configuration, which is the same for all files of a backlog; read again when it changes."""
+    try:
+        text = path.read_text(encoding="utf-8") if size <= MAX_CONFIG_BYTES else ""
+    except (OSError, UnicodeDecodeError):
+        return ()
+    config = read_document(text, ProblemList(""), is_json=False)
+    words = config.texts("statuses") if isinstance(config, Object) else []
+    return tuple(word.casefold().strip() for word in words)
