@@ -11,7 +11,7 @@ from swarm_dashboard.web.json_responses import misrouted
 from swarm_shared.domain.errors import DatabaseError
 
 FOR_PROGRAMS = ("/api/", "/static/", "/ws")
-SCREENS = ("", "tasks", "inbox", "graph", "workers", "landing", "audit", "health")
+SCREENS = ("", "tasks", "inbox", "graph", "workers", "landing", "audit", "health", "logs", "settings")
 
 EARLIER = ("needs", "failures")  # bookmarks of the screens that became the Inbox
 MOST_COUNTED = 99

@@ -74,6 +74,12 @@ def routes(context: Context) -> Blueprint:
     for word, verb in WORKER_ROUTES.items():
         verbs.post(f"/workers/<worker_id:worker_id>/{word}", endpoint=f"worker_{word}")(worker_route(verb))
 
+    verbs.post("/tasks/<task_id:task_id>/edit", endpoint="task_edit")(task_route(Verb.EDIT))
+
+    @verbs.post("/tasks")
+    def add() -> Response:
+        return accepted(write(Verb.ADD, "", params.body(), key=params.key()))
+
     @verbs.post("/ticket")
     def ticket() -> Response:
         params.body()
@@ -113,7 +119,20 @@ def argument_of(verb: Verb, body: Mapping[str, Any]) -> dict[str, Any]:
                 raise InputError("no such priority", hint=f"critical, high, medium, low or {low} to {high}") from error
         case Verb.SCALE:
             return {"workers": params.whole_number(body, "workers", low=0, high=MAX_WORKERS)}
+        case Verb.ADD:
+            return {"task": _mapping(body, "task"), **({"hold": True} if body.get("hold") is True else {})}
+        case Verb.EDIT:
+            return {
+                name: _mapping(body, name) for name in ("set", "was") if name == "set" or body.get(name) is not None
+            }
         case Verb.RESTART_WORKER:
             return {"now": True} if body.get("now") is True else {}
         case _:
             return {}
+
+
+def _mapping(body: Mapping[str, Any], name: str) -> dict[str, Any]:
+    value = body.get(name)
+    if not isinstance(value, dict):
+        raise InputError(f"{name} must be an object with keys of a task file")
+    return value

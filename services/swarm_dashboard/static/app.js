@@ -3,18 +3,23 @@
 
 import { get, hasToken, keepToken, useToken } from "./api.js";
 import { Desktop } from "./desktop.js";
+import * as completions from "./completions.js";
 import { h, morph } from "./dom.js";
 import { duration, learnClock } from "./format.js";
 import { focusedRow, help, keepFocus, listen } from "./keys.js";
 import { live as line } from "./live.js";
 import * as nav from "./nav.js";
+import { Palette } from "./palette.js";
 import { command, empty, tickTimes } from "./pieces.js";
+import { rowLink } from "./rowclicks.js";
 import * as audit from "./screens/audit.js";
 import * as graph from "./screens/graph.js";
 import * as health from "./screens/health.js";
 import * as inbox from "./screens/inbox.js";
 import * as landing from "./screens/landing.js";
+import * as logs from "./screens/logs.js";
 import * as now from "./screens/now.js";
+import * as settings from "./screens/settings.js";
 import * as task from "./screens/task.js";
 import * as tasks from "./screens/tasks.js";
 import * as workers from "./screens/workers.js";
@@ -24,7 +29,7 @@ import { onOutcome } from "./verbs.js";
 // What a screen module is: `name`, `title(place)`, `load(place, signal)` and `view(context)`; `place.again()` loads
 // anew, soon; where it has them, `leave()`,
 // `keys` ({letter: [words for the help, function]}) and `follows`, true where its data changes with what happens.
-const SCREENS = { now, tasks, inbox, graph, workers, landing, audit, health };
+const SCREENS = { now, tasks, inbox, graph, workers, landing, audit, health, logs, settings };
 const LOST = {
   name: "lost",
   title: () => "Not found",
@@ -40,6 +45,7 @@ const LOST = {
     ),
 };
 const RELOAD_GAP_MS = 700;
+const TYPING_MS = 250;
 const main = document.getElementById("main");
 const chip = document.getElementById("chip");
 const chipText = document.getElementById("chip-text");
@@ -102,6 +108,7 @@ async function show({ force = false } = {}) {
     const data = await wanted.screen.load(wanted, signal);
     if (signal.aborted) return;
     unloaded = null;
+    searchNote(null);
     enter(wanted);
     Object.assign(shown, { screen: wanted.screen, place: wanted, data });
     loadedAt = Date.now();
@@ -131,6 +138,10 @@ function enter(wanted) {
 function complain(error, wanted) {
   if (error.status === 401 || error.status === 429) return askForToken(error);
   unloaded = isLost(error) ? wanted : null;
+  if (error.status === 400 && wanted.screen === tasks && shown.screen === tasks) {
+    searchNote(error);
+    return;
+  }
   if (shown.place !== wanted) {
     shown.screen?.leave?.();
     shown.screen = null;
@@ -152,6 +163,13 @@ function complain(error, wanted) {
     );
   }
   drawChip();
+}
+
+/** What is wrong with the search, below its field; the last result stays. */
+function searchNote(error) {
+  document.getElementById("search-note").textContent = error
+    ? [error.message, error.hint].filter(Boolean).join(": ")
+    : "";
 }
 
 const isLost = ({ status }) => !status || status >= 500;
@@ -314,7 +332,9 @@ function up() {
 }
 
 document.addEventListener("click", (event) => {
-  const link = /** @type {HTMLAnchorElement} */ (/** @type {HTMLElement} */ (event.target).closest?.("a[href]"));
+  const link = /** @type {HTMLAnchorElement} */ (
+    /** @type {HTMLElement} */ (event.target).closest?.("a[href]") ?? rowLink(event)
+  );
   const plain = event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
   if (!link || !plain || event.defaultPrevented || link.hasAttribute("download")) return;
   const address = new URL(link.href);
@@ -324,20 +344,54 @@ document.addEventListener("click", (event) => {
   open({ focus: true });
 });
 addEventListener("popstate", () => open());
-document.getElementById("search").addEventListener("submit", (event) => {
-  event.preventDefault();
+function searchAddress() {
   const query = new URLSearchParams(shown.screen === tasks ? location.search : "");
   query.delete("cursor");
   if (searchBox.value.trim()) query.set("q", searchBox.value.trim());
   else query.delete("q");
+  return `/tasks?${query}`;
+}
+
+let typing = null;
+searchBox.addEventListener("input", () => {
+  completions.offer(searchBox, shown.status);
+  clearTimeout(typing);
+  // On the list itself the result follows while one types; what cannot be read yet leaves it as it is.
+  if (shown.screen === tasks) {
+    typing = setTimeout(() => {
+      history.replaceState(history.state, "", searchAddress());
+      open();
+    }, TYPING_MS);
+  }
+});
+searchBox.addEventListener("focus", () => completions.offer(searchBox, shown.status));
+document.getElementById("search").addEventListener("submit", (event) => {
+  event.preventDefault();
+  clearTimeout(typing);
+  const address = searchAddress();
   searchBox.blur();
-  go(`/tasks?${query}`);
+  go(address);
 });
 document.getElementById("theme").addEventListener("click", toggleTheme);
 document.getElementById("help").addEventListener("click", () => help(screenKeys()));
 chip.addEventListener("click", togglePause);
 const screenKeys = () => shown.screen?.keys ?? {};
-listen({ go, up, screenKeys, theme: toggleTheme, pause: togglePause, update: () => draw({ force: true }) });
+const palette = new Palette({
+  go,
+  theme: toggleTheme,
+  help: () => help(screenKeys()),
+  task: () => (shown.screen === task ? shown.data?.task : null),
+  status: () => shown.status,
+});
+listen({
+  go,
+  up,
+  screenKeys,
+  palette: () => palette.open(),
+  theme: toggleTheme,
+  pause: togglePause,
+  update: () => draw({ force: true }),
+});
 
 async function start() {
   keepToken();

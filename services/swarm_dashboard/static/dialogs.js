@@ -69,7 +69,33 @@ export async function ask({ title, text, yes, value = "", wanted = false, long =
   return (await answer) === "yes" ? field.value.trim() : null;
 }
 
-/** Tell something; `content` is nodes. */
+/**
+ * Ask with a form; the texts of its fields by name, or null when the user goes back.
+ * @returns {Promise<Record<string, any> | null>}
+ */
+export async function form({ title, content, yes }) {
+  const fields = h(
+    "form",
+    {
+      class: "edit",
+      onsubmit: (event) => {
+        event.preventDefault();
+        dialog.close("yes");
+      },
+    },
+    content,
+  );
+  const submit = h(
+    "button",
+    { type: "button", class: "primary", onclick: () => fields.reportValidity() && dialog.close("yes") },
+    yes,
+  );
+  const answer = show(title, [fields], [closing("", "Go back", ""), submit]);
+  fields.querySelector("[required]")?.focus();
+  return (await answer) === "yes" ? Object.fromEntries(new FormData(/** @type {any} */ (fields))) : null;
+}
+
+/** Show something; `content` is nodes. */
 export const tell = (title, content) => show(title, content, [closing("", "Close", "primary")]);
 
 export const isOpen = () => dialog.open;

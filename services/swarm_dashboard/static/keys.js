@@ -8,11 +8,12 @@ import * as nav from "./nav.js";
 const GO_MS = 1_200;
 const KEYS = [
   ["j  k", "next, previous row"],
-  ["u", "show now what waits"],
+  ["u", "show waiting updates now"],
   ["Enter", "open the row"],
-  ["Esc", "leave the field, close, or back to the list"],
+  ["Esc", "close or go back"],
   ["/", "search"],
-  ["Space", "pause or go on with live updates"],
+  ["Ctrl K", "command palette"],
+  ["Space", "pause or resume live updates"],
   ["t", "light or dark"],
   ["?", "this help"],
 ];
@@ -68,10 +69,15 @@ export function help(own) {
   ]);
 }
 
-/** `go`: navigates. `up`: leaves a detail for its list. `screenKeys`: those of the open screen. `theme`, `pause`: toggles. `update`: shows what waits. */
-export function listen({ go, up, screenKeys, theme, pause, update }) {
+/** `go`: navigates. `up`: leaves a detail for its list. `screenKeys`: those of the open screen. `palette`: opens the commands. `theme`, `pause`: toggles. `update`: shows waiting updates. */
+export function listen({ go, up, screenKeys, palette, theme, pause, update }) {
   addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || isOpen()) return;
+    if ((event.ctrlKey || event.metaKey) && !event.altKey && event.key.toLowerCase() === "k" && !isOpen()) {
+      event.preventDefault();
+      palette();
+      return;
+    }
+    if (event.ctrlKey || event.metaKey || event.altKey || isOpen() || document.querySelector("dialog[open]")) return;
     const target = /** @type {HTMLElement} */ (event.target);
     const inField = /** @type {HTMLElement} */ (target.closest?.("input, textarea, select"));
     if (event.key === "Escape") {

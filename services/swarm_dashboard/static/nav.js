@@ -17,6 +17,9 @@ export const nameOf = (path) =>
 /** The path behind a letter. */
 export const pathOf = (letter) => links.find((link) => link.dataset.key === letter)?.getAttribute("href");
 
+/** All screens, by path and name. */
+export const screens = () => links.map((link) => ({ path: link.getAttribute("href"), words: words.get(link) }));
+
 /** What the help says of the letters. */
 export const letters = () => links.map((link) => [`g ${link.dataset.key}`, `go to ${words.get(link)}`]);
 

@@ -4,6 +4,7 @@
 import { h } from "./dom.js";
 
 const STAYS_MS = 7_000;
+const UNDO_MS = 15_000;
 const box = document.getElementById("notices");
 
 export class Notice {
@@ -21,10 +22,21 @@ export class Notice {
     while (box.children.length > 5) box.firstChild.remove();
   }
 
-  /** `kind`: pending, done, refused or expired. */
-  say(kind, text) {
+  /** `kind`: pending, done, refused or expired. `undo`: takes it back, where that is possible. */
+  say(kind, text, undo = null) {
     this.#node.dataset.kind = kind;
     this.#text.textContent = text;
-    if (kind === "done") setTimeout(() => this.#node.remove(), STAYS_MS);
+    if (kind !== "done") return;
+    if (undo) {
+      const back = () => {
+        this.#node.remove();
+        undo();
+      };
+      this.#node.insertBefore(
+        h("button", { type: "button", class: "small", onclick: back }, "Undo"),
+        this.#node.lastChild,
+      );
+    }
+    setTimeout(() => this.#node.remove(), undo ? UNDO_MS : STAYS_MS);
   }
 }

@@ -78,7 +78,23 @@ export function tickTimes() {
 }
 
 export const empty = (...content) => h("p", { class: "empty" }, ...content);
-export const command = (text) => h("code", { class: "command" }, text);
+
+/** A command to type in a terminal, with a button that copies it. */
+export const command = (text) =>
+  h("span", { class: "copies" }, h("code", { class: "command" }, text), copyButton(text));
+
+/** A small button that puts a text on the clipboard, and says so. */
+export function copyButton(text) {
+  const button = h("button", { type: "button", class: "plain copy", "aria-label": `Copy ${text}`, title: "Copy" }, "⧉");
+  button.onclick = async () => {
+    await navigator.clipboard.writeText(text);
+    button.textContent = "✓";
+    setTimeout(() => {
+      button.textContent = "⧉";
+    }, 1_200);
+  };
+  return button;
+}
 
 /** A table that becomes cards on a narrow screen: every cell knows its heading. */
 export function table(name, headings, rows) {
@@ -91,7 +107,9 @@ export function table(name, headings, rows) {
       h(
         "tr",
         null,
-        headings.map((text) => h("th", { scope: "col" }, text)),
+        headings.map((one) =>
+          one?.content ? h("th", { scope: "col", "aria-sort": one.sort }, one.content) : h("th", { scope: "col" }, one),
+        ),
       ),
     ),
     h("tbody", { "data-calm": "" }, rows),

@@ -521,6 +521,18 @@ declare namespace Api {
     target: string | null;
   }
 
+  interface Settings {
+    file: string;
+    settings: Setting[];
+  }
+
+  interface Setting {
+    name: string;
+    value: any;
+    changed: boolean;
+    text: string;
+  }
+
   interface Diff {
     since: string;
     change: Change | null;

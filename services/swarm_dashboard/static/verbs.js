@@ -111,14 +111,14 @@ const outcomes = new EventTarget();
 /** Called when a request was carried out or refused, so that the screen shows it at once. */
 export const onOutcome = (listener) => outcomes.addEventListener("outcome", listener);
 
-/** Send a request and follow its control row until it has an outcome. */
-export async function request(title, path, body) {
+/** Send a request and follow it until it has an outcome. `undo`: what takes it back, offered once it is done. */
+export async function request(title, path, body = {}, undo = null) {
   const notice = new Notice(title);
   try {
     const { control_id: id } = await post(path, body);
     notice.say("pending", "requested…");
     const row = await outcomeOf(id, (progress) => notice.say("pending", `${progress} so far…`));
-    notice.say(row.status, words(row));
+    notice.say(row.status, words(row), undo);
   } catch (error) {
     notice.say("refused", [error.message, error.hint].filter(Boolean).join(" – "));
   }
@@ -137,12 +137,23 @@ export async function doTask(verb, task, more = {}) {
   const asked = before ? await before(task.id, task) : {};
   if (asked === null) return false;
   const chain = verb === "retry" && task.retry_is_chain ? { chain: true } : {};
-  await request(`${label.replace("…", "")} ${task.id}:`, `/api/tasks/${enc(task.id)}/${verb}`, {
-    ...asked,
-    ...more,
-    ...chain,
-  });
+  const body = { ...asked, ...more, ...chain };
+  await request(
+    `${label.replace("…", "")} ${task.id}:`,
+    `/api/tasks/${enc(task.id)}/${verb}`,
+    body,
+    undoOf(verb, task),
+  );
   return true;
+}
+
+/** What takes a request about a task back; null where nothing does exactly that. */
+function undoOf(verb, task) {
+  const send = (title, back, body = {}) => request(`${title} ${task.id}:`, `/api/tasks/${enc(task.id)}/${back}`, body);
+  if (verb === "hold") return () => send("Release", "release");
+  if (verb === "cancel" && task.group !== "in_progress") return () => send("Retry", "retry");
+  if (verb === "prioritize") return () => send("Priority", "prioritize", { priority: task.priority });
+  return null;
 }
 
 /** Retry with a note for the next attempt. */
@@ -204,7 +215,7 @@ export function taskButton(verb, task, kind = "") {
   );
 }
 
-export const pause = () => request("Pause:", "/api/pause");
+export const pause = () => request("Pause:", "/api/pause", {}, resume);
 export const resume = () => request("Resume:", "/api/resume");
 /** Fewer workers: asks first, naming those that leave. `workers`: those that the swarm shows. */
 export async function scale(wanted, workers) {
@@ -220,7 +231,9 @@ export async function scale(wanted, workers) {
     });
     if (!yes) return;
   }
-  await request(`Scale to ${plural(wanted, "worker")}:`, "/api/scale", { workers: wanted });
+  const before = workers.filter((worker) => worker.alive).length;
+  const back = () => request(`Scale to ${plural(before, "worker")}:`, "/api/scale", { workers: before });
+  await request(`Scale to ${plural(wanted, "worker")}:`, "/api/scale", { workers: wanted }, back);
 }
 
 const numberOf = (worker) => Number(worker.worker_id.match(/^worker-(\d+)$/)?.[1] ?? 0);
@@ -230,7 +243,7 @@ const list = (words) =>
 export async function drainWorker({ worker_id: id, current_task_id: task }) {
   const text = `${task ? `It finishes ${task}, however long that takes, then leaves` : "It leaves"} and takes no more tasks. Resume brings it back.`;
   if (await confirm({ title: `Drain ${id}?`, text, yes: "Drain" }))
-    await request(`Drain ${id}:`, `/api/workers/${enc(id)}/drain`);
+    await request(`Drain ${id}:`, `/api/workers/${enc(id)}/drain`, {}, resume);
 }
 
 export async function restartWorker({ worker_id: id, current_task_id: task }) {

@@ -17,6 +17,7 @@ from swarm_dashboard.routes import overview as api
 from swarm_dashboard.routes import problems as failures
 from swarm_dashboard.routes import requests as verbs
 from swarm_dashboard.routes import session_logs as log_routes
+from swarm_dashboard.routes import settings as settings_routes
 from swarm_dashboard.routes import socket as socket_route
 from swarm_dashboard.routes import task as task_routes
 from swarm_dashboard.web import guard
@@ -79,6 +80,7 @@ def create_app(
     app.register_blueprint(landing.routes(context))
     app.register_blueprint(health.routes(context))
     app.register_blueprint(log_routes.routes(context))
+    app.register_blueprint(settings_routes.routes(context))
     app.register_blueprint(task_routes.routes(context))
     app.register_blueprint(bulk_routes.routes(context))
     app.register_blueprint(verbs.routes(context))

@@ -202,7 +202,12 @@ function running(status) {
   return h(
     "section",
     { class: "card" },
-    h("h2", null, "Running"),
+    h(
+      "h2",
+      null,
+      "Running ",
+      status.running.length > 1 && h("a", { class: "all", href: "/logs" }, "logs side by side"),
+    ),
     table(
       "running",
       ["Stage", "Task", "Worker", "Elapsed", "Last line", ""],

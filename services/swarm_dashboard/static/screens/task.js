@@ -6,7 +6,8 @@ import { diffView } from "../diffview.js";
 import { h } from "../dom.js";
 import { between, bytes, duration, heldBecause, hours, statusWord } from "../format.js";
 import { LogView } from "../logview.js";
-import { at, badge, elapsed, empty, icon, taskLink } from "../pieces.js";
+import { at, badge, command, copyButton, elapsed, empty, icon, taskLink } from "../pieces.js";
+import { editTask } from "../taskform.js";
 import { changed } from "../tasktabs/address.js";
 import { attempts } from "../tasktabs/attempts.js";
 import { checks } from "../tasktabs/checks.js";
@@ -28,6 +29,8 @@ const TABS = {
   events: "Events",
 };
 const STEPS_SHOWN = 9;
+// What runs, has passed or is completed keeps the definition that it was done by.
+const EDITABLE = new Set(["not_started", "blocked", "waiting_files", "scheduled", "held", "failed", "cancelled"]);
 let tail = null;
 let opened = null; // { id, tab }: what was shown first stays, whatever becomes of the task meanwhile
 
@@ -117,7 +120,17 @@ export function view(context) {
     h(
       "header",
       { class: "task-head" },
-      h("p", { class: "crumb" }, h("a", { href: "/tasks" }, "Tasks"), " / ", h("span", { class: "id" }, task.id)),
+      h(
+        "p",
+        { class: "crumb" },
+        h("a", { href: "/tasks" }, "Tasks"),
+        " / ",
+        h("span", { class: "id" }, task.id),
+        " ",
+        copyButton(task.id),
+        EDITABLE.has(task.status) &&
+          h("button", { type: "button", class: "small plain", onclick: () => editTask(task.id) }, "Edit…"),
+      ),
       h("h1", null, task.name),
       h("p", { class: "state" }, badge(task), " ", standing(task)),
       reasons(why),
@@ -176,12 +189,7 @@ function reasons(why) {
     "ul",
     { class: "reasons" },
     why.reasons.map((reason) =>
-      h(
-        "li",
-        { key: reason.kind },
-        reason.text,
-        reason.advice && [" ", h("code", { class: "command" }, reason.advice)],
-      ),
+      h("li", { key: reason.kind }, reason.text, reason.advice && [" ", command(reason.advice)]),
     ),
   );
 }

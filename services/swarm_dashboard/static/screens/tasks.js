@@ -3,9 +3,12 @@
 
 import { get } from "../api.js";
 import { bulkBar, pickAll, pickEverything, picker, pickFocused } from "../bulk.js";
+import { learnPhases } from "../completions.js";
 import { h } from "../dom.js";
-import { between, count, duration, groupWord, plural } from "../format.js";
+import { between, count, duration, groupWord, plural, sinceSeconds } from "../format.js";
 import { badge, cell, command, elapsed, empty, icon, table, taskLink } from "../pieces.js";
+import * as saved from "../savedsearches.js";
+import { addTask } from "../taskform.js";
 import { taskButton } from "../verbs.js";
 
 export const name = "tasks";
@@ -15,12 +18,24 @@ export const title = ({ query }) => (query.get("status") ? `Tasks: ${groupWord(q
 const GROUPS = ["not_started", "in_progress", "completed", "failed", "held", "cancelled"];
 const URGENT = new Set(["in_progress", "failed", "held"]);
 const FILTERS = ["status", "phase", "q", "cursor"];
+const KEPT = [...FILTERS, "sort", "view"]; // in the address
+const SORTS = {
+  status: (row) => GROUPS.indexOf(row.group),
+  task: (row) => row.id,
+  phase: (row) => row.phase,
+  priority: (row) => PRIORITIES[row.priority] ?? Number(row.priority),
+  tries: (row) => row.attempt_count,
+  time: seconds,
+  worker: (row) => row.worker_id ?? "",
+};
+const PRIORITIES = { critical: 1, high: 2, medium: 3, low: 4 };
 
 export const keys = { x: ["select the row", pickFocused] };
 
 export async function load({ query }, signal) {
   const parameters = Object.fromEntries(FILTERS.map((key) => [key, query.get(key)]));
   const [page, { phases }] = await Promise.all([get("/api/tasks", parameters, signal), get("/api/phases", {}, signal)]);
+  learnPhases(phases);
   return { page, phases };
 }
 
@@ -48,10 +63,35 @@ export function view({ data, status, place, go }) {
           h("option", { value: "" }, "every phase"),
           phases.map((phase) => h("option", { value: phase, selected: phase === query.get("phase") }, phase)),
         ),
+      h(
+        "nav",
+        { class: "tabs small", "aria-label": "Layout" },
+        [
+          ["", "List"],
+          ["status", "Board"],
+          ["phase", "Phases"],
+        ].map(([key, words]) =>
+          h(
+            "a",
+            {
+              key,
+              href: changed(query, { view: key }),
+              "aria-current": (query.get("view") ?? "") === key ? "true" : null,
+            },
+            words,
+          ),
+        ),
+      ),
+      h("button", { type: "button", class: "small", onclick: () => addTask(query.get("phase")) }, "Add task…"),
     ),
+    savedSearches(query),
     found(query, page),
     bulkBar(filters(query), page),
-    page.tasks.length ? list(page.tasks) : nothing(query, status),
+    page.tasks.length
+      ? query.get("view") in BOARDS
+        ? board(BOARDS[query.get("view")], page.tasks)
+        : list(sorted(page.tasks, query.get("sort")), query)
+      : nothing(query, status),
     pager(query, page),
   );
 }
@@ -63,7 +103,7 @@ const filters = (query) =>
 /** The address with other filters; a changed filter begins on the first page. */
 function changed(query, change) {
   const next = new URLSearchParams();
-  for (const key of FILTERS) {
+  for (const key of KEPT) {
     const value = key in change ? change[key] : key === "cursor" ? "" : query.get(key);
     if (value) next.set(key, value);
   }
@@ -101,18 +141,143 @@ function found(query, page) {
       h("strong", null, asked),
       " · ",
       h("a", { href: changed(query, { q: "" }) }, "clear the search"),
+      " · ",
+      h(
+        "button",
+        { type: "button", class: "plain", onclick: (event) => keep(event, asked) },
+        saved.has(asked) ? "forget this search" : "save this search",
+      ),
     ],
     page.tasks.length > 0 && [" ", pickEverything(page.total)],
   );
 }
 
-function list(rows) {
+function keep(event, search) {
+  saved.toggle(search);
+  event.target.textContent = saved.has(search) ? "forget this search" : "save this search";
+}
+
+function savedSearches(query) {
+  const searches = saved.all();
+  return (
+    searches.length > 0 &&
+    h(
+      "nav",
+      { class: "saved", "aria-label": "Saved searches" },
+      h("span", { class: "quiet" }, "Saved:"),
+      searches.map((search) =>
+        h(
+          "a",
+          {
+            key: search,
+            href: `/tasks?${new URLSearchParams({ q: search })}`,
+            "aria-current": search === query.get("q") ? "true" : null,
+          },
+          search,
+        ),
+      ),
+    )
+  );
+}
+
+// ───── order ─────
+
+function seconds(row) {
+  if (row.group === "in_progress") return sinceSeconds(row.claimed_at);
+  if (row.completed_at && row.claimed_at) return between(row.claimed_at, row.completed_at);
+  return (row.estimated_hours ?? 0) * 3600;
+}
+
+/** The rows of this page by a column; `-time` is descending. Without one, the order of the queue. */
+export function sorted(rows, by) {
+  const of = SORTS[by?.replace("-", "")];
+  if (!of) return rows;
+  const sign = by.startsWith("-") ? -1 : 1;
+  const compare = (one, other) =>
+    typeof one === "string" ? one.localeCompare(other, undefined, { numeric: true }) : one - other;
+  return [...rows].sort((one, other) => sign * compare(of(one), of(other)));
+}
+
+/** A heading that sorts by its column: up, down, and back to the order of the queue. */
+function heading(words, query) {
+  const key = words.toLowerCase();
+  const by = query.get("sort");
+  const next = by === key ? `-${key}` : by === `-${key}` ? "" : key;
+  const order = by === key ? "ascending" : by === `-${key}` ? "descending" : null;
+  return {
+    sort: order,
+    content: h("a", { class: "sort", href: changed(query, { sort: next }), title: "Sort this page" }, words),
+  };
+}
+
+// ───── boards ─────
+
+const BOARDS = {
+  status: { of: (row) => row.group, words: groupWord, order: GROUPS },
+  phase: { of: (row) => row.phase || "no phase", words: (phase) => phase, order: null },
+};
+
+/** The rows of this page in columns by status or phase. */
+function board({ of, words, order }, rows) {
+  const columns = Map.groupBy(rows, of);
+  const names = order?.filter((name) => columns.has(name)) ?? [...columns.keys()];
+  return h(
+    "div",
+    { class: "board" },
+    names.map((name) =>
+      h(
+        "section",
+        { class: "card", key: name, "data-group": order ? name : null },
+        h(
+          "h2",
+          null,
+          order && icon(name),
+          " ",
+          words(name),
+          " ",
+          h("span", { class: "quiet" }, count(columns.get(name).length)),
+        ),
+        h(
+          "ul",
+          { class: "short", "data-calm": "" },
+          columns
+            .get(name)
+            .map((row) =>
+              h(
+                "li",
+                { key: row.id, "data-group": row.group },
+                icon(row.status),
+                h(
+                  "div",
+                  null,
+                  h(
+                    "p",
+                    { class: "head" },
+                    taskLink(row.id, null, { class: "id", "data-row": "" }),
+                    " ",
+                    h("span", null, row.name),
+                  ),
+                  row.last_error && row.group !== "completed" && h("p", { class: "why" }, row.last_error),
+                ),
+              ),
+            ),
+        ),
+      ),
+    ),
+  );
+}
+
+function list(rows, query) {
   return h(
     "section",
     { class: "card flush" },
     table(
       "tasks",
-      [pickAll(rows), "Status", "Task", "Phase", "Priority", "Tries", "Time", "Worker", ""],
+      [
+        pickAll(rows),
+        ...["Status", "Task", "Phase", "Priority", "Tries", "Time", "Worker"].map((words) => heading(words, query)),
+        "",
+      ],
       rows.map((row) =>
         h(
           "tr",
