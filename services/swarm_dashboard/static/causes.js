@@ -46,7 +46,7 @@ export function group(one) {
         elapsed(one.newest_at),
         " ago",
       ),
-      one.output && h("pre", { class: "log short", tabindex: "0" }, one.output),
+      one.output.includes("\n") && h("pre", { class: "log short", tabindex: "0" }, one.output),
       names(
         one.task_ids,
         more > 0 && [" and ", h("a", { href: `/tasks?q=problem:${one.fingerprint}` }, `${count(more)} more`)],

@@ -38,7 +38,11 @@ export function view({ data: { settings, file } }) {
             cell(
               "Value",
               { class: "c-text" },
-              one.value === null || one.value === "" ? "–" : typeof one.value === "object" ? JSON.stringify(one.value) : String(one.value),
+              one.value === null || one.value === ""
+                ? "–"
+                : typeof one.value === "object"
+                  ? JSON.stringify(one.value)
+                  : String(one.value),
               one.changed && h("span", { class: "quiet" }, " (changed)"),
             ),
             cell("Meaning", { class: "c-text" }, one.text),

@@ -82,7 +82,6 @@ export function view({ data, status, place, go }) {
           ),
         ),
       ),
-      h("button", { type: "button", class: "small", onclick: () => addTask(query.get("phase")) }, "Add task…"),
     ),
     savedSearches(query),
     found(query, page),
@@ -149,6 +148,8 @@ function found(query, page) {
       ),
     ],
     page.tasks.length > 0 && [" ", pickEverything(page.total)],
+    " ",
+    h("button", { type: "button", class: "small", onclick: () => addTask(query.get("phase")) }, "Add task…"),
   );
 }
 
