@@ -39,7 +39,7 @@ def test_selected_tasks_are_acted_on_by_one_row(desk: SteeredQueue, listed: Page
     expect(bar.locator("[data-verb='retry']")).to_have_text("Retry 3")
     expect(bar.locator("[data-verb='kill']")).to_be_disabled()
     bar.locator("[data-verb='retry']").click()
-    expect(listed.locator("#dialog")).to_contain_text("3 tasks Left alone: 1 ready.")
+    expect(listed.locator("#dialog")).to_contain_text("3 tasks Skipped: 1 ready.")
     listed.fill("#dialog textarea", "mind the order")
     listed.click("#dialog >> text=Retry >> nth=-1")
     row = desk.carry_out()
@@ -54,7 +54,7 @@ def test_everything_that_matches_is_counted_before_it_is_done(desk: SteeredQueue
     listed.click("text=Act on all 5")
     expect(listed.locator(".bulk")).to_contain_text("Everything that matches")
     listed.click(".bulk [data-verb='hold']")
-    expect(listed.locator(".counting")).to_have_text("2 tasks Left alone: 3 failed.")
+    expect(listed.locator(".counting")).to_have_text("2 tasks Skipped: 3 failed.")
     listed.keyboard.press("Enter")  # the harmless answer has the focus
     assert desk.db.control.newest(limit=1) == []
     listed.click(".bulk [data-verb='hold']")
@@ -88,7 +88,7 @@ def test_a_search_is_counted_to_its_end_before_the_answer_can_be_given(
     assert "cursor=77" in held[1].request.url
     part = {"matching": 2, "meant": 2, "left_alone": {}, "cursor": None}
     held[1].fulfill(json=part)
-    expect(page.locator(".counting")).to_have_text("9,002 tasks Left alone: 1,000 completed.")
+    expect(page.locator(".counting")).to_have_text("9,002 tasks Skipped: 1,000 completed.")
     page.click("#dialog button.primary")
     row = desk.carry_out()
     assert row.argument["filter"]["error"] == "timeout"

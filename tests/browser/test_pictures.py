@@ -171,7 +171,7 @@ def test_the_bars_and_their_table_say_the_same(desk: SteeredQueue, page: Page, s
 
 def test_progress_tells_the_likely_end_and_how_sure_it_is(desk: SteeredQueue, page: Page, seen: Watched) -> None:
     desk.add(*(TaskSpec(id=str(n), name=str(n), estimated_hours=1) for n in range(8)))
-    expect(page.locator(".progress .said")).to_contain_text("known after the first pass")
+    expect(page.locator(".progress .said")).to_contain_text("An estimate appears once a task has finished")
     for n in range(4):
         claim = desk.start()
         took_ms = 60_000 * (n + 2)
@@ -180,7 +180,7 @@ def test_progress_tells_the_likely_end_and_how_sure_it_is(desk: SteeredQueue, pa
         )
         desk.settle(claim)
     expect(page.locator(".progress .said")).to_contain_text("4\u00a0h of 8\u00a0h done")
-    expect(page.locator(".progress .said")).to_contain_text("four times out of five between")
+    expect(page.locator(".progress .said")).to_contain_text("80 % likely between")
     expect(page.locator(".progress .band").first).to_be_attached()
 
 
@@ -228,7 +228,7 @@ def test_the_graph_follows_what_happens(desk: SteeredQueue, page: Page, seen: Wa
     box.click()
     expect(page.locator("h1")).to_have_text("task a")
     page.click('.tabs a:has-text("Dependencies")')
-    page.click("text=Show it in the graph")
+    page.click("text=Show in the graph")
     expect(page.locator(".found")).to_contain_text("2 tasks around a")
 
 

@@ -44,5 +44,5 @@ def test_a_question_is_answered_on_the_tasks_own_screen(desk: SteeredQueue, page
     page.fill("#dialog textarea", "Files.")
     page.click("#dialog button.primary")
     desk.carry_out()
-    expect(page.locator("table.attempts")).to_contain_text("asked you")
+    expect(page.locator("table.attempts")).to_contain_text("asked a question")
     expect(page.locator("table.attempts")).to_contain_text("Your answer: Files.")

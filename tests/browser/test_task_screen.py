@@ -92,7 +92,7 @@ def test_what_is_unfolded_stays_so_while_the_page_updates(desk: SteeredQueue, ta
 
 def test_what_one_attempt_alone_has_changed_is_told(task: Page, seen: Watched) -> None:
     task.click("text=Diff")
-    task.click("text=only this attempt")
+    task.click("text=This attempt only")
     expect(task.locator(".diff details")).to_have_count(1)
     expect(task).to_have_url(re.compile("since=previous"))
     task.select_option("select[aria-label='Attempt']", "1")
@@ -108,7 +108,7 @@ def test_attempts_stand_side_by_side_and_repeat_marks_show(task: Page, seen: Wat
     pair.locator("select").first.select_option("2")
     expect(pair.locator("tr", has_text="Tokens")).not_to_have_attribute("data-differs", "")
     expect(task).to_have_url(re.compile("pair=2-2"))
-    task.click("text=What attempt 2 itself changed")
+    task.click("text=Changes of attempt 2 only")
     expect(task.locator(".diff details")).to_have_count(1)
 
 
@@ -125,9 +125,9 @@ def test_checks_and_verdict_are_read_at_a_glance(task: Page, seen: Watched) -> N
 
 def test_the_next_prompt_is_shown_before_those_that_were_given(desk: SteeredQueue, task: Page, seen: Watched) -> None:
     task.click("nav >> text=Prompt")
-    expect(task.locator(".tab h2").first).to_have_text("What attempt 3 will be told")
+    expect(task.locator(".tab h2").first).to_have_text("Prompt for attempt 3")
     expect(task.locator(".tab pre").first).to_contain_text("mend the order")
-    expect(task.locator(".tab h2").nth(1)).to_contain_text("What the builder of attempt 2 was told")
+    expect(task.locator(".tab h2").nth(1)).to_contain_text("Prompt of the builder, attempt 2")
 
 
 def test_why_it_waits_is_told_and_what_helps(

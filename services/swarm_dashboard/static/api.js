@@ -35,7 +35,7 @@ async function call(path, options) {
   try {
     body = await response.json();
   } catch {
-    throw new Refused(response.status, "unreadable", `the server answered ${response.status} without words`);
+    throw new Refused(response.status, "unreadable", `The server answered ${response.status} without a message.`);
   }
   if (!response.ok)
     throw new Refused(

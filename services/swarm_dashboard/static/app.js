@@ -38,10 +38,7 @@ const LOST = {
     h(
       "div",
       { class: "screen" },
-      empty(
-        h("strong", null, `There is no screen at ${location.pathname}.`),
-        " The list above leads to those there are.",
-      ),
+      empty(h("strong", null, `There is no screen at ${location.pathname}.`), " Choose one from the menu above."),
     ),
 };
 const RELOAD_GAP_MS = 700;
@@ -240,7 +237,7 @@ function drawChip() {
   if (chipText.textContent !== words) chipText.textContent = words;
   chip.title = paused
     ? "Resume live updates (Space)"
-    : "Rows under the pointer do not move; click to pause all updates (Space)";
+    : "Rows under the pointer stay in place. Click to pause updates (Space)";
   chip.setAttribute("aria-pressed", String(paused));
 }
 
@@ -293,16 +290,16 @@ function askForToken(error) {
           error.status === 429
             ? "Too many wrong tokens"
             : hasToken()
-              ? "This link is not valid any more"
+              ? "This link is no longer valid"
               : "Open the dashboard with its link",
         ),
         h(
           "p",
           null,
-          "It can stop and steer the swarm, so it only opens with its token. In a terminal, beside the database, type",
+          "It controls the swarm, so it only opens with its token. In a terminal, next to the database, run",
         ),
         h("p", null, command("amplifier-swarm dashboard")),
-        h("p", null, "and open the link that it prints. This browser then remembers it."),
+        h("p", null, "and open the link it prints. This browser will remember it."),
         h(
           "form",
           { class: "token", onsubmit: submit },

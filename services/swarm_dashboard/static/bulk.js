@@ -213,7 +213,7 @@ function describe(told, meant, rest, isExact) {
   told.replaceChildren(
     h("strong", null, number),
     isExact ? "" : ", still counting…",
-    left.length ? ` Left alone: ${left.join(", ")}${isExact ? "" : " so far"}.` : isExact ? "." : "",
+    left.length ? ` Skipped: ${left.join(", ")}${isExact ? "" : " so far"}.` : isExact ? "." : "",
   );
   return meant > 0;
 }

@@ -8,11 +8,11 @@ const OPEN_LINES = 400; // so many are unfolded from the beginning
 const FILE_LINES = 1_500;
 const HEAD = /^diff --git /m;
 const HUNK = /^@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@/;
-const CHANGES = { A: "added", C: "copied", D: "deleted", M: "changed", R: "renamed", T: "another kind" };
+const CHANGES = { A: "added", C: "copied", D: "deleted", M: "changed", R: "renamed", T: "type changed" };
 
 /** The whole view of a change as the server tells it. */
 export function diffView(change) {
-  if (!change.file_count) return h("p", { class: "quiet" }, "Nothing was changed.");
+  if (!change.file_count) return h("p", { class: "quiet" }, "No changes.");
   const patches = change.patch.split(HEAD).slice(1);
   let shown = 0;
   return h(
@@ -35,7 +35,7 @@ export function diffView(change) {
       h(
         "p",
         { class: "warning" },
-        "Too long to be kept whole: the end of it is missing here. All of it: ",
+        "This diff is truncated. To see all of it: ",
         h("code", { class: "command" }, `git diff ${change.base_sha} ${change.head_sha}`),
       ),
     change.files.map((file, place) => {
@@ -80,7 +80,7 @@ const signs = ({ added, deleted }) =>
   );
 
 function rows(file, lines) {
-  if (!lines) return [h("p", { class: "quiet" }, "Its text is not kept here.")];
+  if (!lines) return [h("p", { class: "quiet" }, "Its content is not stored.")];
   const made = [];
   let before = 0;
   let after = 0;
@@ -110,7 +110,5 @@ function rows(file, lines) {
       break;
     }
   }
-  return made.length
-    ? made
-    : [h("p", { class: "quiet" }, file.added === null ? "Binary." : "No line of text differs.")];
+  return made.length ? made : [h("p", { class: "quiet" }, file.added === null ? "Binary." : "No text differences.")];
 }

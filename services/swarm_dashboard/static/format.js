@@ -88,20 +88,42 @@ const WORDS = {
 export const statusWord = (status) => WORDS[status] ?? status;
 export const groupWord = (group) => (group === "not_started" ? "not started" : group.replace("_", " "));
 
+const FAILURES = {
+  quality: "checks or review",
+  crash: "crash",
+  unreadable: "unreadable answer",
+  provider: "provider",
+  setup: "setup",
+  interrupted: "interrupted",
+};
+/** What kind of failure it was, in words. */
+export const failureWord = (kind) => FAILURES[kind] ?? "failure";
+
+const EVENTS = {
+  orphaned: "worker lost",
+  manual_retry: "retried",
+  requeued: "requeued",
+  retry_scheduled: "retry scheduled",
+  landing_failed: "landing refused",
+  same_problem: "same problem again",
+};
+/** What happened, in words. */
+export const eventWord = (type) => EVENTS[type] ?? type.replaceAll("_", " ");
+
 const HELD_BECAUSE = {
   killed: "It was killed on request.",
   by_person: "It is on hold by request.",
   crashed_repeatedly: "Its attempts crashed too often in a row.",
   unreadable_answer: "The agent's answer wasn't in the required format.",
-  not_proven_dead: "Processes of its last attempt are not proven gone.",
+  not_proven_dead: "Processes of its last attempt may still be running.",
   objection: "The validator objected.",
   same_problem: "It failed with the same problem twice.",
-  proposed: "The agent of another task proposed it. Release it to approve.",
+  proposed: "Proposed by another task's agent. Release it to approve.",
   as_imported: "Its task file says held.",
-  cannot_start: "No session of it can be started as it is.",
+  cannot_start: "No session of it can be started.",
   not_landed: "Its work passed, but its landing was refused too often.",
   budget: "Its own budget is used up. Release it for a fresh one.",
   question: "Its agent has a question for you.",
-  shared_stash: "It took a stash that another session or you had pushed.",
+  shared_stash: "It took a git stash of yours or of another session.",
 };
 export const heldBecause = (reason) => HELD_BECAUSE[reason] ?? "It needs you.";

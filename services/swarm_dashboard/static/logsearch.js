@@ -164,7 +164,7 @@ export class LogSearch {
           : this.#hits.length
             ? all
             : word
-              ? "no error found"
+              ? "no errors found"
               : "not found";
     for (const button of this.#steps) button.disabled = !this.#hits.length;
   }

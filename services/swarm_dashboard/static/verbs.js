@@ -190,9 +190,9 @@ export const releaseAll = (ids) =>
 /** Release a task whose old processes cannot be seen from here: you confirm that they are gone. */
 export async function releaseAsGone(task) {
   const sure = await confirm({
-    title: `Is nothing of ${task.id} running any more?`,
-    text: "It cannot be proven from here that the processes of its last attempt are gone. If one still runs, two agents will work on this task at once.",
-    yes: "They are gone: release",
+    title: `Confirm that nothing of ${task.id} is running`,
+    text: "The processes of its last attempt may still be running. If one is, two agents will work on this task at once.",
+    yes: "Nothing is running: release",
     danger: true,
   });
   if (sure) await doTask("release", task, { gone: true });

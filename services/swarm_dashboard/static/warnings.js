@@ -9,7 +9,7 @@ import * as verbs from "./verbs.js";
 const FLAGS = {
   paused: ["Paused", "No new tasks start; running tasks continue."],
   drained: ["Shutting down", "Running tasks will finish; no new ones start."],
-  emergency_stop: ["Emergency stop", "Every session was ended; no tasks start."],
+  emergency_stop: ["Emergency stop", "All sessions were stopped; no tasks start."],
   disk_low: ["The disk is nearly full", "No new tasks start. Free some space; the swarm then continues by itself."],
 };
 
@@ -18,8 +18,8 @@ const STOPPED = new Set(["drained", "emergency_stop"]);
 // Other trouble passes by itself.
 const ADVICE = {
   credentials: ["Sign in to the agent CLI again, in a terminal. Then try it: ", "amplifier-swarm doctor"],
-  quota: ["Its quota is used up: raise it or wait for the next period, then try again.", null],
-  startup: ["It cannot start. To see what is missing: ", "amplifier-swarm doctor"],
+  quota: ["Its quota is used up. Raise it or wait for the next period, then try again.", null],
+  startup: ["It cannot start. To see why: ", "amplifier-swarm doctor"],
 };
 
 const resume = (words) => h("button", { type: "button", class: "small primary", onclick: verbs.resume }, words);
@@ -47,13 +47,13 @@ function flag({ name, actor, set_at: since, reason }) {
 }
 
 function hold({ route, kind, reason, until }) {
-  const [advice, line] = ADVICE[kind] ?? ["It waits for you. ", null];
+  const [advice, line] = ADVICE[kind] ?? ["It needs you. ", null];
   return warning(
     `hold-${route}`,
     "hold",
     h("strong", null, `${route} is on hold`),
-    ` (${kind}): ${reason}. `,
-    until ? ["It is tried again at ", at(until), ". "] : [advice, line && command(line), " "],
+    `: ${reason}. `,
+    until ? ["Next try at ", at(until), ". "] : [advice, line && command(line), " "],
     resume("Try again now"),
   );
 }
@@ -67,7 +67,7 @@ function late({ pulse: { to_land: waiting } }) {
       h(
         "strong",
         null,
-        `${plural(waiting.tasks, "task")} passed and ${waiting.tasks === 1 ? "has" : "have"} not landed`,
+        `${plural(waiting.tasks, "task")} passed but ${waiting.tasks === 1 ? "has" : "have"} not landed`,
       ),
       ", the first for ",
       elapsed(waiting.since),

@@ -56,7 +56,7 @@ class Bars extends Picture {
           tabindex: "0",
           role: "group",
           "aria-roledescription": "bar chart",
-          "aria-label": `How attempts ended, per ${words}. Arrow keys go from bar to bar.`,
+          "aria-label": `How attempts ended, per ${words}. Use the arrow keys to move between bars.`,
         },
         this.#drawing(data, from, to, most),
       ),
@@ -109,10 +109,10 @@ class Bars extends Picture {
     const all = {};
     for (const { kinds } of this.#bars) for (const [kind, n] of Object.entries(kinds)) all[kind] = (all[kind] ?? 0) + n;
     const cut =
-      data.complete_from > data.from ? ` Before ${clock(Date.parse(data.complete_from))} not all were counted.` : "";
+      data.complete_from > data.from ? ` Counts before ${clock(Date.parse(data.complete_from))} are incomplete.` : "";
     return sum(all)
       ? `${plural(sum(all), "attempt")} ended: ${told(ordered(all))}.${cut}`
-      : "Nothing has ended in this time.";
+      : "Nothing ended in this period.";
   }
 
   #twin(found) {

@@ -1,27 +1,17 @@
 // @ts-check
-// The graph of dependencies: boxes in layers, what is needed on the left of what needs it; places come from the server.
+// The graph of dependencies: zoom, pan, and moving along its links by pointer and keyboard.
 
 import { h, svg } from "../dom.js";
-import { count, duration, groupWord, hours, percent, plural, statusWord } from "../format.js";
-import { badge, cell, icon, table, taskLink, taskPath } from "../pieces.js";
+import { plural } from "../format.js";
+import { taskPath } from "../pieces.js";
+import { BOX, curve, drawBox, EDGE_PX, keyOf, left, neighbours, PITCH, top } from "./graphshape.js";
+import { graphPath, said, twin } from "./graphwords.js";
 import { Picture } from "./picture.js";
-import { box as outline } from "./plot.js";
 
-const BOX = { width: 176, height: 40 };
-const PITCH = { x: BOX.width + 54, y: BOX.height + 10 };
-const EDGE_PX = 14;
-const ID_CHARS = 19;
-const NAME_CHARS = 26;
 const ZOOMS = [0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.15, 1.3, 1.5, 1.75, 2];
 const READABLE = 0.8; // a first look is never smaller: the rest is scrolled to
 const DRAG_PX = 4;
 const PAN_PX = 120;
-const MOST_ROWS = 200;
-const MOST_NAMED = 6;
-const SHOWN_GROUPS = ["completed", "in_progress", "failed", "held", "not_started", "cancelled"];
-
-export const graphPath = (parameters) => `/graph?${new URLSearchParams(parameters)}`;
-
 class Graph extends Picture {
   #zoom = null;
   #current = null; // the key of the box that the keyboard is on
@@ -108,7 +98,7 @@ class Graph extends Picture {
           tabindex: "0",
           role: "group",
           "aria-roledescription": "graph",
-          "aria-label": `${plural(boxes.length, "box", "boxes")} and ${plural(links.length, "link")}. Arrow keys go along the links, Enter opens, plus and minus zoom.`,
+          "aria-label": `${plural(boxes.length, "box", "boxes")} and ${plural(links.length, "link")}. Arrow keys follow the links, Enter opens a task, plus and minus zoom.`,
         },
         svg(
           "svg",
@@ -144,137 +134,11 @@ class Graph extends Picture {
               }),
             ),
           ),
-          svg(
-            "g",
-            { class: "boxes" },
-            ...boxes.map((box, place) => this.#box(box, onWay.has(place), place === current)),
-          ),
+          svg("g", { class: "boxes" }, ...boxes.map((box, place) => drawBox(box, onWay.has(place), place === current))),
         ),
       ),
-      h("p", { class: "said", role: "status" }, this.#said()),
-      this.#twin(onWay),
-    ];
-  }
-
-  #box(box, isOnWay, isCurrent) {
-    const isPhase = box.tasks !== undefined;
-    const second = isPhase
-      ? `${plural(box.tasks, "task")} · ${percent((box.groups.completed ?? 0) / box.tasks)} done`
-      : cut(box.name, NAME_CHARS);
-    return svg(
-      "g",
-      {
-        class: `box${isOnWay ? " critical" : ""}${isCurrent ? " current" : ""}`,
-        "data-key": keyOf(box),
-        "data-group": box.group,
-        transform: `translate(${left(box)} ${top(box)})`,
-      },
-      svg("rect", { width: BOX.width, height: BOX.height, rx: 7 }),
-      box.needs_more ? svg("path", { class: "more", d: "M-7 5l-4 4 4 4" }) : "",
-      box.frees_more ? svg("path", { class: "more", d: `M${BOX.width + 7} 5l4 4-4 4` }) : "",
-      svg(
-        "g",
-        { "clip-path": "url(#in-box)" },
-        svg("svg", { x: 8, y: 5, width: 13, height: 13, class: "mark-of" }, icon(isPhase ? box.group : box.status)),
-        svg("text", { x: 26, y: 16, class: "key" }, cut(box.id ?? box.name, ID_CHARS)),
-        svg("text", { x: 9, y: 31, class: "name" }, second),
-      ),
-      ...(isPhase ? shares(box) : []),
-    );
-  }
-
-  #said() {
-    const box = this.#data.boxes.find((one) => keyOf(one) === (this.#current ?? this.#pointedAt));
-    if (!box) return this.#waySaid();
-    if (box.tasks !== undefined)
-      return [h("strong", null, box.name), ` · ${plural(box.tasks, "task")}: ${groupsTold(box)}. Enter shows them.`];
-    const [before, behind] = this.#neighbours(box);
-    const named = (boxes, more) =>
-      boxes.length
-        ? boxes
-            .slice(0, MOST_NAMED)
-            .map((one) => one.id)
-            .join(", ") + (boxes.length > MOST_NAMED || more ? ", …" : "")
-        : more
-          ? "others"
-          : "nothing";
-    return [
-      taskLink(box.id, null, { class: "id" }),
-      ` ${box.name} · ${box.stage ?? statusWord(box.status)}${box.hours ? ` · ${hours(box.hours)} estimated` : ""}` +
-        ` · needs ${named(before, box.needs_more)} · needed by ${named(behind, box.frees_more)} · `,
-      h("a", { href: graphPath({ task: box.id, depth: 2 }) }, "what is around it"),
-    ];
-  }
-
-  #waySaid() {
-    const { critical, boxes } = this.#data;
-    if (!critical) return "A box is a phase; Enter or a click shows its tasks.";
-    if (!critical.places.length) return "Of what is shown nothing is left to do.";
-    const [first, last] = [boxes[critical.places[0]].id, boxes[critical.places.at(-1)].id];
-    const way =
-      first === last
-        ? `The bold box is critical: ${first}`
-        : `The bold way is critical: ${plural(critical.places.length, "task")}, one after the other, ${first} … ${last}`;
-    const guessed = critical.usual_is_measured
-      ? ` (without an estimate: ${duration(critical.usual_s)}, as recent passes took)`
-      : " (without an estimate: an hour)";
-    const basis = critical.places.some((place) => boxes[place].hours === null) ? guessed : "";
-    return `${way}, about ${duration(critical.seconds)} however many workers there are${basis}.`;
-  }
-
-  #twin(onWay) {
-    const { boxes } = this.#data;
-    const isOpen = this.node.querySelector("details")?.open;
-    const isPhases = boxes[0]?.tasks !== undefined;
-    const words = (found, more) =>
-      found
-        .slice(0, MOST_NAMED)
-        .map((one) => one.id ?? one.name)
-        .join(", ") + (found.length > MOST_NAMED || more ? ", …" : "") || "–";
-    return h(
-      "details",
-      { class: "twin", ontoggle: () => this.draw({ force: true }) },
-      h("summary", null, "As a table"),
-      isOpen && [
-        boxes.length > MOST_ROWS && h("p", { class: "quiet" }, `The first ${MOST_ROWS} of ${count(boxes.length)}.`),
-        table(
-          "graph-rows",
-          ["Status", isPhases ? "Phase" : "Task", "Needs", "Needed by", "Critical"],
-          boxes.slice(0, MOST_ROWS).map((box, place) => {
-            const [before, behind] = this.#neighbours(box);
-            return h(
-              "tr",
-              { key: keyOf(box) },
-              cell(
-                "Status",
-                { class: "c-status" },
-                isPhases
-                  ? h("span", { class: "badge", "data-group": box.group }, icon(box.group), groupWord(box.group))
-                  : badge(box),
-              ),
-              cell(
-                "Task",
-                { class: "c-name" },
-                isPhases
-                  ? h("a", { href: graphPath({ phase: box.phase }), "data-row": "" }, box.name)
-                  : [taskLink(box.id, null, { class: "id", "data-row": "" }), " ", box.name],
-              ),
-              cell("Needs", null, words(before, box.needs_more)),
-              cell("Needed by", null, words(behind, box.frees_more)),
-              cell("Critical", null, onWay.has(place) ? "yes" : "–"),
-            );
-          }),
-        ),
-      ],
-    );
-  }
-
-  #neighbours(box) {
-    const { boxes, links } = this.#data;
-    const here = boxes.indexOf(box);
-    return [
-      links.filter(([, b]) => b === here).map(([a]) => boxes[a]),
-      links.filter(([a]) => a === here).map(([, b]) => boxes[b]),
+      h("p", { class: "said", role: "status" }, said(this.#data, this.#current ?? this.#pointedAt)),
+      twin(this.#data, onWay, this.node.querySelector("details")?.open, () => this.draw({ force: true })),
     ];
   }
 
@@ -410,7 +274,7 @@ class Graph extends Picture {
 
   /** To the left what it needs, to the right what needs it, up and down within its layer: the nearest. */
   #beside(box, key) {
-    const [before, behind] = this.#neighbours(box);
+    const [before, behind] = neighbours(this.#data, box);
     const column = this.#data.boxes.filter((one) => one.column === box.column && one !== box);
     const found = {
       ArrowLeft: before,
@@ -420,48 +284,6 @@ class Graph extends Picture {
     }[key];
     return found.sort((a, b) => Math.abs(a.row - box.row) - Math.abs(b.row - box.row))[0];
   }
-}
-
-const keyOf = (box) => box.id ?? `phase ${box.phase}`;
-const left = (box) => box.column * PITCH.x + EDGE_PX;
-const top = (box) => box.row * PITCH.y + EDGE_PX;
-const cut = (text, chars) => (text.length > chars ? `${text.slice(0, chars - 1)}…` : text);
-const groupsTold = (box) =>
-  Object.entries(box.groups)
-    .map(([group, n]) => `${count(n)} ${groupWord(group)}`)
-    .join(", ");
-
-/** How a phase stands, as a strip along the lower edge of its box. */
-function shares(box) {
-  let from = 8;
-  return SHOWN_GROUPS.filter((group) => box.groups[group]).map((group) => {
-    const width = ((BOX.width - 16) * box.groups[group]) / box.tasks;
-    from += width;
-    return svg("path", { class: "share", "data-group": group, d: outline(from - width, BOX.height - 6, width, 3) });
-  });
-}
-
-/** From the right side of one box to the left side of another, through the rows that are free in between. */
-function curve(from, to, bends) {
-  const forward = from.column < to.column;
-  const start = [left(from) + (forward ? BOX.width : 0), top(from) + BOX.height / 2];
-  const end = [left(to) - (forward ? 2 : -BOX.width - 2), top(to) + BOX.height / 2];
-  let path = `M${start[0]} ${start[1]}`;
-  let [x, y] = start;
-  const on = (toX, toY) => {
-    const middle = (toX - x) / 2;
-    path += `C${x + middle} ${y} ${toX - middle} ${toY} ${toX} ${toY}`;
-    [x, y] = [toX, toY];
-  };
-  bends.forEach((row, n) => {
-    const column = (from.column + n + 1) * PITCH.x + EDGE_PX;
-    const height = row * PITCH.y + EDGE_PX + BOX.height / 2;
-    on(column, height);
-    path += `H${column + BOX.width}`;
-    x = column + BOX.width;
-  });
-  on(...end);
-  return path;
 }
 
 export const picture = new Graph();

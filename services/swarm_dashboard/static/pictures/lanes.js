@@ -186,9 +186,9 @@ class Lanes extends Picture {
     if (this.#marked) return describe(this.#marked);
     const cut =
       data.complete_from > data.from
-        ? ` The newest ${count(data.attempts)} attempts are drawn; before ${moment(data.complete_from)} there were more.`
+        ? ` Showing the newest ${count(data.attempts)} attempts; earlier ones before ${moment(data.complete_from)} are not shown.`
         : "";
-    const left = data.lanes_left_out ? ` ${plural(data.lanes_left_out, "worker")} left out.` : "";
+    const left = data.lanes_left_out ? ` ${plural(data.lanes_left_out, "worker")} not shown.` : "";
     return `${plural(data.attempts, "attempt")}. Attempts under ${duration(data.slot_s)} are grouped.${cut}${left}`;
   }
 
@@ -201,7 +201,8 @@ class Lanes extends Picture {
       { class: "twin", ontoggle: () => this.draw({ force: true }) },
       h("summary", null, "As a table"),
       isOpen && [
-        rows.length > MOST_ROWS && h("p", { class: "quiet" }, `The newest ${MOST_ROWS} of ${count(rows.length)}.`),
+        rows.length > MOST_ROWS &&
+          h("p", { class: "quiet" }, `Showing the newest ${MOST_ROWS} of ${count(rows.length)}.`),
         table(
           "lane-rows",
           ["Worker", "Task", "Outcome", "Began", "Took"],
@@ -332,9 +333,10 @@ function nearest(blocks, x, slack) {
 
 function describe({ block, since, until, row }) {
   const times = `${moment(new Date(since).toISOString())}, ${duration((until - since) / 1000)}`;
-  if (row) return `${block.task}: ${block.stage ?? "running"}, since ${times}. ${row.last_line ?? ""} Enter opens it.`;
+  if (row)
+    return `${block.task}: ${block.stage ?? "running"}, since ${times}. ${row.last_line ?? ""} Press Enter to open it.`;
   if (block.count > 1)
-    return `${plural(block.count, "attempt")}: ${told(block.kinds)} · ${times}. Enter opens ${block.task}.`;
+    return `${plural(block.count, "attempt")}: ${told(block.kinds)} · ${times}. Press Enter to open ${block.task}.`;
   const parts = (block.parts ?? [])
     .filter(([, , to]) => to !== null)
     .map(([role, from, to]) => `${role} ${duration(to - from)}`);

@@ -54,7 +54,7 @@ class Progress extends Picture {
         h("li", null, swatch("line done"), "completed"),
         h("li", null, swatch("line total"), "all tasks"),
         data.outlook && h("li", null, swatch("line likely"), "likely"),
-        data.outlook && h("li", null, swatch("band"), "four times out of five"),
+        data.outlook && h("li", null, swatch("band"), "80 % range"),
       ),
       this.#twin(data, points),
     ];
@@ -140,14 +140,14 @@ class Progress extends Picture {
     if (!outlook) {
       const { not_started: waiting, in_progress: running } = this.context.status.tasks;
       return waiting.count + running.count
-        ? "When it will be done is known after the first pass, while workers run."
-        : "Nothing is left to do.";
+        ? "An estimate appears once a task has finished and workers are running."
+        : "Nothing left to do.";
     }
     const end = clock(now() + outlook.eta_s * SECOND_MS);
     const [low, high] = [duration(outlook.low_s), duration(outlook.high_s)];
     return (
-      `About ${duration(outlook.eta_s)} left (${end})${low === high ? "" : `, four times out of five between ${low} and ${high}`}: ` +
-      `the last ${plural(outlook.passes, "pass took", "passes took")} ${duration(outlook.mean_s)} on average.`
+      `About ${duration(outlook.eta_s)} left (${end})${low === high ? "" : `, 80 % likely between ${low} and ${high}`}: ` +
+      `based on the last ${plural(outlook.passes, "completed task")}, ${duration(outlook.mean_s)} on average.`
     );
   }
 
@@ -160,7 +160,7 @@ class Progress extends Picture {
       isOpen &&
         table(
           "progress-rows",
-          ["At", "Completed", "Since the row below"],
+          ["At", "Completed", "Change"],
           points
             .map(([at, n], place) => [at, n, n - (points[place - 1]?.[1] ?? n)])
             .filter(([, , more], place) => more || place === points.length - 1 || place === 0)
@@ -171,7 +171,7 @@ class Progress extends Picture {
                 { key: at },
                 cell("At", { class: "c-time" }, clock(at)),
                 cell("Completed", { class: "c-number" }, count(n)),
-                cell("Since the row below", { class: "c-number" }, `+${count(more)}`),
+                cell("Change", { class: "c-number" }, `+${count(more)}`),
               ),
             ),
         ),

@@ -27,7 +27,7 @@ export function view({ data, place: { query } }) {
           { class: "card flush" },
           table("audit", ["When", "Who", "What", "Target", "With", "Outcome"], data.control.map(row)),
         )
-      : empty("Nobody has asked for anything yet. Every retry, kill, pause and the like will stand here."),
+      : empty("No requests yet. Every retry, kill, pause and so on will appear here."),
     (data.cursor || query.get("before")) &&
       h(
         "nav",
@@ -45,7 +45,7 @@ function many({ argument: { verb, ids, filter, argument } }) {
   );
   return {
     verb: `${verb} many`,
-    of: ids ? plural(ids.length, "task") : `all with ${words.join("; ")}`,
+    of: ids ? plural(ids.length, "task") : `all tasks with ${words.join("; ")}`,
     argument: argument ?? {},
   };
 }

@@ -4,7 +4,8 @@
 import { get } from "../api.js";
 import { h } from "../dom.js";
 import { count, plural } from "../format.js";
-import { graphPath, picture } from "../pictures/graph.js";
+import { picture } from "../pictures/graph.js";
+import { graphPath } from "../pictures/graphwords.js";
 import { command, empty } from "../pieces.js";
 
 export const name = "graph";
@@ -14,13 +15,13 @@ export const keys = {
   "+": ["larger", () => picture.zoom(1)],
   "-": ["smaller", () => picture.zoom(-1)],
   0: ["fit to the window", () => picture.zoom(0)],
-  n: ["what is around the task", () => picture.around()],
-  c: ["go to the critical way", () => picture.toCritical()],
+  n: ["show the neighbors of the task", () => picture.around()],
+  c: ["go to the critical path", () => picture.toCritical()],
 };
 
 const PARAMETERS = ["task", "phase", "depth", "view"];
 const DEPTHS = [1, 2, 3, 5, 8];
-const VIEWS = { all: "All", phases: "By phase", work: "At work" };
+const VIEWS = { all: "All", phases: "By phase", work: "Active" };
 
 export const load = ({ query }, signal) =>
   get("/api/graph", Object.fromEntries(PARAMETERS.map((key) => [key, query.get(key)])), signal);
@@ -59,7 +60,7 @@ export function view({ data, status, place, go }) {
               "aria-label": "Phase",
               onchange: (event) => go(event.target.value ? graphPath({ phase: event.target.value }) : "/graph"),
             },
-            h("option", { value: "" }, "one phase…"),
+            h("option", { value: "" }, "choose a phase…"),
             data.phases.map((phase) => h("option", { value: phase, selected: phase === query.get("phase") }, phase)),
           ),
         h(
@@ -74,8 +75,8 @@ export function view({ data, status, place, go }) {
           },
           h("input", {
             name: "task",
-            "aria-label": "Around the task",
-            placeholder: "Around a task: its id",
+            "aria-label": "Show the graph around a task",
+            placeholder: "Around task id",
             size: 22,
             maxlength: 200,
             autocomplete: "off",
@@ -118,24 +119,24 @@ export function view({ data, status, place, go }) {
     h("p", { class: "quiet found" }, shown(data, query), data.view === "task" && depths(query)),
     data.boxes.length
       ? picture.at({ data, status, place, go })
-      : empty("No task is here. ", h("a", { href: "/graph" }, "Show the whole graph")),
+      : empty("No tasks here. ", h("a", { href: "/graph" }, "Show the whole graph")),
   );
 }
 
 function shown(data, query) {
   const boxes = count(data.boxes.length);
   if (data.view === "phases") {
-    const sample = data.looked_at ? ` Links are those of the first ${count(data.looked_at)} tasks of each phase.` : "";
-    return `${plural(data.of, "phase")} of ${plural(data.total, "task")}${data.cut ? `, the first ${boxes} are shown` : ""}.${sample}`;
+    const sample = data.looked_at ? ` Links are based on the first ${count(data.looked_at)} tasks of each phase.` : "";
+    return `${plural(data.of, "phase")} of ${plural(data.total, "task")}${data.cut ? `, showing the first ${boxes}` : ""}.${sample}`;
   }
-  const links = data.links_cut ? ` Not all links are drawn: there are more than ${count(data.links.length)}.` : "";
+  const links = data.links_cut ? ` Only the first ${count(data.links.length)} links are drawn.` : "";
   if (data.view === "task")
-    return `${plural(data.boxes.length, "task")} around ${query.get("task")}${data.cut ? ", the nearest; there are more" : ""}.${links}`;
+    return `${plural(data.boxes.length, "task")} around ${query.get("task")}${data.cut ? " (the nearest ones)" : ""}.${links}`;
   if (data.cut)
-    return `Showing ${boxes} of ${plural(data.of, "task")}: choose a ${data.view === "phase" ? "task" : "phase or a task"}.${links}`;
+    return `Showing ${boxes} of ${plural(data.of, "task")}; choose a ${data.view === "phase" ? "task" : "phase or a task"}.${links}`;
   const what =
     {
-      work: ` of ${count(data.total)}, around what runs and what has stopped`,
+      work: ` of ${count(data.total)}, around running and stopped work`,
       phase: ` of phase ${query.get("phase") || "–"}`,
     }[data.view] ?? "";
   return `${plural(data.boxes.length, "task")}${what}.${links}`;
@@ -144,7 +145,7 @@ function shown(data, query) {
 function depths(query) {
   const now = Number(query.get("depth") ?? 2);
   return [
-    " Links away: ",
+    " Distance: ",
     h(
       "span",
       { class: "tabs small" },

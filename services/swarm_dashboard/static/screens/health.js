@@ -36,8 +36,8 @@ export function view({ data: { level, checks } }) {
       "p",
       { class: "verdict", "data-group": group, role: "status" },
       icon(group),
-      h("strong", null, open.length ? plural(open.length, "issue") : "All is well"),
-      h("span", { class: "quiet" }, `${plural(checks.length, "check")}, looked at again every few seconds`),
+      h("strong", null, open.length ? plural(open.length, "issue") : "No issues"),
+      h("span", { class: "quiet" }, `${plural(checks.length, "check")}, refreshed every few seconds`),
     ),
     h(
       "div",

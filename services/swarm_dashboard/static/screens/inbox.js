@@ -159,10 +159,10 @@ function onYourWord(task) {
       {
         type: "button",
         class: "small danger",
-        "aria-label": `They are gone: release… ${task.id}`,
+        "aria-label": `Nothing is running: release… ${task.id}`,
         onclick: () => releaseAsGone(task),
       },
-      "They are gone: release…",
+      "Nothing is running: release…",
     ),
   ];
 }

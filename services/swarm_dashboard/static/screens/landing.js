@@ -27,11 +27,11 @@ function none() {
   return h(
     "section",
     { class: "card first" },
-    h("h2", null, "Nothing is landed here"),
+    h("h2", null, "Landing is off"),
     h(
       "p",
       null,
-      "Agents work in the project folder itself, one after the other on the same files. With worktrees, each task gets a branch of its own, and what passes is merged one by one.",
+      "Agents work directly in the project folder. With worktrees, each task gets its own branch, and passing work is merged one task at a time.",
     ),
     h("p", null, command("amplifier-swarm start --isolation worktree")),
     h("p", { class: "quiet" }, "It needs a git repository with a commit, and git 2.38 or newer."),
@@ -59,7 +59,7 @@ function branch(
     h(
       "ol",
       null,
-      station(waiting ? "scheduled" : "not_started", count(waiting), "approved", "passed, waits for its turn"),
+      station(waiting ? "scheduled" : "not_started", count(waiting), "approved", "passed, waiting their turn"),
       station(
         landing ? "in_progress" : "not_started",
         landing ? "1" : "0",
@@ -77,17 +77,17 @@ function branch(
       "dl",
       { class: "facts" },
       fact("Lands on", h("code", null, name)),
-      fact("Its tip", short(tip)),
-      fact("Follows", person ? h("code", null, person) : "nobody's branch"),
+      fact("Head commit", short(tip)),
+      fact("Follows", person ? h("code", null, person) : "no branch"),
       fact(
         "State",
-        { following: "follows", stopped: "stopped", accepting: "takes the branch as it finds it" }[state] ?? state,
+        { following: "follows", stopped: "stopped", accepting: "continues from its current state" }[state] ?? state,
       ),
     ),
     h(
       "p",
       { class: "quiet" },
-      "Bring it over when you like: ",
+      "To merge it into your branch: ",
       command(`amplifier-swarm land --into ${person ?? "main"}`),
     ),
   );
@@ -105,8 +105,8 @@ function trouble({ integration, late, waiting_total: waiting, waiting_since: sin
         "div",
         null,
         h("strong", null, "Nothing lands. "),
-        pause?.reason ? `${pause.reason}. ` : "The branch was not as the swarm left it. ",
-        "See to it, then resume: the branch is then taken as it is found.",
+        pause?.reason ? `${pause.reason}. ` : "The branch has changed outside the swarm. ",
+        "Fix the branch, then resume. The swarm will continue from its current state.",
       ),
       h("button", { type: "button", class: "small primary", onclick: resume }, "Resume"),
     );
@@ -126,17 +126,17 @@ function trouble({ integration, late, waiting_total: waiting, waiting_since: sin
         ". ",
       ),
       pause
-        ? "The queue is paused: resume it."
+        ? "The queue is paused. Resume it."
         : status?.workers.some((worker) => worker.alive)
-          ? "Landing comes before new work, so a worker should have taken it: look at the workers."
-          : "No worker runs.",
+          ? "Landing comes before new work, so a worker should have picked it up. Check the workers."
+          : "No worker is running.",
     ),
     h("a", { class: "button small", href: pause ? "/" : "/workers" }, pause ? "Now" : "Workers"),
   );
 }
 
 function line({ landing, waiting, waiting_total: total }) {
-  if (!landing && !waiting.length) return h("p", { class: "quiet", key: "line" }, "Nobody waits to land.");
+  if (!landing && !waiting.length) return h("p", { class: "quiet", key: "line" }, "Nothing is waiting to land.");
   const row = (task, place) =>
     h(
       "tr",
@@ -152,7 +152,7 @@ function line({ landing, waiting, waiting_total: total }) {
       cell("Passed", { class: "c-time" }, task.approved_at ? [elapsed(task.approved_at), " ago"] : "–"),
       cell("Worker", { class: "c-worker" }, task.worker_id ?? "–"),
       cell(
-        "Refused before",
+        "Earlier refusals",
         { class: "c-number" },
         task.landing_failures ? plural(task.landing_failures, "time") : "–",
       ),
@@ -163,12 +163,12 @@ function line({ landing, waiting, waiting_total: total }) {
     h(
       "h2",
       { class: "bar-head" },
-      "In line",
+      "Waiting to land",
       total > waiting.length && h("span", { class: "quiet" }, `the first ${waiting.length} of ${count(total)}`),
     ),
     table(
       "to-land",
-      ["Turn", "Task", "Passed", "Worker", "Refused before"],
+      ["Turn", "Task", "Passed", "Worker", "Earlier refusals"],
       [landing && row(landing, "now"), ...waiting.map((task, place) => row(task, String(place + 1)))].filter(Boolean),
     ),
   );

@@ -4,7 +4,7 @@
 import { get } from "../api.js";
 import { diffView } from "../diffview.js";
 import { h } from "../dom.js";
-import { between, bytes, duration, heldBecause, hours, statusWord } from "../format.js";
+import { between, bytes, duration, eventWord, heldBecause, hours, statusWord } from "../format.js";
 import { LogView } from "../logview.js";
 import { at, badge, command, copyButton, elapsed, empty, icon, taskLink } from "../pieces.js";
 import { editTask } from "../taskform.js";
@@ -169,17 +169,17 @@ function standing(task) {
   if (task.status === "blocked") {
     const open = task.needs.filter((need) => need.status !== "completed");
     return [
-      "waits for ",
+      "waiting for ",
       open.slice(0, 6).map((need, place) => [place ? ", " : "", taskLink(need.id), ` (${statusWord(need.status)})`]),
       open.length > 6 && ` and ${open.length - 6} more`,
     ];
   }
   if (task.status === "scheduled")
-    return ["tries again at ", at(task.due_at), task.last_error ? ` after: ${task.last_error}` : ""];
+    return ["next attempt at ", at(task.due_at), task.last_error ? ` after: ${task.last_error}` : ""];
   if (task.group === "in_progress")
     return [`attempt ${task.attempt_count} on ${task.worker_id ?? "a worker"}, `, elapsed(task.claimed_at)];
   if (task.status === "completed") return ["at ", at(task.completed_at)];
-  return task.last_error ? `last time: ${task.last_error}` : "";
+  return task.last_error ? `last attempt: ${task.last_error}` : "";
 }
 
 /** What it waits for, and what a person can do about it. */
@@ -243,10 +243,10 @@ function path(task) {
   const shown = left ? [steps[0], ...steps.slice(left + 1)] : steps;
   return h(
     "ol",
-    { class: "path", "aria-label": "Path so far" },
+    { class: "path", "aria-label": "History" },
     shown.map((step, place) => {
       const next = shown[place + 1];
-      const word = step.event_type === "started" ? step.message.split(" ")[0] : step.event_type.replace("_", " ");
+      const word = step.event_type === "started" ? step.message.split(" ")[0] : eventWord(step.event_type);
       return [
         left > 0 && place === 1 && h("li", { class: "left-out" }, `… ${left} more`),
         h(
@@ -287,7 +287,7 @@ function actions(task) {
         h("textarea", {
           id: "note",
           rows: 2,
-          placeholder: "What should the agent know this time? (optional, used by Retry)",
+          placeholder: "Optional. Sent with Retry.",
           "data-own": "",
         }),
       ),
@@ -338,7 +338,7 @@ function chooser({ data: { task, attempt }, place: { query }, go }) {
 const SHOW = { attempts, log, diff, checks, prompt, definition, links, events };
 
 function log({ data: { task, attempt }, place: { query }, go }) {
-  if (!attempt) return empty("It has not been tried yet.");
+  if (!attempt) return empty("No attempts yet.");
   const sessions = attempt.sessions;
   const wanted = Number(query.get("session"));
   const session = sessions.find((one) => one.id === wanted) ?? whatSpoke(attempt) ?? sessions.at(-1);
@@ -403,7 +403,7 @@ function attemptChooser(task, attempt, choose) {
 let drawn = { key: null, node: null };
 
 function diff({ data: { task, attempt, difference }, place: { query }, go }) {
-  if (!attempt) return empty("It has not been tried yet.");
+  if (!attempt) return empty("No attempts yet.");
   const since = query.get("since") === "previous" ? "previous" : "base";
   const { change } = difference ?? { change: null };
   const key = `${task.id} ${attempt.number} ${since} ${change?.head_sha}`;
@@ -420,7 +420,7 @@ function diff({ data: { task, attempt, difference }, place: { query }, go }) {
         h(
           "a",
           { href: `?${changed(query, { since: "" })}`, "aria-current": since === "base" ? "true" : null, key: "base" },
-          "the whole change",
+          "Whole change",
         ),
         h(
           "a",
@@ -429,7 +429,7 @@ function diff({ data: { task, attempt, difference }, place: { query }, go }) {
             "aria-current": since === "previous" ? "true" : null,
             key: "previous",
           },
-          "only this attempt",
+          "This attempt only",
         ),
       ),
     ),
@@ -439,10 +439,10 @@ function diff({ data: { task, attempt, difference }, place: { query }, go }) {
 
 function noChange(attempt, since) {
   if (since === "previous" && attempt.changed)
-    return empty("There was no work of an earlier attempt to go on from: the whole change is its own.");
+    return empty("This attempt did not build on an earlier one; the whole change is its own.");
   return empty(
     attempt.ended_at || attempt.head_sha
-      ? "No change is kept of this attempt. Only tasks with a worktree of their own have one."
-      : "It is known once the builder has finished.",
+      ? "No change was recorded for this attempt. Changes are recorded for tasks that run in a worktree."
+      : "Available once the builder has finished.",
   );
 }

@@ -293,7 +293,7 @@ function list(rows, query) {
             h("span", { title: row.name }, row.name),
             row.status === "blocked" &&
               row.blockers > 0 &&
-              h("span", { class: "why" }, `waits for ${plural(row.blockers, "task")}`),
+              h("span", { class: "why" }, `waiting for ${plural(row.blockers, "task")}`),
             row.last_error &&
               row.group !== "completed" &&
               h("span", { class: "why", title: row.last_error }, row.last_error),

@@ -113,7 +113,7 @@ function row(worker) {
         icon(GROUP[worker.status] ?? "not_started"),
         worker.status,
       ),
-      worker.wanted && worker.alive && h("span", { class: "quiet" }, ` asked to ${worker.wanted}`),
+      worker.wanted && worker.alive && h("span", { class: "quiet" }, ` will ${worker.wanted}`),
       worker.remark &&
         worker.remark !== worker.status &&
         h("span", { class: "why", title: worker.remark }, worker.remark),
@@ -171,7 +171,7 @@ function row(worker) {
             type: "button",
             class: "small",
             "aria-label": `Restart ${worker.worker_id}`,
-            title: "Starts its process anew, after its current task or now",
+            title: "Restarts its process, after its current task or now",
             onclick: () => verbs.restartWorker(worker),
           },
           "Restart",
@@ -188,6 +188,6 @@ function services(status) {
     { class: "quiet" },
     reaper && !reaper.stopped_at
       ? ["Reaper running since ", at(reaper.started_at), "."]
-      : "No reaper is running: scaling and restarts are not carried out, and dead workers are not found.",
+      : "The reaper is not running: scaling, restarts and recovery of dead workers are suspended.",
   );
 }

@@ -2,14 +2,14 @@
 // Attempts: what was tried and what came of it, in order, and any two of them side by side.
 
 import { h } from "../dom.js";
-import { between, count, duration, plural } from "../format.js";
+import { between, count, duration, failureWord, plural } from "../format.js";
 import { at, cell, elapsed, empty, icon, table } from "../pieces.js";
 import { changed } from "./address.js";
 
 const GROUP = { passed: "completed", failed: "failed", killed: "held", cancelled: "cancelled" };
 
 export function attempts({ data: { task }, place: { query }, go }) {
-  if (!task.attempts.length) return empty("Nobody has tried it yet.");
+  if (!task.attempts.length) return empty("No attempts yet.");
   const before = {};
   let last = null;
   for (const attempt of task.attempts) {
@@ -55,7 +55,7 @@ export function attempts({ data: { task }, place: { query }, go }) {
       cell(
         "What happened",
         { class: "c-text" },
-        before[attempt.number] && h("em", { class: "same" }, "same as before "),
+        before[attempt.number] && h("em", { class: "same" }, "same as before: "),
         attempt.error ?? attempt.landings.at(-1)?.error ?? "–",
         attempt.answer && h("p", { class: "answer" }, h("strong", null, "Your answer: "), attempt.answer),
       ),
@@ -79,8 +79,8 @@ function outcome(attempt) {
     "span",
     { class: "badge", "data-group": group },
     icon(group),
-    attempt.question ? "asked you" : (attempt.outcome ?? "running"),
-    !attempt.question && attempt.failure_class && ` (${attempt.failure_class})`,
+    attempt.question ? "asked a question" : (attempt.outcome ?? "running"),
+    !attempt.question && attempt.failure_class && ` (${failureWord(attempt.failure_class)})`,
   );
 }
 
@@ -180,7 +180,7 @@ function sideBySide(task, query, go) {
         h(
           "a",
           { href: `?${changed(query, { tab: "diff", attempt: later.number, since: "previous" })}` },
-          `What attempt ${later.number} itself changed`,
+          `Changes of attempt ${later.number} only`,
         ),
       ),
   );

@@ -7,7 +7,7 @@ import { duration, plural } from "../format.js";
 import { empty, icon } from "../pieces.js";
 
 export function checks({ data: { attempt } }) {
-  if (!attempt) return empty("Nobody has tried it yet.");
+  if (!attempt) return empty("No attempts yet.");
   const { check_results: results, validator_result: verdict, builder_result: built } = attempt;
   return h(
     "div",
@@ -17,22 +17,15 @@ export function checks({ data: { attempt } }) {
       "section",
       null,
       h("h2", null, "Checks"),
-      results?.length
-        ? h("ul", { class: "checks" }, results.map(check))
-        : h("p", { class: "quiet" }, "No checks were run."),
+      results?.length ? h("ul", { class: "checks" }, results.map(check)) : h("p", { class: "quiet" }, "No checks ran."),
     ),
     attempt.landings.map(landed),
+    h("section", null, h("h2", null, "Verdict"), verdict ? judged(verdict) : h("p", { class: "quiet" }, "No verdict.")),
     h(
       "section",
       null,
-      h("h2", null, "Verdict"),
-      verdict ? judged(verdict) : h("p", { class: "quiet" }, "No verdict was given."),
-    ),
-    h(
-      "section",
-      null,
-      h("h2", null, "What the builder says"),
-      built ? claimed(built) : h("p", { class: "quiet" }, "No result was given."),
+      h("h2", null, "Builder's report"),
+      built ? claimed(built) : h("p", { class: "quiet" }, "No report."),
     ),
   );
 }
@@ -51,7 +44,7 @@ function glance(results, verdict) {
     );
   if (warned.length) said.push(badge("held", `${warned.length} with a warning`));
   if (verdict) said.push(badge(passed(verdict) ? "completed" : "failed", `validator: ${verdict.verdict ?? "?"}`));
-  return said.length ? said : h("span", { class: "quiet" }, "Neither checks nor a verdict so far.");
+  return said.length ? said : h("span", { class: "quiet" }, "No checks or verdict yet.");
 }
 
 const badge = (group, text) => h("span", { class: "badge", "data-group": group }, icon(group), text);
@@ -77,7 +70,7 @@ function check(result, place) {
       h("span", { class: "quiet" }, ended, result.duration_s ? ` after ${duration(result.duration_s)}` : ""),
       result.output &&
         (result.passed && !result.warning
-          ? h("details", null, h("summary", null, "The end of its output"), output(result.output))
+          ? h("details", null, h("summary", null, "Last lines of output"), output(result.output))
           : output(result.output)),
     ),
   );
@@ -140,7 +133,7 @@ function judged(verdict) {
           ),
         ),
     ),
-    h("details", null, h("summary", null, "All of it"), json(verdict)),
+    h("details", null, h("summary", null, "Raw JSON"), json(verdict)),
   );
 }
 
@@ -165,7 +158,7 @@ function claimed(built) {
         ),
     ),
     built.implementation_notes && h("p", { class: "prose" }, String(built.implementation_notes)),
-    h("details", null, h("summary", null, "All of it"), json(built)),
+    h("details", null, h("summary", null, "Raw JSON"), json(built)),
   );
 }
 

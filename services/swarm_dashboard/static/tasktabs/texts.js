@@ -2,7 +2,7 @@
 // What is written about a task: prompts, its definition, what it needs and who needs it, and its events.
 
 import { h } from "../dom.js";
-import { moment } from "../format.js";
+import { eventWord, moment } from "../format.js";
 import { badge, cell, empty, table, taskLink } from "../pieces.js";
 import { json } from "./checks.js";
 
@@ -12,9 +12,8 @@ export function prompt({ data: { attempt, prompts, next } }) {
       h(
         "section",
         { key: "next" },
-        h("h2", null, `What attempt ${next.attempt} will be told`),
-        next.resumes &&
-          h("p", { class: "resumes" }, "In session ", h("code", null, next.resumes), ", which it goes on with."),
+        h("h2", null, `Prompt for attempt ${next.attempt}`),
+        next.resumes && h("p", { class: "resumes" }, "Continues session ", h("code", null, next.resumes), "."),
         h("pre", { class: "text", tabindex: "0" }, next.prompt),
       ),
     next?.problem && h("p", { class: "warning", key: "problem" }, next.problem),
@@ -26,15 +25,15 @@ export function prompt({ data: { attempt, prompts, next } }) {
             h(
               "h2",
               null,
-              `What the ${one.role} of attempt ${attempt.number} was told`,
+              `Prompt of the ${one.role}, attempt ${attempt.number}`,
               h("span", { class: "all" }, one.name),
             ),
             h("pre", { class: "text", tabindex: "0" }, one.prompt),
           ),
         )
       : attempt
-        ? h("p", { class: "quiet" }, `Attempt ${attempt.number} was told nothing so far.`)
-        : !next?.prompt && empty("Nobody has tried it yet."),
+        ? h("p", { class: "quiet" }, `Attempt ${attempt.number} has no prompt yet.`)
+        : !next?.prompt && empty("No attempts yet."),
   ];
 }
 
@@ -67,7 +66,7 @@ export function definition({ data: { task } }) {
           ),
         ),
     ),
-    h("details", { open: !task.description }, h("summary", null, "As the task file states it"), json(task.definition)),
+    h("details", { open: !task.description }, h("summary", null, "Source"), json(task.definition)),
   ];
 }
 
@@ -104,13 +103,13 @@ export function links({ data: { task } }) {
     h(
       "div",
       { class: "columns two" },
-      side("Needs", task.needs, "Nothing: it can start at any time."),
-      side("Needed by", task.dependents, "No other task waits for it."),
+      side("Needs", task.needs, "Nothing; it can start at any time."),
+      side("Needed by", task.dependents, "No other task depends on it."),
     ),
     h(
       "p",
       { class: "further" },
-      h("a", { href: `/graph?${new URLSearchParams({ task: task.id, depth: "2" })}` }, "Show it in the graph"),
+      h("a", { href: `/graph?${new URLSearchParams({ task: task.id, depth: "2" })}` }, "Show in the graph"),
     ),
   );
 }
@@ -126,7 +125,7 @@ export function events({ data: { task } }) {
           "tr",
           { key: event.id },
           cell("When", { class: "c-time" }, h("time", { title: event.timestamp }, moment(event.timestamp))),
-          cell("What", { class: "c-verb" }, event.event_type.replaceAll("_", " ")),
+          cell("What", { class: "c-verb" }, eventWord(event.event_type)),
           cell("Worker", { class: "c-worker" }, event.worker_id ?? "–"),
           cell("Words", { class: "c-text" }, event.message),
         ),
