@@ -11,7 +11,7 @@ from queue_desk import PASSED, failed
 from steered_queue import SteeredQueue
 
 from browser import RunningDashboard, Watched
-from swarm_shared.domain.models import FailureClass, TaskSpec
+from swarm_shared.domain.models import FailureClass, TaskSpec, Verb
 from swarm_shared.git.plumbing.diffs import Change, Diff, FileChange
 from swarm_shared.store.views.changes import Since
 
@@ -96,7 +96,7 @@ def test_what_one_attempt_alone_has_changed_is_told(task: Page, seen: Watched) -
     expect(task.locator(".diff details")).to_have_count(1)
     expect(task).to_have_url(re.compile("since=previous"))
     task.select_option("select[aria-label='Attempt']", "1")
-    expect(task.locator(".tab .empty")).to_contain_text("no work of an earlier attempt")
+    expect(task.locator(".tab .empty")).to_contain_text("did not build on an earlier one")
 
 
 def test_attempts_stand_side_by_side_and_repeat_marks_show(task: Page, seen: Watched) -> None:
@@ -192,3 +192,26 @@ def test_a_failed_task_opens_on_what_failed_and_a_finished_one_on_its_change(
     page.goto(f"{running.url}/tasks/2")
     expect(current_tab(page)).to_have_text("Diff")
     expect(page.locator(".diff")).to_contain_text("app.py")
+
+
+def test_a_change_is_read_side_by_side_and_in_colours(task: Page, seen: Watched) -> None:
+    task.click("text=Diff")
+    expect(task.locator(".hunks span[class^='t-']").first).to_be_visible()
+    task.click("text=Side by side")
+    pair = task.locator(".two").filter(has=task.locator(".line.minus")).first
+    expect(pair.locator(".line.plus")).to_have_count(1)
+
+
+def test_a_comment_on_a_line_becomes_the_note_of_a_retry(desk: SteeredQueue, task: Page, seen: Watched) -> None:
+    task.click("text=Diff")
+    line = task.locator(".line.plus").first
+    number = line.get_attribute("data-new")
+    line.hover()
+    line.get_by_role("button").click()
+    task.fill("#dialog textarea", "keep the old order")
+    task.keyboard.press("Control+Enter")
+    expect(line.locator(".comment")).to_have_text("keep the old order")
+    task.get_by_role("button", name="Retry with comments").click()
+    row = desk.carry_out()
+    assert (row.verb, dict(row.argument)) == (Verb.RETRY, {"note": f"app.py:{number}: keep the old order"})
+    expect(task.locator(".comments")).to_have_count(0)

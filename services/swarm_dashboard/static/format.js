@@ -89,7 +89,7 @@ export const statusWord = (status) => WORDS[status] ?? status;
 export const groupWord = (group) => (group === "not_started" ? "not started" : group.replace("_", " "));
 
 const FAILURES = {
-  quality: "checks or review",
+  quality: "not accepted",
   crash: "crash",
   unreadable: "unreadable answer",
   provider: "provider",

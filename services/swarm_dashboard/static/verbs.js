@@ -83,6 +83,7 @@ export const TASK_VERBS = {
     before: (id, task) =>
       ask({
         title: `Reject ${id}`,
+        value: task.draft ?? "",
         yes: "Reject",
         wanted: true,
         long: true,

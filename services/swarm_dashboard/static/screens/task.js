@@ -2,9 +2,10 @@
 // Task: where it stands, how it got there, what can be done, and everything that was written about it.
 
 import { get } from "../api.js";
+import { clearComments, commentsOn, noteOf } from "../comments.js";
 import { diffView } from "../diffview.js";
 import { h } from "../dom.js";
-import { between, bytes, duration, eventWord, heldBecause, hours, statusWord } from "../format.js";
+import { between, bytes, duration, eventWord, heldBecause, hours, plural, statusWord } from "../format.js";
 import { LogView } from "../logview.js";
 import { at, badge, command, copyButton, elapsed, empty, icon, taskLink } from "../pieces.js";
 import { editTask } from "../taskform.js";
@@ -317,9 +318,13 @@ function actions(task) {
 
 async function act(verb, task) {
   const field = /** @type {HTMLInputElement} */ (document.getElementById("note"));
-  const note = verb === "retry" ? field?.value.trim() : "";
-  const sent = await doTask(verb, task, note ? { note } : {});
-  if (sent && note && field) field.value = "";
+  const draft = noteOf(task.id);
+  const note = verb === "retry" ? [field?.value.trim(), draft].filter(Boolean).join("\n") : "";
+  const sent = await doTask(verb, { ...task, draft }, note ? { note } : {});
+  if (!sent || (verb !== "retry" && verb !== "reject")) return;
+  if (note && field) field.value = "";
+  clearComments(task.id);
+  drawn = { key: null, node: null };
 }
 
 const CHOOSING = new Set(["checks", "prompt"]);
@@ -402,13 +407,18 @@ function attemptChooser(task, attempt, choose) {
 
 let drawn = { key: null, node: null };
 
-function diff({ data: { task, attempt, difference }, place: { query }, go }) {
+function diff({ data: { task, attempt, difference }, place, go }) {
+  const { query } = place;
   if (!attempt) return empty("No attempts yet.");
   const since = query.get("since") === "previous" ? "previous" : "base";
   const { change } = difference ?? { change: null };
-  const key = `${task.id} ${attempt.number} ${since} ${change?.head_sha}`;
+  const split = query.get("sides") === "2";
+  const key = `${task.id} ${attempt.number} ${since} ${split} ${change?.head_sha}`;
   // Drawn once per commit, so that what was unfolded stays so.
-  if (drawn.key !== key) drawn = { key, node: change ? diffView(change) : noChange(attempt, since) };
+  if (drawn.key !== key) {
+    const how = { task: task.id, split, commented: place.again };
+    drawn = { key, node: change ? diffView(change, how) : noChange(attempt, since) };
+  }
   return [
     h(
       "div",
@@ -432,9 +442,75 @@ function diff({ data: { task, attempt, difference }, place: { query }, go }) {
           "This attempt only",
         ),
       ),
+      h(
+        "nav",
+        { class: "tabs small", "aria-label": "Columns" },
+        [
+          ["", "Unified"],
+          ["2", "Side by side"],
+        ].map(([sides, words]) =>
+          h(
+            "a",
+            {
+              key: words,
+              href: `?${changed(query, { sides })}`,
+              "aria-current": (query.get("sides") ?? "") === sides ? "true" : null,
+            },
+            words,
+          ),
+        ),
+      ),
     ),
+    comments(task, place.again),
     h("div", { class: "diff-place", key, "data-own": "" }, drawn.node.isConnected ? null : drawn.node),
   ];
+}
+
+/** The verdict above the change, and the comments that wait to be sent. */
+function comments(task, again) {
+  const n = commentsOn(task.id).length;
+  return (
+    n > 0 &&
+    h(
+      "p",
+      { class: "warning comments", key: "comments" },
+      h("strong", null, plural(n, "comment")),
+      h("span", { class: "gap" }),
+      ["reject", "retry"]
+        .filter((verb) => task.verbs.includes(verb))
+        .map((verb) =>
+          h(
+            "button",
+            { type: "button", class: "small primary", key: verb, onclick: () => sendComments(verb, task) },
+            verb === "reject" ? "Reject with comments…" : "Retry with comments",
+          ),
+        ),
+      h(
+        "button",
+        {
+          type: "button",
+          class: "small",
+          onclick: () => {
+            clearComments(task.id);
+            drawn = { key: null, node: null };
+            again();
+          },
+        },
+        "Discard",
+      ),
+    )
+  );
+}
+
+async function sendComments(verb, task) {
+  const sent = await doTask(
+    verb,
+    { ...task, draft: noteOf(task.id) },
+    verb === "retry" ? { note: noteOf(task.id) } : {},
+  );
+  if (!sent) return;
+  clearComments(task.id);
+  drawn = { key: null, node: null };
 }
 
 function noChange(attempt, since) {
