@@ -2,8 +2,8 @@
 // The page as a whole: which screen the address means, what it shows, and when it is shown anew.
 
 import { get, hasToken, keepToken, useToken } from "./api.js";
-import { Desktop } from "./desktop.js";
 import * as completions from "./completions.js";
+import { Desktop } from "./desktop.js";
 import { h, morph } from "./dom.js";
 import { duration, learnClock } from "./format.js";
 import { focusedRow, help, keepFocus, listen } from "./keys.js";
