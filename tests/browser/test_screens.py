@@ -171,7 +171,7 @@ def test_a_task_whose_processes_nobody_sees_goes_on_at_a_persons_word(
     desk.db.recovery.hold_unproven(attempt, "seen: process 7 in another pid namespace")
     go(page, "inbox")
     row = page.locator(".asks li")
-    expect(row).to_contain_text("may still be running")
+    expect(row).to_contain_text("not proven gone")
     row.get_by_role("button", name="Nothing is running: release… 1").click()
     expect(page.locator("#dialog")).to_contain_text("two agents will work on this task at once")
     page.locator("#dialog").get_by_role("button", name="Nothing is running: release").click()
