@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from swarm_shared.domain.models import Status, TaskSpec
 from swarm_shared.sources import tick
 from swarm_shared.sources.joining import join, leave_out_loose_ends
 from swarm_shared.sources.plan import Options, Place, Plan
-from swarm_shared.sources.reading import place_of, read_plan
+from swarm_shared.sources.reading import place_of, read_plan, recognize
 
 
 def read(name: str, text: str | None = None, options: Options | None = None) -> Plan:
@@ -213,3 +214,19 @@ def test_columns_of_a_table_may_be_mapped() -> None:
     assert read("csv", text).errors
     (task,) = read("csv", text, Options(columns={"Titel": "name", "Kosten": "estimated_hours"})).tasks
     assert (task.id, task.name, task.estimated_hours) == ("7", "Bauen", 3.0)
+
+
+@pytest.mark.parametrize("name", ["beads as a list", "beads in an envelope", "github", "ralph", "task-master"])
+@pytest.mark.parametrize("indent", [None, 2])
+def test_a_plan_in_json_is_recognized_on_one_line_and_on_many(name: str, indent: int | None) -> None:
+    sample = SAMPLES[name]
+    text = json.dumps(json.loads(sample.text), indent=indent)
+    assert recognize(Place(file="-", path=""), text.encode()) == sample.plan_format
+    assert tuple(tasks(name, text)) == sample.ids
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_a_task_file_in_json_is_never_taken_for_a_plan(indent: int | None) -> None:
+    task = {"id": "a", "title": "A", "issue_type": "task", "number": 1, "state": "open", "userStories": []}
+    text = json.dumps({"tasks": [task]}, indent=indent)
+    assert recognize(Place(file="tasks.json", path="tasks.json"), text.encode()) is None

@@ -24,7 +24,8 @@ NO_WORK = frozenset({"message", "event", "gate", "agent", "role", "molecule", "m
 GROUPS = frozenset({"epic"})
 
 _ISSUE = re.compile(r'"(?:issue_type|_type)"[ \t]*:')
-_RECORD = re.compile(r'\A\s*(?:\[\s*)?\{[^\n]{0,4000}?"id"[ \t\n]*:', re.DOTALL)
+_TITLED = re.compile(r'"id"[ \t]*:.*"title"[ \t]*:|"title"[ \t]*:.*"id"[ \t]*:', re.DOTALL)
+_ENVELOPE = re.compile(r'\A\s*\{\s*"(?:schema_version|data)"[ \t]*:')
 
 
 def recognizes(place: Place, text: str) -> bool:
@@ -33,8 +34,12 @@ def recognizes(place: Place, text: str) -> bool:
         return True
     if place.suffix not in ("", ".json", ".jsonl", ".ndjson"):
         return False
-    head = text[:20_000]
-    return bool(_RECORD.match(head)) and bool(_ISSUE.search(head)) and '"tasks"' not in head.partition("\n")[0][:40]
+    head = text.lstrip()[:20_000]
+    is_list = head.startswith("[") or _ENVELOPE.match(head) is not None
+    if not is_list:
+        # Records by line: the first one is whole, or cut.
+        head = head.partition("\n")[0] if head.startswith("{") else ""
+    return bool(_ISSUE.search(head)) and ("memory" in head or bool(_TITLED.search(head))) and '"tasks"' not in head[:40]
 
 
 class _Issue(Struct, kw_only=True, eq=False):
