@@ -26,6 +26,7 @@ const EVIDENCE = {
   same_problem: ["attempts", "See both"],
   by_person: null,
   as_imported: null,
+  proposed: null,
 };
 const LOG = ["log", "Read the log"];
 const MOST_VERBS = 3;
