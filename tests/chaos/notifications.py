@@ -92,8 +92,8 @@ class Round:
             if time.monotonic() >= news_at:
                 news_at = time.monotonic() + self._rng.uniform(0, 2 * NEWS_EVERY_S)
                 self._happen()
-            seen = {message.key: message.tries for message in self._db.outbox.unsent()}
-            sender = next((m.sender for m in self._db.outbox.unsent() if m.sender and seen[m.key] < 6), None)
+            # Only the first try of each message: further ones of a message are further and further apart.
+            sender = next((each.sender for each in self._db.outbox.unsent() if each.sender and each.tries == 1), None)
             if sender is None:
                 time.sleep(0.005)
                 continue
