@@ -87,17 +87,19 @@ class Round:
 
     def kill_senders(self, kills: int) -> Count:
         done, until = 0, time.monotonic() + DEADLINE_S + 3 * kills
-        news_at = 0.0
+        news_at, killed = 0.0, set[str]()
         while done < kills and time.monotonic() < until:
             if time.monotonic() >= news_at:
                 news_at = time.monotonic() + self._rng.uniform(0, 2 * NEWS_EVERY_S)
                 self._happen()
-            # Only the first try of each message: further ones of a message are further and further apart.
-            sender = next((each.sender for each in self._db.outbox.unsent() if each.sender and each.tries == 1), None)
+            # Only the first sender of each message: further tries of a message are further and further apart.
+            begun = [each for each in self._db.outbox.unsent() if each.tries == 1 and each.key not in killed]
+            key, sender = next(((each.key, each.sender) for each in begun if each.sender), ("", None))
             if sender is None:
                 time.sleep(0.005)
                 continue
             time.sleep(self._rng.uniform(0, LONGEST_TRY_S))
+            killed.add(key)
             done += sender.kill(signal.SIGKILL)
         return self._settled(done)
 
