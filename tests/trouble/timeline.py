@@ -68,7 +68,7 @@ def _panel(title: str, run: Findings, phases: tuple[Phase, ...], top: float, sca
         parts.append(
             f'<rect class="phase" x="{x:.1f}" y="{lanes_top - 4:.1f}" width="{width:.1f}" '
             f'height="{bottom - lanes_top + 6 * len(routes) + 4:.1f}"><title>{phase.what}{both}</title></rect>'
-            f'<text class="soft" x="{x + 2:.1f}" y="{lanes_top + 6:.1f}" font-size="10">{phase.what}{both}</text>'
+            f'<text class="soft" x="{x + 2:.1f}" y="{lanes_top - 2:.1f}" font-size="10">{phase.what}{both}</text>'
         )
     for n, worker in enumerate(workers):
         y = lanes_top + n * (LANE + GAP)
