@@ -125,7 +125,7 @@ def _holds(events: list[tuple[int, str, str | None]]) -> list[dict[str, Any]]:
         resumed = next((later for later, what, _ in events[n:] if what == "resumed"), None)
         until = hold["until_at"]
         ends = min((moment for moment in (until, resumed) if moment is not None), default=None)
-        found.append({"route": hold["route"], "kind": hold["kind"], "at": at, "ends": ends})
+        found.append({"route": hold["route"], "kind": hold["kind"], "at": at, "ends": ends, "until": until})
     return found
 
 
@@ -137,8 +137,8 @@ def _is_within(row: dict[str, Any], hold: dict[str, Any]) -> bool:
 
 def _canaries(hold: dict[str, Any], holds: list[dict[str, Any]], rows: list[dict[str, Any]]) -> int:
     """Attempts that were refused after this hold's end and before the next hold of the route began."""
-    if hold["ends"] is None:
-        return 0
+    if hold["ends"] is None or hold["ends"] != hold["until"]:
+        return 0  # a resume of the user opens the route to all
     later = [each["at"] for each in holds if each["route"] == hold["route"] and each["at"] > hold["at"]]
     until = min(later, default=None)
     if until is None:
