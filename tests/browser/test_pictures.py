@@ -253,7 +253,7 @@ def test_ten_thousand_tasks_do_not_freeze_the_graph(desk: SteeredQueue, page: Pa
     expect(page.locator(".found")).to_contain_text("20 phases of 10,000 tasks")
     expect(page.locator(".graph .box")).to_have_count(20)
     page.click('a:has-text("All")')
-    expect(page.locator(".found")).to_contain_text("Showing 400 of 10,000 tasks: choose a phase or a task.")
+    expect(page.locator(".found")).to_contain_text("Showing 400 of 10,000 tasks; choose a phase or a task.")
     expect(page.locator(".graph .box")).to_have_count(MOST_BOXES)
     page.keyboard.press("0")
     assert page.evaluate("window.longest") < 2_000 * watch.stretch()  # a tenth of it is usual
