@@ -135,6 +135,7 @@ def _prove_gone(db: Path, lifeline: Lifeline) -> None:
 @setting("graceful_timeout_s", "--graceful-timeout")
 @setting("isolation")
 @setting("land_into")
+@setting("runner")
 @setting("contain", "--contain")
 @click.option("-v", "--verbose", is_flag=True, help="Tell more in the log.")
 @click.version_option(package_name="amplifier-swarm", prog_name="swarm-worker")

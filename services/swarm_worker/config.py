@@ -22,6 +22,8 @@ from swarm_shared.git.worktrees.isolation import decide
 from swarm_shared.own_checkout import not_pointed_at_a_project
 from swarm_shared.program.settings import Settings
 from swarm_shared.program.setup_steps import SetupStep
+from swarm_shared.runners.choose import grounds_of, runner_named
+from swarm_shared.runners.runner import Runner
 from swarm_shared.store.queue.policy import Budgets
 from swarm_worker.processes.containment import container_argv
 
@@ -70,7 +72,8 @@ class WorkerConfig(Struct, frozen=True, kw_only=True):
     graceful_timeout_s: float
     kill_grace_s: float
     output_limit_bytes: int
-    container: tuple[str, ...]  # put before an agent's command line
+    runner: Runner  # of agents
+    check_runner: Runner  # of checks, gate, setup and cleanup commands
     environ: Inherited  # what agents are born with, ports included, before their own marks
 
 
@@ -91,13 +94,19 @@ def worker_config(settings: Settings, worker_id: str) -> WorkerConfig:
     environ = inherited({**os.environ, PORT_VARIABLE: str(first_port(settings.port_base, worker_id))}, presets)
     for problem in route_problems(settings.routing, presets, environ):
         raise problem
+    repository = decide(settings).repository
+    grounds = grounds_of(settings, None if repository is None else repository.common_dir)
+    prefix = container_argv() if settings.contain else ()
+    runner = runner_named(settings.runner, settings, grounds, prefix=prefix)
+    other = settings.check_runner or settings.runner
+    check_runner = runner if other == settings.runner else runner_named(other, settings, grounds, prefix=prefix)
     return WorkerConfig(
         worker_id=worker_id,
         db=settings.db,
         state_dir=settings.state_dir,
         private_dir=settings.state_dir / "private" / worker_id,
         project_root=settings.project_root,
-        repository=decide(settings).repository,
+        repository=repository,
         isolation=settings.isolation,
         land_into=settings.land_into,
         agent_cli=settings.agent_cli,
@@ -131,6 +140,7 @@ def worker_config(settings: Settings, worker_id: str) -> WorkerConfig:
         graceful_timeout_s=settings.graceful_timeout_s,
         kill_grace_s=settings.kill_grace_s,
         output_limit_bytes=settings.output_limit_bytes,
-        container=container_argv() if settings.contain else (),
+        runner=runner,
+        check_runner=check_runner,
         environ=environ,
     )

@@ -29,6 +29,7 @@ _SETTINGS = (
     setting("give_up_after_min", "--give-up-after"),
     setting("isolation"),
     setting("land_into"),
+    setting("runner"),
 )
 
 

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from msgspec.structs import replace
 
 from swarm_shared.agents.amplifier.loaded import Loaded
-from swarm_shared.agents.launching.launch import prepare
+from swarm_shared.agents.launching.environment import Inherited
+from swarm_shared.agents.launching.launch import Launch, prepare
 from swarm_shared.agents.launching.spending import priced
 from swarm_shared.agents.presets.cli import AgentCli, Progress, Store
 from swarm_shared.agents.prompting.prompt import answer_again
@@ -19,6 +20,7 @@ from swarm_shared.domain.models import FailureClass, Role, Stage, TaskSpec
 from swarm_shared.domain.routes import Route
 from swarm_shared.domain.trouble import Trouble, TroubleKind
 from swarm_shared.program.logs import event
+from swarm_shared.runners.runner import Command
 from swarm_shared.store.queue.claims import Claim, SessionReport
 from swarm_worker.config import WorkerConfig
 from swarm_worker.session.agent_proof import says_nothing, unproven, verified
@@ -95,7 +97,7 @@ class AgentSessions:
         brief = self._brief
         cli, agent = brief.cli(role), brief.agent(role)
         self.route = brief.route(role)
-        launch = prepare(cli, brief.session(role, prompt, resumes), self._config.environ)
+        launch = prepare(cli, brief.session(role, prompt, resumes), self._environ_of(cli))
         own_limit_s = None if self._spec.timeout_minutes is None else self._spec.timeout_minutes * 60
         default_s = self._config.builder_timeout_s if role is Role.BUILDER else self._config.validator_timeout_s
         files = self._files_of(cli, launch.env, resumes)
@@ -104,7 +106,7 @@ class AgentSessions:
             name=agent,
             stage=stage,
             prompt=prompt,
-            argv=(*self._config.container, *launch.argv),
+            argv=self._config.runner.argv(self._command(cli, launch)),
             env=launch.env,
             cwd=self._place.cwd,
             stdin=launch.stdin,
@@ -128,6 +130,13 @@ class AgentSessions:
             self._record.warn(f"built-in: {cli.name} loaded everything for the {role}", "\n".join(missing))
         reading = self._noted(cli, role, read_session(cli, role, end, self._clock.wall_ms()), files, resumes)
         return self._verified(reading, role, agent, files)
+
+    def _environ_of(self, cli: AgentCli) -> Inherited:
+        return Inherited(self._config.runner.environment(self._config.environ, cli.variables))
+
+    def _command(self, cli: AgentCli, launch: Launch) -> Command:
+        private = self._config.private_dir  # of files that the CLI takes its agent from
+        return Command(argv=launch.argv, cwd=self._place.cwd, state=cli.state, readable=(private,))
 
     def _verified(self, reading: Reading, role: Role, agent: str, files: SessionFiles) -> Reading:
         if says_nothing(reading):

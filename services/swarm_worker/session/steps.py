@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,12 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from swarm_shared.agents.launching.environment import session_environment
+from swarm_shared.agents.launching.environment import Inherited, session_environment
 from swarm_shared.agents.reading.session_result import SessionEnd, tail_lines
 from swarm_shared.domain.errors import LeaseLost
 from swarm_shared.domain.models import FailureClass, Outcome, Role, Stage, TaskSpec
+from swarm_shared.program.logs import event
+from swarm_shared.runners.runner import Command
 from swarm_shared.store.queue.claims import Claim, SessionReport
 from swarm_shared.store.queue.policy import AttemptResult
 from swarm_worker.config import WorkerConfig
@@ -20,6 +23,7 @@ from swarm_worker.session.cuts import requested
 from swarm_worker.session.session import run_session
 from swarm_worker.session.session_types import OVER_BUDGET, Cause, Cut, Ended, Plan, Surroundings
 
+LOG = logging.getLogger("swarm.worker")
 SHELL = "/bin/sh"
 
 
@@ -54,6 +58,9 @@ class Steps:
             TreeUnproven: Something of it could not be ended.
         """
         ended = run_session(self._around, self._claim, plan)
+        runner = self._config.check_runner if plan.role is Role.CHECK else self._config.runner
+        if removed := runner.clear_up(plan.cwd):
+            event(LOG, "links_removed", level=logging.WARNING, task=self._claim.task_id, paths=", ".join(removed[:5]))
         self.last = ended.session
         cut = ended.cut
         if cut is not None and not (limit_is_failure and cut.cause is Cause.TIME_LIMIT):
@@ -83,7 +90,7 @@ class Steps:
                 name=command,
                 stage=Stage.CHECKING,
                 prompt=None,
-                argv=(*self._config.container, SHELL, "-c", command),
+                argv=self._config.check_runner.argv(Command(argv=(SHELL, "-c", command), cwd=cwd)),
                 env=self._environment(spec, cwd),
                 cwd=cwd,
                 stdin=b"",
@@ -133,7 +140,7 @@ class Steps:
 
     def _environment(self, spec: TaskSpec, cwd: Path) -> Mapping[str, str]:
         return session_environment(
-            self._config.environ,
+            Inherited(self._config.check_runner.environment(self._config.environ)),
             task=spec,
             attempt_id=self._claim.attempt,
             attempt_number=self._claim.number,

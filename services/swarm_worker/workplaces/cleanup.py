@@ -9,11 +9,12 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
-from swarm_shared.agents.launching.environment import session_environment
+from swarm_shared.agents.launching.environment import Inherited, session_environment
 from swarm_shared.domain.models import Role, TaskSpec
 from swarm_shared.git.plumbing.git_errors import GitTimeout
 from swarm_shared.git.plumbing.repository import Repository
 from swarm_shared.redaction.redaction import of_process
+from swarm_shared.runners.runner import Command
 from swarm_worker.config import WorkerConfig
 
 SHOWN_LINES = 5
@@ -41,7 +42,7 @@ def cleanup_of(config: WorkerConfig, repository: Repository, spec: TaskSpec) -> 
 
 def _failure_of(command: str, config: WorkerConfig, repository: Repository, spec: TaskSpec, cwd: Path) -> str | None:
     env = session_environment(
-        config.environ,
+        Inherited(config.check_runner.environment(config.environ)),
         task=spec,
         attempt_id=str(uuid.uuid4()),  # of none: whoever starts them ends them
         attempt_number=0,
@@ -49,11 +50,12 @@ def _failure_of(command: str, config: WorkerConfig, repository: Repository, spec
         cwd=cwd,
     )
     git = repository.git
+    argv = config.check_runner.argv(Command(argv=(_SHELL, "-c", command), cwd=cwd))
     # Into a file: the end of a pipe would be waited for until everything that the command leaves running has ended.
     with tempfile.NamedTemporaryFile(prefix="swarm-cleanup-") as output:
         try:
             ended = git.run(
-                [_SHELL, "-c", f"exec > {shlex.quote(output.name)} 2>&1; {command}"],
+                [_SHELL, "-c", f'exec "$@" > {shlex.quote(output.name)} 2>&1', _SHELL, *argv],
                 cwd=cwd,
                 env=env,
                 stdin=None,
@@ -63,6 +65,8 @@ def _failure_of(command: str, config: WorkerConfig, repository: Repository, spec
             )
         except GitTimeout as error:
             return f"{command} (did not end within {error.timeout_s:g} s)"
+        finally:
+            config.check_runner.clear_up(cwd)
         if ended.code == 0:
             return None
         output.seek(max(0, output.seek(0, os.SEEK_END) - _READ_BYTES))

@@ -19,10 +19,12 @@ from swarm_shared.domain.errors import ConfigError
 from swarm_shared.domain.models import Role
 from swarm_shared.domain.prices import Price
 from swarm_shared.domain.routes import Route, Routing
+from swarm_shared.domain.runners import RunnerOptions
 from swarm_shared.program.budget_settings import as_budget, as_prices
 from swarm_shared.program.csv_settings import as_csv_columns
 from swarm_shared.program.notify_settings import NotifyTarget, QuietHours, as_notify_targets, as_quiet_hours
 from swarm_shared.program.route_settings import as_routes
+from swarm_shared.program.runner_settings import RUNNERS, as_runners
 from swarm_shared.program.setup_steps import SetupStep, as_setup_steps
 
 MAX_WORKERS = 64
@@ -102,6 +104,16 @@ class Settings:
         20_000, "Agents of worker N get 20 ports of their own from this + 20 N on (SWARM_PORT).", low=1024, high=60_000
     )
     contain: bool = _setting(False, "Run each agent in its own pid namespace (Linux).")
+    runner: str = _setting("local", "Where agents run: local, or confined by bwrap.", choices=RUNNERS)
+    check_runner: str = _setting(
+        "", "The same for checks, gate, setup and cleanup commands (default: as runner).", choices=("", *RUNNERS)
+    )
+    runners: RunnerOptions = field(
+        default=RunnerOptions(),
+        metadata={
+            "help": "The options of each runner.", "file_only": True, "low": None, "high": None, "reader": as_runners,
+        },
+    )  # fmt: skip
     min_free_mb: float = _setting(200.0, "Stop giving out tasks below this much free disk, in MiB.", low=0, high=10**9)
     checks: tuple[str, ...] = _setting((), "Commands run after every builder session.", file_only=True)
     gate: tuple[str, ...] = _setting((), "Commands run on every merged result before it lands.", file_only=True)

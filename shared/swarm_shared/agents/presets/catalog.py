@@ -101,6 +101,8 @@ def _agent_cli(name: str, settings: Mapping[str, Any]) -> AgentCli:
         warnings=tuple(entry.pattern("warnings", text) for text in entry.words("warnings")),
         env=entry.texts_by_name("env", template=True),
         session_variables=entry.words("session_variables"),
+        state=_state(entry),
+        variables=entry.words("variables"),
         trouble=signs_from(entry, "trouble"),
         trouble_exits={
             _exit_code(entry, code): _kind(entry, f"trouble_exits.{code}", kind)
@@ -118,6 +120,15 @@ def _agent_cli(name: str, settings: Mapping[str, Any]) -> AgentCli:
     if reader is Reader.EVENTS and not (cli.result.ok and cli.result.answer):
         raise entry.wrong("result", "must state ok and answer for the reader 'events'", "see presets.toml")
     return cli
+
+
+def _state(entry: Entry) -> tuple[str, ...]:
+    """Paths below the home directory."""
+    paths = entry.words("state")
+    for path in paths:
+        if not path.startswith("~/") or ".." in path.split("/") or not path.strip("~/"):
+            raise entry.wrong("state", f"{path!r} is not a path below ~", "such as ~/.claude")
+    return paths
 
 
 def _argv(entry: Entry) -> Mapping[Role, tuple[str, ...]]:

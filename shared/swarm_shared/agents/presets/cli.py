@@ -143,6 +143,8 @@ class AgentCli(Struct, frozen=True, kw_only=True):
     warnings: tuple[re.Pattern[str], ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     session_variables: tuple[str, ...] = ()
+    state: tuple[str, ...] = ()
+    variables: tuple[str, ...] = ()
     trouble: tuple[Sign, ...] = ()
     trouble_exits: Mapping[int, TroubleKind] = field(default_factory=dict)
     http_exits: bool = False

@@ -1,0 +1,28 @@
+"""`runner: local`: commands run as children of the worker, with all of the user's rights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from swarm_shared.runners.runner import Command
+
+
+class Local:
+    """Runs commands as they are.
+
+    Args:
+        prefix: Words that go before every command line (`--contain`).
+    """
+
+    def __init__(self, prefix: tuple[str, ...] = ()) -> None:
+        self._prefix = prefix
+
+    def argv(self, command: Command) -> tuple[str, ...]:
+        return (*self._prefix, *command.argv)
+
+    def clear_up(self, cwd: Path) -> tuple[str, ...]:
+        return ()
+
+    def environment(self, environ: Mapping[str, str], variables: tuple[str, ...] = ()) -> dict[str, str]:
+        return dict(environ)

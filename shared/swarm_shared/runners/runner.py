@@ -1,0 +1,70 @@
+"""What every runner can do, and what it is told about the swarm and about one command."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+from msgspec import Struct
+
+
+class Grounds(Struct, frozen=True, kw_only=True):
+    """The places of one swarm on this machine; absolute paths.
+
+    Args:
+        home: The home directory of the user who runs the swarm.
+        project_root: What tasks read; with worktrees they write to none of it.
+        common_dir: The git directory that all worktrees share; None without worktrees.
+        database: The database, which holds the dashboard's token.
+        state_dir: Holds the control socket, logs and worktrees.
+        program_folders: What the swarm's own programs are made of.
+    """
+
+    home: Path
+    project_root: Path
+    common_dir: Path | None
+    database: Path
+    state_dir: Path
+    program_folders: tuple[Path, ...] = (Path(sys.prefix), Path(sys.base_prefix), Path(__file__).parents[1])
+
+
+class Command(Struct, frozen=True, kw_only=True):
+    """One command to run.
+
+    Args:
+        argv: `argv[0]` is an absolute path.
+        cwd: The folder that it works in: the project root, or a folder in a worktree.
+        state: Paths below the home directory (``~/.claude``) where the agent CLI keeps its own state.
+        readable: Further paths that it reads.
+    """
+
+    argv: tuple[str, ...]
+    cwd: Path
+    state: tuple[str, ...] = ()
+    readable: tuple[Path, ...] = ()
+
+
+class Runner(Protocol):
+    """One way to run commands."""
+
+    def argv(self, command: Command) -> tuple[str, ...]:
+        """The command line that runs it, to be started with the command's environment.
+
+        Raises:
+            ConfigError: It cannot be run from its folder by this runner.
+        """
+
+    def clear_up(self, cwd: Path) -> tuple[str, ...]:
+        """Remove what a command that has ended left to lead later commands of ours astray; the paths.
+
+        To be called before git is used, when nothing of the command is left.
+        """
+
+    def environment(self, environ: Mapping[str, str], variables: tuple[str, ...] = ()) -> dict[str, str]:
+        """What of the swarm's own environment a command gets.
+
+        Args:
+            variables: Names that its agent CLI needs; a ``*`` at the end stands for any rest.
+        """

@@ -1,0 +1,22 @@
+"""Which environment variables a confined command gets: those on a list of names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+# What programs need to run at all, to show text, to find their way through a proxy, and to sign commits with a name.
+ALWAYS = (
+    *("HOME", "PATH", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "LC_*", "TZ", "TERM", "NO_COLOR", "SWARM_PORT"),
+    *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy"),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"),
+    *("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL", "GIT_OPTIONAL_LOCKS"),
+    *("VIRTUAL_ENV", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "CI"),
+)
+
+
+def only(environ: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:
+    """The variables with these names; a ``*`` at the end of a name stands for any rest."""
+    names = tuple(names)
+    whole = frozenset(name for name in names if not name.endswith("*"))
+    prefixes = tuple(name[:-1] for name in names if name.endswith("*"))
+    return {name: value for name, value in environ.items() if name in whole or name.startswith(prefixes)}

@@ -1,0 +1,186 @@
+"""Attempts to leave the confinement of `runner: bwrap`, each one judged from outside."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from confined_desk import SECRET, START_UP, ConfinedDesk, listening
+from ordinary_user import as_ordinary_user
+
+from swarm_shared.domain.runners import BwrapOptions
+
+pytestmark = pytest.mark.integration
+# A program of the agent's choice, as git would be made to run it.
+FSMONITOR = 'printf "[core]\\n\\tfsmonitor = touch %s/marker\\n" "$OUT"'
+PYTHON = "/usr/bin/env python3 -c"
+
+ESCAPES = {
+    "write outside": 'echo x > "$OUT/marker"',
+    "write to /etc": "echo x > /etc/swarm-escape",
+    "write to the project": 'echo x > "$OUT/../project/a"',
+    "write to another task's worktree": 'echo x > "$S/a"; echo x > "$S/new"',
+    "write through a link": 'ln -s "$OUT" there && echo x > there/marker',
+    "rename a file out of the worktree": 'echo x > m; mv m "$OUT/marker"',
+    "link a file in": 'ln "$OUT/../project/a" mine && echo x > mine',
+    "write to the shell's start-up file": 'echo touch marker >> "$HOME/.bashrc"',
+    "read a key": 'cat "$HOME/.ssh/id"',
+    "read .netrc": 'cat "$HOME/.netrc"',
+    "read a key after unmounting": 'umount "$HOME"; umount -l "$HOME"; cat "$HOME/.ssh/id"',
+    "read a key through process 1": 'cat "/proc/1/root$HOME/.ssh/id"; cat "/proc/1/cwd/../home/.ssh/id"',
+    "read a key by its folder's descriptor": 'for n in /proc/*/fd/*; do cat "$n/../home/.ssh/id"; done',
+    "read a key in a user namespace": 'unshare -Urm sh -c \'umount -l "$HOME"; cat "$HOME/.ssh/id"\'',
+    "read a variable": "env",
+    "read another process's variables": "cat /proc/*/environ",
+    "read the database": 'cat "$DB"',
+    "read the swarm's files": 'cat "$STATE/token"',
+    "read the hidden files of root": "cat /etc/shadow | grep -q . && echo " + SECRET,
+    "remount the root": 'mount -o remount,rw,bind /; mount -o remount,rw /; echo x > "$OUT/marker"; '
+    "echo x > /etc/swarm-escape",
+    "remount in a user namespace": 'unshare -Urm sh -c "mount -o remount,rw,bind /; echo x > $OUT/marker"',
+    "bind a folder": 'mkdir d; mount --bind "$OUT" d; echo x > d/marker',
+    "enter the namespaces of process 1": 'nsenter -t 1 -m -p sh -c "echo x > $OUT/marker"',
+    "change the root": 'chroot / sh -c "echo x > $OUT/marker"',
+    "become root": 'sudo -n touch "$OUT/marker"; su -c "touch $OUT/marker"',
+    "make a device": "mknod disk b 8 0 && echo " + SECRET,
+    "read a disk": "head -c 1 /dev/sda /dev/vda /dev/mem && echo " + SECRET,
+    "set the kernel's core pattern": "cat /proc/sys/kernel/core_pattern > p; "
+    "cat p > /proc/sys/kernel/core_pattern && echo " + SECRET,
+    "trigger sysrq": "echo h > /proc/sysrq-trigger && echo " + SECRET,
+    "write to /sys": "f=/sys/kernel/mm/transparent_hugepage/enabled; [ -w $f ] && echo " + SECRET,
+    "use a cgroup's release agent": 'mkdir c; unshare -UrC mount -t cgroup -o memory c c && echo '
+    + SECRET,
+    "kill by pid": 'kill -9 "$CANARY"',
+    # It holds standard output, which the test reads to its end.
+    "outlive the session": f'{PYTHON} "import os,time\nfor _ in 1, 2:\n os.fork() and os._exit(0)\n os.setsid()\n'
+    'time.sleep(60)"',
+    "have a file of the outside open": 'for fd in 3 4 5 6 7 8 9; do eval "echo x >&$fd"; done',
+    "point git's common directory elsewhere": f'mkdir e; {FSMONITOR} > e/config; echo "$W/e" > "$GW/commondir"',
+    "replace git's common directory": f'mkdir e; {FSMONITOR} > e/config; mv "$GW/commondir" "$GW/x"; rm -f '
+    '"$GW/commondir"; echo "$W/e" > "$GW/commondir"',
+    "add a common directory": f'mkdir e; {FSMONITOR} > e/config; echo "$W/e" > "$G/commondir"',
+    "point .git elsewhere": f'git init -q e; {FSMONITOR} >> e/.git/config; echo "gitdir: $W/e/.git" > .git',
+    "replace .git": f'git init -q e; {FSMONITOR} >> e/.git/config; rm -rf .git; mv .git x; mv e/.git .git',
+    "point the worktree's way back elsewhere": 'echo "$OUT/.git" > "$GW/gitdir"',
+    "edit git's settings": f'{FSMONITOR} >> "$G/config"; git config core.fsmonitor "touch $OUT/marker"',
+    "edit the worktree's settings": f'{FSMONITOR} > "$GW/config.worktree"; git config --worktree core.fsmonitor x',
+    "add a hook": 'printf "#!/bin/sh\\ntouch $OUT/marker\\n" > "$G/hooks/post-checkout"; chmod +x "$G/hooks/"*; '
+    'mkdir "$GW/hooks"; cp "$G/hooks/post-checkout" "$GW/hooks"',
+    "have git append to a file outside": 'for f in "$GW/logs/HEAD" "$G/logs/HEAD" "$G/logs/refs/heads/main"; do '
+    'ln -sf "$HOME/.bashrc" "$f"; done',
+    "have git replace a file outside": 'ln -sf "$HOME/.bashrc" "$GW/index"; ln -sf "$HOME/.bashrc" "$GW/ORIG_HEAD"',
+    "have git write below a folder outside": 'ln -s "$OUT" "$G/refs/heads/x"; mkdir -p "$GW/refs"; '
+    'ln -s "$OUT" "$GW/refs/x"',
+    "prune other worktrees": "git worktree prune; git worktree remove --force $S",
+    "borrow objects": 'echo "$OUT" > "$G/objects/info/alternates" && echo ' + SECRET,
+}  # fmt: skip
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> ConfinedDesk:
+    return ConfinedDesk(tmp_path)
+
+
+@pytest.fixture
+def canary() -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(["sleep", "60"])
+    yield process
+    process.kill()
+    process.wait()
+
+
+def judged(desk: ConfinedDesk, script: str, canary: subprocess.Popen[bytes]) -> None:
+    """Run the attempt, then use git outside as a user would: nothing may have come of it."""
+    before = desk.fingerprint()
+    ended = desk.run(script, env={"AWS_SECRET_ACCESS_KEY": SECRET, "CANARY": str(canary.pid)})
+    assert SECRET not in ended.stdout + ended.stderr
+    assert canary.poll() is None
+    assert desk.fingerprint() == before
+    desk.runner.clear_up(desk.worktree)
+    for folder in (desk.project, desk.worktree, desk.sibling):
+        desk.git("status", cwd=folder)
+        desk.git("branch", "x/marker", cwd=folder)
+        desk.git("checkout", "-q", "--detach", cwd=folder)
+        desk.git("commit", "-q", "--allow-empty", "-m", "x", cwd=folder)
+    assert not (desk.outside / "marker").exists()
+    assert (desk.home / ".bashrc").read_text() == START_UP
+
+
+@pytest.mark.parametrize("name", ESCAPES)
+def test_the_attempt_fails(desk: ConfinedDesk, canary: subprocess.Popen[bytes], name: str) -> None:
+    judged(desk, ESCAPES[name].replace("$CANARY", str(canary.pid)), canary)
+
+
+def test_the_judge_sees_what_a_command_without_confinement_does(
+    desk: ConfinedDesk, canary: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk.runner, "argv", lambda command: command.argv)
+    with pytest.raises(AssertionError):
+        judged(desk, 'cat "$HOME/.ssh/id"', canary)
+    with pytest.raises(AssertionError):
+        judged(desk, 'echo x > "$OUT/marker"', canary)
+    (desk.outside / "marker").unlink()
+    with pytest.raises(AssertionError):
+        judged(desk, f'cd "$W"; mkdir e; {FSMONITOR} > e/config; echo "$W/e" > "$GW/commondir"', canary)
+
+
+CONNECT = PYTHON + " \"import socket as s; c=s.socket(s.%s); c.settimeout(2); c.connect(%s); print('reached')\""
+
+
+def test_a_socket_below_tmp_cannot_be_reached(desk: ConfinedDesk) -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder, listening(Path(folder) / "agent"):
+        assert "reached" not in desk.run(CONNECT % ("AF_UNIX", f"'{folder}/agent'")).stdout
+
+
+def test_the_control_socket_cannot_be_reached(desk: ConfinedDesk) -> None:
+    with listening(desk.state / "s"):
+        assert "reached" not in desk.run(CONNECT % ("AF_UNIX", f"'{desk.state}/s'")).stdout
+
+
+@pytest.mark.parametrize("network", [True, False])
+def test_the_network_is_there_unless_it_is_off(tmp_path: Path, network: bool) -> None:
+    desk = ConfinedDesk(tmp_path, BwrapOptions(network=network))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        said = desk.run(CONNECT % ("AF_INET", server.getsockname())).stdout
+        assert ("reached" in said) == network
+    abstract = socket.socket(socket.AF_UNIX)
+    with abstract:
+        abstract.bind(f"\0{tmp_path.name}")
+        abstract.listen()
+        assert ("reached" in desk.run(CONNECT % ("AF_UNIX", f"b'\\\\0{tmp_path.name}'")).stdout) == network
+    own = "import socket as s; v=s.create_server(('127.0.0.1',0)); s.create_connection(v.getsockname()); print('own')"
+    assert "own" in desk.run(f'{PYTHON} "{own}"').stdout
+
+
+def test_an_ordinary_user_is_confined_as_well() -> None:
+    def attempts(folder: Path) -> None:
+        desk = ConfinedDesk(folder)
+        canary = subprocess.Popen(["sleep", "60"])
+        try:
+            for script in ESCAPES.values():
+                judged(desk, script.replace("$CANARY", str(canary.pid)), canary)
+                desk.git("clean", "-q", "-f", "-d", "-x", cwd=desk.worktree)
+        finally:
+            canary.kill()
+            canary.wait()
+
+    as_ordinary_user(attempts)
+
+
+def test_a_session_does_its_work(desk: ConfinedDesk) -> None:
+    script = """set -e
+        echo b > b; git add b; git commit -q -m b; git commit -q --amend -m c
+        echo c >> b; git stash -q; git stash pop -q; git checkout -q -- b
+        git checkout -q -b side; echo d > d; git add d; git commit -q -m d; git checkout -q swarm/t1
+        git merge -q side; git tag v1; git reset -q --hard; git status --porcelain
+        echo x > /tmp/x; echo x > /var/tmp/x; echo x > "$HOME/cache"; echo done"""
+    ended = desk.run(script)
+    assert ended.stdout.endswith("done\n"), ended.stderr
+    assert "d\n" in desk.git("ls-tree", "--name-only", "swarm/t1")
+    assert not Path("/tmp/x").exists()
+    assert not (desk.home / "cache").exists()
+    assert "nothing to commit" in desk.git("status", cwd=desk.worktree)
