@@ -27,7 +27,7 @@ SECTIONS = MappingProxyType(
         "Steer": ("answer", "retry", "cancel", "hold", "release", "kill", "approve", "reject", "prioritize"),
         "Swarm": ("start", "stop", "pause", "resume", "drain", "scale", "restart-worker", "ctl"),
         "Landing": ("land", "worktrees"),
-        "Maintenance": ("doctor", "agents", "reset-orphans", "backup", "config", "version"),
+        "Maintenance": ("doctor", "agents", "runners", "reset-orphans", "backup", "config", "version"),
     }
 )
 COMMANDS = MappingProxyType({name: section.lower() for section, names in SECTIONS.items() for name in names})

@@ -22,7 +22,7 @@ from swarm_shared.git.worktrees.isolation import decide
 from swarm_shared.own_checkout import not_pointed_at_a_project
 from swarm_shared.program.settings import Settings
 from swarm_shared.program.setup_steps import SetupStep
-from swarm_shared.runners.choose import grounds_of, runner_named
+from swarm_shared.runners.choose import grounds_of, runner_named, runner_of_checks
 from swarm_shared.runners.runner import Runner
 from swarm_shared.store.queue.policy import Budgets
 from swarm_worker.processes.containment import container_argv
@@ -98,7 +98,7 @@ def worker_config(settings: Settings, worker_id: str) -> WorkerConfig:
     grounds = grounds_of(settings, None if repository is None else repository.common_dir)
     prefix = container_argv() if settings.contain else ()
     runner = runner_named(settings.runner, settings, grounds, prefix=prefix)
-    other = settings.check_runner or settings.runner
+    other = runner_of_checks(settings)
     check_runner = runner if other == settings.runner else runner_named(other, settings, grounds, prefix=prefix)
     return WorkerConfig(
         worker_id=worker_id,

@@ -21,6 +21,11 @@ def grounds_of(settings: Settings, common_dir: Path | None) -> Grounds:
     )
 
 
+def runner_of_checks(settings: Settings) -> str:
+    """The runner of checks, gate, setup and cleanup commands."""
+    return settings.check_runner or settings.runner
+
+
 def runner_named(name: str, settings: Settings, grounds: Grounds, *, prefix: tuple[str, ...] = ()) -> Runner:
     """The runner of that name, tried out on this machine.
 

@@ -98,6 +98,7 @@ def _all(app: App) -> Iterator[Finding]:
             yield bad("project", unpointed)
         yield from about_git(settings, landed)
         yield from _agents(settings, named)
+        yield from _runners(settings)
         yield from _notify(settings)
 
 
@@ -214,6 +215,26 @@ def _agents(settings: Settings, named: Sequence[AgentsNamed]) -> Iterator[Findin
         yield _finding(name, Level.WARN, text)
     if not found.problems and not found.undecided:
         yield _finding(name, Level.OK, f"{settings.agent_cli} can start, and knows its agents")
+
+
+def _runners(settings: Settings) -> Iterator[Finding]:
+    """The confinement, by trying to break it."""
+    from swarm_shared.runners.choose import grounds_of, runner_of_checks
+    from swarm_shared.runners.proving import prove
+
+    name = "runner"
+    if "bwrap" not in (settings.runner, runner_of_checks(settings)):
+        return
+    try:
+        proofs = prove(settings.runners.bwrap, grounds_of(settings, None))
+    except SwarmError as error:
+        yield bad(name, error)
+        return
+    for proof in proofs:
+        if not proof.held:
+            yield _finding(name, Level.BAD, f"bwrap: does not hold: {proof.text}", advice="look at runners.bwrap")
+    if all(proof.held for proof in proofs):
+        yield _finding(name, Level.OK, f"bwrap: {len(proofs)} attempts to break the confinement failed")
 
 
 def _notify(settings: Settings) -> Iterator[Finding]:

@@ -12,8 +12,10 @@ from msgspec import Struct
 
 from amplifier_swarm.start.checks.problems import Problem
 from amplifier_swarm.start.checks.run_repository import check_repository
+from swarm_shared.domain.errors import ConfigError
 from swarm_shared.own_checkout import not_pointed_at_a_project
 from swarm_shared.program.settings import Settings
+from swarm_shared.runners.choose import grounds_of, runner_named, runner_of_checks
 from swarm_shared.store.queue.landings import IntegrationRow
 
 EXIT_SETTINGS = 3
@@ -45,6 +47,7 @@ def check_machine(settings: Settings, *, keep_running: bool, known: IntegrationR
         *_about_project(settings),
         *unfit,
         *_about_disk(settings),
+        *_about_runners(settings),
         *_about_port(settings),
     )
     warnings = list(remarks)
@@ -79,6 +82,14 @@ def _about_project(settings: Settings) -> Iterator[Problem]:
         yield _problem(error.message, error.hint or "")
     if not settings.project_root.is_dir():
         yield _problem(f"the project root {settings.project_root} is no folder", "name it with --project-root")
+
+
+def _about_runners(settings: Settings) -> Iterator[Problem]:
+    try:
+        for name in sorted({settings.runner, runner_of_checks(settings)}):
+            runner_named(name, settings, grounds_of(settings, None))
+    except ConfigError as error:
+        yield _problem(error.message, error.hint or "")
 
 
 def _about_disk(settings: Settings) -> Iterator[Problem]:

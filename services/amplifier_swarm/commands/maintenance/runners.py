@@ -1,0 +1,37 @@
+"""`runners`: where agents and commands run, and whether their confinement holds on this machine."""
+
+from __future__ import annotations
+
+import click
+
+from amplifier_swarm.app import App, command, json_option
+from amplifier_swarm.terminal import print_json, say, table
+from swarm_shared.domain.errors import EXIT_AGENT_CLI
+from swarm_shared.runners.choose import grounds_of, runner_of_checks
+from swarm_shared.runners.proving import prove
+
+
+@command("runners", example="runners\nrunners check", short_help="Where agents run; try their confinement.")
+@click.argument("action", required=False, type=click.Choice(["check"]))
+@json_option
+def runners(app: App, action: str | None, as_json: bool) -> int:
+    """Show which runner agents and which one checks, gate, setup and cleanup commands have.
+
+    `check` proves the confinement of bwrap on this machine, with the options in swarm.yaml, by trying to break it. Exit
+    code 3 when bwrap does not work here, 10 when an attempt succeeds.
+    """
+    settings = app.settings()
+    used = {"agents": settings.runner, "checks": runner_of_checks(settings)}
+    if action is None:
+        if as_json:
+            print_json({"runners": used})
+        else:
+            table(("for", "runner"), list(used.items()))
+        return 0
+    proofs = prove(settings.runners.bwrap, grounds_of(settings, None))
+    if as_json:
+        print_json({"runner": "bwrap", "proofs": [{"text": proof.text, "holds": proof.held} for proof in proofs]})
+    else:
+        for proof in proofs:
+            say(f"{'ok  ' if proof.held else 'FAIL'} {proof.text}")
+    return 0 if all(proof.held for proof in proofs) else EXIT_AGENT_CLI

@@ -1,0 +1,121 @@
+"""Proves a confinement by trying to break it: each attempt runs inside and is judged from outside."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from swarm_shared.domain.runners import BwrapOptions
+from swarm_shared.runners.bwrap import Bwrap
+from swarm_shared.runners.runner import Command, Grounds
+
+ATTEMPT_TIMEOUT_S = 30.0
+_SECRET = "swarm-runner-check-secret"
+_CONNECT = "import socket; socket.create_connection(('127.0.0.1', {port}), 2); print('connected')"
+
+
+class Proof(Struct, frozen=True, kw_only=True):
+    """What one attempt came to. `text` says what was tried."""
+
+    held: bool
+    text: str
+
+
+def prove(options: BwrapOptions, grounds: Grounds) -> tuple[Proof, ...]:
+    """Try to break out of a worktree-like folder, with the options that sessions will have.
+
+    Raises:
+        ConfigError: The runner does not work on this machine.
+    """
+    with tempfile.TemporaryDirectory(prefix="swarm-runner-check-") as name:
+        folder = Path(os.path.realpath(name))
+        home, place, outside = folder / "home", folder / "work", folder / "outside"
+        for path in (home / ".ssh", place, outside):
+            path.mkdir(parents=True)
+        (home / ".ssh" / "id").write_text(_SECRET)
+        state = folder / "state"
+        state.mkdir()
+        around = replace(
+            grounds, home=home, project_root=place, common_dir=None, database=folder / "tasks.db", state_dir=state
+        )
+        inside = _Inside(Bwrap.usable(options, around), place)
+        return (
+            _works(inside, place),
+            _writes_outside(inside, outside),
+            _reads_a_key(inside, home),
+            _own_keys(Bwrap.usable(options, grounds), place),
+            _signals(inside),
+            _network(inside, options),
+        )
+
+
+class _Inside:
+    def __init__(self, runner: Bwrap, place: Path) -> None:
+        self._runner, self._place = runner, place
+
+    def run(self, *argv: str) -> str:
+        """What a command prints, whatever came of it."""
+        env = self._runner.environment(os.environ)
+        try:
+            ended = subprocess.run(
+                self._runner.argv(Command(argv=argv, cwd=self._place)),
+                env=env,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=ATTEMPT_TIMEOUT_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return ""
+        return (ended.stdout + ended.stderr).decode(errors="replace")
+
+    def shell(self, script: str, *words: str) -> str:
+        return self.run("/bin/sh", "-c", script, "sh", *words)
+
+
+def _works(inside: _Inside, place: Path) -> Proof:
+    inside.shell("echo x > made")
+    return Proof(held=(place / "made").exists(), text="it can write to its own folder")
+
+
+def _writes_outside(inside: _Inside, outside: Path) -> Proof:
+    marker = outside / "marker"
+    inside.shell('echo x > "$1"; mount -o remount,rw,bind /; echo x > "$1"', str(marker))
+    return Proof(held=not marker.exists(), text="it cannot write outside its folder")
+
+
+def _reads_a_key(inside: _Inside, home: Path) -> Proof:
+    said = inside.shell('cat "$1"; umount "$2"; cat "$1"', str(home / ".ssh" / "id"), str(home))
+    return Proof(held=_SECRET not in said, text="it cannot read keys in the home directory")
+
+
+def _own_keys(runner: Bwrap, place: Path) -> Proof:
+    """The user's own `~/.ssh`, which `runners.bwrap.home` could show; only whether it is there is asked."""
+    said = _Inside(runner, place).shell('[ -z "$(ls -A ~/.ssh 2> /dev/null)" ] && echo hidden')
+    return Proof(held="hidden" in said, text="~/.ssh is hidden")
+
+
+def _signals(inside: _Inside) -> Proof:
+    with subprocess.Popen(["sleep", str(ATTEMPT_TIMEOUT_S)], stdin=subprocess.DEVNULL) as process:
+        try:
+            inside.shell('kill -9 "$1"', str(process.pid))
+            return Proof(held=process.poll() is None, text="it cannot signal a process outside")
+        finally:
+            process.send_signal(signal.SIGKILL)
+
+
+def _network(inside: _Inside, options: BwrapOptions) -> Proof:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        said = inside.run(sys.executable, "-c", _CONNECT.format(port=server.getsockname()[1]))
+    reached = "connected" in said
+    if options.network:
+        return Proof(held=reached, text="it can reach the network (network: on)")
+    return Proof(held=not reached, text="it cannot reach the network (network: off)")

@@ -1,0 +1,39 @@
+"""`runners check` and `doctor` prove the confinement, and notice when it does not hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from swarm_shared.domain.runners import BwrapOptions
+from swarm_shared.runners.bwrap import Bwrap
+from swarm_shared.runners.proving import prove
+from swarm_shared.runners.runner import Command, Grounds
+
+pytestmark = pytest.mark.integration
+
+
+def grounds(folder: Path) -> Grounds:
+    return Grounds(
+        home=Path.home(), project_root=folder, common_dir=None, database=folder / "db", state_dir=folder / "state"
+    )
+
+
+@pytest.mark.parametrize("network", [True, False])
+def test_all_attempts_fail_under_bwrap(tmp_path: Path, network: bool) -> None:
+    proofs = prove(BwrapOptions(network=network), grounds(tmp_path))
+    assert [proof.text for proof in proofs if not proof.held] == []
+    assert ("cannot reach the network" in proofs[-1].text) != network
+
+
+def test_attempts_without_confinement_are_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unconfined(self: Bwrap, command: Command) -> tuple[str, ...]:
+        # No mount or umount, which as root would change this machine.
+        return ("/usr/bin/env", "-C", str(command.cwd), "PATH=/nonexistent:/bin-of-none", *command.argv)
+
+    monkeypatch.setattr(Bwrap, "argv", unconfined)
+    held = {proof.text: proof.held for proof in prove(BwrapOptions(network=False), grounds(tmp_path))}
+    assert not held["it cannot write outside its folder"]
+    assert not held["it cannot signal a process outside"]
+    assert not held["it cannot reach the network (network: off)"]

@@ -1,0 +1,64 @@
+"""What `runners` in swarm.yaml may say, and how it is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from swarm_shared.domain.errors import ConfigError
+from swarm_shared.domain.runners import BwrapOptions, RunnerOptions
+from swarm_shared.program.runner_settings import as_runners
+from swarm_shared.program.settings import resolve
+from swarm_shared.runners.variables import ALWAYS, only
+
+
+@pytest.mark.parametrize(("stated", "network"), [("on", True), ("off", False), (True, True), (False, False)])
+def test_the_network_is_on_or_off(stated: object, network: bool) -> None:
+    assert as_runners({"bwrap": {"network": stated}}).bwrap.network == network
+
+
+def test_everything_has_a_default() -> None:
+    assert as_runners({"bwrap": None}) == as_runners({}) == RunnerOptions(bwrap=BwrapOptions())
+    assert BwrapOptions().network
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        ({"podman": {}}, "runners.podman: is unknown"),
+        ({"bwrap": {"net": "off"}}, "runners.bwrap.net: is unknown"),
+        ({"bwrap": {"network": "maybe"}}, "runners.bwrap.network: 'maybe' is unknown"),
+        ({"bwrap": {"network": 1}}, "runners.bwrap.network: 1 is unknown"),
+        ({"bwrap": {"network": ["off"]}}, "is unknown"),
+        ({"bwrap": {"writable": "x"}}, "must be a list of texts"),
+        ({"bwrap": {"writable": ["cache"]}}, "'cache' is not absolute"),
+        ({"bwrap": {"writable": ["/"]}}, "would leave nothing confined"),
+        ({"bwrap": {"writable": ["~/"]}}, "would leave nothing confined"),
+        ({"bwrap": {"home": ["/etc"]}}, "is not a path below the home directory"),
+        ({"bwrap": {"home": ["../other"]}}, "is not a path below the home directory"),
+        ({"bwrap": {"home": ["."]}}, "is not a path below the home directory"),
+        ({"bwrap": {"environment": ["A=1"]}}, "is not the name of a variable"),
+        ({"bwrap": {"environment": ["*"]}}, "is not the name of a variable"),
+        (["bwrap"], "must be a mapping"),
+    ],
+)
+def test_what_cannot_be_is_refused_by_name(raw: object, text: str) -> None:
+    with pytest.raises(ConfigError, match=text.replace(".", r"\.").replace("*", r"\*")):
+        as_runners(raw)
+
+
+def test_a_runner_comes_from_flag_variable_or_file(tmp_path: Path) -> None:
+    (tmp_path / "swarm.yaml").write_text("runner: bwrap\ncheck_runner: local\nrunners: {bwrap: {network: off}}\n")
+    db = str(tmp_path / "tasks.db")
+    settings = resolve({"db": db}, {})
+    assert (settings.runner, settings.check_runner, settings.runners.bwrap.network) == ("bwrap", "local", False)
+    assert resolve({"db": db}, {"SWARM_RUNNER": "local"}).runner == "local"
+    assert resolve({"db": db, "runner": "local"}, {}).runner == "local"
+    with pytest.raises(ConfigError, match="runner = 'chroot'"):
+        resolve({"db": db}, {"SWARM_RUNNER": "chroot"})
+
+
+def test_only_listed_variables_are_passed_on() -> None:
+    environ = {"PATH": "p", "LC_ALL": "C", "AWS_SECRET_ACCESS_KEY": "k", "MINE_A": "1", "SSH_AUTH_SOCK": "s"}
+    assert only(environ, (*ALWAYS, "MINE_*")) == {"PATH": "p", "LC_ALL": "C", "MINE_A": "1"}
