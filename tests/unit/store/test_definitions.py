@@ -10,6 +10,7 @@ import pytest
 from queue_desk import PASSED, QueueDesk
 
 from swarm_shared.carry_out import Carried, carry_out, carry_out_now
+from swarm_shared.domain.errors import NotFound
 from swarm_shared.domain.models import HoldReason, Status, TaskSpec, Verb
 from swarm_shared.processes.file_lock import alone
 from swarm_shared.store.requests.control import ControlRow
@@ -89,9 +90,17 @@ def test_all_problems_of_a_task_are_in_one_refusal(desk: QueueDesk) -> None:
 
 
 def test_an_unknown_key_is_kept_and_mentioned(desk: QueueDesk) -> None:
+    row = add(desk, task={"id": "c", "name": "C", "colour": "red"})
+    assert "colour" in str(row.result)
+    assert desk.db.tasks.editable("c").extra == {"colour": "red"}
+
+
+def test_a_mistyped_key_is_refused(desk: QueueDesk) -> None:
     row = add(desk, task={"id": "c", "name": "C", "dependancies": ["a"]})
     assert "dependancies" in str(row.result)
-    assert desk.db.tasks.editable("c").extra == {"dependancies": ["a"]}
+    assert "dependencies" in str(row.result)
+    with pytest.raises(NotFound):
+        desk.db.tasks.editable("c")
 
 
 def test_an_unknown_part_of_a_request_is_refused(desk: QueueDesk) -> None:
