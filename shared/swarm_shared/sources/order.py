@@ -25,14 +25,16 @@ class Phase(Struct, kw_only=True, eq=False):
 
 def one_after_the_other(drafts: Iterable[Draft]) -> None:
     """Each waits for the one before; those that are held or cancelled hold up none."""
+    listed = list(drafts)
     before: Draft | None = None
-    for draft in drafts:
+    for draft in listed:
         if draft.status is Status.CANCELLED:
             continue
         if before is not None:
             draft.needs.append(before.id)
         if draft.status not in _ENDED:
             before = draft
+    _wait_through_completed(listed)
 
 
 def in_phase(phase: Phase) -> None:
@@ -65,6 +67,22 @@ def link_phases(phases: list[Phase], drafts: Drafts) -> None:
         for earlier in stories or before[-1:]:
             _link(earlier, phase)
         before, stories = [phase], []
+    _wait_through_completed([draft for phase in phases for draft in phase.drafts])
+
+
+def _wait_through_completed(drafts: list[Draft]) -> None:
+    """Let what waits for a completed task also wait for what that one would have waited for.
+
+    Items are ticked out of order: a task whose predecessor is done must not start before an open one further up.
+    """
+    waits: dict[str, dict[str, None]] = {}  # of completed tasks: the open ones that they would wait for
+    completed = {draft.id for draft in drafts if draft.status is Status.COMPLETED}
+    for draft in drafts:
+        further = {each: None for need in draft.needs for each in waits.get(need, ())}
+        if draft.id in completed:
+            waits[draft.id] = {need: None for need in draft.needs if need not in completed} | further
+        else:
+            draft.needs += [each for each in further if each not in draft.needs]
 
 
 def _open(phase: Phase) -> list[Draft]:

@@ -38,6 +38,13 @@ def test_spec_kit_stories_wait_for_the_foundation_and_not_for_each_other() -> No
     assert needs(found, "documentation-updates-in-docs") == {"T014", "T018"}
 
 
+def test_what_waits_for_a_done_item_waits_for_the_open_ones_before_it() -> None:
+    setup = "## Setup\n- [ ] T001 a\n- [x] T002 b\n- [x] T003 c\n"
+    found = tasks("spec-kit", f"{setup}## User Story 1\n- [ ] T004 [US1] d\n")
+    assert needs(found, "T004") == {"T003", "T001"}
+    assert needs(tasks("kiro", "- [ ] 1. a\n- [x] 2. b\n- [ ] 3. c\n"), "3") == {"2", "1"}
+
+
 def test_spec_kit_fields() -> None:
     found = tasks("spec-kit")
     assert found["T001"].status is Status.COMPLETED
@@ -92,7 +99,7 @@ def test_spec_workflow_names_the_files_of_a_task() -> None:
 
 def test_openspec_ids_begin_with_the_change_and_run_in_order() -> None:
     found = tasks("openspec")
-    assert needs(found, "add-deps.2.1") == {"add-deps.1.2"}
+    assert needs(found, "add-deps.2.1") == {"add-deps.1.2", "add-deps.1.1"}
     assert found["add-deps.1.2"].acceptance_criteria == ("with a test",)
     assert found["add-deps.1.1"].phase == "1. Metadata"
 
