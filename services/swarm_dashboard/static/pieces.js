@@ -35,6 +35,11 @@ const SHAPES = {
     ["circle", { cx: 8, cy: 8, r: 5.6 }],
     ["path", { d: "m4.2 11.8 7.6-7.6" }],
   ],
+  copy: [
+    ["rect", { x: 5.5, y: 5.5, width: 8, height: 8, rx: 1.5 }],
+    ["path", { d: "M3.5 10.5a1 1 0 0 1-1-1v-6a1 1 0 0 1 1-1h6a1 1 0 0 1 1 1" }],
+  ],
+  copied: [["path", { d: "m3 8.5 3.2 3.2L13 4.8" }]],
 };
 const SAME = { claimed: "in_progress", approved: "completed", landing: "in_progress" };
 
@@ -85,13 +90,15 @@ export const command = (text) =>
 
 /** A small button that puts a text on the clipboard, and says so. */
 export function copyButton(text) {
-  const button = h("button", { type: "button", class: "plain copy", "aria-label": `Copy ${text}`, title: "Copy" }, "⧉");
+  const button = h(
+    "button",
+    { type: "button", class: "plain copy", "aria-label": `Copy ${text}`, title: "Copy" },
+    icon("copy"),
+  );
   button.onclick = async () => {
     await navigator.clipboard.writeText(text);
-    button.textContent = "✓";
-    setTimeout(() => {
-      button.textContent = "⧉";
-    }, 1_200);
+    button.replaceChildren(icon("copied"));
+    setTimeout(() => button.replaceChildren(icon("copy")), 1_200);
   };
   return button;
 }

@@ -88,7 +88,7 @@ export function view({ data, status, place, go }) {
     bulkBar(filters(query), page),
     page.tasks.length
       ? query.get("view") in BOARDS
-        ? board(BOARDS[query.get("view")], page.tasks)
+        ? board(BOARDS[query.get("view")], page.tasks, page.cursor !== null || query.has("cursor"))
         : list(sorted(page.tasks, query.get("sort")), query)
       : nothing(query, status),
     pager(query, page),
@@ -218,8 +218,8 @@ const BOARDS = {
   phase: { of: (row) => row.phase || "no phase", words: (phase) => phase, order: null },
 };
 
-/** The rows of this page in columns by status or phase. */
-function board({ of, words, order }, rows) {
+/** The rows of this page in columns by status or phase; `partial` where there are more pages. */
+function board({ of, words, order }, rows, partial) {
   const columns = Map.groupBy(rows, of);
   const names = order?.filter((name) => columns.has(name)) ?? [...columns.keys()];
   return h(
@@ -236,7 +236,7 @@ function board({ of, words, order }, rows) {
           " ",
           words(name),
           " ",
-          h("span", { class: "quiet" }, count(columns.get(name).length)),
+          h("span", { class: "quiet" }, count(columns.get(name).length) + (partial ? " on this page" : "")),
         ),
         h(
           "ul",
