@@ -49,7 +49,7 @@ SERVICE = re.compile(
 )
 SINGLE = re.compile(
     r"amplifier-swarm (validate|import-tasks|export-tasks|status|list-tasks|failures|task-info|why|prompt|logs|retry|"
-    r"add|plan|graph|reset-orphans|backup|doctor|runners|report)\b|amplifier-swarm agents$"
+    r"add|plan|graph|reset-orphans|backup|doctor|runners|report|costs)\b|amplifier-swarm agents$"
 )
 # The commands of the chapter on landing build on each other too.
 LANDING = re.compile(r"amplifier-swarm (diff|land|worktrees)\b")

@@ -57,7 +57,8 @@ def commands() -> list[Command]:
         for raw in joined.splitlines():
             words = shlex.split(raw, comments=True)
             if words:
-                found.append(Command(page=block.page, line=line, text=shlex.join(words)))
+                text = " ".join(word if word == ">" else shlex.quote(word) for word in words)
+                found.append(Command(page=block.page, line=line, text=text))
             line += 1
     return found
 
