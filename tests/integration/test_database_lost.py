@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -162,7 +163,8 @@ def test_tasks_are_not_imported_into_a_new_file_beside_a_swarm_that_lost_its_own
     assert "tasks.db is missing, but process" in done.stderr
     assert not at.db.exists()
     for pid in at.alive():
-        os.kill(pid, signal.SIGCONT)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
     assert at.wait_end(run) == 4, at.told()
     done = cli(at.folder, "import-tasks", "more.yaml")
     assert done.returncode == 0, done.stderr

@@ -22,7 +22,7 @@ PROMISED = {
     "events", "retry", "cancel", "hold", "release", "kill", "approve", "reject", "prioritize", "pause", "resume",
     "scale", "drain", "stop", "ctl", "export-tasks", "reset-orphans", "dashboard", "config", "doctor", "backup",
     "version", "restart-worker", "land", "diff", "worktrees", "failures", "answer",
-    "agents", "add", "edit", "plan", "graph", "mcp", "plan-from", "notify", "convert", "report", "costs",
+    "agents", "add", "edit", "plan", "graph", "mcp", "plan-from", "notify", "convert", "report", "costs", "runners",
 }  # fmt: skip
 READING = {
     "status", "list-tasks", "task-info", "why", "prompt", "logs", "workers", "events", "validate", "config", "doctor",

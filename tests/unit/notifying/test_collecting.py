@@ -135,6 +135,7 @@ def test_a_bad_key_is_reported_at_once_and_again_only_after_it_was_good(bell: Be
     assert bell.kinds() == ["credentials"]
     bell.desk.db.swarm.resume(actor="ada")
     assert bell.kinds() == ["credentials"]
+    bell.desk.clock.pass_s(1)
     bell.hold(TroubleKind.CREDENTIALS)
     assert bell.kinds() == ["credentials", "credentials"]
 
