@@ -4,8 +4,8 @@ A program opens its own file under `<state>/alive`, locks it, and passes the ope
 kernel keeps the lock for as long as one of them has the file open, whatever it did to its environment, session or
 parent; and a lock that can be taken proves that all are gone, also where their pid namespace cannot be seen.
 
-The same file records which processes were seen below the program: a daemon that closes all files is still found by its
-pid and start time.
+A second file beside it records which processes were seen below the program: a daemon that closes all files is still
+found by its pid and start time. It is not passed on: what is recorded gets killed, and an agent must not write there.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ CONTAINER_GONE = "its container is gone: nothing holds its lock file"
 # Out of the way of programs that expect certain numbers to be free, where the limit on open files allows it.
 _DESCRIPTOR = 100
 _DELETED = " (deleted)"
+_SEEN = ".seen"
 # Of one length, so that a shorter record over a longer one leaves whole lines behind.
 _LINE = "{:>10} {:>20}\n"
 
@@ -46,6 +47,9 @@ class Lifeline:
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.descriptor = _locked(self._path)
+            self._record = _high(
+                os.open(_seen(self._path), os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+            )
         except OSError as error:
             raise DatabaseError(
                 f"cannot lock {self._path}: {error.strerror}",
@@ -62,14 +66,14 @@ class Lifeline:
         self._recorded = known
         text = "".join(_LINE.format(process.pid, process.start_time) for process in known).encode()
         try:
-            os.pwrite(self.descriptor, text, 0)
-            os.ftruncate(self.descriptor, len(text))
+            os.pwrite(self._record, text, 0)
+            os.ftruncate(self._record, len(text))
         except OSError:
             self._recorded = {}  # a full disk, say; the next call writes it again
 
     def remove(self) -> None:
-        """Remove the file: nothing below the program is left, and the program itself is about to end."""
-        self._path.unlink(missing_ok=True)
+        """Remove the files: nothing below the program is left, and the program itself is about to end."""
+        _remove(self._path)
 
 
 class Lifelines:
@@ -99,7 +103,7 @@ class Lifelines:
     def recorded(self, process: ProcessId) -> list[ProcessId]:
         """What the program has seen below itself; not all of it need live."""
         try:
-            lines = _path(self._state_dir, process).read_text(encoding="ascii", errors="replace").splitlines()
+            lines = _seen(_path(self._state_dir, process)).read_text(encoding="ascii", errors="replace").splitlines()
         except OSError:
             return []
         found = []
@@ -113,17 +117,28 @@ class Lifelines:
         """Remove the files that nobody holds, except those of processes that are still to be proven gone."""
         keep = {_path(self._state_dir, process).name for process in needed}
         try:
-            files = [entry for entry in (self._state_dir / FOLDER).iterdir() if entry.name not in keep]
+            files = [*(self._state_dir / FOLDER).iterdir()]
         except OSError:
             return
-        for file in files:
-            if _is_free(file):
-                file.unlink(missing_ok=True)
+        locks = {file.name.removesuffix(_SEEN): file.with_name(file.name.removesuffix(_SEEN)) for file in files}
+        for name, lock in locks.items():
+            if name not in keep and (not lock.exists() or _is_free(lock)):
+                _remove(lock)
 
 
 def _path(state_dir: Path, process: ProcessId) -> Path:
     boot = process.boot_id.partition("-")[0]
     return state_dir / FOLDER / f"{boot}-{process.pid_ns}-{process.pid}-{process.start_time}"
+
+
+def _seen(path: Path) -> Path:
+    return path.with_name(path.name + _SEEN)
+
+
+def _remove(path: Path) -> None:
+    """The record last: without its lock file it is removed by whoever cleans up next."""
+    path.unlink(missing_ok=True)
+    _seen(path).unlink(missing_ok=True)
 
 
 def _locked(path: Path) -> int:

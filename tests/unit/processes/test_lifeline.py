@@ -44,9 +44,23 @@ def program(pid: int = 4242) -> ProcessId:
     return replace(ProcessId.mine(), pid=pid)
 
 
+def lock_file(folder: Path) -> Path:
+    (found,) = (path for path in (folder / FOLDER).iterdir() if path.suffix != ".seen")
+    return found
+
+
 def end(process: ProcessId) -> None:
     process.kill(9)
     os.waitpid(process.pid, 0)
+
+
+def test_what_inherits_the_lock_cannot_write_the_record(tmp_path: Path, spawn: Spawn) -> None:
+    lifeline, seen = Lifeline(tmp_path, program()), spawn()
+    lifeline.record([seen])
+    forged = f"{os.getpid():>10} {1:>20}\n" * 9
+    forge = f"import os; os.pwrite({lifeline.descriptor}, {forged.encode()!r}, 0)"
+    subprocess.run([sys.executable, "-c", forge], pass_fds=(lifeline.descriptor,), check=True)
+    assert Lifelines(tmp_path).recorded(program()) == [seen]
 
 
 def test_the_lock_is_free_only_when_the_last_process_that_inherited_it_has_ended(tmp_path: Path, spawn: Spawn) -> None:
@@ -79,7 +93,7 @@ def test_only_those_who_hold_the_lock_are_holders_and_a_backup_that_reads_the_fi
     tmp_path: Path, spawn: Spawn
 ) -> None:
     lifeline = Lifeline(tmp_path, program())
-    (file,) = (tmp_path / FOLDER).iterdir()
+    file = lock_file(tmp_path)
     reader = os.open(file, os.O_RDONLY)
     backup = spawn(reader)
     os.close(reader)
@@ -92,14 +106,14 @@ def test_holders_are_found_though_somebody_deleted_the_file(tmp_path: Path, spaw
     lifeline = Lifeline(tmp_path, program())
     child = spawn(lifeline.descriptor)
     os.close(lifeline.descriptor)
-    (file,) = (tmp_path / FOLDER).iterdir()
+    file = lock_file(tmp_path)
     file.unlink()
     assert Lifelines(tmp_path).holders(program()) == [child]
 
 
 def test_two_who_look_at_the_same_time_do_not_take_each_other_for_holders(tmp_path: Path) -> None:
     os.close(Lifeline(tmp_path, program()).descriptor)
-    (file,) = (tmp_path / FOLDER).iterdir()
+    file = lock_file(tmp_path)
     with file.open("rb") as looking:
         fcntl.flock(looking, fcntl.LOCK_SH)
         assert Lifelines(tmp_path).is_free(program()) is True
@@ -121,7 +135,7 @@ def test_what_was_recorded_is_read_back_and_stays_as_long_as_it_lives(tmp_path: 
 
 def test_a_damaged_record_is_read_as_far_as_it_makes_sense(tmp_path: Path) -> None:
     os.close(Lifeline(tmp_path, program()).descriptor)
-    (file,) = (tmp_path / FOLDER).iterdir()
+    (file,) = (tmp_path / FOLDER).glob("*.seen")
     file.write_bytes(b"\xff\xfe\n0 7\n-1 7\nx y\n12\n 12 34\n")
     assert [(each.pid, each.start_time) for each in Lifelines(tmp_path).recorded(program())] == [(12, 34)]
 
