@@ -18,7 +18,8 @@ export class LogView {
   #followButton;
   #timer = null;
   #stopped = false;
-  #leave = () => {};
+  #followed; // what to have pushed
+  #leave = null;
 
   /**
    * `place`: where to begin, as { line, find }: a line, counted from 1, and a text to look for.
@@ -62,21 +63,19 @@ export class LogView {
       this.#window.node,
     );
     this.#window.node.onkeydown = (event) => this.#search.key(event);
-    this.#begin(place).then(() => {
-      if (this.#stopped) return;
-      this.#leave = live.followLog({
-        task: taskId,
-        attempt,
-        session,
-        have: () => this.#lines.total,
-        take: (message) => this.#take(message),
-      });
-    });
+    this.#followed = {
+      task: taskId,
+      attempt,
+      session,
+      have: () => this.#lines.total,
+      take: (message) => this.#take(message),
+    };
+    this.#begin(place);
   }
 
   stop() {
     this.#stopped = true;
-    this.#leave();
+    this.#leave?.();
     clearTimeout(this.#timer);
     this.#window.stop();
     this.#search.stop();
@@ -119,6 +118,8 @@ export class LogView {
     clearTimeout(this.#timer);
     this.#timer = null;
     if (this.#stopped || (ended && complete)) return;
+    // Not before all of it was counted: an answer on its way would be older than what is pushed.
+    if (complete && !this.#leave) this.#leave = live.followLog(this.#followed);
     this.#timer = setTimeout(() => this.#lookUnlessLive(), complete ? LOOK_MS : 0);
   }
 

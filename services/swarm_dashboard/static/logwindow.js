@@ -76,7 +76,6 @@ export class LogWindow {
   /** Put on the page what is in sight, a block more on both sides, and nothing else. */
   async draw() {
     if (this.#stopped || !this.#lines.total) return;
-    this.#noticeLeaving();
     this.#place();
     if (this.follow) this.#scrollTo(this.node.scrollHeight);
     const { first, last } = this.#inSight();
@@ -89,7 +88,6 @@ export class LogWindow {
     if (toLoad.length) {
       await Promise.all(toLoad.map((number) => this.#lines.load(number)));
       if (this.#stopped) return;
-      this.#noticeLeaving();
       this.#place(wanted);
     }
     if (this.follow) this.#scrollTo(this.node.scrollHeight);
@@ -186,19 +184,9 @@ export class LogWindow {
     this.#lastTop = this.node.scrollTop;
   }
 
-  #nearEnd() {
-    const { scrollTop, scrollHeight, clientHeight } = this.node;
-    return scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
-  }
-
-  /** A drawing may come before the event of the user's scrolling, and must not take it back. */
-  #noticeLeaving() {
-    if (this.follow && this.node.scrollTop < this.#lastTop && !this.#nearEnd()) this.setFollow(false);
-  }
-
   #scrolled() {
-    const { scrollTop } = this.node;
-    if (this.#nearEnd()) this.setFollow(true);
+    const { scrollTop, scrollHeight, clientHeight } = this.node;
+    if (scrollHeight - scrollTop - clientHeight < NEAR_END_PX) this.setFollow(true);
     else if (scrollTop < this.#lastTop) this.setFollow(false);
     this.#lastTop = scrollTop;
     this.#frame ??= requestAnimationFrame(() => {

@@ -72,6 +72,9 @@ class LogTails:
         lost_to = row["lost_to"] or 0
         complete = store.extend(wanted.session, index, lost_to=lost_to, until_ms=until)
         tail.is_up_to_date = complete
+        if not complete:
+            # The page may know more lines than were counted here so far, and would take them for dropped.
+            return None
         state = (index.lines, index.end, row["ended_at"] is not None, lost_to)
         if state == tail.sent:
             return None

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from dashboard_desk import DashboardDesk
 
+from swarm_dashboard.web import log_tails
 from swarm_dashboard.web.app import live_of
 from swarm_dashboard.web.live_updates import Live, Subscriber
 from swarm_dashboard.web.log_tails import MOST_LINES, MOST_LOGS, wanted_by
@@ -141,6 +142,20 @@ def test_a_page_far_behind_is_told_how_much_there_is(desk: DashboardDesk, live: 
     follows(page, task, session)
     [message] = lines(live, page)
     assert (message["total"], message["lines"]) == (2 * MOST_LINES, [])
+
+
+def test_nothing_is_pushed_before_all_of_a_log_was_counted(
+    desk: DashboardDesk, live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page that knows more lines than were counted so far would take them for dropped."""
+    task, session = log_of(desk)
+    for number in range(3):
+        desk.db.output.append(session, [(1, b"x\n" * 9)], position=18 * number, limit_bytes=10**6)
+    page = a_page(live)
+    follows(page, task, session, have=27)
+    monkeypatch.setattr(log_tails, "INDEX_TIME_MS", -1)  # one piece at a time
+    seen = [lines(live, page) for _ in range(4)]
+    assert [message["total"] for messages in seen for message in messages] == [27]
 
 
 def test_what_a_page_says_is_bounded_and_nonsense_is_ignored(desk: DashboardDesk, live: Live) -> None:
