@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from repositories import Desk
 
+from swarm_shared.git.plumbing import packed_lock, refs
 from swarm_shared.git.plumbing.git_errors import GitFailed, RefLocked, RefMoved
 from swarm_shared.git.plumbing.refs import RefMove, independent, is_contained, merge_base, move_ref, move_refs, read_ref
 from swarm_shared.git.plumbing.stale_locks import clear_stale, ref_lock
@@ -128,3 +132,42 @@ def test_of_several_commits_those_remain_that_no_other_contains(desk: Desk) -> N
     alone = desk.commit({"c": "1"})
     assert merge_base(git, side, alone) is None
     assert independent(git, [side, alone]) == (side, alone)
+
+
+def lock_packed_refs(desk: Desk, *, age_s: float) -> Path:
+    lock = desk.root / ".git" / "packed-refs.lock"
+    lock.touch()
+    os.utime(lock, (time.time() - age_s,) * 2)
+    return lock
+
+
+def test_a_lock_on_packed_refs_that_a_killed_git_left_keeps_nobody_from_deleting(desk: Desk) -> None:
+    desk.git("branch", "old")
+    lock = lock_packed_refs(desk, age_s=10_000_000)  # longer than any process lives here
+    move_ref(desk.repository().git, "refs/heads/old", new=None, old=desk.sha("old"), reason="test")
+    assert "refs/heads/old" not in desk.refs()
+    assert not lock.exists()
+
+
+def test_a_lock_on_packed_refs_stays_while_a_git_lives_that_may_have_made_it(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refs, "_LOCK_TRIES", 2)
+    monkeypatch.setattr(packed_lock, "ABANDONED_S", 0)
+    desk.git("branch", "old")
+    git = desk.repository().git
+    with subprocess.Popen(["git", "cat-file", "--batch"], cwd=desk.root, stdin=subprocess.PIPE):
+        lock = lock_packed_refs(desk, age_s=0)
+        with pytest.raises(RefLocked):
+            move_ref(git, "refs/heads/old", new=None, old=desk.sha("old"), reason="test")
+    assert lock.exists()
+
+
+def test_a_fresh_lock_on_packed_refs_stays(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(refs, "_LOCK_TRIES", 2)
+    monkeypatch.setattr(packed_lock, "_any_git_since_before", lambda _moment: False)
+    desk.git("branch", "old")
+    lock = lock_packed_refs(desk, age_s=0)
+    with pytest.raises(RefLocked):
+        move_ref(desk.repository().git, "refs/heads/old", new=None, old=desk.sha("old"), reason="test")
+    assert lock.exists()

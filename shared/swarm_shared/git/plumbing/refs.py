@@ -14,6 +14,7 @@ from swarm_shared.git.plumbing.on_disk import (
     note_present,
     ref_on_disk,
 )
+from swarm_shared.git.plumbing.packed_lock import remove_abandoned
 from swarm_shared.git.plumbing.runner import Git, join_items
 
 _NO = 1  # git's exit code for "no" where it answers a question
@@ -79,6 +80,7 @@ def move_refs(git: Git, moves: Sequence[RefMove], *, reason: str) -> None:
                 raise RefMoved(move.ref, expected=move.old, found=found[move.ref])
         if ".lock" not in said:
             break
+        remove_abandoned(said)
     raise RefLocked(moves[0].ref, said)
 
 
