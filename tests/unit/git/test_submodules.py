@@ -200,6 +200,30 @@ def test_a_submodule_commit_is_merged_only_when_it_holds_the_one_that_landed(mod
     assert plan.conflicts == (() if RESOLVED[how] else ("vendor/lib",))
 
 
+def test_history_that_an_agent_dropped_is_not_reverted(modules: Modules) -> None:
+    """As a rebase does: it drops merges, with the edits that only a merge holds, and replays the submodule's commit."""
+    git, base = modules.desk.git, modules.base
+    other = modules.open("other")
+    modules.desk.commit({"fix.txt": "fix\n"}, at=other.checkout.path / "vendor" / "lib")
+    moved = modules.seal(other)[1]
+    modules.land(moved)
+    aside = modules.open("aside", fill=False)
+    git("checkout", "-q", "-b", "mine", base, cwd=aside.checkout.path)
+    modules.desk.commit({"x.txt": "1\n"}, at=aside.checkout.path)
+    (aside.checkout.path / "x.txt").write_text("1\n2\n")
+    modules.land(modules.seal(aside)[1])
+    task = modules.open("task", fill=False)
+    git("reset", "-q", "--hard", "mine", cwd=task.checkout.path)
+    git("cherry-pick", moved.head_sha, cwd=task.checkout.path)
+    modules.desk.commit({"b.txt": "work\n"}, at=task.checkout.path)
+    made = modules.seal(task)[1]
+    assert made.unresolved == ()
+    modules.land(made)
+    tip = modules.landed.tip()
+    assert git("show", f"{tip}:x.txt") == "1\n2"
+    assert git("show", f"{tip}:b.txt") == "work"
+
+
 def test_a_worktree_whose_folder_was_deleted_still_gives_its_submodule_commits(modules: Modules) -> None:
     tree = modules.open("t")
     sha = modules.desk.commit({"fix.txt": "fix\n"}, at=tree.checkout.path / "vendor" / "lib")

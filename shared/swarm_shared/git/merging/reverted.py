@@ -15,7 +15,7 @@ from swarm_shared.git.merging.merging import merge_tree
 from swarm_shared.git.plumbing.commits import commit_tree
 from swarm_shared.git.plumbing.diffs import changed_paths
 from swarm_shared.git.plumbing.index_listing import set_entries
-from swarm_shared.git.plumbing.refs import merge_base, tree_of
+from swarm_shared.git.plumbing.refs import tree_of
 from swarm_shared.git.plumbing.runner import Git
 
 _NO_MODE = "0"
@@ -33,7 +33,9 @@ class Restored(Struct, frozen=True, kw_only=True):
     paths: tuple[str, ...]
 
 
-def restore_reverted(git: Git, *, head: str, start: str, base: str, message: str, scratch: Path) -> Restored | None:
+def restore_reverted(
+    git: Git, *, head: str, start: str, known: str, base: str, message: str, scratch: Path
+) -> Restored | None:
     """Put back what others changed, the attempt took in by its history, and its files are without.
 
     Only files that are as they were when the attempt started: what the agent itself edited, or resolved in a
@@ -42,15 +44,13 @@ def restore_reverted(git: Git, *, head: str, start: str, base: str, message: str
     Args:
         head: The commit at the end of the attempt.
         start: The one at its start.
+        known: The newest commit of the integration branch that `start` and `base` have in common.
         base: The newest commit of the integration branch that `head` has in its history.
         scratch: A folder for temporary files.
 
     Returns:
         None when nothing is missing.
     """
-    known = merge_base(git, start, base)
-    if known is None or known == base:
-        return None  # it took in nothing
     came = changed_paths(git, known, base) - changed_paths(git, start, head)
     missing = came & changed_paths(git, base, head)
     if not missing:

@@ -97,16 +97,22 @@ class Bringer:
         work = replace(work, base_sha=base)
         if start is None or base == start.base_sha or not has_commit(git, start.sha):
             return work
-        left = unresolved(self._checkout, unmerged=self._unmerged, known=start.base_sha, base=base, head=work.head_sha)
+        known = merge_base(git, start.sha, base)
+        if known is None or known == base:
+            return work  # it took in nothing
+        left = unresolved(self._checkout, unmerged=self._unmerged, known=known, base=base, head=work.head_sha)
         if left:
-            # It says that it merged what it has not: without that parent the conflict comes up again at landing.
-            made = commit_tree(git, work.tree, parents=(start.sha,), message=self._message)
+            # It says that it merged what it has not: without that parent the conflict comes up again at landing. The
+            # start is no parent where the agent has dropped some of its history: that would delete what is dropped.
+            parent = start.sha if known == start.base_sha else known
+            made = commit_tree(git, work.tree, parents=(parent,), message=self._message)
             saved = (*work.saved, work.head_sha)
-            return replace(work, head_sha=made, base_sha=start.base_sha, saved=saved, unresolved=left)
+            return replace(work, head_sha=made, base_sha=known, saved=saved, unresolved=left)
         found = restore_reverted(
             git,
             head=work.head_sha,
             start=start.sha,
+            known=known,
             base=base,
             message=self._message,
             scratch=self._checkout.git_dir,

@@ -31,7 +31,7 @@ def unresolved(checkout: Checkout, *, unmerged: tuple[str, ...], known: str, bas
 
     Args:
         unmerged: As `unmerged_paths` found them at the end of the attempt.
-        known: The newest commit of the integration branch that the attempt's start contained.
+        known: The newest commit of the integration branch that the attempt's start and its end contain.
         base: The newest one that `head` contains.
         head: The work at the end of the attempt.
     """
