@@ -42,6 +42,15 @@ def start_many(desk: QueueDesk, number: int) -> list[Claim]:
     return [desk.start(f"worker-{n}") for n in range(number)]
 
 
+def count_startable(desk: QueueDesk) -> int:
+    """How many attempts the route takes at once, as starts are spaced out."""
+    for number in range(100):
+        desk.clock.pass_s(5)
+        if desk.claim(f"worker-{number}") is None:
+            return number
+    raise AssertionError("no end of claims")
+
+
 def test_without_routes_a_task_runs_on_the_route_of_its_agent_cli(tmp_path: Path) -> None:
     desk = QueueDesk(tmp_path)
     desk.add("plain", TaskSpec(id="own", name="own", agent_cli="codex"))
@@ -146,6 +155,44 @@ def test_a_throttle_halves_what_runs_at_once_and_successes_win_it_back_one_by_on
     assert counts[0] == 4
     assert counts == sorted(counts)
     assert all(later - earlier <= 2 for earlier, later in pairwise(counts) if later < 8)
+
+
+@pytest.mark.parametrize("kind", [TroubleKind.THROTTLED, TroubleKind.OVERLOADED])
+def test_a_long_outage_halves_what_runs_at_once_only_once(tmp_path: Path, kind: TroubleKind) -> None:
+    desk = desk_with(tmp_path, PLAN)
+    running = start_many(desk, 8)
+    stop(desk, running[0], kind)
+    for claim in running[1:]:
+        desk.settle(claim, PASSED)
+    for _ in range(5):  # each canary finds the provider still closed
+        desk.clock.pass_s(61)
+        canary = desk.start("worker-0")
+        assert desk.claim("worker-1") is None
+        stop(desk, canary, kind)
+    desk.clock.pass_s(61)
+    canary = desk.start("worker-0")
+    desk.clock.pass_s(5)
+    desk.settle(canary, PASSED)
+    assert count_startable(desk) == 4
+
+
+def test_a_throttle_after_the_canary_halves_what_runs_at_once_again(tmp_path: Path) -> None:
+    desk = desk_with(tmp_path, PLAN)
+    running = start_many(desk, 8)
+    stop(desk, running[0], TroubleKind.THROTTLED)
+    for claim in running[1:]:
+        desk.settle(claim, PASSED)
+    desk.clock.pass_s(61)
+    canary = desk.start("worker-0")
+    desk.clock.pass_s(5)
+    desk.settle(canary, PASSED)
+    desk.clock.pass_s(5)
+    stop(desk, desk.start("worker-0"), TroubleKind.THROTTLED)
+    desk.clock.pass_s(61)
+    canary = desk.start("worker-0")
+    desk.clock.pass_s(5)
+    desk.settle(canary, PASSED)
+    assert count_startable(desk) == 2
 
 
 def test_starts_on_a_route_that_recovers_are_spread_out(tmp_path: Path) -> None:

@@ -68,7 +68,9 @@ class RouteTrouble(Family):
             },
         )
         if trouble.kind is not TroubleKind.STARTUP:
-            self._limit(route, trouble.kind, wall)
+            # A canary runs alone after the hold: that it was refused does not mean that too many ran at once.
+            too_many = trouble.kind in _TOO_FAST and probe != attempt
+            self._limit(route, wall, too_many=too_many)
         until = "until you resume" if hold.wait_s is None else f"for {hold.wait_s:.0f} s"
         self._event(
             "provider_hold",
@@ -76,12 +78,12 @@ class RouteTrouble(Family):
             data={"route": route, "kind": hold.kind, "until_at": until_at, "step": hold.step},
         )
 
-    def _limit(self, route: str, kind: TroubleKind, wall: int) -> None:
-        """After the hold starts are spread, and fewer sessions may run where there were too many."""
+    def _limit(self, route: str, wall: int, *, too_many: bool) -> None:
+        """After the hold starts are spread; where too many ran at once, only half of them may."""
         running = 1 + int(self._db.value(SQL["attempts_on_route"], {"route": route}))  # its own is over already
         limit = self._db.value(SQL["limit_of_route"], {"route": route})
         before = running if limit is None else max(running, int(limit))
-        after = max(1, before // 2) if kind in _TOO_FAST else before
+        after = max(1, before // 2) if too_many else before
         self._db.change(SQL["put_limit"], {"route": route, "wall": wall, "sessions": float(after), "usual": before})
 
 
