@@ -28,6 +28,7 @@ class Phase:
 
 
 FIRST, SECOND = "first", "second"
+SPARE = "spare"  # healthy, of a lower tier: never to be used
 
 
 def schedule(*, window_s: float, unit_s: float) -> tuple[Phase, ...]:

@@ -1,4 +1,4 @@
-"""One run with real agent CLIs: Claude Code, then Codex, each with a provider of its own."""
+"""One run with real agent CLIs: Claude Code on the first route and Codex on the second, each with its own provider."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ from agents.desk import Desk, User
 from agents.install import Installed, install
 from agents.provider import Fault, Provider
 from trouble.findings import Findings, find
-from trouble.phases import FIRST, SECOND, Phase, What
+from trouble.phases import FIRST, SECOND, SPARE, Phase, What
 
 _FAULTS = {
-    What.THROTTLE: Fault.RATE_LIMIT,
     What.WINDOW: Fault.WINDOW,
     What.BAD_KEY: Fault.UNAUTHORIZED,
     What.OUTAGE: Fault.OVERLOADED,
@@ -25,12 +24,12 @@ _FAULTS = {
 
 def run(
     folder: Path, *, tasks: int, workers: int, session_s: float, phases: tuple[Phase, ...], limit_s: float,
-    with_routes: bool = True,
+    with_routes: bool = True, at_once: int = 3,
 ) -> Findings:  # fmt: skip
-    """As `stand_ins.run`; how long a session takes is the CLIs' own matter."""
+    """As `stand_ins.run`; a session takes `session_s` and the time that its CLI needs."""
     clis = install()
     folder.mkdir(parents=True)
-    with Provider(hurry=True) as first, Provider(hurry=True) as second:
+    with Provider(hurry=True, think_s=session_s) as first, Provider(hurry=True, think_s=session_s) as second:
         desk = _Desk(folder, first, second, clis, with_routes=with_routes)
         try:
             desk.queue(*(_task(f"t{n:03}") for n in range(tasks)))
@@ -38,11 +37,11 @@ def run(
             desk.wait_for("the first session", lambda: first.exchanges or None, limit_s)
             began_ms, began = round(time.time() * 1000), time.monotonic()
             player = threading.Thread(
-                target=_misbehave, args=(desk, {FIRST: first, SECOND: second}, phases, began), daemon=True
+                target=_misbehave, args=(desk, {FIRST: first, SECOND: second}, phases, began, at_once), daemon=True
             )
             player.start()
             desk.wait_end(limit_s)
-            return find(folder / "tasks.db", began_ms=began_ms)
+            return find(folder / "tasks.db", began_ms=began_ms, lower=(SPARE,))
         finally:
             desk.clear_up()
 
@@ -61,23 +60,27 @@ class _Desk(Desk):
         self.env |= codex.env(second.url)
         self.env["FIRST_KEY"] = KEY
         routes = [
-            {"name": FIRST, "agent_cli": "claude", "env": {"CLAUDE_CODE_OAUTH_TOKEN": "${FIRST_KEY}"}, "tier": 1},
-            {"name": SECOND, "agent_cli": "codex", "tier": 1},
+            {"name": FIRST, "agent_cli": "claude", "env": {"CLAUDE_CODE_OAUTH_TOKEN": "${FIRST_KEY}"}, "tier": 2},
+            {"name": SECOND, "agent_cli": "codex", "tier": 2},
+            {"name": SPARE, "agent_cli": "codex", "account": SPARE, "tier": 1},
         ]
         settings = {"routes": {"builder": routes if with_routes else routes[:1]}}
         (folder / "swarm.yaml").write_text(json.dumps(settings), encoding="utf-8")
         os.chmod(folder / "swarm.yaml", 0o644)
 
 
-def _misbehave(desk: Desk, providers: dict[str, Provider], phases: tuple[Phase, ...], began: float) -> None:
+def _misbehave(
+    desk: Desk, providers: dict[str, Provider], phases: tuple[Phase, ...], began: float, at_once: int
+) -> None:
     for phase in phases:
         time.sleep(max(0.0, began + phase.begins_s - time.monotonic()))
         for account in phase.accounts:
             providers[account].window_s = max(1, round(began + phase.ends_s - time.monotonic()))
-            providers[account].fault = _FAULTS[phase.what]
+            providers[account].fault = _FAULTS.get(phase.what)
+            providers[account].at_once = at_once if phase.what is What.THROTTLE else None
         time.sleep(max(0.0, began + phase.ends_s - time.monotonic()))
         for account in phase.accounts:
-            providers[account].fault = None
+            providers[account].fault = providers[account].at_once = None
         if phase.what is What.BAD_KEY and desk.is_running():
             desk.swarm("resume")
 

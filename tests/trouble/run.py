@@ -1,6 +1,6 @@
 """A run through a provider's troubles, with and without routes: tests/trouble/run.py [--real] [--write FOLDER]
 
-With stand-ins: 100 tasks, 8 workers, a plan window of two minutes. With --real: Claude Code and Codex from npm.
+100 tasks, 8 workers, a plan window of two minutes; with stand-ins, or with --real: Claude Code and Codex from npm.
 """
 
 from __future__ import annotations
@@ -20,24 +20,29 @@ def main() -> int:
     from trouble.timeline import draw
 
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--real", action="store_true", help="real agent CLIs: fewer tasks and workers")
-    parser.add_argument("--tasks", type=int, help="by default 100, and 24 with --real")
-    parser.add_argument("--workers", type=int, help="by default 8, and 3 with --real")
+    parser.add_argument("--real", action="store_true", help="Claude Code and Codex instead of stand-ins")
+    parser.add_argument("--tasks", type=int, default=100)
+    parser.add_argument("--workers", type=int, default=8)
     parser.add_argument("--window", type=float, default=120.0, metavar="S", help="the plan window, in seconds")
-    parser.add_argument("--session", type=float, default=22.0, metavar="S", help="a healthy session of a stand-in")
+    parser.add_argument(
+        "--session", type=float, default=22.0, metavar="S", help="what a healthy session waits for its model"
+    )
     parser.add_argument("--write", type=Path, metavar="FOLDER", help="draw the timeline into this folder")
     options = parser.parse_args()
-    tasks = options.tasks or (24 if options.real else 100)
-    workers = options.workers or (3 if options.real else 8)
     phases = schedule(window_s=options.window, unit_s=options.window / 6)
     play = real.run if options.real else stand_ins.run
     runs = []
     with tempfile.TemporaryDirectory(prefix="trouble-") as folder:
         for title, with_routes in (("With two routes", True), ("Without routes", False)):
             found = play(
-                Path(folder) / title.replace(" ", "-"), tasks=tasks, workers=workers, session_s=options.session,
-                phases=phases, limit_s=3600.0, with_routes=with_routes,
-            )  # fmt: skip
+                Path(folder) / title.replace(" ", "-"),
+                tasks=options.tasks,
+                workers=options.workers,
+                session_s=options.session,
+                phases=phases,
+                limit_s=3600.0,
+                with_routes=with_routes,
+            )
             runs.append((title, found, phases))
             print(
                 f"{title}: {found.completed} of {found.tasks} completed in {found.minutes:.1f} min; attempts burnt "

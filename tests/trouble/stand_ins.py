@@ -11,9 +11,9 @@ from stand_in_provider import StandInProvider
 
 from swarm_shared.domain.models import TaskSpec
 from trouble.findings import Findings, find
-from trouble.phases import FIRST, SECOND, Phase, What
+from trouble.phases import FIRST, SECOND, SPARE, Phase, What
 
-ROUTES = {FIRST: 2, SECOND: 2, "spare": 1}  # with their tiers; the last one may not be used
+ROUTES = {FIRST: 2, SECOND: 2, SPARE: 1}  # with their tiers
 
 
 def run(
@@ -46,7 +46,7 @@ def run(
         began_ms, began = swarm.db.clock.wall_ms(), time.monotonic()
         _misbehave(swarm, provider, phases, began, at_once)
         wait_until(lambda: _is_over(swarm), lambda: swarm.db.tasks.summary()["by_status"], limit_s)
-        return find(swarm.path, began_ms=began_ms, lower=("spare",))
+        return find(swarm.path, began_ms=began_ms, lower=(SPARE,))
 
 
 def _misbehave(

@@ -6,6 +6,7 @@ import gzip
 import json
 import socket
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -51,14 +52,19 @@ class Exchange:
 class Provider:
     """Listens on a free port of the loopback interface from `start` to `stop`; a context manager does both.
 
-    `fault` applies to every request while it is set; None lets the tasks' own lines decide.
+    `fault` applies to every request while it is set; None lets the tasks' own lines decide. While `at_once` is set, a
+    session that begins beside so many thinking ones is answered with a rate limit.
 
     Args:
         hurry: Advise clients to repeat at once what failed, as providers may: some CLIs repeat for minutes otherwise.
+        think_s: How long the model thinks about the first request of a session.
     """
 
-    def __init__(self, *, hurry: bool = False) -> None:
+    def __init__(self, *, hurry: bool = False, think_s: float = 0.0) -> None:
         self.hurry = hurry
+        self.think_s = think_s
+        self.at_once: int | None = None
+        self._thinking = 0
         self.exchanges: list[Exchange] = []
         self.fault: Fault | None = None
         self.window_s = WINDOW_S
@@ -125,6 +131,17 @@ class Provider:
                 )
             )
 
+    def admits(self) -> bool:
+        """Whether one more session may begin; if so it counts until `has_thought`."""
+        with self._lock:
+            admitted = self.at_once is None or self._thinking < self.at_once
+            self._thinking += admitted
+            return admitted
+
+    def has_thought(self) -> None:
+        with self._lock:
+            self._thinking -= 1
+
     def answered(self, ask: Ask) -> None:
         """A final message is about to be sent."""
         with self._lock:
@@ -181,6 +198,8 @@ class _Handler(BaseHTTPRequestHandler):
         before = provider.answers(ask)
         part = part_of(ask, before)
         fault = provider.fault or (Fault(part.rest) if part.act == "fault" else None)
+        if fault is None and ask.task is not None and ask.tools and not ask.results:
+            fault = self._think(provider)
         if fault in ANSWERED:
             error = dialect.error(fault, provider.window_s)
             provider.record(ask, dialect, fault)
@@ -200,6 +219,16 @@ class _Handler(BaseHTTPRequestHandler):
                 self._stream(dialect.events(ask, move, refused=refused), breaks=fault is Fault.BROKEN_STREAM)
             else:
                 self._json(200, dialect.whole(ask, move, refused=refused))
+
+    def _think(self, provider: Provider) -> Fault | None:
+        """Take the time of a session; a fault that comes up meanwhile spares it, as it has begun."""
+        if not provider.admits():
+            return Fault.RATE_LIMIT
+        try:
+            time.sleep(provider.think_s)
+        finally:
+            provider.has_thought()
+        return None
 
     def _stream(self, events: Any, *, breaks: bool) -> None:
         self.send_response(200)
