@@ -29,7 +29,12 @@ export function group(one) {
   return h(
     "li",
     { key: one.fingerprint, "data-group": "failed" },
-    amount(tasks),
+    h(
+      "p",
+      { class: "amount" },
+      h("span", { class: "number" }, count(tasks)),
+      h("span", { class: "quiet" }, tasks === 1 ? "task" : "tasks"),
+    ),
     h(
       "div",
       { class: "ask" },
@@ -65,7 +70,12 @@ export function importedAsFailed({ tasks, task_ids: ids }) {
   return h(
     "li",
     { key: "imported", "data-group": "failed" },
-    amount(tasks),
+    h(
+      "p",
+      { class: "amount" },
+      h("span", { class: "number" }, count(tasks)),
+      h("span", { class: "quiet" }, tasks === 1 ? "task" : "tasks"),
+    ),
     h(
       "div",
       { class: "ask" },
@@ -82,12 +92,4 @@ export const names = (ids, more) =>
     { class: "small names" },
     ids.map((id, place) => [place ? ", " : "", taskLink(id, null, { class: "id", "data-row": place ? null : "" })]),
     more,
-  );
-
-const amount = (tasks) =>
-  h(
-    "p",
-    { class: "amount" },
-    h("span", { class: "number" }, count(tasks)),
-    h("span", { class: "quiet" }, tasks === 1 ? "task" : "tasks"),
   );

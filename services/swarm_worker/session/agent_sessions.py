@@ -176,11 +176,12 @@ class AgentSessions:
         """The reading, with what the session's files tell beside it."""
         session = reading.session_id or files.session_id()
         self._record.note_session(role, session)
-        told = usage_of(reading)
+        told, used = usage_of(reading), files.used(session)
         if told == UNKNOWN_USAGE:
-            told = files.usage(session)
-        models = reading.models or files.models(session)
-        usage = priced(self._of_this_run(cli, told, session, resumes), models, self._config.prices)
+            told = used.usage
+        models = reading.models or used.models
+        of_this_run = self._of_this_run(cli, told, session, resumes)
+        usage = priced(of_this_run, models, self._config.prices, reading.by_model or used.by_model)
         self._record.add_usage(usage)
         self._steps.report(
             SessionReport(

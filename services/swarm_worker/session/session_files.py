@@ -6,18 +6,37 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from msgspec import Struct, field
+
 from swarm_shared.agents.amplifier.home import EVENTS_FILE, sessions_folder
 from swarm_shared.agents.amplifier.loaded import Loaded, agent_file, loaded
 from swarm_shared.agents.amplifier.persona import split_agent
 from swarm_shared.agents.presets.cli import AgentCli, Progress
-from swarm_shared.agents.reading.session_log import read_session_log
-from swarm_shared.agents.reading.usage import Usage, events_size, find_session, session_usage
+from swarm_shared.agents.reading.session_log import log_size, read_session_log
+from swarm_shared.agents.reading.usage import (
+    UNKNOWN_USAGE,
+    Usage,
+    events_size,
+    find_session,
+    session_usage,
+    total_usage,
+)
 
 Signs = tuple[Callable[[], float | None], ...]  # what rises while the session moves
 
 
+class Used(Struct, frozen=True, kw_only=True):
+    """What a session used; by model where the files divide it so."""
+
+    usage: Usage
+    models: tuple[str, ...]
+    by_model: Mapping[str, Usage] = field(default_factory=dict)
+
+
 class LoggedSession:
     """The log of a CLI that writes one for each session; of other CLIs, only what a session was started with is known.
+
+    To be made just before the session starts.
 
     Args:
         env: The session's own.
@@ -28,6 +47,7 @@ class LoggedSession:
 
     def __init__(self, cli: AgentCli, *, env: Mapping[str, str], resumes: str | None) -> None:
         self._cli, self._env, self._resumes = cli, env, resumes
+        self._size_before = log_size(cli, env, resumes)
 
     @property
     def began(self) -> bool:
@@ -38,23 +58,23 @@ class LoggedSession:
         """The id of a session that ended without reporting it; None where it cannot be known."""
         return self._resumes
 
-    def models(self, session_id: str | None) -> tuple[str, ...]:
-        """The models that answered, where the output does not name them."""
-        return read_session_log(self._cli, self._env, session_id).models
-
     def has_loaded(self, agent: str, session_id: str | None) -> Loaded:
         """Whether the session had the instructions of that agent."""
         return Loaded.YES  # it was started as that agent, if the CLI knows agents at all
 
-    def usage(self, session_id: str | None) -> Usage:
-        """What the session has used so far, where the output does not say it."""
+    def used(self, session_id: str | None) -> Used:
+        """What the session has used so far, and the models that answered; for what the output does not say."""
         said = read_session_log(self._cli, self._env, session_id)
-        return Usage(
+        new = said
+        if session_id == self._resumes and self._size_before:  # another model may have answered before
+            new = read_session_log(self._cli, self._env, session_id, since=self._size_before)
+        usage = Usage(
             tokens=said.tokens,
             cached_tokens=said.cached_tokens,
             output_tokens=said.output_tokens,
             cost_usd=said.cost_usd,
         )
+        return Used(usage=usage, models=new.models or said.models)
 
 
 class AmplifierFiles:
@@ -79,7 +99,7 @@ class AmplifierFiles:
         self._cli, self._env, self._cwd, self._started_ms = cli, env, cwd, started_ms
         self._resumes, self._alone = resumes, alone
         self._size_before = self._size()
-        self._used_before = self._usage(resumes)
+        self._used_before = self._used(resumes)
         self._uses_persona = any("{agent_bundle}" in word for words in cli.argv.values() for word in words)
         self._events_before = 0
         if resumes is not None:
@@ -96,8 +116,16 @@ class AmplifierFiles:
             return self._resumes
         return find_session(self._cli, env=self._env, cwd=self._cwd, started_ms=self._started_ms)
 
-    def models(self, session_id: str | None) -> tuple[str, ...]:
-        return ()
+    def used(self, session_id: str | None) -> Used:
+        by_model = self._used(session_id)
+        if session_id is not None and session_id == self._resumes:
+            before = self._used_before
+            by_model = {
+                model: usage.since(before.get(model, UNKNOWN_USAGE), cumulative=("tokens", "cost"))
+                for model, usage in by_model.items()
+            }
+        models = tuple(model for model, usage in by_model.items() if model and usage.tokens)
+        return Used(usage=total_usage(by_model), models=models, by_model=by_model)
 
     def has_loaded(self, agent: str, session_id: str | None) -> Loaded:
         parts = split_agent(agent)
@@ -108,20 +136,13 @@ class AmplifierFiles:
         since = self._events_before if session_id == self._resumes else 0
         return loaded(self._events_of(session_id), agent_file(*parts), since=since)
 
-    def usage(self, session_id: str | None) -> Usage:
-        used = self._usage(session_id)
-        if session_id is None or session_id != self._resumes:
-            return used
-        before = self._used_before
-        return used.since(before, cumulative=("tokens", "cost"))
-
     def _events_of(self, session_id: str) -> Path:
         return sessions_folder(self._env, self._cwd) / session_id / EVENTS_FILE
 
     def _size(self) -> int | None:
         return events_size(self._cli, env=self._env, cwd=self._cwd, started_ms=self._started_ms, resumed=self._resumes)
 
-    def _usage(self, session_id: str | None) -> Usage:
+    def _used(self, session_id: str | None) -> dict[str, Usage]:
         return session_usage(self._cli, env=self._env, cwd=self._cwd, session_id=session_id)
 
 

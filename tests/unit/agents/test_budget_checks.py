@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from swarm_shared.agents.launching.spending import budget_problems, priced
 from swarm_shared.agents.presets.catalog import load_presets
@@ -36,6 +37,45 @@ def test_the_cost_of_one_model_is_computed_from_its_tokens() -> None:
 )
 def test_what_cannot_be_computed_stays_unknown(usage: Usage, models: list[str]) -> None:
     assert priced(usage, models, PRICES).cost_usd is None
+
+
+def test_the_cost_of_several_models_is_computed_where_the_tokens_of_each_are_reported() -> None:
+    prices = {**PRICES, "cheap": Price(input=1.0, cached=0.1, output=2.0)}
+    cheap = Usage(tokens=600_000, cached_tokens=400_000, output_tokens=100_000)
+    failed = Usage(tokens=0, cached_tokens=0, output_tokens=0)  # a model without a price, whose requests all failed
+    total = Usage(tokens=1_700_000, cached_tokens=800_000, output_tokens=200_000)
+    found = priced(total, ["m", "cheap", "no"], prices, {"m": USED, "cheap": cheap, "no": failed})
+    assert found.cost_usd == pytest.approx((0.6 * 3 + 0.4 * 0.3 + 0.1 * 15) + (0.1 * 1 + 0.4 * 0.1 + 0.1 * 2))
+
+
+@pytest.mark.parametrize(
+    "by_model",
+    [
+        {"m": USED, "other": Usage(tokens=10, output_tokens=1)},  # one of them has no price
+        {"m": USED, "dear": Usage(tokens=10)},  # how much of it the model wrote is not known
+        {"m": USED},  # and the other 10 tokens?
+    ],
+)
+def test_a_part_that_cannot_be_computed_makes_the_whole_unknown(by_model: dict[str, Usage]) -> None:
+    prices = {**PRICES, "dear": Price(input=9.0, cached=9.0, output=9.0)}
+    total = Usage(tokens=1_100_010, cached_tokens=400_000, output_tokens=100_001)
+    assert priced(total, ["m", "other"], prices, by_model).cost_usd is None
+
+
+def test_the_cost_of_a_model_that_the_cli_has_no_price_of_is_added_to_what_it_reports() -> None:
+    by_model = {"known": Usage(tokens=5, output_tokens=1, cost_usd=0.5), "m": USED}
+    total = Usage(tokens=1_100_005, cached_tokens=400_000, output_tokens=100_001, cost_usd=0.5)
+    assert priced(total, list(by_model), PRICES, by_model).cost_usd == pytest.approx(0.5 + 3.42)
+    assert priced(total, list(by_model), {}, by_model).cost_usd == 0.5
+
+
+def test_a_reported_zero_for_tokens_that_were_used_is_an_unknown_cost() -> None:
+    free = replace(USED, cost_usd=0.0)
+    assert priced(free, ["m"], {}).cost_usd is None
+    assert priced(free, ["m"], PRICES).cost_usd == pytest.approx(3.42)
+    assert priced(free, ["m"], {"m": Price(input=0, cached=0, output=0)}).cost_usd == 0
+    assert priced(Usage(tokens=0, cost_usd=0.0), ["m"], {}).cost_usd == 0
+    assert priced(Usage(cost_usd=0.0), ["m"], {}).cost_usd == 0
 
 
 def test_a_reported_cost_is_taken_as_it_is() -> None:

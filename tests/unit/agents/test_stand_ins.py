@@ -21,7 +21,7 @@ from swarm_shared.agents.launching.launch import SessionPlan, prepare
 from swarm_shared.agents.presets.catalog import load_presets
 from swarm_shared.agents.presets.cli import AgentCli
 from swarm_shared.agents.reading.session_result import Reading, SessionEnd, read_session
-from swarm_shared.agents.reading.usage import Usage, events_size, session_usage
+from swarm_shared.agents.reading.usage import Usage, events_size, session_usage, total_usage
 from swarm_shared.domain.models import FailureClass, Role, TaskSpec
 from swarm_shared.domain.trouble import TroubleKind
 
@@ -110,7 +110,8 @@ def test_an_amplifier_session_passes_from_persona_to_answer(desk: AmplifierDesk,
     step = {"tokens": 120, "cost": 0.5, "delegated": 30, "preamble": ["x" * 200], "noise": ["naming failed"]}
     reading = run(desk, "amplifier", {role.value: [step]}, role=role)
     assert reading.failure is None, reading.reason
-    used = session_usage(PRESETS["amplifier"], env=desk.env(), cwd=desk.project, session_id=reading.session_id)
+    by_model = session_usage(PRESETS["amplifier"], env=desk.env(), cwd=desk.project, session_id=reading.session_id)
+    used = total_usage(by_model)
     assert used == Usage(tokens=150, output_tokens=10, cost_usd=0.5)
 
 
@@ -218,7 +219,8 @@ def test_a_mention_that_failed_is_proof_of_a_missing_agent(tmp_path: Path) -> No
 
 def test_answers_that_are_logged_twice_count_once(desk: AmplifierDesk) -> None:
     reading = run(desk, "amplifier", {"builder": [{"tokens": 120, "cost": "0.5", "log_twice": True}]})
-    used = session_usage(PRESETS["amplifier"], env=desk.env(), cwd=desk.project, session_id=reading.session_id)
+    by_model = session_usage(PRESETS["amplifier"], env=desk.env(), cwd=desk.project, session_id=reading.session_id)
+    used = total_usage(by_model)
     assert used == Usage(tokens=120, output_tokens=10, cost_usd=0.5)
 
 

@@ -232,3 +232,12 @@ def test_tokens_are_all_input_and_output_and_the_model_is_read(
     assert (reading.tokens, reading.cached_tokens) == (tokens, cached)
     assert reading.cost_usd == (None if cost_usd is None else pytest.approx(cost_usd))
     assert reading.models == models
+
+
+def test_the_tokens_of_each_model_are_read_where_a_cli_reports_them() -> None:
+    one = transcript("gemini-0.61.0/ok")
+    used = read_session(one.cli, one.role, one.end, RECORDED_MS).by_model
+    figures = {model: (each.tokens, each.cached_tokens, each.output_tokens) for model, each in used.items()}
+    assert figures == {"gemini-3.5-flash-lite": (4070, 3000, 70), "gemini-3.1-pro-preview": (8140, 6000, 140)}
+    codex = transcript("codex-0.171.0/ok")
+    assert read_session(codex.cli, codex.role, codex.end, RECORDED_MS).by_model == {}

@@ -10,7 +10,7 @@ import pytest
 
 from swarm_shared.agents.amplifier.home import EVENTS_FILE, sessions_folder
 from swarm_shared.agents.presets.catalog import load_presets
-from swarm_shared.agents.reading.usage import Usage, events_size, find_session, session_usage
+from swarm_shared.agents.reading.usage import Usage, events_size, find_session, session_usage, total_usage
 
 PRESETS = load_presets()
 AMPLIFIER = PRESETS["amplifier"]
@@ -36,7 +36,7 @@ class Home:
         os.utime(folder, (at_s, at_s))
 
     def usage(self, session: str | None = ROOT) -> Usage:
-        return session_usage(AMPLIFIER, env=self.env, cwd=self.cwd, session_id=session)
+        return total_usage(session_usage(AMPLIFIER, env=self.env, cwd=self.cwd, session_id=session))
 
 
 @pytest.fixture
@@ -61,13 +61,31 @@ def test_usage_is_summed_over_the_session_and_all_that_it_delegated(home: Home) 
     assert home.usage() == Usage(tokens=1117, output_tokens=4, cost_usd=0.75)
 
 
+def test_usage_is_divided_by_the_model_that_answered(home: Home) -> None:
+    def request(request: str, model: str) -> dict[str, object]:
+        prompt = 'write "model": "wrong" into the file'
+        return {"event": "llm:request", "request_id": request, "data": {"model": model, "raw": prompt}}
+
+    def answer(request: str, tokens: int, **data: object) -> dict[str, object]:
+        return {
+            **response(total_tokens=tokens),
+            "request_id": request,
+            "data": {**data, "usage": {"total_tokens": tokens}},
+        }
+
+    home.write(ROOT, start(), request("r1", "large"), answer("r1", 10), answer("r2", 5, model="small"), answer("r3", 2))
+    home.write("0-1_x", start(ROOT), request("r4", "small"), answer("r4", 100))
+    used = session_usage(AMPLIFIER, env=home.env, cwd=home.cwd, session_id=ROOT)
+    assert {model: usage.tokens for model, usage in used.items()} == {"large": 10, "small": 105, "": 2}
+
+
 def test_unknown_usage_is_not_zero(home: Home) -> None:
     assert home.usage() == Usage()
     home.write(ROOT, start(), {"event": "llm:response", "data": {}}, response(cost_usd=0.5))
     assert home.usage() == Usage(tokens=None, cost_usd=0.5)
     assert home.usage(None) == Usage()
     assert home.usage("../../etc") == Usage()
-    assert session_usage(PRESETS["claude"], env=home.env, cwd=home.cwd, session_id=ROOT) == Usage()
+    assert session_usage(PRESETS["claude"], env=home.env, cwd=home.cwd, session_id=ROOT) == {}
 
 
 def test_a_record_that_the_logger_wrote_twice_counts_once(home: Home) -> None:

@@ -44,14 +44,14 @@ def test_only_what_is_written_from_now_on_shows_that_a_resumed_session_began(pro
     assert not files.began
     project.pay(ONE, 20)
     assert files.began
-    assert files.usage(ONE) == Usage(tokens=20)
+    assert files.used(ONE).usage == Usage(tokens=20)
 
 
 def test_a_session_that_was_begun_anew_counts_whole(project: Project) -> None:
     project.pay(ONE, 100)
     files = project.files(resumes=ONE)
     project.pay(OTHER, 20)
-    assert files.usage(OTHER) == Usage(tokens=20)
+    assert files.used(OTHER).usage == Usage(tokens=20)
 
 
 def test_a_session_is_found_by_its_files_only_where_no_other_can_be_meant(project: Project) -> None:
@@ -75,21 +75,31 @@ def logged(home: Path, folder: str = ".codex", **env: str) -> LoggedSession:
     return LoggedSession(CLIS["codex"], env={"HOME": str(home), **env}, resumes=None)
 
 
+def test_a_resumed_session_names_the_model_that_answers_now(tmp_path: Path) -> None:
+    logged(tmp_path)
+    resumed = LoggedSession(CLIS["codex"], env={"HOME": str(tmp_path)}, resumes=THREAD)
+    assert resumed.used(THREAD).models == ("gpt-fake",)
+    [log] = (tmp_path / ".codex").rglob("*.jsonl")
+    with log.open("a") as file:
+        file.write(json.dumps({"type": "turn_context", "payload": {"model": "gpt-other"}}) + "\n")
+    assert resumed.used(THREAD).models == ("gpt-other",)
+
+
 def test_the_log_of_a_session_names_its_model_and_what_it_used_before_it_was_stopped(tmp_path: Path) -> None:
     files = logged(tmp_path)
-    assert files.models(THREAD) == ("gpt-fake",)
-    assert files.usage(THREAD) == Usage(tokens=4050, cached_tokens=3000, output_tokens=50)
+    assert files.used(THREAD).models == ("gpt-fake",)
+    assert files.used(THREAD).usage == Usage(tokens=4050, cached_tokens=3000, output_tokens=50)
 
 
 def test_the_log_is_found_where_the_cli_was_told_to_keep_it(tmp_path: Path) -> None:
     files = logged(tmp_path, "elsewhere", CODEX_HOME=str(tmp_path / "elsewhere"))
-    assert files.models(THREAD) == ("gpt-fake",)
+    assert files.used(THREAD).models == ("gpt-fake",)
 
 
 @pytest.mark.parametrize("session", [None, "*", "../x", "another"])
 def test_no_other_sessions_log_is_read(tmp_path: Path, session: str | None) -> None:
     files = logged(tmp_path)
-    assert (files.models(session), files.usage(session)) == ((), Usage())
+    assert (files.used(session).models, files.used(session).usage) == ((), Usage())
 
 
 def test_a_long_log_is_read_at_both_ends(tmp_path: Path) -> None:
@@ -98,10 +108,10 @@ def test_a_long_log_is_read_at_both_ends(tmp_path: Path) -> None:
     first, _, rest = log.read_text().partition('{"timestamp": "2026-11-28T18:25:44.172Z"')
     noise = '{"type": "response_item", "payload": {"text": "' + "x" * 1000 + '"}}\n'
     log.write_text(first + noise * 5000 + '{"timestamp": "2026-11-28T18:25:44.172Z"' + rest)
-    assert files.models(THREAD) == ("gpt-fake",)
-    assert files.usage(THREAD).tokens == 4050
+    assert files.used(THREAD).models == ("gpt-fake",)
+    assert files.used(THREAD).usage.tokens == 4050
 
 
 def test_a_cli_without_a_log_knows_what_its_session_resumes_only() -> None:
     files = LoggedSession(CLIS["opencode"], env={}, resumes=ONE)
-    assert (files.session_id(), files.models(ONE), files.usage(ONE), files.began) == (ONE, (), Usage(), False)
+    assert (files.session_id(), files.used(ONE).models, files.used(ONE).usage, files.began) == (ONE, (), Usage(), False)

@@ -13,15 +13,42 @@ from swarm_shared.domain.errors import ConfigError
 from swarm_shared.domain.prices import Price, price_of
 
 
-def priced(usage: Usage, models: Sequence[str], prices: Mapping[str, Price]) -> Usage:
-    """The usage with its cost from the table of prices, where none is reported and one model with a price was used."""
-    if usage.cost_usd is not None or usage.tokens is None or usage.output_tokens is None or len(models) != 1:
-        return usage
-    price = price_of(prices, models[0])
-    if price is None:
-        return usage
-    cost = price.cost_usd(tokens=usage.tokens, cached=usage.cached_tokens or 0, output=usage.output_tokens)
-    return replace(usage, cost_usd=cost)
+def priced(
+    usage: Usage, models: Sequence[str], prices: Mapping[str, Price], by_model: Mapping[str, Usage] | None = None
+) -> Usage:
+    """The usage with its cost computed from the table of prices, where it is not reported for every model.
+
+    Args:
+        models: All that answered.
+        by_model: What each of them used, where that is reported. Without it the cost of several models stays as it is
+            reported, and so it does when one of them has no price.
+    """
+    usage = _without_zero(usage)
+    parts = {name: _without_zero(used) for name, used in (by_model or {}).items()}
+    if not parts and len(models) == 1:
+        parts = {models[0]: usage}
+    if usage.cost_usd is not None and all(used.cost_usd is None for used in parts.values()):
+        return usage  # the whole is reported
+    costs = [_cost(used, price_of(prices, model)) for model, used in parts.items()]
+    known = [cost for cost in costs if cost is not None]
+    # What is divided otherwise than it adds up to is not the same usage, such as that of earlier runs of a session.
+    is_whole = sum(used.tokens or 0 for used in parts.values()) == usage.tokens
+    return replace(usage, cost_usd=sum(known)) if known and is_whole and len(known) == len(costs) else usage
+
+
+def _without_zero(usage: Usage) -> Usage:
+    # A CLI reports nothing for tokens of a model that it has no price of.
+    return replace(usage, cost_usd=None) if usage.cost_usd == 0 and usage.tokens else usage
+
+
+def _cost(used: Usage, price: Price | None) -> float | None:
+    if used.cost_usd is not None:
+        return used.cost_usd
+    if used.tokens == 0:
+        return 0.0  # all its requests failed
+    if price is None or used.tokens is None or used.output_tokens is None:
+        return None
+    return price.cost_usd(tokens=used.tokens, cached=used.cached_tokens or 0, output=used.output_tokens)
 
 
 def budget_problems(budget: Budget, prices: Mapping[str, Price], cli: AgentCli, *, model: str) -> Iterator[ConfigError]:

@@ -6,14 +6,16 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from swarm_shared.agents.presets.cli import Condition, Fact, Pattern, ResultRules, Take
 from swarm_shared.agents.reading.objects import objects_at_line_starts
+from swarm_shared.agents.reading.usage import UNKNOWN_USAGE, Usage
 
 _ANYTHING = "*"
 _ABSENT = ""
 _NAMES = "#"
+_BELOW_NAMES = f".{_NAMES}"
 _NOTHING: tuple[object, ...] = (None, "", [], {})
 # What a CLI writes for the model of a message that it made up itself.
 _NO_MODEL = "<synthetic>"
@@ -33,7 +35,8 @@ class Said(Struct, kw_only=True):
     `errors` holds the texts of the last event that has any, `found` the cause that the last event reports; both only
     as far as they are still open: an event of the rule `work` ends what came before it, and `errors` then goes to
     `recovered`. `events` counts objects that are certainly events, `known` is True when the preset knows one of them.
-    `waiting` is True from an event of the rule `waits` to one of the rule `work`.
+    `waiting` is True from an event of the rule `waits` to one of the rule `work`. `by_model` is filled where figures
+    are below the names of models.
     """
 
     ok: bool | None = None
@@ -47,6 +50,7 @@ class Said(Struct, kw_only=True):
     cached_tokens: int | None = None
     output_tokens: int | None = None
     cost_usd: float | None = None
+    by_model: dict[str, Usage] = field(default_factory=dict)
     events: int = 0
     known: bool = False
     waiting: bool = False
@@ -71,6 +75,7 @@ def read_events(rules: ResultRules, output: str) -> Said:
         if event != previous:  # some loggers write every record twice
             for count in (tokens, cached, output_tokens, cost, partial):
                 count.add(event)
+            _add_by_model(said, rules, event)
         previous = event
         said.known = said.known or known or session_id is not None
         said.events += "type" in event or known
@@ -211,7 +216,32 @@ def _add_models(said: Said, rules: ResultRules, event: Mapping[str, Any]) -> Non
                 said.models += (value,)
 
 
-def _numbers(event: Mapping[str, Any], path: str) -> list[float]:
+def _add_by_model(said: Said, rules: ResultRules, event: Mapping[str, Any]) -> None:
+    """Where a path of the model ends in `#`, the figures below each name are that model's."""
+    folders = [path.removesuffix(_BELOW_NAMES) for path in rules.model if path.endswith(_BELOW_NAMES)]
+    for folder in folders:
+        for members in values_at(event, folder):
+            for name, member in members.items() if isinstance(members, Mapping) else ():
+                used = Usage(
+                    tokens=_sum_below(folder, member, event, rules.tokens),
+                    cached_tokens=_sum_below(folder, member, event, rules.cached),
+                    output_tokens=_sum_below(folder, member, event, rules.output),
+                )
+                said.by_model[str(name)] = said.by_model.get(str(name), UNKNOWN_USAGE).plus(used)
+
+
+def _sum_below(folder: str, member: object, event: Mapping[str, Any], takes: Sequence[Take]) -> int | None:
+    prefix = f"{folder}.{_ANYTHING}."
+    found = [
+        number
+        for take in takes
+        if take.path.startswith(prefix) and meets(event, take.when)
+        for number in _numbers(member, take.path.removeprefix(prefix))
+    ]
+    return round(sum(found)) if found else None
+
+
+def _numbers(event: object, path: str) -> list[float]:
     return [
         float(value)
         for value in values_at(event, path)

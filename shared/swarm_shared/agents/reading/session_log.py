@@ -14,28 +14,44 @@ from swarm_shared.agents.reading.cli_events import Said, read_events
 END_BYTES = 1_000_000
 
 
-def read_session_log(cli: AgentCli, env: Mapping[str, str], session_id: str | None) -> Said:
+def read_session_log(cli: AgentCli, env: Mapping[str, str], session_id: str | None, *, since: int = 0) -> Said:
     """Models and usage of a session from its log; nothing where the CLI keeps none, or it is not there.
 
     Args:
         env: The environment that the session had.
+        since: From which byte on to read.
     """
+    path = _log_of(cli, env, session_id)
+    return Said() if cli.session_log is None or path is None else read_events(cli.session_log.rules, _ends(path, since))
+
+
+def log_size(cli: AgentCli, env: Mapping[str, str], session_id: str | None) -> int:
+    """Bytes in the log of a session; 0 where there is none."""
+    path = _log_of(cli, env, session_id)
+    try:
+        return 0 if path is None else path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _log_of(cli: AgentCli, env: Mapping[str, str], session_id: str | None) -> Path | None:
     log = cli.session_log
     if log is None or not session_id or "/" in session_id:
-        return Said()
+        return None
     folder = env.get(log.folder_variable) or os.path.join(env.get("HOME", "/"), log.folder)
     pattern = log.files.replace("{session_id}", glob.escape(session_id))
     found = sorted(glob.glob(os.path.join(glob.escape(folder), pattern)))
-    return read_events(log.rules, _ends(Path(found[-1]))) if found else Said()
+    return Path(found[-1]) if found else None
 
 
-def _ends(path: Path) -> str:
+def _ends(path: Path, since: int) -> str:
     try:
         with path.open("rb") as file:
+            file.seek(since)
             text = file.read(END_BYTES)
             size = os.fstat(file.fileno()).st_size
-            if size > END_BYTES:
-                file.seek(max(END_BYTES, size - END_BYTES))
+            if size > since + END_BYTES:
+                file.seek(max(since + END_BYTES, size - END_BYTES))
                 text += b"\n" + file.read(END_BYTES)
     except OSError:
         return ""

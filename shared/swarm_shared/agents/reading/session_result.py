@@ -6,7 +6,7 @@ import signal as signals
 from collections.abc import Mapping
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from swarm_shared.agents.presets.cli import AgentCli, Reader
@@ -84,6 +84,7 @@ class Reading(Struct, frozen=True, kw_only=True):
     cached_tokens: int | None = None
     output_tokens: int | None = None
     cost_usd: float | None = None
+    by_model: Mapping[str, Usage] = field(default_factory=dict)  # where the CLI states each model's tokens
     trouble: Trouble | None = None
     unfit: bool = False  # with SETUP: no session of this task can be started as it is
     blames_machine: bool = False  # the reason is what a program said that would say the same to any task
@@ -302,6 +303,7 @@ def _with_said(reading: Reading, said: Said) -> Reading:
         cached_tokens=said.cached_tokens,
         output_tokens=said.output_tokens,
         cost_usd=said.cost_usd,
+        by_model=said.by_model,
         trouble=reading.trouble,
         unfit=reading.unfit,
         blames_machine=reading.blames_machine,

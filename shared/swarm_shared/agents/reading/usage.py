@@ -21,7 +21,9 @@ _PARENT = re.compile(rb'"parent(?:_id)?"\s*:\s*"([^"]+)"')
 _FIRST_TIME_WITHIN_BYTES = 4096
 _FIRST_TIME = re.compile(rb'"ts"\s*:\s*"([^"]+)"')
 _TWICE_WITHIN = 4  # records: the second one follows soon
-_RESPONSE_MARK = b'"llm:response"'
+_RESPONSE_MARK, _REQUEST_MARK = b'"llm:response"', b'"llm:request"'
+_MODEL = re.compile(rb'"model"\s*:\s*"([^"\\]+)"')
+_REQUEST_ID = re.compile(rb'"request_id"\s*:\s*"([^"\\]+)"')
 
 
 class Usage(Struct, frozen=True, kw_only=True):
@@ -77,34 +79,35 @@ def _less(total: _Number | None, before: _Number | None) -> _Number | None:
     return total - before
 
 
-def session_usage(cli: AgentCli, *, env: Mapping[str, str], cwd: Path, session_id: str | None) -> Usage:
-    """Tokens and cost of a session and of all that it delegated; unknown for CLIs that keep no such files.
+def session_usage(cli: AgentCli, *, env: Mapping[str, str], cwd: Path, session_id: str | None) -> dict[str, Usage]:
+    """Tokens and cost of a session and of all that it delegated, by model; nothing for CLIs that keep no such files.
 
     Args:
         env: The environment that the session had; only HOME counts.
         cwd: The session's working directory.
+
+    A model that no event names is an empty text.
     """
     if cli.store is not Store.AMPLIFIER or not session_id or "/" in session_id:
-        return UNKNOWN_USAGE
-    tokens: list[int] = []
-    cached: list[int] = []
-    output: list[int] = []
-    costs: list[float] = []
-    for used in _used(sessions_folder(env, cwd), session_id):
-        if (count := _tokens(used)) is not None:
-            tokens.append(count)
-        if (part := _number(used.get("cache_read_tokens"))) is not None:
-            cached.append(round(part))
-        if (part := _number(used.get("output_tokens"))) is not None:
-            output.append(round(part))
-        if (cost := _number(used.get("cost_usd"))) is not None:
-            costs.append(cost)
-    return Usage(
-        tokens=sum(tokens) if tokens else None,
-        cached_tokens=sum(cached) if cached else None,
-        output_tokens=sum(output) if output else None,
-        cost_usd=sum(costs) if costs else None,
-    )
+        return {}
+    by_model: dict[str, Usage] = {}
+    for model, used in _used(sessions_folder(env, cwd), session_id):
+        usage = Usage(
+            tokens=_tokens(used),
+            cached_tokens=_rounded(used.get("cache_read_tokens")),
+            output_tokens=_rounded(used.get("output_tokens")),
+            cost_usd=_number(used.get("cost_usd")),
+        )
+        by_model[model] = by_model.get(model, UNKNOWN_USAGE).plus(usage)
+    return by_model
+
+
+def total_usage(by_model: Mapping[str, Usage]) -> Usage:
+    """Of all models together."""
+    total = UNKNOWN_USAGE
+    for usage in by_model.values():
+        total = total.plus(usage)
+    return total
 
 
 def events_size(
@@ -140,8 +143,8 @@ def find_session(cli: AgentCli, *, env: Mapping[str, str], cwd: Path, started_ms
     return ids[0] if len(ids) == 1 else None
 
 
-def _used(folder: Path, session_id: str) -> Iterator[Mapping[str, Any]]:
-    """The usage of every model answer of a session and of its sub-sessions, however deep."""
+def _used(folder: Path, session_id: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Model and usage of every model answer of a session and of its sub-sessions, however deep."""
     family = [session_id]
     parents = _parents(folder, session_id)
     for member in family:
@@ -177,11 +180,17 @@ def _parent_of(events: Path) -> str | None:
     return found[1].decode("utf-8", "replace") if found else None
 
 
-def _used_in(events: Path) -> Iterator[Mapping[str, Any]]:
+def _used_in(events: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    lines: list[bytes] = []
+    asked: dict[str, str] = {}
     try:
         with events.open("rb") as file:
             # Lines can be huge (whole prompts): only those of model answers are worth parsing.
-            lines = [line for line in file if _RESPONSE_MARK in line]
+            for line in file:
+                if _RESPONSE_MARK in line:
+                    lines.append(line)
+                elif _REQUEST_MARK in line and (model := _MODEL.search(line)) and (request := _REQUEST_ID.search(line)):
+                    asked[request[1].decode()] = model[1].decode("utf-8", "replace")
     except OSError:
         return
     seen: list[tuple[object, ...]] = []
@@ -197,7 +206,8 @@ def _used_in(events: Path) -> Iterator[Mapping[str, Any]]:
         when = event["data"].get("timestamp") or event.get("ts")
         record = (when, event.get("request_id"), used)
         if when is None or record not in seen[-_TWICE_WITHIN:]:
-            yield used
+            model = event["data"].get("model")  # some providers name it only in the request
+            yield model if isinstance(model, str) else asked.get(str(event.get("request_id")), ""), used
         seen.append(record)
 
 
@@ -208,6 +218,11 @@ def _tokens(used: Mapping[str, Any]) -> int | None:
         known = [part for part in parts if part is not None]
         total = sum(known) if known else None
     return None if total is None else round(total)
+
+
+def _rounded(value: object) -> int | None:
+    number = _number(value)
+    return None if number is None else round(number)
 
 
 def _number(value: object) -> float | None:
