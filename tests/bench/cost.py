@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from bench import system_calls, tools
 from bench.baselines import COMMAND, command_cpu_ms, xargs_rate
 from bench.desk import bench_swarm, noop_tasks
 from bench.figure import Bars, Cell, Figure, Scale, Table, Target
-from bench.one_worker import let_work
+from bench.one_worker import let_work, measured_worker
 
 TITLE = "Cost of a task"
 FEW = 20  # subtracted from a longer run, so that starting and stopping do not count
 BARS = 12
 MOST_SYNCS = 2.0  # one makes the result durable, and now and then a checkpoint has some
 LEAST_SHOWN = 0.05
-_COUNTING = Path(__file__).with_name("counted_worker.py")
+COUNTING = "counted_worker.py"
 _MODES = (("builder only", False), ("builder + validator", True))
 
 
@@ -90,7 +88,7 @@ def _spent(count: int, *, validation: bool) -> dict[str, float]:
     """What a worker's whole life took, by the names of a cost."""
     with bench_swarm(validation=validation) as swarm:
         report = swarm.folder / "report"
-        used = let_work(swarm, noop_tasks(count), [sys.executable, str(_COUNTING), str(report)])
+        used = let_work(swarm, noop_tasks(count), measured_worker(COUNTING, report))
         told = json.loads(report.read_text())
         wall_ms = swarm.db.connection.value(
             "SELECT max(completed_at) - (SELECT min(claimed_at) FROM attempts) FROM tasks"

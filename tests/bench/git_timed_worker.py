@@ -3,32 +3,41 @@
 from __future__ import annotations
 
 import json
+import resource
 import sys
 import time
-from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from swarm_shared.git.plumbing.process import Completed, run_process
-from swarm_worker import loop
 from swarm_worker.__main__ import main
+from swarm_worker.landing import careful_git
 
 
 class Clocked:
-    """Stands in for what runs git; by git's verb, how often and how many seconds from start to end."""
+    """Stands in for what runs git.
+
+    `ran`: for each process its start (milliseconds since the epoch), git's verb, its milliseconds from start to end and
+    of processor time, and the worker's own processor time so far.
+    """
 
     def __init__(self) -> None:
-        self.verbs: dict[str, list[float]] = defaultdict(lambda: [0, 0.0])
+        self.ran: list[tuple[float, str, float, float, float]] = []
 
     def __call__(self, command: Sequence[str], **how: Any) -> Completed:
-        began = time.perf_counter()
+        at_ms, began, used = 1000 * time.time(), time.perf_counter(), _used_ms(resource.RUSAGE_CHILDREN)
         try:
             return run_process(command, **how)
         finally:
-            verb = self.verbs[_verb(command)]
-            verb[0] += 1
-            verb[1] += time.perf_counter() - began
+            wall_ms = 1000 * (time.perf_counter() - began)
+            cpu_ms = _used_ms(resource.RUSAGE_CHILDREN) - used  # of git alone: nothing else was waited for meanwhile
+            self.ran.append((at_ms, _verb(command), wall_ms, cpu_ms, _used_ms(resource.RUSAGE_SELF)))
+
+
+def _used_ms(whose: int) -> float:
+    used = resource.getrusage(whose)
+    return 1000 * (used.ru_utime + used.ru_stime)
 
 
 def _verb(command: Sequence[str]) -> str:
@@ -42,7 +51,8 @@ def _verb(command: Sequence[str]) -> str:
 
 if __name__ == "__main__":
     clocked = Clocked()
-    loop.run_process = clocked  # a measurement's own process
+    assert careful_git.run_process is run_process, "git is started elsewhere now"
+    careful_git.run_process = clocked  # a measurement's own process
     code = main(sys.argv[2:])
-    Path(sys.argv[1]).write_text(json.dumps(clocked.verbs))
+    Path(sys.argv[1]).write_text(json.dumps(clocked.ran))
     sys.exit(code)

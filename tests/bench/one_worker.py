@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,14 @@ class TreeCpu:
     worker_ms: float
     keeper_ms: float
     agents_ms: float
+
+
+def measured_worker(program: str, report: Path) -> list[str]:
+    """The command of a worker that measures itself, a program beside this file, and writes a report.
+
+    Without that folder on its path: modules here have names that the worker imports from elsewhere.
+    """
+    return [sys.executable, "-P", str(Path(__file__).with_name(program)), str(report)]
 
 
 def let_work(swarm: LiveSwarm, tasks: Sequence[TaskSpec], command: list[str]) -> TreeCpu:

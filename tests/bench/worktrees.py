@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sysconfig
 import time
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from live_swarm import LiveSwarm
 
 from bench.desk import bench_swarm, crew, resume, wait_idle, wait_until
 from bench.figure import Figure, Scale, Table, Target
-from bench.landings import commit_all, fill
+from bench.landings import bare_checkout, commit_all, fill
 from swarm_shared.domain.models import TaskSpec
 from swarm_shared.git.landing.following import Integration
 from swarm_shared.git.landing.recycle import recycle
@@ -115,7 +114,7 @@ def _waits(files: int, rounds: int) -> Waits:
             _land_one(trees, integration, f"other-{number}")
             times["spare"].append(_task(trees, integration, f"warm-{number}"))
             recycle(trees, integration, f"warm-{number}", spares=0)
-            times["bare"].append(_ms(lambda at=swarm.folder / f"bare-{number}": _bare(swarm, at)))
+            times["bare"].append(bare_checkout(swarm, swarm.folder / f"bare-{number}")[0])
         return Waits(**{name: median(found) for name, found in times.items()})
 
 
@@ -149,11 +148,6 @@ def _ms(call: object) -> float:
     began = time.monotonic()
     call()  # type: ignore[operator]
     return 1000 * (time.monotonic() - began)
-
-
-def _bare(swarm: LiveSwarm, at: Path) -> None:
-    command = ["git", "worktree", "add", "--quiet", "--detach", str(at)]
-    subprocess.run(command, cwd=swarm.project, env={**os.environ, **swarm.settings}, check=True)
 
 
 def _real(swarm: LiveSwarm) -> None:
