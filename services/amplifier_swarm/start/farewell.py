@@ -26,7 +26,7 @@ def report_end(database: TaskDatabase, settings: Settings, end: End) -> str | No
     if not settings.notify or end.exit_code == EXIT_STOPPED:
         return None
     try:
-        database.events.add(RUN_ENDED, cut(end.headline, 300).rstrip(","))
+        database.events.add(RUN_ENDED, cut(end.text(), 300))
         event, until = database.events.last_id(), time.monotonic() + SENT_WITHIN_S
         while time.monotonic() < until:
             if (database.outbox.cursor() or 0) >= event and not database.outbox.fresh():

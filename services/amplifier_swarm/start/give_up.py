@@ -54,8 +54,8 @@ class GiveUp:
             self._since = now_s
         if now_s - self._since < self._after_s:
             return None
-        headline = f"gave up after {duration(self._after_s * 1000)}: {blockage.reason}"
-        return End(exit_code=blockage.exit_code, headline=headline)
+        reason = f"{blockage.reason}; waited {duration(self._after_s * 1000)} for you"
+        return End(exit_code=blockage.exit_code, headline="gave up", reason=reason)
 
     def _no_workers(self, queue: QueueState, now_s: float) -> Blockage | None:
         if queue.workers or queue.running or not queue.left:
@@ -71,6 +71,8 @@ class GiveUp:
 def blockage_of(queue: QueueState, routing: Routing, agent_cli: str) -> Blockage | None:
     """What keeps every task that is left from starting until you act; None while something can move by itself."""
     if queue.running or queue.stop:
+        return None
+    if queue.until_midnight:
         return None
     if paused := queue.flags.get(PAUSED):
         reason = f" ({cut(paused.reason, _REASON_CHARS)})" if paused.reason else ""

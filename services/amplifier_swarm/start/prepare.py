@@ -126,5 +126,7 @@ def clear_earlier_stop(database: TaskDatabase, say: Say) -> None:
             say(f"Cleared the earlier {_STOP_WORDS[name]} (by {flags[name].actor}).")
     # The checks have just found that the agent CLIs can start.
     database.runs.forget_failed_starts()
-    if PAUSED in flags:
+    if database.spending.only_until_midnight():
+        say(f"Paused until midnight: {flags[PAUSED].reason}; to continue now: amplifier-swarm resume")
+    elif PAUSED in flags:
         say(f"Paused by {flags[PAUSED].actor}: no task starts before `amplifier-swarm resume`")

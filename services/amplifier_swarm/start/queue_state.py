@@ -9,7 +9,7 @@ from msgspec import Struct
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.models import Status
 from swarm_shared.domain.trouble import TroubleKind
-from swarm_shared.store.queue.swarm import DRAINED, EMERGENCY_STOP, Flag, ProviderHold
+from swarm_shared.store.queue.swarm import DRAINED, EMERGENCY_STOP, PAUSED, Flag, ProviderHold
 
 # What is in one of these moves on by itself. Blocked tasks do not: once nothing else is left, what they wait
 # for has failed, is held or was cancelled.
@@ -30,7 +30,8 @@ class QueueState(Struct, frozen=True, kw_only=True):
 
     `counts` gives tasks and estimated hours per stored status; `running` counts attempts that a worker
     runs or ends, those apart whose processes cannot be proven dead. `agent_clis` are those that tasks name which could
-    start, empty for the swarm's own; `workers` counts those that run.
+    start, empty for the swarm's own; `workers` counts those that run. `until_midnight`: only the budget of the day
+    pauses the queue.
     """
 
     counts: Mapping[Status, tuple[int, float]]
@@ -39,6 +40,7 @@ class QueueState(Struct, frozen=True, kw_only=True):
     holds: tuple[ProviderHold, ...]
     agent_clis: tuple[str, ...] = ("",)
     workers: int = 1
+    until_midnight: bool = False
 
     def number(self, *statuses: Status) -> int:
         return sum(self.counts.get(status, (0, 0.0))[0] for status in statuses)
@@ -77,22 +79,30 @@ class QueueState(Struct, frozen=True, kw_only=True):
 
 
 class End(Struct, frozen=True, kw_only=True):
-    """How a run ended: its exit code, and the words for the summary's first line."""
+    """How a run ended: its exit code, and the words for the summary's first line, with the run's time between them."""
 
     exit_code: int
     headline: str
+    reason: str = ""
+
+    def text(self, after: str = "") -> str:
+        """One line: "gave up after 2 h 10 m: the queue is paused". `after` is the run's time, if it is to be said."""
+        what = f"{self.headline} after {after}" if after else self.headline.rstrip(",")
+        return f"{what}: {self.reason}" if self.reason else what
 
 
 def read_queue(database: TaskDatabase) -> QueueState:
     """The counters, flags and holds of this moment; a few rows whatever the queue's size."""
     holds = tuple(database.swarm.holds())
     endless = any(hold.until_at is None for hold in holds)
+    flags = database.swarm.flags()
     return QueueState(
         counts=database.tasks.counts(),
         running=database.runs.unfinished_attempts(),
-        flags=database.swarm.flags(),
+        flags=flags,
         holds=holds,
         # Asked only where it matters: each name costs a look into the list of ready tasks.
         agent_clis=database.runs.agent_clis_left() if endless else (),
         workers=len(database.workers.alive()),
+        until_midnight=PAUSED in flags and database.spending.only_until_midnight(),
     )

@@ -74,12 +74,12 @@ def start(settings: Settings, environ: Mapping[str, str], *, keep_running: bool,
         except StoppedMeanwhile:
             remark("stopped before anything was started")
             return EXIT_STOPPED
-        clear_earlier_stop(database, remark)
         database.swarm.note_started_with(started)
         database.routes.note(settings.routing)
         database.spending.note(settings.budget)
         database.spending.begin_run()
         database.spending.check(settings.budget)
+        clear_earlier_stop(database, remark)  # reports a pause: after that of an earlier budget was lifted
         return _run(
             settings, environ, database, inbox=inbox, subtree=subtree, keep_running=keep_running, verbose=verbose
         )
@@ -167,7 +167,7 @@ def _summarize(database: TaskDatabase, watching: Watching, mark: int, end: End, 
         read_queue(database),
         mark=mark,
         elapsed_s=watching.elapsed_s,
-        headline=end.headline,
+        end=end,
         again=words_again(settings),
     )
     try:

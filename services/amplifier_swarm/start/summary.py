@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from amplifier_swarm.integration import waiting_to_come_over
-from amplifier_swarm.start.queue_state import QueueState
+from amplifier_swarm.start.queue_state import End, QueueState
 from amplifier_swarm.start.view import GROUPS_IN_ORDER
 from amplifier_swarm.terminal import cut, duration
 from swarm_shared.database import TaskDatabase
@@ -24,18 +24,18 @@ _MINUTE_S, _HOUR_S = 60.0, 3600.0
 
 
 def summary_lines(
-    database: TaskDatabase, queue: QueueState, *, mark: int, elapsed_s: float, headline: str, again: str = ""
+    database: TaskDatabase, queue: QueueState, *, mark: int, elapsed_s: float, end: End, again: str = ""
 ) -> list[str]:
     """The lines of the account, which do nothing to a terminal.
 
     Args:
         again: The flags that a continued run needs, from `words_again`.
         mark: Where this run's attempts begin (`database.runs.mark`).
-        headline: How the run ended, in short.
+        end: How the run ended.
     """
     lines = [
         "",
-        f"{headline} after {duration(elapsed_s * 1000)}",
+        end.text(duration(elapsed_s * 1000)),
         "",
         *_groups(queue),
         "",

@@ -34,6 +34,8 @@ TOLD_EVENTS: Mapping[str, str] = {
     "requeued": "↻",
     "worker_crashed": "!",
     "provider_hold": "!",
+    "budget_warning": "!",
+    "budget_cost_unknown": "!",
     "paused": "!",
     "resumed": "·",
     "drained": "!",
@@ -85,6 +87,8 @@ class View(Struct, frozen=True, kw_only=True):
         if self.queue.running or not self.queue.left or self.queue.stop:
             return None
         flags = self.queue.flags
+        if self.queue.until_midnight:
+            return f"paused until midnight ({flags[PAUSED].reason}); to continue now: amplifier-swarm resume"
         if paused := flags.get(PAUSED):
             reason = f" ({paused.reason})" if paused.reason else ""
             return f"paused by {paused.actor}{reason}; to continue: amplifier-swarm resume"

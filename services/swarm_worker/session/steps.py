@@ -80,7 +80,8 @@ class Steps:
         """Store what the session that ended last reported of itself."""
         if self.last is not None and report != SessionReport():
             self._around.database.queue.report_session(self.last, report)
-        self._around.database.spending.check(self._config.budgets.spending)
+        unpriced = report.models or "" if report.tokens and report.cost_usd is None else None
+        self._around.database.spending.check(self._config.budgets.spending, unpriced=unpriced)
 
     def check(self, command: str, spec: TaskSpec, *, cwd: Path) -> dict[str, Any]:
         """Run a shell command as a check; its result as it is stored. Raises as `run`."""

@@ -11,6 +11,8 @@ WARN_AT = 0.8  # of a cap
 # Kinds of events, each once per cap and period; their data: {scope, unit, used, cap, share}.
 WARNING_EVENT = "budget_warning"
 REACHED_EVENT = "budget_reached"
+# Once per run, where a budget in USD cannot count a session; its data: {models}.
+UNKNOWN_COST_EVENT = "budget_cost_unknown"
 
 
 class Scope(StrEnum):
@@ -106,5 +108,7 @@ class Budget(Struct, frozen=True, kw_only=True):
 def amount(unit: Unit, value: float) -> str:
     """A number as people read it, without its unit."""
     if unit is Unit.USD:
-        return f"{value:,.2f}"
+        # Caps and costs of a few cents need more than two digits to differ.
+        whole, _, part = f"{value:,.4f}".partition(".")
+        return f"{whole}.{part[:2]}{part[2:].rstrip('0') if value < 1 else ''}"
     return f"{value:,.0f}" if unit is Unit.TOKENS or value >= 10 else f"{value:.1f}"

@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from swarm_shared.database import TaskDatabase
-from swarm_shared.domain.budget import REACHED_EVENT, WARNING_EVENT
+from swarm_shared.domain.budget import REACHED_EVENT, UNKNOWN_COST_EVENT, WARNING_EVENT
 from swarm_shared.domain.models import GROUP_OF, Group, HoldReason, Status
 from swarm_shared.domain.notices import Notice, NoticeKind
 from swarm_shared.domain.trouble import TroubleKind
@@ -139,7 +139,7 @@ class Collector:
             at = round(datetime.fromisoformat(str(event["timestamp"])).timestamp() * 1000)
             if event["event_type"] == RUN_ENDED:
                 yield Notice(kind=NoticeKind.FINISHED, at=at, text=f"{event['message']}: {self._counts()}")
-            if event["event_type"] in (WARNING_EVENT, REACHED_EVENT):
+            if event["event_type"] in (WARNING_EVENT, REACHED_EVENT, UNKNOWN_COST_EVENT):
                 text = str(event["message"])
                 about = f"Task {event['task_id']}: {text}" if event["task_id"] else text[:1].upper() + text[1:]
                 yield Notice(kind=NoticeKind.BUDGET, at=at, text=about, task=event["task_id"])

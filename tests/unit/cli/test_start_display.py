@@ -14,7 +14,7 @@ from queue_desk import PASSED, QueueDesk, failed
 from amplifier_swarm.start.live import LiveProgress
 from amplifier_swarm.start.logs import LogTail
 from amplifier_swarm.start.progress import PlainProgress, progress_for
-from amplifier_swarm.start.queue_state import read_queue
+from amplifier_swarm.start.queue_state import End, read_queue
 from amplifier_swarm.start.summary import summary_lines, words_again
 from amplifier_swarm.start.view import View, event_line
 from swarm_shared.domain.models import FailureClass, TaskSpec
@@ -43,7 +43,9 @@ def view_of(desk: QueueDesk, **more: Any) -> View:
 
 
 def summary(desk: QueueDesk, elapsed_s: float = 60.0) -> str:
-    return "\n".join(summary_lines(desk.db, read_queue(desk.db), mark=0, elapsed_s=elapsed_s, headline="ended"))
+    return "\n".join(
+        summary_lines(desk.db, read_queue(desk.db), mark=0, elapsed_s=elapsed_s, end=End(exit_code=8, headline="ended"))
+    )
 
 
 def test_the_summary_counts_groups_hours_attempts_and_rate(desk: QueueDesk) -> None:
@@ -73,7 +75,9 @@ def test_what_a_run_was_told_of_place_and_agents_is_said_again_to_go_on(desk: Qu
     flags = {"project_root": "/a b", "workers": 3, "validation": False, "dashboard_port": 9000}
     again = words_again(resolve(flags, {"SWARM_AGENT_CLI": "command"}))
     assert again == " --project-root '/a b' --workers 3 --no-validation"
-    lines = summary_lines(desk.db, read_queue(desk.db), mark=0, elapsed_s=1, headline="ended", again=again)
+    lines = summary_lines(
+        desk.db, read_queue(desk.db), mark=0, elapsed_s=1, end=End(exit_code=8, headline="ended"), again=again
+    )
     assert lines[-1].endswith(f"{again}    (continue)")
 
 

@@ -86,6 +86,7 @@ READY = {Status.NOT_STARTED: 1}
         (queue(READY, holds=(hold("quota", None), hold("credentials", None, "other")), agent_clis=("", "other")), 10),
         (queue({**READY, Status.APPROVED: 1}, holds=(hold("quota", None),)), None),  # it lands without an agent
         (queue(READY, flags=(PAUSED,), holds=(hold("quota", None),)), 8),
+        (queue(READY, flags=(PAUSED,), until_midnight=True), None),  # it continues by itself
         (queue(READY, flags=(DISK_LOW,)), 8),
         (queue({Status.HELD: 1, Status.BLOCKED: 2}), 8),  # with --keep-running
         (queue({Status.HELD: 1, Status.WAITING_FILES: 1}), 8),  # its files are those of the held one
@@ -99,7 +100,8 @@ def test_a_run_that_only_you_could_continue_ends_after_the_time_you_chose(state:
     assert give_up.look(state, 599) is None
     end = give_up.look(state, 600)
     assert (None if end is None else end.exit_code) == code
-    assert end is None or end.headline.startswith("gave up after 10 m 00 s: ")
+    assert end is None or end.text("2 h 10 m").startswith("gave up after 2 h 10 m: ")
+    assert end is None or end.text().endswith("; waited 10 m 00 s for you")
     assert GiveUp(None).look(state, 1e9) is None
 
 
@@ -128,7 +130,7 @@ def test_a_route_that_opens_by_itself_is_waited_for() -> None:
     assert [name for name, end in ends.items() if end is not None] == ["both are"]
     end = ends["both are"]
     assert end is not None
-    assert "plan is on hold (credentials: no); key is on hold (quota: no)" in end.headline
+    assert "plan is on hold (credentials: no); key is on hold (quota: no)" in end.text()
 
 
 def test_a_run_without_any_worker_is_given_up_but_not_before_workers_had_time_to_come() -> None:
@@ -139,7 +141,7 @@ def test_a_run_without_any_worker_is_given_up_but_not_before_workers_had_time_to
     assert give_up.look(nobody, WORKERS_COME_WITHIN_S) is None
     end = give_up.look(nobody, WORKERS_COME_WITHIN_S + 1)
     assert end is not None
-    assert (end.exit_code, end.headline) == (8, "gave up after 1 s: no worker is running")
+    assert (end.exit_code, end.text()) == (8, "gave up: no worker is running; waited 1 s for you")
 
 
 def test_only_agent_clis_of_tasks_that_could_start_count(tmp_path: Path) -> None:

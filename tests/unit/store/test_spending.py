@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from queue_desk import PASSED, QueueDesk, failed
 
 from swarm_shared.carry_out import carry_out_now
-from swarm_shared.domain.budget import Budget, Caps, Scope
+from swarm_shared.domain.budget import Budget, Caps, Scope, Unit, amount
 from swarm_shared.domain.models import FailureClass, Role, Stage, Status, Verb
 from swarm_shared.store.queue.claims import ClosedSession, SessionReport
 from swarm_shared.store.queue.policy import AttemptResult, Budgets
@@ -51,6 +52,13 @@ class Desk(QueueDesk):
     def told(self) -> list[tuple[str, dict[str, Any]]]:
         events = self.db.events.newest(1000)
         return [(e["event_type"], e["data"]) for e in events if e["event_type"].startswith("budget_")]
+
+
+def to_midnight(desk: Desk, *, before_s: float) -> None:
+    """Let the time pass until so many seconds before the next midnight of this machine."""
+    now = datetime.fromtimestamp(desk.clock.wall_ms() / 1000)
+    midnight = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    desk.clock.pass_s(midnight.timestamp() - before_s - desk.clock.wall_ms() / 1000)
 
 
 def test_the_queue_stops_within_one_session_of_the_cap_and_says_so(tmp_path: Path) -> None:
@@ -127,6 +135,92 @@ def test_a_new_day_lets_the_queue_go_on(tmp_path: Path) -> None:
     desk.clock.pass_s(DAY_S)
     desk.db.spending.check(desk.spending)  # as housekeeping does
     assert desk.spend(usd=0.1)
+
+
+@pytest.mark.parametrize("scope", ["run", "day"])
+def test_a_cap_of_zero_starts_nothing(tmp_path: Path, scope: str) -> None:
+    desk = Desk(tmp_path, **{scope: Caps(usd=0.0)})
+    desk.db.spending.check(desk.spending)  # as `start` does
+    assert not desk.spend()
+    assert f"the budget of this {scope} is used up, 0.00 of 0.00 USD" in desk.db.swarm.flags()["paused"].reason
+
+
+def test_a_huge_cap_is_never_reached(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, run=Caps(usd=1e308, tokens=1e308), task=Caps(minutes=1e308))
+    assert all(desk.spend(usd=1e9, tokens=2**60) for _ in range(3))
+    assert desk.told() == []
+
+
+def test_a_session_over_midnight_counts_for_the_day_that_it_ends_in(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, day=Caps(usd=1.0))
+    to_midnight(desk, before_s=300)
+    assert desk.spend(usd=0.7)
+    to_midnight(desk, before_s=30)
+    assert desk.spend(usd=0.9)  # it lasts a minute
+    assert desk.db.spending.spent(Scope.DAY).usd == pytest.approx(0.9)
+    assert desk.spend(usd=0.2)
+    assert not desk.spend(), "1.10 of 1.00 USD"
+
+
+def test_a_clock_that_was_a_day_ahead_for_a_while_does_not_free_the_budget(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, day=Caps(usd=1.0))
+    desk.spend(usd=0.6)
+    desk.clock.wall += round(DAY_S * 1000)
+    desk.db.spending.check(desk.spending)
+    desk.clock.wall -= round(DAY_S * 1000)
+    desk.db.spending.check(desk.spending)
+    assert desk.db.spending.spent(Scope.DAY).usd == pytest.approx(0.6)
+    desk.spend(usd=0.6)
+    assert not desk.spend()
+
+
+def test_a_resume_of_the_day_is_not_undone_by_the_next_session(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, day=Caps(usd=1.0))
+    desk.spend(usd=2.0)
+    desk.db.swarm.resume(actor="test")
+    desk.spend(usd=0.3)
+    assert desk.db.spending.spent(Scope.DAY).usd == pytest.approx(0.3)
+
+
+def test_the_first_session_of_unknown_cost_is_reported_under_a_budget_in_dollars(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, task=Caps(usd=5.0))
+    for _ in range(2):
+        desk.db.spending.check(desk.spending, unpriced="new-model")
+    [(kind, data)] = desk.told()
+    assert (kind, data) == ("budget_cost_unknown", {"models": "new-model"})
+    desk.db.spending.begin_run()
+    desk.db.spending.check(desk.spending, unpriced="")
+    assert len(desk.told()) == 2
+    desk.db.spending.check(Budget(run=Caps(tokens=5)), unpriced="new-model")
+    assert len(desk.told()) == 2
+
+
+def test_only_a_pause_by_the_budget_of_the_day_ends_at_midnight(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, run=Caps(usd=1.5), day=Caps(usd=1.0))
+    assert not desk.db.spending.only_until_midnight()
+    desk.spend(usd=1.2)
+    assert desk.db.spending.only_until_midnight()
+    desk.db.swarm.clear_flag("paused")
+    desk.spend(usd=1.2)
+    assert not desk.db.spending.only_until_midnight(), "the budget of the run is used up too"
+    desk.db.swarm.resume(actor="test")
+    desk.db.swarm.set_flag("paused", actor="anna")
+    assert not desk.db.spending.only_until_midnight()
+
+
+def test_a_pause_by_a_budget_is_lifted_where_no_budget_is_stated_any_more(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, run=Caps(usd=1.0))
+    desk.spend(usd=2.0)
+    assert not desk.spend()
+    desk.db.spending.check(Budget())
+    assert desk.spend()
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.015, "0.015"), (0.5, "0.50"), (0.00004, "0.00"), (1.234, "1.23"), (1234.5, "1,234.50")]
+)
+def test_dollars_are_shown_to_the_cent_and_cents_more_exactly(value: float, text: str) -> None:
+    assert amount(Unit.USD, value) == text
 
 
 def test_a_pause_of_the_user_is_not_lifted_by_a_new_day(tmp_path: Path) -> None:

@@ -11,7 +11,17 @@ from typing import Any
 import msgspec
 from msgspec.structs import asdict, replace
 
-from swarm_shared.domain.budget import REACHED_EVENT, WARN_AT, WARNING_EVENT, Budget, Scope, Spent, Used
+from swarm_shared.domain.budget import (
+    REACHED_EVENT,
+    UNKNOWN_COST_EVENT,
+    WARN_AT,
+    WARNING_EVENT,
+    Budget,
+    Scope,
+    Spent,
+    Unit,
+    Used,
+)
 from swarm_shared.domain.clock import iso
 from swarm_shared.domain.models import HoldReason, Status
 from swarm_shared.store.engine.family import Family
@@ -34,9 +44,16 @@ class Spending(Family):
         row = self._db.row(SQL["meter"], {"scope": scope})
         return _spent(row[1:] if row is not None else (0.0, 0, 0, 0, 0, 0))
 
-    def check(self, budget: Budget) -> None:
-        """Report caps that are near or reached, and pause the queue while one is; to be called as sessions end."""
-        if not any(True for scope in _SHARED for _ in budget.caps(scope).stated()):
+    def check(self, budget: Budget, *, unpriced: str | None = None) -> None:
+        """Report caps that are near or reached, and pause the queue while one is; to be called as sessions end.
+
+        Args:
+            unpriced: The models of a session that has just used tokens at a cost that is not known.
+        """
+        if unpriced is not None and budget.limits(Unit.USD):
+            self._report_unpriced(unpriced)
+        is_capped = any(True for scope in _SHARED for _ in budget.caps(scope).stated())
+        if not is_capped and not self._has_paused():
             return
         with self._db.transaction(durable=False):
             self._begin_day()
@@ -44,6 +61,12 @@ class Spending(Family):
             for each in used:
                 self._report(str(each.scope), each)
             self._pause_or_continue([each for each in used if each.is_reached])
+
+    def only_until_midnight(self) -> bool:
+        """Whether the queue is paused by the budget of the day and by nothing else."""
+        if not self._has_paused():
+            return False
+        return not any(each.is_reached for each in self.stated().used(Scope.RUN, self.spent(Scope.RUN)))
 
     def begin_run(self) -> None:
         """A run begins: its budget is fresh, and a pause that the last one's budget caused is over."""
@@ -106,6 +129,13 @@ class Spending(Family):
             if used.share >= share and self._db.change(SQL["note_cap"], values):
                 self._event(event, f"the budget of this {used.scope}: {used}", data=_cap(used), **about)
 
+    def _report_unpriced(self, models: str) -> None:
+        with self._db.transaction(durable=False):
+            if self._db.change(SQL["note_cap"], {"key": Scope.RUN, "unit": "cost", "level": "warning"}):
+                who = models or "a model that is not named"
+                text = f"the budget does not count sessions with {who}: their cost is unknown; add it to `prices`"
+                self._event(UNKNOWN_COST_EVENT, text, data={"models": models})
+
     def _pause_or_continue(self, reached: list[Used]) -> None:
         swarm = Swarm(self._db, self._clock)
         flag = swarm.flags().get(PAUSED)
@@ -116,12 +146,17 @@ class Spending(Family):
             swarm.clear_flag(PAUSED)
             self._event("resumed", "no budget is used up any more")
 
+    def _has_paused(self) -> bool:
+        flag = Swarm(self._db, self._clock).flags().get(PAUSED)
+        return flag is not None and flag.actor == BUDGET_ACTOR
+
     def _begin_day(self) -> None:
         midnight = datetime.fromtimestamp(self._clock.wall_ms() / 1000).replace(
             hour=0, minute=0, second=0, microsecond=0
         )
         since, known = round(midnight.timestamp() * 1000), self._db.row(SQL["meter"], {"scope": Scope.DAY})
-        if known is None or known[0] < since:
+        # Later than now: the clock was ahead of its time when that day began.
+        if known is None or known[0] < since or known[0] > self._clock.wall_ms():
             self._begin(Scope.DAY, since)
 
     def _begin(self, scope: Scope, since: int) -> None:
