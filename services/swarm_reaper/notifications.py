@@ -29,7 +29,7 @@ class Notifications:
     def __init__(self, database: TaskDatabase, config: ReaperConfig) -> None:
         self._db = database
         self._collector = Collector(database, config.notify, config.pace)
-        self._dispatcher = Dispatcher(database, config.notify, os.environ)
+        self._dispatcher = Dispatcher(database, config.notify, os.environ, config.pace.quiet)
         self._version = -1
         self._look_at = self._prune_at = 0.0
 

@@ -14,6 +14,7 @@ import pytest
 from live_swarm import LiveSwarm, live_swarm, wait_until
 from stand_in_provider import StandInProvider
 
+from swarm_shared.domain.budget import Scope
 from swarm_shared.domain.models import Status, TaskSpec
 
 
@@ -65,6 +66,19 @@ def test_a_hard_budget_starts_no_validator_for_what_has_used_it_up(swarm: LiveSw
     wait_until(lambda: swarm.attempts("t") and swarm.attempts("t")[0]["ended_at"], swarm.logs)
     assert [role for _, role, _, _ in provider.sessions()] == ["builder"]
     assert (swarm.attempts("t")[0]["failure_class"], swarm.status("t")) == ("interrupted", Status.NOT_STARTED)
+
+
+def test_a_budget_reports_that_it_cannot_count_sessions_of_unknown_cost(swarm: LiveSwarm) -> None:
+    provider = state(swarm, budget={"run": {"usd": 5}})
+    answer = provider.answer("builder")
+    provider.answer("builder", answer.replace('"total_cost_usd": 0.01', '"total_cost_usd": 0.0'))
+    swarm.add(*(TaskSpec(id=f"t{n}", name="t") for n in range(2)))
+    swarm.worker("worker-1")
+    for n in range(2):
+        swarm.wait_for(f"t{n}", Status.COMPLETED)
+    [event] = [each for each in swarm.db.events.newest(100) if each["event_type"] == "budget_cost_unknown"]
+    assert "their cost is unknown" in event["message"]
+    assert swarm.db.spending.spent(Scope.RUN).unpriced == 2
 
 
 def test_a_money_cap_is_refused_where_no_cost_is_reported(swarm: LiveSwarm) -> None:

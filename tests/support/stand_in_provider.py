@@ -57,6 +57,12 @@ class StandInProvider:
             "session_variables": [],
         }
 
+    def answer(self, role: str, text: str | None = None) -> str:
+        """What healthy sessions of that role print; with `text`, from now on this."""
+        if text is not None:
+            (self._folder / role).write_text(text)
+        return (self._folder / role).read_text()
+
     def fails(self, account: str, status: int, text: str = "no") -> None:
         """From now on every session of the account ends with this HTTP status."""
         self._write(account, _result(f"API Error: {status} {text}", is_error=True, api_error_status=status))

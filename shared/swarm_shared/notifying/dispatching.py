@@ -12,7 +12,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from swarm_shared.database import TaskDatabase
-from swarm_shared.program.notify_settings import NotifyTarget
+from swarm_shared.program.notify_settings import NotifyTarget, QuietHours
 from swarm_shared.store.queue.outbox import TRIES, Unsent
 
 COURIER = "swarm_shared.notifying.courier"
@@ -29,10 +29,17 @@ class Errand(Struct, frozen=True, kw_only=True):
 
 
 class Dispatcher:
-    """Starts couriers and collects them; at most one at a time for each target."""
+    """Starts couriers and collects them; at most one at a time for each target, and none in quiet hours."""
 
-    def __init__(self, database: TaskDatabase, targets: Sequence[NotifyTarget], environ: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        database: TaskDatabase,
+        targets: Sequence[NotifyTarget],
+        environ: Mapping[str, str],
+        quiet: QuietHours | None = None,
+    ) -> None:
         self._db = database
+        self._quiet = quiet
         self._targets = {target.key: target for target in targets}
         self._environ = dict(environ)
         self._couriers: dict[str, subprocess.Popen[bytes]] = {}  # by target
@@ -49,6 +56,9 @@ class Dispatcher:
         self._couriers = {key: courier for key, courier in self._couriers.items() if courier.poll() is None}
         unsent = self._db.outbox.unsent()
         self._started = {each.key: self._started[each.key] for each in unsent if each.key in self._started}
+        # Here, too, and not only where messages are made: further tries, and messages from before the setting.
+        if self._quiet is not None and self._quiet.end_after(now) is not None:
+            return
         for message in unsent:
             if message.target in self._couriers or not message.is_due(now):
                 continue

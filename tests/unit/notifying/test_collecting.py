@@ -9,7 +9,7 @@ import pytest
 from queue_desk import PASSED, QueueDesk, failed
 
 from swarm_shared.carry_out import carry_out_now
-from swarm_shared.domain.budget import REACHED_EVENT, WARNING_EVENT
+from swarm_shared.domain.budget import REACHED_EVENT, UNKNOWN_COST_EVENT, WARNING_EVENT
 from swarm_shared.domain.models import FailureClass, Verb
 from swarm_shared.domain.notices import NoticeKind
 from swarm_shared.domain.trouble import Trouble, TroubleKind
@@ -187,11 +187,13 @@ def test_budgets_are_reported_with_the_task_where_they_are_one_tasks(bell: Bell)
     bell.desk.db.events.add(WARNING_EVENT, "the budget of this run: $8.20 of $10 (82 %)")
     with bell.desk.db.connection.transaction():
         bell.desk.db.events._event(REACHED_EVENT, "the budget of this task: $3 of $3 (100 %)", task_id="a")
+    bell.desk.db.events.add(UNKNOWN_COST_EVENT, "the budget does not count sessions with m")
     assert bell.texts() == [
         "The budget of this run: $8.20 of $10 (82 %)",
         "Task a: the budget of this task: $3 of $3 (100 %)",
+        "The budget does not count sessions with m",
     ]
-    assert bell.kinds() == ["budget", "budget"]
+    assert bell.kinds() == ["budget", "budget", "budget"]
 
 
 def test_news_join_the_message_that_waits_until_it_is_begun(bell: Bell) -> None:

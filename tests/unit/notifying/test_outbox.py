@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+import trees
 from queue_desk import QueueDesk
 
 from swarm_shared.diagnosis import diagnose
 from swarm_shared.domain.notices import Notice, NoticeKind
+from swarm_shared.notifying.dispatching import Dispatcher
 from swarm_shared.processes.identity import ProcessId
+from swarm_shared.program.notify_settings import NotifyTarget, QuietHours
 from swarm_shared.store.queue.outbox import TRIES, UNKNOWN_SENDER_MS, Outbox, Unsent
 
+DAY_MIN = 24 * 60
 ME = ProcessId.mine()
 
 
@@ -35,6 +41,11 @@ def add(desk: QueueDesk, target: str, *, in_s: float = 0) -> None:
         desk.db.outbox.add(target, f"command ./{target}", [notice], due_at=now + round(in_s * 1000))
 
 
+def local_minute(desk: QueueDesk) -> int:
+    local = time.localtime(desk.clock.wall_ms() / 1000)
+    return local.tm_hour * 60 + local.tm_min
+
+
 def first(outbox: Outbox) -> Unsent:
     return outbox.unsent()[0]
 
@@ -51,6 +62,21 @@ def test_of_two_senders_one_gets_the_message(outbox: Outbox) -> None:
     key = first(outbox).key
     assert outbox.take(key, ME) is not None
     assert outbox.take(key, ME) is None
+
+
+def test_nothing_is_sent_in_quiet_hours_not_even_another_try(desk: QueueDesk, outbox: Outbox, tmp_path: Path) -> None:
+    target = NotifyTarget(way="command", address=f"touch {tmp_path / 'sent'}")
+    with desk.db.connection.transaction():
+        desk.db.connection.change("UPDATE outbox SET target = :key, tries = 1", {"key": target.key})
+    minute = local_minute(desk)
+    now = QuietHours(start_min=(minute - 1) % DAY_MIN, end_min=(minute + 60) % DAY_MIN)
+    over = QuietHours(start_min=(minute - 60) % DAY_MIN, end_min=(minute - 1) % DAY_MIN)
+    quiet = Dispatcher(desk.db, [target], {}, now)
+    quiet.run_once()
+    assert not quiet.busy
+    assert outbox.counts() == {"waiting": 1}
+    Dispatcher(desk.db, [target], dict(os.environ), over).run_once()
+    trees.wait_until((tmp_path / "sent").exists, "the message is sent once the quiet hours are over")
 
 
 def test_a_message_is_not_taken_before_its_time(desk: QueueDesk) -> None:

@@ -23,10 +23,10 @@ from swarm_shared.store.views.run_report import RunReport, RunReports
 )
 @json_option
 def report(app: App, as_markdown: bool, html_file: str | None, as_json: bool) -> None:
-    """Report what came of the whole queue: tasks, time, cost, failed attempts, common problems, by phase.
+    """Summarize the whole queue: tasks, time, cost, failed attempts and common problems, by phase.
 
-    Without an option the report is Markdown, shortened. The HTML page is one file without scripts: it can be sent,
-    printed, and read on a phone.
+    Without an option the report is abbreviated Markdown. The HTML page is a single file without scripts that can be
+    e-mailed, printed, and read on a phone.
     """
     if sum((as_markdown, html_file is not None, as_json)) > 1:
         raise click.UsageError("Choose one of --md, --html and --json.", click.get_current_context())
@@ -51,6 +51,6 @@ def report(app: App, as_markdown: bool, html_file: str | None, as_json: bool) ->
 
 
 def _without_secrets(found: RunReport) -> RunReport:
-    """Texts of tasks and errors may quote what nobody should read in a report."""
+    """The report with secrets redacted: texts of tasks and errors may quote them."""
     clean = redaction.of_process().value(msgspec.to_builtins(found))
     return msgspec.convert(clean, RunReport)
