@@ -168,7 +168,7 @@ def test_tasks_are_not_imported_into_a_new_file_beside_a_swarm_that_lost_its_own
     assert at.wait_end(run) == 4, at.told()
     done = cli(at.folder, "import-tasks", "more.yaml")
     assert done.returncode == 0, done.stderr
-    assert f"what an earlier one held when it was lost is in {rescued(at.remarks)}" in done.stderr
+    assert f"the contents of an earlier one that was lost are in {rescued(at.remarks)}" in done.stderr
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A task that is being edited: its text, and the task as it was when the edit began."""
+"""A task that is being edited: its text, and the task as it was at the start of the edit."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from swarm_shared.domain.models import TaskSpec
 
 _READABLE_CHARS = 60
-_HEAD = "# Save and close to apply your changes. Without changes, nothing happens.\n"
+_HEAD = "# Save and close to apply your changes. If you change nothing, nothing happens.\n"
 
 
 class Draft:
-    """The file that the editor opens, and beside it the task as it was then; both stay until the edit is applied."""
+    """The file that the editor opens, and a copy of the task as it was then, both kept until the edit is applied."""
 
     def __init__(self, database: TaskDatabase, task_id: str) -> None:
         readable = "".join(char if char.isascii() and char.isalnum() else "-" for char in task_id[:_READABLE_CHARS])

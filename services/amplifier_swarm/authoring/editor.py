@@ -18,7 +18,7 @@ def edit_file(path: Path) -> None:
     """Open the file in $VISUAL or $EDITOR and return when the editor has ended.
 
     Raises:
-        InputError: No editor is named and there is no terminal for one, or it cannot be started.
+        InputError: No editor is set and there is no terminal for the default one, or it cannot be started.
         StateError: It ended with an error.
     """
     named = os.environ.get("VISUAL") or os.environ.get("EDITOR")

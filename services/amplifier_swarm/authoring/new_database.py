@@ -1,4 +1,4 @@
-"""Before a command creates the database: nothing of an earlier one may still be at work."""
+"""Before a command creates a database: makes sure that no swarm still uses an earlier one."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from swarm_shared.store.engine.rescue import SUFFIX, refuges
 
 
 def prepare_new(database: Path) -> None:
-    """Make room for a database that is missing, and keep it out of commits.
+    """Prepare the creation of a missing database, and keep it out of commits.
 
     Raises:
-        StateError: A swarm still works on the deleted one.
+        StateError: A swarm still uses the deleted one.
     """
     _refuse_beside_living_swarm(database)
     with suppress(SwarmError, OSError):  # `start` tries again, and reports what is wrong
@@ -27,14 +27,14 @@ def _refuse_beside_living_swarm(database: Path) -> None:
     """While a swarm still works on the deleted database, a new one would have no workers.
 
     Raises:
-        StateError: Such a swarm lives; it notices the loss within seconds, copies the contents and ends.
+        StateError: Such a swarm is running; it notices the loss within seconds, copies the contents and ends.
     """
     pid = still_open_elsewhere(database)
     if pid is not None:
         raise StateError(
-            f"{database} is missing, but process {pid} of its swarm still works on it: it was deleted or moved",
-            hint=f"wait until the swarm has stopped; it copies the contents to {database.name}{SUFFIX}N and says where",
+            f"{database} is missing, but process {pid} of its swarm still uses it: it was deleted or moved",
+            hint=f"wait until the swarm has stopped; it copies the contents to {database.name}{SUFFIX}N",
         )
     copies = sorted(str(each) for each in next(refuges(database)).glob(f"{database.name}{SUFFIX}*"))
     if copies:
-        remark(f"warning: a new database; what an earlier one held when it was lost is in {copies[-1]}")
+        remark(f"warning: this is a new database; the contents of an earlier one that was lost are in {copies[-1]}")

@@ -1,4 +1,4 @@
-"""Whether this command was started by an agent that works on a task of a swarm, and on which."""
+"""Whether this command was started by an agent that works on a task of a swarm, and which task."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TASK = "AMPLIFIER_SWARM_TASK_ID"
 
 
 class OwnSession(Struct, frozen=True, kw_only=True):
-    """The attempt around this command, by the variables that every process of it is born with."""
+    """The attempt that this command belongs to, from the variables that all of its processes inherit."""
 
     task_id: str
     attempt: str
@@ -32,7 +32,7 @@ class OwnSession(Struct, frozen=True, kw_only=True):
         """Refuse a session of another swarm, and one whose attempt is over.
 
         Raises:
-            StateError: The attempt is not at work in this database.
+            StateError: The attempt is not running in this database.
         """
         if not any(a.attempt == self.attempt and a.task_id == self.task_id for a in database.recovery.open_attempts()):
             raise StateError(

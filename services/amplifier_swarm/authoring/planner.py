@@ -1,4 +1,6 @@
-"""A task file written by an agent from a goal, in a clone of the project: nothing it does there reaches the project."""
+"""Lets an agent write a task file for a goal, in a clone of the project: nothing that it does there reaches the
+project.
+"""
 
 from __future__ import annotations
 
@@ -21,18 +23,18 @@ from swarm_shared.git.plumbing.repository import Repository
 from swarm_shared.git.plumbing.runner import LONG_S, Git
 from swarm_shared.taskfile import TaskFileErrors, load_task_file, read_task_file
 
-TRIES = 2  # the second one with everything that is wrong with the first
+TRIES = 2  # the second one gets all errors of the first
 FILE = "swarm-plan.yaml"
 _FORMAT = f"""\
 Write the file `{FILE}` in the current folder, and change nothing else. It is a YAML mapping with the key `tasks`, a
-list of tasks. Each task is one piece of work for one agent session, at most four hours for a person, with the keys:
+list of tasks. Each task is work for one agent session, at most what a developer could do in four hours. Its keys are:
 
 - id: short and unique, for example auth-2
 - name: one line
-- description: what to do and why, with all that an agent needs to know that has not read the goal
-- acceptance_criteria: a list; what must be true at the end, each verifiable
+- description: what to do and why, complete enough for an agent that has not read the goal
+- acceptance_criteria: a list of verifiable statements that must be true at the end
 - files: a list of paths and globs that the task may change; tasks that change the same files run one after the other
-- dependencies: a list of ids of tasks that must be completed first; no more than are needed
+- dependencies: a list of the ids of tasks that must be completed first; list only those that are needed
 - checks: optional; a list of shell commands that must succeed
 - estimated_hours: a number
 """
@@ -40,7 +42,7 @@ _END = "End your final message with exactly one valid JSON object in this format
 
 
 class Written(Struct, frozen=True, kw_only=True):
-    """The file's text, and what the validator found: None without one, or where it gave no verdict."""
+    """The file's text, and the validator's verdict and issues: None without a validator, or if it gave no verdict."""
 
     text: bytes
     verdict: str | None
@@ -71,8 +73,8 @@ class Planner(Struct, frozen=True, kw_only=True):
             report("the validator reads the plan…")
             prompt = (
                 f"# Judge a plan\n\nThe goal:\n\n{goal}\n\nThe plan is in `{FILE}`. Change nothing. The verdict is "
-                "FAIL if the tasks together do not reach the goal, if one cannot be done by an agent that knows only "
-                f"its text and the project, or if a needed dependency is missing.\n\n{_END}{VALIDATOR_ANSWER}\n"
+                "FAIL if the tasks together do not reach the goal, if a task cannot be done by an agent that knows "
+                f"only its text and the project, or if a necessary dependency is missing.\n\n{_END}{VALIDATOR_ANSWER}\n"
             )
             ended = self._session(prompt, Role.VALIDATOR, self.validator, project)
             answer: dict[str, Any] = ended.reading.answer or {}
@@ -80,7 +82,7 @@ class Planner(Struct, frozen=True, kw_only=True):
             return Written(text=text, verdict=answer.get("verdict"), issues=tuple(issues))
 
     def _built(self, goal: str, project: Path, report: Callable[[str], None]) -> bytes:
-        prompt = f"# Plan\n\nPlan the work on this project that reaches the following goal.\n\n{goal}\n\n{_FORMAT}"
+        prompt = f"# Plan\n\nPlan the work that this project needs to reach the following goal.\n\n{goal}\n\n{_FORMAT}"
         wrong = ""
         for number in range(1, TRIES + 1):
             report("the builder plans…" if number == 1 else "the builder corrects the plan…")
@@ -89,12 +91,12 @@ class Planner(Struct, frozen=True, kw_only=True):
             if ended.reading.failure is not None and not path.is_file():
                 raise StateError(f"the session failed: {ended.reading.reason or ended.reading.failure}")
             if path.is_symlink() or not path.is_file():
-                raise StateError(f"the session wrote no {FILE}", hint="try again, or name another agent CLI")
+                raise StateError(f"the session wrote no {FILE}", hint="try again, or choose another agent CLI")
             text = load_task_file(path)
             try:
                 read_task_file(Path(FILE), text)
             except TaskFileErrors as errors:
-                wrong = f"Your file is there and has these problems. Correct them:\n\n{errors.message}\n\n"
+                wrong = f"Your file exists but has these problems. Correct them:\n\n{errors.message}\n\n"
                 found = errors
                 continue
             return text
@@ -115,7 +117,7 @@ class Planner(Struct, frozen=True, kw_only=True):
 
 @contextmanager
 def _clone(repository: Repository) -> Iterator[Path]:
-    """The project's folder in a clone that shares nothing but unchangeable objects; removed at the end."""
+    """The project's folder in a clone that shares only immutable objects; removed at the end."""
     with tempfile.TemporaryDirectory(prefix="amplifier-swarm-plan-") as place:
         target = Path(place).resolve() / "project"
         source, commit = str(repository.common_dir), repository.head_sha

@@ -1,4 +1,4 @@
-"""A file that a command writes for its user: complete, or as it was before."""
+"""An output file of a command: written completely, or not changed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from swarm_shared.domain.errors import InputError
 
 @contextmanager
 def output_file(file: str, *, database: Path) -> Iterator[TextIO]:
-    """Where to write: standard output, a pipe as it is, or a new file that takes the old one's place at the end.
+    """Where to write: standard output, an existing pipe, or a new file that replaces the old one at the end.
 
     Raises:
         InputError: It cannot be written, or is the database.
@@ -26,7 +26,7 @@ def output_file(file: str, *, database: Path) -> Iterator[TextIO]:
         return
     target = Path(os.path.realpath(file))
     if target == Path(os.path.realpath(database)):
-        raise InputError("this would replace the database itself", hint="name another file")
+        raise InputError("this would replace the database itself", hint="choose another file")
     try:
         if target.exists() and not target.is_file():
             with target.open("w", encoding="utf-8") as stream:
@@ -49,7 +49,7 @@ def output_file(file: str, *, database: Path) -> Iterator[TextIO]:
             raise
         raise InputError(
             f"cannot write {file}: {error.strerror}",
-            hint="choose a file that you may write to, with room for it",
+            hint="choose a file in a folder that you can write to, on a disk with free space",
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""The tools of the MCP server. Each runs one command in a process of its own and returns what it prints."""
+"""The tools of the MCP server. Each runs one command in a separate process and returns its output."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from mcp.server import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import ToolAnnotations
 
-OUTPUT_CHARS = 60_000  # what an agent can still take in; of logs the end is kept, of everything else the beginning
+OUTPUT_CHARS = 60_000  # as much as an agent can use; of logs the end is kept, of everything else the beginning
 MAX_LISTED = 200
 _READS = ToolAnnotations(read_only_hint=True)
 _ADDS = ToolAnnotations(read_only_hint=False, destructive_hint=False)
 _FOR_USER = "Amplifier Swarm runs lists of coding tasks with AI agents. These tools show its queue and add tasks to it."
 _IN_SESSION = (
-    "You work on one task of Amplifier Swarm. Work that the task does not cover can be proposed as a task of its own: "
-    "the user decides about it, and you do not wait for it."
+    "You work on one task of Amplifier Swarm. You can propose work that the task does not cover as a separate task. "
+    "The user decides about it; do not wait for the decision."
 )
 
 
@@ -31,10 +31,10 @@ class Command:
         self._database = database
 
     async def run(self, *words: str, given: str = "", keep_end: bool = False) -> str:
-        """What a command prints; `words` after `--` cannot be options.
+        """The output of a command; `words` after `--` cannot be options.
 
         Raises:
-            ToolError: It failed; with what it says about it.
+            ToolError: It failed; the text is its error message.
         """
         at = words.index("--") if "--" in words else len(words)
         line = [*words[:at], f"--db={self._database}", *words[at:]]
@@ -43,7 +43,7 @@ class Command:
         )
         printed = ended.stdout.decode("utf-8", "replace")
         if ended.returncode:
-            raise ToolError(ended.stderr.decode("utf-8", "replace").strip() or printed.strip() or "it failed")
+            raise ToolError(ended.stderr.decode("utf-8", "replace").strip() or printed.strip() or "the command failed")
         if len(printed) <= OUTPUT_CHARS:
             return printed
         rest = len(printed) - OUTPUT_CHARS

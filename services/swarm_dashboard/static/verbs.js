@@ -227,7 +227,7 @@ export async function scale(wanted, workers) {
     );
     const yes = await confirm({
       title: wanted ? `Scale down to ${plural(wanted, "worker")}?` : "Stop all workers?",
-      text: `${list(leaving)}. ${wanted ? "" : "No task starts without workers. "}Scale up again at any time: workers that have not left yet stay.`,
+      text: `${list(leaving)}. ${wanted ? "" : "No task starts without workers. "}You can scale up again at any time: workers that have not left yet stay.`,
       yes: wanted ? `Scale down to ${wanted}` : "Stop all workers",
     });
     if (!yes) return;

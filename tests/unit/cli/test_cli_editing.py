@@ -156,7 +156,7 @@ def test_a_changed_id_is_refused(desk: CliDesk, editor: Editor) -> None:
     editor.does(("2.10", "other"))
     ran = desk.run("edit", "2.10")
     assert ran.code == EXIT_INPUT
-    assert "it must hold task 2.10 alone, and holds other" in ran.err
+    assert "it must contain only task 2.10, but contains other" in ran.err
 
 
 def test_a_task_at_work_is_refused_before_the_editor_opens(desk: CliDesk, editor: Editor) -> None:

@@ -26,7 +26,7 @@ def test_each_problem_is_one_row_with_how_many_tasks_it_stops(stopped: CliDesk) 
     assert [row.split()[1] for row in rows] == ["tasks", "2", "1"]
     assert "no module named x" in rows[1]
     assert "\x1b" not in ran.out
-    assert "2 of 2 problems, 3 tasks in all" in ran.err
+    assert "2 of 2 problems, 3 tasks in total" in ran.err
 
 
 def test_the_json_tells_more(stopped: CliDesk) -> None:
@@ -61,7 +61,7 @@ def test_a_whole_group_is_retried_after_a_yes(stopped: CliDesk) -> None:
 
 def test_a_problem_that_stops_no_task_is_an_error_and_changes_nothing(stopped: CliDesk) -> None:
     ran = stopped.run("retry", "--failure", "0" * 16, "--yes")
-    assert (ran.code, "no task is stopped by the problem" in ran.err) == (5, True)
+    assert (ran.code, "no task has the problem" in ran.err) == (5, True)
     assert {stopped.status_of(name) for name in "abc"} == {"failed"}
 
 

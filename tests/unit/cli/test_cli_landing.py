@@ -99,8 +99,8 @@ def test_spares_are_listed_and_pruned(desk: CliDesk, project: Project, landed: I
     assert recycle(trees, landed, "a", spares=1) is None
     assert desk.run("worktrees", "--json").json["spares"] == [str(path) for path in trees.spares.paths()]
     said = desk.run("worktrees").err
-    assert "1 cleaned for the next tasks" in said
-    assert "MiB on the disk together" in said
+    assert "1 clean worktree is kept for the next tasks" in said
+    assert "MiB on the disk in total" in said
     assert all(size > 0 for size in desk.run("worktrees", "--json").json["spare_bytes"].values())
     assert desk.run("worktrees", "prune").code == 0
     assert trees.spares.paths() == ()

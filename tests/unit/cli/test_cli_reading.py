@@ -152,7 +152,7 @@ def test_task_info_tells_a_warning_as_one(desk: CliDesk) -> None:
     desk.settle(desk.claim(), AttemptResult(outcome=Outcome.PASSED, check_results=checks))
     out = desk.run("task-info", "a").out
     assert "passed: built-in: only a was changed\n" in out
-    assert "warning: built-in: only a was changed – not so: b, c\n" in out
+    assert "warning: built-in: only a was changed – violated: b, c\n" in out
 
 
 def test_terminal_escapes_in_task_text_are_inert(desk: CliDesk) -> None:

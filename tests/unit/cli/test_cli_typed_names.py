@@ -52,7 +52,7 @@ def test_an_unknown_phase_is_refused_with_the_nearest_or_all(at: CliDesk, words:
 def test_a_problem_that_stops_nothing_is_refused(at: CliDesk) -> None:
     ran = at.run("retry", "--failure", "abc", "--yes")
     assert ran.code == 5
-    assert "no task is stopped by the problem 'abc'" in ran.err
+    assert "no task has the problem 'abc'" in ran.err
 
 
 def test_a_filter_without_matches_says_that_nothing_was_changed(at: CliDesk) -> None:

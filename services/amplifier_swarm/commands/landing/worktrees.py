@@ -1,4 +1,4 @@
-"""`worktrees`: the worktrees and branches of tasks, and removing those whose work has landed."""
+"""`worktrees`: list the worktrees and branches of tasks, and remove those whose work has landed."""
 
 from __future__ import annotations
 
@@ -38,15 +38,19 @@ _MAY_GO = frozenset({Group.COMPLETED, Group.FAILED, Group.HELD, Group.CANCELLED}
 )
 @click.argument("action", required=False, type=click.Choice(["prune"]))
 @click.option(
-    "--discard", "discarded", metavar="ID", multiple=True, help="Also this one, landed or not.  [default: none]"
+    "--discard",
+    "discarded",
+    metavar="ID",
+    multiple=True,
+    help="Also remove the worktree of this task, landed or not.  [default: none]",
 )
 @json_option
 def worktrees(app: App, action: str | None, discarded: tuple[str, ...], as_json: bool) -> None:
-    """List the worktrees of tasks. `prune` removes worktree and branch of every task whose commits have landed.
+    """List the worktrees of tasks. `prune` removes the worktree and branch of every task whose commits have landed.
 
-    Worktrees that were cleaned for the next tasks go too. Nothing that is not on the integration branch is removed
-    unless it is named with --discard. Before a worktree goes, the commands under `cleanup` in swarm.yaml run in it;
-    where one fails, a worktree that is not discarded stays.
+    It also removes worktrees that were cleaned for the next tasks. Work that is not on the integration branch is only
+    removed if you name its task with --discard. Before a worktree is removed, the commands under `cleanup` in
+    swarm.yaml run in it; if one fails, the worktree is kept unless you discard it.
     """
     if discarded and action is None:
         raise click.UsageError("--discard belongs to `worktrees prune`")
@@ -71,9 +75,10 @@ def _list(database: TaskDatabase, integration: Integration, trees: TaskWorktrees
     table(("task", "status", "branch", "size", "worktree"), shown)
     used = disk_use(trees.root.parent)
     if spares:
-        remark(f"{len(spares)} cleaned for the next tasks, in {trees.spares.root}")
+        what = "clean worktree is" if len(spares) == 1 else "clean worktrees are"
+        remark(f"{len(spares)} {what} kept for the next tasks, in {trees.spares.root}")
     if used.size_bytes:
-        remark(f"{_mib(used.size_bytes)} on the disk together")
+        remark(f"{_mib(used.size_bytes)} on the disk in total")
 
 
 def _mib(size_bytes: object) -> str | None:
@@ -133,7 +138,7 @@ def _prune(
 
 
 def _spec(database: TaskDatabase, task_id: str | None, safe: str) -> TaskSpec:
-    """What the worktree was for; of a queue that was cleared only the name is left."""
+    """The task that the worktree belonged to; if the queue was cleared, only its name is left."""
     if task_id is None:
         return TaskSpec(id=safe, name=safe)
     return database.tasks.spec(database.tasks.get(task_id)["seq"])

@@ -14,14 +14,19 @@ BY = ("task", "phase", "model", "route", "day")
 MAX_LIMIT = 100_000
 
 
-@command("costs", example="costs --by model\ncosts --by day --json", short_help="Cost, tokens and time of sessions.")
-@click.option("--by", type=click.Choice(BY), default="phase", show_default=True, help="What to add up by.")
-@click.option("--limit", type=click.IntRange(1, MAX_LIMIT), default=50, show_default=True, help="How many at most.")
+@command(
+    "costs", example="costs --by model\ncosts --by day --json", short_help="Show the cost, tokens and time of sessions."
+)
+@click.option("--by", type=click.Choice(BY), default="phase", show_default=True, help="How to group them.")
+@click.option(
+    "--limit", type=click.IntRange(1, MAX_LIMIT), default=50, show_default=True, help="The maximum number to show."
+)
 @json_option
 def costs(app: App, by: str, limit: int, as_json: bool) -> None:
-    """What builders and validators have used, the most expensive first, and what is left of the budgets.
+    """Show what builders and validators have used, the most expensive first, and what is left of the budgets.
 
-    A cost with + is a lower bound: some sessions did not report theirs. What no session reported is unknown, not 0.
+    A cost with + is a lower bound: some sessions did not report theirs. If no session reported a value, it is unknown,
+    not 0.
     """
     with app.open(read_only=True) as database:
         rows, budget = database.spending.costs(by, limit=limit), database.spending.shown()
@@ -37,7 +42,7 @@ def costs(app: App, by: str, limit: int, as_json: bool) -> None:
 
 
 def budget_lines(budget: dict[str, Any]) -> list[str]:
-    """For people: each cap with what is used of it, and the cost of the last hour where it is known."""
+    """As text: each cap and how much of it is used, and the cost of the last hour if it is known."""
     lines = []
     for cap in budget["caps"]:
         unit = Unit(cap["unit"])

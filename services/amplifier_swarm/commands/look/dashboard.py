@@ -1,4 +1,4 @@
-"""`dashboard`: the link of the dashboard."""
+"""`dashboard`: print the dashboard's link."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from amplifier_swarm.terminal import print_json, remark, say
 LOOK_EVERY_S = 0.5
 
 
-@command("dashboard", example="dashboard", short_help="The link of the dashboard.")
-@click.option("--wait", is_flag=True, help="Print it once the dashboard runs.  [default: at once]")
+@command("dashboard", example="dashboard", short_help="Print the dashboard's link.")
+@click.option("--wait", is_flag=True, help="Wait until the dashboard is running. [default: do not wait]")
 @json_option
 def dashboard(app: App, wait: bool, as_json: bool) -> None:
-    """The link of this swarm's dashboard. It holds the token that opens it: keep it to yourself."""
+    """Print the link of this swarm's dashboard. It contains the token that opens the dashboard: keep it secret."""
     settings = app.settings()
     if wait:
         _wait_for_dashboard(app, settings.db)
@@ -42,7 +42,7 @@ def dashboard(app: App, wait: bool, as_json: bool) -> None:
 
 
 def _wait_for_dashboard(app: App, path: Path) -> None:
-    """Return once a dashboard has come up, or when the process that started us has ended."""
+    """Return once a dashboard is running, or when the process that started us has ended."""
     parent = os.getppid()
     while os.getppid() == parent:
         if path.exists():

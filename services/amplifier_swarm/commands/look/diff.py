@@ -1,4 +1,4 @@
-"""`diff`: what a task has changed."""
+"""`diff`: show the changes of a task."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ from swarm_shared.redaction.redaction import of_process
 TEXT_LIMIT_BYTES = 8 * 1024 * 1024
 
 
-@command("diff", example="diff 2.6.1.a\ndiff 2.6.1.a --stat --attempt 1", short_help="What a task has changed.")
+@command("diff", example="diff 2.6.1.a\ndiff 2.6.1.a --stat --attempt 1", short_help="Show the changes of a task.")
 @click.argument("task_id", metavar="ID", shell_complete=complete_task)
-@click.option("--attempt", "number", type=click.IntRange(1), help="Of this attempt.  [default: the last one]")
-@click.option("--stat", is_flag=True, help="The files alone.")
+@click.option(
+    "--attempt", "number", type=click.IntRange(1), help="Show the changes of this attempt. [default: the last one]"
+)
+@click.option("--stat", is_flag=True, help="List only the files.")
 @json_option
 def diff(app: App, task_id: str, number: int | None, stat: bool, as_json: bool) -> None:
-    """What a task has changed, as its last attempt ended, whether it has landed or not."""
+    """Show what a task has changed, as of the end of its last attempt, whether it has landed or not."""
     with app.open(read_only=True) as database:
         task = database.tasks.get(task_id)
         attempts = [
@@ -65,4 +67,4 @@ def diff(app: App, task_id: str, number: int | None, stat: bool, as_json: bool) 
         return
     say(patch.rstrip("\n"))
     if found.truncated:
-        remark(f"cut; the whole: git diff {last['base_sha']} {last['head_sha']}")
+        remark(f"truncated; for the whole diff: git diff {last['base_sha']} {last['head_sha']}")

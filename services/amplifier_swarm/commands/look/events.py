@@ -1,4 +1,4 @@
-"""`events`: the execution log."""
+"""`events`: show the event log."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ from swarm_shared.program.terminal_text import safe
 EVENTS_AT_ONCE = 500
 
 
-@command("events", example="events --limit 100\nevents -f --json --since 0", short_help="What happened in the swarm.")
+@command("events", example="events --limit 100\nevents -f --json --since 0", short_help="Show the event log.")
 @click.option("-f", "--follow", is_flag=True, help="Continue until Ctrl+C.  [default: off]")
-@click.option("--since", type=click.IntRange(0), help="Everything after this event's id.  [default: the newest ones]")
-@click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="How many at most.")
+@click.option("--since", type=click.IntRange(0), help="Start after the event with this id. [default: the newest ones]")
+@click.option(
+    "--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="The maximum number to show."
+)
 @json_option
 def events(app: App, follow: bool, since: int | None, limit: int, as_json: bool) -> None:
-    """What happened in the swarm, oldest first. With --json and -f there is one document per line."""
+    """Show what happened in the swarm, oldest first. With --json and -f, each line is one document."""
     with app.open(read_only=True) as database:
         found = database.events.newest(limit) if since is None else database.events.since(since, limit=limit)
         cursor = found[-1]["id"] if found else (since if since is not None else database.events.last_id())

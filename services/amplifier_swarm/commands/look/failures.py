@@ -1,4 +1,4 @@
-"""`failures`: what has stopped tasks, each problem once."""
+"""`failures`: list the problems that stopped tasks, each once."""
 
 from __future__ import annotations
 
@@ -12,14 +12,18 @@ from amplifier_swarm.terminal import cut, duration, print_json, remark, say, tab
 MAX_LIMIT = 10_000
 
 
-@command("failures", example="failures\nfailures --json --limit 100", short_help="Failed and held tasks by problem.")
-@click.option("--limit", type=click.IntRange(1, MAX_LIMIT), default=20, show_default=True, help="How many at most.")
+@command(
+    "failures", example="failures\nfailures --json --limit 100", short_help="Group failed and held tasks by problem."
+)
+@click.option(
+    "--limit", type=click.IntRange(1, MAX_LIMIT), default=20, show_default=True, help="The maximum number to show."
+)
 @json_option
 def failures(app: App, limit: int, as_json: bool) -> None:
-    """The problems that tasks have failed or are held with, the most frequent first.
+    """List the problems of failed and held tasks, the most frequent first.
 
-    What differs in numbers, times, ids and folders only is one problem. Its fingerprint chooses all of its tasks:
-    amplifier-swarm retry --failure FINGERPRINT --yes
+    Problems that differ only in numbers, times, ids and folders count as one. The fingerprint of a problem selects all
+    of its tasks: amplifier-swarm retry --failure FINGERPRINT --yes
     """
     with app.open(read_only=True) as database:
         groups, totals = database.failures.groups(limit), database.failures.totals()
@@ -47,4 +51,4 @@ def failures(app: App, limit: int, as_json: bool) -> None:
             say(f"\n{group['fingerprint']} printed:")
             for line in group["output"].splitlines():
                 say(f"  {cut(line, 500)}")
-    remark(f"{len(groups)} of {totals['groups']} problems, {totals['tasks']} tasks in all")
+    remark(f"{len(groups)} of {totals['groups']} problems, {totals['tasks']} tasks in total")

@@ -1,4 +1,4 @@
-"""`list-tasks`: tasks by status and phase."""
+"""`list-tasks`: list tasks by status and phase."""
 
 from __future__ import annotations
 
@@ -18,10 +18,12 @@ MAX_LIMIT = 100_000
     example="list-tasks --status in_progress\nlist-tasks --phase build --limit 100 --json",
     short_help="List tasks by status and phase.",
 )
-@status_option("Only tasks in it.  [default: all]")
+@status_option("Only tasks with this status. [default: all]")
 @click.option("--phase", shell_complete=complete_phase, help="Only tasks of this phase.  [default: all]")
-@click.option("--limit", type=click.IntRange(1, MAX_LIMIT), default=20, show_default=True, help="How many at most.")
-@click.option("--after", type=click.IntRange(0), default=0, show_default=True, help="Continue after this place.")
+@click.option(
+    "--limit", type=click.IntRange(1, MAX_LIMIT), default=20, show_default=True, help="The maximum number to show."
+)
+@click.option("--after", type=click.IntRange(0), default=0, show_default=True, help="Continue after this position.")
 @json_option
 def list_tasks(
     app: App, statuses: tuple[Status, ...], phase: str | None, limit: int, after: int, as_json: bool

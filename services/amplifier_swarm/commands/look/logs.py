@@ -1,4 +1,4 @@
-"""`logs`: the output of a task's sessions."""
+"""`logs`: show the output of a task's sessions."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ _STAYS = frozenset({Group.COMPLETED, Group.FAILED, Group.HELD, Group.CANCELLED})
 
 @dataclass(slots=True)
 class _Lines:
-    """Bytes of one session as whole, harmless lines; a terminal sequence is never judged by its first half."""
+    """Turns the bytes of one session into complete, harmless lines; a terminal sequence is never judged by its first
+    half.
+    """
 
     decoder: codecs.IncrementalDecoder = field(default_factory=lambda: codecs.getincrementaldecoder("utf-8")("replace"))
     rest: str = ""
@@ -44,7 +46,7 @@ class _Lines:
 
 @dataclass(slots=True, kw_only=True)
 class _Session:
-    """How far one session has been shown."""
+    """How much of one session has been shown."""
 
     id: int
     attempt: int
@@ -72,7 +74,7 @@ class _Session:
 @command(
     "logs",
     example="logs 2.6.1.a -f\nlogs 2.6.1.a --attempt 1 --role validator",
-    short_help="The output of a task's sessions.",
+    short_help="Show the output of a task's sessions.",
 )
 @click.argument("task_id", metavar="ID", shell_complete=complete_task)
 @click.option("-f", "--follow", is_flag=True, help="Continue until the task has ended.  [default: off]")
@@ -82,9 +84,9 @@ class _Session:
 )
 @json_option
 def logs(app: App, task_id: str, follow: bool, attempt: int | None, role: str | None, as_json: bool) -> None:
-    """The output of a task's sessions: standard output and error in order, without terminal controls.
+    """Show the output of a task's sessions: standard output and error in order, without terminal control sequences.
 
-    With --json and -f there is one document per line.
+    With --json and -f, each line is one document.
     """
     with app.open(read_only=True) as database:
         task = database.tasks.get(task_id)
@@ -96,7 +98,7 @@ def logs(app: App, task_id: str, follow: bool, attempt: int | None, role: str | 
         if not follow:
             shown.finish()
             if not found:
-                remark(f"task {task_id} has written nothing yet")
+                remark(f"task {task_id} has no output yet")
             return
         while not shown.over():
             wait_for_a_commit(database)
@@ -106,7 +108,7 @@ def logs(app: App, task_id: str, follow: bool, attempt: int | None, role: str | 
 
 
 class _Follower:
-    """Shows what is new, session by session."""
+    """Shows new output, session by session."""
 
     def __init__(
         self, database: TaskDatabase, task: dict[str, Any], attempt: int | None, role: str | None, as_json: bool
@@ -121,7 +123,7 @@ class _Follower:
         self._current: int | None = None
 
     def over(self) -> bool:
-        """Whether nothing more can come."""
+        """Whether no more output can come."""
         if self._attempt is not None:
             found = self._db.tasks.all_attempts(self._task["seq"])
             chosen = [a for a in found if a["number"] == self._attempt]
@@ -133,7 +135,7 @@ class _Follower:
         return status in (Status.APPROVED, Status.LANDING) and found[-1]["number"] == self._attempt
 
     def round(self) -> bool:
-        """Show what has come since the last round; whether there is anything at all."""
+        """Show the output since the last round; return whether there is any output at all."""
         for attempt in _attempts(self._db, self._task, self._attempt):
             if attempt["number"] < self._from:
                 continue
@@ -149,7 +151,7 @@ class _Follower:
         return bool(self._known)
 
     def finish(self) -> None:
-        """Show lines that were never ended."""
+        """Show lines that were never completed."""
         for session in self._known.values():
             for stream, lines in session.lines.items():
                 self._print(session, stream, lines.take(b"", last=True), session.position)
@@ -188,7 +190,7 @@ def _attempts(database: TaskDatabase, task: dict[str, Any], number: int | None) 
         return found
     chosen = [attempt for attempt in found if attempt["number"] == number]
     if not chosen:
-        raise NotFound(f"task {task['id']} has no attempt {number}", hint=f"it has had {task['attempt_count']} so far")
+        raise NotFound(f"task {task['id']} has no attempt {number}", hint=f"attempts so far: {task['attempt_count']}")
     return chosen
 
 

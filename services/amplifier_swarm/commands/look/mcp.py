@@ -1,4 +1,4 @@
-"""`mcp`: the swarm as tools for an agent that you drive."""
+"""`mcp`: serve the swarm as tools to an agent that you drive."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from swarm_shared.domain.errors import ConfigError
 def mcp(app: App) -> None:
     """Speak the Model Context Protocol on standard input and output: list, status, why, logs, diff, report and add.
 
-    Each tool is a command of this program. Started by an agent that works on a task of the swarm, there is one tool:
-    proposing tasks, which are held until you release them. Needs: pip install "amplifier-swarm[mcp]".
+    Each tool is a command of this program. If an agent that works on a task of the swarm starts it, there is only one
+    tool: proposing tasks, which are held until you release them. Needs: pip install "amplifier-swarm[mcp]".
     """
     try:
         from amplifier_swarm.mcp_server.tools import server_for_session, server_for_user

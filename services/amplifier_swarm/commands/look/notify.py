@@ -1,4 +1,4 @@
-"""`notify`: where notifications go and what was sent; `notify test` sends one to each target."""
+"""`notify`: list notification targets and messages; `notify test` sends a message to each target."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ SHOWN = 20
 @command(
     "notify",
     example="notify\nnotify test",
-    short_help="Notifications: targets, what was sent; `notify test`.",
+    short_help="List notification targets and messages; test targets.",
 )
 @click.argument("action", required=False, type=click.Choice(["test"]))
 @json_option
 def notify(app: App, action: str | None, as_json: bool) -> int:
     """List the targets under `notify` in swarm.yaml and the latest messages, sent and unsent.
 
-    `test` sends a test message to each target now, without the swarm, with the variables of this shell. Exit code 3
-    when a target did not accept it.
+    `test` sends a test message to each target now, without the swarm, with the variables of this shell. The exit code
+    is 3 if a target did not accept it.
     """
     settings = app.settings()
     if action == "test":

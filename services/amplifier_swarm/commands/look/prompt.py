@@ -1,4 +1,4 @@
-"""`prompt`: the prompt of an attempt."""
+"""`prompt`: show the prompt of an attempt."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @command(
     "prompt",
     example="prompt 2.6.1.a\nprompt 2.6.1.a --attempt 1 --role validator",
-    short_help="The prompt of an attempt.",
+    short_help="Show the prompt of an attempt.",
 )
 @click.argument("task_id", metavar="ID", shell_complete=complete_task)
 @click.option("--attempt", type=click.IntRange(1), help="A past or running attempt.  [default: the next one]")
@@ -32,13 +32,13 @@ if TYPE_CHECKING:
     type=click.Choice([Role.BUILDER.value, Role.VALIDATOR.value]),
     default=Role.BUILDER.value,
     show_default=True,
-    help="Whose prompt; a validator's only of a past attempt.",
+    help="The session's role; a validator has a prompt only in a past attempt.",
 )
 @json_option
 def prompt(app: App, task_id: str, attempt: int | None, role: str, as_json: bool) -> None:
-    """The prompt that the next attempt of a task would get, or that a past one got.
+    """Show the prompt that the next attempt of a task would get, or that a past one got.
 
-    Of a running or completed task it is the newest attempt's prompt.
+    For a running or completed task this is the prompt of the newest attempt.
     """
     from swarm_shared.next_prompt import next_prompt, place_by_git
 
@@ -62,13 +62,13 @@ def prompt(app: App, task_id: str, attempt: int | None, role: str, as_json: bool
         facts = {"id": task_id, "attempt": number, "role": role, "stored": attempt is not None, "resumes": resumes}
         print_json({**facts, "prompt": text})
         return
-    where = f", in session {resumes}, which it {'went' if attempt else 'goes'} on with" if resumes else ""
+    where = f", which {'resumed' if attempt else 'resumes'} session {resumes}" if resumes else ""
     remark(f"the prompt of attempt {number}{'' if attempt else ', which has not started'}{where}:")
     click.echo(safe(text, lines=True), nl=not text.endswith("\n"))
 
 
 def _stored_prompt(database: TaskDatabase, task: dict[str, Any], number: int, role: str) -> tuple[str, str | None]:
-    """The prompt, and the earlier session that it was given to."""
+    """The prompt, and the earlier session that was resumed with it."""
     for attempt in database.tasks.attempts(task["seq"]):
         if attempt["number"] == number:
             for session in database.tasks.sessions(attempt["id"]):
@@ -78,4 +78,4 @@ def _stored_prompt(database: TaskDatabase, task: dict[str, Any], number: int, ro
                 f"attempt {number} of task {task['id']} started no {role} session",
                 hint=f"amplifier-swarm task-info {task['id']} shows how far it got",
             )
-    raise NotFound(f"task {task['id']} has no attempt {number}", hint=f"it has had {task['attempt_count']} so far")
+    raise NotFound(f"task {task['id']} has no attempt {number}", hint=f"attempts so far: {task['attempt_count']}")

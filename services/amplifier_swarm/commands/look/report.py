@@ -1,4 +1,4 @@
-"""`report`: what came of the queue, for yourself or to send."""
+"""`report`: summarize the results of the queue, for yourself or to send."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from swarm_shared.store.views.run_report import RunReport, RunReports
 @command(
     "report",
     example="report\nreport --html report.html\nreport --md > report.md",
-    short_help="Results, time, cost, problems: text, Markdown, HTML.",
+    short_help="Report results, time, cost and problems.",
 )
 @click.option("--md", "as_markdown", is_flag=True, help="Markdown with tables, for a pull request or an issue.")
 @click.option(

@@ -1,4 +1,4 @@
-"""`status`: counts, progress, workers, holds."""
+"""`status`: show counts, progress, workers and holds."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ from swarm_shared.domain.models import Group
 _OVER = frozenset({"stopped", "crashed"})
 
 
-@command("status", example="status\nstatus --json | jq .progress", short_help="Counts, progress, workers, holds.")
+@command(
+    "status", example="status\nstatus --json | jq .progress", short_help="Show counts, progress, workers and holds."
+)
 @json_option
 def status(app: App, as_json: bool) -> None:
-    """Tasks by status, progress and what is left, the workers, and whatever keeps the queue from moving."""
+    """Show tasks by status, progress and remaining work, the workers, and anything that blocks the queue."""
     from swarm_shared.store.views.pulse import Pulse
     from swarm_shared.store.views.routes import in_use
     from swarm_shared.store.views.standstill import Standstills
@@ -90,7 +92,7 @@ def _print(app: App, shown: dict[str, Any], alive: int, start_command: str, othe
     if shown["lands_on"]:
         say(f"each task has a worktree and lands on {shown['lands_on']}")
     elif shown["isolation"] is not None:
-        say("agents work in the project folder itself, without worktrees")
+        say("agents work directly in the project folder, without worktrees")
     if (started := shown["started_with"]) is not None:
         unvalidated = "" if started["validation"] else ", without validation"
         say(f"agent CLI {started['agent_cli']} in {started['project_root']}{unvalidated}")
@@ -113,12 +115,12 @@ def _print(app: App, shown: dict[str, Any], alive: int, start_command: str, othe
 
 
 def _end(app: App, shown: dict[str, Any]) -> str:
-    """When it will be done, or why it will not."""
+    """When the queue will be done, or why it will not."""
     if shown["stalled"]:
         return f"; stalled: {shown['stalled']}"
     if not shown["eta_s"]:
         return ""
-    behind = f"; {shown['stuck']:,} more wait behind failed, held or cancelled tasks" if shown["stuck"] else ""
+    behind = f"; {shown['stuck']:,} more wait for failed, held or cancelled tasks" if shown["stuck"] else ""
     now = app.clock.wall_ms()
     eta_ms = round(shown["eta_s"] * 1000)
     return f"; done {about(now + eta_ms, now)} (in {duration(eta_ms)}){behind}"

@@ -1,4 +1,4 @@
-"""`task-info`: everything about a task."""
+"""`task-info`: show everything about a task."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ LOG_LINES_SHOWN = 30
 OUTPUT_LINES_SHOWN = 40  # of each failing check
 
 
-@command("task-info", example="task-info 2.6.1.a", short_help="Everything about a task.")
+@command("task-info", example="task-info 2.6.1.a", short_help="Show everything about a task.")
 @click.argument("task_id", metavar="ID", shell_complete=complete_task)
 @json_option
 def task_info(app: App, task_id: str, as_json: bool) -> None:
-    """Everything about a task: its text, what was tried, and its log."""
+    """Show everything about a task: its text, its attempts, and its log."""
     with app.open(read_only=True) as database:
         task = database.tasks.get(task_id)
         attempts = [_attempt_shown(each) for each in database.tasks.all_attempts(task["seq"])]
@@ -60,11 +60,11 @@ def task_info(app: App, task_id: str, as_json: bool) -> None:
     for line in log[-LOG_LINES_SHOWN:]:
         say(f"  {line['timestamp']}  {line['event_type']:<16} {cut(line['message'])}")
     if len(log) > LOG_LINES_SHOWN:
-        remark(f"the last {LOG_LINES_SHOWN} of {len(log)} log lines; --json gives all")
+        remark(f"the last {LOG_LINES_SHOWN} of {len(log)} log lines; --json shows all")
 
 
 def _attempt_shown(attempt: dict[str, Any]) -> dict[str, Any]:
-    # A claim that never got to an agent has no start of its own; for display it began with the claim.
+    # An attempt that never started an agent has no start time; for display it began with the claim.
     return {**attempt, "started_at": attempt["started_at"] or attempt["claimed_at"]}
 
 
@@ -104,8 +104,8 @@ def _check_shown(check: dict[str, Any]) -> str:
     command = cut(str(check.get("command")))
     if not check.get("passed"):
         return f"FAILED: {command}"
-    if check.get("warning"):  # it blocks nothing, and its name alone would say that all is well
-        return f"warning: {command} – not so: {cut(', '.join(str(check.get('output')).splitlines()), 200)}"
+    if check.get("warning"):  # a warning blocks nothing, and its name describes the good case
+        return f"warning: {command} – violated: {cut(', '.join(str(check.get('output')).splitlines()), 200)}"
     return f"passed: {command}"
 
 

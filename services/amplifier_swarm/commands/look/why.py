@@ -1,4 +1,4 @@
-"""`why`: why a task does not move, and what to do."""
+"""`why`: explain what a task waits for, and what to do."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from amplifier_swarm.terminal import print_json, say
 from swarm_shared.program.terminal_text import safe
 
 
-@command("why", example="why 2.6.1.a", short_help="Why a task does not move, and what to do.")
+@command("why", example="why 2.6.1.a", short_help="Explain what a task waits for, and what to do.")
 @click.argument("task_id", metavar="ID", shell_complete=complete_task)
 @json_option
 def why(app: App, task_id: str, as_json: bool) -> None:
-    """What a task waits for, or how it ended, and what can be done about it."""
+    """Explain what a task waits for, or how it ended, and what you can do about it."""
     from swarm_shared.store.views.why import Why
 
     with app.open(read_only=True) as database:

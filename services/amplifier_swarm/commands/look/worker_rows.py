@@ -1,4 +1,4 @@
-"""The workers as commands show them."""
+"""The workers as the commands show them."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ if TYPE_CHECKING:
 
 
 def dead_workers(database: TaskDatabase) -> set[int]:
-    """Runs of workers that have ended without writing it down."""
+    """Workers that have ended without recording it."""
     return {each.run for each in database.workers.alive() if each.process.is_alive() is False}
 
 
 def workers_shown(database: TaskDatabase) -> list[dict[str, Any]]:
-    """Workers in the shape of the JSON answers. One whose process has died counts as crashed, whatever its row says."""
+    """Workers in the format of the JSON documents. A worker whose process has died counts as crashed, whatever its row
+    says.
+    """
     gone = dead_workers(database)
     return [
         {

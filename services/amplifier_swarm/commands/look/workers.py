@@ -1,4 +1,4 @@
-"""`workers`: the workers and what they run."""
+"""`workers`: list the workers and their tasks."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from amplifier_swarm.commands.look.worker_rows import workers_shown, workers_tab
 from amplifier_swarm.terminal import print_json, remark
 
 
-@command("workers", example="workers", short_help="The workers and what they run.")
+@command("workers", example="workers", short_help="List the workers and their tasks.")
 @json_option
 def workers(app: App, as_json: bool) -> None:
-    """Each worker's newest start: its process, heartbeat, task and counts. Those that ended stay listed."""
+    """Show each worker's latest start: its process, heartbeat, task and counts. Workers that have ended stay in the
+    list.
+    """
     with app.open(read_only=True) as database:
         shown = workers_shown(database)
     if as_json:

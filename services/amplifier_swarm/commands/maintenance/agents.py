@@ -1,4 +1,4 @@
-"""`agents`: the agent CLIs that a swarm may use, and whether each can work here."""
+"""`agents`: list the agent CLIs that a swarm may use, and check whether they work here."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CALL_TIMEOUT_S = 300.0
 @command(
     "agents",
     example="agents\nagents check codex\nagents check claude --call",
-    short_help="Agent CLIs: version, login, last use.",
+    short_help="List the agent CLIs: version, login, last use.",
 )
 @click.argument("action", required=False, type=click.Choice(["check"]))
 @click.argument("name", required=False)
@@ -40,7 +40,8 @@ def agents(app: App, action: str | None, name: str | None, calls: bool, as_json:
     """List the agent CLIs, built in and from swarm.yaml, with version, login, last use and holds.
 
     `check NAME` finds the program, runs its version command and its login check, and reports each. With --call it also
-    runs one short session in a temporary folder, launched and read as in a worker. Exit code 10 when one of them fails.
+    runs one short session in a temporary folder, launched and read as by a worker. The exit code is 10 if one of these
+    fails.
     """
     if (action is None and (name or calls)) or (action is not None and not name):
         raise click.UsageError("NAME and --call belong to `agents check NAME`.", click.get_current_context())
@@ -52,7 +53,7 @@ def agents(app: App, action: str | None, name: str | None, calls: bool, as_json:
 
 
 def _known(app: App) -> tuple[Settings, dict[str, int], dict[str, ProviderHold], list[RouteState]]:
-    """The settings of this swarm, last uses of agent CLIs, holds and routes; without a database the settings alone."""
+    """The settings of this swarm, last uses of agent CLIs, holds and routes; without a database, only the settings."""
     settings = app.settings()
     try:
         with app.open(read_only=True) as database:
@@ -172,7 +173,9 @@ def _tell_check(report: AgentReport, called: Call | None) -> None:
             report.readiness.ready
         ] + words
     if report.untried:
-        facts["untried"] = "the preset follows the program's documentation, and was never run with the program"
+        facts["untried"] = (
+            "the preset was written from the program's documentation and has not been tested with the program"
+        )
     if called is not None:
         shown = called.shown()
         facts["call"] = (
@@ -192,7 +195,7 @@ def _folder(settings: Settings) -> Any:
     """Where sessions work.
 
     Raises:
-        ConfigError: It is not there.
+        ConfigError: It does not exist.
     """
     if not settings.project_root.is_dir():
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""`backup`: a consistent copy of the database."""
+"""`backup`: write a consistent copy of the database."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from amplifier_swarm.terminal import print_json, say, size
 from swarm_shared.domain.errors import InputError
 
 
-@command("backup", example="backup tasks-backup.db", short_help="A consistent copy of the database.")
+@command("backup", example="backup tasks-backup.db", short_help="Write a consistent copy of the database.")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--force", is_flag=True, help="Replace FILE when it exists.  [default: off]")
+@click.option("--force", is_flag=True, help="Replace FILE if it exists.  [default: off]")
 @json_option
 def backup(app: App, file: Path, force: bool, as_json: bool) -> None:
-    """Copy the database into FILE, consistently, while the swarm runs.
+    """Copy the database to FILE, consistently, even while the swarm is running.
 
-    The copy holds everything, the dashboard's token included, and only you may read it. Never copy the file itself:
-    what was written last may not be in it yet.
+    The copy contains everything, including the dashboard's token, and only you can read it. Never copy the database
+    file directly: it may not contain the latest changes yet.
     """
     target = Path(os.path.abspath(file))
     with app.open(read_only=True) as database:
         if target.exists() and os.path.samefile(target, database.path):
-            raise InputError("the copy would replace the database itself", hint="name another file")
+            raise InputError("the copy would replace the database itself", hint="choose another file")
         if target.exists() and not force:
-            raise InputError(f"{file} exists already", hint="name another file, or --force replaces it")
+            raise InputError(f"{file} exists already", hint="choose another file, or replace it with --force")
         try:
-            # Made here, so that only its owner can ever read it; the engine takes an empty file.
+            # Created here, so that only its owner can ever read it; the engine accepts an empty file.
             descriptor, draft = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
         except OSError as error:
             raise InputError(f"cannot write {file}: {error.strerror}", hint="choose another folder") from error

@@ -1,4 +1,4 @@
-"""`config`: the settings in effect."""
+"""`config`: show the settings in effect."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from swarm_shared.program.setup_steps import SetupStep
 MASK = "•••"
 
 
-@command("config", example="config\nconfig --json --db swarm.db", short_help="The settings in effect.")
+@command("config", example="config\nconfig --json --db swarm.db", short_help="Show the settings in effect.")
 @json_option
 def config(app: App, as_json: bool) -> None:
-    """The settings in effect here, and where each comes from: flag, variable, swarm.yaml, or the default."""
+    """Show the settings in effect here, and where each comes from: a flag, a variable, swarm.yaml, or the default."""
     settings = app.settings()
     shown = {}
     for field in described():
@@ -38,11 +38,11 @@ def config(app: App, as_json: bool) -> None:
         return
     rows = [(name, _told(each["value"]), each["origin"], each["help"]) for name, each in shown.items()]
     table(("setting", "value", "from", "meaning"), rows, spare=("meaning", "from"))
-    remark(f"swarm.yaml is looked for beside the database: {settings.db.with_name('swarm.yaml')}")
+    remark(f"the swarm reads swarm.yaml beside the database: {settings.db.with_name('swarm.yaml')}")
 
 
 def _plain(value: Any, *, secret: bool = False) -> Any:
-    """A setting in the types of JSON; what agents get in their environment may be a secret."""
+    """A setting as JSON types; variables for agents may be secrets."""
     if isinstance(value, Mapping):
         return {key: _plain(item, secret=secret or key == "env") for key, item in value.items()}
     if secret:

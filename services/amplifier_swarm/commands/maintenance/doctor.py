@@ -1,4 +1,4 @@
-"""`doctor`: checks of the machine, the database and the swarm, each with advice."""
+"""`doctor`: check the machine, the database and the swarm, with advice for each finding."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 TASKS_LOOKED_AT = 50_000
 
 
-@command("doctor", example="doctor\ndoctor --json", short_help="Check the swarm and what it needs, with advice.")
+@command("doctor", example="doctor\ndoctor --json", short_help="Check the swarm and its environment, with advice.")
 @json_option
 def doctor(app: App, as_json: bool) -> int:
-    """Check engine, database, disk, services, supervisord, repository and agent CLI; changes nothing.
+    """Check the engine, database, disk, services, supervisord, repository and agent CLI, without changing anything.
 
-    Exit code 3 when something is bad.
+    The exit code is 3 if a finding is bad.
     """
     findings = []
     for finding in _all(app):
@@ -72,7 +72,7 @@ def _all(app: App) -> Iterator[Finding]:
     settings, named, landed = None, list[AgentsNamed](), None
     try:
         settings = app.settings()
-        yield _finding("settings", Level.OK, "all can work")
+        yield _finding("settings", Level.OK, "all are valid")
     except SwarmError as error:
         yield bad("settings", error)
     try:
@@ -81,7 +81,7 @@ def _all(app: App) -> Iterator[Finding]:
                 yield from _guarded(check, app, database, settings)
             whole = list(_guarded(_whole, app, database, settings))
             yield from whole
-            # What a damaged file says about the rest would only mislead.
+            # Other findings from a damaged file would only mislead.
             if all(finding.level is not Level.BAD for finding in whole):
                 for check in (_diagnosis, _services, _orphans, _landing):
                     yield from _guarded(check, app, database, settings)
@@ -93,7 +93,8 @@ def _all(app: App) -> Iterator[Finding]:
         yield bad("database", error)
     yield _supervisord(app)
     if settings is not None:
-        # A database that has landed elsewhere belongs to a service that was pointed there; below, git says so.
+        # A database whose work has landed elsewhere belongs to a service for another repository; the git checks below
+        # report that.
         if landed is None and (unpointed := not_pointed_at_a_project(settings)) is not None:
             yield bad("project", unpointed)
         yield from about_git(settings, landed)
@@ -106,7 +107,7 @@ _Check = Callable[[App, "TaskDatabase", Settings | None], Iterator[Finding]]
 
 
 def _guarded(check: _Check, app: App, database: TaskDatabase, settings: Settings | None) -> Iterator[Finding]:
-    """One check that cannot be made must not hide the others."""
+    """A check that cannot run must not hide the others."""
     try:
         yield from check(app, database, settings)
     except SwarmError as error:
@@ -120,11 +121,11 @@ def _whole(app: App, database: TaskDatabase, settings: Settings | None) -> Itera
         yield _finding("database", Level.BAD, f"damaged: {damage[0]}", advice=advice)
         return
     total = sum(count for count, _ in database.tasks.counts().values())
-    text = f"{database.path} is whole: {total:,} tasks, {size(database.health.sizes().database_bytes)}"
+    text = f"{database.path} is intact: {total:,} tasks, {size(database.health.sizes().database_bytes)}"
     mode = os.stat(database.path).st_mode
     if mode & 0o077:
         advice = f"it holds the dashboard's token: chmod 600 {database.path}"
-        yield _finding("database", Level.WARN, f"{text}, but others can read it", advice=advice)
+        yield _finding("database", Level.WARN, f"{text}, but other users can read it", advice=advice)
     else:
         yield _finding("database", Level.OK, text)
 
@@ -137,7 +138,7 @@ def _place(app: App, database: TaskDatabase, settings: Settings | None) -> Itera
 
 
 def _lock(app: App, database: TaskDatabase, settings: Settings | None) -> Iterator[Finding]:
-    """A lock held for a moment is daily life; one that stays with the same process is not."""
+    """A lock that is held for a moment is normal; one that stays with the same process is not."""
     holder = write_lock_holder(database.path)
     if holder is None:
         yield _finding("write lock", Level.OK, "free")
@@ -145,12 +146,16 @@ def _lock(app: App, database: TaskDatabase, settings: Settings | None) -> Iterat
     process = ProcessId.of(holder)
     text = process.describe() if process is not None else f"pid {holder}"
     stopped = "state T" in text
-    advice = f"it is stopped: kill -CONT {holder}, or kill -9 {holder}" if stopped else "ask again: it should be short"
+    advice = (
+        f"it is stopped: kill -CONT {holder}, or kill -9 {holder}"
+        if stopped
+        else "run doctor again: it should be released soon"
+    )
     yield _finding("write lock", Level.WARN, f"held by {text}", advice=advice)
 
 
 def _diagnosis(app: App, database: TaskDatabase, settings: Settings | None) -> Iterator[Finding]:
-    """What Health shows as well, in the same words."""
+    """The findings that Health also shows, in the same words."""
     at_rest = all(each.process.is_alive() is False for each in database.workers.alive())
     min_free_bytes = round((settings.min_free_mb if settings else 0) * 1024 * 1024)
     # supervisord is asked directly below, and the write lock is read from the kernel.
@@ -197,7 +202,7 @@ def _supervisord(app: App) -> Finding:
 
 
 def _agents(settings: Settings, named: Sequence[AgentsNamed]) -> Iterator[Finding]:
-    """As `start` checks them, so that both say the same."""
+    """The same check as in `start`, so that both report the same."""
     from amplifier_swarm.start.checks.run_agents import check_agents
 
     name = "agent CLI"
@@ -210,15 +215,15 @@ def _agents(settings: Settings, named: Sequence[AgentsNamed]) -> Iterator[Findin
         yield _finding(name, Level.BAD, problem.text, advice=problem.hint or None)
     for texts in found.undecided.values():
         for text in texts:
-            yield _finding(name, Level.WARN, text, advice="start tries it out")
+            yield _finding(name, Level.WARN, text, advice="`start` will find out")
     for text in found.warnings:
         yield _finding(name, Level.WARN, text)
     if not found.problems and not found.undecided:
-        yield _finding(name, Level.OK, f"{settings.agent_cli} can start, and knows its agents")
+        yield _finding(name, Level.OK, f"{settings.agent_cli} can start and finds its agents")
 
 
 def _runners(settings: Settings) -> Iterator[Finding]:
-    """The confinement, by trying to break it."""
+    """Check the confinement by trying to break it."""
     from swarm_shared.runners.choose import grounds_of, runner_of_checks
     from swarm_shared.runners.proving import prove
 
@@ -232,13 +237,18 @@ def _runners(settings: Settings) -> Iterator[Finding]:
         return
     for proof in proofs:
         if not proof.held:
-            yield _finding(name, Level.BAD, f"bwrap: does not hold: {proof.text}", advice="look at runners.bwrap")
+            yield _finding(
+                name,
+                Level.BAD,
+                f"bwrap: the confinement failed: {proof.text}",
+                advice="check runners.bwrap in swarm.yaml",
+            )
     if all(proof.held for proof in proofs):
         yield _finding(name, Level.OK, f"bwrap: {len(proofs)} attempts to break the confinement failed")
 
 
 def _notify(settings: Settings) -> Iterator[Finding]:
-    """Targets as they would be reached with the variables of this shell; nothing is sent."""
+    """Check the targets with the variables of this shell; nothing is sent."""
     if not settings.notify:
         return
     from swarm_shared.notifying.delivery import problem_of

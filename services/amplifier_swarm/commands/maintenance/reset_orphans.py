@@ -23,10 +23,10 @@ from swarm_shared.program.settings import default_of
 )
 @json_option
 def reset_orphans(app: App, timeout_minutes: float, as_json: bool) -> None:
-    """Requeue tasks whose worker has died, or that show no sign of progress for so long.
+    """Requeue tasks whose worker has died, or that have shown no sign of progress for --timeout-minutes.
 
-    What is left of their agents is ended first, and proven gone. A healthy long task is never requeued. The reaper does
-    this all the time; this command is for when none runs.
+    Remaining processes of their agents are ended first and proven gone. A healthy long task is never requeued. The
+    reaper does this continuously; use this command only when no reaper is running.
     """
     with app.open() as database:
         found = [orphan["id"] for orphan in database.find_orphaned_tasks(timeout_minutes)]

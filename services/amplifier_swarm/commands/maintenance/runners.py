@@ -1,4 +1,4 @@
-"""`runners`: where agents and commands run, and whether their confinement holds on this machine."""
+"""`runners`: show where agents and commands run, and check whether their confinement works on this machine."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from swarm_shared.runners.choose import grounds_of, runner_of_checks
 from swarm_shared.runners.proving import prove
 
 
-@command("runners", example="runners\nrunners check", short_help="Where agents run; try their confinement.")
+@command("runners", example="runners\nrunners check", short_help="Show where agents run; test their confinement.")
 @click.argument("action", required=False, type=click.Choice(["check"]))
 @json_option
 def runners(app: App, action: str | None, as_json: bool) -> int:
-    """Show which runner agents and which one checks, gate, setup and cleanup commands have.
+    """Show the runner of agents and the runner of checks, gate, setup and cleanup commands.
 
-    `check` proves the confinement of bwrap on this machine, with the options in swarm.yaml, by trying to break it. Exit
-    code 3 when bwrap does not work here, 10 when an attempt succeeds.
+    `check` proves the confinement of bwrap on this machine, with the options in swarm.yaml, by trying to break it. The
+    exit code is 3 if bwrap does not work here, and 10 if an attempt succeeds.
     """
     settings = app.settings()
     used = {"agents": settings.runner, "checks": runner_of_checks(settings)}

@@ -1,4 +1,4 @@
-"""`version`: versions of the suite and its engine."""
+"""`version`: print the versions of Amplifier Swarm and its database engine."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from amplifier_swarm.app import App, command, json_option
 from amplifier_swarm.terminal import print_json, say
 
 
-@command("version", example="version", with_db=False, short_help="Versions of the suite and its engine.")
+@command("version", example="version", with_db=False, short_help="Print the versions.")
 @json_option
 def version(app: App, as_json: bool) -> None:
-    """Versions of the suite, of Python and of the database engine, for a report of a fault."""
+    """Print the versions of Amplifier Swarm, Python and the database engine, for a bug report."""
     import platform
     from importlib import metadata
 

@@ -1,4 +1,4 @@
-"""`answer`: replies to the question that an agent stopped to ask."""
+"""`answer`: answer the question that an agent stopped to ask."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STDIN = "-"
 @command(
     "answer",
     example='answer 2.6.1.a "use the v2 API"\nanswer 2.6.1.a - < answer.txt',
-    short_help="Answer the question that a task is held for.",
+    short_help="Answer the question of a held task.",
 )
 @click.argument("task_id", metavar="ID", shell_complete=complete_task)
 @click.argument("text", metavar="TEXT")
@@ -26,11 +26,11 @@ STDIN = "-"
 def answer(app: App, task_id: str, text: str, as_json: bool) -> int:
     """Answer the question that an agent stopped to ask; `why` shows it. TEXT - reads standard input.
 
-    The task is ready again, at no cost to its retries. Its next attempt resumes the session that asked, where the agent
-    CLI can, and gets the answer first.
+    The task is then ready again, which costs no retry. Its next attempt resumes the session that asked, if the agent
+    CLI supports this, and its prompt begins with the answer.
     """
     if text == STDIN:
-        # One more than is accepted, so that too long an answer is refused and not truncated.
+        # One more than is accepted, so that an answer that is too long is refused and not truncated.
         text = sys.stdin.buffer.read(MAX_ARGUMENT_BYTES + 1).decode("utf-8", "replace")
     if not text.strip():
         raise click.BadParameter("the answer is empty", click.get_current_context(), param_hint="TEXT")

@@ -16,5 +16,5 @@ from swarm_shared.domain.models import Verb
 @click.argument("ids", metavar="[ID]...", nargs=-1, shell_complete=complete_task)
 @task_selection
 def approve(app: App, ids: tuple[str, ...], **chosen: Any) -> int:
-    """Accept the work of held or failed tasks despite their validator's objection; not while a check fails."""
+    """Accept the work of held or failed tasks despite their validator's objection, but not while a check fails."""
     return run_verb(Verb.APPROVE, app, ids, **chosen)

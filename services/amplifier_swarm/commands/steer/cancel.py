@@ -1,4 +1,4 @@
-"""`cancel`: take tasks out of the queue."""
+"""`cancel`: remove tasks from the queue."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from amplifier_swarm.names import complete_task
 from swarm_shared.domain.models import Verb
 
 
-@command("cancel", example="cancel 2.6.1.a 2.6.1.b", short_help="Take tasks out of the queue.")
+@command("cancel", example="cancel 2.6.1.a 2.6.1.b", short_help="Cancel tasks.")
 @click.argument("ids", metavar="[ID]...", nargs=-1, shell_complete=complete_task)
 @task_selection
 def cancel(app: App, ids: tuple[str, ...], **chosen: Any) -> int:
-    """Take tasks out of the queue. The agents of running ones are ended first; completed ones stay."""
+    """Cancel tasks. The agents of running tasks are ended first; completed tasks are not changed."""
     return run_verb(Verb.CANCEL, app, ids, **chosen)

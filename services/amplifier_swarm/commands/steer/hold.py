@@ -16,5 +16,5 @@ from swarm_shared.domain.models import Verb
 @click.argument("ids", metavar="[ID]...", nargs=-1, shell_complete=complete_task)
 @task_selection
 def hold(app: App, ids: tuple[str, ...], **chosen: Any) -> int:
-    """Keep tasks that have not started from starting until they are released."""
+    """Keep tasks that have not started from running until you release them."""
     return run_verb(Verb.HOLD, app, ids, **chosen)

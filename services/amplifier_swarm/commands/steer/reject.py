@@ -18,8 +18,8 @@ from swarm_shared.domain.models import Verb
     short_help="Send finished work back with a note.",
 )
 @click.argument("ids", metavar="[ID]...", nargs=-1, shell_complete=complete_task)
-@click.option("--note", required=True, help="What must be fixed, for the next attempt.  [default: none]")
+@click.option("--note", required=True, help="What the next attempt must fix. [default: none]")
 @task_selection
 def reject(app: App, ids: tuple[str, ...], note: str, **chosen: Any) -> int:
-    """Reject the work of held or completed tasks: they run again, with your note on what must be fixed."""
+    """Reject the work of held or completed tasks: they run again, with your note about what to fix."""
     return run_verb(Verb.REJECT, app, ids, note=note, **chosen)

@@ -17,9 +17,9 @@ from swarm_shared.domain.models import Verb
 @gone_option
 @task_selection
 def release(app: App, ids: tuple[str, ...], gone: bool, **chosen: Any) -> int:
-    """Release held tasks: ready, or blocked if they have open dependencies.
+    """Release held tasks: they become ready, or blocked if they have open dependencies.
 
-    A task that is held because its last attempt is not proven dead, for instance in another container, needs --gone.
+    A task that is held because its last attempt is not proven dead, for example in another container, needs --gone.
     """
     if gone and not chosen["yes"]:
         confirm_gone(app, ids)

@@ -23,7 +23,7 @@ from swarm_shared.program.terminal_text import safe
 )
 @click.argument("ids", metavar="[ID]...", nargs=-1, shell_complete=complete_task)
 @click.option("--note", help="A note for the next attempt, at the top of its prompt.  [default: none]")
-@click.option("--chain", is_flag=True, help="Retry what a blocked task waits for.  [default: off]")
+@click.option("--chain", is_flag=True, help="Retry the tasks that a blocked task waits for. [default: off]")
 @gone_option
 @task_selection
 def retry(app: App, ids: tuple[str, ...], note: str | None, chain: bool, gone: bool, **chosen: Any) -> int:
@@ -39,7 +39,7 @@ def retry(app: App, ids: tuple[str, ...], note: str | None, chain: bool, gone: b
 
 
 def _confirm_completed(app: App, ids: tuple[str, ...]) -> None:
-    """Name what running a completed task again means, and ask; without a terminal `--yes` is needed."""
+    """Explain the effect of running a completed task again, and ask; without a terminal `--yes` is needed."""
     with app.open(read_only=True) as database:
         tasks = [database.tasks.get(task_id) for task_id in dict.fromkeys(ids)]
         effects = [

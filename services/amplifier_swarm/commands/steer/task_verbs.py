@@ -1,4 +1,4 @@
-"""What the commands on tasks share: which tasks are meant, the confirmations, the request, the outcomes."""
+"""Shared by the commands on tasks: selecting tasks, confirmations, the request, the outcomes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class NeedsYes(SwarmError):
 
 
 def task_selection(function: F) -> F:
-    """The tasks a verb is for: ids, everything in a status or phase, or whatever one problem has stopped."""
+    """The tasks to act on: ids, all tasks in a status or phase, or all tasks with one problem."""
     for decorate in (
         json_option,
         click.option("--yes", is_flag=True, help="Apply to all matching tasks without asking.  [default: off]"),
@@ -45,9 +45,9 @@ def task_selection(function: F) -> F:
         click.option(
             "--failure",
             metavar="FINGERPRINT",
-            help="All tasks that are stopped by this problem; `failures` lists them.  [default: only those named]",
+            help="All tasks with this problem; `failures` lists them.  [default: only those named]",
         ),
-        status_option("All tasks in it.  [default: only those named]"),
+        status_option("All tasks with this status. [default: only those named]"),
     ):
         function = decorate(function)
     return function
@@ -65,18 +65,18 @@ def run_verb(
     as_json: bool,
     **argument: Any,
 ) -> int:
-    """Request one verb for the selected tasks and print the outcomes; the exit code."""
+    """Request one action for the selected tasks and print the outcomes. Returns the exit code."""
     by_filter = bool(statuses) or phase is not None
     if [by_filter, bool(ids), failure is not None].count(True) != 1:
         raise click.UsageError(
-            "Name tasks, or choose them by --status and --phase, or by --failure.",
+            "Give task ids, or select tasks by --status and --phase, or by --failure.",
             click.get_current_context(),
         )
     with app.open() as database:
         if failure is not None:
             stopped = database.failures.task_ids(failure, limit=MAX_BULK + 1)
             if not stopped:
-                raise NotFound(f"no task is stopped by the problem '{failure}'", hint="amplifier-swarm failures")
+                raise NotFound(f"no task has the problem '{failure}'", hint="amplifier-swarm failures")
             ids = _agreed(app, verb, stopped, yes)
         elif by_filter:
             check_phase(database, phase)
@@ -85,7 +85,7 @@ def run_verb(
         else:
             ids = tuple(dict.fromkeys(ids))
             for task_id in ids:
-                database.tasks.get(task_id)  # a misspelt one must not leave the others half done
+                database.tasks.get(task_id)  # a misspelled id must not leave the others half done
         if not ids and not as_json:
             remark("no task matches; nothing was changed")
         return report_outcomes(submit(app, database, verb, ids, **argument) if ids else [], as_json=as_json)
@@ -98,7 +98,7 @@ def _agreed(app: App, verb: Verb, ids: Sequence[str], yes: bool) -> tuple[str, .
             f"{count} {'task matches' if len(ids) == 1 else 'tasks match'}, and nothing was changed",
             hint=f"to {verb} them: amplifier-swarm {shlex.join([*app.arguments, '--yes'])}",
         )
-    # The first ones now; the same command again takes the next ones.
+    # The first ones now; running the same command again continues with the next ones.
     return tuple(ids[:MAX_BULK])
 
 
@@ -108,7 +108,7 @@ gone_option = click.option(
 
 
 def confirm_gone(app: App, ids: tuple[str, ...]) -> None:
-    """Say what is at stake, and ask; without a terminal it must have been said by `--yes`."""
+    """Explain the risk, and ask; without a terminal, `--yes` must have been given."""
     with app.open(read_only=True) as database:
         held = [(task_id, str(database.tasks.get(task_id)["last_error"])) for task_id in ids]
     for task_id, seen in held:

@@ -1,4 +1,4 @@
-"""`ctl`: supervisorctl of this swarm, whichever way it was started."""
+"""`ctl`: run supervisorctl for this swarm, however it was started."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from amplifier_swarm.supervision import supervision
 @command(
     "ctl",
     example="ctl status\nctl tail -f swarm-worker:swarm-worker-1",
-    short_help="supervisorctl of this swarm.",
+    short_help="Run supervisorctl for this swarm.",
     context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
 )
 @click.argument("words", metavar="[WORD]...", nargs=-1, type=click.UNPROCESSED)
 def ctl(app: App, words: tuple[str, ...]) -> None:
-    """Run supervisorctl on the supervisord of this swarm: that of `start`, or ./supervisord.conf.
+    """Run supervisorctl for this swarm's supervisord: that of `start`, or of ./supervisord.conf.
 
-    Without words it is interactive; `help` lists what it knows. Its exit codes are supervisorctl's.
+    Without arguments it is interactive; `help` lists its commands. The exit codes are those of supervisorctl.
     """
     configuration = str(supervision(app).configuration)
     sys.stdout.flush()

@@ -11,13 +11,13 @@ from amplifier_swarm.submit import report_outcomes, submit
 from swarm_shared.domain.models import Verb
 
 
-@command("drain", example="drain\ndrain worker-2", short_help="Let workers finish their task, and leave.")
+@command("drain", example="drain\ndrain worker-2", short_help="Let workers finish their task and leave.")
 @click.argument("worker", required=False, shell_complete=complete_worker)
 @json_option
 def drain(app: App, worker: str | None, as_json: bool) -> int:
-    """Let all workers finish their task within the graceful timeout and leave; or one worker, without a limit.
+    """Let all workers finish their task within the graceful timeout and leave; or one worker, without a time limit.
 
-    `resume` undoes it, also for workers that have left.
+    `resume` undoes this, even for workers that have already left.
     """
     with app.open() as database:
         if worker:

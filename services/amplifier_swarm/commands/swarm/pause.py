@@ -10,7 +10,7 @@ from swarm_shared.domain.models import Verb
 
 
 @command("pause", example='pause --reason "the provider is down"', short_help="Start no new tasks.")
-@click.option("--reason", help="Shown wherever it is explained why nothing moves.  [default: none]")
+@click.option("--reason", help="The reason, shown in the dashboard, `status` and `why`.  [default: none]")
 @json_option
 def pause(app: App, reason: str | None, as_json: bool) -> int:
     """Start no new tasks until `resume`; running tasks continue. Survives restarts."""

@@ -1,4 +1,4 @@
-"""`restart-worker`: replace one worker's process."""
+"""`restart-worker`: restart one worker's process."""
 
 from __future__ import annotations
 

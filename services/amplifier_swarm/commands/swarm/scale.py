@@ -19,9 +19,9 @@ from swarm_shared.program.settings import MAX_WORKERS
 )
 @json_option
 def scale(app: App, workers: int, now: bool, as_json: bool) -> int:
-    """Run N workers. Surplus ones finish their task, however long it takes, and leave; the others are not disturbed.
+    """Run N workers. Surplus workers finish their task, however long it takes, and leave; the others are not disturbed.
 
-    Scale up again at any time: workers that have not left yet stay.
+    You can scale up again at any time: workers that have not left yet stay.
     """
     with app.open() as database:
         return report_outcomes(submit(app, database, Verb.SCALE, workers=workers, now=now), as_json=as_json)

@@ -1,4 +1,4 @@
-"""`amplifier-swarm start`: becomes the orchestrator, under whose name the README's signals find it."""
+"""`amplifier-swarm start`: becomes the orchestrator process, so that the documented signals find it by name."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ from amplifier_swarm.start.options import arguments_from, run_options
 def start(app: App, **values: Any) -> None:
     """Run the swarm in the foreground until nothing is left to do.
 
-    Checks first, then starts the workers, the reaper and the dashboard, shows the progress, ends by itself and says
-    how it went. Ctrl+C or SIGTERM once: finish what runs, then end. Twice, or SIGUSR1: stop everything now.
+    First runs checks, then starts the workers, the reaper and the dashboard, shows the progress, exits on its own and
+    prints a summary. Ctrl+C or SIGTERM once: finish running tasks, then exit. Twice, or SIGUSR1: stop everything
+    immediately.
     """
     settings = app.settings({name: value for name, value in values.items() if name != "keep_running"})
     # Passed as arguments, because the orchestrator has no settings when started directly.
     values["dashboard"] = settings.dashboard
     words = arguments_from(click.get_current_context().command.params, values)
     verbose = ["--verbose"] if app.verbose else []
-    # -P: the folder that you are in is no place to look for modules, whatever Python files it holds.
+    # -P: modules must not be imported from the current folder, whatever Python files it contains.
     program = [sys.executable, "-P", "-m", "amplifier_swarm.orchestrator"]
     sys.stdout.flush()
-    # The same process and terminal: what was sent to us by pid, or by the name, arrives.
+    # The process and terminal stay the same, so signals sent by pid or by name still arrive.
     os.execv(program[0], [*program, "--db", str(settings.db), *words, *verbose])

@@ -1,4 +1,4 @@
-"""`stop`: drain the swarm, or stop it at once, and then shut the suite down."""
+"""`stop`: drain the swarm, or stop it immediately, and then shut all programs down."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from swarm_shared.store.queue.swarm import DRAINED, EMERGENCY_STOP
 if TYPE_CHECKING:
     from swarm_shared.database import TaskDatabase
 
-# Beyond the graceful timeout, for ending agents and reporting it.
+# Added to the graceful timeout, for ending agents and reporting it.
 PATIENCE_S = 60.0
-# A worker that was free when the drain came leaves within moments. One that has started into a drained swarm waits
-# for `resume` and leaves only with supervisord.
+# A worker that was idle when the drain began leaves within moments. A worker that was started while the swarm was
+# already drained waits for `resume` and leaves only with supervisord.
 LEAVES_WITHIN_S = 5.0
 SERVICES = ("start", "reaper", "dashboard")
 
 
 @command("stop", example="stop\nstop --now", short_help="Let running tasks finish, then stop the swarm.")
-@click.option("--now", is_flag=True, help="End all sessions at once.  [default: let them finish]")
+@click.option("--now", is_flag=True, help="End all sessions immediately. [default: let them finish]")
 @json_option
 def stop(app: App, now: bool, as_json: bool) -> int:
-    """Let the workers finish what they run, then shut the whole suite down. With --now, end everything at once.
+    """Let the workers finish their tasks, then shut all programs down. With --now, end everything immediately.
 
-    Interrupted tasks lose no attempt. Ctrl+C ends only the waiting; the drain continues.
+    Interrupted tasks lose no attempt. Ctrl+C only stops waiting; the drain continues.
     """
     patience_ms = 1000 * (PATIENCE_S if now else app.settings().graceful_timeout_s + PATIENCE_S)
     with app.open() as database:
         if not _living(database):
-            raise StateError("nothing of this swarm runs", hint="amplifier-swarm status shows its tasks")
+            raise StateError("this swarm is not running", hint="amplifier-swarm status shows its tasks")
         flag = EMERGENCY_STOP if now else DRAINED
         was_set = flag in database.swarm.flags()
         rows = submit(app, database, Verb.EMERGENCY_STOP if now else Verb.DRAIN)
@@ -53,7 +53,7 @@ def stop(app: App, now: bool, as_json: bool) -> int:
             )
         _wait(app, database, until + round(1000 * PATIENCE_S), "services")
         if not was_set:
-            # It served this stop; the next start is a new decision.
+            # The flag served this stop only; the next start must not find it.
             database.swarm.clear_flag(flag)
     if as_json:
         print_json({"stopped": True})
@@ -66,7 +66,7 @@ def _supervisord(app: App) -> Supervision | None:
     try:
         found = supervision(app)
     except SupervisorError:
-        return None  # its services were started one by one, or `start` ended it already
+        return None  # its services were started separately, or `start` has already ended it
     return found if found.answers() else None
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def check_known(database: TaskDatabase, worker: str) -> None:
-    """A name that no worker ever had is a typing error, which the reaper could only refuse.
+    """A name that no worker ever had is a typing error; the reaper could only refuse it.
 
     Raises:
         NotFound: There is no such worker.

@@ -1,4 +1,4 @@
-"""`add`: put one task into the queue."""
+"""`add`: add one task to the queue."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ STDIN = "-"
 )
 @click.argument("name", metavar="NAME")
 @click.option("--id", "task_id", metavar="ID", help="Its id.  [default: made from the name]")
-@click.option("--description", metavar="TEXT", help="What is to be done; - reads standard input.  [default: none]")
+@click.option("--description", metavar="TEXT", help="What to do; - reads standard input. [default: none]")
 @click.option(
     "--depends",
     metavar="ID",
     multiple=True,
     shell_complete=complete_task,
-    help="A task it needs.  [default: none]",
+    help="A task that it depends on. [default: none]",
 )
-@click.option("--files", metavar="GLOB", multiple=True, help="What it may change.  [default: not stated]")
+@click.option("--files", metavar="GLOB", multiple=True, help="A path or glob that it may change. [default: not stated]")
 @click.option("--phase", shell_complete=complete_phase, help="Its phase.  [default: none]")
 @click.option("--priority", metavar="PRIORITY", help="critical, high, medium, low or an integer.  [default: medium]")
 @click.option("--criterion", metavar="TEXT", multiple=True, help="What must be true when it is done.  [default: none]")
@@ -45,9 +45,9 @@ STDIN = "-"
 @click.option("--hold", is_flag=True, help="Keep it from starting until you release it.  [default: off]")
 @json_option
 def add(app: App, name: str, hold: bool, as_json: bool, **options: Any) -> int:
-    """Add one task, while the swarm runs or before. NAME - reads one task from standard input, as YAML or JSON.
+    """Add one task, before or while the swarm is running. NAME - reads one task from standard input, as YAML or JSON.
 
-    An agent that works on a task of the swarm can only propose tasks: they are held until you release them.
+    An agent that works on a task of this swarm can only propose tasks, which are held until you release them.
     The options --depends, --files, --criterion and --check may be repeated.
     """
     given = {
@@ -62,7 +62,7 @@ def add(app: App, name: str, hold: bool, as_json: bool, **options: Any) -> int:
     }
     chosen = {key: value for key, value in given.items() if value}
     if name == STDIN and options["description"] == STDIN:
-        raise click.UsageError("Standard input can be read once.", click.get_current_context())
+        raise click.UsageError("Standard input can be read only once.", click.get_current_context())
     if options["description"] == STDIN:
         chosen["description"] = _standard_input().decode("utf-8", "replace").rstrip("\n")
     session = OwnSession.around()
@@ -86,5 +86,5 @@ def _read(database: TaskDatabase) -> dict[str, Any]:
 
 
 def _standard_input() -> bytes:
-    # One more than is accepted, so that too long a text is refused and not truncated.
+    # One more than is accepted, so that a text that is too long is refused and not truncated.
     return sys.stdin.buffer.read(MAX_ARGUMENT_BYTES + 1)

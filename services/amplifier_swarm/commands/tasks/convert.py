@@ -24,9 +24,9 @@ MAX_REMARKS = 50
 @click.argument("files", metavar="PATH...", nargs=-1, required=True)
 @plan_options
 def convert(app: App, files: tuple[str, ...], plan: PlanOptions) -> None:
-    """Write plans of other tools to standard output as the YAML of a task file, to be edited and imported.
+    """Write plans of other tools to standard output as a YAML task file that you can edit and import.
 
-    Each task keeps where it came from: importing the result is the same as importing the plans.
+    Each task records its source, so importing the result has the same effect as importing the plans.
     """
     from importlib.metadata import version
 
@@ -39,4 +39,4 @@ def convert(app: App, files: tuple[str, ...], plan: PlanOptions) -> None:
         remark(f"warning: {warning}")
     left_out = sum(len(each.left_out()) for each in read.plans)
     if left_out:
-        remark(f"{left_out} pieces of the plans were left out; import-tasks --dry-run lists them")
+        remark(f"{left_out} parts of the plans were left out; import-tasks --dry-run lists them")

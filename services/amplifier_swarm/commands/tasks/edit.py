@@ -31,15 +31,15 @@ STDIN = "-"
     "--from",
     "source",
     metavar="FILE",
-    help="Take the task from a task file with this task alone; - is standard input.  [default: your editor]",
+    help="Read the task from a task file that contains only this task; - is standard input.  [default: your editor]",
 )
-@click.option("--discard", is_flag=True, help="Start again, without an earlier invalid edit.  [default: off]")
+@click.option("--discard", is_flag=True, help="Discard an earlier invalid edit and start again.  [default: off]")
 @json_option
 def edit(app: App, task_id: str, source: str | None, discard: bool, as_json: bool) -> int:
-    """Open a task in $VISUAL or $EDITOR as YAML, check the result and apply what you changed.
+    """Open a task in $VISUAL or $EDITOR as YAML, check the result and apply your changes.
 
-    For tasks that have not started, are held, failed or were cancelled. An edit that is invalid, or refused, is kept;
-    the same command continues it.
+    The task must not have started, or must be held, failed or cancelled. An invalid or refused edit is kept; run the
+    same command again to continue it.
     """
     with app.open() as database:
         database.definitions.check_editable(task_id)
@@ -81,10 +81,10 @@ def _edited(app: App, database: TaskDatabase, task_id: str, draft: Draft) -> lis
 def _apply(
     app: App, database: TaskDatabase, task_id: str, before: TaskSpec, text: bytes, file: str
 ) -> list[ControlRow]:
-    """Request what differs; nothing to request is an empty list.
+    """Request the differences; the list is empty if there are none.
 
     Raises:
-        InputError: The text is no task file with this task alone.
+        InputError: The text is not a task file that contains only this task.
     """
     from swarm_shared.store.requests.definitions import known_ids
     from swarm_shared.taskfile import read_task_file
@@ -94,7 +94,9 @@ def _apply(
     tasks = read_task_file(path, text, known_ids=known_ids(database.connection)).tasks
     if [task.id for task in tasks] != [task_id]:
         found = ", ".join(task.id for task in tasks[:3]) or "none"
-        raise InputError(f"{file}: it must hold task {task_id} alone, and holds {found}", hint="ids cannot be edited")
+        raise InputError(
+            f"{file}: it must contain only task {task_id}, but contains {found}", hint="ids cannot be edited"
+        )
     changes, was = difference(as_mapping(before), as_mapping(tasks[0]))
     return submit(app, database, Verb.EDIT, [task_id], set=changes, was=was) if changes else []
 

@@ -22,11 +22,11 @@ from swarm_shared.domain.models import Status
 )
 @click.argument("db", type=click.Path(path_type=Path))
 @click.argument("file")
-@status_option("Only tasks in it.  [default: all]")
+@status_option("Only tasks with this status. [default: all]")
 def export_tasks(app: App, db: Path, file: str, statuses: tuple[Status, ...]) -> None:
-    """Write the tasks of the database DB into FILE, as YAML that imports again; `-` is standard output.
+    """Write the tasks of the database DB to FILE, as YAML that can be imported again; `-` is standard output.
 
-    A FILE that exists is replaced only when the new one is whole.
+    An existing FILE is replaced only when the new one is complete.
     """
     from importlib.metadata import version
 

@@ -1,4 +1,4 @@
-"""`graph`: draw what depends on what in task files."""
+"""`graph`: draw the dependency graph of task files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from amplifier_swarm.terminal import print_json
 
 
 @command(
-    "graph", example="graph tasks.yaml --svg > graph.svg", with_db=False, short_help="Draw the graph of task files."
+    "graph",
+    example="graph tasks.yaml --svg > graph.svg",
+    with_db=False,
+    short_help="Draw the dependency graph of task files.",
 )
 @click.argument("files", metavar="PATH...", nargs=-1, required=True)
 @plan_options
@@ -19,7 +22,7 @@ from amplifier_swarm.terminal import print_json
 @click.option("--mermaid", "form", flag_value="mermaid", default=True, help="As Mermaid text.  [default: this one]")
 @click.option("--json", "form", flag_value="json", help="As one JSON document.  [default: off]")
 def graph(app: App, files: tuple[str, ...], plan: PlanOptions, form: str) -> None:
-    """Print the graph of dependencies with its critical path, as Mermaid text, SVG or JSON."""
+    """Print the dependency graph with its critical path, as Mermaid text, SVG or JSON."""
     from swarm_shared.planning.drawing import as_data, as_mermaid, as_svg
     from swarm_shared.planning.estimate import estimate
 

@@ -1,4 +1,4 @@
-"""`import-tasks`: read task files into the queue."""
+"""`import-tasks`: import task files into the queue."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ MAX_REMARKS = 50
 @click.argument("files", metavar="PATH...", nargs=-1, required=True)
 @plan_options
 @click.option("--clear", is_flag=True, help="Replace the whole queue.  [default: off]")
-@click.option("--force", is_flag=True, help="Clear even while tasks run.  [default: off]")
-@click.option("--dry-run", is_flag=True, help="Report what would become what; change nothing.  [default: off]")
+@click.option("--force", is_flag=True, help="Clear even while tasks are running. [default: off]")
+@click.option("--dry-run", is_flag=True, help="Report what would be imported; change nothing. [default: off]")
 @json_option
 def import_tasks(
     app: App, files: tuple[str, ...], plan: PlanOptions, clear: bool, force: bool, dry_run: bool, as_json: bool
 ) -> None:
-    """Put the tasks of task files and of other tools' plans into the queue, which is created when it is missing.
+    """Import task files and plans of other tools into the queue. The database is created if it is missing.
 
     Plans of spec-kit, Kiro, OpenSpec and other tools, and Markdown checklists, are recognized; a folder is searched
-    for them. `-` is standard input. All problems of all files are reported together, and then nothing is changed.
-    Importing again merges: tasks that have not run take the new text, others stay as they are.
+    for them. `-` is standard input. If any file has a problem, all problems are reported together and nothing is
+    changed. Importing again merges: tasks that have not run get the new text, the others are not changed.
     """
 
     def in_queue() -> list[str]:
@@ -61,7 +61,7 @@ def import_tasks(
         remark(f"skipped {reason}")
     hidden = max(0, len(read.warnings) - MAX_REMARKS) + max(0, len(result.reasons) - MAX_REMARKS)
     if hidden:
-        remark(f"… and {hidden} more remarks; --json lists all")
+        remark(f"… and {hidden} more messages; --json lists all")
     if as_json:
         warnings = [str(warning) for warning in read.warnings]
         more = {"plans": mapping_report.shown(read.plans)} if dry_run else {}
@@ -71,7 +71,7 @@ def import_tasks(
     if dry_run:
         mapping_report.report(read.plans)
     elif left_out := sum(len(each.left_out()) for each in read.plans):
-        remark(f"{left_out} pieces of the plans were left out; --dry-run lists them")
+        remark(f"{left_out} parts of the plans were left out; --dry-run lists them")
     say(
         f"{'would import' if dry_run else 'imported'} {result.imported} of {result.total} tasks "
         f"({result.updated} updated, {result.unchanged} unchanged, {result.skipped} skipped)"

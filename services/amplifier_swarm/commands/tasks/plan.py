@@ -1,4 +1,4 @@
-"""`plan`: what task files will take, before anything is spent."""
+"""`plan`: estimate the hours, sessions and cost of task files, before anything is spent."""
 
 from __future__ import annotations
 
@@ -26,16 +26,18 @@ if TYPE_CHECKING:
 SHOWN = 20
 
 
-@command("plan", example="plan tasks.yaml --workers 4", short_help="Estimate task files before anything is spent.")
+@command(
+    "plan", example="plan tasks.yaml --workers 4", short_help="Estimate the hours, sessions and cost of task files."
+)
 @click.argument("files", metavar="PATH...", nargs=-1, required=True)
 @plan_options
-@click.option("--workers", type=click.IntRange(1, MAX_WORKERS), default=3, show_default=True, help="How many work.")
+@click.option("--workers", type=click.IntRange(1, MAX_WORKERS), default=3, show_default=True, help="Workers.")
 @json_option
 def plan(app: App, files: tuple[str, ...], plan: PlanOptions, workers: int, as_json: bool) -> None:
     """Print the critical path, which tasks will wait for files, and an estimate of hours, sessions and money.
 
-    Nothing is imported. Where the database has past runs, they say how long a task takes, how many attempts it needs
-    and what an attempt costs.
+    Nothing is imported. If the database has past runs, the estimate uses their times, number of attempts and cost per
+    attempt.
     """
     from swarm_shared.planning.estimate import estimate
 
@@ -53,7 +55,9 @@ def plan(app: App, files: tuple[str, ...], plan: PlanOptions, workers: int, as_j
 
 @contextmanager
 def _without_collection() -> Iterator[None]:
-    """No search for reference cycles: there are none, and among 100,000 tasks it takes as long as the rest."""
+    """The garbage collector finds no reference cycles here, and with 100,000 tasks its search takes as long as the
+    rest.
+    """
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -93,4 +97,4 @@ def _print(found: Plan, *, has_cost: bool) -> None:
     if waits > SHOWN:
         say(f"  … and {waits - SHOWN:,} more; --json lists all")
     if found.without_files:
-        remark(f"{found.without_files:,} tasks name no files: they never wait, and may collide when they land")
+        remark(f"{found.without_files:,} tasks name no files: they never wait, and may conflict when they land")

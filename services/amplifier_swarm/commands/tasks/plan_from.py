@@ -17,15 +17,19 @@ STDIN = "-"
 MAX_GOAL_BYTES = 64 * 1024
 
 
-@command("plan-from", example="plan-from GOAL.md --output tasks.yaml", short_help="Let an agent plan a goal.")
+@command(
+    "plan-from",
+    example="plan-from GOAL.md --output tasks.yaml",
+    short_help="Let an agent write a task file for a goal.",
+)
 @click.argument("goal", metavar="GOAL")
-@click.option("--output", metavar="FILE", default="tasks.yaml", show_default=True, help="The file that is written.")
+@click.option("--output", metavar="FILE", default="tasks.yaml", show_default=True, help="The file to write.")
 @click.option("--agent-cli", metavar="NAME", help="The agent CLI that plans.  [default: the swarm's]")
 def plan_from(app: App, goal: str, output: str, agent_cli: str | None) -> None:
-    """Write a task file from the goal in GOAL, a text file; - is standard input.
+    """Write a task file for the goal in GOAL, a text file; - is standard input.
 
-    A builder session writes it and a validator session reads it, in a clone of the project. The result is checked, and
-    opened in your editor if there is a terminal. Nothing is imported before you say yes.
+    A builder session writes it and a validator session reviews it, in a clone of the project. The result is checked,
+    and opened in your editor if there is a terminal. Nothing is imported until you confirm.
     """
     from amplifier_swarm.authoring.planner import Planner
     from swarm_shared.agents.launching.environment import inherited
@@ -39,8 +43,8 @@ def plan_from(app: App, goal: str, output: str, agent_cli: str | None) -> None:
     repository = decide(settings).repository
     if repository is None:
         raise ConfigError(
-            "the project is no git repository with a commit, so an agent cannot plan in a clone of it",
-            hint="run it in your project, or name it: SWARM_PROJECT_ROOT",
+            "the project is not a git repository with a commit, so an agent cannot plan in a clone of it",
+            hint="run this in your project, or set SWARM_PROJECT_ROOT",
         )
     presets = load_presets(settings.agent_clis)
     planner = Planner(
@@ -72,7 +76,7 @@ def plan_from(app: App, goal: str, output: str, agent_cli: str | None) -> None:
 
 
 def _run(context: click.Context, name: str, file: str) -> None:
-    """Another command of the same program, as if it were typed next."""
+    """Run another command of this program, as if you had typed it next."""
     group = context.find_root().command
     assert isinstance(group, click.Group)
     found = group.get_command(context, name)

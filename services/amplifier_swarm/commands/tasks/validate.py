@@ -26,7 +26,9 @@ EXIT_INPUT = InputError.exit_code
 @click.option("--strict", is_flag=True, help="Fail on warnings too.  [default: off]")
 @json_option
 def validate(app: App, files: tuple[str, ...], plan: PlanOptions, strict: bool, as_json: bool) -> int:
-    """Check task files and plans without a database: what import-tasks would refuse, and what is probably a mistake."""
+    """Check task files and plans without a database: report what import-tasks would refuse, and what is probably a
+    mistake.
+    """
     from swarm_shared.taskfile.lint import lint
 
     tasks, errors = 0, []
@@ -55,7 +57,7 @@ def validate(app: App, files: tuple[str, ...], plan: PlanOptions, strict: bool, 
         return EXIT_INPUT if failed else 0
     for warning in warnings:
         remark(f"warning: {warning}")
-    verdict = f"{len(warnings)} warning{'' if len(warnings) == 1 else 's'}" if warnings else "nothing to remark"
+    verdict = f"{len(warnings)} warning{'' if len(warnings) == 1 else 's'}" if warnings else "no warnings"
     say(f"{tasks} task{'' if tasks == 1 else 's'}: {verdict}")
     return EXIT_INPUT if failed else 0
 
