@@ -15,10 +15,11 @@ from msgspec.structs import replace
 from amplifier_swarm.plans.github_issues import fetch_issues, is_address
 from swarm_shared.domain.errors import InputError
 from swarm_shared.domain.models import TaskSpec
-from swarm_shared.sources.joining import join, leave_out_loose_ends
+from swarm_shared.sources.formats.checklist import FORMAT as CHECKLIST
+from swarm_shared.sources.joining import JOINED, join, leave_out_loose_ends, note_empty, open_circles
 from swarm_shared.sources.places import plans_in
 from swarm_shared.sources.plan import Options, Place, Plan
-from swarm_shared.sources.reading import place_of, places_of, read_plan, recognize
+from swarm_shared.sources.reading import MARKDOWN, place_of, places_of, read_plan, recognize
 from swarm_shared.taskfile import Problem, TaskFileErrors, load_task_file, read_task_file
 from swarm_shared.taskfile.graph import cycle_text, find_cycles
 from swarm_shared.taskfile.problems import MAX_PROBLEMS, shown
@@ -140,6 +141,7 @@ def read_all(
         file.read(known, partial(_step, progress, done, total) if progress else None)
         done += len(file.text)
     _leave_out_loose_ends(files, known)
+    _note_empty(files)
     if len(files) > 1:
         _read_again_what_misses(files, known)
         _find_duplicates(files)
@@ -165,12 +167,21 @@ def _files(names: Sequence[str], how: How) -> list[_File]:
     files: list[_File] = []
     plans: list[Plan] = []
     for place, data in _contents(names, how.root):
-        plan_format = how.plan_format or recognize(place, data)
-        if plan_format is None or plan_format == OWN_FORMAT:
+        plan_format = how.plan_format or _recognized(place, data)
+        if not plan_format or plan_format == OWN_FORMAT:
             files.append(_File(place.file, place.on_disk, data))
         else:
             plans.append(read_plan(plan_format, place, data, how.options))
     return files + [_File(plan.place.file, plan=plan) for plan in join(plans)]
+
+
+def _recognized(place: Place, data: bytes) -> str:
+    """The format by content, else by the place where the file was found; empty for a task file of the suite."""
+    found = recognize(place, data)
+    if found is None or (found == CHECKLIST and place.expected in JOINED):
+        found = place.expected or found
+    # A Markdown file without items is no task file either.
+    return found or (CHECKLIST if place.suffix in MARKDOWN else "")
 
 
 def _contents(names: Sequence[str], root: Path) -> Iterator[tuple[Place, bytes]]:
@@ -188,10 +199,11 @@ def _places(names: Sequence[str], root: Path) -> Iterator[Place]:
         if name == STANDARD_INPUT_NAME:
             yield Place(file=STANDARD_INPUT, path="")
         elif path.is_dir():
-            found = list(places_of(plans_in(path), root=root))
+            found = plans_in(path)
             if not found:
                 raise InputError(f"{name}: no plan was found in this folder", hint="Name the file of the plan.")
-            yield from found
+            for place, expected in zip(places_of(found, root=root), found.values(), strict=True):
+                yield replace(place, expected=expected)
         else:
             yield replace(place_of(path, root=root), file=name)
 
@@ -212,8 +224,20 @@ def _leave_out_loose_ends(files: Sequence[_File], known: Known) -> None:
     real = Known(in_queue=known.in_queue, elsewhere=ids)
     for file in files:
         if file.plan is not None:
+            open_circles(file.plan)
             leave_out_loose_ends(file.plan, real)
             file.tasks, file.warnings = file.plan.tasks, file.plan.warnings
+
+
+def _note_empty(files: Sequence[_File]) -> None:
+    """Warn of plans without tasks; refuse a Markdown file that was named and holds none."""
+    for file in files:
+        if file.plan is None:
+            continue
+        note_empty(file.plan)
+        if not file.tasks and file.plan.place.suffix in MARKDOWN and not file.plan.place.expected:
+            file.problems += file.plan.warnings
+            file.plan.warnings.clear()
 
 
 def _read_again_what_misses(files: Sequence[_File], known: Known) -> None:

@@ -45,6 +45,10 @@ def shown(plans: Sequence[Plan]) -> list[dict[str, Any]]:
     ]
 
 
+def parts_left_out(count: int) -> str:
+    return "1 part of the plans was left out" if count == 1 else f"{count} parts of the plans were left out"
+
+
 def _lines(entries: Sequence[Entry]) -> Counter[Became]:
     counts: Counter[Became] = Counter()
     for entry in entries:

@@ -1,4 +1,4 @@
-"""Plans of other tools: recognized by content and place, read as tasks with an account of every line, ticked off."""
+"""Plans from other tools: recognized by content and place, read as tasks with an account of every line, ticked off."""
 
 from __future__ import annotations
 

@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable, Iterable
 
 from swarm_shared.sources.keys import Keys, same_text, slug
-from swarm_shared.sources.markdown import Item, read_markdown, tick_lines
+from swarm_shared.sources.markdown import Document, Item, read_markdown, tick_lines
 
 _SPEC_KIT_ID = re.compile(r"(?:\*\*)?(T\d{1,6}[a-z]?|TX{2,4})(?!\w)(?:\*\*)?[.:]?[ \t]*(.*)")
-_NUMBER = re.compile(r"(\d{1,4}(?:\.\d{1,4}){0,4})[.)]?[ \t]+(.*)")
+_NUMBER = re.compile(r"(\d{1,4}(?:\.\d{1,4}){1,4}[a-f]?|\d{1,4})[.)]?[ \t]+(.*)")
 # `T-12: text`, `API-7 - text`, `rate-limiter: text`; a plain word before a colon is a word of the sentence.
 _NAMED = re.compile(
     r"\[?([A-Za-z][A-Za-z0-9]{0,15}-\d{1,6}|[a-z0-9]{1,30}(?:-[a-z0-9]{1,30}){1,5}(?=:))\]?(?::|[ \t]+[-:])[ \t]+(.*)"
@@ -85,12 +85,36 @@ def tick_checklist(text: str, key: str) -> str | None:
 
 
 def tick_numbered(text: str, key: str) -> str | None:
-    return _tick(text, key, keyed_numbered)
+    return _tick(text, key, keyed_numbered, nest_numbered)
 
 
-def _tick(text: str, key: str, keyed: Callable[[Iterable[Item]], Keyed]) -> str | None:
+def nest_numbered(document: Document) -> None:
+    """Move items numbered 2.1, 2.2 … below the 2 that they follow at the same level, as nested ones would be."""
+    nested: list[Item] = []
+    number = ""
+    for item in document.items:
+        own = number_and_text(item.text)[0]
+        if number and own.startswith(f"{number}.") and nested[-1].headings == item.headings:
+            nested[-1].children.append(item)
+            continue
+        nested.append(item)
+        number = own if not item.children else ""
+    document.items = nested
+
+
+def _no_change(document: Document) -> None:
+    """Keep the items as they are nested in the file."""
+
+
+def _tick(
+    text: str,
+    key: str,
+    keyed: Callable[[Iterable[Item]], Keyed],
+    arrange: Callable[[Document], None] = _no_change,
+) -> str | None:
     """Tick the item of this key, what is below it, and what is above it once all below that is ticked."""
     document = read_markdown(text)
+    arrange(document)
     found = keyed(document.walk())
     item = find(key, found)
     if item is None:

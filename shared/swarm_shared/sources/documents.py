@@ -15,6 +15,12 @@ from swarm_shared.taskfile.nodes import ListNode, MapNode, Node, NodeReader, Sto
 from swarm_shared.taskfile.problems import ProblemList
 from swarm_shared.taskfile.scalars import parse_bool
 
+_PRIVATE = {char: chr(0xE000 + ord(char)) for char in "@`%{:"}
+_TO_PRIVATE = str.maketrans(_PRIVATE)
+_FROM_PRIVATE = str.maketrans({private: char for char, private in _PRIVATE.items()})
+# At the beginning of a value: characters that a plain one must not begin with, and a variable that more text follows.
+_UNQUOTED = re.compile(r"((?:^|[:,\[-])[ \t]*)([@`%]|\{[\w-]+\}(?=[^\s,}\]]))", re.MULTILINE)
+_COLON_IN_TEXT = re.compile(r"^([ \t]*(?:-[ \t]+)?[\w-]+:[ \t]+)([^'\"\[{|>&*!#\s].*: .*)$", re.MULTILINE)
 _JSON_WORD = re.compile(r"[^ \t\r\n,:\]}]+")
 
 
@@ -63,8 +69,29 @@ class Object:
 def read_document(text: str, problems: ProblemList, *, is_json: bool) -> Any:
     """The one document of a text: an Object, a list of values, text, or None when it is empty or cannot be read.
 
+    YAML may contain what tools write without quotes, though it needs them: `@ann`, `{root}/a`, `title: A: b`.
     What is wrong is added to the problems.
     """
+    found = ProblemList(problems.file)
+    document = _read(text, found, is_json=is_json)
+    if len(found) and not is_json and (plain := stand_ins(text)) != text:
+        again = ProblemList(problems.file)
+        document = _read(plain, again, is_json=is_json)
+        if not len(again):
+            return document
+        document = None
+    for each in found:
+        problems.add_at(each.line, each.column, each.message, each.advice)
+    return document
+
+
+def stand_ins(text: str) -> str:
+    """The text with private characters for those that need quotes in YAML; nothing changes its place."""
+    text = _UNQUOTED.sub(lambda found: found[1] + found[2].translate(_TO_PRIVATE), text)
+    return _COLON_IN_TEXT.sub(lambda found: found[1] + found[2].replace(": ", f"{_PRIVATE[':']} "), text)
+
+
+def _read(text: str, problems: ProblemList, *, is_json: bool) -> Any:
     data = text.encode("utf-8", "replace")
     try:
         if is_json:
@@ -114,7 +141,9 @@ def _value(node: Node) -> Any:
         return Object(node)
     if isinstance(node, ListNode):
         return [_value(item) for item in node.items]
-    return None if is_null(node) else node.value
+    if is_null(node):
+        return None
+    return node.value if node.value.isascii() else node.value.translate(_FROM_PRIVATE)
 
 
 def _span(text: str, value: ScalarEvent, is_json: bool) -> tuple[int, int]:

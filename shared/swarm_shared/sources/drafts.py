@@ -54,6 +54,7 @@ class Drafts:
         self._format = plan_format
         self._ticks = ticks and place.in_project
         self._by_id: dict[str, Draft] = {}
+        self._keys: dict[str, int] = {}
 
     def __iter__(self) -> Iterator[Draft]:
         return iter(self._by_id.values())
@@ -68,7 +69,11 @@ class Drafts:
         while task_id in self._by_id:
             number += 1
             task_id = f"{base}-{number}"
-        draft = self._by_id[task_id] = Draft(id=task_id, name=name, key=key, line=line)
+        # Two items of one key could not be told apart when the plan is imported again.
+        count = self._keys[key] = self._keys.get(key, 0) + 1
+        draft = self._by_id[task_id] = Draft(
+            id=task_id, name=name, key=key if count == 1 else f"{key}#{count}", line=line
+        )
         return draft
 
     def find(self, word: str) -> Draft | None:

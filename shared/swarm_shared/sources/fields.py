@@ -22,9 +22,9 @@ class KeyAccount:
             if key not in self._used and item.value(key) not in (None, "", []):
                 self._left.setdefault(key, []).append(item.line_of(key))
 
-    def report(self, drafts: Drafts, what: str = "task") -> None:
+    def report(self, drafts: Drafts, one: str = "task", many: str = "tasks") -> None:
         for key, lines in self._left.items():
-            count = f"{len(lines)} {what}{'' if len(lines) == 1 else 's'}"
+            count = f"{len(lines)} {one if len(lines) == 1 else many}"
             drafts.leave_out(lines[0], f"the key {shown(key)} of {count}")
 
 

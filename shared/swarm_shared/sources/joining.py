@@ -8,11 +8,13 @@ from collections.abc import Container, Sequence
 from msgspec.structs import replace
 
 from swarm_shared.domain.models import Status, TaskSpec
-from swarm_shared.sources.plan import Became, Entry, Place, Plan
+from swarm_shared.sources.plan import Became, Entry, Place, Plan, cut
+from swarm_shared.taskfile.graph import find_cycles
 from swarm_shared.taskfile.problems import Problem, shown
 
 # Each file of these is one task: those of one folder are one plan.
 JOINED = frozenset({"backlog.md"})
+WANTED = dict.fromkeys(["spec-kit", "kiro", "openspec", "checklist"], "write each task as a line such as `- [ ] text`")
 
 
 def join(plans: Sequence[Plan]) -> list[Plan]:
@@ -38,8 +40,28 @@ def join(plans: Sequence[Plan]) -> list[Plan]:
                 plan.tasks = _prefixed(plan.tasks, plan.prefix)
     for plan in found:
         if plan.format in JOINED:
-            plan.tasks = _by_any_spelling(plan.tasks)
+            plan.tasks = _by_any_spelling(_told_apart(plan))
     return found
+
+
+def _told_apart(plan: Plan) -> list[TaskSpec]:
+    """The tasks of several files, of which the second with the same id gets a number, with a warning."""
+    first: dict[str, TaskSpec] = {}
+    tasks = []
+    for task in plan.tasks:
+        number, task_id = 1, task.id
+        while task_id in first:
+            number += 1
+            task_id = f"{task.id}-{number}"
+        if number > 1:
+            what = f"the id {shown(task.id)} is also that of {_file_of(first[task.id], plan.place)}"
+            advice = f"it becomes {task_id} here; give one of the two another id"
+            file = _file_of(task, plan.place)
+            plan.warnings.append(Problem(file=file, line=task.line, column=0, message=what, advice=advice))
+            task = replace(task, id=task_id)
+        first[task_id] = task
+        tasks.append(task)
+    return tasks
 
 
 def leave_out_loose_ends(plan: Plan, known: Container[str]) -> None:
@@ -73,6 +95,45 @@ def leave_out_loose_ends(plan: Plan, known: Container[str]) -> None:
                 )
             )
     plan.warnings += warnings
+
+
+def open_circles(plan: Plan) -> None:
+    """Take out the dependencies of completed tasks in a circle, which hold up nothing any more; reported."""
+    completed = {task.id for task in plan.tasks if task.status is Status.COMPLETED}
+    if not completed:
+        return
+    at = {task.id: number for number, task in enumerate(plan.tasks)}
+    while circles := find_cycles({task.id: task.dependencies for task in plan.tasks}):
+        ended = {task_id for circle in circles for task_id in circle if task_id in completed}
+        if not ended:
+            return
+        for task_id in ended:
+            task = plan.tasks[at[task_id]]
+            plan.tasks[at[task_id]] = replace(task, dependencies=())
+            plan.entries.append(
+                Entry(
+                    file=_file_of(task, plan.place),
+                    line=task.line,
+                    last=task.line,
+                    became=Became.LEFT_OUT,
+                    detail=f"the dependencies of {task_id}, which is completed: they go in a circle",
+                    text=cut(", ".join(task.dependencies)),
+                )
+            )
+
+
+def note_empty(plan: Plan) -> None:
+    """Warn of a plan in which nothing was a task."""
+    if not plan.tasks and not plan.errors:
+        plan.warnings.append(
+            Problem(
+                file=plan.place.file,
+                line=0,
+                column=0,
+                message=f"no tasks were found, read as {plan.format}",
+                advice=WANTED.get(plan.format, "import-tasks --dry-run shows what each part of it became"),
+            )
+        )
 
 
 def _file_of(task: TaskSpec, place: Place) -> str:

@@ -85,9 +85,13 @@ class Document(Struct, kw_only=True, eq=False):
             yield from item.walk()
 
 
-def read_markdown(text: str) -> Document:
-    """The lines and items of a text."""
-    reading = _Reading()
+def read_markdown(text: str, *, loose: bool = False) -> Document:
+    """The lines and items of a text.
+
+    Args:
+        loose: Text below an item belongs to it without indentation too, up to the next item, heading or rule.
+    """
+    reading = _Reading(loose=loose)
     for number, line in enumerate(split_lines(text), 1):
         reading.add(number, line)
     document = Document(lines=reading.lines, items=reading.items, unclosed_fence=reading.fence_line)
@@ -129,9 +133,10 @@ def indent_of(line: str) -> int:
 class _Reading:
     """One pass over the lines."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, loose: bool) -> None:
         self.lines: list[Line] = []
         self.items: list[Item] = []
+        self._loose = loose
         self.fence_line = 0
         self._fence = ""
         self._fence_owner: Item | None = None
@@ -226,7 +231,10 @@ class _Reading:
 
     def _owner_of(self, line: Line) -> Item | None:
         indent = indent_of(line.text)
-        return next((item for item in reversed(self._open) if item.indent < indent), None)
+        owner = next((item for item in reversed(self._open) if item.indent < indent), None)
+        if owner is None and self._loose and self._open and not _RULE.fullmatch(line.text):
+            return self._open[-1]
+        return owner
 
     def _give(self, line: Line, owner: Item | None, otherwise: Role) -> None:
         """Make a line part of an item's body, with the blank lines before it."""

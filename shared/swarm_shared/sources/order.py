@@ -42,7 +42,10 @@ def in_phase(phase: Phase) -> None:
     barrier: list[Draft] = []
     beside: list[Draft] = []
     for draft in phase.drafts:
-        if draft.status in _ENDED:
+        if draft.status is Status.CANCELLED:
+            continue
+        if draft.status is Status.HELD:
+            draft.needs += [each.id for each in beside or barrier]
             continue
         if draft.id in phase.parallel:
             draft.needs += [each.id for each in barrier]
@@ -61,11 +64,11 @@ def link_phases(phases: list[Phase], drafts: Drafts) -> None:
     for phase in live:
         if has_stories and phase.kind == "story":
             for earlier in before[-1:]:
-                _link(earlier, phase)
+                link(earlier, phase)
             stories.append(phase)
             continue
         for earlier in stories or before[-1:]:
-            _link(earlier, phase)
+            link(earlier, phase)
         before, stories = [phase], []
     _wait_through_completed([draft for phase in phases for draft in phase.drafts])
 
@@ -89,10 +92,11 @@ def _open(phase: Phase) -> list[Draft]:
     return [draft for draft in phase.drafts if draft.status not in _ENDED]
 
 
-def _link(first: Phase, second: Phase) -> None:
+def link(first: Phase, second: Phase) -> None:
+    """Let the second phase wait for the first one: what begins it for what ends the other."""
     ids_first = {draft.id for draft in first.drafts}
     ids_second = {draft.id for draft in second.drafts}
-    needed = {need for draft in first.drafts for need in draft.needs}
+    needed = {need for draft in _open(first) for need in draft.needs}
     ends = [draft for draft in _open(first) if draft.id not in needed]
     heads = [draft for draft in _open(second) if not ids_second.intersection(draft.needs)]
     if not ends or not heads or ids_first & ids_second:
@@ -104,5 +108,6 @@ def _link(first: Phase, second: Phase) -> None:
         for draft in heads[1:]:
             draft.needs.append(head.id)
         return
-    for head in heads:
+    held = [draft for draft in second.drafts if draft.status is Status.HELD]
+    for head in heads + [draft for draft in held if not ids_second.intersection(draft.needs)]:
         head.needs += [draft.id for draft in ends]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -26,14 +26,17 @@ PLACES: tuple[tuple[str, str], ...] = (
 )
 
 
-def plans_in(folder: Path) -> Iterator[Path]:
-    """The files of plans in a folder: the top of a project, or one of the folders on the way to a plan."""
-    seen: set[Path] = set()
-    for _, pattern in PLACES:
+def plans_in(folder: Path) -> Mapping[Path, str]:
+    """The files of plans in a folder, each with the format that is expected there.
+
+    The folder is the top of a project, or one of the folders on the way to a plan.
+    """
+    found: dict[Path, str] = {}
+    for plan_format, pattern in PLACES:
         for path in _matching(folder, pattern.split("/")):
-            if path not in seen and path.is_file():
-                seen.add(path)
-                yield path
+            if path not in found and path.is_file():
+                found[path] = plan_format
+    return found
 
 
 def _matching(folder: Path, pattern: list[str]) -> Iterator[Path]:

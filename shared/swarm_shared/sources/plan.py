@@ -62,6 +62,7 @@ class Place(Struct, frozen=True, kw_only=True):
     path: str
     on_disk: Path | None = None
     in_project: bool = False
+    expected: str = ""  # the format that files at this place have, if it was found there
 
     @property
     def parts(self) -> tuple[str, ...]:

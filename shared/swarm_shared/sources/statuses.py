@@ -11,7 +11,8 @@ from swarm_shared.taskfile.problems import ProblemList
 from swarm_shared.taskfile.words import status_of
 
 BOM = "\ufeff"
-_FRONT_MATTER = re.compile(r"\A---[ \t]*\r?\n(.*?)^(?:---|\.\.\.)[ \t]*\r?$", re.DOTALL | re.MULTILINE)
+# Text may follow the last line at once, as the tool's own reader allows it.
+_FRONT_MATTER = re.compile(r"\A---[ \t]*\r?\n(.*?)^(?:---(?!-)|\.\.\.[ \t]*\r?$)", re.DOTALL | re.MULTILINE)
 _ENDED = frozenset({"completed", "cancelled"})
 
 

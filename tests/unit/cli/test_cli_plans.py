@@ -216,3 +216,24 @@ def test_columns_of_a_table_are_mapped_by_the_settings(
     settings.write_text("csv_columns: {Titel: nam}\n")
     ran = desk.run("import-tasks", "plan.csv")
     assert (ran.code, "'nam' is no key" in ran.err) == (3, True)
+
+
+def test_a_markdown_file_without_items_is_refused_in_words_about_items(desk: CliDesk, project: Path) -> None:
+    (project / "TODO.md").write_text("# To do\n\n- write the docs\n")
+    ran = desk.run("import-tasks", "TODO.md")
+    assert (ran.code, "no tasks were found" in ran.err, "`- [ ] text`" in ran.err) == (3, True, True)
+
+
+def test_a_plan_without_tasks_does_not_stop_the_import_of_its_folder(desk: CliDesk, project: Path) -> None:
+    put(project, "kiro")
+    (project / "TODO.md").write_text("# To do\n\n- write the docs\n")
+    ran = desk.run("import-tasks", ".", "--json")
+    assert ran.json["imported"] == len(SAMPLES["kiro"].ids)
+    assert any("TODO.md: no tasks were found" in warning for warning in ran.json["warnings"])
+
+
+def test_a_file_among_those_of_backlog_md_that_is_none_is_left_out(desk: CliDesk, project: Path) -> None:
+    put(project, "backlog.md")
+    (project / "backlog/tasks/task-1 - Old.md").write_text("# Old\n\n- [ ] one\n")
+    ran = desk.run("import-tasks", ".", "--json")
+    assert (ran.code, ran.json["imported"]) == (0, 1)

@@ -8,6 +8,7 @@ import click
 
 from amplifier_swarm.app import App, command
 from amplifier_swarm.plans.options import PlanOptions, plan_options
+from amplifier_swarm.plans.report import parts_left_out
 from amplifier_swarm.task_files import read_all
 from amplifier_swarm.terminal import remark
 from swarm_shared.domain.clock import iso
@@ -39,4 +40,4 @@ def convert(app: App, files: tuple[str, ...], plan: PlanOptions) -> None:
         remark(f"warning: {warning}")
     left_out = sum(len(each.left_out()) for each in read.plans)
     if left_out:
-        remark(f"{left_out} parts of the plans were left out; import-tasks --dry-run lists them")
+        remark(f"{parts_left_out(left_out)}; import-tasks --dry-run lists them")

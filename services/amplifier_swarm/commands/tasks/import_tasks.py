@@ -11,6 +11,7 @@ from amplifier_swarm.app import App, command, json_option
 from amplifier_swarm.authoring.new_database import prepare_new
 from amplifier_swarm.plans import report as mapping_report
 from amplifier_swarm.plans.options import PlanOptions, plan_options
+from amplifier_swarm.plans.report import parts_left_out
 from amplifier_swarm.progress import Bar
 from amplifier_swarm.submit import Live
 from amplifier_swarm.task_files import Read, read_all
@@ -71,7 +72,7 @@ def import_tasks(
     if dry_run:
         mapping_report.report(read.plans)
     elif left_out := sum(len(each.left_out()) for each in read.plans):
-        remark(f"{left_out} parts of the plans were left out; --dry-run lists them")
+        remark(f"{parts_left_out(left_out)}; --dry-run lists them")
     say(
         f"{'would import' if dry_run else 'imported'} {result.imported} of {result.total} tasks "
         f"({result.updated} updated, {result.unchanged} unchanged, {result.skipped} skipped)"

@@ -51,7 +51,10 @@ def read(place: Place, text: str, options: Options) -> Plan:
     done_words = _done_words(place)
     drafts = Drafts(FORMAT, place, ticks="done" in done_words)
     matter = front_matter(text)
-    fields = None if matter is None else read_document(matter[0], drafts.errors, is_json=False)
+    problems = ProblemList(place.file)
+    fields = None if matter is None else read_document(matter[0], problems, is_json=False)
+    for each in problems:  # the front matter begins in line 2
+        drafts.errors.add_at(each.line + 1, each.column, each.message, each.advice)
     if not isinstance(fields, Object) or not fields.text("id") or not fields.text("title"):
         if text.strip() and not len(drafts.errors):
             drafts.leave_out(1, "a file without the id and title of a task", text.strip().split("\n")[0])
@@ -61,6 +64,9 @@ def read(place: Place, text: str, options: Options) -> Plan:
     _read_fields(draft, fields, drafts, done_words)
     lines = split_lines(text)
     end = text[: matter[1] + len(matter[0])].count("\n") + 1 if matter else 0
+    if (rest := lines[end - 1].lstrip("-.")).strip():
+        end -= 1
+        lines[end] = rest
     parts = sections(lines[end:], first=end + 1)
     references = "\n".join(f"- {each}" for each in fields.texts("references"))
     _read_sections(draft, parts, references)

@@ -24,7 +24,7 @@ RECORDS = ("dev agent record", "change log", "file list", "qa results", "code re
 
 _STATES = re.compile(r"^development_status[ \t]*:", re.MULTILINE)
 _STORY = re.compile(r"(\d+)-(\d+[a-z]?)-(.+)")
-_EPIC = re.compile(r"epic-(\d+)")
+_EPIC = re.compile(r"(?:.+-)?epic-([\w.]+)")
 _TITLE = re.compile(r"(?:Story[ \t]+)?\d+[.-]\d+[a-z]?[ \t]*[:.-]?[ \t]*(.+)")
 
 
@@ -49,19 +49,22 @@ def read(place: Place, text: str, options: Options) -> Plan:
     fates: dict[int, tuple[Became, str]] = {document.line_of("development_status"): (Became.NOTHING, "")}
     stories: list[tuple[Draft, _Story]] = []
     epics: dict[str, list[Draft]] = {}
+    epic = ""  # the one above
     for key in states:
         line = states.line_of(key)
         found = _STORY.fullmatch(key)
-        if epic := _EPIC.fullmatch(key):
-            fates[line] = Became.PHASE, f"Epic {epic[1]}"
-        elif found is None:
-            fates[line] = Became.LEFT_OUT, "a retrospective" if key.endswith("retrospective") else "no story"
+        if key.endswith("retrospective"):
+            fates[line] = Became.LEFT_OUT, "a retrospective"
+        elif found is None and (named := _EPIC.fullmatch(key)):
+            epic = f"Epic {named[1]}" if key.startswith("epic-") else key
+            fates[line] = Became.PHASE, epic
         elif (story := _open(place, document.text("story_location"), key)) is None:
             fates[line] = Became.LEFT_OUT, "a story without a file"
         else:
-            draft = _draft(drafts, key, states, found, story)
+            phase = f"Epic {found[1]}" if found else epic
+            draft = _draft(drafts, key, states, story, phase)
             fates[line] = Became.TASK, draft.id
-            epics.setdefault(found[1], []).append(draft)
+            epics.setdefault(phase, []).append(draft)
             stories.append((draft, story))
     for listed_drafts in epics.values():
         one_after_the_other(listed_drafts)
@@ -72,10 +75,10 @@ def read(place: Place, text: str, options: Options) -> Plan:
     return plan
 
 
-def _draft(drafts: Drafts, key: str, states: Object, found: re.Match[str], story: _Story) -> Draft:
+def _draft(drafts: Drafts, key: str, states: Object, story: _Story, phase: str) -> Draft:
     parts = sections(story.lines)
-    draft = drafts.add(key, _name(parts, found), key=key, line=states.line_of(key))
-    draft.phase = f"Epic {found[1]}"
+    draft = drafts.add(key, _name(parts, key), key=key, line=states.line_of(key))
+    draft.phase = phase
     word = states.text(key)
     status = status_of(word)
     if status is None:
@@ -95,10 +98,11 @@ def _draft(drafts: Drafts, key: str, states: Object, found: re.Match[str], story
     return draft
 
 
-def _name(parts: list[Section], found: re.Match[str]) -> str:
+def _name(parts: list[Section], key: str) -> str:
     title = next((part.title for part in parts if part.level == 1), "")
     numbered = _TITLE.fullmatch(title)
-    return (numbered[1] if numbered else title) or found[3].replace("-", " ")
+    found = _STORY.fullmatch(key)
+    return (numbered[1] if numbered else title) or (found[3] if found else key).replace("-", " ")
 
 
 def _open(place: Place, location: str, key: str) -> _Story | None:

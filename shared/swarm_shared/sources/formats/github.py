@@ -18,7 +18,8 @@ from swarm_shared.taskfile.words import priority_of
 FORMAT = "github"
 # What `gh` is asked for.
 FIELDS = ("number", "title", "body", "state", "stateReason", "labels", "milestone", "author", "url")
-USED = (*FIELDS, "closed", "blockedBy")
+# The API itself calls some of them otherwise.
+USED = (*FIELDS, "closed", "blockedBy", "html_url", "user", "state_reason", "repository", "repository_url")
 MAX_BODY_CHARS = 200_000
 
 _ISSUES = re.compile(r"\A\s*\[\s*(?:\]|\{)")
@@ -46,7 +47,8 @@ def read(place: Place, text: str, options: Options) -> Plan:
     document = read_document(text, drafts.errors, is_json=True)
     issues = [each for each in document if isinstance(each, Object)] if isinstance(document, list) else []
     keys = KeyAccount(USED)
-    repository = next((found[1] for each in issues if (found := _URL.match(each.text("url")))), "")
+    homes = {_repository(each) for each in issues} - {""}
+    repository = next(iter(homes)) if len(homes) == 1 else ""
     if repository:
         # The same issues, from a file or from `gh`, are the same tasks.
         drafts.place = Place(file=place.file, path=repository)
@@ -55,11 +57,18 @@ def read(place: Place, text: str, options: Options) -> Plan:
         if not number.isdigit() or not issue.text("title").strip():
             drafts.leave_out(issue.line, "no issue", issue.text("title"))
             continue
+        if "pull_request" in issue or "/pull/" in _url(issue):
+            drafts.leave_out(issue.line, "a pull request", issue.text("title"))
+            continue
         keys.see(issue)
-        draft = drafts.add(f"GH-{number}", issue.text("title"), key=number, line=issue.line)
+        home = "" if repository else _repository(issue)
+        prefix = f"{home.rpartition('/')[2]}." if home else ""
+        key = f"{home}#{number}" if home else number
+        draft = drafts.add(f"{prefix}GH-{number}", issue.text("title"), key=key, line=issue.line)
         task_entry(drafts, issue.line, draft.id, draft.name)
         _read_issue(draft, issue)
-    keys.report(drafts, "issue")
+        draft.needs = [f"{prefix}{need}" for need in draft.needs]
+    keys.report(drafts, "issue", "issues")
     if len(issues) == 30:
         drafts.warn(1, "30 issues, which is where gh stops by default", "list them with: gh issue list -L 1000")
     return drafts.finish(repository.rpartition("/")[2])
@@ -82,9 +91,9 @@ def _read_issue(draft: Draft, issue: Object) -> None:
     rest = _take_boxes(draft, body)
     for found in _NEEDS.findall(body):
         draft.needs += [f"GH-{number}" for number in _REFERENCE.findall(found)]
-    author = issue.value("author")
+    author = issue.value("author") or issue.value("user")
     login = author.text("login") if isinstance(author, Object) else ""
-    origin = " ".join(part for part in (issue.text("url"), f"by {login}" if login else "") if part)
+    origin = " ".join(part for part in (_url(issue), f"by {login}" if login else "") if part)
     draft.description = joined(("", rest), ("This is the text of an issue", origin or f"#{issue.text('number')}"))
     draft.files += paths_in(rest)
 
@@ -116,9 +125,19 @@ def _status(issue: Object) -> Status:
     is_closed = issue.text("state").casefold() == "closed" or issue.truth("closed")
     if not is_closed:
         return Status.NOT_STARTED
-    return (
-        Status.CANCELLED if issue.text("stateReason").casefold() in ("not_planned", "duplicate") else Status.COMPLETED
-    )
+    reason = (issue.text("stateReason") or issue.text("state_reason")).casefold()
+    return Status.CANCELLED if reason in ("not_planned", "duplicate") else Status.COMPLETED
+
+
+def _url(issue: Object) -> str:
+    """The address of its page."""
+    return issue.text("html_url") or issue.text("url")
+
+
+def _repository(issue: Object) -> str:
+    """The address of the repository that it is in; empty when the issue does not say it."""
+    found = _URL.match(_url(issue))
+    return found[1] if found else ""
 
 
 def _items(issue: Object, key: str) -> Sequence[Any]:

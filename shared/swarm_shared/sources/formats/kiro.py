@@ -7,11 +7,12 @@ from collections.abc import Iterator
 
 from swarm_shared.domain.models import Status
 from swarm_shared.sources.accounts import Fate
-from swarm_shared.sources.boxes import keyed_numbered, number_and_text
+from swarm_shared.sources.boxes import keyed_numbered, nest_numbered, number_and_text
+from swarm_shared.sources.conditions import checklists, use_checklists
 from swarm_shared.sources.drafts import Draft, Drafts
 from swarm_shared.sources.formats.checklist import close, split_list
 from swarm_shared.sources.markdown import Item, Line, dedent, read_markdown
-from swarm_shared.sources.order import one_after_the_other
+from swarm_shared.sources.order import Phase, in_phase, link_phases, one_after_the_other
 from swarm_shared.sources.paths import paths_in
 from swarm_shared.sources.plan import Became, Options, Place, Plan
 
@@ -19,9 +20,12 @@ FORMAT = "kiro"
 DOCS = ("requirements.md", "bugfix.md", "design.md")
 GENERIC_HEADINGS = frozenset({"tasks", "task list", "implementation plan", "implementation tasks"})
 
-_LEVERAGE = re.compile(r"[ \t]*[-*+]?[ \t]*_(?:Leverage|Requirements):")
+_LEVERAGE = re.compile(r"[ \t]*[-*+]?[ \t]*_(?:Leverage|Requirements|Depends):")
+_DEPENDS = re.compile(r"[ \t]*[-*+]?[ \t]*_Depends:_?[ \t]*(.*?)_?[ \t]*")
+_NUMBERS = re.compile(r"\d{1,4}(?:\.\d{1,4})*[a-f]?")
+_PARALLEL = re.compile(r"\(P\)[ \t]*|[ \t]*\(P\)$")
 _FILE = re.compile(r"[ \t]*[-*+][ \t]+Files?:[ \t]+(\S.*)", re.IGNORECASE)
-_REQUIREMENTS = re.compile(r"^[ \t]*[-*+][ \t]+_(?:Requirements|Leverage):", re.MULTILINE)
+_REQUIREMENTS = re.compile(r"^[ \t]*[-*+][ \t]+_(?:Requirements|Leverage|Boundary|Depends):", re.MULTILINE)
 
 
 def recognizes(place: Place, text: str) -> bool:
@@ -33,15 +37,24 @@ def recognizes(place: Place, text: str) -> bool:
 
 
 def read(place: Place, text: str, options: Options) -> Plan:
-    """Sub-tasks, and items without any, as tasks in the order of the list; optional ones are held."""
-    document = read_markdown(text)
+    """Sub-tasks, and items without any, as tasks in the order of the list; optional ones are held.
+
+    Sub-tasks marked (P) run beside others of their group. `_Depends: 1.2_` adds to the order.
+    """
+    document = read_markdown(text, loose=True)
+    nest_numbered(document)
     drafts = Drafts(FORMAT, place, ticks=True)
     docs = list(place.beside(*DOCS))
     fates: dict[int, Fate] = {}
     groups: dict[int, Item] = {}
+    phases: dict[int, Phase] = {}
     keys = {item.line: key for key, item in keyed_numbered(document.walk())}
+    checks = checklists(document, number_and_text)
     for item, group in _work(document.items):
-        number, name = number_and_text(item.text)
+        if item.line in checks:
+            continue
+        number, text_of_item = number_and_text(item.text)
+        name = _PARALLEL.sub("", text_of_item, count=1)
         if not name.strip():
             continue
         draft = drafts.add(number, name, key=keys[item.line], line=item.line)
@@ -50,6 +63,10 @@ def read(place: Place, text: str, options: Options) -> Plan:
         draft.status = _state(item)
         draft.design_docs += docs
         _read_body(draft, item.body)
+        phase = phases.setdefault(group.line if group is not None else item.line, Phase(name=draft.phase))
+        phase.drafts.append(draft)
+        if name != text_of_item:
+            phase.parallel.add(draft.id)
         if group is not None:
             groups[group.line] = group
             _use_group(draft, group)
@@ -57,8 +74,30 @@ def read(place: Place, text: str, options: Options) -> Plan:
             draft.labels.append("optional")
     for group in groups.values():
         fates[group.line] = Became.PHASE, group.text
-    one_after_the_other(drafts)
+    use_checklists(drafts, checks.values(), fates)
+    _resolve(drafts, groups, phases)
+    _order(drafts, list(phases.values()))
     return close(drafts, document, fates, name=place.folder)
+
+
+def _resolve(drafts: Drafts, groups: dict[int, Item], phases: dict[int, Phase]) -> None:
+    """Replace the number of a group in a dependency by its sub-tasks."""
+    parts = {number_and_text(group.text)[0]: phases[line].drafts for line, group in groups.items()}
+    for draft in drafts:
+        draft.needs = [
+            each
+            for need in draft.needs
+            for each in ([part.id for part in parts[need] if part.id != draft.id] if need in parts else [need])
+        ]
+
+
+def _order(drafts: Drafts, phases: list[Phase]) -> None:
+    if not any(phase.parallel for phase in phases):
+        one_after_the_other(drafts)
+        return
+    for phase in phases:
+        in_phase(phase)
+    link_phases(phases, drafts)
 
 
 def _work(items: list[Item]) -> Iterator[tuple[Item, Item | None]]:
@@ -87,6 +126,9 @@ def _read_body(draft: Draft, body: list[Line]) -> None:
     """Files from `- File: path (modify)` and from paths that are named; the text as it is."""
     draft.description = dedent([line.text for line in body])
     for line in body:
+        if depends := _DEPENDS.fullmatch(line.text):
+            words = (word.strip() for word in re.split(r"[,;、]", depends[1]))
+            draft.needs += [word for word in words if _NUMBERS.fullmatch(word)]
         if found := _FILE.fullmatch(line.text):
             paths = (re.sub(r"[ \t]*\(.*\)$", "", each).strip("`") for each in split_list(found[1]))
             draft.files += [path for path in paths if path and " " not in path]

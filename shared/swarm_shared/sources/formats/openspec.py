@@ -6,6 +6,7 @@ import re
 
 from swarm_shared.sources.accounts import Fate
 from swarm_shared.sources.boxes import keyed_numbered, number_and_text
+from swarm_shared.sources.conditions import checklists, use_checklists
 from swarm_shared.sources.drafts import Drafts
 from swarm_shared.sources.formats.checklist import close, criteria_below, state_of
 from swarm_shared.sources.markdown import read_markdown
@@ -39,7 +40,10 @@ def read(place: Place, text: str, options: Options) -> Plan:
     change = place.folder if place.folder not in ("changes", "") else ""
     fates: dict[int, Fate] = {}
     keys = {item.line: key for key, item in keyed_numbered(document.walk())}
+    checks = checklists(document, number_and_text)
     for item in document.items:
+        if item.line in checks:
+            continue
         number, name = number_and_text(item.text)
         if not name.strip():
             continue
@@ -52,5 +56,6 @@ def read(place: Place, text: str, options: Options) -> Plan:
         draft.criteria += criteria_below(item, fates, draft)
         draft.files += paths_in(name)
         draft.design_docs += docs
+    use_checklists(drafts, checks.values(), fates)
     one_after_the_other(drafts)
     return close(drafts, document, fates, name="")

@@ -10,10 +10,11 @@ from msgspec import Struct, field
 from swarm_shared.domain.models import Status
 from swarm_shared.sources.accounts import Fate
 from swarm_shared.sources.boxes import keyed_spec_kit, spec_kit_id_and_text
+from swarm_shared.sources.conditions import checklists, use_checklists
 from swarm_shared.sources.drafts import Draft, Drafts
 from swarm_shared.sources.formats.checklist import close, criteria_below, state_of
-from swarm_shared.sources.markdown import Document, Item, Role, read_markdown
-from swarm_shared.sources.order import Phase, in_phase, link_phases
+from swarm_shared.sources.markdown import Document, Item, Line, Role, read_markdown
+from swarm_shared.sources.order import Phase, in_phase, link, link_phases
 from swarm_shared.sources.paths import paths_in
 from swarm_shared.sources.plan import Became, Options, Place, Plan
 from swarm_shared.taskfile.words import priority_of
@@ -29,7 +30,19 @@ _NEEDS = re.compile(
     re.IGNORECASE,
 )
 _RANGE = re.compile(r"(T\d{1,6}[a-z]?)(?:[ \t]*(?:[\u2013-]|\bto\b)[ \t]*(T\d{1,6}))?", re.IGNORECASE)
-_PRIORITY = re.compile(r"Priority:[ \t]*(P[0-4])", re.IGNORECASE)
+_PRIORITY = re.compile(r"(?:Priority:[ \t]*|\()(P[0-4])\b", re.IGNORECASE)
+# `- **User Story 2 (P2)**: Depends on US1`, as the last sections of the template say it.
+_STORY_NEEDS = re.compile(
+    r"[-*]?[ \t]*\*\*(?:User Story|US)[ \t]?(\d{1,4})\b[^*:]*(?:\*\*[^:*]{0,80}:|:\*\*)"
+    r"[ \t]*(?:Depends on|Requires|Can start after|Starts after|After)\b(.*)",
+    re.IGNORECASE,
+)
+_ASIDE = re.compile(r"\([^()]*\)")
+_CLAUSE_END = re.compile(r"[.;\u2014\u2013]|[ \t]-[ \t]|\b(?:but|not|independent)\b", re.IGNORECASE)
+_STORIES = re.compile(
+    r"\b(?:User Stor(?:y|ies)|US)[ \t]?(\d{1,4}(?:[ \t]*(?:,|&|/|\band\b)[ \t]*\d{1,4}\b)*)", re.IGNORECASE
+)
+_STORY = re.compile(r"\bUser Story[ \t]+(\d{1,4})\b", re.IGNORECASE)
 _NOTE = re.compile(r"\*\*(Goal|Purpose|Independent Test)(?:\*\*[ \t]*:|:\*\*)[ \t]*(.*)")
 MAX_RANGE = 500
 
@@ -59,16 +72,21 @@ def read(place: Place, text: str, options: Options) -> Plan:
     docs = list(place.beside(*DOCS))
     phases: dict[str, Phase] = {}
     keys = {item.line: key for key, item in keyed_spec_kit(document.walk())}
+    checks = checklists(document, spec_kit_id_and_text)
     for item in _tasks(document):
+        if item.line in checks:
+            continue
         heading = item.headings[0] if item.headings else ""
         phase = phases.setdefault(heading, Phase(name=heading, kind=_kind(heading)))
         draft = _task(reading, keys[item.line], item)
         if draft is not None:
             draft.design_docs += docs
             _join(phase, draft, item)
+    use_checklists(reading.drafts, checks.values(), reading.fates)
     _use_notes(reading, phases)
     for phase in phases.values():
         in_phase(phase)
+    _link_stories(reading, phases)
     link_phases(list(phases.values()), reading.drafts)
     return close(reading.drafts, document, reading.fates, name=place.folder, lines=reading.lines)
 
@@ -145,22 +163,56 @@ def _kind(heading: str) -> str:
 def _use_notes(reading: _Reading, phases: dict[str, Phase]) -> None:
     """Give a phase's goal to its tasks, and how to verify it to its last one."""
     heading = ""
-    for line in reading.document.lines:
+    lines = reading.document.lines
+    for at, line in enumerate(lines):
         if line.role is Role.HEADING and line.heading in phases:
             heading = line.heading
         found = _NOTE.match(line.text.strip()) if line.role is Role.TEXT else None
         phase = phases.get(heading)
         if found is None or phase is None or not phase.drafts:
             continue
-        what, text = found[1], found[2]
+        further = _paragraph(lines, at + 1)
+        what, text = found[1], " ".join([found[2], *(each.text.strip() for each in further)]).strip()
         if what in ("Goal", "Purpose"):
-            reading.lines[line.number] = Became.PART, f"description of the tasks of {heading}"
+            fate = Became.PART, f"description of the tasks of {heading}"
             for draft in phase.drafts:
                 draft.description = f"{draft.description}\n\n{what} of {heading}: {text}".strip("\n")
         else:
             last = _last_open(phase.drafts)
-            reading.lines[line.number] = Became.PART, f"acceptance criteria of {last.id}"
+            fate = Became.PART, f"acceptance criteria of {last.id}"
             last.criteria.append(f"{what}: {text}")
+        reading.lines |= {each.number: fate for each in (line, *further)}
+
+
+def _paragraph(lines: list[Line], start: int) -> list[Line]:
+    """The lines of text from one on that continue its paragraph: up to a blank line, or a line that begins anew."""
+    found = []
+    for line in lines[start:]:
+        if line.role is not Role.TEXT or line.text.lstrip().startswith(("**", "- ", "* ", "> ")):
+            break
+        found.append(line)
+    return found
+
+
+def _link_stories(reading: _Reading, phases: dict[str, Phase]) -> None:
+    """Let stories wait for the earlier ones that the section about dependencies names."""
+    stories: dict[str, Phase] = {}
+    for heading, phase in phases.items():
+        if found := _STORY.search(heading):
+            stories.setdefault(found[1], phase)
+    order = list(phases.values())
+    for line in reading.document.lines:
+        found = _STORY_NEEDS.match(line.text.strip()) if line.role is Role.TEXT else None
+        story = stories.get(found[1]) if found else None
+        if found is None or story is None or not story.drafts:
+            continue
+        clause = _CLAUSE_END.split(_ASIDE.sub("", found[2]), maxsplit=1)[0]
+        named = [number for listed in _STORIES.findall(clause) for number in re.findall(r"\d+", listed)]
+        earlier = [stories[number] for number in named if number in stories]
+        for phase in earlier:
+            if order.index(phase) < order.index(story):
+                link(phase, story)
+                reading.lines[line.number] = Became.PART, f"dependencies of the tasks of {story.name}"
 
 
 def _last_open(drafts: Iterable[Draft]) -> Draft:

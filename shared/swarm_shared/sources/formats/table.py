@@ -23,18 +23,29 @@ MAX_CELL_CHARS = 1 << 20
 
 NAMES: Mapping[str, tuple[str, ...]] = {
     "id": ("id", "key", "issue key", "issue id", "task id", "number", "#", "nr"),
-    "name": ("name", "title", "summary", "task", "task name", "subject", "issue"),
+    "name": (
+        *("name", "title", "summary", "task", "task name", "task title", "subject", "issue", "issue title", "item"),
+        *("story", "user story", "feature", "requirement", "ticket", "work item"),
+    ),
     "description": ("description", "details", "body", "notes", "context"),
     "status": ("status", "state"),
     "priority": ("priority", "prio"),
     "phase": ("phase", "epic", "milestone", "sprint", "project milestone", "section"),
     "type": ("type", "issue type"),
-    "dependencies": ("dependencies", "depends on", "deps", "blocked by", "predecessors", "after"),
-    "acceptance_criteria": ("acceptance criteria", "criteria", "done when"),
+    "dependencies": (
+        *("dependencies", "dependency", "depends on", "deps", "blocked by", "predecessors", "after"),
+        "inward issue link (blocks)",  # as Jira exports it
+    ),
+    "acceptance_criteria": (
+        *("acceptance criteria", "criteria", "done when", "definition of done", "dod"),
+        "custom field (acceptance criteria)",
+    ),
     "files": ("files", "paths"),
     "labels": ("labels", "tags", "label"),
     "estimated_hours": ("estimated hours", "hours", "estimate hours", "estimate (h)"),
 }
+# Fields that several columns may be about: Jira exports a column for each label and each link.
+_SHARED = frozenset({"description", "labels", "dependencies", "files", "acceptance_criteria"})
 _FIELD_OF = {name: field for field, names in NAMES.items() for name in names}
 _SEPARATORS = re.compile(r"[;\n]|,(?![^(]*\))|\|")
 
@@ -83,14 +94,18 @@ def _columns(row: list[str], line: int, options: Options, drafts: Drafts) -> lis
     for cell in row:
         plain = " ".join(cell.replace("_", " ").casefold().split())
         field = wanted.get(plain) or wanted.get(cell.strip().casefold()) or _FIELD_OF.get(plain, "")
-        if field in fields and field != "description":
+        if field in fields and field not in _SHARED:
             field = ""
         fields.append(field)
+    texts = [number for number, cell in enumerate(row) if cell.strip().casefold() == "description"]
+    if "name" not in fields and texts and fields[texts[0]]:
+        fields[texts[0]] = "name"  # the only text that there is
+    for field, cell in zip(fields, row, strict=True):
         if not field:
             drafts.leave_out(line, f"the column {shown(cell)}", cell)
     if "name" not in fields:
-        known = ", ".join(NAMES["name"])
-        drafts.errors.add_at(line, 0, "no column is the name of a task", f"call one of them {known}, or map it")
+        advice = "call the column with the titles `title`, or map it with csv_columns in swarm.yaml"
+        drafts.errors.add_at(line, 0, "no column is the name of a task", advice)
     return fields
 
 

@@ -136,7 +136,10 @@ def _status(item: Object) -> Status:
 
 
 def _resolve(reading: _Reading) -> None:
-    """Numbers as ids: in a sub-task a bare number is a sibling first, then a task; a parent is its sub-tasks."""
+    """Numbers as ids: a parent is its sub-tasks; in a sub-task a bare number is an earlier sibling, else a task.
+
+    The tool writes both the same way. A later sibling is meant only if no task has the number.
+    """
     for draft in reading.drafts:
         parent = draft.key.partition("/")[2].rpartition(".")[0]
         found: list[str] = []
@@ -146,7 +149,8 @@ def _resolve(reading: _Reading) -> None:
                 continue
             plain = need.removeprefix("^")
             sibling = reading.drafts.find(f"{parent}.{plain}") if parent and not need.startswith("^") else None
-            if sibling is not None and sibling is not draft:
+            is_task = plain != parent and (plain in reading.groups or reading.drafts.find(plain) is not None)
+            if sibling is not None and sibling is not draft and (sibling.line < draft.line or not is_task):
                 found.append(sibling.id)
             elif plain in reading.groups:
                 if plain != parent:
