@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bench import (
     answers,
     claims,
-    click,
+    clicks,
     contention,
     cost,
     footprint,
@@ -46,7 +46,7 @@ MEASUREMENTS = {
     "footprint": Measurement(title=footprint.TITLE, measure=footprint.measure),
     "live": Measurement(title=live.TITLE, measure=live.measure),
     "screen": Measurement(title=screen.TITLE, measure=screen.measure),
-    "click": Measurement(title=click.TITLE, measure=click.measure),
+    "click": Measurement(title=clicks.TITLE, measure=clicks.measure),
     "answers": Measurement(title=answers.TITLE, measure=answers.measure),
     "pages": Measurement(title=open_pages.TITLE, measure=open_pages.measure),
     "landing": Measurement(title=landings.TITLE, measure=landings.measure),

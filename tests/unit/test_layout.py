@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 TOP = Path(__file__).parents[2]
@@ -28,6 +30,14 @@ def test_nothing_uses_the_sqlite_of_the_standard_library() -> None:
     """Two SQLite libraries in one process drop each other's file locks; tests share the process of what they test."""
     # Spelled in two parts, so that this file does not name it.
     assert not [str(path) for path in PYTHON if "sqlite" + "3" in imported(path)]
+
+
+def test_no_script_folder_hides_an_installed_module() -> None:
+    """Python puts a script's folder first on the module path, so `click.py` next to a script replaces the real one."""
+    scripts = [path for path in PYTHON if '__name__ == "__main__"' in path.read_text(encoding="utf-8")]
+    folders = {path.parent for path in scripts if path.name != "__main__.py"}  # packages are started by `python -m`
+    taken = sys.stdlib_module_names | packages_distributions().keys()
+    assert not [str(path.relative_to(TOP)) for path in PYTHON if path.parent in folders and path.stem in taken]
 
 
 def test_no_room_holds_more_files_than_a_reader_can_take_in() -> None:
