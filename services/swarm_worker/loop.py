@@ -57,6 +57,7 @@ class WorkerLoop:
         self._around, self._config, self._stopping, self._run = around, config, stopping, run
         self._workplaces, self._git, self._lander = workplaces, git, lander
         self._db, self._watch, self._heart = around.database, around.watch, around.heart
+        self._just_ran = False  # the last round ran an attempt
         self._claimant = Claimant(
             run=run,
             worker_id=config.worker_id,
@@ -86,10 +87,18 @@ class WorkerLoop:
     def run_once(self) -> Round:
         """Claim a task and run one attempt of it, if one is ready; else tidy up."""
         self._heart.beat_if_due()
-        leave = self._stopping.reason_to_leave()
+        leave = self._stopping.signalled()
         if leave is not None:
             return Round(leave=leave)
-        claimed = self._claim()
+        # After an attempt there is usually another task, and a claim checks all stored requests itself. Looking before
+        # the claim would be three more read transactions, each of which reloads what other workers have changed.
+        claimed = self._claim() if self._just_ran else None
+        if claimed is None:
+            leave = self._stopping.reason_to_leave()
+            if leave is not None:
+                return Round(leave=leave)
+            claimed = self._claim(only_if_ready=True)
+        self._just_ran = claimed is not None
         if claimed is None:
             self._git.marks = {}
             return Round(ran=self._workplaces.tidy())
@@ -165,11 +174,17 @@ class WorkerLoop:
 
     # ───── between attempts ─────
 
-    def _claim(self) -> Claim | LandingClaim | None:
-        """What waits to land comes before new work."""
+    def _claim(self, *, only_if_ready: bool = False) -> Claim | LandingClaim | None:
+        """Claim the next landing, or the next task if no work waits to land.
+
+        Args:
+            only_if_ready: Read first whether a task is ready, so that an idle worker does not take the write lock.
+        """
         if self._lander is not None and (landing := self._db.landings.claim(self._claimant)) is not None:
             return landing
-        return self._db.queue.claim(self._claimant) if self._db.queue.anything_ready() else None
+        if only_if_ready and not self._db.queue.anything_ready():
+            return None
+        return self._db.queue.claim(self._claimant)
 
     def _wait(self) -> None:
         """Sleep until somebody committed, a time has come, or a signal arrives."""

@@ -58,8 +58,8 @@ class Stopping:
         except DatabaseError:
             return True
 
-    def reason_to_leave(self) -> Leave | None:
-        """Why this worker leaves now, between two attempts; None while it stays."""
+    def signalled(self) -> Leave | None:
+        """Why this worker leaves now because of a signal or a process that is gone; reads nothing from the database."""
         self._watch.wait(0)  # what has come is noticed before anything is claimed
         if self._watch.abandoned:
             return Leave.ABANDONED
@@ -69,6 +69,10 @@ class Stopping:
             return Leave.STOPPED
         if self._watch.retire_asked or not self._heart.alive:
             return Leave.RETIRED
+        return None
+
+    def reason_to_leave(self) -> Leave | None:
+        """Why this worker leaves now, between two attempts, because of a stored request; None while it stays."""
         wanted = self._db.workers.wanted(self._run)
         if wanted is not None:
             return Leave.RETIRED if wanted == "retire" else Leave.STOPPED
@@ -106,8 +110,9 @@ class Stopping:
             self._db.workers.set_status(self._run, status, remark)
 
     def note_claim(self) -> None:
-        """The claim has stored that it is busy."""
+        """The claim has stored that it is busy, which it does only while neither worker nor swarm is to stop."""
         self._status = "busy"
+        self._drained_since = None
 
     def note_settled(self) -> None:
         """The end of its attempt has stored that it is idle, unless it was shown as leaving."""

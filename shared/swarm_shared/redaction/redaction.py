@@ -31,6 +31,8 @@ class Redaction:
 
     def spans(self, data: bytes) -> list[Span]:
         """Where secrets are; they may overlap."""
+        if not data:
+            return []
         return [*blocks_in(data), *shapes_in(data), *secrets_in_context(data), *self.known.spans(data)]
 
     def bytes(self, data: bytes) -> bytes:

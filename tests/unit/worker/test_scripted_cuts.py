@@ -304,3 +304,33 @@ def test_a_worker_whose_starter_died_interrupts_its_agent_and_leaves(worker: Scr
     worker.round(hanging(worker, lose))
     assert worker.attempts()[0]["error"] == "supervisord is gone"
     assert worker.round().leave is Leave.ABANDONED
+
+
+@pytest.mark.parametrize("request_stop", ["drain_worker", "retire_worker", "drained", "emergency_stop"])
+def test_no_second_task_is_claimed_after_a_stop_was_requested_during_the_first(
+    tmp_path: Path, request_stop: str
+) -> None:
+    worker = ScriptedWorker(tmp_path, {"validation": False})
+    worker.add("first")
+    worker.add("second")
+
+    def ask() -> None:
+        if request_stop.endswith("_worker"):
+            worker.db.workers.want("worker-1", request_stop.removesuffix("_worker"))
+        else:
+            worker.db.swarm.set_flag(request_stop, actor="anna")
+
+    worker.round(replace(BUILT, meanwhile=[(0.5, ask)]))
+    assert worker.round().leave is not None
+    assert worker.attempts("second") == []
+
+
+def test_after_a_drain_was_lifted_the_next_attempt_has_the_whole_graceful_timeout(tmp_path: Path) -> None:
+    worker = ScriptedWorker(tmp_path, {"graceful_timeout_s": 19.0, "validation": False})
+    worker.add("first")
+    worker.add("second")
+    drain = (0.9, lambda: worker.db.swarm.set_flag("drained", actor="anna"))
+    resume = (19.95, lambda: worker.db.swarm.resume(actor="anna"))
+    worker.round(replace(BUILT, after_s=20.0, meanwhile=[drain, resume]))
+    worker.round(replace(BUILT, after_s=25.0))
+    assert (worker.status("first"), worker.status("second")) == (Status.COMPLETED, Status.COMPLETED)

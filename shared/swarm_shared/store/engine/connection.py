@@ -25,6 +25,8 @@ Params = Mapping[str, Any] | Sequence[Any]
 
 BUSY_TIMEOUT_S = 30.0
 BUSY_WAIT_S = (0.0001, 0.0005)  # SQLite's own handler grows to 100 ms, which starves old waiters
+SHORT_WAIT_S = (0.00002, 0.0001)  # at first: most transactions hold the lock for about 0.1 ms
+SHORT_WAITS = 8
 QUEUE_S = 0.05  # as long as a writer waits for its turn before it asks SQLite all the same
 APPLICATION_ID = 0x5357524D  # "SWRM", in the file's header
 PAGE_CACHE_KIB = 2_000
@@ -189,8 +191,10 @@ class Connection:
         if self._try_turn():
             return
         until = time.monotonic() + min(QUEUE_S, self.busy_timeout_s)
+        waits = 0
         while time.monotonic() < until:
-            time.sleep(random.uniform(*BUSY_WAIT_S))
+            time.sleep(random.uniform(*(SHORT_WAIT_S if waits < SHORT_WAITS else BUSY_WAIT_S)))
+            waits += 1
             if self._try_turn():
                 return
 
