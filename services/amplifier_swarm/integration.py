@@ -1,46 +1,22 @@
-"""The repository and integration branch of a database, as the command line finds them; nothing is changed here."""
+"""What of the landed work is on no branch of the user's yet, for the summary of a run."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 from msgspec import Struct
 
 from swarm_shared.domain.branch_names import branch_of
-from swarm_shared.domain.errors import StateError, SwarmError
-from swarm_shared.git.landing.following import Integration
+from swarm_shared.domain.errors import SwarmError
 from swarm_shared.git.plumbing.refs import is_contained, read_ref
-from swarm_shared.git.plumbing.repository import Repository
-from swarm_shared.git.plumbing.runner import Git
-from swarm_shared.store.queue.landings import IntegrationRow, Landings
+from swarm_shared.merge_back.repository import integration_of
+from swarm_shared.store.queue.landings import Landings
 
 
 class Waiting(Struct, frozen=True, kw_only=True):
-    """What has landed and is on no branch of the person's yet; `into` is the branch it began from, if any."""
+    """Landed work that is on no branch of the user's yet; `into` is the branch that the swarm began from, if any."""
 
     branch: str
     into: str | None
     graph: tuple[str, ...]
-
-
-def integration_of(landings: Landings) -> tuple[Integration, IntegrationRow]:
-    """The branch that this swarm lands on.
-
-    Raises:
-        StateError: It never landed anything, or its repository is missing.
-    """
-    row = landings.integration()
-    if row is None:
-        raise StateError(
-            "this swarm has no integration branch: its tasks work without separate worktrees",
-            hint="start it in a git repository, or with --isolation worktree",
-        )
-    common_dir = Path(row.repository)
-    # From the checkout: inside of a .git folder there are no files to speak of.
-    repository = Repository.find(common_dir.parent) if common_dir.name == ".git" else None
-    if repository is None or repository.common_dir != common_dir:
-        repository = _by_itself(common_dir)
-    return Integration(repository=repository, ref=row.ref), row
 
 
 def waiting_to_come_over(landings: Landings, *, limit: int) -> Waiting | None:
@@ -61,21 +37,4 @@ def waiting_to_come_over(landings: Landings, *, limit: int) -> Waiting | None:
         branch=integration.branch,
         into=branch_of(row.person_ref) if row.person_ref else None,
         graph=tuple(line.rstrip() for line in lines),
-    )
-
-
-def _by_itself(common_dir: Path) -> Repository:
-    """A repository of which only the git directory can be found."""
-    git = Git(cwd=common_dir.parent).at(cwd=common_dir, git_dir=common_dir, work_tree=None)
-    if not common_dir.is_dir():
-        raise StateError(f"the repository {common_dir} is not there", hint="was it moved, or is its disk not mounted?")
-    return Repository(
-        common_dir=common_dir,
-        git_dir=common_dir,
-        top_level=None,
-        prefix="",
-        object_format=git.line("rev-parse", "--show-object-format"),
-        head_ref=None,
-        head_sha=None,
-        git=git,
     )

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from amplifier_swarm.findings import bad, finding
-from amplifier_swarm.integration import integration_of
 from amplifier_swarm.start.checks.run_repository import check_repository
 from swarm_shared.diagnosis import Finding, Level
 from swarm_shared.domain.branch_names import branch_of
@@ -19,6 +18,7 @@ from swarm_shared.git.plumbing.repository import Repository
 from swarm_shared.git.plumbing.runner import Git
 from swarm_shared.git.worktrees.isolation import WORKTREE, decide
 from swarm_shared.git.worktrees.task_worktrees import TaskWorktrees
+from swarm_shared.merge_back.repository import integration_of
 from swarm_shared.program.settings import Settings
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from pathlib import Path
 from swarm_reaper.config import ReaperConfig
 from swarm_reaper.deaths import Deaths, Woken
 from swarm_reaper.housekeeping import Sizes
+from swarm_reaper.long_requests import LongRequests
 from swarm_reaper.lost_file import LostFile
 from swarm_reaper.requests import Requests
 from swarm_reaper.slots import Slots
@@ -38,6 +39,7 @@ BEAT_EVERY_MS = 5_000
 STALE_AFTER_MS = 20_000  # another reaper that has not shown itself for so long no longer keeps us away
 COMPLAIN_EVERY_MS = 30_000
 LEAVE_WITHIN_MS = 60_000
+LONG_REQUEST_ENDS_WITHIN_S = 5.0
 RESCUE_WITHIN_S = 3_600  # a large database takes a while to copy
 
 
@@ -73,7 +75,8 @@ class ReaperLoop:
             lifelines=Lifelines(config.state_dir),
             adopted=slots.adopted,
         )
-        self._requests = Requests(database, slots)
+        self._long_requests = LongRequests(config.db, database.clock)
+        self._requests = Requests(database, slots, self._long_requests)
         self._stops = Stops(database)
         self._writer = StuckWriter(database)
         self._file = LostFile(database)
@@ -93,11 +96,13 @@ class ReaperLoop:
 
     def run(self) -> None:
         """Work until there is a reason to end."""
+        self._long_requests.start()
         try:
             while not self.run_once():
                 if self._wait() is Woken.SIGNAL:
                     return
         finally:
+            self._long_requests.stop(within_s=LONG_REQUEST_ENDS_WITHIN_S)
             self._sign_off()
 
     def run_once(self) -> bool:

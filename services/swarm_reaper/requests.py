@@ -8,11 +8,12 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
+from swarm_reaper.long_requests import LongRequests
 from swarm_reaper.slots import Slots
 from swarm_shared.carry_out import Carried, carry_out
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.errors import InputError, NotFound, SupervisorError, SwarmError
-from swarm_shared.domain.models import TASK_VERBS, Outcome, Verb
+from swarm_shared.domain.models import LONG_VERBS, TASK_VERBS, Outcome, Verb
 from swarm_shared.program.logs import event
 from swarm_shared.store.queue.recovery import Ending, OpenAttempt
 from swarm_shared.store.queue.swarm import EMERGENCY_STOP
@@ -42,10 +43,11 @@ class _Waiting:
 class Requests:
     """Rounds over the open rows. Each row is closed once, by the first process to do so."""
 
-    def __init__(self, database: TaskDatabase, slots: Slots) -> None:
-        """Bind to a database, and to the supervisord that starts its workers."""
+    def __init__(self, database: TaskDatabase, slots: Slots, long: LongRequests) -> None:
+        """Bind to a database, to the supervisord that starts its workers, and to the thread for long requests."""
         self._db = database
         self._slots = slots
+        self._long = long
         self._waiting: dict[int, _Waiting] = {}
         self._bulk = Bulk(database.connection, database.clock)
         self.has_more = False  # a piece of an action on many tasks is done, and another one can follow at once
@@ -74,7 +76,12 @@ class Requests:
 
     def _handle(self, row: ControlRow) -> bool:
         """Answer the row; False while it must wait."""
-        if row.id not in self._waiting and self._db.clock.wall_ms() > row.expires_at:
+        expired = row.id not in self._waiting and self._db.clock.wall_ms() > row.expires_at
+        if row.verb in LONG_VERBS and not (expired and row.handled_by is None):
+            self._long.offer(row, late=expired)
+            self._keep_waiting(row)
+            return False
+        if expired:
             return self._answer(row, "expired", "not handled in time: no reaper ran, or it was held up; try again")
         try:
             done = self._carry_out(row)
@@ -223,6 +230,8 @@ def _target(row: ControlRow) -> tuple[str, str]:
     """The target for which rows are handled in order; a task and a worker may have the same name."""
     if row.verb is Verb.BULK:
         return ("bulk", "")
+    if row.verb in LONG_VERBS:
+        return (str(row.verb), row.target)
     return ("task" if row.verb in TASK_VERBS | {Verb.ADD} else "worker", row.target)
 
 

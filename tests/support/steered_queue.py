@@ -10,6 +10,7 @@ from browser import wait_for
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.errors import SwarmError
 from swarm_shared.domain.models import TASK_VERBS, Outcome, Verb
+from swarm_shared.merge_back.landing import carry_out_landing
 from swarm_shared.store.queue.claims import Claim
 from swarm_shared.store.queue.policy import AttemptResult
 from swarm_shared.store.queue.swarm import DRAINED, EMERGENCY_STOP, PAUSED
@@ -43,6 +44,9 @@ class SteeredQueue(QueueDesk):
         row = self.asked()
         if row.verb is Verb.BULK:
             return self._carry_out_many(row)
+        if row.verb is Verb.LAND:
+            carry_out_landing(self.db, row, by="reaper")
+            return row
         claim = self.claims.pop(row.target, None)
         if row.verb in (Verb.KILL, Verb.CANCEL) and claim is not None:
             outcome = Outcome.KILLED if row.verb is Verb.KILL else Outcome.CANCELLED

@@ -1,19 +1,29 @@
-"""The route behind Landing: the queue between passed and on the branch."""
+"""The routes behind Landing: the queue between passed and on the branch, and previews of landing into yours."""
 
 from __future__ import annotations
 
-from flask import Blueprint, Response
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+from flask import Blueprint, Response, request
+
+from swarm_dashboard.web import params, shapes
 from swarm_dashboard.web.context import Context
 from swarm_shared.domain.clock import iso
+from swarm_shared.domain.errors import StateError
+from swarm_shared.git.landing.land_preview import own_branches
+from swarm_shared.git.plumbing.git_errors import GitError, GitUnusable
+from swarm_shared.merge_back.preview import preview
+from swarm_shared.merge_back.repository import integration_of
 from swarm_shared.store.queue.landing_queue import LandingQueue
 
 MAX_WAITING = 100
 MAX_RECENT = 30
+MAX_MERGED = 5
 
 
 def routes(context: Context) -> Blueprint:
-    """`/api/landing`."""
+    """`/api/landing`, and below it what git is asked for: it only reads, and writes nothing to the repository."""
     landing = Blueprint("landing", __name__, url_prefix="/api")
 
     @landing.get("/landing")
@@ -30,8 +40,32 @@ def routes(context: Context) -> Blueprint:
                 "waiting_since": iso(to_land.since),
                 "late": to_land.is_late(context.clock.wall_ms()),
                 "recent": found.recent(MAX_RECENT),
+                "merged": [
+                    shapes.control(row, context.clock.wall_ms())
+                    for row in reading.database.control.landings(limit=MAX_MERGED)
+                ],
                 "limit": MAX_WAITING,
             }
         )
 
+    @landing.get("/landing/branches")
+    def branches() -> Response:
+        with _in_words():
+            integration, row = integration_of(context.reader().database.landings)
+            return context.answer({"branches": list(own_branches(integration)), "began_from": row.person_branch})
+
+    @landing.get("/landing/preview")
+    def what_would_land() -> Response:
+        with _in_words():
+            return context.answer(preview(context.reader().database, params.branch(request.args, "into")))
+
     return landing
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    """A repository that cannot be read now is no fault of the dashboard."""
+    try:
+        yield
+    except (GitError, GitUnusable) as error:
+        raise StateError(error.message, hint=error.hint) from error

@@ -80,6 +80,11 @@ def routes(context: Context) -> Blueprint:
     def add() -> Response:
         return accepted(write(Verb.ADD, "", params.body(), key=params.key()))
 
+    @verbs.post("/land")
+    def land() -> Response:
+        body = params.body()
+        return accepted(write(Verb.LAND, params.branch(body, "branch"), body, key=params.key()))
+
     @verbs.post("/ticket")
     def ticket() -> Response:
         params.body()
@@ -125,6 +130,10 @@ def argument_of(verb: Verb, body: Mapping[str, Any]) -> dict[str, Any]:
             return {
                 name: _mapping(body, name) for name in ("set", "was") if name == "set" or body.get(name) is not None
             }
+        case Verb.LAND if body.get("undo") is True:
+            return {"undo": True, **{name: params.commit(body, name) for name in ("from", "to")}}
+        case Verb.LAND:
+            return {name: params.commit(body, name) for name in ("into", "tip")}
         case Verb.RESTART_WORKER:
             return {"now": True} if body.get("now") is True else {}
         case _:

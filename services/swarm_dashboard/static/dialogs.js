@@ -36,17 +36,31 @@ export async function choose({ title, text, choices }) {
   return answer;
 }
 
-/** Ask with content of one's own; the answer can be given once `ready` has come true. */
-export async function question({ title, content, yes, danger, ready }) {
+/**
+ * Ask with content of one's own; the answer can be given once `ready` has come true.
+ * @param {{ title: string, content: any, yes: string, danger?: boolean, ready: Promise<boolean> }} what
+ */
+export const question = ({ ready, ...what }) =>
+  review({ ...what, begin: (allow) => ready.then((isReady) => allow(isReady)) });
+
+/**
+ * Ask with content that changes; the answer can be given while it is allowed.
+ * @param {{ title: string, content: any, yes: string, danger?: boolean, kind?: string, begin: (allow: (may: boolean) => void) => void }} what
+ *   `begin` is called with a function that allows the answer, or no longer does; `kind` is a class of the dialog.
+ */
+export async function review({ title, content, yes, danger, kind = "", begin }) {
   const keep = closing("", "Go back", "");
   const go = closing("yes", yes, danger ? "danger" : "primary");
   go.disabled = true;
-  ready.then((isReady) => {
-    go.disabled = !isReady;
+  begin((may) => {
+    go.disabled = !may;
   });
+  dialog.className = kind;
   const answer = show(title, content, [keep, go]);
   keep.focus();
-  return (await answer) === "yes";
+  const said = await answer;
+  dialog.className = "";
+  return said === "yes";
 }
 
 /** Ask for a line of text; null when the user goes back. */

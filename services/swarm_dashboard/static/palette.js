@@ -4,6 +4,7 @@
 import { get } from "./api.js";
 import { h } from "./dom.js";
 import { statusWord } from "./format.js";
+import { mergeInto } from "./landinto.js";
 import * as nav from "./nav.js";
 import { taskPath } from "./pieces.js";
 import { addTask, editTask } from "./taskform.js";
@@ -77,6 +78,7 @@ export class Palette {
       status()?.paused
         ? { words: "Resume", kind: "swarm", run: verbs.resume }
         : { words: "Pause", kind: "swarm", run: verbs.pause },
+      { words: "Merge landed work into your branch…", kind: "landing", run: mergeInto },
       { words: "Add a task…", kind: "task", run: () => addTask() },
       ...(open && !["in_progress", "completed"].includes(open.group)
         ? [{ words: `Edit ${open.id}…`, kind: "this task", run: () => editTask(open.id) }]

@@ -423,7 +423,49 @@ declare namespace Api {
     waiting_since: string | null;
     late: boolean;
     recent: Landed[];
+    merged: Control[];
     limit: number;
+  }
+
+  interface Branches {
+    branches: string[];
+    began_from: string | null;
+  }
+
+  interface LandPreview {
+    branch: string;
+    landed: string;
+    into: string;
+    tip: string;
+    kind: string;
+    commits: Arriving[];
+    commit_count: number;
+    files: FileChange[];
+    file_count: number;
+    added: number;
+    deleted: number;
+    checkout: string | null;
+    refusal: Refusal | null;
+    not_included: NotIncluded[];
+  }
+
+  interface Arriving {
+    commit: string;
+    at: string;
+    task_id: string | null;
+    author: string;
+    title: string;
+  }
+
+  interface Refusal {
+    message: string;
+    hint: string | null;
+  }
+
+  interface NotIncluded {
+    what: string;
+    count: number;
+    ids: string[];
   }
 
   interface Integration {

@@ -112,14 +112,14 @@ const outcomes = new EventTarget();
 /** Called when a request was carried out or refused, so that the screen shows it at once. */
 export const onOutcome = (listener) => outcomes.addEventListener("outcome", listener);
 
-/** Send a request and follow it until it has an outcome. `undo`: what takes it back, offered once it is done. */
+/** Send a request and follow it until it has an outcome. `undo`: what takes it back, given its row once it is done. */
 export async function request(title, path, body = {}, undo = null) {
   const notice = new Notice(title);
   try {
     const { control_id: id } = await post(path, body);
     notice.say("pending", "requested…");
     const row = await outcomeOf(id, (progress) => notice.say("pending", `${progress} so far…`));
-    notice.say(row.status, words(row), undo);
+    notice.say(row.status, words(row), undo && (() => undo(row)));
   } catch (error) {
     notice.say("refused", [error.message, error.hint].filter(Boolean).join(" – "));
   }

@@ -15,6 +15,7 @@ from swarm_shared.domain.models import Status, statuses_named
 MAX_TEXT_CHARS = 400
 MAX_NOTE_CHARS = 20_000
 MAX_KEY_CHARS = 100
+_COMMIT = re.compile("[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _INTEGER = re.compile(r"-?\d{1,18}", re.ASCII)
 
 
@@ -58,6 +59,30 @@ def text(given: Mapping[str, Any], name: str, *, limit: int = MAX_TEXT_CHARS) ->
     if len(value) > limit:
         raise InputError(f"{name} is too long", hint=f"at most {limit} characters")
     storable(value, name)
+    return value
+
+
+def branch(given: Mapping[str, Any], name: str) -> str:
+    """The name of a branch, which must be there.
+
+    Raises:
+        InputError: It is missing, or cannot be one.
+    """
+    value = text(given, name)
+    if not value or value.startswith("-") or not value.isprintable():
+        raise InputError("name a branch", hint="such as main")
+    return value
+
+
+def commit(given: Mapping[str, Any], name: str) -> str:
+    """The id of a commit, which must be there.
+
+    Raises:
+        InputError: It is missing, or is no id.
+    """
+    value = given.get(name)
+    if not isinstance(value, str) or not _COMMIT.fullmatch(value):
+        raise InputError(f"{name} must be the id of a commit", hint="as the preview gives it")
     return value
 
 

@@ -157,6 +157,7 @@ class Verb(StrEnum):
     ADD = "add"  # a task to the queue
     EDIT = "edit"  # the definition of a task
     BULK = "bulk"  # one of the task verbs on many tasks
+    LAND = "land"  # landed work into a branch of the user's
 
 
 TASK_VERBS = frozenset(
@@ -175,6 +176,9 @@ TASK_VERBS = frozenset(
 )
 # They change definitions, as imports do, and take turns with them.
 DEFINITION_VERBS = frozenset({Verb.ADD, Verb.EDIT})
+
+# They may take minutes: the reaper carries them out beside its loop.
+LONG_VERBS = frozenset({Verb.LAND})
 
 # Smaller is sooner. An integer that has a name is shown and exported by the name.
 PRIORITY_NAMES: Mapping[str, int] = MappingProxyType({"critical": 1, "high": 2, "medium": 3, "low": 4})

@@ -53,7 +53,7 @@ def test_land_updates_branch_and_checkout(desk: CliDesk, project: Project, lande
     assert ran.code == 0, ran.err
     assert ran.json["new"] == landed.tip() == project.sha("main")
     assert (project.root / "b.txt").read_text() == "new\n"
-    assert desk.run("land").out.strip() == "main has it all already"
+    assert desk.run("land").out.strip() == "main has all landed work already"
 
 
 def test_land_refuses_a_dirty_checkout_and_changes_nothing(
@@ -171,3 +171,34 @@ def test_without_worktrees_it_is_said_what_is_missing(desk: CliDesk, words: tupl
     ran = desk.run(*words)
     assert ran.code in (5, 6)
     assert "worktree" in ran.err
+
+
+def test_a_dry_run_shows_what_would_come_and_changes_nothing(
+    desk: CliDesk, project: Project, landed: Integration
+) -> None:
+    desk.queue(TaskSpec(id="later", name="Later"))
+    ran = desk.run("land", "--into", "main", "--dry-run")
+    assert ran.code == 0, ran.err
+    assert "how: fast-forward" in ran.out
+    assert "Land a: A" in ran.out
+    assert "  A b.txt +1 -0" in ran.out
+    assert "not included: 1 passed, waiting to land: a" in ran.out
+    assert "not included: 1 not started: later" in ran.out
+    shown = desk.run("land", "--dry-run", "--json").json
+    assert (shown["branch"], shown["kind"], shown["into"], shown["tip"]) == (
+        "main",
+        "fast_forward",
+        project.base,
+        landed.tip(),
+    )
+    assert project.sha("main") == project.base
+    project.write({"a.txt": "mine\n"})
+    ran = desk.run("land", "--dry-run")
+    assert "it would be refused: " in ran.out
+    assert "a.txt" in ran.out
+
+
+def test_land_names_the_way_back(desk: CliDesk, project: Project, landed: Integration) -> None:
+    ran = desk.run("land", "--into", "main")
+    assert ran.out.strip().startswith(f"main is now at {str(landed.tip())[:12]}; it was at {project.base[:12]}")
+    assert f"to undo it: git -C {project.root} reset --keep {project.base}" in ran.err

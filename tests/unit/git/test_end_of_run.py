@@ -6,47 +6,20 @@ import shutil
 from pathlib import Path
 
 import pytest
-from repositories import Desk, all_dead, everything
+from integration_desk import Run
+from repositories import all_dead, everything
 
 from swarm_shared.domain.errors import NotFound
 from swarm_shared.git.landing.bring_in import bring_in
 from swarm_shared.git.landing.following import Integration
 from swarm_shared.git.landing.land_into import land_into
 from swarm_shared.git.landing.landing_worktree import landing_checkout
-from swarm_shared.git.landing.prune import prune
 from swarm_shared.git.merging.conflict_markers import conflict_markers
 from swarm_shared.git.merging.merging import MergeKind
 from swarm_shared.git.plumbing.diffs import diff
 from swarm_shared.git.plumbing.git_errors import DirtyCheckout, GitError
-from swarm_shared.git.snapshots.snapshot import take_snapshot
 from swarm_shared.git.snapshots.undo import undo_since
 from swarm_shared.git.worktrees.leaks import fingerprint, leak
-
-
-class Run(Desk):
-    """A desk with an integration branch."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
-        self.integration = Integration(repository=self.repo)
-        self.integration.begin(self.base)
-
-    def work(self, safe: str, files: dict[str, str]) -> str:
-        tree = self.open(safe, self.integration.tip())
-        self.write(files, at=tree.cwd)
-        return take_snapshot(tree.checkout, safe=safe, base_sha=tree.base_sha, message="work").head_sha
-
-    def land(self, safe: str, files: dict[str, str]) -> str:
-        head, tip = self.work(safe, files), self.integration.tip()
-        assert tip is not None
-        merge = self.integration.plan_landing(head, tip=tip, task_id=safe, attempt_id="u", name="n")
-        assert merge.new is not None
-        self.integration.advance(merge.new, old=tip)
-        return merge.new
-
-    def prune(self, **how: object) -> dict[str, str | None]:
-        found = prune(self.trees, self.integration, **{"busy": (), **how})  # type: ignore[arg-type]
-        return {one.safe: one.kept_because for one in found}
 
 
 @pytest.fixture

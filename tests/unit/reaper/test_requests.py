@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from queue_desk import QueueDesk, failed
 
+from swarm_reaper.long_requests import LongRequests
 from swarm_reaper.requests import WORKER_ANSWERS_WITHIN_MS, Requests
 from swarm_reaper.slots import Slots
 from swarm_shared.domain.models import FailureClass, Outcome, Status, TaskSpec, Verb
@@ -27,7 +28,8 @@ class OrdersDesk(QueueDesk):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, budgets=Budgets(max_retries=0))
-        self.requests = Requests(self.db, Slots(None, self.clock))
+        self.long = LongRequests(self.path, self.clock)
+        self.requests = Requests(self.db, Slots(None, self.clock), self.long)
         self.sleeper = subprocess.Popen(["/bin/sleep", "1000"])
 
     def claimant(self, worker_id: str = "worker-1") -> Claimant:

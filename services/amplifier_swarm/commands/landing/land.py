@@ -2,56 +2,66 @@
 
 from __future__ import annotations
 
-from functools import partial
+import shlex
+from collections.abc import Iterator
+from typing import Any
 
 import click
 
 from amplifier_swarm.app import App, command, json_option
-from amplifier_swarm.integration import integration_of
 from amplifier_swarm.names import complete_branch
 from amplifier_swarm.terminal import print_json, remark, say
-from swarm_shared.domain.branch_names import branch_of
-from swarm_shared.domain.errors import StateError
 from swarm_shared.domain.models import Status
-from swarm_shared.git.landing.land_into import land_into
 from swarm_shared.git.merging.merging import MergeKind
-from swarm_shared.plan_marks import plan_marks
+from swarm_shared.merge_back.landing import in_words
+from swarm_shared.merge_back.landing import land as land_into_branch
+from swarm_shared.merge_back.preview import preview
+from swarm_shared.merge_back.repository import integration_of
 
-NAMED_PATHS = 20
+_HOW = {
+    MergeKind.FAST_FORWARD: "fast-forward",
+    MergeKind.MERGED: "a merge commit",
+    MergeKind.CONTAINED: "nothing to do: it has all landed work already",
+    MergeKind.CONFLICT: "not possible: conflicts",
+    MergeKind.UNRELATED: "not possible: no commit in common",
+}
+_SHORT = 12
 
 
-@command("land", example="land --into main", short_help="Merge landed work into one of your branches.")
+@command(
+    "land",
+    example="land --into main\nland --into main --dry-run",
+    short_help="Merge landed work into one of your branches.",
+)
 @click.option(
     "--into",
     metavar="BRANCH",
     shell_complete=complete_branch,
-    help="What gets it.  [default: the branch that the swarm began from]",
+    help="The branch to update.  [default: the branch that the swarm began from]",
 )
+@click.option("--dry-run", is_flag=True, help="Show commits and files; change nothing.  [default: off]")
 @json_option
-def land(app: App, into: str | None, as_json: bool) -> None:
-    """Bring everything that has landed into BRANCH, by fast-forward or by a merge commit.
+def land(app: App, into: str | None, dry_run: bool, as_json: bool) -> None:
+    """Bring all landed work into BRANCH, by fast-forward or by a merge commit.
 
     A checkout that has BRANCH is updated with it, and must have nothing uncommitted in its tracked files.
     """
     with app.open(read_only=True) as database:
-        integration, row = integration_of(database.landings)
+        _, row = integration_of(database.landings)
         counts = database.tasks.counts()
         if into is None and row.person_ref is None:
             raise click.UsageError("the swarm began from no branch; name one: --into BRANCH")
-        branch = into or branch_of(row.person_ref or "")
-        marks = partial(plan_marks, database.landings, integration.repository)
-        done = land_into(integration, branch, marks=marks)
-    if done.merge.kind is MergeKind.CONFLICT:
-        raise StateError(
-            f"{integration.branch} and {branch} are in conflict: {', '.join(done.merge.conflicts[:NAMED_PATHS])}",
-            hint=f"nothing was changed; merge it yourself: git switch {branch} && git merge {integration.branch}",
-        )
-    if done.merge.kind is MergeKind.UNRELATED:
-        raise StateError(
-            f"{integration.branch} and {branch} have no commit in common",
-            hint=f"nothing was changed; was {branch} created again, or its first commit amended? see: git log --graph "
-            f"{branch} {integration.branch}",
-        )
+        branch = into or str(row.person_branch)
+        if dry_run:
+            found = preview(database, branch)
+            if as_json:
+                print_json(found)
+            else:
+                for line in _lines(found):
+                    say(line)
+            return
+        done = land_into_branch(database, branch)
+    undo = done.undo_command()
     if as_json:
         print_json(
             {
@@ -60,13 +70,45 @@ def land(app: App, into: str | None, as_json: bool) -> None:
                 "old": done.merge.old,
                 "new": done.merge.new,
                 "checkout": None if done.checkout is None else str(done.checkout),
+                "undo": undo,
             }
         )
         return
-    if done.merge.kind is MergeKind.CONTAINED:
-        say(f"{branch} has it all already")
-    else:
-        say(f"{branch} is at {(done.merge.new or '')[:12]} now, with all that has landed")
+    say(in_words(done))
+    if undo is not None:
+        remark(f"to undo it: {undo}")
     left = sum(counts.get(status, (0, 0.0))[0] for status in (Status.APPROVED, Status.LANDING))
     if left:
         remark(f"{left} more passed and wait to land")
+
+
+def _lines(found: dict[str, Any]) -> Iterator[str]:
+    """The preview as text."""
+    yield f"{found['landed']} ({found['tip'][:_SHORT]}) into {found['branch']} ({found['into'][:_SHORT]})"
+    yield f"how: {_HOW[MergeKind(found['kind'])]}"
+    if found["checkout"]:
+        yield f"checkout: {found['checkout']} is updated with it"
+    if found["refusal"]:
+        yield f"it would be refused: {found['refusal']['message']}"
+    if found["commit_count"]:
+        yield f"{_count(found['commit_count'], 'commit')}, newest first, with those of tasks inside their landing:"
+        yield from (f"  {each['commit'][:_SHORT]} {each['title']}" for each in found["commits"])
+    if found["file_count"]:
+        yield f"{_count(found['file_count'], 'file')}, +{found['added']} -{found['deleted']}:"
+        yield from (f"  {_file(each)}" for each in found["files"])
+        if found["file_count"] > len(found["files"]):
+            yield f"  and {found['file_count'] - len(found['files'])} more"
+    for each in found["not_included"]:
+        more = each["count"] - len(each["ids"])
+        named = ", ".join(shlex.quote(task_id) for task_id in each["ids"]) + (f" and {more} more" if more > 0 else "")
+        yield f"not included: {each['count']} {each['what']}: {named}"
+
+
+def _file(each: dict[str, Any]) -> str:
+    lines = "binary" if each["added"] is None else f"+{each['added']} -{each['deleted']}"
+    name = each["path"] if each["old_path"] is None else f"{each['old_path']} → {each['path']}"
+    return f"{each['change']} {name} {lines}"
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"

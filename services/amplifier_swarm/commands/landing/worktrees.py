@@ -10,7 +10,6 @@ import click
 
 from amplifier_swarm.app import App, command, json_option
 from amplifier_swarm.cleanup import Cleanup
-from amplifier_swarm.integration import integration_of
 from amplifier_swarm.terminal import print_json, remark, say, table
 from swarm_shared.agents.launching.environment import inherited
 from swarm_shared.agents.presets.catalog import load_presets
@@ -21,6 +20,7 @@ from swarm_shared.git.landing.prune import prune
 from swarm_shared.git.plumbing.refs import read_ref
 from swarm_shared.git.worktrees.disk_use import disk_use, size_of
 from swarm_shared.git.worktrees.task_worktrees import TaskWorktrees
+from swarm_shared.merge_back.repository import integration_of
 
 if TYPE_CHECKING:
     from swarm_shared.database import TaskDatabase

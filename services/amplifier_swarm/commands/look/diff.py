@@ -5,11 +5,11 @@ from __future__ import annotations
 import click
 
 from amplifier_swarm.app import App, command, json_option
-from amplifier_swarm.integration import integration_of
 from amplifier_swarm.names import complete_task
 from amplifier_swarm.terminal import print_json, remark, say
 from swarm_shared.domain.errors import NotFound
 from swarm_shared.git.plumbing.diffs import diff as changes
+from swarm_shared.merge_back.repository import integration_of
 from swarm_shared.redaction.redaction import of_process
 
 TEXT_LIMIT_BYTES = 8 * 1024 * 1024

@@ -50,7 +50,17 @@ function many({ argument: { verb, ids, filter, argument } }) {
   };
 }
 
+/** Landing into a branch, as its row is shown. */
+function landing({ target, argument: { undo, tip, to } }) {
+  return {
+    verb: undo ? "undo landing" : "land",
+    of: target,
+    argument: { commit: String(undo ? to : tip).slice(0, 10) },
+  };
+}
+
 function row(entry) {
+  if (entry.verb === "land") return row({ ...entry, ...landing(entry) });
   if (entry.verb === "bulk") return row({ ...entry, ...many(entry) });
   const argument = Object.entries(entry.argument)
     .map(([key, value]) => (key === "note" ? `“${value}”` : `${key} ${value}`))

@@ -4,7 +4,8 @@
 import { get } from "../api.js";
 import { h } from "../dom.js";
 import { count, moment, plural } from "../format.js";
-import { at, cell, command, elapsed, empty, icon, table, taskLink } from "../pieces.js";
+import { mergeInto, undoLanding } from "../landinto.js";
+import { at, cell, command, copyButton, elapsed, empty, icon, table, taskLink } from "../pieces.js";
 import { resume } from "../verbs.js";
 
 export const name = "landing";
@@ -19,7 +20,7 @@ export function view({ data, status }) {
     "div",
     { class: "screen" },
     h("h1", { class: "unseen" }, "Landing"),
-    data.integration ? [branch(data, status), trouble(data, status), line(data), recent(data)] : none(),
+    data.integration ? [branch(data, status), trouble(data, status), merged(data), line(data), recent(data)] : none(),
   );
 }
 
@@ -86,8 +87,10 @@ function branch(
     ),
     h(
       "p",
-      { class: "quiet" },
-      "To merge it into your branch: ",
+      { class: "to-yours" },
+      h("button", { type: "button", class: "primary", onclick: mergeInto }, "Merge into your branch…"),
+      " ",
+      h("span", { class: "quiet" }, "or in a terminal: "),
       command(`amplifier-swarm land --into ${person ?? "main"}`),
     ),
   );
@@ -170,6 +173,54 @@ function line({ landing, waiting, waiting_total: total }) {
       "to-land",
       ["Turn", "Task", "Passed", "Worker", "Earlier refusals"],
       [landing && row(landing, "now"), ...waiting.map((task, place) => row(task, String(place + 1)))].filter(Boolean),
+    ),
+  );
+}
+
+const STATES = { done: "completed", refused: "failed", expired: "failed", pending: "in_progress" };
+
+/** What was asked of your own branches: done or refused, with the way back. */
+function merged({ merged: rows }) {
+  if (!rows.length) return null;
+  // Only the last change of a branch can be undone.
+  const isLast = (row) => rows.find(({ target, status }) => target === row.target && status === "done") === row;
+  return h(
+    "section",
+    { class: "card flush", key: "merged" },
+    h("h2", { class: "bar-head" }, "Merged into your branches"),
+    table(
+      "merged",
+      ["When", "Outcome", "Branch", "Result", "Undo"],
+      rows.map((row) => {
+        const { new: head, undo, undo_command: undoCommand } = row.argument;
+        return h(
+          "tr",
+          { key: row.id },
+          cell("When", { class: "c-time" }, h("time", { title: row.created_at }, moment(row.created_at))),
+          cell(
+            "Outcome",
+            { class: "c-status" },
+            h(
+              "span",
+              { class: "badge", "data-group": STATES[row.status] },
+              icon(STATES[row.status]),
+              row.status === "done" ? (undo ? "undone" : "merged") : row.status,
+            ),
+          ),
+          cell("Branch", { class: "c-name" }, h("code", null, row.target)),
+          cell("Result", { class: "c-text" }, row.result ?? row.hint ?? "–"),
+          cell(
+            "Undo",
+            { class: "c-verbs" },
+            head && !undo && isLast(row)
+              ? [
+                  h("button", { type: "button", class: "small", onclick: () => undoLanding(row) }, "Undo"),
+                  copyButton(undoCommand),
+                ]
+              : "–",
+          ),
+        );
+      }),
     ),
   );
 }

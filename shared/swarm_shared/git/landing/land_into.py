@@ -1,4 +1,4 @@
-"""Bringing all landed work into one of the user's branches, checkout included; only on request."""
+"""Bringing landed work into one of the user's branches, checkout included; only on request."""
 
 from __future__ import annotations
 
@@ -7,33 +7,51 @@ import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from shlex import quote
 
 from msgspec import Struct
 
 from swarm_shared.domain.branch_names import branch_of
-from swarm_shared.domain.errors import NotFound
+from swarm_shared.domain.errors import NotFound, StateError
 from swarm_shared.git.landing.following import Integration
 from swarm_shared.git.merging.marked import MarksOf
-from swarm_shared.git.merging.merging import Merge, plan_merge
+from swarm_shared.git.merging.merging import Merge, MergeKind, plan_merge
 from swarm_shared.git.plumbing.commits import message_with_trailers
 from swarm_shared.git.plumbing.diffs import changed_paths
 from swarm_shared.git.plumbing.git_errors import DirtyCheckout, GitFailed, RefMoved
 from swarm_shared.git.plumbing.index_listing import edited as edited_files
-from swarm_shared.git.plumbing.refs import move_ref, read_ref
+from swarm_shared.git.plumbing.refs import is_contained, move_ref, read_ref
 from swarm_shared.git.plumbing.repository import Repository
 from swarm_shared.git.plumbing.runner import LONG_S, Git
 from swarm_shared.git.snapshots.untouched import untouched
 from swarm_shared.git.worktrees.listing import checked_out_at
 
-# Their presence in a git directory means that the person is in the middle of something.
+NAMED_PATHS = 20
+_LOOK_AGAIN = "nothing was changed; look at the preview again"
+# Their presence in a git directory means that you are in the middle of something.
 _IN_THE_MIDDLE = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge", "rebase-apply", "sequencer")
 
 
+class Seen(Struct, frozen=True, kw_only=True):
+    """The commits that a preview showed: the head of the user's branch, and that of the integration branch."""
+
+    into: str
+    tip: str
+
+
+class Heads(Struct, frozen=True, kw_only=True):
+    """Both branches as they are now, as commit ids."""
+
+    ref: str
+    into: str
+    tip: str
+
+
 class LandedInto(Struct, frozen=True, kw_only=True):
-    """What became of it: with `merge.kind` CONFLICT or UNRELATED nothing was changed.
+    """The result: with `merge.kind` CONFLICT or UNRELATED nothing was changed.
 
     Args:
-        branch: The person's branch.
+        branch: The user's branch.
         merge: From where to where it went.
         checkout: The checkout that was updated with it; None when no checkout has the branch.
     """
@@ -42,42 +60,116 @@ class LandedInto(Struct, frozen=True, kw_only=True):
     merge: Merge
     checkout: Path | None
 
+    def undo_command(self) -> str | None:
+        """What moves the branch back, in a terminal; None where nothing was moved."""
+        if self.merge.new in (None, self.merge.old):
+            return None
+        if self.checkout is None:
+            return f"git branch --force {quote(self.branch)} {self.merge.old}"
+        return f"git -C {quote(str(self.checkout))} reset --keep {self.merge.old}"
 
-def land_into(integration: Integration, branch: str, *, marks: MarksOf | None = None) -> LandedInto:
+
+def land_into(
+    integration: Integration, branch: str, *, marks: MarksOf | None = None, seen: Seen | None = None
+) -> LandedInto:
     """Bring the integration branch into `branch`: by fast-forward, or by a merge commit.
 
     Args:
         marks: As for `plan_merge`.
+        seen: What a preview showed: exactly that is landed, and nothing if `branch` has moved since. Landing it a
+            second time changes nothing and gives the result of the first.
 
     Raises:
         NotFound: There is no such branch, or nothing has landed yet.
+        StateError: A branch is not as the preview showed it.
         DirtyCheckout: It is checked out where something is not committed, or in the middle of a merge or rebase.
         RefMoved: The branch was moved meanwhile.
     """
     repository = integration.repository
-    ref = repository.ref_for(branch)
-    theirs, ours = read_ref(repository.git, ref), integration.tip()
-    if theirs is None:
-        raise NotFound(f"there is no branch {branch}", hint="see the branches: git branch")
-    if ours is None:
-        raise NotFound(f"there is no branch {integration.branch}: nothing has landed", hint="run the swarm first")
-    at = checked_out_at(repository, ref)
-    git = None if at is None else repository.git.at(cwd=at, git_dir=None, work_tree=None)
+    now = heads(integration, branch)
+    at = checked_out_at(repository, now.ref)
+    tip = now.tip
+    if seen is not None:
+        tip = seen.tip
+        if now.into != seen.into:
+            return LandedInto(branch=branch, merge=_earlier(integration, now, seen, branch), checkout=at)
+        if not is_contained(repository.git, tip, now.tip):
+            raise StateError(f"{integration.branch} no longer contains what the preview showed", hint=_LOOK_AGAIN)
+    git = None if at is None else git_of(repository, at)
     as_checked_out: tuple[str, ...] = ()
     if at is not None and git is not None:
-        as_checked_out = _refuse_if_dirty(git, at, ref)
-    message = message_with_trailers(f"Merge {integration.branch} into {branch_of(ref)}", {})
-    merge = plan_merge(repository.git, into=theirs, other=ours, message=message, marks=marks)
+        as_checked_out = refuse_if_dirty(git, at, now.ref)
+    merge = plan_into(integration, now, tip=tip, marks=marks)
     if merge.new is not None and merge.new != merge.old:
         if git is None or at is None:
-            move_ref(repository.git, ref, new=merge.new, old=merge.old, reason=f"swarm: land into {branch}")
+            move_ref(repository.git, now.ref, new=merge.new, old=merge.old, reason=f"swarm: land into {branch}")
         else:
-            _update_checkout(git, at, ref, merge, repository, as_checked_out)
+            _update_checkout(git, at, now.ref, merge, repository, as_checked_out)
     return LandedInto(branch=branch, merge=merge, checkout=at)
 
 
-def _refuse_if_dirty(git: Git, at: Path, ref: str) -> tuple[str, ...]:
-    """Refuse a checkout with changes; files that only git sees as changed, such as by line ends, are returned."""
+def heads(integration: Integration, branch: str) -> Heads:
+    """Where both branches are.
+
+    Raises:
+        NotFound: There is no such branch, or nothing has landed yet.
+    """
+    ref = integration.repository.ref_for(branch)
+    into, tip = read_ref(integration.repository.git, ref), integration.tip()
+    if into is None:
+        raise NotFound(f"there is no branch {branch}", hint="see the branches: git branch")
+    if tip is None:
+        raise NotFound(f"there is no branch {integration.branch}: nothing has landed", hint="run the swarm first")
+    return Heads(ref=ref, into=into, tip=tip)
+
+
+def plan_into(integration: Integration, now: Heads, *, tip: str, marks: MarksOf | None) -> Merge:
+    """What brings `tip` into the user's branch."""
+    message = message_with_trailers(f"Merge {integration.branch} into {branch_of(now.ref)}", {})
+    return plan_merge(integration.repository.git, into=now.into, other=tip, message=message, marks=marks)
+
+
+def git_of(repository: Repository, at: Path) -> Git:
+    """Git in a checkout of the user."""
+    return repository.git.at(cwd=at, git_dir=None, work_tree=None)
+
+
+def _earlier(integration: Integration, now: Heads, seen: Seen, branch: str) -> Merge:
+    """The landing of the same preview that was done before, such as by a process that died before it could report."""
+    git = integration.repository.git
+    if not (is_contained(git, seen.tip, now.into) and is_contained(git, seen.into, now.into)):
+        raise StateError(f"{branch} has moved since the preview", hint=_LOOK_AGAIN)
+    if now.into == seen.tip:
+        return Merge(kind=MergeKind.FAST_FORWARD, old=seen.into, new=now.into)
+    if git.line("rev-list", "--parents", "--max-count=1", now.into).split()[1:] == [seen.into, seen.tip]:
+        return Merge(kind=MergeKind.MERGED, old=seen.into, new=now.into)
+    return Merge(kind=MergeKind.CONTAINED, old=now.into, new=now.into)
+
+
+def merge_refusal(merge: Merge, *, branch: str, landed: str) -> StateError | None:
+    """Why `landed`, the integration branch, cannot be merged into `branch`; None where it can."""
+    if merge.kind is MergeKind.CONFLICT:
+        more = len(merge.conflicts) - NAMED_PATHS
+        named = ", ".join(merge.conflicts[:NAMED_PATHS]) + (f" and {more} more" if more > 0 else "")
+        return StateError(
+            f"{landed} and {branch} are in conflict: {named}",
+            hint=f"nothing was changed; merge it yourself: git switch {branch} && git merge {landed}",
+        )
+    if merge.kind is MergeKind.UNRELATED:
+        return StateError(
+            f"{landed} and {branch} have no commit in common",
+            hint=f"nothing was changed; was {branch} created again, or its first commit amended? see: git log --graph "
+            f"{branch} {landed}",
+        )
+    return None
+
+
+def refuse_if_dirty(git: Git, at: Path, ref: str, *, scratch_in: Path | None = None) -> tuple[str, ...]:
+    """Refuse a checkout with changes; files that only git sees as changed, such as by line ends, are returned.
+
+    Args:
+        scratch_in: Where temporary files are made; its git directory by default.
+    """
     if not at.is_dir():
         raise DirtyCheckout(at, (), "has the branch checked out and is not there; is its disk mounted?")
     git_dir = Path(git.line("rev-parse", "--path-format=absolute", "--git-dir"))
@@ -90,7 +182,7 @@ def _refuse_if_dirty(git: Git, at: Path, ref: str) -> tuple[str, ...]:
     paths = [entry[3:] for entry in changed]
     if any(not entry.startswith(" M ") for entry in changed):
         raise DirtyCheckout(at, paths)
-    with tempfile.TemporaryDirectory(prefix="swarm-fresh-", dir=git_dir) as scratch:
+    with tempfile.TemporaryDirectory(prefix="swarm-fresh-", dir=scratch_in or git_dir) as scratch:
         same = untouched(git, at, edited_files(git, "HEAD"), scratch=Path(scratch))
     as_checked_out = tuple(change.path for change in same)
     edited = [path for path in paths if path not in as_checked_out]

@@ -56,6 +56,7 @@ class Git:
         work_tree: The files that belong to it. Named always where files matter: an agent can delete or replace
             the `.git` of its worktree, and looking upwards would then find the person's own checkout.
         index: A private index file instead of the checkout's.
+        objects: Where new objects go, and the repository's own `objects` folder, which is then only read.
         run: Starts the processes.
         pause: Waits so many seconds between tries.
         keep_open: Descriptors that the processes inherit.
@@ -65,6 +66,7 @@ class Git:
     git_dir: Path | None = None
     work_tree: Path | None = None
     index: Path | None = None
+    objects: tuple[Path, Path] | None = None
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
     run: Run = run_process
     pause: Callable[[float], object] = time.sleep
@@ -76,6 +78,10 @@ class Git:
 
     def with_index(self, index: Path) -> Git:
         return replace(self, index=index)
+
+    def writing_to(self, folder: Path, *, known: Path) -> Git:
+        """The same git, which stores new objects in `folder` and finds those of `known`, an `objects` folder, too."""
+        return replace(self, objects=(folder, known))
 
     def with_environ(self, more: Mapping[str, str]) -> Git:
         return replace(self, environ={**self.environ, **more})
@@ -146,6 +152,12 @@ class Git:
         ):
             if path is not None:
                 env[name] = str(path)
+        if self.objects is not None:
+            fresh, known = self.objects
+            env["GIT_OBJECT_DIRECTORY"] = str(fresh)
+            # In quotes: a path may hold the sign that separates paths.
+            escaped = str(known).replace("\\", "\\\\").replace('"', '\\"')
+            env["GIT_ALTERNATE_OBJECT_DIRECTORIES"] = f'"{escaped}"'
         return env
 
 

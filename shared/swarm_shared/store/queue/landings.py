@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 
 from msgspec import Struct
 
-from swarm_shared.domain.branch_names import safe_id
+from swarm_shared.domain.branch_names import branch_of, safe_id
 from swarm_shared.domain.clock import iso
 from swarm_shared.domain.errors import LeaseLost
 from swarm_shared.domain.models import Status
@@ -56,6 +56,11 @@ class IntegrationRow(Struct, frozen=True, kw_only=True):
     tip: str
     next_tip: str | None
     accepting: bool
+
+    @property
+    def person_branch(self) -> str | None:
+        """The branch that the swarm began from; None: from none."""
+        return None if self.person_ref is None else branch_of(self.person_ref)
 
 
 class TurnWait(Struct, frozen=True, kw_only=True):

@@ -159,6 +159,14 @@ class Control(Family):
         """Name what a request has added; joins the caller's transaction."""
         self._db.change(SQL["set_control_target"], {"id": row_id, "target": target})
 
+    def amend(self, row_id: int, argument: Mapping[str, Any]) -> None:
+        """Store what carrying a request out has found beside its argument; joins the caller's transaction."""
+        self._db.change(SQL["amend_control"], {"id": row_id, "argument": to_json(dict(argument))})
+
+    def landings(self, *, limit: int) -> list[ControlRow]:
+        """Requests to land into branches of the user, newest first."""
+        return [_from_row(row) for row in self._db.rows(SQL["control_landings"], {"limit": limit})]
+
     def aim(self, row_id: int, attempt: str) -> None:
         """Aim a waiting row at the attempt that runs now; one that is aimed already stays so."""
         with self._db.transaction():

@@ -715,7 +715,8 @@ SELECT id, created_at, expires_at, actor, verb, target, argument, attempt_id, st
 FROM control WHERE id = :id;
 
 -- name: controls_pending
-SELECT id, created_at, expires_at, actor, verb, target, argument, attempt_id
+SELECT id, created_at, expires_at, actor, verb, target, argument, attempt_id, status, handled_by, handled_at,
+    result
 FROM control INDEXED BY control_pending WHERE status = 'pending' ORDER BY id LIMIT :limit;
 
 -- name: controls_for_attempt
@@ -1199,6 +1200,13 @@ SELECT 1 FROM workers WHERE keeper_pid = :keeper_pid AND keeper_start = :keeper_
 -- Whoever works on a row for long keeps it from looking forgotten.
 UPDATE control SET expires_at = :expires_at, handled_by = :handled_by
 WHERE id = :id AND status = 'pending' AND expires_at < :expires_at;
+
+-- name: amend_control
+UPDATE control SET argument = :argument WHERE id = :id;
+
+-- name: control_landings
+SELECT id, created_at, expires_at, actor, verb, target, argument, attempt_id, status, handled_by, handled_at, result
+FROM control WHERE verb = 'land' ORDER BY id DESC LIMIT :limit;
 
 -- name: aim_control
 -- A row that was written just before its task was claimed; once aimed, its worker carries it out.

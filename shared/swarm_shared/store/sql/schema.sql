@@ -373,8 +373,8 @@ CREATE TABLE control (
     verb            TEXT NOT NULL CHECK (verb IN (
                         'kill', 'retry', 'cancel', 'hold', 'release', 'approve', 'reject', 'prioritize', 'pause',
                         'resume', 'drain', 'emergency_stop', 'scale', 'restart_worker', 'bulk', 'answer',
-                        'add', 'edit')),
-    target          TEXT NOT NULL DEFAULT '',     -- a task id, a worker id, or empty for the swarm
+                        'add', 'edit', 'land', 'import')),
+    target          TEXT NOT NULL DEFAULT '',     -- a task id, a worker id, a branch, or empty for the swarm
     argument        TEXT NOT NULL DEFAULT '{}',   -- JSON object
     attempt_id      TEXT,                         -- aimed at this attempt, never at a later one
     idempotency_key TEXT UNIQUE,
@@ -386,6 +386,7 @@ CREATE TABLE control (
 ) STRICT;
 CREATE INDEX control_pending ON control (id) WHERE status = 'pending';
 CREATE INDEX control_by_target ON control (target, id);
+CREATE INDEX control_landings ON control (id) WHERE verb = 'land';
 
 -- How far an action on many tasks has come, so that another reaper goes on where one was killed.
 CREATE TABLE bulk_steps (

@@ -1,0 +1,151 @@
+"""What landing into one of the user's branches would bring, and why it would be refused; changes nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from swarm_shared.domain.branch_names import HEADS, branch_of
+from swarm_shared.domain.errors import SwarmError
+from swarm_shared.git.landing.following import Integration
+from swarm_shared.git.landing.land_into import (
+    Heads,
+    Seen,
+    git_of,
+    heads,
+    merge_refusal,
+    plan_into,
+    refuse_if_dirty,
+)
+from swarm_shared.git.merging.marked import MarksOf
+from swarm_shared.git.merging.merging import Merge, MergeKind
+from swarm_shared.git.plumbing.diffs import Change, FileChange, changed_files
+from swarm_shared.git.plumbing.git_errors import DirtyCheckout, GitFailed
+from swarm_shared.git.plumbing.runner import Git, join_items
+from swarm_shared.git.worktrees.listing import checked_out_at
+
+MAX_COMMITS = 100
+MAX_BRANCHES = 200
+_FORMAT = "--format=%H%x09%at%x09%(trailers:key=Swarm-Task,valueonly,separator=%x2C)%x09%an%x09%s"
+
+
+class Arriving(Struct, frozen=True, kw_only=True):
+    """A commit that the branch would get; `task_id` is empty where no task made it. `at` is seconds since 1970."""
+
+    commit: str
+    at: int
+    task_id: str
+    author: str
+    title: str
+
+
+class Preview(Struct, frozen=True, kw_only=True):
+    """What landing would do now.
+
+    Args:
+        branch, landed: The names of the user's branch and of the integration branch.
+        seen: Their commits; landing takes them, so that exactly this is landed.
+        kind: How it would be done.
+        commits: By first parent, newest first, at most `MAX_COMMITS`.
+        commit_count: All commits that the branch would get, those of the tasks' branches included.
+        files: What would change in the user's branch; empty where the branches cannot be merged.
+        checkout: The checkout that would be updated; None when no checkout has the branch.
+        refusal: Why it would be refused now; None when it would be done.
+    """
+
+    branch: str
+    landed: str
+    seen: Seen
+    kind: MergeKind
+    commits: tuple[Arriving, ...]
+    commit_count: int
+    files: tuple[FileChange, ...]
+    checkout: Path | None
+    refusal: SwarmError | None
+
+
+def land_preview(integration: Integration, branch: str, *, marks: MarksOf | None = None) -> Preview:
+    """Look at what landing into `branch` would bring. No ref, file, index or object of the repository is written.
+
+    Args:
+        marks: As for `plan_merge`.
+
+    Raises:
+        NotFound: There is no such branch, or nothing has landed yet.
+    """
+    repository = integration.repository
+    now = heads(integration, branch)
+    git = repository.git
+    at = checked_out_at(repository, now.ref)
+    with _scratch(git, repository.common_dir) as scratch:
+        apart = replace(integration, repository=dataclasses.replace(repository, git=scratch))
+        merge = plan_into(apart, now, tip=now.tip, marks=marks)
+        files = () if merge.new in (None, merge.old) else changed_files(scratch, merge.old, str(merge.new))
+    refusal: SwarmError | None = merge_refusal(merge, branch=branch, landed=integration.branch)
+    if at is not None and refusal is None:
+        refusal = _refusal_of_checkout(git_of(repository, at), at, now, merge, files)
+    return Preview(
+        branch=branch,
+        landed=integration.branch,
+        seen=Seen(into=now.into, tip=now.tip),
+        kind=merge.kind,
+        commits=_arriving(git, now),
+        commit_count=int(git.line("rev-list", "--count", f"{now.into}..{now.tip}")),
+        files=files,
+        checkout=at,
+        refusal=refusal,
+    )
+
+
+def own_branches(integration: Integration) -> tuple[str, ...]:
+    """The user's branches, those used last first; not those that the swarm made."""
+    listed = integration.repository.git.line(
+        "for-each-ref", "--sort=-committerdate", "--format=%(refname)", f"--count={MAX_BRANCHES}", HEADS.rstrip("/")
+    )
+    refs = (ref for ref in listed.splitlines() if ref != integration.ref and not ref.startswith(f"{HEADS}swarm/"))
+    return tuple(branch_of(ref) for ref in refs)
+
+
+@contextmanager
+def _scratch(git: Git, common_dir: Path) -> Iterator[Git]:
+    """Git that stores what a merge makes in a folder that is removed again."""
+    with tempfile.TemporaryDirectory(prefix="swarm-preview-") as folder:
+        yield git.writing_to(Path(folder), known=common_dir / "objects")
+
+
+def _refusal_of_checkout(
+    git: Git, at: Path, now: Heads, merge: Merge, files: tuple[FileChange, ...]
+) -> DirtyCheckout | GitFailed | None:
+    """Why the checkout could not be updated; what landing itself finds out by trying is found by looking."""
+    try:
+        with tempfile.TemporaryDirectory(prefix="swarm-fresh-") as folder:
+            refuse_if_dirty(git, at, now.ref, scratch_in=Path(folder))
+        if merge.kind is MergeKind.CONTAINED:
+            return None
+        fresh = [file.path for file in files if file.change in (Change.ADDED, Change.RENAMED)]
+        there = [path for path in fresh if os.path.lexists(at / path)]
+        ignored = git.items("check-ignore", "-z", "--stdin", stdin=join_items(there), ok=(0, 1)) if there else ()
+        in_the_way = [path for path in there if path not in ignored]
+        if in_the_way:
+            return DirtyCheckout(at, in_the_way, "has files that would be overwritten")
+    except (DirtyCheckout, GitFailed) as error:
+        return error
+    return None
+
+
+def _arriving(git: Git, now: Heads) -> tuple[Arriving, ...]:
+    found = git.items(
+        "log", "-z", "--first-parent", f"--max-count={MAX_COMMITS}", _FORMAT, f"{now.into}..{now.tip}", "--"
+    )
+    parts = (line.split("\t", 4) for line in found)
+    return tuple(
+        Arriving(commit=commit, at=int(at), task_id=task_id.strip(), author=author, title=title)
+        for commit, at, task_id, author, title in parts
+    )

@@ -1,0 +1,231 @@
+"""Requests beside the loop: each carried out once, with its outcome, whatever dies in between."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from integration_desk import Run, adopt
+from queue_desk import QueueDesk
+
+from swarm_reaper.long_requests import LongRequests, Offered
+from swarm_reaper.requests import Requests
+from swarm_reaper.slots import Slots
+from swarm_shared.database import TaskDatabase
+from swarm_shared.domain.errors import DatabaseError
+from swarm_shared.domain.models import Verb
+from swarm_shared.git.landing.land_into import Seen, land_into
+from swarm_shared.store.requests.control import EXPIRES_AFTER_S, ControlRow
+
+
+class LandingDesk(QueueDesk):
+    """A queue whose landed work waits for main, and the reaper's requests with what runs beside them."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.project = Run(folder / "with-git")
+        self.tip = self.project.land("a", {"b.txt": "1\n"})
+        adopt(self.db, self.project)
+        self.start_reaper()
+
+    def start_reaper(self) -> None:
+        """A reaper that knows nothing of an earlier one."""
+        self.long = LongRequests(self.path, self.clock)
+        self.requests = Requests(self.db, Slots(None, self.clock), self.long)
+
+    def ask(self, **argument: object) -> int:
+        given = argument or {"into": self.project.base, "tip": self.tip}
+        return self.db.control.request(Verb.LAND, "main", given, actor="dashboard")
+
+    def round(self) -> None:
+        self.requests.run_once()
+        while self.long.run_once(self.db):
+            pass
+
+    def outcome(self, row_id: int) -> tuple[str, str | None]:
+        row = self.db.control.get(row_id)
+        return row.status, row.result
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[LandingDesk]:
+    desk = LandingDesk(tmp_path)
+    yield desk
+    desk.db.close()
+
+
+def done(desk: LandingDesk) -> tuple[str, str]:
+    text = f"main is now at {desk.tip[:12]}; it was at {desk.project.base[:12]}"
+    return "done", f"{text}; its checkout {desk.project.root} was updated"
+
+
+def test_a_landing_is_carried_out_and_says_from_where_to_where(desk: LandingDesk) -> None:
+    row = desk.ask()
+    desk.round()
+    assert desk.outcome(row) == done(desk)
+    assert desk.project.sha("main") == desk.tip
+    assert desk.db.control.get(row).argument["new"] == desk.tip
+    assert "landed_into" in desk.events()
+
+
+def test_the_loop_does_not_wait_for_it(desk: LandingDesk) -> None:
+    row = desk.ask()
+    desk.requests.run_once()
+    assert (desk.outcome(row)[0], desk.project.sha("main")) == ("pending", desk.project.base)
+    assert desk.requests.unfinished
+
+
+def test_a_refusal_names_the_files_and_changes_nothing(desk: LandingDesk) -> None:
+    desk.project.write({"a.txt": "mine\n"})
+    row = desk.ask()
+    desk.round()
+    status, result = desk.outcome(row)
+    assert status == "refused"
+    assert "has changes that are not committed: a.txt" in str(result)
+    assert desk.project.sha("main") == desk.project.base
+
+
+@pytest.mark.parametrize("argument", [{"into": "main", "tip": "main"}, {"undo": True}, {"into": "0" * 40}])
+def test_a_request_without_the_commits_of_its_preview_is_refused(
+    desk: LandingDesk, argument: dict[str, object]
+) -> None:
+    row = desk.ask(**argument)
+    desk.round()
+    assert desk.outcome(row)[0] == "refused"
+
+
+def test_an_undo_is_a_request_too(desk: LandingDesk) -> None:
+    desk.ask()
+    desk.round()
+    undo = desk.ask(undo=True, **{"from": desk.tip, "to": desk.project.base})
+    desk.round()
+    status, result = desk.outcome(undo)
+    assert (status, str(result).split(";")[0]) == ("done", f"main is back at {desk.project.base[:12]}")
+    assert desk.project.sha("main") == desk.project.base
+
+
+# ───── deaths ─────
+
+
+def land_and_die(desk: LandingDesk) -> int:
+    """A reaper that has landed and dies before it stores the outcome."""
+    row = desk.ask()
+    desk.db.control.prolong(row, by="reaper", seconds=EXPIRES_AFTER_S + 1)
+    land_into(desk.project.integration, "main", seen=Seen(into=desk.project.base, tip=desk.tip))
+    return row
+
+
+@pytest.mark.parametrize("later_s", [1, 3_600])
+def test_what_a_dead_reaper_has_landed_is_reported_by_the_next_one(desk: LandingDesk, later_s: float) -> None:
+    row = land_and_die(desk)
+    desk.clock.pass_s(later_s)
+    desk.start_reaper()
+    desk.round()
+    assert desk.outcome(row) == done(desk)
+    assert desk.project.sha("main") == desk.tip
+
+
+def begin_and_die(desk: LandingDesk) -> int:
+    row = desk.ask()
+    desk.db.control.prolong(row, by="reaper", seconds=EXPIRES_AFTER_S + 1)
+    return row
+
+
+def test_what_a_dead_reaper_has_only_begun_is_done_by_one_that_comes_in_time(desk: LandingDesk) -> None:
+    row = begin_and_die(desk)
+    desk.start_reaper()
+    desk.round()
+    assert desk.outcome(row) == done(desk)
+
+
+def test_and_not_by_one_that_comes_when_no_one_expects_it_any_more(desk: LandingDesk) -> None:
+    row = begin_and_die(desk)
+    desk.clock.pass_s(3_600)
+    desk.start_reaper()
+    desk.round()
+    status, result = desk.outcome(row)
+    assert (status, str(result).split(";")[0]) == ("expired", "the reaper that began it ended before it was done")
+    assert desk.project.sha("main") == desk.project.base
+
+
+def test_an_undo_that_came_too_late_is_not_done(desk: LandingDesk) -> None:
+    desk.ask()
+    desk.round()
+    row = desk.ask(undo=True, **{"from": desk.tip, "to": desk.project.base})
+    desk.db.control.prolong(row, by="reaper", seconds=EXPIRES_AFTER_S + 1)
+    desk.clock.pass_s(3_600)
+    desk.start_reaper()
+    desk.round()
+    assert (desk.outcome(row)[0], desk.project.sha("main")) == ("expired", desk.tip)
+
+
+def test_one_that_was_never_begun_expires(desk: LandingDesk) -> None:
+    row = desk.ask()
+    desk.clock.pass_s(EXPIRES_AFTER_S + 1)
+    desk.round()
+    assert desk.outcome(row)[0] == "expired"
+    assert desk.project.sha("main") == desk.project.base
+
+
+# ───── the thread ─────
+
+
+class Beside:
+    """What carries out rows in a test, and which it got."""
+
+    def __init__(self, *, fails: list[Exception] | None = None) -> None:
+        self.got: list[int] = []
+        self._fails = fails or []
+
+    def __call__(self, database: TaskDatabase, offered: Offered) -> None:
+        self.got.append(offered.row.id)
+        if self._fails:
+            raise self._fails.pop(0)
+        database.control.answer(offered.row.id, "done", "landed", by="reaper")
+
+
+def offered_to(desk: LandingDesk, beside: Beside) -> ControlRow:
+    desk.long = LongRequests(desk.path, desk.clock, carry_out=beside)
+    desk.requests = Requests(desk.db, Slots(None, desk.clock), desk.long)
+    return desk.db.control.get(desk.ask())
+
+
+def test_a_row_that_was_offered_often_is_carried_out_once(desk: LandingDesk) -> None:
+    beside = Beside()
+    row = offered_to(desk, beside)
+    for _ in range(3):
+        desk.requests.run_once()
+    desk.long.offer(row)
+    while desk.long.run_once(desk.db):
+        pass
+    desk.long.offer(row)  # by a loop that has read it before
+    while desk.long.run_once(desk.db):
+        pass
+    assert beside.got == [row.id]
+
+
+def test_what_nobody_expected_is_an_outcome_and_not_an_endless_try(desk: LandingDesk) -> None:
+    beside = Beside(fails=[ZeroDivisionError()])
+    row = offered_to(desk, beside)
+    desk.round()
+    desk.round()
+    assert desk.outcome(row.id) == ("refused", "it failed unexpectedly; the reaper's log has the details")
+    assert beside.got == [row.id]
+
+
+def test_after_trouble_with_the_database_the_loop_offers_it_again(desk: LandingDesk) -> None:
+    beside = Beside(fails=[DatabaseError("the disk is full")])
+    row = offered_to(desk, beside)
+    desk.requests.run_once()
+    with pytest.raises(DatabaseError):
+        desk.long.run_once(desk.db)
+    assert desk.outcome(row.id)[0] == "pending"
+    desk.round()
+    assert desk.outcome(row.id) == ("done", "landed")
+
+
+def test_the_thread_ends_when_it_is_asked_to(desk: LandingDesk) -> None:
+    desk.long.start()
+    desk.long.stop(within_s=10)
+    assert not desk.long.is_running
