@@ -15,10 +15,13 @@ from typing import Any
 from msgspec.structs import replace
 
 from swarm_shared.database import TaskDatabase
+from swarm_shared.domain.budget import Budget, Caps
 from swarm_shared.domain.models import FailureClass, Outcome, Role, Stage, TaskSpec, Verb
+from swarm_shared.domain.routes import Route, Routing
+from swarm_shared.domain.trouble import Trouble, TroubleKind
 from swarm_shared.git.plumbing.diffs import Change, Diff, FileChange
 from swarm_shared.processes.identity import ProcessId
-from swarm_shared.store.queue.claims import Claim, Claimant, ClosedSession
+from swarm_shared.store.queue.claims import Claim, Claimant, ClosedSession, SessionReport
 from swarm_shared.store.queue.policy import AttemptResult, Budgets
 from swarm_shared.store.queue.workers import Uses
 from swarm_shared.store.views.changes import Since
@@ -44,6 +47,16 @@ PHASES = {
     ),
 }
 PARTS = ("design", "implementation", "tests", "documentation")
+ROUTING = Routing(
+    builder=(
+        Route(name="max-plan", agent_cli="claude", account="ada", tier=2),
+        Route(name="api", agent_cli="claude", model="sonnet", account="team", tier=2),
+        Route(name="codex", agent_cli="codex", tier=1),
+    ),
+    validator=(Route(name="gemini", agent_cli="gemini", model="gemini-2.5-pro"),),
+)
+BUDGET = Budget(task=Caps(usd=2.0), run=Caps(usd=20.0, minutes=600), day=Caps(tokens=20_000_000))
+USED = {Role.BUILDER: (0.29, 41_000), Role.VALIDATOR: (0.12, 14_000)}
 OBJECTION = "recovery is not idempotent: a second crash while it runs loses the last page"
 
 
@@ -133,6 +146,9 @@ class Demo:
             output_bytes=position,
         )
         self.db.queue.close_session(session, closed)
+        if role in USED:
+            cost, tokens = USED[role]
+            self.db.queue.report_session(session, SessionReport(cost_usd=cost, tokens=tokens))
 
     def keep_change(self, claim: Claim) -> None:
         """What the attempt changed, as its worker would have stored it."""
@@ -188,6 +204,9 @@ def fill(path: Path, *, seed: int = 7) -> None:
         clock.pass_s(60)
         demo = Demo(db=db, clock=clock, rng=rng, claimants=[enrol(db, n) for n in range(1, WORKERS + 1)])
         db.swarm.note_workplace("worktree")
+        db.routes.note(ROUTING)
+        db.spending.note(BUDGET)
+        db.spending.begin_run()
         demo.db.landings.adopt(
             repository="/home/ada/ledger/.git",
             ref="refs/heads/swarm/integration",
@@ -250,7 +269,7 @@ def enrol(db: TaskDatabase, number: int) -> Claimant:
     mine, name = ProcessId.mine(), f"worker-{number}"
     run = db.workers.register(name, mine, mine, lease_s=120)
     db.workers.set_status(run, "idle")
-    return Claimant(run=run, worker_id=name, agent_cli="amplifier")
+    return Claimant(run=run, worker_id=name, agent_cli="claude", routing=ROUTING)
 
 
 def builder_lines(task_id: str) -> list[str]:
@@ -312,8 +331,13 @@ def hold_some(demo: Demo) -> None:
 
 
 def run_some(demo: Demo) -> None:
-    """Three sessions that go on at the present moment."""
+    """A plan whose limit was just reached, and three sessions that run now."""
     demo.clock.go_to(hours_ago=0.12)
+    claim = demo.db.queue.claim(demo.claimants[0])
+    if claim is not None:
+        trouble = Trouble(kind=TroubleKind.WINDOW, text="the limit of 5 hours is reached", wait_s=3600)
+        stopped = AttemptResult(outcome=Outcome.FAILED, failure_class=FailureClass.PROVIDER, trouble=trouble)
+        demo.db.queue.settle(claim, stopped, Budgets(max_retries=2))
     started = []
     for claimant, stage in zip(demo.claimants[:3], (Stage.BUILDING, Stage.VALIDATING, Stage.BUILDING), strict=False):
         claim = demo.db.queue.claim(claimant)

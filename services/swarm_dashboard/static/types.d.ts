@@ -31,8 +31,8 @@ declare namespace Api {
     isolation: string | null;
     lands_on: string | null;
     flags: Flag[];
-    routes: Record<string, any>[];
-    budget: Record<string, any>;
+    routes: Route[];
+    budget: Budget;
     holds: Hold[];
     pulse: Pulse;
     workers: Worker[];
@@ -74,6 +74,57 @@ declare namespace Api {
     reason: string;
     since: string;
     until: string | null;
+  }
+
+  interface Route {
+    role: string;
+    name: string;
+    agent_cli: string;
+    model: string;
+    account: string;
+    tier: number | null;
+    state: string;
+    in_use: boolean;
+    running: number;
+    limit: number | null;
+    kind: string | null;
+    reason: string | null;
+    until: string | null;
+    usd: number | null;
+    tokens: number | null;
+  }
+
+  interface Cap {
+    scope: string;
+    unit: string;
+    used: number;
+    cap: number;
+    share: number;
+  }
+
+  interface TaskCap extends Cap {
+    task: string;
+  }
+
+  interface Spent {
+    usd: number;
+    tokens: number;
+    minutes: number;
+    sessions: number;
+    unpriced: number;
+    uncounted: number;
+    since: string | null;
+  }
+
+  interface Budget {
+    run: Spent;
+    day: Spent;
+    caps: Cap[];
+    task_caps: Record<string, number>;
+    /** Of the tasks that run, the nearest to their caps first. */
+    tasks: TaskCap[];
+    hard: boolean;
+    usd_last_hour: number | null;
   }
 
   interface Pulse {
@@ -267,6 +318,7 @@ declare namespace Api {
     verbs: string[];
     retry_is_chain: boolean;
     depend_on_it: number;
+    budget: Cap[];
     now: string;
   }
 

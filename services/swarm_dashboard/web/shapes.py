@@ -55,7 +55,7 @@ def status(reading: Reading) -> dict[str, Any]:
         "flags": [
             {"name": f.name, "set_at": iso(f.set_at), "actor": f.actor, "reason": f.reason} for f in flags.values()
         ],
-        "budget": database.spending.shown(),
+        "budget": database.spending.shown() | {"tasks": database.spending.of_running()[:SHORT_LIST]},
         "routes": [state.shown() for state in database.routes.now()],
         "holds": [
             {
@@ -141,6 +141,7 @@ def task(reading: Reading, task_id: str) -> dict[str, Any]:
         "verbs": ["retry", *verbs] if chain else verbs,
         "retry_is_chain": chain,
         "depend_on_it": tasks.behind(seq),
+        "budget": reading.database.spending.of_task(seq),
         "now": iso(reading.database.clock.wall_ms()),
     }
 

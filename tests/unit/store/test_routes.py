@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from queue_desk import PASSED, QueueDesk, failed
 
+from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.models import FailureClass, TaskSpec
 from swarm_shared.domain.routes import Route, Routing
 from swarm_shared.domain.trouble import Trouble, TroubleKind
-from swarm_shared.store.queue.claims import Claim
+from swarm_shared.store.queue.claims import Claim, SessionReport
 
 PLAN = Route(name="plan", agent_cli="claude", account="a", tier=2)
 API = Route(name="api", agent_cli="claude", account="b", tier=2)
@@ -249,3 +250,34 @@ def test_what_began_before_a_resume_of_the_user_holds_nothing(tmp_path: Path) ->
     desk.clock.pass_s(1)
     stop(desk, desk.start(), TroubleKind.CREDENTIALS)
     assert [hold.route for hold in desk.db.swarm.holds()] == ["plan"]
+
+
+def report(desk: QueueDesk, claim: Claim, *, usd: float | None = None, tokens: int | None = None) -> None:
+    session = desk.db.connection.value("SELECT max(id) FROM sessions WHERE attempt = ?", (claim.attempt,))
+    desk.db.queue.report_session(session, SessionReport(cost_usd=usd, tokens=tokens))
+
+
+def test_what_the_sessions_of_a_route_report_is_added_up(tmp_path: Path) -> None:
+    desk = desk_with(tmp_path, PLAN, API, validator=(JUDGE,))
+    desk.db.routes.note(desk.routing)
+    first, second = start_many(desk, 2)
+    report(desk, first, usd=0.5, tokens=100)
+    report(desk, first, usd=0.75, tokens=150)  # of the same session, as it goes on
+    report(desk, second, tokens=50)
+    assert [(state.name, state.usd, state.tokens) for state in desk.db.routes.now()] == [
+        ("plan", 0.75, 200),
+        ("api", None, None),
+        ("judge", None, None),
+    ]
+
+
+def test_a_file_from_before_routes_were_added_up_knows_what_they_have_cost(tmp_path: Path) -> None:
+    desk = desk_with(tmp_path, PLAN)
+    desk.db.routes.note(desk.routing)
+    report(desk, desk.start(), usd=0.5)
+    with desk.db.connection.transaction():
+        desk.db.connection.script("DROP TRIGGER session_paid; DROP TABLE route_spend; PRAGMA user_version = 9;")
+    desk.db.close()
+    with TaskDatabase(desk.path, clock=desk.clock) as upgraded:
+        [plan] = upgraded.routes.now()
+    assert (plan.usd, plan.tokens) == (0.5, None)

@@ -40,10 +40,7 @@ class Desk(QueueDesk):
             claim, role=Role.BUILDER, name="agent", stage=Stage.BUILDING, prompt="do it"
         )
         self.clock.pass_s(60)
-        closed = ClosedSession(
-            pid=1, pid_start=1, exit_code=0, signal=None, output_bytes=0, ended_at=self.clock.wall_ms()
-        )
-        self.db.queue.close_session(session, closed)
+        self.db.queue.close_session(session, closed(self))
         self.db.queue.report_session(session, SessionReport(cost_usd=usd, tokens=tokens, models="m"))
         self.db.spending.check(self.spending)
         self.settle(claim, result)
@@ -59,6 +56,11 @@ def to_midnight(desk: Desk, *, before_s: float) -> None:
     now = datetime.fromtimestamp(desk.clock.wall_ms() / 1000)
     midnight = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
     desk.clock.pass_s(midnight.timestamp() - before_s - desk.clock.wall_ms() / 1000)
+
+
+def closed(desk: QueueDesk) -> ClosedSession:
+    """The end of a session, now."""
+    return ClosedSession(pid=1, pid_start=1, exit_code=0, signal=None, output_bytes=0, ended_at=desk.clock.wall_ms())
 
 
 def test_the_queue_stops_within_one_session_of_the_cap_and_says_so(tmp_path: Path) -> None:
@@ -262,3 +264,14 @@ def test_costs_are_added_up_by_task_model_route_and_day(tmp_path: Path) -> None:
     shown = desk.db.spending.shown()
     assert shown["usd_last_hour"] == 3.0
     assert shown["caps"] == []
+
+
+def test_running_tasks_are_listed_with_their_own_caps_the_nearest_first(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, tasks=3, task=Caps(usd=2.0))
+    running = [desk.start(f"worker-{number}") for number in range(3)]
+    for claim, usd in zip(running, (0.5, 1.5), strict=False):
+        session = desk.db.connection.value("SELECT id FROM sessions WHERE attempt = ?", (claim.attempt,))
+        desk.db.queue.close_session(session, closed(desk))
+        desk.db.queue.report_session(session, SessionReport(cost_usd=usd))
+    assert [(cap["task"], cap["share"]) for cap in desk.db.spending.of_running()] == [("t1", 0.75), ("t0", 0.25)]
+    assert [cap["used"] for cap in desk.db.spending.of_task(desk.task("t1")["seq"])] == [1.5]

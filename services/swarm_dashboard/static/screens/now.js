@@ -15,6 +15,8 @@ import {
   plural,
   sinceSeconds,
 } from "../format.js";
+import { budget } from "../nowcards/budget.js";
+import { routes } from "../nowcards/routes.js";
 import { outcomes } from "../pictures/bars.js";
 import { lanes } from "../pictures/lanes.js";
 import { progress } from "../pictures/progress.js";
@@ -43,6 +45,7 @@ export function view({ status, place, go }) {
     total
       ? [
           overview(status),
+          limits(status),
           lanes({ status, place, go }),
           running(status),
           lists(status),
@@ -53,6 +56,12 @@ export function view({ status, place, go }) {
 }
 
 const pictures = (context) => h("div", { class: "columns two", key: "pictures" }, outcomes(context), progress(context));
+
+/** What the work may use, where anything is configured. */
+function limits(status) {
+  const cards = [budget(status), routes(status)].filter(Boolean);
+  return cards.length > 0 && h("div", { class: "limits", key: "limits" }, cards);
+}
 
 const services = ({ services: { reaper } }) => reaper && !reaper.stopped_at;
 

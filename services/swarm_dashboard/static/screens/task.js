@@ -7,6 +7,7 @@ import { diffView } from "../diffview.js";
 import { h } from "../dom.js";
 import { between, bytes, duration, eventWord, heldBecause, hours, plural, statusWord } from "../format.js";
 import { LogView } from "../logview.js";
+import { capBar } from "../nowcards/budget.js";
 import { at, badge, command, copyButton, elapsed, empty, icon, taskLink } from "../pieces.js";
 import { editTask } from "../taskform.js";
 import { changed } from "../tasktabs/address.js";
@@ -136,6 +137,9 @@ export function view(context) {
       h("p", { class: "state" }, badge(task), " ", standing(task)),
       reasons(why),
       facts(task),
+      task.budget.map((cap) =>
+        h("div", { class: "own-budget", key: cap.unit }, capBar(cap, "Budget", "Budget of this task")),
+      ),
     ),
     path(task),
     actions(task),

@@ -253,6 +253,9 @@ FROM route_limits AS l;
 SELECT count(*) FROM tasks AS t INDEXED BY tasks_with_open_attempt JOIN attempts AS a ON a.id = t.open_attempt
 WHERE t.open_attempt IS NOT NULL AND :route IN (a.route, a.validator_route);
 
+-- name: spent_by_route
+SELECT route, iif(priced > 0, usd, NULL), iif(counted > 0, tokens, NULL) FROM route_spend;
+
 -- name: limit_of_route
 SELECT sessions FROM route_limits WHERE route = :route;
 
@@ -291,6 +294,16 @@ SELECT coalesce(sum(s.cost_usd), 0.0), coalesce(sum(s.tokens), 0), coalesce(sum(
        count(*), coalesce(sum(s.cost_usd IS NULL), 0), coalesce(sum(s.tokens IS NULL), 0)
 FROM tasks AS t JOIN attempts AS a ON a.task = t.seq JOIN sessions AS s INDEXED BY sessions_by_attempt ON s.attempt = a.id
 WHERE t.seq = :task AND s.role <> 'check' AND s.ended_at IS NOT NULL AND s.started_at >= t.spent_from;
+
+-- name: spent_by_running
+-- As spent_by_task, for each task that runs.
+SELECT t.id, coalesce(sum(s.cost_usd), 0.0), coalesce(sum(s.tokens), 0),
+       coalesce(sum(max(0, s.ended_at - s.started_at)), 0), count(*), coalesce(sum(s.cost_usd IS NULL), 0),
+       coalesce(sum(s.tokens IS NULL), 0)
+FROM tasks AS t INDEXED BY tasks_with_open_attempt JOIN attempts AS a ON a.task = t.seq
+     JOIN sessions AS s INDEXED BY sessions_by_attempt ON s.attempt = a.id
+WHERE t.open_attempt IS NOT NULL AND s.role <> 'check' AND s.ended_at IS NOT NULL AND s.started_at >= t.spent_from
+GROUP BY t.seq ORDER BY t.seq;
 
 -- name: spent_from
 SELECT spent_from FROM tasks WHERE seq = :task;

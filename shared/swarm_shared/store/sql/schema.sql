@@ -339,6 +339,25 @@ CREATE TRIGGER session_reported AFTER UPDATE OF tokens, cost_usd ON sessions WHE
         uncounted = uncounted - (new.ended_at IS NOT NULL AND old.tokens IS NULL AND new.tokens IS NOT NULL);
 END;
 
+-- What agents' sessions have used on each route in all, as far as they report it. Kept by a trigger, so that reading it
+-- costs the same at any size. `priced` and `counted` are sessions that reported a cost, or tokens.
+CREATE TABLE route_spend (
+    route   TEXT PRIMARY KEY,
+    usd     REAL NOT NULL,
+    tokens  INTEGER NOT NULL,
+    priced  INTEGER NOT NULL,
+    counted INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER session_paid AFTER UPDATE OF tokens, cost_usd ON sessions
+WHEN new.route IS NOT NULL AND (new.tokens IS NOT old.tokens OR new.cost_usd IS NOT old.cost_usd) BEGIN
+    INSERT INTO route_spend (route, usd, tokens, priced, counted)
+    VALUES (new.route, coalesce(new.cost_usd, 0.0) - coalesce(old.cost_usd, 0.0),
+            coalesce(new.tokens, 0) - coalesce(old.tokens, 0), (old.cost_usd IS NULL) - (new.cost_usd IS NULL),
+            (old.tokens IS NULL) - (new.tokens IS NULL))
+    ON CONFLICT DO UPDATE SET usd = usd + excluded.usd, tokens = tokens + excluded.tokens,
+        priced = priced + excluded.priced, counted = counted + excluded.counted;
+END;
+
 -- What the sessions wrote, in order, in bounded chunks.
 CREATE TABLE output (
     id       INTEGER PRIMARY KEY,

@@ -24,7 +24,8 @@ class RouteState(Struct, frozen=True, kw_only=True):
 
     `state` is open, held, probing (its hold is over and one attempt tries it), limited (as many attempts use it as may)
     or unused (of a lower tier than allowed). `in_use`: the next attempt takes it. `limit` is how many attempts may use
-    it at once after trouble; None: as many as there are workers.
+    it at once after trouble; None: as many as there are workers. `usd` and `tokens` are what its sessions have used in
+    all, of both roles; None: none has reported that.
     """
 
     role: Role
@@ -40,6 +41,8 @@ class RouteState(Struct, frozen=True, kw_only=True):
     kind: str | None
     reason: str | None
     until_at: int | None
+    usd: float | None
+    tokens: int | None
 
     def shown(self) -> dict[str, Any]:
         """For JSON answers."""
@@ -89,6 +92,7 @@ class Routes(RouteDoors):
         holds = {hold.route: hold for hold in Swarm(self._db, self._clock).holds()}
         moment = {"wall": self._clock.wall_ms(), "mono": self._clock.mono_ms()}
         limits = {str(route): int(sessions) for route, sessions, _, _ in self._db.rows(SQL["limited_routes"], moment)}
+        spent = {str(route): (usd, tokens) for route, usd, tokens in self._db.rows(SQL["spent_by_route"])}
         openness = self.openness()
         states = []
         for role, routes in ((Role.BUILDER, routing.builder), (Role.VALIDATOR, routing.validator)):
@@ -96,6 +100,7 @@ class Routes(RouteDoors):
             current = next((route for route in allowed if openness(route.name) is not Openness.CLOSED), None)
             for route in routes:
                 hold = holds.get(route.name)
+                usd, tokens = spent.get(route.name, (None, None))
                 states.append(
                     RouteState(
                         role=role,
@@ -111,6 +116,8 @@ class Routes(RouteDoors):
                         kind=None if hold is None else hold.kind,
                         reason=None if hold is None else hold.reason,
                         until_at=None if hold is None else hold.until_at,
+                        usd=usd,
+                        tokens=tokens,
                     )
                 )
         return states

@@ -81,7 +81,7 @@ class Spending(Family):
         if not any(True for _ in budget.task.stated()):
             return move
         about = {"task": task, "task_id": task_id, "attempt": attempt, "worker_id": worker_id}
-        used = budget.used(Scope.TASK, _spent(self._db.row(SQL["spent_by_task"], {"task": task}) or ()))
+        used = budget.used(Scope.TASK, self._spent_by(task))
         key = f"task:{task}"
         for each in used:
             self._report(key, each, **about)
@@ -105,6 +105,22 @@ class Spending(Family):
         except msgspec.DecodeError:
             return Budget()
 
+    def of_task(self, task: int) -> list[dict[str, Any]]:
+        """Each cap of a single task with what it has used; none without such caps."""
+        budget = self.stated()
+        if not any(True for _ in budget.task.stated()):
+            return []
+        return [_cap(each) for each in budget.used(Scope.TASK, self._spent_by(task))]
+
+    def of_running(self) -> list[dict[str, Any]]:
+        """The caps of running tasks, each with its `task`, the nearest to its cap first; none without such caps."""
+        budget = self.stated()
+        if not any(True for _ in budget.task.stated()):
+            return []
+        rows = self._db.rows(SQL["spent_by_running"])
+        used = [(each, str(task)) for task, *row in rows for each in budget.used(Scope.TASK, _spent(tuple(row)))]
+        return [_cap(each) | {"task": task} for each, task in sorted(used, key=lambda one: -one[0].share)]
+
     def shown(self) -> dict[str, Any]:
         """For JSON answers: what run and day have used, each cap beside it, and the cost of the last hour."""
         budget, since = self.stated(), self._clock.wall_ms() - HOUR_MS
@@ -121,6 +137,9 @@ class Spending(Family):
     def costs(self, by: str, *, limit: int) -> list[dict[str, Any]]:
         """Sessions added up by task, phase, model, route or day; cost and tokens are None where none is known."""
         return self._db.dicts(SQL["costs"], {"by": by, "limit": limit, "wall": self._clock.wall_ms()})
+
+    def _spent_by(self, task: int) -> Spent:
+        return _spent(self._db.row(SQL["spent_by_task"], {"task": task}) or ())
 
     def _report(self, key: str, used: Used, **about: Any) -> None:
         """Write an event when a cap is near or reached, once each."""
