@@ -276,7 +276,7 @@ def test_a_file_from_before_routes_were_added_up_knows_what_they_have_cost(tmp_p
     desk.db.routes.note(desk.routing)
     report(desk, desk.start(), usd=0.5)
     with desk.db.connection.transaction():
-        desk.db.connection.script("DROP TRIGGER session_paid; DROP TABLE route_spend; PRAGMA user_version = 9;")
+        desk.db.connection.script("DROP TRIGGER session_paid; DROP TABLE route_spend; PRAGMA user_version = 10;")
     desk.db.close()
     with TaskDatabase(desk.path, clock=desk.clock) as upgraded:
         [plan] = upgraded.routes.now()
