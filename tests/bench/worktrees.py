@@ -188,8 +188,12 @@ def _left(tasks: int, make: Callable[[LiveSwarm], None]) -> Left:
 
 
 def _checkouts(state: Path) -> int:
-    return _folders(state / "worktrees") + _folders(state / "spares")
+    """Each counted once, also one that is just renamed from a task's path to a spare's."""
+    return len({one.inode() for name in ("worktrees", "spares") for one in _folders(state / name)})
 
 
-def _folders(root: Path) -> int:
-    return len(list(root.iterdir())) if root.is_dir() else 0
+def _folders(root: Path) -> list[os.DirEntry[str]]:
+    if not root.is_dir():
+        return []
+    with os.scandir(root) as entries:
+        return list(entries)

@@ -30,10 +30,9 @@ class Recycler:
         self._db, self._config, self._trees, self._branch = database, config, trees, branch
         self._kept: set[str] = set()  # what must stay was looked at once and is not looked at every second
 
-    def provide(self) -> None:
-        """Make a spare of a landed worktree unless there is one; for a task that is about to open its own."""
-        if self._config.recycles and self.limit() and not self._trees.spares.paths():
-            self._recycle_one()
+    def make_spare(self) -> bool:
+        """Recycle a landed worktree for a task that is about to open its own; whether there was one."""
+        return self._config.recycles and self.limit() > 0 and self._recycle_one()
 
     def tidy(self) -> bool:
         """Recycle or remove one landed worktree, or what is too much among the spares; whether there was any."""

@@ -143,14 +143,12 @@ class Worktrees:
             names = self._names(held, trees)
             safe = self._db.landings.safe_id(claim, take=lambda name: names.take(name, tip))
             names.stored(safe)
-        if trees.find(safe) is None:
-            self._recycler.provide()
         with file_lock(trees.lock_of(safe), tend=self._tend) as descriptor:
             repository = self._repository.holding(descriptor)
             trees = trees.of(repository)
             # Every git that we start here inherits the lock, which we have; agents of earlier attempts were proven
             # gone before the task was given out.
-            opened = trees.open(safe, tip, holder_is_dead=lambda _lock: True)
+            opened = trees.open(safe, tip, holder_is_dead=lambda _lock: True, make_spare=self._recycler.make_spare)
             if opened.earlier_work and self._db.landings.failures(claim):
                 opened = self._with_what_has_landed(opened, into.branch, tip, claim)
             ours = (self._config.db, self._config.state_dir)

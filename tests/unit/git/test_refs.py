@@ -13,6 +13,7 @@ from repositories import Desk
 
 from swarm_shared.git.plumbing import packed_lock, refs
 from swarm_shared.git.plumbing.git_errors import GitFailed, RefLocked, RefMoved
+from swarm_shared.git.plumbing.living_gits import may_work_in
 from swarm_shared.git.plumbing.refs import RefMove, independent, is_contained, merge_base, move_ref, move_refs, read_ref
 from swarm_shared.git.plumbing.stale_locks import clear_stale, ref_lock
 
@@ -163,9 +164,45 @@ def test_a_lock_on_packed_refs_stays_while_a_git_lives_that_may_have_made_it(
     assert lock.exists()
 
 
+def test_a_git_that_works_elsewhere_does_not_keep_a_lock_on_packed_refs(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(packed_lock, "ABANDONED_S", 0)
+    desk.git("branch", "old")
+    subprocess.run(["git", "init", "-q", str(tmp_path / "elsewhere")], check=True)
+    other = subprocess.Popen(["git", "cat-file", "--batch"], cwd=tmp_path / "elsewhere", stdin=subprocess.PIPE)
+    with other:
+        lock = lock_packed_refs(desk, age_s=0)
+        move_ref(desk.repository().git, "refs/heads/old", new=None, old=desk.sha("old"), reason="test")
+    assert not lock.exists()
+
+
+@pytest.mark.parametrize("named", ["-C", "--git-dir=", "GIT_DIR", "a worktree", "a folder in it", "the git directory"])
+def test_a_git_that_works_in_the_repository_is_recognised_from_anywhere(desk: Desk, tmp_path: Path, named: str) -> None:
+    common = desk.root / ".git"
+    command, cwd, environ = ["git", "cat-file", "--batch"], tmp_path, dict(os.environ)
+    if named == "-C":
+        command[1:1] = ["-C", str(desk.root)]
+    elif named == "--git-dir=":
+        command.insert(1, f"--git-dir={os.path.relpath(common, tmp_path)}")
+    elif named == "GIT_DIR":
+        environ["GIT_DIR"] = str(common)
+    elif named == "a worktree":
+        cwd = tmp_path / "tree"
+        desk.git("worktree", "add", "-q", "--detach", str(cwd))
+    elif named == "a folder in it":
+        cwd = desk.root / "lib"
+        cwd.mkdir()
+    else:
+        cwd = common / "refs"
+    with subprocess.Popen(command, cwd=cwd, env=environ, stdin=subprocess.PIPE) as living:
+        assert may_work_in(living.pid, common)
+    assert not may_work_in(living.pid, common), "it has ended"
+
+
 def test_a_fresh_lock_on_packed_refs_stays(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(refs, "_LOCK_TRIES", 2)
-    monkeypatch.setattr(packed_lock, "_any_git_since_before", lambda _moment: False)
+    monkeypatch.setattr(packed_lock, "_any_git_since_before", lambda _moment, _common_dir: False)
     desk.git("branch", "old")
     lock = lock_packed_refs(desk, age_s=0)
     with pytest.raises(RefLocked):

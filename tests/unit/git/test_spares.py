@@ -56,6 +56,28 @@ def test_the_next_task_takes_the_spare_over_and_only_what_differs_is_written(
     desk.git("fsck", "--no-dangling")
 
 
+def test_a_task_whose_spare_another_one_takes_gets_the_next_landed_worktree_and_no_checkout(
+    desk: Desk, integration: Integration
+) -> None:
+    landed = ["t1", "t2"]
+    inodes = {(work(desk, integration, safe) / "a.txt").stat().st_ino for safe in landed}
+    tip = str(integration.tip())
+
+    def make_spare() -> bool:
+        if not landed:
+            return False
+        assert recycled(desk, integration, landed.pop()) is None
+        if landed:
+            desk.open("quicker", tip)
+        return True
+
+    opened = desk.trees.open("t3", tip, holder_is_dead=lambda _: True, make_spare=make_spare)
+    assert in_the_list(desk) == {opened.cwd, desk.trees.path_of("quicker")}, "there are as many as before"
+    assert {(path / "a.txt").stat().st_ino for path in in_the_list(desk)} == inodes
+    again = desk.trees.open("t4", tip, holder_is_dead=lambda _: True, make_spare=make_spare)
+    assert (again.cwd / "a.txt").stat().st_ino not in inodes, "all are in use"
+
+
 def plant_empty_folders(cwd: Path) -> None:
     (cwd / "empty" / "inner").mkdir(parents=True)
 

@@ -10,6 +10,7 @@ import re
 import time
 from pathlib import Path
 
+from swarm_shared.git.plumbing.living_gits import may_work_in
 from swarm_shared.processes.procfs import all_pids, read_stat
 
 ABANDONED_S = 10.0  # git holds it for as long as it takes to write the file: milliseconds
@@ -19,7 +20,8 @@ _NAMED = re.compile(r"'([^'\n]*/packed-refs\.lock)'")
 def remove_abandoned(said: str) -> bool:
     """Remove the lock that git's error names, if whoever made it is dead; whether it is gone.
 
-    Dead: the lock is ten seconds old, and no living git had been started when it was made.
+    Dead: the lock is ten seconds old, and no living git that may work in the repository had been started when it was
+    made. Elsewhere one may live for hours: `git log` waits for its pager.
 
     Args:
         said: What git printed when it could not take the lock.
@@ -32,21 +34,22 @@ def remove_abandoned(said: str) -> bool:
         made_at = lock.stat().st_mtime
     except FileNotFoundError:
         return True
-    if time.time() - made_at < ABANDONED_S or _any_git_since_before(made_at):
+    if time.time() - made_at < ABANDONED_S or _any_git_since_before(made_at, lock.parent):
         return False
     lock.unlink(missing_ok=True)
     return True
 
 
-def _any_git_since_before(moment_s: float) -> bool:
-    """Whether a git lives that was started before a moment, in seconds since 1970."""
+def _any_git_since_before(moment_s: float, common_dir: Path) -> bool:
+    """Whether a git lives that may work in a repository and was started before a moment, in seconds since 1970."""
     ticks = os.sysconf("SC_CLK_TCK")
     booted_s = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
-    stats = (read_stat(pid) for pid in all_pids())
+    stats = ((pid, read_stat(pid)) for pid in all_pids())
     return any(
         stat is not None
         and stat.name.startswith("git")
         and not stat.ended
         and booted_s + stat.start_time / ticks <= moment_s + 1
-        for stat in stats
+        and may_work_in(pid, common_dir)
+        for pid, stat in stats
     )

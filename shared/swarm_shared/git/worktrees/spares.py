@@ -151,23 +151,25 @@ def _is_plain(top: Path, keep: tuple[Path, ...]) -> bool:
     kept = {os.path.join(top, path) for path in keep}
     waiting = [os.fspath(top)]
     while waiting:
-        with os.scandir(waiting.pop()) as entries:
-            for entry in entries:
-                status = entry.stat(follow_symlinks=False)
-                if stat.S_ISDIR(status.st_mode):
-                    if entry.path not in kept:
-                        _allow(entry.path, status, stat.S_IRWXU)
-                        waiting.append(entry.path)
-                elif stat.S_ISREG(status.st_mode):
+        at = waiting.pop()
+        # Names in an open folder: a whole path for each file would take a third longer.
+        folder = os.open(at, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            for name in os.listdir(folder):
+                status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+                mode = status.st_mode
+                if stat.S_ISREG(mode):
                     if status.st_nlink != 1:
                         return False
-                    _allow(entry.path, status, _WRITABLE)
+                    if mode & _WRITABLE != _WRITABLE:
+                        os.chmod(name, stat.S_IMODE(mode) | _WRITABLE, dir_fd=folder)
+                elif stat.S_ISDIR(mode) and (path := os.path.join(at, name)) not in kept:
+                    if mode & stat.S_IRWXU != stat.S_IRWXU:
+                        os.chmod(name, stat.S_IMODE(mode) | stat.S_IRWXU, dir_fd=folder)
+                    waiting.append(path)
+        finally:
+            os.close(folder)
     return True
-
-
-def _allow(path: str, status: os.stat_result, wanted: int) -> None:
-    if status.st_mode & wanted != wanted:
-        os.chmod(path, stat.S_IMODE(status.st_mode) | wanted)
 
 
 def _write(file: Path, value: object) -> None:

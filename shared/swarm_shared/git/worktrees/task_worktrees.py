@@ -119,7 +119,14 @@ class TaskWorktrees:
             return None
         return Checkout.of(self.repository.git, path=path, git_dir=git_dir)
 
-    def open(self, safe: str, base_sha: str, *, holder_is_dead: Callable[[Path], bool]) -> TaskWorktree:
+    def open(
+        self,
+        safe: str,
+        base_sha: str,
+        *,
+        holder_is_dead: Callable[[Path], bool],
+        make_spare: Callable[[], bool] = lambda: False,
+    ) -> TaskWorktree:
         """Give a task its worktree, new or with the work of its earlier attempts.
 
         The caller has claimed the task, and has proven that nothing of an earlier attempt is alive. What lies in the
@@ -128,6 +135,8 @@ class TaskWorktrees:
         Args:
             base_sha: The tip of the integration branch; a branch without its own work starts there.
             holder_is_dead: The proof for locks that are left in the worktree and on the branch; see `clear_stale`.
+            make_spare: Makes a spare without a checkout, such as of a landed worktree; whether there was one to make.
+                Asked whenever there is no spare, so that another checkout is made only where all are in use.
 
         Raises:
             BranchInUse: The task's branch is checked out elsewhere, by a user or another swarm.
@@ -147,7 +156,7 @@ class TaskWorktrees:
         # What could not be committed is safe only as long as nothing cleans up.
         clean = checkout is not None and not (leftover is not None and leftover.refused)
         if checkout is None:
-            checkout, set_aside = self._make(safe, tip)
+            checkout, set_aside = self._make(safe, tip, make_spare)
         else:
             hidden = leftover is not None and bool(leftover.hidden)
             checkout.put_back(tip, ref=ref, clean=clean, fresh_index=hidden)
@@ -198,31 +207,41 @@ class TaskWorktrees:
         if at is not None and at != self.path_of(safe):
             raise BranchInUse(task_branch(safe), at)
 
-    def _make(self, safe: str, tip: str) -> tuple[Checkout, Path | None]:
+    def _make(self, safe: str, tip: str, make_spare: Callable[[], bool]) -> tuple[Checkout, Path | None]:
         """A worktree with the files of a commit, from a spare where there is one; and where what lay there has gone."""
-        checkout, set_aside, spare = self._add(safe, spare=True)
+        checkout, set_aside, spare = self._add(safe, make_spare)
         try:
             checkout.put_back(tip, ref=task_ref(safe), clean=spare, more=self.cleaning() if spare else ())
         except (GitError, OSError):
             if not spare:
                 raise
             # Whatever is wrong with it was not found out before: it is thrown away.
-            checkout, _, _ = self._add(safe, spare=False)
+            checkout, _, _ = self._add(safe, None)
             checkout.put_back(tip, ref=task_ref(safe), clean=False)
         return checkout, set_aside
 
-    def _add(self, safe: str, *, spare: bool) -> tuple[Checkout, Path | None, bool]:
-        """A registered worktree, where what lay at its path has gone, and whether it was a spare; else it is empty."""
-        path = self.path_of(safe)
-        with repository_lock(self.repository) as git:
-            git_dir = git_dir_of(self.repository, path)
-            if git_dir is not None:
-                # Its folder has vanished, or its checkout was never finished, so no agent has worked in it.
-                self._remove_unused(git, git_dir, path)
-            set_aside = self._set_aside(path)
-            taken = self.spares.take(path, ref=task_ref(safe)) if spare else None
-            git_dir = taken or add_worktree(git, self.repository, path, (task_branch(safe),))
-        return Checkout.of(self.repository.git, path=path, git_dir=git_dir), set_aside, taken is not None
+    def _add(self, safe: str, make_spare: Callable[[], bool] | None) -> tuple[Checkout, Path | None, bool]:
+        """A registered worktree, where what lay at its path has gone, and whether it was a spare; else it is empty.
+
+        Without `make_spare` no spare is taken.
+        """
+        path, git, set_aside = self.path_of(safe), self.repository.git, None
+        may_be_made = make_spare is not None
+        while True:
+            with repository_lock(self.repository) as locked:
+                git_dir = git_dir_of(self.repository, path)
+                if git_dir is not None:
+                    # Its folder has vanished, or its checkout was never finished, so no agent has worked in it.
+                    self._remove_unused(locked, git_dir, path)
+                set_aside = self._set_aside(path) or set_aside
+                taken = self.spares.take(path, ref=task_ref(safe)) if make_spare is not None else None
+                if taken is not None:
+                    return Checkout.of(git, path=path, git_dir=taken), set_aside, True
+                if not may_be_made:
+                    git_dir = add_worktree(locked, self.repository, path, (task_branch(safe),))
+                    return Checkout.of(git, path=path, git_dir=git_dir), set_aside, False
+            # Another task may be quicker to take what is made: then it is tried once more.
+            may_be_made = make_spare is not None and make_spare()
 
     def _remove_unused(self, git: Git, git_dir: Path, path: Path) -> None:
         if path.is_dir() and (git_dir / READY_MARK).exists():
