@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
 from msgspec import Struct
 
 from swarm_reaper.config import ReaperConfig
+from swarm_reaper.side_thread import SideThread
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.clock import Clock
 from swarm_shared.domain.errors import DatabaseError
@@ -26,7 +26,6 @@ MEASURE_EVERY_MS = 60_000  # it reads all folders of all worktrees
 PIECE_PAUSE_S = 0.05  # others write meanwhile
 WAL_PASSIVE_BYTES = 16 * 1024 * 1024
 WAL_TRUNCATE_BYTES = 64 * 1024 * 1024
-BUSY_TIMEOUT_S = 2.0
 _DAY_MS = 86_400_000
 # Claims start again only when there is clearly room, not at the very edge.
 _ROOM_AGAIN = 1.1
@@ -121,34 +120,19 @@ class Housekeeping:
         self._next_trim = clock.mono_ms() + TRIM_EVERY_MS
 
 
-class HousekeepingThread:
-    """Housekeeping beside the reaper's loop, so that a slow disk or a large import does not deafen it to deaths."""
+class HousekeepingThread(SideThread):
+    """Runs housekeeping next to the reaper's loop."""
 
     def __init__(self, config: ReaperConfig, clock: Clock) -> None:
-        """Prepare; nothing runs before `start`."""
-        self._config = config
-        self._clock = clock
-        self._stop = threading.Event()
-        # A daemon: whatever it is in the middle of may be cut off, as by a crash.
-        self._thread = threading.Thread(target=self._run, name="housekeeping", daemon=True)
+        super().__init__(config, clock, name="housekeeping")
 
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self, *, within_s: float) -> None:
-        """Ask it to stop, and wait for that a little."""
-        self._stop.set()
-        self._thread.join(within_s)
-
-    def _run(self) -> None:
-        with TaskDatabase(self._config.db, create=False, clock=self._clock) as database:
-            database.connection.busy_timeout_s = BUSY_TIMEOUT_S
-            housekeeping = Housekeeping(database, self._config, pause=self._stop.wait)
-            while not self._stop.wait(EVERY_S):
-                try:
-                    housekeeping.run_once()
-                except (DatabaseError, OSError) as error:
-                    event(LOG, "housekeeping_failed", level=logging.WARNING, reason=error)
+    def serve(self, database: TaskDatabase) -> None:
+        housekeeping = Housekeeping(database, self._config, pause=self._stop.wait)
+        while not self._stop.wait(EVERY_S):
+            try:
+                housekeeping.run_once()
+            except (DatabaseError, OSError) as error:
+                event(LOG, "housekeeping_failed", level=logging.WARNING, reason=error)
 
 
 def _size(path: Path) -> int:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 import time
 
 from swarm_reaper.config import ReaperConfig
+from swarm_reaper.side_thread import SideThread
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.clock import Clock
 from swarm_shared.domain.errors import DatabaseError
@@ -20,7 +20,6 @@ LOOK_S = 0.25
 CONDITIONS_EVERY_S = 5.0  # looked at so often without any commit
 PRUNE_EVERY_S = 3_600.0
 KEPT_MS = 30 * 86_400_000
-BUSY_TIMEOUT_S = 2.0
 
 
 class Notifications:
@@ -50,38 +49,22 @@ class Notifications:
             self._db.outbox.prune(self._db.clock.wall_ms() - KEPT_MS)
 
 
-class NotificationsThread:
-    """A thread, so that a slow disk or a large log does not delay the reaper; sending is in processes anyway."""
+class NotificationsThread(SideThread):
+    """Sends notifications next to the reaper's loop; `stop` also waits for couriers that are still sending."""
 
     def __init__(self, config: ReaperConfig, clock: Clock) -> None:
-        """Prepare; nothing runs before `start`."""
-        self._config, self._clock = config, clock
-        self._stop = threading.Event()
-        # A daemon: whatever it is in the middle of may be cut off, as by a crash.
-        self._thread = threading.Thread(target=self._run, name="notifications", daemon=True)
+        super().__init__(config, clock, name="notifications", wanted=bool(config.notify))
 
-    def start(self) -> None:
-        if self._config.notify:
-            self._thread.start()
-
-    def stop(self, *, within_s: float) -> None:
-        """Ask it to stop, and wait for that a little, and for couriers on their way."""
-        self._stop.set()
-        if self._config.notify:
-            self._thread.join(within_s)
-
-    def _run(self) -> None:
-        with TaskDatabase(self._config.db, create=False, clock=self._clock) as database:
-            database.connection.busy_timeout_s = BUSY_TIMEOUT_S
-            notifications = Notifications(database, self._config)
-            is_last = False
-            while True:
-                try:
-                    notifications.run_once()
-                except (DatabaseError, OSError) as error:
-                    event(LOG, "notifications_failed", level=logging.WARNING, reason=error)
-                if is_last:
-                    break
-                is_last = self._stop.wait(LOOK_S)  # one more look: the end itself may be news
-            while notifications.busy:
-                time.sleep(0.02)
+    def serve(self, database: TaskDatabase) -> None:
+        notifications = Notifications(database, self._config)
+        is_last = False
+        while True:
+            try:
+                notifications.run_once()
+            except (DatabaseError, OSError) as error:
+                event(LOG, "notifications_failed", level=logging.WARNING, reason=error)
+            if is_last:
+                break
+            is_last = self._stop.wait(LOOK_S)  # one more look: the end itself may be news
+        while notifications.busy:
+            time.sleep(0.02)

@@ -7,11 +7,11 @@ import os
 import shlex
 import signal
 import subprocess
-import threading
 from contextlib import suppress
 from pathlib import Path
 
 from swarm_reaper.config import ReaperConfig
+from swarm_reaper.side_thread import SideThread
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.clock import Clock
 from swarm_shared.domain.errors import DatabaseError
@@ -23,7 +23,6 @@ from swarm_shared.store.importing.syncs import Sync, Syncs
 LOG = logging.getLogger("swarm.reaper")
 LOOK_S = 1.0
 WITHIN_S = 60.0
-BUSY_TIMEOUT_S = 2.0
 ERROR_CHARS = 300
 
 
@@ -80,41 +79,25 @@ def filled(command: str, sync: Sync) -> str:
     return command
 
 
-class SourceSyncThread:
-    """A thread beside the reaper's loop, which must not wait for anyone's command."""
+class SourceSyncThread(SideThread):
+    """Runs `sync_command` next to the reaper's loop; an interrupted command is run again by the next reaper."""
 
     def __init__(self, config: ReaperConfig, clock: Clock) -> None:
-        """Prepare; nothing runs before `start`."""
-        self._config, self._clock = config, clock
-        self._stop = threading.Event()
-        # A daemon: a command that is cut off is run again by the next reaper.
-        self._thread = threading.Thread(target=self._run, name="source sync", daemon=True)
+        super().__init__(config, clock, name="source sync", wanted=bool(config.sync_command))
 
-    def start(self) -> None:
-        if self._config.sync_command:
-            self._thread.start()
-
-    def stop(self, *, within_s: float) -> None:
-        """Ask it to stop after what is due now, and wait for that a little."""
-        self._stop.set()
-        if self._config.sync_command:
-            self._thread.join(within_s)
-
-    def _run(self) -> None:
+    def serve(self, database: TaskDatabase) -> None:
         lock = self._config.state_dir / "sync.lock"
-        with TaskDatabase(self._config.db, create=False, clock=self._clock) as database:
-            database.connection.busy_timeout_s = BUSY_TIMEOUT_S
-            while True:
-                try:
-                    with alone(lock, wait=False) as taken:  # another reaper may be on duty
-                        if taken:
-                            self._serve(database)
-                except (DatabaseError, OSError) as error:
-                    event(LOG, "sync_failed", level=logging.WARNING, reason=error)
-                if self._stop.wait(LOOK_S):
-                    return
+        while True:
+            try:
+                with alone(lock, wait=False) as taken:  # another reaper may be on duty
+                    if taken:
+                        self._sync(database)
+            except (DatabaseError, OSError) as error:
+                event(LOG, "sync_failed", level=logging.WARNING, reason=error)
+            if self._stop.wait(LOOK_S):
+                return
 
-    def _serve(self, database: TaskDatabase) -> None:
+    def _sync(self, database: TaskDatabase) -> None:
         """Until it is asked to stop; then once more, for the tasks that were completed last."""
         assert self._config.sync_command is not None, "it is not started without one"
         sync = SourceSync(database, self._config.sync_command, self._config.project_root)
