@@ -29,12 +29,7 @@ export function group(one) {
   return h(
     "li",
     { key: one.fingerprint, "data-group": "failed" },
-    h(
-      "p",
-      { class: "amount" },
-      h("span", { class: "number" }, count(tasks)),
-      h("span", { class: "quiet" }, tasks === 1 ? "task" : "tasks"),
-    ),
+    amount(tasks),
     h(
       "div",
       { class: "ask" },
@@ -70,12 +65,7 @@ export function importedAsFailed({ tasks, task_ids: ids }) {
   return h(
     "li",
     { key: "imported", "data-group": "failed" },
-    h(
-      "p",
-      { class: "amount" },
-      h("span", { class: "number" }, count(tasks)),
-      h("span", { class: "quiet" }, tasks === 1 ? "task" : "tasks"),
-    ),
+    amount(tasks),
     h(
       "div",
       { class: "ask" },
@@ -92,4 +82,12 @@ export const names = (ids, more) =>
     { class: "small names" },
     ids.map((id, place) => [place ? ", " : "", taskLink(id, null, { class: "id", "data-row": place ? null : "" })]),
     more,
+  );
+
+const amount = (tasks) =>
+  h(
+    "p",
+    { class: "amount" },
+    h("span", { class: "number" }, count(tasks)),
+    h("span", { class: "quiet" }, tasks === 1 ? "task" : "tasks"),
   );

@@ -62,6 +62,13 @@ export function badge(row) {
 export const taskPath = (id) => `/tasks/${encodeURIComponent(id)}`;
 export const taskLink = (id, text, properties) => h("a", { href: taskPath(id), ...properties }, text ?? id);
 
+/** A task's id as its row's link, followed by its name. */
+export const taskName = (row, title = null) => [
+  taskLink(row.id, null, { class: "id", "data-row": "" }),
+  " ",
+  h("span", { title }, row.name),
+];
+
 /** A duration that goes on: it is kept up to date every second. */
 export function elapsed(since, prefix = "") {
   if (!since) return "–";
@@ -101,6 +108,11 @@ export function copyButton(text) {
     setTimeout(() => button.replaceChildren(icon("copy")), 1_200);
   };
   return button;
+}
+
+/** The table version of a picture, built only while it `isOpen`; `toggled` redraws. */
+export function asTable(isOpen, toggled, content) {
+  return h("details", { class: "twin", ontoggle: toggled }, h("summary", null, "As a table"), isOpen && content());
 }
 
 /** A table that becomes cards on a narrow screen: every cell knows its heading. */

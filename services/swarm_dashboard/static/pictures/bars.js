@@ -3,7 +3,7 @@
 
 import { h, svg } from "../dom.js";
 import { count, plural } from "../format.js";
-import { cell, empty, table } from "../pieces.js";
+import { asTable, cell, empty, table } from "../pieces.js";
 import { fillOf, legend, patterns, told, wordOf } from "./kinds.js";
 import { Picture } from "./picture.js";
 import { box, clock, levels, moments, scale } from "./plot.js";
@@ -118,11 +118,10 @@ class Bars extends Picture {
   #twin(found) {
     const isOpen = this.node.querySelector("details")?.open;
     const rows = this.#bars.filter((bar) => bar.total).reverse();
-    return h(
-      "details",
-      { class: "twin", ontoggle: () => this.draw({ force: true }) },
-      h("summary", null, "As a table"),
-      isOpen &&
+    return asTable(
+      isOpen,
+      () => this.draw({ force: true }),
+      () =>
         table(
           "bar-rows",
           ["From", ...found.map(wordOf)],

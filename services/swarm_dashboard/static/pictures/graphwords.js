@@ -3,7 +3,7 @@
 
 import { h } from "../dom.js";
 import { count, duration, groupWord, hours, plural, statusWord } from "../format.js";
-import { badge, cell, icon, table, taskLink } from "../pieces.js";
+import { asTable, badge, cell, icon, table, taskLink } from "../pieces.js";
 import { keyOf, neighbours } from "./graphshape.js";
 
 const MOST_ROWS = 200;
@@ -68,41 +68,35 @@ export function twin(data, onWay, isOpen, toggled) {
       .slice(0, MOST_NAMED)
       .map((one) => one.id ?? one.name)
       .join(", ") + (found.length > MOST_NAMED || more ? ", …" : "") || "–";
-  return h(
-    "details",
-    { class: "twin", ontoggle: toggled },
-    h("summary", null, "As a table"),
-    isOpen && [
-      boxes.length > MOST_ROWS &&
-        h("p", { class: "quiet" }, `Showing the first ${MOST_ROWS} of ${count(boxes.length)}.`),
-      table(
-        "graph-rows",
-        ["Status", isPhases ? "Phase" : "Task", "Needs", "Needed by", "Critical"],
-        boxes.slice(0, MOST_ROWS).map((box, place) => {
-          const [before, behind] = neighbours(data, box);
-          return h(
-            "tr",
-            { key: keyOf(box) },
-            cell(
-              "Status",
-              { class: "c-status" },
-              isPhases
-                ? h("span", { class: "badge", "data-group": box.group }, icon(box.group), groupWord(box.group))
-                : badge(box),
-            ),
-            cell(
-              "Task",
-              { class: "c-name" },
-              isPhases
-                ? h("a", { href: graphPath({ phase: box.phase }), "data-row": "" }, box.name)
-                : [taskLink(box.id, null, { class: "id", "data-row": "" }), " ", box.name],
-            ),
-            cell("Needs", null, words(before, box.needs_more)),
-            cell("Needed by", null, words(behind, box.frees_more)),
-            cell("Critical", null, onWay.has(place) ? "yes" : "–"),
-          );
-        }),
-      ),
-    ],
-  );
+  return asTable(isOpen, toggled, () => [
+    boxes.length > MOST_ROWS && h("p", { class: "quiet" }, `Showing the first ${MOST_ROWS} of ${count(boxes.length)}.`),
+    table(
+      "graph-rows",
+      ["Status", isPhases ? "Phase" : "Task", "Needs", "Needed by", "Critical"],
+      boxes.slice(0, MOST_ROWS).map((box, place) => {
+        const [before, behind] = neighbours(data, box);
+        return h(
+          "tr",
+          { key: keyOf(box) },
+          cell(
+            "Status",
+            { class: "c-status" },
+            isPhases
+              ? h("span", { class: "badge", "data-group": box.group }, icon(box.group), groupWord(box.group))
+              : badge(box),
+          ),
+          cell(
+            "Task",
+            { class: "c-name" },
+            isPhases
+              ? h("a", { href: graphPath({ phase: box.phase }), "data-row": "" }, box.name)
+              : [taskLink(box.id, null, { class: "id", "data-row": "" }), " ", box.name],
+          ),
+          cell("Needs", null, words(before, box.needs_more)),
+          cell("Needed by", null, words(behind, box.frees_more)),
+          cell("Critical", null, onWay.has(place) ? "yes" : "–"),
+        );
+      }),
+    ),
+  ]);
 }

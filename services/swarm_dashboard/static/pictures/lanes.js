@@ -3,7 +3,7 @@
 
 import { h, svg } from "../dom.js";
 import { count, duration, moment, now, plural, sinceSeconds } from "../format.js";
-import { at, cell, elapsed, empty, table, taskLink, taskPath } from "../pieces.js";
+import { asTable, at, cell, elapsed, empty, table, taskLink, taskPath } from "../pieces.js";
 import { fillOf, legend, patterns, told, wordOf } from "./kinds.js";
 import { Picture } from "./picture.js";
 import { box, moments, scale } from "./plot.js";
@@ -196,11 +196,10 @@ class Lanes extends Picture {
     const rows = lanes.flatMap((lane) => lane.blocks.map((block) => ({ ...block, worker: lane.worker_id })));
     rows.sort((a, b) => (b.end ?? Infinity) - (a.end ?? Infinity) || b.start - a.start);
     const isOpen = this.node.querySelector("details")?.open;
-    return h(
-      "details",
-      { class: "twin", ontoggle: () => this.draw({ force: true }) },
-      h("summary", null, "As a table"),
-      isOpen && [
+    return asTable(
+      isOpen,
+      () => this.draw({ force: true }),
+      () => [
         rows.length > MOST_ROWS &&
           h("p", { class: "quiet" }, `Showing the newest ${MOST_ROWS} of ${count(rows.length)}.`),
         table(

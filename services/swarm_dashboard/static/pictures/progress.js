@@ -3,7 +3,7 @@
 
 import { h, svg } from "../dom.js";
 import { count, duration, hours, now, percent, plural } from "../format.js";
-import { cell, empty, table } from "../pieces.js";
+import { asTable, cell, empty, table } from "../pieces.js";
 import { patterns } from "./kinds.js";
 import { Picture } from "./picture.js";
 import { clock, levels, moments, scale } from "./plot.js";
@@ -153,11 +153,10 @@ class Progress extends Picture {
 
   #twin(_data, points) {
     const isOpen = this.node.querySelector("details")?.open;
-    return h(
-      "details",
-      { class: "twin", ontoggle: () => this.draw({ force: true }) },
-      h("summary", null, "As a table"),
-      isOpen &&
+    return asTable(
+      isOpen,
+      () => this.draw({ force: true }),
+      () =>
         table(
           "progress-rows",
           ["At", "Completed", "Change"],

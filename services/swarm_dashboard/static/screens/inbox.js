@@ -5,7 +5,7 @@ import { get } from "../api.js";
 import { group, importedAsFailed, names } from "../causes.js";
 import { h } from "../dom.js";
 import { heldBecause, plural } from "../format.js";
-import { elapsed, empty, icon, taskLink, taskPath } from "../pieces.js";
+import { elapsed, empty, icon, taskName, taskPath } from "../pieces.js";
 import { releaseAll, releaseAsGone, retryWithNote, taskButton } from "../verbs.js";
 import { warnings } from "../warnings.js";
 
@@ -123,13 +123,7 @@ function held(task, head) {
     h(
       "div",
       { class: "ask" },
-      h(
-        "p",
-        { class: "head" },
-        taskLink(task.id, null, { class: "id", "data-row": "" }),
-        " ",
-        h("span", null, task.name),
-      ),
+      h("p", { class: "head" }, taskName(task)),
       h(
         "p",
         { class: "reason" },

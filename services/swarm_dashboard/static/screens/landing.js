@@ -5,7 +5,7 @@ import { get } from "../api.js";
 import { h } from "../dom.js";
 import { count, moment, plural } from "../format.js";
 import { mergeInto, undoLanding } from "../landinto.js";
-import { at, cell, command, copyButton, elapsed, empty, icon, table, taskLink } from "../pieces.js";
+import { at, cell, command, copyButton, elapsed, empty, icon, table, taskLink, taskName } from "../pieces.js";
 import { resume } from "../verbs.js";
 
 export const name = "landing";
@@ -145,13 +145,7 @@ function line({ landing, waiting, waiting_total: total }) {
       "tr",
       { key: task.id },
       cell("Turn", { class: "c-number" }, place),
-      cell(
-        "Task",
-        { class: "c-name" },
-        taskLink(task.id, null, { class: "id", "data-row": "" }),
-        " ",
-        h("span", null, task.name),
-      ),
+      cell("Task", { class: "c-name" }, taskName(task)),
       cell("Passed", { class: "c-time" }, task.approved_at ? [elapsed(task.approved_at), " ago"] : "–"),
       cell("Worker", { class: "c-worker" }, task.worker_id ?? "–"),
       cell(

@@ -20,7 +20,7 @@ import { routes } from "../nowcards/routes.js";
 import { outcomes } from "../pictures/bars.js";
 import { lanes } from "../pictures/lanes.js";
 import { progress } from "../pictures/progress.js";
-import { badge, cell, command, elapsed, empty, icon, table, taskLink } from "../pieces.js";
+import { badge, cell, command, elapsed, empty, icon, table, taskName } from "../pieces.js";
 import * as verbs from "../verbs.js";
 import { warnings } from "../warnings.js";
 
@@ -226,13 +226,7 @@ function running(status) {
           "tr",
           { key: row.id },
           cell("Stage", { class: "c-status" }, badge(row)),
-          cell(
-            "Task",
-            { class: "c-name" },
-            taskLink(row.id, null, { class: "id", "data-row": "" }),
-            " ",
-            h("span", null, row.name),
-          ),
+          cell("Task", { class: "c-name" }, taskName(row)),
           cell("Worker", { class: "c-worker" }, row.worker_id),
           cell(
             "Elapsed",
@@ -303,14 +297,7 @@ function short(heading, rows, total, address, words, none = "Nothing yet") {
               h(
                 "div",
                 null,
-                h(
-                  "p",
-                  { class: "head" },
-                  taskLink(row.id, null, { class: "id", "data-row": "" }),
-                  " ",
-                  h("span", null, row.name),
-                  h("span", { class: "ago" }, elapsed(row.at)),
-                ),
+                h("p", { class: "head" }, taskName(row), h("span", { class: "ago" }, elapsed(row.at))),
                 words && h("p", { class: "why" }, words(row)),
               ),
               words && h("span", { class: "act", "data-steady": "" }, verbs.taskButton(row.verbs[0], row)),

@@ -6,7 +6,7 @@ import { bulkBar, pickAll, pickEverything, picker, pickFocused } from "../bulk.j
 import { learnPhases } from "../completions.js";
 import { h } from "../dom.js";
 import { between, count, duration, groupWord, plural, sinceSeconds } from "../format.js";
-import { badge, cell, command, elapsed, empty, icon, table, taskLink } from "../pieces.js";
+import { badge, cell, command, elapsed, empty, icon, table, taskName } from "../pieces.js";
 import * as saved from "../savedsearches.js";
 import { addTask } from "../taskform.js";
 import { taskButton } from "../verbs.js";
@@ -251,13 +251,7 @@ function board({ of, words, order }, rows, partial) {
                 h(
                   "div",
                   null,
-                  h(
-                    "p",
-                    { class: "head" },
-                    taskLink(row.id, null, { class: "id", "data-row": "" }),
-                    " ",
-                    h("span", null, row.name),
-                  ),
+                  h("p", { class: "head" }, taskName(row)),
                   row.last_error && row.group !== "completed" && h("p", { class: "why" }, row.last_error),
                 ),
               ),
@@ -288,9 +282,7 @@ function list(rows, query) {
           cell(
             "Task",
             { class: "c-name" },
-            taskLink(row.id, null, { class: "id", "data-row": "" }),
-            " ",
-            h("span", { title: row.name }, row.name),
+            taskName(row, row.name),
             row.status === "blocked" &&
               row.blockers > 0 &&
               h("span", { class: "why" }, `waiting for ${plural(row.blockers, "task")}`),

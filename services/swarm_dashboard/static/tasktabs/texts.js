@@ -3,7 +3,7 @@
 
 import { h } from "../dom.js";
 import { eventWord, moment } from "../format.js";
-import { badge, cell, empty, table, taskLink } from "../pieces.js";
+import { badge, cell, empty, table, taskName } from "../pieces.js";
 import { json } from "./checks.js";
 
 export function prompt({ data: { attempt, prompts, next } }) {
@@ -85,13 +85,7 @@ export function links({ data: { task } }) {
                 "tr",
                 { key: row.id },
                 cell("Status", { class: "c-status" }, badge(row)),
-                cell(
-                  "Task",
-                  { class: "c-name" },
-                  taskLink(row.id, null, { class: "id", "data-row": "" }),
-                  " ",
-                  h("span", null, row.name),
-                ),
+                cell("Task", { class: "c-name" }, taskName(row)),
               ),
             ),
           )
