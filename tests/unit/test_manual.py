@@ -32,17 +32,17 @@ def code_words(cells: list[str]) -> set[str]:
 
 
 def test_every_key_of_a_task_is_explained() -> None:
-    assert code_words(first_column("| key | what it is")) == set(KEYS)
+    assert code_words(first_column("| key | meaning | default")) == set(KEYS)
 
 
 def test_every_command_is_listed() -> None:
-    listed = {word.split()[0] for word in code_words(first_column("| command | does"))}
+    listed = {word.split()[0] for word in code_words(first_column("| command | description"))}
     assert listed == set(COMMANDS)
 
 
 def test_every_status_is_explained() -> None:
-    assert code_words(first_column("| status | means")) == set(Status)
-    rows = table("| status | means")
+    assert code_words(first_column("| status | meaning")) == set(Status)
+    rows = table("| status | meaning")
     for status in set(Status):
         assert any(re.fullmatch(rf"\| `{status}` \|.*\| {GROUP_OF[status]} \|", row) for row in rows), status
 
@@ -57,7 +57,7 @@ def test_every_exit_code_is_explained() -> None:
     }
     outcomes = {value for name, value in vars(errors).items() if name.startswith("EXIT_")}
     usage = {2}
-    assert {int(code) for code in first_column("| exit code | means")} == own | outcomes | usage
+    assert {int(code) for code in first_column("| exit code | meaning")} == own | outcomes | usage
 
 
 def test_the_table_of_settings_is_up_to_date() -> None:
