@@ -1,4 +1,4 @@
-"""The command line, and the names under which `python -m` starts the suite's programs."""
+"""The command line, and the names under which `python -m` starts the programs."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""The command line `amplifier-swarm`: finds the command, turns errors into a line or two and an exit code."""
+"""The command line `amplifier-swarm`: finds the command, and turns errors into a line or two and an exit code."""
 
 from __future__ import annotations
 

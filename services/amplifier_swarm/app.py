@@ -1,4 +1,4 @@
-"""What every command shares: the database it is about, how much it says, and how it is declared."""
+"""Shared by all commands: the database, the verbosity, and how a command is declared."""
 
 from __future__ import annotations
 

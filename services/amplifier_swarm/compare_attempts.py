@@ -21,7 +21,7 @@ _SAME = {"problem": "the same problem", "diff": "the same change", "both": "the 
 def print_same_problem(same: Mapping[str, Any]) -> None:
     """Print what two attempts have in common and both verdicts; `same` is from `same_problem`."""
     earlier, last = same["attempts"]
-    say(f"\nAttempt {last['number']} failed as attempt {earlier['number']} did: {_SAME[same['what']]}")
+    say(f"\nAttempt {last['number']} failed in the same way as attempt {earlier['number']}: {_SAME[same['what']]}")
     room = min(MAX_WIDTH, shutil.get_terminal_size((100, 24)).columns)
     width = max(MIN_COLUMN, (room - len(_BETWEEN) - 2) // 2)
     for left, right in zip_longest(_lines(earlier, width), _lines(last, width), fillvalue=""):

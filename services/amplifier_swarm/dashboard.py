@@ -1,4 +1,4 @@
-"""`python -m amplifier_swarm.dashboard`: the README's name of `swarm-dashboard`."""
+"""`python -m amplifier_swarm.dashboard`: the documented module name of `swarm-dashboard`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`from amplifier_swarm.database import TaskDatabase`: the README's name of the database's front."""
+"""`from amplifier_swarm.database import TaskDatabase`: the documented import of the database."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ class Waiting(Struct, frozen=True, kw_only=True):
 
 
 def waiting_to_come_over(landings: Landings, *, limit: int) -> Waiting | None:
-    """The last landed work, as git draws it; None when there is nothing that the user does not have."""
+    """The latest landed work, as git draws it; None if the user already has all of it."""
     try:
         integration, row = integration_of(landings)
         tip = integration.tip()

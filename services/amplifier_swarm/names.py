@@ -1,4 +1,4 @@
-"""Names that are typed: tasks, phases, workers and branches. Completion for the shell, and errors that suggest one."""
+"""Names that users type: tasks, phases, workers and branches. Shell completion, and errors that suggest a name."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def check_phase(database: TaskDatabase, phase: str | None) -> None:
 
 
 def suggestion(typed: str, known: list[str], they_are: str) -> str | None:
-    """A hint for a mistyped name: the nearest known one, else the first ones; None when there are none."""
+    """A hint for a mistyped name: the nearest known one, or the first ones; None if there are none."""
     if not known:
         return None
     from swarm_shared.taskfile.nearest import Suggester  # only for a mistake: difflib loads slowly
@@ -45,7 +45,7 @@ def suggestion(typed: str, known: list[str], they_are: str) -> str | None:
 
 
 def _from_database(names: Callable[[TaskDatabase, str], Iterable[str]]) -> _Complete:
-    """Completion that reads the database; without a usable one there is nothing to offer."""
+    """Completion from the database; offers nothing without a usable one."""
 
     def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
         try:

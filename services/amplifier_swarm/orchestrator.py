@@ -1,4 +1,6 @@
-"""`python -m amplifier_swarm.orchestrator`: one foreground run of the suite; what `amplifier-swarm start` becomes."""
+"""`python -m amplifier_swarm.orchestrator`: one foreground run of the swarm; `amplifier-swarm start` becomes this
+process.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,7 @@ from swarm_shared.program.entry import exit_code_of, report
 from swarm_shared.program.settings import resolve
 
 NAME = "amplifier_swarm.orchestrator"
-# By hand it is the orchestrator alone; `amplifier-swarm start` says which it wants.
+# Started directly it serves no dashboard; `amplifier-swarm start` passes its own choice.
 DEFAULTS: Mapping[str, Any] = {"dashboard": False}
 
 

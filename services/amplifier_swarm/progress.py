@@ -1,4 +1,4 @@
-"""A progress bar on standard error that appears only on a terminal, and only when something takes longer."""
+"""A progress bar on standard error, shown only on a terminal and only if the work takes a while."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Bar:
         self._possible = is_terminal(sys.stderr)
 
     def phase(self, words: str) -> None:
-        """Say what the following steps are of."""
+        """Name the phase that the following steps belong to."""
         self._words = words
         if self._bar is not None:
             self._task = self._bar.add_task(words, total=None)

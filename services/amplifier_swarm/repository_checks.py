@@ -1,4 +1,4 @@
-"""What `doctor` says of git: program, repository, the branch that work lands on, and worktrees that are left."""
+"""The findings of `doctor` about git: program, repository, the branch that work lands on, and remaining worktrees."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NAMED = 5
 
 
 def about_git(settings: Settings, known: IntegrationRow | None = None) -> Iterator[Finding]:
-    """The program git, and whether tasks get worktrees; as `start` would say it.
+    """The git program, and whether tasks get worktrees; as `start` would report it.
 
     Args:
         known: The branch that earlier runs have landed on.
@@ -60,7 +60,7 @@ def about_git(settings: Settings, known: IntegrationRow | None = None) -> Iterat
 
 
 def about_landing(database: TaskDatabase) -> Iterator[Finding]:
-    """The integration branch as it is, and the worktrees that are no longer needed."""
+    """The current integration branch, and the worktrees that are no longer needed."""
     row = database.landings.integration()
     if row is None:
         return
@@ -110,7 +110,7 @@ def _about_branch(landings: Landings) -> Iterator[Finding]:
 
 
 def _about_hooks(found: Repository) -> Finding:
-    """Users whose commits run hooks and are signed should know that ours are not."""
+    """Users whose commits run hooks and are signed should know that the swarm's commits do not."""
     configured = _person_has(found.git, "core.hooksPath")
     folder = (found.top_level or found.common_dir) / Path(configured).expanduser() if configured else None
     hooks = _files(folder or found.common_dir / "hooks")
@@ -125,7 +125,7 @@ def _about_hooks(found: Repository) -> Finding:
 
 
 def _person_has(git: Git, key: str, *how: str) -> str | None:
-    """A setting as it is without ours, which come last."""
+    """A git setting as it is without the swarm's own, which come last."""
     values = git.ask("config", "--get-all", "--null", *how, key).out.decode("utf-8", "replace").split("\0")[:-1]
     return values[-2] if len(values) > 1 else None
 

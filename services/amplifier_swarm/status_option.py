@@ -23,7 +23,7 @@ def status_option(help: str) -> Callable[[F], F]:
                 found += statuses_named(word)
             except ValueError:
                 known = ", ".join(known_words())
-                raise click.BadParameter(f"{word!r} is no status. Choose from: {known}", ctx, param) from None
+                raise click.BadParameter(f"{word!r} is not a status. Choose from: {known}", ctx, param) from None
         return tuple(dict.fromkeys(found))
 
     def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:

@@ -1,4 +1,4 @@
-"""Making requests of the swarm: carried out at once where no reaper would, else waited for."""
+"""Makes requests: carries them out directly if no reaper is running, and otherwise waits for their outcome."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _NOT_HANDLED = "not handled within {:.0f} s – see amplifier-swarm doctor: does
 
 
 class Live(Struct, frozen=True, kw_only=True):
-    """What of the swarm lives now."""
+    """The programs of the swarm that are running now."""
 
     reaper: bool
     workers: int
@@ -46,14 +46,14 @@ class Live(Struct, frozen=True, kw_only=True):
 def submit(
     app: App, database: TaskDatabase, verb: Verb, targets: Sequence[str] = ("",), **argument: Any
 ) -> list[ControlRow]:
-    """One row per target, all answered: done, refused, or expired.
+    """Write one row per target; return them with their outcomes: done, refused, or expired.
 
-    Without a living reaper no one would take rows on resting tasks and on the queue, and no one could interfere:
-    they are carried out here, in the transaction that writes them.
+    Without a running reaper, nothing would carry out requests about idle tasks and the queue, and nothing could
+    interfere: they are carried out here, in the transaction that writes them.
 
     Raises:
         NotFound: No such task; requests for earlier targets remain.
-        SupervisorError: Nothing of the swarm lives that could do it.
+        SupervisorError: No program is running that could carry it out.
     """
     given = {name: value for name, value in argument.items() if value is not None}
     live = Live.of(database)
@@ -61,7 +61,7 @@ def submit(
         rows = _request(app, database, verb, targets, given)
     elif verb in NEEDS_SUPERVISORD:
         raise SupervisorError(
-            "no reaper runs that could ask supervisord",
+            "no reaper is running that could call supervisord",
             hint="start the swarm: amplifier-swarm start, or supervisord -c supervisord.conf",
         )
     else:
@@ -70,7 +70,7 @@ def submit(
 
 
 def report_outcomes(rows: Sequence[ControlRow], *, as_json: bool) -> int:
-    """Print the outcomes; the exit code.
+    """Print the outcomes. Returns the exit code.
 
     Raises:
         StateError: The only row was refused.
@@ -121,13 +121,13 @@ def _without_reaper(
     if live.workers:  # its worker watches for rows that are aimed at its attempt
         return database.control.get(database.control.request(verb, target, argument, actor=app.actor()))
     raise SupervisorError(
-        f"task {target} was running when its swarm ended, and nothing lives that could {verb} it",
+        f"task {target} was running when its swarm ended, and no program is running that could {verb} it",
         hint="amplifier-swarm reset-orphans ends what is left of it and makes it ready again",
     )
 
 
 def _answered(app: App, database: TaskDatabase, rows: Sequence[ControlRow]) -> list[ControlRow]:
-    """Wait until every row has its outcome; those that are not taken in time are closed here as expired."""
+    """Wait until every row has its outcome; rows that are not handled in time are closed here as expired."""
     done: list[ControlRow] = []
     waiting = list(reversed(rows))
     reminded = False
@@ -141,7 +141,7 @@ def _answered(app: App, database: TaskDatabase, rows: Sequence[ControlRow]) -> l
             database.control.answer(row.id, "expired", _NOT_HANDLED.format(after_s), by=app.actor())
         else:
             if not reminded and app.clock.wall_ms() > row.created_at + SILENCE_MS:
-                remark(f"waiting for {row.verb} {row.target}".rstrip() + "; Ctrl+C ends the waiting only")
+                remark(f"waiting for {row.verb} {row.target}".rstrip() + "; Ctrl+C only stops waiting")
                 reminded = True
             wait_for_a_commit(database)
     return done

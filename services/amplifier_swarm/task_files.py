@@ -1,4 +1,4 @@
-"""Reading several files as one list: task files of the suite and plans of other tools, every problem at once."""
+"""Reads several files as one list: our task files and plans of other tools, reporting all problems together."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Progress = Callable[[int, int], None]
 
 
 class FilesRefused(InputError):
-    """Task files that cannot be taken together, with all problems, file by file."""
+    """Files that cannot be imported together, with all problems, file by file."""
 
     def __init__(self, problems: Sequence[Problem], *, omitted: int = 0) -> None:
         self.problems = tuple(problems)
@@ -79,7 +79,7 @@ class Known:
 
 
 class Read(Struct, frozen=True, kw_only=True):
-    """The tasks of all files in order, what is odd about them, and the plans of other tools among them."""
+    """The tasks of all files in order, with warnings, and the plans of other tools among them."""
 
     tasks: list[TaskSpec]
     by_file: dict[str, list[TaskSpec]]
@@ -89,7 +89,7 @@ class Read(Struct, frozen=True, kw_only=True):
 
 @dataclass(slots=True)
 class _File:
-    """A task file of the suite, or a whole plan of another tool."""
+    """One of our task files, or a complete plan of another tool."""
 
     name: str
     path: Path | None = None
@@ -163,7 +163,7 @@ def _step(progress: Progress, before: int, total: int, done: int, _: int) -> Non
 
 
 def _files(names: Sequence[str], how: How) -> list[_File]:
-    """Task files of the suite in their order, then the plans of other tools."""
+    """Our task files in their order, then the plans of other tools."""
     files: list[_File] = []
     plans: list[Plan] = []
     for place, data in _contents(names, how.root):
@@ -213,7 +213,7 @@ def _load(place: Place) -> bytes:
         return load_task_file(Path(place.file))
     text = sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
     if len(text) > MAX_FILE_BYTES:
-        raise InputError("standard input: more than a task file may hold", hint="split it into several files")
+        raise InputError("standard input is larger than a task file may be", hint="split it into several files")
     return text
 
 
@@ -259,7 +259,7 @@ def _find_duplicates(files: Sequence[_File]) -> None:
             where = first.setdefault(task.id, (file, task.line))
             if where[0] is not file:
                 message = f"the id {shown(task.id)} is given twice (first in {where[0].name}:{where[1]})"
-                _note(file, task.line, message, "give one of the two another id")
+                _note(file, task.line, message, "change one of the two ids")
 
 
 def _find_circles(files: Sequence[_File]) -> None:

@@ -1,4 +1,4 @@
-"""Writing for people and programs: tables where there is a terminal, plain lines elsewhere, and nothing that acts.
+"""Output for users and programs: tables on a terminal, plain lines elsewhere, and no control sequences.
 
 Text of tasks and agents may hold terminal escapes. Everything that is printed passes `safe` or `print_json` first.
 """
@@ -39,7 +39,7 @@ LAST_COLUMN_CHARS = 24  # what a column of free text must at least have
 
 
 def say(text: str = "", *, to: IO[str] | None = None) -> None:
-    """A line for the person, made safe; several lines stay several."""
+    """Print a text for the user, made safe; line breaks are kept."""
     click.echo(safe(text, lines=True), file=to)
 
 

@@ -1,4 +1,4 @@
-"""`swarm-dashboard`: look at the swarm in a browser and steer it."""
+"""`swarm-dashboard`: shows the swarm in a browser, with controls."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _log = logging.getLogger("swarm_dashboard")
 @click.option("-v", "--verbose", is_flag=True, help="Log more.")
 @click.version_option(version("amplifier-swarm"), prog_name="swarm-dashboard")
 def command(verbose: bool, **flags: Any) -> None:
-    """Serve the dashboard of one database until it is told to stop.
+    """Serve the dashboard of one database until it is stopped.
 
     \b
     Example: swarm-dashboard --db tasks.db --port 9000
@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _serve(config: DashboardConfig) -> None:
-    # The importing of gunicorn and Flask comes after the settings are known to be good: a wrong one is told at once.
+    # gunicorn and Flask are imported after the settings have been checked, so that a wrong one is reported immediately.
     from swarm_dashboard.web.server import Server
 
     wait_for_database(config.db, os.environ)
@@ -58,25 +58,25 @@ def _serve(config: DashboardConfig) -> None:
     host, port = address_of(listener)
     url = f"http://{host}:{port}/"
     mine = ProcessId.mine()
-    # Closed again before the fork: a connection must not be carried over one.
+    # Closed again before the fork: a connection must not survive a fork.
     with TaskDatabase(config.db, create=False) as database:
         database.swarm.register_service(SERVICE, mine, {"port": port, "url": url})
         token = config.own_token or database.swarm.dashboard_token()
     link = url if config.open_to_all else f"{url}#t={token}"
     logs.event(_log, "dashboard_started", link=link, db=config.db, pid=mine.pid)
     if not config.is_loopback:
-        logs.event(_log, "dashboard_exposed", level=logging.WARNING, host=config.host, to="everybody with the token")
+        logs.event(_log, "dashboard_exposed", level=logging.WARNING, host=config.host, to="everyone with the token")
     try:
         Server(config, listener, _owners()).run()
     finally:
-        # Also the forked worker passes here, on its way out after a failed start.
+        # The forked worker also gets here, when it exits after a failed start.
         if ProcessId.mine() == mine:
             with suppress(DatabaseError), TaskDatabase(config.db, create=False) as database:
                 database.swarm.end_service(SERVICE, mine)
 
 
 def _owners() -> list[ProcessId]:
-    """Whom this process must not outlive: `start`, and supervisord when it runs us."""
+    """The processes that this one must not outlive: `start`, and supervisord if it runs us."""
     owners = (owner_from(os.environ), supervisord_from(os.environ))
     return [owner for owner in owners if owner is not None]
 

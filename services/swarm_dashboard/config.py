@@ -1,4 +1,4 @@
-"""What the dashboard is told at its start, checked: where it listens, who may look, and how much it takes on."""
+"""The dashboard's checked configuration: where it listens, who has access, and its limits."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ class DashboardConfig(Struct, frozen=True, kw_only=True):
     db: Path
     host: str = "127.0.0.1"
     port: int = 8765
-    port_is_asked: bool = False  # a port that somebody named is taken or refused, never changed
+    port_is_asked: bool = False  # a port that the user chose is used or refused, never changed
     open_to_all: bool = False  # SWARM_DASHBOARD_AUTH=none
     own_token: str = ""  # empty: the database's own
     sockets: int = SOCKETS
     threads: int = THREADS
     verbose: bool = False
-    settings: Settings = field(default_factory=Settings)  # the swarm's: what the next attempt will be told
+    settings: Settings = field(default_factory=Settings)  # the swarm's: for the prompt of the next attempt
 
     @property
     def is_loopback(self) -> bool:
@@ -35,27 +35,27 @@ class DashboardConfig(Struct, frozen=True, kw_only=True):
 
 
 def config_from(settings: Settings, *, verbose: bool = False) -> DashboardConfig:
-    """Take what concerns the dashboard and refuse what would expose it.
+    """Take the dashboard's settings, and refuse those that would expose it.
 
     Raises:
-        ConfigError: Beyond this machine without a token of one's own, or with no authentication at all.
+        ConfigError: Other machines could reach it without a token that the user has set, or without any authentication.
     """
     host, own_token = settings.dashboard_host.strip("[]"), settings.dashboard_token
     open_to_all = settings.dashboard_auth == "none"
     if own_token and len(own_token) < MIN_OWN_TOKEN_CHARS:
         raise ConfigError(
             f"SWARM_DASHBOARD_TOKEN is shorter than {MIN_OWN_TOKEN_CHARS} characters",
-            hint="make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(32))'",
+            hint="generate one with: python3 -c 'import secrets; print(secrets.token_urlsafe(32))'",
         )
     if not is_loopback(host):
-        reach = f"{host} lets other machines reach the dashboard: everything agents wrote, and every control"
+        reach = f"{host} makes the dashboard reachable from other machines, with all agent output and every control"
         if open_to_all:
             raise ConfigError(
                 f"{reach}, without any token",
                 hint="SWARM_DASHBOARD_AUTH=none is for 127.0.0.1 only",
             )
         if not own_token:
-            raise ConfigError(reach, hint="set a token of your own in SWARM_DASHBOARD_TOKEN, or keep 127.0.0.1")
+            raise ConfigError(reach, hint="set your own token in SWARM_DASHBOARD_TOKEN, or keep 127.0.0.1")
     return DashboardConfig(
         db=settings.db,
         host="127.0.0.1" if host == "localhost" else host,
@@ -69,7 +69,7 @@ def config_from(settings: Settings, *, verbose: bool = False) -> DashboardConfig
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach an address; a name other than localhost is taken for the world."""
+    """Whether only this machine can reach an address; any name other than localhost counts as public."""
     if host == "localhost":
         return True
     try:

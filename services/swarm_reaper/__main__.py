@@ -70,7 +70,7 @@ def reap(config: ReaperConfig) -> int:
     epilog="Example: swarm-reaper --db tasks.db",
 )
 @setting("db")
-@click.option("-v", "--verbose", is_flag=True, help="Tell more in the log.")
+@click.option("-v", "--verbose", is_flag=True, help="Log more.")
 @click.version_option(package_name="amplifier-swarm", prog_name="swarm-reaper")
 def command(verbose: bool, **flags: object) -> int:
     """Requeue tasks of dead or frozen workers, carry out requests, maintain the database.

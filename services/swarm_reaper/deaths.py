@@ -101,4 +101,4 @@ class Deaths:
 
 
 def _only_ring(number: int, frame: object) -> None:
-    """The byte in the wakeup descriptor says it all."""
+    """The byte in the wakeup descriptor carries all the information."""

@@ -107,7 +107,7 @@ class Housekeeping:
         elif free >= least * _ROOM_AGAIN and low:
             with self._db.connection.transaction():
                 self._db.swarm.clear_flag(DISK_LOW)
-                self._db.events.add("resumed", f"there is room again: {free // _MIB} MiB free")
+                self._db.events.add("resumed", f"there is enough space again: {free // _MIB} MiB free")
 
     def _trim(self) -> None:
         clock, days = self._db.clock, self._config.keep_output_days

@@ -195,7 +195,7 @@ class Requests:
         """What runs in another pid namespace, such as a container's, only its own worker can end."""
         if self._waited_ms(row) < ELSEWHERE_ANSWERS_WITHIN_MS:
             return False
-        said = f"{attempt.worker_id} runs where this reaper cannot reach it, and did not answer: stop it there"
+        said = f"{attempt.worker_id} runs where this reaper cannot reach it, and did not respond: stop it there"
         return self._answer(row, "expired", said)
 
     def _is_overdue(self, row: ControlRow, attempt: OpenAttempt) -> bool:

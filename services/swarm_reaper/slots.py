@@ -198,7 +198,7 @@ class Slots:
         if self._client is None:
             raise SupervisorError(
                 f"{what} needs supervisord, and this reaper does not run under one",
-                hint="start the suite with `amplifier-swarm start` or `supervisord -c supervisord.conf`",
+                hint="start the swarm with `amplifier-swarm start` or `supervisord -c supervisord.conf`",
             )
         return self._client
 

@@ -137,7 +137,7 @@ def _prove_gone(db: Path, lifeline: Lifeline) -> None:
 @setting("land_into")
 @setting("runner")
 @setting("contain", "--contain")
-@click.option("-v", "--verbose", is_flag=True, help="Tell more in the log.")
+@click.option("-v", "--verbose", is_flag=True, help="Log more.")
 @click.version_option(package_name="amplifier-swarm", prog_name="swarm-worker")
 def command(worker_id: str, verbose: bool, **flags: object) -> int:
     """Take tasks one at a time, drive their agents, and settle what came of it.

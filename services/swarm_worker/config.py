@@ -84,9 +84,11 @@ def worker_config(settings: Settings, worker_id: str) -> WorkerConfig:
         ConfigError: A name, folder, agent CLI or isolation that cannot work.
     """
     if not 1 <= len(worker_id) <= MAX_WORKER_ID or not worker_id.isprintable():
-        raise ConfigError(f"{worker_id!r} is no worker id", hint=f"1 to {MAX_WORKER_ID} printable characters")
+        raise ConfigError(f"{worker_id!r} is not a valid worker id", hint=f"1 to {MAX_WORKER_ID} printable characters")
     if not settings.project_root.is_dir():
-        raise ConfigError(f"the project root {settings.project_root} is no folder", hint="name it with --project-root")
+        raise ConfigError(
+            f"the project root {settings.project_root} is not a folder", hint="set it with --project-root"
+        )
     if (error := not_pointed_at_a_project(settings)) is not None:
         raise error
     presets = load_presets(settings.agent_clis)

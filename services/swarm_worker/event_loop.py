@@ -106,4 +106,4 @@ class Watch:
 
 
 def _only_wake_up(number: int, frame: object) -> None:
-    """The byte in the wakeup descriptor says it all."""
+    """The byte in the wakeup descriptor carries all the information."""

@@ -141,7 +141,7 @@ class WorkerLoop:
                 raise
             # Not the task's fault either. It is kept for a moment: another worker would only meet the same.
             self._watch.wait(SHORTAGE_PAUSE_S)
-            self._drop(claim, f"this machine is out of something: {error}")
+            self._drop(claim, f"this machine lacks a resource: {error}")
 
     def _drop(self, claim: Claim, why: str) -> None:
         event(LOG, "attempt_dropped", level=logging.ERROR, task=claim.task_id, reason=why)

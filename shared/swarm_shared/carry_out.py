@@ -118,7 +118,7 @@ def _apply(database: TaskDatabase, verb: Verb, target: str, argument: Mapping[st
             return Applied(text="emergency stop: all sessions end now")
         case Verb.DRAIN if target:
             if not database.workers.want(target, "drain"):
-                raise NotFound(f"no worker {target!r} runs", hint="amplifier-swarm workers lists them")
+                raise NotFound(f"no worker {target!r} is running", hint="amplifier-swarm workers lists them")
             return Applied(text=f"{target} leaves after its current task")
         case _:
             database.swarm.set_flag(DRAINED, actor=actor, reason=reason)

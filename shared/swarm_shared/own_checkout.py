@@ -22,7 +22,7 @@ def not_pointed_at_a_project(settings: Settings) -> ConfigError | None:
     if checkout is None:
         return None
     return ConfigError(
-        f"no project is named, and this folder, {checkout}, is Amplifier Swarm itself: agents would change the suite",
+        f"no project is named, and this folder, {checkout}, is Amplifier Swarm itself: agents would change it",
         hint=(
             f"name your project: --project-root with `start`, `make run PROJECT=/path/to/project`, or the line "
             f"`project_root: /path/to/project` in {settings.db.with_name('swarm.yaml')}"

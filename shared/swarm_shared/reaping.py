@@ -145,7 +145,7 @@ class Reaping:
         now = self._clock.mono_ms()
         overdue_ms = self._limits.overdue_ms
         if now > attempt.lease_until_mono:
-            ending = crash(f"{worker} gave no heartbeat until its lease ran out")
+            ending = crash(f"{worker} sent no heartbeat until its lease expired")
             return _Suspicion(kind="overdue", ending=ending, watched_ms=overdue_ms)
         if elsewhere:
             return None  # of another pid namespace, and it renews its lease: it lives
@@ -213,7 +213,7 @@ class Reaping:
             if attempt.keeper is None or self._lifelines.is_free(attempt.keeper) is not False:
                 return ()
             pursuit.next_sweep = now + (HELD_SWEEP_EVERY_MS if pursuit.rests else SWEEP_EVERY_MS)
-            pursuit.left = ("a process that does not show itself holds the lock file of its worker",)
+            pursuit.left = ("a hidden process holds the lock file of its worker",)
             return pursuit.left
         pursuit.was_empty = not left
         if not left:
@@ -266,7 +266,7 @@ class Reaping:
                 self._clear_lifelines = True
             elif alive is None and self._is_silent(worker):
                 # Of another container: its row says that it is over, should it ever wake up.
-                why = "no heartbeat from another pid namespace until its lease ran out"
+                why = "no heartbeat from another pid namespace until its lease expired"
                 self._workers.end(worker.run, crashed=True, remark=why)
 
     def _is_silent(self, worker: WorkerRun) -> bool:

@@ -201,5 +201,5 @@ def test_logs_of_running_tasks_stand_side_by_side(desk: SteeredQueue, page: Page
 def test_settings_are_shown_and_secrets_are_not(page: Page, seen: Watched) -> None:
     page.goto(page.url.partition("#")[0] + "settings")
     row = page.locator('tr[data-key="max_retries"]')
-    expect(row).to_contain_text("Further attempts after the first one.")
+    expect(row).to_contain_text("The number of further attempts after the first one.")
     expect(page.locator('tr[data-key="dashboard_token"]')).to_contain_text("–")

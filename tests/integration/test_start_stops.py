@@ -44,7 +44,7 @@ def test_the_first_signal_lets_running_tasks_finish_and_starts_no_other(at: Desk
     run = begun(at)
     # As a terminal does it: to everything in its foreground group, of which only the run may be.
     os.killpg(run.pid, number)
-    at.wait_remark("waiting for long, at most 300 s; once more stops everything at once")
+    at.wait_remark("waiting for long, at most 300 s; do it again to stop everything immediately")
     at.marker("go").touch()
     assert at.wait_end(run) == 9, at.told()
     assert at.status("long") == Status.COMPLETED

@@ -69,17 +69,17 @@ def server_for_user(database: Path) -> MCPServer:
 
     @server.tool(annotations=_READS)
     async def status() -> str:
-        """Counts, progress, workers, and what keeps the queue from moving, as JSON."""
+        """Counts, progress, workers, and anything that blocks the queue, as JSON."""
         return await command.run("status", "--json")
 
     @server.tool(annotations=_READS)
     async def why(task_id: str) -> str:
-        """What a task waits for or how it ended, and what can be done about it, as JSON."""
+        """What a task waits for or how it ended, and what you can do about it, as JSON."""
         return await command.run("why", "--json", "--", task_id)
 
     @server.tool(annotations=_READS)
     async def logs(task_id: str, attempt: int = 0) -> str:
-        """What the sessions of a task printed, the end of it; of the last attempt unless another one is named."""
+        """The end of the output of a task's sessions; of the last attempt unless you name another one."""
         words = [f"--attempt={attempt}"] if attempt > 0 else []
         return await command.run("logs", *words, "--", task_id, keep_end=True)
 
@@ -104,7 +104,7 @@ def server_for_user(database: Path) -> MCPServer:
         checks: Sequence[str] = (),
         hold: bool = False,
     ) -> str:
-        """Add one task to the queue. With `hold` it waits until the user releases it.
+        """Add one task to the queue. With `hold` it does not start until the user releases it.
 
         `depends_on` are ids of tasks that must be completed first, `files` are globs of what it may change, `checks`
         are shell commands that must succeed.
@@ -127,7 +127,7 @@ def server_for_session(database: Path) -> MCPServer:
         files: Sequence[str] = (),
         acceptance_criteria: Sequence[str] = (),
     ) -> str:
-        """Propose a task of its own for work that your task does not cover. It is held until the user approves it."""
+        """Propose a separate task for work that your task does not cover. It is held until the user approves it."""
         task = _task(name, description, depends_on, files, acceptance_criteria)
         return await command.run("add", "--json", "--", "-", given=_given(task))
 

@@ -1,1 +1,1 @@
-"""What commands that read plans of other tools share."""
+"""Shared by commands that read plans of other tools."""

@@ -32,7 +32,7 @@ def fetch_issues(address: str) -> tuple[Place, bytes]:
     filters = parse_qsl(query, keep_blank_values=True)
     unknown = [name for name, _ in filters if name not in FILTERS]
     if not _REPOSITORY.fullmatch(repository) or unknown:
-        wrong = f"{unknown[0]!r} is no filter" if unknown else "this names no repository"
+        wrong = f"{unknown[0]!r} is not a filter" if unknown else "this is not the name of a repository"
         raise InputError(f"{address}: {wrong}", hint=f"write gh:OWNER/REPO?label=bug; filters: {', '.join(FILTERS)}")
     options = [f"--{name}={value}" for name, value in filters]
     if "limit" not in dict(filters):
@@ -51,7 +51,7 @@ def _run(command: list[str], address: str) -> bytes:
         ) from error
     except (OSError, subprocess.TimeoutExpired) as error:
         raise InputError(
-            f"{address}: gh gave no answer: {error}", hint="try the command itself: gh issue list"
+            f"{address}: gh did not respond: {error}", hint="try the command itself: gh issue list"
         ) from error
     if ran.returncode:
         lines = ran.stderr.decode(errors="replace").strip().splitlines()

@@ -21,7 +21,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class PlanOptions(Struct, frozen=True, kw_only=True):
-    """What the user said about the format of the files."""
+    """The user's choice of format for the files."""
 
     plan_format: str | None
     tag: str | None

@@ -1,4 +1,4 @@
-"""The mapping report of an import: what of each plan became what, and what was left out and why."""
+"""The mapping report of an import: what each part of a plan became, and what was left out and why."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from swarm_shared.sources.plan import Became, Entry, Plan
 
 
 def report(plans: Sequence[Plan]) -> None:
-    """Print the report of each plan: what became what in the order of its lines, and the sums."""
+    """Print the report of each plan: what each line became, in order, and the totals."""
     for plan in plans:
         say(f"{plan.place.file}: {plan.format}, {_count(len(plan.tasks), 'task')}")
         names = {task.id.removeprefix(f"{plan.prefix}."): task for task in plan.tasks}
@@ -30,7 +30,7 @@ def report(plans: Sequence[Plan]) -> None:
 
 
 def shown(plans: Sequence[Plan]) -> list[dict[str, Any]]:
-    """The report in the shape of JSON."""
+    """The report as a JSON document."""
     return [
         {
             "file": plan.place.file,

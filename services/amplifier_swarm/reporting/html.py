@@ -26,7 +26,7 @@ from swarm_shared.domain.models import Group
 from swarm_shared.store.views.run_report import ProblemLine, RunReport, TaskLine
 
 GENERATOR = "amplifier-swarm report"
-MOST_ROWS = 1_000  # of each table, so that the page stays a page
+MOST_ROWS = 1_000  # per table, so that the page stays readable
 MOST_PHASES = 100
 OPEN_ROWS = 40  # a longer list of completed tasks is folded
 _GOOD, _BAD, _OPEN = (Group.COMPLETED,), (Group.FAILED, Group.HELD), (Group.NOT_STARTED, Group.IN_PROGRESS)
@@ -36,7 +36,7 @@ def html_page(report: RunReport, name: str) -> str:
     """The page as text.
 
     Args:
-        name: What the report is about, such as the database's file name.
+        name: The subject of the report, such as the database's file name.
     """
     body = "".join(
         (

@@ -52,7 +52,7 @@ def headline(report: RunReport) -> str:
 
 
 def summary(report: RunReport) -> str:
-    """A sentence on what has not completed; empty when all has."""
+    """A sentence about tasks that have not completed; empty if all have."""
     parts = [
         f"{report.whole.number(group):,} {NAMES[group].lower()}"
         for group in IN_ORDER
@@ -82,7 +82,7 @@ def figures(report: RunReport) -> Iterator[tuple[str, str, str]]:
 
 
 def cost(effort: Effort) -> str:
-    """Dollars; what nobody reported is not zero."""
+    """Dollars; an unreported cost is not zero."""
     return "not reported" if effort.cost_usd is None else f"${effort.cost_usd:,.2f}"
 
 

@@ -1,1 +1,1 @@
-"""`amplifier-swarm start`: one foreground run of the suite, from its checks to its summary."""
+"""`amplifier-swarm start`: one foreground run of the swarm, from its checks to its summary."""

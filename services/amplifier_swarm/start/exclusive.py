@@ -1,4 +1,4 @@
-"""One run at a time on a database: the lock that says so, and waiting for what an earlier run left to end."""
+"""One run at a time per database: holds the lock, and waits until an earlier run's processes have ended."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LOCK = "start.lock"
 # A keeper's own effort takes up to ten seconds, a graceful end of gunicorn and supervisord some more.
 PATIENCE_S = 30.0
 SAY_AFTER_S = 1.0
-SILENT_MS = 60_000  # a reaper says every few seconds that it lives
+SILENT_MS = 60_000  # a reaper reports every few seconds that it is alive
 LOOK_S = 0.1
 
 Wait = Callable[[float], object]
@@ -28,7 +28,7 @@ Wait = Callable[[float], object]
 
 @contextmanager
 def exclusive_run(state_dir: Path, database: TaskDatabase) -> Iterator[None]:
-    """Hold the lock of this database's runs; the kernel gives it back however this process ends.
+    """Hold the lock for runs on this database; the kernel releases it however this process ends.
 
     Raises:
         StateError: Another run holds it.
@@ -49,7 +49,7 @@ def exclusive_run(state_dir: Path, database: TaskDatabase) -> Iterator[None]:
 
 
 class Leftover(Struct, frozen=True, kw_only=True):
-    """Something of the suite that runs on this database. `leaves`: its owner is dead, so it is about to end."""
+    """A process of a swarm that is running on this database. `leaves`: its owner is dead, so it is about to end."""
 
     text: str
     leaves: bool
@@ -63,15 +63,16 @@ def wait_for_earlier_run(
     wait: Wait,
     say: Callable[[str], None],
 ) -> None:
-    """Return when nothing of another run or service works on the database any more.
+    """Return when no process of another run or service uses the database.
 
     Args:
-        worker_ids: Names of our workers to be; a worker that you started under another name may continue.
+        worker_ids: Names that this run's workers will have; a worker that you started under another name may continue.
         wait: Called with seconds between two looks.
-        say: Told once what is waited for, when it takes longer than a moment.
+        say: Called once with what is being waited for, if it takes longer than a moment.
 
     Raises:
-        StateError: A swarm runs that has no reason to end, or what is left of an earlier run does not end.
+        StateError: Another swarm is running and is not about to end, or a remaining process of an earlier run does not
+        end.
     """
     began_ms = database.clock.mono_ms()
     said = False

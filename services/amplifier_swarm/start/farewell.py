@@ -1,4 +1,4 @@
-"""The end of a run as news: recorded once, and given a moment to be sent while the reaper still runs."""
+"""Notifies about the end of a run: records it once, and allows a moment for sending while the reaper still runs."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from swarm_shared.domain.errors import EXIT_STOPPED, DatabaseError
 from swarm_shared.notifying.collecting import RUN_ENDED
 from swarm_shared.program.settings import Settings
 
-SENT_WITHIN_S = 5.0  # a target that has not accepted by then gets the message with the next run
+SENT_WITHIN_S = 5.0  # a target that has not accepted the message by then gets it during the next run
 LOOK_S = 0.05
 
 
 def report_end(database: TaskDatabase, settings: Settings, end: End) -> str | None:
-    """Let the targets of notifications know that the run has ended; at most some seconds.
+    """Notify the targets that the run has ended; takes at most a few seconds.
 
-    An end that was requested is no news. A target that has failed before is not waited for.
+    A requested end is not notified. A target that has failed before is not waited for.
 
     Returns:
-        What is still to be sent, as a sentence; None when nothing is.
+        A sentence about unsent notifications; None if all were sent.
     """
     if not settings.notify or end.exit_code == EXIT_STOPPED:
         return None

@@ -1,4 +1,4 @@
-"""When an unattended run waits for you and for nothing else, and ends instead after a time that you chose."""
+"""Decides when an unattended run waits only for you, and ends it after the time that you chose."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ _RUNNABLE = (Status.NOT_STARTED, Status.SCHEDULED, Status.APPROVED, Status.LANDI
 
 
 class Blockage(Struct, frozen=True, kw_only=True):
-    """What only you can end, and the exit code of a run that ends because of it."""
+    """A blockage that only you can end, and the exit code of a run that ends because of it."""
 
     reason: str
     exit_code: int
 
 
 class GiveUp:
-    """Looks at the queue again and again."""
+    """Checks the queue repeatedly."""
 
     def __init__(self, after_s: float | None, routing: Routing | None = None, agent_cli: str = "") -> None:
         """Prepare.
 
         Args:
-            after_s: How long to wait for you; None waits for ever.
-            routing: By which routes sessions run.
+            after_s: How long to wait for you; None waits forever.
+            routing: The routes that sessions use.
             agent_cli: The swarm's own, for tasks that name none.
         """
         self._after_s = after_s
@@ -69,7 +69,7 @@ class GiveUp:
 
 
 def blockage_of(queue: QueueState, routing: Routing, agent_cli: str) -> Blockage | None:
-    """What keeps every task that is left from starting until you act; None while something can move by itself."""
+    """What prevents all remaining tasks from starting until you act; None while any can continue without you."""
     if queue.running or queue.stop:
         return None
     if queue.until_midnight:
@@ -97,7 +97,7 @@ def _needs_you(queue: QueueState) -> Blockage | None:
 
 
 def _held(queue: QueueState, routing: Routing, agent_cli: str) -> Iterator[str]:
-    """The holds that only you can end, where no task that is left has a route without one."""
+    """The holds that only you can end, if every remaining task has only routes with such a hold."""
     endless = {hold.route: hold for hold in queue.holds if hold.until_at is None}
 
     def openness(route: str) -> Openness:

@@ -1,4 +1,4 @@
-"""Judges supervisord's table: which program does not come up, and whether the run can continue without it."""
+"""Evaluates supervisord's process table: which program does not start, and whether the run can continue without it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FAILED_STARTS = 3
 
 
 class Health:
-    """Remembers failed starts between looks."""
+    """Remembers failed starts between checks."""
 
     def __init__(self) -> None:
         self._failures: dict[str, set[int]] = {}
@@ -22,7 +22,7 @@ class Health:
         self._told: set[str] = set()
 
     def judge(self, processes: Sequence[ProcessInfo], registered: Container[str]) -> list[ServiceFailed]:
-        """Programs that have newly been given up, to be reported.
+        """Programs that have newly been given up on, to report them.
 
         Args:
             registered: Names, such as `swarm-worker-1`, of those that the database has seen in this run. They can
@@ -70,9 +70,9 @@ def _plain(process: ProcessInfo) -> str:
 
 def _failure(process: ProcessInfo) -> ServiceFailed:
     tail = last_lines(Path(process.log)) if process.log else ()
-    why = (tail[-1] if tail else "") or process.spawn_error or "it says nothing"
+    why = (tail[-1] if tail else "") or process.spawn_error or "it printed nothing"
     return ServiceFailed(
         f"{_plain(process)} does not start: {why}",
-        hint=f"its whole log: {process.log}" if process.log else "supervisord's log may say more",
+        hint=f"its complete log: {process.log}" if process.log else "supervisord's log may say more",
         tail=tail,
     )

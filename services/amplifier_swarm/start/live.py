@@ -1,4 +1,4 @@
-"""The live display: counts, a bar, what runs, what just happened; redrawn in place and never more than needed."""
+"""The live display: counts, a bar, running tasks and recent events; redrawn in place, and only when needed."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _ALWAYS_SHOWN = (TaskGroup.COMPLETED, TaskGroup.IN_PROGRESS, TaskGroup.NOT_START
 
 
 class LiveProgress:
-    """Draws with rich; every text of a task goes in as plain text, never as markup."""
+    """Draws with rich; texts of tasks are inserted as plain text, never as markup."""
 
     def __init__(self, stream: IO[str]) -> None:
         self._console = Console(file=stream, highlight=False, markup=False, emoji=False)

@@ -9,7 +9,7 @@ READ_BYTES = 256 * 1024
 
 
 class LogTail:
-    """Tells every line that is written to a log of the folder from now on."""
+    """Reports every line that is written to a log in the folder from now on."""
 
     def __init__(self, folder: Path, tell: Callable[[str], None]) -> None:
         self._folder = folder
@@ -17,7 +17,7 @@ class LogTail:
         self._positions = {path: path.stat().st_size for path in folder.glob("*.log")}
 
     def read(self) -> None:
-        """Tell what is new; a line that is not yet whole waits for the next call."""
+        """Report new lines; an incomplete line waits for the next call."""
         for path in sorted(self._folder.glob("*.log")):
             position = self._positions.get(path, 0)
             try:
@@ -27,7 +27,7 @@ class LogTail:
                     file.seek(position)
                     data = file.read(READ_BYTES)
             except OSError:
-                continue  # rotated away this very moment
+                continue  # rotated away just now
             whole = data.rpartition(b"\n")[0]
             if whole:
                 position += len(whole) + 1

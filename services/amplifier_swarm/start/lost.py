@@ -1,4 +1,4 @@
-"""A run whose database was deleted, moved or replaced: it cannot end well, and what the file held is rescued."""
+"""A run whose database was deleted, moved or replaced: the run must end, and the contents of the file are rescued."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class FileWatch:
 
 
 class Loss:
-    """What `start` does about a lost database: copy it at once, and once more when everything has ended."""
+    """How `start` handles a lost database: copies it immediately, and again when everything has ended."""
 
     def __init__(self, database: TaskDatabase, lost: DatabaseLost, say: Callable[[str], None]) -> None:
         self._db, self._lost = database, lost
@@ -47,13 +47,13 @@ class Loss:
         say(f"{lost.message}: stopping")
         self._rescue.write()
         try:
-            # The workers still share the nameless file with us: they interrupt what they run, and it costs nothing.
+            # The workers still share the deleted file with us: they interrupt their tasks, which costs no attempt.
             self._db.swarm.set_flag(EMERGENCY_STOP, actor="start", reason=lost.message)
         except DatabaseError as error:
-            say(f"the workers are stopped by signals alone: {error.message}")
+            say(f"the workers are stopped by signals only: {error.message}")
 
     def conclude(self) -> DatabaseLost:
-        """To be called when nothing runs any more; the error to end with."""
+        """The error to end with; to be called when nothing is running."""
         try:
             self._db.swarm.clear_flag(EMERGENCY_STOP)  # it must not stop the next run on the copy
         except DatabaseError:
@@ -72,7 +72,7 @@ class Loss:
 
 
 def loss_of(database: TaskDatabase, error: SwarmError) -> DatabaseLost | None:
-    """The loss that an error comes from; None when the file is where it was."""
+    """The loss that caused an error; None if the file is still in place."""
     if isinstance(error, DatabaseLost):
         return error
     try:

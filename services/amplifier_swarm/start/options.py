@@ -36,7 +36,7 @@ _SETTINGS = (
 def run_options(function: F) -> F:
     """All settings of a run that have a flag, and how it ends."""
     function = click.option(
-        "--keep-running", is_flag=True, help="Stay when the queue is empty, and wait for more tasks."
+        "--keep-running", is_flag=True, help="Keep running when the queue is empty, and wait for more tasks."
     )(function)
     for option in reversed(_SETTINGS):
         function = option(function)

@@ -1,4 +1,4 @@
-"""Before a run: all checks at once, a warm-up where only that can tell, and clearing what an earlier stop left."""
+"""Before a run: runs all checks, warms up agent CLIs if necessary, and clears the flags of an earlier stop."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def check(
     keep_running: bool,
     say: Say,
 ) -> tuple[Settings, AgentFindings]:
-    """Look at everything, in seconds and before anything starts.
+    """Run all checks, which takes seconds, before anything starts.
 
     Returns:
         The settings with `auto` decided, and what only a warm-up could decide about agent CLIs.
@@ -63,7 +63,7 @@ def check(
 
 
 def _notify_problems(settings: Settings, environ: Mapping[str, str]) -> list[Problem]:
-    """Targets of notifications that nothing could be sent to: found now, not when they are needed."""
+    """Find notification targets that cannot work now, not when they are needed."""
     if not settings.notify:
         return []
     from swarm_shared.notifying.delivery import problem_of
@@ -115,9 +115,9 @@ def run_warm_ups(
 
 
 def clear_earlier_stop(database: TaskDatabase, say: Say) -> None:
-    """Let this run begin: a drain or an emergency stop ended the run before it, whoever requested it.
+    """Clear the flags that would stop this run: a drain or an emergency stop applied to the previous run.
 
-    A pause holds for every run and stays.
+    A pause applies to every run and stays.
     """
     flags = database.swarm.flags()
     for name in (DRAINED, EMERGENCY_STOP):

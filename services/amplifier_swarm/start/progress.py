@@ -1,4 +1,4 @@
-"""Showing a run while it goes: plain lines with the time, or a live display on a terminal."""
+"""Shows a running run: as plain lines with the time, or as a live display on a terminal."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ STATUS_LINE_EVERY_S = 60.0
 
 
 class Progress(Protocol):
-    """Where a run reports what happens. Nothing here may end a run: a reader that left is no reason."""
+    """The reporting interface of a run. Nothing here may end a run, not even a reader that has gone away."""
 
     def show(self, view: View) -> None:
-        """The facts of this moment; called often."""
+        """Show the current state; called often."""
         ...
 
     def event(self, line: str) -> None:
@@ -25,7 +25,7 @@ class Progress(Protocol):
         ...
 
     def say(self, text: str) -> None:
-        """A message that the user should not miss."""
+        """Print a message that the user should not miss."""
         ...
 
     def close(self) -> None:

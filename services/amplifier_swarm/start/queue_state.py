@@ -11,8 +11,8 @@ from swarm_shared.domain.models import Status
 from swarm_shared.domain.trouble import TroubleKind
 from swarm_shared.store.queue.swarm import DRAINED, EMERGENCY_STOP, PAUSED, Flag, ProviderHold
 
-# What is in one of these moves on by itself. Blocked tasks do not: once nothing else is left, what they wait
-# for has failed, is held or was cancelled.
+# Tasks in these statuses continue without you. Blocked tasks do not: once no other tasks are left, the tasks that they
+# wait for have failed, are held or were cancelled.
 MOVING = (
     Status.NOT_STARTED,
     Status.WAITING_FILES,
@@ -26,12 +26,11 @@ GONE_WRONG = (Status.FAILED, Status.HELD, Status.BLOCKED)
 
 
 class QueueState(Struct, frozen=True, kw_only=True):
-    """One look.
+    """One snapshot of the queue.
 
-    `counts` gives tasks and estimated hours per stored status; `running` counts attempts that a worker
-    runs or ends, those apart whose processes cannot be proven dead. `agent_clis` are those that tasks name which could
-    start, empty for the swarm's own; `workers` counts those that run. `until_midnight`: only the budget of the day
-    pauses the queue.
+    `counts` gives tasks and estimated hours per stored status. `running` counts attempts that a worker runs or ends,
+    except those whose processes cannot be proven dead. `agent_clis` are those of tasks that could start, empty for the
+    swarm's own. `workers` counts running workers. `until_midnight`: only the budget of the day pauses the queue.
     """
 
     counts: Mapping[Status, tuple[int, float]]
@@ -56,7 +55,7 @@ class QueueState(Struct, frozen=True, kw_only=True):
 
     @property
     def is_through(self) -> bool:
-        """True when nothing can move any more and nothing runs."""
+        """True when no task can continue and none is running."""
         return self.left == 0 and self.running == 0
 
     @property
@@ -66,7 +65,7 @@ class QueueState(Struct, frozen=True, kw_only=True):
 
     @property
     def stop(self) -> Flag | None:
-        """The drain or emergency stop that was requested from anywhere; the harder one first."""
+        """A drain or emergency stop, whoever requested it; the emergency stop takes precedence."""
         return self.flags.get(EMERGENCY_STOP) or self.flags.get(DRAINED)
 
     @property
@@ -92,7 +91,7 @@ class End(Struct, frozen=True, kw_only=True):
 
 
 def read_queue(database: TaskDatabase) -> QueueState:
-    """The counters, flags and holds of this moment; a few rows whatever the queue's size."""
+    """The current counters, flags and holds; a few rows, whatever the size of the queue."""
     holds = tuple(database.swarm.holds())
     endless = any(hold.until_at is None for hold in holds)
     flags = database.swarm.flags()

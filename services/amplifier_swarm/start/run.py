@@ -1,4 +1,4 @@
-"""One run from its checks to its summary: starts the suite, stays with it, ends everything, says how it went."""
+"""One run from its checks to its summary: starts the swarm, watches it, ends everything, and reports the result."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ from swarm_shared.supervisor.files import prepare, socket_path
 
 SERVICE = "start"
 BUSY_TIMEOUT_S = 5.0  # a stuck writer must not keep you from stopping
-# Idle services end within a second or two; what has not by then hangs.
+# Idle services end within a second or two; one that has not ended by then hangs.
 STOP_PATIENCE_S = 3.0
 INTERRUPT_PATIENCE_S = 10.0
 
 
 def start(settings: Settings, environ: Mapping[str, str], *, keep_running: bool, verbose: bool) -> int:
-    """Run until nothing is left to do, or the run is ended; the exit code of the outcome.
+    """Run until nothing is left to do, or the run is ended. Returns the exit code.
 
     Raises:
         Unfit: The checks found something that must be changed first.
@@ -53,7 +53,7 @@ def start(settings: Settings, environ: Mapping[str, str], *, keep_running: bool,
         database = stack.enter_context(TaskDatabase(settings.db, create=False))
         database.connection.busy_timeout_s = BUSY_TIMEOUT_S
         if not keep_running and read_queue(database).total == 0:
-            remark(f"{settings.db} holds no tasks; put some in: amplifier-swarm import-tasks FILE")
+            remark(f"{settings.db} contains no tasks; import some: amplifier-swarm import-tasks FILE")
             return EXIT_DONE
         stack.enter_context(exclusive_run(settings.state_dir, database))
         started = StartedWith.of(settings)
@@ -129,7 +129,7 @@ def _run(
             ),
         ).until_over()
         progress.close()
-        file.look()  # nothing is called done that no file holds
+        file.look()  # nothing is reported as done unless it is in the file
         _summarize(database, watching, mark, end, settings)
         unsent = report_end(database, settings, end)
         if unsent is not None:
@@ -138,7 +138,7 @@ def _run(
         lost = loss_of(database, error)
         if lost is None:
             report_end(
-                database, settings, End(exit_code=error.exit_code, headline=f"ended by a fault: {error.message}")
+                database, settings, End(exit_code=error.exit_code, headline=f"ended by an error: {error.message}")
             )
             raise
         loss = Loss(database, lost, progress.say)

@@ -1,4 +1,4 @@
-"""The loop of a run: waits for commits, signals and deaths, and knows when the run is over and how."""
+"""The loop of a run: waits for commits, signals and deaths, and decides when and how the run is over."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from swarm_shared.domain.errors import EXIT_AGENT_CLI, EXIT_DONE, EXIT_INCOMPLET
 
 LOOK_S = 0.1  # from a commit to its notice
 SHOW_EVERY_S = 1.0
-HEALTH_EVERY_S, HEALTH_EVERY_SETTLED_S = 1.0, 5.0  # what does not start shows early
+HEALTH_EVERY_S, HEALTH_EVERY_SETTLED_S = 1.0, 5.0  # failed starts show early
 SETTLED_AFTER_S = 20.0
-OBSTACLE_STANDS_S = 3.0  # a worker that is started again is none
+OBSTACLE_STANDS_S = 3.0  # a worker that is restarted is not an end
 OBSTACLE_EVERY_S = 60.0
 ANSWERS_WITHIN_S = 30.0
 
@@ -61,7 +61,7 @@ class Stay:
         self._say_obstacle_at = self._say_standstill_at = 0.0
 
     def until_over(self) -> End:
-        """Stay until nothing is left to do, or the run is ended.
+        """Watch until nothing is left to do, or the run is ended.
 
         Raises:
             ServiceFailed: A service does not come up, or supervisord ended or hangs.
@@ -80,7 +80,7 @@ class Stay:
                 os.close(descriptor)
 
     def run_once(self) -> End | None:
-        """One look at signals, queue and services; how the run ended, or None while it continues."""
+        """Check signals, queue and services once. Returns how the run ended, or None while it continues."""
         self._file.look_if_due()
         for number in self._inbox.take():
             self._obey(number)
@@ -148,7 +148,7 @@ class Stay:
             self._progress.say(f"warning: {found.text}; {found.advice}")
 
     def _report_obstacle(self, text: str) -> None:
-        """Say what keeps the queue from moving: once it has stood for a moment, and then every minute."""
+        """Report what blocks the queue: after it has been blocked for a moment, and then every minute."""
         now = time.monotonic()
         kind = text.partition(";")[0]  # what follows may count seconds
         if kind != self._obstacle:
@@ -172,4 +172,4 @@ def how_it_ended(queue: QueueState, *, keep_running: bool) -> End | None:
         return None
     if queue.all_well:
         return End(exit_code=EXIT_DONE, headline="all done")
-    return End(exit_code=EXIT_INCOMPLETE, headline="nothing left that can run, but not all has completed,")
+    return End(exit_code=EXIT_INCOMPLETE, headline="no task is left that can run, but some have not completed,")

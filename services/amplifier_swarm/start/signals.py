@@ -25,7 +25,7 @@ class Inbox:
         self._wakeup_before = signal.set_wakeup_fd(self._write_end.fileno(), warn_on_full_buffer=False)
         wanted = STOP_POLITELY | STOP_NOW
         if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
-            wanted -= {signal.SIGHUP}  # nohup: this run is to outlive its terminal
+            wanted -= {signal.SIGHUP}  # nohup: this run must outlive its terminal
         self._before = {number: signal.signal(number, _only_wake_up) for number in wanted}
         return self
 
@@ -55,4 +55,4 @@ class Inbox:
 
 
 def _only_wake_up(number: int, frame: object) -> None:
-    """The byte in the wakeup descriptor says it all."""
+    """The byte in the wakeup descriptor carries all the information."""

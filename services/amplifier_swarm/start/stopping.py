@@ -14,7 +14,8 @@ from swarm_shared.domain.errors import DatabaseError
 from swarm_shared.domain.models import Verb
 from swarm_shared.store.queue.swarm import EMERGENCY_STOP
 
-# Workers interrupt their own sessions when the graceful timeout is over; this much later we do not believe it.
+# Workers interrupt their own sessions when the graceful timeout is over; after this much longer we stop waiting for
+# them.
 DRAIN_MARGIN_S = 10.0
 # Workers end their sessions within a second or two, and the reaper those of workers that do not after five.
 EMERGENCY_PATIENCE_S = 12.0
@@ -22,7 +23,7 @@ NAMED = 5
 
 
 class Stopping:
-    """Turns signals into the stored drain or emergency stop, and knows for how long to believe in it."""
+    """Turns signals into a stored drain or emergency stop, and decides how long to wait for it."""
 
     def __init__(self, database: TaskDatabase, *, graceful_timeout_s: float, say: Callable[[str], None]) -> None:
         self._db = database
@@ -48,7 +49,7 @@ class Stopping:
     def now(self, number: signal.Signals) -> None:
         """SIGUSR1, or a second Ctrl+C."""
         self._asked = max(self._asked, 2)
-        self._say("emergency stop: all sessions end now; the tasks that ran can be started again")
+        self._say("emergency stop: all sessions end now; interrupted tasks can be started again")
         self._order(Verb.EMERGENCY_STOP, number)
 
     def follow(self, queue: QueueState) -> bool:
@@ -82,11 +83,11 @@ class Stopping:
                 self._asked = 0
                 self._say(f"cannot store the drain: {error.message}; try again")
                 return
-            self._say(f"cannot store the emergency stop ({error.message}): ending the suite without it")
+            self._say(f"cannot store the emergency stop ({error.message}): ending all programs anyway")
             self.out_of_patience = True
             return
         if verb is Verb.DRAIN:
-            self._say(f"draining: nothing new is started; {self._waiting()}; once more stops everything at once")
+            self._say(f"draining: no new tasks start; {self._waiting()}; do it again to stop everything immediately")
 
     def _waiting(self) -> str:
         running = [cut(str(task["id"]), 60) for task in self._db.tasks.running()]

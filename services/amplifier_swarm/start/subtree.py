@@ -1,4 +1,4 @@
-"""Ending everything that this run has started, however deep, once its supervisord is down.
+"""Ends every process that this run has started, at any depth, once its supervisord is down.
 
 The run is a child subreaper: what loses its parent below it becomes its own child, so nothing can leave the tree.
 """
@@ -28,20 +28,20 @@ class Subtree:
     """
 
     def __init__(self) -> None:
-        """Become the one that inherits orphans; to be made before anything is started."""
+        """Become the process that inherits orphans; to be created before anything is started."""
         self._strangers = frozenset(descendants(os.getpid()))
         # Source: PR_SET_CHILD_SUBREAPER(2const). Where it is refused, descent from supervisord still holds.
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
     def alive(self) -> list[ProcessId]:
-        """What we started and runs still."""
+        """The processes that we started and that are still running."""
         return below_us(ignoring=self._strangers)
 
     def end(self, *, grace_s: float) -> tuple[str, ...]:
         """Wait until all of it has ended by itself, ask what does not, and kill the rest when the grace is over.
 
         Returns:
-            What could not be ended, as texts for display.
+            Processes that could not be ended, as texts for display.
         """
         began = time.monotonic()
         asked: set[ProcessId] = set()
@@ -52,7 +52,7 @@ class Subtree:
             if waited_s >= grace_s:
                 _kill(alive)
             elif waited_s >= ASK_AFTER_S:
-                # A service that was just starting when supervisord died has taken us for its parent.
+                # A service that was just starting when supervisord died considers us its parent.
                 fresh = [process for process in alive if process not in asked and _is_child(process)]
                 for process in fresh:
                     process.kill(signal.SIGTERM)

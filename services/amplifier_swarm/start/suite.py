@@ -74,25 +74,25 @@ class Suite:
         return None if self._process is None else self._process.poll()
 
     def death(self) -> ServiceFailed:
-        """What to report when supervisord ended without a request."""
+        """The error to report if supervisord ended without a request."""
         code = self.ended() or 0
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
         tail = last_lines(self.log_dir / OUTPUT) or last_lines(self._files.log)
         return ServiceFailed(
-            f"supervisord {how}; everything it ran has been ended",
+            f"supervisord {how}; all of its programs have been ended",
             hint=f"its log is {self._files.log}; start again to continue where the run was",
             tail=tail,
         )
 
     def stop(self, *, interrupt: bool, patience_s: float) -> tuple[str, ...]:
-        """End the services, all at the same time, then supervisord, then whatever is still there.
+        """End the services, all at the same time, then supervisord, then any process that is left.
 
         Args:
             interrupt: Workers still run attempts: let them interrupt these now instead of finishing them.
             patience_s: Seconds after which what still runs is killed.
 
         Returns:
-            What could not be ended, as texts for display.
+            Processes that could not be ended, as texts for display.
         """
         end = time.monotonic() + patience_s
         if self._process is not None and self._process.poll() is None:

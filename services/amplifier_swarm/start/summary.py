@@ -1,4 +1,4 @@
-"""The account of a run on standard output: what came of the whole queue, what this run did, what to do next."""
+"""The summary of a run on standard output: the state of the whole queue, what this run did, what to do next."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MINUTE_S, _HOUR_S = 60.0, 3600.0
 def summary_lines(
     database: TaskDatabase, queue: QueueState, *, mark: int, elapsed_s: float, end: End, again: str = ""
 ) -> list[str]:
-    """The lines of the account, which do nothing to a terminal.
+    """The lines of the summary, safe for a terminal.
 
     Args:
         again: The flags that a continued run needs, from `words_again`.
@@ -109,21 +109,21 @@ def _blocked(database: TaskDatabase, queue: QueueState) -> Iterator[str]:
 
 
 def _landed(database: TaskDatabase) -> Iterator[str]:
-    """What waits on the integration branch, and how it comes over."""
+    """The work that waits on the integration branch, and how to merge it."""
     shown = waiting_to_come_over(database.landings, limit=LISTED)
     if shown is None:
         return
     yield from ("", f"landed on {shown.branch}:")
     yield from (f"  {line}" for line in shown.graph)
     into = shlex.quote(shown.into) if shown.into else "BRANCH"
-    yield f"  amplifier-swarm land --into {into}{_db_words(database.path)}    (bring it over)"
+    yield f"  amplifier-swarm land --into {into}{_db_words(database.path)}    (merge it)"
 
 
 def _settings(database: TaskDatabase, mark: int) -> Iterator[str]:
-    """What agents changed in the repository beside its commits."""
+    """What agents changed in the repository apart from commits."""
     changed = database.runs.settings_changed_since(mark, limit=LISTED)
     if changed:
-        yield from ("", "changed in git's settings, which your checkout shares:")
+        yield from ("", "changes in git's settings, which your checkout shares:")
         yield from (f"  {cut(task_id, 60)}: {cut(setting, 400)}" for task_id, setting in changed)
 
 
@@ -155,10 +155,10 @@ def _next_steps(database: TaskDatabase, queue: QueueState, again: str) -> Iterat
         asking = [task for task in troubled if task["hold_reason"] == HoldReason.QUESTION]
         if asking:
             yield f'  amplifier-swarm answer {shlex.quote(str(asking[0]["id"]))} "…"{db}    (reply to its question)'
-        yield f"  amplifier-swarm task-info {first}{db}    (what was tried, and why it ended so)"
-        yield f'  amplifier-swarm retry {first} --note "…"{db}    (once more, with your note)'
+        yield f"  amplifier-swarm task-info {first}{db}    (its attempts, and why it ended)"
+        yield f'  amplifier-swarm retry {first} --note "…"{db}    (try again, with your note)'
         if queue.number(Status.FAILED):
-            yield f"  amplifier-swarm retry --status failed --yes{db}    (all that failed)"
+            yield f"  amplifier-swarm retry --status failed --yes{db}    (all failed tasks)"
     if going_on and (queue.flags.get(PAUSED) or any(hold.until_at is None for hold in queue.holds)):
         yield f"  amplifier-swarm resume{db}    (lift the hold or the pause, once its cause is fixed)"
     if troubled or going_on:

@@ -1,4 +1,4 @@
-"""What a run shows: the facts of one moment, and the texts for them that all displays share."""
+"""The state of a run at one moment, and the texts for it that all displays share."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class View(Struct, frozen=True, kw_only=True):
         return ", ".join(parts)
 
     def eta_text(self) -> str:
-        """When it will be done, if that can be said; why not is the obstacle's part."""
+        """When the queue will be done, if that is known; the obstacle explains why it is not."""
         found = self.prospect
         if found is None or found.forecast is None or self.queue.left == 0:
             return ""
@@ -83,7 +83,7 @@ class View(Struct, frozen=True, kw_only=True):
         return f"done {about(self.now_ms + eta_ms, self.now_ms)} (in {duration(eta_ms)})"
 
     def obstacle_text(self) -> str | None:
-        """Why nothing moves although there is work, and what to do; None while something moves."""
+        """Why nothing is running although there is work, and what to do; None while something is running."""
         if self.queue.running or not self.queue.left or self.queue.stop:
             return None
         flags = self.queue.flags
@@ -108,10 +108,10 @@ class View(Struct, frozen=True, kw_only=True):
         held = f"{hold.route} is held ({hold.kind}: {cut(hold.reason, 120)})"
         if hold.until_at is None:
             return f"{held}; once that is fixed: amplifier-swarm resume"
-        return f"{held}; tried again in {duration(max(0, hold.until_at - self.now_ms))}"
+        return f"{held}; next try in {duration(max(0, hold.until_at - self.now_ms))}"
 
     def ending_text(self) -> str | None:
-        """What a stop still waits for; None when none was requested."""
+        """What a stop still waits for; None if no stop was requested."""
         stop = self.queue.stop
         if stop is None:
             return None

@@ -16,7 +16,7 @@ from swarm_shared.store.views.standstill import Standstill, Standstills
 
 EVENTS_PER_LOOK = 500
 ETA_EVERY_S = 1.0
-STARTS_WITHIN_S = 60.0  # no worker after so long is an obstacle
+STARTS_WITHIN_S = 60.0  # after this long without a worker, that is an obstacle
 SILENT_REAPER_MS = 12_000  # it gives a sign of life every 5 s; supervisord kills it soon after this
 
 
@@ -24,7 +24,7 @@ class Watching:
     """One run as recorded in the database."""
 
     def __init__(self, database: TaskDatabase, settings: Settings) -> None:
-        """Tell what happens from now on."""
+        """Report events from now on."""
         self._db = database
         self._settings = settings
         self._began_ms = database.clock.wall_ms()
@@ -68,14 +68,14 @@ class Watching:
         self._version = -1
 
     def registered(self) -> frozenset[str]:
-        """Programs that have said in this run that they are up, such as `swarm-reaper` and `swarm-worker-1`."""
+        """Programs that have registered in this run, such as `swarm-reaper` and `swarm-worker-1`."""
         services = self._db.swarm.services().values()
         names = [service.name for service in services if service.started_at >= self._began_ms]
         names += [str(w["worker_id"]) for w in self._workers if w["started_at"] >= self._began_ms]
         return frozenset(f"swarm-{name}" for name in names)
 
     def standstill(self) -> Standstill | None:
-        """What holds up the whole swarm while its programs live."""
+        """Problems that block the whole swarm although its programs are running."""
         standstills = Standstills(self._db.connection, self._db.clock)
         if standstills.silent_reaper(after_ms=SILENT_REAPER_MS) is None:
             return None
@@ -83,7 +83,7 @@ class Watching:
         return standstills.held_lock() or standstills.silent_reaper(after_ms=SILENT_REAPER_MS)
 
     def view(self) -> View:
-        """This moment; as fresh as the last `read`, but for the time."""
+        """The current view; as of the last `read`, except for the time."""
         if self._eta_at == 0.0 or time.monotonic() - self._eta_at > ETA_EVERY_S:
             self._eta_at = time.monotonic()
             self._prospect = self._db.prospects.now()

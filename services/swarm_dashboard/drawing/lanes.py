@@ -1,4 +1,4 @@
-"""Attempts as blocks on a lane per worker: long ones by themselves, those too short to be seen put together."""
+"""Attempts as blocks on a lane per worker: long ones separately, those too short to be visible grouped."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from swarm_shared.domain.models import FailureClass, Outcome
 from swarm_shared.store.views.timeline import Drawn, Ran, Stretch
 
 _NOBODYS_FAULT = frozenset({FailureClass.PROVIDER, FailureClass.SETUP, FailureClass.INTERRUPTED})
-# The larger, the rather a person would look at it.
+# The larger, the more interesting to the user.
 _WEIGHT = {"passed": 0, "interrupted": 1, "stopped": 2, "crashed": 3, "failed": 4}
 
 
@@ -28,14 +28,14 @@ def _kind(outcome: str | None, failure_class: str | None) -> str:
 
 
 def kind_of(ran: Ran) -> str:
-    """How an attempt ended, in one of the words that pictures have a pattern for."""
+    """How an attempt ended, in one of the words that charts have a pattern for."""
     return _kind(ran.outcome, ran.failure_class)
 
 
 class Block:
     """One attempt, or several that ended within the same slot of time; milliseconds since 1970.
 
-    Of several, `shown` is the one that a person would rather look at, the newest of the worst, and `kind` is its kind.
+    Of several, `shown` is the most interesting one, the newest of the worst, and `kind` is its kind.
     """
 
     __slots__ = ("count", "end", "kind", "kinds", "shown", "start")
@@ -104,4 +104,4 @@ def drawn(
 
 
 def _behind(since: int, moment: int | None) -> float | None:
-    return None if moment is None else (moment - since) // 10 / 100  # rounding would take thrice the time
+    return None if moment is None else (moment - since) // 10 / 100  # rounding would take three times as long

@@ -1,7 +1,7 @@
-"""Where the boxes of a graph stand: in layers from left to right, so that links run forward and cross seldom.
+"""The layout of a graph's boxes: in layers from left to right, so that links point forward and rarely cross.
 
-Laid out here and not in the page: it needs no browser to be tested, is done once for all pages, and never keeps a
-page from answering.
+The layout is computed here and not in the page: it can be tested without a browser, is computed once for all pages, and
+never blocks a page.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Layout(Struct, frozen=True, kw_only=True):
 
 
 def lay_out(count: int, links: Sequence[Link]) -> Layout:
-    """Place `count` boxes, linked as (before, behind); boxes without a link stand in a block below the others."""
+    """Place `count` boxes, linked as (before, behind); boxes without a link are placed in a block below the others."""
     forward = _without_cycles(count, links)
     linked = {end for link in forward for end in link}
     layer = _layers(count, forward)
@@ -63,7 +63,7 @@ def lay_out(count: int, links: Sequence[Link]) -> Layout:
 
 
 def _without_cycles(count: int, links: Sequence[Link]) -> list[Link]:
-    """The links without those that would close a circle: tasks have none, phases may."""
+    """The links without those that would close a cycle: tasks have no cycles, phases may."""
     behind: list[list[int]] = [[] for _ in range(count)]
     for a, b in links:
         behind[a].append(b)

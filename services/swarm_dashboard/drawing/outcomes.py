@@ -1,4 +1,4 @@
-"""How attempts ended, counted by minutes: bars whose parts say what became of the task."""
+"""How attempts ended, counted per minute: bars whose parts show the outcome for the task."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ def unsettled(attempts: Sequence[Ran]) -> set[int]:
 def bars(
     attempts: Sequence[Ran], *, since: int, until: int, slot_ms: int, tasks: Mapping[int, Drawn]
 ) -> list[dict[str, Any]]:
-    """One bar per slot, the last one unfinished. Landings are not counted: what lands has passed before.
+    """One bar per slot, the last one unfinished. Landings are not counted: their work has already been counted as
+    passed.
 
     Returns:
         Dictionaries with `at`, where the slot begins, and a number for each of `KINDS` that occurred.

@@ -1,4 +1,4 @@
-"""The strip of figures that stands on top of the first screen, and that a program may watch."""
+"""The strip of key figures at the top of the first screen, which programs may also read."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from swarm_shared.store.views.pulse import WINDOW_MS
 
 
 def shown(reading: Reading, now: int) -> dict[str, Any]:
-    """Ages as moments, so that the page can let them run; what nobody has told is null, not zero."""
+    """Ages as moments, so that the page can keep them running; unreported values are null, not zero."""
     pulse = reading.pulse
     ends, spend, to_land = pulse.recent_ends(), pulse.spend(), pulse.to_land()
     return {

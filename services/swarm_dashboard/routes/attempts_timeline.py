@@ -1,4 +1,4 @@
-"""`/api/timeline`: what the pictures of the last hours are drawn from; a bounded answer that says where it was cut."""
+"""`/api/timeline`: the data for the charts of the last hours; a bounded response that says where it was truncated."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from swarm_shared.program.settings import MAX_WORKERS
 from swarm_shared.store.views.timeline import Recent
 
 MINUTE_MS = 60_000
-# Range and width of a bar, both in minutes: the bars of every range are few enough to be told apart.
+# Range and width of a bar, both in minutes: every range has few enough bars to be distinguishable.
 RANGES = {"15m": (15, 1), "1h": (60, 1), "6h": (360, 5), "24h": (1440, 15)}
 MAX_ATTEMPTS = 10_000
 MAX_BLOCKS = 5_000
@@ -32,7 +32,7 @@ _NUMBERED = re.compile(r"(\d+)")
 
 
 def routes(context: Context) -> Blueprint:
-    """The route of the pictures, made once for all pages that ask within a second."""
+    """The route of the charts, computed once for all pages that ask within a second."""
     shared = SharedAnswers(context.clock, most_share=MOST_SHARE)
     blueprint = Blueprint("timeline", __name__, url_prefix="/api")
 
@@ -59,7 +59,7 @@ def shown(reading: Reading, wanted: str, *, slots: int) -> dict[str, Any]:
 
     Args:
         wanted: One of `RANGES`.
-        slots: Into how many parts a lane is divided; attempts that are shorter than a part are put together.
+        slots: The number of parts of a lane; attempts that are shorter than a part are grouped.
     """
     range_minutes, bar_minutes = RANGES[wanted]
     until = reading.database.clock.wall_ms()
@@ -85,7 +85,7 @@ def shown(reading: Reading, wanted: str, *, slots: int) -> dict[str, Any]:
 
 
 def _lanes(reading: Reading, recent: Recent, alive: set[str], *, until: int, slots: int) -> dict[str, Any]:
-    """Living workers first by name, then those that have ended; too many are left out and counted."""
+    """Running workers first, by name, then those that have ended; workers beyond the limit are left out and counted."""
     names = {ran.worker_id for ran in recent.attempts} | alive
     ordered = sorted(names, key=lambda name: (name not in alive, _natural(name)))
     kept = ordered[:MAX_WORKERS]

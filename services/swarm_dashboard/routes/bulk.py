@@ -1,4 +1,4 @@
-"""A verb on many tasks: how many it would be, exactly, and the one control row that asks for it."""
+"""An action on many tasks: the exact number of tasks, and the single control row that requests it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_IDS = 500
 MAX_SEQ = 2**53
 
 
-# A question is answered for itself.
+# Each question is answered separately.
 BULK_ROUTES = {word: verb for word, verb in TASK_ROUTES.items() if verb in MEANT}
 
 
@@ -36,7 +36,9 @@ def routes(context: Context) -> Blueprint:
 
     @bulk.get("/count")
     def count() -> Response:
-        """How many match, and how many of them the verb is for; to be asked on from `cursor` and summed up."""
+        """How many tasks match, and to how many of them the verb applies; continue from `cursor` and add up the
+        results.
+        """
         wanted = wanted_by(dict(request.args))
         verb = params.choice(request.args, "verb", "", tuple(BULK_ROUTES))
         after = params.integer(request.args, "cursor", 0, low=0, high=MAX_SEQ)
@@ -61,7 +63,7 @@ def routes(context: Context) -> Blueprint:
         word = params.choice(body, "verb", "", tuple(BULK_ROUTES))
         ids, matching = body.get("ids"), body.get("matching")
         if not word or (ids is None) == (matching is None):
-            raise InputError("bulk wants a verb, and either ids or what is matching")
+            raise InputError("bulk requires a verb, and either ids or matching")
         verb = BULK_ROUTES[word]
         argument, key = argument_of(verb, body), params.key() or None
         unknown: list[str] = []
@@ -76,7 +78,7 @@ def routes(context: Context) -> Blueprint:
                 unknown = [task_id for task_id in known if not database.tasks.is_there(task_id)]
                 known = [task_id for task_id in known if task_id not in unknown]
                 if not known:
-                    raise NotFound("none of these tasks is there")
+                    raise NotFound("none of these tasks exists")
                 row = store.request_ids(verb, known, argument, actor=ACTOR, key=key)
         return context.answer({"control_id": row, "not_found": unknown}, 202)
 
@@ -85,9 +87,9 @@ def routes(context: Context) -> Blueprint:
 
 def _checked(ids: object) -> list[str]:
     if not isinstance(ids, list) or not ids or not all(isinstance(task_id, str) for task_id in ids):
-        raise InputError("ids must be a list of texts")
+        raise InputError("ids must be a list of strings")
     if len(ids) > MAX_IDS:
-        raise InputError(f"at most {MAX_IDS} tasks by their ids", hint="choose more of them by what is matching")
+        raise InputError(f"at most {MAX_IDS} tasks by their ids", hint="use matching to choose more")
     for task_id in ids:
         params.storable(task_id, "an id")
     return list(dict.fromkeys(ids))

@@ -1,4 +1,6 @@
-"""`/api/graph`: tasks around one, of a phase, or all where they are few; else the phases. What is left out is said."""
+"""`/api/graph`: tasks around one task, of a phase, or all if there are few; otherwise the phases. The response reports
+what was left out.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,7 @@ VIEWS = ("", "all", "phases", "work")
 
 
 def routes(context: Context) -> Blueprint:
-    """The route of the graph, made once for all pages that ask within a second."""
+    """The route of the graph, computed once for all pages that ask within a second."""
     shared = SharedAnswers(context.clock)
     blueprint = Blueprint("graph", __name__, url_prefix="/api")
 
@@ -45,7 +47,7 @@ def routes(context: Context) -> Blueprint:
 
 
 def shown(reading: Reading, task: str, phase: str | None, *, depth: int, view: str) -> dict[str, Any]:
-    """What the graph screen draws.
+    """The data for the graph screen.
 
     Raises:
         NotFound: No such task.
@@ -143,7 +145,7 @@ def _phases(reading: Reading, counts: dict[str, dict[Status, int]]) -> dict[str,
 
 
 def _foremost(groups: dict[str, int]) -> str:
-    """What a phase is called by: trouble first, then work, then whether it is done."""
+    """The status of a phase: problems first, then work, then whether it is done."""
     for group in ("failed", "held", "in_progress", "not_started", "completed"):
         if groups.get(group):
             return group

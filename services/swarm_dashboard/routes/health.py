@@ -1,6 +1,6 @@
-"""The route behind Health: what an operator looks at first, each with its state and what to do about it.
+"""The route for the Health screen: what an operator checks first, each item with its state and advice.
 
-What only other programs can see, such as whether supervisord answers, the reaper writes into the database.
+The reaper writes into the database what only other programs can see, such as whether supervisord responds.
 """
 
 from __future__ import annotations

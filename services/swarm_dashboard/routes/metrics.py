@@ -1,4 +1,4 @@
-"""The swarm as Prometheus text, counted when it is asked for: what an operator draws, and what he is woken by."""
+"""The swarm's metrics as Prometheus text, computed on request, for graphs and alerts."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ class _Swarm(Collector):
         yield from _file(reading)
         yield from _reaper(reading, now)
         yield GaugeMetricFamily("swarm_last_event", "Id of the newest event.", value=reading.database.events.last_id())
-        yield GaugeMetricFamily("swarm_dashboard_pages", "Pages that follow live.", value=self._context.live.followers)
+        yield GaugeMetricFamily(
+            "swarm_dashboard_pages", "Pages with a live connection.", value=self._context.live.followers
+        )
 
 
 def _queue(reading: Reading, now: int) -> Iterator[Metric]:
@@ -50,15 +52,17 @@ def _queue(reading: Reading, now: int) -> Iterator[Metric]:
     yield GaugeMetricFamily("swarm_oldest_ready_seconds", text, value=_seconds(now, reading.pulse.oldest_ready()))
     ends = reading.pulse.recent_ends()
     recent = GaugeMetricFamily(
-        "swarm_recent_attempts", "Attempts that ended within the hour; nobody's cut short.", labels=["outcome"]
+        "swarm_recent_attempts",
+        "Attempts that ended within the last hour, without interrupted ones.",
+        labels=["outcome"],
     )
     recent.add_metric(["passed"], ends.ended - ends.failed)
     recent.add_metric(["failed"], ends.failed)
     yield recent
-    text = "Failed part of the attempts that ended within the hour, 0 to 1; 0 when none ended."
+    text = "Failed share of the attempts that ended within the last hour, 0 to 1; 0 if none ended."
     yield GaugeMetricFamily("swarm_failing_ratio", text, value=ends.failing_rate or 0.0)
-    cost = GaugeMetricFamily("swarm_spend_usd", "Cost of all attempts that told it.", labels=["agent_cli"])
-    tokens = GaugeMetricFamily("swarm_spend_tokens", "Tokens of all attempts that told them.", labels=["agent_cli"])
+    cost = GaugeMetricFamily("swarm_spend_usd", "Cost of all attempts that reported it.", labels=["agent_cli"])
+    tokens = GaugeMetricFamily("swarm_spend_tokens", "Tokens of all attempts that reported them.", labels=["agent_cli"])
     for one in reading.pulse.spend():
         cost.add_metric([one.agent_cli], one.cost_usd)
         tokens.add_metric([one.agent_cli], one.tokens)
@@ -68,14 +72,16 @@ def _queue(reading: Reading, now: int) -> Iterator[Metric]:
 
 def _workers(reading: Reading, now: int) -> Iterator[Metric]:
     staff = reading.database.workers.shown()
-    workers = GaugeMetricFamily("swarm_workers", "Workers by status, the newest start of each.", labels=["status"])
+    workers = GaugeMetricFamily(
+        "swarm_workers", "Workers by status; the latest start of each worker counts.", labels=["status"]
+    )
     for word, n in Counter(worker["status"] for worker in staff).items():
         workers.add_metric([word], n)
     yield workers
     alive = [worker for worker in staff if worker["status"] not in _ENDED]
     yield GaugeMetricFamily("swarm_workers_alive", "Workers that have not ended.", value=len(alive))
     oldest = min((worker["last_heartbeat"] for worker in alive), default=None)
-    text = "Seconds since the last heartbeat of the living worker that is silent longest; 0 without one."
+    text = "Seconds since the oldest last heartbeat among running workers; 0 if none is running."
     yield GaugeMetricFamily("swarm_oldest_heartbeat_seconds", text, value=_seconds(now, oldest))
 
 
@@ -106,13 +112,13 @@ def _file(reading: Reading) -> Iterator[Metric]:
     sizes = reading.database.health.sizes()
     yield GaugeMetricFamily("swarm_database_bytes", "Size of the database file.", value=sizes.database_bytes)
     yield GaugeMetricFamily("swarm_wal_bytes", "Size of its write-ahead log.", value=sizes.wal_bytes)
-    yield GaugeMetricFamily("swarm_disk_free_bytes", "Free on its disk.", value=sizes.free_bytes)
+    yield GaugeMetricFamily("swarm_disk_free_bytes", "Free space on its disk.", value=sizes.free_bytes)
 
 
 def _reaper(reading: Reading, now: int) -> Iterator[Metric]:
     found = reaper_of(reading.database)
     yield GaugeMetricFamily(
-        "swarm_reaper_up", "1 while a reaper has not said good-bye.", value=float(found is not None)
+        "swarm_reaper_up", "1 from a reaper's start until it reports its end.", value=float(found is not None)
     )
     if found is None:
         return

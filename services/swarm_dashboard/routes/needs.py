@@ -1,4 +1,4 @@
-"""The route behind the Inbox: everything that will not continue by itself, by cause, each with what usually helps.
+"""The route for the Inbox: everything that needs the user, by cause, each with the action that usually helps.
 
 Failed tasks by what went wrong, held ones by their reason, and cancelled ones that others need.
 """
@@ -46,6 +46,6 @@ def routes(context: Context) -> Blueprint:
 
 
 def _reason(row: dict[str, Any]) -> dict[str, str | None]:
-    """`next` is the verb that usually helps; null where nothing does but waiting."""
+    """`next` is the verb that usually helps; null if only waiting helps."""
     words, verb = why_held(row["hold_reason"])
     return {"why": words, "next": verb}

@@ -1,4 +1,4 @@
-"""The reading routes: they look and never change anything."""
+"""The reading routes, which never change anything."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_EVENTS = 500
 MAX_AUDIT = 200
 MAX_PHASES = 500
 LOG_BYTES = 256 * 1024
-MAX_SEQ = 2**53  # the largest whole number that JavaScript tells apart
+MAX_SEQ = 2**53  # the largest integer that JavaScript represents exactly
 ROLES = ("builder", "validator", "check")
 
 

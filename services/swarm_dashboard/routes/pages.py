@@ -1,4 +1,4 @@
-"""The one page of the dashboard, the same for every screen and without any data, and the open sign of life."""
+"""The one page of the dashboard, the same for every screen and without any data, and the open health check."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MARKS = {"needs": "#b8282b", "running": "#1f5fc4", "paused": "#66615a", "done":
 
 
 def icon(state: str, count: int) -> str:
-    """The page's icon with the state of the swarm as a coloured mark, and a number where there is one."""
+    """The page's icon with a coloured mark for the state of the swarm, and a number if there is one."""
     if state not in _MARKS:
         return _ICON.format(mark="")
     mark = f'<circle cx="22.5" cy="22.5" r="9.5" fill="{_MARKS[state]}" stroke="#fff"/>'
@@ -52,7 +52,9 @@ def routes(context: Context) -> Blueprint:
 
     @pages.app_errorhandler(404)
     def lost(error: NotFound) -> Response:
-        """A person who mistyped an address gets the page, which says so and shows the screens; a program the error."""
+        """A user who mistyped an address gets the page, which reports this and shows the screens; a program gets the
+        error.
+        """
         asks_as_a_person = request.method == "GET" and "text/html" in request.headers.get("Accept", "")
         if not asks_as_a_person or request.path.startswith(FOR_PROGRAMS):
             return misrouted(error)

@@ -1,6 +1,6 @@
-"""The route behind Failures: problems, and how many tasks each has stopped.
+"""The route for failures: problems, and how many tasks each has stopped.
 
-The tasks of one are found, and acted on, as those of any search are: by `problem:` and its fingerprint.
+The tasks of a problem are found and acted on like those of any search: by `problem:` and its fingerprint.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The changing routes: each writes one control row and says which; workers and reaper carry it out."""
+"""The changing routes: each writes one control row and returns its id; workers and reaper carry it out."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def _attempt(body: Mapping[str, Any]) -> str | None:
 
 
 def argument_of(verb: Verb, body: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of the body that the verb takes, checked."""
+    """The checked part of the body that the verb uses."""
     match verb:
         case Verb.RETRY | Verb.REJECT:
             note = params.text(body, "note", limit=params.MAX_NOTE_CHARS).strip()

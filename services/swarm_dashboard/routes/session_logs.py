@@ -1,4 +1,4 @@
-"""A session's output as numbered lines: any stretch of it, and a search that the server does."""
+"""A session's output as numbered lines: any range of it, and a search on the server."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def routes(context: Context) -> Blueprint:
 
     @contextmanager
     def opened(task_id: str, number: int) -> Iterator[tuple[int, LogLines, LineIndex, dict[str, Any]]]:
-        """The session that the request names, and its lines as far as they can be known in the time."""
+        """The session that the request names, and its lines as far as they can be indexed in the available time."""
         reading = context.reader()
         attempt = reading.log.attempt(task_id, min(number, MAX_NUMBER))
         session = params.integer(request.args, "session", 0, low=0, high=MAX_NUMBER)
@@ -65,7 +65,7 @@ def routes(context: Context) -> Blueprint:
         kind = params.choice(request.args, "kind", TEXT, (TEXT, ERRORS))
         text = params.text(request.args, "q")
         if kind == TEXT and not text:
-            raise InputError("a search wants a text", hint="q=…, or kind=errors")
+            raise InputError("a search needs text", hint="q=…, or kind=errors")
         first = params.integer(request.args, "first", 0, low=0, high=MAX_NUMBER)
         sought = telling_errors() if kind == ERRORS else holding(text)
         with opened(task_id, number) as (session, store, index, known):
@@ -80,7 +80,7 @@ def routes(context: Context) -> Blueprint:
 
 
 class _Indexes:
-    """The indexes of the sessions that were looked at last; each is used by one thread at a time."""
+    """The indexes of the most recently viewed sessions; each is used by one thread at a time."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
@@ -88,7 +88,7 @@ class _Indexes:
 
     @contextmanager
     def of(self, attempt: str, session: int) -> Iterator[LineIndex]:
-        # With the attempt's name: numbers of sessions are used again after --clear.
+        # With the attempt's name: session numbers are reused after --clear.
         with self._guard:
             lock, index = self._kept.setdefault((attempt, session), (threading.Lock(), LineIndex()))
             self._kept.move_to_end((attempt, session))

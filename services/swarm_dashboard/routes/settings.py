@@ -1,4 +1,4 @@
-"""`/api/settings`: what this swarm works with, to be read. Values that may hold secrets are not shown."""
+"""`/api/settings`: this swarm's settings, read-only. Values that may contain secrets are not shown."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MASK = "•••"
 
 
 def routes(context: Context) -> Blueprint:
-    """The settings that the dashboard was started with, which the suite shares."""
+    """The settings that the dashboard was started with, which all programs share."""
     settings = Blueprint("settings", __name__, url_prefix="/api")
 
     @settings.get("/settings")
@@ -36,7 +36,7 @@ def routes(context: Context) -> Blueprint:
 
 
 def plain(value: Any) -> Any:
-    """A value for the screen; of what is structured (routes, targets of notifications) only that it is set."""
+    """A value for the screen; for structured values (routes, notification targets) only whether they are set."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, Path):

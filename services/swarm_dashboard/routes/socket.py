@@ -1,4 +1,4 @@
-"""The WebSocket: opened by a single-use ticket, below a cap. A page only says which logs it has open."""
+"""The WebSocket: opened with a single-use ticket, up to a limit. A page only sends which logs it has open."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MAX_MESSAGE_BYTES = 4096
 
 
 class _Daemon(threading.Thread):
-    """The library's receiving thread, which must not keep the process from ending."""
+    """The library's receiving thread, which must not prevent the process from ending."""
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments, daemon=True)
@@ -41,13 +41,15 @@ def install(app: Flask, context: Context) -> None:
         if request.endpoint != SOCKET_ENDPOINT:
             return None
         if not context.access.open_to_all and not context.access.use_ticket(request.args.get("ticket", "")):
-            return refusal(401, "no_ticket", "the ticket is missing, used or too old", "POST /api/ticket gives one")
+            return refusal(401, "no_ticket", "the ticket is missing, used or too old", "get one with POST /api/ticket")
         try:
             g.since = params.integer(request.args, "since", -1, low=-1, high=2**53)
         except InputError as error:
             return refusal(400, "bad_input", error.message, error.hint)
         if not context.live.take_place():
-            return refusal(503, "too_many_pages", "too many pages follow already", "close one, or poll /api/status")
+            return refusal(
+                503, "too_many_pages", "too many pages are already connected", "close one, or poll /api/status"
+            )
         g.has_place = True
         return None
 
@@ -72,7 +74,7 @@ def install(app: Flask, context: Context) -> None:
 
 
 def _listen(line: Any, page: Subscriber) -> None:
-    """Hear what a page says until its line ends."""
+    """Read a page's messages until its connection ends."""
     try:
         while not page.is_over:
             message = line.receive()

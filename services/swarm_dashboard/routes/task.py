@@ -1,4 +1,4 @@
-"""What the screen of one task asks for by the way: why it waits, what it changed, and what its next attempt is told."""
+"""What the screen of one task requests separately: why the task waits, its changes, and its next prompt."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ const FLAGS = {
   paused: ["Paused", "No new tasks start; running tasks continue."],
   drained: ["Shutting down", "Running tasks will finish; no new ones start."],
   emergency_stop: ["Emergency stop", "All sessions were stopped; no tasks start."],
-  disk_low: ["The disk is nearly full", "No new tasks start. Free some space; the swarm then continues by itself."],
+  disk_low: ["The disk is nearly full", "No new tasks start. Free some space; the swarm then continues automatically."],
 };
 
 const STOPPED = new Set(["drained", "emergency_stop"]);

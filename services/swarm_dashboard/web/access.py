@@ -1,4 +1,4 @@
-"""Who may look and act: the bearer token, the brake on guessing it, and single-use tickets for the WebSocket."""
+"""Access control: the bearer token, the limit on guessing it, and single-use tickets for the WebSocket."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Access:
         if self.open_to_all:
             return True
         scheme, _, given = authorization.partition(" ")
-        # Digests are of one length, so not even the length of the token shows.
+        # Digests have a fixed length, so not even the length of the token is revealed.
         right = hashlib.sha256(self._token().encode()).digest()
         asked = hashlib.sha256(given.strip().encode(errors="replace")).digest()
         return secrets.compare_digest(right, asked) and scheme.lower() == "bearer"
@@ -63,8 +63,8 @@ class Access:
             return self._clock.mono_ms() - failures[0] < FAILURE_WINDOW_MS
 
     def new_ticket(self) -> str:
-        """A secret that opens one WebSocket within 30 s: it may stand in a URL, which the token may not."""
-        ticket = secrets.token_hex(32)  # whose digits no shape of a key has, so no answer redacts it
+        """A secret that opens one WebSocket within 30 s: it may appear in a URL, which the token may not."""
+        ticket = secrets.token_hex(32)  # its format matches no known key, so responses do not redact it
         with self._guard:
             self._tickets[_digest(ticket)] = self._clock.mono_ms() + TICKET_LIFE_MS
             while len(self._tickets) > TICKETS_KEPT:
@@ -72,12 +72,12 @@ class Access:
         return ticket
 
     def use_ticket(self, ticket: str) -> bool:
-        """Whether the ticket is good; it never is a second time."""
+        """Whether the ticket is valid; it never is a second time."""
         with self._guard:
             good_until = self._tickets.pop(_digest(ticket), None)
         return good_until is not None and self._clock.mono_ms() <= good_until
 
 
 def _digest(text: str) -> str:
-    # Looked up by digest, so that the time of a look-up tells nothing about the ticket.
+    # Looked up by digest, so that the time of a lookup reveals nothing about the ticket.
     return hashlib.sha256(text.encode(errors="replace")).hexdigest()

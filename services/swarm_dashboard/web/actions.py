@@ -1,4 +1,4 @@
-"""Which verbs make sense on a task in its present status: only those have buttons. They may still be refused later."""
+"""The verbs that make sense for a task in its current status; only those have buttons, and may still be refused."""
 
 from __future__ import annotations
 
@@ -41,5 +41,5 @@ def verbs_for(row: Mapping[str, Any]) -> list[str]:
 
 
 def chain_is_broken(row: Mapping[str, Any], needs: list[dict[str, Any]]) -> bool:
-    """Whether a blocked task waits for one that will not complete by itself: then retry means the whole chain."""
+    """Whether a blocked task waits for one that cannot complete without the user: then retry means the whole chain."""
     return row["status"] == Status.BLOCKED and any(need["status"] in _RED_STOPPED for need in needs)

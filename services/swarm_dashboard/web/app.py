@@ -1,4 +1,4 @@
-"""The Flask app, put together: guard first, then the routes."""
+"""Assembles the Flask app: guard first, then the routes."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ def create_app(
     """Build the app; to be called after any fork.
 
     Args:
-        environ: Whose key-like values are redacted, and where agents keep their sessions; by default the process's own.
+        environ: The environment whose secrets are redacted and that locates the agents' sessions; by default the
+        process's own.
     """
     clock = clock or SystemClock()
     environ = os.environ if environ is None else environ
@@ -61,11 +62,11 @@ def create_app(
     )
     app = Flask("swarm_dashboard", static_folder=None)
     app.config.update(MAX_CONTENT_LENGTH=answers.MAX_BODY_BYTES, PROVIDE_AUTOMATIC_OPTIONS=False)
-    # Added by hand, because the constructor would add it before OPTIONS is turned off.
+    # Added manually, because the constructor would add it before OPTIONS is turned off.
     app.static_folder = "static"
     app.add_url_rule("/static/<path:filename>", "static", app.send_static_file)
     app.url_map.strict_slashes = False
-    app.url_map.merge_slashes = False  # an id may hold two in a row
+    app.url_map.merge_slashes = False  # an id may contain two slashes in a row
     app.url_map.converters["task_id"] = app.url_map.converters["worker_id"] = IdConverter
     app.wsgi_app = EncodedSlashes(app.wsgi_app)  # type: ignore[method-assign]  # as Flask's manual says
     app.extensions[EXTENSION] = context
@@ -90,7 +91,7 @@ def create_app(
 
 
 def live_of(app: Flask) -> Live:
-    """The live part of an app, for whoever ends the process."""
+    """The live part of an app, for the code that ends the process."""
     context: Context = app.extensions[EXTENSION]
     return context.live
 

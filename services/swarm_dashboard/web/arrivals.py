@@ -1,6 +1,6 @@
-"""A request while it arrives: the bytes that have come, whether they are whole, and what is refused outright.
+"""A request while it arrives: the bytes received, whether they are complete, and what is refused immediately.
 
-A thread is spent on whole requests only, so a connection that sends nothing, or never finishes, holds no thread.
+Only complete requests get a thread, so a connection that sends nothing, or never finishes, occupies none.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from enum import StrEnum
 from swarm_dashboard.web.json_responses import MAX_BODY_BYTES
 
 DEADLINE_S = 10.0  # for the head and the body together
-LINGER_S = 2.0  # how long a client may take to read an answer behind which the connection is closed
+LINGER_S = 2.0  # how long a client may take to read a response after which the connection is closed
 MAX_HEAD_BYTES = 64 * 1024
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _HEAD_END = b"\r\n\r\n"
@@ -23,7 +23,7 @@ _WAITS_FOR_CONTINUE = re.compile(rb"\r\nexpect:[ \t]*100-continue[ \t]*\r\n", re
 
 
 class Refusal(StrEnum):
-    """Why a request is refused before it is whole."""
+    """Why a request is refused before it is complete."""
 
     HEAD_TOO_LARGE = "431 Request Header Fields Too Large"
     BODY_TOO_LARGE = "413 Content Too Large"
@@ -44,13 +44,13 @@ class Arrival:
     """One request of one connection.
 
     Args:
-        deadline: When the connection is closed unless the request is whole; monotonic seconds.
+        deadline: When the connection is closed unless the request is complete; monotonic seconds.
     """
 
     deadline: float
     data: bytearray = field(default_factory=bytearray)
-    whole_bytes: int | None = None  # head and body; known once the head is whole
-    is_draining: bool = False  # answered: what still comes is read and dropped until the client closes
+    whole_bytes: int | None = None  # head and body; known once the head is complete
+    is_draining: bool = False  # answered: further bytes are read and dropped until the client closes
 
     @property
     def is_whole(self) -> bool:
@@ -58,11 +58,11 @@ class Arrival:
 
     @property
     def has_more(self) -> bool:
-        """Whether the client has sent something behind the request without waiting for its answer."""
+        """Whether the client has sent more after the request without waiting for its response."""
         return self.whole_bytes is not None and len(self.data) > self.whole_bytes
 
     def add(self, data: bytes) -> Refusal | None:
-        """Take what has come; a reason to refuse the request, if there is one."""
+        """Take the bytes that have arrived. Returns a reason to refuse the request, if there is one."""
         if self.is_draining:
             return None
         looked_at = max(0, len(self.data) - len(_HEAD_END))
@@ -77,7 +77,7 @@ class Arrival:
             return Refusal.HEAD_TOO_LARGE
         if _CHUNKED.search(head):
             return Refusal.LENGTH_REQUIRED
-        # A length that cannot be read is left to the server, which refuses it without waiting for a body.
+        # A length that cannot be parsed is left to the server, which refuses it without waiting for a body.
         length = _LENGTH.search(head)
         body_bytes = int(length[1]) if length else 0
         if body_bytes > MAX_BODY_BYTES:
@@ -99,7 +99,7 @@ class Arrival:
 
 
 def refusal_of(reason: Refusal) -> bytes:
-    """The whole answer to a refused request."""
+    """The complete response to a refused request."""
     code, message = _MESSAGES[reason]
     body = json.dumps({"error": {"code": code, "message": message, "hint": None}}).encode()
     head = f"HTTP/1.1 {reason}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"

@@ -1,4 +1,4 @@
-"""What the routes share within one process."""
+"""Shared by the routes within one process."""
 
 from __future__ import annotations
 
@@ -26,10 +26,12 @@ class Context(Struct, frozen=True, kw_only=True):
     access: Access
     live: Live
     redaction: Redaction
-    environ: Mapping[str, str]  # what agents are born with, as far as it is told here: `start` gives all of us the same
+    environ: Mapping[
+        str, str
+    ]  # the environment of agents, as far as it is known here: `start` passes the same to all programs
 
     def written(self, body: Any) -> str:
-        """The text of an answer without secrets, for one that is given more than once."""
+        """The text of a response without secrets, for a response that is sent more than once."""
         return written(self.redaction, body)
 
     def answer(self, body: Any, status: int = 200) -> Response:

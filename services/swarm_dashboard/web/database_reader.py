@@ -1,4 +1,4 @@
-"""Each thread's own read-only connection: a reading route cannot change anything, whatever its bugs."""
+"""A read-only connection per thread: a reading route cannot change anything, even if it has bugs."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Ids in addresses: any text, slashes included, whatever routes are called.
+"""Ids in addresses: any text, including slashes, whatever the names of routes.
 
-An encoded slash (`%2F`) belongs to an id; a plain one separates, but may also be part of an id where that is the only
-way to read the address. The server decodes both alike, so the encoded ones are marked before the address is routed.
+An encoded slash (`%2F`) belongs to an id; a plain one is a separator, but may also be part of an id if the address
+cannot be read otherwise. The server decodes both in the same way, so encoded ones are marked before the address is
+routed.
 """
 
 from __future__ import annotations

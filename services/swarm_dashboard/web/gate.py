@@ -1,7 +1,7 @@
-"""gunicorn's threaded worker behind a gate: a connection gets a thread when its request is whole, and not before.
+"""gunicorn's threaded worker behind a gate: a connection gets a thread only when its request is complete.
 
 The event loop of the worker reads what arrives; nothing here blocks, and all of it runs on that one thread. Built on
-internals of `gunicorn.workers.gthread`, which is why pyproject.toml names the versions it may be.
+internals of `gunicorn.workers.gthread`, so pyproject.toml restricts its versions.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from swarm_dashboard.web.arrivals import CONTINUE, DEADLINE_S, LINGER_S, Arrival
 
 MAX_UNFINISHED = 512  # connections that wait for the rest of a request; one more closes the oldest
 READ_BYTES = 64 * 1024
-# A client that does not read its answer keeps a thread this long at most, and less when others wait for a thread.
+# A client that does not read its response keeps a thread at most this long, and less when others wait for a thread.
 SEND_TIMEOUT_S = 10
 CROWDED_S = 1.0
 SHORTAGE_PAUSE_S = 0.05
@@ -30,7 +30,7 @@ _SHORT_OF_FILES = (errno.EMFILE, errno.ENFILE)
 
 
 class GatedWorker(ThreadWorker):  # type: ignore[misc]  # the library has no types
-    """Hands a connection to a thread with its whole request in hand."""
+    """Hands a connection to a thread together with its complete request."""
 
     def __init__(self, *arguments: Any, clock: Callable[[], float] = time.monotonic, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -65,7 +65,7 @@ class GatedWorker(ThreadWorker):  # type: ignore[misc]  # the library has no typ
         if not future.cancelled() and future.exception() is None and future.result():
             super().finish_request(conn, future)
         else:
-            # The library would wait here, with everybody else, until the client has closed its side.
+            # The library would wait here, blocking everyone, until the client has closed its side.
             self._drain(conn)
 
     def murder_pending(self) -> None:
@@ -118,7 +118,7 @@ class GatedWorker(ThreadWorker):  # type: ignore[misc]  # the library has no typ
         super().enqueue_req(conn)
 
     def handle(self, conn: TConn) -> bool:
-        """Answer; runs in a thread. What was sent behind the request is not answered: nobody pipelines."""
+        """Respond; runs in a thread. Bytes after the request are not answered: no client pipelines."""
         return bool(super().handle(conn)) and not conn.is_last
 
     # ───── the end of a connection ─────
@@ -135,7 +135,7 @@ class GatedWorker(ThreadWorker):  # type: ignore[misc]  # the library has no typ
             pass  # the client is gone, which the next read shows
 
     def _drain(self, conn: TConn) -> None:
-        """Say that nothing follows, and close once the client has: a close with unread bytes would cut the answer."""
+        """Signal the end, and close after the client: closing with unread bytes would truncate the response."""
         try:
             conn.sock.shutdown(socket.SHUT_WR)
         except OSError:
@@ -162,7 +162,7 @@ class GatedWorker(ThreadWorker):  # type: ignore[misc]  # the library has no typ
         conn.close()
 
     def _free_a_thread(self, now: float) -> None:
-        """Somebody waits for a thread: cut off whoever has been reading an answer for longest."""
+        """A request waits for a thread: cut off the client that has been reading a response for longest."""
         oldest = next(iter(self._answering), None)
         if oldest is not None and now - self._answering[oldest] >= CROWDED_S:
             del self._answering[oldest]
@@ -175,5 +175,5 @@ class GatedWorker(ThreadWorker):  # type: ignore[misc]  # the library has no typ
 def _limit_sends(connection: socket.socket) -> None:
     limit = struct.pack("ll", SEND_TIMEOUT_S, 0)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
-    # What the gate and the parser understand differently must not cost a thread either.
+    # Input that the gate and the parser interpret differently must not cost a thread either.
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)

@@ -1,7 +1,7 @@
-"""What every request passes before its route: Host, Origin, content type, token; and the headers on the way out.
+"""The checks of every request before its route: Host, Origin, content type, token; and the response headers.
 
-A page on any site may send requests to a port of this machine, so being local proves nothing. The Host check is
-the only defence against a name that is rebound to 127.0.0.1.
+A page on any site may send requests to a port of this machine, so being local proves nothing. The Host check is the
+only defence against a name that is rebound to 127.0.0.1.
 """
 
 from __future__ import annotations
@@ -46,12 +46,14 @@ HEADERS = {
 
 
 def install(app: Flask, config: DashboardConfig, access: Access) -> None:
-    """Put the guard before and the headers behind every route of the app, also before those of later blueprints."""
+    """Install the guard before and the headers after every route of the app, including routes of later blueprints."""
 
     @app.before_request
     def check() -> Response | None:
         if not host_is_ours(request.headers.get("Host", ""), config.host):
-            return refusal(400, "bad_host", "this name is not the dashboard's", "open it by 127.0.0.1 or localhost")
+            return refusal(
+                400, "bad_host", "the dashboard does not accept this host name", "open it as 127.0.0.1 or localhost"
+            )
         endpoint = request.endpoint
         if endpoint is None:
             return None  # the routing's own 404 or 405
@@ -62,7 +64,7 @@ def install(app: Flask, config: DashboardConfig, access: Access) -> None:
         if endpoint in OPEN_ENDPOINTS:
             return None
         if request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin":
-            return refusal(403, "foreign_site", "another site asked for this", "use the dashboard's own page")
+            return refusal(403, "foreign_site", "this request comes from another site", "use the dashboard's own page")
         if endpoint == SOCKET_ENDPOINT:
             return None  # opened by a ticket, which its route asks for
         return _check_token(access) or _check_body()
@@ -76,7 +78,7 @@ def install(app: Flask, config: DashboardConfig, access: Access) -> None:
 def host_is_ours(host: str, bound_to: str) -> bool:
     """Whether a Host header names this machine: exactly, with any port, so that a forwarded port works.
 
-    Bound beyond loopback, addresses are taken too: a number cannot be rebound, only a name can.
+    If bound beyond loopback, addresses are accepted too: only a name can be rebound, not an address.
     """
     found = _HOST.fullmatch(host)
     if found is None:
@@ -107,7 +109,7 @@ def _check_origin() -> Response | None:
 def _check_token(access: Access) -> Response | None:
     address = request.remote_addr or ""
     throttled = access.is_throttled(address)
-    # On this machine a stray tab with an old token must not lock out the good one; from elsewhere nobody guesses on.
+    # On this machine a stray tab with an old token must not lock out the valid one; elsewhere, guessing is stopped.
     if not (throttled and not is_loopback(address)) and access.is_allowed(request.headers.get("Authorization", "")):
         return None
     if throttled:

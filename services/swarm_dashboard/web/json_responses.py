@@ -1,4 +1,4 @@
-"""The JSON that goes out: without secrets, and with one shape for errors of any kind."""
+"""Outgoing JSON: without secrets, and with one format for errors of any kind."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def answer(redaction: Redaction, body: Any, status: int = 200) -> Response:
 
 
 def refusal(status: int, code: str, message: str, hint: str | None = None) -> Response:
-    """An error in the one shape that errors have."""
+    """An error in the common format."""
     return _response(dumps({"error": {"code": code, "message": message, "hint": hint}}), status)
 
 
 def install(app: Flask) -> None:
-    """Answer every error in that shape; what we did not expect shows an id only, its traceback is in the log."""
+    """Return every error in that format; an unexpected error shows only an id, and its traceback is in the log."""
 
     @app.errorhandler(SwarmError)
     def expected(error: SwarmError) -> Response:
@@ -46,7 +46,7 @@ def install(app: Flask) -> None:
     def unexpected(error: Exception) -> Response:
         error_id = secrets.token_hex(4)
         _log.error("%s", logs.line("request_failed", error_id=error_id), exc_info=error)
-        return refusal(500, "internal", f"something went wrong here ({error_id})", "the log has this id")
+        return refusal(500, "internal", f"internal error ({error_id})", "look for this id in the log")
 
 
 def misrouted(error: HTTPException) -> Response:
@@ -60,9 +60,9 @@ def dumps(body: Any) -> str:
 
 
 def written(redaction: Redaction, body: Any) -> str:
-    """The text of an answer without secrets at any depth; most hold none.
+    """The text of a response without secrets at any depth; most contain none.
 
-    Output was redacted before it was stored. What you wrote yourself was not, such as definitions and notes.
+    Output was redacted before it was stored. Text that users wrote, such as definitions and notes, was not.
     """
     text = dumps(body)
     return dumps(redaction.value(body)) if redaction.spans(text.encode()) else text
@@ -76,8 +76,8 @@ def _plain(error: HTTPException) -> tuple[int, str, str]:
     """Status, code and message."""
     status = error.code or 500
     words = {
-        404: ("not_found", "there is nothing here"),
-        405: ("wrong_method", "not by this method"),
+        404: ("not_found", "not found"),
+        405: ("wrong_method", "this method is not allowed here"),
         413: ("too_large", f"the body is larger than {MAX_BODY_BYTES} bytes"),
     }
     code, message = words.get(status, ("bad_request", "the request cannot be understood"))

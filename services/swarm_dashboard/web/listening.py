@@ -1,4 +1,4 @@
-"""The listening socket: the port that was asked for or a refusal, the default one or the next that is free."""
+"""The listening socket: the requested port or an error, or else the default port or the next free one."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ BACKLOG = 128
 
 
 def open_listener(config: DashboardConfig) -> socket.socket:
-    """Bind and listen at once, so that of two dashboards that start together only one has the port.
+    """Bind and listen immediately, so that only one of two dashboards that start together gets the port.
 
     Raises:
-        ConfigError: The port that was asked for is taken, none is free, or the address is not this machine's.
+        ConfigError: The requested port is in use, none is free, or the address is not this machine's.
     """
     tries = 1 if config.port_is_asked or config.port == 0 else PORTS_TRIED
     for port in range(config.port, min(config.port + tries, 65_536)):
@@ -30,8 +30,8 @@ def open_listener(config: DashboardConfig) -> socket.socket:
                 ) from error
     if tries == 1:
         raise ConfigError(
-            f"port {config.port} is taken",
-            hint="choose another one (--port), or name none: then the next free one is taken",
+            f"port {config.port} is in use",
+            hint="choose another one (--port), or none to use the next free one",
         )
     raise ConfigError(f"no free port from {config.port} on", hint="choose one with --port")
 
@@ -48,10 +48,10 @@ def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
     try:
-        # Without it a restart would find the port taken by connections that just closed.
+        # Without it a restart would find the port blocked by connections that have just closed.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # Head and body of an answer are two writes: without it the second waits 40 ms for a late acknowledgement.
-        # The server would set it on a socket of its own; accepted connections take it over from this one.
+        # Head and body of a response are two writes: without it the second waits 40 ms for a delayed acknowledgement.
+        # The server would set it on its own socket; accepted connections inherit it from this one.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         listener.bind((host, port))
         listener.listen(BACKLOG)

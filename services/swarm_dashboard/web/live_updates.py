@@ -1,7 +1,7 @@
-"""What happens, pushed to open pages: one thread watches the database, and every page has a short queue of its own.
+"""Pushes changes to open pages: one thread watches the database, and every page has its own short queue.
 
-Outcomes of requests and new log lines go out with the next look; the state as a whole is built at most four times a
-second. A page that does not read is dropped, never waited for: it comes back and gets a fresh state.
+Outcomes of requests and new log lines are sent at the next check; the complete state is built at most four times a
+second. A page that does not read is dropped, not waited for: it reconnects and gets a fresh state.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ LINES_GAP_S = 0.1
 MESSAGE_GAP_S = 0.25  # at most four states a second
 QUEUE_LENGTH = 32
 EVENTS_AT_ONCE = 500
-TICK_S = 15.0  # a page that hears nothing for much longer than this takes the line for dead
+TICK_S = 15.0  # a page that receives nothing for much longer than this considers the connection dead
 LISTEN_S = 1.0  # how soon a page that went away is noticed
 TICK = dumps({"type": "tick"})
 _log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ class Subscriber:
         self._queue: queue.Queue[str | None] = queue.Queue(maxsize=QUEUE_LENGTH)
 
     def next(self, timeout_s: float) -> str | None:
-        """The next message; None when none came in time, or when the page was dropped."""
+        """The next message; None if none came in time, or if the page was dropped."""
         try:
             return self._queue.get(timeout=timeout_s)
         except queue.Empty:
@@ -61,13 +61,13 @@ class Subscriber:
         return True
 
     def hear(self, message: str | bytes) -> None:
-        """Take what the page says: the logs that it has open."""
+        """Handle the page's message: the logs that it has open."""
         wanted = wanted_by(message)
         if wanted is not None:
             self.tails = tuple(Tail(one) for one in wanted)
 
     def drop(self) -> None:
-        """End the page's line, also under a send that waits for it to read."""
+        """End the page's connection, even during a send that waits for it to read."""
         self.is_over = True
         self.offer("")
         if self._line is not None:
@@ -78,7 +78,7 @@ class Subscriber:
 
 
 class Live:
-    """The watch over one database and the pages that follow it."""
+    """Watches one database for the pages that follow it."""
 
     def __init__(self, reader: Reader, redaction: Redaction, *, places: int) -> None:
         """Bind to a database.
@@ -100,14 +100,14 @@ class Live:
         self._pushed_version = self._lines_version = -1
 
     def take_place(self) -> bool:
-        """Reserve a place for a page; False when all are taken or the end has come."""
+        """Reserve a place for a page; False if all are taken or the process is ending."""
         return not self._ended.is_set() and self._places.acquire(blocking=False)
 
     def free_place(self) -> None:
         self._places.release()
 
     def follow(self, line: socket.socket | None) -> Subscriber:
-        """Begin to queue messages for a page; the watching thread lives while somebody follows."""
+        """Start queueing messages for a page; the watching thread runs while any page follows."""
         page = Subscriber(line)
         with self._guard:
             self._pages.add(page)
@@ -133,7 +133,7 @@ class Live:
             page.drop()
 
     def first(self, since: int | None) -> list[str]:
-        """What a page gets at once: the present state, then what it missed since an event it names."""
+        """The first messages of a page: the current state, then what it missed since the event that it names."""
         reading = self._reader()
         state = shapes.status(reading)
         messages = [self._told("status", state["seq"], state)]
@@ -146,7 +146,7 @@ class Live:
         return messages
 
     def look(self) -> str | None:
-        """A message when somebody has committed since the last look; None otherwise."""
+        """A message if another process has committed since the last check; otherwise None."""
         reading = self._reader()
         version = reading.database.connection.data_version()
         if version == self._version:
@@ -155,12 +155,12 @@ class Live:
         self._version = version
         state = shapes.status(reading)
         since, self._cursor = self._cursor, state["seq"]
-        # Told on the first look too: a page may have read its first state just before a commit that we saw.
+        # Sent on the first check too: a page may have read its first state just before a commit that we saw.
         events = [] if fresh else reading.database.events.since(since, limit=EVENTS_AT_ONCE)
         return written(self._redaction, {"type": "events", "seq": self._cursor, "data": events, "status": state})
 
     def push(self) -> list[str]:
-        """Outcomes of requests that have come since the last call, as messages for every page."""
+        """New outcomes of requests since the last call, as messages for every page."""
         reading = self._reader()
         version = reading.database.connection.data_version()
         if version == self._pushed_version and not self._outcomes.is_due(reading.database.clock.wall_ms()):
@@ -185,7 +185,7 @@ class Live:
         self._lines_version = version
 
     def _watch(self) -> None:
-        """Look fifty times a second, and send the state at most four times a second, until no page follows."""
+        """Check fifty times a second, and send the state at most four times a second, until no page follows."""
         sent_at = lines_at = 0.0
         self._version = self._pushed_version = self._lines_version = -1
         self._outcomes.forget()

@@ -12,7 +12,7 @@ from swarm_shared.domain.errors import NotFound
 from swarm_shared.store.views.log_lines import LineIndex, LogLine, LogLines
 
 MOST_LOGS = 8  # that one page follows at once
-MOST_LINES = 400  # in one message; a page that is further behind asks for what it shows
+MOST_LINES = 400  # in one message; a page that is further behind requests the lines that it shows
 INDEX_TIME_MS = 30
 INDEXES_KEPT = 32
 
@@ -27,13 +27,13 @@ class Wanted(Struct, frozen=True, kw_only=True):
 
 
 class Follow(Struct, frozen=True, kw_only=True):
-    """What a page says on its socket: the logs that it has open, all of them, each time that they change."""
+    """The message of a page: all logs that it has open, sent each time that they change."""
 
     logs: list[Wanted]
 
 
 def wanted_by(message: str | bytes) -> list[Wanted] | None:
-    """The logs that a page's message names; None for a message that is none of ours."""
+    """The logs that a page's message names; None for an unknown message."""
     try:
         return msgspec.json.decode(message, type=Follow).logs[:MOST_LOGS]
     except msgspec.DecodeError:
@@ -51,7 +51,7 @@ class Tail:
 
 
 class LogTails:
-    """Reads what was appended to followed logs; each session is read once, however many pages follow it."""
+    """Reads new lines of followed logs; each session is read once, however many pages follow it."""
 
     def __init__(self) -> None:
         self._indexes: dict[tuple[str, int], LineIndex] = {}
@@ -73,7 +73,7 @@ class LogTails:
         complete = store.extend(wanted.session, index, lost_to=lost_to, until_ms=until)
         tail.is_up_to_date = complete
         if not complete:
-            # The page may know more lines than were counted here so far, and would take them for dropped.
+            # The page may know more lines than were counted here so far, and would consider them dropped.
             return None
         state = (index.lines, index.end, row["ended_at"] is not None, lost_to)
         if state == tail.sent:
@@ -95,7 +95,7 @@ class LogTails:
         }
 
     def _index(self, attempt: str, session: int) -> LineIndex:
-        # With the attempt's name: numbers of sessions are used again after --clear.
+        # With the attempt's name: session numbers are reused after --clear.
         known = self._indexes.pop((attempt, session), None) or LineIndex()
         self._indexes[attempt, session] = known
         while len(self._indexes) > INDEXES_KEPT:
@@ -104,7 +104,7 @@ class LogTails:
 
 
 def shown(line: LogLine) -> dict[str, Any]:
-    """A line as JSON. Most are only text: what is usual is left out."""
+    """A line as JSON. Most are only text: default values are left out."""
     said: dict[str, Any] = {"text": line.text}
     if line.stream == 2:
         said["err"] = True

@@ -1,4 +1,4 @@
-"""Outcomes of requests, as they come: what a page that asked for something is waiting for."""
+"""Outcomes of requests, as soon as they are known, for the pages that wait for them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Outcomes:
         self._next_expiry = 0
 
     def forget(self) -> None:
-        """Begin anew: what is handled by the next look is taken for known."""
+        """Start again: outcomes that exist at the next check count as known."""
         self._cursor, self._open = None, {}
 
     def is_due(self, now: int) -> bool:
@@ -29,7 +29,9 @@ class Outcomes:
         return bool(self._open) and now > self._next_expiry
 
     def fresh(self, reading: Reading) -> list[dict[str, Any]]:
-        """Rows as `/api/control/<id>` shows them: handled, expired or further on since the last call, oldest first."""
+        """Rows as `/api/control/<id>` shows them: handled, expired or with new progress since the last call, oldest
+        first.
+        """
         control, clock = reading.database.control, reading.database.clock
         now = clock.wall_ms()
         if self._cursor is None:

@@ -1,4 +1,4 @@
-"""Parameters from outside: each typed, clamped, and refused in words when it cannot be read."""
+"""Request parameters: typed, clamped, and refused with a message if they cannot be parsed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _INTEGER = re.compile(r"-?\d{1,18}", re.ASCII)
 
 
 def integer(given: Mapping[str, Any], name: str, default: int, *, low: int, high: int) -> int:
-    """A whole number, moved into its range when it lies outside.
+    """A whole number, clamped to its range.
 
     Raises:
         InputError: It is no whole number.
@@ -34,7 +34,7 @@ def integer(given: Mapping[str, Any], name: str, default: int, *, low: int, high
 
 
 def whole_number(given: Mapping[str, Any], name: str, *, low: int, high: int) -> int:
-    """A number of a body, which must be there and within its range: what changes something is not guessed.
+    """A required number in a body, which must be within its range: a change is never guessed.
 
     Raises:
         InputError: It is missing, outside, or no JSON number without a fraction.
@@ -55,7 +55,7 @@ def text(given: Mapping[str, Any], name: str, *, limit: int = MAX_TEXT_CHARS) ->
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise InputError(f"{name} must be a text")
+        raise InputError(f"{name} must be a string")
     if len(value) > limit:
         raise InputError(f"{name} is too long", hint=f"at most {limit} characters")
     storable(value, name)
@@ -87,7 +87,7 @@ def commit(given: Mapping[str, Any], name: str) -> str:
 
 
 def storable(value: str, name: str) -> None:
-    """Refuse half a character: JSON can spell what no database can keep.
+    """Refuse a lone surrogate: JSON can express it, but a database cannot store it.
 
     Raises:
         InputError: The text has a lone surrogate.
@@ -133,7 +133,7 @@ def body() -> dict[str, Any]:
     """The JSON object that was sent.
 
     Raises:
-        InputError: It is none.
+        InputError: It is not one.
     """
     try:
         found = request.get_json()
@@ -145,6 +145,6 @@ def body() -> dict[str, Any]:
 
 
 def key() -> str:
-    """The client's own name for this request: sent again, it changes nothing a second time."""
+    """The client's key for this request: sending it again changes nothing a second time."""
     given = {"idempotency_key": request.headers.get("Idempotency-Key") or body().get("idempotency_key")}
     return text(given, "idempotency_key", limit=MAX_KEY_CHARS)

@@ -1,4 +1,4 @@
-"""gunicorn, set up so that it ends at once, trusts no header, and opens nothing but the one port."""
+"""gunicorn, configured to stop immediately, to trust no header, and to open only the one port."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from swarm_dashboard.web.gate import GatedWorker
 from swarm_shared.processes.identity import ProcessId, wait_for_ends
 from swarm_shared.program import logs
 
-# Answers take milliseconds and open pages are dropped at once, so nothing is worth a longer wait.
+# Responses take milliseconds and open pages are dropped immediately, so a longer wait is never needed.
 GRACE_S = 1
 KEEP_ALIVE_S = 1  # an idle connection holds up the end for as long as it is kept
 OWNER_LOOK_S = 60.0
@@ -34,7 +34,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # the library has no types
         """Prepare to serve.
 
         Args:
-            listener: Listens already; this takes it over.
+            listener: Already listening; ownership passes to the server.
             owners: Processes that the dashboard must not outlive.
         """
         self._config = config
@@ -63,7 +63,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # the library has no types
         }
         for name, value in settings.items():
             self.cfg.set(name, value)
-        # Versions that have a control socket open it unless told not to.
+        # Versions that have a control socket open it by default.
         if "control_socket_disable" in self.cfg.settings:
             self.cfg.set("control_socket_disable", True)
 
@@ -77,22 +77,22 @@ class Server(BaseApplication):  # type: ignore[misc]  # the library has no types
 
 
 class EndingWorker(GatedWorker):
-    """Drops the open pages first, which would hold their threads until the grace is over."""
+    """Drops the open pages first, because they would keep their threads until the grace period is over."""
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         if not self.booted:
-            os._exit(0)  # told to go while the app loads: to unwind from there would count as a failed start
+            os._exit(0)  # stopped while the app loads: an exception here would count as a failed start
         super().handle_exit(sig, frame)
-        # Not in the handler: it may have interrupted who holds the same lock.
+        # Not in the handler: it may have interrupted the code that holds the same lock.
         threading.Thread(target=live_of(self.wsgi).end, daemon=True).start()
 
 
 def _watch(master: ProcessId, owners: Sequence[ProcessId]) -> None:
-    """End with whoever started the suite, and never stay without the master."""
+    """End with the process that started the swarm, and never continue without the master."""
     while True:
         wait_for_ends([master, *owners], OWNER_LOOK_S)
         if master.is_alive() is False:
-            os._exit(0)  # frees the port; nothing here is worth a farewell
+            os._exit(0)  # frees the port; no cleanup is needed
         if any(owner.is_alive() is False for owner in owners):
             logs.event(_log, "dashboard_abandoned", level=logging.WARNING)
             master.kill(signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""What the routes and the live socket show, gathered from the database into the shapes of the JSON interface."""
+"""The data of the routes and the live socket, from the database, in the formats of the JSON interface."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _OVER = ("stopped", "crashed")
 
 
 def status(reading: Reading) -> dict[str, Any]:
-    """Everything that the first screen shows, and what other programs ask of `/api/status`."""
+    """Everything that the first screen shows, and that other programs read from `/api/status`."""
     database, browse = reading.database, reading.browse
     now = database.clock.wall_ms()
     staff = workers(reading)
@@ -152,19 +152,19 @@ def rows(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def control(row: ControlRow, now: int, progress: Step | None = None) -> dict[str, Any]:
-    """A control row; one that nobody took in time is shown as expired, whether or not somebody has marked it."""
+    """A control row; one that was not handled in time is shown as expired, even if it is not marked yet."""
     shown = row.shown() | {"result": without_commands(row.result)}
     if row.status == "pending" and now > row.expires_at:
         shown |= {"status": "expired"}
     if progress is not None and shown["status"] == "pending":
         shown["progress"] = progress.summary()
     if shown["status"] == "expired":
-        shown["hint"] = "no one carried it out: the swarm is not running, or its reaper is not"
+        shown["hint"] = "it was not carried out: the swarm or its reaper is not running"
     return shown
 
 
 def without_commands(text: str | None) -> str | None:
-    """An outcome without its advice for a terminal: the page has buttons for what it says."""
+    """An outcome without its advice for a terminal: the page has buttons instead."""
     if text is None:
         return None
     words, dash, advice = text.rpartition(" – ")

@@ -1,4 +1,4 @@
-"""Answers that many open pages ask for at once, made once and kept as text: for a picture a second old is as new."""
+"""Responses that many pages request at once, computed once and cached as text: a second-old chart is new enough."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ MAX_KEPT = 32
 class _Kept(Struct, frozen=True, kw_only=True):
     made_at: int
     took_ms: int
-    last: int  # the newest event that it tells of
+    last: int  # the newest event that it includes
     text: str
 
 
 class SharedAnswers:
-    """Keeps what was made for a moment; whoever asks meanwhile gets the same."""
+    """Caches a response for a moment, for all requests in that time."""
 
     def __init__(self, clock: Clock, *, most_share: float | None = None) -> None:
         """Keep nothing yet.
 
         Args:
-            most_share: Of a core, what one answer may cost. While it would cost more, everybody gets the one that was
-                made last, which must say of itself what the newest event is that it tells of.
+            most_share: The share of a core that one response may cost. While it would cost more, all get the last
+            response, which must state the newest event that it includes.
         """
         self._clock = clock
         self._most_share = most_share
@@ -38,12 +38,12 @@ class SharedAnswers:
         self._kept: dict[Hashable, _Kept] = {}
 
     def get(self, key: Hashable, make: Callable[[], str], *, last: int, wanted: int) -> str:
-        """The answer under a key, made now unless somebody did so within the last moment; an error is not kept.
+        """The response for a key, computed now unless it was computed a moment ago; errors are not cached.
 
         Args:
-            last: The newest event, which an answer that is made now tells of.
-            wanted: The event that the answer must tell of, if it does not cost too much: who asks because of it may
-                not get an older answer.
+            last: The newest event, which a response that is computed now includes.
+            wanted: The event that the response must include, unless it costs too much: a request caused by it must not
+            get an older response.
         """
         with self._guard:
             if len(self._kept) > MAX_KEPT:

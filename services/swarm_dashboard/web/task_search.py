@@ -1,4 +1,4 @@
-"""What a person typed into the search box, as a filter: words, and qualifiers such as `status:failed phase:build`."""
+"""The text of the search box as a filter: words, and qualifiers such as `status:failed phase:build`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
 def parse(query: str, *, now_ms: int, status: str = "", phase: str = "") -> Filter:
-    """Put the box and the filters beside it together; a qualifier in the box wins.
+    """Combine the box with the filters next to it; a qualifier in the box takes precedence.
 
     Args:
         now_ms: What `since:2h` counts from, wall time.
@@ -75,6 +75,6 @@ def _since(value: str, now_ms: int) -> int:
         moment = datetime.fromisoformat(value)
     except ValueError as error:
         raise InputError(
-            "since: wants a time", hint="such as since:30m, since:2h, since:3d or since:2026-11-22"
+            "since: needs a time", hint="such as since:30m, since:2h, since:3d or since:2026-11-22"
         ) from error
     return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)

@@ -63,7 +63,7 @@ class HeldBranch(Struct, frozen=True, kw_only=True):
             if found != row.next_tip and not row.accepting:
                 self.stop(
                     f"someone else has moved {integration.branch} to {found[:12]}; the swarm had it at "
-                    f"{row.tip[:12]}. `amplifier-swarm resume` goes on from where it is"
+                    f"{row.tip[:12]}. `amplifier-swarm resume` continues from its current state"
                 )
             integration.vouch(found)
         self.database.landings.note_tip(found)
@@ -90,8 +90,8 @@ class HeldBranch(Struct, frozen=True, kw_only=True):
         if merge.kind is MergeKind.CONFLICT or merge.new is None:
             person = branch_of(row.person_ref)
             self.stop(
-                f"{person} cannot be brought into {self.integration.branch}: conflict in {_named(merge.conflicts)}. "
-                f"Merge {person} into it by hand, then `amplifier-swarm resume`"
+                f"{person} cannot be merged into {self.integration.branch}: conflict in {_named(merge.conflicts)}. "
+                f"Merge {person} into it manually, then run `amplifier-swarm resume`"
             )
         if merge.new != tip:
             self.database.landings.intend(new=merge.new, old=tip)

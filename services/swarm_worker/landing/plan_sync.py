@@ -34,11 +34,11 @@ class PlanSync:
         path = posixpath.join(self._repository.prefix, source.path)
         file = text_at(git, tree, path)
         if file is None:
-            self.outcome = NOT_TICKED, f"{source.path} is not there any more, or is no text"
+            self.outcome = NOT_TICKED, f"{source.path} no longer exists, or is not text"
             return tree
         text = tick(source.format, file.text, source.key)
         if text is None:
-            self.outcome = NOT_TICKED, f"the item {source.key} is not in {source.path} any more"
+            self.outcome = NOT_TICKED, f"the item {source.key} is no longer in {source.path}"
             return tree
         self.outcome = TICKED, f"{source.key} in {source.path}"
         if text == file.text:

@@ -66,7 +66,7 @@ def failing(checks: Sequence[dict[str, Any]], into: str, *, between: Sequence[La
     merged = f"merged into {into}{_with(between)}"
     return Refused(
         f"{merged}, this fails: {commands}{last_line(failing[0])}",
-        must_fix=(f"Make it work together with what has landed (branch {into}).",),
+        must_fix=(f"Make it work with the landed work (branch {into}).",),
         checks=checks,
         between=between,
         raced=raced,
@@ -76,7 +76,7 @@ def failing(checks: Sequence[dict[str, Any]], into: str, *, between: Sequence[La
 def reverts(paths: Sequence[str], into: str, *, between: Sequence[Landed]) -> Refused:
     return Refused(
         f"landing it would change files that its own work does not: {named(paths)}{_with(between)}",
-        must_fix=(f"Keep what others have changed, as it is on {into}: {named(paths)}",),
+        must_fix=(f"Keep the changes of other tasks as they are on {into}: {named(paths)}",),
         between=between,
     )
 

@@ -21,7 +21,7 @@ def container_argv() -> tuple[str, ...]:
     """
     program = shutil.which("unshare")
     if program is None:
-        raise ConfigError("--contain needs the program unshare", hint="install util-linux, or leave --contain away")
+        raise ConfigError("--contain needs the program unshare", hint="install util-linux, or omit --contain")
     rights = () if os.geteuid() == 0 else ("--user", "--map-root-user")
     argv = (program, *rights, "--pid", "--fork", "--kill-child", "--")
     try:
@@ -34,6 +34,6 @@ def container_argv() -> tuple[str, ...]:
     if not works:
         raise ConfigError(
             f"--contain does not work on this machine: {told or 'no pid namespaces'}",
-            hint="allow user namespaces, or leave --contain away",
+            hint="allow user namespaces, or omit --contain",
         )
     return argv

@@ -36,7 +36,7 @@ def become_subreaper() -> None:
         OSError: The kernel refused.
     """
     if _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "this kernel gives no child subreapers")
+        raise OSError(ctypes.get_errno(), "this kernel does not support child subreapers")
 
 
 class Extinction:
@@ -142,4 +142,4 @@ def extinguish(*, grace_s: float = 0.0) -> tuple[str, ...]:
 def survivors() -> tuple[str, ...]:
     """What is below the calling process, where the kernel says that something is: texts for a person, one at least."""
     # An empty look is no proof: whoever takes none for "gone" would give the task to another agent.
-    return tuple(process.describe() for process in below_us()) or ("a process that does not show itself",)
+    return tuple(process.describe() for process in below_us()) or ("a hidden process",)

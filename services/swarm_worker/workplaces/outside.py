@@ -107,7 +107,7 @@ class Shared(Struct, frozen=True, kw_only=True):
         own = [f"`git stash apply {entry.sha}` brings back what you stashed." for entry in (*found.left, *found.lost)]
         checks.append({"command": name, "passed": False, "exit_code": None, "output": hold, "otherwise": hold})
         fix = (
-            f"The stack of `git stash` is shared by all worktrees, and you took what is not yours: {taken}. Undo the "
+            f"All worktrees share one `git stash` stack, and you took an entry that is not yours: {taken}. Undo the "
             "changes that came with it, and do not push or pop stashes."
         )
         return Beyond(checks=checks, hold=hold, must_fix=(fix, *own[:_NAMED]))

@@ -45,10 +45,10 @@ def _count(number: int, what: str) -> str:
 def _durability(database: TaskDatabase) -> Finding:
     part, name = "file", "durability"
     if database.health.is_durable():
-        text = "what is acknowledged is on the disk: results, requests and imports are synced"
+        text = "acknowledged results, requests and imports are synced to the disk"
         return Finding(code="durable", part=part, name=name, level=Level.OK, text=text)
     return Finding(
-        code="not_durable", part=part, name=name, level=Level.BAD, text="the file has left the write-ahead log",
+        code="not_durable", part=part, name=name, level=Level.BAD, text="the file no longer uses write-ahead logging",
         advice="another program changed it; stop the swarm and start it again",
     )  # fmt: skip
 
@@ -57,7 +57,7 @@ def _log(wal_bytes: int) -> Finding:
     part, name, text = "file", "write-ahead log", _size(wal_bytes)
     if wal_bytes <= WAL_WARN_BYTES:
         return Finding(code="log_size", part=part, name=name, level=Level.OK, text=text)
-    advice = "a program reads for very long and keeps it from shrinking; end that program"
+    advice = "a program with a long-running read keeps it from shrinking; end that program"
     return Finding(code="log_large", part=part, name=name, level=Level.WARN, text=text, advice=advice)
 
 
@@ -65,7 +65,7 @@ def _disk(free_bytes: int, *, is_low: bool, min_free_bytes: int) -> Finding:
     part, name, text = "file", "disk", f"{_size(free_bytes)} free"
     if is_low or free_bytes < min_free_bytes:
         needed = f"below {_size(min_free_bytes)} " if min_free_bytes else ""
-        advice = f"free some space: {needed}no task starts (SWARM_MIN_FREE_MB); the swarm then continues by itself"
+        advice = f"free some space: {needed}no task starts (SWARM_MIN_FREE_MB); the swarm then continues automatically"
         return Finding(code="disk_low", part=part, name=name, level=Level.BAD, text=text, advice=advice)
     if free_bytes < DISK_WARN_BYTES:
         advice = "free some space soon"

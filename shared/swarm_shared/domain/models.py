@@ -129,7 +129,7 @@ class HoldReason(StrEnum):
     SAME_PROBLEM = "same_problem"
     AS_IMPORTED = "as_imported"
     NOT_LANDED = "not_landed"
-    CANNOT_START = "cannot_start"  # no session of it can be started as it is
+    CANNOT_START = "cannot_start"  # its sessions cannot be started
     SHARED_STASH = "shared_stash"
     BUDGET = "budget"  # its own budget is used up
     PROPOSED = "proposed"  # by the agent of another task: waits for your approval

@@ -24,5 +24,5 @@ def as_csv_columns(raw: object) -> Mapping[str, str]:
         raise ConfigError("csv_columns: must be a mapping of texts", hint="lines of the form `Titel: name`")
     for column, key in raw.items():
         if key not in COLUMN_KEYS:
-            raise ConfigError(f"csv_columns.{column}: {key!r} is no key", hint=f"one of: {', '.join(COLUMN_KEYS)}")
+            raise ConfigError(f"csv_columns.{column}: {key!r} is not a key", hint=f"one of: {', '.join(COLUMN_KEYS)}")
     return MappingProxyType(dict(raw))

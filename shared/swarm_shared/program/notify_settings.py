@@ -123,7 +123,7 @@ def as_quiet_hours(raw: Any) -> QuietHours:
     if isinstance(raw, QuietHours):
         return raw
     if not isinstance(raw, Mapping) or set(raw) != {"from", "to"}:
-        raise ConfigError("quiet has not the keys from and to", hint='quiet: {from: "22:00", to: "07:00"}')
+        raise ConfigError("quiet must have exactly the keys from and to", hint='quiet: {from: "22:00", to: "07:00"}')
     start, end = _as_minute(raw["from"]), _as_minute(raw["to"])
     if start is None or end is None or start == end:
         raise ConfigError(
@@ -186,7 +186,7 @@ def _problem_of(way: str, address: str) -> str | None:
     if scheme is None or scheme[0].lower() not in ("http", "https") or not host:
         return "webhook is not an http or https address"
     if re.search(r"[\s\x00-\x1f\x7f]", address):
-        return "webhook holds a blank or a control character"
+        return "webhook contains a space or a control character"
     return None
 
 

@@ -39,7 +39,7 @@ def _routes(stated: Stated, role: Role) -> tuple[Route, ...]:
     names = [route.name for route in routes]
     for name in names:
         if names.count(name) > 1:
-            raise stated.wrong(role, f"two routes are named {name!r}", "give each a `name` of its own")
+            raise stated.wrong(role, f"two routes are named {name!r}", "give each route its own `name`")
     return routes
 
 
@@ -67,7 +67,7 @@ def _refuse_doubles(routes: list[Route]) -> None:
             is_same = _what(one) == _what(other)
             if one.name == other.name and not is_same:
                 raise ConfigError(
-                    f"routes: {one.name!r} names two different routes", hint="give each route a name of its own"
+                    f"routes: {one.name!r} names two different routes", hint="give each route its own name"
                 )
             if one.name != other.name and is_same:
                 raise ConfigError(

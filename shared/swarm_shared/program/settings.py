@@ -41,14 +41,14 @@ class Settings:
     """All settings with checked values. The field's name in capitals after SWARM_ is its environment variable."""
 
     db: Path = _setting(Path("tasks.db"), "The database: one file holds everything.")
-    workers: int = _setting(1, "How many workers run at once (service mode: 3).", low=0, high=MAX_WORKERS)
-    max_workers: int = _setting(MAX_WORKERS, "What `scale` may go up to.", low=1, high=MAX_WORKERS)
+    workers: int = _setting(1, "The number of workers that run at once (service mode: 3).", low=0, high=MAX_WORKERS)
+    max_workers: int = _setting(MAX_WORKERS, "The maximum for `scale`.", low=1, high=MAX_WORKERS)
     project_root: Path = _setting(Path("."), "The folder that agents work in.")
     builder_agent: str = _setting("foundation:modular-builder", "The agent that builds.")
     validator_agent: str = _setting("recipes:result-validator", "The agent that judges.")
-    agent_cli: str = _setting("amplifier", "The agent CLI: a preset, or one of swarm.yaml.")
-    validation: bool = _setting(True, "Judge each result by a validator session.")
-    max_retries: int = _setting(2, "Further attempts after the first one.", low=0, high=1000)
+    agent_cli: str = _setting("amplifier", "The agent CLI: a preset, or one that swarm.yaml defines.")
+    validation: bool = _setting(True, "Judge each result in a validator session.")
+    max_retries: int = _setting(2, "The number of further attempts after the first one.", low=0, high=1000)
     retry_delay_s: float = _setting(0.0, "Pause before a retry, in seconds.", low=0, high=86_400)
     stop_on_same_problem: bool = _setting(
         False, "Hold a task that fails with the same problem twice, instead of trying it again."
@@ -58,7 +58,7 @@ class Settings:
     dashboard_host: str = _setting("127.0.0.1", "The dashboard's address.")
     dashboard_auth: str = _setting("token", "token, or none on your own machine.", choices=("token", "none"))
     dashboard_token: str = _setting("", "Your own token; required to serve beyond this machine.", secret=True)
-    heartbeat_s: float = _setting(30.0, "A worker's sign of life, in seconds.", low=0.05, high=3600)
+    heartbeat_s: float = _setting(30.0, "Seconds between a worker's heartbeats.", low=0.05, high=3600)
     orphan_timeout_min: float = _setting(
         30.0, "Minutes without any sign of progress after which a session is ended.", low=0.001, high=100_000
     )
@@ -68,18 +68,20 @@ class Settings:
         low=0.001,
         high=100_000,
     )
-    crash_budget: int = _setting(3, "A task is held on this crash in a row.", low=1, high=1000)
-    crash_backoff_s: float = _setting(15.0, "Least pause after the second crash, doubling.", low=0, high=1800)
+    crash_budget: int = _setting(3, "A task is held after this many crashes in a row.", low=1, high=1000)
+    crash_backoff_s: float = _setting(
+        15.0, "Shortest pause after the second crash, in seconds; doubles with each further one.", low=0, high=1800
+    )
     keep_output_days: float | None = _setting(
         None, "Days until the output of completed tasks is trimmed (default: never).", low=0, high=36_500
     )
-    builder_timeout_s: float = _setting(3600.0, "A builder session's limit, in seconds.", low=0.1, high=10**7)
-    validator_timeout_s: float = _setting(1800.0, "A validator session's limit, in seconds.", low=0.1, high=10**7)
+    builder_timeout_s: float = _setting(3600.0, "Time limit of a builder session, in seconds.", low=0.1, high=10**7)
+    validator_timeout_s: float = _setting(1800.0, "Time limit of a validator session, in seconds.", low=0.1, high=10**7)
     check_timeout_s: float = _setting(
-        900.0, "The limit of a check, gate, setup or cleanup command, in seconds.", low=0.1, high=10**7
+        900.0, "Time limit of a check, gate, setup or cleanup command, in seconds.", low=0.1, high=10**7
     )
     output_limit_mb: float = _setting(16.0, "Output kept per session, in MiB.", low=0.01, high=4096)
-    graceful_timeout_s: float = _setting(300.0, "Seconds a graceful stop waits for sessions.", low=0, high=10**6)
+    graceful_timeout_s: float = _setting(300.0, "Seconds that a graceful stop waits for sessions.", low=0, high=10**6)
     kill_grace_s: float = _setting(2.0, "Seconds between TERM and KILL.", low=0, high=60)
     isolation: str = _setting(
         "auto", "Where agents work: auto, none or worktree.", choices=("auto", "none", "worktree")
@@ -87,12 +89,12 @@ class Settings:
     land_into: str = _setting(INTEGRATION_BRANCH, "The branch that finished work lands on (with worktrees).")
     overlap: str = _setting(
         "serialize",
-        "Tasks whose files overlap: serialize (one after the other) or ignore.",
+        "How to run tasks whose files overlap: serialize (one after the other) or ignore the overlap.",
         choices=("serialize", "ignore"),
     )
     sync: str = _setting(
         "off",
-        "Tick the item of an imported plan off in the commit that lands its task (with worktrees): off or commit.",
+        "Tick off the item of an imported plan in the commit that lands its task (with worktrees): off or commit.",
         choices=("off", "commit"),
     )
     sync_command: str | None = _setting(
@@ -101,7 +103,7 @@ class Settings:
         file_only=True,
     )
     port_base: int = _setting(
-        20_000, "Agents of worker N get 20 ports of their own from this + 20 N on (SWARM_PORT).", low=1024, high=60_000
+        20_000, "Agents of worker N get the 20 ports from this + 20 N on (SWARM_PORT).", low=1024, high=60_000
     )
     contain: bool = _setting(False, "Run each agent in its own pid namespace (Linux).")
     runner: str = _setting("local", "Where agents run: local, or confined by bwrap.", choices=RUNNERS)
@@ -114,7 +116,7 @@ class Settings:
             "help": "The options of each runner.", "file_only": True, "low": None, "high": None, "reader": as_runners,
         },
     )  # fmt: skip
-    min_free_mb: float = _setting(200.0, "Stop giving out tasks below this much free disk, in MiB.", low=0, high=10**9)
+    min_free_mb: float = _setting(200.0, "Start no tasks below this much free disk, in MiB.", low=0, high=10**9)
     checks: tuple[str, ...] = _setting((), "Commands run after every builder session.", file_only=True)
     gate: tuple[str, ...] = _setting((), "Commands run on every merged result before it lands.", file_only=True)
     setup: tuple[SetupStep, ...] = _setting((), "Commands run once in every new worktree.", file_only=True)
@@ -123,16 +125,18 @@ class Settings:
         None, "Cleaned worktrees kept for the next tasks (default: one per worker); 0: none.", low=0, high=1000
     )
     keep_worktrees: str = _setting(
-        "unlanded", "Worktrees kept when their work has landed: unlanded (none) or all.", choices=("unlanded", "all")
+        "unlanded",
+        "Worktrees to keep after their work has landed: unlanded (none) or all.",
+        choices=("unlanded", "all"),
     )
     strict_files: bool = _setting(False, "Changes outside a task's files are a failure.", file_only=True)
-    notify: tuple[NotifyTarget, ...] = _setting((), "Where notifications go, and about what.", file_only=True)
+    notify: tuple[NotifyTarget, ...] = _setting((), "The targets of notifications, and their events.", file_only=True)
     quiet: QuietHours | None = _setting(None, "Hours of the day in which no notification is sent.", file_only=True)
     notify_every_s: float = _setting(
-        60.0, "At most one notification to each target in so many seconds; more are grouped.", low=0, high=86_400
+        60.0, "Send at most one notification per target in this many seconds; more are grouped.", low=0, high=86_400
     )
     builder_model: str = _setting("", "The model of builders (of agent CLI `agent_cli`); none: the CLI's own choice.")
-    validator_model: str = _setting("", "The same of validators.")
+    validator_model: str = _setting("", "The same for validators.")
     builder_args: tuple[str, ...] = _setting((), "Further arguments for builders' sessions.", file_only=True)
     validator_args: tuple[str, ...] = _setting((), "The same for validators.", file_only=True)
     routes: Mapping[str, tuple[Route, ...]] = field(
@@ -159,7 +163,7 @@ class Settings:
     csv_columns: Mapping[str, str] = field(
         default_factory=lambda: MappingProxyType({}),
         metadata={
-            "help": "Columns of CSV plans that have other names than usual, with the key of a task that each is.",
+            "help": "Columns of CSV plans with unusual names, and the task key that each stands for.",
             "file_only": True, "low": None, "high": None, "reader": as_csv_columns,
         },
     )  # fmt: skip

@@ -149,7 +149,7 @@ class SupervisorClient:
         if not url.startswith("unix://"):
             raise SupervisorError(
                 "this process does not run under a supervisord with a unix socket",
-                hint="start the suite with `amplifier-swarm start` or `supervisord -c supervisord.conf`",
+                hint="start the swarm with `amplifier-swarm start` or `supervisord -c supervisord.conf`",
             )
         return cls(Path(url.removeprefix("unix://")))
 

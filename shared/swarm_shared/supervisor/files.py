@@ -91,7 +91,7 @@ def short_home(folder: Path) -> Path:
             _link(alias, folder)
             return alias
     raise SupervisorError(
-        f"the path of {folder} is too long for a control socket, and no private temporary folder can be had",
+        f"the path of {folder} is too long for a control socket, and no private temporary folder can be created",
         hint="move the database to a shorter path, or point TMPDIR to a short folder that you own",
     )
 

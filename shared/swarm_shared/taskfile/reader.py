@@ -246,7 +246,7 @@ class _Reading:
                 first = self._marks[task.id]
                 where = f" (first in line {first.line + 1})" if first else ""
                 message = f"the id {shown(task.id)} is given twice{where}"
-                self.problems.add(node.start_mark, message, "give one of the two another id")
+                self.problems.add(node.start_mark, message, "change one of the two ids")
                 continue
             self._marks[task.id] = node.start_mark
             self.tasks.append(task)

@@ -149,7 +149,7 @@ def read_status(node: Node, word: str, problems: ProblemList) -> Status | None:
     status = status_of(text)
     if status is None:
         nearest = None if problems.full else Suggester(_STATUSES_OF_A_FILE).nearest(text[:MAX_ID_CHARS])
-        problems.add(node.start_mark, f"{shown(text)} is no status", or_nearest(nearest, _STATUS_ADVICE))
+        problems.add(node.start_mark, f"{shown(text)} is not a status", or_nearest(nearest, _STATUS_ADVICE))
     return status
 
 
@@ -162,7 +162,7 @@ def read_priority(node: Node, word: str, problems: ProblemList) -> int | None:
     if number is None:
         low, high = PRIORITY_RANGE
         advice = f"use critical, high, medium, low or a whole number from {low:,} to {high:,}"
-        problems.add(node.start_mark, f"{shown(text)} is no priority", advice)
+        problems.add(node.start_mark, f"{shown(text)} is not a priority", advice)
         return None
     return number
 

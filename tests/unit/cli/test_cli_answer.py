@@ -47,7 +47,7 @@ def test_an_answer_makes_the_task_ready_and_is_first_in_the_next_prompt(asking: 
         assert asking.run("answer", "a", "Files.").out == "a: answered already\n"
         ran = asking.run("answer", "a", "SQL.")
     assert ran.code == 6
-    assert "cannot answer a: no question of it is open, it is ready" in ran.err
+    assert "cannot answer a: it has no open question; it is ready" in ran.err
 
 
 def test_an_answer_is_read_from_standard_input(asking: CliDesk, monkeypatch: pytest.MonkeyPatch) -> None:

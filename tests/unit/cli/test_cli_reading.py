@@ -375,7 +375,7 @@ def test_the_same_problem_twice_is_shown_side_by_side(desk: CliDesk) -> None:
         desk.settle(desk.claim(), objection)
     for command in ("task-info", "why"):
         told = desk.run(command, "a").out
-        assert "Attempt 2 failed as attempt 1 did: the same problem" in told
+        assert "Attempt 2 failed in the same way as attempt 1: the same problem" in told
         assert any("a.py:3 leaks" in line and "a.py:8 leaks" in line for line in told.splitlines())
         shown = desk.run(command, "a", "--json").json["same_problem"]
         assert [each["number"] for each in shown["attempts"]] == [1, 2]

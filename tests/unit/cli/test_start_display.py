@@ -135,7 +135,7 @@ def test_a_flag_that_stops_the_queue_is_told_with_what_to_do(desk: QueueDesk, fl
 def test_a_held_provider_is_told_with_its_end_or_with_what_to_do(desk: QueueDesk) -> None:
     desk.add("a")
     desk.run(failed(FailureClass.PROVIDER, trouble=Trouble(kind=TroubleKind.THROTTLED, text="slow down", wait_s=90)))
-    assert "command is held (throttled: slow down); tried again in 1 m 30 s" in (view_of(desk).obstacle_text() or "")
+    assert "command is held (throttled: slow down); next try in 1 m 30 s" in (view_of(desk).obstacle_text() or "")
     desk.db.swarm.resume(actor="ada")
     desk.clock.pass_s(1)
     desk.run(failed(FailureClass.PROVIDER, trouble=Trouble(kind=TroubleKind.QUOTA, text="no credit")))

@@ -53,7 +53,7 @@ def test_a_bare_repository_is_an_error_unless_none_is_asked_for(tmp_path: Path, 
 def test_worktrees_that_cannot_be_are_an_error_when_asked_for(tmp_path: Path) -> None:
     _, problems, _ = check_repository(settings_for(tmp_path, "worktree"))
     assert problems[0].exit_code == 3
-    assert "no git repository" in problems[0].text
+    assert "not in a git repository" in problems[0].text
 
 
 def test_a_checked_out_integration_branch_is_found_beforehand(project: Project) -> None:

@@ -53,7 +53,7 @@ def test_a_taken_port_moves_on_unless_it_was_asked_for(tmp_path: Path) -> None:
         taken.listen()
         port = taken.getsockname()[1]
         db = tmp_path / "tasks.db"
-        with pytest.raises(ConfigError, match=f"port {port} is taken"):
+        with pytest.raises(ConfigError, match=f"port {port} is in use"):
             open_listener(DashboardConfig(db=db, port=port, port_is_asked=True))
         with open_listener(DashboardConfig(db=db, port=port)) as other:
             host, moved = address_of(other)

@@ -174,7 +174,7 @@ def test_a_port_that_was_asked_for_and_is_taken_is_an_error(desk: QueueDesk, run
         timeout=30,
     )
     assert ended.returncode == 3
-    assert f"port {port} is taken" in ended.stderr
+    assert f"port {port} is in use" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 

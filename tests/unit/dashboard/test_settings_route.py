@@ -21,7 +21,7 @@ def test_settings_are_listed_with_their_meaning_and_without_secrets(tmp_path: Pa
     rows = {row["name"]: row for row in answer.get_json()["settings"]}
     assert rows["dashboard_token"]["value"] == "•••"
     assert rows["max_retries"]["value"] == 2
-    assert rows["max_retries"]["text"] == "Further attempts after the first one."
+    assert rows["max_retries"]["text"] == "The number of further attempts after the first one."
     assert rows["checks"]["value"] == "make lint, make test"
 
 

@@ -158,7 +158,7 @@ def test_the_outcome_of_a_row_is_told_also_when_nobody_took_it(desk: DashboardDe
     desk.clock.pass_s(31)
     late = desk.get(f"/api/control/{row}").get_json()
     assert late["status"] == "expired"
-    assert "the swarm is not running" in late["hint"]
+    assert "its reaper is not running" in late["hint"]
     desk.db.control.answer(row, "refused", "it runs", by="reaper")
     assert desk.get(f"/api/control/{row}").get_json()["result"] == "it runs"
     assert desk.get("/api/control").get_json()["control"][0]["id"] == row

@@ -53,7 +53,7 @@ quiet: {from: 22:00, to: 07:30}
         ({"url": "ntfy://${N-T}"}, "not the name of a variable"),
         ({"webhook": f"ftp://host/{SECRET}"}, "not an http or https address"),
         ({"webhook": f"https://host:port/{SECRET}"}, "not an http or https address"),
-        ({"webhook": f"https://host/{SECRET} x"}, "blank or a control character"),
+        ({"webhook": f"https://host/{SECRET} x"}, "space or a control character"),
         ({"command": ""}, "command is not text"),
     ],
 )
@@ -75,7 +75,7 @@ def test_a_mistake_in_notify_is_one_of_the_reported_mistakes_of_the_file(tmp_pat
         settings_of(tmp_path, "notify: [{url: x}]\nmax_retries: many\nquiet: nights\n")
     assert "notify, entry 1: url has no scheme" in caught.value.message
     assert "max_retries" in caught.value.message
-    assert "quiet has not the keys from and to" in caught.value.message
+    assert "quiet must have exactly the keys from and to" in caught.value.message
 
 
 @pytest.mark.parametrize(

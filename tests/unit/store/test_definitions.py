@@ -68,7 +68,7 @@ def test_a_request_repeated_with_its_key_adds_one_task(desk: QueueDesk) -> None:
 @pytest.mark.parametrize(
     ("task", "expected"),
     [
-        ({"id": "a", "name": "Again"}, "there is a task 'a' already"),
+        ({"id": "a", "name": "Again"}, "task 'a' already exists"),
         ({"id": "c"}, "this task has no name"),
         ({"name": "C", "dependencies": ["nowhere"]}, "no task has the id"),
         ({"id": "c", "name": "C", "dependencies": ["c"]}, "depends on itself"),

@@ -70,7 +70,7 @@ def test_a_retry_of_landed_work_that_changes_nothing_leaves_the_task_completed(d
     task = desk.task("a")
     assert (task["status"], task["last_error"], task["has_landed"]) == ("completed", None, True)
     assert desk.status("b") is Status.NOT_STARTED
-    assert "the work that has landed stays" in desk.db.events.newest(1)[0]["message"]
+    assert "the landed work stays" in desk.db.events.newest(1)[0]["message"]
 
 
 def test_an_attempt_that_changes_nothing_is_a_failure_where_nothing_has_landed_or_something_was_changed(

@@ -65,7 +65,7 @@ def test_the_same_answer_again_changes_nothing_and_another_one_is_refused(desk: 
     desk.run(ASKS)
     answer(desk)
     assert answer(desk) == "answered already"
-    with pytest.raises(StateError, match="no question of it is open, it is ready and not started yet"):
+    with pytest.raises(StateError, match="it has no open question; it is ready and not started yet"):
         answer(desk, "SQL.")
     [attempt] = desk.db.tasks.history(desk.task("a")["seq"])
     assert attempt["answer"] == "Files."
@@ -83,10 +83,10 @@ def test_an_answer_to_an_earlier_question_is_not_taken_for_one_to_a_later(desk: 
 
 
 def test_in_other_statuses_an_answer_is_refused(desk: QueueDesk) -> None:
-    with pytest.raises(StateError, match="no question of it is open"):
+    with pytest.raises(StateError, match="it has no open question"):
         answer(desk)
     desk.start()
-    with pytest.raises(StateError, match="cannot answer a: no question of it is open, it is in progress"):
+    with pytest.raises(StateError, match="cannot answer a: it has no open question; it is in progress"):
         answer(desk)
 
 
@@ -95,7 +95,7 @@ def test_a_task_that_is_held_for_another_reason_has_no_question_to_answer(desk: 
     with desk.db.connection.transaction():
         desk.db.steering.apply(Verb.RETRY, "a", {}, actor="anna")
         desk.db.steering.apply(Verb.HOLD, "a", {}, actor="anna")
-    with pytest.raises(StateError, match="no question"):
+    with pytest.raises(StateError, match="no open question"):
         answer(desk, "SQL.")
     assert desk.task("a")["hold_reason"] == HoldReason.BY_PERSON
 
@@ -116,7 +116,7 @@ def test_the_request_is_in_the_audit_with_its_outcome(desk: QueueDesk) -> None:
         (Verb.ANSWER, "refused"),
         (Verb.ANSWER, "done"),
     ]
-    assert "no question of it is open" in str(refused.result)
+    assert "it has no open question" in str(refused.result)
 
 
 def test_a_retry_without_an_answer_leaves_the_decision_to_the_builder(desk: QueueDesk) -> None:

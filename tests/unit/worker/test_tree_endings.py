@@ -135,7 +135,7 @@ print(extinction.extinguish(), flush=True)
 child.kill()
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=trees.DEADLINE_S)
-    assert done.stdout == "('a process that does not show itself',)\n", done.stderr
+    assert done.stdout == "('a hidden process',)\n", done.stderr
 
 
 def test_what_cannot_be_killed_is_named_and_reported_gone_when_it_is(

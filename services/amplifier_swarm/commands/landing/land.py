@@ -44,7 +44,7 @@ _SHORT = 12
 def land(app: App, into: str | None, dry_run: bool, as_json: bool) -> None:
     """Bring all landed work into BRANCH, by fast-forward or by a merge commit.
 
-    A checkout that has BRANCH is updated with it, and must have nothing uncommitted in its tracked files.
+    If BRANCH is checked out, that checkout is updated too; its tracked files must have no uncommitted changes.
     """
     with app.open(read_only=True) as database:
         _, row = integration_of(database.landings)

@@ -199,6 +199,6 @@ def _folder(settings: Settings) -> Any:
     """
     if not settings.project_root.is_dir():
         raise ConfigError(
-            f"the project root {settings.project_root} is not a folder", hint="name it with SWARM_PROJECT_ROOT"
+            f"the project root {settings.project_root} is not a folder", hint="set it with SWARM_PROJECT_ROOT"
         )
     return settings.project_root

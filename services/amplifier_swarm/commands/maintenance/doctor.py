@@ -207,8 +207,8 @@ def _agents(settings: Settings, named: Sequence[AgentsNamed]) -> Iterator[Findin
 
     name = "agent CLI"
     if not settings.project_root.is_dir():
-        text = f"the project root {settings.project_root} is no folder"
-        yield _finding(name, Level.BAD, text, advice="name it with SWARM_PROJECT_ROOT or --project-root")
+        text = f"the project root {settings.project_root} is not a folder"
+        yield _finding(name, Level.BAD, text, advice="set it with SWARM_PROJECT_ROOT or --project-root")
         return
     found = check_agents(settings, named, os.environ)
     for problem in found.problems:

@@ -1,4 +1,4 @@
-"""The checks before a run, quick and all at once: settings, folder, disk and port."""
+"""The quick checks before a run, reported together: settings, folder, disk and port."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Findings(Struct, frozen=True, kw_only=True):
 
 
 def check_machine(settings: Settings, *, keep_running: bool, known: IntegrationRow | None = None) -> Findings:
-    """Look at everything that needs neither the database nor the agent CLI; changes nothing.
+    """Check everything that needs neither the database nor the agent CLI; changes nothing.
 
     Args:
         known: The branch that earlier runs have landed on.
@@ -64,7 +64,7 @@ def _problem(text: str, hint: str) -> Problem:
 
 def _about_workers(settings: Settings, keep_running: bool) -> Iterator[Problem]:
     if settings.workers < 1 and not keep_running:
-        yield _problem("no workers: nothing would ever run", "at least one: --workers 1")
+        yield _problem("no workers: no task would ever run", "at least one: --workers 1")
 
 
 def _about_limits() -> Iterator[Problem]:
@@ -81,7 +81,7 @@ def _about_project(settings: Settings) -> Iterator[Problem]:
     if (error := not_pointed_at_a_project(settings)) is not None:
         yield _problem(error.message, error.hint or "")
     if not settings.project_root.is_dir():
-        yield _problem(f"the project root {settings.project_root} is no folder", "name it with --project-root")
+        yield _problem(f"the project root {settings.project_root} is not a folder", "set it with --project-root")
 
 
 def _about_runners(settings: Settings) -> Iterator[Problem]:
@@ -102,14 +102,14 @@ def _about_disk(settings: Settings) -> Iterator[Problem]:
 
 
 def _about_port(settings: Settings) -> Iterator[Problem]:
-    # The default port gives way to the next free one; only the dashboard can know which that will be.
+    # If the default port is in use, the dashboard takes the next free one; only it can know which.
     if not settings.dashboard or settings.origins.get("dashboard_port") == "default":
         return
     problem = _cannot_listen(settings.dashboard_host, settings.dashboard_port)
     if problem is not None:
         yield _problem(
-            f"the dashboard cannot have port {settings.dashboard_port} of {settings.dashboard_host}: {problem}",
-            "choose another one: --dashboard-port; or leave it out: --no-dashboard",
+            f"the dashboard cannot use port {settings.dashboard_port} of {settings.dashboard_host}: {problem}",
+            "choose another one: --dashboard-port; or turn the dashboard off: --no-dashboard",
         )
 
 
@@ -117,9 +117,9 @@ def _cannot_listen(host: str, port: int) -> str | None:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as probe:
-            # As servers do: an old connection in TIME_WAIT does not keep a port.
+            # As servers do: an old connection in TIME_WAIT must not block the port.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
     except OSError as error:
-        return "it is taken" if error.errno == errno.EADDRINUSE else (error.strerror or str(error))
+        return "it is in use" if error.errno == errno.EADDRINUSE else (error.strerror or str(error))
     return None

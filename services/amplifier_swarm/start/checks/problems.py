@@ -1,4 +1,4 @@
-"""What prevents a run, collected so that all of it is reported at once."""
+"""Problems that prevent a run, collected so that all are reported together."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Unfit(SwarmError):
 
 
 class ServiceFailed(SupervisorError):
-    """A program of the suite does not come up, or supervisord ended; `tail` is the end of its log."""
+    """A program of the swarm does not start, or supervisord ended; `tail` is the end of its log."""
 
     def __init__(self, message: str, *, hint: str, tail: Sequence[str] = ()) -> None:
         super().__init__(message, hint=hint)

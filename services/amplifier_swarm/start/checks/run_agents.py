@@ -47,7 +47,7 @@ def check_agents(settings: Settings, named: Sequence[AgentsNamed], environ: Mapp
     """Check the routes of this run, or its own agent CLI, and the CLIs that tasks name, each with all of its agents.
 
     Args:
-        named: What unfinished tasks name for themselves.
+        named: What unfinished tasks name.
         environ: The environment that this process was started in.
     """
     problems: list[Problem] = []
@@ -74,13 +74,13 @@ def check_agents(settings: Settings, named: Sequence[AgentsNamed], environ: Mapp
         except ConfigError as error:
             problems.append(Problem.of(error))
             continue
-        # Where tasks bring variables of their own, the key may be among them: that a login is missing is then no proof.
+        # If tasks set their own variables, these may include the key, so a missing login proves nothing.
         may_bring_keys = any(each.own_env and (each.agent_cli or settings.agent_cli) == cli.name for each in named)
         if may_bring_keys:
             found = tuple(replace(each, fatal=False) if each.topic is Topic.LOGIN else each for each in found)
         for finding in found:
             if finding.fatal:
-                # A name that does not exist is a setting to correct; all else keeps the CLI from starting.
+                # A name that does not exist is a wrong setting; anything else prevents the CLI from starting.
                 code = EXIT_SETTINGS if finding.topic is Topic.AGENT else EXIT_AGENT_CLI
                 problems.append(Problem(text=finding.text, hint=finding.hint, exit_code=code))
         left = tuple(finding.text for finding in found if not finding.fatal and finding.topic is not Topic.LOGIN)
@@ -121,7 +121,7 @@ def preset(settings: Settings, route: str, environ: Inherited) -> AgentCli:
 
 
 def handed_on(settings: Settings, environ: Mapping[str, str]) -> Inherited:
-    """What sessions inherit of the environment that this process was started in.
+    """The part of this process's initial environment that sessions inherit.
 
     Raises:
         ConfigError: An agent CLI of swarm.yaml cannot work.

@@ -1,4 +1,4 @@
-"""What a run says of the project's repository beforehand: whether tasks get worktrees, and what their agents miss."""
+"""Checks of the project's repository before a run: whether tasks get worktrees, and what agents would not see there."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def check_repository(
 
 
 def left_to_land(counts: Mapping[Status, tuple[int, float]], settings: Settings) -> tuple[Problem, ...]:
-    """What an earlier run has left to be landed, where this one has no worktrees: it would wait for ever."""
+    """Work of an earlier run that still has to land although this run has no worktrees: it would wait forever."""
     left = sum(counts.get(status, (0, 0.0))[0] for status in (Status.APPROVED, Status.LANDING))
     if not left or settings.isolation == WORKTREE:
         return ()
@@ -56,7 +56,9 @@ def left_to_land(counts: Mapping[Status, tuple[int, float]], settings: Settings)
 
 
 def follow_person(landings: Landings, settings: Settings) -> None:
-    """Let this run bring in the branch that is checked out now; a worker that finds no record of it does the same."""
+    """Record the branch that is checked out now, so that this run merges it in; a worker that finds no record does the
+    same.
+    """
     repository = decide(settings).repository
     known = landings.integration()
     if repository is not None and known is not None and known.repository == str(repository.common_dir):
@@ -77,7 +79,7 @@ def _unfit_filters(repository: Repository) -> tuple[Problem, ...]:
     try:
         missing = missing_filters(repository)
     except SwarmError:
-        return ()  # whatever keeps git from answering is found and named elsewhere
+        return ()  # if git fails here, other checks report it
     return tuple(
         Problem(
             text=f"{each.program} is not installed, and without it no worktree can be checked out: "
@@ -96,11 +98,11 @@ def _elsewhere(found: Repository, settings: Settings, known: IntegrationRow | No
     there = Path(known.repository)
     before = there.parent if there.name == ".git" else there
     text = f"earlier runs of this database landed in {before}, this one works in {settings.project_root}"
-    return (f"{text}; another folder is named with --project-root",)
+    return (f"{text}; choose another folder with --project-root",)
 
 
 def _empty(repository: Repository, settings: Settings) -> tuple[str, ...]:
-    """That worktrees come without the files of submodules, unless a setup command fetches them."""
+    """Warn that worktrees contain no files of submodules unless a setup command fetches them."""
     if any("submodule" in step.run for step in settings.setup):
         return ()
     paths = empty_modules(repository)
@@ -109,7 +111,7 @@ def _empty(repository: Repository, settings: Settings) -> tuple[str, ...]:
     named = ", ".join(paths[:NAMED_PATHS]) + (" …" if len(paths) > NAMED_PATHS else "")
     what = "submodule is" if len(paths) == 1 else f"{len(paths)} submodules are"
     fill = "setup: [git submodule update --init --recursive]"
-    return (f"the {what} empty in each worktree ({named}); to fill them, write into swarm.yaml: {fill}",)
+    return (f"the {what} empty in each worktree ({named}); to fill them, add to swarm.yaml: {fill}",)
 
 
 def _dirt(repository: Repository, settings: Settings) -> tuple[str, ...]:
@@ -121,4 +123,4 @@ def _dirt(repository: Repository, settings: Settings) -> tuple[str, ...]:
     if not paths:
         return ()
     named = ", ".join(paths[:NAMED_PATHS]) + (" …" if len(paths) > NAMED_PATHS else "")
-    return (f"agents do not see what is not committed in {repository.top_level}: {named}",)
+    return (f"agents do not see uncommitted changes in {repository.top_level}: {named}",)

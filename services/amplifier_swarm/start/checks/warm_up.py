@@ -47,7 +47,7 @@ _TASK = TaskSpec(id="warm-up", name="Warm-up")
 
 
 class StoppedMeanwhile(Exception):
-    """A person ended the run during the warm-up."""
+    """The user ended the run during the warm-up."""
 
 
 class WarmUp:
@@ -164,12 +164,12 @@ class WarmUp:
                 os.close(descriptor)
 
     def _fingerprint(self) -> str:
-        """Names program and agents; another version of the program has another time of change."""
+        """Identifies program and agents; another version of the program has another modification time."""
         binary = os.path.realpath(find_binary(self._cli, self._environ))
         return " ".join([binary, str(os.stat(binary).st_mtime_ns), *(agent for _, agent in self._agents)])
 
     def remember(self) -> None:
-        """Note that all went well."""
+        """Record the success."""
         known = json.loads(self._database.swarm.meta(META_KEY) or "{}")
         self._database.swarm.set_meta(META_KEY, json.dumps({**known, self._cli.name: self._fingerprint()}))
 

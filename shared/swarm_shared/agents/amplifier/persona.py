@@ -17,14 +17,14 @@ _AGENT = re.compile(r"([A-Za-z0-9][A-Za-z0-9_.-]*):([A-Za-z0-9][A-Za-z0-9_.-]*)\
 
 _CALLING = {
     Role.BUILDER: (
-        "You build one task of a longer list on your own. The prompt is the whole specification, and counts as "
-        "complete: where it leaves something open you have design freedom, so decide, continue, and record the "
-        "decision. Do not stop to ask for a specification, an interface or a pattern. Do the work yourself instead of "
-        "delegating it, and answer in the format that the prompt asks for."
+        "You work alone on one task of a longer list. The prompt is the complete specification: where it leaves "
+        "something open, you have design freedom, so decide, continue, and record the decision. Do not "
+        "stop to ask for a specification, an interface or a pattern. Do the work yourself instead of delegating it, "
+        "and answer in the format that the prompt asks for."
     ),
     Role.VALIDATOR: (
-        "You validate one finished task of a longer list on your own. You have tools: use them as the prompt asks. "
-        "Answer in the format that the prompt asks for; its JSON object takes the place of a VERDICT line."
+        "You work alone on the validation of one finished task of a longer list. You have tools: use them as the "
+        "prompt says. Answer in the format that the prompt asks for; its JSON object replaces a VERDICT line."
     ),
 }
 
@@ -39,11 +39,11 @@ def split_agent(agent: str) -> tuple[str, str] | None:
         return found[1], found[2]
     if not agent or agent.startswith("-") or any(sign.isspace() for sign in agent):
         raise ConfigError(
-            f"{agent!r} is no agent name", hint="write namespace:agent, such as foundation:modular-builder"
+            f"{agent!r} is not an agent name", hint="write namespace:agent, such as foundation:modular-builder"
         )
     if ":" in agent and "://" not in agent:
         raise ConfigError(
-            f"{agent!r} is no agent name",
+            f"{agent!r} is not an agent name",
             hint="write one namespace and one agent, such as recipes:result-validator",
         )
     return None

@@ -42,7 +42,7 @@ def ask_ready(cli: AgentCli, *, env: Mapping[str, str], cwd: Path, timeout_s: fl
         timeout_s: After it the answer is unknown.
     """
     if not cli.ready:
-        return Readiness(ready=Ready.UNKNOWN, words=f"{cli.name} has no command that says whether it is logged in")
+        return Readiness(ready=Ready.UNKNOWN, words=f"{cli.name} has no command that reports whether it is logged in")
     command = command_of(cli)
     try:
         binary = find_binary(cli, env)

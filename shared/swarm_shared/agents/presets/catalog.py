@@ -251,11 +251,11 @@ def _kind(entry: Entry, key: str, word: object) -> TroubleKind:
     try:
         return TroubleKind(str(word))
     except ValueError:
-        raise entry.wrong(key, f"{word!r} is no kind of trouble", f"one of {', '.join(TroubleKind)}") from None
+        raise entry.wrong(key, f"{word!r} is not a kind of trouble", f"one of {', '.join(TroubleKind)}") from None
 
 
 def _exit_code(entry: Entry, word: object) -> int:
     try:
         return int(str(word))
     except ValueError:
-        raise entry.wrong("trouble_exits", f"{word!r} is no exit code", "a number from 1 to 255") from None
+        raise entry.wrong("trouble_exits", f"{word!r} is not an exit code", "a number from 1 to 255") from None

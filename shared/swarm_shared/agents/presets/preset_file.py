@@ -129,7 +129,7 @@ class Entry:
         try:
             return re.compile(text, re.IGNORECASE | re.MULTILINE)
         except re.error as cause:
-            raise self.wrong(key, f"{text!r} is no regular expression ({cause})", "see Python's re") from cause
+            raise self.wrong(key, f"{text!r} is not a regular expression ({cause})", "see Python's re") from cause
 
     def refuse_the_rest(self, *but: str) -> None:
         """Raise for the first unknown key: a misspelt setting must not pass silently."""

@@ -192,7 +192,7 @@ def _read_reported_error(
         return _troubled(trouble)
     if any(pattern.search(error) for pattern in cli.cancelled):
         return _reading(FailureClass.CRASH, f"{cli.name} was stopped from outside: {error.strip()}")
-    return _reading(FailureClass.QUALITY, error.strip() or f"{cli.name} reports an error without a text")
+    return _reading(FailureClass.QUALITY, error.strip() or f"{cli.name} reports an error without a message")
 
 
 def _read_answer(cli: AgentCli, role: Role, answer: dict[str, Any], exit_code: int) -> Reading:
@@ -201,7 +201,7 @@ def _read_answer(cli: AgentCli, role: Role, answer: dict[str, Any], exit_code: i
     reason = judgement.reason
     if judgement.passed and exit_code != 0:
         failure = FailureClass.QUALITY
-        reason = f"{cli.name} exited with code {exit_code} although its answer says that all is well"
+        reason = f"{cli.name} exited with code {exit_code} although its answer reports success"
     return _reading(failure, reason, answer=answer, must_fix=judgement.must_fix, question=judgement.question)
 
 
@@ -211,7 +211,7 @@ def _read_without_result(cli: AgentCli, end: SessionEnd, exit_code: int, said: S
     trouble = trouble_from(cli, said.found, exit_code, channel, now_ms, told=told)
     if isinstance(trouble, Trouble):
         return _troubled(trouble)
-    told = told or "it said nothing"
+    told = told or "it printed nothing"
     if isinstance(trouble, TheTasksOwn):
         return _reading(FailureClass.QUALITY, told)
     began = end.began or said.known or said.events > 0

@@ -171,7 +171,7 @@ def refuse_if_dirty(git: Git, at: Path, ref: str, *, scratch_in: Path | None = N
         scratch_in: Where temporary files are made; its git directory by default.
     """
     if not at.is_dir():
-        raise DirtyCheckout(at, (), "has the branch checked out and is not there; is its disk mounted?")
+        raise DirtyCheckout(at, (), "has the branch checked out but does not exist; is its disk mounted?")
     git_dir = Path(git.line("rev-parse", "--path-format=absolute", "--git-dir"))
     unfinished = [name for name in _IN_THE_MIDDLE if (git_dir / name).exists()]
     if unfinished or git.line("symbolic-ref", "--quiet", "HEAD", ok=(0, 1)) != ref:

@@ -97,7 +97,7 @@ def reason_to_keep(worktrees: TaskWorktrees, integration: Integration, safe: str
             return f"submodule {secured.path}: {secured.problem}"
     written = write_working_tree(checkout, known=known)
     if written.refused or any(not one.taken for one in written.embedded):
-        return "it holds what cannot be committed: " + (written.refused or (written.embedded[0].path,))[0]
+        return "it contains files that cannot be committed: " + (written.refused or (written.embedded[0].path,))[0]
     if written.tree != tree_of(checkout.git, known):
         return "its files have changes that are not committed"
     return None

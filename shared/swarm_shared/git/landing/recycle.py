@@ -90,7 +90,7 @@ def _examined(trees: TaskWorktrees, integration: Integration, safe: str, checkou
             return reason
     inner = _own_repository(_products(trees, checkout, ignored))
     if inner is not None:
-        return f"it holds a repository: {inner.relative_to(checkout.path)}"
+        return f"it contains a repository: {inner.relative_to(checkout.path)}"
     return _Found(ignored=ignored)
 
 

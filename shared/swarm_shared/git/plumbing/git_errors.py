@@ -73,7 +73,7 @@ class RefLocked(GitError):
     def __init__(self, ref: str, said: str) -> None:
         super().__init__(
             f"{ref} cannot be changed: {said.strip()}",
-            hint="when no git command runs any more, delete the .lock file it names",
+            hint="when no git command is running, delete the .lock file that it names",
         )
         self.ref = ref
 
@@ -115,7 +115,7 @@ def _verb(arguments: Sequence[str]) -> str:
 _ADVICE = (
     ("No space left", "free some disk space"),
     ("Permission denied", "check who owns the files of the repository"),
-    (".lock': File exists", "another git runs here; when none does, delete the .lock file it names"),
+    (".lock': File exists", "another git is running here; when none is, delete the .lock file that it names"),
     ("bad object", "the repository lacks an object: git fsck"),
     ("is corrupt", "the repository is damaged: git fsck"),
     ("unrelated histories", "the two branches have no common commit"),

@@ -159,5 +159,5 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 def _cannot_start(error: OSError, cwd: Path) -> GitUnusable:
     if not cwd.is_dir():
-        return GitUnusable(f"the folder {cwd} is not there", hint="is the disk mounted?")
+        return GitUnusable(f"the folder {cwd} does not exist", hint="is the disk mounted?")
     return GitUnusable(f"git cannot be started: {error.strerror}", hint="install git 2.38 or newer")

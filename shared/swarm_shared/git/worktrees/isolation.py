@@ -59,7 +59,7 @@ def decide(settings: Settings, *, landed_in: str | None = None) -> Isolation:
 
 def _obstacle(found: Repository | None, settings: Settings, landed_in: str | None) -> Obstacle | None:
     if found is None:
-        return missing(settings.project_root, landed_in) or Obstacle(text="it is in no git repository")
+        return missing(settings.project_root, landed_in) or Obstacle(text="it is not in a git repository")
     if found.bare:
         return without_files(found)
     text = found.obstacle()

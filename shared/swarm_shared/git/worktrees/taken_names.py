@@ -106,7 +106,7 @@ class TakenNames:
             if found is not None and is_contained(git, found, tip) and checked_out_at(self._repository, ref) is None:
                 moves.append(RefMove(ref=ref, new=None, old=found))
                 free.append(safe)
-            self._move(moves, reason="swarm: name given back")
+            self._move(moves, reason="swarm: name released")
         return tuple(free)
 
     def _move(self, moves: Sequence[RefMove], *, reason: str) -> None:

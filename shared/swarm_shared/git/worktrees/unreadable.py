@@ -55,13 +55,13 @@ def missing(root: Path, landed_in: str | None) -> Obstacle | None:
         return _about_mark(mark)
     inner = _bare_below(root)
     if inner is not None:
-        text = f"it is in no git repository, but holds the worktrees of {inner}"
+        text = f"it is not in a git repository, but holds the worktrees of {inner}"
         return Obstacle(text=text, hint="name one of them with --project-root", unreadable=True)
     if landed_in is None:
         return None
     there = Path(landed_in)
     before = there.parent if there.name == ".git" else there
-    text = f"it is in no git repository, and earlier tasks had worktrees of {before}"
+    text = f"it is not in a git repository, and earlier tasks had worktrees of {before}"
     if there.is_dir():
         return Obstacle(text=text, hint=f"--project-root '{before}'")
     return Obstacle(text=f"{text}, which is not there", hint="where has it moved, or is its disk not mounted?")

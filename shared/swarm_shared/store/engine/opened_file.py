@@ -47,7 +47,7 @@ class OpenedFile(Struct, frozen=True, kw_only=True):
             ) from error
         if found.st_nlink > 1:
             raise DatabaseError(
-                f"{path} has {found.st_nlink} names (hard links); used under two of them, a database is damaged",
+                f"{path} has {found.st_nlink} names (hard links); using a database under two names damages it",
                 hint=f"`find FOLDER -xdev -samefile {path}` lists them: keep the one with a -wal file beside it, and "
                 "replace or delete the others (amplifier-swarm backup makes copies)",
             )

@@ -67,7 +67,7 @@ class Planning(Family):
                     continue
                 if spec.id in left:
                     state = "runs" if is_open else f"is {status}"
-                    plan.reasons.append(f"{spec.id}: it {state} and is left as it is")
+                    plan.reasons.append(f"{spec.id}: it {state} and is not changed")
                     continue
                 plan.updated += 1
                 row |= {"kind": "rewrite", "seq": seq}
@@ -114,7 +114,7 @@ class Planning(Family):
         circles = find_cycles(present | needs) or find_cycles(to_be)
         if circles:
             raise InputError(
-                "dependencies in a circle: " + cycle_text(circles[0]), hint="take one of these dependencies out"
+                "circular dependencies: " + cycle_text(circles[0]), hint="remove one of these dependencies"
             )
 
 

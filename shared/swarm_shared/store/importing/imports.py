@@ -119,8 +119,8 @@ class Imports(Family):
     ) -> ImportResult:
         if clear and not force and (running := self._db.value(SQL["any_running"])):
             raise StateError(
-                f"task {running} runs: --clear would take it away under its agent",
-                hint="wait, or stop the swarm first; --force clears all the same",
+                f"task {running} is running: --clear would remove it while its agent works on it",
+                hint="wait, or stop the swarm first; --force clears the queue anyway",
             )
         plan = Planning(self._db, self._clock).plan(specs, clear=clear)
         result = ImportResult(

@@ -201,13 +201,13 @@ class Recovery(Family):
         """
         found = next((each for each in self.open_attempts() if each.attempt == attempt), None)
         if found is None:
-            raise StateError("nothing of it waits for a proof any more", hint="look again: it may be ready by now")
+            raise StateError("it no longer waits for a proof", hint="look again: it may be ready by now")
         known = [found.worker, *([found.keeper] if found.keeper else []), *self.recorded_processes(found)]
         living = [process.describe() for process in known if process.is_alive()]
         if living:
             raise StateError(
                 f"processes of attempt {found.number} of task {found.task_id} live: {', '.join(living[:5])}",
-                hint="end them; then the reaper has its proof",
+                hint="end them; the reaper then has its proof",
             )
         self._close(found, found.ending or crash("ended before"), _FREE)
 

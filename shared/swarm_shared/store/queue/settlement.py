@@ -142,7 +142,7 @@ class Settlement(Family):
         if alike is not None:
             self._event(
                 "same_problem",
-                f"attempt {number} failed as attempt {alike.number} did",
+                f"attempt {number} failed in the same way as attempt {alike.number}",
                 task=task,
                 task_id=task_id,
                 attempt=attempt,
@@ -242,10 +242,10 @@ class Settlement(Family):
 def _told(result: AttemptResult, move: Move) -> str:
     """One line for the log: what happened and what comes of it."""
     if move.status is Status.COMPLETED and result.changed_nothing:
-        return "nothing was changed; the work that has landed stays"
+        return "nothing was changed; the landed work stays"
     parts = [result.error.splitlines()[0][:300]] if result.error else []
     if move.due_in_s is not None:
         parts.append(f"again in {move.due_in_s:.0f} s")
     elif move.event == "retry_scheduled":
-        parts.append("again at once")
+        parts.append("retried immediately")
     return "; ".join(parts) or str(result.outcome)

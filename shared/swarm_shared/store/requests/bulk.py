@@ -60,7 +60,9 @@ class Bulk(Family):
         """
         chosen = meant(verb, wanted)
         if chosen is None:
-            raise StateError(f"{verb} is for no task in these statuses", hint="it is for: " + ", ".join(MEANT[verb]))
+            raise StateError(
+                f"{verb} does not apply to tasks in these statuses", hint="it is for: " + ", ".join(MEANT[verb])
+            )
         which = {"filter": chosen.as_json(), "upto": int(self._db.value(SQL["last_seq"]))}
         return self._request(verb, which, argument, actor, key)
 

@@ -54,7 +54,7 @@ class Definitions(Family):
             mapping = {"id": self._id_from(mapping.get("name") or mapping.get("title")), **_without(mapping, "id")}
         spec, warnings = read_task(mapping, known_ids=known_ids(self._db))
         if self._db.row(SQL["task_state"], {"id": spec.id}) is not None:
-            raise StateError(f"there is a task {spec.id!r} already", hint="choose another id, or edit that task")
+            raise StateError(f"task {spec.id!r} already exists", hint="choose another id, or edit that task")
         row = task_row(spec, chain=0, body=stored(spec))
         proposer = argument.get("proposed_by")
         if proposer is not None:
@@ -172,7 +172,7 @@ class Definitions(Family):
                     while came_from[way[-1]] != spec.id:
                         way.append(came_from[way[-1]])
                     circle = cycle_text([spec.id, *reversed(way[1:]), spec.id])
-                    raise InputError(f"dependencies in a circle: {circle}", hint="remove one of these dependencies")
+                    raise InputError(f"circular dependencies: {circle}", hint="remove one of these dependencies")
                 if needed not in came_from:
                     came_from[needed] = task_id
                     todo.append((needed, (needed_seq,)))

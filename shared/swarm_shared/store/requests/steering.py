@@ -184,7 +184,7 @@ class Steering(Family):
         if self._db.dicts(SQL["last_attempt"], {"task": task.seq})[0]["head_sha"] is not None:
             self._db.change(SQL["approve_to_land"], values)
             self._record("approved", task, f"approved by {actor}")
-            return Applied(text="approved: waits to be landed")
+            return Applied(text="approved: waits to land")
         self._db.change(SQL["approve_task"], values)
         self._db.change(SQL["free_dependents"], values)
         self._record("completed", task, f"approved by {actor}")
@@ -204,7 +204,7 @@ class Steering(Family):
             priority = priority_value(argument.get("priority", ""))
         except ValueError as error:
             raise InputError(
-                f"{argument.get('priority')!r} is no priority",
+                f"{argument.get('priority')!r} is not a priority",
                 hint="critical, high, medium, low or an integer",
             ) from error
         values = {"task": task.seq, "priority": priority, "wall": self._clock.wall_ms()}
@@ -223,7 +223,7 @@ class Steering(Family):
         if last is not None and last["answer"] == text:
             return Applied(text="answered already")  # the same request again
         if last is None or not self._db.change(SQL["release_answered"], self._now(task)):
-            raise _refusal(task, "answer", f"no question of it is open, it is {_words(task)}")
+            raise _refusal(task, "answer", f"it has no open question; it is {_words(task)}")
         self._db.change(SQL["answer_question"], {"attempt": last["id"], "answer": text})
         self._record("answered", task, f"by {actor}: {text[:300]}")
         return Applied(text=f"answered: attempt {self._attempts(task) + 1} gets the answer")

@@ -54,7 +54,7 @@ class Standstills(Family):
         pid = reaper.process.pid
         return Standstill(
             kind="reaper_silent",
-            text=f"the reaper (process {pid}) has been silent for {silent_ms // 1000} s: nothing is requeued meanwhile",
+            text=f"the reaper (process {pid}) has been silent for {silent_ms // 1000} s: tasks of dead workers wait",
             advice=f"supervisord kills a silent reaper and starts another one; where none does: kill -9 {pid}",
         )
 
@@ -73,6 +73,6 @@ class Standstills(Family):
         return Standstill(
             kind="write_lock_held",
             text=f"{name} has held the write lock of the database for over {LOCK_LOOKS * LOCK_LOOK_S:g} s; "
-            "nothing can be stored meanwhile",
+            "nothing can be stored until it is released",
             advice=f"it is stopped: kill -CONT {holder}, or kill -9 {holder}" if stopped else "let that program finish",
         )

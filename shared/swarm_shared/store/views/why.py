@@ -30,7 +30,10 @@ _FLAGS = {
     PAUSED: ("the queue is paused", RESUME),
     DRAINED: ("the swarm is drained: workers take no new tasks", RESUME),
     EMERGENCY_STOP: ("the swarm was stopped by an emergency stop", RESUME),
-    DISK_LOW: ("the disk is nearly full, so no new tasks start", "free some space; the swarm then continues by itself"),
+    DISK_LOW: (
+        "the disk is nearly full, so no new tasks start",
+        "free some space; the swarm then continues automatically",
+    ),
 }
 _ENDED = frozenset({Status.FAILED, Status.HELD, Status.CANCELLED})
 _SETTLED = frozenset({Status.APPROVED, Status.LANDING, Status.COMPLETED, Status.CANCELLED})
@@ -45,7 +48,7 @@ _HELD: Mapping[str, tuple[str, Verb | None]] = {
     HoldReason.SHARED_STASH: ("it took a stash that it had not pushed, perhaps another task's work", Verb.RETRY),
     HoldReason.BUDGET: ("its own budget is used up; released, it gets a fresh one", Verb.RELEASE),
     HoldReason.NOT_LANDED: ("its work passed, but its landing was refused too often", Verb.RETRY),
-    HoldReason.CANNOT_START: ("no session of it can be started as it is", Verb.RETRY),
+    HoldReason.CANNOT_START: ("its sessions cannot be started", Verb.RETRY),
     HoldReason.QUESTION: ("its builder cannot continue without your answer", Verb.ANSWER),
     HoldReason.PROPOSED: ("the agent of another task proposed it, and it waits for your approval", Verb.RELEASE),
     HoldReason.AS_IMPORTED: ("its task file says held", Verb.RELEASE),
@@ -188,7 +191,7 @@ class Why(Family):
             return Reason(kind="turn", text=text, advice=f"amplifier-swarm why {wait.holder}")
         ahead = int(self._db.value(SQL["rank_to_land"], {"task": task["seq"]}))
         place = "next in turn" if not ahead else f"{ahead:,} come before it"
-        return Reason(kind="approved", text=f"it passed and waits to be landed; {place}")
+        return Reason(kind="approved", text=f"it passed and waits to land; {place}")
 
     def _late(self, task: dict[str, Any]) -> list[Reason]:
         since = self._db.dicts(SQL["task_row_by_seq"], {"task": task["seq"]})[0]["approved_at"]
@@ -223,7 +226,7 @@ class Why(Family):
         return Reason(
             kind="scheduled",
             text=f"it is tried again at {task['due_at']}{last}",
-            advice=f"at once: amplifier-swarm hold {task['id']} and then amplifier-swarm retry {task['id']}",
+            advice=f"to start it now: amplifier-swarm hold {task['id']} and then amplifier-swarm retry {task['id']}",
         )
 
     def _running(self, task: dict[str, Any]) -> Reason:
@@ -321,7 +324,7 @@ def _ended(task: dict[str, Any], status: Status) -> Reason:
     error = f": {task['last_error']}" if task["last_error"] else ""
     text = f"it failed, and no retry is left after {tries} attempt{'' if tries == 1 else 's'}{error}"
     if task["cause"] == FailureCause.VALIDATOR:
-        retry += f"; or take it as it is: amplifier-swarm approve {task['id']}"
+        retry += f"; or accept it as it is: amplifier-swarm approve {task['id']}"
     return Reason(kind="failed", text=text, advice=f"amplifier-swarm task-info {task['id']}; {retry}")
 
 
