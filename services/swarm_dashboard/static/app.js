@@ -176,13 +176,15 @@ function draw({ force = false } = {}) {
   const counted = { count: 0, force: force || forceDrawn };
   const status = shown.status && { ...shown.status, ...shown.extra };
   const focused = focusedRow();
-  const view = shown.screen.view({ data: shown.data, status, place: shown.place, go });
+  const view = shown.screen.view({ data: shown.data, status, place: shown.place, go, redraw });
   morph(main, h("main", { id: "main", tabindex: "-1" }, view), counted);
   keepFocus(focused);
   waiting = counted.count;
   forceDrawn = counted.force && waiting > 0;
   drawChip();
 }
+
+const redraw = () => draw({ force: true });
 
 function go(address) {
   history.pushState(null, "", address);
@@ -387,7 +389,7 @@ listen({
   palette: () => palette.open(),
   theme: toggleTheme,
   pause: togglePause,
-  update: () => draw({ force: true }),
+  update: redraw,
 });
 
 async function start() {

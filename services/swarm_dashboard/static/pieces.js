@@ -127,7 +127,9 @@ export function table(name, headings, rows) {
         "tr",
         null,
         headings.map((one) =>
-          one?.content ? h("th", { scope: "col", "aria-sort": one.sort }, one.content) : h("th", { scope: "col" }, one),
+          one?.content
+            ? h("th", { scope: "col", "aria-sort": one.sort, class: one.class }, one.content)
+            : h("th", { scope: "col" }, one),
         ),
       ),
     ),

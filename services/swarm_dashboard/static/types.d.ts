@@ -743,4 +743,6 @@ interface View<Data> {
   status: Api.Status;
   place: Place;
   go: (address: string) => void;
+  /** Draw the screen again from what is loaded. */
+  redraw: () => void;
 }

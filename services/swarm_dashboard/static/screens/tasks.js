@@ -3,10 +3,11 @@
 
 import { get } from "../api.js";
 import { bulkBar, pickAll, pickEverything, picker, pickFocused } from "../bulk.js";
+import { columnMenu, shown } from "../columns.js";
 import { learnPhases } from "../completions.js";
 import { h } from "../dom.js";
 import { between, count, duration, groupWord, plural, sinceSeconds } from "../format.js";
-import { badge, cell, command, elapsed, empty, icon, table, taskName } from "../pieces.js";
+import { at, badge, cell, command, elapsed, empty, icon, table, taskName } from "../pieces.js";
 import * as saved from "../savedsearches.js";
 import { addTask } from "../taskform.js";
 import { taskButton } from "../verbs.js";
@@ -27,6 +28,8 @@ const SORTS = {
   tries: (row) => row.attempt_count,
   time: seconds,
   worker: (row) => row.worker_id ?? "",
+  type: (row) => row.type ?? "",
+  updated: (row) => Date.parse(row.updated_at),
 };
 const PRIORITIES = { critical: 1, high: 2, medium: 3, low: 4 };
 
@@ -40,7 +43,7 @@ export async function load({ query }, signal) {
 }
 
 /** @param {View<{ page: Api.TaskPage, [more: string]: any }>} context */
-export function view({ data, status, place, go }) {
+export function view({ data, status, place, go, redraw }) {
   const { query } = place;
   const { page, phases } = data;
   return h(
@@ -84,7 +87,7 @@ export function view({ data, status, place, go }) {
       ),
     ),
     savedSearches(query),
-    found(query, page),
+    found(query, page, redraw),
     bulkBar(filters(query), page),
     page.tasks.length
       ? query.get("view") in BOARDS
@@ -126,13 +129,13 @@ function tab(query, group, word, n) {
   );
 }
 
-function found(query, page) {
+function found(query, page, redraw) {
   const asked = query.get("q");
   const amount = page.total === null ? `${plural(page.tasks.length, "task")} so far` : plural(page.total, "task");
   const scope =
     page.looked_at !== null && page.cursor !== null ? `, ${count(page.looked_at)} looked at on this page` : "";
   return h(
-    "p",
+    "div",
     { class: "quiet found" },
     amount + scope,
     asked && [
@@ -150,6 +153,7 @@ function found(query, page) {
     page.tasks.length > 0 && [" ", pickEverything(page.total)],
     " ",
     h("button", { type: "button", class: "small", onclick: () => addTask(query.get("phase")) }, "Add task…"),
+    page.tasks.length > 0 && !(query.get("view") in BOARDS) && [" ", columnMenu(COLUMNS, redraw)],
   );
 }
 
@@ -200,14 +204,15 @@ export function sorted(rows, by) {
 }
 
 /** A heading that sorts by its column: up, down, and back to the order of the queue. */
-function heading(words, query) {
-  const key = words.toLowerCase();
+function heading(column, query) {
+  const key = column.name.toLowerCase();
   const by = query.get("sort");
   const next = by === key ? `-${key}` : by === `-${key}` ? "" : key;
   const order = by === key ? "ascending" : by === `-${key}` ? "descending" : null;
   return {
     sort: order,
-    content: h("a", { class: "sort", href: changed(query, { sort: next }), title: "Sort this page" }, words),
+    class: column.class,
+    content: h("a", { class: "sort", href: changed(query, { sort: next }), title: "Sort this page" }, column.name),
   };
 }
 
@@ -262,42 +267,45 @@ function board({ of, words, order }, rows, partial) {
   );
 }
 
+const COLUMNS = [
+  { name: "Status", class: "c-status", of: badge, fixed: true },
+  { name: "Task", class: "c-name", of: nameAndTrouble, fixed: true },
+  { name: "Phase", class: "c-phase", of: (row) => row.phase || "–" },
+  { name: "Type", class: "c-type", of: (row) => row.type || "–", extra: true },
+  { name: "Priority", class: "c-priority", of: (row) => String(row.priority) },
+  { name: "Tries", class: "c-number", of: (row) => String(row.attempt_count) },
+  { name: "Time", class: "c-time", of: time },
+  { name: "Updated", class: "c-time", of: (row) => at(row.updated_at), extra: true },
+  { name: "Worker", class: "c-worker", of: (row) => row.worker_id ?? "–" },
+];
+
+function nameAndTrouble(row) {
+  return [
+    taskName(row, row.name),
+    row.status === "blocked" &&
+      row.blockers > 0 &&
+      h("span", { class: "why" }, `waiting for ${plural(row.blockers, "task")}`),
+    row.last_error && row.group !== "completed" && h("span", { class: "why", title: row.last_error }, row.last_error),
+  ];
+}
+
 function list(rows, query) {
+  const columns = shown(COLUMNS);
   return h(
     "section",
     { class: "card flush" },
     table(
       "tasks",
-      [
-        pickAll(rows),
-        ...["Status", "Task", "Phase", "Priority", "Tries", "Time", "Worker"].map((words) => heading(words, query)),
-        "",
-      ],
+      [pickAll(rows), ...columns.map((column) => heading(column, query)), ""],
       rows.map((row) =>
         h(
           "tr",
           { key: row.id },
           cell("", { class: "c-pick" }, picker(row)),
-          cell("Status", { class: "c-status" }, badge(row)),
-          cell(
-            "Task",
-            { class: "c-name" },
-            taskName(row, row.name),
-            row.status === "blocked" &&
-              row.blockers > 0 &&
-              h("span", { class: "why" }, `waiting for ${plural(row.blockers, "task")}`),
-            row.last_error &&
-              row.group !== "completed" &&
-              h("span", { class: "why", title: row.last_error }, row.last_error),
-          ),
-          cell("Phase", { class: "c-phase" }, row.phase || "–"),
-          cell("Priority", { class: "c-priority" }, String(row.priority)),
-          cell("Tries", { class: "c-number" }, String(row.attempt_count)),
-          cell("Time", { class: "c-time" }, time(row)),
-          cell("Worker", { class: "c-worker" }, row.worker_id ?? "–"),
+          columns.map((column) => cell(column.name, { class: column.class, key: column.name }, column.of(row))),
           cell(
             "",
-            { class: `c-actions ${URGENT.has(row.group) ? "" : "later"}`, "data-steady": "" },
+            { class: `c-actions ${URGENT.has(row.group) ? "" : "later"}`, "data-steady": "", key: "actions" },
             row.group !== "completed" && row.verbs.slice(0, 1).map((verb) => taskButton(verb, row)),
           ),
         ),
