@@ -215,7 +215,7 @@ def test_columns_of_a_table_are_mapped_by_the_settings(
     assert (task["name"], task["estimated_hours"]) == ("Bauen", 3)
     settings.write_text("csv_columns: {Titel: nam}\n")
     ran = desk.run("import-tasks", "plan.csv")
-    assert (ran.code, "'nam' is no key" in ran.err) == (3, True)
+    assert (ran.code, "'nam' is not a key" in ran.err) == (3, True)
 
 
 def test_a_markdown_file_without_items_is_refused_in_words_about_items(desk: CliDesk, project: Path) -> None:
