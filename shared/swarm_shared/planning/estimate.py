@@ -109,9 +109,8 @@ def _play(
     for needed, dependent in links:
         behind[needed].append(dependent)
         needs[dependent] += 1
-    waiting_for = {spec.id: [work[n].id for n in behind[place]] for place, spec in enumerate(work)}
-    chain = levels(waiting_for)
-    order = [(spec.priority, -chain.get(spec.id, 0), place) for place, spec in enumerate(work)]
+    chain = levels(dict(enumerate(behind)))
+    order = [(spec.priority, -chain.get(place, 0), place) for place, spec in enumerate(work)]
     ready = [order[place] for place in range(len(work)) if not needs[place]]
     heapq.heapify(ready)
     running: list[tuple[float, int]] = []  # when it ends, and which
@@ -152,10 +151,19 @@ class _Covered:
     __slots__ = ("paths", "wild", "with_folders")
 
     def __init__(self, files: Sequence[str]) -> None:
-        self.wild = [pattern for pattern in files if _WILD & set(pattern)]
-        parts = [tuple(part for part in f.split("/") if part not in ("", ".")) for f in files if not _WILD & set(f)]
-        self.paths = {"/".join(each) for each in parts}
-        self.with_folders = {"/".join(each[:length]) for each in parts for length in range(1, len(each) + 1)}
+        self.wild: list[str] = []
+        self.paths: set[str] = set()
+        self.with_folders: set[str] = set()
+        for pattern in files:
+            if not _WILD.isdisjoint(pattern):
+                self.wild.append(pattern)
+                continue
+            path = ""
+            for part in pattern.split("/"):
+                if part not in ("", "."):
+                    path = f"{path}/{part}" if path else part
+                    self.with_folders.add(path)
+            self.paths.add(path)
 
 
 class _Files:
@@ -171,8 +179,8 @@ class _Files:
         if not self._files[one] or not self._files[other]:
             return None
         mine, theirs = self._of(one), self._of(other)
-        if same := (mine.with_folders & theirs.paths) | (mine.paths & theirs.with_folders):
-            return min(same)
+        if not (mine.with_folders.isdisjoint(theirs.paths) and mine.paths.isdisjoint(theirs.with_folders)):
+            return min((mine.with_folders & theirs.paths) | (mine.paths & theirs.with_folders))
         if not mine.wild and not theirs.wild:
             return None
         pairs = [(a, b) for a in mine.wild for b in self._files[other]]

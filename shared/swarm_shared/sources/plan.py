@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
+from os.path import splitext
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,7 @@ class Place(Struct, frozen=True, kw_only=True):
 
     @property
     def suffix(self) -> str:
-        return Path(self.path).suffix.lower()
+        return splitext(self.path)[1].lower()
 
     @property
     def folder(self) -> str:
@@ -137,4 +138,6 @@ def cut(text: str) -> str:
     short = text.strip()[: MAX_TEXT_SHOWN + 1]
     if len(short) > MAX_TEXT_SHOWN:
         short = short[: MAX_TEXT_SHOWN - 1] + "…"
+    if short.isprintable():
+        return short
     return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in short)

@@ -86,6 +86,8 @@ def recognize(place: Place, data: bytes) -> str | None:
     if len(data) > MAX_BYTES or data.startswith(_OTHER_ENCODINGS):
         return None
     text = _decoded(data)
+    if place.expected and FORMATS[place.expected].recognizes(place, text):
+        return place.expected
     if place.suffix not in MARKDOWN and _OWN_KEY.search(text):
         return None
     return next((name for name, each in FORMATS.items() if each.recognizes(place, text)), None)

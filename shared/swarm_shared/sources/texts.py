@@ -34,6 +34,9 @@ def sections(lines: list[str], *, deepest: int = 2, first: int = 1) -> list[Sect
     found = [Section(title="", level=0, line=first)]
     fence = ""
     for number, line in enumerate(lines, first):
+        if line[:1] != "#" and "```" not in line and "~~~" not in line:
+            found[-1].lines.append(line)
+            continue
         opened = _FENCE.match(line)
         if opened and not fence:
             fence = opened[1]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeVar
 
 MAX_IDS_SHOWN = 12
 
 Graph = Mapping[str, Sequence[str]]
+Name = TypeVar("Name", str, int)
 
 
 def find_cycles(graph: Graph) -> list[list[str]]:
@@ -98,13 +100,13 @@ def _shortest_cycle(graph: Graph, start: str, knot_of: Mapping[str, int]) -> lis
     return [start, *reversed(cycle[1:]), start]
 
 
-def levels(graph: Graph) -> dict[str, int]:
+def levels(graph: Mapping[Name, Sequence[Name]]) -> dict[Name, int]:
     """How long the longest chain of dependencies below each id is; what can be reached lies strictly lower.
 
     Ids that are no key of the graph do not count; those in or above a cycle have no level.
     """
     waiting_for = {name: sum(1 for needed in needs if needed in graph) for name, needs in graph.items()}
-    dependents: dict[str, list[str]] = {}
+    dependents: dict[Name, list[Name]] = {}
     for name, needs in graph.items():
         for needed in needs:
             if needed in graph:

@@ -131,6 +131,8 @@ class NodeReader:
         self._problems = problems
         self._feed = _Feed(text, progress)
         self._may_hold_surrogates = is_json or not _IS_STRICT
+        # Most nodes are scalars with nothing to check: these are taken without a call. Otherwise none is short enough.
+        self._inline_chars = -1 if self._may_hold_surrogates else MAX_TEXT_CHARS
         self._next: Callable[[], Any]
         if is_json:
             self._next = json_events(text, progress).__next__
@@ -214,8 +216,13 @@ class NodeReader:
         node = ListNode(event.start_mark)
         append = node.items.append
         following = self._next
-        while type(event := following()) is not SequenceEndEvent:
-            append(self.node(event, depth + 1))
+        inline = self._inline_chars
+        self._feed.heard = True
+        while (kind := type(event := following())) is not SequenceEndEvent:
+            if kind is ScalarEvent and event.tag is None and event.anchor is None and len(event.value) <= inline:
+                append(event)
+            else:
+                append(self.node(event, depth + 1))
         return node
 
     def _mapping(self, event: Any, depth: int) -> MapNode:
@@ -223,9 +230,20 @@ class NodeReader:
         entries = node.entries
         merged: list[Node] = []
         following = self._next
-        while type(event := following()) is not MappingEndEvent:
-            key = self._key(event, depth + 1)
-            value = self.node(following(), depth + 1)
+        inline = self._inline_chars
+        self._feed.heard = True
+        key: ScalarEvent | None
+        value: Node
+        while (kind := type(event := following())) is not MappingEndEvent:
+            if kind is ScalarEvent and event.tag is None and event.anchor is None and len(event.value) <= inline:
+                key = event
+            else:
+                key = self._key(event, depth + 1)
+            event = following()
+            if type(event) is ScalarEvent and event.tag is None and event.anchor is None and len(event.value) <= inline:
+                value = event
+            else:
+                value = self.node(event, depth + 1)
             if key is None:
                 continue
             if key.value == "<<" and is_plain(key):

@@ -10,6 +10,7 @@ import click
 from amplifier_swarm.app import App, command, json_option
 from amplifier_swarm.authoring.new_database import prepare_new
 from amplifier_swarm.plans import report as mapping_report
+from amplifier_swarm.plans.collection import without_collection
 from amplifier_swarm.plans.options import PlanOptions, plan_options
 from amplifier_swarm.plans.report import parts_left_out
 from amplifier_swarm.progress import Bar
@@ -51,7 +52,7 @@ def import_tasks(
         with app.open(read_only=True) as database:
             return list(database.imports.known_ids())
 
-    with Bar(app.clock) as bar:
+    with without_collection(), Bar(app.clock) as bar:
         bar.phase("reading")
         read = read_all(files, how=plan.how(app), in_queue=in_queue, progress=bar.step)
         bar.phase("importing")

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
 
 from amplifier_swarm.app import App, command, json_option
+from amplifier_swarm.plans.collection import without_collection
 from amplifier_swarm.plans.options import PlanOptions, plan_options
 from amplifier_swarm.progress import Bar
 from amplifier_swarm.task_files import read_all
@@ -41,7 +39,7 @@ def plan(app: App, files: tuple[str, ...], plan: PlanOptions, workers: int, as_j
     """
     from swarm_shared.planning.estimate import estimate
 
-    with _without_collection():
+    with without_collection():
         with Bar(app.clock) as bar:
             bar.phase("reading")
             read = read_all(files, how=plan.how(app), progress=bar.step)
@@ -51,20 +49,6 @@ def plan(app: App, files: tuple[str, ...], plan: PlanOptions, workers: int, as_j
         print_json(found.shown())
         return
     _print(found, has_cost=experience is not None and experience.cost_usd is not None)
-
-
-@contextmanager
-def _without_collection() -> Iterator[None]:
-    """The garbage collector finds no reference cycles here, and with 100,000 tasks its search takes as long as the
-    rest.
-    """
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _experience(app: App) -> Experience | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from functools import lru_cache
@@ -135,10 +136,11 @@ def _fates(lines: list[str], end: int, fields: Object, draft: Draft) -> list[tup
 def _done_words(place: Place) -> Sequence[str]:
     """The statuses of the project in lower case, the last of which means done."""
     if place.on_disk is not None:
+        backlog = os.path.dirname(os.path.dirname(place.on_disk))
         for name in ("config.yml", "config.yaml"):
-            path = place.on_disk.parent.parent / name
+            path = os.path.join(backlog, name)
             try:
-                state = path.stat()
+                state = os.stat(path)
             except OSError:
                 continue
             if words := _configured(path, state.st_mtime_ns, state.st_size):
@@ -147,10 +149,10 @@ def _done_words(place: Place) -> Sequence[str]:
 
 
 @lru_cache(maxsize=4)
-def _configured(path: Path, mtime_ns: int, size: int) -> tuple[str, ...]:
+def _configured(path: str, mtime_ns: int, size: int) -> tuple[str, ...]:
     """The statuses in a configuration, which is the same for all files of a backlog; read again when it changes."""
     try:
-        text = path.read_text(encoding="utf-8") if size <= MAX_CONFIG_BYTES else ""
+        text = Path(path).read_text(encoding="utf-8") if size <= MAX_CONFIG_BYTES else ""
     except (OSError, UnicodeDecodeError):
         return ()
     config = read_document(text, ProblemList(""), is_json=False)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import posixpath
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from msgspec import Struct
@@ -32,6 +35,15 @@ class _Story(Struct, frozen=True, kw_only=True):
     file: str  # for messages
     path: str  # relative to the project root, or absolute
     lines: list[str]
+    parts: list[Section]
+
+
+class _Folder(Struct, frozen=True, kw_only=True):
+    """A folder that may hold stories: where it is opened, how it is named in messages, and in the project."""
+
+    on_disk: str
+    file: str
+    path: str
 
 
 def recognizes(place: Place, text: str) -> bool:
@@ -50,6 +62,7 @@ def read(place: Place, text: str, options: Options) -> Plan:
     stories: list[tuple[Draft, _Story]] = []
     epics: dict[str, list[Draft]] = {}
     epic = ""  # the one above
+    folders = _folders(place, document.text("story_location"))
     for key in states:
         line = states.line_of(key)
         found = _STORY.fullmatch(key)
@@ -58,7 +71,7 @@ def read(place: Place, text: str, options: Options) -> Plan:
         elif found is None and (named := _EPIC.fullmatch(key)):
             epic = f"Epic {named[1]}" if key.startswith("epic-") else key
             fates[line] = Became.PHASE, epic
-        elif (story := _open(place, document.text("story_location"), key)) is None:
+        elif (story := _open(folders, key)) is None:
             fates[line] = Became.LEFT_OUT, "a story without a file"
         else:
             phase = f"Epic {found[1]}" if found else epic
@@ -76,8 +89,7 @@ def read(place: Place, text: str, options: Options) -> Plan:
 
 
 def _draft(drafts: Drafts, key: str, states: Object, story: _Story, phase: str) -> Draft:
-    parts = sections(story.lines)
-    draft = drafts.add(key, _name(parts, key), key=key, line=states.line_of(key))
+    draft = drafts.add(key, _name(story.parts, key), key=key, line=states.line_of(key))
     draft.phase = phase
     word = states.text(key)
     status = status_of(word)
@@ -85,7 +97,7 @@ def _draft(drafts: Drafts, key: str, states: Object, story: _Story, phase: str) 
         drafts.warn_of_status(draft, word)
     draft.status = status or Status.NOT_STARTED
     texts = []
-    for part in parts:
+    for part in story.parts:
         title = part.title.casefold()
         if title.startswith("acceptance criteria"):
             draft.criteria += listed(part.text)
@@ -105,36 +117,48 @@ def _name(parts: list[Section], key: str) -> str:
     return (numbered[1] if numbered else title) or (found[3] if found else key).replace("-", " ")
 
 
-def _open(place: Place, location: str, key: str) -> _Story | None:
-    """The file of a story: where the plan says, or beside it, as folders move with their repository."""
-    if place.on_disk is None or "/" in key or key.startswith("."):
-        return None
+def _folders(place: Place, location: str) -> list[_Folder]:
+    """Where stories may be: where the plan says, or beside it, as folders move with their repository."""
+    if place.on_disk is None:
+        return []
     depth = len(place.parts)
+    beside = place.on_disk.parent
     root = place.on_disk.parents[depth - 1] if place.in_project and depth <= len(place.on_disk.parents) else None
     inside = location.removeprefix("{project-root}/").strip()
-    folders = [place.on_disk.parent, place.on_disk.parent / "stories"]
+    folders = [beside, beside / "stories"]
     if root is not None and inside and not inside.startswith(("/", "~")) and ".." not in inside.split("/"):
         folders.insert(0, root / inside)
+    return [
+        _Folder(
+            on_disk=str(folder),
+            # As the user named the plan: `a/sprint-status.yaml` gives `a/1-1-x.md`.
+            file=str(Path(place.file).parent / folder.relative_to(beside))
+            if folder.is_relative_to(beside)
+            else str(folder),
+            path=folder.relative_to(root).as_posix()
+            if root is not None and folder.is_relative_to(root)
+            else folder.as_posix(),
+        )
+        for folder in folders
+    ]
+
+
+def _open(folders: Sequence[_Folder], key: str) -> _Story | None:
+    """The file of a story."""
+    if "/" in key or key.startswith("."):
+        return None
+    name = f"{key}.md"
     for folder in folders:
-        path = folder / f"{key}.md"
         try:
-            if path.stat().st_size <= MAX_STORY_BYTES:
-                text = path.read_text(encoding="utf-8", errors="replace")
-                return _Story(file=_shown(path, place), path=_path(path, root), lines=split_lines(text))
+            with open(os.path.join(folder.on_disk, name), "rb") as stream:
+                data = stream.read(MAX_STORY_BYTES + 1)
         except OSError:
             continue
+        if len(data) <= MAX_STORY_BYTES:
+            lines = split_lines(data.decode("utf-8", "replace"))
+            file, path = os.path.normpath(os.path.join(folder.file, name)), posixpath.join(folder.path, name)
+            return _Story(file=file, path=posixpath.normpath(path), lines=lines, parts=sections(lines))
     return None
-
-
-def _path(path: Path, root: Path | None) -> str:
-    return path.relative_to(root).as_posix() if root is not None and path.is_relative_to(root) else path.as_posix()
-
-
-def _shown(path: Path, place: Place) -> str:
-    """The story's file as the user named the plan: `a/sprint-status.yaml` gives `a/1-1-x.md`."""
-    folder = Path(place.file).parent
-    beside = place.on_disk.parent if place.on_disk is not None else folder
-    return str(folder / path.relative_to(beside)) if path.is_relative_to(beside) else str(path)
 
 
 def _fates(lines: list[str], fates: dict[int, tuple[Became, str]]) -> list[tuple[int, Became, str, str]]:
@@ -149,24 +173,18 @@ def _fates(lines: list[str], fates: dict[int, tuple[Became, str]]) -> list[tuple
 
 def _fates_of_story(draft: Draft, story: _Story) -> list[tuple[int, Became, str, str]]:
     found = []
-    heading, is_record = "", False
-    starts = {part.line: part for part in sections(story.lines) if part.level}
+    heading, is_record, level = "", False, 1
+    starts = {part.line: part for part in story.parts if part.level}
     for number, line in enumerate(story.lines, 1):
         if number in starts:
-            heading = starts[number].title
+            heading, level = starts[number].title, starts[number].level
             is_record = heading.casefold().startswith(RECORDS)
         if not line.strip():
             found.append((number, Became.NOTHING, "", ""))
         elif is_record:
             found.append((number, Became.LEFT_OUT, f"{heading}: a record of work", line))
-        elif starts.get(number) is None and _level(starts, number) == 1:
+        elif number not in starts and level == 1:
             found.append((number, Became.LEFT_OUT, "text before the sections of a story", line))
         else:
             found.append((number, Became.PART, draft.id, line))
     return found
-
-
-def _level(starts: dict[int, Section], number: int) -> int:
-    """The level of the section that a line is in."""
-    before = [line for line in starts if line <= number]
-    return starts[max(before)].level if before else 1
