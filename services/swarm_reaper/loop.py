@@ -133,7 +133,7 @@ class ReaperLoop:
         if self._stop_wanted:
             self._db.swarm.set_flag(EMERGENCY_STOP, actor=self._stop_actor, reason=self._leaving or "")
             if self._stop_actor == START:
-                self._db.events.add(RUN_ENDED, "the run was killed")  # what was killed cannot report it
+                self._report_killed_run()
             self._stop_wanted = False
         self._db.queue.promote_due()
         self._slots.run_once()
@@ -236,6 +236,9 @@ class ReaperLoop:
 
     # ───── the end ─────
 
+    def _report_killed_run(self) -> None:
+        self._db.events.add(RUN_ENDED, "the run was killed")  # what was killed cannot report it
+
     def _mind_those_above(self) -> None:
         self._file.look_if_due()
         if self._leaving is not None:
@@ -278,6 +281,8 @@ class ReaperLoop:
             if self._on_duty and self._file.change is not None and self._leaving is not None:
                 self._db.swarm.clear_flag(EMERGENCY_STOP)  # it must not stop the next run on the copy
                 self._file.rescue()
+            if self._on_duty and self._leaving is None and self._start is not None and self._start.is_alive() is False:
+                self._report_killed_run()  # supervisord was quicker than our look: it ends us because `start` is dead
             if self._on_duty:
                 self._db.swarm.end_service(NAME, self._me)
         except DatabaseError as error:

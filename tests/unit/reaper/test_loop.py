@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,18 +19,19 @@ from swarm_reaper.slots import Slots
 from swarm_shared.domain.clock import SystemClock
 from swarm_shared.domain.errors import DatabaseError
 from swarm_shared.domain.models import FailureClass, Status
+from swarm_shared.notifying.collecting import RUN_ENDED
 from swarm_shared.processes.identity import ProcessId
 from swarm_shared.program.settings import resolve
 from swarm_shared.store.queue.policy import Budgets
 
 
 class LoopDesk(QueueDesk):
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, start: ProcessId | None = None) -> None:
         super().__init__(folder)
         self.clock.boot = SystemClock().boot_id()
         self.deaths = Deaths()
         config = reaper_config(resolve({"db": self.path}, {}))
-        self.loop = ReaperLoop(self.db, config, Slots(None, self.clock), self.deaths)
+        self.loop = ReaperLoop(self.db, config, Slots(None, self.clock), self.deaths, start=start)
 
 
 @pytest.fixture
@@ -36,6 +39,27 @@ def desk(tmp_path: Path) -> Iterator[LoopDesk]:
     desk = LoopDesk(tmp_path)
     yield desk
     desk.deaths.close()
+    desk.db.close()
+
+
+@pytest.mark.parametrize("is_killed", [True, False])
+def test_a_reaper_that_supervisord_ends_first_still_reports_a_killed_run(tmp_path: Path, is_killed: bool) -> None:
+    start = subprocess.Popen(["sleep", "600"])
+    owner = ProcessId.of(start.pid)
+    desk = LoopDesk(tmp_path, start=owner)
+    try:
+        desk.loop.run_once()
+        if is_killed:
+            start.kill()
+            start.wait()
+        desk.deaths.listen_to_stop_signals()
+        os.kill(os.getpid(), signal.SIGTERM)
+        desk.loop.run()
+    finally:
+        start.kill()
+        start.wait()
+        desk.deaths.close()
+    assert [each for each in desk.events() if each == RUN_ENDED] == [RUN_ENDED] * is_killed
     desk.db.close()
 
 
