@@ -34,7 +34,7 @@ def run(
         try:
             desk.queue(*(_task(f"t{n:03}") for n in range(tasks)))
             desk.start("--workers", str(workers), "--no-validation")
-            desk.wait_for("the first session", lambda: first.exchanges or None, limit_s)
+            desk.wait_for("the first session", lambda: first.sessions or None, limit_s)
             began_ms, began = round(time.time() * 1000), time.monotonic()
             player = threading.Thread(
                 target=_misbehave, args=(desk, {FIRST: first, SECOND: second}, phases, began, at_once), daemon=True

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from html import escape
 
 from trouble.findings import Findings
 from trouble.phases import FIRST, Phase
 
 WIDTH, LEFT, RIGHT = 960, 78, 16
-LANE, GAP, TITLE, AXIS, LEGEND = 16, 4, 46, 26, 30
+LANE, GAP, TITLE, AXIS, LEGEND = 16, 4, 58, 26, 30
 COLOURS = {"first": "#2f81f7", "second": "#db6d28"}
 REFUSED = "#cf222e"
 _STYLE = """
@@ -30,6 +31,7 @@ text { font: 12px system-ui, sans-serif; fill: #1f2328 }
 
 def draw(runs: Sequence[tuple[str, Findings, tuple[Phase, ...]]]) -> str:
     """Each run (title, findings, what its provider did) below the other, on one scale of time."""
+    runs = [_from_the_first_attempt(*run) for run in runs]
     longest = max([bar.ends_s for _, run, _ in runs for bar in run.bars] + [1.0])
     scale = (WIDTH - LEFT - RIGHT) / longest
     parts: list[str] = []
@@ -47,6 +49,24 @@ def draw(runs: Sequence[tuple[str, Findings, tuple[Phase, ...]]]) -> str:
         + "\n".join(parts)
         + "\n</svg>\n"
     )
+
+
+def _from_the_first_attempt(
+    title: str, run: Findings, phases: tuple[Phase, ...]
+) -> tuple[str, Findings, tuple[Phase, ...]]:
+    """The same with the beginning of the first attempt as zero, which is a little before the first session's."""
+    earlier_s = -min([bar.begins_s for bar in run.bars] + [0.0])
+    bars = [replace(bar, begins_s=bar.begins_s + earlier_s, ends_s=bar.ends_s + earlier_s) for bar in run.bars]
+    holds = [
+        replace(
+            hold,
+            begins_s=hold.begins_s + earlier_s,
+            ends_s=None if hold.ends_s is None else hold.ends_s + earlier_s,
+        )
+        for hold in run.holds
+    ]
+    moved = [replace(each, begins_s=each.begins_s + earlier_s, ends_s=each.ends_s + earlier_s) for each in phases]
+    return title, replace(run, bars=tuple(bars), holds=tuple(holds)), tuple(moved)
 
 
 def _panel(title: str, run: Findings, phases: tuple[Phase, ...], top: float, scale: float) -> tuple[list[str], float]:
@@ -68,7 +88,7 @@ def _panel(title: str, run: Findings, phases: tuple[Phase, ...], top: float, sca
         parts.append(
             f'<rect class="phase" x="{x:.1f}" y="{lanes_top - 4:.1f}" width="{width:.1f}" '
             f'height="{bottom - lanes_top + 6 * len(routes) + 4:.1f}"><title>{phase.what}{both}</title></rect>'
-            f'<text class="soft" x="{x + 2:.1f}" y="{lanes_top - 2:.1f}" font-size="10">{phase.what}{both}</text>'
+            f'<text class="soft" x="{x + 2:.1f}" y="{lanes_top - 9:.1f}">{phase.what}{both}</text>'
         )
     for n, worker in enumerate(workers):
         y = lanes_top + n * (LANE + GAP)

@@ -64,6 +64,7 @@ class Provider:
         self.hurry = hurry
         self.think_s = think_s
         self.at_once: int | None = None
+        self.sessions = 0  # that it has admitted
         self._thinking = 0
         self.exchanges: list[Exchange] = []
         self.fault: Fault | None = None
@@ -136,6 +137,7 @@ class Provider:
         with self._lock:
             admitted = self.at_once is None or self._thinking < self.at_once
             self._thinking += admitted
+            self.sessions += admitted
             return admitted
 
     def has_thought(self) -> None:
