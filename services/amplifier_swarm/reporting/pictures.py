@@ -11,7 +11,7 @@ from swarm_shared.domain.models import Group
 from swarm_shared.store.views.run_report import Effort, RunReport
 
 WIDTH, HEIGHT = 720, 190
-LEFT, RIGHT, TOP, BOTTOM = 44, 8, 10, 24
+LEFT, RIGHT, TOP, BOTTOM = 44, 8, 10, 30
 SLOTS = 120  # points of the curve, whatever the number of tasks
 LEAST_PX = 3.0  # a part that exists can be seen
 
@@ -73,13 +73,13 @@ def tries(report: RunReport) -> str:
     bars = []
     for place, number in enumerate(rows):
         y, found = place * row_height, counts.get(number, 0)
-        width = (WIDTH - 190) * found / most
+        width = (WIDTH - 224) * found / most
         name = "5 or more" if number == 5 else str(number)
         word = "attempt" if number == 1 else "attempts"
         bars.append(
-            f'<text x="96" y="{y + 15}" text-anchor="end">{name} {word}</text>'
-            f'<rect class="completed" x="104" y="{y + 4}" width="{width:.1f}" height="14" rx="2"/>'
-            f'<text x="{112 + width:.1f}" y="{y + 15}">{found:,}</text>'
+            f'<text x="130" y="{y + 15}" text-anchor="end">{name} {word}</text>'
+            f'<rect class="completed" x="138" y="{y + 4}" width="{width:.1f}" height="14" rx="2"/>'
+            f'<text x="{146 + width:.1f}" y="{y + 15}">{found:,}</text>'
         )
     label = "; ".join(f"{counts.get(number, 0):,} tasks took {number} attempts" for number in rows)
     height = row_height * len(rows)

@@ -28,7 +28,7 @@ CAUSES = {
     "unreadable": "Unreadable answer",
 }
 _HELD = {
-    HoldReason.KILLED: "ended by a user",
+    HoldReason.KILLED: "stopped by a user",
     HoldReason.BY_PERSON: "held by a user",
     HoldReason.CRASHED: "crashed repeatedly",
     HoldReason.UNREADABLE: "no readable answer",
@@ -73,7 +73,7 @@ def figures(report: RunReport) -> Iterator[tuple[str, str, str]]:
     whole = report.whole
     if report.began_at is not None and report.ended_at is not None:
         yield "Elapsed", duration(report.ended_at - report.began_at), "first attempt to last"
-    yield "Agent time", duration(whole.busy_ms), "all attempts added up"
+    yield "Agent time", duration(whole.busy_ms), "sum of all attempts"
     yield "Attempts", f"{whole.attempts:,}", f"{_count(whole.retries, 'failed attempt')}"
     if whole.refused:
         yield "Landings refused", f"{whole.refused:,}", "conflicts or failing checks on the merged result"
@@ -109,7 +109,7 @@ def phase_name(phase: str) -> str:
 def _cost_remark(whole: Effort) -> str:
     if whole.cost_usd is None or not whole.costless:
         return ""
-    return f"at least; {_count(whole.costless, 'attempt')} reported none"
+    return f"at least; {_count(whole.costless, 'attempt')} did not report a cost"
 
 
 def _count(number: int, word: str) -> str:
