@@ -215,3 +215,38 @@ def test_a_comment_on_a_line_becomes_the_note_of_a_retry(desk: SteeredQueue, tas
     row = desk.carry_out()
     assert (row.verb, dict(row.argument)) == (Verb.RETRY, {"note": f"app.py:{number}: keep the old order"})
     expect(task.locator(".comments")).to_have_count(0)
+
+
+def test_two_attempts_show_which_files_they_change_differently_and_how_long_each_stage_took(task: Page) -> None:
+    differing = task.locator(".filediffs")
+    expect(differing).to_contain_text("2 files changed in the same way by both.")
+    expect(differing).to_contain_text("truncated")
+    bars = task.locator("section.stages li")
+    expect(bars).to_have_count(2)
+    expect(bars.first).to_contain_text("building")
+
+
+def test_a_completed_task_opens_on_its_diff_below_the_verdict(
+    desk: SteeredQueue, page: Page, running: RunningDashboard, seen: Watched
+) -> None:
+    desk.add("1")
+    claim = desk.start()
+    own = Diff(files=(a_file("app.py", 1, 1),), text=OWN, truncated=False)
+    desk.db.changes.keep(claim.attempt, Since.BASE, base_sha="a" * 40, head_sha="b" * 40, change=own)
+    verdict = {
+        "verdict": "PASS",
+        "critical_issues": [],
+        "recommendations": ["name the constant"],
+        "summary": "It works.",
+    }
+    checked = [{"command": "make test", "passed": True, "exit_code": 0, "output": ""}]
+    desk.settle(claim, replace(PASSED, validator_result=verdict, check_results=checked))
+    page.goto(f"{running.url}/tasks/1")
+    above = page.get_by_role("region", name="Verdict")
+    expect(above).to_contain_text("validator: PASS")
+    expect(above).to_contain_text("1 check passed")
+    expect(above).to_contain_text("It works.")
+    expect(above).to_contain_text("Recommendation: name the constant")
+    assert above.bounding_box()["y"] < page.locator(".diff").bounding_box()["y"]
+    above.get_by_role("link", name="Checks and verdict").click()
+    expect(page.get_by_role("heading", name="Builder's report")).to_be_visible()

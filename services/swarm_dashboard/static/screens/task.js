@@ -11,8 +11,8 @@ import { capBar } from "../nowcards/budget.js";
 import { at, badge, command, copyButton, elapsed, empty, icon, taskLink } from "../pieces.js";
 import { editTask } from "../taskform.js";
 import { changed } from "../tasktabs/address.js";
-import { attempts } from "../tasktabs/attempts.js";
-import { checks } from "../tasktabs/checks.js";
+import { attempts, pair } from "../tasktabs/attempts.js";
+import { checks, verdictAbove } from "../tasktabs/checks.js";
 import { definition, events, links, prompt } from "../tasktabs/texts.js";
 import { doTask, TASK_VERBS } from "../verbs.js";
 
@@ -45,13 +45,16 @@ export async function load({ id, query }, signal) {
   const attempt = chosenAttempt(task, query);
   const tab = tabOf(task, query);
   const ask = (isWanted, more, parameters = {}) => (isWanted ? get(`${path}${more}`, parameters, signal) : null);
-  const [why, prompts, next, difference] = await Promise.all([
+  const two = tab === "attempts" && task.attempts.length > 1 ? pair(task, query) : null;
+  const [why, prompts, next, difference, ...compared] = await Promise.all([
     ask(WAITS.has(task.status), "/why"),
     ask(tab === "prompt" && attempt, `/attempts/${attempt?.number}/prompts`),
     ask(tab === "prompt", "/next-prompt"),
     ask(tab === "diff" && attempt, `/attempts/${attempt?.number}/diff`, { since: query.get("since") }),
+    ...(two ?? []).map((one) => ask(one.changed, `/attempts/${one.number}/diff`)),
   ]);
-  return { task, attempt, why, prompts: prompts?.prompts ?? null, next, difference };
+  const changes = two && compared.map((one) => one?.change ?? null);
+  return { task, attempt, why, prompts: prompts?.prompts ?? null, next, difference, changes };
 }
 
 export function leave() {
@@ -465,12 +468,13 @@ function diff({ data: { task, attempt, difference }, place, go }) {
         ),
       ),
     ),
+    verdictAbove(task, attempt, `?${changed(query, { tab: "checks" })}`),
     comments(task, place.again),
     h("div", { class: "diff-place", key, "data-own": "" }, drawn.node.isConnected ? null : drawn.node),
   ];
 }
 
-/** The verdict above the change, and the comments that wait to be sent. */
+/** The comments that wait to be sent. */
 function comments(task, again) {
   const n = commentsOn(task.id).length;
   return (

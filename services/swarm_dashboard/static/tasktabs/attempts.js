@@ -5,10 +5,12 @@ import { h } from "../dom.js";
 import { between, count, duration, failureWord, plural } from "../format.js";
 import { at, cell, elapsed, empty, icon, table } from "../pieces.js";
 import { changed } from "./address.js";
+import { fileDiffs } from "./filediffs.js";
+import { stageBars } from "./stages.js";
 
 const GROUP = { passed: "completed", failed: "failed", killed: "held", cancelled: "cancelled" };
 
-export function attempts({ data: { task }, place: { query }, go }) {
+export function attempts({ data: { task, changes }, place: { query }, go }) {
   if (!task.attempts.length) return empty("No attempts yet.");
   const before = {};
   let last = null;
@@ -65,7 +67,8 @@ export function attempts({ data: { task }, place: { query }, go }) {
     task.attempts_left_out > 0 &&
       h("p", { class: "quiet" }, `${plural(task.attempts_left_out, "earlier attempt")} not shown`),
     table("attempts", ["Try", "Outcome", "Began", "Took", "Worker", "Change", "Cost", "What happened"], rows),
-    task.attempts.length > 1 && sideBySide(task, query, go),
+    stageBars(task),
+    task.attempts.length > 1 && sideBySide(task, changes, query, go),
   ];
 }
 
@@ -97,14 +100,14 @@ function spent({ cost_usd: cost, tokens, cached_tokens: cached }) {
 }
 
 /** The two attempts that the address names, else the last two. */
-function pair(task, query) {
+export function pair(task, query) {
   const named = (query.get("pair") ?? "")
     .split("-")
     .map((n) => task.attempts.find((attempt) => attempt.number === Number(n)));
   return named.length === 2 && named.every(Boolean) ? named : task.attempts.slice(-2);
 }
 
-function sideBySide(task, query, go) {
+function sideBySide(task, changes, query, go) {
   const two = pair(task, query);
   const choose = (place) =>
     h(
@@ -173,6 +176,7 @@ function sideBySide(task, query, go) {
         }),
       ),
     ),
+    changes && fileDiffs(two, changes),
     later.changed &&
       h(
         "p",

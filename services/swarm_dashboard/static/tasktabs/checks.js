@@ -1,5 +1,5 @@
 // @ts-check
-// Checks and verdict of one attempt: what is green and what is red at a glance, with the end of what was printed.
+// Checks and verdict of one attempt: what passed and what failed at a glance, with the end of the output.
 
 import { Ansi } from "../ansi.js";
 import { h } from "../dom.js";
@@ -30,7 +30,47 @@ export function checks({ data: { attempt } }) {
   );
 }
 
-/** Green or red, in one line each. */
+const MOST_ABOVE = 5;
+
+/**
+ * Checks and verdict in short, above the change that they are about.
+ * @param {Api.Task} task
+ * @param {Api.Attempt} attempt
+ * @param {string} address of all of it
+ */
+export function verdictAbove(task, attempt, address) {
+  if (!attempt.ended_at) return null;
+  const { check_results: results, validator_result: verdict } = attempt;
+  const approved = task.approved_by && verdict && !passed(verdict) && attempt.number === task.attempt_count;
+  const issues = texts(verdict?.critical_issues);
+  const advice = texts(verdict?.recommendations);
+  const all = [...issues.map((text) => ["Critical issue", text]), ...advice.map((text) => ["Recommendation", text])];
+  return h(
+    "section",
+    { class: "judged above", key: "verdict", "aria-label": "Verdict" },
+    h(
+      "p",
+      { class: "glance" },
+      glance(results, verdict),
+      !verdict && results?.length > 0 && h("span", { class: "quiet" }, "not validated"),
+      approved && h("span", null, `approved by ${task.approved_by} despite the validator`),
+      h("a", { class: "all", href: address }, "Checks and verdict"),
+    ),
+    verdict?.summary && h("p", { class: "prose" }, String(verdict.summary)),
+    all.length > 0 &&
+      h(
+        "ul",
+        { class: "prose" },
+        all.slice(0, MOST_ABOVE).map(([word, text]) => h("li", null, h("span", { class: "quiet" }, `${word}: `), text)),
+        all.length > MOST_ABOVE && h("li", { class: "quiet" }, `and ${all.length - MOST_ABOVE} more`),
+      ),
+  );
+}
+
+const texts = (items) =>
+  Array.isArray(items) ? items.map((item) => (typeof item === "string" ? item : JSON.stringify(item))) : [];
+
+/** Whether checks and verdict passed, in one line each. */
 function glance(results, verdict) {
   const red = results?.filter((result) => !result.passed) ?? [];
   const warned = results?.filter((result) => result.passed && result.warning) ?? [];
