@@ -32,7 +32,7 @@ COURIERS_END_WITHIN_S = 2.0
 
 
 def reap(config: ReaperConfig) -> int:
-    """Be the reaper until stopped; the exit code."""
+    """Run the reaper until it is stopped. Returns the exit code."""
     wait_for_database(config.db, os.environ)
     clock = SystemClock()
     deaths = Deaths()

@@ -1,4 +1,4 @@
-"""What the reaper needs to know, taken from the suite's settings once at its start."""
+"""The reaper's configuration, read from the settings once at its start."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from swarm_shared.program.settings import Settings
 from swarm_shared.reaping import Limits
 from swarm_shared.store.queue.policy import Budgets
 
-# Workers end a stuck session themselves; the reaper comes only where the worker is stuck as well.
+# Workers end a stuck session themselves; the reaper acts only if the worker is stuck as well.
 STUCK_MARGIN_MS = 30_000
 LEAST_WATCH_MS = 1_000
 
@@ -33,14 +33,14 @@ class ReaperConfig(Struct, frozen=True, kw_only=True):
 
 
 def reaper_config(settings: Settings) -> ReaperConfig:
-    """The settings from the reaper's point of view."""
+    """The reaper's part of the settings."""
     return ReaperConfig(
         db=settings.db,
         state_dir=settings.state_dir,
         budgets=Budgets.of(settings),
         limits=Limits(
             orphan_timeout_ms=round(settings.orphan_timeout_min * 60_000) + STUCK_MARGIN_MS,
-            # Whoever lives and was only held up renews within one heartbeat.
+            # A worker that is alive and was only delayed renews its lease within one heartbeat.
             overdue_ms=max(LEAST_WATCH_MS, round(settings.heartbeat_s * 1000)),
         ),
         keep_output_days=settings.keep_output_days,

@@ -1,4 +1,4 @@
-"""The one place where the reaper waits: for deaths, for signals, for a time; a death is known within milliseconds."""
+"""The only place where the reaper waits: for deaths, signals or a time; a death is noticed within milliseconds."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Woken(Enum):
 
 
 class Deaths:
-    """A poll on the pidfds of processes; those that cannot be watched so are left to the caller's own looks."""
+    """Polls the pidfds of processes; processes that cannot be watched this way must be checked by the caller."""
 
     def __init__(self) -> None:
         self._poll = select.poll()
@@ -33,7 +33,7 @@ class Deaths:
         self._bell: socket.socket | None = None
 
     def listen_to_stop_signals(self) -> None:
-        """Let a signal end a wait, and do nothing else; to be called in the main thread."""
+        """Make a signal end a wait, and do nothing else; to be called in the main thread."""
         self._bell, far_end = socket.socketpair()
         for end in (self._bell, far_end):
             end.setblocking(False)
@@ -78,7 +78,7 @@ class Deaths:
                 assert self._bell is not None
                 self._bell.recv(64)
                 return Woken.SIGNAL
-            # It stays readable for ever: reported once, it must not wake us again.
+            # It stays readable forever: once reported, it must not wake us again.
             self._drop(process)
             self._ended.add(process)
             woken = Woken.DEATH

@@ -1,4 +1,4 @@
-"""What is looked after rarely and in small pieces: space, the log, half-done imports, late landings, old output."""
+"""Infrequent maintenance in small steps: disk space, the log, unfinished imports, late landings, old output."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ PIECE_PAUSE_S = 0.05  # others write meanwhile
 WAL_PASSIVE_BYTES = 16 * 1024 * 1024
 WAL_TRUNCATE_BYTES = 64 * 1024 * 1024
 _DAY_MS = 86_400_000
-# Claims start again only when there is clearly room, not at the very edge.
+# Claims start again only when there is clearly enough space, not right at the limit.
 _ROOM_AGAIN = 1.1
 _MIB = 1024 * 1024
 
 
 class Sizes(Struct, frozen=True, kw_only=True):
-    """Bytes; without opening a file of the database, which would drop its locks."""
+    """Bytes, measured without opening a file of the database, which would drop its locks."""
 
     database: int
     wal: int
@@ -51,7 +51,7 @@ class Sizes(Struct, frozen=True, kw_only=True):
 
 
 class Housekeeping:
-    """One round looks after everything that is due; it never holds the write lock for long."""
+    """One round does everything that is due; it never holds the write lock for long."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class Housekeeping:
         """Bind to a database.
 
         Args:
-            pause: Waits so many seconds between two pieces; True means: stop.
+            pause: Waits this many seconds between two steps; True means stop.
             sizes: Measures the files and the disk.
         """
         self._db = database

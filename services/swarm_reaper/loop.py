@@ -1,4 +1,4 @@
-"""The reaper's loop: wait for a death, a commit or a time; then one round over everything that it minds."""
+"""The reaper's loop: wait for a death, a commit or a time, and then run one round over all of its duties."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from swarm_shared.store.queue.swarm import EMERGENCY_STOP, SEEN_MONO
 
 LOG = logging.getLogger("swarm.reaper")
 NAME, START = "reaper", "start"
-ROUND_EVERY_S = 1.0  # leases and other times are looked at so often
+ROUND_EVERY_S = 1.0  # how often leases and other times are checked
 ENDING_LOOK_S = 0.05  # while an attempt is being ended
 WAITING_LOOK_S = 0.25  # while a request waits for its worker
 LOOK_S = 0.05  # from a commit to its notice, at most
-BUSY_TIMEOUT_S = 2.0  # the loop must look around: a stuck writer is its business
+BUSY_TIMEOUT_S = 2.0  # the loop must keep checking: a stuck writer is its responsibility
 SHOW_EVERY_MS = 5_000
 BEAT_EVERY_MS = 5_000
-STALE_AFTER_MS = 20_000  # another reaper that has not shown itself for so long no longer keeps us away
+STALE_AFTER_MS = 20_000  # another reaper that has been silent for this long no longer blocks us
 COMPLAIN_EVERY_MS = 30_000
 LEAVE_WITHIN_MS = 60_000
 LONG_REQUEST_ENDS_WITHIN_S = 5.0
@@ -44,7 +44,9 @@ RESCUE_WITHIN_S = 3_600  # a large database takes a while to copy
 
 
 class ReaperLoop:
-    """Repeats `run_once` until a signal, or until those that it serves have ended and nothing of theirs is left."""
+    """Repeats `run_once` until a signal, or until the programs that it serves have ended and no process of theirs is
+    left.
+    """
 
     def __init__(
         self,
@@ -59,8 +61,8 @@ class ReaperLoop:
         """Bind everything together.
 
         Args:
-            start: The `start` that owns the suite: its end is an emergency stop.
-            supervisord: Our parent, when it runs us; we leave after it.
+            start: The `start` that owns the swarm: its end is an emergency stop. supervisord: Our parent, if it runs
+            us; we leave after it.
         """
         database.connection.busy_timeout_s = BUSY_TIMEOUT_S
         self._db, self._config, self._slots, self._deaths = database, config, slots, deaths
@@ -81,7 +83,7 @@ class ReaperLoop:
         self._writer = StuckWriter(database)
         self._file = LostFile(database)
         self._leaving: str | None = None
-        self._stop_wanted = False  # an emergency stop is still to be written down
+        self._stop_wanted = False  # an emergency stop still has to be recorded
         self._stop_actor = START
         self._still_stopping = True
         self._leave_by = 0
@@ -106,14 +108,16 @@ class ReaperLoop:
             self._sign_off()
 
     def run_once(self) -> bool:
-        """One round; whether the work is over. Trouble with the database or the disk is reported and waited out."""
+        """Run one round. Returns whether the work is over. Problems with the database or the disk are reported and
+        waited out.
+        """
         self._again = False
         self._beat_if_due()
         self._mind_those_above()
         try:
             self._writer.run_once()
             with self._sole() as alone:
-                # Without the lock, reset-orphans or another reaper is at work: the next round will do.
+                # Without the lock, reset-orphans or another reaper is working: the next round is soon enough.
                 if alone and self._takes_duty():
                     self._round()
             self._again = self._deaths.follow(self._watched()) or self._again
@@ -123,7 +127,7 @@ class ReaperLoop:
         return self._may_leave()
 
     def _beat_if_due(self) -> None:
-        """Say that this loop turns, whatever the database does."""
+        """Report that this loop is running, whatever the state of the database."""
         now = self._db.clock.mono_ms()
         if now >= self._next_beat:
             self._next_beat = now + BEAT_EVERY_MS
@@ -148,7 +152,7 @@ class ReaperLoop:
             self._show()
 
     def _sole(self) -> AbstractContextManager[bool]:
-        """The lock of all reapers. A lost file is no one else's, and its folder may be missing too."""
+        """The lock shared by all reapers. A lost file belongs to no one else, and its folder may be missing too."""
         if self._file.change is not None:
             return nullcontext(True)
         return sole_reaper(self._config.state_dir, wait=False)
@@ -192,7 +196,7 @@ class ReaperLoop:
     # ───── duty ─────
 
     def _takes_duty(self) -> bool:
-        """Whether this is the reaper of the database; a second one only watches until the first has ended."""
+        """Whether this is the active reaper of the database; a second one only waits until the first has ended."""
         other = self._db.swarm.services().get(NAME)
         if other is not None and other.process == self._me and other.stopped_at is None:
             return True
@@ -227,7 +231,7 @@ class ReaperLoop:
         }
 
     def _complain(self, error: Exception) -> None:
-        """Say what is wrong, and again every while for as long as it stays so."""
+        """Report a problem, and repeat the report at intervals while it lasts."""
         text, now = str(error), self._db.clock.mono_ms()
         if text != self._problem or now >= self._next_complaint:
             self._next_complaint = now + COMPLAIN_EVERY_MS
@@ -251,7 +255,7 @@ class ReaperLoop:
         elif start_died:
             self._stop_all("the `start` that ran this swarm has ended", actor=START)
         elif self._supervisord is not None and self._deaths.has_ended(self._supervisord):
-            # The workers notice it themselves and interrupt what they run; we make sure that they do.
+            # The workers notice it themselves and interrupt their tasks; we make sure that they do.
             self._leave("supervisord has ended")
 
     def _stop_all(self, reason: str, *, actor: str) -> None:

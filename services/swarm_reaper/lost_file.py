@@ -1,4 +1,4 @@
-"""A database whose file was deleted, moved or replaced: noticed each second, and its contents are copied in time."""
+"""Detects within a second that the database file was deleted, moved or replaced, and copies its contents in time."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from swarm_shared.store.engine.rescue import Rescue
 
 LOG = logging.getLogger("swarm.reaper")
 LOOK_EVERY_MS = 1_000
-# A `start` copies the contents and ends everything by itself; one that is stopped with Ctrl+Z does not.
+# A `start` copies the contents and ends everything itself; one that is stopped with Ctrl+Z does not.
 START_ACTS_WITHIN_MS = 15_000
 
 
 class LostFile:
-    """Looks whether the path still leads to the open file. What was lost once stays lost."""
+    """Checks whether the path still leads to the open file. A file that was lost once stays lost."""
 
     def __init__(self, database: TaskDatabase) -> None:
         self._db = database
@@ -35,7 +35,7 @@ class LostFile:
             event(LOG, "database_lost", level=logging.ERROR, db=self._db.path, what=self.change)
 
     def is_ours(self, *, start_lives: bool) -> bool:
-        """Whether this reaper has to act: it does where no `start` does."""
+        """Whether this reaper has to act: it does if no `start` does."""
         if self.change is None:
             return False
         return not start_lives or self._db.clock.mono_ms() - self._since >= START_ACTS_WITHIN_MS

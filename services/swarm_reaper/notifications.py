@@ -1,4 +1,4 @@
-"""Notifications beside the reaper's loop: what is new becomes messages, and couriers take them away."""
+"""Notifications in parallel to the reaper's loop: turns news into messages, which couriers deliver."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from swarm_shared.program.logs import event
 
 LOG = logging.getLogger("swarm.reaper")
 LOOK_S = 0.25
-CONDITIONS_EVERY_S = 5.0  # looked at so often without any commit
+CONDITIONS_EVERY_S = 5.0  # checked this often even without a commit
 PRUNE_EVERY_S = 3_600.0
 KEPT_MS = 30 * 86_400_000
 
@@ -37,7 +37,7 @@ class Notifications:
         return self._dispatcher.busy
 
     def run_once(self) -> None:
-        """Make messages where there was a commit or some time has passed; start couriers for what is due."""
+        """Create messages after a commit or some time; start couriers for messages that are due."""
         version, now = self._db.connection.data_version(), time.monotonic()
         if version != self._version or now >= self._look_at:
             self._version, self._look_at = version, now + CONDITIONS_EVERY_S
@@ -65,6 +65,6 @@ class NotificationsThread(SideThread):
                 event(LOG, "notifications_failed", level=logging.WARNING, reason=error)
             if is_last:
                 break
-            is_last = self._stop.wait(LOOK_S)  # one more look: the end itself may be news
+            is_last = self._stop.wait(LOOK_S)  # one more round: the end itself may be news
         while notifications.busy:
             time.sleep(0.02)

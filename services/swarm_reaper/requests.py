@@ -1,6 +1,7 @@
 """Requests (control rows): carried out or refused with the reason, in order for each target.
 
-A row about a running attempt is its worker's for a few seconds, then the reaper's, who ends the attempt himself.
+A row about a running attempt belongs to its worker for a few seconds, then to the reaper, which ends the attempt
+itself.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ _STOPPING = {Verb.KILL: Outcome.KILLED, Verb.CANCEL: Outcome.CANCELLED}
 
 @dataclass(slots=True, kw_only=True)
 class _Waiting:
-    """A row that takes longer, since when this process knows it. Monotonic ms."""
+    """A row that takes longer, with the time since this process knows it. Monotonic ms."""
 
     since: int
     prolong_at: int
@@ -58,7 +59,7 @@ class Requests:
         return bool(self._waiting)
 
     def run_once(self) -> None:
-        """Carry out what can be, oldest first; a row behind an unanswered one of the same target waits for it."""
+        """Carry out the rows that can be, oldest first; a row waits for earlier open rows of the same target."""
         rows = self._db.control.pending(limit=PENDING_LIMIT)
         until = self._db.clock.mono_ms() + ROUND_BUDGET_MS
         self.has_more = False
@@ -75,7 +76,7 @@ class Requests:
         self._waiting = {key: value for key, value in self._waiting.items() if key in pending}
 
     def _handle(self, row: ControlRow) -> bool:
-        """Answer the row; False while it must wait."""
+        """Store the row's outcome; False while it must wait."""
         expired = row.id not in self._waiting and self._db.clock.wall_ms() > row.expires_at
         if row.verb in LONG_VERBS and not (expired and row.handled_by is None):
             self._long.offer(row, late=expired)
@@ -116,7 +117,7 @@ class Requests:
                 return carried is not Carried.IMPORTING
 
     def _emergency_stop(self, row: ControlRow) -> bool:
-        """Set the flag at once; answer when no agent is left."""
+        """Set the flag immediately; store the outcome when no agent is left."""
         if row.id not in self._waiting and EMERGENCY_STOP not in self._db.swarm.flags():
             self._db.swarm.set_flag(EMERGENCY_STOP, actor=row.actor, reason=str(row.argument.get("reason") or ""))
         left = [attempt.task_id for attempt in self._db.recovery.open_attempts()]
@@ -128,7 +129,7 @@ class Requests:
         return self._answer(row, "done", f"stopped, but the agents of these tasks are not proven dead yet: {tasks}")
 
     def _many(self, row: ControlRow) -> bool:
-        """Some more tasks of a bulk action; its answer when those were the last."""
+        """Handle some more tasks of a bulk action, and store its outcome after the last ones."""
         until = self._db.clock.mono_ms() + BULK_BUDGET_MS
         while not self._bulk.step(row):
             if self._db.clock.mono_ms() >= until:
@@ -154,7 +155,7 @@ class Requests:
         return carried is not Carried.IMPORTING
 
     def _do(self, row: ControlRow) -> Carried:
-        """Carry out what rows alone can do, and answer."""
+        """Carry out what only needs the database, and store the outcome."""
         carried = carry_out(self._db, row, by=BY)
         if carried in (Carried.ANSWERED, Carried.CLOSED):
             event(LOG, "request_handled", verb=row.verb, target=row.target or None, actor=row.actor)
@@ -163,7 +164,7 @@ class Requests:
     def _stop_running(self, row: ControlRow, newest: NewestAttempt | None) -> bool:
         attempt = next((a for a in self._db.recovery.open_attempts() if a.task_id == row.target), None)
         if attempt is None or newest is None or attempt.attempt != newest.attempt:
-            return False  # it moved between two reads: the next one decides
+            return False  # its status changed between two reads: the next round decides
         if row.attempt_id is None:
             return self._aim(row, attempt)
         if attempt.ending is not None and row.id in attempt.ending.control:
@@ -192,7 +193,7 @@ class Requests:
         return False
 
     def _leave_elsewhere(self, row: ControlRow, attempt: OpenAttempt) -> bool:
-        """What runs in another pid namespace, such as a container's, only its own worker can end."""
+        """Processes in another pid namespace, such as a container's, can only be ended by their own worker."""
         if self._waited_ms(row) < ELSEWHERE_ANSWERS_WITHIN_MS:
             return False
         said = f"{attempt.worker_id} runs where this reaper cannot reach it, and did not respond: stop it there"
@@ -236,7 +237,7 @@ def _target(row: ControlRow) -> tuple[str, str]:
 
 
 def _what_became(newest: NewestAttempt) -> str:
-    """Why there is nothing to kill any more."""
+    """Why nothing is left to kill."""
     ended = f"attempt {newest.number} has ended already ({newest.outcome})"
     reason = f": {newest.error.splitlines()[0][:200]}" if newest.error else ""
     return f"{ended}{reason}; the task is {newest.task_status} now"

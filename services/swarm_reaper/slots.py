@@ -1,4 +1,4 @@
-"""The worker slots of the supervisord that runs this reaper: scaling, restarting, starting again after a stop."""
+"""The worker slots of the supervisord that runs this reaper: scaling, restarting, and starting again after a stop."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LOG = logging.getLogger("swarm.reaper")
 TIMEOUT_S = 2.0  # deaths are not noticed during the call to supervisord
 STEP_EVERY_MS = 500
 REVIVE_FOR_MS = 15_000  # after a resume: workers that were about to leave may still do so
-UNREACHABLE_FOR_MS = 10_000  # how long one that did not answer is not called again unprompted
+UNREACHABLE_FOR_MS = 10_000  # how long a supervisord that did not respond is not called again without need
 
 
 @dataclass(slots=True, kw_only=True)
@@ -65,7 +65,7 @@ class Slots:
         return self._client is not None
 
     def scale(self, argument: Mapping[str, Any]) -> str:
-        """Run so many workers (`workers`, with `now` surplus ones are stopped); what was done, in one line.
+        """Set the number of workers (with `now`, surplus ones are stopped). Returns what was done, in one line.
 
         Raises:
             InputError: Not a number of workers.
@@ -154,10 +154,10 @@ class Slots:
             event(LOG, "revival_refused", level=logging.WARNING, reason=error)
 
     def beat(self, *, grace_s: int = 0) -> bool | None:
-        """Tell supervisord that this process works; whether it answers now, None when there is none.
+        """Report to supervisord that this process works. Returns whether supervisord responds, None if there is none.
 
         Args:
-            grace_s: For so long supervisord must not take silence for a fault.
+            grace_s: For this long supervisord must not treat silence as a failure.
         """
         if self._client is None:
             return None
@@ -177,13 +177,13 @@ class Slots:
         try:
             return [ProcessId.here(orphan.pid, orphan.start_time) for orphan in self._client.orphans()]
         except SupervisorError as error:
-            # Without it there is nothing that it could have inherited; hung, it must not hold us up each time.
+            # Without it there is nothing that it could have inherited; if it hangs, it must not delay us each time.
             self._unreachable_until = now + UNREACHABLE_FOR_MS
             event(LOG, "supervisord_unreachable", level=logging.WARNING, reason=error)
             return []
 
     def shut_down(self) -> None:
-        """Stop the whole suite: all programs but this one at once, then supervisord, which ends this one last."""
+        """Stop all programs except this one at the same time, then supervisord, which ends this one last."""
         if self._client is None:
             return
         try:
@@ -209,6 +209,6 @@ def _pid(slots: tuple[Slot, ...], name: str) -> int:
 
 
 def _who(names: tuple[str, ...], does: str, do: str) -> str:
-    """`worker-2, worker-3 stay`; empty where no one does."""
+    """`worker-2, worker-3 stay`; empty if none does."""
     ids = [name.removeprefix("swarm-") for name in names]
     return f"{', '.join(ids)} {does if len(ids) == 1 else do}" if ids else ""

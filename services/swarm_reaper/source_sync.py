@@ -27,7 +27,7 @@ ERROR_CHARS = 300
 
 
 class SourceSync:
-    """One task at a time; a command that hangs is killed, and none of it holds up anything else."""
+    """One task at a time; a hanging command is killed, and it never blocks anything else."""
 
     def __init__(self, database: TaskDatabase, command: str, cwd: Path, *, within_s: float = WITHIN_S) -> None:
         self._syncs, self._command = Syncs(database.connection, database.clock), command
@@ -98,7 +98,7 @@ class SourceSyncThread(SideThread):
                 return
 
     def _sync(self, database: TaskDatabase) -> None:
-        """Until it is asked to stop; then once more, for the tasks that were completed last."""
+        """Run until asked to stop; then once more, for the tasks that were completed last."""
         assert self._config.sync_command is not None, "it is not started without one"
         sync = SourceSync(database, self._config.sync_command, self._config.project_root)
         is_last = False

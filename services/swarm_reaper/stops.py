@@ -1,4 +1,4 @@
-"""The end of everything: workers stop by themselves; those that have not after a while are ended here."""
+"""Emergency stops: workers stop themselves; those that have not stopped after a while are ended here."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from swarm_shared.store.queue.recovery import Ending
 
 LOG = logging.getLogger("swarm.reaper")
 WORKERS_STOP_WITHIN_MS = 5_000
-# A worker that starts into a stopped swarm waits for a resume; that is not disobedience.
+# A worker that starts in a stopped swarm waits for a resume; this is not a failure to stop.
 _WAITS = ("starting", "waiting")
 
 
 class Stops:
-    """Watches over an emergency stop, or over the end of the suite."""
+    """Enforces an emergency stop, or the shutdown of the swarm."""
 
     def __init__(self, database: TaskDatabase) -> None:
         """Bind to a database."""
@@ -25,16 +25,16 @@ class Stops:
         self._since: int | None = None
 
     def enforce(self, reason: str | None, *, for_good: bool = False) -> bool:
-        """One look while there is a `reason` to stop; None forgets the last one.
+        """Check once while there is a `reason` to stop; None clears the last one.
 
-        The attempts of workers that do not obey are fenced as interrupted, which costs their tasks nothing; reaping
-        kills the workers and proves their trees gone.
+        The attempts of workers that do not stop are fenced as interrupted, which costs their tasks nothing; reaping
+        kills the workers and proves their process trees gone.
 
         Args:
-            for_good: No worker may stay, waiting ones included.
+            for_good: No worker may stay, including waiting ones.
 
         Returns:
-            Whether something is still to end.
+            Whether any process still has to end.
         """
         if reason is None:
             self._since = None

@@ -1,4 +1,4 @@
-"""A stopped process that holds the write lock blocks everyone: found, reported, and ended if it is ours."""
+"""A stopped process that holds the write lock blocks everyone: finds it, reports it, and ends it if it is ours."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _STOPPED = ("T", "t")
 
 
 class Holder(Struct, frozen=True, kw_only=True):
-    """Who held up all writers when it was last looked; `since` in monotonic ms."""
+    """The process that blocked all writers at the last check; `since` in monotonic ms."""
 
     process: ProcessId
     name: str | None  # worker id or service; None for a process that is not of this swarm
@@ -31,7 +31,7 @@ class Holder(Struct, frozen=True, kw_only=True):
 
 
 class StuckWriter:
-    """Asks for the write lock now and then, and looks for its holder when it cannot be had for long."""
+    """Requests the write lock periodically, and looks for its holder if it stays unavailable."""
 
     def __init__(self, database: TaskDatabase) -> None:
         """Bind to a database."""
@@ -42,7 +42,7 @@ class StuckWriter:
         self._next_tell = 0
 
     def run_once(self) -> None:
-        """One look, when it is time."""
+        """Check once, if it is time."""
         now = self._db.clock.mono_ms()
         if now < self._next_probe:
             return

@@ -1,4 +1,4 @@
-"""`swarm-worker`: takes tasks one at a time, drives their agents, and settles what came of it."""
+"""`swarm-worker`: claims tasks one at a time, runs their agents, and settles the results."""
 
 from __future__ import annotations
 
@@ -35,12 +35,13 @@ _DEFAULT_WORKER_ID = "worker-1"
 
 
 def work(config: WorkerConfig, started: StartedWith) -> int:
-    """Be one worker until there is a reason to leave; the exit code."""
+    """Run one worker until there is a reason to leave. Returns the exit code."""
     wait_for_database(config.db, os.environ)
-    # What was imported stays for good: the collector need not walk it again and again.
+    # Imported modules are never freed: the garbage collector does not need to scan them repeatedly.
     gc.freeze()
     owners = list(_owners(os.environ))
-    # Named after the keeper, which this process becomes, and held by it, by the worker and by all that that starts.
+    # Named after the keeper, which this process becomes, and held by the keeper, by the worker and by all processes
+    # that the worker starts.
     lifeline = Lifeline(config.state_dir, ProcessId.mine())
     # Before any thread is started and any database opened. From here on we are the child.
     keeper = fork_worker(on_orphaned=lambda: _prove_gone(config.db, lifeline))
@@ -75,7 +76,7 @@ def work(config: WorkerConfig, started: StartedWith) -> int:
 
 
 def _refuse_to_drop_worktrees(config: WorkerConfig, database: TaskDatabase) -> None:
-    """Worktrees end by the user's word alone, also where supervisord starts workers that decide for themselves."""
+    """Only the user may turn worktrees off, even if supervisord starts workers that decide for themselves."""
     row = database.landings.integration()
     if row is not None and config.repository is None and config.isolation != NONE:
         raise ConfigError(
@@ -85,7 +86,7 @@ def _refuse_to_drop_worktrees(config: WorkerConfig, database: TaskDatabase) -> N
 
 
 def _owners(environ: Mapping[str, str]) -> Iterator[tuple[ProcessId, str]]:
-    """Whom we must not outlive: `start`, named by SWARM_OWNER, and supervisord when it runs us."""
+    """The processes that we must not outlive: `start`, named by SWARM_OWNER, and supervisord if it runs us."""
     owner = owner_from(environ)
     if owner is not None:
         yield owner, "the run that started this worker is gone"
@@ -95,7 +96,7 @@ def _owners(environ: Mapping[str, str]) -> Iterator[tuple[ProcessId, str]]:
 
 
 def _see_predecessor_off(database: TaskDatabase, worker_id: str, lifelines: Lifelines) -> None:
-    """Make sure that a former worker of our name does not keep it.
+    """Make sure that a former worker with our name no longer uses it.
 
     One that has lost its keeper is waited for: it is ending its agents, and supervisord was quicker. One of another
     container, whose number says nothing here, is over when nobody holds its lifeline.
@@ -111,7 +112,7 @@ def _see_predecessor_off(database: TaskDatabase, worker_id: str, lifelines: Life
 
 
 def _prove_gone(db: Path, lifeline: Lifeline) -> None:
-    """In the keeper, after its worker died: say in the database that nothing below it is left."""
+    """In the keeper, after its worker died: record in the database that no process below it is left."""
     database = TaskDatabase(db, create=False)
     database.workers.record_tree_gone(ProcessId.mine())
     database.close()
@@ -140,11 +141,11 @@ def _prove_gone(db: Path, lifeline: Lifeline) -> None:
 @click.option("-v", "--verbose", is_flag=True, help="Log more.")
 @click.version_option(package_name="amplifier-swarm", prog_name="swarm-worker")
 def command(worker_id: str, verbose: bool, **flags: object) -> int:
-    """Take tasks one at a time, drive their agents, and settle what came of it.
+    """Claim tasks one at a time, run their agents, and settle the results.
 
-    Started by supervisord as worker-1, worker-2 and so on; by hand it works as well. SIGTERM finishes the running
-    attempt within the graceful timeout, a second one interrupts it. SIGUSR1 finishes it without a limit, and SIGUSR2
-    lets the worker stay after all.
+    supervisord starts it as worker-1, worker-2 and so on; you can also start it yourself. SIGTERM finishes the running
+    attempt within the graceful timeout, a second one interrupts it. SIGUSR1 finishes it without a time limit, and
+    SIGUSR2 makes the worker stay after all.
     """
     configure(verbose=verbose)
     settings: Settings = resolve(flags)

@@ -1,4 +1,4 @@
-"""Puts a worker together: its heart, its process tree, and the place where its tasks work."""
+"""Assembles a worker: its heartbeat, its process tree, and the place where its tasks run."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def assemble(database: TaskDatabase, config: WorkerConfig, watch: Watch, lifelin
 def with_worktrees(
     around: Surroundings, config: WorkerConfig, repository: Repository, *, must_yield: Callable[[], bool]
 ) -> tuple[Lander, Worktrees]:
-    """What lands, and the places of tasks; the integration branch exists then."""
+    """The lander, and the workplaces of tasks; creates the integration branch if necessary."""
     tend = around.heart.beat_if_due
     branch = IntegrationBranch(around.database, repository, actor=config.worker_id, tend=tend)
     branch.begin(config.land_into)

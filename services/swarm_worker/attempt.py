@@ -19,7 +19,7 @@ from swarm_worker.workplaces.workplace import Workplaces
 
 
 class Attempt:
-    """Runs one claim to its end. When `run` returns, nothing of any session is left.
+    """Runs one claim to its end. When `run` returns, no process of any session is left.
 
     ::
 
@@ -49,7 +49,7 @@ class Attempt:
         """Run its stages.
 
         Raises:
-            LeaseLost: The task has another owner; the sessions are gone, the result is void.
+            LeaseLost: The task has another owner; the sessions are gone, and the result is void.
             TreeUnproven: Something of a session could not be ended.
         """
         try:
@@ -65,6 +65,6 @@ class Attempt:
         except QueueStopped as stopped:
             return Concluded(result=self._record.failed(FailureClass.INTERRUPTED, stopped.message))
         except (GitError, GitUnusable) as error:
-            # No fault of the work, so no other work would mend it: after some tries you have to look.
+            # The work is not at fault, so other work would not help: after some tries the user has to look.
             reason = f"{error.message}; {error.hint}" if error.hint else error.message
             return Concluded(result=replace(self._record.failed(FailureClass.CRASH, reason), blames_machine=True))

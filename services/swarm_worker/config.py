@@ -1,4 +1,4 @@
-"""What a worker needs to know, checked once at its start."""
+"""A worker's configuration, checked once at its start."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class WorkerConfig(Struct, frozen=True, kw_only=True):
     output_limit_bytes: int
     runner: Runner  # of agents
     check_runner: Runner  # of checks, gate, setup and cleanup commands
-    environ: Inherited  # what agents are born with, ports included, before their own marks
+    environ: Inherited  # the environment of agents, including ports, without their own marks
 
 
 def worker_config(settings: Settings, worker_id: str) -> WorkerConfig:

@@ -1,4 +1,4 @@
-"""Everything a worker listens to, in one place: signals, its keeper, owners, pipes, and the database's pulse."""
+"""Everything that a worker listens to: signals, its keeper, owners, pipes, and commits to the database."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from collections.abc import Callable
 from swarm_shared.processes.identity import ProcessId
 from swarm_worker.processes.keeper import Keeper
 
-LOOK_S = 0.1  # how often the database is asked whether somebody committed
+LOOK_S = 0.1  # how often the database is checked for commits of other processes
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class Watch:
-    """One selector for the whole worker; handlers only note what came, the loop acts on it."""
+    """One selector for the whole worker; handlers only record events, and the loop acts on them."""
 
     def __init__(self, data_version: Callable[[], int]) -> None:
         """Listen to signals; to be made in the main thread.
@@ -29,7 +29,7 @@ class Watch:
         self.stop_asked_at: float | None = None
         self.retire_asked = False  # SIGUSR1: finish without a limit, then leave; SIGUSR2: stay after all
         self.abandoned: str | None = None  # who died that we must not outlive
-        self.keeper_lost = False  # nothing may be started any more: nobody would end what we leave
+        self.keeper_lost = False  # nothing may be started any more: no process would end what we leave behind
         self._selector = selectors.DefaultSelector()
         self._data_version = data_version
         self._seen_version = -1
@@ -66,7 +66,7 @@ class Watch:
         self.listen(descriptor, gone)
 
     def wait(self, timeout_s: float) -> None:
-        """Wait until something is readable or the time is over, and call back for what is."""
+        """Wait until a descriptor is readable or the time is over, and call back for those that are."""
         for key, _ in self._selector.select(max(0.0, timeout_s)):
             key.data()
 
@@ -83,7 +83,7 @@ class Watch:
         return True
 
     def obey(self, keeper: Keeper) -> None:
-        """Take the signals that the keeper hands down for our own, and note its loss."""
+        """Handle the signals that the keeper passes on as our own, and detect its loss."""
 
         def heard() -> None:
             self._note(keeper.signals())

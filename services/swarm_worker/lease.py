@@ -1,4 +1,6 @@
-"""The worker's sign of life, and the agent's: heartbeats renew the lease, progress keeps the stuck rule away."""
+"""The signs of life of worker and agent: heartbeats renew the lease, and progress resets the timeout for stuck
+sessions.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,7 @@ USES_LOOK_S = 2.0  # what is used is told with the heartbeat, but not looked up 
 
 
 class Heart:
-    """Beats when it is due; a beat that fails is tried again soon and is no reason to stop."""
+    """Sends a heartbeat when it is due; a failed heartbeat is retried soon and is not a reason to stop."""
 
     def __init__(
         self,
@@ -76,7 +78,7 @@ class Appetite:
         try:
             usage = tree_usage(self._pid)
         except OSError:
-            return None  # out of descriptors, say: a sign of life does not fail for want of this
+            return None  # out of descriptors, for example: a heartbeat does not fail because of this
         if not usage.count:
             return None
         share = None
@@ -88,7 +90,7 @@ class Appetite:
 
 
 class ProgressMeter:
-    """Signs that an agent moves: output, growth of its session files, a share of CPU time in its tree."""
+    """Signs that an agent makes progress: output, growth of its session files, CPU time in its process tree."""
 
     def __init__(
         self,
@@ -133,7 +135,7 @@ class ProgressMeter:
         return self._patience_s is not None and self.silent_s() > self._patience_s
 
     def look_if_due(self) -> None:
-        """Compare the signs with the last look, and write progress down when one has risen."""
+        """Compare the signs with the last check, and record progress if one has increased."""
         if self.due_in() > 0:
             return
         self._next = self._now() + self._look_s

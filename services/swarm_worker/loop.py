@@ -33,7 +33,7 @@ SHORTAGE_PAUSE_S = 5.0
 
 
 class Round(Struct, frozen=True, kw_only=True):
-    """What one round did: ran an attempt or tidied up, found nothing to do, or found a reason to leave."""
+    """The result of one round: ran an attempt or cleaned up, found nothing to do, or found a reason to leave."""
 
     ran: bool = False
     leave: Leave | None = None
@@ -78,14 +78,14 @@ class WorkerLoop:
                 if not done.ran:
                     self._wait()
             except DatabaseError as error:
-                # A full disk or a stuck writer passes; a worker that died of it would only be started again.
+                # A full disk or a stuck writer is temporary; a worker that died of it would only be restarted.
                 event(LOG, "database_waited", level=logging.ERROR, reason=error)
                 if self._watch.stops_asked or self._watch.abandoned:
                     raise
                 self._watch.wait(SETTLE_RETRY_S)
 
     def run_once(self) -> Round:
-        """Claim a task and run one attempt of it, if one is ready; else tidy up."""
+        """Claim a task and run one attempt of it, if one is ready; otherwise clean up."""
         self._heart.beat_if_due()
         leave = self._stopping.signalled()
         if leave is not None:
@@ -139,7 +139,7 @@ class WorkerLoop:
         except OSError as error:
             if error.errno not in SHORTAGES:
                 raise
-            # Not the task's fault either. It is kept for a moment: another worker would only meet the same.
+            # Not the task's fault either. Keep it for a moment: another worker would have the same problem.
             self._watch.wait(SHORTAGE_PAUSE_S)
             self._drop(claim, f"this machine lacks a resource: {error}")
 

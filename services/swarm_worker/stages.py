@@ -1,4 +1,4 @@
-"""The stages of one attempt in its place: set up, build, check, validate, and leave nothing that is not in a commit."""
+"""The stages of one attempt in its workplace: set up, build, check, validate, and leave nothing uncommitted."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ class Stages:
         )
         self._note_writes(self._restore())
         if reading.failure is FailureClass.CRASH:
-            # No verdict, as if it were unreadable: you look at it, and nothing is built again for it.
+            # No verdict, as if it were unreadable: the user looks at it, and nothing is built again.
             reason = f"no verdict in {REPEATS + 1} sessions; the last one: {reading.reason}"
             reading = replace(reading, failure=FailureClass.UNREADABLE, reason=reason)
         self._record.set(validator_result=reading.answer)

@@ -1,4 +1,4 @@
-"""Why a worker stops: signals, the end of what started it, and stored requests; and what its row says meanwhile."""
+"""Why a worker stops (signals, the end of what started it, stored requests), and how its row shows this."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Stopping:
             return Leave.RETIRED if wanted == "retire" else Leave.STOPPED
         flags = self._db.swarm.flags()
         if DRAINED in flags or EMERGENCY_STOP in flags:
-            # One that starts into a stopped swarm waits: an exit so soon would count as a failed start.
+            # A worker that starts in a stopped swarm waits: exiting so soon would count as a failed start.
             if self._was_free:
                 return Leave.STOPPED
             self.show("waiting", "the swarm is drained or stopped; resume lets it continue")

@@ -1,4 +1,4 @@
-"""Git as a worker runs it: heartbeats continue, its processes bear the attempt's marks, and nothing of it is left."""
+"""Git as a worker runs it: heartbeats continue, its processes carry the attempt's marks, and none of them is left."""
 
 from __future__ import annotations
 

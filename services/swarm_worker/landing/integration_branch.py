@@ -1,4 +1,4 @@
-"""The integration branch in a worker's hands: alone, with every move written down before it is made."""
+"""A worker's exclusive access to the integration branch: every move is recorded before it is made."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from swarm_shared.git.plumbing.repository_lock import file_lock
 from swarm_shared.git.plumbing.stale_locks import clear_stale, ref_lock
 from swarm_shared.plan_marks import plan_marks
 
-# Ours are gone for sure (they inherit our lock); a person's git holds a ref's lock for milliseconds.
+# Ours are certainly gone (they inherit our lock); a user's git holds a ref's lock for milliseconds.
 STALE_LOCK_S = 10.0
 LOCK_LOOK_S = 0.1
 LOCK_NAME = "swarm-integration.lock"  # in the common git dir: two swarms may share a repository
@@ -33,11 +33,11 @@ _T = TypeVar("_T")
 
 
 class QueueStopped(SwarmError):
-    """Nothing can land until a person has seen to it; the queue is paused and says so."""
+    """Nothing can land until the user acts; the queue is paused with the reason."""
 
 
 class HeldBranch(Struct, frozen=True, kw_only=True):
-    """The branch while nobody else of this swarm moves it."""
+    """The branch while no other worker of this swarm moves it."""
 
     database: TaskDatabase
     integration: Integration
@@ -47,7 +47,7 @@ class HeldBranch(Struct, frozen=True, kw_only=True):
         """Where it is.
 
         Raises:
-            QueueStopped: Somebody who is no swarm has moved it, or a swarm's landed work was taken away from it.
+            QueueStopped: Someone other than a swarm has moved it, or a swarm's landed work was removed from it.
         """
         row = self.database.landings.integration()
         assert row is not None, "a worker adopts the branch before it takes any task"
@@ -70,10 +70,10 @@ class HeldBranch(Struct, frozen=True, kw_only=True):
         return found
 
     def follow(self) -> str:
-        """Bring the person's branch in; where the branch is then.
+        """Merge the user's branch in. Returns where the branch is then.
 
         Raises:
-            QueueStopped: That gives a conflict, or somebody else has moved the branch.
+            QueueStopped: The merge conflicts, or someone else has moved the branch.
         """
         tip = self.tip()
         row = self.database.landings.integration()
@@ -99,7 +99,7 @@ class HeldBranch(Struct, frozen=True, kw_only=True):
         return merge.new
 
     def advance(self, new: str, *, old: str) -> None:
-        """Move it; that it would be moved has been written down.
+        """Move it; the move has already been recorded.
 
         Raises:
             QueueStopped: It is checked out, locked, or was moved meanwhile.
@@ -107,7 +107,7 @@ class HeldBranch(Struct, frozen=True, kw_only=True):
         try:
             _past_dead_locks(self.integration, lambda: self.integration.advance(new, old=old))
         except RefMoved as error:
-            self.tip()  # tells by whom; it is none of ours, we hold the lock
+            self.tip()  # reports by whom; not by us, since we hold the lock
             self.stop(error.message)
         except (BranchInUse, RefLocked) as error:
             self.stop(f"{error.message}; {error.hint}")
@@ -119,7 +119,7 @@ class HeldBranch(Struct, frozen=True, kw_only=True):
 
 
 class IntegrationBranch:
-    """Hands out the branch, to one at a time among all swarms of the repository."""
+    """Gives access to the branch, to one worker at a time among all swarms of the repository."""
 
     def __init__(self, database: TaskDatabase, repository: Repository, *, actor: str, tend: Callable[[], None]) -> None:
         self._database, self._repository = database, repository
@@ -157,7 +157,7 @@ class IntegrationBranch:
 
     @contextmanager
     def held(self) -> Iterator[HeldBranch]:
-        """Alone with the branch; not for long."""
+        """Exclusive access to the branch, for a short time."""
         with file_lock(self._lock, tend=self._tend) as descriptor:
             repository = self._repository.holding(descriptor)
             integration = Integration(repository=repository, ref=self.ref())

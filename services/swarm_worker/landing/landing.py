@@ -1,4 +1,4 @@
-"""Landing one approved task: merged in memory, checked where that can matter, then put on the integration branch."""
+"""Landing one approved task: merged in memory, checked if necessary, then added to the integration branch."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from swarm_worker.session.session_types import Surroundings
 from swarm_worker.session.steps import Concluded, CutShort, Steps, failed
 
 LOG = logging.getLogger("swarm.worker")
-# Your branch may be brought in while the merged result is checked: then it is merged and checked anew.
+# The user's branch may be merged in while the merged result is checked: then it is merged and checked again.
 TRIES = 5
 
 
@@ -51,7 +51,7 @@ class Lander:
 
 
 class Landing:
-    """Runs one landing claim. `run` returns when nothing of any check is left."""
+    """Runs one landing claim. `run` returns when no process of any check is left."""
 
     def __init__(
         self,
@@ -71,11 +71,10 @@ class Landing:
         self._checks: list[dict[str, Any]] = []  # on the merged result
 
     def run(self) -> Concluded:
-        """Land it, or say why it cannot.
+        """Land it, or record why it cannot land.
 
         Raises:
-            LeaseLost: Somebody else owns the task.
-            TreeUnproven: Something of a check could not be ended.
+            LeaseLost: Another worker owns the task. TreeUnproven: A process of a check could not be ended.
         """
         try:
             result = self._land()
@@ -126,7 +125,7 @@ class Landing:
     def _planned(self, integration: Integration, tip: str, sync: PlanSync) -> Merge:
         known = self._landing.landing_commit
         if known is not None and integration.contains(known):
-            return Merge(kind=MergeKind.CONTAINED, old=tip, new=tip)  # by a lander who died before saying so
+            return Merge(kind=MergeKind.CONTAINED, old=tip, new=tip)  # by a lander that died before recording it
         claim, landing = self._claim, self._landing
         return integration.plan_landing(
             landing.head_sha,
@@ -145,7 +144,7 @@ class Landing:
         moved = tip != self._landing.base_sha
         if moved:
             self._refuse_reverts(merge, tip, into)
-        # Two tasks, each green alone and merged without a conflict, can still break each other.
+        # Two tasks that each pass alone and merge without a conflict can still break each other.
         commands = self._config.gate or ((*self._config.checks, *spec.checks) if moved else ())
         if not commands:
             return
@@ -191,7 +190,7 @@ class Landing:
     def _examined(
         self, repository: Repository, sha: str, commands: Sequence[str], spec: TaskSpec
     ) -> list[dict[str, Any]]:
-        """What the commands give on a commit, in the shape of check results."""
+        """The results of the commands on a commit, as check results."""
         path = self._config.state_dir / "landing"
         # Every git that was started for landing holds the lock that we have; its checks were proven gone.
         checkout: Checkout = landing_checkout(repository, path, sha, holder_is_dead=lambda _lock: True)

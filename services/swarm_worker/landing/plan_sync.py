@@ -13,7 +13,7 @@ TICKED, NOT_TICKED = "ticked", "not_ticked"
 
 
 class PlanSync:
-    """The item of one task. `outcome` is what became of it at the last `finish`: a kind of event and its message."""
+    """The item of one task. `outcome` is the result of the last `finish`: a kind of event and its message."""
 
     def __init__(self, repository: Repository, source: Source | None) -> None:
         self._repository = repository
@@ -26,7 +26,7 @@ class PlanSync:
         return self._source is not None
 
     def finish(self, tree: str) -> str:
-        """The tree with the item ticked; the same tree where that cannot be done."""
+        """The tree with the item ticked; the same tree if that is not possible."""
         source, self.outcome = self._source, None
         if source is None:
             return tree

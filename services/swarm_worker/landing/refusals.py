@@ -1,4 +1,4 @@
-"""Why work cannot land as it is, in words for its owner, with the tasks and commits that it collided with."""
+"""Why work cannot land as it is, in words for its agent, with the tasks and commits that it conflicts with."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def unrelated(into: str) -> Refused:
 
 
 def last_line(check: dict[str, Any]) -> str:
-    """The last line that a failing command printed, to stand behind its name."""
+    """The last line that a failing command printed, to be shown after its name."""
     lines = str(check.get("output") or "").rstrip().splitlines()
     return f" ({lines[-1].strip()[:OUTPUT_CHARS]})" if lines and lines[-1].strip() else ""
 

@@ -1,4 +1,4 @@
-"""`--contain`: agents in a pid namespace of their own, whose end the kernel makes the end of everything in it."""
+"""`--contain`: agents in separate pid namespaces; when a namespace ends, the kernel ends everything in it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PROBE_TIMEOUT_S = 10.0
 
 
 def container_argv() -> tuple[str, ...]:
-    """The command line to put before an agent's own; tried out on this machine first.
+    """The command line to put before an agent's own; tested on this machine first.
 
     To be called before the keeper is forked: the probe is a child of this process.
 

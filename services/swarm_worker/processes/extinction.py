@@ -1,6 +1,6 @@
-"""Ending everything below this process, whatever session, group or environment it has moved to.
+"""Ends everything below this process, whatever session, group or environment it has moved to.
 
-It rests on the kernel's promise to a child subreaper: an orphan below it becomes its child. So the tree can
+It relies on the kernel's guarantee to a child subreaper: an orphan below it becomes its child. So the tree can
 only shrink towards this process, and when waiting says that there is no child, nothing is left.
 """
 
@@ -15,7 +15,7 @@ from swarm_shared.processes.identity import ProcessId, wait_for_ends
 from swarm_shared.processes.procfs import read_stat
 from swarm_shared.processes.tree import below_us, descendants
 
-# After so long of killing, what is left (an uninterruptible process, a fork chain) is called unproven.
+# After this long of killing, anything left (an uninterruptible process, a fork chain) counts as unproven.
 EFFORT_S = 10.0
 # Asking: how soon a process that was born after the first TERM gets its own.
 _ASK_AGAIN_S = 0.05
@@ -127,7 +127,7 @@ def extinguish(*, grace_s: float = 0.0) -> tuple[str, ...]:
     Blocks for the grace and at most `EFFORT_S` more.
 
     Returns:
-        What could not be ended, as texts for a person; empty when the kernel says that nothing is left.
+        What could not be ended, as texts for the user; empty if the kernel reports that nothing is left.
     """
     effort = Extinction(now=time.monotonic(), grace_s=grace_s)
     while not reap()[1]:
@@ -140,6 +140,6 @@ def extinguish(*, grace_s: float = 0.0) -> tuple[str, ...]:
 
 
 def survivors() -> tuple[str, ...]:
-    """What is below the calling process, where the kernel says that something is: texts for a person, one at least."""
-    # An empty look is no proof: whoever takes none for "gone" would give the task to another agent.
+    """What is below the calling process, if the kernel reports that something is: texts for the user, at least one."""
+    # Finding nothing proves nothing: treating it as "gone" would give the task to another agent.
     return tuple(process.describe() for process in below_us()) or ("a hidden process",)

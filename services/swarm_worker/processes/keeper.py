@@ -1,8 +1,8 @@
-"""The keeper: the worker's parent, which only outlives it, ends what it left, and proves that by its own end.
+"""The keeper: the worker's parent, which outlives it, ends the processes that it left, and proves this by its own end.
 
-Whatever a dead worker leaves behind becomes the keeper's child, so it can say truthfully that nothing is left; and it
-exits only then, which makes its end the proof for everybody else. Signals for the worker arrive here and are handed
-down, because it is the keeper that supervisord and a terminal know.
+Whatever a dead worker leaves behind becomes the keeper's child, so it knows when nothing is left; it exits only then,
+so its end is the proof for everyone else. Signals for the worker arrive here and are passed on, because supervisord and
+a terminal only know the keeper.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import NoReturn
 from swarm_shared.processes.identity import ProcessId
 from swarm_worker.processes import extinction
 
-# The worker is dead: its agents have nobody to report to, so they get just time to save a transcript.
+# The worker is dead: its agents cannot report to it, so they only get time to save a transcript.
 ORPHAN_GRACE_S = 0.2
 HANDED_DOWN = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 _RETRY_S = 1.0
@@ -41,7 +41,7 @@ class Keeper:
 
     def __init__(self, process: ProcessId, connection: socket.socket) -> None:
         self.process = process
-        self.lost = False  # it was killed: nobody will end what we leave
+        self.lost = False  # it was killed: no process will end what we leave behind
         self._connection = connection
 
     def fileno(self) -> int:
@@ -62,7 +62,7 @@ class Keeper:
 
 
 def fork_worker(*, on_orphaned: Callable[[], None]) -> Keeper:
-    """Go on as the worker, in a child of this process, which itself becomes the keeper and never returns.
+    """Continue as the worker, in a child of this process, which itself becomes the keeper and never returns.
 
     To be called before any thread is started and any database is opened. The keeper exits as the worker did, after
     nothing of it is left.
@@ -168,7 +168,7 @@ def _print_fault() -> None:
     try:
         os.write(2, traceback.format_exc().encode(errors="replace"))
     except OSError:
-        pass  # nobody reads it any more; the work goes on
+        pass  # no one reads it any more; the work continues
 
 
 def _take_a_name(name: str) -> None:

@@ -1,7 +1,7 @@
-"""Who is below the worker, written down again and again while something runs.
+"""The processes below the worker, recorded repeatedly while something runs.
 
-Should everything be killed in one moment, nobody else knows of a daemon that left its parent, cleared its environment
-and closed its files. Whoever proves the attempt gone later finds it here.
+If everything is killed in one moment, nothing else knows about a daemon that left its parent, cleared its environment
+and closed its files. The later proof that the attempt is gone finds it here.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _SHARE = 0.01
 
 
 class Roll:
-    """Calls the roll of everything below this process, and records it in the worker's lifeline."""
+    """Lists everything below this process, and records it in the worker's lifeline."""
 
     def __init__(self, lifeline: Lifeline) -> None:
         self._lifeline = lifeline

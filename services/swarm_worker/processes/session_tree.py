@@ -1,4 +1,4 @@
-"""The worker's process tree: starts one agent at a time and tells truthfully how it ended and that nothing is left.
+"""The worker's process tree: starts one agent at a time and reports reliably how it ended and that nothing is left.
 
 Whatever an agent leaves behind becomes the worker's child, a child subreaper. Nothing here waits: the worker's loop
 wakes up on SIGCHLD, or when `due_in` is over, and reads `events`.
@@ -40,7 +40,7 @@ class Exited(Struct, frozen=True, kw_only=True):
 
 
 class Gone(Struct, frozen=True, kw_only=True):
-    """What `end` asked for: nothing is left below this process, the kernel has said so."""
+    """The result of `end`: the kernel has reported that nothing is left below this process."""
 
 
 class Unproven(Struct, frozen=True, kw_only=True):
@@ -57,7 +57,7 @@ class TreeUnproven(SwarmError):
 
 
 class CannotStart(Exception):
-    """The process was not started: `errno` from the system, the text is for a person."""
+    """The process was not started: `errno` from the system, the text is for the user."""
 
     def __init__(self, number: int, text: str) -> None:
         super().__init__(text)

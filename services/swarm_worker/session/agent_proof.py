@@ -1,4 +1,4 @@
-"""What it means for a session's result whether the session had the instructions of its agent."""
+"""How a session's result depends on whether the session had its agent's instructions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the sessions of one attempt are told, and by which agent: the task, what was tried before, a person's note."""
+"""The prompts of one attempt's sessions, and their agents: the task, earlier attempts, the user's note."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from swarm_worker.workplaces.workplace import Workplace
 
 
 class Brief:
-    """Prompts of one claim. `resumes` names the builder's earlier session that it goes on with, while it can."""
+    """Prompts of one claim. `resumes` names the earlier builder session to resume, while that is possible."""
 
     def __init__(
         self, database: TaskDatabase, config: WorkerConfig, claim: Claim, spec: TaskSpec, place: Workplace
@@ -121,7 +121,7 @@ class Brief:
         )
 
     def for_validator(self, built: AttemptResult) -> str:
-        """The validator's prompt; of what the builder answered it gets only the files."""
+        """The validator's prompt; it contains only the files from the builder's answer."""
         return build_prompt(
             self._spec,
             role=Role.VALIDATOR,

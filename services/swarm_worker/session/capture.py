@@ -1,4 +1,4 @@
-"""What a session wrote, without its secrets: in bounded chunks for the database, and head and tail for its result."""
+"""A session's output without secrets: in bounded chunks for the database, and head and tail for its result."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Kept:
 
 
 class Capture:
-    """Reads two pipes without blocking, redacts what came, and stores it now and then."""
+    """Reads two pipes without blocking, redacts the output, and stores it periodically."""
 
     def __init__(self, output: Output, *, redaction: Redaction, limit_bytes: int) -> None:
         self.stdout, self.stderr = Kept(), Kept()

@@ -1,4 +1,4 @@
-"""Why a running session is cut short, and how much time it gets to end by itself."""
+"""Why a running session is ended early, and how much time it gets to end on its own."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def requested(requests: Iterable[tuple[int, Verb, str]]) -> Cut | None:
 def grace_s(cause: Cause, usual_s: float) -> float:
     """Seconds between TERM and KILL."""
     if cause is Cause.KEEPER_LOST:
-        return 0.0  # should we die as well, nothing would end it
+        return 0.0  # if we die as well, nothing would end it
     if cause in (Cause.KILLED, Cause.CANCELLED, Cause.LEASE_LOST):
         return min(REQUESTED_GRACE_S, usual_s)
     return usual_s

@@ -42,7 +42,7 @@ class Pipes:
             os.close(descriptor)
 
     def listen(self) -> None:
-        """From now on take what comes, as it comes."""
+        """From now on read output as it arrives."""
         for stream in [*self._read]:
             if stream not in self._listening:
                 self._listen_to(stream)

@@ -1,4 +1,4 @@
-"""What is known of an attempt so far: its stages and sessions add to it, and its end becomes of it."""
+"""The record of an attempt so far: its stages and sessions add to it, and its result is built from it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Record:
         self.result = replace(self.result, **values)
 
     def warn(self, check: str, text: str) -> None:
-        """Show something of this attempt that decides nothing."""
+        """Record information about this attempt that does not affect the result."""
         warning = {"command": check, "passed": True, "warning": True, "exit_code": None, "output": text}
         self.set(check_results=[*(self.result.check_results or []), warning])
 

@@ -1,4 +1,4 @@
-"""One process of an attempt, from its start to the proof that nothing of it is left.
+"""One process of an attempt, from its start to the proof that no process of it is left.
 
 Meanwhile the worker stays awake: it stores output, sends heartbeats, and cuts the session short where it must.
 """
@@ -53,7 +53,7 @@ def run_session(around: Surroundings, claim: Claim, plan: Plan) -> Ended:
     except TreeUnproven:
         raise
     except BaseException as error:
-        # Something of ours failed while the agent ran: nothing of it may stay, whatever else happens.
+        # Our own code failed while the agent ran: no process of it may be left, whatever else happens.
         if left := around.tree.extinguish():
             raise _unproven(claim, left) from error
         raise

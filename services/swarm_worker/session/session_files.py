@@ -1,4 +1,4 @@
-"""What an agent CLI's own files tell of one session: that it moves, which one it is, and what it used."""
+"""What an agent CLI's own files show about a session: its progress, its id, and its usage."""
 
 from __future__ import annotations
 

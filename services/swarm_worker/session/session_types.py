@@ -1,4 +1,4 @@
-"""What a session is asked to run, what it shares with the worker's others, and how it may end."""
+"""What a session runs, what it shares with the worker's other sessions, and how it may end."""
 
 from __future__ import annotations
 

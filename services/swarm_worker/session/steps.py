@@ -1,4 +1,4 @@
-"""The processes of one claim, one after the other, and what a cut in the middle of them means."""
+"""The processes of one claim, one after the other, and the effect of ending them early."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class CutShort(Exception):
 
 
 class Steps:
-    """Runs what a claim needs run; when a call returns, nothing of that process is left."""
+    """Runs the processes of a claim; when a call returns, nothing of that process is left."""
 
     def __init__(self, around: Surroundings, config: WorkerConfig, claim: Claim) -> None:
         self._around, self._config, self._claim = around, config, claim

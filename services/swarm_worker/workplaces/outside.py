@@ -1,4 +1,4 @@
-"""What the sessions of an attempt did beyond their worktree, in what all worktrees of the repository share."""
+"""What the sessions of an attempt changed outside their worktree, in the data that all worktrees share."""
 
 from __future__ import annotations
 

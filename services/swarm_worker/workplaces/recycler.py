@@ -1,4 +1,4 @@
-"""Worktrees whose work has landed: the next task takes them over, and what is too many is removed."""
+"""Worktrees whose work has landed: reused by the next task, or removed if there are too many."""
 
 from __future__ import annotations
 

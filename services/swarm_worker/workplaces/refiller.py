@@ -1,4 +1,4 @@
-"""Spares made in the background by an idle worker, so that the tasks to come need not wait for a checkout."""
+"""Spare worktrees created in the background by an idle worker, so that upcoming tasks do not wait for a checkout."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ LOG = logging.getLogger("swarm.worker")
 IDLE_S = 5.0  # a worker between two tasks is not idle
 PAUSE_AFTER_FAILURE_S = 60.0
 ROOM_FACTOR = 2  # of the free space below which no task starts
-# Whatever starts or ends first gets the processor and the disk.
+# Starting and ending processes get the processor and the disk first.
 LOW_PRIORITY = ("nice", "-n", "19")
 LOW_DISK_PRIORITY = ("ionice", "-c", "3")
 _TO_COME = (Status.NOT_STARTED, Status.BLOCKED, Status.WAITING_FILES, Status.SCHEDULED)
 
 
 class _Yielded(Exception):
-    """There is something better to do, or no room."""
+    """There is more important work, or not enough space."""
 
 
 class Refiller:

@@ -1,4 +1,4 @@
-"""Where an attempt works, and what becomes of what it wrote: here the project root, which is left as it is."""
+"""Where an attempt works, and what happens to its changes: here the project root, which is left as it is."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class Workplaces(Protocol):
 
 
 class ProjectRoot:
-    """Everybody works in the same folder."""
+    """All attempts work in the same folder."""
 
     def __init__(self, root: Path) -> None:
         self._place = Workplace(root)

@@ -1,4 +1,4 @@
-"""A worktree as the place of an attempt: its work becomes a commit, whatever its end, and the commit is looked at."""
+"""A worktree as the workplace of an attempt: its work is committed, however it ends, and the commit is checked."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class Worktrees:
         return None if row is None else row.tip
 
     def give_back_names(self) -> None:
-        """Remove branches that a worker made and died before it could store whose they are."""
+        """Remove branches of workers that died before they could store which task they belong to."""
         try:
             with self._branch.held() as held:
                 tip = held.integration.tip()
@@ -133,7 +133,7 @@ class Worktrees:
         """Make or put in order the task's worktree, with what has landed as its base.
 
         Raises:
-            QueueStopped: The integration branch needs a person.
+            QueueStopped: The integration branch needs the user.
             GitError: The worktree cannot be made.
         """
         self._refiller.note_work()
