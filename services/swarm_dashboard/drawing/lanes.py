@@ -9,8 +9,7 @@ from typing import Any
 from swarm_shared.domain.models import FailureClass, Outcome
 from swarm_shared.store.views.timeline import Drawn, Ran, Stretch
 
-_NOBODYS_FAULT = frozenset({FailureClass.PROVIDER, FailureClass.SETUP, FailureClass.INTERRUPTED})
-# The larger, the more interesting to the user.
+# Where attempts are too close together to be drawn apart, the heaviest is shown.
 _WEIGHT = {"passed": 0, "interrupted": 1, "stopped": 2, "crashed": 3, "failed": 4}
 
 
@@ -22,7 +21,7 @@ def _kind(outcome: str | None, failure_class: str | None) -> str:
         return "passed"
     if outcome != Outcome.FAILED:
         return "stopped"
-    if failure_class in _NOBODYS_FAULT:
+    if failure_class and not FailureClass(failure_class).blames_task:
         return "interrupted"
     return "failed" if failure_class == FailureClass.QUALITY else "crashed"
 

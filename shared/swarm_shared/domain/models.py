@@ -95,6 +95,16 @@ class FailureClass(StrEnum):
     INTERRUPTED = "interrupted"  # our own shutdown: costs nothing
     UNREADABLE = "unreadable"  # no answer of the required shape after the repeats: held
 
+    @property
+    def blames_task(self) -> bool:
+        """Whether it counts against the task; the others have an outside cause and cost nothing."""
+        return self in (FailureClass.QUALITY, FailureClass.CRASH, FailureClass.UNREADABLE)
+
+    @property
+    def judged(self) -> bool:
+        """Whether checks or a validator judged the work; otherwise the attempt was cut short."""
+        return self is FailureClass.QUALITY
+
 
 class FailureCause(StrEnum):
     """What of an attempt failed."""

@@ -8,8 +8,11 @@ from typing import Any
 from swarm_shared.agents.prompting.prompt import CheckResult, PastAttempt, Question
 from swarm_shared.domain.models import FailureClass
 
-# What was cut short by us or by a provider teaches the next attempt nothing.
-TELLING = frozenset({FailureClass.QUALITY, FailureClass.CRASH, FailureClass.UNREADABLE})
+
+def is_instructive(row: Mapping[str, Any]) -> bool:
+    """Whether the end of an attempt says something about the work; one with an outside cause teaches nothing."""
+    failure = row["failure_class"]
+    return failure is not None and FailureClass(failure).blames_task
 
 
 def check_results(rows: Iterable[Mapping[str, Any]] | None) -> tuple[CheckResult, ...]:
@@ -44,5 +47,5 @@ def past_attempts(rows: Iterable[Mapping[str, Any]]) -> tuple[PastAttempt, ...]:
             failed_checks=tuple(c for c in check_results(row["check_results"]) if not c.passed),
         )
         for row in rows
-        if row["failure_class"] in TELLING
+        if is_instructive(row)
     )

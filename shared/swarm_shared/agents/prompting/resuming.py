@@ -8,7 +8,7 @@ from typing import Any
 
 from swarm_shared.agents.amplifier.home import TRANSCRIPT_FILE, sessions_folder
 from swarm_shared.agents.presets.cli import AgentCli, Store
-from swarm_shared.agents.prompting.history import TELLING
+from swarm_shared.agents.prompting.history import is_instructive
 from swarm_shared.domain.models import FailureCause, FailureClass, Outcome
 
 # The first retry resumes, because that agent knows what it has done; the second starts fresh, because what it knows
@@ -59,7 +59,7 @@ def _has_been_resumed(session: str, history: Sequence[Mapping[str, Any]]) -> boo
     """Whether a later attempt resumed it in vain; the attempt that began it may have resumed it for its answer."""
     begun = False
     for row in history:
-        if begun and row["resumed_session_id"] == session and row["failure_class"] in TELLING:
+        if begun and row["resumed_session_id"] == session and is_instructive(row):
             return True
         begun = begun or row["builder_session_id"] == session
     return False

@@ -32,7 +32,6 @@ _MASKS = (
     (re.compile(r"\d+(?:[.,:]\d+)*"), "#"),
 )
 _BLANKS = re.compile(r"\s+")
-_TELLING = frozenset({FailureClass.QUALITY, FailureClass.CRASH, FailureClass.UNREADABLE})
 
 
 class Problem(Struct, frozen=True, kw_only=True):
@@ -49,7 +48,8 @@ class Problem(Struct, frozen=True, kw_only=True):
 
 def problem_of(result: AttemptResult, *, landing: bool) -> Problem | None:
     """Why an attempt failed; None when it did not, or for a reason that is no task's."""
-    if result.outcome is not Outcome.FAILED or not (result.failure_class in _TELLING or result.unfit):
+    blames_task = result.failure_class is not None and result.failure_class.blames_task
+    if result.outcome is not Outcome.FAILED or not (blames_task or result.unfit):
         return None
     red = [check for check in result.check_results or () if not check.get("passed")]
     cause = _cause(result, landing=landing, red=bool(red))

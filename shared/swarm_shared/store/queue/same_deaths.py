@@ -14,8 +14,6 @@ from swarm_shared.store.sql import SQL
 
 TASKS_IN_A_ROW = 3
 ACTOR = "the swarm"
-# Ends that prove nothing about this machine: they neither continue a row nor break it.
-_NO_NEWS = (FailureClass.PROVIDER, FailureClass.INTERRUPTED, FailureClass.SETUP)
 
 
 class SameDeaths(Family):
@@ -29,8 +27,7 @@ class SameDeaths(Family):
         """
         if problem is not None and result.blames_machine:
             self._count(task, problem)
-        elif result.outcome is Outcome.PASSED or result.failure_class not in (None, FailureClass.CRASH, *_NO_NEWS):
-            # An agent has worked here. (A killed attempt has no class, and a crash without a message proves nothing.)
+        elif _an_agent_worked(result):
             self._db.change(SQL["drop_meta"], {"key": SAME_DEATHS})
 
     def _count(self, task: int, problem: Problem) -> None:
@@ -52,3 +49,15 @@ class SameDeaths(Family):
     def _row(self) -> dict[str, Any]:
         stored = self._db.value(SQL["meta"], {"key": SAME_DEATHS})
         return {} if stored is None else dict(json.loads(stored))
+
+
+def _an_agent_worked(result: AttemptResult) -> bool:
+    """Whether the end shows that agents can work on this machine, which breaks the row.
+
+    Killed attempts have no class. Ends with an outside cause and crashes without a message prove nothing: they neither
+    continue a row nor break it.
+    """
+    failure = result.failure_class
+    if failure is None:
+        return result.outcome is Outcome.PASSED
+    return failure.blames_task and failure is not FailureClass.CRASH

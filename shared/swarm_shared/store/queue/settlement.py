@@ -22,13 +22,6 @@ from swarm_shared.store.sql import SQL
 
 LANDING = "landing"  # the kind of an attempt that lands what another one has built
 _STOPPED = (Status.FAILED, Status.HELD)
-_CUT_SHORT = (
-    FailureClass.CRASH,
-    FailureClass.PROVIDER,
-    FailureClass.SETUP,
-    FailureClass.INTERRUPTED,
-    FailureClass.UNREADABLE,
-)
 
 
 class Alike(Struct, frozen=True, kw_only=True):
@@ -113,7 +106,7 @@ class Settlement(Family):
                 "due_at": None if due_ms is None else wall + due_ms,
                 "due_mono": None if due_ms is None else self._clock.mono_ms() + due_ms,
                 # The user's note is used up by an attempt that was judged, not by one that was cut short.
-                "note": note if result.failure_class in _CUT_SHORT else None,
+                "note": note if result.failure_class and not result.failure_class.judged else None,
                 "completed_at": wall if status is Status.COMPLETED else None,
                 "wall": wall,
             },
