@@ -7,8 +7,8 @@ import signal
 import time
 
 from amplifier_swarm.start.checks.problems import ServiceFailed
+from amplifier_swarm.start.failed_services import FailedServices
 from amplifier_swarm.start.give_up import GiveUp
-from amplifier_swarm.start.health import Health
 from amplifier_swarm.start.logs import LogTail
 from amplifier_swarm.start.lost import FileWatch
 from amplifier_swarm.start.progress import Progress
@@ -54,7 +54,7 @@ class Stay:
         self._tail = tail
         self._keep_running = keep_running
         self._give_up = give_up
-        self._health = Health()
+        self._failed_services = FailedServices()
         self._began = self._answered_at = time.monotonic()
         self._next_health = self._next_show = 0.0
         self._obstacle = ""
@@ -122,7 +122,7 @@ class Stay:
         processes = self._suite.processes()
         if processes is not None:
             self._answered_at = now
-            for failure in self._health.judge(processes, self._watching.registered()):
+            for failure in self._failed_services.judge(processes, self._watching.registered()):
                 self._progress.say(f"warning: {failure.message}; {failure.hint}")
         elif now - self._answered_at > ANSWERS_WITHIN_S:
             raise ServiceFailed(

@@ -8,7 +8,7 @@ from typing import NewType
 
 from swarm_shared.agents.launching.ports import PORT_VARIABLE
 from swarm_shared.agents.presets.cli import AgentCli
-from swarm_shared.agents.presets.preset_file import PLACEHOLDER
+from swarm_shared.agents.presets.entry import PLACEHOLDER
 from swarm_shared.domain.models import Role, TaskSpec
 from swarm_shared.git.plumbing.variables import without_git_state
 from swarm_shared.processes.sweep import marks

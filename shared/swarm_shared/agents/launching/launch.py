@@ -16,7 +16,7 @@ from swarm_shared.agents.amplifier.persona import agent_bundle
 from swarm_shared.agents.launching.environment import Inherited, session_environment
 from swarm_shared.agents.launching.routes import OPTIONS
 from swarm_shared.agents.presets.cli import AgentCli, PromptChannel
-from swarm_shared.agents.presets.preset_file import PLACEHOLDER
+from swarm_shared.agents.presets.entry import PLACEHOLDER
 from swarm_shared.domain.errors import ConfigError, InputError
 from swarm_shared.domain.models import Role, TaskSpec
 

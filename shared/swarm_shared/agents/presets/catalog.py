@@ -24,7 +24,7 @@ from swarm_shared.agents.presets.cli import (
     Store,
     Take,
 )
-from swarm_shared.agents.presets.preset_file import Entry
+from swarm_shared.agents.presets.entry import Entry
 from swarm_shared.domain.errors import ConfigError
 from swarm_shared.domain.models import Role
 from swarm_shared.domain.trouble import TroubleKind

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from swarm_shared.agents.presets.catalog import signs_from
 from swarm_shared.agents.presets.cli import AgentCli, Sign
-from swarm_shared.agents.presets.preset_file import Entry
+from swarm_shared.agents.presets.entry import Entry
 from swarm_shared.agents.reading.cli_events import Found
 from swarm_shared.agents.reading.error_text import line_around, unframed
 from swarm_shared.agents.reading.waits import wait_asked_for, wait_from_number

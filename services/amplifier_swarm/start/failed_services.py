@@ -13,13 +13,13 @@ from swarm_shared.supervisor.client import DASHBOARD, WORKERS, ProcessInfo
 FAILED_STARTS = 3
 
 
-class Health:
+class FailedServices:
     """Remembers failed starts between checks."""
 
     def __init__(self) -> None:
         self._failures: dict[str, set[int]] = {}
         self._came_up: set[str] = set()
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
 
     def judge(self, processes: Sequence[ProcessInfo], registered: Container[str]) -> list[ServiceFailed]:
         """Programs that have newly been given up on, to report them.
@@ -42,8 +42,8 @@ class Health:
             failure = _failure(process)
             if not (others_work or once_worked):
                 raise failure
-            if process.name not in self._told:
-                self._told.add(process.name)
+            if process.name not in self._reported:
+                self._reported.add(process.name)
                 news.append(failure)
         return news
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from amplifier_swarm.start.checks.problems import ServiceFailed
-from amplifier_swarm.start.health import Health
+from amplifier_swarm.start.failed_services import FailedServices
 from swarm_shared.supervisor.client import ProcessInfo
 
 
@@ -32,43 +32,43 @@ ONE = process("swarm-worker-1", "RUNNING")
 def test_three_failed_starts_in_a_row_end_the_run_with_the_end_of_the_log(tmp_path: Path) -> None:
     log = tmp_path / "worker.log"
     log.write_text("one\nlast words\n")
-    health = Health()
+    failed = FailedServices()
     for second in (1, 1, 2):
-        assert not health.judge([REAPER, process("swarm-worker-1", "BACKOFF", stopped_at=second)], ())
+        assert not failed.judge([REAPER, process("swarm-worker-1", "BACKOFF", stopped_at=second)], ())
     with pytest.raises(ServiceFailed, match="swarm-worker-1 does not start: last words") as raised:
-        health.judge([REAPER, process("swarm-worker-1", "BACKOFF", stopped_at=3, log=str(log))], ())
+        failed.judge([REAPER, process("swarm-worker-1", "BACKOFF", stopped_at=3, log=str(log))], ())
     assert raised.value.tail == ("one", "last words")
     assert raised.value.exit_code == 7
 
 
 def test_a_program_that_registered_can_start_so_its_early_ends_are_left_to_supervisord() -> None:
-    health = Health()
+    failed = FailedServices()
     for second in range(1, 9):
-        health.judge([process("swarm-worker-1", "BACKOFF", stopped_at=second)], {"swarm-worker-1"})
+        failed.judge([process("swarm-worker-1", "BACKOFF", stopped_at=second)], {"swarm-worker-1"})
     with pytest.raises(ServiceFailed):
-        health.judge([process("swarm-worker-1", "FATAL")], {"swarm-worker-1"})
+        failed.judge([process("swarm-worker-1", "FATAL")], {"swarm-worker-1"})
 
 
 def test_one_worker_of_several_that_does_not_come_up_is_told_once() -> None:
-    health = Health()
+    failed = FailedServices()
     table = [REAPER, ONE, process("swarm-worker-2", "FATAL")]
-    assert [str(failure) for failure in health.judge(table, ())] == [
+    assert [str(failure) for failure in failed.judge(table, ())] == [
         "swarm-worker-2 does not start: Exited too quickly"
     ]
-    assert health.judge(table, ()) == []
+    assert failed.judge(table, ()) == []
 
 
 def test_a_dashboard_that_never_came_up_ends_the_run_and_one_that_did_is_only_told() -> None:
     broken = process("swarm-dashboard", "FATAL")
     with pytest.raises(ServiceFailed):
-        Health().judge([REAPER, ONE, broken], ())
-    health = Health()
-    health.judge([REAPER, ONE, process("swarm-dashboard", "RUNNING")], ())
-    assert len(health.judge([REAPER, ONE, broken], ())) == 1
+        FailedServices().judge([REAPER, ONE, broken], ())
+    failed = FailedServices()
+    failed.judge([REAPER, ONE, process("swarm-dashboard", "RUNNING")], ())
+    assert len(failed.judge([REAPER, ONE, broken], ())) == 1
 
 
 def test_without_a_reaper_there_is_no_run() -> None:
-    health = Health()
-    health.judge([REAPER, ONE], ())
+    failed = FailedServices()
+    failed.judge([REAPER, ONE], ())
     with pytest.raises(ServiceFailed, match="swarm-reaper"):
-        health.judge([process("swarm-reaper", "FATAL"), ONE], ())
+        failed.judge([process("swarm-reaper", "FATAL"), ONE], ())
