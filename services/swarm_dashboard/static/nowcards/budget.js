@@ -44,7 +44,7 @@ export function budget({ budget: all }) {
     h(
       "p",
       { class: "quiet small" },
-      all.caps.some((cap) => cap.scope === "run") && all.run.since && ["This run began at ", at(all.run.since), ". "],
+      all.caps.some((cap) => cap.scope === "run") && all.run.since && ["This run started at ", at(all.run.since), ". "],
       eachTask.length > 0 &&
         `Each task may use ${eachTask.map(([unit, cap]) => UNITS[unit].of(cap) + UNITS[unit].word).join(", ")}.`,
     ),

@@ -59,7 +59,7 @@ function row(route) {
       "Running",
       { class: "c-number" },
       count(route.running),
-      route.limit !== null && h("span", { class: "quiet" }, ` at most ${route.limit}`),
+      route.limit !== null && h("span", { class: "quiet" }, `, at most ${route.limit}`),
     ),
     cell("Spent", { class: "c-number" }, spent(route)),
   );
