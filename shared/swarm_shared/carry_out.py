@@ -1,7 +1,7 @@
-"""Carrying out control rows that need neither an agent's end nor supervisord: verbs on resting tasks, and flags.
+"""Carries out control rows that need neither the end of an agent nor supervisord: verbs on idle tasks, and flags.
 
-The reaper answers waiting rows with `carry_out`; where no reaper runs, the command line does the same with a row that
-is born answered (`carry_out_now`), so that the audit is complete either way.
+The reaper handles waiting rows with `carry_out`. If no reaper is running, the command line writes a row that already
+has its outcome (`carry_out_now`), so that the audit is always complete.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ _REFUSALS = (StateError, NotFound, InputError)
 
 
 class Carried(StrEnum):
-    """What became of a waiting row."""
+    """The result for a waiting row."""
 
     ANSWERED = "answered"  # by this call: done, or refused with the reason
-    CLOSED = "closed"  # it had its outcome already; nothing was changed
+    CLOSED = "closed"  # it already had its outcome; nothing was changed
     MUST_STOP = "must stop"  # an attempt must be stopped first; the row still waits
     IMPORTING = "importing"  # another process has its turn to change definitions; the row still waits
 
 
 def carry_out(database: TaskDatabase, row: ControlRow, *, by: str) -> Carried:
-    """Do what a waiting row asks for and store its outcome, in one transaction.
+    """Carry out a waiting row and store its outcome, in one transaction.
 
     Raises:
         SupervisorError: The verb needs supervisord; the row still waits.
     """
     try:
         with _turn(database, row.verb, wait=False) as granted, database.connection.transaction():
-            # Looked at inside the transaction: two reapers, or reaper and worker, may hold the same row.
+            # Checked inside the transaction: two reapers, or reaper and worker, may handle the same row.
             if database.control.get(row.id).status != "pending":
                 return Carried.CLOSED
             if not granted:

@@ -1,4 +1,4 @@
-"""The front of the one SQLite file: opens it and hands out the families of verbs."""
+"""The entry point to the SQLite file: opens it and provides its operations in families."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ RESET_LOOK_S = 0.05
 class TaskDatabase:
     """One open database: for one thread, opened after any fork, closed by its owner.
 
-    Verbs stand in families: `queue` (claim, settle), `tasks` (reading), `workers`, `control`, `steering`, `definitions`
-    (requests), `swarm` (flags, holds, services), `output`, `outbox`, `events`, `imports`, `recovery`, `runs`,
-    `health`, `landings`, `changes`, `failures`, `prospects`, `routes`, `spending`.
+    Operations are grouped in families: `queue` (claim, settle), `tasks` (reading), `workers`, `control`, `steering`,
+    `definitions` (requests), `swarm` (flags, holds, services), `output`, `outbox`, `events`, `imports`, `recovery`,
+    `runs`, `health`, `landings`, `changes`, `failures`, `prospects`, `routes`, `spending`.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class TaskDatabase:
 
         Args:
             path: The database file.
-            create: Make the file when it is missing, readable by its owner only.
+            create: Create the file if it is missing, readable by its owner only.
             read_only: Change nothing, not even an old schema.
 
         Raises:
@@ -112,7 +112,8 @@ class TaskDatabase:
         return [orphan.shown() for orphan in self._reaping(timeout_minutes).orphans()]
 
     def reset_orphaned_tasks(self, timeout_minutes: float = 30) -> int:
-        """End what is left of orphaned tasks, prove it gone, and make them ready, held or failed by their budgets.
+        """End the remaining processes of orphaned tasks, prove them gone, and make the tasks ready, held or failed by
+        their limits.
 
         Returns:
             How many were reset. Blocks while old processes are ended, at most some seconds.

@@ -1,1 +1,1 @@
-"""Agent CLIs: which ones there are, how a session is started, and what its end means. Pure, no database."""
+"""Agent CLIs: the presets, how to start a session, and how to interpret its end. Pure functions, no database."""

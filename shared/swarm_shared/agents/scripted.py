@@ -1,4 +1,4 @@
-"""An agent that plays outcomes stated in the task, for tests and for trying the suite without a model.
+"""An agent that plays outcomes stated in the task, for tests and for trying the swarm without a model.
 
 `script:` of a task holds, per role, a list of steps by attempt number (the last one repeats), or
 `{steps: […], runs: PATH}`: then PATH counts this role's runs and each run takes the next step. A step's keys:
@@ -30,7 +30,7 @@ PASSES: dict[str, Any] = {
 
 
 def main() -> int:
-    """Play one session; the exit code is the step's."""
+    """Play one session. Returns the step's exit code."""
     sys.stdin.read()
     role = os.environ.get("AMPLIFIER_SWARM_ROLE", "builder")
     number = int(os.environ.get("AMPLIFIER_SWARM_ATTEMPT_NUMBER", "1"))
@@ -113,7 +113,7 @@ def _wait(step: dict[str, Any]) -> None:
 
 
 def _spawn(kind: str) -> None:
-    """Leave a long sleeper behind, hidden in one of the ways that agents' children are."""
+    """Leave a long-running process behind, hidden in one of the ways that agents' children use."""
     sleeper = ["sleep", str(SLEEPER_S)]
     if kind == "envi":
         sleeper = ["env", "-i", "setsid", *sleeper]

@@ -1,4 +1,4 @@
-"""What is wrong with a swarm: every check of its database once, for `doctor`, the Health screen and metrics."""
+"""The diagnosis of a swarm: every check of its database once, for `doctor`, the Health screen and metrics."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def diagnose(database: TaskDatabase, *, at_rest: bool = False, min_free_bytes: i
     """Every check that the database allows; nothing is changed. Takes milliseconds at any size of the queue.
 
     Args:
-        at_rest: No part of the swarm runs, which is no error.
+        at_rest: No part of the swarm is running, which is not an error.
         min_free_bytes: Disk space below which no task starts.
     """
     return [

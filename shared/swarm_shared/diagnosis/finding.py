@@ -23,7 +23,7 @@ class Level(StrEnum):
 class Finding(Struct, frozen=True, kw_only=True):
     """What one check found.
 
-    code    Stable, for programs and tests; the same for the same fault wherever it is shown.
+    code    Stable, for programs and tests; the same for the same problem wherever it is shown.
     part    `swarm` (programs), `queue`, `file` (the database file) or `machine` (everything around).
     name    The thing that was checked, for display.
     advice  What to do, as text; `command` is what to type, where that is the advice.

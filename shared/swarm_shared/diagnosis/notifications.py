@@ -11,7 +11,7 @@ LOOKED_BACK_MS = 7 * 86_400_000
 
 
 def notification_findings(database: TaskDatabase) -> Iterator[Finding]:
-    """Targets whose last message was given up; nothing where all is well or no notifications are set up."""
+    """Targets whose last message was given up; empty if there are none or no notifications are set up."""
     since = database.clock.wall_ms() - LOOKED_BACK_MS
     for label, error, number in database.outbox.dead_targets(since):
         text = f"{label} does not accept notifications ({number:,} given up): {error}"

@@ -19,7 +19,7 @@ SUPERVISORD = "supervisord"
 
 
 def program_findings(database: TaskDatabase, *, at_rest: bool) -> Iterator[Finding]:
-    """`at_rest`: no part of the swarm runs, which is no error."""
+    """`at_rest`: no part of the swarm is running, which is not an error."""
     reaper = reaper_of(database)
     yield _reaper(database, reaper, at_rest=at_rest)
     yield _supervisord(database, reaper)
@@ -27,13 +27,13 @@ def program_findings(database: TaskDatabase, *, at_rest: bool) -> Iterator[Findi
 
 
 def reaper_of(database: TaskDatabase) -> Service | None:
-    """The reaper, unless it has ended in order or its process is known to have died."""
+    """The reaper, unless it has ended normally or its process is known to have died."""
     found = database.swarm.services().get("reaper")
     return None if found is None or not found.is_alive() else found
 
 
 def last_pass_age_s(reaper: Service, now: int) -> float:
-    """Seconds since the reaper last went over everything."""
+    """Seconds since the reaper's last complete pass."""
     passed = reaper.detail.get("last_pass_at")
     at = datetime.fromisoformat(passed).timestamp() * 1000 if passed else reaper.seen_at
     return max(0.0, (now - at) / 1000)

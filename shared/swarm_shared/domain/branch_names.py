@@ -1,4 +1,4 @@
-"""How tasks are called in the repository: safe names for branches and folders, and the refs built from them."""
+"""The names of tasks in the repository: safe names for branches and folders, and the refs built from them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from collections.abc import Iterable
 INTEGRATION_BRANCH = "swarm/integration"
 TASK_BRANCHES = "swarm/task/"
 HEADS = "refs/heads/"
-# Every head that an attempt ended with, whatever an agent does to its branch later; not under refs/heads, so that
-# no one's list of branches grows.
+# Every head that an attempt ended with, whatever an agent does to its branch later; not under refs/heads, so that the
+# user's list of branches does not grow.
 KEPT_REFS = "refs/swarm/kept/"
 # Where swarms have put an integration branch last: it moves with it, and nothing else moves it.
 LANDED_REFS = "refs/swarm/landed/"

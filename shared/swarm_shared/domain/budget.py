@@ -1,4 +1,4 @@
-"""What a task, a run and a day may cost, and how much of that is used."""
+"""The caps of a task, a run and a day, and how much of them is used."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Used(Struct, frozen=True, kw_only=True):
         return self.used >= self.cap
 
     def __str__(self) -> str:
-        """As people read it: 12.40 of 40 USD."""
+        """For display: 12.40 of 40 USD."""
         return f"{amount(self.unit, self.used)} of {amount(self.unit, self.cap)} {_NAMES[self.unit]}"
 
 
@@ -106,7 +106,7 @@ class Budget(Struct, frozen=True, kw_only=True):
 
 
 def amount(unit: Unit, value: float) -> str:
-    """A number as people read it, without its unit."""
+    """A number for display, without its unit."""
     if unit is Unit.USD:
         # Caps and costs of a few cents need more than two digits to differ.
         whole, _, part = f"{value:,.4f}".partition(".")

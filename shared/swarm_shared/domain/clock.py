@@ -1,4 +1,6 @@
-"""Time as a value that is passed in: wall time for people, monotonic time for leases, and the boot they belong to."""
+"""Time as a value that is passed in: wall time for display, monotonic time for leases, and the boot that they belong
+to.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +12,10 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What the suite asks of time; tests pass one that they advance themselves."""
+    """The clock interface; tests pass a clock that they advance themselves."""
 
     def wall_ms(self) -> int:
-        """Milliseconds since 1970 UTC; may jump, so it is only for people and for provider resets."""
+        """Milliseconds since 1970 UTC; may jump, so it is only used for display and for provider resets."""
         ...
 
     def mono_ms(self) -> int:

@@ -1,4 +1,4 @@
-"""Every error a user may meet: what is wrong, what to do, and the exit code for programs."""
+"""All errors that a user may see: what is wrong, what to do, and the exit code for programs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class SwarmError(Exception):
 
 
 class InputError(SwarmError):
-    """A file that cannot be taken; found before anything changed."""
+    """A file that cannot be used; found before anything changed."""
 
     exit_code = 3
 
@@ -58,7 +58,7 @@ class SupervisorError(SwarmError):
 
 
 class LeaseLost(SwarmError):
-    """The attempt's fencing token is no longer the task's: another worker owns the task, our result is void."""
+    """The attempt's fencing token is no longer the task's: another worker owns the task, and our result is void."""
 
 
 # Outcomes of a run, not errors: `start` ends with them.
@@ -67,7 +67,7 @@ EXIT_INCOMPLETE = 8
 EXIT_STOPPED = 9
 EXIT_AGENT_CLI = 10
 
-# How any program can end besides.
+# Other exit codes of any program.
 EXIT_OUTPUT_LOST = 74  # EX_IOERR of sysexits.h
 EXIT_INTERRUPTED = 130  # as a shell reports SIGINT
 EXIT_READER_GONE = 141  # as a shell reports SIGPIPE

@@ -1,4 +1,4 @@
-"""The vocabulary of the suite as types: statuses, verbs, failure classes, and the rows that services hand around."""
+"""The shared vocabulary as types: statuses, verbs, failure classes, and the rows that services exchange."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Status(StrEnum):
 
 
 class Group(StrEnum):
-    """The documented filters, and the two ends that only users cause."""
+    """The documented filters, and the two final statuses that only users cause."""
 
     NOT_STARTED = "not_started"
     IN_PROGRESS = "in_progress"
@@ -69,7 +69,7 @@ def statuses_named(word: str) -> tuple[Status, ...]:
 
 
 class Stage(StrEnum):
-    """What a running attempt is at."""
+    """The stage of a running attempt."""
 
     PREPARING = "preparing"
     BUILDING = "building"
@@ -86,12 +86,12 @@ class Role(StrEnum):
 
 
 class FailureClass(StrEnum):
-    """Whose fault the end of an attempt was; each class has its own limit."""
+    """The cause of an attempt's end; each class has its own limit."""
 
     QUALITY = "quality"  # the task's: counts against max_retries
     CRASH = "crash"  # worker or agent died: own budget, then held
     PROVIDER = "provider"  # rate limit, overload, quota: pauses claiming, costs nothing
-    SETUP = "setup"  # the agent CLI cannot start: stop early and say so
+    SETUP = "setup"  # the agent CLI cannot start: stop early and report it
     INTERRUPTED = "interrupted"  # our own shutdown: costs nothing
     UNREADABLE = "unreadable"  # no answer of the required shape after the repeats: held
 
@@ -107,7 +107,7 @@ class FailureClass(StrEnum):
 
 
 class FailureCause(StrEnum):
-    """What of an attempt failed."""
+    """The part of an attempt that failed."""
 
     BUILDER = "builder"  # it gave up, or ended badly
     CHECK = "check"
@@ -147,7 +147,7 @@ class HoldReason(StrEnum):
 
 
 class Verb(StrEnum):
-    """What a control row may ask for."""
+    """The requests that a control row can make."""
 
     KILL = "kill"
     RETRY = "retry"
@@ -237,7 +237,7 @@ class Source(Struct, frozen=True, kw_only=True):
 class TaskSpec(Struct, frozen=True, kw_only=True):
     """One task as a task file states it, after checking; see the manual's list of keys.
 
-    Lists are tuples of text. `extra` holds keys that the suite does not know, which come back on export.
+    Lists are tuples of text. `extra` holds keys that the suite does not know, which are exported again.
     `line` is the task's line in its file, 0 when it came from elsewhere.
     """
 

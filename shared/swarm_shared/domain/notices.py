@@ -1,4 +1,4 @@
-"""What a notification can be about."""
+"""The kinds of notifications."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Routes: by which agent CLI, account and model the sessions of a role run, in the order of preference.
+"""Routes: the agent CLI, account and model for the sessions of a role, in order of preference.
 
 Without `routes` in swarm.yaml each agent CLI has one implicit route of its own name.
 """

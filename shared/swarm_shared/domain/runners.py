@@ -1,4 +1,4 @@
-"""Where sessions and commands run, as swarm.yaml states it."""
+"""Where sessions and commands run, as configured in swarm.yaml."""
 
 from __future__ import annotations
 

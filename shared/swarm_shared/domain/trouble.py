@@ -1,4 +1,4 @@
-"""What keeps every session of an agent CLI from working: kinds of provider and start-up trouble."""
+"""Problems that prevent every session of an agent CLI from working: kinds of provider and start-up trouble."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from msgspec import Struct
 
 
 class TroubleKind(StrEnum):
-    """What keeps every session from working, not only this task's."""
+    """A problem that prevents every session from working, not only this task's."""
 
     THROTTLED = "throttled"  # wait, then continue
     OVERLOADED = "overloaded"  # wait, usually shorter
@@ -19,7 +19,7 @@ class TroubleKind(StrEnum):
 
 
 class Trouble(Struct, frozen=True, kw_only=True):
-    """What keeps every session from working. `wait_s` is None when the text names no time."""
+    """A problem that prevents every session from working. `wait_s` is None when the text names no time."""
 
     kind: TroubleKind
     text: str

@@ -1,4 +1,4 @@
-"""Where the Amplifier CLI keeps things: session folders, settings, and the bundles that it has fetched."""
+"""The Amplifier CLI's own files: session folders, settings, and fetched bundles."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 EVENTS_FILE = "events.jsonl"
 TRANSCRIPT_FILE = "transcript.jsonl"
-# A bundle's name stands at the top of its file.
+# A bundle's name is at the top of its file.
 _BUNDLE_HEAD_CHARS = 1_000
 
 
@@ -30,14 +30,14 @@ def bundles_home(env: Mapping[str, str]) -> Path:
 def sessions_folder(env: Mapping[str, str], cwd: Path) -> Path:
     """The folder of all sessions that ran in a working directory; it need not exist.
 
-    Two directories may share one: `/` becomes `-`, so `/a-b/c` and `/a/b-c` meet.
+    Two directories may share one: `/` becomes `-`, so `/a-b/c` and `/a/b-c` collide.
     """
     slug = str(cwd.resolve()).replace("/", "-").replace("\\", "-").replace(":", "")
     return settings_home(env) / "projects" / (slug if slug.startswith("-") else f"-{slug}") / "sessions"
 
 
 def is_sub_session(session_id: str) -> bool:
-    """Whether the id is one that a delegated agent got; sessions that can be resumed have none such."""
+    """Whether the id belongs to a delegated agent; sessions that can be resumed have other ids."""
     return "_" in session_id
 
 
@@ -66,7 +66,7 @@ def registered_bundles(env: Mapping[str, str]) -> Mapping[str, Path | None] | No
         stored: Any = json.loads((bundles_home(env) / "registry.json").read_text(encoding="utf-8"))
         states = stored["bundles"].items()
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        # Every start of the CLI rewrites the file without a lock: half a file is the same as none.
+        # Every start of the CLI rewrites the file without a lock: treat an incomplete file as missing.
         return None
     bundles: dict[str, Path | None] = {}
     for name, state in states:

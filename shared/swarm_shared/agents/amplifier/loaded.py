@@ -20,21 +20,21 @@ class Loaded(StrEnum):
 
     YES = "yes"
     NO = "no"
-    UNKNOWN = "unknown"  # no such event: versions before May 2026 write none
+    UNKNOWN = "unknown"  # no such event: versions before May 2026 do not write it
 
 
 def agent_file(namespace: str, name: str) -> str:
-    """How Amplifier names the file with an agent's instructions."""
+    """Amplifier's name for the file with an agent's instructions."""
     return f"{namespace}:agents/{name}.md"
 
 
 def loaded(events: Path, file: str, *, since: int = 0) -> Loaded:
-    """Whether the events of a session say that this file was loaded.
+    """Whether the events of a session show that this file was loaded.
 
     Args:
         events: The session's events file.
         file: As `agent_file` gives it.
-        since: Bytes of it that were there before, in a session that was resumed.
+        since: The size of the file before a session that was resumed, in bytes.
     """
     found = Loaded.UNKNOWN
     for data in _resolved(events, since):

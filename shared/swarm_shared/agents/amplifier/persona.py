@@ -1,4 +1,4 @@
-"""Makes an Amplifier session run as an agent, by a small bundle file in a folder of ours: no project is written to."""
+"""Makes an Amplifier session run as an agent, using a small bundle file in our own folder, outside the project."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ def split_agent(agent: str) -> tuple[str, str] | None:
 
 
 def agent_bundle(agent: str, role: Role, folder: Path) -> str:
-    """What to give to `--bundle` so that the session is this agent.
+    """The value for `--bundle` that makes the session run as this agent.
 
-    `namespace:agent` becomes a bundle file in the folder, named by its address; all else is a bundle already.
+    `namespace:agent` becomes a bundle file in the folder, given by its address; anything else is already a bundle.
 
     Raises:
         ConfigError: The agent's name, or the folder's path, cannot be used.
@@ -67,7 +67,7 @@ def agent_bundle(agent: str, role: Role, folder: Path) -> str:
             hint="put the database into another folder",
         )
     _write_once(path, persona_text(parts[0], parts[1], role))
-    # Amplifier takes what follows file:// as it stands: percent signs would not be decoded.
+    # Amplifier uses the text after file:// unchanged: percent signs would not be decoded.
     return f"file://{path}"
 
 
@@ -75,7 +75,7 @@ def persona_text(namespace: str, name: str, role: Role) -> str:
     """The bundle's markdown.
 
     The agent's instructions are included as context, which adds up over bundles. A bundle's body would be replaced
-    without a word by the body of any bundle that the user has added to all sessions.
+    silently by the body of any bundle that the user has added to all sessions.
     """
     includes = [BASE_BUNDLE] if namespace in _IN_BASE_BUNDLE else [BASE_BUNDLE, namespace]
     file = agent_file(namespace, name)
@@ -100,7 +100,7 @@ def persona_text(namespace: str, name: str, role: Role) -> str:
 
 
 def _write_once(path: Path, text: str) -> None:
-    # Sessions of several workers may share the folder: a reader must never meet half a file.
+    # Sessions of several workers may share the folder: a reader must never see an incomplete file.
     try:
         if path.read_text(encoding="utf-8") == text:
             return

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from swarm_shared.agents.amplifier.home import settings_home
 
-# What the CLI takes credentials from when its settings name no provider.
+# Where the CLI takes credentials from if its settings name no provider.
 _KEY_VARIABLES = (
     "ANTHROPIC_API_KEY",
     "OPENAI_API_KEY",
@@ -34,7 +34,7 @@ class Missing(Struct, frozen=True, kw_only=True):
 
 
 def check_provider(env: Mapping[str, str], cwd: Path) -> Missing | None:
-    """What keeps sessions from having a provider; None where at least one looks complete.
+    """What prevents sessions from having a provider; None if at least one looks complete.
 
     Args:
         env: The environment that sessions will have.
@@ -49,9 +49,9 @@ def check_provider(env: Mapping[str, str], cwd: Path) -> Missing | None:
     providers = [provider for each in settings for provider in _providers(each)]
     kept = _stored_keys(env)
     if not providers:
-        # With no provider the CLI installs all it knows, picks one, writes that down and then cannot connect.
+        # Without a provider the CLI installs all that it knows, picks one, records it, and then cannot connect.
         return Missing(
-            # Without any settings the CLI was never set up here, or is not the one we know: say it, but try.
+            # Without any settings the CLI was never set up here, or is an unknown version: report it, but try.
             fatal=bool(settings) and not (kept or any(env.get(name) for name in _KEY_VARIABLES)),
             text="amplifier's settings name no provider",
             hint="run `amplifier init`, or `amplifier provider list` to see what is configured",

@@ -1,4 +1,4 @@
-"""Finds out before a run, without a model, whether an agent CLI can start and knows the agents asked for."""
+"""Checks before a run, without a model, whether an agent CLI can start and finds the requested agents."""
 
 from __future__ import annotations
 
@@ -58,13 +58,13 @@ class Finding(Struct, frozen=True, kw_only=True):
 def check_agent_cli(
     cli: AgentCli, agents: Iterable[str], *, env: Mapping[str, str], cwd: Path, timeout_s: float
 ) -> tuple[Finding, ...]:
-    """What speaks against starting sessions of this CLI with these agents; empty when all is well.
+    """Problems with starting sessions of this CLI with these agents; empty if there are none.
 
     Args:
         agents: Names as given by flags and tasks; each is looked up once.
         env: The environment that sessions will have.
         cwd: Where sessions will work: settings and bundles of the project are read there.
-        timeout_s: For each of the two runs: its version, and whether it is logged in.
+        timeout_s: For each of the two commands: version, and login check.
 
     Raises:
         ConfigError: An agent's name cannot be one.

@@ -1,4 +1,4 @@
-"""The environment of everything that is started for a task: sessions, checks, setup, gate and cleanup commands."""
+"""The environment of all processes that are started for a task: sessions, checks, setup, gate and cleanup commands."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ Inherited = NewType("Inherited", dict[str, str])
 
 
 def inherited(environ: Mapping[str, str], presets: Mapping[str, AgentCli]) -> Inherited:
-    """What is handed on to sessions and commands of the environment that this process was started in.
+    """The part of this process's initial environment that is passed on to sessions and commands.
 
-    Left out are our own settings and supervisord's variables, because a swarm inside a session must not take our
-    database for its own; what a surrounding git command or agent session left there, because it belongs to that
-    repository or that session; and the folder that this process was started in.
+    It excludes our own settings and supervisord's variables, because a swarm inside a session must not use our
+    database; the variables of a surrounding git command or agent session, because they belong to that repository or
+    session; and the folder that this process was started in.
 
     Args:
         presets: All agent CLIs that are known, each with the marks that its sessions leave.
@@ -61,7 +61,7 @@ def inherited(environ: Mapping[str, str], presets: Mapping[str, AgentCli]) -> In
 
 
 def question_environment(base: Inherited, cli: AgentCli, cwd: Path) -> dict[str, str]:
-    """The environment for questions to a CLI outside a session: its version, and whether it is logged in.
+    """The environment for CLI commands outside a session: the version and login checks.
 
     Args:
         cwd: The folder that sessions work in; some CLIs read settings there.

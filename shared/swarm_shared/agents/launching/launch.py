@@ -1,4 +1,4 @@
-"""Turns a preset and a task into what is started: command line, environment and standard input."""
+"""Turns a preset and a task into a process to start: command line, environment and standard input."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from swarm_shared.agents.presets.entry import PLACEHOLDER
 from swarm_shared.domain.errors import ConfigError, InputError
 from swarm_shared.domain.models import Role, TaskSpec
 
-# Linux takes no longer single argument (MAX_ARG_STRLEN).
+# Linux accepts no longer single argument (MAX_ARG_STRLEN).
 ARGUMENT_LIMIT_BYTES = 128 * 1024 - 1
 _MOST_BYTES = 4  # of one character
 
@@ -30,9 +30,9 @@ _TASK_COMMANDS = ("run", "verify")
 class SessionPlan(Struct, frozen=True, kw_only=True):
     """One session to start.
 
-    `attempt_id` is the attempt's UUID; `private_dir` is a folder of ours that exists.
+    `attempt_id` is the attempt's UUID; `private_dir` is an existing folder of ours.
     `project_root` is the folder the session works in: the project, or the task's worktree.
-    `resume_session` names an earlier session to resume; used only where the CLI can.
+    `resume_session` names an earlier session to resume; used only if the CLI supports it.
     """
 
     role: Role
@@ -48,7 +48,7 @@ class SessionPlan(Struct, frozen=True, kw_only=True):
 
 
 class Launch(Struct, frozen=True, kw_only=True):
-    """What to start: argv[0] is absolute, `env` is the whole environment, `stdin` all that goes in."""
+    """A process to start: argv[0] is absolute, `env` is the whole environment, `stdin` the complete input."""
 
     argv: tuple[str, ...]
     env: Mapping[str, str]
@@ -121,7 +121,9 @@ _FOUND: dict[tuple[str, str], str] = {}
 
 
 def _which(name: str, path: str) -> str | None:
-    """As `shutil.which`, absolute; what was found once is only looked at again, not searched for, at every session."""
+    """Like `shutil.which`, but absolute; a path that was found once is only verified, not searched for, at each
+    session.
+    """
     known = _FOUND.get((name, path))
     if known is not None and os.access(known, os.X_OK):
         return known

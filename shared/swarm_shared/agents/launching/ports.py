@@ -1,4 +1,4 @@
-"""Ports for what agents start to try their work: each worker has its own range, so that no two agents collide."""
+"""Ports for servers that agents start for testing: each worker has its own range, so that agents do not collide."""
 
 from __future__ import annotations
 

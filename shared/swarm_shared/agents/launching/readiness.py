@@ -1,4 +1,4 @@
-"""Asks an agent CLI whether it is logged in: a quick separate run, without a model and without cost."""
+"""Checks whether an agent CLI is logged in: a quick separate command, without a model and without cost."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Ready(StrEnum):
 
     YES = "ready"
     NO = "not_ready"
-    UNKNOWN = "unknown"  # it has no such command, the command did not answer, or its no may be wrong
+    UNKNOWN = "unknown"  # it has no such command, the command did not respond, or its negative answer may be wrong
 
 
 class Readiness(Struct, frozen=True, kw_only=True):
-    """What the CLI answered; `words` are its own, or ours where it gave none."""
+    """The CLI's answer; `words` are its own, or ours if it gave none."""
 
     ready: Ready
     words: str = ""

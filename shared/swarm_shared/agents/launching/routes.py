@@ -1,4 +1,4 @@
-"""Turns a route into what its sessions are started with, and finds routes that cannot work."""
+"""Turns a route into the configuration of its sessions, and finds routes that cannot work."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def session_options(cli: AgentCli, *, model: str, args: tuple[str, ...]) -> tupl
 def route_problems(
     routing: Routing, presets: Mapping[str, AgentCli], environ: Mapping[str, str]
 ) -> Iterator[ConfigError]:
-    """What keeps stated routes from working, found without starting anything."""
+    """Problems of configured routes, found without starting anything."""
     routes = {route.name: route for route in (*routing.builder, *routing.validator)}
     for route in routes.values():
         where = f"routes: {route.name!r}"

@@ -1,4 +1,4 @@
-"""A short question to an agent CLI, such as its version or whether it is logged in, with a time limit."""
+"""A short command of an agent CLI, such as its version or login check, with a time limit."""
 
 from __future__ import annotations
 

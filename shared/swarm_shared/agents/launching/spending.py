@@ -1,4 +1,4 @@
-"""What sessions cost where the agent CLI does not report it, and which budgets cannot be kept."""
+"""The cost of sessions if the agent CLI does not report it, and budgets that cannot be enforced."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _cost(used: Usage, price: Price | None) -> float | None:
 
 
 def budget_problems(budget: Budget, prices: Mapping[str, Price], cli: AgentCli, *, model: str) -> Iterator[ConfigError]:
-    """Caps that cannot be kept with this agent CLI, because it does not report what they count.
+    """Caps that cannot be enforced with this agent CLI, because it does not report what they count.
 
     Args:
         model: The model that its sessions are started with; empty: the CLI's own choice.

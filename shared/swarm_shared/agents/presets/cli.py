@@ -1,4 +1,4 @@
-"""What an agent CLI is to the suite: frozen data, so that a new CLI needs settings and no code."""
+"""The description of an agent CLI as frozen data, so that a new CLI needs only settings and no code."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Store(StrEnum):
 
 # Seconds of processor time a minute. Most CLIs that wait for an answer use 0.02 to 0.4; work uses more.
 IDLE_CPU_S = 1.0
-# The keyword in data files for a text that looks like trouble and is none.
+# The keyword in data files for a text that looks like trouble but is not.
 NO_TROUBLE = "none"
 
 

@@ -1,14 +1,14 @@
-"""Makes task text harmless inside a prompt: mentions that a CLI would expand, and blobs that choke it."""
+"""Makes task text safe inside a prompt: mentions that a CLI would expand, and long words that it cannot handle."""
 
 from __future__ import annotations
 
 import re
 
-# 300,000 characters without a blank kept the Amplifier CLI busy for minutes; no one reads such words anyway.
+# 300,000 characters without a space kept the Amplifier CLI busy for minutes.
 LONGEST_WORD = 1_000
 
 _LONG_WORD = re.compile(rf"\S{{{LONGEST_WORD + 1},}}")
-# A name after the sign is what gets expanded; before it there may be the first half of a mail address.
+# CLIs expand a name after the sign; before it there may be the first half of an e-mail address.
 _MENTION = re.compile(r"[A-Za-z0-9_.+-]*@[A-Za-z0-9_:./~\\-]+")
 _SIGN_BEFORE_NAME = re.compile(r"@(?=[A-Za-z0-9_:./~\\-])")
 _FENCED = re.compile(r"^```[^\n]*\n(?s:.*?)^```", re.MULTILINE)
@@ -18,7 +18,7 @@ _QUOTED = re.compile(r"(?<!`)`(?!`)[^`]+(?<!`)`(?!`)")
 def guard_mentions(text: str) -> str:
     """The text with every `@word` in code quotes, where CLIs leave it alone; unchanged where it already is.
 
-    Quotes that do not pair up would undo that, so such a text gets a blank behind each `@` instead.
+    Unpaired quotes would undo this, so such a text gets a space after each `@` instead.
     """
     if not _exposed(text):
         return text

@@ -1,4 +1,4 @@
-"""What earlier attempts mean to the next one: rows of the store as parts of the prompt."""
+"""Earlier attempts in the prompt of the next one: rows of the store as parts of the prompt."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def is_instructive(row: Mapping[str, Any]) -> bool:
 
 
 def check_results(rows: Iterable[Mapping[str, Any]] | None) -> tuple[CheckResult, ...]:
-    """Stored check results as the prompt takes them."""
+    """Stored check results in the form that the prompt uses."""
     return tuple(
         CheckResult(
             command=row["command"],
@@ -29,7 +29,7 @@ def check_results(rows: Iterable[Mapping[str, Any]] | None) -> tuple[CheckResult
 
 
 def questions(rows: Iterable[Mapping[str, Any]]) -> tuple[Question, ...]:
-    """What earlier attempts asked the user, oldest first, with the answers; from `Tasks.history`."""
+    """The questions of earlier attempts to the user, oldest first, with the answers; from `Tasks.history`."""
     return tuple(
         Question(number=row["number"], text=row["question"], answer=row["answer"])
         for row in rows

@@ -1,4 +1,4 @@
-"""The prompt of a session: the task, what earlier attempts ran into, and the JSON to answer with."""
+"""The prompt of a session: the task, the problems of earlier attempts, and the JSON to answer with."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class CheckResult(Struct, frozen=True, kw_only=True):
 
 
 class Question(Struct, frozen=True, kw_only=True):
-    """What an earlier attempt asked the user; `answer` is None where the task was made ready without one."""
+    """A question of an earlier attempt to the user; `answer` is None if the task was made ready without one."""
 
     number: int
     text: str
@@ -133,7 +133,7 @@ def build_prompt(
         note: The user's note on a retry.
         builder_answer: The builder's JSON; the validator sees only the files that it names.
         diff: The change so far, if each task has its own worktree; otherwise None.
-        gate: Commands that must succeed beside the task's own checks, on the work merged with what has landed.
+        gate: Commands that must succeed in addition to the task's own checks, on the work merged with landed work.
         resumes: The session continues an earlier one of the same builder.
         guard_mentions: The CLI expands @words (`AgentCli.expands_mentions`).
     """

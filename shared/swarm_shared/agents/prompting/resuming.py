@@ -40,7 +40,7 @@ def session_to_resume(
     if not worked or not cli.resume:
         return None
     last = worked[-1]
-    # Whoever asked continues with the answer, however many retries are used.
+    # The session that asked continues with the answer, however many retries are used.
     if last["question"] is None and retries_used != _RETRY_THAT_RESUMES:
         return None
     session = last["builder_session_id"]
@@ -73,7 +73,7 @@ def is_saved(cli: AgentCli, session_id: str, *, env: Mapping[str, str], cwd: Pat
     """Whether the CLI still has the session's conversation.
 
     Amplifier saves a headless session only at its successful end; one that was killed, or ended in an error, would
-    start from nothing without saying so.
+    silently start from nothing.
     """
     if cli.store is not Store.AMPLIFIER:
         return True

@@ -1,4 +1,4 @@
-"""The JSON answers of builders and validators: finding them in the output, and judging them."""
+"""The JSON answers of builders and validators: finds them in the output, and evaluates them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _DONE_WORDS = frozenset({"success", "done", "completed"})
 _BUILDER_KEYS = frozenset(
     {"files_created", "files_modified", "tests_written", "tests_passed", "implementation_notes", "blockers", "question"}
 )
-# What models write into a required list that they have nothing to put in.
+# What models write into a required list if they have no entry for it.
 _NOTHING_WORDS = frozenset({"", "none", "no", "n/a", "na", "-", "nothing", "null", "none."})
 
 
@@ -35,7 +35,7 @@ class Judgement(Struct, frozen=True, kw_only=True):
 
 
 def find_answer(text: str, role: Role) -> dict[str, Any] | None:
-    """The last JSON object of the required shape: bare, fenced or in prose; None when there is none.
+    """The last JSON object in the required format: bare, fenced or in prose; None if there is none.
 
     A bare `{"status": …}` may be an example of the agent's, so an object with more of the required keys goes
     before it. A validator may also end with a `VERDICT:` line: see `verdicts.settle`.
@@ -87,7 +87,7 @@ def judge(answer: Mapping[str, Any], role: Role) -> Judgement:
 
 
 def items(value: object) -> tuple[str, ...]:
-    """The entries of a list that a model wrote, as lines for people; one text or mapping is one entry."""
+    """The entries of a list that a model wrote, as readable lines; one text or mapping is one entry."""
     if isinstance(value, str):
         text = storable(value.strip())
         return () if text.lower() in _NOTHING_WORDS else (text,)

@@ -1,4 +1,4 @@
-"""Reads the JSON events that an agent CLI prints, by the rules that its preset states."""
+"""Reads the JSON events that an agent CLI prints, according to the rules of its preset."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ABSENT = ""
 _NAMES = "#"
 _BELOW_NAMES = f".{_NAMES}"
 _NOTHING: tuple[object, ...] = (None, "", [], {})
-# What a CLI writes for the model of a message that it made up itself.
+# The model name that a CLI writes for a message that it generated itself.
 _NO_MODEL = "<synthetic>"
 
 
@@ -30,7 +30,8 @@ class Found(Struct, frozen=True, kw_only=True):
 
 
 class Said(Struct, kw_only=True):
-    """What a CLI's events say. `ok` is None when no event reports an outcome; `answer` is None when none has a text.
+    """The contents of a CLI's events. `ok` is None when no event reports an outcome; `answer` is None when none has a
+    text.
 
     `errors` holds the texts of the last event that has any, `found` the cause that the last event reports; both only
     as far as they are still open: an event of the rule `work` ends what came before it, and `errors` then goes to
@@ -57,7 +58,7 @@ class Said(Struct, kw_only=True):
 
 
 def read_events(rules: ResultRules, output: str) -> Said:
-    """What the JSON objects in a CLI's output say; noise before, between and after them is ignored."""
+    """The contents of the JSON objects in a CLI's output; noise before, between and after them is ignored."""
     said = Said()
     is_total = "tokens" in rules.cumulative
     tokens, cached, output_tokens = (
@@ -89,7 +90,7 @@ def read_events(rules: ResultRules, output: str) -> Said:
 
 
 def _outcome(said: Said, rules: ResultRules, event: Mapping[str, Any]) -> bool:
-    """Note the outcome and the answer that the event reports; whether it reports one."""
+    """Record the outcome and the answer that the event reports. Returns whether it reports one."""
     known = True
     if any(meets(event, condition) for condition in rules.ok):
         said.ok = True
@@ -103,7 +104,7 @@ def _outcome(said: Said, rules: ResultRules, event: Mapping[str, Any]) -> bool:
 
 
 def _cause(said: Said, rules: ResultRules, event: Mapping[str, Any]) -> bool:
-    """Note the error that the event reports, or that an earlier one is over; whether it does either."""
+    """Record the error that the event reports, or that an earlier one is over. Returns whether it does either."""
     if any(meets(event, condition) for condition in rules.work):
         said.recovered, said.errors, said.found = said.errors or said.recovered, "", None
         said.waiting = False

@@ -41,12 +41,12 @@ def unframed(text: str) -> str:
 
 
 def first_line(text: str) -> str:
-    """The first line that says something, without the frame that terminals draw around it."""
+    """The first line with content, without the frame that terminals draw around it."""
     return next(_said_lines(unframed(text).splitlines()), "")
 
 
 def last_line(text: str) -> str:
-    """The last line that says something, as `first_line`."""
+    """The last line with content, as in `first_line`."""
     return next(_said_lines(reversed(unframed(text).splitlines())), "")
 
 

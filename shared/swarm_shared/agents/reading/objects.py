@@ -1,4 +1,4 @@
-"""Finds JSON objects in output that holds other things too, in bounded time and without trusting it."""
+"""Finds JSON objects in mixed, untrusted output, in bounded time."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _DEEP_NESTING_CHARS = 5_000_000
 # What no object can begin with is not even tried.
 _LINE_START = re.compile(r'^\{(?=\s*["}])', re.MULTILINE)
 _ANYWHERE = re.compile(r'\{(?=\s*["}])')
-# Half a sign: JSON may spell it, and nothing that speaks UTF-8 can hold it.
+# A lone surrogate: JSON can express it, but UTF-8 cannot.
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
 
-# Not strict: models, and terminals that wrap, put bare line breaks into strings. NaN and Infinity are no JSON
-# for readers of the stored answer, so they become null.
+# Not strict: models, and terminals that wrap lines, put bare line breaks into strings. NaN and Infinity are not valid
+# JSON for readers of the stored answer, so they become null.
 _decoder = json.JSONDecoder(strict=False, parse_constant=lambda _: None)
 
 

@@ -1,4 +1,4 @@
-"""Reads what an agent CLI writes to a separate log file for each session, where its output lacks it."""
+"""Reads the separate log file that an agent CLI writes for each session, for data that its output lacks."""
 
 from __future__ import annotations
 

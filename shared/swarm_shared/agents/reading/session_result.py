@@ -1,4 +1,4 @@
-"""What the end of a session means: structure goes before exit codes, and exit codes before text."""
+"""Interprets the end of a session: structure takes precedence over exit codes, and exit codes over text."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from swarm_shared.program.terminal_text import storable, without_colours
 
 REASON_LIMIT_CHARS = 4_000
 _MOST_WARNINGS = 5
-# The lines of a failing command that the next attempt is shown.
+# The number of lines of a failing command that the next prompt shows.
 TAIL_LINES = 40
-# Error channels are searched at their end: a CLI says last why it stops.
+# Error channels are searched at their end: a CLI reports last why it stops.
 CHANNEL_LIMIT_CHARS = 20_000
-# 1 and 2 are how a CLI ends that never began; 126 and 127 are a wrapper's for "not runnable" and "not found".
+# A CLI that never started exits with 1 or 2; a wrapper uses 126 for "not runnable" and 127 for "not found".
 _NEVER_BEGAN_EXITS = frozenset({1, 2, 126, 127})
 _SHELL_SIGNAL_BASE = 128
 # Those that end programs; a code such as 144 or 173 is rather an exit code of the program's own.
@@ -65,7 +65,7 @@ class SessionEnd(Struct, frozen=True, kw_only=True):
 
 
 class Reading(Struct, frozen=True, kw_only=True):
-    """What a session's end means. `failure` is None when the task may continue.
+    """The interpretation of a session's end. `failure` is None if the task may continue.
 
     `trouble` comes with PROVIDER, and with SETUP where a text said so.
     `tokens` (all input and output, cached input among it), `cached_tokens` and `cost_usd` are None when unknown; where
@@ -121,7 +121,7 @@ def read_cut(cli: AgentCli, end: SessionEnd, *, stuck: bool, now_ms: int) -> Rea
         return _reading(None)
     end = _plain(end)
     said = _said(cli, end)
-    # Where events are silent, the last thing said on standard error counts; what came before it was got over.
+    # If events report nothing, the last message on standard error counts; earlier ones were recovered from.
     text = said.errors or ("" if said.events else last_line(end.stderr))
     trouble = trouble_from(cli, said.found, 0, text, now_ms, told=first_line(text))
     if trouble is None and stuck and cli.result.waits and (said.waiting or not said.events):
@@ -132,7 +132,7 @@ def read_cut(cli: AgentCli, end: SessionEnd, *, stuck: bool, now_ms: int) -> Rea
 
 
 def warnings_of(cli: AgentCli, end: SessionEnd) -> list[str]:
-    """What the CLI printed about parts that the session went without; never what the agent said."""
+    """The CLI's messages about parts that were missing in the session; never the agent's text."""
     end = _plain(end)
     before_events = end.stdout.partition("\n{")[0]
     return lines_matching(f"{before_events}\n{end.stderr}", cli.warnings, most=_MOST_WARNINGS)
@@ -172,7 +172,7 @@ def _read_agent(cli: AgentCli, role: Role, end: SessionEnd, exit_code: int, said
         return _read_reported_error(cli, said, exit_code, errors, now_ms)
     if exit_code != 0 and not said.ok:
         return _read_without_result(cli, end, exit_code, said, now_ms)
-    # Exit 0 and nothing said: only then may standard error speak; it also holds warnings of good sessions.
+    # Exit 0 without output: only then is standard error used; it also contains warnings of good sessions.
     silent = not (text or "").strip()
     trouble = find_trouble(cli, said.errors or _channel(end.stderr), now_ms) if exit_code != 0 or silent else None
     if trouble is not None:
@@ -311,7 +311,7 @@ def _with_said(reading: Reading, said: Said) -> Reading:
 
 
 def usage_of(reading: Reading) -> Usage:
-    """What the session's output says that it used."""
+    """The usage that the session's output reports."""
     return Usage(
         tokens=reading.tokens,
         cached_tokens=reading.cached_tokens,

@@ -1,6 +1,6 @@
 """Recognises provider and start-up trouble: first by the facts of events and exit codes, then by error texts.
 
-Never in answers: agents write about such errors.
+Never searches answers: agents write about such errors.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ THE_TASKS_OWN = TheTasksOwn()
 def trouble_from(
     cli: AgentCli, found: Found | None, exit_code: int, error_text: str, now_ms: int, *, told: str
 ) -> Trouble | TheTasksOwn | None:
-    """The trouble that a failed session met: by what its events state, by its exit code, then by its error text.
+    """The trouble of a failed session: from its events, then its exit code, then its error text.
 
     Args:
         found: The cause that the last event with one names.
@@ -71,7 +71,7 @@ def trouble_from(
 
 
 def kind_of_status(status: int) -> TroubleKind | None:
-    """What an HTTP status of a provider means for every session; None where it may be this request's alone."""
+    """The meaning of a provider's HTTP status for every session; None if it may concern only this request."""
     if status in (401, 403, 407):
         return TroubleKind.CREDENTIALS
     if status == 402:
@@ -138,6 +138,6 @@ def _signs(cli: AgentCli) -> Iterator[Sign]:
 
 @cache
 def _common_signs() -> tuple[Sign, ...]:
-    # Read at the first failure only: a healthy worker never needs it.
+    # Loaded at the first failure only: a healthy worker never needs it.
     text = resources.files("swarm_shared.agents.presets").joinpath("signs.toml").read_text(encoding="utf-8")
     return signs_from(Entry("signs.toml", tomllib.loads(text)), "sign")

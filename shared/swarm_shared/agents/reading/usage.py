@@ -1,4 +1,4 @@
-"""What a session used, and how its files grow while it works, from the files that Amplifier writes."""
+"""A session's usage, and the growth of its files while it works, from the files that Amplifier writes."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Usage(Struct, frozen=True, kw_only=True):
     cost_usd: float | None = None
 
     def plus(self, other: Usage) -> Usage:
-        """Both together; unknown is not zero."""
+        """The sum of both; unknown is not zero."""
         return Usage(
             tokens=_plus(self.tokens, other.tokens),
             cached_tokens=_plus(self.cached_tokens, other.cached_tokens),
@@ -73,7 +73,7 @@ def _plus(one: _Number | None, other: _Number | None) -> _Number | None:
 
 
 def _less(total: _Number | None, before: _Number | None) -> _Number | None:
-    """A total that is below what was there before began anew."""
+    """A total below the previous one has started again."""
     if total is None or before is None or total < before:
         return total
     return total - before

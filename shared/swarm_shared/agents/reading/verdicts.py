@@ -1,7 +1,7 @@
-"""The verdict of a validator: JSON objects and `VERDICT:` lines of one answer, taken together.
+"""The verdict of a validator, from all JSON objects and `VERDICT:` lines of one answer.
 
-Agents that were written for people end with a line such as `✅ VERDICT: PASS`, whatever the prompt asks for. A FAIL in
-either form counts, because nothing may land on an answer that contradicts itself.
+Agents that were written for interactive use end with a line such as `✅ VERDICT: PASS`, whatever the prompt asks for. A
+FAIL in either form counts, because nothing may land on an answer that contradicts itself.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def _closes(prose: str, found: re.Match[str]) -> bool:
 
 
 def _summary(prose: str, line: re.Match[str] | None) -> str:
-    """What was said before the verdict, at its end where it is long; the rest of the line where nothing was."""
+    """The text before the verdict (its end if it is long), or the rest of the line if there is none."""
     said = prose if line is None else prose[: line.start()]
     said = said.replace("```json", "").replace("```", "").strip()
     if not said and line is not None:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta, tzinfo
 
-# Nothing a text says may stop the swarm for longer; a misread year would otherwise do so.
+# No text may stop the swarm for longer; otherwise a misread year would.
 MAX_WAIT_S = 7 * 24 * 3600.0
-# A plan window opens at the moment named, but not to the second on both clocks.
+# A plan's window opens at the stated time, but the clocks differ by seconds.
 RESET_MARGIN_S = 30.0
-# Times of day are cut to the minute: one that has just passed is not tomorrow's.
+# Times of day are rounded down to the minute: one that has just passed is not tomorrow's.
 JUST_PASSED = timedelta(minutes=2)
 # One source documents resets in seconds since 1970, another in milliseconds.
 EPOCH_IS_MS_ABOVE = 1e11
-# No provider asks to wait for a year: a number above is a moment.
+# No provider asks for a wait of a year: a larger number is a point in time.
 EPOCH_FROM_S = 365 * 24 * 3600.0
 
 _UNIT = r"(?:milliseconds?|ms|seconds?|secs?|s|minutes?|mins?|m|hours?|hrs?|h|days?|d)"
