@@ -1,4 +1,4 @@
-"""Notifications in parallel to the reaper's loop: turns news into messages, which couriers deliver."""
+"""Notifications alongside the reaper's loop: new events become messages, and couriers send them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ KEPT_MS = 30 * 86_400_000
 
 
 class Notifications:
-    """One database: one round of collecting and dispatching. Does nothing without targets."""
+    """Collects and dispatches the notifications of one database. Does nothing without targets."""
 
     def __init__(self, database: TaskDatabase, config: ReaperConfig) -> None:
         self._db = database
@@ -37,7 +37,7 @@ class Notifications:
         return self._dispatcher.busy
 
     def run_once(self) -> None:
-        """Create messages after a commit or some time; start couriers for messages that are due."""
+        """Create messages after a commit or some time, and start couriers for those that are due."""
         version, now = self._db.connection.data_version(), time.monotonic()
         if version != self._version or now >= self._look_at:
             self._version, self._look_at = version, now + CONDITIONS_EVERY_S

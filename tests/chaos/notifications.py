@@ -36,7 +36,7 @@ _ANSWER_S = 0.04
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Count:
-    """What came of a round.
+    """The outcome of a round.
 
     `missing` and `repeated` are events: not received at all, and received in more than one message. `sent_again` counts
     messages that arrived more than once, with the same key; `doubled` are events that would be seen twice by a receiver
@@ -157,7 +157,7 @@ def _name(text: str) -> str:
 
 
 def kill_reapers(folder: Path, hook: Webhook, *, kills: int, seed: int) -> Count:
-    """Let news flow while the reaper is killed at random moments; what the webhook got."""
+    """Report events while the reaper is killed at random moments; what the webhook received."""
     one = Round(folder, hook, random.Random(seed))
     try:
         return one.kill_reapers(kills)

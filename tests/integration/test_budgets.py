@@ -92,6 +92,6 @@ def test_a_money_cap_is_refused_where_no_cost_is_reported(swarm: LiveSwarm) -> N
     env = {**os.environ, **swarm.settings}
     ended = subprocess.run([*program, *words], env=env, capture_output=True, text=True, check=False)
     assert ended.returncode == 3
-    assert "'stand-in' reports no cost, so a cap in USD cannot be kept" in ended.stderr
+    assert "'stand-in' reports no cost, so a cap in USD cannot be enforced" in ended.stderr
     assert "prices:" in ended.stderr
     assert provider.sessions() == []

@@ -78,7 +78,7 @@ def test_a_run_reports_what_needs_you_and_its_end(at: Desk, hook: Webhook) -> No
     at.add(task("good"), task("bad", "echo went wrong >&2; exit 4"))
     assert at.run(HOOK="sekret-4711") == 8, at.told()
     texts = hook.events()
-    assert any(text.startswith("Task bad is failed: the task's run command exited with code 4") for text in texts)
+    assert any(text.startswith("Task bad failed: the task's run command exited with code 4") for text in texts)
     assert "no task is left that can run, but some have not completed: 1 completed, 1 failed" in texts
     assert set(hook.paths) == {"/hook/sekret-4711"}
     assert "sekret-4711" not in at.told()

@@ -1,4 +1,4 @@
-"""What came of a run, read from its database alone."""
+"""The outcome of a run, read from its database alone."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ class Held:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
-    """The figures that were promised, and what the picture is drawn from."""
+    """The figures to check, and the data of the timeline."""
 
     tasks: int
     completed: int
     attempts_burnt: int
     started_while_held: int
-    most_canaries: int  # attempts refused between the end of a hold and the next one of its route
+    most_canaries: int  # attempts refused between the end of a hold and the next hold of its route
     lower_tier: int  # attempts on a route below the first one's tier
     minutes: float
     refused: int
@@ -57,7 +57,7 @@ class Findings:
             (self.attempts_burnt, "attempts burnt"),
             (self.started_while_held, "attempts started on a route while it was held"),
             (max(0, self.most_canaries - 1), "canaries too many after a hold"),
-            (self.lower_tier, "attempts on a lower tier without leave"),
+            (self.lower_tier, "attempts on a lower tier that is not allowed"),
         ):
             if count:
                 wrong.append(f"{count} {what}")
@@ -153,7 +153,7 @@ def _canaries(hold: dict[str, Any], holds: list[dict[str, Any]], rows: list[dict
 
 
 def _answered_between(route: str, since: int, until: int, rows: list[dict[str, Any]]) -> bool:
-    """Whether the canary came back well meanwhile: then the route was open to all."""
+    """Whether a canary has succeeded in between: then the route is open to all attempts."""
     return any(
         row["route"] == route
         and row["failure_class"] is None

@@ -32,11 +32,11 @@ SPARE = "spare"  # healthy, of a lower tier: never to be used
 
 
 def schedule(*, window_s: float, unit_s: float) -> tuple[Phase, ...]:
-    """The phases one after the other, with a healthy while between them.
+    """The phases in sequence, with a healthy period after each.
 
     Args:
         window_s: How long the plan window is closed.
-        unit_s: How long the other phases are, and half of the whiles between them.
+        unit_s: The unit of the other phases; a healthy period is half of it.
     """
     phases: list[Phase] = []
     at = unit_s / 2
@@ -47,6 +47,6 @@ def schedule(*, window_s: float, unit_s: float) -> tuple[Phase, ...]:
         (What.OUTAGE, unit_s, (FIRST, SECOND)),
     ):
         phases.append(Phase(what=what, begins_s=at, ends_s=at + length_s, accounts=accounts))
-        # After a plan window the swarm waits a little longer than it is told.
+        # After a plan window the swarm waits a little longer than the provider asks.
         at += length_s + unit_s / 2 + (RESET_MARGIN_S if what is What.WINDOW else 0)
     return tuple(phases)

@@ -1,4 +1,4 @@
-"""The caps of a task, a run and a day, and how much of them is used."""
+"""Caps on the cost of a task, a run and a day, and how much of each is used."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from enum import StrEnum
 from msgspec import Struct
 
 WARN_AT = 0.8  # of a cap
-# Kinds of events, each once per cap and period; their data: {scope, unit, used, cap, share}.
+# Event types, logged once per cap and period; data: {scope, unit, used, cap, share}.
 WARNING_EVENT = "budget_warning"
 REACHED_EVENT = "budget_reached"
-# Once per run, where a budget in USD cannot count a session; its data: {models}.
+# Logged once per run if a budget in USD cannot count a session; data: {models}.
 UNKNOWN_COST_EVENT = "budget_cost_unknown"
 
 
 class Scope(StrEnum):
-    """What a cap is for."""
+    """What a cap applies to."""
 
     TASK = "task"
     RUN = "run"
@@ -28,11 +28,11 @@ class Unit(StrEnum):
 
     USD = "usd"
     TOKENS = "tokens"
-    MINUTES = "minutes"  # that sessions of agents ran, added up over all workers
+    MINUTES = "minutes"  # session time, summed over all workers
 
 
 class Spent(Struct, frozen=True, kw_only=True):
-    """What sessions have used. `unpriced` and `uncounted` are sessions whose cost or tokens are not known."""
+    """What sessions have used. `unpriced` and `uncounted` count sessions whose cost or tokens are unknown."""
 
     usd: float = 0.0
     tokens: int = 0
@@ -76,7 +76,7 @@ class Used(Struct, frozen=True, kw_only=True):
         return self.used >= self.cap
 
     def __str__(self) -> str:
-        """For display: 12.40 of 40 USD."""
+        """For display: 12.40 of 40.00 USD."""
         return f"{amount(self.unit, self.used)} of {amount(self.unit, self.cap)} {_NAMES[self.unit]}"
 
 
@@ -108,7 +108,7 @@ class Budget(Struct, frozen=True, kw_only=True):
 def amount(unit: Unit, value: float) -> str:
     """A number for display, without its unit."""
     if unit is Unit.USD:
-        # Caps and costs of a few cents need more than two digits to differ.
+        # Amounts of a few cents would look equal with two decimals.
         whole, _, part = f"{value:,.4f}".partition(".")
         return f"{whole}.{part[:2]}{part[2:].rstrip('0') if value < 1 else ''}"
     return f"{value:,.0f}" if unit is Unit.TOKENS or value >= 10 else f"{value:.1f}"

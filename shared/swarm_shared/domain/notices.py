@@ -8,19 +8,19 @@ from msgspec import Struct
 
 
 class NoticeKind(StrEnum):
-    """The events under `on` in swarm.yaml, the most urgent first: a message is titled by the first that it holds."""
+    """The events under `on` in swarm.yaml, in order of urgency, which is also their order in a message's title."""
 
     LANDING_STOPPED = "landing_stopped"  # the integration branch was moved by others
     CREDENTIALS = "credentials"  # an agent CLI cannot log in
-    BUDGET = "budget"  # close to a budget, or at it
+    BUDGET = "budget"  # near a cap of a budget, at it, or unable to count costs
     NEEDS_YOU = "needs_you"  # a task is held or has failed for good
-    IDLE = "idle"  # tasks are left and nothing runs
+    IDLE = "idle"  # tasks are ready and nothing runs
     HOLD = "hold"  # an agent CLI is on hold for longer than a quarter of an hour
     FINISHED = "finished"  # nothing is left to do, or the run has ended
 
 
 class Notice(Struct, frozen=True, kw_only=True):
-    """One thing to report. `at` is wall milliseconds; `task` is the id of the task that it is about."""
+    """One event to report. `at` is wall milliseconds; `task` is the id of the task concerned."""
 
     kind: NoticeKind
     at: int

@@ -1,6 +1,6 @@
-"""Routes: the agent CLI, account and model for the sessions of a role, in order of preference.
+"""Routes: the agent CLI, account and model that sessions of a role use, in order of preference.
 
-Without `routes` in swarm.yaml each agent CLI has one implicit route of its own name.
+Without `routes` in swarm.yaml, each agent CLI is an implicit route with the same name.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from swarm_shared.domain.models import Role
 
 
 class Route(Struct, frozen=True, kw_only=True):
-    """One way to run a session. A provider's hold belongs to it, so its name stands for CLI, account and model.
+    """One way to run a session. Holds apply to routes, so the name identifies CLI, account and model.
 
     `env` may name variables as ``${NAME}``. `tier` ranks routes of one role, higher is better; None: that of the first.
     """
@@ -28,7 +28,7 @@ class Route(Struct, frozen=True, kw_only=True):
     tier: int | None = None
 
     def shares_sessions_with(self, other: Route) -> bool:
-        """Whether it can resume a session of the other: the same CLI with the same account and settings."""
+        """Whether it can resume sessions of the other: same CLI, account and environment."""
         return (self.agent_cli, self.account, dict(self.env)) == (other.agent_cli, other.account, dict(other.env))
 
 
@@ -36,12 +36,12 @@ class Openness(StrEnum):
     """Whether a session may start on a route now."""
 
     OPEN = "open"
-    SOON = "soon"  # within moments: its starts are spread out
-    CLOSED = "closed"  # on hold, or as many sessions run as it takes
+    SOON = "soon"  # within moments: its starts are spaced out
+    CLOSED = "closed"  # on hold, or at its limit of concurrent sessions
 
 
 class Choice(Struct, frozen=True, kw_only=True):
-    """The routes of one attempt; its sessions never change them."""
+    """The routes of one attempt, fixed for all of its sessions."""
 
     builder: Route
     validator: Route
@@ -53,7 +53,7 @@ class Choice(Struct, frozen=True, kw_only=True):
 
 
 class Routing(Struct, frozen=True, kw_only=True):
-    """The routes that swarm.yaml states, best first.
+    """The routes in swarm.yaml, in order of preference.
 
     In its methods `own_cli` is the agent CLI that a task names, empty where it names none, and `default_cli` the
     swarm's.
@@ -73,7 +73,7 @@ class Routing(Struct, frozen=True, kw_only=True):
         return (Route(name=name, agent_cli=name),)
 
     def choose(self, own_cli: str, default_cli: str, openness: Callable[[str], Openness]) -> Choice | None:
-        """The first routes that are open; None: an attempt of such a task has to wait."""
+        """The first open routes; None if an attempt of such a task has to wait."""
         builder = _first_open(self.candidates(own_cli, default_cli, Role.BUILDER), openness)
         if builder is None:
             return None
@@ -82,7 +82,7 @@ class Routing(Struct, frozen=True, kw_only=True):
         return None if validator is None else Choice(builder=builder, validator=validator)
 
     def find(self, name: str) -> Route:
-        """The route of that name; an implicit one where none is stated."""
+        """The route of that name; an implicit one if none is configured."""
         for route in (*self.builder, *self.validator):
             if route.name == name:
                 return route
@@ -94,7 +94,7 @@ class Routing(Struct, frozen=True, kw_only=True):
         return (own or self.candidates(own_cli, default_cli, Role.BUILDER))[0].agent_cli
 
     def _allowed(self, routes: Iterable[Route]) -> tuple[Route, ...]:
-        """Those that may be used: none of a lower tier than the first, unless that is allowed."""
+        """The routes that may be used: none of a lower tier than the first, unless allowed."""
         found = tuple(routes)
         if not found or self.allow_lower or found[0].tier is None:
             return found
@@ -108,5 +108,5 @@ def _first_open(routes: Iterable[Route], openness: Callable[[str], Openness]) ->
             case Openness.OPEN:
                 return route
             case Openness.SOON:
-                return None  # a moment is not worth another route
+                return None  # not worth switching routes for a moment
     return None

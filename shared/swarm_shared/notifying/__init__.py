@@ -1,1 +1,1 @@
-"""Notifications: what is reported, to whom, and how a message gets there exactly once."""
+"""Notifications: which events are reported, to which targets, and how a message is delivered exactly once."""

@@ -1,4 +1,4 @@
-"""Makes messages of what has happened: events of the log once each, and conditions once for as long as they hold."""
+"""Turns events of the log and lasting conditions into messages; each is reported once."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ from swarm_shared.redaction import redaction
 from swarm_shared.store.queue.outbox import Condition
 from swarm_shared.store.queue.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED, ProviderHold
 
-RUN_ENDED = "run_ended"  # written by `start` at its end
+RUN_ENDED = "run_ended"  # written by `start` when it ends
 EVENTS_PER_ROUND = 500
-GROUP_MS = 10_000  # what happens within it goes into one message
+GROUP_MS = 10_000  # events within it are grouped into one message
 LONG_HOLD_MS = 15 * 60_000
 IDLE_MS = 5 * 60_000
 _WORK = "work"
-# What a worker could start or land at once; scheduled tasks wait for a time.
+# What a worker could start or land immediately; scheduled tasks wait for a point in time.
 _READY = (Status.NOT_STARTED, Status.WAITING_FILES, Status.APPROVED)
 _LEFT = (*_READY, Status.SCHEDULED, Status.CLAIMED, Status.IN_PROGRESS, Status.LANDING)
-# Held because you said so: no news to you.
+# Held at the user's request: not worth a notification.
 _BY_YOU = frozenset({HoldReason.BY_PERSON, HoldReason.KILLED, HoldReason.AS_IMPORTED})
 
 
 class Pace(Struct, frozen=True, kw_only=True):
-    """When a message may go out: `every_ms` at least between two to the same target, and not in quiet hours."""
+    """When a message may be sent: at most one per `every_ms` and target, and none in quiet hours."""
 
     every_ms: int
     quiet: QuietHours | None = None
 
     def due_at(self, now: int, *, last_sent_at: int | None, at_once: bool) -> int:
-        """The moment from which a message with news of `now` may be sent (wall ms)."""
+        """The earliest time at which a message about an event at `now` may be sent (wall ms)."""
         due = now
         if not at_once:
             due += min(GROUP_MS, self.every_ms)
@@ -51,7 +51,7 @@ class Pace(Struct, frozen=True, kw_only=True):
 
 
 class _Seen(Struct, frozen=True, kw_only=True):
-    """A condition that holds now, and what to report once it has held for `after_ms`."""
+    """A condition that is true now, and what to report once it has been true for `after_ms`."""
 
     name: str
     after_ms: int
@@ -146,7 +146,8 @@ class Collector:
             task = str(event["task_id"])
             if stopped.get(task) is not event or task not in reasons or reasons[task] in _BY_YOU:
                 continue  # not the newest of the task, or it has moved on since
-            how = "asks" if reasons[task] is HoldReason.QUESTION else f"is {event['event_type']}"
+            how = "failed" if event["event_type"] == "failed" else "is held"
+            how = "asks" if reasons[task] is HoldReason.QUESTION else how
             yield Notice(kind=NoticeKind.NEEDS_YOU, at=at, text=f"Task {task} {how}: {event['message']}", task=task)
 
     # ───── conditions ─────

@@ -1,9 +1,9 @@
-"""`python -m swarm_shared.notifying.courier`: takes one message, sends it, and records what came of it.
+"""`python -m swarm_shared.notifying.courier`: claims one message, sends it, and records the outcome.
 
-It takes the message itself and records the outcome itself, so that the death of the process that started it changes
-nothing: while a courier lives nobody else sends its message, and once it has ended its outcome is in the database. Only
-its own death between a receiver's acceptance and that record leaves the outcome open. The message is then sent again
-with the same key, by which a receiver can tell.
+The courier does all three itself, so it does not matter whether the process that started it survives. While a courier
+is alive, no other process sends its message; once it has exited, the outcome is in the database. Only if the courier
+itself dies after the receiver has accepted the message and before that is recorded is the outcome unknown. The message
+is then sent again with the same key, which lets the receiver detect the duplicate.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from swarm_shared.program.notify_settings import NotifyTarget
 
 
 def run(errand: Errand, environ: Mapping[str, str]) -> bool:
-    """Do one errand; whether the message was accepted."""
+    """Send one message; whether it was accepted."""
     me = ProcessId.mine()
     path = Path(errand.db)
     with TaskDatabase(path, create=False) as database:
@@ -39,7 +39,7 @@ def run(errand: Errand, environ: Mapping[str, str]) -> bool:
 
 
 def main() -> int:
-    """Read the errand from standard input; the exit code says nothing that the database does not."""
+    """Read the errand from standard input. The outcome is in the database; the exit code only repeats it."""
     errand = msgspec.json.decode(sys.stdin.buffer.read(), type=Errand)
     return 0 if run(errand, os.environ) else 1
 

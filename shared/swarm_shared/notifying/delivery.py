@@ -1,4 +1,4 @@
-"""Sending one message to one target, once, within a time limit; the outcome is a value."""
+"""Sends one message to one target within a time limit; the outcome is a value."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from swarm_shared.redaction.redaction import MARK, Redaction
 
 SEND_WITHIN_S = 15.0
 ERROR_CHARS = 300
-_SOON_AGAIN = (408, 425, 429)  # the only client errors that another try can mend
+_SOON_AGAIN = (408, 425, 429)  # the only client errors that a retry can fix
 _LEAST_SECRET_CHARS = 6
 
 
 class Delivery(Struct, frozen=True, kw_only=True):
-    """What came of one try. `error` is None when the target accepted the message, and holds no secret otherwise.
+    """The outcome of one attempt. `error` is None if the target accepted the message, and never contains a secret.
 
-    `is_final`: another try cannot succeed.
+    `is_final`: retrying cannot succeed.
     """
 
     error: str | None = None
@@ -45,21 +45,21 @@ class _TooLate(Exception):
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A webhook that has moved is to be corrected: its message and address go nowhere else."""
+    """A webhook that has moved must be corrected in swarm.yaml; messages are not sent to other addresses."""
 
     def redirect_request(self, *_: object) -> None:
         return None
 
 
 def problem_of(target: NotifyTarget, environ: Mapping[str, str]) -> ConfigError | None:
-    """Why nothing can be sent to the target; None when it looks fine. Sends nothing."""
+    """Why nothing can be sent to the target; None if it looks fine. Sends nothing."""
     try:
         address = target.filled(environ)
     except ConfigError as error:
         return error
     if target.way == "url" and not _apprise_takes(address):
         return ConfigError(
-            f"notify: {target.label} is no URL that Apprise knows", hint="https://github.com/caronc/apprise lists them"
+            f"notify: {target.label} is not a URL that Apprise supports", hint="see https://github.com/caronc/apprise"
         )
     return None
 
@@ -145,7 +145,7 @@ def _run(command: str, message: Message, environ: Mapping[str, str], cwd: Path) 
         _, printed = process.communicate(json.dumps(message.as_json()).encode())
     finally:
         try:
-            os.killpg(process.pid, signal.SIGKILL)  # also what it left behind
+            os.killpg(process.pid, signal.SIGKILL)  # and any children it left running
         except ProcessLookupError:
             pass
         process.wait()
@@ -157,12 +157,12 @@ def _run(command: str, message: Message, environ: Mapping[str, str], cwd: Path) 
 
 
 def _by_apprise(address: str, message: Message) -> Delivery:
-    import apprise  # only who has such a target pays for it
+    import apprise  # imported late: slow, and only needed for such targets
 
     with apprise.LogCapture(level=logging.WARNING) as log:
         sender = apprise.Apprise()
         if not sender.add(address):
-            return Delivery(error="no URL that Apprise knows", is_final=True)
+            return Delivery(error="not a URL that Apprise supports", is_final=True)
         if sender.notify(title=message.title, body=f"{message.text}\n\nid: {message.key}"):
             return Delivery()
         lines = log.getvalue().strip().splitlines()
@@ -178,7 +178,7 @@ def _apprise_takes(address: str) -> bool:
 
 @contextmanager
 def _time_limit(seconds: float) -> Iterator[None]:
-    """Raise `_TooLate` in the middle of whatever waits: timeouts of sockets begin anew with every byte."""
+    """Raise `_TooLate` wherever the code is blocked; socket timeouts restart with every byte received."""
 
     def expire(number: int, frame: FrameType | None) -> None:
         raise _TooLate

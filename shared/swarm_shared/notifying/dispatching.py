@@ -1,4 +1,4 @@
-"""Gives due messages to couriers: a process each, so that no target can hold up anything else."""
+"""Starts a courier process for each due message, so that a slow target blocks nothing else."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ AGAIN_AFTER_MS, MOST_AGAIN_AFTER_MS = 2_000, 300_000  # for couriers that die be
 
 
 class Errand(Struct, frozen=True, kw_only=True):
-    """What a courier reads on standard input. The address is as written in swarm.yaml: it fills in the variables."""
+    """What a courier reads from standard input. The address is as in swarm.yaml; the courier expands variables."""
 
     db: str
     key: str
@@ -29,7 +29,7 @@ class Errand(Struct, frozen=True, kw_only=True):
 
 
 class Dispatcher:
-    """Starts couriers and collects them; at most one at a time for each target, and none in quiet hours."""
+    """Starts couriers and reaps them; at most one at a time per target, and none in quiet hours."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class Dispatcher:
 
     @property
     def busy(self) -> bool:
-        """Whether a courier of ours is on its way."""
+        """Whether one of our couriers is running."""
         return any(courier.poll() is None for courier in self._couriers.values())
 
     def run_once(self) -> None:
@@ -56,7 +56,7 @@ class Dispatcher:
         self._couriers = {key: courier for key, courier in self._couriers.items() if courier.poll() is None}
         unsent = self._db.outbox.unsent()
         self._started = {each.key: self._started[each.key] for each in unsent if each.key in self._started}
-        # Here, too, and not only where messages are made: further tries, and messages from before the setting.
+        # Checked here as well, since retries and messages from before the setting have due times of their own.
         if self._quiet is not None and self._quiet.end_after(now) is not None:
             return
         for message in unsent:
@@ -82,7 +82,7 @@ class Dispatcher:
 
 
 def start_courier(errand: Errand, environ: Mapping[str, str], *, cwd: Path) -> subprocess.Popen[bytes]:
-    """A process that sends one message and records the outcome itself: it outlives the one that started it."""
+    """A process that sends one message and records the outcome; it may outlive the process that started it."""
     courier = subprocess.Popen(
         [sys.executable, "-P", "-m", COURIER],
         cwd=cwd,
@@ -94,9 +94,9 @@ def start_courier(errand: Errand, environ: Mapping[str, str], *, cwd: Path) -> s
     )
     assert courier.stdin is not None
     try:
-        # Less than a pipe holds, so this never waits. A courier that gets only a part of it sends nothing.
+        # Smaller than a pipe's buffer, so this never blocks. A courier that receives only part of it sends nothing.
         courier.stdin.write(json.dumps({name: getattr(errand, name) for name in errand.__struct_fields__}).encode())
         courier.stdin.close()
     except OSError:
-        pass  # it has died already; the message is still ours to send
+        pass  # it has died already; the message stays in the outbox
     return courier

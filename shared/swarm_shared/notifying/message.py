@@ -18,7 +18,7 @@ _ONE: Mapping[NoticeKind, str] = {
     NoticeKind.CREDENTIALS: "an agent CLI cannot log in",
     NoticeKind.BUDGET: "budget",
     NoticeKind.NEEDS_YOU: "a task needs you",
-    NoticeKind.IDLE: "nothing runs, and work is left",
+    NoticeKind.IDLE: "tasks are ready, but nothing is running",
     NoticeKind.HOLD: "an agent CLI is on hold",
     NoticeKind.FINISHED: "finished",
 }
@@ -31,9 +31,9 @@ _MANY: Mapping[NoticeKind, str] = {
 
 
 class Message(Struct, frozen=True, kw_only=True):
-    """What is sent. `key` is the same for every try at sending it, so that a receiver can drop a repetition.
+    """One message. `key` stays the same when it is sent again, so that a receiver can drop duplicates.
 
-    `counts` gives all notices by kind; `notices` holds the first of them, a bounded number.
+    `counts` covers all notices by kind; `notices` contains the first of them, up to a limit.
     """
 
     key: str
@@ -49,7 +49,7 @@ class Message(Struct, frozen=True, kw_only=True):
 
     @property
     def text(self) -> str:
-        """A line for each notice, the most urgent first, and what was left out."""
+        """One line per notice, the most urgent first, and the number of those omitted."""
         order = list(NoticeKind)
         listed = sorted(self.notices, key=lambda each: (order.index(each.kind), each.at))[:LISTED]
         lines = [f"{_clock(each.at)} {each.text}" for each in listed]

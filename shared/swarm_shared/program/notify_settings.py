@@ -173,7 +173,7 @@ def _as_kinds(where: str, raw: Any) -> tuple[NoticeKind, ...]:
 
 
 def _problem_of(way: str, address: str) -> str | None:
-    """What is wrong with an address, in words that do not quote it."""
+    """What is wrong with an address, without quoting it."""
     scheme = _SCHEME.match(address)
     if way == "url":
         return None if scheme else "url has no scheme; an Apprise URL looks like ntfy://topic or slack://…"

@@ -1,4 +1,4 @@
-"""Costs from a table of prices, and budgets that cannot be kept with an agent CLI."""
+"""Costs from a table of prices, and budgets that cannot be enforced with an agent CLI."""
 
 from __future__ import annotations
 

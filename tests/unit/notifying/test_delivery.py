@@ -166,6 +166,6 @@ def test_an_apprise_url_delivers(hook: Webhook, tmp_path: Path) -> None:
 
 
 def test_an_unknown_scheme_and_an_unset_variable_are_found_without_sending() -> None:
-    assert "no URL that Apprise knows" in str(problem_of(to("url", f"ntfyy://{SECRET}"), {}))
+    assert "not a URL that Apprise supports" in str(problem_of(to("url", f"ntfyy://{SECRET}"), {}))
     assert "NTFY_URL is not set" in str(problem_of(to("url", "${NTFY_URL}"), {}))
     assert problem_of(to("command", "whatever"), {}) is None

@@ -1,4 +1,4 @@
-"""The cost of sessions if the agent CLI does not report it, and budgets that cannot be enforced."""
+"""Computes costs that an agent CLI does not report, and finds budgets that cannot be enforced."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from swarm_shared.domain.prices import Price, price_of
 def priced(
     usage: Usage, models: Sequence[str], prices: Mapping[str, Price], by_model: Mapping[str, Usage] | None = None
 ) -> Usage:
-    """The usage with its cost computed from the table of prices, where it is not reported for every model.
+    """The usage, with costs that are not reported computed from `prices`.
 
     Args:
-        models: All that answered.
-        by_model: What each of them used, where that is reported. Without it the cost of several models stays as it is
-            reported, and so it does when one of them has no price.
+        models: The models that were used.
+        by_model: The usage of each model, if reported. Without it, or if one of several models has no price, the cost
+            stays as reported.
     """
     usage = _without_zero(usage)
     parts = {name: _without_zero(used) for name, used in (by_model or {}).items()}
@@ -31,13 +31,13 @@ def priced(
         return usage  # the whole is reported
     costs = [_cost(used, price_of(prices, model)) for model, used in parts.items()]
     known = [cost for cost in costs if cost is not None]
-    # What is divided otherwise than it adds up to is not the same usage, such as that of earlier runs of a session.
+    # If the parts do not add up, they describe something else, such as earlier runs of a resumed session.
     is_whole = sum(used.tokens or 0 for used in parts.values()) == usage.tokens
     return replace(usage, cost_usd=sum(known)) if known and is_whole and len(known) == len(costs) else usage
 
 
 def _without_zero(usage: Usage) -> Usage:
-    # A CLI reports nothing for tokens of a model that it has no price of.
+    # A CLI without a price for a model reports zero for its tokens.
     return replace(usage, cost_usd=None) if usage.cost_usd == 0 and usage.tokens else usage
 
 
@@ -45,7 +45,7 @@ def _cost(used: Usage, price: Price | None) -> float | None:
     if used.cost_usd is not None:
         return used.cost_usd
     if used.tokens == 0:
-        return 0.0  # all its requests failed
+        return 0.0  # all of its requests failed
     if price is None or used.tokens is None or used.output_tokens is None:
         return None
     return price.cost_usd(tokens=used.tokens, cached=used.cached_tokens or 0, output=used.output_tokens)
@@ -61,16 +61,16 @@ def budget_problems(budget: Budget, prices: Mapping[str, Price], cli: AgentCli, 
         return  # it runs no model
     if budget.limits(Unit.TOKENS) and not _reports_tokens(cli):
         yield ConfigError(
-            f"budget: agent CLI {cli.name!r} reports no tokens, so a cap on tokens cannot be kept",
+            f"budget: agent CLI {cli.name!r} reports no tokens, so a cap on tokens cannot be enforced",
             hint="cap minutes instead, or choose another agent CLI",
         )
     if not budget.limits(Unit.USD) or _reports_cost(cli):
         return
-    text = f"budget: agent CLI {cli.name!r} reports no cost, so a cap in USD cannot be kept"
+    text = f"budget: agent CLI {cli.name!r} reports no cost, so a cap in USD cannot be enforced"
     if not _reports_output(cli):
         yield ConfigError(text, hint="cap tokens or minutes instead: what it reports is not enough for `prices` either")
     elif not prices:
-        yield ConfigError(text, hint="state what its models cost: prices: {MODEL: {input: 3, cached: 0.3, output: 15}}")
+        yield ConfigError(text, hint="add prices for its models: prices: {MODEL: {input: 3, cached: 0.3, output: 15}}")
     elif model and price_of(prices, model) is None:
         yield ConfigError(f"{text}: `prices` has no model {model!r}", hint=f"known: {', '.join(sorted(prices))}")
 

@@ -1,4 +1,4 @@
-"""Messages to be sent: each is taken by one process at a time, and settled by the process that took it."""
+"""Messages to send: one process at a time claims a message, and the same process records its outcome."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from swarm_shared.store.sql import SQL
 KEPT_NOTICES = 50
 TRIES = 8
 BACK_OFF_MS, MOST_BACK_OFF_MS = 5_000, 600_000
-UNKNOWN_SENDER_MS = 600_000  # a sender in another pid namespace is believed to live for so long
+UNKNOWN_SENDER_MS = 600_000  # how long a sender in another pid namespace is assumed to be alive
 CURSOR = "notified_until"  # the event up to which notices were made
 
 
@@ -42,7 +42,7 @@ class Unsent(Struct, frozen=True, kw_only=True):
 
 
 class Taken(Struct, frozen=True, kw_only=True):
-    """A message that the calling process alone may send now. `tries` counts this one."""
+    """A message that only the calling process may send now. `tries` includes this attempt."""
 
     key: str
     target: str
@@ -70,7 +70,7 @@ class Outbox(Family):
         return None if value is None else int(value)
 
     def begin(self) -> None:
-        """Let notices be made of events from now on, unless they are already."""
+        """Start reporting events that occur from now on, unless that has begun."""
         if self.cursor() is None:
             with self._db.transaction():
                 if self.cursor() is None:
@@ -81,7 +81,7 @@ class Outbox(Family):
         self._db.change(SQL["set_meta"], {"key": CURSOR, "value": str(event)})
 
     def add(self, target: str, label: str, notices: Sequence[Notice], *, due_at: int) -> None:
-        """Put notices into the message of the target that is not begun, or into a new one; in the caller's transaction.
+        """Add notices to the target's message that still waits, or to a new one; in the caller's transaction.
 
         Args:
             due_at: Not to be sent before (wall ms); of several the earliest counts.
@@ -137,7 +137,7 @@ class Outbox(Family):
         )
 
     def settle(self, taken: Taken, sender: ProcessId, *, error: str | None, is_final: bool = False) -> bool:
-        """Record what came of the try: sent, to be tried again later, or given up; durable before it returns.
+        """Record the outcome of an attempt: sent, to be retried, or given up; durable before it returns.
 
         Returns:
             False when the message no longer belongs to this process; nothing was changed.
@@ -206,7 +206,7 @@ class Outbox(Family):
         return {str(status): int(number) for status, number in self._db.rows(SQL["outbox_counts"])}
 
     def dead_targets(self, since: int) -> list[tuple[str, str, int]]:
-        """Targets that nothing has reached since a message was given up: label, last error, messages given up."""
+        """Targets without a successful delivery since a message was given up: label, last error, messages given up."""
         return [
             (str(label), str(error), int(number))
             for label, _, error, number in self._db.rows(SQL["given_up_since"], {"since": since})
@@ -225,7 +225,7 @@ class Outbox(Family):
 def _is_due(sender: ProcessId | None, due_at: int, now: int) -> bool:
     alive = False if sender is None else sender.is_alive()
     if alive is False and sender is not None:
-        return True  # killed in the middle: whether it was sent is not known
+        return True  # killed while sending: it is unknown whether the message arrived
     return alive is not True and due_at <= now
 
 

@@ -1,4 +1,4 @@
-"""Which routes are open now, and what a claim changes about that."""
+"""Which routes are open now, and how a claim changes that."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class RouteDoors(Family):
     """Reads only."""
 
     def choices(self, routing: Routing, default_cli: str, *, any_trouble: bool) -> dict[str, Choice | None]:
-        """By the agent CLI that tasks name (empty: none): the routes of a claim; None: it has to wait."""
+        """The routes of a claim by the agent CLI that a task names (empty: none); None if the claim has to wait."""
         openness = self.openness() if any_trouble else _all_open
         names = self._db.rows(SQL["agent_cli_names"])
         return {name: routing.choose(name, default_cli, openness) for (name,) in names}
@@ -35,7 +35,7 @@ class RouteBook(RouteDoors):
     """Writes inside the caller's transaction."""
 
     def note_claim(self, attempt: str, choice: Choice, *, spacing_s: float) -> None:
-        """An attempt begins on routes in trouble: it probes a hold that is over, and the next start waits a little."""
+        """An attempt starts on routes in trouble: it probes an expired hold and delays the next start a little."""
         next_start = self._clock.mono_ms() + round(spacing_s * 1000)
         for route in choice.names:
             self._db.change(SQL["probe_hold"], {"attempt": attempt, "route": route})

@@ -1,4 +1,4 @@
-"""What the ends of attempts change about routes: holds begin and end, and limits fall and rise."""
+"""How the outcome of an attempt affects routes: holds start and end, limits fall and rise."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _TOO_FAST = frozenset({TroubleKind.THROTTLED, TroubleKind.OVERLOADED})
 
 
 class RouteTrouble(Family):
-    """What the ends of attempts change; inside the caller's transaction."""
+    """Applies outcomes of attempts to routes; inside the caller's transaction."""
 
     def __init__(self, connection: Connection, clock: Clock, rng: random.Random) -> None:
         super().__init__(connection, clock)
         self._rng = rng
 
     def note_end(self, attempt: str, claimed_at: int, result: AttemptResult, *, any_trouble: bool) -> None:
-        """An attempt has ended: hold the route that kept it from working, or open those that worked."""
+        """An attempt has ended: hold the route that failed, or reopen those that worked."""
         if result.trouble is not None and result.failure_class in (FailureClass.PROVIDER, FailureClass.SETUP):
             on = result.trouble_on
             route, agent_cli, _ = self._routes_of(attempt) if on is None else (on.name, on.agent_cli, None)
@@ -39,7 +39,7 @@ class RouteTrouble(Family):
                 self._db.change(SQL["drop_reached_limit"], {"route": route})
 
     def _routes_of(self, attempt: str) -> tuple[str | None, str | None, str | None]:
-        """The builder's route, its agent CLI, and the validator's route; None: it has none, as a landing."""
+        """The builder's route, its agent CLI, and the validator's route; None where there is none, as in a landing."""
         builder, agent_cli, validator = self._db.row(SQL["routes_of_attempt"], {"attempt": attempt}) or (None,) * 3
         return builder, agent_cli, validator
 
@@ -48,9 +48,9 @@ class RouteTrouble(Family):
         known = self._db.row(SQL["hold_of"], {"route": route})
         since, step, probe = known or (0, 0, None)
         if known is not None and probe != attempt and session_began <= since:
-            return  # reported by a session that began before the hold: the same trouble, not another one
+            return  # the session began before the hold: the same trouble, already counted
         if session_began <= int(self._db.value(SQL["meta"], {"key": RESUMED_AT}) or 0):
-            return  # the user has resumed since: perhaps the cause is gone, and the next attempt finds out
+            return  # the user has resumed since: the cause may be fixed, and the next attempt will show
         hold = next_hold(trouble, step=step, rng=self._rng)
         wait_ms = None if hold.wait_s is None else round(hold.wait_s * 1000)
         until_at = None if wait_ms is None else wall + wait_ms
@@ -68,7 +68,7 @@ class RouteTrouble(Family):
             },
         )
         if trouble.kind is not TroubleKind.STARTUP:
-            # A canary runs alone after the hold: that it was refused does not mean that too many ran at once.
+            # A canary runs alone after a hold, so its refusal does not show that too many ran at once.
             too_many = trouble.kind in _TOO_FAST and probe != attempt
             self._limit(route, wall, too_many=too_many)
         until = "until you resume" if hold.wait_s is None else f"for {hold.wait_s:.0f} s"
@@ -79,8 +79,8 @@ class RouteTrouble(Family):
         )
 
     def _limit(self, route: str, wall: int, *, too_many: bool) -> None:
-        """After the hold starts are spread; where too many ran at once, only half of them may."""
-        running = 1 + int(self._db.value(SQL["attempts_on_route"], {"route": route}))  # its own is over already
+        """Space out starts after the hold; if too many ran at once, halve their number."""
+        running = 1 + int(self._db.value(SQL["attempts_on_route"], {"route": route}))  # plus this one, which has ended
         limit = self._db.value(SQL["limit_of_route"], {"route": route})
         before = running if limit is None else max(running, int(limit))
         after = max(1, before // 2) if too_many else before
@@ -88,6 +88,6 @@ class RouteTrouble(Family):
 
 
 def _has_answered(result: AttemptResult) -> bool:
-    """Whether the attempt proves that its agent CLI works."""
+    """Whether the attempt shows that its agent CLI works."""
     judged = result.outcome is Outcome.PASSED or result.failure_class is FailureClass.QUALITY
     return judged or result.question is not None

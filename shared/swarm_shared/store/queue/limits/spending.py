@@ -1,6 +1,6 @@
-"""What has been used of the budgets, and what follows when that is much: a warning, a pause, a held task.
+"""How much of the budgets is used, and the consequences: a warning, a paused queue, a held task.
 
-The figures are those of sessions that have ended. Sessions of unknown cost count as nothing and are counted apart.
+Only sessions that have ended count. Sessions of unknown cost add nothing and are counted separately.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from swarm_shared.store.queue.swarm import BUDGET_ACTOR, PAUSED, Swarm
 from swarm_shared.store.sql import SQL
 
 HOUR_MS = 3_600_000
-STRETCH = 5_000  # sessions that a look back goes through at most
+STRETCH = 5_000  # sessions that are summed at most when a meter is reset
 _META_KEY = "budget"
 _SHARED = (Scope.RUN, Scope.DAY)
 _RUNS_AGAIN = frozenset({Status.NOT_STARTED, Status.SCHEDULED})
 
 
 class Spending(Family):
-    """Meters of the run and the day, and the sums of single tasks."""
+    """Meters of the run and the day, and totals of single tasks."""
 
     def spent(self, scope: Scope) -> Spent:
         """What the run or the day has used."""
@@ -45,7 +45,7 @@ class Spending(Family):
         return _spent(row[1:] if row is not None else (0.0, 0, 0, 0, 0, 0))
 
     def check(self, budget: Budget, *, unpriced: str | None = None) -> None:
-        """Report caps that are near or reached, and pause the queue while one is; to be called as sessions end.
+        """Report caps that are near or reached, and pause the queue while one is reached; called when a session ends.
 
         Args:
             unpriced: The models of a session that has just used tokens at a cost that is not known.
@@ -63,13 +63,13 @@ class Spending(Family):
             self._pause_or_continue([each for each in used if each.is_reached])
 
     def only_until_midnight(self) -> bool:
-        """Whether the queue is paused by the budget of the day and by nothing else."""
+        """Whether the queue is paused only by the budget of the day."""
         if not self._has_paused():
             return False
         return not any(each.is_reached for each in self.stated().used(Scope.RUN, self.spent(Scope.RUN)))
 
     def begin_run(self) -> None:
-        """A run begins: its budget is fresh, and a pause that the last one's budget caused is over."""
+        """A run begins: reset its meter, and lift a pause that the budget of the previous run caused."""
         with self._db.transaction():
             self._begin(Scope.RUN, self._clock.wall_ms())
             self._pause_or_continue([])
@@ -77,7 +77,7 @@ class Spending(Family):
     def after_attempt(
         self, task: int, task_id: str, attempt: str, worker_id: str | None, move: Move, budget: Budget
     ) -> Move:
-        """Where a task goes instead of trying again when its own budget is used up; inside the caller's transaction."""
+        """Hold a task instead of retrying it if its budget is used up; inside the caller's transaction."""
         if not any(True for _ in budget.task.stated()):
             return move
         about = {"task": task, "task_id": task_id, "attempt": attempt, "worker_id": worker_id}
@@ -88,17 +88,17 @@ class Spending(Family):
         reached = [each for each in used if each.is_reached]
         if not reached or move.status not in _RUNS_AGAIN:
             return move
-        self._db.change(SQL["forget_caps"], {"key": key})  # released, it has a fresh budget
+        self._db.change(SQL["forget_caps"], {"key": key})  # once released, its budget starts from zero
         text = "; ".join(f"used {each}" for each in reached)
         return replace(move, status=Status.HELD, event="held", due_in_s=None, hold_reason=HoldReason.BUDGET, text=text)
 
     def note(self, budget: Budget) -> None:
-        """Store the budget of the workers, for readers."""
+        """Store the workers' budget for other programs to read."""
         if budget != self.stated():
             Swarm(self._db, self._clock).set_meta(_META_KEY, msgspec.json.encode(budget).decode())
 
     def stated(self) -> Budget:
-        """The budget of the workers that were started last."""
+        """The budget of the workers started most recently."""
         text = Swarm(self._db, self._clock).meta(_META_KEY)
         try:
             return Budget() if text is None else msgspec.json.decode(text, type=Budget)
@@ -122,7 +122,7 @@ class Spending(Family):
         return [_cap(each) | {"task": task} for each, task in sorted(used, key=lambda one: -one[0].share)]
 
     def shown(self) -> dict[str, Any]:
-        """For JSON answers: what run and day have used, each cap beside it, and the cost of the last hour."""
+        """For JSON output: usage of run and day, each cap, and the cost of the last hour."""
         budget, since = self.stated(), self._clock.wall_ms() - HOUR_MS
         used = [each for scope in _SHARED for each in budget.used(scope, self.spent(scope))]
         row = {scope: self._db.row(SQL["meter"], {"scope": scope}) or (0,) for scope in _SHARED}
@@ -174,7 +174,7 @@ class Spending(Family):
             hour=0, minute=0, second=0, microsecond=0
         )
         since, known = round(midnight.timestamp() * 1000), self._db.row(SQL["meter"], {"scope": Scope.DAY})
-        # Later than now: the clock was ahead of its time when that day began.
+        # In the future: the clock was wrong when that day began.
         if known is None or known[0] < since or known[0] > self._clock.wall_ms():
             self._begin(Scope.DAY, since)
 
