@@ -1,4 +1,4 @@
-"""The prompt of a task's next builder session, and which earlier session it resumes; nothing is changed."""
+"""The prompt of a task's next builder session, and the earlier session that it resumes; read only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A swarm without a configured project must not work on the checkout of this suite, where it was started."""
+"""A swarm without a configured project must not work on the checkout of Amplifier Swarm in which it was started."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PART = Path("services", "swarm_worker", "__init__.py")
 def not_pointed_at_a_project(settings: Settings) -> ConfigError | None:
     """The error where the project root is the suite's own checkout by default; None where it may be worked on.
 
-    Whoever names the checkout as the project, such as to develop the suite with itself, means it.
+    A user who names the checkout as the project, for example to develop Amplifier Swarm with itself, means it.
     """
     if settings.origins.get("project_root", "default") != "default":
         return None

@@ -1,6 +1,7 @@
-"""Reaping: judge which attempts are orphans, end what is left of them, prove it gone, and only then requeue the task.
+"""Reaping: decides which attempts are orphans, ends their remaining processes, proves them gone, and only then requeues
+the task.
 
-Used by `swarm-reaper` all the time and by `reset-orphans` once. The order makes every step safe to crash after:
+Used continuously by `swarm-reaper` and once by `reset-orphans`. The order makes every step safe to crash after:
 raise the token with the reason, kill the worker if it lives, let its keeper end the tree, prove that, settle.
 """
 
@@ -51,7 +52,9 @@ class _Suspicion(Struct, frozen=True, kw_only=True):
 
 @dataclass(slots=True, kw_only=True)
 class _Pursuit:
-    """What this process knows of ending one attempt; another reaper begins anew. Times are monotonic ms."""
+    """What this process knows about ending one attempt; another reaper starts from the beginning. Times are monotonic
+    ms.
+    """
 
     since: int
     next_sweep: int = 0
@@ -117,7 +120,7 @@ class Reaping:
         return closed
 
     def orphans(self) -> list[OpenAttempt]:
-        """Attempts that a round would take away now, or is taking away."""
+        """Attempts that a round would reclaim now, or is reclaiming."""
         return [a for a in self._recovery.open_attempts() if a.ending or a.ended or self._judge(a)]
 
     # ───── judging ─────

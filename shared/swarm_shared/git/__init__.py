@@ -1,1 +1,1 @@
-"""What the suite does with git: worktrees, work in progress, diffs, merging and landing; no database, no services."""
+"""All git operations: worktrees, work in progress, diffs, merging and landing; no database, no services."""

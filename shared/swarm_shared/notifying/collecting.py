@@ -74,7 +74,7 @@ class Collector:
         self._db, self._targets, self._pace = database, tuple(targets), pace
 
     def run_once(self) -> bool:
-        """Make messages of what is new; whether there may be more at once.
+        """Create messages about news. Returns whether there may be more immediately.
 
         Messages, cursor and conditions are written in one transaction, so that a death loses and doubles nothing.
         """

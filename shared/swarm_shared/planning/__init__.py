@@ -1,1 +1,1 @@
-"""What a list of tasks will take, and its drawing, before anything runs."""
+"""Estimates and graphs of a list of tasks, before anything runs."""

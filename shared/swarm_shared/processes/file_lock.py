@@ -1,4 +1,4 @@
-"""An advisory lock: one process at a time, and the kernel frees it when its holder ends, however it ends."""
+"""An advisory lock: one process at a time, released by the kernel however its holder ends."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Which process a pid meant when it was written down, and whether it is still that one.
+"""Identifies the process that a recorded pid meant, and whether it is still the same one.
 
-A pid alone names nothing: the kernel gives it out again. Here a process is its pid, its start time, the
-boot and the pid namespace, and a signal reaches exactly that process or nobody.
+A pid alone does not identify a process: the kernel reuses it. Here a process is its pid, its start time, the
+boot and the pid namespace, and a signal reaches exactly that process or none.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _POLL_S = 0.02
 
 
 class ProcessId(Struct, frozen=True, kw_only=True):
-    """One process for ever: never two processes have the same.
+    """A unique process identity: no two processes ever have the same one.
 
     Args:
         pid: Its number; at least 1.

@@ -1,4 +1,4 @@
-"""Proof that a process and everything it started have ended, by a file lock that they all hold.
+"""Proves that a process and everything that it started have ended, using a file lock that they all hold.
 
 A program opens its own file under `<state>/alive`, locks it, and passes the open file to what it starts. The
 kernel keeps the lock for as long as one of them has the file open, whatever it did to its environment, session or
@@ -77,7 +77,7 @@ class Lifeline:
 
 
 class Lifelines:
-    """The files of all programs of a swarm, for whoever must prove that one is gone."""
+    """The lock files of all programs of a swarm, to prove that one is gone."""
 
     def __init__(self, state_dir: Path) -> None:
         self._state_dir = state_dir

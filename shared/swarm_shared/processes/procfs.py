@@ -1,4 +1,4 @@
-"""What the kernel says about one process: its state, parents, times and children, read from /proc."""
+"""Data about one process from /proc: its state, parents, times and children."""
 
 from __future__ import annotations
 

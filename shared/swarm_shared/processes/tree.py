@@ -1,4 +1,4 @@
-"""What lives below a process: the list, what it uses, and its end."""
+"""The processes below a process: lists them, measures them, and ends them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Since when something has looked wrong without a break, counted only while its judge could have seen it come right."""
+"""How long something has looked wrong without interruption, counting only time in which a recovery would have been
+seen.
+"""
 
 from __future__ import annotations
 

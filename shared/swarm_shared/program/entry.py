@@ -1,4 +1,6 @@
-"""How every program ends: a click command in, an exit code out, errors in a line or two, never a traceback."""
+"""The entry point of all programs: runs a click command, returns an exit code, and prints errors in a line or two,
+never a traceback.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one line of a program's output that says what went wrong, where there is such a line."""
+"""Finds the line of a program's output that states what went wrong, if there is one."""
 
 from __future__ import annotations
 

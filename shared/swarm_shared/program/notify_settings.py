@@ -1,4 +1,4 @@
-"""`notify` and `quiet` in swarm.yaml: where notifications go, about what, and when they wait."""
+"""`notify` and `quiet` in swarm.yaml: notification targets, their events, and quiet hours."""
 
 from __future__ import annotations
 

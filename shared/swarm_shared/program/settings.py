@@ -1,4 +1,4 @@
-"""Every setting of the suite, its default written once, and where its value comes from.
+"""All settings, each with its default, and where its value comes from.
 
 Precedence: flag, then environment, then `swarm.yaml` beside the database (same names, lower case), then the default.
 """

@@ -1,4 +1,4 @@
-"""Standard input, output and error as a program may find them: closed, full, or without anyone who reads."""
+"""Makes standard input, output and error usable even if they are closed, full, or without a reader."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads one mapping of swarm.yaml key by key, and says exactly which key is wrong and what is allowed there."""
+"""Reads one mapping of swarm.yaml key by key, and reports exactly which key is wrong and what is allowed there."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""Text of tasks and agents made harmless: nothing in it acts on a terminal."""
+"""Makes text of tasks and agents safe: nothing in it has an effect on a terminal."""
 
 from __future__ import annotations
 
 import re
 
-# Whole escape sequences go first, so that their letters do not stay behind as rubbish.
+# Complete escape sequences are removed first, so that their letters do not remain.
 _SEQUENCES = re.compile(
     "(?:\x1b\\]|\x9d)[^\x07\x1b\x9c]*(?:\x07|\x1b\\\\|\x9c)?"  # titles, links, clipboard
     "|(?:\x1b[PX^_]|[\x90\x98\x9e\x9f])[^\x1b\x9c]*(?:\x1b\\\\|\x9c)?"  # device strings

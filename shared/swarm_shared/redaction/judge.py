@@ -1,4 +1,4 @@
-"""Whether a value beside a name such as `password` is a secret, or code, a type, a placeholder, a sentence."""
+"""Whether a value next to a name such as `password` is a secret, or code, a type, a placeholder, a sentence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Output that is redacted while it comes, in whatever pieces it was written."""
+"""Redacts output while it arrives, in whatever pieces it was written."""
 
 from __future__ import annotations
 

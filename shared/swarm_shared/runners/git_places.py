@@ -1,7 +1,7 @@
 """Which parts of git's directories a session in a linked worktree may write.
 
 Only what commits need. The rest decides what the next git outside does: a `commondir`, `.git`, `config` or hook of the
-agent's choice would run a program of its choice with the rights of the user.
+agent's choice would run a program of its choice with the user's permissions.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`runner: local`: commands run as children of the worker, with all of the user's rights."""
+"""`runner: local`: commands run as children of the worker, with all of the user's permissions."""
 
 from __future__ import annotations
 

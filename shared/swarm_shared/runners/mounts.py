@@ -1,4 +1,4 @@
-"""What a confined command sees of the file system: a list of mounts, of which the deeper path always wins."""
+"""The file system that a confined command sees: a list of mounts, in which the deeper path always takes precedence."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ class _Inside:
         self._runner, self._place = runner, place
 
     def run(self, *argv: str) -> str:
-        """What a command prints, whatever came of it."""
+        """The output of a command, whatever its exit code."""
         env = self._runner.environment(os.environ)
         try:
             ended = subprocess.run(

@@ -1,4 +1,4 @@
-"""What every runner can do, and what it is told about the swarm and about one command."""
+"""The interface of runners, and the data about the swarm and about one command that they get."""
 
 from __future__ import annotations
 

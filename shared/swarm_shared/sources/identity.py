@@ -1,4 +1,4 @@
-"""Finds the tasks of an earlier import among those of a later one, whatever was edited, moved or renumbered."""
+"""Matches the tasks of an earlier import with those of a later one, even if they were edited, moved or renumbered."""
 
 from __future__ import annotations
 

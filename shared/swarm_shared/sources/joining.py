@@ -1,4 +1,4 @@
-"""Several plans as one import: files of one plan joined, ids kept apart, dependencies that lead nowhere reported."""
+"""Combines several plans into one import: joins files, keeps ids distinct, reports unresolved dependencies."""
 
 from __future__ import annotations
 

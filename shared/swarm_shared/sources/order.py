@@ -1,4 +1,4 @@
-"""Orders that plans imply: one after the other, side by side within a phase, phase after phase."""
+"""Orders that plans imply: sequential, parallel within a phase, phase after phase."""
 
 from __future__ import annotations
 

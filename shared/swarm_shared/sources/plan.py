@@ -1,4 +1,4 @@
-"""What reading another tool's plan gives: tasks, and an account of everything that the file holds."""
+"""The result of reading another tool's plan: tasks, and an account of everything in the file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_TEXT_SHOWN = 100
 
 
 class Became(StrEnum):
-    """What a piece of a plan became."""
+    """The result for a part of a plan."""
 
     TASK = "task"
     PART = "part of a task"

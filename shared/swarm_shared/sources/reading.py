@@ -1,4 +1,4 @@
-"""Recognizes what a file is, and reads it."""
+"""Recognizes the format of a file, and reads it."""
 
 from __future__ import annotations
 

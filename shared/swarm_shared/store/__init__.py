@@ -1,1 +1,1 @@
-"""Families of verbs on the database, one module each; `TaskDatabase` is their thin front."""
+"""Families of database operations, one module each; `TaskDatabase` provides access to them."""

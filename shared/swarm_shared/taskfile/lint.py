@@ -1,4 +1,4 @@
-"""What a good task list has beyond being valid: criteria, files, tasks of a size, dependencies that fit."""
+"""Warnings about valid task lists: missing criteria or files, oversized tasks, doubtful dependencies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Turns the text of a task file into nodes, one task at a time, and stops at whatever would cost too much.
+"""Turns the text of a task file into nodes, one task at a time, and stops at anything that would cost too much.
 
 It works on the parser's events: building the whole document as objects takes several times as long and a
 gigabyte for 100,000 tasks, and the literal spelling of `2.10` or `007` would be lost on the way.

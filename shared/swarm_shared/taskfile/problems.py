@@ -1,4 +1,4 @@
-"""What is wrong in a task file, where, and what to do: gathered, so that everything is reported at once."""
+"""Problems of a task file with their places and advice, collected so that all are reported at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads a whole task file and checks it: it is accepted as it is, or refused with every reason."""
+"""Reads and checks a whole task file: it is accepted, or refused with all reasons."""
 
 from __future__ import annotations
 

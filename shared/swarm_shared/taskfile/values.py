@@ -1,4 +1,4 @@
-"""The kinds of values that a task's keys have: how each is read, and what is said when it is another.
+"""The kinds of values of a task's keys: how each is read, and the error for any other.
 
 A reader gets the node, the key's name for messages, and the problem list; None means: nothing usable there.
 """

@@ -1,4 +1,4 @@
-"""Words for states and priorities that people and other tools use, and what they mean here."""
+"""Words for statuses and priorities that users and other tools use, and their meaning here."""
 
 from __future__ import annotations
 

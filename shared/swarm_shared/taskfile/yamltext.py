@@ -1,4 +1,4 @@
-"""Spells values as YAML that people like to read and every parser takes back as it was.
+"""Writes values as readable YAML that every parser reads back unchanged.
 
 Not left to a YAML library: the C emitter escapes every emoji and with it turns a whole block of text into one
 line, and the Python one, which does not, takes minutes for a large queue. The spelling is the same on all machines.

@@ -1,4 +1,4 @@
-"""What landed between the work of a task and its landing: the tasks and commits that it collided with."""
+"""Work that landed between a task's work and its landing: the conflicting tasks and commits."""
 
 from __future__ import annotations
 

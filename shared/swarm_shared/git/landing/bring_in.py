@@ -1,4 +1,4 @@
-"""Bringing the integration branch into a task's branch, so that its owner works on top of the landed work."""
+"""Merges the integration branch into a task's branch, so that its agent works on top of the landed work."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from swarm_shared.git.worktrees.task_worktrees import TaskWorktree
 def bring_in(worktree: TaskWorktree, *, tip: str, branch: str, task_id: str, attempt_id: str) -> Merge:
     """Merge landed work into a task's branch and worktree, if that is possible without a conflict.
 
-    With a conflict the branch stays as it is: the answer lists the paths, and the agent gets them as its task.
+    On a conflict the branch is not changed: the result lists the paths, and the agent has to resolve them.
     Everything in the worktree has to be committed, as `TaskWorktrees.open` leaves it.
 
     Args:

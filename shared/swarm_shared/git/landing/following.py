@@ -1,4 +1,4 @@
-"""The branch that finished work lands on: where it begins, how it follows the person, how it moves."""
+"""The branch that finished work lands on: where it begins, how it follows the user's branch, how it moves."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from swarm_shared.git.worktrees.listing import checked_out_at, refuse_if_checked
 class Integration(Struct, frozen=True, kw_only=True):
     """One integration branch of a repository.
 
-    What may move it is first planned, then written down by the caller, then done by `advance`: so a lander that
-    dies in between can be completed from what is written.
+    Each move is first planned, then recorded by the caller, then carried out by `advance`, so that the work of a lander
+    that dies in between can be completed from the record.
     """
 
     repository: Repository
@@ -36,7 +36,7 @@ class Integration(Struct, frozen=True, kw_only=True):
         return read_ref(self.repository.git, self.ref)
 
     def checked_out_at(self) -> Path | None:
-        """The checkout that has it, which keeps anything from landing; None when all is well."""
+        """The checkout that has it, which prevents landing; None if there is none."""
         return checked_out_at(self.repository, self.ref)
 
     def landed_since(self, tip: str) -> str | None:
@@ -45,16 +45,16 @@ class Integration(Struct, frozen=True, kw_only=True):
         return last if last is not None and is_contained(self.repository.git, tip, last) else None
 
     def vouch(self, tip: str) -> None:
-        """Say to all swarms of the repository that the branch is rightly where it is."""
+        """Record for all swarms of the repository that the branch's position is correct."""
         move_refs(self.repository.git, [RefMove(ref=landed_ref(self.ref), new=tip, forced=True)], reason="swarm: known")
 
     def contains(self, sha: str) -> bool:
-        """Whether a commit has landed; what the repository does not have (any more) has not."""
+        """Whether a commit has landed; a commit that the repository does not (or no longer) have has not."""
         tip = self.tip()
         return tip is not None and is_contained(self.repository.git, sha, tip)
 
     def begin(self, start_sha: str) -> str:
-        """Make the branch from the person's commit unless it is there; its tip.
+        """Create the branch from the user's commit unless it exists. Returns its tip.
 
         Raises:
             BranchInUse: It is checked out somewhere.
@@ -72,7 +72,7 @@ class Integration(Struct, frozen=True, kw_only=True):
         return start_sha
 
     def plan_follow(self, person_ref: str, *, tip: str, marks: MarksOf | None = None) -> Merge:
-        """What brings the person's branch in; a branch that was deleted meanwhile brings nothing.
+        """The merge of the user's branch; a branch that was deleted in the meantime gives nothing to merge.
 
         Args:
             person_ref: The branch that was checked out when the swarm began, such as ``refs/heads/main``.
@@ -115,9 +115,8 @@ class Integration(Struct, frozen=True, kw_only=True):
         """Move the branch, only from where it is known to be; no checkout is touched.
 
         Raises:
-            BranchInUse: It is checked out somewhere: the person would commit the landed work away.
-            RefMoved: Somebody else moved it.
-            RefLocked: A lock is in the way.
+            BranchInUse: It is checked out somewhere: the user would undo the landed work with the next commit.
+            RefMoved: Someone else moved it. RefLocked: A lock blocks it.
         """
         refuse_if_checked_out(self.repository, self.ref)
         moves = [

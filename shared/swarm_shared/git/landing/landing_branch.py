@@ -1,4 +1,4 @@
-"""The branch that a swarm lands on: what the user may choose, and why a choice is refused."""
+"""The branch that a swarm lands on: which branches the user may choose, and why a choice is refused."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from swarm_shared.git.plumbing.repository import Repository
 
 
 def landing_branch(repository: Repository, branch: str, *, landed: Integration | None = None) -> Integration:
-    """The integration branch of that name, there or yet to be made.
+    """The integration branch of that name, whether it exists yet or not.
 
     Args:
         landed: The branch of this repository that the swarm has landed on so far.
@@ -52,7 +52,7 @@ def _in_the_way(repository: Repository, branch: str) -> str | None:
 
 
 def _refuse_to_leave(landed: Integration | None, integration: Integration) -> None:
-    """Later tasks build on landed work: a branch without it would take that from them."""
+    """Later tasks build on landed work: a branch without it would remove it from them."""
     known = landed.tip() if landed is not None and landed.ref != integration.ref else None
     start = integration.tip() or integration.repository.head_sha
     if landed is None or known is None or (start and is_contained(integration.repository.git, known, start)):

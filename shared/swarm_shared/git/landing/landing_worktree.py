@@ -14,7 +14,7 @@ from swarm_shared.git.worktrees.listing import add_worktree, git_dir_of, remove_
 def landing_checkout(
     repository: Repository, path: Path, sha: str, *, holder_is_dead: Callable[[Path], bool]
 ) -> Checkout:
-    """Check a commit out, detached, at our path; what git ignores (build caches) stays from the last time.
+    """Check a commit out, detached, at our path; git-ignored files (build caches) are kept from the last time.
 
     Whoever lands is alone. Everything that is neither in the commit nor ignored is deleted.
 

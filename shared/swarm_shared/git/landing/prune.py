@@ -1,4 +1,4 @@
-"""Removing worktrees and branches of tasks whose work has landed, and nothing else."""
+"""Removes worktrees and branches of tasks whose work has landed, and nothing else."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from swarm_shared.git.worktrees.task_worktrees import TaskWorktrees
 
 
 class Pruned(Struct, frozen=True, kw_only=True):
-    """What became of a task's worktree and branch; `kept_because` is None when they were removed."""
+    """The result for a task's worktree and branch; `kept_because` is None when they were removed."""
 
     safe: str
     kept_because: str | None
@@ -75,7 +75,7 @@ def _prune_one(
 
 
 def reason_to_keep(worktrees: TaskWorktrees, integration: Integration, safe: str) -> str | None:
-    """Why a task's worktree and branch must stay; None when all that they hold has landed."""
+    """Why a task's worktree and branch must be kept; None if all of their work has landed."""
     ref = task_ref(safe)
     tip = read_ref(integration.repository.git, ref)
     if tip is not None and not integration.contains(tip):

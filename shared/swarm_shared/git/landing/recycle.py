@@ -1,4 +1,4 @@
-"""What becomes of a worktree whose work has landed: a spare for the next task, or nothing."""
+"""Recycles a worktree whose work has landed: it becomes a spare for the next task, or is removed."""
 
 from __future__ import annotations
 
@@ -44,7 +44,9 @@ def recycle(
     """
     checkout = trees.find(safe)
     if checkout is None:
-        trees.remove(safe)  # half made, or half recycled by one who died of it: nobody has worked in it since
+        trees.remove(
+            safe
+        )  # incompletely created, or incompletely recycled by a process that died: no one has worked in it since
         return None
     if (checkout.git_dir / "locked").exists():
         return "it is locked (git worktree lock)"
@@ -82,7 +84,7 @@ class _Found(Struct, frozen=True, kw_only=True):
 
 
 def _examined(trees: TaskWorktrees, integration: Integration, safe: str, checkout: Checkout) -> _Found | str:
-    """What is left in a worktree beside landed work, or why it must stay."""
+    """What a worktree contains besides landed work, or why it must be kept."""
     ignored = _ignored_alone(checkout)
     if ignored is None:
         reason = reason_to_keep(trees, integration, safe)

@@ -1,4 +1,4 @@
-"""Conflict markers that a task added to text files and did not take out again."""
+"""Conflict markers that a task added to text files and did not remove."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Merging files in which items are marked as done, one line each.
+"""Merges files in which items are marked as done, one line each.
 
-Git takes changes of neighbouring lines for a conflict, and the items of a plan are neighbours. What was marked on
-either side is marked on all three first, so that only the other changes are left to merge.
+Git treats changes of adjacent lines as a conflict, and the items of a plan are adjacent. Marks on either side are first
+applied to all three versions, so that only the other changes are left to merge.
 """
 
 from __future__ import annotations

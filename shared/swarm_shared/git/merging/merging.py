@@ -1,4 +1,4 @@
-"""Merging two commits without a checkout: a new commit, or the list of conflicts."""
+"""Merges two commits without a checkout: the result is a new commit, or the list of conflicts."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def merge_tree(git: Git, into: str, other: str, *, unrelated: bool = False) -> M
 
 
 class MergeKind(StrEnum):
-    """How one history comes into another."""
+    """How one history is merged into another."""
 
     CONTAINED = "contained"  # it is in there already
     FAST_FORWARD = "fast_forward"  # there is nothing on this side
@@ -116,7 +116,7 @@ def plan_merge(
     marks: MarksOf | None = None,
     finish: Callable[[str], str] | None = None,
 ) -> Merge:
-    """Work out what bringing `other` into `into` would give; a commit may be made, no ref moves.
+    """Compute the merge of `other` into `into`; a commit may be created, but no ref moves.
 
     Args:
         into, other: Commit ids, never names: what was checked is what gets merged.
@@ -157,7 +157,7 @@ def plan_merge(
 
 
 def unexplained_paths(git: Git, *, base: str, head: str, tip: str, merged: str) -> tuple[str, ...]:
-    """What landing would change although the task's own diff does not: a sign that it reverts someone's work.
+    """Paths that landing would change although the task's own diff does not: a sign that it reverts someone's work.
 
     It happens when a commit names a parent whose files it does not have, as `git reset --soft main` and a commit
     do; git then merges the loss without a conflict. What the other side has renamed is known by both its names.

@@ -1,4 +1,4 @@
-"""Landed changes that a branch claims to have taken in and does not have, put back before they are lost.
+"""Restores landed changes that a branch claims to contain but does not, before they are lost.
 
 A commit that names the integration branch as a parent says that it has all of its changes. After ``git merge -s ours``,
 or ``git reset --soft`` to the branch and a commit, it has none of them, and git would land the loss without a conflict.
@@ -22,7 +22,7 @@ _NO_MODE = "0"
 
 
 class Restored(Struct, frozen=True, kw_only=True):
-    """A commit with all changes that it claims; the same one when it lacked none.
+    """A commit with all changes that it claims; the same commit if none were missing.
 
     Args:
         paths: What was put back.

@@ -1,4 +1,4 @@
-"""Making commits without a checkout, an index, hooks or signing."""
+"""Creates commits without a checkout, an index, hooks or signing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def commit_tree(git: Git, tree: str, *, parents: Sequence[str], message: str) ->
     arguments = ["commit-tree", tree]
     for parent in parents:
         arguments += ["-p", parent]
-    # Neither NUL nor half a character may be in a message; a task's name can hold either.
+    # A message must contain neither NUL nor lone surrogates; a task's name can contain both.
     text = message.replace("\0", "").encode("utf-8", "replace")
     arguments += ["-F", "-"]
     strict = ("user.useConfigOnly=true",)  # else git makes an address up from the machine's name
@@ -42,7 +42,7 @@ def message_with_trailers(subject: str, trailers: Mapping[str, str], body: str =
 
 
 def task_trailers(task_id: str, attempt_id: str) -> Mapping[str, str]:
-    """What every commit of ours says of its origin."""
+    """The trailers with the origin of our commits."""
     return {"Swarm-Task": task_id, "Swarm-Attempt": attempt_id}
 
 

@@ -16,7 +16,7 @@ _LIST_BYTES = 64 * 1024  # room for the list of files before the patch
 _STAT_LINES = 100
 _ID_BYTES = 16
 _NO_MODE = "000000"
-# Nobody's settings decide how a diff looks: no pagers' colours, no programs of theirs.
+# User settings must not affect diffs: no pager colours, no external programs.
 _PLAIN = ("--no-ext-diff", "--no-textconv", "--no-color")
 
 

@@ -1,4 +1,4 @@
-"""Filter programs that a checkout cannot do without: found missing before any worktree is made."""
+"""Finds missing filter programs that a checkout requires, before any worktree is created."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can go wrong with a repository, each kind with what to do about it."""
+"""Errors of git and repositories, each kind with advice."""
 
 from __future__ import annotations
 

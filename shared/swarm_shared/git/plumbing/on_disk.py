@@ -1,7 +1,7 @@
-"""Refs and commits as git keeps them in single files, read without a process.
+"""Reads refs and commits from git's files, without starting a process.
 
 Most questions about a task are about refs that were moved and commits that were made a moment ago: git keeps them in
-files of their own until they are packed. Whatever is not there exactly as git writes it is left to git.
+files of their own until they are packed. Anything that is not exactly as git writes it is left to git.
 Source: gitrepository-layout(5), and "Object storage format" in git's technical documentation.
 """
 
@@ -38,7 +38,7 @@ class Ref(Struct, frozen=True, kw_only=True):
     sha: str | None
 
 
-# What git has said, and cannot change while we live: commits that a repository has, by its git directory, and pairs of
+# Answers of git that cannot change while we run: commits that a repository has, by its git directory, and pairs of
 # a commit and one whose history contains it.
 _PRESENT: set[tuple[Path, str]] = set()
 _CONTAINED: set[tuple[str, str]] = set()

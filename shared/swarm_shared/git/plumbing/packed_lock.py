@@ -1,6 +1,6 @@
-"""The lock on `packed-refs` that a killed git leaves behind, which keeps everybody from deleting a ref.
+"""The lock on `packed-refs` that a killed git leaves behind, which prevents deleting any ref.
 
-Any git makes it: ours, an agent's `git branch -d` or `git gc`, the user's. So it is removed only on proof.
+Any git can create it: ours, an agent's `git branch -d` or `git gc`, the user's. So it is removed only with proof.
 """
 
 from __future__ import annotations

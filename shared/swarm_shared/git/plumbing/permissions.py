@@ -1,4 +1,4 @@
-"""Giving ourselves back the permissions that an agent took away in a worktree of ours.
+"""Restores permissions that an agent removed in one of our worktrees.
 
 A folder without write permission (the module cache of Go, outputs of Bazel, `chmod 555 dist`) keeps git from resetting,
 cleaning and removing what is in it; one that cannot be read hides work from a commit.
@@ -49,7 +49,7 @@ def make_accessible(top: Path) -> int:
 
 
 def remove_folder(top: Path) -> None:
-    """Delete one of our folders with its content; also one that is already missing.
+    """Delete one of our folders with its content; it may already be missing.
 
     Raises:
         GitError: Something of it cannot be deleted.

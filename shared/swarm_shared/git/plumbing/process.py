@@ -1,4 +1,4 @@
-"""How one git process is run: in its own session, limited in time and in output."""
+"""Runs one git process: in its own session, limited in time and in output."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TEND_EVERY_S = 0.25
 
 
 class Completed(Struct, frozen=True, kw_only=True):
-    """What a command left behind: exit code, all bytes of its output (`truncated` at a limit), its standard error."""
+    """The result of a command: exit code, all bytes of its output (`truncated` at a limit), its standard error."""
 
     code: int
     out: bytes

@@ -1,4 +1,4 @@
-"""Reading refs, and moving them only from the value we know: compare and swap."""
+"""Reads refs, and moves them only from the value that we know: compare and swap."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from swarm_shared.git.plumbing.runner import Git, join_items
 
 _NO = 1  # git's exit code for "no" where it answers a question
 _FAILED = 128
-# A person's git holds a ref's lock for milliseconds.
+# A user's git holds a ref's lock for milliseconds.
 _LOCK_TRIES = 20
 _LOCK_PAUSE_S = 0.1
 

@@ -1,4 +1,4 @@
-"""The repository that a project root belongs to, as it is found before anything starts."""
+"""The repository that a project root belongs to, found before anything starts."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _NONE_HERE = 128
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repository:
-    """A repository with the checkout that the person works in.
+    """A repository with the checkout that the user works in.
 
     Args:
         common_dir: The git directory that all its worktrees share.
-        git_dir: The git directory of the person's checkout: `common_dir`, or its own for a linked worktree.
+        git_dir: The git directory of the user's checkout: `common_dir`, or its own for a linked worktree.
         top_level: The top folder of that checkout; None for a bare repository.
         prefix: Where the project root lies below it, such as ``services/api``; empty for the top itself.
         object_format: ``sha1`` or ``sha256``.

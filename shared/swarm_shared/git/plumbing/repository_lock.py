@@ -1,4 +1,4 @@
-"""A lock that lasts as long as anything that inherited it: also over the death of the worker that took it."""
+"""A lock that is held while any process that inherited it runs, even after the death of the worker that took it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def file_lock(path: Path, *, tend: Callable[[], None], timeout_s: float = LOCK_T
         tend: Called now and then while another process has it.
 
     Raises:
-        RepositoryBusy: Somebody else had it all the time.
+        RepositoryBusy: Another process held it all the time.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -1,4 +1,4 @@
-"""The one way to run git: no prompts, no hooks, no signing, no daemons, no surprises from the user's settings."""
+"""The only way to run git: no prompts, hooks, signing or daemons, and no effects of the user's settings."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _SETTINGS = (
     "merge.autoStash=false",
     "color.ui=false",
     "i18n.commitEncoding=UTF-8",
-    # Git leaves loose objects to the kernel's good will; what we acknowledge must survive a power cut.
+    # Git does not sync loose objects; what we acknowledge must survive a power failure.
     "core.fsync=objects,reference",
     "core.fsyncMethod=batch",
 )
@@ -54,7 +54,7 @@ class Git:
         cwd: Where its processes run.
         git_dir: Names the repository; without it git looks for one from `cwd` upwards.
         work_tree: The files that belong to it. Named always where files matter: an agent can delete or replace
-            the `.git` of its worktree, and looking upwards would then find the person's own checkout.
+            the `.git` of its worktree, and looking upwards would then find the user's own checkout.
         index: A private index file instead of the checkout's.
         objects: Where new objects go, and the repository's own `objects` folder, which is then only read.
         run: Starts the processes.

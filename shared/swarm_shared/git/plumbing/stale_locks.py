@@ -1,4 +1,4 @@
-"""Locks: ours around what git cannot do in parallel, and those that a killed git left behind."""
+"""Locks: our own around operations that git cannot do in parallel, and those that a killed git left behind."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def repository_lock(repository: Repository, *, timeout_s: float = LOCK_TIMEOUT_S
     That git's processes inherit the lock: when we are killed in the middle, it holds until they have ended.
 
     Raises:
-        RepositoryBusy: Somebody else held it all the time.
+        RepositoryBusy: Another process held it all the time.
     """
     descriptor = os.open(repository.common_dir / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
@@ -68,8 +68,8 @@ def clear_stale(locks: Iterable[Path], *, holder_is_dead: Callable[[Path], bool]
 
     Args:
         locks: Of our own worktree, task ref or integration ref; never of what the user may work with.
-        holder_is_dead: The proof, asked for each lock at the last moment. Git writes no owner into a lock, so
-            only somebody who knows every process that could have made it can give it.
+        holder_is_dead: The proof, asked for each lock at the last moment. Git writes no owner into a lock, so only code
+        that knows every process that could have created it can give this proof.
     """
     cleared = []
     for lock in locks:

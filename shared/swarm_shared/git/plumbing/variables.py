@@ -1,4 +1,4 @@
-"""Variables with which one git command steers another; nothing that we start may inherit them.
+"""Variables with which one git command controls another; our processes must not inherit them.
 
 A hook, an alias or `rebase --exec` sets them for its children. Started from there, a program that changes to another
 folder and runs git would still work on the repository that it was started from.

@@ -1,4 +1,4 @@
-"""One checkout of ours: its files, its git directory, and putting both back to a commit."""
+"""One of our checkouts: its files, its git directory, and restoring both to a commit."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Checkout(Struct, frozen=True, kw_only=True):
         git_dir: Its own git directory, below that of the repository.
         git: Git with both named, so that a `.git` that an agent deleted or replaced leads nowhere.
         adrift: Git has forgotten it, as after an agent's `git worktree prune`: then `git_dir` is the repository's,
-            whose HEAD and index are the person's and say nothing of these files.
+        whose HEAD and index are the user's and do not describe these files.
     """
 
     path: Path

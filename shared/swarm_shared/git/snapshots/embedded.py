@@ -1,4 +1,4 @@
-"""Repositories that an agent made or cloned inside its worktree.
+"""Repositories that an agent created or cloned inside its worktree.
 
 `git add` records such a folder as one bare commit id, which no one else can resolve, or refuses it altogether. What
 was made with `git init` is the task's own work and goes in file by file; what was cloned, or is a worktree, is

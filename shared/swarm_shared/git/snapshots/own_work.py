@@ -1,4 +1,4 @@
-"""The agent's own work in a worktree, relative to the commit that its HEAD is on, brought onto the task's branch.
+"""Moves the agent's own work in a worktree, relative to the commit that HEAD is on, onto the task's branch.
 
 An agent may leave any commit checked out: an older one to look at, a branch of the user's, the middle of a bisect or a
 rebase. Its files are then that commit with the agent's edits, and not the task's branch with all newer files deleted.

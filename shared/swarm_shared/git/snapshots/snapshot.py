@@ -1,4 +1,4 @@
-"""Work in progress becomes a commit on the task's branch, whatever state the agent left its worktree in."""
+"""Commits work in progress on the task's branch, whatever state the agent left its worktree in."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TRIES = 3
 
 
 class Snapshot(Struct, frozen=True, kw_only=True):
-    """A worktree as it was at one moment, as a commit that nothing can take away.
+    """A worktree at one moment, as a commit that nothing can remove.
 
     Args:
         head_sha: The commit; the task's branch points to it, and a separate ref keeps it.

@@ -1,6 +1,6 @@
-"""The stash of a repository: one stack for all its worktrees, the user's checkout included.
+"""The stash of a repository: one stack for all its worktrees, including the user's checkout.
 
-Git has no stash of a worktree's own: `refs/stash` is shared, and neither a setting nor a variable moves it. So each
+Git has no separate stash per worktree: `refs/stash` is shared, and neither a setting nor a variable moves it. So each
 attempt compares the stack with what it was, see `stash_review`.
 """
 

@@ -1,4 +1,4 @@
-"""What an attempt did with the shared stash: nothing that was stashed is lost, or lands as the work of another task."""
+"""Reviews what an attempt did with the shared stash: no stash is lost, or lands as the work of another task."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _DETACHED = re.compile(r"\t(?:checkout: moving|rebase(?: -i)? \(start\))")
 
 
 class StashWatch:
-    """The stack as it was when an attempt began, and what its sessions made of it.
+    """The stack at the start of an attempt, and the changes that its sessions made.
 
     Args:
         safe, checkout: The task's safe id and worktree.

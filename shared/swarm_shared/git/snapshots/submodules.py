@@ -1,6 +1,6 @@
-"""The submodules of a worktree: their commits are kept in the project's own repositories of them.
+"""The submodules of a worktree: their commits are kept in the project's repositories of the submodules.
 
-Git gives each worktree repositories of its own for its submodules, below its git directory, and deletes them with it. A
+Git gives each worktree its own repositories for submodules, below its git directory, and deletes them with it. A
 commit that was made there and pushed nowhere is then gone, though a landed pointer names it.
 """
 
@@ -47,7 +47,7 @@ class Module(Struct, frozen=True, kw_only=True):
 
 
 class Secured(Struct, frozen=True, kw_only=True):
-    """What became of a submodule's work.
+    """The result for a submodule's work.
 
     Args:
         head_sha: Where the submodule is.

@@ -1,4 +1,4 @@
-"""What was written into a worktree after a commit was made of it, and throwing that away."""
+"""Finds and discards what was written into a worktree after it was committed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Files that git alone sees as changed: by line ends, filters, encodings or keywords, right after a checkout.
+"""Files that only git considers changed, because of line endings, filters, encodings or keywords, right after a
+checkout.
 
 Git converts files on the way out and back in. Where a blob is not what the way back in would give (one with CRLF
 under ``*.txt text``, for instance), an untouched file is listed as modified.

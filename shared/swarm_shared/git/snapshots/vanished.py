@@ -1,4 +1,4 @@
-"""Files that are missing without a commit that deletes them, where that looks like an accident.
+"""Files that are missing without a commit that deletes them, if that looks like an accident.
 
 A worktree can be emptied by a script that fails, a cleanup job, or an `rm -rf` with an empty variable. Deleting most
 files of a project can also be the task; then the agent says so with its own commit.

@@ -1,4 +1,4 @@
-"""The present files of a checkout as a git tree, read through a private index, so that nothing there changes."""
+"""The current files of a checkout as a git tree, read through a private index, so that the checkout does not change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A database inside a git checkout: kept out of commits, and the danger that it is in there."""
+"""A database inside a git checkout: keeps it out of commits, and warns about the danger."""
 
 from __future__ import annotations
 

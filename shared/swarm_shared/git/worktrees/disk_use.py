@@ -1,4 +1,4 @@
-"""What the worktrees of a swarm take on the disk; asks no git process."""
+"""The disk use of a swarm's worktrees; starts no git process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Making a spare where there is no landed worktree to recycle: a checkout ahead of the task that needs it."""
+"""Creates a spare if there is no landed worktree to recycle: a checkout made before a task needs it."""
 
 from __future__ import annotations
 

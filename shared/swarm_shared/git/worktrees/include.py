@@ -1,4 +1,4 @@
-"""Git-ignored files that a worktree needs all the same, such as .env: those that `.worktreeinclude` names."""
+"""Git-ignored files that a worktree needs anyway, such as .env: those that `.worktreeinclude` names."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ INCLUDE_FILE = ".worktreeinclude"
 
 
 def copy_included(repository: Repository, worktree: Path) -> tuple[str, ...]:
-    """Copy what `.worktreeinclude` names from the person's checkout; the paths that were copied.
+    """Copy the files that `.worktreeinclude` names from the user's checkout. Returns the copied paths.
 
     The file has the syntax of .gitignore, and lies in the project root or at the top of the repository. Only files
     that git ignores are copied: all others are the commits' business. What is there already stays.

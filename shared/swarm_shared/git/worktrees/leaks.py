@@ -1,4 +1,4 @@
-"""Whether an agent wrote outside its worktree: the state of the person's checkout, before and after."""
+"""Whether an agent wrote outside its worktree: compares the state of the user's checkout before and after."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Leak(Struct, frozen=True, kw_only=True):
 
 
 def fingerprint(repository: Repository, *, ignore: Sequence[Path] = ()) -> Fingerprint:
-    """The state of the person's checkout now; nothing there is written, not even the index.
+    """The current state of the user's checkout; nothing there is written, not even the index.
 
     Args:
         ignore: Files and folders of ours that may lie in it: database, state directory, logs.

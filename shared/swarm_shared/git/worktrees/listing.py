@@ -1,4 +1,4 @@
-"""The worktrees of a repository: which there are, what each has checked out, adding and removing exactly one.
+"""The worktrees of a repository: lists them with their checkouts, and adds or removes exactly one.
 
 Never `git worktree prune`: it forgets a user's worktree on a disk that is not mounted just now, with everything
 staged in it and the commits of its detached HEAD.
@@ -35,7 +35,7 @@ class Listed(Struct, frozen=True, kw_only=True):
 
 
 def list_worktrees(git: Git) -> tuple[Listed, ...]:
-    """All worktrees, the person's own checkout first.
+    """All worktrees, the user's own checkout first.
 
     Source: git-worktree(1), porcelain format: one attribute to a line, an empty one between worktrees.
     """

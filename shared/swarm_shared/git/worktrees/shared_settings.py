@@ -1,4 +1,4 @@
-"""What all worktrees of a repository share beside its commits: settings, exclusions, attributes and hooks.
+"""What all worktrees of a repository share apart from commits: settings, exclusions, attributes and hooks.
 
 An agent's `git config`, `npm install` or `pre-commit install` changes them for the user's checkout too. Every change is
 named. Put back is what makes git lose the checkout, or run another program at ordinary commands there: see `_HARMFUL`.

@@ -1,8 +1,8 @@
-"""Spares: worktrees of ours that belong to no task, checked out and clean, so that a task need not wait for a checkout.
+"""Spares: clean checked-out worktrees without a task, so that a task does not have to wait for a checkout.
 
-A spare lies beside the tasks' worktrees under a name of its own. To take one is to rename it to the task's path: files
+A spare is stored next to the tasks' worktrees under its own name. To take one is to rename it to the task's path: files
 keep their inodes and times, so git's index of them stays valid. Each step leaves either a spare, or the worktree of a
-task, or something that is recognised as neither and deleted: a spare holds nothing that is worth keeping.
+task, or something that is recognized as neither and deleted: a spare contains nothing that is worth keeping.
 """
 
 from __future__ import annotations

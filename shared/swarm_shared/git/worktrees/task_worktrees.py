@@ -127,7 +127,7 @@ class TaskWorktrees:
         holder_is_dead: Callable[[Path], bool],
         make_spare: Callable[[], bool] = lambda: False,
     ) -> TaskWorktree:
-        """Give a task its worktree, new or with the work of its earlier attempts.
+        """Open a task's worktree, new or with the work of its earlier attempts.
 
         The caller has claimed the task, and has proven that nothing of an earlier attempt is alive. What lies in the
         worktree is committed before it is put in order.
@@ -253,7 +253,7 @@ class TaskWorktrees:
         remove_worktree(git, path)
 
     def _set_aside(self, path: Path) -> Path | None:
-        """A folder that git knows nothing of may hold work all the same: move it, delete nothing."""
+        """A folder that git does not know may still contain work: move it, delete nothing."""
         if not path.exists() or (path.is_dir() and not any(path.iterdir())):
             return None
         home = self.root.parent / ASIDE

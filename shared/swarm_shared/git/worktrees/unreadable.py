@@ -1,4 +1,4 @@
-"""Why git finds no repository, or no files, where there seems to be one: the cause, and the command that repairs it."""
+"""Why git finds no repository, or no files, although there seems to be one, with the command that repairs it."""
 
 from __future__ import annotations
 

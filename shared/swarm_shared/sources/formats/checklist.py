@@ -124,7 +124,7 @@ def criteria_below(item: Item, fates: dict[int, Fate], draft: Draft) -> list[str
 
 
 def resolve(drafts: Drafts) -> None:
-    """Replace what dependencies call other tasks, an id or a name, by ids; what leads nowhere is kept as it is."""
+    """Replace references of dependencies, ids or names, by ids; unresolved ones are kept as they are."""
     by_name: dict[str, str] = {}
     for draft in drafts:
         by_name.setdefault(slug(draft.name), draft.id)

@@ -1,4 +1,4 @@
-"""Waiting for a database that does not exist yet: in service mode the programs may be there before the first import."""
+"""Waits for a database that does not exist yet: in service mode the programs may start before the first import."""
 
 from __future__ import annotations
 

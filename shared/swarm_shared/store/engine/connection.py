@@ -1,6 +1,6 @@
-"""The one module that talks to SQLite: engine gate, opening, transactions, and readable errors.
+"""The only module that uses SQLite: checks the engine, opens files, runs transactions, and makes errors readable.
 
-The suite brings its own engine (apsw). The standard library's module is never imported: two SQLite
+Amplifier Swarm includes its own engine (apsw). The standard library's module is never imported: two SQLite
 libraries in one process strip each other's file locks.
 """
 
@@ -151,7 +151,7 @@ class Connection:
                 self._end_turn()
 
     def sync(self) -> None:
-        """Make everything committed so far durable, after the write lock was given back.
+        """Make everything committed so far durable, after the write lock was released.
 
         SQLite's own `synchronous=FULL` does the same inside the lock, where every other writer waits for the disk.
         Here several writers' syncs meet in one. Only this log is opened and never the database or its -shm file, whose

@@ -1,4 +1,4 @@
-"""What every family of verbs shares: one connection, one clock, and the event log."""
+"""Shared by all families of operations: one connection, one clock, and the event log."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def from_json(text: str | None) -> Any:
 
 
 class Family:
-    """A group of verbs on one connection."""
+    """A group of operations on one connection."""
 
     @property
     def _state_dir(self) -> Path:

@@ -1,4 +1,4 @@
-"""The file behind an open database: one name only, and whether its path still leads to it.
+"""The file of an open database: checks that it has only one name, and that its path still leads to it.
 
 Everything here works by `stat` and by links in /proc. Opening a database's file a second time in the same process and
 closing it again would drop SQLite's locks.

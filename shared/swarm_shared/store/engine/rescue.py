@@ -1,4 +1,4 @@
-"""A copy of a database that has lost its file: a process that still has it open can read all of it."""
+"""Copies a database that has lost its file: a process that still has it open can read all of it."""
 
 from __future__ import annotations
 

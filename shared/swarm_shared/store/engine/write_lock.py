@@ -1,4 +1,4 @@
-"""Who holds the database's write lock, according to the kernel; no file of the database is opened for that."""
+"""The holder of the database's write lock, according to the kernel; opens no file of the database."""
 
 from __future__ import annotations
 

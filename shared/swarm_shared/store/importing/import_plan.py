@@ -1,4 +1,4 @@
-"""What an import would do: which tasks are new, take the new text, or are left as they are. Reads only."""
+"""The plan of an import: which tasks are new, get the new text, or are not changed. Read only."""
 
 from __future__ import annotations
 

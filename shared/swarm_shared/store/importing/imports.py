@@ -1,4 +1,4 @@
-"""Putting checked tasks into the queue: a merge that is whole or not there, and never holds the write lock for long.
+"""Imports checked tasks into the queue: an atomic merge that never holds the write lock for long.
 
 A large import is staged first, invisible, in short transactions, then published in order. A crash while staging
 leaves nothing visible; one while publishing is rolled forward by the next process to open it.
@@ -55,7 +55,7 @@ class ImportResult(Struct, frozen=True, kw_only=True):
 
 
 class Imports(Family):
-    """The verbs of `import-tasks`, and the clearing up after one that died."""
+    """The operations of `import-tasks`, and the cleanup after an import that died."""
 
     def __init__(self, connection: Connection, clock: Clock) -> None:
         super().__init__(connection, clock)

@@ -1,4 +1,6 @@
-"""Completed tasks whose source has no place to tick: which the user's command runs for next, and what came of it."""
+"""Completed tasks whose source has no place to tick: selects the next one for the user's command, and records the
+outcome.
+"""
 
 from __future__ import annotations
 

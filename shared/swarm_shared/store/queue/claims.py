@@ -1,4 +1,4 @@
-"""What a worker holds of the queue: the claim, and what it stores of a session that has ended."""
+"""A worker's view of the queue: the claim, and the data that it stores about an ended session."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading the execution log; its ids are the cursor of everything that follows live."""
+"""Reads the event log; its ids are the cursor for live updates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What went wrong, without where and when: the fingerprint by which failures are grouped and recognized."""
+"""What went wrong, without place and time: the fingerprint that groups and recognizes failures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The landing queue as rows: whose turn it is, what the integration branch was last, and the point of no return."""
+"""The landing queue in the database: whose turn it is, the known integration branch, and the point of no return."""
 
 from __future__ import annotations
 
@@ -240,7 +240,7 @@ class Landings(Family):
             self._db.change(SQL["adopt_integration"], values)
 
     def follow(self, person_ref: str | None) -> None:
-        """Name the person's branch that is brought in from now on."""
+        """Set the user's branch that is merged in from now on."""
         with self._db.transaction():
             self._db.change(SQL["follow_person"], {"person_ref": person_ref})
 
@@ -299,7 +299,7 @@ class Landings(Family):
     def stop_queue(self, reason: str, *, actor: str) -> None:
         """Pause everything for a reason that is no task's fault; only once, however many workers find it.
 
-        A person's `resume` also accepts the integration branch as it is found then.
+        The user's `resume` also accepts the integration branch as it is then.
         """
         with self._db.transaction():
             self._db.change(SQL["stop_integration"])

@@ -1,4 +1,4 @@
-"""What becomes of a task after an attempt: pure rules, no database and no clock."""
+"""The next status of a task after an attempt: pure rules, no database and no clock."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class AttemptResult(Struct, frozen=True, kw_only=True):
 
 
 class Move(Struct, frozen=True, kw_only=True):
-    """Where the task goes, and what the log says of it."""
+    """The next status of the task, and the log message."""
 
     status: Status  # NOT_STARTED means ready, or blocked where dependencies say so
     failures: int

@@ -12,4 +12,4 @@ from swarm_shared.store.queue.settling import Settling
 
 
 class Queue(Settling, Claiming, Sessions):
-    """The verbs of a worker."""
+    """The operations of a worker."""

@@ -1,4 +1,4 @@
-"""Taking a task away from an attempt, and closing the attempt once its process tree is proven gone.
+"""Reclaims a task from an attempt, and closes the attempt once its process tree is proven gone.
 
 Rows only; signals and proofs are `swarm_shared.reaping`'s. Each step is safe to crash after: the reason is stored with
 the raised token, so that the next process to look finishes the work.

@@ -1,4 +1,4 @@
-"""What the end of an attempt changes: the attempt, its task, the dependents, the provider's hold, all or nothing."""
+"""The changes at the end of an attempt: the attempt, its task, the dependents, the provider's hold, atomically."""
 
 from __future__ import annotations
 

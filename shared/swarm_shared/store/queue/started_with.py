@@ -1,4 +1,4 @@
-"""What the workers were started with, kept in the database for commands that run elsewhere with other settings."""
+"""The settings that the workers were started with, stored for commands that run elsewhere with other settings."""
 
 from __future__ import annotations
 

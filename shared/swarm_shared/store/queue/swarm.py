@@ -1,4 +1,4 @@
-"""The state of the whole swarm: flags, provider holds, the other programs, and facts about the file."""
+"""The state of the whole swarm: flags, provider holds, other programs, and facts about the file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two attempts that failed the same way, side by side, to show what did not change."""
+"""Two attempts that failed in the same way, side by side, to show what did not change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One verb on many tasks: one request, carried out in bounded batches."""
+"""One action on many tasks: one request, carried out in bounded batches."""
 
 from __future__ import annotations
 

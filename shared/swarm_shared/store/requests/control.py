@@ -1,4 +1,4 @@
-"""The control table: what people ask for, who answered, and with what outcome."""
+"""The control table: the requests of users, who handled them, and their outcomes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_ARGUMENT_BYTES = 64 * 1024
 
 
 class ControlRow(Struct, frozen=True, kw_only=True):
-    """One request and, once handled, its answer. Times are wall ms."""
+    """One request and, once handled, its outcome. Times are wall ms."""
 
     id: int
     created_at: int
@@ -63,7 +63,7 @@ class NewestAttempt(Struct, frozen=True, kw_only=True):
 
 
 class Control(Family):
-    """Writing requests and answers; carrying them out is `Steering`'s, the workers' and the reaper's."""
+    """Writes requests and outcomes; `Steering`, the workers and the reaper carry them out."""
 
     def request(
         self,

@@ -1,4 +1,4 @@
-"""Carrying out a user's verb on a task that no agent works on: what is allowed in which status, and what it does."""
+"""Carries out a user's request on a task that no agent works on: what is allowed in each status, and its effect."""
 
 from __future__ import annotations
 

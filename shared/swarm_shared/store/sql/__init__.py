@@ -1,4 +1,4 @@
-"""SQL as SQL: the schema, the migrations, and every statement of the suite by name."""
+"""The SQL files: the schema, the migrations, and all statements by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Looking around in the queue for the dashboard: short rows, keyset pages, and a search of bounded cost.
+"""Browsing the queue for the dashboard: short rows, keyset pages, and a search of bounded cost.
 
 Nothing here takes longer at a million tasks than at a thousand; where that means not reading everything, it says so.
 """

@@ -1,4 +1,4 @@
-"""What each attempt has changed, kept as text: readable from the database alone, long after the worktree."""
+"""The changes of each attempt, stored as text: readable from the database alone, even after the worktree is gone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the past runs of a database say about the tasks to come."""
+"""What the past runs of a database predict about future tasks."""
 
 from __future__ import annotations
 

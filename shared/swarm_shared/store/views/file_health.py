@@ -1,4 +1,4 @@
-"""Facts about the database file's own health, for `doctor` and the health page."""
+"""Data about the health of the database file, for `doctor` and the Health screen."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long the open tasks will take, from what recent passes took and how long those at work have been at it."""
+"""How long the open tasks will take, from the times of recent passes and of running tasks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When the open tasks may be done, or why nothing continues: one answer for `status`, `start` and the dashboard."""
+"""When the open tasks may be done, or why nothing continues: for `status`, `start` and the dashboard."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ ATTEMPTS_LOOKED_AT = 2_000
 
 
 class RecentEnds(Struct, frozen=True, kw_only=True):
-    """How attempts ended within the last hour; those that people or providers cut short are not among them."""
+    """How attempts ended within the last hour; those that users or providers ended early are not included."""
 
     ended: int
     failed: int

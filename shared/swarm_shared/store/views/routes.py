@@ -1,4 +1,4 @@
-"""The routes of a swarm as its readers see them: which is in use, which is on hold, and when that ends."""
+"""The routes of a swarm for display: which is in use, which is on hold, and until when."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What came of a queue, for a report to keep or to send: results, time, cost, retries and the commonest problems."""
+"""The results of a queue for a report: tasks, time, cost, retries and the most common problems."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one run of `start` asks of the whole queue: whether it is through, and what came of it."""
+"""Queries of `start` about the whole queue: whether it is finished, and its results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading what sessions wrote, for people: pieces of text from any byte on, and the last line of what runs."""
+"""Reads session output for display: pieces of text from any byte on, and the last line of running sessions."""
 
 from __future__ import annotations
 

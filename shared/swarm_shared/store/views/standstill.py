@@ -1,4 +1,4 @@
-"""What holds up the whole swarm although its programs live: a reaper that hangs, a write lock that stays taken."""
+"""Problems that block the whole swarm although its programs run: a hanging reaper, an unreleased write lock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which tasks are meant: what a search and a bulk action look for, task by task, and as JSON in a control row."""
+"""A filter of tasks: the tasks that a search or a bulk action selects, and its JSON form in a control row."""
 
 from __future__ import annotations
 

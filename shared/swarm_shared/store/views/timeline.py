@@ -1,4 +1,4 @@
-"""What ran recently and how it ended, for pictures: attempts from the newest back, a bounded number of them."""
+"""Recent attempts and how they ended, for charts: from the newest back, a bounded number."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why a task does not move, for every status: nothing waits without a reason."""
+"""Why a task waits, for every status: no task waits without a reason."""
 
 from __future__ import annotations
 
