@@ -21,6 +21,7 @@ from swarm_shared.domain.models import Verb
 from swarm_shared.merge_back.landing import carry_out_landing
 from swarm_shared.program.logs import event
 from swarm_shared.store.requests.control import EXPIRES_AFTER_S, ControlRow
+from swarm_shared.text_import import carry_out_import
 
 LOG = logging.getLogger("swarm.reaper")
 BY = "reaper"
@@ -38,11 +39,13 @@ class Offered(Struct, frozen=True, kw_only=True):
 CarryOut = Callable[[TaskDatabase, Offered], object]
 
 
-def carry_out_long(database: TaskDatabase, offered: Offered) -> object:
+def carry_out_long(database: TaskDatabase, offered: Offered) -> None:
     """Carry out one request and store its outcome."""
     match offered.row.verb:
         case Verb.LAND:
-            return carry_out_landing(database, offered.row, by=BY, late=offered.late)
+            carry_out_landing(database, offered.row, by=BY, late=offered.late)
+        case Verb.IMPORT:
+            carry_out_import(database, offered.row, by=BY, late=offered.late)
         case verb:
             raise NotImplementedError(verb)
 

@@ -17,6 +17,7 @@ from swarm_shared.store.queue.swarm import DRAINED, EMERGENCY_STOP, PAUSED
 from swarm_shared.store.requests.bulk import Bulk
 from swarm_shared.store.requests.control import ControlRow
 from swarm_shared.store.requests.steering import Applied
+from swarm_shared.text_import import carry_out_import
 
 FLAGS = {Verb.PAUSE: PAUSED, Verb.DRAIN: DRAINED, Verb.EMERGENCY_STOP: EMERGENCY_STOP}
 
@@ -46,6 +47,9 @@ class SteeredQueue(QueueDesk):
             return self._carry_out_many(row)
         if row.verb is Verb.LAND:
             carry_out_landing(self.db, row, by="reaper")
+            return row
+        if row.verb is Verb.IMPORT:
+            carry_out_import(self.db, row, by="reaper")
             return row
         claim = self.claims.pop(row.target, None)
         if row.verb in (Verb.KILL, Verb.CANCEL) and claim is not None:

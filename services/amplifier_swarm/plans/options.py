@@ -15,7 +15,7 @@ from swarm_shared.domain.errors import SwarmError
 
 if TYPE_CHECKING:
     from amplifier_swarm.app import App
-    from amplifier_swarm.task_files import How
+    from swarm_shared.sources.together import How
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -28,8 +28,8 @@ class PlanOptions(Struct, frozen=True, kw_only=True):
 
     def how(self, app: App) -> How:
         """How to read the files; their places are relative to the project root of the settings."""
-        from amplifier_swarm.task_files import How
         from swarm_shared.sources.plan import Options
+        from swarm_shared.sources.together import How
 
         root, columns = Path.cwd(), {}
         try:
@@ -46,8 +46,8 @@ class _FormatName(click.ParamType[str]):
     name = "format"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        from amplifier_swarm.task_files import OWN_FORMAT
         from swarm_shared.sources.reading import FORMATS
+        from swarm_shared.sources.together import OWN_FORMAT
 
         known = (OWN_FORMAT, *FORMATS)
         if value not in known:

@@ -1,12 +1,11 @@
-"""The mapping report of an import: what each part of a plan became, and what was left out and why."""
+"""The mapping report of an import as text: what each part of a plan became, and what was left out and why."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 from amplifier_swarm.terminal import say
+from swarm_shared.sources.mapping import lines
 from swarm_shared.sources.plan import Became, Entry, Plan
 
 
@@ -29,35 +28,12 @@ def report(plans: Sequence[Plan]) -> None:
         say(f"  in all: {', '.join(_sums(plan.entries))}")
 
 
-def shown(plans: Sequence[Plan]) -> list[dict[str, Any]]:
-    """The report as a JSON document."""
-    return [
-        {
-            "file": plan.place.file,
-            "format": plan.format,
-            "tasks": [
-                {"id": task.id, "name": task.name, "status": str(task.status), "line": task.line} for task in plan.tasks
-            ],
-            "entries": [entry.shown() for entry in plan.entries],
-            "lines": {str(became): count for became, count in _lines(plan.entries).items()},
-        }
-        for plan in plans
-    ]
-
-
 def parts_left_out(count: int) -> str:
     return "1 part of the plans was left out" if count == 1 else f"{count} parts of the plans were left out"
 
 
-def _lines(entries: Sequence[Entry]) -> Counter[Became]:
-    counts: Counter[Became] = Counter()
-    for entry in entries:
-        counts[entry.became] += entry.last - entry.line + 1
-    return counts
-
-
 def _sums(entries: Sequence[Entry]) -> list[str]:
-    counts = _lines(entries)
+    counts = lines(entries)
     words = {
         Became.TASK: "with tasks",
         Became.PART: "with parts of tasks",

@@ -4,6 +4,7 @@
 import { get } from "./api.js";
 import { h } from "./dom.js";
 import { statusWord } from "./format.js";
+import { importTasks } from "./importform.js";
 import { mergeInto } from "./landinto.js";
 import * as nav from "./nav.js";
 import { taskPath } from "./pieces.js";
@@ -80,6 +81,7 @@ export class Palette {
         : { words: "Pause", kind: "swarm", run: verbs.pause },
       { words: "Merge landed work into your branch…", kind: "landing", run: mergeInto },
       { words: "Add a task…", kind: "task", run: () => addTask() },
+      { words: "Import tasks…", kind: "task", run: importTasks },
       ...(open && !["in_progress", "completed"].includes(open.group)
         ? [{ words: `Edit ${open.id}…`, kind: "this task", run: () => editTask(open.id) }]
         : []),

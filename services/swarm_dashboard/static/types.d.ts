@@ -479,6 +479,48 @@ declare namespace Api {
     limit: number;
   }
 
+  interface ImportLimits {
+    formats: string[];
+    max_bytes: number;
+  }
+
+  interface ImportReport {
+    name: string;
+    format: string | null;
+    counts: Record<string, number> | null;
+    tasks: ImportedTask[];
+    task_count: number;
+    lines: Record<string, number>;
+    left_out: LeftOut[];
+    left_out_count: number;
+    warnings: Problem[];
+    warning_count: number;
+    reasons: string[];
+    problems: Problem[];
+    problem_count: number;
+  }
+
+  interface ImportedTask {
+    id: string;
+    name: string;
+    status: string;
+    line: number;
+    phase: string;
+    needs: string[];
+  }
+
+  interface LeftOut {
+    lines: string;
+    why: string;
+    text: string;
+  }
+
+  interface Problem {
+    line: number;
+    message: string;
+    advice: string;
+  }
+
   interface Branches {
     branches: string[];
     began_from: string | null;

@@ -168,6 +168,7 @@ class Verb(StrEnum):
     EDIT = "edit"  # the definition of a task
     BULK = "bulk"  # one of the task verbs on many tasks
     LAND = "land"  # landed work into a branch of the user's
+    IMPORT = "import"  # the tasks of a text
 
 
 TASK_VERBS = frozenset(
@@ -188,7 +189,7 @@ TASK_VERBS = frozenset(
 DEFINITION_VERBS = frozenset({Verb.ADD, Verb.EDIT})
 
 # They may take minutes: the reaper carries them out beside its loop.
-LONG_VERBS = frozenset({Verb.LAND})
+LONG_VERBS = frozenset({Verb.LAND, Verb.IMPORT})
 
 # Smaller is sooner. An integer that has a name is shown and exported by the name.
 PRIORITY_NAMES: Mapping[str, int] = MappingProxyType({"critical": 1, "high": 2, "medium": 3, "low": 4})

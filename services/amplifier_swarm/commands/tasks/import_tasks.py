@@ -15,10 +15,12 @@ from amplifier_swarm.plans.options import PlanOptions, plan_options
 from amplifier_swarm.plans.report import parts_left_out
 from amplifier_swarm.progress import Bar
 from amplifier_swarm.submit import Live
-from amplifier_swarm.task_files import Read, read_all
+from amplifier_swarm.task_files import read_all
 from amplifier_swarm.terminal import print_json, remark, say
+from swarm_shared.sources.mapping import shown
 
 if TYPE_CHECKING:
+    from swarm_shared.sources.together import Read
     from swarm_shared.store.importing.imports import ImportResult
 
 
@@ -66,7 +68,7 @@ def import_tasks(
         remark(f"… and {hidden} more messages; --json lists all")
     if as_json:
         warnings = [str(warning) for warning in read.warnings]
-        more = {"plans": mapping_report.shown(read.plans)} if dry_run else {}
+        more = {"plans": shown(read.plans)} if dry_run else {}
         reasons = list(result.reasons)
         print_json({**result.shown(), "warnings": warnings, "reasons": reasons, "dry_run": dry_run, **more})
         return
@@ -74,10 +76,7 @@ def import_tasks(
         mapping_report.report(read.plans)
     elif left_out := sum(len(each.left_out()) for each in read.plans):
         remark(f"{parts_left_out(left_out)}; --dry-run lists them")
-    say(
-        f"{'would import' if dry_run else 'imported'} {result.imported} of {result.total} tasks "
-        f"({result.updated} updated, {result.unchanged} unchanged, {result.skipped} skipped)"
-    )
+    say(f"would {result.in_words().replace('imported', 'import', 1)}" if dry_run else result.in_words())
     if not dry_run and result.imported and not _runs(app):
         remark("next: amplifier-swarm start")
 

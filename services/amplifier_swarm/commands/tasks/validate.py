@@ -9,9 +9,10 @@ import click
 from amplifier_swarm.app import App, command, json_option
 from amplifier_swarm.plans.options import PlanOptions, plan_options
 from amplifier_swarm.progress import Bar
-from amplifier_swarm.task_files import FilesRefused, read_all
+from amplifier_swarm.task_files import read_all
 from amplifier_swarm.terminal import print_json, remark, say
 from swarm_shared.domain.errors import InputError
+from swarm_shared.sources.together import FilesRefused
 
 if TYPE_CHECKING:
     from swarm_shared.taskfile import Problem

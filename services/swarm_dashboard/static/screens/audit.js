@@ -63,6 +63,7 @@ function row(entry) {
   if (entry.verb === "land") return row({ ...entry, ...landing(entry) });
   if (entry.verb === "bulk") return row({ ...entry, ...many(entry) });
   const argument = Object.entries(entry.argument)
+    .filter(([key]) => key !== "columns")
     .map(([key, value]) => (key === "note" ? `“${value}”` : `${key} ${value}`))
     .join(", ");
   const target = entry.of

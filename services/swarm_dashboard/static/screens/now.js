@@ -15,6 +15,7 @@ import {
   plural,
   sinceSeconds,
 } from "../format.js";
+import { importTasks } from "../importform.js";
 import { budget } from "../nowcards/budget.js";
 import { routes } from "../nowcards/routes.js";
 import { outcomes } from "../pictures/bars.js";
@@ -75,6 +76,7 @@ function nothingYet(status) {
       null,
       services(status) ? "Import tasks; the workers start on them at once:" : "Import tasks, then start workers:",
     ),
+    h("p", null, h("button", { type: "button", class: "primary", onclick: importTasks }, "Import tasks…")),
     h("p", null, command(`amplifier-swarm import-tasks tasks.yaml --db ${status.database ?? "tasks.db"}`)),
     !services(status) && h("p", null, command(`amplifier-swarm start --db ${status.database ?? "tasks.db"}`)),
     h("p", { class: "quiet" }, "This page shows them the moment they are there."),

@@ -7,6 +7,7 @@ import { columnMenu, shown } from "../columns.js";
 import { learnPhases } from "../completions.js";
 import { h } from "../dom.js";
 import { between, count, duration, groupWord, plural, sinceSeconds } from "../format.js";
+import { importTasks } from "../importform.js";
 import { at, badge, cell, command, elapsed, empty, icon, table, taskName } from "../pieces.js";
 import * as saved from "../savedsearches.js";
 import { addTask } from "../taskform.js";
@@ -153,6 +154,7 @@ function found(query, page, redraw) {
     page.tasks.length > 0 && [" ", pickEverything(page.total)],
     " ",
     h("button", { type: "button", class: "small", onclick: () => addTask(query.get("phase")) }, "Add task…"),
+    h("button", { type: "button", class: "small", onclick: importTasks }, "Import…"),
     page.tasks.length > 0 && !(query.get("view") in BOARDS) && [" ", columnMenu(COLUMNS, redraw)],
   );
 }
@@ -324,7 +326,12 @@ function time(row) {
 
 function nothing(_query, status) {
   if (status && status.tasks.total.count === 0) {
-    return empty("The queue is empty. Fill it with ", command("amplifier-swarm import-tasks tasks.yaml"));
+    return empty(
+      "The queue is empty. ",
+      h("button", { type: "button", class: "primary", onclick: importTasks }, "Import tasks…"),
+      " or in a terminal: ",
+      command("amplifier-swarm import-tasks tasks.yaml"),
+    );
   }
   return empty("No task matches. ", h("a", { href: "/tasks" }, "Show all"));
 }

@@ -44,6 +44,12 @@ class ImportResult(Struct, frozen=True, kw_only=True):
     skipped: int
     reasons: tuple[str, ...] = ()  # why tasks were left as they are, a line each
 
+    def in_words(self) -> str:
+        return (
+            f"imported {self.imported} of {self.total} tasks "
+            f"({self.updated} updated, {self.unchanged} unchanged, {self.skipped} skipped)"
+        )
+
     def shown(self) -> dict[str, Any]:
         return {
             "total": self.total,
@@ -52,6 +58,13 @@ class ImportResult(Struct, frozen=True, kw_only=True):
             "unchanged": self.unchanged,
             "skipped": self.skipped,
         }
+
+
+class Answers(Struct, frozen=True, kw_only=True):
+    """The open request that an import carries out, and who does."""
+
+    control: int
+    by: str
 
 
 class Imports(Family):
@@ -98,13 +111,26 @@ class Imports(Family):
             clear: Replace the queue: everything that is there now is deleted first.
             force: Clear even while tasks run; their agents are stopped when they notice.
             progress: Told (rows written, rows in all) now and then.
-
         Raises:
             StateError: `clear` while tasks run.
             InputError: A dependency leads nowhere or in a circle through tasks of the queue.
         """
         with self.alone(wait=True):
             return self._run(specs, source, actor, clear=clear, force=force, dry_run=dry_run, progress=progress)
+
+    def carry_out(self, specs: Sequence[TaskSpec], *, source: str, actor: str, answers: Answers) -> bool:
+        """As `run`, for a request: its outcome is stored in the transaction that makes the last task visible.
+
+        Returns:
+            False when the request has an outcome already; then nothing is imported.
+        """
+        with self.alone(wait=True):
+            # An import that died may just have been completed, with the outcome of its request.
+            if self._db.row(SQL["control_is_pending"], {"id": answers.control}) is None:
+                return False
+            how: dict[str, Any] = {"clear": False, "force": False, "dry_run": False, "progress": None}
+            self._run(specs, source, actor, **how, answers=answers)
+            return True
 
     def _run(
         self,
@@ -116,6 +142,7 @@ class Imports(Family):
         force: bool,
         dry_run: bool,
         progress: Progress | None,
+        answers: Answers | None = None,
     ) -> ImportResult:
         if clear and not force and (running := self._db.value(SQL["any_running"])):
             raise StateError(
@@ -136,6 +163,9 @@ class Imports(Family):
         steps = plan.rows + plan.links
         if clear:
             steps.insert(0, {"kind": "clear", "upto": int(self._db.value(SQL["last_seq"]))})
+        if answers is not None:
+            row = {"id": answers.control, "status": "done", "handled_by": answers.by, "result": result.in_words()}
+            steps.append({"kind": "answer", "row": row})
         summary = f"{result.imported} new, {result.updated} updated, {result.skipped} skipped from {source}"
         if len(steps) <= AT_ONCE_ROWS and not clear:
             self._at_once(steps, summary)

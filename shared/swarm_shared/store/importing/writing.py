@@ -29,6 +29,8 @@ class Writing(Family):
                 self._db.change(SQL["rechain_task"], {"task": step["seq"], "chain": step["chain"]})
             case "links":
                 self._link(step)
+            case "answer":
+                self._db.change(SQL["finish_control"], {**step["row"], "wall": self._clock.wall_ms()})
         return True
 
     def _add(self, step: dict[str, Any]) -> None:

@@ -114,6 +114,20 @@ class Control(Family):
             return self._db.last_id()
         return int(self._db.value(SQL["control_with_key"], {"key": values["key"]}))
 
+    def request_import(
+        self, text: str, argument: Mapping[str, Any], *, actor: str, idempotency_key: str | None = None
+    ) -> int:
+        """Write a request to import a text, which is kept beside the row until it has an outcome; the row's id."""
+        with self._db.transaction():
+            row = self.request(Verb.IMPORT, "", argument, actor=actor, idempotency_key=idempotency_key)
+            self._db.change(SQL["keep_request_text"], {"id": row, "body": text})
+        return row
+
+    def text(self, row_id: int) -> str | None:
+        """The text of an open request to import; None once it has an outcome."""
+        found = self._db.row(SQL["request_text"], {"id": row_id})
+        return None if found is None else str(found[0])
+
     def get(self, row_id: int) -> ControlRow:
         """One row.
 

@@ -1217,6 +1217,15 @@ WHERE id = :id AND status = 'pending' AND expires_at < :expires_at;
 -- name: amend_control
 UPDATE control SET argument = :argument WHERE id = :id;
 
+-- name: keep_request_text
+INSERT OR IGNORE INTO request_texts (control, body) VALUES (:id, :body);
+
+-- name: request_text
+SELECT body FROM request_texts WHERE control = :id;
+
+-- name: control_is_pending
+SELECT 1 FROM control WHERE id = :id AND status = 'pending';
+
 -- name: control_landings
 SELECT id, created_at, expires_at, actor, verb, target, argument, attempt_id, status, handled_by, handled_at, result
 FROM control WHERE verb = 'land' ORDER BY id DESC LIMIT :limit;

@@ -416,6 +416,15 @@ CREATE TABLE bulk_steps (
     refusals TEXT NOT NULL DEFAULT '[]'     -- the first few reasons, JSON list of text
 ) STRICT;
 
+-- Texts to import, kept beside their requests until these have an outcome.
+CREATE TABLE request_texts (
+    control INTEGER PRIMARY KEY REFERENCES control (id) ON DELETE CASCADE,
+    body    TEXT NOT NULL
+) STRICT;
+CREATE TRIGGER request_text_done AFTER UPDATE OF status ON control WHEN new.status <> 'pending' BEGIN
+    DELETE FROM request_texts WHERE control = new.id;
+END;
+
 -- Stored states of the whole swarm: paused, drained, emergency_stop, disk_low.
 CREATE TABLE flags (
     name   TEXT PRIMARY KEY,

@@ -1,0 +1,91 @@
+"""A plan is brought into the queue from the browser alone: pasted or chosen, looked at, and imported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+from steered_queue import SteeredQueue
+
+from browser import Watched
+from swarm_shared.domain.models import Status, Verb
+from swarm_shared.text_import import MAX_BYTES
+
+pytestmark = pytest.mark.browser
+HOSTILE = "<img src=x onerror=alert(1)>"
+PLAN = f"# Plan\n\n## Core\n- [x] Write the parser\n- [ ] Print {HOSTILE}\n\n```\n- [ ] a sample {HOSTILE}\n```\n"
+
+
+@pytest.fixture
+def importing(page: Page) -> Page:
+    page.click('#nav a[data-screen="tasks"]')
+    page.get_by_role("button", name="Import tasks…").click()
+    return page
+
+
+def test_a_pasted_plan_is_reported_and_imported(desk: SteeredQueue, importing: Page, seen: Watched) -> None:
+    dialog = importing.get_by_role("dialog")
+    yes = dialog.get_by_role("button", name="Import", exact=True)
+    expect(yes).to_be_disabled()
+    dialog.get_by_label("Plan").fill(PLAN)
+    dialog.get_by_label("Name or path").fill("TODO.md")
+    expect(dialog).to_contain_text("2 tasks: 2 new. Read as Markdown checklist.")
+    expect(dialog.locator(".report-list.tasks")).to_contain_text(f"Print {HOSTILE}")
+    expect(dialog.locator(".report-list.left-out")).to_contain_text("a checklist line in a code fence")
+    expect(dialog.locator(".report-list.left-out")).to_contain_text("line 8")
+    yes.click()
+    row = desk.carry_out()
+    assert (row.verb, dict(row.argument)) == (Verb.IMPORT, {"name": "TODO.md"})
+    expect(importing.locator("#notices")).to_contain_text("imported 2 of 2 tasks")
+    expect(importing.locator("table.tasks tbody tr")).to_have_count(2)
+    assert sorted(desk.db.tasks.counts()) == sorted([Status.COMPLETED, Status.NOT_STARTED])
+
+
+def test_a_chosen_file_with_problems_names_their_lines_until_it_is_mended(
+    desk: SteeredQueue, importing: Page, tmp_path: Path, seen: Watched
+) -> None:
+    file = tmp_path / "tasks.yaml"
+    file.write_text("tasks:\n  - {id: a, name: A}\n  - {id: b, dependencies: [nope]}\n")
+    dialog = importing.get_by_role("dialog")
+    dialog.get_by_label("File", exact=True).set_input_files(file)
+    expect(dialog.locator(".report-list.problems")).to_contain_text("line 3")
+    yes = dialog.get_by_role("button", name="Import", exact=True)
+    expect(yes).to_be_disabled()
+    text = dialog.get_by_label("Plan")
+    text.fill(text.input_value().replace("{id: b, dependencies: [nope]}", "{id: b, name: B, dependencies: [a]}"))
+    expect(dialog).to_contain_text("2 tasks: 2 new.")
+    expect(dialog.locator(".report-list.tasks")).to_contain_text("after a")
+    yes.click()
+    desk.carry_out()
+    expect(importing.locator("#notices")).to_contain_text("imported 2 of 2 tasks")
+    assert desk.status("b") is Status.BLOCKED
+
+
+def test_a_change_after_the_report_must_be_looked_at_again(desk: SteeredQueue, importing: Page, seen: Watched) -> None:
+    dialog = importing.get_by_role("dialog")
+    dialog.get_by_label("Plan").fill("tasks:\n  - {id: a, name: A}\n")
+    yes = dialog.get_by_role("button", name="Import", exact=True)
+    expect(yes).to_be_enabled()
+    dialog.get_by_label("Plan").press_sequentially(" ")
+    assert yes.is_disabled(), "at once, before the next report is there"
+    expect(yes).to_be_enabled()
+
+
+def test_the_palette_opens_it_and_what_is_too_large_or_no_text_is_explained(
+    desk: SteeredQueue, page: Page, tmp_path: Path, seen: Watched
+) -> None:
+    page.keyboard.press("Control+k")
+    page.keyboard.type("import")
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog")
+    expect(dialog.locator("select option")).not_to_have_count(1)
+    large, binary = tmp_path / "large.md", tmp_path / "binary.md"
+    large.write_text("- [ ] x\n" * (MAX_BYTES // 8 + 1))
+    binary.write_bytes(b"- [ ] \xff\xfe\n")
+    dialog.get_by_label("File", exact=True).set_input_files(large)
+    expect(dialog).to_contain_text("up to 400 KiB can be imported here")
+    dialog.get_by_label("File", exact=True).set_input_files(binary)
+    expect(dialog).to_contain_text("binary.md is not UTF-8 text.")
+    expect(dialog.get_by_role("button", name="Import", exact=True)).to_be_disabled()
+    assert desk.db.control.pending() == []

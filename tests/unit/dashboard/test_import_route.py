@@ -1,0 +1,75 @@
+"""Importing from the browser: the report changes nothing, the request keeps the text, and limits are sentences."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from dashboard_desk import DashboardDesk
+from payload_types import PayloadTypes
+
+from swarm_shared.domain.models import Verb
+from swarm_shared.program.settings import resolve
+from swarm_shared.text_import import MAX_BYTES
+
+TYPES = Path(__file__).parents[3] / "services" / "swarm_dashboard" / "static" / "types.d.ts"
+PLAN = "# Plan\n- [ ] Write the parser\n\n```\n- [ ] a sample\n```\n"
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> DashboardDesk:
+    return DashboardDesk(tmp_path)
+
+
+def test_the_report_has_the_declared_shape_and_changes_nothing(desk: DashboardDesk) -> None:
+    types = PayloadTypes(TYPES)
+    for text in (PLAN, "tasks:\n  - {id: a}\n", "tasks:\n  - {id: a, name: A, odd: 1, status: completed}\n"):
+        shown = desk.post("/api/import/preview", {"text": text, "name": "plan.md" if text is PLAN else ""}).get_json()
+        assert list(types.faults("ImportReport", shown)) == [], text
+    assert list(types.faults("ImportLimits", desk.get("/api/import").get_json())) == []
+    assert (desk.db.control.pending(), desk.db.tasks.counts()) == ([], {})
+
+
+def test_the_request_keeps_the_text_beside_its_row(desk: DashboardDesk) -> None:
+    response = desk.post("/api/import", {"text": PLAN, "name": "plan.md", "format": "checklist"})
+    assert response.status_code == 202
+    row = desk.db.control.get(response.get_json()["control_id"])
+    assert (row.verb, row.target, dict(row.argument)) == (Verb.IMPORT, "", {"name": "plan.md", "format": "checklist"})
+    assert desk.db.control.text(row.id) == PLAN
+    assert PLAN not in json.dumps(desk.get("/api/control").get_json()), "the audit names it and does not repeat it"
+
+
+def test_the_columns_of_the_settings_are_used(tmp_path: Path) -> None:
+    settings = replace(resolve({"db": tmp_path / "tasks.db"}, {}), csv_columns={"Titel": "name"})
+    desk = DashboardDesk(tmp_path, settings=settings)
+    shown = desk.post("/api/import/preview", {"text": "Titel\nTu es\n", "name": "x.csv"}).get_json()
+    assert [task["name"] for task in shown["tasks"]] == ["Tu es"]
+
+
+@pytest.mark.parametrize("path", ["/api/import", "/api/import/preview"])
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"text": "x" * (MAX_BYTES + 1)}, "up to 400 KiB can be imported in the browser"),
+        ({"text": ""}, "there is nothing to import"),
+        ({}, "there is nothing to import"),
+        ({"text": 7}, "text must be a string"),
+        ({"text": "\ud800"}, "text is not valid Unicode"),
+        ({"text": "x", "name": "../x"}, "name the file, or its path in the project"),
+        ({"text": "x", "format": "docx"}, "unknown format"),
+    ],
+)
+def test_what_cannot_be_imported_is_refused_in_words(
+    desk: DashboardDesk, path: str, body: dict[str, object], said: str
+) -> None:
+    response = desk.post(path, body)
+    assert response.status_code == 400
+    assert said in response.get_json()["error"]["message"]
+    assert desk.db.control.pending() == []
+
+
+def test_a_text_of_the_largest_size_fits_into_a_request_however_it_is_escaped(desk: DashboardDesk) -> None:
+    text = '- [ ] "\\\n' * (MAX_BYTES // 9)
+    assert desk.post("/api/import", {"text": text}).status_code == 202

@@ -1,0 +1,237 @@
+"""Importing one text: the report says what every line becomes, and the request imports exactly that, once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from queue_desk import QueueDesk
+
+from swarm_shared.database import TaskDatabase
+from swarm_shared.domain.errors import DatabaseError, InputError
+from swarm_shared.domain.models import Status
+from swarm_shared.store.importing import imports as importing
+from swarm_shared.store.importing.imports import Answers
+from swarm_shared.text_import import MAX_BYTES, MAX_TASKS, Text, carry_out_import, read_text, report
+
+CHECKLIST = """# Plan
+
+## Core
+- [x] Write the parser
+- [ ] Print a tree
+```
+- [ ] a sample
+```
+Some words.
+"""
+YAML = "tasks:\n  - {id: a, name: A}\n  - {id: b, name: B, dependencies: [a]}\n"
+HOSTILE = "- [ ] \x1b[31mred\u202e \x00<script>alert(1)</script>\n" + "- [ ] " + "x" * 100_000 + "\n"
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[QueueDesk]:
+    desk = QueueDesk(tmp_path)
+    yield desk
+    desk.db.close()
+
+
+def ask(desk: QueueDesk, text: str, **how: Any) -> int:
+    given = Text(text=text, **how)
+    return desk.db.control.request_import(text, given.argument(), actor="dashboard")
+
+
+def carry_out(desk: QueueDesk, row: int, **how: Any) -> tuple[str, str | None]:
+    carry_out_import(desk.db, desk.db.control.get(row), by="reaper", **how)
+    return outcome(desk, row)
+
+
+def outcome(desk: QueueDesk, row: int) -> tuple[str, str | None]:
+    found = desk.db.control.get(row)
+    return found.status, found.result
+
+
+def test_the_report_accounts_for_every_line(desk: QueueDesk) -> None:
+    shown = report(desk.db, Text(text=CHECKLIST, name="TODO.md"))
+    assert shown["format"] == "checklist"
+    assert shown["counts"] == {"total": 2, "imported": 2, "updated": 0, "unchanged": 0, "skipped": 0}
+    assert [(task["name"], task["status"], task["line"], task["phase"]) for task in shown["tasks"]] == [
+        ("Write the parser", "completed", 4, "Core"),
+        ("Print a tree", "not_started", 5, "Core"),
+    ]
+    assert [(each["lines"], each["why"]) for each in shown["left_out"]] == [
+        ("6", "a code fence"),
+        ("7", "a checklist line in a code fence"),
+        ("8", "a code fence"),
+        ("9", "text outside of any task"),
+    ]
+    assert sum(shown["lines"].values()) == CHECKLIST.count("\n")
+    assert desk.db.tasks.counts() == {}, "a report changes nothing"
+
+
+def test_problems_come_with_their_lines(desk: QueueDesk) -> None:
+    shown = report(desk.db, Text(text="tasks:\n  - {id: a}\n  - {id: b, name: B, dependencies: [nope]}\n"))
+    assert [problem["line"] for problem in shown["problems"]] == [2, 3]
+    assert (shown["problem_count"], shown["counts"]) == (2, None)
+
+
+def test_a_circle_through_the_queue_is_a_problem_too(desk: QueueDesk) -> None:
+    assert carry_out(desk, ask(desk, YAML))[0] == "done"
+    circle = "tasks:\n  - {id: a, name: A, dependencies: [b]}\n"
+    message = report(desk.db, Text(text=circle))["problems"][0]["message"]
+    assert "b → a → b" in message
+    assert carry_out(desk, ask(desk, circle)) == ("refused", message)
+
+
+def test_a_second_import_is_announced_as_what_it_is(desk: QueueDesk) -> None:
+    carry_out(desk, ask(desk, YAML))
+    changed = YAML.replace("name: B", "name: Better")
+    assert report(desk.db, Text(text=changed))["counts"] == {
+        "total": 2,
+        "imported": 0,
+        "updated": 1,
+        "unchanged": 1,
+        "skipped": 0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "how", "found"),
+    [
+        ('{"tasks": [{"id": "a", "name": "A"}]}', {}, "yaml"),
+        ("- [ ] T001 [P] Set it up\n", {"name": "specs/001-x/tasks.md"}, "spec-kit"),
+        ("- [ ] 1. Set it up\n  - [ ] 1.1 Do it\n", {"name": ".kiro/specs/x/tasks.md"}, "kiro"),
+        ("- [ ] 1. Set it up\n", {"plan_format": "kiro"}, "kiro"),
+        ("## 1. Group\n- [ ] 1.1 Do it\n", {"name": "openspec/changes/x/tasks.md"}, "openspec"),
+        ("Title,Status\nDo it,todo\n", {"name": "plan.csv"}, "csv"),
+        ('{"master": {"tasks": [{"id": 1, "title": "T", "status": "pending"}]}}', {}, "task-master"),
+        ('{"mine": {"tasks": [{"id": 1, "title": "T", "status": "pending"}]}}', {"tag": "mine"}, "task-master"),
+        ('{"project": "p", "userStories": [{"id": "U1", "title": "T", "passes": false}]}', {}, "ralph"),
+        ('{"id": "bd-1", "title": "T", "status": "open", "issue_type": "task"}\n', {"name": "issues.jsonl"}, "beads"),
+        ('[{"number": 7, "title": "T", "body": "", "state": "OPEN", "labels": [], "url": "u"}]', {}, "github"),
+        ("---\nid: task-1\ntitle: T\nstatus: To Do\n---\n", {"plan_format": "backlog.md"}, "backlog.md"),
+    ],
+)
+def test_every_format_that_one_file_can_have(desk: QueueDesk, text: str, how: dict[str, Any], found: str) -> None:
+    shown = report(desk.db, Text(text=text, **how))
+    assert (shown["format"], shown["problems"], shown["task_count"]) == (found, [], 1)
+    status, result = carry_out(desk, ask(desk, text, **how))
+    assert (status, result) == ("done", "imported 1 of 1 tasks (0 updated, 0 unchanged, 0 skipped)")
+
+
+def test_columns_of_the_settings_are_kept_with_the_request(desk: QueueDesk) -> None:
+    how = {"name": "plan.csv", "columns": {"Titel": "name"}}
+    assert report(desk.db, Text(text="Titel\nTu es\n", **how))["tasks"][0]["name"] == "Tu es"
+    assert carry_out(desk, ask(desk, "Titel\nTu es\n", **how))[0] == "done"
+
+
+def test_hostile_text_is_only_text(desk: QueueDesk) -> None:
+    shown = report(desk.db, Text(text=HOSTILE, name="TODO.md"))
+    assert "\x00" not in str(shown["tasks"])
+    assert carry_out(desk, ask(desk, HOSTILE, name="TODO.md"))[0] in ("done", "refused")
+
+
+def test_lists_are_bounded_and_counts_are_not(desk: QueueDesk) -> None:
+    many = "".join(f"- [ ] Task number {number}\n" for number in range(MAX_TASKS + 10))
+    shown = report(desk.db, Text(text=many, name="TODO.md"))
+    assert (len(shown["tasks"]), shown["task_count"]) == (MAX_TASKS, MAX_TASKS + 10)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (Text(text="é" * MAX_BYTES), "up to 400 KiB can be imported in the browser"),
+        (Text(text=" \n"), "nothing to import"),
+        (Text(text="x", name="/etc/passwd"), "path in the project"),
+        (Text(text="x", name="../x.md"), "path in the project"),
+        (Text(text="x", name="a\nb"), "cannot be the name"),
+        (Text(text="x", name="n" * 301), "cannot be the name"),
+        (Text(text="x", plan_format="docx"), "unknown format"),
+    ],
+)
+def test_what_cannot_be_imported_is_refused_in_words(desk: QueueDesk, given: Text, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        report(desk.db, given)
+
+
+# ───── the request ─────
+
+
+def test_the_text_is_kept_until_the_request_has_its_outcome(desk: QueueDesk) -> None:
+    row = ask(desk, YAML)
+    assert desk.db.control.text(row) == YAML
+    assert carry_out(desk, row) == ("done", "imported 2 of 2 tasks (0 updated, 0 unchanged, 0 skipped)")
+    assert desk.db.control.text(row) is None
+    assert desk.status("b") is Status.BLOCKED
+
+
+def test_the_same_request_sent_twice_is_one(desk: QueueDesk) -> None:
+    rows = {
+        desk.db.control.request_import(text, {}, actor="dashboard", idempotency_key="k") for text in (YAML, CHECKLIST)
+    }
+    assert len(rows) == 1
+    assert desk.db.control.text(rows.pop()) == YAML
+
+
+def test_a_text_with_problems_changes_nothing_and_names_the_first(desk: QueueDesk) -> None:
+    status, result = carry_out(desk, ask(desk, "tasks:\n  - {id: a}\n  - {id: b}\n"))
+    assert status == "refused"
+    assert str(result).startswith("line 2: ")
+    assert str(result).endswith("(and 1 more problem)")
+    assert desk.db.tasks.counts() == {}
+
+
+def test_carried_out_twice_it_is_imported_once(desk: QueueDesk) -> None:
+    row = ask(desk, YAML)
+    carried = desk.db.control.get(row)
+    carry_out_import(desk.db, carried, by="reaper")
+    desk.db.definitions.edit("b", {"set": {"name": "Mine"}}, actor="me")
+    carry_out_import(desk.db, carried, by="reaper")
+    read = read_text(Text(text=YAML), desk.db)
+    assert not desk.db.imports.carry_out(read.tasks, source="x", actor="x", answers=Answers(control=row, by="reaper"))
+    assert desk.task("b")["name"] == "Mine"
+    assert desk.events().count("imported") == 1
+
+
+class Killed(BaseException):
+    """What a kill does to the rest of the code."""
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_an_import_that_died_while_it_became_visible_is_completed_with_its_outcome(
+    desk: QueueDesk, monkeypatch: pytest.MonkeyPatch, late: bool
+) -> None:
+    monkeypatch.setattr(importing, "AT_ONCE_ROWS", 1)
+    row = ask(desk, YAML)
+    with monkeypatch.context() as patch:
+
+        def die(*_: object) -> None:
+            raise Killed
+
+        patch.setattr(desk.db.imports, "_publish", die)
+        with pytest.raises(Killed):
+            carry_out(desk, row)
+    with desk.db.connection.transaction():  # its process is gone
+        desk.db.connection.change("UPDATE imports SET pid_start = pid_start - 1")
+    assert outcome(desk, row)[0] == "pending"
+    with TaskDatabase(desk.path, clock=desk.clock) as later:
+        carry_out_import(later, later.control.get(row), by="reaper", late=late)
+    assert outcome(desk, row) == ("done", "imported 2 of 2 tasks (0 updated, 0 unchanged, 0 skipped)")
+    assert desk.events().count("imported") == 1
+
+
+def test_one_that_only_began_is_not_imported_when_no_one_expects_it_any_more(desk: QueueDesk) -> None:
+    assert carry_out(desk, ask(desk, YAML), late=True)[0] == "expired"
+    assert desk.db.tasks.counts() == {}
+
+
+def test_trouble_with_the_database_leaves_the_request_open(desk: QueueDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise DatabaseError("the disk is full")
+
+    monkeypatch.setattr(desk.db.imports, "carry_out", full)
+    row = ask(desk, YAML)
+    with pytest.raises(DatabaseError):
+        carry_out(desk, row)
+    assert outcome(desk, row)[0] == "pending"
