@@ -1,17 +1,17 @@
-# Everything that is done with this checkout. `make` alone shows the targets; they prepare what they need.
+# All tasks of this checkout. `make` alone shows the targets; each target installs what it needs.
 
 VENV := .venv
 BIN := $(VENV)/bin
-# The first Python that is new enough; `make PYTHON=…` chooses another one.
+# The first Python that is new enough; `make PYTHON=…` selects another one.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
-# An environment whose Python is gone, or that was made elsewhere and moved here, is made anew.
+# An environment whose Python is missing, or that was created elsewhere and moved here, is created again.
 STALE := $(shell grep -qsF '$(CURDIR)/$(VENV)/' $(BIN)/pip && $(BIN)/python -c '' 2>/dev/null || echo stale)
 INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --editable
 
-# Tests that wait for processes gain from company, but only so much.
+# Tests that wait for processes benefit from running in parallel, but only up to a point.
 JOBS ?= 2
-# A run that takes longer than this hangs. A test that does shows where, after two minutes.
+# A run that takes longer than this hangs. A hanging test shows where, after two minutes.
 TEST_MINUTES ?= 25
 PYTEST := $(if $(shell command -v timeout),timeout --kill-after=30 $(TEST_MINUTES)m) \
 	$(BIN)/python -m pytest -o faulthandler_timeout=120
@@ -27,10 +27,10 @@ help: ## Show the targets
 	@echo "Amplifier Swarm"
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(VENV)/ready ## See it work: a sample project, fourteen tasks, the dashboard; no model needed
+demo: $(VENV)/ready ## Run a demo: a sample project, fourteen tasks, the dashboard; no model needed
 	@examples/demo/run $(ARGS)
 
-test: $(VENV)/ready-for-tests browser ## Run all tests (installs what they need); TESTS=tests/unit for some
+test: $(VENV)/ready-for-tests browser ## Run all tests (installs their requirements); TESTS=tests/unit for some
 	$(PYTEST) -n $(JOBS) --dist worksteal $(TESTS)
 
 run: $(VENV)/ready ## Run the swarm as a service on your project, in the foreground: make run PROJECT=/path/to/project
@@ -40,13 +40,13 @@ run: $(VENV)/ready ## Run the swarm as a service on your project, in the foregro
 		exit 2; }; \
 	amplifier-swarm dashboard --wait & exec supervisord -n -c supervisord.conf
 
-import: $(VENV)/ready ## Put tasks into the queue of that service: make import TASKS=file.yaml
+import: $(VENV)/ready ## Import tasks into the queue of that service: make import TASKS=file.yaml
 	@test -n "$(TASKS)" || { echo 'Which file? make import TASKS=file.yaml' >&2; exit 2; }
 	@amplifier-swarm import-tasks "$(TASKS)"
 
-# The conformance tests go first: they are the longest.
+# The conformance tests run first: they take longest.
 check: TESTS := tests/agents $(TESTS)
-check: lint types agent-clis test ## What CI runs: lint, format, types, all tests, the most used agent CLIs for real
+check: lint types agent-clis test ## Run everything that CI runs: lint, format, types, all tests, the most common real agent CLIs
 
 lint: $(VENV)/ready-for-tests ## Check style and format
 	ruff check .
@@ -57,29 +57,29 @@ lint: $(VENV)/ready-for-tests ## Check style and format
 types: $(VENV)/ready-for-tests ## Check types
 	mypy
 
-bench: $(VENV)/ready-for-tests ## Measure how fast it is; ARGS=--quick for a first impression
+bench: $(VENV)/ready-for-tests ## Measure performance; ARGS=--quick for rough figures
 	$(BIN)/python tests/bench/run.py $(ARGS)
 
-chaos: $(VENV)/ready-for-tests ## Kill things ten thousand times and count what is lost; KILLS=500 for less
+chaos: $(VENV)/ready-for-tests ## Kill ten thousand processes and count what is lost; KILLS=500 for fewer
 	$(BIN)/python tests/chaos/run.py $(if $(KILLS),--kills $(KILLS)) $(ARGS)
 
-mutants: $(VENV)/ready-for-tests ## Take out one guard at a time: the tests must notice; ARGS=token for some
+mutants: $(VENV)/ready-for-tests ## Remove one guard at a time: the tests must fail; ARGS=token for some
 	$(BIN)/python tools/mutants.py $(ARGS)
 
-soak: $(VENV)/ready-for-tests ## Let a swarm work and see whether anything grows: make soak MINUTES=60
+soak: $(VENV)/ready-for-tests ## Run a swarm and check for leaks: make soak MINUTES=60
 	$(BIN)/python tests/bench/soak.py $(MINUTES)
 
-screenshots: $(VENV)/ready-for-tests browser ## Take the pictures in docs/images again; ARGS=--all for every screen
+screenshots: $(VENV)/ready-for-tests browser ## Take the screenshots in docs/images again; ARGS=--all for every screen
 	$(BIN)/python tests/support/screenshots.py $(ARGS)
 
-agents: $(VENV)/ready-for-tests ## Try real agent CLIs without any model: CLIS="claude codex" for some, LATEST=1 for the newest
+agents: $(VENV)/ready-for-tests ## Test real agent CLIs without a model: CLIS="claude codex" for some, LATEST=1 for the newest
 	$(BIN)/python tests/agents/run.py $(CLIS) $(if $(LATEST),--latest) $(ARGS)
 
-clean: ## Remove what was built, installed or left by demos; databases stay
+clean: ## Remove everything that was built, installed or left by demos; keeps databases
 	rm -rf $(VENV) .agent-clis .frontend-tools var/demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# ───── what the targets need ─────
+# ───── requirements of the targets ─────
 
 python:
 	@test -n "$(PYTHON)" || { echo 'Python 3.11 or newer is needed; name it with: make PYTHON=/path/to/python3' >&2; exit 1; }
@@ -104,6 +104,6 @@ $(VENV)/ready-for-tests: pyproject.toml $(VENV)/pyvenv.cfg
 browser:
 	@.ci/browser
 
-# A package registry that does not answer is no failure here: the tests that need the CLIs say so and skip.
+# A package registry that does not respond is not a failure here: the tests that need the CLIs are skipped with a message.
 agent-clis: $(VENV)/ready-for-tests
 	@$(BIN)/python tests/agents/run.py --install || [ $$? -eq 69 ]

@@ -53,8 +53,9 @@ def measure(scale: Scale) -> Figure:
         how=(
             f"{count:,} tasks in ten phases, half of them blocked, and {tried:,} attempts by {WORKERS} workers, "
             f"{APART_MS} ms apart. A dashboard process is asked {times} times for each over one connection; the time "
-            "ends when the whole answer is there. Answers that are kept for a second are asked for differently each "
-            "time. A search for words ends after a while and says how far it came: the page asks on from there."
+            "ends when the whole answer is there. Responses that are cached for a second are requested with different "
+            "parameters each time. A search for words stops after a while and reports its position: the page "
+            "continues from there."
         ),
         tables=(
             Table(

@@ -38,11 +38,12 @@ def measure(scale: Scale) -> Figure:
             found |= _in_turns(folder, sizes, claimers, scale)
     return Figure(
         how=(
-            "Half of the tasks are blocked by two others each. Every claimer is a process of its own that claims and "
-            "settles without any agent, so many of them want the write lock all the time: far more than workers do. "
-            "At NORMAL a commit is not synced to disk, at FULL it is before the next step. "
-            "Sizes take turns; of a queue at most two fifths are used up before a fresh one is taken. "
-            "Least served: the claims of the claimer that got fewest, as a share of the average."
+            "Half of the tasks are blocked by two others each. Every claimer is a separate process that claims and "
+            "settles without an agent, so the claimers compete for the write lock all the time, far more than "
+            "workers do. "
+            "With NORMAL a commit is not synced to disk; with FULL it is, before the next step. "
+            "Sizes take turns; at most two fifths of a queue are used before a new one is built. "
+            "Least served: the claims of the claimer that got the fewest, as a share of the average."
         ),
         tables=(Table(columns=_COLUMNS, rows=tuple(_row(key, taken) for key, taken in found.items())),),
         targets=tuple(_targets(found, sizes)),

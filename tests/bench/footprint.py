@@ -55,8 +55,8 @@ def measure(scale: Scale) -> Figure:
     pair_percent = (sum(each.cpu_percent for each in workers) + sum(each.cpu_percent for each in keepers)) / WORKERS
     return Figure(
         how=(
-            f"{WORKERS} workers that have worked, the reaper, and a dashboard that nobody looks at; then {seconds:g} s "
-            "without anything to do. RSS counts shared pages in every process, PSS divides them, own are its alone. "
+            f"{WORKERS} workers that have worked, the reaper, and a dashboard without viewers; then {seconds:g} s "
+            "without work. RSS counts shared pages in every process, PSS divides them, own are used by one alone. "
             "Processor time as the scheduler counts it, in nanoseconds, as a share of one core."
         ),
         tables=(

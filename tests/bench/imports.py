@@ -49,8 +49,8 @@ def measure(scale: Scale) -> Figure:
     return Figure(
         how=(
             f"A file of {count:,} tasks ({size_mib:.1f} MiB), each with a description, criteria, files and one or two "
-            "dependencies. Each line is a process of its own, the start of Python included. The parser is libyaml in "
-            "PyYAML: nothing but its events, or the objects that `yaml.load` makes of them. During the import another "
+            "dependencies. Each line is a separate process, including the start of Python. The parser is libyaml in "
+            "PyYAML: only its events, or the objects that `yaml.load` builds from them. During the import another "
             f"process's connection asks for the write lock every {PROBE_EVERY_S * 1000:.0f} ms."
         ),
         tables=(

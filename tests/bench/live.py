@@ -32,8 +32,8 @@ def measure(scale: Scale) -> Figure:
     return Figure(
         how=(
             "One open page. An event is committed; the time ends when the message with it has been received. Now and "
-            f"then: {QUIET_S[0]:g} to {QUIET_S[1]:g} s apart. In a rush: 30 events, 10 to 30 ms apart; pages are told "
-            "at most four times a second, so there one waits for its turn."
+            f"then: {QUIET_S[0]:g} to {QUIET_S[1]:g} s apart. In a rush: 30 events, 10 to 30 ms apart; pages get at "
+            "most four updates per second, so some events wait."
         ),
         tables=(
             Table(

@@ -1,4 +1,4 @@
-"""What open pages cost the workers: how fast they are while nobody looks, and while ten pages follow."""
+"""What open pages cost the workers: their speed without open pages, and with ten."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LEAST_SHARE = 0.95  # within what windows differ by themselves
 
 
 def measure(scale: Scale) -> Figure:
-    """Within one run, take turns: nobody looks, ten pages look."""
+    """Within one run, alternate between no open page and ten."""
     rounds = scale.pick(2, 12)
     alone, watched, busy = [], [], []
     with bench_swarm() as swarm:
@@ -48,8 +48,8 @@ def measure(scale: Scale) -> Figure:
     kept = median(w / a for w, a in zip(watched, alone, strict=True))
     return Figure(
         how=(
-            f"{WORKERS} workers run no-op tasks beside a dashboard, and in turns of {WINDOW_S:g} s nobody looks or "
-            f"{PAGES} pages follow. A page reads every byte of its WebSocket and asks for the pictures of the last "
+            f"{WORKERS} workers run no-op tasks with a dashboard, alternately {WINDOW_S:g} s without pages and with "
+            f"{PAGES}. A page reads every byte of its WebSocket and requests the charts of the last "
             f"hour, of ten thousand attempts, every {PICTURES_EVERY_S:g} s; what a browser would draw runs elsewhere "
             "than the workers and is left out."
         ),

@@ -33,7 +33,7 @@ def measure(scale: Scale) -> Figure:
                 raise RuntimeError(f"{name}: {imported} tasks arrived instead of {count}")
     slowest = max(found, key=lambda name: found[name].wall_s)
     return Figure(
-        how=f"A plan of {count:,} items in each format, each imported by a process of its own, its start included.",
+        how=f"A plan of {count:,} items in each format, each imported by a separate process, including its start.",
         tables=(
             Table(
                 columns=("format", "seconds", "CPU s", "peak MiB"),

@@ -49,11 +49,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="tests/bench/run.py",
-        description="Measure the suite on this machine. Figures: " + ", ".join(MEASUREMENTS) + ".",
+        description="Measure Amplifier Swarm on this machine. Figures: " + ", ".join(MEASUREMENTS) + ".",
         epilog="Example: python tests/bench/run.py throughput claims --quick",
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="figures to measure (all)")
-    parser.add_argument("--quick", action="store_true", help="small and rough: a few minutes for all")
-    parser.add_argument("--write", type=Path, metavar="FOLDER", help="write plots and a page there, such as docs/bench")
+    parser.add_argument("--quick", action="store_true", help="small and rough; takes a few minutes for all")
+    parser.add_argument(
+        "--write", type=Path, metavar="FOLDER", help="write plots and a page into this folder, such as docs/bench"
+    )
     parser.add_argument("--strict", action="store_true", help="exit 1 when a target is missed")
     return parser

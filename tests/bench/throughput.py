@@ -36,19 +36,19 @@ def measure(scale: Scale) -> Figure:
         how=(
             f"Each task runs `{' '.join(baselines.COMMAND)}` by the `command` agent CLI. Workers are up and wait "
             "behind a pause, for whose end they look every 50 ms; the time runs from that end to the last completion. "
-            "With a validator a task runs two such commands, so its rate stands beside half of that of xargs. Medians "
+            "With a validator a task runs two such commands, so its rate is compared with half of xargs's. Medians "
             "of rounds taken in turns; a ratio is one of the same round."
             f"{PARAGRAPH}huey {baselines.huey_version()} is SqliteHuey with its defaults on the same disk (write-ahead "
             "log, every commit synced) and as many process workers, behind a gate until all are up. A task runs the "
-            "command by subprocess and its result is stored; the time ends when the last command has ended. It takes "
-            "a task out of its queue before it runs it: no lease, no second try after a kill, no proof that what a "
-            "command started is gone, no history. xargs, GNU parallel and bare spawning keep nothing at all; the time "
+            "command by subprocess and its result is stored; the time ends when the last command has ended. huey "
+            "removes a task from its queue before it runs it: no lease, no retry after a kill, no proof that a "
+            "command's processes are gone, no history. xargs, GNU parallel and bare spawning store nothing; the time "
             "of the first two includes their own start."
             f"{PARAGRAPH}Earlier versions wrote the end of a task, the next claim and that task's first session in one "
             "transaction, and synced it while the next agent started. That reached 0.55 of xargs; the aim was 0.8. "
-            "Empty tasks are not what a swarm is for: an agent works for seconds to hours, and three commits of a "
-            "tenth of a millisecond each are not seen beside it. Claiming a task, opening a session, closing it and "
-            "ending the attempt are now one short transaction each, the last one synced, and 0.4 is the floor."
+            "A swarm is not meant for empty tasks: an agent works for seconds to hours, and three commits of a tenth "
+            "of a millisecond each are not noticeable in comparison. Claiming a task, opening a session, closing it "
+            "and ending the attempt are now one short transaction each, the last one synced, and 0.4 is the minimum."
         ),
         tables=(Table(columns=_COLUMNS, rows=tuple(_row(workers, rates) for workers, rates in found.items())),),
         targets=tuple(_targets(found[TARGET_WORKERS])),
@@ -79,7 +79,7 @@ def swarm_rate(count: int, workers: int, *, validation: bool) -> float:
 
 
 def whole_suite_rate(count: int) -> float:
-    """As `swarm_rate`, with the reaper and a dashboard that nobody looks at."""
+    """As `swarm_rate`, with the reaper and a dashboard without open pages."""
     with bench_swarm() as swarm:
         swarm.add(*noop_tasks(count))
         swarm.reaper()

@@ -44,9 +44,8 @@ def recycle(
     """
     checkout = trees.find(safe)
     if checkout is None:
-        trees.remove(
-            safe
-        )  # incompletely created, or incompletely recycled by a process that died: no one has worked in it since
+        # incompletely created, or incompletely recycled by a process that died: no one has worked in it since
+        trees.remove(safe)
         return None
     if (checkout.git_dir / "locked").exists():
         return "it is locked (git worktree lock)"
