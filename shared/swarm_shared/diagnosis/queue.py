@@ -34,7 +34,7 @@ def _holds(database: TaskDatabase) -> Iterator[Finding]:
         yield Finding(
             code="provider_hold", part="queue", name="agent CLI",
             level=Level.BAD if hold.until_at is None else Level.WARN,
-            text=f"{hold.route} is on hold ({hold.kind}): {hold.reason}",
+            text=f"{hold.route} is on hold: {hold.reason}",
             advice=advice, command=RESUME, target=hold.route,
         )  # fmt: skip
     if not holds:

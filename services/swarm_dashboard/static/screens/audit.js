@@ -1,5 +1,5 @@
 // @ts-check
-// Audit: every request anybody made, and what became of it.
+// Audit: every request, who made it, and its outcome.
 
 import { get } from "../api.js";
 import { h } from "../dom.js";
@@ -25,7 +25,7 @@ export function view({ data, place: { query } }) {
       ? h(
           "section",
           { class: "card flush" },
-          table("audit", ["When", "Who", "What", "Target", "With", "Outcome"], data.control.map(row)),
+          table("audit", ["When", "Who", "Request", "Target", "Details", "Outcome"], data.control.map(row)),
         )
       : empty("No requests yet. Every retry, kill, pause and so on will appear here."),
     (data.cursor || query.get("before")) &&
@@ -64,7 +64,7 @@ function row(entry) {
   if (entry.verb === "bulk") return row({ ...entry, ...many(entry) });
   const argument = Object.entries(entry.argument)
     .filter(([key]) => key !== "columns")
-    .map(([key, value]) => (key === "note" ? `“${value}”` : `${key} ${value}`))
+    .map(([key, value]) => (key === "note" ? `“${value}”` : typeof value === "boolean" ? key : `${key} ${value}`))
     .join(", ");
   const target = entry.of
     ? entry.of
@@ -77,10 +77,10 @@ function row(entry) {
     "tr",
     { key: entry.id },
     cell("When", { class: "c-time" }, h("time", { title: entry.created_at }, moment(entry.created_at))),
-    cell("Who", { class: "c-worker", title: entry.actor }, entry.actor),
-    cell("What", { class: "c-verb" }, entry.verb.replaceAll("_", " ")),
+    cell("Who", { class: "c-worker", title: entry.actor }, entry.actor === "cli" ? "command line" : entry.actor),
+    cell("Request", { class: "c-verb" }, entry.verb.replaceAll("_", " ")),
     cell("Target", { class: "c-target" }, target),
-    cell("With", { class: "c-text" }, argument || "–"),
+    cell("Details", { class: "c-text" }, argument || "–"),
     cell(
       "Outcome",
       { class: "c-text" },

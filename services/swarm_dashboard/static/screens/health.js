@@ -3,7 +3,7 @@
 
 import { get } from "../api.js";
 import { h } from "../dom.js";
-import { plural } from "../format.js";
+import { moment, plural } from "../format.js";
 import { command, icon } from "../pieces.js";
 
 export const name = "health";
@@ -54,6 +54,10 @@ export function view({ data: { level, checks } }) {
   );
 }
 
+const TIME = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g;
+/** A text with its times as people here read them, and without the marks of code. */
+const readable = (text) => text.replace(TIME, (iso) => moment(iso)).replaceAll("`", "");
+
 function row({ name: what, level, text, advice, command: line }) {
   const [group, word] = LOOKS[level];
   return h(
@@ -64,8 +68,9 @@ function row({ name: what, level, text, advice, command: line }) {
       "div",
       null,
       h("p", { class: "check" }, h("strong", null, what), " ", h("span", { class: "state" }, word)),
-      h("p", null, text),
-      (advice || line) && h("p", { class: "why" }, advice, advice && line && ": ", line && command(line)),
+      h("p", null, readable(text)),
+      (advice || line) &&
+        h("p", { class: "why" }, advice && readable(advice), advice && line && ": ", line && command(line)),
     ),
   );
 }

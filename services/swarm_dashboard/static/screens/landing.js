@@ -79,10 +79,10 @@ function branch(
       { class: "facts" },
       fact("Lands on", h("code", null, name)),
       fact("Head commit", short(tip)),
-      fact("Follows", person ? h("code", null, person) : "no branch"),
+      fact("Tracks", person ? h("code", null, person) : "no branch"),
       fact(
-        "State",
-        { following: "follows", stopped: "stopped", accepting: "continues from its current state" }[state] ?? state,
+        "Status",
+        { following: "up to date", stopped: "stopped", accepting: "continues from its current state" }[state] ?? state,
       ),
     ),
     h(
@@ -224,10 +224,10 @@ function recent({ recent: done }) {
   return h(
     "section",
     { class: "card flush", key: "recent" },
-    h("h2", { class: "bar-head" }, "Lately"),
+    h("h2", { class: "bar-head" }, "Recent landings"),
     table(
       "landed",
-      ["When", "Outcome", "Task", "As"],
+      ["When", "Outcome", "Task", "Commit"],
       done.map((one) => {
         const group = one.landed ? "completed" : "failed";
         return h(
@@ -246,7 +246,11 @@ function recent({ recent: done }) {
             " ",
             h("span", null, one.name),
           ),
-          cell("As", { class: "c-text" }, one.commit ? short(one.commit) : h("span", { class: "quiet" }, one.message)),
+          cell(
+            "Commit",
+            { class: "c-text" },
+            one.commit ? short(one.commit) : h("span", { class: "quiet" }, one.message),
+          ),
         );
       }),
     ),

@@ -1,9 +1,11 @@
 // @ts-check
-// Settings: what this swarm works with, from its file, the environment and the defaults; to be read, not changed here.
+// Settings: what a running swarm can be asked to change, and what it was started with.
 
 import { get } from "../api.js";
 import { h } from "../dom.js";
 import { cell, command, table } from "../pieces.js";
+import { scaleForm } from "../scaleform.js";
+import * as verbs from "../verbs.js";
 
 export const name = "settings";
 export const title = () => "Settings";
@@ -11,11 +13,12 @@ export const title = () => "Settings";
 export const load = (_place, signal) => get("/api/settings", {}, signal);
 
 /** @param {View<Api.Settings>} context */
-export function view({ data: { settings, file } }) {
+export function view({ data: { settings, file }, status }) {
   return h(
     "div",
     { class: "screen" },
     h("h1", { class: "unseen" }, "Settings"),
+    status && whileItRuns(status),
     h(
       "p",
       { class: "quiet" },
@@ -38,17 +41,53 @@ export function view({ data: { settings, file } }) {
             cell(
               "Value",
               { class: "c-text" },
-              one.value === null || one.value === ""
-                ? "–"
-                : typeof one.value === "object"
-                  ? JSON.stringify(one.value)
-                  : String(one.value),
+              shown(one.value),
               one.changed && h("span", { class: "quiet" }, " (changed)"),
             ),
-            cell("Meaning", { class: "c-text" }, one.text),
+            cell("Meaning", { class: "c-text" }, withCode(one.text)),
           ),
         ),
       ),
     ),
   );
 }
+
+/** What takes effect at once, as requests. @param {Api.Status} status */
+function whileItRuns(status) {
+  const held = status.holds.map((hold) => hold.route);
+  const used = status.budget.caps.some((cap) => cap.share >= 1);
+  return h(
+    "section",
+    { class: "card live-settings", "aria-labelledby": "live-settings" },
+    h("h2", { id: "live-settings" }, "While the swarm runs"),
+    h(
+      "dl",
+      null,
+      line("Workers", scaleForm(status)),
+      line("New tasks", status.paused ? "do not start" : "start", " ", pauseButton(status)),
+      held.length > 0 && line("Routes on hold", held.join(", "), " ", resumeButton("Try again now", "again")),
+      used &&
+        line(
+          "Budget",
+          "A cap is used up. After you resume, it is counted from zero. ",
+          resumeButton("Resume", "budget"),
+        ),
+    ),
+  );
+}
+
+const line = (word, ...content) => h("div", { key: word }, h("dt", null, word), h("dd", null, ...content));
+const pauseButton = ({ paused }) =>
+  paused
+    ? resumeButton("Resume", "resume")
+    : h("button", { type: "button", class: "small", key: "pause", onclick: verbs.pause }, "Pause");
+const resumeButton = (words, key) => h("button", { type: "button", class: "small", key, onclick: verbs.resume }, words);
+
+function shown(value) {
+  if (value === null || value === "") return "–";
+  if (typeof value === "boolean") return value ? "on" : "off";
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
+}
+
+/** A text in which names stand between backticks. */
+const withCode = (text) => text.split("`").map((part, place) => (place % 2 ? h("code", null, part) : part));

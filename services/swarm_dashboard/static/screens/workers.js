@@ -5,6 +5,7 @@ import { h } from "../dom.js";
 import { bytes, percent, plural } from "../format.js";
 import { lanes } from "../pictures/lanes.js";
 import { at, cell, command, elapsed, empty, icon, table, taskLink } from "../pieces.js";
+import { scaleForm } from "../scaleform.js";
 import * as verbs from "../verbs.js";
 
 export const name = "workers";
@@ -12,7 +13,6 @@ export const title = () => "Workers";
 export const load = async () => ({});
 
 const SILENT_S = 90; // three heartbeats of the usual length
-const MOST_WORKERS = 64;
 const GROUP = {
   busy: "in_progress",
   idle: "not_started",
@@ -28,7 +28,6 @@ const GROUP = {
 export function view({ status, place, go }) {
   if (!status) return h("div", { class: "screen" }, empty("Loading…"));
   const alive = status.workers.filter((worker) => worker.alive);
-  const staying = alive.filter((worker) => worker.status !== "retiring").length;
   return h(
     "div",
     { class: "screen" },
@@ -42,29 +41,7 @@ export function view({ status, place, go }) {
         h("strong", null, plural(alive.length, "worker")),
         ` · ${alive.filter((w) => w.current_task_id).length} busy`,
       ),
-      h(
-        "form",
-        {
-          class: "scale",
-          onsubmit: (event) => {
-            event.preventDefault();
-            verbs.scale(Number(event.target.elements.workers.value), status.workers);
-          },
-        },
-        h("label", { for: "scale" }, "Scale to"),
-        h("input", {
-          id: "scale",
-          name: "workers",
-          type: "number",
-          min: 0,
-          max: MOST_WORKERS,
-          required: true,
-          value: staying,
-          "data-own": "",
-        }),
-        h("button", { type: "submit", class: "primary" }, "Set"),
-        h("span", { class: "quiet" }, "Extra workers stop after their current task."),
-      ),
+      scaleForm(status),
     ),
     status.workers.length
       ? h(

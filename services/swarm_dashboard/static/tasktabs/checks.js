@@ -194,12 +194,14 @@ function claimed(built) {
       Object.entries(words)
         .filter(([key]) => built[key] !== undefined && String(built[key]) !== "")
         .map(([key, word]) =>
-          h("div", { key }, h("dt", null, word), h("dd", null, [built[key]].flat().map(String).join(", "))),
+          h("div", { key }, h("dt", null, word), h("dd", null, [built[key]].flat().map(plain).join(", "))),
         ),
     ),
     built.implementation_notes && h("p", { class: "prose" }, String(built.implementation_notes)),
     h("details", null, h("summary", null, "Raw JSON"), json(built)),
   );
 }
+
+const plain = (value) => (typeof value === "boolean" ? (value ? "yes" : "no") : String(value));
 
 export const json = (value) => h("pre", { class: "text", tabindex: "0" }, JSON.stringify(value, null, 2));

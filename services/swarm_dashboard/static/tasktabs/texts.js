@@ -111,7 +111,7 @@ export function links({ data: { task } }) {
 export function events({ data: { task } }) {
   return table(
     "events",
-    ["When", "What", "Worker", "Words"],
+    ["When", "Event", "Worker", "Details"],
     [...task.log]
       .reverse()
       .map((event) =>
@@ -119,9 +119,9 @@ export function events({ data: { task } }) {
           "tr",
           { key: event.id },
           cell("When", { class: "c-time" }, h("time", { title: event.timestamp }, moment(event.timestamp))),
-          cell("What", { class: "c-verb" }, eventWord(event.event_type)),
+          cell("Event", { class: "c-verb" }, eventWord(event.event_type)),
           cell("Worker", { class: "c-worker" }, event.worker_id ?? "–"),
-          cell("Words", { class: "c-text" }, event.message),
+          cell("Details", { class: "c-text" }, event.message),
         ),
       ),
   );
