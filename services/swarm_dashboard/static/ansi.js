@@ -1,11 +1,11 @@
 // @ts-check
-// Terminal output made safe: colours become classes, every other escape sequence is dropped.
+// Terminal output as safe nodes: colours become classes, other escape sequences are dropped.
 
 import { h } from "./dom.js";
 
 const SEQUENCE =
   /\x1b(?:\[([0-?]*)[ -/]*([@-~])|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[PX^_][^\x1b]*(?:\x1b\\)?|[ -/]*[0-~])|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]/g;
-// A sequence without its end.
+// An incomplete escape sequence.
 const CUT = /^\x1b(?:\[[0-?]*[ -/]*|\][^\x07\x1b]*|[PX^_][^\x1b]*|[ -/]*)$/;
 const NAMES = ["black", "red", "green", "yellow", "blue", "magenta", "cyan", "white"];
 
@@ -13,12 +13,12 @@ export class Ansi {
   #style;
   #rest = "";
 
-  /** `before`: what the text before was made with; its colours continue. */
+  /** `before`: the instance that rendered the preceding text; its colours continue. */
   constructor(before = null) {
     this.#style = new Set(before ? before.#style : []);
   }
 
-  /** Nodes for a piece of output; a sequence that is cut at the end waits for the next piece. */
+  /** Nodes for a piece of output; an incomplete sequence at the end is kept for the next piece. */
   nodes(text) {
     let all = this.#rest + text;
     const cut = all.lastIndexOf("\x1b");

@@ -1,10 +1,10 @@
 // @ts-check
-// Talking to the server: the token in a header, answers as objects, errors as words.
+// Requests to the server, with the token in a header; errors carry a message and a hint.
 
 const TOKEN = "swarm-token";
 const FRAGMENT = /^#t=([\w~.-]+)$/;
 
-/** Take the token out of the address, where it must not stay, into this origin's storage. */
+/** Move the token from the address, where it must not stay, to this origin's storage. */
 export function keepToken() {
   const found = FRAGMENT.exec(location.hash);
   if (!found) return;
@@ -58,7 +58,7 @@ export function get(path, parameters = {}, signal) {
 
 const freshKey = () => [...crypto.getRandomValues(new Uint32Array(4))].map((n) => n.toString(36)).join("-");
 
-/** Ask for a change; sent twice by a shaky line, it still happens once. */
+/** Send a request; if a bad connection sends it twice, it still takes effect once. */
 export function post(path, body = {}) {
   return call(path, {
     method: "POST",

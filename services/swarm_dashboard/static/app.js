@@ -1,5 +1,5 @@
 // @ts-check
-// The page as a whole: which screen the address means, what it shows, and when it is shown anew.
+// The page: routing, drawing the current screen, and redrawing it when something changes.
 
 import { get, hasToken, keepToken, useToken } from "./api.js";
 import * as completions from "./completions.js";
@@ -51,17 +51,17 @@ const live = /** @type {any} */ (line);
 const desktop = new Desktop(document.getElementById("desktop"));
 
 const shown = { screen: null, place: null, data: null, status: null, extra: {} };
-let place = null; // what the address means; `shown.place` is what the page shows
+let place = null; // where the address points; `shown.place` is what the page shows
 let focusNext = false;
 let waiting = 0;
-let forceLoaded = false; // what is being loaded shows something that the person caused
-let forceDrawn = false; // and something of that waits until the pointer has left
+let forceLoaded = false; // the pending load was triggered by the user
+let forceDrawn = false; // and part of the result waits until the pointer has left
 let paused = false;
 let missed = 0;
 let loading = null;
 let loadedAt = 0;
 let reloadTimer = null;
-let unloaded = null; // the place that could not be loaded, as the server did not answer
+let unloaded = null; // the place that could not be loaded because the server did not answer
 
 // ───── which screen ─────
 
@@ -91,7 +91,7 @@ function open({ focus = false } = {}) {
   return show({ force: true });
 }
 
-/** Load what the address means now, and draw it; a later call takes over from one that still waits. */
+/** Load the current place and draw it; a later call aborts a pending one. */
 async function show({ force = false } = {}) {
   if (!place) return;
   forceLoaded ||= force;
@@ -121,7 +121,7 @@ async function show({ force = false } = {}) {
   }
 }
 
-/** Another screen or another task: nothing of the old one is kept. */
+/** Switch to another screen or task, and discard the old one. */
 function enter(wanted) {
   if (shown.screen === wanted.screen && shown.place?.id === wanted.id) {
     focusNext = false;
@@ -131,7 +131,7 @@ function enter(wanted) {
   main.replaceChildren();
 }
 
-/** What cannot be loaded now is loaded once the server answers again; what it refuses stays refused. */
+/** Show why loading failed. If the server did not answer, loading is repeated once it does. */
 function complain(error, wanted) {
   if (error.status === 401 || error.status === 429) return askForToken(error);
   unloaded = isLost(error) ? wanted : null;
@@ -162,7 +162,7 @@ function complain(error, wanted) {
   drawChip();
 }
 
-/** What is wrong with the search, below its field; the last result stays. */
+/** Show a search error below its field; the last result stays. */
 function searchNote(error) {
   document.getElementById("search-note").textContent = error
     ? [error.message, error.hint].filter(Boolean).join(": ")
@@ -253,7 +253,7 @@ function togglePause() {
   drawChip();
 }
 
-// What waited for the pointer to leave is shown when it has left.
+// Updates that waited for the pointer are shown once it has left.
 for (const kind of ["pointerout", "focusout"]) {
   main.addEventListener(kind, () => {
     if (waiting && !paused) setTimeout(draw, 60);
@@ -355,7 +355,7 @@ let typing = null;
 searchBox.addEventListener("input", () => {
   completions.offer(searchBox, shown.status);
   clearTimeout(typing);
-  // On the list itself the result follows while one types; what cannot be read yet leaves it as it is.
+  // On the list, results update while the user types; an incomplete search leaves them unchanged.
   if (shown.screen === tasks) {
     typing = setTimeout(() => {
       history.replaceState(history.state, "", searchAddress());

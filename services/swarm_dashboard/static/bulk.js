@@ -1,5 +1,5 @@
 // @ts-check
-// Acting on many tasks: those that are selected, or everything that matches. What it would do is counted before it is done.
+// Bulk actions on selected tasks, or on all that match. The effect is counted before anything is done.
 
 import { get } from "./api.js";
 import { question } from "./dialogs.js";

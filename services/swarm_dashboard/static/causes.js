@@ -1,5 +1,5 @@
 // @ts-check
-// Causes of failures: one entry per cause, however many tasks it has stopped; all of them are retried at once.
+// Causes of failures: one entry per cause, with all its tasks; they can be retried together.
 
 import { h } from "./dom.js";
 import { count, plural } from "./format.js";
@@ -59,7 +59,7 @@ export function group(one) {
   );
 }
 
-/** Tasks that their file has as failed: no attempt says why. */
+/** Tasks imported as failed, without an attempt that shows why. */
 export function importedAsFailed({ tasks, task_ids: ids }) {
   const more = tasks - ids.length;
   return h(

@@ -1,5 +1,5 @@
 // @ts-check
-// What a search may go on with: qualifiers, their values, and the searches that were saved.
+// Completions of a search: qualifiers, their values, and saved searches.
 
 import { h } from "./dom.js";
 import * as saved from "./savedsearches.js";

@@ -1,12 +1,12 @@
 // @ts-check
-// Desktop notifications: asked for by a click, then shown while another window or tab is in front.
+// Desktop notifications: enabled by a click, then shown while another window or tab is in front.
 
 import { count, percent } from "./format.js";
 
 const KEY = "swarm-desktop";
 
 /**
- * What has happened between two states that is worth a notification.
+ * The changes between two states that are worth a notification.
  * @param {Api.Status | null} before null: nothing is known yet, so nothing is news
  * @param {Api.Status} after
  * @returns {{ title: string, body: string, path: string }[]}
@@ -38,7 +38,7 @@ export function newsOf(before, after) {
 
 const endless = (hold) => !hold.until;
 
-/** Tasks that can move by themselves; blocked ones wait for others. */
+/** Tasks that can proceed without the user; blocked ones wait for others. */
 const open = ({ tasks, by_status: statuses }) =>
   tasks.in_progress.count + tasks.not_started.count - (statuses.blocked ?? 0) > 0;
 

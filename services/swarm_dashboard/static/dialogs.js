@@ -1,5 +1,5 @@
 // @ts-check
-// The one dialog: questions before what cannot be undone, and the help.
+// The page's dialog: confirmations, questions and the help.
 
 import { h } from "./dom.js";
 
@@ -18,13 +18,13 @@ const closing = (value, text, kind) =>
   h("button", { type: "button", class: kind, onclick: () => dialog.close(value) }, text);
 
 /**
- * Ask before something; the harmless answer has the focus.
+ * Ask for confirmation; the safe answer has the focus.
  * @param {{ title: string, text: any, yes: string, danger?: boolean }} question
  */
 export const confirm = async ({ title, text, yes, danger }) =>
   (await choose({ title, text, choices: [["yes", yes, danger ? "danger" : "primary"]] })) === "yes";
 
-/** Let the user choose one of several ways to do it, or none; the value of the choice, empty for none. */
+/** Let the user choose one of several options; returns its value, or an empty text for none. */
 export async function choose({ title, text, choices }) {
   const back = closing("", "Go back", "");
   const answer = show(
@@ -37,14 +37,14 @@ export async function choose({ title, text, choices }) {
 }
 
 /**
- * Ask with content of one's own; the answer can be given once `ready` has come true.
+ * Ask with custom content; the confirm button is enabled once `ready` resolves to true.
  * @param {{ title: string, content: any, yes: string, danger?: boolean, ready: Promise<boolean> }} what
  */
 export const question = ({ ready, ...what }) =>
   review({ ...what, begin: (allow) => ready.then((isReady) => allow(isReady)) });
 
 /**
- * Ask with content that changes; the answer can be given while it is allowed.
+ * Ask with content that changes; the confirm button is enabled only while the content allows it.
  * @param {{ title: string, content: any, yes: string, danger?: boolean, kind?: string, begin: (allow: (may: boolean) => void) => void }} what
  *   `begin` is called with a function that allows the answer, or no longer does; `kind` is a class of the dialog.
  */
@@ -63,7 +63,7 @@ export async function review({ title, content, yes, danger, kind = "", begin }) 
   return said === "yes";
 }
 
-/** Ask for a line of text; null when the user goes back. */
+/** Ask for text; null if the user cancels. */
 export async function ask({ title, text, yes, value = "", wanted = false, long = false }) {
   const field = h(long ? "textarea" : "input", { "aria-label": title, rows: long ? 4 : null });
   field.value = value;
@@ -84,7 +84,7 @@ export async function ask({ title, text, yes, value = "", wanted = false, long =
 }
 
 /**
- * Ask with a form; the texts of its fields by name, or null when the user goes back.
+ * Ask with a form; returns the text of each field by name, or null if the user cancels.
  * @returns {Promise<Record<string, any> | null>}
  */
 export async function form({ title, content, yes }) {

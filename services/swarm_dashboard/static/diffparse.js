@@ -8,7 +8,7 @@ const HUNK = /^@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@/;
  */
 
 /**
- * The rows of one file's patch; at most so many.
+ * The rows of one file's patch, up to `most`.
  * @param {string[]} lines
  * @param {number} most
  * @returns {{ rows: Row[], left: number }} `left`: how many lines are not among the rows

@@ -61,7 +61,7 @@ function build(change, how) {
         h("code", { class: "command" }, `git diff ${change.base_sha} ${change.head_sha}`),
       ),
     change.files.map((file, place) => {
-      // Git tells files in the same order in its table and in its patch.
+      // Git lists files in the same order in the table and in the patch.
       const lines = patches[place]?.split("\n") ?? null;
       const open = lines !== null && shown + lines.length <= OPEN_LINES;
       if (open) shown += lines.length;

@@ -39,9 +39,10 @@ const HANDLERS = ["onclick", "onchange", "oninput", "onsubmit", "onkeydown"];
  * Change `old` into `fresh` in place, so that focus, scroll position and selection stay.
  *
  * Children with a `key` keep their element. Inside `data-calm` nothing is added, removed or moved while the pointer or
- * the keyboard is there: what waits is counted in `waiting.count`, and what would go is marked `data-gone`. What the
- * person caused by keyboard (`waiting.force`) does not wait: the focus goes with its element, wherever that moves. `data-own` content belongs to its own module, and
- * `data-steady` content does not change under the pointer unless `waiting.force` says that the person caused it.
+ * the focus is there: waiting changes are counted in `waiting.count`, and elements to be removed are marked `data-gone`.
+ * Changes that the user caused with the keyboard (`waiting.force`) do not wait; the focus moves with its element.
+ * `data-own` content is managed by its own module. `data-steady` content does not change under the pointer unless
+ * `waiting.force` is set.
  */
 export function morph(old, fresh, waiting) {
   if (old.nodeType === Node.TEXT_NODE) {

@@ -1,9 +1,9 @@
 // @ts-check
-// Numbers, times and words for people.
+// Formatting of numbers, times and statuses.
 
 let offset = 0;
 
-/** Learn how far this clock is from the server's. */
+/** Set the offset between this clock and the server's. */
 export function learnClock(serverNow) {
   offset = Date.parse(serverNow) - Date.now();
 }
@@ -35,7 +35,7 @@ const CLOCK = new Intl.DateTimeFormat(undefined, {
 });
 const DAY = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
 
-/** A moment as a person here says it; the day only when it is not today. */
+/** A local time; with the day unless it is today. */
 export function moment(iso) {
   if (!iso) return "–";
   const when = new Date(iso);
@@ -44,7 +44,7 @@ export function moment(iso) {
 }
 
 const MINUTES = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
-/** The moment so many seconds from now, to the minute; the day where it is another one. */
+/** The time in this many seconds, to the minute; with the day unless it is today. */
 export function momentIn(seconds) {
   const when = new Date(now() + seconds * 1000);
   const isToday = when.toDateString() === new Date(now()).toDateString();

@@ -26,7 +26,7 @@ const rows = () => [...document.querySelectorAll("main a[data-row]")].map((row) 
 export const focusedRow = () =>
   rows().findIndex((link) => (link.closest("[data-key]") ?? link).contains(document.activeElement));
 
-/** After a drawing: where the row with the focus has gone, the one that took its place gets it. */
+/** After drawing: if the focused row is gone, focus the row that took its place. */
 export function keepFocus(place) {
   if (place < 0 || document.activeElement !== document.body) return;
   const all = rows();

@@ -1,9 +1,9 @@
 // @ts-check
-// The lines of a session's output as far as the page has them: asked for in blocks, growing, and forgotten again.
+// The loaded lines of a session's output: fetched in blocks, extended as the log grows, and evicted.
 
 import { get } from "./api.js";
 
-export const BLOCK = 200; // lines that come and go together
+export const BLOCK = 200; // lines that are loaded and evicted together
 const BLOCKS_KEPT = 60;
 
 export class LogLines {
@@ -14,7 +14,7 @@ export class LogLines {
   #path;
   #session;
   #page;
-  #blocks = new Map(); // number → lines; what came last stands last
+  #blocks = new Map(); // number → lines, in the order of loading
   #loading = new Map();
 
   /** `page`: whether it `shows` a block; called when one has `changed` from a line on and when one or all are `gone`. */
@@ -37,14 +37,14 @@ export class LogLines {
     return this.#blocks.get(number);
   }
 
-  /** Ask how much there is by now and what stands at its end; `take` the answer. */
+  /** Fetch the current length and the last lines, and `take` the answer. */
   ask({ fromEnd }) {
     const last = Math.max(0, Math.floor((this.total - 1) / BLOCK));
     return this.#get("/lines", { first: fromEnd && !this.total ? -BLOCK : last * BLOCK, count: 2 * BLOCK });
   }
 
   take(answer) {
-    if (answer.total < this.total) this.#forget(); // output was dropped: the lines have other numbers now
+    if (answer.total < this.total) this.#forget(); // output was dropped: the lines were renumbered
     ({ total: this.total, ended: this.ended, complete: this.complete, lost: this.lost } = answer);
     if (answer.first % BLOCK === 0) this.#keep(answer);
   }
@@ -58,7 +58,7 @@ export class LogLines {
       const place = (first + from) % BLOCK;
       const part = lines.slice(from, from + BLOCK - place);
       const known = this.#blocks.get(number) ?? [];
-      // Where lines between are missing, the block is loaded when it comes into sight.
+      // If lines in between are missing, the block is loaded when it scrolls into view.
       if (place <= known.length) this.#keep({ first: number * BLOCK, lines: [...known.slice(0, place), ...part] });
       else this.#blocks.delete(number);
       from += part.length;
@@ -82,7 +82,7 @@ export class LogLines {
     await this.#loading.get(number);
   }
 
-  /** All of the output as texts, whatever of it is here; `told` how many bytes have come. */
+  /** The whole output as text, loaded or not; `told` is called with the number of bytes received. */
   async everything(told) {
     const texts = [];
     for (let from = 0; ; ) {

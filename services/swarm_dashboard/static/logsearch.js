@@ -1,5 +1,5 @@
 // @ts-check
-// Finding a text, or what went wrong, in a log: the server looks, a bounded piece at a time.
+// Searches a log for a text or the first error; the server searches a bounded piece at a time.
 
 import { get } from "./api.js";
 import { h } from "./dom.js";
@@ -25,7 +25,7 @@ export class LogSearch {
   #steps;
   #asked = null; // { kind, q }
   #hits = [];
-  #next = 0; // null once everything was looked through
+  #next = 0; // null once everything was searched
   #at = -1;
   #run = null;
   #timer = null;
@@ -86,7 +86,7 @@ export class LogSearch {
     this.step(event.key === "n" ? 1 : -1);
   }
 
-  /** Look for a text, and go to where it stands next. */
+  /** Search for a text and go to its next occurrence. */
   begin(text, { jump = true } = {}) {
     this.#field.value = text;
     this.#view.noted({ find: text });
@@ -121,7 +121,7 @@ export class LogSearch {
     }
   }
 
-  /** Look on from where the last look ended: the log may have grown since. */
+  /** Continue where the last search ended, as the log may have grown since. */
   async #more(signal, found = () => {}) {
     while (this.#next !== null && this.#hits.length < MOST) {
       const answer = await get(this.#path, { session: this.#session, ...this.#asked, first: this.#next }, signal);
@@ -169,7 +169,7 @@ export class LogSearch {
     for (const button of this.#steps) button.disabled = !this.#hits.length;
   }
 
-  /** Colour the text where it stands in the lines on the page; without adding anything to them. */
+  /** Highlight occurrences in the lines on the page without changing them. */
   highlight(pane) {
     if (!globalThis.CSS?.highlights) return;
     const wanted = this.#asked?.kind === "text" ? this.#asked.q.toLowerCase() : "";
@@ -179,7 +179,7 @@ export class LogSearch {
   }
 }
 
-/** Where a text stands in a row, across the elements that colour it. */
+/** The ranges of a text in a row, across the elements that colour it. */
 function rangesIn(row, wanted) {
   const text = row.textContent.toLowerCase();
   const found = [];

@@ -18,7 +18,7 @@ export class LogView {
   #followButton;
   #timer = null;
   #stopped = false;
-  #followed; // what to have pushed
+  #followed; // the log that the server pushes
   #leave = null;
 
   /**
@@ -88,7 +88,7 @@ export class LogView {
     if (find) this.#search.begin(find, { jump: !line });
   }
 
-  /** Show how much there is by now, and what has come since; again where nothing pushes it. */
+  /** Fetch the current length and new lines; repeated while nothing is pushed. */
   async #look() {
     this.#timer = null;
     let answer;
@@ -118,7 +118,7 @@ export class LogView {
     clearTimeout(this.#timer);
     this.#timer = null;
     if (this.#stopped || (ended && complete)) return;
-    // Not before all of it was counted: an answer on its way would be older than what is pushed.
+    // Only once the log was counted completely: a pending answer would be older than pushed lines.
     if (complete && !this.#leave) this.#leave = live.followLog(this.#followed);
     this.#timer = setTimeout(() => this.#lookUnlessLive(), complete ? LOOK_MS : 0);
   }

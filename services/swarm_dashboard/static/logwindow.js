@@ -1,5 +1,5 @@
 // @ts-check
-// The lines in sight of a log of any length: only they and a block around them are on the page.
+// A virtual list of log lines: only the visible blocks and their neighbours are on the page.
 
 import { Ansi } from "./ansi.js";
 import { h } from "./dom.js";
@@ -8,7 +8,7 @@ import { BLOCK } from "./loglines.js";
 
 const NEAR_END_PX = 40;
 const LINE_PX = 18; // until a line has been measured
-const TALLEST_PX = 12_000_000; // browsers lay out no taller element reliably
+const TALLEST_PX = 12_000_000; // taller elements are not laid out reliably
 
 export class LogWindow {
   node = h("div", { class: "lines", tabindex: "0", role: "region", "aria-label": "Output" });
@@ -52,7 +52,7 @@ export class LogWindow {
     await this.draw();
   }
 
-  // ───── what is in sight ─────
+  // ───── visible blocks ─────
 
   #height(number) {
     const { total } = this.#lines;
@@ -73,7 +73,7 @@ export class LogWindow {
     return { first, last };
   }
 
-  /** Put on the page what is in sight, a block more on both sides, and nothing else. */
+  /** Put the visible blocks on the page, and one more on each side. */
   async draw() {
     if (this.#stopped || !this.#lines.total) return;
     this.#place();
@@ -138,7 +138,7 @@ export class LogWindow {
     this.#shown.delete(number);
   }
 
-  /** A block, or without a number everything, has other lines now. */
+  /** The lines of a block have changed; without a number, those of all blocks. */
   takeOff(number) {
     for (const one of number === undefined ? [...this.#shown.keys()] : [number]) this.#remove(one);
     if (number !== undefined) {
@@ -158,7 +158,7 @@ export class LogWindow {
     if (lines === BLOCK) this.#linePx = px / lines;
   }
 
-  /** The lines of a block are others from one on, or more. */
+  /** The lines of a block have changed from one line on. */
   change(number, same) {
     const node = this.#shown.get(number);
     if (!node) return;
@@ -224,7 +224,7 @@ export class LogWindow {
     return this.follow ? this.#lines.total : first * BLOCK;
   }
 
-  /** A click on a line's number gives the line an address of its own. */
+  /** A click on a line's number puts the line into the address. */
   #clicked(event) {
     const line = event.target.closest(".row");
     if (!line || event.clientX > line.getBoundingClientRect().left + parseFloat(getComputedStyle(line).paddingLeft))
@@ -234,7 +234,7 @@ export class LogWindow {
     this.mark();
   }
 
-  /** Show what was found, and the current line. */
+  /** Highlight search results and the current line. */
   mark() {
     for (const node of this.node.querySelectorAll(".row.current")) node.classList.remove("current");
     if (this.current !== null) this.node.querySelector(`.row[data-n="${this.current + 1}"]`)?.classList.add("current");

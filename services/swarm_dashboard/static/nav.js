@@ -1,5 +1,5 @@
 // @ts-check
-// The list of screens in the page's head: which one is open, what waits on each, and the letters that lead there.
+// The navigation bar: the current screen, badges, and keyboard shortcuts.
 
 import { count as counted } from "./format.js";
 
@@ -20,7 +20,7 @@ export const pathOf = (letter) => links.find((link) => link.dataset.key === lett
 /** All screens, by path and name. */
 export const screens = () => links.map((link) => ({ path: link.getAttribute("href"), words: words.get(link) }));
 
-/** What the help says of the letters. */
+/** The shortcuts for the help. */
 export const letters = () => links.map((link) => [`g ${link.dataset.key}`, `go to ${words.get(link)}`]);
 
 export function mark(name) {
@@ -29,12 +29,12 @@ export function mark(name) {
     if (link.dataset.screen === name) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
-  // On a narrow screen the bar has room for the first ones; the button stands for the others.
+  // On a narrow screen only the first screens fit; the button opens the rest.
   const isBehind = links.some((link) => link.dataset.screen === name && link.matches("[data-behind]"));
   more.toggleAttribute("data-current", isBehind);
 }
 
-/** Write how much waits for you. */
+/** Update the badges. */
 export function count(status) {
   const waits = { inbox: status.needs.groups };
   for (const link of links) {
@@ -57,7 +57,7 @@ function open(wanted) {
 
 more.addEventListener("click", () => open(more.getAttribute("aria-expanded") !== "true"));
 document.addEventListener("click", (event) => bar.contains(/** @type {Node} */ (event.target)) || open(false));
-// Wherever the focus is: a screen that comes a moment later takes it away from the button.
+// On the document: a screen that loads a moment later takes the focus away from the button.
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Escape" || more.getAttribute("aria-expanded") !== "true") return;
   event.stopPropagation();

@@ -1,5 +1,5 @@
 // @ts-check
-// What becomes of a request: pushed over the socket; asked for only while there is none.
+// Outcomes of requests: pushed over the socket, and polled only while there is none.
 
 import { get } from "./api.js";
 import { live } from "./live.js";

@@ -114,7 +114,7 @@ export class Palette {
       }));
       this.#show([...matching(this.#commands(), typed), ...found]);
     } catch {
-      // A search that cannot be read finds no task.
+      // An invalid search finds no tasks.
     }
   }
 

@@ -58,7 +58,7 @@ export function badge(row) {
   return h("span", { class: "badge", "data-group": row.group, "data-status": row.status }, icon(row.status), word);
 }
 
-/** Where a task is shown; an id may hold anything. */
+/** The path of a task's screen; an id may contain any character. */
 export const taskPath = (id) => `/tasks/${encodeURIComponent(id)}`;
 export const taskLink = (id, text, properties) => h("a", { href: taskPath(id), ...properties }, text ?? id);
 
@@ -69,7 +69,7 @@ export const taskName = (row, title = null) => [
   h("span", { title }, row.name),
 ];
 
-/** A duration that goes on: it is kept up to date every second. */
+/** A running duration, updated every second. */
 export function elapsed(since, prefix = "") {
   if (!since) return "–";
   return h(
@@ -95,7 +95,7 @@ export const empty = (...content) => h("p", { class: "empty" }, ...content);
 export const command = (text) =>
   h("span", { class: "copies" }, h("code", { class: "command" }, text), copyButton(text));
 
-/** A small button that puts a text on the clipboard, and says so. */
+/** A small button that copies a text to the clipboard. */
 export function copyButton(text) {
   const button = h(
     "button",
@@ -115,7 +115,7 @@ export function asTable(isOpen, toggled, content) {
   return h("details", { class: "twin", ontoggle: toggled }, h("summary", null, "As a table"), isOpen && content());
 }
 
-/** A table that becomes cards on a narrow screen: every cell knows its heading. */
+/** A table that becomes cards on a narrow screen; each cell carries its heading. */
 export function table(name, headings, rows) {
   return h(
     "table",

@@ -1,5 +1,5 @@
 // @ts-check
-// A click anywhere on a row opens what the row's link leads to; controls and selected text keep their own meaning.
+// A click anywhere on a row opens its link; controls and text selection keep working.
 
 const OWN = "a, button, input, select, textarea, label, summary, details, pre, code";
 

@@ -1,5 +1,5 @@
 // @ts-check
-// Searches to come back to, kept in this browser.
+// Saved searches, stored in this browser.
 
 const KEY = "swarm-searches";
 const MOST = 30;
@@ -16,7 +16,7 @@ export function all() {
 
 export const has = (search) => all().includes(search);
 
-/** Keep a search, or forget it where it is kept. */
+/** Save a search, or remove it if it is saved. */
 export function toggle(search) {
   const others = all().filter((one) => one !== search);
   localStorage.setItem(KEY, JSON.stringify(has(search) ? others : [search, ...others].slice(0, MOST)));

@@ -1,5 +1,5 @@
 // @ts-check
-// What the browser's tab says while another one is in front: the state of the swarm in the title and the icon.
+// The state of the swarm in the title and icon of the browser's tab.
 
 import { count, percent } from "./format.js";
 

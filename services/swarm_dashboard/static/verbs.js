@@ -109,7 +109,7 @@ const waiting = ({ depend_on_it: n }) =>
   n ? `${plural(n, "task")} depend${n === 1 ? "s" : ""} on it; those that have not started wait for it again. ` : "";
 
 const outcomes = new EventTarget();
-/** Called when a request was carried out or refused, so that the screen shows it at once. */
+/** Listen for outcomes, so that the screen shows them at once. */
 export const onOutcome = (listener) => outcomes.addEventListener("outcome", listener);
 
 /** Send a request and follow it until it has an outcome. `undo`: what takes it back, given its row once it is done. */
@@ -132,7 +132,7 @@ function words(row) {
   return row.status === "refused" ? `Refused: ${row.result}` : `Not carried out: ${row.hint}`;
 }
 
-/** `more`: what goes with the request beside what its question gives. Whether it was sent. */
+/** `more`: further fields of the request, besides those from its dialog. Returns whether it was sent. */
 export async function doTask(verb, task, more = {}) {
   const { label, before } = TASK_VERBS[verb];
   const asked = before ? await before(task.id, task) : {};

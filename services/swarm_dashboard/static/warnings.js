@@ -1,5 +1,5 @@
 // @ts-check
-// What stops the whole swarm and needs you: each with what it means, what to do, and the button that does it.
+// Problems of the whole swarm that need you: each with its meaning, advice and a button.
 
 import { h } from "./dom.js";
 import { plural } from "./format.js";
@@ -15,7 +15,7 @@ const FLAGS = {
 
 const STOPPED = new Set(["drained", "emergency_stop"]);
 
-// Other trouble passes by itself.
+// Other kinds end without the user.
 const ADVICE = {
   credentials: ["Sign in to the agent CLI again, in a terminal. Then try it: ", "amplifier-swarm doctor"],
   quota: ["Its quota is used up. Raise it or wait for the next period, then try again.", null],

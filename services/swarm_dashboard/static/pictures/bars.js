@@ -1,5 +1,5 @@
 // @ts-check
-// How attempts ended, by the minute: one bar for each, its parts by what became of the task.
+// Outcomes of attempts: one bar per minute, divided by outcome.
 
 import { h, svg } from "../dom.js";
 import { count, plural } from "../format.js";

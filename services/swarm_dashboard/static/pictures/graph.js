@@ -9,12 +9,12 @@ import { graphPath, said, twin } from "./graphwords.js";
 import { Picture } from "./picture.js";
 
 const ZOOMS = [0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.15, 1.3, 1.5, 1.75, 2];
-const READABLE = 0.8; // a first look is never smaller: the rest is scrolled to
+const READABLE = 0.8; // the initial zoom is never smaller; the rest is reached by scrolling
 const DRAG_PX = 4;
 const PAN_PX = 120;
 class Graph extends Picture {
   #zoom = null;
-  #current = null; // the key of the box that the keyboard is on
+  #current = null; // the key of the focused box
   #pointedAt = null;
   #dragged = false;
   #drawn = null; // what places were drawn for
@@ -28,7 +28,7 @@ class Graph extends Picture {
     this.node.addEventListener("wheel", (event) => this.#wheel(event), { passive: false });
   }
 
-  /** A change of colours may be shown under the pointer; a change of places waits. */
+  /** Colours may change under the pointer; positions wait. */
   get isVisited() {
     return super.isVisited && this.#drawn !== null && this.#drawn !== this.#shape();
   }
@@ -49,7 +49,7 @@ class Graph extends Picture {
     this.#drawn = this.#shape();
   }
 
-  /** Another cutting: as large as fits, at the task that was asked for, or where work is. */
+  /** Reset the view: fit it, or centre it on the requested task or on running work. */
   #begin() {
     const asked = Number(this.context.place.query.get("zoom"));
     this.#current = null;
@@ -72,7 +72,7 @@ class Graph extends Picture {
     };
   }
 
-  /** The largest at which all of it is seen at once. */
+  /** The largest zoom at which everything is visible. */
   #fitting() {
     const { width, height } = this.#size;
     const fits = Math.min(1, this.width / width, Math.max(320, innerHeight * 0.64) / height);
@@ -144,7 +144,7 @@ class Graph extends Picture {
 
   // ───── zoom and pan ─────
 
-  /** One step larger (1) or smaller (-1), or whole (0), around a point of the window or the middle. */
+  /** Zoom in (1), out (-1) or to fit (0), around a point or the centre. */
   zoom(by, point = null) {
     const here = this.#zoom ?? this.#first();
     const next = by > 0 ? ZOOMS.find((zoom) => zoom > here) : ZOOMS.findLast((zoom) => zoom < here);
@@ -207,7 +207,7 @@ class Graph extends Picture {
 
   #point(event) {
     const box = this.#boxAt(event);
-    if (!box && event.target.closest(".said")) return; // its links are on their way to be clicked
+    if (!box && event.target.closest(".said")) return; // its links must stay clickable
     this.#pointedAt = box ? keyOf(box) : null;
     if (box) this.#current = null;
     super.draw({ force: true });
@@ -222,7 +222,7 @@ class Graph extends Picture {
     this.context.go(box.tasks === undefined ? taskPath(box.id) : graphPath({ phase: box.phase }));
   }
 
-  /** Show what is around the box that the keyboard or the pointer is on. */
+  /** Highlight the neighbours of the box under the pointer or the focus. */
   around() {
     const box = this.#data?.boxes.find((one) => keyOf(one) === (this.#current ?? this.#pointedAt));
     if (box)
@@ -272,7 +272,7 @@ class Graph extends Picture {
     event.preventDefault();
   }
 
-  /** To the left what it needs, to the right what needs it, up and down within its layer: the nearest. */
+  /** The nearest box: dependencies to the left, dependents to the right, the same layer up and down. */
   #beside(box, key) {
     const [before, behind] = neighbours(this.#data, box);
     const column = this.#data.boxes.filter((one) => one.column === box.column && one !== box);

@@ -1,5 +1,5 @@
 // @ts-check
-// What the graph's boxes and links look like, and where they are: places come from the server in units of one box.
+// The shapes of the graph's boxes and links; the server sends positions in units of one box.
 
 import { svg } from "../dom.js";
 import { percent, plural } from "../format.js";

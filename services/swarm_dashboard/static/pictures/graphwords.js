@@ -1,5 +1,5 @@
 // @ts-check
-// What the graph says in words: the box that one is on, the critical path, and everything as a table.
+// The graph in words: the focused box, the critical path, and a table of everything.
 
 import { h } from "../dom.js";
 import { count, duration, groupWord, hours, plural, statusWord } from "../format.js";

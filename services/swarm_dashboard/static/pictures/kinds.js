@@ -1,5 +1,5 @@
 // @ts-check
-// The ends of attempts as pictures show them: a colour, a pattern and a word each, so that no one of them is needed.
+// Outcomes of attempts in pictures: each has a colour, a pattern and a word, and any one of them is enough.
 
 import { h, svg } from "../dom.js";
 import { count } from "../format.js";
@@ -56,7 +56,7 @@ export const legend = (kinds) =>
     kinds.map((kind) => h("li", { key: kind }, swatch(kind), wordOf(kind))),
   );
 
-/** "11 passed, 1 failed": the worst stands where the eye falls last. */
+/** As words: "11 passed, 1 failed". */
 export const told = (kinds) =>
   Object.entries(kinds)
     .map(([kind, n]) => `${count(n)} ${wordOf(kind)}`)

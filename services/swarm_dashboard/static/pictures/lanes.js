@@ -10,7 +10,7 @@ import { box, moments, scale } from "./plot.js";
 import * as source from "./source.js";
 
 const BAR_PX = 18;
-const LANDING_PX = 8; // landings are lower: they are not the agent's work
+const LANDING_PX = 8; // landings are drawn lower, as they are not work of the agent
 const LEAST_PX = 2;
 const SHADED_PX = 26; // from this width on a block shows its parts
 const WORDS_PX = 88; // from this width on a running block holds words
@@ -89,7 +89,7 @@ class Lanes extends Picture {
     return shown;
   }
 
-  /** Those that the server told, and workers that have come since. */
+  /** The lanes from the server, and those of workers that started since. */
   #lanes(data) {
     const known = new Set(data.lanes.map((lane) => lane.worker_id));
     const fresh = this.context.status.workers.filter((worker) => worker.alive && !known.has(worker.worker_id));
@@ -101,7 +101,7 @@ class Lanes extends Picture {
     const parts = { check: "", validator: "" };
     const shown = [];
     for (const block of lane.blocks) {
-      if (block.end === null) continue; // what runs now is drawn from what is known now
+      if (block.end === null) continue; // running attempts are drawn from the current status
       const from = Math.max(0, place(base + block.start * 1000));
       const width = Math.max(LEAST_PX, place(base + block.end * 1000) - from);
       if (from + width < 0) continue;
@@ -283,7 +283,7 @@ class Lanes extends Picture {
   }
 }
 
-/** Add a block to the paths of its kinds; one that stands for several is cut level by their shares. */
+/** Add a block to the paths of its kinds; a grouped block is divided by their shares. */
 function stack(paths, block, x, width) {
   const height = block.landing ? LANDING_PX : BAR_PX;
   const kinds = block.kinds ?? { [block.kind]: 1 };
@@ -291,7 +291,7 @@ function stack(paths, block, x, width) {
   let y = BAR_PX - height;
   for (const kind of [...KINDS].reverse()) {
     if (!kinds[kind]) continue;
-    // What went wrong is seen even when it is one of a hundred.
+    // A failure stays visible even if it is one of a hundred.
     const part = kind === "passed" ? BAR_PX - y : Math.max(4, (height * kinds[kind]) / total);
     paths[kind] += box(x, y, width > 6 ? width - 1 : width, Math.min(part, BAR_PX - y));
     y += part;

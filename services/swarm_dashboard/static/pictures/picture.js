@@ -1,13 +1,13 @@
 // @ts-check
-// What all pictures share: a place of their own on a screen, the width they have there, and rest under the pointer.
+// The base of all pictures: their element, their width, and no movement under the pointer.
 
 import { h, morph } from "../dom.js";
 
 /**
- * A picture is one element for as long as the page is open; screens give it a place at every draw.
+ * A picture keeps one element while the page is open; screens place it each time they are drawn.
  *
- * `view()` builds its content anew and the difference is put into the page. While the pointer or the keyboard is on the
- * picture nothing of it moves; `visit()` says where they are, and `rest()` that they have gone.
+ * `view()` builds the content, and only differences reach the page. Nothing moves while the pointer or the focus is on
+ * the picture.
  */
 export class Picture {
   width = 0;
@@ -35,7 +35,7 @@ export class Picture {
     }).observe(this.node);
   }
 
-  /** To be called whenever the screen is drawn, with `status` and `place`; gives what the screen puts there. */
+  /** Called whenever the screen is drawn, with `status` and `place`; returns the node for the screen. */
   at(context) {
     const moved = context.place.query.toString() !== this.context?.place.query.toString();
     this.context = context;
@@ -52,7 +52,7 @@ export class Picture {
     return this.#pointed || this.node.querySelector(":focus-visible") !== null;
   }
 
-  /** Draw what is known now, unless somebody looks closely; `force` when the person asked for it. */
+  /** Draw the current data, unless the pointer or focus is on it; `force` if the user requested it. */
   draw({ force = false } = {}) {
     if (!this.context || this.width === 0 || !this.node.isConnected || (this.isVisited && !force && this.#drawnAt))
       return;
@@ -60,13 +60,13 @@ export class Picture {
     morph(this.node, h("section", { class: this.node.className }, this.view()), { count: 0, force: true });
   }
 
-  /** The pointer may go, when the page scrolls say, while the keyboard stays on what it has marked. */
+  /** The pointer may leave, for example when the page scrolls, while the focus keeps its mark. */
   #left() {
     if (!this.isVisited) this.leave();
     this.draw();
   }
 
-  /** Say what is followed, before each drawing. */
+  /** Subscribe to data before each drawing. */
   follow() {}
 
   /** The content, as nodes. @returns {any[]} */

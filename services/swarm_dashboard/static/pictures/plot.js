@@ -1,5 +1,5 @@
 // @ts-check
-// Measures of a drawing: round steps for axes, moments as words, and boxes as path data.
+// Helpers for charts: round axis steps, times as labels, and boxes as path data.
 
 const MINUTE_S = 60;
 const STEPS_S = [1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 2880, 10080].map((minutes) => minutes * MINUTE_S);

@@ -1,5 +1,5 @@
 // @ts-check
-// How far it is and when it may be done: what has passed so far, and from there on the likely end with how sure it is.
+// Progress so far, and the likely end with its range of uncertainty.
 
 import { h, svg } from "../dom.js";
 import { count, duration, hours, now, percent, plural } from "../format.js";
@@ -12,7 +12,7 @@ import * as source from "./source.js";
 const HEIGHT_PX = 150;
 const AXIS_PX = 18;
 const TOP_PX = 10;
-const MOST_AHEAD = 4; // an end further away than so many times the range is only told
+const MOST_AHEAD = 4; // an end beyond this many ranges is given in words only
 const SECOND_MS = 1000;
 
 class Progress extends Picture {
@@ -60,7 +60,7 @@ class Progress extends Picture {
     ];
   }
 
-  /** How many were completed at moments of the range, counted back from now by what passed meanwhile. */
+  /** The number of completed tasks over the range, counted back from now. */
   #points(data) {
     let done = this.context.status.tasks.completed.count;
     const found = [[Date.parse(data.to), done]];
@@ -105,7 +105,7 @@ class Progress extends Picture {
 
   #outlook(outlook, { to, until, place, up, nowX, nowY, goal }) {
     if (!outlook) return [];
-    // A line towards its end, cut where the drawing ends.
+    // A line towards the likely end, clipped to the drawing.
     const towards = (seconds) => {
       const at = Math.max(seconds * SECOND_MS, 1);
       const share = Math.min(1, (until - to) / at);
@@ -124,7 +124,7 @@ class Progress extends Picture {
     ];
   }
 
-  /** How many will be completed when nothing is open any more, if all goes well. */
+  /** The number of completed tasks at the end, if everything succeeds. */
   #goal() {
     const { tasks } = this.context.status;
     return tasks.completed.count + tasks.not_started.count + tasks.in_progress.count;

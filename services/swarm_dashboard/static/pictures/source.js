@@ -1,5 +1,5 @@
 // @ts-check
-// The last hours as data, loaded once for all pictures of the page and no more often than they could show it.
+// The data of the last hours, shared by all pictures and loaded no more often than they can show it.
 
 import { get } from "../api.js";
 import { h } from "../dom.js";
@@ -13,18 +13,18 @@ const SLOTS = 240;
 let data = null;
 let failure = null;
 let asked = { range: null, seq: -1, at: 0 };
-let newest = -1; // the event that the pictures should tell of
+let newest = -1; // the last event that the pictures should include
 let timer = null;
 const followers = new Set();
 
 export const rangeOf = (query) => (query.get("range") in RANGES ? query.get("range") : USUAL);
 export const rangeMs = (range) => RANGES[range][1] * 60_000;
 
-/** What was loaded last for this range; null before. */
+/** The data last loaded for this range, or null. */
 export const known = (range) => (data?.range === range ? data : null);
 export const problem = () => failure;
 
-/** Say that a picture shows this range as of an event; it is drawn when something newer has come. */
+/** Register a picture for this range as of an event; it is redrawn when newer data arrives. */
 export function follow(picture, range, seq) {
   followers.add(picture);
   newest = seq;
@@ -48,7 +48,7 @@ async function load(range) {
     if (asked.range !== range) return;
     data = answer;
     failure = null;
-    // A costly picture may be one of a moment ago: what it does not tell of yet is asked for again.
+    // Expensive data may be slightly old: if it lacks the newest events, it is requested again.
     if (answer.seq < newest) loadLater(range);
   } catch (error) {
     failure = error;
@@ -59,7 +59,7 @@ async function load(range) {
   }
 }
 
-/** Links to the other ranges; the choice stands in the address and holds for all pictures of the screen. */
+/** Links to the other ranges; the choice is part of the address and applies to all pictures of the screen. */
 export function ranges(query) {
   const now = rangeOf(query);
   return h(

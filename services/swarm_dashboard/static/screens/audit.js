@@ -38,7 +38,7 @@ export function view({ data, place: { query } }) {
   );
 }
 
-/** One verb on many tasks, as its row is shown. */
+/** The row of a request on many tasks. */
 function many({ argument: { verb, ids, filter, argument } }) {
   const words = Object.entries(filter ?? {}).map(
     ([key, value]) => `${key.replace("_", " ")} ${[value].flat().join(", ")}`,
@@ -50,7 +50,7 @@ function many({ argument: { verb, ids, filter, argument } }) {
   };
 }
 
-/** Landing into a branch, as its row is shown. */
+/** The row of a request to land into a branch. */
 function landing({ target, argument: { undo, tip, to } }) {
   return {
     verb: undo ? "undo landing" : "land",

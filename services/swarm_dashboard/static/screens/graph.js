@@ -1,5 +1,5 @@
 // @ts-check
-// Graph: what waits for what, and which way through it takes longest.
+// Graph: dependencies between tasks, and the critical path.
 
 import { get } from "../api.js";
 import { h } from "../dom.js";

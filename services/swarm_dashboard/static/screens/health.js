@@ -1,5 +1,5 @@
 // @ts-check
-// Health: what an operator looks at first, each with its state and what to do about it.
+// Health: the checks of the swarm, each with its state and advice.
 
 import { get } from "../api.js";
 import { h } from "../dom.js";
@@ -10,7 +10,7 @@ export const name = "health";
 export const title = () => "Health";
 export const follows = true;
 
-const AGAIN_MS = 5_000; // ages grow while nothing happens
+const AGAIN_MS = 5_000; // ages change even if nothing happens
 const PARTS = { swarm: "Programs", queue: "Queue", file: "Database file" };
 const LOOKS = { ok: ["completed", "ok"], warn: ["held", "warning"], bad: ["failed", "error"] };
 let timer = null;
@@ -55,7 +55,7 @@ export function view({ data: { level, checks } }) {
 }
 
 const TIME = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g;
-/** A text with its times as people here read them, and without the marks of code. */
+/** A text with local times and without backticks. */
 const readable = (text) => text.replace(TIME, (iso) => moment(iso)).replaceAll("`", "");
 
 function row({ name: what, level, text, advice, command: line }) {

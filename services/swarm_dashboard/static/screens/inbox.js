@@ -19,7 +19,7 @@ export const keys = {
   ],
 };
 
-// Where to read what led to it.
+// Where to read what caused it.
 const EVIDENCE = {
   objection: ["checks", "Read the verdict"],
   not_landed: ["events", "See what was refused"],
@@ -96,7 +96,7 @@ export function view({ data, status, place: { query } }) {
   );
 }
 
-/** The tasks of this page that are held for one reason; the first of them carries what applies to all. */
+/** Held tasks of this page with the same reason; the first one carries the buttons for all. */
 function heldFor({ reason, tasks: total }, data) {
   const tasks = data.tasks.filter((task) => (task.hold_reason ?? "") === reason);
   const all = tasks.length > 1 && tasks.every((task) => task.next === "release" && task.verbs.includes("release"));
@@ -186,7 +186,7 @@ const sentence = (words) => `${words[0].toUpperCase()}${words.slice(1)}.`;
 
 const clear = () => empty(h("strong", null, "All clear."), " Failed and held tasks will appear here, with the reason.");
 
-/** What waits behind these, and what continues without you. */
+/** How many tasks wait behind these, and how many continue without you. */
 function others(status) {
   const open = status.tasks.not_started.count + status.tasks.in_progress.count - status.stuck;
   const parts = [

@@ -41,7 +41,7 @@ function none() {
 
 const short = (sha) => h("code", { title: sha }, sha.slice(0, 10));
 
-/** Three stations in a row; the words are the figure, so no table stands beside it. */
+/** The three stages in a row, as text, so no separate table is needed. */
 function branch(
   { integration: { branch: name, person_branch: person, tip, state }, landing, waiting_total: waiting, recent: done },
   status,
@@ -173,7 +173,7 @@ function line({ landing, waiting, waiting_total: total }) {
 
 const STATES = { done: "completed", refused: "failed", expired: "failed", pending: "in_progress" };
 
-/** What was asked of your own branches: done or refused, with the way back. */
+/** Requests to merge into your branches, with their outcome and a way to undo them. */
 function merged({ merged: rows }) {
   if (!rows.length) return null;
   // Only the last change of a branch can be undone.

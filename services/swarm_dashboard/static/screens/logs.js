@@ -12,7 +12,7 @@ export const follows = true;
 
 const MOST = 4;
 const views = new Map(); // task → { key, log }
-let chosen = null; // what runs when the screen is opened; stays, so that no log jumps away
+let chosen = null; // the tasks that ran when the screen was opened; kept, so that no log disappears
 
 export async function load({ query }, signal) {
   const named = query.getAll("task").slice(0, MOST);

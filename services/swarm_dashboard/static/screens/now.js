@@ -1,5 +1,5 @@
 // @ts-check
-// Now: how far it is, what runs, what needs you.
+// Now: progress, running tasks, and what needs you.
 
 import { h } from "../dom.js";
 import {
@@ -32,7 +32,7 @@ export const load = async () => ({});
 const GROUPS = ["not_started", "in_progress", "completed", "failed", "held", "cancelled"];
 const SILENT_S = 60;
 const MANY_FAIL = 0.5;
-const ENDS_THAT_TELL = 5; // fewer say nothing
+const ENDS_THAT_TELL = 5; // fewer are no evidence
 
 /** @param {View<null>} context */
 export function view({ status, place, go }) {
@@ -58,7 +58,7 @@ export function view({ status, place, go }) {
 
 const pictures = (context) => h("div", { class: "columns two", key: "pictures" }, outcomes(context), progress(context));
 
-/** What the work may use, where anything is configured. */
+/** Budget and routes, if any are configured. */
 function limits(status) {
   const cards = [budget(status), routes(status)].filter(Boolean);
   return cards.length > 0 && h("div", { class: "limits", key: "limits" }, cards);
@@ -139,7 +139,7 @@ function overview(status) {
   );
 }
 
-/** The figures of the moment: what a person asks first, each with what it is based on. */
+/** Key figures, each with what it is based on. */
 function strip(status, alive) {
   const {
     tasks,
@@ -190,7 +190,7 @@ function strip(status, alive) {
   );
 }
 
-/** The end on the clock and how far that is; or why it does not come. */
+/** The expected end and the time until then, or why there is none. */
 function eta(status) {
   const open = status.tasks.not_started.count + status.tasks.in_progress.count;
   if (!open) return ["–", "nothing left to do"];
@@ -273,7 +273,7 @@ function lists(status) {
   );
 }
 
-/** Whether nothing waits for you: no task, and nothing about the swarm as a whole. */
+/** Whether nothing needs you, neither a task nor the swarm as a whole. */
 const isClear = (status) => !status.needs.total && !warnings(status).length;
 
 function short(heading, rows, total, address, words, none = "Nothing yet") {

@@ -89,5 +89,5 @@ function shown(value) {
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 
-/** A text in which names stand between backticks. */
+/** A text with names in backticks, as nodes. */
 const withCode = (text) => text.split("`").map((part, place) => (place % 2 ? h("code", null, part) : part));

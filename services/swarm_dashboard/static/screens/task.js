@@ -1,5 +1,5 @@
 // @ts-check
-// Task: where it stands, how it got there, what can be done, and everything that was written about it.
+// Task: its state and history, available actions, and tabs for everything else.
 
 import { get } from "../api.js";
 import { clearComments, commentsOn, noteOf } from "../comments.js";
@@ -31,12 +31,12 @@ const TABS = {
   events: "Events",
 };
 const STEPS_SHOWN = 9;
-// What runs, has passed or is completed keeps the definition that it was done by.
+// Running, passed and completed tasks keep the definition that they ran with.
 const EDITABLE = new Set(["not_started", "blocked", "waiting_files", "scheduled", "held", "failed", "cancelled"]);
 let tail = null;
-let opened = null; // { id, tab }: what was shown first stays, whatever becomes of the task meanwhile
+let opened = null; // { id, tab }: the tab that was opened first stays when the task's status changes
 
-// Statuses in which something keeps it from moving that the task itself does not tell.
+// Statuses with a reason for waiting that the task's own fields do not show.
 const WAITS = new Set(["not_started", "waiting_files", "blocked", "scheduled", "approved"]);
 
 export async function load({ id, query }, signal) {
@@ -68,8 +68,8 @@ function endLog() {
 }
 
 /**
- * The tab that the address names; else what one opens such a task for: the live log of what runs, what failed of what
- * failed, the change of what is finished.
+ * The tab in the address; otherwise the most useful one: the live log of a running task, the failure of a failed one,
+ * the diff of a completed one.
  * @param {Api.Task} task
  */
 function tabOf(task, query) {
@@ -95,7 +95,7 @@ const wasJudged = (attempt) =>
   attempt.check_results?.some((result) => !result.passed) ||
   attempt.landings.some((landing) => landing.failure_class === "quality");
 
-/** The session to read: the one that runs, the one that failed, else the last that wrote anything. */
+/** The session to show: the running one, the failed one, otherwise the last one with output. */
 function whatSpoke({ sessions }) {
   const wrote = sessions.filter((session) => session.output_bytes > 0);
   return (
@@ -166,7 +166,7 @@ export function view(context) {
   );
 }
 
-/** In one sentence why it is where it is. */
+/** One sentence about the current state. */
 function standing(task) {
   if (task.status === "held")
     return (
@@ -190,7 +190,7 @@ function standing(task) {
   return task.last_error ? `last attempt: ${task.last_error}` : "";
 }
 
-/** What it waits for, and what a person can do about it. */
+/** Why it waits, with advice. */
 function reasons(why) {
   if (!why?.reasons.length) return null;
   return h(
@@ -393,12 +393,12 @@ function log({ data: { task, attempt }, place: { query }, go }) {
         session.models && `, ${session.models}`,
       ),
     ),
-    // Drawn once: on later drawings the old place keeps the node that it has.
+    // Inserted once; later drawings keep the node.
     h("div", { class: "log-place", key, "data-own": "" }, own.node.isConnected ? null : own.node),
   ];
 }
 
-/** Where one stands in a log belongs to the address, but is no step to go back to. */
+/** Put the position in a log into the address, without a new entry in the history. */
 function note(place) {
   const query = changed(new URLSearchParams(location.search), place);
   history.replaceState(history.state, "", `?${query}`);
@@ -421,7 +421,7 @@ function diff({ data: { task, attempt, difference }, place, go }) {
   const { change } = difference ?? { change: null };
   const split = query.get("sides") === "2";
   const key = `${task.id} ${attempt.number} ${since} ${split} ${change?.head_sha}`;
-  // Drawn once per commit, so that what was unfolded stays so.
+  // Drawn once per commit, so that expanded files stay expanded.
   if (drawn.key !== key) {
     const how = { task: task.id, split, commented: place.again };
     drawn = { key, node: change ? diffView(change, how) : noChange(attempt, since) };
@@ -474,7 +474,7 @@ function diff({ data: { task, attempt, difference }, place, go }) {
   ];
 }
 
-/** The comments that wait to be sent. */
+/** Comments that have not been sent yet. */
 function comments(task, again) {
   const n = commentsOn(task.id).length;
   return (

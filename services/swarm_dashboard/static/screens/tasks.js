@@ -1,5 +1,5 @@
 // @ts-check
-// Tasks: the whole queue, filtered, searched and paged; all of it in the address.
+// Tasks: the queue, with filters, search and pages in the address.
 
 import { get } from "../api.js";
 import { bulkBar, pickAll, pickEverything, picker, pickFocused } from "../bulk.js";
@@ -99,11 +99,11 @@ export function view({ data, status, place, go, redraw }) {
   );
 }
 
-/** What restricts the list; what a bulk action on everything that matches is told. */
+/** The active filters, which a bulk action on all matching tasks also gets. */
 const filters = (query) =>
   Object.fromEntries(["q", "status", "phase"].filter((key) => query.get(key)).map((key) => [key, query.get(key)]));
 
-/** The address with other filters; a changed filter begins on the first page. */
+/** The address with changed filters, on the first page. */
 function changed(query, change) {
   const next = new URLSearchParams();
   for (const key of KEPT) {
@@ -195,7 +195,7 @@ function seconds(row) {
   return (row.estimated_hours ?? 0) * 3600;
 }
 
-/** The rows of this page by a column; `-time` is descending. Without one, the order of the queue. */
+/** The rows of this page sorted by a column (`-time` is descending), or in the order of the queue. */
 export function sorted(rows, by) {
   const of = SORTS[by?.replace("-", "")];
   if (!of) return rows;
@@ -205,7 +205,7 @@ export function sorted(rows, by) {
   return [...rows].sort((one, other) => sign * compare(of(one), of(other)));
 }
 
-/** A heading that sorts by its column: up, down, and back to the order of the queue. */
+/** A heading that sorts by its column: ascending, descending, then back to the order of the queue. */
 function heading(column, query) {
   const key = column.name.toLowerCase();
   const by = query.get("sort");

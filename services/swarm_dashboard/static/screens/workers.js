@@ -1,5 +1,5 @@
 // @ts-check
-// Workers: who works on what, who is silent, and how many there are.
+// Workers: what each one works on, its heartbeat, and their number.
 
 import { h } from "../dom.js";
 import { bytes, percent, plural } from "../format.js";

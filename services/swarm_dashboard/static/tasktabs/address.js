@@ -1,7 +1,7 @@
 // @ts-check
-// The part of a task's address that says what of it is shown.
+// The query of a task's address, which selects what is shown.
 
-/** The query with other values; an empty one goes away. */
+/** The query with changed values; empty ones are removed. */
 export function changed(query, change) {
   const next = new URLSearchParams(query);
   for (const [key, value] of Object.entries(change)) {

@@ -1,5 +1,5 @@
 // @ts-check
-// Attempts: what was tried and what came of it, in order, and any two of them side by side.
+// Attempts: each with its outcome, in order, and any two of them side by side.
 
 import { h } from "../dom.js";
 import { between, count, duration, failureWord, plural } from "../format.js";
@@ -72,7 +72,7 @@ export function attempts({ data: { task, changes }, place: { query }, go }) {
   ];
 }
 
-/** A pass whose landing was refused is shown as that, and not as a pass. */
+/** A passed attempt whose landing was refused is shown as refused. */
 function outcome(attempt) {
   const landing = attempt.landings.at(-1);
   if (landing?.failure_class === "quality")
@@ -99,7 +99,7 @@ function spent({ cost_usd: cost, tokens, cached_tokens: cached }) {
   return parts.filter(Boolean).join(", ") || "–";
 }
 
-/** The two attempts that the address names, else the last two. */
+/** The two attempts named in the address, otherwise the last two. */
 export function pair(task, query) {
   const named = (query.get("pair") ?? "")
     .split("-")

@@ -5,7 +5,7 @@ import { h } from "../dom.js";
 import { count, plural } from "../format.js";
 
 const HEAD = /^diff --git /m;
-// Blob ids and line numbers differ where the attempts began on different commits, and say nothing.
+// Blob ids and line numbers also differ if the attempts began on different commits, so they are ignored.
 const POSITIONS = /^(index .*|@@ -\S+ \+\S+ @@.*)$/gm;
 
 /**

@@ -1,5 +1,5 @@
 // @ts-check
-// What is written about a task: prompts, its definition, what it needs and who needs it, and its events.
+// The texts of a task: prompts, definition, dependencies and events.
 
 import { h } from "../dom.js";
 import { eventWord, moment } from "../format.js";
