@@ -109,7 +109,7 @@ def phase_name(phase: str) -> str:
 def _cost_remark(whole: Effort) -> str:
     if whole.cost_usd is None or not whole.costless:
         return ""
-    return f"at least; {_count(whole.costless, 'attempt')} did not report a cost"
+    return f"at least; {_count(whole.costless, 'attempt')} with unreported costs"
 
 
 def _count(number: int, word: str) -> str:

@@ -107,6 +107,15 @@ def test_a_fault_is_answered_while_it_lasts_and_no_longer(
     assert post(provider, api, request(api, prompt()))[0] == 200
 
 
+def test_a_limit_on_concurrent_sessions_refuses_new_ones_and_lets_running_ones_finish(provider: Provider) -> None:
+    provider.at_once = 0
+    assert post(provider, MESSAGES, request(MESSAGES, prompt()))[0] == 429
+    assert post(provider, MESSAGES, request(MESSAGES, prompt(), result="written"))[0] == 200
+    provider.at_once = 1
+    assert [post(provider, MESSAGES, request(MESSAGES, prompt()))[0] for _ in range(2)] == [200, 200]
+    assert provider.sessions == 2
+
+
 @pytest.mark.parametrize("api", APIS)
 def test_a_broken_stream_ends_before_its_end(provider: Provider, api: str) -> None:
     with provider.failing(Fault.BROKEN_STREAM), pytest.raises((http.client.IncompleteRead, ConnectionError)):

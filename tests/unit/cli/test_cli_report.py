@@ -10,7 +10,8 @@ import pytest
 from cli_desk import CliDesk
 from finished_queue import OBJECTIONS, finished_queue
 
-from swarm_shared.domain.models import FailureClass, Outcome, TaskSpec
+from swarm_shared.domain.models import FailureClass, Outcome, Role, Stage, TaskSpec
+from swarm_shared.store.queue.claims import ClosedSession, SessionReport
 from swarm_shared.store.queue.policy import AttemptResult
 
 MOST_BYTES = 500_000
@@ -103,6 +104,22 @@ def test_an_empty_queue_and_one_without_attempts_have_a_report(desk: CliDesk) ->
     page = Page(desk.run("report", "--html", "-").out)
     assert "0 of 1 task completed" in page.text
     assert page.text.count("not reported") == 2, "an unknown cost is not zero, nor are tokens"
+
+
+def test_a_cost_is_incomplete_where_one_session_of_an_attempt_reported_none(desk: CliDesk) -> None:
+    desk.queue(TaskSpec(id="a", name="a"))
+    claim = desk.claim(stage=None)
+    with desk.open() as database:
+        for role, usd in ((Role.BUILDER, None), (Role.VALIDATOR, 0.25)):
+            session = database.queue.open_session(claim, role=role, name="a", stage=Stage.BUILDING, prompt="do it")
+            now = database.clock.wall_ms()
+            closed = ClosedSession(pid=1, pid_start=1, exit_code=0, signal=None, output_bytes=0, ended_at=now)
+            database.queue.close_session(session, closed)
+            database.queue.report_session(session, SessionReport(cost_usd=usd, tokens=10))
+    desk.settle(claim, AttemptResult(outcome=Outcome.PASSED, cost_usd=0.25, tokens=20))
+    shown = desk.run("report", "--json").json
+    assert (shown["cost_usd"], shown["attempts_without_cost"]) == (0.25, 1)
+    assert "at least; 1 attempt with unreported costs" in desk.run("report").out
 
 
 def test_hostile_texts_are_shown_as_text(desk: CliDesk) -> None:

@@ -1556,7 +1556,8 @@ SELECT ref, state FROM integration;
 -- ───── the report ─────
 
 -- name: report_tasks
--- Each task with what its attempts took; in import order.
+-- Each task with what its attempts took; in import order. The cost of an attempt is incomplete if one of its sessions
+-- reported none.
 SELECT t.id, substr(t.name, 1, 200), t.phase, t.status, t.hold_reason, substr(t.last_error, 1, 600), t.completed_at,
        t.landing_commit, coalesce(a.attempts, 0), coalesce(a.retries, 0), coalesce(a.refused, 0), a.busy_ms, a.tokens,
        a.cost_usd, coalesce(a.costless, 0)
@@ -1565,7 +1566,10 @@ FROM tasks AS t LEFT JOIN (
            sum(kind = 'work' AND failure_class IN ('quality', 'crash', 'unreadable')) AS retries,
            sum(kind = 'landing' AND failure_class = 'quality') AS refused,
            sum(ended_at - claimed_at) AS busy_ms, sum(tokens) AS tokens, sum(cost_usd) AS cost_usd,
-           sum(kind = 'work' AND started_at IS NOT NULL AND ended_at IS NOT NULL AND cost_usd IS NULL) AS costless
+           sum(kind = 'work' AND started_at IS NOT NULL AND ended_at IS NOT NULL AND (cost_usd IS NULL OR EXISTS (
+               SELECT 1 FROM sessions AS s INDEXED BY sessions_by_attempt
+               WHERE s.attempt = attempts.id AND s.role <> 'check' AND s.ended_at IS NOT NULL AND s.cost_usd IS NULL
+           ))) AS costless
     FROM attempts GROUP BY task) AS a ON a.task = t.seq
 ORDER BY t.seq;
 

@@ -18,7 +18,7 @@ class TaskLine(Struct, frozen=True, kw_only=True):
     """One task. `busy_ms` is the time of its attempts; tokens and cost are None where no attempt reported them.
 
     `retries` counts its failed attempts that another one followed, or could have; `refused` its refused landings;
-    `costless` its attempts that reported no cost.
+    `costless` its attempts with a session that reported no cost.
     """
 
     id: str
@@ -45,7 +45,7 @@ class TaskLine(Struct, frozen=True, kw_only=True):
 class Effort(Struct, frozen=True, kw_only=True):
     """Sums over tasks. Tokens and cost are lower bounds; None where nothing was reported.
 
-    `costless`: attempts that reported no cost, so that it is unknown, not zero.
+    `costless`: attempts with a session that reported no cost, which is unknown, not zero.
     """
 
     tasks: Mapping[Group, int]
