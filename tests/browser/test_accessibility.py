@@ -138,7 +138,7 @@ def test_the_keyboard_reaches_every_control_of_every_screen(browser: Browser, de
 
 
 @pytest.mark.parametrize("screen", ["/", "/tasks", "/workers"])
-def test_the_focus_stays_where_it_is_while_the_swarm_goes_on(
+def test_the_focus_stays_where_it_is_while_the_swarm_continues(
     desk: SteeredQueue, page: Page, running: RunningDashboard, seen: Watched, screen: str
 ) -> None:
     desk.add(*(TaskSpec(id=f"t{n}", name=f"n{n}") for n in range(6)))

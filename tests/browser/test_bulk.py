@@ -114,7 +114,7 @@ def test_rows_are_selected_by_keyboard_and_stay_so_while_the_list_changes(
     expect(listed.locator(".bulk")).to_be_hidden()  # another filter, another selection
 
 
-def test_a_bulk_action_is_told_in_the_audit(desk: SteeredQueue, listed: Page, running: RunningDashboard) -> None:
+def test_a_bulk_action_is_reported_in_the_audit(desk: SteeredQueue, listed: Page, running: RunningDashboard) -> None:
     listed.check("[data-pick-all]")
     listed.click(".bulk [data-verb='cancel']")
     listed.click("#dialog button.danger")

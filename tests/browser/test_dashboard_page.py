@@ -45,7 +45,7 @@ def test_counters_change_without_a_reload(desk: SteeredQueue, page: Page, seen: 
     assert page.evaluate("window.sameDocument")
 
 
-def test_an_empty_queue_tells_the_next_command(page: Page, seen: Watched) -> None:
+def test_an_empty_queue_shows_the_next_command(page: Page, seen: Watched) -> None:
     expect(page.locator("main")).to_contain_text("amplifier-swarm import-tasks")
 
 
@@ -262,7 +262,7 @@ def test_another_site_gets_nothing(browser: Browser, desk: SteeredQueue, running
     assert desk.db.control.newest(limit=1) == []
 
 
-def test_without_the_token_the_page_tells_how_to_get_the_link(browser: Browser, running: RunningDashboard) -> None:
+def test_without_the_token_the_page_explains_how_to_get_the_link(browser: Browser, running: RunningDashboard) -> None:
     context = context_of(browser)
     page = context.new_page()
     page.goto(running.url + "/tasks")
@@ -360,7 +360,7 @@ def test_a_dashboard_that_went_away_is_shown_as_stale(page: Page, running: Runni
     expect(page.locator("#chip")).to_have_text(re.compile("Stale for"))
 
 
-def test_pausing_the_page_holds_updates_until_it_goes_on(desk: SteeredQueue, page: Page, seen: Watched) -> None:
+def test_pausing_the_page_holds_updates_until_it_continues(desk: SteeredQueue, page: Page, seen: Watched) -> None:
     desk.add("1")
     expect(page.locator('.counters [data-group="not_started"] .number')).to_have_text("1")
     page.click("#chip")

@@ -183,7 +183,7 @@ def test_ids_and_commands_are_copied(listed: Page, seen: Watched) -> None:
 # ───── screens ─────
 
 
-def test_logs_of_running_tasks_stand_side_by_side(desk: SteeredQueue, page: Page, seen: Watched) -> None:
+def test_logs_of_running_tasks_are_side_by_side(desk: SteeredQueue, page: Page, seen: Watched) -> None:
     desk.add("a", "b")
     for number, text in ((1, b"of a\n"), (2, b"of b\n")):
         desk.start(f"worker-{number}")

@@ -75,7 +75,7 @@ def test_the_keyboard_goes_from_attempt_to_attempt_and_opens_the_task(
     expect(page.locator("h1")).to_have_text("task first")
 
 
-def test_the_range_stands_in_the_address(desk: SteeredQueue, page: Page, seen: Watched) -> None:
+def test_the_range_is_in_the_address(desk: SteeredQueue, page: Page, seen: Watched) -> None:
     desk.add("1")
     desk.run()
     page.click('.ranges a:has-text("6 h")')
@@ -87,7 +87,7 @@ def test_the_range_stands_in_the_address(desk: SteeredQueue, page: Page, seen: W
     expect(page.locator('.ranges a[aria-current="true"]')).to_have_text("1 h")
 
 
-def test_a_picture_that_does_not_tell_of_the_newest_event_is_loaded_again(
+def test_a_picture_that_does_not_report_the_newest_event_is_loaded_again(
     desk: SteeredQueue, page: Page, seen: Watched
 ) -> None:
     asked: list[int] = []
@@ -169,7 +169,7 @@ def test_the_bars_and_their_table_say_the_same(desk: SteeredQueue, page: Page, s
     expect(page.locator(".bars .said")).to_have_text(re.compile(r"^\d\d:\d\d–\d\d:\d\d: "))
 
 
-def test_progress_tells_the_likely_end_and_how_sure_it_is(desk: SteeredQueue, page: Page, seen: Watched) -> None:
+def test_progress_shows_the_likely_end_and_how_sure_it_is(desk: SteeredQueue, page: Page, seen: Watched) -> None:
     desk.add(*(TaskSpec(id=str(n), name=str(n), estimated_hours=1) for n in range(8)))
     expect(page.locator(".progress .said")).to_contain_text("An estimate appears once a task has finished")
     for n in range(4):
@@ -317,7 +317,7 @@ def test_an_open_page_does_not_grow(desk: SteeredQueue, page: Page, seen: Watche
     assert after["heap"] <= before["heap"] * 1.3 + 1_000_000, (before, after)
 
 
-def test_a_worker_is_drained_and_restarted_and_tells_what_it_uses(
+def test_a_worker_is_drained_and_restarted_and_shows_what_it_uses(
     desk: SteeredQueue, page: Page, seen: Watched
 ) -> None:
     desk.add("1")

@@ -56,7 +56,7 @@ def test_an_address_without_a_screen_says_so_and_the_way_on(running: RunningDash
     expect(page.locator("main")).to_contain_text("All clear")
 
 
-def test_the_head_counts_what_waits_for_somebody(desk: SteeredQueue, page: Page, seen: Watched) -> None:
+def test_the_head_counts_what_waits_for_the_user(desk: SteeredQueue, page: Page, seen: Watched) -> None:
     expect(page.locator('#nav [data-screen="inbox"] .n')).to_be_hidden()
     kill_one(desk, "1")
     expect(page.locator('#nav [data-screen="inbox"] .n')).to_have_text("1")
@@ -124,7 +124,7 @@ def test_what_is_held_is_released_retried_with_a_note_or_rejected(
     expect(page.locator("main")).to_contain_text("All clear")
 
 
-def test_what_a_person_caused_is_shown_at_once_even_if_something_else_happens_while_it_loads(
+def test_what_a_user_caused_is_shown_at_once_even_if_something_else_happens_while_it_loads(
     desk: SteeredQueue, page: Page, seen: Watched
 ) -> None:
     kill_one(desk, "1")
@@ -162,7 +162,7 @@ def test_a_row_that_went_meanwhile_fades_under_the_pointer_and_goes_when_that_le
     expect(page.locator(".asks li")).to_have_count(1)
 
 
-def test_a_task_whose_processes_nobody_sees_goes_on_at_a_persons_word(
+def test_a_task_whose_processes_nobody_sees_continues_when_the_user_confirms(
     desk: SteeredQueue, page: Page, seen: Watched
 ) -> None:
     desk.add("1")
@@ -179,7 +179,7 @@ def test_a_task_whose_processes_nobody_sees_goes_on_at_a_persons_word(
     assert (asked.verb, dict(asked.argument)) == (Verb.RELEASE, {"gone": True})
 
 
-def test_trouble_of_the_whole_swarm_stands_above_with_what_to_do(desk: SteeredQueue, page: Page, seen: Watched) -> None:
+def test_trouble_of_the_whole_swarm_is_above_with_what_to_do(desk: SteeredQueue, page: Page, seen: Watched) -> None:
     go(page, "inbox")
     desk.db.swarm.set_flag("paused", actor="worker-1", reason="base is red")
     warning = page.locator(".warnings .warning")
@@ -190,7 +190,7 @@ def test_trouble_of_the_whole_swarm_stands_above_with_what_to_do(desk: SteeredQu
     expect(warning).to_have_count(0)
 
 
-def test_a_group_of_failures_is_left_alone_when_the_person_leaves_it(
+def test_a_group_of_failures_is_left_alone_when_the_user_leaves_it(
     desk: SteeredQueue, page: Page, seen: Watched
 ) -> None:
     desk.add(*(TaskSpec(id=str(n), name="n", max_retries=0) for n in range(3)))
@@ -203,7 +203,7 @@ def test_a_group_of_failures_is_left_alone_when_the_person_leaves_it(
     assert desk.db.control.pending() == []
 
 
-def test_landing_tells_why_nothing_lands_and_resume_goes_on(desk: SteeredQueue, page: Page, seen: Watched) -> None:
+def test_landing_shows_why_nothing_lands_and_resume_continues(desk: SteeredQueue, page: Page, seen: Watched) -> None:
     go(page, "landing")
     expect(page.locator("main")).to_contain_text("--isolation worktree")
     desk.db.landings.adopt(

@@ -90,7 +90,7 @@ def test_what_is_unfolded_stays_so_while_the_page_updates(desk: SteeredQueue, ta
     expect(task.locator(".diff details").nth(1).locator(".line")).to_have_count(900)
 
 
-def test_what_one_attempt_alone_has_changed_is_told(task: Page, seen: Watched) -> None:
+def test_what_one_attempt_alone_has_changed_is_reported(task: Page, seen: Watched) -> None:
     task.click("text=Diff")
     task.click("text=This attempt only")
     expect(task.locator(".diff details")).to_have_count(1)
@@ -99,7 +99,7 @@ def test_what_one_attempt_alone_has_changed_is_told(task: Page, seen: Watched) -
     expect(task.locator(".tab .empty")).to_contain_text("did not build on an earlier one")
 
 
-def test_attempts_stand_side_by_side_and_repeat_marks_show(task: Page, seen: Watched) -> None:
+def test_attempts_are_side_by_side_and_repeat_marks_show(task: Page, seen: Watched) -> None:
     expect(task.locator("table.attempts .same")).to_have_count(1)
     pair = task.locator("table.pair")
     expect(pair.locator("tr", has_text="Tokens")).to_have_attribute("data-differs", "")
@@ -130,7 +130,7 @@ def test_the_next_prompt_is_shown_before_those_that_were_given(desk: SteeredQueu
     expect(task.locator(".tab h2").nth(1)).to_contain_text("Prompt of the builder, attempt 2")
 
 
-def test_why_it_waits_is_told_and_what_helps(
+def test_why_it_waits_is_reported_and_what_helps(
     desk: SteeredQueue, page: Page, running: RunningDashboard, seen: Watched
 ) -> None:
     desk.add("1")

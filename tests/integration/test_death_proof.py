@@ -130,7 +130,7 @@ def test_what_our_own_git_starts_for_an_attempt_does_not_live_on_beside_the_next
     assert daemon(at, "first") is None
 
 
-def test_a_container_that_is_started_again_goes_on_at_once(at: Desk) -> None:
+def test_a_container_that_is_started_again_continues_at_once(at: Desk) -> None:
     if subprocess.run([*CONTAINER, "true"], capture_output=True, check=False).returncode != 0:
         pytest.skip("a pid namespace needs root")
     again = f"[ -e {at.folder}/once ] && {leave_daemon(at, 'second')} && exit 0"

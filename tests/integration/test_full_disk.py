@@ -53,7 +53,7 @@ def fill(file: Path) -> None:
                 continue
 
 
-def test_a_run_goes_on_when_there_is_space_again(at: Desk) -> None:
+def test_a_run_continues_when_there_is_space_again(at: Desk) -> None:
     at.add(task("a", f"touch {at.marker('begun')}; {until(at.folder, 'go')}"), *(task(f"b{n}") for n in range(5)))
     run = at.start("--workers", "2", "--verbose", SWARM_MIN_FREE_MB="0")
     at.wait_marker("begun")

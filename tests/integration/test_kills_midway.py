@@ -44,7 +44,7 @@ def doing(what: str, path: Path) -> Iterator[subprocess.Popen[bytes]]:
         process.communicate()
 
 
-def test_an_upgrade_killed_in_its_middle_is_begun_anew(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_upgrade_killed_in_its_middle_is_begun_again(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     watch = Connection(database)
     with doing("upgrade", database) as process:
         # What has not been committed shows only as a log that grows, while nobody else gets the lock.

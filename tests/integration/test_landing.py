@@ -134,7 +134,7 @@ def test_a_file_that_another_task_renames_costs_no_attempt(together: LandingSwar
     assert "line 3 changed" in swarm.landed("moved.txt")
 
 
-def test_a_red_gate_keeps_it_off_the_branch(swarm: LandingSwarm) -> None:
+def test_a_failing_gate_keeps_it_off_the_branch(swarm: LandingSwarm) -> None:
     (swarm.folder / "swarm.yaml").write_text("gate: ['! test -e forbidden']\n")
     swarm.add(
         swarm.task("a", "[ $AMPLIFIER_SWARM_ATTEMPT_NUMBER = 1 ] && touch forbidden || { rm -f forbidden; touch b; }")
@@ -145,7 +145,7 @@ def test_a_red_gate_keeps_it_off_the_branch(swarm: LandingSwarm) -> None:
     assert "forbidden" not in swarm.git("log", "--first-parent", "--name-only", INTEGRATION)
 
 
-def test_a_gate_that_is_red_without_the_work_stops_the_queue_and_blames_nobody(swarm: LandingSwarm) -> None:
+def test_a_gate_that_fails_without_the_work_stops_the_queue_and_blames_nobody(swarm: LandingSwarm) -> None:
     (swarm.folder / "swarm.yaml").write_text("gate: ['false']\n")
     swarm.add(swarm.task("a", "touch b"))
     swarm.worker()
@@ -155,7 +155,7 @@ def test_a_gate_that_is_red_without_the_work_stops_the_queue_and_blames_nobody(s
     assert swarm.db.tasks.get("a")["attempt_count"] == 1
 
 
-def test_a_tip_that_somebody_else_wrote_stops_the_queue_until_resume(swarm: LandingSwarm) -> None:
+def test_a_tip_that_someone_else_wrote_stops_the_queue_until_resume(swarm: LandingSwarm) -> None:
     swarm.add(swarm.task("a", "touch b"))
     swarm.worker()
     swarm.wait_for("a", Status.COMPLETED)
@@ -183,7 +183,7 @@ def test_a_checked_out_integration_branch_stops_landing_and_loses_nothing(swarm:
     assert swarm.trailers() == ["a"]
 
 
-def test_what_the_person_commits_meanwhile_reaches_the_next_task(swarm: LandingSwarm) -> None:
+def test_what_the_user_commits_meanwhile_reaches_the_next_task(swarm: LandingSwarm) -> None:
     swarm.add(swarm.task("a", "touch b"))
     swarm.worker()
     swarm.wait_for("a", Status.COMPLETED)
@@ -193,7 +193,7 @@ def test_what_the_person_commits_meanwhile_reaches_the_next_task(swarm: LandingS
     assert swarm.landed("copy.txt") == "read me"
 
 
-def test_work_that_was_killed_is_a_commit_and_the_next_attempt_goes_on_from_it(swarm: LandingSwarm) -> None:
+def test_work_that_was_killed_is_a_commit_and_the_next_attempt_continues_from_it(swarm: LandingSwarm) -> None:
     swarm.add(swarm.task("a", "if test -e half; then echo done > whole; else echo half > half; sleep 60; fi"))
     swarm.worker()
     wait_until(lambda: list(swarm.folder.glob("tasks.db.swarm/worktrees/a/half")), swarm.logs)
@@ -233,7 +233,7 @@ def test_what_the_validator_writes_is_thrown_away_and_told(swarm: LandingSwarm) 
         ("printf '<<<<<<< a\\nx\\n=======\\ny\\n>>>>>>> b\\n' > c.txt", {}, "conflict markers were added"),
     ],
 )
-def test_what_the_commit_itself_tells_fails_an_attempt(
+def test_what_the_commit_itself_shows_fails_an_attempt(
     swarm: LandingSwarm, run: str, more: dict[str, object], told: str
 ) -> None:
     swarm.add(swarm.task("a", run, max_retries=0, **more))

@@ -92,7 +92,7 @@ def test_two_swarms_on_one_branch_do_not_stop_each_other(both: tuple[LandingSwar
     assert "paused" not in one.db.swarm.flags() | other.db.swarm.flags()
 
 
-def test_a_swarm_that_comes_later_goes_on_from_what_the_other_has_landed(
+def test_a_swarm_that_comes_later_continues_from_what_the_other_has_landed(
     both: tuple[LandingSwarm, LandingSwarm],
 ) -> None:
     one, other = both

@@ -87,7 +87,7 @@ def test_a_lock_left_while_the_integration_branch_was_first_made_holds_nothing_u
     assert not lock.exists()
 
 
-def test_a_failing_hook_and_a_missing_key_of_the_person_keep_nothing_from_landing(swarm: LandingSwarm) -> None:
+def test_a_failing_hook_and_a_missing_key_of_the_user_keep_nothing_from_landing(swarm: LandingSwarm) -> None:
     hooks, ran = swarm.project / ".git" / "hooks", swarm.folder / "ran"
     hooks.mkdir(exist_ok=True)
     for name in ("pre-commit", "commit-msg", "post-checkout", "pre-merge-commit", "reference-transaction"):
@@ -123,7 +123,7 @@ def test_tasks_whose_ids_git_refuses_land_under_their_own_names(swarm: LandingSw
     assert len({path.name.casefold() for path in root.iterdir()}) == len(IDS)
 
 
-def test_a_person_s_worktree_on_a_disk_that_is_not_mounted_survives_a_run_and_a_prune(swarm: LandingSwarm) -> None:
+def test_a_users_worktree_on_a_disk_that_is_not_mounted_survives_a_run_and_a_prune(swarm: LandingSwarm) -> None:
     disk, unmounted = swarm.folder / "disk", swarm.folder / "unmounted"
     theirs = disk / "theirs"
     swarm.git("worktree", "add", "-q", "--detach", str(theirs))

@@ -58,7 +58,7 @@ def test_the_task_of_a_killed_worker_is_ready_again_and_its_tree_is_gone(desk: R
     assert "requeued" in kinds()
 
 
-def test_the_token_is_raised_before_the_task_is_given_out_again(desk: ReaperDesk) -> None:
+def test_the_token_is_raised_before_the_task_is_assigned_again(desk: ReaperDesk) -> None:
     desk.add("a")
     desk.reaper()
     first = desk.worker()

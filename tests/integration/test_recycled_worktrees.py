@@ -58,7 +58,7 @@ def test_no_task_sees_what_another_left_and_only_spares_remain(swarm: LandingSwa
     swarm.git("fsck", "--no-dangling")
 
 
-def test_a_worktree_is_reused_rather_than_made_anew(swarm: LandingSwarm) -> None:
+def test_a_worktree_is_reused_rather_than_made_again(swarm: LandingSwarm) -> None:
     swarm.settings["SWARM_WORKTREE_POOL"] = "1"
     inodes = swarm.folder / "inodes"
     tasks = (f"stat -c %i .gitignore >> {inodes}; echo {n} > {n}.txt" for n in range(4))

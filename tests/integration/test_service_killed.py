@@ -65,7 +65,9 @@ def is_alive(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("at_once", [True, False], ids=["at once", "once all has gone"])
-def test_a_service_whose_supervisord_was_killed_goes_on_without_duplicates_or_orphans(at: Desk, at_once: bool) -> None:
+def test_a_service_whose_supervisord_was_killed_continues_without_duplicates_or_orphans(
+    at: Desk, at_once: bool
+) -> None:
     steps = [{"ledger": str(at.folder / "ledger"), **step} for step in (STUBBORN, {})]
     script = {"script": {"builder": steps, "validator": [{}]}}
     at.add(*(TaskSpec(id=name, name=name, extra=script) for name in ("a", "b")))

@@ -27,7 +27,7 @@ def at() -> Iterator[Desk]:
         yield made
 
 
-def test_a_stopped_reaper_is_reported_killed_and_replaced_and_its_tasks_go_on(at: Desk) -> None:
+def test_a_stopped_reaper_is_reported_killed_and_replaced_and_its_tasks_continue(at: Desk) -> None:
     once = f"if [ -e {at.marker('begun')} ]; then exit 0; fi; touch {at.marker('begun')}; sleep 1000"
     at.add(task("a", once), task("hold", until(at.folder, "go")))
     run = at.start("--workers", "2")

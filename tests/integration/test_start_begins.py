@@ -119,7 +119,7 @@ def test_a_port_that_was_asked_for_is_used(at: Desk) -> None:
     assert at.wait_end(run) == 0
 
 
-def test_by_hand_the_orchestrator_has_no_dashboard(at: Desk) -> None:
+def test_the_orchestrator_started_directly_has_no_dashboard(at: Desk) -> None:
     at.add(task("a", f"touch {at.marker('begun')}; {until(at.folder, 'go')}"))
     run = at.start()
     at.wait_marker("begun")

@@ -120,7 +120,7 @@ def test_a_program_of_the_agent_cli_that_is_missing_is_found_before_anything_sta
     assert not (at.folder / "tasks.db.swarm" / "supervisord.conf").exists()
 
 
-def test_a_paused_queue_with_work_left_says_so_and_goes_on_when_resumed(at: Desk) -> None:
+def test_a_paused_queue_with_work_left_says_so_and_continues_when_resumed(at: Desk) -> None:
     at.add(task("a"))
     with TaskDatabase(at.db) as database:
         carry_out_now(database, Verb.PAUSE, "", {"reason": "lunch"}, actor="ada")

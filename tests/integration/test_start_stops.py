@@ -53,7 +53,7 @@ def test_the_first_signal_lets_running_tasks_finish_and_starts_no_other(at: Desk
     assert at.alive() == {}
 
 
-def test_a_drained_run_goes_on_with_the_next_start(at: Desk) -> None:
+def test_a_drained_run_continues_with_the_next_start(at: Desk) -> None:
     run = begun(at)
     run.send_signal(signal.SIGINT)
     at.wait_remark("draining")
@@ -106,7 +106,7 @@ def test_a_stop_through_another_door_ends_the_run_with_9(at: Desk, verb: Verb) -
     assert at.run("--no-validation") == 0 if verb is Verb.DRAIN else True
 
 
-def test_a_resume_during_the_drain_makes_the_run_go_on(at: Desk) -> None:
+def test_a_resume_during_the_drain_makes_the_run_continue(at: Desk) -> None:
     run = begun(at)
     run.send_signal(signal.SIGTERM)
     at.wait_remark("draining")
@@ -185,7 +185,7 @@ def test_kill_9_of_a_worker_costs_the_run_nothing(at: Desk) -> None:
     assert at.alive() == {}
 
 
-def test_a_shutdown_of_supervisord_by_hand_is_a_stop_by_a_person(at: Desk) -> None:
+def test_a_shutdown_of_supervisord_is_a_stop_by_a_user(at: Desk) -> None:
     run = begun(at, "--graceful-timeout", "0.5")
     supervisord = at.pid_of("supervisor.supervisord")
     os.kill(supervisord, signal.SIGTERM)
@@ -212,7 +212,7 @@ def test_a_run_under_nohup_outlives_its_terminal(at: Desk) -> None:
     assert at.wait_end(run) == 0
 
 
-def test_frozen_services_do_not_keep_a_person_from_stopping(at: Desk) -> None:
+def test_frozen_services_do_not_keep_a_user_from_stopping(at: Desk) -> None:
     at.add(task("a"))
     with TaskDatabase(at.db) as database:
         carry_out_now(database, Verb.PAUSE, "", {}, actor="ada")

@@ -197,7 +197,7 @@ def test_a_worker_that_crashes_while_it_retires_is_not_started_again(conf: str) 
         assert set(running.worker_pids()) == {"worker-1", "worker-2"}
 
 
-def test_a_retired_slot_cannot_be_started_by_hand() -> None:
+def test_a_retired_slot_cannot_be_started_manually() -> None:
     with swarm(conf=QUICK_START) as running:
         running.wait_ready(*THREE)
         running.note("finish", "worker-3", "0")

@@ -52,7 +52,7 @@ def test_a_change_too_long_to_show_is_cut_but_named_whole(swarm: LandingSwarm) -
 
 
 @pytest.mark.parametrize("end", ["kill -9 $$", "echo VERDICT: PASS; kill -9 $$"])
-def test_one_that_dies_is_repeated_alone_twice_and_then_a_person_looks(swarm: LandingSwarm, end: str) -> None:
+def test_one_that_dies_is_repeated_alone_twice_and_then_a_user_looks(swarm: LandingSwarm, end: str) -> None:
     swarm.add(swarm.task("a", "echo b > b.txt", verify=end))
     swarm.worker(SWARM_CRASH_BACKOFF_S="0")
     task = swarm.wait_for("a", Status.HELD, Status.FAILED)
@@ -63,7 +63,7 @@ def test_one_that_dies_is_repeated_alone_twice_and_then_a_person_looks(swarm: La
     assert roles(swarm) == ["builder", "validator", "validator", "validator"]
 
 
-def test_one_that_dies_once_is_asked_again_and_nothing_is_built_anew(swarm: LandingSwarm) -> None:
+def test_one_that_dies_once_is_asked_again_and_nothing_is_built_again(swarm: LandingSwarm) -> None:
     mark = swarm.folder / "died"
     swarm.add(swarm.task("a", "echo b > b.txt", verify=f"test -f {mark} || {{ touch {mark}; kill -9 $$; }}"))
     swarm.worker()
@@ -86,7 +86,7 @@ def test_the_verdict_names_the_commit_that_it_is_about_and_that_one_lands(swarm:
     assert "later.txt" in recorded[-1]["output"]
 
 
-def test_an_agent_cli_without_a_commit_of_its_own_gives_its_verdict_all_the_same(swarm: LandingSwarm) -> None:
+def test_an_agent_cli_without_a_commit_of_its_own_gives_its_verdict_anyway(swarm: LandingSwarm) -> None:
     swarm.settings["SWARM_ISOLATION"] = "none"
     swarm.add(TaskSpec(id="a", name="a", run="true", verify="true"))
     swarm.worker()

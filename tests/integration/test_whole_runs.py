@@ -215,7 +215,7 @@ def test_a_task_whose_worker_or_keeper_is_killed_runs_again_after_its_agent_is_g
     at.wait_nothing_left()
 
 
-def test_a_killed_reaper_comes_back_and_the_run_goes_on(at: Desk) -> None:
+def test_a_killed_reaper_comes_back_and_the_run_continues(at: Desk) -> None:
     go = at.folder / "go"
     at.add(scripted(at, "a", {"wait_for": str(go), "spawn": ["setsid", "envi", "doublefork"]}))
     run = at.start("--workers", "1", "--no-validation", agent_cli="scripted")

@@ -88,7 +88,7 @@ def test_output_past_its_limit_keeps_head_and_tail_and_says_what_was_lost(swarm:
     assert "output_lost" in [event["event_type"] for event in swarm.db.events.newest(50)]
 
 
-def test_a_long_task_keeps_its_lease_and_is_never_given_out_twice(swarm: LiveSwarm) -> None:
+def test_a_long_task_keeps_its_lease_and_is_never_claimed_twice(swarm: LiveSwarm) -> None:
     go = swarm.folder / "go"
     swarm.add(swarm.scripted("a", script={"builder": [{"wait_for": str(go)}]}))
     for n in (1, 2):

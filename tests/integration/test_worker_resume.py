@@ -59,7 +59,7 @@ def swarm(tmp_path: Path) -> Iterator[AmplifierSwarm]:
 
 
 @pytest.mark.parametrize("isolation", ["none", "worktree"])
-def test_the_first_retry_goes_on_with_the_session_and_the_second_starts_fresh(
+def test_the_first_retry_continues_with_the_session_and_the_second_starts_fresh(
     swarm: AmplifierSwarm, isolation: str
 ) -> None:
     if isolation == "worktree":
@@ -79,7 +79,7 @@ def test_a_resumed_sessions_earlier_tokens_are_counted_once(swarm: AmplifierSwar
     assert [a["tokens"] for a in attempts] == [100, 30 + NAMING_TOKENS]
 
 
-def test_a_session_that_ended_in_an_error_was_not_saved_and_is_begun_anew(swarm: AmplifierSwarm) -> None:
+def test_a_session_that_ended_in_an_error_was_not_saved_and_is_begun_again(swarm: AmplifierSwarm) -> None:
     error = {"error": "Execution failed: ContextLengthError: too long"}
     first, second = swarm.run(error, {}, until=Status.COMPLETED)
     assert first["builder_session_id"] is not None

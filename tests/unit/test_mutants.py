@@ -27,7 +27,7 @@ TOOL = _tool()
 
 
 @pytest.mark.parametrize("mutant", TOOL.mutants(), ids=lambda mutant: mutant.name)
-def test_a_guard_stands_where_the_list_says_and_its_tests_exist(mutant: object) -> None:
+def test_a_guard_is_where_the_list_says_and_its_tests_exist(mutant: object) -> None:
     text = (ROOT / mutant.file).read_text(encoding="utf-8")  # type: ignore[attr-defined]
     changed = mutant.planted_in(text)  # type: ignore[attr-defined]
     assert changed != text

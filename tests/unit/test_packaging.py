@@ -65,7 +65,7 @@ def test_every_program_also_runs_as_a_module(module: str) -> None:
 
 
 @pytest.mark.parametrize("script", [name for name in PROJECT["scripts"] if name != "amplifier-swarm"])
-def test_every_program_of_the_suite_tells_its_version(script: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_program_of_the_suite_shows_its_version(script: str, capsys: pytest.CaptureFixture[str]) -> None:
     module, _, name = PROJECT["scripts"][script].partition(":")
     assert getattr(importlib.import_module(module), name)(["--version"]) == 0
     assert capsys.readouterr().out == f"{script}, version {PROJECT['version']}\n"

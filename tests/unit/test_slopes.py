@@ -41,7 +41,7 @@ def test_a_line_without_noise_is_found_exactly() -> None:
     assert found.margin == pytest.approx(0.0, abs=1e-9)
 
 
-def test_growth_above_the_bound_is_told_through_noise_and_growth_below_it_is_not() -> None:
+def test_growth_above_the_bound_is_reported_through_noise_and_growth_below_it_is_not() -> None:
     assert SLOPES.slope(samples(8.0, 2.0)).is_above(4.0)
     assert not SLOPES.slope(samples(3.0, 2.0)).is_above(4.0)
 
@@ -52,7 +52,7 @@ def test_noise_alone_is_called_growth_about_as_often_as_the_confidence_says() ->
     assert 0.02 < wrong / len(runs) < 0.09
 
 
-def test_too_few_samples_tell_nothing() -> None:
+def test_too_few_samples_show_nothing() -> None:
     with pytest.raises(ValueError, match="tell no slope"):
         SLOPES.slope([(0.0, 1.0), (1.0, 2.0)])
     with pytest.raises(ValueError, match="one moment"):

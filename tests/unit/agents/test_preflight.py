@@ -46,7 +46,7 @@ def test_a_program_that_is_not_there_is_found_missing(tmp_path: Path) -> None:
     assert refused.value.topic is Topic.BINARY
 
 
-def test_a_program_that_cannot_start_is_told_with_its_own_words(tmp_path: Path) -> None:
+def test_a_program_that_cannot_start_is_reported_with_its_own_words(tmp_path: Path) -> None:
     desk = make_desk(tmp_path)
     broken = desk.bin / "codex"
     broken.write_text("#!/bin/sh\necho 'no module named x' >&2\nexit 1\n")
@@ -158,7 +158,7 @@ def test_settings_without_a_provider_stop_the_run_unless_a_key_is_at_hand(tmp_pa
 
 
 @pytest.mark.parametrize("settings", [None, "a: [broken"])
-def test_settings_that_tell_nothing_are_only_a_finding(tmp_path: Path, settings: str | None) -> None:
+def test_settings_that_say_nothing_are_only_a_finding(tmp_path: Path, settings: str | None) -> None:
     findings = require(make_desk(tmp_path, settings=settings), *GOOD)
     assert [(finding.topic, finding.fatal) for finding in findings] == [(Topic.PROVIDER, False)]
 

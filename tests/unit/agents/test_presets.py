@@ -37,7 +37,7 @@ def test_the_shipped_presets_are_there_and_amplifier_is_the_default() -> None:
     )
 
 
-def test_a_person_adds_a_cli_without_code() -> None:
+def test_a_user_adds_a_cli_without_code() -> None:
     cli = load_presets({"mine": MINE})["mine"]
     assert cli.argv[Role.VALIDATOR] == ("-x", "{prompt}")
     assert cli.reader is Reader.TEXT

@@ -26,7 +26,7 @@ def error_envelope(text: str) -> str:
 
 
 @pytest.mark.parametrize("status", ["success", "done", "completed", "SUCCESS", " Done "])
-def test_every_word_for_done_lets_the_task_go_on(status: str) -> None:
+def test_every_word_for_done_lets_the_task_continue(status: str) -> None:
     reading = read(envelope(fenced({**BUILT, "status": status})))
     assert reading.failure is None
     assert reading.answer is not None

@@ -66,7 +66,7 @@ def objection(session: str | None = "s1", **more: Any) -> AttemptResult:
     return failed(QUALITY, "no", builder_session_id=session, **more)
 
 
-def test_the_first_retry_goes_on_and_the_second_starts_fresh(desk: Desk) -> None:
+def test_the_first_retry_continues_and_the_second_starts_fresh(desk: Desk) -> None:
     assert desk.next() is None
     desk.attempt(objection())
     assert desk.next() == "s1"

@@ -136,7 +136,7 @@ def test_steps_follow_the_attempts_and_a_line_of_the_prompt_may_state_them(desk:
         ({"signal": 9}, FailureClass.CRASH),
     ],
 )
-def test_every_way_amplifier_fails_is_told_apart(
+def test_every_way_amplifier_fails_is_distinguished(
     desk: AmplifierDesk, step: dict[str, Any], failure: FailureClass
 ) -> None:
     assert run(desk, "amplifier", {"builder": [step]}).failure is failure

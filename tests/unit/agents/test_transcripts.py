@@ -199,7 +199,7 @@ def test_a_stopped_session_keeps_the_tokens_that_were_seen(name: str, tokens: in
     assert read_cut(one.cli, end, stuck=False, now_ms=RECORDED_MS).tokens == tokens
 
 
-def test_what_stands_on_standard_error_is_no_answer() -> None:
+def test_what_is_on_standard_error_is_no_answer() -> None:
     one = transcript("gemini-0.61.0/ok")
     end = replace(one.end, stdout="", stderr=one.end.stdout)
     assert read_session(one.cli, one.role, end, RECORDED_MS).failure is UNREADABLE

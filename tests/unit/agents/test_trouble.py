@@ -128,7 +128,7 @@ def test_the_tasks_own_errors_are_no_trouble(text: str) -> None:
     assert find_trouble(AMPLIFIER, text, NOW_MS) is None
 
 
-def test_the_text_is_one_line_that_a_person_can_read() -> None:
+def test_the_text_is_one_line_that_a_user_can_read() -> None:
     trouble = find_trouble(AMPLIFIER, "first\n  " + "x" * 5000 + " HTTP 429 " + "y" * 5000 + "\nlast", NOW_MS)
     assert trouble is not None
     assert "HTTP 429" in trouble.text

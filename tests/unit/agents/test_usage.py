@@ -131,7 +131,7 @@ def test_the_session_of_a_killed_run_is_found_only_when_there_is_no_doubt(home: 
     assert found() is None
 
 
-def test_sessions_stand_below_home_whatever_amplifier_home_says(tmp_path: Path) -> None:
+def test_sessions_are_below_home_whatever_amplifier_home_says(tmp_path: Path) -> None:
     cwd = tmp_path / "a-b" / "c"
     cwd.mkdir(parents=True)
     link = tmp_path / "link"

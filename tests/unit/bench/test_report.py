@@ -81,7 +81,7 @@ def test_a_broken_figure_costs_no_other_one(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "raw.json").read_text())["figures"]["fine"]["raw"] == {"ms": [1]}
 
 
-def test_what_broke_is_measured_once_more_and_stands_in_its_place(tmp_path: Path) -> None:
+def test_what_broke_is_measured_once_more_and_is_in_its_place(tmp_path: Path) -> None:
     made_report = made(tmp_path, shaky=breaking_once(), fine=fine)
     made_report.measure_all()
     page = (tmp_path / "page" / "README.md").read_text()
@@ -113,7 +113,7 @@ def test_what_hangs_is_ended_and_the_alarm_is_gone_afterwards() -> None:
     assert signal.alarm(0) == 0
 
 
-def test_missing_tools_are_told_with_the_one_command_that_brings_them(
+def test_missing_tools_are_reported_with_the_one_command_that_brings_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parallel = Tool(name="parallel", full_name="GNU parallel", banner="GNU parallel")

@@ -87,7 +87,7 @@ def test_sessions_of_the_same_attempt_must_not_overlap_either() -> None:
     assert len(ledger.overlaps(lines)) == 1
 
 
-def test_a_pid_that_was_given_out_again_is_another_session() -> None:
+def test_a_pid_that_was_reused_is_another_session() -> None:
     first = [start(1), start(3, "2", pid=1)]
     second = [line(2, "end", "1", task="t", pid=1, role="builder", saw="0")]
     assert ledger.overlaps([*first, *second]) == []

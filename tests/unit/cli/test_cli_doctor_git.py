@@ -53,14 +53,14 @@ def land_one(project: Project, integration: Integration) -> str:
     return commit
 
 
-def test_git_repository_and_a_branch_in_good_order_are_told(desk: CliDesk, integration: Integration) -> None:
+def test_git_repository_and_a_branch_in_good_order_are_reported(desk: CliDesk, integration: Integration) -> None:
     assert found(desk, "git")[0] == "ok"
     assert "is on main; each task gets a worktree" in found(desk, "repository")[1]
     assert found(desk, "branch")[0] == "ok"
     assert found(desk, "worktrees")[1].startswith("1, 0 of them")
 
 
-def test_landed_work_that_waits_and_worktrees_that_may_go_are_told_with_the_command(
+def test_landed_work_that_waits_and_worktrees_that_may_go_are_reported_with_the_command(
     desk: CliDesk, project: Project, integration: Integration
 ) -> None:
     land_one(project, integration)
@@ -72,7 +72,7 @@ def test_landed_work_that_waits_and_worktrees_that_may_go_are_told_with_the_comm
     assert "prune" in found(desk, "worktrees")[2]
 
 
-def test_a_branch_that_somebody_moved_or_checked_out_is_told(
+def test_a_branch_that_someone_moved_or_checked_out_is_reported(
     desk: CliDesk, project: Project, integration: Integration
 ) -> None:
     project.git("update-ref", integration.ref, project.commit({"b": "1"}))
@@ -101,7 +101,7 @@ def test_hooks_and_signatures_that_the_swarm_leaves_out_are_named(desk: CliDesk,
     assert "yours have commit-msg" in found(desk, "hooks")[1]
 
 
-def test_what_is_not_committed_and_a_folder_without_git_are_told(
+def test_what_is_not_committed_and_a_folder_without_git_are_reported(
     desk: CliDesk, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project.write({"a.txt": "changed\n"})

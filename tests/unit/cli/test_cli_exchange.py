@@ -40,7 +40,7 @@ def test_a_second_file_may_need_what_is_in_the_queue(desk: CliDesk) -> None:
     assert desk.run("import-tasks", desk.file(TWO)).code == 0
 
 
-def test_all_problems_of_all_files_stand_in_one_report_and_nothing_changes(desk: CliDesk) -> None:
+def test_all_problems_of_all_files_are_in_one_report_and_nothing_changes(desk: CliDesk) -> None:
     first = desk.file("tasks:\n- {id: a}\n- {id: b, name: B, priority: whenever}\n", "first.yaml")
     second = desk.file("tasks:\n- {id: c, name: C, dependencies: [cc]}\n", "second.yaml")
     third = desk.file("tasks: [\n", "third.yaml")
@@ -55,7 +55,7 @@ def test_all_problems_of_all_files_stand_in_one_report_and_nothing_changes(desk:
     assert not desk.db.exists()
 
 
-def test_an_unknown_dependency_among_several_files_is_told_with_its_place(desk: CliDesk) -> None:
+def test_an_unknown_dependency_among_several_files_is_reported_with_its_place(desk: CliDesk) -> None:
     second = desk.file("tasks:\n- {id: d, name: D, dependencies: [bb]}\n", "second.yaml")
     ran = desk.run("import-tasks", desk.file(ONE), second)
     assert ran.code == 3
@@ -127,7 +127,7 @@ def test_a_dash_reads_standard_input(desk: CliDesk, monkeypatch: pytest.MonkeyPa
     assert desk.run("import-tasks", "-", "--json").json["imported"] == 2
 
 
-def test_a_missing_file_is_told_in_two_lines(desk: CliDesk) -> None:
+def test_a_missing_file_is_reported_in_two_lines(desk: CliDesk) -> None:
     ran = desk.run("import-tasks", "nowhere.yaml")
     assert ran.code == 3
     assert len(ran.err.splitlines()) == 2

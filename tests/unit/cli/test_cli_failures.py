@@ -29,7 +29,7 @@ def test_each_problem_is_one_row_with_how_many_tasks_it_stops(stopped: CliDesk) 
     assert "2 of 2 problems, 3 tasks in total" in ran.err
 
 
-def test_the_json_tells_more(stopped: CliDesk) -> None:
+def test_the_json_shows_more(stopped: CliDesk) -> None:
     shown = stopped.run("failures", "--json", "--limit", "1").json
     assert (shown["total"], shown["tasks"], shown["limit"]) == (2, 3, 1)
     group = shown["failures"][0]

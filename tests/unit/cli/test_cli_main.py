@@ -80,7 +80,7 @@ def test_the_option_behind_the_command_wins(desk: CliDesk) -> None:
     assert desk.bare("--db", "nowhere.db", "status", "--db", str(desk.db)).code == 0
 
 
-def test_a_missing_database_is_exit_code_4_and_tells_the_next_command(desk: CliDesk) -> None:
+def test_a_missing_database_is_exit_code_4_and_shows_the_next_command(desk: CliDesk) -> None:
     ran = desk.run("status")
     assert ran.code == 4
     assert ran.out == ""

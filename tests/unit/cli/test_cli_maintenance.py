@@ -137,7 +137,7 @@ def test_doctor_sees_damage(desk: CliDesk) -> None:
     assert any(check["level"] == "bad" and check["name"] in ("database", "whole") for check in ran.json["checks"])
 
 
-def test_config_tells_each_settings_origin(desk: CliDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_config_shows_each_settings_origin(desk: CliDesk, monkeypatch: pytest.MonkeyPatch) -> None:
     (desk.folder / "swarm.yaml").write_text("max_retries: 7\nworkers: 2\n")
     monkeypatch.setenv("SWARM_WORKERS", "5")
     shown = desk.run("config", "--json").json["settings"]

@@ -50,7 +50,7 @@ def test_status_has_its_promised_shape(desk: CliDesk) -> None:
     assert shown["workers"][0]["status"] == "busy"
 
 
-def test_status_tells_where_agents_work(desk: CliDesk) -> None:
+def test_status_shows_where_agents_work(desk: CliDesk) -> None:
     desk.queue(TaskSpec(id="a", name="A"))
     assert desk.run("status", "--json").json["isolation"] is None
     with desk.open() as database:
@@ -72,7 +72,7 @@ def test_a_worker_whose_process_is_gone_is_shown_as_crashed(desk: CliDesk) -> No
     assert desk.run("workers", "--json").json["workers"][0]["status"] == "crashed"
 
 
-def test_status_tells_pauses_and_that_no_worker_runs(desk: CliDesk) -> None:
+def test_status_shows_pauses_and_that_no_worker_runs(desk: CliDesk) -> None:
     desk.queue(TaskSpec(id="a", name="A"))
     desk.run("pause", "--reason", "lunch")
     ran = desk.run("status")
@@ -81,7 +81,7 @@ def test_status_tells_pauses_and_that_no_worker_runs(desk: CliDesk) -> None:
     assert desk.run("status", "--json").json["paused"] is True
 
 
-def test_status_of_an_empty_queue_tells_the_next_command(desk: CliDesk) -> None:
+def test_status_of_an_empty_queue_shows_the_next_command(desk: CliDesk) -> None:
     desk.queue()
     assert "amplifier-swarm import-tasks" in desk.run("status").out
 
@@ -145,7 +145,7 @@ def test_an_unknown_task_is_exit_code_5(desk: CliDesk, words: tuple[str, ...]) -
     assert len(ran.err.splitlines()) == 2
 
 
-def test_task_info_tells_a_warning_as_one(desk: CliDesk) -> None:
+def test_task_info_shows_a_warning_as_one(desk: CliDesk) -> None:
     desk.queue(TaskSpec(id="a", name="A"))
     check = {"command": "built-in: only a was changed", "exit_code": None, "passed": True}
     checks = [check, {**check, "output": "b\nc", "warning": True}]
@@ -176,14 +176,14 @@ def reasons(desk: CliDesk, task_id: str) -> dict[str, str]:
     return {reason["kind"]: reason["text"] for reason in shown["reasons"]}
 
 
-def test_why_tells_the_place_in_the_queue(desk: CliDesk) -> None:
+def test_why_shows_the_place_in_the_queue(desk: CliDesk) -> None:
     desk.queue(TaskSpec(id="a", name="A"), TaskSpec(id="b", name="B"), TaskSpec(id="c", name="C", priority=1))
     assert "next in the queue" in reasons(desk, "c")["queue"]
     assert "2 ready tasks come before it" in reasons(desk, "b")["queue"]
     assert "no_workers" in reasons(desk, "b")
 
 
-def test_why_tells_which_dependencies_are_missing_and_which_ended(desk: CliDesk) -> None:
+def test_why_shows_which_dependencies_are_missing_and_which_ended(desk: CliDesk) -> None:
     desk.queue(
         TaskSpec(id="done", name="D", status=Status.COMPLETED),
         TaskSpec(id="bad", name="B", status=Status.FAILED),
@@ -197,7 +197,7 @@ def test_why_tells_which_dependencies_are_missing_and_which_ended(desk: CliDesk)
 
 
 @pytest.mark.parametrize("flag", ["paused", DRAINED, EMERGENCY_STOP, DISK_LOW])
-def test_why_tells_what_stops_the_whole_queue(desk: CliDesk, flag: str) -> None:
+def test_why_shows_what_stops_the_whole_queue(desk: CliDesk, flag: str) -> None:
     desk.queue(TaskSpec(id="a", name="A"))
     with desk.open() as database:
         database.swarm.set_flag(flag, actor="anna", reason="because")
@@ -206,7 +206,7 @@ def test_why_tells_what_stops_the_whole_queue(desk: CliDesk, flag: str) -> None:
     assert "because" in told
 
 
-def test_why_tells_a_providers_hold_and_its_end(desk: CliDesk) -> None:
+def test_why_shows_a_providers_hold_and_its_end(desk: CliDesk) -> None:
     desk.queue(TaskSpec(id="a", name="A"), TaskSpec(id="b", name="B", agent_cli="other"))
     with desk.open() as database:
         names = {"route": "amplifier", "agent_cli": "amplifier"}
@@ -222,7 +222,7 @@ def test_why_tells_a_providers_hold_and_its_end(desk: CliDesk) -> None:
     assert "next in the queue" in told["queue"]  # held ones are passed over
 
 
-def test_why_tells_what_runs_and_its_last_sign_of_progress(desk: CliDesk) -> None:
+def test_why_shows_what_runs_and_its_last_sign_of_progress(desk: CliDesk) -> None:
     desk.queue(TaskSpec(id="a", name="A"))
     desk.claim()
     told = reasons(desk, "a")["running"]
@@ -230,7 +230,7 @@ def test_why_tells_what_runs_and_its_last_sign_of_progress(desk: CliDesk) -> Non
     assert "progress" in told
 
 
-def test_why_tells_that_the_worker_of_a_task_is_gone(desk: CliDesk) -> None:
+def test_why_shows_that_the_worker_of_a_task_is_gone(desk: CliDesk) -> None:
     desk.queue(TaskSpec(id="a", name="A"))
     desk.claim(worker=ended_process())
     assert "worker-1 is gone" in reasons(desk, "a")["orphaned"]
@@ -334,7 +334,7 @@ def test_logs_that_follow_end_with_the_task(desk: CliDesk) -> None:
     assert process.wait(20) == 0
 
 
-def test_events_has_its_shape_and_goes_on_from_an_id(desk: CliDesk) -> None:
+def test_events_has_its_shape_and_continues_from_an_id(desk: CliDesk) -> None:
     desk.queue(TaskSpec(id="a", name="A"))
     desk.claim()
     shown = desk.run("events", "--json").json

@@ -215,7 +215,7 @@ def test_wrong_usage_is_exit_code_2_in_two_lines(desk: CliDesk, words: tuple[str
 # ───── tasks that run ─────
 
 
-def test_a_kill_waits_for_the_worker_and_tells_its_answer(desk: CliDesk) -> None:
+def test_a_kill_waits_for_the_worker_and_shows_its_answer(desk: CliDesk) -> None:
     desk.queue(TaskSpec(id="a", name="A"))
     claim = desk.claim()
     process = desk.spawn("kill", "a")
@@ -360,7 +360,7 @@ def test_holds_keep_their_reason(desk: CliDesk) -> None:
     assert desk.run("task-info", "a", "--json").json["hold_reason"] == HoldReason.BY_PERSON
 
 
-def test_a_task_whose_worker_cannot_be_seen_goes_on_by_a_persons_word_alone(desk: CliDesk) -> None:
+def test_a_task_whose_worker_cannot_be_seen_continues_only_when_the_user_confirms(desk: CliDesk) -> None:
     desk.queue(TaskSpec(id="t", name="T"))
     desk.claim(worker=replace(ProcessId.mine(), pid_ns=1))
     with desk.open() as database:

@@ -49,7 +49,7 @@ def test_a_program_that_registered_can_start_so_its_early_ends_are_left_to_super
         failed.judge([process("swarm-worker-1", "FATAL")], {"swarm-worker-1"})
 
 
-def test_one_worker_of_several_that_does_not_come_up_is_told_once() -> None:
+def test_one_worker_of_several_that_does_not_come_up_is_reported_once() -> None:
     failed = FailedServices()
     table = [REAPER, ONE, process("swarm-worker-2", "FATAL")]
     assert [str(failure) for failure in failed.judge(table, ())] == [

@@ -70,7 +70,7 @@ def test_a_run_with_attempts_offers_a_report_also_when_all_is_done(desk: QueueDe
     assert "amplifier-swarm start" not in text
 
 
-def test_what_a_run_was_told_of_place_and_agents_is_said_again_to_go_on(desk: QueueDesk) -> None:
+def test_what_a_run_was_told_of_place_and_agents_is_said_again_to_continue(desk: QueueDesk) -> None:
     desk.add("a")
     flags = {"project_root": "/a b", "workers": 3, "validation": False, "dashboard_port": 9000}
     again = words_again(resolve(flags, {"SWARM_AGENT_CLI": "command"}))
@@ -125,14 +125,14 @@ def test_names_from_task_files_cannot_act_on_the_terminal(desk: QueueDesk) -> No
     ("flag", "text"),
     [(PAUSED, "paused by ada (lunch); to continue: amplifier-swarm resume"), (DISK_LOW, "no tasks start: lunch")],
 )
-def test_a_flag_that_stops_the_queue_is_told_with_what_to_do(desk: QueueDesk, flag: str, text: str) -> None:
+def test_a_flag_that_stops_the_queue_is_reported_with_what_to_do(desk: QueueDesk, flag: str, text: str) -> None:
     desk.add("a")
     desk.claimant()
     desk.db.swarm.set_flag(flag, actor="ada", reason="lunch")
     assert text in (view_of(desk).obstacle_text() or "")
 
 
-def test_a_held_provider_is_told_with_its_end_or_with_what_to_do(desk: QueueDesk) -> None:
+def test_a_held_provider_is_reported_with_its_end_or_with_what_to_do(desk: QueueDesk) -> None:
     desk.add("a")
     desk.run(failed(FailureClass.PROVIDER, trouble=Trouble(kind=TroubleKind.THROTTLED, text="slow down", wait_s=90)))
     assert "command is held (throttled: slow down); next try in 1 m 30 s" in (view_of(desk).obstacle_text() or "")
@@ -152,7 +152,7 @@ def test_without_any_worker_it_says_so_but_not_while_they_come_up(desk: QueueDes
     assert view_of(desk).obstacle_text() is None
 
 
-def test_while_something_runs_nothing_stands_in_the_way(desk: QueueDesk) -> None:
+def test_while_something_runs_nothing_is_in_the_way(desk: QueueDesk) -> None:
     desk.add("a", "b")
     desk.start()
     desk.db.swarm.set_flag(PAUSED, actor="ada")
@@ -224,7 +224,7 @@ def test_what_is_no_terminal_gets_plain_lines_with_the_link_once(desk: QueueDesk
     assert re.fullmatch(r"\d\d:\d\d:\d\d dashboard: http://127\.0\.0\.1:8765\n", stream.getvalue())
 
 
-def test_the_log_tail_tells_whole_new_lines_and_follows_a_rotation(tmp_path: Path) -> None:
+def test_the_log_tail_shows_whole_new_lines_and_follows_a_rotation(tmp_path: Path) -> None:
     log = tmp_path / "reaper.log"
     log.write_text("old\n")
     told: list[str] = []

@@ -150,7 +150,7 @@ def test_only_agent_clis_of_tasks_that_could_start_count(tmp_path: Path) -> None
     assert desk.db.runs.agent_clis_left() == ("other",)
 
 
-def test_keep_running_ends_only_for_a_person_or_an_agent_cli_that_cannot_start() -> None:
+def test_keep_running_ends_only_for_a_user_or_an_agent_cli_that_cannot_start() -> None:
     assert how_it_ended(queue(DONE), keep_running=True) is None
     stopped = how_it_ended(queue(DONE, flags=(DRAINED,)), keep_running=True)
     assert stopped is not None
@@ -231,7 +231,7 @@ def test_a_drain_past_its_graceful_timeout_becomes_an_emergency_stop_and_that_is
     assert run.stopping.out_of_patience
 
 
-def test_an_emergency_stop_that_cannot_be_stored_ends_the_suite_all_the_same(tmp_path: Path) -> None:
+def test_an_emergency_stop_that_cannot_be_stored_ends_the_suite_anyway(tmp_path: Path) -> None:
     run = Signals(tmp_path)
     run.desk.db.connection.busy_timeout_s = 0.05
     writer = Connection(run.desk.path)

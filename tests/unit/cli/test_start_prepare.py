@@ -45,7 +45,7 @@ def test_an_options_words_survive_the_way_through_the_command_line(words: list[s
     assert command.make_context("x", again).params == values
 
 
-def test_every_option_of_a_run_tells_its_default_or_what_it_does() -> None:
+def test_every_option_of_a_run_shows_its_default_or_what_it_does() -> None:
     options = [each for each in command.params if isinstance(each, click.Option)]
     assert all(option.help for option in options)
     text = " ".join(command.get_help(command.make_context("x", [])).split())

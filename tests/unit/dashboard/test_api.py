@@ -89,7 +89,7 @@ def test_any_id_is_found_under_its_address(desk: DashboardDesk, task_id: str) ->
     assert desk.db.control.newest(limit=1)[0].target == task_id
 
 
-def test_a_task_tells_its_attempts_links_log_and_verbs(desk: DashboardDesk) -> None:
+def test_a_task_shows_its_attempts_links_log_and_verbs(desk: DashboardDesk) -> None:
     desk.add("1", TaskSpec(id="2", name="two", dependencies=("1",), description="Do it well"))
     for _ in range(3):
         desk.run(failed(FailureClass.QUALITY))
@@ -165,7 +165,7 @@ def test_a_search_looks_at_type_priority_worker_error_and_time(desk: DashboardDe
         assert response.get_json()["error"]["hint"]
 
 
-def test_a_search_that_would_take_long_stops_and_can_go_on(
+def test_a_search_that_would_take_long_stops_and_can_continue(
     desk: DashboardDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("swarm_shared.store.views.browse.SEARCH_TIME_MS", -1)
@@ -176,7 +176,7 @@ def test_a_search_that_would_take_long_stops_and_can_go_on(
     assert page["cursor"] == 0
 
 
-def test_a_search_over_many_tasks_goes_on_where_it_stopped(
+def test_a_search_over_many_tasks_continues_where_it_stopped(
     desk: DashboardDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("swarm_shared.store.views.browse.SEARCH_BATCH", 7)
@@ -289,7 +289,7 @@ def test_an_unexpected_error_shows_an_id_only(desk: DashboardDesk, monkeypatch: 
     assert response.get_json()["error"]["code"] == "internal"
 
 
-def test_a_database_that_is_gone_is_told(desk: DashboardDesk) -> None:
+def test_a_database_that_is_gone_is_reported(desk: DashboardDesk) -> None:
     assert desk.get("/api/status").status_code == 200
     desk.db.close()
     desk.path.unlink()
@@ -310,7 +310,7 @@ def test_the_sign_of_life_is_open_and_bare(desk: DashboardDesk) -> None:
     assert response.get_data(as_text=True) == "ok\n"
 
 
-def test_a_person_at_a_mistyped_address_gets_the_page_and_a_program_the_error(desk: DashboardDesk) -> None:
+def test_a_user_at_a_mistyped_address_gets_the_page_and_a_program_the_error(desk: DashboardDesk) -> None:
     person = desk.get("/needs-you", Accept="text/html,*/*;q=0.8")
     assert (person.status_code, person.mimetype) == (404, "text/html")
     for path, accept in (("/needs-you", "*/*"), ("/api/nothing", "text/html"), ("/static/nothing.js", "text/html")):

@@ -49,7 +49,7 @@ def graphs(draw: st.DrawFn) -> tuple[int, list[Link]]:
 
 @settings(deadline=None, max_examples=60)
 @given(graphs())
-def test_links_run_forward_and_no_two_boxes_stand_in_one_place(graph: tuple[int, list[Link]]) -> None:
+def test_links_run_forward_and_no_two_boxes_are_in_one_place(graph: tuple[int, list[Link]]) -> None:
     count, links = graph
     layout = lay_out(count, links)
     for a, b in links:
@@ -64,7 +64,7 @@ def test_links_run_forward_and_no_two_boxes_stand_in_one_place(graph: tuple[int,
 
 @settings(deadline=None, max_examples=25)
 @given(st.integers(2, 12).flatmap(lambda n: st.tuples(st.just(n), st.permutations(range(n)))))
-def test_a_circle_of_phases_is_laid_out_all_the_same(drawn: tuple[int, list[int]]) -> None:
+def test_a_cycle_of_phases_is_laid_out_anyway(drawn: tuple[int, list[int]]) -> None:
     count, order = drawn
     layout = lay_out(count, [(a, b) for a, b in pairwise([*order, order[0]])])
     assert len(set(zip(layout.column, layout.row, strict=True))) == count

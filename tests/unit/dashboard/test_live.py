@@ -39,7 +39,7 @@ def heard(page: Subscriber) -> dict[str, object]:
     return found
 
 
-def test_a_look_tells_of_a_commit_once(desk: DashboardDesk, live: Live) -> None:
+def test_a_look_reports_a_commit_once(desk: DashboardDesk, live: Live) -> None:
     assert live.look() is not None
     assert live.look() is None
     desk.take()

@@ -120,7 +120,7 @@ def test_what_reads_cannot_write(tmp_path: Path) -> None:
         reader.close()
 
 
-def test_a_replaced_database_is_opened_anew(tmp_path: Path) -> None:
+def test_a_replaced_database_is_opened_again(tmp_path: Path) -> None:
     path = tmp_path / "tasks.db"
     TaskDatabase(path).close()
     reader = Reader(path, ManualClock())

@@ -63,7 +63,7 @@ def connect(running: RunningDashboard, *, origin: str | None = None, key: str | 
     return websocket.create_connection(f"{url}/ws?ticket={key}", origin=origin or running.url, timeout=10)
 
 
-def test_the_socket_tells_the_state_and_then_each_commit(desk: QueueDesk, running: RunningDashboard) -> None:
+def test_the_socket_shows_the_state_and_then_each_commit(desk: QueueDesk, running: RunningDashboard) -> None:
     line = connect(running)
     assert json.loads(line.recv())["type"] == "status"
     watch = Stopwatch()
@@ -98,7 +98,7 @@ def test_a_ticket_opens_one_socket_only(running: RunningDashboard) -> None:
             connect(running, key=bad)
 
 
-def test_one_socket_more_than_allowed_is_refused_and_the_rest_goes_on(running: RunningDashboard) -> None:
+def test_one_socket_more_than_allowed_is_refused_and_the_rest_continues(running: RunningDashboard) -> None:
     with ExitStack() as stack:
         for _ in range(SOCKETS):
             line = connect(running)
@@ -144,7 +144,7 @@ def test_it_is_gone_within_two_seconds_while_pages_are_open(
     idle.close()
 
 
-def test_it_tells_where_it_is_and_answers_there(desk: QueueDesk, running: RunningDashboard) -> None:
+def test_it_shows_where_it_is_and_answers_there(desk: QueueDesk, running: RunningDashboard) -> None:
     service = desk.db.swarm.services()["dashboard"]
     assert service.process.pid == running.process.pid
     assert service.detail["url"] == running.url + "/"

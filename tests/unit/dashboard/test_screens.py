@@ -93,7 +93,7 @@ def approve(desk: DashboardDesk, *ids: str) -> None:
         desk.settle(desk.start(), COMMITTED)
 
 
-def test_the_landing_queue_tells_whose_turn_it_is_and_what_has_landed(desk: DashboardDesk) -> None:
+def test_the_landing_queue_shows_whose_turn_it_is_and_what_has_landed(desk: DashboardDesk) -> None:
     assert read(desk, "/api/landing")["integration"] is None
     approve(desk, "1", "2", "3")
     landing = desk.db.landings.claim(desk.claimant())
@@ -166,7 +166,7 @@ def test_health_asks_for_a_reaper_and_for_workers_where_tasks_wait(desk: Dashboa
     assert "swarm_reaper_up 0.0" in metrics(desk)
 
 
-def test_health_tells_of_a_process_that_keeps_the_write_lock(desk: DashboardDesk) -> None:
+def test_health_reports_a_process_that_keeps_the_write_lock(desk: DashboardDesk) -> None:
     stuck = {"process": "pid 7 (python)", "name": "worker-2"}
     desk.db.swarm.register_service("reaper", ProcessId.mine(), {"supervised": True, "stuck_writer": stuck})
     [lock] = [check for check in read(desk, "/api/health")["checks"] if check["name"] == "write lock"]
@@ -185,7 +185,7 @@ def test_the_pulse_counts_failures_of_the_last_hour_and_not_what_people_cut_shor
     assert 'swarm_recent_attempts{outcome="failed"} 1.0' in metrics(desk)
 
 
-def test_the_pulse_tells_how_long_the_oldest_ready_task_waits(desk: DashboardDesk) -> None:
+def test_the_pulse_shows_how_long_the_oldest_ready_task_waits(desk: DashboardDesk) -> None:
     assert read(desk, "/api/status")["pulse"]["oldest_ready_at"] is None
     desk.add("1", "2")
     desk.clock.pass_s(90)
@@ -193,7 +193,7 @@ def test_the_pulse_tells_how_long_the_oldest_ready_task_waits(desk: DashboardDes
     assert "swarm_oldest_ready_seconds 90.0" in metrics(desk)
 
 
-def test_spend_is_null_until_an_agent_tells_it_and_is_summed_once_per_attempt(desk: DashboardDesk) -> None:
+def test_spend_is_null_until_an_agent_reports_it_and_is_summed_once_per_attempt(desk: DashboardDesk) -> None:
     desk.add("1", "2", "3")
     desk.run()
     assert read(desk, "/api/status")["pulse"]["spend"] is None

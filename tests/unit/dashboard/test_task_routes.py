@@ -62,7 +62,7 @@ def test_of_very_many_files_the_first_ones_are_kept_and_all_are_counted(desk: Da
     assert (len(change["files"]), change["file_count"]) == (MAX_FILES, MAX_FILES + 5)
 
 
-def test_the_next_prompt_is_what_the_next_attempt_is_told(desk: DashboardDesk) -> None:
+def test_the_next_prompt_is_what_the_next_attempt_gets(desk: DashboardDesk) -> None:
     assert "It works" in desk.get("/api/tasks/a/1/next-prompt").get_json()["prompt"]
     claim = desk.start()
     assert desk.get("/api/tasks/a/1/next-prompt").get_json()["prompt"] is None  # it runs: it is told already
@@ -90,7 +90,9 @@ def gave_up(desk: DashboardDesk, session: str, *, home: Path, cwd: Path) -> None
 
 
 @pytest.mark.parametrize("subfolder", ["", "services/api"])
-def test_where_the_next_attempt_works_and_which_session_it_goes_on_with_is_told(tmp_path: Path, subfolder: str) -> None:
+def test_where_the_next_attempt_works_and_which_session_it_continues_with_is_reported(
+    tmp_path: Path, subfolder: str
+) -> None:
     settings = Settings(db=tmp_path / "tasks.db")
     desk = DashboardDesk(tmp_path, environ={"HOME": str(tmp_path)}, settings=settings)
     desk.add("1")
@@ -113,7 +115,7 @@ def test_without_worktrees_the_next_attempt_works_in_the_project_root(tmp_path: 
     assert told["resumes"] is None
 
 
-def test_why_it_waits_is_told(desk: DashboardDesk) -> None:
+def test_why_it_waits_is_reported(desk: DashboardDesk) -> None:
     told = desk.get("/api/tasks/2/why").get_json()
     assert told["status"] == "not_started"
     assert told["reasons"][-1]["text"] == "it is ready; 1 ready task comes before it"

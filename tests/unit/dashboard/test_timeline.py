@@ -58,7 +58,7 @@ def test_each_attempt_is_a_block_on_its_workers_lane(desk: DashboardDesk) -> Non
     ]
 
 
-def test_a_block_tells_where_its_sessions_stood(desk: DashboardDesk) -> None:
+def test_a_block_shows_where_its_sessions_stood(desk: DashboardDesk) -> None:
     desk.add("1")
     claim = desk.start()
     desk.clock.pass_s(200)
@@ -87,7 +87,7 @@ def test_the_end_of_each_kind_has_a_word_of_its_own(desk: DashboardDesk) -> None
     assert {block["task"]: block["kind"] for block in blocks} == {word: word for word in ends}
 
 
-def test_bars_tell_a_failure_that_was_retried_from_one_that_was_the_end(desk: DashboardDesk) -> None:
+def test_bars_distinguish_a_failure_that_was_retried_from_one_that_was_the_end(desk: DashboardDesk) -> None:
     desk.add(TaskSpec(id="1", name="one", max_retries=1), "2")
     for result in (failed(FailureClass.QUALITY), failed(FailureClass.QUALITY), PASSED):
         run_for(desk, 60, result)
@@ -113,7 +113,7 @@ def test_what_ran_before_the_range_and_still_runs_is_in_it(desk: DashboardDesk) 
     assert len(told(desk, "?range=24h")["lanes"][0]["blocks"]) == 1
 
 
-def test_a_cut_is_told(desk: DashboardDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cut_is_reported(desk: DashboardDesk, monkeypatch: pytest.MonkeyPatch) -> None:
     desk.add(*(str(n) for n in range(8)))
     for _ in range(8):
         run_for(desk, 60)
@@ -191,7 +191,7 @@ def test_who_asks_because_of_an_event_gets_no_answer_from_before_it() -> None:
     assert shared.get("a", lambda: "never", last=9, wanted=8) == "behind"
 
 
-def test_an_answer_that_cost_much_is_given_for_long_and_says_what_it_tells_of() -> None:
+def test_an_answer_that_cost_much_is_given_for_long_and_says_what_it_includes() -> None:
     clock = ManualClock()
     shared = SharedAnswers(clock, most_share=0.05)
 
@@ -206,7 +206,7 @@ def test_an_answer_that_cost_much_is_given_for_long_and_says_what_it_tells_of() 
     assert shared.get("a", lambda: make("second"), last=9, wanted=9) == "second"
 
 
-def test_no_answer_is_given_for_longer_than_a_person_would_wait() -> None:
+def test_no_answer_is_given_for_longer_than_a_user_would_wait() -> None:
     clock = ManualClock()
     shared = SharedAnswers(clock, most_share=0.05)
     assert shared.get("a", lambda: clock.pass_s(10) or "first", last=7, wanted=7) == "first"

@@ -142,7 +142,7 @@ def test_everything_that_matches_is_one_row_however_many(desk: DashboardDesk) ->
     assert refused.status_code == 409
 
 
-def test_the_count_tells_how_many_match_and_how_many_the_verb_is_for(desk: DashboardDesk) -> None:
+def test_the_count_shows_how_many_match_and_how_many_the_verb_is_for(desk: DashboardDesk) -> None:
     desk.settle(desk.start())
     everything = desk.get("/api/count?verb=hold").get_json()
     assert everything == {"matching": 2, "meant": 1, "left_alone": {"completed": 1}, "cursor": None}
@@ -152,7 +152,7 @@ def test_the_count_tells_how_many_match_and_how_many_the_verb_is_for(desk: Dashb
     assert desk.get("/api/count?verb=answer").status_code == 400, "each question has its own answer"
 
 
-def test_the_outcome_of_a_row_is_told_also_when_nobody_took_it(desk: DashboardDesk) -> None:
+def test_the_outcome_of_a_row_is_reported_also_when_nobody_took_it(desk: DashboardDesk) -> None:
     row = desk.post("/api/tasks/1/hold").get_json()["control_id"]
     assert desk.get(f"/api/control/{row}").get_json()["status"] == "pending"
     desk.clock.pass_s(31)

@@ -23,7 +23,7 @@ def desk(tmp_path: Path) -> Desk:
     return Desk(tmp_path, files={"a.txt": "1\n2\n3\n", "move.txt": "x\n" * 20, "gone": "away\n", "b.bin": b"\0\1"})
 
 
-def test_each_kind_of_change_is_told(desk: Desk) -> None:
+def test_each_kind_of_change_is_reported(desk: Desk) -> None:
     (desk.root / "move.txt").rename(desk.root / "moved ünd.txt")
     (desk.root / "gone").unlink()
     head = desk.commit({"a.txt": "1\ntwo\n3\n4\n", "b.bin": b"\0\2", "new\nline": "1\n"})
@@ -45,7 +45,7 @@ def test_a_diff_has_text_table_and_every_path(desk: Desk) -> None:
     assert changes.stat() == "M a.txt +1 -1\n1 files changed, 1 lines added, 1 deleted"
 
 
-def test_the_same_comparison_is_made_once_and_anew_after_another(desk: Desk) -> None:
+def test_the_same_comparison_is_made_once_and_again_after_another(desk: Desk) -> None:
     asked: list[str] = []
 
     def counted(command: Sequence[str], **how: Any) -> Completed:
@@ -87,7 +87,7 @@ def test_a_change_of_nothing_is_empty(desk: Desk) -> None:
     assert (changes.files, changes.text, changes.truncated) == ((), "", False)
 
 
-def test_a_link_and_a_submodule_are_told_apart_from_files(desk: Desk) -> None:
+def test_a_link_and_a_submodule_are_distinguished_from_files(desk: Desk) -> None:
     (desk.root / "a.txt").unlink()
     (desk.root / "a.txt").symlink_to("gone")
     desk.git("add", "-A")

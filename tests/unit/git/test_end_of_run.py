@@ -37,7 +37,7 @@ def test_a_clean_checkout_is_brought_forward_with_its_files(run: Run) -> None:
     assert land_into(run.integration, "main").merge.kind is MergeKind.CONTAINED
 
 
-def test_own_commits_of_the_person_are_merged(run: Run) -> None:
+def test_own_commits_of_the_user_are_merged(run: Run) -> None:
     run.land("t", {"b": "1"})
     mine = run.commit({"mine": "1"})
     result = land_into(run.integration, "main")
@@ -58,7 +58,7 @@ def test_a_branch_that_no_checkout_has_is_just_moved(run: Run) -> None:
     assert moved == {str(run.root / ".git" / "refs" / "heads" / "release")}
 
 
-def test_a_conflict_with_the_person_changes_nothing(run: Run) -> None:
+def test_a_conflict_with_the_user_changes_nothing(run: Run) -> None:
     run.land("t", {"a.txt": "swarm\n"})
     run.commit({"a.txt": "person\n"})
     before = everything(run.root)
@@ -120,7 +120,7 @@ def test_a_branch_that_is_not_there_is_said_so(run: Run) -> None:
         land_into(other, "main")
 
 
-def test_nothing_we_do_touches_the_person_s_checkout(run: Run) -> None:
+def test_nothing_we_do_touches_the_users_checkout(run: Run) -> None:
     """Byte for byte, times included: index, HEAD, branches, settings and files; a dirty one too."""
     run.git("remote", "add", "origin", "https://example.invalid/x.git")
     run.write({"a.txt": "being edited", "untracked": "1", "staged": "1"})
@@ -154,7 +154,7 @@ def test_looking_for_leaks_writes_nothing_although_file_times_are_stale(run: Run
     assert everything(run.root) != before, "an ordinary status would not have written the index either"
 
 
-def test_a_write_outside_the_worktree_is_told_by_its_paths(run: Run) -> None:
+def test_a_write_outside_the_worktree_is_reported_by_its_paths(run: Run) -> None:
     run.write({"dirty": "1", "folder/x": "1", "a b": "1"})
     before = fingerprint(run.repo)
     assert not leak(before, fingerprint(run.repo))
@@ -164,7 +164,7 @@ def test_a_write_outside_the_worktree_is_told_by_its_paths(run: Run) -> None:
     assert (found.paths, found.head_moved) == (("a b", "a.txt", "dirty", "folder/y", "ü\nz"), False)
 
 
-def test_a_commit_and_a_setting_in_the_person_s_checkout_are_leaks(run: Run) -> None:
+def test_a_commit_and_a_setting_in_the_users_checkout_are_leaks(run: Run) -> None:
     before = fingerprint(run.repo)
     run.git("mv", "a.txt", "b.txt")
     staged = leak(before, fingerprint(run.repo))
@@ -223,14 +223,14 @@ def test_earlier_heads_that_did_not_land_outlive_their_branch(run: Run) -> None:
     assert run.refs()[f"refs/swarm/kept/t/{first}"] == first
 
 
-def test_what_a_person_gives_up_goes_whole(run: Run) -> None:
+def test_what_a_user_gives_up_goes_whole(run: Run) -> None:
     run.work("t", {"b": "1"})
     assert run.prune(forced=["t"]) == {"t": None}
     assert not run.trees.path_of("t").exists()
     assert not [ref for ref in run.refs() if "/t" in ref.removeprefix("refs/heads/swarm/t")]
 
 
-def test_a_branch_without_a_folder_and_a_person_s_copy_of_one(run: Run) -> None:
+def test_a_branch_without_a_folder_and_a_users_copy_of_one(run: Run) -> None:
     run.land("gone", {"b": "1"})
     shutil.rmtree(run.trees.path_of("gone"))
     run.land("theirs", {"c": "1"})

@@ -49,7 +49,7 @@ def land(integration: Integration, head: str) -> str:
     return merge.new
 
 
-def test_the_branch_begins_at_the_person_s_commit_and_only_once(desk: Desk, integration: Integration) -> None:
+def test_the_branch_begins_at_the_users_commit_and_only_once(desk: Desk, integration: Integration) -> None:
     assert integration.tip() is None
     assert integration.begin(desk.base) == desk.base
     later = desk.commit({"b": "1"})
@@ -131,7 +131,7 @@ def test_histories_without_a_common_commit_are_an_error_and_no_conflict(desk: De
         merge_tree(desk.repo.git, desk.base, alone)
 
 
-def test_merging_goes_by_the_attributes_of_the_branch_and_not_of_the_person_s_index(tmp_path: Path) -> None:
+def test_merging_goes_by_the_attributes_of_the_branch_and_not_of_the_users_index(tmp_path: Path) -> None:
     desk = Desk(tmp_path, files={"LOG": "start\n", ".gitattributes": "LOG merge=union\n"})
     integration = Integration(repository=desk.repo)
     integration.begin(desk.base)
@@ -142,7 +142,7 @@ def test_merging_goes_by_the_attributes_of_the_branch_and_not_of_the_person_s_in
     assert desk.show(f"{land(integration, second)}:LOG") == "start\nfirst\nsecond\n"
 
 
-def test_a_branch_that_somebody_moved_stays_and_is_told(desk: Desk, integration: Integration) -> None:
+def test_a_branch_that_someone_moved_stays_and_is_reported(desk: Desk, integration: Integration) -> None:
     tip = integration.begin(desk.base)
     merge = plan(integration, work(desk, "t", {"b": "1"}), tip)
     foreign = desk.commit({"c": "1"})
@@ -205,7 +205,7 @@ def test_a_moved_branch_under_a_checkout_would_be_committed_away(desk: Desk, int
     assert "b" not in desk.files("swarm/integration")
 
 
-def test_it_follows_the_person_forward(desk: Desk, integration: Integration) -> None:
+def test_it_follows_the_user_forward(desk: Desk, integration: Integration) -> None:
     tip = integration.begin(desk.base)
     assert integration.plan_follow("refs/heads/main", tip=tip).kind is MergeKind.CONTAINED
     newer = desk.commit({"b": "1"})
@@ -213,7 +213,7 @@ def test_it_follows_the_person_forward(desk: Desk, integration: Integration) -> 
     assert (follow.kind, follow.new) == (MergeKind.FAST_FORWARD, newer)
 
 
-def test_it_merges_what_the_person_committed_beside_landed_work(desk: Desk, integration: Integration) -> None:
+def test_it_merges_what_the_user_committed_beside_landed_work(desk: Desk, integration: Integration) -> None:
     integration.begin(desk.base)
     tip = land(integration, work(desk, "t", {"b": "1"}))
     desk.commit({"c": "1"})
@@ -223,7 +223,7 @@ def test_it_merges_what_the_person_committed_beside_landed_work(desk: Desk, inte
     assert {"b", "c"} <= set(desk.files(follow.new))
 
 
-def test_a_person_s_conflicting_commit_is_told_by_its_paths(desk: Desk, integration: Integration) -> None:
+def test_a_users_conflicting_commit_is_reported_by_its_paths(desk: Desk, integration: Integration) -> None:
     integration.begin(desk.base)
     tip = land(integration, work(desk, "t", {"a.txt": "swarm\n"}))
     desk.commit({"a.txt": "person\n"})
@@ -304,7 +304,7 @@ def test_a_bare_repository_lands_by_its_attributes_too(tmp_path: Path) -> None:
     assert desk.git("show", f"{tip}:deep/LOG", cwd=tmp_path / "bare.git") == "start\nfirst\nsecond"
 
 
-def test_a_name_that_no_commit_message_can_hold_lands_all_the_same(desk: Desk, integration: Integration) -> None:
+def test_a_name_that_no_commit_message_can_hold_lands_anyway(desk: Desk, integration: Integration) -> None:
     tip = integration.begin(desk.base)
     head = work(desk, "t", {"b": "1"})
     merge = integration.plan_landing(

@@ -48,7 +48,7 @@ def commit_on(desk: Desk, tip: str) -> str:
     return desk.git("commit-tree", f"{tip}^{{tree}}", "-p", tip, "-m", "work")
 
 
-def test_what_another_swarm_has_landed_is_known_and_what_a_person_wrote_is_not(desk: Desk) -> None:
+def test_what_another_swarm_has_landed_is_known_and_what_a_user_wrote_is_not(desk: Desk) -> None:
     integration = Integration(repository=desk.repo)
     tip = integration.begin(desk.base)
     landed = commit_on(desk, tip)

@@ -40,7 +40,7 @@ def test_a_ref_is_made_moved_and_deleted(desk: Desk) -> None:
     assert read_ref(git, REF) is None
 
 
-def test_a_ref_that_somebody_moved_stays_where_it_is(desk: Desk) -> None:
+def test_a_ref_that_someone_moved_stays_where_it_is(desk: Desk) -> None:
     desk.git("update-ref", REF, second(desk))
     with pytest.raises(RefMoved) as caught:
         move_ref(desk.repo.git, REF, new=desk.base, old=desk.base, reason="test")
@@ -105,7 +105,7 @@ def test_several_refs_move_together_or_not_at_all(desk: Desk) -> None:
     assert read_ref(desk.repo.git, REF) is None
 
 
-def test_a_branch_of_the_person_in_the_way_is_no_move_and_no_waiting(desk: Desk) -> None:
+def test_a_branch_of_the_user_in_the_way_is_no_move_and_no_waiting(desk: Desk) -> None:
     desk.git("branch", "swarm")
     waits: list[float] = []
     with pytest.raises(RefLocked, match="swarm"):

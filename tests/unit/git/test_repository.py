@@ -60,7 +60,7 @@ def test_a_bare_repository_has_no_files(tmp_path: Path) -> None:
     assert (repo.bare, repo.top_level, repo.head_sha, repo.obstacle()) == (True, None, desk.base, None)
 
 
-def test_a_linked_worktree_of_the_person_has_its_own_head(tmp_path: Path) -> None:
+def test_a_linked_worktree_of_the_user_has_its_own_head(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
     desk.git("worktree", "add", "-q", "-b", "other", str(tmp_path / "linked"))
     repo = Repository.find(tmp_path / "linked", git=Git(cwd=tmp_path, environ=desk.env))

@@ -121,7 +121,7 @@ def test_whoever_waits_for_a_long_command_is_called_meanwhile(tmp_path: Path, li
     assert calls
 
 
-def test_a_missing_git_and_a_missing_folder_are_told_apart(tmp_path: Path) -> None:
+def test_a_missing_git_and_a_missing_folder_are_distinguished(tmp_path: Path) -> None:
     with pytest.raises(GitUnusable, match="is not there"):
         git_at(tmp_path / "gone").ask("version")
 
@@ -162,7 +162,7 @@ def test_messages_come_in_one_language(tmp_path: Path) -> None:
         git.ask("rev-parse", "--verify", "nothing")
 
 
-def test_no_hook_no_signature_and_no_setting_of_the_person_gets_in_the_way(tmp_path: Path) -> None:
+def test_no_hook_no_signature_and_no_setting_of_the_user_gets_in_the_way(tmp_path: Path) -> None:
     settings = hostile_settings(tmp_path)
     desk = Desk(tmp_path / "desk")
     desk.settings.write_text(settings)

@@ -212,7 +212,7 @@ def test_a_branch_that_the_agent_deleted_or_rewound_loses_nothing(bench: Bench) 
     assert {"c", "d"} <= set(bench.files(bench.snap().head_sha)), "the files are those on disk"
 
 
-def test_an_agent_that_deletes_its_git_link_does_not_lead_us_into_the_person_s_checkout(tmp_path: Path) -> None:
+def test_an_agent_that_deletes_its_git_link_does_not_lead_us_into_the_users_checkout(tmp_path: Path) -> None:
     """The state directory may lie inside the project: git would find the project by looking upwards."""
     bench = Bench(tmp_path)
     inside = type(bench.trees)(bench.repo, bench.root / "tasks.db.swarm" / "worktrees")
@@ -282,7 +282,7 @@ def test_a_change_that_file_times_do_not_show_is_seen(bench: Bench) -> None:
     assert bench.show(f"{bench.snap().head_sha}:b") == "two"
 
 
-def test_commits_carry_the_person_s_name_or_ours(bench: Bench) -> None:
+def test_commits_carry_the_users_name_or_ours(bench: Bench) -> None:
     bench.write({"b": "1"}, at=bench.at)
     assert bench.git("log", "-1", "--format=%an <%ae> %cn", bench.snap().head_sha) == (
         "Ada Person <ada@example.org> Ada Person"
@@ -316,7 +316,7 @@ def test_a_worktree_that_the_agent_deleted_is_no_deletion_of_all_files(bench: Be
     assert (again.cwd / "b").exists()
 
 
-def test_a_worktree_that_git_was_made_to_forget_is_committed_all_the_same(bench: Bench) -> None:
+def test_a_worktree_that_git_was_made_to_forget_is_committed_anyway(bench: Bench) -> None:
     bench.write({"staged by the person": "1"})
     bench.git("add", "-A")
     before = everything(bench.root)

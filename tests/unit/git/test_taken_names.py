@@ -87,7 +87,7 @@ def test_a_branch_with_anything_that_has_not_landed_stays(desk: Desk) -> None:
     assert marks(desk) == set()
 
 
-def test_a_branch_that_somebody_has_checked_out_stays(desk: Desk) -> None:
+def test_a_branch_that_someone_has_checked_out_stays(desk: Desk) -> None:
     assert names(desk).take("t", desk.base)
     desk.git("worktree", "add", "-q", str(desk.folder / "mine"), "swarm/task/t")
     assert names(desk).give_back(desk.base) == ()

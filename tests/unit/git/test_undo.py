@@ -16,7 +16,7 @@ def bench(tmp_path: Path) -> Bench:
     return Bench(tmp_path)
 
 
-def test_what_a_validator_wrote_is_told_and_thrown_away(bench: Bench) -> None:
+def test_what_a_validator_wrote_is_reported_and_thrown_away(bench: Bench) -> None:
     bench.write({"b": "mine", "keep.log": "ignored"}, at=bench.at)
     head = bench.snap().head_sha
     bench.open("t")

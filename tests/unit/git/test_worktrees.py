@@ -204,7 +204,7 @@ def test_a_bare_repository_gives_worktrees_too(tmp_path: Path) -> None:
     assert [listed.ref for listed in list_worktrees(repo.git)] == [task_ref("t")]
 
 
-def test_a_task_branch_that_somebody_else_has_checked_out_is_left_to_them(desk: Desk) -> None:
+def test_a_task_branch_that_someone_else_has_checked_out_is_left_to_them(desk: Desk) -> None:
     desk.git("worktree", "add", "-q", "-b", "swarm/task/t", str(desk.folder / "theirs"))
     with pytest.raises(BranchInUse, match="theirs"):
         desk.open("t")
@@ -216,7 +216,7 @@ def test_a_name_that_leaves_the_root_is_refused(desk: Desk, name: str) -> None:
         desk.open(name)
 
 
-def test_a_person_s_worktree_on_an_unmounted_disk_survives_everything_we_do(desk: Desk) -> None:
+def test_a_users_worktree_on_an_unmounted_disk_survives_everything_we_do(desk: Desk) -> None:
     disk = desk.folder / "disk"
     theirs = disk / "theirs"
     desk.git("worktree", "add", "-q", "--detach", str(theirs))
@@ -330,7 +330,7 @@ def test_the_landing_worktree_is_reset_to_each_commit_and_keeps_its_caches(desk:
     assert (landing_checkout(desk.repo, path, second, holder_is_dead=all_dead).path / "a.txt").exists()
 
 
-def test_a_worktree_that_somebody_is_just_adding_is_waited_for(desk: Desk) -> None:
+def test_a_worktree_that_someone_is_just_adding_is_waited_for(desk: Desk) -> None:
     """Git reads all worktrees, and fails over one that is half made."""
     half = desk.root / ".git" / "worktrees" / "half"
     half.mkdir(parents=True)

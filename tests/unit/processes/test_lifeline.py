@@ -102,7 +102,7 @@ def test_only_those_who_hold_the_lock_are_holders_and_a_backup_that_reads_the_fi
     os.close(lifeline.descriptor)
 
 
-def test_holders_are_found_though_somebody_deleted_the_file(tmp_path: Path, spawn: Spawn) -> None:
+def test_holders_are_found_though_someone_deleted_the_file(tmp_path: Path, spawn: Spawn) -> None:
     lifeline = Lifeline(tmp_path, program())
     child = spawn(lifeline.descriptor)
     os.close(lifeline.descriptor)

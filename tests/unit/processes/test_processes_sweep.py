@@ -149,7 +149,7 @@ def test_nothing_to_do_is_gone_and_kills_nobody(spawn: Spawn) -> None:
     assert stranger.is_alive()
 
 
-def test_an_unknown_process_is_named_kept_alive_and_stands_in_the_way(spawn: Spawn) -> None:
+def test_an_unknown_process_is_named_kept_alive_and_is_in_the_way(spawn: Spawn) -> None:
     bare = spawn({})
     verdict = kill(attempt(), deadline_s=0.2)
     assert not verdict.gone

@@ -78,7 +78,7 @@ def test_usage_counts_the_whole_tree_and_moves_when_anything_works() -> None:
         trees.wait_until(lambda: tree_usage(child.pid).cpu_s > first.cpu_s, "the tree used the processor")
 
 
-def test_usage_of_an_idle_tree_stands_still() -> None:
+def test_usage_of_an_idle_tree_does_not_change() -> None:
     with standing(trees.plain, 3) as (child, _):
         trees.wait_until(lambda: len({tree_usage(child.pid).cpu_s for _ in range(20)}) == 1, "nothing is counted twice")
 

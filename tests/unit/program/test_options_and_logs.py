@@ -101,7 +101,7 @@ def test_logs_go_to_standard_error_with_time_and_level(capsys: pytest.CaptureFix
     assert (level, rest) == ("INFO", ["task_claimed", "task=a"])
 
 
-def test_a_program_without_standard_error_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_program_without_standard_error_continues(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stderr", None)
     monkeypatch.setattr(logging.root, "handlers", [])
     monkeypatch.setattr(logging.root, "level", logging.WARNING)

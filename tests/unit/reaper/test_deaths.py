@@ -37,7 +37,7 @@ def identity(process: subprocess.Popen[bytes]) -> ProcessId:
     return found
 
 
-def test_a_death_ends_the_wait_and_is_told_once(deaths: Deaths, sleeper: subprocess.Popen[bytes]) -> None:
+def test_a_death_ends_the_wait_and_is_reported_once(deaths: Deaths, sleeper: subprocess.Popen[bytes]) -> None:
     process = identity(sleeper)
     assert not deaths.follow([process])
     sleeper.kill()

@@ -123,7 +123,7 @@ def test_sizes_are_measured_without_opening_the_files(house: House) -> None:
     assert Sizes.of(house.path.with_name("missing.db")).database == 0
 
 
-def test_work_that_waits_long_to_land_is_told_by_the_house(house: House) -> None:
+def test_work_that_waits_long_to_land_is_reported_by_the_reaper(house: House) -> None:
     house.add("a")
     house.run(AttemptResult(outcome=Outcome.PASSED, base_sha="b", head_sha="h"))
     house.clock.pass_s(601)

@@ -84,7 +84,7 @@ def test_scheduled_tasks_become_ready_for_people_to_see_without_any_worker(desk:
     assert desk.status("t") is Status.NOT_STARTED
 
 
-def test_a_database_that_cannot_be_read_is_told_now_and_then_and_waited_out(
+def test_a_database_that_cannot_be_read_is_reported_now_and_then_and_waited_out(
     desk: LoopDesk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     desk.loop.run_once()

@@ -122,7 +122,7 @@ def test_a_silent_worker_of_another_namespace_is_over_and_its_task_is_held_not_r
     assert desk.status("t") is Status.HELD
 
 
-def test_a_persons_word_lets_a_task_go_on_whose_worker_nobody_can_see(desk: ReapingDesk) -> None:
+def test_a_confirmation_lets_a_task_continue_whose_worker_nobody_can_see(desk: ReapingDesk) -> None:
     desk.run_task(worker=elsewhere(desk.dead()), keeper=elsewhere(desk.dead()))
     desk.watch(LEASE_S + OVERDUE_S + UNPROVEN_AFTER_MS / 1000 + 10)
     for verb in (Verb.RELEASE, Verb.RETRY):

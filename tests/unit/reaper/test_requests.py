@@ -242,7 +242,7 @@ def test_a_kill_never_hits_a_later_attempt(desk: OrdersDesk) -> None:
     assert desk.db.queue.owns(second)
 
 
-def test_a_kill_of_an_attempt_that_is_over_tells_what_became_of_it(desk: OrdersDesk) -> None:
+def test_a_kill_of_an_attempt_that_is_over_shows_what_became_of_it(desk: OrdersDesk) -> None:
     desk.add("t")
     claim = desk.start()
     row = desk.ask(V.KILL)
@@ -353,7 +353,7 @@ def test_a_scale_to_no_number_of_workers_is_refused(desk: OrdersDesk, workers: o
     assert "0 to 64" in (result or "")
 
 
-def test_one_verb_on_many_tasks_is_carried_out_by_pieces_while_other_rows_go_on(
+def test_one_verb_on_many_tasks_is_carried_out_by_pieces_while_other_rows_continue(
     desk: OrdersDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("swarm_reaper.requests.BULK_BUDGET_MS", 0)

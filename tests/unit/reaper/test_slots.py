@@ -182,7 +182,7 @@ def test_a_shutdown_leaves_the_reaper_for_the_end(supervisord: Supervisord, cloc
     assert supervisord.asked == ["stop swarm-worker:swarm-worker-1", "stop swarm-dashboard", "shutdown"]
 
 
-def test_one_that_does_not_answer_is_told_and_not_asked_again_at_once(
+def test_one_that_does_not_answer_is_reported_and_not_asked_again_at_once(
     supervisord: Supervisord, clock: ManualClock
 ) -> None:
     slots = Slots(supervisord, clock)

@@ -82,7 +82,7 @@ def test_a_stopped_process_of_this_swarm_is_killed_after_five_seconds(held: Held
     assert held.writer.holder is None
 
 
-def test_a_busy_process_of_this_swarm_is_told_but_lives(held: Held, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_busy_process_of_this_swarm_is_reported_but_lives(held: Held, caplog: pytest.LogCaptureFixture) -> None:
     held.db.workers.register("worker-1", held.identity, held.identity, lease_s=120)
     held.hold()
     with caplog.at_level(logging.ERROR):
@@ -100,7 +100,9 @@ def test_a_worker_whose_lease_ran_out_while_it_holds_the_lock_is_killed(held: He
     assert held.holder.wait(10) == -signal.SIGKILL
 
 
-def test_a_stranger_that_holds_the_lock_is_told_but_never_killed(held: Held, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_stranger_that_holds_the_lock_is_reported_but_never_killed(
+    held: Held, caplog: pytest.LogCaptureFixture
+) -> None:
     held.hold()
     held.stop()
     with caplog.at_level(logging.ERROR):

@@ -221,7 +221,7 @@ def test_issues_of_several_repositories_are_kept_apart() -> None:
     assert found["web.GH-7"].dependencies == ("web.GH-9",)
 
 
-def test_items_of_one_key_are_told_apart() -> None:
+def test_items_of_one_key_are_distinguished() -> None:
     text = '{"tasks": [{"id": 1, "title": "a", "testStrategy": ""}, {"id": 1, "title": "b"}]}'
     keys = [task.source.key for task in read("task-master", text, "tasks.json").tasks if task.source]
     assert len(set(keys)) == 2

@@ -142,7 +142,7 @@ def test_a_filter_comes_back_from_a_control_row_as_it_was() -> None:
     assert filter_from_json(Filter().as_json()) == Filter()
 
 
-def test_a_tally_is_exact_at_once_by_status_and_phase_and_else_goes_on(
+def test_a_tally_is_exact_at_once_by_status_and_phase_and_else_continues(
     desk: BulkDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("swarm_shared.store.views.browse.SEARCH_BATCH", 4)

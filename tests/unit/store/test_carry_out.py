@@ -39,7 +39,7 @@ def test_a_row_is_carried_out_and_answered(database: TaskDatabase) -> None:
     assert "anna" in database.events.newest(1)[0]["message"]
 
 
-def test_a_row_that_somebody_answered_is_left_alone(database: TaskDatabase) -> None:
+def test_a_row_that_someone_answered_is_left_alone(database: TaskDatabase) -> None:
     row = database.control.get(database.control.request(Verb.HOLD, "a", actor="anna"))
     database.control.answer(row.id, "expired", "too late", by="anna")
     assert carry_out(database, row, by="reaper") is Carried.CLOSED

@@ -75,7 +75,7 @@ def test_what_differs_in_words_is_another_problem(one: str, other: str) -> None:
     assert problem(one).fingerprint != problem(other).fingerprint
 
 
-def test_a_red_check_is_known_by_its_command_and_output_and_not_by_the_green_ones() -> None:
+def test_a_failing_check_is_known_by_its_command_and_output_and_not_by_the_passing_ones() -> None:
     first = problem("check failed", check_results=red("pytest", "E  assert 3 == 4\n1 failed in 0.1s"))
     assert (first.cause, first.sample) == ("check", "check failed")
     assert (

@@ -28,7 +28,7 @@ TENS = [10.0] * 8
         pytest.param([10, 10, 40], [15], 0, 1, 25, id="past the short ones it is one of the long ones"),
     ],
 )
-def test_the_time_left_is_what_a_person_would_reckon(
+def test_the_time_left_is_what_a_user_would_reckon(
     passes_s: list[float], ages_s: list[float], waiting: int, workers: int, eta_s: float
 ) -> None:
     assert foresee(passes_s, ages_s=ages_s, waiting=waiting, workers=workers).eta_s == eta_s

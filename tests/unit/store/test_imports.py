@@ -63,7 +63,7 @@ def test_tasks_missing_from_the_file_stay(desk: QueueDesk) -> None:
     assert desk.db.tasks.page()[1] == 2
 
 
-def test_a_priority_set_by_a_person_survives_a_change_of_the_text(desk: QueueDesk) -> None:
+def test_a_priority_set_by_a_user_survives_a_change_of_the_text(desk: QueueDesk) -> None:
     run(desk, spec("a"))
     with desk.db.connection.transaction():
         desk.db.steering.apply(Verb.PRIORITIZE, "a", {"priority": "critical"}, actor="test")
@@ -78,7 +78,7 @@ def test_a_dependency_on_a_completed_task_does_not_block(desk: QueueDesk) -> Non
     assert desk.status("b") is Status.NOT_STARTED
 
 
-def test_changed_dependencies_of_a_waiting_task_count_anew(desk: QueueDesk) -> None:
+def test_changed_dependencies_of_a_waiting_task_count_again(desk: QueueDesk) -> None:
     run(desk, spec("a"), spec("b"))
     assert desk.status("b") is Status.NOT_STARTED
     run(desk, spec("b", "a"))
@@ -121,7 +121,7 @@ def test_a_circle_through_a_running_task_that_is_left_as_it_is_is_refused(desk: 
     run(desk, spec("a", description="new"), spec("b", "a", description="new"))
 
 
-def test_a_dry_run_tells_and_changes_nothing(desk: QueueDesk) -> None:
+def test_a_dry_run_shows_and_changes_nothing(desk: QueueDesk) -> None:
     assert run(desk, spec("a"), dry_run=True) == (1, 0, 0, 0)
     assert desk.db.tasks.page()[1] == 0
 

@@ -138,7 +138,7 @@ def reasons(desk: QueueDesk) -> list[str]:
 
 
 @pytest.mark.parametrize("claimed", [False, True])
-def test_work_that_has_not_landed_for_ten_minutes_is_told_once(desk: QueueDesk, claimed: bool) -> None:
+def test_work_that_has_not_landed_for_ten_minutes_is_reported_once(desk: QueueDesk, claimed: bool) -> None:
     desk.add("a", "b")
     desk.run(BUILT)
     desk.run(BUILT)
@@ -157,7 +157,7 @@ def test_work_that_has_not_landed_for_ten_minutes_is_told_once(desk: QueueDesk, 
     assert reasons(desk)[-1] == "landing_late"
 
 
-def test_what_landed_in_time_is_never_told(desk: QueueDesk) -> None:
+def test_what_landed_in_time_is_never_reported(desk: QueueDesk) -> None:
     desk.add("a")
     desk.run(BUILT)
     desk.settle(take(desk).claim, BUILT)
@@ -248,7 +248,7 @@ def test_a_branch_of_an_earlier_queue_is_not_taken_over(desk: QueueDesk) -> None
     assert desk.db.landings.safe_id(desk.take(), take=lambda name: name != "a").startswith("a-")
 
 
-def test_what_stops_the_queue_is_told_once_and_resume_accepts_the_branch_as_it_is(desk: QueueDesk) -> None:
+def test_what_stops_the_queue_is_reported_once_and_resume_accepts_the_branch_as_it_is(desk: QueueDesk) -> None:
     adopt(desk)
     for worker in ("worker-1", "worker-2"):
         desk.db.landings.stop_queue("it was moved", actor=worker)
@@ -263,7 +263,7 @@ def test_what_stops_the_queue_is_told_once_and_resume_accepts_the_branch_as_it_i
     assert (row.tip, row.accepting) == ("t9", False)
 
 
-def test_why_tells_of_the_turn(desk: QueueDesk) -> None:
+def test_why_reports_the_turn(desk: QueueDesk) -> None:
     desk.add("a", "b")
     desk.run(BUILT)
     desk.run(BUILT)

@@ -76,7 +76,7 @@ def test_a_last_line_without_its_end_counts_and_grows(desk: LogDesk) -> None:
     assert desk.texts() == ["one", "two", "", "", "x"]
 
 
-def test_the_index_stops_when_its_time_is_over_and_goes_on_later(desk: LogDesk) -> None:
+def test_the_index_stops_when_its_time_is_over_and_continues_later(desk: LogDesk) -> None:
     desk.write(*(b"line\n" for _ in range(5)))
     assert not desk.look(until_ms=0)
     assert desk.index.lines == 1
@@ -85,7 +85,7 @@ def test_the_index_stops_when_its_time_is_over_and_goes_on_later(desk: LogDesk) 
     assert desk.index.lines == 5
 
 
-def test_a_search_stops_when_its_time_is_over_and_goes_on_where_it_was(desk: LogDesk) -> None:
+def test_a_search_stops_when_its_time_is_over_and_continues_where_it_was(desk: LogDesk) -> None:
     desk.write(*(b"a\nhit\n" for _ in range(5)))
     desk.look()
     found: list[int] = []
@@ -130,7 +130,7 @@ def test_of_a_line_that_is_drawn_again_and_again_the_last_drawing_counts(desk: L
     assert desk.texts() == ["100 %", "done"]
 
 
-def test_a_line_tells_its_stream(desk: LogDesk) -> None:
+def test_a_line_shows_its_stream(desk: LogDesk) -> None:
     desk.write(b"out\n")
     desk.write(b"err\n", stream=2)
     desk.look()

@@ -22,7 +22,7 @@ def spec(task_id: str, *files: str, **more: object) -> TaskSpec:
     return TaskSpec(id=task_id, name=task_id, files=files, **more)  # type: ignore[arg-type]
 
 
-def test_a_task_whose_files_overlap_a_running_ones_waits_and_the_next_is_given_out(desk: QueueDesk) -> None:
+def test_a_task_whose_files_overlap_a_running_ones_waits_and_the_next_is_claimed(desk: QueueDesk) -> None:
     desk.add(spec("a", "src/**"), spec("b", "src/door.py"), spec("c", "docs/door.md"))
     assert desk.take("worker-1").task_id == "a"
     assert desk.take("worker-2").task_id == "c"
@@ -89,7 +89,7 @@ def test_why_names_the_task_that_it_clashes_with(desk: QueueDesk) -> None:
 
 
 @pytest.mark.parametrize(("verb", "status"), [(Verb.HOLD, Status.HELD), (Verb.CANCEL, Status.CANCELLED)])
-def test_a_person_can_take_it_out_while_it_waits(desk: QueueDesk, verb: Verb, status: Status) -> None:
+def test_a_user_can_take_it_out_while_it_waits(desk: QueueDesk, verb: Verb, status: Status) -> None:
     desk.add(spec("a", "x"), spec("b", "x"))
     desk.start("worker-1")
     desk.claim("worker-2")

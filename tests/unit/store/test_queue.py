@@ -45,7 +45,7 @@ def test_every_claim_raises_the_fencing_token(desk: QueueDesk) -> None:
     assert desk.take().token > first.token
 
 
-def test_nothing_is_given_out_while_a_flag_says_so(desk: QueueDesk) -> None:
+def test_nothing_is_claimed_while_a_flag_says_so(desk: QueueDesk) -> None:
     desk.add("a")
     for flag in ("paused", "drained", "emergency_stop", "disk_low"):
         desk.db.swarm.set_flag(flag, actor="test")
@@ -295,7 +295,7 @@ def test_several_sessions_that_hit_one_limit_make_one_hold(desk: QueueDesk) -> N
     assert desk.db.swarm.holds()[0].step == 1
 
 
-def test_a_used_up_quota_holds_until_a_person_resumes(desk: QueueDesk) -> None:
+def test_a_used_up_quota_holds_until_a_user_resumes(desk: QueueDesk) -> None:
     desk.add("a")
     desk.run(throttled(kind=TroubleKind.QUOTA))
     desk.clock.pass_s(10_000_000)
@@ -304,7 +304,7 @@ def test_a_used_up_quota_holds_until_a_person_resumes(desk: QueueDesk) -> None:
     assert desk.claim() is not None
 
 
-def test_another_agent_cli_goes_on_while_one_is_held(desk: QueueDesk) -> None:
+def test_another_agent_cli_continues_while_one_is_held(desk: QueueDesk) -> None:
     desk.add("a", spec("b", agent_cli="codex"))
     desk.run(throttled(wait_s=50))
     claim = desk.claim()

@@ -94,7 +94,9 @@ def test_a_success_a_judged_failure_or_other_words_break_the_row(desk: QueueDesk
         AttemptResult(outcome=Outcome.KILLED),
     ],
 )
-def test_an_end_that_tells_nothing_of_the_machine_does_not_break_it(desk: QueueDesk, between: AttemptResult) -> None:
+def test_an_end_that_proves_nothing_about_the_machine_does_not_break_it(
+    desk: QueueDesk, between: AttemptResult
+) -> None:
     end(desk, death(), between, death(), death())
     assert pause(desk) is not None
 

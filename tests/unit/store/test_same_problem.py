@@ -121,7 +121,7 @@ def test_without_the_setting_the_retries_are_spent(tmp_path: Path) -> None:
     assert desk.status("a") is Status.FAILED
 
 
-def test_the_same_objection_twice_is_held_as_an_objection_which_a_person_may_overrule(tmp_path: Path) -> None:
+def test_the_same_objection_twice_is_held_as_an_objection_which_a_user_may_overrule(tmp_path: Path) -> None:
     desk = desk_with(tmp_path, stop=True)
     desk.run(objection("too slow"))
     desk.run(objection("too slow"))

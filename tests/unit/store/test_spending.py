@@ -129,7 +129,7 @@ def test_a_new_run_begins_a_fresh_budget_of_the_run_but_not_of_the_day(tmp_path:
     assert "day" in desk.db.swarm.flags()["paused"].reason
 
 
-def test_a_new_day_lets_the_queue_go_on(tmp_path: Path) -> None:
+def test_a_new_day_lets_the_queue_continue(tmp_path: Path) -> None:
     desk = Desk(tmp_path, day=Caps(usd=1.0))
     desk.spend(usd=2.0)
     desk.db.spending.check(desk.spending)

@@ -93,7 +93,7 @@ def test_pages_come_in_the_order_of_their_index_without_sorting(database: TaskDa
     )
 
 
-def test_a_statement_name_may_not_stand_twice() -> None:
+def test_a_statement_name_may_not_occur_twice() -> None:
     with pytest.raises(ValueError, match="twice"):
         split("-- name: a\nSELECT 1;\n-- name: a\nSELECT 2;\n")
 

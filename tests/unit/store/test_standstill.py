@@ -86,7 +86,7 @@ def test_one_that_has_not_called_yet_is_not_judged() -> None:
     assert ticks(heartbeat, start=100.0, until=200.0) is None
 
 
-def test_after_a_standstill_of_everything_it_gets_its_time_anew() -> None:
+def test_after_a_standstill_of_everything_it_gets_its_time_again() -> None:
     heartbeat = Heartbeat()
     heartbeat.hear(7, 100.0)
     assert heartbeat.silent_s(7, 101.0) is None

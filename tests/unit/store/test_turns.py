@@ -124,7 +124,7 @@ def test_a_turn_lasts_as_long_as_the_transaction(database: TaskDatabase, other: 
         assert not other.takes_its_turn()
 
 
-def test_where_the_kernel_knows_no_such_locks_everybody_writes_all_the_same(
+def test_where_the_kernel_knows_no_such_locks_everybody_writes_anyway(
     database: TaskDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(descriptor: int, operation: int) -> None:

@@ -86,7 +86,7 @@ def test_a_long_or_unfit_path_gets_a_short_private_alias(temporary: Path, name: 
     assert short_home(folder) == alias
 
 
-def test_a_swept_or_foreign_alias_is_made_anew(temporary: Path) -> None:
+def test_a_swept_or_foreign_alias_is_made_again(temporary: Path) -> None:
     folder = long_folder(temporary)
     alias = short_home(folder)
     alias.unlink()

@@ -54,7 +54,7 @@ def test_a_supervisord_that_does_not_answer_is_given_up_after_the_timeout(path: 
     [b"", b"hello\r\n", b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\nno xml"],
     ids=["hangs up", "no http", "internal error", "no xml"],
 )
-def test_something_else_at_the_socket_is_an_error_for_a_person(
+def test_something_else_at_the_socket_is_an_error_for_a_user(
     path: Path, listener: socket.socket, answer: bytes
 ) -> None:
     def serve() -> None:

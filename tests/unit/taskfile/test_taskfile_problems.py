@@ -120,7 +120,7 @@ def test_half_a_character_is_refused_by_both_parsers(monkeypatch: pytest.MonkeyP
     assert "surrogate" in only_problem(text)
 
 
-def test_all_problems_are_told_together_in_the_order_of_their_lines() -> None:
+def test_all_problems_are_reported_together_in_the_order_of_their_lines() -> None:
     text = """tasks:
 - {id: a, name: A, dependencies: [nope], priority: whenever}
 - {name: B, status: strange}
@@ -137,7 +137,7 @@ def test_all_problems_are_told_together_in_the_order_of_their_lines() -> None:
     assert len(found) == 9
 
 
-def test_what_stands_before_a_syntax_error_is_told_too() -> None:
+def test_what_comes_before_a_syntax_error_is_told_too() -> None:
     found = problems(TASK + "priority: whenever\n  dependencies: [later]\n- id: b\n  name: A: B\n")
     assert [problem.line for problem in found] == [4, 7]
 

@@ -229,7 +229,7 @@ def test_the_examples_are_good_task_files(path: Path) -> None:
     assert file.warnings == []
 
 
-def test_a_missing_file_and_a_folder_are_told_apart(tmp_path: Path) -> None:
+def test_a_missing_file_and_a_folder_are_distinguished(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
         load_task_file(tmp_path / "tasks.yaml")
     with pytest.raises(InputError, match="folder"):

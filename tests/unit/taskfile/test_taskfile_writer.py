@@ -32,7 +32,7 @@ def read(text: str) -> list[TaskSpec]:
     return [replace(task, line=0) for task in read_task_file(None, text.encode()).tasks]
 
 
-def test_an_export_looks_as_a_person_would_write_it() -> None:
+def test_an_export_looks_as_a_user_would_write_it() -> None:
     specs = [
         TaskSpec(
             id="2.10",

@@ -42,7 +42,7 @@ def test_what_is_used_is_counted_between_two_looks() -> None:
     assert second.cpu_share > 0
 
 
-def test_of_a_process_that_is_gone_nothing_is_told() -> None:
+def test_of_a_process_that_is_gone_nothing_is_reported() -> None:
     child = subprocess.Popen(["true"])
     child.wait()
     assert Appetite(child.pid).look() is None

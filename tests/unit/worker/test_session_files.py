@@ -47,7 +47,7 @@ def test_only_what_is_written_from_now_on_shows_that_a_resumed_session_began(pro
     assert files.used(ONE).usage == Usage(tokens=20)
 
 
-def test_a_session_that_was_begun_anew_counts_whole(project: Project) -> None:
+def test_a_session_that_was_begun_again_counts_whole(project: Project) -> None:
     project.pay(ONE, 100)
     files = project.files(resumes=ONE)
     project.pay(OTHER, 20)

@@ -192,7 +192,7 @@ def test_a_failed_start_says_why_and_the_next_one_works(desk: Desk, tmp_path: Pa
     assert ended(desk, "/bin/true").alone
 
 
-def test_nothing_starts_beside_what_runs_or_while_an_ending_goes_on(desk: Desk) -> None:
+def test_nothing_starts_beside_what_runs_or_while_an_ending_continues(desk: Desk) -> None:
     desk.start(sys.executable, "-ISc", "import signal; signal.signal(15, 1); print(1, flush=1); signal.pause()")
     trees.wait_until(desk.output, "it ignores TERM")
     for grace_s in (None, 30):
@@ -219,7 +219,7 @@ def test_endings_that_overlap_are_one(desk: Desk) -> None:
     assert desk.seen == []
 
 
-def test_nothing_is_started_beside_what_somebody_else_has_left(tmp_path: Path) -> None:
+def test_nothing_is_started_beside_what_someone_else_has_left(tmp_path: Path) -> None:
     token = trees.fresh_token()
     with open_desk(tmp_path) as desk:
         desk.leave_behind("/bin/sleep", token)

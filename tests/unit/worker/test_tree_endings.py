@@ -36,7 +36,7 @@ def plant(desk: Desk, name: str) -> str:
 
 @every_tree
 @pytest.mark.parametrize("grace_s", [0.0, 0.3])
-def test_nothing_is_left_when_it_is_told_gone(desk: Desk, name: str, grace_s: float) -> None:
+def test_nothing_is_left_when_it_is_reported_gone(desk: Desk, name: str, grace_s: float) -> None:
     token = plant(desk, name)
     desk.end(grace_s)
     desk.wait(Gone)
