@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from accessibility import assert_fits_everybody
 from playwright.sync_api import Page, expect
 from steered_queue import SteeredQueue
 
@@ -40,6 +41,13 @@ def test_a_pasted_plan_is_reported_and_imported(desk: SteeredQueue, importing: P
     expect(importing.locator("#notices")).to_contain_text("imported 2 of 2 tasks")
     expect(importing.locator("table.tasks tbody tr")).to_have_count(2)
     assert sorted(desk.db.tasks.counts()) == sorted([Status.COMPLETED, Status.NOT_STARTED])
+
+
+def test_the_report_is_accessible_and_fits_a_phone(importing: Page, seen: Watched) -> None:
+    dialog = importing.get_by_role("dialog")
+    dialog.get_by_label("Plan").fill(PLAN + "- [ ] " + "long" * 100 + "\n")
+    expect(dialog.locator(".report-list.tasks")).to_contain_text("Write the parser")
+    assert_fits_everybody(importing)
 
 
 def test_a_chosen_file_with_problems_names_their_lines_until_it_is_mended(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from accessibility import assert_fits_everybody
 from integration_desk import Run, adopt
 from playwright.sync_api import Page, expect
 from steered_queue import SteeredQueue
@@ -60,6 +61,17 @@ def test_merging_is_previewed_requested_and_undone(
     expect(merged.first).to_contain_text("undone")
     assert project.sha("main") == project.base
     assert project.git("status", "--porcelain") == ""
+
+
+def test_preview_and_screen_are_accessible_and_fit_a_phone(
+    desk: SteeredQueue, project: Run, landing: Page, seen: Watched
+) -> None:
+    expect(landing.locator("ol.arriving")).to_contain_text("print")
+    assert_fits_everybody(landing)
+    landing.get_by_role("dialog").get_by_role("button", name="Merge", exact=True).click()
+    desk.carry_out()
+    expect(landing.locator("table.merged")).to_contain_text("merged")
+    assert_fits_everybody(landing)
 
 
 def test_what_would_be_refused_says_why_and_cannot_be_requested(

@@ -20,6 +20,9 @@ _RUN = """async (rules) => {
     ({id, impact, help, places: nodes.map((node) => `${node.target.join(" ")}: ${node.failureSummary}`)}));
 }"""
 _WIDER_BY = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+PHONE_PX = 390
+_OVERFLOWING = """() => [...document.querySelectorAll("dialog[open]")]
+  .filter((node) => node.scrollWidth > node.clientWidth).map((node) => node.innerText.slice(0, 80))"""
 _CONTROLS = """() => {
   // Kept aside: a mark on the elements themselves would go with the next update of the page.
   window.controls = [...document.querySelectorAll("a[href], button, input, select, textarea, summary, [tabindex='0']")]
@@ -63,3 +66,17 @@ def controls_out_of_reach(page: Page) -> list[str]:
         reached.add(int(page.evaluate(_FOCUSED)))
     missed = [place for place in range(len(controls)) if place not in reached]
     return [controls[place] for place in missed if page.evaluate(_STILL_THERE, place)]
+
+
+def assert_fits_everybody(page: Page) -> None:
+    """What is open now has no serious fault in either theme, and nothing of it is cut off at the width of a phone."""
+    before = page.viewport_size
+    assert before is not None
+    for width, theme in ((before["width"], "light"), (PHONE_PX, "dark")):
+        page.set_viewport_size({"width": width, "height": before["height"]})
+        page.emulate_media(color_scheme=theme)
+        assert grave_faults(page) == [], (width, theme)
+        assert wider_than_window(page) <= 0, width
+        assert page.evaluate(_OVERFLOWING) == [], width
+    page.set_viewport_size(before)
+    page.emulate_media(color_scheme="light")

@@ -1,4 +1,4 @@
-"""The reaper is killed while git updates your checkout for a request: the landing is whole, and reported once."""
+"""Requests that take long, by a real reaper: one killed while git updates your checkout leaves a whole landing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from integration_desk import Run, adopt
 from reaper_desk import ReaperDesk, reaper_desk
 
-from swarm_shared.domain.models import Verb
+from swarm_shared.domain.models import Status, Verb
 from swarm_shared.git.plumbing.stale_locks import LOCK_NAME
 
 pytestmark = pytest.mark.integration
@@ -52,3 +52,11 @@ def test_a_landing_survives_the_reaper_that_began_it(desk: ReaperDesk, tmp_path:
     assert project.sha("main") == tip
     assert project.git("status", "--porcelain") == ""
     assert [e["event_type"] for e in desk.db.events.newest(50)].count("landed_into") == 1
+
+
+def test_a_text_is_imported_by_the_reaper(desk: ReaperDesk) -> None:
+    desk.reaper()
+    row = desk.db.control.request_import("- [ ] Write the parser\n", {"name": "TODO.md"}, actor="dashboard")
+    desk.wait(lambda: desk.db.control.get(row).status != "pending", "the request has its outcome")
+    assert desk.db.control.get(row).result == "imported 1 of 1 tasks (0 updated, 0 unchanged, 0 skipped)"
+    assert desk.status("write-the-parser") is Status.NOT_STARTED
