@@ -99,6 +99,16 @@ class Desk:
         assert ended.returncode == 0, f"{' '.join(words)}: {ended.stderr.decode()}{ended.stdout.decode()}"
         return ended.stdout.decode()
 
+    def program(self, *words: str) -> str:
+        """Another program, to its end.
+
+        Raises:
+            AssertionError: It failed.
+        """
+        ended = self._run(words)
+        assert ended.returncode == 0, f"{' '.join(words)}: {ended.stderr.decode()}{ended.stdout.decode()}"
+        return ended.stdout.decode()
+
     def queue(self, *tasks: Mapping[str, Any]) -> None:
         file = self.folder / "tasks.yaml"
         file.write_text(yaml.safe_dump({"tasks": list(tasks)}), encoding="utf-8")
@@ -143,6 +153,11 @@ class Desk:
     def task(self, task_id: str) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self.swarm("task-info", task_id, "--json"))
         return found
+
+    def status_of(self, task_id: str) -> str:
+        """The status of a task; `missing` without one."""
+        listed = json.loads(self.swarm("list-tasks", "--json"))["tasks"]
+        return next((str(each["status"]) for each in listed if each["id"] == task_id), "missing")
 
     def tries(self, task_id: str) -> list[dict[str, Any]]:
         """The attempts of a task, without its landings."""

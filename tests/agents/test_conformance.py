@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from agents import cases
+from agents import cases, mcp_case
 from agents.clis import BY_NAME
 from agents.desk import User, desk
 from agents.install import Installed, RegistryUnreachable, install
@@ -27,6 +27,13 @@ def clis() -> Installed:
         return install()
     except RegistryUnreachable as problem:
         pytest.skip(str(problem))
+
+
+@pytest.mark.parametrize("name", mcp_case.CLIENTS)
+def test_a_real_cli_uses_the_mcp_server(clis: Installed, name: str) -> None:
+    with desk(BY_NAME[name], clis, User.me()) as swarm:
+        broken = [f"{found.promise}: {found.seen}" for found in mcp_case.mcp(swarm) if not found.kept]
+    assert not broken, "\n".join(broken)
 
 
 @pytest.mark.parametrize("name", CLIS)

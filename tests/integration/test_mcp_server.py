@@ -30,14 +30,15 @@ def desk(tmp_path: Path) -> Iterator[QueueDesk]:
     desk.db.close()
 
 
-def talk(desk: QueueDesk, said: Callable[[Client], Awaitable[Any]], **environ: str) -> Any:
-    """What comes of a conversation with a server that was started with these variables."""
+def talk(desk: QueueDesk, said: Callable[[Client], Awaitable[Any]], *before: str, **environ: str) -> Any:
+    """What comes of a conversation with a server that was started with these words before it, and variables."""
 
     async def begin() -> Any:
         env = {name: value for name, value in os.environ.items() if not name.startswith("AMPLIFIER_SWARM_")}
+        line = [*before, sys.executable, "-m", "amplifier_swarm", "mcp", "--db", str(desk.path)]
         server = StdioServerParameters(
-            command=sys.executable,
-            args=["-m", "amplifier_swarm", "mcp", "--db", str(desk.path)],
+            command=line[0],
+            args=line[1:],
             env=env | environ,
             cwd=str(desk.path.parent),
         )
@@ -48,21 +49,23 @@ def talk(desk: QueueDesk, said: Callable[[Client], Awaitable[Any]], **environ: s
     return anyio.run(begin)
 
 
-def call(desk: QueueDesk, tool: str, environ: dict[str, str] | None = None, **arguments: Any) -> tuple[bool, str]:
+def call(
+    desk: QueueDesk, tool: str, environ: dict[str, str] | None = None, *before: str, **arguments: Any
+) -> tuple[bool, str]:
     """Whether the tool failed, and its text."""
 
     async def said(client: Client) -> tuple[bool, str]:
         found = await client.call_tool(tool, arguments)
         return bool(found.is_error), "".join(getattr(part, "text", "") for part in found.content)
 
-    return talk(desk, said, **(environ or {}))  # type: ignore[no-any-return]
+    return talk(desk, said, *before, **(environ or {}))  # type: ignore[no-any-return]
 
 
-def tools(desk: QueueDesk, environ: dict[str, str] | None = None) -> set[str]:
+def tools(desk: QueueDesk, environ: dict[str, str] | None = None, *before: str) -> set[str]:
     async def said(client: Client) -> set[str]:
         return {tool.name for tool in (await client.list_tools()).tools}
 
-    return talk(desk, said, **(environ or {}))  # type: ignore[no-any-return]
+    return talk(desk, said, *before, **(environ or {}))  # type: ignore[no-any-return]
 
 
 def session_of(claim: Claim) -> dict[str, str]:
@@ -108,6 +111,18 @@ def test_inside_a_session_there_is_only_a_proposal(desk: QueueDesk) -> None:
     assert not failed, text
     assert desk.task("tidy-up")["hold_reason"] == HoldReason.PROPOSED
     assert desk.db.connection.value("SELECT proposed_by FROM tasks WHERE id = 'tidy-up'") == claim.task
+
+
+def test_a_server_whose_agent_hides_the_variables_from_it_is_inside_the_session_all_the_same(desk: QueueDesk) -> None:
+    claim = desk.start()
+    hidden = " ".join(f"-u {name}" for name in session_of(claim))
+    shell = ("sh", "-c", f'env {hidden} "$@"; exit $?', "sh")  # a parent with the variables, as Codex is one
+    assert tools(desk, session_of(claim), *shell) == {"propose"}
+    failed, text = call(desk, "propose", session_of(claim), *shell, name="Tidy up")
+    assert not failed, text
+    assert desk.task("tidy-up")["hold_reason"] == HoldReason.PROPOSED
+    desk.settle(claim)
+    assert "add" in tools(desk, session_of(claim), *shell)
 
 
 def test_proposals_of_one_task_are_bounded(desk: QueueDesk) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -131,8 +133,42 @@ def test_an_item_that_is_gone_is_reported_and_nothing_else_changes(swarm: Landin
     assert at(swarm, INTEGRATION, SPEC_KIT) == without.splitlines()
     events = swarm.db.events.of_task(swarm.db.tasks.get(tasks[0].id)["seq"])
     assert [e["message"] for e in events if e["event_type"] == "not_ticked"] == [
-        f"the item T001 is not in {SPEC_KIT} any more"
+        f"the item T001 is no longer in {SPEC_KIT}"
     ]
+
+
+def reordered(text: str) -> str:
+    lines = text.splitlines(keepends=True)
+    return "".join([*lines[:4], *reversed(lines[4:])])
+
+
+EDITS = {
+    "moves items": reordered,
+    "removes an item": lambda text: re.sub(r"- \[.\] T001 .*\n", "", text),
+    "saves it with Windows line ends": lambda text: text.replace("\n", "\r\n"),
+    "saves it without a line end": lambda text: text.rstrip("\n"),
+    "rewrites it around the items": lambda text: (
+        "---\nowner: ann\n---\n" + text.replace("Setup", "Start") + "\nNotes\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_ticks_and_edits_of_one_file_both_stay_when_the_user(swarm: LandingSwarm, edit: str) -> None:
+    swarm.commit({SPEC_KIT: spec_kit(4)})
+    tasks = tasks_of(swarm, SPEC_KIT, spec_kit(4))
+    swarm.add(*tasks[:2])
+    swarm.worker()
+    for task in tasks[:2]:
+        swarm.wait_for(task.id, Status.COMPLETED, s=ALL_S)
+    edited = EDITS[edit](spec_kit(4))  # of a checkout that has not seen the ticks
+    (swarm.project / SPEC_KIT).write_bytes(edited.encode())
+    swarm.git("commit", "-qam", edit)
+    swarm.add(*tasks[2:])
+    for task in tasks[2:]:
+        swarm.wait_for(task.id, Status.COMPLETED, s=ALL_S)
+    show = ["git", "-C", str(swarm.project), "show", f"{INTEGRATION}:{SPEC_KIT}"]
+    assert subprocess.check_output(show).decode() == edited.replace("[ ] T", "[x] T")
 
 
 def test_a_task_that_changes_nothing_is_ticked_in_a_commit_of_its_own(swarm: LandingSwarm) -> None:

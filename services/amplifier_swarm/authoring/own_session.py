@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from swarm_shared.domain.errors import StateError
+from swarm_shared.processes.procfs import read_stat
 from swarm_shared.processes.sweep import MARK
 
 if TYPE_CHECKING:
@@ -25,8 +27,31 @@ class OwnSession(Struct, frozen=True, kw_only=True):
     @classmethod
     def around(cls) -> OwnSession | None:
         """None outside of a session."""
-        task_id, attempt = os.environ.get(TASK), os.environ.get(MARK)
+        return cls._in(os.environ)
+
+    @classmethod
+    def of_parents(cls, database: TaskDatabase) -> OwnSession | None:
+        """The attempt of this database that a parent of this process belongs to; None outside of a session.
+
+        Some agent CLIs, such as Codex, start MCP servers with few variables of their own environment.
+        """
+        pid = os.getppid()
+        while pid > 1 and (stat := read_stat(pid)) is not None:
+            found = cls._in(_environment(pid))
+            if found is not None and found._is_at_work(database):
+                return found
+            pid = stat.parent
+        return None
+
+    @classmethod
+    def _in(cls, environment: Mapping[str, str]) -> OwnSession | None:
+        task_id, attempt = environment.get(TASK), environment.get(MARK)
         return cls(task_id=task_id, attempt=attempt) if task_id and attempt else None
+
+    def _is_at_work(self, database: TaskDatabase) -> bool:
+        return any(
+            each.attempt == self.attempt and each.task_id == self.task_id for each in database.recovery.open_attempts()
+        )
 
     def check(self, database: TaskDatabase) -> None:
         """Refuse a session of another swarm, and one whose attempt is over.
@@ -34,8 +59,18 @@ class OwnSession(Struct, frozen=True, kw_only=True):
         Raises:
             StateError: The attempt is not running in this database.
         """
-        if not any(a.attempt == self.attempt and a.task_id == self.task_id for a in database.recovery.open_attempts()):
+        if not self._is_at_work(database):
             raise StateError(
                 f"this session works on task {self.task_id} of another swarm, or its attempt is over",
                 hint="an agent can only propose tasks to its own swarm, while it works",
             )
+
+
+def _environment(pid: int) -> Mapping[str, str]:
+    """The variables that a process was started with; none of one that has ended or is somebody else's."""
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            entries = file.read().split(b"\0")
+    except OSError:
+        return {}
+    return dict(os.fsdecode(entry).split("=", 1) for entry in entries if b"=" in entry)

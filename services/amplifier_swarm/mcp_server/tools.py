@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +53,15 @@ class Command:
         return f"{printed[:OUTPUT_CHARS]}\n[{rest:,} more characters were left out]"
 
 
+def _server(instructions: str) -> MCPServer:
+    return MCPServer(
+        "amplifier-swarm", version=version("amplifier-swarm"), instructions=instructions, log_level="WARNING"
+    )
+
+
 def server_for_user(database: Path) -> MCPServer:
     """All tools, for an agent that you drive."""
-    server, command = MCPServer("amplifier-swarm", instructions=_FOR_USER, log_level="WARNING"), Command(database)
+    server, command = _server(_FOR_USER), Command(database)
 
     @server.tool(annotations=_READS)
     async def list_tasks(status: str = "", phase: str = "", limit: int = 50, after: int = 0) -> str:
@@ -117,7 +124,7 @@ def server_for_user(database: Path) -> MCPServer:
 
 def server_for_session(database: Path) -> MCPServer:
     """One tool, for an agent that works on a task of this swarm: proposing further tasks."""
-    server, command = MCPServer("amplifier-swarm", instructions=_IN_SESSION, log_level="WARNING"), Command(database)
+    server, command = _server(_IN_SESSION), Command(database)
 
     @server.tool(annotations=_ADDS)
     async def propose(

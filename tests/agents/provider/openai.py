@@ -86,6 +86,8 @@ class Responses:
         for tool in body.get("tools", ()):
             if tool.get("type") in ("function", "custom"):
                 tools[tool["name"]] = tool.get("parameters") or {}
+            elif tool.get("type") == "namespace":  # the tools of one MCP server
+                tools |= {f"{tool['name']}/{each['name']}": each.get("parameters") or {} for each in tool["tools"]}
         return Ask(model=body.get("model", ""), turns=tuple(turns), tools=tools, stream=bool(body.get("stream")))
 
     def error(self, fault: Fault, window_s: int) -> ErrorReply:
@@ -192,7 +194,9 @@ def _item(move: Move, refused: bool) -> dict[str, Any]:
             "status": "completed",
             "content": [content],
         }
-    call = {"call_id": new_id("call_"), "name": move.tool, "status": "completed"}
+    namespace, _, name = move.tool.rpartition("/")
+    call = {"call_id": new_id("call_"), "name": name, "status": "completed"}
+    call |= {"namespace": namespace} if namespace else {}
     if isinstance(move.arguments, str):
         return {"type": "custom_tool_call", "id": new_id("ctc_"), "input": move.arguments, **call}
     return {"type": "function_call", "id": new_id("fc_"), "arguments": json.dumps(move.arguments), **call}

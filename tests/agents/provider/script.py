@@ -3,6 +3,7 @@
     PLAY task NAME                 the task; without this line a request is answered by a few words
     PLAY builder write             write done/NAME.N.txt with the CLI's own tool, N counts from 1 (the default)
     PLAY builder run COMMAND       run this command with the CLI's shell tool, then report success
+    PLAY builder call TOOL JSON    call a tool whose name ends so, with these arguments, then report what it said
     PLAY builder fail              report that the work has failed
     PLAY builder prose             end with a sentence instead of the JSON that was asked for
     PLAY validator pass            read the newest file, then give PASS (the default)
@@ -90,6 +91,8 @@ def move_for(ask: Ask, part: Part, answers_before: int) -> Move:
             return _read(ask, f"done/{ask.task}.1.txt")
         if part.act == "run":
             return _run(ask, part.rest)
+        if part.act == "call":
+            return _call(ask, *part.rest.split(" ", 1))
         return _write(ask, f"done/{ask.task}.{number}.txt", f"{ask.task}, answer {number}, {time.time_ns()}")
     if (still_runs := _RUNS_ON.search(ask.results[-1])) and "write_stdin" in ask.tools:
         return Call(
@@ -135,6 +138,11 @@ def _write(ask: Ask, path: str, text: str) -> Call:
         free = not schema.get("properties")
         return Call("apply_patch", patch if free else _filled(schema, dict.fromkeys(schema["properties"], patch)))
     return _run(ask, f"mkdir -p done && echo '{text}' > {path}")
+
+
+def _call(ask: Ask, tool: str, arguments: str) -> Move:
+    name = next((each for each in ask.tools if each.endswith(tool)), None)
+    return Say(f"no tool {tool}") if name is None else Call(name, json.loads(arguments))
 
 
 def _read(ask: Ask, path: str) -> Call:

@@ -43,8 +43,8 @@ class Exchange:
     model: str
     task: str | None
     role: str
-    tools: int
-    results: int
+    tools: tuple[str, ...]  # names
+    results: tuple[str, ...]  # what they said since the prompt
     prompts: int  # of ours in the conversation: more than one in a resumed session
     played: str  # say, call, or the name of a fault
 
@@ -125,8 +125,8 @@ class Provider:
                     model=ask.model,
                     task=ask.task,
                     role=ask.role,
-                    tools=len(ask.tools),
-                    results=len(ask.results),
+                    tools=tuple(ask.tools),
+                    results=ask.results,
                     prompts=ask.prompts,
                     played=played,
                 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from amplifier_swarm.app import App, command
 from amplifier_swarm.authoring.own_session import OwnSession
 from swarm_shared.domain.errors import ConfigError
@@ -20,5 +22,14 @@ def mcp(app: App) -> None:
         raise ConfigError(
             "the MCP server needs the package mcp", hint='install it: pip install "amplifier-swarm[mcp]"'
         ) from error
-    make = server_for_user if OwnSession.around() is None else server_for_session
+    make = server_for_session if _in_session(app) else server_for_user
     make(app.database_path()).run("stdio")
+
+
+def _in_session(app: App) -> bool:
+    if OwnSession.around() is not None:
+        return True
+    if not os.path.exists(app.database_path()):
+        return False
+    with app.open(read_only=True) as database:
+        return OwnSession.of_parents(database) is not None

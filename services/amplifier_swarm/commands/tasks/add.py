@@ -71,6 +71,8 @@ def add(app: App, name: str, hold: bool, as_json: bool, **options: Any) -> int:
     with app.open(create=session is None) as database:
         if session is not None:
             session.check(database)
+        else:
+            session = OwnSession.of_parents(database)
         task = {**_read(database), **chosen} if name == STDIN else {"name": name, **chosen}
         rows = submit(
             app, database, Verb.ADD, task=task, hold=hold or None, proposed_by=session.task_id if session else None
