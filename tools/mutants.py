@@ -3,7 +3,7 @@
     python tools/mutants.py             all of tools/mutants.toml
     python tools/mutants.py token pid   those whose name holds one of these words
 
-Ends with 1 when a guard is missed by nobody. The checkout itself is not touched.
+Ends with 1 when a guard is missed by no one. The checkout itself is not touched.
 """
 
 from __future__ import annotations

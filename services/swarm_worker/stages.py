@@ -78,7 +78,7 @@ class Stages:
         except GitError as error:
             if concluded.result.outcome not in (Outcome.KILLED, Outcome.CANCELLED):
                 raise
-            # What the user requested is done all the same; the next attempt commits what is there.
+            # What the user requested is done anyway; the next attempt commits what is there.
             event(LOG, "work_not_committed", level=logging.ERROR, task=self._claim.task_id, reason=error)
         if self._sealed is None:
             return concluded

@@ -234,7 +234,7 @@ class Desk:
 
 
 def can_run(clis: Installed, user: User) -> bool:
-    """Whether the user may run what is installed, and this Python: below a closed home, for one, nobody else can."""
+    """Whether the user may run what is installed, and this Python: below a closed home, for one, no one else can."""
     command = [sys.executable, "-c", f"import os; os.listdir({str(clis.folder)!r})"]
     try:
         looked = subprocess.run(

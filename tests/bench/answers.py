@@ -13,7 +13,7 @@ TITLE = "The dashboard's answers in a large queue"
 MOST_MS = 100.0
 WORKERS = 16
 APART_MS = 300  # between two claims: twelve thousand attempts in the last hour
-# What a person sees, and what its page asks for; {n} is another number each time, so that nothing is answered twice.
+# What a user sees, and what its page asks for; {n} is another number each time, so that nothing is answered twice.
 ASKED = {
     "first page": "/api/tasks?limit=50",
     "a later page": "/api/tasks?limit=50&cursor={middle}",

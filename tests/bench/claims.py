@@ -1,4 +1,4 @@
-"""What a claim costs as the queue grows, alone and among many, and whether everybody gets a share."""
+"""What a claim costs as the queue grows, alone and among many, and whether everyone gets a share."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _in_turns(folder: Path, sizes: tuple[int, ...], claimers: int, scale: Scale)
     rounds: list[tuple[Key, Round]] = []
     for turn, mode, size in itertools.product(range(scale.pick(2, 3)), Mode, sizes):
         path = folder / f"{size}.db"
-        if size == SMALL:  # small enough to be used up: a fresh copy each time; nobody has it open
+        if size == SMALL:  # small enough to be used up: a fresh copy each time; no one has it open
             path = Path(shutil.copy(path, folder / f"{claimers}-{mode.name}-{turn}.db"))
         one = Round(path=path, mode=mode, seconds=scale.pick(0.5, 1.0), at_most=int(size * USED_SHARE))
         rounds.append(((size, claimers, mode), one))

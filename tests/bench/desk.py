@@ -18,7 +18,7 @@ from swarm_shared.store.queue.swarm import PAUSED
 WORKSHOP = Path(__file__).parents[2] / "var" / "bench"  # not the system's temporary folder, which may be in memory
 DEADLINE_S = 60.0
 LOOK_S = 0.02
-SIGNAL_EXIT = 128  # above, as below zero, somebody killed it: a keeper tells the death of its worker so
+SIGNAL_EXIT = 128  # above, as below zero, someone killed it: a keeper tells the death of its worker so
 ACTOR = "bench"
 
 
@@ -111,7 +111,7 @@ class Bell:
         """The monotonic time in seconds of the next ring, and its words.
 
         Raises:
-            TimeoutError: Nobody rang.
+            TimeoutError: No one rang.
         """
         if not select.select([self._descriptor], [], [], s)[0]:
             raise TimeoutError(f"no agent started within {s:g} s")

@@ -42,7 +42,7 @@ class Request:
 
     @property
     def command(self) -> str:
-        """How a person asks for the same again."""
+        """How a user asks for the same again."""
         words = [*(() if set(self.names) == set(self.all) else self.names), *(("--quick",) if self.quick else ())]
         return f'make bench ARGS="{" ".join([*words, "--write docs/bench"])}"'
 

@@ -1,4 +1,4 @@
-"""Every screen for everybody: axe, narrow windows, the keyboard alone, and as little motion as is asked for."""
+"""Every screen for everyone: axe, narrow windows, the keyboard alone, and as little motion as is asked for."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.browser
 TABS = ("attempts", "log", "diff", "checks", "prompt", "definition", "links", "events")
 PHONE_PX, DESKTOP_PX = 390, 1280
 WIDTHS = (320, 390, 640, 768, 900, 1024, 1280, 1440, 1920)  # 640: a window of 1280 at 200 %
-SETTLE_MS = 40  # pictures are drawn anew for another width
+SETTLE_MS = 40  # pictures are drawn again for another width
 RUNNING, COMPLETED = "4.3.b", "2.3.b"
 
 

@@ -1,4 +1,4 @@
-"""The dashboard as a person uses it, in a real Chromium against the real process."""
+"""The dashboard as a user uses it, in a real Chromium against the real process."""
 
 from __future__ import annotations
 

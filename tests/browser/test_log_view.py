@@ -34,7 +34,7 @@ new PerformanceObserver((list) => {
 
 
 class Log:
-    """The builder session of task 1, written to by hand."""
+    """The builder session of task 1, written to manually."""
 
     def __init__(self, desk: SteeredQueue) -> None:
         desk.add("1")

@@ -1,4 +1,4 @@
-"""What a person comes to the dashboard for, from the first look to the last, on a swarm that really runs."""
+"""What a user comes to the dashboard for, from the first look to the last, on a swarm that really runs."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def seen(page: Page) -> Iterator[Watched]:
 
 
 def start(at: Desk, page: Page, *words: str) -> None:
-    """Run `start` as a person does, and open the link that it prints."""
+    """Run `start` as a user does, and open the link that it prints."""
     at.start("--dashboard", "--dashboard-port", "0", "--no-validation", "--keep-running", *words)
     page.goto(at.wait_for("the link", lambda: link(at)))
     page.wait_for_selector('#chip[data-state="live"]')

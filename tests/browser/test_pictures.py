@@ -309,7 +309,7 @@ def test_an_open_page_does_not_grow(desk: SteeredQueue, page: Page, seen: Watche
     work(70, screens)  # some three thousand events
     work(70, screens)
     after = counted()
-    # Lanes with more attempts have more blocks, up to a bound. What nobody sees any more may be one screen's, which is
+    # Lanes with more attempts have more blocks, up to a bound. What no one sees any more may be one screen's, which is
     # let go with the next one; twenty-eight screens came and went between the two counts.
     assert after["shown"] <= MOST_NODES, (before, after)
     assert after["nodes"] <= 2 * before["nodes"], (before, after)

@@ -143,7 +143,7 @@ def test_what_a_user_caused_is_shown_at_once_even_if_something_else_happens_whil
     for n in range(2):
         desk.add(f"new {n}")
         wait_for(lambda n=n: len(kept_back) >= 2 + n, on=page)
-    page.unroute("**/api/needs**")  # what still waits goes on
+    page.unroute("**/api/needs**")  # what still waits continues
     expect(rows).to_have_count(1)
 
 

@@ -2,7 +2,7 @@
 
 Run as `python -I -S agent.py FOLDER SLEEP_MS MANNER`; it imports no more than it must, for it is started thousands of
 times. A lock belongs to an open file, and what is forked inherits that: so the kernel holds the lock until the last
-process of this session's tree is gone, and whoever gets it knows that nobody else works on the task.
+process of this session's tree is gone, and whoever gets it knows that no one else works on the task.
 """
 
 from __future__ import annotations

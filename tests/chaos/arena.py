@@ -75,7 +75,7 @@ class Arena:
         return not self.expected or self.unfinished() < self.batch_tasks / 2
 
     def feed(self, *, longest_ms: int) -> None:
-        """Import more tasks when it is time, from this process, which nobody kills."""
+        """Import more tasks when it is time, from this process, which no one kills."""
         if self.is_hungry():
             planned = batch(self.folder, f"t{len(self.expected)}", self.batch_tasks, self.rng, longest_ms=longest_ms)
             with TaskDatabase(self.db) as database:

@@ -41,7 +41,7 @@ class CrewRound:
         make_batch: MakeBatch | None = None,
         mean_pause_s: float = MEAN_PAUSE_S,
     ) -> None:
-        """Start nobody yet.
+        """Start no one yet.
 
         Args:
             table: The named points at which programs die by themselves.
@@ -60,7 +60,7 @@ class CrewRound:
     # ───── keeping it up ─────
 
     def tend(self) -> None:
-        """Start what has ended again, and go on with the import."""
+        """Start what has ended again, and continue with the import."""
         self._look_at_ends()
         if self.arena.expected:  # before, there may be no database
             for _ in range(WORKERS - len(self.spawner.members(points.WORKER))):
@@ -88,7 +88,7 @@ class CrewRound:
                     self.arena.expect(self._importing)
                     self._importing = None
                 else:
-                    self._import()  # as a person would whose import was cut off
+                    self._import()  # as a user would whose import was cut off
 
     def _import(self) -> None:
         share = ARMED_SHARE if self.armed else 0.0

@@ -61,7 +61,7 @@ def parse(text: str) -> list[Line]:
 
 
 def read(path: Path) -> list[Line]:
-    """The lines of a ledger file; none when nobody wrote. One that is just being written is not there yet."""
+    """The lines of a ledger file; none when no one wrote. One that is just being written is not there yet."""
     return parse(path.read_text().rpartition("\n")[0]) if path.exists() else []
 
 
@@ -73,7 +73,7 @@ def by_task(lines: Iterable[Line]) -> Mapping[str, list[Line]]:
 
 
 def overlaps(lines: Iterable[Line]) -> list[str]:
-    """Sessions of one task that ran at the same time, as texts for a person.
+    """Sessions of one task that ran at the same time, as texts for a user.
 
     Two witnesses are heard. A session that did not get its task's lock met a living process of another one. And
     one that began between the start and the end of another ran beside it, whatever the lock said. The end of a

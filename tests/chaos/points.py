@@ -164,7 +164,7 @@ def arm(name: str, nth: int, deaths: Path, *, by: signal.Signals) -> None:
 
 
 def dawdle() -> None:
-    """Let a reaper wake every worker that it has just fenced, and give it time, before it goes on to kill it."""
+    """Let a reaper wake every worker that it has just fenced, and give it time, before it continues to kill it."""
 
     def fenced(arguments: tuple[Any, ...], result: Any) -> None:
         attempt = arguments[1]

@@ -1,4 +1,4 @@
-"""What a run of many rounds came to: tables for a person, and everything raw as one JSON document."""
+"""What a run of many rounds came to: tables for a user, and everything raw as one JSON document."""
 
 from __future__ import annotations
 

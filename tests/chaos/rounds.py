@@ -13,7 +13,7 @@ from chaos.verdict import Verdict, damage, events, faults, lost, read_told, stal
 Progress = Callable[[int], None]  # told how much of the round's violence is done
 
 LOOK_S = 0.05
-# Nothing written by any agent for so long, and it is judged as it stands: what waits for ever is lost.
+# Nothing written by any agent for so long, and it is judged as it stands: what waits forever is lost.
 SILENCE_S = 60.0
 STOPS_WITHIN_S = 60.0
 # Killed, or done; what is started as a worker is its keeper, which tells how the worker ended.
@@ -39,7 +39,7 @@ def finish(arena: Arena, *, tend: Callable[[], None], more: Callable[[], bool] =
 
 
 def stop(arena: Arena) -> list[str]:
-    """Ask all programs of the round to stop; what is still alive long after, as texts for a person."""
+    """Ask all programs of the round to stop; what is still alive long after, as texts for a user."""
     asked = list(arena.alive())
     for process in asked:
         process.kill(signal.SIGTERM)

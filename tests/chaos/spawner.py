@@ -87,7 +87,7 @@ class Spawner:
         while not self._born:
             self._hear(ANSWERS_WITHIN_S)
         pid = self._born.pop()
-        # It may be gone already: then the number names nobody any more.
+        # It may be gone already: then the number names no one any more.
         process = ProcessId.of(pid) or ProcessId.here(pid, 0)
         member = Member(process=process, program=program, name=name, point=tampering.point)
         if pid in self._gone_early:

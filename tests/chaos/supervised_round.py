@@ -47,7 +47,7 @@ class Supervised:
         self._start()
 
     def kill_somebody(self) -> None:
-        """One act of violence; nothing when there is nobody of the chosen kind just now.
+        """One act of violence; nothing when there is no one of the chosen kind just now.
 
         While nothing is worked on there is little to learn from a death, and workers that die before they have finished
         anything are made to wait longer each time.
@@ -86,7 +86,7 @@ class Supervised:
             )
 
     def _kill_supervisord(self) -> None:
-        """Its programs leave by themselves; only then the next one is started, as a person would."""
+        """Its programs leave by themselves; only then the next one is started, as a user would."""
         process = ProcessId.of(self._supervisord.pid)
         assert process is not None
         self.arena.kill("supervisord (supervised)", process)
@@ -99,7 +99,7 @@ class Supervised:
 
     def _programs(self) -> list[str]:
         """What is alive and no agent. An agent's leftover whose worker, keeper and reaper were killed in the moment
-        before has nobody left to end it: the next reaper does, before its task is given on."""
+        before has no one left to end it: the next reaper does, before its task is given on."""
         return [told for process, told in self.arena.alive().items() if kind_of(process) != "agent"]
 
 

@@ -90,6 +90,6 @@ def writing_batch(folder: Path, prefix: str, count: int, rng: random.Random) -> 
 
 
 def write_file(path: Path, planned: Sequence[Planned]) -> None:
-    """The tasks as a file that a person would import."""
+    """The tasks as a file that a user would import."""
     with path.open("w") as stream:
         write_task_file(stream, [each.spec for each in planned], exported_at="", version="")

@@ -65,7 +65,7 @@ class Verdict:
         return f"{self.name}: {violence}, {self.tasks} tasks, {self.attempts} attempts, {self.took_s:.0f} s: {end}"
 
     def told(self) -> str:
-        """What is wrong, for a person."""
+        """What is wrong, for a user."""
         rows = [f"{self.name}:"]
         for name in ("lost", "overlapping", "stale", "left_over", "damaged", "faults"):
             found = getattr(self, name)

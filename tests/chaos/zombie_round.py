@@ -1,4 +1,4 @@
-"""A round of workers that stand still past their leases and go on later, when their tasks are somebody else's."""
+"""A round of workers that stand still past their leases and continue later, when their tasks are someone else's."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FREEZES_AT = (
     "worker: session over, not settled",
 )
 SELF_FROZEN_SHARE = 0.6
-# From the freezing to the going on, when nobody has killed it by then: before and after its task is taken away.
+# From the freezing to the going on, when no one has killed it by then: before and after its task is taken away.
 AWAKE_AFTER_S = (0.6, 4.0)
 MEAN_PAUSE_S = 0.15
 

@@ -1,4 +1,4 @@
-"""Four workers whose agents do at random what agents do to a repository: nobody's work is lost, reverted or exchanged.
+"""Four workers whose agents do at random what agents do to a repository: no one's work is lost, reverted or exchanged.
 
 The judge is what each agent recorded at its end and what git shows, not the swarm's database. More seeds than the
 suite's: SEEDS=1-50 pytest tests/integration/test_careless_agents.py

@@ -154,7 +154,7 @@ def test_tasks_are_not_imported_into_a_new_file_beside_a_swarm_that_lost_its_own
     at.add(task("long", f"touch {at.marker('begun')}; sleep 100"))
     run = at.start()
     at.wait_marker("begun")
-    # Nobody looks and acts meanwhile.
+    # No one looks and acts meanwhile.
     at.freeze("orchestrator", "swarm-reaper", "swarm_reaper")
     at.db.rename(at.folder / "other.db")
     (at.folder / "more.yaml").write_text("tasks: [{id: b, name: b, run: 'true'}]")

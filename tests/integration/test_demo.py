@@ -18,7 +18,7 @@ from swarm_shared.domain.models import FailureClass, Status
 pytestmark = pytest.mark.integration
 DEMO = Path(__file__).parents[2] / "examples" / "demo"
 TASKS = {task["id"]: task for task in yaml.load((DEMO / "tasks.yaml").read_text("utf-8"), yaml.BaseLoader)["tasks"]}
-# What a person who types `make demo` should wait at most, once it is installed.
+# What a user who types `make demo` should wait at most, once it is installed.
 PATIENCE_S = 60.0
 
 
@@ -33,7 +33,7 @@ def attempts_of(database: TaskDatabase, task_id: str) -> list[dict[str, Any]]:
 
 def test_the_demo_ends_by_itself_with_a_program_that_works(tmp_path: Path) -> None:
     watch = Stopwatch()
-    # A setting that somebody has for another swarm must not reach the demo.
+    # A setting that someone has for another swarm must not reach the demo.
     env = {**environment(tmp_path), "SWARM_AGENT_CLI": "nonsense", "SWARM_DB": str(tmp_path / "other.db")}
     ended = subprocess.run(
         [DEMO / "run"],

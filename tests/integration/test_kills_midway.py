@@ -47,7 +47,7 @@ def doing(what: str, path: Path) -> Iterator[subprocess.Popen[bytes]]:
 def test_an_upgrade_killed_in_its_middle_is_begun_again(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     watch = Connection(database)
     with doing("upgrade", database) as process:
-        # What has not been committed shows only as a log that grows, while nobody else gets the lock.
+        # What has not been committed shows only as a log that grows, while no one else gets the lock.
         log = Path(f"{database}-wal")
         wait_until(lambda: process.poll() is not None or log.stat().st_size > 10_000_000)
         assert process.poll() is None

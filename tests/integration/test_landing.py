@@ -46,7 +46,7 @@ def test_a_dependent_begins_from_what_its_need_has_landed(swarm: LandingSwarm) -
 
 
 def meet(name: str) -> str:
-    """Shell: go on only when both tasks that call it are there."""
+    """Shell: continue only when both tasks that call it are there."""
     here, other = name, {"left": "right", "right": "left"}[name]
     return f'touch "$MEETING/{here}"; while [ ! -e "$MEETING/{other}" ]; do sleep 0.05; done; '
 

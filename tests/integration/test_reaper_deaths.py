@@ -1,4 +1,4 @@
-"""What dies is reaped: its process tree is gone first, then its task goes on, soon and only once."""
+"""What dies is reaped: its process tree is gone first, then its task continues, soon and only once."""
 
 from __future__ import annotations
 

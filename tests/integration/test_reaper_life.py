@@ -85,7 +85,7 @@ def test_when_start_dies_everything_ends_and_the_reaper_leaves_last(
     identity = ProcessId.of(owner.pid)
     assert identity is not None
     reaper = desk.reaper(SWARM_OWNER=f"{identity.pid}:{identity.start_time}")
-    worker = desk.worker()  # obeys nobody
+    worker = desk.worker()  # obeys no one
     owner.kill()
     owner.wait()
     assert reaper.wait(trees.DEADLINE_S) == 0

@@ -1,4 +1,4 @@
-"""Faults of the machine and the set-up are reported once, and tasks are not charged for them."""
+"""Faults of the machine and the setup are reported once, and tasks are not charged for them."""
 
 from __future__ import annotations
 

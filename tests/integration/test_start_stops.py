@@ -1,4 +1,4 @@
-"""How a person ends a run, and how it ends when something below or above it is killed."""
+"""How a user ends a run, and how it ends when something below or above it is killed."""
 
 from __future__ import annotations
 

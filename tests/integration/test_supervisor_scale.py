@@ -21,7 +21,7 @@ FIVE = (*THREE, "worker-4", "worker-5")
 
 
 def assert_nothing_to_update(swarm_: Swarm) -> None:
-    """What a person sees who asks supervisord for changes of its files: none, and nobody is restarted."""
+    """What a user sees who asks supervisord for changes of its files: none, and no one is restarted."""
     before = swarm_.pids()
     assert "No config updates" in swarm_.ctl("reread").stdout
     assert swarm_.ctl("update").stdout == ""

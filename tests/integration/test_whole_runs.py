@@ -1,4 +1,4 @@
-"""Whole runs as a person makes them: a task file, `start`, real services, a stand-in `amplifier` with its warts.
+"""Whole runs as a user makes them: a task file, `start`, real services, a stand-in `amplifier` with its warts.
 
 What the agents wrote down themselves is the judge: no two of one task at the same time, none before what it needs.
 """

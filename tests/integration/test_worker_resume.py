@@ -1,4 +1,4 @@
-"""A retry goes on with the builder's own session, with a stand-in that has the real CLI's manners."""
+"""A retry continues with the builder's own session, with a stand-in that has the real CLI's manners."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What agents have written down themselves, while they go on writing."""
+"""What agents have written down themselves, while they continue writing."""
 
 from __future__ import annotations
 

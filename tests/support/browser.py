@@ -1,4 +1,4 @@
-"""A real Chromium and a real `swarm-dashboard`, for tests of the page as a person meets it."""
+"""A real Chromium and a real `swarm-dashboard`, for tests of the page as a user meets it."""
 
 from __future__ import annotations
 

@@ -111,7 +111,7 @@ class CliDesk:
 
     @contextmanager
     def reaper(self) -> Iterator[None]:
-        """Somebody who answers control rows as the reaper does, under its name."""
+        """Someone who answers control rows as the reaper does, under its name."""
         stop = threading.Event()
         ready = threading.Event()
 

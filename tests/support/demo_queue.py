@@ -1,4 +1,4 @@
-"""A made-up swarm in the middle of its work, for pictures of the dashboard and for trying it by hand.
+"""A made-up swarm in the middle of its work, for pictures of the dashboard and for trying it manually.
 
 python tests/support/demo_queue.py /some/folder/tasks.db
 """
@@ -93,7 +93,7 @@ index 0000000..52d1b0c
 
 
 class DemoClock:
-    """Starts some hours ago and is moved by hand up to the present."""
+    """Starts some hours ago and is moved manually up to the present."""
 
     def __init__(self, hours_ago: float) -> None:
         self._offset = -round(hours_ago * 3_600_000)
@@ -315,7 +315,7 @@ def failed(error: str) -> AttemptResult:
 
 
 def hold_some(demo: Demo) -> None:
-    """One that gave no answer, one that a person killed, one that a person holds."""
+    """One that gave no answer, one that a user killed, one that a user holds."""
     claim = demo.db.queue.claim(demo.claimants[2])
     if claim is not None:
         demo.session(claim, Role.BUILDER, Stage.BUILDING, builder_lines(claim.task_id)[:6])

@@ -151,7 +151,7 @@ def event(session, name, data, **more):
         with open(f"{folder}/events.jsonl", "a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")
     except OSError:
-        pass  # as the real hook: a session goes on without its log
+        pass  # as the real hook: a session continues without its log
 
 
 def panel(title, text):

@@ -11,7 +11,7 @@ _RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that is free, and that the system gives to nobody who does not ask for it.
+    """A port of 127.0.0.1 that is free, and that the system gives to no one who does not ask for it.
 
     One that it chose itself for a moment might be the next connection's of any program.
     """

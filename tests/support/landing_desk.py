@@ -59,7 +59,7 @@ class LandingSwarm(LiveSwarm):
         self.commit({"a.txt": "one\ntwo\nthree\n", ".gitignore": "*.log\n"})
 
     def git(self, *arguments: str, cwd: Path | None = None) -> str:
-        """Git as the person runs it; what it prints."""
+        """Git as the user runs it; what it prints."""
         plain = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
         env = {**plain, "GIT_CONFIG_GLOBAL": self.settings["GIT_CONFIG_GLOBAL"], "GIT_CONFIG_NOSYSTEM": "1"}
         ended = subprocess.run(
@@ -90,7 +90,7 @@ class LandingSwarm(LiveSwarm):
         """Let git kill the worker that starts it, with KILL, at the first command that has this text in it.
 
         Args:
-            moment: ``before`` the command (which then never runs), ``during`` (it goes on without its worker), or
+            moment: ``before`` the command (which then never runs), ``during`` (it continues without its worker), or
                 ``after`` it.
 
         Returns:

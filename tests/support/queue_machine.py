@@ -196,7 +196,7 @@ class QueueMachine(QueueWalk):
         assert self.db.queue.claim(gone) is None
         self.workers[n] = self.register(len(self.leases))
         self.leases[self.workers[n].run] = self.clock.mono + LEASE_MS
-        if claim := self.hands.pop(gone.run, None):  # good until somebody takes the lease away
+        if claim := self.hands.pop(gone.run, None):  # good until someone takes the lease away
             assert self.db.queue.owns(claim) == (self.owner(claim) is not None)
 
     # ───── the reaper's part, as rows ─────

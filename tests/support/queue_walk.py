@@ -51,7 +51,7 @@ class QueueWalk(RuleBasedStateMachine):
         self.over: set[int] = set()  # runs whose row has ended
         self.stale: list[Claim] = []
         self.tokens: dict[int, int] = {}
-        # Nobody is ever killed here: it only says what it would take away.
+        # No one is ever killed here: it only says what it would take away.
         limits = Limits(orphan_timeout_ms=SILENCE_MS, overdue_ms=0)
         self.judge = Reaping(
             self.db.recovery,

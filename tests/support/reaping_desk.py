@@ -22,7 +22,7 @@ STEP_S = 2  # the reaper looks every second; more than three seconds between two
 
 
 class ReapingDesk(QueueDesk):
-    """A queue whose workers are real processes that do nothing; time is moved by hand within the real boot."""
+    """A queue whose workers are real processes that do nothing; time is moved manually within the real boot."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -87,7 +87,7 @@ class ReapingDesk(QueueDesk):
         return closed
 
     def reap(self, reaping: Reaping | None = None) -> None:
-        """Rounds until nothing is open; the gap between two passes over all processes goes by hand."""
+        """Rounds until nothing is open; the gap between two passes over all processes goes manually."""
 
         def closed() -> bool:
             self.clock.pass_s(0.5)

@@ -1,4 +1,4 @@
-"""Git repositories of all kinds in temporary folders, for tests of the git layer; nobody's real settings reach them."""
+"""Git repositories of all kinds in temporary folders, for tests of the git layer; no one's real settings reach them."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ PERSON = "[user]\n\tname = Ada Person\n\temail = ada@example.org\n"
 
 
 def all_dead(_lock: Path) -> bool:
-    """The proof, in tests where nobody else lives."""
+    """The proof, in tests where no one else lives."""
     return True
 
 
 class Sandbox:
-    """A repository `project` in a folder of its own, with a person's settings that only tests see."""
+    """A repository `project` in a folder of its own, with a user's settings that only tests see."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class Sandbox:
     def run(
         self, *arguments: str, cwd: Path | None = None, stdin: str | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """Git as a person would run it, hooks and signing included."""
+        """Git as a user would run it, hooks and signing included."""
         return subprocess.run(
             ["git", *arguments],
             cwd=cwd or self.root,
@@ -125,7 +125,7 @@ class Desk(Sandbox):
 
 
 def everything(root: Path) -> dict[str, tuple[int, int, bytes]]:
-    """All files of a checkout with times and content; and of its git directory what belongs to the person."""
+    """All files of a checkout with times and content; and of its git directory what belongs to the user."""
     found: dict[str, tuple[int, int, bytes]] = {}
     for at, folders, names in os.walk(root):
         if ".git" in folders:

@@ -1,4 +1,4 @@
-"""A worker whose processes are scripted and whose time is passed by hand: whole attempts in milliseconds.
+"""A worker whose processes are scripted and whose time is passed manually: whole attempts in milliseconds.
 
 The database, the prompts, the pipes and the reading of answers are real. No process is started and nothing sleeps:
 waiting moves the clock to the moment when the scripted process does something, or when the wait is over.

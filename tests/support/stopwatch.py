@@ -33,7 +33,7 @@ class Stopwatch:
 
 
 def _stalled_s() -> float | None:
-    """For how long something on this machine could not go on for want of a processor or the disk, since it booted.
+    """For how long something on this machine could not continue for want of a processor or the disk, since it booted.
 
     Source: the kernel's "PSI - Pressure Stall Information". None where it does not tell.
     """

@@ -1,8 +1,8 @@
-"""A worker that claims one task, runs a given process tree for it through a real keeper, and obeys nobody.
+"""A worker that claims one task, runs a given process tree for it through a real keeper, and obeys no one.
 
 Arguments: database, worker id, lease in seconds. The command of its agent is a JSON list in the variable AGENT, so that
 the worker itself does not bear the tree's number. What is started becomes the keeper; its child prints one JSON line
-once the agent runs: attempt, worker (its pid). It renews its lease four times within it, and goes on until it is
+once the agent runs: attempt, worker (its pid). It renews its lease four times within it, and continues until it is
 killed. SIGUSR1 makes it take the write lock and keep it; then it prints {"locked": true}. With FREEZE in its
 environment it stops itself between its claim and the start of its agent.
 """

@@ -259,7 +259,7 @@ def kill_tree(process: subprocess.Popen[bytes] | psutil.Process) -> None:
     """Kill a process that we started and all below it, supervisord before what it would start again."""
     try:
         family = [psutil.Process(process.pid)]
-        # Stopped first: what it starts between our look and its death would live on as nobody's.
+        # Stopped first: what it starts between our look and its death would live on as no one's.
         family[0].suspend()
         wait_for("it to be stopped", lambda: family[0].status() in STILL, show=lambda: str(family[0]))
         family += family[0].children(recursive=True)

@@ -114,7 +114,7 @@ while True:
 
 
 def headless(token: str) -> list[str]:
-    """The main thread has ended, so that it looks like a zombie, but a second thread goes on. 1 process."""
+    """The main thread has ended, so that it looks like a zombie, but a second thread continues. 1 process."""
     number = {"x86_64": 60, "aarch64": 93}.get(os.uname().machine, 1)
     return _python(
         f"""

@@ -72,7 +72,7 @@ def test_every_program_of_the_suite_shows_its_version(script: str, capsys: pytes
 
 
 def test_every_dependency_is_imported_somewhere() -> None:
-    """A package nobody imports is a burden on everybody who installs the suite."""
+    """A package no one imports is a burden on everyone who installs the suite."""
     imported_as = {"flask-sock": "flask_sock", "pyyaml": "yaml", "prometheus-client": "prometheus_client"}
     sources = "\n".join(path.read_text(encoding="utf-8") for root in ROOTS for path in root.rglob("*.py"))
     for dependency in PROJECT["dependencies"]:

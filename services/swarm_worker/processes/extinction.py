@@ -89,7 +89,7 @@ def _kill_all() -> None:
     for process in descendants(os.getpid()):
         stat = read_stat(process.pid)
         # A session other than ours was made below us, so no stranger can be in its groups. Group numbers
-        # below 2 belong to outer pid namespaces, and to killpg they would mean everybody.
+        # below 2 belong to outer pid namespaces, and to killpg they would mean everyone.
         if (
             stat is not None
             and stat.start_time == process.start_time
@@ -108,7 +108,7 @@ def _kill_all() -> None:
 def reap() -> tuple[list[tuple[int, int]], bool]:
     """Take the status of every child that has ended: pairs of pid and wait status, and whether none is left.
 
-    Takes them from everybody, so only a process whose children are all its own business may call it.
+    Takes them from everyone, so only a process whose children are all its own business may call it.
     """
     statuses: list[tuple[int, int]] = []
     while True:

@@ -148,7 +148,7 @@ class Tree:
         events: list[Event] = []
         for pid, status in statuses:
             if pid != self._running:
-                continue  # adopted: nobody asked for it
+                continue  # adopted: no one asked for it
             self._running = None
             code = os.waitstatus_to_exitcode(status)
             events.append(

@@ -122,7 +122,7 @@ class Steps:
         """What a cut makes of the attempt.
 
         Raises:
-            LeaseLost: The cut was that somebody else owns the task.
+            LeaseLost: The cut was that someone else owns the task.
         """
         match cut.cause:
             case Cause.LEASE_LOST:

@@ -62,7 +62,7 @@ class Recycler:
         try:
             with file_lock(self._trees.lock_of(safe), tend=lambda: None, timeout_s=0) as descriptor:
                 if not self._db.landings.completed_among([safe]):
-                    return False  # it was given out again meanwhile
+                    return False  # it was assigned again meanwhile
                 repository = self._trees.repository.holding(descriptor)
                 integration = Integration(repository=repository, ref=self._branch.ref())
                 task = self._db.landings.task_named(safe)

@@ -75,7 +75,7 @@ class Workplace:
         return None
 
     def change_id(self) -> str | None:
-        """The same for the same change; None where nothing was changed, or nobody can tell."""
+        """The same for the same change; None where nothing was changed, or no one can tell."""
         return None
 
     def beyond(self) -> Beyond:

@@ -102,7 +102,7 @@ class Worktrees:
                     for name in self._names(held, self._trees()).give_back(tip):
                         event(LOG, "branch_given_back", branch=task_branch(name))
         except GitError as error:
-            # An empty branch is in nobody's way; the next start tries again.
+            # An empty branch is in no one's way; the next start tries again.
             event(LOG, "branch_left", level=logging.WARNING, reason=error.message)
 
     def _clear_marks(self) -> bool:
@@ -123,7 +123,7 @@ class Worktrees:
         return TaskWorktrees(self._repository, self._config.state_dir / "worktrees", keep=keep)
 
     def _names(self, held: HeldBranch, trees: TaskWorktrees) -> TakenNames:
-        # By a git that inherits the lock: after our death nobody else asks before it has ended.
+        # By a git that inherits the lock: after our death no one else asks before it has ended.
         return TakenNames(
             held.integration.repository, trees, is_stored=self._db.landings.is_named, settled=self._settled
         )
@@ -147,7 +147,7 @@ class Worktrees:
             repository = self._repository.holding(descriptor)
             trees = trees.of(repository)
             # Every git that we start here inherits the lock, which we have; agents of earlier attempts were proven
-            # gone before the task was given out.
+            # gone before the task was claimed.
             opened = trees.open(safe, tip, holder_is_dead=lambda _lock: True, make_spare=self._recycler.make_spare)
             if opened.earlier_work and self._db.landings.failures(claim):
                 opened = self._with_what_has_landed(opened, into.branch, tip, claim)

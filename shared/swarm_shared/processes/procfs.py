@@ -50,7 +50,7 @@ def read_stat(pid: int) -> Stat | None:
             line = file.read()
     except _NOT_SHOWN:
         return None
-    # The name is in brackets and may itself contain brackets, spaces and line ends.
+    # The name is in brackets and may itself contain brackets, spaces and line endings.
     head, _, tail = line.rpartition(b")")
     fields = tail.split()
     ticks, page = _units()

@@ -15,7 +15,7 @@ BREAK_MS = 3_000
 class Patience:
     """Memory of suspicions from round to round.
 
-    After a sleep of the machine, a paused virtual machine, or a writer that held up everybody, all signs of life look
+    After a sleep of the machine, a paused virtual machine, or a writer that held up everyone, all signs of life look
     old at once. So a suspicion is believed only after it has lasted for a while in which the judge was awake and the
     database took writes: every live process had the same time to show it.
     """

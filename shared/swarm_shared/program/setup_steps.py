@@ -65,7 +65,7 @@ def _as_step(item: Any) -> SetupStep:
         raise ValueError(item)
     step = SetupStep(run=item["run"], inputs=tuple(_paths(item, "inputs")), keep=tuple(_paths(item, "keep")))
     if step.keep and not step.inputs:
-        raise ValueError(item)  # what is kept would never be made anew
+        raise ValueError(item)  # what is kept would never be recreated
     return step
 
 

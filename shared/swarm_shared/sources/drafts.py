@@ -69,7 +69,7 @@ class Drafts:
         while task_id in self._by_id:
             number += 1
             task_id = f"{base}-{number}"
-        # Two items of one key could not be told apart when the plan is imported again.
+        # Two items of one key could not be distinguished when the plan is imported again.
         count = self._keys[key] = self._keys.get(key, 0) + 1
         draft = self._by_id[task_id] = Draft(
             id=task_id, name=name, key=key if count == 1 else f"{key}#{count}", line=line

@@ -31,7 +31,7 @@ class SupervisorUnreachable(SupervisorError):
 
 
 class SupervisorAbsent(SupervisorUnreachable):
-    """Nobody listens at the socket, so no supervisord runs there."""
+    """No one listens at the socket, so no supervisord runs there."""
 
 
 class SupervisorRefused(SupervisorError):
@@ -46,7 +46,7 @@ def call(socket_path: Path, timeout_s: float, method: str, arguments: Sequence[o
     """The answer of one XML-RPC method, over its own connection.
 
     Raises:
-        SupervisorAbsent: Nobody listens there.
+        SupervisorAbsent: No one listens there.
         SupervisorUnreachable: Nothing answers there, or not within the timeout.
         SupervisorRefused: supervisord answered with a fault.
     """

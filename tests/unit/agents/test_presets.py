@@ -1,4 +1,4 @@
-"""The shipped presets, and what a person may add to them."""
+"""The shipped presets, and what a user may add to them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which earlier session a retry goes on with."""
+"""Which earlier session a retry continues with."""
 
 from __future__ import annotations
 

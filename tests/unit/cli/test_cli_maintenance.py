@@ -25,7 +25,7 @@ from swarm_shared.supervisor import files as supervisor_files
 def test_a_backup_is_a_private_working_copy(desk: CliDesk) -> None:
     desk.queue(TaskSpec(id="a", name="A"))
     target = desk.folder / "copy.db"
-    with desk.open() as busy:  # somebody has it open, and rows that only the write-ahead log holds
+    with desk.open() as busy:  # someone has it open, and rows that only the write-ahead log holds
         busy.swarm.set_meta("late", "yes")
         ran = desk.run("backup", str(target), "--json")
     assert set(ran.json) == {"file", "size_bytes"}

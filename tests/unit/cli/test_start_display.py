@@ -1,4 +1,4 @@
-"""What a person reads during and after a run."""
+"""What a user reads during and after a run."""
 
 from __future__ import annotations
 

@@ -186,7 +186,7 @@ def test_who_does_not_read_the_answer_gives_way_to_who_waits_for_a_thread(desk: 
     page = desk.connect(b"GET /ws?ticket=1 HTTP/1.1\r\n\r\n")
     slow = desk.connect(GET)
     desk.pass_s(60.0)
-    assert not is_closed(slow)  # nobody waits
+    assert not is_closed(slow)  # no one waits
     waiting = desk.connect(GET)
     desk.pass_s(0.0)
     assert [is_closed(client) for client in (page, slow, waiting)] == [False, True, False]

@@ -1,4 +1,4 @@
-"""The real dashboard under five hundred connections that never finish a request: it answers everybody else."""
+"""The real dashboard under five hundred connections that never finish a request: it answers everyone else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Git runs as we say, whatever the person's settings and environment say."""
+"""Git runs as we say, whatever the user's settings and environment say."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_whoever_waits_for_a_long_command_is_called_meanwhile(tmp_path: Path, li
 
     git = Git(cwd=tmp_path, run=run)  # type: ignore[arg-type]
     text = os.urandom(1_000_000)
-    # More than a pipe holds, in both directions, and nobody reads for a while.
+    # More than a pipe holds, in both directions, and no one reads for a while.
     stdin = text if limit_bytes is None else None
     (tmp_path / "text").write_bytes(text)
     source = "cat" if stdin else "cat text"

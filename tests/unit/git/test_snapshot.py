@@ -141,7 +141,7 @@ def test_an_orphan_branch_is_kept_with_or_without_a_commit(bench: Bench) -> None
 
 
 def conflicting(bench: Bench) -> str:
-    """The agent changed a line that somebody else changed too; the other commit."""
+    """The agent changed a line that someone else changed too; the other commit."""
     bench.commit({"a.txt": "one\nagent\nthree\n"}, at=bench.at)
     return bench.commit({"a.txt": "one\nother\nthree\n", "other.txt": "1"})
 

@@ -1,4 +1,4 @@
-"""Names of branches that a swarm takes: a crash leaves none behind, and nobody else's is ever given back."""
+"""Names of branches that a swarm takes: a crash leaves none behind, and no one else's is ever given back."""
 
 from __future__ import annotations
 

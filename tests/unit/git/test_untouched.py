@@ -1,4 +1,4 @@
-"""What git itself changes, by line ends, filters, encodings or keywords, is no work of a task."""
+"""What git itself changes, by line endings, filters, encodings or keywords, is no work of a task."""
 
 from __future__ import annotations
 

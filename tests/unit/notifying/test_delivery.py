@@ -1,4 +1,4 @@
-"""One message to one target: what counts as accepted, how it fails, and that nothing waits for ever."""
+"""One message to one target: what counts as accepted, how it fails, and that nothing waits forever."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A process is told from every other one, and a signal reaches it or nobody."""
+"""A process is told from every other one, and a signal reaches it or no one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Judging and ending attempts: nobody is believed dead too early, and every step is safe to crash after."""
+"""Judging and ending attempts: no one is believed dead too early, and every step is safe to crash after."""
 
 from __future__ import annotations
 

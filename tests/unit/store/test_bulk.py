@@ -86,7 +86,7 @@ def test_pieces_repeat_nothing_and_leave_nothing_out(desk: BulkDesk, monkeypatch
     steps = 1
     while not desk.bulk.step(desk.db.control.get(row)):
         steps += 1
-        desk.bulk = Bulk(desk.db.connection, desk.clock)  # another reaper goes on
+        desk.bulk = Bulk(desk.db.connection, desk.clock)  # another reaper continues
     assert steps > 3
     assert desk.bulk.progress(row).summary() == "11 done"
     assert [event for event in desk.events() if event == "held"] == ["held"] * 11

@@ -1,4 +1,4 @@
-"""What was acknowledged is on disk: a durable commit is synced before its caller goes on, and outside the lock."""
+"""What was acknowledged is on disk: a durable commit is synced before its caller continues, and outside the lock."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 from queue_machine import QueueMachine
 
-# Where one only asks whether it fails, nobody reads the shortest way there.
+# Where one only asks whether it fails, no one reads the shortest way there.
 PHASES = [Phase.generate] if "SWARM_NO_SHRINK" in os.environ else list(Phase)
 SHORT = settings(
     phases=PHASES,

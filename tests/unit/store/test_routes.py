@@ -262,7 +262,7 @@ def test_what_the_sessions_of_a_route_report_is_added_up(tmp_path: Path) -> None
     desk.db.routes.note(desk.routing)
     first, second = start_many(desk, 2)
     report(desk, first, usd=0.5, tokens=100)
-    report(desk, first, usd=0.75, tokens=150)  # of the same session, as it goes on
+    report(desk, first, usd=0.75, tokens=150)  # of the same session, as it continues
     report(desk, second, tokens=50)
     assert [(state.name, state.usd, state.tokens) for state in desk.db.routes.now()] == [
         ("plan", 0.75, 200),

@@ -1,4 +1,4 @@
-"""The same problem twice is marked, shown, and may hold the task; a person may approve what is objected to."""
+"""The same problem twice is marked, shown, and may hold the task; a user may approve what is objected to."""
 
 from __future__ import annotations
 

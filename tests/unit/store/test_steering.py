@@ -1,4 +1,4 @@
-"""A person's verbs where an attempt has ended badly, and where others wait for the task."""
+"""A user's verbs where an attempt has ended badly, and where others wait for the task."""
 
 from __future__ import annotations
 

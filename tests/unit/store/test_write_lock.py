@@ -33,7 +33,7 @@ def test_the_holder_of_the_write_lock_is_named_and_nobody_when_it_is_free(tmp_pa
         try:
             assert process.stdout.readline() == b"held\n"
             assert write_lock_holder(path) == process.pid
-            assert database.tasks.counts() == {}  # reading goes on
+            assert database.tasks.counts() == {}  # reading continues
         finally:
             process.stdin.close()
             process.stdout.close()

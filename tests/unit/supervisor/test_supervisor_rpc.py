@@ -1,4 +1,4 @@
-"""What a person reads when supervisord cannot be reached, and how long it may take."""
+"""What a user reads when supervisord cannot be reached, and how long it may take."""
 
 from __future__ import annotations
 

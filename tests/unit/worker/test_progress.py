@@ -12,7 +12,7 @@ LOOK_S = lease.PROGRESS_LOOK_S
 
 
 class Bench:
-    """A meter with two signs that are moved by hand, in a time that is moved by hand."""
+    """A meter with two signs that are moved manually, in a time that is moved manually."""
 
     def __init__(self, patience_s: float | None = PATIENCE_S, **more: float) -> None:
         self.now, self.output, self.cpu, self.cpu_looks, self.notes = 0.0, 0.0, 0.0, 0, 0

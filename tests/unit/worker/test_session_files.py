@@ -1,4 +1,4 @@
-"""What an agent CLI's files tell of a session that goes on with an earlier one."""
+"""What an agent CLI's files tell of a session that continues with an earlier one."""
 
 from __future__ import annotations
 

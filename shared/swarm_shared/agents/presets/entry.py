@@ -132,7 +132,7 @@ class Entry:
             raise self.wrong(key, f"{text!r} is not a regular expression ({cause})", "see Python's re") from cause
 
     def refuse_the_rest(self, *but: str) -> None:
-        """Raise for the first unknown key: a misspelt setting must not pass silently."""
+        """Raise for the first unknown key: a misspelled setting must not pass silently."""
         for key in self._settings:
             if key not in self._read and key not in but:
                 raise self.wrong(key, "is not a known key", f"known: {', '.join(sorted(self._read))}")

@@ -53,7 +53,7 @@ class SessionEnd(Struct, frozen=True, kw_only=True):
 
     `stdout` and `stderr` are decoded with `errors="replace"`; where output was dropped, they hold the mark.
     `began` is True when session files or other proof show that the session was past its start-up: then an end
-    without an answer is a death and no set-up problem.
+    without an answer is a death and no setup problem.
     """
 
     exit_code: int | None = None

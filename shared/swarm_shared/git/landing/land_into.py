@@ -165,7 +165,7 @@ def merge_refusal(merge: Merge, *, branch: str, landed: str) -> StateError | Non
 
 
 def refuse_if_dirty(git: Git, at: Path, ref: str, *, scratch_in: Path | None = None) -> tuple[str, ...]:
-    """Refuse a checkout with changes; files that only git sees as changed, such as by line ends, are returned.
+    """Refuse a checkout with changes; files that only git sees as changed, such as by line endings, are returned.
 
     Args:
         scratch_in: Where temporary files are made; its git directory by default.

@@ -17,7 +17,7 @@ _MAX_SUBJECT = 200
 
 
 def commit_tree(git: Git, tree: str, *, parents: Sequence[str], message: str) -> str:
-    """A new commit of a tree, in the person's name where git knows one; no ref points to it yet."""
+    """A new commit of a tree, in the user's name where git knows one; no ref points to it yet."""
     arguments = ["commit-tree", tree]
     for parent in parents:
         arguments += ["-p", parent]

@@ -47,7 +47,7 @@ _CONTAINED: set[tuple[str, str]] = set()
 def ref_on_disk(git: Git, ref: str) -> Ref | None:
     """A full ref name or ``HEAD``, and the commit that it points to; None where git has to be asked.
 
-    A commit that is missing or damaged, as after a power cut, is git's to find, and a packed one the first time.
+    A commit that is missing or damaged, as after a power failure, is git's to find, and a packed one the first time.
     """
     common = common_dir(git)
     if common is None or git.git_dir is None or has_reftable(common):

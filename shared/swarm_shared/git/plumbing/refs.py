@@ -92,7 +92,7 @@ def move_ref(git: Git, ref: str, *, new: str | None, old: str | None, reason: st
 def is_contained(git: Git, sha: str, tip: str) -> bool:
     """Whether a commit is part of the history of another (a sha or a ref).
 
-    A commit that the repository does not have, such as one that a power cut took, is contained nowhere.
+    A commit that the repository does not have, such as one that a power failure took, is contained nowhere.
 
     Raises:
         GitFailed: There is no such `tip`.

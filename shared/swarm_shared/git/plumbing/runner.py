@@ -125,7 +125,7 @@ class Git:
         return completed
 
     def line(self, *arguments: str, ok: Collection[int] = (0,)) -> str:
-        """The one line a command prints; a path may hold further line ends, only the last one is cut off."""
+        """The one line a command prints; a path may hold further line endings, only the last one is cut off."""
         return os.fsdecode(self.ask(*arguments, ok=ok).out).removesuffix("\n")
 
     def items(self, *arguments: str, stdin: bytes | None = None, ok: Collection[int] = (0,)) -> tuple[str, ...]:

@@ -50,7 +50,7 @@ def write_working_tree(
 ) -> WorkingTree:
     """Store the present files of a checkout and name their tree; works under a stale index.lock and with any HEAD.
 
-    What git alone sees as changed, by line ends or filters, is as in the commit.
+    What git alone sees as changed, by line endings or filters, is as in the commit.
 
     Args:
         known: The commit that the files were checked out from: its submodules are no news, and its file list is
@@ -105,7 +105,7 @@ def _hand_over(checkout: Checkout, index: Path, *, flags: bool) -> None:
 
 
 class _Added(NamedTuple):
-    """What git refused; whether everything else is in the index; whether that had to be made anew."""
+    """What git refused; whether everything else is in the index; whether that had to be recreated."""
 
     refused: tuple[str, ...]
     complete: bool

@@ -183,7 +183,7 @@ def _files_of(repository: Repository, git_dir: Path) -> Path | None:
 
 
 def _first_line(file: Path) -> str | None:
-    """What git wrote into a file of one value: a path in it may hold line ends, only the last one is git's."""
+    """What git wrote into a file of one value: a path in it may hold line endings, only the last one is git's."""
     try:
         return os.fsdecode(file.read_bytes()).removesuffix("\n")
     except OSError:

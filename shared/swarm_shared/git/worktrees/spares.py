@@ -66,7 +66,7 @@ class Spares:
         return None
 
     def add(self, checkout: Checkout, sha: str) -> bool:
-        """Make a spare of a task's worktree, which is clean and ready for nobody any more; False where it is not fit.
+        """Make a spare of a task's worktree, which is clean and ready for no one any more; False where it is not fit.
 
         To be called under the repository's lock.
 
@@ -173,7 +173,7 @@ def _is_plain(top: Path, keep: tuple[Path, ...]) -> bool:
 
 
 def _write(file: Path, value: object) -> None:
-    """One line into a file of git's, all or nothing, also after a power cut."""
+    """One line into a file of git's, all or nothing, also after a power failure."""
     draft = file.with_name(file.name + ".swarm")
     with draft.open("wb") as out:
         out.write(os.fsencode(str(value)) + b"\n")

@@ -93,7 +93,7 @@ class TakenNames:
     def give_back(self, tip: str) -> tuple[str, ...]:
         """Remove what we took and never stored; the names that are free again.
 
-        A branch that holds anything that is not on the integration branch, whose tip is `tip`, or that somebody has
+        A branch that holds anything that is not on the integration branch, whose tip is `tip`, or that someone has
         checked out stays: it is not empty any more, or not ours alone.
         """
         git = self._repository.git
@@ -114,7 +114,7 @@ class TakenNames:
         try:
             move_refs(git, moves, reason=reason)
         except RefLocked:
-            # Git has waited for it, longer than a person's git or a removal takes; and who else makes branches of
+            # Git has waited for it, longer than a user's git or a removal takes; and who else makes branches of
             # tasks has the integration branch, and so have we: whoever made this lock is dead.
             locks = [ref_lock(self._repository, move.ref) for move in moves]
             if not clear_stale(locks, holder_is_dead=lambda _lock: True):

@@ -185,7 +185,7 @@ def _use_notes(reading: _Reading, phases: dict[str, Phase]) -> None:
 
 
 def _paragraph(lines: list[Line], start: int) -> list[Line]:
-    """The lines of text from one on that continue its paragraph: up to a blank line, or a line that begins anew."""
+    """The lines of text from one on that continue its paragraph: up to a blank line, or a line that starts again."""
     found = []
     for line in lines[start:]:
         if line.role is not Role.TEXT or line.text.lstrip().startswith(("**", "- ", "* ", "> ")):

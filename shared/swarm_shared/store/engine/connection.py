@@ -27,7 +27,7 @@ BUSY_TIMEOUT_S = 30.0
 BUSY_WAIT_S = (0.0001, 0.0005)  # SQLite's own handler grows to 100 ms, which starves old waiters
 SHORT_WAIT_S = (0.00002, 0.0001)  # at first: most transactions hold the lock for about 0.1 ms
 SHORT_WAITS = 8
-QUEUE_S = 0.05  # as long as a writer waits for its turn before it asks SQLite all the same
+QUEUE_S = 0.05  # as long as a writer waits for its turn before it asks SQLite anyway
 APPLICATION_ID = 0x5357524D  # "SWRM", in the file's header
 PAGE_CACHE_KIB = 2_000
 WAL_AUTOCHECKPOINT_PAGES = 4_000  # 16 MiB: the writer that fills it waits for two syncs
@@ -81,7 +81,7 @@ class Connection:
         with self._errors():
             self._raw = apsw.Connection(os.fspath(path), flags=flags, statementcachesize=200)
             self._raw.set_busy_handler(self._wait_for_lock)
-            # Otherwise a statement that could use a partial index is planned anew for each other value bound to it.
+            # Otherwise a statement that could use a partial index is planned again for each other value bound to it.
             self._raw.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
             self._raw.execute("PRAGMA foreign_keys=ON")
             self._raw.execute(f"PRAGMA cache_size=-{PAGE_CACHE_KIB}")
@@ -117,7 +117,7 @@ class Connection:
 
         Args:
             durable: True syncs the commit to disk (state that was acknowledged); False may lose the
-                last moments in a power cut, never in the death of a process (claims, heartbeats, output).
+                last moments in a power failure, never in the death of a process (claims, heartbeats, output).
 
         Raises:
             DatabaseBusy: Another process kept the write lock beyond `busy_timeout_s`.

@@ -98,7 +98,7 @@ class Planning(Family):
         return found
 
     def _check_links(self, specs: Sequence[TaskSpec], wanted: set[str], left: set[str], clear: bool) -> None:
-        """Refuse what would wait for ever, also by a circle through tasks of the queue or those left as they are."""
+        """Refuse what would wait forever, also by a circle through tasks of the queue or those left as they are."""
         needs: dict[str, list[str]] = {spec.id: list(spec.dependencies) for spec in specs}
         outside = {needed for spec in specs for needed in spec.dependencies if needed not in wanted}
         if outside:

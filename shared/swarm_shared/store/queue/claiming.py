@@ -38,7 +38,7 @@ class Claiming(Family):
             DatabaseBusy: The write lock stayed taken beyond the busy timeout.
         """
         while True:
-            # NORMAL is enough: a power cut that forgets the claim has ended the worker too.
+            # NORMAL is enough: a power failure that forgets the claim has ended the worker too.
             with self._db.transaction(durable=False):
                 claim = self._claim(claimant)
                 if isinstance(claim, Claim):

@@ -151,7 +151,7 @@ class Landings(Family):
                 raise LeaseLost(f"task {claim.task_id}: attempt {claim.number} lost its lease")
 
     def safe_id(self, claim: Claim, *, take: Callable[[str], bool]) -> str:
-        """The name of a task's branch and folder; given at its first use, then the same for ever.
+        """The name of a task's branch and folder; given at its first use, then the same forever.
 
         One worker at a time may ask.
 

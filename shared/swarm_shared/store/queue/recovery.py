@@ -147,7 +147,7 @@ class Recovery(Family):
 
         Args:
             if_unmoved: Only if neither lease nor progress has been renewed since `attempt` was read: the write lock
-                may have come late, and with it the signs of life of everybody else.
+                may have come late, and with it the signs of life of everyone else.
 
         Returns:
             False when the attempt was already fenced (the first reason is kept) or has moved on.

@@ -115,7 +115,7 @@ class Settlement(Family):
             self._mark_landing(task, kind, result, status, refused, unresolved, wall)
         if kind == LANDING and result.failure_class is FailureClass.QUALITY:
             if result.raced and refused and status not in _STOPPED:
-                # It had been sent back, merged what it was given, and another task was quicker all the same.
+                # It had been sent back, merged what it was given, and another task was quicker anyway.
                 self._db.change(SQL["give_turn"], {"task": task})
             self._event(
                 "landing_failed",

@@ -93,8 +93,8 @@ class LogLines(Family):
         """Look at what was written since; whether the index has reached the end of the output.
 
         Args:
-            lost_to: Where the let-go middle of the output ends at present, else 0: when it has moved, line numbers
-                behind it have too, and the index begins anew.
+            lost_to: Where the dropped middle of the output ends at present, else 0: when it has moved, line numbers
+                behind it have too, and the index starts again.
         """
         if lost_to != index.gap:
             index.positions, index.breaks = [], []

@@ -31,7 +31,7 @@ def _closed_anyway(close: Callable[[Any], None]) -> Callable[[Any], None]:
         try:
             close(handler)
         except _FAILURES:
-            handler.closed = True  # what was buffered is lost; the descriptor is closed all the same
+            handler.closed = True  # what was buffered is lost; the descriptor is closed anyway
 
     return closed
 

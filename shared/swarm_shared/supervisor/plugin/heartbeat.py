@@ -23,7 +23,7 @@ class Heartbeat:
         if pid != self._pid:
             return None
         if since_look > BREAK_S:
-            # It had no chance to call meanwhile, as when a virtual machine was paused: it gets its time anew.
+            # It had no chance to call meanwhile, as when a virtual machine was paused: it gets its time again.
             self._heard_at = max(self._heard_at, now)
         silent = now - self._heard_at
         return silent if silent >= SILENT_AFTER_S else None

@@ -243,7 +243,7 @@ class SwarmInterface:
         wanted = {config.name: config for config in fresh.process_configs} if fresh else {}
         configs: list[Any] = group.config.process_configs
         changed = _Changed([group.processes[config.name] for config in configs if config.name not in wanted])
-        # At once, while they still run: an `update` in between would see a difference and restart everybody.
+        # At once, while they still run: an `update` in between would see a difference and restart everyone.
         configs[:] = [config for config in configs if config.name in wanted]
         for name in sorted(wanted.keys() - {config.name for config in configs}):
             configs.append(wanted[name])

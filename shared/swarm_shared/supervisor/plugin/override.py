@@ -42,7 +42,7 @@ def apply_environment(supervisord: Any) -> None:
     if read_override(options) == before:
         return
     options.process_config(do_usage=False)
-    # Nothing has been spawned yet: make the groups anew, as supervisord did a moment ago.
+    # Nothing has been spawned yet: make the groups again, as supervisord did a moment ago.
     for name in list(supervisord.process_groups):
         supervisord.remove_process_group(name)
     for config in options.process_group_configs:
