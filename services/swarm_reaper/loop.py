@@ -39,7 +39,7 @@ BEAT_EVERY_MS = 5_000
 STALE_AFTER_MS = 20_000  # another reaper that has been silent for this long no longer blocks us
 COMPLAIN_EVERY_MS = 30_000
 LEAVE_WITHIN_MS = 60_000
-LONG_REQUEST_ENDS_WITHIN_S = 5.0
+LONG_REQUEST_ENDS_WITHIN_S = 8.0  # git may be writing your files; supervisord waits 15 s for all of us
 RESCUE_WITHIN_S = 3_600  # a large database takes a while to copy
 
 

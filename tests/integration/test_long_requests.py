@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 from integration_desk import Run, adopt
 from reaper_desk import ReaperDesk, reaper_desk
 
 from swarm_shared.domain.models import Status, Verb
 from swarm_shared.git.plumbing.stale_locks import LOCK_NAME
+from swarm_shared.store.requests.control import ControlRow
 
 pytestmark = pytest.mark.integration
 
@@ -26,32 +29,72 @@ def opened_by(pid: int) -> set[Path]:
     return {Path(os.path.realpath(each)) for each in Path(f"/proc/{pid}/fd").iterdir()}
 
 
-def test_a_landing_survives_the_reaper_that_began_it(desk: ReaperDesk, tmp_path: Path) -> None:
-    project = Run(tmp_path / "with-git")
-    started, go = tmp_path / "started", tmp_path / "go"
-    project.land("a", {"b.txt": "1\n", ".gitattributes": "slow.txt filter=slow\n"})
-    tip = project.land("c", {"c.txt": "1\n", "slow.txt": "2\n", "z.txt": "3\n"})
-    adopt(desk.db, project)
-    # Git is in the middle of writing files for as long as this filter waits.
-    smudge = f"touch '{started}'; while [ ! -e '{go}' ]; do sleep 0.02; done; cat"
-    project.git("config", "filter.slow.smudge", smudge)
-    project.git("config", "filter.slow.clean", "cat")
+class SlowProject(Run):
+    """Git is in the middle of writing its files from `started` until `go` is there."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.started, self.go = folder / "started", folder / "go"
+        self.land("a", {"b.txt": "1\n", ".gitattributes": "slow.txt filter=slow\n"})
+        self.tip = self.land("c", {"a.txt": "2\n", "c.txt": "1\n", "slow.txt": "2\n", "z.txt": "3\n"})
+        waits = f"touch '{self.started}'; while [ ! -e '{self.go}' ]; do sleep 0.02; done; cat"
+        self.git("config", "filter.slow.smudge", waits)
+        self.git("config", "filter.slow.clean", "cat")
+
+
+@pytest.fixture
+def project(desk: ReaperDesk, tmp_path: Path) -> Iterator[SlowProject]:
+    made = SlowProject(tmp_path / "with-git")
+    adopt(desk.db, made)
+    yield made
+    made.go.touch()  # whatever still waits
+
+
+def ask(desk: ReaperDesk, project: SlowProject) -> int:
+    seen = {"into": project.base, "tip": project.tip}
+    return desk.db.control.request(Verb.LAND, "main", seen, actor="dashboard")
+
+
+def answered(desk: ReaperDesk, row: int) -> ControlRow:
+    desk.wait(lambda: desk.db.control.get(row).status != "pending", "the request has its outcome")
+    return desk.db.control.get(row)
+
+
+def test_a_landing_survives_the_reaper_that_began_it(desk: ReaperDesk, project: SlowProject) -> None:
     first = desk.reaper()
-    row = desk.db.control.request(Verb.LAND, "main", {"into": project.base, "tip": tip}, actor="dashboard")
-    desk.wait(started.exists, "git writes the files")
+    row = ask(desk, project)
+    desk.wait(project.started.exists, "git writes the files")
     first.kill()
     first.wait()
     second = desk.reaper()
     lock = project.root / ".git" / LOCK_NAME
     desk.wait(lambda: lock in opened_by(second.pid), "the next reaper waits for the git of the first one")
     assert desk.db.control.get(row).status == "pending"
-    go.touch()
-    desk.wait(lambda: desk.db.control.get(row).status != "pending", "the request has its outcome")
-    answered = desk.db.control.get(row)
-    assert (answered.status, answered.argument["new"]) == ("done", tip), answered.result
-    assert project.sha("main") == tip
+    project.go.touch()
+    done = answered(desk, row)
+    assert (done.status, done.argument["new"]) == ("done", project.tip), done.result
+    assert project.sha("main") == project.tip
     assert project.git("status", "--porcelain") == ""
     assert [e["event_type"] for e in desk.db.events.newest(50)].count("landed_into") == 1
+
+
+def test_where_git_itself_was_killed_the_branch_has_not_moved_and_what_it_left_is_named(
+    desk: ReaperDesk, project: SlowProject
+) -> None:
+    desk.reaper()
+    row = ask(desk, project)
+    desk.wait(project.started.exists, "git writes the files")
+    lock = project.root / ".git" / LOCK_NAME
+    for each in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            if each.name() == "git" and lock in opened_by(each.pid):
+                each.kill()
+    project.go.touch()  # its filter has the lock too
+    first = answered(desk, row)
+    again = answered(desk, ask(desk, project))
+    assert (first.status, again.status) == ("refused", "refused")
+    assert "with-git/project has changes that are not committed: a.txt" in str(again.result)
+    assert project.sha("main") == project.base
 
 
 def test_a_text_is_imported_by_the_reaper(desk: ReaperDesk) -> None:
