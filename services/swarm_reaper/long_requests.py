@@ -71,7 +71,7 @@ class LongRequests:
         self._thread.start()
 
     def stop(self, *, within_s: float) -> None:
-        """Begin nothing new, and wait a little for what is at work."""
+        """Start nothing new, and wait briefly for running work."""
         with self._changed:
             self._stopping = True
             self._changed.notify()

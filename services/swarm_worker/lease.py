@@ -20,7 +20,7 @@ RETRY_S = 1.0  # after a heartbeat that the database did not take
 PROGRESS_LOOK_S = 5.0
 # CPU time of a tree: where the kernel does not list children, each look reads all of /proc.
 COSTLY_LOOK_S = 60.0
-USES_LOOK_S = 2.0  # what is used is told with the heartbeat, but not looked up more often than this
+USES_LOOK_S = 2.0  # usage is reported with the heartbeat, but not measured more often than this
 
 
 class Heart:

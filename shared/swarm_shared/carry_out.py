@@ -87,7 +87,9 @@ def carry_out_now(
 
 @contextmanager
 def _turn(database: TaskDatabase, verb: Verb, *, wait: bool) -> Iterator[bool]:
-    """Keep imports out while a definition is changed: what one has planned must stay true; False: one is at work."""
+    """Keep imports out while a definition is changed: the plan of an import must stay valid; False: an import is
+    running.
+    """
     if verb not in DEFINITION_VERBS:
         yield True
         return

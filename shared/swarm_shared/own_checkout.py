@@ -12,7 +12,7 @@ _PART = Path("services", "swarm_worker", "__init__.py")
 
 
 def not_pointed_at_a_project(settings: Settings) -> ConfigError | None:
-    """The error where the project root is the suite's own checkout by default; None where it may be worked on.
+    """The error if the project root is by default the checkout of Amplifier Swarm itself; otherwise None.
 
     A user who names the checkout as the project, for example to develop Amplifier Swarm with itself, means it.
     """

@@ -32,7 +32,7 @@ def lay_out(count: int, links: Sequence[Link]) -> Layout:
     forward = _without_cycles(count, links)
     linked = {end for link in forward for end in link}
     layer = _layers(count, forward)
-    # Boxes first, then the bends of long links, each a place of its own in its layer.
+    # Boxes first, then the bends of long links, each with its own place in its layer.
     places = layer[:]
     chains: dict[Link, list[int]] = {}
     bends_wanted = sum(layer[b] - layer[a] - 1 for a, b in forward)

@@ -27,7 +27,7 @@ import { showState } from "./tabstate.js";
 import { onOutcome } from "./verbs.js";
 
 // What a screen module is: `name`, `title(place)`, `load(place, signal)` and `view(context)`; `place.again()` loads
-// anew, soon; where it has them, `leave()`,
+// again, soon; where it has them, `leave()`,
 // `keys` ({letter: [words for the help, function]}) and `follows`, true where its data changes with what happens.
 const SCREENS = { now, tasks, inbox, graph, workers, landing, audit, health, logs, settings };
 const LOST = {

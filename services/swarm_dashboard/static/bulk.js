@@ -147,7 +147,7 @@ const useful = (verb) => [...chosen.values()].filter((row) => row.verbs.includes
 
 async function act(verb, parameters) {
   const label = TASK_VERBS[verb].label.replace("…", "");
-  const told = h("p", { role: "status", class: "counting" }, "Counting…");
+  const line = h("p", { role: "status", class: "counting" }, "Counting…");
   const note =
     verb === "retry"
       ? h("textarea", {
@@ -159,11 +159,11 @@ async function act(verb, parameters) {
   const priority = verb === "prioritize" ? priorityField("medium") : null;
   const run = new AbortController();
   const ready = everything
-    ? counted(parameters, verb, told, run.signal)
-    : Promise.resolve(describe(told, ...ofSelection(verb)));
+    ? counted(parameters, verb, line, run.signal)
+    : Promise.resolve(describe(line, ...ofSelection(verb)));
   const yes = await question({
     title: `${label} ${everything ? "everything that matches" : "the selected tasks"}?`,
-    content: [told, h("p", { class: "quiet" }, TASK_VERBS[verb].does({ group: "in_progress" })), note, priority].filter(
+    content: [line, h("p", { class: "quiet" }, TASK_VERBS[verb].does({ group: "in_progress" })), note, priority].filter(
       Boolean,
     ),
     yes: label,
@@ -189,7 +189,7 @@ function ofSelection(verb) {
 }
 
 /** Count what matches, a bounded piece at a time; whether there is anything to do once the number is exact. */
-async function counted(parameters, verb, told, signal) {
+async function counted(parameters, verb, line, signal) {
   let meant = 0;
   const rest = {};
   try {
@@ -198,19 +198,19 @@ async function counted(parameters, verb, told, signal) {
       meant += part.meant;
       for (const [status, n] of Object.entries(part.left_alone)) rest[status] = (rest[status] ?? 0) + n;
       cursor = part.cursor;
-      describe(told, meant, rest, cursor === null);
+      describe(line, meant, rest, cursor === null);
     }
     return meant > 0;
   } catch (error) {
-    if (error.name !== "AbortError") told.textContent = error.message;
+    if (error.name !== "AbortError") line.textContent = error.message;
     return false;
   }
 }
 
-function describe(told, meant, rest, isExact) {
+function describe(line, meant, rest, isExact) {
   const left = Object.entries(rest).map(([status, n]) => `${count(n)} ${statusWord(status)}`);
   const number = isExact ? plural(meant, "task") : `${count(meant)}+ tasks`;
-  told.replaceChildren(
+  line.replaceChildren(
     h("strong", null, number),
     isExact ? "" : ", still counting…",
     left.length ? ` Skipped: ${left.join(", ")}${isExact ? "" : " so far"}.` : isExact ? "." : "",

@@ -39,7 +39,7 @@ export function parse(lines, most) {
 }
 
 /**
- * Rows in pairs of old and new: what was deleted beside what was added in its place.
+ * Rows in pairs of old and new: each deleted row next to its replacement.
  * @param {Row[]} rows
  * @returns {[Row | null, Row | null][]} hunks and notes are in both places
  */

@@ -82,15 +82,15 @@ export class LogLines {
     await this.#loading.get(number);
   }
 
-  /** The whole output as text, loaded or not; `told` is called with the number of bytes received. */
-  async everything(told) {
+  /** The whole output as text, loaded or not; `report` is called with the number of bytes received. */
+  async everything(report) {
     const texts = [];
     for (let from = 0; ; ) {
       const answer = await this.#get("", { from });
       texts.push(...answer.pieces.map((piece) => piece.text));
       if (!answer.pieces.length) return texts;
       from = answer.next;
-      told(from);
+      report(from);
     }
   }
 

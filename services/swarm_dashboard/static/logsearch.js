@@ -21,7 +21,7 @@ export class LogSearch {
     spellcheck: "false",
     maxlength: 400,
   });
-  #told = h("span", { class: "quiet found", role: "status" });
+  #status = h("span", { class: "quiet found", role: "status" });
   #steps;
   #asked = null; // { kind, q }
   #hits = [];
@@ -69,7 +69,7 @@ export class LogSearch {
       this.#field,
       this.#steps,
       h("button", { type: "button", class: "small", onclick: () => this.errors() }, "First error"),
-      this.#told,
+      this.#status,
     );
   }
 
@@ -106,7 +106,7 @@ export class LogSearch {
     this.#hits = [];
     this.#next = 0;
     this.#at = -1;
-    this.#tell();
+    this.#showStatus();
     this.#view.marked();
     if (!asked) return;
     const { signal } = this.#run;
@@ -117,7 +117,7 @@ export class LogSearch {
       });
       if (jump && this.#at < 0 && this.#hits.length) this.#jump(0);
     } catch (error) {
-      if (error.name !== "AbortError") this.#told.textContent = error.message;
+      if (error.name !== "AbortError") this.#status.textContent = error.message;
     }
   }
 
@@ -129,9 +129,9 @@ export class LogSearch {
       this.#next = answer.next;
       this.total = answer.total;
       found();
-      this.#tell();
+      this.#showStatus();
     }
-    this.#tell();
+    this.#showStatus();
   }
 
   async step(by) {
@@ -147,15 +147,15 @@ export class LogSearch {
   #jump(place) {
     if (place < 0) return;
     this.#at = place;
-    this.#tell();
+    this.#showStatus();
     this.#view.go(this.#hits[place]);
   }
 
-  #tell() {
+  #showStatus() {
     const all = `${count(this.#hits.length)}${this.#hits.length >= MOST ? "+" : this.#next !== null && this.#hits.length ? " so far" : ""}`;
     const word = this.#asked?.kind === "errors" ? "error " : "";
     const looking = this.#next !== null && this.#hits.length < MOST;
-    this.#told.textContent = !this.#asked
+    this.#status.textContent = !this.#asked
       ? ""
       : this.#at >= 0
         ? `${word}${count(this.#at + 1)} of ${all}`

@@ -14,7 +14,7 @@ from urllib.parse import unquote_to_bytes
 
 from werkzeug.routing import BaseConverter
 
-_SLASH = "\0"  # stands for an encoded slash while the address is routed; no id can hold it
+_SLASH = "\0"  # represents an encoded slash while the address is routed; no id can contain it
 _ENCODED_SLASH, _ENCODED_NULL = re.compile("%2f", re.IGNORECASE), "%00"
 _REPLACEMENT = "%EF%BF%BD"
 

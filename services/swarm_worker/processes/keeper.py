@@ -153,7 +153,7 @@ def _listen_to_signals() -> int:
 
 
 def _end_all_whatever_fails() -> None:
-    # Our exit is taken for the proof that nothing is left: even a fault of ours must not make us leave early.
+    # Our exit counts as the proof that nothing is left: even a bug of ours must not make us exit early.
     while True:
         try:
             if not extinction.extinguish(grace_s=ORPHAN_GRACE_S):
@@ -164,7 +164,7 @@ def _end_all_whatever_fails() -> None:
 
 
 def _print_fault() -> None:
-    # Not through sys.stderr: that may stand for a file that is closed here.
+    # Not through sys.stderr: it may refer to a file that is closed here.
     try:
         os.write(2, traceback.format_exc().encode(errors="replace"))
     except OSError:

@@ -194,7 +194,7 @@ class Tree:
 
 
 def _keep_inherited_descriptors() -> None:
-    """What whoever started us left open for its children is not ours to hand on; Python's own never are."""
+    """Descriptors that our parent left open for its children must not be passed on; Python's own never are."""
     for descriptor in map(int, os.listdir("/dev/fd")):
         if descriptor >= _STANDARD_DESCRIPTORS:
             try:

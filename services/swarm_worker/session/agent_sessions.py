@@ -173,7 +173,7 @@ class AgentSessions:
         return told.since(before, cumulative=cli.result.cumulative)
 
     def _noted(self, cli: AgentCli, role: Role, reading: Reading, files: SessionFiles, resumes: str | None) -> Reading:
-        """The reading, with what the session's files tell beside it."""
+        """The reading, completed from the session's files."""
         session = reading.session_id or files.session_id()
         self._record.note_session(role, session)
         told, used = usage_of(reading), files.used(session)

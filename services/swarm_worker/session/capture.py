@@ -37,7 +37,7 @@ class Kept:
             self._lost += over
 
     def text(self) -> str:
-        """Decoded; a gap is marked on a line of its own."""
+        """Decoded; a gap is marked on a separate line."""
         gap = f"\n[… {self._lost} bytes left out …]\n".encode() if self._lost else b""
         return (bytes(self._head) + gap + bytes(self._tail)).decode("utf-8", "replace")
 

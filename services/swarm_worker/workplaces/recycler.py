@@ -71,7 +71,7 @@ class Recycler:
                 trees = self._trees.of(repository)
                 reason = recycle(trees, integration, safe, spares=self.limit(), cleanup=cleanup)
         except RepositoryBusy:
-            return False  # another worker is at it
+            return False  # another worker is working on it
         except (GitError, GitUnusable, OSError) as error:
             reason = str(error)
         if reason is not None:

@@ -85,7 +85,7 @@ class Refiller:
             with file_lock(filling.lock, tend=lambda: None, timeout_s=0) as descriptor:
                 return self._fill(self._trees.repository.holding(descriptor), limit)
         except RepositoryBusy:
-            return False  # another worker is at it
+            return False  # another worker is working on it
 
     def _fill(self, repository: Repository, limit: int) -> bool:
         left = self._filling(repository)

@@ -40,7 +40,7 @@ class Beyond(Struct, frozen=True, kw_only=True):
 
 
 class Workplace:
-    """A folder to work in. This one keeps nothing apart: there are no commits, and so nothing to tell of them."""
+    """A folder to work in. This one isolates nothing: without commits there is nothing to report."""
 
     own = False  # no other task's session works in it
 
@@ -67,7 +67,7 @@ class Workplace:
         return None
 
     def checks(self) -> list[dict[str, Any]]:
-        """What can be told from the commit itself, in the shape of check results."""
+        """What the commit itself shows, as check results."""
         return []
 
     def change(self) -> str | None:

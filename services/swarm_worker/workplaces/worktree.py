@@ -164,7 +164,7 @@ class Worktrees:
     def _with_what_has_landed(self, opened: TaskWorktree, into: str, tip: str, claim: Claim) -> TaskWorktree:
         merge = bring_in(opened, tip=tip, branch=into, task_id=claim.task_id, attempt_id=claim.attempt)
         if merge.new is None:
-            return opened  # the agent resolves it: the conflicts stand in what it must fix
+            return opened  # the agent resolves it: the conflicts are listed under what it must fix
         base = merge_base(opened.checkout.git, merge.new, tip) or opened.base_sha
         return replace(opened, head_sha=merge.new, base_sha=base)
 

@@ -238,7 +238,7 @@ class Source(Struct, frozen=True, kw_only=True):
 class TaskSpec(Struct, frozen=True, kw_only=True):
     """One task as a task file states it, after checking; see the manual's list of keys.
 
-    Lists are tuples of text. `extra` holds keys that the suite does not know, which are exported again.
+    Lists are tuples of text. `extra` holds unknown keys, which are exported again.
     `line` is the task's line in its file, 0 when it came from elsewhere.
     """
 

@@ -20,7 +20,7 @@ def setting(name: str, *flags: str, default: Any = None, help: str | None = None
     Args:
         name: The setting's name in `config.Settings`.
         flags: How it is written; `--the-name` unless given. Yes-or-no settings take `--x/--no-x` or `--no-x` alone.
-        default: The default of a program where it differs from the suite's; only shown here, given to `resolve` there.
+        default: The default of a program if it differs from the general one; only shown here, given to `resolve` there.
         help: A help text other than the setting's own.
     """
     field = next((one for one in described() if one.name == name), None)

@@ -1,4 +1,4 @@
-"""Private keys in PEM and PGP armour, on lines of their own or within a JSON string, also those that are cut off."""
+"""Private keys in PEM and PGP armour, on separate lines or within a JSON string, including truncated ones."""
 
 from __future__ import annotations
 

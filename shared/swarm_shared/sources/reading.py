@@ -82,7 +82,7 @@ def place_of(path: Path, *, root: Path) -> Place:
 
 
 def recognize(place: Place, data: bytes) -> str | None:
-    """The name of the format; None for a task file of the suite, and for anything unknown."""
+    """The name of the format; None for one of our task files, and for anything unknown."""
     if len(data) > MAX_BYTES or data.startswith(_OTHER_ENCODINGS):
         return None
     text = _decoded(data)

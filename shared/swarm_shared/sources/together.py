@@ -40,7 +40,7 @@ class FilesRefused(InputError):
 class How(Struct, frozen=True, kw_only=True):
     """How files are to be read.
 
-    `plan_format` is the name of a format, `yaml` for the suite's own, None to recognize each file. `root` is the
+    `plan_format` is the name of a format, `yaml` for our own, None to recognize each file. `root` is the
     project root, which the paths of sources are relative to.
     """
 
@@ -169,7 +169,7 @@ def _files(contents: Iterable[tuple[Place, bytes]], how: How) -> list[_File]:
 
 
 def _recognized(place: Place, data: bytes) -> str:
-    """The format by content, else by the place where the file was found; empty for a task file of the suite."""
+    """The format by content, else by the place where the file was found; empty for one of our task files."""
     found = recognize(place, data)
     if found is None or (found == CHECKLIST and place.expected in JOINED):
         found = place.expected or found

@@ -1,4 +1,4 @@
-"""What the suite asks of a supervisord: short calls that never wait for a program."""
+"""Our calls to supervisord: short ones that never wait for a program."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ DASHBOARD = "swarm-dashboard"
 
 
 class SupervisorState(StrEnum):
-    """What supervisord is at, as far as others can know: it refuses to say more while it stops or reloads."""
+    """The state of supervisord, as far as others can know it: it refuses to say more while it stops or reloads."""
 
     RUNNING = "running"
     STOPPING = "stopping"
@@ -183,7 +183,7 @@ class SupervisorClient:
         """What dead programs left behind; answers also while supervisord stops.
 
         A keeper whose worker was killed is among them and still at work: leave it to finish. Below a
-        supervisord that is process 1 of a container, there can be processes that are not the suite's.
+        supervisord that is process 1 of a container, there can be processes that are not ours.
         """
         pairs = (text.split(":") for text in self._call("swarm.orphans"))
         return tuple(Orphan(pid=int(pid), start_time=int(start)) for pid, start in pairs)

@@ -12,7 +12,7 @@ from xml.parsers.expat import ExpatError
 
 from swarm_shared.domain.errors import SupervisorError
 
-# Faults of supervisord that the suite distinguishes. Source: Supervisor, class supervisor.xmlrpc.Faults.
+# Faults of supervisord that we distinguish. Source: Supervisor, class supervisor.xmlrpc.Faults.
 SHUTDOWN_STATE = 6
 BAD_NAME = 10
 ALREADY_STARTED = 60

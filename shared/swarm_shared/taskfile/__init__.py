@@ -1,4 +1,4 @@
-"""Task files: YAML that people write, checked as a whole, and exports that import again."""
+"""Task files: YAML that users write, checked as a whole, and exports that can be imported again."""
 
 from __future__ import annotations
 

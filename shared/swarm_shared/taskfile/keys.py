@@ -63,7 +63,7 @@ KEYS: Mapping[str, tuple[str, values.Reader]] = MappingProxyType(
 FIELDS: tuple[str, ...] = tuple(dict.fromkeys(field for field, _ in KEYS.values()))
 
 
-# Plain words for keys, as people and other tools write them; singular and plural are the same.
+# Common words for keys, as users and other tools write them; singular and plural are the same.
 ALIASES: Mapping[str, str] = MappingProxyType(
     dict.fromkeys(["deps", "depends", "dependency", "blocked_by"], "dependencies")
     | dict.fromkeys(["acceptance_criterion", "criteria"], "acceptance_criteria")
@@ -79,7 +79,7 @@ _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 def plain_key(word: str) -> str:
-    """A key in the suite's spelling: `acceptanceCriteria`, `Depends-On` and `blocked by` with underscores, small."""
+    """A key in our spelling: `acceptanceCriteria`, `Depends-On` and `blocked by` with underscores, small."""
     return _HUMP.sub("_", word).replace("-", "_").replace(" ", "_").lower()
 
 

@@ -18,7 +18,7 @@ from swarm_shared.taskfile.reader import read_task_file
 from swarm_shared.taskfile.writer import entries
 from swarm_shared.taskfile.yamltext import STEP, block, item
 
-# Of the row, not of the definition: requests of their own change them.
+# Part of the row, not of the definition: separate requests change them.
 NOT_EDITED = {"id": "add another task instead", "status": "use hold, release, retry or cancel"}
 _NO_ID = "no-id-was-given"
 _DEFAULTS = TaskSpec(id="", name="")

@@ -66,7 +66,7 @@ def read_name(node: Node, word: str, problems: ProblemList) -> str | None:
 
 
 def read_id(node: Node, word: str, problems: ProblemList) -> str | None:
-    """A text that people can type, see and find in a log."""
+    """A text that users can type, see and find in a log."""
     text = read_scalar(node, word, problems)
     if text is None:
         return None
@@ -232,7 +232,7 @@ def text_of_part(node: Node) -> str | None:
 
 
 def is_source(node: Node) -> bool:
-    """Whether a value is a mapping of ours; people write other things under `source`, which are kept unread."""
+    """Whether a value is one of our mappings; users write other things under `source`, which are kept unread."""
     return isinstance(node, MapNode) and node.entries.keys() >= _SOURCE_KEYS
 
 

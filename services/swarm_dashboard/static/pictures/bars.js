@@ -4,7 +4,7 @@
 import { h, svg } from "../dom.js";
 import { count, plural } from "../format.js";
 import { asTable, cell, empty, table } from "../pieces.js";
-import { fillOf, legend, patterns, told, wordOf } from "./kinds.js";
+import { fillOf, kindsText, legend, patterns, wordOf } from "./kinds.js";
 import { Picture } from "./picture.js";
 import { box, clock, levels, moments, scale } from "./plot.js";
 import * as source from "./source.js";
@@ -105,13 +105,13 @@ class Bars extends Picture {
   #said(data) {
     const bar = this.#bars[this.#marked];
     if (bar)
-      return `${clock(bar.at)}–${clock(bar.at + data.bar_s * 1000)}: ${bar.total ? told(ordered(bar.kinds)) : "nothing ended"}.`;
+      return `${clock(bar.at)}–${clock(bar.at + data.bar_s * 1000)}: ${bar.total ? kindsText(ordered(bar.kinds)) : "nothing ended"}.`;
     const all = {};
     for (const { kinds } of this.#bars) for (const [kind, n] of Object.entries(kinds)) all[kind] = (all[kind] ?? 0) + n;
     const cut =
       data.complete_from > data.from ? ` Counts before ${clock(Date.parse(data.complete_from))} are incomplete.` : "";
     return sum(all)
-      ? `${plural(sum(all), "attempt")} ended: ${told(ordered(all))}.${cut}`
+      ? `${plural(sum(all), "attempt")} ended: ${kindsText(ordered(all))}.${cut}`
       : "Nothing ended in this period.";
   }
 

@@ -57,7 +57,7 @@ export const legend = (kinds) =>
   );
 
 /** As words: "11 passed, 1 failed". */
-export const told = (kinds) =>
+export const kindsText = (kinds) =>
   Object.entries(kinds)
     .map(([kind, n]) => `${count(n)} ${wordOf(kind)}`)
     .join(", ");

@@ -4,7 +4,7 @@
 import { h, svg } from "../dom.js";
 import { count, duration, moment, now, plural, sinceSeconds } from "../format.js";
 import { asTable, at, cell, elapsed, empty, table, taskLink, taskPath } from "../pieces.js";
-import { fillOf, legend, patterns, told, wordOf } from "./kinds.js";
+import { fillOf, kindsText, legend, patterns, wordOf } from "./kinds.js";
 import { Picture } from "./picture.js";
 import { box, moments, scale } from "./plot.js";
 import * as source from "./source.js";
@@ -217,7 +217,7 @@ class Lanes extends Picture {
                 row.task === null ? "–" : taskLink(row.task, null, { class: "id", "data-row": "" }),
                 row.number > 1 && h("span", { class: "quiet" }, ` try ${row.number}`),
               ),
-              cell("Outcome", null, row.kinds ? told(row.kinds) : wordOf(row.kind)),
+              cell("Outcome", null, row.kinds ? kindsText(row.kinds) : wordOf(row.kind)),
               cell("Began", { class: "c-time" }, at(from)),
               cell("Took", { class: "c-time" }, row.end === null ? elapsed(from) : duration(row.end - row.start)),
             );
@@ -335,7 +335,7 @@ function describe({ block, since, until, row }) {
   if (row)
     return `${block.task}: ${block.stage ?? "running"}, since ${times}. ${row.last_line ?? ""} Press Enter to open it.`;
   if (block.count > 1)
-    return `${plural(block.count, "attempt")}: ${told(block.kinds)} · ${times}. Press Enter to open ${block.task}.`;
+    return `${plural(block.count, "attempt")}: ${kindsText(block.kinds)} · ${times}. Press Enter to open ${block.task}.`;
   const parts = (block.parts ?? [])
     .filter(([, , to]) => to !== null)
     .map(([role, from, to]) => `${role} ${duration(to - from)}`);

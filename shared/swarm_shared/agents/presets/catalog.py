@@ -1,4 +1,4 @@
-"""Loads the presets: those that ship with the suite, changed and extended by the user's own."""
+"""Loads the presets: the built-in ones, changed and extended by the user's own."""
 
 from __future__ import annotations
 

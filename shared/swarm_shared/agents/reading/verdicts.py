@@ -43,7 +43,7 @@ def settle(text: str, objects: Sequence[tuple[dict[str, Any], int, int]]) -> dic
     prose = _without(text, objects)
     lines = [(found[1].upper(), found) for found in _LINE.finditer(prose)]
     stated = {verdict_of(found) for found, _, _ in objects}
-    # A pass is only the line that stands alone; "VERDICT: FAIL because …" says enough.
+    # A pass must be alone on its line; "VERDICT: FAIL because …" says enough.
     stated |= {word for word, found in lines if word == FAIL or _ONLY_MARKS.match(found[2])}
     if objects:
         answer = dict(objects[-1][0])

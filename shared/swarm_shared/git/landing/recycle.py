@@ -102,7 +102,7 @@ def _products(trees: TaskWorktrees, checkout: Checkout, ignored: tuple[Path, ...
 def _ignored_alone(checkout: Checkout) -> tuple[Path, ...] | None:
     """What git ignores here, where that is all that differs from a fresh checkout; else None.
 
-    A flag in the index hides a file from git, and a submodule has a repository of its own.
+    A flag in the index hides a file from git, and a submodule has its own repository.
     """
     if not checkout.link_is_ours() or modules_of(checkout):
         return None

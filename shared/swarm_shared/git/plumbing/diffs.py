@@ -81,7 +81,7 @@ class Diff(Struct, frozen=True, kw_only=True):
         return tuple(dict.fromkeys(both))
 
     def stat(self, *, lines: int = _STAT_LINES) -> str:
-        """A table for people and prompts: a line for each file and one of sums."""
+        """A table for display and prompts: a line for each file and one with totals."""
         rows = [_row(file) for file in self.files[:lines]]
         if len(self.files) > lines:
             rows.append(f"… and {len(self.files) - lines} more files")

@@ -138,7 +138,7 @@ def _remember(known: set[_Fact], fact: _Fact) -> None:
 
 
 def _packed(common: Path, ref: str) -> str | None:
-    """What a ref without a file of its own points to; None where there is no such ref, "" where that cannot be told."""
+    """What a ref without a file of its own points to; None if there is no such ref, "" if that is unknown."""
     if not (common / "HEAD").is_file():
         return ""
     try:

@@ -39,7 +39,7 @@ _FIELDS: Mapping[str, str] = {
 
 
 def recognizes(place: Place, text: str) -> bool:
-    """A Markdown file with at least one box, that is no task file of the suite."""
+    """A Markdown file with at least one box that is not one of our task files."""
     return place.suffix in SUFFIXES and bool(_BOX.search(text)) and not _OWN_KEY.search(text)
 
 
@@ -82,7 +82,7 @@ def state_of(item: Item) -> Status:
 
 
 def read_inline(draft: Draft, item: Item) -> None:
-    """Take what the text says in the suite's own short forms out of the name."""
+    """Remove our short forms from the name, and apply them."""
     text = draft.name
     for found in _AFTER.findall(text):
         draft.needs += split_list(found)

@@ -31,7 +31,7 @@ _OWN = re.compile(r'"(?:testStrategy|subtasks)"[ \t]*:')
 
 
 def recognizes(place: Place, text: str) -> bool:
-    """An object of tags; the older layout only if it has keys that a task file of the suite has not."""
+    """An object of tags; the older layout only if it has keys that our task files do not have."""
     if _TAGGED.match(text):
         return True
     return bool(_OLDER.match(text) and _TITLE.search(text) and _OWN.search(text))

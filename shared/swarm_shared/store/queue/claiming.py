@@ -52,7 +52,7 @@ class Claiming(Family):
         return self._db.row(SQL["anything_ready"], {"mono": self._clock.mono_ms()}) is not None
 
     def promote_due(self) -> int:
-        """Make scheduled tasks ready whose time has come, for people to see; how many. A claim does it as well."""
+        """Make scheduled tasks ready whose time has come, for display. Returns how many. A claim does this as well."""
         due = self._db.value(SQL["next_due"])
         if due is None or int(due) > self._clock.mono_ms():
             return 0

@@ -291,7 +291,7 @@ class Landings(Family):
         return [(str(plan_format), str(key)) for plan_format, key in self._db.rows(SQL["plan_items"], {"path": path})]
 
     def tell_synced(self, landing: LandingClaim, kind: str, message: str) -> None:
-        """Write into the log what became of the task's item in its plan."""
+        """Record in the log the result for the task's item in its plan."""
         claim = landing.claim
         with self._db.transaction(durable=False):
             self._event(kind, message, task=claim.task, task_id=claim.task_id, worker_id=claim.worker_id)

@@ -19,7 +19,7 @@ class Overlaps(Family):
     """Joins the caller's transaction."""
 
     def puts_behind(self, task: int, files: str | None) -> bool:
-        """Whether the task just claimed must wait for one at work, and if so take the claim back.
+        """Whether the task just claimed must wait for a running one; if so, the claim is undone.
 
         Args:
             files: What it may change, as stored; None: never overlaps.

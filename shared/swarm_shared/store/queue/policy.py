@@ -18,7 +18,7 @@ from swarm_shared.redaction.redaction import Redaction
 MAX_CRASH_BACKOFF_S = 30 * 60.0
 CRASH_SPREAD = 1.5
 LANDING_TRIES = 2  # refused so often with something left unresolved, a task waits for the user
-LANDING_REFUSALS = 10  # refused so often for whatever reason: no task loses that many races without a cause of its own
+LANDING_REFUSALS = 10  # refused so often for whatever reason: no task loses that many races without its own cause
 
 
 class Budgets(Struct, frozen=True, kw_only=True):
@@ -115,7 +115,7 @@ def next_move(
     same: FailureCause | None = None,
     has_landed: bool = False,
 ) -> Move:
-    """Decide where a task goes after `result`.
+    """Decide the next status of a task after `result`.
 
     Args:
         failures: Quality failures before this attempt, since the last fresh budget.
@@ -162,7 +162,7 @@ def next_move(
 def next_landing_move(
     result: AttemptResult, *, failures: int, crashes: int, refused: int, unresolved: int, budgets: Budgets
 ) -> Move:
-    """Decide where a task goes after an attempt at landing it.
+    """Decide the next status of a task after an attempt at landing it.
 
     Args:
         refused: Landings that were refused before this one, for a conflict or a failing check.

@@ -141,7 +141,7 @@ class Workers(Family):
             )
 
     def set_status(self, run: int, status: str, remark: str | None = None) -> None:
-        """Say what the worker is at: idle, busy, waiting, draining or retiring."""
+        """Record the worker's state: idle, busy, waiting, draining or retiring."""
         with self._db.transaction(durable=False):
             self._db.change(SQL["set_worker_status"], {"run": run, "status": status, "remark": remark})
 
@@ -201,7 +201,7 @@ class Workers(Family):
         return None if row is None else WorkerRun.from_row(row)
 
     def shown(self) -> list[dict[str, Any]]:
-        """The newest start of each worker as dictionaries, for people; times in milliseconds."""
+        """The latest start of each worker as dictionaries, for display; times in milliseconds."""
         return self._db.dicts(SQL["workers_shown"])
 
     def is_keeper(self, process: ProcessId) -> bool:

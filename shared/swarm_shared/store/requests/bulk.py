@@ -30,7 +30,7 @@ class Step(Struct, frozen=True, kw_only=True):
     refusals: tuple[str, ...] = ()
 
     def summary(self) -> str:
-        """In words for people."""
+        """As text for display."""
         text = f"{self.done:,} done"
         if self.refused:
             text += f", {self.refused:,} refused: " + "; ".join(self.refusals)
@@ -77,7 +77,7 @@ class Bulk(Family):
     def step(self, row: ControlRow) -> bool:
         """Deal with the next tasks, in one transaction with the record of having done so; whether that was all.
 
-        Tasks that an agent works on get a control row of their own, aimed at the attempt.
+        Tasks that an agent works on get their own control row, aimed at the attempt.
         """
         with self._db.transaction(durable=False):
             before = self.progress(row.id)

@@ -52,7 +52,7 @@ class ControlRow(Struct, frozen=True, kw_only=True):
 
 
 class NewestAttempt(Struct, frozen=True, kw_only=True):
-    """The newest attempt of a task, and what became of it and of the task."""
+    """The newest attempt of a task, with its outcome and the task's status."""
 
     attempt: str
     number: int

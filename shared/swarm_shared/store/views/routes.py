@@ -131,7 +131,7 @@ class Routes(RouteDoors):
 
 
 def in_use(states: list[RouteState]) -> list[str]:
-    """For people, a line for each role whose first route is not the one in use."""
+    """For display, a line for each role whose first route is not the one in use."""
     lines = []
     for role in _ROLES:
         own = [state for state in states if state.role is role]

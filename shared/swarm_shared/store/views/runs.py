@@ -28,9 +28,9 @@ class Effort(Struct, frozen=True, kw_only=True):
 
 
 class AgentsNamed(Struct, frozen=True, kw_only=True):
-    """Agents that some unfinished task names for itself; empty text where it leaves the choice to the run.
+    """Agents that unfinished tasks name; an empty text if the task leaves the choice to the run.
 
-    `own_env`: it sets variables of its own, among them perhaps a key for the agent CLI.
+    `own_env`: it sets its own variables, which may include a key for the agent CLI.
     """
 
     agent_cli: str

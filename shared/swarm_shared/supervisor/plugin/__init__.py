@@ -1,7 +1,7 @@
 """Our part of supervisord's own process: scaling, settings from the environment, orphans, the owner.
 
 supervisord.conf names the two factories, and neither supervisord nor supervisorctl starts when they cannot be
-imported. So nothing in this package imports anything else of the suite.
+imported. So nothing in this package imports any of our other code.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ class RouteDoors(Family):
         return {name: routing.choose(name, default_cli, openness) for (name,) in names}
 
     def openness(self) -> Callable[[str], Openness]:
-        """How open each route is at this moment."""
+        """The current state of each route."""
         now = {"wall": self._clock.wall_ms(), "mono": self._clock.mono_ms()}
         found: dict[str, Openness] = {}
         for route, sessions, running, must_wait in self._db.rows(SQL["limited_routes"], now):
