@@ -171,6 +171,22 @@ def test_ticks_and_edits_of_one_file_both_stay_when_the_user(swarm: LandingSwarm
     assert subprocess.check_output(show).decode() == edited.replace("[ ] T", "[x] T")
 
 
+def test_a_plan_that_the_user_renames_is_ticked_at_its_new_place(swarm: LandingSwarm) -> None:
+    swarm.commit({SPEC_KIT: spec_kit(3)})
+    tasks = tasks_of(swarm, SPEC_KIT, spec_kit(3))
+    swarm.add(tasks[0])
+    swarm.worker()
+    swarm.wait_for(tasks[0].id, Status.COMPLETED, s=ALL_S)
+    (swarm.project / "specs/001-journal").mkdir()
+    swarm.git("mv", SPEC_KIT, "specs/001-journal/tasks.md")
+    swarm.git("commit", "-qm", "Rename the plan")
+    swarm.add(*tasks[1:])
+    for task in tasks[1:]:
+        swarm.wait_for(task.id, Status.COMPLETED, s=ALL_S)
+    assert len(ticked(at(swarm, INTEGRATION, "specs/001-journal/tasks.md"))) == 3
+    assert not swarm.git("ls-tree", INTEGRATION, "--", SPEC_KIT)
+
+
 def test_a_task_that_changes_nothing_is_ticked_in_a_commit_of_its_own(swarm: LandingSwarm) -> None:
     swarm.commit({SPEC_KIT: spec_kit(1)})
     (task,) = tasks_of(swarm, SPEC_KIT, spec_kit(1), run="true")

@@ -372,8 +372,11 @@ Keep it small.
 """
 GITHUB = """\
 [
-  {"number": 41, "title": "Export CSV", "state": "OPEN", "labels": [{"name": "P1"}, {"name": "api"}],
-   "milestone": {"title": "v2"}, "author": {"login": "ann"}, "url": "https://github.com/acme/shop/issues/41",
+  {"number": 41, "title": "Export CSV", "state": "OPEN",
+   "labels": [{"id": "LA_1", "name": "P1", "description": "", "color": "d73a4a"},
+   {"id": "LA_2", "name": "api", "description": "", "color": "0e8a16"}],
+   "milestone": {"number": 2, "title": "v2", "description": "", "dueOn": null},
+   "author": {"id": "U_1", "is_bot": false, "login": "ann", "name": "Ann"}, "url": "https://github.com/acme/shop/issues/41",
    "body": "Depends on #38\\r\\n\\r\\nIn `src/export.py`.\\n\\n## Acceptance\\n- [ ] header row\\n- [ ] UTF-8\\n\\n\
 ## Tasks\\n- [ ] #40\\n"},
   {"number": 40, "title": "Rows", "state": "CLOSED", "stateReason": "COMPLETED", "labels": [], "body": "",

@@ -55,6 +55,6 @@ def _run(command: list[str], address: str) -> bytes:
         ) from error
     if ran.returncode:
         lines = ran.stderr.decode(errors="replace").strip().splitlines()
-        said = lines[-1] if lines else f"exit code {ran.returncode}"
+        said = lines[0] if lines else f"exit code {ran.returncode}"
         raise InputError(f"{address}: gh failed: {said}", hint="try the command itself: gh auth status")
     return ran.stdout

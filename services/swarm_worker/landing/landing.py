@@ -134,7 +134,7 @@ class Landing:
             attempt_id=landing.built_by,
             name=landing.name,
             marks=partial(plan_marks, self._db.landings, self._repository),
-            finish=sync.finish if sync.wanted else None,
+            finish=partial(sync.finish, history=(tip, landing.head_sha)) if sync.wanted else None,
         )
 
     # ───── what must hold before it lands ─────

@@ -154,6 +154,14 @@ def test_tasks_that_wait_for_each_other_are_refused(desk: CliDesk, project: Path
     assert (ran.code, "a → b → a" in ran.err) == (3, True)
 
 
+# What `gh issue list --json` offers; older versions have no stateReason, and refuse the whole command for it.
+GH_FIELDS = (
+    *("assignees", "author", "body", "closed", "closedAt", "comments", "createdAt", "id", "isPinned", "labels"),
+    *("milestone", "number", "projectCards", "projectItems", "reactionGroups", "state", "stateReason", "title"),
+    *("updatedAt", "url"),
+)
+
+
 @pytest.fixture
 def gh(desk: CliDesk, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A `gh` that prints the sample's issues and notes its arguments in the file that this is."""
@@ -161,8 +169,17 @@ def gh(desk: CliDesk, monkeypatch: pytest.MonkeyPatch) -> Path:
     tools.mkdir()
     noted = desk.folder / "arguments"
     (tools / "issues").write_text(SAMPLES["github"].text)
-    script = f'#!/bin/sh\nprintf "%s\\n" "$@" > {noted}\n[ -f {tools}/issues ] || {{ echo "no access" >&2; exit 4; }}\n'
-    (tools / "gh").write_text(f"{script}cat {tools}/issues\n")
+    known = " ".join(GH_FIELDS)
+    script = f"""#!/bin/sh
+printf "%s\\n" "$@" > {noted}
+[ -f {tools}/issues ] || {{ printf "no access\\nAvailable:\\n  a\\n" >&2; exit 4; }}
+for word; do case $word in --json=*) fields=${{word#--json=}};; esac; done
+for field in $(echo "$fields" | tr , " "); do
+    case " {known} " in *" $field "*) ;; *) echo "Unknown JSON field: \\"$field\\"" >&2; exit 1;; esac
+done
+cat {tools}/issues
+"""
+    (tools / "gh").write_text(script)
     (tools / "gh").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tools}:/usr/bin:/bin")
     return noted

@@ -238,3 +238,9 @@ def test_tables_without_a_title_use_the_description_and_join_columns_of_one_mean
 def test_annotations_of_other_kiro_tools_are_recognized_elsewhere() -> None:
     place = Place(file="plan.md", path="plan.md")
     assert recognize(place, b"- [ ] 1. a\n  - _Boundary: Cache_\n") == "kiro"
+
+
+def test_as_many_issues_as_a_limit_of_gh_are_a_warning() -> None:
+    for count, warnings in ((29, 0), (30, 1), (1000, 1)):
+        text = ", ".join(f'{{"number": {number}, "title": "x", "state": "OPEN"}}' for number in range(count))
+        assert len(read("github", f"[{text}]", "issues.json").warnings) == warnings

@@ -53,6 +53,20 @@ def test_what_cannot_be_ticked_is_reported_and_changes_nothing(desk: Desk, where
     assert outcome[0] == NOT_TICKED
 
 
+def test_a_plan_that_was_renamed_is_found_at_its_new_place(desk: Desk) -> None:
+    git, history = desk.repo.git, [desk.base]
+    for old, new in ((PATH, "specs/y/tasks.md"), ("specs/y/tasks.md", "done/y.md")):
+        (desk.root / BELOW / new).parent.mkdir(parents=True)
+        (desk.root / BELOW / old).rename(desk.root / BELOW / new)
+        history.append(desk.commit({f"{BELOW}/other.txt": new}))
+    tree = git.line("rev-parse", f"{history[-1]}^{{tree}}")
+    sync = PlanSync(desk.repo, source("T001"))
+    file = text_at(git, sync.finish(tree, history=history), f"{BELOW}/done/y.md")
+    assert file is not None
+    assert file.text == PLAN.replace("- [ ] T001", "- [x] T001")
+    assert sync.outcome == (TICKED, "T001 in done/y.md")
+
+
 @pytest.mark.parametrize("where", [None, source("T001", tick=False)])
 def test_a_task_without_a_place_to_tick_has_nothing_to_report(desk: Desk, where: Source | None) -> None:
     assert finished(desk, where) == (PLAN, None, True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from msgspec import Struct
@@ -11,6 +11,7 @@ from msgspec import Struct
 from swarm_shared.git.plumbing.runner import Git
 
 REGULAR = ("100644", "100755")
+MOST_RENAMES = 20  # of one file, one after the other
 
 
 class TreeFile(Struct, frozen=True, kw_only=True):
@@ -45,3 +46,21 @@ def with_files(git: Git, tree: str, files: Mapping[str, TreeFile]) -> str:
             entries += f"{file.mode} {blob}\t{path}\0".encode()
         index.ask("update-index", "-z", "--index-info", stdin=entries)
         return index.line("write-tree")
+
+
+def renames_of(git: Git, path: str, commits: Sequence[str]) -> Iterator[str]:
+    """The names that a file got after this one in the history of these commits, in their order.
+
+    Source: git-rev-list(1): of a path that is gone, the last commit that touched it removed it.
+    """
+    seen = {path}
+    while commits and len(seen) <= MOST_RENAMES:
+        last = git.line("rev-list", "-1", "--topo-order", *commits, "--", f":(literal,top){path}")
+        if not last:
+            return
+        found = git.items("diff-tree", "-r", "-z", "-M", "--no-commit-id", "--diff-filter=R", "--name-status", last)
+        path = next((found[at + 2] for at in range(0, len(found), 3) if found[at + 1] == path), "")
+        if not path or path in seen:
+            return
+        seen.add(path)
+        yield path

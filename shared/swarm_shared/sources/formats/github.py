@@ -21,6 +21,7 @@ FIELDS = ("number", "title", "body", "state", "stateReason", "labels", "mileston
 # The API itself calls some of them otherwise.
 USED = (*FIELDS, "closed", "blockedBy", "html_url", "user", "state_reason", "repository", "repository_url")
 MAX_BODY_CHARS = 200_000
+LIMITS = (30, 1000)  # of gh by default, and of what we ask for
 
 _ISSUES = re.compile(r"\A\s*\[\s*(?:\]|\{)")
 _NUMBER = re.compile(r'"number"[ \t]*:[ \t]*\d')
@@ -69,8 +70,9 @@ def read(place: Place, text: str, options: Options) -> Plan:
         _read_issue(draft, issue)
         draft.needs = [f"{prefix}{need}" for need in draft.needs]
     keys.report(drafts, "issue", "issues")
-    if len(issues) == 30:
-        drafts.warn(1, "30 issues, which is where gh stops by default", "list them with: gh issue list -L 1000")
+    if len(issues) in LIMITS:
+        limit = f"{len(issues)} issues, which is a usual limit of gh: there may be more"
+        drafts.warn(1, limit, "raise it: gh issue list -L 5000, or gh:OWNER/REPO?limit=5000")
     return drafts.finish(repository.rpartition("/")[2])
 
 
