@@ -183,7 +183,7 @@ def _left(tasks: int, make: Callable[[LiveSwarm], None]) -> Left:
 
         wait_until(done, "the end of all tasks", swarm=swarm, s=900)
         wait_idle(swarm, WORKERS)
-        wait_until(lambda: not _folders(state / "worktrees"), "an end of recycling", swarm=swarm)
+        wait_until(lambda: not _folders(state / "worktrees"), "an end of recycling", swarm=swarm, s=300)
         return Left(files=files, most=most, at_end=_checkouts(state), setups=len(ran.read_text().split()))
 
 

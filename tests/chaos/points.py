@@ -27,6 +27,8 @@ _REAPING = "swarm_shared.reaping:Reaping"
 _IMPORTS = "swarm_shared.store.importing.imports:Imports"
 _LANDINGS = "swarm_shared.store.queue.landings:Landings"
 _SPARES = "swarm_shared.git.worktrees.spares"
+_PROCESS = "swarm_shared.git.plumbing.process"
+_FILLING = "swarm_shared.git.worktrees.filling"
 _SETTLE = "swarm_shared.store.queue.settlement:Settlement.settle"
 
 Picks = Callable[[tuple[Any, ...], Any], bool]
@@ -43,6 +45,18 @@ def _gave_something(arguments: tuple[Any, ...], result: Any) -> bool:
 def _told(name: str) -> Picks:
     """Calls that gave a list with such an event in it."""
     return lambda arguments, result: any(type(event).__name__ == name for event in result)
+
+
+def _of_a_new_spare(arguments: tuple[Any, ...], result: Any) -> bool:
+    """Calls whose first argument is a checkout that is of no task."""
+    checkout = arguments[1]
+    return bool(checkout.path.parent.name == "filling")
+
+
+def _is_a_gentle_checkout(arguments: tuple[Any, ...], result: Any) -> bool:
+    """The one process that writes files at low priority, which runs already."""
+    command = arguments[0].args
+    return command[0] == "nice" and "reset" in command
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +152,19 @@ LANDING_POINTS: Mapping[str, Point] = MappingProxyType(
         **{name: point for name, point in POINTS.items() if point.program in (REAPER, IMPORT)},
     }
 )
-ALL_POINTS: Mapping[str, Point] = MappingProxyType({**POINTS, **LANDING_POINTS})
+# In rounds of their own, in which workers are idle: nobody dies before a spare is being made.
+REFILL_POINTS: Mapping[str, Point] = MappingProxyType(
+    {
+        "refiller: nothing made yet": _before(WORKER, f"{_FILLING}:Filling.make", latest=2),
+        "refiller: registered, not checked out": _after(WORKER, f"{_FILLING}:add_worktree", latest=2),
+        "refiller: checked out, no spare yet": _before(WORKER, f"{_SPARES}:Spares.add", _of_a_new_spare, latest=2),
+        "refiller: git is checking out": _before(WORKER, f"{_PROCESS}:_read_all", _is_a_gentle_checkout, latest=2),
+        "refiller: spare made": _after(WORKER, f"{_FILLING}:Filling.make", latest=2),
+        "refiller: about to remove what another one left": _before(WORKER, f"{_FILLING}:remove_worktree", latest=1),
+        "refiller: removed what another one left": _after(WORKER, f"{_FILLING}:remove_worktree", latest=1),
+    }
+)
+ALL_POINTS: Mapping[str, Point] = MappingProxyType({**POINTS, **LANDING_POINTS, **REFILL_POINTS})
 
 
 def arm(name: str, nth: int, deaths: Path, *, by: signal.Signals) -> None:

@@ -54,7 +54,11 @@ class Kind:
 KINDS = {
     "crew": Kind(share=0.85, runs=(run_crew_round,)),
     "supervisord": Kind(share=0.10, runs=(run_supervised_round,), settings=lambda _: supervised_round.SETTINGS),
-    "worktrees": Kind(share=0.05, runs=(run_worktree_round,), settings=worktree_round.settings),
+    "worktrees": Kind(
+        share=0.05,
+        runs=(run_worktree_round, partial(run_worktree_round, refills=True)),
+        settings=worktree_round.settings,
+    ),
     "frozen": Kind(
         share=0.10,
         runs=(partial(run_zombie_round, dawdle=False), partial(run_zombie_round, dawdle=True)),

@@ -141,5 +141,8 @@ def random_tampering(arena: Arena, program: str, share: float, table: Mapping[st
     if arena.rng.random() >= share:
         return unchanged
     programs = (points.WORKER, points.KEEPER) if program == points.WORKER else (program,)
-    name = arena.rng.choice([name for name, point in table.items() if point.program in programs])
+    names = [name for name, point in table.items() if point.program in programs]
+    if not names:
+        return unchanged
+    name = arena.rng.choice(names)
     return replace(unchanged, point=name, nth=arena.rng.randint(1, table[name].latest))

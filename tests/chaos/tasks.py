@@ -73,20 +73,20 @@ def batch(folder: Path, prefix: str, count: int, rng: random.Random, *, longest_
     return planned
 
 
-def writing_batch(folder: Path, prefix: str, count: int, rng: random.Random) -> list[Planned]:
-    """Tasks that each write a file of their own, to be landed."""
-    return [
-        Planned(
-            spec=TaskSpec(
-                id=f"{prefix}-{number}",
-                name=f"task {prefix}-{number}",
-                run=agent_command(folder, sleep_ms=rng.randrange(60), manner="writes"),
-                max_retries=GENEROUS_RETRIES,
-            ),
-            expected=Expected(status=Status.COMPLETED),
+def writing_batch(folder: Path, prefix: str, count: int, rng: random.Random, *, chained: bool = False) -> list[Planned]:
+    """Tasks that each write a file of their own, to be landed; chained ones each wait for the last."""
+    planned: list[Planned] = []
+    for number in range(count):
+        needed = planned[-1] if planned and chained else None
+        spec = TaskSpec(
+            id=f"{prefix}-{number}",
+            name=f"task {prefix}-{number}",
+            dependencies=(needed.spec.id,) if needed is not None else (),
+            run=agent_command(folder, sleep_ms=rng.randrange(60), manner="writes"),
+            max_retries=GENEROUS_RETRIES,
         )
-        for number in range(count)
-    ]
+        planned.append(Planned(spec=spec, expected=Expected(status=Status.COMPLETED)))
+    return planned
 
 
 def write_file(path: Path, planned: Sequence[Planned]) -> None:

@@ -1,4 +1,7 @@
-"""A round in a git repository: each task in a worktree of its own, landed while workers die at every step of it."""
+"""Rounds in a git repository: each task in a worktree of its own, landed while workers die at every step of it.
+
+In rounds of refills most workers are idle and die while they make spares.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from repositories import PERSON
 
 from chaos.arena import Arena
 from chaos.crew_round import CrewRound, run_crew
-from chaos.points import LANDING_POINTS
+from chaos.points import LANDING_POINTS, REFILL_POINTS
 from chaos.rounds import Progress, judge
 from chaos.tasks import writing_batch
 from chaos.verdict import Verdict
@@ -21,6 +24,9 @@ from swarm_shared.domain.models import Status
 
 MEAN_PAUSE_S = 0.6  # a task takes many steps here, and the points are in the last of them
 GIT_WITHIN_S = 120
+CHAIN_TASKS = 4  # each waits for the last; the next chain comes when one task is left that can run
+# The worktrees of tasks with an even number stay for the failure of this, so that idle workers have spares to make.
+FAILS_FOR_EVERY_OTHER_TASK = "cleanup: ['case $PWD in *[02468]) false;; esac']\n"
 
 
 def settings(folder: Path) -> dict[str, str]:
@@ -28,19 +34,24 @@ def settings(folder: Path) -> dict[str, str]:
     return {"SWARM_ISOLATION": "worktree", "GIT_CONFIG_GLOBAL": str(folder / "gitconfig"), "GIT_CONFIG_NOSYSTEM": "1"}
 
 
-def run_worktree_round(arena: Arena, kills: int, progress: Progress, name: str = "worktrees") -> Verdict:
+def run_worktree_round(
+    arena: Arena, kills: int, progress: Progress, name: str = "worktrees", *, refills: bool = False
+) -> Verdict:
     """Kill so many times, then let everything land, stop, and judge: the database, the ledger and git must agree."""
     began = time.monotonic()
     (arena.folder / "gitconfig").write_text(PERSON)
+    if refills:
+        arena.batch_tasks = CHAIN_TASKS
+        (arena.folder / "swarm.yaml").write_text(FAILS_FOR_EVERY_OTHER_TASK)
     _git(arena, "init", "-q", "-b", "main")
     (arena.project / "read.me").write_text("A project.\n")
     _git(arena, "add", "-A")
     _git(arena, "commit", "-q", "-m", "the beginning")
     crew = CrewRound(
         arena,
-        table=LANDING_POINTS,
+        table=REFILL_POINTS if refills else LANDING_POINTS,
         mean_pause_s=MEAN_PAUSE_S,
-        make_batch=lambda folder, prefix, count: writing_batch(folder, prefix, count, arena.rng),
+        make_batch=lambda folder, prefix, count: writing_batch(folder, prefix, count, arena.rng, chained=refills),
     )
     try:
         run_crew(crew, kills, progress)

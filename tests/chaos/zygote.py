@@ -25,6 +25,7 @@ import swarm_reaper.__main__
 import swarm_worker.__main__
 import swarm_worker.session.agent_sessions
 import swarm_worker.stages
+import swarm_worker.workplaces.refiller
 from chaos import points
 from swarm_shared.store.importing import imports
 
@@ -36,6 +37,8 @@ MAINS = {
 _USED_LATER = (yaml, amplifier_swarm.commands.tasks.import_tasks)
 # As the budget of crashes: a validator that is killed a third time holds its task, which is right and ends the trial.
 swarm_worker.session.agent_sessions.REPEATS = 1_000
+# An idle worker makes spares at once, to be killed in the middle of it: none is idle for long here.
+swarm_worker.workplaces.refiller.IDLE_S = 0.0
 
 
 def main() -> int:
