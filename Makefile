@@ -20,7 +20,7 @@ TESTS ?= $(wildcard tests/unit tests/integration tests/browser)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test run import check lint types bench chaos mutants soak screenshots agents browser agent-clis \
+.PHONY: help demo test run import check lint types bench chaos mutants soak screenshots agents runners browser agent-clis \
 	python clean stale
 
 help: ## Show the targets
@@ -74,6 +74,9 @@ screenshots: $(VENV)/ready-for-tests browser ## Take the screenshots in docs/ima
 
 agents: $(VENV)/ready-for-tests ## Test real agent CLIs without a model: CLIS="claude codex" for some, LATEST=1 for the newest
 	$(BIN)/python tests/agents/run.py $(CLIS) $(if $(LATEST),--latest) $(ARGS)
+
+runners: $(VENV)/ready-for-tests ## Test container runners with real podman and docker (installs them); as root
+	@.ci/runners $(PYTEST) -n0 -s tests/runners $(ARGS)
 
 clean: ## Remove everything that was built, installed or left by demos; keeps databases
 	rm -rf $(VENV) .agent-clis .frontend-tools var/demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
+
 from amplifier_swarm.orchestrator import command
 from swarm_shared.program.settings import default_of, described, variable_of
 
@@ -41,6 +43,8 @@ def _shown(default: Any) -> str:
         return "on" if default else "off"
     if isinstance(default, int | float):
         return f"{default:g}"
+    if isinstance(default, Struct):
+        return "none stated"
     if not default:
         return "none"
     return f"`{default}`"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from msgspec import Struct
@@ -10,6 +12,7 @@ from swarm_shared.notifying.collecting import Pace
 from swarm_shared.program.notify_settings import NotifyTarget
 from swarm_shared.program.settings import Settings
 from swarm_shared.reaping import Limits
+from swarm_shared.runners.choose import try_runners
 from swarm_shared.store.queue.policy import Budgets
 
 # Workers end a stuck session themselves; the reaper acts only if the worker is stuck as well.
@@ -30,6 +33,7 @@ class ReaperConfig(Struct, frozen=True, kw_only=True):
     pace: Pace
     sync_command: str | None
     project_root: Path
+    try_runners: Callable[[], None]  # raises ConfigError where one does not work
 
 
 def reaper_config(settings: Settings) -> ReaperConfig:
@@ -49,4 +53,5 @@ def reaper_config(settings: Settings) -> ReaperConfig:
         pace=Pace(every_ms=round(settings.notify_every_s * 1000), quiet=settings.quiet),
         sync_command=settings.sync_command,
         project_root=settings.project_root,
+        try_runners=partial(try_runners, settings),
     )

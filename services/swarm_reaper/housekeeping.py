@@ -13,16 +13,17 @@ from swarm_reaper.config import ReaperConfig
 from swarm_reaper.side_thread import SideThread
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.clock import Clock
-from swarm_shared.domain.errors import DatabaseError
+from swarm_shared.domain.errors import ConfigError, DatabaseError
 from swarm_shared.git.worktrees.disk_use import disk_use
 from swarm_shared.program.logs import event
-from swarm_shared.store.queue.swarm import DISK_LOW
+from swarm_shared.store.queue.swarm import DISK_LOW, RUNNER_DOWN
 
 LOG = logging.getLogger("swarm.reaper")
 EVERY_S = 5.0
 TRIM_EVERY_MS = 60_000
 TRIM_PIECE = 200
 MEASURE_EVERY_MS = 60_000  # it reads all folders of all worktrees
+TRY_RUNNERS_EVERY_MS = 20_000
 PIECE_PAUSE_S = 0.05  # others write meanwhile
 WAL_PASSIVE_BYTES = 16 * 1024 * 1024
 WAL_TRUNCATE_BYTES = 64 * 1024 * 1024
@@ -73,11 +74,13 @@ class Housekeeping:
         self._sizes = sizes
         self._next_trim = 0
         self._next_measure = 0
+        self._next_try = 0
 
     def run_once(self) -> None:
         """Do what is due."""
         sizes = self._sizes(self._db.path)
         self._mind_space(sizes.free)
+        self._try_runners()
         if sizes.wal > WAL_PASSIVE_BYTES:
             self._db.connection.checkpoint(truncate=sizes.wal > WAL_TRUNCATE_BYTES)
         finished = self._db.imports.finish_interrupted()
@@ -108,6 +111,22 @@ class Housekeeping:
             with self._db.connection.transaction():
                 self._db.swarm.clear_flag(DISK_LOW)
                 self._db.events.add("resumed", f"there is enough space again: {free // _MIB} MiB free")
+
+    def _try_runners(self) -> None:
+        """Let tasks start again once the runners work."""
+        flag, now = self._db.swarm.flags().get(RUNNER_DOWN), self._db.clock.mono_ms()
+        if flag is None:
+            self._next_try = now + TRY_RUNNERS_EVERY_MS  # it just failed: wait before the first try, too
+        elif now >= self._next_try:
+            self._next_try = now + TRY_RUNNERS_EVERY_MS
+            try:
+                self._config.try_runners()
+            except ConfigError as error:
+                event(LOG, "runner_down", level=logging.ERROR, reason=error)
+                return
+            with self._db.connection.transaction():
+                self._db.swarm.clear_flag(RUNNER_DOWN)
+                self._db.events.add("resumed", "the runner works again")
 
     def _trim(self) -> None:
         clock, days = self._db.clock, self._config.keep_output_days

@@ -10,7 +10,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from msgspec import Struct
@@ -23,6 +23,7 @@ from swarm_shared.processes.lifeline import CONTAINER_GONE, Lifelines
 from swarm_shared.processes.sweep import PASS_GAP_S, pursue
 from swarm_shared.processes.tree import kill_tree
 from swarm_shared.program.debounce import Patience
+from swarm_shared.runners.following import Effort
 from swarm_shared.store.queue.policy import Budgets
 from swarm_shared.store.queue.recovery import Ending, OpenAttempt, Recovery, crash
 from swarm_shared.store.queue.workers import WorkerRun, Workers
@@ -32,6 +33,7 @@ UNPROVEN_AFTER_MS = 20_000
 FORGOTTEN_AFTER_MS = 5_000
 SWEEP_EVERY_MS = 100
 HELD_SWEEP_EVERY_MS = 5_000
+ASK_AGAIN_MS = 1_000  # an engine that gave no proof
 _RESTING = (Status.HELD, Status.CANCELLED)
 
 
@@ -61,6 +63,9 @@ class _Pursuit:
     was_empty: bool = False  # the last pass found nothing
     left: tuple[str, ...] = ()
     rests: bool = False  # held and reported: checked now and then
+    efforts: dict[str, Effort] = field(default_factory=dict)  # by run, for those that an engine is asked about
+    next_ask: int = 0
+    unknown: str | None = None  # why an engine gave no proof, last
 
 
 class Reaping:
@@ -168,7 +173,7 @@ class Reaping:
         now = self._clock.mono_ms()
         pursuit = self._pursuits.setdefault(attempt.attempt, _Pursuit(since=now))
         waited_ms = now - pursuit.since
-        in_the_way = self._clear_the_way(attempt, pursuit, waited_ms)
+        in_the_way = self._clear_the_way(attempt, pursuit, waited_ms) or self._end_runs(attempt, pursuit)
         if not in_the_way:
             closed = self._recovery.close(attempt, ending, self._budgets)
             del self._pursuits[attempt.attempt]
@@ -200,6 +205,32 @@ class Reaping:
         if alive is None and not self._is_gone_elsewhere(keeper):
             return (worker.describe(),)  # nothing that is seen from here can prove it
         return self._sweep(attempt, pursuit)
+
+    def _end_runs(self, attempt: OpenAttempt, pursuit: _Pursuit) -> tuple[str, ...]:
+        """Have engines end what they run for the attempt; what they have not yet said to be gone.
+
+        Only once its processes are proven gone: a client that lives could start something behind our back.
+        """
+        left: list[str] = []
+        now = self._clock.mono_ms()
+        for run in self._recovery.open_runs(attempt):
+            if now < pursuit.next_ask and run.name not in pursuit.efforts:
+                left.append(pursuit.unknown or run.name)
+                continue
+            if run.name not in pursuit.efforts:
+                pursuit.efforts[run.name] = Effort(run)
+            answer = pursuit.efforts[run.name].answer()
+            if answer is None:
+                left.append(pursuit.unknown or f"{run.runner} is asked to remove {run.name}")
+                continue
+            del pursuit.efforts[run.name]
+            if answer.gone:
+                self._recovery.note_run_gone(attempt, run)
+            else:
+                pursuit.unknown = answer.text
+                pursuit.next_ask = now + (HELD_SWEEP_EVERY_MS if pursuit.rests else ASK_AGAIN_MS)
+                left.append(answer.text)
+        return tuple(left)
 
     def _left_proof(self, attempt: OpenAttempt) -> bool:
         # Written just before the keeper ended, maybe after this round began.

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from swarm_shared.domain.runners import BwrapOptions
+from swarm_shared.domain.runners import BwrapOptions, RunnerOptions
 from swarm_shared.runners.bwrap import Bwrap
-from swarm_shared.runners.proving import prove
+from swarm_shared.runners.proving import Proven, prove, proven_of
 from swarm_shared.runners.runner import Command, Grounds
 
 pytestmark = pytest.mark.integration
@@ -20,9 +20,13 @@ def grounds(folder: Path) -> Grounds:
     )
 
 
+def proven(network: bool) -> Proven:
+    return proven_of("bwrap", RunnerOptions(bwrap=BwrapOptions(network=network)))
+
+
 @pytest.mark.parametrize("network", [True, False])
 def test_all_attempts_fail_under_bwrap(tmp_path: Path, network: bool) -> None:
-    proofs = prove(BwrapOptions(network=network), grounds(tmp_path))
+    proofs = prove(proven(network), grounds(tmp_path))
     assert [proof.text for proof in proofs if not proof.held] == []
     assert ("cannot reach the network" in proofs[-1].text) != network
 
@@ -33,7 +37,7 @@ def test_attempts_without_confinement_are_noticed(tmp_path: Path, monkeypatch: p
         return ("/usr/bin/env", "-C", str(command.cwd), "PATH=/nonexistent:/bin-of-none", *command.argv)
 
     monkeypatch.setattr(Bwrap, "argv", unconfined)
-    held = {proof.text: proof.held for proof in prove(BwrapOptions(network=False), grounds(tmp_path))}
+    held = {proof.text: proof.held for proof in prove(proven(False), grounds(tmp_path))}
     assert not held["it cannot write outside its folder"]
     assert not held["it cannot signal a process outside"]
     assert not held["it cannot reach the network (network: off)"]

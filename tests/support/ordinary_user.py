@@ -13,7 +13,7 @@ from pathlib import Path
 NOBODY = 65534
 
 
-def as_ordinary_user(work: Callable[[Path], None]) -> None:
+def as_ordinary_user(work: Callable[[Path], None], uid: int = NOBODY) -> None:
     """Call `work` with an empty folder in a child that has given up root; what it raises fails the test here.
 
     What `work` imports has to be loaded already: the child may not be allowed to read the interpreter's files.
@@ -22,22 +22,22 @@ def as_ordinary_user(work: Callable[[Path], None]) -> None:
     report = folder / "failure.txt"
     try:
         if os.geteuid() == 0:
-            os.chown(folder, NOBODY, NOBODY)
+            os.chown(folder, uid, uid)
         child = os.fork()
         if child == 0:
-            os._exit(_in_child(work, folder, report))
+            os._exit(_in_child(work, folder, report, uid))
         _, status = os.waitpid(child, 0)
         assert os.waitstatus_to_exitcode(status) == 0, report.read_text() if report.exists() else f"status {status}"
     finally:
         shutil.rmtree(folder, ignore_errors=os.geteuid() != 0)
 
 
-def _in_child(work: Callable[[Path], None], folder: Path, report: Path) -> int:
+def _in_child(work: Callable[[Path], None], folder: Path, report: Path, uid: int) -> int:
     try:
         if os.geteuid() == 0:
             os.setgroups([])
-            os.setresgid(NOBODY, NOBODY, NOBODY)
-            os.setresuid(NOBODY, NOBODY, NOBODY)
+            os.setresgid(uid, uid, uid)
+            os.setresuid(uid, uid, uid)
         os.chdir(folder)
         os.environ["HOME"] = str(folder)
         work(folder / "work")

@@ -10,7 +10,7 @@ import pytest
 
 TOP = Path(__file__).parents[2]
 PROMISED = (
-    *("demo", "test", "run", "import", "check", "agents"),
+    *("demo", "test", "run", "import", "check", "agents", "runners"),
     *("bench", "chaos", "mutants", "soak", "clean", "screenshots"),
 )
 

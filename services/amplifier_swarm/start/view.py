@@ -10,7 +10,7 @@ from msgspec import Struct
 from amplifier_swarm.start.queue_state import QueueState
 from amplifier_swarm.terminal import about, cut, duration
 from swarm_shared.domain.models import GROUP_OF, Group
-from swarm_shared.store.queue.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED, ProviderHold
+from swarm_shared.store.queue.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED, RUNNER_DOWN, ProviderHold
 from swarm_shared.store.views.prospect import Prospect
 
 GROUPS_IN_ORDER = (
@@ -94,6 +94,8 @@ class View(Struct, frozen=True, kw_only=True):
             return f"paused by {paused.actor}{reason}; to continue: amplifier-swarm resume"
         if low := flags.get(DISK_LOW):
             return f"no tasks start: {low.reason or 'the disk is nearly full'}; free some space"
+        if down := flags.get(RUNNER_DOWN):
+            return f"no tasks start: {down.reason}; to try it: amplifier-swarm runners check"
         if self.queue.holds:
             return self._hold_text(self.queue.holds[0])
         if self.starting or any(is_at_work(worker) for worker in self.workers):

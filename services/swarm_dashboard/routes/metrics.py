@@ -15,7 +15,7 @@ from swarm_dashboard.web.context import Context
 from swarm_dashboard.web.database_reader import Reading
 from swarm_shared.diagnosis.programs import last_pass_age_s, reaper_of
 from swarm_shared.domain.models import Status
-from swarm_shared.store.queue.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED
+from swarm_shared.store.queue.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED, RUNNER_DOWN
 
 _ENDED = ("stopped", "crashed")
 
@@ -88,7 +88,7 @@ def _workers(reading: Reading, now: int) -> Iterator[Metric]:
 def _stops(reading: Reading) -> Iterator[Metric]:
     set_flags = reading.database.swarm.flags()
     flags = GaugeMetricFamily("swarm_flag", "1 while this flag stops claims.", labels=["flag"])
-    for name in (PAUSED, DRAINED, EMERGENCY_STOP, DISK_LOW):
+    for name in (PAUSED, DRAINED, EMERGENCY_STOP, DISK_LOW, RUNNER_DOWN):
         flags.add_metric([name], float(name in set_flags))
     yield flags
     found = reading.database.swarm.holds()

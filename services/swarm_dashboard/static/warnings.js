@@ -11,6 +11,7 @@ const FLAGS = {
   drained: ["Shutting down", "Running tasks will finish; no new ones start."],
   emergency_stop: ["Emergency stop", "All sessions were stopped; no tasks start."],
   disk_low: ["The disk is nearly full", "No new tasks start. Free some space; the swarm then continues automatically."],
+  runner_down: ["The runner cannot start anything", "No new tasks start until it works again; the reaper tests it."],
 };
 
 const STOPPED = new Set(["drained", "emergency_stop"]);

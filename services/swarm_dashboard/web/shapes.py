@@ -11,7 +11,7 @@ from swarm_dashboard.web.database_reader import Reading
 from swarm_shared.domain.clock import iso
 from swarm_shared.domain.models import Group
 from swarm_shared.store.queue.settlement import LANDING
-from swarm_shared.store.queue.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED
+from swarm_shared.store.queue.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED, RUNNER_DOWN
 from swarm_shared.store.requests.bulk import Step
 from swarm_shared.store.requests.control import ControlRow
 from swarm_shared.store.views.session_log import LogPiece
@@ -22,7 +22,7 @@ MAX_EVENTS = 500
 MAX_LINKS = 200
 MAX_SESSIONS = 50
 MAX_ATTEMPTS = 100
-_STOPPING = (PAUSED, DRAINED, EMERGENCY_STOP, DISK_LOW)
+_STOPPING = (PAUSED, DRAINED, EMERGENCY_STOP, DISK_LOW, RUNNER_DOWN)
 _LANDING = (
     "id", "number", "worker_id", "claimed_at", "ended_at", "outcome", "failure_class", "error", "check_results",
     "must_fix",

@@ -10,11 +10,13 @@ import logging
 import os
 from collections.abc import Sequence
 
+from swarm_shared.agents.reading.error_text import last_line
 from swarm_shared.agents.reading.session_result import SessionEnd
 from swarm_shared.domain.errors import DatabaseError
 from swarm_shared.processes.procfs import read_stat
 from swarm_shared.processes.tree import usage_below
 from swarm_shared.program.logs import event
+from swarm_shared.runners.following import end, engine_failure
 from swarm_shared.store.queue.claims import Claim, ClosedSession
 from swarm_worker.event_loop import LOOK_S
 from swarm_worker.lease import ProgressMeter
@@ -22,7 +24,7 @@ from swarm_worker.processes.session_tree import CannotStart, Exited, Gone, Launc
 from swarm_worker.session.capture import Capture
 from swarm_worker.session.cuts import Cuts, grace_s
 from swarm_worker.session.pipes import Pipes, as_input
-from swarm_worker.session.session_types import Cut, Ended, Plan, Surroundings
+from swarm_worker.session.session_types import Cause, Cut, Ended, Plan, Surroundings
 
 LOG = logging.getLogger("swarm.worker")
 RETRY_S = 0.5
@@ -47,14 +49,18 @@ def run_session(around: Surroundings, claim: Claim, plan: Plan) -> Ended:
         stage=plan.stage,
         prompt=plan.redaction.text_or_none(plan.prompt),
         resumes=plan.resumes,
+        run=plan.start.run,
     )
     try:
         return Session(around, claim, plan, row).run()
     except TreeUnproven:
         raise
     except BaseException as error:
-        # Our own code failed while the agent ran: no process of it may be left, whatever else happens.
-        if left := around.tree.extinguish():
+        # Our own code failed while the agent ran: nothing of it may be left, whatever else happens.
+        left = around.tree.extinguish()
+        if not left and plan.start.run is not None and not (answer := end(plan.start.run)).gone:
+            left = (answer.text,)
+        if left:
             raise _unproven(claim, left) from error
         raise
 
@@ -63,7 +69,7 @@ class Session:
     """Runs one plan for one claim, once. `row` is the key of its row.
 
     Its process runs until it exits or is cut; what it leaves behind is ended then; it is over when its tree is proven
-    gone. A process that could not be started is gone from the start.
+    gone, and what its runner has started outside of that. A process that could not be started is gone from the start.
     """
 
     def __init__(self, around: Surroundings, claim: Claim, plan: Plan, row: int) -> None:
@@ -107,6 +113,7 @@ class Session:
             raise OSError(self._start_failed.errno, str(self._start_failed))
         duration_s = self._around.now() - self._began
         self._store_rest()
+        self._end_run()
         self._close()
         return Ended(session=self._row, end=self._session_end(), cut=self._cut, duration_s=duration_s)
 
@@ -114,7 +121,7 @@ class Session:
         try:
             stdin = as_input(self._plan.stdin)
             try:
-                launch = Launch(argv=self._plan.argv, env=self._plan.env, cwd=str(self._plan.cwd))
+                launch = Launch(argv=self._plan.start.argv, env=self._plan.start.env, cwd=str(self._plan.cwd))
                 self._pid = self._around.tree.start(launch, stdin, *self._pipes.write_ends)
             finally:
                 os.close(stdin)
@@ -166,6 +173,38 @@ class Session:
             self._cut = cut
             event(LOG, "session_cut", task=self._claim.task_id, cause=cut.cause, why=cut.text)
             self._around.tree.end(grace_s(cut.cause, self._around.kill_grace_s))
+
+    def _end_run(self) -> None:
+        """Have the engine end what it runs for this session; return once it says that nothing of it is left."""
+        run = self._plan.start.run
+        if run is None or self._start_failed is not None:
+            return
+        exit_code = self._exited.exit_code if self._exited else None
+        if self._cut is None and engine_failure(run, exit_code, self._stay):
+            text = f"runner {run.runner}: {_complaint(self._capture.stderr.text()) or f'exit code {exit_code}'}"
+            self._cut = Cut(cause=Cause.RUNNER, text=text)
+            self._report_runner(text)
+        around, tries = self._around, 0
+        while not (answer := end(run, self._stay)).gone:
+            tries += 1
+            if tries > 1:
+                self._report_runner(answer.text)
+            if around.must_stop() or not around.heart.alive or around.watch.keeper_lost:
+                raise _unproven(self._claim, [answer.text])
+            around.watch.wait(RETRY_S)
+
+    def _stay(self) -> None:
+        """To be called while an engine is asked."""
+        self._around.heart.beat_if_due()
+        self._around.roll.call_if_due()
+
+    def _report_runner(self, text: str) -> None:
+        """Let no task start until the runner works again."""
+        event(LOG, "runner_down", level=logging.ERROR, task=self._claim.task_id, reason=text)
+        try:
+            self._db.swarm.note_runner_down(text, actor=self._claim.worker_id)
+        except DatabaseError as error:
+            self._warn("runner_not_reported", error)
 
     # ───── storing ─────
 
@@ -232,6 +271,12 @@ class Session:
 
 def _unproven(claim: Claim, survivors: Sequence[str]) -> TreeUnproven:
     return TreeUnproven(f"processes of task {claim.task_id} could not be ended: " + ", ".join(survivors[:5]))
+
+
+def _complaint(stderr: str) -> str:
+    """What an engine's client complains of; advice may follow it."""
+    lines = [line for line in stderr.splitlines() if "error" in line.lower()]
+    return last_line(lines[-1] if lines else stderr)
 
 
 def _cpu_s() -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from swarm_shared.agents.reading.session_result import SessionEnd
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.models import Role, Stage
 from swarm_shared.redaction.redaction import Redaction
+from swarm_shared.runners.runner import Start
 from swarm_worker.event_loop import Watch
 from swarm_worker.lease import Heart
 from swarm_worker.processes.roll import Roll
@@ -30,6 +31,7 @@ class Cause(StrEnum):
     TIME_LIMIT = "time_limit"
     STUCK = "stuck"
     KEEPER_LOST = "keeper_lost"
+    RUNNER = "runner"  # its runner could not run it
 
 
 class Cut(Struct, frozen=True, kw_only=True):
@@ -41,7 +43,7 @@ class Cut(Struct, frozen=True, kw_only=True):
 
 
 class Plan(Struct, frozen=True, kw_only=True):
-    """What to run: `limit_s` bounds it; `stuck_s` None leaves only that bound.
+    """What to run, as its runner starts it: `limit_s` bounds it; `stuck_s` None leaves only that bound.
 
     `signs` rise while it works; so does CPU time beyond `idle_cpu_s` a minute.
     """
@@ -50,8 +52,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     name: str
     stage: Stage
     prompt: str | None
-    argv: tuple[str, ...]
-    env: Mapping[str, str]
+    start: Start
     cwd: Path
     stdin: bytes
     limit_s: float

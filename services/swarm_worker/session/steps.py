@@ -91,8 +91,9 @@ class Steps:
                 name=command,
                 stage=Stage.CHECKING,
                 prompt=None,
-                argv=self._config.check_runner.argv(Command(argv=(SHELL, "-c", command), cwd=cwd)),
-                env=self._environment(spec, cwd),
+                start=self._config.check_runner.start(
+                    Command(argv=(SHELL, "-c", command), cwd=cwd), self._environment(spec, cwd)
+                ),
                 cwd=cwd,
                 stdin=b"",
                 limit_s=self._config.check_timeout_s,
@@ -133,6 +134,8 @@ class Steps:
                 result = replace(so_far, outcome=Outcome.CANCELLED, error=cut.text)
             case Cause.INTERRUPTED:
                 result = failed(so_far, FailureClass.INTERRUPTED, cut.text)
+            case Cause.RUNNER:
+                result = failed(so_far, FailureClass.PROVIDER, cut.text)
             case Cause.KEEPER_LOST:
                 result = failed(so_far, FailureClass.CRASH, cut.text)
             case Cause.TIME_LIMIT | Cause.STUCK:

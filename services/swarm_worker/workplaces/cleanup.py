@@ -14,6 +14,7 @@ from swarm_shared.domain.models import Role, TaskSpec
 from swarm_shared.git.plumbing.git_errors import GitTimeout
 from swarm_shared.git.plumbing.repository import Repository
 from swarm_shared.redaction.redaction import of_process
+from swarm_shared.runners.following import end
 from swarm_shared.runners.runner import Command
 from swarm_worker.config import WorkerConfig
 
@@ -50,14 +51,14 @@ def _failure_of(command: str, config: WorkerConfig, repository: Repository, spec
         cwd=cwd,
     )
     git = repository.git
-    argv = config.check_runner.argv(Command(argv=(_SHELL, "-c", command), cwd=cwd))
+    start = config.check_runner.start(Command(argv=(_SHELL, "-c", command), cwd=cwd), env)
     # Into a file: the end of a pipe would be waited for until everything that the command leaves running has ended.
     with tempfile.NamedTemporaryFile(prefix="swarm-cleanup-") as output:
         try:
             ended = git.run(
-                [_SHELL, "-c", f'exec "$@" > {shlex.quote(output.name)} 2>&1', _SHELL, *argv],
+                [_SHELL, "-c", f'exec "$@" > {shlex.quote(output.name)} 2>&1', _SHELL, *start.argv],
                 cwd=cwd,
-                env=env,
+                env=start.env,
                 stdin=None,
                 timeout_s=config.check_timeout_s,
                 limit_bytes=None,
@@ -66,7 +67,10 @@ def _failure_of(command: str, config: WorkerConfig, repository: Repository, spec
         except GitTimeout as error:
             return f"{command} (did not end within {error.timeout_s:g} s)"
         finally:
+            gone = None if start.run is None else end(start.run)
             config.check_runner.clear_up(cwd)
+        if gone is not None and not gone.gone:
+            return f"{command} (not proven gone: {gone.text})"
         if ended.code == 0:
             return None
         output.seek(max(0, output.seek(0, os.SEEK_END) - _READ_BYTES))

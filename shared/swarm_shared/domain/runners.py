@@ -21,7 +21,47 @@ class BwrapOptions(Struct, frozen=True, kw_only=True):
     environment: tuple[str, ...] = ()
 
 
+class ContainerOptions(Struct, frozen=True, kw_only=True):
+    """What a container of the runners `podman` and `docker` is made of.
+
+    Args:
+        image: The image, which must be in the engine's store; empty: not stated.
+        network: ``on`` is the engine's default network, ``off`` none; anything else is passed to the engine.
+        cpus: Processors; None: not limited.
+        memory: Bytes; None: not limited.
+        pids: Processes; None: the engine's default.
+        writable, home, environment: As for `bwrap`.
+        args: Further words for the engine's ``run``.
+    """
+
+    image: str = ""
+    network: str = "on"
+    cpus: float | None = None
+    memory: int | None = None
+    pids: int | None = None
+    writable: tuple[str, ...] = ()
+    home: tuple[str, ...] = ()
+    environment: tuple[str, ...] = ()
+    args: tuple[str, ...] = ()
+
+
 class RunnerOptions(Struct, frozen=True, kw_only=True):
     """The options of every runner that has some."""
 
     bwrap: BwrapOptions = BwrapOptions()
+    podman: ContainerOptions = ContainerOptions()
+    docker: ContainerOptions = ContainerOptions()
+
+
+class Run(Struct, frozen=True, kw_only=True):
+    """What a runner started outside of our process tree: stored before the start, so that others can follow it.
+
+    Args:
+        runner: The runner's name.
+        name: The run's name, which is unique.
+        engine: Which engine has it, as that engine identifies itself.
+    """
+
+    runner: str
+    name: str
+    engine: str

@@ -19,7 +19,7 @@ from swarm_shared.notifying.message import TEXT_CHARS
 from swarm_shared.program.notify_settings import NotifyTarget, QuietHours
 from swarm_shared.redaction import redaction
 from swarm_shared.store.queue.outbox import Condition
-from swarm_shared.store.queue.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED, ProviderHold
+from swarm_shared.store.queue.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED, RUNNER_DOWN, Flag, ProviderHold
 
 RUN_ENDED = "run_ended"  # written by `start` when it ends
 EVENTS_PER_ROUND = 500
@@ -168,16 +168,18 @@ class Collector:
         ready = sum(counts.get(status, 0) for status in _READY)
         if ready and not running and not holds and branch is None and not {DRAINED, EMERGENCY_STOP} & flags.keys():
             text = f"{ready:,} {'task is' if ready == 1 else 'tasks are'} ready and nothing runs"
-            why = self._why_idle(paused.reason if paused is not None else None, low=DISK_LOW in flags)
+            why = self._why_idle(flags)
             yield _Seen(
                 name="idle", after_ms=IDLE_MS, notice=Notice(kind=NoticeKind.IDLE, at=now, text=f"{text}: {why}")
             )
 
-    def _why_idle(self, paused: str | None, *, low: bool) -> str:
-        if paused is not None:
-            return f"the queue is paused ({paused})" if paused else "the queue is paused"
-        if low:
+    def _why_idle(self, flags: Mapping[str, Flag]) -> str:
+        if (paused := flags.get(PAUSED)) is not None:
+            return f"the queue is paused ({paused.reason})" if paused.reason else "the queue is paused"
+        if DISK_LOW in flags:
             return "the disk is nearly full"
+        if (down := flags.get(RUNNER_DOWN)) is not None:
+            return down.reason
         staff = self._db.workers.staff()
         return "no task was claimed" if staff.takers else staff.why_none_takes()
 

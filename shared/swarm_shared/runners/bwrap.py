@@ -19,7 +19,7 @@ from swarm_shared.domain.errors import ConfigError
 from swarm_shared.domain.runners import BwrapOptions
 from swarm_shared.runners.git_places import add_git, remove_links
 from swarm_shared.runners.mounts import Mounts, View
-from swarm_shared.runners.runner import Command, Grounds
+from swarm_shared.runners.runner import Command, Grounds, Start
 from swarm_shared.runners.variables import ALWAYS, only
 
 PROBE_TIMEOUT_S = 10.0
@@ -67,7 +67,11 @@ class Bwrap:
         runner._try()
         return runner
 
+    def start(self, command: Command, env: Mapping[str, str]) -> Start:
+        return Start(argv=self.argv(command), env=env)
+
     def argv(self, command: Command) -> tuple[str, ...]:
+        """The command line of what `start` starts."""
         mounts = self._mounts(command)
         holds = mounts.writable_above(self._grounds.home)
         if holds is not None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from swarm_shared.program.settings import Settings
 from swarm_shared.runners.bwrap import Bwrap
+from swarm_shared.runners.containers import Containers
 from swarm_shared.runners.local import Local
 from swarm_shared.runners.runner import Grounds, Runner
 
@@ -26,6 +27,21 @@ def runner_of_checks(settings: Settings) -> str:
     return settings.check_runner or settings.runner
 
 
+def confining(settings: Settings) -> tuple[str, ...]:
+    """The runners in use that confine what they run."""
+    return tuple(sorted({settings.runner, runner_of_checks(settings)} - {"local"}))
+
+
+def try_runners(settings: Settings) -> None:
+    """Try the runners of agents and of commands on this machine.
+
+    Raises:
+        ConfigError: One of them does not work here.
+    """
+    for name in sorted({settings.runner, runner_of_checks(settings)}):
+        runner_named(name, settings, grounds_of(settings, None))
+
+
 def runner_named(name: str, settings: Settings, grounds: Grounds, *, prefix: tuple[str, ...] = ()) -> Runner:
     """The runner of that name, tried out on this machine.
 
@@ -35,4 +51,9 @@ def runner_named(name: str, settings: Settings, grounds: Grounds, *, prefix: tup
     Raises:
         ConfigError: It does not work here.
     """
-    return Bwrap.usable(settings.runners.bwrap, grounds) if name == "bwrap" else Local(prefix)
+    match name:
+        case "local":
+            return Local(prefix)
+        case "bwrap":
+            return Bwrap.usable(settings.runners.bwrap, grounds)
+    return Containers.usable(name, getattr(settings.runners, name), grounds)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from swarm_shared.runners.runner import Command
+from swarm_shared.runners.runner import Command, Start
 
 
 class Local:
@@ -18,7 +18,11 @@ class Local:
     def __init__(self, prefix: tuple[str, ...] = ()) -> None:
         self._prefix = prefix
 
+    def start(self, command: Command, env: Mapping[str, str]) -> Start:
+        return Start(argv=self.argv(command), env=env)
+
     def argv(self, command: Command) -> tuple[str, ...]:
+        """The command line of what `start` starts."""
         return (*self._prefix, *command.argv)
 
     def clear_up(self, cwd: Path) -> tuple[str, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import os
 from enum import StrEnum
 from pathlib import Path
@@ -36,6 +38,32 @@ class Mounts:
         place = Path(os.path.realpath(path))
         return next((each for each in (place, *place.parents) if self._views.get(each) is View.WRITE), None)
 
+    def shows(self, path: Path) -> bool:
+        """Whether a path is visible: in a place that is read or written, and in no empty one within it."""
+        place = Path(os.path.realpath(path))
+        views = (self._views[each] for each in (place, *place.parents) if each in self._views)
+        return next(views, View.EMPTY) is not View.EMPTY
+
+    def container_words(self, private: tuple[Path, ...]) -> list[str]:
+        """The options of a container engine that make them over an image, which has none of these places.
+
+        Args:
+            private: Folders that are empty at the start and vanish at the end.
+        """
+        words: list[str] = []
+        for path in private:
+            if self._views.get(path, View.EMPTY) is View.EMPTY:
+                words += _mount(type="tmpfs", destination=str(path), **{"tmpfs-mode": "1777"})
+        for path in sorted(self._views, key=lambda path: len(path.parts)):
+            view = self._views[path]
+            if view is not View.EMPTY:
+                words += _mount(
+                    "" if view is View.WRITE else "readonly", type="bind", source=str(path), target=str(path)
+                )
+            elif path not in private and self.shows(path.parent):
+                words += _hidden(path)
+        return words
+
     def words(self) -> list[str]:
         """The options of bwrap that make them, parents before what lies in them."""
         words: list[str] = []
@@ -52,3 +80,16 @@ def _option(view: View, path: str, *, folder: bool) -> list[str]:
             return ["--bind", path, path]
         case View.EMPTY:
             return ["--tmpfs", path] if folder else ["--ro-bind", "/dev/null", path]
+
+
+def _hidden(path: Path) -> list[str]:
+    if os.path.isdir(path):
+        return _mount(type="tmpfs", destination=str(path), **{"tmpfs-mode": "1777"})
+    return _mount("readonly", type="bind", source=os.devnull, target=str(path))
+
+
+def _mount(flag: str = "", **values: str) -> list[str]:
+    """The option is one line of comma-separated values, quoted as in a table."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow([*map("=".join, values.items()), *filter(None, [flag])])
+    return ["--mount", line.getvalue()]

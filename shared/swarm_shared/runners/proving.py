@@ -8,14 +8,18 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from swarm_shared.domain.runners import BwrapOptions
+from swarm_shared.domain.runners import ContainerOptions, RunnerOptions
 from swarm_shared.runners.bwrap import Bwrap
-from swarm_shared.runners.runner import Command, Grounds
+from swarm_shared.runners.containers import Containers
+from swarm_shared.runners.following import end
+from swarm_shared.runners.runner import Command, Grounds, Runner
 
 ATTEMPT_TIMEOUT_S = 30.0
 DEATH_S = 0.5  # a killed process takes a moment to end
@@ -30,7 +34,29 @@ class Proof(Struct, frozen=True, kw_only=True):
     text: str
 
 
-def prove(options: BwrapOptions, grounds: Grounds) -> tuple[Proof, ...]:
+class Proven(Struct, frozen=True, kw_only=True):
+    """What to prove about a runner.
+
+    Args:
+        usable: Makes the runner for the places of a swarm.
+        network: Whether it gives sessions a network.
+        image: Whether it runs an image, which need not have a program that connects.
+    """
+
+    usable: Callable[[Grounds], Runner]
+    network: bool
+    image: bool = False
+
+
+def proven_of(name: str, runners: RunnerOptions) -> Proven:
+    """What to prove about the runner of that name, with its options."""
+    if name == "bwrap":
+        return Proven(usable=partial(Bwrap.usable, runners.bwrap), network=runners.bwrap.network)
+    options: ContainerOptions = getattr(runners, name)
+    return Proven(usable=partial(Containers.usable, name, options), network=options.network != "off", image=True)
+
+
+def prove(what: Proven, grounds: Grounds) -> tuple[Proof, ...]:
     """Try to break out of a worktree-like folder, with the options that sessions will have.
 
     Raises:
@@ -47,28 +73,28 @@ def prove(options: BwrapOptions, grounds: Grounds) -> tuple[Proof, ...]:
         around = replace(
             grounds, home=home, project_root=place, common_dir=None, database=folder / "tasks.db", state_dir=state
         )
-        inside = _Inside(Bwrap.usable(options, around), place)
+        inside = _Inside(what.usable(around), place)
         return (
             _works(inside, place),
             _writes_outside(inside, outside),
             _reads_a_key(inside, home),
-            _own_keys(Bwrap.usable(options, grounds), place),
+            _own_keys(what.usable(grounds), place),
             _signals(inside),
-            _network(inside, options),
+            _network(inside, what),
         )
 
 
 class _Inside:
-    def __init__(self, runner: Bwrap, place: Path) -> None:
+    def __init__(self, runner: Runner, place: Path) -> None:
         self._runner, self._place = runner, place
 
     def run(self, *argv: str) -> str:
         """The output of a command, whatever its exit code."""
-        env = self._runner.environment(os.environ)
+        start = self._runner.start(Command(argv=argv, cwd=self._place), self._runner.environment(os.environ))
         try:
             ended = subprocess.run(
-                self._runner.argv(Command(argv=argv, cwd=self._place)),
-                env=env,
+                start.argv,
+                env=dict(start.env),
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 timeout=ATTEMPT_TIMEOUT_S,
@@ -76,6 +102,9 @@ class _Inside:
             )
         except subprocess.TimeoutExpired:
             return ""
+        finally:
+            if start.run is not None:
+                end(start.run)
         return (ended.stdout + ended.stderr).decode(errors="replace")
 
     def shell(self, script: str, *words: str) -> str:
@@ -84,7 +113,9 @@ class _Inside:
 
 def _works(inside: _Inside, place: Path) -> Proof:
     inside.shell("echo x > made")
-    return Proof(held=(place / "made").exists(), text="it can write to its own folder")
+    made = place / "made"
+    held = made.exists() and made.stat().st_uid == os.geteuid()
+    return Proof(held=held, text="it can write to its own folder, and the file is yours")
 
 
 def _writes_outside(inside: _Inside, outside: Path) -> Proof:
@@ -98,8 +129,8 @@ def _reads_a_key(inside: _Inside, home: Path) -> Proof:
     return Proof(held=_SECRET not in said, text="it cannot read keys in the home directory")
 
 
-def _own_keys(runner: Bwrap, place: Path) -> Proof:
-    """The user's own `~/.ssh`, which `runners.bwrap.home` could show; only whether it is there is asked."""
+def _own_keys(runner: Runner, place: Path) -> Proof:
+    """The user's own `~/.ssh`, which the option `home` could show; only whether it is there is asked."""
     said = _Inside(runner, place).shell('[ -z "$(ls -A ~/.ssh 2> /dev/null)" ] && echo hidden')
     return Proof(held="hidden" in said, text="~/.ssh is hidden")
 
@@ -121,10 +152,20 @@ def _survives(process: subprocess.Popen[bytes]) -> bool:
     return False
 
 
-def _network(inside: _Inside, options: BwrapOptions) -> Proof:
+def _network(inside: _Inside, what: Proven) -> Proof:
+    if what.image:
+        return _interfaces(inside, what)
     with socket.create_server(("127.0.0.1", 0)) as server:
         said = inside.run(sys.executable, "-c", _CONNECT.format(port=server.getsockname()[1]))
     reached = "connected" in said
-    if options.network:
+    if what.network:
         return Proof(held=reached, text="it can reach the network (network: on)")
     return Proof(held=not reached, text="it cannot reach the network (network: off)")
+
+
+def _interfaces(inside: _Inside, what: Proven) -> Proof:
+    lines = inside.run("/bin/cat", "/proc/net/dev").splitlines()
+    names = {line.partition(":")[0].strip() for line in lines if ":" in line}
+    if what.network:
+        return Proof(held=len(names) > 1, text="it has a network")
+    return Proof(held=names == {"lo"}, text="it has no network but its own loopback (network: off)")

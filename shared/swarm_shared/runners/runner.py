@@ -9,6 +9,8 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from swarm_shared.domain.runners import Run
+
 
 class Grounds(Struct, frozen=True, kw_only=True):
     """The places of one swarm on this machine; absolute paths.
@@ -46,11 +48,24 @@ class Command(Struct, frozen=True, kw_only=True):
     readable: tuple[Path, ...] = ()
 
 
+class Start(Struct, frozen=True, kw_only=True):
+    """How to start a command.
+
+    Args:
+        argv, env: Of the process to start; `argv[0]` is an absolute path.
+        run: What that process starts outside of our process tree; None: nothing.
+    """
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    run: Run | None = None
+
+
 class Runner(Protocol):
     """One way to run commands."""
 
-    def argv(self, command: Command) -> tuple[str, ...]:
-        """The command line that runs it, to be started with the command's environment.
+    def start(self, command: Command, env: Mapping[str, str]) -> Start:
+        """How to start it with this environment.
 
         Raises:
             ConfigError: It cannot be run from its folder by this runner.

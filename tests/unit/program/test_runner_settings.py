@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from swarm_shared.domain.errors import ConfigError
-from swarm_shared.domain.runners import BwrapOptions, RunnerOptions
+from swarm_shared.domain.runners import BwrapOptions, ContainerOptions, RunnerOptions
 from swarm_shared.program.runner_settings import as_runners
 from swarm_shared.program.settings import resolve
 from swarm_shared.runners.variables import ALWAYS, only
@@ -26,7 +26,7 @@ def test_everything_has_a_default() -> None:
 @pytest.mark.parametrize(
     ("raw", "text"),
     [
-        ({"podman": {}}, "runners.podman: is unknown"),
+        ({"slurm": {}}, "runners.slurm: is unknown"),
         ({"bwrap": {"net": "off"}}, "runners.bwrap.net: is unknown"),
         ({"bwrap": {"network": "maybe"}}, "runners.bwrap.network: 'maybe' is unknown"),
         ({"bwrap": {"network": 1}}, "runners.bwrap.network: 1 is unknown"),
@@ -41,11 +41,33 @@ def test_everything_has_a_default() -> None:
         ({"bwrap": {"environment": ["A=1"]}}, "is not the name of a variable"),
         ({"bwrap": {"environment": ["*"]}}, "is not the name of a variable"),
         (["bwrap"], "must be a mapping"),
+        ({"podman": {"image": 7}}, "runners.podman.image: must be text"),
+        ({"docker": {"memory": "4G"}}, "runners.docker.memory: '4G' is no size"),
+        ({"podman": {"memory": 4}}, "4 is no size"),
+        ({"podman": {"memory": "1KiB"}}, "is too little"),
+        ({"podman": {"cpus": "2"}}, "must be a number"),
+        ({"podman": {"cpus": 0}}, "is too little"),
+        ({"podman": {"pids": 0}}, "is too few"),
+        ({"podman": {"network": 1}}, "1 is no network"),
+        ({"podman": {"network": "a b"}}, "'a b' is no network"),
+        ({"podman": {"writable": ["x"]}}, "runners.podman.writable: 'x' is not absolute"),
+        ({"podman": {"args": ["--rm"]}}, "--rm is set by the runner"),
+        ({"podman": {"args": ["--privileged=true"]}}, "--privileged is set by the runner"),
+        ({"podman": {"volumes": []}}, "runners.podman.volumes: is unknown"),
     ],
 )
 def test_what_cannot_be_is_refused_by_name(raw: object, text: str) -> None:
     with pytest.raises(ConfigError, match=text.replace(".", r"\.").replace("*", r"\*")):
         as_runners(raw)
+
+
+def test_containers_have_an_image_a_network_and_limits() -> None:
+    stated = {"image": "i:1", "network": False, "cpus": 1.5, "memory": "1.5 GiB", "pids": 64, "args": ["--gpus", "all"]}
+    found = as_runners({"podman": stated, "docker": {"network": "host"}})
+    assert found.podman == ContainerOptions(
+        image="i:1", network="off", cpus=1.5, memory=1536 * 2**20, pids=64, args=("--gpus", "all")
+    )
+    assert (found.docker.network, ContainerOptions().network) == ("host", "on")
 
 
 def test_a_runner_comes_from_flag_variable_or_file(tmp_path: Path) -> None:

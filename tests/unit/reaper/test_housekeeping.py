@@ -12,11 +12,13 @@ from msgspec.structs import replace
 from queue_desk import QueueDesk
 
 from swarm_reaper.config import ReaperConfig, reaper_config
-from swarm_reaper.housekeeping import MEASURE_EVERY_MS, Housekeeping, Sizes
+from swarm_reaper.housekeeping import MEASURE_EVERY_MS, TRY_RUNNERS_EVERY_MS, Housekeeping, Sizes
 from swarm_shared.diagnosis import diagnose
+from swarm_shared.domain.errors import ConfigError
 from swarm_shared.domain.models import Outcome, Role, Stage
 from swarm_shared.program.settings import resolve
 from swarm_shared.store.queue.policy import AttemptResult
+from swarm_shared.store.queue.swarm import RUNNER_DOWN
 
 MIB = 1024 * 1024
 DAY_S = 86_400
@@ -152,3 +154,30 @@ def test_what_the_worktrees_take_on_the_disk_is_stored_once_a_minute(house: Hous
     house.clock.pass_s(MEASURE_EVERY_MS / 1000)
     keep.run_once()
     assert (house.db.swarm.disk_use() or ())[:2] == (2, 0)
+
+
+def test_tasks_start_again_once_the_runner_works(house: House) -> None:
+    tries, works = [], []
+
+    def try_runners() -> None:
+        tries.append(1)
+        if not works:
+            raise ConfigError("runner podman: nothing", hint="")
+
+    keeping = house.keep(try_runners=try_runners)
+    house.db.swarm.note_runner_down("no image", actor="worker-1")
+    keeping.run_once()
+    house.clock.pass_s(TRY_RUNNERS_EVERY_MS / 1000 - 1)
+    keeping.run_once()
+    assert tries == [1]
+    assert house.claim() is None
+    works.append(1)
+    house.clock.pass_s(1)
+    keeping.run_once()
+    assert RUNNER_DOWN not in house.db.swarm.flags()
+
+
+def test_no_runner_is_tried_while_it_works(house: House) -> None:
+    tries: list[int] = []
+    house.keep(try_runners=lambda: tries.append(1)).run_once()
+    assert tries == []

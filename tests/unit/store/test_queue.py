@@ -47,7 +47,7 @@ def test_every_claim_raises_the_fencing_token(desk: QueueDesk) -> None:
 
 def test_nothing_is_claimed_while_a_flag_says_so(desk: QueueDesk) -> None:
     desk.add("a")
-    for flag in ("paused", "drained", "emergency_stop", "disk_low"):
+    for flag in ("paused", "drained", "emergency_stop", "disk_low", "runner_down"):
         desk.db.swarm.set_flag(flag, actor="test")
         assert desk.claim() is None, flag
         desk.db.swarm.clear_flag(flag)

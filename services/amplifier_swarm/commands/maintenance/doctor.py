@@ -224,27 +224,22 @@ def _agents(settings: Settings, named: Sequence[AgentsNamed]) -> Iterator[Findin
 
 def _runners(settings: Settings) -> Iterator[Finding]:
     """Check the confinement by trying to break it."""
-    from swarm_shared.runners.choose import grounds_of, runner_of_checks
-    from swarm_shared.runners.proving import prove
+    from swarm_shared.runners.choose import confining, grounds_of
+    from swarm_shared.runners.proving import prove, proven_of
 
     name = "runner"
-    if "bwrap" not in (settings.runner, runner_of_checks(settings)):
-        return
-    try:
-        proofs = prove(settings.runners.bwrap, grounds_of(settings, None))
-    except SwarmError as error:
-        yield bad(name, error)
-        return
-    for proof in proofs:
-        if not proof.held:
-            yield _finding(
-                name,
-                Level.BAD,
-                f"bwrap: the confinement failed: {proof.text}",
-                advice="check runners.bwrap in swarm.yaml",
-            )
-    if all(proof.held for proof in proofs):
-        yield _finding(name, Level.OK, f"bwrap: {len(proofs)} attempts to break the confinement failed")
+    for runner in confining(settings):
+        try:
+            proofs = prove(proven_of(runner, settings.runners), grounds_of(settings, None))
+        except SwarmError as error:
+            yield bad(name, error)
+            continue
+        for proof in proofs:
+            if not proof.held:
+                text = f"{runner}: the confinement failed: {proof.text}"
+                yield _finding(name, Level.BAD, text, advice=f"check runners.{runner} in swarm.yaml")
+        if all(proof.held for proof in proofs):
+            yield _finding(name, Level.OK, f"{runner}: {len(proofs)} attempts to break the confinement failed")
 
 
 def _notify(settings: Settings) -> Iterator[Finding]:

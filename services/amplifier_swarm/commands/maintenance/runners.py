@@ -7,8 +7,8 @@ import click
 from amplifier_swarm.app import App, command, json_option
 from amplifier_swarm.terminal import print_json, say, table
 from swarm_shared.domain.errors import EXIT_AGENT_CLI
-from swarm_shared.runners.choose import grounds_of, runner_of_checks
-from swarm_shared.runners.proving import prove
+from swarm_shared.runners.choose import confining, grounds_of, runner_of_checks
+from swarm_shared.runners.proving import prove, proven_of
 
 
 @command("runners", example="runners\nrunners check", short_help="Show where agents run; test their confinement.")
@@ -17,8 +17,8 @@ from swarm_shared.runners.proving import prove
 def runners(app: App, action: str | None, as_json: bool) -> int:
     """Show the runner of agents and the runner of checks, gate, setup and cleanup commands.
 
-    `check` proves the confinement of bwrap on this machine, with the options in swarm.yaml, by trying to break it. The
-    exit code is 3 if bwrap does not work here, and 10 if an attempt succeeds.
+    `check` tests the confinement of the runners in use (of bwrap, if none is) on this machine, with the options in
+    swarm.yaml, by trying to break it. The exit code is 3 if a runner does not work here, and 10 if an attempt succeeds.
     """
     settings = app.settings()
     used = {"agents": settings.runner, "checks": runner_of_checks(settings)}
@@ -28,10 +28,13 @@ def runners(app: App, action: str | None, as_json: bool) -> int:
         else:
             table(("for", "runner"), list(used.items()))
         return 0
-    proofs = prove(settings.runners.bwrap, grounds_of(settings, None))
+    names = confining(settings) or ("bwrap",)
+    grounds = grounds_of(settings, None)
+    proofs = [(name, proof) for name in names for proof in prove(proven_of(name, settings.runners), grounds)]
     if as_json:
-        print_json({"runner": "bwrap", "proofs": [{"text": proof.text, "holds": proof.held} for proof in proofs]})
+        lines = [{"runner": name, "text": proof.text, "holds": proof.held} for name, proof in proofs]
+        print_json({"runner": ", ".join(names), "proofs": lines})
     else:
-        for proof in proofs:
-            say(f"{'ok  ' if proof.held else 'FAIL'} {proof.text}")
-    return 0 if all(proof.held for proof in proofs) else EXIT_AGENT_CLI
+        for name, proof in proofs:
+            say(f"{'ok  ' if proof.held else 'FAIL'} {name}: {proof.text}")
+    return 0 if all(proof.held for _, proof in proofs) else EXIT_AGENT_CLI

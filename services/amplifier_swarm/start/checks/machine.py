@@ -15,7 +15,7 @@ from amplifier_swarm.start.checks.run_repository import check_repository
 from swarm_shared.domain.errors import ConfigError
 from swarm_shared.own_checkout import not_pointed_at_a_project
 from swarm_shared.program.settings import Settings
-from swarm_shared.runners.choose import grounds_of, runner_named, runner_of_checks
+from swarm_shared.runners.choose import try_runners
 from swarm_shared.store.queue.landings import IntegrationRow
 
 EXIT_SETTINGS = 3
@@ -86,8 +86,7 @@ def _about_project(settings: Settings) -> Iterator[Problem]:
 
 def _about_runners(settings: Settings) -> Iterator[Problem]:
     try:
-        for name in sorted({settings.runner, runner_of_checks(settings)}):
-            runner_named(name, settings, grounds_of(settings, None))
+        try_runners(settings)
     except ConfigError as error:
         yield _problem(error.message, error.hint or "")
 

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from swarm_shared.domain.clock import Clock
 from swarm_shared.domain.errors import LeaseLost, StateError
 from swarm_shared.domain.models import FailureClass, Outcome, Status
+from swarm_shared.domain.runners import Run
 from swarm_shared.processes.identity import ProcessId
 from swarm_shared.store.engine.connection import Connection
 from swarm_shared.store.engine.family import Family, from_json, to_json
@@ -130,6 +131,16 @@ class Recovery(Family):
             for row in self._db.dicts(SQL["sessions_of_attempt"], {"attempt": attempt.attempt})
             if row["pid"] is not None
         ]
+
+    def open_runs(self, attempt: OpenAttempt) -> list[Run]:
+        """What runners have started for it outside of its worker's process tree, and is not proven gone."""
+        rows = self._db.rows(SQL["open_runs"], {"attempt": attempt.attempt})
+        return [Run(runner=runner, name=name, engine=engine) for runner, name, engine in rows]
+
+    def note_run_gone(self, attempt: OpenAttempt, run: Run) -> None:
+        values = {"attempt": attempt.attempt, "run_name": run.name, "wall": self._clock.wall_ms()}
+        with self._db.transaction():
+            self._db.change(SQL["run_is_gone"], values)
 
     def to_be_proven(self) -> list[ProcessId]:
         """Keepers and services whose end is not written down yet, or whose attempts still wait for their proof."""

@@ -8,6 +8,7 @@ from msgspec.structs import asdict
 
 from swarm_shared.domain.errors import LeaseLost
 from swarm_shared.domain.models import Role, Stage, Verb
+from swarm_shared.domain.runners import Run
 from swarm_shared.store.engine.family import Family
 from swarm_shared.store.queue.claims import Claim, ClosedSession, SessionReport
 from swarm_shared.store.queue.swarm import BUDGET_ACTOR, PAUSED
@@ -35,12 +36,14 @@ class Sessions(Family):
         stage: Stage,
         prompt: str | None,
         resumes: str | None = None,
+        run: Run | None = None,
     ) -> int:
         """Store a session before anything is spent on it; its id.
 
         Args:
             name: The agent's, or the check's command.
             resumes: The agent CLI's id of the earlier session that it resumes.
+            run: What its runner is about to start outside of the worker's process tree.
 
         Raises:
             LeaseLost: The task has another owner.
@@ -60,6 +63,9 @@ class Sessions(Family):
                     "wall": wall,
                     "prompt": prompt,
                     "resumes": resumes,
+                    "runner": None if run is None else run.runner,
+                    "run_name": None if run is None else run.name,
+                    "engine": None if run is None else run.engine,
                 },
             )
             session = self._db.last_id()

@@ -19,6 +19,7 @@ from swarm_shared.store.queue.started_with import META_KEY, START, StartedWith
 from swarm_shared.store.sql import SQL
 
 PAUSED, DRAINED, EMERGENCY_STOP, DISK_LOW = "paused", "drained", "emergency_stop", "disk_low"
+RUNNER_DOWN = "runner_down"
 BUDGET_ACTOR = "budget"  # who pauses the queue when a budget is used up
 RESUMED_AT = "resumed_at"  # wall ms: what sessions that began earlier report of their provider is settled
 SAME_DEATHS = "same_deaths"  # tasks in a row that failed with the same message, see `same_deaths`
@@ -90,6 +91,11 @@ class Swarm(Family):
         """Set a flag. Joins the caller's transaction or makes its own."""
         self._within(lambda: self._set(name, actor, reason))
 
+    def note_runner_down(self, reason: str, *, actor: str) -> None:
+        """Let no task start until the runner works again; the first reason stays."""
+        if RUNNER_DOWN not in self.flags():
+            self.set_flag(RUNNER_DOWN, actor=actor, reason=reason)
+
     def clear_flag(self, name: str) -> bool:
         """Clear a flag; whether it was set."""
         return bool(self._within(lambda: self._db.change(SQL["clear_flag"], {"name": name})))
@@ -98,7 +104,7 @@ class Swarm(Family):
         """Clear pause, drain, emergency stop, provider holds and what stopped landing: the causes are fixed."""
 
         def clear() -> int:
-            for name in (PAUSED, DRAINED, EMERGENCY_STOP):
+            for name in (PAUSED, DRAINED, EMERGENCY_STOP, RUNNER_DOWN):
                 self._db.change(SQL["clear_flag"], {"name": name})
             self._db.change(SQL["clear_holds"])
             self.set_meta(RESUMED_AT, str(self._clock.wall_ms()))

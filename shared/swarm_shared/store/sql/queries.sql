@@ -10,7 +10,7 @@ SELECT EXISTS (SELECT 1 FROM tasks INDEXED BY tasks_scheduled WHERE status = 'sc
        EXISTS (SELECT 1 FROM holds) OR EXISTS (SELECT 1 FROM route_limits)
 FROM workers
 WHERE run = :run AND wanted IS NULL AND status NOT IN ('stopped', 'crashed')
-  AND NOT EXISTS (SELECT 1 FROM flags WHERE name IN ('paused', 'drained', 'emergency_stop', 'disk_low'));
+  AND NOT EXISTS (SELECT 1 FROM flags WHERE name IN ('paused', 'drained', 'emergency_stop', 'disk_low', 'runner_down'));
 
 -- name: promote_due
 -- Scheduled tasks whose time has come become ready, or blocked when a dependency is no longer completed.
@@ -92,8 +92,8 @@ UPDATE attempts SET started_at = coalesce(started_at, :wall), progress_at = :wal
 WHERE id = :attempt;
 
 -- name: open_session
-INSERT INTO sessions (attempt, role, name, started_at, prompt, resumes, route)
-VALUES (:attempt, :role, :name, :wall, :prompt, :resumes,
+INSERT INTO sessions (attempt, role, name, started_at, prompt, resumes, runner, run_name, engine, route)
+VALUES (:attempt, :role, :name, :wall, :prompt, :resumes, :runner, :run_name, :engine,
         CASE :role WHEN 'builder' THEN (SELECT route FROM attempts WHERE id = :attempt)
                    WHEN 'validator' THEN (SELECT validator_route FROM attempts WHERE id = :attempt) END);
 
@@ -102,8 +102,17 @@ UPDATE sessions SET pid = :pid, pid_start = :pid_start WHERE id = :session;
 
 -- name: close_session
 UPDATE sessions SET ended_at = :ended_at, exit_code = :exit_code, signal = :signal, pid = coalesce(pid, :pid),
-       pid_start = coalesce(pid_start, :pid_start), output_bytes = :output_bytes
+       pid_start = coalesce(pid_start, :pid_start), output_bytes = :output_bytes,
+       run_gone_at = CASE WHEN run_name IS NOT NULL THEN :ended_at END
 WHERE id = :session;
+
+-- name: open_runs
+-- What runners have started for an attempt, and is not proven gone.
+SELECT runner, run_name, engine FROM sessions
+WHERE attempt = :attempt AND run_name IS NOT NULL AND run_gone_at IS NULL ORDER BY id;
+
+-- name: run_is_gone
+UPDATE sessions SET run_gone_at = :wall WHERE attempt = :attempt AND run_name = :run_name;
 
 -- name: report_session
 UPDATE sessions SET cli_session_id = :cli_session_id, models = :models, tokens = :tokens,

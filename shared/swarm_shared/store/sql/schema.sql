@@ -301,7 +301,11 @@ CREATE TABLE sessions (
     cached_tokens INTEGER,                     -- of the tokens: input that came from a cache
     cost_usd     REAL,
     route        TEXT,                         -- that it ran on; null for checks
-    output_tokens INTEGER                      -- of the tokens: what models wrote
+    output_tokens INTEGER,                     -- of the tokens: what models wrote
+    runner       TEXT,                         -- that started something outside of the worker's process tree
+    run_name     TEXT,                         -- its name there
+    engine       TEXT,                         -- which engine of that runner has it
+    run_gone_at  INTEGER                       -- when that engine said that nothing of it is left
 ) STRICT;
 CREATE INDEX sessions_by_attempt ON sessions (attempt, id);
 
@@ -425,7 +429,7 @@ CREATE TRIGGER request_text_done AFTER UPDATE OF status ON control WHEN new.stat
     DELETE FROM request_texts WHERE control = new.id;
 END;
 
--- Stored states of the whole swarm: paused, drained, emergency_stop, disk_low.
+-- Stored states of the whole swarm: paused, drained, emergency_stop, disk_low, runner_down.
 CREATE TABLE flags (
     name   TEXT PRIMARY KEY,
     set_at INTEGER NOT NULL,

@@ -12,7 +12,7 @@ from swarm_shared.domain.clock import Clock
 from swarm_shared.domain.models import GROUP_OF, Group, Status
 from swarm_shared.store.engine.connection import Connection
 from swarm_shared.store.engine.family import Family
-from swarm_shared.store.queue.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED, Swarm
+from swarm_shared.store.queue.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED, RUNNER_DOWN, Swarm
 from swarm_shared.store.queue.workers import Staff, Workers
 from swarm_shared.store.sql import SQL
 from swarm_shared.store.views.critical_path import critical_way
@@ -26,6 +26,7 @@ _STOPS = {
     DRAINED: "shut down gracefully",
     PAUSED: "paused",
     DISK_LOW: "the disk is nearly full",
+    RUNNER_DOWN: "the runner cannot start anything",
 }
 _ENDED = frozenset({Status.FAILED, Status.HELD, Status.CANCELLED})
 _AT_WORK = frozenset({Status.CLAIMED, Status.IN_PROGRESS})

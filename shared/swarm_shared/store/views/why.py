@@ -13,7 +13,7 @@ from swarm_shared.store.engine.family import Family
 from swarm_shared.store.queue.landings import LANDING_LATE_MS, Landings
 from swarm_shared.store.queue.recovery import TAKE_MY_WORD
 from swarm_shared.store.queue.settlement import LANDING
-from swarm_shared.store.queue.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED, ProviderHold, Swarm
+from swarm_shared.store.queue.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED, RUNNER_DOWN, ProviderHold, Swarm
 from swarm_shared.store.queue.verdicts import output_end, same_problem
 from swarm_shared.store.queue.workers import Workers
 from swarm_shared.store.sql import SQL
@@ -34,6 +34,7 @@ _FLAGS = {
         "the disk is nearly full, so no new tasks start",
         "free some space; the swarm then continues automatically",
     ),
+    RUNNER_DOWN: ("the runner cannot start anything, so no new tasks start", "amplifier-swarm runners check"),
 }
 _ENDED = frozenset({Status.FAILED, Status.HELD, Status.CANCELLED})
 _SETTLED = frozenset({Status.APPROVED, Status.LANDING, Status.COMPLETED, Status.CANCELLED})

@@ -1,0 +1,116 @@
+"""Reaping attempts with containers: their engine must prove them gone, whatever the process tree says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from reaping_desk import ReapingDesk
+from scripted_engine import IDENTITY, ScriptedEngine
+from trees import wait_until
+
+from swarm_shared.domain.models import HoldReason, Role, Stage, Status
+from swarm_shared.domain.runners import Run
+from swarm_shared.reaping import UNPROVEN_AFTER_MS
+from swarm_shared.store.queue.claims import Claim, ClosedSession
+
+RUN = Run(runner="docker", name="swarm-1", engine=IDENTITY)
+
+
+@pytest.fixture
+def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ScriptedEngine:
+    engine = ScriptedEngine("docker", tmp_path, monkeypatch)
+    engine.has(RUN.name)
+    return engine
+
+
+@pytest.fixture
+def desk(tmp_path: Path, engine: ScriptedEngine) -> Iterator[ReapingDesk]:
+    desk = ReapingDesk(tmp_path)
+    yield desk
+    for process in desk.started:
+        process.kill()
+        process.wait()
+    desk.db.close()
+
+
+def run_and_die(desk: ReapingDesk) -> tuple[Claim, int]:
+    """A worker that dies while its runner has started something; the claim and the session."""
+    worker = desk.spawn()
+    claim = desk.run_task(worker=worker)
+    session = desk.db.queue.open_session(claim, role=Role.BUILDER, name="b", stage=Stage.BUILDING, prompt="p", run=RUN)
+    desk.end(worker)
+    return claim, session
+
+
+def watch_until_held(desk: ReapingDesk, engine: ScriptedEngine) -> None:
+    def asked_in_vain() -> bool:
+        desk.clock.pass_s(0.05)
+        desk.reaping.run_once()
+        return engine.calls.count("rm") > 1
+
+    wait_until(asked_in_vain, "the engine has given no proof")
+    desk.clock.pass_s(UNPROVEN_AFTER_MS / 1000)
+    desk.reaping.run_once()
+    assert desk.status("t") is Status.HELD
+
+
+def test_a_container_of_a_dead_worker_is_removed_before_the_task_is_requeued(
+    desk: ReapingDesk, engine: ScriptedEngine
+) -> None:
+    run_and_die(desk)
+    desk.reap()
+    assert desk.status("t") is Status.NOT_STARTED
+    assert engine.calls[0] == "rm"
+    assert not (engine.state / "containers" / RUN.name).exists()
+
+
+def test_an_engine_that_gives_no_answer_holds_the_task_and_says_why(desk: ReapingDesk, engine: ScriptedEngine) -> None:
+    engine.does("silent")
+    run_and_die(desk)
+    watch_until_held(desk, engine)
+    task = desk.task("t")
+    assert task["hold_reason"] == HoldReason.NOT_PROVEN_DEAD
+    assert "Cannot connect to the engine" in task["last_error"]
+    assert len(desk.db.recovery.open_attempts()) == 1
+    engine.stops("silent")
+    desk.reap()
+    assert desk.status("t") is Status.NOT_STARTED
+    assert not (engine.state / "containers" / RUN.name).exists()
+
+
+def test_an_engine_that_is_another_one_proves_nothing(desk: ReapingDesk, engine: ScriptedEngine) -> None:
+    (engine.state / "containers" / RUN.name).unlink()
+    (engine.state / "identity").write_text("elsewhere")
+    run_and_die(desk)
+    watch_until_held(desk, engine)
+    assert "another engine" in desk.task("t")["last_error"]
+
+
+def test_a_reaper_that_takes_over_asks_again(desk: ReapingDesk, engine: ScriptedEngine) -> None:
+    engine.does("hangs")
+    run_and_die(desk)
+    for _ in range(5):
+        desk.clock.pass_s(0.5)
+        assert desk.reaping.run_once() == 0
+    engine.stops("hangs")
+    desk.reap(desk.another())
+    assert desk.status("t") is Status.NOT_STARTED
+
+
+def test_a_run_that_its_worker_saw_end_is_not_asked_about(desk: ReapingDesk, engine: ScriptedEngine) -> None:
+    _, session = run_and_die(desk)
+    closed = ClosedSession(pid=None, pid_start=None, exit_code=0, signal=None, output_bytes=0, ended_at=1)
+    desk.db.queue.close_session(session, closed)
+    desk.reap()
+    assert engine.calls == []
+
+
+def test_your_word_frees_a_task_whose_engine_never_answers(desk: ReapingDesk, engine: ScriptedEngine) -> None:
+    engine.does("silent")
+    claim, _ = run_and_die(desk)
+    watch_until_held(desk, engine)
+    with desk.db.connection.transaction():
+        desk.db.recovery.take_word(claim.attempt)
+    assert desk.db.recovery.open_attempts() == []

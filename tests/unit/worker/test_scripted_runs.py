@@ -1,0 +1,126 @@
+"""Sessions whose runner starts something outside of the worker's process tree, with a scripted engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+from scripted_engine import IDENTITY, ScriptedEngine
+from scripted_worker import PASS, SUCCESS, Play, ScriptedWorker
+
+from swarm_shared.domain.models import Status
+from swarm_shared.domain.runners import Run
+from swarm_shared.runners.local import Local
+from swarm_shared.runners.runner import Command, Start
+from swarm_shared.store.queue.swarm import RUNNER_DOWN
+from swarm_worker.config import WorkerConfig
+from swarm_worker.processes.session_tree import TreeUnproven
+
+RUN = Run(runner="podman", name="swarm-1", engine=IDENTITY)
+BUILT, APPROVED = Play(answer=SUCCESS), Play(answer=PASS)
+
+
+class InEngine(Local):
+    def start(self, command: Command, env: Mapping[str, str]) -> Start:
+        return Start(argv=command.argv, env=env, run=RUN)
+
+
+class EngineWorker(ScriptedWorker):
+    def _config(self) -> WorkerConfig:
+        return replace(super()._config(), runner=InEngine())
+
+
+@pytest.fixture
+def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ScriptedEngine:
+    return ScriptedEngine("podman", tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def worker(tmp_path: Path, engine: ScriptedEngine) -> ScriptedWorker:
+    made = EngineWorker(tmp_path)
+    made.add()
+    return made
+
+
+def open_runs(worker: ScriptedWorker) -> list[object]:
+    return worker.db.connection.rows("SELECT run_name FROM sessions WHERE run_gone_at IS NULL")
+
+
+def test_every_session_is_removed_and_proven_gone(worker: ScriptedWorker, engine: ScriptedEngine) -> None:
+    worker.round(BUILT, APPROVED)
+    assert worker.status() is Status.COMPLETED
+    assert engine.calls.count("rm") == 2
+    assert open_runs(worker) == []
+    row = worker.db.connection.rows("SELECT DISTINCT runner, run_name, engine FROM sessions")
+    assert row == [("podman", "swarm-1", IDENTITY)]
+
+
+@pytest.mark.parametrize("code", [125, 126, 127])
+def test_an_engine_that_starts_nothing_costs_no_attempt_and_holds_the_queue(worker: ScriptedWorker, code: int) -> None:
+    worker.round(Play(exit_code=code, errors=b"warning\nError: image not known\nSee --help\n"))
+    task = worker.task()
+    assert (task["status"], task["failures"], task["crashes"]) == (Status.NOT_STARTED, 0, 0)
+    assert worker.db.swarm.flags()[RUNNER_DOWN].reason == "runner podman: Error: image not known"
+    assert worker.desk.claim() is None
+    worker.db.swarm.resume(actor="anna")
+    worker.round(BUILT, APPROVED)
+    assert worker.status() is Status.COMPLETED
+
+
+def test_the_same_code_of_the_command_is_the_commands(worker: ScriptedWorker, engine: ScriptedEngine) -> None:
+    engine.has(RUN.name, "exited 127")
+    worker.round(Play(exit_code=127, errors=b"sh: agent: not found\n"))
+    assert RUNNER_DOWN not in worker.db.swarm.flags()
+    assert worker.attempts()[0]["failure_class"] == "setup"
+
+
+def test_a_worker_waits_until_the_engine_says_that_it_is_gone(worker: ScriptedWorker, engine: ScriptedEngine) -> None:
+    engine.does("silent")
+    looks = []
+
+    def comes_back() -> None:
+        looks.append(worker.heart.beats)
+        engine.stops("silent")
+
+    original = worker.watch.wait
+
+    def wait(timeout_s: float) -> None:
+        if RUNNER_DOWN in worker.db.swarm.flags() and not looks:
+            comes_back()
+        original(timeout_s)
+
+    worker.watch.wait = wait  # type: ignore[method-assign]
+    worker.round(BUILT, APPROVED)
+    assert looks
+    assert worker.status() is Status.COMPLETED
+    assert "Cannot connect" in worker.db.swarm.flags()[RUNNER_DOWN].reason
+
+
+def fails() -> None:
+    raise ValueError("a fault of our own")
+
+
+def test_after_a_fault_of_our_own_the_container_is_removed(worker: ScriptedWorker, engine: ScriptedEngine) -> None:
+    engine.has(RUN.name)
+    with pytest.raises(ValueError, match="of our own"):
+        worker.round(Play(after_s=60, meanwhile=[(1.0, fails)]))
+    assert not (engine.state / "containers" / RUN.name).exists()
+
+
+def test_after_a_fault_of_our_own_nothing_is_settled_without_proof(
+    worker: ScriptedWorker, engine: ScriptedEngine
+) -> None:
+    engine.does("silent")
+    with pytest.raises(TreeUnproven, match="Cannot connect"):
+        worker.round(Play(after_s=60, meanwhile=[(1.0, fails)]))
+
+
+def test_a_stop_leaves_the_proof_to_the_reaper(worker: ScriptedWorker, engine: ScriptedEngine) -> None:
+    engine.does("silent")
+    stops = [(1.0, worker.watch.ask_to_stop), (1.1, worker.watch.ask_to_stop)]
+    with pytest.raises(TreeUnproven, match="Cannot connect"):
+        worker.round(Play(after_s=60, meanwhile=stops))
+    assert open_runs(worker) == [("swarm-1",)]
+    assert worker.status() is Status.IN_PROGRESS
