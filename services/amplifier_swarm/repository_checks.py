@@ -104,7 +104,7 @@ def _about_branch(landings: Landings) -> Iterator[Finding]:
             if ahead not in (None, "0")
             else ""
         )
-        bring = f"amplifier-swarm land --into {person} brings them over" if waiting else None
+        bring = f"amplifier-swarm land --into {person} merges them" if waiting else None
         where = tip[:12] if tip else "missing; the next worker creates it again"
         yield finding(name, Level.OK, f"{branch} is at {where}{waiting}", advice=bring)
 

@@ -96,7 +96,7 @@ class Stopping:
         if self._watch.abandoned:
             return self._watch.abandoned
         if self._watch.stops_asked > 1:
-            return "stopped at once"
+            return "stopped immediately"
         self._show_whether_it_leaves()
         since = self._watch.stop_asked_at or self._drained_since
         if since is not None and self._now() - since > self._graceful_timeout_s:

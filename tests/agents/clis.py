@@ -139,7 +139,7 @@ CLIS = (
         # Google has no 402 and no plan, all of it arrives as a quota; and as the CLI prints nothing before its end,
         # only its time limit ends a session that hangs.
         faults_unknown=frozenset({Fault.UNPAID, Fault.WINDOW, Fault.HANG}),
-        shortened="`general.maxAttempts`: 2, and a model by name, for which it asks no router",
+        shortened="`general.maxAttempts`: 2, and an explicit model, for which it calls no router",
     ),
     Cli(name="opencode", package="opencode-ai", files=_opencode),
     Cli(

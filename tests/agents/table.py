@@ -12,7 +12,7 @@ from agents.clis import Cli
 BEGIN = "<!-- written by `make agents`: begin -->"
 END = "<!-- written by `make agents`: end -->"
 ROWS = (WHOLE, RETRY, FAIL_VERDICT, *PROMISES.values(), TIME, STOP)
-ADVICE = "the provider's errors ask to be repeated after 100 ms"
+ADVICE = "the provider's errors ask for a retry after 100 ms"
 KEPT, BROKEN, NOT_TRIED = "✔", "✗", "–"
 
 
@@ -34,7 +34,7 @@ def render(columns: Sequence[Column]) -> str:
     heads = [f"{group[0].cli.name} {group[0].version}" for group in groups]
     lines = [
         f"Marks in a cell: as {', then as '.join(users)}; one mark: as {users[0]} only.",
-        f"{KEPT} kept, {BROKEN} broken, {NOT_TRIED} cannot happen, or cannot be told from work in progress.",
+        f"{KEPT} kept, {BROKEN} broken, {NOT_TRIED} cannot happen, or cannot be distinguished from work in progress.",
         "",
         f"| | {' | '.join(heads)} |",
         f"|---|{'---|' * len(groups)}",
@@ -51,7 +51,7 @@ def render(columns: Sequence[Column]) -> str:
     if broken:
         lines += ["", "Broken:", "", *broken]
     shortened = [f"{group[0].cli.name}: {group[0].cli.shortened}" for group in groups if group[0].cli.shortened]
-    lines += ["", f"So that a run is short: {'; '.join([ADVICE, *shortened])}."]
+    lines += ["", f"To keep runs short: {'; '.join([ADVICE, *shortened])}."]
     return "\n".join(lines)
 
 

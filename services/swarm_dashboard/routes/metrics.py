@@ -122,7 +122,7 @@ def _reaper(reading: Reading, now: int) -> Iterator[Metric]:
     )
     if found is None:
         return
-    text = "Seconds since the reaper last went over everything; it does so every second and tells every five."
+    text = "Seconds since the reaper's last complete pass; it makes one every second and reports every five."
     yield GaugeMetricFamily("swarm_reaper_last_pass_seconds", text, value=last_pass_age_s(found, now))
     answers = found.detail.get("supervisord_answers")
     if answers is not None:

@@ -29,7 +29,7 @@ def _holds(database: TaskDatabase) -> Iterator[Finding]:
         advice = (
             "it waits for you; resume once the cause is fixed"
             if hold.until_at is None
-            else f"tried again at {iso(hold.until_at)}; resume tries at once"
+            else f"tried again at {iso(hold.until_at)}; resume tries immediately"
         )
         yield Finding(
             code="provider_hold", part="queue", name="agent CLI",

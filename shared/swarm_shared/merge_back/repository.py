@@ -35,7 +35,9 @@ def _by_itself(common_dir: Path) -> Repository:
     """A repository of which only the git directory can be found."""
     git = Git(cwd=common_dir.parent).at(cwd=common_dir, git_dir=common_dir, work_tree=None)
     if not common_dir.is_dir():
-        raise StateError(f"the repository {common_dir} is not there", hint="was it moved, or is its disk not mounted?")
+        raise StateError(
+            f"the repository {common_dir} does not exist", hint="was it moved, or is its disk not mounted?"
+        )
     return Repository(
         common_dir=common_dir,
         git_dir=common_dir,

@@ -58,7 +58,7 @@ def _size_and_shape(tasks: Sequence[TaskSpec], file: str) -> list[ProblemList]:
             advice = "say what must be true when it is done: the validator checks nothing else"
             criteria.add_at(task.line, 0, f"task {name} has no acceptance_criteria", advice)
         if not task.files:
-            advice = "name what it may change, so that two tasks do not change the same at once"
+            advice = "list the files that it may change, so that no two tasks change the same file at the same time"
             files.add_at(task.line, 0, f"task {name} names no files", advice)
         if task.estimated_hours is not None and task.estimated_hours > MAX_HOURS_ADVISED:
             advice = f"split it: a session that is asked for more than {MAX_HOURS_ADVISED} hours loses its way"

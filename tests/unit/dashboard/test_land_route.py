@@ -71,7 +71,7 @@ def test_a_repository_that_is_gone_is_reported_in_words(desk: DashboardDesk, pro
     project.root.rename(project.folder / "elsewhere")
     response = desk.get("/api/landing/preview?into=main")
     assert response.status_code == 409
-    assert "is not there" in response.get_json()["error"]["message"]
+    assert "does not exist" in response.get_json()["error"]["message"]
 
 
 def test_a_damaged_repository_is_reported_in_words(desk: DashboardDesk, project: Run) -> None:

@@ -153,7 +153,7 @@ def test_health_asks_for_a_reaper_and_for_workers_where_tasks_wait(desk: Dashboa
     me = ProcessId.mine()
     desk.db.swarm.register_service("reaper", me, {"supervised": True, "supervisord_answers": True})
     found = levels(desk)
-    found.pop("project", None)  # the tests run in the suite's own checkout
+    found.pop("project", None)  # the tests run in the checkout of Amplifier Swarm
     assert set(found.values()) == {Level.OK}, found
     desk.db.swarm.see_service("reaper", me, {"supervised": True, "supervisord_answers": False})
     assert levels(desk)["supervisord"] == Level.BAD

@@ -130,7 +130,7 @@ def test_an_empty_mark_in_a_folder_above_is_no_repository(tmp_path: Path) -> Non
 
 def test_tasks_that_had_worktrees_keep_them_or_the_start_is_refused(tmp_path: Path) -> None:
     gone = str(tmp_path / "gone" / ".git")
-    with pytest.raises(ConfigError, match="which is not there"):
+    with pytest.raises(ConfigError, match="which does not exist"):
         decide(settings_for(tmp_path), landed_in=gone)
     unborn = Sandbox(tmp_path / "unborn")
     assert decide(settings_for(unborn.root)).repository is None

@@ -1,4 +1,4 @@
-"""Without a project, no agent works on the suite's own checkout; named as the project, it may be worked on."""
+"""Without a project, no agent works on the checkout of Amplifier Swarm; named as the project, it may be worked on."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ def test_tasks_behind_failures_are_stuck_and_alone_they_stall(desk: QueueDesk) -
     assert (found.stuck, found.stalled, found.eta_s) == (2, None, 6)
     desk.run()
     found = desk.db.prospects.now()
-    assert (found.stalled, found.eta_s) == ("2 tasks wait behind failed, held or cancelled ones", None)
+    assert (found.stalled, found.eta_s) == ("2 tasks wait for failed, held or cancelled ones", None)
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,7 @@ def test_a_success_a_judged_failure_or_other_words_break_the_row(desk: QueueDesk
 @pytest.mark.parametrize(
     "between",
     [
-        failed(FailureClass.INTERRUPTED, "stopped at once"),
+        failed(FailureClass.INTERRUPTED, "stopped immediately"),
         failed(FailureClass.PROVIDER, "overloaded"),
         failed(FailureClass.CRASH, "amplifier was killed by signal 9 (SIGKILL)"),
         AttemptResult(outcome=Outcome.KILLED),

@@ -268,7 +268,7 @@ def _unreadable_reason(role: Role, text: str | None, exit_code: int) -> str:
     asked = "verdict" if role is Role.VALIDATOR else "status"
     if not (text or "").strip():
         return f"the {role} ended with exit code {exit_code} and an empty answer"
-    return f"the {role}'s answer holds no JSON object with a {asked} as asked; it ends: {last_line(text or '')}"
+    return f"the {role}'s answer contains no JSON object with a {asked}; it ends: {last_line(text or '')}"
 
 
 def _reading(

@@ -64,7 +64,7 @@ def missing(root: Path, landed_in: str | None) -> Obstacle | None:
     text = f"it is not in a git repository, and earlier tasks had worktrees of {before}"
     if there.is_dir():
         return Obstacle(text=text, hint=f"--project-root '{before}'")
-    return Obstacle(text=f"{text}, which is not there", hint="where has it moved, or is its disk not mounted?")
+    return Obstacle(text=f"{text}, which does not exist", hint="where has it moved, or is its disk not mounted?")
 
 
 def _nearest_mark(root: Path) -> Path | None:
@@ -91,7 +91,7 @@ def _is_nothing(mark: Path) -> bool:
 def _about_mark(mark: Path) -> Obstacle:
     named = _named_by(mark)
     if named is not None and not named.exists():
-        text = f"{mark} names the git directory {named}, which is not there"
+        text = f"{mark} names the git directory {named}, which does not exist"
         hint = f"if the repository has moved, run in it: git worktree repair '{mark.parent}'"
     elif mark.is_dir() and not any(mark.iterdir()):
         text, hint = f"{mark} is empty, so git takes it for no repository", f"remove it: rmdir '{mark}'"
@@ -99,7 +99,7 @@ def _about_mark(mark: Path) -> Obstacle:
         text = f"{mark} has lost its HEAD, so git takes it for no repository"
         hint = f"name the branch that was checked out: echo 'ref: refs/heads/main' > '{mark}/HEAD'"
     else:
-        text, hint = f"{mark} is there, but git finds no repository", f"see what it says: git -C '{mark.parent}' status"
+        text, hint = f"{mark} exists, but git finds no repository", f"see what it says: git -C '{mark.parent}' status"
     return Obstacle(text=text, hint=hint, unreadable=True)
 
 

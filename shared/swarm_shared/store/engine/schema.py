@@ -45,7 +45,7 @@ def check(connection: Connection, *, may_upgrade: bool) -> None:
     version = _version(connection)
     if version == 0:
         raise DatabaseError(
-            f"{connection.path} holds no tasks yet", hint="import some: amplifier-swarm import-tasks FILE"
+            f"{connection.path} contains no tasks yet", hint="import some: amplifier-swarm import-tasks FILE"
         )
     if version < SCHEMA_VERSION and not may_upgrade:
         raise DatabaseError(

@@ -112,7 +112,7 @@ class Prospects(Family):
         if not waiting:
             if found.running:
                 return None
-            return f"{_tasks(found.stuck)} wait{'s' if found.stuck == 1 else ''} behind failed, held or cancelled ones"
+            return f"{_tasks(found.stuck)} wait{'s' if found.stuck == 1 else ''} for failed, held or cancelled ones"
         flags = self._swarm.flags()
         for name, words in _STOPS.items():
             if name in flags:

@@ -163,7 +163,7 @@ class Spending(Family):
             swarm.set_flag(PAUSED, actor=BUDGET_ACTOR, reason=reason)
         elif not reached and flag is not None and flag.actor == BUDGET_ACTOR:
             swarm.clear_flag(PAUSED)
-            self._event("resumed", "no budget is used up any more")
+            self._event("resumed", "no budget is used up now")
 
     def _has_paused(self) -> bool:
         flag = Swarm(self._db, self._clock).flags().get(PAUSED)
