@@ -43,6 +43,21 @@ def loop(desk: Desk) -> Iterator[Finding]:
     yield Finding(promise=FAIL, kept=kept, seen=_state(refused))
 
 
+def plan_from(desk: Desk) -> Iterator[Finding]:
+    """An agent writes a task file for a goal, and another session reviews it; the project stays as it is."""
+    plan = r"tasks:\n- {id: hello, name: Say hello, acceptance_criteria: [It greets], files: [hello.py]}\n"
+    goal, output = desk.folder / "GOAL.md", desk.folder / "plan.yaml"
+    goal.write_text(f"Greet people.\n\nPLAY task g\nPLAY builder run printf '{plan}' > swarm-plan.yaml\n")
+    goal.chmod(0o644)
+    desk.env |= {"SWARM_PROJECT_ROOT": str(desk.project)}
+    said = desk.swarm("plan-from", str(goal), "--output", str(output), "--agent-cli", desk.cli.name)
+    roles = {each.role for each in desk.provider.exchanges if each.task == "g"}
+    untidy = desk.git("status", "--short")
+    kept = "id: hello" in output.read_text() and roles == {"builder", "validator"} and not untidy
+    yield Finding(promise=PLANS, kept=kept, seen=f"{said} {sorted(roles)} {untidy}")
+
+
+PLANS = "plan-from writes a task file, which a validator reviews"
 WHOLE = "build, check, validate and land in a worktree"
 RETRY = "the retry resumes the session and writes"
 FAIL = "a validator's FAIL does not land"

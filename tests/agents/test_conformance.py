@@ -30,9 +30,10 @@ def clis() -> Installed:
 
 
 @pytest.mark.parametrize("name", mcp_case.CLIENTS)
-def test_a_real_cli_uses_the_mcp_server(clis: Installed, name: str) -> None:
+@pytest.mark.parametrize("case", [mcp_case.mcp, cases.plan_from], ids=["mcp", "plan-from"])
+def test_a_real_cli_works_outside_of_the_swarm(clis: Installed, name: str, case: cases.Case) -> None:
     with desk(BY_NAME[name], clis, User.me()) as swarm:
-        broken = [f"{found.promise}: {found.seen}" for found in mcp_case.mcp(swarm) if not found.kept]
+        broken = [f"{found.promise}: {found.seen}" for found in case(swarm) if not found.kept]
     assert not broken, "\n".join(broken)
 
 
