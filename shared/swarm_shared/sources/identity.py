@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import posixpath
+from collections.abc import Container, Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 
 from msgspec import Struct
@@ -13,6 +14,8 @@ from swarm_shared.sources.keys import same_text
 
 SIMILAR = 0.6  # of two titles: the same item, edited
 MAX_COMPARISONS = 20_000
+ONE_TASK_A_FILE = frozenset({"backlog.md"})
+_Place = tuple[str, str]  # format and path
 
 
 class Known(Struct, frozen=True, kw_only=True):
@@ -22,16 +25,22 @@ class Known(Struct, frozen=True, kw_only=True):
     source: Source | None
 
 
-def settle(specs: Sequence[TaskSpec], known: Mapping[str, Known]) -> list[TaskSpec]:
+def settle(
+    specs: Sequence[TaskSpec], known: Mapping[str, Known], *, gone: Container[str] = frozenset()
+) -> list[TaskSpec]:
     """The tasks under the ids that they have in the queue; new ones under ids that are free there.
 
     Only tasks with a source are looked at. An item is the same if it comes from the same file of the same format and
     has the same key, or the same text at another place, or a similar text that nothing else matches.
 
+    A file that is gone is taken for the one of the same format most of whose items are the same. A task that is a
+    file of its own keeps its id when the tool renames the file.
+
     Args:
         known: All tasks of the queue by their id.
+        gone: Paths of sources that no longer exist.
     """
-    named = _matches(specs, known)
+    named = _matches(specs, known, gone)
     taken = set(known) | {spec.id for spec in specs if spec.source is None}
     given: set[str] = set(named.values())
     for spec in specs:
@@ -53,7 +62,7 @@ def settle(specs: Sequence[TaskSpec], known: Mapping[str, Known]) -> list[TaskSp
     ]
 
 
-def _matches(specs: Sequence[TaskSpec], known: Mapping[str, Known]) -> dict[str, str]:
+def _matches(specs: Sequence[TaskSpec], known: Mapping[str, Known], gone: Container[str]) -> dict[str, str]:
     """The ids of tasks as in the file, each with its id in the queue."""
     old: dict[tuple[str, str], dict[str, Known]] = {}
     for task_id, task in known.items():
@@ -67,7 +76,36 @@ def _matches(specs: Sequence[TaskSpec], known: Mapping[str, Known]) -> dict[str,
     for place, listed in new.items():
         if place in old:
             named.update(_matches_of_file(listed, old[place]))
+    files = {
+        (plan_format, posixpath.dirname(path), _key(spec)): spec
+        for (plan_format, path), listed in new.items()
+        if plan_format in ONE_TASK_A_FILE
+        for spec in listed
+        if spec.id not in named
+    }
+    for (plan_format, path), tasks in old.items():
+        if (plan_format, path) in new:
+            continue
+        if plan_format in ONE_TASK_A_FILE:
+            for task_id, task in tasks.items():
+                file_of_task = (plan_format, posixpath.dirname(path), _key(task))
+                if file_of_task in files:
+                    named[files.pop(file_of_task).id] = task_id
+        elif path in gone:
+            named.update(_matches_of_moved(plan_format, new, tasks, named))
     return named
+
+
+def _matches_of_moved(
+    plan_format: str, new: Mapping[_Place, list[TaskSpec]], known: Mapping[str, Known], named: Mapping[str, str]
+) -> Iterator[tuple[str, str]]:
+    """The items of a file that is gone, in the first one with mostly the same."""
+    names = {_key(task): task.name for task in known.values()}
+    for (other_format, _), listed in new.items():
+        specs = [spec for spec in listed if spec.id not in named] if other_format == plan_format else []
+        if 2 * sum(names.get(_key(spec)) == spec.name for spec in specs) > len(specs):
+            return _matches_of_file(specs, known)
+    return iter(())
 
 
 def _matches_of_file(specs: Sequence[TaskSpec], known: Mapping[str, Known]) -> Iterator[tuple[str, str]]:

@@ -254,3 +254,16 @@ def test_a_file_among_those_of_backlog_md_that_is_none_is_left_out(desk: CliDesk
     (project / "backlog/tasks/task-1 - Old.md").write_text("# Old\n\n- [ ] one\n")
     ran = desk.run("import-tasks", ".", "--json")
     assert (ran.code, ran.json["imported"]) == (0, 1)
+
+
+def test_a_plan_that_was_moved_keeps_its_tasks_and_a_copy_of_it_is_another_plan(desk: CliDesk, project: Path) -> None:
+    count = len(SAMPLES["spec-kit"].ids)
+    plan = put(project, "spec-kit")
+    desk.run("import-tasks", plan)
+    copy = put(project, "spec-kit", "specs/002-copy/tasks.md")
+    assert desk.run("import-tasks", copy, "--dry-run", "--json").json["imported"] == count
+    (project / plan).unlink()
+    ran = desk.run("import-tasks", copy, "--json").json
+    assert (ran["imported"], ran["updated"] + ran["skipped"]) == (0, count)
+    again = desk.run("import-tasks", copy, "--json").json
+    assert (again["imported"], again["updated"]) == (0, 0)

@@ -95,3 +95,30 @@ def test_any_order_of_any_of_the_items_keeps_their_ids(titles: list[str], random
     random.shuffle(shuffled)  # type: ignore[attr-defined]
     after = specs("kiro", "".join(f"- [ ] {n}. {word}\n" for n, word in enumerate(shuffled, 1)))
     assert ids(settle(after, queue(*before))) == ids(before)
+
+
+SPEC = "## Setup\n- [ ] T001 Create the folders\n- [ ] T002 Write the model\n- [ ] T003 Test it\n"
+
+
+def test_a_plan_whose_file_was_renamed_keeps_its_tasks() -> None:
+    before = specs("spec-kit", SPEC, "specs/001-a/tasks.md")
+    after = specs("spec-kit", SPEC.replace("Test it", "Test all of it"), "specs/001-b/tasks.md")
+    found = settle(after, queue(*before), gone={"specs/001-a/tasks.md"})
+    assert [spec.id for spec in found] == ["T001", "T002", "T003"]
+    assert [spec.id for spec in settle(after, queue(*before))] == ["001-b.T001", "001-b.T002", "001-b.T003"]
+
+
+def test_another_plan_is_not_taken_for_one_that_is_gone() -> None:
+    before = specs("spec-kit", SPEC, "specs/001-a/tasks.md")
+    other = "## Setup\n- [ ] T001 Create the folders\n- [ ] T002 Paint\n- [ ] T003 Ship\n"
+    found = settle(specs("spec-kit", other, "specs/002-b/tasks.md"), queue(*before), gone={"specs/001-a/tasks.md"})
+    assert [spec.id for spec in found] == ["002-b.T001", "002-b.T002", "002-b.T003"]
+
+
+def test_a_task_of_backlog_md_keeps_its_id_when_its_new_title_renames_its_file() -> None:
+    text = "---\nid: BACK-3\ntitle: {}\nstatus: To Do\n---\n"
+    before = specs("backlog.md", text.format("Old"), "backlog/tasks/back-3 - Old.md")
+    after = specs("backlog.md", text.format("New"), "backlog/tasks/back-3 - New.md")
+    assert [spec.id for spec in settle(after, queue(*before))] == ["BACK-3"]
+    elsewhere = specs("backlog.md", text.format("New"), "web/backlog/tasks/back-3 - New.md")
+    assert [spec.id for spec in settle(elsewhere, queue(*before))] == ["tasks.BACK-3"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -56,9 +58,10 @@ def import_tasks(
 
     with without_collection(), Bar(app.clock) as bar:
         bar.phase("reading")
-        read = read_all(files, how=plan.how(app), in_queue=in_queue, progress=bar.step)
+        how = plan.how(app)
+        read = read_all(files, how=how, in_queue=in_queue, progress=bar.step)
         bar.phase("importing")
-        result = _import(app, files, read, clear=clear, force=force, dry_run=dry_run, bar=bar)
+        result = _import(app, files, read, root=how.root, clear=clear, force=force, dry_run=dry_run, bar=bar)
     for warning in read.warnings[:MAX_REMARKS]:
         remark(f"warning: {warning}")
     for reason in result.reasons[:MAX_REMARKS]:
@@ -87,7 +90,15 @@ def _runs(app: App) -> bool:
 
 
 def _import(
-    app: App, files: tuple[str, ...], read: Read, *, clear: bool, force: bool, dry_run: bool, bar: Bar
+    app: App,
+    files: tuple[str, ...],
+    read: Read,
+    *,
+    root: Path,
+    clear: bool,
+    force: bool,
+    dry_run: bool,
+    bar: Bar,
 ) -> ImportResult:
     from swarm_shared.store.importing.imports import ImportResult
 
@@ -104,5 +115,12 @@ def _import(
             clear=clear,
             force=force,
             dry_run=dry_run,
+            gone=_gone(database.imports.source_paths(), root) if read.plans else frozenset(),
             progress=bar.step,
         )
+
+
+def _gone(paths: Iterable[str], root: Path) -> frozenset[str]:
+    """Those that name no file any more; standard input and addresses are none."""
+    files = (path for path in paths if path != "-" and "://" not in path)
+    return frozenset(path for path in files if not (root / path).exists())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,14 +37,17 @@ class Plan:
 class Planning(Family):
     """Compares checked tasks with the queue."""
 
-    def plan(self, specs: Sequence[TaskSpec], *, clear: bool) -> Plan:
+    def plan(self, specs: Sequence[TaskSpec], *, clear: bool, gone: Container[str] = frozenset()) -> Plan:
         """Compare the tasks with the queue; those from a plan of another tool get the ids that they have there.
+
+        Args:
+            gone: Paths of sources that no longer exist: their tasks may be those of a renamed file.
 
         Raises:
             InputError: A dependency leads nowhere or in a circle through tasks of the queue.
         """
         if not clear and any(spec.source is not None for spec in specs):
-            specs = settle(specs, self._known())
+            specs = settle(specs, self._known(), gone=gone)
         wanted = {spec.id for spec in specs}
         existing = {} if clear else self._existing(wanted)
         bodies = {spec.id: stored(spec) for spec in specs}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -78,6 +78,10 @@ class Imports(Family):
         """Ids already in the queue, which dependencies of a new file may name."""
         return {row[0] for row in self._db.rows(SQL["known_ids"])}
 
+    def source_paths(self) -> set[str]:
+        """The paths of the plans that tasks came from, relative to the project root or absolute."""
+        return {row[0] for row in self._db.rows(SQL["source_paths"])}
+
     @contextmanager
     def alone(self, *, wait: bool) -> Iterator[bool]:
         """Let no other process change definitions meanwhile; the value says whether that is granted.
@@ -102,6 +106,7 @@ class Imports(Family):
         clear: bool = False,
         force: bool = False,
         dry_run: bool = False,
+        gone: Container[str] = frozenset(),
         progress: Progress | None = None,
     ) -> ImportResult:
         """Merge checked tasks into the queue; waits while another process does that.
@@ -110,13 +115,16 @@ class Imports(Family):
             specs: Tasks of one or several files, without duplicates among them.
             clear: Replace the queue: everything that is there now is deleted first.
             force: Clear even while tasks run; their agents are stopped when they notice.
+            gone: Paths of sources (`source_paths`) that no longer exist: a plan may have been renamed.
             progress: Told (rows written, rows in all) now and then.
         Raises:
             StateError: `clear` while tasks run.
             InputError: A dependency leads nowhere or in a circle through tasks of the queue.
         """
         with self.alone(wait=True):
-            return self._run(specs, source, actor, clear=clear, force=force, dry_run=dry_run, progress=progress)
+            return self._run(
+                specs, source, actor, clear=clear, force=force, dry_run=dry_run, gone=gone, progress=progress
+            )
 
     def carry_out(self, specs: Sequence[TaskSpec], *, source: str, actor: str, answers: Answers) -> bool:
         """As `run`, for a request: its outcome is stored in the transaction that makes the last task visible.
@@ -142,6 +150,7 @@ class Imports(Family):
         force: bool,
         dry_run: bool,
         progress: Progress | None,
+        gone: Container[str] = frozenset(),
         answers: Answers | None = None,
     ) -> ImportResult:
         if clear and not force and (running := self._db.value(SQL["any_running"])):
@@ -149,7 +158,7 @@ class Imports(Family):
                 f"task {running} is running: --clear would remove it while its agent works on it",
                 hint="wait, or stop the swarm first; --force clears the queue anyway",
             )
-        plan = Planning(self._db, self._clock).plan(specs, clear=clear)
+        plan = Planning(self._db, self._clock).plan(specs, clear=clear, gone=gone)
         result = ImportResult(
             total=len(specs),
             imported=plan.imported,

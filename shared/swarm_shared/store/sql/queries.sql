@@ -838,6 +838,9 @@ FROM tasks AS t JOIN definitions AS d ON d.task = t.seq WHERE t.seq > :after ORD
 SELECT t.id, t.seq, t.name, d.body ->> '$.source'
 FROM tasks AS t JOIN definitions AS d ON d.task = t.seq WHERE t.seq > :after ORDER BY t.seq LIMIT :limit;
 
+-- name: source_paths
+SELECT DISTINCT body ->> '$.source.path' FROM definitions WHERE body ->> '$.source.path' IS NOT NULL;
+
 -- name: existing_needs
 SELECT t.id, n.id FROM dependencies AS d JOIN tasks AS t ON t.seq = d.task JOIN tasks AS n ON n.seq = d.needs
 ORDER BY d.task, d.needs;
