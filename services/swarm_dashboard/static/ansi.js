@@ -14,7 +14,7 @@ export class Ansi {
   #rest = "";
 
   /** `before`: the instance that rendered the preceding text; its colours continue. */
-  constructor(before = null) {
+  constructor(/** @type {Ansi | null} */ before = null) {
     this.#style = new Set(before ? before.#style : []);
   }
 

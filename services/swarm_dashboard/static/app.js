@@ -4,7 +4,7 @@
 import { get, hasToken, keepToken, useToken } from "./api.js";
 import * as completions from "./completions.js";
 import { Desktop } from "./desktop.js";
-import { h, morph } from "./dom.js";
+import { byId, h, morph } from "./dom.js";
 import { duration, learnClock } from "./format.js";
 import { focusedRow, help, keepFocus, listen } from "./keys.js";
 import { live as line } from "./live.js";
@@ -43,14 +43,16 @@ const LOST = {
 };
 const RELOAD_GAP_MS = 700;
 const TYPING_MS = 250;
-const main = document.getElementById("main");
-const chip = document.getElementById("chip");
-const chipText = document.getElementById("chip-text");
+const main = byId("main");
+const chip = byId("chip");
+const chipText = byId("chip-text");
 const searchBox = /** @type {HTMLInputElement} */ (document.getElementById("search-box"));
 const live = /** @type {any} */ (line);
-const desktop = new Desktop(document.getElementById("desktop"));
+const desktop = new Desktop(byId("desktop"));
 
+/** @type {{ screen: any, place: Place | null, data: any, status: Api.Status | null, extra: Partial<Api.Status> }} */
 const shown = { screen: null, place: null, data: null, status: null, extra: {} };
+/** @type {Place | null} */
 let place = null; // where the address points; `shown.place` is what the page shows
 let focusNext = false;
 let waiting = 0;
@@ -58,9 +60,11 @@ let forceLoaded = false; // the pending load was triggered by the user
 let forceDrawn = false; // and part of the result waits until the pointer has left
 let paused = false;
 let missed = 0;
+/** @type {AbortController | null} */
 let loading = null;
 let loadedAt = 0;
-let reloadTimer = null;
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let reloadTimer;
 let unloaded = null; // the place that could not be loaded because the server did not answer
 
 // ───── which screen ─────
@@ -99,7 +103,7 @@ async function show({ force = false } = {}) {
   loading = new AbortController();
   const { signal } = loading;
   clearTimeout(reloadTimer);
-  reloadTimer = null;
+  reloadTimer = undefined;
   const wanted = place;
   try {
     const data = await wanted.screen.load(wanted, signal);
@@ -164,9 +168,7 @@ function complain(error, wanted) {
 
 /** Show a search error below its field; the last result stays. */
 function searchNote(error) {
-  document.getElementById("search-note").textContent = error
-    ? [error.message, error.hint].filter(Boolean).join(": ")
-    : "";
+  byId("search-note").textContent = error ? [error.message, error.hint].filter(Boolean).join(": ") : "";
 }
 
 const isLost = ({ status }) => !status || status >= 500;
@@ -194,7 +196,7 @@ function go(address) {
 // ───── what is new ─────
 
 function reloadSoon() {
-  if (reloadTimer !== null) return;
+  if (reloadTimer !== undefined) return;
   const wait = Math.max(0, RELOAD_GAP_MS - (Date.now() - loadedAt));
   reloadTimer = setTimeout(show, wait);
 }
@@ -337,7 +339,7 @@ document.addEventListener("click", (event) => {
   const plain = event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
   if (!link || !plain || event.defaultPrevented || link.hasAttribute("download")) return;
   const address = new URL(link.href);
-  if (address.origin !== location.origin || link.getAttribute("href").startsWith("#")) return;
+  if (address.origin !== location.origin || link.getAttribute("href")?.startsWith("#")) return;
   event.preventDefault();
   history.pushState({ inside: true }, "", address);
   open({ focus: true });
@@ -351,7 +353,8 @@ function searchAddress() {
   return `/tasks?${query}`;
 }
 
-let typing = null;
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let typing;
 searchBox.addEventListener("input", () => {
   completions.offer(searchBox, shown.status);
   clearTimeout(typing);
@@ -364,15 +367,15 @@ searchBox.addEventListener("input", () => {
   }
 });
 searchBox.addEventListener("focus", () => completions.offer(searchBox, shown.status));
-document.getElementById("search").addEventListener("submit", (event) => {
+byId("search").addEventListener("submit", (event) => {
   event.preventDefault();
   clearTimeout(typing);
   const address = searchAddress();
   searchBox.blur();
   go(address);
 });
-document.getElementById("theme").addEventListener("click", toggleTheme);
-document.getElementById("help").addEventListener("click", () => help(screenKeys()));
+byId("theme").addEventListener("click", toggleTheme);
+byId("help").addEventListener("click", () => help(screenKeys()));
 chip.addEventListener("click", togglePause);
 const screenKeys = () => shown.screen?.keys ?? {};
 const palette = new Palette({

@@ -1,7 +1,7 @@
 // @ts-check
 // Completions of a search: qualifiers, their values, and saved searches.
 
-import { h } from "./dom.js";
+import { byId, h } from "./dom.js";
 import * as saved from "./savedsearches.js";
 
 const MOST = 12;
@@ -36,7 +36,7 @@ const VALUES = {
  * @returns {string[]}
  */
 export function complete(text, known) {
-  const [, before, word] = /^(.*?)(\S*)$/s.exec(text);
+  const [, before, word] = /** @type {RegExpExecArray} */ (/^(.*?)(\S*)$/s.exec(text));
   const { phases = [], workers = [], types = [] } = known;
   const earlier = (known.saved ?? []).filter((search) => search.startsWith(text) && search !== text);
   const [key, ...rest] = word.split(":");
@@ -65,7 +65,7 @@ export const learnPhases = (names) => {
 
 /** Offer completions below a field. @param {HTMLInputElement} field @param {Api.Status | null} status */
 export function offer(field, status) {
-  const list = document.getElementById("search-completions");
+  const list = byId("search-completions");
   const workers = (status?.workers ?? []).filter((worker) => worker.alive).map((worker) => worker.worker_id);
   const searches = complete(field.value, { phases, workers, saved: saved.all() });
   list.replaceChildren(...searches.map((value) => h("option", { value })));

@@ -3,6 +3,9 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
+/** An element of page.html. @param {string} id */
+export const byId = (id) => /** @type {HTMLElement} */ (globalThis.document?.getElementById(id));
+
 /** Make an element. `properties`: attributes by name; `on…` functions; `key` for rows that keep their identity. */
 export function h(tag, properties, ...children) {
   const node = document.createElement(tag);

@@ -39,7 +39,8 @@ export async function importTasks() {
   const body = h("div", { class: "import-report", role: "status" });
   let allow = (_) => {};
   let limit = 0;
-  let timer = null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
   let turn = 0;
 
   const given = () => ({
@@ -145,7 +146,7 @@ function report(found) {
       listed("problems", found.problems, found.problem_count, lineOf),
     ];
   }
-  const { imported, updated, unchanged, skipped } = found.counts;
+  const { imported, updated, unchanged, skipped } = found.counts ?? {};
   const sums = [
     imported && `${count(imported)} new`,
     updated && `${count(updated)} updated`,

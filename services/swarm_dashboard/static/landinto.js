@@ -65,7 +65,7 @@ export async function mergeInto() {
   await request(`Merge into ${branch}:`, "/api/land", { branch, into, tip }, (row) => undoLanding(row));
 }
 
-/** Take a landing back, as its row says what was done. */
+/** Take a landing back, as its row says what was done. @type {(row: any) => Promise<void>} */
 export const undoLanding = ({ target: branch, argument: { into: to, new: from } }) =>
   request(`Undo the merge into ${branch}:`, "/api/land", { branch, undo: true, from, to });
 

@@ -9,6 +9,7 @@ const POLL_MS = 2_000;
 const STALE_MS = 3_000;
 
 class Live extends EventTarget {
+  /** @type {WebSocket | null} */
   #socket = null;
   #seq = -1;
   #failures = 0;
@@ -94,7 +95,7 @@ class Live extends EventTarget {
       session,
       have: have(),
     }));
-    this.#socket.send(JSON.stringify({ logs }));
+    this.#socket?.send(JSON.stringify({ logs }));
   }
 
   #again() {
@@ -106,7 +107,7 @@ class Live extends EventTarget {
   }
 
   #check() {
-    if (this.isOpen && Date.now() - this.#heardAt > SILENT_MS) this.#socket.close();
+    if (this.isOpen && Date.now() - this.#heardAt > SILENT_MS) this.#socket?.close();
     if (!this.isOpen && !this.#stopped && Date.now() - this.#lastStatus > POLL_MS) this.#poll();
     this.dispatchEvent(new Event("state"));
   }

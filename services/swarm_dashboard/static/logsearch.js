@@ -23,12 +23,15 @@ export class LogSearch {
   });
   #status = h("span", { class: "quiet found", role: "status" });
   #steps;
-  #asked = null; // { kind, q }
+  /** @type {{ kind?: string, q?: string } | null} */
+  #asked = null;
   #hits = [];
   #next = 0; // null once everything was searched
   #at = -1;
+  /** @type {AbortController | null} */
   #run = null;
-  #timer = null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
 
   /** `view`: how to `go` to a line, which line one is `here` at, what to call when hits are `marked`, where to keep what was `noted`. */
   constructor(path, session, view) {
@@ -139,7 +142,7 @@ export class LogSearch {
     const atEnd = by > 0 && this.#at === this.#hits.length - 1;
     if (atEnd && this.#next === null && this.#hits.length < MOST) {
       this.#next = this.#hits.length ? this.#hits.at(-1) + 1 : 0;
-      await this.#more(this.#run.signal).catch(() => {});
+      await this.#more(this.#run?.signal).catch(() => {});
     }
     if (this.#hits.length) this.#jump((this.#at + by + this.#hits.length) % this.#hits.length);
   }
@@ -172,7 +175,7 @@ export class LogSearch {
   /** Highlight occurrences in the lines on the page without changing them. */
   highlight(pane) {
     if (!globalThis.CSS?.highlights) return;
-    const wanted = this.#asked?.kind === "text" ? this.#asked.q.toLowerCase() : "";
+    const wanted = this.#asked?.kind === "text" ? (this.#asked.q ?? "").toLowerCase() : "";
     const ranges = wanted ? [...pane.querySelectorAll(".row")].flatMap((row) => rangesIn(row, wanted)) : [];
     if (ranges.length) CSS.highlights.set("found", new Highlight(...ranges));
     else CSS.highlights.delete("found");

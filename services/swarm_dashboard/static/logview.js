@@ -16,9 +16,11 @@ export class LogView {
   #window;
   #search;
   #followButton;
-  #timer = null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
   #stopped = false;
   #followed; // the log that the server pushes
+  /** @type {(() => void) | null} */
   #leave = null;
 
   /**
@@ -90,7 +92,7 @@ export class LogView {
 
   /** Fetch the current length and new lines; repeated while nothing is pushed. */
   async #look() {
-    this.#timer = null;
+    this.#timer = undefined;
     let answer;
     try {
       answer = await this.#lines.ask({ fromEnd: this.#window.follow });
@@ -116,7 +118,7 @@ export class LogView {
     const { total, ended, complete } = this.#lines;
     if (!total && ended && complete) this.#window.say("Nothing was written.");
     clearTimeout(this.#timer);
-    this.#timer = null;
+    this.#timer = undefined;
     if (this.#stopped || (ended && complete)) return;
     // Only once the log was counted completely: a pending answer would be older than pushed lines.
     if (complete && !this.#leave) this.#leave = live.followLog(this.#followed);

@@ -13,6 +13,7 @@ const TALLEST_PX = 12_000_000; // taller elements are not laid out reliably
 export class LogWindow {
   node = h("div", { class: "lines", tabindex: "0", role: "region", "aria-label": "Output" });
   follow = true; // stays at the end while the log grows
+  /** @type {number | null} */
   current = null; // the line that the address names, counted from 0
   #lines;
   #on;
@@ -23,6 +24,7 @@ export class LogWindow {
   #heights = [];
   #linePx = LINE_PX;
   #lastTop = 0;
+  /** @type {number | null} */
   #frame = null;
   #stopped = false;
 
@@ -95,7 +97,7 @@ export class LogWindow {
   }
 
   /** Lay out the wanted blocks that are loaded; the line at the top of the sight stays where it is. */
-  #place(wanted = null) {
+  #place(/** @type {number[] | null} */ wanted = null) {
     const anchor = this.#anchor();
     if (wanted) {
       for (const number of [...this.#shown.keys()]) if (!wanted.includes(number)) this.#remove(number);
@@ -229,8 +231,9 @@ export class LogWindow {
     const line = event.target.closest(".row");
     if (!line || event.clientX > line.getBoundingClientRect().left + parseFloat(getComputedStyle(line).paddingLeft))
       return;
-    this.current = Number(line.dataset.n) - 1;
-    this.#on.at(this.current + 1);
+    const number = Number(line.dataset.n);
+    this.current = number - 1;
+    this.#on.at(number);
     this.mark();
   }
 

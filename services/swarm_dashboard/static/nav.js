@@ -1,10 +1,11 @@
 // @ts-check
 // The navigation bar: the current screen, badges, and keyboard shortcuts.
 
+import { byId } from "./dom.js";
 import { count as counted } from "./format.js";
 
-const bar = document.getElementById("nav");
-const more = document.getElementById("more");
+const bar = byId("nav");
+const more = byId("more");
 const links = [...bar.querySelectorAll("a")];
 const words = new Map(links.map((link) => [link, link.textContent]));
 

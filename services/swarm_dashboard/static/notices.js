@@ -1,11 +1,11 @@
 // @ts-check
 // What became of a request: a short notice in the corner, spoken politely; good news goes by itself.
 
-import { h } from "./dom.js";
+import { byId, h } from "./dom.js";
 
 const STAYS_MS = 7_000;
 const UNDO_MS = 15_000;
-const box = document.getElementById("notices");
+const box = byId("notices");
 
 export class Notice {
   #text = h("span");
@@ -19,11 +19,11 @@ export class Notice {
       h("button", { type: "button", class: "plain", "aria-label": "Dismiss", onclick: () => this.#node.remove() }, "×"),
     );
     box.append(this.#node);
-    while (box.children.length > 5) box.firstChild.remove();
+    while (box.children.length > 5) box.firstElementChild?.remove();
   }
 
   /** `kind`: pending, done, refused or expired. `undo`: takes it back, where that is possible. */
-  say(kind, text, undo = null) {
+  say(kind, text, /** @type {(() => void) | null} */ undo = null) {
     this.#node.dataset.kind = kind;
     this.#text.textContent = text;
     if (kind !== "done") return;

@@ -20,7 +20,7 @@ function hear(row) {
     return;
   }
   known.set(row.id, row);
-  if (known.size > KEPT) known.delete(known.keys().next().value);
+  if (known.size > KEPT) known.delete([...known.keys()][0]);
   waiting.delete(row.id);
   waits?.resolve(row);
 }
@@ -45,7 +45,8 @@ async function ask(id) {
  * @returns {Promise<Api.Control>}
  */
 export function outcomeOf(id, progress) {
-  if (known.has(id)) return Promise.resolve(known.get(id));
+  const early = known.get(id);
+  if (early) return Promise.resolve(early);
   const outcome = new Promise((resolve) => waiting.set(id, { resolve, progress }));
   const since = Date.now();
   const timer = setInterval(() => {

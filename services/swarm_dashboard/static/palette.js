@@ -44,7 +44,9 @@ export class Palette {
   #list = h("ul", { id: "palette-list", role: "listbox", "aria-label": "Found" });
   #entries = [];
   #at = 0;
-  #timer = null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
+  /** @type {AbortController | null} */
   #asked = null;
 
   /** `page`: `go(address)`, `theme()`, `help()`, and what is open: `task()` and `status()`. */
@@ -104,9 +106,10 @@ export class Palette {
   }
 
   async #tasks(typed) {
-    this.#asked = new AbortController();
+    const asked = new AbortController();
+    this.#asked = asked;
     try {
-      const { tasks } = await get("/api/tasks", { q: typed, limit: MOST_TASKS }, this.#asked.signal);
+      const { tasks } = await get("/api/tasks", { q: typed, limit: MOST_TASKS }, asked.signal);
       const found = tasks.map((task) => ({
         words: `${task.id} ${task.name}`,
         kind: statusWord(task.status),

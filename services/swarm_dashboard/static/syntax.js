@@ -34,6 +34,7 @@ const LANGUAGES = {
 };
 const LONGEST = 1_000; // characters of a line that are coloured
 
+/** @type {any} */
 let prism = null;
 
 /** Load the library; the lines are readable without it. */

@@ -782,7 +782,7 @@ interface Place {
 /** What a screen's `view` is drawn from. */
 interface View<Data> {
   data: Data;
-  status: Api.Status;
+  status: Api.Status | null;
   place: Place;
   go: (address: string) => void;
   /** Draw the screen again from what is loaded. */

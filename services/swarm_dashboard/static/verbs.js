@@ -113,7 +113,7 @@ const outcomes = new EventTarget();
 export const onOutcome = (listener) => outcomes.addEventListener("outcome", listener);
 
 /** Send a request and follow it until it has an outcome. `undo`: what takes it back, given its row once it is done. */
-export async function request(title, path, body = {}, undo = null) {
+export async function request(title, path, body = {}, /** @type {((row: Api.Control) => void) | null} */ undo = null) {
   const notice = new Notice(title);
   try {
     const { control_id: id } = await post(path, body);

@@ -17,6 +17,7 @@ const MINUTE_S = 60;
 const KINDS = ["passed", "retried", "failed", "held", "interrupted", "stopped"];
 
 class Bars extends Picture {
+  /** @type {number | null} */
   #marked = null; // the index of a bar
   #bars = [];
 
@@ -103,7 +104,7 @@ class Bars extends Picture {
   }
 
   #said(data) {
-    const bar = this.#bars[this.#marked];
+    const bar = this.#bars[this.#marked ?? -1];
     if (bar)
       return `${clock(bar.at)}–${clock(bar.at + data.bar_s * 1000)}: ${bar.total ? kindsText(ordered(bar.kinds)) : "nothing ended"}.`;
     const all = {};

@@ -13,10 +13,14 @@ const READABLE = 0.8; // the initial zoom is never smaller; the rest is reached 
 const DRAG_PX = 4;
 const PAN_PX = 120;
 class Graph extends Picture {
+  /** @type {number | null} */
   #zoom = null;
+  /** @type {string | null} */
   #current = null; // the key of the focused box
+  /** @type {string | null} */
   #pointedAt = null;
   #dragged = false;
+  /** @type {string | null} */
   #drawn = null; // what places were drawn for
 
   constructor() {
@@ -53,7 +57,7 @@ class Graph extends Picture {
   #begin() {
     const asked = Number(this.context.place.query.get("zoom"));
     this.#current = null;
-    this.zoomTo(asked >= ZOOMS[0] && asked <= ZOOMS.at(-1) ? asked : this.#first(), { keep: false });
+    this.zoomTo(asked >= ZOOMS[0] && asked <= ZOOMS[ZOOMS.length - 1] ? asked : this.#first(), { keep: false });
     const wanted = this.context.place.query.get("task");
     const { boxes, critical } = this.#data;
     const box =
@@ -151,7 +155,7 @@ class Graph extends Picture {
     this.zoomTo(by === 0 ? this.#fitting() : (next ?? here), { point });
   }
 
-  zoomTo(zoom, { point = null, keep = true } = {}) {
+  zoomTo(zoom, { point = /** @type {{ clientX: number, clientY: number } | null} */ (null), keep = true } = {}) {
     const scroll = this.node.querySelector(".scroll");
     if (!scroll) return;
     const frame = scroll.getBoundingClientRect();
@@ -245,7 +249,7 @@ class Graph extends Picture {
 
   #reveal(box, { centre = false } = {}) {
     const scroll = this.node.querySelector(".scroll");
-    const zoom = this.#zoom;
+    const zoom = this.#zoom ?? 1;
     const near = (start, length, from, room) => {
       if (centre) return start + length / 2 - room / 2;
       return start < from ? start - EDGE_PX : start + length > from + room ? start + length - room + EDGE_PX : from;

@@ -21,6 +21,7 @@ const KINDS = ["passed", "failed", "crashed", "interrupted", "stopped"];
 
 class Lanes extends Picture {
   #blocks = new Map(); // worker -> what can be pointed at, from left to right: {x, width, block}
+  /** @type {any} one of the blocks */
   #marked = null;
 
   constructor() {
@@ -322,6 +323,7 @@ function caption(running) {
 }
 
 function nearest(blocks, x, slack) {
+  /** @type {{ gap: number, one: any } | null} */
   let best = null;
   for (const one of blocks) {
     const gap = x < one.x ? one.x - x : Math.max(0, x - one.x - one.width);

@@ -11,6 +11,7 @@ import { h, morph } from "../dom.js";
  */
 export class Picture {
   width = 0;
+  /** @type {any} what the screen was last drawn from; never null once it is on a page */
   context = null;
   #name;
   #drawnAt = 0;

@@ -19,7 +19,7 @@ export const scale = (from, to, left, right) => (moment) => left + ((moment - fr
 /** Round moments between two (ms), so far apart that their words have room; each with its words. */
 export function moments(from, to, width) {
   const wanted = ((to - from) / 1000) * (TICK_PX / Math.max(width, TICK_PX));
-  const step = (STEPS_S.find((s) => s >= wanted) ?? STEPS_S.at(-1)) * 1000;
+  const step = (STEPS_S.find((s) => s >= wanted) ?? STEPS_S[STEPS_S.length - 1]) * 1000;
   const zone = new Date(to).getTimezoneOffset() * MINUTE_S * 1000;
   const found = [];
   for (let at = Math.ceil((from - zone) / step) * step + zone; at < to; at += step) {
@@ -37,6 +37,6 @@ export function levels(most) {
   if (most <= 3) return Array.from({ length: Math.max(most, 1) }, (_, n) => n + 1);
   const rough = most / 3;
   const magnitude = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((n) => n * magnitude).find((n) => n >= rough);
+  const step = [1, 2, 5, 10].map((n) => n * magnitude).find((n) => n >= rough) ?? 10 * magnitude;
   return Array.from({ length: Math.ceil(most / step) }, (_, n) => (n + 1) * step);
 }

@@ -10,11 +10,15 @@ const LEAST_GAP_MS = 2_000;
 const PX_OF_WINDOW = 600; // the edge of the window moves on by a pixel in a 600th of its range
 const SLOTS = 240;
 
+/** @type {any} */
 let data = null;
+/** @type {Error | null} */
 let failure = null;
+/** @type {{ range: string | null, seq: number, at: number }} */
 let asked = { range: null, seq: -1, at: 0 };
 let newest = -1; // the last event that the pictures should include
-let timer = null;
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let timer;
 const followers = new Set();
 
 export const rangeOf = (query) => (query.get("range") in RANGES ? query.get("range") : USUAL);
@@ -35,12 +39,12 @@ export function follow(picture, range, seq) {
 const gapOf = (range) => Math.max(LEAST_GAP_MS, Math.min(30_000, rangeMs(range) / PX_OF_WINDOW));
 
 function loadLater(range) {
-  if (timer === null) timer = setTimeout(() => load(range), Math.max(0, gapOf(range) + asked.at - Date.now()));
+  if (timer === undefined) timer = setTimeout(() => load(range), Math.max(0, gapOf(range) + asked.at - Date.now()));
 }
 
 async function load(range) {
   clearTimeout(timer);
-  timer = null;
+  timer = undefined;
   const seq = newest;
   asked = { range, seq, at: Date.now() };
   try {

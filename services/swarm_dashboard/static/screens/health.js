@@ -13,7 +13,8 @@ export const follows = true;
 const AGAIN_MS = 5_000; // ages change even if nothing happens
 const PARTS = { swarm: "Programs", queue: "Queue", file: "Database file" };
 const LOOKS = { ok: ["completed", "ok"], warn: ["held", "warning"], bad: ["failed", "error"] };
-let timer = null;
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let timer;
 
 export async function load(place, signal) {
   clearTimeout(timer);

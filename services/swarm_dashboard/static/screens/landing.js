@@ -41,7 +41,7 @@ function none() {
 
 const short = (sha) => h("code", { title: sha }, sha.slice(0, 10));
 
-/** The three stages in a row, as text, so no separate table is needed. */
+/** The three stages in a row, as text, so no separate table is needed. @param {any} data @param {Api.Status | null} status */
 function branch(
   { integration: { branch: name, person_branch: person, tip, state }, landing, waiting_total: waiting, recent: done },
   status,

@@ -12,13 +12,14 @@ export const follows = true;
 
 const MOST = 4;
 const views = new Map(); // task → { key, log }
+/** @type {string[] | null} */
 let chosen = null; // the tasks that ran when the screen was opened; kept, so that no log disappears
 
 export async function load({ query }, signal) {
   const named = query.getAll("task").slice(0, MOST);
   const { running } = await get("/api/status", {}, signal);
   chosen ??= running.slice(0, MOST).map((row) => row.id);
-  if (!named.length && !chosen.length) chosen = null;
+  if (!named.length && !chosen?.length) chosen = null;
   const ids = named.length ? named : (chosen ?? []);
   const tasks = await Promise.all(
     ids.map((id) => get(`/api/tasks/${encodeURIComponent(id)}`, {}, signal).catch((error) => ({ id, error }))),

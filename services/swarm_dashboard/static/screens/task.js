@@ -33,8 +33,10 @@ const TABS = {
 const STEPS_SHOWN = 9;
 // Running, passed and completed tasks keep the definition that they ran with.
 const EDITABLE = new Set(["not_started", "blocked", "waiting_files", "scheduled", "held", "failed", "cancelled"]);
+/** @type {{ key: string, log: LogView } | null} */
 let tail = null;
-let opened = null; // { id, tab }: the tab that was opened first stays when the task's status changes
+/** @type {{ id: string, tab: string } | null} */
+let opened = null; // the tab that was opened first stays when the task's status changes
 
 // Statuses with a reason for waiting that the task's own fields do not show.
 const WAITS = new Set(["not_started", "waiting_files", "blocked", "scheduled", "approved"]);
@@ -412,6 +414,7 @@ function attemptChooser(task, attempt, choose) {
   );
 }
 
+/** @type {{ key: string | null, node: any }} */
 let drawn = { key: null, node: null };
 
 function diff({ data: { task, attempt, difference }, place, go }) {

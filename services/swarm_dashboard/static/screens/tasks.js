@@ -47,6 +47,7 @@ export async function load({ query }, signal) {
 export function view({ data, status, place, go, redraw }) {
   const { query } = place;
   const { page, phases } = data;
+  const layout = query.get("view") ?? "";
   return h(
     "div",
     { class: "screen" },
@@ -91,8 +92,8 @@ export function view({ data, status, place, go, redraw }) {
     found(query, page, redraw),
     bulkBar(filters(query), page),
     page.tasks.length
-      ? query.get("view") in BOARDS
-        ? board(BOARDS[query.get("view")], page.tasks, page.cursor !== null || query.has("cursor"))
+      ? layout in BOARDS
+        ? board(BOARDS[layout], page.tasks, page.cursor !== null || query.has("cursor"))
         : list(sorted(page.tasks, query.get("sort")), query)
       : nothing(query, status),
     pager(query, page),
@@ -228,6 +229,7 @@ const BOARDS = {
 /** The rows of this page in columns by status or phase; `partial` where there are more pages. */
 function board({ of, words, order }, rows, partial) {
   const columns = Map.groupBy(rows, of);
+  const rowsOf = (name) => columns.get(name) ?? [];
   const names = order?.filter((name) => columns.has(name)) ?? [...columns.keys()];
   return h(
     "div",
@@ -243,26 +245,24 @@ function board({ of, words, order }, rows, partial) {
           " ",
           words(name),
           " ",
-          h("span", { class: "quiet" }, count(columns.get(name).length) + (partial ? " on this page" : "")),
+          h("span", { class: "quiet" }, count(rowsOf(name).length) + (partial ? " on this page" : "")),
         ),
         h(
           "ul",
           { class: "short", "data-calm": "" },
-          columns
-            .get(name)
-            .map((row) =>
+          rowsOf(name).map((row) =>
+            h(
+              "li",
+              { key: row.id, "data-group": row.group },
+              icon(row.status),
               h(
-                "li",
-                { key: row.id, "data-group": row.group },
-                icon(row.status),
-                h(
-                  "div",
-                  null,
-                  h("p", { class: "head" }, taskName(row)),
-                  row.last_error && row.group !== "completed" && h("p", { class: "why" }, row.last_error),
-                ),
+                "div",
+                null,
+                h("p", { class: "head" }, taskName(row)),
+                row.last_error && row.group !== "completed" && h("p", { class: "why" }, row.last_error),
               ),
             ),
+          ),
         ),
       ),
     ),

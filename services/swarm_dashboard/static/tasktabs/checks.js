@@ -52,7 +52,7 @@ export function verdictAbove(task, attempt, address) {
       "p",
       { class: "glance" },
       glance(results, verdict),
-      !verdict && results?.length > 0 && h("span", { class: "quiet" }, "not validated"),
+      !verdict && (results?.length ?? 0) > 0 && h("span", { class: "quiet" }, "not validated"),
       approved && h("span", null, `approved by ${task.approved_by} despite the validator`),
       h("a", { class: "all", href: address }, "Checks and verdict"),
     ),
