@@ -14,7 +14,7 @@ from demo_queue import fill, keep_alive
 
 from browser import chromium, context_of, dashboard, watch
 
-DESKTOP, SHORT, PHONE = (1280, 800), (1280, 520), (375, 780)
+DESKTOP, SHORT, TALL, PHONE = (1280, 800), (1280, 520), (1280, 1060), (375, 780)
 SCREENS = {
     "now": "/",
     "tasks": "/tasks",
@@ -34,8 +34,8 @@ SCREENS = {
 }
 # Name, size, dark: what the manual shows.
 MANUAL = (
-    ("now", DESKTOP, False),
-    ("now", DESKTOP, True),
+    ("now", TALL, False),
+    ("now", TALL, True),
     ("inbox", SHORT, False),
     ("inbox", SHORT, True),
     ("graph", DESKTOP, False),
