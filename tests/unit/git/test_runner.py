@@ -122,7 +122,7 @@ def test_whoever_waits_for_a_long_command_is_called_meanwhile(tmp_path: Path, li
 
 
 def test_a_missing_git_and_a_missing_folder_are_distinguished(tmp_path: Path) -> None:
-    with pytest.raises(GitUnusable, match="is not there"):
+    with pytest.raises(GitUnusable, match="does not exist"):
         git_at(tmp_path / "gone").ask("version")
 
     def no_git(command: list[str], **how: object) -> object:
