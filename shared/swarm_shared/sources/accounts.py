@@ -13,13 +13,13 @@ _OUTSIDE = {
     Role.FRONT_MATTER: "front matter",
     Role.COMMENT: "a comment",
     Role.FENCE: "a code fence",
-    Role.TEXT: "text outside of any task",
+    Role.TEXT: "text outside any task",
 }
 _FENCED = {
     Role.FRONT_MATTER: "a checklist line in front matter",
     Role.COMMENT: "a checklist line in a comment",
     Role.FENCE: "a checklist line in a code fence",
-    Role.TEXT: "a checklist line that is none",
+    Role.TEXT: "a line that only looks like a checklist item",
 }
 
 

@@ -94,8 +94,8 @@ class Drafts:
         self.warnings.add_at(line, 0, message, advice)
 
     def warn_of_status(self, draft: Draft, word: str) -> None:
-        what = f"the status {shown(word)} of {shown(draft.id)} is unknown: taken as not started"
-        self.warn(draft.line, what, "hold or cancel the task if need be")
+        what = f"{shown(draft.id)} has an unknown status, {shown(word)}: treated as not started"
+        self.warn(draft.line, what, "hold or cancel the task if that is wrong")
 
     def finish(self, name: str) -> Plan:
         """The plan with all its tasks; dependencies that lead nowhere are kept: a queue may know them."""
@@ -118,8 +118,8 @@ class Drafts:
             short = name[:MAX_NAME_CHARS].rpartition(" ")[0] or name[:MAX_NAME_CHARS]
             name = f"{short} …"
         if len(description) > MAX_TEXT_CHARS:
-            self.leave_out(draft.line, f"text of {draft.id} beyond {MAX_TEXT_CHARS:,} characters")
-            self.warn(draft.line, f"the text of {shown(draft.id)} is very long: its end is left out", "shorten it")
+            self.leave_out(draft.line, f"text of {draft.id} after {MAX_TEXT_CHARS:,} characters")
+            self.warn(draft.line, f"the text of {shown(draft.id)} is too long and was truncated", "shorten it")
             description = description[:MAX_TEXT_CHARS]
         return TaskSpec(
             id=draft.id,
@@ -156,16 +156,16 @@ class Drafts:
             if is_usable(cleaned):
                 kept.append(cleaned)
             elif cleaned:
-                self.leave_out(draft.line, f"a path outside of the project, of {draft.id}", path)
+                self.leave_out(draft.line, f"a path outside the project, of {draft.id}", path)
         return tuple(kept)
 
     def _clean(self, draft: Draft, text: str) -> str:
         if text.isascii() and text.isprintable():
             return text
         if _BIDI.search(text):
-            what = f"{shown(draft.id)} contains characters that change the direction of text"
-            self.warn(draft.line, what, "check that it says what it seems to say")
+            what = f"{shown(draft.id)} contains bidirectional control characters"
+            self.warn(draft.line, what, "check that the text is what it appears to be")
         cleaned = _CONTROL.sub("\ufffd", text.replace("\r\n", "\n"))
         if "\ufffd" in cleaned and "\ufffd" not in text:
-            self.warn(draft.line, f"control characters in {shown(draft.id)} are replaced by U+FFFD", "remove them")
+            self.warn(draft.line, f"control characters in {shown(draft.id)} were replaced by U+FFFD", "remove them")
         return cleaned

@@ -55,7 +55,7 @@ def _told_apart(plan: Plan) -> list[TaskSpec]:
             task_id = f"{task.id}-{number}"
         if number > 1:
             what = f"the id {shown(task.id)} is also that of {_file_of(first[task.id], plan.place)}"
-            advice = f"it becomes {task_id} here; give one of the two another id"
+            advice = f"it becomes {task_id} here; change one of the two ids"
             file = _file_of(task, plan.place)
             plan.warnings.append(Problem(file=file, line=task.line, column=0, message=what, advice=advice))
             task = replace(task, id=task_id)
@@ -82,7 +82,7 @@ def leave_out_loose_ends(plan: Plan, known: Container[str]) -> None:
                     line=task.line,
                     column=0,
                     message=f"{shown(task.id)} depends on {shown(need)}, which {why}",
-                    advice="the dependency is left out; import that plan too if it matters",
+                    advice="the dependency was dropped; import that plan too if it matters",
                 )
             )
             plan.entries.append(
@@ -116,7 +116,7 @@ def open_circles(plan: Plan) -> None:
                     line=task.line,
                     last=task.line,
                     became=Became.LEFT_OUT,
-                    detail=f"the dependencies of {task_id}, which is completed: they go in a circle",
+                    detail=f"the dependencies of {task_id}, which is completed: they form a cycle",
                     text=cut(", ".join(task.dependencies)),
                 )
             )
@@ -130,8 +130,8 @@ def note_empty(plan: Plan) -> None:
                 file=plan.place.file,
                 line=0,
                 column=0,
-                message=f"no tasks were found, read as {plan.format}",
-                advice=WANTED.get(plan.format, "import-tasks --dry-run shows what each part of it became"),
+                message=f"no tasks were found (read as {plan.format})",
+                advice=WANTED.get(plan.format, "run import-tasks --dry-run to see what each part became"),
             )
         )
 

@@ -62,7 +62,7 @@ def test_the_dry_run_reports_what_each_line_became_and_changes_nothing(desk: Cli
     ran = desk.run("import-tasks", plan, "--dry-run")
     assert f"{plan}:13: phase: 2. Cache layer" in ran.out
     assert f"{plan}:15: task 2.1 (not started): Add a cache in `src/cache.py`" in ran.out
-    assert f"{plan}:25: left out: text outside of any task: - Tasks marked with `*` are optional" in ran.out
+    assert f"{plan}:25: left out: text outside any task: - Tasks marked with `*` are optional" in ran.out
     assert "in all: 25 lines, 5 with tasks" in ran.out
     assert not desk.db.exists()
 

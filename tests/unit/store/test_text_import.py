@@ -64,7 +64,7 @@ def test_the_report_accounts_for_every_line(desk: QueueDesk) -> None:
         ("6", "a code fence"),
         ("7", "a checklist line in a code fence"),
         ("8", "a code fence"),
-        ("9", "text outside of any task"),
+        ("9", "text outside any task"),
     ]
     assert sum(shown["lines"].values()) == CHECKLIST.count("\n")
     assert desk.db.tasks.counts() == {}, "a report changes nothing"

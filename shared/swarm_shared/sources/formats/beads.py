@@ -98,7 +98,7 @@ def _records(text: str, drafts: Drafts) -> Iterator[tuple[int, dict[str, Any]]]:
         elif isinstance(found, dict):
             yield number, found
         else:
-            drafts.leave_out(number, "no record", line)
+            drafts.leave_out(number, "not a record", line)
 
 
 def _records_of_document(text: str, drafts: Drafts) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -130,8 +130,8 @@ def _no_task(record: dict[str, Any]) -> str:
     if record.get("ephemeral") or record.get("is_template") or record.get("wisp"):
         return "ephemeral, or a template"
     if record.get("status") == "pinned" or record.get("pinned"):
-        return "pinned, which is never done"
-    return f"of the type {kind}, which is no work" if kind in NO_WORK else ""
+        return "pinned"
+    return f"the type {kind} is not work" if kind in NO_WORK else ""
 
 
 def _read_links(issue: _Issue, drafts: Drafts) -> None:

@@ -164,7 +164,7 @@ def _open(folders: Sequence[_Folder], key: str) -> _Story | None:
 def _fates(lines: list[str], fates: dict[int, tuple[Became, str]]) -> list[tuple[int, Became, str, str]]:
     found = []
     for number, line in enumerate(lines, 1):
-        became, detail = fates.get(number, (Became.LEFT_OUT, "no part of the states"))
+        became, detail = fates.get(number, (Became.LEFT_OUT, "not part of development_status"))
         if number not in fates and (not line.strip() or line.lstrip().startswith("#") or line.strip() == "---"):
             became, detail = Became.NOTHING, ""
         found.append((number, became, detail, line))

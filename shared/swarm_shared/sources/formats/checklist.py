@@ -139,8 +139,8 @@ def close(
     """The plan with the account of its lines."""
     if document.unclosed_fence:
         hidden = sum(line.has_box for line in document.lines[document.unclosed_fence - 1 :])
-        what = f"a code fence that begins here never ends; it hides {hidden} checklist lines"
-        drafts.warn(document.unclosed_fence, what, "add a line with the same characters at its end")
+        what = f"the code fence that starts here is never closed; it hides {hidden} checklist lines"
+        drafts.warn(document.unclosed_fence, what, "close it with a line of the same characters")
     plan = drafts.finish(name)
     plan.entries = account(document, fates, lines or {}, drafts.place.file) + plan.entries
     return plan

@@ -56,7 +56,7 @@ def read(place: Place, text: str, options: Options) -> Plan:
     for issue in issues:
         number = issue.text("number")
         if not number.isdigit() or not issue.text("title").strip():
-            drafts.leave_out(issue.line, "no issue", issue.text("title"))
+            drafts.leave_out(issue.line, "not an issue", issue.text("title"))
             continue
         if "pull_request" in issue or "/pull/" in _url(issue):
             drafts.leave_out(issue.line, "a pull request", issue.text("title"))

@@ -105,7 +105,7 @@ def _columns(row: list[str], line: int, options: Options, drafts: Drafts) -> lis
             drafts.leave_out(line, f"the column {shown(cell)}", cell)
     if "name" not in fields:
         advice = "call the column with the titles `title`, or map it with csv_columns in swarm.yaml"
-        drafts.errors.add_at(line, 0, "no column is the name of a task", advice)
+        drafts.errors.add_at(line, 0, "no column holds the names of the tasks", advice)
     return fields
 
 
@@ -148,7 +148,7 @@ def _fill(drafts: Drafts, draft: Draft, cells: Mapping[str, str]) -> None:
     if "estimated_hours" in cells:
         hours = parse_number(cells["estimated_hours"].replace(",", "."))
         if hours is None or not 0 <= hours <= 100_000:
-            drafts.leave_out(draft.line, f"hours of {draft.id} that are no number", cells["estimated_hours"])
+            drafts.leave_out(draft.line, f"hours of {draft.id} that are not a number", cells["estimated_hours"])
         else:
             draft.hours = hours
 

@@ -74,7 +74,7 @@ def _choose(tags: dict[str, Object], options: Options, drafts: Drafts) -> str | 
     if options.tag in tags:
         return options.tag
     known = ", ".join(shown(tag) for tag in list(tags)[:20])
-    wrong = "it has several tags" if options.tag is None else f"it has no tag {shown(options.tag)}"
+    wrong = "the file has several tags" if options.tag is None else f"the file has no tag {shown(options.tag)}"
     drafts.errors.add_at(1, 0, wrong, f"choose one with --tag: {known}")
     return None
 
