@@ -79,14 +79,14 @@ def wait_idle(swarm: LiveSwarm, count: int) -> None:
     wait_until(lambda: _number_at(swarm, "idle") == count, f"{count} idle workers", swarm=swarm)
 
 
-def wait_all_completed(swarm: LiveSwarm) -> int:
+def wait_all_completed(swarm: LiveSwarm, *, s: float = DEADLINE_S) -> int:
     """Wait until every task is completed; the wall time of the last one, in milliseconds.
 
     Raises:
         TimeoutError: Some were not: then the figure would be wrong.
     """
     left = "SELECT coalesce(sum(tasks), 0) FROM counters WHERE status <> 'completed'"
-    wait_until(lambda: swarm.db.connection.value(left) == 0, "the end of all tasks", swarm=swarm)
+    wait_until(lambda: swarm.db.connection.value(left) == 0, "the end of all tasks", swarm=swarm, s=s)
     return int(swarm.db.connection.value("SELECT max(completed_at) FROM tasks"))
 
 

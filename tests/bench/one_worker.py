@@ -12,7 +12,7 @@ from pathlib import Path
 
 from live_swarm import LiveSwarm
 
-from bench.desk import wait_all_completed
+from bench.desk import DEADLINE_S, wait_all_completed
 from swarm_shared.domain.models import TaskSpec
 
 LEAVES_WITHIN_S = 30.0
@@ -38,7 +38,9 @@ def measured_worker(program: str, report: Path) -> list[str]:
     return [sys.executable, "-P", str(Path(__file__).with_name(program)), str(report)]
 
 
-def let_work(swarm: LiveSwarm, tasks: Sequence[TaskSpec], command: list[str]) -> TreeCpu:
+def let_work(
+    swarm: LiveSwarm, tasks: Sequence[TaskSpec], command: list[str], *, within_s: float = DEADLINE_S
+) -> TreeCpu:
     """Carry out these tasks by a worker that this command starts, and end it.
 
     Raises:
@@ -56,7 +58,7 @@ def let_work(swarm: LiveSwarm, tasks: Sequence[TaskSpec], command: list[str]) ->
             stderr=out,
         )
     swarm.processes.append(process)
-    wait_all_completed(swarm)
+    wait_all_completed(swarm, s=within_s)
     worker = swarm.db.workers.alive()[0]
     used = _tree_cpu(worker.process.pid, worker.keeper.pid if worker.keeper else worker.process.pid)
     process.send_signal(signal.SIGTERM)
