@@ -181,10 +181,10 @@ def test_a_task_whose_processes_nobody_sees_continues_when_the_user_confirms(
 
 def test_trouble_of_the_whole_swarm_is_above_with_what_to_do(desk: SteeredQueue, page: Page, seen: Watched) -> None:
     go(page, "inbox")
-    desk.db.swarm.set_flag("paused", actor="worker-1", reason="base is red")
+    desk.db.swarm.set_flag("paused", actor="worker-1", reason="the base fails its checks")
     warning = page.locator(".warnings .warning")
     expect(warning).to_contain_text("Paused (requested by worker-1")
-    expect(warning).to_contain_text("base is red")
+    expect(warning).to_contain_text("The base fails its checks.")
     warning.get_by_role("button", name="Resume").click()
     assert desk.carry_out().verb is Verb.RESUME
     expect(warning).to_have_count(0)

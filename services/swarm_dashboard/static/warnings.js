@@ -14,6 +14,14 @@ const FLAGS = {
   runner_down: ["The runner cannot start anything", "No new tasks start until it works again; the reaper tests it."],
 };
 
+const WHO = {
+  dashboard: "requested from the dashboard",
+  cli: "requested on the command line",
+  budget: "by the budget",
+  reaper: "by the reaper",
+  "the swarm": "by the swarm",
+};
+
 const STOPPED = new Set(["drained", "emergency_stop"]);
 
 // Other kinds end without the user.
@@ -38,11 +46,11 @@ function flag({ name, actor, set_at: since, reason }) {
     `flag-${name}`,
     name,
     h("strong", null, words),
-    ` (requested ${actor === "dashboard" ? "from the dashboard" : `by ${actor}`}, `,
+    ` (${WHO[actor] ?? `requested by ${actor}`}, `,
     elapsed(since),
     " ago). ",
     meaning,
-    reason && ` ${reason}. `,
+    reason && ` ${reason[0].toUpperCase()}${reason.slice(1)}. `,
     name !== "disk_low" && resume("Resume"),
   );
 }
