@@ -89,12 +89,14 @@ def _show_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="\b\nExample:\n  amplifier-swarm import-tasks tasks.yaml && amplifier-swarm start --workers 3",
 )
-@click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=_show_version, help="Show it.")
+@click.option(
+    "--version", is_flag=True, expose_value=False, is_eager=True, callback=_show_version, help="Print the version."
+)
 @common_options
 def cli() -> None:
-    """Runs long lists of coding tasks with AI agents: supervised, checked and accounted for.
+    """Run long lists of coding tasks with AI agents: supervised, checked and recorded.
 
-    The database of a swarm is ./tasks.db unless --db or SWARM_DB says otherwise. Most commands take --json.
+    The database is ./tasks.db unless you set --db or SWARM_DB. Most commands accept --json.
     """
 
 

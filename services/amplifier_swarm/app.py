@@ -74,7 +74,7 @@ def common_options(function: F) -> F:
         is_flag=True,
         expose_value=False,
         callback=keep_verbose,
-        help="Log everything, and show where a bug is.",
+        help="Log everything, and show tracebacks of bugs.",
     )(function)
     return click.option("--db", type=click.Path(path_type=Path), expose_value=False, callback=keep_db, help=help_db)(
         function

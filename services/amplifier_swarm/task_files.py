@@ -59,7 +59,7 @@ def _places(names: Sequence[str], root: Path) -> Iterator[Place]:
         elif path.is_dir():
             found = plans_in(path)
             if not found:
-                raise InputError(f"{name}: no plan was found in this folder", hint="Name the file of the plan.")
+                raise InputError(f"{name}: no plan was found in this folder", hint="Choose the file of the plan.")
             for place, expected in zip(places_of(found, root=root), found.values(), strict=True):
                 yield replace(place, expected=expected)
         else:
