@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -34,8 +35,7 @@ def plans_in(folder: Path) -> Mapping[Path, str]:
     found: dict[Path, str] = {}
     for plan_format, pattern in PLACES:
         for path in _matching(folder, pattern.split("/")):
-            if path not in found and path.is_file():
-                found[path] = plan_format
+            found.setdefault(path, plan_format)
     return found
 
 
@@ -46,4 +46,27 @@ def _matching(folder: Path, pattern: list[str]) -> Iterator[Path]:
         fits = len(own) > depth and all(map(fnmatchcase, own[len(own) - depth :], head))
         # A head of stars only would fit any folder.
         if fits and (not depth or any(part != "*" for part in head)):
-            yield from sorted(folder.glob("/".join(pattern[depth:])))
+            yield from _below(folder, pattern[depth:])
+
+
+def _below(folder: Path, pattern: list[str]) -> Iterator[Path]:
+    """Files by a pattern, in the order of their names; a folder may hold thousands."""
+    name, *rest = pattern
+    if "*" not in name:
+        inside = folder / name
+        yield from _below(inside, rest) if rest else [inside] if inside.is_file() else []
+        return
+    try:
+        with os.scandir(folder) as entries:
+            found = sorted(entry.name for entry in entries if fnmatchcase(entry.name, name) and _fits(entry, rest))
+    except OSError:
+        return
+    for each in found:
+        yield from _below(folder / each, rest) if rest else [folder / each]
+
+
+def _fits(entry: os.DirEntry[str], rest: list[str]) -> bool:
+    try:
+        return entry.is_dir() if rest else entry.is_file()
+    except OSError:
+        return False

@@ -76,13 +76,16 @@ def load_task_file(path: Path) -> bytes:
     portions = []
     size = 0
     try:
-        with path.open("rb") as stream:
-            while portion := stream.read(_PORTION_BYTES):
+        with open(path, "rb") as stream:
+            is_more = True
+            while is_more:
+                portion = stream.read(_PORTION_BYTES)
                 portions.append(portion)
                 size += len(portion)
                 if size > MAX_FILE_BYTES:
                     limit = f"{MAX_FILE_BYTES >> 20:,} MiB"
                     raise InputError(f"{path}: larger than {limit}", hint="Split it into several task files.")
+                is_more = len(portion) == _PORTION_BYTES  # a short one is the last, also of a pipe
     except FileNotFoundError as error:
         raise InputError(f"{path}: there is no such file", hint="Check the path of the task file.") from error
     except IsADirectoryError as error:
