@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from swarm_shared.agents.amplifier.loaded import Loaded
 from swarm_shared.agents.launching.environment import Inherited
 from swarm_shared.agents.launching.launch import Launch, prepare
-from swarm_shared.agents.launching.spending import priced
+from swarm_shared.agents.launching.spending import priced, unpriced_models
 from swarm_shared.agents.presets.cli import AgentCli, Progress, Store
 from swarm_shared.agents.prompting.prompt import answer_again
 from swarm_shared.agents.prompting.resuming import is_saved
@@ -180,7 +180,8 @@ class AgentSessions:
             told = used.usage
         models = reading.models or used.models
         of_this_run = self._of_this_run(cli, told, session, resumes)
-        usage = priced(of_this_run, models, self._config.prices, reading.by_model or used.by_model)
+        by_model = reading.by_model or used.by_model
+        usage = priced(of_this_run, models, self._config.prices, by_model)
         self._record.add_usage(usage)
         self._steps.report(
             SessionReport(
@@ -190,7 +191,8 @@ class AgentSessions:
                 cached_tokens=usage.cached_tokens,
                 output_tokens=usage.output_tokens,
                 cost_usd=usage.cost_usd,
-            )
+            ),
+            partly_unpriced=unpriced_models(by_model, self._config.prices),
         )
         if reading.failure is FailureClass.SETUP and reading.trouble is None and not reading.unfit:
             reading = replace(reading, trouble=Trouble(kind=TroubleKind.STARTUP, text=reading.reason))

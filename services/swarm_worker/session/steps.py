@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -76,11 +76,17 @@ class Steps:
         if self._around.ends_over_budget and self._around.database.queue.watch(self._claim).over_budget:
             raise CutShort(Cut(cause=Cause.INTERRUPTED, text=OVER_BUDGET))
 
-    def report(self, report: SessionReport) -> None:
-        """Store what the session that ended last reported of itself."""
+    def report(self, report: SessionReport, *, partly_unpriced: Sequence[str] = ()) -> None:
+        """Store what the session that ended last reported of itself.
+
+        Args:
+            partly_unpriced: Models whose cost is missing from the reported one.
+        """
         if self.last is not None and report != SessionReport():
             self._around.database.queue.report_session(self.last, report)
-        unpriced = report.models or "" if report.tokens and report.cost_usd is None else None
+        unpriced = ", ".join(partly_unpriced) or None
+        if report.tokens and report.cost_usd is None:
+            unpriced = report.models or ""
         self._around.database.spending.check(self._config.budgets.spending, unpriced=unpriced)
 
     def check(self, command: str, spec: TaskSpec, *, cwd: Path) -> dict[str, Any]:

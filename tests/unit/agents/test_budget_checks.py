@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from swarm_shared.agents.launching.spending import budget_problems, priced
+from swarm_shared.agents.launching.spending import budget_problems, priced, unpriced_models
 from swarm_shared.agents.presets.catalog import load_presets
 from swarm_shared.agents.reading.usage import Usage
 from swarm_shared.domain.budget import Budget, Caps
@@ -67,6 +67,17 @@ def test_the_cost_of_a_model_that_the_cli_has_no_price_of_is_added_to_what_it_re
     total = Usage(tokens=1_100_005, cached_tokens=400_000, output_tokens=100_001, cost_usd=0.5)
     assert priced(total, list(by_model), PRICES, by_model).cost_usd == pytest.approx(0.5 + 3.42)
     assert priced(total, list(by_model), {}, by_model).cost_usd == 0.5
+
+
+def test_the_models_whose_cost_is_missing_from_a_reported_sum_are_named() -> None:
+    reported = Usage(tokens=1_000, output_tokens=100, cost_usd=0.01)
+    unknown = Usage(tokens=1_000_000, output_tokens=1_000)
+    nothing = Usage(tokens=0, output_tokens=0)
+    by_model = {"known": reported, "new": unknown, "zero": replace(unknown, cost_usd=0.0), "failed": nothing}
+    assert unpriced_models(by_model, {}) == ("new", "zero")
+    assert unpriced_models(by_model, {"new": PRICES["m"], "zero": PRICES["m"]}) == ()
+    assert unpriced_models({"new": unknown}, {}) == ()  # the sum is of another source, or unknown itself
+    assert unpriced_models(None, {}) == ()
 
 
 def test_a_reported_zero_for_tokens_that_were_used_is_an_unknown_cost() -> None:

@@ -36,6 +36,14 @@ def priced(
     return replace(usage, cost_usd=sum(known)) if known and is_whole and len(known) == len(costs) else usage
 
 
+def unpriced_models(by_model: Mapping[str, Usage] | None, prices: Mapping[str, Price]) -> tuple[str, ...]:
+    """The models whose cost is missing from a reported sum: the agent CLI reports costs of others only."""
+    parts = {name: _without_zero(used) for name, used in (by_model or {}).items()}
+    if all(used.cost_usd is None for used in parts.values()):
+        return ()
+    return tuple(name for name, used in parts.items() if used.tokens and _cost(used, price_of(prices, name)) is None)
+
+
 def _without_zero(usage: Usage) -> Usage:
     # A CLI without a price for a model reports zero for its tokens.
     return replace(usage, cost_usd=None) if usage.cost_usd == 0 and usage.tokens else usage
