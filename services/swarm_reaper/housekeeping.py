@@ -83,7 +83,7 @@ class Housekeeping:
         self._try_runners()
         if sizes.wal > WAL_PASSIVE_BYTES:
             self._db.connection.checkpoint(truncate=sizes.wal > WAL_TRUNCATE_BYTES)
-        finished = self._db.imports.finish_interrupted()
+        finished = self._db.imports.clear_up()
         if finished:
             event(LOG, "imports_cleared_up", count=finished)
         late = self._db.landings.tell_late()

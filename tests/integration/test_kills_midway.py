@@ -71,7 +71,7 @@ def test_an_import_killed_in_its_middle_is_whole_or_not_there(database: Path, mo
         with doing(moment, database) as process:
             wait_until(lambda: psutil.Process(process.pid).status() == psutil.STATUS_STOPPED)
         assert watch.connection.value("SELECT count(*) FROM staged") > 0, "killed in the middle"
-        assert watch.imports.finish_interrupted() == 1
+        assert watch.imports.clear_up() == 1
         there = watch.tasks.page()[1]
         assert there == (1 if moment == "staging" else 1 + midway.TASKS)
         assert watch.connection.value("SELECT count(*) FROM staged") == 0
@@ -88,5 +88,5 @@ def test_imports_of_the_same_file_at_once_are_one_import_and_repetitions(databas
     assert sorted(result["imported"] for result in results) == [0, 0, midway.TASKS]
     assert sorted(result["unchanged"] for result in results) == [0, midway.TASKS, midway.TASKS]
     with TaskDatabase(database) as watch:
-        assert watch.imports.finish_interrupted() == 0
+        assert watch.imports.clear_up() == 0
         assert watch.tasks.page()[1] == 1 + midway.TASKS

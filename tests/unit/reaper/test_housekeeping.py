@@ -13,10 +13,12 @@ from queue_desk import QueueDesk
 
 from swarm_reaper.config import ReaperConfig, reaper_config
 from swarm_reaper.housekeeping import MEASURE_EVERY_MS, TRY_RUNNERS_EVERY_MS, Housekeeping, Sizes
+from swarm_shared.database import TaskDatabase
 from swarm_shared.diagnosis import diagnose
 from swarm_shared.domain.errors import ConfigError
-from swarm_shared.domain.models import Outcome, Role, Stage
+from swarm_shared.domain.models import Outcome, Role, Stage, TaskSpec
 from swarm_shared.program.settings import resolve
+from swarm_shared.store.importing import imports
 from swarm_shared.store.queue.policy import AttemptResult
 from swarm_shared.store.queue.swarm import RUNNER_DOWN
 
@@ -181,3 +183,18 @@ def test_no_runner_is_tried_while_it_works(house: House) -> None:
     tries: list[int] = []
     house.keep(try_runners=lambda: tries.append(1)).run_once()
     assert tries == []
+
+
+# ───── imports ─────
+
+
+def test_an_import_that_is_running_in_the_reaper_is_left_alone(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(imports, "AT_ONCE_ROWS", 10)
+    with TaskDatabase(house.path, clock=house.clock) as of_the_thread:
+        result = of_the_thread.imports.run(
+            [TaskSpec(id=f"t{n}", name="x") for n in range(100)],
+            source="a text",
+            actor="test",
+            progress=lambda done, of: house.keep().run_once(),
+        )
+    assert (result.imported, house.db.tasks.page()[1]) == (100, 100)

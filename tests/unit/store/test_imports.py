@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 from queue_desk import PASSED, QueueDesk, failed
 
-from swarm_shared.domain.errors import InputError, StateError
+from swarm_shared.domain.errors import DatabaseError, InputError, StateError
 from swarm_shared.domain.models import FailureClass, Status, TaskSpec, Verb
+from swarm_shared.processes.identity import ProcessId
 from swarm_shared.store.importing import imports
+from swarm_shared.store.importing.writing import Writing
 
 
 @pytest.fixture
@@ -171,7 +174,7 @@ def test_an_import_that_dies_leaves_nothing_visible_or_is_rolled_forward(
     except Killed:
         pass
     monkeypatch.undo()
-    desk.db.imports.finish_interrupted()
+    desk.db.imports.clear_up()
     count = desk.db.tasks.page()[1]
     assert count in (0, 100)
     if count:
@@ -179,6 +182,62 @@ def test_an_import_that_dies_leaves_nothing_visible_or_is_rolled_forward(
         assert desk.status("t0") is Status.BLOCKED
         assert desk.db.connection.value("SELECT count(*) FROM dependencies") == 99
     assert desk.db.connection.value("SELECT count(*) FROM staged") == 0
+
+
+def test_an_import_whose_staged_tasks_are_gone_fails_and_publishes_none(
+    desk: QueueDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imports, "AT_ONCE_ROWS", 10)
+
+    def clear_up_anyway(done: int, of: int) -> None:
+        desk.db.imports._finish_interrupted()  # as a process without file locks would
+
+    with pytest.raises(DatabaseError, match="nothing was imported"):
+        run(desk, *(spec(f"t{n}") for n in range(100)), progress=clear_up_anyway)
+    assert desk.db.tasks.page()[1] == 0
+
+
+def stop_in_the_middle(desk: QueueDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An import of 100 tasks that fails after 50 of them, in a process that lives on."""
+    with monkeypatch.context() as patch:
+        patch.setattr(imports, "AT_ONCE_ROWS", 10)
+        patch.setattr(imports, "READ_BATCH_ROWS", 10)
+        apply = Writing.apply
+
+        def full(self: Writing, step: dict[str, object]) -> bool:
+            if step.get("id") == "t50":
+                raise DatabaseError("database or disk is full")
+            return apply(self, step)
+
+        patch.setattr(Writing, "apply", full)
+        with pytest.raises(DatabaseError, match="disk is full"):
+            run(desk, *(spec(f"t{n}") for n in range(100)))
+    assert desk.db.tasks.page()[1] == 50
+
+
+def test_what_a_living_process_left_half_published_is_completed_by_any_other(
+    desk: QueueDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop_in_the_middle(desk, monkeypatch)
+    someone_else = ProcessId.of(os.getppid())
+    assert someone_else is not None
+    with desk.db.connection.transaction():
+        desk.db.connection.change(
+            "UPDATE imports SET pid = ?, pid_start = ?", (someone_else.pid, someone_else.start_time)
+        )
+    assert run(desk, *(spec(f"t{n}") for n in range(100))) == (0, 0, 100, 0)
+    assert desk.db.connection.value("SELECT count(*) FROM staged") == 0
+
+
+def test_a_half_published_import_is_completed_although_a_task_of_it_was_added_meanwhile(
+    desk: QueueDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop_in_the_middle(desk, monkeypatch)
+    with desk.db.connection.transaction():
+        desk.db.definitions.add({"task": {"id": "t70", "name": "added by a user"}}, actor="test")
+    assert desk.db.imports.clear_up() == 1
+    assert desk.db.tasks.page()[1] == 100
+    assert desk.task("t70")["name"] == "added by a user"
 
 
 def test_ids_that_look_alike_stay_apart(desk: QueueDesk) -> None:

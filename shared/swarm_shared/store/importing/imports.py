@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Container, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from msgspec import Struct
 
 from swarm_shared.domain.clock import Clock
-from swarm_shared.domain.errors import StateError
+from swarm_shared.domain.errors import DatabaseError, StateError
 from swarm_shared.domain.models import TaskSpec
 from swarm_shared.processes import file_lock
 from swarm_shared.processes.identity import ProcessId
@@ -30,6 +30,7 @@ BATCH_MS = 40  # a longer one gives the write lock back this often
 ROWS_BETWEEN_LOOKS = 50
 GIVE_WAY_S = 0.003  # longer than a waiting writer sleeps between two tries
 READ_BATCH_ROWS = 2_000
+_AGAIN = "import again"
 
 Progress = Callable[[int, int], None]
 
@@ -92,10 +93,18 @@ class Imports(Family):
         Args:
             wait: Wait for the other process, however long; else give up at once.
         """
-        with file_lock.alone(self._state_dir / "import.lock", wait=wait) as taken:
+        with self._lock(wait=wait) as taken:
             if taken:
-                self.finish_interrupted()
+                self._finish_interrupted()
             yield taken
+
+    def clear_up(self) -> int:
+        """Clear up after imports that died, unless definitions are being changed right now; how many there were."""
+        with self._lock(wait=False) as taken:
+            return self._finish_interrupted() if taken else 0
+
+    def _lock(self, *, wait: bool) -> AbstractContextManager[bool]:
+        return file_lock.alone(self._state_dir / "import.lock", wait=wait)
 
     def run(
         self,
@@ -182,19 +191,19 @@ class Imports(Family):
             self._staged(steps, source=source, actor=actor, clear=clear, summary=summary, progress=progress)
         return result
 
-    def finish_interrupted(self) -> int:
-        """Clear up after imports whose process died: unseen ones go, half-published ones are completed; how many."""
-        finished = 0
-        for row_id, state, _clear, pid, start, boot, ns in self._db.rows(SQL["unfinished_imports"]):
-            owner = ProcessId.from_row(pid, start, boot, ns)
-            if owner != ProcessId.mine() and owner.is_alive() is not False:
-                continue
+    def _finish_interrupted(self) -> int:
+        """Remove imports that ended while staging, and complete half-published ones; how many.
+
+        Only for the holder of the lock: no import is running then, so whatever is unfinished was interrupted, even
+        if its process is alive.
+        """
+        unfinished = self._db.rows(SQL["unfinished_imports"])
+        for row_id, state in unfinished:
             if state == "publishing":
                 self._publish(row_id, None, 0)
             else:
                 self._abandon(row_id)
-            finished += 1
-        return finished
+        return len(unfinished)
 
     # ───── writing ─────
 
@@ -221,7 +230,8 @@ class Imports(Family):
             self._abandon(import_id)
             raise
         with self._db.transaction():
-            self._db.change(SQL["set_import_state"], {"import": import_id, "state": "publishing", "summary": summary})
+            if not self._move(import_id, "staging", "publishing", summary):
+                raise DatabaseError("this import was removed while it was running: nothing was imported", hint=_AGAIN)
         self._publish(import_id, progress, len(steps))
 
     def _open(self, source: str, actor: str, clear: bool) -> int:
@@ -285,10 +295,16 @@ class Imports(Family):
             time.sleep(GIVE_WAY_S)
         with self._db.transaction():
             summary = self._db.value(SQL["import_summary"], {"import": import_id})
-            self._db.change(SQL["set_import_state"], {"import": import_id, "state": "done", "summary": None})
+            if not self._move(import_id, "publishing", "done"):
+                raise DatabaseError("this import was ended while it was running: tasks may be missing", hint=_AGAIN)
             self._event("imported", str(summary or ""))
 
     def _abandon(self, import_id: int) -> None:
         with self._db.transaction():
-            self._db.change(SQL["drop_staged"], {"import": import_id, "upto": 2**62})
-            self._db.change(SQL["set_import_state"], {"import": import_id, "state": "abandoned", "summary": None})
+            if self._move(import_id, "staging", "abandoned"):
+                self._db.change(SQL["drop_staged"], {"import": import_id, "upto": 2**62})
+
+    def _move(self, import_id: int, was: str, state: str, summary: str | None = None) -> bool:
+        """Change the state of an import, inside the caller's transaction; False when it is in another state."""
+        values = {"import": import_id, "was": was, "state": state, "summary": summary}
+        return bool(self._db.change(SQL["move_import"], values))

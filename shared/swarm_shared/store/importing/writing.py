@@ -34,6 +34,8 @@ class Writing(Family):
         return True
 
     def _add(self, step: dict[str, Any]) -> None:
+        if self._db.row(SQL["task_state"], {"id": step["id"]}) is not None:
+            return  # it was added between planning and publishing: its text is kept, and the import can be completed
         wall = self._clock.wall_ms()
         completed_at = wall if step["status"] == Status.COMPLETED else None
         self._db.change(SQL["add_task"], {**step, "wall": wall, "completed_at": completed_at})

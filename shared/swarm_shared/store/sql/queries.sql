@@ -811,8 +811,8 @@ VALUES (:wall, :actor, :source, :clear, 'staging', :pid, :pid_start, :boot_id, :
 -- name: stage
 INSERT INTO staged (import, position, body) VALUES (:import, :position, :body);
 
--- name: set_import_state
-UPDATE imports SET state = :state, summary = coalesce(:summary, summary) WHERE id = :import;
+-- name: move_import
+UPDATE imports SET state = :state, summary = coalesce(:summary, summary) WHERE id = :import AND state = :was;
 
 -- name: import_summary
 SELECT summary FROM imports WHERE id = :import;
@@ -821,7 +821,7 @@ SELECT summary FROM imports WHERE id = :import;
 SELECT id FROM tasks;
 
 -- name: unfinished_imports
-SELECT id, state, clear, pid, pid_start, boot_id, pid_ns FROM imports
+SELECT id, state FROM imports
 WHERE state IN ('staging', 'publishing') ORDER BY id;
 
 -- name: staged_rows
