@@ -13,8 +13,8 @@ from swarm_shared.agents.launching.environment import Inherited, session_environ
 from swarm_shared.domain.models import Role, TaskSpec
 from swarm_shared.git.plumbing.git_errors import GitTimeout
 from swarm_shared.git.plumbing.repository import Repository
+from swarm_shared.git.worktrees.outside_run import OutsideRun
 from swarm_shared.redaction.redaction import of_process
-from swarm_shared.runners.following import end
 from swarm_shared.runners.runner import Command
 from swarm_worker.config import WorkerConfig
 
@@ -23,25 +23,30 @@ _SHELL = "/bin/sh"
 _READ_BYTES = 16 * 1024
 
 
-def cleanup_of(config: WorkerConfig, repository: Repository, spec: TaskSpec) -> Callable[[Path], str | None] | None:
+def cleanup_of(
+    config: WorkerConfig, repository: Repository, spec: TaskSpec, *, outside: OutsideRun
+) -> Callable[[Path], str | None] | None:
     """What runs the commands in a folder and gives the reason why that failed; None where there are none.
 
     Args:
         repository: With a git that inherits the lock of the worktree, as the commands do; what starts its processes
             also proves that nothing of them is left.
         spec: The task that the worktree was for.
+        outside: Stores what the commands run outside of our process tree, in case that this worker dies.
     """
     if not config.cleanup:
         return None
 
     def run_all(cwd: Path) -> str | None:
-        failures = (_failure_of(command, config, repository, spec, cwd) for command in config.cleanup)
+        failures = (_failure_of(command, config, repository, spec, cwd, outside) for command in config.cleanup)
         return next((f"its cleanup failed: {failure}" for failure in failures if failure is not None), None)
 
     return run_all
 
 
-def _failure_of(command: str, config: WorkerConfig, repository: Repository, spec: TaskSpec, cwd: Path) -> str | None:
+def _failure_of(
+    command: str, config: WorkerConfig, repository: Repository, spec: TaskSpec, cwd: Path, outside: OutsideRun
+) -> str | None:
     env = session_environment(
         Inherited(config.check_runner.environment(config.environ)),
         task=spec,
@@ -52,6 +57,8 @@ def _failure_of(command: str, config: WorkerConfig, repository: Repository, spec
     )
     git = repository.git
     start = config.check_runner.start(Command(argv=(_SHELL, "-c", command), cwd=cwd), env)
+    if start.run is not None:
+        outside.store(start.run)
     # Into a file: the end of a pipe would be waited for until everything that the command leaves running has ended.
     with tempfile.NamedTemporaryFile(prefix="swarm-cleanup-") as output:
         try:
@@ -67,10 +74,9 @@ def _failure_of(command: str, config: WorkerConfig, repository: Repository, spec
         except GitTimeout as error:
             return f"{command} (did not end within {error.timeout_s:g} s)"
         finally:
-            gone = None if start.run is None else end(start.run)
+            # Where that is not proven the worktree stays as it is: what runs in it may still write.
+            outside.end()
             config.check_runner.clear_up(cwd)
-        if gone is not None and not gone.gone:
-            return f"{command} (not proven gone: {gone.text})"
         if ended.code == 0:
             return None
         output.seek(max(0, output.seek(0, os.SEEK_END) - _READ_BYTES))

@@ -8,7 +8,6 @@ from swarm_shared.database import TaskDatabase
 from swarm_shared.git.landing.following import Integration
 from swarm_shared.git.landing.recycle import recycle
 from swarm_shared.git.plumbing.git_errors import GitError, GitUnusable, RepositoryBusy
-from swarm_shared.git.plumbing.repository_lock import file_lock
 from swarm_shared.git.worktrees.task_worktrees import TaskWorktrees
 from swarm_shared.program.logs import event
 from swarm_worker.config import WorkerConfig
@@ -60,15 +59,17 @@ class Recycler:
 
     def _recycled(self, safe: str) -> bool:
         try:
-            with file_lock(self._trees.lock_of(safe), tend=lambda: None, timeout_s=0) as descriptor:
+            with self._trees.locked(safe, timeout_s=0) as descriptor:
                 if not self._db.landings.completed_among([safe]):
                     return False  # it was assigned again meanwhile
                 repository = self._trees.repository.holding(descriptor)
                 integration = Integration(repository=repository, ref=self._branch.ref())
                 task = self._db.landings.task_named(safe)
                 assert task is not None, "it is completed"
-                cleanup = cleanup_of(self._config, repository, self._db.tasks.spec(task))
                 trees = self._trees.of(repository)
+                cleanup = cleanup_of(
+                    self._config, repository, self._db.tasks.spec(task), outside=trees.outside_run_of(safe)
+                )
                 reason = recycle(trees, integration, safe, spares=self.limit(), cleanup=cleanup)
         except RepositoryBusy:
             return False  # another worker is working on it

@@ -20,7 +20,6 @@ from swarm_shared.git.plumbing.git_errors import GitError
 from swarm_shared.git.plumbing.pathspecs import outside
 from swarm_shared.git.plumbing.refs import merge_base, read_ref
 from swarm_shared.git.plumbing.repository import Repository
-from swarm_shared.git.plumbing.repository_lock import file_lock
 from swarm_shared.git.plumbing.stale_locks import clear_stale, task_locks, worktree_locks
 from swarm_shared.git.snapshots.snapshot import Snapshot, take_snapshot
 from swarm_shared.git.snapshots.submodules import Secured, align, note_set_up, secure
@@ -143,7 +142,7 @@ class Worktrees:
             names = self._names(held, trees)
             safe = self._db.landings.safe_id(claim, take=lambda name: names.take(name, tip))
             names.stored(safe)
-        with file_lock(trees.lock_of(safe), tend=self._tend) as descriptor:
+        with trees.locked(safe, tend=self._tend) as descriptor:
             repository = self._repository.holding(descriptor)
             trees = trees.of(repository)
             # Every git that we start here inherits the lock, which we have; agents of earlier attempts were proven

@@ -11,7 +11,6 @@ from swarm_shared.domain.branch_names import HEADS, KEPT_REFS, TASK_BRANCHES, ta
 from swarm_shared.git.landing.following import Integration
 from swarm_shared.git.plumbing.git_errors import GitError, RepositoryBusy
 from swarm_shared.git.plumbing.refs import RefMove, is_contained, move_refs, read_ref, refs_below, tree_of
-from swarm_shared.git.plumbing.repository_lock import file_lock
 from swarm_shared.git.snapshots.submodules import secure
 from swarm_shared.git.snapshots.working_tree import write_working_tree
 from swarm_shared.git.worktrees.listing import checked_out_at, git_dir_of
@@ -58,7 +57,7 @@ def _prune_one(
     if safe in busy:
         return Pruned(safe=safe, kept_because="in use")
     try:
-        with file_lock(worktrees.lock_of(safe), tend=lambda: None, timeout_s=0):
+        with worktrees.locked(safe, timeout_s=0):
             reason = None if forced else reason_to_keep(worktrees, integration, safe)
             checkout = worktrees.find(safe)
             if reason is None and checkout is not None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from msgspec import Struct
@@ -15,6 +16,7 @@ from swarm_shared.git.plumbing.git_errors import BranchInUse, GitError
 from swarm_shared.git.plumbing.permissions import make_accessible
 from swarm_shared.git.plumbing.refs import is_contained, merge_base, move_ref, read_ref
 from swarm_shared.git.plumbing.repository import Repository
+from swarm_shared.git.plumbing.repository_lock import LOCK_TIMEOUT_S, file_lock
 from swarm_shared.git.plumbing.runner import Git
 from swarm_shared.git.plumbing.stale_locks import clear_stale, repository_lock, task_locks, worktree_locks
 from swarm_shared.git.snapshots.checkout import Checkout
@@ -22,6 +24,7 @@ from swarm_shared.git.snapshots.snapshot import Snapshot, take_snapshot
 from swarm_shared.git.snapshots.submodules import align, secure, seed
 from swarm_shared.git.worktrees.include import copy_included
 from swarm_shared.git.worktrees.listing import add_worktree, checked_out_at, git_dir_of, linked_below, remove_worktree
+from swarm_shared.git.worktrees.outside_run import OutsideRun
 from swarm_shared.git.worktrees.spares import Spares
 
 # In the git directory of a worktree: its files were checked out to the end. Without it they are a part of them,
@@ -100,7 +103,7 @@ class TaskWorktrees:
         return tuple(path.name for path in linked_below(self.repository, self.root))
 
     def lock_of(self, safe: str) -> Path:
-        """The file to be locked (`file_lock`) by a process that works in a task's worktree, or removes it."""
+        """The file that is locked (`locked`) by a process that works in a task's worktree, or removes it."""
         return self.root.parent / "worktree-locks" / self.path_of(safe).name
 
     def cwd_of(self, checkout: Checkout) -> Path:
@@ -110,6 +113,24 @@ class TaskWorktrees:
         except OSError:
             return checkout.path
         return cwd if cwd.is_dir() else checkout.path
+
+    def outside_run_of(self, safe: str) -> OutsideRun:
+        """What runs in a task's worktree outside of our process tree."""
+        return OutsideRun(self.root.parent / "worktree-runs" / self.path_of(safe).name)
+
+    @contextmanager
+    def locked(
+        self, safe: str, *, tend: Callable[[], None] = lambda: None, timeout_s: float = LOCK_TIMEOUT_S
+    ) -> Iterator[int]:
+        """Lock a task's worktree, in which no command of an earlier holder runs; the descriptor is for git to inherit.
+
+        Raises:
+            RepositoryBusy: Another process held the lock all the time.
+            GitError: A command of an earlier holder is not proven gone.
+        """
+        with file_lock(self.lock_of(safe), tend=tend, timeout_s=timeout_s) as descriptor:
+            self.outside_run_of(safe).end(tend)
+            yield descriptor
 
     def find(self, safe: str) -> Checkout | None:
         """The worktree of a task as it is, finished or not; None when there is none."""
