@@ -14,9 +14,10 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from swarm_reaper.side_thread import keep_serving
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.clock import Clock
-from swarm_shared.domain.errors import DatabaseError
+from swarm_shared.domain.errors import DatabaseError, SwarmError
 from swarm_shared.domain.models import Verb
 from swarm_shared.merge_back.landing import carry_out_landing
 from swarm_shared.program.logs import event
@@ -117,13 +118,20 @@ class LongRequests:
         event(LOG, f"request_{done.status}", verb=row.verb, target=row.target, actor=row.actor, result=done.result)
 
     def _run(self) -> None:
+        keep_serving(self._open_and_serve, stopped=self._stopped)
+
+    def _open_and_serve(self) -> None:
         with TaskDatabase(self._path, create=False, clock=self._clock) as database:
             database.connection.busy_timeout_s = BUSY_TIMEOUT_S
             while self._wait():
                 try:
                     self.run_once(database)
-                except DatabaseError as error:
+                except SwarmError as error:
                     event(LOG, "request_postponed", level=logging.WARNING, reason=error)  # the loop offers it again
+
+    def _stopped(self, pause_s: float) -> bool:
+        with self._changed:
+            return self._changed.wait_for(lambda: self._stopping, pause_s)
 
     def _wait(self) -> bool:
         """Until a row waits; False when it is time to stop."""

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from integration_desk import Run, adopt
+from live_swarm import wait_until
 from queue_desk import QueueDesk
 
+from swarm_reaper import long_requests, side_thread
 from swarm_reaper.long_requests import LongRequests, Offered
 from swarm_reaper.requests import Requests
 from swarm_reaper.slots import Slots
 from swarm_shared.database import TaskDatabase
-from swarm_shared.domain.errors import DatabaseError
+from swarm_shared.domain.errors import DatabaseError, NotFound
 from swarm_shared.domain.models import Verb
 from swarm_shared.git.landing.land_into import Seen, land_into
-from swarm_shared.store.requests.control import EXPIRES_AFTER_S, ControlRow
+from swarm_shared.store.requests.control import EXPIRES_AFTER_S, Control, ControlRow
 
 
 class LandingDesk(QueueDesk):
@@ -222,6 +226,56 @@ def test_after_trouble_with_the_database_the_loop_offers_it_again(desk: LandingD
         desk.long.run_once(desk.db)
     assert desk.outcome(row.id)[0] == "pending"
     desk.round()
+    assert desk.outcome(row.id) == ("done", "landed")
+
+
+@pytest.mark.parametrize("error", [DatabaseError("the database is busy"), ZeroDivisionError()])
+def test_a_database_that_cannot_be_opened_for_a_moment_does_not_end_the_thread(
+    desk: LandingDesk, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    beside, fails = Beside(), [error]
+
+    def opened(*given: Any, **how: Any) -> TaskDatabase:
+        if fails:
+            raise fails.pop()
+        return TaskDatabase(*given, **how)
+
+    monkeypatch.setattr(long_requests, "TaskDatabase", opened)
+    monkeypatch.setattr(side_thread, "AGAIN_AFTER_S", 0.01)
+    row = offered_to(desk, beside)
+    desk.requests.run_once()
+    assert_done_by_thread(desk, row)
+
+
+@pytest.mark.parametrize("error", [DatabaseError("the disk is full"), NotFound("no control row 1")])
+def test_a_row_that_fails_does_not_end_the_thread(
+    desk: LandingDesk, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    beside, fails = Beside(), [error]
+    get = Control.get
+
+    def failing(self: Control, row_id: int) -> ControlRow:
+        if fails and threading.current_thread().name == "long requests":
+            raise fails.pop()
+        return get(self, row_id)
+
+    monkeypatch.setattr(Control, "get", failing)
+    row = offered_to(desk, beside)
+    desk.requests.run_once()
+    assert_done_by_thread(desk, row)
+
+
+def assert_done_by_thread(desk: LandingDesk, row: ControlRow) -> None:
+    desk.long.start()
+
+    def is_done() -> bool:
+        desk.requests.run_once()
+        return desk.outcome(row.id)[0] != "pending"
+
+    try:
+        wait_until(is_done)
+    finally:
+        desk.long.stop(within_s=10)
     assert desk.outcome(row.id) == ("done", "landed")
 
 
