@@ -201,4 +201,4 @@ def test_a_dry_run_shows_what_would_come_and_changes_nothing(
 def test_land_names_the_way_back(desk: CliDesk, project: Project, landed: Integration) -> None:
     ran = desk.run("land", "--into", "main")
     assert ran.out.strip().startswith(f"main is now at {str(landed.tip())[:12]}; it was at {project.base[:12]}")
-    assert f"to undo it: git -C {project.root} reset --keep {project.base}" in ran.err
+    assert f"to undo it: git -C {project.root} checkout --no-overwrite-ignore -B main {project.base}" in ran.err

@@ -93,17 +93,63 @@ def test_files_of_yours_that_landing_would_overwrite_are_found(run: Run) -> None
     assert the_same_refusal(run) == f"{run.root} has files that would be overwritten: b.txt"
 
 
-def test_ignored_files_are_not_in_the_way_as_git_overwrites_them(run: Run) -> None:
-    opened = run.open("a", run.integration.tip())
-    run.write({"x.log": "1"}, at=opened.cwd)
-    run.git("add", "--force", "x.log", cwd=opened.cwd)
-    run.git("commit", "-q", "-m", "log", cwd=opened.cwd)
+def land_by_git(run: Run, *commands: tuple[str, ...], files: dict[str, str]) -> None:
+    """Land work that `git add --force` and other commands have staged, so that it may hold ignored files."""
     tip = str(run.integration.tip())
+    opened = run.open("a", tip)
+    for command in commands:
+        run.git(*command, cwd=opened.cwd)
+    run.write(files, at=opened.cwd)
+    run.git("add", "--force", "--all", cwd=opened.cwd)
+    run.git("commit", "-q", "-m", "work", cwd=opened.cwd)
     merge = run.integration.plan_landing(run.sha("HEAD", at=opened.cwd), tip=tip, task_id="a", attempt_id="u", name="n")
     run.integration.advance(str(merge.new), old=tip)
-    run.write({"x.log": "mine"})
+
+
+def ignore(run: Run, *patterns: str) -> None:
+    (run.root / ".git" / "info" / "exclude").write_text("".join(f"{pattern}\n" for pattern in patterns))
+
+
+@pytest.mark.parametrize(
+    ("yours", "theirs", "named"),
+    [
+        (".env", ".env", ".env"),
+        ("build", "build/out", "build"),
+        ("build/out", "build", "build"),
+        ("build/deep/out", "build/deep", "build/deep"),
+        ("build/mine", "build/out", None),
+        ("elsewhere", "build/out", None),
+    ],
+)
+def test_ignored_files_of_yours_are_never_overwritten(run: Run, yours: str, theirs: str, named: str | None) -> None:
+    ignore(run, ".env", "build")
+    land_by_git(run, files={theirs: "theirs\n"})
+    run.write({yours: "mine\n"})
+    if named is None:
+        assert land_preview(run.integration, "main").refusal is None
+        land_into(run.integration, "main")
+    else:
+        assert the_same_refusal(run) == f"{run.root} has files that would be overwritten: {named}"
+        assert run.sha("main") == run.base
+    assert (run.root / yours).read_text() == "mine\n"
+
+
+def test_an_ignored_link_of_yours_is_not_replaced_by_a_folder(run: Run) -> None:
+    ignore(run, "build")
+    land_by_git(run, files={"build/out": "theirs\n"})
+    (run.root / "build").symlink_to(run.folder)
+    assert the_same_refusal(run).endswith("would be overwritten: build")
+    assert (run.root / "build").is_symlink()
+
+
+def test_a_file_that_became_a_folder_and_back_is_no_file_of_yours(run: Run) -> None:
+    land_by_git(run, ("rm", "-q", "a.txt"), files={"a.txt/inner": "1\n"})
+    assert land_preview(run.integration, "main").refusal is None
+    there = land_into(run.integration, "main").merge
+    run.git("update-ref", run.integration.ref, run.git("commit-tree", f"{run.base}^{{tree}}", "-p", "main", "-m", "b"))
     assert land_preview(run.integration, "main").refusal is None
     land_into(run.integration, "main")
+    assert (there.kind, (run.root / "a.txt").read_text()) == (MergeKind.FAST_FORWARD, "one\ntwo\nthree\n")
 
 
 def test_an_unfinished_merge_of_yours_is_refused(run: Run) -> None:
@@ -235,6 +281,28 @@ def test_an_undo_never_takes_later_commits_or_edits_away(run: Run) -> None:
     with pytest.raises(StateError, match="main has moved since"):
         move_back(run.integration, "main", new=str(merge.new), old=merge.old)
     assert run.sha("main") == later
+
+
+@pytest.mark.parametrize("ignored", [False, True])
+def test_an_undo_never_overwrites_a_file_that_you_created_since(run: Run, ignored: bool) -> None:
+    land_by_git(run, ("rm", "-q", "a.txt"), files={"b.txt": "1\n"})
+    merge = land_into(run.integration, "main").merge
+    ignore(run, *(["a.txt"] if ignored else []))
+    run.write({"a.txt": "mine\n"})
+    with pytest.raises(DirtyCheckout, match=r"would be overwritten: a\.txt"):
+        move_back(run.integration, "main", new=str(merge.new), old=merge.old)
+    assert (run.sha("main"), (run.root / "a.txt").read_text()) == (merge.new, "mine\n")
+    (run.root / "a.txt").unlink()
+    assert move_back(run.integration, "main", new=str(merge.new), old=merge.old) == run.root
+
+
+def test_an_undo_does_not_change_which_branch_you_were_on_before(run: Run) -> None:
+    run.git("checkout", "-q", "-b", "before")
+    run.git("checkout", "-q", "main")
+    run.land("a", {"b.txt": "1"})
+    merge = land_into(run.integration, "main").merge
+    move_back(run.integration, "main", new=str(merge.new), old=merge.old)
+    assert run.git("rev-parse", "--abbrev-ref", "@{-1}") == "before"
 
 
 def test_an_undo_goes_back_only_to_a_commit_that_came_before(run: Run) -> None:

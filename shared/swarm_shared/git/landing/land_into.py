@@ -14,6 +14,7 @@ from msgspec import Struct
 from swarm_shared.domain.branch_names import branch_of
 from swarm_shared.domain.errors import NotFound, StateError
 from swarm_shared.git.landing.following import Integration
+from swarm_shared.git.landing.in_the_way import overwriting_refused
 from swarm_shared.git.merging.marked import MarksOf
 from swarm_shared.git.merging.merging import Merge, MergeKind, plan_merge
 from swarm_shared.git.plumbing.commits import message_with_trailers
@@ -66,7 +67,8 @@ class LandedInto(Struct, frozen=True, kw_only=True):
             return None
         if self.checkout is None:
             return f"git branch --force {quote(self.branch)} {self.merge.old}"
-        return f"git -C {quote(str(self.checkout))} reset --keep {self.merge.old}"
+        to = f"-B {quote(self.branch)} {self.merge.old}"
+        return f"git -C {quote(str(self.checkout))} checkout --no-overwrite-ignore {to}"
 
 
 def land_into(
@@ -212,17 +214,18 @@ def _out_of_the_way(at: Path, paths: Collection[str], git: Git) -> Iterator[None
 def _update_checkout(
     git: Git, at: Path, ref: str, merge: Merge, repository: Repository, as_checked_out: Collection[str]
 ) -> None:
-    """Files, index and branch in one, by git's own fast-forward: it refuses before it overwrites anything."""
+    """Files, index and branch in one, by git's own fast-forward: it refuses before it overwrites anything.
+
+    That includes ignored files: what you keep out of git, such as an `.env`, exists nowhere else.
+    """
     assert merge.new is not None
     in_the_way = changed_paths(git, merge.old, merge.new).intersection(as_checked_out) if as_checked_out else ()
     try:
         with _out_of_the_way(at, in_the_way, git) if in_the_way else nullcontext():
-            git.ask("merge", "--ff-only", "--no-autostash", "--quiet", merge.new, timeout_s=LONG_S)
+            options = ("--ff-only", "--no-overwrite-ignore", "--no-autostash", "--quiet")
+            git.ask("merge", *options, merge.new, timeout_s=LONG_S)
     except GitFailed as error:
         found = read_ref(repository.git, ref)
         if found not in (merge.old, merge.new):
             raise RefMoved(ref, expected=merge.old, found=found) from error
-        overwritten = [line.strip() for line in error.said.splitlines() if line.startswith("\t")]
-        if overwritten:
-            raise DirtyCheckout(at, overwritten, "has files that would be overwritten") from error
-        raise
+        raise overwriting_refused(at, error) or error from error

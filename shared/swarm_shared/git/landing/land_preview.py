@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from msgspec.structs import replace
 from swarm_shared.domain.branch_names import HEADS, branch_of
 from swarm_shared.domain.errors import SwarmError
 from swarm_shared.git.landing.following import Integration
+from swarm_shared.git.landing.in_the_way import in_the_way, would_overwrite
 from swarm_shared.git.landing.land_into import (
     Heads,
     Seen,
@@ -26,9 +26,9 @@ from swarm_shared.git.landing.land_into import (
 )
 from swarm_shared.git.merging.marked import MarksOf
 from swarm_shared.git.merging.merging import Merge, MergeKind
-from swarm_shared.git.plumbing.diffs import Change, FileChange, changed_files
+from swarm_shared.git.plumbing.diffs import FileChange, changed_files
 from swarm_shared.git.plumbing.git_errors import DirtyCheckout, GitFailed
-from swarm_shared.git.plumbing.runner import Git, join_items
+from swarm_shared.git.plumbing.runner import Git
 from swarm_shared.git.worktrees.listing import checked_out_at
 
 MAX_COMMITS = 100
@@ -129,12 +129,9 @@ def _refusal_of_checkout(
             refuse_if_dirty(git, at, now.ref, scratch_in=Path(folder))
         if merge.kind is MergeKind.CONTAINED:
             return None
-        fresh = [file.path for file in files if file.change in (Change.ADDED, Change.RENAMED)]
-        there = [path for path in fresh if os.path.lexists(at / path)]
-        ignored = git.items("check-ignore", "-z", "--stdin", stdin=join_items(there), ok=(0, 1)) if there else ()
-        in_the_way = [path for path in there if path not in ignored]
-        if in_the_way:
-            return DirtyCheckout(at, in_the_way, "has files that would be overwritten")
+        found = in_the_way(at, files)
+        if found:
+            return would_overwrite(at, found)
     except (DirtyCheckout, GitFailed) as error:
         return error
     return None

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from swarm_shared.domain.branch_names import branch_of
 from swarm_shared.domain.errors import StateError
 from swarm_shared.git.landing.following import Integration
+from swarm_shared.git.landing.in_the_way import overwriting_refused
 from swarm_shared.git.landing.land_into import git_of, heads, refuse_if_dirty
+from swarm_shared.git.plumbing.git_errors import GitFailed
 from swarm_shared.git.plumbing.refs import is_contained, move_ref
 from swarm_shared.git.plumbing.runner import LONG_S
 from swarm_shared.git.worktrees.listing import checked_out_at
@@ -19,7 +22,8 @@ def move_back(integration: Integration, branch: str, *, new: str, old: str) -> P
 
     Raises:
         StateError: The branch is somewhere else by now.
-        DirtyCheckout: Its checkout has changes that are not committed, or an unfinished operation.
+        DirtyCheckout: Its checkout has changes that are not committed, an unfinished operation, or files, ignored or
+            not, that would be overwritten.
         RefMoved: The branch was moved meanwhile.
     """
     repository = integration.repository
@@ -34,6 +38,9 @@ def move_back(integration: Integration, branch: str, *, new: str, old: str) -> P
         return None
     git = git_of(repository, at)
     refuse_if_dirty(git, at, now.ref)
-    # Files, index and branch in one; it refuses before it overwrites anything that is not committed.
-    git.ask("reset", "--keep", "--quiet", old, timeout_s=LONG_S)
+    # Files, index and branch in one. Unlike `reset --keep` it can refuse to overwrite ignored files as well.
+    try:
+        git.ask("checkout", "--quiet", "--no-overwrite-ignore", "-B", branch_of(now.ref), old, timeout_s=LONG_S)
+    except GitFailed as error:
+        raise overwriting_refused(at, error) or error from error
     return at

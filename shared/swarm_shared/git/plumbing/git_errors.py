@@ -93,12 +93,16 @@ class BranchInUse(GitError):
 class DirtyCheckout(GitError):
     """A checkout that would have to be updated has changes that are not committed, or an unfinished operation."""
 
-    def __init__(self, at: Path, paths: Sequence[str], why: str = "has changes that are not committed") -> None:
+    def __init__(
+        self,
+        at: Path,
+        paths: Sequence[str],
+        why: str = "has changes that are not committed",
+        *,
+        hint: str = "commit or stash them there, then try again",
+    ) -> None:
         named = ", ".join(paths[:5]) + (" …" if len(paths) > 5 else "")
-        super().__init__(
-            f"{at} {why}" + (f": {named}" if named else ""),
-            hint="commit or stash them there, then try again",
-        )
+        super().__init__(f"{at} {why}" + (f": {named}" if named else ""), hint=hint)
         self.at = at
         self.paths = tuple(paths)
 

@@ -42,6 +42,7 @@ _OURS = {
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_ASKPASS": "",
     "GIT_OPTIONAL_LOCKS": "0",  # reading a user's checkout must not write its index
+    "GIT_REFLOG_ACTION": "swarm",  # the words of a checkout of ours would change where your `git switch -` goes
     "GIT_LFS_SKIP_SMUDGE": "1",  # pointers stay pointers: no download behind a checkout
 }
 
