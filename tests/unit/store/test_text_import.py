@@ -11,7 +11,7 @@ from queue_desk import QueueDesk
 
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.errors import DatabaseError, InputError
-from swarm_shared.domain.models import Status
+from swarm_shared.domain.models import Status, Verb
 from swarm_shared.store.importing import imports as importing
 from swarm_shared.store.importing.imports import Answers
 from swarm_shared.text_import import MAX_BYTES, MAX_TASKS, Text, carry_out_import, read_text, report
@@ -235,3 +235,16 @@ def test_trouble_with_the_database_leaves_the_request_open(desk: QueueDesk, monk
     with pytest.raises(DatabaseError):
         carry_out(desk, row)
     assert outcome(desk, row)[0] == "pending"
+
+
+def test_repeating_the_key_of_a_request_that_is_done_keeps_no_text(desk: QueueDesk) -> None:
+    row = desk.db.control.request_import(CHECKLIST, {}, actor="dashboard", idempotency_key="k")
+    desk.db.control.answer(row, "done", "imported", by="reaper")
+    assert desk.db.control.request_import(CHECKLIST, {}, actor="dashboard", idempotency_key="k") == row
+    assert desk.db.control.text(row) is None
+
+
+def test_the_key_of_another_request_keeps_no_text(desk: QueueDesk) -> None:
+    row = desk.db.control.request(Verb.PAUSE, actor="dashboard", idempotency_key="k")
+    assert desk.db.control.request_import(CHECKLIST, {}, actor="dashboard", idempotency_key="k") == row
+    assert desk.db.control.text(row) is None

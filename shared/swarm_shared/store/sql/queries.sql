@@ -1230,7 +1230,9 @@ WHERE id = :id AND status = 'pending' AND expires_at < :expires_at;
 UPDATE control SET argument = :argument WHERE id = :id;
 
 -- name: keep_request_text
-INSERT OR IGNORE INTO request_texts (control, body) VALUES (:id, :body);
+-- A repeated idempotency key may name a request that is done, whose text would never be deleted, or another verb.
+INSERT OR IGNORE INTO request_texts (control, body)
+SELECT id, :body FROM control WHERE id = :id AND status = 'pending' AND verb = 'import';
 
 -- name: request_text
 SELECT body FROM request_texts WHERE control = :id;
