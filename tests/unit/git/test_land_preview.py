@@ -9,6 +9,7 @@ import pytest
 from integration_desk import Run
 
 from swarm_shared.domain.errors import NotFound, StateError
+from swarm_shared.git.landing.following import Integration
 from swarm_shared.git.landing.land_into import Seen, land_into
 from swarm_shared.git.landing.land_preview import MAX_COMMITS, Preview, land_preview, own_branches
 from swarm_shared.git.landing.undo_landing import move_back
@@ -30,7 +31,7 @@ def the_same_refusal(run: Run, branch: str = "main") -> str:
     """What the preview announces; landing refuses with the same words."""
     announced = land_preview(run.integration, branch).refusal
     assert announced is not None
-    with pytest.raises(DirtyCheckout) as refused:
+    with pytest.raises((DirtyCheckout, StateError)) as refused:
         land_into(run.integration, branch)
     assert refused.value.message == announced.message
     return announced.message
@@ -155,7 +156,7 @@ def test_a_file_that_became_a_folder_and_back_is_no_file_of_yours(run: Run) -> N
 def test_an_unfinished_merge_of_yours_is_refused(run: Run) -> None:
     run.land("a", {"b.txt": "1"})
     (run.root / ".git" / "MERGE_HEAD").write_text(run.base)
-    assert "in the middle of a merge or rebase" in the_same_refusal(run)
+    assert "in the middle of a merge, rebase or bisect" in the_same_refusal(run)
 
 
 def test_a_branch_without_a_checkout_needs_none(run: Run) -> None:
@@ -204,6 +205,64 @@ def test_the_branches_offered_are_yours(run: Run) -> None:
     run.land("a", {"b.txt": "1"})
     run.git("branch", "release")
     assert set(own_branches(run.integration)) == {"main", "release"}
+
+
+@pytest.mark.parametrize("branch", ["swarm/task/a", "swarm/integration", "lands/here"])
+def test_the_branches_of_the_swarm_are_not_landed_into(run: Run, branch: str) -> None:
+    tip = run.land("a", {"b.txt": "1"})
+    run.git("branch", "lands/here", tip)
+    own = Integration(repository=run.repo, ref="refs/heads/lands/here")
+    before = run.sha(branch)
+    for doing in (
+        lambda: land_preview(own, branch),
+        lambda: land_into(own, branch),
+        lambda: move_back(own, branch, new=before, old=run.base),
+    ):
+        with pytest.raises(StateError, match=f"{branch} is a branch of the swarm"):
+            doing()
+    assert (run.sha(branch), branch in own_branches(own)) == (before, False)
+
+
+def test_your_own_branches_may_begin_like_those_of_the_swarm(run: Run) -> None:
+    run.git("branch", "swarm/ideas")
+    tip = run.land("a", {"b.txt": "1"})
+    assert "swarm/ideas" in own_branches(run.integration)
+    assert land_into(run.integration, "swarm/ideas").merge.new == tip
+
+
+def test_a_branch_with_two_checkouts_is_refused(run: Run) -> None:
+    run.land("a", {"b.txt": "1"})
+    second = run.folder / "second"
+    run.git("worktree", "add", "-q", "--force", str(second), "main")
+    assert the_same_refusal(run) == f"main has several checkouts: {run.root}, {second}"
+    run.git("switch", "-q", "--detach", cwd=second)
+    merge = land_into(run.integration, "main").merge
+    run.git("switch", "-q", "--ignore-other-worktrees", "main", cwd=second)
+    with pytest.raises(StateError, match="several checkouts"):
+        move_back(run.integration, "main", new=str(merge.new), old=merge.old)
+    assert run.sha("main") == merge.new
+
+
+def test_a_bisect_that_began_on_the_branch_is_in_the_middle_of_something(run: Run) -> None:
+    mine = run.commit({"mine": "1"})
+    run.commit({"mine": "2"})
+    run.land("a", {"b.txt": "1"})
+    run.git("bisect", "start", "HEAD", run.base)
+    assert run.sha("HEAD") == mine
+    assert "in the middle of a merge, rebase or bisect" in the_same_refusal(run)
+    run.git("bisect", "reset")
+    assert land_into(run.integration, "main").checkout == run.root
+
+
+def test_commands_in_hints_quote_the_names_of_branches(run: Run) -> None:
+    branch = "a;touch${IFS}b"
+    run.git("branch", branch)
+    run.land("a", {"a.txt": "swarm\n"})
+    run.git("checkout", "-q", branch)
+    run.commit({"a.txt": "mine\n"})
+    refusal = land_preview(run.integration, branch).refusal
+    assert refusal is not None
+    assert f"git switch '{branch}' && git merge swarm/integration" in str(refusal.hint)
 
 
 # ───── exactly what was shown ─────

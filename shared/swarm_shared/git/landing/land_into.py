@@ -11,7 +11,7 @@ from shlex import quote
 
 from msgspec import Struct
 
-from swarm_shared.domain.branch_names import branch_of
+from swarm_shared.domain.branch_names import HEADS, INTEGRATION_BRANCH, TASK_BRANCHES, branch_of
 from swarm_shared.domain.errors import NotFound, StateError
 from swarm_shared.git.landing.following import Integration
 from swarm_shared.git.landing.in_the_way import overwriting_refused
@@ -25,7 +25,7 @@ from swarm_shared.git.plumbing.refs import is_contained, move_ref, read_ref
 from swarm_shared.git.plumbing.repository import Repository
 from swarm_shared.git.plumbing.runner import LONG_S, Git
 from swarm_shared.git.snapshots.untouched import untouched
-from swarm_shared.git.worktrees.listing import checked_out_at
+from swarm_shared.git.worktrees.listing import all_checked_out_at
 
 NAMED_PATHS = 20
 _LOOK_AGAIN = "nothing was changed; look at the preview again"
@@ -83,13 +83,15 @@ def land_into(
 
     Raises:
         NotFound: There is no such branch, or nothing has landed yet.
-        StateError: A branch is not as the preview showed it.
-        DirtyCheckout: It is checked out where something is not committed, or in the middle of a merge or rebase.
+        StateError: A branch is not as the preview showed it, is one of the swarm's, or has several checkouts.
+        DirtyCheckout: It is checked out where something is not committed, where a merge, rebase or bisect is
+            unfinished, or where a file, ignored or not, would be overwritten.
         RefMoved: The branch was moved meanwhile.
     """
     repository = integration.repository
     now = heads(integration, branch)
-    at = checked_out_at(repository, now.ref)
+    checkouts = all_checked_out_at(repository, now.ref)
+    at = next(iter(checkouts), None)
     tip = now.tip
     if seen is not None:
         tip = seen.tip
@@ -100,6 +102,7 @@ def land_into(
     git = None if at is None else git_of(repository, at)
     as_checked_out: tuple[str, ...] = ()
     if at is not None and git is not None:
+        refuse_if_several(branch, checkouts)
         as_checked_out = refuse_if_dirty(git, at, now.ref)
     merge = plan_into(integration, now, tip=tip, marks=marks)
     if merge.new is not None and merge.new != merge.old:
@@ -115,14 +118,31 @@ def heads(integration: Integration, branch: str) -> Heads:
 
     Raises:
         NotFound: There is no such branch, or nothing has landed yet.
+        StateError: It is not one of the user's branches.
     """
     ref = integration.repository.ref_for(branch)
+    if is_of_the_swarm(integration, ref):
+        raise StateError(f"{branch} is a branch of the swarm", hint="name one of your own branches; see: git branch")
     into, tip = read_ref(integration.repository.git, ref), integration.tip()
     if into is None:
         raise NotFound(f"there is no branch {branch}", hint="see the branches: git branch")
     if tip is None:
         raise NotFound(f"there is no branch {integration.branch}: nothing has landed", hint="run the swarm first")
     return Heads(ref=ref, into=into, tip=tip)
+
+
+def is_of_the_swarm(integration: Integration, ref: str) -> bool:
+    """Whether the swarm itself moves this branch: it is a task's, or work lands on it before it is merged."""
+    return ref in (integration.ref, HEADS + INTEGRATION_BRANCH) or ref.startswith(HEADS + TASK_BRANCHES)
+
+
+def refuse_if_several(branch: str, checkouts: Collection[Path]) -> None:
+    """Refuse a branch with several checkouts: only one is updated, and the others' next commits would revert it."""
+    if len(checkouts) > 1:
+        raise StateError(
+            f"{branch} has several checkouts: {', '.join(str(path) for path in checkouts)}",
+            hint="nothing was changed; switch all but one to another branch: git switch --detach",
+        )
 
 
 def plan_into(integration: Integration, now: Heads, *, tip: str, marks: MarksOf | None) -> Merge:
@@ -155,13 +175,13 @@ def merge_refusal(merge: Merge, *, branch: str, landed: str) -> StateError | Non
         named = ", ".join(merge.conflicts[:NAMED_PATHS]) + (f" and {more} more" if more > 0 else "")
         return StateError(
             f"{landed} and {branch} are in conflict: {named}",
-            hint=f"nothing was changed; merge it yourself: git switch {branch} && git merge {landed}",
+            hint=f"nothing was changed; merge it yourself: git switch {quote(branch)} && git merge {quote(landed)}",
         )
     if merge.kind is MergeKind.UNRELATED:
         return StateError(
             f"{landed} and {branch} have no commit in common",
             hint=f"nothing was changed; was {branch} created again, or its first commit amended? see: git log --graph "
-            f"{branch} {landed}",
+            f"{quote(branch)} {quote(landed)}",
         )
     return None
 
@@ -177,7 +197,7 @@ def refuse_if_dirty(git: Git, at: Path, ref: str, *, scratch_in: Path | None = N
     git_dir = Path(git.line("rev-parse", "--path-format=absolute", "--git-dir"))
     unfinished = [name for name in _IN_THE_MIDDLE if (git_dir / name).exists()]
     if unfinished or git.line("symbolic-ref", "--quiet", "HEAD", ok=(0, 1)) != ref:
-        raise DirtyCheckout(at, (), "is in the middle of a merge or rebase")
+        raise DirtyCheckout(at, (), "is in the middle of a merge, rebase or bisect", hint="finish it there first")
     changed = git.items("status", "--porcelain", "-z", "--untracked-files=no", "--ignore-submodules=untracked")
     if not changed:
         return ()

@@ -6,13 +6,14 @@ import dataclasses
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from swarm_shared.domain.branch_names import HEADS, branch_of
-from swarm_shared.domain.errors import SwarmError
+from swarm_shared.domain.errors import StateError, SwarmError
 from swarm_shared.git.landing.following import Integration
 from swarm_shared.git.landing.in_the_way import in_the_way, would_overwrite
 from swarm_shared.git.landing.land_into import (
@@ -20,16 +21,18 @@ from swarm_shared.git.landing.land_into import (
     Seen,
     git_of,
     heads,
+    is_of_the_swarm,
     merge_refusal,
     plan_into,
     refuse_if_dirty,
+    refuse_if_several,
 )
 from swarm_shared.git.merging.marked import MarksOf
 from swarm_shared.git.merging.merging import Merge, MergeKind
 from swarm_shared.git.plumbing.diffs import FileChange, changed_files
 from swarm_shared.git.plumbing.git_errors import DirtyCheckout, GitFailed
 from swarm_shared.git.plumbing.runner import Git
-from swarm_shared.git.worktrees.listing import checked_out_at
+from swarm_shared.git.worktrees.listing import all_checked_out_at
 
 MAX_COMMITS = 100
 MAX_BRANCHES = 200
@@ -79,18 +82,24 @@ def land_preview(integration: Integration, branch: str, *, marks: MarksOf | None
 
     Raises:
         NotFound: There is no such branch, or nothing has landed yet.
+        StateError: It is not one of the user's branches.
     """
     repository = integration.repository
     now = heads(integration, branch)
     git = repository.git
-    at = checked_out_at(repository, now.ref)
+    checkouts = all_checked_out_at(repository, now.ref)
+    at = next(iter(checkouts), None)
     with _scratch(git, repository.common_dir) as scratch:
         apart = replace(integration, repository=dataclasses.replace(repository, git=scratch))
         merge = plan_into(apart, now, tip=now.tip, marks=marks)
         files = () if merge.new in (None, merge.old) else changed_files(scratch, merge.old, str(merge.new))
     refusal: SwarmError | None = merge_refusal(merge, branch=branch, landed=integration.branch)
     if at is not None and refusal is None:
-        refusal = _refusal_of_checkout(git_of(repository, at), at, now, merge, files)
+        try:
+            refuse_if_several(branch, checkouts)
+            refusal = _refusal_of_checkout(git_of(repository, at), at, now, merge, files)
+        except StateError as error:
+            refusal = error
     return Preview(
         branch=branch,
         landed=integration.branch,
@@ -107,10 +116,10 @@ def land_preview(integration: Integration, branch: str, *, marks: MarksOf | None
 def own_branches(integration: Integration) -> tuple[str, ...]:
     """The user's branches, those used last first; not those that the swarm made."""
     listed = integration.repository.git.line(
-        "for-each-ref", "--sort=-committerdate", "--format=%(refname)", f"--count={MAX_BRANCHES}", HEADS.rstrip("/")
+        "for-each-ref", "--sort=-committerdate", "--format=%(refname)", HEADS.rstrip("/")
     )
-    refs = (ref for ref in listed.splitlines() if ref != integration.ref and not ref.startswith(f"{HEADS}swarm/"))
-    return tuple(branch_of(ref) for ref in refs)
+    refs = (ref for ref in listed.splitlines() if not is_of_the_swarm(integration, ref))
+    return tuple(branch_of(ref) for ref in islice(refs, MAX_BRANCHES))
 
 
 @contextmanager

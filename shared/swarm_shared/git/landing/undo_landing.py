@@ -8,11 +8,11 @@ from swarm_shared.domain.branch_names import branch_of
 from swarm_shared.domain.errors import StateError
 from swarm_shared.git.landing.following import Integration
 from swarm_shared.git.landing.in_the_way import overwriting_refused
-from swarm_shared.git.landing.land_into import git_of, heads, refuse_if_dirty
+from swarm_shared.git.landing.land_into import git_of, heads, refuse_if_dirty, refuse_if_several
 from swarm_shared.git.plumbing.git_errors import GitFailed
 from swarm_shared.git.plumbing.refs import is_contained, move_ref
 from swarm_shared.git.plumbing.runner import LONG_S
-from swarm_shared.git.worktrees.listing import checked_out_at
+from swarm_shared.git.worktrees.listing import all_checked_out_at
 
 
 def move_back(integration: Integration, branch: str, *, new: str, old: str) -> Path | None:
@@ -21,14 +21,15 @@ def move_back(integration: Integration, branch: str, *, new: str, old: str) -> P
     Doing it a second time changes nothing.
 
     Raises:
-        StateError: The branch is somewhere else by now.
+        StateError: The branch is somewhere else by now, is one of the swarm's, or has several checkouts.
         DirtyCheckout: Its checkout has changes that are not committed, an unfinished operation, or files, ignored or
             not, that would be overwritten.
         RefMoved: The branch was moved meanwhile.
     """
     repository = integration.repository
     now = heads(integration, branch)
-    at = checked_out_at(repository, now.ref)
+    checkouts = all_checked_out_at(repository, now.ref)
+    at = next(iter(checkouts), None)
     if now.into == old:
         return at
     if now.into != new or not is_contained(repository.git, old, new):
@@ -36,6 +37,7 @@ def move_back(integration: Integration, branch: str, *, new: str, old: str) -> P
     if at is None:
         move_ref(repository.git, now.ref, new=old, old=new, reason=f"swarm: undo landing into {branch}")
         return None
+    refuse_if_several(branch, checkouts)
     git = git_of(repository, at)
     refuse_if_dirty(git, at, now.ref)
     # Files, index and branch in one. Unlike `reset --keep` it can refuse to overwrite ignored files as well.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 
 from swarm_shared.domain.errors import ConfigError, SwarmError
 
@@ -60,7 +61,7 @@ class RefMoved(GitError):
     def __init__(self, ref: str, *, expected: str | None, found: str | None) -> None:
         super().__init__(
             f"{ref} is at {found or 'no commit'}, not at {expected or 'no commit'}: it was moved",
-            hint=f"see `git reflog {ref}`",
+            hint=f"see: git reflog {quote(ref)}",
         )
         self.ref = ref
         self.expected = expected
@@ -84,7 +85,7 @@ class BranchInUse(GitError):
     def __init__(self, branch: str, at: Path) -> None:
         super().__init__(
             f"branch {branch} is checked out in {at}",
-            hint=f"switch that checkout to another branch: git -C '{at}' switch --detach",
+            hint=f"switch that checkout to another branch: git -C {quote(str(at))} switch --detach",
         )
         self.branch = branch
         self.at = at

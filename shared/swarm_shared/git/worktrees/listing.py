@@ -12,7 +12,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from swarm_shared.domain.branch_names import branch_of
+from swarm_shared.domain.branch_names import HEADS, branch_of
 from swarm_shared.git.plumbing.git_errors import BranchInUse, GitFailed
 from swarm_shared.git.plumbing.on_disk import has_reftable
 from swarm_shared.git.plumbing.permissions import remove_folder
@@ -21,8 +21,9 @@ from swarm_shared.git.plumbing.runner import LONG_S, Git, split_items
 
 _TRIES = 5
 _PAUSE_S = 0.2
-# Where git notes the branch that an unfinished rebase will move at its end.
-_REBASED_BRANCH = ("rebase-merge/head-name", "rebase-apply/head-name")
+# Where git notes the branch that an unfinished rebase will move at its end, or that a bisect returns to; a bisect notes
+# it without refs/heads.
+_NOTED_BRANCH = (("rebase-merge/head-name", ""), ("rebase-apply/head-name", ""), ("BISECT_START", HEADS))
 
 
 class Listed(Struct, frozen=True, kw_only=True):
@@ -59,19 +60,20 @@ def list_worktrees(git: Git) -> tuple[Listed, ...]:
 
 
 def checked_out_at(repository: Repository, ref: str) -> Path | None:
-    """The checkout that has this branch, or is rebasing it; None when it can be moved freely.
+    """The checkout that has this branch, or is rebasing or bisecting it; None when it can be moved freely.
 
     A worktree that is missing now counts: its disk may come back.
     """
+    return next(iter(all_checked_out_at(repository, ref)), None)
+
+
+def all_checked_out_at(repository: Repository, ref: str) -> tuple[Path, ...]:
+    """All of them: `git worktree add --force` checks a branch out a second time."""
     if not _may_be_checked_out(repository, ref):
-        return None
-    for listed in list_worktrees(repository.git):
-        if listed.ref == ref:
-            return listed.path
-    for git_dir in _git_dirs(repository):
-        if any(_first_line(git_dir / name) == ref for name in _REBASED_BRANCH):
-            return _files_of(repository, git_dir)
-    return None
+        return ()
+    found = [listed.path for listed in list_worktrees(repository.git) if listed.ref == ref]
+    noted = (_files_of(repository, git_dir) for git_dir in _git_dirs(repository) if _notes(git_dir, ref))
+    return tuple(dict.fromkeys((*found, *(path for path in noted if path is not None))))
 
 
 def refuse_if_checked_out(repository: Repository, ref: str) -> None:
@@ -154,7 +156,16 @@ def _may_be_checked_out(repository: Repository, ref: str) -> bool:
         head = git_dir / "HEAD"
         if head.is_symlink() or _first_line(head) in (f"ref: {ref}", None):
             return True
-        if any(_first_line(git_dir / name) == ref for name in _REBASED_BRANCH):
+        if _notes(git_dir, ref):
+            return True
+    return False
+
+
+def _notes(git_dir: Path, ref: str) -> bool:
+    """Whether an unfinished rebase or bisect of this checkout began on the branch."""
+    for name, prefix in _NOTED_BRANCH:
+        noted = _first_line(git_dir / name)
+        if noted is not None and prefix + noted == ref:
             return True
     return False
 
