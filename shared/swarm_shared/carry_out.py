@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from swarm_shared.domain.errors import InputError, NotFound, StateError, SupervisorError, SwarmError
 from swarm_shared.domain.models import DEFINITION_VERBS, TASK_VERBS, Verb
+from swarm_shared.runners.following import removal, seen_running
 from swarm_shared.store.queue.swarm import DRAINED, EMERGENCY_STOP, PAUSED
 from swarm_shared.store.requests.control import ControlRow
-from swarm_shared.store.requests.steering import Applied, MustStop, Steered
+from swarm_shared.store.requests.steering import RUNNING, Applied, MustStop, Steered
 
 if TYPE_CHECKING:
     from swarm_shared.database import TaskDatabase
@@ -40,6 +41,7 @@ def carry_out(database: TaskDatabase, row: ControlRow, *, by: str) -> Carried:
         SupervisorError: The verb needs supervisord; the row still waits.
     """
     try:
+        _refuse_running(database, row.verb, row.target, row.argument)
         with _turn(database, row.verb, wait=False) as granted, database.connection.transaction():
             # Checked inside the transaction: two reapers, or reaper and worker, may handle the same row.
             if database.control.get(row.id).status != "pending":
@@ -72,6 +74,7 @@ def carry_out_now(
         NotFound: No such task; nothing was written.
     """
     try:
+        _refuse_running(database, verb, target, argument)
         with _turn(database, verb, wait=True), database.connection.transaction():
             done = _apply(database, verb, target, argument, actor)
             if isinstance(done, MustStop):
@@ -95,6 +98,26 @@ def _turn(database: TaskDatabase, verb: Verb, *, wait: bool) -> Iterator[bool]:
         return
     with database.imports.alone(wait=wait) as taken:
         yield taken
+
+
+def _refuse_running(database: TaskDatabase, verb: Verb, target: str, argument: Mapping[str, Any]) -> None:
+    """Refuse a confirmation that nothing of a task runs where an engine knows better; nothing is locked meanwhile.
+
+    Raises:
+        StateError: A container of the task's last attempt runs.
+    """
+    if verb not in TASK_VERBS or not argument.get("gone"):
+        return
+    for attempt in database.recovery.open_attempts():
+        if attempt.task_id != target or attempt.status in RUNNING:
+            continue
+        running = seen_running(database.recovery.open_runs(attempt))
+        if running:
+            raise StateError(
+                f"containers of attempt {attempt.number} of task {target} run: "
+                + ", ".join(f"{run.runner} {run.name}" for run in running),
+                hint=f"remove each; the reaper then has its proof: {'; '.join(map(removal, running))}",
+            )
 
 
 def _apply(database: TaskDatabase, verb: Verb, target: str, argument: Mapping[str, Any], actor: str) -> Steered:

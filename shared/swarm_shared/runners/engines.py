@@ -9,6 +9,8 @@ from msgspec import Struct
 
 # The exit codes of `run` with which an engine may speak for itself; every other one is the command's.
 ENGINE_CODES = frozenset({125, 126, 127})
+# The statuses in which nothing of a container runs, nor will by itself.
+OVER = frozenset({"exited", "stopped", "dead"})
 
 
 class Engine(Struct, frozen=True, kw_only=True):

@@ -10,15 +10,16 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from typing import IO
 
 from msgspec import Struct
 
 from swarm_shared.domain.runners import Run
-from swarm_shared.runners.engines import ENGINE_CODES, ENGINES, Engine
+from swarm_shared.runners.engines import ENGINE_CODES, ENGINES, OVER, Engine
 
 ANSWER_TIMEOUT_S = 30.0  # removing takes seconds where a container's supervisor was killed
+LOOK_TIMEOUT_S = 5.0  # short enough for the reaper, which is restarted where it shows no sign of life
 LOOK_S = 0.02
 _SHOWN_CHARS = 300
 
@@ -41,10 +42,12 @@ class Said(Struct, frozen=True, kw_only=True):
 class Question:
     """One command of an engine, started at once. Nothing here waits."""
 
-    def __init__(self, engine: Engine, words: tuple[str, ...], *, name: str = "") -> None:
-        self._engine = engine
+    def __init__(
+        self, engine: Engine, words: tuple[str, ...], *, name: str = "", timeout_s: float = ANSWER_TIMEOUT_S
+    ) -> None:
+        self._engine, self._timeout_s = engine, timeout_s
         self._said: Said | None = None
-        self._until = time.monotonic() + ANSWER_TIMEOUT_S
+        self._until = time.monotonic() + timeout_s
         program = shutil.which(engine.name)
         if program is None:
             self._said = Said(code=None, printed="", text=f"the program {engine.name} was not found")
@@ -68,7 +71,7 @@ class Question:
             elif time.monotonic() > self._until:
                 self._process.kill()
                 self._close(
-                    Said(code=None, printed="", text=f"{self._engine.name} did not answer in {ANSWER_TIMEOUT_S:g} s")
+                    Said(code=None, printed="", text=f"{self._engine.name} did not answer in {self._timeout_s:g} s")
                 )
         return self._said
 
@@ -123,6 +126,26 @@ def end(run: Run, tend: Callable[[], None] = lambda: None) -> Answer:
         time.sleep(LOOK_S)
         tend()
     return answer
+
+
+def seen_running(runs: Iterable[Run]) -> tuple[Run, ...]:
+    """Those that their engine knows and does not report as over; waits for a few seconds at most.
+
+    It ends nothing, and an engine that does not answer reports nothing.
+    """
+    asked = [
+        (run, Question(engine, engine.inspect, name=run.name, timeout_s=LOOK_TIMEOUT_S))
+        for run in runs
+        if (engine := ENGINES.get(run.runner)) is not None
+    ]
+    answers = [(run, question.wait()) for run, question in asked]
+    return tuple(run for run, said in answers if said.code == 0 and said.printed.partition(" ")[0] not in OVER)
+
+
+def removal(run: Run) -> str:
+    """The command with which the user removes it."""
+    engine = ENGINES[run.runner]
+    return " ".join((engine.name, *(word.replace("{name}", run.name) for word in engine.remove)))
 
 
 def engine_failure(run: Run, exit_code: int | None, tend: Callable[[], None] = lambda: None) -> bool:

@@ -10,10 +10,13 @@ from reaping_desk import ReapingDesk
 from scripted_engine import IDENTITY, ScriptedEngine
 from trees import wait_until
 
-from swarm_shared.domain.models import HoldReason, Role, Stage, Status
+from swarm_shared.carry_out import Carried, carry_out, carry_out_now
+from swarm_shared.domain.models import HoldReason, Role, Stage, Status, Verb
 from swarm_shared.domain.runners import Run
 from swarm_shared.reaping import UNPROVEN_AFTER_MS
+from swarm_shared.runners import following
 from swarm_shared.store.queue.claims import Claim, ClosedSession
+from swarm_shared.store.requests.bulk import Bulk
 
 RUN = Run(runner="docker", name="swarm-1", engine=IDENTITY)
 
@@ -105,6 +108,53 @@ def test_a_run_that_its_worker_saw_end_is_not_asked_about(desk: ReapingDesk, eng
     desk.db.queue.close_session(session, closed)
     desk.reap()
     assert engine.calls == []
+
+
+def test_your_word_does_not_hold_against_a_container_that_its_engine_sees_running(
+    desk: ReapingDesk, engine: ScriptedEngine
+) -> None:
+    engine.does("rm-fails")
+    run_and_die(desk)
+    watch_until_held(desk, engine)
+    for verb in (Verb.RELEASE, Verb.RETRY):
+        refused = carry_out_now(desk.db, verb, "t", {"gone": True}, actor="ann")
+        assert refused.status == "refused"
+        assert "docker rm --force --volumes swarm-1" in str(refused.result)
+    row = desk.db.control.request(Verb.RELEASE, "t", {"gone": True}, actor="ann")
+    assert carry_out(desk.db, desk.db.control.get(row), by="reaper") is Carried.ANSWERED
+    assert desk.db.control.get(row).status == "refused"
+    assert len(desk.db.recovery.open_attempts()) == 1
+    assert desk.status("t") is Status.HELD
+
+
+def test_a_bulk_action_leaves_the_question_to_a_request_of_each_task(desk: ReapingDesk, engine: ScriptedEngine) -> None:
+    engine.does("rm-fails")
+    run_and_die(desk)
+    watch_until_held(desk, engine)
+    bulk = Bulk(desk.db.connection, desk.db.clock)
+    row = desk.db.control.get(bulk.request_ids(Verb.RELEASE, ["t"], {"gone": True}, actor="ann", key=None))
+    assert bulk.step(row)
+    assert desk.status("t") is Status.HELD
+    [request] = [each for each in desk.db.control.pending() if each.verb is Verb.RELEASE]
+    carry_out(desk.db, request, by="reaper")
+    assert desk.db.control.get(request.id).status == "refused"
+
+
+@pytest.mark.parametrize("fault", ["silent", "hangs", "exited"])
+def test_your_word_holds_where_the_engine_does_not_see_it_running(
+    desk: ReapingDesk, engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    engine.does("rm-fails")
+    run_and_die(desk)
+    watch_until_held(desk, engine)
+    if fault == "exited":
+        engine.has(RUN.name, "exited 137")
+    else:
+        engine.does(fault)
+    monkeypatch.setattr(following, "LOOK_TIMEOUT_S", 0.2)
+    assert carry_out_now(desk.db, Verb.RELEASE, "t", {"gone": True}, actor="ann").status == "done"
+    assert desk.db.recovery.open_attempts() == []
+    assert desk.status("t") is Status.NOT_STARTED
 
 
 def test_your_word_frees_a_task_whose_engine_never_answers(desk: ReapingDesk, engine: ScriptedEngine) -> None:

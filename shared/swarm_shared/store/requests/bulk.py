@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from msgspec.structs import replace
 from swarm_shared.domain.errors import NotFound, StateError
 from swarm_shared.domain.models import Status, Verb
 from swarm_shared.store.engine.family import Family, from_json, to_json
+from swarm_shared.store.queue.recovery import Recovery
 from swarm_shared.store.requests.control import Control, ControlRow
 from swarm_shared.store.requests.steering import MEANT, MustStop, Steering
 from swarm_shared.store.sql import SQL
@@ -105,13 +107,20 @@ class Bulk(Family):
         is_last = following is None or following >= argument["upto"]
         return ids, following or cursor, is_last
 
+    def _in_engines(self) -> frozenset[str]:
+        """Ids of tasks whose containers their engine must be asked about, which takes too long for a transaction."""
+        recovery = Recovery(self._db, self._clock, random.Random())
+        return frozenset(each.task_id for each in recovery.open_attempts() if recovery.open_runs(each))
+
     def _carry_out(self, row: ControlRow, ids: Sequence[str], step: Step) -> Step:
         verb, argument = Verb(row.argument["verb"]), row.argument.get("argument", {})
         steering, control = Steering(self._db, self._clock), Control(self._db, self._clock)
+        in_engines = self._in_engines() if argument.get("gone") else frozenset()
         done, reasons = 0, []
         for task_id in ids:
             try:
-                if isinstance(steering.apply(verb, task_id, argument, actor=row.actor), MustStop):
+                own = task_id in in_engines
+                if own or isinstance(steering.apply(verb, task_id, argument, actor=row.actor), MustStop):
                     control.request(verb, task_id, argument, actor=row.actor)
             except (StateError, NotFound) as refusal:
                 reasons.append(refusal.message)
