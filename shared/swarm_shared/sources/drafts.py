@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from msgspec import Struct, field
 
 from swarm_shared.domain.models import DEFAULT_PRIORITY, Source, Status, TaskSpec
-from swarm_shared.sources.keys import slug
+from swarm_shared.sources.keys import FreeIds, slug
 from swarm_shared.sources.paths import is_usable
 from swarm_shared.sources.plan import Became, Entry, Place, Plan, cut
 from swarm_shared.taskfile.nodes import MAX_TEXT_CHARS
@@ -54,6 +54,7 @@ class Drafts:
         self._format = plan_format
         self._ticks = ticks and place.in_project
         self._by_id: dict[str, Draft] = {}
+        self._free = FreeIds()
         self._keys: dict[str, int] = {}
 
     def __iter__(self) -> Iterator[Draft]:
@@ -65,10 +66,7 @@ class Drafts:
     def add(self, wanted: str, name: str, *, key: str, line: int) -> Draft:
         """A new draft; its id is the wanted one, from the name when that is empty, with a number if it is taken."""
         base = _NOT_IN_ID.sub("", wanted).strip()[: MAX_ID_CHARS - 8] or slug(name) or "task"
-        task_id, number = base, 1
-        while task_id in self._by_id:
-            number += 1
-            task_id = f"{base}-{number}"
+        task_id = self._free.of(base, self._by_id)
         # Two items of one key could not be distinguished when the plan is imported again.
         count = self._keys[key] = self._keys.get(key, 0) + 1
         draft = self._by_id[task_id] = Draft(

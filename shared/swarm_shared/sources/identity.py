@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from swarm_shared.domain.models import Source, TaskSpec
-from swarm_shared.sources.keys import same_text
+from swarm_shared.sources.keys import FreeIds, same_text
 
 SIMILAR = 0.6  # of two titles: the same item, edited
 MAX_COMPARISONS = 20_000
@@ -43,12 +43,14 @@ def settle(
     named = _matches(specs, known, gone)
     taken = set(known) | {spec.id for spec in specs if spec.source is None}
     given: set[str] = set(named.values())
+    free = FreeIds()
     for spec in specs:
         if spec.source is None or spec.id in named:
             continue
         there = known.get(spec.id)
         is_free = spec.id not in taken or (there is not None and there.source is None and there.name == spec.name)
-        named[spec.id] = spec.id if is_free and spec.id not in given else _free_id(spec, taken | given)
+        is_free = is_free and spec.id not in given
+        named[spec.id] = spec.id if is_free else free.of(_behind_folder(spec), taken, given)
         given.add(named[spec.id])
     if all(old == new for old, new in named.items()):
         return list(specs)
@@ -141,17 +143,21 @@ def _edited(new: Mapping[str, TaskSpec], old: dict[str, str], known: Mapping[str
     """Items whose title is similar to one that is left: first at the same number or heading, then anywhere."""
     found: dict[str, str] = {}
     budget = MAX_COMPARISONS
+    by_place: dict[str, dict[str, None]] = {}
+    for key in old:
+        by_place.setdefault(_place(key), {})[key] = None
     for same_place in (True, False):
         for key, spec in new.items():
             if key in found:
                 continue
-            candidates = [each for each in old if not same_place or _place(each) == _place(key)]
+            candidates = list(by_place.get(_place(key), ()) if same_place else old)
             budget -= len(candidates)
             if budget < 0:
                 return list(found.items())
             best = max(candidates, key=lambda each: _likeness(known[old[each]].name, spec.name), default=None)
             if best is not None and _likeness(known[old[best]].name, spec.name) >= SIMILAR:
                 found[key] = old.pop(best)
+                del by_place[_place(best)][best]
     return list(found.items())
 
 
@@ -168,13 +174,8 @@ def _likeness(one: str, other: str) -> float:
     return matcher.ratio() if matcher.quick_ratio() >= SIMILAR else 0.0
 
 
-def _free_id(spec: TaskSpec, taken: set[str]) -> str:
-    """The id behind the name of the plan's folder, with a number if that is taken too."""
+def _behind_folder(spec: TaskSpec) -> str:
+    """The id behind the name of the plan's folder."""
     assert spec.source is not None
     folder = spec.source.path.rpartition("/")[0].rpartition("/")[2]
-    base = f"{folder}.{spec.id}" if folder else spec.id
-    number, task_id = 1, base
-    while task_id in taken:
-        number += 1
-        task_id = f"{base}-{number}"
-    return task_id
+    return f"{folder}.{spec.id}" if folder else spec.id

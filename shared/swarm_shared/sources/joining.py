@@ -8,6 +8,7 @@ from collections.abc import Container, Sequence
 from msgspec.structs import replace
 
 from swarm_shared.domain.models import Status, TaskSpec
+from swarm_shared.sources.keys import FreeIds
 from swarm_shared.sources.plan import Became, Entry, Place, Plan, cut
 from swarm_shared.taskfile.graph import find_cycles
 from swarm_shared.taskfile.problems import Problem, shown
@@ -47,13 +48,10 @@ def join(plans: Sequence[Plan]) -> list[Plan]:
 def _told_apart(plan: Plan) -> list[TaskSpec]:
     """The tasks of several files, of which the second with the same id gets a number, with a warning."""
     first: dict[str, TaskSpec] = {}
-    tasks = []
+    tasks, free = [], FreeIds()
     for task in plan.tasks:
-        number, task_id = 1, task.id
-        while task_id in first:
-            number += 1
-            task_id = f"{task.id}-{number}"
-        if number > 1:
+        task_id = free.of(task.id, first)
+        if task_id != task.id:
             what = f"the id {shown(task.id)} is also that of {_file_of(first[task.id], plan.place)}"
             advice = f"it becomes {task_id} here; change one of the two ids"
             file = _file_of(task, plan.place)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Container
 from hashlib import sha256
 
 HASH_DIGITS = 10
@@ -39,6 +40,23 @@ class Keys:
     def unique(self, key: str) -> str:
         count = self._given[key] = self._given.get(key, 0) + 1
         return key if count == 1 else f"{key}~{count}"
+
+
+class FreeIds:
+    """Finds free ids; n tasks that want the same one take n steps, not n²."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, int] = {}
+
+    def of(self, base: str, *taken: Container[str]) -> str:
+        """The base, or the base with the first number that is not taken. What was taken once must stay taken."""
+        number = self._last.get(base, 0)
+        while True:
+            number += 1
+            found = base if number == 1 else f"{base}-{number}"
+            if not any(found in each for each in taken):
+                self._last[base] = number
+                return found
 
 
 def same_text(key: str) -> str:

@@ -1,0 +1,79 @@
+"""Plans with many items that are alike are read in a time that grows with their size, not with its square."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from queue_desk import QueueDesk
+
+from swarm_shared.sources.keys import FreeIds
+from swarm_shared.text_import import Text, read_text, report
+
+LINES = 20_000
+WITHIN_CPU_S = 8.0  # it takes one; the square of it takes more than twenty
+
+
+@contextmanager
+def in_time() -> Iterator[None]:
+    begun = time.process_time()
+    yield
+    assert time.process_time() - begun < WITHIN_CPU_S
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[QueueDesk]:
+    desk = QueueDesk(tmp_path)
+    yield desk
+    desk.db.close()
+
+
+def test_a_free_id_is_the_base_or_has_the_first_free_number() -> None:
+    taken, free = {"a-2"}, FreeIds()
+    for expected in ("a", "a-3", "a-4"):
+        assert free.of("a", taken) == expected
+        taken.add(expected)
+    assert free.of("b", taken, {"b"}) == "b-2"
+
+
+@pytest.mark.parametrize(
+    ("plan_format", "line"),
+    [
+        ("checklist", "# a\n## b\n- [ ] a\n"),
+        ("spec-kit", "- [ ] a\0\n"),
+        ("kiro", "- [ ] 1. a\n"),
+        ("openspec", "- [ ] a\n"),
+    ],
+)
+def test_items_of_the_same_text(desk: QueueDesk, plan_format: str, line: str) -> None:
+    with in_time():
+        shown = report(desk.db, Text(text=line * LINES, plan_format=plan_format))
+    assert shown["task_count"] == LINES
+
+
+def imported(desk: QueueDesk, text: str, name: str) -> None:
+    read = read_text(Text(text=text, name=name), desk.db)
+    desk.db.imports.run(read.tasks, source=name, actor="test")
+
+
+Lines = Callable[[str, int], str]
+
+
+def under_headings(word: str, count: int) -> str:
+    return "".join(f"# {word} {n}\n- [ ] {word * 3} {n}\n" for n in range(count))
+
+
+def alike(word: str, count: int) -> str:
+    return "- [ ] a\n" * count
+
+
+@pytest.mark.parametrize(("text", "name"), [(under_headings, "a.md"), (alike, "b.md")])
+def test_items_that_match_none_of_the_queue(desk: QueueDesk, text: Lines, name: str) -> None:
+    count = LINES // 2
+    imported(desk, text("old", count), "a.md")
+    with in_time():
+        shown = report(desk.db, Text(text=text("new", count), name=name))
+    assert shown["counts"]["imported"] == count
