@@ -8,7 +8,9 @@ Source: podman-run(1) of podman 4.3, the command line of docker 20.10.
 
 from __future__ import annotations
 
+import itertools
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Mapping
@@ -32,17 +34,20 @@ _ALWAYS = (
     *("--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--security-opt", "label=disable"),
     *("--entrypoint", "/bin/sh"),
 )
-_INSIDE = ("-c", 'exec "$@"', "sh")
+_START = 'exec "$@"'
 # These lead the engine's client to its engine: they keep our values, whatever a task states for its own command.
 _OF_THE_CLIENT = (
     *("PATH", "HOME", "TMPDIR", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "DBUS_SESSION_BUS_ADDRESS"),
     *("DOCKER_*", "CONTAINER_*", "CONTAINERS_*", "STORAGE_*", "BUILDAH_*", "PODMAN_*", "LD_*"),
 )
+# Of these, the values may appear in a command line, which every user of this machine can read.
+_NO_SECRETS = ("PATH", "HOME", "TMPDIR", "XDG_*")
 # These name programs and files of this machine, which the image does not have.
 _OF_THIS_MACHINE = frozenset({
     *("PATH", "SHELL", "VIRTUAL_ENV", "PYTHONPATH"),
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"),
 })  # fmt: skip
+_SHELL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 
 class Containers:
@@ -112,15 +117,18 @@ class Containers:
             )
         run = Run(runner=self._engine.name, name=f"swarm-{uuid.uuid4().hex}", engine=self._identity)
         own = only(self._environ, _OF_THE_CLIENT)
+        words, renamed = self._variables(env, own)
+        script = "; ".join([*(f'export {name}="${given}"; unset {given}' for given, name in renamed.items()), _START])
+        kept = {name: value for name, value in env.items() if not only({name: value}, _OF_THE_CLIENT)}
         return Start(
             argv=(
                 *(self._program, "run", "--name", run.name, *_ALWAYS, *self._user, *self._limits()),
                 *mounts.container_words((*map(Path, _PRIVATE), self._grounds.home)),
-                *self._variables(env, own),
+                *words,
                 *("--workdir", os.path.realpath(command.cwd), *self._options.args, self._options.image),
-                *(*_INSIDE, _program_inside(command.argv[0], mounts), *command.argv[1:]),
+                *("-c", script, "sh", _program_inside(command.argv[0], mounts), *command.argv[1:]),
             ),
-            env={**{name: value for name, value in env.items() if not only({name: value}, _OF_THE_CLIENT)}, **own},
+            env={**kept, **{given: env[name] for given, name in renamed.items()}, **own},
             run=run,
         )
 
@@ -136,17 +144,34 @@ class Containers:
         limits = (("--cpus", options.cpus), ("--memory", options.memory), ("--pids-limit", options.pids))
         return (*network, *(word for name, value in limits if value is not None for word in (name, f"{value:.12g}")))
 
-    def _variables(self, env: Mapping[str, str], own: Mapping[str, str]) -> list[str]:
-        """The options that hand these variables on: by name, so that no value appears in a command line."""
-        words = []
+    def _variables(self, env: Mapping[str, str], own: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
+        """The options that hand these variables on: by name, so that no value appears in a command line.
+
+        Returns:
+            The options, and by the name under which the client gets it each variable to be renamed inside.
+        """
+        words: list[str] = []
+        renamed: dict[str, str] = {}
+        free = (name for name in map("SWARM_V{}".format, itertools.count()) if name not in env)
         for name, value in env.items():
             stated = value != self._environ.get(name) or bool(only({name: value}, self._options.environment))
             if name in _OF_THIS_MACHINE and not stated:
                 continue
-            # The client has a value of its own for it. None of these is a secret.
-            differs = bool(only({name: value}, _OF_THE_CLIENT)) and own.get(name) != value
-            words += ["--env", f"{name}={value}" if differs else name]
-        return words
+            word = name
+            if only({name: value}, _OF_THE_CLIENT) and own.get(name) != value:
+                # The client has a value of its own for it.
+                if only({name: value}, _NO_SECRETS):
+                    word = f"{name}={value}"
+                elif _SHELL_NAME.fullmatch(name):
+                    word = next(free)
+                    renamed[word] = name
+                else:
+                    raise ConfigError(
+                        f"runner {self._engine.name}: variable {name!r} cannot be passed to a container",
+                        hint="a name that begins like one of the engine's needs letters, digits and _ only",
+                    )
+            words += ["--env", word]
+        return words, renamed
 
     def _mounts(self, command: Command) -> Mounts:
         grounds, options, mounts = self._grounds, self._options, Mounts()

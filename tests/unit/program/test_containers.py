@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -70,8 +71,32 @@ def test_what_leads_the_client_to_its_engine_is_never_the_tasks(grounds: Grounds
     environ = {"DOCKER_HOST": "unix:///ours", "PATH": "/bin", "HOME": "/h"}
     task = {"DOCKER_HOST": "tcp://theirs", "CONTAINER_HOST": "x", "PATH": "/theirs", "HOME": "/h"}
     start = started(runner(grounds, environ), grounds, env=task)
-    assert start.env == environ
-    assert values(start, "--env") == ["DOCKER_HOST=tcp://theirs", "CONTAINER_HOST=x", "PATH=/theirs", "HOME"]
+    assert start.env == {**environ, "SWARM_V0": "tcp://theirs", "SWARM_V1": "x"}
+    assert values(start, "--env") == ["SWARM_V0", "SWARM_V1", "PATH=/theirs", "HOME"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["DOCKER_PASSWORD", "CONTAINER_KEY", "STORAGE_KEY", "BUILDAH_X", "PODMAN_X", "LD_X", "DBUS_SESSION_BUS_ADDRESS"],
+)
+def test_values_of_variables_named_like_the_clients_own_reach_the_command_and_no_command_line(
+    grounds: Grounds, name: str
+) -> None:
+    secret = 'hunter2 "$HOME"\nb\\'
+    start = started(runner(grounds), grounds, env={name: secret, "SWARM_V0": "mine"})
+    assert "hunter2" not in " ".join(start.argv)
+    assert values(start, "--env") == ["SWARM_V1", "SWARM_V0"]
+    inside = {word: start.env[word] for word in values(start, "--env")}
+    script = start.argv[start.argv.index("-c") : -3]
+    ran = subprocess.run(["/bin/sh", *script, "/usr/bin/env", "-0"], env=inside, capture_output=True, check=True)
+    seen = dict(line.split("=", 1) for line in ran.stdout.decode().split("\0") if line)
+    assert (seen[name], seen["SWARM_V0"]) == (secret, "mine")
+    assert "SWARM_V1" not in seen
+
+
+def test_a_variable_that_cannot_be_passed_safely_is_refused(grounds: Grounds) -> None:
+    with pytest.raises(ConfigError, match=r"DOCKER_A\.B"):
+        started(runner(grounds), grounds, env={"DOCKER_A.B": "hush"})
 
 
 def test_the_image_keeps_its_own_path_unless_it_is_stated(grounds: Grounds) -> None:
