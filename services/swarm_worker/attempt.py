@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from swarm_shared.domain.errors import ConfigError, InputError
 from swarm_shared.domain.models import FailureClass
-from swarm_shared.git.plumbing.git_errors import GitError, GitUnusable
+from swarm_shared.git.plumbing.git_errors import GitError, GitUnusable, says_something
 from swarm_shared.store.queue.claims import Claim
 from swarm_worker.config import WorkerConfig
 from swarm_worker.landing.integration_branch import QueueStopped
@@ -67,4 +67,5 @@ class Attempt:
         except (GitError, GitUnusable) as error:
             # The work is not at fault, so other work would not help: after some tries the user has to look.
             reason = f"{error.message}; {error.hint}" if error.hint else error.message
-            return Concluded(result=replace(self._record.failed(FailureClass.CRASH, reason), blames_machine=True))
+            result = self._record.failed(FailureClass.CRASH, reason)
+            return Concluded(result=replace(result, blames_machine=says_something(error)))

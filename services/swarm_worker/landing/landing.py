@@ -14,7 +14,7 @@ from swarm_shared.git.landing.between import Landed, landed_between
 from swarm_shared.git.landing.following import Integration
 from swarm_shared.git.landing.landing_worktree import landing_checkout
 from swarm_shared.git.merging.merging import Merge, MergeKind, unexplained_paths
-from swarm_shared.git.plumbing.git_errors import GitError, GitUnusable
+from swarm_shared.git.plumbing.git_errors import GitError, GitUnusable, says_something
 from swarm_shared.git.plumbing.refs import is_contained
 from swarm_shared.git.plumbing.repository import Repository
 from swarm_shared.git.plumbing.repository_lock import file_lock
@@ -86,7 +86,8 @@ class Landing:
             result = failed(self._result, FailureClass.INTERRUPTED, stopped.message)
         except (GitError, GitUnusable) as error:
             reason = f"{error.message}; {error.hint}" if error.hint else error.message
-            result = replace(failed(self._result, FailureClass.CRASH, reason), blames_machine=True)
+            result = failed(self._result, FailureClass.CRASH, reason)
+            result = replace(result, blames_machine=says_something(error))
         if self._checks:
             result = replace(result, check_results=self._checks)
         return Concluded(result=result)

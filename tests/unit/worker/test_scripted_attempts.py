@@ -10,6 +10,10 @@ import pytest
 from scripted_worker import FAIL, PASS, SUCCESS, Play, ScriptedWorker
 
 from swarm_shared.domain.models import Status
+from swarm_shared.git.plumbing.git_errors import GitFailed
+from swarm_shared.store.queue.same_deaths import TASKS_IN_A_ROW
+from swarm_shared.store.queue.swarm import PAUSED
+from swarm_worker.workplaces.workplace import ProjectRoot
 
 BUILT = Play(answer=SUCCESS)
 APPROVED = Play(answer=PASS)
@@ -163,3 +167,25 @@ def test_a_shortage_of_the_machine_costs_the_task_nothing(worker: ScriptedWorker
     worker.round(Play(cannot_start=24))  # EMFILE
     assert (worker.status(), worker.task()["failures"], worker.task()["crashes"]) == (Status.NOT_STARTED, 0, 0)
     assert worker.attempts()[0]["failure_class"] == "interrupted"
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "pauses"),
+    [(-9, "", False), (128, "fatal: unable to read tree", True)],
+    ids=["git was killed", "git reported an error"],
+)
+def test_the_queue_is_paused_for_what_git_reports_and_not_for_a_git_that_was_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, said: str, pauses: bool
+) -> None:
+    worker = ScriptedWorker(tmp_path)
+    for number in range(TASKS_IN_A_ROW):
+        worker.add(f"t{number}")
+
+    def fail(*_: object) -> None:
+        raise GitFailed(["update-ref"], code, said, tmp_path)
+
+    monkeypatch.setattr(ProjectRoot, "open", fail)
+    while worker.round().ran:
+        pass
+    assert (PAUSED in worker.db.swarm.flags()) is pauses
+    assert "update-ref failed" in worker.attempts("t0")[0]["error"]

@@ -30,11 +30,16 @@ class GitFailed(GitError):
     """
 
     def __init__(self, arguments: Sequence[str], code: int, said: str, where: Path) -> None:
-        words = said.strip() or f"exit code {code}"
+        words = said.strip() or (f"it was killed by signal {-code}" if code < 0 else f"exit code {code}")
         super().__init__(f"git {_verb(arguments)} failed in {where}: {words}", hint=_advice(said))
         self.arguments = tuple(arguments)
         self.code = code
         self.said = said
+
+
+def says_something(error: SwarmError) -> bool:
+    """Whether git reported a cause; one that was killed from outside, such as for its memory, did not."""
+    return not (isinstance(error, GitFailed) and error.code < 0 and not error.said.strip())
 
 
 class UnrelatedHistories(GitFailed):
