@@ -98,9 +98,11 @@ class Swarm:
 
     def ctl(self, *words: str) -> subprocess.CompletedProcess[str]:
         """supervisorctl with nothing in the environment."""
-        return subprocess.run(
-            self.ctl_command(*words), env={}, capture_output=True, text=True, timeout=DEADLINE_S, check=False
-        )
+        command = self.ctl_command(*words)
+        try:
+            return subprocess.run(command, env={}, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"supervisorctl {' '.join(words)} hangs\n{self.log}") from None
 
     def ctl_command(self, *words: str) -> list[str]:
         conf = self.client.socket_path.parents[1] / "supervisord.conf"

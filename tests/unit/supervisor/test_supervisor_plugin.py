@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,10 @@ import pytest
 
 import swarm_shared.supervisor.plugin as plugin
 from swarm_shared.supervisor.plugin import family, override
+from swarm_shared.supervisor.plugin.newborn import ENDING
 from swarm_shared.supervisor.plugin.override import parse_workers, render, sections_from
+
+DEADLINE_S = 20
 
 
 def rendered(**environ: str) -> str:
@@ -120,3 +124,24 @@ def test_the_plugin_imports_nothing_else_of_the_suite() -> None:
     ours = {name for name in loaded.split() if name.startswith(("swarm_", "amplifier_swarm"))}
     others = {name for name in ours if not name.startswith("swarm_shared.supervisor.plugin")}
     assert others == {"swarm_shared", "swarm_shared.supervisor"}
+
+
+@pytest.mark.parametrize("number", ENDING)
+def test_a_signal_between_fork_and_exec_ends_the_child(number: signal.Signals) -> None:
+    script = f"""
+import os, signal
+from types import SimpleNamespace
+from swarm_shared.supervisor.plugin.newborn import hear_signals_from_birth
+signal.signal({number:d}, lambda *_: None)  # as supervisord's, it only takes a note
+options = SimpleNamespace(fork=os.fork)
+hear_signals_from_birth(options)
+pid = options.fork()
+if pid == 0:
+    signal.alarm({DEADLINE_S})
+    while True:
+        signal.pause()
+os.kill(pid, {number:d})
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+"""
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert ended.stdout == f"-{number:d} set()\n"

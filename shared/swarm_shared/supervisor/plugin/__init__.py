@@ -18,6 +18,7 @@ from supervisor import events
 from swarm_shared.supervisor.plugin.command import ScaleCommand
 from swarm_shared.supervisor.plugin.full_disk import survive_full_disk
 from swarm_shared.supervisor.plugin.interface import SwarmInterface
+from swarm_shared.supervisor.plugin.newborn import hear_signals_from_birth
 from swarm_shared.supervisor.plugin.override import apply_environment
 
 __all__ = ["make_ctl", "make_rpc"]
@@ -27,6 +28,7 @@ def make_rpc(supervisord: Any) -> SwarmInterface:
     """supervisord's factory of the `swarm` namespace; it runs before anything is spawned."""
     _refuse_pattern(supervisord.options)
     survive_full_disk()
+    hear_signals_from_birth(supervisord.options)
     _put_our_programs_on_the_path()
     if supervisord.options.first:  # after a `reload` the override still holds the requested size
         apply_environment(supervisord)
