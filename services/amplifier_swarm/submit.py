@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from amplifier_swarm.app import App
 from amplifier_swarm.terminal import print_json, remark, say
-from swarm_shared.carry_out import NEEDS_SUPERVISORD, carry_out_now
+from swarm_shared.carry_out import NEEDS_SUPERVISORD, carry_out, carry_out_now
 from swarm_shared.domain.errors import StateError, SupervisorError
 from swarm_shared.domain.models import Verb
 from swarm_shared.store.requests.control import EXPIRES_AFTER_S, ControlRow
@@ -140,6 +140,10 @@ def _answered(app: App, database: TaskDatabase, rows: Sequence[ControlRow]) -> l
             after_s = (row.expires_at - row.created_at) / 1000
             database.control.answer(row.id, "expired", _NOT_HANDLED.format(after_s), by=app.actor())
         else:
+            if row.verb not in NEEDS_SUPERVISORD and not Live.of(database).reaper:
+                # It has ended meanwhile, with the request unhandled. Unless an attempt must be stopped first, this
+                # stores an outcome.
+                carry_out(database, row, by=app.actor())
             if not reminded and app.clock.wall_ms() > row.created_at + SILENCE_MS:
                 remark(f"waiting for {row.verb} {row.target}".rstrip() + "; Ctrl+C only stops waiting")
                 reminded = True

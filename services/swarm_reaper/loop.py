@@ -288,6 +288,8 @@ class ReaperLoop:
             if self._on_duty and self._leaving is None and self._start is not None and self._start.is_alive() is False:
                 self._report_killed_run()  # supervisord was quicker than our look: it ends us because `start` is dead
             if self._on_duty:
+                # A run ends, and its reaper, as soon as no agent is left, which may be before our next round.
+                self._requests.answer_stops()
                 self._db.swarm.end_service(NAME, self._me)
         except DatabaseError as error:
             event(LOG, "sign_off_failed", level=logging.WARNING, reason=error)

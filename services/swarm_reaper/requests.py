@@ -75,6 +75,12 @@ class Requests:
         pending = {row.id for row in rows}
         self._waiting = {key: value for key, value in self._waiting.items() if key in pending}
 
+    def answer_stops(self) -> None:
+        """Store the outcome of emergency stops: the last thing to do for a reaper that is about to end itself."""
+        for row in self._db.control.pending(limit=PENDING_LIMIT):
+            if row.verb is Verb.EMERGENCY_STOP:
+                self._handle(row)
+
     def _handle(self, row: ControlRow) -> bool:
         """Store the row's outcome; False while it must wait."""
         expired = row.id not in self._waiting and self._db.clock.wall_ms() > row.expires_at

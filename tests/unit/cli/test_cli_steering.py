@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import threading
+import time
+
 import pytest
 from cli_desk import CliDesk, ended_process
 from msgspec.structs import replace
@@ -246,14 +250,35 @@ def test_a_row_that_nobody_takes_expires_with_advice(desk: CliDesk, monkeypatch:
     monkeypatch.setattr(asking, "EXPIRY_GRACE_MS", 0)
     desk.queue(TaskSpec(id="a", name="A"))
     with desk.open() as database:
-        from swarm_shared.processes.identity import ProcessId
-
         database.swarm.register_service("reaper", ProcessId.mine())  # it lives, and does nothing
         ran = desk.run("hold", "a")
         assert ran.code == 7
         assert "amplifier-swarm doctor" in ran.err
         assert database.control.newest(limit=1)[0].status == "expired"
     assert desk.status_of("a") == "not_started"
+
+
+@pytest.mark.parametrize("words", [("hold", "a"), ("pause",)])
+def test_a_request_is_carried_out_here_once_the_reaper_has_ended(desk: CliDesk, words: tuple[str, ...]) -> None:
+    desk.queue(TaskSpec(id="a", name="A"))
+    reaper = subprocess.Popen(["sleep", "600"])  # it lives, and does nothing
+    process = ProcessId.of(reaper.pid)
+    assert process is not None
+    with desk.open() as database:
+        database.swarm.register_service("reaper", process)
+
+        def end_with_a_request_unhandled() -> None:
+            while not database.control.pending():
+                time.sleep(0.01)
+            reaper.kill()
+            reaper.wait()
+
+        ending = threading.Thread(target=end_with_a_request_unhandled)
+        ending.start()
+        ran = desk.run(*words)
+        ending.join()
+        assert (ran.code, ran.err) == (0, "")
+        assert database.control.newest(limit=1)[0].status == "done"
 
 
 # ───── the whole swarm ─────
@@ -313,8 +338,6 @@ def test_scale_reaches_the_reaper_with_its_argument(desk: CliDesk, monkeypatch: 
     monkeypatch.setattr(asking, "EXPIRY_GRACE_MS", 0)
     desk.queue()
     with desk.open() as database:
-        from swarm_shared.processes.identity import ProcessId
-
         database.swarm.register_service("reaper", ProcessId.mine())
         desk.run("scale", "3", "--now")
         row = database.control.newest(limit=1)[0]

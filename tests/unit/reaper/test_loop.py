@@ -15,10 +15,11 @@ from queue_desk import QueueDesk, failed
 from swarm_reaper.config import reaper_config
 from swarm_reaper.deaths import Deaths
 from swarm_reaper.loop import COMPLAIN_EVERY_MS, STALE_AFTER_MS, ReaperLoop
+from swarm_reaper.requests import Requests
 from swarm_reaper.slots import Slots
 from swarm_shared.domain.clock import SystemClock
 from swarm_shared.domain.errors import DatabaseError
-from swarm_shared.domain.models import FailureClass, Status
+from swarm_shared.domain.models import FailureClass, Status, Verb
 from swarm_shared.notifying.collecting import RUN_ENDED
 from swarm_shared.processes.identity import ProcessId
 from swarm_shared.program.settings import resolve
@@ -40,6 +41,17 @@ def desk(tmp_path: Path) -> Iterator[LoopDesk]:
     yield desk
     desk.deaths.close()
     desk.db.close()
+
+
+def test_a_reaper_that_is_ended_before_its_next_round_answers_an_emergency_stop(
+    desk: LoopDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Requests, "run_once", lambda _: None)
+    row = desk.db.control.request(Verb.EMERGENCY_STOP, "", {}, actor="ann")
+    desk.deaths.listen_to_stop_signals()
+    os.kill(os.getpid(), signal.SIGTERM)
+    desk.loop.run()
+    assert desk.db.control.get(row).status == "done"
 
 
 @pytest.mark.parametrize("is_killed", [True, False])
