@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import tempfile
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -185,10 +186,12 @@ def test_a_session_does_its_work(desk: ConfinedDesk) -> None:
         echo c >> b; git stash -q; git stash pop -q; git checkout -q -- b
         git checkout -q -b side; echo d > d; git add d; git commit -q -m d; git checkout -q swarm/t1
         git merge -q side; git tag v1; git reset -q --hard; git status --porcelain
-        echo x > /tmp/x; echo x > /var/tmp/x; echo x > "$HOME/cache"; echo done"""
-    ended = desk.run(script)
+        echo x > "/tmp/$NAME"; echo x > "/var/tmp/$NAME"; echo x > "$HOME/cache"; echo done"""
+    name = f"session-{uuid.uuid4().hex}"
+    ended = desk.run(f"NAME={name}\n{script}")
     assert ended.stdout.endswith("done\n"), ended.stderr
     assert "d\n" in desk.git("ls-tree", "--name-only", "swarm/t1")
-    assert not Path("/tmp/x").exists()
+    assert not Path("/tmp", name).exists()
+    assert not Path("/var/tmp", name).exists()
     assert not (desk.home / "cache").exists()
     assert "nothing to commit" in desk.git("status", cwd=desk.worktree)

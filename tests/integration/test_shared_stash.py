@@ -30,10 +30,13 @@ def checks(swarm: LandingSwarm, task_id: str) -> str:
 
 
 def test_two_tasks_that_exchange_their_stashes_are_held(swarm: LandingSwarm) -> None:
-    a_pushed, b_pushed, a_popped = (swarm.folder / name for name in ("a-pushed", "b-pushed", "a-popped"))
+    marks = ("a-pushed", "b-pushed", "a-popped", "b-popped")
+    a_pushed, b_pushed, a_popped, b_popped = (swarm.folder / name for name in marks)
     push, pop = "git add -A; git stash -q", "git stash pop -q"
     first = f"echo a > a-new; {push}; touch '{a_pushed}'; {at_last(b_pushed)}; {pop}; touch '{a_popped}'"
+    first += f"; {at_last(b_popped)}"  # the end of a task puts its stash back, which would leave the other none to pop
     second = f"{at_last(a_pushed)}; echo b > b-new; {push}; touch '{b_pushed}'; {at_last(a_popped)}; {pop}"
+    second += f"; touch '{b_popped}'"
     swarm.add(swarm.task("a", first), swarm.task("b", second))
     swarm.worker("worker-1")
     swarm.worker("worker-2")
