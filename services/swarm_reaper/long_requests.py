@@ -1,8 +1,8 @@
 """Requests that may take minutes, such as landing into a branch: carried out one by one, in a thread beside the loop.
 
-The loop decides which rows are carried out and keeps them from expiring; the thread stores their outcomes. A reaper
-that dies in the middle leaves the row open, and the next one carries it out again: whoever carries out such a row
-finds out first whether it was done.
+The loop decides which rows are carried out and keeps them from expiring; the thread stores their outcomes. If a reaper
+dies in the middle, the row stays open, and the next reaper carries it out again after it has checked whether it was
+done.
 """
 
 from __future__ import annotations

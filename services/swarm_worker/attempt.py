@@ -34,7 +34,7 @@ class Attempt:
            │
         validating: the validator's session, in the state of the commit ─── objects ──▶ quality
            │
-        passed ──▶ completed, or approved: it waits to land, by a claim of its own
+        passed ──▶ completed, or approved: it waits to land, by a separate claim
 
     From every state a request, a stop, a limit or a lost lease cuts it short: its processes are ended and proven gone,
     what is there becomes a commit, and the cut decides: killed, cancelled, interrupted, quality, crash, or nothing at

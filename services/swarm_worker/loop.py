@@ -165,7 +165,7 @@ class WorkerLoop:
                 self._heart.beat_if_due()
 
     def _give_up(self, claim: Claim) -> None:
-        """The lease is lost and our tree is gone, which only we can say at once: so close it for whoever took it."""
+        """Close an attempt whose lease was lost: only its worker knows at once that no process of it is left."""
         self._around.tree.clear()
         for attempt in self._db.recovery.open_attempts():
             if attempt.attempt == claim.attempt and (attempt.ending or attempt.ended):

@@ -41,7 +41,7 @@ def test_merging_is_previewed_requested_and_undone(
 ) -> None:
     dialog = landing.get_by_role("dialog")
     expect(dialog.locator("select")).to_have_value("main")
-    expect(dialog).to_contain_text("Fast-forward: main has no commits of its own.")
+    expect(dialog).to_contain_text("Fast-forward: main has no other commits.")
     expect(dialog.locator("ol.arriving li")).to_contain_text(["print n", "parse n"])
     expect(dialog.locator("ul.arriving")).to_contain_text("parser.py")
     expect(dialog).to_contain_text(HOSTILE)

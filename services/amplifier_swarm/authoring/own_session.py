@@ -33,7 +33,7 @@ class OwnSession(Struct, frozen=True, kw_only=True):
     def of_parents(cls, database: TaskDatabase) -> OwnSession | None:
         """The attempt of this database that a parent of this process belongs to; None outside of a session.
 
-        Some agent CLIs, such as Codex, start MCP servers with few variables of their own environment.
+        Some agent CLIs, such as Codex, pass few of their environment variables on to MCP servers.
         """
         pid = os.getppid()
         while pid > 1 and (stat := read_stat(pid)) is not None:
@@ -67,7 +67,7 @@ class OwnSession(Struct, frozen=True, kw_only=True):
 
 
 def _environment(pid: int) -> Mapping[str, str]:
-    """The variables that a process was started with; none of one that has ended or is somebody else's."""
+    """The variables that a process was started with; empty if it has ended or belongs to another user."""
     try:
         with open(f"/proc/{pid}/environ", "rb") as file:
             entries = file.read().split(b"\0")

@@ -91,7 +91,7 @@ def _without_cycles(count: int, links: Sequence[Link]) -> list[Link]:
 
 
 def _layers(count: int, links: Sequence[Link]) -> list[int]:
-    """The length of the longest way to each box; what has nothing before it stands right before what needs it."""
+    """The length of the longest path to each box; a box without predecessors goes right before what needs it."""
     before: list[list[int]] = [[] for _ in range(count)]
     behind: list[list[int]] = [[] for _ in range(count)]
     for a, b in links:

@@ -77,8 +77,8 @@ const problem = (text, hint) => [
 function preview(found) {
   const into = h("code", null, found.branch);
   const how = {
-    fast_forward: ["Fast-forward: ", into, " has no commits of its own."],
-    merged: ["A merge commit: ", into, " has commits of its own."],
+    fast_forward: ["Fast-forward: ", into, " has no other commits."],
+    merged: ["A merge commit: ", into, " has other commits."],
     contained: [into, " has all landed work already."],
   }[found.kind];
   return [

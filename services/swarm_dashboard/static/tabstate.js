@@ -22,7 +22,7 @@ export function stateOf(status) {
   return { state: "", needs, words: "Now" };
 }
 
-/** `title`: of the screen that is open; the overview has none of its own. */
+/** `title`: of the open screen; the overview has none. */
 export function showState(title, status) {
   const { state, needs, words } = stateOf(status);
   const text = `${needs ? `(${count(needs)}) ` : ""}${title === "Now" ? words : title} · Amplifier Swarm`;

@@ -50,7 +50,7 @@ def _failure_of(
     env = session_environment(
         Inherited(config.check_runner.environment(config.environ)),
         task=spec,
-        attempt_id=str(uuid.uuid4()),  # of none: whoever starts them ends them
+        attempt_id=str(uuid.uuid4()),  # of no attempt: their caller ends them
         attempt_number=0,
         role=Role.CHECK,
         cwd=cwd,

@@ -101,7 +101,7 @@ class Shared(Struct, frozen=True, kw_only=True):
         ]  # fmt: skip
         if not found.taken:
             return Beyond(checks=checks)
-        name = "built-in: only stashes of its own were used"
+        name = "built-in: only its own stashes were used"
         taken = ", ".join(_shown(entry) for entry in found.taken[:_NAMED])
         hold = f"it took or dropped a stash that it had not pushed: {taken}. The stash was saved and put back"
         own = [f"`git stash apply {entry.sha}` brings back what you stashed." for entry in (*found.left, *found.lost)]

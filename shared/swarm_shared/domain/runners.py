@@ -12,7 +12,7 @@ class BwrapOptions(Struct, frozen=True, kw_only=True):
         network: Whether sessions can reach the network; without it there is only their own loopback.
         writable: Further folders and files that may be written: absolute, or below ``~``.
         home: What of the home directory is visible, read-only: paths below it, such as ``.gitconfig``.
-        environment: Further variables that are passed on; a ``*`` at the end stands for any rest.
+        environment: Further variables that are passed on; a ``*`` at the end matches anything.
     """
 
     network: bool = True

@@ -56,7 +56,7 @@ class Dispatcher:
         self._couriers = {key: courier for key, courier in self._couriers.items() if courier.poll() is None}
         unsent = self._db.outbox.unsent()
         self._started = {each.key: self._started[each.key] for each in unsent if each.key in self._started}
-        # Checked here as well, since retries and messages from before the setting have due times of their own.
+        # Checked here as well, since retries and messages from before the setting have separate due times.
         if self._quiet is not None and self._quiet.end_after(now) is not None:
             return
         for message in unsent:

@@ -136,7 +136,7 @@ def _seen(path: Path) -> Path:
 
 
 def _remove(path: Path) -> None:
-    """The record last: without its lock file it is removed by whoever cleans up next."""
+    """The record last: without its lock file, the next clean-up removes it."""
     path.unlink(missing_ok=True)
     _seen(path).unlink(missing_ok=True)
 

@@ -163,7 +163,7 @@ class Settings:
     csv_columns: Mapping[str, str] = field(
         default_factory=lambda: MappingProxyType({}),
         metadata={
-            "help": "Columns of CSV plans with unusual names, and the task key that each stands for.",
+            "help": "Columns of CSV plans with unusual names, and the task key that each maps to.",
             "file_only": True, "low": None, "high": None, "reader": as_csv_columns,
         },
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""`runner: podman` and `runner: docker`: each command in a container of its own, from an image of yours.
+"""`runner: podman` and `runner: docker`: each command in a separate container, made from your image.
 
 The container sees the image, read-only, and of this machine what `bwrap` would show of the project, of git and of the
 agent CLI's state, at the same paths. Its end is proven by the engine (`following`), not by the process tree.
@@ -159,7 +159,7 @@ class Containers:
                 continue
             word = name
             if only({name: value}, _OF_THE_CLIENT) and own.get(name) != value:
-                # The client has a value of its own for it.
+                # The client has its own value for it.
                 if only({name: value}, _NO_SECRETS):
                     word = f"{name}={value}"
                 elif _SHELL_NAME.fullmatch(name):

@@ -1,6 +1,6 @@
 """Follows what a runner started outside of our process tree: ends it, and asks its engine whether it is gone.
 
-*Unknown* is an answer of its own. Only the engine's own word that there is no such container counts as proof, and only
+*Unknown* is a separate answer. Only the engine's report that there is no such container counts as proof, and only
 when it is the engine that had the container.
 """
 

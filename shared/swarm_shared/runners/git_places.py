@@ -35,7 +35,7 @@ def add_git(mounts: Mounts, cwd: Path, common_dir: Path) -> None:
 def remove_links(cwd: Path, common_dir: Path) -> tuple[str, ...]:
     """Remove everything that is neither file nor folder from what `add_git` made writable; the paths.
 
-    Git writes through a link: a log of its own that leads to a shell's start-up file would have lines appended there.
+    Git writes through a link: a log that links to a shell's start-up file would have lines appended there.
     Git itself makes no links, pipes or sockets in these folders.
     """
     git_dir = _linked_git_dir(_top(cwd), common_dir)

@@ -81,5 +81,5 @@ class Runner(Protocol):
         """What of the swarm's own environment a command gets.
 
         Args:
-            variables: Names that its agent CLI needs; a ``*`` at the end stands for any rest.
+            variables: Names that its agent CLI needs; a ``*`` at the end matches anything.
         """

@@ -15,7 +15,7 @@ ALWAYS = (
 
 
 def only(environ: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:
-    """The variables with these names; a ``*`` at the end of a name stands for any rest."""
+    """The variables with these names; a ``*`` at the end of a name matches anything."""
     names = tuple(names)
     whole = frozenset(name for name in names if not name.endswith("*"))
     prefixes = tuple(name[:-1] for name in names if name.endswith("*"))

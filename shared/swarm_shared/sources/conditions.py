@@ -17,7 +17,7 @@ _HEADING = re.compile(
 
 
 def checklists(document: Document, split: Callable[[str], tuple[str, str]]) -> Mapping[int, Item]:
-    """Outermost items without a number of their own below such a heading, by line, in a plan that numbers its tasks.
+    """Unnumbered outermost items below such a heading, by line, in a plan that numbers its tasks.
 
     Args:
         split: Gives the number of a text, empty if it has none, and the rest.

@@ -34,7 +34,7 @@ def settle(
     has the same key, or the same text at another place, or a similar text that nothing else matches.
 
     A file that is gone is taken for the one of the same format most of whose items are the same. A task that is a
-    file of its own keeps its id when the tool renames the file.
+    separate file keeps its id when the tool renames the file.
 
     Args:
         known: All tasks of the queue by their id.

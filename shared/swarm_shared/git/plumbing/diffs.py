@@ -199,7 +199,7 @@ def _files(items: Iterable[str]) -> tuple[FileChange, ...]:
 
 
 def change_id(git: Git, base: str, head: str) -> str | None:
-    """The same text for the same change, whoever made it and when; None when nothing changed."""
+    """The same text for the same change, whatever its author and time; None when nothing changed."""
     items = git.items("diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-abbrev", *_PLAIN, base, head)
     if not items:
         return None

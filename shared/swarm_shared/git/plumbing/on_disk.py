@@ -1,7 +1,7 @@
 """Reads refs and commits from git's files, without starting a process.
 
 Most questions about a task are about refs that were moved and commits that were made a moment ago: git keeps them in
-files of their own until they are packed. Anything that is not exactly as git writes it is left to git.
+separate files until they are packed. Anything that is not exactly as git writes it is left to git.
 Source: gitrepository-layout(5), and "Object storage format" in git's technical documentation.
 """
 
@@ -138,7 +138,7 @@ def _remember(known: set[_Fact], fact: _Fact) -> None:
 
 
 def _packed(common: Path, ref: str) -> str | None:
-    """What a ref without a file of its own points to; None if there is no such ref, "" if that is unknown."""
+    """What a ref without a file points to; None if there is no such ref, "" if that is unknown."""
     if not (common / "HEAD").is_file():
         return ""
     try:

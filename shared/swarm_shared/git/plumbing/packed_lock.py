@@ -18,7 +18,7 @@ _NAMED = re.compile(r"'([^'\n]*/packed-refs\.lock)'")
 
 
 def remove_abandoned(said: str) -> bool:
-    """Remove the lock that git's error names, if whoever made it is dead; whether it is gone.
+    """Remove the lock that git's error names, if the process that made it is dead; whether it is gone.
 
     Dead: the lock is ten seconds old, and no living git that may work in the repository had been started when it was
     made. Elsewhere one may live for hours: `git log` waits for its pager.

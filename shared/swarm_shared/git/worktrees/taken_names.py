@@ -115,7 +115,7 @@ class TakenNames:
             move_refs(git, moves, reason=reason)
         except RefLocked:
             # Git has waited for it, longer than a user's git or a removal takes; and who else makes branches of
-            # tasks has the integration branch, and so have we: whoever made this lock is dead.
+            # tasks has the integration branch, and so have we: the process that made this lock is dead.
             locks = [ref_lock(self._repository, move.ref) for move in moves]
             if not clear_stale(locks, holder_is_dead=lambda _lock: True):
                 raise

@@ -44,7 +44,7 @@ def make_ctl(controller: Any) -> ScaleCommand:
 
 
 def _refuse_pattern(options: Any) -> None:
-    """End with an explanation where supervisord would take the path of its own folder for a pattern."""
+    """End with an explanation where supervisord would read the path of its folder as a pattern."""
     if glob.escape(options.here) != options.here:
         options.usage(
             f"{options.here} has a *, ? or [ in it, which supervisord takes for a pattern: it would ignore "
