@@ -104,7 +104,7 @@ def _refuse_running(database: TaskDatabase, verb: Verb, target: str, argument: M
     """Refuse a confirmation that nothing of a task runs where an engine knows better; nothing is locked meanwhile.
 
     Raises:
-        StateError: A container of the task's last attempt runs.
+        StateError: A run of the task's last attempt is seen running.
     """
     if verb not in TASK_VERBS or not argument.get("gone"):
         return

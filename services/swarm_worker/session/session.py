@@ -180,8 +180,9 @@ class Session:
         if run is None or self._start_failed is not None:
             return
         exit_code = self._exited.exit_code if self._exited else None
-        if self._cut is None and engine_failure(run, exit_code, self._stay):
-            text = f"runner {run.runner}: {_complaint(self._capture.stderr.text()) or f'exit code {exit_code}'}"
+        if self._cut is None and (why := engine_failure(run, exit_code, self._stay)) is not None:
+            why = why or _complaint(self._capture.stderr.text()) or f"exit code {exit_code}"
+            text = f"runner {run.runner}: {why}"
             self._cut = Cut(cause=Cause.RUNNER, text=text)
             self._report_runner(text)
         around, tries = self._around, 0

@@ -18,9 +18,9 @@ from pathlib import Path
 
 from swarm_shared.domain.errors import ConfigError
 from swarm_shared.domain.runners import ContainerOptions, Run
+from swarm_shared.runners.container_follower import ask, identity_of
 from swarm_shared.runners.container_trial import try_out
 from swarm_shared.runners.engines import ENGINES, Engine
-from swarm_shared.runners.following import Question, identity_of
 from swarm_shared.runners.git_places import add_git, remove_links
 from swarm_shared.runners.mounts import Mounts, View
 from swarm_shared.runners.runner import Command, Grounds, Start
@@ -97,7 +97,7 @@ class Containers:
         said = identity_of(engine)
         if said.code != 0 or not said.printed:
             raise ConfigError(f"runner {name} does not answer: {said.text}", hint=f"try: {name} info")
-        rootless = Question(engine, engine.rootless).wait().printed == "true"
+        rootless = ask(engine, engine.rootless).wait().printed == "true"
         words = engine.as_user_rootless if rootless else engine.as_user
         user = tuple(word.format(uid=os.geteuid(), gid=os.getegid()) for word in words)
         runner = cls(

@@ -1,131 +1,87 @@
 """Follows what a runner started outside of our process tree: ends it, and asks its engine whether it is gone.
 
-*Unknown* is a separate answer. Only the engine's report that there is no such container counts as proof, and only
-when it is the engine that had the container.
+*Unknown* is a separate answer. What counts as proof is the business of each kind of runner (`Follower`).
 """
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 import time
-from collections.abc import Callable, Generator, Iterable
-from typing import IO
-
-from msgspec import Struct
+from collections.abc import Callable, Generator, Iterable, Mapping
+from typing import Generic, Protocol, TypeVar
 
 from swarm_shared.domain.runners import Run
-from swarm_shared.runners.engines import ENGINE_CODES, ENGINES, OVER, Engine
+from swarm_shared.runners.asking import LOOK_S, Answer, Question, Said
+from swarm_shared.runners.container_follower import ContainerFollower
+from swarm_shared.runners.engines import ENGINES
 
-ANSWER_TIMEOUT_S = 30.0  # removing takes seconds where a container's supervisor was killed
-LOOK_TIMEOUT_S = 5.0  # short enough for the reaper, which is restarted where it shows no sign of life
-LOOK_S = 0.02
-_SHOWN_CHARS = 300
-
-
-class Answer(Struct, frozen=True, kw_only=True):
-    """What came of ending a run: `gone` is proven; otherwise unknown, and `text` says why."""
-
-    gone: bool
-    text: str = ""
+T = TypeVar("T")
 
 
-class Said(Struct, frozen=True, kw_only=True):
-    """How one command of an engine ended; `code` None: it could not be started, or did not answer in time."""
+class Follower(Protocol):
+    """How the runs of one runner are followed. The steps yield questions to the engine, and get what it said."""
 
-    code: int | None
-    printed: str
-    text: str  # what to show of it
+    def end(self, run: Run) -> Generator[Question, Said, Answer]:
+        """End it, and prove it gone; may be repeated."""
+
+    def runs(self, run: Run) -> Generator[Question, Said, bool]:
+        """Whether the engine knows it and does not report it as over; ends nothing and takes seconds at most."""
+
+    def failed(self, run: Run, exit_code: int | None) -> Generator[Question, Said, str | None]:
+        """Why the exit code of the process that was started is none of the command's; None: it is the command's.
+
+        Asked before the run is ended. An empty text: what that process has printed says why.
+        """
+
+    def removal(self, run: Run) -> str:
+        """The command with which the user removes it."""
 
 
-class Question:
-    """One command of an engine, started at once. Nothing here waits."""
+FOLLOWERS: Mapping[str, Follower] = {name: ContainerFollower(engine) for name, engine in ENGINES.items()}
 
-    def __init__(
-        self, engine: Engine, words: tuple[str, ...], *, name: str = "", timeout_s: float = ANSWER_TIMEOUT_S
-    ) -> None:
-        self._engine, self._timeout_s = engine, timeout_s
-        self._said: Said | None = None
-        self._until = time.monotonic() + timeout_s
-        program = shutil.which(engine.name)
-        if program is None:
-            self._said = Said(code=None, printed="", text=f"the program {engine.name} was not found")
-            return
-        argv = [program, *(word.replace("{name}", name) for word in words)]
-        try:
-            self._process = subprocess.Popen(
-                argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-            )
-        except OSError as error:
-            self._said = Said(code=None, printed="", text=f"{program} cannot be started: {error.strerror}")
 
-    def said(self) -> Said | None:
-        """How it ended; None while it runs."""
-        if self._said is None:
-            if self._process.poll() is not None:
-                # A helper that outlives it may hold its pipes; what it said itself is short and there already.
-                printed, complained = (_read_now(pipe) for pipe in self._pipes())
-                shown = (complained or printed or f"exit code {self._process.returncode}")[-_SHOWN_CHARS:]
-                self._close(Said(code=self._process.returncode, printed=printed, text=shown))
-            elif time.monotonic() > self._until:
-                self._process.kill()
-                self._close(
-                    Said(code=None, printed="", text=f"{self._engine.name} did not answer in {self._timeout_s:g} s")
-                )
-        return self._said
+class _Steps(Generic[T]):
+    """Questions asked one after the other; `result` never waits."""
 
-    def wait(self, tend: Callable[[], None] = lambda: None) -> Said:
-        """How it ended; waits for that and calls `tend` meanwhile."""
-        while (said := self.said()) is None:
+    def __init__(self, steps: Generator[Question, Said, T]) -> None:
+        self._steps = steps
+        self._ended: tuple[T] | None = None
+        self._question: Question | None = None
+        self._advance(None)
+
+    def result(self) -> tuple[T] | None:
+        """What came of it; None: the engine has not answered yet."""
+        while self._ended is None and self._question is not None and (said := self._question.said()) is not None:
+            self._advance(said)
+        return self._ended
+
+    def wait(self, tend: Callable[[], None] = lambda: None) -> T:
+        while (ended := self.result()) is None:
             time.sleep(LOOK_S)
             tend()
-        return said
+        return ended[0]
 
-    def _close(self, said: Said) -> None:
-        self._said = said
-        for pipe in self._pipes():
-            pipe.close()
-
-    def _pipes(self) -> tuple[IO[bytes], IO[bytes]]:
-        assert self._process.stdout is not None
-        assert self._process.stderr is not None
-        return self._process.stdout, self._process.stderr
-
-
-def _read_now(pipe: IO[bytes]) -> str:
-    os.set_blocking(pipe.fileno(), False)
-    try:
-        return os.read(pipe.fileno(), 1 << 16).decode("utf-8", "replace").strip()
-    except BlockingIOError:
-        return ""
+    def _advance(self, said: Said | None) -> None:
+        try:
+            self._question = next(self._steps) if said is None else self._steps.send(said)
+        except StopIteration as ended:
+            self._ended = (ended.value,)
 
 
 class Effort:
     """One effort to end a run. Call `answer` again and again; None: the engine has not said yet."""
 
     def __init__(self, run: Run) -> None:
-        self._steps = _end(run)
-        self._question: Question | None = next(self._steps)
-        self._answer: Answer | None = None
+        self._steps = _Steps(FOLLOWERS[run.runner].end(run))
 
     def answer(self) -> Answer | None:
         """What came of it; never waits."""
-        while self._answer is None and self._question is not None and (said := self._question.said()) is not None:
-            try:
-                self._question = self._steps.send(said)
-            except StopIteration as ended:
-                self._answer = ended.value
-        return self._answer
+        ended = self._steps.result()
+        return None if ended is None else ended[0]
 
 
 def end(run: Run, tend: Callable[[], None] = lambda: None) -> Answer:
     """End it, and wait for the engine's answer; `tend` is called meanwhile."""
-    effort = Effort(run)
-    while (answer := effort.answer()) is None:
-        time.sleep(LOOK_S)
-        tend()
-    return answer
+    return _Steps(FOLLOWERS[run.runner].end(run)).wait(tend)
 
 
 def seen_running(runs: Iterable[Run]) -> tuple[Run, ...]:
@@ -133,51 +89,18 @@ def seen_running(runs: Iterable[Run]) -> tuple[Run, ...]:
 
     It ends nothing, and an engine that does not answer reports nothing.
     """
-    asked = [
-        (run, Question(engine, engine.inspect, name=run.name, timeout_s=LOOK_TIMEOUT_S))
-        for run in runs
-        if (engine := ENGINES.get(run.runner)) is not None
-    ]
-    answers = [(run, question.wait()) for run, question in asked]
-    return tuple(run for run, said in answers if said.code == 0 and said.printed.partition(" ")[0] not in OVER)
+    asked = [(run, _Steps(FOLLOWERS[run.runner].runs(run))) for run in runs if run.runner in FOLLOWERS]
+    return tuple(run for run, steps in asked if steps.wait())
 
 
 def removal(run: Run) -> str:
     """The command with which the user removes it."""
-    engine = ENGINES[run.runner]
-    return " ".join((engine.name, *(word.replace("{name}", run.name) for word in engine.remove)))
+    return FOLLOWERS[run.runner].removal(run)
 
 
-def engine_failure(run: Run, exit_code: int | None, tend: Callable[[], None] = lambda: None) -> bool:
-    """Whether the exit code of the engine's client speaks of the engine and not of the command.
+def engine_failure(run: Run, exit_code: int | None, tend: Callable[[], None] = lambda: None) -> str | None:
+    """Why the exit code of the started process speaks of the engine and not of the command; None: of the command.
 
-    To be asked before the run is ended. A command may well exit with one of these codes itself: then the engine knows a
-    container that has exited with it.
+    An empty text: what that process has printed says why.
     """
-    if exit_code not in ENGINE_CODES:
-        return False
-    engine = ENGINES[run.runner]
-    return Question(engine, engine.inspect, name=run.name).wait(tend).printed != f"exited {exit_code}"
-
-
-def identity_of(engine: Engine) -> Said:
-    """Which engine answers; `printed` is empty where none does."""
-    return Question(engine, engine.identify).wait()
-
-
-def _end(run: Run) -> Generator[Question, Said, Answer]:
-    engine = ENGINES[run.runner]
-    removed = yield Question(engine, engine.remove, name=run.name)
-    asked = yield Question(engine, engine.exists, name=run.name)
-    if asked.code != engine.absent_code or asked.printed:
-        text = f"container {run.name} is still there" if asked.code in (0, 1) else asked.text
-        return Answer(gone=False, text=f"{engine.name}: {text if removed.code == 0 else removed.text}")
-    if removed.code != 0 and not engine.remove_fails_on_absent:
-        return Answer(gone=False, text=f"{engine.name}: {removed.text}")
-    who = yield Question(engine, engine.identify)
-    if who.code != 0 or not who.printed:
-        return Answer(gone=False, text=f"{engine.name}: {who.text}")
-    if who.printed != run.engine:
-        text = f"another engine answers now ({who.printed}) than the one that ran it ({run.engine})"
-        return Answer(gone=False, text=f"{engine.name}: {text}")
-    return Answer(gone=True)
+    return _Steps(FOLLOWERS[run.runner].failed(run, exit_code)).wait(tend)

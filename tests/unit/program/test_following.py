@@ -8,8 +8,9 @@ import pytest
 from scripted_engine import IDENTITY, ScriptedEngine
 
 from swarm_shared.domain.runners import Run
-from swarm_shared.runners import following
-from swarm_shared.runners.following import Answer, Effort, end, engine_failure
+from swarm_shared.runners import asking
+from swarm_shared.runners.asking import Answer
+from swarm_shared.runners.following import Effort, end, engine_failure
 
 
 @pytest.fixture(params=["podman", "docker"])
@@ -66,7 +67,7 @@ def test_an_engine_that_is_no_longer_installed_proves_nothing(engine: ScriptedEn
 def test_an_engine_that_hangs_is_waited_for_and_proves_nothing(
     engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(following, "ANSWER_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(asking, "ANSWER_TIMEOUT_S", 0.2)
     engine.does("hangs")
     tended = []
     answer = end(run_of(engine), lambda: tended.append(1))
@@ -83,7 +84,7 @@ def test_an_effort_never_waits(engine: ScriptedEngine) -> None:
 
 @pytest.mark.parametrize("code", [0, 1, 7, 124, 128, None])
 def test_most_exit_codes_are_the_commands_without_asking(engine: ScriptedEngine, code: int | None) -> None:
-    assert not engine_failure(run_of(engine), code)
+    assert engine_failure(run_of(engine), code) is None
     assert engine.calls == []
 
 
@@ -96,4 +97,4 @@ def test_the_codes_of_the_engine_are_the_commands_where_it_says_so(
 ) -> None:
     if state is not None:
         engine.has("swarm-1", state.format(code))
-    assert engine_failure(run_of(engine), code) == fails
+    assert (engine_failure(run_of(engine), code) is not None) == fails

@@ -14,7 +14,7 @@ from swarm_shared.carry_out import Carried, carry_out, carry_out_now
 from swarm_shared.domain.models import HoldReason, Role, Stage, Status, Verb
 from swarm_shared.domain.runners import Run
 from swarm_shared.reaping import UNPROVEN_AFTER_MS
-from swarm_shared.runners import following
+from swarm_shared.runners import container_follower
 from swarm_shared.store.queue.claims import Claim, ClosedSession
 from swarm_shared.store.requests.bulk import Bulk
 
@@ -151,7 +151,7 @@ def test_your_word_holds_where_the_engine_does_not_see_it_running(
         engine.has(RUN.name, "exited 137")
     else:
         engine.does(fault)
-    monkeypatch.setattr(following, "LOOK_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(container_follower, "LOOK_TIMEOUT_S", 0.2)
     assert carry_out_now(desk.db, Verb.RELEASE, "t", {"gone": True}, actor="ann").status == "done"
     assert desk.db.recovery.open_attempts() == []
     assert desk.status("t") is Status.NOT_STARTED

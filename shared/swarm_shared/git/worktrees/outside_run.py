@@ -14,8 +14,7 @@ import msgspec
 
 from swarm_shared.domain.runners import Run
 from swarm_shared.git.plumbing.git_errors import GitError
-from swarm_shared.runners.engines import ENGINES
-from swarm_shared.runners.following import end
+from swarm_shared.runners.following import FOLLOWERS, end
 
 
 class OutsideRun:
@@ -55,15 +54,15 @@ class OutsideRun:
             return
         except msgspec.MsgspecError as error:
             raise self._unproven(f"{self._path} cannot be read: {error}") from error
-        if run.runner not in ENGINES:
-            raise self._unproven(f"{run.runner} is not a known engine")
+        if run.runner not in FOLLOWERS:
+            raise self._unproven(f"{run.runner} is not a known runner")
         answer = end(run, tend)
         if not answer.gone:
-            raise self._unproven(f"{answer.text} (container {run.name})")
+            raise self._unproven(f"{answer.text} ({run.runner} {run.name})")
         self._path.unlink()
 
     def _unproven(self, reason: str) -> GitError:
         return GitError(
             f"a command may still run in the worktree: {reason}",
-            hint=f"remove the container; if its engine is gone for good, delete {self._path}",
+            hint=f"remove what runs there; if its engine is gone for good, delete {self._path}",
         )
