@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 
 import pytest
 from hypothesis import given
@@ -30,6 +31,7 @@ HOSTILE = {
     "brackets": "[P] " * 20_000 + "(after: " * 1_000,
     "tabs": "\t" * 20_000,
 }
+HOSTILE_CPU_S = 1.5  # in proportion to the length of the line it is a tenth of that
 
 
 def place(path: str) -> Place:
@@ -117,7 +119,9 @@ def test_hostile_text_gives_tasks_that_a_task_file_may_hold(sample: Sample, kind
     word = words[-1] if words else "Shop"
     text = HOSTILE[kind] if sample.plan_format in BY_LINE else json.dumps(HOSTILE[kind])[1:-1]
     hostile = sample.text.replace(word, f"{word} {text}", 1)
+    began = time.process_time()
     plan = read(Sample(plan_format=sample.plan_format, path=sample.path, text=hostile, ids=()))
+    assert time.process_time() - began < HOSTILE_CPU_S
     leave_out_loose_ends(plan, ())
     if not plan.errors:
         found = read_task_file(None, converted(plan).encode()).tasks

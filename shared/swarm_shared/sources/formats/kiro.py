@@ -23,7 +23,7 @@ GENERIC_HEADINGS = frozenset({"tasks", "task list", "implementation plan", "impl
 _LEVERAGE = re.compile(r"[ \t]*[-*+]?[ \t]*_(?:Leverage|Requirements|Depends):")
 _DEPENDS = re.compile(r"[ \t]*[-*+]?[ \t]*_Depends:_?[ \t]*(.*?)_?[ \t]*")
 _NUMBERS = re.compile(r"\d{1,4}(?:\.\d{1,4})*[a-f]?")
-_PARALLEL = re.compile(r"\(P\)[ \t]*|[ \t]*\(P\)$")
+_PARALLEL = re.compile(r"\(P\)[ \t]*|(?<![ \t])[ \t]*\(P\)$")  # from the first blank only: linear
 _FILE = re.compile(r"[ \t]*[-*+][ \t]+Files?:[ \t]+(\S.*)", re.IGNORECASE)
 _REQUIREMENTS = re.compile(r"^[ \t]*[-*+][ \t]+_(?:Requirements|Leverage|Boundary|Depends):", re.MULTILINE)
 
