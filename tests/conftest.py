@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 
 from swarm_shared.agents.launching.environment import inherited
 from swarm_shared.agents.presets.catalog import load_presets
@@ -21,4 +22,7 @@ for number in _OFTEN_IGNORED:
 _HANDED_ON = inherited(os.environ, load_presets())
 for name in [name for name in os.environ if name.startswith(_FOREIGN) or (name not in _HANDED_ON and name != "PWD")]:
     del os.environ[name]
+# Without it, each of the thousands of programs that the suite starts compiles all of our modules.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 os.umask(0o022)

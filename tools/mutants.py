@@ -76,7 +76,7 @@ class Copy:
                 shutil.copy2(ROOT / name, folder / name)
         # Before what is installed, which is the checkout itself.
         path = os.pathsep.join(str(folder / part) for part in ("services", "shared"))
-        self._env = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", "SWARM_NO_SHRINK": "1"}
+        self._env = {**os.environ, "PYTHONPATH": path, "SWARM_NO_SHRINK": "1"}
         found = self._run("-c", "import swarm_shared; print(swarm_shared.__file__)").stdout
         if str(folder) not in found:
             raise SystemExit(f"the copy is not what would be tested: {found}")
@@ -100,15 +100,17 @@ class Copy:
             file.write_text(text, encoding="utf-8")
 
     def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, *arguments],
-            cwd=self._folder,
-            env=self._env,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=HANGS_AFTER_S,
-        )
+        # Byte code of its own for each run: that of a mutant may be as long and as new as that of the original.
+        with tempfile.TemporaryDirectory(prefix="swarm-mutants-code-", ignore_cleanup_errors=True) as byte_code:
+            return subprocess.run(
+                [sys.executable, *arguments],
+                cwd=self._folder,
+                env={**self._env, "PYTHONPYCACHEPREFIX": byte_code},
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=HANGS_AFTER_S,
+            )
 
 
 def main() -> int:
