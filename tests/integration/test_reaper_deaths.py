@@ -15,6 +15,7 @@ from reaper_desk import ReaperDesk, StubbornWorker, reaper_desk
 from stopwatch import Stopwatch
 
 from swarm_shared.domain.models import Status
+from swarm_shared.processes.identity import ProcessId
 
 pytestmark = pytest.mark.integration
 READY = Status.NOT_STARTED
@@ -136,12 +137,23 @@ def test_the_third_crash_holds_the_task(desk: ReaperDesk) -> None:
     assert desk.db.tasks.get("a")["hold_reason"] == "crashed_repeatedly"
 
 
+def started_after(ticks: int) -> subprocess.Popen[bytes]:
+    """A process that started later than a clock tick: within one, a reused pid could not be told from the first."""
+    while True:
+        process = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
+        identity = ProcessId.of(process.pid)
+        if identity is not None and identity.start_time > ticks:
+            return process
+        process.kill()
+        process.wait()
+
+
 def test_a_pid_that_went_to_a_stranger_is_not_signalled(desk: ReaperDesk) -> None:
     desk.add("a")
     worker = desk.worker()
     kill(worker)
     worker.process.wait()
-    stranger = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
+    stranger = started_after(desk.db.connection.value("SELECT max(pid_start) FROM sessions"))
     try:
         # As if the kernel had given the dead worker's and keeper's and agent's numbers to others.
         for change in (
