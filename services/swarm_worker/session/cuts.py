@@ -20,7 +20,7 @@ class Cuts:
     ) -> None:
         """`deadline`: monotonic seconds."""
         self._around, self._claim, self._plan = around, claim, plan
-        self._deadline, self._meter = deadline, meter
+        self.deadline, self._meter = deadline, meter
 
     def look(self, *, exited: bool) -> Cut | None:
         """A reason to end the session now, if there is one.
@@ -41,7 +41,7 @@ class Cuts:
 
     def _late(self) -> Cut | None:
         role = self._plan.role
-        if self._around.now() >= self._deadline:
+        if self._around.now() >= self.deadline:
             minutes = f"{self._plan.limit_s / 60:.4g}"
             return Cut(cause=Cause.TIME_LIMIT, text=f"the {role} session passed its limit of {minutes} minutes")
         if self._meter.is_stuck():

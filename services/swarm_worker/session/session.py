@@ -28,6 +28,7 @@ from swarm_worker.session.session_types import Cause, Cut, Ended, Plan, Surround
 
 LOG = logging.getLogger("swarm.worker")
 RETRY_S = 0.5
+TURN_LOOK_S = 0.5
 STORE_TRIES = 3
 YOUNG_S = 0.05  # a process that has ended by then need not be listened to, nor be recorded
 # Descriptors, processes, memory: what a machine is out of now and may have again in a moment.
@@ -79,15 +80,17 @@ class Session:
         self._capture = Capture(self._db.output, redaction=plan.redaction, limit_bytes=around.output_limit_bytes)
         self._pipes = Pipes(self._capture, around.watch, around.now)
         self._meter = ProgressMeter(
-            [lambda: float(self._capture.total_bytes), *plan.signs],
+            [lambda: float(self._capture.total_bytes), lambda: self._waited_s, *plan.signs],
             cpu_s=_cpu_s,
             idle_cpu_s=plan.idle_cpu_s,
             patience_s=plan.stuck_s,
             note=lambda: self._db.queue.note_progress(claim),
             now=around.now,
         )
-        self._deadline = self._began + plan.limit_s
-        self._cuts = Cuts(around, claim, plan, deadline=self._deadline, meter=self._meter)
+        self._cuts = Cuts(around, claim, plan, deadline=self._began + plan.limit_s, meter=self._meter)
+        self._has_begun = plan.start.has_begun  # None: it has
+        self._waited_s = 0.0  # for its turn; a number that rises is a sign of life
+        self._look_again_at = 0.0
         self._pid: int | None = None
         self._pid_start: int | None = None  # known once the process is recorded
         self._start_failed: CannotStart | None = None
@@ -111,7 +114,7 @@ class Session:
             self._pipes.close()
         if self._start_failed is not None and self._start_failed.errno in SHORTAGES:
             raise OSError(self._start_failed.errno, str(self._start_failed))
-        duration_s = self._around.now() - self._began
+        duration_s = self._around.now() - self._began - self._waited_s
         self._store_rest()
         self._end_run()
         self._close()
@@ -135,7 +138,7 @@ class Session:
     def _patience(self) -> float:
         """Seconds until something is due."""
         now = self._around.now()
-        waits = [LOOK_S, self._around.heart.due_in(), self._meter.due_in(), max(0.0, self._deadline - now)]
+        waits = [LOOK_S, self._around.heart.due_in(), self._meter.due_in(), max(0.0, self._cuts.deadline - now)]
         if self._record_at is not None:
             waits.append(max(0.0, self._record_at - now))
         if (due := self._around.tree.due_in()) is not None:
@@ -164,6 +167,7 @@ class Session:
         self._around.heart.beat_if_due()
         self._around.roll.call_if_due()
         self._pipes.listen()
+        self._await_turn(now)
         self._meter.look_if_due()
         if self._capture.flush_due_in(now) == 0.0 and now >= self._store_again_at:
             self._store_output()
@@ -173,6 +177,17 @@ class Session:
             self._cut = cut
             event(LOG, "session_cut", task=self._claim.task_id, cause=cut.cause, why=cut.text)
             self._around.tree.end(grace_s(cut.cause, self._around.kill_grace_s))
+
+    def _await_turn(self, now: float) -> None:
+        """Let the time that it waits for its turn in an engine's queue count against no limit."""
+        if self._has_begun is None or now < self._look_again_at:
+            return
+        self._look_again_at = now + TURN_LOOK_S
+        self._waited_s = now - self._began
+        self._cuts.deadline = now + self._plan.limit_s
+        if self._has_begun():
+            self._has_begun = None
+            event(LOG, "session_began", task=self._claim.task_id, waited_s=round(self._waited_s, 1))
 
     def _end_run(self) -> None:
         """Have the engine end what it runs for this session; return once it says that nothing of it is left."""
@@ -187,7 +202,7 @@ class Session:
             self._report_runner(text)
         around, tries = self._around, 0
         while not (answer := end(run, self._stay)).gone:
-            tries += 1
+            tries += not answer.healthy
             if tries > 1:
                 self._report_runner(answer.text)
             if around.must_stop() or not around.heart.alive or around.watch.keeper_lost:

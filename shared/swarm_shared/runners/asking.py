@@ -19,10 +19,14 @@ _SHOWN_CHARS = 300
 
 
 class Answer(Struct, frozen=True, kw_only=True):
-    """What came of ending a run: `gone` is proven; otherwise unknown, and `text` says why."""
+    """What came of ending a run: `gone` is proven; otherwise unknown, and `text` says why.
+
+    `healthy`: the engine works; only the end of this run is not proven yet.
+    """
 
     gone: bool
     text: str = ""
+    healthy: bool = False
 
 
 class Said(Struct, frozen=True, kw_only=True):

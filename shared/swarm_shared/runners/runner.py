@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -54,11 +54,13 @@ class Start(Struct, frozen=True, kw_only=True):
     Args:
         argv, env: Of the process to start; `argv[0]` is an absolute path.
         run: What that process starts outside of our process tree; None: nothing.
+        has_begun: Whether the command runs, which may have to wait for its turn; None: it runs from the start.
     """
 
     argv: tuple[str, ...]
     env: Mapping[str, str]
     run: Run | None = None
+    has_begun: Callable[[], bool] | None = None
 
 
 class Runner(Protocol):
