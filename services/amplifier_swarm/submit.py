@@ -39,8 +39,8 @@ class Live(Struct, frozen=True, kw_only=True):
     @classmethod
     def of(cls, database: TaskDatabase) -> Live:
         reaper = database.swarm.services().get("reaper")
-        workers = sum(worker.process.is_alive() is not False for worker in database.workers.alive())
-        return cls(reaper=reaper is not None and reaper.is_alive(), workers=workers)
+        workers = len({each.run for each in database.workers.alive()} - database.workers.absent())
+        return cls(reaper=reaper is not None and reaper.is_up(database.clock.wall_ms()), workers=workers)
 
 
 def submit(

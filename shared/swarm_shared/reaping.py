@@ -33,6 +33,7 @@ UNPROVEN_AFTER_MS = 20_000
 FORGOTTEN_AFTER_MS = 5_000
 SWEEP_EVERY_MS = 100
 HELD_SWEEP_EVERY_MS = 5_000
+ABROAD_SILENT_MS = 5 * 60_000  # ten heartbeats of the usual length
 ASK_AGAIN_MS = 1_000  # an engine that gave no proof
 _RESTING = (Status.HELD, Status.CANCELLED)
 
@@ -139,6 +140,9 @@ class Reaping:
             return crash(f"{worker} died")
         if alive is None and self._is_gone_elsewhere(attempt.keeper):
             return crash(f"{worker} died: {CONTAINER_GONE}")
+        if attempt.worker.is_foreign:
+            silent = self._is_silent_abroad(attempt.run, attempt.heartbeat_at)
+            return crash(silent_abroad(worker, attempt.hostname)) if silent else None
         suspicion = self._suspect(attempt, worker, elsewhere=alive is None)
         if suspicion is None:
             return None
@@ -148,6 +152,10 @@ class Reaping:
     def _is_gone_elsewhere(self, keeper: ProcessId | None) -> bool:
         """Whether a worker whose pid means nothing here, and all that it started, are proven gone."""
         return keeper is not None and self._lifelines.is_free(keeper) is True
+
+    def _is_silent_abroad(self, run: int, heartbeat_at: int) -> bool:
+        """Whether a worker of another machine gave no heartbeat for long while we watched: its clocks are not ours."""
+        return self._patience.is_over(("abroad", run, heartbeat_at), after_ms=ABROAD_SILENT_MS)
 
     def _suspect(self, attempt: OpenAttempt, worker: str, *, elsewhere: bool) -> _Suspicion | None:
         now = self._clock.mono_ms()
@@ -181,12 +189,15 @@ class Reaping:
         pursuit.rests = attempt.status in _RESTING
         if waited_ms > UNPROVEN_AFTER_MS and not pursuit.rests:
             seen = ", ".join(in_the_way[:5])
-            self._recovery.hold_unproven(attempt, f"not proven dead after its worker was killed: {seen}")
+            unproven = f"not proven dead after its worker was killed: {seen}"
+            self._recovery.hold_unproven(attempt, ending.error if attempt.worker.is_foreign else unproven)
         return 0
 
     def _clear_the_way(self, attempt: OpenAttempt, pursuit: _Pursuit, waited_ms: int) -> tuple[str, ...]:
         """Continue to end the attempt's processes; what is still in the way, nothing once all is proven gone."""
         worker, keeper = attempt.worker, attempt.keeper
+        if worker.is_foreign:
+            return () if attempt.tree_gone or self._left_proof(attempt) else (worker.describe(),)
         if worker.boot_id != self._clock.boot_id():
             return ()
         alive = worker.is_alive()
@@ -298,6 +309,10 @@ class Reaping:
             elif alive is None and self._is_gone_elsewhere(worker.keeper):
                 self._workers.end(worker.run, crashed=True, remark=CONTAINER_GONE)
                 self._clear_lifelines = True
+            elif worker.process.is_foreign:
+                if self._is_silent_abroad(worker.run, worker.heartbeat_at):
+                    why = silent_abroad(f"process {worker.process.pid}", worker.hostname)
+                    self._workers.end(worker.run, crashed=True, remark=why)
             elif alive is None and self._is_silent(worker):
                 # Of another container: its row says that it is over, should it ever wake up.
                 why = "no heartbeat from another pid namespace until its lease expired"
@@ -311,6 +326,11 @@ class Reaping:
     def _forget_all_but(self, open_now: set[str]) -> None:
         for gone in self._pursuits.keys() - open_now:
             del self._pursuits[gone]
+
+
+def silent_abroad(worker: str, hostname: str) -> str:
+    """What is known of a worker of another machine that gives no heartbeat."""
+    return f"no heartbeat from {worker} on another machine, {hostname}; whether it still runs is not known here"
 
 
 def sole_reaper(state_dir: Path, *, wait: bool) -> AbstractContextManager[bool]:

@@ -9,7 +9,7 @@ from swarm_shared.database import TaskDatabase
 from swarm_shared.diagnosis.finding import DOCTOR, Finding, Level
 from swarm_shared.domain.models import Group
 from swarm_shared.store.queue.swarm import Service
-from swarm_shared.store.queue.workers import OVER
+from swarm_shared.store.queue.workers import ABROAD_ADVICE, OVER, unknown_abroad
 
 REAPER_LATE_S = 15  # it shows itself every five
 REAPER_LOST_S = 60
@@ -27,9 +27,9 @@ def program_findings(database: TaskDatabase, *, at_rest: bool) -> Iterator[Findi
 
 
 def reaper_of(database: TaskDatabase) -> Service | None:
-    """The reaper, unless it has ended normally or its process is known to have died."""
+    """The reaper, unless it has ended normally, has died, or is silent on another machine."""
     found = database.swarm.services().get("reaper")
-    return None if found is None or not found.is_alive() else found
+    return None if found is None or not found.is_up(database.clock.wall_ms()) else found
 
 
 def last_pass_age_s(reaper: Service, now: int) -> float:
@@ -43,6 +43,9 @@ def _reaper(database: TaskDatabase, reaper: Service | None, *, at_rest: bool) ->
     part, name = "swarm", "reaper"
     if reaper is None:
         text = "not running: requests are not carried out, lost tasks are not requeued, and the disk is not watched"
+        last = database.swarm.services().get("reaper")
+        if last is not None and last.stopped_at is None and last.process.is_foreign:
+            text = f"not running here; whether process {last.process.pid} still runs on another machine is not known"
         level = Level.WARN if at_rest else Level.BAD
         command = database.swarm.start_command()
         return Finding(code="reaper_down", part=part, name=name, level=level, text=text, command=command)
@@ -78,12 +81,18 @@ def _supervisord(database: TaskDatabase, reaper: Service | None) -> Finding:
 
 def _workers(database: TaskDatabase, reaper: Service | None) -> Iterator[Finding]:
     now = database.clock.wall_ms()
-    dead = {each.run for each in database.workers.alive() if each.process.is_alive() is False}
+    known = database.workers.alive()
+    dead = {each.run for each in known if each.process.is_alive() is False}
+    abroad = {each.run: each for each in known if each.process.is_foreign}
     rows = database.workers.shown()
-    alive = [row for row in rows if row["status"] not in OVER and row["run"] not in dead]
-    yield _takers(
-        database, reaper, alive=len(alive), busy=sum(row["current_task_id"] is not None for row in alive), dead=dead
-    )
+    alive = [row for row in rows if row["status"] not in OVER and row["run"] not in dead | abroad.keys()]
+    yield _takers(database, reaper, alive=len(alive), busy=sum(row["current_task_id"] is not None for row in alive))
+    for hostname in sorted({each.hostname for each in abroad.values()}):
+        names = [each.worker_id for each in abroad.values() if each.hostname == hostname]
+        yield Finding(
+            code="workers_elsewhere", part="swarm", name="other machines", level=Level.WARN,
+            text=unknown_abroad(names, hostname), advice=ABROAD_ADVICE, target=names[0],
+        )  # fmt: skip
     silent = [row["worker_id"] for row in alive if now - row["last_heartbeat"] > SILENT_S * 1000]
     if silent:
         text = f"no heartbeat for more than {SILENT_S} s: {_named(silent)}"
@@ -101,11 +110,11 @@ def _workers(database: TaskDatabase, reaper: Service | None) -> Iterator[Finding
             )  # fmt: skip
 
 
-def _takers(database: TaskDatabase, reaper: Service | None, *, alive: int, busy: int, dead: set[int]) -> Finding:
+def _takers(database: TaskDatabase, reaper: Service | None, *, alive: int, busy: int) -> Finding:
     part, name = "swarm", "workers"
     counts = database.tasks.summary()["tasks"]
     waiting = counts[Group.NOT_STARTED]["count"] + counts[Group.IN_PROGRESS]["count"]
-    staff = database.workers.staff(dead=dead)
+    staff = database.workers.staff(dead=database.workers.absent())
     if staff.takers or not waiting:
         text = f"{alive} running, {busy} busy"
         return Finding(code="workers_run", part=part, name=name, level=Level.OK, text=text)

@@ -1,7 +1,7 @@
 """Identifies the process that a recorded pid meant, and whether it is still the same one.
 
 A pid alone does not identify a process: the kernel reuses it. Here a process is its pid, its start time, the
-boot and the pid namespace, and a signal reaches exactly that process or none.
+boot, the pid namespace and the machine, and a signal reaches exactly that process or none.
 """
 
 from __future__ import annotations
@@ -12,8 +12,12 @@ import select
 import signal
 from collections.abc import Iterable, Mapping
 from functools import cache
+from pathlib import Path
+from typing import Any
+from zlib import crc32
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from swarm_shared.domain.clock import SystemClock
 from swarm_shared.domain.errors import ConfigError
@@ -23,6 +27,8 @@ from swarm_shared.processes.procfs import read_stat
 _NO_PIDFDS = (errno.ENOSYS, errno.EINVAL)
 # Where the kernel has no pidfds, deaths are looked for this often.
 _POLL_S = 0.02
+# Source: machine-id(5); the second is older and often a link to the first.
+_MACHINE_IDS = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"))
 
 
 class ProcessId(Struct, frozen=True, kw_only=True):
@@ -33,6 +39,7 @@ class ProcessId(Struct, frozen=True, kw_only=True):
         start_time: Clock ticks since boot, field 22 of /proc/PID/stat.
         boot_id: The boot that the ticks count from.
         pid_ns: Inode of the pid namespace that the number counts in; 0 where there are none.
+        host_id: The machine that booted; empty where it has no id, and in rows that are older than this column.
 
     Raises:
         ValueError: The pid is below 1; to the kernel 0 and -1 mean many processes at once.
@@ -42,15 +49,18 @@ class ProcessId(Struct, frozen=True, kw_only=True):
     start_time: int
     boot_id: str
     pid_ns: int
+    host_id: str = ""
 
     def __post_init__(self) -> None:
         if self.pid < 1:
             raise ValueError(f"{self.pid} is not the pid of one process")
 
     @classmethod
-    def from_row(cls, pid: int, pid_start: int, boot_id: str, pid_ns: int) -> ProcessId:
-        """The process that a row names in these four columns."""
-        return cls(pid=pid, start_time=pid_start, boot_id=boot_id, pid_ns=pid_ns)
+    def from_row(cls, pid: int, pid_start: int, boot_id: str, pid_ns: int, host_id: str | None) -> ProcessId:
+        """The process that a row names in these five columns."""
+        if boot_id == SystemClock().boot_id():
+            host_id = own_host_id()  # a boot is of one machine, whatever id a container has been given
+        return cls(pid=pid, start_time=pid_start, boot_id=boot_id, pid_ns=pid_ns, host_id=host_id or "")
 
     @classmethod
     def of(cls, pid: int) -> ProcessId | None:
@@ -61,7 +71,33 @@ class ProcessId(Struct, frozen=True, kw_only=True):
     @classmethod
     def here(cls, pid: int, start_time: int) -> ProcessId:
         """A process of this boot and pid namespace."""
-        return cls(pid=pid, start_time=start_time, boot_id=SystemClock().boot_id(), pid_ns=_own_namespace())
+        return cls(
+            pid=pid,
+            start_time=start_time,
+            boot_id=SystemClock().boot_id(),
+            pid_ns=_own_namespace(),
+            host_id=own_host_id(),
+        )
+
+    def beside(self, pid: int, start_time: int) -> ProcessId:
+        """Another process of the same machine, boot and pid namespace."""
+        return replace(self, pid=pid, start_time=start_time)
+
+    def columns(self) -> dict[str, Any]:
+        """The values of the columns that `from_row` reads, by their names."""
+        return {
+            "pid": self.pid,
+            "pid_start": self.start_time,
+            "boot_id": self.boot_id,
+            "pid_ns": self.pid_ns,
+            "host_id": self.host_id,
+        }
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether it belongs to another machine, so that nothing can be known about it here."""
+        here = own_host_id()
+        return bool(self.host_id and here) and self.host_id != here and self.boot_id != SystemClock().boot_id()
 
     @classmethod
     def mine(cls) -> ProcessId:
@@ -81,8 +117,11 @@ class ProcessId(Struct, frozen=True, kw_only=True):
     def is_alive(self) -> bool | None:
         """Whether it runs; False once it has ended, even before its parent waits for it; None when unknown.
 
-        Of another boot it is surely gone. A number of another pid namespace says nothing here.
+        Of another boot of this machine it is surely gone. A number of another machine or pid namespace says nothing
+        here.
         """
+        if self.is_foreign:
+            return None
         if self.boot_id != SystemClock().boot_id():
             return False
         if self.pid_ns != _own_namespace():
@@ -141,6 +180,8 @@ class ProcessId(Struct, frozen=True, kw_only=True):
 
     def describe(self) -> str:
         """The process as text: pid, name and state; no command line, which may hold secrets."""
+        if self.is_foreign:
+            return f"pid {self.pid} of another machine"
         if self.pid_ns != _own_namespace():
             return f"pid {self.pid} of another pid namespace"
         stat = read_stat(self.pid)
@@ -195,6 +236,22 @@ def wait_for_ends(processes: Iterable[ProcessId], timeout_s: float) -> None:
     finally:
         for descriptor in descriptors:
             os.close(descriptor)
+
+
+@cache
+def own_host_id() -> str:
+    """Names this machine across its boots; empty where it has no id, as in many containers.
+
+    The machine's id is confidential, so only a checksum of it is stored.
+    """
+    for path in _MACHINE_IDS:
+        try:
+            found = path.read_bytes().strip()
+        except OSError:
+            continue
+        if found and found != b"uninitialized":
+            return f"{crc32(found):08x}{crc32(found[::-1]):08x}"
+    return ""
 
 
 @cache

@@ -86,9 +86,9 @@ class Lifelines:
         """Whether the program of that file and everything that inherited it are gone.
 
         Returns:
-            None when there is no such file, or it cannot be judged here.
+            None when there is no such file, or it cannot be judged here: locks of another machine may not show.
         """
-        return _is_free(_path(self._state_dir, process))
+        return None if process.is_foreign else _is_free(_path(self._state_dir, process))
 
     def holders(self, process: ProcessId) -> list[ProcessId]:
         """Who holds the lock, as far as /proc shows it; also when the file was deleted meanwhile."""
@@ -110,7 +110,7 @@ class Lifelines:
         for line in lines:
             pid, _, start = line.strip().partition(" ")
             if pid.isdecimal() and start.strip().isdecimal() and int(pid) > 0:
-                found.append(ProcessId.from_row(int(pid), int(start), process.boot_id, process.pid_ns))
+                found.append(process.beside(int(pid), int(start)))
         return found
 
     def clear(self, *, needed: Collection[ProcessId]) -> None:

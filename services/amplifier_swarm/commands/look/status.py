@@ -8,12 +8,12 @@ from msgspec.structs import asdict
 
 from amplifier_swarm.app import App, command, json_option
 from amplifier_swarm.commands.look.costs import budget_lines
-from amplifier_swarm.commands.look.worker_rows import dead_workers, ms, workers_shown, workers_table
+from amplifier_swarm.commands.look.worker_rows import UNKNOWN, ms, workers_shown, workers_table
 from amplifier_swarm.terminal import about, cut, duration, print_json, remark, say, table
 from swarm_shared.domain.clock import iso
 from swarm_shared.domain.models import Group
 
-_OVER = frozenset({"stopped", "crashed"})
+_OVER = frozenset({"stopped", "crashed", UNKNOWN})
 
 
 @command(
@@ -29,7 +29,7 @@ def status(app: App, as_json: bool) -> None:
     with app.open(read_only=True) as database:
         workers = workers_shown(database)
         now = app.clock.wall_ms()
-        prospect = database.prospects.now(dead=dead_workers(database))
+        prospect = database.prospects.now(dead=database.workers.absent())
         alive = sum(worker["status"] not in _OVER for worker in workers)
         flags = database.swarm.flags()
         started = database.swarm.started_with()

@@ -13,22 +13,24 @@ if TYPE_CHECKING:
     from swarm_shared.database import TaskDatabase
 
 
-def dead_workers(database: TaskDatabase) -> set[int]:
-    """Workers that have ended without recording it."""
-    return {each.run for each in database.workers.alive() if each.process.is_alive() is False}
+UNKNOWN = "unknown"  # it started on another machine
 
 
 def workers_shown(database: TaskDatabase) -> list[dict[str, Any]]:
-    """Workers in the format of the JSON documents. A worker whose process has died counts as crashed, whatever its row
-    says.
+    """Workers in the format of the JSON documents. A worker whose process has died counts as crashed and one of another
+    machine as unknown, whatever its row says.
     """
-    gone = dead_workers(database)
+    absent = {
+        each.run: UNKNOWN if each.process.is_foreign else "crashed"
+        for each in database.workers.alive()
+        if each.run in database.workers.absent()
+    }
     return [
         {
             "worker_id": row["worker_id"],
             "pid": row["pid"],
             "hostname": row["hostname"],
-            "status": "crashed" if row["run"] in gone else row["status"],
+            "status": absent.get(row["run"], row["status"]),
             "started_at": iso(row["started_at"]),
             "stopped_at": iso(row["stopped_at"]),
             "last_heartbeat": iso(row["last_heartbeat"]),

@@ -72,12 +72,13 @@ def _supervisord(app: App) -> Supervision | None:
 
 def _living(database: TaskDatabase) -> list[str]:
     services = database.swarm.services()
-    names = [name for name in SERVICES if name in services and services[name].is_alive()]
+    names = [name for name in SERVICES if name in services and services[name].is_up(database.clock.wall_ms())]
     return names + _workers(database)
 
 
 def _workers(database: TaskDatabase, *, at_work: bool = False) -> list[str]:
-    alive = [each for each in database.workers.alive() if each.process.is_alive() is not False]
+    absent = database.workers.absent()
+    alive = [each for each in database.workers.alive() if each.run not in absent]
     return [each.worker_id for each in alive if not at_work or each.status != "waiting" or each.task is not None]
 
 

@@ -244,10 +244,7 @@ class Imports(Family):
                     "actor": actor,
                     "source": source,
                     "clear": int(clear),
-                    "pid": mine.pid,
-                    "pid_start": mine.start_time,
-                    "boot_id": mine.boot_id,
-                    "pid_ns": mine.pid_ns,
+                    **mine.columns(),
                 },
             )
             return self._db.last_id()

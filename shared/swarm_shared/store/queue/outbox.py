@@ -108,8 +108,8 @@ class Outbox(Family):
     def unsent(self) -> list[Unsent]:
         """The oldest unsent message of each target, due or not."""
         return [
-            Unsent(key=key, target=target, label=label, due_at=due, tries=tries, sender=_sender(pid, start, boot, ns))
-            for _, target, key, label, due, _, tries, pid, start, boot, ns in self._db.rows(SQL["unsent_messages"])
+            Unsent(key=key, target=target, label=label, due_at=due, tries=tries, sender=_sender(*owner))
+            for _, target, key, label, due, _, tries, *owner in self._db.rows(SQL["unsent_messages"])
         ]
 
     def take(self, key: str, sender: ProcessId) -> Taken | None:
@@ -125,7 +125,7 @@ class Outbox(Family):
             wall = self._clock.wall_ms()
             if not _is_due(_sender(*owner), due_at, wall):
                 return None
-            values = {"key": key, "tries": tries, "due_at": wall + UNKNOWN_SENDER_MS, **_columns(sender)}
+            values = {"key": key, "tries": tries, "due_at": wall + UNKNOWN_SENDER_MS, **sender.columns()}
             if not self._db.change(SQL["take_message"], values):
                 return None
         return Taken(
@@ -150,7 +150,7 @@ class Outbox(Family):
             "error": error,
             "due_at": wall + _back_off_ms(taken.tries) if again else None,
             "ended_at": None if again else wall,
-            **_columns(sender),
+            **sender.columns(),
         }
         with self._db.transaction():
             return bool(self._db.change(SQL["settle_message"], values))
@@ -229,19 +229,8 @@ def _is_due(sender: ProcessId | None, due_at: int, now: int) -> bool:
     return alive is not True and due_at <= now
 
 
-def _sender(pid: int | None, start: int | None, boot: str | None, ns: int | None) -> ProcessId | None:
-    if pid is None or start is None or boot is None or ns is None:
-        return None
-    return ProcessId.from_row(pid, start, boot, ns)
-
-
-def _columns(process: ProcessId) -> dict[str, Any]:
-    return {
-        "pid": process.pid,
-        "pid_start": process.start_time,
-        "boot_id": process.boot_id,
-        "pid_ns": process.pid_ns,
-    }
+def _sender(pid: int | None, start: int, boot: str, ns: int, host: str | None) -> ProcessId | None:
+    return None if pid is None else ProcessId.from_row(pid, start, boot, ns, host)
 
 
 def _back_off_ms(tries: int) -> int:

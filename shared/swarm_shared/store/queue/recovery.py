@@ -94,6 +94,8 @@ class OpenAttempt(Struct, frozen=True, kw_only=True):
     run: int
     worker_id: str
     worker: ProcessId
+    hostname: str
+    heartbeat_at: int  # of its worker, by the clock of the worker's machine
     worker_over: bool  # its row says stopped or crashed
     worker_has_it: bool  # its row still names this attempt
     keeper: ProcessId | None
@@ -125,9 +127,8 @@ class Recovery(Family):
 
     def recorded_processes(self, attempt: OpenAttempt) -> list[ProcessId]:
         """The session processes that the attempt wrote down."""
-        worker = attempt.worker
         return [
-            ProcessId.from_row(row["pid"], row["pid_start"], worker.boot_id, worker.pid_ns)
+            attempt.worker.beside(row["pid"], row["pid_start"])
             for row in self._db.dicts(SQL["sessions_of_attempt"], {"attempt": attempt.attempt})
             if row["pid"] is not None
         ]
@@ -145,7 +146,7 @@ class Recovery(Family):
     def to_be_proven(self) -> list[ProcessId]:
         """Keepers and services whose end is not written down yet, or whose attempts still wait for their proof."""
         workers = [WorkerRun.from_row(row) for row in self._db.rows(SQL["alive_workers"])]
-        services = [ProcessId.from_row(*row[1:5]) for row in self._db.rows(SQL["services"]) if row[7] is None]
+        services = [ProcessId.from_row(*row[1:6]) for row in self._db.rows(SQL["services"]) if row[8] is None]
         keepers = [worker.keeper for worker in workers] + [attempt.keeper for attempt in self.open_attempts()]
         return [*services, *(keeper for keeper in keepers if keeper is not None)]
 
@@ -295,9 +296,7 @@ class Recovery(Family):
 
 
 def _from_row(row: dict[str, Any]) -> OpenAttempt:
-    def process(pid: int, start: int) -> ProcessId:
-        return ProcessId.from_row(pid, start, row["boot_id"], row["pid_ns"])
-
+    worker = ProcessId.from_row(row["pid"], row["pid_start"], row["boot_id"], row["pid_ns"], row["host_id"])
     return OpenAttempt(
         attempt=row["attempt"],
         number=row["number"],
@@ -311,10 +310,12 @@ def _from_row(row: dict[str, Any]) -> OpenAttempt:
         ending=Ending.from_json(row["fenced_as"]) if row["fenced_as"] else None,
         run=row["run"],
         worker_id=row["worker_id"],
-        worker=process(row["pid"], row["pid_start"]),
+        worker=worker,
+        hostname=row["hostname"],
+        heartbeat_at=row["heartbeat_at"],
         worker_over=row["worker_status"] in ("stopped", "crashed"),
         worker_has_it=row["worker_attempt"] == row["attempt"],
-        keeper=process(row["keeper_pid"], row["keeper_start"]) if row["keeper_pid"] is not None else None,
+        keeper=worker.beside(row["keeper_pid"], row["keeper_start"]) if row["keeper_pid"] is not None else None,
         lease_until_mono=row["lease_until_mono"],
         tree_gone=row["tree_gone_at"] is not None,
     )

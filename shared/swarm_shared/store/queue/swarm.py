@@ -29,6 +29,7 @@ _SUBFOLDER = "subfolder"
 _EVENT_OF_FLAG = {PAUSED: "paused", DRAINED: "drained", EMERGENCY_STOP: "emergency_stop", DISK_LOW: "paused"}
 
 
+FOREIGN_SILENT_MS = 60_000  # programs show themselves every few seconds; clocks of machines differ by less
 SEEN_MONO = "seen_mono"  # in a service's details: the moment of its sign of life, on a clock that does not jump
 
 
@@ -70,6 +71,10 @@ class Service(Struct, frozen=True, kw_only=True):
             return False
         alive = self.process.is_alive()
         return self.lifelines.is_free(self.process) is not True if alive is None else alive
+
+    def is_up(self, now_ms: int) -> bool:
+        """Whether it runs; one of another machine, which cannot be seen here, while its signs of life are fresh."""
+        return self.is_alive() and not (self.process.is_foreign and abs(now_ms - self.seen_at) > FOREIGN_SILENT_MS)
 
     def silent_ms(self, clock: Clock) -> int:
         """Since its last sign of life; neither steps of the wall clock nor sleep of the machine count, where known."""
@@ -133,10 +138,7 @@ class Swarm(Family):
         """Say that a program runs, and what others may need of it (port, socket)."""
         values = {
             "name": name,
-            "pid": process.pid,
-            "pid_start": process.start_time,
-            "boot_id": process.boot_id,
-            "pid_ns": process.pid_ns,
+            **process.columns(),
             "wall": self._clock.wall_ms(),
             "detail": json.dumps(dict(detail or {})),
         }
@@ -169,8 +171,8 @@ class Swarm(Family):
         """The programs that have registered, by name, whether or not they still run."""
         found = {}
         lifelines = Lifelines(self._state_dir)
-        for name, pid, start, boot, ns, started, seen, stopped, detail in self._db.rows(SQL["services"]):
-            process = ProcessId.from_row(pid, start, boot, ns)
+        for name, *columns, started, seen, stopped, detail in self._db.rows(SQL["services"]):
+            process = ProcessId.from_row(*columns)
             found[name] = Service(
                 name=name,
                 process=process,

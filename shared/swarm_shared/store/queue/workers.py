@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -28,6 +28,8 @@ class WorkerRun(Struct, frozen=True, kw_only=True):
     status: str
     process: ProcessId
     keeper: ProcessId | None
+    hostname: str
+    heartbeat_at: int  # by the clock of its machine
     lease_until_mono: int
     attempt: str | None
     task: int | None
@@ -35,16 +37,17 @@ class WorkerRun(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def from_row(cls, row: tuple[Any, ...]) -> WorkerRun:
-        run, worker_id, status, pid, start, keeper_pid, keeper_start, boot, ns, lease, attempt, task, gone = row
-        keeper = None
-        if keeper_pid is not None:
-            keeper = ProcessId.from_row(keeper_pid, keeper_start, boot, ns)
+        run, worker_id, status, pid, start, keeper_pid, keeper_start, boot, ns, host, hostname, *rest = row
+        heartbeat_at, lease, attempt, task, gone = rest
+        process = ProcessId.from_row(pid, start, boot, ns, host)
         return cls(
             run=run,
             worker_id=worker_id,
             status=status,
-            process=ProcessId.from_row(pid, start, boot, ns),
-            keeper=keeper,
+            process=process,
+            keeper=None if keeper_pid is None else process.beside(keeper_pid, keeper_start),
+            hostname=hostname,
+            heartbeat_at=heartbeat_at,
             lease_until_mono=lease,
             attempt=attempt,
             task=task,
@@ -77,6 +80,18 @@ class Uses(Struct, frozen=True, kw_only=True):
     processes: int
 
 
+ABROAD_ADVICE = (
+    "its task is held after five minutes without a heartbeat, not started again; if that machine no longer uses this "
+    "database: amplifier-swarm release TASK --gone"
+)
+
+
+def unknown_abroad(names: Sequence[str], hostname: str) -> str:
+    """What is known here of workers of another machine."""
+    them = "they run" if len(names) > 1 else "it runs"
+    return f"{', '.join(names)} started on another machine, {hostname}; whether {them} is not known here"
+
+
 class Workers(Family):
     """Verbs on worker rows."""
 
@@ -96,11 +111,13 @@ class Workers(Family):
         """
         wall = self._clock.wall_ms()
         with self._db.transaction(durable=False):
-            for run, pid, start, boot, ns in self._db.rows(SQL["alive_worker_named"], {"worker_id": worker_id}):
-                other = ProcessId.from_row(pid, start, boot, ns)
+            for run, *columns in self._db.rows(SQL["alive_worker_named"], {"worker_id": worker_id}):
+                other = ProcessId.from_row(*columns)
+                if other.is_foreign:
+                    continue  # a file that was moved here; runs have numbers of their own, so both rows may stay
                 if other.is_alive() is not False:
                     raise ConfigError(
-                        f"{worker_id} already runs as process {pid}",
+                        f"{worker_id} already runs as process {other.pid}",
                         hint="give this worker another name: --worker-id worker-N",
                     )
                 self._end(run, "crashed", "its process had died before the name was started again")
@@ -108,12 +125,9 @@ class Workers(Family):
                 SQL["add_worker"],
                 {
                     "worker_id": worker_id,
-                    "pid": process.pid,
-                    "pid_start": process.start_time,
+                    **process.columns(),
                     "keeper_pid": keeper.pid,
                     "keeper_start": keeper.start_time,
-                    "boot_id": process.boot_id,
-                    "pid_ns": process.pid_ns,
                     "hostname": socket.gethostname(),
                     "wall": wall,
                     "lease_until_mono": self._clock.mono_ms() + round(lease_s * 1000),
@@ -156,7 +170,7 @@ class Workers(Family):
         return None if row is None else row[0]
 
     def staff(self, *, dead: Collection[int] = ()) -> Staff:
-        """The live workers; `dead` are runs whose processes are known to have ended."""
+        """The live workers; `dead` are runs that take no task, see `absent`."""
         takers: list[str] = []
         draining: list[str] = []
         retiring: list[str] = []
@@ -195,6 +209,10 @@ class Workers(Family):
     def alive(self) -> list[WorkerRun]:
         """Worker starts whose rows have not ended, whether or not their processes live."""
         return [WorkerRun.from_row(row) for row in self._db.rows(SQL["alive_workers"])]
+
+    def absent(self) -> set[int]:
+        """Runs that take no task here although their rows have not ended: dead ones, and those of other machines."""
+        return {each.run for each in self.alive() if each.process.is_foreign or each.process.is_alive() is False}
 
     def get(self, run: int) -> WorkerRun | None:
         row = self._db.row(SQL["worker_run"], {"run": run})

@@ -410,13 +410,13 @@ SELECT coalesce(max(id), 0) FROM events;
 -- ───── workers ─────
 
 -- name: add_worker
-INSERT INTO workers (worker_id, status, pid, pid_start, keeper_pid, keeper_start, boot_id, pid_ns, hostname,
-                     started_at, heartbeat_at, lease_until_mono)
-VALUES (:worker_id, 'starting', :pid, :pid_start, :keeper_pid, :keeper_start, :boot_id, :pid_ns, :hostname,
-        :wall, :wall, :lease_until_mono);
+INSERT INTO workers (worker_id, status, pid, pid_start, keeper_pid, keeper_start, boot_id, pid_ns, host_id,
+                     hostname, started_at, heartbeat_at, lease_until_mono)
+VALUES (:worker_id, 'starting', :pid, :pid_start, :keeper_pid, :keeper_start, :boot_id, :pid_ns, :host_id,
+        :hostname, :wall, :wall, :lease_until_mono);
 
 -- name: alive_worker_named
-SELECT run, pid, pid_start, boot_id, pid_ns FROM workers INDEXED BY workers_alive
+SELECT run, pid, pid_start, boot_id, pid_ns, host_id FROM workers INDEXED BY workers_alive
 WHERE worker_id = :worker_id AND status NOT IN ('stopped', 'crashed');
 
 -- name: heartbeat
@@ -445,13 +445,13 @@ UPDATE workers SET tree_gone_at = :wall WHERE keeper_pid = :keeper_pid AND keepe
     AND boot_id = :boot_id AND pid_ns = :pid_ns;
 
 -- name: alive_workers
-SELECT run, worker_id, status, pid, pid_start, keeper_pid, keeper_start, boot_id, pid_ns, lease_until_mono,
-       attempt, task, tree_gone_at
+SELECT run, worker_id, status, pid, pid_start, keeper_pid, keeper_start, boot_id, pid_ns, host_id, hostname,
+       heartbeat_at, lease_until_mono, attempt, task, tree_gone_at
 FROM workers INDEXED BY workers_alive WHERE status NOT IN ('stopped', 'crashed') ORDER BY run;
 
 -- name: worker_run
-SELECT run, worker_id, status, pid, pid_start, keeper_pid, keeper_start, boot_id, pid_ns, lease_until_mono,
-       attempt, task, tree_gone_at
+SELECT run, worker_id, status, pid, pid_start, keeper_pid, keeper_start, boot_id, pid_ns, host_id, hostname,
+       heartbeat_at, lease_until_mono, attempt, task, tree_gone_at
 FROM workers WHERE run = :run;
 
 -- name: crashes_in_a_row
@@ -473,10 +473,10 @@ WHERE w.run IN (SELECT max(run) FROM workers GROUP BY worker_id) ORDER BY length
 -- ───── services ─────
 
 -- name: put_service
-INSERT INTO services (name, pid, pid_start, boot_id, pid_ns, started_at, seen_at, detail)
-VALUES (:name, :pid, :pid_start, :boot_id, :pid_ns, :wall, :wall, :detail)
+INSERT INTO services (name, pid, pid_start, boot_id, pid_ns, host_id, started_at, seen_at, detail)
+VALUES (:name, :pid, :pid_start, :boot_id, :pid_ns, :host_id, :wall, :wall, :detail)
 ON CONFLICT DO UPDATE SET pid = excluded.pid, pid_start = excluded.pid_start, boot_id = excluded.boot_id,
-    pid_ns = excluded.pid_ns, started_at = excluded.started_at, seen_at = excluded.seen_at, stopped_at = NULL,
+    pid_ns = excluded.pid_ns, host_id = excluded.host_id, started_at = excluded.started_at, seen_at = excluded.seen_at, stopped_at = NULL,
     detail = excluded.detail;
 
 -- name: see_service
@@ -486,7 +486,7 @@ UPDATE services SET seen_at = :wall, detail = :detail WHERE name = :name AND pid
 UPDATE services SET stopped_at = :wall WHERE name = :name AND pid = :pid AND pid_start = :pid_start;
 
 -- name: services
-SELECT name, pid, pid_start, boot_id, pid_ns, started_at, seen_at, stopped_at, detail FROM services ORDER BY name;
+SELECT name, pid, pid_start, boot_id, pid_ns, host_id, started_at, seen_at, stopped_at, detail FROM services ORDER BY name;
 
 -- ───── recovery ─────
 
@@ -504,7 +504,7 @@ WHERE id = :attempt AND ended_at IS NULL AND fenced_at IS NULL;
 SELECT t.open_attempt AS attempt, t.seq AS task, t.id AS task_id, t.status, t.lease_token, a.number, a.claimed_at,
        a.progress_at, a.progress_mono, a.ended_at, a.fenced_at, a.fenced_as, a.run, w.worker_id,
        w.status AS worker_status, w.pid, w.pid_start, w.keeper_pid, w.keeper_start, w.boot_id, w.pid_ns,
-       w.lease_until_mono, w.tree_gone_at, w.attempt AS worker_attempt
+       w.host_id, w.hostname, w.heartbeat_at, w.lease_until_mono, w.tree_gone_at, w.attempt AS worker_attempt
 FROM tasks AS t INDEXED BY tasks_with_open_attempt
 JOIN attempts AS a ON a.id = t.open_attempt
 JOIN workers AS w ON w.run = a.run
@@ -633,7 +633,7 @@ WHERE status = 'not_started' AND open_attempt IS NULL AND agent_cli = :agent_cli
   AND (priority, -chain, seq) < (:priority, -:chain, :seq);
 
 -- name: running_tasks
-SELECT t.id, t.name, t.stage, t.worker_id, t.started_at, a.number, a.progress_at
+SELECT t.id, t.name, t.stage, t.worker_id, t.started_at, a.number, a.progress_at, a.run
 FROM tasks AS t INDEXED BY tasks_with_open_attempt JOIN attempts AS a ON a.id = t.open_attempt
 WHERE t.open_attempt IS NOT NULL AND t.status IN ('claimed', 'in_progress', 'landing') ORDER BY t.started_at;
 
@@ -805,8 +805,8 @@ DELETE FROM output WHERE id IN (
 -- ───── imports ─────
 
 -- name: open_import
-INSERT INTO imports (created_at, actor, source, clear, state, pid, pid_start, boot_id, pid_ns)
-VALUES (:wall, :actor, :source, :clear, 'staging', :pid, :pid_start, :boot_id, :pid_ns);
+INSERT INTO imports (created_at, actor, source, clear, state, pid, pid_start, boot_id, pid_ns, host_id)
+VALUES (:wall, :actor, :source, :clear, 'staging', :pid, :pid_start, :boot_id, :pid_ns, :host_id);
 
 -- name: stage
 INSERT INTO staged (import, position, body) VALUES (:import, :position, :body);
@@ -1503,28 +1503,28 @@ SELECT max(ended_at) FROM outbox WHERE target = :target AND status = 'sent';
 
 -- name: unsent_messages
 -- The oldest of each target: a target gets one after the other.
-SELECT min(id) AS id, target, key, label, due_at, status, tries, pid, pid_start, boot_id, pid_ns
+SELECT min(id) AS id, target, key, label, due_at, status, tries, pid, pid_start, boot_id, pid_ns, host_id
 FROM outbox INDEXED BY outbox_unsent WHERE ended_at IS NULL GROUP BY target;
 
 -- name: message_row
-SELECT key, target, label, status, due_at, notices, counts, tries, pid, pid_start, boot_id, pid_ns
+SELECT key, target, label, status, due_at, notices, counts, tries, pid, pid_start, boot_id, pid_ns, host_id
 FROM outbox WHERE key = :key;
 
 -- name: take_message
 -- Of all processes that want to send it, one gets it: the row must be as it was read.
 UPDATE outbox SET status = 'sending', tries = tries + 1, due_at = :due_at, pid = :pid, pid_start = :pid_start,
-    boot_id = :boot_id, pid_ns = :pid_ns
+    boot_id = :boot_id, pid_ns = :pid_ns, host_id = :host_id
 WHERE key = :key AND tries = :tries AND status IN ('waiting', 'sending');
 
 -- name: settle_message
 UPDATE outbox SET status = :status, error = :error, due_at = coalesce(:due_at, due_at), ended_at = :ended_at,
-    pid = NULL, pid_start = NULL, boot_id = NULL, pid_ns = NULL
+    pid = NULL, pid_start = NULL, boot_id = NULL, pid_ns = NULL, host_id = NULL
 WHERE key = :key AND status = 'sending' AND pid = :pid AND pid_start = :pid_start AND boot_id = :boot_id;
 
 -- name: give_up_message
 -- One that no process sends now.
 UPDATE outbox SET status = 'given_up', error = :error, ended_at = :wall,
-    pid = NULL, pid_start = NULL, boot_id = NULL, pid_ns = NULL
+    pid = NULL, pid_start = NULL, boot_id = NULL, pid_ns = NULL, host_id = NULL
 WHERE key = :key AND tries = :tries AND status IN ('waiting', 'sending');
 
 -- name: fresh_messages

@@ -178,7 +178,8 @@ CREATE TABLE workers (
     tree_rss_bytes   INTEGER,            -- memory of the worker and all below it, told with its heartbeat
     tree_cpu_share   REAL,               -- processors that they kept busy since the heartbeat before
     tree_processes   INTEGER,
-    remark           TEXT                -- why it waits, stopped or crashed
+    remark           TEXT,               -- why it waits, stopped or crashed
+    host_id          TEXT NOT NULL DEFAULT ''   -- with boot_id: rows of another machine are never judged dead
 ) STRICT;
 CREATE INDEX workers_alive ON workers (worker_id) WHERE status NOT IN ('stopped', 'crashed');
 CREATE INDEX workers_by_name ON workers (worker_id, run);
@@ -193,7 +194,8 @@ CREATE TABLE services (
     started_at INTEGER NOT NULL,
     seen_at    INTEGER NOT NULL,
     stopped_at INTEGER,
-    detail     TEXT NOT NULL DEFAULT '{}'
+    detail     TEXT NOT NULL DEFAULT '{}',
+    host_id    TEXT NOT NULL DEFAULT ''
 ) STRICT, WITHOUT ROWID;
 
 -- One row per try at a task, never overwritten by a later one.
@@ -488,7 +490,8 @@ CREATE TABLE imports (
     pid_start  INTEGER NOT NULL,
     boot_id    TEXT NOT NULL,
     pid_ns     INTEGER NOT NULL,
-    summary    TEXT
+    summary    TEXT,
+    host_id    TEXT NOT NULL DEFAULT ''
 ) STRICT;
 
 CREATE TABLE staged (
@@ -517,6 +520,7 @@ CREATE TABLE outbox (
     pid_ns     INTEGER,
     error      TEXT,                          -- of the last try
     ended_at   INTEGER,
+    host_id    TEXT,
     CHECK ((status = 'sending') = (pid IS NOT NULL)),
     CHECK ((status IN ('sent', 'given_up')) = (ended_at IS NOT NULL))
 ) STRICT;

@@ -15,7 +15,7 @@ from swarm_shared.store.queue.recovery import TAKE_MY_WORD
 from swarm_shared.store.queue.settlement import LANDING
 from swarm_shared.store.queue.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED, RUNNER_DOWN, ProviderHold, Swarm
 from swarm_shared.store.queue.verdicts import output_end, same_problem
-from swarm_shared.store.queue.workers import Workers
+from swarm_shared.store.queue.workers import ABROAD_ADVICE, Workers, unknown_abroad
 from swarm_shared.store.sql import SQL
 from swarm_shared.store.views.routes import Routes, in_use
 from swarm_shared.store.views.standstill import Standstills
@@ -240,8 +240,11 @@ class Why(Family):
                 f"it runs: {row['stage']} by {row['worker_id']}, attempt {row['number']}, "
                 f"last sign of progress {silent_s} s ago"
             )
-            workers = {w.worker_id: w for w in Workers(self._db, self._clock).alive()}
-            worker = workers.get(row["worker_id"])
+            workers = {w.run: w for w in Workers(self._db, self._clock).alive()}
+            worker = workers.get(row["run"])
+            if worker is not None and worker.process.is_foreign:
+                text = f"{unknown_abroad([worker.worker_id], worker.hostname)}: attempt {row['number']} is left alone"
+                return Reason(kind="workers_elsewhere", text=text, advice=ABROAD_ADVICE)
             if worker is None or worker.process.is_alive() is False:
                 text = f"its worker {row['worker_id']} is gone; what is left of attempt {row['number']} must be ended"
                 advice = "the reaper does this automatically; if no reaper runs: amplifier-swarm reset-orphans"
@@ -266,7 +269,7 @@ class Why(Family):
 
     def _no_workers(self) -> list[Reason]:
         workers, swarm = Workers(self._db, self._clock), Swarm(self._db, self._clock)
-        staff = workers.staff(dead={each.run for each in workers.alive() if each.process.is_alive() is False})
+        staff = workers.staff(dead=workers.absent())
         if staff.takers:
             return []
         if staff.draining or staff.retiring:
@@ -275,7 +278,7 @@ class Why(Family):
             advice = RESUME if staff.draining else SCALE
             return [Reason(kind="no_workers", text=staff.why_none_takes(), advice=advice)]
         reaper = swarm.services().get("reaper")
-        is_up = reaper is not None and reaper.is_alive()
+        is_up = reaper is not None and reaper.is_up(self._clock.wall_ms())
         advice = SCALE if is_up else swarm.start_command()
         return [Reason(kind="no_workers", text=staff.why_none_takes(), advice=advice)]
 
