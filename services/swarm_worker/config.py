@@ -54,6 +54,7 @@ class WorkerConfig(Struct, frozen=True, kw_only=True):
     validation: bool
     checks: tuple[str, ...]
     gate: tuple[str, ...]
+    gate_batch: int  # tasks whose work one run of the gate may test together
     setup: tuple[SetupStep, ...]
     cleanup: tuple[str, ...]
     recycles: bool  # worktrees whose work has landed become spares or are removed
@@ -124,6 +125,7 @@ def worker_config(settings: Settings, worker_id: str) -> WorkerConfig:
         validation=settings.validation,
         checks=settings.checks,
         gate=settings.gate,
+        gate_batch=settings.gate_batch,
         setup=settings.setup,
         cleanup=settings.cleanup,
         recycles=settings.keep_worktrees == "unlanded",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,15 +32,26 @@ class Contended:
     landing_ms: tuple[float, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gated:
+    """Tasks that change different files, until all have landed."""
+
+    seconds: float
+    gate_runs: int
+
+
 def measure(scale: Scale) -> Figure:
-    """The same tasks twice: without a gate, and with one that two of them fail only together."""
+    """The same tasks twice: without a gate, and with one that two of them fail only together; and a slow gate."""
     tasks = scale.pick(12, 40)
     found = {gate: _contended(tasks, gate) for gate in (False, True)}
+    independent, gate_s = scale.pick((6, 1.0), (20, 6.0))
+    batches = {size: _gated(independent, gate_s, size) for size in (1, 10)}
     p95 = percentile(found[False].landing_ms, 0.95)
     return Figure(
         how=(
             f"{tasks} tasks and {WORKERS} workers; each task appends a line to two of {FILES} files, takes 0 to "
-            f"{LONGEST_S} s, and resolves its conflicts by keeping both sides."
+            f"{LONGEST_S} s, and resolves its conflicts by keeping both sides. Then {independent} tasks that change "
+            f"different files, with a gate of {gate_s:g} s, tested one by one and in batches."
         ),
         tables=(
             Table(
@@ -51,6 +63,10 @@ def measure(scale: Scale) -> Figure:
                     )
                     for gate, one in found.items()
                 ),
+            ),
+            Table(
+                columns=("gate_batch", "runs of the gate", "seconds until all have landed"),
+                rows=tuple((size, one.gate_runs, round(one.seconds, 1)) for size, one in batches.items()),
             ),
         ),
         targets=(
@@ -84,3 +100,17 @@ def _result(swarm: LandingSwarm, expected: dict[str, list[str]]) -> Contended:
         lines_lost=lost,
         landing_ms=tuple(float(ms) for (ms,) in times),
     )
+
+
+def _gated(tasks: int, gate_s: float, size: int) -> Gated:
+    with tempfile.TemporaryDirectory(prefix="swarm-bench-") as folder, landing_swarm(Path(folder)) as swarm:
+        ran = swarm.folder / "gate-runs"
+        ran.touch()
+        settings = f"gate: ['echo ran >> {ran}; sleep {gate_s}']\ngate_batch: {size}\n"
+        (swarm.folder / "swarm.yaml").write_text(settings)
+        swarm.add(*(swarm.task(f"t{n}", f"echo {n} > own-{n}.txt") for n in range(tasks)))
+        began = time.monotonic()
+        for number in range(1, WORKERS + 1):
+            swarm.worker(f"worker-{number}", "--no-validation")
+        wait_until(lambda: swarm.db.tasks.counts().keys() == {Status.COMPLETED}, swarm.db.tasks.counts, PATIENCE_S)
+        return Gated(seconds=time.monotonic() - began, gate_runs=len(ran.read_text().split()))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
@@ -19,12 +18,12 @@ from swarm_shared.git.plumbing.refs import is_contained
 from swarm_shared.git.plumbing.repository import Repository
 from swarm_shared.git.plumbing.repository_lock import file_lock
 from swarm_shared.git.snapshots.checkout import Checkout
-from swarm_shared.plan_marks import plan_marks
 from swarm_shared.program.logs import event
-from swarm_shared.store.queue.landings import LandingClaim
+from swarm_shared.store.queue.landings import ApprovedWork, LandingClaim
 from swarm_shared.store.queue.policy import AttemptResult
 from swarm_worker.config import WorkerConfig
 from swarm_worker.landing import refusals
+from swarm_worker.landing.gate_batches import GateBatches, planned
 from swarm_worker.landing.integration_branch import IntegrationBranch, QueueStopped
 from swarm_worker.landing.plan_sync import PlanSync
 from swarm_worker.landing.refusals import Refused
@@ -128,15 +127,14 @@ class Landing:
         if known is not None and integration.contains(known):
             return Merge(kind=MergeKind.CONTAINED, old=tip, new=tip)  # by a lander that died before recording it
         claim, landing = self._claim, self._landing
-        return integration.plan_landing(
-            landing.head_sha,
-            tip=tip,
+        work = ApprovedWork(
+            task=claim.task,
             task_id=claim.task_id,
-            attempt_id=landing.built_by,
             name=landing.name,
-            marks=partial(plan_marks, self._db.landings, self._repository),
-            finish=partial(sync.finish, history=(tip, landing.head_sha)) if sync.wanted else None,
+            built_by=landing.built_by,
+            head_sha=landing.head_sha,
         )
+        return planned(self._db.landings, integration, work, tip=tip, sync=sync)
 
     # ───── what must hold before it lands ─────
 
@@ -151,7 +149,10 @@ class Landing:
             return
         with file_lock(self._config.state_dir / "landing.lock", tend=self._tend) as descriptor:
             repository = self._repository.holding(descriptor)
-            self._checks = self._examined(repository, merge.new, commands, spec)
+            if self._config.gate:
+                self._checks = self._gated(repository, merge.new, spec)
+            else:
+                self._checks = self._examined(repository, merge.new, commands, spec)
             failing = [check for check in self._checks if not check["passed"]]
             if failing and self._config.gate:
                 self._stop_if_base_fails(repository, tip, commands, spec)
@@ -159,6 +160,28 @@ class Landing:
             # Where nothing has landed since, the failure is in the work itself.
             raced = moved and self._merged_what_it_was_given() and not self._contains(tip)
             raise refusals.failing(self._checks, into, between=self._between(tip), raced=raced)
+
+    def _gated(self, repository: Repository, merged: str, spec: TaskSpec) -> list[dict[str, Any]]:
+        """The results of the gate on a merged result, tested together with those of the next tasks to land.
+
+        A batch that fails is halved until it passes or only this task's work is left.
+        """
+        commands = self._config.gate
+        if self._config.gate_batch == 1:
+            return self._examined(repository, merged, commands, spec)
+        batches = GateBatches(self._db, repository, ref=self._branch.ref(), config=self._config)
+        covered = batches.covered(merged, spec)
+        if covered is not None:
+            return covered
+        batch = batches.starting_with(self._claim.task_id, merged, spec)
+        while True:
+            checks = self._examined(repository, batch[-1].sha, commands, spec)
+            if all(check["passed"] for check in checks):
+                return batches.passed(batch, checks, spec)
+            if len(batch) == 1:
+                return checks
+            event(LOG, "gate_batch_failed", task=self._claim.task_id, size=len(batch))
+            batch = batch[: len(batch) // 2]
 
     def _stop_if_base_fails(self, repository: Repository, tip: str, commands: Sequence[str], spec: TaskSpec) -> None:
         base = [check for check in self._examined(repository, tip, commands, spec) if not check["passed"]]

@@ -119,6 +119,9 @@ class Settings:
     min_free_mb: float = _setting(200.0, "Start no tasks below this much free disk, in MiB.", low=0, high=10**9)
     checks: tuple[str, ...] = _setting((), "Commands run after every builder session.", file_only=True)
     gate: tuple[str, ...] = _setting((), "Commands run on every merged result before it lands.", file_only=True)
+    gate_batch: int = _setting(
+        1, "Tasks whose work one run of the gate may test together.", low=1, high=100, file_only=True
+    )
     setup: tuple[SetupStep, ...] = _setting((), "Commands run once in every new worktree.", file_only=True)
     cleanup: tuple[str, ...] = _setting((), "Commands run before a worktree is removed or reused.", file_only=True)
     worktree_pool: int | None = _setting(

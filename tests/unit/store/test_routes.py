@@ -277,7 +277,7 @@ def test_a_file_from_before_routes_were_added_up_knows_what_they_have_cost(tmp_p
     report(desk, desk.start(), usd=0.5)
     with desk.db.connection.transaction():
         desk.db.connection.script("DROP TRIGGER session_paid; DROP TABLE route_spend; PRAGMA user_version = 10;")
-        desk.db.connection.script("DROP TRIGGER request_text_done; DROP TABLE request_texts;")
+        desk.db.connection.script("DROP TRIGGER request_text_done; DROP TABLE request_texts; DROP TABLE gate_passes;")
         for column in ("runner", "run_name", "engine", "run_gone_at"):
             desk.db.connection.script(f"ALTER TABLE sessions DROP COLUMN {column};")
     desk.db.close()

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from repositories import Desk
 from scripted_worker import HANGS, PASS, SUCCESS, Play, ScriptedWorker
 
+from swarm_shared.carry_out import carry_out_now
 from swarm_shared.domain.models import Status, Verb
+from swarm_shared.store.queue.landings import Landings
 
 INTEGRATION = "swarm/integration"
 APPROVED = Play(answer=PASS)
@@ -92,3 +95,97 @@ def test_what_a_check_or_the_validator_writes_does_not_land(worker: ScriptedWork
     assert warnings == ["discarded: notes.txt"]
     worker.round(Play())
     assert "notes.txt" not in sandbox.files(INTEGRATION)
+
+
+# ───── one run of the gate for several tasks ─────
+
+
+@pytest.fixture
+def batching(tmp_path: Path, sandbox: Desk) -> ScriptedWorker:
+    return ScriptedWorker(tmp_path, {"gate": ("make check",), "gate_batch": 4}, sandbox)
+
+
+def approve(worker: ScriptedWorker, monkeypatch: pytest.MonkeyPatch, **files: str) -> None:
+    """Build a task for each name, which writes that file, with landing held back until all have passed."""
+    with monkeypatch.context() as held_back:
+        held_back.setattr(Landings, "claim", lambda *_: None)
+        for name, file in files.items():
+            worker.add(name)
+            worker.round(building(worker, file), APPROVED)
+            assert worker.status(name) is Status.APPROVED
+
+
+def landing_of(worker: ScriptedWorker, name: str) -> dict[str, Any]:
+    return worker.db.tasks.history(worker.task(name)["seq"])[-1]
+
+
+def gate_runs(worker: ScriptedWorker) -> int:
+    return sum(launch.argv[-1] == "make check" for launch in worker.tree.started)
+
+
+def test_one_run_of_the_gate_lands_every_task_of_a_batch(
+    batching: ScriptedWorker, sandbox: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    approve(batching, monkeypatch, a="a.txt", b="b.txt", c="c.txt")
+    for _ in range(3):
+        batching.round()
+    assert {"a.txt", "b.txt", "c.txt"} <= set(sandbox.files(INTEGRATION))
+    assert gate_runs(batching) == 1
+    outputs = {name: landing_of(batching, name)["check_results"][0]["output"] for name in ("a", "b")}
+    assert outputs == {"a": "tested together with b, c", "b": "passed when a, b, c were tested together"}
+
+
+def test_a_failing_batch_is_halved_and_only_the_task_at_fault_is_sent_back(
+    batching: ScriptedWorker, sandbox: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    approve(batching, monkeypatch, a="a.txt", b="b.txt", c="bad.txt", d="d.txt")
+    fails, passes, base_passes = Play(exit_code=1), Play(), Play()
+    batching.round(fails, passes)  # a, b, c, d; then a, b
+    batching.round()
+    assert gate_runs(batching) == 2
+    batching.round(fails, fails, base_passes)  # c, d; then c; then the base
+    assert batching.status("c") is Status.NOT_STARTED
+    batching.round(passes)
+    assert {"a.txt", "b.txt", "d.txt"} <= set(sandbox.files(INTEGRATION))
+    assert "bad.txt" not in sandbox.files(INTEGRATION)
+
+
+def test_a_task_that_is_cancelled_out_of_a_batch_makes_the_gate_run_again(
+    batching: ScriptedWorker, sandbox: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    approve(batching, monkeypatch, a="a.txt", b="b.txt", c="c.txt")
+    batching.round()
+    carry_out_now(batching.db, Verb.CANCEL, "b", {}, actor="anna")
+    batching.round()
+    assert gate_runs(batching) == 2
+    assert {"a.txt", "c.txt"} <= set(sandbox.files(INTEGRATION))
+
+
+def test_work_that_conflicts_is_left_out_of_a_batch(
+    batching: ScriptedWorker, sandbox: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    approve(batching, monkeypatch, a="one.txt", c="c.txt")
+    with monkeypatch.context() as held_back:
+        held_back.setattr(Landings, "claim", lambda *_: None)
+        batching.add("b")
+        conflicting = Play(answer=SUCCESS, meanwhile=[(0.5, batching.writes("one.txt", "other\n"))])
+        batching.round(conflicting, APPROVED)
+    for _ in range(3):
+        batching.round()
+    assert gate_runs(batching) == 1
+    assert batching.status("b") is Status.NOT_STARTED
+    assert {"one.txt", "c.txt"} <= set(sandbox.files(INTEGRATION))
+
+
+def test_a_task_with_variables_of_its_own_is_not_covered_by_the_gate_of_others(
+    batching: ScriptedWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batching.add("z", env={"SHAPE": "round"}, priority=9)
+    approve(batching, monkeypatch, a="a.txt", b="b.txt")
+    with monkeypatch.context() as held_back:
+        held_back.setattr(Landings, "claim", lambda *_: None)
+        batching.round(building(batching, "z.txt"), APPROVED)
+    for _ in range(3):
+        batching.round()
+    assert batching.status("z") is Status.COMPLETED
+    assert gate_runs(batching) == 2

@@ -17,6 +17,7 @@ from swarm_shared.store.queue.swarm import PAUSED
 from swarm_shared.store.sql import SQL
 
 LANDING_LATE_MS = 10 * 60 * 1000  # passed and not landed for longer: worth a look
+GATE_PASS_LASTS_MS = 24 * 60 * 60 * 1000
 TURN_MS = 15 * 60 * 1000  # how long other landings wait for one that lost a race, from its next claim on
 
 
@@ -39,6 +40,16 @@ class LandingClaim(Struct, frozen=True, kw_only=True):
     head_sha: str
     given_tip: str | None
     landing_commit: str | None
+
+
+class ApprovedWork(Struct, frozen=True, kw_only=True):
+    """Work that waits to be landed; `built_by` is the attempt that made the commit `head_sha`."""
+
+    task: int
+    task_id: str
+    name: str
+    built_by: str
+    head_sha: str
 
 
 class IntegrationRow(Struct, frozen=True, kw_only=True):
@@ -135,6 +146,34 @@ class Landings(Family):
             given_tip=built["given_tip"],
             landing_commit=landing_commit,
         )
+
+    def next_to_land(self, limit: int) -> list[ApprovedWork]:
+        """What would be claimed next, in this order, if nothing changes."""
+        values = {"wall": self._clock.wall_ms(), "turn_ms": TURN_MS, "limit": limit}
+        return [
+            ApprovedWork(task=task, task_id=task_id, name=name, built_by=attempt, head_sha=head)
+            for task, task_id, name, attempt, head in self._db.rows(SQL["next_to_land"], values)
+        ]
+
+    def note_gate_passes(self, trees: Collection[str], *, gate: str, tasks: Collection[str]) -> None:
+        """Record that merged results need no further run of the gate.
+
+        Args:
+            trees: Git's ids of their files.
+            gate: Identifies what was run.
+            tasks: Those whose work was tested together.
+        """
+        wall = self._clock.wall_ms()
+        with self._db.transaction():
+            self._db.change(SQL["forget_gate_passes"], {"before": wall - GATE_PASS_LASTS_MS})
+            for tree in trees:
+                values = {"tree": tree, "gate": gate, "tasks": json.dumps([*tasks]), "wall": wall}
+                self._db.change(SQL["note_gate_pass"], values)
+
+    def gate_pass(self, tree: str, *, gate: str) -> tuple[str, ...] | None:
+        """The tasks that were tested together when these files passed this gate; None if they did not."""
+        found = self._db.value(SQL["gate_pass"], {"tree": tree, "gate": gate})
+        return None if found is None else tuple(json.loads(found))
 
     def note_head(self, claim: Claim, *, base_sha: str, head_sha: str, given_tip: str | None = None) -> None:
         """Store the commit that an attempt has made, before anything inspects it.

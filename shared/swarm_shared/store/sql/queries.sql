@@ -1283,6 +1283,25 @@ WHERE seq = (SELECT t.seq FROM tasks AS t INDEXED BY tasks_to_land
   AND NOT EXISTS (SELECT 1 FROM tasks INDEXED BY tasks_landing WHERE status = 'landing')
 RETURNING seq, id, name, lease_token, landing_commit;
 
+-- name: next_to_land
+-- Approved tasks with the work that would land, in the order of their claims.
+SELECT t.seq, t.id, t.name, a.id, a.head_sha FROM tasks AS t INDEXED BY tasks_to_land
+JOIN attempts AS a ON a.id = (SELECT w.id FROM attempts AS w WHERE w.task = t.seq AND w.kind = 'work'
+                              ORDER BY w.number DESC LIMIT 1)
+WHERE t.status = 'approved' AND t.open_attempt IS NULL AND a.head_sha IS NOT NULL
+  AND NOT EXISTS (SELECT 1 FROM landing_waits AS w
+                  WHERE w.task = t.seq AND w.until_at BETWEEN :wall + 1 AND :wall + :turn_ms)
+ORDER BY t.approved_at, t.seq LIMIT :limit;
+
+-- name: note_gate_pass
+INSERT OR REPLACE INTO gate_passes (tree, gate, tasks, at) VALUES (:tree, :gate, :tasks, :wall);
+
+-- name: forget_gate_passes
+DELETE FROM gate_passes WHERE at < :before;
+
+-- name: gate_pass
+SELECT tasks FROM gate_passes WHERE tree = :tree AND gate = :gate;
+
 -- name: waits_for_turn
 -- The task whose turn an approved task waits for, a path that both change, and until when at most.
 SELECT h.id, w.path, w.until_at FROM landing_waits AS w JOIN tasks AS h ON h.seq = w.holder

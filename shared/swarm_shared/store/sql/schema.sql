@@ -431,6 +431,14 @@ CREATE TRIGGER request_text_done AFTER UPDATE OF status ON control WHEN new.stat
     DELETE FROM request_texts WHERE control = new.id;
 END;
 
+-- Merged results that have passed the gate, alone or as part of a batch.
+CREATE TABLE gate_passes (
+    tree  TEXT PRIMARY KEY,                    -- git's id of the files
+    gate  TEXT NOT NULL,                       -- what ran: a hash of the commands and the task's variables
+    tasks TEXT NOT NULL,                       -- ids of the tasks that were tested together, JSON list
+    at    INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- Stored states of the whole swarm: paused, drained, emergency_stop, disk_low, runner_down.
 CREATE TABLE flags (
     name   TEXT PRIMARY KEY,
