@@ -280,6 +280,8 @@ def test_a_file_from_before_routes_were_added_up_knows_what_they_have_cost(tmp_p
         desk.db.connection.script("DROP TRIGGER request_text_done; DROP TABLE request_texts; DROP TABLE gate_passes;")
         for column in ("runner", "run_name", "engine", "run_gone_at"):
             desk.db.connection.script(f"ALTER TABLE sessions DROP COLUMN {column};")
+        for table in ("workers", "services", "imports", "outbox"):
+            desk.db.connection.script(f"ALTER TABLE {table} DROP COLUMN host_id;")
     desk.db.close()
     with TaskDatabase(desk.path, clock=desk.clock) as upgraded:
         [plan] = upgraded.routes.now()
