@@ -13,8 +13,8 @@ import pytest
 from start_desk import Desk, desk, task, until
 
 from swarm_shared.database import TaskDatabase
+from swarm_shared.diagnosis.standstill import Standstills
 from swarm_shared.domain.models import Status
-from swarm_shared.store.views.standstill import Standstills
 
 pytestmark = pytest.mark.integration
 NOTICED_S = 20.0

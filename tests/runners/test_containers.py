@@ -18,6 +18,7 @@ import pytest
 from engines import IMAGE, LIMITS, call, containers, docker_daemon, have_image, use_engine
 from live_swarm import LiveSwarm, wait_until
 
+from swarm_shared.diagnosis.why import Why
 from swarm_shared.domain.models import Status, TaskSpec
 from swarm_shared.domain.runners import ContainerOptions, RunnerOptions
 from swarm_shared.processes.file_lock import try_lock
@@ -25,7 +26,6 @@ from swarm_shared.processes.procfs import all_pids
 from swarm_shared.runners.proving import prove, proven_of
 from swarm_shared.runners.runner import Grounds
 from swarm_shared.store.queue.swarm import RUNNER_DOWN
-from swarm_shared.store.views.why import Why
 
 pytestmark = pytest.mark.integration
 MATRIX_S = 40.0

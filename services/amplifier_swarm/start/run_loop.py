@@ -145,7 +145,7 @@ class Stay:
             self._say_standstill_at = now
         elif now >= self._say_standstill_at:
             self._say_standstill_at = now + OBSTACLE_EVERY_S
-            self._progress.say(f"warning: {found.text}; {found.advice}")
+            self._progress.say(f"warning: {found.text}; {found.what_to_do}")
 
     def _report_obstacle(self, text: str) -> None:
         """Report what blocks the queue: after it has been blocked for a moment, and then every minute."""

@@ -10,9 +10,10 @@ from amplifier_swarm.start.progress import Progress
 from amplifier_swarm.start.queue_state import QueueState, read_queue
 from amplifier_swarm.start.view import View, event_line
 from swarm_shared.database import TaskDatabase
+from swarm_shared.diagnosis.finding import Finding
+from swarm_shared.diagnosis.standstill import Standstills
 from swarm_shared.program.settings import Settings
 from swarm_shared.store.views.prospect import Prospect
-from swarm_shared.store.views.standstill import Standstill, Standstills
 
 EVENTS_PER_LOOK = 500
 ETA_EVERY_S = 1.0
@@ -74,7 +75,7 @@ class Watching:
         names += [str(w["worker_id"]) for w in self._workers if w["started_at"] >= self._began_ms]
         return frozenset(f"swarm-{name}" for name in names)
 
-    def standstill(self) -> Standstill | None:
+    def standstill(self) -> Finding | None:
         """Problems that block the whole swarm although its programs are running."""
         standstills = Standstills(self._db.connection, self._db.clock)
         if standstills.silent_reaper(after_ms=SILENT_REAPER_MS) is None:

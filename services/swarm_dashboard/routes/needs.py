@@ -13,9 +13,9 @@ from swarm_dashboard.routes.overview import MAX_PAGE, MAX_SEQ, PAGE
 from swarm_dashboard.routes.problems import MAX_GROUPS
 from swarm_dashboard.web import params, shapes
 from swarm_dashboard.web.context import Context
+from swarm_shared.diagnosis.why import why_held
 from swarm_shared.domain.models import Status
 from swarm_shared.store.views.task_filter import Filter
-from swarm_shared.store.views.why import why_held
 
 
 def routes(context: Context) -> Blueprint:

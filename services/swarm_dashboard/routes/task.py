@@ -8,11 +8,11 @@ from flask import Blueprint, Response, request
 
 from swarm_dashboard.web import params
 from swarm_dashboard.web.context import Context
+from swarm_shared.diagnosis.why import Why
 from swarm_shared.domain.errors import ConfigError
 from swarm_shared.domain.models import GROUP_OF, Group, Status
 from swarm_shared.next_prompt import next_prompt, place_by_record
 from swarm_shared.store.views.changes import Since
-from swarm_shared.store.views.why import Why
 
 MAX_NUMBER = 2**53
 _NO_NEXT = frozenset({Group.IN_PROGRESS, Group.COMPLETED})

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from swarm_shared.diagnosis.why import why_held
 from swarm_shared.domain.models import FailureCause, HoldReason, Status, Verb
 from swarm_shared.store.requests.steering import RUNNING, WAITING
-from swarm_shared.store.views.why import why_held
 
 _RED_STOPPED = frozenset({Status.FAILED, Status.HELD, Status.CANCELLED})
 

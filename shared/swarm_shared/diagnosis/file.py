@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from swarm_shared.database import TaskDatabase
-from swarm_shared.diagnosis.finding import DOCTOR, Finding, Level
+from swarm_shared.diagnosis.finding import Finding, Level
 from swarm_shared.diagnosis.programs import reaper_of
+from swarm_shared.diagnosis.standstill import write_lock_held
 from swarm_shared.store.queue.swarm import DISK_LOW
 
 MIB = 1024 * 1024
@@ -25,7 +26,7 @@ def file_findings(database: TaskDatabase, *, min_free_bytes: int) -> Iterator[Fi
     text = f"{database.path.name}, {_size(sizes.database_bytes)}"
     yield Finding(code="size", part="file", name="database", level=Level.OK, text=text)
     yield _log(sizes.wal_bytes)
-    yield _disk(sizes.free_bytes, is_low=DISK_LOW in database.swarm.flags(), min_free_bytes=min_free_bytes)
+    yield disk_finding(sizes.free_bytes, is_low=DISK_LOW in database.swarm.flags(), min_free_bytes=min_free_bytes)
     yield from _worktrees(database)
     yield from _stuck_writer(database)
 
@@ -61,7 +62,8 @@ def _log(wal_bytes: int) -> Finding:
     return Finding(code="log_large", part=part, name=name, level=Level.WARN, text=text, advice=advice)
 
 
-def _disk(free_bytes: int, *, is_low: bool, min_free_bytes: int) -> Finding:
+def disk_finding(free_bytes: int, *, is_low: bool = False, min_free_bytes: int) -> Finding:
+    """Whether there is enough space; `is_low`: the reaper has stopped claims for want of it."""
     part, name, text = "file", "disk", f"{_size(free_bytes)} free"
     if is_low or free_bytes < min_free_bytes:
         needed = f"below {_size(min_free_bytes)} " if min_free_bytes else ""
@@ -77,11 +79,7 @@ def _stuck_writer(database: TaskDatabase) -> Iterator[Finding]:
     reaper = reaper_of(database)
     stuck: dict[str, Any] | None = reaper.detail.get("stuck_writer") if reaper is not None else None
     if stuck:
-        text = f"held for long by {stuck.get('name') or 'a process'} ({stuck.get('process')})"
-        yield Finding(
-            code="write_lock_held", part="file", name="write lock", level=Level.BAD, text=text, command=DOCTOR,
-            target=str(stuck.get("process")),
-        )  # fmt: skip
+        yield write_lock_held(str(stuck["process"]), "long", level=Level.BAD, program=stuck.get("name"))
 
 
 def _size(size_bytes: int) -> str:

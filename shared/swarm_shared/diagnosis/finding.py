@@ -10,6 +10,7 @@ from swarm_shared.domain.errors import SwarmError
 
 RESUME = "amplifier-swarm resume"
 DOCTOR = "amplifier-swarm doctor"
+SCALE = "amplifier-swarm scale 3"
 
 
 class Level(StrEnum):

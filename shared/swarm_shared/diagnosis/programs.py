@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
+from msgspec.structs import replace
+
 from swarm_shared.database import TaskDatabase
-from swarm_shared.diagnosis.finding import DOCTOR, Finding, Level
+from swarm_shared.diagnosis.finding import DOCTOR, RESUME, SCALE, Finding, Level
+from swarm_shared.diagnosis.standstill import Standstills
 from swarm_shared.domain.models import Group
 from swarm_shared.store.queue.swarm import Service
-from swarm_shared.store.queue.workers import ABROAD_ADVICE, OVER, unknown_abroad
+from swarm_shared.store.queue.workers import ABROAD_ADVICE, OVER, Staff, unknown_abroad
 
-REAPER_LATE_S = 15  # it shows itself every five
-REAPER_LOST_S = 60
 SILENT_S = 90  # three heartbeats of the usual length
 MAX_NAMED = 5
 SUPERVISORD = "supervisord"
@@ -49,16 +50,11 @@ def _reaper(database: TaskDatabase, reaper: Service | None, *, at_rest: bool) ->
         level = Level.WARN if at_rest else Level.BAD
         command = database.swarm.start_command()
         return Finding(code="reaper_down", part=part, name=name, level=level, text=text, command=command)
-    age_s = last_pass_age_s(reaper, database.clock.wall_ms())
-    text = f"last pass {age_s:.0f} s ago"
-    if age_s < REAPER_LATE_S:
-        return Finding(code="reaper_works", part=part, name=name, level=Level.OK, text=text)
-    level = Level.WARN if age_s < REAPER_LOST_S else Level.BAD
-    advice = "it is held up or dead; supervisord restarts a dead one"
-    return Finding(
-        code="reaper_silent", part=part, name=name, level=level, text=text, advice=advice, command=DOCTOR,
-        target=str(reaper.process.pid),
-    )  # fmt: skip
+    silent = Standstills(database.connection, database.clock).silent_reaper()
+    if silent is not None:
+        return silent
+    text = f"last pass {last_pass_age_s(reaper, database.clock.wall_ms()):.0f} s ago"
+    return Finding(code="reaper_works", part=part, name=name, level=Level.OK, text=text)
 
 
 def _supervisord(database: TaskDatabase, reaper: Service | None) -> Finding:
@@ -111,20 +107,26 @@ def _workers(database: TaskDatabase, reaper: Service | None) -> Iterator[Finding
 
 
 def _takers(database: TaskDatabase, reaper: Service | None, *, alive: int, busy: int) -> Finding:
-    part, name = "swarm", "workers"
     counts = database.tasks.summary()["tasks"]
     waiting = counts[Group.NOT_STARTED]["count"] + counts[Group.IN_PROGRESS]["count"]
     staff = database.workers.staff(dead=database.workers.absent())
     if staff.takers or not waiting:
         text = f"{alive} running, {busy} busy"
-        return Finding(code="workers_run", part=part, name=name, level=Level.OK, text=text)
-    text = f"{staff.why_none_takes()}, and {waiting:,} {'task is' if waiting == 1 else 'tasks are'} open"
-    advice = "set the number of workers" if reaper is not None else None
+        return Finding(code="workers_run", part="swarm", name="workers", level=Level.OK, text=text)
+    found = no_takers(staff, is_up=reaper is not None, start_command=database.swarm.start_command())
+    return replace(found, text=f"{found.text}, and {waiting:,} {'task is' if waiting == 1 else 'tasks are'} open")
+
+
+def no_takers(staff: Staff, *, is_up: bool, start_command: str) -> Finding:
+    """That no worker takes tasks; `is_up`: a reaper runs that can start some."""
+    advice, command = None, start_command
     if staff.draining:
-        advice = "resume to undo the drain"
-    command = None if advice else database.swarm.start_command()
+        advice, command = "resume to undo the drain", RESUME
+    elif is_up:
+        advice, command = "set the number of workers", SCALE
     return Finding(
-        code="no_workers", part=part, name=name, level=Level.WARN, text=text, advice=advice, command=command
+        code="no_workers", part="swarm", name="workers", level=Level.WARN, text=staff.why_none_takes(), advice=advice,
+        command=command,
     )  # fmt: skip
 
 

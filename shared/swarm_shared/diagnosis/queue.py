@@ -8,11 +8,23 @@ from swarm_shared.database import TaskDatabase
 from swarm_shared.diagnosis.finding import RESUME, Finding, Level
 from swarm_shared.domain.clock import iso
 from swarm_shared.store.queue.landing_queue import LandingQueue
-from swarm_shared.store.queue.swarm import DISK_LOW
+from swarm_shared.store.queue.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED, RUNNER_DOWN, Flag, ProviderHold
 from swarm_shared.store.views.pulse import Pulse
 
 FAILING_WARN = 0.5
 FAILING_WARN_ENDS = 5  # fewer say nothing
+# What it means, and what to do: as text, and what to type.
+_FLAGS: dict[str, tuple[str, str | None, str | None]] = {
+    PAUSED: ("the queue is paused", None, RESUME),
+    DRAINED: ("the swarm is drained: workers take no new tasks", None, RESUME),
+    EMERGENCY_STOP: ("the swarm was stopped by an emergency stop", None, RESUME),
+    DISK_LOW: (
+        "the disk is nearly full, so no new tasks start",
+        "free some space; the swarm then continues automatically",
+        None,
+    ),
+    RUNNER_DOWN: ("the runner cannot start anything, so no new tasks start", None, "amplifier-swarm runners check"),
+}  # fmt: skip
 
 
 def queue_findings(database: TaskDatabase) -> Iterator[Finding]:
@@ -25,27 +37,34 @@ def queue_findings(database: TaskDatabase) -> Iterator[Finding]:
 
 def _holds(database: TaskDatabase) -> Iterator[Finding]:
     holds = database.swarm.holds()
-    for hold in holds:
-        advice = (
-            "it waits for you; resume once the cause is fixed"
-            if hold.until_at is None
-            else f"tried again at {iso(hold.until_at)}; resume tries immediately"
-        )
-        yield Finding(
-            code="provider_hold", part="queue", name="agent CLI",
-            level=Level.BAD if hold.until_at is None else Level.WARN,
-            text=f"{hold.route} is on hold: {hold.reason}",
-            advice=advice, command=RESUME, target=hold.route,
-        )  # fmt: skip
+    yield from map(hold_finding, holds)
     if not holds:
         yield Finding(code="no_holds", part="queue", name="agent CLIs", level=Level.OK, text="none is on hold")
 
 
+def hold_finding(hold: ProviderHold) -> Finding:
+    """A route on which no session may start."""
+    endless = hold.until_at is None
+    until = "until you resume" if endless else f"until {iso(hold.until_at)}"
+    return Finding(
+        code="provider_hold", part="queue", name="agent CLI", level=Level.BAD if endless else Level.WARN,
+        text=f"{hold.route} is on hold {until} ({hold.kind}): {hold.reason}",
+        advice="once the cause is fixed" if endless else "to try it immediately", command=RESUME, target=hold.route,
+    )  # fmt: skip
+
+
+def flag_finding(flag: Flag) -> Finding:
+    """A stored state that stops claims."""
+    meaning, advice, command = _FLAGS[flag.name]
+    text = f"{meaning} (by {flag.actor} since {iso(flag.set_at)})" + (f": {flag.reason}" if flag.reason else "")
+    return Finding(
+        code=flag.name, part="queue", name="claims", level=Level.WARN, text=text, advice=advice, command=command
+    )  # fmt: skip
+
+
 def _stops(database: TaskDatabase, pulse: Pulse) -> Iterator[Finding]:
     flags = [flag for flag in database.swarm.flags().values() if flag.name != DISK_LOW]
-    for flag in flags:
-        text = f"{flag.name.replace('_', ' ')} by {flag.actor}" + (f": {flag.reason}" if flag.reason else "")
-        yield Finding(code=flag.name, part="queue", name="claims", level=Level.WARN, text=text, command=RESUME)
+    yield from map(flag_finding, flags)
     if not flags:
         since = pulse.oldest_ready()
         age_ms = None if since is None else database.clock.wall_ms() - since

@@ -10,8 +10,10 @@ from cli_desk import ended_process
 from queue_desk import QueueDesk
 
 from swarm_shared.diagnosis import Level, diagnose
+from swarm_shared.diagnosis.queue import hold_finding
+from swarm_shared.diagnosis.why import Why
 from swarm_shared.processes.identity import ProcessId
-from swarm_shared.store.queue.swarm import PAUSED
+from swarm_shared.store.queue.swarm import DRAINED, EMERGENCY_STOP, PAUSED, RUNNER_DOWN, ProviderHold
 
 
 @pytest.fixture
@@ -49,6 +51,39 @@ def test_a_pause_and_a_full_disk_have_codes_of_their_own(desk: QueueDesk) -> Non
     desk.db.swarm.register_service("reaper", ProcessId.mine(), {"supervised": True})
     desk.db.swarm.set_flag(PAUSED, actor="ada", reason="lunch")
     assert faults(desk, min_free_bytes=1 << 60) == {PAUSED: Level.WARN, "disk_low": Level.BAD}
+
+
+@pytest.mark.parametrize("flag", [PAUSED, DRAINED, EMERGENCY_STOP, RUNNER_DOWN])
+def test_why_explains_a_stop_with_the_words_and_the_advice_of_the_diagnosis(desk: QueueDesk, flag: str) -> None:
+    desk.add("a")
+    desk.db.swarm.set_flag(flag, actor="ada", reason="lunch")
+    same_as_the_diagnosis(desk, flag)
+
+
+def test_why_explains_a_hold_and_missing_workers_with_the_words_of_the_diagnosis(desk: QueueDesk) -> None:
+    desk.add("a")
+    desk.db.workers.want("worker-1", "retire")
+    same_as_the_diagnosis(desk, "no_workers", and_more=", and 1 task is open")
+    hold = ProviderHold(
+        route="command", agent_cli="command", kind="quota", reason="used up", since=0, until_at=None, step=1
+    )
+    found = hold_finding(hold)
+    assert found.text == "command is on hold until you resume (quota): used up"
+    assert found.what_to_do == "once the cause is fixed: amplifier-swarm resume"
+
+
+def test_why_names_a_silent_reaper_with_the_words_of_the_diagnosis(desk: QueueDesk) -> None:
+    desk.add("a")
+    desk.db.swarm.register_service("reaper", ProcessId.mine(), {"supervised": True})
+    desk.clock.pass_s(25)
+    same_as_the_diagnosis(desk, "reaper_silent")
+
+
+def same_as_the_diagnosis(desk: QueueDesk, code: str, *, and_more: str = "") -> None:
+    [finding] = [each for each in diagnose(desk.db) if each.code == code]
+    explained = Why(desk.db.connection, desk.clock).explain("a", default_cli="command")
+    [reason] = [each for each in explained.reasons if each.kind == code]
+    assert (reason.text + and_more, reason.advice) == (finding.text, finding.what_to_do)
 
 
 def test_every_finding_that_is_not_ok_says_more_than_its_level(desk: QueueDesk) -> None:

@@ -12,12 +12,12 @@ from reaping_desk import OVERDUE_S, ReapingDesk
 
 from swarm_shared.carry_out import carry_out_now
 from swarm_shared.diagnosis import diagnose
+from swarm_shared.diagnosis.why import Why
 from swarm_shared.domain.models import Status, Verb
 from swarm_shared.processes.identity import ProcessId
 from swarm_shared.processes.lifeline import Lifeline
 from swarm_shared.reaping import ABROAD_SILENT_MS, UNPROVEN_AFTER_MS
 from swarm_shared.store.queue.claims import Claim
-from swarm_shared.store.views.why import Why
 
 SILENT_S = ABROAD_SILENT_MS / 1000
 HELD_AFTER_S = SILENT_S + UNPROVEN_AFTER_MS / 1000 + 10

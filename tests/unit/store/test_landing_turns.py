@@ -8,12 +8,12 @@ import pytest
 from msgspec.structs import replace
 from queue_desk import PASSED, QueueDesk, failed
 
+from swarm_shared.diagnosis.why import Explanation, Why
 from swarm_shared.domain.models import FailureClass, HoldReason, Status, TaskSpec, Verb
 from swarm_shared.git.plumbing.diffs import Change, Diff, FileChange
 from swarm_shared.store.queue.landings import TURN_MS, LandingClaim
 from swarm_shared.store.queue.policy import LANDING_REFUSALS
 from swarm_shared.store.views.changes import Since
-from swarm_shared.store.views.why import Explanation, Why
 
 BUILT = replace(PASSED, base_sha="base", head_sha="head")
 UNRESOLVED = failed(FailureClass.QUALITY, "conflict in a.txt", must_fix=("resolve a.txt",))

@@ -8,13 +8,13 @@ import pytest
 from msgspec.structs import replace
 from queue_desk import PASSED, QueueDesk, failed
 
+from swarm_shared.diagnosis.why import Why
 from swarm_shared.domain.errors import LeaseLost, StateError
 from swarm_shared.domain.models import FailureClass, HoldReason, Outcome, Role, Stage, Status, TaskSpec, Verb
 from swarm_shared.store.queue import landings
 from swarm_shared.store.queue.landings import LandingClaim
 from swarm_shared.store.queue.policy import AttemptResult, Budgets
 from swarm_shared.store.views.pulse import Pulse
-from swarm_shared.store.views.why import Why
 
 BUILT = replace(PASSED, base_sha="base", head_sha="head")
 CONFLICT = failed(FailureClass.QUALITY, "conflict in a.txt", must_fix=("resolve a.txt",))
@@ -267,7 +267,7 @@ def test_why_reports_the_turn(desk: QueueDesk) -> None:
     desk.add("a", "b")
     desk.run(BUILT)
     desk.run(BUILT)
-    from swarm_shared.store.views.why import Why
+    from swarm_shared.diagnosis.why import Why
 
     why = Why(desk.db.connection, desk.clock)
     assert "next in turn" in why.explain("a", default_cli="command").reasons[-1].text

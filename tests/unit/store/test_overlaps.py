@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from queue_desk import QueueDesk, failed
 
+from swarm_shared.diagnosis.why import Why
 from swarm_shared.domain.models import FailureClass, Status, TaskSpec, Verb
 from swarm_shared.store.queue import claiming
 from swarm_shared.store.queue.claims import Claimant
-from swarm_shared.store.views.why import Why
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from queue_desk import QueueDesk, failed
 
+from swarm_shared.diagnosis.why import Why
 from swarm_shared.domain.models import FailureClass, Status, TaskSpec
 from swarm_shared.store.queue.policy import Budgets
 from swarm_shared.store.queue.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED
 from swarm_shared.store.views import prospect
-from swarm_shared.store.views.why import Why
 
 HOUR_S = 3600.0
 
@@ -97,8 +97,8 @@ def test_tasks_behind_failures_are_stuck_and_alone_they_stall(desk: QueueDesk) -
 @pytest.mark.parametrize(
     ("wanted", "words", "advice"),
     [
-        ("drain", "no worker takes tasks: worker-1 is draining", "amplifier-swarm resume"),
-        ("retire", "no worker takes tasks: worker-1 is leaving", "amplifier-swarm scale 3"),
+        ("drain", "no worker takes tasks: worker-1 is draining", "resume to undo the drain: amplifier-swarm resume"),
+        ("retire", "no worker takes tasks: worker-1 is leaving", "amplifier-swarm start"),
     ],
 )
 def test_workers_that_only_leave_take_no_tasks(desk: QueueDesk, wanted: str, words: str, advice: str) -> None:

@@ -8,11 +8,11 @@ import pytest
 from queue_desk import PASSED, QueueDesk, failed
 
 from swarm_shared.carry_out import carry_out, carry_out_now
+from swarm_shared.diagnosis.why import Why
 from swarm_shared.domain.errors import InputError, StateError
 from swarm_shared.domain.models import FailureClass, HoldReason, Status, TaskSpec, Verb
 from swarm_shared.store.queue.policy import Budgets
 from swarm_shared.store.requests.steering import Applied
-from swarm_shared.store.views.why import Why
 
 ASKS = failed(
     FailureClass.INTERRUPTED, "the builder asks: SQL or files?", hold=HoldReason.QUESTION, question="SQL or files?"

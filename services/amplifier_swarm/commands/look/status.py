@@ -22,9 +22,9 @@ _OVER = frozenset({"stopped", "crashed", UNKNOWN})
 @json_option
 def status(app: App, as_json: bool) -> None:
     """Show tasks by status, progress and remaining work, the workers, and anything that blocks the queue."""
+    from swarm_shared.diagnosis.standstill import Standstills
     from swarm_shared.store.views.pulse import Pulse
     from swarm_shared.store.views.routes import in_use
-    from swarm_shared.store.views.standstill import Standstills
 
     with app.open(read_only=True) as database:
         workers = workers_shown(database)
@@ -66,7 +66,7 @@ def status(app: App, as_json: bool) -> None:
                 "late": to_land.is_late(app.clock.wall_ms()),
             },
             "standstills": [
-                {"kind": s.kind, "text": s.text, "advice": s.advice}
+                {"kind": s.code, "text": s.text, "advice": s.what_to_do}
                 for s in Standstills(database.connection, app.clock).found()
             ],
             "workers": workers,

@@ -16,7 +16,7 @@ from swarm_shared.program.terminal_text import safe
 @json_option
 def why(app: App, task_id: str, as_json: bool) -> None:
     """Explain what a task waits for, or how it ended, and what you can do about it."""
-    from swarm_shared.store.views.why import Why
+    from swarm_shared.diagnosis.why import Why
 
     with app.open(read_only=True) as database:
         explained = Why(database.connection, app.clock).explain(task_id, default_cli=app.settings().agent_cli)

@@ -16,15 +16,13 @@ from amplifier_swarm.repository_checks import about_git, about_landing
 from amplifier_swarm.supervision import supervision
 from amplifier_swarm.terminal import console, is_terminal, print_json, say, size, style_of
 from swarm_shared.diagnosis import Finding, Level, diagnose
+from swarm_shared.diagnosis.standstill import Standstills
 from swarm_shared.domain.errors import InputError, SupervisorError, SwarmError
 from swarm_shared.git.worktrees.database_inside import danger
 from swarm_shared.own_checkout import not_pointed_at_a_project
-from swarm_shared.processes.identity import ProcessId
 from swarm_shared.program.settings import Settings
 from swarm_shared.program.terminal_text import safe
-from swarm_shared.store.engine.write_lock import write_lock_holder
 from swarm_shared.store.views.runs import AgentsNamed
-from swarm_shared.store.views.standstill import Standstills
 
 if TYPE_CHECKING:
     from swarm_shared.database import TaskDatabase
@@ -139,19 +137,8 @@ def _place(app: App, database: TaskDatabase, settings: Settings | None) -> Itera
 
 def _lock(app: App, database: TaskDatabase, settings: Settings | None) -> Iterator[Finding]:
     """A lock that is held for a moment is normal; one that stays with the same process is not."""
-    holder = write_lock_holder(database.path)
-    if holder is None:
-        yield _finding("write lock", Level.OK, "free")
-        return
-    process = ProcessId.of(holder)
-    text = process.describe() if process is not None else f"pid {holder}"
-    stopped = "state T" in text
-    advice = (
-        f"it is stopped: kill -CONT {holder}, or kill -9 {holder}"
-        if stopped
-        else "run doctor again: it should be released soon"
-    )
-    yield _finding("write lock", Level.WARN, f"held by {text}", advice=advice)
+    held = Standstills(database.connection, app.clock).held_lock()
+    yield held or _finding("write lock", Level.OK, "free")
 
 
 def _diagnosis(app: App, database: TaskDatabase, settings: Settings | None) -> Iterator[Finding]:
@@ -167,9 +154,6 @@ def _diagnosis(app: App, database: TaskDatabase, settings: Settings | None) -> I
 
 
 def _services(app: App, database: TaskDatabase, settings: Settings | None) -> Iterator[Finding]:
-    silent = Standstills(database.connection, app.clock).silent_reaper()
-    if silent is not None:
-        yield _finding("reaper", Level.WARN, silent.text, silent.advice, code=silent.kind)
     dashboard = database.swarm.services().get("dashboard")
     if dashboard is not None and dashboard.is_alive():
         text = f"pid {dashboard.process.pid}, seen {dashboard.silent_ms(app.clock) // 1000} s ago"

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from queue_desk import QueueDesk
 
+from swarm_shared.diagnosis.standstill import Standstills
 from swarm_shared.processes.identity import ProcessId
 from swarm_shared.store.queue.swarm import SEEN_MONO
-from swarm_shared.store.views.standstill import Standstills
 from swarm_shared.supervisor.plugin.heartbeat import SILENT_AFTER_S, Heartbeat
 
 TICK_S = 5.0

@@ -7,35 +7,26 @@ from typing import Any
 
 from msgspec import Struct
 
+from swarm_shared.diagnosis.finding import Finding
+from swarm_shared.diagnosis.programs import no_takers
+from swarm_shared.diagnosis.queue import flag_finding, hold_finding
+from swarm_shared.diagnosis.standstill import Standstills
 from swarm_shared.domain.clock import iso
 from swarm_shared.domain.models import FailureCause, FailureClass, HoldReason, Outcome, Status, Verb
 from swarm_shared.store.engine.family import Family
 from swarm_shared.store.queue.landings import LANDING_LATE_MS, Landings
 from swarm_shared.store.queue.recovery import TAKE_MY_WORD
 from swarm_shared.store.queue.settlement import LANDING
-from swarm_shared.store.queue.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED, RUNNER_DOWN, ProviderHold, Swarm
+from swarm_shared.store.queue.swarm import DRAINED, EMERGENCY_STOP, Swarm
 from swarm_shared.store.queue.verdicts import output_end, same_problem
 from swarm_shared.store.queue.workers import ABROAD_ADVICE, Workers, unknown_abroad
 from swarm_shared.store.sql import SQL
 from swarm_shared.store.views.routes import Routes, in_use
-from swarm_shared.store.views.standstill import Standstills
 from swarm_shared.store.views.tasks import Tasks
 
 MAX_NAMED = 10
 MAX_LINES = 20  # of what a failing check printed
-RESUME = "amplifier-swarm resume"
-SCALE = "amplifier-swarm scale 3"
 
-_FLAGS = {
-    PAUSED: ("the queue is paused", RESUME),
-    DRAINED: ("the swarm is drained: workers take no new tasks", RESUME),
-    EMERGENCY_STOP: ("the swarm was stopped by an emergency stop", RESUME),
-    DISK_LOW: (
-        "the disk is nearly full, so no new tasks start",
-        "free some space; the swarm then continues automatically",
-    ),
-    RUNNER_DOWN: ("the runner cannot start anything, so no new tasks start", "amplifier-swarm runners check"),
-}
 _ENDED = frozenset({Status.FAILED, Status.HELD, Status.CANCELLED})
 _SETTLED = frozenset({Status.APPROVED, Status.LANDING, Status.COMPLETED, Status.CANCELLED})
 _HELD: Mapping[str, tuple[str, Verb | None]] = {
@@ -62,6 +53,11 @@ class Reason(Struct, frozen=True, kw_only=True):
     kind: str
     text: str
     advice: str | None = None
+
+    @classmethod
+    def of(cls, finding: Finding) -> Reason:
+        """A finding about the whole swarm, as `doctor` and Health show it."""
+        return cls(kind=finding.code, text=finding.text, advice=finding.what_to_do)
 
 
 class Explanation(Struct, frozen=True, kw_only=True):
@@ -135,7 +131,7 @@ class Why(Family):
             return [Reason(kind="not_proven_gone", text=gone, advice="amplifier-swarm reset-orphans")]
         reasons = self._queue_stops()
         waits = Routes(self._db, self._clock).waits_for(state["agent_cli"], default_cli)
-        reasons += [_provider(hold) for hold in waits]
+        reasons += [Reason.of(hold_finding(hold)) for hold in waits]
         if not waits:
             reasons += self._other_route(state["agent_cli"])
         reasons += self._no_workers()
@@ -253,34 +249,21 @@ class Why(Family):
         return Reason(kind="running", text="it is being claimed or settled right now")
 
     def _standstills(self) -> list[Reason]:
-        found = Standstills(self._db, self._clock).found()
-        return [Reason(kind=each.kind, text=each.text, advice=each.advice) for each in found]
+        return list(map(Reason.of, Standstills(self._db, self._clock).found()))
 
     def _queue_stops(self) -> list[Reason]:
-        reasons = []
-        for flag in Swarm(self._db, self._clock).flags().values():
-            if flag.name in _FLAGS:
-                text, advice = _FLAGS[flag.name]
-                detail = f"{text} (by {flag.actor} since {iso(flag.set_at)})"
-                reasons.append(
-                    Reason(kind=flag.name, text=detail + (f": {flag.reason}" if flag.reason else ""), advice=advice)
-                )
-        return reasons
+        return [Reason.of(flag_finding(flag)) for flag in Swarm(self._db, self._clock).flags().values()]
 
     def _no_workers(self) -> list[Reason]:
         workers, swarm = Workers(self._db, self._clock), Swarm(self._db, self._clock)
         staff = workers.staff(dead=workers.absent())
         if staff.takers:
             return []
-        if staff.draining or staff.retiring:
-            if swarm.flags().keys() & {DRAINED, EMERGENCY_STOP}:
-                return []  # the reason above
-            advice = RESUME if staff.draining else SCALE
-            return [Reason(kind="no_workers", text=staff.why_none_takes(), advice=advice)]
+        if (staff.draining or staff.retiring) and swarm.flags().keys() & {DRAINED, EMERGENCY_STOP}:
+            return []  # the reason above
         reaper = swarm.services().get("reaper")
         is_up = reaper is not None and reaper.is_up(self._clock.wall_ms())
-        advice = SCALE if is_up else swarm.start_command()
-        return [Reason(kind="no_workers", text=staff.why_none_takes(), advice=advice)]
+        return [Reason.of(no_takers(staff, is_up=is_up, start_command=swarm.start_command()))]
 
     def _other_route(self, own_cli: str) -> list[Reason]:
         """That a task of the default agent CLI will not run on its first route, and until when."""
@@ -291,15 +274,6 @@ class Why(Family):
 def why_held(reason: str) -> tuple[str, Verb | None]:
     """What a hold reason means, and the usual next verb; None: nothing helps but waiting."""
     return _HELD.get(reason, (reason, Verb.RELEASE))
-
-
-def _provider(hold: ProviderHold) -> Reason:
-    until = "until you resume" if hold.until_at is None else f"until {iso(hold.until_at)}"
-    return Reason(
-        kind="provider_hold",
-        text=f"{hold.route} is on hold {until} ({hold.kind}): {hold.reason}",
-        advice=RESUME,
-    )
 
 
 def _held(task: dict[str, Any]) -> Reason:

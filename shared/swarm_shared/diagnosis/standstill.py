@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from msgspec import Struct
-
+from swarm_shared.diagnosis.finding import Finding, Level
 from swarm_shared.domain.clock import Clock
 from swarm_shared.processes.identity import ProcessId
 from swarm_shared.store.engine.connection import Connection
@@ -15,17 +14,10 @@ from swarm_shared.store.engine.write_lock import write_lock_holder
 from swarm_shared.store.queue.swarm import Swarm
 
 SILENT_MS = 20_000  # four signs of life were missed
+LOST_MS = 60_000
 LOCK_LOOKS = 20
 LOCK_LOOK_S = 0.05
 REAPER = "reaper"
-
-
-class Standstill(Struct, frozen=True, kw_only=True):
-    """One thing that keeps everything from moving; `kind` is a stable code for programs."""
-
-    kind: str
-    text: str
-    advice: str
 
 
 class Standstills(Family):
@@ -35,7 +27,7 @@ class Standstills(Family):
         super().__init__(connection, clock)
         self._pause = pause
 
-    def found(self) -> list[Standstill]:
+    def found(self) -> list[Finding]:
         """Everything of this kind; takes a second where another process holds the write lock all the time."""
         held = self.held_lock()
         if held is not None:
@@ -43,7 +35,7 @@ class Standstills(Family):
         silent = self.silent_reaper()
         return [] if silent is None else [silent]
 
-    def silent_reaper(self, *, after_ms: int = SILENT_MS) -> Standstill | None:
+    def silent_reaper(self, *, after_ms: int = SILENT_MS) -> Finding | None:
         """The reaper of this database, when it lives and has given no sign of life for so long."""
         reaper = Swarm(self._db, self._clock).services().get(REAPER)
         if reaper is None or not reaper.is_up(self._clock.wall_ms()):
@@ -52,13 +44,14 @@ class Standstills(Family):
         if silent_ms < after_ms:
             return None
         pid = reaper.process.pid
-        return Standstill(
-            kind="reaper_silent",
+        return Finding(
+            code="reaper_silent", part="swarm", name=REAPER, level=Level.WARN if silent_ms < LOST_MS else Level.BAD,
             text=f"the reaper (process {pid}) has been silent for {silent_ms // 1000} s: tasks of dead workers wait",
-            advice=f"supervisord kills a silent reaper and starts another one; where none does: kill -9 {pid}",
-        )
+            advice="supervisord kills a silent reaper and starts another one; where none does",
+            command=f"kill -9 {pid}", target=str(pid),
+        )  # fmt: skip
 
-    def held_lock(self) -> Standstill | None:
+    def held_lock(self) -> Finding | None:
         """The process that holds the write lock at each of several looks; being held for a moment is normal."""
         holder = write_lock_holder(self._db.path)
         for _ in range(LOCK_LOOKS):
@@ -69,10 +62,22 @@ class Standstills(Family):
                 return None
         process = None if holder is None else ProcessId.of(holder)
         name = process.describe() if process is not None else f"pid {holder}"
-        stopped = "state T" in name
-        return Standstill(
-            kind="write_lock_held",
-            text=f"{name} has held the write lock of the database for over {LOCK_LOOKS * LOCK_LOOK_S:g} s; "
-            "nothing can be stored until it is released",
-            advice=f"it is stopped: kill -CONT {holder}, or kill -9 {holder}" if stopped else "let that program finish",
-        )
+        return write_lock_held(name, f"over {LOCK_LOOKS * LOCK_LOOK_S:g} s", level=Level.WARN)
+
+
+def write_lock_held(process: str, how_long: str, *, level: Level, program: str | None = None) -> Finding:
+    """A process keeps the write lock.
+
+    Args:
+        process: As `ProcessId.describe` gives it.
+        program: The name under which it has registered, if it is one of the swarm's.
+    """
+    pid = process.split()[1]
+    stopped = "state T" in process
+    return Finding(
+        code="write_lock_held", part="file", name="write lock", level=level,
+        text=f"{f'{program} ({process})' if program else process} has held the write lock of the database for "
+        f"{how_long}; nothing can be stored until it is released",
+        advice="it is stopped; let it continue, or kill it" if stopped else "let that program finish",
+        command=f"kill -CONT {pid}" if stopped else None, target=process,
+    )  # fmt: skip
