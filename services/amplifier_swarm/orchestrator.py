@@ -42,7 +42,7 @@ def command(keep_running: bool, verbose: bool, **flags: object) -> int:
         return start(settings, os.environ, keep_running=keep_running, verbose=verbose)
     except Unfit as error:
         for problem in error.problems:
-            report(SwarmError(problem.text, hint=problem.hint))
+            report(SwarmError(problem.text, hint=problem.what_to_do))
         return error.exit_code
     except ServiceFailed as error:
         for line in error.tail:

@@ -42,8 +42,7 @@ def about_git(settings: Settings, known: IntegrationRow | None = None) -> Iterat
         return
     yield finding("git", Level.OK, version.removeprefix("git version "))
     _, problems, remarks = check_repository(settings, known)
-    for problem in problems:
-        yield finding("repository", Level.BAD, problem.text, advice=problem.hint)
+    yield from problems
     for remark in remarks:
         yield finding("repository", Level.WARN, remark)
     if problems:

@@ -45,7 +45,13 @@ def test_all_that_is_wrong_is_said_at_once_and_nothing_is_started(at: Desk, take
         SWARM_MIN_FREE_MB="900000000",
     )
     assert code == 3, at.told()
-    for text in ("no workers", "worktree", "MiB of disk left", f"port {taken_port}", "'nonesuch' is not known"):
+    for text in (
+        "no workers",
+        "worktree",
+        "free on the disk",
+        f"port {taken_port}",
+        "'nonesuch' is not known",
+    ):
         assert text in at.remarks
     assert at.remarks.count("error: ") == at.remarks.count("hint: ") == 5
     assert not (at.folder / "tasks.db.swarm" / "supervisord.conf").exists()

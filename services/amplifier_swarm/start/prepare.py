@@ -68,7 +68,11 @@ def _notify_problems(settings: Settings, environ: Mapping[str, str]) -> list[Pro
         return []
     from swarm_shared.notifying.delivery import problem_of
 
-    return [Problem.of(found) for target in settings.notify if (found := problem_of(target, environ)) is not None]
+    return [
+        Problem.because("notify", found)
+        for target in settings.notify
+        if (found := problem_of(target, environ)) is not None
+    ]
 
 
 def _mind_place(database: TaskDatabase, say: Say) -> None:

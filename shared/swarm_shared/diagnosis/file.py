@@ -64,10 +64,10 @@ def _log(wal_bytes: int) -> Finding:
 
 def disk_finding(free_bytes: int, *, is_low: bool = False, min_free_bytes: int) -> Finding:
     """Whether there is enough space; `is_low`: the reaper has stopped claims for want of it."""
-    part, name, text = "file", "disk", f"{_size(free_bytes)} free"
+    part, name, text = "file", "disk", f"{_size(free_bytes)} free on the disk of the database"
     if is_low or free_bytes < min_free_bytes:
-        needed = f"below {_size(min_free_bytes)} " if min_free_bytes else ""
-        advice = f"free some space: {needed}no task starts (SWARM_MIN_FREE_MB); the swarm then continues automatically"
+        text += f", {_size(min_free_bytes)} are required" if min_free_bytes else ""
+        advice = "free some space, or change SWARM_MIN_FREE_MB: no task starts; the swarm then continues automatically"
         return Finding(code="disk_low", part=part, name=name, level=Level.BAD, text=text, advice=advice)
     if free_bytes < DISK_WARN_BYTES:
         advice = "free some space soon"

@@ -7,26 +7,26 @@ from pathlib import Path
 import pytest
 from amplifier_desk import AmplifierDesk, make_desk
 
-from swarm_shared.agents.launching.agent_checks import Finding, Topic, check_agent_cli
+from swarm_shared.agents.launching.agent_checks import CliFinding, Topic, check_agent_cli
 from swarm_shared.agents.presets.catalog import load_presets
 
 PRESETS = load_presets()
 GOOD = ("foundation:modular-builder", "recipes:result-validator")
 
 
-def check(desk: AmplifierDesk, *agents: str, name: str = "amplifier", **env: str) -> tuple[Finding, ...]:
+def check(desk: AmplifierDesk, *agents: str, name: str = "amplifier", **env: str) -> tuple[CliFinding, ...]:
     return check_agent_cli(PRESETS[name], agents, env=desk.env(**env), cwd=desk.project, timeout_s=30)
 
 
 class Fatal(Exception):
     """A finding with which nothing can be started."""
 
-    def __init__(self, finding: Finding) -> None:
+    def __init__(self, finding: CliFinding) -> None:
         super().__init__(finding.text)
         self.topic = finding.topic
 
 
-def require(desk: AmplifierDesk, *agents: str, name: str = "amplifier", **env: str) -> tuple[Finding, ...]:
+def require(desk: AmplifierDesk, *agents: str, name: str = "amplifier", **env: str) -> tuple[CliFinding, ...]:
     """The findings, none of which is fatal."""
     findings = check(desk, *agents, name=name, **env)
     for finding in findings:

@@ -68,7 +68,7 @@ def test_another_branch_to_land_into_is_looked_at_beforehand(project: Project) -
     _, problems, _ = check_repository(settings)
     assert problems[0].exit_code == 3
     assert "main is checked out" in problems[0].text
-    assert "--land-into" in problems[0].hint
+    assert "--land-into" in str(problems[0].what_to_do)
     assert check_repository(replace(settings, land_into="nightly"))[1] == ()
 
 
@@ -100,7 +100,7 @@ def test_a_run_without_a_repository_after_worktrees_is_refused(project: Project,
     elsewhere = settings_for(tmp_path / "elsewhere")
     _, problems, _ = check_repository(elsewhere, known)
     assert (problems[0].exit_code, f"worktrees of {project.root}" in problems[0].text) == (3, True)
-    assert f"--project-root '{project.root}'" in problems[0].hint
+    assert f"--project-root '{project.root}'" in str(problems[0].what_to_do)
     assert check_repository(replace(elsewhere, isolation="none"), known)[1:] == ((), ())
 
 
@@ -113,7 +113,7 @@ def test_a_branch_that_lacks_what_has_landed_so_far_is_refused(project: Project)
     settings = replace(settings_for(project.root), land_into="nightly")
     _, problems, _ = check_repository(settings, known)
     assert "lacks work that has landed" in problems[0].text
-    _, command = problems[0].hint.split(": git ")
+    _, command = str(problems[0].what_to_do).split(": git ")
     project.git(*command.split())
     assert check_repository(settings, known)[1] == ()
 

@@ -6,8 +6,6 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from msgspec.structs import asdict
-
 from amplifier_swarm.app import App, command, json_option
 from amplifier_swarm.as_started import as_started
 from amplifier_swarm.findings import bad
@@ -61,8 +59,7 @@ def _print(finding: Finding) -> None:
 
 
 def _shown(finding: Finding) -> dict[str, str | None]:
-    shown = asdict(finding)
-    del shown["command"]
+    shown = {name: getattr(finding, name) for name in Finding.__struct_fields__ if name != "command"}
     return shown | {"advice": finding.what_to_do}
 
 
@@ -187,16 +184,15 @@ def _supervisord(app: App) -> Finding:
 
 def _agents(settings: Settings, named: Sequence[AgentsNamed]) -> Iterator[Finding]:
     """The same check as in `start`, so that both report the same."""
+    from amplifier_swarm.start.checks.machine import no_folder
     from amplifier_swarm.start.checks.run_agents import check_agents
 
     name = "agent CLI"
-    if not settings.project_root.is_dir():
-        text = f"the project root {settings.project_root} is not a folder"
-        yield _finding(name, Level.BAD, text, advice="set it with SWARM_PROJECT_ROOT or --project-root")
+    if (missing := no_folder(settings)) is not None:
+        yield missing
         return
     found = check_agents(settings, named, os.environ)
-    for problem in found.problems:
-        yield _finding(name, Level.BAD, problem.text, advice=problem.hint or None)
+    yield from found.problems
     for texts in found.undecided.values():
         for text in texts:
             yield _finding(name, Level.WARN, text, advice="`start` will find out")

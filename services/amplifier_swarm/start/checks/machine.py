@@ -12,13 +12,14 @@ from msgspec import Struct
 
 from amplifier_swarm.start.checks.problems import Problem
 from amplifier_swarm.start.checks.run_repository import check_repository
+from swarm_shared.diagnosis import Level
+from swarm_shared.diagnosis.file import disk_finding
 from swarm_shared.domain.errors import ConfigError
 from swarm_shared.own_checkout import not_pointed_at_a_project
 from swarm_shared.program.settings import Settings
 from swarm_shared.runners.choose import try_runners
 from swarm_shared.store.queue.landings import IntegrationRow
 
-EXIT_SETTINGS = 3
 # supervisord's own minimum (minfds and minprocs of its configuration).
 _LIMITS = (
     (resource.RLIMIT_NOFILE, "open files", "n", 1024),
@@ -58,20 +59,17 @@ def check_machine(settings: Settings, *, keep_running: bool, known: IntegrationR
     return Findings(settings=decided, problems=problems, warnings=tuple(warnings))
 
 
-def _problem(text: str, hint: str) -> Problem:
-    return Problem(text=text, hint=hint, exit_code=EXIT_SETTINGS)
-
-
 def _about_workers(settings: Settings, keep_running: bool) -> Iterator[Problem]:
     if settings.workers < 1 and not keep_running:
-        yield _problem("no workers: no task would ever run", "at least one: --workers 1")
+        yield Problem.stated("workers", "no workers: no task would ever run", "at least one: --workers 1")
 
 
 def _about_limits() -> Iterator[Problem]:
     for kind, name, flag, needed in _LIMITS:
         _, hard = resource.getrlimit(kind)
         if hard != resource.RLIM_INFINITY and hard < needed:
-            yield _problem(
+            yield Problem.stated(
+                "limits",
                 f"this shell allows {hard} {name}, and supervisord needs {needed}",
                 f"raise the limit: ulimit -H{flag} {needed} as root, or LimitNOFILE/LimitNPROC of the systemd unit",
             )
@@ -79,25 +77,31 @@ def _about_limits() -> Iterator[Problem]:
 
 def _about_project(settings: Settings) -> Iterator[Problem]:
     if (error := not_pointed_at_a_project(settings)) is not None:
-        yield _problem(error.message, error.hint or "")
-    if not settings.project_root.is_dir():
-        yield _problem(f"the project root {settings.project_root} is not a folder", "set it with --project-root")
+        yield Problem.because("project", error)
+    if (missing := no_folder(settings)) is not None:
+        yield missing
+
+
+def no_folder(settings: Settings) -> Problem | None:
+    """That sessions have no folder to begin in."""
+    if settings.project_root.is_dir():
+        return None
+    text = f"the project root {settings.project_root} is not a folder"
+    return Problem.stated("project", text, "set it with --project-root or SWARM_PROJECT_ROOT")
 
 
 def _about_runners(settings: Settings) -> Iterator[Problem]:
     try:
         try_runners(settings)
     except ConfigError as error:
-        yield _problem(error.message, error.hint or "")
+        yield Problem.because("runner", error)
 
 
 def _about_disk(settings: Settings) -> Iterator[Problem]:
-    free_mb = shutil.disk_usage(settings.db.parent).free / 2**20
-    if free_mb < settings.min_free_mb:
-        yield _problem(
-            f"{settings.db.parent} has {free_mb:.0f} MiB of disk left, {settings.min_free_mb:g} are required",
-            "free some space, or set SWARM_MIN_FREE_MB",
-        )
+    free_bytes = shutil.disk_usage(settings.db.parent).free
+    found = disk_finding(free_bytes, min_free_bytes=round(settings.min_free_mb * 2**20))
+    if found.level is Level.BAD:
+        yield Problem.found(found)
 
 
 def _about_port(settings: Settings) -> Iterator[Problem]:
@@ -106,7 +110,8 @@ def _about_port(settings: Settings) -> Iterator[Problem]:
         return
     problem = _cannot_listen(settings.dashboard_host, settings.dashboard_port)
     if problem is not None:
-        yield _problem(
+        yield Problem.stated(
+            "dashboard",
             f"the dashboard cannot use port {settings.dashboard_port} of {settings.dashboard_host}: {problem}",
             "choose another one: --dashboard-port; or turn the dashboard off: --no-dashboard",
         )

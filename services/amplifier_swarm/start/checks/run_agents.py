@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from amplifier_swarm.start.checks.problems import Problem
+from amplifier_swarm.start.checks.problems import EXIT_SETTINGS, Problem
 from swarm_shared.agents.amplifier.persona import split_agent
-from swarm_shared.agents.launching.agent_checks import Finding, Topic, check_agent_cli
+from swarm_shared.agents.launching.agent_checks import CliFinding, Topic, check_agent_cli
 from swarm_shared.agents.launching.environment import Inherited, inherited, question_environment
 from swarm_shared.agents.launching.launch import ARGUMENT_LIMIT_BYTES
 from swarm_shared.agents.launching.routes import empty_variables, on_route, route_problems
@@ -17,7 +17,7 @@ from swarm_shared.agents.launching.spending import budget_problems
 from swarm_shared.agents.presets.catalog import choose, load_presets
 from swarm_shared.agents.presets.cli import AgentCli, PromptChannel
 from swarm_shared.database import TaskDatabase
-from swarm_shared.domain.errors import EXIT_AGENT_CLI, ConfigError
+from swarm_shared.domain.errors import EXIT_AGENT_CLI, ConfigError, SwarmError
 from swarm_shared.domain.models import Role
 from swarm_shared.domain.routes import Route
 from swarm_shared.program.settings import Settings
@@ -25,7 +25,7 @@ from swarm_shared.store.views.runs import AgentsNamed
 
 ANSWER_S = 15.0  # for a version, and for whether it is logged in
 TASKS_LOOKED_AT = 50_000
-EXIT_SETTINGS = 3
+NAME = "agent CLI"
 NAMED_TASKS = 20
 
 
@@ -58,21 +58,21 @@ def check_agents(settings: Settings, named: Sequence[AgentsNamed], environ: Mapp
     try:
         presets = load_presets(settings.agent_clis)
     except ConfigError as error:
-        return AgentFindings(problems=(Problem.of(error),))
+        return AgentFindings(problems=(Problem.because(NAME, error),))
     base = inherited(environ, presets)
-    problems += map(Problem.of, route_problems(settings.routing, presets, base))
+    problems += map(_problem, route_problems(settings.routing, presets, base))
     for name, agents in wanted.items():
         route = settings.routing.find(name)
         try:
-            problems += map(Problem.of, empty_variables(choose(presets, route.agent_cli), base))
+            problems += map(_problem, empty_variables(choose(presets, route.agent_cli), base))
             cli = on_route(presets, route, base)
-            problems += map(Problem.of, _budget_problems(settings, route, cli))
+            problems += map(_problem, _budget_problems(settings, route, cli))
             env = question_environment(base, cli, settings.project_root)
             found = check_agent_cli(
                 cli, [agent for _, agent in agents], env=env, cwd=settings.project_root, timeout_s=ANSWER_S
             )
         except ConfigError as error:
-            problems.append(Problem.of(error))
+            problems.append(_problem(error))
             continue
         # If tasks set their own variables, these may include the key, so a missing login proves nothing.
         may_bring_keys = any(each.own_env and (each.agent_cli or settings.agent_cli) == cli.name for each in named)
@@ -82,7 +82,7 @@ def check_agents(settings: Settings, named: Sequence[AgentsNamed], environ: Mapp
             if finding.fatal:
                 # A name that does not exist is a wrong setting; anything else prevents the CLI from starting.
                 code = EXIT_SETTINGS if finding.topic is Topic.AGENT else EXIT_AGENT_CLI
-                problems.append(Problem(text=finding.text, hint=finding.hint, exit_code=code))
+                problems.append(Problem.stated(NAME, finding.text, finding.hint or None, exit_code=code))
         left = tuple(finding.text for finding in found if not finding.fatal and finding.topic is not Topic.LOGIN)
         if left:
             undecided[name] = left
@@ -93,21 +93,25 @@ def check_agents(settings: Settings, named: Sequence[AgentsNamed], environ: Mapp
     )
 
 
+def _problem(error: SwarmError) -> Problem:
+    return Problem.because(NAME, error)
+
+
 def _budget_problems(settings: Settings, route: Route, cli: AgentCli) -> Iterator[ConfigError]:
     model = route.model or (settings.builder_model if cli.name == settings.agent_cli else "")
     return budget_problems(settings.budget, settings.prices, cli, model=model)
 
 
-def _is_unknown(finding: Finding) -> bool:
+def _is_unknown(finding: CliFinding) -> bool:
     # A bundle without an agent is proven by the warm-up, which starts with it.
     return finding.topic is Topic.AGENT and not finding.fatal and split_agent(finding.agent) is not None
 
 
-def _unknown(finding: Finding) -> Problem:
-    return Problem(
-        text=f"agent {finding.agent} not found in the bundles that amplifier has fetched",
-        hint="`amplifier bundle list` shows the bundles; correct the name, or add its bundle: `amplifier bundle add`",
-        exit_code=EXIT_SETTINGS,
+def _unknown(finding: CliFinding) -> Problem:
+    return Problem.stated(
+        NAME,
+        f"agent {finding.agent} not found in the bundles that amplifier has fetched",
+        "`amplifier bundle list` shows the bundles; correct the name, or add its bundle: `amplifier bundle add`",
     )
 
 

@@ -19,7 +19,7 @@ from swarm_shared.git.worktrees.leaks import fingerprint
 from swarm_shared.program.settings import Settings
 from swarm_shared.store.queue.landings import IntegrationRow, Landings
 
-EXIT_SETTINGS = 3
+NAME = "repository"
 NAMED_PATHS = 3
 
 
@@ -34,8 +34,7 @@ def check_repository(
     try:
         decided = decide(settings, landed_in=None if known is None else known.repository)
     except ConfigError as error:
-        problem = Problem(text=error.message, hint=error.hint or "", exit_code=EXIT_SETTINGS)
-        return settings, (problem,), ()
+        return settings, (Problem.because(NAME, error),), ()
     settings = replace(settings, isolation=decided.word)
     if decided.repository is None:
         return settings, (), ((f"tasks get no worktrees: {decided.because}",) if decided.because else ())
@@ -50,9 +49,7 @@ def left_to_land(counts: Mapping[Status, tuple[int, float]], settings: Settings)
     if not left or settings.isolation == WORKTREE:
         return ()
     text = f"{left} tasks have passed and wait to land, which a run without worktrees cannot do"
-    return (
-        Problem(text=text, hint="start it in their repository, with --isolation worktree", exit_code=EXIT_SETTINGS),
-    )
+    return (Problem.stated(NAME, text, "start it in their repository, with --isolation worktree"),)
 
 
 def follow_person(landings: Landings, settings: Settings) -> None:
@@ -71,7 +68,7 @@ def _unfit_branch(repository: Repository, branch: str, known: IntegrationRow | N
     try:
         landing_branch(repository, branch, landed=landed)
     except ConfigError as error:
-        return (Problem(text=error.message, hint=error.hint or "", exit_code=EXIT_SETTINGS),)
+        return (Problem.because(NAME, error),)
     return ()
 
 
@@ -81,11 +78,11 @@ def _unfit_filters(repository: Repository) -> tuple[Problem, ...]:
     except SwarmError:
         return ()  # if git fails here, other checks report it
     return tuple(
-        Problem(
-            text=f"{each.program} is not installed, and without it no worktree can be checked out: "
+        Problem.stated(
+            NAME,
+            f"{each.program} is not installed, and without it no worktree can be checked out: "
             f"the filter {each.name} is required, by {each.path} for example",
-            hint=f"install {each.program}; or work in the project folder itself: --isolation none",
-            exit_code=EXIT_SETTINGS,
+            f"install {each.program}; or work in the project folder itself: --isolation none",
         )
         for each in missing
     )

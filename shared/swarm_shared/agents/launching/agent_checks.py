@@ -42,7 +42,7 @@ class Topic(StrEnum):
     LOGIN = "login"
 
 
-class Finding(Struct, frozen=True, kw_only=True):
+class CliFinding(Struct, frozen=True, kw_only=True):
     """One thing found. `fatal`: no session could work. Otherwise only a warm-up run could decide it.
 
     `agent` is the one that a finding about an agent is about.
@@ -57,7 +57,7 @@ class Finding(Struct, frozen=True, kw_only=True):
 
 def check_agent_cli(
     cli: AgentCli, agents: Iterable[str], *, env: Mapping[str, str], cwd: Path, timeout_s: float
-) -> tuple[Finding, ...]:
+) -> tuple[CliFinding, ...]:
     """Problems with starting sessions of this CLI with these agents; empty if there are none.
 
     Args:
@@ -77,7 +77,7 @@ def check_agent_cli(
     if cli.store is Store.AMPLIFIER:
         missing = check_provider(env, cwd)
         if missing is not None:
-            findings.append(Finding(topic=Topic.PROVIDER, fatal=missing.fatal, text=missing.text, hint=missing.hint))
+            findings.append(CliFinding(topic=Topic.PROVIDER, fatal=missing.fatal, text=missing.text, hint=missing.hint))
         bundles = registered_bundles(env)
         for agent in dict.fromkeys(agents):
             found = _check_agent(agent, bundles, env, cwd)
@@ -85,26 +85,26 @@ def check_agent_cli(
     return tuple(findings)
 
 
-def _check_binary(cli: AgentCli, env: Mapping[str, str], cwd: Path, timeout_s: float) -> Finding | None:
+def _check_binary(cli: AgentCli, env: Mapping[str, str], cwd: Path, timeout_s: float) -> CliFinding | None:
     try:
         binary = find_binary(cli, env)
     except ConfigError as problem:
-        return Finding(topic=Topic.BINARY, fatal=True, text=problem.message, hint=problem.hint or "")
+        return CliFinding(topic=Topic.BINARY, fatal=True, text=problem.message, hint=problem.hint or "")
     if not cli.version:
         return None
     words = " ".join([os.path.basename(binary), *cli.version])
     answer = run_short(binary, cli.version, env=env, cwd=cwd, timeout_s=timeout_s)
     if answer.timed_out:
-        return Finding(topic=Topic.BINARY, fatal=False, text=f"`{words}` did not answer within {timeout_s:g} s")
+        return CliFinding(topic=Topic.BINARY, fatal=False, text=f"`{words}` did not answer within {timeout_s:g} s")
     if answer.not_started is not None:
-        return Finding(
+        return CliFinding(
             topic=Topic.BINARY,
             fatal=True,
             text=f"agent CLI {cli.name!r}: {binary} cannot be started: {answer.not_started}",
         )
     if answer.exit_code == 0:
         return None
-    return Finding(
+    return CliFinding(
         topic=Topic.BINARY,
         fatal=True,
         text=f"agent CLI {cli.name!r} cannot start: `{words}` ended with exit code {answer.exit_code}"
@@ -113,14 +113,14 @@ def _check_binary(cli: AgentCli, env: Mapping[str, str], cwd: Path, timeout_s: f
     )
 
 
-def _check_login(cli: AgentCli, env: Mapping[str, str], cwd: Path, timeout_s: float) -> Finding | None:
+def _check_login(cli: AgentCli, env: Mapping[str, str], cwd: Path, timeout_s: float) -> CliFinding | None:
     answer = ask_ready(cli, env=env, cwd=cwd, timeout_s=timeout_s)
     if answer.ready is Ready.YES:
         return None
     if answer.ready is Ready.UNKNOWN:
         text = f"agent CLI {cli.name!r} may not be logged in: {answer.words}"
-        return Finding(topic=Topic.LOGIN, fatal=False, text=text, hint=cli.login)
-    return Finding(
+        return CliFinding(topic=Topic.LOGIN, fatal=False, text=text, hint=cli.login)
+    return CliFinding(
         topic=Topic.LOGIN,
         fatal=True,
         text=f"agent CLI {cli.name!r} is not logged in: {answer.words}",
@@ -130,7 +130,7 @@ def _check_login(cli: AgentCli, env: Mapping[str, str], cwd: Path, timeout_s: fl
 
 def _check_agent(
     agent: str, registered: Mapping[str, Path | None] | None, env: Mapping[str, str], cwd: Path
-) -> Finding | None:
+) -> CliFinding | None:
     bundles = registered or {}
     parts = split_agent(agent)
     if parts is None:
@@ -152,8 +152,8 @@ def _check_agent(
     return _undecided(agent)
 
 
-def _undecided(agent: str) -> Finding:
-    return Finding(
+def _undecided(agent: str) -> CliFinding:
+    return CliFinding(
         topic=Topic.AGENT,
         fatal=False,
         text=f"amplifier has not fetched its bundles yet, so it is not known whether agent {agent} exists",
@@ -161,8 +161,8 @@ def _undecided(agent: str) -> Finding:
     )
 
 
-def _no_bundle(agent: str) -> Finding:
-    return Finding(
+def _no_bundle(agent: str) -> CliFinding:
+    return CliFinding(
         topic=Topic.AGENT,
         fatal=True,
         text=f"bundle {agent} not found",
@@ -171,7 +171,7 @@ def _no_bundle(agent: str) -> Finding:
     )
 
 
-def _not_found(agent: str, bundles: Mapping[str, Path | None], env: Mapping[str, str]) -> Finding:
+def _not_found(agent: str, bundles: Mapping[str, Path | None], env: Mapping[str, str]) -> CliFinding:
     import difflib  # only on an error: it costs more to load than the whole check
 
     known = [
@@ -180,7 +180,7 @@ def _not_found(agent: str, bundles: Mapping[str, Path | None], env: Mapping[str,
         for name in (agents_in(folder) if folder is not None else cached_agents(env, namespace))
     ]
     near = difflib.get_close_matches(agent, known, n=1, cutoff=0.5)
-    return Finding(
+    return CliFinding(
         topic=Topic.AGENT,
         fatal=True,
         text=f"agent {agent} not found" + (f"; nearest: {near[0]}" if near else ""),
