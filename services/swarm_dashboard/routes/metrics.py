@@ -13,6 +13,7 @@ from prometheus_client.registry import Collector
 
 from swarm_dashboard.web.context import Context
 from swarm_dashboard.web.database_reader import Reading
+from swarm_shared.diagnosis import Level, diagnose
 from swarm_shared.diagnosis.programs import last_pass_age_s, reaper_of
 from swarm_shared.domain.models import Status
 from swarm_shared.store.queue.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED, RUNNER_DOWN
@@ -29,6 +30,7 @@ class _Swarm(Collector):
         yield from _queue(reading, now)
         yield from _workers(reading, now)
         yield from _stops(reading)
+        yield _findings(reading)
         yield from _landing(reading, now)
         yield from _file(reading)
         yield from _reaper(reading, now)
@@ -99,6 +101,16 @@ def _stops(reading: Reading) -> Iterator[Metric]:
     for hold in found:
         holds.add_metric([hold.route, hold.agent_cli, hold.kind], 1.0)
     yield holds
+
+
+def _findings(reading: Reading) -> Metric:
+    found = GaugeMetricFamily(
+        "swarm_findings", "Findings of the diagnosis that are not ok, as Health shows them.", labels=["code", "level"]
+    )
+    open_ones = [each for each in diagnose(reading.database) if each.level is not Level.OK]
+    for (code, level), number in Counter((each.code, str(each.level)) for each in open_ones).items():
+        found.add_metric([code, level], number)
+    return found
 
 
 def _landing(reading: Reading, now: int) -> Iterator[Metric]:

@@ -171,6 +171,8 @@ def test_health_reports_a_process_that_keeps_the_write_lock(desk: DashboardDesk)
     desk.db.swarm.register_service("reaper", ProcessId.mine(), {"supervised": True, "stuck_writer": stuck})
     [lock] = [check for check in read(desk, "/api/health")["checks"] if check["name"] == "write lock"]
     assert (lock["level"], "worker-2" in lock["text"]) == (Level.BAD, True)
+    assert 'swarm_findings{code="write_lock_held",level="bad"} 1.0' in metrics(desk)
+    assert 'level="ok"' not in metrics(desk)
 
 
 def test_the_pulse_counts_failures_of_the_last_hour_and_not_what_people_cut_short(desk: DashboardDesk) -> None:
