@@ -21,6 +21,6 @@ def as_started(settings: Settings, database: TaskDatabase) -> Settings:
 def is_running(database: TaskDatabase) -> bool:
     """Whether a worker or a `start` of this database runs."""
     run = database.swarm.services().get(_START)
-    if run is not None and run.is_alive():
+    if run is not None and run.is_up(database.clock.wall_ms()):
         return True
-    return any(each.process.is_alive() is not False for each in database.workers.alive())
+    return bool({each.run for each in database.workers.alive()} - database.workers.absent())

@@ -102,6 +102,6 @@ def read_queue(database: TaskDatabase) -> QueueState:
         holds=holds,
         # Asked only where it matters: each name costs a look into the list of ready tasks.
         agent_clis=database.runs.agent_clis_left() if endless else (),
-        workers=len(database.workers.alive()),
+        workers=sum(not each.process.is_foreign for each in database.workers.alive()),
         until_midnight=PAUSED in flags and database.spending.only_until_midnight(),
     )

@@ -7,8 +7,10 @@ from datetime import datetime
 
 import pytest
 from cli_desk import CliDesk, ended_process, until
+from msgspec.structs import replace
 
 from swarm_shared.domain.models import FailureClass, HoldReason, Outcome, Status, TaskSpec
+from swarm_shared.processes.identity import ProcessId
 from swarm_shared.store.queue.policy import AttemptResult
 from swarm_shared.store.queue.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP
 
@@ -391,3 +393,20 @@ def test_status_warns_of_work_that_does_not_land(desk: CliDesk) -> None:
     assert desk.run("status", "--json").json["to_land"]["late"] is True
     assert "not landed for 15 m" in desk.run("status").out
     assert "longer than a landing should take" in desk.run("why", "a").out
+
+
+def test_a_worker_of_another_machine_is_unknown_in_status_why_doctor_and_for_stop(
+    desk: CliDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("swarm_shared.processes.identity.own_host_id", lambda: "here")
+    desk.queue(TaskSpec(id="a", name="A"))
+    desk.claim(worker=replace(ProcessId.mine(), boot_id="11111111-2222", host_id="there"))
+    status = desk.run("status")
+    assert "unknown" in status.out
+    assert "no worker is running" in status.err
+    [worker] = json.loads(desk.run("status", "--json").out)["workers"]
+    assert worker["status"] == "unknown"
+    for ran in (desk.run("why", "a"), desk.run("doctor")):
+        assert "started on another machine" in ran.out
+        assert "release TASK --gone" in ran.out
+    assert "not running on this machine" in desk.run("stop").err

@@ -36,6 +36,9 @@ def stop(app: App, now: bool, as_json: bool) -> int:
     patience_ms = 1000 * (PATIENCE_S if now else app.settings().graceful_timeout_s + PATIENCE_S)
     with app.open() as database:
         if not _living(database):
+            if any(each.process.is_foreign for each in database.workers.alive()):
+                hint = "stop it on the machine that it was started on; amplifier-swarm doctor names it"
+                raise StateError("this swarm is not running on this machine", hint=hint)
             raise StateError("this swarm is not running", hint="amplifier-swarm status shows its tasks")
         flag = EMERGENCY_STOP if now else DRAINED
         was_set = flag in database.swarm.flags()
