@@ -14,6 +14,7 @@ from swarm_reaper.housekeeping import Sizes
 from swarm_reaper.long_requests import LongRequests
 from swarm_reaper.lost_file import LostFile
 from swarm_reaper.requests import Requests
+from swarm_reaper.rest import Rest
 from swarm_reaper.slots import Slots
 from swarm_reaper.stops import Stops
 from swarm_reaper.stuck_writer import StuckWriter
@@ -87,6 +88,7 @@ class ReaperLoop:
         self._stop_actor = START
         self._still_stopping = True
         self._leave_by = 0
+        self._rest = Rest()
         self._seen_version = -1
         self._next_show = 0
         self._next_beat = 0
@@ -111,6 +113,10 @@ class ReaperLoop:
         """Run one round. Returns whether the work is over. Problems with the database or the disk are reported and
         waited out.
         """
+        with self._rest.after():
+            return self._run_once()
+
+    def _run_once(self) -> bool:
         self._again = False
         self._beat_if_due()
         self._mind_those_above()
@@ -165,7 +171,7 @@ class ReaperLoop:
         until = time.monotonic() + self._patience_s()
         while (left := until - time.monotonic()) > 0:
             woken = self._deaths.wait(min(left, LOOK_S))
-            if woken is not Woken.TIME or self._moved():
+            if woken is not Woken.TIME or (self._rest.is_over() and self._moved()):
                 return woken
         return Woken.TIME
 

@@ -25,6 +25,7 @@ from swarm_shared.store.queue.started_with import StartedWith
 from swarm_worker.assembly import assemble
 from swarm_worker.config import WorkerConfig, worker_config
 from swarm_worker.event_loop import Watch
+from swarm_worker.pace import Pace
 from swarm_worker.processes.keeper import fork_worker
 from swarm_worker.processes.session_tree import TreeUnproven
 from swarm_worker.stopping import Leave
@@ -48,7 +49,7 @@ def work(config: WorkerConfig, started: StartedWith) -> int:
     config.private_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     database = TaskDatabase(config.db, create=False)
     _refuse_to_drop_worktrees(config, database)
-    watch = Watch(database.connection.data_version)
+    watch = Watch(database.connection.data_version, Pace(database.workers.number_alive))
     watch.obey(keeper)
     for owner, loss in owners:
         watch.bind_to(owner, loss)

@@ -10,21 +10,23 @@ import time
 from collections.abc import Callable
 
 from swarm_shared.processes.identity import ProcessId
+from swarm_worker.pace import Pace
 from swarm_worker.processes.keeper import Keeper
 
-LOOK_S = 0.1  # how often the database is checked for commits of other processes
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class Watch:
     """One selector for the whole worker; handlers only record events, and the loop acts on them."""
 
-    def __init__(self, data_version: Callable[[], int]) -> None:
+    def __init__(self, data_version: Callable[[], int], pace: Pace) -> None:
         """Listen to signals; to be made in the main thread.
 
         Args:
             data_version: Moves when another process has committed.
+            pace: How often to check it.
         """
+        self.pace = pace
         self.stops_asked = 0  # TERM, INT and HUP so far: the first is polite, the second is not
         self.stop_asked_at: float | None = None
         self.retire_asked = False  # SIGUSR1: finish without a limit, then leave; SIGUSR2: stay after all
@@ -70,7 +72,7 @@ class Watch:
         for key, _ in self._selector.select(max(0.0, timeout_s)):
             key.data()
 
-    def moved(self, *, every_s: float = LOOK_S) -> bool:
+    def moved(self, every_s: float) -> bool:
         """Whether another process has committed since the last True; asks at most every `every_s`."""
         now = time.monotonic()
         if now < self._next_look:

@@ -26,7 +26,6 @@ from swarm_worker.stopping import Leave, Stopping
 from swarm_worker.workplaces.workplace import Workplaces
 
 LOG = logging.getLogger("swarm.worker")
-IDLE_LOOK_S = 0.05  # from a commit to its notice
 LONGEST_WAIT_S = 1.0
 SETTLE_RETRY_S = 1.0
 SHORTAGE_PAUSE_S = 5.0
@@ -190,11 +189,12 @@ class WorkerLoop:
         """Sleep until someone committed, a time has come, or a signal arrives."""
         due_ms = self._db.queue.ms_to_next_due()
         until = self._around.now() + min(LONGEST_WAIT_S if due_ms is None else due_ms / 1000, LONGEST_WAIT_S)
-        while not self._watch.moved(every_s=IDLE_LOOK_S):
+        look_s = self._watch.pace.idle_s()
+        while not self._watch.moved(look_s):
             left = until - self._around.now()
             if left <= 0 or self._stopping.asked():
                 return
-            self._watch.wait(min(IDLE_LOOK_S, left, self._heart.due_in()))
+            self._watch.wait(min(look_s, left, self._heart.due_in()))
             self._heart.beat_if_due()
 
     def _damp_crashes(self) -> None:

@@ -65,7 +65,7 @@ def test_a_project_root_that_is_no_folder_exits_3(at: Desk) -> None:
 
 @pytest.mark.parametrize(
     ("words", "code"),
-    [(("--workers", "65"), 2), (("--isolation", "magic"), 2), (("--no-such-option",), 2), (("--retry-delay", "x"), 2)],
+    [(("--workers", "257"), 2), (("--isolation", "magic"), 2), (("--no-such-option",), 2), (("--retry-delay", "x"), 2)],
 )
 def test_a_wrong_option_is_a_matter_of_usage(at: Desk, words: tuple[str, ...], code: int) -> None:
     assert at.run(*words) == code

@@ -136,7 +136,7 @@ def test_settings_of_the_environment_apply_from_the_first_start() -> None:
 
 @pytest.mark.parametrize(
     ("variable", "value"),
-    [("SWARM_WORKERS", "lots"), ("SWARM_MAX_WORKERS", "65"), ("SWARM_GRACEFUL_TIMEOUT_S", "soon")],
+    [("SWARM_WORKERS", "lots"), ("SWARM_MAX_WORKERS", "257"), ("SWARM_GRACEFUL_TIMEOUT_S", "soon")],
 )
 def test_a_bad_setting_is_named_on_standard_error_and_the_default_holds(variable: str, value: str) -> None:
     with swarm(environ={variable: value}) as running:

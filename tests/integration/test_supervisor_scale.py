@@ -7,16 +7,19 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from supervision import DEADLINE_S, QUICK_START, Swarm, swarm
 
-from swarm_shared.supervisor.client import SupervisorRefused, process_name
+from swarm_shared.program.settings import MAX_WORKERS
+from swarm_shared.supervisor.client import SupervisorClient, SupervisorRefused, process_name
 from swarm_shared.supervisor.rpc import STILL_RUNNING
 
 pytestmark = pytest.mark.integration
 
 THREE = ("worker-1", "worker-2", "worker-3")
+USUAL_OPEN_FILES = 1024  # the soft limit where no one has changed it, which supervisord asks for
 FIVE = (*THREE, "worker-4", "worker-5")
 
 
@@ -237,7 +240,7 @@ def test_scaling_to_none_and_back() -> None:
         running.wait_ready("worker-1", "worker-2")
 
 
-@pytest.mark.parametrize("words", [["65"], ["-1"], ["many"], [], ["3", "4"], ["3", "--later"], ["00003x"]])
+@pytest.mark.parametrize("words", [["257"], ["-1"], ["many"], [], ["3", "4"], ["3", "--later"], ["00003x"]])
 def test_a_scale_that_makes_no_sense_is_a_usage_error(words: list[str]) -> None:
     with swarm() as running:
         done = running.ctl("scale", *words)
@@ -266,3 +269,20 @@ def test_help_for_scale_is_there_and_help_for_other_commands_is_as_before() -> N
         assert "Surplus workers finish their task" in helped
         assert "No help" not in helped + running.ctl("help", "status").stdout
         assert "scale" in running.ctl("help").stdout
+
+
+def test_the_most_workers_run_at_once_within_the_usual_limits_of_a_process_and_leave_again() -> None:
+    """Cheap stand-ins that end with their first signal: what is tried is supervisord."""
+    with swarm(conf=f"{QUICK_START}command=/bin/sleep 600\n", environ={"SWARM_WORKERS": "1"}) as running:
+        running.client = SupervisorClient(running.client.socket_path, timeout_s=60)  # it forks 256 times meanwhile
+        running.client.scale(MAX_WORKERS)
+        everyone = {f"worker-{number}" for number in range(1, MAX_WORKERS + 1)}
+        running.wait_for("all workers", lambda: running.worker_pids().keys() == everyone or None, deadline_s=60)
+        files = len(list(Path(f"/proc/{running.process.pid}/fd").iterdir()))
+        assert files < USUAL_OPEN_FILES
+        first = running.worker_pids()["worker-1"]
+        with pytest.raises(SupervisorRefused, match=f"from 0 to {MAX_WORKERS}"):
+            running.client.scale(MAX_WORKERS + 1)
+        running.client.scale(1, now=True)
+        running.wait_for("all but one to leave", lambda: len(running.client.slots()) == 1 or None, deadline_s=60)
+        assert running.worker_pids() == {"worker-1": first}

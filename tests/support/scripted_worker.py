@@ -24,6 +24,7 @@ from swarm_worker.assembly import with_worktrees
 from swarm_worker.config import WorkerConfig, worker_config
 from swarm_worker.landing.careful_git import CarefulGit
 from swarm_worker.loop import Round, WorkerLoop
+from swarm_worker.pace import Pace
 from swarm_worker.processes.session_tree import CannotStart, Event, Exited, Gone, Launch, Unproven
 from swarm_worker.session.session_types import Surroundings
 from swarm_worker.stopping import Stopping
@@ -192,6 +193,7 @@ class ScriptedWatch:
         self.keeper_lost = False
         self.waits = 0
         self.others_wrote = False  # as if another process had committed
+        self.pace = Pace(lambda: 1, now=time)
         self._callbacks: dict[int, Callable[[], None]] = {}
 
     def ask_to_stop(self) -> None:
@@ -213,7 +215,7 @@ class ScriptedWatch:
         until = self._time() + max(0.0, timeout_s)
         self._time.go_to(min(until, max(self._time(), self._tree.next_moment())))
 
-    def moved(self, *, every_s: float = 0.0) -> bool:
+    def moved(self, every_s: float) -> bool:
         moved, self.others_wrote = self.others_wrote, False
         return moved
 

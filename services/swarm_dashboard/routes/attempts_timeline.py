@@ -89,7 +89,8 @@ def _lanes(reading: Reading, recent: Recent, alive: set[str], *, until: int, slo
     names = {ran.worker_id for ran in recent.attempts} | alive
     ordered = sorted(names, key=lambda name: (name not in alive, _natural(name)))
     kept = ordered[:MAX_WORKERS]
-    slots = max(1, min(slots, MAX_BLOCKS // max(1, len(kept)) // 2))
+    if len(recent.attempts) > MAX_BLOCKS:  # no attempt is more than one block
+        slots = max(1, min(slots, MAX_BLOCKS // max(1, len(kept)) // 2))
     slot_ms = max(1, (until - recent.since) // slots)
     packed = pack(recent.attempts, slot_ms=slot_ms)
     blocks: list[Block] = [block for name in kept for block in packed.get(name, ())]

@@ -4,7 +4,7 @@
 import { h } from "./dom.js";
 import * as verbs from "./verbs.js";
 
-const MOST_WORKERS = 64;
+const MOST_WORKERS = 256;
 
 /** @param {Api.Status} status */
 export function scaleForm({ workers }) {

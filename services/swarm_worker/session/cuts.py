@@ -37,7 +37,8 @@ class Cuts:
         if not exited and (late := self._late()):
             return late
         # Looked up only when another process has committed.
-        return self._open_requests() if self._around.watch.moved() else None
+        watch = self._around.watch
+        return self._open_requests() if watch.moved(watch.pace.busy_s()) else None
 
     def _late(self) -> Cut | None:
         role = self._plan.role

@@ -18,7 +18,6 @@ from swarm_shared.processes.tree import usage_below
 from swarm_shared.program.logs import event
 from swarm_shared.runners.following import end, engine_failure
 from swarm_shared.store.queue.claims import Claim, ClosedSession
-from swarm_worker.event_loop import LOOK_S
 from swarm_worker.lease import ProgressMeter
 from swarm_worker.processes.session_tree import CannotStart, Exited, Gone, Launch, TreeUnproven, Unproven
 from swarm_worker.session.capture import Capture
@@ -138,7 +137,12 @@ class Session:
     def _patience(self) -> float:
         """Seconds until something is due."""
         now = self._around.now()
-        waits = [LOOK_S, self._around.heart.due_in(), self._meter.due_in(), max(0.0, self._cuts.deadline - now)]
+        waits = [
+            self._around.watch.pace.busy_s(),
+            self._around.heart.due_in(),
+            self._meter.due_in(),
+            max(0.0, self._cuts.deadline - now),
+        ]
         if self._record_at is not None:
             waits.append(max(0.0, self._record_at - now))
         if (due := self._around.tree.due_in()) is not None:

@@ -27,7 +27,7 @@ from swarm_shared.program.route_settings import as_routes
 from swarm_shared.program.runner_settings import RUNNERS, as_runners
 from swarm_shared.program.setup_steps import SetupStep, as_setup_steps
 
-MAX_WORKERS = 64
+MAX_WORKERS = 256
 LEASE_HEARTBEATS = 4
 _YES, _NO = frozenset({"1", "on", "true", "yes"}), frozenset({"0", "off", "false", "no"})
 

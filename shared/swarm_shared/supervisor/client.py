@@ -193,7 +193,7 @@ class SupervisorClient:
         self._call("swarm.beat", pid, grace_s)
 
     def scale(self, workers: int, *, now: bool = False) -> Scaled:
-        """Run so many workers, 0 to 64; surplus ones retire, or with `now` get SIGTERM. Does not wait.
+        """Run so many workers, 0 to 256; surplus ones retire, or with `now` get SIGTERM. Does not wait.
 
         Those that have not left yet and are needed again stay.
         """

@@ -14,6 +14,7 @@ from swarm_shared.agents.presets.catalog import load_presets
 from swarm_shared.domain.models import Role, TaskSpec
 from swarm_shared.git.plumbing.variables import without_git_state
 from swarm_shared.processes.sweep import marks
+from swarm_shared.program.settings import MAX_WORKERS
 
 PRESETS = load_presets()
 ATTEMPT = "0f8fad5b-d9cb-469f-a165-70867728950e"
@@ -51,8 +52,9 @@ def test_the_environment_is_yours_plus_marks_and_minus_our_own_and_supervisords(
 
 
 def test_each_worker_has_ports_of_its_own_and_agents_get_to_know_them() -> None:
-    ranges = [range(first, first + PORTS_EACH) for first in (first_port(20_000, f"worker-{n}") for n in range(1, 65))]
-    assert len({port for each in ranges for port in each}) == 64 * PORTS_EACH
+    firsts = [first_port(20_000, f"worker-{number}") for number in range(1, MAX_WORKERS + 1)]
+    ranges = [range(first, first + PORTS_EACH) for first in firsts]
+    assert len({port for each in ranges for port in each}) == MAX_WORKERS * PORTS_EACH
     assert first_port(20_000, "by-hand") == first_port(20_000, "worker-1234567890") == 20_000
     env = of_session({PORT_VARIABLE: "20040", "SWARM_DB": "tasks.db"})
     assert env[PORT_VARIABLE] == "20040"

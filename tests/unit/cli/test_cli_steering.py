@@ -205,7 +205,7 @@ def test_a_phase_alone_means_the_tasks_that_the_verb_is_made_for(desk: CliDesk) 
         ("prioritize", "a", "urgent"),
         ("prioritize", "a"),
         ("scale",),
-        ("scale", "65"),
+        ("scale", "257"),
         ("retry", "--status", "broken", "--yes"),
     ],
 )

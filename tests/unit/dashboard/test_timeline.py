@@ -125,6 +125,17 @@ def test_a_cut_is_reported(desk: DashboardDesk, monkeypatch: pytest.MonkeyPatch)
     assert cut["complete_from"] > cut["from"]
 
 
+def test_many_lanes_with_few_attempts_show_each_attempt_apart(
+    desk: DashboardDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"worker-{number}" for number in range(8)]
+    desk.add(*(str(number) for number in range(16)))
+    monkeypatch.setattr(timeline, "MAX_BLOCKS", 16)  # as many for each lane as 5000 are for 256 workers
+    for name in names * 2:
+        run_for(desk, 60, worker_id=name)
+    assert [len(lane["blocks"]) for lane in told(desk, "?range=6h")["lanes"]] == [2] * 8
+
+
 def test_an_unknown_range_is_refused_in_words(desk: DashboardDesk) -> None:
     answer = desk.get("/api/timeline?range=1y")
     assert answer.status_code == 400

@@ -6,12 +6,14 @@ import os
 import signal
 import subprocess
 import sys
+from importlib.resources import files
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 import swarm_shared.supervisor.plugin as plugin
+from swarm_shared.program import settings
 from swarm_shared.supervisor.plugin import family, override
 from swarm_shared.supervisor.plugin.newborn import ENDING
 from swarm_shared.supervisor.plugin.override import parse_workers, render, sections_from
@@ -37,16 +39,22 @@ def test_an_empty_environment_overrides_nothing() -> None:
     assert rendered(SWARM_WORKERS="", SWARM_GRACEFUL_TIMEOUT_S="", SWARM_DASHBOARD="") == ""
 
 
-@pytest.mark.parametrize(("text", "count"), [("0", 0), ("1", 1), ("64", 64), (" 7 ", 7), ("0005", 5)])
+@pytest.mark.parametrize(("text", "count"), [("0", 0), ("1", 1), ("256", 256), (" 7 ", 7), ("0005", 5)])
 def test_a_number_of_workers_from_none_to_the_limit_is_taken(text: str, count: int) -> None:
     assert rendered(SWARM_WORKERS=text) == f"[program:swarm-worker]\nnumprocs={count}\n"
 
 
-@pytest.mark.parametrize("text", ["65", "-1", "1.5", "many", "9" * 5000, "00003", "³"])
+@pytest.mark.parametrize("text", ["257", "-1", "1.5", "many", "9" * 5000, "00003", "³"])
 def test_any_other_number_of_workers_is_complained_of(text: str) -> None:
     assert parse_workers(text) is None
     (complaint,) = complaints(SWARM_WORKERS=text)
     assert complaint.startswith("SWARM_WORKERS=")
+
+
+def test_every_part_that_limits_the_number_of_workers_has_the_same_limit() -> None:
+    assert settings.MAX_WORKERS == override.MAX_WORKERS == parse_workers(str(override.MAX_WORKERS)) == 256
+    form = files("swarm_dashboard").joinpath("static", "scaleform.js").read_text()
+    assert f"const MOST_WORKERS = {override.MAX_WORKERS};" in form
 
 
 def test_the_first_name_of_the_number_of_workers_wins_over_the_second() -> None:

@@ -214,6 +214,10 @@ class Workers(Family):
         """Runs that take no task here although their rows have not ended: dead ones, and those of other machines."""
         return {each.run for each in self.alive() if each.process.is_foreign or each.process.is_alive() is False}
 
+    def number_alive(self) -> int:
+        """How many workers have rows that have not ended."""
+        return int(self._db.value(SQL["number_of_alive_workers"]))
+
     def get(self, run: int) -> WorkerRun | None:
         row = self._db.row(SQL["worker_run"], {"run": run})
         return None if row is None else WorkerRun.from_row(row)

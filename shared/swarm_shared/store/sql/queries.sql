@@ -449,6 +449,9 @@ SELECT run, worker_id, status, pid, pid_start, keeper_pid, keeper_start, boot_id
        heartbeat_at, lease_until_mono, attempt, task, tree_gone_at
 FROM workers INDEXED BY workers_alive WHERE status NOT IN ('stopped', 'crashed') ORDER BY run;
 
+-- name: number_of_alive_workers
+SELECT count(*) FROM workers INDEXED BY workers_alive WHERE status NOT IN ('stopped', 'crashed');
+
 -- name: worker_run
 SELECT run, worker_id, status, pid, pid_start, keeper_pid, keeper_start, boot_id, pid_ns, host_id, hostname,
        heartbeat_at, lease_until_mono, attempt, task, tree_gone_at

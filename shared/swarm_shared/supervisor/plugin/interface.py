@@ -50,7 +50,7 @@ class SwarmInterface:
 
         One that is leaving and is needed again stays; one that is being stopped already starts again afterwards.
 
-        @param int count       Workers wanted, 0 to 64
+        @param int count       Workers wanted, 0 to 256
         @param boolean nowait  Return at once instead of when the surplus workers have left
         @param boolean now     Stop surplus workers as SIGTERM does, also those that retire already
         @return struct         workers: int; added, kept, returning, retiring: arrays of names

@@ -16,7 +16,7 @@ from typing import Any
 WORKERS = "swarm-worker"
 REAPER = "swarm-reaper"
 DASHBOARD = "swarm-dashboard"
-MAX_WORKERS = 64
+MAX_WORKERS = 256
 MAX_DIGITS = 4
 OVERRIDE = "supervisord.d/50-scale.conf"  # beside the main file, which includes it
 STOP_MARGIN_S = 30  # from the end of a worker's graceful timeout to supervisord's SIGKILL
@@ -71,7 +71,7 @@ def sections_from(environ: Mapping[str, str], complain: Callable[[str], None]) -
 
 
 def parse_workers(text: str) -> int | None:
-    """A number of workers from 0 to 64; None for anything else."""
+    """A number of workers from 0 to 256; None for anything else."""
     text = text.strip()
     if not text.isdecimal() or len(text) > MAX_DIGITS or int(text) > MAX_WORKERS:
         return None

@@ -1,0 +1,37 @@
+"""How often workers check the database: together they do so at a bounded rate, however many there are."""
+
+from __future__ import annotations
+
+from swarm_shared.domain.errors import DatabaseError
+from swarm_shared.program.settings import MAX_WORKERS
+from swarm_worker.pace import BUSY_LOOK_S, COUNT_EVERY_S, IDLE_LOOK_S, MOST_LOOKS_PER_S, Pace
+
+
+def test_all_workers_together_check_at_a_bounded_rate() -> None:
+    for workers in range(1, MAX_WORKERS + 1):
+        pace = Pace(lambda count=workers: count)
+        assert min(pace.idle_s(), pace.busy_s()) >= workers / MOST_LOOKS_PER_S
+
+
+def test_few_workers_notice_a_commit_at_once_and_the_most_within_a_second() -> None:
+    assert (Pace(lambda: 16).idle_s(), Pace(lambda: 16).busy_s()) == (IDLE_LOOK_S, BUSY_LOOK_S)
+    assert Pace(lambda: MAX_WORKERS).idle_s() < 1.0
+    assert Pace(lambda: MAX_WORKERS).busy_s() < 1.0
+
+
+def test_workers_are_counted_now_and_then_and_a_database_that_fails_changes_nothing() -> None:
+    now, counts = [0.0], iter([100, 200])
+    failing = False
+
+    def count() -> int:
+        if failing:
+            raise DatabaseError("locked")
+        return next(counts)
+
+    pace = Pace(count, now=lambda: now[0])
+    assert pace.idle_s() == pace.idle_s() == 100 / MOST_LOOKS_PER_S
+    now[0] += COUNT_EVERY_S
+    assert pace.idle_s() == 200 / MOST_LOOKS_PER_S
+    now[0] += COUNT_EVERY_S
+    failing = True
+    assert pace.idle_s() == 200 / MOST_LOOKS_PER_S
