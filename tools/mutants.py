@@ -32,7 +32,7 @@ class Mutant:
 
     Args:
         file: From the top of the checkout.
-        find: Stands exactly once in the file.
+        find: Occurs exactly once in the file.
         tests: What pytest is asked to run.
     """
 
@@ -49,7 +49,7 @@ class Mutant:
             ValueError: The guard does not stand there, or more than once.
         """
         if text.count(self.find) != 1:
-            raise ValueError(f"{self.name}: stands {text.count(self.find)} times in {self.file}, not once")
+            raise ValueError(f"{self.name}: occurs {text.count(self.find)} times in {self.file}, not once")
         return text.replace(self.find, self.replace)
 
 

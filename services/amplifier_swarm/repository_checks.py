@@ -110,11 +110,11 @@ def _about_branch(landings: Landings) -> Iterator[Finding]:
 
 def _about_hooks(found: Repository) -> Finding:
     """Users whose commits run hooks and are signed should know that the swarm's commits do not."""
-    configured = _person_has(found.git, "core.hooksPath")
+    configured = _user_setting(found.git, "core.hooksPath")
     folder = (found.top_level or found.common_dir) / Path(configured).expanduser() if configured else None
     hooks = _files(folder or found.common_dir / "hooks")
     names = sorted(path.name for path in hooks if path.suffix != ".sample" and os.access(path, os.X_OK))
-    signs = _person_has(found.git, "commit.gpgsign", "--type=bool") == "true"
+    signs = _user_setting(found.git, "commit.gpgsign", "--type=bool") == "true"
     theirs = [*names[:NAMED], *(["signatures"] if signs else [])]
     text = "the swarm's own commits and merges run no hooks and are not signed"
     if not theirs:
@@ -123,7 +123,7 @@ def _about_hooks(found: Repository) -> Finding:
     return finding("hooks", Level.OK, f"{text}; yours have {', '.join(theirs)}", advice=advice)
 
 
-def _person_has(git: Git, key: str, *how: str) -> str | None:
+def _user_setting(git: Git, key: str, *how: str) -> str | None:
     """A git setting as it is without the swarm's own, which come last."""
     values = git.ask("config", "--get-all", "--null", *how, key).out.decode("utf-8", "replace").split("\0")[:-1]
     return values[-2] if len(values) > 1 else None

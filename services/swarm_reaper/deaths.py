@@ -14,7 +14,7 @@ from swarm_shared.processes.identity import ProcessId
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
-class Woken(Enum):
+class WakeReason(Enum):
     """Why a wait ended."""
 
     TIME = auto()
@@ -69,19 +69,19 @@ class Deaths:
         """Whether a followed process is known to have ended."""
         return process in self._ended
 
-    def wait(self, timeout_s: float) -> Woken:
+    def wait(self, timeout_s: float) -> WakeReason:
         """Wait for the death of a followed process, a signal, or the time; a death is reported once."""
-        woken = Woken.TIME
+        woken = WakeReason.TIME
         for descriptor, _ in self._poll.poll(max(0.0, timeout_s) * 1000):
             process = self._process_of.get(descriptor)
             if process is None:
                 assert self._bell is not None
                 self._bell.recv(64)
-                return Woken.SIGNAL
+                return WakeReason.SIGNAL
             # It stays readable forever: once reported, it must not wake us again.
             self._drop(process)
             self._ended.add(process)
-            woken = Woken.DEATH
+            woken = WakeReason.DEATH
         return woken
 
     def close(self) -> None:

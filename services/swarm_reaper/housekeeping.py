@@ -79,14 +79,14 @@ class Housekeeping:
     def run_once(self) -> None:
         """Do what is due."""
         sizes = self._sizes(self._db.path)
-        self._mind_space(sizes.free)
+        self._watch_disk_space(sizes.free)
         self._try_runners()
         if sizes.wal > WAL_PASSIVE_BYTES:
             self._db.connection.checkpoint(truncate=sizes.wal > WAL_TRUNCATE_BYTES)
         finished = self._db.imports.clear_up()
         if finished:
             event(LOG, "imports_cleared_up", count=finished)
-        late = self._db.landings.tell_late()
+        late = self._db.landings.log_late()
         if late is not None:
             event(LOG, "landing_late", level=logging.WARNING, task=late)
         self._db.spending.check(self._config.budgets.spending)  # a new day may have begun
@@ -100,7 +100,7 @@ class Housekeeping:
             used = disk_use(self._config.state_dir)
             self._db.swarm.note_disk_use(used.worktrees, used.spares, used.size_bytes)
 
-    def _mind_space(self, free: int) -> None:
+    def _watch_disk_space(self, free: int) -> None:
         low = DISK_LOW in self._db.swarm.flags()
         least = self._config.min_free_bytes
         if free < least and not low:

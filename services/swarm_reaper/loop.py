@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from swarm_reaper.config import ReaperConfig
-from swarm_reaper.deaths import Deaths, Woken
+from swarm_reaper.deaths import Deaths, WakeReason
 from swarm_reaper.housekeeping import Sizes
 from swarm_reaper.long_requests import LongRequests
 from swarm_reaper.lost_file import LostFile
@@ -103,7 +103,7 @@ class ReaperLoop:
         self._long_requests.start()
         try:
             while not self.run_once():
-                if self._wait() is Woken.SIGNAL:
+                if self._wait() is WakeReason.SIGNAL:
                     return
         finally:
             self._long_requests.stop(within_s=LONG_REQUEST_ENDS_WITHIN_S)
@@ -119,12 +119,12 @@ class ReaperLoop:
     def _run_once(self) -> bool:
         self._again = False
         self._beat_if_due()
-        self._mind_those_above()
+        self._check_owners()
         try:
             self._writer.run_once()
             with self._sole() as alone:
                 # Without the lock, reset-orphans or another reaper is working: the next round is soon enough.
-                if alone and self._takes_duty():
+                if alone and self._is_active():
                     self._round()
             self._again = self._deaths.follow(self._watched()) or self._again
             self._problem = None
@@ -165,15 +165,15 @@ class ReaperLoop:
 
     # ───── waiting ─────
 
-    def _wait(self) -> Woken:
+    def _wait(self) -> WakeReason:
         if self._again:
-            return Woken.DEATH
+            return WakeReason.DEATH
         until = time.monotonic() + self._patience_s()
         while (left := until - time.monotonic()) > 0:
             woken = self._deaths.wait(min(left, LOOK_S))
-            if woken is not Woken.TIME or (self._rest.is_over() and self._moved()):
+            if woken is not WakeReason.TIME or (self._rest.is_over() and self._moved()):
                 return woken
-        return Woken.TIME
+        return WakeReason.TIME
 
     def _patience_s(self) -> float:
         if not self._on_duty or self._problem is not None:
@@ -201,7 +201,7 @@ class ReaperLoop:
 
     # ───── duty ─────
 
-    def _takes_duty(self) -> bool:
+    def _is_active(self) -> bool:
         """Whether this is the active reaper of the database; a second one only waits until the first has ended."""
         other = self._db.swarm.services().get(NAME)
         if other is not None and other.process == self._me and other.stopped_at is None:
@@ -249,7 +249,7 @@ class ReaperLoop:
     def _report_killed_run(self) -> None:
         self._db.events.add(RUN_ENDED, "the run was killed")  # what was killed cannot report it
 
-    def _mind_those_above(self) -> None:
+    def _check_owners(self) -> None:
         self._file.look_if_due()
         if self._leaving is not None:
             return

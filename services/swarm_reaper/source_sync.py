@@ -1,4 +1,4 @@
-"""Running the user's `sync_command` for completed tasks whose source has no place to tick."""
+"""Running the user's `sync_command` for completed tasks whose source cannot be ticked."""
 
 from __future__ import annotations
 

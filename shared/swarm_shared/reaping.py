@@ -87,7 +87,7 @@ class Reaping:
 
         Args:
             lifelines: Of the workers' keepers.
-            adopted: Tells the leftovers that supervisord inherited, when it runs.
+            adopted: Returns the leftover processes that supervisord inherited, when it runs.
         """
         self._recovery = recovery
         self._workers = workers

@@ -216,7 +216,7 @@ def test_landing_shows_why_nothing_lands_and_resume_continues(desk: SteeredQueue
     assert landing is not None
     expect(page.locator(".stations")).to_contain_text("swarm/integration")
     expect(page.locator("table.to-land tbody tr")).to_have_count(2)
-    desk.db.landings.tell_landed(landing, SHA)
+    desk.db.landings.record_landed(landing, SHA)
     desk.settle(landing.claim)
     expect(page.locator("table.landed tbody tr")).to_contain_text("c0ffee0000")
     desk.db.landings.stop_queue("base is red", actor="worker-1")

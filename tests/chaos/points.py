@@ -141,14 +141,14 @@ LANDING_POINTS: Mapping[str, Point] = MappingProxyType(
         "lander: past it, branch not moved": _after(WORKER, f"{_LANDINGS}.pass_point_of_no_return", latest=2),
         "lander: branch moved, tip not noted": _before(WORKER, f"{_LANDINGS}.note_tip", latest=2),
         "lander: tip noted": _after(WORKER, f"{_LANDINGS}.note_tip", latest=2),
-        "lander: landed, not told": _before(WORKER, f"{_LANDINGS}.tell_landed", latest=2),
+        "lander: landed, not recorded": _before(WORKER, f"{_LANDINGS}.record_landed", latest=2),
         "recycler: landed worktree found": _before(WORKER, "swarm_worker.workplaces.recycler:recycle"),
         "recycler: cleaned, no spare yet": _before(WORKER, f"{_SPARES}:Spares.add"),
         "recycler: inside making or taking a spare": _before(WORKER, f"{_SPARES}:_write", latest=4),
         "recycler: at the next step of that": _after(WORKER, f"{_SPARES}:_write", latest=4),
         "recycler: spare made": _after(WORKER, f"{_SPARES}:Spares.add"),
         "recycler: spare taken, not put in order": _after(WORKER, f"{_SPARES}:Spares.take", _gave_something),
-        "lander: told, not settled": _after(WORKER, f"{_LANDINGS}.tell_landed", latest=2),
+        "lander: recorded, not settled": _after(WORKER, f"{_LANDINGS}.record_landed", latest=2),
         **{name: point for name, point in POINTS.items() if point.program in (REAPER, IMPORT)},
     }
 )

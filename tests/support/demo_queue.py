@@ -186,7 +186,7 @@ class Demo:
         result = AttemptResult(outcome=Outcome.PASSED)
         if refused is None:
             self.db.landings.note_tip(tip := self.sha())
-            self.db.landings.tell_landed(landing, tip)
+            self.db.landings.record_landed(landing, tip)
         else:
             result = AttemptResult(outcome=Outcome.FAILED, failure_class=FailureClass.QUALITY, error=refused)
         self.db.queue.settle(landing.claim, result, Budgets(max_retries=2))

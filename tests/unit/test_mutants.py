@@ -42,5 +42,5 @@ def test_a_guard_is_where_the_list_says_and_its_tests_exist(mutant: object) -> N
 
 def test_a_guard_that_is_not_there_any_more_is_an_error() -> None:
     gone = TOOL.Mutant(name="gone", file="x", find="no such text", replace="", tests=())
-    with pytest.raises(ValueError, match="stands 0 times"):
+    with pytest.raises(ValueError, match="occurs 0 times"):
         gone.planted_in("another text")

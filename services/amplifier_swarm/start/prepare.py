@@ -57,7 +57,7 @@ def check(
         raise Unfit(problems)
     for warning in (*machine.warnings, *agents.warnings, *long_prompts(settings, database)):
         say(f"warning: {warning}")
-    _mind_place(database, say)
+    _protect_database(database, say)
     follow_person(database.landings, machine.settings)
     return machine.settings, agents
 
@@ -75,8 +75,8 @@ def _notify_problems(settings: Settings, environ: Mapping[str, str]) -> list[Pro
     ]
 
 
-def _mind_place(database: TaskDatabase, say: Say) -> None:
-    """Keep a database inside a checkout out of commits, and warn of clean-ups, once for each place."""
+def _protect_database(database: TaskDatabase, say: Say) -> None:
+    """Keep a database inside a checkout out of commits, and warn once per location that a clean-up could delete it."""
     try:
         keep_out_of_commits(database.path)
     except (SwarmError, OSError) as error:

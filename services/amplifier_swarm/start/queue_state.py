@@ -65,7 +65,7 @@ class QueueState(Struct, frozen=True, kw_only=True):
 
     @property
     def stop(self) -> Flag | None:
-        """A drain or emergency stop, whoever requested it; the emergency stop takes precedence."""
+        """A drain or emergency stop from any source; the emergency stop takes precedence."""
         return self.flags.get(EMERGENCY_STOP) or self.flags.get(DRAINED)
 
     @property

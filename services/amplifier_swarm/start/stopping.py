@@ -53,7 +53,7 @@ class Stopping:
         self._order(Verb.EMERGENCY_STOP, number)
 
     def follow(self, queue: QueueState) -> bool:
-        """Keep the time of a stop, whoever requested it; and forget it after a resume.
+        """Keep the time of a stop, from any source, and clear it after a resume.
 
         Returns:
             Whether a harder stop was ordered: the queue is no longer true.

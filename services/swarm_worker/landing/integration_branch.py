@@ -167,7 +167,7 @@ class IntegrationBranch:
 def _past_dead_locks(integration: Integration, move: Callable[[], _T]) -> _T:
     """Move the branch; where a lock is in the way that a killed git has left, once more without it.
 
-    Whoever made it may have been killed a moment ago: it is given the time to be old.
+    Its maker may have been killed a moment ago, so it is only removed once it is old.
     """
     try:
         return move()

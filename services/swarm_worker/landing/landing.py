@@ -107,7 +107,7 @@ class Landing:
                 raise refusals.conflict(merge, into, between=between, raced=self._merged_what_it_was_given())
             if merge.kind is MergeKind.CONTAINED:
                 if self._landing.head_sha != self._landing.base_sha:  # else there was nothing to land
-                    self._tell_landed(self._landing.landing_commit or tip)
+                    self._record_landed(self._landing.landing_commit or tip)
                 return self._result
             self._examine(spec, merge, tip, into)
             with self._branch.held() as held:
@@ -117,8 +117,8 @@ class Landing:
                 if not self._db.landings.pass_point_of_no_return(self._claim, new=merge.new, old=tip):
                     raise CutShort(self._steps.requested())
                 held.advance(merge.new, old=tip)
-            self._tell_landed(merge.new)
-            self._tell_synced(sync)
+            self._record_landed(merge.new)
+            self._record_synced(sync)
             return self._result
         return failed(self._result, FailureClass.INTERRUPTED, "the landed work kept changing; it is tried again")
 
@@ -221,12 +221,12 @@ class Landing:
         cwd = checkout.path / repository.prefix
         return [self._steps.check(command, spec, cwd=cwd) for command in commands]
 
-    def _tell_synced(self, sync: PlanSync) -> None:
+    def _record_synced(self, sync: PlanSync) -> None:
         if sync.outcome is not None:
             kind, message = sync.outcome
-            self._db.landings.tell_synced(self._landing, kind, message)
+            self._db.landings.record_synced(self._landing, kind, message)
             event(LOG, f"item_{kind}", task=self._claim.task_id, item=message)
 
-    def _tell_landed(self, commit: str) -> None:
-        self._db.landings.tell_landed(self._landing, commit)
+    def _record_landed(self, commit: str) -> None:
+        self._db.landings.record_landed(self._landing, commit)
         event(LOG, "task_landed", task=self._claim.task_id, attempt=self._claim.number, commit=commit[:12])

@@ -28,12 +28,12 @@ def container_argv() -> tuple[str, ...]:
         probe = subprocess.run(
             [*argv, "true"], stdin=subprocess.DEVNULL, capture_output=True, timeout=PROBE_TIMEOUT_S, check=False
         )
-        told, works = probe.stderr.decode(errors="replace").strip(), probe.returncode == 0
+        message, works = probe.stderr.decode(errors="replace").strip(), probe.returncode == 0
     except (OSError, subprocess.TimeoutExpired) as error:
-        told, works = str(error), False
+        message, works = str(error), False
     if not works:
         raise ConfigError(
-            f"--contain does not work on this machine: {told or 'no pid namespaces'}",
+            f"--contain does not work on this machine: {message or 'no pid namespaces'}",
             hint="allow user namespaces, or omit --contain",
         )
     return argv

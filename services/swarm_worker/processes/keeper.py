@@ -22,7 +22,7 @@ from swarm_worker.processes import extinction
 ORPHAN_GRACE_S = 0.2
 HANDED_DOWN = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 _RETRY_S = 1.0
-_SIGNAL_EXIT = 128  # plus the number: how a shell tells the death by a signal
+_SIGNAL_EXIT = 128  # plus the number: how a shell reports death by a signal
 # What the kernel raises for a fault of our own must still end us; everything that someone may send must not.
 _FAULTS = {
     signal.SIGSEGV,

@@ -164,22 +164,22 @@ class AgentSessions:
         now = self._clock.wall_ms()
         return AmplifierFiles(cli, env=env, cwd=cwd, started_ms=now, resumes=resumes, alone=alone)
 
-    def _of_this_run(self, cli: AgentCli, told: Usage, session: str | None, resumes: str | None) -> Usage:
+    def _of_this_run(self, cli: AgentCli, parsed: Usage, session: str | None, resumes: str | None) -> Usage:
         """What this session used, where the CLI counts what an earlier run of the same one had used."""
         if not cli.result.cumulative or session is None or session != resumes:
-            return told
+            return parsed
         before = self._db.tasks.used_by_session(self._claim.task, session)
-        return told.since(before, cumulative=cli.result.cumulative)
+        return parsed.since(before, cumulative=cli.result.cumulative)
 
     def _noted(self, cli: AgentCli, role: Role, reading: Reading, files: SessionFiles, resumes: str | None) -> Reading:
         """The reading, completed from the session's files."""
         session = reading.session_id or files.session_id()
         self._record.note_session(role, session)
-        told, used = usage_of(reading), files.used(session)
-        if told == UNKNOWN_USAGE:
-            told = used.usage
+        parsed, used = usage_of(reading), files.used(session)
+        if parsed == UNKNOWN_USAGE:
+            parsed = used.usage
         models = reading.models or used.models
-        of_this_run = self._of_this_run(cli, told, session, resumes)
+        of_this_run = self._of_this_run(cli, parsed, session, resumes)
         by_model = reading.by_model or used.by_model
         usage = priced(of_this_run, models, self._config.prices, by_model)
         self._record.add_usage(usage)

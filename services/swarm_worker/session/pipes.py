@@ -12,7 +12,7 @@ STDOUT, STDERR = 1, 2
 
 
 class Pipes:
-    """Reads only when told to `listen`: a process that has ended within a moment is read once, at its end."""
+    """Reads only after `listen`: a process that has ended within a moment is read once, at its end."""
 
     def __init__(self, capture: Capture, watch: Watch, now: Callable[[], float]) -> None:
         """Make both pipes.

@@ -218,7 +218,7 @@ class TaskPlace(Workplace):
         message = message_with_trailers(
             f"{claim.task_id}: {self._spec.name} (attempt {claim.number})", task_trailers(claim.task_id, claim.attempt)
         )
-        # Whoever could hold one of these belongs to this attempt, of which nothing is left.
+        # Only processes of this attempt could hold one of these, and none is left.
         locks = (*worktree_locks(opened.checkout.git_dir), *task_locks(self._repository, opened.safe))
         clear_stale(locks, holder_is_dead=lambda _lock: True)
         self._submodules = secure(self._repository, opened.checkout, safe=opened.safe, message=message)
@@ -301,8 +301,8 @@ class TaskPlace(Workplace):
         found = self._shared.look(self._sealed, self._leak)
         for check in found.checks:
             if check["command"] == SETTINGS_CHECK:
-                told = "; ".join(str(check["output"]).splitlines())
-                self._db.queue.note_event(self._claim, "git_settings_changed", told)
+                change_text = "; ".join(str(check["output"]).splitlines())
+                self._db.queue.note_event(self._claim, "git_settings_changed", change_text)
         return found
 
     def restore(self) -> list[str]:

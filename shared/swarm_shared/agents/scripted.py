@@ -50,8 +50,8 @@ def play(step: dict[str, Any], role: str) -> int:
     for line in step.get("output", ()):
         print(line, flush=True)  # noqa: T201 - standard output is what this program is for
     _wait(step)
-    if told := step.get("stderr"):
-        print(told, file=sys.stderr, flush=True)  # noqa: T201
+    if stderr_text := step.get("stderr"):
+        print(stderr_text, file=sys.stderr, flush=True)  # noqa: T201
     if signum := step.get("signal"):
         _note(step, role, "end")
         _die_by(int(signum))

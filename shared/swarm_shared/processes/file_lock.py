@@ -15,7 +15,7 @@ from swarm_shared.domain.errors import DatabaseError
 def try_lock(descriptor: int) -> bool:
     """Take the lock of an open file, unless another one has it; whether it is ours now.
 
-    Whoever inherits the descriptor has the lock as well. It ends when the last of them closes it, or by `unlock`.
+    A process that inherits the descriptor also holds the lock. It ends when the last one closes it, or by `unlock`.
 
     Raises:
         DatabaseError: This file system has no locks.

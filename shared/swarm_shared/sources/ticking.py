@@ -33,7 +33,7 @@ def tick(plan_format: str, text: str, key: str) -> str | None:
 
     Returns:
         The new text, equal to the old one if the item is marked already; None when the item is gone, says something
-        else by now, or the format has no place to mark it. Line ends and everything else stay as they are.
+        else by now, or the format cannot mark it. Line ends and everything else stay as they are.
     """
     mark = TICKS.get(plan_format)
     return None if mark is None else mark(text, key)

@@ -122,7 +122,7 @@ def read_together(
         contents: Each with the place where it was found.
         how: How to read them; recognized by default.
         in_queue: Gives the ids of tasks that are in the queue already.
-        progress: Told bytes read and their total while reading.
+        progress: Called with the bytes read and their total while reading.
 
     Raises:
         FilesRefused: With every problem of every file.

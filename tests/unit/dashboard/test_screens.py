@@ -107,7 +107,7 @@ def test_the_landing_queue_shows_whose_turn_it_is_and_what_has_landed(desk: Dash
     }
     assert (now["landing"]["id"], now["landing"]["worker_id"]) == ("1", "worker-1")
     assert ([row["id"] for row in now["waiting"]], now["waiting_total"]) == (["2", "3"], 2)
-    desk.db.landings.tell_landed(landing, SHA)
+    desk.db.landings.record_landed(landing, SHA)
     desk.settle(landing.claim, PASSED)
     refused = desk.db.landings.claim(desk.claimant())
     assert refused is not None

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from swarm_reaper.deaths import Deaths, Woken
+from swarm_reaper.deaths import Deaths, WakeReason
 from swarm_shared.processes.identity import ProcessId
 
 LONG_S = 20.0
@@ -42,11 +42,11 @@ def test_a_death_ends_the_wait_and_is_reported_once(deaths: Deaths, sleeper: sub
     assert not deaths.follow([process])
     sleeper.kill()
     began = time.monotonic()
-    assert deaths.wait(LONG_S) is Woken.DEATH
+    assert deaths.wait(LONG_S) is WakeReason.DEATH
     assert time.monotonic() - began < LONG_S / 2
     assert deaths.has_ended(process)
     deaths.follow([process])  # its row is still there, and it is not yet waited for
-    assert deaths.wait(0) is Woken.TIME
+    assert deaths.wait(0) is WakeReason.TIME
 
 
 def test_one_that_died_before_it_was_followed_is_news(deaths: Deaths, sleeper: subprocess.Popen[bytes]) -> None:
@@ -71,8 +71,8 @@ def test_a_stop_signal_ends_the_wait(deaths: Deaths) -> None:
     try:
         deaths.listen_to_stop_signals()
         os.kill(os.getpid(), signal.SIGTERM)
-        assert deaths.wait(LONG_S) is Woken.SIGNAL
-        assert deaths.wait(0) is Woken.TIME
+        assert deaths.wait(LONG_S) is WakeReason.SIGNAL
+        assert deaths.wait(0) is WakeReason.TIME
     finally:
         for number, handler in usual.items():
             signal.signal(number, handler)

@@ -146,12 +146,12 @@ def test_work_that_has_not_landed_for_ten_minutes_is_reported_once(desk: QueueDe
     if claimed:
         take(desk)
     desk.clock.pass_s(600)
-    assert desk.db.landings.tell_late() is None
+    assert desk.db.landings.log_late() is None
     assert (pulse.to_land().is_late(desk.clock.wall_ms()), pulse.to_land().tasks) == (False, 2 - claimed)
     assert "landing_late" not in reasons(desk)
     desk.clock.pass_s(1)
-    assert desk.db.landings.tell_late() == "a"
-    assert desk.db.landings.tell_late() is None
+    assert desk.db.landings.log_late() == "a"
+    assert desk.db.landings.log_late() is None
     assert desk.events().count("landing_late") == 1
     assert pulse.to_land().is_late(desk.clock.wall_ms())
     assert reasons(desk)[-1] == "landing_late"
@@ -162,7 +162,7 @@ def test_what_landed_in_time_is_never_reported(desk: QueueDesk) -> None:
     desk.run(BUILT)
     desk.settle(take(desk).claim, BUILT)
     desk.clock.pass_s(3600)
-    assert desk.db.landings.tell_late() is None
+    assert desk.db.landings.log_late() is None
     assert Pulse(desk.db.connection, desk.clock).to_land().since is None
 
 

@@ -159,11 +159,11 @@ def _check(app: App, settings: Settings, name: str, *, calls: bool, as_json: boo
     if as_json:
         print_json({**report.shown(), "call": None if called is None else called.shown(), "works": works})
     else:
-        _tell_check(report, called)
+        _print_check(report, called)
     return 0 if works else EXIT_AGENT_CLI
 
 
-def _tell_check(report: AgentReport, called: Call | None) -> None:
+def _print_check(report: AgentReport, called: Call | None) -> None:
     facts = {"program": report.path or f"{report.problem}"}
     if report.path is not None:
         facts["version"] = report.version or report.problem or "it has no version command"

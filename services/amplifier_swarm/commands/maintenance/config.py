@@ -36,7 +36,7 @@ def config(app: App, as_json: bool) -> None:
     if as_json:
         print_json({"settings": shown, "file": str(settings.db.with_name("swarm.yaml"))})
         return
-    rows = [(name, _told(each["value"]), each["origin"], each["help"]) for name, each in shown.items()]
+    rows = [(name, _rendered(each["value"]), each["origin"], each["help"]) for name, each in shown.items()]
     table(("setting", "value", "from", "meaning"), rows, spare=("meaning", "from"))
     remark(f"the swarm reads swarm.yaml beside the database: {settings.db.with_name('swarm.yaml')}")
 
@@ -64,7 +64,7 @@ def _named(item: Any) -> str:
     return str(item)
 
 
-def _told(value: Any) -> str:
+def _rendered(value: Any) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, float):

@@ -37,7 +37,7 @@ def session_options(cli: AgentCli, *, model: str, args: tuple[str, ...]) -> tupl
     """The words that `{options}` in the preset's command line becomes.
 
     Raises:
-        ConfigError: The preset has no place for them, does not know how to choose a model, or needs its provider too.
+        ConfigError: The preset does not support them, does not know how to choose a model, or needs its provider too.
     """
     if not model and not args:
         return ()

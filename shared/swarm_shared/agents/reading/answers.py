@@ -118,12 +118,12 @@ def _judge_builder(answer: Mapping[str, Any]) -> Judgement:
     if status.lower() not in _DONE_WORDS:
         if question := _question(answer, blockers):
             return Judgement(passed=False, reason=f"the builder asks: {question}", question=question)
-        told = "; ".join(blockers) or storable(str(answer.get("implementation_notes") or ""))
-        reason = f"builder reports {storable(status)}" + (f": {told}" if told else "")
+        detail = "; ".join(blockers) or storable(str(answer.get("implementation_notes") or ""))
+        reason = f"builder reports {storable(status)}" + (f": {detail}" if detail else "")
         return Judgement(passed=False, reason=reason, must_fix=blockers)
     if _is_no(answer.get("tests_passed")):
-        told = "; ".join(blockers)
-        reason = "builder reports that tests do not pass" + (f": {told}" if told else "")
+        detail = "; ".join(blockers)
+        reason = "builder reports that tests do not pass" + (f": {detail}" if detail else "")
         return Judgement(passed=False, reason=reason, must_fix=blockers or ("Make the tests pass.",))
     return Judgement(passed=True)
 
@@ -142,11 +142,11 @@ def _judge_validator(answer: Mapping[str, Any]) -> Judgement:
     if verdict == PASS and not issues:
         return Judgement(passed=True)
     fixes = issues or items(answer.get("recommendations")) or items(answer.get("summary"))
-    told = "; ".join(issues) or "; ".join(items(answer.get("summary"))) or "; ".join(fixes)
+    detail = "; ".join(issues) or "; ".join(items(answer.get("summary"))) or "; ".join(fixes)
     word = FAIL if verdict == FAIL else "PASS with critical issues, which counts as FAIL"
     if answer.get(CONFLICT):
         word = "PASS and FAIL in one answer, which counts as FAIL"
-    return Judgement(passed=False, reason=f"validator: {word}" + (f": {told}" if told else ""), must_fix=fixes)
+    return Judgement(passed=False, reason=f"validator: {word}" + (f": {detail}" if detail else ""), must_fix=fixes)
 
 
 def _is_no(value: object) -> bool:

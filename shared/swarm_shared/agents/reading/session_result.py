@@ -123,7 +123,7 @@ def read_cut(cli: AgentCli, end: SessionEnd, *, stuck: bool, now_ms: int) -> Rea
     said = _said(cli, end)
     # If events report nothing, the last message on standard error counts; earlier ones were recovered from.
     text = said.errors or ("" if said.events else last_line(end.stderr))
-    trouble = trouble_from(cli, said.found, 0, text, now_ms, told=first_line(text))
+    trouble = trouble_from(cli, said.found, 0, text, now_ms, summary=first_line(text))
     if trouble is None and stuck and cli.result.waits and (said.waiting or not said.events):
         trouble = Trouble(kind=TroubleKind.OVERLOADED, text="no answer from the provider")
     if not isinstance(trouble, Trouble) or trouble.kind is TroubleKind.STARTUP:
@@ -184,10 +184,10 @@ def _read_reported_error(
     cli: AgentCli, said: Said, exit_code: int, error: str, now_ms: int, *, answer: str = ""
 ) -> Reading:
     """A failure that the events state; some state it by an answer of the CLI's own, which has no error text."""
-    told = first_line(error)
+    summary = first_line(error)
     if answer and not said.errors:
-        told = "; ".join(line for line in (first_line(answer), told) if line)
-    trouble = trouble_from(cli, said.found, exit_code, _channel(error), now_ms, told=told)
+        summary = "; ".join(line for line in (first_line(answer), summary) if line)
+    trouble = trouble_from(cli, said.found, exit_code, _channel(error), now_ms, summary=summary)
     if isinstance(trouble, Trouble):
         return _troubled(trouble)
     if any(pattern.search(error) for pattern in cli.cancelled):
@@ -207,20 +207,22 @@ def _read_answer(cli: AgentCli, role: Role, answer: dict[str, Any], exit_code: i
 
 def _read_without_result(cli: AgentCli, end: SessionEnd, exit_code: int, said: Said, now_ms: int) -> Reading:
     channel = _channel(said.errors) or _channel(end.stderr, "" if said.events else end.stdout)
-    told = first_line(said.errors) or last_line(end.stderr) or ("" if said.events else last_line(end.stdout))
-    trouble = trouble_from(cli, said.found, exit_code, channel, now_ms, told=told)
+    summary = first_line(said.errors) or last_line(end.stderr) or ("" if said.events else last_line(end.stdout))
+    trouble = trouble_from(cli, said.found, exit_code, channel, now_ms, summary=summary)
     if isinstance(trouble, Trouble):
         return _troubled(trouble)
-    told = told or "it printed nothing"
+    summary = summary or "it printed nothing"
     if isinstance(trouble, TheTasksOwn):
-        return _reading(FailureClass.QUALITY, told)
+        return _reading(FailureClass.QUALITY, summary)
     began = end.began or said.known or said.events > 0
     if exit_code in _NEVER_BEGAN_EXITS and not began:
-        return _reading(FailureClass.SETUP, f"{cli.name} exited with code {exit_code} before it gave a result: {told}")
+        return _reading(
+            FailureClass.SETUP, f"{cli.name} exited with code {exit_code} before it gave a result: {summary}"
+        )
     killed = exit_code - _SHELL_SIGNAL_BASE in _ENDING_SIGNALS
     if killed:
-        told = f"{_signal_name(exit_code - _SHELL_SIGNAL_BASE)} {told}".strip()
-    reading = _reading(FailureClass.CRASH, f"{cli.name} died with exit code {exit_code} and no result: {told}")
+        summary = f"{_signal_name(exit_code - _SHELL_SIGNAL_BASE)} {summary}".strip()
+    reading = _reading(FailureClass.CRASH, f"{cli.name} died with exit code {exit_code} and no result: {summary}")
     return replace(reading, blames_machine=not killed)
 
 

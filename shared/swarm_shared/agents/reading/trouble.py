@@ -42,14 +42,14 @@ THE_TASKS_OWN = TheTasksOwn()
 
 
 def trouble_from(
-    cli: AgentCli, found: Found | None, exit_code: int, error_text: str, now_ms: int, *, told: str
+    cli: AgentCli, found: Found | None, exit_code: int, error_text: str, now_ms: int, *, summary: str
 ) -> Trouble | TheTasksOwn | None:
     """The trouble of a failed session: from its events, then its exit code, then its error text.
 
     Args:
         found: The cause that the last event with one names.
         error_text: The CLI's final error text.
-        told: The line of it that is shown where no text decides.
+        summary: The line that is shown when no known text matches.
 
     Returns:
         None when nothing names a cause.
@@ -59,14 +59,14 @@ def trouble_from(
         stated = _http_status(found.status)
         kind = fact.kind if stated is None else kind_of_status(stated)
         if kind is not None:
-            return _stated(cli, kind, error_text, now_ms, told=told, wait=found.wait)
+            return _stated(cli, kind, error_text, now_ms, summary=summary, wait=found.wait)
         if fact.kind is None and not fact.status:
             return THE_TASKS_OWN
     kind = cli.trouble_exits.get(exit_code)
     if kind is None and cli.http_exits:
         kind = kind_of_status(exit_code + _EXIT_CODES)
     if kind is not None:
-        return _stated(cli, kind, error_text, now_ms, told=told)
+        return _stated(cli, kind, error_text, now_ms, summary=summary)
     return find_trouble(cli, error_text, now_ms)
 
 
@@ -82,7 +82,7 @@ def kind_of_status(status: int) -> TroubleKind | None:
 
 
 def _stated(
-    cli: AgentCli, kind: TroubleKind, text: str, now_ms: int, *, told: str, wait: float | None = None
+    cli: AgentCli, kind: TroubleKind, text: str, now_ms: int, *, summary: str, wait: float | None = None
 ) -> Trouble:
     """Trouble of a kind that is certain, or of one of those that a provider reports alike: there the text decides."""
     worded = find_trouble(cli, text, now_ms, among=_REPORTED_ALIKE.get(kind, (kind,)))
@@ -92,7 +92,7 @@ def _stated(
         wait_s = wait_asked_for(text, now_ms)
         if wait_s is None and wait is not None:
             wait_s = wait_from_number(wait, now_ms)
-    return Trouble(kind=kind, text=told or "the provider's answer was an error", wait_s=wait_s)
+    return Trouble(kind=kind, text=summary or "the provider's answer was an error", wait_s=wait_s)
 
 
 def _http_status(value: object) -> int | None:

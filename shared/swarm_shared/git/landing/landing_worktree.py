@@ -16,7 +16,7 @@ def landing_checkout(
 ) -> Checkout:
     """Check a commit out, detached, at our path; git-ignored files (build caches) are kept from the last time.
 
-    Whoever lands is alone. Everything that is neither in the commit nor ignored is deleted.
+    Only one landing runs at a time. Everything that is neither in the commit nor ignored is deleted.
 
     Args:
         holder_is_dead: The proof for locks that are left here; see `clear_stale`.

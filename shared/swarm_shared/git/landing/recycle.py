@@ -116,7 +116,7 @@ def _ignored_alone(checkout: Checkout) -> tuple[Path, ...] | None:
         private = checkout.git_dir / _INDEX
         private.with_name(f"{_INDEX}.lock").unlink(missing_ok=True)  # of a git that died; we alone make it
         try:
-            shutil.copy2(index, private)  # with its time, which tells git what of it to trust
+            shutil.copy2(index, private)  # with its time, by which git decides which entries to trust
         except OSError:
             return None
         git = checkout.git.with_index(private)

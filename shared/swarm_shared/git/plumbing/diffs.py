@@ -203,8 +203,8 @@ def change_id(git: Git, base: str, head: str) -> str | None:
     items = git.items("diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-abbrev", *_PLAIN, base, head)
     if not items:
         return None
-    told = "\0".join(items).encode("utf-8", "surrogateescape")
-    return hashlib.blake2b(told, digest_size=_ID_BYTES).hexdigest()
+    joined = "\0".join(items).encode("utf-8", "surrogateescape")
+    return hashlib.blake2b(joined, digest_size=_ID_BYTES).hexdigest()
 
 
 def changed_paths(git: Git, base: str, head: str) -> frozenset[str]:

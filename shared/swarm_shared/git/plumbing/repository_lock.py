@@ -19,7 +19,7 @@ LOOK_AGAIN_S = 0.02
 def file_lock(path: Path, *, tend: Callable[[], None], timeout_s: float = LOCK_TIMEOUT_S) -> Iterator[int]:
     """Alone among all who take it; the descriptor is for git's processes to inherit (`Git.holding`).
 
-    Whoever has it therefore knows that every git that was started under it before has ended.
+    Its holder therefore knows that every git started under it earlier has ended.
 
     Args:
         tend: Called now and then while another process has it.

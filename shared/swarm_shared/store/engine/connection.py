@@ -132,7 +132,7 @@ class Connection:
         except BaseException as error:
             self._end_turn()
             if isinstance(error, apsw.Error):
-                raise self._told(error) from error
+                raise self._database_error(error) from error
             raise
 
     def finish(self, *, commit: bool) -> None:
@@ -141,7 +141,7 @@ class Connection:
             if commit:
                 self._cursor.execute("COMMIT")
         except apsw.Error as error:
-            raise self._told(error) from error
+            raise self._database_error(error) from error
         finally:
             try:
                 # A full disk or a corrupt page may have rolled back by itself already.
@@ -215,7 +215,7 @@ class Connection:
         try:
             return self._cursor.execute(sql, params).fetchall()
         except apsw.Error as error:
-            raise self._told(error) from error
+            raise self._database_error(error) from error
 
     def row(self, sql: str, params: Params = ()) -> tuple[Any, ...] | None:
         """The first row, or None."""
@@ -237,7 +237,7 @@ class Connection:
                 return []  # how apsw says that there is no row
             return [dict(zip(names, row, strict=True)) for row in cursor]
         except apsw.Error as error:
-            raise self._told(error) from error
+            raise self._database_error(error) from error
 
     def change(self, sql: str, params: Params = ()) -> int:
         """Run a writing statement; the number of rows it changed."""
@@ -245,14 +245,14 @@ class Connection:
             self._cursor.execute(sql, params)
             return self._raw.changes()
         except apsw.Error as error:
-            raise self._told(error) from error
+            raise self._database_error(error) from error
 
     def change_many(self, sql: str, params: Sequence[Params]) -> None:
         """Run a writing statement once per set of values."""
         try:
             self._raw.executemany(sql, params)
         except apsw.Error as error:
-            raise self._told(error) from error
+            raise self._database_error(error) from error
 
     def script(self, sql: str) -> None:
         """Run several statements; for schema and migrations."""
@@ -306,7 +306,7 @@ class Connection:
         time.sleep(random.uniform(*BUSY_WAIT_S))
         return True
 
-    def _told(self, error: apsw.Error) -> DatabaseError:
+    def _database_error(self, error: apsw.Error) -> DatabaseError:
         """The same error, readable; a mistake in our own SQL stays what it is."""
         if isinstance(error, apsw.BusyError):
             return DatabaseBusy(
@@ -338,7 +338,7 @@ class Connection:
         try:
             yield
         except apsw.Error as error:
-            raise self._told(error) from error
+            raise self._database_error(error) from error
 
 
 class Transaction:

@@ -125,7 +125,7 @@ class Imports(Family):
             clear: Replace the queue: everything that is there now is deleted first.
             force: Clear even while tasks run; their agents are stopped when they notice.
             gone: Paths of sources (`source_paths`) that no longer exist: a plan may have been renamed.
-            progress: Told (rows written, rows in all) now and then.
+            progress: Called with (rows written, total rows) from time to time.
         Raises:
             StateError: `clear` while tasks run.
             InputError: A dependency leads nowhere or in a circle through tasks of the queue.

@@ -1,4 +1,4 @@
-"""Completed tasks whose source has no place to tick: selects the next one for the user's command, and records the
+"""Completed tasks whose source cannot be ticked: selects the next one for the user's command, and records the
 outcome.
 """
 

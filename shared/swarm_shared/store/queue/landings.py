@@ -229,8 +229,8 @@ class Landings(Family):
         row = self._db.row(SQL["waits_for_turn"], values)
         return None if row is None else TurnWait(holder=row[0], path=row[1], until_at=row[2])
 
-    def tell_late(self) -> str | None:
-        """Write into the log, once, that the task which has waited longest to land has waited too long; its id."""
+    def log_late(self) -> str | None:
+        """Log once that the task that has waited longest to land is late, and return its id."""
         before = self._clock.wall_ms() - LANDING_LATE_MS
         if self._db.row(SQL["late_to_land"], {"before": before}) is None:
             return None  # looked at first, because it takes no lock
@@ -311,7 +311,7 @@ class Landings(Family):
         with self._db.transaction():
             self._db.change(SQL["note_tip"], {"tip": tip})
 
-    def tell_landed(self, landing: LandingClaim, commit: str) -> None:
+    def record_landed(self, landing: LandingClaim, commit: str) -> None:
         """Write into the log that a commit is on the branch."""
         claim = landing.claim
         with self._db.transaction(durable=False):
@@ -329,7 +329,7 @@ class Landings(Family):
         """The items of a plan (relative to the project root) that tasks came from, as format and key."""
         return [(str(plan_format), str(key)) for plan_format, key in self._db.rows(SQL["plan_items"], {"path": path})]
 
-    def tell_synced(self, landing: LandingClaim, kind: str, message: str) -> None:
+    def record_synced(self, landing: LandingClaim, kind: str, message: str) -> None:
         """Record in the log the result for the task's item in its plan."""
         claim = landing.claim
         with self._db.transaction(durable=False):

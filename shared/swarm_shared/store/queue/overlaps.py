@@ -1,7 +1,7 @@
 """Tasks whose declared files overlap do not run at the same time: a rule for claims, not a lock that agents wait for.
 
 A claim that overlaps is undone in its own transaction and the task waits in its own status, so that the next claims do
-not meet it again. Whoever ends lets the best of those go that waited for it.
+not meet it again. A task that ends releases the best of those that waited for it.
 """
 
 from __future__ import annotations

@@ -131,7 +131,7 @@ def next_move(
             return Move(status=Status.APPROVED, failures=failures, crashes=0, event="approved")
         return Move(status=Status.COMPLETED, failures=failures, crashes=0, event="completed")
     if result.outcome is not Outcome.FAILED:
-        return _after_a_person(result.outcome, failures, crashes)
+        return _after_user_action(result.outcome, failures, crashes)
     if result.hold is not None:
         return Move(status=Status.HELD, failures=failures, crashes=0, event="held", hold_reason=result.hold)
     match result.failure_class:
@@ -171,7 +171,7 @@ def next_landing_move(
     if result.outcome is Outcome.PASSED:
         return Move(status=Status.COMPLETED, failures=failures, crashes=0, event="completed")
     if result.outcome is not Outcome.FAILED:
-        return _after_a_person(result.outcome, failures, crashes)
+        return _after_user_action(result.outcome, failures, crashes)
     if result.failure_class is FailureClass.QUALITY:
         if unresolved + (not result.raced) >= LANDING_TRIES or refused + 1 >= LANDING_REFUSALS:
             return Move(
@@ -187,7 +187,7 @@ def next_landing_move(
     return Move(status=Status.APPROVED, failures=failures, crashes=crashes + died, event="requeued")
 
 
-def _after_a_person(outcome: Outcome, failures: int, crashes: int) -> Move:
+def _after_user_action(outcome: Outcome, failures: int, crashes: int) -> Move:
     if outcome is Outcome.CANCELLED:
         return Move(status=Status.CANCELLED, failures=failures, crashes=crashes, event="cancelled")
     return Move(status=Status.HELD, failures=failures, crashes=crashes, event="killed", hold_reason=HoldReason.KILLED)

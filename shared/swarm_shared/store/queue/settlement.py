@@ -144,7 +144,7 @@ class Settlement(Family):
             )
         self._event(
             move.event,
-            _told(result, move),
+            _log_text(result, move),
             task=task,
             task_id=task_id,
             attempt=attempt,
@@ -232,7 +232,7 @@ class Settlement(Family):
         self._db.change(SQL["close_attempt"], values)
 
 
-def _told(result: AttemptResult, move: Move) -> str:
+def _log_text(result: AttemptResult, move: Move) -> str:
     """One line for the log: what happened and what comes of it."""
     if move.status is Status.COMPLETED and result.changed_nothing:
         return "nothing was changed; the landed work stays"

@@ -651,7 +651,7 @@ WHERE d.task BETWEEN :first AND :last ORDER BY d.task, d.needs;
 -- ───── steering ─────
 
 -- name: set_task_ready
--- A person's retry or release: fresh budgets, history kept, and a token that no old attempt knows.
+-- A retry or release by the user: fresh limits, history kept, and a token that no old attempt knows.
 UPDATE tasks
 SET status = iif(blockers > 0, 'blocked', 'not_started'), stage = NULL, failures = 0, crashes = 0, hold_reason = NULL,
     fingerprint = NULL, landing_failures = 0, landing_unresolved = 0, landing_commit = NULL, approved_at = NULL, approved_by = NULL,
@@ -1225,7 +1225,7 @@ WHERE t.id = :id ORDER BY a.rowid DESC LIMIT 1;
 SELECT 1 FROM workers WHERE keeper_pid = :keeper_pid AND keeper_start = :keeper_start AND boot_id = :boot_id LIMIT 1;
 
 -- name: prolong_control
--- Whoever works on a row for long keeps it from looking forgotten.
+-- Refreshes a row during long work, so that it is not taken for abandoned.
 UPDATE control SET expires_at = :expires_at, handled_by = :handled_by
 WHERE id = :id AND status = 'pending' AND expires_at < :expires_at;
 
@@ -1424,7 +1424,7 @@ WHERE repository <> excluded.repository OR ref <> excluded.ref;
 UPDATE integration SET person_ref = :person_ref;
 
 -- name: intend_tip
--- Before the branch moves: whoever finds it moved knows that we did it.
+-- Before the branch moves, so that a later reader of the moved branch knows that we moved it.
 UPDATE integration SET next_tip = :new WHERE tip = :old;
 
 -- name: note_tip
@@ -1512,7 +1512,7 @@ INSERT INTO outbox (key, target, label, created_at, due_at, notices, counts)
 VALUES (:key, :target, :label, :wall, :due_at, :notices, :counts);
 
 -- name: growing_message
--- The message of a target that nobody has begun to send: later notices join it.
+-- The message of a target that is not being sent yet: later notices join it.
 SELECT key, notices, counts FROM outbox INDEXED BY outbox_unsent
 WHERE target = :target AND ended_at IS NULL AND status = 'waiting' AND tries = 0 ORDER BY id LIMIT 1;
 

@@ -249,7 +249,7 @@ CREATE TABLE attempts (
     CHECK (answer IS NULL OR question IS NOT NULL)
 ) STRICT;
 
--- What the attempts of each agent CLI have cost, as far as they told; kept here so that asking costs the same always.
+-- What the attempts of each agent CLI have cost, as far as they reported it; stored so that a query has constant cost.
 CREATE TABLE spend (
     agent_cli TEXT PRIMARY KEY,
     attempts  INTEGER NOT NULL,          -- that told anything
@@ -265,7 +265,7 @@ WHEN old.tokens IS NULL AND old.cost_usd IS NULL AND (new.tokens IS NOT NULL OR 
         cost_usd = cost_usd + excluded.cost_usd;
 END;
 
--- What an attempt has changed, as text, so that nobody needs the repository to see it.
+-- What an attempt has changed, as text, so that it can be shown without the repository.
 CREATE TABLE changes (
     attempt    TEXT NOT NULL REFERENCES attempts (id) ON DELETE CASCADE,
     since      TEXT NOT NULL CHECK (since IN ('base', 'previous')),
@@ -389,7 +389,7 @@ CREATE TABLE events (
 ) STRICT;
 CREATE INDEX events_by_task ON events (task, id) WHERE task IS NOT NULL;
 
--- What people ask for: written by dashboard and CLI, executed by workers and reaper.
+-- Requests of users: written by dashboard and CLI, carried out by workers and reaper.
 CREATE TABLE control (
     id              INTEGER PRIMARY KEY AUTOINCREMENT,
     created_at      INTEGER NOT NULL,
@@ -413,7 +413,7 @@ CREATE INDEX control_pending ON control (id) WHERE status = 'pending';
 CREATE INDEX control_by_target ON control (target, id);
 CREATE INDEX control_landings ON control (id) WHERE verb = 'land';
 
--- How far an action on many tasks has come, so that another reaper goes on where one was killed.
+-- How far an action on many tasks has come, so that another reaper can continue if this one is killed.
 CREATE TABLE bulk_steps (
     control  INTEGER PRIMARY KEY REFERENCES control (id) ON DELETE CASCADE,
     cursor   INTEGER NOT NULL,              -- tasks up to this one are dealt with
@@ -542,7 +542,7 @@ CREATE TABLE conditions (
 ) STRICT, WITHOUT ROWID;
 
 -- What an approved task waits for: another task at work, with a turn, whose paths its own work changes too. Of two with
--- turns the earlier goes first. Whoever reads it compares until_at with the present time.
+-- turns the earlier goes first. Readers compare until_at with the present time.
 CREATE VIEW landing_waits AS
 SELECT t.seq AS task, u.task AS holder, u.path, u.until_at
 FROM tasks AS t
@@ -554,7 +554,7 @@ JOIN tasks AS h ON h.seq = u.task AND (h.open_attempt IS NOT NULL OR h.status IN
 WHERE (u.until_at, u.task) < (
     coalesce((SELECT min(until_at) FROM turns WHERE task = t.seq), 9223372036854775807), t.seq);
 
--- Completed tasks from a plan that has no place to tick: the user's command runs once for each.
+-- Completed tasks from a plan that cannot be ticked: the user's command runs once for each.
 CREATE TABLE syncs (
     task     INTEGER PRIMARY KEY REFERENCES tasks (seq) ON DELETE CASCADE,
     status   TEXT NOT NULL DEFAULT 'waiting' CHECK (status IN ('waiting', 'running', 'done', 'given_up')),

@@ -18,7 +18,7 @@ SUPERVISORD_VARIABLE = "SWARM_SUPERVISORD"  # PID:START of this supervisord, for
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 
 
-def settle_in() -> None:
+def set_up_process() -> None:
     """Adopt what programs leave behind, show programs our identity, and request SIGTERM when an owner that is our
     parent dies.
 

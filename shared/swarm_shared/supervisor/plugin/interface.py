@@ -153,7 +153,7 @@ class SwarmInterface:
         }
 
     def _started(self) -> None:
-        family.settle_in()  # not in the factory: after it, a daemon forks once more
+        family.set_up_process()  # not in the factory: after it, a daemon forks once more
         self._leave_with_owner()  # the owner may have died before its signal was requested
 
     def _tick(self) -> None:

@@ -50,7 +50,7 @@ def apply_environment(supervisord: Any) -> None:
 
 
 def sections_from(environ: Mapping[str, str], complain: Callable[[str], None]) -> Sections:
-    """What the SWARM_… variables change in supervisord.conf; a bad value is complained of and left out."""
+    """What the SWARM_… variables change in supervisord.conf; a bad value is reported and ignored."""
     sections: Sections = {f"program:{WORKERS}": {}, f"program:{DASHBOARD}": {}}
     name = "SWARM_WORKERS" if environ.get("SWARM_WORKERS") else "SWARM_MAX_WORKERS"
     if text := environ.get(name):
