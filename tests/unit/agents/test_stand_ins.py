@@ -271,6 +271,19 @@ def test_a_command_task_really_runs(desk: AmplifierDesk) -> None:
     assert "verify command exited with code 4" in reading.reason
 
 
+def test_a_failing_verify_command_is_an_objection_in_its_own_words(desk: AmplifierDesk) -> None:
+    task = TaskSpec(id="1", name="n", run="true", verify="echo looking; echo 'a refund pays too much'; exit 1")
+    reading = run(desk, "command", task=task, role=Role.VALIDATOR)
+    assert reading.must_fix == ("a refund pays too much",)
+    assert reading.answer == {"verdict": "FAIL", "critical_issues": ["a refund pays too much"]}
+
+
+def test_a_verify_command_that_cannot_run_is_no_objection(desk: AmplifierDesk) -> None:
+    task = TaskSpec(id="1", name="n", run="true", verify="no-such-program-here")
+    reading = run(desk, "command", task=task, role=Role.VALIDATOR)
+    assert (reading.failure, reading.answer, reading.must_fix) == (FailureClass.QUALITY, None, ())
+
+
 @pytest.mark.parametrize(
     ("step", "failure"),
     [

@@ -17,6 +17,7 @@ from swarm_shared.agents.reading.trouble import TheTasksOwn, find_trouble, troub
 from swarm_shared.agents.reading.usage import Usage
 from swarm_shared.domain.models import FailureClass, Role
 from swarm_shared.domain.trouble import Trouble, TroubleKind
+from swarm_shared.program.error_line import error_line
 from swarm_shared.program.terminal_text import storable, without_colours
 
 REASON_LIMIT_CHARS = 4_000
@@ -245,12 +246,18 @@ def _read_command(role: Role, end: SessionEnd, exit_code: int) -> Reading:
     lines = [f"the task's {word} command exited with code {exit_code}{what}"]
     if judgement is not None and not judgement.passed:
         lines.append(judgement.reason)
-    lines += tail_lines(end.stdout, end.stderr)
+    printed = tail_lines(end.stdout, end.stderr)
+    must_fix = judgement.must_fix if judgement is not None else ()
+    if role is Role.VALIDATOR and answer is None and not what:
+        # Its exit code is the verdict: it objects, and what it printed is the objection.
+        said = error_line("\n".join(printed)) or next(filter(None, reversed(printed)), lines[0])
+        must_fix = (storable(without_colours(said)),)
+        answer = {"verdict": "FAIL", "critical_issues": list(must_fix)}
     return _reading(
         FailureClass.QUALITY,
-        "\n".join(lines),
+        "\n".join(lines + printed),
         answer=answer,
-        must_fix=judgement.must_fix if judgement is not None else (),
+        must_fix=must_fix,
         question=judgement.question if judgement is not None else "",
     )
 

@@ -65,7 +65,7 @@ def problem_of(result: AttemptResult, *, landing: bool) -> Problem | None:
         case _:
             detail = _normal(result.error or "")
     digest = hashlib.blake2b(f"{cause}\n{detail}".encode("utf-8", "replace"), digest_size=_DIGEST_BYTES)
-    return Problem(fingerprint=digest.hexdigest(), cause=cause, sample=_sample(result, red))
+    return Problem(fingerprint=digest.hexdigest(), cause=cause, sample=_sample(result, cause, red))
 
 
 def _cause(result: AttemptResult, *, landing: bool, red: bool) -> FailureCause:
@@ -104,8 +104,10 @@ def _normal_line(line: str) -> str:
     return _BLANKS.sub(" ", line).strip().lower()
 
 
-def _sample(result: AttemptResult, red: Sequence[Mapping[str, Any]]) -> str:
+def _sample(result: AttemptResult, cause: FailureCause, red: Sequence[Mapping[str, Any]]) -> str:
     errors = [line for line in (error_line(str(check.get("output") or "")) for check in red) if line]
+    if cause is FailureCause.VALIDATOR:
+        errors += [line for issue in result.must_fix for line in issue.splitlines()[:1] if line.strip()]
     said = (result.error or "").splitlines()
     lines = errors or said or [str(check.get("command")) for check in red] or [str(result.failure_class)]
     return storable(without_colours(lines[0]))[:SAMPLE_CHARS]
