@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -24,7 +24,7 @@ def read_all(
     names: Sequence[str],
     *,
     how: How | None = None,
-    in_queue: Callable[[], Iterable[str]] = tuple,
+    in_queue: Callable[[], Container[str]] = tuple,
     progress: Progress | None = None,
 ) -> Read:
     """The tasks of all files; a task may need one of another file.

@@ -17,6 +17,7 @@ from swarm_shared.sources.together import OWN_FORMAT, FilesRefused, How, Read, r
 from swarm_shared.store.importing.import_plan import Planning
 from swarm_shared.store.importing.imports import Answers
 from swarm_shared.store.requests.control import ControlRow
+from swarm_shared.store.requests.definitions import known_ids
 from swarm_shared.taskfile import Problem
 
 MAX_BYTES = 400 * 1024  # so that it fits into a request, however it is escaped
@@ -80,7 +81,7 @@ def read_text(given: Text, database: TaskDatabase) -> Read:
     """
     place = Place(file=given.name or PASTED, path=given.name)
     how = How(plan_format=given.plan_format, options=Options(tag=given.tag, columns=given.columns))
-    return read_together([(place, given.text.encode())], how=how, in_queue=database.imports.known_ids)
+    return read_together([(place, given.text.encode())], how=how, in_queue=lambda: known_ids(database.connection))
 
 
 def report(database: TaskDatabase, given: Text) -> dict[str, Any]:

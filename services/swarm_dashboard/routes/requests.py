@@ -9,8 +9,10 @@ from flask import Blueprint, Response
 
 from swarm_dashboard.web import params
 from swarm_dashboard.web.context import Context
+from swarm_shared.domain.branch_names import HEADS
 from swarm_shared.domain.errors import InputError, NotFound
 from swarm_shared.domain.models import PRIORITY_RANGE, Verb, priority_value
+from swarm_shared.git.landing.land_into import refuse_if_of_the_swarm
 from swarm_shared.program.settings import MAX_WORKERS
 
 ACTOR = "dashboard"
@@ -83,7 +85,11 @@ def routes(context: Context) -> Blueprint:
     @verbs.post("/land")
     def land() -> Response:
         body = params.body()
-        return accepted(write(Verb.LAND, params.branch(body, "branch"), body, key=params.key()))
+        branch = params.branch(body, "branch")
+        integration = context.reader().database.landings.integration()
+        if integration is not None:
+            refuse_if_of_the_swarm(integration.ref, HEADS + branch)
+        return accepted(write(Verb.LAND, branch, body, key=params.key()))
 
     @verbs.post("/ticket")
     def ticket() -> Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -56,17 +56,17 @@ class Known:
     `in_queue` is called when the first one is looked up: most files need nothing from outside.
     """
 
-    in_queue: Callable[[], Iterable[str]]
+    in_queue: Callable[[], Container[str]]
     elsewhere: set[str] = field(default_factory=set)
     believe: bool = False  # in anything: the other files are not read yet
     missing: set[str] = field(default_factory=set)
-    _queue: frozenset[str] | None = None
+    _queue: Container[str] | None = None
 
     def __contains__(self, task_id: object) -> bool:
         if task_id in self.elsewhere:
             return True
         if self._queue is None:
-            self._queue = frozenset(self.in_queue())
+            self._queue = self.in_queue()
         if task_id in self._queue:
             return True
         self.missing.add(str(task_id))
@@ -113,7 +113,7 @@ def read_together(
     contents: Iterable[tuple[Place, bytes]],
     *,
     how: How | None = None,
-    in_queue: Callable[[], Iterable[str]] = tuple,
+    in_queue: Callable[[], Container[str]] = tuple,
     progress: Progress | None = None,
 ) -> Read:
     """The tasks of all texts; a task may need one of another text.

@@ -113,3 +113,15 @@ def test_landing_writes_its_row_and_nothing_else(desk: DashboardDesk, project: R
 def test_commits_are_ids_as_the_preview_gives_them(desk: DashboardDesk, body: dict[str, object]) -> None:
     assert desk.post("/api/land", {"branch": "main", **body}).status_code == 400
     assert desk.db.control.pending() == []
+
+
+@pytest.mark.parametrize("name", ["swarm/integration", "swarm/task/a"])
+def test_a_branch_of_the_swarm_is_refused_before_it_becomes_a_request(
+    desk: DashboardDesk, project: Run, name: str
+) -> None:
+    response = desk.post("/api/land", {"branch": name, "into": SHA, "tip": SHA})
+    assert response.status_code == 409
+    assert "is a branch of the swarm" in response.get_json()["error"]["message"]
+    undo = desk.post("/api/land", {"branch": name, "undo": True, "from": SHA, "to": SHA})
+    assert undo.status_code == 409
+    assert desk.db.control.pending() == []

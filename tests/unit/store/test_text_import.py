@@ -248,3 +248,22 @@ def test_the_key_of_another_request_keeps_no_text(desk: QueueDesk) -> None:
     row = desk.db.control.request(Verb.PAUSE, actor="dashboard", idempotency_key="k")
     assert desk.db.control.request_import(CHECKLIST, {}, actor="dashboard", idempotency_key="k") == row
     assert desk.db.control.text(row) is None
+
+
+def test_a_report_looks_up_only_the_ids_that_the_text_names(desk: QueueDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.add("a", *(f"t{number}" for number in range(200)))
+    read = 0
+    kind = type(desk.db.connection)
+    ask_for = kind.rows
+
+    def counted(self: Any, *arguments: Any) -> Any:
+        nonlocal read
+        rows = list(ask_for(self, *arguments))
+        read += len(rows)
+        return rows
+
+    monkeypatch.setattr(kind, "rows", counted)
+    text = "tasks:\n  - {id: a, name: other}\n  - {id: c, name: C, dependencies: [a, t7]}\n"
+    shown = report(desk.db, Text(text=text, plan_format="yaml"))
+    assert (shown["counts"]["imported"], shown["counts"]["updated"]) == (1, 1)
+    assert read <= 10

@@ -50,11 +50,11 @@ def import_tasks(
     changed. Importing again merges: tasks that have not run get the new text, the others are not changed.
     """
 
-    def in_queue() -> list[str]:
+    def in_queue() -> set[str]:
         if clear or not os.path.exists(app.database_path()):
-            return []
+            return set()
         with app.open(read_only=True) as database:
-            return list(database.imports.known_ids())
+            return database.imports.known_ids()
 
     with without_collection(), Bar(app.clock) as bar:
         bar.phase("reading")

@@ -121,8 +121,7 @@ def heads(integration: Integration, branch: str) -> Heads:
         StateError: It is not one of the user's branches.
     """
     ref = integration.repository.ref_for(branch)
-    if is_of_the_swarm(integration, ref):
-        raise StateError(f"{branch} is a branch of the swarm", hint="name one of your own branches; see: git branch")
+    refuse_if_of_the_swarm(integration.ref, ref)
     into, tip = read_ref(integration.repository.git, ref), integration.tip()
     if into is None:
         raise NotFound(f"there is no branch {branch}", hint="see the branches: git branch")
@@ -131,9 +130,16 @@ def heads(integration: Integration, branch: str) -> Heads:
     return Heads(ref=ref, into=into, tip=tip)
 
 
-def is_of_the_swarm(integration: Integration, ref: str) -> bool:
+def is_of_the_swarm(integration_ref: str, ref: str) -> bool:
     """Whether the swarm itself moves this branch: it is a task's, or work lands on it before it is merged."""
-    return ref in (integration.ref, HEADS + INTEGRATION_BRANCH) or ref.startswith(HEADS + TASK_BRANCHES)
+    return ref in (integration_ref, HEADS + INTEGRATION_BRANCH) or ref.startswith(HEADS + TASK_BRANCHES)
+
+
+def refuse_if_of_the_swarm(integration_ref: str, ref: str) -> None:
+    """Refuse to land into a branch that the swarm itself moves. Only names are compared; git is not asked."""
+    if is_of_the_swarm(integration_ref, ref):
+        hint = "name one of your own branches; see: git branch"
+        raise StateError(f"{branch_of(ref)} is a branch of the swarm", hint=hint)
 
 
 def refuse_if_several(branch: str, checkouts: Collection[Path]) -> None:

@@ -118,7 +118,7 @@ def own_branches(integration: Integration) -> tuple[str, ...]:
     listed = integration.repository.git.line(
         "for-each-ref", "--sort=-committerdate", "--format=%(refname)", HEADS.rstrip("/")
     )
-    refs = (ref for ref in listed.splitlines() if not is_of_the_swarm(integration, ref))
+    refs = (ref for ref in listed.splitlines() if not is_of_the_swarm(integration.ref, ref))
     return tuple(branch_of(ref) for ref in islice(refs, MAX_BRANCHES))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -92,12 +92,11 @@ class Planning(Family):
 
     def _existing(self, wanted: set[str]) -> dict[str, _Known]:
         found: dict[str, _Known] = {}
-        after = 0
-        while rows := self._db.rows(SQL["existing_tasks"], {"after": after, "limit": READ_BATCH_ROWS}):
-            for task_id, seq, status, is_open, _priority, chain, body in rows:
-                if task_id in wanted:
-                    found[task_id] = (seq, status, bool(is_open), chain, body)
-            after = rows[-1][1]
+        for ids in _batched(sorted(wanted)):
+            for task_id, seq, status, is_open, _priority, chain, body in self._db.rows(
+                SQL["existing_tasks"], {"ids": to_json(ids)}
+            ):
+                found[task_id] = (seq, status, bool(is_open), chain, body)
         return found
 
     def _check_links(self, specs: Sequence[TaskSpec], wanted: set[str], left: set[str], clear: bool) -> None:
@@ -105,13 +104,12 @@ class Planning(Family):
         needs: dict[str, list[str]] = {spec.id: list(spec.dependencies) for spec in specs}
         outside = {needed for spec in specs for needed in spec.dependencies if needed not in wanted}
         if outside:
-            known = set() if clear else {row[0] for row in self._db.rows(SQL["known_ids"])}
-            missing = sorted(outside - known)
+            missing = sorted(outside if clear else outside - self._existing(outside).keys())
             if missing:
                 raise InputError(f"unknown dependency {missing[0]!r}", hint="name a task of the file or of the queue")
         present: dict[str, list[str]] = {}
         if outside or left:
-            for task_id, needed in self._db.rows(SQL["existing_needs"]):
+            for task_id, needed in self._db.rows(SQL["existing_needs"], {"ids": to_json(sorted(outside | left))}):
                 present.setdefault(task_id, []).append(needed)
         to_be = present | {task_id: needed for task_id, needed in needs.items() if task_id not in left}
         circles = find_cycles(present | needs) or find_cycles(to_be)
@@ -119,6 +117,11 @@ class Planning(Family):
             raise InputError(
                 "circular dependencies: " + cycle_text(circles[0]), hint="remove one of these dependencies"
             )
+
+
+def _batched(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    """The ids in parts, so that no statement reads more than it should at once."""
+    return (ids[start : start + READ_BATCH_ROWS] for start in range(0, len(ids), READ_BATCH_ROWS))
 
 
 def _is_left(known: _Known, body: str) -> bool:

@@ -835,7 +835,7 @@ DELETE FROM staged WHERE import = :import AND position <= :upto;
 
 -- name: existing_tasks
 SELECT t.id, t.seq, t.status, t.open_attempt IS NOT NULL, t.priority, t.chain, d.body
-FROM tasks AS t JOIN definitions AS d ON d.task = t.seq WHERE t.seq > :after ORDER BY t.seq LIMIT :limit;
+FROM json_each(:ids) AS wanted CROSS JOIN tasks AS t ON t.id = wanted.value JOIN definitions AS d ON d.task = t.seq;
 
 -- name: known_sources
 SELECT t.id, t.seq, t.name, d.body ->> '$.source'
@@ -845,7 +845,14 @@ FROM tasks AS t JOIN definitions AS d ON d.task = t.seq WHERE t.seq > :after ORD
 SELECT DISTINCT body ->> '$.source.path' FROM definitions WHERE body ->> '$.source.path' IS NOT NULL;
 
 -- name: existing_needs
-SELECT t.id, n.id FROM dependencies AS d JOIN tasks AS t ON t.seq = d.task JOIN tasks AS n ON n.seq = d.needs
+-- What these tasks need, directly or through others.
+WITH RECURSIVE below (seq) AS (
+    SELECT t.seq FROM json_each(:ids) AS wanted CROSS JOIN tasks AS t ON t.id = wanted.value
+    UNION
+    SELECT d.needs FROM below CROSS JOIN dependencies AS d ON d.task = below.seq
+)
+SELECT t.id, n.id FROM below CROSS JOIN dependencies AS d ON d.task = below.seq
+CROSS JOIN tasks AS t ON t.seq = d.task CROSS JOIN tasks AS n ON n.seq = d.needs
 ORDER BY d.task, d.needs;
 
 -- name: add_task
