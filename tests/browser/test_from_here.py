@@ -203,3 +203,28 @@ def test_settings_are_shown_and_secrets_are_not(page: Page, seen: Watched) -> No
     row = page.locator('tr[data-key="max_retries"]')
     expect(row).to_contain_text("The number of further attempts after the first one.")
     expect(page.locator('tr[data-key="dashboard_token"]')).to_contain_text("–")
+
+
+def test_a_refused_task_can_be_edited_again_with_all_that_was_typed(
+    desk: SteeredQueue, listed: Page, seen: Watched
+) -> None:
+    listed.get_by_role("button", name="Add task…").click()
+    dialog = listed.locator("#dialog")
+    dialog.get_by_label("Name", exact=True).fill("Checkout page")
+    dialog.get_by_label("Description").fill("Pay for the basket.")
+    dialog.get_by_label("Depends on (ids)").fill("parse, nope")
+    dialog.get_by_role("button", name="Add", exact=True).click()
+    desk.carry_out()
+    notice = listed.locator('.notice[data-kind="refused"]')
+    expect(notice).to_contain_text("nope")
+    notice.get_by_role("button", name="Edit again…").click()
+    expect(dialog.get_by_label("Description")).to_have_value("Pay for the basket.")
+    dialog.get_by_label("Depends on (ids)").fill("parse, docs")
+    dialog.get_by_role("button", name="Add", exact=True).click()
+    assert desk.carry_out().argument["task"]["dependencies"] == ["parse", "docs"]
+
+
+def test_ids_of_tasks_are_offered_while_dependencies_are_typed(listed: Page, seen: Watched) -> None:
+    listed.get_by_role("button", name="Add task…").click()
+    listed.locator("#dialog").get_by_label("Depends on (ids)").fill("docs, pars")
+    expect(listed.locator("#known-ids option")).to_have_attribute("value", "docs, parse")

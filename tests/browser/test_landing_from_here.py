@@ -32,7 +32,7 @@ def project(tmp_path: Path, desk: SteeredQueue) -> Run:
 @pytest.fixture
 def landing(project: Run, page: Page) -> Page:
     page.click('#nav a[data-screen="landing"]')
-    page.get_by_role("button", name="Merge into your branch…").click()
+    page.get_by_role("button", name="Merge into main…").click()
     return page
 
 
@@ -79,7 +79,7 @@ def test_what_would_be_refused_says_why_and_cannot_be_requested(
 ) -> None:
     project.write({"a.txt": "mine\n"})
     page.click('#nav a[data-screen="landing"]')
-    page.get_by_role("button", name="Merge into your branch…").click()
+    page.get_by_role("button", name="Merge into main…").click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("has changes that are not committed: a.txt")
     yes = dialog.get_by_role("button", name="Merge", exact=True)

@@ -140,6 +140,17 @@ def test_why_it_waits_is_reported_and_what_helps(
     expect(page.locator(".reasons code").first).to_have_text("amplifier-swarm resume")
 
 
+def test_a_blocked_task_names_what_it_waits_for_once_and_without_commands(
+    desk: SteeredQueue, page: Page, running: RunningDashboard, seen: Watched
+) -> None:
+    desk.add(TaskSpec(id="1", name="one", max_retries=0), TaskSpec(id="2", name="two", dependencies=("1",)))
+    desk.run(failed(FailureClass.QUALITY))
+    page.goto(f"{running.url}/tasks/2")
+    expect(page.locator("main")).to_contain_text("waiting for 1 (failed)")
+    expect(page.locator("main")).to_contain_text("Queues the failed tasks that this one waits for again")
+    expect(page.locator(".reasons")).to_have_count(0)
+
+
 def test_what_a_gate_printed_and_why_a_landing_was_refused_are_on_the_screen(
     desk: SteeredQueue, page: Page, running: RunningDashboard, seen: Watched
 ) -> None:

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { box, levels, moments, scale } from "../../services/swarm_dashboard/static/pictures/plot.js";
+import { beginOf, box, levels, moments, scale } from "../../services/swarm_dashboard/static/pictures/plot.js";
 
 test("levels are round, few, and reach the largest value", () => {
   assert.deepEqual(levels(0), [1]);
@@ -30,4 +30,16 @@ test("moments have room for their words", () => {
 
 test("a box is path data with two decimals", () => {
   assert.equal(box(1.234_5, 2, 3, 4), "M1.23 2h3v4h-3z");
+});
+
+test("the window begins with the first attempt, within its range", () => {
+  const minute = 60_000;
+  const now = Date.parse("2026-11-29T08:00:00Z");
+  const since = (minutes) => new Date(now - minutes * minute).toISOString();
+  const base = now - 60 * minute;
+  const lanes = [{ blocks: [{ start: 50 * 60 }] }, { blocks: [] }];
+  assert.equal(beginOf(lanes, [], base, now, 60 * minute), now - 10 * minute);
+  assert.equal(beginOf(lanes, [{ claimed_at: since(20) }], base, now, 60 * minute), now - 20 * minute);
+  assert.equal(beginOf(lanes, [{ claimed_at: since(90) }], base, now, 60 * minute), now - 60 * minute);
+  assert.equal(beginOf([], [{ claimed_at: since(0) }], base, now, 60 * minute), now - 2 * minute);
 });

@@ -4,7 +4,7 @@ import { test } from "node:test";
 
 document.getElementById = () => null;
 globalThis.addEventListener ??= () => {};
-const { changes } = await import("../../services/swarm_dashboard/static/taskform.js");
+const { changes, lastWord } = await import("../../services/swarm_dashboard/static/taskform.js");
 
 test("only what was changed is sent, with what it was", () => {
   const before = { name: "one", files: ["a.py", "b.py"], priority: "high", dependencies: ["x"] };
@@ -20,4 +20,10 @@ test("an emptied field goes back to its default", () => {
     set: { phase: null },
     was: { phase: "core" },
   });
+});
+
+test("the id being typed is completed, and those before it are kept", () => {
+  assert.deepEqual(lastWord("pay.1, web"), ["pay.1, ", "web"]);
+  assert.deepEqual(lastWord("pay.1 "), ["pay.1 ", ""]);
+  assert.deepEqual(lastWord(""), ["", ""]);
 });

@@ -95,9 +95,9 @@ function preview(found) {
       found.kind !== "contained" &&
       !found.refusal &&
       h("p", null, "The files in ", h("code", null, found.checkout), " are updated with it."),
+    found.not_included.length > 0 && missing(found),
     found.commit_count > 0 && commits(found),
     found.file_count > 0 && files(found),
-    found.not_included.length > 0 && missing(found),
   ]
     .flat()
     .filter(Boolean);
@@ -121,11 +121,7 @@ function commits({ commits: shown, commit_count: total }) {
       ),
     ),
     shown.length < total &&
-      h(
-        "p",
-        { class: "quiet" },
-        `and ${plural(total - shown.length, "more commit")}, those that the tasks made inside their landings included`,
-      ),
+      h("p", { class: "quiet" }, `and ${plural(total - shown.length, "more commit")} inside these`),
   );
 }
 

@@ -16,27 +16,35 @@ export class Notice {
       "div",
       { class: "notice", "data-kind": "pending" },
       h("div", null, h("strong", null, title), " ", this.#text),
-      h("button", { type: "button", class: "plain", "aria-label": "Dismiss", onclick: () => this.#node.remove() }, "×"),
+      h(
+        "button",
+        {
+          type: "button",
+          class: "plain",
+          "aria-label": "Dismiss",
+          onclick: () => this.#node.remove(),
+        },
+        "×",
+      ),
     );
     box.append(this.#node);
     while (box.children.length > 5) box.firstElementChild?.remove();
   }
 
-  /** `kind`: pending, done, refused or expired. `undo`: takes it back, where that is possible. */
-  say(kind, text, /** @type {(() => void) | null} */ undo = null) {
+  /** `kind`: pending, done, refused or expired. `next`: what can be done about it. */
+  say(kind, text, /** @type {{ words: string, act: () => void } | null} */ next = null) {
     this.#node.dataset.kind = kind;
     this.#text.textContent = text;
-    if (kind !== "done") return;
-    if (undo) {
-      const back = () => {
+    if (next) {
+      const act = () => {
         this.#node.remove();
-        undo();
+        next.act();
       };
       this.#node.insertBefore(
-        h("button", { type: "button", class: "small", onclick: back }, "Undo"),
+        h("button", { type: "button", class: "small", onclick: act }, next.words),
         this.#node.lastChild,
       );
     }
-    setTimeout(() => this.#node.remove(), undo ? UNDO_MS : STAYS_MS);
+    if (kind === "done") setTimeout(() => this.#node.remove(), next ? UNDO_MS : STAYS_MS);
   }
 }

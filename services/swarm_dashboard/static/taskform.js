@@ -32,6 +32,13 @@ const FIELDS = [
   ["estimated_hours", "Estimated hours", 1, (text) => Number(text.replace(",", ".")), String],
 ];
 
+/** What was typed before the id that is being typed, and that id. @returns {[string, string]} */
+export function lastWord(text) {
+  const word = /[^\s,]*$/.exec(text)?.[0] ?? "";
+  return [text.slice(0, text.length - word.length), word];
+}
+
+const MOST_OFFERED = 12;
 const isEmpty = (value) =>
   value === undefined || value === null || value === "" || (Array.isArray(value) && !value.length);
 
@@ -50,48 +57,86 @@ export function changes(before, texts) {
   return { set, was };
 }
 
-function fields(before) {
-  return FIELDS.map(([key, label, rows, , write]) => {
+/** `texts`: of the fields that hold something else than the definition. */
+function fields(before, texts) {
+  const known = h("datalist", { id: "known-ids" });
+  const made = FIELDS.map(([key, label, rows, , write]) => {
     const field = h(rows > 1 ? "textarea" : "input", {
       name: key,
       rows: rows > 1 ? rows : null,
       autocomplete: "off",
       required: key === "name",
     });
-    field.value = isEmpty(before[key]) ? "" : write(before[key]);
+    field.value = texts[key] ?? (isEmpty(before[key]) ? "" : write(before[key]));
+    if (key === "dependencies") offerIds(field, known);
     return h("label", { key }, label, field);
   });
+  return [...made, known];
 }
 
-/** Ask for a new task, and request it. */
-export async function addTask(phase = "") {
+/** Offer tasks whose id or name matches the last word. @param {HTMLInputElement} field @param {HTMLElement} list */
+function offerIds(field, list) {
+  let asked = new AbortController();
+  field.setAttribute("list", list.id);
+  field.placeholder = "Type a part of an id or a name";
+  const offer = async () => {
+    const [before, word] = lastWord(field.value);
+    asked.abort();
+    asked = new AbortController();
+    try {
+      const { tasks } = await get("/api/tasks", { q: word, limit: MOST_OFFERED }, asked.signal);
+      list.replaceChildren(
+        ...tasks.map((task) =>
+          h("option", {
+            value: before + task.id,
+            label: `${task.id} ${task.name}`,
+          }),
+        ),
+      );
+    } catch {
+      // What is typed may be no valid search yet; there is nothing to offer then.
+    }
+  };
+  field.addEventListener("focus", offer);
+  field.addEventListener("input", offer);
+}
+
+/** Ask for a new task, and request it. `texts`: what was typed before, after a refusal. */
+export async function addTask(phase = "", /** @type {Record<string, any>} */ texts = {}) {
+  const id = h("input", { name: "id", autocomplete: "off", maxlength: 200 });
+  id.value = texts.id ?? "";
+  const hold = h("input", {
+    type: "checkbox",
+    name: "hold",
+    checked: Boolean(texts.hold),
+  });
   const content = [
-    h(
-      "label",
-      null,
-      "Id (made from the name if empty)",
-      h("input", { name: "id", autocomplete: "off", maxlength: 200 }),
-    ),
-    ...fields({ phase }),
-    h("label", { class: "line" }, h("input", { type: "checkbox", name: "hold" }), "Hold it until I release it"),
+    h("label", null, "Id (made from the name if empty)", id),
+    ...fields({ phase }, texts),
+    h("label", { class: "line" }, hold, "Hold it until I release it"),
   ];
-  const texts = await form({ title: "Add a task", content, yes: "Add" });
-  if (!texts) return;
-  const { set } = changes({}, texts);
+  const typed = await form({ title: "Add a task", content, yes: "Add" });
+  if (!typed) return;
+  const { set } = changes({}, typed);
   const task = Object.fromEntries(
-    Object.entries({ id: texts.id?.trim(), ...set }).filter(([, value]) => !isEmpty(value)),
+    Object.entries({ id: typed.id?.trim(), ...set }).filter(([, value]) => !isEmpty(value)),
   );
-  await request("Add a task:", "/api/tasks", { task, ...(texts.hold && { hold: true }) });
+  const body = { task, ...(typed.hold && { hold: true }) };
+  await request("Add a task:", "/api/tasks", body, null, () => addTask(phase, typed));
 }
 
-/** Edit the definition of a task, and request the change. */
-export async function editTask(id) {
+/** Edit the definition of a task, and request the change. `texts`: what was typed before, after a refusal. */
+export async function editTask(id, /** @type {Record<string, any>} */ texts = {}) {
   const path = `/api/tasks/${encodeURIComponent(id)}`;
   const { definition } = await get(path);
-  const texts = await form({ title: `Edit ${id}`, content: fields(definition), yes: "Save" });
-  if (!texts) return;
-  const { set, was } = changes(definition, texts);
+  const typed = await form({
+    title: `Edit ${id}`,
+    content: fields(definition, texts),
+    yes: "Save",
+  });
+  if (!typed) return;
+  const { set, was } = changes(definition, typed);
   if (!Object.keys(set).length) return;
   const back = () => request(`Edit ${id}:`, `${path}/edit`, { set: was, was: set });
-  await request(`Edit ${id}:`, `${path}/edit`, { set, was }, back);
+  await request(`Edit ${id}:`, `${path}/edit`, { set, was }, back, () => editTask(id, typed));
 }

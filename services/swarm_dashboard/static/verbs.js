@@ -57,8 +57,14 @@ export const TASK_VERBS = {
         danger: true,
       }).then((yes) => (yes ? {} : null)),
   },
-  hold: { label: "Hold", does: () => "Keeps it from starting until you release it." },
-  release: { label: "Release", does: () => "Puts it back into the queue: ready, or blocked by what it needs." },
+  hold: {
+    label: "Hold",
+    does: () => "Keeps it from starting until you release it.",
+  },
+  release: {
+    label: "Release",
+    does: () => "Puts it back into the queue: ready, or blocked by what it needs.",
+  },
   approve: {
     label: "Approve…",
     does: () => "Accepts the work despite the validator. Not possible while a check fails.",
@@ -73,9 +79,13 @@ export const TASK_VERBS = {
     label: "Answer…",
     does: () => "Replies to its question. The next attempt continues with your answer, at no cost to its retries.",
     before: (id, task) =>
-      ask({ title: `Answer ${id}`, text: task.question ?? "", yes: "Answer", wanted: true, long: true }).then((text) =>
-        text === null ? null : { text, attempt: task.attempt_count },
-      ),
+      ask({
+        title: `Answer ${id}`,
+        text: task.question ?? "",
+        yes: "Answer",
+        wanted: true,
+        long: true,
+      }).then((text) => (text === null ? null : { text, attempt: task.attempt_count })),
   },
   reject: {
     label: "Reject…",
@@ -112,23 +122,30 @@ const outcomes = new EventTarget();
 /** Listen for outcomes, so that the screen shows them at once. */
 export const onOutcome = (listener) => outcomes.addEventListener("outcome", listener);
 
-/** Send a request and follow it until it has an outcome. `undo`: what takes it back, given its row once it is done. */
-export async function request(title, path, body = {}, /** @type {((row: Api.Control) => void) | null} */ undo = null) {
+/**
+ * Send a request and follow it until it has an outcome.
+ * @param {string} title @param {string} path @param {object} body
+ * @param {((row: Api.Control) => void) | null} undo  takes it back, given its row once it is done
+ * @param {(() => void) | null} again  opens the form again with what was typed, if the request is refused
+ */
+export async function request(title, path, body = {}, undo = null, again = null) {
   const notice = new Notice(title);
+  const retry = again && { words: "Edit again…", act: again };
   try {
     const { control_id: id } = await post(path, body);
     notice.say("pending", "requested…");
     const row = await outcomeOf(id, (progress) => notice.say("pending", `${progress} so far…`));
-    notice.say(row.status, words(row), undo && (() => undo(row)));
+    const done = row.status === "done";
+    notice.say(row.status, words(row), done ? undo && { words: "Undo", act: () => undo(row) } : retry);
   } catch (error) {
-    notice.say("refused", [error.message, error.hint].filter(Boolean).join(" – "));
+    notice.say("refused", [error.message, error.hint].filter(Boolean).join(" – "), retry);
   }
   outcomes.dispatchEvent(new Event("outcome"));
 }
 
 /** An outcome in words. @param {Api.Control} row */
 function words(row) {
-  if (row.status === "done") return row.result;
+  if (row.status === "done") return row.verb === "bulk" ? (row.result ?? "").replace(/^\w+: /, "") : row.result;
   return row.status === "refused" ? `Refused: ${row.result}` : `Not carried out: ${row.hint}`;
 }
 
@@ -186,7 +203,10 @@ export async function retryGroup({ fingerprint, tasks, sample }, cause) {
 
 /** Release many tasks that are held for one reason. */
 export const releaseAll = (ids) =>
-  request(`Release ${plural(ids.length, "task")}:`, "/api/tasks/bulk", { verb: "release", ids });
+  request(`Release ${plural(ids.length, "task")}:`, "/api/tasks/bulk", {
+    verb: "release",
+    ids,
+  });
 
 /** Release a task whose old processes cannot be seen from here: you confirm that they are gone. */
 export async function releaseAsGone(task) {
@@ -233,7 +253,10 @@ export async function scale(wanted, workers) {
     if (!yes) return;
   }
   const before = workers.filter((worker) => worker.alive).length;
-  const back = () => request(`Scale to ${plural(before, "worker")}:`, "/api/scale", { workers: before });
+  const back = () =>
+    request(`Scale to ${plural(before, "worker")}:`, "/api/scale", {
+      workers: before,
+    });
   await request(`Scale to ${plural(wanted, "worker")}:`, "/api/scale", { workers: wanted }, back);
 }
 
@@ -280,7 +303,14 @@ export async function emergencyStop(running) {
   const text = running
     ? `${plural(running, "running session")} will be stopped immediately. The tasks go back to the queue, at no cost to their retries.`
     : "Nothing is running. No task starts until you resume.";
-  if (await confirm({ title: "Stop everything now?", text, yes: "Emergency stop", danger: true })) {
+  if (
+    await confirm({
+      title: "Stop everything now?",
+      text,
+      yes: "Emergency stop",
+      danger: true,
+    })
+  ) {
     await request("Emergency stop:", "/api/emergency-stop");
   }
 }

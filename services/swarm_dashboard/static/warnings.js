@@ -31,17 +31,29 @@ const ADVICE = {
   startup: ["It cannot start. To see why: ", "amplifier-swarm doctor"],
 };
 
+const stopRunning = (running) =>
+  h(
+    "button",
+    { type: "button", class: "small danger", onclick: () => verbs.emergencyStop(running) },
+    `Stop ${plural(running, "running task")}…`,
+  );
 const resume = (words) => h("button", { type: "button", class: "small primary", onclick: verbs.resume }, words);
 const warning = (key, kind, ...content) =>
   h("div", { class: "warning", "data-kind": kind, key }, h("div", null, ...content.slice(0, -1)), content.at(-1));
 
 /** Nodes, the most urgent first; empty when the swarm as a whole needs nothing from you. */
 export function warnings(status) {
-  return [...status.flags.map(flag), ...status.holds.map(hold), ...late(status), ...unstaffed(status)];
+  return [
+    ...status.flags.map((one) => flag(one, status)),
+    ...status.holds.map(hold),
+    ...late(status),
+    ...unstaffed(status),
+  ];
 }
 
-function flag({ name, actor, set_at: since, reason }) {
+function flag({ name, actor, set_at: since, reason }, { running }) {
   const [words, meaning] = FLAGS[name] ?? [name, ""];
+  const stops = name === "paused" && running.length > 0;
   return warning(
     `flag-${name}`,
     name,
@@ -51,7 +63,7 @@ function flag({ name, actor, set_at: since, reason }) {
     " ago). ",
     meaning,
     reason && ` ${reason[0].toUpperCase()}${reason.slice(1)}. `,
-    name !== "disk_low" && resume("Resume"),
+    name !== "disk_low" && [stops && stopRunning(running.length), stops && " ", resume("Resume")],
   );
 }
 

@@ -6,7 +6,7 @@ import { count, duration, moment, now, plural, sinceSeconds } from "../format.js
 import { asTable, at, cell, elapsed, empty, table, taskLink, taskPath } from "../pieces.js";
 import { fillOf, kindsText, legend, patterns, wordOf } from "./kinds.js";
 import { Picture } from "./picture.js";
-import { box, moments, scale } from "./plot.js";
+import { beginOf, box, clock, moments, scale } from "./plot.js";
 import * as source from "./source.js";
 
 const BAR_PX = 18;
@@ -48,18 +48,19 @@ class Lanes extends Picture {
     const range = this.#range;
     const data = source.known(range);
     const words = source.RANGES[range][0];
-    const head = h("h2", null, `Workers, last ${words}`, source.ranges(this.context.place.query));
-    if (!data) return [head, empty(source.problem()?.message ?? "Loading…")];
+    const head = (period) => h("h2", null, `Workers, ${period}`, source.ranges(this.context.place.query));
+    if (!data) return [head(`last ${words}`), empty(source.problem()?.message ?? "Loading…")];
     const lanes = this.#lanes(data);
-    if (!lanes.length) return [head, empty(`No worker has run in the last ${words}.`)];
+    if (!lanes.length) return [head(`last ${words}`), empty(`No worker has run in the last ${words}.`)];
+    const base = Date.parse(data.from);
     const until = now();
-    const since = until - source.rangeMs(range);
+    const since = beginOf(lanes, this.context.status.running, base, until, source.rangeMs(range));
+    const begun = since > until - source.rangeMs(range);
     const left = parseFloat(getComputedStyle(this.node).getPropertyValue("--lane-name")) || 0;
     const place = scale(since, until, 0, this.width - left);
-    const base = Date.parse(data.from);
     this.#blocks = new Map();
     return [
-      head,
+      head(begun ? `since ${clock(since)}` : `last ${words}`),
       h(
         "div",
         {

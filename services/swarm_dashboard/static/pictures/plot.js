@@ -4,6 +4,7 @@
 const MINUTE_S = 60;
 const STEPS_S = [1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 2880, 10080].map((minutes) => minutes * MINUTE_S);
 const TICK_PX = 74;
+const LEAST_WINDOW_MS = 2 * MINUTE_S * 1000;
 const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 const DAY = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
 
@@ -15,6 +16,18 @@ export const box = (x, y, width, height) =>
 
 /** A function from a moment (ms) to a place between `left` and `right`. */
 export const scale = (from, to, left, right) => (moment) => left + ((moment - from) / (to - from)) * (right - left);
+
+/**
+ * Where the window begins (ms): with the first attempt, if all of them fit into the range, but never too late to read.
+ * @param {{ blocks: { start: number }[] }[]} lanes  starts in seconds after `base`
+ * @param {{ claimed_at: string }[]} running
+ * @param {number} base @param {number} until @param {number} range
+ */
+export function beginOf(lanes, running, base, until, range) {
+  const starts = lanes.flatMap(({ blocks }) => blocks.map(({ start }) => base + start * 1000));
+  const first = Math.min(until, ...starts, ...running.map(({ claimed_at: at }) => Date.parse(at)));
+  return Math.max(until - range, Math.min(first, until - LEAST_WINDOW_MS));
+}
 
 /** Round moments between two (ms), so far apart that their words have room; each with its words. */
 export function moments(from, to, width) {

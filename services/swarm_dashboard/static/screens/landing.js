@@ -88,7 +88,7 @@ function branch(
     h(
       "p",
       { class: "to-yours" },
-      h("button", { type: "button", class: "primary", onclick: mergeInto }, "Merge into your branch…"),
+      h("button", { type: "button", class: "primary", onclick: mergeInto }, `Merge into ${person ?? "your branch"}…`),
       " ",
       h("span", { class: "quiet" }, "or in a terminal: "),
       command(`amplifier-swarm land --into ${person ?? "main"}`),

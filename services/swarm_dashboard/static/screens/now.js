@@ -30,6 +30,9 @@ export const title = () => "Now";
 export const load = async () => ({});
 
 const GROUPS = ["not_started", "in_progress", "completed", "failed", "held", "cancelled"];
+const PAUSE = "No new tasks start; running tasks continue, and so does their cost.";
+const DRAIN = "Running tasks finish, no new ones start, then the workers leave.";
+const STOP = "Stops every session now, and with it all spending. The tasks go back to the queue.";
 const SILENT_S = 60;
 const MANY_FAIL = 0.5;
 const ENDS_THAT_TELL = 5; // fewer are no evidence
@@ -46,10 +49,10 @@ export function view({ status, place, go }) {
     total
       ? [
           overview(status),
-          limits(status),
-          lanes({ status, place, go }),
           running(status),
           lists(status),
+          limits(status),
+          lanes({ status, place, go }),
           pictures({ status, place, go }),
         ]
       : nothingYet(status),
@@ -128,11 +131,15 @@ function overview(status) {
       h("p", { class: "quiet" }, isolation(status)),
       status.paused
         ? h("button", { type: "button", class: "primary", key: "resume", onclick: verbs.resume }, "Resume")
-        : h("button", { type: "button", key: "pause", onclick: verbs.pause }, "Pause"),
-      h("button", { type: "button", key: "drain", onclick: () => verbs.drain(running) }, "Graceful shutdown"),
+        : h("button", { type: "button", key: "pause", onclick: verbs.pause, title: PAUSE }, "Pause"),
       h(
         "button",
-        { type: "button", class: "danger", key: "stop", onclick: () => verbs.emergencyStop(running) },
+        { type: "button", key: "drain", onclick: () => verbs.drain(running), title: DRAIN },
+        "Graceful shutdown",
+      ),
+      h(
+        "button",
+        { type: "button", class: "danger", key: "stop", onclick: () => verbs.emergencyStop(running), title: STOP },
         "Emergency stop",
       ),
     ),

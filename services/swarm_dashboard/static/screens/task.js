@@ -39,6 +39,9 @@ let tail = null;
 let opened = null; // the tab that was opened first stays when the task's status changes
 
 // Statuses with a reason for waiting that the task's own fields do not show.
+// The status line says it, with links and a Retry button.
+const SAID_ABOVE = new Set(["dependency", "dependency_ended"]);
+const HAS_BUTTON = new Set(["scheduled"]);
 const WAITS = new Set(["not_started", "waiting_files", "blocked", "scheduled", "approved"]);
 
 export async function load({ id, query }, signal) {
@@ -192,14 +195,20 @@ function standing(task) {
   return task.last_error ? `last attempt: ${task.last_error}` : "";
 }
 
-/** Why it waits, with advice. */
+/** Why it waits. Commands are shown only where no button of this page does the same. */
 function reasons(why) {
-  if (!why?.reasons.length) return null;
+  const shown = (why?.reasons ?? []).filter(({ kind }) => !SAID_ABOVE.has(kind));
+  if (!shown.length) return null;
   return h(
     "ul",
     { class: "reasons" },
-    why.reasons.map((reason) =>
-      h("li", { key: reason.kind }, reason.text, reason.advice && [" ", command(reason.advice)]),
+    shown.map((reason) =>
+      h(
+        "li",
+        { key: reason.kind },
+        reason.text,
+        reason.advice && !HAS_BUTTON.has(reason.kind) && [" ", command(reason.advice)],
+      ),
     ),
   );
 }

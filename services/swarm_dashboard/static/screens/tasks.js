@@ -155,6 +155,7 @@ function found(query, page, redraw) {
     page.tasks.length > 0 && [" ", pickEverything(page.total)],
     " ",
     h("button", { type: "button", class: "small", onclick: () => addTask(query.get("phase")) }, "Add task…"),
+    " ",
     h("button", { type: "button", class: "small", onclick: importTasks }, "Import…"),
     page.tasks.length > 0 && !(query.get("view") in BOARDS) && [" ", columnMenu(COLUMNS, redraw)],
   );
@@ -319,6 +320,7 @@ function list(rows, query) {
 function time(row) {
   if (row.group === "in_progress") return elapsed(row.claimed_at);
   if (row.completed_at && row.claimed_at) return duration(between(row.claimed_at, row.completed_at));
+  if (row.group === "failed") return "–"; // an estimate would read as time spent
   return row.estimated_hours
     ? h("span", { class: "quiet", title: "estimated" }, `~${duration(row.estimated_hours * 3600)}`)
     : "–";
