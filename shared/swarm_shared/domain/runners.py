@@ -45,12 +45,45 @@ class ContainerOptions(Struct, frozen=True, kw_only=True):
     args: tuple[str, ...] = ()
 
 
+class KubernetesOptions(Struct, frozen=True, kw_only=True):
+    """What a pod of the runner `kubernetes` is made of.
+
+    Args:
+        image: The image; empty: not stated.
+        claim: The PersistentVolumeClaim of the shared volume, in the namespace of the pods.
+        folder: Where that volume is mounted here; pods see it at the same path.
+        namespace: Of the pods.
+        context: Of kubeconfig; empty: the current one.
+        cpus, memory, gpus: Requested, and the limit; memory in bytes.
+        patience_minutes: How long a pod may wait for a node that takes it, before that counts as a failure.
+        service_account, node_selector, pull_secrets: Of the pods.
+        writable: Further folders on the shared volume.
+        environment: As for `bwrap`.
+    """
+
+    image: str = ""
+    claim: str = ""
+    folder: str = ""
+    namespace: str = ""
+    context: str = ""
+    cpus: float | None = None
+    memory: int | None = None
+    gpus: int | None = None
+    patience_minutes: float = 10.0
+    service_account: str = ""
+    node_selector: tuple[tuple[str, str], ...] = ()
+    pull_secrets: tuple[str, ...] = ()
+    writable: tuple[str, ...] = ()
+    environment: tuple[str, ...] = ()
+
+
 class RunnerOptions(Struct, frozen=True, kw_only=True):
     """The options of every runner that has some."""
 
     bwrap: BwrapOptions = BwrapOptions()
     podman: ContainerOptions = ContainerOptions()
     docker: ContainerOptions = ContainerOptions()
+    kubernetes: KubernetesOptions = KubernetesOptions()
 
 
 class Run(Struct, frozen=True, kw_only=True):

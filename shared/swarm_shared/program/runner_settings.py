@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import PurePath
 
-from swarm_shared.domain.runners import BwrapOptions, ContainerOptions, RunnerOptions
+from swarm_shared.domain.runners import BwrapOptions, ContainerOptions, KubernetesOptions, RunnerOptions
 from swarm_shared.program.stated import Stated
 
 CONTAINERS = ("podman", "docker")
-RUNNERS = ("local", "bwrap", *CONTAINERS)
+RUNNERS = ("local", "bwrap", *CONTAINERS, "kubernetes")
 _UNITS = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 _SIZE = re.compile(rf"(\d+(?:\.\d+)?) ?({'|'.join(_UNITS)})")
 _LEAST_MEMORY = 6 * 2**20  # the least that docker accepts
@@ -31,9 +31,11 @@ def as_runners(raw: object) -> RunnerOptions:
     stated = Stated("runners", raw)
     bwrap = stated.take("bwrap")
     containers = {name: stated.take(name) for name in CONTAINERS}
-    stated.refuse_the_rest("bwrap, podman, docker (local has no options)")
+    kubernetes = stated.take("kubernetes")
+    stated.refuse_the_rest("bwrap, podman, docker, kubernetes (local has no options)")
     return RunnerOptions(
         bwrap=BwrapOptions() if bwrap is None else _bwrap(Stated("runners.bwrap", bwrap)),
+        kubernetes=KubernetesOptions() if kubernetes is None else _kubernetes(Stated("runners.kubernetes", kubernetes)),
         **{
             name: _container(Stated(f"runners.{name}", options))
             for name, options in containers.items()
@@ -67,6 +69,56 @@ def _container(stated: Stated) -> ContainerOptions:
     )
     stated.refuse_the_rest("image, network, cpus, memory, pids, writable, home, environment, args")
     return options
+
+
+def _kubernetes(stated: Stated) -> KubernetesOptions:
+    options = KubernetesOptions(
+        image=stated.text("image"),
+        claim=_kubernetes_name(stated, "claim"),
+        folder=_shared_folder(stated),
+        namespace=_kubernetes_name(stated, "namespace"),
+        context=stated.text("context"),
+        cpus=_cpus(stated),
+        memory=_memory(stated),
+        gpus=_gpus(stated),
+        patience_minutes=_patience(stated),
+        service_account=_kubernetes_name(stated, "service_account"),
+        node_selector=tuple(stated.texts_by_name("node_selector").items()),
+        pull_secrets=stated.words("pull_secrets"),
+        writable=_writable(stated),
+        environment=_environment(stated),
+    )
+    stated.refuse_the_rest(
+        "image, claim, folder, namespace, context, cpus, memory, gpus, patience_minutes, service_account, "
+        "node_selector, pull_secrets, writable, environment"
+    )
+    return options
+
+
+def _kubernetes_name(stated: Stated, key: str) -> str:
+    value = stated.text(key)
+    if value and not re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", value):
+        raise stated.wrong(key, f"{value!r} is no name", "lower-case letters, digits, - and .")
+    return value
+
+
+def _shared_folder(stated: Stated) -> str:
+    path = stated.text("folder")
+    if path and (not path.startswith("/") or PurePath(path) == PurePath("/")):
+        raise stated.wrong("folder", f"{path!r} is not absolute", "where the shared volume is mounted here: /shared")
+    return path
+
+
+def _gpus(stated: Stated) -> int | None:
+    value = stated.whole("gpus")
+    if value is not None and value < 0:
+        raise stated.wrong("gpus", f"{value!r} is too few", "0, 1, 2 …")
+    return value
+
+
+def _patience(stated: Stated) -> float:
+    value = stated.amount("patience_minutes")
+    return KubernetesOptions().patience_minutes if value is None else value
 
 
 def _writable(stated: Stated) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from swarm_shared.program.settings import Settings
 from swarm_shared.runners.bwrap import Bwrap
 from swarm_shared.runners.containers import Containers
+from swarm_shared.runners.kubernetes.runner import Kubernetes
 from swarm_shared.runners.local import Local
 from swarm_shared.runners.runner import Grounds, Runner
 
@@ -56,4 +57,6 @@ def runner_named(name: str, settings: Settings, grounds: Grounds, *, prefix: tup
             return Local(prefix)
         case "bwrap":
             return Bwrap.usable(settings.runners.bwrap, grounds)
+        case "kubernetes":
+            return Kubernetes.usable(settings.runners.kubernetes, grounds)
     return Containers.usable(name, getattr(settings.runners, name), grounds)

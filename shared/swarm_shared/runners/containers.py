@@ -24,7 +24,7 @@ from swarm_shared.runners.engines import ENGINES, Engine
 from swarm_shared.runners.git_places import add_git, remove_links
 from swarm_shared.runners.mounts import Mounts, View
 from swarm_shared.runners.runner import Command, Grounds, Start
-from swarm_shared.runners.variables import ALWAYS, only
+from swarm_shared.runners.variables import ALWAYS, OF_THIS_MACHINE, only
 
 _PRIVATE = ("/tmp", "/var/tmp", "/run")
 # Process 1 is the engine's init, which passes signals on and reaps orphans; the shell makes a missing program the
@@ -42,11 +42,6 @@ _OF_THE_CLIENT = (
 )
 # Of these, the values may appear in a command line, which every user of this machine can read.
 _NO_SECRETS = ("PATH", "HOME", "TMPDIR", "XDG_*")
-# These name programs and files of this machine, which the image does not have.
-_OF_THIS_MACHINE = frozenset({
-    *("PATH", "SHELL", "VIRTUAL_ENV", "PYTHONPATH"),
-    *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"),
-})  # fmt: skip
 _SHELL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 
@@ -126,7 +121,7 @@ class Containers:
                 *mounts.container_words((*map(Path, _PRIVATE), self._grounds.home)),
                 *words,
                 *("--workdir", os.path.realpath(command.cwd), *self._options.args, self._options.image),
-                *("-c", script, "sh", _program_inside(command.argv[0], mounts), *command.argv[1:]),
+                *("-c", script, "sh", program_inside(command.argv[0], mounts), *command.argv[1:]),
             ),
             env={**kept, **{given: env[name] for given, name in renamed.items()}, **own},
             run=run,
@@ -155,7 +150,7 @@ class Containers:
         free = (name for name in map("SWARM_V{}".format, itertools.count()) if name not in env)
         for name, value in env.items():
             stated = value != self._environ.get(name) or bool(only({name: value}, self._options.environment))
-            if name in _OF_THIS_MACHINE and not stated:
+            if name in OF_THIS_MACHINE and not stated:
                 continue
             word = name
             if only({name: value}, _OF_THE_CLIENT) and own.get(name) != value:
@@ -188,6 +183,6 @@ class Containers:
         return mounts
 
 
-def _program_inside(program: str, mounts: Mounts) -> str:
+def program_inside(program: str, mounts: Mounts) -> str:
     """A program of the project by its path, every other one by its name: it is the image's."""
     return program if mounts.shows(Path(program)) else os.path.basename(program)

@@ -13,6 +13,7 @@ from swarm_shared.domain.runners import Run
 from swarm_shared.runners.asking import LOOK_S, Answer, Question, Said
 from swarm_shared.runners.container_follower import ContainerFollower
 from swarm_shared.runners.engines import ENGINES
+from swarm_shared.runners.kubernetes.follower import PodFollower
 
 T = TypeVar("T")
 
@@ -36,7 +37,10 @@ class Follower(Protocol):
         """The command with which the user removes it."""
 
 
-FOLLOWERS: Mapping[str, Follower] = {name: ContainerFollower(engine) for name, engine in ENGINES.items()}
+FOLLOWERS: Mapping[str, Follower] = {
+    **{name: ContainerFollower(engine) for name, engine in ENGINES.items()},
+    "kubernetes": PodFollower(),
+}
 
 
 class _Steps(Generic[T]):

@@ -64,6 +64,30 @@ class Mounts:
                 words += _hidden(path)
         return words
 
+    def below(self, root: Path, private: tuple[Path, ...]) -> tuple[list[tuple[Path, View]], list[Path]]:
+        """What to mount over an image from a volume that has only what is below `root`.
+
+        Args:
+            private: Folders that are empty at the start and vanish at the end.
+
+        Returns:
+            The paths that are read or written, and the folders that are empty.
+        """
+        shown: list[tuple[Path, View]] = [
+            (path, view) for path, view in self._views.items() if view is not View.EMPTY and path.is_relative_to(root)
+        ]
+        emptied = [path for path in private if self._views.get(path, View.EMPTY) is View.EMPTY]
+        emptied += [
+            path
+            for path, view in self._views.items()
+            if view is View.EMPTY
+            and path not in private
+            and path.is_relative_to(root)
+            and self.shows(path.parent)
+            and os.path.isdir(path)
+        ]
+        return shown, emptied
+
     def words(self) -> list[str]:
         """The options of bwrap that make them, parents before what lies in them."""
         words: list[str] = []

@@ -19,6 +19,7 @@ from swarm_shared.domain.runners import ContainerOptions, RunnerOptions
 from swarm_shared.runners.bwrap import Bwrap
 from swarm_shared.runners.containers import Containers
 from swarm_shared.runners.following import end
+from swarm_shared.runners.kubernetes.runner import Kubernetes
 from swarm_shared.runners.runner import Command, Grounds, Runner
 
 ATTEMPT_TIMEOUT_S = 30.0
@@ -41,17 +42,22 @@ class Proven(Struct, frozen=True, kw_only=True):
         usable: Makes the runner for the places of a swarm.
         network: Whether it gives sessions a network.
         image: Whether it runs an image, which need not have a program that connects.
+        within: The folder that what is tried must be in; None: any.
     """
 
     usable: Callable[[Grounds], Runner]
     network: bool
     image: bool = False
+    within: str | None = None
 
 
 def proven_of(name: str, runners: RunnerOptions) -> Proven:
     """What to prove about the runner of that name, with its options."""
     if name == "bwrap":
         return Proven(usable=partial(Bwrap.usable, runners.bwrap), network=runners.bwrap.network)
+    if name == "kubernetes":
+        usable = partial(Kubernetes.usable, runners.kubernetes)
+        return Proven(usable=usable, network=True, image=True, within=runners.kubernetes.folder or None)
     options: ContainerOptions = getattr(runners, name)
     return Proven(usable=partial(Containers.usable, name, options), network=options.network != "off", image=True)
 
@@ -62,7 +68,8 @@ def prove(what: Proven, grounds: Grounds) -> tuple[Proof, ...]:
     Raises:
         ConfigError: The runner does not work on this machine.
     """
-    with tempfile.TemporaryDirectory(prefix="swarm-runner-check-") as name:
+    within = what.within if what.within and os.path.isdir(what.within) else None
+    with tempfile.TemporaryDirectory(prefix="swarm-runner-check-", dir=within) as name:
         folder = Path(os.path.realpath(name))
         home, place, outside = folder / "home", folder / "work", folder / "outside"
         for path in (home / ".ssh", place, outside):
@@ -70,9 +77,8 @@ def prove(what: Proven, grounds: Grounds) -> tuple[Proof, ...]:
         (home / ".ssh" / "id").write_text(_SECRET)
         state = folder / "state"
         state.mkdir()
-        around = replace(
-            grounds, home=home, project_root=place, common_dir=None, database=folder / "tasks.db", state_dir=state
-        )
+        database = grounds.database if within else folder / "tasks.db"
+        around = replace(grounds, home=home, project_root=place, common_dir=None, database=database, state_dir=state)
         inside = _Inside(what.usable(around), place)
         return (
             _works(inside, place),

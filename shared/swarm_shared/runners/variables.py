@@ -12,6 +12,11 @@ ALWAYS = (
     *("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL", "GIT_OPTIONAL_LOCKS"),
     *("VIRTUAL_ENV", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "CI"),
 )
+# These name programs and files of this machine, which an image does not have.
+OF_THIS_MACHINE = frozenset({
+    *("PATH", "SHELL", "VIRTUAL_ENV", "PYTHONPATH"),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"),
+})  # fmt: skip
 
 
 def only(environ: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from swarm_shared.domain.errors import ConfigError
-from swarm_shared.domain.runners import BwrapOptions, ContainerOptions, RunnerOptions
+from swarm_shared.domain.runners import BwrapOptions, ContainerOptions, KubernetesOptions, RunnerOptions
 from swarm_shared.program.runner_settings import as_runners
 from swarm_shared.program.settings import resolve
 from swarm_shared.runners.variables import ALWAYS, only
@@ -53,6 +53,12 @@ def test_everything_has_a_default() -> None:
         ({"podman": {"writable": ["x"]}}, "runners.podman.writable: 'x' is not absolute"),
         ({"podman": {"args": ["--rm"]}}, "--rm is set by the runner"),
         ({"podman": {"args": ["--privileged=true"]}}, "--privileged is set by the runner"),
+        ({"kubernetes": {"claim": "A b"}}, "runners.kubernetes.claim: 'A b' is no name"),
+        ({"kubernetes": {"folder": "shared"}}, "runners.kubernetes.folder: 'shared' is not absolute"),
+        ({"kubernetes": {"folder": "/"}}, "'/' is not absolute"),
+        ({"kubernetes": {"gpus": -1}}, "runners.kubernetes.gpus: -1 is too few"),
+        ({"kubernetes": {"node_selector": {"a": 1}}}, "must be a mapping of names to texts"),
+        ({"kubernetes": {"job": True}}, "runners.kubernetes.job: is unknown"),
         ({"podman": {"volumes": []}}, "runners.podman.volumes: is unknown"),
     ],
 )
@@ -68,6 +74,16 @@ def test_containers_have_an_image_a_network_and_limits() -> None:
         image="i:1", network="off", cpus=1.5, memory=1536 * 2**20, pids=64, args=("--gpus", "all")
     )
     assert (found.docker.network, ContainerOptions().network) == ("host", "on")
+
+
+def test_pods_have_an_image_a_volume_and_limits() -> None:
+    stated = {"image": "i:1", "claim": "work", "folder": "/shared", "namespace": "agents", "cpus": 2, "memory": "1GiB"}
+    found = as_runners({"kubernetes": {**stated, "node_selector": {"disk": "ssd"}}}).kubernetes
+    assert found == KubernetesOptions(
+        image="i:1", claim="work", folder="/shared", namespace="agents", cpus=2.0, memory=2**30,
+        node_selector=(("disk", "ssd"),),
+    )  # fmt: skip
+    assert found.patience_minutes == 10
 
 
 def test_a_runner_comes_from_flag_variable_or_file(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""`runner: kubernetes`: each session and command is a pod, on a volume that this machine and the nodes share."""

@@ -1,0 +1,46 @@
+"""Follows pods: each question is one run of `ending`, which may wait for the cluster and for the shared volume."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Generator
+from typing import TypeVar
+
+import msgspec
+
+from swarm_shared.domain.runners import Run
+from swarm_shared.runners.asking import Answer, Question, Said
+from swarm_shared.runners.kubernetes.cluster import Cluster
+
+_ENDING = "swarm_shared.runners.kubernetes.ending"
+LOOK_TIMEOUT_S = 5.0  # short enough for the reaper, which is restarted where it shows no sign of life
+T = TypeVar("T")
+
+
+class PodFollower:
+    """What another process says of a run; without its answer nothing is known."""
+
+    def end(self, run: Run) -> Generator[Question, Said, Answer]:
+        said = yield _ask("end", run)
+        return _read(said, Answer) or Answer(gone=False, text=f"kubernetes: {said.text}")
+
+    def runs(self, run: Run) -> Generator[Question, Said, bool]:
+        said = yield _ask("runs", run, timeout_s=LOOK_TIMEOUT_S)
+        return _read(said, bool) is True
+
+    def failed(self, run: Run, exit_code: int | None) -> Generator[Question, Said, str | None]:
+        words = () if exit_code is None else (str(exit_code),)
+        said = yield _ask("failure", run, *words)
+        return said.text if said.code != 0 else msgspec.json.decode(said.printed, type=str | None)
+
+    def removal(self, run: Run) -> str:
+        return " ".join(Cluster.of(run).words("delete", "pod", run.name))
+
+
+def _ask(verb: str, run: Run, *words: str, timeout_s: float | None = None) -> Question:
+    argv = ("-P", "-m", _ENDING, verb, msgspec.json.encode(run).decode(), *words)
+    return Question(sys.executable, argv, timeout_s=timeout_s)
+
+
+def _read(said: Said, kind: type[T]) -> T | None:
+    return msgspec.json.decode(said.printed, type=kind) if said.code == 0 else None
