@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 import sys
 from collections.abc import Generator
 from typing import TypeVar
@@ -34,7 +36,12 @@ class PodFollower:
         return said.text if said.code != 0 else msgspec.json.decode(said.printed, type=str | None)
 
     def removal(self, run: Run) -> str:
-        return " ".join(Cluster.of(run).words("delete", "pod", run.name))
+        """Deletion alone would wait: our finalizer keeps the object of a pod whose end is not proven."""
+        cluster = Cluster.of(run)
+        patch = json.dumps({"metadata": {"finalizers": None}})
+        delete = cluster.words("delete", "pod", run.name, "--wait=false")
+        release = cluster.words("patch", "pod", run.name, "--type=merge", f"--patch={patch}")
+        return f"{shlex.join(delete)} && {shlex.join(release)}"
 
 
 def _ask(verb: str, run: Run, *words: str, timeout_s: float | None = None) -> Question:
