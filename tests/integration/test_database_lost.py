@@ -41,7 +41,9 @@ def delete(db: Path) -> None:
 
 def delete_all(db: Path) -> None:
     for each in db.parent.glob("tasks.db*"):
-        shutil.rmtree(each) if each.is_dir() else each.unlink()
+        while each.is_dir():  # a program may write into it while it is removed
+            shutil.rmtree(each, ignore_errors=True)
+        each.unlink(missing_ok=True)
 
 
 def replace(db: Path) -> None:
