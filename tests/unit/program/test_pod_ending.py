@@ -13,6 +13,7 @@ from stand_in_kubectl import delete
 
 from swarm_shared.domain.runners import Run
 from swarm_shared.runners.asking import Answer
+from swarm_shared.runners.following import removal
 from swarm_shared.runners.kubernetes import ending
 from swarm_shared.runners.kubernetes.cluster import Cluster, Silent
 from swarm_shared.runners.kubernetes.folder import MARKER, RunFolder
@@ -230,3 +231,9 @@ def test_only_what_the_cluster_knows_as_running_is_reported_so(desk: Desk) -> No
     assert not ending.runs(desk.run())
     desk.cluster.begin("api-down")
     assert not ending.runs(desk.run())
+
+
+def test_the_advice_for_a_lost_node_names_deletion_and_finalizer(tmp_path: Path) -> None:
+    text = removal(Desk(tmp_path).run())
+    assert f"delete pod {NAME} --wait=false && kubectl" in text
+    assert f'patch pod {NAME} --type=merge \'--patch={{"metadata": {{"finalizers": null}}}}\'' in text
