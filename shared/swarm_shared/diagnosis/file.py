@@ -79,7 +79,9 @@ def _stuck_writer(database: TaskDatabase) -> Iterator[Finding]:
     reaper = reaper_of(database)
     stuck: dict[str, Any] | None = reaper.detail.get("stuck_writer") if reaper is not None else None
     if stuck:
-        yield write_lock_held(str(stuck["process"]), "long", level=Level.BAD, program=stuck.get("name"))
+        # What a reaper of another version has written may lack either name.
+        process = str(stuck.get("process") or "an unnamed process")
+        yield write_lock_held(process, "long", level=Level.BAD, program=stuck.get("name"))
 
 
 def _size(size_bytes: int) -> str:
