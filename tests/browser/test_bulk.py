@@ -45,7 +45,7 @@ def test_selected_tasks_are_acted_on_by_one_row(desk: SteeredQueue, listed: Page
     row = desk.carry_out()
     assert row.verb is Verb.BULK
     assert dict(row.argument) == {"verb": "retry", "ids": ["1", "2", "3"], "argument": {"note": "mind the order"}}
-    expect(listed.locator(".notice")).to_contain_text("retry: 3 done")
+    expect(listed.locator(".notice")).to_contain_text("Retry: 3 done")
     expect(bar).to_be_hidden()
     assert desk.status("3") is Status.NOT_STARTED
 

@@ -59,7 +59,6 @@ def test_a_pod_on_a_lost_node_is_unknown_until_the_node_reports(
     wait_until(lambda: swarm.status("a") is Status.HELD, swarm.logs, s=90)
     task = swarm.db.tasks.get("a")
     assert task["hold_reason"] == HoldReason.NOT_PROVEN_DEAD
-    assert "node-1" in task["last_error"]
     assert len(cluster.store.names()) == 1
     assert reaper.poll() is None
     cluster.end("node-forgotten", "node-lost")
