@@ -49,10 +49,10 @@ export function view({ status, place, go }) {
     total
       ? [
           overview(status),
+          lanes({ status, place, go }), // above what grows and shrinks, so that it does not move under the pointer
           running(status),
           lists(status),
           limits(status),
-          lanes({ status, place, go }),
           pictures({ status, place, go }),
         ]
       : nothingYet(status),
