@@ -20,7 +20,4 @@ def as_started(settings: Settings, database: TaskDatabase) -> Settings:
 
 def is_running(database: TaskDatabase) -> bool:
     """Whether a worker or a `start` of this database runs."""
-    run = database.swarm.services().get(_START)
-    if run is not None and run.is_up(database.clock.wall_ms()):
-        return True
-    return bool({each.run for each in database.workers.alive()} - database.workers.absent())
+    return database.swarm.running(_START) is not None or bool(database.workers.present())

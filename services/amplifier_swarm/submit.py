@@ -38,9 +38,7 @@ class Live(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, database: TaskDatabase) -> Live:
-        reaper = database.swarm.services().get("reaper")
-        workers = len({each.run for each in database.workers.alive()} - database.workers.absent())
-        return cls(reaper=reaper is not None and reaper.is_up(database.clock.wall_ms()), workers=workers)
+        return cls(reaper=_has_reaper(database), workers=len(database.workers.present()))
 
 
 def submit(
@@ -140,7 +138,7 @@ def _answered(app: App, database: TaskDatabase, rows: Sequence[ControlRow]) -> l
             after_s = (row.expires_at - row.created_at) / 1000
             database.control.answer(row.id, "expired", _NOT_HANDLED.format(after_s), by=app.actor())
         else:
-            if row.verb not in NEEDS_SUPERVISORD and not Live.of(database).reaper:
+            if row.verb not in NEEDS_SUPERVISORD and not _has_reaper(database):
                 # It has ended meanwhile, with the request unhandled. Unless an attempt must be stopped first, this
                 # stores an outcome.
                 carry_out(database, row, by=app.actor())
@@ -149,6 +147,10 @@ def _answered(app: App, database: TaskDatabase, rows: Sequence[ControlRow]) -> l
                 reminded = True
             wait_for_a_commit(database)
     return done
+
+
+def _has_reaper(database: TaskDatabase) -> bool:
+    return database.swarm.running("reaper") is not None
 
 
 def wait_for_a_commit(database: TaskDatabase) -> None:

@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 from swarm_dashboard.web.context import Context
 from swarm_dashboard.web.database_reader import Reading
 from swarm_shared.diagnosis import Level, diagnose
-from swarm_shared.diagnosis.programs import last_pass_age_s, reaper_of
+from swarm_shared.diagnosis.programs import last_pass_age_s
 from swarm_shared.domain.models import Status
 from swarm_shared.store.queue.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED, RUNNER_DOWN
 
@@ -128,7 +128,7 @@ def _file(reading: Reading) -> Iterator[Metric]:
 
 
 def _reaper(reading: Reading, now: int) -> Iterator[Metric]:
-    found = reaper_of(reading.database)
+    found = reading.database.swarm.running("reaper")
     yield GaugeMetricFamily(
         "swarm_reaper_up", "1 from a reaper's start until it reports its end.", value=float(found is not None)
     )

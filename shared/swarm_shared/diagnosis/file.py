@@ -7,7 +7,6 @@ from typing import Any
 
 from swarm_shared.database import TaskDatabase
 from swarm_shared.diagnosis.finding import Finding, Level
-from swarm_shared.diagnosis.programs import reaper_of
 from swarm_shared.diagnosis.standstill import write_lock_held
 from swarm_shared.store.queue.swarm import DISK_LOW
 
@@ -76,7 +75,7 @@ def disk_finding(free_bytes: int, *, is_low: bool = False, min_free_bytes: int) 
 
 
 def _stuck_writer(database: TaskDatabase) -> Iterator[Finding]:
-    reaper = reaper_of(database)
+    reaper = database.swarm.running("reaper")
     stuck: dict[str, Any] | None = reaper.detail.get("stuck_writer") if reaper is not None else None
     if stuck:
         # What a reaper of another version has written may lack either name.

@@ -21,16 +21,10 @@ SUPERVISORD = "supervisord"
 
 def program_findings(database: TaskDatabase, *, at_rest: bool) -> Iterator[Finding]:
     """`at_rest`: no part of the swarm is running, which is not an error."""
-    reaper = reaper_of(database)
+    reaper = database.swarm.running("reaper")
     yield _reaper(database, reaper, at_rest=at_rest)
     yield _supervisord(database, reaper)
     yield from _workers(database, reaper)
-
-
-def reaper_of(database: TaskDatabase) -> Service | None:
-    """The reaper, unless it has ended normally, has died, or is silent on another machine."""
-    found = database.swarm.services().get("reaper")
-    return None if found is None or not found.is_up(database.clock.wall_ms()) else found
 
 
 def last_pass_age_s(reaper: Service, now: int) -> float:
@@ -81,8 +75,10 @@ def _workers(database: TaskDatabase, reaper: Service | None) -> Iterator[Finding
     dead = {each.run for each in known if each.process.is_alive() is False}
     abroad = {each.run: each for each in known if each.process.is_foreign}
     rows = database.workers.shown()
-    alive = [row for row in rows if row["status"] not in OVER and row["run"] not in dead | abroad.keys()]
-    yield _takers(database, reaper, alive=len(alive), busy=sum(row["current_task_id"] is not None for row in alive))
+    absent = dead | abroad.keys()
+    alive = [row for row in rows if row["status"] not in OVER and row["run"] not in absent]
+    busy = sum(row["current_task_id"] is not None for row in alive)
+    yield _takers(database, reaper, alive=len(alive), busy=busy, absent=absent)
     for hostname in sorted({each.hostname for each in abroad.values()}):
         names = [each.worker_id for each in abroad.values() if each.hostname == hostname]
         yield Finding(
@@ -106,10 +102,10 @@ def _workers(database: TaskDatabase, reaper: Service | None) -> Iterator[Finding
             )  # fmt: skip
 
 
-def _takers(database: TaskDatabase, reaper: Service | None, *, alive: int, busy: int) -> Finding:
+def _takers(database: TaskDatabase, reaper: Service | None, *, alive: int, busy: int, absent: set[int]) -> Finding:
     counts = database.tasks.summary()["tasks"]
     waiting = counts[Group.NOT_STARTED]["count"] + counts[Group.IN_PROGRESS]["count"]
-    staff = database.workers.staff(dead=database.workers.absent())
+    staff = database.workers.staff(dead=absent)
     if staff.takers or not waiting:
         text = f"{alive} running, {busy} busy"
         return Finding(code="workers_run", part="swarm", name="workers", level=Level.OK, text=text)

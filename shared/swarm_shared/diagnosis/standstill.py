@@ -37,8 +37,8 @@ class Standstills(Family):
 
     def silent_reaper(self, *, after_ms: int = SILENT_MS) -> Finding | None:
         """The reaper of this database, when it lives and has given no sign of life for so long."""
-        reaper = Swarm(self._db, self._clock).services().get(REAPER)
-        if reaper is None or not reaper.is_up(self._clock.wall_ms()):
+        reaper = Swarm(self._db, self._clock).running(REAPER)
+        if reaper is None:
             return None
         silent_ms = reaper.silent_ms(self._clock)
         if silent_ms < after_ms:

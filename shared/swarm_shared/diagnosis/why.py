@@ -261,8 +261,7 @@ class Why(Family):
             return []
         if (staff.draining or staff.retiring) and swarm.flags().keys() & {DRAINED, EMERGENCY_STOP}:
             return []  # the reason above
-        reaper = swarm.services().get("reaper")
-        is_up = reaper is not None and reaper.is_up(self._clock.wall_ms())
+        is_up = swarm.running("reaper") is not None
         return [Reason.of(no_takers(staff, is_up=is_up, start_command=swarm.start_command()))]
 
     def _other_route(self, own_cli: str) -> list[Reason]:

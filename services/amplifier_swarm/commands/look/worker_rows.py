@@ -23,7 +23,7 @@ def workers_shown(database: TaskDatabase) -> list[dict[str, Any]]:
     absent = {
         each.run: UNKNOWN if each.process.is_foreign else "crashed"
         for each in database.workers.alive()
-        if each.run in database.workers.absent()
+        if each.is_absent
     }
     return [
         {

@@ -140,7 +140,7 @@ def _lock(app: App, database: TaskDatabase, settings: Settings | None) -> Iterat
 
 def _diagnosis(app: App, database: TaskDatabase, settings: Settings | None) -> Iterator[Finding]:
     """The findings that Health also shows, in the same words."""
-    at_rest = {each.run for each in database.workers.alive()} <= database.workers.absent()
+    at_rest = not database.workers.present()
     min_free_bytes = round((settings.min_free_mb if settings else 0) * 1024 * 1024)
     # supervisord is asked directly below, and the write lock is read from the kernel.
     yield from (

@@ -80,9 +80,8 @@ def _living(database: TaskDatabase) -> list[str]:
 
 
 def _workers(database: TaskDatabase, *, at_work: bool = False) -> list[str]:
-    absent = database.workers.absent()
-    alive = [each for each in database.workers.alive() if each.run not in absent]
-    return [each.worker_id for each in alive if not at_work or each.status != "waiting" or each.task is not None]
+    present = database.workers.present()
+    return [each.worker_id for each in present if not at_work or each.status != "waiting" or each.task is not None]
 
 
 def _wait(app: App, database: TaskDatabase, until_ms: int, what: str) -> None:

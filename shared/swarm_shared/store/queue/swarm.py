@@ -184,6 +184,11 @@ class Swarm(Family):
             )
         return found
 
+    def running(self, name: str) -> Service | None:
+        """The program of that name, unless it has ended, has died, or is silent on another machine."""
+        found = self.services().get(name)
+        return found if found is not None and found.is_up(self._clock.wall_ms()) else None
+
     def meta(self, key: str) -> str | None:
         """A fact about the file."""
         value = self._db.value(SQL["meta"], {"key": key})

@@ -35,6 +35,11 @@ class WorkerRun(Struct, frozen=True, kw_only=True):
     task: int | None
     tree_gone: bool
 
+    @property
+    def is_absent(self) -> bool:
+        """Whether its process is known to have ended, or belongs to another machine."""
+        return self.process.is_foreign or self.process.is_alive() is False
+
     @classmethod
     def from_row(cls, row: tuple[Any, ...]) -> WorkerRun:
         run, worker_id, status, pid, start, keeper_pid, keeper_start, boot, ns, host, hostname, *rest = row
@@ -210,9 +215,13 @@ class Workers(Family):
         """Worker starts whose rows have not ended, whether or not their processes live."""
         return [WorkerRun.from_row(row) for row in self._db.rows(SQL["alive_workers"])]
 
+    def present(self) -> list[WorkerRun]:
+        """Those of `alive` that may take tasks here."""
+        return [each for each in self.alive() if not each.is_absent]
+
     def absent(self) -> set[int]:
-        """Runs that take no task here although their rows have not ended: dead ones, and those of other machines."""
-        return {each.run for each in self.alive() if each.process.is_foreign or each.process.is_alive() is False}
+        """Runs of the others."""
+        return {each.run for each in self.alive() if each.is_absent}
 
     def number_alive(self) -> int:
         """How many workers have rows that have not ended."""
