@@ -232,7 +232,7 @@ class ReaperLoop:
             "disk_free_bytes": sizes.free,
             "supervised": self._slots.supervised,
             "supervisord_answers": self._supervisord_answers,
-            "stuck_writer": None if holder is None else {"process": holder.process.describe(), "name": holder.name},
+            "stuck_writer": None if holder is None else holder.shown(),
             "leaving": self._leaving,
         }
 

@@ -29,6 +29,10 @@ class Holder(Struct, frozen=True, kw_only=True):
     stopped: bool
     since: int
 
+    def shown(self) -> dict[str, str | int | None]:
+        """For the details of the reaper's row."""
+        return {"process": self.process.describe(), "pid": self.process.pid, "name": self.name}
+
 
 class StuckWriter:
     """Requests the write lock periodically, and looks for its holder if it stays unavailable."""

@@ -78,9 +78,9 @@ def _stuck_writer(database: TaskDatabase) -> Iterator[Finding]:
     reaper = database.swarm.running("reaper")
     stuck: dict[str, Any] | None = reaper.detail.get("stuck_writer") if reaper is not None else None
     if stuck:
-        # What a reaper of another version has written may lack either name.
-        process = str(stuck.get("process") or "an unnamed process")
-        yield write_lock_held(process, "long", level=Level.BAD, program=stuck.get("name"))
+        # What a reaper of another version has written may lack any of these.
+        process = str(stuck.get("process") or "a process")
+        yield write_lock_held(process, "long", pid=stuck.get("pid"), level=Level.BAD, program=stuck.get("name"))
 
 
 def _size(size_bytes: int) -> str:

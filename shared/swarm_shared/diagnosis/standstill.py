@@ -62,18 +62,20 @@ class Standstills(Family):
                 return None
         process = None if holder is None else ProcessId.of(holder)
         name = process.describe() if process is not None else f"pid {holder}"
-        return write_lock_held(name, f"over {LOCK_LOOKS * LOCK_LOOK_S:g} s", level=Level.WARN)
+        return write_lock_held(name, f"over {LOCK_LOOKS * LOCK_LOOK_S:g} s", pid=holder, level=Level.WARN)
 
 
-def write_lock_held(process: str, how_long: str, *, level: Level, program: str | None = None) -> Finding:
+def write_lock_held(
+    process: str, how_long: str, *, pid: int | None, level: Level, program: str | None = None
+) -> Finding:
     """A process keeps the write lock.
 
     Args:
         process: As `ProcessId.describe` gives it.
+        pid: Its number, where that is known.
         program: The name under which it has registered, if it is one of the swarm's.
     """
-    pid = process.split()[1]
-    stopped = "state T" in process
+    stopped = pid is not None and "state T" in process
     return Finding(
         code="write_lock_held", part="file", name="write lock", level=level,
         text=f"{f'{program} ({process})' if program else process} has held the write lock of the database for "

@@ -166,6 +166,24 @@ def test_health_asks_for_a_reaper_and_for_workers_where_tasks_wait(desk: Dashboa
     assert "swarm_reaper_up 0.0" in metrics(desk)
 
 
+@pytest.mark.parametrize(
+    ("stuck", "command"),
+    [
+        ({"process": "pid 7 (python, state T)", "pid": 7, "name": "worker-2"}, "kill -CONT 7"),
+        ({"process": "pid 7 (python, state R)", "pid": 7, "name": "worker-2"}, None),
+        ({"process": "unreadable", "name": None}, None),
+        ({"name": "worker-2"}, None),
+        ({"process": None, "pid": None, "name": None}, None),
+    ],
+)
+def test_health_shows_whatever_a_reaper_has_written_of_a_stuck_writer(
+    desk: DashboardDesk, stuck: dict[str, object], command: str | None
+) -> None:
+    desk.db.swarm.register_service("reaper", ProcessId.mine(), {"supervised": True, "stuck_writer": stuck})
+    [lock] = [check for check in read(desk, "/api/health")["checks"] if check["name"] == "write lock"]
+    assert lock["command"] == command
+
+
 def test_health_reports_a_process_that_keeps_the_write_lock(desk: DashboardDesk) -> None:
     stuck = {"process": "pid 7 (python)", "name": "worker-2"}
     desk.db.swarm.register_service("reaper", ProcessId.mine(), {"supervised": True, "stuck_writer": stuck})
