@@ -20,7 +20,6 @@ from swarm_shared.domain.models import TaskSpec
 from swarm_shared.git.landing.following import Integration
 from swarm_shared.git.merging.merging import Merge, MergeKind
 from swarm_shared.git.plumbing.refs import tree_of
-from swarm_shared.git.plumbing.repository import Repository
 from swarm_shared.plan_marks import plan_marks
 from swarm_shared.store.queue.landings import ApprovedWork, Landings
 from swarm_worker.config import WorkerConfig
@@ -28,10 +27,11 @@ from swarm_worker.landing.plan_sync import PlanSync
 
 
 class MergedResult(Struct, frozen=True, kw_only=True):
-    """The commit that would land a task."""
+    """The commit that would land a task, and the tree of its files."""
 
     task_id: str
     sha: str
+    tree: str
 
 
 def planned(landings: Landings, integration: Integration, work: ApprovedWork, *, tip: str, sync: PlanSync) -> Merge:
@@ -48,15 +48,18 @@ def planned(landings: Landings, integration: Integration, work: ApprovedWork, *,
 
 
 class GateBatches:
-    """What the gate has passed, and what its next run may test together."""
+    """What the gate of one task has passed, and what its next run may test together."""
 
-    def __init__(self, database: TaskDatabase, repository: Repository, *, ref: str, config: WorkerConfig) -> None:
-        self._db, self._config = database, config
-        self._integration = Integration(repository=repository, ref=ref)
+    def __init__(self, database: TaskDatabase, integration: Integration, config: WorkerConfig, spec: TaskSpec) -> None:
+        self._db, self._integration, self._config = database, integration, config
+        self._gate = self._gate_of(spec)
 
-    def covered(self, sha: str, spec: TaskSpec) -> list[dict[str, Any]] | None:
+    def result(self, task_id: str, sha: str) -> MergedResult:
+        return MergedResult(task_id=task_id, sha=sha, tree=tree_of(self._integration.repository.git, sha))
+
+    def covered(self, result: MergedResult) -> list[dict[str, Any]] | None:
         """The results of the gate if an earlier run has tested these files; else None."""
-        tasks = self._db.landings.gate_pass(self._tree(sha), gate=self._gate(spec))
+        tasks = self._db.landings.gate_pass(result.tree, gate=self._gate)
         if tasks is None:
             return None
         text = f"passed when {', '.join(tasks)} were tested together"
@@ -65,38 +68,30 @@ class GateBatches:
             for command in self._config.gate
         ]
 
-    def starting_with(self, task_id: str, sha: str, spec: TaskSpec) -> list[MergedResult]:
-        """The task's merged result and those of the next tasks to land, each on top of the one before.
+    def starting_with(self, first: MergedResult) -> list[MergedResult]:
+        """This merged result and those of the next tasks to land, each on top of the one before.
 
         Left out: work that conflicts, and tasks for which the gate would run with other variables.
         """
-        batch = [MergedResult(task_id=task_id, sha=sha)]
+        batch = [first]
         for work in self._db.landings.next_to_land(self._config.gate_batch - 1):
-            other = self._db.tasks.spec(work.task)
-            if self._gate(other) != self._gate(spec):
+            spec = self._db.tasks.spec(work.task)
+            if self._gate_of(spec) != self._gate:
                 continue
-            sync = PlanSync(self._integration.repository, other.source if self._config.syncs else None)
+            sync = PlanSync(self._integration.repository, spec.source if self._config.syncs else None)
             merge = planned(self._db.landings, self._integration, work, tip=batch[-1].sha, sync=sync)
             if merge.new is not None and merge.kind is not MergeKind.CONTAINED:
-                batch.append(MergedResult(task_id=work.task_id, sha=merge.new))
+                batch.append(self.result(work.task_id, merge.new))
         return batch
 
-    def passed(
-        self, batch: Sequence[MergedResult], checks: list[dict[str, Any]], spec: TaskSpec
-    ) -> list[dict[str, Any]]:
-        """Record that a batch has passed; the results, with a note of what was tested."""
+    def passed(self, batch: Sequence[MergedResult], checks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Record that several have passed together; the results, with a note of what was tested."""
         tasks = [result.task_id for result in batch]
-        if len(batch) == 1:
-            return checks
-        trees = [self._tree(result.sha) for result in batch]
-        self._db.landings.note_gate_passes(trees, gate=self._gate(spec), tasks=tasks)
+        self._db.landings.note_gate_passes([result.tree for result in batch], gate=self._gate, tasks=tasks)
         note = f"tested together with {', '.join(tasks[1:])}"
         return [{**check, "output": f"{check['output']}\n{note}".strip()} for check in checks]
 
-    def _tree(self, sha: str) -> str:
-        return tree_of(self._integration.repository.git, sha)
-
-    def _gate(self, spec: TaskSpec) -> str:
+    def _gate_of(self, spec: TaskSpec) -> str:
         """Identifies what runs; a hash, because variables may hold secrets."""
         what = json.dumps([self._config.gate, sorted(spec.env.items())])
         return hashlib.sha256(what.encode()).hexdigest()

@@ -19,7 +19,7 @@ from swarm_shared.git.plumbing.repository import Repository
 from swarm_shared.git.plumbing.repository_lock import file_lock
 from swarm_shared.git.snapshots.checkout import Checkout
 from swarm_shared.program.logs import event
-from swarm_shared.store.queue.landings import ApprovedWork, LandingClaim
+from swarm_shared.store.queue.landings import LandingClaim
 from swarm_shared.store.queue.policy import AttemptResult
 from swarm_worker.config import WorkerConfig
 from swarm_worker.landing import refusals
@@ -126,15 +126,7 @@ class Landing:
         known = self._landing.landing_commit
         if known is not None and integration.contains(known):
             return Merge(kind=MergeKind.CONTAINED, old=tip, new=tip)  # by a lander that died before recording it
-        claim, landing = self._claim, self._landing
-        work = ApprovedWork(
-            task=claim.task,
-            task_id=claim.task_id,
-            name=landing.name,
-            built_by=landing.built_by,
-            head_sha=landing.head_sha,
-        )
-        return planned(self._db.landings, integration, work, tip=tip, sync=sync)
+        return planned(self._db.landings, integration, self._landing.work, tip=tip, sync=sync)
 
     # ───── what must hold before it lands ─────
 
@@ -169,17 +161,19 @@ class Landing:
         commands = self._config.gate
         if self._config.gate_batch == 1:
             return self._examined(repository, merged, commands, spec)
-        batches = GateBatches(self._db, repository, ref=self._branch.ref(), config=self._config)
-        covered = batches.covered(merged, spec)
+        integration = Integration(repository=repository, ref=self._branch.ref())
+        batches = GateBatches(self._db, integration, self._config, spec)
+        first = batches.result(self._claim.task_id, merged)
+        covered = batches.covered(first)
         if covered is not None:
             return covered
-        batch = batches.starting_with(self._claim.task_id, merged, spec)
+        batch = batches.starting_with(first)
         while True:
             checks = self._examined(repository, batch[-1].sha, commands, spec)
-            if all(check["passed"] for check in checks):
-                return batches.passed(batch, checks, spec)
             if len(batch) == 1:
                 return checks
+            if all(check["passed"] for check in checks):
+                return batches.passed(batch, checks)
             event(LOG, "gate_batch_failed", task=self._claim.task_id, size=len(batch))
             batch = batch[: len(batch) // 2]
 

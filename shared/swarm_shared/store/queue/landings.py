@@ -21,6 +21,16 @@ GATE_PASS_LASTS_MS = 24 * 60 * 60 * 1000
 TURN_MS = 15 * 60 * 1000  # how long other landings wait for one that lost a race, from its next claim on
 
 
+class ApprovedWork(Struct, frozen=True, kw_only=True):
+    """Work that waits to be landed; `built_by` is the attempt that made the commit `head_sha`."""
+
+    task: int
+    task_id: str
+    name: str
+    built_by: str
+    head_sha: str
+
+
 class LandingClaim(Struct, frozen=True, kw_only=True):
     """A task whose work is to be landed, given to one worker alone.
 
@@ -41,15 +51,13 @@ class LandingClaim(Struct, frozen=True, kw_only=True):
     given_tip: str | None
     landing_commit: str | None
 
-
-class ApprovedWork(Struct, frozen=True, kw_only=True):
-    """Work that waits to be landed; `built_by` is the attempt that made the commit `head_sha`."""
-
-    task: int
-    task_id: str
-    name: str
-    built_by: str
-    head_sha: str
+    @property
+    def work(self) -> ApprovedWork:
+        """What is to be landed."""
+        claim = self.claim
+        return ApprovedWork(
+            task=claim.task, task_id=claim.task_id, name=self.name, built_by=self.built_by, head_sha=self.head_sha
+        )
 
 
 class IntegrationRow(Struct, frozen=True, kw_only=True):
