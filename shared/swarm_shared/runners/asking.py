@@ -14,6 +14,7 @@ from typing import IO
 from msgspec import Struct
 
 ANSWER_TIMEOUT_S = 30.0  # removing takes seconds where a container's supervisor was killed
+LOOK_TIMEOUT_S = 5.0  # short enough for the reaper, which is restarted where it shows no sign of life
 LOOK_S = 0.02
 _SHOWN_CHARS = 300
 

@@ -7,10 +7,8 @@ from __future__ import annotations
 from collections.abc import Generator
 
 from swarm_shared.domain.runners import Run
-from swarm_shared.runners.asking import Answer, Question, Said
+from swarm_shared.runners.asking import LOOK_TIMEOUT_S, Answer, Question, Said
 from swarm_shared.runners.engines import ENGINE_CODES, OVER, Engine
-
-LOOK_TIMEOUT_S = 5.0  # short enough for the reaper, which is restarted where it shows no sign of life
 
 
 class ContainerFollower:

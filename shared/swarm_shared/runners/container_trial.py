@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,8 @@ from pathlib import Path
 from swarm_shared.domain.errors import ConfigError
 from swarm_shared.domain.runners import ContainerOptions
 from swarm_shared.runners.following import end
-from swarm_shared.runners.runner import Command, Grounds, Runner
+from swarm_shared.runners.runner import Grounds, Runner
+from swarm_shared.runners.trying import try_command
 
 TRIAL_TIMEOUT_S = 120.0  # an image that is large may be unpacked for this user first
 _SCRIPT = """echo made > made
@@ -57,31 +57,23 @@ def _folder(grounds: Grounds) -> Path | None:
 
 
 def _run(name: str, options: ContainerOptions, runner: Runner, place: Path) -> str:
-    started = runner.start(Command(argv=("/bin/sh", "-c", _SCRIPT), cwd=place), runner.environment(os.environ))
+    tried, text = None, f"no container within {TRIAL_TIMEOUT_S:g} s"
     try:
-        ended = subprocess.run(
-            started.argv,
-            env=dict(started.env),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=TRIAL_TIMEOUT_S,
-            check=False,
-        )
-        works, text = ended.returncode == 0, ended.stderr.decode(errors="replace").strip()
-    except subprocess.TimeoutExpired:
-        works, text = False, f"no container within {TRIAL_TIMEOUT_S:g} s"
+        tried = try_command(runner, ("/bin/sh", "-c", _SCRIPT), place, timeout_s=TRIAL_TIMEOUT_S, end=end)
+        if tried.code is not None:
+            text = tried.complained.strip()
     except OSError as error:
-        works, text = False, str(error)
-    finally:
-        answer = None if started.run is None else end(started.run)
-    if not works:
+        text = str(error)
+    if tried is None or tried.code != 0:
         raise ConfigError(
             f"runner {name}: no container of {options.image} can be run: {text}",
             hint=f"is the image there? `{name} images` lists them; `{name} pull` or `{name} build` adds it",
         )
-    if answer is not None and not answer.gone:
-        raise ConfigError(f"runner {name}: a container cannot be removed: {answer.text}", hint=f"try: {name} ps --all")
-    return ended.stdout.decode(errors="replace")
+    if tried.ended is not None and not tried.ended.gone:
+        raise ConfigError(
+            f"runner {name}: a container cannot be removed: {tried.ended.text}", hint=f"try: {name} ps --all"
+        )
+    return tried.printed
 
 
 def _ignored(options: ContainerOptions, printed: str) -> Iterator[str]:

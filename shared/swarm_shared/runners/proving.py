@@ -20,7 +20,8 @@ from swarm_shared.runners.bwrap import Bwrap
 from swarm_shared.runners.containers import Containers
 from swarm_shared.runners.following import end
 from swarm_shared.runners.kubernetes.runner import Kubernetes
-from swarm_shared.runners.runner import Command, Grounds, Runner
+from swarm_shared.runners.runner import Grounds, Runner
+from swarm_shared.runners.trying import try_command
 
 ATTEMPT_TIMEOUT_S = 30.0
 DEATH_S = 0.5  # a killed process takes a moment to end
@@ -96,22 +97,8 @@ class _Inside:
 
     def run(self, *argv: str) -> str:
         """The output of a command, whatever its exit code."""
-        start = self._runner.start(Command(argv=argv, cwd=self._place), self._runner.environment(os.environ))
-        try:
-            ended = subprocess.run(
-                start.argv,
-                env=dict(start.env),
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=ATTEMPT_TIMEOUT_S,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            return ""
-        finally:
-            if start.run is not None:
-                end(start.run)
-        return (ended.stdout + ended.stderr).decode(errors="replace")
+        tried = try_command(self._runner, argv, self._place, timeout_s=ATTEMPT_TIMEOUT_S, end=end)
+        return tried.printed + tried.complained
 
     def shell(self, script: str, *words: str) -> str:
         return self.run("/bin/sh", "-c", script, "sh", *words)

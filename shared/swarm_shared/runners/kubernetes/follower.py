@@ -11,11 +11,10 @@ from typing import TypeVar
 import msgspec
 
 from swarm_shared.domain.runners import Run
-from swarm_shared.runners.asking import Answer, Question, Said
+from swarm_shared.runners.asking import LOOK_TIMEOUT_S, Answer, Question, Said
 from swarm_shared.runners.kubernetes.cluster import Cluster
 
 _ENDING = "swarm_shared.runners.kubernetes.ending"
-LOOK_TIMEOUT_S = 5.0  # short enough for the reaper, which is restarted where it shows no sign of life
 T = TypeVar("T")
 
 

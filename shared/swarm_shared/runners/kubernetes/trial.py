@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import tempfile
 from pathlib import Path
 
 from swarm_shared.domain.errors import ConfigError
 from swarm_shared.runners.kubernetes.ending import end
-from swarm_shared.runners.runner import Command, Runner
+from swarm_shared.runners.runner import Runner
+from swarm_shared.runners.trying import try_command
 
 TRIAL_TIMEOUT_S = 120.0  # an image that is large may have to be pulled first
 _SCRIPT = """echo made > made
@@ -29,26 +29,16 @@ def try_out(runner: Runner, base: Path, *, namespace: str) -> None:
     with tempfile.TemporaryDirectory(prefix=".swarm-trial-", dir=base.parent) as name:
         place = Path(os.path.realpath(name))
         (place / "given").touch()
-        started = runner.start(Command(argv=("/bin/sh", "-c", _SCRIPT), cwd=place), runner.environment(os.environ))
-        assert started.run is not None
-        try:
-            ended = subprocess.run(
-                started.argv,
-                env=dict(started.env),
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=TRIAL_TIMEOUT_S,
-                check=False,
-            )
-            code, text = ended.returncode, ended.stderr.decode(errors="replace").strip()
-        except subprocess.TimeoutExpired:
-            code, text = 1, f"no pod has ended within {TRIAL_TIMEOUT_S:g} s"
-        finally:
-            answer = end(started.run)
-        if code != 0:
-            raise ConfigError(f"runner kubernetes: no pod can be run: {text or f'exit code {code}'}", hint=hint)
-        if not answer.gone:
-            raise ConfigError(f"runner kubernetes: a pod cannot be removed: {answer.text}", hint=hint)
+        tried = try_command(runner, ("/bin/sh", "-c", _SCRIPT), place, timeout_s=TRIAL_TIMEOUT_S, end=end)
+        if tried.code is None:
+            text = f"no pod has ended within {TRIAL_TIMEOUT_S:g} s"
+        else:
+            text = tried.complained.strip() or f"exit code {tried.code}"
+        if tried.code != 0:
+            raise ConfigError(f"runner kubernetes: no pod can be run: {text}", hint=hint)
+        assert tried.ended is not None, "a pod is outside of our process tree"
+        if not tried.ended.gone:
+            raise ConfigError(f"runner kubernetes: a pod cannot be removed: {tried.ended.text}", hint=hint)
         made = place / "made"
         if not made.exists():
             raise ConfigError("runner kubernetes: a file that a pod wrote did not appear on this machine", hint=hint)
