@@ -9,8 +9,8 @@ from swarm_shared.domain.errors import DatabaseError
 
 IDLE_LOOK_S = 0.05  # from a commit to its notice by an idle worker, while there are few
 BUSY_LOOK_S = 0.1  # by one that runs a session
-# By all workers together. Heartbeats are commits as well, and whoever notices one reads the database: without a bound
-# on the sum, CPU time would grow with the square of the number of workers.
+# By all workers together. Every heartbeat is a commit, and every worker that notices a commit reads the database:
+# without this limit, CPU time would grow with the square of the number of workers.
 MOST_LOOKS_PER_S = 500
 COUNT_EVERY_S = 5.0
 

@@ -1,4 +1,4 @@
-"""Sessions in pods of a stand-in cluster: what they see, and what becomes of a pod that its cluster loses or ends."""
+"""Sessions in pods of a simulated cluster: what they can see, and what happens to pods that the cluster loses."""
 
 from __future__ import annotations
 

@@ -138,7 +138,7 @@ def test_the_third_crash_holds_the_task(desk: ReaperDesk) -> None:
 
 
 def started_after(ticks: int) -> subprocess.Popen[bytes]:
-    """A process that started later than a clock tick: within one, a reused pid could not be told from the first."""
+    """A process with a later start time: two that reuse a pid within one clock tick have the same identity."""
     while True:
         process = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
         identity = ProcessId.of(process.pid)

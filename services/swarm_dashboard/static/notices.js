@@ -16,16 +16,7 @@ export class Notice {
       "div",
       { class: "notice", "data-kind": "pending" },
       h("div", null, h("strong", null, title), " ", this.#text),
-      h(
-        "button",
-        {
-          type: "button",
-          class: "plain",
-          "aria-label": "Dismiss",
-          onclick: () => this.#node.remove(),
-        },
-        "×",
-      ),
+      h("button", { type: "button", class: "plain", "aria-label": "Dismiss", onclick: () => this.#node.remove() }, "×"),
     );
     box.append(this.#node);
     while (box.children.length > 5) box.firstElementChild?.remove();

@@ -86,12 +86,7 @@ function offerIds(field, list) {
     try {
       const { tasks } = await get("/api/tasks", { q: word, limit: MOST_OFFERED }, asked.signal);
       list.replaceChildren(
-        ...tasks.map((task) =>
-          h("option", {
-            value: before + task.id,
-            label: `${task.id} ${task.name}`,
-          }),
-        ),
+        ...tasks.map((task) => h("option", { value: before + task.id, label: `${task.id} ${task.name}` })),
       );
     } catch {
       // What is typed may be no valid search yet; there is nothing to offer then.
@@ -105,11 +100,7 @@ function offerIds(field, list) {
 export async function addTask(phase = "", /** @type {Record<string, any>} */ texts = {}) {
   const id = h("input", { name: "id", autocomplete: "off", maxlength: 200 });
   id.value = texts.id ?? "";
-  const hold = h("input", {
-    type: "checkbox",
-    name: "hold",
-    checked: Boolean(texts.hold),
-  });
+  const hold = h("input", { type: "checkbox", name: "hold", checked: Boolean(texts.hold) });
   const content = [
     h("label", null, "Id (made from the name if empty)", id),
     ...fields({ phase }, texts),
@@ -129,11 +120,7 @@ export async function addTask(phase = "", /** @type {Record<string, any>} */ tex
 export async function editTask(id, /** @type {Record<string, any>} */ texts = {}) {
   const path = `/api/tasks/${encodeURIComponent(id)}`;
   const { definition } = await get(path);
-  const typed = await form({
-    title: `Edit ${id}`,
-    content: fields(definition, texts),
-    yes: "Save",
-  });
+  const typed = await form({ title: `Edit ${id}`, content: fields(definition, texts), yes: "Save" });
   if (!typed) return;
   const { set, was } = changes(definition, typed);
   if (!Object.keys(set).length) return;

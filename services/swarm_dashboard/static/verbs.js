@@ -57,14 +57,8 @@ export const TASK_VERBS = {
         danger: true,
       }).then((yes) => (yes ? {} : null)),
   },
-  hold: {
-    label: "Hold",
-    does: () => "Keeps it from starting until you release it.",
-  },
-  release: {
-    label: "Release",
-    does: () => "Puts it back into the queue: ready, or blocked by what it needs.",
-  },
+  hold: { label: "Hold", does: () => "Keeps it from starting until you release it." },
+  release: { label: "Release", does: () => "Puts it back into the queue: ready, or blocked by what it needs." },
   approve: {
     label: "Approve…",
     does: () => "Accepts the work despite the validator. Not possible while a check fails.",
@@ -79,13 +73,9 @@ export const TASK_VERBS = {
     label: "Answer…",
     does: () => "Replies to its question. The next attempt continues with your answer, at no cost to its retries.",
     before: (id, task) =>
-      ask({
-        title: `Answer ${id}`,
-        text: task.question ?? "",
-        yes: "Answer",
-        wanted: true,
-        long: true,
-      }).then((text) => (text === null ? null : { text, attempt: task.attempt_count })),
+      ask({ title: `Answer ${id}`, text: task.question ?? "", yes: "Answer", wanted: true, long: true }).then((text) =>
+        text === null ? null : { text, attempt: task.attempt_count },
+      ),
   },
   reject: {
     label: "Reject…",
@@ -203,10 +193,7 @@ export async function retryGroup({ fingerprint, tasks, sample }, cause) {
 
 /** Release many tasks that are held for one reason. */
 export const releaseAll = (ids) =>
-  request(`Release ${plural(ids.length, "task")}:`, "/api/tasks/bulk", {
-    verb: "release",
-    ids,
-  });
+  request(`Release ${plural(ids.length, "task")}:`, "/api/tasks/bulk", { verb: "release", ids });
 
 /** Release a task whose old processes cannot be seen from here: you confirm that they are gone. */
 export async function releaseAsGone(task) {
@@ -253,10 +240,7 @@ export async function scale(wanted, workers) {
     if (!yes) return;
   }
   const before = workers.filter((worker) => worker.alive).length;
-  const back = () =>
-    request(`Scale to ${plural(before, "worker")}:`, "/api/scale", {
-      workers: before,
-    });
+  const back = () => request(`Scale to ${plural(before, "worker")}:`, "/api/scale", { workers: before });
   await request(`Scale to ${plural(wanted, "worker")}:`, "/api/scale", { workers: wanted }, back);
 }
 
@@ -303,14 +287,7 @@ export async function emergencyStop(running) {
   const text = running
     ? `${plural(running, "running session")} will be stopped immediately. The tasks go back to the queue, at no cost to their retries.`
     : "Nothing is running. No task starts until you resume.";
-  if (
-    await confirm({
-      title: "Stop everything now?",
-      text,
-      yes: "Emergency stop",
-      danger: true,
-    })
-  ) {
+  if (await confirm({ title: "Stop everything now?", text, yes: "Emergency stop", danger: true })) {
     await request("Emergency stop:", "/api/emergency-stop");
   }
 }

@@ -38,10 +38,11 @@ let tail = null;
 /** @type {{ id: string, tab: string } | null} */
 let opened = null; // the tab that was opened first stays when the task's status changes
 
-// Statuses with a reason for waiting that the task's own fields do not show.
-// The status line says it, with links and a Retry button.
+// Reasons for waiting that the status line gives already, with links and a Retry button.
 const SAID_ABOVE = new Set(["dependency", "dependency_ended"]);
+// Reasons whose command is also a button of this page.
 const HAS_BUTTON = new Set(["scheduled"]);
+// Statuses with a reason for waiting that the task's own fields do not show.
 const WAITS = new Set(["not_started", "waiting_files", "blocked", "scheduled", "approved"]);
 
 export async function load({ id, query }, signal) {

@@ -1,4 +1,4 @@
-"""`runner: kubernetes`: each command in a pod of its own, made from your image, on a volume that all nodes share.
+"""`runner: kubernetes`: each command in a separate pod, made from your image, on a volume that all nodes share.
 
 A pod and not a job: the cluster may replace the pods of a job, and with that start a command twice.
 """

@@ -1,4 +1,4 @@
-"""Signals to a program that has been forked and is not yet itself: they end it, instead of being lost."""
+"""Delivers signals to children between fork and exec: they end the child instead of being lost."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ ENDING = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
 def hear_signals_from_birth(options: Any) -> None:
     """Change how this supervisord forks.
 
-    Until its exec, a child has the handlers of supervisord, which note a signal for a loop that the child never runs.
-    The stop of a program that has just been spawned was lost that way, and lasted until supervisord's SIGKILL, minutes
-    later for a worker.
+    Until its exec, a child has supervisord's signal handlers, which only record a signal for a loop that the child
+    never runs. Stopping a program right after its start would then take until supervisord's SIGKILL, minutes for a
+    worker.
     """
     options.fork = _heard_from_birth(options.fork)
 
