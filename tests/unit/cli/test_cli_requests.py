@@ -1,0 +1,52 @@
+"""Requests while a reaper is registered: what the command line does when it stays silent, and when it ends."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+import time
+
+import pytest
+from cli_desk import CliDesk
+
+from amplifier_swarm import submit as asking
+from swarm_shared.domain.models import TaskSpec
+from swarm_shared.processes.identity import ProcessId
+
+
+def test_a_request_that_a_silent_reaper_ignores_expires_with_advice(
+    desk: CliDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asking, "EXPIRES_AFTER_S", 0.2)
+    monkeypatch.setattr(asking, "EXPIRY_GRACE_MS", 0)
+    desk.queue(TaskSpec(id="a", name="A"))
+    with desk.open() as database:
+        database.swarm.register_service("reaper", ProcessId.mine())  # it lives, and does nothing
+        ran = desk.run("hold", "a")
+        assert ran.code == 7
+        assert "amplifier-swarm doctor" in ran.err
+        assert database.control.newest(limit=1)[0].status == "expired"
+    assert desk.status_of("a") == "not_started"
+
+
+@pytest.mark.parametrize("words", [("hold", "a"), ("pause",)])
+def test_a_request_is_carried_out_here_once_the_reaper_has_ended(desk: CliDesk, words: tuple[str, ...]) -> None:
+    desk.queue(TaskSpec(id="a", name="A"))
+    reaper = subprocess.Popen(["sleep", "600"])  # it lives, and does nothing
+    process = ProcessId.of(reaper.pid)
+    assert process is not None
+    with desk.open() as database:
+        database.swarm.register_service("reaper", process)
+
+        def end_with_a_request_unhandled() -> None:
+            while not database.control.pending():
+                time.sleep(0.01)
+            reaper.kill()
+            reaper.wait()
+
+        ending = threading.Thread(target=end_with_a_request_unhandled)
+        ending.start()
+        ran = desk.run(*words)
+        ending.join()
+        assert (ran.code, ran.err) == (0, "")
+        assert database.control.newest(limit=1)[0].status == "done"
