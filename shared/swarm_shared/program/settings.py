@@ -42,7 +42,9 @@ class Settings:
 
     db: Path = _setting(Path("tasks.db"), "The database: one file holds everything.")
     workers: int = _setting(1, "The number of workers that run at once (service mode: 3).", low=0, high=MAX_WORKERS)
-    max_workers: int = _setting(MAX_WORKERS, "The maximum for `scale`.", low=1, high=MAX_WORKERS)
+    max_workers: int = _setting(
+        MAX_WORKERS, "Under supervisord: the number of workers if SWARM_WORKERS is not set.", low=1, high=MAX_WORKERS
+    )
     project_root: Path = _setting(Path("."), "The folder that agents work in.")
     builder_agent: str = _setting("foundation:modular-builder", "The agent of builder sessions.")
     validator_agent: str = _setting("recipes:result-validator", "The agent of validator sessions.")
