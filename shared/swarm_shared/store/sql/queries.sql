@@ -780,7 +780,9 @@ WHERE a.task = :task AND a.kind = 'work' AND c.since = 'base';
 INSERT INTO output (session, position, stream, at, data) VALUES (:session, :position, :stream, :wall, :data);
 
 -- name: drop_output_between
-DELETE FROM output WHERE session = :session AND position >= :first AND position < :last;
+-- Whole pieces only: one that reaches past the gap holds what is to be kept.
+DELETE FROM output
+WHERE session = :session AND position >= :first AND position < :last AND position + length(data) <= :last;
 
 -- name: mark_output_lost
 UPDATE sessions SET lost_from = coalesce(lost_from, :lost_from), lost_to = :lost_to, output_bytes = :output_bytes
