@@ -279,6 +279,20 @@ def test_pictures_fit_a_narrow_window(
     context.close()
 
 
+@pytest.mark.parametrize(("screen", "kept"), [("tasks", ".bulk"), ("now", ".picture.lanes"), ("graph", ".picture")])
+def test_an_element_that_a_module_keeps_does_not_keep_the_screen_that_was_left(
+    desk: SteeredQueue, page: Page, seen: Watched, screen: str, kept: str
+) -> None:
+    desk.add("1")
+    desk.run()
+    page.click(f'#nav a[data-screen="{screen}"]')
+    page.wait_for_selector(f"main .screen {kept}", state="attached")
+    page.evaluate(f"window.kept = document.querySelector('main {kept}')")
+    page.click('#nav a[data-screen="audit"]')
+    page.wait_for_function("!window.kept.isConnected")
+    assert page.evaluate("window.kept.closest('.screen')") is None
+
+
 def test_an_open_page_does_not_grow(desk: SteeredQueue, page: Page, seen: Watched) -> None:
     """Counted by the browser itself, after it has cleaned up: nodes, listeners and memory."""
     devtools = page.context.new_cdp_session(page)

@@ -125,6 +125,12 @@ async function show({ force = false } = {}) {
   }
 }
 
+/** Discard what is shown. What modules keep is taken out first: it would keep all of the old screen alive. */
+function replaceScreen(...nodes) {
+  for (const own of main.querySelectorAll("[data-own]")) own.replaceChildren();
+  main.replaceChildren(...nodes);
+}
+
 /** Switch to another screen or task, and discard the old one. */
 function enter(wanted) {
   if (shown.screen === wanted.screen && shown.place?.id === wanted.id) {
@@ -132,7 +138,7 @@ function enter(wanted) {
     return;
   }
   shown.screen?.leave?.();
-  main.replaceChildren();
+  replaceScreen();
 }
 
 /** Show why loading failed. If the server did not answer, loading is repeated once it does. */
@@ -146,7 +152,7 @@ function complain(error, wanted) {
   if (shown.place !== wanted) {
     shown.screen?.leave?.();
     shown.screen = null;
-    main.replaceChildren(
+    replaceScreen(
       h(
         "div",
         { class: "screen" },
@@ -281,7 +287,7 @@ function askForToken(error) {
     useToken(field.value);
     location.reload();
   };
-  main.replaceChildren(
+  replaceScreen(
     h(
       "div",
       { class: "screen" },
