@@ -289,7 +289,7 @@ def test_an_element_that_a_module_keeps_does_not_keep_the_screen_that_was_left(
     page.wait_for_selector(f"main .screen {kept}", state="attached")
     page.evaluate(f"window.kept = document.querySelector('main {kept}')")
     page.click('#nav a[data-screen="audit"]')
-    page.wait_for_function("!window.kept.isConnected")
+    wait_for(lambda: not page.evaluate("window.kept.isConnected"))
     assert page.evaluate("window.kept.closest('.screen')") is None
 
 
