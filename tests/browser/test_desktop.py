@@ -57,7 +57,7 @@ def test_after_a_click_each_piece_of_news_is_shown_once(desk: SteeredQueue, page
     button.click()
     expect(button).to_have_attribute("aria-pressed", "true")
     fail_one(desk, page, "a", 1)
-    page.wait_for_function("shown.length > 0")
+    page.wait_for_function("() => shown.length > 0")
     assert page.evaluate("shown[0]") == ["1 task needs you", "a: a broke"]
     assert page.evaluate("shown.filter(([title]) => title === '1 task needs you').length") == 1
     page.evaluate("window.inFront = true")
