@@ -1,4 +1,4 @@
-"""What every agent CLI must do in a swarm. Each case runs on a desk of its own and yields one finding per promise."""
+"""What every agent CLI must do in a swarm. Each case has its own harness and yields one finding per promise."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from agents.desk import BRANCH, Desk
+from agents.harness import BRANCH, Harness
 from agents.provider import Fault
 
 LIMIT_S = 400.0
@@ -23,36 +23,36 @@ class Finding:
     seen: str = ""
 
 
-Case = Callable[[Desk], Iterator[Finding]]
+Case = Callable[[Harness], Iterator[Finding]]
 
 
-def loop(desk: Desk) -> Iterator[Finding]:
+def loop(harness: Harness) -> Iterator[Finding]:
     """Build, check, validate, land; a FAIL that is mended by a resumed session; a FAIL that is not."""
-    desk.queue(
+    harness.queue(
         _task("a", checks=["test -f done/a.1.txt"]),
         _task("b", "PLAY validator fail once"),
         _task("c", "PLAY validator fail", max_retries=0),
     )
-    desk.start()
-    desk.wait_end(LIMIT_S)
-    landed = desk.landed()
-    yield _loop_finding(desk, landed)
-    yield _retry_finding(desk, landed)
-    refused = desk.task("c")
+    harness.start()
+    harness.wait_end(LIMIT_S)
+    landed = harness.landed()
+    yield _loop_finding(harness, landed)
+    yield _retry_finding(harness, landed)
+    refused = harness.task("c")
     kept = refused["status"] == "failed" and refused["failures"] == 1 and "done/c.1.txt" not in landed
     yield Finding(promise=FAIL, kept=kept, seen=_state(refused))
 
 
-def plan_from(desk: Desk) -> Iterator[Finding]:
+def plan_from(harness: Harness) -> Iterator[Finding]:
     """An agent writes a task file for a goal, and another session reviews it; the project stays as it is."""
     plan = r"tasks:\n- {id: hello, name: Say hello, acceptance_criteria: [It greets], files: [hello.py]}\n"
-    goal, output = desk.folder / "GOAL.md", desk.folder / "plan.yaml"
+    goal, output = harness.folder / "GOAL.md", harness.folder / "plan.yaml"
     goal.write_text(f"Greet people.\n\nPLAY task g\nPLAY builder run printf '{plan}' > swarm-plan.yaml\n")
     goal.chmod(0o644)
-    desk.env |= {"SWARM_PROJECT_ROOT": str(desk.project)}
-    said = desk.swarm("plan-from", str(goal), "--output", str(output), "--agent-cli", desk.cli.name)
-    roles = {each.role for each in desk.provider.exchanges if each.task == "g"}
-    untidy = desk.git("status", "--short")
+    harness.env |= {"SWARM_PROJECT_ROOT": str(harness.project)}
+    said = harness.swarm("plan-from", str(goal), "--output", str(output), "--agent-cli", harness.cli.name)
+    roles = {each.role for each in harness.provider.exchanges if each.task == "g"}
+    untidy = harness.git("status", "--short")
     kept = "id: hello" in output.read_text() and roles == {"builder", "validator"} and not untidy
     yield Finding(promise=PLANS, kept=kept, seen=f"{said} {sorted(roles)} {untidy}")
 
@@ -64,9 +64,9 @@ FAIL = "a validator's FAIL does not land"
 TO_ITS_END = "the trial comes to its end"
 
 
-def _loop_finding(desk: Desk, landed: Sequence[str]) -> Finding:
-    task = desk.task("a")
-    roles = [each.role for each in desk.provider.exchanges if each.task == "a"]
+def _loop_finding(harness: Harness, landed: Sequence[str]) -> Finding:
+    task = harness.task("a")
+    roles = [each.role for each in harness.provider.exchanges if each.task == "a"]
     wrong = []
     if task["status"] != "completed":
         wrong.append(_state(task))
@@ -74,20 +74,20 @@ def _loop_finding(desk: Desk, landed: Sequence[str]) -> Finding:
         wrong.append(f"{BRANCH} has {', '.join(landed)}")
     if "validator" not in roles:
         wrong.append("no validator session")
-    if untidy := desk.git("status", "--short"):
+    if untidy := harness.git("status", "--short"):
         wrong.append(f"the checkout was touched: {untidy.strip()}")
     return Finding(promise=WHOLE, kept=not wrong, seen="; ".join(wrong))
 
 
-def _retry_finding(desk: Desk, landed: Sequence[str]) -> Finding:
-    task = desk.task("b")
-    tries = desk.tries("b")
+def _retry_finding(harness: Harness, landed: Sequence[str]) -> Finding:
+    task = harness.task("b")
+    tries = harness.tries("b")
     wrong = []
     if task["status"] != "completed" or len(tries) != 2:
         wrong.append(f"{_state(task)} after {len(tries)} attempts")
     elif not tries[1]["resumed_session_id"] or tries[1]["resumed_session_id"] != tries[0]["builder_session_id"]:
         wrong.append("the second attempt did not resume the session of the first")
-    if not any(each.task == "b" and each.role == "builder" and each.prompts > 1 for each in desk.provider.exchanges):
+    if not any(each.task == "b" and each.role == "builder" and each.prompts > 1 for each in harness.provider.exchanges):
         wrong.append("the model was not sent the earlier conversation")
     if "done/b.2.txt" not in landed:
         wrong.append("the second attempt's file did not land")
@@ -122,14 +122,14 @@ PATIENCE_MIN = 0.25
 def faults(*chosen: Fault) -> Case:
     """Each fault in turn, in one swarm: a fault of the provider pauses the CLI and costs the task nothing."""
 
-    def case(desk: Desk) -> Iterator[Finding]:
+    def case(harness: Harness) -> Iterator[Finding]:
         for fault in chosen:
-            if fault in desk.cli.faults_unknown:
+            if fault in harness.cli.faults_unknown:
                 continue
             if fault is Fault.HANG:
-                desk.stop()  # the patience of a swarm is set when it starts
-            yield _fault(desk, fault)
-        desk.stop()
+                harness.stop()  # the patience of a swarm is set when it starts
+            yield _fault(harness, fault)
+        harness.stop()
 
     return case
 
@@ -151,20 +151,20 @@ PROMISES = {
 }
 
 
-def _fault(desk: Desk, fault: Fault) -> Finding:
+def _fault(harness: Harness, fault: Fault) -> Finding:
     name = f"f-{fault}"
     expected = KINDS[fault]
-    minutes = (ENDLESS_LIMIT_S if fault in desk.cli.endless else FAULT_LIMIT_S) / 60
+    minutes = (ENDLESS_LIMIT_S if fault in harness.cli.endless else FAULT_LIMIT_S) / 60
     patience = ("--orphan-timeout", str(PATIENCE_MIN)) if fault is Fault.HANG else ()
-    with desk.provider.failing(fault):
-        desk.queue(_task(name, max_retries=0, timeout_minutes=minutes))
-        if not desk.is_running():
-            desk.start("--no-validation", "--keep-running", *patience)
-        desk.wait_for(f"the end of an attempt with {fault}", lambda: _ended(desk, name), LIMIT_S)
-        task, holds = desk.task(name), desk.holds()
-        first = desk.tries(name)[0]
-        desk.swarm("cancel", name)
-        desk.wait_for("the task to leave the queue", lambda: desk.task(name)["status"] in FINAL, LIMIT_S)
+    with harness.provider.failing(fault):
+        harness.queue(_task(name, max_retries=0, timeout_minutes=minutes))
+        if not harness.is_running():
+            harness.start("--no-validation", "--keep-running", *patience)
+        harness.wait_for(f"the end of an attempt with {fault}", lambda: _ended(harness, name), LIMIT_S)
+        task, holds = harness.task(name), harness.holds()
+        first = harness.tries(name)[0]
+        harness.swarm("cancel", name)
+        harness.wait_for("the task to leave the queue", lambda: harness.task(name)["status"] in FINAL, LIMIT_S)
     seen = f"{first['failure_class']}: {(first['error'] or '')[:160]}"
     kinds = [hold["kind"] for hold in holds]
     if expected is None:
@@ -174,15 +174,15 @@ def _fault(desk: Desk, fault: Fault) -> Finding:
     else:
         kept = kinds == [expected] and first["failure_class"] == "provider" and task["failures"] == 0
     if kinds:
-        desk.swarm("resume")
+        harness.swarm("resume")
     return Finding(promise=PROMISES[fault], kept=kept, seen=f"held for {', '.join(kinds) or 'nothing'}; {seen}")
 
 
-def _ended(desk: Desk, task_id: str) -> bool:
-    tries = desk.tries(task_id)
+def _ended(harness: Harness, task_id: str) -> bool:
+    tries = harness.tries(task_id)
     if tries and tries[0]["ended_at"]:
         return True
-    assert desk.is_running(), f"start has ended before the attempt\n{desk.story()}"
+    assert harness.is_running(), f"start has ended before the attempt\n{harness.story()}"
     return False
 
 
@@ -194,26 +194,26 @@ TIME = "a time limit leaves no process"
 TIME_LIMIT_S = 40.0
 
 
-def stops(desk: Desk) -> Iterator[Finding]:
+def stops(harness: Harness) -> Iterator[Finding]:
     """Two long commands, each with a child in a session of its own: one meets its time limit, one a stop."""
     numbers = random.sample(range(10_000, 99_999), 2)
     limited, stopped = (f"900.{number}" for number in numbers)
-    desk.queue(
+    harness.queue(
         _task("t", f"PLAY builder run {_long(limited)}", max_retries=0, timeout_minutes=TIME_LIMIT_S / 60),
         _task("s", f"PLAY builder run {_long(stopped)}", max_retries=0),
     )
-    desk.start("--no-validation", "--workers", "2")
-    desk.wait_for("the long commands", lambda: len(desk.alive(limited)) >= 2, TIME_LIMIT_S)
-    desk.wait_for("the time limit", lambda: _ended(desk, "t"), LIMIT_S)
-    timed = desk.task("t")
-    left = desk.alive(limited)
+    harness.start("--no-validation", "--workers", "2")
+    harness.wait_for("the long commands", lambda: len(harness.alive(limited)) >= 2, TIME_LIMIT_S)
+    harness.wait_for("the time limit", lambda: _ended(harness, "t"), LIMIT_S)
+    timed = harness.task("t")
+    left = harness.alive(limited)
     kept = not left and timed["status"] == "failed" and timed["cause"] == "time"
     yield Finding(promise=TIME, kept=kept, seen=f"{_state(timed)}, cause {timed['cause']}, left: {left}")
-    desk.wait_for("the other command", lambda: len(desk.alive(stopped)) >= 2, LIMIT_S)
-    desk.swarm("stop", "--now")
-    desk.wait_end(LIMIT_S)
-    left = {**desk.alive(), **desk.alive(stopped)}
-    task = desk.task("s")
+    harness.wait_for("the other command", lambda: len(harness.alive(stopped)) >= 2, LIMIT_S)
+    harness.swarm("stop", "--now")
+    harness.wait_end(LIMIT_S)
+    left = {**harness.alive(), **harness.alive(stopped)}
+    task = harness.task("s")
     kept = not left and task["failures"] == 0 and task["crashes"] == 0 and task["status"] not in FINAL
     yield Finding(promise=STOP, kept=kept, seen=f"{_state(task)}, left: {left}")
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from agents.cases import LIMIT_S, Finding
-from agents.desk import Desk
+from agents.harness import Harness
 
 DRIVEN = "an agent that the user drives adds a task"
 PROPOSES = "an agent inside a session can only propose"
@@ -52,43 +52,43 @@ CLIENTS: Mapping[str, Client] = {
 }
 
 
-def mcp(desk: Desk) -> Iterator[Finding]:
+def mcp(harness: Harness) -> Iterator[Finding]:
     """One call from outside and one from inside a session."""
-    client = CLIENTS[desk.cli.name]
-    _prepare(desk, client)
-    desk.queue(
+    client = CLIENTS[harness.cli.name]
+    _prepare(harness, client)
+    harness.queue(
         {"id": "w", "name": "w", "description": f"PLAY task w\nPLAY builder call propose {json.dumps(_PROPOSE)}"}
     )
     prompt = f"PLAY task m\nPLAY builder call add {json.dumps(_ADD)}\n"
-    desk.program(desk.cli.name, *client.drive, prompt)
-    said = [result for each in desk.provider.exchanges if each.task == "m" for result in each.results]
-    added = desk.status_of("by-the-agent")
+    harness.program(harness.cli.name, *client.drive, prompt)
+    said = [result for each in harness.provider.exchanges if each.task == "m" for result in each.results]
+    added = harness.status_of("by-the-agent")
     kept = added == "held" and any("added by-the-agent" in each for each in said)
     yield Finding(promise=DRIVEN, kept=kept, seen=f"the task is {added}; the agent was told {said}")
 
-    desk.start()
-    desk.wait_end(LIMIT_S)
-    builder = [each for each in desk.provider.exchanges if (each.task, each.role) == ("w", "builder")]
+    harness.start()
+    harness.wait_end(LIMIT_S)
+    builder = [each for each in harness.provider.exchanges if (each.task, each.role) == ("w", "builder")]
     offered = {tool.rpartition("_")[2].rpartition("/")[2] for each in builder for tool in each.tools if _is_ours(tool)}
-    proposed = desk.status_of("by-the-session")
+    proposed = harness.status_of("by-the-session")
     kept = proposed == "held" and offered == {"propose"}
     seen = f"the task is {proposed}; tools: {sorted(offered)}; {[each.results for each in builder]}"
     yield Finding(promise=PROPOSES, kept=kept, seen=seen)
 
 
-def _prepare(desk: Desk, client: Client) -> None:
-    database = str(desk.folder / "tasks.db")
-    desk.env |= client.env
-    desk.program(desk.cli.name, *client.register, SERVER, "mcp", "--db", database)
+def _prepare(harness: Harness, client: Client) -> None:
+    database = str(harness.folder / "tasks.db")
+    harness.env |= client.env
+    harness.program(harness.cli.name, *client.register, SERVER, "mcp", "--db", database)
     for path, text in client.files.items():
-        (desk.folder / "home" / path).write_text(text, encoding="utf-8")
-    if desk.cli.name == "codex":  # its command has no option for these two
-        config = desk.folder / "home/.codex/config.toml"
+        (harness.folder / "home" / path).write_text(text, encoding="utf-8")
+    if harness.cli.name == "codex":  # its command has no option for these two
+        config = harness.folder / "home/.codex/config.toml"
         plain = config.read_text().partition("[mcp_servers.")[0]
         config.write_text(plain + _CODEX_SERVER.format(db=database), encoding="utf-8")
-    for path, _, names in os.walk(desk.folder / "home"):
+    for path, _, names in os.walk(harness.folder / "home"):
         for each in ("", *names):
-            os.chown(os.path.join(path, each), desk.user.uid, desk.user.gid)
+            os.chown(os.path.join(path, each), harness.user.uid, harness.user.gid)
 
 
 def _is_ours(tool: str) -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from agents import cases
 from agents.clis import BY_NAME, CLIS, Cli
-from agents.desk import User, can_run, desk
+from agents.harness import User, can_run, harness
 from agents.install import Installed, RegistryUnreachable, install, installed
 from agents.opened import start_again_opened
 from agents.provider import Fault
@@ -108,7 +108,7 @@ def _tried(case: cases.Case, trial: Trial, clis: Installed) -> Sequence[cases.Fi
     """What a case found; one that did not come to its end keeps nothing of the rest."""
     findings = []
     try:
-        with desk(trial.cli, clis, trial.user) as swarm:
+        with harness(trial.cli, clis, trial.user) as swarm:
             for found in case(swarm):
                 findings.append(found)
     except AssertionError as problem:

@@ -10,7 +10,7 @@ import pytest
 
 from agents import cases, mcp_case
 from agents.clis import BY_NAME
-from agents.desk import User, desk
+from agents.harness import User, harness
 from agents.install import Installed, RegistryUnreachable, install
 from agents.provider import Fault
 
@@ -32,7 +32,7 @@ def clis() -> Installed:
 @pytest.mark.parametrize("name", mcp_case.CLIENTS)
 @pytest.mark.parametrize("case", [mcp_case.mcp, cases.plan_from], ids=["mcp", "plan-from"])
 def test_a_real_cli_works_outside_of_the_swarm(clis: Installed, name: str, case: cases.Case) -> None:
-    with desk(BY_NAME[name], clis, User.me()) as swarm:
+    with harness(BY_NAME[name], clis, User.me()) as swarm:
         broken = [f"{found.promise}: {found.seen}" for found in case(swarm) if not found.kept]
     assert not broken, "\n".join(broken)
 
@@ -40,6 +40,6 @@ def test_a_real_cli_works_outside_of_the_swarm(clis: Installed, name: str, case:
 @pytest.mark.parametrize("name", CLIS)
 @pytest.mark.parametrize("case", [cases.loop, cases.faults(*FAULTS), cases.stops], ids=["loop", "faults", "stops"])
 def test_a_real_cli_keeps_its_promises(clis: Installed, name: str, case: cases.Case) -> None:
-    with desk(BY_NAME[name], clis, User.me()) as swarm:
+    with harness(BY_NAME[name], clis, User.me()) as swarm:
         broken = [f"{found.promise}: {found.seen}" for found in case(swarm) if not found.kept]
     assert not broken, "\n".join(broken)

@@ -6,8 +6,8 @@ import time
 
 from bench.asking import Page
 from bench.big_queue import add_history, fill
-from bench.desk import bench_swarm
 from bench.figure import Bars, Cell, Figure, Scale, Table, Target, percentile, summary
+from bench.harness import bench_swarm
 
 TITLE = "The dashboard's answers in a large queue"
 MOST_MS = 100.0

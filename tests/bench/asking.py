@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import websocket
 from live_swarm import LiveSwarm
 
-from bench.desk import DEADLINE_S, wait_until
+from bench.harness import DEADLINE_S, wait_until
 
 
 class Page:

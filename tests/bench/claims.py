@@ -11,8 +11,8 @@ from statistics import mean, median
 
 from bench.big_queue import fill
 from bench.claimers import Mode, Round, Taken, take
-from bench.desk import bench_folder
 from bench.figure import Cell, Figure, Lines, Scale, Table, Target, percentile
+from bench.harness import bench_folder
 
 TITLE = "Claims as the queue grows"
 SMALL = 1_000

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bench.asking import Page
-from bench.desk import bench_swarm, noop_tasks
 from bench.figure import CannotMeasure, Figure, Lines, Scale, Table, Target, cumulative, percentile, summary
+from bench.harness import bench_swarm, noop_tasks
 from browser import CHROMIUM, chromium, context_of
 
 TITLE = "From a click to the outcome"

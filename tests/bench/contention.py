@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from landing_desk import LandingSwarm, contending_tasks, landing_swarm
+from landing_harness import LandingSwarm, contending_tasks, landing_swarm
 from live_swarm import wait_until
 
 from bench.figure import Figure, Scale, Table, Target, percentile

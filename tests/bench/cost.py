@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 
 from bench import system_calls, tools
 from bench.baselines import COMMAND, command_cpu_ms, xargs_rate
-from bench.desk import bench_swarm, noop_tasks
 from bench.figure import Bars, Cell, Figure, Scale, Table, Target
+from bench.harness import bench_swarm, noop_tasks
 from bench.one_worker import let_work, measured_worker
 
 TITLE = "Cost of a task"

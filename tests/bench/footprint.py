@@ -9,8 +9,8 @@ from statistics import mean
 
 import psutil
 
-from bench.desk import bench_swarm, crew, noop_tasks, resume, wait_all_completed, wait_idle, wait_until
 from bench.figure import Bars, CannotMeasure, Cell, Figure, Scale, Table, Target
+from bench.harness import bench_swarm, crew, noop_tasks, resume, wait_all_completed, wait_idle, wait_until
 
 TITLE = "Memory and idle processor time"
 WORKERS = 16

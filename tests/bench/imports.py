@@ -11,8 +11,8 @@ from pathlib import Path
 from statistics import median
 
 from bench.children import Used, run_measured
-from bench.desk import bench_folder
 from bench.figure import Bars, Cell, Figure, Scale, Table, Target, percentile
+from bench.harness import bench_folder
 from swarm_shared.database import TaskDatabase
 
 TITLE = "Import of a large file"

@@ -13,8 +13,8 @@ from statistics import median
 
 from live_swarm import LiveSwarm
 
-from bench.desk import bench_swarm
 from bench.figure import Bars, Figure, Scale, Table, Target, percentile
+from bench.harness import bench_swarm
 from bench.one_worker import let_work, measured_worker
 from swarm_shared.domain.models import TaskSpec
 

@@ -10,8 +10,8 @@ import websocket
 from live_swarm import LiveSwarm
 
 from bench.asking import Page
-from bench.desk import DEADLINE_S, bench_swarm
 from bench.figure import Figure, Lines, Scale, Table, Target, cumulative, summary
+from bench.harness import DEADLINE_S, bench_swarm
 
 TITLE = "From a commit to the dashboard"
 MOST_MS = 300.0

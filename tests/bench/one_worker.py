@@ -12,7 +12,7 @@ from pathlib import Path
 
 from live_swarm import LiveSwarm
 
-from bench.desk import DEADLINE_S, wait_all_completed
+from bench.harness import DEADLINE_S, wait_all_completed
 from swarm_shared.domain.models import TaskSpec
 
 LEAVES_WITHIN_S = 30.0

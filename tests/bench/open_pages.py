@@ -13,8 +13,8 @@ import websocket
 from live_swarm import LiveSwarm
 
 from bench.asking import Page
-from bench.desk import bench_swarm, crew, noop_tasks, resume
 from bench.figure import Figure, Scale, Table, Target
+from bench.harness import bench_swarm, crew, noop_tasks, resume
 
 TITLE = "What open pages cost the workers"
 PAGES = 10

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench.children import Used, run_measured
-from bench.desk import bench_folder
 from bench.figure import Figure, Scale, Table, Target
+from bench.harness import bench_folder
 from swarm_shared.database import TaskDatabase
 
 TITLE = "Import of other tools' plans"

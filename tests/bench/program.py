@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench import tools
-from bench.desk import WORKSHOP
+from bench.harness import WORKSHOP
 from bench.machine import this_machine
 from bench.measurements import MEASUREMENTS
 from bench.report import Report, Request

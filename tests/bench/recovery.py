@@ -8,8 +8,8 @@ import time
 
 from live_swarm import LiveSwarm
 
-from bench.desk import Bell, bench_swarm, wait_idle
 from bench.figure import Figure, Lines, Scale, Table, Target, cumulative, summary
+from bench.harness import Bell, bench_swarm, wait_idle
 from swarm_shared.domain.models import TaskSpec
 
 TITLE = "Recovery from a killed worker"

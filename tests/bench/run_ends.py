@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from bench.desk import DEADLINE_S, Bell, bench_folder, noop_tasks
 from bench.figure import Bars, Figure, Scale, Table, Target
+from bench.harness import DEADLINE_S, Bell, bench_folder, noop_tasks
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.models import TaskSpec
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
-from bench.desk import bench_folder
 from bench.figure import Cell, Figure, Scale, Table, Target, percentile
+from bench.harness import bench_folder
 from bench.hub import AGENTS, OURS, Costs, Hub, costs, cpu_shares, hub
 
 TITLE = "Many workers"

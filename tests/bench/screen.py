@@ -6,8 +6,8 @@ import random
 import time
 
 from bench.asking import Page
-from bench.desk import ACTOR, bench_swarm, noop_tasks
 from bench.figure import CannotMeasure, Figure, Lines, Scale, Table, Target, cumulative, percentile, summary
+from bench.harness import ACTOR, bench_swarm, noop_tasks
 from browser import CHROMIUM, chromium, context_of
 from swarm_shared.domain.models import Verb
 

@@ -27,8 +27,8 @@ if __name__ == "__main__":
 
 from live_swarm import LiveSwarm
 
-from bench.desk import WORKSHOP, bench_swarm, wait_until
 from bench.figure import Lines
+from bench.harness import WORKSHOP, bench_swarm, wait_until
 from bench.plot import svg
 from bench.slopes import Point, Slope, slope
 from swarm_shared.domain.models import TaskSpec

@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 from bench.baselines import COMMAND
-from bench.desk import bench_folder, bench_swarm, crew, noop_tasks, resume, wait_all_completed, wait_until
+from bench.harness import bench_folder, bench_swarm, crew, noop_tasks, resume, wait_all_completed, wait_until
 
 SYNCS = ("fsync", "fdatasync")
 Calls = dict[str, float]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from statistics import median
 
 from bench import baselines, tools
-from bench.desk import bench_folder, bench_swarm, crew, noop_tasks, resume, wait_all_completed, wait_until
 from bench.figure import PARAGRAPH, Cell, Figure, Lines, Scale, Table, Target
+from bench.harness import bench_folder, bench_swarm, crew, noop_tasks, resume, wait_all_completed, wait_until
 
 TITLE = "Throughput of no-op tasks"
 # Of the rate of xargs, huey and GNU parallel. A floor, so that nothing rots: tasks of agents take seconds to hours.

@@ -7,8 +7,8 @@ import subprocess
 import sys
 import time
 
-from bench.desk import Bell, bench_swarm, wait_idle
 from bench.figure import Figure, Lines, Scale, Table, Target, cumulative, summary
+from bench.harness import Bell, bench_swarm, wait_idle
 from swarm_shared.domain.models import TaskSpec
 
 TITLE = "From import to the first agent"

@@ -13,8 +13,8 @@ from statistics import median
 
 from live_swarm import LiveSwarm
 
-from bench.desk import bench_swarm, crew, resume, wait_idle, wait_until
 from bench.figure import Figure, Scale, Table, Target
+from bench.harness import bench_swarm, crew, resume, wait_idle, wait_until
 from bench.landings import bare_checkout, commit_all, fill
 from swarm_shared.domain.models import TaskSpec
 from swarm_shared.git.landing.following import Integration

@@ -21,15 +21,15 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[SteeredQueue]:
+def harness(tmp_path: Path) -> Iterator[SteeredQueue]:
     made = SteeredQueue(tmp_path)
     yield made
     made.db.close()
 
 
 @pytest.fixture
-def running(desk: SteeredQueue) -> Iterator[RunningDashboard]:
-    with dashboard(desk.path) as started:
+def running(harness: SteeredQueue) -> Iterator[RunningDashboard]:
+    with dashboard(harness.path) as started:
         yield started
 
 

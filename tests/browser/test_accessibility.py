@@ -139,23 +139,23 @@ def test_the_keyboard_reaches_every_control_of_every_screen(browser: Browser, de
 
 @pytest.mark.parametrize("screen", ["/", "/tasks", "/workers"])
 def test_the_focus_stays_where_it_is_while_the_swarm_continues(
-    desk: SteeredQueue, page: Page, running: RunningDashboard, seen: Watched, screen: str
+    harness: SteeredQueue, page: Page, running: RunningDashboard, seen: Watched, screen: str
 ) -> None:
-    desk.add(*(TaskSpec(id=f"t{n}", name=f"n{n}") for n in range(6)))
-    claim = desk.start()
+    harness.add(*(TaskSpec(id=f"t{n}", name=f"n{n}") for n in range(6)))
+    claim = harness.start()
     page.goto(running.url + screen)
     page.locator(f'main a[href="/tasks/{claim.task_id}"]').first.focus()
-    desk.start("worker-2")
-    desk.add("new")
+    harness.start("worker-2")
+    harness.add("new")
     page.wait_for_timeout(1200)
     expect(page.locator(":focus")).to_have_attribute("href", f"/tasks/{claim.task_id}")
 
 
 def test_what_happens_is_spoken_politely_and_not_line_by_line(
-    desk: SteeredQueue, page: Page, running: RunningDashboard
+    harness: SteeredQueue, page: Page, running: RunningDashboard
 ) -> None:
-    desk.add("1")
-    desk.start()
+    harness.add("1")
+    harness.start()
     page.goto(f"{running.url}/tasks/1?tab=log")
     page.wait_for_selector(".lines")
     regions = page.eval_on_selector_all(

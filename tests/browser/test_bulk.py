@@ -6,7 +6,7 @@ import re
 
 import pytest
 from playwright.sync_api import Page, Route, expect
-from queue_desk import failed
+from queue_harness import failed
 from steered_queue import SteeredQueue
 
 from browser import RunningDashboard, Watched, wait_for
@@ -15,23 +15,23 @@ from swarm_shared.domain.models import FailureClass, Status, TaskSpec, Verb
 pytestmark = pytest.mark.browser
 
 
-def fail(desk: SteeredQueue, *ids: str, error: str = "tests are red") -> None:
-    desk.add(*(TaskSpec(id=task_id, name=f"task {task_id}", max_retries=0) for task_id in ids))
+def fail(harness: SteeredQueue, *ids: str, error: str = "tests are red") -> None:
+    harness.add(*(TaskSpec(id=task_id, name=f"task {task_id}", max_retries=0) for task_id in ids))
     for _ in ids:
-        desk.run(failed(FailureClass.QUALITY, error))
+        harness.run(failed(FailureClass.QUALITY, error))
 
 
 @pytest.fixture
-def listed(desk: SteeredQueue, page: Page, running: RunningDashboard) -> Page:
+def listed(harness: SteeredQueue, page: Page, running: RunningDashboard) -> Page:
     """The list of tasks: three failed, two ready."""
-    fail(desk, "1", "2", "3")
-    desk.add("4", "5")
+    fail(harness, "1", "2", "3")
+    harness.add("4", "5")
     page.goto(f"{running.url}/tasks")
     expect(page.locator("tbody tr")).to_have_count(5)
     return page
 
 
-def test_selected_tasks_are_acted_on_by_one_row(desk: SteeredQueue, listed: Page, seen: Watched) -> None:
+def test_selected_tasks_are_acted_on_by_one_row(harness: SteeredQueue, listed: Page, seen: Watched) -> None:
     listed.check("[data-pick='1']")
     listed.click("[data-pick='4']", modifiers=["Shift"])
     bar = listed.locator(".bulk")
@@ -42,34 +42,36 @@ def test_selected_tasks_are_acted_on_by_one_row(desk: SteeredQueue, listed: Page
     expect(listed.locator("#dialog")).to_contain_text("3 tasks Skipped: 1 ready.")
     listed.fill("#dialog textarea", "mind the order")
     listed.click("#dialog >> text=Retry >> nth=-1")
-    row = desk.carry_out()
+    row = harness.carry_out()
     assert row.verb is Verb.BULK
     assert dict(row.argument) == {"verb": "retry", "ids": ["1", "2", "3"], "argument": {"note": "mind the order"}}
     expect(listed.locator(".notice")).to_contain_text("Retry: 3 done")
     expect(bar).to_be_hidden()
-    assert desk.status("3") is Status.NOT_STARTED
+    assert harness.status("3") is Status.NOT_STARTED
 
 
-def test_everything_that_matches_is_counted_before_it_is_done(desk: SteeredQueue, listed: Page, seen: Watched) -> None:
+def test_everything_that_matches_is_counted_before_it_is_done(
+    harness: SteeredQueue, listed: Page, seen: Watched
+) -> None:
     listed.click("text=Act on all 5")
     expect(listed.locator(".bulk")).to_contain_text("Everything that matches")
     listed.click(".bulk [data-verb='hold']")
     expect(listed.locator(".counting")).to_have_text("2 tasks Skipped: 3 failed.")
     listed.keyboard.press("Enter")  # the harmless answer has the focus
-    assert desk.db.control.newest(limit=1) == []
+    assert harness.db.control.newest(limit=1) == []
     listed.click(".bulk [data-verb='hold']")
     listed.click("#dialog button.primary")
-    row = desk.carry_out()
+    row = harness.carry_out()
     assert row.argument["verb"] == "hold"
     assert "ids" not in row.argument
-    assert [desk.status(i) for i in "345"] == [Status.FAILED, Status.HELD, Status.HELD]
+    assert [harness.status(i) for i in "345"] == [Status.FAILED, Status.HELD, Status.HELD]
 
 
 def test_a_search_is_counted_to_its_end_before_the_answer_can_be_given(
-    desk: SteeredQueue, page: Page, running: RunningDashboard, seen: Watched
+    harness: SteeredQueue, page: Page, running: RunningDashboard, seen: Watched
 ) -> None:
-    fail(desk, "a", "b", error="timeout of the server")
-    fail(desk, "c")
+    fail(harness, "a", "b", error="timeout of the server")
+    fail(harness, "c")
     held: list[Route] = []
     page.route(re.compile("/api/count"), lambda route: held.append(route))
     page.goto(f"{running.url}/tasks?q=error:timeout")
@@ -90,13 +92,13 @@ def test_a_search_is_counted_to_its_end_before_the_answer_can_be_given(
     held[1].fulfill(json=part)
     expect(page.locator(".counting")).to_have_text("9,002 tasks Skipped: 1,000 completed.")
     page.click("#dialog button.primary")
-    row = desk.carry_out()
+    row = harness.carry_out()
     assert row.argument["filter"]["error"] == "timeout"
-    assert [desk.status(i) for i in "abc"] == [Status.NOT_STARTED, Status.NOT_STARTED, Status.FAILED]
+    assert [harness.status(i) for i in "abc"] == [Status.NOT_STARTED, Status.NOT_STARTED, Status.FAILED]
 
 
 def test_rows_are_selected_by_keyboard_and_stay_so_while_the_list_changes(
-    desk: SteeredQueue, listed: Page, seen: Watched
+    harness: SteeredQueue, listed: Page, seen: Watched
 ) -> None:
     listed.keyboard.press("j")
     listed.keyboard.press("x")
@@ -104,7 +106,7 @@ def test_rows_are_selected_by_keyboard_and_stay_so_while_the_list_changes(
     listed.keyboard.press("x")
     listed.keyboard.press("x")
     expect(listed.locator(".bulk")).to_contain_text("1 task selected")
-    desk.add("6")
+    harness.add("6")
     listed.evaluate("document.activeElement.blur()")
     expect(listed.locator("tbody tr")).to_have_count(6)
     expect(listed.locator("[data-pick='1']")).to_be_checked()
@@ -114,11 +116,11 @@ def test_rows_are_selected_by_keyboard_and_stay_so_while_the_list_changes(
     expect(listed.locator(".bulk")).to_be_hidden()  # another filter, another selection
 
 
-def test_a_bulk_action_is_reported_in_the_audit(desk: SteeredQueue, listed: Page, running: RunningDashboard) -> None:
+def test_a_bulk_action_is_reported_in_the_audit(harness: SteeredQueue, listed: Page, running: RunningDashboard) -> None:
     listed.check("[data-pick-all]")
     listed.click(".bulk [data-verb='cancel']")
     listed.click("#dialog button.danger")
-    desk.carry_out()
+    harness.carry_out()
     listed.goto(f"{running.url}/audit")
     expect(listed.locator("tbody tr")).to_contain_text("cancel many")
     expect(listed.locator("tbody tr")).to_contain_text("cancel: 5 done")

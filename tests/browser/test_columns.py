@@ -13,8 +13,10 @@ def headings(page: Page) -> list[str]:
     return [text for text in page.locator("table.tasks thead th").all_inner_texts() if text.strip()]
 
 
-def test_columns_are_chosen_and_kept(desk: SteeredQueue, page: Page, running: RunningDashboard, seen: Watched) -> None:
-    desk.add(TaskSpec(id="a", name="first", phase="build", type="bug"))
+def test_columns_are_chosen_and_kept(
+    harness: SteeredQueue, page: Page, running: RunningDashboard, seen: Watched
+) -> None:
+    harness.add(TaskSpec(id="a", name="first", phase="build", type="bug"))
     page.goto(f"{running.url}/tasks")
     expect(page.locator("table.tasks tbody tr")).to_have_count(1)
     assert headings(page) == ["Status", "Task", "Phase", "Priority", "Tries", "Time", "Worker"]
@@ -30,9 +32,9 @@ def test_columns_are_chosen_and_kept(desk: SteeredQueue, page: Page, running: Ru
 
 
 def test_the_keyboard_alone_chooses_columns_and_cards_on_a_phone_follow(
-    desk: SteeredQueue, page: Page, running: RunningDashboard, seen: Watched
+    harness: SteeredQueue, page: Page, running: RunningDashboard, seen: Watched
 ) -> None:
-    desk.add(TaskSpec(id="a", name="first", phase="build"))
+    harness.add(TaskSpec(id="a", name="first", phase="build"))
     page.set_viewport_size({"width": 390, "height": 800})
     page.goto(f"{running.url}/tasks")
     card = page.locator("table.tasks tbody tr")

@@ -11,9 +11,9 @@ from browser import RunningDashboard, dashboard
 
 
 def test_a_screen_that_failed_to_load_appears_once_the_dashboard_is_back(
-    desk: SteeredQueue, page: Page, running: RunningDashboard
+    harness: SteeredQueue, page: Page, running: RunningDashboard
 ) -> None:
-    desk.add("setup")
+    harness.add("setup")
     port = int(running.url.rpartition(":")[2])
     running.process.terminate()
     running.process.wait(10)
@@ -21,13 +21,13 @@ def test_a_screen_that_failed_to_load_appears_once_the_dashboard_is_back(
     expect(page.locator("main")).to_contain_text("The dashboard is not answering.")
     expect(page.get_by_role("button", name="Try again")).to_be_visible()
     expect(page.locator("#chip")).to_have_text(re.compile("Stale|Loading failed"))
-    with dashboard(desk.path, port=port):
+    with dashboard(harness.path, port=port):
         expect(page.locator('table.tasks tr[data-key="setup"]')).to_be_visible()
         expect(page.locator("#chip")).to_have_text("Live")
 
 
-def test_over_a_screen_that_could_not_be_loaded_the_chip_does_not_say_live(desk: SteeredQueue, page: Page) -> None:
-    desk.add("setup")
+def test_over_a_screen_that_could_not_be_loaded_the_chip_does_not_say_live(harness: SteeredQueue, page: Page) -> None:
+    harness.add("setup")
     tried: list[str] = []
 
     def fail(route: Route) -> None:

@@ -7,7 +7,7 @@ import re
 import pytest
 from accessibility import wider_than_window
 from playwright.sync_api import Browser, Page, expect
-from queue_desk import failed
+from queue_harness import failed
 from steered_queue import SteeredQueue
 from stopwatch import Stopwatch
 
@@ -24,20 +24,20 @@ def counter(page: Page, group: str) -> str:
     return page.inner_text(f'.counters [data-group="{group}"] .number')
 
 
-def fail_one(desk: SteeredQueue, task_id: str, error: str = "tests are red") -> None:
-    desk.add(TaskSpec(id=task_id, name=f"task {task_id}", max_retries=0))
-    desk.run(failed(FailureClass.QUALITY, error))
+def fail_one(harness: SteeredQueue, task_id: str, error: str = "tests are red") -> None:
+    harness.add(TaskSpec(id=task_id, name=f"task {task_id}", max_retries=0))
+    harness.run(failed(FailureClass.QUALITY, error))
 
 
-def test_counters_change_without_a_reload(desk: SteeredQueue, page: Page, seen: Watched) -> None:
+def test_counters_change_without_a_reload(harness: SteeredQueue, page: Page, seen: Watched) -> None:
     page.evaluate("window.sameDocument = true")
-    desk.add("1", "2", "3")
+    harness.add("1", "2", "3")
     expect(page.locator('.counters [data-group="not_started"] .number')).to_have_text("3")
-    claim = desk.start()
+    claim = harness.start()
     expect(page.locator('.counters [data-group="in_progress"] .number')).to_have_text("1")
     expect(page.locator("table.running")).to_contain_text(claim.task_id)
     watch = Stopwatch()
-    desk.settle(claim)
+    harness.settle(claim)
     page.wait_for_function(
         """() => document.querySelector('.counters [data-group="completed"] .number').textContent === '1'""", polling=20
     )
@@ -50,9 +50,9 @@ def test_an_empty_queue_shows_the_next_command(page: Page, seen: Watched) -> Non
     expect(page.locator("main")).to_contain_text("amplifier-swarm import-tasks")
 
 
-def test_a_filter_a_search_and_a_reload_keep_the_view(desk: SteeredQueue, page: Page, seen: Watched) -> None:
-    fail_one(desk, "9")
-    desk.add(*(TaskSpec(id=str(n), name="Parse it" if n % 2 else "Print it", phase="p") for n in range(1, 9)))
+def test_a_filter_a_search_and_a_reload_keep_the_view(harness: SteeredQueue, page: Page, seen: Watched) -> None:
+    fail_one(harness, "9")
+    harness.add(*(TaskSpec(id=str(n), name="Parse it" if n % 2 else "Print it", phase="p") for n in range(1, 9)))
     page.click('#nav a[data-screen="tasks"]')
     page.click('.tabs a[data-group="failed"]')
     expect(page.locator("tbody tr")).to_have_count(1)
@@ -71,96 +71,100 @@ def test_a_filter_a_search_and_a_reload_keep_the_view(desk: SteeredQueue, page: 
     expect(page.locator("#search-box")).to_have_value("parse status:not_started")
 
 
-def test_a_failed_task_is_retried_with_a_note(desk: SteeredQueue, page: Page, seen: Watched) -> None:
-    fail_one(desk, "build/part 1")
+def test_a_failed_task_is_retried_with_a_note(harness: SteeredQueue, page: Page, seen: Watched) -> None:
+    fail_one(harness, "build/part 1")
     page.click('.short li[data-group="failed"] a.id')
     expect(page.locator("h1")).to_have_text("task build/part 1")
     expect(page.locator(".state")).to_contain_text("tests are red")
     page.fill("#note", "mind the order")
     page.click('.actions [data-verb="retry"]')
-    row = desk.carry_out()
+    row = harness.carry_out()
     assert (row.verb, row.target, dict(row.argument)) == (Verb.RETRY, "build/part 1", {"note": "mind the order"})
     expect(page.locator(".notice")).to_have_attribute("data-kind", "done")
     expect(page.locator(".task-head .badge")).to_contain_text("ready")
     expect(page.locator("#note")).to_have_count(0)  # what is ready needs no retry
-    assert desk.task("build/part 1")["note"] == "mind the order"
+    assert harness.task("build/part 1")["note"] == "mind the order"
 
 
-def test_what_was_typed_stays_while_the_page_updates(desk: SteeredQueue, page: Page, seen: Watched) -> None:
-    fail_one(desk, "1")
+def test_what_was_typed_stays_while_the_page_updates(harness: SteeredQueue, page: Page, seen: Watched) -> None:
+    fail_one(harness, "1")
     page.click('.short li[data-group="failed"] a.id')
     page.locator("#note").press_sequentially("half a ")
-    desk.add("2")
+    harness.add("2")
     expect(page.locator("#chip")).to_contain_text("Live")
-    desk.start()
+    harness.start()
     page.wait_for_timeout(900)
     page.keyboard.type("sentence")
     assert page.input_value("#note") == "half a sentence"
 
 
-def test_a_running_task_is_killed_after_a_question(desk: SteeredQueue, page: Page, seen: Watched) -> None:
-    desk.add("1")
-    desk.start()
+def test_a_running_task_is_killed_after_a_question(harness: SteeredQueue, page: Page, seen: Watched) -> None:
+    harness.add("1")
+    harness.start()
     page.click('table.running [data-verb="kill"]')
     expect(page.locator("#dialog")).to_contain_text("Kill the agent of 1?")
     page.keyboard.press("Escape")
-    assert desk.db.control.newest(limit=1) == []
+    assert harness.db.control.newest(limit=1) == []
     page.click('table.running [data-verb="kill"]')
     page.click("#dialog button.danger")
-    row = desk.carry_out()
+    row = harness.carry_out()
     assert (row.verb, row.target) == (Verb.KILL, "1")
     assert row.attempt_id is not None
     expect(page.locator('.short li[data-group="held"]')).to_contain_text("It was killed on request")
 
 
-def test_an_emergency_stop_asks_first_and_resume_takes_it_back(desk: SteeredQueue, page: Page, seen: Watched) -> None:
-    desk.add("1", "2")
-    desk.start()
+def test_an_emergency_stop_asks_first_and_resume_takes_it_back(
+    harness: SteeredQueue, page: Page, seen: Watched
+) -> None:
+    harness.add("1", "2")
+    harness.start()
     page.click("text=Emergency stop")
     expect(page.locator("#dialog")).to_contain_text("1 running session")
     expect(page.locator("#dialog button:focus")).to_have_text("Go back")
     page.keyboard.press("Enter")
-    assert desk.db.control.newest(limit=1) == []
+    assert harness.db.control.newest(limit=1) == []
     page.click("text=Emergency stop")
     page.click("#dialog button.danger")
-    assert desk.carry_out().verb is Verb.EMERGENCY_STOP
+    assert harness.carry_out().verb is Verb.EMERGENCY_STOP
     expect(page.locator(".warning")).to_contain_text("Emergency stop (requested from the dashboard")
     page.click(".warning button")
-    assert desk.carry_out().verb is Verb.RESUME
+    assert harness.carry_out().verb is Verb.RESUME
     expect(page.locator(".warning")).to_have_count(0)
 
 
-def test_a_refusal_says_why(desk: SteeredQueue, page: Page, seen: Watched) -> None:
-    desk.add("1")
+def test_a_refusal_says_why(harness: SteeredQueue, page: Page, seen: Watched) -> None:
+    harness.add("1")
     page.click('#nav a[data-screen="tasks"]')
     page.hover("tbody tr")
     page.click('tbody [data-verb="hold"]')
-    desk.asked()
-    desk.take()  # it starts before the row is handled
-    desk.carry_out()
+    harness.asked()
+    harness.take()  # it starts before the row is handled
+    harness.carry_out()
     expect(page.locator('.notice[data-kind="refused"]')).to_contain_text("it is running")
     page.click('#nav a[data-screen="audit"]')
     expect(page.locator("tbody tr").first).to_contain_text("refused")
 
 
-def test_the_number_of_workers_is_set(desk: SteeredQueue, page: Page, seen: Watched) -> None:
-    desk.claimant("worker-1")
+def test_the_number_of_workers_is_set(harness: SteeredQueue, page: Page, seen: Watched) -> None:
+    harness.claimant("worker-1")
     page.click('#nav a[data-screen="workers"]')
     expect(page.locator("tbody tr")).to_contain_text("worker-1")
     page.fill("#scale", "5")
     page.keyboard.press("Enter")
-    row = desk.carry_out()
+    row = harness.carry_out()
     assert (row.verb, dict(row.argument)) == (Verb.SCALE, {"workers": 5})
 
 
-def test_rows_do_not_move_under_the_pointer_and_the_chip_counts(desk: SteeredQueue, page: Page, seen: Watched) -> None:
-    desk.add("1", "2")
-    claim = desk.start()
+def test_rows_do_not_move_under_the_pointer_and_the_chip_counts(
+    harness: SteeredQueue, page: Page, seen: Watched
+) -> None:
+    harness.add("1", "2")
+    claim = harness.start()
     page.click('#nav a[data-screen="tasks"]')
     page.click('.tabs a[data-group="in_progress"]')
     expect(page.locator("tbody tr")).to_have_count(1)
     page.hover("tbody tr")
-    desk.start("worker-2")
+    harness.start("worker-2")
     expect(page.locator("#chip")).to_contain_text("1 waiting")
     expect(page.locator("tbody tr")).to_have_count(1)
     page.hover("#search-box")
@@ -169,9 +173,9 @@ def test_rows_do_not_move_under_the_pointer_and_the_chip_counts(desk: SteeredQue
     assert claim.task_id == "1"
 
 
-def test_all_of_it_works_by_keyboard_alone(desk: SteeredQueue, page: Page, seen: Watched) -> None:
-    fail_one(desk, "1")
-    desk.add("2")
+def test_all_of_it_works_by_keyboard_alone(harness: SteeredQueue, page: Page, seen: Watched) -> None:
+    fail_one(harness, "1")
+    harness.add("2")
     keyboard = page.keyboard
     keyboard.press("?")
     expect(page.locator("#dialog")).to_contain_text("Keys")
@@ -190,7 +194,7 @@ def test_all_of_it_works_by_keyboard_alone(desk: SteeredQueue, page: Page, seen:
         if page.evaluate("document.activeElement.dataset.verb") == "retry":
             break
     keyboard.press("Enter")
-    assert desk.carry_out().verb is Verb.RETRY
+    assert harness.carry_out().verb is Verb.RETRY
     keyboard.press("Escape")
     expect(page.locator("tbody tr")).to_have_count(2)
     before = page.evaluate("getComputedStyle(document.body).backgroundColor")
@@ -198,7 +202,9 @@ def test_all_of_it_works_by_keyboard_alone(desk: SteeredQueue, page: Page, seen:
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") != before
 
 
-def test_another_site_gets_nothing(browser: Browser, desk: SteeredQueue, running: RunningDashboard, page: Page) -> None:
+def test_another_site_gets_nothing(
+    browser: Browser, harness: SteeredQueue, running: RunningDashboard, page: Page
+) -> None:
     """A page of another port of this machine, which browsers take for the same site, tries everything."""
     from http.server import BaseHTTPRequestHandler, HTTPServer
     from threading import Thread
@@ -213,7 +219,7 @@ def test_another_site_gets_nothing(browser: Browser, desk: SteeredQueue, running
         def log_message(self, *arguments: object) -> None:
             pass
 
-    desk.add("1")
+    harness.add("1")
     server = HTTPServer(("127.0.0.1", 0), Foreign)
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -260,7 +266,7 @@ def test_another_site_gets_nothing(browser: Browser, desk: SteeredQueue, running
     assert found["token"] is None
     assert found["socket"] == "refused"
     assert found["frame"] == "blocked"
-    assert desk.db.control.newest(limit=1) == []
+    assert harness.db.control.newest(limit=1) == []
 
 
 def test_without_the_token_the_page_explains_how_to_get_the_link(browser: Browser, running: RunningDashboard) -> None:
@@ -283,13 +289,13 @@ def test_the_token_leaves_the_address_at_once_and_new_tabs_have_it(page: Page, r
 
 
 def test_nothing_scrolls_sideways_on_a_narrow_screen(
-    browser: Browser, desk: SteeredQueue, running: RunningDashboard
+    browser: Browser, harness: SteeredQueue, running: RunningDashboard
 ) -> None:
-    fail_one(desk, "2.6.1.a", "a" * 300)
-    desk.add(TaskSpec(id="x" * 120, name="y" * 200, phase="z" * 80, description="w" * 500))
-    claim = desk.start()
-    session = desk.db.connection.value("SELECT max(id) FROM sessions")
-    desk.db.output.append(session, [(1, b"l" * 4000)], position=0, limit_bytes=10**6)
+    fail_one(harness, "2.6.1.a", "a" * 300)
+    harness.add(TaskSpec(id="x" * 120, name="y" * 200, phase="z" * 80, description="w" * 500))
+    claim = harness.start()
+    session = harness.db.connection.value("SELECT max(id) FROM sessions")
+    harness.db.output.append(session, [(1, b"l" * 4000)], position=0, limit_bytes=10**6)
     context = context_of(browser, width=NARROW_PX[0], height=640)
     page = context.new_page()
     seen = watch(page)
@@ -332,12 +338,12 @@ CONTRAST = """() => {
 }"""
 
 
-def test_text_has_contrast_in_both_themes(browser: Browser, desk: SteeredQueue, running: RunningDashboard) -> None:
-    fail_one(desk, "1")
-    desk.add("2", "3", TaskSpec(id="4", name="needs", dependencies=("3",)))
-    desk.run()
-    desk.start()
-    desk.db.swarm.set_flag("emergency_stop", actor="somebody")
+def test_text_has_contrast_in_both_themes(browser: Browser, harness: SteeredQueue, running: RunningDashboard) -> None:
+    fail_one(harness, "1")
+    harness.add("2", "3", TaskSpec(id="4", name="needs", dependencies=("3",)))
+    harness.run()
+    harness.start()
+    harness.db.swarm.set_flag("emergency_stop", actor="somebody")
     context = context_of(browser)
     page = context.new_page()
     page.goto(running.link)
@@ -359,11 +365,11 @@ def test_a_dashboard_that_went_away_is_shown_as_stale(page: Page, running: Runni
     expect(page.locator("#chip")).to_have_text(re.compile("Stale for"))
 
 
-def test_pausing_the_page_holds_updates_until_it_continues(desk: SteeredQueue, page: Page, seen: Watched) -> None:
-    desk.add("1")
+def test_pausing_the_page_holds_updates_until_it_continues(harness: SteeredQueue, page: Page, seen: Watched) -> None:
+    harness.add("1")
     expect(page.locator('.counters [data-group="not_started"] .number')).to_have_text("1")
     page.click("#chip")
-    desk.add("2")
+    harness.add("2")
     # Messages are counted, of which one import may bring several.
     expect(page.locator("#chip")).to_have_text(re.compile(r"^Paused, [1-9]\d* waiting$"))
     assert counter(page, "not_started") == "1"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
-from queue_desk import failed
+from queue_harness import failed
 from steered_queue import SteeredQueue
 
 from browser import RunningDashboard, context_of, watch
@@ -38,40 +38,40 @@ def page(browser: Browser, running: RunningDashboard) -> Iterator[Page]:
     context.close()
 
 
-def fail_one(desk: SteeredQueue, page: Page, task: str, needing: int) -> None:
-    desk.budgets = Budgets(max_retries=0)
-    desk.add(task)
-    desk.run(failed(FailureClass.QUALITY, f"{task} broke"))
+def fail_one(harness: SteeredQueue, page: Page, task: str, needing: int) -> None:
+    harness.budgets = Budgets(max_retries=0)
+    harness.add(task)
+    harness.run(failed(FailureClass.QUALITY, f"{task} broke"))
     expect(page.locator(".columns section", has_text="Needs you").first.locator("li")).to_have_count(needing)
 
 
-def test_nothing_is_shown_before_the_user_has_asked_for_it(desk: SteeredQueue, page: Page) -> None:
-    fail_one(desk, page, "a", 1)
+def test_nothing_is_shown_before_the_user_has_asked_for_it(harness: SteeredQueue, page: Page) -> None:
+    fail_one(harness, page, "a", 1)
     assert page.evaluate("shown") == []
     assert page.evaluate("Notification.permission") == "default"
 
 
-def test_after_a_click_each_piece_of_news_is_shown_once(desk: SteeredQueue, page: Page) -> None:
+def test_after_a_click_each_piece_of_news_is_shown_once(harness: SteeredQueue, page: Page) -> None:
     button = page.locator("#desktop")
     expect(button).to_have_attribute("aria-pressed", "false")
     button.click()
     expect(button).to_have_attribute("aria-pressed", "true")
-    fail_one(desk, page, "a", 1)
+    fail_one(harness, page, "a", 1)
     page.wait_for_function("() => shown.length > 0")
     assert page.evaluate("shown[0]") == ["1 task needs you", "a: a broke"]
     assert page.evaluate("shown.filter(([title]) => title === '1 task needs you').length") == 1
     page.evaluate("window.inFront = true")
-    fail_one(desk, page, "b", 2)
+    fail_one(harness, page, "b", 2)
     assert "2 tasks need you" not in str(page.evaluate("shown")), "the page is in front"
     button.click()
     expect(button).to_have_attribute("aria-pressed", "false")
 
 
-def test_a_refusal_is_shown_and_nothing_else(desk: SteeredQueue, page: Page) -> None:
+def test_a_refusal_is_shown_and_nothing_else(harness: SteeredQueue, page: Page) -> None:
     page.evaluate("window.answer = 'denied'")
     page.locator("#desktop").click()
     expect(page.locator("#desktop")).to_have_attribute(
         "aria-label", "Desktop notifications are blocked in this browser's settings"
     )
-    fail_one(desk, page, "a", 1)
+    fail_one(harness, page, "a", 1)
     assert page.evaluate("shown") == []

@@ -15,8 +15,8 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
-def listed(desk: SteeredQueue, page: Page) -> Page:
-    desk.add(
+def listed(harness: SteeredQueue, page: Page) -> Page:
+    harness.add(
         TaskSpec(id="parse", name="Write the parser", phase="core", priority=1),
         TaskSpec(id="print", name="Print a tree", phase="core", dependencies=("parse",)),
         TaskSpec(id="docs", name="Write the manual", phase="big plan", priority=4),
@@ -33,7 +33,7 @@ def ids(page: Page) -> list[str]:
 # ───── the palette ─────
 
 
-def test_the_palette_opens_screens_tasks_and_requests(desk: SteeredQueue, listed: Page, seen: Watched) -> None:
+def test_the_palette_opens_screens_tasks_and_requests(harness: SteeredQueue, listed: Page, seen: Watched) -> None:
     press = listed.keyboard.press
     press("Control+k")
     listed.keyboard.type("landing")
@@ -47,7 +47,7 @@ def test_the_palette_opens_screens_tasks_and_requests(desk: SteeredQueue, listed
     press("Control+k")
     listed.keyboard.type("hold")
     press("Enter")
-    row = desk.carry_out()
+    row = harness.carry_out()
     assert (row.verb, row.target) == (Verb.HOLD, "docs")
     press("Control+k")
     press("Escape")
@@ -133,17 +133,17 @@ def test_a_search_is_saved_and_found_again(listed: Page, seen: Watched) -> None:
 # ───── requests ─────
 
 
-def test_a_hold_is_undone_from_its_notice(desk: SteeredQueue, listed: Page, seen: Watched) -> None:
+def test_a_hold_is_undone_from_its_notice(harness: SteeredQueue, listed: Page, seen: Watched) -> None:
     listed.locator('tr[data-key="docs"] a').click()
     listed.click('.actions [data-verb="hold"]')
-    desk.carry_out()
-    assert desk.status("docs") is Status.HELD
+    harness.carry_out()
+    assert harness.status("docs") is Status.HELD
     listed.get_by_role("button", name="Undo").click()
-    assert desk.carry_out().verb is Verb.RELEASE
-    assert desk.status("docs") is Status.NOT_STARTED
+    assert harness.carry_out().verb is Verb.RELEASE
+    assert harness.status("docs") is Status.NOT_STARTED
 
 
-def test_a_task_is_added_by_a_form(desk: SteeredQueue, listed: Page, seen: Watched) -> None:
+def test_a_task_is_added_by_a_form(harness: SteeredQueue, listed: Page, seen: Watched) -> None:
     listed.get_by_role("button", name="Add task…").click()
     dialog = listed.locator("#dialog")
     dialog.get_by_role("button", name="Add").click()
@@ -152,24 +152,24 @@ def test_a_task_is_added_by_a_form(desk: SteeredQueue, listed: Page, seen: Watch
     dialog.get_by_label("Depends on (ids)").fill("docs, print")
     dialog.get_by_label("Hold it until I release it").check()
     dialog.get_by_role("button", name="Add").click()
-    row = desk.carry_out()
+    row = harness.carry_out()
     assert (row.verb, row.argument["hold"]) == (Verb.ADD, True)
     expect(listed.locator("table.tasks tbody tr", has_text="Check the spelling")).to_contain_text("held")
-    assert desk.task("check-the-spelling")["dependencies"] == ["print", "docs"]
+    assert harness.task("check-the-spelling")["dependencies"] == ["print", "docs"]
 
 
-def test_a_task_is_edited_and_the_edit_undone(desk: SteeredQueue, listed: Page, seen: Watched) -> None:
+def test_a_task_is_edited_and_the_edit_undone(harness: SteeredQueue, listed: Page, seen: Watched) -> None:
     listed.locator('tr[data-key="docs"] a').click()
     listed.get_by_role("button", name="Edit…").click()
     dialog = listed.locator("#dialog")
     expect(dialog.get_by_label("Name", exact=True)).to_have_value("Write the manual")
     dialog.get_by_label("Name", exact=True).fill("Write the handbook")
     dialog.get_by_role("button", name="Save").click()
-    row = desk.carry_out()
+    row = harness.carry_out()
     assert dict(row.argument) == {"set": {"name": "Write the handbook"}, "was": {"name": "Write the manual"}}
     expect(listed.locator("h1")).to_have_text("Write the handbook")
     listed.get_by_role("button", name="Undo").click()
-    desk.carry_out()
+    harness.carry_out()
     expect(listed.locator("h1")).to_have_text("Write the manual")
 
 
@@ -183,12 +183,12 @@ def test_ids_and_commands_are_copied(listed: Page, seen: Watched) -> None:
 # ───── screens ─────
 
 
-def test_logs_of_running_tasks_are_side_by_side(desk: SteeredQueue, page: Page, seen: Watched) -> None:
-    desk.add("a", "b")
+def test_logs_of_running_tasks_are_side_by_side(harness: SteeredQueue, page: Page, seen: Watched) -> None:
+    harness.add("a", "b")
     for number, text in ((1, b"of a\n"), (2, b"of b\n")):
-        desk.start(f"worker-{number}")
-        session = desk.db.connection.value("SELECT max(id) FROM sessions")
-        desk.db.output.append(session, [(1, text)], position=0, limit_bytes=10**6)
+        harness.start(f"worker-{number}")
+        session = harness.db.connection.value("SELECT max(id) FROM sessions")
+        harness.db.output.append(session, [(1, text)], position=0, limit_bytes=10**6)
     page.click("text=logs side by side")
     expect(page.locator('section[aria-label="Log of a"] .row')).to_have_text(["of a\n"])
     expect(page.locator('section[aria-label="Log of b"] .row')).to_have_text(["of b\n"])
@@ -206,7 +206,7 @@ def test_settings_are_shown_and_secrets_are_not(page: Page, seen: Watched) -> No
 
 
 def test_a_refused_task_can_be_edited_again_with_all_that_was_typed(
-    desk: SteeredQueue, listed: Page, seen: Watched
+    harness: SteeredQueue, listed: Page, seen: Watched
 ) -> None:
     listed.get_by_role("button", name="Add task…").click()
     dialog = listed.locator("#dialog")
@@ -214,14 +214,14 @@ def test_a_refused_task_can_be_edited_again_with_all_that_was_typed(
     dialog.get_by_label("Description").fill("Pay for the basket.")
     dialog.get_by_label("Depends on (ids)").fill("parse, nope")
     dialog.get_by_role("button", name="Add", exact=True).click()
-    desk.carry_out()
+    harness.carry_out()
     notice = listed.locator('.notice[data-kind="refused"]')
     expect(notice).to_contain_text("nope")
     notice.get_by_role("button", name="Edit again…").click()
     expect(dialog.get_by_label("Description")).to_have_value("Pay for the basket.")
     dialog.get_by_label("Depends on (ids)").fill("parse, docs")
     dialog.get_by_role("button", name="Add", exact=True).click()
-    assert desk.carry_out().argument["task"]["dependencies"] == ["parse", "docs"]
+    assert harness.carry_out().argument["task"]["dependencies"] == ["parse", "docs"]
 
 
 def test_ids_of_tasks_are_offered_while_dependencies_are_typed(listed: Page, seen: Watched) -> None:

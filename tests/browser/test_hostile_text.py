@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Page
-from queue_desk import failed
+from queue_harness import failed
 from steered_queue import SteeredQueue
 
 from browser import RunningDashboard, Watched
@@ -30,25 +30,25 @@ CORPUS = (
 ALIVE = "main script, main iframe, main img, main [onerror], main [onload], main [href^='javascript']"
 
 
-def task_with(desk: SteeredQueue, number: int, payload: str) -> None:
+def task_with(harness: SteeredQueue, number: int, payload: str) -> None:
     """A task whose every text is the payload; every other one has failed, the rest run."""
-    desk.add(
+    harness.add(
         TaskSpec(
             id=f"{number} {payload}"[:190], name=payload, phase=payload, type=payload, description=payload,
             acceptance_criteria=(payload,), files=(payload,), design_docs=(payload,), max_retries=0,
             extra={payload: payload}, labels=(payload,), checks=(payload,),
         )
     )  # fmt: skip
-    claim = desk.take(f"w{number} {payload}"[:60])
+    claim = harness.take(f"w{number} {payload}"[:60])
     for role, stage in ((Role.BUILDER, Stage.BUILDING), (Role.CHECK, Stage.CHECKING)):
-        session = desk.db.queue.open_session(claim, role=role, name=payload, stage=stage, prompt=payload)
+        session = harness.db.queue.open_session(claim, role=role, name=payload, stage=stage, prompt=payload)
         pieces = [(1, f"error: {payload}\n".encode()), (2, payload.encode())]
-        desk.db.output.append(session, pieces, position=0, limit_bytes=10**6)
+        harness.db.output.append(session, pieces, position=0, limit_bytes=10**6)
     file = FileChange(path=payload, change=Change.RENAMED, old_path=payload, added=1, deleted=1)
     patch = f"diff --git a/{payload} b/{payload}\n@@ -1,2 +1,2 @@ {payload}\n-{payload}\n+{payload}\n {payload}\n"
     for since in Since:
         change = Diff(files=(file,), text=patch, truncated=True)
-        desk.db.changes.keep(claim.attempt, since, base_sha=payload, head_sha=payload, change=change)
+        harness.db.changes.keep(claim.attempt, since, base_sha=payload, head_sha=payload, change=change)
     if number % 2:
         result = failed(
             FailureClass.QUALITY,
@@ -61,26 +61,28 @@ def task_with(desk: SteeredQueue, number: int, payload: str) -> None:
                 "summary": payload, "confidence": payload, "test_quality_score": payload,
             },
         )  # fmt: skip
-        desk.settle(claim, result)
+        harness.settle(claim, result)
 
 
 @pytest.fixture
-def hostile(desk: SteeredQueue) -> SteeredQueue:
+def hostile(harness: SteeredQueue) -> SteeredQueue:
     for number, payload in enumerate(CORPUS):
-        task_with(desk, number, payload)
+        task_with(harness, number, payload)
     first, second = CORPUS[:2]
-    desk.add(TaskSpec(id="held", name=first))
+    harness.add(TaskSpec(id="held", name=first))
     trouble = Trouble(kind=TroubleKind.QUOTA, text=second)
-    desk.settle(desk.start(f"x {first}"[:60]), failed(FailureClass.PROVIDER, first, trouble=trouble))
-    desk.db.control.request(Verb.RETRY, f"1 {second}", {"note": first}, actor=CORPUS[2])
-    desk.db.control.request(Verb.BULK, "", {"verb": first, "ids": [second]}, actor=first)
-    desk.db.control.request(Verb.BULK, "", {"verb": second, "filter": {first: second, "words": [first]}}, actor=first)
-    desk.db.control.answer(1, "refused", first, by=second)
-    desk.db.workers.set_status(desk.claimant(f"w0 {first}"[:60]).run, "waiting", second)
-    desk.db.swarm.register_service("reaper", ProcessId.mine(), {"leaving": first, "stuck_writer": {"name": second}})
-    desk.db.steering.apply(Verb.RETRY, f"1 {second}", {"note": first}, actor=second)
-    desk.db.swarm.set_flag("paused", actor=first, reason=second)
-    return desk
+    harness.settle(harness.start(f"x {first}"[:60]), failed(FailureClass.PROVIDER, first, trouble=trouble))
+    harness.db.control.request(Verb.RETRY, f"1 {second}", {"note": first}, actor=CORPUS[2])
+    harness.db.control.request(Verb.BULK, "", {"verb": first, "ids": [second]}, actor=first)
+    harness.db.control.request(
+        Verb.BULK, "", {"verb": second, "filter": {first: second, "words": [first]}}, actor=first
+    )
+    harness.db.control.answer(1, "refused", first, by=second)
+    harness.db.workers.set_status(harness.claimant(f"w0 {first}"[:60]).run, "waiting", second)
+    harness.db.swarm.register_service("reaper", ProcessId.mine(), {"leaving": first, "stuck_writer": {"name": second}})
+    harness.db.steering.apply(Verb.RETRY, f"1 {second}", {"note": first}, actor=second)
+    harness.db.swarm.set_flag("paused", actor=first, reason=second)
+    return harness
 
 
 def test_it_is_text_on_every_screen_and_every_tab(

@@ -25,7 +25,7 @@ def importing(page: Page) -> Page:
     return page
 
 
-def test_a_pasted_plan_is_reported_and_imported(desk: SteeredQueue, importing: Page, seen: Watched) -> None:
+def test_a_pasted_plan_is_reported_and_imported(harness: SteeredQueue, importing: Page, seen: Watched) -> None:
     dialog = importing.get_by_role("dialog")
     yes = dialog.get_by_role("button", name="Import", exact=True)
     expect(yes).to_be_disabled()
@@ -36,11 +36,11 @@ def test_a_pasted_plan_is_reported_and_imported(desk: SteeredQueue, importing: P
     expect(dialog.locator(".report-list.left-out")).to_contain_text("a checklist line in a code fence")
     expect(dialog.locator(".report-list.left-out")).to_contain_text("line 8")
     yes.click()
-    row = desk.carry_out()
+    row = harness.carry_out()
     assert (row.verb, dict(row.argument)) == (Verb.IMPORT, {"name": "TODO.md"})
     expect(importing.locator("#notices")).to_contain_text("imported 2 of 2 tasks")
     expect(importing.locator("table.tasks tbody tr")).to_have_count(2)
-    assert sorted(desk.db.tasks.counts()) == sorted([Status.COMPLETED, Status.NOT_STARTED])
+    assert sorted(harness.db.tasks.counts()) == sorted([Status.COMPLETED, Status.NOT_STARTED])
 
 
 def test_the_report_is_accessible_and_fits_a_phone(importing: Page, seen: Watched) -> None:
@@ -51,7 +51,7 @@ def test_the_report_is_accessible_and_fits_a_phone(importing: Page, seen: Watche
 
 
 def test_a_chosen_file_with_problems_names_their_lines_until_it_is_mended(
-    desk: SteeredQueue, importing: Page, tmp_path: Path, seen: Watched
+    harness: SteeredQueue, importing: Page, tmp_path: Path, seen: Watched
 ) -> None:
     file = tmp_path / "tasks.yaml"
     file.write_text("tasks:\n  - {id: a, name: A}\n  - {id: b, dependencies: [nope]}\n")
@@ -65,12 +65,14 @@ def test_a_chosen_file_with_problems_names_their_lines_until_it_is_mended(
     expect(dialog).to_contain_text("2 tasks: 2 new.")
     expect(dialog.locator(".report-list.tasks")).to_contain_text("after a")
     yes.click()
-    desk.carry_out()
+    harness.carry_out()
     expect(importing.locator("#notices")).to_contain_text("imported 2 of 2 tasks")
-    assert desk.status("b") is Status.BLOCKED
+    assert harness.status("b") is Status.BLOCKED
 
 
-def test_a_change_after_the_report_must_be_looked_at_again(desk: SteeredQueue, importing: Page, seen: Watched) -> None:
+def test_a_change_after_the_report_must_be_looked_at_again(
+    harness: SteeredQueue, importing: Page, seen: Watched
+) -> None:
     dialog = importing.get_by_role("dialog")
     dialog.get_by_label("Plan").fill("tasks:\n  - {id: a, name: A}\n")
     yes = dialog.get_by_role("button", name="Import", exact=True)
@@ -81,7 +83,7 @@ def test_a_change_after_the_report_must_be_looked_at_again(desk: SteeredQueue, i
 
 
 def test_the_palette_opens_it_and_what_is_too_large_or_no_text_is_explained(
-    desk: SteeredQueue, page: Page, tmp_path: Path, seen: Watched
+    harness: SteeredQueue, page: Page, tmp_path: Path, seen: Watched
 ) -> None:
     page.keyboard.press("Control+k")
     page.keyboard.type("import")
@@ -96,4 +98,4 @@ def test_the_palette_opens_it_and_what_is_too_large_or_no_text_is_explained(
     dialog.get_by_label("File", exact=True).set_input_files(binary)
     expect(dialog).to_contain_text("binary.md is not UTF-8 text.")
     expect(dialog.get_by_role("button", name="Import", exact=True)).to_be_disabled()
-    assert desk.db.control.pending() == []
+    assert harness.db.control.pending() == []

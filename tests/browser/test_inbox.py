@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from playwright.sync_api import Page, expect
-from queue_desk import PASSED, failed
+from queue_harness import PASSED, failed
 from steered_queue import SteeredQueue
 
 from browser import Watched
@@ -15,13 +15,13 @@ from swarm_shared.store.queue.policy import Budgets
 ERROR = "ModuleNotFoundError: No module named 'almanac'"
 
 
-def test_with_everything_failed_all_of_it_needs_you(desk: SteeredQueue, page: Page, seen: Watched) -> None:
-    desk.budgets = Budgets(max_retries=0)
-    desk.add("a", "b", TaskSpec(id="behind", name="x", dependencies=("a",)))
+def test_with_everything_failed_all_of_it_needs_you(harness: SteeredQueue, page: Page, seen: Watched) -> None:
+    harness.budgets = Budgets(max_retries=0)
+    harness.add("a", "b", TaskSpec(id="behind", name="x", dependencies=("a",)))
     for _ in range(2):
-        desk.run(failed(FailureClass.QUALITY, ERROR))
-    desk.add(TaskSpec(id="imported", name="i", status=Status.FAILED), TaskSpec(id="held", name="h"))
-    desk.db.steering.apply(Verb.HOLD, "held", {}, actor="ann")
+        harness.run(failed(FailureClass.QUALITY, ERROR))
+    harness.add(TaskSpec(id="imported", name="i", status=Status.FAILED), TaskSpec(id="held", name="h"))
+    harness.db.steering.apply(Verb.HOLD, "held", {}, actor="ann")
     card = page.locator(".columns section", has_text="Needs you").first
     expect(card.locator("li")).to_have_count(4)
     expect(page.locator('#nav a[data-screen="inbox"] .n')).to_have_text("3")  # one error, one import, one hold
@@ -41,13 +41,13 @@ def test_with_everything_failed_all_of_it_needs_you(desk: SteeredQueue, page: Pa
     expect(page).to_have_title("(3) Inbox · Amplifier Swarm")
 
 
-def test_six_checks_that_stumble_over_one_error_are_one_entry(desk: SteeredQueue, page: Page, seen: Watched) -> None:
-    desk.budgets = Budgets(max_retries=0)
-    desk.add(*(f"t{n}" for n in range(6)))
+def test_six_checks_that_stumble_over_one_error_are_one_entry(harness: SteeredQueue, page: Page, seen: Watched) -> None:
+    harness.budgets = Budgets(max_retries=0)
+    harness.add(*(f"t{n}" for n in range(6)))
     for n in range(6):
         output = f"Traceback (most recent call last):\n  File 'tests/test_{n}.py', line {n}\n{ERROR}"
         check = {"command": f"python3 tests/test_{n}.py", "passed": False, "exit_code": 1, "output": output}
-        desk.run(failed(FailureClass.QUALITY, f"check failed: tests/test_{n}.py (exit 1)", check_results=[check]))
+        harness.run(failed(FailureClass.QUALITY, f"check failed: tests/test_{n}.py (exit 1)", check_results=[check]))
     page.click('#nav a[data-screen="inbox"]')
     entries = page.locator(".asks li")
     expect(entries).to_have_count(1)
@@ -57,16 +57,16 @@ def test_six_checks_that_stumble_over_one_error_are_one_entry(desk: SteeredQueue
     expect(page.locator("#dialog")).to_contain_text("Retry 6 tasks?")
 
 
-def test_held_tasks_of_one_reason_are_released_together(desk: SteeredQueue, page: Page, seen: Watched) -> None:
-    desk.add("a", "b", "c")
-    desk.claimant()
+def test_held_tasks_of_one_reason_are_released_together(harness: SteeredQueue, page: Page, seen: Watched) -> None:
+    harness.add("a", "b", "c")
+    harness.claimant()
     for task in ("a", "b", "c"):
-        desk.db.steering.apply(Verb.HOLD, task, {}, actor="ann")
+        harness.db.steering.apply(Verb.HOLD, task, {}, actor="ann")
     page.click('#nav a[data-screen="inbox"]')
     page.get_by_role("button", name="Release all 3").click()
-    desk.carry_out()
+    harness.carry_out()
     expect(page.locator("main")).to_contain_text("All clear")
-    assert {desk.status(task) for task in ("a", "b", "c")} == {Status.NOT_STARTED}
+    assert {harness.status(task) for task in ("a", "b", "c")} == {Status.NOT_STARTED}
 
 
 def test_earlier_addresses_open_the_inbox(page: Page) -> None:
@@ -76,34 +76,34 @@ def test_earlier_addresses_open_the_inbox(page: Page) -> None:
         expect(page.locator('#nav a[data-screen="inbox"]')).to_have_attribute("aria-current", "page")
 
 
-def test_the_tab_says_what_the_swarm_does(desk: SteeredQueue, page: Page, seen: Watched) -> None:
-    desk.add("a")
-    desk.start()
+def test_the_tab_says_what_the_swarm_does(harness: SteeredQueue, page: Page, seen: Watched) -> None:
+    harness.add("a")
+    harness.start()
     expect(page).to_have_title(re.compile(r"^1 running, 0\W%  *· Amplifier Swarm$|^1 running, 0.% · Amplifier Swarm$"))
     page.click('#nav a[data-screen="tasks"]')
     expect(page).to_have_title("Tasks · Amplifier Swarm")
     expect(page.locator('link[rel="icon"]')).to_have_attribute("href", "/icon.svg?state=running&count=0")
-    desk.db.swarm.set_flag("paused", actor="ann")
+    harness.db.swarm.set_flag("paused", actor="ann")
     expect(page.locator('link[rel="icon"]')).to_have_attribute("href", "/icon.svg?state=paused&count=0")
 
 
-def test_a_cancelled_task_that_others_need_is_not_all_clear(desk: SteeredQueue, page: Page, seen: Watched) -> None:
-    desk.add("a", TaskSpec(id="b", name="b", dependencies=("a",)))
-    desk.claimant()
-    desk.db.steering.apply(Verb.CANCEL, "a", {}, actor="ann")
+def test_a_cancelled_task_that_others_need_is_not_all_clear(harness: SteeredQueue, page: Page, seen: Watched) -> None:
+    harness.add("a", TaskSpec(id="b", name="b", dependencies=("a",)))
+    harness.claimant()
+    harness.db.steering.apply(Verb.CANCEL, "a", {}, actor="ann")
     page.click('#nav a[data-screen="inbox"]')
     expect(page.locator("main")).to_contain_text("1 cancelled task is still needed by others.")
     expect(page.locator('#nav a[data-screen="inbox"] .n')).to_have_text("1")
 
 
-def test_all_clear_is_said_when_nothing_waits_for_you(desk: SteeredQueue, page: Page, seen: Watched) -> None:
-    desk.add("a", "b")
-    desk.run(PASSED)
+def test_all_clear_is_said_when_nothing_waits_for_you(harness: SteeredQueue, page: Page, seen: Watched) -> None:
+    harness.add("a", "b")
+    harness.run(PASSED)
     expect(page.locator(".columns section", has_text="Needs you").first).to_contain_text("All clear")
     page.click('#nav a[data-screen="inbox"]')
     expect(page.locator("main")).to_contain_text("All clear")
     expect(page.locator("main")).to_contain_text("1 task is still in progress or queued.")
-    desk.db.swarm.set_flag("paused", actor="ann")
+    harness.db.swarm.set_flag("paused", actor="ann")
     expect(page.locator("main")).not_to_contain_text("All clear")
     page.click('#nav a[data-screen="now"]')
     expect(page.locator(".columns section", has_text="Needs you").first).to_contain_text("See the notices above.")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from accessibility import assert_fits_everybody
-from integration_desk import Run, adopt
+from integration_harness import Run, adopt
 from playwright.sync_api import Page, expect
 from steered_queue import SteeredQueue
 
@@ -18,14 +18,14 @@ HOSTILE = "<img src=x onerror=alert(1)>"
 
 
 @pytest.fixture
-def project(tmp_path: Path, desk: SteeredQueue) -> Run:
+def project(tmp_path: Path, harness: SteeredQueue) -> Run:
     """A repository of yours, with the work of two tasks landed and one task that failed."""
     run = Run(tmp_path / "with-git")
     run.land("parse", {"parser.py": "def parse(): ...\n", f"docs/{HOSTILE}.md": "x\n"})
     run.land("print", {"printer.py": "def print_tree(): ...\n", "a.txt": "one\n"})
     run.git("branch", "release")
-    adopt(desk.db, run)
-    desk.add(TaskSpec(id="docs", name="Write the manual"))
+    adopt(harness.db, run)
+    harness.add(TaskSpec(id="docs", name="Write the manual"))
     return run
 
 
@@ -37,7 +37,7 @@ def landing(project: Run, page: Page) -> Page:
 
 
 def test_merging_is_previewed_requested_and_undone(
-    desk: SteeredQueue, project: Run, landing: Page, seen: Watched
+    harness: SteeredQueue, project: Run, landing: Page, seen: Watched
 ) -> None:
     dialog = landing.get_by_role("dialog")
     expect(dialog.locator("select")).to_have_value("main")
@@ -48,7 +48,7 @@ def test_merging_is_previewed_requested_and_undone(
     expect(dialog).to_contain_text("1 not started: docs")
     expect(dialog).to_contain_text(f"The files in {project.root} are updated with it.")
     dialog.get_by_role("button", name="Merge", exact=True).click()
-    row = desk.carry_out()
+    row = harness.carry_out()
     assert (row.verb, row.target) == (Verb.LAND, "main")
     assert project.sha("main") == project.integration.tip()
     expect(landing.locator("#notices")).to_contain_text("main is now at")
@@ -56,7 +56,7 @@ def test_merging_is_previewed_requested_and_undone(
     expect(merged).to_have_count(1)
     expect(merged).to_contain_text("merged")
     landing.locator("#notices").get_by_role("button", name="Undo").click()
-    assert desk.carry_out().argument["undo"] is True
+    assert harness.carry_out().argument["undo"] is True
     expect(merged).to_have_count(2)
     expect(merged.first).to_contain_text("undone")
     assert project.sha("main") == project.base
@@ -64,18 +64,18 @@ def test_merging_is_previewed_requested_and_undone(
 
 
 def test_preview_and_screen_are_accessible_and_fit_a_phone(
-    desk: SteeredQueue, project: Run, landing: Page, seen: Watched
+    harness: SteeredQueue, project: Run, landing: Page, seen: Watched
 ) -> None:
     expect(landing.locator("ol.arriving")).to_contain_text("print")
     assert_fits_everybody(landing)
     landing.get_by_role("dialog").get_by_role("button", name="Merge", exact=True).click()
-    desk.carry_out()
+    harness.carry_out()
     expect(landing.locator("table.merged")).to_contain_text("merged")
     assert_fits_everybody(landing)
 
 
 def test_what_would_be_refused_says_why_and_cannot_be_requested(
-    desk: SteeredQueue, project: Run, page: Page, seen: Watched
+    harness: SteeredQueue, project: Run, page: Page, seen: Watched
 ) -> None:
     project.write({"a.txt": "mine\n"})
     page.click('#nav a[data-screen="landing"]')
@@ -88,10 +88,10 @@ def test_what_would_be_refused_says_why_and_cannot_be_requested(
     expect(dialog).not_to_contain_text("not committed")
     expect(yes).to_be_enabled()
     dialog.get_by_role("button", name="Go back").click()
-    assert desk.db.control.pending() == []
+    assert harness.db.control.pending() == []
 
 
-def test_a_conflict_names_its_files(desk: SteeredQueue, project: Run, page: Page, seen: Watched) -> None:
+def test_a_conflict_names_its_files(harness: SteeredQueue, project: Run, page: Page, seen: Watched) -> None:
     project.commit({"a.txt": "mine\n"})
     page.keyboard.press("Control+k")
     page.keyboard.type("merge landed")
@@ -102,12 +102,12 @@ def test_a_conflict_names_its_files(desk: SteeredQueue, project: Run, page: Page
 
 
 def test_a_branch_that_moves_while_you_look_is_not_merged_into(
-    desk: SteeredQueue, project: Run, landing: Page, seen: Watched
+    harness: SteeredQueue, project: Run, landing: Page, seen: Watched
 ) -> None:
     dialog = landing.get_by_role("dialog")
     expect(dialog).to_contain_text("Fast-forward")
     mine = project.commit({"mine": "1"})
     dialog.get_by_role("button", name="Merge", exact=True).click()
-    desk.carry_out()
+    harness.carry_out()
     expect(landing.locator("#notices")).to_contain_text("Refused: main has moved since the preview")
     assert project.sha("main") == mine

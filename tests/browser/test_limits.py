@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from playwright.sync_api import Page, expect
-from queue_desk import failed
+from queue_harness import failed
 from steered_queue import SteeredQueue
 
 from browser import RunningDashboard, Watched, wait_for
@@ -17,26 +17,28 @@ PLAN = Route(name="plan", agent_cli="claude", account="ada")
 API = Route(name="api", agent_cli="claude", model="sonnet")
 
 
-def spend(desk: SteeredQueue, claim: Claim, usd: float) -> None:
+def spend(harness: SteeredQueue, claim: Claim, usd: float) -> None:
     """A session of the claim that ends and reports its cost."""
-    session = desk.db.queue.open_session(claim, role=Role.BUILDER, name="agent", stage=Stage.BUILDING, prompt="do it")
-    with desk.db.connection.transaction():
-        desk.db.connection.change("UPDATE sessions SET ended_at = started_at WHERE id = ?", (session,))
-    desk.db.queue.report_session(session, SessionReport(cost_usd=usd, tokens=1000))
-    desk.db.spending.check(desk.db.spending.stated())
+    session = harness.db.queue.open_session(
+        claim, role=Role.BUILDER, name="agent", stage=Stage.BUILDING, prompt="do it"
+    )
+    with harness.db.connection.transaction():
+        harness.db.connection.change("UPDATE sessions SET ended_at = started_at WHERE id = ?", (session,))
+    harness.db.queue.report_session(session, SessionReport(cost_usd=usd, tokens=1000))
+    harness.db.spending.check(harness.db.spending.stated())
 
 
 def test_a_held_route_shows_until_when_and_why_and_the_next_one_is_in_use(
-    desk: SteeredQueue, page: Page, running: RunningDashboard, seen: Watched
+    harness: SteeredQueue, page: Page, running: RunningDashboard, seen: Watched
 ) -> None:
-    desk.routing = Routing(builder=(PLAN, API))
-    desk.db.routes.note(desk.routing)
-    desk.add("a", "b", "c")
-    first = desk.take()
-    spend(desk, first, 1.5)
+    harness.routing = Routing(builder=(PLAN, API))
+    harness.db.routes.note(harness.routing)
+    harness.add("a", "b", "c")
+    first = harness.take()
+    spend(harness, first, 1.5)
     reason = Trouble(kind=TroubleKind.CREDENTIALS, text="401 invalid key")
-    desk.settle(first, failed(FailureClass.PROVIDER, trouble=reason))
-    desk.start("worker-2")
+    harness.settle(first, failed(FailureClass.PROVIDER, trouble=reason))
+    harness.start("worker-2")
     plan = page.locator("table.routes tr", has_text="plan")
     expect(plan).to_contain_text("on hold until you resume")
     expect(plan).to_contain_text("Sign-in rejected: 401 invalid key")
@@ -46,19 +48,19 @@ def test_a_held_route_shows_until_when_and_why_and_the_next_one_is_in_use(
     expect(api.locator("[data-heading=Running]")).to_have_text("1")
     expect(api).to_contain_text("not reported")
     page.get_by_role("button", name="Try again now").click()
-    desk.carry_out()
+    harness.carry_out()
     expect(plan).to_contain_text("in use")
     expect(api).to_contain_text("standby")
 
 
 def test_a_budget_shows_how_much_of_each_cap_is_used(
-    desk: SteeredQueue, page: Page, running: RunningDashboard, seen: Watched
+    harness: SteeredQueue, page: Page, running: RunningDashboard, seen: Watched
 ) -> None:
-    desk.add("a", "b")
-    desk.db.spending.note(Budget(task=Caps(usd=3), run=Caps(usd=5), day=Caps(tokens=100_000)))
-    desk.db.spending.begin_run()
-    claim = desk.take()
-    spend(desk, claim, 1.5)
+    harness.add("a", "b")
+    harness.db.spending.note(Budget(task=Caps(usd=3), run=Caps(usd=5), day=Caps(tokens=100_000)))
+    harness.db.spending.begin_run()
+    claim = harness.take()
+    spend(harness, claim, 1.5)
     bar = page.get_by_role("progressbar", name="Budget of this run")
     expect(bar).to_have_attribute("aria-valuetext", "$1.50 of $5.00")
     expect(bar).to_have_attribute("aria-valuenow", "30")
@@ -68,10 +70,10 @@ def test_a_budget_shows_how_much_of_each_cap_is_used(
     expect(page.get_by_role("progressbar", name=f"Budget of task {claim.task_id}")).to_have_attribute(
         "aria-valuetext", "$1.50 of $3.00"
     )
-    spend(desk, claim, 2.6)
+    spend(harness, claim, 2.6)
     expect(page.locator(".caps")).to_contain_text("82 %, nearly used up")
     expect(page.locator(".caps")).to_contain_text("136 %, used up")  # of the task
-    spend(desk, claim, 1.0)
+    spend(harness, claim, 1.0)
     expect(page.locator(".caps")).to_contain_text("new tasks start when you resume")
     expect(page.locator(".warning")).to_contain_text("Paused (by the budget, ")
     expect(page.locator(".warning")).to_contain_text("The budget of this run is used up, 5.10 of 5.00 USD.")
@@ -79,9 +81,9 @@ def test_a_budget_shows_how_much_of_each_cap_is_used(
     expect(page.locator("header .cap")).to_contain_text("$5.10 of $3.00")
 
 
-def test_without_routes_and_budgets_now_shows_neither(desk: SteeredQueue, page: Page, seen: Watched) -> None:
-    desk.add("a")
-    spend(desk, desk.take(), 1.0)
+def test_without_routes_and_budgets_now_shows_neither(harness: SteeredQueue, page: Page, seen: Watched) -> None:
+    harness.add("a")
+    spend(harness, harness.take(), 1.0)
     wait_for(lambda: page.locator(".counters").count(), on=page)
     expect(page.locator("main")).not_to_contain_text("Budget")
     expect(page.locator("main")).not_to_contain_text("Routes")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from playwright.sync_api import Page, expect
-from queue_desk import failed
+from queue_harness import failed
 from steered_queue import SteeredQueue
 
 from browser import RunningDashboard, Watched
@@ -12,28 +12,28 @@ from swarm_shared.domain.trouble import Trouble, TroubleKind
 
 
 def test_workers_new_tasks_and_holds_are_changed_from_settings(
-    desk: SteeredQueue, page: Page, running: RunningDashboard, seen: Watched
+    harness: SteeredQueue, page: Page, running: RunningDashboard, seen: Watched
 ) -> None:
-    desk.add("a", "b")
+    harness.add("a", "b")
     trouble = Trouble(kind=TroubleKind.QUOTA, text="no credit is left")
-    desk.settle(desk.start(), failed(FailureClass.PROVIDER, trouble=trouble))
+    harness.settle(harness.start(), failed(FailureClass.PROVIDER, trouble=trouble))
     page.goto(f"{running.url}/settings")
     card = page.get_by_role("region", name="While the swarm runs")
     card.get_by_label("Scale to").fill("3")
     card.get_by_role("button", name="Set").click()
-    row = desk.carry_out()
+    row = harness.carry_out()
     assert (row.verb, dict(row.argument)) == (Verb.SCALE, {"workers": 3})
     card.get_by_role("button", name="Pause").click()
-    desk.carry_out()
+    harness.carry_out()
     expect(card).to_contain_text("do not start")
     expect(card).to_contain_text("Routes on hold")
     card.get_by_role("button", name="Try again now").click()
-    desk.carry_out()
+    harness.carry_out()
     expect(card).not_to_contain_text("Routes on hold")
     expect(card.get_by_role("button", name="Pause")).to_be_visible()
 
 
-def test_settings_read_as_words(desk: SteeredQueue, page: Page, running: RunningDashboard, seen: Watched) -> None:
+def test_settings_read_as_words(harness: SteeredQueue, page: Page, running: RunningDashboard, seen: Watched) -> None:
     page.goto(f"{running.url}/settings")
     row = page.locator("table.settings tr", has_text="stop_on_same_problem")
     expect(row).to_contain_text("off")

@@ -36,10 +36,10 @@ new PerformanceObserver((list) => {
 class Log:
     """The builder session of task 1, written to manually."""
 
-    def __init__(self, desk: SteeredQueue) -> None:
-        desk.add("1")
-        self.claim = desk.take()
-        self._queue, self._output = desk.db.queue, desk.db.output
+    def __init__(self, harness: SteeredQueue) -> None:
+        harness.add("1")
+        self.claim = harness.take()
+        self._queue, self._output = harness.db.queue, harness.db.output
         self.session = self._queue.open_session(
             self.claim, role=Role.BUILDER, name="b", stage=Stage.BUILDING, prompt="p"
         )
@@ -54,8 +54,8 @@ class Log:
 
 
 @pytest.fixture
-def log(desk: SteeredQueue) -> Log:
-    return Log(desk)
+def log(harness: SteeredQueue) -> Log:
+    return Log(harness)
 
 
 def open_log(page: Page, running: RunningDashboard, more: str = "") -> None:
@@ -213,11 +213,13 @@ def test_truncated_output_is_marked_in_its_place(
 
 
 def test_sessions_and_attempts_are_chosen_by_tabs_and_the_address(
-    desk: SteeredQueue, log: Log, page: Page, running: RunningDashboard, seen: Watched
+    harness: SteeredQueue, log: Log, page: Page, running: RunningDashboard, seen: Watched
 ) -> None:
     log.write("the builder speaks\n")
-    checker = desk.db.queue.open_session(log.claim, role=Role.VALIDATOR, name="v", stage=Stage.VALIDATING, prompt="q")
-    desk.db.output.append(checker, [(1, b"the validator speaks\n")], position=0, limit_bytes=10**6)
+    checker = harness.db.queue.open_session(
+        log.claim, role=Role.VALIDATOR, name="v", stage=Stage.VALIDATING, prompt="q"
+    )
+    harness.db.output.append(checker, [(1, b"the validator speaks\n")], position=0, limit_bytes=10**6)
     open_log(page, running)
     expect(page.locator(".row")).to_have_text("the validator speaks")
     page.click(".tabs.small >> text=builder")

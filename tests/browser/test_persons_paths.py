@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
-from start_desk import Desk, desk, task, until
+from start_harness import Harness, harness, task, until
 
 from browser import Watched, context_of, watch
 from swarm_shared.database import TaskDatabase
@@ -20,8 +20,8 @@ STOPPED_BY_A_PERSON = 9
 
 
 @pytest.fixture
-def at() -> Iterator[Desk]:
-    with desk() as made:
+def at() -> Iterator[Harness]:
+    with harness() as made:
         yield made
 
 
@@ -39,14 +39,14 @@ def seen(page: Page) -> Iterator[Watched]:
     noted.assert_clean()
 
 
-def start(at: Desk, page: Page, *words: str) -> None:
+def start(at: Harness, page: Page, *words: str) -> None:
     """Run `start` as a user does, and open the link that it prints."""
     at.start("--dashboard", "--dashboard-port", "0", "--no-validation", "--keep-running", *words)
     page.goto(at.wait_for("the link", lambda: link(at)))
     page.wait_for_selector('#chip[data-state="live"]')
 
 
-def link(at: Desk) -> str | None:
+def link(at: Harness) -> str | None:
     with closing(TaskDatabase(at.db)) as database:
         dashboard = database.swarm.services().get("dashboard")
         if dashboard is None or not dashboard.is_alive():
@@ -59,11 +59,11 @@ def shows(page: Page, screen: str) -> None:
     expect(page.locator(f'#nav a[data-screen="{screen}"]')).to_have_attribute("aria-current", "page")
 
 
-def become(at: Desk, task_id: str, status: Status) -> None:
+def become(at: Harness, task_id: str, status: Status) -> None:
     at.wait_for(f"{task_id} to be {status}", lambda: at.status(task_id) is status)
 
 
-def test_find_out_why_a_task_failed_and_retry_it_with_a_note(at: Desk, page: Page, seen: Watched) -> None:
+def test_find_out_why_a_task_failed_and_retry_it_with_a_note(at: Harness, page: Page, seen: Watched) -> None:
     fails_once = f"echo 'No module named ledger'; [ -e {at.marker('installed')} ] || exit 3"
     at.add(task("parse", fails_once, max_retries=0), task("print", dependencies=("parse",)))
     start(at, page)
@@ -84,7 +84,7 @@ def test_find_out_why_a_task_failed_and_retry_it_with_a_note(at: Desk, page: Pag
     expect(page.locator(".task-head .badge")).to_have_text("completed")
 
 
-def test_failures_with_one_cause_are_retried_at_once(at: Desk, page: Page, seen: Watched) -> None:
+def test_failures_with_one_cause_are_retried_at_once(at: Harness, page: Page, seen: Watched) -> None:
     fails_once = f"echo 'No module named ledger' >&2; [ -e {at.marker('installed')} ] || exit 3"
     ids = [f"t{n}" for n in range(8)]
     at.add(*(task(task_id, fails_once, max_retries=0) for task_id in ids))
@@ -101,7 +101,7 @@ def test_failures_with_one_cause_are_retried_at_once(at: Desk, page: Page, seen:
     expect(page.locator("main")).to_contain_text("All clear")
 
 
-def test_a_stuck_agent_is_killed_and_its_task_released(at: Desk, page: Page, seen: Watched) -> None:
+def test_a_stuck_agent_is_killed_and_its_task_released(at: Harness, page: Page, seen: Watched) -> None:
     stuck = f"[ -e {at.marker('go')} ] || {{ touch {at.marker('begun')}; sleep 4242; }}"
     at.add(task("a", stuck))
     start(at, page)
@@ -120,7 +120,7 @@ def test_a_stuck_agent_is_killed_and_its_task_released(at: Desk, page: Page, see
     expect(page.locator("main")).to_contain_text("All clear")
 
 
-def test_workers_are_scaled_to_five_and_the_queue_is_paused_and_resumed(at: Desk, page: Page, seen: Watched) -> None:
+def test_workers_are_scaled_to_five_and_the_queue_is_paused_and_resumed(at: Harness, page: Page, seen: Watched) -> None:
     start(at, page)
     shows(page, "workers")
     page.fill("#scale", "5")
@@ -144,7 +144,7 @@ def test_workers_are_scaled_to_five_and_the_queue_is_paused_and_resumed(at: Desk
     assert page.evaluate("window.sameDocument")
 
 
-def test_a_graceful_shutdown_lets_running_tasks_finish(at: Desk, page: Page, seen: Watched) -> None:
+def test_a_graceful_shutdown_lets_running_tasks_finish(at: Harness, page: Page, seen: Watched) -> None:
     at.add(task("a", f"touch {at.marker('begun')}; {until(at.folder, 'go')}"), task("b", dependencies=("a",)))
     start(at, page)
     at.wait_marker("begun")
@@ -159,7 +159,7 @@ def test_a_graceful_shutdown_lets_running_tasks_finish(at: Desk, page: Page, see
     seen.errors.clear()  # the line broke off, as it must
 
 
-def test_an_emergency_stop_ends_every_agent_at_once(at: Desk, page: Page, seen: Watched) -> None:
+def test_an_emergency_stop_ends_every_agent_at_once(at: Harness, page: Page, seen: Watched) -> None:
     at.add(task("a", f"touch {at.marker('begun')}; sleep 4343"))
     start(at, page)
     at.wait_marker("begun")
@@ -173,7 +173,7 @@ def test_an_emergency_stop_ends_every_agent_at_once(at: Desk, page: Page, seen: 
     seen.errors.clear()  # the line broke off, as it must
 
 
-def test_a_reload_and_the_way_back_return_to_the_same_view(at: Desk, page: Page, seen: Watched) -> None:
+def test_a_reload_and_the_way_back_return_to_the_same_view(at: Harness, page: Page, seen: Watched) -> None:
     at.add(*(task(f"t{n}", "false", max_retries=0, phase="core") for n in range(3)))
     start(at, page)
     become(at, "t2", Status.FAILED)
@@ -191,7 +191,7 @@ def test_a_reload_and_the_way_back_return_to_the_same_view(at: Desk, page: Page,
     expect(page.locator(".verdict")).to_be_visible()
 
 
-def test_the_whole_of_it_without_a_mouse(at: Desk, page: Page, seen: Watched) -> None:
+def test_the_whole_of_it_without_a_mouse(at: Harness, page: Page, seen: Watched) -> None:
     fails_once = f"[ -e {at.marker('go')} ] || exit 3"
     at.add(task("a", fails_once, max_retries=0), task("b", f"touch {at.marker('begun')}; sleep 4444"))
     start(at, page, "--workers", "2")

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
-from queue_desk import PASSED, failed
+from queue_harness import PASSED, failed
 from steered_queue import SteeredQueue
 from stopwatch import Stopwatch
 
@@ -44,13 +44,13 @@ def paths(page: Page, picture: str) -> str:
 
 
 def test_what_runs_appears_on_its_lane_and_stays_when_it_has_ended(
-    desk: SteeredQueue, page: Page, seen: Watched
+    harness: SteeredQueue, page: Page, seen: Watched
 ) -> None:
-    desk.add("1", "2")
-    claim = desk.start()
+    harness.add("1", "2")
+    claim = harness.start()
     expect(page.locator('.lane[data-worker="worker-1"] .lane-now')).to_contain_text("building")
     page.wait_for_function("() => document.querySelector('.lane .live').getAttribute('d') !== ''")
-    desk.settle(claim)
+    harness.settle(claim)
     page.wait_for_function("() => document.querySelector('.lane .live').getAttribute('d') === ''")
     page.wait_for_function(
         "() => [...document.querySelectorAll('.lane .block:not(.live)')].some((p) => p.getAttribute('d'))"
@@ -59,11 +59,11 @@ def test_what_runs_appears_on_its_lane_and_stays_when_it_has_ended(
 
 
 def test_the_keyboard_goes_from_attempt_to_attempt_and_opens_the_task(
-    desk: SteeredQueue, page: Page, seen: Watched
+    harness: SteeredQueue, page: Page, seen: Watched
 ) -> None:
-    desk.add("first", "second", "third")
-    desk.run()
-    desk.start("worker-2")
+    harness.add("first", "second", "third")
+    harness.run()
+    harness.start("worker-2")
     expect(page.locator(".lanes .said")).to_contain_text("2 attempts")
     page.focus(".lanes .chart")
     page.keyboard.press("End")
@@ -75,9 +75,9 @@ def test_the_keyboard_goes_from_attempt_to_attempt_and_opens_the_task(
     expect(page.locator("h1")).to_have_text("task first")
 
 
-def test_the_range_is_in_the_address(desk: SteeredQueue, page: Page, seen: Watched) -> None:
-    desk.add("1")
-    desk.run()
+def test_the_range_is_in_the_address(harness: SteeredQueue, page: Page, seen: Watched) -> None:
+    harness.add("1")
+    harness.run()
     page.click('.ranges a:has-text("6 h")')
     expect(page.locator(".bars h2")).to_contain_text("per 5 minutes")
     expect(page).to_have_url(re.compile("range=6h"))
@@ -88,7 +88,7 @@ def test_the_range_is_in_the_address(desk: SteeredQueue, page: Page, seen: Watch
 
 
 def test_a_picture_that_does_not_report_the_newest_event_is_loaded_again(
-    desk: SteeredQueue, page: Page, seen: Watched
+    harness: SteeredQueue, page: Page, seen: Watched
 ) -> None:
     asked: list[int] = []
     costly = False
@@ -100,26 +100,26 @@ def test_a_picture_that_does_not_report_the_newest_event_is_loaded_again(
         route.fulfill(json={**body, "seq": body["seq"] - 1} if costly else body)
 
     page.route("**/api/timeline**", answer)
-    desk.add("1")
-    desk.run()
+    harness.add("1")
+    harness.run()
     page.click('.ranges a:has-text("15 min")')
-    wait_for(lambda: asked[-1:] == [desk.db.events.last_id()], on=page)
+    wait_for(lambda: asked[-1:] == [harness.db.events.last_id()], on=page)
     asked.clear()
     costly = True
-    desk.db.events.add("paused", "the last thing that happens")
+    harness.db.events.add("paused", "the last thing that happens")
     wait_for(lambda: asked, on=page)
     wait_for(lambda: len(asked) > 1, deadline_s=BEFORE_A_TICK_S, on=page)
     page.unroute_all(behavior="wait")
 
 
-def test_nothing_moves_under_the_pointer(desk: SteeredQueue, page: Page, seen: Watched) -> None:
-    desk.add(*(str(n) for n in range(30)))
-    desk.run()
+def test_nothing_moves_under_the_pointer(harness: SteeredQueue, page: Page, seen: Watched) -> None:
+    harness.add(*(str(n) for n in range(30)))
+    harness.run()
     expect(page.locator(".lanes .said")).to_contain_text("1 attempt.")
     page.hover(".lanes .bar-lane")
     before = paths(page, "lanes")
     for _ in range(5):
-        desk.run(failed(FailureClass.QUALITY))
+        harness.run(failed(FailureClass.QUALITY))
     expect(page.locator('.counters [data-group="not_started"] .number')).not_to_have_text("29")
     page.wait_for_timeout(2_500)  # longer than the pictures are loaded apart
     assert paths(page, "lanes") == before
@@ -128,17 +128,17 @@ def test_nothing_moves_under_the_pointer(desk: SteeredQueue, page: Page, seen: W
 
 
 def test_hundreds_of_short_attempts_are_few_shapes_that_say_how_many(
-    desk: SteeredQueue, page: Page, seen: Watched
+    harness: SteeredQueue, page: Page, seen: Watched
 ) -> None:
-    desk.add(*(str(n) for n in range(300)))
+    harness.add(*(str(n) for n in range(300)))
     nodes = "document.querySelectorAll('.lanes *').length"
     for n in range(16):
-        desk.run()
-        desk.claimant(f"worker-{n + 1}")
+        harness.run()
+        harness.claimant(f"worker-{n + 1}")
     expect(page.locator(".lane[data-worker]")).to_have_count(16)
     few = page.evaluate(nodes)
     for n in range(250):
-        desk.run(failed(FailureClass.QUALITY, "tests are red") if n % 50 == 0 else PASSED)
+        harness.run(failed(FailureClass.QUALITY, "tests are red") if n % 50 == 0 else PASSED)
     page.wait_for_function("() => /^2\\d\\d attempts/.test(document.querySelector('.lanes .said').textContent)")
     assert page.evaluate(nodes) <= few + 20
     page.focus(".lanes .chart")
@@ -150,10 +150,10 @@ def test_hundreds_of_short_attempts_are_few_shapes_that_say_how_many(
     assert int(found[1]) > 50
 
 
-def test_the_bars_and_their_table_say_the_same(desk: SteeredQueue, page: Page, seen: Watched) -> None:
-    desk.add(TaskSpec(id="1", name="one", max_retries=1), "2", "3")
+def test_the_bars_and_their_table_say_the_same(harness: SteeredQueue, page: Page, seen: Watched) -> None:
+    harness.add(TaskSpec(id="1", name="one", max_retries=1), "2", "3")
     for result in (failed(FailureClass.QUALITY), failed(FailureClass.QUALITY), PASSED, PASSED):
-        desk.run(result)
+        harness.run(result)
     expect(page.locator(".bars .said")).to_contain_text("4 attempts ended: 2 passed, 1 retried, 1 failed.")
     page.click(".bars summary")
     page.wait_for_selector(".bars tbody tr")
@@ -169,23 +169,23 @@ def test_the_bars_and_their_table_say_the_same(desk: SteeredQueue, page: Page, s
     expect(page.locator(".bars .said")).to_have_text(re.compile(r"^\d\d:\d\d–\d\d:\d\d: "))
 
 
-def test_progress_shows_the_likely_end_and_how_sure_it_is(desk: SteeredQueue, page: Page, seen: Watched) -> None:
-    desk.add(*(TaskSpec(id=str(n), name=str(n), estimated_hours=1) for n in range(8)))
+def test_progress_shows_the_likely_end_and_how_sure_it_is(harness: SteeredQueue, page: Page, seen: Watched) -> None:
+    harness.add(*(TaskSpec(id=str(n), name=str(n), estimated_hours=1) for n in range(8)))
     expect(page.locator(".progress .said")).to_contain_text("An estimate appears once a task has finished")
     for n in range(4):
-        claim = desk.start()
+        claim = harness.start()
         took_ms = 60_000 * (n + 2)
-        desk.db.connection.change(
+        harness.db.connection.change(
             "UPDATE attempts SET claimed_at = claimed_at - ? WHERE id = ?", (took_ms, claim.attempt)
         )
-        desk.settle(claim)
+        harness.settle(claim)
     expect(page.locator(".progress .said")).to_contain_text("4\u00a0h of 8\u00a0h done")
     expect(page.locator(".progress .said")).to_contain_text("80 % likely between")
     expect(page.locator(".progress .band").first).to_be_attached()
 
 
-def test_the_graph_is_walked_by_keyboard(desk: SteeredQueue, page: Page, seen: Watched) -> None:
-    desk.add("a", *(TaskSpec(id=b, name=b, dependencies=(a,)) for a, b in ("ab", "bc", "cd")))
+def test_the_graph_is_walked_by_keyboard(harness: SteeredQueue, page: Page, seen: Watched) -> None:
+    harness.add("a", *(TaskSpec(id=b, name=b, dependencies=(a,)) for a, b in ("ab", "bc", "cd")))
     page.keyboard.press("g")
     page.keyboard.press("g")
     expect(page.locator(".graph .box")).to_have_count(4)
@@ -212,15 +212,15 @@ def test_the_graph_is_walked_by_keyboard(desk: SteeredQueue, page: Page, seen: W
     )
 
 
-def test_the_graph_follows_what_happens(desk: SteeredQueue, page: Page, seen: Watched) -> None:
-    desk.add("a", TaskSpec(id="b", name="b", dependencies=("a",)))
+def test_the_graph_follows_what_happens(harness: SteeredQueue, page: Page, seen: Watched) -> None:
+    harness.add("a", TaskSpec(id="b", name="b", dependencies=("a",)))
     page.click('#nav a[data-screen="graph"]')
     box = page.locator('.graph .box[data-key="a"]')
     expect(box).to_have_attribute("data-group", "not_started")
     box.hover()
-    claim = desk.start()
+    claim = harness.start()
     expect(box).to_have_attribute("data-group", "in_progress")  # colours change under the pointer, places do not
-    desk.settle(claim)
+    harness.settle(claim)
     expect(box).to_have_attribute("data-group", "completed")
     expect(page.locator(".graph .box.critical")).to_have_attribute("data-key", "b")
     page.click(".graph summary")
@@ -232,8 +232,8 @@ def test_the_graph_follows_what_happens(desk: SteeredQueue, page: Page, seen: Wa
     expect(page.locator(".found")).to_contain_text("2 tasks around a")
 
 
-def test_ten_thousand_tasks_do_not_freeze_the_graph(desk: SteeredQueue, page: Page, seen: Watched) -> None:
-    desk.add(
+def test_ten_thousand_tasks_do_not_freeze_the_graph(harness: SteeredQueue, page: Page, seen: Watched) -> None:
+    harness.add(
         *(
             TaskSpec(
                 id=f"t{n}", name=f"task {n}", phase=f"phase {n // 500}", dependencies=(f"t{n - 7}",) if n > 6 else ()
@@ -261,11 +261,11 @@ def test_ten_thousand_tasks_do_not_freeze_the_graph(desk: SteeredQueue, page: Pa
 
 @pytest.mark.parametrize("path", ["/?range=15m", "/workers", "/graph", "/graph?view=phases"])
 def test_pictures_fit_a_narrow_window(
-    desk: SteeredQueue, running: RunningDashboard, browser: Browser, path: str
+    harness: SteeredQueue, running: RunningDashboard, browser: Browser, path: str
 ) -> None:
-    desk.add(*(TaskSpec(id=f"a-rather-long-name/{n}", name="x" * 90, phase=f"p{n % 3}") for n in range(20)))
-    desk.run()
-    desk.start("a-worker-with-a-rather-long-name-of-its-own")
+    harness.add(*(TaskSpec(id=f"a-rather-long-name/{n}", name="x" * 90, phase=f"p{n % 3}") for n in range(20)))
+    harness.run()
+    harness.start("a-worker-with-a-rather-long-name-of-its-own")
     context = context_of(browser, width=NARROW_PX, dark=True)
     page = context.new_page()
     noted = watch(page)
@@ -281,10 +281,10 @@ def test_pictures_fit_a_narrow_window(
 
 @pytest.mark.parametrize(("screen", "kept"), [("tasks", ".bulk"), ("now", ".picture.lanes"), ("graph", ".picture")])
 def test_an_element_that_a_module_keeps_does_not_keep_the_screen_that_was_left(
-    desk: SteeredQueue, page: Page, seen: Watched, screen: str, kept: str
+    harness: SteeredQueue, page: Page, seen: Watched, screen: str, kept: str
 ) -> None:
-    desk.add("1")
-    desk.run()
+    harness.add("1")
+    harness.run()
     page.click(f'#nav a[data-screen="{screen}"]')
     page.wait_for_selector(f"main .screen {kept}", state="attached")
     page.evaluate(f"window.kept = document.querySelector('main {kept}')")
@@ -293,7 +293,7 @@ def test_an_element_that_a_module_keeps_does_not_keep_the_screen_that_was_left(
     assert page.evaluate("window.kept.closest('.screen')") is None
 
 
-def test_an_open_page_does_not_grow(desk: SteeredQueue, page: Page, seen: Watched) -> None:
+def test_an_open_page_does_not_grow(harness: SteeredQueue, page: Page, seen: Watched) -> None:
     """Counted by the browser itself, after it has cleaned up: nodes, listeners and memory."""
     devtools = page.context.new_cdp_session(page)
 
@@ -307,16 +307,16 @@ def test_an_open_page_does_not_grow(desk: SteeredQueue, page: Page, seen: Watche
     def work(times: int, screens: tuple[str, ...]) -> None:
         for n in range(times):
             for _ in range(10):
-                desk.run()
+                harness.run()
             if n % 5 == 0:
                 page.click(f'#nav a[data-screen="{screens[n // 5 % len(screens)]}"]')
         page.click('#nav a[data-screen="now"]')
-        done = str(desk.db.tasks.counts()["completed"][0])  # type: ignore[index]
+        done = str(harness.db.tasks.counts()["completed"][0])  # type: ignore[index]
         expect(page.locator('.counters [data-group="completed"] .number')).to_have_text(f"{int(done):,}")
         wait_for(lambda: "Live" in page.inner_text("#chip"))
         page.wait_for_timeout(2_500)  # the pictures have been loaded again
 
-    desk.add(*(str(n) for n in range(2_000)))
+    harness.add(*(str(n) for n in range(2_000)))
     screens = ("now", "tasks", "workers", "graph", "audit")
     work(40, screens)
     before = counted()
@@ -332,49 +332,49 @@ def test_an_open_page_does_not_grow(desk: SteeredQueue, page: Page, seen: Watche
 
 
 def test_a_worker_is_drained_and_restarted_and_shows_what_it_uses(
-    desk: SteeredQueue, page: Page, seen: Watched
+    harness: SteeredQueue, page: Page, seen: Watched
 ) -> None:
-    desk.add("1")
-    run = desk.claimant("worker-1").run
-    desk.start()
-    desk.claimant("worker-2")
+    harness.add("1")
+    run = harness.claimant("worker-1").run
+    harness.start()
+    harness.claimant("worker-2")
     page.click('#nav a[data-screen="workers"]')
     row = page.locator('table.workers tr[data-key="worker-1"]')
     expect(row.locator('[data-heading="Memory"]')).to_have_text("–")
     uses = Uses(rss_bytes=300 * 1024**2, cpu_share=0.37, processes=4)
-    desk.db.workers.heartbeat(run, began_mono_ms=0, lease_s=60, uses=uses)
+    harness.db.workers.heartbeat(run, began_mono_ms=0, lease_s=60, uses=uses)
     expect(row.locator('[data-heading="Memory"]')).to_have_text("300.0\u00a0MiB")
     expect(row.locator('[data-heading="CPU"]')).to_have_text("37\u00a0%")
     row.locator("button:has-text('Drain')").click()
     expect(page.locator("#dialog")).to_contain_text("It finishes 1, however long that takes, then leaves")
     page.click("#dialog button.primary")
-    asked = desk.asked()
+    asked = harness.asked()
     assert (asked.verb, asked.target) == (Verb.DRAIN, "worker-1")
-    answer(desk, asked)
+    answer(harness, asked)
     expect(page.locator(".notice").first).to_have_attribute("data-kind", "done")
     row.locator("button:has-text('Restart')").click()
     expect(page.locator("#dialog")).to_contain_text("It works on 1. It can finish that first")
     page.click("#dialog button.primary")
-    asked = desk.asked()
+    asked = harness.asked()
     assert (asked.verb, asked.target, asked.argument) == (Verb.RESTART_WORKER, "worker-1", {})
-    answer(desk, asked)
+    answer(harness, asked)
     row.locator("button:has-text('Restart')").click()
     page.click("#dialog button.danger")
-    asked = desk.asked()
+    asked = harness.asked()
     assert (asked.verb, asked.target, asked.argument) == (Verb.RESTART_WORKER, "worker-1", {"now": True})
-    answer(desk, asked)
+    answer(harness, asked)
     page.locator('table.workers tr[data-key="worker-2"] button:has-text("Restart")').click()
     expect(page.locator("#dialog")).to_contain_text("It is idle, so no work is lost.")
     page.keyboard.press("Escape")
-    assert desk.db.control.pending() == []
+    assert harness.db.control.pending() == []
 
 
 def test_scaling_down_names_who_leaves_and_scaling_up_does_not_ask(
-    desk: SteeredQueue, page: Page, seen: Watched
+    harness: SteeredQueue, page: Page, seen: Watched
 ) -> None:
-    desk.add("setup", "b")
-    desk.claimant("worker-1")
-    desk.start("worker-2")
+    harness.add("setup", "b")
+    harness.claimant("worker-1")
+    harness.start("worker-2")
     page.click('#nav a[data-screen="workers"]')
     expect(page.locator("table.workers tbody tr")).to_have_count(2)
     page.fill("#scale", "1")
@@ -382,14 +382,14 @@ def test_scaling_down_names_who_leaves_and_scaling_up_does_not_ask(
     expect(page.locator("#dialog")).to_contain_text("worker-2 leaves after setup.")
     expect(page.locator("#dialog")).not_to_contain_text("--")
     page.locator("#dialog").get_by_role("button", name="Go back").click()
-    assert desk.db.control.pending() == []
+    assert harness.db.control.pending() == []
     page.fill("#scale", "3")
     page.click("form.scale button")
-    asked = desk.asked()
+    asked = harness.asked()
     assert (asked.verb, asked.argument) == (Verb.SCALE, {"workers": 3})
 
 
-def answer(desk: SteeredQueue, row: ControlRow) -> None:
+def answer(harness: SteeredQueue, row: ControlRow) -> None:
     """As the reaper, which tests of its own show at work."""
-    with desk.db.connection.transaction():
-        desk.db.control.answer(row.id, "done", "as asked", by="reaper")
+    with harness.db.connection.transaction():
+        harness.db.control.answer(row.id, "done", "as asked", by="reaper")

@@ -20,26 +20,26 @@ def asked_for(page: Page, word: str) -> list[str]:
     return found
 
 
-def test_an_outcome_arrives_without_being_asked_for(desk: SteeredQueue, page: Page, seen: Watched) -> None:
-    desk.add("a")
+def test_an_outcome_arrives_without_being_asked_for(harness: SteeredQueue, page: Page, seen: Watched) -> None:
+    harness.add("a")
     page.goto(page.url.partition("#")[0] + "tasks/a")
     page.wait_for_selector('#chip[data-state="live"]')
     polled = asked_for(page, "/api/control/")
     page.click('.actions [data-verb="hold"]')
-    desk.carry_out()
+    harness.carry_out()
     expect(page.locator('.notice[data-kind="done"]')).to_be_visible()
     assert polled == []
 
 
-def test_a_log_grows_without_being_asked_for(desk: SteeredQueue, page: Page, seen: Watched) -> None:
-    desk.add("a")
-    desk.start()
-    session = desk.db.connection.value("SELECT max(id) FROM sessions")
+def test_a_log_grows_without_being_asked_for(harness: SteeredQueue, page: Page, seen: Watched) -> None:
+    harness.add("a")
+    harness.start()
+    session = harness.db.connection.value("SELECT max(id) FROM sessions")
     written = 0
 
     def write(text: bytes) -> None:
         nonlocal written
-        desk.db.output.append(session, [(1, text)], position=written, limit_bytes=10**7)
+        harness.db.output.append(session, [(1, text)], position=written, limit_bytes=10**7)
         written += len(text)
 
     write(b"first line\n")

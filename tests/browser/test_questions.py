@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from playwright.sync_api import Page, expect
-from queue_desk import failed
+from queue_harness import failed
 from steered_queue import SteeredQueue
 
 from browser import Watched
@@ -15,9 +15,9 @@ ASKS = failed(
 )
 
 
-def test_a_question_is_answered_from_needs_you(desk: SteeredQueue, page: Page, seen: Watched) -> None:
-    desk.add("a")
-    desk.run(ASKS)
+def test_a_question_is_answered_from_needs_you(harness: SteeredQueue, page: Page, seen: Watched) -> None:
+    harness.add("a")
+    harness.run(ASKS)
     page.click('#nav a[data-screen="inbox"]')
     row = page.locator('section[aria-label="Held tasks"] li')
     expect(row).to_contain_text("Its builder cannot continue without your answer.")
@@ -28,21 +28,21 @@ def test_a_question_is_answered_from_needs_you(desk: SteeredQueue, page: Page, s
     expect(page.locator("#dialog")).to_be_visible()  # an empty answer is none
     page.fill("#dialog textarea", "Files.")
     page.click("#dialog button.primary")
-    request = desk.carry_out()
+    request = harness.carry_out()
     assert (request.verb, request.argument) == (Verb.ANSWER, {"text": "Files.", "attempt": 1})
-    assert desk.status("a") is Status.NOT_STARTED
+    assert harness.status("a") is Status.NOT_STARTED
     expect(page.locator("main")).to_contain_text("All clear")
 
 
-def test_a_question_is_answered_on_the_tasks_own_screen(desk: SteeredQueue, page: Page, seen: Watched) -> None:
-    desk.add("a")
-    desk.run(ASKS)
+def test_a_question_is_answered_on_the_tasks_own_screen(harness: SteeredQueue, page: Page, seen: Watched) -> None:
+    harness.add("a")
+    harness.run(ASKS)
     page.goto(page.url.partition("#")[0] + "tasks/a")
     expect(page.locator(".state")).to_contain_text(f"Its agent has a question for you. {QUESTION.strip()}")
     expect(page.locator(".actions .primary")).to_have_attribute("data-verb", "answer")
     page.click('.actions [data-verb="answer"]')
     page.fill("#dialog textarea", "Files.")
     page.click("#dialog button.primary")
-    desk.carry_out()
+    harness.carry_out()
     expect(page.locator("table.attempts")).to_contain_text("asked a question")
     expect(page.locator("table.attempts")).to_contain_text("Your answer: Files.")

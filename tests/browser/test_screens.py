@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
-from queue_desk import failed
+from queue_harness import failed
 from steered_queue import SteeredQueue
 
 from browser import RunningDashboard, Watched, context_of, wait_for, watch
@@ -33,9 +33,9 @@ def go(page: Page, screen: str) -> None:
     expect(page.locator(f'#nav a[data-screen="{screen}"]')).to_have_attribute("aria-current", "page")
 
 
-def kill_one(desk: SteeredQueue, task_id: str) -> None:
-    desk.add(task_id)
-    desk.settle(desk.start(), AttemptResult(outcome=Outcome.KILLED))
+def kill_one(harness: SteeredQueue, task_id: str) -> None:
+    harness.add(task_id)
+    harness.settle(harness.start(), AttemptResult(outcome=Outcome.KILLED))
 
 
 def test_every_screen_has_its_letter_and_the_help_names_it(page: Page, seen: Watched) -> None:
@@ -56,19 +56,19 @@ def test_an_address_without_a_screen_says_so_and_the_way_on(running: RunningDash
     expect(page.locator("main")).to_contain_text("All clear")
 
 
-def test_the_head_counts_what_waits_for_the_user(desk: SteeredQueue, page: Page, seen: Watched) -> None:
+def test_the_head_counts_what_waits_for_the_user(harness: SteeredQueue, page: Page, seen: Watched) -> None:
     expect(page.locator('#nav [data-screen="inbox"] .n')).to_be_hidden()
-    kill_one(desk, "1")
+    kill_one(harness, "1")
     expect(page.locator('#nav [data-screen="inbox"] .n')).to_have_text("1")
-    desk.add(TaskSpec(id="2", name="2", max_retries=0))
-    desk.run(failed(FailureClass.QUALITY))
+    harness.add(TaskSpec(id="2", name="2", max_retries=0))
+    harness.run(failed(FailureClass.QUALITY))
     expect(page.locator('#nav [data-screen="inbox"] .n')).to_have_text("2")
-    desk.db.steering.apply(Verb.RETRY, "2", {}, actor="somebody")
+    harness.db.steering.apply(Verb.RETRY, "2", {}, actor="somebody")
     expect(page.locator('#nav [data-screen="inbox"] .n')).to_have_text("1")
 
 
 def test_on_a_phone_every_screen_is_two_touches_away(
-    browser: Browser, desk: SteeredQueue, running: RunningDashboard
+    browser: Browser, harness: SteeredQueue, running: RunningDashboard
 ) -> None:
     context = context_of(browser, width=PHONE_PX, height=640)
     page = context.new_page()
@@ -100,11 +100,11 @@ def test_on_a_phone_every_screen_is_two_touches_away(
 
 
 def test_what_is_held_is_released_retried_with_a_note_or_rejected(
-    desk: SteeredQueue, page: Page, seen: Watched
+    harness: SteeredQueue, page: Page, seen: Watched
 ) -> None:
-    kill_one(desk, "1")
-    desk.add("2")
-    desk.run(failed(FailureClass.UNREADABLE, "only prose"))
+    kill_one(harness, "1")
+    harness.add("2")
+    harness.run(failed(FailureClass.UNREADABLE, "only prose"))
     go(page, "inbox")
     rows = page.locator(".asks li")
     expect(rows).to_have_count(2)
@@ -113,22 +113,22 @@ def test_what_is_held_is_released_retried_with_a_note_or_rejected(
     rows.nth(1).get_by_role("button", name="Retry with a note… 2").click()
     page.keyboard.type("answer in JSON")
     page.keyboard.press("Control+Enter")
-    row = desk.carry_out()
+    row = harness.carry_out()
     assert (row.verb, row.target, dict(row.argument)) == (Verb.RETRY, "2", {"note": "answer in JSON"})
     expect(rows.nth(1)).to_have_attribute("data-gone", "")
     page.mouse.move(0, 0)
     expect(rows).to_have_count(1)
     expect(page.locator("a[data-row]:focus")).to_have_text("1")  # it took the place of the row that went
     page.keyboard.press("r")
-    assert desk.carry_out().verb is Verb.RELEASE
+    assert harness.carry_out().verb is Verb.RELEASE
     expect(page.locator("main")).to_contain_text("All clear")
 
 
 def test_what_a_user_caused_is_shown_at_once_even_if_something_else_happens_while_it_loads(
-    desk: SteeredQueue, page: Page, seen: Watched
+    harness: SteeredQueue, page: Page, seen: Watched
 ) -> None:
-    kill_one(desk, "1")
-    kill_one(desk, "2")
+    kill_one(harness, "1")
+    kill_one(harness, "2")
     go(page, "inbox")
     rows = page.locator(".asks li")
     expect(rows).to_have_count(2)
@@ -137,25 +137,25 @@ def test_what_a_user_caused_is_shown_at_once_even_if_something_else_happens_whil
     page.route("**/api/needs**", lambda route: kept_back.append(route))
     page.keyboard.press("j")
     page.keyboard.press("r")
-    assert desk.carry_out().verb is Verb.RELEASE
+    assert harness.carry_out().verb is Verb.RELEASE
     wait_for(lambda: len(kept_back) >= 1, on=page)
     page.keyboard.press("j")
     for n in range(2):
-        desk.add(f"new {n}")
+        harness.add(f"new {n}")
         wait_for(lambda n=n: len(kept_back) >= 2 + n, on=page)
     page.unroute("**/api/needs**")  # what still waits continues
     expect(rows).to_have_count(1)
 
 
 def test_a_row_that_went_meanwhile_fades_under_the_pointer_and_goes_when_that_leaves(
-    desk: SteeredQueue, page: Page, seen: Watched
+    harness: SteeredQueue, page: Page, seen: Watched
 ) -> None:
-    kill_one(desk, "1")
-    kill_one(desk, "2")
+    kill_one(harness, "1")
+    kill_one(harness, "2")
     go(page, "inbox")
     first = page.locator(".asks li").first
     first.hover()
-    desk.db.steering.apply(Verb.RELEASE, "1", {}, actor="somebody else")
+    harness.db.steering.apply(Verb.RELEASE, "1", {}, actor="somebody else")
     expect(first).to_have_attribute("data-gone", "")
     expect(page.locator("#chip")).to_contain_text("1 waiting")
     page.hover("#search-box")
@@ -163,78 +163,78 @@ def test_a_row_that_went_meanwhile_fades_under_the_pointer_and_goes_when_that_le
 
 
 def test_a_task_whose_processes_nobody_sees_continues_when_the_user_confirms(
-    desk: SteeredQueue, page: Page, seen: Watched
+    harness: SteeredQueue, page: Page, seen: Watched
 ) -> None:
-    desk.add("1")
-    desk.start()
-    [attempt] = desk.db.recovery.open_attempts()
-    desk.db.recovery.hold_unproven(attempt, "seen: process 7 in another pid namespace")
+    harness.add("1")
+    harness.start()
+    [attempt] = harness.db.recovery.open_attempts()
+    harness.db.recovery.hold_unproven(attempt, "seen: process 7 in another pid namespace")
     go(page, "inbox")
     row = page.locator(".asks li")
     expect(row).to_contain_text("not proven gone")
     row.get_by_role("button", name="Nothing is running: release… 1").click()
     expect(page.locator("#dialog")).to_contain_text("two agents will work on this task at once")
     page.locator("#dialog").get_by_role("button", name="Nothing is running: release").click()
-    asked = desk.asked()
+    asked = harness.asked()
     assert (asked.verb, dict(asked.argument)) == (Verb.RELEASE, {"gone": True})
 
 
-def test_trouble_of_the_whole_swarm_is_above_with_what_to_do(desk: SteeredQueue, page: Page, seen: Watched) -> None:
+def test_trouble_of_the_whole_swarm_is_above_with_what_to_do(harness: SteeredQueue, page: Page, seen: Watched) -> None:
     go(page, "inbox")
-    desk.db.swarm.set_flag("paused", actor="worker-1", reason="the base fails its checks")
+    harness.db.swarm.set_flag("paused", actor="worker-1", reason="the base fails its checks")
     warning = page.locator(".warnings .warning")
     expect(warning).to_contain_text("Paused (requested by worker-1")
     expect(warning).to_contain_text("The base fails its checks.")
     warning.get_by_role("button", name="Resume").click()
-    assert desk.carry_out().verb is Verb.RESUME
+    assert harness.carry_out().verb is Verb.RESUME
     expect(warning).to_have_count(0)
 
 
 def test_a_group_of_failures_is_left_alone_when_the_user_leaves_it(
-    desk: SteeredQueue, page: Page, seen: Watched
+    harness: SteeredQueue, page: Page, seen: Watched
 ) -> None:
-    desk.add(*(TaskSpec(id=str(n), name="n", max_retries=0) for n in range(3)))
+    harness.add(*(TaskSpec(id=str(n), name="n", max_retries=0) for n in range(3)))
     for _ in range(3):
-        desk.run(failed(FailureClass.QUALITY, "linker not found"))
+        harness.run(failed(FailureClass.QUALITY, "linker not found"))
     go(page, "inbox")
     expect(page.locator(".asks li .number")).to_have_text("3")
     page.get_by_role("button", name="Retry all 3…").click()
     page.locator("#dialog").get_by_role("button", name="Go back").click()
-    assert desk.db.control.pending() == []
+    assert harness.db.control.pending() == []
 
 
-def test_landing_shows_why_nothing_lands_and_resume_continues(desk: SteeredQueue, page: Page, seen: Watched) -> None:
+def test_landing_shows_why_nothing_lands_and_resume_continues(harness: SteeredQueue, page: Page, seen: Watched) -> None:
     go(page, "landing")
     expect(page.locator("main")).to_contain_text("--isolation worktree")
-    desk.db.landings.adopt(
+    harness.db.landings.adopt(
         repository="/r/.git", ref="refs/heads/swarm/integration", person_ref="refs/heads/main", tip=SHA
     )
-    desk.add("1", "2")
+    harness.add("1", "2")
     for _ in range(2):
-        desk.settle(desk.start(), AttemptResult(outcome=Outcome.PASSED, base_sha="b" * 40, head_sha=SHA))
-    landing = desk.db.landings.claim(desk.claimant())
+        harness.settle(harness.start(), AttemptResult(outcome=Outcome.PASSED, base_sha="b" * 40, head_sha=SHA))
+    landing = harness.db.landings.claim(harness.claimant())
     assert landing is not None
     expect(page.locator(".stations")).to_contain_text("swarm/integration")
     expect(page.locator("table.to-land tbody tr")).to_have_count(2)
-    desk.db.landings.record_landed(landing, SHA)
-    desk.settle(landing.claim)
+    harness.db.landings.record_landed(landing, SHA)
+    harness.settle(landing.claim)
     expect(page.locator("table.landed tbody tr")).to_contain_text("c0ffee0000")
-    desk.db.landings.stop_queue("base is red", actor="worker-1")
+    harness.db.landings.stop_queue("base is red", actor="worker-1")
     stopped = page.locator(".warning")
     expect(stopped).to_contain_text("Nothing lands.")
     expect(stopped).to_contain_text("base is red")
     stopped.get_by_role("button", name="Resume").click()
-    assert desk.carry_out().verb is Verb.RESUME
+    assert harness.carry_out().verb is Verb.RESUME
     expect(stopped).to_have_count(0)
 
 
 def test_health_says_what_is_wrong_first_and_looks_again_by_itself(
-    desk: SteeredQueue, page: Page, seen: Watched
+    harness: SteeredQueue, page: Page, seen: Watched
 ) -> None:
     go(page, "health")
     expect(page.locator(".verdict")).to_contain_text("issues")
     expect(page.locator(".health")).to_contain_text("requests are not carried out")
-    desk.db.swarm.register_service("reaper", ProcessId.mine(), {"supervised": True, "supervisord_answers": True})
+    harness.db.swarm.register_service("reaper", ProcessId.mine(), {"supervised": True, "supervisord_answers": True})
     # What is left is that this test runs in the checkout of the suite, which is no project to work on.
     expect(page.locator(".verdict")).to_contain_text("1 issue")
     expect(page.locator(".health")).not_to_contain_text("requests are not carried out")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from playwright.sync_api import Page, expect
-from queue_desk import PASSED, failed
+from queue_harness import PASSED, failed
 from steered_queue import SteeredQueue
 
 from browser import Watched
@@ -11,10 +11,10 @@ from swarm_shared.domain.models import FailureClass, Status, TaskSpec, Verb
 
 
 def test_running_a_completed_task_again_is_not_the_first_button_and_names_its_effect(
-    desk: SteeredQueue, page: Page, seen: Watched
+    harness: SteeredQueue, page: Page, seen: Watched
 ) -> None:
-    desk.add("setup", *(TaskSpec(id=name, name=name, dependencies=("setup",)) for name in "abc"))
-    desk.run(PASSED)
+    harness.add("setup", *(TaskSpec(id=name, name=name, dependencies=("setup",)) for name in "abc"))
+    harness.run(PASSED)
     page.click('#nav a[data-screen="tasks"]')
     expect(page.locator('table.tasks tr[data-key="setup"]')).to_contain_text("completed")
     expect(page.locator('table.tasks tr[data-key="setup"] [data-verb]')).to_have_count(0)
@@ -28,25 +28,25 @@ def test_running_a_completed_task_again_is_not_the_first_button_and_names_its_ef
     expect(page.locator("#dialog")).to_contain_text("setup is completed. 3 tasks depend on it")
     expect(page.locator("#dialog button:focus")).to_have_text("Go back")
     page.keyboard.press("Enter")
-    assert desk.db.control.pending() == []
+    assert harness.db.control.pending() == []
     retry.click()
     page.click("#dialog button.danger")
-    assert desk.carry_out().verb is Verb.RETRY
-    assert desk.status("setup") is Status.NOT_STARTED
+    assert harness.carry_out().verb is Verb.RETRY
+    assert harness.status("setup") is Status.NOT_STARTED
 
 
 def test_approving_against_the_validator_asks_and_only_one_button_is_the_first(
-    desk: SteeredQueue, page: Page, seen: Watched
+    harness: SteeredQueue, page: Page, seen: Watched
 ) -> None:
-    desk.add("a")
+    harness.add("a")
     objection = failed(FailureClass.QUALITY, "it loses the last page", validator_result={"verdict": "FAIL"})
     for _ in range(3):
-        desk.run(objection)
-    assert desk.status("a") is Status.FAILED
+        harness.run(objection)
+    assert harness.status("a") is Status.FAILED
     page.goto(page.url.partition("#")[0] + "tasks/a")
     expect(page.locator(".actions .primary")).to_have_count(1)
     page.click('.actions [data-verb="approve"]')
     expect(page.locator("#dialog")).to_contain_text("although the validator objected: it loses the last page")
     page.click("#dialog button.primary")
-    assert desk.carry_out().verb is Verb.APPROVE
+    assert harness.carry_out().verb is Verb.APPROVE
     expect(page.locator(".state")).to_contain_text("completed")

@@ -7,7 +7,7 @@ import re
 import pytest
 from msgspec.structs import replace
 from playwright.sync_api import Locator, Page, expect
-from queue_desk import PASSED, failed
+from queue_harness import PASSED, failed
 from steered_queue import SteeredQueue
 
 from browser import RunningDashboard, Watched
@@ -41,16 +41,16 @@ def a_file(path: str, added: int, deleted: int) -> FileChange:
 
 
 @pytest.fixture
-def task(desk: SteeredQueue, page: Page, running: RunningDashboard) -> Page:
+def task(harness: SteeredQueue, page: Page, running: RunningDashboard) -> Page:
     """Task 1 has failed twice with the same error, and its screen is open."""
-    desk.add(TaskSpec(id="1", name="one", max_retries=1))
+    harness.add(TaskSpec(id="1", name="one", max_retries=1))
     for number in (1, 2):
-        claim = desk.start()
+        claim = harness.start()
         whole = Diff(files=(a_file("app.py", 1, 1), a_file("big.txt", 900, 0)), text=PATCH, truncated=number == 2)
-        desk.db.changes.keep(claim.attempt, Since.BASE, base_sha="a" * 40, head_sha=str(number) * 40, change=whole)
+        harness.db.changes.keep(claim.attempt, Since.BASE, base_sha="a" * 40, head_sha=str(number) * 40, change=whole)
         if number == 2:
             own = Diff(files=(a_file("app.py", 1, 1),), text=OWN, truncated=False)
-            desk.db.changes.keep(claim.attempt, Since.PREVIOUS, base_sha="1" * 40, head_sha="2" * 40, change=own)
+            harness.db.changes.keep(claim.attempt, Since.PREVIOUS, base_sha="1" * 40, head_sha="2" * 40, change=own)
         result = failed(
             FailureClass.QUALITY,
             "tests are red",
@@ -63,7 +63,7 @@ def task(desk: SteeredQueue, page: Page, running: RunningDashboard) -> Page:
             ],
             validator_result={"verdict": "FAIL", "critical_issues": ["order is lost"], "summary": "no"},
         )
-        desk.settle(claim, result)
+        harness.settle(claim, result)
     page.goto(f"{running.url}/tasks/1?tab=attempts")
     page.wait_for_selector("table.attempts")
     return page
@@ -82,10 +82,10 @@ def test_a_change_is_read_file_by_file_with_line_numbers(task: Page, seen: Watch
     expect(task.locator(".diff .warning")).to_contain_text(f"git diff {'a' * 40} {'2' * 40}")
 
 
-def test_what_is_unfolded_stays_so_while_the_page_updates(desk: SteeredQueue, task: Page, seen: Watched) -> None:
+def test_what_is_unfolded_stays_so_while_the_page_updates(harness: SteeredQueue, task: Page, seen: Watched) -> None:
     task.click("text=Diff")
     task.locator(".diff details").nth(1).locator("summary").click()
-    desk.add("2")
+    harness.add("2")
     task.wait_for_timeout(1200)
     expect(task.locator(".diff details").nth(1).locator(".line")).to_have_count(900)
 
@@ -123,7 +123,9 @@ def test_checks_and_verdict_are_read_at_a_glance(task: Page, seen: Watched) -> N
     expect(task).to_have_url(re.compile("attempt=1"))
 
 
-def test_the_next_prompt_is_shown_before_those_that_were_given(desk: SteeredQueue, task: Page, seen: Watched) -> None:
+def test_the_next_prompt_is_shown_before_those_that_were_given(
+    harness: SteeredQueue, task: Page, seen: Watched
+) -> None:
     task.click("nav >> text=Prompt")
     expect(task.locator(".tab h2").first).to_have_text("Prompt for attempt 3")
     expect(task.locator(".tab pre").first).to_contain_text("mend the order")
@@ -131,20 +133,20 @@ def test_the_next_prompt_is_shown_before_those_that_were_given(desk: SteeredQueu
 
 
 def test_why_it_waits_is_reported_and_what_helps(
-    desk: SteeredQueue, page: Page, running: RunningDashboard, seen: Watched
+    harness: SteeredQueue, page: Page, running: RunningDashboard, seen: Watched
 ) -> None:
-    desk.add("1")
-    desk.db.swarm.set_flag("paused", actor="ann", reason="lunch")
+    harness.add("1")
+    harness.db.swarm.set_flag("paused", actor="ann", reason="lunch")
     page.goto(f"{running.url}/tasks/1")
     expect(page.locator(".reasons")).to_contain_text(re.compile("the queue is paused .* lunch"))
     expect(page.locator(".reasons code").first).to_have_text("amplifier-swarm resume")
 
 
 def test_a_blocked_task_names_what_it_waits_for_once_and_without_commands(
-    desk: SteeredQueue, page: Page, running: RunningDashboard, seen: Watched
+    harness: SteeredQueue, page: Page, running: RunningDashboard, seen: Watched
 ) -> None:
-    desk.add(TaskSpec(id="1", name="one", max_retries=0), TaskSpec(id="2", name="two", dependencies=("1",)))
-    desk.run(failed(FailureClass.QUALITY))
+    harness.add(TaskSpec(id="1", name="one", max_retries=0), TaskSpec(id="2", name="two", dependencies=("1",)))
+    harness.run(failed(FailureClass.QUALITY))
     page.goto(f"{running.url}/tasks/2")
     expect(page.locator("main")).to_contain_text("waiting for 1 (failed)")
     expect(page.locator("main")).to_contain_text("Queues the failed tasks that this one waits for again")
@@ -152,14 +154,14 @@ def test_a_blocked_task_names_what_it_waits_for_once_and_without_commands(
 
 
 def test_what_a_gate_printed_and_why_a_landing_was_refused_are_on_the_screen(
-    desk: SteeredQueue, page: Page, running: RunningDashboard, seen: Watched
+    harness: SteeredQueue, page: Page, running: RunningDashboard, seen: Watched
 ) -> None:
-    desk.add(TaskSpec(id="1", name="one"))
-    desk.settle(desk.start(), replace(PASSED, base_sha="a" * 40, head_sha="b" * 40))
-    landing = desk.db.landings.claim(desk.claimant())
+    harness.add(TaskSpec(id="1", name="one"))
+    harness.settle(harness.start(), replace(PASSED, base_sha="a" * 40, head_sha="b" * 40))
+    landing = harness.db.landings.claim(harness.claimant())
     assert landing is not None
     gate = {"command": "make gate", "passed": False, "exit_code": 1, "output": "no such table"}
-    desk.settle(landing.claim, failed(FailureClass.QUALITY, "conflict with t2 (c0ffee)", check_results=[gate]))
+    harness.settle(landing.claim, failed(FailureClass.QUALITY, "conflict with t2 (c0ffee)", check_results=[gate]))
     page.goto(f"{running.url}/tasks/1")
     row = page.locator("table.attempts tbody tr")
     expect(row).to_contain_text("landing refused")
@@ -173,30 +175,30 @@ def current_tab(page: Page) -> Locator:
 
 
 def test_a_running_task_opens_on_its_live_log_and_stays_there_when_it_ends(
-    desk: SteeredQueue, page: Page, running: RunningDashboard, seen: Watched
+    harness: SteeredQueue, page: Page, running: RunningDashboard, seen: Watched
 ) -> None:
-    desk.add(TaskSpec(id="1", name="one"))
-    claim = desk.start()
-    session = desk.db.connection.value("SELECT max(id) FROM sessions")
-    desk.db.output.append(session, [(1, b"working\n")], position=0, limit_bytes=10**6)
+    harness.add(TaskSpec(id="1", name="one"))
+    claim = harness.start()
+    session = harness.db.connection.value("SELECT max(id) FROM sessions")
+    harness.db.output.append(session, [(1, b"working\n")], position=0, limit_bytes=10**6)
     page.goto(f"{running.url}/tasks/1")
     expect(current_tab(page)).to_have_text("Log")
     expect(page.locator(".lines .row")).to_have_text(["working\n"])
-    desk.settle(claim)
+    harness.settle(claim)
     expect(page.locator(".task-head .badge")).to_have_text("completed")
     expect(current_tab(page)).to_have_text("Log")
 
 
 def test_a_failed_task_opens_on_what_failed_and_a_finished_one_on_its_change(
-    desk: SteeredQueue, page: Page, running: RunningDashboard, seen: Watched
+    harness: SteeredQueue, page: Page, running: RunningDashboard, seen: Watched
 ) -> None:
-    desk.add(TaskSpec(id="1", name="one", max_retries=0), TaskSpec(id="2", name="two"))
+    harness.add(TaskSpec(id="1", name="one", max_retries=0), TaskSpec(id="2", name="two"))
     check = {"command": "make test", "passed": False, "exit_code": 2, "output": "no such table: ledger"}
-    desk.settle(desk.start(), failed(FailureClass.QUALITY, "tests failed", check_results=[check]))
-    claim = desk.start()
+    harness.settle(harness.start(), failed(FailureClass.QUALITY, "tests failed", check_results=[check]))
+    claim = harness.start()
     change = Diff(files=(a_file("app.py", 1, 1),), text=OWN, truncated=False)
-    desk.db.changes.keep(claim.attempt, Since.BASE, base_sha="a" * 40, head_sha="b" * 40, change=change)
-    desk.settle(claim)
+    harness.db.changes.keep(claim.attempt, Since.BASE, base_sha="a" * 40, head_sha="b" * 40, change=change)
+    harness.settle(claim)
     page.goto(f"{running.url}/tasks/1")
     expect(current_tab(page)).to_have_text("Checks and verdict")
     expect(page.locator(".judged")).to_contain_text("no such table: ledger")
@@ -213,7 +215,7 @@ def test_a_change_is_read_side_by_side_and_in_colours(task: Page, seen: Watched)
     expect(pair.locator(".line.plus")).to_have_count(1)
 
 
-def test_a_comment_on_a_line_becomes_the_note_of_a_retry(desk: SteeredQueue, task: Page, seen: Watched) -> None:
+def test_a_comment_on_a_line_becomes_the_note_of_a_retry(harness: SteeredQueue, task: Page, seen: Watched) -> None:
     task.click("text=Diff")
     line = task.locator(".line.plus").first
     number = line.get_attribute("data-new")
@@ -223,7 +225,7 @@ def test_a_comment_on_a_line_becomes_the_note_of_a_retry(desk: SteeredQueue, tas
     task.keyboard.press("Control+Enter")
     expect(line.locator(".comment")).to_have_text("keep the old order")
     task.get_by_role("button", name="Retry with comments").click()
-    row = desk.carry_out()
+    row = harness.carry_out()
     assert (row.verb, dict(row.argument)) == (Verb.RETRY, {"note": f"app.py:{number}: keep the old order"})
     expect(task.locator(".comments")).to_have_count(0)
 
@@ -238,12 +240,12 @@ def test_two_attempts_show_which_files_they_change_differently_and_how_long_each
 
 
 def test_a_completed_task_opens_on_its_diff_below_the_verdict(
-    desk: SteeredQueue, page: Page, running: RunningDashboard, seen: Watched
+    harness: SteeredQueue, page: Page, running: RunningDashboard, seen: Watched
 ) -> None:
-    desk.add("1")
-    claim = desk.start()
+    harness.add("1")
+    claim = harness.start()
     own = Diff(files=(a_file("app.py", 1, 1),), text=OWN, truncated=False)
-    desk.db.changes.keep(claim.attempt, Since.BASE, base_sha="a" * 40, head_sha="b" * 40, change=own)
+    harness.db.changes.keep(claim.attempt, Since.BASE, base_sha="a" * 40, head_sha="b" * 40, change=own)
     verdict = {
         "verdict": "PASS",
         "critical_issues": [],
@@ -251,7 +253,7 @@ def test_a_completed_task_opens_on_its_diff_below_the_verdict(
         "summary": "It works.",
     }
     checked = [{"command": "make test", "passed": True, "exit_code": 0, "output": ""}]
-    desk.settle(claim, replace(PASSED, validator_result=verdict, check_results=checked))
+    harness.settle(claim, replace(PASSED, validator_result=verdict, check_results=checked))
     page.goto(f"{running.url}/tasks/1")
     above = page.get_by_role("region", name="Verdict")
     expect(above).to_contain_text("validator: PASS")

@@ -22,7 +22,7 @@ if __name__ == "__main__":
     TESTS = Path(__file__).resolve().parents[1]
     sys.path[:0] = [str(TESTS), str(TESTS / "support")]
 
-from webhook_desk import Webhook, webhook
+from webhook_harness import Webhook, webhook
 
 from swarm_shared.database import TaskDatabase
 from swarm_shared.notifying.collecting import RUN_ENDED

@@ -16,7 +16,7 @@ from typing import Any
 
 import careless_agent
 import pytest
-from landing_desk import INTEGRATION, LandingSwarm, landing_swarm
+from landing_harness import INTEGRATION, LandingSwarm, landing_swarm
 from live_swarm import wait_until
 from repositories import everything
 

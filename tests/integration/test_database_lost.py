@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from live_swarm import LiveSwarm, live_swarm, wait_until
-from start_desk import Desk, desk, task, until
+from start_harness import Harness, harness, task, until
 
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.models import Status
@@ -23,8 +23,8 @@ pytestmark = pytest.mark.integration
 
 
 @pytest.fixture
-def at() -> Iterator[Desk]:
-    with desk() as made:
+def at() -> Iterator[Harness]:
+    with harness() as made:
         made.folder.joinpath("home").mkdir()
         yield made
 
@@ -66,7 +66,9 @@ def rescued(text: str) -> Path:
 
 
 @pytest.mark.parametrize("lose", LOSSES)
-def test_a_run_that_loses_its_database_stops_and_rescues_the_contents(at: Desk, lose: Callable[[Path], None]) -> None:
+def test_a_run_that_loses_its_database_stops_and_rescues_the_contents(
+    at: Harness, lose: Callable[[Path], None]
+) -> None:
     wait = until(at.folder, "go")
     at.add(task("first", priority=1), task("long", f"touch {at.marker('begun')}; {wait}"), task("last"))
     run = at.start("--workers", "1")
@@ -89,7 +91,7 @@ def test_a_run_that_loses_its_database_stops_and_rescues_the_contents(at: Desk, 
     assert at.alive() == {}
 
 
-def test_a_file_that_is_lost_with_the_last_task_is_no_success(at: Desk) -> None:
+def test_a_file_that_is_lost_with_the_last_task_is_no_success(at: Harness) -> None:
     at.add(task("a", f"rm {at.db}"))
     assert at.run() == 4, at.told()
     assert "all done" not in at.output
@@ -98,7 +100,7 @@ def test_a_file_that_is_lost_with_the_last_task_is_no_success(at: Desk) -> None:
 
 
 @pytest.mark.parametrize("first", ["tasks.db", "second.db"])
-def test_no_run_begins_on_a_database_with_two_names_and_none_joins_a_running_one(at: Desk, first: str) -> None:
+def test_no_run_begins_on_a_database_with_two_names_and_none_joins_a_running_one(at: Harness, first: str) -> None:
     at.add(task("a", f"touch {at.marker('begun')}; {until(at.folder, 'go')}"))
     names = [at.folder / first, at.folder / ("second.db" if first == "tasks.db" else "tasks.db")]
     if first == "second.db":
@@ -117,7 +119,7 @@ def test_no_run_begins_on_a_database_with_two_names_and_none_joins_a_running_one
     assert at.wait_end(run) == 0, "the run itself continues"
 
 
-def test_a_clean_up_of_the_checkout_leaves_a_copy_outside_of_it(at: Desk) -> None:
+def test_a_clean_up_of_the_checkout_leaves_a_copy_outside_of_it(at: Harness) -> None:
     checkout = at.folder / "checkout"
     checkout.mkdir()
     subprocess.run(["git", "init", "-q", str(checkout)], check=True)
@@ -137,7 +139,7 @@ def test_a_clean_up_of_the_checkout_leaves_a_copy_outside_of_it(at: Desk) -> Non
         assert {copy.tasks.get(name)["status"] for name in "ab"} == {Status.NOT_STARTED}
 
 
-def test_a_folder_that_was_moved_away_is_not_made_again(at: Desk) -> None:
+def test_a_folder_that_was_moved_away_is_not_made_again(at: Harness) -> None:
     folder = at.folder / "here"
     folder.mkdir()
     at.db.rename(folder / "tasks.db")
@@ -152,7 +154,7 @@ def test_a_folder_that_was_moved_away_is_not_made_again(at: Desk) -> None:
     assert not folder.exists()
 
 
-def test_tasks_are_not_imported_into_a_new_file_beside_a_swarm_that_lost_its_own(at: Desk) -> None:
+def test_tasks_are_not_imported_into_a_new_file_beside_a_swarm_that_lost_its_own(at: Harness) -> None:
     at.add(task("long", f"touch {at.marker('begun')}; sleep 100"))
     run = at.start()
     at.wait_marker("begun")

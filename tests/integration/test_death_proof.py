@@ -17,7 +17,7 @@ import pytest
 from live_swarm import live_swarm
 from msgspec.structs import replace
 from repositories import Sandbox
-from start_desk import Desk, desk
+from start_harness import Harness, harness
 
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.models import Status, TaskSpec
@@ -31,19 +31,19 @@ CONTAINER = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
 
 
 @pytest.fixture
-def at() -> Iterator[Desk]:
-    with desk() as made:
+def at() -> Iterator[Harness]:
+    with harness() as made:
         yield made
         for name in ("first", "second"):
             kill_daemon(made, name)
 
 
-def leave_daemon(at: Desk, name: str, *how: str) -> str:
+def leave_daemon(at: Harness, name: str, *how: str) -> str:
     """The shell command."""
     return " ".join([sys.executable, "-I", daemons.__file__, str(at.folder), name, *how])
 
 
-def daemon(at: Desk, name: str) -> int | None:
+def daemon(at: Harness, name: str) -> int | None:
     """The pid of a daemon, when it lives."""
     try:
         pid = int(at.marker(name).read_text())
@@ -53,13 +53,13 @@ def daemon(at: Desk, name: str) -> int | None:
     return None if stat is None or stat.ended else pid
 
 
-def kill_daemon(at: Desk, name: str) -> None:
+def kill_daemon(at: Harness, name: str) -> None:
     if (pid := daemon(at, name)) is not None:
         os.kill(pid, signal.SIGKILL)
 
 
-def kill_everything_at_once(at: Desk) -> None:
-    """Kill every marked process before any of them can react; the daemons carry no mark of the desk and survive."""
+def kill_everything_at_once(at: Harness) -> None:
+    """Kill every marked process before any of them can react; the daemons carry no mark of the harness and survive."""
     stopped: set[int] = set()
     while fresh := at.alive().keys() - stopped:
         for pid in fresh:
@@ -83,7 +83,7 @@ def depth(pid: int) -> int:
     return count
 
 
-def is_recorded(at: Desk, pid: int) -> bool:
+def is_recorded(at: Harness, pid: int) -> bool:
     """Whether the worker has written down that it saw this process."""
     with TaskDatabase(at.db) as database:
         lifelines = Lifelines(at.folder / "tasks.db.swarm")
@@ -91,12 +91,14 @@ def is_recorded(at: Desk, pid: int) -> bool:
         return any(pid == process.pid for keeper in keepers for process in lifelines.recorded(keeper))
 
 
-def lock_files(at: Desk) -> list[str]:
+def lock_files(at: Harness) -> list[str]:
     return [path.name for path in (at.folder / "tasks.db.swarm" / FOLDER).iterdir()]
 
 
 @pytest.mark.parametrize("how", ["open", "closed"])
-def test_a_daemon_without_marks_is_gone_before_its_task_runs_again_though_all_were_killed(at: Desk, how: str) -> None:
+def test_a_daemon_without_marks_is_gone_before_its_task_runs_again_though_all_were_killed(
+    at: Harness, how: str
+) -> None:
     again = f"[ -e {at.folder}/first ] && {leave_daemon(at, 'second')} && exit 0"
     at.add(TaskSpec(id="a", name="a", run=f"{again}; {leave_daemon(at, 'first', how)}; sleep 600"))
     at.start("--no-dashboard", "--no-validation", "--workers", "1")
@@ -112,7 +114,7 @@ def test_a_daemon_without_marks_is_gone_before_its_task_runs_again_though_all_we
     assert lock_files(at) == []
 
 
-def test_what_our_own_git_starts_for_an_attempt_does_not_live_on_beside_the_next(at: Desk, tmp_path: Path) -> None:
+def test_what_our_own_git_starts_for_an_attempt_does_not_live_on_beside_the_next(at: Harness, tmp_path: Path) -> None:
     project = Sandbox(tmp_path / "of-the-user")
     project.commit({"README": "hello"})
     evil = f"sh -c '[ -e {at.folder}/first ] || {leave_daemon(at, 'first', 'closed')}; cat'"
@@ -130,7 +132,7 @@ def test_what_our_own_git_starts_for_an_attempt_does_not_live_on_beside_the_next
     assert daemon(at, "first") is None
 
 
-def test_a_container_that_is_started_again_continues_at_once(at: Desk) -> None:
+def test_a_container_that_is_started_again_continues_at_once(at: Harness) -> None:
     if subprocess.run([*CONTAINER, "true"], capture_output=True, check=False).returncode != 0:
         pytest.skip("a pid namespace needs root")
     again = f"[ -e {at.folder}/once ] && {leave_daemon(at, 'second')} && exit 0"
@@ -161,7 +163,7 @@ def test_a_container_that_is_started_again_continues_at_once(at: Desk) -> None:
         assert database.tasks.get("a")["attempt_count"] == 2
 
 
-def test_a_living_container_is_not_taken_for_gone(at: Desk) -> None:
+def test_a_living_container_is_not_taken_for_gone(at: Harness) -> None:
     if subprocess.run([*CONTAINER, "true"], capture_output=True, check=False).returncode != 0:
         pytest.skip("a pid namespace needs root")
     at.add(TaskSpec(id="a", name="a", run=f"touch {at.folder}/once; sleep 600"))

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from confined_desk import SECRET, START_UP, ConfinedDesk, listening
+from confined_harness import SECRET, START_UP, ConfinedHarness, listening
 from ordinary_user import as_ordinary_user
 
 from swarm_shared.domain.runners import BwrapOptions
@@ -82,8 +82,8 @@ ESCAPES = {
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> ConfinedDesk:
-    return ConfinedDesk(tmp_path)
+def harness(tmp_path: Path) -> ConfinedHarness:
+    return ConfinedHarness(tmp_path)
 
 
 @pytest.fixture
@@ -100,79 +100,79 @@ def canary() -> Iterator[subprocess.Popen[bytes]]:
     process.wait()
 
 
-def judged(desk: ConfinedDesk, script: str, canary: subprocess.Popen[bytes]) -> None:
+def judged(harness: ConfinedHarness, script: str, canary: subprocess.Popen[bytes]) -> None:
     """Run the attempt, then use git outside as a user would: nothing may have come of it."""
-    before = desk.fingerprint()
-    ended = desk.run(script, env={"AWS_SECRET_ACCESS_KEY": SECRET, "CANARY": str(canary.pid)})
+    before = harness.fingerprint()
+    ended = harness.run(script, env={"AWS_SECRET_ACCESS_KEY": SECRET, "CANARY": str(canary.pid)})
     assert SECRET not in ended.stdout + ended.stderr
     assert canary.poll() is None
-    assert desk.fingerprint() == before
-    desk.runner.clear_up(desk.worktree)
-    for folder in (desk.project, desk.worktree, desk.sibling):
-        desk.git("status", cwd=folder)
-        desk.git("branch", "x/marker", cwd=folder)
-        desk.git("checkout", "-q", "--detach", cwd=folder)
-        desk.git("commit", "-q", "--allow-empty", "-m", "x", cwd=folder)
-    assert not (desk.outside / "marker").exists()
-    assert (desk.home / ".bashrc").read_text() == START_UP
+    assert harness.fingerprint() == before
+    harness.runner.clear_up(harness.worktree)
+    for folder in (harness.project, harness.worktree, harness.sibling):
+        harness.git("status", cwd=folder)
+        harness.git("branch", "x/marker", cwd=folder)
+        harness.git("checkout", "-q", "--detach", cwd=folder)
+        harness.git("commit", "-q", "--allow-empty", "-m", "x", cwd=folder)
+    assert not (harness.outside / "marker").exists()
+    assert (harness.home / ".bashrc").read_text() == START_UP
 
 
 @pytest.mark.usefixtures("tmp_shown")
 @pytest.mark.parametrize("name", ESCAPES)
-def test_the_attempt_fails(desk: ConfinedDesk, canary: subprocess.Popen[bytes], name: str) -> None:
-    judged(desk, ESCAPES[name].replace("$CANARY", str(canary.pid)), canary)
+def test_the_attempt_fails(harness: ConfinedHarness, canary: subprocess.Popen[bytes], name: str) -> None:
+    judged(harness, ESCAPES[name].replace("$CANARY", str(canary.pid)), canary)
 
 
 def test_the_judge_sees_what_a_command_without_confinement_does(
-    desk: ConfinedDesk, canary: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+    harness: ConfinedHarness, canary: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(desk.runner, "argv", lambda command: command.argv)
+    monkeypatch.setattr(harness.runner, "argv", lambda command: command.argv)
     with pytest.raises(AssertionError):
-        judged(desk, 'cat "$HOME/.ssh/id"', canary)
+        judged(harness, 'cat "$HOME/.ssh/id"', canary)
     with pytest.raises(AssertionError):
-        judged(desk, 'echo x > "$OUT/marker"', canary)
-    (desk.outside / "marker").unlink()
+        judged(harness, 'echo x > "$OUT/marker"', canary)
+    (harness.outside / "marker").unlink()
     with pytest.raises(AssertionError):
-        judged(desk, f'cd "$W"; mkdir e; {FSMONITOR} > e/config; echo "$W/e" > "$GW/commondir"', canary)
+        judged(harness, f'cd "$W"; mkdir e; {FSMONITOR} > e/config; echo "$W/e" > "$GW/commondir"', canary)
 
 
 CONNECT = PYTHON + " \"import socket as s; c=s.socket(s.%s); c.settimeout(2); c.connect(%s); print('reached')\""
 
 
-def test_a_socket_below_tmp_cannot_be_reached(desk: ConfinedDesk) -> None:
+def test_a_socket_below_tmp_cannot_be_reached(harness: ConfinedHarness) -> None:
     with tempfile.TemporaryDirectory(dir="/tmp") as folder, listening(Path(folder) / "agent"):
-        assert "reached" not in desk.run(CONNECT % ("AF_UNIX", f"'{folder}/agent'")).stdout
+        assert "reached" not in harness.run(CONNECT % ("AF_UNIX", f"'{folder}/agent'")).stdout
 
 
-def test_the_control_socket_cannot_be_reached(desk: ConfinedDesk) -> None:
-    with listening(desk.state / "s"):
-        assert "reached" not in desk.run(CONNECT % ("AF_UNIX", f"'{desk.state}/s'")).stdout
+def test_the_control_socket_cannot_be_reached(harness: ConfinedHarness) -> None:
+    with listening(harness.state / "s"):
+        assert "reached" not in harness.run(CONNECT % ("AF_UNIX", f"'{harness.state}/s'")).stdout
 
 
 @pytest.mark.parametrize("network", [True, False])
 def test_the_network_is_there_unless_it_is_off(tmp_path: Path, network: bool) -> None:
-    desk = ConfinedDesk(tmp_path, BwrapOptions(network=network))
+    harness = ConfinedHarness(tmp_path, BwrapOptions(network=network))
     with socket.create_server(("127.0.0.1", 0)) as server:
-        said = desk.run(CONNECT % ("AF_INET", server.getsockname())).stdout
+        said = harness.run(CONNECT % ("AF_INET", server.getsockname())).stdout
         assert ("reached" in said) == network
     abstract = socket.socket(socket.AF_UNIX)
     with abstract:
         abstract.bind(f"\0{tmp_path.name}")
         abstract.listen()
-        assert ("reached" in desk.run(CONNECT % ("AF_UNIX", f"b'\\\\0{tmp_path.name}'")).stdout) == network
+        assert ("reached" in harness.run(CONNECT % ("AF_UNIX", f"b'\\\\0{tmp_path.name}'")).stdout) == network
     own = "import socket as s; v=s.create_server(('127.0.0.1',0)); s.create_connection(v.getsockname()); print('own')"
-    assert "own" in desk.run(f'{PYTHON} "{own}"').stdout
+    assert "own" in harness.run(f'{PYTHON} "{own}"').stdout
 
 
 @pytest.mark.usefixtures("tmp_shown")
 def test_an_ordinary_user_is_confined_as_well() -> None:
     def attempts(folder: Path) -> None:
-        desk = ConfinedDesk(folder)
+        harness = ConfinedHarness(folder)
         canary = subprocess.Popen(["sleep", "60"])
         try:
             for script in ESCAPES.values():
-                judged(desk, script.replace("$CANARY", str(canary.pid)), canary)
-                desk.git("clean", "-q", "-f", "-d", "-x", cwd=desk.worktree)
+                judged(harness, script.replace("$CANARY", str(canary.pid)), canary)
+                harness.git("clean", "-q", "-f", "-d", "-x", cwd=harness.worktree)
         finally:
             canary.kill()
             canary.wait()
@@ -180,7 +180,7 @@ def test_an_ordinary_user_is_confined_as_well() -> None:
     as_ordinary_user(attempts)
 
 
-def test_a_session_does_its_work(desk: ConfinedDesk) -> None:
+def test_a_session_does_its_work(harness: ConfinedHarness) -> None:
     script = """set -e
         echo b > b; git add b; git commit -q -m b; git commit -q --amend -m c
         echo c >> b; git stash -q; git stash pop -q; git checkout -q -- b
@@ -188,10 +188,10 @@ def test_a_session_does_its_work(desk: ConfinedDesk) -> None:
         git merge -q side; git tag v1; git reset -q --hard; git status --porcelain
         echo x > "/tmp/$NAME"; echo x > "/var/tmp/$NAME"; echo x > "$HOME/cache"; echo done"""
     name = f"session-{uuid.uuid4().hex}"
-    ended = desk.run(f"NAME={name}\n{script}")
+    ended = harness.run(f"NAME={name}\n{script}")
     assert ended.stdout.endswith("done\n"), ended.stderr
-    assert "d\n" in desk.git("ls-tree", "--name-only", "swarm/t1")
+    assert "d\n" in harness.git("ls-tree", "--name-only", "swarm/t1")
     assert not Path("/tmp", name).exists()
     assert not Path("/var/tmp", name).exists()
-    assert not (desk.home / "cache").exists()
-    assert "nothing to commit" in desk.git("status", cwd=desk.worktree)
+    assert not (harness.home / "cache").exists()
+    assert "nothing to commit" in harness.git("status", cwd=harness.worktree)

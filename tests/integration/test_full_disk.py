@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from start_desk import Desk, desk, task, until
+from start_harness import Harness, harness, task, until
 
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.models import Status
@@ -19,9 +19,9 @@ FULL_FOR_S = 8.0  # long enough for every program to try to write its log
 
 
 @pytest.fixture
-def at() -> Iterator[Desk]:
-    """A desk whose database, logs and sockets are on a small disk of their own."""
-    with desk() as made:
+def at() -> Iterator[Harness]:
+    """A harness whose database, logs and sockets are on a small disk of their own."""
+    with harness() as made:
         disk = made.folder / "disk"
         disk.mkdir()
         mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(disk)], capture_output=True)
@@ -53,7 +53,7 @@ def fill(file: Path) -> None:
                 continue
 
 
-def test_a_run_continues_when_there_is_space_again(at: Desk) -> None:
+def test_a_run_continues_when_there_is_space_again(at: Harness) -> None:
     at.add(task("a", f"touch {at.marker('begun')}; {until(at.folder, 'go')}"), *(task(f"b{n}") for n in range(5)))
     run = at.start("--workers", "2", "--verbose", SWARM_MIN_FREE_MB="0")
     at.wait_marker("begun")

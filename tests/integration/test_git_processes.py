@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from landing_desk import landing_swarm
+from landing_harness import landing_swarm
 from live_swarm import wait_until
 
 from swarm_shared.domain.models import Status

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from landing_desk import MERGE, LandingSwarm, contending_tasks, landing_swarm
+from landing_harness import MERGE, LandingSwarm, contending_tasks, landing_swarm
 from live_swarm import wait_until
 
 from swarm_shared.domain.models import Status

@@ -9,10 +9,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from landing_desk import INTEGRATION, LandingSwarm, landing_swarm
+from landing_harness import INTEGRATION, LandingSwarm, landing_swarm
 from live_swarm import wait_until
-from repositories import Desk as Project
-from start_desk import desk, task
+from repositories import Harness as Project
+from start_harness import harness, task
 
 from swarm_shared.domain.models import Status
 
@@ -46,7 +46,7 @@ def test_work_lands_on_the_branch_that_was_asked_for_and_comes_over_from_there(s
 def test_a_run_lands_where_it_was_told_says_so_and_the_command_of_its_summary_brings_it_over(tmp_path: Path) -> None:
     project = Project(tmp_path)
     person = {name: project.env[name] for name in ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM")}
-    with desk() as at:
+    with harness() as at:
         at.add(task("a", "echo new > b.txt"))
         options = ("--project-root", str(project.root), "--no-dashboard")
         assert at.run(*options, "--land-into", "main", **person) == 3

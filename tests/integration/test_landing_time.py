@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from landing_desk import LandingSwarm, landing_swarm
+from landing_harness import LandingSwarm, landing_swarm
 
 from swarm_shared.domain.models import Status
 

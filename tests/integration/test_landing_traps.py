@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from landing_desk import INTEGRATION, LandingSwarm, landing_swarm
+from landing_harness import INTEGRATION, LandingSwarm, landing_swarm
 from live_swarm import wait_until
 from repositories import PERSON, everything
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from integration_desk import Run, adopt
-from reaper_desk import ReaperDesk, reaper_desk
+from integration_harness import Run, adopt
+from reaper_harness import ReaperHarness, reaper_harness
 
 from swarm_shared.domain.models import Status, Verb
 from swarm_shared.git.plumbing.stale_locks import LOCK_NAME
@@ -20,8 +20,8 @@ pytestmark = pytest.mark.integration
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[ReaperDesk]:
-    with reaper_desk(tmp_path) as made:
+def harness(tmp_path: Path) -> Iterator[ReaperHarness]:
+    with reaper_harness(tmp_path) as made:
         yield made
 
 
@@ -43,63 +43,63 @@ class SlowProject(Run):
 
 
 @pytest.fixture
-def project(desk: ReaperDesk, tmp_path: Path) -> Iterator[SlowProject]:
+def project(harness: ReaperHarness, tmp_path: Path) -> Iterator[SlowProject]:
     made = SlowProject(tmp_path / "with-git")
-    adopt(desk.db, made)
+    adopt(harness.db, made)
     yield made
     made.go.touch()  # whatever still waits
 
 
-def ask(desk: ReaperDesk, project: SlowProject) -> int:
+def ask(harness: ReaperHarness, project: SlowProject) -> int:
     seen = {"into": project.base, "tip": project.tip}
-    return desk.db.control.request(Verb.LAND, "main", seen, actor="dashboard")
+    return harness.db.control.request(Verb.LAND, "main", seen, actor="dashboard")
 
 
-def answered(desk: ReaperDesk, row: int) -> ControlRow:
-    desk.wait(lambda: desk.db.control.get(row).status != "pending", "the request has its outcome")
-    return desk.db.control.get(row)
+def answered(harness: ReaperHarness, row: int) -> ControlRow:
+    harness.wait(lambda: harness.db.control.get(row).status != "pending", "the request has its outcome")
+    return harness.db.control.get(row)
 
 
-def test_a_landing_survives_the_reaper_that_began_it(desk: ReaperDesk, project: SlowProject) -> None:
-    first = desk.reaper()
-    row = ask(desk, project)
-    desk.wait(project.started.exists, "git writes the files")
+def test_a_landing_survives_the_reaper_that_began_it(harness: ReaperHarness, project: SlowProject) -> None:
+    first = harness.reaper()
+    row = ask(harness, project)
+    harness.wait(project.started.exists, "git writes the files")
     first.kill()
     first.wait()
-    second = desk.reaper()
+    second = harness.reaper()
     lock = project.root / ".git" / LOCK_NAME
-    desk.wait(lambda: lock in opened_by(second.pid), "the next reaper waits for the git of the first one")
-    assert desk.db.control.get(row).status == "pending"
+    harness.wait(lambda: lock in opened_by(second.pid), "the next reaper waits for the git of the first one")
+    assert harness.db.control.get(row).status == "pending"
     project.go.touch()
-    done = answered(desk, row)
+    done = answered(harness, row)
     assert (done.status, done.argument["new"]) == ("done", project.tip), done.result
     assert project.sha("main") == project.tip
     assert project.git("status", "--porcelain") == ""
-    assert [e["event_type"] for e in desk.db.events.newest(50)].count("landed_into") == 1
+    assert [e["event_type"] for e in harness.db.events.newest(50)].count("landed_into") == 1
 
 
 def test_where_git_itself_was_killed_the_branch_has_not_moved_and_what_it_left_is_named(
-    desk: ReaperDesk, project: SlowProject
+    harness: ReaperHarness, project: SlowProject
 ) -> None:
-    desk.reaper()
-    row = ask(desk, project)
-    desk.wait(project.started.exists, "git writes the files")
+    harness.reaper()
+    row = ask(harness, project)
+    harness.wait(project.started.exists, "git writes the files")
     lock = project.root / ".git" / LOCK_NAME
     for each in psutil.process_iter():
         with suppress(psutil.Error, OSError):
             if each.name() == "git" and lock in opened_by(each.pid):
                 each.kill()
     project.go.touch()  # its filter has the lock too
-    first = answered(desk, row)
-    again = answered(desk, ask(desk, project))
+    first = answered(harness, row)
+    again = answered(harness, ask(harness, project))
     assert (first.status, again.status) == ("refused", "refused")
     assert "with-git/project has changes that are not committed: a.txt" in str(again.result)
     assert project.sha("main") == project.base
 
 
-def test_a_text_is_imported_by_the_reaper(desk: ReaperDesk) -> None:
-    desk.reaper()
-    row = desk.db.control.request_import("- [ ] Write the parser\n", {"name": "TODO.md"}, actor="dashboard")
-    desk.wait(lambda: desk.db.control.get(row).status != "pending", "the request has its outcome")
-    assert desk.db.control.get(row).result == "imported 1 of 1 tasks (0 updated, 0 unchanged, 0 skipped)"
-    assert desk.status("write-the-parser") is Status.NOT_STARTED
+def test_a_text_is_imported_by_the_reaper(harness: ReaperHarness) -> None:
+    harness.reaper()
+    row = harness.db.control.request_import("- [ ] Write the parser\n", {"name": "TODO.md"}, actor="dashboard")
+    harness.wait(lambda: harness.db.control.get(row).status != "pending", "the request has its outcome")
+    assert harness.db.control.get(row).result == "imported 1 of 1 tasks (0 updated, 0 unchanged, 0 skipped)"
+    assert harness.status("write-the-parser") is Status.NOT_STARTED

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import trees
 from live_swarm import LiveSwarm, live_swarm, wait_until
-from reaper_desk import reaper_desk
+from reaper_harness import reaper_harness
 
 from swarm_shared.domain.models import Status, TaskSpec
 from swarm_shared.processes.procfs import read_stat
@@ -99,26 +99,26 @@ def test_a_worker_out_of_descriptors_lives_and_costs_the_task_nothing(
 def test_a_worker_frozen_between_its_claim_and_its_agent_never_starts_that_agent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with reaper_desk(tmp_path) as desk:
-        desk.add("a")
-        desk.reaper(SWARM_HEARTBEAT_S="0.2")
+    with reaper_harness(tmp_path) as harness:
+        harness.add("a")
+        harness.reaper(SWARM_HEARTBEAT_S="0.2")
         token = trees.fresh_token()
         monkeypatch.setenv("FREEZE", "1")
         worker = subprocess.Popen(
-            [sys.executable, str(STUBBORN), str(desk.path), "worker-1", "0.8"],
+            [sys.executable, str(STUBBORN), str(harness.path), "worker-1", "0.8"],
             env={**os.environ, "AGENT": json.dumps(trees.plain(token))},
             stdin=subprocess.DEVNULL,
         )
         try:
-            desk.wait(lambda: desk.attempts("a"), "a is claimed")
-            desk.wait_for("a", Status.NOT_STARTED)
+            harness.wait(lambda: harness.attempts("a"), "a is claimed")
+            harness.wait_for("a", Status.NOT_STARTED)
             assert worker.wait(trees.DEADLINE_S) == 128 + signal.SIGKILL
         finally:
             worker.kill()
             worker.wait()
         monkeypatch.delenv("FREEZE")
-        second = desk.worker("worker-2")
-        assert desk.status("a") is Status.IN_PROGRESS
+        second = harness.worker("worker-2")
+        assert harness.status("a") is Status.IN_PROGRESS
         assert second.me.is_alive()
         assert trees.alive(token) == []
 

@@ -75,7 +75,7 @@ def test_each_command_is_tried_or_excused() -> None:
     assert set(ELSEWHERE) <= {command.text for command in ALL}, "an excuse for what is not there any more"
 
 
-class Desk:
+class Harness:
     """A folder as the README's reader has it: tasks.yaml, tasks.db with tasks in every state, a project."""
 
     def __init__(self, folder: Path) -> None:
@@ -93,7 +93,7 @@ class Desk:
             database.imports.run(specs, source="a test", actor="test")
 
     def shell(self, text: str) -> str:
-        """The command with this desk's places in it."""
+        """The command with this harness's paths in it."""
         text = text.replace("/path/to/project", str(self.project))
         return re.sub(r"(?<=--dashboard-port )\d+|(?<=--port )\d+", lambda _: str(free_port()), text)
 
@@ -118,47 +118,47 @@ def wait_until(condition: Callable[[], object], told: Callable[[], object]) -> N
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path)
+def harness(tmp_path: Path) -> Harness:
+    return Harness(tmp_path)
 
 
 @pytest.mark.parametrize("command", those(SINGLE), ids=label)
-def test_a_command_by_itself_ends_well(desk: Desk, command: Command) -> None:
+def test_a_command_by_itself_ends_well(harness: Harness, command: Command) -> None:
     if "import-tasks" not in command.text:
-        desk.fill(
+        harness.fill(
             TaskSpec(id="2.6.1.a", name="One that failed", status=Status.FAILED),
             TaskSpec(id="3.1", name="One that waits for it", dependencies=("2.6.1.a",)),
         )
-    ended = desk.run(command.text)
+    ended = harness.run(command.text)
     assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
 @pytest.mark.parametrize("command", those(RUNS), ids=label)
-def test_a_run_does_the_tasks_and_ends_by_itself(desk: Desk, command: Command) -> None:
-    desk.fill(TaskSpec(id="1", name="Leave a trace", run="touch trace"))
-    project = desk.project if "/path/to/project" in command.text else desk.folder
-    ended = desk.run(command.text)
+def test_a_run_does_the_tasks_and_ends_by_itself(harness: Harness, command: Command) -> None:
+    harness.fill(TaskSpec(id="1", name="Leave a trace", run="touch trace"))
+    project = harness.project if "/path/to/project" in command.text else harness.folder
+    ended = harness.run(command.text)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert (project / "trace").exists()
 
 
 @pytest.mark.parametrize("command", those(PROGRAMS), ids=label)
-def test_a_part_by_itself_comes_up_and_leaves_when_told(desk: Desk, command: Command) -> None:
-    desk.fill(TaskSpec(id="1", name="Held back", status=Status.HELD))
-    with TaskDatabase(desk.folder / "tasks.db") as database:
-        log = (desk.folder / "log").open("w")
+def test_a_part_by_itself_comes_up_and_leaves_when_told(harness: Harness, command: Command) -> None:
+    harness.fill(TaskSpec(id="1", name="Held back", status=Status.HELD))
+    with TaskDatabase(harness.folder / "tasks.db") as database:
+        log = (harness.folder / "log").open("w")
         process = subprocess.Popen(
-            ["/bin/bash", "-c", "exec " + desk.shell(command.text)],
-            cwd=desk.folder,
-            env=desk.env,
+            ["/bin/bash", "-c", "exec " + harness.shell(command.text)],
+            cwd=harness.folder,
+            env=harness.env,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
         )
         try:
-            wait_until(lambda: is_up(database), (desk.folder / "log").read_text)
+            wait_until(lambda: is_up(database), (harness.folder / "log").read_text)
             process.send_signal(signal.SIGTERM)
-            assert process.wait(DEADLINE_S) == 0, (desk.folder / "log").read_text()
+            assert process.wait(DEADLINE_S) == 0, (harness.folder / "log").read_text()
         finally:
             process.kill()
             process.wait()
@@ -177,16 +177,16 @@ def is_up(database: TaskDatabase) -> bool:
 
 
 @contextmanager
-def service(desk: Desk) -> Iterator[None]:
+def service(harness: Harness) -> Iterator[None]:
     """The folder of a service: the configuration as it is checked in. Whatever runs at the end is ended."""
-    (desk.folder / "supervisord.conf").write_bytes((TOP / "supervisord.conf").read_bytes())
-    (desk.folder / "supervisord.d").mkdir()
-    (desk.folder / "supervisord.d" / "50-quick.conf").write_text("[program:swarm-worker]\nstartsecs=0\n")
-    (desk.folder / "var" / "log").mkdir(parents=True)
+    (harness.folder / "supervisord.conf").write_bytes((TOP / "supervisord.conf").read_bytes())
+    (harness.folder / "supervisord.d").mkdir()
+    (harness.folder / "supervisord.d" / "50-quick.conf").write_text("[program:swarm-worker]\nstartsecs=0\n")
+    (harness.folder / "var" / "log").mkdir(parents=True)
     try:
         yield
     finally:
-        end_supervisord(desk.folder)
+        end_supervisord(harness.folder)
 
 
 def end_supervisord(folder: Path) -> None:
@@ -203,48 +203,50 @@ def end_supervisord(folder: Path) -> None:
         time.sleep(POLL_S)
 
 
-def is_served(desk: Desk) -> bool:
-    with TaskDatabase(desk.folder / "tasks.db") as database:
+def is_served(harness: Harness) -> bool:
+    with TaskDatabase(harness.folder / "tasks.db") as database:
         return {"reaper", "dashboard"} <= set(database.swarm.services()) and len(database.workers.alive()) >= 3
 
 
-def test_the_commands_of_the_service_work_in_their_order(desk: Desk) -> None:
+def test_the_commands_of_the_service_work_in_their_order(harness: Harness) -> None:
     told = [c for c in those(SERVICE) if not c.text.startswith("amplifier-swarm stop")]
     chapter = told[next(i for i, c in enumerate(told) if c.text.startswith("supervisord ")) :]
     end = next(i for i, c in enumerate(chapter) if c.text.endswith("shutdown"))
-    with service(desk):
+    with service(harness):
         for command in [*chapter[:end], *chapter[end + 1 :], chapter[end]]:
-            ended = desk.run(command.text)
+            ended = harness.run(command.text)
             assert ended.returncode == 0, f"{label(command)}\n{ended.stdout}{ended.stderr}"
             if command.text.startswith("supervisord "):
-                wait_until(lambda: is_served(desk), lambda: desk.run("tail -n 50 var/log/*.log").stdout)
+                wait_until(lambda: is_served(harness), lambda: harness.run("tail -n 50 var/log/*.log").stdout)
 
 
 @pytest.mark.parametrize("command", [c for c in those(SERVICE) if "swarm stop" in c.text], ids=label)
-def test_stop_ends_a_running_service(desk: Desk, command: Command) -> None:
-    with service(desk):
-        assert desk.run("supervisord -c supervisord.conf").returncode == 0
-        wait_until(lambda: is_served(desk), lambda: desk.run("tail -n 50 var/log/*.log").stdout)
-        ended = desk.run(command.text)
+def test_stop_ends_a_running_service(harness: Harness, command: Command) -> None:
+    with service(harness):
+        assert harness.run("supervisord -c supervisord.conf").returncode == 0
+        wait_until(lambda: is_served(harness), lambda: harness.run("tail -n 50 var/log/*.log").stdout)
+        ended = harness.run(command.text)
         assert ended.returncode == 0, ended.stdout + ended.stderr
-        wait_until(lambda: not (desk.folder / "var" / "supervisord.pid").exists(), lambda: "supervisord is still there")
+        wait_until(
+            lambda: not (harness.folder / "var" / "supervisord.pid").exists(), lambda: "supervisord is still there"
+        )
 
 
-def test_the_emergency_signal_finds_a_run_by_the_name_in_the_readme(desk: Desk) -> None:
+def test_the_emergency_signal_finds_a_run_by_the_name_in_the_readme(harness: Harness) -> None:
     pkill = next(c for c in ALL if c.text.startswith("pkill"))
     signal_word, pattern = pkill.words[1], pkill.words[-1]
-    desk.fill(TaskSpec(id="1", name="Long", run="sleep 600"))
+    harness.fill(TaskSpec(id="1", name="Long", run="sleep 600"))
     process = subprocess.Popen(
-        ["amplifier-swarm", "start", "--no-dashboard", "--project-root", str(desk.project)],
+        ["amplifier-swarm", "start", "--no-dashboard", "--project-root", str(harness.project)],
         executable=str(Path(sys.executable).parent / "amplifier-swarm"),
-        cwd=desk.folder,
-        env=desk.env,
+        cwd=harness.folder,
+        env=harness.env,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     try:
-        with TaskDatabase(desk.folder / "tasks.db") as database:
+        with TaskDatabase(harness.folder / "tasks.db") as database:
             wait_until(lambda: database.tasks.get("1")["status"] == Status.IN_PROGRESS, lambda: database.tasks.get("1"))
         line = Path(f"/proc/{process.pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
         assert re.search(pattern, line)
@@ -256,18 +258,18 @@ def test_the_emergency_signal_finds_a_run_by_the_name_in_the_readme(desk: Desk) 
             process.wait(DEADLINE_S)
 
 
-def test_the_commands_of_the_chapter_on_landing_show_and_bring_over_what_a_task_has_made(desk: Desk) -> None:
+def test_the_commands_of_the_chapter_on_landing_show_and_bring_over_what_a_task_has_made(harness: Harness) -> None:
     git = "git -C project -c user.name=Me -c user.email=me@example.invalid"
-    desk.fill(TaskSpec(id="2.6.1.a", name="A file", run="echo made > made.txt"))
-    desk.run(f"git init -q -b main project && {git} commit -q --allow-empty -m begin").check_returncode()
-    there = {"SWARM_PROJECT_ROOT": str(desk.project)}
-    run = desk.run("amplifier-swarm start --no-dashboard", **there)
+    harness.fill(TaskSpec(id="2.6.1.a", name="A file", run="echo made > made.txt"))
+    harness.run(f"git init -q -b main project && {git} commit -q --allow-empty -m begin").check_returncode()
+    there = {"SWARM_PROJECT_ROOT": str(harness.project)}
+    run = harness.run("amplifier-swarm start --no-dashboard", **there)
     assert run.returncode == 0, run.stdout + run.stderr
-    assert not (desk.project / "made.txt").exists()
+    assert not (harness.project / "made.txt").exists()
     told = ""
     for command in those(LANDING):
-        done = desk.run(command.text, **there)
+        done = harness.run(command.text, **there)
         assert done.returncode == 0, (command.text, done.stdout, done.stderr)
         told += done.stdout
     assert "made.txt" in told
-    assert (desk.project / "made.txt").read_text() == "made\n"
+    assert (harness.project / "made.txt").read_text() == "made\n"

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from amplifier_desk import make_desk
-from landing_desk import LandingSwarm, landing_swarm
+from amplifier_harness import make_harness
+from landing_harness import LandingSwarm, landing_swarm
 
 from swarm_shared.domain.models import Status, TaskSpec
 from swarm_shared.next_prompt import NextPrompt, Place, next_prompt, place_by_git, place_by_record
@@ -70,10 +70,10 @@ def test_the_prompt_that_is_foretold_is_the_one_that_is_given(
 def test_the_session_that_is_gone_on_with_is_foretold_too(swarm: LandingSwarm, place_by: Callable[..., Place]) -> None:
     swarm.commit({"services/api/main.py": "print(1)\n"})
     swarm.project /= "services/api"
-    desk = make_desk(swarm.folder / "amplifier")
+    harness = make_harness(swarm.folder / "amplifier")
     go = swarm.folder / "go"
     steps = [{"write": {"b.txt": "b"}, "wait_for": str(go), **GIVES_UP}, {"write": {"b.txt": "c"}}]
-    swarm.settings |= desk.env(FAKE_AMPLIFIER=json.dumps({"builder": steps})) | {"SWARM_AGENT_CLI": "amplifier"}
+    swarm.settings |= harness.env(FAKE_AMPLIFIER=json.dumps({"builder": steps})) | {"SWARM_AGENT_CLI": "amplifier"}
     swarm.add(TaskSpec(id="a", name="Build it"))
     swarm.worker("worker-1", "--no-validation")
     swarm.wait_for("a", Status.IN_PROGRESS)

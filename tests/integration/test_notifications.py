@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 import trees
-from reaper_desk import ReaperDesk, reaper_desk
-from start_desk import Desk, desk, task, until
+from reaper_harness import ReaperHarness, reaper_harness
+from start_harness import Harness, harness, task, until
 from stopwatch import Stopwatch
-from webhook_desk import Webhook, webhook
+from webhook_harness import Webhook, webhook
 
 from chaos.notifications import kill_reapers, kill_senders
 
@@ -27,14 +27,14 @@ def hook() -> Iterator[Webhook]:
 
 
 @pytest.fixture
-def reapers(tmp_path: Path) -> Iterator[ReaperDesk]:
-    with reaper_desk(tmp_path) as made:
+def reapers(tmp_path: Path) -> Iterator[ReaperHarness]:
+    with reaper_harness(tmp_path) as made:
         yield made
 
 
 @pytest.fixture
-def at() -> Iterator[Desk]:
-    with desk() as made:
+def at() -> Iterator[Harness]:
+    with harness() as made:
         yield made
 
 
@@ -57,7 +57,9 @@ def test_nothing_is_lost_or_doubled_for_a_receiver_that_knows_keys_while_senders
     assert count.kills == KILLS // 3
 
 
-def test_a_message_whose_sender_was_killed_is_sent_again_with_the_same_key(reapers: ReaperDesk, hook: Webhook) -> None:
+def test_a_message_whose_sender_was_killed_is_sent_again_with_the_same_key(
+    reapers: ReaperHarness, hook: Webhook
+) -> None:
     configure(reapers.folder, {"webhook": hook.url()})
     reapers.reaper()
     trees.wait_until(lambda: reapers.db.outbox.cursor() is not None, "the reaper makes messages")
@@ -73,7 +75,7 @@ def test_a_message_whose_sender_was_killed_is_sent_again_with_the_same_key(reape
     assert hook.repeated() == [message.key], "at least once, and a receiver can tell"
 
 
-def test_a_run_reports_what_needs_you_and_its_end(at: Desk, hook: Webhook) -> None:
+def test_a_run_reports_what_needs_you_and_its_end(at: Harness, hook: Webhook) -> None:
     configure(at.folder, {"webhook": f"{hook.url()}/${{HOOK}}"}, max_retries=0)
     at.add(task("good"), task("bad", "echo went wrong >&2; exit 4"))
     assert at.run(HOOK="sekret-4711") == 8, at.told()
@@ -86,7 +88,7 @@ def test_a_run_reports_what_needs_you_and_its_end(at: Desk, hook: Webhook) -> No
     assert at.alive() == {}
 
 
-def test_the_death_of_a_run_is_reported_by_what_survives_it(at: Desk, hook: Webhook) -> None:
+def test_the_death_of_a_run_is_reported_by_what_survives_it(at: Harness, hook: Webhook) -> None:
     configure(at.folder, {"webhook": hook.url()})
     at.add(task("a", until(at.folder, "never")))
     run = at.start()
@@ -98,7 +100,7 @@ def test_the_death_of_a_run_is_reported_by_what_survives_it(at: Desk, hook: Webh
     at.wait_nothing_left()
 
 
-def test_a_webhook_that_hangs_delays_no_task_and_the_end_by_some_seconds_at_most(at: Desk, hook: Webhook) -> None:
+def test_a_webhook_that_hangs_delays_no_task_and_the_end_by_some_seconds_at_most(at: Harness, hook: Webhook) -> None:
     configure(at.folder, {"webhook": hook.url()})
     hook.may_answer.clear()
     at.add(*(task(f"t{number}") for number in range(5)))
@@ -111,14 +113,14 @@ def test_a_webhook_that_hangs_delays_no_task_and_the_end_by_some_seconds_at_most
     assert at.alive() == {}
 
 
-def test_a_run_with_a_target_that_cannot_work_does_not_begin(at: Desk) -> None:
+def test_a_run_with_a_target_that_cannot_work_does_not_begin(at: Harness) -> None:
     configure(at.folder, {"webhook": "${NO_SUCH_VARIABLE}"})
     at.add(task("a"))
     assert at.run() == 3
     assert "NO_SUCH_VARIABLE is not set" in at.remarks
 
 
-def test_a_dead_target_is_given_up_with_a_finding_and_others_get_theirs(reapers: ReaperDesk, hook: Webhook) -> None:
+def test_a_dead_target_is_given_up_with_a_finding_and_others_get_theirs(reapers: ReaperHarness, hook: Webhook) -> None:
     with webhook() as dead:
         dead.status = 404
         configure(reapers.folder, {"webhook": dead.url("/dead")}, {"webhook": hook.url()})

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from live_swarm import LiveSwarm, wait_until
-from pod_desk import swarm_on
+from pod_harness import swarm_on
 from stand_in_cluster import StandInCluster
 
 from swarm_shared.domain.models import HoldReason, Status, TaskSpec

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from amplifier_desk import make_desk
+from amplifier_harness import make_harness
 from live_swarm import LiveSwarm
 
 from swarm_shared.carry_out import carry_out_now
@@ -21,7 +21,7 @@ ASKS = {"answer": {"status": "failed", "question": "SQL or files?", "tests_passe
 @pytest.fixture
 def swarm(tmp_path: Path) -> Iterator[LiveSwarm]:
     swarm = LiveSwarm(tmp_path)
-    swarm.settings |= make_desk(tmp_path / "amplifier").env() | {"SWARM_AGENT_CLI": "amplifier"}
+    swarm.settings |= make_harness(tmp_path / "amplifier").env() | {"SWARM_AGENT_CLI": "amplifier"}
     try:
         yield swarm
     finally:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import trees
-from reaper_desk import ReaperDesk, reaper_desk
+from reaper_harness import ReaperHarness, reaper_harness
 from supervision import QUICK_START, Swarm, short_folder, swarm
 
 from swarm_shared.database import TaskDatabase
@@ -23,9 +23,9 @@ pytestmark = pytest.mark.integration
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[ReaperDesk]:
-    with reaper_desk(tmp_path) as desk:
-        yield desk
+def harness(tmp_path: Path) -> Iterator[ReaperHarness]:
+    with reaper_harness(tmp_path) as harness:
+        yield harness
 
 
 def answered(database: TaskDatabase, row_id: int) -> ControlRow:
@@ -37,59 +37,59 @@ def ask(database: TaskDatabase, verb: Verb, target: str = "", **argument: object
     return answered(database, database.control.request(verb, target, argument, actor="ann"))
 
 
-def test_a_kill_that_a_frozen_worker_does_not_answer_is_carried_out_by_the_reaper(desk: ReaperDesk) -> None:
-    desk.add("a")
-    desk.reaper()
-    worker = desk.worker()
+def test_a_kill_that_a_frozen_worker_does_not_answer_is_carried_out_by_the_reaper(harness: ReaperHarness) -> None:
+    harness.add("a")
+    harness.reaper()
+    worker = harness.worker()
     worker.signal(signal.SIGSTOP)
     began = time.monotonic()
-    row = ask(desk.db, Verb.KILL, "a")
+    row = ask(harness.db, Verb.KILL, "a")
     assert (row.status, row.handled_by) == ("done", "reaper")
     assert time.monotonic() - began >= 4.9  # its worker's time to answer
     assert trees.alive(worker.token) == []
-    assert desk.status("a") is Status.HELD
-    assert desk.db.tasks.get("a")["hold_reason"] == "killed"
-    assert desk.attempts("a")[0]["outcome"] == "killed"
-    assert "orphaned" not in [event["event_type"] for event in desk.db.events.newest(20)]
+    assert harness.status("a") is Status.HELD
+    assert harness.db.tasks.get("a")["hold_reason"] == "killed"
+    assert harness.attempts("a")[0]["outcome"] == "killed"
+    assert "orphaned" not in [event["event_type"] for event in harness.db.events.newest(20)]
 
 
-def test_cancel_then_retry_start_no_second_agent_beside_the_first(desk: ReaperDesk) -> None:
-    desk.add("a")
-    desk.reaper()
-    worker = desk.worker()
+def test_cancel_then_retry_start_no_second_agent_beside_the_first(harness: ReaperHarness) -> None:
+    harness.add("a")
+    harness.reaper()
+    worker = harness.worker()
     worker.signal(signal.SIGSTOP)
-    cancel = desk.db.control.request(Verb.CANCEL, "a", actor="ann")
-    retry = desk.db.control.request(Verb.RETRY, "a", actor="ann")
-    assert answered(desk.db, retry).status == "done"
-    assert answered(desk.db, cancel).status == "done"
+    cancel = harness.db.control.request(Verb.CANCEL, "a", actor="ann")
+    retry = harness.db.control.request(Verb.RETRY, "a", actor="ann")
+    assert answered(harness.db, retry).status == "done"
+    assert answered(harness.db, cancel).status == "done"
     assert trees.alive(worker.token) == []
-    assert desk.status("a") is Status.NOT_STARTED
+    assert harness.status("a") is Status.NOT_STARTED
 
 
-def test_an_emergency_stop_ends_workers_that_do_not_obey_and_costs_their_tasks_nothing(desk: ReaperDesk) -> None:
-    desk.add("a", "b")
-    desk.reaper()
-    workers = [desk.worker("worker-1"), desk.worker("worker-2")]
-    row = ask(desk.db, Verb.EMERGENCY_STOP)
+def test_an_emergency_stop_ends_workers_that_do_not_obey_and_costs_their_tasks_nothing(harness: ReaperHarness) -> None:
+    harness.add("a", "b")
+    harness.reaper()
+    workers = [harness.worker("worker-1"), harness.worker("worker-2")]
+    row = ask(harness.db, Verb.EMERGENCY_STOP)
     assert row.status == "done"
     for worker, task in zip(workers, ("a", "b"), strict=True):
         assert worker.process.wait(trees.DEADLINE_S) == 128 + signal.SIGKILL
         assert trees.alive(worker.token) == []
-        desk.wait_for(task, Status.NOT_STARTED)
-        assert desk.attempts(task)[0]["failure_class"] == "interrupted"
-    assert "emergency_stop" in desk.db.swarm.flags()
-    assert ask(desk.db, Verb.RESUME).status == "done"
-    assert desk.db.swarm.flags() == {}
+        harness.wait_for(task, Status.NOT_STARTED)
+        assert harness.attempts(task)[0]["failure_class"] == "interrupted"
+    assert "emergency_stop" in harness.db.swarm.flags()
+    assert ask(harness.db, Verb.RESUME).status == "done"
+    assert harness.db.swarm.flags() == {}
 
 
-def test_reset_orphans_beside_a_reaper_resets_nothing_twice(desk: ReaperDesk) -> None:
-    desk.add("a")
-    desk.reaper()
-    worker = desk.worker()
+def test_reset_orphans_beside_a_reaper_resets_nothing_twice(harness: ReaperHarness) -> None:
+    harness.add("a")
+    harness.reaper()
+    worker = harness.worker()
     worker.signal(signal.SIGKILL)
-    desk.db.reset_orphaned_tasks()
-    desk.wait_for("a", Status.NOT_STARTED)
-    kinds = [event["event_type"] for event in desk.db.events.newest(50)]
+    harness.db.reset_orphaned_tasks()
+    harness.wait_for("a", Status.NOT_STARTED)
+    kinds = [event["event_type"] for event in harness.db.events.newest(50)]
     assert (kinds.count("orphaned"), kinds.count("requeued")) == (1, 1)
 
 

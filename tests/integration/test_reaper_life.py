@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import trees
-from reaper_desk import ReaperDesk, reaper_desk
+from reaper_harness import ReaperHarness, reaper_harness
 from stopwatch import Stopwatch
 
 from swarm_shared.database import TaskDatabase
@@ -23,9 +23,9 @@ QUICK_S = 3.0
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[ReaperDesk]:
-    with reaper_desk(tmp_path) as desk:
-        yield desk
+def harness(tmp_path: Path) -> Iterator[ReaperHarness]:
+    with reaper_harness(tmp_path) as harness:
+        yield harness
 
 
 @pytest.fixture
@@ -53,71 +53,71 @@ def test_below_supervisord_it_waits_for_a_database_and_does_not_make_one(tmp_pat
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_stop_signal_ends_it_quickly_with_exit_code_0(desk: ReaperDesk, number: signal.Signals) -> None:
-    reaper = desk.reaper()
+def test_a_stop_signal_ends_it_quickly_with_exit_code_0(harness: ReaperHarness, number: signal.Signals) -> None:
+    reaper = harness.reaper()
     watch = Stopwatch()
     reaper.send_signal(number)
     assert reaper.wait(trees.DEADLINE_S) == 0
     assert watch.own_s() < QUICK_S
-    assert desk.db.swarm.services()["reaper"].stopped_at is not None
+    assert harness.db.swarm.services()["reaper"].stopped_at is not None
 
 
-def test_a_second_reaper_watches_and_takes_over_when_the_first_was_killed(desk: ReaperDesk) -> None:
-    desk.add("a", "b")
-    first = desk.reaper()
-    second = desk.reaper(on_duty=False)
-    worker = desk.worker("worker-1")
+def test_a_second_reaper_watches_and_takes_over_when_the_first_was_killed(harness: ReaperHarness) -> None:
+    harness.add("a", "b")
+    first = harness.reaper()
+    second = harness.reaper(on_duty=False)
+    worker = harness.worker("worker-1")
     worker.signal(signal.SIGKILL)
-    desk.wait_for("a", Status.NOT_STARTED)
-    assert desk.reaper_pid() == first.pid
+    harness.wait_for("a", Status.NOT_STARTED)
+    assert harness.reaper_pid() == first.pid
     first.kill()
     first.wait()
-    desk.wait(lambda: desk.reaper_pid() == second.pid, "the second one is on duty")
-    worker = desk.worker("worker-2")
+    harness.wait(lambda: harness.reaper_pid() == second.pid, "the second one is on duty")
+    worker = harness.worker("worker-2")
     worker.signal(signal.SIGKILL)
-    desk.wait(lambda: not desk.db.recovery.open_attempts(), "the attempt is closed")
+    harness.wait(lambda: not harness.db.recovery.open_attempts(), "the attempt is closed")
 
 
 def test_when_start_dies_everything_ends_and_the_reaper_leaves_last(
-    desk: ReaperDesk, owner: subprocess.Popen[bytes]
+    harness: ReaperHarness, owner: subprocess.Popen[bytes]
 ) -> None:
-    desk.add("a")
+    harness.add("a")
     identity = ProcessId.of(owner.pid)
     assert identity is not None
-    reaper = desk.reaper(SWARM_OWNER=f"{identity.pid}:{identity.start_time}")
-    worker = desk.worker()  # obeys no one
+    reaper = harness.reaper(SWARM_OWNER=f"{identity.pid}:{identity.start_time}")
+    worker = harness.worker()  # obeys no one
     owner.kill()
     owner.wait()
     assert reaper.wait(trees.DEADLINE_S) == 0
     assert worker.me.is_alive() is False
     assert trees.alive(worker.token) == []
-    assert "emergency_stop" in desk.db.swarm.flags()
-    assert desk.status("a") is Status.NOT_STARTED
-    assert desk.attempts("a")[0]["failure_class"] == "interrupted"
+    assert "emergency_stop" in harness.db.swarm.flags()
+    assert harness.status("a") is Status.NOT_STARTED
+    assert harness.attempts("a")[0]["failure_class"] == "interrupted"
 
 
-def test_when_its_supervisord_dies_it_sees_to_the_end_of_the_workers_and_leaves(desk: ReaperDesk) -> None:
-    desk.add("a")
-    worker = desk.worker()
+def test_when_its_supervisord_dies_it_sees_to_the_end_of_the_workers_and_leaves(harness: ReaperHarness) -> None:
+    harness.add("a")
+    worker = harness.worker()
     # A parent that starts the reaper and does nothing more.
     script = "import subprocess, sys; subprocess.Popen(sys.argv[1:]).wait()"
-    env = {**os.environ, "SUPERVISOR_ENABLED": "1", "SWARM_DB": str(desk.path)}
+    env = {**os.environ, "SUPERVISOR_ENABLED": "1", "SWARM_DB": str(harness.path)}
     env.pop("SWARM_OWNER", None)
     parent = subprocess.Popen(
         [sys.executable, "-c", script, sys.executable, "-m", "swarm_reaper"], env=env, stderr=subprocess.DEVNULL
     )
     try:
-        desk.wait(desk.reaper_pid, "the reaper is on duty")
-        reaper = ProcessId.of(desk.reaper_pid() or 0)
+        harness.wait(harness.reaper_pid, "the reaper is on duty")
+        reaper = ProcessId.of(harness.reaper_pid() or 0)
         assert reaper is not None
     finally:
         parent.kill()
         parent.wait()
-    desk.wait(lambda: not reaper.is_alive(), "the reaper has left")
+    harness.wait(lambda: not reaper.is_alive(), "the reaper has left")
     assert worker.me.is_alive() is False
     assert trees.alive(worker.token) == []
-    assert desk.status("a") is Status.NOT_STARTED
-    assert desk.db.swarm.flags() == {}
+    assert harness.status("a") is Status.NOT_STARTED
+    assert harness.db.swarm.flags() == {}
 
 
 def test_a_file_of_another_program_is_refused_in_two_lines(tmp_path: Path) -> None:

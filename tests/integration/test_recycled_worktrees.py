@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from landing_desk import LandingSwarm, landing_swarm
+from landing_harness import LandingSwarm, landing_swarm
 from live_swarm import wait_until
 
 from swarm_shared.domain.models import Status

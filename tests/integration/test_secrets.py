@@ -10,7 +10,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from landing_desk import landing_swarm
+from landing_harness import landing_swarm
 from live_swarm import live_swarm
 from secret_cases import ENVIRON, INNOCENT, MIXED, SECRETS
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from agent_ledger import read_ledger
-from start_desk import Desk, desk
+from start_harness import Harness, harness
 
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.models import Status, TaskSpec
@@ -24,15 +24,15 @@ STUBBORN = {"hang": True, "ignore_term": True, "spawn": ["setsid", "doublefork"]
 
 
 @pytest.fixture
-def at() -> Iterator[Desk]:
-    with desk() as made:
+def at() -> Iterator[Harness]:
+    with harness() as made:
         (made.folder / "supervisord.conf").write_bytes((TOP / "supervisord.conf").read_bytes())
         (made.folder / "supervisord.d").mkdir()
         (made.folder / "var" / "log").mkdir(parents=True)
         yield made
 
 
-def serve(at: Desk) -> subprocess.Popen[str]:
+def serve(at: Harness) -> subprocess.Popen[str]:
     """supervisord in the foreground, with the configuration as it is checked in."""
     number = len(at.started)
     with (at.folder / f"out-{number}").open("w") as out, (at.folder / f"err-{number}").open("w") as err:
@@ -50,7 +50,7 @@ def serve(at: Desk) -> subprocess.Popen[str]:
     return process
 
 
-def begun(at: Desk, number: int) -> dict[str, int]:
+def begun(at: Harness, number: int) -> dict[str, int]:
     """Pids of the agents of every task's attempt of this number that have begun."""
     return {
         line["task"]: line["pid"]
@@ -66,7 +66,7 @@ def is_alive(pid: int) -> bool:
 
 @pytest.mark.parametrize("at_once", [True, False], ids=["at once", "once all has gone"])
 def test_a_service_whose_supervisord_was_killed_continues_without_duplicates_or_orphans(
-    at: Desk, at_once: bool
+    at: Harness, at_once: bool
 ) -> None:
     steps = [{"ledger": str(at.folder / "ledger"), **step} for step in (STUBBORN, {})]
     script = {"script": {"builder": steps, "validator": [{}]}}

@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
-from start_desk import Desk, desk, task
+from start_harness import Harness, harness, task
 
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.models import HoldReason, Status, TaskSpec
@@ -17,13 +17,13 @@ WORDS_OF_100_BYTES = "word " * 20
 
 
 @pytest.fixture
-def at() -> Iterator[Desk]:
-    with desk() as made:
+def at() -> Iterator[Harness]:
+    with harness() as made:
         yield made
 
 
-def project(at: Desk) -> None:
-    """A repository in the desk's folder, as a clone from where the filter's program was installed."""
+def project(at: Harness) -> None:
+    """A repository in the harness's folder, as a clone from where the filter's program was installed."""
     git = ["git", "-C", str(at.folder / "project"), "-c", "user.name=A", "-c", "user.email=a@example.org"]
     (at.folder / "project").mkdir()
     (at.folder / "project" / ".gitattributes").write_text("*.bin filter=big -text\n")
@@ -34,7 +34,7 @@ def project(at: Desk) -> None:
         subprocess.run([*git, "config", f"filter.big.{key}", value], check=True)
 
 
-def test_a_missing_filter_program_is_reported_before_any_task_is_claimed(at: Desk) -> None:
+def test_a_missing_filter_program_is_reported_before_any_task_is_claimed(at: Harness) -> None:
     project(at)
     at.add(task("a"), task("b"))
     assert at.run("--project-root", str(at.folder / "project")) == 3, at.told()
@@ -43,7 +43,7 @@ def test_a_missing_filter_program_is_reported_before_any_task_is_claimed(at: Des
         assert [database.tasks.get(name)["attempt_count"] for name in "ab"] == [0, 0]
 
 
-def test_what_no_check_can_know_pauses_the_queue_after_three_tasks(at: Desk) -> None:
+def test_what_no_check_can_know_pauses_the_queue_after_three_tasks(at: Harness) -> None:
     project(at)
     # As with a filter that is a line of shell: only running it shows that something is missing.
     subprocess.run(
@@ -64,7 +64,9 @@ def test_what_no_check_can_know_pauses_the_queue_after_three_tasks(at: Desk) -> 
 
 
 @pytest.mark.parametrize("bytes_", [132_000, 200_000])
-def test_a_prompt_longer_than_an_argument_is_reported_at_start_and_held_without_retries(at: Desk, bytes_: int) -> None:
+def test_a_prompt_longer_than_an_argument_is_reported_at_start_and_held_without_retries(
+    at: Harness, bytes_: int
+) -> None:
     entry = {"binary": "/bin/echo", "version": ["x"], "argv": ["{prompt}"], "prompt": "argument", "reader": "exit_code"}
     (at.folder / "swarm.yaml").write_text(json.dumps({"agent_clis": {"arg": entry}}))
     at.add(
@@ -82,7 +84,7 @@ def test_a_prompt_longer_than_an_argument_is_reported_at_start_and_held_without_
     assert "cannot_start" in at.output
 
 
-def test_more_than_the_system_takes_for_one_process_is_the_same(at: Desk) -> None:
+def test_more_than_the_system_takes_for_one_process_is_the_same(at: Harness) -> None:
     variables = {f"V{n}": "x" * 100_000 for n in range(40)}
     at.add(task("big", env=variables), task("small"))
     assert at.run() == 8, at.told()

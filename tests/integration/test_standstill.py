@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from start_desk import Desk, desk, task, until
+from start_harness import Harness, harness, task, until
 
 from swarm_shared.database import TaskDatabase
 from swarm_shared.diagnosis.standstill import Standstills
@@ -22,12 +22,12 @@ LOAD_S = 10.0
 
 
 @pytest.fixture
-def at() -> Iterator[Desk]:
-    with desk() as made:
+def at() -> Iterator[Harness]:
+    with harness() as made:
         yield made
 
 
-def test_a_stopped_reaper_is_reported_killed_and_replaced_and_its_tasks_continue(at: Desk) -> None:
+def test_a_stopped_reaper_is_reported_killed_and_replaced_and_its_tasks_continue(at: Harness) -> None:
     once = f"if [ -e {at.marker('begun')} ]; then exit 0; fi; touch {at.marker('begun')}; sleep 1000"
     at.add(task("a", once), task("hold", until(at.folder, "go")))
     run = at.start("--workers", "2")
@@ -66,7 +66,7 @@ sys.stdin.read()
 """
 
 
-def test_a_foreign_process_that_keeps_the_write_lock_is_named_by_status_and_why(at: Desk) -> None:
+def test_a_foreign_process_that_keeps_the_write_lock_is_named_by_status_and_why(at: Harness) -> None:
     at.add(task("a"))
     command = [sys.executable, "-c", HOLD, str(at.db)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:

@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from amplifier_desk import make_desk
+from amplifier_harness import make_harness
 from free_port import free_port
-from start_desk import Desk, desk, task, until
+from start_harness import Harness, harness, task, until
 
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.models import Status
@@ -25,8 +25,8 @@ pytestmark = pytest.mark.integration
 
 
 @pytest.fixture
-def at() -> Iterator[Desk]:
-    with desk() as made:
+def at() -> Iterator[Harness]:
+    with harness() as made:
         yield made
 
 
@@ -38,7 +38,7 @@ def taken_port() -> Iterator[int]:
         yield holder.getsockname()[1]
 
 
-def test_all_that_is_wrong_is_said_at_once_and_nothing_is_started(at: Desk, taken_port: int) -> None:
+def test_all_that_is_wrong_is_said_at_once_and_nothing_is_started(at: Harness, taken_port: int) -> None:
     at.add(task("a", agent_cli="nonesuch"))
     code = at.run(
         *("--dashboard", "--dashboard-port", str(taken_port), "--isolation", "worktree", "--workers", "0"),
@@ -57,7 +57,7 @@ def test_all_that_is_wrong_is_said_at_once_and_nothing_is_started(at: Desk, take
     assert not (at.folder / "tasks.db.swarm" / "supervisord.conf").exists()
 
 
-def test_a_project_root_that_is_no_folder_exits_3(at: Desk) -> None:
+def test_a_project_root_that_is_no_folder_exits_3(at: Harness) -> None:
     at.add(task("a"))
     assert at.run("--project-root", "nowhere") == 3
     assert "project root" in at.remarks
@@ -67,11 +67,11 @@ def test_a_project_root_that_is_no_folder_exits_3(at: Desk) -> None:
     ("words", "code"),
     [(("--workers", "257"), 2), (("--isolation", "magic"), 2), (("--no-such-option",), 2), (("--retry-delay", "x"), 2)],
 )
-def test_a_wrong_option_is_a_matter_of_usage(at: Desk, words: tuple[str, ...], code: int) -> None:
+def test_a_wrong_option_is_a_matter_of_usage(at: Harness, words: tuple[str, ...], code: int) -> None:
     assert at.run(*words) == code
 
 
-def test_a_second_run_on_the_same_database_is_refused_and_changes_nothing(at: Desk) -> None:
+def test_a_second_run_on_the_same_database_is_refused_and_changes_nothing(at: Harness) -> None:
     at.add(task("a", f"touch {at.marker('begun')}; {until(at.folder, 'go')}"))
     first = at.start()
     at.wait_marker("begun")
@@ -83,8 +83,8 @@ def test_a_second_run_on_the_same_database_is_refused_and_changes_nothing(at: De
         assert len(database.tasks.attempts(database.tasks.get("a")["seq"])) == 1
 
 
-def test_two_runs_on_two_databases_of_one_folder_do_not_meet(at: Desk) -> None:
-    with desk() as other:
+def test_two_runs_on_two_databases_of_one_folder_do_not_meet(at: Harness) -> None:
+    with harness() as other:
         at.add(task("a", f"touch {at.marker('begun')}; {until(at.folder, 'go')}"))
         other.add(task("b"))
         first = at.start("--dashboard")
@@ -94,7 +94,7 @@ def test_two_runs_on_two_databases_of_one_folder_do_not_meet(at: Desk) -> None:
         assert at.wait_end(first) == 0, at.told()
 
 
-def dashboard_link(at: Desk) -> str:
+def dashboard_link(at: Harness) -> str:
     def find() -> str | None:
         whole = at.remarks.rpartition("\n")[0]
         found = [line for line in whole.splitlines() if "dashboard: http" in line]
@@ -103,7 +103,7 @@ def dashboard_link(at: Desk) -> str:
     return at.wait_for("the link", find)
 
 
-def test_the_dashboard_runs_with_the_run_and_its_link_opens_it(at: Desk) -> None:
+def test_the_dashboard_runs_with_the_run_and_its_link_opens_it(at: Harness) -> None:
     at.add(task("a", until(at.folder, "go")))
     run = at.start("--dashboard")
     url, _, token = dashboard_link(at).partition("/#t=")
@@ -116,7 +116,7 @@ def test_the_dashboard_runs_with_the_run_and_its_link_opens_it(at: Desk) -> None
         urllib.request.urlopen(f"{url}/healthz", timeout=10)
 
 
-def test_a_port_that_was_asked_for_is_used(at: Desk) -> None:
+def test_a_port_that_was_asked_for_is_used(at: Harness) -> None:
     port = free_port()
     at.add(task("a", until(at.folder, "go")))
     run = at.start("--dashboard-port", str(port), SWARM_DASHBOARD="on")
@@ -125,7 +125,7 @@ def test_a_port_that_was_asked_for_is_used(at: Desk) -> None:
     assert at.wait_end(run) == 0
 
 
-def test_the_orchestrator_started_directly_has_no_dashboard(at: Desk) -> None:
+def test_the_orchestrator_started_directly_has_no_dashboard(at: Harness) -> None:
     at.add(task("a", f"touch {at.marker('begun')}; {until(at.folder, 'go')}"))
     run = at.start()
     at.wait_marker("begun")
@@ -134,7 +134,7 @@ def test_the_orchestrator_started_directly_has_no_dashboard(at: Desk) -> None:
     assert at.wait_end(run) == 0
 
 
-def test_the_start_command_becomes_the_orchestrator_with_all_its_options(at: Desk) -> None:
+def test_the_start_command_becomes_the_orchestrator_with_all_its_options(at: Harness) -> None:
     at.add(task("a", f"touch {at.marker('begun')}; {until(at.folder, 'go')}"))
     run = at.start(
         *("--no-validation", "--graceful-timeout", "7", "-n", "2"),
@@ -161,7 +161,7 @@ def test_the_start_command_becomes_the_orchestrator_with_all_its_options(at: Des
     assert at.wait_end(run) == 9, at.told()
 
 
-def test_a_worker_that_cannot_start_ends_the_run_with_the_end_of_its_log(at: Desk) -> None:
+def test_a_worker_that_cannot_start_ends_the_run_with_the_end_of_its_log(at: Harness) -> None:
     at.install(swarm_worker="echo first line; echo ImportError: no module named brain; exit 1")
     at.add(task("a"))
     assert at.run() == 7, at.told()
@@ -170,13 +170,13 @@ def test_a_worker_that_cannot_start_ends_the_run_with_the_end_of_its_log(at: Des
     assert at.alive() == {}
 
 
-def test_verbose_shows_the_logs_of_the_services(at: Desk) -> None:
+def test_verbose_shows_the_logs_of_the_services(at: Harness) -> None:
     at.add(task("a"))
     assert at.run("--verbose") == 0
     assert "[swarm-worker-1]" in at.remarks
 
 
-def test_stale_files_of_a_killed_supervisord_do_not_matter(at: Desk) -> None:
+def test_stale_files_of_a_killed_supervisord_do_not_matter(at: Harness) -> None:
     state = at.folder / "tasks.db.swarm"
     (state / "supervisord.d").mkdir(parents=True)
     (state / "supervisord.d" / "50-scale.conf").write_text("[program:swarm-worker]\nnumprocs=nonsense\n")
@@ -187,7 +187,7 @@ def test_stale_files_of_a_killed_supervisord_do_not_matter(at: Desk) -> None:
     assert at.run() == 0, at.told()
 
 
-def test_on_a_terminal_the_run_is_shown_live_and_outlives_the_terminal(at: Desk) -> None:
+def test_on_a_terminal_the_run_is_shown_live_and_outlives_the_terminal(at: Harness) -> None:
     at.add(task("long [red]name", f"touch {at.marker('begun')}; {until(at.folder, 'go')}"), task("short"))
     leader, follower = pty.openpty()
     run = subprocess.Popen(
@@ -213,15 +213,15 @@ def test_on_a_terminal_the_run_is_shown_live_and_outlives_the_terminal(at: Desk)
     assert at.alive() == {}
 
 
-def amplifier_environment(at: Desk, *, fetched: bool, step: dict[str, object]) -> dict[str, str]:
-    made = make_desk(at.folder / "amplifier", fetched=fetched)
+def amplifier_environment(at: Harness, *, fetched: bool, step: dict[str, object]) -> dict[str, str]:
+    made = make_harness(at.folder / "amplifier", fetched=fetched)
     return {**made.env(), "FAKE_AMPLIFIER": json.dumps({"builder": [step], "validator": [step]})}
 
 
 PASS: dict[str, object] = {"response": '{"status": "success", "tests_passed": true, "verdict": "PASS"}'}
 
 
-def test_a_cold_agent_cli_is_warmed_up_alone_once_and_remembered(at: Desk) -> None:
+def test_a_cold_agent_cli_is_warmed_up_alone_once_and_remembered(at: Harness) -> None:
     environ = amplifier_environment(at, fetched=False, step={**PASS, "ledger": str(at.marker("ledger"))})
     at.add(task("a"))
     assert at.run("--no-validation", agent_cli="amplifier", **environ) == 0, at.told()
@@ -232,7 +232,7 @@ def test_a_cold_agent_cli_is_warmed_up_alone_once_and_remembered(at: Desk) -> No
     assert "warming up" not in at.remarks
 
 
-def test_a_cache_that_is_gone_is_filled_again_before_the_workers_start(at: Desk) -> None:
+def test_a_cache_that_is_gone_is_filled_again_before_the_workers_start(at: Harness) -> None:
     environ = amplifier_environment(at, fetched=False, step={**PASS, "ledger": str(at.marker("ledger"))})
     home = Path(environ["HOME"]) / ".amplifier"
     for name in ("a", "b"):
@@ -245,18 +245,18 @@ def test_a_cache_that_is_gone_is_filled_again_before_the_workers_start(at: Desk)
     assert ledger_events(at).count("prepared") == 4
 
 
-def test_an_agent_that_the_warm_up_has_not_brought_ends_the_start(at: Desk) -> None:
+def test_an_agent_that_the_warm_up_has_not_brought_ends_the_start(at: Harness) -> None:
     environ = amplifier_environment(at, fetched=False, step=PASS)
     at.add(task("a", validator_agent="recipes:result-validater"))
     assert at.run(agent_cli="amplifier", **environ) == 3, at.told()
     assert "agent recipes:result-validater not found; nearest: recipes:result-validator" in at.remarks
 
 
-def ledger_events(at: Desk) -> list[str]:
+def ledger_events(at: Harness) -> list[str]:
     return [json.loads(line)["event"] for line in at.marker("ledger").read_text().splitlines()]
 
 
-def test_a_warm_up_that_cannot_start_exits_10(at: Desk) -> None:
+def test_a_warm_up_that_cannot_start_exits_10(at: Harness) -> None:
     environ = amplifier_environment(at, fetched=False, step={"startup": "git clone failed"})
     at.add(task("a"))
     assert at.run(agent_cli="amplifier", **environ) == 10, at.told()
@@ -264,7 +264,7 @@ def test_a_warm_up_that_cannot_start_exits_10(at: Desk) -> None:
     assert not (at.folder / "tasks.db.swarm" / "supervisord.conf").exists()
 
 
-def test_a_signal_ends_a_warm_up_and_all_it_started(at: Desk) -> None:
+def test_a_signal_ends_a_warm_up_and_all_it_started(at: Harness) -> None:
     environ = amplifier_environment(at, fetched=False, step={"hang": True, "ledger": str(at.marker("ledger"))})
     at.add(task("a"))
     run = at.start(agent_cli="amplifier", **environ)
@@ -274,7 +274,7 @@ def test_a_signal_ends_a_warm_up_and_all_it_started(at: Desk) -> None:
     assert at.alive() == {}
 
 
-def test_an_agent_that_does_not_exist_is_named_with_the_nearest(at: Desk) -> None:
+def test_an_agent_that_does_not_exist_is_named_with_the_nearest(at: Harness) -> None:
     environ = amplifier_environment(at, fetched=True, step=PASS)
     at.add(task("a"))
     code = at.run("--builder-agent", "foundation:modula-builder", agent_cli="amplifier", **environ)

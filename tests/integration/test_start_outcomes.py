@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 from stand_in_provider import StandInProvider
-from start_desk import Desk, desk, task, until
+from start_harness import Harness, harness, task, until
 from stopwatch import Stopwatch
 
 from swarm_shared.carry_out import carry_out_now
@@ -19,12 +19,12 @@ pytestmark = pytest.mark.integration
 
 
 @pytest.fixture
-def at() -> Iterator[Desk]:
-    with desk() as made:
+def at() -> Iterator[Harness]:
+    with harness() as made:
         yield made
 
 
-def test_a_run_that_completes_everything_exits_0_and_leaves_nothing(at: Desk) -> None:
+def test_a_run_that_completes_everything_exits_0_and_leaves_nothing(at: Harness) -> None:
     at.add(task("a"), task("b", dependencies=("a",)), task("c", estimated_hours=2.5))
     assert at.run("--workers", "2") == 0, at.told()
     assert "all done" in at.output
@@ -34,7 +34,7 @@ def test_a_run_that_completes_everything_exits_0_and_leaves_nothing(at: Desk) ->
     assert not (at.folder / "tasks.db.swarm" / "supervisord.d" / "50-scale.conf").exists()
 
 
-def test_the_summary_comes_within_a_second_of_the_last_task_and_the_end_within_four(at: Desk) -> None:
+def test_the_summary_comes_within_a_second_of_the_last_task_and_the_end_within_four(at: Harness) -> None:
     at.add(task("a", f"{until(at.folder, 'go')}; touch {at.marker('done')}"))
     run = at.start("--workers", "3")
     at.wait_for("the attempt", lambda: at.pids_of(str(at.marker("go"))) or None)
@@ -47,7 +47,7 @@ def test_the_summary_comes_within_a_second_of_the_last_task_and_the_end_within_f
     assert watch.own_s() < 4.0
 
 
-def test_failed_and_blocked_tasks_make_it_exit_8_and_are_named_with_the_reason(at: Desk) -> None:
+def test_failed_and_blocked_tasks_make_it_exit_8_and_are_named_with_the_reason(at: Harness) -> None:
     at.add(
         task("bad", "echo went wrong >&2; exit 4", max_retries=1),
         task("child", dependencies=("bad",)),
@@ -63,38 +63,38 @@ def test_failed_and_blocked_tasks_make_it_exit_8_and_are_named_with_the_reason(a
     assert at.status("good") == Status.COMPLETED
 
 
-def test_held_tasks_make_it_exit_8(at: Desk) -> None:
+def test_held_tasks_make_it_exit_8(at: Harness) -> None:
     at.add(task("a", status=Status.HELD), task("b"))
     assert at.run() == 8, at.told()
     assert "a held (as_imported)" in at.output
 
 
-def test_cancelled_tasks_are_no_failure(at: Desk) -> None:
+def test_cancelled_tasks_are_no_failure(at: Harness) -> None:
     at.add(task("a", status=Status.CANCELLED), task("b"))
     assert at.run() == 0, at.told()
 
 
-def test_an_empty_queue_exits_0_and_names_the_import(at: Desk) -> None:
+def test_an_empty_queue_exits_0_and_names_the_import(at: Harness) -> None:
     assert at.run() == 0
     assert "amplifier-swarm import-tasks" in at.remarks
     assert not (at.folder / "tasks.db.swarm").exists()
 
 
-def test_a_queue_that_is_through_ends_at_once_without_a_suite(at: Desk) -> None:
+def test_a_queue_that_is_through_ends_at_once_without_a_suite(at: Harness) -> None:
     at.add(task("a", status=Status.COMPLETED), task("b", status=Status.FAILED))
     assert at.run() == 8
     assert "b failed" in at.output
     assert not (at.folder / "tasks.db.swarm" / "supervisord.conf").exists()
 
 
-def test_a_missing_database_exits_4_and_is_not_created(at: Desk) -> None:
+def test_a_missing_database_exits_4_and_is_not_created(at: Harness) -> None:
     at.db.unlink()
     assert at.run() == 4
     assert "import-tasks" in at.remarks
     assert not at.db.exists()
 
 
-def test_an_agent_cli_that_cannot_start_ends_the_run_with_10(at: Desk) -> None:
+def test_an_agent_cli_that_cannot_start_ends_the_run_with_10(at: Harness) -> None:
     binary = at.folder / "broken"
     binary.write_text("#!/bin/sh\necho no configuration found\nexit 1\n")
     binary.chmod(0o755)
@@ -113,14 +113,14 @@ def test_an_agent_cli_that_cannot_start_ends_the_run_with_10(at: Desk) -> None:
     assert at.run("--no-validation", agent_cli="broken") == 0, at.told()
 
 
-def test_a_program_of_the_agent_cli_that_is_missing_is_found_before_anything_starts(at: Desk) -> None:
+def test_a_program_of_the_agent_cli_that_is_missing_is_found_before_anything_starts(at: Harness) -> None:
     at.add(task("a"))
     assert at.run(agent_cli="claude", PATH="/usr/bin:/bin") == 10, at.told()
     assert "claude" in at.remarks
     assert not (at.folder / "tasks.db.swarm" / "supervisord.conf").exists()
 
 
-def test_a_paused_queue_with_work_left_says_so_and_continues_when_resumed(at: Desk) -> None:
+def test_a_paused_queue_with_work_left_says_so_and_continues_when_resumed(at: Harness) -> None:
     at.add(task("a"))
     with TaskDatabase(at.db) as database:
         carry_out_now(database, Verb.PAUSE, "", {"reason": "lunch"}, actor="ada")
@@ -132,7 +132,7 @@ def test_a_paused_queue_with_work_left_says_so_and_continues_when_resumed(at: De
     assert at.status("a") == Status.COMPLETED
 
 
-def test_an_unattended_run_gives_up_on_a_paused_queue(at: Desk) -> None:
+def test_an_unattended_run_gives_up_on_a_paused_queue(at: Harness) -> None:
     at.add(task("a"))
     with TaskDatabase(at.db) as database:
         carry_out_now(database, Verb.PAUSE, "", {"reason": "lunch"}, actor="ada")
@@ -144,7 +144,7 @@ def test_an_unattended_run_gives_up_on_a_paused_queue(at: Desk) -> None:
 
 @pytest.mark.parametrize(("status", "kind"), [(401, "credentials"), (402, "quota")])
 def test_an_unattended_run_gives_up_on_an_agent_cli_that_only_you_can_bring_back(
-    at: Desk, status: int, kind: str
+    at: Harness, status: int, kind: str
 ) -> None:
     provider = StandInProvider(at.folder / "provider")
     provider.fails("a", status)
@@ -159,7 +159,7 @@ def test_an_unattended_run_gives_up_on_an_agent_cli_that_only_you_can_bring_back
     assert at.alive() == {}
 
 
-def test_an_unattended_run_gives_up_once_its_budget_is_used_up_and_the_next_run_has_a_fresh_one(at: Desk) -> None:
+def test_an_unattended_run_gives_up_once_its_budget_is_used_up_and_the_next_run_has_a_fresh_one(at: Harness) -> None:
     provider = StandInProvider(at.folder / "provider")
     preset = provider.preset() | {"env": {"ACCOUNT": "a"}}
     settings = {"agent_clis": {"stand-in": preset}, "budget": {"run": {"usd": 0.015}}}  # a session costs 0.01
@@ -173,7 +173,7 @@ def test_an_unattended_run_gives_up_once_its_budget_is_used_up_and_the_next_run_
     assert "Paused" not in at.remarks
 
 
-def test_keep_running_waits_for_more_tasks(at: Desk) -> None:
+def test_keep_running_waits_for_more_tasks(at: Harness) -> None:
     at.add(task("a"))
     run = at.start("--keep-running")
     at.wait_remark("a completed")

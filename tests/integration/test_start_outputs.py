@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from start_desk import DEADLINE_S, Desk
+from start_harness import DEADLINE_S, Harness
 
 from swarm_shared.domain.models import Status, TaskSpec
 
@@ -16,13 +16,13 @@ pytestmark = pytest.mark.integration
 
 @pytest.mark.parametrize("outputs", [">&- 2>&-", ">/dev/full 2>/dev/full", "2>&1 | head -1", "<&- >&-"])
 def test_a_run_does_its_work_whatever_becomes_of_its_output(tmp_path: Path, outputs: str) -> None:
-    desk = Desk(tmp_path)
-    desk.add(TaskSpec(id="a", name="A", run="true"))
+    harness = Harness(tmp_path)
+    harness.add(TaskSpec(id="a", name="A", run="true"))
     words = "start --agent-cli command --no-validation --no-dashboard --isolation none"
     ran = subprocess.run(
         ["/bin/bash", "-c", f"set -o pipefail; '{sys.executable}' -m amplifier_swarm {words} --db tasks.db {outputs}"],
         cwd=tmp_path,
-        env=desk.environment(),
+        env=harness.environment(),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -30,5 +30,5 @@ def test_a_run_does_its_work_whatever_becomes_of_its_output(tmp_path: Path, outp
         check=False,
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert desk.status("a") is Status.COMPLETED
-    assert not desk.alive()
+    assert harness.status("a") is Status.COMPLETED
+    assert not harness.alive()

@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
-from start_desk import Desk, desk, task, until
+from start_harness import Harness, harness, task, until
 from stopwatch import Stopwatch
 from trees import alive, fresh_token
 
@@ -20,12 +20,12 @@ pytestmark = pytest.mark.integration
 
 
 @pytest.fixture
-def at() -> Iterator[Desk]:
-    with desk() as made:
+def at() -> Iterator[Harness]:
+    with harness() as made:
         yield made
 
 
-def begun(at: Desk, *words: str, then: str = "true") -> subprocess.Popen[str]:
+def begun(at: Harness, *words: str, then: str = "true") -> subprocess.Popen[str]:
     """A run whose only worker is in the middle of task `long`; `short` waits behind it."""
     wait = until(at.folder, "go")
     at.add(task("long", f"touch {at.marker('begun')}; {wait}; {then}", priority=1), task("short"))
@@ -34,13 +34,13 @@ def begun(at: Desk, *words: str, then: str = "true") -> subprocess.Popen[str]:
     return run
 
 
-def attempts_of(at: Desk, task_id: str) -> list[dict[str, object]]:
+def attempts_of(at: Harness, task_id: str) -> list[dict[str, object]]:
     with TaskDatabase(at.db) as database:
         return database.tasks.attempts(int(database.tasks.get(task_id)["seq"]))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_the_first_signal_lets_running_tasks_finish_and_starts_no_other(at: Desk, number: signal.Signals) -> None:
+def test_the_first_signal_lets_running_tasks_finish_and_starts_no_other(at: Harness, number: signal.Signals) -> None:
     run = begun(at)
     # As a terminal does it: to everything in its foreground group, of which only the run may be.
     os.killpg(run.pid, number)
@@ -53,7 +53,7 @@ def test_the_first_signal_lets_running_tasks_finish_and_starts_no_other(at: Desk
     assert at.alive() == {}
 
 
-def test_a_drained_run_continues_with_the_next_start(at: Desk) -> None:
+def test_a_drained_run_continues_with_the_next_start(at: Harness) -> None:
     run = begun(at)
     run.send_signal(signal.SIGINT)
     at.wait_remark("draining")
@@ -63,7 +63,7 @@ def test_a_drained_run_continues_with_the_next_start(at: Desk) -> None:
     assert "Cleared the earlier drain" in at.remarks
 
 
-def test_a_drain_interrupts_what_outlasts_the_graceful_timeout_and_costs_no_attempt(at: Desk) -> None:
+def test_a_drain_interrupts_what_outlasts_the_graceful_timeout_and_costs_no_attempt(at: Harness) -> None:
     run = begun(at, "--graceful-timeout", "0.5")
     run.send_signal(signal.SIGINT)
     assert at.wait_end(run) == 9, at.told()
@@ -72,7 +72,7 @@ def test_a_drain_interrupts_what_outlasts_the_graceful_timeout_and_costs_no_atte
 
 
 @pytest.mark.parametrize("numbers", [(signal.SIGINT, signal.SIGINT), (signal.SIGUSR1,)])
-def test_a_second_ctrl_c_or_sigusr1_ends_everything_at_once(at: Desk, numbers: tuple[signal.Signals, ...]) -> None:
+def test_a_second_ctrl_c_or_sigusr1_ends_everything_at_once(at: Harness, numbers: tuple[signal.Signals, ...]) -> None:
     run = begun(at)
     watch = Stopwatch()
     for position, number in enumerate(numbers, start=1):
@@ -84,7 +84,7 @@ def test_a_second_ctrl_c_or_sigusr1_ends_everything_at_once(at: Desk, numbers: t
     assert at.alive() == {}
 
 
-def test_two_signals_in_one_moment_are_two(at: Desk) -> None:
+def test_two_signals_in_one_moment_are_two(at: Harness) -> None:
     run = begun(at)
     os.kill(run.pid, signal.SIGSTOP)
     run.send_signal(signal.SIGINT)
@@ -95,7 +95,7 @@ def test_two_signals_in_one_moment_are_two(at: Desk) -> None:
 
 
 @pytest.mark.parametrize("verb", [Verb.DRAIN, Verb.EMERGENCY_STOP])
-def test_a_stop_through_another_door_ends_the_run_with_9(at: Desk, verb: Verb) -> None:
+def test_a_stop_through_another_door_ends_the_run_with_9(at: Harness, verb: Verb) -> None:
     run = begun(at)
     with TaskDatabase(at.db) as database:
         carry_out_now(database, verb, "", {}, actor="ada (dashboard)")
@@ -106,7 +106,7 @@ def test_a_stop_through_another_door_ends_the_run_with_9(at: Desk, verb: Verb) -
     assert at.run("--no-validation") == 0 if verb is Verb.DRAIN else True
 
 
-def test_a_resume_during_the_drain_makes_the_run_continue(at: Desk) -> None:
+def test_a_resume_during_the_drain_makes_the_run_continue(at: Harness) -> None:
     run = begun(at)
     run.send_signal(signal.SIGTERM)
     at.wait_remark("draining")
@@ -118,7 +118,7 @@ def test_a_resume_during_the_drain_makes_the_run_continue(at: Desk) -> None:
 
 
 def test_a_session_that_ignores_signals_and_hides_in_other_sessions_dies_with_an_emergency_stop(
-    at: Desk,
+    at: Harness,
 ) -> None:
     token = fresh_token()
     hidden = f"trap '' TERM INT HUP; setsid sleep {token} & (setsid env -i sleep {token} &); "
@@ -132,7 +132,7 @@ def test_a_session_that_ignores_signals_and_hides_in_other_sessions_dies_with_an
     assert not alive(token)
 
 
-def test_kill_9_of_the_run_leaves_nothing_and_the_next_start_completes_the_rest(at: Desk) -> None:
+def test_kill_9_of_the_run_leaves_nothing_and_the_next_start_completes_the_rest(at: Harness) -> None:
     run = begun(at, "--dashboard")
     run.kill()
     at.wait_nothing_left()
@@ -142,7 +142,7 @@ def test_kill_9_of_the_run_leaves_nothing_and_the_next_start_completes_the_rest(
     assert at.alive() == {}
 
 
-def test_a_start_right_after_a_kill_9_waits_for_the_rest_of_the_old_run(at: Desk) -> None:
+def test_a_start_right_after_a_kill_9_waits_for_the_rest_of_the_old_run(at: Harness) -> None:
     run = begun(at, "--dashboard")
     run.kill()
     at.marker("go").touch()
@@ -150,7 +150,7 @@ def test_a_start_right_after_a_kill_9_waits_for_the_rest_of_the_old_run(at: Desk
     assert at.alive() == {}
 
 
-def test_a_start_waits_for_a_supervisord_that_waits_for_the_last_program_of_the_old_run(at: Desk) -> None:
+def test_a_start_waits_for_a_supervisord_that_waits_for_the_last_program_of_the_old_run(at: Harness) -> None:
     run = begun(at, "--dashboard")
     dashboards = at.pids_of("swarm-dashboard")
     for pid in dashboards:
@@ -167,7 +167,7 @@ def test_a_start_waits_for_a_supervisord_that_waits_for_the_last_program_of_the_
     assert at.alive() == {}
 
 
-def test_kill_9_of_supervisord_ends_everything_with_7(at: Desk) -> None:
+def test_kill_9_of_supervisord_ends_everything_with_7(at: Harness) -> None:
     run = begun(at, "--dashboard")
     supervisord = at.pid_of("supervisor.supervisord")
     os.kill(supervisord, signal.SIGKILL)
@@ -176,7 +176,7 @@ def test_kill_9_of_supervisord_ends_everything_with_7(at: Desk) -> None:
     assert at.alive() == {}
 
 
-def test_kill_9_of_a_worker_costs_the_run_nothing(at: Desk) -> None:
+def test_kill_9_of_a_worker_costs_the_run_nothing(at: Harness) -> None:
     run = begun(at)
     (worker, *_) = at.pids_of("swarm-worker")
     os.kill(worker, signal.SIGKILL)
@@ -185,7 +185,7 @@ def test_kill_9_of_a_worker_costs_the_run_nothing(at: Desk) -> None:
     assert at.alive() == {}
 
 
-def test_a_shutdown_of_supervisord_is_a_stop_by_a_user(at: Desk) -> None:
+def test_a_shutdown_of_supervisord_is_a_stop_by_a_user(at: Harness) -> None:
     run = begun(at, "--graceful-timeout", "0.5")
     supervisord = at.pid_of("supervisor.supervisord")
     os.kill(supervisord, signal.SIGTERM)
@@ -193,7 +193,7 @@ def test_a_shutdown_of_supervisord_is_a_stop_by_a_user(at: Desk) -> None:
     assert at.alive() == {}
 
 
-def test_a_run_under_nohup_outlives_its_terminal(at: Desk) -> None:
+def test_a_run_under_nohup_outlives_its_terminal(at: Harness) -> None:
     at.add(task("long", f"touch {at.marker('begun')}; {until(at.folder, 'go')}"))
     words = ("--db", str(at.db), "--agent-cli", "command")
     run = subprocess.Popen(
@@ -212,7 +212,7 @@ def test_a_run_under_nohup_outlives_its_terminal(at: Desk) -> None:
     assert at.wait_end(run) == 0
 
 
-def test_frozen_services_do_not_keep_a_user_from_stopping(at: Desk) -> None:
+def test_frozen_services_do_not_keep_a_user_from_stopping(at: Harness) -> None:
     at.add(task("a"))
     with TaskDatabase(at.db) as database:
         carry_out_now(database, Verb.PAUSE, "", {}, actor="ada")
@@ -228,7 +228,7 @@ def test_frozen_services_do_not_keep_a_user_from_stopping(at: Desk) -> None:
     assert at.alive() == {}
 
 
-def test_a_drain_whose_worker_is_frozen_ends_when_patience_does(at: Desk) -> None:
+def test_a_drain_whose_worker_is_frozen_ends_when_patience_does(at: Harness) -> None:
     run = begun(at, "--graceful-timeout", "0")
     at.freeze("swarm-worker", "swarm-reaper")
     run.send_signal(signal.SIGTERM)
@@ -240,7 +240,7 @@ def test_a_drain_whose_worker_is_frozen_ends_when_patience_does(at: Desk) -> Non
     assert verbs == [Verb.EMERGENCY_STOP, Verb.DRAIN]
 
 
-def test_a_third_signal_kills_whatever_hangs(at: Desk) -> None:
+def test_a_third_signal_kills_whatever_hangs(at: Harness) -> None:
     run = begun(at)
     at.freeze("swarm-worker", "swarm-reaper")
     watch = Stopwatch()

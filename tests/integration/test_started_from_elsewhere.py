@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from repositories import Sandbox
-from start_desk import desk
+from start_harness import harness
 
 from swarm_shared.domain.models import Status, TaskSpec
 
@@ -60,7 +60,7 @@ def test_nothing_that_a_swarm_runs_sees_where_it_was_started(tmp_path: Path, pro
     def note(kind: str) -> str:
         return f"env -0 > {seen}/{kind}; pwd -P > {seen}/{kind}.cwd"
 
-    with desk() as at:
+    with harness() as at:
         at.folder.joinpath("swarm.yaml").write_text(
             f"setup: ['{note('setup')}']\nchecks: ['{note('check')}']\n"
             f"gate: ['{note('gate')}']\ncleanup: ['{note('cleanup')}']\n"

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 from agent_ledger import read_ledger
-from amplifier_desk import AmplifierDesk, make_desk
-from start_desk import Desk, desk
+from amplifier_harness import AmplifierHarness, make_harness
+from start_harness import Harness, harness
 
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.models import Status, TaskSpec
@@ -34,25 +34,25 @@ WARTS: tuple[dict[str, Any], ...] = (
 
 
 @pytest.fixture
-def at() -> Iterator[Desk]:
-    with desk() as made:
+def at() -> Iterator[Harness]:
+    with harness() as made:
         yield made
 
 
 @pytest.fixture
-def amplifier(at: Desk) -> AmplifierDesk:
-    return make_desk(at.folder / "amplifier")
+def amplifier(at: Harness) -> AmplifierHarness:
+    return make_harness(at.folder / "amplifier")
 
 
-def environment(at: Desk, amplifier: AmplifierDesk) -> dict[str, str]:
+def environment(at: Harness, amplifier: AmplifierHarness) -> dict[str, str]:
     return {**amplifier.env(), "SWARM_PROJECT_ROOT": str(amplifier.project)}
 
 
-def ledger_of(at: Desk) -> list[dict[str, Any]]:
+def ledger_of(at: Harness) -> list[dict[str, Any]]:
     return read_ledger(at.folder / "ledger")
 
 
-def fake(at: Desk, builder: list[dict[str, Any]], validator: list[dict[str, Any]] | None = None) -> str:
+def fake(at: Harness, builder: list[dict[str, Any]], validator: list[dict[str, Any]] | None = None) -> str:
     ledger = str(at.folder / "ledger")
     script = {
         "builder": [{"ledger": ledger, **step} for step in builder],
@@ -72,7 +72,9 @@ def overlaps(lines: list[dict[str, Any]]) -> list[str]:
     return found
 
 
-def test_two_hundred_tasks_with_dependencies_are_all_completed_in_order(at: Desk, amplifier: AmplifierDesk) -> None:
+def test_two_hundred_tasks_with_dependencies_are_all_completed_in_order(
+    at: Harness, amplifier: AmplifierHarness
+) -> None:
     needs = {n: sorted({n - 1, n // 2}) if n % 5 == 4 else ([n // 3] if n % 3 == 2 else []) for n in range(TASKS)}
     file = at.folder / "tasks.yaml"
     tasks = [
@@ -112,7 +114,7 @@ def test_two_hundred_tasks_with_dependencies_are_all_completed_in_order(at: Desk
     at.wait_nothing_left()
 
 
-def test_lies_and_late_answers_of_the_cli_are_seen_through(at: Desk, amplifier: AmplifierDesk) -> None:
+def test_lies_and_late_answers_of_the_cli_are_seen_through(at: Harness, amplifier: AmplifierHarness) -> None:
     objection = {"answer": {"verdict": "FAIL", "critical_issues": ["no test"], "summary": "no"}}
     at.add(
         TaskSpec(
@@ -138,7 +140,7 @@ def test_lies_and_late_answers_of_the_cli_are_seen_through(at: Desk, amplifier: 
     assert len(builders) == 2
 
 
-def test_a_rate_limit_pauses_the_pool_and_costs_no_attempt(at: Desk, amplifier: AmplifierDesk) -> None:
+def test_a_rate_limit_pauses_the_pool_and_costs_no_attempt(at: Harness, amplifier: AmplifierHarness) -> None:
     limited = {"error": "Execution failed: RateLimitError: Error code: 429 - try again in 1s"}
     at.add(*(TaskSpec(id=t, name=t, max_retries=0, description=fake(at, [limited, {}])) for t in "ab"))
     run = at.start("--workers", "1", agent_cli="amplifier", **environment(at, amplifier))
@@ -152,7 +154,7 @@ def test_a_rate_limit_pauses_the_pool_and_costs_no_attempt(at: Desk, amplifier: 
 STUBBORN = {"hang": True, "ignore_term": True, "spawn": ["setsid", "envi", "doublefork"]}
 
 
-def scripted(at: Desk, task_id: str, *steps: dict[str, Any]) -> TaskSpec:
+def scripted(at: Harness, task_id: str, *steps: dict[str, Any]) -> TaskSpec:
     ledger = str(at.folder / "ledger")
     return TaskSpec(
         id=task_id,
@@ -161,7 +163,7 @@ def scripted(at: Desk, task_id: str, *steps: dict[str, Any]) -> TaskSpec:
     )
 
 
-def agent_of(at: Desk, task_id: str, number: int = 1) -> int:
+def agent_of(at: Harness, task_id: str, number: int = 1) -> int:
     """The agent's pid once it has written its start."""
     wanted = (task_id, number, "start")
     line = at.wait_for(
@@ -171,7 +173,7 @@ def agent_of(at: Desk, task_id: str, number: int = 1) -> int:
     return int(line["pid"])
 
 
-def registered(at: Desk, what: str) -> int:
+def registered(at: Harness, what: str) -> int:
     """The pid of a service, as soon as it has registered; or of the busy worker or its keeper."""
 
     def found() -> int | None:
@@ -200,7 +202,7 @@ def has_ended(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("victim", ["pid", "keeper_pid", "both"])
-def test_a_task_whose_worker_or_keeper_is_killed_runs_again_after_its_agent_is_gone(at: Desk, victim: str) -> None:
+def test_a_task_whose_worker_or_keeper_is_killed_runs_again_after_its_agent_is_gone(at: Harness, victim: str) -> None:
     at.add(scripted(at, "a", STUBBORN, {}))
     run = at.start("--workers", "2", "--no-validation", agent_cli="scripted")
     agent = agent_of(at, "a")
@@ -215,7 +217,7 @@ def test_a_task_whose_worker_or_keeper_is_killed_runs_again_after_its_agent_is_g
     at.wait_nothing_left()
 
 
-def test_a_killed_reaper_comes_back_and_the_run_continues(at: Desk) -> None:
+def test_a_killed_reaper_comes_back_and_the_run_continues(at: Harness) -> None:
     go = at.folder / "go"
     at.add(scripted(at, "a", {"wait_for": str(go), "spawn": ["setsid", "envi", "doublefork"]}))
     run = at.start("--workers", "1", "--no-validation", agent_cli="scripted")
@@ -229,7 +231,7 @@ def test_a_killed_reaper_comes_back_and_the_run_continues(at: Desk) -> None:
 
 
 @pytest.mark.parametrize("victim", ["supervisord", "start", "everything"])
-def test_nothing_survives_the_death_of_those_who_own_it(at: Desk, victim: str) -> None:
+def test_nothing_survives_the_death_of_those_who_own_it(at: Harness, victim: str) -> None:
     at.add(scripted(at, "a", STUBBORN, {}))
     run = at.start("--workers", "1", "--no-validation", agent_cli="scripted")
     agent_of(at, "a")

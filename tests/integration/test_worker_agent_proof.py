@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from amplifier_desk import make_desk
+from amplifier_harness import make_harness
 from live_swarm import LiveSwarm, wait_until
 
 from swarm_shared.domain.models import HoldReason, Status, TaskSpec
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.integration
 @pytest.fixture
 def swarm(tmp_path: Path) -> Iterator[LiveSwarm]:
     swarm = LiveSwarm(tmp_path)
-    swarm.settings |= make_desk(tmp_path / "amplifier").env() | {"SWARM_AGENT_CLI": "amplifier"}
+    swarm.settings |= make_harness(tmp_path / "amplifier").env() | {"SWARM_AGENT_CLI": "amplifier"}
     try:
         yield swarm
     finally:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from amplifier_desk import make_desk
+from amplifier_harness import make_harness
 from fake_amplifier import NAMING_TOKENS
 from live_swarm import LiveSwarm
 from repositories import PERSON
@@ -29,7 +29,7 @@ class AmplifierSwarm(LiveSwarm):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.home = folder / "amplifier" / "home"
-        self.settings |= make_desk(folder / "amplifier").env() | {"SWARM_AGENT_CLI": "amplifier"}
+        self.settings |= make_harness(folder / "amplifier").env() | {"SWARM_AGENT_CLI": "amplifier"}
 
     def run(self, *builder: dict[str, Any], until: Status, **settings: str) -> list[dict[str, Any]]:
         """Let the builder play these steps, one an attempt; the attempts."""

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from live_swarm import LiveSwarm, wait_until
-from pod_desk import ESCAPE, call, clients, is_free, is_readable, output, swarm_on, use_cluster
+from pod_harness import ESCAPE, call, clients, is_free, is_readable, output, swarm_on, use_cluster
 from stand_in_cluster import StandInCluster
 
 from swarm_shared.domain.models import Status, TaskSpec

@@ -111,7 +111,7 @@ def dashboard(
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """A headless Chromium of its own; skips on a desk without one, fails where CI says that it must be there."""
+    """A new headless Chromium; skips where none is installed, and fails there in CI."""
     if shutil.which(CHROMIUM) is None:
         if os.environ.get("CI") == "true":
             pytest.fail(f"{CHROMIUM} is missing: apt install chromium")

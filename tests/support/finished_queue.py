@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from queue_desk import QueueDesk
+from queue_harness import QueueHarness
 
 from swarm_shared.domain.models import FailureClass, Outcome, TaskSpec
 from swarm_shared.store.queue.policy import AttemptResult, Budgets
@@ -27,7 +27,7 @@ ERRORS = (
 def finished_queue(folder: Path, tasks: int, *, seed: int = 1) -> Path:
     """The path of the database; a fifth of the attempts fail, some tasks for good, and one blocks others."""
     rng = random.Random(seed)
-    desk = QueueDesk(folder, budgets=Budgets(max_retries=2))
+    harness = QueueHarness(folder, budgets=Budgets(max_retries=2))
     specs = [
         TaskSpec(
             id=f"{number // 200 + 1}.{number % 200}",
@@ -37,19 +37,19 @@ def finished_queue(folder: Path, tasks: int, *, seed: int = 1) -> Path:
         )
         for number in range(tasks)
     ]
-    desk.add(*specs)
+    harness.add(*specs)
     while True:
-        claim = desk.claim()
+        claim = harness.claim()
         if claim is None:
-            if not desk.db.connection.value("SELECT count(*) FROM tasks WHERE status = 'scheduled'"):
+            if not harness.db.connection.value("SELECT count(*) FROM tasks WHERE status = 'scheduled'"):
                 break
-            desk.clock.pass_s(60)
-            desk.db.queue.promote_due()
+            harness.clock.pass_s(60)
+            harness.db.queue.promote_due()
             continue
-        desk.clock.pass_s(rng.uniform(2, 40))
-        desk.settle(claim, _result(rng, stubborn=claim.task % 17 == 0))
-    desk.db.close()
-    return desk.path
+        harness.clock.pass_s(rng.uniform(2, 40))
+        harness.settle(claim, _result(rng, stubborn=claim.task % 17 == 0))
+    harness.db.close()
+    return harness.path
 
 
 def _result(rng: random.Random, *, stubborn: bool) -> AttemptResult:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from repositories import Desk
+from repositories import Harness
 
 from swarm_shared.git.landing.following import Integration
 from swarm_shared.git.landing.recycle import recycle
@@ -19,27 +19,29 @@ from swarm_shared.git.worktrees.task_worktrees import TaskWorktree
 MESSAGE = "work\n\nSwarm-Task: t\n"
 
 
-def desk_with_products(folder: Path) -> Desk:
+def harness_with_products(folder: Path) -> Harness:
     """A repository that ignores what builds leave."""
-    return Desk(folder, files={"a.txt": "1\n", "lib/b.txt": "2\n", ".gitignore": "*.log\nout/\nnode_modules/\n"})
+    return Harness(folder, files={"a.txt": "1\n", "lib/b.txt": "2\n", ".gitignore": "*.log\nout/\nnode_modules/\n"})
 
 
-def integration_of(desk: Desk) -> Integration:
-    found = Integration(repository=desk.repo)
-    found.begin(desk.base)
+def integration_of(harness: Harness) -> Integration:
+    found = Integration(repository=harness.repo)
+    found.begin(harness.base)
     return found
 
 
-def work(desk: Desk, integration: Integration, safe: str, what: Callable[[Path], object] = lambda _: None) -> Path:
+def work(
+    harness: Harness, integration: Integration, safe: str, what: Callable[[Path], object] = lambda _: None
+) -> Path:
     """A task that writes a file, does something else beside, and lands."""
-    opened = desk.open(safe, integration.tip())
+    opened = harness.open(safe, integration.tip())
     (opened.cwd / f"{safe}.txt").write_text(f"{safe}\n")
     what(opened.cwd)
-    land(desk, integration, opened)
+    land(harness, integration, opened)
     return opened.cwd
 
 
-def land(desk: Desk, integration: Integration, opened: TaskWorktree) -> None:
+def land(harness: Harness, integration: Integration, opened: TaskWorktree) -> None:
     tip = integration.tip()
     assert tip is not None
     made = take_snapshot(opened.checkout, safe=opened.safe, base_sha=opened.base_sha, message=MESSAGE)
@@ -48,12 +50,12 @@ def land(desk: Desk, integration: Integration, opened: TaskWorktree) -> None:
     integration.advance(merge.new, old=tip)
 
 
-def recycled(desk: Desk, integration: Integration, safe: str, spares: int = 1) -> str | None:
-    return recycle(desk.trees, integration, safe, spares=spares)
+def recycled(harness: Harness, integration: Integration, safe: str, spares: int = 1) -> str | None:
+    return recycle(harness.trees, integration, safe, spares=spares)
 
 
-def in_the_list(desk: Desk) -> set[Path]:
-    return {listed.path for listed in list_worktrees(desk.repo.git)[1:]}
+def in_the_list(harness: Harness) -> set[Path]:
+    return {listed.path for listed in list_worktrees(harness.repo.git)[1:]}
 
 
 def everything_in(path: Path) -> dict[str, bytes]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
-from queue_desk import PASSED, failed
+from queue_harness import PASSED, failed
 from queue_model import FILES, LEASE_MS
 from queue_walk import BUDGETS, WORKERS, QueueWalk
 

@@ -105,7 +105,7 @@ class Sandbox:
         return found
 
 
-class Desk(Sandbox):
+class Harness(Sandbox):
     """A sandbox with a first commit, and the swarm's worktrees beside it."""
 
     def __init__(

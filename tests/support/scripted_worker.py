@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from queue_desk import QueueDesk
+from queue_harness import QueueHarness
 from repositories import Sandbox
 
 from swarm_shared.domain.models import Status, TaskSpec
@@ -71,16 +71,16 @@ HANGS = Play(after_s=FOREVER)
 class Time:
     """Monotonic seconds and the database's clock, moved together."""
 
-    def __init__(self, desk: QueueDesk) -> None:
-        self._desk = desk
-        self.s = desk.clock.mono / 1000
+    def __init__(self, harness: QueueHarness) -> None:
+        self._harness = harness
+        self.s = harness.clock.mono / 1000
 
     def __call__(self) -> float:
         return self.s
 
     def go_to(self, s: float) -> None:
         if s > self.s:
-            self._desk.clock.pass_s(s - self.s)
+            self._harness.clock.pass_s(s - self.s)
             self.s = s
 
 
@@ -239,7 +239,7 @@ class NoRoll:
 
 @dataclass
 class ScriptedWorker:
-    """One worker on a database of its own. `desk` adds and looks at tasks; `play` says what processes do.
+    """One worker on a database of its own. `harness` adds and looks at tasks; `play` says what processes do.
 
     With a `sandbox` it works in worktrees of that repository and lands; git is real then.
     """
@@ -249,16 +249,16 @@ class ScriptedWorker:
     sandbox: Sandbox | None = None
 
     def __post_init__(self) -> None:
-        self.desk = QueueDesk(self.folder)
-        self.db = self.desk.db
+        self.harness = QueueHarness(self.folder)
+        self.db = self.harness.db
         self.project = self.folder / "project" if self.sandbox is None else self.sandbox.root
         self.project.mkdir(exist_ok=True)
-        self.time = Time(self.desk)
+        self.time = Time(self.harness)
         self.tree = ScriptedTree(self.time)
         self.watch = ScriptedWatch(self.time, self.tree, self.db.connection.data_version)
         self.heart = ScriptedHeart()
         self.config = self._config()
-        self.run = self.desk.claimant().run
+        self.run = self.harness.claimant().run
         self.stopping = Stopping(
             self.db,
             self.watch,
@@ -290,12 +290,14 @@ class ScriptedWorker:
     def _config(self) -> WorkerConfig:
         isolation = "none" if self.sandbox is None else "worktree"
         settings = {"agent_cli": "scripted", "isolation": isolation, "kill_grace_s": 2.0, **self.settings}
-        found = worker_config(replace(Settings(), db=self.desk.path, project_root=self.project, **settings), "worker-1")
+        found = worker_config(
+            replace(Settings(), db=self.harness.path, project_root=self.project, **settings), "worker-1"
+        )
         found.private_dir.mkdir(parents=True, exist_ok=True)
         return found
 
     def add(self, task_id: str = "a", **more: Any) -> None:
-        self.desk.add(TaskSpec(id=task_id, name=task_id, **more))
+        self.harness.add(TaskSpec(id=task_id, name=task_id, **more))
 
     def play(self, *plays: Play) -> None:
         self.tree.plays += plays
@@ -306,10 +308,10 @@ class ScriptedWorker:
         return self.loop.run_once()
 
     def task(self, task_id: str = "a") -> dict[str, Any]:
-        return self.desk.task(task_id)
+        return self.harness.task(task_id)
 
     def status(self, task_id: str = "a") -> Status:
-        return self.desk.status(task_id)
+        return self.harness.status(task_id)
 
     def attempts(self, task_id: str = "a") -> list[dict[str, Any]]:
         return self.db.tasks.attempts(self.task(task_id)["seq"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from queue_desk import QueueDesk
+from queue_harness import QueueHarness
 
 from browser import wait_for
 from swarm_shared.database import TaskDatabase
@@ -22,7 +22,7 @@ from swarm_shared.text_import import carry_out_import
 FLAGS = {Verb.PAUSE: PAUSED, Verb.DRAIN: DRAINED, Verb.EMERGENCY_STOP: EMERGENCY_STOP}
 
 
-class SteeredQueue(QueueDesk):
+class SteeredQueue(QueueHarness):
     """Real clocks, because the dashboard is another process."""
 
     def __init__(self, folder: Path) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from repositories import Desk
+from repositories import Harness
 
 from swarm_shared.git.snapshots.snapshot import Snapshot, take_snapshot
 from swarm_shared.git.worktrees.task_worktrees import TaskWorktree
 
 
-class Bench(Desk):
-    """A desk with one task's worktree."""
+class Bench(Harness):
+    """A harness with one task's worktree."""
 
     def __init__(self, folder: Path, **how: Any) -> None:
         super().__init__(folder, **how)

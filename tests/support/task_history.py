@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 import msgspec
-from repositories import Desk
+from repositories import Harness
 from task_bench import Bench
 
 from swarm_shared.git.landing.following import Integration
@@ -19,7 +19,7 @@ from swarm_shared.git.worktrees.task_worktrees import TaskWorktrees
 OLD = 1_600_000_000  # when everything was committed that was there before the agent
 
 
-class Project(Desk):
+class Project(Harness):
     """A project with older versions, a branch that has not landed, and a branch with a history of its own."""
 
     def __init__(self, folder: Path) -> None:

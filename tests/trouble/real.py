@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from agents.clis import BY_NAME, KEY
-from agents.desk import Desk, User
+from agents.harness import Harness, User
 from agents.install import Installed, install
 from agents.provider import Fault, Provider
 from trouble.findings import Findings, find
@@ -30,23 +30,23 @@ def run(
     clis = install()
     folder.mkdir(parents=True)
     with Provider(hurry=True, think_s=session_s) as first, Provider(hurry=True, think_s=session_s) as second:
-        desk = _Desk(folder, first, second, clis, with_routes=with_routes)
+        harness = _Harness(folder, first, second, clis, with_routes=with_routes)
         try:
-            desk.queue(*(_task(f"t{n:03}") for n in range(tasks)))
-            desk.start("--workers", str(workers), "--no-validation")
-            desk.wait_for("the first session", lambda: first.sessions or None, limit_s)
+            harness.queue(*(_task(f"t{n:03}") for n in range(tasks)))
+            harness.start("--workers", str(workers), "--no-validation")
+            harness.wait_for("the first session", lambda: first.sessions or None, limit_s)
             began_ms, began = round(time.time() * 1000), time.monotonic()
             player = threading.Thread(
-                target=_misbehave, args=(desk, {FIRST: first, SECOND: second}, phases, began, at_once), daemon=True
+                target=_misbehave, args=(harness, {FIRST: first, SECOND: second}, phases, began, at_once), daemon=True
             )
             player.start()
-            desk.wait_end(limit_s)
+            harness.wait_end(limit_s)
             return find(folder / "tasks.db", began_ms=began_ms, lower=(SPARE,))
         finally:
-            desk.clear_up()
+            harness.clear_up()
 
 
-class _Desk(Desk):
+class _Harness(Harness):
     """Both CLIs, and swarm.yaml with a route for each."""
 
     def __init__(self, folder: Path, first: Provider, second: Provider, clis: Installed, *, with_routes: bool) -> None:
@@ -70,7 +70,7 @@ class _Desk(Desk):
 
 
 def _misbehave(
-    desk: Desk, providers: dict[str, Provider], phases: tuple[Phase, ...], began: float, at_once: int
+    harness: Harness, providers: dict[str, Provider], phases: tuple[Phase, ...], began: float, at_once: int
 ) -> None:
     for phase in phases:
         time.sleep(max(0.0, began + phase.begins_s - time.monotonic()))
@@ -81,8 +81,8 @@ def _misbehave(
         time.sleep(max(0.0, began + phase.ends_s - time.monotonic()))
         for account in phase.accounts:
             providers[account].fault = providers[account].at_once = None
-        if phase.what is What.BAD_KEY and desk.is_running():
-            desk.swarm("resume")
+        if phase.what is What.BAD_KEY and harness.is_running():
+            harness.swarm("resume")
 
 
 def _task(name: str) -> dict[str, object]:

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from amplifier_desk import make_desk
+from amplifier_harness import make_harness
 from msgspec.structs import replace
 
 from swarm_shared.agents.launching.launch import SessionPlan, has_session, prepare
@@ -44,11 +44,11 @@ def plan_of(folder: Path, *, task: TaskSpec = TASK, role: Role = Role.BUILDER, *
 
 
 def test_amplifier_gets_a_persona_file_and_its_prompt_on_standard_input(tmp_path: Path) -> None:
-    desk = make_desk(tmp_path)
-    launch = prepare(PRESETS["amplifier"], plan_of(tmp_path), desk.env())
+    harness = make_harness(tmp_path)
+    launch = prepare(PRESETS["amplifier"], plan_of(tmp_path), harness.env())
     persona = tmp_path / "builder-foundation-modular-builder.md"
     assert launch.argv == (
-        str(desk.bin / "amplifier"),
+        str(harness.bin / "amplifier"),
         "run",
         "--bundle",
         f"file://{persona}",
@@ -68,10 +68,10 @@ def test_amplifier_gets_a_persona_file_and_its_prompt_on_standard_input(tmp_path
 
 
 def test_personas_of_other_namespaces_include_their_bundle(tmp_path: Path) -> None:
-    desk = make_desk(tmp_path)
+    harness = make_harness(tmp_path)
     for agent, bundles in {"recipes:result-validator": 1, "mycorp:reviewer": 2}.items():
         plan = plan_of(tmp_path, role=Role.VALIDATOR, agent=agent)
-        launch = prepare(PRESETS["amplifier"], plan, desk.env())
+        launch = prepare(PRESETS["amplifier"], plan, harness.env())
         text = Path(launch.argv[3].removeprefix("file://")).read_text()
         assert text.count("- bundle:") == bundles
         namespace, name = agent.split(":")
@@ -80,25 +80,25 @@ def test_personas_of_other_namespaces_include_their_bundle(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("agent", ["foundation", "my-bundle", "file:///x/y.md", "git+https://example.org/b"])
 def test_a_name_without_namespace_is_a_bundle_as_it_is(tmp_path: Path, agent: str) -> None:
-    launch = prepare(PRESETS["amplifier"], plan_of(tmp_path, agent=agent), make_desk(tmp_path).env())
+    launch = prepare(PRESETS["amplifier"], plan_of(tmp_path, agent=agent), make_harness(tmp_path).env())
     assert launch.argv[3] == agent
 
 
 @pytest.mark.parametrize("agent", ["", "--help", "a b", "a:b:c", "a:../../etc/passwd", "a:b\nc"])
 def test_what_cannot_be_an_agents_name_is_refused(tmp_path: Path, agent: str) -> None:
     with pytest.raises(ConfigError):
-        prepare(PRESETS["amplifier"], plan_of(tmp_path, agent=agent), make_desk(tmp_path).env())
+        prepare(PRESETS["amplifier"], plan_of(tmp_path, agent=agent), make_harness(tmp_path).env())
 
 
 def test_a_folder_that_amplifier_would_misread_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "a#b"
     folder.mkdir()
     with pytest.raises(ConfigError, match="#"):
-        prepare(PRESETS["amplifier"], plan_of(folder), make_desk(tmp_path).env())
+        prepare(PRESETS["amplifier"], plan_of(folder), make_harness(tmp_path).env())
 
 
 def test_a_known_session_is_resumed_where_the_cli_can(tmp_path: Path) -> None:
-    env = make_desk(tmp_path).env()
+    env = make_harness(tmp_path).env()
     launch = prepare(PRESETS["amplifier"], plan_of(tmp_path, resume_session="abc"), env)
     assert launch.argv[1:4] == ("run", "--resume", "abc")
     command = prepare(PRESETS["command"], plan_of(tmp_path, resume_session="abc"), env)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from amplifier_desk import AmplifierDesk, make_desk
+from amplifier_harness import AmplifierHarness, make_harness
 
 from swarm_shared.agents.launching.agent_checks import CliFinding, Topic, check_agent_cli
 from swarm_shared.agents.presets.catalog import load_presets
@@ -14,8 +14,8 @@ PRESETS = load_presets()
 GOOD = ("foundation:modular-builder", "recipes:result-validator")
 
 
-def check(desk: AmplifierDesk, *agents: str, name: str = "amplifier", **env: str) -> tuple[CliFinding, ...]:
-    return check_agent_cli(PRESETS[name], agents, env=desk.env(**env), cwd=desk.project, timeout_s=30)
+def check(harness: AmplifierHarness, *agents: str, name: str = "amplifier", **env: str) -> tuple[CliFinding, ...]:
+    return check_agent_cli(PRESETS[name], agents, env=harness.env(**env), cwd=harness.project, timeout_s=30)
 
 
 class Fatal(Exception):
@@ -26,44 +26,44 @@ class Fatal(Exception):
         self.topic = finding.topic
 
 
-def require(desk: AmplifierDesk, *agents: str, name: str = "amplifier", **env: str) -> tuple[CliFinding, ...]:
+def require(harness: AmplifierHarness, *agents: str, name: str = "amplifier", **env: str) -> tuple[CliFinding, ...]:
     """The findings, none of which is fatal."""
-    findings = check(desk, *agents, name=name, **env)
+    findings = check(harness, *agents, name=name, **env)
     for finding in findings:
         if finding.fatal:
             raise Fatal(finding)
     return findings
 
 
-def test_a_desk_that_is_in_order_has_no_findings(tmp_path: Path) -> None:
-    assert require(make_desk(tmp_path), *GOOD) == ()
+def test_a_healthy_setup_has_no_findings(tmp_path: Path) -> None:
+    assert require(make_harness(tmp_path), *GOOD) == ()
 
 
 def test_a_program_that_is_not_there_is_found_missing(tmp_path: Path) -> None:
-    desk = make_desk(tmp_path)
+    harness = make_harness(tmp_path)
     with pytest.raises(Fatal, match="'claude' was not found") as refused:
-        require(desk, name="claude", PATH="/nowhere")
+        require(harness, name="claude", PATH="/nowhere")
     assert refused.value.topic is Topic.BINARY
 
 
 def test_a_program_that_cannot_start_is_reported_with_its_own_words(tmp_path: Path) -> None:
-    desk = make_desk(tmp_path)
-    broken = desk.bin / "codex"
+    harness = make_harness(tmp_path)
+    broken = harness.bin / "codex"
     broken.write_text("#!/bin/sh\necho 'no module named x' >&2\nexit 1\n")
     broken.chmod(0o755)
     with pytest.raises(Fatal, match="exit code 1: no module named x"):
-        require(desk, name="codex")
+        require(harness, name="codex")
     broken.write_text("#!/nonexistent/interpreter\n")
     with pytest.raises(Fatal, match="cannot be started"):
-        require(desk, name="codex")
+        require(harness, name="codex")
 
 
 def test_a_program_that_does_not_answer_leaves_it_open(tmp_path: Path) -> None:
-    desk = make_desk(tmp_path)
-    slow = desk.bin / "codex"
+    harness = make_harness(tmp_path)
+    slow = harness.bin / "codex"
     slow.write_text("#!/bin/sh\nexec sleep 60\n")
     slow.chmod(0o755)
-    findings = check_agent_cli(PRESETS["codex"], (), env=desk.env(), cwd=desk.project, timeout_s=0.2)
+    findings = check_agent_cli(PRESETS["codex"], (), env=harness.env(), cwd=harness.project, timeout_s=0.2)
     assert [(finding.topic, finding.fatal) for finding in findings] == [(Topic.BINARY, False)]
 
 
@@ -77,92 +77,92 @@ def test_a_program_that_does_not_answer_leaves_it_open(tmp_path: Path) -> None:
 )
 def test_a_misspelt_agent_is_refused_with_the_nearest(tmp_path: Path, agent: str, nearest: str) -> None:
     with pytest.raises(Fatal, match=f"agent {agent} not found; nearest: {nearest}") as refused:
-        require(make_desk(tmp_path), "foundation:modular-builder", agent)
+        require(make_harness(tmp_path), "foundation:modular-builder", agent)
     assert refused.value.topic is Topic.AGENT
 
 
 def test_before_the_first_run_agents_cannot_be_decided(tmp_path: Path) -> None:
-    findings = require(make_desk(tmp_path, fetched=False), *GOOD)
+    findings = require(make_harness(tmp_path, fetched=False), *GOOD)
     assert [(finding.topic, finding.fatal) for finding in findings] == [(Topic.AGENT, False)] * 2
 
 
 def test_half_a_registry_is_the_same_as_none(tmp_path: Path) -> None:
-    desk = make_desk(tmp_path)
-    registry = desk.home / ".amplifier" / "registry.json"
+    harness = make_harness(tmp_path)
+    registry = harness.home / ".amplifier" / "registry.json"
     registry.write_text(registry.read_text()[:40])
-    assert all(not finding.fatal for finding in require(desk, *GOOD))
+    assert all(not finding.fatal for finding in require(harness, *GOOD))
 
 
 def test_the_cache_is_looked_up_where_amplifier_home_points(tmp_path: Path) -> None:
-    desk = make_desk(tmp_path)
+    harness = make_harness(tmp_path)
     moved = tmp_path / "moved"
     moved.mkdir()
     for name in ("registry.json", "cache"):
-        (desk.home / ".amplifier" / name).rename(moved / name)
+        (harness.home / ".amplifier" / name).rename(moved / name)
     registry = moved / "registry.json"
-    registry.write_text(registry.read_text().replace(f"{desk.home}/.amplifier", str(moved)))
-    assert require(desk, *GOOD, AMPLIFIER_HOME=str(moved)) == ()
+    registry.write_text(registry.read_text().replace(f"{harness.home}/.amplifier", str(moved)))
+    assert require(harness, *GOOD, AMPLIFIER_HOME=str(moved)) == ()
     with pytest.raises(Fatal, match="foundation:nobody not found"):
-        require(desk, "foundation:nobody", AMPLIFIER_HOME=str(moved))
-    assert [finding.fatal for finding in require(desk, "foundation:nobody")] == [False]
+        require(harness, "foundation:nobody", AMPLIFIER_HOME=str(moved))
+    assert [finding.fatal for finding in require(harness, "foundation:nobody")] == [False]
 
 
 def test_bundles_by_name_are_found_in_the_project_or_left_open(tmp_path: Path) -> None:
-    desk = make_desk(tmp_path)
-    bundles = desk.project / ".amplifier" / "bundles"
+    harness = make_harness(tmp_path)
+    bundles = harness.project / ".amplifier" / "bundles"
     bundles.mkdir(parents=True)
     (bundles / "mine.md").write_text("x")
-    assert require(desk, "mine", "foundation", f"file://{bundles}/mine.md") == ()
-    assert [finding.fatal for finding in require(desk, "unknown-bundle")] == [False]
-    assert [finding.fatal for finding in require(desk, "mine:reviewer")] == [False]
+    assert require(harness, "mine", "foundation", f"file://{bundles}/mine.md") == ()
+    assert [finding.fatal for finding in require(harness, "unknown-bundle")] == [False]
+    assert [finding.fatal for finding in require(harness, "mine:reviewer")] == [False]
 
 
 def test_a_bundle_file_that_is_missing_is_found_missing_without_a_session(tmp_path: Path) -> None:
     with pytest.raises(Fatal, match=r"bundle file:///nowhere/x\.md not found"):
-        require(make_desk(tmp_path), "file:///nowhere/x.md")
+        require(make_harness(tmp_path), "file:///nowhere/x.md")
 
 
 KEYED = "config: {providers: [{module: provider-openai, config: {api_key: '${SOME_KEY}', organization: '${NO}'}}]}\n"
 
 
 def test_a_provider_whose_key_is_empty_stops_the_run(tmp_path: Path) -> None:
-    desk = make_desk(tmp_path, settings=KEYED)
+    harness = make_harness(tmp_path, settings=KEYED)
     with pytest.raises(Fatal, match=r"provider openai takes its api_key from \$\{SOME_KEY\}, which is empty"):
-        require(desk, *GOOD)
+        require(harness, *GOOD)
     with pytest.raises(Fatal):
-        require(desk, *GOOD, SOME_KEY="")
-    assert require(desk, *GOOD, SOME_KEY="k") == ()
-    (desk.home / ".amplifier" / "keys.env").write_text("# keys\nOTHER=x\nSOME_KEY=''\n")
+        require(harness, *GOOD, SOME_KEY="")
+    assert require(harness, *GOOD, SOME_KEY="k") == ()
+    (harness.home / ".amplifier" / "keys.env").write_text("# keys\nOTHER=x\nSOME_KEY=''\n")
     with pytest.raises(Fatal):
-        require(desk, *GOOD)
-    (desk.home / ".amplifier" / "keys.env").write_text('SOME_KEY="k"\n')
-    assert require(desk, *GOOD) == ()
+        require(harness, *GOOD)
+    (harness.home / ".amplifier" / "keys.env").write_text('SOME_KEY="k"\n')
+    assert require(harness, *GOOD) == ()
 
 
 def test_one_provider_with_its_key_is_enough(tmp_path: Path) -> None:
-    desk = make_desk(tmp_path, settings=KEYED)
-    (desk.project / ".amplifier").mkdir()
-    (desk.project / ".amplifier" / "settings.yaml").write_text("config: {providers: [{module: provider-x}]}\n")
-    assert require(desk, *GOOD) == ()
+    harness = make_harness(tmp_path, settings=KEYED)
+    (harness.project / ".amplifier").mkdir()
+    (harness.project / ".amplifier" / "settings.yaml").write_text("config: {providers: [{module: provider-x}]}\n")
+    assert require(harness, *GOOD) == ()
 
 
 def test_settings_without_a_provider_stop_the_run_unless_a_key_is_at_hand(tmp_path: Path) -> None:
-    desk = make_desk(tmp_path, settings="bundle: {active: foundation}\n")
+    harness = make_harness(tmp_path, settings="bundle: {active: foundation}\n")
     with pytest.raises(Fatal, match="no provider"):
-        require(desk, *GOOD)
-    assert [finding.topic for finding in require(desk, *GOOD, ANTHROPIC_API_KEY="k")] == [Topic.PROVIDER]
-    local = desk.project / ".amplifier"
+        require(harness, *GOOD)
+    assert [finding.topic for finding in require(harness, *GOOD, ANTHROPIC_API_KEY="k")] == [Topic.PROVIDER]
+    local = harness.project / ".amplifier"
     local.mkdir()
     (local / "settings.local.yaml").write_text("config: {providers: [{module: provider-x}]}\n")
-    assert require(desk, *GOOD) == ()
+    assert require(harness, *GOOD) == ()
 
 
 @pytest.mark.parametrize("settings", [None, "a: [broken"])
 def test_settings_that_say_nothing_are_only_a_finding(tmp_path: Path, settings: str | None) -> None:
-    findings = require(make_desk(tmp_path, settings=settings), *GOOD)
+    findings = require(make_harness(tmp_path, settings=settings), *GOOD)
     assert [(finding.topic, finding.fatal) for finding in findings] == [(Topic.PROVIDER, False)]
 
 
 def test_other_clis_have_no_agents_to_look_up(tmp_path: Path) -> None:
-    assert check(make_desk(tmp_path), *GOOD, name="command") == ()
-    assert check(make_desk(tmp_path / "2"), *GOOD, name="scripted") == ()
+    assert check(make_harness(tmp_path), *GOOD, name="command") == ()
+    assert check(make_harness(tmp_path / "2"), *GOOD, name="scripted") == ()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from queue_desk import PASSED, QueueDesk, failed
+from queue_harness import PASSED, QueueHarness, failed
 
 from swarm_shared.agents.amplifier.home import TRANSCRIPT_FILE, sessions_folder
 from swarm_shared.agents.presets.catalog import load_presets
@@ -20,7 +20,7 @@ PRESETS = load_presets({"stream": {"like": "claude", "binary": "/bin/true"}})
 QUALITY = FailureClass.QUALITY
 
 
-class Desk(QueueDesk):
+class Harness(QueueHarness):
     """A queue whose only task is tried with one agent CLI."""
 
     def __init__(self, folder: Path) -> None:
@@ -58,56 +58,56 @@ class Desk(QueueDesk):
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path)
+def harness(tmp_path: Path) -> Harness:
+    return Harness(tmp_path)
 
 
 def objection(session: str | None = "s1", **more: Any) -> AttemptResult:
     return failed(QUALITY, "no", builder_session_id=session, **more)
 
 
-def test_the_first_retry_continues_and_the_second_starts_fresh(desk: Desk) -> None:
-    assert desk.next() is None
-    desk.attempt(objection())
-    assert desk.next() == "s1"
-    desk.attempt(objection(), resumes="s1")
-    assert desk.next() is None
+def test_the_first_retry_continues_and_the_second_starts_fresh(harness: Harness) -> None:
+    assert harness.next() is None
+    harness.attempt(objection())
+    assert harness.next() == "s1"
+    harness.attempt(objection(), resumes="s1")
+    assert harness.next() is None
 
 
-def test_a_refused_landing_counts_as_the_first_retry(desk: Desk) -> None:
-    desk.attempt(replace(PASSED, builder_session_id="s1", base_sha="b", head_sha="h"))
-    landing = desk.db.landings.claim(desk.claimant())
+def test_a_refused_landing_counts_as_the_first_retry(harness: Harness) -> None:
+    harness.attempt(replace(PASSED, builder_session_id="s1", base_sha="b", head_sha="h"))
+    landing = harness.db.landings.claim(harness.claimant())
     assert landing is not None
-    desk.settle(landing.claim, failed(QUALITY, "conflict"))
-    assert desk.next() == "s1"
+    harness.settle(landing.claim, failed(QUALITY, "conflict"))
+    assert harness.next() == "s1"
 
 
-def test_a_cli_that_cannot_resume_starts_fresh(desk: Desk) -> None:
-    desk.attempt(objection(), cli="command")
-    assert desk.next(cli="command") is None
+def test_a_cli_that_cannot_resume_starts_fresh(harness: Harness) -> None:
+    harness.attempt(objection(), cli="command")
+    assert harness.next(cli="command") is None
 
 
-def test_a_session_belongs_to_one_agent_of_one_cli(desk: Desk) -> None:
-    desk.attempt(objection())
-    assert desk.next(agent="another") is None
-    assert desk.next(cli="stream") is None
+def test_a_session_belongs_to_one_agent_of_one_cli(harness: Harness) -> None:
+    harness.attempt(objection())
+    assert harness.next(agent="another") is None
+    assert harness.next(cli="stream") is None
 
 
-def test_an_amplifier_session_is_gone_on_with_only_if_it_was_saved(desk: Desk) -> None:
-    desk.attempt(objection(), cli="amplifier")
-    assert desk.next(cli="amplifier") is None
-    desk.saved("s1")
-    assert desk.next(cli="amplifier") == "s1"
+def test_an_amplifier_session_is_gone_on_with_only_if_it_was_saved(harness: Harness) -> None:
+    harness.attempt(objection(), cli="amplifier")
+    assert harness.next(cli="amplifier") is None
+    harness.saved("s1")
+    assert harness.next(cli="amplifier") == "s1"
 
 
-def test_a_session_that_ran_out_of_time_was_killed_and_is_left(desk: Desk) -> None:
-    desk.attempt(objection(out_of_time=True))
-    assert desk.next() is None
+def test_a_session_that_ran_out_of_time_was_killed_and_is_left(harness: Harness) -> None:
+    harness.attempt(objection(out_of_time=True))
+    assert harness.next() is None
 
 
-def test_a_session_that_was_never_known_cannot_be_gone_on_with(desk: Desk) -> None:
-    desk.attempt(objection(None))
-    assert desk.next() is None
+def test_a_session_that_was_never_known_cannot_be_gone_on_with(harness: Harness) -> None:
+    harness.attempt(objection(None))
+    assert harness.next() is None
 
 
 @pytest.mark.parametrize(
@@ -118,33 +118,35 @@ def test_a_session_that_was_never_known_cannot_be_gone_on_with(desk: Desk) -> No
         (failed(FailureClass.PROVIDER), "s1"),
     ],
 )
-def test_going_on_is_tried_again_unless_the_agent_died_of_it(desk: Desk, end: AttemptResult, again: str | None) -> None:
-    desk.attempt(objection())
-    desk.attempt(end, resumes="s1")
-    assert desk.next() == again
+def test_going_on_is_tried_again_unless_the_agent_died_of_it(
+    harness: Harness, end: AttemptResult, again: str | None
+) -> None:
+    harness.attempt(objection())
+    harness.attempt(end, resumes="s1")
+    assert harness.next() == again
 
 
-def test_a_killed_attempt_before_it_changes_nothing(desk: Desk) -> None:
-    desk.attempt(objection())
-    desk.attempt(AttemptResult(outcome=Outcome.FAILED, failure_class=FailureClass.INTERRUPTED))
-    assert desk.next() == "s1"
+def test_a_killed_attempt_before_it_changes_nothing(harness: Harness) -> None:
+    harness.attempt(objection())
+    harness.attempt(AttemptResult(outcome=Outcome.FAILED, failure_class=FailureClass.INTERRUPTED))
+    assert harness.next() == "s1"
 
 
-def test_what_a_session_went_on_with_is_shown_with_its_attempt(desk: Desk) -> None:
-    desk.attempt(objection())
-    desk.attempt(objection(), resumes="s1")
-    shown = desk.db.tasks.attempts(desk.task("a")["seq"])
+def test_what_a_session_went_on_with_is_shown_with_its_attempt(harness: Harness) -> None:
+    harness.attempt(objection())
+    harness.attempt(objection(), resumes="s1")
+    shown = harness.db.tasks.attempts(harness.task("a")["seq"])
     assert [(a["builder_agent"], a["resumed_session_id"]) for a in shown] == [("agent", None), ("agent", "s1")]
 
 
-def test_a_second_retry_starts_fresh_also_where_the_first_one_had_to(desk: Desk) -> None:
-    desk.attempt(objection("s1"))
-    desk.attempt(objection("s2"))
-    assert desk.next() is None
+def test_a_second_retry_starts_fresh_also_where_the_first_one_had_to(harness: Harness) -> None:
+    harness.attempt(objection("s1"))
+    harness.attempt(objection("s2"))
+    assert harness.next() is None
 
 
-def test_a_persons_retry_starts_fresh(desk: Desk) -> None:
-    desk.budgets = Budgets(max_retries=0)
-    desk.attempt(objection("s1"))
-    carry_out_now(desk.db, Verb.RETRY, "a", {}, actor="ann")
-    assert desk.next() is None
+def test_a_persons_retry_starts_fresh(harness: Harness) -> None:
+    harness.budgets = Budgets(max_retries=0)
+    harness.attempt(objection("s1"))
+    carry_out_now(harness.db, Verb.RETRY, "a", {}, actor="ann")
+    assert harness.next() is None

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from amplifier_desk import AmplifierDesk, make_desk
+from amplifier_harness import AmplifierHarness, make_harness
 
 from swarm_shared.agents.amplifier.home import EVENTS_FILE, sessions_folder
 from swarm_shared.agents.amplifier.loaded import Loaded, agent_file, loaded
@@ -31,13 +31,13 @@ DEADLINE_S = 30.0
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> AmplifierDesk:
-    return make_desk(tmp_path)
+def harness(tmp_path: Path) -> AmplifierHarness:
+    return make_harness(tmp_path)
 
 
 @contextmanager
 def session(
-    desk: AmplifierDesk,
+    harness: AmplifierHarness,
     cli: AgentCli,
     script: dict[str, Any] | None = None,
     *,
@@ -56,18 +56,18 @@ def session(
         task=task or TaskSpec(id="1", name="n", extra={"script": script or {}}),
         attempt_id=ATTEMPT,
         attempt_number=number,
-        private_dir=desk.home,
-        project_root=desk.project,
+        private_dir=harness.home,
+        project_root=harness.project,
     )
-    launch = prepare(cli, plan, desk.env(FAKE_AMPLIFIER=json.dumps(script or {}), **env))
+    launch = prepare(cli, plan, harness.env(FAKE_AMPLIFIER=json.dumps(script or {}), **env))
     # A file and no pipe: a command that never reads its input may be gone before all of it is written.
-    given = desk.home / "stdin"
+    given = harness.home / "stdin"
     given.write_bytes(launch.stdin)
     with given.open("rb") as stdin:
         process = subprocess.Popen(
             launch.argv,
             env=dict(launch.env),
-            cwd=desk.project,
+            cwd=harness.project,
             stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -92,9 +92,14 @@ def read(process: subprocess.Popen[bytes], cli: AgentCli, role: Role = Role.BUIL
 
 
 def run(
-    desk: AmplifierDesk, name: str, script: dict[str, Any] | None = None, *, role: Role = Role.BUILDER, **more: Any
+    harness: AmplifierHarness,
+    name: str,
+    script: dict[str, Any] | None = None,
+    *,
+    role: Role = Role.BUILDER,
+    **more: Any,
 ) -> Reading:
-    with session(desk, PRESETS[name], script, role=role, **more) as process:
+    with session(harness, PRESETS[name], script, role=role, **more) as process:
         return read(process, PRESETS[name], role)
 
 
@@ -106,21 +111,23 @@ def wait_for(what: Callable[[], object]) -> None:
 
 
 @pytest.mark.parametrize("role", [Role.BUILDER, Role.VALIDATOR])
-def test_an_amplifier_session_passes_from_persona_to_answer(desk: AmplifierDesk, role: Role) -> None:
+def test_an_amplifier_session_passes_from_persona_to_answer(harness: AmplifierHarness, role: Role) -> None:
     step = {"tokens": 120, "cost": 0.5, "delegated": 30, "preamble": ["x" * 200], "noise": ["naming failed"]}
-    reading = run(desk, "amplifier", {role.value: [step]}, role=role)
+    reading = run(harness, "amplifier", {role.value: [step]}, role=role)
     assert reading.failure is None, reading.reason
-    by_model = session_usage(PRESETS["amplifier"], env=desk.env(), cwd=desk.project, session_id=reading.session_id)
+    by_model = session_usage(
+        PRESETS["amplifier"], env=harness.env(), cwd=harness.project, session_id=reading.session_id
+    )
     used = total_usage(by_model)
     assert used == Usage(tokens=150, output_tokens=10, cost_usd=0.5)
 
 
-def test_steps_follow_the_attempts_and_a_line_of_the_prompt_may_state_them(desk: AmplifierDesk) -> None:
+def test_steps_follow_the_attempts_and_a_line_of_the_prompt_may_state_them(harness: AmplifierHarness) -> None:
     script = {"builder": [{"answer": {"status": "failed", "blockers": ["once"]}}, {}]}
     prompt = f"# Task\n\nFAKE: {json.dumps(script)}\n"
-    assert run(desk, "amplifier", prompt=prompt).must_fix == ("once",)
-    assert run(desk, "amplifier", prompt=prompt, number=2).failure is None
-    assert run(desk, "amplifier", prompt=prompt, number=9).failure is None
+    assert run(harness, "amplifier", prompt=prompt).must_fix == ("once",)
+    assert run(harness, "amplifier", prompt=prompt, number=2).failure is None
+    assert run(harness, "amplifier", prompt=prompt, number=9).failure is None
 
 
 @pytest.mark.parametrize(
@@ -137,28 +144,28 @@ def test_steps_follow_the_attempts_and_a_line_of_the_prompt_may_state_them(desk:
     ],
 )
 def test_every_way_amplifier_fails_is_distinguished(
-    desk: AmplifierDesk, step: dict[str, Any], failure: FailureClass
+    harness: AmplifierHarness, step: dict[str, Any], failure: FailureClass
 ) -> None:
-    assert run(desk, "amplifier", {"builder": [step]}).failure is failure
+    assert run(harness, "amplifier", {"builder": [step]}).failure is failure
 
 
-def test_a_missing_bundle_and_a_wrong_flag_are_set_up_problems(desk: AmplifierDesk) -> None:
+def test_a_missing_bundle_and_a_wrong_flag_are_set_up_problems(harness: AmplifierHarness) -> None:
     own = {
         "bundle": {"like": "amplifier", "argv": ["run", "--bundle", "nope", "--output-format", "json"]},
         "flag": {"like": "amplifier", "argv": ["run", "--agent", "{agent}"]},
     }
     presets = load_presets(own)
     for name, words in {"bundle": "Error: Bundle 'nope' not found. Available", "flag": "No such option"}.items():
-        with session(desk, presets[name]) as process:
+        with session(harness, presets[name]) as process:
             reading = read(process, presets[name])
         assert reading.failure is FailureClass.SETUP
         assert words in reading.reason
 
 
-def test_a_bundle_file_that_is_gone_is_reported_with_the_sentences_of_the_panel(desk: AmplifierDesk) -> None:
+def test_a_bundle_file_that_is_gone_is_reported_with_the_sentences_of_the_panel(harness: AmplifierHarness) -> None:
     argv = ["run", "--bundle", "file:///nowhere/bundle.md", "--output-format", "json"]
     presets = load_presets({"gone": {"like": "amplifier", "argv": argv}})
-    with session(desk, presets["gone"]) as process:
+    with session(harness, presets["gone"]) as process:
         reading = read(process, presets["gone"])
     assert reading.trouble is not None
     assert reading.trouble.kind is TroubleKind.STARTUP
@@ -166,25 +173,25 @@ def test_a_bundle_file_that_is_gone_is_reported_with_the_sentences_of_the_panel(
     assert reading.trouble.text == text
 
 
-def test_a_provider_without_its_key_is_trouble_at_start_up_with_the_words_of_the_cli(desk: AmplifierDesk) -> None:
-    settings = desk.home / ".amplifier" / "settings.yaml"
+def test_a_provider_without_its_key_is_trouble_at_start_up_with_the_words_of_the_cli(harness: AmplifierHarness) -> None:
+    settings = harness.home / ".amplifier" / "settings.yaml"
     settings.write_text("config: {providers: [{module: provider-openai, config: {api_key: '${OPENAI_API_KEY}'}}]}\n")
-    reading = run(desk, "amplifier")
+    reading = run(harness, "amplifier")
     assert reading.trouble is not None
     assert reading.trouble.kind is TroubleKind.STARTUP
     assert reading.trouble.text == "Error: No providers available; No API key found for OpenAI provider"
-    assert run(desk, "amplifier", OPENAI_API_KEY="k").failure is None
+    assert run(harness, "amplifier", OPENAI_API_KEY="k").failure is None
     # An agent may write about it.
     answer = {"status": "success", "tests_passed": True, "implementation_notes": "Error: No providers available"}
-    assert run(desk, "amplifier", {"builder": [{"answer": answer}]}, OPENAI_API_KEY="k").failure is None
+    assert run(harness, "amplifier", {"builder": [{"answer": answer}]}, OPENAI_API_KEY="k").failure is None
 
 
-def loaded_by(desk: AmplifierDesk, step: dict[str, Any], agent: str = "foundation:modular-builder") -> Loaded:
+def loaded_by(harness: AmplifierHarness, step: dict[str, Any], agent: str = "foundation:modular-builder") -> Loaded:
     amplifier = PRESETS["amplifier"]
-    with session(desk, amplifier, {"builder": [step]}, agent=agent) as process:
+    with session(harness, amplifier, {"builder": [step]}, agent=agent) as process:
         session_id = read(process, amplifier).session_id
     assert session_id is not None
-    events = sessions_folder(desk.env(), desk.project) / session_id / EVENTS_FILE
+    events = sessions_folder(harness.env(), harness.project) / session_id / EVENTS_FILE
     namespace, _, name = agent.partition(":")
     return loaded(events, agent_file(namespace, name))
 
@@ -202,9 +209,9 @@ def loaded_by(desk: AmplifierDesk, step: dict[str, Any], agent: str = "foundatio
     ids=["loaded", "part of a repository", "the body replaced", "the context gone", "no such agent", "old version"],
 )
 def test_the_events_of_a_session_prove_which_agent_it_was(
-    desk: AmplifierDesk, step: dict[str, Any], agent: str, expected: Loaded
+    harness: AmplifierHarness, step: dict[str, Any], agent: str, expected: Loaded
 ) -> None:
-    assert loaded_by(desk, step, agent) is expected
+    assert loaded_by(harness, step, agent) is expected
 
 
 def test_a_mention_that_failed_is_proof_of_a_missing_agent(tmp_path: Path) -> None:
@@ -217,18 +224,20 @@ def test_a_mention_that_failed_is_proof_of_a_missing_agent(tmp_path: Path) -> No
     assert loaded(events, "recipes:agents/result-validater.md", since=events.stat().st_size) is Loaded.UNKNOWN
 
 
-def test_answers_that_are_logged_twice_count_once(desk: AmplifierDesk) -> None:
-    reading = run(desk, "amplifier", {"builder": [{"tokens": 120, "cost": "0.5", "log_twice": True}]})
-    by_model = session_usage(PRESETS["amplifier"], env=desk.env(), cwd=desk.project, session_id=reading.session_id)
+def test_answers_that_are_logged_twice_count_once(harness: AmplifierHarness) -> None:
+    reading = run(harness, "amplifier", {"builder": [{"tokens": 120, "cost": "0.5", "log_twice": True}]})
+    by_model = session_usage(
+        PRESETS["amplifier"], env=harness.env(), cwd=harness.project, session_id=reading.session_id
+    )
     used = total_usage(by_model)
     assert used == Usage(tokens=120, output_tokens=10, cost_usd=0.5)
 
 
-def test_an_interrupted_command_ends_with_success_and_nothing_and_is_not_done(desk: AmplifierDesk) -> None:
+def test_an_interrupted_command_ends_with_success_and_nothing_and_is_not_done(harness: AmplifierHarness) -> None:
     amplifier = PRESETS["amplifier"]
-    started = desk.project / "started"
+    started = harness.project / "started"
     step = {"touch": str(started), "hang": True}
-    with session(desk, amplifier, {"builder": [step]}) as process:
+    with session(harness, amplifier, {"builder": [step]}) as process:
         wait_for(started.exists)
         process.send_signal(signal.SIGINT)
         reading = read(process, amplifier)
@@ -236,11 +245,11 @@ def test_an_interrupted_command_ends_with_success_and_nothing_and_is_not_done(de
     assert reading.failure is FailureClass.UNREADABLE
 
 
-def test_the_bash_tools_child_has_a_session_of_its_own_and_the_marker(desk: AmplifierDesk) -> None:
+def test_the_bash_tools_child_has_a_session_of_its_own_and_the_marker(harness: AmplifierHarness) -> None:
     amplifier = PRESETS["amplifier"]
-    report = desk.project / "child"
+    report = harness.project / "child"
     step = {"bash": f"echo $$ $AMPLIFIER_SWARM_ATTEMPT > {report}.new; mv {report}.new {report}", "hang": True}
-    with session(desk, amplifier, {"builder": [step]}) as process:
+    with session(harness, amplifier, {"builder": [step]}) as process:
         wait_for(report.exists)
         pid, attempt = report.read_text().split()
         assert attempt == ATTEMPT
@@ -249,38 +258,38 @@ def test_the_bash_tools_child_has_a_session_of_its_own_and_the_marker(desk: Ampl
         assert read(process, amplifier).failure is FailureClass.CRASH
 
 
-def test_events_grow_while_the_agent_works(desk: AmplifierDesk) -> None:
+def test_events_grow_while_the_agent_works(harness: AmplifierHarness) -> None:
     amplifier = PRESETS["amplifier"]
     began_ms = int(time.time() * 1000)
 
     def size() -> int:
-        return events_size(amplifier, env=desk.env(), cwd=desk.project, started_ms=began_ms) or 0
+        return events_size(amplifier, env=harness.env(), cwd=harness.project, started_ms=began_ms) or 0
 
-    with session(desk, amplifier, {"builder": [{"events": 1000, "every_s": 0.01}]}):
+    with session(harness, amplifier, {"builder": [{"events": 1000, "every_s": 0.01}]}):
         wait_for(lambda: size() > 0)
         first = size()
         wait_for(lambda: size() > first)
 
 
-def test_a_command_task_really_runs(desk: AmplifierDesk) -> None:
+def test_a_command_task_really_runs(harness: AmplifierHarness) -> None:
     task = TaskSpec(id="1", name="n", run="echo made > out.txt", verify="grep -q other out.txt || exit 4")
-    assert run(desk, "command", task=task).failure is None
-    assert (desk.project / "out.txt").read_text() == "made\n"
-    reading = run(desk, "command", task=task, role=Role.VALIDATOR)
+    assert run(harness, "command", task=task).failure is None
+    assert (harness.project / "out.txt").read_text() == "made\n"
+    reading = run(harness, "command", task=task, role=Role.VALIDATOR)
     assert reading.failure is FailureClass.QUALITY
     assert "verify command exited with code 4" in reading.reason
 
 
-def test_a_failing_verify_command_is_an_objection_in_its_own_words(desk: AmplifierDesk) -> None:
+def test_a_failing_verify_command_is_an_objection_in_its_own_words(harness: AmplifierHarness) -> None:
     task = TaskSpec(id="1", name="n", run="true", verify="echo looking; echo 'a refund pays too much'; exit 1")
-    reading = run(desk, "command", task=task, role=Role.VALIDATOR)
+    reading = run(harness, "command", task=task, role=Role.VALIDATOR)
     assert reading.must_fix == ("a refund pays too much",)
     assert reading.answer == {"verdict": "FAIL", "critical_issues": ["a refund pays too much"]}
 
 
-def test_a_verify_command_that_cannot_run_is_no_objection(desk: AmplifierDesk) -> None:
+def test_a_verify_command_that_cannot_run_is_no_objection(harness: AmplifierHarness) -> None:
     task = TaskSpec(id="1", name="n", run="true", verify="no-such-program-here")
-    reading = run(desk, "command", task=task, role=Role.VALIDATOR)
+    reading = run(harness, "command", task=task, role=Role.VALIDATOR)
     assert (reading.failure, reading.answer, reading.must_fix) == (FailureClass.QUALITY, None, ())
 
 
@@ -298,29 +307,31 @@ def test_a_verify_command_that_cannot_run_is_no_objection(desk: AmplifierDesk) -
         ({"signal": 15}, FailureClass.CRASH),
     ],
 )
-def test_scripted_plays_every_outcome(desk: AmplifierDesk, step: dict[str, Any], failure: FailureClass | None) -> None:
-    reading = run(desk, "scripted", {"builder": [step]})
+def test_scripted_plays_every_outcome(
+    harness: AmplifierHarness, step: dict[str, Any], failure: FailureClass | None
+) -> None:
+    reading = run(harness, "scripted", {"builder": [step]})
     assert reading.failure is failure, reading.reason
 
 
-def test_scripted_passes_without_a_script_in_both_roles(desk: AmplifierDesk) -> None:
-    assert run(desk, "scripted").failure is None
-    assert run(desk, "scripted", role=Role.VALIDATOR).failure is None
+def test_scripted_passes_without_a_script_in_both_roles(harness: AmplifierHarness) -> None:
+    assert run(harness, "scripted").failure is None
+    assert run(harness, "scripted", role=Role.VALIDATOR).failure is None
 
 
-def test_scripted_steps_follow_attempts_or_runs(desk: AmplifierDesk) -> None:
+def test_scripted_steps_follow_attempts_or_runs(harness: AmplifierHarness) -> None:
     bad: dict[str, Any] = {"answer": {"status": "failed"}}
-    assert run(desk, "scripted", {"builder": [bad, {}]}).failure is FailureClass.QUALITY
-    assert run(desk, "scripted", {"builder": [bad, {}]}, number=2).failure is None
-    by_run = {"builder": {"steps": [bad, {}], "runs": str(desk.home / "runs")}}
-    assert [run(desk, "scripted", by_run).failure for _ in range(3)] == [FailureClass.QUALITY, None, None]
+    assert run(harness, "scripted", {"builder": [bad, {}]}).failure is FailureClass.QUALITY
+    assert run(harness, "scripted", {"builder": [bad, {}]}, number=2).failure is None
+    by_run = {"builder": {"steps": [bad, {}], "runs": str(harness.home / "runs")}}
+    assert [run(harness, "scripted", by_run).failure for _ in range(3)] == [FailureClass.QUALITY, None, None]
 
 
-def test_scripted_writes_a_ledger_and_waits_when_told(desk: AmplifierDesk) -> None:
-    ledger, gate, touched = desk.home / "ledger", desk.home / "gate", desk.home / "touched"
+def test_scripted_writes_a_ledger_and_waits_when_told(harness: AmplifierHarness) -> None:
+    ledger, gate, touched = harness.home / "ledger", harness.home / "gate", harness.home / "touched"
     step = {"ledger": str(ledger), "wait_for": str(gate), "touch": str(touched)}
     scripted = PRESETS["scripted"]
-    with session(desk, scripted, {"builder": [step]}) as process:
+    with session(harness, scripted, {"builder": [step]}) as process:
         wait_for(touched.exists)
         entries = [json.loads(line) for line in ledger.read_text().splitlines()]
         assert [(entry["event"], entry["pid"]) for entry in entries] == [("start", process.pid)]
@@ -336,10 +347,10 @@ def test_scripted_writes_a_ledger_and_waits_when_told(desk: AmplifierDesk) -> No
     )
 
 
-def test_scripted_may_ignore_a_polite_end(desk: AmplifierDesk) -> None:
-    touched = desk.home / "touched"
+def test_scripted_may_ignore_a_polite_end(harness: AmplifierHarness) -> None:
+    touched = harness.home / "touched"
     step = {"ignore_term": True, "hang": True, "touch": str(touched)}
-    with session(desk, PRESETS["scripted"], {"builder": [step]}) as process:
+    with session(harness, PRESETS["scripted"], {"builder": [step]}) as process:
         wait_for(touched.exists)
         process.terminate()
         with pytest.raises(subprocess.TimeoutExpired):
@@ -347,22 +358,22 @@ def test_scripted_may_ignore_a_polite_end(desk: AmplifierDesk) -> None:
 
 
 @pytest.mark.parametrize("kind", ["setsid", "envi", "doublefork"])
-def test_scripted_leaves_sleepers_behind_in_the_ways_that_agents_do(desk: AmplifierDesk, kind: str) -> None:
+def test_scripted_leaves_sleepers_behind_in_the_ways_that_agents_do(harness: AmplifierHarness, kind: str) -> None:
     def sleepers() -> list[int]:
         found = []
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit():
                 try:
-                    if os.readlink(entry / "cwd") == str(desk.project) and (entry / "cmdline").read_bytes().startswith(
-                        b"sleep\0"
-                    ):
+                    if os.readlink(entry / "cwd") == str(harness.project) and (
+                        entry / "cmdline"
+                    ).read_bytes().startswith(b"sleep\0"):
                         found.append(int(entry.name))
                 except OSError:
                     continue
         return found
 
     try:
-        assert run(desk, "scripted", {"builder": [{"spawn": [kind]}]}).failure is None
+        assert run(harness, "scripted", {"builder": [{"spawn": [kind]}]}).failure is None
         wait_for(sleepers)
         (pid,) = sleepers()
         assert os.getsid(pid) != os.getsid(0)

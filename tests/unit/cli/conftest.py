@@ -1,4 +1,4 @@
-"""A desk for each test of the command line, with nothing of the developer's own settings."""
+"""A harness for each test of the command line, with nothing of the developer's own settings."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
-from cli_desk import CliDesk
+from cli_harness import CliHarness
 
 
 @pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> CliDesk:
+def harness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> CliHarness:
     for name in list(os.environ):
         if name.startswith("SWARM_"):
             monkeypatch.delenv(name)
@@ -18,4 +18,4 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     (tmp_path / "home").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    return CliDesk(tmp_path, capsys)
+    return CliHarness(tmp_path, capsys)

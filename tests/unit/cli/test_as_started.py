@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from cli_desk import CliDesk
+from cli_harness import CliHarness
 
 from swarm_shared.domain.models import TaskSpec
 from swarm_shared.domain.trouble import TroubleKind
@@ -23,23 +23,23 @@ def agent(folder: Path, name: str, script: str) -> str:
     return str(program)
 
 
-def start_with(desk: CliDesk, *, running: bool = False, **flags: object) -> StartedWith:
+def start_with(harness: CliHarness, *, running: bool = False, **flags: object) -> StartedWith:
     """What `start` stores; `running` registers this process as a worker."""
-    (desk.folder / "project").mkdir(exist_ok=True)
-    flags = {"db": desk.db, "project_root": desk.folder / "project", **flags}
+    (harness.folder / "project").mkdir(exist_ok=True)
+    flags = {"db": harness.db, "project_root": harness.folder / "project", **flags}
     started = StartedWith.of(resolve(flags, {}))
-    with desk.open() as database:
+    with harness.open() as database:
         database.swarm.note_started_with(started)
         if running:
             database.workers.register("worker-1", ProcessId.mine(), ProcessId.mine(), lease_s=600)
     return started
 
 
-def hold_on_credentials(desk: CliDesk, agent_cli: str) -> None:
+def hold_on_credentials(harness: CliHarness, agent_cli: str) -> None:
     from swarm_shared.domain.models import FailureClass, Outcome
     from swarm_shared.domain.trouble import Trouble
 
-    with desk.open() as database:
+    with harness.open() as database:
         run = database.workers.register("worker-9", ProcessId.mine(), ProcessId.mine(), lease_s=600)
         claim = database.queue.claim(Claimant(run=run, worker_id="worker-9", agent_cli=agent_cli))
         assert claim is not None
@@ -51,66 +51,66 @@ def hold_on_credentials(desk: CliDesk, agent_cli: str) -> None:
         database.workers.end(run, crashed=False, remark="drained")
 
 
-def test_why_names_the_hold_of_the_agent_cli_that_the_workers_use(desk: CliDesk) -> None:
-    desk.queue(TaskSpec(id="a", name="A"))
-    hold_on_credentials(desk, "codex")
-    assert "please log in" not in desk.run("why", "a").out
-    start_with(desk, agent_cli="codex")
-    ran = desk.run("why", "a")
+def test_why_names_the_hold_of_the_agent_cli_that_the_workers_use(harness: CliHarness) -> None:
+    harness.queue(TaskSpec(id="a", name="A"))
+    hold_on_credentials(harness, "codex")
+    assert "please log in" not in harness.run("why", "a").out
+    start_with(harness, agent_cli="codex")
+    ran = harness.run("why", "a")
     assert "codex is on hold until you resume (credentials): please log in" in ran.out
 
 
-def test_doctor_checks_the_agent_cli_that_the_workers_use(desk: CliDesk, monkeypatch: pytest.MonkeyPatch) -> None:
-    desk.queue(TaskSpec(id="a", name="A"))
+def test_doctor_checks_the_agent_cli_that_the_workers_use(harness: CliHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    harness.queue(TaskSpec(id="a", name="A"))
     monkeypatch.setenv("SWARM_AGENT_CLI", "no-such-cli")
-    start_with(desk, running=True, agent_cli="command")
-    with desk.open() as database:
+    start_with(harness, running=True, agent_cli="command")
+    with harness.open() as database:
         database.swarm.register_service("reaper", ProcessId.mine())
-    ran = desk.run("doctor")
+    ran = harness.run("doctor")
     assert ran.code == 0, ran.out
     assert "command can start" in ran.out
 
 
 def test_before_a_start_the_callers_settings_count_and_after_it_its_defaults_do_not(
-    desk: CliDesk, monkeypatch: pytest.MonkeyPatch
+    harness: CliHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    desk.queue(TaskSpec(id="a", name="A"))
-    start_with(desk, agent_cli="command")
-    assert "command can start" in desk.run("doctor").out
+    harness.queue(TaskSpec(id="a", name="A"))
+    start_with(harness, agent_cli="command")
+    assert "command can start" in harness.run("doctor").out
     monkeypatch.setenv("SWARM_AGENT_CLI", "no-such-cli")
-    assert "agent CLI 'no-such-cli' is not known" in desk.run("doctor").out
+    assert "agent CLI 'no-such-cli' is not known" in harness.run("doctor").out
 
 
-def test_status_shows_what_the_workers_were_started_with(desk: CliDesk) -> None:
-    desk.queue(TaskSpec(id="a", name="A"))
-    start_with(desk, agent_cli="codex", validation=False, land_into="night run")
-    shown = desk.run("status", "--json").json["started_with"]
+def test_status_shows_what_the_workers_were_started_with(harness: CliHarness) -> None:
+    harness.queue(TaskSpec(id="a", name="A"))
+    start_with(harness, agent_cli="codex", validation=False, land_into="night run")
+    shown = harness.run("status", "--json").json["started_with"]
     assert (shown["agent_cli"], shown["validation"], shown["isolation"]) == ("codex", False, "auto")
-    ran = desk.run("status")
-    project = desk.folder / "project"
+    ran = harness.run("status")
+    project = harness.folder / "project"
     assert f"agent CLI codex in {project}, without validation" in ran.out
     again = f"amplifier-swarm start --agent-cli codex --project-root {project} --land-into 'night run' --no-validation"
     assert again in ran.err
-    assert again in desk.run("why", "a").out
-    assert again in desk.run("doctor").out
+    assert again in harness.run("why", "a").out
+    assert again in harness.run("doctor").out
 
 
 def test_the_command_leaves_out_what_the_next_start_finds_without_flags(
-    desk: CliDesk, monkeypatch: pytest.MonkeyPatch
+    harness: CliHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (desk.folder / "swarm.yaml").write_text("agent_cli: codex\n")
-    desk.queue(TaskSpec(id="a", name="A"))
-    started = start_with(desk)
-    monkeypatch.chdir(desk.folder / "project")
+    (harness.folder / "swarm.yaml").write_text("agent_cli: codex\n")
+    harness.queue(TaskSpec(id="a", name="A"))
+    started = start_with(harness)
+    monkeypatch.chdir(harness.folder / "project")
     assert started.agent_cli == "codex"
     assert started.command() == "amplifier-swarm start"
 
 
-def test_a_stored_start_of_another_shape_is_ignored(desk: CliDesk) -> None:
-    desk.queue(TaskSpec(id="a", name="A"))
-    with desk.open() as database:
+def test_a_stored_start_of_another_shape_is_ignored(harness: CliHarness) -> None:
+    harness.queue(TaskSpec(id="a", name="A"))
+    with harness.open() as database:
         database.swarm.set_meta("started_with", '{"agent_cli": 3}')
-    assert desk.run("status", "--json").json["started_with"] is None
+    assert harness.run("status", "--json").json["started_with"] is None
 
 
 @pytest.mark.parametrize(
@@ -121,45 +121,45 @@ def test_a_stored_start_of_another_shape_is_ignored(desk: CliDesk) -> None:
     ],
 )
 def test_a_cli_that_is_not_logged_in_ends_start_before_the_first_task(
-    desk: CliDesk, script: str, code: int, words: str
+    harness: CliHarness, script: str, code: int, words: str
 ) -> None:
-    program = agent(desk.folder, "mine", script)
-    (desk.folder / "swarm.yaml").write_text(
+    program = agent(harness.folder, "mine", script)
+    (harness.folder / "swarm.yaml").write_text(
         f"agent_clis: {{mine: {{binary: '{program}', argv: [run], ready: [status], login: mine login}}}}\n"
     )
-    desk.queue(TaskSpec(id="a", name="A"))
-    (desk.folder / "project").mkdir()
-    process = desk.spawn("start", "--agent-cli", "mine", "--project-root", "project", "--no-dashboard")
+    harness.queue(TaskSpec(id="a", name="A"))
+    (harness.folder / "project").mkdir()
+    process = harness.spawn("start", "--agent-cli", "mine", "--project-root", "project", "--no-dashboard")
     _, err = process.communicate(timeout=60)
     assert process.returncode == code, err
     assert words.format(program=program) in err
     assert "log in: mine login" in err
-    with desk.open() as database:
+    with harness.open() as database:
         assert database.tasks.get("a")["attempt_count"] == 0
 
 
-def test_doctor_names_a_cli_that_is_not_logged_in_and_warns_of_one_that_may_not_be(desk: CliDesk) -> None:
-    program = agent(desk.folder, "mine", "echo 'Not logged in'; exit 1")
+def test_doctor_names_a_cli_that_is_not_logged_in_and_warns_of_one_that_may_not_be(harness: CliHarness) -> None:
+    program = agent(harness.folder, "mine", "echo 'Not logged in'; exit 1")
     entry = f"binary: '{program}', argv: [run], ready: [status]"
-    (desk.folder / "swarm.yaml").write_text(f"agent_clis: {{mine: {{{entry}}}}}\n")
-    desk.queue(TaskSpec(id="a", name="A"))
-    start_with(desk, agent_cli="mine")
-    ran = desk.run("doctor")
+    (harness.folder / "swarm.yaml").write_text(f"agent_clis: {{mine: {{{entry}}}}}\n")
+    harness.queue(TaskSpec(id="a", name="A"))
+    start_with(harness, agent_cli="mine")
+    ran = harness.run("doctor")
     assert ran.code == 3
     assert "bad  agent CLI: agent CLI 'mine' is not logged in: Not logged in" in ran.out
-    (desk.folder / "swarm.yaml").write_text(f"agent_clis: {{mine: {{{entry}, ready_may_err: true}}}}\n")
-    ran = desk.run("doctor")
+    (harness.folder / "swarm.yaml").write_text(f"agent_clis: {{mine: {{{entry}, ready_may_err: true}}}}\n")
+    ran = harness.run("doctor")
     assert ran.code == 0
     assert "warn agent CLI: agent CLI 'mine' may not be logged in: Not logged in" in ran.out
 
 
-def test_a_missing_login_is_a_warning_where_tasks_may_bring_a_key_of_their_own(desk: CliDesk) -> None:
-    program = agent(desk.folder, "mine", "echo 'Not logged in'; exit 1")
-    (desk.folder / "swarm.yaml").write_text(
+def test_a_missing_login_is_a_warning_where_tasks_may_bring_a_key_of_their_own(harness: CliHarness) -> None:
+    program = agent(harness.folder, "mine", "echo 'Not logged in'; exit 1")
+    (harness.folder / "swarm.yaml").write_text(
         f"agent_clis: {{mine: {{binary: '{program}', argv: [run], ready: [status]}}}}\n"
     )
-    desk.queue(TaskSpec(id="a", name="A", env={"MY_KEY": "k"}))
-    start_with(desk, agent_cli="mine")
-    ran = desk.run("doctor")
+    harness.queue(TaskSpec(id="a", name="A", env={"MY_KEY": "k"}))
+    start_with(harness, agent_cli="mine")
+    ran = harness.run("doctor")
     assert ran.code == 0, ran.out
     assert "warn agent CLI: agent CLI 'mine' is not logged in: Not logged in" in ran.out

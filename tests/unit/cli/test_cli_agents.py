@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from cli_desk import CliDesk
+from cli_harness import CliHarness
 from msgspec.structs import replace
 
 from swarm_shared.domain.models import FailureClass, Outcome, TaskSpec
@@ -27,37 +27,37 @@ REFUSED = {
 
 
 @pytest.fixture(autouse=True)
-def project(desk: CliDesk, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = desk.folder / "project"
+def project(harness: CliHarness, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = harness.folder / "project"
     folder.mkdir()
     monkeypatch.setenv("SWARM_PROJECT_ROOT", str(folder))
     return folder
 
 
-def stand_in(desk: CliDesk, session: str, *, logged_in: bool = True) -> None:
+def stand_in(harness: CliHarness, session: str, *, logged_in: bool = True) -> None:
     """A Claude that answers its version, its login check, and a session as the shell text says."""
-    program = desk.folder / "claude"
+    program = harness.folder / "claude"
     status = "echo '{}'; exit 0" if logged_in else "echo 'Not logged in'; exit 1"
     program.write_text(
         f"#!/bin/sh\ncase $1 in\n--version) echo '2.1.332 (Claude Code)'; exit ;;\nauth) {status} ;;\nesac\n{session}\n"
     )
     program.chmod(0o755)
     entries = f"{{claude: {{binary: '{program}'}}, mine: {{like: claude}}}}"
-    (desk.folder / "swarm.yaml").write_text(f"agent_clis: {entries}\n")
+    (harness.folder / "swarm.yaml").write_text(f"agent_clis: {entries}\n")
 
 
 def says(*events: dict[str, object]) -> str:
     return "cat > /dev/null; cat <<'END'\n" + "\n".join(map(json.dumps, events)) + "\nEND"
 
 
-def test_the_list_has_built_in_and_own_ones_with_version_login_and_last_use(desk: CliDesk) -> None:
-    stand_in(desk, "exit 1", logged_in=False)
-    desk.queue(TaskSpec(id="a", name="A"))
-    claim = desk.claim()
+def test_the_list_has_built_in_and_own_ones_with_version_login_and_last_use(harness: CliHarness) -> None:
+    stand_in(harness, "exit 1", logged_in=False)
+    harness.queue(TaskSpec(id="a", name="A"))
+    claim = harness.claim()
     trouble = Trouble(kind=TroubleKind.QUOTA, text="no credit left")
     result = AttemptResult(outcome=Outcome.FAILED, failure_class=FailureClass.PROVIDER, error="x", trouble=trouble)
-    desk.settle(replace(claim, agent_cli="amplifier"), result)
-    ran = desk.run("agents", "--json")
+    harness.settle(replace(claim, agent_cli="amplifier"), result)
+    ran = harness.run("agents", "--json")
     assert ran.code == 0
     found = {each["name"]: each for each in ran.json["agents"]}
     assert {"amplifier", "claude", "codex", "command", "amplifier-agent", "mine"} <= set(found)
@@ -68,36 +68,36 @@ def test_the_list_has_built_in_and_own_ones_with_version_login_and_last_use(desk
         "Not logged in",
     )
     assert claude["advice"] == "log in: claude auth login"
-    assert claude["path"] == str(desk.folder / "claude")
+    assert claude["path"] == str(harness.folder / "claude")
     assert found["amplifier"]["default"]
     assert found["amplifier"]["last_used_at"]
     assert found["amplifier"]["hold"]["reason"] == "no credit left"
     assert found["amplifier-agent"]["untried"]
     assert (found["mine"]["last_used_at"], found["mine"]["hold"]) == (None, None)
-    text = desk.run("agents")
+    text = harness.run("agents")
     assert "not logged in: Not logged in" in text.out
     assert "held (quota), " not in text.out
     assert "amplifier is held (quota): no credit left" in text.err
 
 
-def test_the_list_needs_no_database(desk: CliDesk) -> None:
-    assert "amplifier (default)" in desk.run("agents").out
-    assert not desk.db.exists()
+def test_the_list_needs_no_database(harness: CliHarness) -> None:
+    assert "amplifier (default)" in harness.run("agents").out
+    assert not harness.db.exists()
 
 
 @pytest.mark.parametrize("logged_in", [True, False])
-def test_a_check_reports_program_version_and_login(desk: CliDesk, logged_in: bool) -> None:
-    stand_in(desk, "exit 1", logged_in=logged_in)
-    ran = desk.run("agents", "check", "claude")
+def test_a_check_reports_program_version_and_login(harness: CliHarness, logged_in: bool) -> None:
+    stand_in(harness, "exit 1", logged_in=logged_in)
+    ran = harness.run("agents", "check", "claude")
     assert ran.code == (0 if logged_in else 10)
-    assert f"program   {desk.folder / 'claude'}" in ran.out
+    assert f"program   {harness.folder / 'claude'}" in ran.out
     assert "version   2.1.332 (Claude Code)" in ran.out
     assert ("login     ready" if logged_in else "login     not logged in: Not logged in") in ran.out
 
 
-def test_a_call_reports_answer_model_tokens_and_cost(desk: CliDesk, project: Path) -> None:
-    stand_in(desk, "touch here\n" + says(STARTED, RESULT))
-    ran = desk.run("agents", "check", "claude", "--call", "--json")
+def test_a_call_reports_answer_model_tokens_and_cost(harness: CliHarness, project: Path) -> None:
+    stand_in(harness, "touch here\n" + says(STARTED, RESULT))
+    ran = harness.run("agents", "check", "claude", "--call", "--json")
     assert ran.code == 0, ran.out
     call = ran.json["call"]
     assert call["answer"] == {"status": "success", "tests_passed": True}
@@ -105,24 +105,24 @@ def test_a_call_reports_answer_model_tokens_and_cost(desk: CliDesk, project: Pat
     assert list(project.iterdir()) == [], "the session works in a temporary folder"
 
 
-def test_a_call_that_fails_is_classified(desk: CliDesk) -> None:
-    stand_in(desk, says(STARTED, REFUSED) + "\nexit 1")
-    ran = desk.run("agents", "check", "claude", "--call", "--json")
+def test_a_call_that_fails_is_classified(harness: CliHarness) -> None:
+    stand_in(harness, says(STARTED, REFUSED) + "\nexit 1")
+    ran = harness.run("agents", "check", "claude", "--call", "--json")
     assert ran.code == 10
     assert (ran.json["call"]["failure"], ran.json["call"]["trouble"]) == ("provider", "credentials")
     assert "Not logged in" in ran.json["call"]["reason"]
-    assert "call      provider: credentials: Not logged in" in desk.run("agents", "check", "claude", "--call").out
+    assert "call      provider: credentials: Not logged in" in harness.run("agents", "check", "claude", "--call").out
 
 
 def test_a_call_that_does_not_end_is_ended_with_all_that_it_started(
-    desk: CliDesk, monkeypatch: pytest.MonkeyPatch
+    harness: CliHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from amplifier_swarm.commands.maintenance import agents
 
     monkeypatch.setattr(agents, "CALL_TIMEOUT_S", 2.0)
-    marker = desk.folder / "pid"
-    stand_in(desk, f"setsid sh -c 'echo $$ > {marker}; exec sleep 600' &\nsleep 600")
-    ran = desk.run("agents", "check", "claude", "--call", "--json")
+    marker = harness.folder / "pid"
+    stand_in(harness, f"setsid sh -c 'echo $$ > {marker}; exec sleep 600' &\nsleep 600")
+    ran = harness.run("agents", "check", "claude", "--call", "--json")
     assert ran.code == 10
     assert ran.json["call"]["reason"] == "claude did not end within 2 s"
     stat = read_stat(int(marker.read_text()))
@@ -130,32 +130,32 @@ def test_a_call_that_does_not_end_is_ended_with_all_that_it_started(
 
 
 @pytest.mark.parametrize("words", [("claude",), ("check",), ("--call",)])
-def test_a_check_names_what_it_checks(desk: CliDesk, words: tuple[str, ...]) -> None:
-    assert desk.run("agents", *words).code == 2
+def test_a_check_names_what_it_checks(harness: CliHarness, words: tuple[str, ...]) -> None:
+    assert harness.run("agents", *words).code == 2
 
 
-def test_an_unknown_or_missing_cli_is_an_error_with_advice(desk: CliDesk) -> None:
-    ran = desk.run("agents", "check", "nobody")
+def test_an_unknown_or_missing_cli_is_an_error_with_advice(harness: CliHarness) -> None:
+    ran = harness.run("agents", "check", "nobody")
     assert (ran.code, "agent CLI 'nobody' is not known" in ran.err) == (3, True)
-    (desk.folder / "swarm.yaml").write_text("agent_clis: {mine: {binary: no-such-program, argv: [run]}}\n")
-    ran = desk.run("agents", "check", "mine")
+    (harness.folder / "swarm.yaml").write_text("agent_clis: {mine: {binary: no-such-program, argv: [run]}}\n")
+    ran = harness.run("agents", "check", "mine")
     assert ran.code == 10
     assert "program 'no-such-program' was not found" in ran.out
     assert "--agent-cli" in ran.out
 
 
 def test_a_version_command_that_does_not_answer_is_no_proof_that_the_cli_cannot_start(
-    desk: CliDesk, monkeypatch: pytest.MonkeyPatch
+    harness: CliHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from amplifier_swarm.agent_clis import report
 
     monkeypatch.setattr(report, "ANSWER_S", 0.2)
-    program = desk.folder / "slow"
+    program = harness.folder / "slow"
     program.write_text("#!/bin/sh\nexec sleep 60\n")
     program.chmod(0o755)
-    (desk.folder / "swarm.yaml").write_text(
+    (harness.folder / "swarm.yaml").write_text(
         f"agent_clis: {{mine: {{binary: '{program}', argv: [run], version: [--version]}}}}\n"
     )
-    ran = desk.run("agents", "check", "mine")
+    ran = harness.run("agents", "check", "mine")
     assert ran.code == 0
     assert "version   unknown: no answer within 0.2 s" in ran.out

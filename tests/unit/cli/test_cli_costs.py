@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cli_desk import CliDesk
+from cli_harness import CliHarness
 from msgspec.structs import replace
 
 from swarm_shared.domain.budget import Budget, Caps
@@ -10,11 +10,11 @@ from swarm_shared.domain.models import TaskSpec
 from swarm_shared.store.queue.claims import SessionReport
 
 
-def spend(desk: CliDesk, task_id: str, *reports: SessionReport) -> None:
+def spend(harness: CliHarness, task_id: str, *reports: SessionReport) -> None:
     """Run a task whose sessions report these."""
-    desk.queue(TaskSpec(id=task_id, name=task_id, phase=f"phase {task_id}"))
-    claim = desk.claim(stage=None)
-    with desk.open() as database:
+    harness.queue(TaskSpec(id=task_id, name=task_id, phase=f"phase {task_id}"))
+    claim = harness.claim(stage=None)
+    with harness.open() as database:
         database.workers.end(claim.run, crashed=False, remark="")
         for n, report in enumerate(reports):
             with database.connection.transaction():
@@ -33,36 +33,36 @@ def spend(desk: CliDesk, task_id: str, *reports: SessionReport) -> None:
 REPORT = SessionReport(tokens=1000, cached_tokens=400, cost_usd=1.5, models="m")
 
 
-def test_costs_are_shown_with_what_is_unknown(desk: CliDesk) -> None:
-    spend(desk, "a", REPORT, SessionReport(tokens=5))
-    spend(desk, "b", replace(REPORT, cost_usd=None, tokens=None))
-    shown = desk.run("costs", "--by", "task")
+def test_costs_are_shown_with_what_is_unknown(harness: CliHarness) -> None:
+    spend(harness, "a", REPORT, SessionReport(tokens=5))
+    spend(harness, "b", replace(REPORT, cost_usd=None, tokens=None))
+    shown = harness.run("costs", "--by", "task")
     line_a, line_b = (next(line for line in shown.out.splitlines() if line.startswith(name)) for name in ("a ", "b "))
     assert "1.50+" in line_a
     assert "1,005" in line_a
     assert line_b.split()[1:3] == ["unknown", "unknown"]
 
 
-def test_costs_as_json_leave_what_is_unknown_null(desk: CliDesk) -> None:
-    spend(desk, "a", SessionReport(tokens=5))
-    [row] = desk.run("costs", "--json").json["costs"]
+def test_costs_as_json_leave_what_is_unknown_null(harness: CliHarness) -> None:
+    spend(harness, "a", SessionReport(tokens=5))
+    [row] = harness.run("costs", "--json").json["costs"]
     assert (row["key"], row["cost_usd"], row["tokens"], row["unpriced"]) == ("phase a", None, 5, 1)
 
 
-def test_the_budget_is_shown_by_costs_and_status(desk: CliDesk) -> None:
-    desk.queue(TaskSpec(id="z", name="z"))
-    with desk.open() as database:
+def test_the_budget_is_shown_by_costs_and_status(harness: CliHarness) -> None:
+    harness.queue(TaskSpec(id="z", name="z"))
+    with harness.open() as database:
         database.spending.note(Budget(run=Caps(usd=3.0), day=Caps(tokens=10_000)))
-    spend(desk, "a", REPORT)
+    spend(harness, "a", REPORT)
     for command in ("costs", "status"):
-        out = desk.run(command).out
+        out = harness.run(command).out
         assert "budget of this run: 1.50 of 3.00 USD (50%)" in out, command
         assert "budget of this day: 1,000 of 10,000 tokens (10%)" in out, command
         assert "cost of the last hour: 1.50 USD" in out, command
-    shown = desk.run("status", "--json").json["budget"]
+    shown = harness.run("status", "--json").json["budget"]
     assert shown["caps"][0] == {"scope": "run", "unit": "usd", "used": 1.5, "cap": 3.0, "share": 0.5}
 
 
-def test_a_queue_without_sessions_says_so(desk: CliDesk) -> None:
-    desk.queue(TaskSpec(id="a", name="a"))
-    assert "no session has run yet" in desk.run("costs").err
+def test_a_queue_without_sessions_says_so(harness: CliHarness) -> None:
+    harness.queue(TaskSpec(id="a", name="a"))
+    assert "no session has run yet" in harness.run("costs").err

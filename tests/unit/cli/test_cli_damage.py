@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from cli_desk import CliDesk
+from cli_harness import CliHarness
 
 from swarm_shared.domain.models import TaskSpec
 
@@ -37,60 +37,60 @@ COMMANDS = [
 
 
 @pytest.fixture
-def healthy(desk: CliDesk) -> Path:
+def healthy(harness: CliHarness) -> Path:
     """A backup of a queue in its folder; beside the queue nothing is open."""
-    desk.queue(*(TaskSpec(id=f"t{n}", name="T" * 500) for n in range(TASKS)))
-    with desk.open() as database:
+    harness.queue(*(TaskSpec(id=f"t{n}", name="T" * 500) for n in range(TASKS)))
+    with harness.open() as database:
         database.connection.checkpoint(truncate=True)
-    copy = desk.folder / "copy.db"
-    assert desk.run("backup", str(copy)).code == 0
+    copy = harness.folder / "copy.db"
+    assert harness.run("backup", str(copy)).code == 0
     return copy
 
 
 @pytest.mark.usefixtures("healthy")
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_every_command_on_a_damaged_database_says_so_and_changes_nothing(
-    desk: CliDesk, damage: str, monkeypatch: pytest.MonkeyPatch
+    harness: CliHarness, damage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(desk.folder)
-    DAMAGE[damage](desk.db)
-    before = desk.db.read_bytes()
-    export = ("export-tasks", str(desk.db), "out.yaml")
+    monkeypatch.chdir(harness.folder)
+    DAMAGE[damage](harness.db)
+    before = harness.db.read_bytes()
+    export = ("export-tasks", str(harness.db), "out.yaml")
     for words in (*COMMANDS, export):
-        ran = desk.bare(*words) if words is export else desk.run(*words)
+        ran = harness.bare(*words) if words is export else harness.run(*words)
         assert ran.code == 4, (words, ran)
         error, hint = ran.err.splitlines()
         assert "damaged" in error, words
         assert "backup" in hint, words
-        assert desk.db.read_bytes() == before, words
+        assert harness.db.read_bytes() == before, words
     assert not Path("second.db").exists()
     assert not Path("out.yaml").exists()
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_a_backup_takes_the_place_of_a_damaged_database(desk: CliDesk, healthy: Path, damage: str) -> None:
-    DAMAGE[damage](desk.db)
+def test_a_backup_takes_the_place_of_a_damaged_database(harness: CliHarness, healthy: Path, damage: str) -> None:
+    DAMAGE[damage](harness.db)
     for rest in ("-wal", "-shm"):
-        Path(f"{desk.db}{rest}").unlink(missing_ok=True)
-    shutil.copyfile(healthy, desk.db)
-    assert desk.run("status", "--json").json["tasks"]["total"]["count"] == TASKS
-    assert desk.run("hold", "t7").code == 0
+        Path(f"{harness.db}{rest}").unlink(missing_ok=True)
+    shutil.copyfile(healthy, harness.db)
+    assert harness.run("status", "--json").json["tasks"]["total"]["count"] == TASKS
+    assert harness.run("hold", "t7").code == 0
 
 
 @pytest.mark.usefixtures("healthy")
 @pytest.mark.parametrize("name", ["first", "second"])
 def test_every_command_refuses_a_database_with_two_names_under_either(
-    desk: CliDesk, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    harness: CliHarness, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(desk.folder)
+    monkeypatch.chdir(harness.folder)
     second = tmp_path / "second.db"
-    os.link(desk.db, second)
+    os.link(harness.db, second)
     if name == "second":
-        desk.db = second
-    (desk.folder / "more.yaml").write_text("tasks: [{id: more, name: more}]")
-    before = desk.db.read_bytes()
+        harness.db = second
+    (harness.folder / "more.yaml").write_text("tasks: [{id: more, name: more}]")
+    before = harness.db.read_bytes()
     for words in (*COMMANDS, ("import-tasks", "more.yaml"), ("doctor",), ("reset-orphans",)):
-        ran = desk.run(*words)
+        ran = harness.run(*words)
         assert "has 2 names (hard links)" in ran.out + ran.err, words
         assert ran.code == (3 if words == ("doctor",) else 4), words
-    assert desk.db.read_bytes() == before
+    assert harness.db.read_bytes() == before

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from cli_desk import CliDesk
+from cli_harness import CliHarness
 from repositories import PERSON
-from repositories import Desk as Project
+from repositories import Harness as Project
 
 from swarm_shared.domain.models import TaskSpec
 from swarm_shared.git.landing.following import Integration
@@ -25,24 +25,24 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
 
 
 @pytest.fixture
-def integration(desk: CliDesk, project: Project) -> Integration:
+def integration(harness: CliHarness, project: Project) -> Integration:
     """A swarm that has begun, with a task in its worktree."""
     integration = Integration(repository=project.repo)
     tip = integration.begin(project.base)
-    desk.queue(TaskSpec(id="a", name="A"))
-    claim = desk.claim()
-    with desk.open() as database:
+    harness.queue(TaskSpec(id="a", name="A"))
+    claim = harness.claim()
+    with harness.open() as database:
         common = str(project.repo.common_dir)
         database.landings.adopt(repository=common, ref=integration.ref, person_ref="refs/heads/main", tip=tip)
         database.landings.safe_id(claim, take=lambda _: True)
-    trees = TaskWorktrees(project.repo, desk.folder / "tasks.db.swarm" / "worktrees")
+    trees = TaskWorktrees(project.repo, harness.folder / "tasks.db.swarm" / "worktrees")
     trees.open("a", tip, holder_is_dead=lambda _: True)
     return integration
 
 
-def found(desk: CliDesk, name: str) -> tuple[str, str, str]:
+def found(harness: CliHarness, name: str) -> tuple[str, str, str]:
     """Level, text and advice of the only finding of that name."""
-    (only,) = [check for check in desk.run("doctor", "--json").json["checks"] if check["name"] == name]
+    (only,) = [check for check in harness.run("doctor", "--json").json["checks"] if check["name"] == name]
     return only["level"], only["text"], only["advice"] or ""
 
 
@@ -53,61 +53,61 @@ def land_one(project: Project, integration: Integration) -> str:
     return commit
 
 
-def test_git_repository_and_a_branch_in_good_order_are_reported(desk: CliDesk, integration: Integration) -> None:
-    assert found(desk, "git")[0] == "ok"
-    assert "is on main; each task gets a worktree" in found(desk, "repository")[1]
-    assert found(desk, "branch")[0] == "ok"
-    assert found(desk, "worktrees")[1].startswith("1, 0 of them")
+def test_git_repository_and_a_branch_in_good_order_are_reported(harness: CliHarness, integration: Integration) -> None:
+    assert found(harness, "git")[0] == "ok"
+    assert "is on main; each task gets a worktree" in found(harness, "repository")[1]
+    assert found(harness, "branch")[0] == "ok"
+    assert found(harness, "worktrees")[1].startswith("1, 0 of them")
 
 
 def test_landed_work_that_waits_and_worktrees_that_may_go_are_reported_with_the_command(
-    desk: CliDesk, project: Project, integration: Integration
+    harness: CliHarness, project: Project, integration: Integration
 ) -> None:
     land_one(project, integration)
-    with desk.open() as database:
+    with harness.open() as database:
         database.connection.change("UPDATE tasks SET status = 'completed' WHERE id = 'a'")
-    level, text, advice = found(desk, "branch")
+    level, text, advice = found(harness, "branch")
     assert (level, "1 landing ahead of main" in text) == ("ok", True), "by another swarm, which is well"
     assert "land --into main" in advice
-    assert "prune" in found(desk, "worktrees")[2]
+    assert "prune" in found(harness, "worktrees")[2]
 
 
 def test_a_branch_that_someone_moved_or_checked_out_is_reported(
-    desk: CliDesk, project: Project, integration: Integration
+    harness: CliHarness, project: Project, integration: Integration
 ) -> None:
     project.git("update-ref", integration.ref, project.commit({"b": "1"}))
-    level, text, advice = found(desk, "branch")
+    level, text, advice = found(harness, "branch")
     assert (level, "by someone else" in text, "resume" in advice) == ("warn", True, True)
     project.git("switch", "-q", integration.branch)
-    assert found(desk, "branch")[0] == "bad"
-    assert found(desk, "repository")[0] == "bad"
-    assert desk.run("doctor").code == 3
+    assert found(harness, "branch")[0] == "bad"
+    assert found(harness, "repository")[0] == "bad"
+    assert harness.run("doctor").code == 3
 
 
-def test_hooks_and_signatures_that_the_swarm_leaves_out_are_named(desk: CliDesk, project: Project) -> None:
-    assert found(desk, "hooks")[2] == ""
+def test_hooks_and_signatures_that_the_swarm_leaves_out_are_named(harness: CliHarness, project: Project) -> None:
+    assert found(harness, "hooks")[2] == ""
     hook = project.root / ".git" / "hooks" / "pre-commit"
     hook.parent.mkdir(exist_ok=True)
     hook.write_text("#!/bin/sh\nexit 1\n")
     hook.chmod(0o755)
     project.settings.write_text(PERSON + "[commit]\n\tgpgsign = yes\n")
-    _, text, advice = found(desk, "hooks")
+    _, text, advice = found(harness, "hooks")
     assert "yours have pre-commit, signatures" in text
     assert "gate" in advice
     mine = project.folder / "my-hooks"
     mine.mkdir()
     hook.rename(mine / "commit-msg")
     project.git("config", "core.hooksPath", str(mine))
-    assert "yours have commit-msg" in found(desk, "hooks")[1]
+    assert "yours have commit-msg" in found(harness, "hooks")[1]
 
 
 def test_what_is_not_committed_and_a_folder_without_git_are_reported(
-    desk: CliDesk, project: Project, monkeypatch: pytest.MonkeyPatch
+    harness: CliHarness, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project.write({"a.txt": "changed\n"})
-    told = [check for check in desk.run("doctor", "--json").json["checks"] if check["name"] == "repository"]
+    told = [check for check in harness.run("doctor", "--json").json["checks"] if check["name"] == "repository"]
     assert [check["level"] for check in told] == ["warn", "ok"]
     monkeypatch.setenv("SWARM_PROJECT_ROOT", str(project.folder))
-    assert "no worktrees" in found(desk, "repository")[1]
+    assert "no worktrees" in found(harness, "repository")[1]
     monkeypatch.setenv("PATH", str(project.folder))
-    assert found(desk, "git")[0] == "warn"
+    assert found(harness, "git")[0] == "warn"

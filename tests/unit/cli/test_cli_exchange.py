@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from cli_desk import CliDesk
+from cli_harness import CliHarness
 
 from swarm_shared.domain.models import Status, TaskSpec
 
@@ -18,33 +18,33 @@ ONE = "tasks:\n- {id: a, name: First}\n- {id: b, name: Second, dependencies: [a]
 TWO = "tasks:\n- {id: c, name: Third, dependencies: [b]}\n"
 
 
-def test_several_files_are_imported_as_one_list(desk: CliDesk) -> None:
-    ran = desk.run("import-tasks", desk.file(TWO, "two.yaml"), desk.file(ONE, "one.yaml"), "--json")
+def test_several_files_are_imported_as_one_list(harness: CliHarness) -> None:
+    ran = harness.run("import-tasks", harness.file(TWO, "two.yaml"), harness.file(ONE, "one.yaml"), "--json")
     assert ran.code == 0
     assert {k: ran.json[k] for k in ("total", "imported", "updated", "unchanged", "skipped")} == {
         "total": 3, "imported": 3, "updated": 0, "unchanged": 0, "skipped": 0,
     }  # fmt: skip
     assert ran.json["warnings"] == []
-    assert desk.status_of("c") == "blocked"
+    assert harness.status_of("c") == "blocked"
 
 
-def test_importing_the_same_again_changes_nothing(desk: CliDesk) -> None:
-    file = desk.file(ONE)
-    desk.run("import-tasks", file)
-    ran = desk.run("import-tasks", file, "--json")
+def test_importing_the_same_again_changes_nothing(harness: CliHarness) -> None:
+    file = harness.file(ONE)
+    harness.run("import-tasks", file)
+    ran = harness.run("import-tasks", file, "--json")
     assert (ran.json["unchanged"], ran.json["imported"]) == (2, 0)
 
 
-def test_a_second_file_may_need_what_is_in_the_queue(desk: CliDesk) -> None:
-    desk.run("import-tasks", desk.file(ONE))
-    assert desk.run("import-tasks", desk.file(TWO)).code == 0
+def test_a_second_file_may_need_what_is_in_the_queue(harness: CliHarness) -> None:
+    harness.run("import-tasks", harness.file(ONE))
+    assert harness.run("import-tasks", harness.file(TWO)).code == 0
 
 
-def test_all_problems_of_all_files_are_in_one_report_and_nothing_changes(desk: CliDesk) -> None:
-    first = desk.file("tasks:\n- {id: a}\n- {id: b, name: B, priority: whenever}\n", "first.yaml")
-    second = desk.file("tasks:\n- {id: c, name: C, dependencies: [cc]}\n", "second.yaml")
-    third = desk.file("tasks: [\n", "third.yaml")
-    ran = desk.run("import-tasks", first, second, third)
+def test_all_problems_of_all_files_are_in_one_report_and_nothing_changes(harness: CliHarness) -> None:
+    first = harness.file("tasks:\n- {id: a}\n- {id: b, name: B, priority: whenever}\n", "first.yaml")
+    second = harness.file("tasks:\n- {id: c, name: C, dependencies: [cc]}\n", "second.yaml")
+    third = harness.file("tasks: [\n", "third.yaml")
+    ran = harness.run("import-tasks", first, second, third)
     assert ran.code == 3
     assert ran.out == ""
     lines = ran.err.splitlines()
@@ -52,154 +52,154 @@ def test_all_problems_of_all_files_are_in_one_report_and_nothing_changes(desk: C
     assert any(line.startswith(f"{first}:3:") for line in lines), lines
     assert any(line.startswith(f"{third}:") for line in lines), lines
     assert lines[-1] == f"error: {len(lines) - 1} problems, nothing was changed"
-    assert not desk.db.exists()
+    assert not harness.db.exists()
 
 
-def test_an_unknown_dependency_among_several_files_is_reported_with_its_place(desk: CliDesk) -> None:
-    second = desk.file("tasks:\n- {id: d, name: D, dependencies: [bb]}\n", "second.yaml")
-    ran = desk.run("import-tasks", desk.file(ONE), second)
+def test_an_unknown_dependency_among_several_files_is_reported_with_its_place(harness: CliHarness) -> None:
+    second = harness.file("tasks:\n- {id: d, name: D, dependencies: [bb]}\n", "second.yaml")
+    ran = harness.run("import-tasks", harness.file(ONE), second)
     assert ran.code == 3
     assert ran.err.startswith(f"{second}:2:")
     assert '"bb"' in ran.err
 
 
-def test_duplicates_across_files_are_errors(desk: CliDesk) -> None:
-    other = desk.file("tasks:\n\n- {id: a, name: Again}\n", "other.yaml")
-    first = desk.file(ONE)
-    ran = desk.run("import-tasks", first, other)
+def test_duplicates_across_files_are_errors(harness: CliHarness) -> None:
+    other = harness.file("tasks:\n\n- {id: a, name: Again}\n", "other.yaml")
+    first = harness.file(ONE)
+    ran = harness.run("import-tasks", first, other)
     assert ran.code == 3
     assert f'{other}:3: the id "a" is given twice (first in {first}:2)' in ran.err
 
 
-def test_a_file_that_is_wrong_all_over_is_not_listed_without_end(desk: CliDesk) -> None:
+def test_a_file_that_is_wrong_all_over_is_not_listed_without_end(harness: CliHarness) -> None:
     text = "tasks:\n" + "".join(f"- {{id: t{n}, name: T}}\n" for n in range(1500))
-    ran = desk.run("import-tasks", desk.file(text, "a.yaml"), desk.file(text, "b.yaml"))
+    ran = harness.run("import-tasks", harness.file(text, "a.yaml"), harness.file(text, "b.yaml"))
     assert ran.code == 3
     assert len(ran.err.splitlines()) == 1002
     assert ran.err.endswith("… and 500 more\nerror: 1500 problems, nothing was changed\n")
 
 
-def test_a_circle_through_two_files_is_an_error(desk: CliDesk) -> None:
-    first = desk.file("tasks:\n- {id: a, name: A, dependencies: [b]}\n", "first.yaml")
-    second = desk.file("tasks:\n- {id: b, name: B, dependencies: [a]}\n", "second.yaml")
-    ran = desk.run("import-tasks", first, second)
+def test_a_circle_through_two_files_is_an_error(harness: CliHarness) -> None:
+    first = harness.file("tasks:\n- {id: a, name: A, dependencies: [b]}\n", "first.yaml")
+    second = harness.file("tasks:\n- {id: b, name: B, dependencies: [a]}\n", "second.yaml")
+    ran = harness.run("import-tasks", first, second)
     assert ran.code == 3
     assert "a → b → a" in ran.err
 
 
-def test_warnings_go_to_standard_error_and_into_the_json(desk: CliDesk) -> None:
-    file = desk.file("tasks:\n- {id: a, name: A, colour: red}\n")
-    ran = desk.run("import-tasks", file, "--json")
+def test_warnings_go_to_standard_error_and_into_the_json(harness: CliHarness) -> None:
+    file = harness.file("tasks:\n- {id: a, name: A, colour: red}\n")
+    ran = harness.run("import-tasks", file, "--json")
     assert "colour" in ran.err
     assert len(ran.json["warnings"]) == 1
     assert ran.json["warnings"][0].startswith(f"{file}:2:")
 
 
-def test_a_dry_run_creates_no_database_and_changes_none(desk: CliDesk) -> None:
-    file = desk.file(ONE)
-    assert desk.run("import-tasks", file, "--dry-run", "--json").json["imported"] == 2
-    assert not desk.db.exists()
-    desk.run("import-tasks", desk.file("tasks:\n- {id: z, name: Z}\n", "z.yaml"))
-    assert desk.run("import-tasks", file, "--dry-run").code == 0
-    assert desk.run("list-tasks", "--json").json["total"] == 1
+def test_a_dry_run_creates_no_database_and_changes_none(harness: CliHarness) -> None:
+    file = harness.file(ONE)
+    assert harness.run("import-tasks", file, "--dry-run", "--json").json["imported"] == 2
+    assert not harness.db.exists()
+    harness.run("import-tasks", harness.file("tasks:\n- {id: z, name: Z}\n", "z.yaml"))
+    assert harness.run("import-tasks", file, "--dry-run").code == 0
+    assert harness.run("list-tasks", "--json").json["total"] == 1
 
 
-def test_clear_replaces_the_queue_but_not_under_running_tasks(desk: CliDesk) -> None:
-    desk.run("import-tasks", desk.file(ONE))
-    new = desk.file("tasks:\n- {id: z, name: Z}\n", "z.yaml")
-    claim = desk.claim()
-    refused = desk.run("import-tasks", new, "--clear")
+def test_clear_replaces_the_queue_but_not_under_running_tasks(harness: CliHarness) -> None:
+    harness.run("import-tasks", harness.file(ONE))
+    new = harness.file("tasks:\n- {id: z, name: Z}\n", "z.yaml")
+    claim = harness.claim()
+    refused = harness.run("import-tasks", new, "--clear")
     assert refused.code == 6
     assert claim.task_id in refused.err
-    assert desk.run("list-tasks", "--json").json["total"] == 2
-    assert desk.run("import-tasks", new, "--clear", "--force").code == 0
-    assert [task["id"] for task in desk.run("list-tasks", "--json").json["tasks"]] == ["z"]
+    assert harness.run("list-tasks", "--json").json["total"] == 2
+    assert harness.run("import-tasks", new, "--clear", "--force").code == 0
+    assert [task["id"] for task in harness.run("list-tasks", "--json").json["tasks"]] == ["z"]
 
 
-def test_a_bad_file_never_clears_the_queue(desk: CliDesk) -> None:
-    desk.run("import-tasks", desk.file(ONE))
-    assert desk.run("import-tasks", desk.file("tasks: 1\n", "bad.yaml"), "--clear").code == 3
-    assert desk.run("list-tasks", "--json").json["total"] == 2
+def test_a_bad_file_never_clears_the_queue(harness: CliHarness) -> None:
+    harness.run("import-tasks", harness.file(ONE))
+    assert harness.run("import-tasks", harness.file("tasks: 1\n", "bad.yaml"), "--clear").code == 3
+    assert harness.run("list-tasks", "--json").json["total"] == 2
 
 
-def test_a_dash_reads_standard_input(desk: CliDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dash_reads_standard_input(harness: CliHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(ONE.encode())))
-    assert desk.run("import-tasks", "-", "--json").json["imported"] == 2
+    assert harness.run("import-tasks", "-", "--json").json["imported"] == 2
 
 
-def test_a_missing_file_is_reported_in_two_lines(desk: CliDesk) -> None:
-    ran = desk.run("import-tasks", "nowhere.yaml")
+def test_a_missing_file_is_reported_in_two_lines(harness: CliHarness) -> None:
+    ran = harness.run("import-tasks", "nowhere.yaml")
     assert ran.code == 3
     assert len(ran.err.splitlines()) == 2
 
 
-def test_validate_needs_no_database(desk: CliDesk) -> None:
-    ran = desk.bare("validate", desk.file(ONE), "--json")
+def test_validate_needs_no_database(harness: CliHarness) -> None:
+    ran = harness.bare("validate", harness.file(ONE), "--json")
     assert ran.code == 0
     assert set(ran.json) == {"valid", "tasks", "errors", "warnings"}
     assert ran.json["valid"] is True
     assert set(ran.json["warnings"][0]) == {"file", "line", "column", "message", "advice"}
-    assert not desk.db.exists()
+    assert not harness.db.exists()
 
 
-def test_strict_fails_on_warnings(desk: CliDesk) -> None:
-    file = desk.file(ONE)
-    assert desk.bare("validate", file).code == 0
-    assert desk.bare("validate", file, "--strict").code == 3
-    assert desk.bare("validate", file, "--strict", "--json").json["valid"] is False
+def test_strict_fails_on_warnings(harness: CliHarness) -> None:
+    file = harness.file(ONE)
+    assert harness.bare("validate", file).code == 0
+    assert harness.bare("validate", file, "--strict").code == 3
+    assert harness.bare("validate", file, "--strict", "--json").json["valid"] is False
 
 
-def test_validate_lists_errors_in_json(desk: CliDesk) -> None:
-    ran = desk.bare("validate", desk.file("tasks:\n- {id: a}\n"), "--json")
+def test_validate_lists_errors_in_json(harness: CliHarness) -> None:
+    ran = harness.bare("validate", harness.file("tasks:\n- {id: a}\n"), "--json")
     assert ran.code == 3
     assert ran.json["errors"][0]["line"] == 2
 
 
-def test_an_export_imports_again_without_a_difference(desk: CliDesk) -> None:
-    desk.run("import-tasks", desk.file(ONE))
-    target = str(desk.folder / "out.yaml")
-    assert desk.bare("export-tasks", str(desk.db), target).code == 0
-    ran = desk.run("import-tasks", target, "--json")
+def test_an_export_imports_again_without_a_difference(harness: CliHarness) -> None:
+    harness.run("import-tasks", harness.file(ONE))
+    target = str(harness.folder / "out.yaml")
+    assert harness.bare("export-tasks", str(harness.db), target).code == 0
+    ran = harness.run("import-tasks", target, "--json")
     assert ran.json["unchanged"] == 2
 
 
-def test_an_export_takes_groups_and_goes_to_standard_output(desk: CliDesk) -> None:
-    desk.queue(
+def test_an_export_takes_groups_and_goes_to_standard_output(harness: CliHarness) -> None:
+    harness.queue(
         TaskSpec(id="a", name="A", status=Status.COMPLETED),
         TaskSpec(id="b", name="B", status=Status.FAILED),
         TaskSpec(id="c", name="C", dependencies=("b",)),
     )
-    ran = desk.bare("export-tasks", str(desk.db), "-", "--status", "completed", "--status", "not-started")
+    ran = harness.bare("export-tasks", str(harness.db), "-", "--status", "completed", "--status", "not-started")
     assert [task["id"] for task in yaml.safe_load(ran.out)["tasks"]] == ["a", "c"]
 
 
-def test_an_export_that_fails_leaves_the_old_file(desk: CliDesk, monkeypatch: pytest.MonkeyPatch) -> None:
-    desk.run("import-tasks", desk.file(ONE))
-    target = desk.folder / "out.yaml"
+def test_an_export_that_fails_leaves_the_old_file(harness: CliHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    harness.run("import-tasks", harness.file(ONE))
+    target = harness.folder / "out.yaml"
     target.write_text("old")
     monkeypatch.setattr("swarm_shared.taskfile.write_task_file", lambda stream, *_, **__: stream.write("half") / 0)
-    assert desk.bare("export-tasks", str(desk.db), str(target)).code == 1
+    assert harness.bare("export-tasks", str(harness.db), str(target)).code == 1
     assert target.read_text() == "old"
-    assert [name for name in os.listdir(desk.folder) if "out.yaml" in name] == ["out.yaml"]
+    assert [name for name in os.listdir(harness.folder) if "out.yaml" in name] == ["out.yaml"]
 
 
-def test_an_export_keeps_the_mode_of_the_file_it_replaces(desk: CliDesk) -> None:
-    desk.run("import-tasks", desk.file(ONE))
-    target = desk.folder / "out.yaml"
+def test_an_export_keeps_the_mode_of_the_file_it_replaces(harness: CliHarness) -> None:
+    harness.run("import-tasks", harness.file(ONE))
+    target = harness.folder / "out.yaml"
     target.write_text("old")
     target.chmod(0o640)
-    desk.bare("export-tasks", str(desk.db), str(target))
+    harness.bare("export-tasks", str(harness.db), str(target))
     assert stat.S_IMODE(target.stat().st_mode) == 0o640
 
 
-def test_an_export_never_replaces_the_database(desk: CliDesk) -> None:
-    desk.run("import-tasks", desk.file(ONE))
-    assert desk.bare("export-tasks", str(desk.db), str(desk.db)).code == 3
-    assert desk.bare("export-tasks", str(desk.db), str(desk.folder)).code == 3
-    assert desk.run("status").code == 0
+def test_an_export_never_replaces_the_database(harness: CliHarness) -> None:
+    harness.run("import-tasks", harness.file(ONE))
+    assert harness.bare("export-tasks", str(harness.db), str(harness.db)).code == 3
+    assert harness.bare("export-tasks", str(harness.db), str(harness.folder)).code == 3
+    assert harness.run("status").code == 0
 
 
-def test_an_export_of_a_missing_database_says_so(desk: CliDesk, tmp_path: Path) -> None:
-    ran = desk.bare("export-tasks", str(tmp_path / "none.db"), "-")
+def test_an_export_of_a_missing_database_says_so(harness: CliHarness, tmp_path: Path) -> None:
+    ran = harness.bare("export-tasks", str(tmp_path / "none.db"), "-")
     assert ran.code == 4
     assert ran.out == ""

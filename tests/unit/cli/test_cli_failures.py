@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import pytest
-from cli_desk import CliDesk
+from cli_harness import CliHarness
 
 from swarm_shared.domain.models import FailureClass, Outcome, TaskSpec
 from swarm_shared.store.queue.policy import AttemptResult
 
 
 @pytest.fixture
-def stopped(desk: CliDesk) -> CliDesk:
+def stopped(harness: CliHarness) -> CliHarness:
     """Three tasks: two failed with one problem, one with another."""
-    desk.queue(*(TaskSpec(id=name, name=name) for name in "abc"))
+    harness.queue(*(TaskSpec(id=name, name=name) for name in "abc"))
     for error in ("no module named x on line 3", "no module named x on line 44", "a \x1b[31mred\x1b[0m test"):
         failed = AttemptResult(outcome=Outcome.FAILED, failure_class=FailureClass.QUALITY, error=error)
-        desk.settle(desk.claim(), failed)
-    return desk
+        harness.settle(harness.claim(), failed)
+    return harness
 
 
-def test_each_problem_is_one_row_with_how_many_tasks_it_stops(stopped: CliDesk) -> None:
+def test_each_problem_is_one_row_with_how_many_tasks_it_stops(stopped: CliHarness) -> None:
     ran = stopped.run("failures")
     assert ran.code == 0
     rows = ran.out.splitlines()
@@ -29,7 +29,7 @@ def test_each_problem_is_one_row_with_how_many_tasks_it_stops(stopped: CliDesk) 
     assert "2 of 2 problems, 3 tasks in total" in ran.err
 
 
-def test_the_json_shows_more(stopped: CliDesk) -> None:
+def test_the_json_shows_more(stopped: CliHarness) -> None:
     shown = stopped.run("failures", "--json", "--limit", "1").json
     assert (shown["total"], shown["tasks"], shown["limit"]) == (2, 3, 1)
     group = shown["failures"][0]
@@ -40,14 +40,14 @@ def test_the_json_shows_more(stopped: CliDesk) -> None:
     assert (group["cause"], group["tasks"], group["task_ids"]) == ("builder", 2, ["a", "b"])
 
 
-def test_a_queue_without_failures_says_so(desk: CliDesk) -> None:
-    desk.queue(TaskSpec(id="a", name="A"))
-    ran = desk.run("failures")
+def test_a_queue_without_failures_says_so(harness: CliHarness) -> None:
+    harness.queue(TaskSpec(id="a", name="A"))
+    ran = harness.run("failures")
     assert (ran.code, ran.out) == (0, "")
     assert "0 of 0 problems" in ran.err
 
 
-def test_a_whole_group_is_retried_after_a_yes(stopped: CliDesk) -> None:
+def test_a_whole_group_is_retried_after_a_yes(stopped: CliHarness) -> None:
     fingerprint = stopped.run("failures", "--json").json["failures"][0]["fingerprint"]
     asked = stopped.run("retry", "--failure", fingerprint)
     assert asked.code == 2
@@ -59,12 +59,12 @@ def test_a_whole_group_is_retried_after_a_yes(stopped: CliDesk) -> None:
         assert database.tasks.get("a")["note"] == "install x"
 
 
-def test_a_problem_that_stops_no_task_is_an_error_and_changes_nothing(stopped: CliDesk) -> None:
+def test_a_problem_that_stops_no_task_is_an_error_and_changes_nothing(stopped: CliHarness) -> None:
     ran = stopped.run("retry", "--failure", "0" * 16, "--yes")
     assert (ran.code, "no task has the problem" in ran.err) == (5, True)
     assert {stopped.status_of(name) for name in "abc"} == {"failed"}
 
 
-def test_one_way_of_choosing_tasks_at_a_time(stopped: CliDesk) -> None:
+def test_one_way_of_choosing_tasks_at_a_time(stopped: CliHarness) -> None:
     for words in (("a", "--failure", "f"), ("--status", "failed", "--failure", "f"), ()):
         assert stopped.run("retry", *words).code == 2

@@ -10,7 +10,7 @@ from importlib import import_module
 
 import click
 import pytest
-from cli_desk import CliDesk, until
+from cli_harness import CliHarness, until
 
 from amplifier_swarm import app as app_module
 from amplifier_swarm.__main__ import COMMANDS, SECTIONS, cli
@@ -42,8 +42,8 @@ def test_every_promised_command_is_there() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(PROMISED))
-def test_help_of_each_command_shows_an_example_and_its_defaults(desk: CliDesk, name: str) -> None:
-    ran = desk.bare(name, "--help")
+def test_help_of_each_command_shows_an_example_and_its_defaults(harness: CliHarness, name: str) -> None:
+    ran = harness.bare(name, "--help")
     assert ran.code == 0
     assert "Example" in ran.out
     assert f"amplifier-swarm {name}" in ran.out
@@ -66,56 +66,58 @@ def test_each_reading_command_takes_json(name: str) -> None:
 
 
 def test_db_works_before_and_after_the_command_and_from_the_environment(
-    desk: CliDesk, monkeypatch: pytest.MonkeyPatch
+    harness: CliHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    desk.queue(TaskSpec(id="a", name="A"))
-    for words in (("--db", str(desk.db), "status"), ("status", "--db", str(desk.db)), ("-v", "status", "-v")):
+    harness.queue(TaskSpec(id="a", name="A"))
+    for words in (("--db", str(harness.db), "status"), ("status", "--db", str(harness.db)), ("-v", "status", "-v")):
         if "--db" not in words:
-            monkeypatch.setenv("SWARM_DB", str(desk.db))
-        assert desk.bare(*words, "--json").json["tasks"]["total"]["count"] == 1
+            monkeypatch.setenv("SWARM_DB", str(harness.db))
+        assert harness.bare(*words, "--json").json["tasks"]["total"]["count"] == 1
 
 
-def test_the_option_behind_the_command_wins(desk: CliDesk) -> None:
-    desk.queue()
-    assert desk.bare("--db", "nowhere.db", "status", "--db", str(desk.db)).code == 0
+def test_the_option_behind_the_command_wins(harness: CliHarness) -> None:
+    harness.queue()
+    assert harness.bare("--db", "nowhere.db", "status", "--db", str(harness.db)).code == 0
 
 
-def test_a_missing_database_is_exit_code_4_and_shows_the_next_command(desk: CliDesk) -> None:
-    ran = desk.run("status")
+def test_a_missing_database_is_exit_code_4_and_shows_the_next_command(harness: CliHarness) -> None:
+    ran = harness.run("status")
     assert ran.code == 4
     assert ran.out == ""
     assert ran.err.splitlines()[0].startswith("error: no database at")
     assert "import-tasks" in ran.err.splitlines()[1]
 
 
-def test_a_file_of_another_program_is_exit_code_4(desk: CliDesk) -> None:
-    desk.db.write_text("no database at all, but long enough to be looked at" * 100)
-    assert desk.run("status").code == 4
+def test_a_file_of_another_program_is_exit_code_4(harness: CliHarness) -> None:
+    harness.db.write_text("no database at all, but long enough to be looked at" * 100)
+    assert harness.run("status").code == 4
 
 
-def test_wrong_settings_are_exit_code_3(desk: CliDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_settings_are_exit_code_3(harness: CliHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SWARM_WORKERS", "many")
-    assert desk.run("config").code == 3
+    assert harness.run("config").code == 3
 
 
-def test_an_unknown_command_names_the_nearest(desk: CliDesk) -> None:
-    ran = desk.bare("stats")
+def test_an_unknown_command_names_the_nearest(harness: CliHarness) -> None:
+    ran = harness.bare("stats")
     assert ran.code == 2
     assert "Did you mean status?" in ran.err
 
 
-def test_a_bug_is_one_line_and_a_traceback_only_on_request(desk: CliDesk, monkeypatch: pytest.MonkeyPatch) -> None:
-    desk.queue()
+def test_a_bug_is_one_line_and_a_traceback_only_on_request(
+    harness: CliHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    harness.queue()
 
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("by \x1b[31mzero")
 
     monkeypatch.setattr(app_module.App, "open", broken)
-    ran = desk.run("status")
+    ran = harness.run("status")
     assert ran.code == 1
     assert ran.err.splitlines()[0].startswith("error: unexpected ZeroDivisionError")
     assert "Traceback" not in ran.err
-    assert "Traceback" in desk.run("status", "--verbose").err
+    assert "Traceback" in harness.run("status", "--verbose").err
 
 
 def test_version_is_quick_and_opens_nothing() -> None:
@@ -128,19 +130,19 @@ def test_version_is_quick_and_opens_nothing() -> None:
     assert done.stdout.splitlines()[-1] == "0 []"
 
 
-def test_status_loads_nothing_that_it_does_not_need(desk: CliDesk) -> None:
-    desk.queue(TaskSpec(id="a", name="A"))
+def test_status_loads_nothing_that_it_does_not_need(harness: CliHarness) -> None:
+    harness.queue(TaskSpec(id="a", name="A"))
     code = (
         "import sys; from amplifier_swarm.__main__ import main; main(['status', '--db', sys.argv[1]]);"
         "print([m for m in ('rich', 'flask', 'supervisor', 'gunicorn') if m in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code, str(desk.db)], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code, str(harness.db)], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-def test_control_c_ends_quietly_with_130(desk: CliDesk) -> None:
-    desk.queue(TaskSpec(id="a", name="A"))
-    process = desk.spawn("events", "-f", "--since", "0")
+def test_control_c_ends_quietly_with_130(harness: CliHarness) -> None:
+    harness.queue(TaskSpec(id="a", name="A"))
+    process = harness.spawn("events", "-f", "--since", "0")
     assert process.stdout is not None
     process.stdout.readline()
     process.send_signal(signal.SIGINT)
@@ -148,9 +150,9 @@ def test_control_c_ends_quietly_with_130(desk: CliDesk) -> None:
     assert (process.returncode, err) == (130, "")
 
 
-def test_a_reader_that_leaves_is_no_error(desk: CliDesk) -> None:
-    desk.queue(*(TaskSpec(id=f"task-{n}", name="T" * 200) for n in range(2000)))
-    process = desk.spawn("list-tasks", "--limit", "2000")
+def test_a_reader_that_leaves_is_no_error(harness: CliHarness) -> None:
+    harness.queue(*(TaskSpec(id=f"task-{n}", name="T" * 200) for n in range(2000)))
+    process = harness.spawn("list-tasks", "--limit", "2000")
     assert process.stdout is not None
     assert process.stderr is not None
     process.stdout.readline()
@@ -160,18 +162,18 @@ def test_a_reader_that_leaves_is_no_error(desk: CliDesk) -> None:
     assert (process.returncode, err) == (141, "")
 
 
-def test_nothing_is_coloured_without_a_terminal(desk: CliDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_coloured_without_a_terminal(harness: CliHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
-    desk.queue(TaskSpec(id="a", name="A"))
+    harness.queue(TaskSpec(id="a", name="A"))
     for words in (("status",), ("list-tasks",), ("doctor",), ("config",)):
-        assert "\x1b" not in desk.run(*words).out
+        assert "\x1b" not in harness.run(*words).out
 
 
-def on_terminal(desk: CliDesk, *words: str, columns: int, **env: str) -> str:
+def on_terminal(harness: CliHarness, *words: str, columns: int, **env: str) -> str:
     """What the command writes to a real terminal of this width."""
     master, slave = os.openpty()
     plain = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR")}
-    environment = {**plain, "SWARM_DB": str(desk.db), "COLUMNS": str(columns), "TERM": "xterm", **env}
+    environment = {**plain, "SWARM_DB": str(harness.db), "COLUMNS": str(columns), "TERM": "xterm", **env}
     process = subprocess.Popen(
         [sys.executable, "-m", "amplifier_swarm", *words], env=environment, stdout=slave, stderr=slave, stdin=slave
     )
@@ -190,23 +192,23 @@ def on_terminal(desk: CliDesk, *words: str, columns: int, **env: str) -> str:
     return written.decode()
 
 
-def test_a_narrow_terminal_gets_one_line_per_task(desk: CliDesk) -> None:
-    desk.queue(*(TaskSpec(id=f"t{n}", name="a long name " * 10, phase="p" * 40) for n in range(3)))
-    lines = [safe(line) for line in on_terminal(desk, "list-tasks", columns=40).splitlines()]
+def test_a_narrow_terminal_gets_one_line_per_task(harness: CliHarness) -> None:
+    harness.queue(*(TaskSpec(id=f"t{n}", name="a long name " * 10, phase="p" * 40) for n in range(3)))
+    lines = [safe(line) for line in on_terminal(harness, "list-tasks", columns=40).splitlines()]
     assert len(lines) == 5
     assert all(len(line) <= 40 for line in lines)
     assert lines[1].startswith("t0 not_started a long name")
 
 
-def test_a_terminal_gets_colours_unless_they_are_unwanted(desk: CliDesk) -> None:
-    desk.queue(TaskSpec(id="a", name="A"))
-    desk.run("hold", "a")
-    assert "\x1b[33m" in on_terminal(desk, "list-tasks", columns=80)
-    assert "\x1b[33m" not in on_terminal(desk, "list-tasks", columns=80, NO_COLOR="1")
-    assert "\x1b" not in on_terminal(desk, "list-tasks", columns=80, TERM="dumb")
+def test_a_terminal_gets_colours_unless_they_are_unwanted(harness: CliHarness) -> None:
+    harness.queue(TaskSpec(id="a", name="A"))
+    harness.run("hold", "a")
+    assert "\x1b[33m" in on_terminal(harness, "list-tasks", columns=80)
+    assert "\x1b[33m" not in on_terminal(harness, "list-tasks", columns=80, NO_COLOR="1")
+    assert "\x1b" not in on_terminal(harness, "list-tasks", columns=80, TERM="dumb")
 
 
-def test_shell_completion_knows_commands_and_statuses(desk: CliDesk) -> None:
+def test_shell_completion_knows_commands_and_statuses(harness: CliHarness) -> None:
     def complete(words: str, at: int) -> str:
         env = {**os.environ, "_AMPLIFIER_SWARM_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(at)}
         done = subprocess.run(
@@ -218,8 +220,8 @@ def test_shell_completion_knows_commands_and_statuses(desk: CliDesk) -> None:
     assert "in_progress" in complete("amplifier-swarm list-tasks --status in", 3)
 
 
-def test_help_lists_the_commands_by_section(desk: CliDesk) -> None:
-    lines = desk.run("--help").out.splitlines()
+def test_help_lists_the_commands_by_section(harness: CliHarness) -> None:
+    lines = harness.run("--help").out.splitlines()
     headings = [line.removesuffix(":") for line in lines if line.endswith(":") and not line.startswith(" ")]
     assert headings == ["Options", *SECTIONS]
     steer = lines[lines.index("Steer:") + 1 : lines.index("Swarm:")]
@@ -239,10 +241,10 @@ def test_a_command_has_a_module_of_its_name_to_itself(name: str) -> None:
     assert [each.name for each in vars(module).values() if isinstance(each, click.Command)] == [name]
 
 
-def test_all_mistakes_of_the_settings_file_are_reported_at_once(desk: CliDesk) -> None:
-    desk.queue()
-    (desk.folder / "swarm.yaml").write_text("max_retries: many\nprioritty: 1\nbuilder_agent: 12\n")
-    ran = desk.run("config")
+def test_all_mistakes_of_the_settings_file_are_reported_at_once(harness: CliHarness) -> None:
+    harness.queue()
+    (harness.folder / "swarm.yaml").write_text("max_retries: many\nprioritty: 1\nbuilder_agent: 12\n")
+    ran = harness.run("config")
     assert ran.code == 3
     first, *rest = ran.err.splitlines()
     assert first == "error: 3 settings are wrong:"

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from cli_desk import CliDesk, ended_process
+from cli_harness import CliHarness, ended_process
 
 from amplifier_swarm.app import App
 from amplifier_swarm.supervision import supervision
@@ -22,12 +22,12 @@ from swarm_shared.processes.identity import ProcessId
 from swarm_shared.supervisor import files as supervisor_files
 
 
-def test_a_backup_is_a_private_working_copy(desk: CliDesk) -> None:
-    desk.queue(TaskSpec(id="a", name="A"))
-    target = desk.folder / "copy.db"
-    with desk.open() as busy:  # someone has it open, and rows that only the write-ahead log holds
+def test_a_backup_is_a_private_working_copy(harness: CliHarness) -> None:
+    harness.queue(TaskSpec(id="a", name="A"))
+    target = harness.folder / "copy.db"
+    with harness.open() as busy:  # someone has it open, and rows that only the write-ahead log holds
         busy.swarm.set_meta("late", "yes")
-        ran = desk.run("backup", str(target), "--json")
+        ran = harness.run("backup", str(target), "--json")
     assert set(ran.json) == {"file", "size_bytes"}
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
     with TaskDatabase(target, read_only=True) as copy:
@@ -35,35 +35,35 @@ def test_a_backup_is_a_private_working_copy(desk: CliDesk) -> None:
         assert copy.swarm.meta("late") == "yes"
 
 
-def test_a_backup_replaces_a_file_only_when_forced(desk: CliDesk) -> None:
-    desk.queue()
-    target = desk.folder / "copy.db"
+def test_a_backup_replaces_a_file_only_when_forced(harness: CliHarness) -> None:
+    harness.queue()
+    target = harness.folder / "copy.db"
     target.write_text("mine")
-    assert desk.run("backup", str(target)).code == 3
+    assert harness.run("backup", str(target)).code == 3
     assert target.read_text() == "mine"
-    assert desk.run("backup", str(target), "--force").code == 0
-    assert desk.run("backup", str(desk.db), "--force").code == 3
-    assert desk.run("backup", str(desk.folder / "no" / "copy.db")).code == 3
-    assert desk.run("status").code == 0
+    assert harness.run("backup", str(target), "--force").code == 0
+    assert harness.run("backup", str(harness.db), "--force").code == 3
+    assert harness.run("backup", str(harness.folder / "no" / "copy.db")).code == 3
+    assert harness.run("status").code == 0
 
 
-def test_reset_orphans_takes_back_what_a_dead_worker_had(desk: CliDesk) -> None:
-    desk.queue(TaskSpec(id="a", name="A"))
-    desk.claim(worker=ended_process(), stage=None)
-    ran = desk.run("reset-orphans", "--json")
+def test_reset_orphans_takes_back_what_a_dead_worker_had(harness: CliHarness) -> None:
+    harness.queue(TaskSpec(id="a", name="A"))
+    harness.claim(worker=ended_process(), stage=None)
+    ran = harness.run("reset-orphans", "--json")
     assert (ran.code, ran.json["reset"], ran.json["found"]) == (0, 1, ["a"])
-    assert desk.status_of("a") == "not_started"
+    assert harness.status_of("a") == "not_started"
 
 
-def test_reset_orphans_leaves_what_lives(desk: CliDesk) -> None:
-    desk.queue(TaskSpec(id="a", name="A"))
-    desk.claim()
-    assert desk.run("reset-orphans", "--json").json["reset"] == 0
-    assert desk.status_of("a") == "in_progress"
+def test_reset_orphans_leaves_what_lives(harness: CliHarness) -> None:
+    harness.queue(TaskSpec(id="a", name="A"))
+    harness.claim()
+    assert harness.run("reset-orphans", "--json").json["reset"] == 0
+    assert harness.status_of("a") == "in_progress"
 
 
-def checks(desk: CliDesk) -> dict[str, list[dict[str, str]]]:
-    shown = desk.run("doctor", "--json").json
+def checks(harness: CliHarness) -> dict[str, list[dict[str, str]]]:
+    shown = harness.run("doctor", "--json").json
     assert set(shown) == {"healthy", "checks"}
     found: dict[str, list[dict[str, str]]] = {}
     for check in shown["checks"]:
@@ -73,16 +73,16 @@ def checks(desk: CliDesk) -> dict[str, list[dict[str, str]]]:
 
 
 @pytest.fixture
-def command_cli(desk: CliDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+def command_cli(harness: CliHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     """The preset that needs no agent installed."""
     monkeypatch.setenv("SWARM_AGENT_CLI", "command")
 
 
 @pytest.mark.usefixtures("command_cli")
-def test_doctor_is_content_with_a_healthy_queue(desk: CliDesk) -> None:
-    desk.queue(TaskSpec(id="a", name="A"))
-    assert desk.run("doctor").code == 0
-    found = checks(desk)
+def test_doctor_is_content_with_a_healthy_queue(harness: CliHarness) -> None:
+    harness.queue(TaskSpec(id="a", name="A"))
+    assert harness.run("doctor").code == 0
+    found = checks(harness)
     for name in ("settings", "engine", "database", "write-ahead log", "disk", "write lock", "agent CLI"):
         assert found[name][0]["level"] == "ok", found[name]
     for name in ("reaper", "dashboard", "workers", "supervisord"):
@@ -91,12 +91,12 @@ def test_doctor_is_content_with_a_healthy_queue(desk: CliDesk) -> None:
 
 
 @pytest.mark.usefixtures("command_cli")
-def test_doctor_sees_services_workers_and_orphans(desk: CliDesk) -> None:
-    desk.queue(TaskSpec(id="a", name="A"))
-    with desk.open() as database:
+def test_doctor_sees_services_workers_and_orphans(harness: CliHarness) -> None:
+    harness.queue(TaskSpec(id="a", name="A"))
+    with harness.open() as database:
         database.swarm.register_service("reaper", ProcessId.mine())
-    desk.claim(worker=ended_process())
-    found = checks(desk)
+    harness.claim(worker=ended_process())
+    found = checks(harness)
     assert found["reaper"][0]["level"] == "ok"
     assert "a" in found["orphans"][0]["text"]
     assert found["crashes"][0] | {"advice": None} == {
@@ -106,100 +106,100 @@ def test_doctor_sees_services_workers_and_orphans(desk: CliDesk) -> None:
 
 
 @pytest.mark.usefixtures("command_cli")
-def test_doctor_names_the_process_that_holds_the_write_lock(desk: CliDesk) -> None:
-    desk.queue()
-    with desk.open() as database, database.connection.transaction():
-        process = desk.spawn("doctor", "--json")  # a process sees only the locks of others
+def test_doctor_names_the_process_that_holds_the_write_lock(harness: CliHarness) -> None:
+    harness.queue()
+    with harness.open() as database, database.connection.transaction():
+        process = harness.spawn("doctor", "--json")  # a process sees only the locks of others
         out, _ = process.communicate(timeout=30)
     lock = next(check for check in json.loads(out)["checks"] if check["name"] == "write lock")
     assert lock["level"] == "warn"
     assert str(os.getpid()) in lock["text"]
 
 
-def test_doctor_fails_when_something_is_bad(desk: CliDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doctor_fails_when_something_is_bad(harness: CliHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SWARM_AGENT_CLI", "no-such-cli")
-    ran = desk.run("doctor")
+    ran = harness.run("doctor")
     assert ran.code == 3
     assert "bad  database: no database at" in ran.out
     assert "bad  agent CLI:" in ran.out
 
 
 @pytest.mark.usefixtures("command_cli")
-def test_doctor_sees_damage(desk: CliDesk) -> None:
-    desk.queue(*(TaskSpec(id=f"t{n}", name="T" * 500) for n in range(500)))
-    with desk.open() as database:
+def test_doctor_sees_damage(harness: CliHarness) -> None:
+    harness.queue(*(TaskSpec(id=f"t{n}", name="T" * 500) for n in range(500)))
+    with harness.open() as database:
         database.connection.checkpoint(truncate=True)
-    content = bytearray(desk.db.read_bytes())
+    content = bytearray(harness.db.read_bytes())
     content[200_000:260_000] = os.urandom(60_000)
-    desk.db.write_bytes(content)
-    ran = desk.run("doctor", "--json")
+    harness.db.write_bytes(content)
+    ran = harness.run("doctor", "--json")
     assert ran.code == 3
     assert any(check["level"] == "bad" and check["name"] in ("database", "whole") for check in ran.json["checks"])
 
 
-def test_config_shows_each_settings_origin(desk: CliDesk, monkeypatch: pytest.MonkeyPatch) -> None:
-    (desk.folder / "swarm.yaml").write_text("max_retries: 7\nworkers: 2\n")
+def test_config_shows_each_settings_origin(harness: CliHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    (harness.folder / "swarm.yaml").write_text("max_retries: 7\nworkers: 2\n")
     monkeypatch.setenv("SWARM_WORKERS", "5")
-    shown = desk.run("config", "--json").json["settings"]
+    shown = harness.run("config", "--json").json["settings"]
     assert set(shown["workers"]) == {"value", "origin", "variable", "help"}
     told = {
         name: (shown[name]["value"], shown[name]["origin"]) for name in ("db", "workers", "max_retries", "validation")
     }
     assert told == {
-        "db": (str(desk.db), "flag"),
+        "db": (str(harness.db), "flag"),
         "workers": (5, "SWARM_WORKERS"),
         "max_retries": (7, "swarm.yaml"),
         "validation": (True, "default"),
     }
-    assert "SWARM_WORKERS" in desk.run("config").out
+    assert "SWARM_WORKERS" in harness.run("config").out
 
 
-def test_config_masks_secrets(desk: CliDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_config_masks_secrets(harness: CliHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SWARM_DASHBOARD_TOKEN", "s3cret-token")
-    (desk.folder / "swarm.yaml").write_text("agent_clis:\n  mine: {like: command, env: {API_KEY: s3cret-key}}\n")
+    (harness.folder / "swarm.yaml").write_text("agent_clis:\n  mine: {like: command, env: {API_KEY: s3cret-key}}\n")
     for words in (("config",), ("config", "--json")):
-        ran = desk.run(*words)
+        ran = harness.run(*words)
         assert ran.code == 0
         assert "s3cret" not in ran.out + ran.err
 
 
-def test_the_dashboards_link_comes_from_its_service_or_the_default_port(desk: CliDesk) -> None:
-    desk.queue()
-    ran = desk.run("dashboard")
-    with desk.open() as database:
+def test_the_dashboards_link_comes_from_its_service_or_the_default_port(harness: CliHarness) -> None:
+    harness.queue()
+    ran = harness.run("dashboard")
+    with harness.open() as database:
         token = database.swarm.dashboard_token()
         assert ran.out == f"http://127.0.0.1:8765/#t={token}\n"
         assert "it is not running" in ran.err
         database.swarm.register_service("dashboard", ProcessId.mine(), {"port": 8770, "url": "http://127.0.0.1:8770/"})
-    shown = desk.run("dashboard", "--json").json
+    shown = harness.run("dashboard", "--json").json
     assert shown == {"url": f"http://127.0.0.1:8770/#t={token}", "running": True}
 
 
-def test_the_link_has_no_token_where_none_is_asked_for(desk: CliDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_link_has_no_token_where_none_is_asked_for(harness: CliHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SWARM_DASHBOARD_AUTH", "none")
-    desk.queue()
-    assert desk.run("dashboard").out == "http://127.0.0.1:8765/\n"
+    harness.queue()
+    assert harness.run("dashboard").out == "http://127.0.0.1:8765/\n"
 
 
-def test_version_names_the_engine(desk: CliDesk) -> None:
-    shown = desk.bare("version", "--json").json
+def test_version_names_the_engine(harness: CliHarness) -> None:
+    shown = harness.bare("version", "--json").json
     assert set(shown) == {"amplifier-swarm", "python", "sqlite", "supervisor", "system"}
 
 
 # ───── supervisord ─────
 
 
-def test_ctl_without_any_supervisord_says_so(desk: CliDesk) -> None:
-    ran = desk.run("ctl", "status")
+def test_ctl_without_any_supervisord_says_so(harness: CliHarness) -> None:
+    ran = harness.run("ctl", "status")
     assert ran.code == 7
     assert "amplifier-swarm start" in ran.err
 
 
 def test_the_configuration_in_the_folder_comes_before_that_of_a_run_that_ended(
-    desk: CliDesk, monkeypatch: pytest.MonkeyPatch
+    harness: CliHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    app = App(db=desk.db)
-    state_dir = desk.folder / "tasks.db.swarm"
+    app = App(db=harness.db)
+    state_dir = harness.folder / "tasks.db.swarm"
     supervisor_files.prepare(state_dir)
     assert supervision(app).configuration.resolve() == state_dir / "supervisord.conf"
     here = Path.cwd() / "supervisord.conf"
@@ -207,14 +207,14 @@ def test_the_configuration_in_the_folder_comes_before_that_of_a_run_that_ended(
     assert supervision(app).configuration.resolve() == here
 
 
-def test_nothing_found_is_a_supervisor_error(desk: CliDesk) -> None:
+def test_nothing_found_is_a_supervisor_error(harness: CliHarness) -> None:
     with pytest.raises(SupervisorError):
-        supervision(App(db=desk.db))
+        supervision(App(db=harness.db))
 
 
-def test_ctl_and_doctor_talk_to_the_supervisord_of_the_state_directory(desk: CliDesk) -> None:
-    desk.queue()
-    files = supervisor_files.prepare(desk.folder / "tasks.db.swarm")
+def test_ctl_and_doctor_talk_to_the_supervisord_of_the_state_directory(harness: CliHarness) -> None:
+    harness.queue()
+    files = supervisor_files.prepare(harness.folder / "tasks.db.swarm")
     # Only supervisord itself: its programs are no part of this test.
     text = files.configuration.read_text().split("[program:")[0]
     files.configuration.write_text(text)
@@ -224,22 +224,22 @@ def test_ctl_and_doctor_talk_to_the_supervisord_of_the_state_directory(desk: Cli
     )  # fmt: skip
     try:
         deadline = time.monotonic() + 20
-        while not supervision(App(db=desk.db)).answers():
+        while not supervision(App(db=harness.db)).answers():
             assert server.poll() is None, "supervisord has ended"
             assert time.monotonic() < deadline, "supervisord never answered"
-        out, err = desk.spawn("ctl", "pid").communicate(timeout=20)
+        out, err = harness.spawn("ctl", "pid").communicate(timeout=20)
         assert (out.strip(), err) == (str(server.pid), "")
-        unknown = desk.spawn("ctl", "status", "--no-such", "nobody")
+        unknown = harness.spawn("ctl", "status", "--no-such", "nobody")
         unknown.communicate(timeout=20)
         assert unknown.returncode == 4  # supervisorctl's own
-        assert checks(desk)["supervisord"][0]["level"] == "ok"
+        assert checks(harness)["supervisord"][0]["level"] == "ok"
     finally:
         server.terminate()
         server.wait(20)
 
 
-def test_config_shows_a_setup_command_with_what_it_depends_on(desk: CliDesk) -> None:
-    (desk.folder / "swarm.yaml").write_text("setup: [make, {run: npm ci, inputs: [lock], keep: [node_modules]}]\n")
-    shown = desk.run("config", "--json").json["settings"]["setup"]["value"]
+def test_config_shows_a_setup_command_with_what_it_depends_on(harness: CliHarness) -> None:
+    (harness.folder / "swarm.yaml").write_text("setup: [make, {run: npm ci, inputs: [lock], keep: [node_modules]}]\n")
+    shown = harness.run("config", "--json").json["settings"]["setup"]["value"]
     assert shown == ["make", {"run": "npm ci", "inputs": ["lock"], "keep": ["node_modules"]}]
-    assert "make, npm ci" in " ".join(desk.run("config").out.split())
+    assert "make, npm ci" in " ".join(harness.run("config").out.split())

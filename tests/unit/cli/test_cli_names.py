@@ -6,16 +6,16 @@ import subprocess
 import sys
 
 import pytest
-from cli_desk import CliDesk, ended_process
+from cli_harness import CliHarness, ended_process
 
 from swarm_shared.domain.models import TaskSpec
 
 
 @pytest.mark.parametrize("module", ["worker", "reaper", "dashboard", "orchestrator"])
-def test_each_program_runs_under_its_name(desk: CliDesk, module: str) -> None:
+def test_each_program_runs_under_its_name(harness: CliHarness, module: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", f"amplifier_swarm.{module}", "--help"],
-        cwd=desk.folder,
+        cwd=harness.folder,
         capture_output=True,
         text=True,
         check=False,
@@ -24,12 +24,12 @@ def test_each_program_runs_under_its_name(desk: CliDesk, module: str) -> None:
     assert "--db" in done.stdout
 
 
-def test_the_manual_recovery_works_from_python(desk: CliDesk) -> None:
+def test_the_manual_recovery_works_from_python(harness: CliHarness) -> None:
     from amplifier_swarm.database import TaskDatabase
 
-    desk.queue(TaskSpec(id="a", name="A"))
-    desk.claim(worker=ended_process(), stage=None)
-    with TaskDatabase(str(desk.db)) as db:
+    harness.queue(TaskSpec(id="a", name="A"))
+    harness.claim(worker=ended_process(), stage=None)
+    with TaskDatabase(str(harness.db)) as db:
         orphans = db.find_orphaned_tasks(timeout_minutes=30)
         assert [orphan["id"] for orphan in orphans] == ["a"]
         assert db.reset_orphaned_tasks(timeout_minutes=30) == 1

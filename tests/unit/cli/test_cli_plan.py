@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 
 import pytest
-from cli_desk import CliDesk
+from cli_harness import CliHarness
 
 from swarm_shared.domain.models import Outcome
 from swarm_shared.store.queue.policy import AttemptResult
@@ -19,40 +19,40 @@ tasks:
 """
 
 
-def test_a_plan_is_printed_and_nothing_is_imported(desk: CliDesk) -> None:
-    ran = desk.run("plan", desk.file(PLAN))
+def test_a_plan_is_printed_and_nothing_is_imported(harness: CliHarness) -> None:
+    ran = harness.run("plan", harness.file(PLAN))
     assert ran.code == 0
     assert "critical path: 3 h, 2 tasks: a → b" in ran.out
     assert "work: 6 h; with 3 workers: 5 h" in ran.out
     assert "sessions: 6; money: unknown" in ran.out
     assert "  c waits 2 h for a: both change src/c.py" in ran.out
-    assert not desk.db.exists()
+    assert not harness.db.exists()
 
 
-def test_a_plan_knows_what_past_runs_have_cost(desk: CliDesk) -> None:
-    desk.bare("import-tasks", desk.file(PLAN), "--db", str(desk.db))
-    desk.settle(desk.claim(), AttemptResult(outcome=Outcome.PASSED, tokens=100, cost_usd=0.5))
-    assert "sessions: 6; money: $1.50" in desk.run("plan", desk.file(PLAN)).out
+def test_a_plan_knows_what_past_runs_have_cost(harness: CliHarness) -> None:
+    harness.bare("import-tasks", harness.file(PLAN), "--db", str(harness.db))
+    harness.settle(harness.claim(), AttemptResult(outcome=Outcome.PASSED, tokens=100, cost_usd=0.5))
+    assert "sessions: 6; money: $1.50" in harness.run("plan", harness.file(PLAN)).out
 
 
-def test_a_plan_for_programs_has_every_figure(desk: CliDesk) -> None:
-    found = desk.run("plan", desk.file(PLAN), "--workers", "1", "--json").json
+def test_a_plan_for_programs_has_every_figure(harness: CliHarness) -> None:
+    found = harness.run("plan", harness.file(PLAN), "--workers", "1", "--json").json
     assert (found["hours"], found["waits"], found["critical_path"]) == (6, [], ["a", "b"])
 
 
-def test_a_file_that_would_be_refused_has_no_plan(desk: CliDesk) -> None:
-    assert desk.run("plan", desk.file("tasks: [{id: a}]")).code == 3
+def test_a_file_that_would_be_refused_has_no_plan(harness: CliHarness) -> None:
+    assert harness.run("plan", harness.file("tasks: [{id: a}]")).code == 3
 
 
 @pytest.mark.parametrize(
     ("options", "begins"), [((), "flowchart LR\n"), (("--mermaid",), "flowchart LR\n"), (("--svg",), "<svg ")]
 )
-def test_a_graph_is_drawn(desk: CliDesk, options: Sequence[str], begins: str) -> None:
-    ran = desk.bare("graph", desk.file(PLAN), *options)
+def test_a_graph_is_drawn(harness: CliHarness, options: Sequence[str], begins: str) -> None:
+    ran = harness.bare("graph", harness.file(PLAN), *options)
     assert ran.code == 0
     assert ran.out.startswith(begins)
 
 
-def test_a_graph_for_programs(desk: CliDesk) -> None:
-    data = json.loads(desk.bare("graph", desk.file(PLAN), "--json").out)
+def test_a_graph_for_programs(harness: CliHarness) -> None:
+    data = json.loads(harness.bare("graph", harness.file(PLAN), "--json").out)
     assert data["links"] == [["a", "b"]]

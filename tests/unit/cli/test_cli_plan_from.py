@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 import pytest
-from cli_desk import CliDesk
+from cli_harness import CliHarness
 
 plan_from = import_module("amplifier_swarm.commands.tasks.plan_from")
 GOOD = "tasks:\n- {id: a, name: A, acceptance_criteria: [It works]}\n- {id: b, name: B, dependencies: [a]}\n"
@@ -18,8 +18,8 @@ EXIT_INPUT, EXIT_STATE = 3, 6
 
 
 @pytest.fixture
-def project(desk: CliDesk, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = desk.folder / "project"
+def project(harness: CliHarness, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = harness.folder / "project"
     folder.mkdir()
     monkeypatch.setenv("SWARM_PROJECT_ROOT", str(folder))
     monkeypatch.setenv("SWARM_AGENT_CLI", "claude")
@@ -29,15 +29,15 @@ def project(desk: CliDesk, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def agent(desk: CliDesk, *plans: str, verdict: str = "PASS") -> Path:
+def agent(harness: CliHarness, *plans: str, verdict: str = "PASS") -> Path:
     """A Claude that writes these plans, one per builder session, and judges; the folder with its prompts."""
-    prompts = desk.folder / "prompts"
+    prompts = harness.folder / "prompts"
     prompts.mkdir()
     for number, plan in enumerate(plans, 1):
         (prompts / f"plan-{number}").write_text(plan)
     built = json.dumps({"status": "success", "files_created": ["swarm-plan.yaml"], "tests_passed": None})
     judged = json.dumps({"verdict": verdict, "critical_issues": [] if verdict == "PASS" else ["no tests"]})
-    program = desk.folder / "claude"
+    program = harness.folder / "claude"
     program.write_text(
         f"""#!/bin/sh
 case $1 in --version) echo '2.1.332 (Claude Code)'; exit ;; esac
@@ -55,85 +55,85 @@ python3 -c 'import json, sys; print(json.dumps({{"type": "result", "subtype": "s
 """
     )
     program.chmod(0o755)
-    (desk.folder / "swarm.yaml").write_text(f"agent_clis: {{claude: {{binary: '{program}'}}}}\n")
+    (harness.folder / "swarm.yaml").write_text(f"agent_clis: {{claude: {{binary: '{program}'}}}}\n")
     return prompts
 
 
-def goal(desk: CliDesk) -> str:
-    return desk.file("Let it greet people.\n", "GOAL.md")
+def goal(harness: CliHarness) -> str:
+    return harness.file("Let it greet people.\n", "GOAL.md")
 
 
-def output(desk: CliDesk) -> Path:
-    return desk.folder / "made.yaml"
+def output(harness: CliHarness) -> Path:
+    return harness.folder / "made.yaml"
 
 
-def test_a_plan_is_written_and_judged_and_nothing_else_changes(desk: CliDesk, project: Path) -> None:
-    prompts = agent(desk, GOOD)
-    ran = desk.run("plan-from", goal(desk), "--output", str(output(desk)))
+def test_a_plan_is_written_and_judged_and_nothing_else_changes(harness: CliHarness, project: Path) -> None:
+    prompts = agent(harness, GOOD)
+    ran = harness.run("plan-from", goal(harness), "--output", str(output(harness)))
     assert ran.code == 0, ran.err
-    assert output(desk).read_text() == GOOD
+    assert output(harness).read_text() == GOOD
     assert "validator: PASS" in ran.out
     assert "import-tasks" in ran.err
     assert "Let it greet people." in (prompts / "prompt-1").read_text()
     assert (project / "code.py").read_text() == "x = 1\n"
-    assert not desk.db.exists()
+    assert not harness.db.exists()
 
 
-def test_a_wrong_plan_is_corrected_once(desk: CliDesk, project: Path) -> None:
-    prompts = agent(desk, BAD, GOOD, verdict="FAIL")
-    ran = desk.run("plan-from", goal(desk), "--output", str(output(desk)))
+def test_a_wrong_plan_is_corrected_once(harness: CliHarness, project: Path) -> None:
+    prompts = agent(harness, BAD, GOOD, verdict="FAIL")
+    ran = harness.run("plan-from", goal(harness), "--output", str(output(harness)))
     assert ran.code == 0, ran.err
     assert "nowhere" in (prompts / "prompt-2").read_text()
-    assert output(desk).read_text() == GOOD
+    assert output(harness).read_text() == GOOD
     assert "validator: FAIL" in ran.out
     assert "- no tests" in ran.err
 
 
-def test_a_plan_that_stays_wrong_is_refused_with_its_problems(desk: CliDesk, project: Path) -> None:
-    agent(desk, BAD, BAD)
-    ran = desk.run("plan-from", goal(desk), "--output", str(output(desk)))
+def test_a_plan_that_stays_wrong_is_refused_with_its_problems(harness: CliHarness, project: Path) -> None:
+    agent(harness, BAD, BAD)
+    ran = harness.run("plan-from", goal(harness), "--output", str(output(harness)))
     assert ran.code == EXIT_INPUT
     assert "nowhere" in ran.err
-    assert not output(desk).exists()
+    assert not output(harness).exists()
 
 
-def test_a_session_that_writes_nothing_is_an_error(desk: CliDesk, project: Path) -> None:
-    agent(desk)
-    ran = desk.run("plan-from", goal(desk), "--output", str(output(desk)))
+def test_a_session_that_writes_nothing_is_an_error(harness: CliHarness, project: Path) -> None:
+    agent(harness)
+    ran = harness.run("plan-from", goal(harness), "--output", str(output(harness)))
     assert ran.code == EXIT_STATE
     assert "wrote no" in ran.err
 
 
-def test_a_file_that_exists_is_never_replaced(desk: CliDesk, project: Path) -> None:
-    agent(desk, GOOD)
-    output(desk).write_text("mine\n")
-    assert desk.run("plan-from", goal(desk), "--output", str(output(desk))).code == EXIT_INPUT
-    assert output(desk).read_text() == "mine\n"
+def test_a_file_that_exists_is_never_replaced(harness: CliHarness, project: Path) -> None:
+    agent(harness, GOOD)
+    output(harness).write_text("mine\n")
+    assert harness.run("plan-from", goal(harness), "--output", str(output(harness))).code == EXIT_INPUT
+    assert output(harness).read_text() == "mine\n"
 
 
 @pytest.mark.parametrize(("says_yes", "imported"), [(False, set()), (True, {"a", "b"})])
 def test_nothing_is_imported_without_a_yes(
-    desk: CliDesk, project: Path, monkeypatch: pytest.MonkeyPatch, says_yes: bool, imported: set[str]
+    harness: CliHarness, project: Path, monkeypatch: pytest.MonkeyPatch, says_yes: bool, imported: set[str]
 ) -> None:
-    agent(desk, GOOD)
+    agent(harness, GOOD)
     monkeypatch.setattr(plan_from, "is_terminal", lambda _: True)
     monkeypatch.setattr(click, "confirm", lambda *_, **__: says_yes)
     monkeypatch.setenv("EDITOR", "true")
-    ran = desk.run("plan-from", goal(desk), "--output", str(output(desk)))
+    ran = harness.run("plan-from", goal(harness), "--output", str(output(harness)))
     assert ran.code == 0, ran.err
-    assert desk.db.exists() is says_yes
+    assert harness.db.exists() is says_yes
     if says_yes:
-        with desk.open() as database:
+        with harness.open() as database:
             assert database.imports.known_ids() == imported
 
 
 def test_a_file_that_the_user_broke_in_the_editor_is_not_imported(
-    desk: CliDesk, project: Path, monkeypatch: pytest.MonkeyPatch
+    harness: CliHarness, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    agent(desk, GOOD)
+    agent(harness, GOOD)
     monkeypatch.setattr(plan_from, "is_terminal", lambda _: True)
     monkeypatch.setattr(click, "confirm", lambda *_, **__: True)
     monkeypatch.setenv("EDITOR", "sed -i s/dependencies/status/")
-    ran = desk.run("plan-from", goal(desk), "--output", str(output(desk)))
+    ran = harness.run("plan-from", goal(harness), "--output", str(output(harness)))
     assert ran.code == EXIT_INPUT
-    assert not desk.db.exists()
+    assert not harness.db.exists()

@@ -6,7 +6,7 @@ import json
 from datetime import datetime
 
 import pytest
-from cli_desk import CliDesk, ended_process, until
+from cli_harness import CliHarness, ended_process, until
 from msgspec.structs import replace
 
 from swarm_shared.domain.models import FailureClass, HoldReason, Outcome, Status, TaskSpec
@@ -39,10 +39,10 @@ FAILED = AttemptResult(outcome=Outcome.FAILED, failure_class=FailureClass.QUALIT
 HOSTILE = "\x1b]0;owned\x07a\x1b[2J\x9b31mb\x00\u202ec\r\nd"
 
 
-def test_status_has_its_promised_shape(desk: CliDesk) -> None:
-    desk.queue(TaskSpec(id="a", name="A", estimated_hours=2), TaskSpec(id="b", name="B", dependencies=("a",)))
-    desk.claim()
-    shown = desk.run("status", "--json").json
+def test_status_has_its_promised_shape(harness: CliHarness) -> None:
+    harness.queue(TaskSpec(id="a", name="A", estimated_hours=2), TaskSpec(id="b", name="B", dependencies=("a",)))
+    harness.claim()
+    shown = harness.run("status", "--json").json
     assert set(shown) >= STATUS_KEYS
     assert set(shown["tasks"]) == GROUPS
     assert shown["tasks"]["in_progress"] == {"count": 1, "hours": 2.0}
@@ -52,59 +52,59 @@ def test_status_has_its_promised_shape(desk: CliDesk) -> None:
     assert shown["workers"][0]["status"] == "busy"
 
 
-def test_status_shows_where_agents_work(desk: CliDesk) -> None:
-    desk.queue(TaskSpec(id="a", name="A"))
-    assert desk.run("status", "--json").json["isolation"] is None
-    with desk.open() as database:
+def test_status_shows_where_agents_work(harness: CliHarness) -> None:
+    harness.queue(TaskSpec(id="a", name="A"))
+    assert harness.run("status", "--json").json["isolation"] is None
+    with harness.open() as database:
         database.landings.adopt(repository="/r/.git", ref="refs/heads/nightly", person_ref=None, tip="t0")
         database.swarm.note_workplace("worktree")
-    shown = desk.run("status", "--json").json
+    shown = harness.run("status", "--json").json
     assert (shown["isolation"], shown["lands_on"]) == ("worktree", "nightly")
-    assert "lands on nightly" in desk.run("status").out
-    with desk.open() as database:
+    assert "lands on nightly" in harness.run("status").out
+    with harness.open() as database:
         database.swarm.note_workplace("none")
-    shown = desk.run("status", "--json").json
+    shown = harness.run("status", "--json").json
     assert (shown["isolation"], shown["lands_on"]) == ("none", None)
-    assert "without worktrees" in desk.run("status").out
+    assert "without worktrees" in harness.run("status").out
 
 
-def test_a_worker_whose_process_is_gone_is_shown_as_crashed(desk: CliDesk) -> None:
-    desk.queue(TaskSpec(id="a", name="A"))
-    desk.claim(worker=ended_process())
-    assert desk.run("workers", "--json").json["workers"][0]["status"] == "crashed"
+def test_a_worker_whose_process_is_gone_is_shown_as_crashed(harness: CliHarness) -> None:
+    harness.queue(TaskSpec(id="a", name="A"))
+    harness.claim(worker=ended_process())
+    assert harness.run("workers", "--json").json["workers"][0]["status"] == "crashed"
 
 
-def test_status_shows_pauses_and_that_no_worker_runs(desk: CliDesk) -> None:
-    desk.queue(TaskSpec(id="a", name="A"))
-    desk.run("pause", "--reason", "lunch")
-    ran = desk.run("status")
+def test_status_shows_pauses_and_that_no_worker_runs(harness: CliHarness) -> None:
+    harness.queue(TaskSpec(id="a", name="A"))
+    harness.run("pause", "--reason", "lunch")
+    ran = harness.run("status")
     assert "lunch" in ran.out
     assert "no worker is running" in ran.err
-    assert desk.run("status", "--json").json["paused"] is True
+    assert harness.run("status", "--json").json["paused"] is True
 
 
-def test_status_of_an_empty_queue_shows_the_next_command(desk: CliDesk) -> None:
-    desk.queue()
-    assert "amplifier-swarm import-tasks" in desk.run("status").out
+def test_status_of_an_empty_queue_shows_the_next_command(harness: CliHarness) -> None:
+    harness.queue()
+    assert "amplifier-swarm import-tasks" in harness.run("status").out
 
 
-def test_list_tasks_has_its_promised_shape(desk: CliDesk) -> None:
-    desk.queue(TaskSpec(id="a", name="A"))
-    shown = desk.run("list-tasks", "--json").json
+def test_list_tasks_has_its_promised_shape(harness: CliHarness) -> None:
+    harness.queue(TaskSpec(id="a", name="A"))
+    shown = harness.run("list-tasks", "--json").json
     assert set(shown) >= {"tasks", "total", "limit"}
     assert shown["limit"] == 20
     assert set(shown["tasks"][0]) >= TASK_KEYS
 
 
-def test_lists_are_filtered_by_group_stored_status_and_phase(desk: CliDesk) -> None:
-    desk.queue(
+def test_lists_are_filtered_by_group_stored_status_and_phase(harness: CliHarness) -> None:
+    harness.queue(
         TaskSpec(id="a", name="A", phase="one"),
         TaskSpec(id="b", name="B", phase="two", dependencies=("a",)),
         TaskSpec(id="c", name="C", phase="two", status=Status.FAILED),
     )
 
     def ids(*words: str) -> list[str]:
-        return [task["id"] for task in desk.run("list-tasks", "--json", *words).json["tasks"]]
+        return [task["id"] for task in harness.run("list-tasks", "--json", *words).json["tasks"]]
 
     assert ids("--status", "not-started") == ["a", "b"]
     assert ids("--status", "blocked") == ["b"]
@@ -113,57 +113,57 @@ def test_lists_are_filtered_by_group_stored_status_and_phase(desk: CliDesk) -> N
     assert ids("--phase", "two", "--status", "failed") == ["c"]
 
 
-def test_pages_follow_each_other_without_gap_or_overlap(desk: CliDesk) -> None:
-    desk.queue(*(TaskSpec(id=f"t{n}", name="T") for n in range(5)))
+def test_pages_follow_each_other_without_gap_or_overlap(harness: CliHarness) -> None:
+    harness.queue(*(TaskSpec(id=f"t{n}", name="T") for n in range(5)))
     seen: list[str] = []
     after = 0
     while after is not None:
-        shown = desk.run("list-tasks", "--json", "--limit", "2", "--after", str(after)).json
+        shown = harness.run("list-tasks", "--json", "--limit", "2", "--after", str(after)).json
         assert shown["total"] == 5
         seen += [task["id"] for task in shown["tasks"]]
         after = shown["next_after"]
     assert seen == [f"t{n}" for n in range(5)]
 
 
-def test_task_info_has_its_promised_shape(desk: CliDesk) -> None:
-    desk.queue(TaskSpec(id="a", name="A", acceptance_criteria=("works",)))
-    desk.settle(desk.claim(), FAILED)
-    shown = desk.run("task-info", "a", "--json").json
+def test_task_info_has_its_promised_shape(harness: CliHarness) -> None:
+    harness.queue(TaskSpec(id="a", name="A", acceptance_criteria=("works",)))
+    harness.settle(harness.claim(), FAILED)
+    shown = harness.run("task-info", "a", "--json").json
     assert set(shown) >= TASK_KEYS | {"attempts", "log"}
     assert set(shown["attempts"][0]) >= ATTEMPT_KEYS
     assert all(set(line) >= LOG_KEYS for line in shown["log"])
     assert shown["attempts"][0]["error"] == "tests are red"
     assert datetime.fromisoformat(shown["attempts"][0]["started_at"]).utcoffset() is not None
-    told = desk.run("task-info", "a").out
+    told = harness.run("task-info", "a").out
     assert "tests are red" in told
     assert "works" in told
 
 
 @pytest.mark.parametrize("words", [("task-info",), ("why",), ("prompt",), ("logs",)])
-def test_an_unknown_task_is_exit_code_5(desk: CliDesk, words: tuple[str, ...]) -> None:
-    desk.queue(TaskSpec(id="a", name="A"))
-    ran = desk.run(*words, "zz")
+def test_an_unknown_task_is_exit_code_5(harness: CliHarness, words: tuple[str, ...]) -> None:
+    harness.queue(TaskSpec(id="a", name="A"))
+    ran = harness.run(*words, "zz")
     assert ran.code == 5
     assert len(ran.err.splitlines()) == 2
 
 
-def test_task_info_shows_a_warning_as_one(desk: CliDesk) -> None:
-    desk.queue(TaskSpec(id="a", name="A"))
+def test_task_info_shows_a_warning_as_one(harness: CliHarness) -> None:
+    harness.queue(TaskSpec(id="a", name="A"))
     check = {"command": "built-in: only a was changed", "exit_code": None, "passed": True}
     checks = [check, {**check, "output": "b\nc", "warning": True}]
-    desk.settle(desk.claim(), AttemptResult(outcome=Outcome.PASSED, check_results=checks))
-    out = desk.run("task-info", "a").out
+    harness.settle(harness.claim(), AttemptResult(outcome=Outcome.PASSED, check_results=checks))
+    out = harness.run("task-info", "a").out
     assert "passed: built-in: only a was changed\n" in out
     assert "warning: built-in: only a was changed – violated: b, c\n" in out
 
 
-def test_terminal_escapes_in_task_text_are_inert(desk: CliDesk) -> None:
-    desk.queue(TaskSpec(id="a", name=HOSTILE, description=HOSTILE, phase=HOSTILE, acceptance_criteria=(HOSTILE,)))
+def test_terminal_escapes_in_task_text_are_inert(harness: CliHarness) -> None:
+    harness.queue(TaskSpec(id="a", name=HOSTILE, description=HOSTILE, phase=HOSTILE, acceptance_criteria=(HOSTILE,)))
     for words in (("list-tasks",), ("task-info", "a"), ("prompt", "a"), ("why", "a"), ("status",)):
-        ran = desk.run(*words)
+        ran = harness.run(*words)
         assert not any(c in ran.out + ran.err for c in "\x1b\x9b\x07\x00\u202e\r"), words
     for words in (("list-tasks", "--json"), ("task-info", "a", "--json")):
-        ran = desk.run(*words)
+        ran = harness.run(*words)
         assert not any(c in ran.out for c in "\x1b\x9b\x07\x00\u202e\r"), words
         task = ran.json["tasks"][0] if "tasks" in ran.json else ran.json
         assert task["name"] == HOSTILE  # programs get the truth
@@ -172,45 +172,45 @@ def test_terminal_escapes_in_task_text_are_inert(desk: CliDesk) -> None:
 # ───── why ─────
 
 
-def reasons(desk: CliDesk, task_id: str) -> dict[str, str]:
-    shown = desk.run("why", task_id, "--json").json
+def reasons(harness: CliHarness, task_id: str) -> dict[str, str]:
+    shown = harness.run("why", task_id, "--json").json
     assert set(shown) == {"id", "status", "reasons", "same_problem"}
     return {reason["kind"]: reason["text"] for reason in shown["reasons"]}
 
 
-def test_why_shows_the_place_in_the_queue(desk: CliDesk) -> None:
-    desk.queue(TaskSpec(id="a", name="A"), TaskSpec(id="b", name="B"), TaskSpec(id="c", name="C", priority=1))
-    assert "next in the queue" in reasons(desk, "c")["queue"]
-    assert "2 ready tasks come before it" in reasons(desk, "b")["queue"]
-    assert "no_workers" in reasons(desk, "b")
+def test_why_shows_the_place_in_the_queue(harness: CliHarness) -> None:
+    harness.queue(TaskSpec(id="a", name="A"), TaskSpec(id="b", name="B"), TaskSpec(id="c", name="C", priority=1))
+    assert "next in the queue" in reasons(harness, "c")["queue"]
+    assert "2 ready tasks come before it" in reasons(harness, "b")["queue"]
+    assert "no_workers" in reasons(harness, "b")
 
 
-def test_why_shows_which_dependencies_are_missing_and_which_ended(desk: CliDesk) -> None:
-    desk.queue(
+def test_why_shows_which_dependencies_are_missing_and_which_ended(harness: CliHarness) -> None:
+    harness.queue(
         TaskSpec(id="done", name="D", status=Status.COMPLETED),
         TaskSpec(id="bad", name="B", status=Status.FAILED),
         TaskSpec(id="open", name="O"),
         TaskSpec(id="c", name="C", dependencies=("done", "bad", "open")),
     )
-    told = reasons(desk, "c")
+    told = reasons(harness, "c")
     assert "bad (failed)" in told["dependency_ended"]
     assert "open (not_started)" in told["dependency"]
     assert "done" not in " ".join(told.values())
 
 
 @pytest.mark.parametrize("flag", ["paused", DRAINED, EMERGENCY_STOP, DISK_LOW])
-def test_why_shows_what_stops_the_whole_queue(desk: CliDesk, flag: str) -> None:
-    desk.queue(TaskSpec(id="a", name="A"))
-    with desk.open() as database:
+def test_why_shows_what_stops_the_whole_queue(harness: CliHarness, flag: str) -> None:
+    harness.queue(TaskSpec(id="a", name="A"))
+    with harness.open() as database:
         database.swarm.set_flag(flag, actor="anna", reason="because")
-    told = reasons(desk, "a")[flag]
+    told = reasons(harness, "a")[flag]
     assert "anna" in told
     assert "because" in told
 
 
-def test_why_shows_a_providers_hold_and_its_end(desk: CliDesk) -> None:
-    desk.queue(TaskSpec(id="a", name="A"), TaskSpec(id="b", name="B", agent_cli="other"))
-    with desk.open() as database:
+def test_why_shows_a_providers_hold_and_its_end(harness: CliHarness) -> None:
+    harness.queue(TaskSpec(id="a", name="A"), TaskSpec(id="b", name="B", agent_cli="other"))
+    with harness.open() as database:
         names = {"route": "amplifier", "agent_cli": "amplifier"}
         values = {**names, "kind": "throttled", "reason": "429", "wall": database.clock.wall_ms()}
         times = {"until_at": values["wall"] + 60_000, "until_mono": database.clock.mono_ms() + 60_000, "step": 1}
@@ -218,32 +218,32 @@ def test_why_shows_a_providers_hold_and_its_end(desk: CliDesk) -> None:
 
         with database.connection.transaction():
             database.connection.change(SQL["put_hold"], values | times)
-    assert "429" in reasons(desk, "a")["provider_hold"]
-    told = reasons(desk, "b")
+    assert "429" in reasons(harness, "a")["provider_hold"]
+    told = reasons(harness, "b")
     assert "provider_hold" not in told
     assert "next in the queue" in told["queue"]  # held ones are passed over
 
 
-def test_why_shows_what_runs_and_its_last_sign_of_progress(desk: CliDesk) -> None:
-    desk.queue(TaskSpec(id="a", name="A"))
-    desk.claim()
-    told = reasons(desk, "a")["running"]
+def test_why_shows_what_runs_and_its_last_sign_of_progress(harness: CliHarness) -> None:
+    harness.queue(TaskSpec(id="a", name="A"))
+    harness.claim()
+    told = reasons(harness, "a")["running"]
     assert "building by worker-1, attempt 1" in told
     assert "progress" in told
 
 
-def test_why_shows_that_the_worker_of_a_task_is_gone(desk: CliDesk) -> None:
-    desk.queue(TaskSpec(id="a", name="A"))
-    desk.claim(worker=ended_process())
-    assert "worker-1 is gone" in reasons(desk, "a")["orphaned"]
+def test_why_shows_that_the_worker_of_a_task_is_gone(harness: CliHarness) -> None:
+    harness.queue(TaskSpec(id="a", name="A"))
+    harness.claim(worker=ended_process())
+    assert "worker-1 is gone" in reasons(harness, "a")["orphaned"]
 
 
 @pytest.mark.parametrize("status", list(Status))
-def test_why_has_an_answer_for_every_status(desk: CliDesk, status: Status) -> None:
-    desk.queue(TaskSpec(id="a", name="A"), TaskSpec(id="b", name="B", dependencies=("a",)))
+def test_why_has_an_answer_for_every_status(harness: CliHarness, status: Status) -> None:
+    harness.queue(TaskSpec(id="a", name="A"), TaskSpec(id="b", name="B", dependencies=("a",)))
     if status in (Status.CLAIMED, Status.IN_PROGRESS):
-        desk.claim(stage=None)
-    with desk.open() as database, database.connection.transaction():
+        harness.claim(stage=None)
+    with harness.open() as database, database.connection.transaction():
         database.connection.change(
             "UPDATE tasks SET status = :s, due_at = :due, due_mono = :due, hold_reason = :hold WHERE id = 'a'",
             {
@@ -252,7 +252,7 @@ def test_why_has_an_answer_for_every_status(desk: CliDesk, status: Status) -> No
                 "hold": HoldReason.CRASHED if status is Status.HELD else None,
             },
         )
-    ran = desk.run("why", "b" if status is Status.BLOCKED else "a")
+    ran = harness.run("why", "b" if status is Status.BLOCKED else "a")
     assert ran.code == 0
     assert len(ran.out.splitlines()) > 1
 
@@ -260,51 +260,51 @@ def test_why_has_an_answer_for_every_status(desk: CliDesk, status: Status) -> No
 # ───── prompt, logs, events ─────
 
 
-def test_prompt_shows_what_the_next_attempt_would_be_told(desk: CliDesk) -> None:
-    desk.queue(TaskSpec(id="a", name="Build it", acceptance_criteria=("compiles",)))
-    desk.settle(desk.claim(), FAILED)
-    desk.run("retry", "a", "--note", "use the new API")
-    ran = desk.run("prompt", "a", "--json")
+def test_prompt_shows_what_the_next_attempt_would_be_told(harness: CliHarness) -> None:
+    harness.queue(TaskSpec(id="a", name="Build it", acceptance_criteria=("compiles",)))
+    harness.settle(harness.claim(), FAILED)
+    harness.run("retry", "a", "--note", "use the new API")
+    ran = harness.run("prompt", "a", "--json")
     assert set(ran.json) == {"id", "attempt", "role", "stored", "resumes", "prompt"}
     assert (ran.json["attempt"], ran.json["stored"]) == (2, False)
     for words in ("use the new API", "compiles", "tests are red"):
         assert words in ran.json["prompt"]
 
 
-def test_prompt_shows_what_a_past_or_running_attempt_was_told(desk: CliDesk) -> None:
-    desk.queue(TaskSpec(id="a", name="A"))
-    desk.claim()
-    assert desk.run("prompt", "a").out == "Do it.\n"
-    assert desk.run("prompt", "a", "--attempt", "1", "--json").json["stored"] is True
-    assert desk.run("prompt", "a", "--attempt", "2").code == 5
-    assert desk.run("prompt", "a", "--attempt", "1", "--role", "validator").code == 5
+def test_prompt_shows_what_a_past_or_running_attempt_was_told(harness: CliHarness) -> None:
+    harness.queue(TaskSpec(id="a", name="A"))
+    harness.claim()
+    assert harness.run("prompt", "a").out == "Do it.\n"
+    assert harness.run("prompt", "a", "--attempt", "1", "--json").json["stored"] is True
+    assert harness.run("prompt", "a", "--attempt", "2").code == 5
+    assert harness.run("prompt", "a", "--attempt", "1", "--role", "validator").code == 5
 
 
-def test_a_validators_prompt_needs_an_attempt(desk: CliDesk) -> None:
-    desk.queue(TaskSpec(id="a", name="A"))
-    assert desk.run("prompt", "a", "--role", "validator").code == 2
+def test_a_validators_prompt_needs_an_attempt(harness: CliHarness) -> None:
+    harness.queue(TaskSpec(id="a", name="A"))
+    assert harness.run("prompt", "a", "--role", "validator").code == 2
 
 
-def write(desk: CliDesk, session: int, data: bytes, position: int) -> None:
-    with desk.open() as database:
+def write(harness: CliHarness, session: int, data: bytes, position: int) -> None:
+    with harness.open() as database:
         database.output.append(session, [(1, data)], position=position, limit_bytes=10**6)
 
 
-def test_logs_shows_output_with_its_controls_taken_out(desk: CliDesk) -> None:
-    desk.queue(TaskSpec(id="a", name="A"))
-    desk.claim()
-    write(desk, 1, b"\x1b[3", 11)
-    write(desk, 1, b"1mred\x1b[0m \xf0\x9f", 14)
-    write(desk, 1, b"\x90\x9d without an end", 25)
-    ran = desk.run("logs", "a")
+def test_logs_shows_output_with_its_controls_taken_out(harness: CliHarness) -> None:
+    harness.queue(TaskSpec(id="a", name="A"))
+    harness.claim()
+    write(harness, 1, b"\x1b[3", 11)
+    write(harness, 1, b"1mred\x1b[0m \xf0\x9f", 14)
+    write(harness, 1, b"\x90\x9d without an end", 25)
+    ran = harness.run("logs", "a")
     assert ran.out == "hello 🐝\nred 🐝 without an end\n"
     assert "attempt 1, builder" in ran.err
 
 
-def test_logs_in_json_has_its_shape(desk: CliDesk) -> None:
-    desk.queue(TaskSpec(id="a", name="A"))
-    desk.claim()
-    shown = desk.run("logs", "a", "--json").json
+def test_logs_in_json_has_its_shape(harness: CliHarness) -> None:
+    harness.queue(TaskSpec(id="a", name="A"))
+    harness.claim()
+    shown = harness.run("logs", "a", "--json").json
     assert set(shown) == {"id", "attempt", "sessions"}
     assert shown["sessions"][0]["output"] == "hello 🐝\n"
     assert set(shown["sessions"][0]) == {
@@ -313,49 +313,49 @@ def test_logs_in_json_has_its_shape(desk: CliDesk) -> None:
     }  # fmt: skip
 
 
-def test_logs_picks_attempt_and_role(desk: CliDesk) -> None:
-    desk.queue(TaskSpec(id="a", name="A"))
-    desk.settle(desk.claim(), FAILED)
-    desk.run("retry", "a")
-    desk.claim(stage=None)
-    assert desk.run("logs", "a").out == ""
-    assert "hello" in desk.run("logs", "a", "--attempt", "1").out
-    assert desk.run("logs", "a", "--attempt", "1", "--role", "validator").out == ""
-    assert desk.run("logs", "a", "--attempt", "7").code == 5
+def test_logs_picks_attempt_and_role(harness: CliHarness) -> None:
+    harness.queue(TaskSpec(id="a", name="A"))
+    harness.settle(harness.claim(), FAILED)
+    harness.run("retry", "a")
+    harness.claim(stage=None)
+    assert harness.run("logs", "a").out == ""
+    assert "hello" in harness.run("logs", "a", "--attempt", "1").out
+    assert harness.run("logs", "a", "--attempt", "1", "--role", "validator").out == ""
+    assert harness.run("logs", "a", "--attempt", "7").code == 5
 
 
-def test_logs_that_follow_end_with_the_task(desk: CliDesk) -> None:
-    desk.queue(TaskSpec(id="a", name="A"))
-    claim = desk.claim()
-    process = desk.spawn("logs", "a", "-f")
+def test_logs_that_follow_end_with_the_task(harness: CliHarness) -> None:
+    harness.queue(TaskSpec(id="a", name="A"))
+    claim = harness.claim()
+    process = harness.spawn("logs", "a", "-f")
     assert process.stdout is not None
     assert process.stdout.readline() == "hello 🐝\n"
-    write(desk, 1, b"more\n", 11)
+    write(harness, 1, b"more\n", 11)
     assert process.stdout.readline() == "more\n"
-    desk.settle(claim, AttemptResult(outcome=Outcome.PASSED))
+    harness.settle(claim, AttemptResult(outcome=Outcome.PASSED))
     assert process.wait(20) == 0
 
 
-def test_events_has_its_shape_and_continues_from_an_id(desk: CliDesk) -> None:
-    desk.queue(TaskSpec(id="a", name="A"))
-    desk.claim()
-    shown = desk.run("events", "--json").json
+def test_events_has_its_shape_and_continues_from_an_id(harness: CliHarness) -> None:
+    harness.queue(TaskSpec(id="a", name="A"))
+    harness.claim()
+    shown = harness.run("events", "--json").json
     assert set(shown) == {"events", "last_id"}
     assert set(shown["events"][0]) >= LOG_KEYS | {"task_id"}
     types = [event["event_type"] for event in shown["events"]]
     assert types == ["imported", "worker_started", "claimed", "started"]
-    rest = desk.run("events", "--json", "--since", str(shown["events"][1]["id"])).json["events"]
+    rest = harness.run("events", "--json", "--since", str(shown["events"][1]["id"])).json["events"]
     assert [event["event_type"] for event in rest] == ["claimed", "started"]
-    assert len(desk.run("events", "--limit", "1").out.splitlines()) == 1
+    assert len(harness.run("events", "--limit", "1").out.splitlines()) == 1
 
 
-def test_events_follow_gives_one_document_per_line(desk: CliDesk) -> None:
-    desk.queue(TaskSpec(id="a", name="A"))
-    process = desk.spawn("events", "-f", "--json", "--since", "0")
+def test_events_follow_gives_one_document_per_line(harness: CliHarness) -> None:
+    harness.queue(TaskSpec(id="a", name="A"))
+    process = harness.spawn("events", "-f", "--json", "--since", "0")
     assert process.stdout is not None
     try:
         assert json.loads(process.stdout.readline())["event_type"] == "imported"
-        desk.run("hold", "a")
+        harness.run("hold", "a")
         assert json.loads(process.stdout.readline())["event_type"] == "held"
     finally:
         process.kill()
@@ -363,8 +363,8 @@ def test_events_follow_gives_one_document_per_line(desk: CliDesk) -> None:
     until(lambda: process.returncode is not None, "the follower is gone")
 
 
-def test_the_same_problem_twice_is_shown_side_by_side(desk: CliDesk) -> None:
-    desk.queue(TaskSpec(id="a", name="A", max_retries=5))
+def test_the_same_problem_twice_is_shown_side_by_side(harness: CliHarness) -> None:
+    harness.queue(TaskSpec(id="a", name="A", max_retries=5))
     for line in (3, 8):
         verdict = {"verdict": "FAIL", "summary": "it leaks"}
         objection = AttemptResult(
@@ -374,39 +374,39 @@ def test_the_same_problem_twice_is_shown_side_by_side(desk: CliDesk) -> None:
             validator_result=verdict,
             must_fix=(f"a.py:{line} leaks",),
         )
-        desk.settle(desk.claim(), objection)
+        harness.settle(harness.claim(), objection)
     for command in ("task-info", "why"):
-        told = desk.run(command, "a").out
+        told = harness.run(command, "a").out
         assert "Attempt 2 failed in the same way as attempt 1: the same problem" in told
         assert any("a.py:3 leaks" in line and "a.py:8 leaks" in line for line in told.splitlines())
-        shown = desk.run(command, "a", "--json").json["same_problem"]
+        shown = harness.run(command, "a", "--json").json["same_problem"]
         assert [each["number"] for each in shown["attempts"]] == [1, 2]
 
 
-def test_status_warns_of_work_that_does_not_land(desk: CliDesk) -> None:
-    desk.queue(TaskSpec(id="a", name="A"))
-    desk.settle(desk.claim(), AttemptResult(outcome=Outcome.PASSED, base_sha="b", head_sha="h"))
-    assert desk.run("status", "--json").json["to_land"] | {"since": ""} == {"tasks": 1, "since": "", "late": False}
-    assert "warning" not in desk.run("status").out
-    with desk.open() as database, database.connection.transaction():
+def test_status_warns_of_work_that_does_not_land(harness: CliHarness) -> None:
+    harness.queue(TaskSpec(id="a", name="A"))
+    harness.settle(harness.claim(), AttemptResult(outcome=Outcome.PASSED, base_sha="b", head_sha="h"))
+    assert harness.run("status", "--json").json["to_land"] | {"since": ""} == {"tasks": 1, "since": "", "late": False}
+    assert "warning" not in harness.run("status").out
+    with harness.open() as database, database.connection.transaction():
         database.connection.change("UPDATE tasks SET approved_at = approved_at - 900000")
-    assert desk.run("status", "--json").json["to_land"]["late"] is True
-    assert "not landed for 15 m" in desk.run("status").out
-    assert "longer than a landing should take" in desk.run("why", "a").out
+    assert harness.run("status", "--json").json["to_land"]["late"] is True
+    assert "not landed for 15 m" in harness.run("status").out
+    assert "longer than a landing should take" in harness.run("why", "a").out
 
 
 def test_a_worker_of_another_machine_is_unknown_in_status_why_doctor_and_for_stop(
-    desk: CliDesk, monkeypatch: pytest.MonkeyPatch
+    harness: CliHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("swarm_shared.processes.identity.own_host_id", lambda: "here")
-    desk.queue(TaskSpec(id="a", name="A"))
-    desk.claim(worker=replace(ProcessId.mine(), boot_id="11111111-2222", host_id="there"))
-    status = desk.run("status")
+    harness.queue(TaskSpec(id="a", name="A"))
+    harness.claim(worker=replace(ProcessId.mine(), boot_id="11111111-2222", host_id="there"))
+    status = harness.run("status")
     assert "unknown" in status.out
     assert "no worker is running" in status.err
-    [worker] = json.loads(desk.run("status", "--json").out)["workers"]
+    [worker] = json.loads(harness.run("status", "--json").out)["workers"]
     assert worker["status"] == "unknown"
-    for ran in (desk.run("why", "a"), desk.run("doctor")):
+    for ran in (harness.run("why", "a"), harness.run("doctor")):
         assert "started on another machine" in ran.out
         assert "release TASK --gone" in ran.out
-    assert "not running on this machine" in desk.run("stop").err
+    assert "not running on this machine" in harness.run("stop").err

@@ -7,7 +7,7 @@ import threading
 import time
 
 import pytest
-from cli_desk import CliDesk
+from cli_harness import CliHarness
 
 from amplifier_swarm import submit as asking
 from swarm_shared.domain.models import TaskSpec
@@ -15,27 +15,27 @@ from swarm_shared.processes.identity import ProcessId
 
 
 def test_a_request_that_a_silent_reaper_ignores_expires_with_advice(
-    desk: CliDesk, monkeypatch: pytest.MonkeyPatch
+    harness: CliHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(asking, "EXPIRES_AFTER_S", 0.2)
     monkeypatch.setattr(asking, "EXPIRY_GRACE_MS", 0)
-    desk.queue(TaskSpec(id="a", name="A"))
-    with desk.open() as database:
+    harness.queue(TaskSpec(id="a", name="A"))
+    with harness.open() as database:
         database.swarm.register_service("reaper", ProcessId.mine())  # it lives, and does nothing
-        ran = desk.run("hold", "a")
+        ran = harness.run("hold", "a")
         assert ran.code == 7
         assert "amplifier-swarm doctor" in ran.err
         assert database.control.newest(limit=1)[0].status == "expired"
-    assert desk.status_of("a") == "not_started"
+    assert harness.status_of("a") == "not_started"
 
 
 @pytest.mark.parametrize("words", [("hold", "a"), ("pause",)])
-def test_a_request_is_carried_out_here_once_the_reaper_has_ended(desk: CliDesk, words: tuple[str, ...]) -> None:
-    desk.queue(TaskSpec(id="a", name="A"))
+def test_a_request_is_carried_out_here_once_the_reaper_has_ended(harness: CliHarness, words: tuple[str, ...]) -> None:
+    harness.queue(TaskSpec(id="a", name="A"))
     reaper = subprocess.Popen(["sleep", "600"])  # it lives, and does nothing
     process = ProcessId.of(reaper.pid)
     assert process is not None
-    with desk.open() as database:
+    with harness.open() as database:
         database.swarm.register_service("reaper", process)
 
         def end_with_a_request_unhandled() -> None:
@@ -46,7 +46,7 @@ def test_a_request_is_carried_out_here_once_the_reaper_has_ended(desk: CliDesk, 
 
         ending = threading.Thread(target=end_with_a_request_unhandled)
         ending.start()
-        ran = desk.run(*words)
+        ran = harness.run(*words)
         ending.join()
         assert (ran.code, ran.err) == (0, "")
         assert database.control.newest(limit=1)[0].status == "done"

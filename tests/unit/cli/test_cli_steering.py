@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from cli_desk import CliDesk, ended_process
+from cli_harness import CliHarness, ended_process
 from msgspec.structs import replace
 
 from amplifier_swarm import submit as asking
@@ -47,19 +47,19 @@ REFUSALS = [
 @pytest.mark.parametrize(("words", "before", "after"), EFFECTS)
 @pytest.mark.parametrize("with_reaper", [False, True])
 def test_each_verb_has_its_effect(
-    desk: CliDesk, words: tuple[str, ...], before: Status, after: str, with_reaper: bool
+    harness: CliHarness, words: tuple[str, ...], before: Status, after: str, with_reaper: bool
 ) -> None:
-    desk.queue(TaskSpec(id="t", name="T", status=before))
-    words = ("--db", str(desk.db), *words)
+    harness.queue(TaskSpec(id="t", name="T", status=before))
+    words = ("--db", str(harness.db), *words)
     if with_reaper:
-        with desk.reaper():
-            ran = desk.bare(*words)
+        with harness.reaper():
+            ran = harness.bare(*words)
     else:
-        ran = desk.bare(*words)
+        ran = harness.bare(*words)
     assert (ran.code, ran.err) == (0, "")
     assert ran.out.startswith("t: ")
-    assert desk.status_of("t") == after
-    with desk.open() as database:
+    assert harness.status_of("t") == after
+    with harness.open() as database:
         row = database.control.newest(limit=1)[0]
     assert row.status == "done"
     assert (row.handled_by == "reaper") is with_reaper
@@ -68,128 +68,128 @@ def test_each_verb_has_its_effect(
 @pytest.mark.parametrize(("words", "before"), REFUSALS)
 @pytest.mark.parametrize("with_reaper", [False, True])
 def test_each_verb_is_refused_where_it_has_no_place(
-    desk: CliDesk, words: tuple[str, ...], before: Status, with_reaper: bool
+    harness: CliHarness, words: tuple[str, ...], before: Status, with_reaper: bool
 ) -> None:
-    desk.queue(TaskSpec(id="t", name="T", status=before))
+    harness.queue(TaskSpec(id="t", name="T", status=before))
     if with_reaper:
-        with desk.reaper():
-            ran = desk.run(*words)
+        with harness.reaper():
+            ran = harness.run(*words)
     else:
-        ran = desk.run(*words)
+        ran = harness.run(*words)
     assert ran.code == 6
     assert ran.out == ""
     assert ran.err.startswith("error: ")
-    assert desk.status_of("t") == before
-    with desk.open() as database:
+    assert harness.status_of("t") == before
+    with harness.open() as database:
         assert database.control.newest(limit=1)[0].status == "refused"
 
 
-def test_an_approval_completes_what_only_the_validator_objected_to(desk: CliDesk) -> None:
-    desk.queue(TaskSpec(id="t", name="T"), TaskSpec(id="u", name="U", dependencies=("t",)))
+def test_an_approval_completes_what_only_the_validator_objected_to(harness: CliHarness) -> None:
+    harness.queue(TaskSpec(id="t", name="T"), TaskSpec(id="u", name="U", dependencies=("t",)))
     objection = AttemptResult(
         outcome=Outcome.FAILED, failure_class=FailureClass.QUALITY, validator_result={"verdict": "FAIL"}
     )
-    desk.settle(desk.claim(), objection)
-    assert desk.status_of("t") == "failed"
-    assert desk.run("approve", "t").code == 0
-    assert (desk.status_of("t"), desk.status_of("u")) == ("completed", "not_started")
-    assert "command line" in desk.run("task-info", "t", "--json").json["approved_by"]
+    harness.settle(harness.claim(), objection)
+    assert harness.status_of("t") == "failed"
+    assert harness.run("approve", "t").code == 0
+    assert (harness.status_of("t"), harness.status_of("u")) == ("completed", "not_started")
+    assert "command line" in harness.run("task-info", "t", "--json").json["approved_by"]
 
 
-def test_priority_and_note_are_kept(desk: CliDesk) -> None:
-    desk.queue(TaskSpec(id="t", name="T", status=Status.FAILED))
-    desk.run("retry", "t", "--note", "mind the gap")
-    desk.run("prioritize", "t", "5")
-    task = desk.run("task-info", "t", "--json").json
+def test_priority_and_note_are_kept(harness: CliHarness) -> None:
+    harness.queue(TaskSpec(id="t", name="T", status=Status.FAILED))
+    harness.run("retry", "t", "--note", "mind the gap")
+    harness.run("prioritize", "t", "5")
+    task = harness.run("task-info", "t", "--json").json
     assert (task["note"], task["priority"]) == ("mind the gap", 5)
 
 
-def test_a_completed_task_is_run_again_only_with_a_yes_that_knows_the_effect(desk: CliDesk) -> None:
-    desk.queue(
+def test_a_completed_task_is_run_again_only_with_a_yes_that_knows_the_effect(harness: CliHarness) -> None:
+    harness.queue(
         TaskSpec(id="setup", name="S", status=Status.COMPLETED),
         *(TaskSpec(id=name, name="N", dependencies=("setup",)) for name in ("a", "b")),
         TaskSpec(id="c", name="C", dependencies=("a",)),
         TaskSpec(id="f", name="F", status=Status.FAILED),
     )
-    ran = desk.run("retry", "f", "setup")
+    ran = harness.run("retry", "f", "setup")
     assert ran.code == 2
     assert "setup is completed; 3 tasks depend on it; nothing was changed" in ran.err
-    assert f"amplifier-swarm retry f setup --db {desk.db} --yes" in ran.err
-    assert [desk.status_of(name) for name in ("setup", "f", "a")] == ["completed", "failed", "not_started"]
-    assert desk.run("retry", "f", "setup", "--yes").code == 0
-    assert [desk.status_of(name) for name in ("setup", "f", "a")] == ["not_started", "not_started", "blocked"]
+    assert f"amplifier-swarm retry f setup --db {harness.db} --yes" in ran.err
+    assert [harness.status_of(name) for name in ("setup", "f", "a")] == ["completed", "failed", "not_started"]
+    assert harness.run("retry", "f", "setup", "--yes").code == 0
+    assert [harness.status_of(name) for name in ("setup", "f", "a")] == ["not_started", "not_started", "blocked"]
 
 
-def test_a_refusal_says_the_task_and_its_state_once_and_nothing_that_does_not_help(desk: CliDesk) -> None:
-    desk.queue(TaskSpec(id="setup", name="S", status=Status.COMPLETED))
-    assert desk.run("cancel", "setup").err == "error: cannot cancel setup: it is already completed\n"
+def test_a_refusal_says_the_task_and_its_state_once_and_nothing_that_does_not_help(harness: CliHarness) -> None:
+    harness.queue(TaskSpec(id="setup", name="S", status=Status.COMPLETED))
+    assert harness.run("cancel", "setup").err == "error: cannot cancel setup: it is already completed\n"
 
 
-def test_a_chain_retries_what_a_blocked_task_waits_for(desk: CliDesk) -> None:
-    desk.queue(TaskSpec(id="a", name="A", status=Status.FAILED), TaskSpec(id="b", name="B", dependencies=("a",)))
-    refused = desk.run("retry", "b")
+def test_a_chain_retries_what_a_blocked_task_waits_for(harness: CliHarness) -> None:
+    harness.queue(TaskSpec(id="a", name="A", status=Status.FAILED), TaskSpec(id="b", name="B", dependencies=("a",)))
+    refused = harness.run("retry", "b")
     assert refused.code == 6
     assert "--chain" in refused.err
-    assert desk.run("retry", "b", "--chain").code == 0
-    assert desk.status_of("a") == "not_started"
+    assert harness.run("retry", "b", "--chain").code == 0
+    assert harness.status_of("a") == "not_started"
 
 
-def test_several_ids_are_carried_out_one_by_one_and_summed_up(desk: CliDesk) -> None:
-    desk.queue(TaskSpec(id="a", name="A"), TaskSpec(id="b", name="B", status=Status.COMPLETED))
-    ran = desk.run("cancel", "a", "b", "a")
+def test_several_ids_are_carried_out_one_by_one_and_summed_up(harness: CliHarness) -> None:
+    harness.queue(TaskSpec(id="a", name="A"), TaskSpec(id="b", name="B", status=Status.COMPLETED))
+    ran = harness.run("cancel", "a", "b", "a")
     assert ran.code == 6
     assert ran.out.splitlines() == ["a: cancelled", "1 of 2 done, 1 refused"]
     assert ran.err.startswith("refused: b: ")
 
 
-def test_a_misspelt_id_among_several_changes_nothing(desk: CliDesk) -> None:
-    desk.queue(TaskSpec(id="a", name="A"))
-    assert desk.run("cancel", "a", "zz").code == 5
-    assert desk.status_of("a") == "not_started"
+def test_a_misspelt_id_among_several_changes_nothing(harness: CliHarness) -> None:
+    harness.queue(TaskSpec(id="a", name="A"))
+    assert harness.run("cancel", "a", "zz").code == 5
+    assert harness.status_of("a") == "not_started"
 
 
-def test_outcomes_in_json_have_their_shape(desk: CliDesk) -> None:
-    desk.queue(TaskSpec(id="a", name="A"))
-    ran = desk.run("hold", "a", "--json")
+def test_outcomes_in_json_have_their_shape(harness: CliHarness) -> None:
+    harness.queue(TaskSpec(id="a", name="A"))
+    ran = harness.run("hold", "a", "--json")
     assert set(ran.json) == {"results", "done", "refused", "expired"}
     assert set(ran.json["results"][0]) == ROW_KEYS
-    refused = desk.run("hold", "a", "--json")
+    refused = harness.run("hold", "a", "--json")
     assert refused.code == 6
     assert refused.json["refused"] == 1
 
 
-def test_a_bulk_change_without_yes_counts_and_says_what_to_type(desk: CliDesk) -> None:
-    desk.queue(*(TaskSpec(id=f"t{n}", name="T", status=Status.FAILED, phase="one") for n in range(3)))
-    ran = desk.run("retry", "--status", "failed", "--phase", "one")
+def test_a_bulk_change_without_yes_counts_and_says_what_to_type(harness: CliHarness) -> None:
+    harness.queue(*(TaskSpec(id=f"t{n}", name="T", status=Status.FAILED, phase="one") for n in range(3)))
+    ran = harness.run("retry", "--status", "failed", "--phase", "one")
     assert ran.code == 2
     assert "3 tasks match, and nothing was changed" in ran.err
-    assert f"amplifier-swarm retry --status failed --phase one --db {desk.db} --yes" in ran.err
-    assert desk.status_of("t0") == "failed"
+    assert f"amplifier-swarm retry --status failed --phase one --db {harness.db} --yes" in ran.err
+    assert harness.status_of("t0") == "failed"
 
 
 @pytest.mark.parametrize("with_reaper", [False, True])
-def test_a_bulk_change_with_yes_takes_all_that_match(desk: CliDesk, with_reaper: bool) -> None:
-    desk.queue(
+def test_a_bulk_change_with_yes_takes_all_that_match(harness: CliHarness, with_reaper: bool) -> None:
+    harness.queue(
         *(TaskSpec(id=f"t{n}", name="T", status=Status.FAILED, phase="one") for n in range(3)),
         TaskSpec(id="other", name="O", status=Status.FAILED, phase="two"),
     )
     words = ("retry", "--status", "failed", "--phase", "one", "--yes", "--json")
     if with_reaper:
-        with desk.reaper():
-            ran = desk.run(*words)
+        with harness.reaper():
+            ran = harness.run(*words)
     else:
-        ran = desk.run(*words)
+        ran = harness.run(*words)
     assert (ran.code, ran.json["done"]) == (0, 3)
-    assert desk.status_of("t2") == "not_started"
-    assert desk.status_of("other") == "failed"
+    assert harness.status_of("t2") == "not_started"
+    assert harness.status_of("other") == "failed"
 
 
-def test_a_phase_alone_means_the_tasks_that_the_verb_is_made_for(desk: CliDesk) -> None:
-    desk.queue(
+def test_a_phase_alone_means_the_tasks_that_the_verb_is_made_for(harness: CliHarness) -> None:
+    harness.queue(
         TaskSpec(id="a", name="A", phase="one", status=Status.COMPLETED), TaskSpec(id="b", name="B", phase="one")
     )
-    assert desk.run("hold", "--phase", "one", "--yes").out == "b: held\n"
-    assert desk.run("kill", "--phase", "one", "--yes", "--json").json["results"] == []
+    assert harness.run("hold", "--phase", "one", "--yes").out == "b: held\n"
+    assert harness.run("kill", "--phase", "one", "--yes", "--json").json["results"] == []
 
 
 @pytest.mark.parametrize(
@@ -205,9 +205,9 @@ def test_a_phase_alone_means_the_tasks_that_the_verb_is_made_for(desk: CliDesk) 
         ("retry", "--status", "broken", "--yes"),
     ],
 )
-def test_wrong_usage_is_exit_code_2_in_two_lines(desk: CliDesk, words: tuple[str, ...]) -> None:
-    desk.queue(TaskSpec(id="a", name="A"))
-    ran = desk.run(*words)
+def test_wrong_usage_is_exit_code_2_in_two_lines(harness: CliHarness, words: tuple[str, ...]) -> None:
+    harness.queue(TaskSpec(id="a", name="A"))
+    ran = harness.run(*words)
     assert ran.code == 2
     assert [line.split(":")[0] for line in ran.err.splitlines()] == ["error", "hint"]
 
@@ -215,17 +215,17 @@ def test_wrong_usage_is_exit_code_2_in_two_lines(desk: CliDesk, words: tuple[str
 # ───── tasks that run ─────
 
 
-def test_a_kill_waits_for_the_worker_and_shows_its_answer(desk: CliDesk) -> None:
-    desk.queue(TaskSpec(id="a", name="A"))
-    claim = desk.claim()
-    process = desk.spawn("kill", "a")
-    with desk.open() as database:
-        from cli_desk import until
+def test_a_kill_waits_for_the_worker_and_shows_its_answer(harness: CliHarness) -> None:
+    harness.queue(TaskSpec(id="a", name="A"))
+    claim = harness.claim()
+    process = harness.spawn("kill", "a")
+    with harness.open() as database:
+        from cli_harness import until
 
         until(lambda: bool(database.control.for_attempt(claim.attempt)), "the row is aimed at the attempt")
         (row, verb, _), *_ = database.control.for_attempt(claim.attempt)
         assert verb == "kill"
-        from cli_desk import BUDGETS
+        from cli_harness import BUDGETS
 
         database.queue.settle(claim, AttemptResult(outcome=Outcome.KILLED), BUDGETS, answers=(row,))
     out, err = process.communicate(timeout=20)
@@ -233,10 +233,10 @@ def test_a_kill_waits_for_the_worker_and_shows_its_answer(desk: CliDesk) -> None
     assert out == "a: attempt 1 killed\n"
 
 
-def test_a_running_task_of_a_dead_swarm_is_not_waited_for(desk: CliDesk) -> None:
-    desk.queue(TaskSpec(id="a", name="A"))
-    desk.claim(worker=ended_process())
-    ran = desk.run("cancel", "a")
+def test_a_running_task_of_a_dead_swarm_is_not_waited_for(harness: CliHarness) -> None:
+    harness.queue(TaskSpec(id="a", name="A"))
+    harness.claim(worker=ended_process())
+    ran = harness.run("cancel", "a")
     assert ran.code == 7
     assert "amplifier-swarm reset-orphans" in ran.err
 
@@ -245,118 +245,118 @@ def test_a_running_task_of_a_dead_swarm_is_not_waited_for(desk: CliDesk) -> None
 
 
 @pytest.mark.parametrize("with_reaper", [False, True])
-def test_pause_drain_and_resume_set_and_clear_the_stored_flags(desk: CliDesk, with_reaper: bool) -> None:
-    desk.queue(TaskSpec(id="a", name="A"))
+def test_pause_drain_and_resume_set_and_clear_the_stored_flags(harness: CliHarness, with_reaper: bool) -> None:
+    harness.queue(TaskSpec(id="a", name="A"))
 
     def flags() -> set[str]:
-        with desk.open() as database:
+        with harness.open() as database:
             return set(database.swarm.flags())
 
     def steps() -> None:
-        assert desk.run("pause", "--reason", "lunch").code == 0
+        assert harness.run("pause", "--reason", "lunch").code == 0
         assert flags() == {"paused"}
-        assert desk.run("drain").code == 0
+        assert harness.run("drain").code == 0
         assert flags() == {"paused", "drained"}
-        assert desk.run("resume").code == 0
+        assert harness.run("resume").code == 0
         assert flags() == set()
 
     if with_reaper:
-        with desk.reaper():
+        with harness.reaper():
             steps()
     else:
         steps()
 
 
-def test_one_worker_can_be_drained(desk: CliDesk) -> None:
-    desk.queue(TaskSpec(id="a", name="A"))
-    claim = desk.claim()
-    assert desk.run("drain", "worker-1").code == 0
-    with desk.open() as database:
+def test_one_worker_can_be_drained(harness: CliHarness) -> None:
+    harness.queue(TaskSpec(id="a", name="A"))
+    claim = harness.claim()
+    assert harness.run("drain", "worker-1").code == 0
+    with harness.open() as database:
         assert database.workers.wanted(claim.run) == "drain"
         assert database.swarm.flags() == {}
-    assert desk.run("drain", "worker-9").code == 5
+    assert harness.run("drain", "worker-9").code == 5
 
 
 @pytest.mark.parametrize("verb", ["drain", "restart-worker"])
-def test_a_worker_that_never_was_is_exit_code_5_beside_a_reaper_too(desk: CliDesk, verb: str) -> None:
-    desk.queue()
-    with desk.reaper():
-        ran = desk.run(verb, "worker-9")
+def test_a_worker_that_never_was_is_exit_code_5_beside_a_reaper_too(harness: CliHarness, verb: str) -> None:
+    harness.queue()
+    with harness.reaper():
+        ran = harness.run(verb, "worker-9")
     assert (ran.code, "no worker 'worker-9'" in ran.err) == (5, True)
 
 
 @pytest.mark.parametrize("words", [("scale", "3"), ("restart-worker", "worker-1")])
-def test_what_needs_supervisord_says_so_at_once(desk: CliDesk, words: tuple[str, ...]) -> None:
-    desk.queue()
-    ran = desk.run(*words)
+def test_what_needs_supervisord_says_so_at_once(harness: CliHarness, words: tuple[str, ...]) -> None:
+    harness.queue()
+    ran = harness.run(*words)
     assert ran.code == 7
     assert "amplifier-swarm start" in ran.err
 
 
-def test_scale_reaches_the_reaper_with_its_argument(desk: CliDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_scale_reaches_the_reaper_with_its_argument(harness: CliHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asking, "EXPIRES_AFTER_S", 0.1)
     monkeypatch.setattr(asking, "EXPIRY_GRACE_MS", 0)
-    desk.queue()
-    with desk.open() as database:
+    harness.queue()
+    with harness.open() as database:
         database.swarm.register_service("reaper", ProcessId.mine())
-        desk.run("scale", "3", "--now")
+        harness.run("scale", "3", "--now")
         row = database.control.newest(limit=1)[0]
     assert (row.verb, dict(row.argument)) == ("scale", {"workers": 3, "now": True})
 
 
-def test_stop_of_a_swarm_that_does_not_run_says_so(desk: CliDesk) -> None:
-    desk.queue()
-    assert desk.run("stop").code == 6
+def test_stop_of_a_swarm_that_does_not_run_says_so(harness: CliHarness) -> None:
+    harness.queue()
+    assert harness.run("stop").code == 6
 
 
-def test_stop_drains_waits_for_the_workers_and_leaves_no_flag_behind(desk: CliDesk) -> None:
-    desk.queue(TaskSpec(id="a", name="A"))
-    claim = desk.claim()
-    process = desk.spawn("stop")
-    with desk.open() as database:
-        from cli_desk import until
+def test_stop_drains_waits_for_the_workers_and_leaves_no_flag_behind(harness: CliHarness) -> None:
+    harness.queue(TaskSpec(id="a", name="A"))
+    claim = harness.claim()
+    process = harness.spawn("stop")
+    with harness.open() as database:
+        from cli_harness import until
 
         until(lambda: "drained" in database.swarm.flags(), "the swarm is drained")
         assert process.stderr is not None
         assert any("waiting for worker-1" in line for line in iter(process.stderr.readline, ""))
-        desk.settle(claim, AttemptResult(outcome=Outcome.PASSED))
+        harness.settle(claim, AttemptResult(outcome=Outcome.PASSED))
         out, _ = process.communicate(timeout=20)
         assert (process.returncode, out) == (0, "stopped\n")
         assert database.swarm.flags() == {}
 
 
 def test_stop_does_not_wait_for_a_worker_that_waits_in_a_drained_swarm(
-    desk: CliDesk, monkeypatch: pytest.MonkeyPatch
+    harness: CliHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stopping, "LEAVES_WITHIN_S", 0.1)
-    desk.queue()
-    with desk.open() as database:
+    harness.queue()
+    with harness.open() as database:
         run = database.workers.register("worker-1", ProcessId.mine(), ProcessId.mine(), lease_s=600)
         database.workers.set_status(run, "waiting", "the swarm is drained or stopped; resume lets it go on")
-    ran = desk.run("stop")
+    ran = harness.run("stop")
     assert (ran.code, "worker-1 run without a supervisord" in ran.err) == (7, True)
 
 
-def test_holds_keep_their_reason(desk: CliDesk) -> None:
-    desk.queue(TaskSpec(id="a", name="A"))
-    desk.run("hold", "a")
-    assert desk.run("task-info", "a", "--json").json["hold_reason"] == HoldReason.BY_PERSON
+def test_holds_keep_their_reason(harness: CliHarness) -> None:
+    harness.queue(TaskSpec(id="a", name="A"))
+    harness.run("hold", "a")
+    assert harness.run("task-info", "a", "--json").json["hold_reason"] == HoldReason.BY_PERSON
 
 
-def test_a_task_whose_worker_cannot_be_seen_continues_only_when_the_user_confirms(desk: CliDesk) -> None:
-    desk.queue(TaskSpec(id="t", name="T"))
-    desk.claim(worker=replace(ProcessId.mine(), pid_ns=1))
-    with desk.open() as database:
+def test_a_task_whose_worker_cannot_be_seen_continues_only_when_the_user_confirms(harness: CliHarness) -> None:
+    harness.queue(TaskSpec(id="t", name="T"))
+    harness.claim(worker=replace(ProcessId.mine(), pid_ns=1))
+    with harness.open() as database:
         attempt = database.recovery.open_attempts()[0]
         database.recovery.fence(attempt, crash("no heartbeat"))
         database.recovery.hold_unproven(attempt, "seen: process 7 in another pid namespace")
-    refused = desk.run("release", "t")
+    refused = harness.run("release", "t")
     assert (refused.code, "--gone" in refused.err) == (6, True)
-    unsure = desk.run("release", "t", "--gone")
+    unsure = harness.run("release", "t", "--gone")
     assert unsure.code == 2
     assert "two agents work on the same task" in unsure.err
     assert "another pid namespace" in unsure.err
     assert "--yes" in unsure.err
-    assert desk.status_of("t") == "held"
-    assert desk.run("release", "t", "--gone", "--yes").code == 0
-    assert desk.status_of("t") == "not_started"
+    assert harness.status_of("t") == "held"
+    assert harness.run("release", "t", "--gone", "--yes").code == 0
+    assert harness.status_of("t") == "not_started"

@@ -9,22 +9,22 @@ import sys
 from pathlib import Path
 
 import pytest
-from cli_desk import CliDesk
+from cli_harness import CliHarness
 
 from swarm_shared.domain.models import TaskSpec
 
 
 @pytest.fixture
-def at(desk: CliDesk) -> CliDesk:
-    desk.queue(
+def at(harness: CliHarness) -> CliHarness:
+    harness.queue(
         TaskSpec(id="lib.roman", name="R", phase="build"),
         TaskSpec(id="lib.units", name="U", phase="build"),
         TaskSpec(id="release", name="L", phase="ship"),
     )
-    return desk
+    return harness
 
 
-def completed(at: CliDesk, *words: str) -> list[str]:
+def completed(at: CliHarness, *words: str) -> list[str]:
     """What the shell would offer for the last word."""
     line = " ".join(("amplifier-swarm", *words))
     asked = {"_AMPLIFIER_SWARM_COMPLETE": "bash_complete", "COMP_WORDS": line, "COMP_CWORD": str(len(words))}
@@ -36,31 +36,31 @@ def completed(at: CliDesk, *words: str) -> list[str]:
 
 
 @pytest.mark.parametrize("words", [("task-info", "lib.romn"), ("cancel", "lib.romn"), ("logs", "lib.romn")])
-def test_a_mistyped_id_is_answered_with_the_nearest_one(at: CliDesk, words: tuple[str, ...]) -> None:
+def test_a_mistyped_id_is_answered_with_the_nearest_one(at: CliHarness, words: tuple[str, ...]) -> None:
     ran = at.run(*words)
     assert (ran.code, ran.err) == (5, "error: no task 'lib.romn'\nhint: did you mean \"lib.roman\"?\n")
 
 
 @pytest.mark.parametrize("words", [("list-tasks", "--phase"), ("hold", "--yes", "--phase")])
-def test_an_unknown_phase_is_refused_with_the_nearest_or_all(at: CliDesk, words: tuple[str, ...]) -> None:
+def test_an_unknown_phase_is_refused_with_the_nearest_or_all(at: CliHarness, words: tuple[str, ...]) -> None:
     assert "did you mean 'build'?" in at.run(*words, "biuld").err
     ran = at.run(*words, "Nope")
     assert (ran.code, ran.out) == (5, "")
     assert ran.err == "error: no task has the phase 'Nope'\nhint: phases are: build, ship\n"
 
 
-def test_a_problem_that_stops_nothing_is_refused(at: CliDesk) -> None:
+def test_a_problem_that_stops_nothing_is_refused(at: CliHarness) -> None:
     ran = at.run("retry", "--failure", "abc", "--yes")
     assert ran.code == 5
     assert "no task has the problem 'abc'" in ran.err
 
 
-def test_a_filter_without_matches_says_that_nothing_was_changed(at: CliDesk) -> None:
+def test_a_filter_without_matches_says_that_nothing_was_changed(at: CliHarness) -> None:
     ran = at.run("retry", "--status", "failed", "--yes")
     assert (ran.code, ran.err) == (0, "no task matches; nothing was changed\n")
 
 
-def test_with_json_an_error_is_a_document_too(at: CliDesk) -> None:
+def test_with_json_an_error_is_a_document_too(at: CliHarness) -> None:
     for words, code in ((("task-info", "lib.romn"), 5), (("list-tasks", "--limit", "x"), 2)):
         ran = at.run(*words, "--json")
         assert ran.code == code
@@ -69,17 +69,17 @@ def test_with_json_an_error_is_a_document_too(at: CliDesk) -> None:
         assert shown["exit_code"] == code
 
 
-def test_the_shell_completes_ids_and_phases(at: CliDesk) -> None:
+def test_the_shell_completes_ids_and_phases(at: CliHarness) -> None:
     assert completed(at, "task-info", "lib") == ["lib.roman", "lib.units"]
     assert completed(at, "list-tasks", "--phase", "b") == ["build"]
 
 
-def test_without_a_database_the_shell_is_offered_nothing(at: CliDesk) -> None:
+def test_without_a_database_the_shell_is_offered_nothing(at: CliHarness) -> None:
     at.db.unlink()
     assert completed(at, "task-info", "lib") == []
 
 
-def test_the_shell_completes_branches(at: CliDesk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_shell_completes_branches(at: CliHarness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     create = (
         "git init -qb main && git -c user.name=t -c user.email=t commit -q --allow-empty -m begin && git branch mine"
     )

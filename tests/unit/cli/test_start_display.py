@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from queue_desk import PASSED, QueueDesk, failed
+from queue_harness import PASSED, QueueHarness, failed
 
 from amplifier_swarm.start.live import LiveProgress
 from amplifier_swarm.start.logs import LogTail
@@ -25,34 +25,36 @@ from swarm_shared.store.queue.swarm import DISK_LOW, DRAINED, PAUSED
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> QueueDesk:
-    return QueueDesk(tmp_path, budgets=Budgets(max_retries=0))
+def harness(tmp_path: Path) -> QueueHarness:
+    return QueueHarness(tmp_path, budgets=Budgets(max_retries=0))
 
 
-def view_of(desk: QueueDesk, **more: Any) -> View:
+def view_of(harness: QueueHarness, **more: Any) -> View:
     values: dict[str, Any] = {
-        "queue": read_queue(desk.db),
-        "running": desk.db.tasks.running(),
-        "workers": desk.db.workers.shown(),
-        "prospect": desk.db.prospects.now(),
-        "now_ms": desk.clock.wall_ms(),
+        "queue": read_queue(harness.db),
+        "running": harness.db.tasks.running(),
+        "workers": harness.db.workers.shown(),
+        "prospect": harness.db.prospects.now(),
+        "now_ms": harness.clock.wall_ms(),
         "elapsed_s": 60.0,
         "link": None,
     }
     return View(**{**values, **more})
 
 
-def summary(desk: QueueDesk, elapsed_s: float = 60.0) -> str:
+def summary(harness: QueueHarness, elapsed_s: float = 60.0) -> str:
     return "\n".join(
-        summary_lines(desk.db, read_queue(desk.db), mark=0, elapsed_s=elapsed_s, end=End(exit_code=8, headline="ended"))
+        summary_lines(
+            harness.db, read_queue(harness.db), mark=0, elapsed_s=elapsed_s, end=End(exit_code=8, headline="ended")
+        )
     )
 
 
-def test_the_summary_counts_groups_hours_attempts_and_rate(desk: QueueDesk) -> None:
-    desk.add(TaskSpec(id="a", name="a", estimated_hours=1.5), "b", "c")
-    desk.run()
-    desk.run(failed(FailureClass.QUALITY, "no\nmore"))
-    text = summary(desk)
+def test_the_summary_counts_groups_hours_attempts_and_rate(harness: QueueHarness) -> None:
+    harness.add(TaskSpec(id="a", name="a", estimated_hours=1.5), "b", "c")
+    harness.run()
+    harness.run(failed(FailureClass.QUALITY, "no\nmore"))
+    text = summary(harness)
     assert re.search(r"completed +1 +1\.5", text)
     assert re.search(r"failed +1 +0\.0", text)
     assert re.search(r"total +3 +1\.5", text)
@@ -61,138 +63,138 @@ def test_the_summary_counts_groups_hours_attempts_and_rate(desk: QueueDesk) -> N
     assert "amplifier-swarm start" in text
 
 
-def test_a_run_with_attempts_offers_a_report_also_when_all_is_done(desk: QueueDesk) -> None:
-    desk.add("a")
-    assert "amplifier-swarm report" not in summary(desk)
-    desk.run()
-    text = summary(desk)
-    assert f"amplifier-swarm report --html report.html --db {desk.db.path}" in text
+def test_a_run_with_attempts_offers_a_report_also_when_all_is_done(harness: QueueHarness) -> None:
+    harness.add("a")
+    assert "amplifier-swarm report" not in summary(harness)
+    harness.run()
+    text = summary(harness)
+    assert f"amplifier-swarm report --html report.html --db {harness.db.path}" in text
     assert "amplifier-swarm start" not in text
 
 
-def test_what_a_run_was_told_of_place_and_agents_is_said_again_to_continue(desk: QueueDesk) -> None:
-    desk.add("a")
+def test_what_a_run_was_told_of_place_and_agents_is_said_again_to_continue(harness: QueueHarness) -> None:
+    harness.add("a")
     flags = {"project_root": "/a b", "workers": 3, "validation": False, "dashboard_port": 9000}
     again = words_again(resolve(flags, {"SWARM_AGENT_CLI": "command"}))
     assert again == " --project-root '/a b' --workers 3 --no-validation"
     lines = summary_lines(
-        desk.db, read_queue(desk.db), mark=0, elapsed_s=1, end=End(exit_code=8, headline="ended"), again=again
+        harness.db, read_queue(harness.db), mark=0, elapsed_s=1, end=End(exit_code=8, headline="ended"), again=again
     )
     assert lines[-1].endswith(f"{again}    (continue)")
 
 
-def test_the_summary_counts_only_this_runs_attempts(desk: QueueDesk) -> None:
-    desk.add("a", "b")
-    desk.run()
-    mark = desk.db.runs.mark()
-    desk.run()
-    assert desk.db.runs.effort_since(mark).attempts == 1
+def test_the_summary_counts_only_this_runs_attempts(harness: QueueHarness) -> None:
+    harness.add("a", "b")
+    harness.run()
+    mark = harness.db.runs.mark()
+    harness.run()
+    assert harness.db.runs.effort_since(mark).attempts == 1
 
 
-def test_a_refused_landing_is_counted_as_that_and_not_as_a_pass(desk: QueueDesk) -> None:
-    desk.add("a")
+def test_a_refused_landing_is_counted_as_that_and_not_as_a_pass(harness: QueueHarness) -> None:
+    harness.add("a")
     for _ in range(3):
-        desk.run(replace(PASSED, base_sha="base", head_sha="head"))
-        landing = desk.db.landings.claim(desk.claimant())
+        harness.run(replace(PASSED, base_sha="base", head_sha="head"))
+        landing = harness.db.landings.claim(harness.claimant())
         assert landing is not None
-        desk.settle(landing.claim, failed(FailureClass.QUALITY, "conflict", raced=True))
-    assert "0 passed in 3 attempts, 3 landings refused" in summary(desk)
+        harness.settle(landing.claim, failed(FailureClass.QUALITY, "conflict", raced=True))
+    assert "0 passed in 3 attempts, 3 landings refused" in summary(harness)
 
 
-def test_unknown_tokens_and_cost_are_left_out_and_known_ones_are_summed(desk: QueueDesk) -> None:
-    desk.add("a", "b", "c")
-    desk.run()
-    assert not re.search(r"\d tokens|\$", summary(desk))
-    desk.run(failed(FailureClass.QUALITY, tokens=1500, cost_usd=0.25))
-    desk.run(failed(FailureClass.QUALITY, tokens=500, cost_usd=0.5))
-    assert "2,000 tokens, $0.75" in summary(desk)
+def test_unknown_tokens_and_cost_are_left_out_and_known_ones_are_summed(harness: QueueHarness) -> None:
+    harness.add("a", "b", "c")
+    harness.run()
+    assert not re.search(r"\d tokens|\$", summary(harness))
+    harness.run(failed(FailureClass.QUALITY, tokens=1500, cost_usd=0.25))
+    harness.run(failed(FailureClass.QUALITY, tokens=500, cost_usd=0.5))
+    assert "2,000 tokens, $0.75" in summary(harness)
 
 
-def test_long_lists_are_cut_and_say_so(desk: QueueDesk) -> None:
-    desk.add(*(f"t{n}" for n in range(23)))
+def test_long_lists_are_cut_and_say_so(harness: QueueHarness) -> None:
+    harness.add(*(f"t{n}" for n in range(23)))
     for _ in range(23):
-        desk.run(failed(FailureClass.QUALITY))
-    assert "  and 3 more" in summary(desk)
+        harness.run(failed(FailureClass.QUALITY))
+    assert "  and 3 more" in summary(harness)
 
 
-def test_names_from_task_files_cannot_act_on_the_terminal(desk: QueueDesk) -> None:
-    desk.add(TaskSpec(id="a\x1b[31m", name="a"))
-    desk.run(failed(FailureClass.QUALITY, "\x1b]0;title\x07boom"))
-    assert "\x1b" not in summary(desk)
+def test_names_from_task_files_cannot_act_on_the_terminal(harness: QueueHarness) -> None:
+    harness.add(TaskSpec(id="a\x1b[31m", name="a"))
+    harness.run(failed(FailureClass.QUALITY, "\x1b]0;title\x07boom"))
+    assert "\x1b" not in summary(harness)
 
 
 @pytest.mark.parametrize(
     ("flag", "text"),
     [(PAUSED, "paused by ada (lunch); to continue: amplifier-swarm resume"), (DISK_LOW, "no tasks start: lunch")],
 )
-def test_a_flag_that_stops_the_queue_is_reported_with_what_to_do(desk: QueueDesk, flag: str, text: str) -> None:
-    desk.add("a")
-    desk.claimant()
-    desk.db.swarm.set_flag(flag, actor="ada", reason="lunch")
-    assert text in (view_of(desk).obstacle_text() or "")
+def test_a_flag_that_stops_the_queue_is_reported_with_what_to_do(harness: QueueHarness, flag: str, text: str) -> None:
+    harness.add("a")
+    harness.claimant()
+    harness.db.swarm.set_flag(flag, actor="ada", reason="lunch")
+    assert text in (view_of(harness).obstacle_text() or "")
 
 
-def test_a_held_provider_is_reported_with_its_end_or_with_what_to_do(desk: QueueDesk) -> None:
-    desk.add("a")
-    desk.run(failed(FailureClass.PROVIDER, trouble=Trouble(kind=TroubleKind.THROTTLED, text="slow down", wait_s=90)))
-    assert "command is held (throttled: slow down); next try in 1 m 30 s" in (view_of(desk).obstacle_text() or "")
-    desk.db.swarm.resume(actor="ada")
-    desk.clock.pass_s(1)
-    desk.run(failed(FailureClass.PROVIDER, trouble=Trouble(kind=TroubleKind.QUOTA, text="no credit")))
-    assert "once that is fixed: amplifier-swarm resume" in (view_of(desk).obstacle_text() or "")
+def test_a_held_provider_is_reported_with_its_end_or_with_what_to_do(harness: QueueHarness) -> None:
+    harness.add("a")
+    harness.run(failed(FailureClass.PROVIDER, trouble=Trouble(kind=TroubleKind.THROTTLED, text="slow down", wait_s=90)))
+    assert "command is held (throttled: slow down); next try in 1 m 30 s" in (view_of(harness).obstacle_text() or "")
+    harness.db.swarm.resume(actor="ada")
+    harness.clock.pass_s(1)
+    harness.run(failed(FailureClass.PROVIDER, trouble=Trouble(kind=TroubleKind.QUOTA, text="no credit")))
+    assert "once that is fixed: amplifier-swarm resume" in (view_of(harness).obstacle_text() or "")
 
 
-def test_without_any_worker_it_says_so_but_not_while_they_come_up(desk: QueueDesk) -> None:
-    desk.add("a")
-    starting = view_of(desk, starting=3)
+def test_without_any_worker_it_says_so_but_not_while_they_come_up(harness: QueueHarness) -> None:
+    harness.add("a")
+    starting = view_of(harness, starting=3)
     assert (starting.obstacle_text(), starting.starting_text()) == (None, "starting 3 workers …")
-    assert "no worker is running" in (view_of(desk).obstacle_text() or "")
-    assert view_of(desk).starting_text() == ""
-    desk.claimant()
-    assert view_of(desk).obstacle_text() is None
+    assert "no worker is running" in (view_of(harness).obstacle_text() or "")
+    assert view_of(harness).starting_text() == ""
+    harness.claimant()
+    assert view_of(harness).obstacle_text() is None
 
 
-def test_while_something_runs_nothing_is_in_the_way(desk: QueueDesk) -> None:
-    desk.add("a", "b")
-    desk.start()
-    desk.db.swarm.set_flag(PAUSED, actor="ada")
-    assert view_of(desk).obstacle_text() is None
+def test_while_something_runs_nothing_is_in_the_way(harness: QueueHarness) -> None:
+    harness.add("a", "b")
+    harness.start()
+    harness.db.swarm.set_flag(PAUSED, actor="ada")
+    assert view_of(harness).obstacle_text() is None
 
 
-def test_the_end_is_named_by_the_clock_and_by_the_time_to_it(desk: QueueDesk) -> None:
-    desk.add(TaskSpec(id="a", name="a"), TaskSpec(id="b", name="b", estimated_hours=8))
-    claim = desk.start()
-    desk.clock.pass_s(6)
-    desk.settle(claim)
-    desk.start()
-    shown = view_of(desk).eta_text()
+def test_the_end_is_named_by_the_clock_and_by_the_time_to_it(harness: QueueHarness) -> None:
+    harness.add(TaskSpec(id="a", name="a"), TaskSpec(id="b", name="b", estimated_hours=8))
+    claim = harness.start()
+    harness.clock.pass_s(6)
+    harness.settle(claim)
+    harness.start()
+    shown = view_of(harness).eta_text()
     assert shown.startswith("done about ")
     assert shown.endswith("(in 8 h 00 m)")
 
 
-def test_a_drain_names_what_it_waits_for(desk: QueueDesk) -> None:
-    desk.add("a", "b")
-    desk.start()
-    desk.db.swarm.set_flag(DRAINED, actor="ada")
-    assert view_of(desk).ending_text() == "draining, requested by ada; waiting for a"
+def test_a_drain_names_what_it_waits_for(harness: QueueHarness) -> None:
+    harness.add("a", "b")
+    harness.start()
+    harness.db.swarm.set_flag(DRAINED, actor="ada")
+    assert view_of(harness).ending_text() == "draining, requested by ada; waiting for a"
 
 
-def test_events_become_lines_and_history_does_not(desk: QueueDesk) -> None:
-    desk.add("a")
-    desk.settle(desk.start(), PASSED)
-    lines = [line for event in desk.db.events.newest(50) if (line := event_line(event))]
+def test_events_become_lines_and_history_does_not(harness: QueueHarness) -> None:
+    harness.add("a")
+    harness.settle(harness.start(), PASSED)
+    lines = [line for event in harness.db.events.newest(50) if (line := event_line(event))]
     assert lines == ["✓ a completed"]
 
 
-def test_the_live_frame_shows_texts_as_they_are_and_fits_a_narrow_terminal(desk: QueueDesk) -> None:
-    desk.add(TaskSpec(id="a", name="[red]not markup[/red] " * 5))
-    desk.start()
+def test_the_live_frame_shows_texts_as_they_are_and_fits_a_narrow_terminal(harness: QueueHarness) -> None:
+    harness.add(TaskSpec(id="a", name="[red]not markup[/red] " * 5))
+    harness.start()
     stream = io.StringIO()
     live = LiveProgress(stream)
     live._console.width = 60
     live.event("✗ b failed: " + "x" * 200)
-    live.show(view_of(desk, link="http://127.0.0.1:8765/#t=abc"))
-    live._console.print(live._frame(view_of(desk, link="http://127.0.0.1:8765/#t=abc")))
+    live.show(view_of(harness, link="http://127.0.0.1:8765/#t=abc"))
+    live._console.print(live._frame(view_of(harness, link="http://127.0.0.1:8765/#t=abc")))
     live.close()
     shown = stream.getvalue()
     assert "[red]not markup[/red]" in shown
@@ -208,19 +210,19 @@ class Gone(io.StringIO):
         raise OSError(5, "Input/output error")
 
 
-def test_a_terminal_that_has_gone_does_not_end_the_run(desk: QueueDesk) -> None:
+def test_a_terminal_that_has_gone_does_not_end_the_run(harness: QueueHarness) -> None:
     for progress in (PlainProgress(Gone()), LiveProgress(Gone())):
         progress.event("x")
         progress.say("x")
-        progress.show(view_of(desk))
+        progress.show(view_of(harness))
         progress.close()
 
 
-def test_what_is_no_terminal_gets_plain_lines_with_the_link_once(desk: QueueDesk) -> None:
+def test_what_is_no_terminal_gets_plain_lines_with_the_link_once(harness: QueueHarness) -> None:
     stream = io.StringIO()
     progress = progress_for(stream, plain=False)
     for _ in range(3):
-        progress.show(view_of(desk, link="http://127.0.0.1:8765"))
+        progress.show(view_of(harness, link="http://127.0.0.1:8765"))
     assert re.fullmatch(r"\d\d:\d\d:\d\d dashboard: http://127\.0\.0\.1:8765\n", stream.getvalue())
 
 
@@ -244,11 +246,11 @@ def test_the_log_tail_shows_whole_new_lines_and_follows_a_rotation(tmp_path: Pat
 
 
 def test_what_follows_an_interruption_is_no_retry(tmp_path: Path) -> None:
-    desk = QueueDesk(tmp_path, budgets=Budgets(max_retries=2))
-    desk.add("a")
-    mark = desk.db.runs.mark()
-    desk.run(failed(FailureClass.INTERRUPTED))
-    desk.run(failed(FailureClass.QUALITY))
-    desk.run()
-    effort = desk.db.runs.effort_since(mark)
+    harness = QueueHarness(tmp_path, budgets=Budgets(max_retries=2))
+    harness.add("a")
+    mark = harness.db.runs.mark()
+    harness.run(failed(FailureClass.INTERRUPTED))
+    harness.run(failed(FailureClass.QUALITY))
+    harness.run()
+    effort = harness.db.runs.effort_since(mark)
     assert (effort.attempts, effort.passed, effort.retries) == (3, 1, 1)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from queue_desk import QueueDesk, failed
+from queue_harness import QueueHarness, failed
 
 from amplifier_swarm.start.give_up import WORKERS_COME_WITHIN_S, GiveUp
 from amplifier_swarm.start.queue_state import MOVING, QueueState, read_queue
@@ -145,9 +145,9 @@ def test_a_run_without_any_worker_is_given_up_but_not_before_workers_had_time_to
 
 
 def test_only_agent_clis_of_tasks_that_could_start_count(tmp_path: Path) -> None:
-    desk = QueueDesk(tmp_path)
-    desk.add(TaskSpec(id="a", name="a", agent_cli="other"), TaskSpec(id="b", name="b", dependencies=("a",)))
-    assert desk.db.runs.agent_clis_left() == ("other",)
+    harness = QueueHarness(tmp_path)
+    harness.add(TaskSpec(id="a", name="a", agent_cli="other"), TaskSpec(id="b", name="b", dependencies=("a",)))
+    assert harness.db.runs.agent_clis_left() == ("other",)
 
 
 def test_keep_running_ends_only_for_a_user_or_an_agent_cli_that_cannot_start() -> None:
@@ -158,31 +158,31 @@ def test_keep_running_ends_only_for_a_user_or_an_agent_cli_that_cannot_start() -
 
 
 def test_two_failed_starts_of_the_agent_cli_end_the_run_and_a_new_run_forgets_them(tmp_path: Path) -> None:
-    desk = QueueDesk(tmp_path)
-    desk.add("a")
+    harness = QueueHarness(tmp_path)
+    harness.add("a")
     trouble = Trouble(kind=TroubleKind.STARTUP, text="no configuration")
     for _ in range(2):
-        assert read_queue(desk.db).unstartable is None
-        desk.run(failed(FailureClass.SETUP, trouble=trouble))
-        desk.clock.pass_s(60)
-    assert read_queue(desk.db).unstartable is not None
-    assert desk.db.runs.forget_failed_starts()
-    assert read_queue(desk.db).unstartable is None
+        assert read_queue(harness.db).unstartable is None
+        harness.run(failed(FailureClass.SETUP, trouble=trouble))
+        harness.clock.pass_s(60)
+    assert read_queue(harness.db).unstartable is not None
+    assert harness.db.runs.forget_failed_starts()
+    assert read_queue(harness.db).unstartable is None
 
 
 class Signals:
-    """A Stopping on a desk, with what it said."""
+    """A Stopping on a harness, and what it printed."""
 
     def __init__(self, folder: Path) -> None:
-        self.desk = QueueDesk(folder)
+        self.harness = QueueHarness(folder)
         self.said: list[str] = []
-        self.stopping = Stopping(self.desk.db, graceful_timeout_s=10, say=self.said.append)
+        self.stopping = Stopping(self.harness.db, graceful_timeout_s=10, say=self.said.append)
 
     def flags(self) -> set[str]:
-        return set(self.desk.db.swarm.flags())
+        return set(self.harness.db.swarm.flags())
 
     def follow(self) -> None:
-        self.stopping.follow(read_queue(self.desk.db))
+        self.stopping.follow(read_queue(self.harness.db))
 
 
 def test_the_first_signal_drains_the_second_stops_the_third_kills(tmp_path: Path) -> None:
@@ -194,7 +194,7 @@ def test_the_first_signal_drains_the_second_stops_the_third_kills(tmp_path: Path
     assert not run.stopping.out_of_patience
     run.stopping.politely(signal.SIGTERM)
     assert run.stopping.out_of_patience
-    verbs = [(row.verb, row.status, row.actor) for row in run.desk.db.control.newest(limit=5)]
+    verbs = [(row.verb, row.status, row.actor) for row in run.harness.db.control.newest(limit=5)]
     assert verbs == [("emergency_stop", "done", "SIGTERM to start"), ("drain", "done", "SIGINT to start")]
 
 
@@ -202,7 +202,7 @@ def test_after_a_resume_the_next_signal_is_the_first_again(tmp_path: Path) -> No
     run = Signals(tmp_path)
     run.stopping.politely(signal.SIGINT)
     run.follow()
-    run.desk.db.swarm.resume(actor="ada")
+    run.harness.db.swarm.resume(actor="ada")
     run.follow()
     run.stopping.politely(signal.SIGINT)
     assert run.flags() == {DRAINED}
@@ -214,27 +214,27 @@ def test_a_drain_past_its_graceful_timeout_becomes_an_emergency_stop_and_that_is
     run = Signals(tmp_path)
     run.stopping.politely(signal.SIGINT)
     run.follow()
-    run.desk.clock.pass_s(19)
+    run.harness.clock.pass_s(19)
     run.follow()
     assert run.flags() == {DRAINED}
-    run.desk.clock.pass_s(2)
-    assert run.stopping.follow(read_queue(run.desk.db)), (
+    run.harness.clock.pass_s(2)
+    assert run.stopping.follow(read_queue(run.harness.db)), (
         "the loop must look again, as its own commit shows in no version"
     )
     assert EMERGENCY_STOP in run.flags()
     run.follow()
-    run.desk.clock.pass_s(11)
+    run.harness.clock.pass_s(11)
     run.follow()
     assert not run.stopping.out_of_patience
-    run.desk.clock.pass_s(2)
+    run.harness.clock.pass_s(2)
     run.follow()
     assert run.stopping.out_of_patience
 
 
 def test_an_emergency_stop_that_cannot_be_stored_ends_the_suite_anyway(tmp_path: Path) -> None:
     run = Signals(tmp_path)
-    run.desk.db.connection.busy_timeout_s = 0.05
-    writer = Connection(run.desk.path)
+    run.harness.db.connection.busy_timeout_s = 0.05
+    writer = Connection(run.harness.path)
     with writer.transaction():
         run.stopping.politely(signal.SIGINT)
         assert any("cannot store the drain" in text for text in run.said)

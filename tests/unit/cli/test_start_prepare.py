@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import pytest
 from live_swarm import wait_until
-from queue_desk import QueueDesk
+from queue_harness import QueueHarness
 
 from amplifier_swarm.orchestrator import command
 from amplifier_swarm.start.exclusive import exclusive_run, wait_for_earlier_run
@@ -80,20 +80,20 @@ def test_services_get_every_setting_that_was_given_and_paths_that_hold_anywhere(
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[QueueDesk]:
-    made = QueueDesk(tmp_path)
+def harness(tmp_path: Path) -> Iterator[QueueHarness]:
+    made = QueueHarness(tmp_path)
     yield made
     made.db.close()
 
 
-def test_of_two_runs_on_one_database_the_second_is_refused(desk: QueueDesk, tmp_path: Path) -> None:
+def test_of_two_runs_on_one_database_the_second_is_refused(harness: QueueHarness, tmp_path: Path) -> None:
     with (
-        exclusive_run(tmp_path, desk.db),
+        exclusive_run(tmp_path, harness.db),
         pytest.raises(StateError, match="another run"),
-        exclusive_run(tmp_path, desk.db),
+        exclusive_run(tmp_path, harness.db),
     ):
         pass
-    with exclusive_run(tmp_path, desk.db):
+    with exclusive_run(tmp_path, harness.db):
         pass
 
 
@@ -110,14 +110,16 @@ def stop(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def wait(desk: QueueDesk, folder: Path, while_waiting: list[object], *, client: SupervisorClient | None = None) -> None:
+def wait(
+    harness: QueueHarness, folder: Path, while_waiting: list[object], *, client: SupervisorClient | None = None
+) -> None:
     def step(seconds: float) -> None:
-        desk.clock.pass_s(seconds)
+        harness.clock.pass_s(seconds)
         if while_waiting:
             stop(while_waiting.pop())  # type: ignore[arg-type]
 
     wait_for_earlier_run(
-        desk.db,
+        harness.db,
         client or SupervisorClient(folder / "none.sock"),
         worker_ids=frozenset({"worker-1"}),
         wait=step,
@@ -125,37 +127,37 @@ def wait(desk: QueueDesk, folder: Path, while_waiting: list[object], *, client: 
     )
 
 
-def test_a_reaper_of_the_service_mode_keeps_a_run_from_beginning(desk: QueueDesk, tmp_path: Path) -> None:
+def test_a_reaper_of_the_service_mode_keeps_a_run_from_beginning(harness: QueueHarness, tmp_path: Path) -> None:
     reaper = service(None)
     try:
         found = ProcessId.of(reaper.pid)
         assert found is not None
-        desk.db.swarm.register_service("reaper", found)
+        harness.db.swarm.register_service("reaper", found)
         with pytest.raises(StateError, match=rf"swarm-reaper \(process {reaper.pid}\)"):
-            wait(desk, tmp_path, [])
+            wait(harness, tmp_path, [])
     finally:
         stop(reaper)
-    wait(desk, tmp_path, [])
+    wait(harness, tmp_path, [])
 
 
-def test_the_rest_of_a_run_whose_start_is_dead_is_waited_for(desk: QueueDesk, tmp_path: Path) -> None:
+def test_the_rest_of_a_run_whose_start_is_dead_is_waited_for(harness: QueueHarness, tmp_path: Path) -> None:
     rest = service(f"{os.getpid()}:1")  # another process had our pid
     found = ProcessId.of(rest.pid)
     assert found is not None
-    desk.db.swarm.register_service("reaper", found)
-    desk.db.workers.register("worker-1", found, found, lease_s=100)
-    wait(desk, tmp_path, [rest])
+    harness.db.swarm.register_service("reaper", found)
+    harness.db.workers.register("worker-1", found, found, lease_s=100)
+    wait(harness, tmp_path, [rest])
     assert rest.poll() is not None
 
 
-def test_the_rest_of_a_run_that_does_not_end_is_named(desk: QueueDesk, tmp_path: Path) -> None:
+def test_the_rest_of_a_run_that_does_not_end_is_named(harness: QueueHarness, tmp_path: Path) -> None:
     rest = service(f"{os.getpid()}:1")
     try:
         found = ProcessId.of(rest.pid)
         assert found is not None
-        desk.db.workers.register("worker-1", found, found, lease_s=100)
+        harness.db.workers.register("worker-1", found, found, lease_s=100)
         with pytest.raises(StateError, match="worker-1"):
-            wait(desk, tmp_path, [])
+            wait(harness, tmp_path, [])
     finally:
         stop(rest)
 
@@ -171,26 +173,28 @@ class Supervisord(SupervisorClient):
 
 
 def test_a_supervisord_on_its_way_down_is_waited_for_though_its_services_are_gone(
-    desk: QueueDesk, tmp_path: Path
+    harness: QueueHarness, tmp_path: Path
 ) -> None:
     refusal = SupervisorRefused("SHUTDOWN_STATE", fault=SHUTDOWN_STATE)
     stopping = Supervisord(refusal, SupervisorUnreachable("it did not answer"), refusal, SupervisorAbsent("gone"))
-    wait(desk, tmp_path, [], client=stopping)
+    wait(harness, tmp_path, [], client=stopping)
     assert len(stopping.says) == 1
 
 
-def test_a_supervisord_that_neither_answers_nor_ends_is_named(desk: QueueDesk, tmp_path: Path) -> None:
+def test_a_supervisord_that_neither_answers_nor_ends_is_named(harness: QueueHarness, tmp_path: Path) -> None:
     with pytest.raises(StateError, match="supervisord"):
-        wait(desk, tmp_path, [], client=Supervisord(SupervisorUnreachable("it did not answer")))
+        wait(harness, tmp_path, [], client=Supervisord(SupervisorUnreachable("it did not answer")))
 
 
-def test_a_reaper_of_another_container_is_believed_only_while_it_gives_signs(desk: QueueDesk, tmp_path: Path) -> None:
+def test_a_reaper_of_another_container_is_believed_only_while_it_gives_signs(
+    harness: QueueHarness, tmp_path: Path
+) -> None:
     elsewhere = ProcessId(pid=1, start_time=1, boot_id=ProcessId.mine().boot_id, pid_ns=1)
-    desk.db.swarm.register_service("reaper", elsewhere)
+    harness.db.swarm.register_service("reaper", elsewhere)
     with pytest.raises(StateError):
-        wait(desk, tmp_path, [])
-    desk.clock.pass_s(61)
-    wait(desk, tmp_path, [])
+        wait(harness, tmp_path, [])
+    harness.clock.pass_s(61)
+    wait(harness, tmp_path, [])
 
 
 BELOW = """\

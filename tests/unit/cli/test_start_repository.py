@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from repositories import Desk as Project
+from repositories import Harness as Project
 from repositories import Sandbox
 
 from amplifier_swarm.start.checks.run_repository import check_repository, left_to_land

@@ -6,8 +6,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from dashboard_desk import DashboardDesk
-from queue_desk import failed
+from dashboard_harness import DashboardHarness
+from queue_harness import failed
 
 from swarm_shared.domain.models import FailureClass, Role, Stage, TaskSpec
 
@@ -43,16 +43,16 @@ XSS = (
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> DashboardDesk:
-    return DashboardDesk(tmp_path)
+def harness(tmp_path: Path) -> DashboardHarness:
+    return DashboardHarness(tmp_path)
 
 
-def test_status_counts_and_names_what_runs(desk: DashboardDesk) -> None:
-    desk.add(TaskSpec(id="1", name="one", estimated_hours=2), TaskSpec(id="2", name="two", estimated_hours=1))
-    claim = desk.start()
-    session = desk.db.connection.value("SELECT max(id) FROM sessions")
-    desk.db.output.append(session, [(1, b"\x1b[32mfirst\x1b[0m\nlast line\n\n")], position=0, limit_bytes=10**6)
-    status = desk.get("/api/status").get_json()
+def test_status_counts_and_names_what_runs(harness: DashboardHarness) -> None:
+    harness.add(TaskSpec(id="1", name="one", estimated_hours=2), TaskSpec(id="2", name="two", estimated_hours=1))
+    claim = harness.start()
+    session = harness.db.connection.value("SELECT max(id) FROM sessions")
+    harness.db.output.append(session, [(1, b"\x1b[32mfirst\x1b[0m\nlast line\n\n")], position=0, limit_bytes=10**6)
+    status = harness.get("/api/status").get_json()
     assert status["tasks"]["total"] == {"count": 2, "hours": 3.0}
     assert status["tasks"]["in_progress"]["count"] == 1
     [row] = status["running"]
@@ -60,74 +60,74 @@ def test_status_counts_and_names_what_runs(desk: DashboardDesk) -> None:
     assert status["workers"][0]["current_task_id"] == claim.task_id
     assert status["auth"] == "token"
     assert (status["isolation"], status["lands_on"]) == (None, None)
-    desk.db.swarm.note_workplace("none")
-    assert desk.get("/api/status").get_json()["isolation"] == "none"
+    harness.db.swarm.note_workplace("none")
+    assert harness.get("/api/status").get_json()["isolation"] == "none"
 
 
-def test_what_just_ended_is_listed_newest_first(desk: DashboardDesk) -> None:
-    desk.add("1", "2", "3", "4")
-    desk.run()
-    desk.clock.pass_s(1)
-    desk.run()
+def test_what_just_ended_is_listed_newest_first(harness: DashboardHarness) -> None:
+    harness.add("1", "2", "3", "4")
+    harness.run()
+    harness.clock.pass_s(1)
+    harness.run()
     for _ in range(3):
-        desk.clock.pass_s(1)
-        desk.run(failed(FailureClass.QUALITY, "tests are red"))
-    status = desk.get("/api/status").get_json()
+        harness.clock.pass_s(1)
+        harness.run(failed(FailureClass.QUALITY, "tests are red"))
+    status = harness.get("/api/status").get_json()
     assert [row["id"] for row in status["just_finished"]] == ["2", "1"]
     assert [(row["id"], row["last_error"]) for row in status["just_failed"]] == [("3", "tests are red")]
 
 
 @pytest.mark.parametrize("task_id", ODD_IDS)
-def test_any_id_is_found_under_its_address(desk: DashboardDesk, task_id: str) -> None:
-    desk.add(task_id)
-    desk.run()
+def test_any_id_is_found_under_its_address(harness: DashboardHarness, task_id: str) -> None:
+    harness.add(task_id)
+    harness.run()
     address = f"/api/tasks/{quote(task_id, safe='')}"
-    assert desk.get(address).get_json()["id"] == task_id
-    assert desk.get(f"{address}/attempts/1/log").get_json()["role"] == "builder"
-    assert desk.get(f"{address}/attempts/1/prompts").get_json()["prompts"][0]["prompt"] == "do it"
-    assert desk.post(f"{address}/retry").status_code == 202
-    assert desk.db.control.newest(limit=1)[0].target == task_id
+    assert harness.get(address).get_json()["id"] == task_id
+    assert harness.get(f"{address}/attempts/1/log").get_json()["role"] == "builder"
+    assert harness.get(f"{address}/attempts/1/prompts").get_json()["prompts"][0]["prompt"] == "do it"
+    assert harness.post(f"{address}/retry").status_code == 202
+    assert harness.db.control.newest(limit=1)[0].target == task_id
 
 
-def test_a_task_shows_its_attempts_links_log_and_verbs(desk: DashboardDesk) -> None:
-    desk.add("1", TaskSpec(id="2", name="two", dependencies=("1",), description="Do it well"))
+def test_a_task_shows_its_attempts_links_log_and_verbs(harness: DashboardHarness) -> None:
+    harness.add("1", TaskSpec(id="2", name="two", dependencies=("1",), description="Do it well"))
     for _ in range(3):
-        desk.run(failed(FailureClass.QUALITY))
-    one = desk.get("/api/tasks/1").get_json()
+        harness.run(failed(FailureClass.QUALITY))
+    one = harness.get("/api/tasks/1").get_json()
     assert [attempt["number"] for attempt in one["attempts"]] == [1, 2, 3]
     assert one["attempts"][0]["sessions"][0]["role"] == "builder"
     assert [link["id"] for link in one["dependents"]] == ["2"]
     assert one["verbs"] == ["retry", "cancel"]
     assert {event["event_type"] for event in one["log"]} >= {"claimed", "started", "failed"}
-    two = desk.get("/api/tasks/2").get_json()
+    two = harness.get("/api/tasks/2").get_json()
     assert two["needs"] == [{"id": "1", "name": "task 1", "status": "failed", "group": "failed"}]
     assert two["retry_is_chain"]
     assert two["definition"]["description"] == "Do it well"
-    assert desk.get("/api/tasks/3").status_code == 404
+    assert harness.get("/api/tasks/3").status_code == 404
 
 
-def test_pages_follow_each_other_without_gap_or_repetition(desk: DashboardDesk) -> None:
-    desk.add(*(TaskSpec(id=f"t{n}", name=f"n{n}", phase="p" if n % 2 else "q") for n in range(25)))
+def test_pages_follow_each_other_without_gap_or_repetition(harness: DashboardHarness) -> None:
+    harness.add(*(TaskSpec(id=f"t{n}", name=f"n{n}", phase="p" if n % 2 else "q") for n in range(25)))
     for parameters, expected in (("", 25), ("&phase=p", 12), ("&status=not_started", 25), ("&status=blocked", 0)):
         seen: list[str] = []
         cursor: int | None = 0
         while cursor is not None:
-            page = desk.get(f"/api/tasks?limit=4&cursor={cursor}{parameters}").get_json()
+            page = harness.get(f"/api/tasks?limit=4&cursor={cursor}{parameters}").get_json()
             seen += [task["id"] for task in page["tasks"]]
             assert page["total"] == expected
             cursor = page["cursor"]
         assert len(seen) == len(set(seen)) == expected
 
 
-def test_a_search_takes_words_qualifiers_and_beginnings_of_ids(desk: DashboardDesk) -> None:
-    desk.add(
+def test_a_search_takes_words_qualifiers_and_beginnings_of_ids(harness: DashboardHarness) -> None:
+    harness.add(
         TaskSpec(id="2.6.1", name="Parse the Grammar", phase="build"),
         TaskSpec(id="2.6.2", name="Parse errors", phase="build"),
         TaskSpec(id="3.1", name="Grammar tests", phase="test"),
     )
 
     def found(query: str) -> list[str]:
-        return [task["id"] for task in desk.get(f"/api/tasks?q={quote(query)}").get_json()["tasks"]]
+        return [task["id"] for task in harness.get(f"/api/tasks?q={quote(query)}").get_json()["tasks"]]
 
     assert found("grammar") == ["2.6.1", "3.1"]
     assert found("parse errors") == ["2.6.2"]
@@ -139,15 +139,15 @@ def test_a_search_takes_words_qualifiers_and_beginnings_of_ids(desk: DashboardDe
     assert found("nothing like it") == []
 
 
-def test_a_search_looks_at_type_priority_worker_error_and_time(desk: DashboardDesk) -> None:
-    desk.add(TaskSpec(id="old", name="old", max_retries=0, type="bug", priority=1))
-    desk.run(failed(FailureClass.QUALITY, "Timeout after 30 s"))
-    desk.clock.pass_s(3 * 3600)
-    desk.add(TaskSpec(id="new", name="new"))
-    desk.start("worker 7")
+def test_a_search_looks_at_type_priority_worker_error_and_time(harness: DashboardHarness) -> None:
+    harness.add(TaskSpec(id="old", name="old", max_retries=0, type="bug", priority=1))
+    harness.run(failed(FailureClass.QUALITY, "Timeout after 30 s"))
+    harness.clock.pass_s(3 * 3600)
+    harness.add(TaskSpec(id="new", name="new"))
+    harness.start("worker 7")
 
     def found(query: str) -> list[str]:
-        answer = desk.get(f"/api/tasks?q={quote(query)}").get_json()
+        answer = harness.get(f"/api/tasks?q={quote(query)}").get_json()
         assert "tasks" in answer, answer
         return [task["id"] for task in answer["tasks"]]
 
@@ -160,31 +160,31 @@ def test_a_search_looks_at_type_priority_worker_error_and_time(desk: DashboardDe
     assert found("since:1w") == found("since:1970-01-01") == ["old", "new"]
     assert found("status:failed since:1d error:timeout") == ["old"]
     for wrong in ("since:soon", "priority:urgent", "status:odd"):
-        response = desk.get(f"/api/tasks?q={quote(wrong)}")
+        response = harness.get(f"/api/tasks?q={quote(wrong)}")
         assert response.status_code == 400
         assert response.get_json()["error"]["hint"]
 
 
 def test_a_search_that_would_take_long_stops_and_can_continue(
-    desk: DashboardDesk, monkeypatch: pytest.MonkeyPatch
+    harness: DashboardHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("swarm_shared.store.views.browse.SEARCH_TIME_MS", -1)
-    desk.add("1", "2")
-    page = desk.get("/api/tasks?q=task").get_json()
+    harness.add("1", "2")
+    page = harness.get("/api/tasks?q=task").get_json()
     assert page["tasks"] == []
     assert page["total"] is None
     assert page["cursor"] == 0
 
 
 def test_a_search_over_many_tasks_continues_where_it_stopped(
-    desk: DashboardDesk, monkeypatch: pytest.MonkeyPatch
+    harness: DashboardHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("swarm_shared.store.views.browse.SEARCH_BATCH", 7)
-    desk.add(*(TaskSpec(id=f"t{n}", name="odd" if n % 2 else "even") for n in range(60)))
+    harness.add(*(TaskSpec(id=f"t{n}", name="odd" if n % 2 else "even") for n in range(60)))
     seen: list[str] = []
     cursor: int | None = 0
     while cursor is not None:
-        page = desk.get(f"/api/tasks?q=odd&limit=5&cursor={cursor}").get_json()
+        page = harness.get(f"/api/tasks?q=odd&limit=5&cursor={cursor}").get_json()
         seen += [task["id"] for task in page["tasks"]]
         cursor = page["cursor"]
     assert seen == [f"t{n}" for n in range(1, 60, 2)]
@@ -219,10 +219,10 @@ def test_a_search_over_many_tasks_continues_where_it_stopped(
         ("/static/%2e%2e/app.py", 404),
     ],
 )
-def test_odd_parameters_are_clamped_or_refused_in_words(desk: DashboardDesk, path: str, status: int) -> None:
-    desk.add("1")
-    desk.run()
-    response = desk.get(path)
+def test_odd_parameters_are_clamped_or_refused_in_words(harness: DashboardHarness, path: str, status: int) -> None:
+    harness.add("1")
+    harness.run()
+    response = harness.get(path)
     assert response.status_code == status
     if status != 200:
         error = response.get_json()["error"]
@@ -230,89 +230,91 @@ def test_odd_parameters_are_clamped_or_refused_in_words(desk: DashboardDesk, pat
         assert "<script>" not in error["message"]
 
 
-def test_lists_are_capped(desk: DashboardDesk) -> None:
-    desk.add(*(f"t{n}" for n in range(210)))
-    page = desk.get("/api/tasks?limit=100000").get_json()
+def test_lists_are_capped(harness: DashboardHarness) -> None:
+    harness.add(*(f"t{n}" for n in range(210)))
+    page = harness.get("/api/tasks?limit=100000").get_json()
     assert (len(page["tasks"]), page["limit"], page["total"]) == (200, 200, 210)
 
 
 @pytest.mark.parametrize("payload", XSS)
-def test_what_people_and_agents_wrote_stays_json(desk: DashboardDesk, payload: str) -> None:
-    desk.add(TaskSpec(id=f"id {payload}"[:150], name=payload, phase=payload, description=payload))
-    desk.run(failed(FailureClass.QUALITY, payload))
+def test_what_people_and_agents_wrote_stays_json(harness: DashboardHarness, payload: str) -> None:
+    harness.add(TaskSpec(id=f"id {payload}"[:150], name=payload, phase=payload, description=payload))
+    harness.run(failed(FailureClass.QUALITY, payload))
     for path in ("/api/status", "/api/tasks", "/api/log", f"/api/tasks?q={quote(payload)}"):
-        response = desk.get(path)
+        response = harness.get(path)
         assert response.mimetype == "application/json"
         assert response.get_json() is not None
-    assert desk.get("/api/tasks").get_json()["tasks"][0]["name"] == payload
+    assert harness.get("/api/tasks").get_json()["tasks"][0]["name"] == payload
 
 
-def test_a_log_is_read_from_any_byte_and_characters_stay_whole(desk: DashboardDesk) -> None:
-    desk.add("1")
-    claim = desk.take()
-    session = desk.db.queue.open_session(claim, role=Role.BUILDER, name="b", stage=Stage.BUILDING, prompt="p")
+def test_a_log_is_read_from_any_byte_and_characters_stay_whole(harness: DashboardHarness) -> None:
+    harness.add("1")
+    claim = harness.take()
+    session = harness.db.queue.open_session(claim, role=Role.BUILDER, name="b", stage=Stage.BUILDING, prompt="p")
     text = "grün, 漢字, 🐝 – " * 40
     data = text.encode()
     position = 0
     for start in range(0, len(data), 7):  # cuts characters in the middle
-        position = desk.db.output.append(session, [(1, data[start : start + 7])], position=position, limit_bytes=10**6)
+        position = harness.db.output.append(
+            session, [(1, data[start : start + 7])], position=position, limit_bytes=10**6
+        )
     read, following = "", 0
     while True:
-        answer = desk.get(f"/api/tasks/1/attempts/1/log?from={following}&limit=11").get_json()
+        answer = harness.get(f"/api/tasks/1/attempts/1/log?from={following}&limit=11").get_json()
         read += "".join(piece["text"] for piece in answer["pieces"])
         if not answer["pieces"]:
             break
         following = answer["next"]
     assert read == text
-    tail = desk.get("/api/tasks/1/attempts/1/log?from=-20").get_json()
+    tail = harness.get("/api/tasks/1/attempts/1/log?from=-20").get_json()
     assert tail["pieces"][0]["start"] == len(data) - 20
     assert not tail["ended"]
 
 
-def test_both_streams_come_in_order(desk: DashboardDesk) -> None:
-    desk.add("1")
-    claim = desk.take()
-    session = desk.db.queue.open_session(claim, role=Role.BUILDER, name="b", stage=Stage.BUILDING, prompt="p")
-    desk.db.output.append(session, [(1, b"out "), (2, b"err "), (1, b"out")], position=0, limit_bytes=10**6)
-    pieces = desk.get("/api/tasks/1/attempts/1/log").get_json()["pieces"]
+def test_both_streams_come_in_order(harness: DashboardHarness) -> None:
+    harness.add("1")
+    claim = harness.take()
+    session = harness.db.queue.open_session(claim, role=Role.BUILDER, name="b", stage=Stage.BUILDING, prompt="p")
+    harness.db.output.append(session, [(1, b"out "), (2, b"err "), (1, b"out")], position=0, limit_bytes=10**6)
+    pieces = harness.get("/api/tasks/1/attempts/1/log").get_json()["pieces"]
     assert [(piece["stream"], piece["text"]) for piece in pieces] == [(1, "out "), (2, "err "), (1, "out")]
 
 
-def test_an_unexpected_error_shows_an_id_only(desk: DashboardDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unexpected_error_shows_an_id_only(harness: DashboardHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     def explode(*_: object) -> None:
         raise RuntimeError("secret detail")
 
     monkeypatch.setattr("swarm_dashboard.web.shapes.workers", explode)
-    response = desk.get("/api/workers")
+    response = harness.get("/api/workers")
     assert response.status_code == 500
     assert "secret" not in response.get_data(as_text=True)
     assert response.get_json()["error"]["code"] == "internal"
 
 
-def test_a_database_that_is_gone_is_reported(desk: DashboardDesk) -> None:
-    assert desk.get("/api/status").status_code == 200
-    desk.db.close()
-    desk.path.unlink()
-    assert desk.get("/api/status").status_code == 503
+def test_a_database_that_is_gone_is_reported(harness: DashboardHarness) -> None:
+    assert harness.get("/api/status").status_code == 200
+    harness.db.close()
+    harness.path.unlink()
+    assert harness.get("/api/status").status_code == 503
 
 
-def test_metrics_count_the_queue(desk: DashboardDesk) -> None:
-    desk.add("1", "2")
-    desk.run()
-    text = desk.get("/metrics").get_data(as_text=True)
+def test_metrics_count_the_queue(harness: DashboardHarness) -> None:
+    harness.add("1", "2")
+    harness.run()
+    text = harness.get("/metrics").get_data(as_text=True)
     assert 'swarm_tasks{status="completed"} 1.0' in text
     assert 'swarm_tasks{status="not_started"} 1.0' in text
     assert 'swarm_workers{status="idle"}' in text or 'swarm_workers{status="starting"}' in text
 
 
-def test_the_sign_of_life_is_open_and_bare(desk: DashboardDesk) -> None:
-    response = desk.client.get("/healthz", headers={"Host": "localhost"})
+def test_the_sign_of_life_is_open_and_bare(harness: DashboardHarness) -> None:
+    response = harness.client.get("/healthz", headers={"Host": "localhost"})
     assert response.get_data(as_text=True) == "ok\n"
 
 
-def test_a_user_at_a_mistyped_address_gets_the_page_and_a_program_the_error(desk: DashboardDesk) -> None:
-    person = desk.get("/needs-you", Accept="text/html,*/*;q=0.8")
+def test_a_user_at_a_mistyped_address_gets_the_page_and_a_program_the_error(harness: DashboardHarness) -> None:
+    person = harness.get("/needs-you", Accept="text/html,*/*;q=0.8")
     assert (person.status_code, person.mimetype) == (404, "text/html")
     for path, accept in (("/needs-you", "*/*"), ("/api/nothing", "text/html"), ("/static/nothing.js", "text/html")):
-        program = desk.get(path, Accept=accept)
+        program = harness.get(path, Accept=accept)
         assert (program.status_code, program.get_json()["error"]["code"]) == (404, "not_found")

@@ -35,7 +35,7 @@ class _Pool:
         return self.futures[-1]
 
 
-class Desk:
+class Harness:
     """A worker between two ends of real sockets, on a clock that is moved by the test."""
 
     def __init__(self) -> None:
@@ -80,8 +80,8 @@ class Desk:
 
 
 @pytest.fixture
-def desk() -> Iterator[Desk]:
-    made = Desk()
+def harness() -> Iterator[Harness]:
+    made = Harness()
     yield made
     for client in made.clients:
         client.close()
@@ -98,44 +98,44 @@ def is_closed(client: socket.socket) -> bool:
 
 
 @pytest.mark.parametrize("request_", [GET, POST + b"null"])
-def test_a_request_gets_a_thread_with_its_last_byte(desk: Desk, request_: bytes) -> None:
-    client = desk.connect()
+def test_a_request_gets_a_thread_with_its_last_byte(harness: Harness, request_: bytes) -> None:
+    client = harness.connect()
     for byte in request_[:-1]:
-        desk.send(client, bytes([byte]))
-        assert desk.pool.given == []
-    desk.send(client, request_[-1:])
-    assert len(desk.pool.given) == 1
-    assert desk.pool.given[0].parser.unreader.read() == request_
+        harness.send(client, bytes([byte]))
+        assert harness.pool.given == []
+    harness.send(client, request_[-1:])
+    assert len(harness.pool.given) == 1
+    assert harness.pool.given[0].parser.unreader.read() == request_
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET / HT", GET[:-2], POST, POST + b"nul"])
-def test_an_unfinished_request_is_refused_when_its_time_is_over(desk: Desk, sent: bytes) -> None:
-    client = desk.connect(sent)
-    desk.pass_s(DEADLINE_S - 0.1)
+def test_an_unfinished_request_is_refused_when_its_time_is_over(harness: Harness, sent: bytes) -> None:
+    client = harness.connect(sent)
+    harness.pass_s(DEADLINE_S - 0.1)
     assert not is_closed(client)
-    desk.pass_s(0.1)
+    harness.pass_s(0.1)
     client.settimeout(5)
     assert client.recv(4096).startswith(b"HTTP/1.1 408 ")
     assert client.recv(1) == b""
-    desk.pass_s(LINGER_S)
-    assert (desk.worker.nr_conns, desk.pool.given) == (0, [])
+    harness.pass_s(LINGER_S)
+    assert (harness.worker.nr_conns, harness.pool.given) == (0, [])
 
 
-def test_bytes_that_drip_do_not_move_the_deadline(desk: Desk) -> None:
-    client = desk.connect()
+def test_bytes_that_drip_do_not_move_the_deadline(harness: Harness) -> None:
+    client = harness.connect()
     for _ in range(9):
-        desk.send(client, b"x")
-        desk.pass_s(1.0)
-    desk.send(client, b"x")
-    desk.pass_s(1.0)
+        harness.send(client, b"x")
+        harness.pass_s(1.0)
+    harness.send(client, b"x")
+    harness.pass_s(1.0)
     assert client.recv(4096).startswith(b"HTTP/1.1 408 ")
 
 
-def test_the_oldest_unfinished_connection_makes_place(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_oldest_unfinished_connection_makes_place(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gate, "MAX_UNFINISHED", 2)
-    first, second, third = (desk.connect(b"GET") for _ in range(3))
+    first, second, third = (harness.connect(b"GET") for _ in range(3))
     assert [is_closed(client) for client in (first, second, third)] == [True, False, False]
-    assert desk.worker.nr_conns == 2
+    assert harness.worker.nr_conns == 2
 
 
 @pytest.mark.parametrize(
@@ -146,69 +146,69 @@ def test_the_oldest_unfinished_connection_makes_place(desk: Desk, monkeypatch: p
         (b"GET /" + b"x" * MAX_HEAD_BYTES, b"431"),
     ],
 )
-def test_what_would_not_end_is_refused_at_once(desk: Desk, sent: bytes, status: bytes) -> None:
-    client = desk.connect(sent)
+def test_what_would_not_end_is_refused_at_once(harness: Harness, sent: bytes, status: bytes) -> None:
+    client = harness.connect(sent)
     assert client.recv(4096).split()[1] == status
     assert client.recv(1) == b""
-    assert desk.pool.given == []
+    assert harness.pool.given == []
 
 
-def test_a_client_that_asks_before_it_sends_its_body_is_answered(desk: Desk) -> None:
-    client = desk.connect(POST.replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n"))
+def test_a_client_that_asks_before_it_sends_its_body_is_answered(harness: Harness) -> None:
+    client = harness.connect(POST.replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n"))
     assert client.recv(4096).startswith(b"HTTP/1.1 100 ")
-    desk.send(client, b"null")
-    assert len(desk.pool.given) == 1
+    harness.send(client, b"null")
+    assert len(harness.pool.given) == 1
 
 
-def test_the_next_request_of_a_kept_connection_has_to_be_whole_as_well(desk: Desk) -> None:
-    client = desk.connect(GET)
-    desk.finish(0, keep=True)
-    desk.send(client, GET[:-1])
-    assert len(desk.pool.given) == 1
-    desk.send(client, GET[-1:])
-    assert len(desk.pool.given) == 2
-    desk.finish(1, keep=True)
-    desk.send(client, GET[:-1])
-    desk.pass_s(DEADLINE_S)
+def test_the_next_request_of_a_kept_connection_has_to_be_whole_as_well(harness: Harness) -> None:
+    client = harness.connect(GET)
+    harness.finish(0, keep=True)
+    harness.send(client, GET[:-1])
+    assert len(harness.pool.given) == 1
+    harness.send(client, GET[-1:])
+    assert len(harness.pool.given) == 2
+    harness.finish(1, keep=True)
+    harness.send(client, GET[:-1])
+    harness.pass_s(DEADLINE_S)
     assert client.recv(4096).startswith(b"HTTP/1.1 408 ")
 
 
-def test_a_client_that_does_not_close_holds_up_nobody(desk: Desk) -> None:
-    client = desk.connect(GET)
-    desk.finish(0, keep=False)  # returns at once; the library would wait for the client
+def test_a_client_that_does_not_close_holds_up_nobody(harness: Harness) -> None:
+    client = harness.connect(GET)
+    harness.finish(0, keep=False)  # returns at once; the library would wait for the client
     assert client.recv(1) == b""
-    assert desk.worker.nr_conns == 1
-    desk.pass_s(LINGER_S)
-    assert desk.worker.nr_conns == 0
+    assert harness.worker.nr_conns == 1
+    harness.pass_s(LINGER_S)
+    assert harness.worker.nr_conns == 0
 
 
-def test_who_does_not_read_the_answer_gives_way_to_who_waits_for_a_thread(desk: Desk) -> None:
-    page = desk.connect(b"GET /ws?ticket=1 HTTP/1.1\r\n\r\n")
-    slow = desk.connect(GET)
-    desk.pass_s(60.0)
+def test_who_does_not_read_the_answer_gives_way_to_who_waits_for_a_thread(harness: Harness) -> None:
+    page = harness.connect(b"GET /ws?ticket=1 HTTP/1.1\r\n\r\n")
+    slow = harness.connect(GET)
+    harness.pass_s(60.0)
     assert not is_closed(slow)  # no one waits
-    waiting = desk.connect(GET)
-    desk.pass_s(0.0)
+    waiting = harness.connect(GET)
+    harness.pass_s(0.0)
     assert [is_closed(client) for client in (page, slow, waiting)] == [False, True, False]
 
 
-def test_a_stopping_worker_waits_for_no_unfinished_request(desk: Desk) -> None:
-    client = desk.connect(b"GET")
-    desk.worker.alive = False
-    desk.pass_s(0.0)
+def test_a_stopping_worker_waits_for_no_unfinished_request(harness: Harness) -> None:
+    client = harness.connect(b"GET")
+    harness.worker.alive = False
+    harness.pass_s(0.0)
     assert is_closed(client)
-    assert desk.worker.nr_conns == 0
+    assert harness.worker.nr_conns == 0
 
 
 def test_without_descriptors_the_oldest_unfinished_connection_is_closed(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client = desk.connect(b"GET")
+    client = harness.connect(b"GET")
 
     class Listener:
         def accept(self) -> Any:
             raise OSError(24, "too many open files")
 
-    desk.worker.accept(Listener())
+    harness.worker.accept(Listener())
     assert is_closed(client)
-    desk.worker.accept(Listener())  # none left: no error
+    harness.worker.accept(Listener())  # none left: no error

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from dashboard_desk import HOST, DashboardDesk
+from dashboard_harness import HOST, DashboardHarness
 from werkzeug.test import TestResponse
 
 from swarm_dashboard.web.guard import HEADERS, OPEN_ENDPOINTS, SOCKET_ENDPOINT, host_is_ours
@@ -24,14 +24,14 @@ FOREIGN_SITES = ("cross-site", "same-site", "none")
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> DashboardDesk:
-    made = DashboardDesk(tmp_path)
+def harness(tmp_path: Path) -> DashboardHarness:
+    made = DashboardHarness(tmp_path)
     made.add("a/b c", "2")
     made.settle(made.start())
     return made
 
 
-def routes(desk: DashboardDesk) -> Iterator[tuple[str, str, str]]:
+def routes(harness: DashboardHarness) -> Iterator[tuple[str, str, str]]:
     """Every (method, address, endpoint) of the app, with parameters filled in."""
     values = {
         "task_id": "a/b c",
@@ -41,8 +41,8 @@ def routes(desk: DashboardDesk) -> Iterator[tuple[str, str, str]]:
         "rest": "nothing",
         "filename": "app.js",
     }
-    adapter = desk.app.url_map.bind(HOST)
-    for rule in desk.app.url_map.iter_rules():
+    adapter = harness.app.url_map.bind(HOST)
+    for rule in harness.app.url_map.iter_rules():
         if rule.endpoint == SOCKET_ENDPOINT:
             continue
         path = (
@@ -54,64 +54,64 @@ def routes(desk: DashboardDesk) -> Iterator[tuple[str, str, str]]:
             yield method, path, rule.endpoint
 
 
-def ask(desk: DashboardDesk, method: str, path: str, **headers: str | None) -> TestResponse:
+def ask(harness: DashboardHarness, method: str, path: str, **headers: str | None) -> TestResponse:
     body = {} if method in ("GET", "HEAD") else {"json": {}}
-    return desk.client.open(path, method=method, headers=desk.headers(**headers), **body)
+    return harness.client.open(path, method=method, headers=harness.headers(**headers), **body)
 
 
-def test_the_routing_table_is_read(desk: DashboardDesk) -> None:
-    found = {(method, endpoint) for method, _, endpoint in routes(desk)}
+def test_the_routing_table_is_read(harness: DashboardHarness) -> None:
+    found = {(method, endpoint) for method, _, endpoint in routes(harness)}
     assert ("POST", "verbs.task_retry") in found
     assert ("GET", "api.status") in found
     assert len(found) > 25
 
 
 @pytest.mark.parametrize("host", FOREIGN_HOSTS)
-def test_every_route_refuses_a_foreign_host(desk: DashboardDesk, host: str) -> None:
-    for method, path, _ in routes(desk):
-        assert ask(desk, method, path, Host=host).status_code == 400, (method, path)
-    assert ask(desk, "GET", "/no/such/route", Host=host).status_code == 400
+def test_every_route_refuses_a_foreign_host(harness: DashboardHarness, host: str) -> None:
+    for method, path, _ in routes(harness):
+        assert ask(harness, method, path, Host=host).status_code == 400, (method, path)
+    assert ask(harness, "GET", "/no/such/route", Host=host).status_code == 400
 
 
 @pytest.mark.parametrize("host", [HOST, "localhost:9000", "LOCALHOST", "[::1]:8765", "127.0.0.1"])
-def test_the_names_of_this_machine_are_taken_with_any_port(desk: DashboardDesk, host: str) -> None:
-    assert ask(desk, "GET", "/api/status", Host=host).status_code == 200
+def test_the_names_of_this_machine_are_taken_with_any_port(harness: DashboardHarness, host: str) -> None:
+    assert ask(harness, "GET", "/api/status", Host=host).status_code == 200
 
 
 @pytest.mark.parametrize("origin", FOREIGN_ORIGINS)
-def test_every_change_refuses_a_foreign_or_missing_origin(desk: DashboardDesk, origin: str | None) -> None:
-    changes = [(method, path) for method, path, _ in routes(desk) if method == "POST"]
+def test_every_change_refuses_a_foreign_or_missing_origin(harness: DashboardHarness, origin: str | None) -> None:
+    changes = [(method, path) for method, path, _ in routes(harness) if method == "POST"]
     assert changes
     for method, path in changes:
-        assert ask(desk, method, path, Origin=origin).status_code == 403, path
-    assert desk.db.control.newest(limit=1) == []
+        assert ask(harness, method, path, Origin=origin).status_code == 403, path
+    assert harness.db.control.newest(limit=1) == []
 
 
 @pytest.mark.parametrize("site", FOREIGN_SITES)
-def test_every_route_behind_the_token_refuses_another_site(desk: DashboardDesk, site: str) -> None:
-    for method, path, endpoint in routes(desk):
+def test_every_route_behind_the_token_refuses_another_site(harness: DashboardHarness, site: str) -> None:
+    for method, path, endpoint in routes(harness):
         if endpoint not in OPEN_ENDPOINTS:
-            assert ask(desk, method, path, Sec_Fetch_Site=site).status_code == 403, path
+            assert ask(harness, method, path, Sec_Fetch_Site=site).status_code == 403, path
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
-def test_every_change_refuses_what_a_form_can_send(desk: DashboardDesk, kind: str) -> None:
-    for method, path, _ in routes(desk):
+def test_every_change_refuses_what_a_form_can_send(harness: DashboardHarness, kind: str) -> None:
+    for method, path, _ in routes(harness):
         if method == "POST":
-            response = desk.client.post(path, data=b"{}", content_type=kind, headers=desk.headers())
+            response = harness.client.post(path, data=b"{}", content_type=kind, headers=harness.headers())
             assert response.status_code == 400, path
-    assert desk.db.control.newest(limit=1) == []
+    assert harness.db.control.newest(limit=1) == []
 
 
 @pytest.mark.parametrize(
     "authorization", [None, "Bearer ", "Bearer wrong", "Basic {token}", "{token}", "Bearer {token}x"]
 )
 def test_every_route_but_the_page_and_the_sign_of_life_asks_for_the_token(
-    desk: DashboardDesk, authorization: str | None
+    harness: DashboardHarness, authorization: str | None
 ) -> None:
-    given = None if authorization is None else authorization.replace("{token}", desk.token)
-    for method, path, endpoint in routes(desk):
-        status = ask(desk, method, path, Authorization=given).status_code
+    given = None if authorization is None else authorization.replace("{token}", harness.token)
+    for method, path, endpoint in routes(harness):
+        status = ask(harness, method, path, Authorization=given).status_code
         if endpoint in OPEN_ENDPOINTS:
             assert status == 200, path
         else:
@@ -119,15 +119,19 @@ def test_every_route_but_the_page_and_the_sign_of_life_asks_for_the_token(
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW"])
-def test_no_route_knows_another_method(desk: DashboardDesk, method: str) -> None:
-    for _, path, _ in routes(desk):
-        assert ask(desk, method, path).status_code == 405, path
+def test_no_route_knows_another_method(harness: DashboardHarness, method: str) -> None:
+    for _, path, _ in routes(harness):
+        assert ask(harness, method, path).status_code == 405, path
 
 
-def test_every_answer_carries_the_headers_and_no_cookie(desk: DashboardDesk) -> None:
-    answers = [ask(desk, method, path) for method, path, _ in routes(desk)]
-    answers += [ask(desk, "GET", "/nothing"), ask(desk, "GET", "/", Host="evil"), ask(desk, "PUT", "/api/status")]
-    answers.append(ask(desk, "GET", "/api/status", Authorization=None))
+def test_every_answer_carries_the_headers_and_no_cookie(harness: DashboardHarness) -> None:
+    answers = [ask(harness, method, path) for method, path, _ in routes(harness)]
+    answers += [
+        ask(harness, "GET", "/nothing"),
+        ask(harness, "GET", "/", Host="evil"),
+        ask(harness, "PUT", "/api/status"),
+    ]
+    answers.append(ask(harness, "GET", "/api/status", Authorization=None))
     for answer in answers:
         for name, value in HEADERS.items():
             assert answer.headers[name] == value, answer.request.path
@@ -135,39 +139,39 @@ def test_every_answer_carries_the_headers_and_no_cookie(desk: DashboardDesk) -> 
         assert not [name for name, _ in answer.headers if name.startswith("Access-Control")]
 
 
-def test_reading_changes_nothing(desk: DashboardDesk) -> None:
-    before = desk.db.connection.data_version()
-    for method, path, _ in routes(desk):
+def test_reading_changes_nothing(harness: DashboardHarness) -> None:
+    before = harness.db.connection.data_version()
+    for method, path, _ in routes(harness):
         if method in ("GET", "HEAD"):
-            assert ask(desk, method, path).status_code < 500, path
-    assert desk.db.connection.data_version() == before
+            assert ask(harness, method, path).status_code < 500, path
+    assert harness.db.connection.data_version() == before
 
 
-def test_the_sixth_wrong_token_in_a_minute_is_braked_and_the_right_one_still_works(desk: DashboardDesk) -> None:
-    tries = [desk.get("/api/status", Authorization="Bearer guess").status_code for _ in range(7)]
+def test_the_sixth_wrong_token_in_a_minute_is_braked_and_the_right_one_still_works(harness: DashboardHarness) -> None:
+    tries = [harness.get("/api/status", Authorization="Bearer guess").status_code for _ in range(7)]
     assert tries == [401] * 5 + [429] * 2
-    assert desk.get("/api/status").status_code == 200
-    desk.clock.pass_s(61)
-    assert desk.get("/api/status", Authorization="Bearer guess").status_code == 401
+    assert harness.get("/api/status").status_code == 200
+    harness.clock.pass_s(61)
+    assert harness.get("/api/status", Authorization="Bearer guess").status_code == 401
 
 
 def test_from_another_machine_nobody_guesses_on_when_braked(tmp_path: Path) -> None:
-    desk = DashboardDesk(tmp_path, host="0.0.0.0", own_token="a token of my own")
+    harness = DashboardHarness(tmp_path, host="0.0.0.0", own_token="a token of my own")
     far = {"REMOTE_ADDR": "192.0.2.7"}
     for _ in range(5):
-        desk.client.get("/api/status", headers=desk.headers(Authorization="Bearer x"), environ_overrides=far)
-    assert desk.client.get("/api/status", headers=desk.headers(), environ_overrides=far).status_code == 429
-    assert desk.get("/api/status").status_code == 200
+        harness.client.get("/api/status", headers=harness.headers(Authorization="Bearer x"), environ_overrides=far)
+    assert harness.client.get("/api/status", headers=harness.headers(), environ_overrides=far).status_code == 429
+    assert harness.get("/api/status").status_code == 200
 
 
-def test_a_body_of_more_than_a_megabyte_is_refused(desk: DashboardDesk) -> None:
-    response = desk.post("/api/tasks/2/retry", {"note": "x" * (1024 * 1024)})
+def test_a_body_of_more_than_a_megabyte_is_refused(harness: DashboardHarness) -> None:
+    response = harness.post("/api/tasks/2/retry", {"note": "x" * (1024 * 1024)})
     assert response.status_code == 413
 
 
-def test_forwarded_headers_change_nothing(desk: DashboardDesk) -> None:
+def test_forwarded_headers_change_nothing(harness: DashboardHarness) -> None:
     for name in ("X_Forwarded_Host", "X_Forwarded_For", "Forwarded", "X_Forwarded_Proto"):
-        assert desk.get("/api/status", Host="evil.example", **{name: "127.0.0.1"}).status_code == 400
+        assert harness.get("/api/status", Host="evil.example", **{name: "127.0.0.1"}).status_code == 400
 
 
 def test_beyond_loopback_numbers_are_taken_and_names_are_not() -> None:
@@ -178,14 +182,14 @@ def test_beyond_loopback_numbers_are_taken_and_names_are_not() -> None:
 
 
 def test_without_authentication_the_other_checks_stay(tmp_path: Path) -> None:
-    desk = DashboardDesk(tmp_path, open_to_all=True)
-    assert desk.get("/api/status", Authorization=None).get_json()["auth"] == "none"
-    assert desk.get("/api/status", Authorization=None, Host="evil").status_code == 400
-    assert desk.post("/api/pause", Authorization=None, Origin="http://evil").status_code == 403
+    harness = DashboardHarness(tmp_path, open_to_all=True)
+    assert harness.get("/api/status", Authorization=None).get_json()["auth"] == "none"
+    assert harness.get("/api/status", Authorization=None, Host="evil").status_code == 400
+    assert harness.post("/api/pause", Authorization=None, Origin="http://evil").status_code == 403
 
 
-def test_the_page_itself_has_nothing_inline(desk: DashboardDesk) -> None:
-    page = desk.get("/").get_data(as_text=True)
+def test_the_page_itself_has_nothing_inline(harness: DashboardHarness) -> None:
+    page = harness.get("/").get_data(as_text=True)
     assert "<script>" not in page
     assert "style=" not in page
     assert "onclick" not in page

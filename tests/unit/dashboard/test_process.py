@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 import websocket
-from queue_desk import QueueDesk
+from queue_harness import QueueHarness
 from stopwatch import Stopwatch
 
 from browser import DEADLINE_S, RunningDashboard, dashboard, wait_for
@@ -27,15 +27,15 @@ pytestmark = pytest.mark.integration
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> QueueDesk:
-    made = QueueDesk(tmp_path)
+def harness(tmp_path: Path) -> QueueHarness:
+    made = QueueHarness(tmp_path)
     made.add("1", "2", "3")
     return made
 
 
 @pytest.fixture
-def running(desk: QueueDesk) -> Iterator[RunningDashboard]:
-    with dashboard(desk.path) as started:
+def running(harness: QueueHarness) -> Iterator[RunningDashboard]:
+    with dashboard(harness.path) as started:
         yield started
 
 
@@ -63,11 +63,11 @@ def connect(running: RunningDashboard, *, origin: str | None = None, key: str | 
     return websocket.create_connection(f"{url}/ws?ticket={key}", origin=origin or running.url, timeout=10)
 
 
-def test_the_socket_shows_the_state_and_then_each_commit(desk: QueueDesk, running: RunningDashboard) -> None:
+def test_the_socket_shows_the_state_and_then_each_commit(harness: QueueHarness, running: RunningDashboard) -> None:
     line = connect(running)
     assert json.loads(line.recv())["type"] == "status"
     watch = Stopwatch()
-    desk.take()
+    harness.take()
     while True:
         message = json.loads(line.recv())
         if message["status"]["tasks"]["in_progress"]["count"] == 1:
@@ -123,7 +123,7 @@ def _opens(running: RunningDashboard) -> bool:
 
 @pytest.mark.parametrize("to_group", [False, True])
 def test_it_is_gone_within_two_seconds_while_pages_are_open(
-    desk: QueueDesk, running: RunningDashboard, to_group: bool
+    harness: QueueHarness, running: RunningDashboard, to_group: bool
 ) -> None:
     lines = [connect(running) for _ in range(3)]
     idle = socket.create_connection(("127.0.0.1", int(running.url.rpartition(":")[2])))
@@ -138,18 +138,18 @@ def test_it_is_gone_within_two_seconds_while_pages_are_open(
     assert watch.own_s() < 2.0
     assert not [child for child in family if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
     assert running.process.returncode == 0
-    assert desk.db.swarm.services()["dashboard"].stopped_at is not None
+    assert harness.db.swarm.services()["dashboard"].stopped_at is not None
     for line in [*lines]:
         line.shutdown()
     idle.close()
 
 
-def test_it_shows_where_it_is_and_answers_there(desk: QueueDesk, running: RunningDashboard) -> None:
-    service = desk.db.swarm.services()["dashboard"]
+def test_it_shows_where_it_is_and_answers_there(harness: QueueHarness, running: RunningDashboard) -> None:
+    service = harness.db.swarm.services()["dashboard"]
     assert service.process.pid == running.process.pid
     assert service.detail["url"] == running.url + "/"
     assert urllib.request.urlopen(f"{service.detail['url']}healthz", timeout=10).read() == b"ok\n"
-    assert running.token == desk.db.swarm.dashboard_token()
+    assert running.token == harness.db.swarm.dashboard_token()
 
 
 def test_it_listens_on_one_loopback_port_only(running: RunningDashboard) -> None:
@@ -165,10 +165,10 @@ def test_it_listens_on_one_loopback_port_only(running: RunningDashboard) -> None
     assert found == {("127.0.0.1", int(running.url.rpartition(":")[2]))}
 
 
-def test_a_port_that_was_asked_for_and_is_taken_is_an_error(desk: QueueDesk, running: RunningDashboard) -> None:
+def test_a_port_that_was_asked_for_and_is_taken_is_an_error(harness: QueueHarness, running: RunningDashboard) -> None:
     port = running.url.rpartition(":")[2]
     ended = subprocess.run(
-        [sys.executable, "-m", "swarm_dashboard", "--db", str(desk.path), "--port", port],
+        [sys.executable, "-m", "swarm_dashboard", "--db", str(harness.path), "--port", port],
         capture_output=True,
         text=True,
         timeout=30,
@@ -178,9 +178,9 @@ def test_a_port_that_was_asked_for_and_is_taken_is_an_error(desk: QueueDesk, run
     assert "Traceback" not in ended.stderr
 
 
-def test_serving_the_world_without_a_token_of_ones_own_is_refused(desk: QueueDesk) -> None:
+def test_serving_the_world_without_a_token_of_ones_own_is_refused(harness: QueueHarness) -> None:
     ended = subprocess.run(
-        [sys.executable, "-m", "swarm_dashboard", "--db", str(desk.path), "--host", "0.0.0.0"],
+        [sys.executable, "-m", "swarm_dashboard", "--db", str(harness.path), "--host", "0.0.0.0"],
         capture_output=True,
         text=True,
         timeout=30,
@@ -190,14 +190,14 @@ def test_serving_the_world_without_a_token_of_ones_own_is_refused(desk: QueueDes
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_it_ends_with_its_owner(desk: QueueDesk, number: signal.Signals) -> None:
+def test_it_ends_with_its_owner(harness: QueueHarness, number: signal.Signals) -> None:
     """The owner is a shell that runs the dashboard as supervisord would."""
     script = "import os, subprocess, sys; subprocess.run(sys.argv[1:])"
     command = [sys.executable, "-c", script, sys.executable, "-m", "swarm_dashboard"]
-    command += ["--db", str(desk.path), "--port", "0"]
+    command += ["--db", str(harness.path), "--port", "0"]
     owner = subprocess.Popen(command, env=os.environ | {"SUPERVISOR_ENABLED": "1"}, stderr=subprocess.DEVNULL)
     try:
-        service = wait_for(lambda: desk.db.swarm.services().get("dashboard"))
+        service = wait_for(lambda: harness.db.swarm.services().get("dashboard"))
         master = psutil.Process(service.process.pid)
         family = [master, *wait_for(lambda: master.children(recursive=True))]
         wait_for(lambda: _answers(service.detail["url"]))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dashboard_desk import DashboardDesk
+from dashboard_harness import DashboardHarness
 
 from swarm_dashboard.web import log_tails
 from swarm_dashboard.web.app import live_of
@@ -21,70 +21,70 @@ DEADLINE_S = 10.0
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> DashboardDesk:
-    made = DashboardDesk(tmp_path)
+def harness(tmp_path: Path) -> DashboardHarness:
+    made = DashboardHarness(tmp_path)
     made.add("1", "2", "3")
     return made
 
 
 @pytest.fixture
-def live(desk: DashboardDesk) -> Live:
-    return live_of(desk.app)
+def live(harness: DashboardHarness) -> Live:
+    return live_of(harness.app)
 
 
 def pushed(live: Live) -> list[dict[str, Any]]:
     return [json.loads(message)["data"] for message in live.push()]
 
 
-def ask(desk: DashboardDesk, target: str = "1") -> int:
-    return desk.db.control.request(Verb.HOLD, target, {}, actor="dashboard")
+def ask(harness: DashboardHarness, target: str = "1") -> int:
+    return harness.db.control.request(Verb.HOLD, target, {}, actor="dashboard")
 
 
-def test_an_outcome_is_pushed_once_when_it_is_there(desk: DashboardDesk, live: Live) -> None:
+def test_an_outcome_is_pushed_once_when_it_is_there(harness: DashboardHarness, live: Live) -> None:
     assert pushed(live) == []
-    row = ask(desk)
+    row = ask(harness)
     assert pushed(live) == []
-    desk.db.control.answer(row, "done", "held", by="reaper")
+    harness.db.control.answer(row, "done", "held", by="reaper")
     [outcome] = pushed(live)
     assert (outcome["id"], outcome["status"], outcome["result"]) == (row, "done", "held")
-    assert outcome == desk.get(f"/api/control/{row}").get_json()
+    assert outcome == harness.get(f"/api/control/{row}").get_json()
     assert pushed(live) == []
 
 
-def test_requests_that_were_handled_between_two_looks_are_pushed_too(desk: DashboardDesk, live: Live) -> None:
-    earlier = ask(desk)
+def test_requests_that_were_handled_between_two_looks_are_pushed_too(harness: DashboardHarness, live: Live) -> None:
+    earlier = ask(harness)
     assert pushed(live) == []
-    rows = [ask(desk, "2"), ask(desk, "3"), earlier]
+    rows = [ask(harness, "2"), ask(harness, "3"), earlier]
     for row in rows:
-        desk.db.control.answer(row, "refused", "no", by="reaper")
+        harness.db.control.answer(row, "refused", "no", by="reaper")
     assert [outcome["id"] for outcome in pushed(live)] == sorted(rows)
 
 
-def test_a_request_that_no_reaper_took_is_pushed_as_expired(desk: DashboardDesk, live: Live) -> None:
+def test_a_request_that_no_reaper_took_is_pushed_as_expired(harness: DashboardHarness, live: Live) -> None:
     assert pushed(live) == []
-    ask(desk)
+    ask(harness)
     assert pushed(live) == []
-    desk.clock.pass_s(3600)
+    harness.clock.pass_s(3600)
     assert [outcome["status"] for outcome in pushed(live)] == ["expired"]
 
 
-def test_old_outcomes_are_not_pushed_to_a_page_that_comes_later(desk: DashboardDesk) -> None:
-    row = ask(desk)
-    desk.db.control.answer(row, "done", "held", by="reaper")
-    reading = live_of(desk.app)._reader()
+def test_old_outcomes_are_not_pushed_to_a_page_that_comes_later(harness: DashboardHarness) -> None:
+    row = ask(harness)
+    harness.db.control.answer(row, "done", "held", by="reaper")
+    reading = live_of(harness.app)._reader()
     outcomes = Outcomes()
     assert outcomes.fresh(reading) == []
     assert outcomes.fresh(reading) == []
 
 
-def test_an_outcome_does_not_wait_for_the_gap_between_states(desk: DashboardDesk, live: Live) -> None:
+def test_an_outcome_does_not_wait_for_the_gap_between_states(harness: DashboardHarness, live: Live) -> None:
     page = live.follow(None)
     waits = []
     for _ in range(5):
-        row = ask(desk)  # its commit is reported by a state, after which none comes for a while
+        row = ask(harness)  # its commit is reported by a state, after which none comes for a while
         time.sleep(0.03)
         asked = time.monotonic()
-        desk.db.control.answer(row, "done", "held", by="reaper")
+        harness.db.control.answer(row, "done", "held", by="reaper")
         while True:
             message = json.loads(page.next(DEADLINE_S) or "{}")
             if message.get("type") == "outcome" and message["data"]["id"] == row:
@@ -95,9 +95,9 @@ def test_an_outcome_does_not_wait_for_the_gap_between_states(desk: DashboardDesk
     live.end()
 
 
-def log_of(desk: DashboardDesk) -> tuple[str, int]:
-    claim = desk.start()
-    return claim.task_id, int(desk.db.connection.value("SELECT max(id) FROM sessions"))
+def log_of(harness: DashboardHarness) -> tuple[str, int]:
+    claim = harness.start()
+    return claim.task_id, int(harness.db.connection.value("SELECT max(id) FROM sessions"))
 
 
 def follows(page: Subscriber, task: str, session: int, have: int = 0) -> None:
@@ -120,9 +120,9 @@ def a_page(live: Live) -> Subscriber:
     return page
 
 
-def test_a_page_gets_the_lines_that_it_lacks_and_no_others(desk: DashboardDesk, live: Live) -> None:
-    task, session = log_of(desk)
-    write = desk.db.output.append
+def test_a_page_gets_the_lines_that_it_lacks_and_no_others(harness: DashboardHarness, live: Live) -> None:
+    task, session = log_of(harness)
+    write = harness.db.output.append
     write(session, [(1, b"one\ntwo\nthr")], position=0, limit_bytes=10**6)
     page, other = a_page(live), a_page(live)
     follows(page, task, session, have=2)
@@ -135,9 +135,9 @@ def test_a_page_gets_the_lines_that_it_lacks_and_no_others(desk: DashboardDesk, 
     assert other.next(0) is None
 
 
-def test_a_page_far_behind_is_told_how_much_there_is(desk: DashboardDesk, live: Live) -> None:
-    task, session = log_of(desk)
-    desk.db.output.append(session, [(1, b"x\n" * (2 * MOST_LINES))], position=0, limit_bytes=10**6)
+def test_a_page_far_behind_is_told_how_much_there_is(harness: DashboardHarness, live: Live) -> None:
+    task, session = log_of(harness)
+    harness.db.output.append(session, [(1, b"x\n" * (2 * MOST_LINES))], position=0, limit_bytes=10**6)
     page = a_page(live)
     follows(page, task, session)
     [message] = lines(live, page)
@@ -145,12 +145,12 @@ def test_a_page_far_behind_is_told_how_much_there_is(desk: DashboardDesk, live: 
 
 
 def test_nothing_is_pushed_before_all_of_a_log_was_counted(
-    desk: DashboardDesk, live: Live, monkeypatch: pytest.MonkeyPatch
+    harness: DashboardHarness, live: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A page that knows more lines than were counted so far would take them for dropped."""
-    task, session = log_of(desk)
+    task, session = log_of(harness)
     for number in range(3):
-        desk.db.output.append(session, [(1, b"x\n" * 9)], position=18 * number, limit_bytes=10**6)
+        harness.db.output.append(session, [(1, b"x\n" * 9)], position=18 * number, limit_bytes=10**6)
     page = a_page(live)
     follows(page, task, session, have=27)
     monkeypatch.setattr(log_tails, "INDEX_TIME_MS", -1)  # one piece at a time
@@ -158,7 +158,7 @@ def test_nothing_is_pushed_before_all_of_a_log_was_counted(
     assert [message["total"] for messages in seen for message in messages] == [27]
 
 
-def test_what_a_page_says_is_bounded_and_nonsense_is_ignored(desk: DashboardDesk, live: Live) -> None:
+def test_what_a_page_says_is_bounded_and_nonsense_is_ignored(harness: DashboardHarness, live: Live) -> None:
     one = {"task": "1", "attempt": 1, "session": 1, "have": 0}
     assert len(wanted_by(json.dumps({"logs": [one] * 50})) or ()) == MOST_LOGS
     page = a_page(live)

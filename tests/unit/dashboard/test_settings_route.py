@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from dashboard_desk import DashboardDesk
+from dashboard_harness import DashboardHarness
 
 from swarm_dashboard.routes.settings import plain
 from swarm_shared.domain.models import Verb
@@ -15,8 +15,8 @@ SECRET = "correct-horse-battery-staple"
 
 
 def test_settings_are_listed_with_their_meaning_and_without_secrets(tmp_path: Path) -> None:
-    desk = DashboardDesk(tmp_path, settings=Settings(dashboard_token=SECRET, checks=("make lint", "make test")))
-    answer = desk.get("/api/settings")
+    harness = DashboardHarness(tmp_path, settings=Settings(dashboard_token=SECRET, checks=("make lint", "make test")))
+    answer = harness.get("/api/settings")
     assert SECRET not in answer.text
     rows = {row["name"]: row for row in answer.get_json()["settings"]}
     assert rows["dashboard_token"]["value"] == "•••"
@@ -32,12 +32,12 @@ def test_of_a_structured_setting_only_its_size_is_shown() -> None:
 
 
 def test_a_task_is_added_and_edited_by_requests(tmp_path: Path) -> None:
-    desk = DashboardDesk(tmp_path)
-    desk.add("1")
-    added = desk.post("/api/tasks", {"task": {"name": "new"}, "hold": True, "proposed_by": "1"})
+    harness = DashboardHarness(tmp_path)
+    harness.add("1")
+    added = harness.post("/api/tasks", {"task": {"name": "new"}, "hold": True, "proposed_by": "1"})
     assert added.status_code == 202
-    edited = desk.post("/api/tasks/1/edit", {"set": {"name": "other"}, "was": {"name": "one"}})
-    rows = {row.id: row for row in desk.db.control.pending()}
+    edited = harness.post("/api/tasks/1/edit", {"set": {"name": "other"}, "was": {"name": "one"}})
+    rows = {row.id: row for row in harness.db.control.pending()}
     first, second = rows[added.get_json()["control_id"]], rows[edited.get_json()["control_id"]]
     assert (first.verb, first.target, dict(first.argument)) == (Verb.ADD, "", {"task": {"name": "new"}, "hold": True})
     assert (second.verb, second.target) == (Verb.EDIT, "1")
@@ -48,7 +48,7 @@ def test_a_task_is_added_and_edited_by_requests(tmp_path: Path) -> None:
     ("path", "body"), [("/api/tasks", {}), ("/api/tasks", {"task": []}), ("/api/tasks/1/edit", {})]
 )
 def test_what_is_no_task_is_refused_at_once(tmp_path: Path, path: str, body: dict[str, object]) -> None:
-    desk = DashboardDesk(tmp_path)
-    desk.add("1")
-    assert desk.post(path, body).status_code == 400
-    assert desk.db.control.pending() == []
+    harness = DashboardHarness(tmp_path)
+    harness.add("1")
+    assert harness.post(path, body).status_code == 400
+    assert harness.db.control.pending() == []

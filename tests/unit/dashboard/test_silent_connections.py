@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import websocket
-from queue_desk import QueueDesk
+from queue_harness import QueueHarness
 from stopwatch import Stopwatch
 
 from browser import RunningDashboard, dashboard
@@ -38,9 +38,9 @@ def running(tmp_path: Path) -> Iterator[RunningDashboard]:
     needed = 2 * SILENT
     if soft < needed:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(needed, hard), hard))
-    desk = QueueDesk(tmp_path)
-    desk.add("1")
-    with dashboard(desk.path) as started:
+    harness = QueueHarness(tmp_path)
+    harness.add("1")
+    with dashboard(harness.path) as started:
         yield started
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dashboard_desk import DashboardDesk
+from dashboard_harness import DashboardHarness
 from fixed_time import ManualClock
-from queue_desk import PASSED, failed
+from queue_harness import PASSED, failed
 
 from swarm_dashboard.drawing.lanes import pack
 from swarm_dashboard.routes import attempts_timeline as timeline
@@ -23,31 +23,33 @@ HOUR_MS = 3_600_000
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> DashboardDesk:
-    return DashboardDesk(tmp_path)
+def harness(tmp_path: Path) -> DashboardHarness:
+    return DashboardHarness(tmp_path)
 
 
-def told(desk: DashboardDesk, query: str = "") -> dict[str, Any]:
-    desk.clock.pass_s(2)  # past what the last answer is kept for
-    answer = desk.get(f"/api/timeline{query}")
+def told(harness: DashboardHarness, query: str = "") -> dict[str, Any]:
+    harness.clock.pass_s(2)  # past what the last answer is kept for
+    answer = harness.get(f"/api/timeline{query}")
     assert answer.status_code == 200, answer.get_json()
     found: dict[str, Any] = answer.get_json()
     return found
 
 
-def run_for(desk: DashboardDesk, seconds: float, result: AttemptResult = PASSED, worker_id: str = "worker-1") -> None:
-    claim = desk.start(worker_id)
-    desk.clock.pass_s(seconds)
-    desk.settle(claim, result)
+def run_for(
+    harness: DashboardHarness, seconds: float, result: AttemptResult = PASSED, worker_id: str = "worker-1"
+) -> None:
+    claim = harness.start(worker_id)
+    harness.clock.pass_s(seconds)
+    harness.settle(claim, result)
 
 
-def test_each_attempt_is_a_block_on_its_workers_lane(desk: DashboardDesk) -> None:
-    desk.add("1", "2", TaskSpec(id="3", name="three", max_retries=0))
-    run_for(desk, 300)
-    run_for(desk, 120, worker_id="worker-2")
-    desk.start("worker-2")
-    desk.clock.pass_s(60)
-    lanes = told(desk)["lanes"]
+def test_each_attempt_is_a_block_on_its_workers_lane(harness: DashboardHarness) -> None:
+    harness.add("1", "2", TaskSpec(id="3", name="three", max_retries=0))
+    run_for(harness, 300)
+    run_for(harness, 120, worker_id="worker-2")
+    harness.start("worker-2")
+    harness.clock.pass_s(60)
+    lanes = told(harness)["lanes"]
     assert [lane["worker_id"] for lane in lanes] == ["worker-1", "worker-2"]
     [block] = lanes[0]["blocks"]
     assert (block["kind"], block["task"], block["number"]) == ("passed", "1", 1)
@@ -58,19 +60,19 @@ def test_each_attempt_is_a_block_on_its_workers_lane(desk: DashboardDesk) -> Non
     ]
 
 
-def test_a_block_shows_where_its_sessions_stood(desk: DashboardDesk) -> None:
-    desk.add("1")
-    claim = desk.start()
-    desk.clock.pass_s(200)
-    desk.db.queue.open_session(claim, role=Role.VALIDATOR, name="judge", stage=Stage.VALIDATING, prompt="judge it")
-    desk.clock.pass_s(100)
-    desk.settle(claim)
-    [block] = told(desk)["lanes"][0]["blocks"]
+def test_a_block_shows_where_its_sessions_stood(harness: DashboardHarness) -> None:
+    harness.add("1")
+    claim = harness.start()
+    harness.clock.pass_s(200)
+    harness.db.queue.open_session(claim, role=Role.VALIDATOR, name="judge", stage=Stage.VALIDATING, prompt="judge it")
+    harness.clock.pass_s(100)
+    harness.settle(claim)
+    [block] = told(harness)["lanes"][0]["blocks"]
     parts = [(role, start - block["start"]) for role, start, _ in block["parts"]]
     assert parts == [("builder", 0), ("validator", 200)]
 
 
-def test_the_end_of_each_kind_has_a_word_of_its_own(desk: DashboardDesk) -> None:
+def test_the_end_of_each_kind_has_a_word_of_its_own(harness: DashboardHarness) -> None:
     ends = {
         "passed": PASSED,
         "failed": failed(FailureClass.QUALITY),
@@ -79,19 +81,19 @@ def test_the_end_of_each_kind_has_a_word_of_its_own(desk: DashboardDesk) -> None
         "stopped": AttemptResult(outcome=Outcome.KILLED),
     }
     for word, result in ends.items():
-        desk.add(word)
-        desk.db.connection.change("UPDATE tasks SET priority = 900 WHERE id <> ?", (word,))
-        desk.db.connection.change("UPDATE tasks SET priority = 1 WHERE id = ?", (word,))
-        run_for(desk, 60, result)
-    blocks = told(desk)["lanes"][0]["blocks"]
+        harness.add(word)
+        harness.db.connection.change("UPDATE tasks SET priority = 900 WHERE id <> ?", (word,))
+        harness.db.connection.change("UPDATE tasks SET priority = 1 WHERE id = ?", (word,))
+        run_for(harness, 60, result)
+    blocks = told(harness)["lanes"][0]["blocks"]
     assert {block["task"]: block["kind"] for block in blocks} == {word: word for word in ends}
 
 
-def test_bars_distinguish_a_failure_that_was_retried_from_one_that_was_the_end(desk: DashboardDesk) -> None:
-    desk.add(TaskSpec(id="1", name="one", max_retries=1), "2")
+def test_bars_distinguish_a_failure_that_was_retried_from_one_that_was_the_end(harness: DashboardHarness) -> None:
+    harness.add(TaskSpec(id="1", name="one", max_retries=1), "2")
     for result in (failed(FailureClass.QUALITY), failed(FailureClass.QUALITY), PASSED):
-        run_for(desk, 60, result)
-    answer = told(desk)
+        run_for(harness, 60, result)
+    answer = told(harness)
     sums: dict[str, int] = {}
     for bar in answer["bars"]:
         for word, n in bar.items():
@@ -102,52 +104,52 @@ def test_bars_distinguish_a_failure_that_was_retried_from_one_that_was_the_end(d
     assert len(answer["bars"]) == 61
 
 
-def test_what_ran_before_the_range_and_still_runs_is_in_it(desk: DashboardDesk) -> None:
-    desk.add("1", "2")
-    run_for(desk, 60)
-    desk.start("worker-2")
-    desk.clock.pass_s(6 * 3600)
-    answer = told(desk)
+def test_what_ran_before_the_range_and_still_runs_is_in_it(harness: DashboardHarness) -> None:
+    harness.add("1", "2")
+    run_for(harness, 60)
+    harness.start("worker-2")
+    harness.clock.pass_s(6 * 3600)
+    answer = told(harness)
     assert [(lane["worker_id"], len(lane["blocks"])) for lane in answer["lanes"]] == [("worker-1", 0), ("worker-2", 1)]
     assert answer["lanes"][1]["blocks"][0]["start"] < -5 * 3600 + 60
-    assert len(told(desk, "?range=24h")["lanes"][0]["blocks"]) == 1
+    assert len(told(harness, "?range=24h")["lanes"][0]["blocks"]) == 1
 
 
-def test_a_cut_is_reported(desk: DashboardDesk, monkeypatch: pytest.MonkeyPatch) -> None:
-    desk.add(*(str(n) for n in range(8)))
+def test_a_cut_is_reported(harness: DashboardHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    harness.add(*(str(n) for n in range(8)))
     for _ in range(8):
-        run_for(desk, 60)
-    whole = told(desk)
+        run_for(harness, 60)
+    whole = told(harness)
     assert whole["complete_from"] == whole["from"]
     monkeypatch.setattr(timeline, "MAX_ATTEMPTS", 5)
-    cut = told(desk)
+    cut = told(harness)
     assert cut["attempts"] == 5
     assert cut["complete_from"] > cut["from"]
 
 
 def test_many_lanes_with_few_attempts_show_each_attempt_apart(
-    desk: DashboardDesk, monkeypatch: pytest.MonkeyPatch
+    harness: DashboardHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = [f"worker-{number}" for number in range(8)]
-    desk.add(*(str(number) for number in range(16)))
+    harness.add(*(str(number) for number in range(16)))
     monkeypatch.setattr(timeline, "MAX_BLOCKS", 16)  # as many for each lane as 5000 are for 256 workers
     for name in names * 2:
-        run_for(desk, 60, worker_id=name)
-    assert [len(lane["blocks"]) for lane in told(desk, "?range=6h")["lanes"]] == [2] * 8
+        run_for(harness, 60, worker_id=name)
+    assert [len(lane["blocks"]) for lane in told(harness, "?range=6h")["lanes"]] == [2] * 8
 
 
-def test_an_unknown_range_is_refused_in_words(desk: DashboardDesk) -> None:
-    answer = desk.get("/api/timeline?range=1y")
+def test_an_unknown_range_is_refused_in_words(harness: DashboardHarness) -> None:
+    answer = harness.get("/api/timeline?range=1y")
     assert answer.status_code == 400
     assert "15m" in answer.get_json()["error"]["hint"]
 
 
-def test_the_outlook_says_how_sure_it_is(desk: DashboardDesk) -> None:
-    desk.add(*(str(n) for n in range(12)))
-    assert told(desk)["outlook"] is None
+def test_the_outlook_says_how_sure_it_is(harness: DashboardHarness) -> None:
+    harness.add(*(str(n) for n in range(12)))
+    assert told(harness)["outlook"] is None
     for seconds in (60, 100, 140, 60, 100):
-        run_for(desk, seconds)
-    outlook = told(desk)["outlook"]
+        run_for(harness, seconds)
+    outlook = told(harness)["outlook"]
     assert outlook["passes"] == 5
     assert outlook["eta_s"] == pytest.approx(92 * 7)
     assert 0 < outlook["low_s"] < outlook["eta_s"] < outlook["high_s"]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dashboard_desk import DashboardDesk
+from dashboard_harness import DashboardHarness
 
 from swarm_dashboard.routes.requests import SWARM_ROUTES, TASK_ROUTES, WORKER_ROUTES
 from swarm_dashboard.web.actions import verbs_for
@@ -23,55 +23,55 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> DashboardDesk:
-    made = DashboardDesk(tmp_path)
+def harness(tmp_path: Path) -> DashboardHarness:
+    made = DashboardHarness(tmp_path)
     made.add("1", "2")
     made.claimant("worker-1")
     return made
 
 
 @pytest.mark.parametrize(("word", "verb"), TASK_ROUTES.items())
-def test_a_task_verb_writes_its_row(desk: DashboardDesk, word: str, verb: Verb) -> None:
+def test_a_task_verb_writes_its_row(harness: DashboardHarness, word: str, verb: Verb) -> None:
     argument = ARGUMENTS.get(word, {})
-    response = desk.post(f"/api/tasks/1/{word}", argument)
+    response = harness.post(f"/api/tasks/1/{word}", argument)
     assert response.status_code == 202
-    row = desk.db.control.get(response.get_json()["control_id"])
+    row = harness.db.control.get(response.get_json()["control_id"])
     assert (row.verb, row.target, row.actor, row.status) == (verb, "1", "dashboard", "pending")
     assert dict(row.argument) == argument
-    assert desk.task("1")["status"] == "not_started"
+    assert harness.task("1")["status"] == "not_started"
 
 
 @pytest.mark.parametrize(("word", "verb"), SWARM_ROUTES.items())
-def test_a_swarm_verb_writes_its_row(desk: DashboardDesk, word: str, verb: Verb) -> None:
+def test_a_swarm_verb_writes_its_row(harness: DashboardHarness, word: str, verb: Verb) -> None:
     argument = ARGUMENTS.get(word, {})
-    row = desk.db.control.get(desk.post(f"/api/{word}", argument).get_json()["control_id"])
+    row = harness.db.control.get(harness.post(f"/api/{word}", argument).get_json()["control_id"])
     assert (row.verb, row.target, dict(row.argument)) == (verb, "", argument)
 
 
 @pytest.mark.parametrize(("word", "verb"), WORKER_ROUTES.items())
-def test_a_worker_verb_writes_its_row(desk: DashboardDesk, word: str, verb: Verb) -> None:
-    row = desk.db.control.get(desk.post(f"/api/workers/worker-1/{word}").get_json()["control_id"])
+def test_a_worker_verb_writes_its_row(harness: DashboardHarness, word: str, verb: Verb) -> None:
+    row = harness.db.control.get(harness.post(f"/api/workers/worker-1/{word}").get_json()["control_id"])
     assert (row.verb, row.target) == (verb, "worker-1")
-    assert desk.post(f"/api/workers/worker-9/{word}").status_code == 404
+    assert harness.post(f"/api/workers/worker-9/{word}").status_code == 404
 
 
-def test_an_unknown_task_is_not_found(desk: DashboardDesk) -> None:
-    assert desk.post("/api/tasks/3/retry").status_code == 404
-    assert desk.db.control.newest(limit=1) == []
+def test_an_unknown_task_is_not_found(harness: DashboardHarness) -> None:
+    assert harness.post("/api/tasks/3/retry").status_code == 404
+    assert harness.db.control.newest(limit=1) == []
 
 
-def test_a_verb_on_a_running_task_names_its_attempt(desk: DashboardDesk) -> None:
-    claim = desk.start()
-    row = desk.db.control.get(desk.post(f"/api/tasks/{claim.task_id}/kill").get_json()["control_id"])
+def test_a_verb_on_a_running_task_names_its_attempt(harness: DashboardHarness) -> None:
+    claim = harness.start()
+    row = harness.db.control.get(harness.post(f"/api/tasks/{claim.task_id}/kill").get_json()["control_id"])
     assert row.attempt_id == claim.attempt
 
 
-def test_the_same_request_twice_happens_once(desk: DashboardDesk) -> None:
-    first = desk.post("/api/tasks/1/retry", {"idempotency_key": "k1"}).get_json()
-    again = desk.post("/api/tasks/1/retry", {"idempotency_key": "k1"}).get_json()
-    header = desk.post("/api/tasks/1/retry", Idempotency_Key="k1").get_json()
+def test_the_same_request_twice_happens_once(harness: DashboardHarness) -> None:
+    first = harness.post("/api/tasks/1/retry", {"idempotency_key": "k1"}).get_json()
+    again = harness.post("/api/tasks/1/retry", {"idempotency_key": "k1"}).get_json()
+    header = harness.post("/api/tasks/1/retry", Idempotency_Key="k1").get_json()
     assert first == again == header
-    assert len(desk.db.control.newest(limit=10)) == 1
+    assert len(harness.db.control.newest(limit=10)) == 1
 
 
 @pytest.mark.parametrize(
@@ -108,68 +108,68 @@ def test_the_same_request_twice_happens_once(desk: DashboardDesk) -> None:
         ("/api/tasks/bulk", {"verb": "reject", "matching": {}}),
     ],
 )
-def test_a_body_that_makes_no_sense_is_refused_in_words(desk: DashboardDesk, path: str, body: Any) -> None:
-    response = desk.post(path, body)
+def test_a_body_that_makes_no_sense_is_refused_in_words(harness: DashboardHarness, path: str, body: Any) -> None:
+    response = harness.post(path, body)
     assert response.status_code == 400
     assert response.get_json()["error"]["message"]
-    assert desk.db.control.newest(limit=1) == []
+    assert harness.db.control.newest(limit=1) == []
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[" * 100_000, b'"text"', b"\xff\xfe", b"NaN"])
-def test_what_is_no_json_object_is_refused(desk: DashboardDesk, data: bytes) -> None:
-    response = desk.client.post("/api/pause", data=data, content_type="application/json", headers=desk.headers())
+def test_what_is_no_json_object_is_refused(harness: DashboardHarness, data: bytes) -> None:
+    response = harness.client.post("/api/pause", data=data, content_type="application/json", headers=harness.headers())
     assert response.status_code == 400
 
 
-def test_several_tasks_at_once_are_one_row(desk: DashboardDesk) -> None:
-    response = desk.post("/api/tasks/bulk", {"verb": "cancel", "ids": ["1", "2", "1", "nope"]})
+def test_several_tasks_at_once_are_one_row(harness: DashboardHarness) -> None:
+    response = harness.post("/api/tasks/bulk", {"verb": "cancel", "ids": ["1", "2", "1", "nope"]})
     assert response.status_code == 202
     answer = response.get_json()
     assert answer["not_found"] == ["nope"]
-    row = desk.db.control.get(answer["control_id"])
+    row = harness.db.control.get(answer["control_id"])
     assert (row.verb, dict(row.argument)) == (Verb.BULK, {"verb": "cancel", "ids": ["1", "2"]})
-    assert desk.post("/api/tasks/bulk", {"verb": "cancel", "ids": ["nope"]}).status_code == 404
+    assert harness.post("/api/tasks/bulk", {"verb": "cancel", "ids": ["nope"]}).status_code == 404
 
 
-def test_everything_that_matches_is_one_row_however_many(desk: DashboardDesk) -> None:
+def test_everything_that_matches_is_one_row_however_many(harness: DashboardHarness) -> None:
     body = {"verb": "hold", "matching": {"q": "task", "status": "not_started"}, "idempotency_key": "k"}
-    first, again = (desk.post("/api/tasks/bulk", body).get_json()["control_id"] for _ in range(2))
+    first, again = (harness.post("/api/tasks/bulk", body).get_json()["control_id"] for _ in range(2))
     assert first == again
-    argument = desk.db.control.get(first).argument
+    argument = harness.db.control.get(first).argument
     assert argument["filter"]["words"] == ["task"]
     assert argument["upto"] == 2
-    refused = desk.post("/api/tasks/bulk", {"verb": "kill", "matching": {"status": "failed"}})
+    refused = harness.post("/api/tasks/bulk", {"verb": "kill", "matching": {"status": "failed"}})
     assert refused.status_code == 409
 
 
-def test_the_count_shows_how_many_match_and_how_many_the_verb_is_for(desk: DashboardDesk) -> None:
-    desk.settle(desk.start())
-    everything = desk.get("/api/count?verb=hold").get_json()
+def test_the_count_shows_how_many_match_and_how_many_the_verb_is_for(harness: DashboardHarness) -> None:
+    harness.settle(harness.start())
+    everything = harness.get("/api/count?verb=hold").get_json()
     assert everything == {"matching": 2, "meant": 1, "left_alone": {"completed": 1}, "cursor": None}
-    assert desk.get("/api/count?verb=kill&status=completed").get_json()["meant"] == 0
-    assert desk.get("/api/count?q=task+2").get_json()["matching"] == 1
-    assert desk.get("/api/count?verb=explode").status_code == 400
-    assert desk.get("/api/count?verb=answer").status_code == 400, "each question has its own answer"
+    assert harness.get("/api/count?verb=kill&status=completed").get_json()["meant"] == 0
+    assert harness.get("/api/count?q=task+2").get_json()["matching"] == 1
+    assert harness.get("/api/count?verb=explode").status_code == 400
+    assert harness.get("/api/count?verb=answer").status_code == 400, "each question has its own answer"
 
 
-def test_the_outcome_of_a_row_is_reported_also_when_nobody_took_it(desk: DashboardDesk) -> None:
-    row = desk.post("/api/tasks/1/hold").get_json()["control_id"]
-    assert desk.get(f"/api/control/{row}").get_json()["status"] == "pending"
-    desk.clock.pass_s(31)
-    late = desk.get(f"/api/control/{row}").get_json()
+def test_the_outcome_of_a_row_is_reported_also_when_nobody_took_it(harness: DashboardHarness) -> None:
+    row = harness.post("/api/tasks/1/hold").get_json()["control_id"]
+    assert harness.get(f"/api/control/{row}").get_json()["status"] == "pending"
+    harness.clock.pass_s(31)
+    late = harness.get(f"/api/control/{row}").get_json()
     assert late["status"] == "expired"
     assert "its reaper is not running" in late["hint"]
-    desk.db.control.answer(row, "refused", "it runs", by="reaper")
-    assert desk.get(f"/api/control/{row}").get_json()["result"] == "it runs"
-    assert desk.get("/api/control").get_json()["control"][0]["id"] == row
+    harness.db.control.answer(row, "refused", "it runs", by="reaper")
+    assert harness.get(f"/api/control/{row}").get_json()["result"] == "it runs"
+    assert harness.get("/api/control").get_json()["control"][0]["id"] == row
 
 
-def standing(desk: DashboardDesk, status: Status, reason: HoldReason | None) -> None:
+def standing(harness: DashboardHarness, status: Status, reason: HoldReason | None) -> None:
     """Put task 1 into a status, as far as the steering rules look at it."""
-    with desk.db.connection.transaction():
-        attempt = desk.db.connection.value("SELECT open_attempt FROM tasks WHERE id = '1'")
+    with harness.db.connection.transaction():
+        attempt = harness.db.connection.value("SELECT open_attempt FROM tasks WHERE id = '1'")
         running = status in (Status.CLAIMED, Status.IN_PROGRESS)
-        desk.db.connection.change(
+        harness.db.connection.change(
             "UPDATE tasks SET status = :status, hold_reason = :reason, open_attempt = :attempt, due_mono = :due, "
             "due_at = :due WHERE id = '1'",
             {
@@ -190,21 +190,21 @@ CASES: list[tuple[Status, HoldReason | None, FailureCause | None]] = [
 
 @pytest.mark.parametrize(("status", "reason", "cause"), CASES)
 def test_buttons_offer_just_what_the_rules_allow(
-    desk: DashboardDesk, status: Status, reason: HoldReason | None, cause: FailureCause | None
+    harness: DashboardHarness, status: Status, reason: HoldReason | None, cause: FailureCause | None
 ) -> None:
-    desk.start()
-    standing(desk, status, reason)
+    harness.start()
+    standing(harness, status, reason)
     if cause is not None:
         problem = "INSERT INTO problems (fingerprint, cause, sample, newest_at) VALUES ('f', ?, '', 0)"
-        desk.db.connection.change(problem, (str(cause),))
-        desk.db.connection.change("UPDATE tasks SET fingerprint = 'f' WHERE id = '1'")
+        harness.db.connection.change(problem, (str(cause),))
+        harness.db.connection.change("UPDATE tasks SET fingerprint = 'f' WHERE id = '1'")
     if reason is HoldReason.QUESTION:
-        desk.db.connection.change("UPDATE attempts SET question = 'Which?'")
+        harness.db.connection.change("UPDATE attempts SET question = 'Which?'")
     offered = verbs_for({"status": status, "hold_reason": reason, "cause": cause})
     for verb in TASK_ROUTES.values():
         try:
-            with desk.db.connection.transaction():
-                desk.db.steering.apply(verb, "1", {"note": "n", "priority": 1, "text": "t"}, actor="test")
+            with harness.db.connection.transaction():
+                harness.db.steering.apply(verb, "1", {"note": "n", "priority": 1, "text": "t"}, actor="test")
                 raise KeyboardInterrupt  # allowed; rolled back, so that the next verb finds the same status
         except KeyboardInterrupt:
             allowed = True
@@ -215,7 +215,7 @@ def test_buttons_offer_just_what_the_rules_allow(
 
 @pytest.mark.parametrize("body", [{}, {"text": " ", "attempt": 1}, {"text": "x"}, {"text": "x", "attempt": "1"}])
 def test_an_answer_without_a_text_or_without_the_attempt_that_asked_is_refused(
-    desk: DashboardDesk, body: dict[str, Any]
+    harness: DashboardHarness, body: dict[str, Any]
 ) -> None:
-    assert desk.post("/api/tasks/1/answer", body).status_code == 400
-    assert desk.db.control.newest(limit=1) == []
+    assert harness.post("/api/tasks/1/answer", body).status_code == 400
+    assert harness.db.control.newest(limit=1) == []

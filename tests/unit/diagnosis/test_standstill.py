@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from queue_desk import QueueDesk
+from queue_harness import QueueHarness
 
 from swarm_shared.diagnosis.standstill import Standstills
 from swarm_shared.processes.identity import ProcessId
@@ -17,36 +17,36 @@ TICK_S = 5.0
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[QueueDesk]:
-    desk = QueueDesk(tmp_path)
-    desk.clock.boot = ProcessId.mine().boot_id
-    desk.db.swarm.register_service("reaper", ProcessId.mine(), {SEEN_MONO: desk.clock.mono_ms()})
-    yield desk
-    desk.db.close()
+def harness(tmp_path: Path) -> Iterator[QueueHarness]:
+    harness = QueueHarness(tmp_path)
+    harness.clock.boot = ProcessId.mine().boot_id
+    harness.db.swarm.register_service("reaper", ProcessId.mine(), {SEEN_MONO: harness.clock.mono_ms()})
+    yield harness
+    harness.db.close()
 
 
-def found(desk: QueueDesk) -> list[str]:
-    return [each.text for each in Standstills(desk.db.connection, desk.clock).found()]
+def found(harness: QueueHarness) -> list[str]:
+    return [each.text for each in Standstills(harness.db.connection, harness.clock).found()]
 
 
-def test_a_reaper_without_a_sign_of_life_is_named_with_the_time(desk: QueueDesk) -> None:
-    desk.clock.pass_s(19)
-    assert found(desk) == []
-    desk.clock.pass_s(6)
-    [text] = found(desk)
+def test_a_reaper_without_a_sign_of_life_is_named_with_the_time(harness: QueueHarness) -> None:
+    harness.clock.pass_s(19)
+    assert found(harness) == []
+    harness.clock.pass_s(6)
+    [text] = found(harness)
     assert "has been silent for 25 s" in text
 
 
 @pytest.mark.parametrize("step_s", [86_400, -86_400])
-def test_steps_of_the_wall_clock_silence_nobody(desk: QueueDesk, step_s: int) -> None:
-    desk.clock.wall += step_s * 1000
-    assert found(desk) == []
+def test_steps_of_the_wall_clock_silence_nobody(harness: QueueHarness, step_s: int) -> None:
+    harness.clock.wall += step_s * 1000
+    assert found(harness) == []
 
 
-def test_one_that_has_signed_off_is_not_silent(desk: QueueDesk) -> None:
-    desk.db.swarm.end_service("reaper", ProcessId.mine())
-    desk.clock.pass_s(60)
-    assert found(desk) == []
+def test_one_that_has_signed_off_is_not_silent(harness: QueueHarness) -> None:
+    harness.db.swarm.end_service("reaper", ProcessId.mine())
+    harness.clock.pass_s(60)
+    assert found(harness) == []
 
 
 # ───── inside supervisord ─────

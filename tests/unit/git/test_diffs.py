@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from repositories import Desk
+from repositories import Harness
 
 from swarm_shared.git.merging.conflict_markers import Marker, conflict_markers, may_have_markers
 from swarm_shared.git.plumbing.diffs import Change, changed_files, changed_paths, diff
@@ -19,62 +19,62 @@ CONFLICT = "top\n<<<<<<< HEAD\nmine\n=======\ntheirs\n>>>>>>> other\n"
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path, files={"a.txt": "1\n2\n3\n", "move.txt": "x\n" * 20, "gone": "away\n", "b.bin": b"\0\1"})
+def harness(tmp_path: Path) -> Harness:
+    return Harness(tmp_path, files={"a.txt": "1\n2\n3\n", "move.txt": "x\n" * 20, "gone": "away\n", "b.bin": b"\0\1"})
 
 
-def test_each_kind_of_change_is_reported(desk: Desk) -> None:
-    (desk.root / "move.txt").rename(desk.root / "moved ünd.txt")
-    (desk.root / "gone").unlink()
-    head = desk.commit({"a.txt": "1\ntwo\n3\n4\n", "b.bin": b"\0\2", "new\nline": "1\n"})
-    files = {file.path: file for file in changed_files(desk.repo.git, desk.base, head)}
+def test_each_kind_of_change_is_reported(harness: Harness) -> None:
+    (harness.root / "move.txt").rename(harness.root / "moved ünd.txt")
+    (harness.root / "gone").unlink()
+    head = harness.commit({"a.txt": "1\ntwo\n3\n4\n", "b.bin": b"\0\2", "new\nline": "1\n"})
+    files = {file.path: file for file in changed_files(harness.repo.git, harness.base, head)}
     assert (files["a.txt"].change, files["a.txt"].added, files["a.txt"].deleted) == (Change.MODIFIED, 2, 1)
     assert files["b.bin"].added is None
     assert files["gone"].change is Change.DELETED
     assert files["new\nline"].change is Change.ADDED
     assert (files["moved ünd.txt"].change, files["moved ünd.txt"].old_path) == (Change.RENAMED, "move.txt")
-    assert changed_paths(desk.repo.git, desk.base, head) == {*files, "move.txt"}
+    assert changed_paths(harness.repo.git, harness.base, head) == {*files, "move.txt"}
 
 
-def test_a_diff_has_text_table_and_every_path(desk: Desk) -> None:
-    head = desk.commit({"a.txt": "1\ntwo\n3\n"})
-    changes = diff(desk.repo.git, desk.base, head)
+def test_a_diff_has_text_table_and_every_path(harness: Harness) -> None:
+    head = harness.commit({"a.txt": "1\ntwo\n3\n"})
+    changes = diff(harness.repo.git, harness.base, head)
     assert "-2\n+two\n" in changes.text
     assert not changes.truncated
     assert changes.paths == ("a.txt",)
     assert changes.stat() == "M a.txt +1 -1\n1 files changed, 1 lines added, 1 deleted"
 
 
-def test_the_same_comparison_is_made_once_and_again_after_another(desk: Desk) -> None:
+def test_the_same_comparison_is_made_once_and_again_after_another(harness: Harness) -> None:
     asked: list[str] = []
 
     def counted(command: Sequence[str], **how: Any) -> Completed:
         asked.append("diff-tree" if "diff-tree" in command else "")
         return run_process(command, **how)
 
-    git = replace(desk.repo.git, run=counted)
-    head = desk.commit({"a.txt": "1\ntwo\n3\n"})
-    later = desk.commit({"a.txt": "1\n2\nthree\n"})
+    git = replace(harness.repo.git, run=counted)
+    head = harness.commit({"a.txt": "1\ntwo\n3\n"})
+    later = harness.commit({"a.txt": "1\n2\nthree\n"})
     for _ in range(2):
-        assert "+two" in diff(git, desk.base, head).text
+        assert "+two" in diff(git, harness.base, head).text
     assert asked.count("diff-tree") == 1
-    assert "+three" in diff(git, desk.base, later).text
-    assert [entry.path for entry in diff(git, desk.base, head).entries] == ["a.txt"]
+    assert "+three" in diff(git, harness.base, later).text
+    assert [entry.path for entry in diff(git, harness.base, head).entries] == ["a.txt"]
     assert asked.count("diff-tree") == 3
 
 
-def test_a_rename_is_two_entries(desk: Desk) -> None:
-    (desk.root / "move.txt").rename(desk.root / "moved.txt")
-    head = desk.commit({})
-    entries = diff(desk.repo.git, desk.base, head).entries
+def test_a_rename_is_two_entries(harness: Harness) -> None:
+    (harness.root / "move.txt").rename(harness.root / "moved.txt")
+    head = harness.commit({})
+    entries = diff(harness.repo.git, harness.base, head).entries
     assert [(entry.letter, entry.path) for entry in entries] == [("D", "move.txt"), ("A", "moved.txt")]
     assert (entries[0].new_mode, entries[1].old_mode, set(entries[1].old_sha)) == ("000000", "000000", {"0"})
-    assert entries[0].old_sha == desk.sha(f"{desk.base}:move.txt")
+    assert entries[0].old_sha == harness.sha(f"{harness.base}:move.txt")
 
 
-def test_a_long_diff_is_cut_behind_a_line_and_its_table_is_whole(desk: Desk) -> None:
-    head = desk.commit({f"f{n}": "line\n" * 1000 for n in range(50)})
-    changes = diff(desk.repo.git, desk.base, head, limit_bytes=10_000)
+def test_a_long_diff_is_cut_behind_a_line_and_its_table_is_whole(harness: Harness) -> None:
+    head = harness.commit({f"f{n}": "line\n" * 1000 for n in range(50)})
+    changes = diff(harness.repo.git, harness.base, head, limit_bytes=10_000)
     assert changes.truncated
     assert 9_000 < len(changes.text) <= 10_000
     assert changes.text.endswith("\n")
@@ -82,18 +82,18 @@ def test_a_long_diff_is_cut_behind_a_line_and_its_table_is_whole(desk: Desk) -> 
     assert "… and 40 more files" in changes.stat(lines=10)
 
 
-def test_a_change_of_nothing_is_empty(desk: Desk) -> None:
-    changes = diff(desk.repo.git, desk.base, desk.base)
+def test_a_change_of_nothing_is_empty(harness: Harness) -> None:
+    changes = diff(harness.repo.git, harness.base, harness.base)
     assert (changes.files, changes.text, changes.truncated) == ((), "", False)
 
 
-def test_a_link_and_a_submodule_are_distinguished_from_files(desk: Desk) -> None:
-    (desk.root / "a.txt").unlink()
-    (desk.root / "a.txt").symlink_to("gone")
-    desk.git("add", "-A")
-    desk.git("update-index", "--add", "--cacheinfo", f"160000,{desk.base},sub")
-    desk.git("commit", "-q", "-m", "x")
-    files = {file.path: file for file in changed_files(desk.repo.git, desk.base, desk.sha("HEAD"))}
+def test_a_link_and_a_submodule_are_distinguished_from_files(harness: Harness) -> None:
+    (harness.root / "a.txt").unlink()
+    (harness.root / "a.txt").symlink_to("gone")
+    harness.git("add", "-A")
+    harness.git("update-index", "--add", "--cacheinfo", f"160000,{harness.base},sub")
+    harness.git("commit", "-q", "-m", "x")
+    files = {file.path: file for file in changed_files(harness.repo.git, harness.base, harness.sha("HEAD"))}
     assert files["a.txt"].change is Change.TYPE
     assert files["sub"].submodule
 
@@ -129,7 +129,7 @@ def test_globs_cover_what_the_dispatch_thinks_they_do(path: str, pattern: str, c
     assert (outside([path], [pattern]) == ()) is covered
 
 
-def test_globs_of_a_sub_folder_project_are_from_there_on(desk: Desk) -> None:
+def test_globs_of_a_sub_folder_project_are_from_there_on(harness: Harness) -> None:
     paths = ["app/src/a.py", "src/a.py", "app/b"]
     assert outside(paths, ["src/**"], prefix="app") == ("src/a.py", "app/b")
 
@@ -138,11 +138,11 @@ def test_no_pattern_covers_nothing() -> None:
     assert outside(["a"], []) == ("a",)
 
 
-def test_added_conflict_markers_are_found_with_their_lines(desk: Desk) -> None:
-    head = desk.commit(
+def test_added_conflict_markers_are_found_with_their_lines(harness: Harness) -> None:
+    head = harness.commit(
         {"a.txt": CONFLICT, "sub/späce d.txt": "x\n" + CONFLICT + CONFLICT, "win.txt": "<<<<<<<\r\n>>>>>>>\r\n"}
     )
-    assert set(conflict_markers(desk.repo.git, desk.base, head)) == {
+    assert set(conflict_markers(harness.repo.git, harness.base, head)) == {
         Marker(path="a.txt", line=2),
         Marker(path="sub/späce d.txt", line=3),
         Marker(path="sub/späce d.txt", line=9),
@@ -150,9 +150,9 @@ def test_added_conflict_markers_are_found_with_their_lines(desk: Desk) -> None:
     }
 
 
-def test_headings_old_markers_and_binary_files_are_no_conflicts(desk: Desk) -> None:
-    base = desk.commit({"manual.txt": CONFLICT})
-    head = desk.commit(
+def test_headings_old_markers_and_binary_files_are_no_conflicts(harness: Harness) -> None:
+    base = harness.commit({"manual.txt": CONFLICT})
+    head = harness.commit(
         {
             "title.rst": "Title\n=======\n",
             "manual.txt": CONFLICT + "more\n",
@@ -161,12 +161,12 @@ def test_headings_old_markers_and_binary_files_are_no_conflicts(desk: Desk) -> N
             "code.py": "x = 1 <<<<<<< 2\n  <<<<<<< HEAD\n  >>>>>>> x\n",
         }
     )
-    assert conflict_markers(desk.repo.git, base, head) == ()
+    assert conflict_markers(harness.repo.git, base, head) == ()
 
 
-def test_a_path_that_looks_like_a_pattern_is_taken_literally(desk: Desk) -> None:
-    head = desk.commit({":(glob)*": CONFLICT, "*": "fine\n"})
-    assert conflict_markers(desk.repo.git, desk.base, head) == (Marker(path=":(glob)*", line=2),)
+def test_a_path_that_looks_like_a_pattern_is_taken_literally(harness: Harness) -> None:
+    head = harness.commit({":(glob)*": CONFLICT, "*": "fine\n"})
+    assert conflict_markers(harness.repo.git, harness.base, head) == (Marker(path=":(glob)*", line=2),)
 
 
 @pytest.mark.parametrize(
@@ -179,21 +179,21 @@ def test_a_path_that_looks_like_a_pattern_is_taken_literally(desk: Desk) -> None
     ids=["plain", "a marker", "more text than is kept"],
 )
 def test_the_text_of_a_change_says_whether_markers_have_to_be_looked_for(
-    desk: Desk, files: dict[str, str], expected: bool
+    harness: Harness, files: dict[str, str], expected: bool
 ) -> None:
-    head = desk.commit(files)
-    assert may_have_markers(diff(desk.repo.git, desk.base, head)) is expected
+    head = harness.commit(files)
+    assert may_have_markers(diff(harness.repo.git, harness.base, head)) is expected
 
 
-def test_a_renamed_file_is_looked_through_for_markers(desk: Desk) -> None:
-    base = desk.commit({"b.txt": "x\n" * 40})
-    desk.git("mv", "b.txt", "c.txt")
-    assert may_have_markers(diff(desk.repo.git, base, desk.commit({})))
+def test_a_renamed_file_is_looked_through_for_markers(harness: Harness) -> None:
+    base = harness.commit({"b.txt": "x\n" * 40})
+    harness.git("mv", "b.txt", "c.txt")
+    assert may_have_markers(diff(harness.repo.git, base, harness.commit({})))
 
 
-def test_a_change_of_very_many_files_has_all_their_names_and_as_much_text_as_fits(desk: Desk) -> None:
-    head = desk.commit({f"folder/{'n' * 100}-{n}": f"{n}\n" for n in range(1200)})
-    found = diff(desk.repo.git, desk.base, head, limit_bytes=40_000)
+def test_a_change_of_very_many_files_has_all_their_names_and_as_much_text_as_fits(harness: Harness) -> None:
+    head = harness.commit({f"folder/{'n' * 100}-{n}": f"{n}\n" for n in range(1200)})
+    found = diff(harness.repo.git, harness.base, head, limit_bytes=40_000)
     assert len(found.files) == 1200
     assert found.truncated
     assert 39_000 < len(found.text) <= 40_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from repositories import Desk
+from repositories import Harness
 from task_bench import Bench
 
 
@@ -50,7 +50,7 @@ def test_a_clone_and_a_worktree_inside_stay_out_and_are_named(bench: Bench) -> N
 
 
 def test_a_submodule_that_the_agent_added_is_one(tmp_path: Path) -> None:
-    bench, other = Bench(tmp_path / "bench"), Desk(tmp_path / "other")
+    bench, other = Bench(tmp_path / "bench"), Harness(tmp_path / "other")
     bench.agent("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(other.root), "sub")
     snapshot = bench.snap()
     assert snapshot.embedded == ()

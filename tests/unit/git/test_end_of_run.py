@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from integration_desk import Run
+from integration_harness import Run
 from repositories import all_dead, everything
 
 from swarm_shared.domain.errors import NotFound

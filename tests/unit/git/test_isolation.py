@@ -9,71 +9,71 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from repositories import Desk, Sandbox
+from repositories import Harness, Sandbox
 
 from swarm_shared.domain.errors import ConfigError
 from swarm_shared.git.worktrees.isolation import decide
 from swarm_shared.program.settings import Settings, resolve
 
-Damage = Callable[[Desk], Path]
+Damage = Callable[[Harness], Path]
 
 
 def settings_for(root: Path, isolation: str = "auto") -> Settings:
     return resolve({"db": root.parent / "tasks.db", "project_root": root, "isolation": isolation}, {})
 
 
-def bare_by_setting(desk: Desk) -> Path:
-    desk.git("config", "core.bare", "true")
-    return desk.root
+def bare_by_setting(harness: Harness) -> Path:
+    harness.git("config", "core.bare", "true")
+    return harness.root
 
 
-def files_elsewhere(desk: Desk) -> Path:
-    desk.git("config", "core.worktree", "/nonexistent")
-    return desk.root
+def files_elsewhere(harness: Harness) -> Path:
+    harness.git("config", "core.worktree", "/nonexistent")
+    return harness.root
 
 
-def files_above(desk: Desk) -> Path:
-    desk.git("config", "core.worktree", str(desk.folder))
-    return desk.root
+def files_above(harness: Harness) -> Path:
+    harness.git("config", "core.worktree", str(harness.folder))
+    return harness.root
 
 
-def empty_mark(desk: Desk) -> Path:
-    folder = desk.folder / "empty"
+def empty_mark(harness: Harness) -> Path:
+    folder = harness.folder / "empty"
     (folder / ".git").mkdir(parents=True)
     return folder
 
 
-def head_lost(desk: Desk) -> Path:
-    (desk.root / ".git" / "HEAD").unlink()
-    return desk.root
+def head_lost(harness: Harness) -> Path:
+    (harness.root / ".git" / "HEAD").unlink()
+    return harness.root
 
 
 REPAIRED_BY_THE_HINT = [bare_by_setting, files_elsewhere, files_above, head_lost]
 
 
-def config_broken(desk: Desk) -> Path:
-    (desk.root / ".git" / "config").write_text("[core\n")
-    return desk.root
+def config_broken(harness: Harness) -> Path:
+    (harness.root / ".git" / "config").write_text("[core\n")
+    return harness.root
 
 
-def main_moved(desk: Desk) -> Path:
-    linked = desk.folder / "linked"
-    desk.git("worktree", "add", "-q", str(linked))
-    desk.root.rename(desk.folder / "moved")
+def main_moved(harness: Harness) -> Path:
+    linked = harness.folder / "linked"
+    harness.git("worktree", "add", "-q", str(linked))
+    harness.root.rename(harness.folder / "moved")
     return linked
 
 
-def bare_behind_a_file(desk: Desk) -> Path:
-    container = desk.folder / "container"
-    desk.git("clone", "-q", "--bare", str(desk.root), str(container / ".bare"))
+def bare_behind_a_file(harness: Harness) -> Path:
+    container = harness.folder / "container"
+    harness.git("clone", "-q", "--bare", str(harness.root), str(container / ".bare"))
     (container / ".git").write_text("gitdir: ./.bare\n")
     return container
 
 
-def bare_beside_its_worktrees(desk: Desk) -> Path:
-    container = desk.folder / "container"
-    desk.git("clone", "-q", "--bare", str(desk.root), str(container / "repo.git"))
-    desk.git("worktree", "add", "-q", str(container / "main"), cwd=container / "repo.git")
+def bare_beside_its_worktrees(harness: Harness) -> Path:
+    container = harness.folder / "container"
+    harness.git("clone", "-q", "--bare", str(harness.root), str(container / "repo.git"))
+    harness.git("worktree", "add", "-q", str(container / "main"), cwd=container / "repo.git")
     return container
 
 
@@ -83,10 +83,10 @@ ALL = [*REPAIRED_BY_THE_HINT, empty_mark, config_broken, main_moved, bare_behind
 @pytest.mark.parametrize("damage", ALL)
 @pytest.mark.parametrize("before", [False, True], ids=["first", "later"])
 def test_a_repository_that_git_cannot_read_is_refused(tmp_path: Path, damage: Damage, before: bool) -> None:
-    desk = Desk(tmp_path)
-    settings = settings_for(damage(desk))
+    harness = Harness(tmp_path)
+    settings = settings_for(damage(harness))
     with pytest.raises(ConfigError) as caught:
-        decide(settings, landed_in=str(desk.root / ".git") if before else None)
+        decide(settings, landed_in=str(harness.root / ".git") if before else None)
     assert caught.value.exit_code == 3
     assert "--isolation none" in (caught.value.hint or "")
     assert decide(replace(settings, isolation="none")).repository is None
@@ -94,7 +94,7 @@ def test_a_repository_that_git_cannot_read_is_refused(tmp_path: Path, damage: Da
 
 @pytest.mark.parametrize("damage", REPAIRED_BY_THE_HINT)
 def test_the_command_in_the_refusal_repairs_it(tmp_path: Path, damage: Damage) -> None:
-    settings = settings_for(damage(Desk(tmp_path)))
+    settings = settings_for(damage(Harness(tmp_path)))
     with pytest.raises(ConfigError) as caught:
         decide(settings)
     command = (caught.value.hint or "").rsplit("; or", 1)[0]
@@ -106,12 +106,12 @@ def test_the_command_in_the_refusal_repairs_it(tmp_path: Path, damage: Damage) -
 def test_another_users_repository_is_refused_with_the_command_that_trusts_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    desk = Desk(tmp_path)
+    harness = Harness(tmp_path)
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
     with pytest.raises(ConfigError) as caught:
-        decide(settings_for(desk.root))
+        decide(settings_for(harness.root))
     assert "dubious ownership" in caught.value.message
-    assert f"--add safe.directory {shlex.quote(str(desk.root))}" in (caught.value.hint or "")
+    assert f"--add safe.directory {shlex.quote(str(harness.root))}" in (caught.value.hint or "")
 
 
 def test_without_a_repository_in_sight_auto_means_none(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from integration_desk import Run
+from integration_harness import Run
 
 from swarm_shared.domain.errors import NotFound, StateError
 from swarm_shared.git.landing.following import Integration

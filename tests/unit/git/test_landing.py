@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from repositories import Desk
+from repositories import Harness
 
 from swarm_shared.git.landing.bring_in import bring_in
 from swarm_shared.git.landing.following import Integration
@@ -20,19 +20,19 @@ from swarm_shared.git.snapshots.snapshot import take_snapshot
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path)
+def harness(tmp_path: Path) -> Harness:
+    return Harness(tmp_path)
 
 
 @pytest.fixture
-def integration(desk: Desk) -> Integration:
-    return Integration(repository=desk.repo)
+def integration(harness: Harness) -> Integration:
+    return Integration(repository=harness.repo)
 
 
-def work(desk: Desk, safe: str, files: dict[str, str], base: str | None = None) -> str:
+def work(harness: Harness, safe: str, files: dict[str, str], base: str | None = None) -> str:
     """A task's commit with these files."""
-    tree = desk.open(safe, base)
-    desk.write(files, at=tree.cwd)
+    tree = harness.open(safe, base)
+    harness.write(files, at=tree.cwd)
     return take_snapshot(tree.checkout, safe=safe, base_sha=tree.base_sha, message="work").head_sha
 
 
@@ -49,55 +49,55 @@ def land(integration: Integration, head: str) -> str:
     return merge.new
 
 
-def test_the_branch_begins_at_the_users_commit_and_only_once(desk: Desk, integration: Integration) -> None:
+def test_the_branch_begins_at_the_users_commit_and_only_once(harness: Harness, integration: Integration) -> None:
     assert integration.tip() is None
-    assert integration.begin(desk.base) == desk.base
-    later = desk.commit({"b": "1"})
-    assert integration.begin(later) == desk.base
+    assert integration.begin(harness.base) == harness.base
+    later = harness.commit({"b": "1"})
+    assert integration.begin(later) == harness.base
 
 
-def test_many_workers_begin_it_together(desk: Desk, integration: Integration) -> None:
+def test_many_workers_begin_it_together(harness: Harness, integration: Integration) -> None:
     with ThreadPoolExecutor(8) as pool:
-        assert set(pool.map(lambda _: integration.begin(desk.base), range(8))) == {desk.base}
+        assert set(pool.map(lambda _: integration.begin(harness.base), range(8))) == {harness.base}
 
 
-def test_landing_is_a_commit_with_two_parents_and_its_origin(desk: Desk, integration: Integration) -> None:
-    tip = integration.begin(desk.base)
-    head = work(desk, "t", {"b": "1"})
+def test_landing_is_a_commit_with_two_parents_and_its_origin(harness: Harness, integration: Integration) -> None:
+    tip = integration.begin(harness.base)
+    head = work(harness, "t", {"b": "1"})
     merge = plan(integration, head, tip)
     assert merge.kind is MergeKind.MERGED
     assert integration.tip() == tip, "planning moved the branch"
     assert merge.new is not None
     integration.advance(merge.new, old=tip)
-    assert desk.git("rev-list", "--parents", "-n1", merge.new).split()[1:] == [tip, head]
-    message = desk.git("log", "-1", "--format=%B", merge.new)
+    assert harness.git("rev-list", "--parents", "-n1", merge.new).split()[1:] == [tip, head]
+    message = harness.git("log", "-1", "--format=%B", merge.new)
     assert message.startswith("Land t: Do it\n")
-    assert desk.git("interpret-trailers", "--parse", stdin=message) == "Swarm-Task: t\nSwarm-Attempt: uuid-1"
+    assert harness.git("interpret-trailers", "--parse", stdin=message) == "Swarm-Task: t\nSwarm-Attempt: uuid-1"
     assert integration.contains(head)
     assert plan(integration, head, merge.new).kind is MergeKind.CONTAINED
 
 
-def test_a_name_cannot_forge_a_trailer_or_break_the_message(desk: Desk) -> None:
+def test_a_name_cannot_forge_a_trailer_or_break_the_message(harness: Harness) -> None:
     text = message_with_trailers("a\n\nSwarm-Task: other", {"Swarm-Task": "mine\nSwarm-Task: other"}, "# body")
-    parsed = desk.git("interpret-trailers", "--parse", stdin=text)
+    parsed = harness.git("interpret-trailers", "--parse", stdin=text)
     assert parsed == "Swarm-Task: mine Swarm-Task: other"
 
 
-def test_tasks_that_touch_different_files_all_land(desk: Desk, integration: Integration) -> None:
-    integration.begin(desk.base)
-    heads = [work(desk, f"t{n}", {f"f{n}": str(n)}) for n in range(5)]
+def test_tasks_that_touch_different_files_all_land(harness: Harness, integration: Integration) -> None:
+    integration.begin(harness.base)
+    heads = [work(harness, f"t{n}", {f"f{n}": str(n)}) for n in range(5)]
     for head in heads:
         land(integration, head)
     tip = integration.tip()
     assert tip is not None
-    assert {f"f{n}" for n in range(5)} <= set(desk.files(tip))
+    assert {f"f{n}" for n in range(5)} <= set(harness.files(tip))
     assert all(integration.contains(head) for head in heads)
 
 
-def test_a_conflict_lists_the_paths_and_moves_nothing(desk: Desk, integration: Integration) -> None:
-    integration.begin(desk.base)
-    first = work(desk, "t1", {"a.txt": "one\nFIRST\nthree\n", "ü b": "1"})
-    second = work(desk, "t2", {"a.txt": "one\nSECOND\nthree\n", "ü b": "2"})
+def test_a_conflict_lists_the_paths_and_moves_nothing(harness: Harness, integration: Integration) -> None:
+    integration.begin(harness.base)
+    first = work(harness, "t1", {"a.txt": "one\nFIRST\nthree\n", "ü b": "1"})
+    second = work(harness, "t2", {"a.txt": "one\nSECOND\nthree\n", "ü b": "2"})
     tip = land(integration, first)
     merge = plan(integration, second, tip)
     assert (merge.kind, merge.new) == (MergeKind.CONFLICT, None)
@@ -106,47 +106,47 @@ def test_a_conflict_lists_the_paths_and_moves_nothing(desk: Desk, integration: I
     assert integration.tip() == tip
 
 
-def test_deleted_here_and_changed_there_is_a_conflict_that_says_so(desk: Desk, integration: Integration) -> None:
-    integration.begin(desk.base)
-    changed = work(desk, "t1", {"a.txt": "changed\n"})
-    tree = desk.open("t2")
+def test_deleted_here_and_changed_there_is_a_conflict_that_says_so(harness: Harness, integration: Integration) -> None:
+    integration.begin(harness.base)
+    changed = work(harness, "t1", {"a.txt": "changed\n"})
+    tree = harness.open("t2")
     (tree.cwd / "a.txt").unlink()
-    deleted = take_snapshot(tree.checkout, safe="t2", base_sha=desk.base, message="m").head_sha
+    deleted = take_snapshot(tree.checkout, safe="t2", base_sha=harness.base, message="m").head_sha
     merge = plan(integration, deleted, land(integration, changed))
     assert merge.conflicts == ("a.txt",)
     assert any("modify/delete" in note for note in merge.notes)
 
 
-def test_a_bad_name_has_the_exit_code_of_a_conflict_and_is_none(desk: Desk) -> None:
-    bad = desk.run("merge-tree", "--write-tree", desk.base, "no-such-commit")
+def test_a_bad_name_has_the_exit_code_of_a_conflict_and_is_none(harness: Harness) -> None:
+    bad = harness.run("merge-tree", "--write-tree", harness.base, "no-such-commit")
     assert (bad.returncode, bad.stdout) == (1, ""), "git has changed what was measured"
     with pytest.raises(GitFailed):
-        merge_tree(desk.repo.git, desk.base, "no-such-commit")
+        merge_tree(harness.repo.git, harness.base, "no-such-commit")
 
 
-def test_histories_without_a_common_commit_are_an_error_and_no_conflict(desk: Desk) -> None:
-    desk.git("checkout", "-q", "--orphan", "alone")
-    alone = desk.commit({"x": "1"})
+def test_histories_without_a_common_commit_are_an_error_and_no_conflict(harness: Harness) -> None:
+    harness.git("checkout", "-q", "--orphan", "alone")
+    alone = harness.commit({"x": "1"})
     with pytest.raises(GitFailed, match="unrelated histories"):
-        merge_tree(desk.repo.git, desk.base, alone)
+        merge_tree(harness.repo.git, harness.base, alone)
 
 
 def test_merging_goes_by_the_attributes_of_the_branch_and_not_of_the_users_index(tmp_path: Path) -> None:
-    desk = Desk(tmp_path, files={"LOG": "start\n", ".gitattributes": "LOG merge=union\n"})
-    integration = Integration(repository=desk.repo)
-    integration.begin(desk.base)
-    first, second = work(desk, "t1", {"LOG": "start\nfirst\n"}), work(desk, "t2", {"LOG": "start\nsecond\n"})
+    harness = Harness(tmp_path, files={"LOG": "start\n", ".gitattributes": "LOG merge=union\n"})
+    integration = Integration(repository=harness.repo)
+    integration.begin(harness.base)
+    first, second = work(harness, "t1", {"LOG": "start\nfirst\n"}), work(harness, "t2", {"LOG": "start\nsecond\n"})
     land(integration, first)
-    desk.write({".gitattributes": "LOG -merge\n"})
-    desk.git("add", "-A")
-    assert desk.show(f"{land(integration, second)}:LOG") == "start\nfirst\nsecond\n"
+    harness.write({".gitattributes": "LOG -merge\n"})
+    harness.git("add", "-A")
+    assert harness.show(f"{land(integration, second)}:LOG") == "start\nfirst\nsecond\n"
 
 
-def test_a_branch_that_someone_moved_stays_and_is_reported(desk: Desk, integration: Integration) -> None:
-    tip = integration.begin(desk.base)
-    merge = plan(integration, work(desk, "t", {"b": "1"}), tip)
-    foreign = desk.commit({"c": "1"})
-    desk.git("update-ref", integration.ref, foreign)
+def test_a_branch_that_someone_moved_stays_and_is_reported(harness: Harness, integration: Integration) -> None:
+    tip = integration.begin(harness.base)
+    merge = plan(integration, work(harness, "t", {"b": "1"}), tip)
+    foreign = harness.commit({"c": "1"})
+    harness.git("update-ref", integration.ref, foreign)
     assert merge.new is not None
     with pytest.raises(RefMoved) as caught:
         integration.advance(merge.new, old=tip)
@@ -154,18 +154,18 @@ def test_a_branch_that_someone_moved_stays_and_is_reported(desk: Desk, integrati
     assert integration.tip() == foreign
 
 
-def test_a_stale_lock_on_the_branch_is_no_move(desk: Desk, integration: Integration) -> None:
-    tip = integration.begin(desk.base)
-    merge = plan(integration, work(desk, "t", {"b": "1"}), tip)
-    ref_lock(desk.repo, integration.ref).touch()
+def test_a_stale_lock_on_the_branch_is_no_move(harness: Harness, integration: Integration) -> None:
+    tip = integration.begin(harness.base)
+    merge = plan(integration, work(harness, "t", {"b": "1"}), tip)
+    ref_lock(harness.repo, integration.ref).touch()
     assert merge.new is not None
     with pytest.raises(RefLocked):
         integration.advance(merge.new, old=tip)
 
 
-def test_landing_twice_after_a_crash_is_landing_once(desk: Desk, integration: Integration) -> None:
-    tip = integration.begin(desk.base)
-    merge = plan(integration, work(desk, "t", {"b": "1"}), tip)
+def test_landing_twice_after_a_crash_is_landing_once(harness: Harness, integration: Integration) -> None:
+    tip = integration.begin(harness.base)
+    merge = plan(integration, work(harness, "t", {"b": "1"}), tip)
     assert merge.new is not None
     integration.advance(merge.new, old=tip)
     integration.advance(merge.new, old=tip)
@@ -173,142 +173,144 @@ def test_landing_twice_after_a_crash_is_landing_once(desk: Desk, integration: In
 
 
 @pytest.mark.parametrize("where", ["main checkout", "another worktree", "a worktree that is not mounted"])
-def test_nothing_lands_on_a_branch_that_is_checked_out(desk: Desk, integration: Integration, where: str) -> None:
-    tip = integration.begin(desk.base)
-    merge = plan(integration, work(desk, "t", {"b": "1"}), tip)
-    theirs = desk.folder / "disk" / "theirs"
+def test_nothing_lands_on_a_branch_that_is_checked_out(harness: Harness, integration: Integration, where: str) -> None:
+    tip = integration.begin(harness.base)
+    merge = plan(integration, work(harness, "t", {"b": "1"}), tip)
+    theirs = harness.folder / "disk" / "theirs"
     if where == "main checkout":
-        desk.git("checkout", "-q", "swarm/integration")
+        harness.git("checkout", "-q", "swarm/integration")
     else:
-        desk.git("worktree", "add", "-q", str(theirs), "swarm/integration")
+        harness.git("worktree", "add", "-q", str(theirs), "swarm/integration")
     if "not mounted" in where:
-        theirs.parent.rename(desk.folder / "unmounted")
+        theirs.parent.rename(harness.folder / "unmounted")
     assert merge.new is not None
     with pytest.raises(BranchInUse) as caught:
         integration.advance(merge.new, old=tip)
-    assert caught.value.at == (desk.root if where == "main checkout" else theirs)
+    assert caught.value.at == (harness.root if where == "main checkout" else theirs)
     assert integration.tip() == tip
     with pytest.raises(BranchInUse):
-        integration.begin(desk.base)
+        integration.begin(harness.base)
 
 
-def test_a_moved_branch_under_a_checkout_would_be_committed_away(desk: Desk, integration: Integration) -> None:
+def test_a_moved_branch_under_a_checkout_would_be_committed_away(harness: Harness, integration: Integration) -> None:
     """Why landing refuses there; as measured."""
-    tip = integration.begin(desk.base)
-    merge = plan(integration, work(desk, "t", {"b": "1"}), tip)
+    tip = integration.begin(harness.base)
+    merge = plan(integration, work(harness, "t", {"b": "1"}), tip)
     assert merge.new is not None
-    desk.git("checkout", "-q", "swarm/integration")
-    desk.git("update-ref", integration.ref, merge.new, tip)
-    desk.write({"mine": "1"})
-    desk.git("add", "mine")
-    desk.git("commit", "-q", "-m", "an innocent commit")
-    assert "b" not in desk.files("swarm/integration")
+    harness.git("checkout", "-q", "swarm/integration")
+    harness.git("update-ref", integration.ref, merge.new, tip)
+    harness.write({"mine": "1"})
+    harness.git("add", "mine")
+    harness.git("commit", "-q", "-m", "an innocent commit")
+    assert "b" not in harness.files("swarm/integration")
 
 
-def test_it_follows_the_user_forward(desk: Desk, integration: Integration) -> None:
-    tip = integration.begin(desk.base)
+def test_it_follows_the_user_forward(harness: Harness, integration: Integration) -> None:
+    tip = integration.begin(harness.base)
     assert integration.plan_follow("refs/heads/main", tip=tip).kind is MergeKind.CONTAINED
-    newer = desk.commit({"b": "1"})
+    newer = harness.commit({"b": "1"})
     follow = integration.plan_follow("refs/heads/main", tip=tip)
     assert (follow.kind, follow.new) == (MergeKind.FAST_FORWARD, newer)
 
 
-def test_it_merges_what_the_user_committed_beside_landed_work(desk: Desk, integration: Integration) -> None:
-    integration.begin(desk.base)
-    tip = land(integration, work(desk, "t", {"b": "1"}))
-    desk.commit({"c": "1"})
+def test_it_merges_what_the_user_committed_beside_landed_work(harness: Harness, integration: Integration) -> None:
+    integration.begin(harness.base)
+    tip = land(integration, work(harness, "t", {"b": "1"}))
+    harness.commit({"c": "1"})
     follow = integration.plan_follow("refs/heads/main", tip=tip)
     assert follow.kind is MergeKind.MERGED
     assert follow.new is not None
-    assert {"b", "c"} <= set(desk.files(follow.new))
+    assert {"b", "c"} <= set(harness.files(follow.new))
 
 
-def test_a_users_conflicting_commit_is_reported_by_its_paths(desk: Desk, integration: Integration) -> None:
-    integration.begin(desk.base)
-    tip = land(integration, work(desk, "t", {"a.txt": "swarm\n"}))
-    desk.commit({"a.txt": "person\n"})
+def test_a_users_conflicting_commit_is_reported_by_its_paths(harness: Harness, integration: Integration) -> None:
+    integration.begin(harness.base)
+    tip = land(integration, work(harness, "t", {"a.txt": "swarm\n"}))
+    harness.commit({"a.txt": "person\n"})
     follow = integration.plan_follow("refs/heads/main", tip=tip)
     assert (follow.kind, follow.conflicts) == (MergeKind.CONFLICT, ("a.txt",))
 
 
-def test_a_deleted_branch_is_not_followed_any_more(desk: Desk, integration: Integration) -> None:
-    tip = integration.begin(desk.base)
+def test_a_deleted_branch_is_not_followed_any_more(harness: Harness, integration: Integration) -> None:
+    tip = integration.begin(harness.base)
     assert integration.plan_follow("refs/heads/gone", tip=tip).kind is MergeKind.CONTAINED
 
 
-def test_the_owner_of_a_stale_branch_gets_what_has_landed(desk: Desk, integration: Integration) -> None:
-    integration.begin(desk.base)
-    work(desk, "t2", {"c": "mine"})
-    tip = land(integration, work(desk, "t1", {"b": "theirs"}))
-    tree = desk.open("t2", tip)
+def test_the_owner_of_a_stale_branch_gets_what_has_landed(harness: Harness, integration: Integration) -> None:
+    integration.begin(harness.base)
+    work(harness, "t2", {"c": "mine"})
+    tip = land(integration, work(harness, "t1", {"b": "theirs"}))
+    tree = harness.open("t2", tip)
     merge = bring_in(tree, tip=tip, branch="swarm/integration", task_id="t2", attempt_id="u2")
     assert merge.kind is MergeKind.MERGED
     assert (tree.cwd / "b").read_text() == "theirs"
     assert (tree.cwd / "c").read_text() == "mine"
-    assert desk.git("status", "--porcelain", cwd=tree.cwd) == ""
-    assert desk.open("t2", tip).base_sha == tip
+    assert harness.git("status", "--porcelain", cwd=tree.cwd) == ""
+    assert harness.open("t2", tip).base_sha == tip
 
 
-def test_the_owner_of_a_conflict_keeps_the_branch_and_gets_the_list(desk: Desk, integration: Integration) -> None:
-    integration.begin(desk.base)
-    mine = work(desk, "t2", {"a.txt": "mine\n"})
-    tip = land(integration, work(desk, "t1", {"a.txt": "theirs\n"}))
-    merge = bring_in(desk.open("t2", tip), tip=tip, branch="swarm/integration", task_id="t2", attempt_id="u2")
+def test_the_owner_of_a_conflict_keeps_the_branch_and_gets_the_list(harness: Harness, integration: Integration) -> None:
+    integration.begin(harness.base)
+    mine = work(harness, "t2", {"a.txt": "mine\n"})
+    tip = land(integration, work(harness, "t1", {"a.txt": "theirs\n"}))
+    merge = bring_in(harness.open("t2", tip), tip=tip, branch="swarm/integration", task_id="t2", attempt_id="u2")
     assert merge.conflicts == ("a.txt",)
-    assert desk.sha("swarm/task/t2") == mine
+    assert harness.sha("swarm/task/t2") == mine
 
 
 def test_work_on_a_file_that_others_have_renamed_is_its_own_at_the_new_path(tmp_path: Path) -> None:
     text = "".join(f"line {n}\n" for n in range(20))
-    desk = Desk(tmp_path, files={"old.txt": text, "b.txt": "one\ntwo\n"})
-    integration = Integration(repository=desk.repo)
-    base = integration.begin(desk.base)
-    head = work(desk, "t1", {"old.txt": text.replace("line 3\n", "line 3 changed\n")})
-    tree = desk.open("t2")
+    harness = Harness(tmp_path, files={"old.txt": text, "b.txt": "one\ntwo\n"})
+    integration = Integration(repository=harness.repo)
+    base = integration.begin(harness.base)
+    head = work(harness, "t1", {"old.txt": text.replace("line 3\n", "line 3 changed\n")})
+    tree = harness.open("t2")
     (tree.cwd / "old.txt").rename(tree.cwd / "new.txt")
     tip = land(integration, take_snapshot(tree.checkout, safe="t2", base_sha=base, message="rename").head_sha)
     merge = plan(integration, head, tip)
     assert merge.new is not None
-    assert "line 3 changed" in desk.show(f"{merge.new}:new.txt")
+    assert "line 3 changed" in harness.show(f"{merge.new}:new.txt")
     known = {"base": base, "tip": tip, "merged": merge.new}
-    assert unexplained_paths(desk.repo.git, head=head, **known) == ()
+    assert unexplained_paths(harness.repo.git, head=head, **known) == ()
     # The rename explains one path, and nothing else that is lost with it.
-    loss = desk.git("commit-tree", f"{base}^{{tree}}", "-p", tip, "-m", "a loss")
-    assert unexplained_paths(desk.repo.git, base=base, head=head, tip=tip, merged=loss) == ()
-    assert unexplained_paths(desk.repo.git, base=base, head=base, tip=tip, merged=loss) == ("new.txt", "old.txt")
+    loss = harness.git("commit-tree", f"{base}^{{tree}}", "-p", tip, "-m", "a loss")
+    assert unexplained_paths(harness.repo.git, base=base, head=head, tip=tip, merged=loss) == ()
+    assert unexplained_paths(harness.repo.git, base=base, head=base, tip=tip, merged=loss) == ("new.txt", "old.txt")
 
 
-def test_two_tasks_green_alone_and_clean_together_can_break_each_other(desk: Desk, integration: Integration) -> None:
+def test_two_tasks_green_alone_and_clean_together_can_break_each_other(
+    harness: Harness, integration: Integration
+) -> None:
     """Why checks run again on the merged commit when the tip has moved; as measured."""
-    base = desk.commit({"lib.py": "def f():\n    return 1\n", "use.py": ""})
+    base = harness.commit({"lib.py": "def f():\n    return 1\n", "use.py": ""})
     integration.begin(base)
-    renamed = work(desk, "t1", {"lib.py": "def g():\n    return 1\n"}, base)
-    used = work(desk, "t2", {"use.py": "from lib import f\n"}, base)
+    renamed = work(harness, "t1", {"lib.py": "def g():\n    return 1\n"}, base)
+    used = work(harness, "t2", {"use.py": "from lib import f\n"}, base)
     land(integration, renamed)
     tip = land(integration, used)
-    assert "def g" in desk.show(f"{tip}:lib.py")
-    assert "import f" in desk.show(f"{tip}:use.py")
+    assert "def g" in harness.show(f"{tip}:lib.py")
+    assert "import f" in harness.show(f"{tip}:use.py")
 
 
 def test_a_bare_repository_lands_by_its_attributes_too(tmp_path: Path) -> None:
-    desk = Desk(tmp_path, files={"deep/LOG": "start\n", "deep/.gitattributes": "LOG merge=union\n"})
-    first = work(desk, "t1", {"deep/LOG": "start\nfirst\n"})
-    second = work(desk, "t2", {"deep/LOG": "start\nsecond\n"})
-    desk.git("clone", "-q", "--mirror", str(desk.root), str(tmp_path / "bare.git"))
-    bare = Repository.find(tmp_path / "bare.git", git=Git(cwd=tmp_path, environ=desk.env))
+    harness = Harness(tmp_path, files={"deep/LOG": "start\n", "deep/.gitattributes": "LOG merge=union\n"})
+    first = work(harness, "t1", {"deep/LOG": "start\nfirst\n"})
+    second = work(harness, "t2", {"deep/LOG": "start\nsecond\n"})
+    harness.git("clone", "-q", "--mirror", str(harness.root), str(tmp_path / "bare.git"))
+    bare = Repository.find(tmp_path / "bare.git", git=Git(cwd=tmp_path, environ=harness.env))
     assert bare is not None
     integration = Integration(repository=bare)
-    integration.begin(desk.base)
+    integration.begin(harness.base)
     land(integration, first)
     tip = land(integration, second)
-    assert desk.git("show", f"{tip}:deep/LOG", cwd=tmp_path / "bare.git") == "start\nfirst\nsecond"
+    assert harness.git("show", f"{tip}:deep/LOG", cwd=tmp_path / "bare.git") == "start\nfirst\nsecond"
 
 
-def test_a_name_that_no_commit_message_can_hold_lands_anyway(desk: Desk, integration: Integration) -> None:
-    tip = integration.begin(desk.base)
-    head = work(desk, "t", {"b": "1"})
+def test_a_name_that_no_commit_message_can_hold_lands_anyway(harness: Harness, integration: Integration) -> None:
+    tip = integration.begin(harness.base)
+    head = work(harness, "t", {"b": "1"})
     merge = integration.plan_landing(
         head, tip=tip, task_id="t\0", attempt_id="u", name="zero\0 half\ud800 " + "x" * 999
     )
     assert merge.new is not None
-    assert desk.git("log", "-1", "--format=%s", merge.new).startswith("Land t: zero half? xxx")
+    assert harness.git("log", "-1", "--format=%s", merge.new).startswith("Land t: zero half? xxx")

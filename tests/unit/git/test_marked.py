@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from repositories import Desk
+from repositories import Harness
 
 from swarm_shared.git.landing.following import Integration
 from swarm_shared.git.merging.marked import Mark
@@ -19,8 +19,8 @@ PATH = "specs/x/tasks.md"
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path)
+def harness(tmp_path: Path) -> Harness:
+    return Harness(tmp_path)
 
 
 def ticked(text: str, *keys: str) -> str:
@@ -42,9 +42,9 @@ def tick_one(key: str, text: str) -> str | None:
 class Sides:
     """Two branches from one plan."""
 
-    def __init__(self, desk: Desk, ours: dict[str, str], theirs: dict[str, str], base: str = PLAN) -> None:
-        self.git = desk.repo.git
-        start = desk.commit({PATH: base, "other.txt": "1\n2\n3\n"})
+    def __init__(self, harness: Harness, ours: dict[str, str], theirs: dict[str, str], base: str = PLAN) -> None:
+        self.git = harness.repo.git
+        start = harness.commit({PATH: base, "other.txt": "1\n2\n3\n"})
         self.into = self._commit(start, ours)
         self.other = self._commit(start, theirs)
 
@@ -63,50 +63,50 @@ class Sides:
         return file.text
 
 
-def test_an_edit_beside_a_ticked_item_merges(desk: Desk) -> None:
+def test_an_edit_beside_a_ticked_item_merges(harness: Harness) -> None:
     edited = PLAN.replace("Do 2", "Do 2 with care").replace("- [ ] T004", "- [ ] T004a New\n- [ ] T004")
-    sides = Sides(desk, {PATH: ticked(PLAN, "T001", "T003")}, {PATH: edited})
+    sides = Sides(harness, {PATH: ticked(PLAN, "T001", "T003")}, {PATH: edited})
     assert sides.text(sides.merge()) == ticked(edited, "T001", "T003")
 
 
-def test_it_does_not_matter_which_side_has_the_ticks(desk: Desk) -> None:
+def test_it_does_not_matter_which_side_has_the_ticks(harness: Harness) -> None:
     edited = PLAN.replace("Do 2", "Do 2 with care")
-    sides = Sides(desk, {PATH: edited}, {PATH: ticked(PLAN, "T001", "T003")})
+    sides = Sides(harness, {PATH: edited}, {PATH: ticked(PLAN, "T001", "T003")})
     assert sides.text(sides.merge()) == ticked(edited, "T001", "T003")
 
 
-def test_an_item_that_was_removed_stays_removed(desk: Desk) -> None:
+def test_an_item_that_was_removed_stays_removed(harness: Harness) -> None:
     without = PLAN.replace("- [ ] T003 Do 3\n", "").replace("Do 2", "Do 2 and 3")
-    sides = Sides(desk, {PATH: ticked(PLAN, "T001")}, {PATH: without})
+    sides = Sides(harness, {PATH: ticked(PLAN, "T001")}, {PATH: without})
     assert sides.text(sides.merge()) == ticked(without, "T001")
 
 
-def test_two_edits_of_one_line_still_conflict(desk: Desk) -> None:
-    sides = Sides(desk, {PATH: PLAN.replace("Do 2", "Do two")}, {PATH: PLAN.replace("Do 2", "Do it twice")})
+def test_two_edits_of_one_line_still_conflict(harness: Harness) -> None:
+    sides = Sides(harness, {PATH: PLAN.replace("Do 2", "Do two")}, {PATH: PLAN.replace("Do 2", "Do it twice")})
     merge = sides.merge()
     assert (merge.kind, merge.conflicts) == (MergeKind.CONFLICT, (PATH,))
 
 
-def test_a_conflict_elsewhere_is_not_hidden_by_the_plan(desk: Desk) -> None:
+def test_a_conflict_elsewhere_is_not_hidden_by_the_plan(harness: Harness) -> None:
     ours = {PATH: ticked(PLAN, "T001"), "other.txt": "1\nours\n3\n"}
     theirs = {PATH: PLAN.replace("Do 2", "Do 2 with care"), "other.txt": "1\ntheirs\n3\n"}
-    merge = Sides(desk, ours, theirs).merge()
+    merge = Sides(harness, ours, theirs).merge()
     assert merge.kind is MergeKind.CONFLICT
     assert "other.txt" in merge.conflicts
 
 
-def test_a_box_that_the_user_cleared_stays_clear(desk: Desk) -> None:
+def test_a_box_that_the_user_cleared_stays_clear(harness: Harness) -> None:
     base = ticked(PLAN, "T005")
     cleared = PLAN.replace("Do 2", "Do 2 with care")
-    sides = Sides(desk, {PATH: ticked(base, "T001", "T003")}, {PATH: cleared}, base=base)
+    sides = Sides(harness, {PATH: ticked(base, "T001", "T003")}, {PATH: cleared}, base=base)
     assert sides.text(sides.merge()) == ticked(cleared, "T001", "T003")
 
 
-def test_a_landing_is_finished_after_the_merge_and_remembers_what_it_was_before(desk: Desk) -> None:
-    integration = Integration(repository=desk.repo)
-    base = desk.commit({PATH: PLAN})
+def test_a_landing_is_finished_after_the_merge_and_remembers_what_it_was_before(harness: Harness) -> None:
+    integration = Integration(repository=harness.repo)
+    base = harness.commit({PATH: PLAN})
     integration.begin(base)
-    git = desk.repo.git
+    git = harness.repo.git
 
     def finish(tree: str) -> str:
         return with_files(git, tree, {PATH: TreeFile(mode="100644", text=ticked(PLAN, "T002"))})
@@ -119,8 +119,8 @@ def test_a_landing_is_finished_after_the_merge_and_remembers_what_it_was_before(
     assert "- [x] T002" in file.text
 
 
-def test_only_regular_text_files_are_read(desk: Desk) -> None:
-    (desk.root / "link").symlink_to(PATH)
-    (desk.root / "binary").write_bytes(b"\xff\xfe")
-    commit = desk.commit({PATH: PLAN})
-    assert [text_at(desk.repo.git, commit, path) for path in ("link", "binary", "missing", "specs")] == [None] * 4
+def test_only_regular_text_files_are_read(harness: Harness) -> None:
+    (harness.root / "link").symlink_to(PATH)
+    (harness.root / "binary").write_bytes(b"\xff\xfe")
+    commit = harness.commit({PATH: PLAN})
+    assert [text_at(harness.repo.git, commit, path) for path in ("link", "binary", "missing", "specs")] == [None] * 4

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from repositories import Desk
+from repositories import Harness
 
 from swarm_shared.git.plumbing.on_disk import commit_on_disk, is_contained_on_disk, ref_on_disk
 from swarm_shared.git.plumbing.process import Completed, run_process
@@ -18,8 +18,8 @@ from swarm_shared.git.worktrees.listing import checked_out_at
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path)
+def harness(tmp_path: Path) -> Harness:
+    return Harness(tmp_path)
 
 
 def silent(git: Git) -> Git:
@@ -41,14 +41,14 @@ def counted(git: Git) -> tuple[Git, list[str]]:
     return replace(git, run=run), said
 
 
-def test_fresh_refs_commits_and_their_relations_cost_no_process(desk: Desk) -> None:
-    first = desk.base
-    second = desk.commit({"a.txt": "2"})
-    third = desk.commit({"a.txt": "3"})
-    git = silent(desk.repo.git)
+def test_fresh_refs_commits_and_their_relations_cost_no_process(harness: Harness) -> None:
+    first = harness.base
+    second = harness.commit({"a.txt": "2"})
+    third = harness.commit({"a.txt": "3"})
+    git = silent(harness.repo.git)
     assert read_ref(git, "refs/heads/main") == read_ref(git, "HEAD") == third
     assert read_ref(git, "refs/heads/none") is None
-    assert tree_of(git, third) == desk.sha(f"{third}^{{tree}}")
+    assert tree_of(git, third) == harness.sha(f"{third}^{{tree}}")
     assert is_contained(git, first, third)
     assert is_contained(git, second, third)
     assert not is_contained(git, third, second)
@@ -56,86 +56,86 @@ def test_fresh_refs_commits_and_their_relations_cost_no_process(desk: Desk) -> N
     assert has_commit(git, second)
 
 
-def test_a_worktree_reads_its_own_head_and_the_refs_of_all(desk: Desk) -> None:
-    opened = desk.open("t1")
+def test_a_worktree_reads_its_own_head_and_the_refs_of_all(harness: Harness) -> None:
+    opened = harness.open("t1")
     git = silent(opened.checkout.git)
-    assert read_ref(git, "HEAD") == read_ref(git, "refs/heads/swarm/task/t1") == desk.base
+    assert read_ref(git, "HEAD") == read_ref(git, "refs/heads/swarm/task/t1") == harness.base
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        lambda desk: desk.git("pack-refs", "--all"),
-        lambda desk: desk.git("gc", "-q"),
-        lambda desk: desk.git("symbolic-ref", "refs/heads/link", "refs/heads/main"),
-        lambda desk: desk.git("replace", desk.sha("HEAD"), desk.sha("HEAD~1")),
+        lambda harness: harness.git("pack-refs", "--all"),
+        lambda harness: harness.git("gc", "-q"),
+        lambda harness: harness.git("symbolic-ref", "refs/heads/link", "refs/heads/main"),
+        lambda harness: harness.git("replace", harness.sha("HEAD"), harness.sha("HEAD~1")),
     ],
     ids=["packed refs", "packed objects", "a symbolic branch", "a replaced commit"],
 )
-def test_what_is_kept_otherwise_is_answered_by_git(desk: Desk, change: Callable[[Desk], object]) -> None:
-    desk.commit({"a.txt": "2"})
-    change(desk)
-    git = desk.repo.git
+def test_what_is_kept_otherwise_is_answered_by_git(harness: Harness, change: Callable[[Harness], object]) -> None:
+    harness.commit({"a.txt": "2"})
+    change(harness)
+    git = harness.repo.git
     for ref in ("HEAD", "refs/heads/main", "refs/heads/link", "refs/heads/none"):
-        said = desk.run("rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}").stdout.strip()
+        said = harness.run("rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}").stdout.strip()
         assert read_ref(git, ref) == (said or None)
-    assert tree_of(git, desk.sha("main")) == desk.sha("main^{tree}")
+    assert tree_of(git, harness.sha("main")) == harness.sha("main^{tree}")
 
 
-def test_what_git_has_said_of_a_packed_commit_is_not_asked_again(desk: Desk) -> None:
-    desk.git("gc", "-q")
-    git, said = counted(desk.repo.git)
-    tip = desk.commit({"a.txt": "2"})
-    desk.git("pack-refs", "--all")
+def test_what_git_has_said_of_a_packed_commit_is_not_asked_again(harness: Harness) -> None:
+    harness.git("gc", "-q")
+    git, said = counted(harness.repo.git)
+    tip = harness.commit({"a.txt": "2"})
+    harness.git("pack-refs", "--all")
     assert [read_ref(git, "refs/heads/main") for _ in range(2)] == [tip, tip]
-    assert [is_contained(git, desk.base, tip) for _ in range(2)] == [True, True]
-    later = desk.commit({"a.txt": "3"})
-    assert is_contained(git, desk.base, later)
+    assert [is_contained(git, harness.base, tip) for _ in range(2)] == [True, True]
+    later = harness.commit({"a.txt": "3"})
+    assert is_contained(git, harness.base, later)
     assert said == ["merge-base"], "of a commit that is packed"
 
 
 @pytest.mark.parametrize("content", [b"", b"no object"], ids=["empty", "damaged"])
-def test_a_commit_that_a_power_cut_damaged_is_not_taken_for_one(desk: Desk, content: bytes) -> None:
-    sha = desk.commit({"a.txt": "2"})
-    stored = desk.root / ".git" / "objects" / sha[:2] / sha[2:]
+def test_a_commit_that_a_power_cut_damaged_is_not_taken_for_one(harness: Harness, content: bytes) -> None:
+    sha = harness.commit({"a.txt": "2"})
+    stored = harness.root / ".git" / "objects" / sha[:2] / sha[2:]
     stored.chmod(0o644)
     stored.write_bytes(content)
-    assert ref_on_disk(desk.repo.git, "refs/heads/main") is None
-    assert commit_on_disk(desk.repo.git, sha) is None
-    assert is_contained_on_disk(desk.repo.git, desk.base, sha) is None
+    assert ref_on_disk(harness.repo.git, "refs/heads/main") is None
+    assert commit_on_disk(harness.repo.git, sha) is None
+    assert is_contained_on_disk(harness.repo.git, harness.base, sha) is None
 
 
-def test_a_ref_that_a_power_cut_emptied_is_left_to_git(desk: Desk) -> None:
-    (desk.root / ".git/refs/heads/main").write_bytes(b"")
-    assert ref_on_disk(desk.repo.git, "refs/heads/main") is None
+def test_a_ref_that_a_power_cut_emptied_is_left_to_git(harness: Harness) -> None:
+    (harness.root / ".git/refs/heads/main").write_bytes(b"")
+    assert ref_on_disk(harness.repo.git, "refs/heads/main") is None
 
 
-def test_a_shallow_history_is_left_to_git(desk: Desk) -> None:
-    sha = desk.commit({"a.txt": "2"})
-    (desk.root / ".git/shallow").write_text(f"{sha}\n")
-    assert is_contained_on_disk(desk.repo.git, desk.base, sha) is None
-    assert not is_contained(desk.repo.git, desk.base, sha)
+def test_a_shallow_history_is_left_to_git(harness: Harness) -> None:
+    sha = harness.commit({"a.txt": "2"})
+    (harness.root / ".git/shallow").write_text(f"{sha}\n")
+    assert is_contained_on_disk(harness.repo.git, harness.base, sha) is None
+    assert not is_contained(harness.repo.git, harness.base, sha)
 
 
-def test_histories_that_part_are_compared_by_git(desk: Desk) -> None:
-    one = desk.commit({"a.txt": "2"})
-    desk.git("checkout", "-q", "-b", "other", desk.base)
-    other = desk.commit({"b.txt": "1"})
-    git, said = counted(desk.repo.git)
-    assert merge_base(git, one, other) == desk.base
+def test_histories_that_part_are_compared_by_git(harness: Harness) -> None:
+    one = harness.commit({"a.txt": "2"})
+    harness.git("checkout", "-q", "-b", "other", harness.base)
+    other = harness.commit({"b.txt": "1"})
+    git, said = counted(harness.repo.git)
+    assert merge_base(git, one, other) == harness.base
     assert not is_contained(git, one, other)
     assert said == ["merge-base", "merge-base"]
 
 
-def test_whether_a_branch_is_checked_out_costs_a_process_only_where_it_may_be(desk: Desk, tmp_path: Path) -> None:
-    repo = replace(desk.repo, git=silent(desk.repo.git))
-    desk.git("branch", "free")
+def test_whether_a_branch_is_checked_out_costs_a_process_only_where_it_may_be(harness: Harness, tmp_path: Path) -> None:
+    repo = replace(harness.repo, git=silent(harness.repo.git))
+    harness.git("branch", "free")
     assert checked_out_at(repo, "refs/heads/free") is None
-    desk.git("worktree", "add", "-q", str(tmp_path / "theirs"), "free")
-    assert checked_out_at(desk.repo, "refs/heads/free") == tmp_path / "theirs"
-    link = desk.root / ".git/worktrees/theirs/HEAD"
+    harness.git("worktree", "add", "-q", str(tmp_path / "theirs"), "free")
+    assert checked_out_at(harness.repo, "refs/heads/free") == tmp_path / "theirs"
+    link = harness.root / ".git/worktrees/theirs/HEAD"
     link.unlink()
-    link.symlink_to(desk.root / ".git/refs/heads/free")
-    git, said = counted(desk.repo.git)
-    checked_out_at(replace(desk.repo, git=git), "refs/heads/free")
+    link.symlink_to(harness.root / ".git/refs/heads/free")
+    git, said = counted(harness.repo.git)
+    checked_out_at(replace(harness.repo, git=git), "refs/heads/free")
     assert said

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from integration_desk import Run as Desk
+from integration_harness import Run as Harness
 from scripted_engine import IDENTITY, ScriptedEngine
 
 from swarm_shared.domain.runners import Run
@@ -25,48 +25,48 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ScriptedEngine:
 
 
 @pytest.fixture
-def desk(tmp_path: Path, engine: ScriptedEngine) -> Desk:
-    desk = Desk(tmp_path / "desk")
-    desk.land("t", {"b": "1"})
-    desk.trees.outside_run_of("t").store(RUN)
-    return desk
+def harness(tmp_path: Path, engine: ScriptedEngine) -> Harness:
+    harness = Harness(tmp_path / "harness")
+    harness.land("t", {"b": "1"})
+    harness.trees.outside_run_of("t").store(RUN)
+    return harness
 
 
-def test_it_is_removed_before_the_worktree_is_used(desk: Desk, engine: ScriptedEngine) -> None:
-    with desk.trees.locked("t"):
+def test_it_is_removed_before_the_worktree_is_used(harness: Harness, engine: ScriptedEngine) -> None:
+    with harness.trees.locked("t"):
         assert not (engine.state / "containers" / RUN.name).exists()
     asked = len(engine.calls)
-    with desk.trees.locked("t"):
+    with harness.trees.locked("t"):
         assert len(engine.calls) == asked, "it is forgotten once it is proven gone"
 
 
 def test_without_proof_the_worktree_cannot_be_used_and_the_container_is_named(
-    desk: Desk, engine: ScriptedEngine
+    harness: Harness, engine: ScriptedEngine
 ) -> None:
     engine.does("silent")
     for _ in range(2):
-        with pytest.raises(GitError, match=r"Cannot connect to the engine.*swarm-1"), desk.trees.locked("t"):
+        with pytest.raises(GitError, match=r"Cannot connect to the engine.*swarm-1"), harness.trees.locked("t"):
             pytest.fail("it may still write")
     engine.stops("silent")
-    with desk.trees.locked("t"):
+    with harness.trees.locked("t"):
         assert not (engine.state / "containers" / RUN.name).exists()
 
 
 @pytest.mark.parametrize("forced", [(), ("t",)], ids=["landed", "forced"])
 def test_prune_keeps_the_worktree_until_it_is_proven_gone(
-    desk: Desk, engine: ScriptedEngine, forced: tuple[str, ...]
+    harness: Harness, engine: ScriptedEngine, forced: tuple[str, ...]
 ) -> None:
     engine.does("rm-fails")
-    assert RUN.name in str(desk.prune(forced=forced)["t"])
-    assert desk.trees.find("t") is not None
+    assert RUN.name in str(harness.prune(forced=forced)["t"])
+    assert harness.trees.find("t") is not None
     engine.stops("rm-fails")
-    assert desk.prune(forced=forced) == {"t": None}
+    assert harness.prune(forced=forced) == {"t": None}
 
 
 @pytest.mark.parametrize("content", ["", "{", '{"runner": "lost", "name": "swarm-1", "engine": "here"}'])
-def test_a_record_that_says_nothing_proves_nothing(desk: Desk, content: str) -> None:
-    [record] = (desk.trees.root.parent / "worktree-runs").iterdir()
+def test_a_record_that_says_nothing_proves_nothing(harness: Harness, content: str) -> None:
+    [record] = (harness.trees.root.parent / "worktree-runs").iterdir()
     record.write_text(content)
-    with pytest.raises(GitError, match="a command may still run"), desk.trees.locked("t"):
+    with pytest.raises(GitError, match="a command may still run"), harness.trees.locked("t"):
         pytest.fail("it may still write")
     assert record.exists()

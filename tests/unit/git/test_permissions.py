@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from ordinary_user import as_ordinary_user
-from repositories import Desk, all_dead
+from repositories import Harness, all_dead
 
 from swarm_shared.git.landing.following import Integration
 from swarm_shared.git.landing.landing_worktree import landing_checkout
@@ -35,17 +35,17 @@ MODES = [0o555, 0o000, 0o111, 0o444, 0o200]
 @pytest.mark.parametrize("where", ["out", "dist"], ids=["ignored", "tracked"])
 def test_a_worktree_with_folders_that_were_closed_is_pruned_whole(mode: int, where: str) -> None:
     def work(folder: Path) -> None:
-        desk = Desk(folder)
-        landed = Integration(repository=desk.repo)
-        tip = landed.begin(desk.base)
-        tree = desk.open("t")
+        harness = Harness(folder)
+        landed = Integration(repository=harness.repo)
+        tip = landed.begin(harness.base)
+        tree = harness.open("t")
         closed(tree.checkout.path / where, mode)
         made = take_snapshot(tree.checkout, safe="t", base_sha=tree.base_sha, message="m\n")
         landed.advance(made.head_sha, old=tip)
-        results = prune(desk.trees, landed, busy=())
+        results = prune(harness.trees, landed, busy=())
         assert [(one.safe, one.kept_because) for one in results] == [("t", None)]
         assert not tree.checkout.path.exists()
-        assert desk.git("worktree", "list", "--porcelain").count("worktree ") == 1
+        assert harness.git("worktree", "list", "--porcelain").count("worktree ") == 1
 
     as_ordinary_user(work)
 
@@ -53,13 +53,13 @@ def test_a_worktree_with_folders_that_were_closed_is_pruned_whole(mode: int, whe
 @pytest.mark.parametrize("mode", MODES, ids=oct)
 def test_work_in_a_folder_that_was_closed_is_committed_and_the_retry_can_write_there(mode: int) -> None:
     def work(folder: Path) -> None:
-        desk = Desk(folder)
-        tree = desk.open("t")
+        harness = Harness(folder)
+        tree = harness.open("t")
         closed(tree.checkout.path / "dist", mode)
         made = take_snapshot(tree.checkout, safe="t", base_sha=tree.base_sha, message="m\n")
-        assert (made.refused, "dist/in/deep/f" in desk.files(made.head_sha)) == ((), True)
+        assert (made.refused, "dist/in/deep/f" in harness.files(made.head_sha)) == ((), True)
         make_closed_again(tree.checkout.path / "dist", mode)
-        again = desk.open("t")
+        again = harness.open("t")
         (again.checkout.path / "dist" / "in" / "deep" / "g").write_text("2\n")
         again.checkout.path.chmod(0o555)
         assert [file.path for file in undo_since(again.checkout, made.head_sha, ref=again.ref)] == ["dist/in/deep/g"]
@@ -74,14 +74,14 @@ def make_closed_again(folder: Path, mode: int) -> None:
 
 def test_what_a_check_closed_in_the_landing_worktree_is_reset(tmp_path: Path) -> None:
     def work(folder: Path) -> None:
-        desk = Desk(folder)
+        harness = Harness(folder)
         path = folder / "state" / "landing"
-        landing_checkout(desk.repo, path, desk.base, holder_is_dead=all_dead)
+        landing_checkout(harness.repo, path, harness.base, holder_is_dead=all_dead)
         closed(path / "left", 0o555)
-        newer = desk.commit({"sub/b.txt": "b\n"})
-        landing_checkout(desk.repo, path, newer, holder_is_dead=all_dead)
+        newer = harness.commit({"sub/b.txt": "b\n"})
+        landing_checkout(harness.repo, path, newer, holder_is_dead=all_dead)
         (path / "sub").chmod(0o555)
-        landing_checkout(desk.repo, path, desk.base, holder_is_dead=all_dead)
+        landing_checkout(harness.repo, path, harness.base, holder_is_dead=all_dead)
         assert sorted(one.name for one in path.iterdir()) == [".git", ".gitignore", "a.txt"]
 
     as_ordinary_user(work)
@@ -105,29 +105,29 @@ def test_permissions_outside_stay_as_they_are() -> None:
 
 def test_what_cannot_be_deleted_is_not_called_removed(monkeypatch: pytest.MonkeyPatch) -> None:
     def work(folder: Path) -> None:
-        desk = Desk(folder)
-        landed = Integration(repository=desk.repo)
-        landed.begin(desk.base)
-        path = desk.open("t").checkout.path
+        harness = Harness(folder)
+        landed = Integration(repository=harness.repo)
+        landed.begin(harness.base)
+        path = harness.open("t").checkout.path
         (path / "out").mkdir()
         (path / "out" / "f").write_text("1\n")
         (path / "out").chmod(0o555)
         monkeypatch.setattr("swarm_shared.git.plumbing.permissions._allow", lambda *_: 0)  # another user's folder
         for _ in range(2):
-            (kept,) = prune(desk.trees, landed, busy=())
+            (kept,) = prune(harness.trees, landed, busy=())
             assert "cannot be deleted" in (kept.kept_because or "")
             assert "Permission denied" in (kept.kept_because or "")
         monkeypatch.undo()
-        assert prune(desk.trees, landed, busy=())[0].kept_because is None
+        assert prune(harness.trees, landed, busy=())[0].kept_because is None
         assert not path.exists()
 
     as_ordinary_user(work)
 
 
 def test_a_folder_that_git_has_forgotten_is_not_called_removed(tmp_path: Path) -> None:
-    desk = Desk(tmp_path)
-    path = desk.open("t").checkout.path
-    desk.git("worktree", "remove", "--force", str(path))
+    harness = Harness(tmp_path)
+    path = harness.open("t").checkout.path
+    harness.git("worktree", "remove", "--force", str(path))
     path.mkdir()
     with pytest.raises(GitError, match="is left"):
-        desk.trees.remove("t")
+        harness.trees.remove("t")

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from repositories import Desk, Sandbox
+from repositories import Harness, Sandbox
 
 from swarm_shared.git.plumbing.git_errors import GitError, GitUnusable
 from swarm_shared.git.plumbing.process import Completed, run_process
@@ -25,18 +25,18 @@ def test_a_plain_folder_is_in_no_repository(tmp_path: Path) -> None:
 
 
 def test_an_ordinary_repository_is_found_whole(tmp_path: Path) -> None:
-    desk = Desk(tmp_path)
-    repo = desk.repo
-    assert (repo.top_level, repo.common_dir, repo.bare, repo.prefix) == (desk.root, desk.root / ".git", False, "")
-    assert (repo.head_branch, repo.head_sha, repo.object_format) == ("main", desk.base, "sha1")
+    harness = Harness(tmp_path)
+    repo = harness.repo
+    assert (repo.top_level, repo.common_dir, repo.bare, repo.prefix) == (harness.root, harness.root / ".git", False, "")
+    assert (repo.head_branch, repo.head_sha, repo.object_format) == ("main", harness.base, "sha1")
     assert repo.obstacle() is None
 
 
 @pytest.mark.parametrize("name", ["with space", "ümlaut", "line\nend", "-dash", "quote'\""])
 def test_awkward_folder_names_are_found(tmp_path: Path, name: str) -> None:
-    desk = Desk(tmp_path, files={f"{name}/below/f": "1"}, name=name)
-    repo = desk.repository(f"{name}/below")
-    assert (repo.top_level, repo.prefix, repo.obstacle()) == (desk.root, f"{name}/below", None)
+    harness = Harness(tmp_path, files={f"{name}/below/f": "1"}, name=name)
+    repo = harness.repository(f"{name}/below")
+    assert (repo.top_level, repo.prefix, repo.obstacle()) == (harness.root, f"{name}/below", None)
 
 
 def test_a_repository_without_a_commit_says_so(tmp_path: Path) -> None:
@@ -46,53 +46,53 @@ def test_a_repository_without_a_commit_says_so(tmp_path: Path) -> None:
 
 
 def test_a_detached_head_has_no_branch(tmp_path: Path) -> None:
-    desk = Desk(tmp_path)
-    desk.git("checkout", "-q", "--detach")
-    repo = desk.repository()
-    assert (repo.head_branch, repo.head_sha, repo.obstacle()) == (None, desk.base, None)
+    harness = Harness(tmp_path)
+    harness.git("checkout", "-q", "--detach")
+    repo = harness.repository()
+    assert (repo.head_branch, repo.head_sha, repo.obstacle()) == (None, harness.base, None)
 
 
 def test_a_bare_repository_has_no_files(tmp_path: Path) -> None:
-    desk = Desk(tmp_path)
-    desk.git("clone", "-q", "--bare", str(desk.root), str(tmp_path / "bare.git"))
-    repo = Repository.find(tmp_path / "bare.git", git=Git(cwd=tmp_path, environ=desk.env))
+    harness = Harness(tmp_path)
+    harness.git("clone", "-q", "--bare", str(harness.root), str(tmp_path / "bare.git"))
+    repo = Repository.find(tmp_path / "bare.git", git=Git(cwd=tmp_path, environ=harness.env))
     assert repo is not None
-    assert (repo.bare, repo.top_level, repo.head_sha, repo.obstacle()) == (True, None, desk.base, None)
+    assert (repo.bare, repo.top_level, repo.head_sha, repo.obstacle()) == (True, None, harness.base, None)
 
 
 def test_a_linked_worktree_of_the_user_has_its_own_head(tmp_path: Path) -> None:
-    desk = Desk(tmp_path)
-    desk.git("worktree", "add", "-q", "-b", "other", str(tmp_path / "linked"))
-    repo = Repository.find(tmp_path / "linked", git=Git(cwd=tmp_path, environ=desk.env))
+    harness = Harness(tmp_path)
+    harness.git("worktree", "add", "-q", "-b", "other", str(tmp_path / "linked"))
+    repo = Repository.find(tmp_path / "linked", git=Git(cwd=tmp_path, environ=harness.env))
     assert repo is not None
-    assert (repo.common_dir, repo.head_branch) == (desk.root / ".git", "other")
-    assert repo.git_dir == desk.root / ".git" / "worktrees" / "linked"
+    assert (repo.common_dir, repo.head_branch) == (harness.root / ".git", "other")
+    assert repo.git_dir == harness.root / ".git" / "worktrees" / "linked"
 
 
 def test_a_folder_that_no_commit_has_cannot_have_worktrees(tmp_path: Path) -> None:
     """A home folder under git, say, with a project inside that it does not track."""
-    desk = Desk(tmp_path)
-    (desk.root / "project").mkdir()
-    assert "is not part of the last commit" in (desk.repository("project").obstacle() or "")
+    harness = Harness(tmp_path)
+    (harness.root / "project").mkdir()
+    assert "is not part of the last commit" in (harness.repository("project").obstacle() or "")
 
 
 @pytest.mark.parametrize("branch", ["swarm", "swarm/task"])
 def test_a_branch_in_the_way_of_ours_is_named(tmp_path: Path, branch: str) -> None:
-    desk = Desk(tmp_path)
-    desk.git("branch", branch)
-    assert desk.repo.branches_in_the_way() == (branch,)
-    assert branch in (desk.repo.obstacle() or "")
+    harness = Harness(tmp_path)
+    harness.git("branch", branch)
+    assert harness.repo.branches_in_the_way() == (branch,)
+    assert branch in (harness.repo.obstacle() or "")
 
 
 def test_our_own_branches_are_in_nobodys_way(tmp_path: Path) -> None:
-    desk = Desk(tmp_path)
+    harness = Harness(tmp_path)
     for branch in ("swarm/integration", "swarm/task/1", "swarming"):
-        desk.git("branch", branch)
-    assert desk.repo.branches_in_the_way() == ()
+        harness.git("branch", branch)
+    assert harness.repo.branches_in_the_way() == ()
 
 
 def test_an_old_git_is_refused_with_advice(tmp_path: Path) -> None:
-    desk = Desk(tmp_path)
+    harness = Harness(tmp_path)
 
     def old(command: Sequence[str], **how: object) -> Completed:
         if command[-1] == "version":
@@ -100,19 +100,19 @@ def test_an_old_git_is_refused_with_advice(tmp_path: Path) -> None:
         return run_process(command, **how)  # type: ignore[arg-type]
 
     with pytest.raises(GitUnusable, match=r"2\.37\.9 .*too old") as caught:
-        Repository.find(desk.root, git=replace(desk.repo.git, run=old))
+        Repository.find(harness.root, git=replace(harness.repo.git, run=old))
     assert "--isolation none" in (caught.value.hint or "")
     assert caught.value.exit_code == 3
 
 
 def test_a_refused_repository_is_an_error_and_not_no_repository(tmp_path: Path) -> None:
-    desk = Desk(tmp_path)
-    (desk.root / ".git" / "config").write_text("[core\n")
+    harness = Harness(tmp_path)
+    (harness.root / ".git" / "config").write_text("[core\n")
     with pytest.raises(GitUnusable, match="bad config"):
-        desk.repository()
+        harness.repository()
 
 
 @pytest.mark.parametrize("name", ["-x", "a..b", "HEAD", "a b", "", "@{-1}"])
 def test_a_name_that_is_no_branch_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(GitError, match="cannot be the name of a branch"):
-        Desk(tmp_path).repo.ref_for(name)
+        Harness(tmp_path).repo.ref_for(name)

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from repositories import Desk, Sandbox
+from repositories import Harness, Sandbox
 from trees import fresh_token, wait_gone, wait_until
 
 from swarm_shared.git.landing.following import Integration
@@ -134,7 +134,7 @@ def test_a_missing_git_and_a_missing_folder_are_distinguished(tmp_path: Path) ->
 
 def test_what_a_calling_git_left_in_the_environment_leads_nowhere(tmp_path: Path) -> None:
     """A worker may have been started by a hook of another repository."""
-    ours, other = Desk(tmp_path / "ours"), Desk(tmp_path / "other")
+    ours, other = Harness(tmp_path / "ours"), Harness(tmp_path / "other")
     foreign = {
         "GIT_DIR": str(other.root / ".git"),
         "GIT_WORK_TREE": str(other.root),
@@ -164,16 +164,16 @@ def test_messages_come_in_one_language(tmp_path: Path) -> None:
 
 def test_no_hook_no_signature_and_no_setting_of_the_user_gets_in_the_way(tmp_path: Path) -> None:
     settings = hostile_settings(tmp_path)
-    desk = Desk(tmp_path / "desk")
-    desk.settings.write_text(settings)
-    desk.repo = desk.repository()
-    desk.trees.repository = desk.repo
-    integration = Integration(repository=desk.repo)
-    tip = integration.begin(desk.base)
-    tree = desk.open("t1")
-    desk.write({"new file.txt": "mine\r\n", "a.txt": "ONE\ntwo\nthree\n"}, at=tree.cwd)
+    harness = Harness(tmp_path / "harness")
+    harness.settings.write_text(settings)
+    harness.repo = harness.repository()
+    harness.trees.repository = harness.repo
+    integration = Integration(repository=harness.repo)
+    tip = integration.begin(harness.base)
+    tree = harness.open("t1")
+    harness.write({"new file.txt": "mine\r\n", "a.txt": "ONE\ntwo\nthree\n"}, at=tree.cwd)
     work = take_snapshot(tree.checkout, safe="t1", base_sha=tree.base_sha, message="work")
-    changes = diff(desk.repo.git, tree.base_sha, work.head_sha)
+    changes = diff(harness.repo.git, tree.base_sha, work.head_sha)
     assert "diff --git a/a.txt b/a.txt" in changes.text
     assert "\x1b" not in changes.text
     assert {file.path for file in changes.files} == {"a.txt", "new file.txt"}
@@ -181,9 +181,9 @@ def test_no_hook_no_signature_and_no_setting_of_the_user_gets_in_the_way(tmp_pat
     assert merge.new is not None
     integration.advance(merge.new, old=tip)
     assert land_into(integration, "main").merge.new == merge.new
-    assert "gpgsig" not in desk.git("cat-file", "commit", merge.new)
+    assert "gpgsig" not in harness.git("cat-file", "commit", merge.new)
     assert not (tmp_path / "called").exists()
-    assert not desk.git("config", "--file", str(desk.root / ".git" / "config"), "--list").count("branch.swarm")
+    assert not harness.git("config", "--file", str(harness.root / ".git" / "config"), "--list").count("branch.swarm")
 
 
 LOCK_AND_WAIT = """
@@ -198,20 +198,22 @@ with repository_lock(repository) as git:
 
 
 def test_the_lock_outlives_a_killed_owner_as_long_as_its_command_runs(tmp_path: Path) -> None:
-    desk = Desk(tmp_path)
+    harness = Harness(tmp_path)
     go_on = tmp_path / "go-on"
     os.mkfifo(go_on)
-    owner = subprocess.Popen([sys.executable, "-c", LOCK_AND_WAIT, str(desk.root), str(go_on)], env=dict(desk.env))
+    owner = subprocess.Popen(
+        [sys.executable, "-c", LOCK_AND_WAIT, str(harness.root), str(go_on)], env=dict(harness.env)
+    )
     # Opening a fifo waits for its reader, which is the command.
     with open(go_on, "w"):
         owner.kill()
         owner.wait()
         with pytest.raises(RepositoryBusy):
-            desk.lock_is_free()
+            harness.lock_is_free()
 
     def is_free() -> bool:
         try:
-            return desk.lock_is_free()
+            return harness.lock_is_free()
         except RepositoryBusy:
             return False
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from repositories import Desk
+from repositories import Harness
 
 from swarm_shared.git.plumbing.process import run_process
 from swarm_shared.git.plumbing.repository import Repository
@@ -17,116 +17,118 @@ HARMFUL = ("core.bare=true", "core.worktree=/nonexistent", "core.hooksPath=.husk
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path)
+def harness(tmp_path: Path) -> Harness:
+    return Harness(tmp_path)
 
 
-def guard(desk: Desk, *open_: str) -> SettingsGuard:
-    file = desk.folder / "git-settings.json"
-    return SettingsGuard(desk.repo, file, is_open=lambda safe: safe in open_)
+def guard(harness: Harness, *open_: str) -> SettingsGuard:
+    file = harness.folder / "git-settings.json"
+    return SettingsGuard(harness.repo, file, is_open=lambda safe: safe in open_)
 
 
-def setting(desk: Desk, key: str) -> str:
-    return desk.run("config", "--file", str(desk.repo.common_dir / "config"), "--get-all", key).stdout.strip()
+def setting(harness: Harness, key: str) -> str:
+    return harness.run("config", "--file", str(harness.repo.common_dir / "config"), "--get-all", key).stdout.strip()
 
 
 @pytest.mark.parametrize("pair", HARMFUL)
-def test_a_setting_that_does_harm_is_put_back(desk: Desk, pair: str) -> None:
+def test_a_setting_that_does_harm_is_put_back(harness: Harness, pair: str) -> None:
     key, value = pair.split("=")
-    before = setting(desk, key)
-    mine = guard(desk)
+    before = setting(harness, key)
+    mine = guard(harness)
     mine.enter("a")
-    desk.run("config", key, value)
+    harness.run("config", key, value)
     (told,) = mine.put_back()
     assert (key.lower() in told, value in told) == (True, True)
-    assert setting(desk, key) == before
-    assert desk.git("status", "--porcelain") == ""
+    assert setting(harness, key) == before
+    assert harness.git("status", "--porcelain") == ""
     assert mine.put_back() == ()
 
 
-def test_a_setting_of_the_user_that_a_session_removes_is_put_back(desk: Desk) -> None:
-    desk.git("config", "core.hooksPath", "their/hooks")
-    mine = guard(desk)
+def test_a_setting_of_the_user_that_a_session_removes_is_put_back(harness: Harness) -> None:
+    harness.git("config", "core.hooksPath", "their/hooks")
+    mine = guard(harness)
     mine.enter("a")
-    desk.git("config", "--unset", "core.hooksPath")
+    harness.git("config", "--unset", "core.hooksPath")
     assert len(mine.put_back()) == 1
-    assert setting(desk, "core.hooksPath") == "their/hooks"
+    assert setting(harness, "core.hooksPath") == "their/hooks"
 
 
-def test_what_a_running_attempt_has_spoiled_does_not_pass_for_right(desk: Desk) -> None:
-    first, second = guard(desk, "a", "b"), guard(desk, "a", "b")
+def test_what_a_running_attempt_has_spoiled_does_not_pass_for_right(harness: Harness) -> None:
+    first, second = guard(harness, "a", "b"), guard(harness, "a", "b")
     first.enter("a")
-    desk.git("config", "core.hooksPath", "bad")
+    harness.git("config", "core.hooksPath", "bad")
     assert len(second.enter("b")) == 1
     first.leave("a")
-    desk.git("config", "core.hooksPath", "bad")
+    harness.git("config", "core.hooksPath", "bad")
     assert len(second.put_back()) == 1
-    assert setting(desk, "core.hooksPath") == ""
+    assert setting(harness, "core.hooksPath") == ""
 
 
-def test_what_a_dead_attempt_has_spoiled_is_put_back_by_the_next(desk: Desk) -> None:
-    guard(desk).enter("dead")
-    desk.git("config", "core.bare", "true")
-    assert len(guard(desk).enter("next")) == 1
-    assert setting(desk, "core.bare") == "false"
+def test_what_a_dead_attempt_has_spoiled_is_put_back_by_the_next(harness: Harness) -> None:
+    guard(harness).enter("dead")
+    harness.git("config", "core.bare", "true")
+    assert len(guard(harness).enter("next")) == 1
+    assert setting(harness, "core.bare") == "false"
 
 
-def test_what_the_user_changes_while_nothing_runs_stays(desk: Desk) -> None:
-    mine = guard(desk)
+def test_what_the_user_changes_while_nothing_runs_stays(harness: Harness) -> None:
+    mine = guard(harness)
     mine.enter("a")
     mine.leave("a")
-    desk.git("config", "core.hooksPath", "new/hooks")
+    harness.git("config", "core.hooksPath", "new/hooks")
     assert mine.enter("b") == ()
     assert mine.put_back() == ()
-    assert setting(desk, "core.hooksPath") == "new/hooks"
+    assert setting(harness, "core.hooksPath") == "new/hooks"
 
 
-def test_every_other_change_is_named_and_stays(desk: Desk) -> None:
-    before = read_shared(desk.repo)
-    desk.git("config", "user.email", "agent@example.org")
-    desk.git("config", "filter.lfs.clean", "git-lfs clean")
-    desk.git("config", "branch.main.remote", "origin")
-    desk.git("config", "submodule.lib.url", "somewhere")
-    git_dir = desk.repo.common_dir
+def test_every_other_change_is_named_and_stays(harness: Harness) -> None:
+    before = read_shared(harness.repo)
+    harness.git("config", "user.email", "agent@example.org")
+    harness.git("config", "filter.lfs.clean", "git-lfs clean")
+    harness.git("config", "branch.main.remote", "origin")
+    harness.git("config", "submodule.lib.url", "somewhere")
+    git_dir = harness.repo.common_dir
     (git_dir / "info" / "exclude").write_text("everything\n")
     (git_dir / "info" / "attributes").write_text("* filter=lfs\n")
     hook = git_dir / "hooks" / "pre-commit"
     hook.write_text("#!/bin/sh\n")
     hook.chmod(0o755)
-    assert changes_between(desk.repo.git, before, read_shared(desk.repo)) == (
+    assert changes_between(harness.repo.git, before, read_shared(harness.repo)) == (
         "filter.lfs.clean was set in .git/config",
         "user.email was set in .git/config",
         ".git/hooks/pre-commit was added",
         ".git/info/attributes was added",
         ".git/info/exclude was changed",
     )
-    between = read_shared(desk.repo)
+    between = read_shared(harness.repo)
     hook.chmod(0o644)
-    assert changes_between(desk.repo.git, between, read_shared(desk.repo)) == (".git/hooks/pre-commit was changed",)
+    assert changes_between(harness.repo.git, between, read_shared(harness.repo)) == (
+        ".git/hooks/pre-commit was changed",
+    )
 
 
-def test_settings_of_the_users_own_checkout_are_guarded_too(desk: Desk) -> None:
-    desk.git("config", "extensions.worktreeConfig", "true")
-    mine = guard(desk)
+def test_settings_of_the_users_own_checkout_are_guarded_too(harness: Harness) -> None:
+    harness.git("config", "extensions.worktreeConfig", "true")
+    mine = guard(harness)
     mine.enter("a")
-    desk.git("config", "--worktree", "core.worktree", "/nonexistent")
+    harness.git("config", "--worktree", "core.worktree", "/nonexistent")
     (told,) = mine.put_back()
     assert ".git/config.worktree" in told
-    assert desk.git("status", "--porcelain") == ""
+    assert harness.git("status", "--porcelain") == ""
 
 
-def test_settings_that_stay_cost_no_git_process_from_the_second_attempt_on(desk: Desk) -> None:
+def test_settings_that_stay_cost_no_git_process_from_the_second_attempt_on(harness: Harness) -> None:
     asked: list[object] = []
 
     def counted(command, **how):  # type: ignore[no-untyped-def]  # as run_process
         asked.append(command)
         return run_process(command, **how)
 
-    repo = Repository.find(desk.root, git=Git(cwd=desk.root, environ=desk.env, run=counted))
+    repo = Repository.find(harness.root, git=Git(cwd=harness.root, environ=harness.env, run=counted))
     assert repo is not None
     for turn in range(2):
         asked.clear()
-        mine = SettingsGuard(repo, desk.folder / "noted.json", is_open=lambda _: False)
+        mine = SettingsGuard(repo, harness.folder / "noted.json", is_open=lambda _: False)
         mine.enter("a")
         before = read_shared(repo)
         assert (changes_between(repo.git, before, read_shared(repo)), mine.put_back()) == ((), ())

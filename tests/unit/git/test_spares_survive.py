@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 from landed_tasks import (
     Killed,
-    desk_with_products,
     dying,
     everything_in,
+    harness_with_products,
     in_the_list,
     integration_of,
     plant_ignored,
     recycled,
     work,
 )
-from repositories import Desk
+from repositories import Harness
 
 from swarm_shared.git.landing.following import Integration
 from swarm_shared.git.plumbing.process import Completed, run_process
@@ -28,13 +28,13 @@ from swarm_shared.git.worktrees.task_worktrees import TaskWorktrees
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return desk_with_products(tmp_path)
+def harness(tmp_path: Path) -> Harness:
+    return harness_with_products(tmp_path)
 
 
 @pytest.fixture
-def integration(desk: Desk) -> Integration:
-    return integration_of(desk)
+def integration(harness: Harness) -> Integration:
+    return integration_of(harness)
 
 
 def damage_link(spare: Path, git_dir: Path) -> None:
@@ -66,14 +66,14 @@ def damage_folder(spare: Path, git_dir: Path) -> None:
 
 @pytest.mark.parametrize("damage", [damage_link, damage_index, damage_head, damage_common, damage_files, damage_folder])
 def test_a_spare_that_was_damaged_from_outside_gives_a_task_no_wrong_file(
-    desk: Desk, integration: Integration, damage: Callable[[Path, Path], None]
+    harness: Harness, integration: Integration, damage: Callable[[Path, Path], None]
 ) -> None:
-    work(desk, integration, "t1")
-    assert recycled(desk, integration, "t1") is None
-    (spare,) = desk.trees.spares.paths()
-    (git_dir,) = (desk.root / ".git" / "worktrees").iterdir()
+    work(harness, integration, "t1")
+    assert recycled(harness, integration, "t1") is None
+    (spare,) = harness.trees.spares.paths()
+    (git_dir,) = (harness.root / ".git" / "worktrees").iterdir()
     damage(spare, git_dir)
-    opened = desk.open("t2", integration.tip())
+    opened = harness.open("t2", integration.tip())
     assert everything_in(opened.cwd) == {
         "a.txt": b"1\n",
         "lib/b.txt": b"2\n",
@@ -81,78 +81,80 @@ def test_a_spare_that_was_damaged_from_outside_gives_a_task_no_wrong_file(
         "t1.txt": b"t1\n",
     }
     assert opened.checkout.git.line("symbolic-ref", "HEAD") == opened.ref
-    desk.trees.spares.tidy(1)
-    assert in_the_list(desk) == {opened.cwd}
-    assert not any(desk.trees.spares.root.iterdir())
+    harness.trees.spares.tidy(1)
+    assert in_the_list(harness) == {opened.cwd}
+    assert not any(harness.trees.spares.root.iterdir())
 
 
 def test_a_death_at_any_step_of_taking_a_spare_leaves_the_next_attempt_a_sound_worktree(
-    desk: Desk, integration: Integration
+    harness: Harness, integration: Integration
 ) -> None:
     died = 0
     for at in range(1, 40):
         safe = f"t{at}"
-        work(desk, integration, f"{safe}-before")
-        assert recycled(desk, integration, f"{safe}-before") is None
+        work(harness, integration, f"{safe}-before")
+        assert recycled(harness, integration, f"{safe}-before") is None
         with pytest.MonkeyPatch.context() as patch:
             dying(patch, at)
             try:
-                desk.open(safe, integration.tip())
+                harness.open(safe, integration.tip())
             except Killed:
                 died += 1
             else:
                 break
-        opened = desk.open(safe, integration.tip())
+        opened = harness.open(safe, integration.tip())
         assert opened.checkout.git.items("status", "--porcelain", "-z", "--ignored") == ()
         assert opened.checkout.git.line("symbolic-ref", "HEAD") == opened.ref
         assert opened.set_aside is None
-        desk.trees.spares.tidy(0)
-        desk.trees.remove(safe)
-        assert in_the_list(desk) == set()
+        harness.trees.spares.tidy(0)
+        harness.trees.remove(safe)
+        assert in_the_list(harness) == set()
     assert died >= 6
 
 
 def test_a_death_at_any_step_of_recycling_leaves_nothing_that_is_taken_for_work(
-    desk: Desk, integration: Integration
+    harness: Harness, integration: Integration
 ) -> None:
     died = 0
     for at in range(1, 40):
         safe = f"t{at}"
-        work(desk, integration, safe, plant_ignored)
+        work(harness, integration, safe, plant_ignored)
         with pytest.MonkeyPatch.context() as patch:
             dying(patch, at)
             try:
-                recycled(desk, integration, safe)
+                recycled(harness, integration, safe)
             except Killed:
                 died += 1
             else:
                 break
-        if desk.trees.path_of(safe) in in_the_list(desk):
-            assert recycled(desk, integration, safe) is None
-        opened = desk.open(f"{safe}-next", integration.tip())
+        if harness.trees.path_of(safe) in in_the_list(harness):
+            assert recycled(harness, integration, safe) is None
+        opened = harness.open(f"{safe}-next", integration.tip())
         assert opened.checkout.git.items("status", "--porcelain", "-z", "--ignored") == ()
         assert not (opened.cwd / "out").exists()
-        desk.trees.remove(f"{safe}-next")
-        desk.trees.spares.tidy(0)
-        assert in_the_list(desk) == set()
+        harness.trees.remove(f"{safe}-next")
+        harness.trees.spares.tidy(0)
+        assert in_the_list(harness) == set()
     assert died >= 6
 
 
 def test_a_jump_of_the_integration_branch_by_thousands_of_files_reaches_the_spares_taker(
-    desk: Desk, integration: Integration
+    harness: Harness, integration: Integration
 ) -> None:
-    work(desk, integration, "t1")
-    assert recycled(desk, integration, "t1") is None
-    desk.commit({f"many/{n % 50}/{n}.txt": f"{n}\n" for n in range(5000)})
+    work(harness, integration, "t1")
+    assert recycled(harness, integration, "t1") is None
+    harness.commit({f"many/{n % 50}/{n}.txt": f"{n}\n" for n in range(5000)})
     tip = integration.plan_follow("refs/heads/main", tip=str(integration.tip())).new
-    opened = desk.open("t2", tip)
+    opened = harness.open("t2", tip)
     assert sum(path.is_file() for path in (opened.cwd / "many").rglob("*")) == 5000
     assert opened.checkout.git.items("status", "--porcelain", "-z") == ()
 
 
-def test_a_disk_that_is_full_while_a_spare_is_taken_costs_the_spare_alone(desk: Desk, integration: Integration) -> None:
-    work(desk, integration, "t1")
-    assert recycled(desk, integration, "t1") is None
+def test_a_disk_that_is_full_while_a_spare_is_taken_costs_the_spare_alone(
+    harness: Harness, integration: Integration
+) -> None:
+    work(harness, integration, "t1")
+    assert recycled(harness, integration, "t1") is None
     failed: list[str] = []
 
     def full(command: Any, **how: Any) -> Completed:
@@ -161,38 +163,40 @@ def test_a_disk_that_is_full_while_a_spare_is_taken_costs_the_spare_alone(desk: 
             return Completed(code=128, out=b"", err="fatal: cannot create file: No space left on device")
         return run_process(command, **how)
 
-    trees = TaskWorktrees(replace(desk.repo, git=replace(desk.repo.git, run=full)), desk.trees.root)
+    trees = TaskWorktrees(replace(harness.repo, git=replace(harness.repo.git, run=full)), harness.trees.root)
     opened = trees.open("t2", str(integration.tip()), holder_is_dead=lambda _: True)
     assert len(failed) == 2
     assert opened.checkout.git.items("status", "--porcelain", "-z") == ()
-    assert in_the_list(desk) == {opened.cwd}
+    assert in_the_list(harness) == {opened.cwd}
 
 
-def test_a_death_at_any_step_of_making_a_spare_leaves_nothing_that_is_taken_for_one(desk: Desk) -> None:
+def test_a_death_at_any_step_of_making_a_spare_leaves_nothing_that_is_taken_for_one(harness: Harness) -> None:
     died = 0
     for at in range(1, 40):
-        filling = Filling(desk.repo, desk.trees.spares)
+        filling = Filling(harness.repo, harness.trees.spares)
         with pytest.MonkeyPatch.context() as patch:
             dying(patch, at)
             try:
-                filling.make(desk.base)
+                filling.make(harness.base)
             except Killed:
                 died += 1
-        whole = [path for path in desk.trees.spares.paths() if everything_in(path).keys() >= {"a.txt", "lib/b.txt"}]
-        assert list(desk.trees.spares.paths()) == whole
+        whole = [path for path in harness.trees.spares.paths() if everything_in(path).keys() >= {"a.txt", "lib/b.txt"}]
+        assert list(harness.trees.spares.paths()) == whole
         filling.clear()
-        desk.trees.spares.tidy(0)
+        harness.trees.spares.tidy(0)
         assert filling.is_clear()
-        assert in_the_list(desk) == set()
+        assert in_the_list(harness) == set()
         if whole:
             break
     assert died >= 4
-    desk.git("fsck", "--no-dangling")
+    harness.git("fsck", "--no-dangling")
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize("step", ["worktree", "reset"])
-def test_a_death_around_a_git_command_of_making_a_spare_leaves_nothing(desk: Desk, step: str, moment: str) -> None:
+def test_a_death_around_a_git_command_of_making_a_spare_leaves_nothing(
+    harness: Harness, step: str, moment: str
+) -> None:
     def deadly(command: Any, **how: Any) -> Completed:
         if step in command and moment == "before":
             raise Killed
@@ -201,14 +205,14 @@ def test_a_death_around_a_git_command_of_making_a_spare_leaves_nothing(desk: Des
             raise Killed
         return done
 
-    dying_git = replace(desk.repo, git=replace(desk.repo.git, run=deadly))
+    dying_git = replace(harness.repo, git=replace(harness.repo.git, run=deadly))
     with pytest.raises(Killed):
-        Filling(dying_git, desk.trees.spares).make(desk.base)
-    assert desk.trees.spares.paths() == ()
-    filling = Filling(desk.repo, desk.trees.spares)
+        Filling(dying_git, harness.trees.spares).make(harness.base)
+    assert harness.trees.spares.paths() == ()
+    filling = Filling(harness.repo, harness.trees.spares)
     filling.clear()
     assert filling.is_clear()
-    assert in_the_list(desk) == set()
-    assert filling.make(desk.base)
-    assert len(desk.trees.spares.paths()) == 1
-    desk.git("fsck", "--no-dangling")
+    assert in_the_list(harness) == set()
+    assert filling.make(harness.base)
+    assert len(harness.trees.spares.paths()) == 1
+    harness.git("fsck", "--no-dangling")

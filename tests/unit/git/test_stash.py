@@ -6,7 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 import pytest
-from repositories import Desk
+from repositories import Harness
 
 from swarm_shared.domain.branch_names import kept_ref
 from swarm_shared.git.plumbing.process import run_process
@@ -21,20 +21,20 @@ class Sessions:
     """Attempts of tasks that stash, each from its opening to the review at its end."""
 
     def __init__(self, folder: Path) -> None:
-        self.desk = Desk(folder, files={"a.txt": "a\n", "b.txt": "b\n", "shared.txt": "1\n2\n3\n4\n5\n6\n7\n8\n"})
+        self.harness = Harness(folder, files={"a.txt": "a\n", "b.txt": "b\n", "shared.txt": "1\n2\n3\n4\n5\n6\n7\n8\n"})
         self.trees: dict[str, TaskWorktree] = {}
         self.watches: dict[str, StashWatch] = {}
 
     def open(self, *names: str) -> None:
         for name in names:
-            self.trees[name] = self.desk.open(name)
-            self.watches[name] = StashWatch(self.desk.repo, name, self.trees[name].checkout)
+            self.trees[name] = self.harness.open(name)
+            self.watches[name] = StashWatch(self.harness.repo, name, self.trees[name].checkout)
 
     def git(self, name: str, *words: str) -> None:
-        self.desk.run(*words, cwd=self.trees[name].checkout.path)
+        self.harness.run(*words, cwd=self.trees[name].checkout.path)
 
     def write(self, name: str, files: dict[str, str]) -> None:
-        self.desk.write(files, at=self.trees[name].checkout.path)
+        self.harness.write(files, at=self.trees[name].checkout.path)
 
     def end(self, name: str, *, user_changed: bool = False, open_: Collection[str] = ()) -> Reviewed:
         tree = self.trees[name]
@@ -48,10 +48,10 @@ class Sessions:
         )
 
     def stack(self) -> list[str]:
-        return self.desk.git("stash", "list", "--format=%s").splitlines()
+        return self.harness.git("stash", "list", "--format=%s").splitlines()
 
     def kept(self, name: str, sha: str) -> bool:
-        return kept_ref(name, sha) in self.desk.refs()
+        return kept_ref(name, sha) in self.harness.refs()
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_a_stash_that_a_session_leaves_is_kept_for_its_task_and_nobody_pops_it(
     (entry,) = sessions.end("a").left
     assert sessions.stack() == []
     assert sessions.kept("a", entry.sha)
-    assert sessions.desk.show(f"{entry.sha}:a.txt") == "for later\n"
+    assert sessions.harness.show(f"{entry.sha}:a.txt") == "for later\n"
     assert sessions.end("a") == Reviewed()
 
 
@@ -127,8 +127,8 @@ def test_an_empty_stash_and_a_pop_that_takes_the_work_of_another_session(session
 
 @pytest.mark.parametrize("command", [("pop", "-q"), ("apply", "-q"), ("branch", "mine", "stash@{0}")])
 def test_a_stash_of_the_user_that_a_session_takes_is_put_back(sessions: Sessions, command: tuple[str, ...]) -> None:
-    sessions.desk.write({"a.txt": "of the user\n"})
-    sessions.desk.git("stash", "-q", "-m", "precious")
+    sessions.harness.write({"a.txt": "of the user\n"})
+    sessions.harness.git("stash", "-q", "-m", "precious")
     sessions.open("a")
     sessions.git("a", "stash", *command)
     taken = sessions.end("a").taken
@@ -139,26 +139,26 @@ def test_a_stash_of_the_user_that_a_session_takes_is_put_back(sessions: Sessions
 
 def test_stashes_of_the_user_that_a_session_cleared_are_put_back_in_their_order(sessions: Sessions) -> None:
     for number in range(3):
-        sessions.desk.write({"a.txt": f"{number}\n"})
-        sessions.desk.git("stash", "-q", "-m", f"number {number}")
-    before = sessions.desk.git("stash", "list", "--format=%H")
+        sessions.harness.write({"a.txt": f"{number}\n"})
+        sessions.harness.git("stash", "-q", "-m", f"number {number}")
+    before = sessions.harness.git("stash", "list", "--format=%H")
     sessions.open("a", "b")
     sessions.git("a", "stash", "clear")
     assert len(sessions.end("b", open_=["a"]).gone) == 3  # which of the two it was is not known
     sessions.git("a", "stash", "clear")
     assert len(sessions.end("a").taken) == 3
-    assert sessions.desk.git("stash", "list", "--format=%H") == before
+    assert sessions.harness.git("stash", "list", "--format=%H") == before
 
 
 def test_what_the_user_stashes_and_pops_meanwhile_is_left_alone(sessions: Sessions) -> None:
-    sessions.desk.write({"a.txt": "earlier\n"})
-    sessions.desk.git("stash", "-q", "-m", "earlier")
+    sessions.harness.write({"a.txt": "earlier\n"})
+    sessions.harness.git("stash", "-q", "-m", "earlier")
     sessions.open("a")
     sessions.write("a", {"b.txt": "work\n"})
-    sessions.desk.git("stash", "pop", "-q")
-    sessions.desk.git("stash", "-q", "-m", "new")
-    sessions.desk.write({"b.txt": "another\n"})
-    sessions.desk.git("stash", "-q", "-m", "newest")
+    sessions.harness.git("stash", "pop", "-q")
+    sessions.harness.git("stash", "-q", "-m", "new")
+    sessions.harness.write({"b.txt": "another\n"})
+    sessions.harness.git("stash", "-q", "-m", "newest")
     assert sessions.end("a", user_changed=True) == Reviewed()
     assert sessions.stack() == ["On main: newest", "On main: new"]
 
@@ -179,8 +179,8 @@ def test_a_stash_on_no_branch_belongs_to_the_session_that_made_it(sessions: Sess
 @pytest.mark.parametrize("of_the_user", [0, 1])
 def test_the_stack_is_put_right_where_a_session_has_set_core_bare(sessions: Sessions, of_the_user: int) -> None:
     for number in range(of_the_user):
-        sessions.desk.write({"b.txt": f"{number}\n"})
-        sessions.desk.git("stash", "-q", "-m", "precious")
+        sessions.harness.write({"b.txt": f"{number}\n"})
+        sessions.harness.git("stash", "-q", "-m", "precious")
     before = sessions.stack()
     sessions.open("a")
     sessions.write("a", {"a.txt": "work\n"})
@@ -215,8 +215,8 @@ def test_the_same_file_made_by_two_sessions_is_no_exchange(sessions: Sessions) -
 def test_a_session_that_does_not_stash_costs_at_most_one_git_process(tmp_path: Path, stashes: int) -> None:
     sessions = Sessions(tmp_path)
     for number in range(stashes):
-        sessions.desk.write({"a.txt": f"{number}\n"})
-        sessions.desk.git("stash", "-q")
+        sessions.harness.write({"a.txt": f"{number}\n"})
+        sessions.harness.git("stash", "-q")
     sessions.open("a", "b")
     sessions.end("a", open_=["b"])
     sessions.open("b")
@@ -227,7 +227,7 @@ def test_a_session_that_does_not_stash_costs_at_most_one_git_process(tmp_path: P
         return run_process(command, **how)
 
     tree = sessions.trees["b"]
-    repo = Repository.find(sessions.desk.root, git=Git(cwd=tmp_path, environ=sessions.desk.env, run=counted))
+    repo = Repository.find(sessions.harness.root, git=Git(cwd=tmp_path, environ=sessions.harness.env, run=counted))
     assert repo is not None
     watch = StashWatch(repo, "b", tree.checkout)
     how = {"user_changed": lambda _: False, "is_open": lambda _: False, "alone": True}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from repositories import PERSON, Desk, Sandbox, all_dead
+from repositories import PERSON, Harness, Sandbox, all_dead
 
 from swarm_shared.git.landing.following import Integration
 from swarm_shared.git.landing.prune import Pruned, prune
@@ -28,11 +28,11 @@ class Modules:
         lib.commit({"lib.txt": "1\n"})
         lib.git("submodule", "--quiet", "add", str(inner.root), "inner")
         lib.git("commit", "-q", "-m", "inner")
-        self.desk = Desk(folder / "main", settings=LOCAL)
-        self.desk.git("submodule", "--quiet", "add", str(lib.root), "vendor/lib")
-        self.desk.git("commit", "-q", "-m", "lib")
-        self.base = self.desk.sha("HEAD")
-        self.repo = self.desk.repository()
+        self.harness = Harness(folder / "main", settings=LOCAL)
+        self.harness.git("submodule", "--quiet", "add", str(lib.root), "vendor/lib")
+        self.harness.git("commit", "-q", "-m", "lib")
+        self.base = self.harness.sha("HEAD")
+        self.repo = self.harness.repository()
         self.trees = TaskWorktrees(self.repo, folder / "state" / "worktrees")
         self.landed = Integration(repository=self.repo)
         self.landed.begin(self.base)
@@ -46,7 +46,7 @@ class Modules:
         return tree
 
     def fill(self, tree: TaskWorktree) -> None:
-        self.desk.git(*FILL, cwd=tree.checkout.path)
+        self.harness.git(*FILL, cwd=tree.checkout.path)
         note_set_up(tree.checkout)
 
     def seal(self, tree: TaskWorktree) -> tuple[tuple[Secured, ...], Snapshot]:
@@ -67,11 +67,11 @@ class Modules:
         return prune(self.trees, self.landed, busy=())
 
     def pointer(self, commit: str, path: str = "vendor/lib", *, at: Path | None = None) -> str:
-        return self.desk.git("ls-tree", commit, path, cwd=at).split()[2]
+        return self.harness.git("ls-tree", commit, path, cwd=at).split()[2]
 
     def show(self, module: str, name: str) -> str:
         """From the user's own repository of a submodule."""
-        return self.desk.git("show", name, cwd=self.repo.common_dir / "modules" / module)
+        return self.harness.git("show", name, cwd=self.repo.common_dir / "modules" / module)
 
 
 @pytest.fixture
@@ -84,12 +84,12 @@ def test_a_commit_in_a_submodule_survives_the_removal_of_its_worktree(modules: M
     tree = modules.open("t")
     lib = tree.checkout.path / "vendor" / "lib"
     if "a branch" in how:
-        modules.desk.git("switch", "-q", "-c", "mine", cwd=lib)
-    sha = modules.desk.commit({"fix.txt": "fix\n"}, at=lib)
+        modules.harness.git("switch", "-q", "-c", "mine", cwd=lib)
+    sha = modules.harness.commit({"fix.txt": "fix\n"}, at=lib)
     if how == "left on a branch":
-        modules.desk.git("switch", "-q", "--detach", "HEAD~1", cwd=lib)
+        modules.harness.git("switch", "-q", "--detach", "HEAD~1", cwd=lib)
     if how == "amended away":
-        modules.desk.git("commit", "-q", "--amend", "-m", "again", cwd=lib)
+        modules.harness.git("commit", "-q", "--amend", "-m", "again", cwd=lib)
     found, made = modules.seal(tree)
     assert any(one.path == "vendor/lib" and one.problem is None for one in found)
     modules.land(made)
@@ -122,15 +122,15 @@ def test_files_without_a_commit_in_nested_submodules_become_commits_that_the_tas
 
 def test_a_landed_commit_of_a_submodule_is_there_for_later_tasks_and_the_user(modules: Modules) -> None:
     tree = modules.open("t")
-    modules.desk.commit({"fix.txt": "fix\n"}, at=tree.checkout.path / "vendor" / "lib")
+    modules.harness.commit({"fix.txt": "fix\n"}, at=tree.checkout.path / "vendor" / "lib")
     modules.land(modules.seal(tree)[1])
     modules.prune()
     later = modules.open("later")
     assert (later.checkout.path / "vendor" / "lib" / "fix.txt").read_text() == "fix\n"
     assert not modules.seal(later)[1].changed
-    modules.desk.git("merge", "-q", "swarm/integration")
-    modules.desk.git(*FILL)
-    assert (modules.desk.root / "vendor" / "lib" / "fix.txt").read_text() == "fix\n"
+    modules.harness.git("merge", "-q", "swarm/integration")
+    modules.harness.git(*FILL)
+    assert (modules.harness.root / "vendor" / "lib" / "fix.txt").read_text() == "fix\n"
 
 
 def test_what_setup_builds_in_a_submodule_is_no_work_of_the_task(modules: Modules) -> None:
@@ -163,7 +163,7 @@ def test_a_retry_finds_the_work_in_submodules_and_a_dead_attempts_work_is_kept(m
 def test_a_retry_does_not_set_back_what_others_have_landed_in_a_submodule(modules: Modules) -> None:
     first = modules.open("first")
     other = modules.open("other")
-    modules.desk.commit({"fix.txt": "fix\n"}, at=other.checkout.path / "vendor" / "lib")
+    modules.harness.commit({"fix.txt": "fix\n"}, at=other.checkout.path / "vendor" / "lib")
     modules.land(modules.seal(other)[1])
     again = modules.open("first", fill=False)
     assert not again.submodules_missing
@@ -179,18 +179,18 @@ RESOLVED = {"left as it is": False, "left as it is and committed": False, "merge
 @pytest.mark.parametrize("how", sorted(RESOLVED))
 def test_a_submodule_commit_is_merged_only_when_it_holds_the_one_that_landed(modules: Modules, how: str) -> None:
     first, other = modules.open("first"), modules.open("other")
-    modules.desk.commit({"mine.txt": "1\n"}, at=first.checkout.path / "vendor" / "lib")
+    modules.harness.commit({"mine.txt": "1\n"}, at=first.checkout.path / "vendor" / "lib")
     modules.seal(first)
-    modules.desk.commit({"theirs.txt": "1\n"}, at=other.checkout.path / "vendor" / "lib")
+    modules.harness.commit({"theirs.txt": "1\n"}, at=other.checkout.path / "vendor" / "lib")
     modules.land(modules.seal(other)[1])
     again = modules.open("first", fill=False)
-    modules.desk.run("merge", "-q", "swarm/integration", cwd=again.checkout.path)
+    modules.harness.run("merge", "-q", "swarm/integration", cwd=again.checkout.path)
     if how == "merged in the submodule":
         theirs = modules.pointer("swarm/integration")
-        modules.desk.git("merge", "-q", "-m", "both", theirs, cwd=again.checkout.path / "vendor" / "lib")
+        modules.harness.git("merge", "-q", "-m", "both", theirs, cwd=again.checkout.path / "vendor" / "lib")
     if how != "left as it is":
-        modules.desk.git("add", "-A", cwd=again.checkout.path)
-        modules.desk.git("commit", "-q", "-m", "merged", cwd=again.checkout.path)
+        modules.harness.git("add", "-A", cwd=again.checkout.path)
+        modules.harness.git("commit", "-q", "-m", "merged", cwd=again.checkout.path)
     (again.checkout.path / "b.txt").write_text("work\n")
     made = modules.seal(again)[1]
     assert made.unresolved == (() if RESOLVED[how] else ("vendor/lib",))
@@ -202,20 +202,20 @@ def test_a_submodule_commit_is_merged_only_when_it_holds_the_one_that_landed(mod
 
 def test_history_that_an_agent_dropped_is_not_reverted(modules: Modules) -> None:
     """As a rebase does: it drops merges, with the edits that only a merge holds, and replays the submodule's commit."""
-    git, base = modules.desk.git, modules.base
+    git, base = modules.harness.git, modules.base
     other = modules.open("other")
-    modules.desk.commit({"fix.txt": "fix\n"}, at=other.checkout.path / "vendor" / "lib")
+    modules.harness.commit({"fix.txt": "fix\n"}, at=other.checkout.path / "vendor" / "lib")
     moved = modules.seal(other)[1]
     modules.land(moved)
     aside = modules.open("aside", fill=False)
     git("checkout", "-q", "-b", "mine", base, cwd=aside.checkout.path)
-    modules.desk.commit({"x.txt": "1\n"}, at=aside.checkout.path)
+    modules.harness.commit({"x.txt": "1\n"}, at=aside.checkout.path)
     (aside.checkout.path / "x.txt").write_text("1\n2\n")
     modules.land(modules.seal(aside)[1])
     task = modules.open("task", fill=False)
     git("reset", "-q", "--hard", "mine", cwd=task.checkout.path)
     git("cherry-pick", moved.head_sha, cwd=task.checkout.path)
-    modules.desk.commit({"b.txt": "work\n"}, at=task.checkout.path)
+    modules.harness.commit({"b.txt": "work\n"}, at=task.checkout.path)
     made = modules.seal(task)[1]
     assert made.unresolved == ()
     modules.land(made)
@@ -226,7 +226,7 @@ def test_history_that_an_agent_dropped_is_not_reverted(modules: Modules) -> None
 
 def test_a_worktree_whose_folder_was_deleted_still_gives_its_submodule_commits(modules: Modules) -> None:
     tree = modules.open("t")
-    sha = modules.desk.commit({"fix.txt": "fix\n"}, at=tree.checkout.path / "vendor" / "lib")
+    sha = modules.harness.commit({"fix.txt": "fix\n"}, at=tree.checkout.path / "vendor" / "lib")
     tree.checkout.path.rename(tree.checkout.path.with_name("gone"))
     modules.open("t")
     assert modules.show("vendor/lib", f"{sha}:fix.txt") == "fix"
@@ -234,30 +234,30 @@ def test_a_worktree_whose_folder_was_deleted_still_gives_its_submodule_commits(m
 
 def test_a_submodule_that_an_agent_cloned_itself_is_secured_too(modules: Modules) -> None:
     tree = modules.open("t", fill=False)
-    modules.desk.git("clone", "-q", str(modules.desk.folder.parent / "lib-origin" / "project"), "vendor/lib",
+    modules.harness.git("clone", "-q", str(modules.harness.folder.parent / "lib-origin" / "project"), "vendor/lib",
                      cwd=tree.checkout.path)  # fmt: skip
-    sha = modules.desk.commit({"fix.txt": "fix\n"}, at=tree.checkout.path / "vendor" / "lib")
+    sha = modules.harness.commit({"fix.txt": "fix\n"}, at=tree.checkout.path / "vendor" / "lib")
     modules.land(modules.seal(tree)[1])
     modules.prune()
     assert modules.show("vendor/lib", f"{sha}:fix.txt") == "fix"
 
 
 def test_a_user_without_the_submodule_gets_a_repository_that_git_can_fill(modules: Modules) -> None:
-    modules.desk.git("submodule", "--quiet", "deinit", "--force", "--all")
+    modules.harness.git("submodule", "--quiet", "deinit", "--force", "--all")
     module = modules.repo.common_dir / "modules" / "vendor" / "lib"
-    module.rename(modules.desk.folder / "away")
+    module.rename(modules.harness.folder / "away")
     tree = modules.open("t")
-    modules.desk.commit({"fix.txt": "fix\n"}, at=tree.checkout.path / "vendor" / "lib")
+    modules.harness.commit({"fix.txt": "fix\n"}, at=tree.checkout.path / "vendor" / "lib")
     modules.land(modules.seal(tree)[1])
     modules.prune()
-    modules.desk.git("merge", "-q", "swarm/integration")
-    modules.desk.git(*FILL)
-    assert (modules.desk.root / "vendor" / "lib" / "fix.txt").read_text() == "fix\n"
+    modules.harness.git("merge", "-q", "swarm/integration")
+    modules.harness.git(*FILL)
+    assert (modules.harness.root / "vendor" / "lib" / "fix.txt").read_text() == "fix\n"
 
 
 def test_commits_that_cannot_be_brought_home_keep_the_worktree(modules: Modules) -> None:
     tree = modules.open("t")
-    modules.desk.commit({"fix.txt": "fix\n"}, at=tree.checkout.path / "vendor" / "lib")
+    modules.harness.commit({"fix.txt": "fix\n"}, at=tree.checkout.path / "vendor" / "lib")
     made = take_snapshot(tree.checkout, safe="t", base_sha=tree.base_sha, message="m\n")
     modules.land(made)
     module = modules.repo.common_dir / "modules" / "vendor" / "lib"
@@ -270,5 +270,5 @@ def test_commits_that_cannot_be_brought_home_keep_the_worktree(modules: Modules)
 
 def test_empty_submodules_are_named(modules: Modules, tmp_path: Path) -> None:
     assert empty_modules(modules.repo) == ("vendor/lib",)
-    plain: Repository = Desk(tmp_path / "plain").repo
+    plain: Repository = Harness(tmp_path / "plain").repo
     assert empty_modules(plain) == ()

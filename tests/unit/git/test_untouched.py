@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from repositories import Desk
+from repositories import Harness
 from task_bench import Bench
 
 from swarm_shared.git.landing.following import Integration
@@ -24,20 +24,20 @@ STORED = {
 }
 
 
-def store(desk: Desk, files: dict[str, bytes]) -> str:
+def store(harness: Harness, files: dict[str, bytes]) -> str:
     """Commit contents as they are, past every conversion, as other tools and old commits did; the commit."""
-    desk.git("config", "filter.up.smudge", "tr a-z A-Z")
-    desk.git("config", "filter.up.clean", "tr A-Z a-z")
-    desk.write({".gitattributes": ATTRIBUTES})
-    desk.git("add", ".gitattributes")
+    harness.git("config", "filter.up.smudge", "tr a-z A-Z")
+    harness.git("config", "filter.up.clean", "tr A-Z a-z")
+    harness.write({".gitattributes": ATTRIBUTES})
+    harness.git("add", ".gitattributes")
     for name, content in files.items():
-        source = desk.folder / "content"
+        source = harness.folder / "content"
         source.write_bytes(content)
-        blob = desk.git("hash-object", "-w", "--no-filters", str(source))
-        desk.git("update-index", "--add", "--cacheinfo", f"100644,{blob},{name}")
-    desk.git("commit", "-q", "-m", "stored as it is")
-    desk.git("checkout", "-f", "-q", "main")
-    return desk.sha("main")
+        blob = harness.git("hash-object", "-w", "--no-filters", str(source))
+        harness.git("update-index", "--add", "--cacheinfo", f"100644,{blob},{name}")
+    harness.git("commit", "-q", "-m", "stored as it is")
+    harness.git("checkout", "-f", "-q", "main")
+    return harness.sha("main")
 
 
 @pytest.fixture

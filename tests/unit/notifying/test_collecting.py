@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from queue_desk import PASSED, QueueDesk, failed
+from queue_harness import PASSED, QueueHarness, failed
 
 from swarm_shared.carry_out import carry_out_now
 from swarm_shared.domain.budget import REACHED_EVENT, UNKNOWN_COST_EVENT, WARNING_EVENT
@@ -26,20 +26,20 @@ class Bell:
     """A queue whose events become messages to the given targets."""
 
     def __init__(self, folder: Path, *targets: NotifyTarget, pace: Pace = PACE) -> None:
-        self.desk = QueueDesk(folder, budgets=Budgets(max_retries=0))
-        self.collector = Collector(self.desk.db, targets or (ALL,), pace)
-        self.desk.db.outbox.begin()
+        self.harness = QueueHarness(folder, budgets=Budgets(max_retries=0))
+        self.collector = Collector(self.harness.db, targets or (ALL,), pace)
+        self.harness.db.outbox.begin()
 
     def fail(self, *ids: str) -> None:
-        self.desk.add(*ids)
+        self.harness.add(*ids)
         for _ in ids:
-            self.desk.run(failed(FailureClass.QUALITY, "it broke"))
+            self.harness.run(failed(FailureClass.QUALITY, "it broke"))
 
     def collect(self) -> list[dict[str, Any]]:
         """All messages so far, oldest first, after another look."""
         while self.collector.run_once():
             pass
-        return list(reversed(self.desk.db.outbox.newest(100)))
+        return list(reversed(self.harness.db.outbox.newest(100)))
 
     def kinds(self) -> list[str]:
         return [notice["kind"] for message in self.collect() for notice in message["notices"]]
@@ -49,7 +49,7 @@ class Bell:
 
     def hold(self, kind: TroubleKind, wait_s: float | None = None) -> None:
         trouble = Trouble(kind=kind, text="the provider says no", wait_s=wait_s)
-        self.desk.run(failed(FailureClass.PROVIDER, "no", trouble=trouble))
+        self.harness.run(failed(FailureClass.PROVIDER, "no", trouble=trouble))
 
 
 @pytest.fixture
@@ -69,24 +69,24 @@ def test_a_task_that_failed_for_good_is_reported_once(bell: Bell) -> None:
 
 def test_what_is_retried_before_anyone_was_told_is_no_news(bell: Bell) -> None:
     bell.fail("a")
-    carry_out_now(bell.desk.db, Verb.RETRY, "a", {}, actor="ada")
+    carry_out_now(bell.harness.db, Verb.RETRY, "a", {}, actor="ada")
     assert needs_you(bell) == []
 
 
 def test_a_task_that_you_hold_yourself_is_no_news(bell: Bell) -> None:
-    bell.desk.add("a")
-    carry_out_now(bell.desk.db, Verb.HOLD, "a", {}, actor="ada")
+    bell.harness.add("a")
+    carry_out_now(bell.harness.db, Verb.HOLD, "a", {}, actor="ada")
     assert needs_you(bell) == []
 
 
 def test_what_happened_before_notifications_were_set_up_is_no_news(tmp_path: Path) -> None:
-    desk = QueueDesk(tmp_path, budgets=Budgets(max_retries=0))
-    desk.add("a")
-    desk.run(failed(FailureClass.QUALITY))
-    collector = Collector(desk.db, (ALL,), PACE)
+    harness = QueueHarness(tmp_path, budgets=Budgets(max_retries=0))
+    harness.add("a")
+    harness.run(failed(FailureClass.QUALITY))
+    collector = Collector(harness.db, (ALL,), PACE)
     collector.run_once()
     collector.run_once()
-    assert "needs_you" not in str(desk.db.outbox.newest(10))
+    assert "needs_you" not in str(harness.db.outbox.newest(10))
 
 
 def test_many_at_once_are_one_message_with_their_number(bell: Bell) -> None:
@@ -100,94 +100,94 @@ def test_many_at_once_are_one_message_with_their_number(bell: Bell) -> None:
 def test_each_target_gets_only_what_it_asked_for(tmp_path: Path) -> None:
     only = NotifyTarget(way="command", address="./only", on=(NoticeKind.FINISHED,))
     bell = Bell(tmp_path, ALL, only)
-    bell.desk.add("a")
+    bell.harness.add("a")
     bell.collect()  # sees work
-    bell.desk.run(failed(FailureClass.QUALITY, "it broke"))
+    bell.harness.run(failed(FailureClass.QUALITY, "it broke"))
     messages = {each["label"]: each["counts"] for each in bell.collect()}
     assert messages["command ./all"] == {"needs_you": 1, "finished": 1}
     assert messages["command ./only"] == {"finished": 1}
 
 
 def test_the_end_of_the_queue_is_reported_once_and_without_delay(bell: Bell) -> None:
-    bell.desk.add("a", "b")
+    bell.harness.add("a", "b")
     assert bell.kinds() == []
-    bell.desk.run(PASSED)
+    bell.harness.run(PASSED)
     assert bell.kinds() == []
-    bell.desk.run(PASSED)
+    bell.harness.run(PASSED)
     assert bell.texts() == ["Nothing is left to do: 2 completed"]
     assert bell.kinds() == ["finished"]
-    assert bell.collect()[0]["due_at"] == bell.desk.clock.wall_ms()
+    assert bell.collect()[0]["due_at"] == bell.harness.clock.wall_ms()
 
 
 def test_a_run_reports_its_own_end_and_the_queue_does_not_repeat_it(bell: Bell) -> None:
-    bell.desk.add("a")
+    bell.harness.add("a")
     bell.collect()
-    bell.desk.run(PASSED)
-    bell.desk.db.events.add(RUN_ENDED, "all done")
+    bell.harness.run(PASSED)
+    bell.harness.db.events.add(RUN_ENDED, "all done")
     assert bell.texts() == ["all done: 1 completed"]
     assert bell.texts() == ["all done: 1 completed"]
 
 
 def test_a_bad_key_is_reported_at_once_and_again_only_after_it_was_good(bell: Bell) -> None:
-    bell.desk.add("a", "b")
+    bell.harness.add("a", "b")
     bell.hold(TroubleKind.CREDENTIALS)
     assert bell.kinds() == ["credentials"]
     assert bell.kinds() == ["credentials"]
-    bell.desk.db.swarm.resume(actor="ada")
+    bell.harness.db.swarm.resume(actor="ada")
     assert bell.kinds() == ["credentials"]
-    bell.desk.clock.pass_s(1)
+    bell.harness.clock.pass_s(1)
     bell.hold(TroubleKind.CREDENTIALS)
     assert bell.kinds() == ["credentials", "credentials"]
 
 
 def test_a_short_hold_is_reported_only_once_it_has_lasted_a_quarter_of_an_hour(bell: Bell) -> None:
-    bell.desk.add("a", "b")
+    bell.harness.add("a", "b")
     bell.hold(TroubleKind.THROTTLED, wait_s=30)
     assert bell.kinds() == []
-    bell.desk.clock.pass_s(LONG_HOLD_MS / 1000)
+    bell.harness.clock.pass_s(LONG_HOLD_MS / 1000)
     assert bell.kinds() == ["hold"]
     assert bell.kinds() == ["hold"]
 
 
 @pytest.mark.parametrize(("kind", "wait_s"), [(TroubleKind.WINDOW, 3 * 3600.0), (TroubleKind.QUOTA, None)])
 def test_a_hold_that_is_known_to_last_is_reported_at_once(bell: Bell, kind: TroubleKind, wait_s: float | None) -> None:
-    bell.desk.add("a", "b")
+    bell.harness.add("a", "b")
     bell.hold(kind, wait_s)
     assert bell.kinds() == ["hold"]
 
 
 def test_ready_tasks_while_nothing_runs_are_reported_after_some_minutes_with_the_reason(bell: Bell) -> None:
-    bell.desk.add("a", "b")
-    bell.desk.db.swarm.set_flag(PAUSED, actor="ada", reason="lunch")
+    bell.harness.add("a", "b")
+    bell.harness.db.swarm.set_flag(PAUSED, actor="ada", reason="lunch")
     assert bell.kinds() == []
-    bell.desk.clock.pass_s(IDLE_MS / 1000)
+    bell.harness.clock.pass_s(IDLE_MS / 1000)
     assert bell.texts() == ["2 tasks are ready and nothing runs: the queue is paused (lunch)"]
 
 
 def test_a_queue_at_work_is_not_idle_however_long_it_takes(bell: Bell) -> None:
-    bell.desk.add("a", "b")
-    bell.desk.start()
+    bell.harness.add("a", "b")
+    bell.harness.start()
     bell.collect()
-    bell.desk.clock.pass_s(IDLE_MS / 1000)
+    bell.harness.clock.pass_s(IDLE_MS / 1000)
     assert bell.kinds() == []
 
 
 def test_landing_that_has_stopped_is_reported_and_is_not_called_idle_too(bell: Bell) -> None:
-    bell.desk.add("a")
-    landings = bell.desk.db.landings
+    bell.harness.add("a")
+    landings = bell.harness.db.landings
     landings.adopt(repository="/r/.git", ref="refs/heads/swarm/integration", person_ref=None, tip="0" * 40)
     landings.stop_queue("somebody moved it", actor="worker-1")
     assert bell.texts() == ["Nothing lands on swarm/integration: somebody moved it"]
-    bell.desk.clock.pass_s(IDLE_MS / 1000)
+    bell.harness.clock.pass_s(IDLE_MS / 1000)
     assert bell.kinds() == ["landing_stopped"]
 
 
 def test_budgets_are_reported_with_the_task_where_they_are_one_tasks(bell: Bell) -> None:
-    bell.desk.add("z")
-    bell.desk.db.events.add(WARNING_EVENT, "the budget of this run: $8.20 of $10 (82 %)")
-    with bell.desk.db.connection.transaction():
-        bell.desk.db.events._event(REACHED_EVENT, "the budget of this task: $3 of $3 (100 %)", task_id="a")
-    bell.desk.db.events.add(UNKNOWN_COST_EVENT, "the budget does not count sessions with m")
+    bell.harness.add("z")
+    bell.harness.db.events.add(WARNING_EVENT, "the budget of this run: $8.20 of $10 (82 %)")
+    with bell.harness.db.connection.transaction():
+        bell.harness.db.events._event(REACHED_EVENT, "the budget of this task: $3 of $3 (100 %)", task_id="a")
+    bell.harness.db.events.add(UNKNOWN_COST_EVENT, "the budget does not count sessions with m")
     assert bell.texts() == [
         "The budget of this run: $8.20 of $10 (82 %)",
         "Task a: the budget of this task: $3 of $3 (100 %)",
@@ -197,7 +197,7 @@ def test_budgets_are_reported_with_the_task_where_they_are_one_tasks(bell: Bell)
 
 
 def test_news_join_the_message_that_waits_until_it_is_begun(bell: Bell) -> None:
-    bell.desk.add("z")  # so that the queue does not end
+    bell.harness.add("z")  # so that the queue does not end
     bell.fail("a")
     bell.collect()
     bell.fail("b")
@@ -220,7 +220,7 @@ def test_quiet_hours_put_everything_off() -> None:
 
 def test_messages_and_cursor_are_written_together_or_not_at_all(bell: Bell, monkeypatch: pytest.MonkeyPatch) -> None:
     bell.fail("a")
-    outbox = bell.desk.db.outbox
+    outbox = bell.harness.db.outbox
     with monkeypatch.context() as broken:
         broken.setattr(outbox, "move_cursor", lambda event: (_ for _ in ()).throw(RuntimeError("killed")))
         with pytest.raises(RuntimeError):
@@ -230,16 +230,16 @@ def test_messages_and_cursor_are_written_together_or_not_at_all(bell: Bell, monk
 
 
 def test_two_collectors_of_one_database_make_one_message(bell: Bell) -> None:
-    bell.desk.add("z")
+    bell.harness.add("z")
     bell.fail("a")
-    other = Collector(bell.desk.db, (ALL,), PACE)
-    look = bell.collector._look(bell.desk.db.outbox.cursor() or 0)  # the first has looked, and is slow to write
+    other = Collector(bell.harness.db, (ALL,), PACE)
+    look = bell.collector._look(bell.harness.db.outbox.cursor() or 0)  # the first has looked, and is slow to write
     assert look.notices
     other.run_once()
     assert len(needs_you(bell)) == 1
 
 
 def test_secrets_in_events_do_not_reach_a_message(bell: Bell) -> None:
-    bell.desk.add("a")
-    bell.desk.run(failed(FailureClass.QUALITY, "bad key sk-ant-api03-" + "A1b2C3d4" * 10))
+    bell.harness.add("a")
+    bell.harness.run(failed(FailureClass.QUALITY, "bad key sk-ant-api03-" + "A1b2C3d4" * 10))
     assert "A1b2C3d4" not in str(bell.collect())

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from webhook_desk import Webhook, webhook
+from webhook_harness import Webhook, webhook
 
 from swarm_shared.domain.notices import Notice, NoticeKind
 from swarm_shared.notifying.delivery import deliver, problem_of, redacted
@@ -32,8 +32,8 @@ MESSAGE = Message(
 
 @pytest.fixture
 def hook() -> Iterator[Webhook]:
-    with webhook() as desk:
-        yield desk
+    with webhook() as harness:
+        yield harness
 
 
 def to(way: str, address: str) -> NotifyTarget:

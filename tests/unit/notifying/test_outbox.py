@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import trees
-from queue_desk import QueueDesk
+from queue_harness import QueueHarness
 
 from swarm_shared.diagnosis import diagnose
 from swarm_shared.domain.notices import Notice, NoticeKind
@@ -24,25 +24,25 @@ ME = ProcessId.mine()
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> QueueDesk:
-    return QueueDesk(tmp_path)
+def harness(tmp_path: Path) -> QueueHarness:
+    return QueueHarness(tmp_path)
 
 
 @pytest.fixture
-def outbox(desk: QueueDesk) -> Outbox:
-    add(desk, "t1")
-    return desk.db.outbox
+def outbox(harness: QueueHarness) -> Outbox:
+    add(harness, "t1")
+    return harness.db.outbox
 
 
-def add(desk: QueueDesk, target: str, *, in_s: float = 0) -> None:
-    now = desk.clock.wall_ms()
+def add(harness: QueueHarness, target: str, *, in_s: float = 0) -> None:
+    now = harness.clock.wall_ms()
     notice = Notice(kind=NoticeKind.FINISHED, at=now, text="done")
-    with desk.db.connection.transaction():
-        desk.db.outbox.add(target, f"command ./{target}", [notice], due_at=now + round(in_s * 1000))
+    with harness.db.connection.transaction():
+        harness.db.outbox.add(target, f"command ./{target}", [notice], due_at=now + round(in_s * 1000))
 
 
-def local_minute(desk: QueueDesk) -> int:
-    local = time.localtime(desk.clock.wall_ms() / 1000)
+def local_minute(harness: QueueHarness) -> int:
+    local = time.localtime(harness.clock.wall_ms() / 1000)
     return local.tm_hour * 60 + local.tm_min
 
 
@@ -64,45 +64,49 @@ def test_of_two_senders_one_gets_the_message(outbox: Outbox) -> None:
     assert outbox.take(key, ME) is None
 
 
-def test_nothing_is_sent_in_quiet_hours_not_even_another_try(desk: QueueDesk, outbox: Outbox, tmp_path: Path) -> None:
+def test_nothing_is_sent_in_quiet_hours_not_even_another_try(
+    harness: QueueHarness, outbox: Outbox, tmp_path: Path
+) -> None:
     target = NotifyTarget(way="command", address=f"touch {tmp_path / 'sent'}")
-    with desk.db.connection.transaction():
-        desk.db.connection.change("UPDATE outbox SET target = :key, tries = 1", {"key": target.key})
-    minute = local_minute(desk)
+    with harness.db.connection.transaction():
+        harness.db.connection.change("UPDATE outbox SET target = :key, tries = 1", {"key": target.key})
+    minute = local_minute(harness)
     now = QuietHours(start_min=(minute - 1) % DAY_MIN, end_min=(minute + 60) % DAY_MIN)
     over = QuietHours(start_min=(minute - 60) % DAY_MIN, end_min=(minute - 1) % DAY_MIN)
-    quiet = Dispatcher(desk.db, [target], {}, now)
+    quiet = Dispatcher(harness.db, [target], {}, now)
     quiet.run_once()
     assert not quiet.busy
     assert outbox.counts() == {"waiting": 1}
-    Dispatcher(desk.db, [target], dict(os.environ), over).run_once()
+    Dispatcher(harness.db, [target], dict(os.environ), over).run_once()
     trees.wait_until((tmp_path / "sent").exists, "the message is sent once the quiet hours are over")
 
 
-def test_a_message_is_not_taken_before_its_time(desk: QueueDesk) -> None:
-    add(desk, "t1", in_s=60)
-    key = first(desk.db.outbox).key
-    assert desk.db.outbox.take(key, ME) is None
-    desk.clock.pass_s(60)
-    assert desk.db.outbox.take(key, ME) is not None
+def test_a_message_is_not_taken_before_its_time(harness: QueueHarness) -> None:
+    add(harness, "t1", in_s=60)
+    key = first(harness.db.outbox).key
+    assert harness.db.outbox.take(key, ME) is None
+    harness.clock.pass_s(60)
+    assert harness.db.outbox.take(key, ME) is not None
 
 
-def test_the_message_of_a_dead_sender_is_sent_again_with_the_same_key(desk: QueueDesk, outbox: Outbox) -> None:
+def test_the_message_of_a_dead_sender_is_sent_again_with_the_same_key(harness: QueueHarness, outbox: Outbox) -> None:
     key = first(outbox).key
     taken = outbox.take(key, dead_process())
     assert taken is not None
-    assert first(outbox).is_due(desk.clock.wall_ms())
+    assert first(outbox).is_due(harness.clock.wall_ms())
     again = outbox.take(key, ME)
     assert again is not None
     assert (again.key, again.tries) == (key, 2)
 
 
-def test_a_sender_in_another_container_is_believed_to_live_for_some_minutes(desk: QueueDesk, outbox: Outbox) -> None:
+def test_a_sender_in_another_container_is_believed_to_live_for_some_minutes(
+    harness: QueueHarness, outbox: Outbox
+) -> None:
     elsewhere = ProcessId(pid=ME.pid, start_time=ME.start_time, boot_id=ME.boot_id, pid_ns=ME.pid_ns + 1)
     assert outbox.take(first(outbox).key, elsewhere) is not None
-    assert not first(outbox).is_due(desk.clock.wall_ms())
-    desk.clock.pass_s(UNKNOWN_SENDER_MS / 1000)
-    assert first(outbox).is_due(desk.clock.wall_ms())
+    assert not first(outbox).is_due(harness.clock.wall_ms())
+    harness.clock.pass_s(UNKNOWN_SENDER_MS / 1000)
+    assert first(outbox).is_due(harness.clock.wall_ms())
 
 
 def test_only_the_sender_can_settle_its_message(outbox: Outbox) -> None:
@@ -113,51 +117,53 @@ def test_only_the_sender_can_settle_its_message(outbox: Outbox) -> None:
     assert outbox.counts() == {"sent": 1}
 
 
-def test_a_begun_message_takes_no_more_news(desk: QueueDesk, outbox: Outbox) -> None:
+def test_a_begun_message_takes_no_more_news(harness: QueueHarness, outbox: Outbox) -> None:
     outbox.take(first(outbox).key, ME)
-    add(desk, "t1")
+    add(harness, "t1")
     assert outbox.counts() == {"sending": 1, "waiting": 1}
 
 
-def test_tries_are_further_and_further_apart_and_end(desk: QueueDesk, outbox: Outbox) -> None:
+def test_tries_are_further_and_further_apart_and_end(harness: QueueHarness, outbox: Outbox) -> None:
     waits = []
     while outbox.counts().get("waiting"):
         taken = outbox.take(first(outbox).key, ME)
         assert taken is not None
         outbox.settle(taken, ME, error="HTTP 503")
         if outbox.unsent():
-            waits.append(first(outbox).due_at - desk.clock.wall_ms())
-            desk.clock.pass_s(waits[-1] / 1000)
+            waits.append(first(outbox).due_at - harness.clock.wall_ms())
+            harness.clock.pass_s(waits[-1] / 1000)
     assert waits == sorted(waits)
     assert len(waits) == TRIES - 1
     assert outbox.newest(1)[0]["tries"] == TRIES
 
 
-def test_a_target_that_is_given_up_is_a_finding_until_it_accepts_something(desk: QueueDesk, outbox: Outbox) -> None:
+def test_a_target_that_is_given_up_is_a_finding_until_it_accepts_something(
+    harness: QueueHarness, outbox: Outbox
+) -> None:
     taken = outbox.take(first(outbox).key, ME)
     assert taken is not None
     outbox.settle(taken, ME, error="HTTP 404 Not Found", is_final=True)
-    (finding,) = [each for each in diagnose(desk.db, at_rest=True) if each.code == "notification_given_up"]
+    (finding,) = [each for each in diagnose(harness.db, at_rest=True) if each.code == "notification_given_up"]
     assert "command ./t1 does not accept notifications (1 given up): HTTP 404 Not Found" in finding.text
-    add(desk, "t1")
+    add(harness, "t1")
     again = outbox.take(first(outbox).key, ME)
     assert again is not None
     outbox.settle(again, ME, error=None)
-    assert not [each for each in diagnose(desk.db, at_rest=True) if each.code == "notification_given_up"]
+    assert not [each for each in diagnose(harness.db, at_rest=True) if each.code == "notification_given_up"]
 
 
-def test_a_dead_target_holds_up_only_its_own_messages(desk: QueueDesk, outbox: Outbox) -> None:
+def test_a_dead_target_holds_up_only_its_own_messages(harness: QueueHarness, outbox: Outbox) -> None:
     taken = outbox.take(first(outbox).key, ME)
     assert taken is not None
     outbox.settle(taken, ME, error="HTTP 503")
-    add(desk, "t2")
-    assert [each.target for each in outbox.unsent() if each.is_due(desk.clock.wall_ms())] == ["t2"]
+    add(harness, "t2")
+    assert [each.target for each in outbox.unsent() if each.is_due(harness.clock.wall_ms())] == ["t2"]
 
 
-def test_settled_messages_are_pruned_and_others_stay(desk: QueueDesk, outbox: Outbox) -> None:
+def test_settled_messages_are_pruned_and_others_stay(harness: QueueHarness, outbox: Outbox) -> None:
     taken = outbox.take(first(outbox).key, ME)
     assert taken is not None
     outbox.settle(taken, ME, error=None)
-    add(desk, "t1")
-    outbox.prune(desk.clock.wall_ms() + 1)
+    add(harness, "t1")
+    outbox.prune(harness.clock.wall_ms() + 1)
     assert outbox.counts() == {"waiting": 1}

@@ -23,7 +23,7 @@ from swarm_shared.runners.kubernetes.pods import FINALIZER
 NAME = "swarm-1"
 
 
-class Desk:
+class Harness:
     """One run whose pod the test moves on by itself: no node works here."""
 
     def __init__(self, tmp_path: Path) -> None:
@@ -75,104 +75,104 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    desk = Desk(tmp_path)
-    monkeypatch.setenv("PATH", desk.cluster.path)
-    return desk
+def harness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Harness:
+    harness = Harness(tmp_path)
+    monkeypatch.setenv("PATH", harness.cluster.path)
+    return harness
 
 
-def test_a_pod_that_runs_is_deleted_and_gone_once_its_node_has_reported(desk: Desk) -> None:
-    desk.has_pod("Running")
-    desk.takes()
-    desk.meanwhile = {2: lambda: desk.change("Failed", deletionGracePeriodSeconds=0)}
-    assert desk.end() == Answer(gone=True)
-    assert desk.waits == 2
-    assert len(desk.calls("delete")) == 1
-    assert desk.cluster.store.names() == []
-    assert not desk.folder.path.exists()
+def test_a_pod_that_runs_is_deleted_and_gone_once_its_node_has_reported(harness: Harness) -> None:
+    harness.has_pod("Running")
+    harness.takes()
+    harness.meanwhile = {2: lambda: harness.change("Failed", deletionGracePeriodSeconds=0)}
+    assert harness.end() == Answer(gone=True)
+    assert harness.waits == 2
+    assert len(harness.calls("delete")) == 1
+    assert harness.cluster.store.names() == []
+    assert not harness.folder.path.exists()
 
 
-def test_a_pod_whose_node_reports_nothing_is_unknown(desk: Desk) -> None:
-    desk.has_pod("Running")
-    desk.takes()
-    answer = ending.end(desk.run(), sleep=lambda _: None, patience_s=0)
+def test_a_pod_whose_node_reports_nothing_is_unknown(harness: Harness) -> None:
+    harness.has_pod("Running")
+    harness.takes()
+    answer = ending.end(harness.run(), sleep=lambda _: None, patience_s=0)
     assert not answer.gone
     assert answer.healthy
     assert "node-1 is Running" in answer.text
-    assert desk.cluster.store.names() == [NAME]
-    assert desk.folder.path.exists()
+    assert harness.cluster.store.names() == [NAME]
+    assert harness.folder.path.exists()
 
 
-def test_a_pod_that_waits_never_starts_once_it_was_ended(desk: Desk) -> None:
-    desk.has_pod(node="")
-    assert desk.end().gone
-    assert desk.cluster.store.names() == []
+def test_a_pod_that_waits_never_starts_once_it_was_ended(harness: Harness) -> None:
+    harness.has_pod(node="")
+    assert harness.end().gone
+    assert harness.cluster.store.names() == []
 
 
-def test_a_command_that_was_withdrawn_first_needs_no_report_of_a_node(desk: Desk) -> None:
-    desk.has_pod("Running")  # its launcher has not begun: the file that it must take is no longer there
-    assert desk.end().gone
+def test_a_command_that_was_withdrawn_first_needs_no_report_of_a_node(harness: Harness) -> None:
+    harness.has_pod("Running")  # its launcher has not begun: the file that it must take is no longer there
+    assert harness.end().gone
 
 
-def test_either_the_pod_or_who_ends_it_takes_the_file_that_starts_the_command(desk: Desk) -> None:
-    assert desk.folder.withdraw()
+def test_either_the_pod_or_who_ends_it_takes_the_file_that_starts_the_command(harness: Harness) -> None:
+    assert harness.folder.withdraw()
     with pytest.raises(FileNotFoundError):
-        desk.takes()
-    (desk.folder.path / "withdrawn").rename(desk.folder.path / "taken")
-    assert not desk.folder.withdraw()
+        harness.takes()
+    (harness.folder.path / "withdrawn").rename(harness.folder.path / "taken")
+    assert not harness.folder.withdraw()
 
 
-def test_a_pod_that_was_never_created_is_gone(desk: Desk) -> None:
-    assert desk.end().gone
-    assert not desk.folder.path.exists()
+def test_a_pod_that_was_never_created_is_gone(harness: Harness) -> None:
+    assert harness.end().gone
+    assert not harness.folder.path.exists()
 
 
-def test_a_run_that_was_never_prepared_is_gone_without_asking(desk: Desk) -> None:
-    desk.folder.remove()
-    assert desk.end().gone
-    assert desk.cluster.journal("call") == []
+def test_a_run_that_was_never_prepared_is_gone_without_asking(harness: Harness) -> None:
+    harness.folder.remove()
+    assert harness.end().gone
+    assert harness.cluster.journal("call") == []
 
 
-def test_a_pod_that_vanished_while_it_ran_is_unknown(desk: Desk) -> None:
-    desk.takes()
-    answer = desk.end()
+def test_a_pod_that_vanished_while_it_ran_is_unknown(harness: Harness) -> None:
+    harness.takes()
+    answer = harness.end()
     assert not answer.gone
     assert "was removed before its node reported its end" in answer.text
 
 
-def test_an_ending_that_was_interrupted_after_the_proof_is_finished_by_the_next(desk: Desk) -> None:
-    desk.takes()
-    desk.folder.note_over()
-    assert desk.end().gone
+def test_an_ending_that_was_interrupted_after_the_proof_is_finished_by_the_next(harness: Harness) -> None:
+    harness.takes()
+    harness.folder.note_over()
+    assert harness.end().gone
 
 
 @pytest.mark.parametrize("fault", ["api-down", "another-cluster", "namespace-forbidden"])
-def test_no_answer_and_the_answer_of_another_cluster_prove_nothing(desk: Desk, fault: str) -> None:
-    desk.takes()
-    desk.folder.note_over()
-    desk.cluster.begin(fault)
-    assert not desk.end().gone
-    assert desk.folder.path.exists()
+def test_no_answer_and_the_answer_of_another_cluster_prove_nothing(harness: Harness, fault: str) -> None:
+    harness.takes()
+    harness.folder.note_over()
+    harness.cluster.begin(fault)
+    assert not harness.end().gone
+    assert harness.folder.path.exists()
 
 
-def test_a_namespace_that_was_made_anew_proves_nothing(desk: Desk) -> None:
-    answer = desk.end(replace(desk.cluster.cluster, uid="of-the-old-one"))
+def test_a_namespace_that_was_made_anew_proves_nothing(harness: Harness) -> None:
+    answer = harness.end(replace(harness.cluster.cluster, uid="of-the-old-one"))
     assert not answer.gone
     assert "another cluster or namespace answers" in answer.text
 
 
-def test_a_volume_that_is_not_mounted_proves_nothing(desk: Desk) -> None:
-    desk.folder.remove()
-    (desk.base / MARKER).unlink()
-    answer = desk.end()
+def test_a_volume_that_is_not_mounted_proves_nothing(harness: Harness) -> None:
+    harness.folder.remove()
+    (harness.base / MARKER).unlink()
+    answer = harness.end()
     assert not answer.gone
     assert "not mounted" in answer.text
 
 
-def test_a_deletion_that_hangs_is_unknown(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_deletion_that_hangs_is_unknown(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ending, "ask", lambda *words: hangs(*words))
-    desk.has_pod("Running")
-    answer = desk.end()
+    harness.has_pod("Running")
+    answer = harness.end()
     assert not answer.gone
     assert "did not answer" in answer.text
 
@@ -181,24 +181,24 @@ def hangs(*words: str) -> str:
     raise Silent(f"{words[0]} did not answer in 10 s")
 
 
-def test_finalizers_of_others_stay(desk: Desk) -> None:
-    desk.has_pod("Running")
-    desk.change("Failed", finalizers=["other/one", FINALIZER])
-    assert desk.end().gone
-    pod = desk.cluster.store.get(NAME)
+def test_finalizers_of_others_stay(harness: Harness) -> None:
+    harness.has_pod("Running")
+    harness.change("Failed", finalizers=["other/one", FINALIZER])
+    assert harness.end().gone
+    pod = harness.cluster.store.get(NAME)
     assert pod is not None
     assert pod["metadata"]["finalizers"] == ["other/one"]
 
 
-def test_a_pod_that_is_being_deleted_by_someone_else_is_not_gone_yet(desk: Desk) -> None:
-    desk.has_pod("Running")
-    desk.takes()
-    pod = desk.cluster.store.get(NAME)
+def test_a_pod_that_is_being_deleted_by_someone_else_is_not_gone_yet(harness: Harness) -> None:
+    harness.has_pod("Running")
+    harness.takes()
+    pod = harness.cluster.store.get(NAME)
     assert pod is not None
     delete(pod, 0)  # --force --grace-period=0
-    desk.cluster.store.put(pod)
-    assert desk.cluster.store.names() == [NAME]
-    assert not ending.end(desk.run(), sleep=lambda _: None, patience_s=0).gone
+    harness.cluster.store.put(pod)
+    assert harness.cluster.store.names() == [NAME]
+    assert not ending.end(harness.run(), sleep=lambda _: None, patience_s=0).gone
 
 
 @pytest.mark.parametrize(
@@ -206,34 +206,34 @@ def test_a_pod_that_is_being_deleted_by_someone_else_is_not_gone_yet(desk: Desk)
     [(0, 0, False), (7, 7, False), (125, 125, False), (125, None, True), (None, None, False), (137, None, False)],
 )
 def test_only_the_clients_own_code_speaks_of_the_cluster(
-    desk: Desk, code: int | None, own: int | None, fails: bool
+    harness: Harness, code: int | None, own: int | None, fails: bool
 ) -> None:
-    desk.has_pod("Failed")
+    harness.has_pod("Failed")
     if own is not None:
-        (desk.folder.path / "code").write_text(f"{own}\n")
-    assert (ending.failure(desk.run(), code) is not None) == fails
+        (harness.folder.path / "code").write_text(f"{own}\n")
+    assert (ending.failure(harness.run(), code) is not None) == fails
 
 
-def test_a_command_whose_pod_was_deleted_by_others_is_not_blamed(desk: Desk) -> None:
-    desk.has_pod("Failed")
-    (desk.folder.path / "code").write_text("143\n")
-    desk.change("Failed", deletionTimestamp="2026-11-01T10:00:00Z")
-    assert "it was deleted" in str(ending.failure(desk.run(), 143))
-    desk.cluster.begin("api-down")
-    assert ending.failure(desk.run(), 143) is None
+def test_a_command_whose_pod_was_deleted_by_others_is_not_blamed(harness: Harness) -> None:
+    harness.has_pod("Failed")
+    (harness.folder.path / "code").write_text("143\n")
+    harness.change("Failed", deletionTimestamp="2026-11-01T10:00:00Z")
+    assert "it was deleted" in str(ending.failure(harness.run(), 143))
+    harness.cluster.begin("api-down")
+    assert ending.failure(harness.run(), 143) is None
 
 
-def test_only_what_the_cluster_knows_as_running_is_reported_so(desk: Desk) -> None:
-    assert not ending.runs(desk.run())
-    desk.has_pod("Running")
-    assert ending.runs(desk.run())
-    desk.change("Failed")
-    assert not ending.runs(desk.run())
-    desk.cluster.begin("api-down")
-    assert not ending.runs(desk.run())
+def test_only_what_the_cluster_knows_as_running_is_reported_so(harness: Harness) -> None:
+    assert not ending.runs(harness.run())
+    harness.has_pod("Running")
+    assert ending.runs(harness.run())
+    harness.change("Failed")
+    assert not ending.runs(harness.run())
+    harness.cluster.begin("api-down")
+    assert not ending.runs(harness.run())
 
 
 def test_the_advice_for_a_lost_node_names_deletion_and_finalizer(tmp_path: Path) -> None:
-    text = removal(Desk(tmp_path).run())
+    text = removal(Harness(tmp_path).run())
     assert f"delete pod {NAME} --wait=false && kubectl" in text
     assert f'patch pod {NAME} --type=merge \'--patch={{"metadata": {{"finalizers": null}}}}\'' in text

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
-from queue_desk import QueueDesk
+from queue_harness import QueueHarness
 
 from swarm_reaper.config import ReaperConfig, reaper_config
 from swarm_reaper.housekeeping import MEASURE_EVERY_MS, TRY_RUNNERS_EVERY_MS, Housekeeping, Sizes
@@ -34,7 +34,7 @@ class Disk:
         return self.sizes
 
 
-class House(QueueDesk):
+class House(QueueHarness):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.disk = Disk()

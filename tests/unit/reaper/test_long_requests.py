@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from integration_desk import Run, adopt
+from integration_harness import Run, adopt
 from live_swarm import wait_until
-from queue_desk import QueueDesk
+from queue_harness import QueueHarness
 
 from swarm_reaper import long_requests, side_thread
 from swarm_reaper.long_requests import LongRequests, Offered
@@ -23,7 +23,7 @@ from swarm_shared.git.landing.land_into import Seen, land_into
 from swarm_shared.store.requests.control import EXPIRES_AFTER_S, Control, ControlRow
 
 
-class LandingDesk(QueueDesk):
+class LandingHarness(QueueHarness):
     """A queue whose landed work waits for main, and the reaper's requests with what runs beside them."""
 
     def __init__(self, folder: Path) -> None:
@@ -53,123 +53,123 @@ class LandingDesk(QueueDesk):
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[LandingDesk]:
-    desk = LandingDesk(tmp_path)
-    yield desk
-    desk.db.close()
+def harness(tmp_path: Path) -> Iterator[LandingHarness]:
+    harness = LandingHarness(tmp_path)
+    yield harness
+    harness.db.close()
 
 
-def done(desk: LandingDesk) -> tuple[str, str]:
-    text = f"main is now at {desk.tip[:12]}; it was at {desk.project.base[:12]}"
-    return "done", f"{text}; its checkout {desk.project.root} was updated"
+def done(harness: LandingHarness) -> tuple[str, str]:
+    text = f"main is now at {harness.tip[:12]}; it was at {harness.project.base[:12]}"
+    return "done", f"{text}; its checkout {harness.project.root} was updated"
 
 
-def test_a_landing_is_carried_out_and_says_from_where_to_where(desk: LandingDesk) -> None:
-    row = desk.ask()
-    desk.round()
-    assert desk.outcome(row) == done(desk)
-    assert desk.project.sha("main") == desk.tip
-    assert desk.db.control.get(row).argument["new"] == desk.tip
-    assert "landed_into" in desk.events()
+def test_a_landing_is_carried_out_and_says_from_where_to_where(harness: LandingHarness) -> None:
+    row = harness.ask()
+    harness.round()
+    assert harness.outcome(row) == done(harness)
+    assert harness.project.sha("main") == harness.tip
+    assert harness.db.control.get(row).argument["new"] == harness.tip
+    assert "landed_into" in harness.events()
 
 
-def test_the_loop_does_not_wait_for_it(desk: LandingDesk) -> None:
-    row = desk.ask()
-    desk.requests.run_once()
-    assert (desk.outcome(row)[0], desk.project.sha("main")) == ("pending", desk.project.base)
-    assert desk.requests.unfinished
+def test_the_loop_does_not_wait_for_it(harness: LandingHarness) -> None:
+    row = harness.ask()
+    harness.requests.run_once()
+    assert (harness.outcome(row)[0], harness.project.sha("main")) == ("pending", harness.project.base)
+    assert harness.requests.unfinished
 
 
-def test_a_refusal_names_the_files_and_changes_nothing(desk: LandingDesk) -> None:
-    desk.project.write({"a.txt": "mine\n"})
-    row = desk.ask()
-    desk.round()
-    status, result = desk.outcome(row)
+def test_a_refusal_names_the_files_and_changes_nothing(harness: LandingHarness) -> None:
+    harness.project.write({"a.txt": "mine\n"})
+    row = harness.ask()
+    harness.round()
+    status, result = harness.outcome(row)
     assert status == "refused"
     assert "has changes that are not committed: a.txt" in str(result)
-    assert desk.project.sha("main") == desk.project.base
+    assert harness.project.sha("main") == harness.project.base
 
 
 @pytest.mark.parametrize("argument", [{"into": "main", "tip": "main"}, {"undo": True}, {"into": "0" * 40}])
 def test_a_request_without_the_commits_of_its_preview_is_refused(
-    desk: LandingDesk, argument: dict[str, object]
+    harness: LandingHarness, argument: dict[str, object]
 ) -> None:
-    row = desk.ask(**argument)
-    desk.round()
-    assert desk.outcome(row)[0] == "refused"
+    row = harness.ask(**argument)
+    harness.round()
+    assert harness.outcome(row)[0] == "refused"
 
 
-def test_an_undo_is_a_request_too(desk: LandingDesk) -> None:
-    desk.ask()
-    desk.round()
-    undo = desk.ask(undo=True, **{"from": desk.tip, "to": desk.project.base})
-    desk.round()
-    status, result = desk.outcome(undo)
-    assert (status, str(result).split(";")[0]) == ("done", f"main is back at {desk.project.base[:12]}")
-    assert desk.project.sha("main") == desk.project.base
+def test_an_undo_is_a_request_too(harness: LandingHarness) -> None:
+    harness.ask()
+    harness.round()
+    undo = harness.ask(undo=True, **{"from": harness.tip, "to": harness.project.base})
+    harness.round()
+    status, result = harness.outcome(undo)
+    assert (status, str(result).split(";")[0]) == ("done", f"main is back at {harness.project.base[:12]}")
+    assert harness.project.sha("main") == harness.project.base
 
 
 # ───── deaths ─────
 
 
-def land_and_die(desk: LandingDesk) -> int:
+def land_and_die(harness: LandingHarness) -> int:
     """A reaper that has landed and dies before it stores the outcome."""
-    row = desk.ask()
-    desk.db.control.prolong(row, by="reaper", seconds=EXPIRES_AFTER_S + 1)
-    land_into(desk.project.integration, "main", seen=Seen(into=desk.project.base, tip=desk.tip))
+    row = harness.ask()
+    harness.db.control.prolong(row, by="reaper", seconds=EXPIRES_AFTER_S + 1)
+    land_into(harness.project.integration, "main", seen=Seen(into=harness.project.base, tip=harness.tip))
     return row
 
 
 @pytest.mark.parametrize("later_s", [1, 3_600])
-def test_what_a_dead_reaper_has_landed_is_reported_by_the_next_one(desk: LandingDesk, later_s: float) -> None:
-    row = land_and_die(desk)
-    desk.clock.pass_s(later_s)
-    desk.start_reaper()
-    desk.round()
-    assert desk.outcome(row) == done(desk)
-    assert desk.project.sha("main") == desk.tip
+def test_what_a_dead_reaper_has_landed_is_reported_by_the_next_one(harness: LandingHarness, later_s: float) -> None:
+    row = land_and_die(harness)
+    harness.clock.pass_s(later_s)
+    harness.start_reaper()
+    harness.round()
+    assert harness.outcome(row) == done(harness)
+    assert harness.project.sha("main") == harness.tip
 
 
-def begin_and_die(desk: LandingDesk) -> int:
-    row = desk.ask()
-    desk.db.control.prolong(row, by="reaper", seconds=EXPIRES_AFTER_S + 1)
+def begin_and_die(harness: LandingHarness) -> int:
+    row = harness.ask()
+    harness.db.control.prolong(row, by="reaper", seconds=EXPIRES_AFTER_S + 1)
     return row
 
 
-def test_what_a_dead_reaper_has_only_begun_is_done_by_one_that_comes_in_time(desk: LandingDesk) -> None:
-    row = begin_and_die(desk)
-    desk.start_reaper()
-    desk.round()
-    assert desk.outcome(row) == done(desk)
+def test_what_a_dead_reaper_has_only_begun_is_done_by_one_that_comes_in_time(harness: LandingHarness) -> None:
+    row = begin_and_die(harness)
+    harness.start_reaper()
+    harness.round()
+    assert harness.outcome(row) == done(harness)
 
 
-def test_and_not_by_one_that_comes_when_no_one_expects_it_any_more(desk: LandingDesk) -> None:
-    row = begin_and_die(desk)
-    desk.clock.pass_s(3_600)
-    desk.start_reaper()
-    desk.round()
-    status, result = desk.outcome(row)
+def test_and_not_by_one_that_comes_when_no_one_expects_it_any_more(harness: LandingHarness) -> None:
+    row = begin_and_die(harness)
+    harness.clock.pass_s(3_600)
+    harness.start_reaper()
+    harness.round()
+    status, result = harness.outcome(row)
     assert (status, str(result).split(";")[0]) == ("expired", "the reaper that began it ended before it was done")
-    assert desk.project.sha("main") == desk.project.base
+    assert harness.project.sha("main") == harness.project.base
 
 
-def test_an_undo_that_came_too_late_is_not_done(desk: LandingDesk) -> None:
-    desk.ask()
-    desk.round()
-    row = desk.ask(undo=True, **{"from": desk.tip, "to": desk.project.base})
-    desk.db.control.prolong(row, by="reaper", seconds=EXPIRES_AFTER_S + 1)
-    desk.clock.pass_s(3_600)
-    desk.start_reaper()
-    desk.round()
-    assert (desk.outcome(row)[0], desk.project.sha("main")) == ("expired", desk.tip)
+def test_an_undo_that_came_too_late_is_not_done(harness: LandingHarness) -> None:
+    harness.ask()
+    harness.round()
+    row = harness.ask(undo=True, **{"from": harness.tip, "to": harness.project.base})
+    harness.db.control.prolong(row, by="reaper", seconds=EXPIRES_AFTER_S + 1)
+    harness.clock.pass_s(3_600)
+    harness.start_reaper()
+    harness.round()
+    assert (harness.outcome(row)[0], harness.project.sha("main")) == ("expired", harness.tip)
 
 
-def test_one_that_was_never_begun_expires(desk: LandingDesk) -> None:
-    row = desk.ask()
-    desk.clock.pass_s(EXPIRES_AFTER_S + 1)
-    desk.round()
-    assert desk.outcome(row)[0] == "expired"
-    assert desk.project.sha("main") == desk.project.base
+def test_one_that_was_never_begun_expires(harness: LandingHarness) -> None:
+    row = harness.ask()
+    harness.clock.pass_s(EXPIRES_AFTER_S + 1)
+    harness.round()
+    assert harness.outcome(row)[0] == "expired"
+    assert harness.project.sha("main") == harness.project.base
 
 
 # ───── the thread ─────
@@ -189,49 +189,49 @@ class Beside:
         database.control.answer(offered.row.id, "done", "landed", by="reaper")
 
 
-def offered_to(desk: LandingDesk, beside: Beside) -> ControlRow:
-    desk.long = LongRequests(desk.path, desk.clock, carry_out=beside)
-    desk.requests = Requests(desk.db, Slots(None, desk.clock), desk.long)
-    return desk.db.control.get(desk.ask())
+def offered_to(harness: LandingHarness, beside: Beside) -> ControlRow:
+    harness.long = LongRequests(harness.path, harness.clock, carry_out=beside)
+    harness.requests = Requests(harness.db, Slots(None, harness.clock), harness.long)
+    return harness.db.control.get(harness.ask())
 
 
-def test_a_row_that_was_offered_often_is_carried_out_once(desk: LandingDesk) -> None:
+def test_a_row_that_was_offered_often_is_carried_out_once(harness: LandingHarness) -> None:
     beside = Beside()
-    row = offered_to(desk, beside)
+    row = offered_to(harness, beside)
     for _ in range(3):
-        desk.requests.run_once()
-    desk.long.offer(row)
-    while desk.long.run_once(desk.db):
+        harness.requests.run_once()
+    harness.long.offer(row)
+    while harness.long.run_once(harness.db):
         pass
-    desk.long.offer(row)  # by a loop that has read it before
-    while desk.long.run_once(desk.db):
+    harness.long.offer(row)  # by a loop that has read it before
+    while harness.long.run_once(harness.db):
         pass
     assert beside.got == [row.id]
 
 
-def test_what_nobody_expected_is_an_outcome_and_not_an_endless_try(desk: LandingDesk) -> None:
+def test_what_nobody_expected_is_an_outcome_and_not_an_endless_try(harness: LandingHarness) -> None:
     beside = Beside(fails=[ZeroDivisionError()])
-    row = offered_to(desk, beside)
-    desk.round()
-    desk.round()
-    assert desk.outcome(row.id) == ("refused", "it failed unexpectedly; the reaper's log has the details")
+    row = offered_to(harness, beside)
+    harness.round()
+    harness.round()
+    assert harness.outcome(row.id) == ("refused", "it failed unexpectedly; the reaper's log has the details")
     assert beside.got == [row.id]
 
 
-def test_after_trouble_with_the_database_the_loop_offers_it_again(desk: LandingDesk) -> None:
+def test_after_trouble_with_the_database_the_loop_offers_it_again(harness: LandingHarness) -> None:
     beside = Beside(fails=[DatabaseError("the disk is full")])
-    row = offered_to(desk, beside)
-    desk.requests.run_once()
+    row = offered_to(harness, beside)
+    harness.requests.run_once()
     with pytest.raises(DatabaseError):
-        desk.long.run_once(desk.db)
-    assert desk.outcome(row.id)[0] == "pending"
-    desk.round()
-    assert desk.outcome(row.id) == ("done", "landed")
+        harness.long.run_once(harness.db)
+    assert harness.outcome(row.id)[0] == "pending"
+    harness.round()
+    assert harness.outcome(row.id) == ("done", "landed")
 
 
 @pytest.mark.parametrize("error", [DatabaseError("the database is busy"), ZeroDivisionError()])
 def test_a_database_that_cannot_be_opened_for_a_moment_does_not_end_the_thread(
-    desk: LandingDesk, monkeypatch: pytest.MonkeyPatch, error: Exception
+    harness: LandingHarness, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     beside, fails = Beside(), [error]
 
@@ -242,14 +242,14 @@ def test_a_database_that_cannot_be_opened_for_a_moment_does_not_end_the_thread(
 
     monkeypatch.setattr(long_requests, "TaskDatabase", opened)
     monkeypatch.setattr(side_thread, "AGAIN_AFTER_S", 0.01)
-    row = offered_to(desk, beside)
-    desk.requests.run_once()
-    assert_done_by_thread(desk, row)
+    row = offered_to(harness, beside)
+    harness.requests.run_once()
+    assert_done_by_thread(harness, row)
 
 
 @pytest.mark.parametrize("error", [DatabaseError("the disk is full"), NotFound("no control row 1")])
 def test_a_row_that_fails_does_not_end_the_thread(
-    desk: LandingDesk, monkeypatch: pytest.MonkeyPatch, error: Exception
+    harness: LandingHarness, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     beside, fails = Beside(), [error]
     get = Control.get
@@ -260,26 +260,26 @@ def test_a_row_that_fails_does_not_end_the_thread(
         return get(self, row_id)
 
     monkeypatch.setattr(Control, "get", failing)
-    row = offered_to(desk, beside)
-    desk.requests.run_once()
-    assert_done_by_thread(desk, row)
+    row = offered_to(harness, beside)
+    harness.requests.run_once()
+    assert_done_by_thread(harness, row)
 
 
-def assert_done_by_thread(desk: LandingDesk, row: ControlRow) -> None:
-    desk.long.start()
+def assert_done_by_thread(harness: LandingHarness, row: ControlRow) -> None:
+    harness.long.start()
 
     def is_done() -> bool:
-        desk.requests.run_once()
-        return desk.outcome(row.id)[0] != "pending"
+        harness.requests.run_once()
+        return harness.outcome(row.id)[0] != "pending"
 
     try:
         wait_until(is_done)
     finally:
-        desk.long.stop(within_s=10)
-    assert desk.outcome(row.id) == ("done", "landed")
+        harness.long.stop(within_s=10)
+    assert harness.outcome(row.id) == ("done", "landed")
 
 
-def test_the_thread_ends_when_it_is_asked_to(desk: LandingDesk) -> None:
-    desk.long.start()
-    desk.long.stop(within_s=10)
-    assert not desk.long.is_running
+def test_the_thread_ends_when_it_is_asked_to(harness: LandingHarness) -> None:
+    harness.long.start()
+    harness.long.stop(within_s=10)
+    assert not harness.long.is_running

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from queue_desk import QueueDesk, failed
+from queue_harness import QueueHarness, failed
 
 from swarm_reaper.config import reaper_config
 from swarm_reaper.deaths import Deaths
@@ -26,7 +26,7 @@ from swarm_shared.program.settings import resolve
 from swarm_shared.store.queue.policy import Budgets
 
 
-class LoopDesk(QueueDesk):
+class LoopHarness(QueueHarness):
     def __init__(self, folder: Path, *, start: ProcessId | None = None) -> None:
         super().__init__(folder)
         self.clock.boot = SystemClock().boot_id()
@@ -36,98 +36,98 @@ class LoopDesk(QueueDesk):
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[LoopDesk]:
-    desk = LoopDesk(tmp_path)
-    yield desk
-    desk.deaths.close()
-    desk.db.close()
+def harness(tmp_path: Path) -> Iterator[LoopHarness]:
+    harness = LoopHarness(tmp_path)
+    yield harness
+    harness.deaths.close()
+    harness.db.close()
 
 
 def test_a_reaper_that_is_ended_before_its_next_round_answers_an_emergency_stop(
-    desk: LoopDesk, monkeypatch: pytest.MonkeyPatch
+    harness: LoopHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Requests, "run_once", lambda _: None)
-    row = desk.db.control.request(Verb.EMERGENCY_STOP, "", {}, actor="ann")
-    desk.deaths.listen_to_stop_signals()
+    row = harness.db.control.request(Verb.EMERGENCY_STOP, "", {}, actor="ann")
+    harness.deaths.listen_to_stop_signals()
     os.kill(os.getpid(), signal.SIGTERM)
-    desk.loop.run()
-    assert desk.db.control.get(row).status == "done"
+    harness.loop.run()
+    assert harness.db.control.get(row).status == "done"
 
 
 @pytest.mark.parametrize("is_killed", [True, False])
 def test_a_reaper_that_supervisord_ends_first_still_reports_a_killed_run(tmp_path: Path, is_killed: bool) -> None:
     start = subprocess.Popen(["sleep", "600"])
     owner = ProcessId.of(start.pid)
-    desk = LoopDesk(tmp_path, start=owner)
+    harness = LoopHarness(tmp_path, start=owner)
     try:
-        desk.loop.run_once()
+        harness.loop.run_once()
         if is_killed:
             start.kill()
             start.wait()
-        desk.deaths.listen_to_stop_signals()
+        harness.deaths.listen_to_stop_signals()
         os.kill(os.getpid(), signal.SIGTERM)
-        desk.loop.run()
+        harness.loop.run()
     finally:
         start.kill()
         start.wait()
-        desk.deaths.close()
-    assert [each for each in desk.events() if each == RUN_ENDED] == [RUN_ENDED] * is_killed
-    desk.db.close()
+        harness.deaths.close()
+    assert [each for each in harness.events() if each == RUN_ENDED] == [RUN_ENDED] * is_killed
+    harness.db.close()
 
 
-def test_it_says_what_it_sees(desk: LoopDesk) -> None:
-    assert not desk.loop.run_once()
-    service = desk.db.swarm.services()["reaper"]
+def test_it_says_what_it_sees(harness: LoopHarness) -> None:
+    assert not harness.loop.run_once()
+    service = harness.db.swarm.services()["reaper"]
     assert service.process == ProcessId.mine()
     assert {"last_pass_at", "database_bytes", "wal_bytes", "disk_free_bytes", "stuck_writer"} <= set(service.detail)
-    desk.clock.pass_s(6)
-    desk.loop.run_once()
-    assert desk.db.swarm.services()["reaper"].seen_at == desk.clock.wall
+    harness.clock.pass_s(6)
+    harness.loop.run_once()
+    assert harness.db.swarm.services()["reaper"].seen_at == harness.clock.wall
 
 
-def test_scheduled_tasks_become_ready_for_people_to_see_without_any_worker(desk: LoopDesk) -> None:
-    desk.budgets = Budgets(max_retries=2, retry_delay_s=60)
-    desk.add("t")
-    desk.run(failed(FailureClass.QUALITY))
-    desk.loop.run_once()
-    assert desk.status("t") is Status.SCHEDULED
-    desk.clock.pass_s(61)
-    desk.loop.run_once()
-    assert desk.status("t") is Status.NOT_STARTED
+def test_scheduled_tasks_become_ready_for_people_to_see_without_any_worker(harness: LoopHarness) -> None:
+    harness.budgets = Budgets(max_retries=2, retry_delay_s=60)
+    harness.add("t")
+    harness.run(failed(FailureClass.QUALITY))
+    harness.loop.run_once()
+    assert harness.status("t") is Status.SCHEDULED
+    harness.clock.pass_s(61)
+    harness.loop.run_once()
+    assert harness.status("t") is Status.NOT_STARTED
 
 
 def test_a_database_that_cannot_be_read_is_reported_now_and_then_and_waited_out(
-    desk: LoopDesk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    harness: LoopHarness, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    desk.loop.run_once()
+    harness.loop.run_once()
 
     def broken() -> None:
         raise DatabaseError("the file is damaged")
 
     with monkeypatch.context() as patch, caplog.at_level(logging.ERROR):
-        patch.setattr(desk.db.recovery, "open_attempts", broken)
+        patch.setattr(harness.db.recovery, "open_attempts", broken)
         for _ in range(3):
-            assert not desk.loop.run_once()
+            assert not harness.loop.run_once()
         assert caplog.text.count("the file is damaged") == 1
-        desk.clock.pass_s(COMPLAIN_EVERY_MS / 1000)
-        desk.loop.run_once()
+        harness.clock.pass_s(COMPLAIN_EVERY_MS / 1000)
+        harness.loop.run_once()
         assert caplog.text.count("the file is damaged") == 2
-    desk.add("t")
-    assert not desk.loop.run_once()
-    assert desk.db.swarm.services()["reaper"].stopped_at is None
+    harness.add("t")
+    assert not harness.loop.run_once()
+    assert harness.db.swarm.services()["reaper"].stopped_at is None
 
 
-def test_a_second_reaper_keeps_off_until_the_first_is_silent_for_long(desk: LoopDesk) -> None:
+def test_a_second_reaper_keeps_off_until_the_first_is_silent_for_long(harness: LoopHarness) -> None:
     first = subprocess.Popen(["/bin/sleep", "1000"])
     try:
         identity = ProcessId.of(first.pid)
         assert identity is not None
-        desk.db.swarm.register_service("reaper", identity)
-        desk.loop.run_once()
-        assert desk.db.swarm.services()["reaper"].process == identity
-        desk.clock.pass_s(STALE_AFTER_MS / 1000 + 1)
-        desk.loop.run_once()
-        assert desk.db.swarm.services()["reaper"].process == ProcessId.mine()
+        harness.db.swarm.register_service("reaper", identity)
+        harness.loop.run_once()
+        assert harness.db.swarm.services()["reaper"].process == identity
+        harness.clock.pass_s(STALE_AFTER_MS / 1000 + 1)
+        harness.loop.run_once()
+        assert harness.db.swarm.services()["reaper"].process == ProcessId.mine()
     finally:
         first.kill()
         first.wait()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
-from reaping_desk import OVERDUE_S, ReapingDesk
+from reaping_harness import OVERDUE_S, ReapingHarness
 
 from swarm_shared.carry_out import carry_out_now
 from swarm_shared.diagnosis import diagnose
@@ -24,13 +24,13 @@ HELD_AFTER_S = SILENT_S + UNPROVEN_AFTER_MS / 1000 + 10
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[ReapingDesk]:
-    desk = ReapingDesk(tmp_path)
-    yield desk
-    for process in desk.started:
+def harness(tmp_path: Path) -> Iterator[ReapingHarness]:
+    harness = ReapingHarness(tmp_path)
+    yield harness
+    for process in harness.started:
         process.kill()
         process.wait()
-    desk.db.close()
+    harness.db.close()
 
 
 @pytest.fixture(autouse=True)
@@ -43,119 +43,121 @@ def abroad(process: ProcessId) -> ProcessId:
     return replace(process, boot_id="11111111-2222", host_id="there")
 
 
-def run_abroad(desk: ReapingDesk, worker: ProcessId | None = None) -> Claim:
-    return desk.run_task(worker=abroad(worker or desk.dead()), keeper=abroad(desk.dead()))
+def run_abroad(harness: ReapingHarness, worker: ProcessId | None = None) -> Claim:
+    return harness.run_task(worker=abroad(worker or harness.dead()), keeper=abroad(harness.dead()))
 
 
-def hostname(desk: ReapingDesk) -> str:
-    return desk.db.workers.alive()[0].hostname
+def hostname(harness: ReapingHarness) -> str:
+    return harness.db.workers.alive()[0].hostname
 
 
-def test_another_boot_of_this_machine_is_a_restart_and_the_task_runs_again(desk: ReapingDesk) -> None:
-    here = replace(abroad(desk.dead()), host_id="here")
-    desk.run_task(worker=here, keeper=here)
-    desk.reap()
-    assert desk.status("t") is Status.NOT_STARTED
+def test_another_boot_of_this_machine_is_a_restart_and_the_task_runs_again(harness: ReapingHarness) -> None:
+    here = replace(abroad(harness.dead()), host_id="here")
+    harness.run_task(worker=here, keeper=here)
+    harness.reap()
+    assert harness.status("t") is Status.NOT_STARTED
 
 
-def test_a_task_of_another_machine_is_not_requeued_however_old_its_lease_is(desk: ReapingDesk) -> None:
-    claim = run_abroad(desk)
-    desk.watch(SILENT_S - 10)
-    assert not desk.is_fenced(claim)
-    assert (desk.status("t"), len(desk.db.workers.alive())) == (Status.IN_PROGRESS, 1)
+def test_a_task_of_another_machine_is_not_requeued_however_old_its_lease_is(harness: ReapingHarness) -> None:
+    claim = run_abroad(harness)
+    harness.watch(SILENT_S - 10)
+    assert not harness.is_fenced(claim)
+    assert (harness.status("t"), len(harness.db.workers.alive())) == (Status.IN_PROGRESS, 1)
 
 
-def test_heartbeats_from_another_machine_count_although_its_clocks_are_not_ours(desk: ReapingDesk) -> None:
-    claim = run_abroad(desk)
+def test_heartbeats_from_another_machine_count_although_its_clocks_are_not_ours(harness: ReapingHarness) -> None:
+    claim = run_abroad(harness)
     for _ in range(3):
-        desk.watch(SILENT_S - 10)
-        desk.beat(claim)
-    assert not desk.is_fenced(claim)
+        harness.watch(SILENT_S - 10)
+        harness.beat(claim)
+    assert not harness.is_fenced(claim)
 
 
-def test_a_silent_worker_of_another_machine_leaves_its_task_held_not_run_again(desk: ReapingDesk) -> None:
-    claim = run_abroad(desk)
-    host = hostname(desk)
-    desk.watch(HELD_AFTER_S)
-    task = desk.task("t")
+def test_a_silent_worker_of_another_machine_leaves_its_task_held_not_run_again(harness: ReapingHarness) -> None:
+    claim = run_abroad(harness)
+    host = hostname(harness)
+    harness.watch(HELD_AFTER_S)
+    task = harness.task("t")
     assert (task["status"], task["hold_reason"]) == (Status.HELD, "not_proven_dead")
     assert f"another machine, {host}; whether it still runs is not known here" in task["last_error"]
-    assert desk.is_fenced(claim), "its worker finds that it has lost the task"
-    desk.watch(60)
-    assert desk.status("t") is Status.HELD
-    assert carry_out_now(desk.db, Verb.RELEASE, "t", {}, actor="ann").status == "refused"
-    assert carry_out_now(desk.db, Verb.RELEASE, "t", {"gone": True}, actor="ann").status == "done"
-    desk.employ(desk.spawn(), desk.dead(), "worker-2")
-    assert desk.take("worker-2").number == 2
+    assert harness.is_fenced(claim), "its worker finds that it has lost the task"
+    harness.watch(60)
+    assert harness.status("t") is Status.HELD
+    assert carry_out_now(harness.db, Verb.RELEASE, "t", {}, actor="ann").status == "refused"
+    assert carry_out_now(harness.db, Verb.RELEASE, "t", {"gone": True}, actor="ann").status == "done"
+    harness.employ(harness.spawn(), harness.dead(), "worker-2")
+    assert harness.take("worker-2").number == 2
 
 
-def test_a_process_here_that_has_the_number_of_one_there_is_never_killed(desk: ReapingDesk) -> None:
-    living = desk.spawn()
-    run_abroad(desk, living)
-    desk.watch(HELD_AFTER_S)
+def test_a_process_here_that_has_the_number_of_one_there_is_never_killed(harness: ReapingHarness) -> None:
+    living = harness.spawn()
+    run_abroad(harness, living)
+    harness.watch(HELD_AFTER_S)
     assert living.is_alive()
     assert not abroad(living).kill(9)
     assert living.is_alive()
 
 
-def test_a_lock_file_of_another_machine_proves_nothing_and_is_kept(desk: ReapingDesk) -> None:
-    keeper = abroad(desk.dead())
-    claim = desk.run_task(worker=abroad(desk.dead()), keeper=keeper)
-    lifeline = Lifeline(desk.path.parent / "state", keeper)
+def test_a_lock_file_of_another_machine_proves_nothing_and_is_kept(harness: ReapingHarness) -> None:
+    keeper = abroad(harness.dead())
+    claim = harness.run_task(worker=abroad(harness.dead()), keeper=keeper)
+    lifeline = Lifeline(harness.path.parent / "state", keeper)
     os.close(lifeline.descriptor)  # locks of another machine need not show here
-    desk.watch(OVERDUE_S)
-    assert not desk.is_fenced(claim)
-    desk.lifelines.clear(needed=desk.db.recovery.to_be_proven())
-    desk.watch(HELD_AFTER_S)
-    assert desk.lifelines.recorded(keeper) == []
-    assert (desk.path.parent / "state" / "alive").exists()
-    assert list((desk.path.parent / "state" / "alive").iterdir())
+    harness.watch(OVERDUE_S)
+    assert not harness.is_fenced(claim)
+    harness.lifelines.clear(needed=harness.db.recovery.to_be_proven())
+    harness.watch(HELD_AFTER_S)
+    assert harness.lifelines.recorded(keeper) == []
+    assert (harness.path.parent / "state" / "alive").exists()
+    assert list((harness.path.parent / "state" / "alive").iterdir())
 
 
-def test_the_proof_of_a_keeper_there_counts(desk: ReapingDesk) -> None:
-    keeper = abroad(desk.dead())
-    desk.run_task(worker=abroad(desk.dead()), keeper=keeper)
-    desk.watch(HELD_AFTER_S)
-    desk.db.workers.record_tree_gone(keeper)
-    desk.watch(10)
-    assert desk.db.recovery.open_attempts() == []
+def test_the_proof_of_a_keeper_there_counts(harness: ReapingHarness) -> None:
+    keeper = abroad(harness.dead())
+    harness.run_task(worker=abroad(harness.dead()), keeper=keeper)
+    harness.watch(HELD_AFTER_S)
+    harness.db.workers.record_tree_gone(keeper)
+    harness.watch(10)
+    assert harness.db.recovery.open_attempts() == []
 
 
-def test_a_worker_here_may_have_the_name_of_one_there(desk: ReapingDesk) -> None:
-    run_abroad(desk)
-    desk.employ(desk.spawn(), desk.dead(), "worker-1")
-    assert len(desk.db.workers.alive()) == 2
-    assert desk.db.workers.staff(dead=desk.db.workers.absent()).takers == ("worker-1",)
+def test_a_worker_here_may_have_the_name_of_one_there(harness: ReapingHarness) -> None:
+    run_abroad(harness)
+    harness.employ(harness.spawn(), harness.dead(), "worker-1")
+    assert len(harness.db.workers.alive()) == 2
+    assert harness.db.workers.staff(dead=harness.db.workers.absent()).takers == ("worker-1",)
 
 
-def test_rows_from_before_the_column_are_judged_by_their_boot(desk: ReapingDesk) -> None:
-    old = replace(abroad(desk.dead()), host_id="")
-    desk.run_task(worker=old, keeper=old)
-    desk.reap()
-    assert desk.status("t") is Status.NOT_STARTED
+def test_rows_from_before_the_column_are_judged_by_their_boot(harness: ReapingHarness) -> None:
+    old = replace(abroad(harness.dead()), host_id="")
+    harness.run_task(worker=old, keeper=old)
+    harness.reap()
+    assert harness.status("t") is Status.NOT_STARTED
 
 
-def test_a_container_of_this_boot_is_of_this_machine_whatever_its_id(desk: ReapingDesk) -> None:
-    worker = desk.dead()
-    desk.run_task(worker=replace(worker, host_id="the container's"), keeper=desk.dead())
-    desk.reap()
-    assert desk.status("t") is Status.NOT_STARTED
+def test_a_container_of_this_boot_is_of_this_machine_whatever_its_id(harness: ReapingHarness) -> None:
+    worker = harness.dead()
+    harness.run_task(worker=replace(worker, host_id="the container's"), keeper=harness.dead())
+    harness.reap()
+    assert harness.status("t") is Status.NOT_STARTED
 
 
-def test_why_and_the_diagnosis_say_that_it_is_unknown(desk: ReapingDesk) -> None:
-    run_abroad(desk)
-    (reason,) = Why(desk.db.connection, desk.clock).explain("t", default_cli="command").reasons
-    (finding,) = [each for each in diagnose(desk.db) if each.code == "workers_elsewhere"]
+def test_why_and_the_diagnosis_say_that_it_is_unknown(harness: ReapingHarness) -> None:
+    run_abroad(harness)
+    (reason,) = Why(harness.db.connection, harness.clock).explain("t", default_cli="command").reasons
+    (finding,) = [each for each in diagnose(harness.db) if each.code == "workers_elsewhere"]
     assert reason.kind == finding.code
     assert reason.text.startswith(finding.text)
     assert (reason.advice, finding.target) == (finding.advice, "worker-1")
-    assert f"another machine, {hostname(desk)}; whether it runs is not known here" in finding.text
+    assert f"another machine, {hostname(harness)}; whether it runs is not known here" in finding.text
 
 
-def test_a_reaper_of_another_machine_is_believed_only_while_its_signs_of_life_are_fresh(desk: ReapingDesk) -> None:
-    desk.db.swarm.register_service("reaper", abroad(desk.dead()), {"supervised": True})
-    assert desk.db.swarm.services()["reaper"].is_up(desk.clock.wall_ms())
-    desk.clock.pass_s(61)
-    assert not desk.db.swarm.services()["reaper"].is_up(desk.clock.wall_ms())
-    (finding,) = [each for each in diagnose(desk.db) if each.name == "reaper"]
+def test_a_reaper_of_another_machine_is_believed_only_while_its_signs_of_life_are_fresh(
+    harness: ReapingHarness,
+) -> None:
+    harness.db.swarm.register_service("reaper", abroad(harness.dead()), {"supervised": True})
+    assert harness.db.swarm.services()["reaper"].is_up(harness.clock.wall_ms())
+    harness.clock.pass_s(61)
+    assert not harness.db.swarm.services()["reaper"].is_up(harness.clock.wall_ms())
+    (finding,) = [each for each in diagnose(harness.db) if each.name == "reaper"]
     assert (finding.code, "another machine is not known" in finding.text) == ("reaper_down", True)

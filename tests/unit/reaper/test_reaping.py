@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
-from reaping_desk import LEASE_S, ORPHAN_TIMEOUT_S, OVERDUE_S, STEP_S, ReapingDesk
+from reaping_harness import LEASE_S, ORPHAN_TIMEOUT_S, OVERDUE_S, STEP_S, ReapingHarness
 from trees import wait_until
 
 from swarm_shared.database import TaskDatabase
@@ -20,165 +20,165 @@ from swarm_shared.store.queue.recovery import crash
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[ReapingDesk]:
-    desk = ReapingDesk(tmp_path)
-    yield desk
-    for process in desk.started:
+def harness(tmp_path: Path) -> Iterator[ReapingHarness]:
+    harness = ReapingHarness(tmp_path)
+    yield harness
+    for process in harness.started:
         process.kill()
         process.wait()
-    desk.db.close()
+    harness.db.close()
 
 
-def test_an_expired_lease_is_believed_only_after_it_was_watched(desk: ReapingDesk) -> None:
-    claim = desk.run_task()
-    desk.watch(LEASE_S + OVERDUE_S - STEP_S)
-    assert not desk.is_fenced(claim)
-    desk.watch(2 * STEP_S)
-    assert desk.is_fenced(claim)
-    desk.reap()
-    assert desk.status("t") is Status.NOT_STARTED
-    assert desk.started[0].wait(5) < 0
+def test_an_expired_lease_is_believed_only_after_it_was_watched(harness: ReapingHarness) -> None:
+    claim = harness.run_task()
+    harness.watch(LEASE_S + OVERDUE_S - STEP_S)
+    assert not harness.is_fenced(claim)
+    harness.watch(2 * STEP_S)
+    assert harness.is_fenced(claim)
+    harness.reap()
+    assert harness.status("t") is Status.NOT_STARTED
+    assert harness.started[0].wait(5) < 0
 
 
-def test_after_a_standstill_of_the_machine_workers_get_time_to_renew(desk: ReapingDesk) -> None:
-    claim = desk.run_task()
-    desk.watch(LEASE_S + OVERDUE_S - 2 * STEP_S)  # the watch has nearly ended …
-    desk.clock.pass_s(3600)  # … when everything stands still for an hour
-    desk.watch(OVERDUE_S - 2 * STEP_S)
-    assert not desk.is_fenced(claim)
-    desk.beat(claim)
-    desk.watch(OVERDUE_S)
-    assert not desk.is_fenced(claim)
+def test_after_a_standstill_of_the_machine_workers_get_time_to_renew(harness: ReapingHarness) -> None:
+    claim = harness.run_task()
+    harness.watch(LEASE_S + OVERDUE_S - 2 * STEP_S)  # the watch has nearly ended …
+    harness.clock.pass_s(3600)  # … when everything stands still for an hour
+    harness.watch(OVERDUE_S - 2 * STEP_S)
+    assert not harness.is_fenced(claim)
+    harness.beat(claim)
+    harness.watch(OVERDUE_S)
+    assert not harness.is_fenced(claim)
 
 
-def test_silence_during_a_standstill_is_no_lack_of_progress(desk: ReapingDesk) -> None:
-    claim = desk.run_task()
-    desk.clock.pass_s(ORPHAN_TIMEOUT_S + 3600)
-    desk.beat(claim)
-    desk.watch(2 * STEP_S)
-    assert not desk.is_fenced(claim)
-    desk.db.queue.note_progress(claim)
-    desk.watch(OVERDUE_S + STEP_S)
-    assert not desk.is_fenced(claim)
+def test_silence_during_a_standstill_is_no_lack_of_progress(harness: ReapingHarness) -> None:
+    claim = harness.run_task()
+    harness.clock.pass_s(ORPHAN_TIMEOUT_S + 3600)
+    harness.beat(claim)
+    harness.watch(2 * STEP_S)
+    assert not harness.is_fenced(claim)
+    harness.db.queue.note_progress(claim)
+    harness.watch(OVERDUE_S + STEP_S)
+    assert not harness.is_fenced(claim)
 
 
-def test_an_agent_without_progress_is_ended_as_a_failure_of_the_task(desk: ReapingDesk) -> None:
-    claim = desk.run_task()
-    desk.clock.pass_s(ORPHAN_TIMEOUT_S + 1)
-    desk.beat(claim)
-    desk.watch(OVERDUE_S + 2 * STEP_S)
-    desk.reap()
-    (attempt,) = desk.db.tasks.attempts(desk.task("t")["seq"])
+def test_an_agent_without_progress_is_ended_as_a_failure_of_the_task(harness: ReapingHarness) -> None:
+    claim = harness.run_task()
+    harness.clock.pass_s(ORPHAN_TIMEOUT_S + 1)
+    harness.beat(claim)
+    harness.watch(OVERDUE_S + 2 * STEP_S)
+    harness.reap()
+    (attempt,) = harness.db.tasks.attempts(harness.task("t")["seq"])
     assert attempt["failure_class"] == "quality"
     assert "no sign of progress" in attempt["error"]
 
 
-def test_while_nobody_can_write_no_lease_is_called_overdue(desk: ReapingDesk) -> None:
-    claim = desk.run_task()
-    desk.watch(LEASE_S)
-    with desk.db.connection.transaction(), TaskDatabase(desk.path, clock=desk.clock) as other:
+def test_while_nobody_can_write_no_lease_is_called_overdue(harness: ReapingHarness) -> None:
+    claim = harness.run_task()
+    harness.watch(LEASE_S)
+    with harness.db.connection.transaction(), TaskDatabase(harness.path, clock=harness.clock) as other:
         judge = Reaping(
             other.recovery,
             other.workers,
-            clock=desk.clock,
+            clock=harness.clock,
             budgets=Budgets(max_retries=2),
             limits=Limits(orphan_timeout_ms=10**9, overdue_ms=3_000),
-            lifelines=desk.lifelines,
+            lifelines=harness.lifelines,
         )
         for _ in range(4):
-            desk.clock.pass_s(STEP_S)
+            harness.clock.pass_s(STEP_S)
             judge.run_once()  # would wait for the write lock, and then fence, if it believed
-    judge_again = desk.another()
-    desk.clock.pass_s(STEP_S)
+    judge_again = harness.another()
+    harness.clock.pass_s(STEP_S)
     judge_again.run_once()
-    assert not desk.is_fenced(claim)
+    assert not harness.is_fenced(claim)
 
 
-def test_a_renewal_between_the_look_and_the_fence_wins(desk: ReapingDesk) -> None:
-    claim = desk.run_task()
-    (attempt,) = desk.db.recovery.open_attempts()
-    desk.clock.pass_s(1)
-    desk.beat(claim)
-    assert not desk.db.recovery.fence(attempt, crash("late"), if_unmoved=True)
-    assert not desk.is_fenced(claim)
+def test_a_renewal_between_the_look_and_the_fence_wins(harness: ReapingHarness) -> None:
+    claim = harness.run_task()
+    (attempt,) = harness.db.recovery.open_attempts()
+    harness.clock.pass_s(1)
+    harness.beat(claim)
+    assert not harness.db.recovery.fence(attempt, crash("late"), if_unmoved=True)
+    assert not harness.is_fenced(claim)
 
 
-def test_a_stored_fence_is_finished_by_another_reaper(desk: ReapingDesk) -> None:
-    claim = desk.run_task()
-    (attempt,) = desk.db.recovery.open_attempts()
-    desk.db.recovery.fence(attempt, crash("as stored"))
-    desk.reap(desk.another())
-    assert desk.db.tasks.attempts(claim.task)[0]["error"] == "as stored"
-    assert desk.started[0].wait(5) < 0
+def test_a_stored_fence_is_finished_by_another_reaper(harness: ReapingHarness) -> None:
+    claim = harness.run_task()
+    (attempt,) = harness.db.recovery.open_attempts()
+    harness.db.recovery.fence(attempt, crash("as stored"))
+    harness.reap(harness.another())
+    assert harness.db.tasks.attempts(claim.task)[0]["error"] == "as stored"
+    assert harness.started[0].wait(5) < 0
 
 
-def test_a_reaper_killed_after_the_kill_is_succeeded_by_one_that_proves(desk: ReapingDesk) -> None:
-    worker = desk.spawn()
-    claim = desk.run_task(worker=worker)
-    agent = desk.spawn(**marks(claim.attempt))
-    desk.end(worker)
-    desk.reaping.run_once()
-    assert desk.is_fenced(claim)
-    desk.reap(desk.another())
+def test_a_reaper_killed_after_the_kill_is_succeeded_by_one_that_proves(harness: ReapingHarness) -> None:
+    worker = harness.spawn()
+    claim = harness.run_task(worker=worker)
+    agent = harness.spawn(**marks(claim.attempt))
+    harness.end(worker)
+    harness.reaping.run_once()
+    assert harness.is_fenced(claim)
+    harness.reap(harness.another())
     assert agent.is_alive() is False
-    assert desk.status("t") is Status.NOT_STARTED
+    assert harness.status("t") is Status.NOT_STARTED
 
 
-def test_one_empty_pass_is_no_proof(desk: ReapingDesk) -> None:
-    claim = desk.run_task(worker=desk.dead())
-    desk.reaping.run_once()
-    late = desk.spawn(**marks(claim.attempt))  # was between fork and exec when all processes were looked at
-    desk.clock.pass_s(0.6)
-    desk.reaping.run_once()
-    assert desk.db.recovery.open_attempts()
-    desk.reap()
+def test_one_empty_pass_is_no_proof(harness: ReapingHarness) -> None:
+    claim = harness.run_task(worker=harness.dead())
+    harness.reaping.run_once()
+    late = harness.spawn(**marks(claim.attempt))  # was between fork and exec when all processes were looked at
+    harness.clock.pass_s(0.6)
+    harness.reaping.run_once()
+    assert harness.db.recovery.open_attempts()
+    harness.reap()
     assert late.is_alive() is False
 
 
-def test_a_living_keeper_is_waited_for(desk: ReapingDesk) -> None:
-    keeper = desk.spawn()
-    desk.run_task(worker=desk.dead(), keeper=keeper)
-    desk.db.workers.record_tree_gone(keeper)  # its last act, before it ends
-    desk.watch(10)
+def test_a_living_keeper_is_waited_for(harness: ReapingHarness) -> None:
+    keeper = harness.spawn()
+    harness.run_task(worker=harness.dead(), keeper=keeper)
+    harness.db.workers.record_tree_gone(keeper)  # its last act, before it ends
+    harness.watch(10)
     assert keeper.is_alive()
-    assert desk.db.recovery.open_attempts()
-    desk.end(keeper)
-    desk.reaping.run_once()
-    assert desk.status("t") is Status.NOT_STARTED
+    assert harness.db.recovery.open_attempts()
+    harness.end(keeper)
+    harness.reaping.run_once()
+    assert harness.status("t") is Status.NOT_STARTED
 
 
-def test_a_keeper_that_does_not_end_is_killed_with_what_is_below_it(desk: ReapingDesk) -> None:
-    keeper = desk.spawn()
-    desk.run_task(worker=desk.dead(), keeper=keeper)
-    desk.watch(10)
+def test_a_keeper_that_does_not_end_is_killed_with_what_is_below_it(harness: ReapingHarness) -> None:
+    keeper = harness.spawn()
+    harness.run_task(worker=harness.dead(), keeper=keeper)
+    harness.watch(10)
     assert keeper.is_alive()
-    desk.watch(6)
+    harness.watch(6)
     wait_until(lambda: keeper.is_alive() is False, "the keeper is dead")
-    desk.reap()
-    assert desk.status("t") is Status.NOT_STARTED
+    harness.reap()
+    assert harness.status("t") is Status.NOT_STARTED
 
 
 # ───── lock files ─────
 
 
-def test_after_a_reboot_everything_old_is_gone_at_once(desk: ReapingDesk) -> None:
-    before = replace(desk.dead(), boot_id="an earlier boot")
-    desk.run_task(worker=before, keeper=before)
-    desk.reaping.run_once()
-    assert desk.status("t") is Status.NOT_STARTED
-    assert "restarted" in desk.db.tasks.attempts(desk.task("t")["seq"])[0]["error"]
+def test_after_a_reboot_everything_old_is_gone_at_once(harness: ReapingHarness) -> None:
+    before = replace(harness.dead(), boot_id="an earlier boot")
+    harness.run_task(worker=before, keeper=before)
+    harness.reaping.run_once()
+    assert harness.status("t") is Status.NOT_STARTED
+    assert "restarted" in harness.db.tasks.attempts(harness.task("t")["seq"])[0]["error"]
 
 
-def test_what_supervisord_inherited_is_ended_but_not_the_keepers_of_others(desk: ReapingDesk) -> None:
-    older = desk.spawn()
+def test_what_supervisord_inherited_is_ended_but_not_the_keepers_of_others(harness: ReapingHarness) -> None:
+    older = harness.spawn()
     # Start times count in hundredths: the worker must not be born in the same one as what is older.
-    wait_until(lambda: desk.spawn().start_time > older.start_time, "a moment has passed")
-    desk.run_task(worker=desk.dead())
-    other_keeper = desk.spawn()
-    desk.employ(desk.dead(), other_keeper, "worker-2")
-    unmarked = desk.spawn()
-    desk.adopted = [older, other_keeper, unmarked]
-    desk.reap()
+    wait_until(lambda: harness.spawn().start_time > older.start_time, "a moment has passed")
+    harness.run_task(worker=harness.dead())
+    other_keeper = harness.spawn()
+    harness.employ(harness.dead(), other_keeper, "worker-2")
+    unmarked = harness.spawn()
+    harness.adopted = [older, other_keeper, unmarked]
+    harness.reap()
     assert unmarked.is_alive() is False
     assert older.is_alive()
     assert other_keeper.is_alive()

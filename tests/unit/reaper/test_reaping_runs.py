@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from reaping_desk import ReapingDesk
+from reaping_harness import ReapingHarness
 from scripted_engine import IDENTITY, ScriptedEngine
 from trees import wait_until
 
@@ -29,138 +29,144 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ScriptedEngine:
 
 
 @pytest.fixture
-def desk(tmp_path: Path, engine: ScriptedEngine) -> Iterator[ReapingDesk]:
-    desk = ReapingDesk(tmp_path)
-    yield desk
-    for process in desk.started:
+def harness(tmp_path: Path, engine: ScriptedEngine) -> Iterator[ReapingHarness]:
+    harness = ReapingHarness(tmp_path)
+    yield harness
+    for process in harness.started:
         process.kill()
         process.wait()
-    desk.db.close()
+    harness.db.close()
 
 
-def run_and_die(desk: ReapingDesk) -> tuple[Claim, int]:
+def run_and_die(harness: ReapingHarness) -> tuple[Claim, int]:
     """A worker that dies while its runner has started something; the claim and the session."""
-    worker = desk.spawn()
-    claim = desk.run_task(worker=worker)
-    session = desk.db.queue.open_session(claim, role=Role.BUILDER, name="b", stage=Stage.BUILDING, prompt="p", run=RUN)
-    desk.end(worker)
+    worker = harness.spawn()
+    claim = harness.run_task(worker=worker)
+    session = harness.db.queue.open_session(
+        claim, role=Role.BUILDER, name="b", stage=Stage.BUILDING, prompt="p", run=RUN
+    )
+    harness.end(worker)
     return claim, session
 
 
-def watch_until_held(desk: ReapingDesk, engine: ScriptedEngine) -> None:
+def watch_until_held(harness: ReapingHarness, engine: ScriptedEngine) -> None:
     def asked_in_vain() -> bool:
-        desk.clock.pass_s(0.05)
-        desk.reaping.run_once()
+        harness.clock.pass_s(0.05)
+        harness.reaping.run_once()
         return engine.calls.count("rm") > 1
 
     wait_until(asked_in_vain, "the engine has given no proof")
-    desk.clock.pass_s(UNPROVEN_AFTER_MS / 1000)
-    desk.reaping.run_once()
-    assert desk.status("t") is Status.HELD
+    harness.clock.pass_s(UNPROVEN_AFTER_MS / 1000)
+    harness.reaping.run_once()
+    assert harness.status("t") is Status.HELD
 
 
 def test_a_container_of_a_dead_worker_is_removed_before_the_task_is_requeued(
-    desk: ReapingDesk, engine: ScriptedEngine
+    harness: ReapingHarness, engine: ScriptedEngine
 ) -> None:
-    run_and_die(desk)
-    desk.reap()
-    assert desk.status("t") is Status.NOT_STARTED
+    run_and_die(harness)
+    harness.reap()
+    assert harness.status("t") is Status.NOT_STARTED
     assert engine.calls[0] == "rm"
     assert not (engine.state / "containers" / RUN.name).exists()
 
 
-def test_an_engine_that_gives_no_answer_holds_the_task_and_says_why(desk: ReapingDesk, engine: ScriptedEngine) -> None:
+def test_an_engine_that_gives_no_answer_holds_the_task_and_says_why(
+    harness: ReapingHarness, engine: ScriptedEngine
+) -> None:
     engine.does("silent")
-    run_and_die(desk)
-    watch_until_held(desk, engine)
-    task = desk.task("t")
+    run_and_die(harness)
+    watch_until_held(harness, engine)
+    task = harness.task("t")
     assert task["hold_reason"] == HoldReason.NOT_PROVEN_DEAD
     assert "Cannot connect to the engine" in task["last_error"]
-    assert len(desk.db.recovery.open_attempts()) == 1
+    assert len(harness.db.recovery.open_attempts()) == 1
     engine.stops("silent")
-    desk.reap()
-    assert desk.status("t") is Status.NOT_STARTED
+    harness.reap()
+    assert harness.status("t") is Status.NOT_STARTED
     assert not (engine.state / "containers" / RUN.name).exists()
 
 
-def test_an_engine_that_is_another_one_proves_nothing(desk: ReapingDesk, engine: ScriptedEngine) -> None:
+def test_an_engine_that_is_another_one_proves_nothing(harness: ReapingHarness, engine: ScriptedEngine) -> None:
     (engine.state / "containers" / RUN.name).unlink()
     (engine.state / "identity").write_text("elsewhere")
-    run_and_die(desk)
-    watch_until_held(desk, engine)
-    assert "another engine" in desk.task("t")["last_error"]
+    run_and_die(harness)
+    watch_until_held(harness, engine)
+    assert "another engine" in harness.task("t")["last_error"]
 
 
-def test_a_reaper_that_takes_over_asks_again(desk: ReapingDesk, engine: ScriptedEngine) -> None:
+def test_a_reaper_that_takes_over_asks_again(harness: ReapingHarness, engine: ScriptedEngine) -> None:
     engine.does("hangs")
-    run_and_die(desk)
+    run_and_die(harness)
     for _ in range(5):
-        desk.clock.pass_s(0.5)
-        assert desk.reaping.run_once() == 0
+        harness.clock.pass_s(0.5)
+        assert harness.reaping.run_once() == 0
     engine.stops("hangs")
-    desk.reap(desk.another())
-    assert desk.status("t") is Status.NOT_STARTED
+    harness.reap(harness.another())
+    assert harness.status("t") is Status.NOT_STARTED
 
 
-def test_a_run_that_its_worker_saw_end_is_not_asked_about(desk: ReapingDesk, engine: ScriptedEngine) -> None:
-    _, session = run_and_die(desk)
+def test_a_run_that_its_worker_saw_end_is_not_asked_about(harness: ReapingHarness, engine: ScriptedEngine) -> None:
+    _, session = run_and_die(harness)
     closed = ClosedSession(pid=None, pid_start=None, exit_code=0, signal=None, output_bytes=0, ended_at=1)
-    desk.db.queue.close_session(session, closed)
-    desk.reap()
+    harness.db.queue.close_session(session, closed)
+    harness.reap()
     assert engine.calls == []
 
 
 def test_your_word_does_not_hold_against_a_container_that_its_engine_sees_running(
-    desk: ReapingDesk, engine: ScriptedEngine
+    harness: ReapingHarness, engine: ScriptedEngine
 ) -> None:
     engine.does("rm-fails")
-    run_and_die(desk)
-    watch_until_held(desk, engine)
+    run_and_die(harness)
+    watch_until_held(harness, engine)
     for verb in (Verb.RELEASE, Verb.RETRY):
-        refused = carry_out_now(desk.db, verb, "t", {"gone": True}, actor="ann")
+        refused = carry_out_now(harness.db, verb, "t", {"gone": True}, actor="ann")
         assert refused.status == "refused"
         assert "docker rm --force --volumes swarm-1" in str(refused.result)
-    row = desk.db.control.request(Verb.RELEASE, "t", {"gone": True}, actor="ann")
-    assert carry_out(desk.db, desk.db.control.get(row), by="reaper") is Carried.ANSWERED
-    assert desk.db.control.get(row).status == "refused"
-    assert len(desk.db.recovery.open_attempts()) == 1
-    assert desk.status("t") is Status.HELD
+    row = harness.db.control.request(Verb.RELEASE, "t", {"gone": True}, actor="ann")
+    assert carry_out(harness.db, harness.db.control.get(row), by="reaper") is Carried.ANSWERED
+    assert harness.db.control.get(row).status == "refused"
+    assert len(harness.db.recovery.open_attempts()) == 1
+    assert harness.status("t") is Status.HELD
 
 
-def test_a_bulk_action_leaves_the_question_to_a_request_of_each_task(desk: ReapingDesk, engine: ScriptedEngine) -> None:
+def test_a_bulk_action_leaves_the_question_to_a_request_of_each_task(
+    harness: ReapingHarness, engine: ScriptedEngine
+) -> None:
     engine.does("rm-fails")
-    run_and_die(desk)
-    watch_until_held(desk, engine)
-    bulk = Bulk(desk.db.connection, desk.db.clock)
-    row = desk.db.control.get(bulk.request_ids(Verb.RELEASE, ["t"], {"gone": True}, actor="ann", key=None))
+    run_and_die(harness)
+    watch_until_held(harness, engine)
+    bulk = Bulk(harness.db.connection, harness.db.clock)
+    row = harness.db.control.get(bulk.request_ids(Verb.RELEASE, ["t"], {"gone": True}, actor="ann", key=None))
     assert bulk.step(row)
-    assert desk.status("t") is Status.HELD
-    [request] = [each for each in desk.db.control.pending() if each.verb is Verb.RELEASE]
-    carry_out(desk.db, request, by="reaper")
-    assert desk.db.control.get(request.id).status == "refused"
+    assert harness.status("t") is Status.HELD
+    [request] = [each for each in harness.db.control.pending() if each.verb is Verb.RELEASE]
+    carry_out(harness.db, request, by="reaper")
+    assert harness.db.control.get(request.id).status == "refused"
 
 
 @pytest.mark.parametrize("fault", ["silent", "hangs", "exited"])
 def test_your_word_holds_where_the_engine_does_not_see_it_running(
-    desk: ReapingDesk, engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch, fault: str
+    harness: ReapingHarness, engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
     engine.does("rm-fails")
-    run_and_die(desk)
-    watch_until_held(desk, engine)
+    run_and_die(harness)
+    watch_until_held(harness, engine)
     if fault == "exited":
         engine.has(RUN.name, "exited 137")
     else:
         engine.does(fault)
     monkeypatch.setattr(container_follower, "LOOK_TIMEOUT_S", 0.2)
-    assert carry_out_now(desk.db, Verb.RELEASE, "t", {"gone": True}, actor="ann").status == "done"
-    assert desk.db.recovery.open_attempts() == []
-    assert desk.status("t") is Status.NOT_STARTED
+    assert carry_out_now(harness.db, Verb.RELEASE, "t", {"gone": True}, actor="ann").status == "done"
+    assert harness.db.recovery.open_attempts() == []
+    assert harness.status("t") is Status.NOT_STARTED
 
 
-def test_your_word_frees_a_task_whose_engine_never_answers(desk: ReapingDesk, engine: ScriptedEngine) -> None:
+def test_your_word_frees_a_task_whose_engine_never_answers(harness: ReapingHarness, engine: ScriptedEngine) -> None:
     engine.does("silent")
-    claim, _ = run_and_die(desk)
-    watch_until_held(desk, engine)
-    with desk.db.connection.transaction():
-        desk.db.recovery.take_word(claim.attempt)
-    assert desk.db.recovery.open_attempts() == []
+    claim, _ = run_and_die(harness)
+    watch_until_held(harness, engine)
+    with harness.db.connection.transaction():
+        harness.db.recovery.take_word(claim.attempt)
+    assert harness.db.recovery.open_attempts() == []

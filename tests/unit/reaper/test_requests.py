@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from queue_desk import QueueDesk, failed
+from queue_harness import QueueHarness, failed
 
 from swarm_reaper.long_requests import LongRequests
 from swarm_reaper.requests import WORKER_ANSWERS_WITHIN_MS, Requests
@@ -23,7 +23,7 @@ S, V = Status, Verb
 WAITS = "pending"
 
 
-class OrdersDesk(QueueDesk):
+class RequestsHarness(QueueHarness):
     """A queue whose worker is a real process that does nothing, and the reaper's requests on it."""
 
     def __init__(self, folder: Path) -> None:
@@ -65,62 +65,62 @@ class OrdersDesk(QueueDesk):
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[OrdersDesk]:
-    desk = OrdersDesk(tmp_path)
-    yield desk
-    desk.sleeper.kill()
-    desk.sleeper.wait()
-    desk.db.close()
+def harness(tmp_path: Path) -> Iterator[RequestsHarness]:
+    harness = RequestsHarness(tmp_path)
+    yield harness
+    harness.sleeper.kill()
+    harness.sleeper.wait()
+    harness.db.close()
 
 
-def as_blocked(desk: OrdersDesk) -> None:
-    desk.add("needed", TaskSpec(id="t", name="t", dependencies=("needed",)))
+def as_blocked(harness: RequestsHarness) -> None:
+    harness.add("needed", TaskSpec(id="t", name="t", dependencies=("needed",)))
 
 
-def as_waiting_files(desk: OrdersDesk) -> None:
-    desk.add("t")
-    with desk.db.connection.transaction():
-        desk.db.connection.change("UPDATE tasks SET status = 'waiting_files'")
+def as_waiting_files(harness: RequestsHarness) -> None:
+    harness.add("t")
+    with harness.db.connection.transaction():
+        harness.db.connection.change("UPDATE tasks SET status = 'waiting_files'")
 
 
-def as_scheduled(desk: OrdersDesk) -> None:
-    desk.budgets = Budgets(max_retries=3, retry_delay_s=60)
-    desk.add("t")
-    desk.run(failed(FailureClass.QUALITY))
+def as_scheduled(harness: RequestsHarness) -> None:
+    harness.budgets = Budgets(max_retries=3, retry_delay_s=60)
+    harness.add("t")
+    harness.run(failed(FailureClass.QUALITY))
 
 
-def as_failed(desk: OrdersDesk) -> None:
-    desk.add("t")
-    desk.run(failed(FailureClass.QUALITY))
+def as_failed(harness: RequestsHarness) -> None:
+    harness.add("t")
+    harness.run(failed(FailureClass.QUALITY))
 
 
-def as_completed(desk: OrdersDesk) -> None:
-    desk.add("t")
-    desk.run()
+def as_completed(harness: RequestsHarness) -> None:
+    harness.add("t")
+    harness.run()
 
 
-def as_held(desk: OrdersDesk) -> None:
-    desk.add("t")
-    desk.db.steering.apply(Verb.HOLD, "t", {}, actor="ann")
+def as_held(harness: RequestsHarness) -> None:
+    harness.add("t")
+    harness.db.steering.apply(Verb.HOLD, "t", {}, actor="ann")
 
 
-def as_cancelled(desk: OrdersDesk) -> None:
-    desk.add("t")
-    desk.db.steering.apply(Verb.CANCEL, "t", {}, actor="ann")
+def as_cancelled(harness: RequestsHarness) -> None:
+    harness.add("t")
+    harness.db.steering.apply(Verb.CANCEL, "t", {}, actor="ann")
 
 
-def as_claimed(desk: OrdersDesk) -> None:
-    desk.add("t")
-    desk.take()
+def as_claimed(harness: RequestsHarness) -> None:
+    harness.add("t")
+    harness.take()
 
 
-def as_in_progress(desk: OrdersDesk) -> None:
-    desk.add("t")
-    desk.start()
+def as_in_progress(harness: RequestsHarness) -> None:
+    harness.add("t")
+    harness.start()
 
 
-MADE: dict[Status, Callable[[OrdersDesk], None]] = {
-    S.NOT_STARTED: lambda desk: desk.add("t"),
+MADE: dict[Status, Callable[[RequestsHarness], None]] = {
+    S.NOT_STARTED: lambda harness: harness.add("t"),
     S.BLOCKED: as_blocked,
     S.WAITING_FILES: as_waiting_files,
     S.SCHEDULED: as_scheduled,
@@ -149,11 +149,11 @@ VERBS = (V.KILL, V.RETRY, V.CANCEL, V.HOLD, V.RELEASE, V.APPROVE, V.REJECT, V.PR
 @pytest.mark.parametrize("status", MADE)
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_verb_does_what_the_table_says_or_is_refused_with_the_reason(
-    desk: OrdersDesk, verb: Verb, status: Status
+    harness: RequestsHarness, verb: Verb, status: Status
 ) -> None:
-    MADE[status](desk)
-    assert desk.status("t") is status
-    said, result = desk.told(verb, **ARGUMENTS.get(verb, {}))
+    MADE[status](harness)
+    assert harness.status("t") is status
+    said, result = harness.told(verb, **ARGUMENTS.get(verb, {}))
     expected = ALLOWED.get((verb, status), "refused")
     if expected == WAITS:
         assert said == WAITS
@@ -161,231 +161,233 @@ def test_a_verb_does_what_the_table_says_or_is_refused_with_the_reason(
         assert said == "refused"
         assert result is not None
         assert "t" in result
-        assert desk.status("t") is status
+        assert harness.status("t") is status
     else:
-        assert (said, desk.status("t")) == ("done", expected), result
+        assert (said, harness.status("t")) == ("done", expected), result
 
 
-def test_an_approval_of_an_objection_completes_the_task(desk: OrdersDesk) -> None:
-    desk.add(TaskSpec(id="t", name="t", max_retries=0))
-    desk.run(failed(FailureClass.QUALITY, validator_result={"verdict": "FAIL"}))
-    assert desk.told(V.APPROVE)[0] == "done"
-    assert desk.status("t") is S.COMPLETED
+def test_an_approval_of_an_objection_completes_the_task(harness: RequestsHarness) -> None:
+    harness.add(TaskSpec(id="t", name="t", max_retries=0))
+    harness.run(failed(FailureClass.QUALITY, validator_result={"verdict": "FAIL"}))
+    assert harness.told(V.APPROVE)[0] == "done"
+    assert harness.status("t") is S.COMPLETED
 
 
-def test_a_retry_behind_a_cancel_of_the_same_task_waits_for_it(desk: OrdersDesk) -> None:
-    desk.add("t", "other")
-    claim = desk.start()
-    cancel, retry = desk.ask(V.CANCEL), desk.ask(V.RETRY)
-    elsewhere = desk.ask(V.HOLD, "other")
-    desk.requests.run_once()
-    assert [desk.db.control.get(row).status for row in (cancel, retry, elsewhere)] == [WAITS, WAITS, "done"]
+def test_a_retry_behind_a_cancel_of_the_same_task_waits_for_it(harness: RequestsHarness) -> None:
+    harness.add("t", "other")
+    claim = harness.start()
+    cancel, retry = harness.ask(V.CANCEL), harness.ask(V.RETRY)
+    elsewhere = harness.ask(V.HOLD, "other")
+    harness.requests.run_once()
+    assert [harness.db.control.get(row).status for row in (cancel, retry, elsewhere)] == [WAITS, WAITS, "done"]
     result = failed(FailureClass.INTERRUPTED)
-    desk.settle(claim, type(result)(outcome=Outcome.CANCELLED), answers=[cancel])
-    desk.requests.run_once()
-    assert [desk.db.control.get(row).status for row in (cancel, retry)] == ["done", "done"]
-    assert desk.status("t") is S.NOT_STARTED
+    harness.settle(claim, type(result)(outcome=Outcome.CANCELLED), answers=[cancel])
+    harness.requests.run_once()
+    assert [harness.db.control.get(row).status for row in (cancel, retry)] == ["done", "done"]
+    assert harness.status("t") is S.NOT_STARTED
 
 
 @pytest.mark.parametrize(("verb", "outcome"), [(V.KILL, Outcome.KILLED), (V.CANCEL, Outcome.CANCELLED)])
 def test_a_worker_has_five_seconds_to_answer_then_its_attempt_is_fenced(
-    desk: OrdersDesk, verb: Verb, outcome: Outcome
+    harness: RequestsHarness, verb: Verb, outcome: Outcome
 ) -> None:
-    desk.add("t")
-    claim = desk.start()
-    row = desk.ask(verb)
-    desk.requests.run_once()
-    desk.clock.pass_s(4.9)
-    desk.requests.run_once()
-    assert desk.ending_of(claim) is None
-    desk.clock.pass_s(0.2)
-    desk.requests.run_once()
-    assert desk.ending_of(claim) == (outcome, (row,))
-    assert not desk.db.queue.owns(claim)
-    assert desk.db.control.get(row).status == WAITS  # answered with the proof, not with the fence
+    harness.add("t")
+    claim = harness.start()
+    row = harness.ask(verb)
+    harness.requests.run_once()
+    harness.clock.pass_s(4.9)
+    harness.requests.run_once()
+    assert harness.ending_of(claim) is None
+    harness.clock.pass_s(0.2)
+    harness.requests.run_once()
+    assert harness.ending_of(claim) == (outcome, (row,))
+    assert not harness.db.queue.owns(claim)
+    assert harness.db.control.get(row).status == WAITS  # answered with the proof, not with the fence
 
 
-def test_a_dead_worker_is_not_waited_for(desk: OrdersDesk) -> None:
-    desk.add("t")
-    claim = desk.start()
-    desk.sleeper.kill()
-    desk.sleeper.wait()
-    row = desk.ask(V.KILL)
-    desk.requests.run_once()
-    assert desk.ending_of(claim) == (Outcome.KILLED, (row,))
+def test_a_dead_worker_is_not_waited_for(harness: RequestsHarness) -> None:
+    harness.add("t")
+    claim = harness.start()
+    harness.sleeper.kill()
+    harness.sleeper.wait()
+    row = harness.ask(V.KILL)
+    harness.requests.run_once()
+    assert harness.ending_of(claim) == (Outcome.KILLED, (row,))
 
 
-def test_a_persons_word_replaces_the_reason_of_an_attempt_that_is_being_ended(desk: OrdersDesk) -> None:
-    desk.add("t")
-    claim = desk.start()
-    (attempt,) = desk.db.recovery.open_attempts()
+def test_a_persons_word_replaces_the_reason_of_an_attempt_that_is_being_ended(harness: RequestsHarness) -> None:
+    harness.add("t")
+    claim = harness.start()
+    (attempt,) = harness.db.recovery.open_attempts()
     from swarm_shared.store.queue.recovery import crash
 
-    desk.db.recovery.fence(attempt, crash("died"))
-    row = desk.ask(V.KILL)
-    desk.requests.run_once()
-    assert desk.ending_of(claim) == (Outcome.KILLED, (row,))
-    desk.db.recovery.close(attempt, crash("died"), desk.budgets)
-    assert desk.status("t") is S.HELD
-    assert desk.db.control.get(row).status == "done"
+    harness.db.recovery.fence(attempt, crash("died"))
+    row = harness.ask(V.KILL)
+    harness.requests.run_once()
+    assert harness.ending_of(claim) == (Outcome.KILLED, (row,))
+    harness.db.recovery.close(attempt, crash("died"), harness.budgets)
+    assert harness.status("t") is S.HELD
+    assert harness.db.control.get(row).status == "done"
 
 
-def test_a_kill_never_hits_a_later_attempt(desk: OrdersDesk) -> None:
-    desk.add("t")
-    first = desk.start()
-    row = desk.ask(V.KILL)
-    desk.settle(first, failed(FailureClass.INTERRUPTED))
-    second = desk.start()
-    answer = desk.answer(row)
+def test_a_kill_never_hits_a_later_attempt(harness: RequestsHarness) -> None:
+    harness.add("t")
+    first = harness.start()
+    row = harness.ask(V.KILL)
+    harness.settle(first, failed(FailureClass.INTERRUPTED))
+    second = harness.start()
+    answer = harness.answer(row)
     assert answer.status == "refused"
     assert "attempt 2" in (answer.result or "")
-    assert desk.db.queue.owns(second)
+    assert harness.db.queue.owns(second)
 
 
-def test_a_kill_of_an_attempt_that_is_over_shows_what_became_of_it(desk: OrdersDesk) -> None:
-    desk.add("t")
-    claim = desk.start()
-    row = desk.ask(V.KILL)
-    desk.settle(claim)
-    answer = desk.answer(row)
+def test_a_kill_of_an_attempt_that_is_over_shows_what_became_of_it(harness: RequestsHarness) -> None:
+    harness.add("t")
+    claim = harness.start()
+    row = harness.ask(V.KILL)
+    harness.settle(claim)
+    answer = harness.answer(row)
     assert answer.status == "refused"
     assert "passed" in (answer.result or "")
     assert "completed" in (answer.result or "")
 
 
-def test_a_cancel_of_a_task_that_no_longer_runs_is_carried_out(desk: OrdersDesk) -> None:
-    desk.add("t")
-    claim = desk.start()
-    row = desk.ask(V.CANCEL)
-    desk.settle(claim, failed(FailureClass.INTERRUPTED))
-    assert desk.answer(row).status == "done"
-    assert desk.status("t") is S.CANCELLED
+def test_a_cancel_of_a_task_that_no_longer_runs_is_carried_out(harness: RequestsHarness) -> None:
+    harness.add("t")
+    claim = harness.start()
+    row = harness.ask(V.CANCEL)
+    harness.settle(claim, failed(FailureClass.INTERRUPTED))
+    assert harness.answer(row).status == "done"
+    assert harness.status("t") is S.CANCELLED
 
 
-def test_a_cancel_that_was_asked_for_just_before_the_claim_is_aimed_at_the_attempt(desk: OrdersDesk) -> None:
-    desk.add("t")
-    row = desk.ask(V.CANCEL)
-    claim = desk.start()
-    assert desk.answer(row).attempt_id == claim.attempt
-    assert [order[0] for order in desk.db.control.for_attempt(claim.attempt)] == [row]
+def test_a_cancel_that_was_asked_for_just_before_the_claim_is_aimed_at_the_attempt(harness: RequestsHarness) -> None:
+    harness.add("t")
+    row = harness.ask(V.CANCEL)
+    claim = harness.start()
+    assert harness.answer(row).attempt_id == claim.attempt
+    assert [order[0] for order in harness.db.control.for_attempt(claim.attempt)] == [row]
 
 
-def test_a_kill_that_was_asked_for_before_the_claim_is_refused(desk: OrdersDesk) -> None:
-    desk.add("t")
-    row = desk.ask(V.KILL)
-    claim = desk.start()
-    assert desk.answer(row).status == "refused"
-    assert desk.db.queue.owns(claim)
+def test_a_kill_that_was_asked_for_before_the_claim_is_refused(harness: RequestsHarness) -> None:
+    harness.add("t")
+    row = harness.ask(V.KILL)
+    claim = harness.start()
+    assert harness.answer(row).status == "refused"
+    assert harness.db.queue.owns(claim)
 
 
-def test_a_row_that_nobody_took_in_time_expires_instead_of_striking_late(desk: OrdersDesk) -> None:
-    desk.add("t")
-    row = desk.ask(V.CANCEL)
-    desk.clock.pass_s(31)
-    answer = desk.answer(row)
+def test_a_row_that_nobody_took_in_time_expires_instead_of_striking_late(harness: RequestsHarness) -> None:
+    harness.add("t")
+    row = harness.ask(V.CANCEL)
+    harness.clock.pass_s(31)
+    answer = harness.answer(row)
     assert answer.status == "expired"
-    assert desk.status("t") is S.NOT_STARTED
+    assert harness.status("t") is S.NOT_STARTED
 
 
-def test_a_row_that_is_worked_on_does_not_expire(desk: OrdersDesk) -> None:
-    desk.add("t")
-    desk.start()
-    row = desk.ask(V.KILL)
+def test_a_row_that_is_worked_on_does_not_expire(harness: RequestsHarness) -> None:
+    harness.add("t")
+    harness.start()
+    row = harness.ask(V.KILL)
     for _ in range(40):
-        desk.requests.run_once()
-        desk.clock.pass_s(2)
-    answer = desk.answer(row)
+        harness.requests.run_once()
+        harness.clock.pass_s(2)
+    answer = harness.answer(row)
     assert answer.status == WAITS
-    assert answer.expires_at > desk.clock.wall
+    assert answer.expires_at > harness.clock.wall
     assert answer.handled_by == "reaper"
 
 
-def test_pause_drain_and_resume_are_stored(desk: OrdersDesk) -> None:
-    desk.add("t")
-    assert desk.told(V.PAUSE, "", reason="lunch")[0] == "done"
-    assert desk.db.swarm.flags()["paused"].reason == "lunch"
-    assert desk.claim() is None
-    assert desk.told(V.DRAIN, "")[0] == "done"
-    assert desk.told(V.RESUME, "")[0] == "done"
-    assert desk.db.swarm.flags() == {}
-    assert desk.claim() is not None
+def test_pause_drain_and_resume_are_stored(harness: RequestsHarness) -> None:
+    harness.add("t")
+    assert harness.told(V.PAUSE, "", reason="lunch")[0] == "done"
+    assert harness.db.swarm.flags()["paused"].reason == "lunch"
+    assert harness.claim() is None
+    assert harness.told(V.DRAIN, "")[0] == "done"
+    assert harness.told(V.RESUME, "")[0] == "done"
+    assert harness.db.swarm.flags() == {}
+    assert harness.claim() is not None
 
 
-def test_one_worker_can_be_drained(desk: OrdersDesk) -> None:
-    run = desk.claimant().run
-    assert desk.told(V.DRAIN, "worker-1")[0] == "done"
-    assert desk.db.workers.wanted(run) == "drain"
-    assert desk.told(V.DRAIN, "worker-9")[0] == "refused"
+def test_one_worker_can_be_drained(harness: RequestsHarness) -> None:
+    run = harness.claimant().run
+    assert harness.told(V.DRAIN, "worker-1")[0] == "done"
+    assert harness.db.workers.wanted(run) == "drain"
+    assert harness.told(V.DRAIN, "worker-9")[0] == "refused"
 
 
-def test_an_emergency_stop_is_stored_at_once_and_answered_when_no_agent_is_left(desk: OrdersDesk) -> None:
-    desk.add("t")
-    claim = desk.start()
-    row = desk.ask(V.EMERGENCY_STOP, "")
-    assert desk.answer(row).status == WAITS
-    assert "emergency_stop" in desk.db.swarm.flags()
-    desk.settle(claim, failed(FailureClass.INTERRUPTED))
-    assert desk.answer(row).status == "done"
+def test_an_emergency_stop_is_stored_at_once_and_answered_when_no_agent_is_left(harness: RequestsHarness) -> None:
+    harness.add("t")
+    claim = harness.start()
+    row = harness.ask(V.EMERGENCY_STOP, "")
+    assert harness.answer(row).status == WAITS
+    assert "emergency_stop" in harness.db.swarm.flags()
+    harness.settle(claim, failed(FailureClass.INTERRUPTED))
+    assert harness.answer(row).status == "done"
 
 
-def test_a_resume_behind_an_emergency_stop_waits_for_its_end(desk: OrdersDesk) -> None:
-    desk.add("t")
-    claim = desk.start()
-    stop, resume = desk.ask(V.EMERGENCY_STOP, ""), desk.ask(V.RESUME, "")
-    assert desk.answer(resume).status == WAITS
-    desk.settle(claim, failed(FailureClass.INTERRUPTED))
-    desk.requests.run_once()
-    assert [desk.db.control.get(row).status for row in (stop, resume)] == ["done", "done"]
-    assert desk.db.swarm.flags() == {}
+def test_a_resume_behind_an_emergency_stop_waits_for_its_end(harness: RequestsHarness) -> None:
+    harness.add("t")
+    claim = harness.start()
+    stop, resume = harness.ask(V.EMERGENCY_STOP, ""), harness.ask(V.RESUME, "")
+    assert harness.answer(resume).status == WAITS
+    harness.settle(claim, failed(FailureClass.INTERRUPTED))
+    harness.requests.run_once()
+    assert [harness.db.control.get(row).status for row in (stop, resume)] == ["done", "done"]
+    assert harness.db.swarm.flags() == {}
 
 
 @pytest.mark.parametrize("verb", [V.SCALE, V.RESTART_WORKER])
-def test_without_supervisord_scaling_and_restarting_are_refused_with_what_to_do(desk: OrdersDesk, verb: Verb) -> None:
-    said, result = desk.told(verb, "worker-1" if verb is V.RESTART_WORKER else "", workers=3)
+def test_without_supervisord_scaling_and_restarting_are_refused_with_what_to_do(
+    harness: RequestsHarness, verb: Verb
+) -> None:
+    said, result = harness.told(verb, "worker-1" if verb is V.RESTART_WORKER else "", workers=3)
     assert said == "refused"
     assert "supervisord" in (result or "")
 
 
 @pytest.mark.parametrize("workers", [None, -1, 257, "3", True, 2.5])
-def test_a_scale_to_no_number_of_workers_is_refused(desk: OrdersDesk, workers: object) -> None:
-    said, result = desk.told(V.SCALE, "", workers=workers)
+def test_a_scale_to_no_number_of_workers_is_refused(harness: RequestsHarness, workers: object) -> None:
+    said, result = harness.told(V.SCALE, "", workers=workers)
     assert said == "refused"
     assert "0 to 256" in (result or "")
 
 
 def test_one_verb_on_many_tasks_is_carried_out_by_pieces_while_other_rows_continue(
-    desk: OrdersDesk, monkeypatch: pytest.MonkeyPatch
+    harness: RequestsHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("swarm_reaper.requests.BULK_BUDGET_MS", 0)
     monkeypatch.setattr("swarm_shared.store.requests.bulk.BATCH", 2)
-    desk.add("1", "2", "3", "t")
-    many = desk.db.control.request(Verb.BULK, "", {"verb": "hold", "ids": ["1", "2", "3"]}, actor="ann")
-    other = desk.ask(Verb.HOLD)
-    assert desk.answer(many).status == "pending"
-    assert desk.db.control.get(other).status == "done"
-    assert desk.requests.has_more
-    row = desk.answer(many)
+    harness.add("1", "2", "3", "t")
+    many = harness.db.control.request(Verb.BULK, "", {"verb": "hold", "ids": ["1", "2", "3"]}, actor="ann")
+    other = harness.ask(Verb.HOLD)
+    assert harness.answer(many).status == "pending"
+    assert harness.db.control.get(other).status == "done"
+    assert harness.requests.has_more
+    row = harness.answer(many)
     assert (row.status, row.result) == ("done", "hold: 3 done")
-    assert [desk.status(i) for i in "123"] == [Status.HELD] * 3
+    assert [harness.status(i) for i in "123"] == [Status.HELD] * 3
 
 
-def test_a_task_is_added_by_request(desk: OrdersDesk) -> None:
-    assert desk.told(V.ADD, "", task={"id": "new", "name": "New"}) == ("done", "added new")
-    assert desk.status("new") is S.NOT_STARTED
+def test_a_task_is_added_by_request(harness: RequestsHarness) -> None:
+    assert harness.told(V.ADD, "", task={"id": "new", "name": "New"}) == ("done", "added new")
+    assert harness.status("new") is S.NOT_STARTED
 
 
-def test_an_edit_of_a_task_at_work_is_refused_and_its_agent_continues(desk: OrdersDesk) -> None:
-    desk.add("t")
-    claim = desk.start()
-    assert desk.told(V.EDIT, set={"name": "Other"}) == (
+def test_an_edit_of_a_task_at_work_is_refused_and_its_agent_continues(harness: RequestsHarness) -> None:
+    harness.add("t")
+    claim = harness.start()
+    assert harness.told(V.EDIT, set={"name": "Other"}) == (
         "refused",
         "cannot edit t: it runs – add another task, or kill or retry it first",
     )
-    assert desk.ending_of(claim) is None
+    assert harness.ending_of(claim) is None
 
 
-def test_definitions_wait_while_an_import_is_at_work(desk: OrdersDesk) -> None:
-    row = desk.ask(V.ADD, "", task={"name": "New"})
-    with alone(desk.path.with_name("tasks.db.swarm") / "import.lock", wait=True):
-        assert desk.answer(row).status == WAITS
-    assert desk.answer(row).status == "done"
+def test_definitions_wait_while_an_import_is_at_work(harness: RequestsHarness) -> None:
+    row = harness.ask(V.ADD, "", task={"name": "New"})
+    with alone(harness.path.with_name("tasks.db.swarm") / "import.lock", wait=True):
+        assert harness.answer(row).status == WAITS
+    assert harness.answer(row).status == "done"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from queue_desk import QueueDesk
+from queue_harness import QueueHarness
 
 from swarm_reaper.config import ReaperConfig, reaper_config
 from swarm_reaper.source_sync import SourceSync, SourceSyncThread
@@ -21,102 +21,104 @@ BEADS = Source(format="beads", path=".beads/issues.jsonl", key="bd-a1; touch $HO
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[QueueDesk]:
-    desk = QueueDesk(tmp_path)
-    yield desk
-    desk.db.close()
+def harness(tmp_path: Path) -> Iterator[QueueHarness]:
+    harness = QueueHarness(tmp_path)
+    yield harness
+    harness.db.close()
 
 
-def sync(desk: QueueDesk, command: str, **more: Any) -> SourceSync:
-    return SourceSync(desk.db, command, desk.path.parent, **more)
+def sync(harness: QueueHarness, command: str, **more: Any) -> SourceSync:
+    return SourceSync(harness.db, command, harness.path.parent, **more)
 
 
-def config(desk: QueueDesk, command: str) -> ReaperConfig:
-    made = reaper_config(resolve({"db": desk.path}, {}))
-    return replace(made, sync_command=command, project_root=desk.path.parent)
+def config(harness: QueueHarness, command: str) -> ReaperConfig:
+    made = reaper_config(resolve({"db": harness.path}, {}))
+    return replace(made, sync_command=command, project_root=harness.path.parent)
 
 
-def add(desk: QueueDesk, source: Source | None = BEADS) -> None:
-    desk.add(TaskSpec(id="a", name="A", source=source))
+def add(harness: QueueHarness, source: Source | None = BEADS) -> None:
+    harness.add(TaskSpec(id="a", name="A", source=source))
 
 
-def row(desk: QueueDesk) -> tuple[Any, ...] | None:
-    return desk.db.connection.row("SELECT status, tries, error FROM syncs")
+def row(harness: QueueHarness) -> tuple[Any, ...] | None:
+    return harness.db.connection.row("SELECT status, tries, error FROM syncs")
 
 
-def test_it_runs_once_when_the_task_is_completed(desk: QueueDesk) -> None:
-    add(desk)
-    closing = sync(desk, "printf %s {id} >> closed; echo {task} >> tasks")
+def test_it_runs_once_when_the_task_is_completed(harness: QueueHarness) -> None:
+    add(harness)
+    closing = sync(harness, "printf %s {id} >> closed; echo {task} >> tasks")
     assert not closing.run_once()
-    desk.run()
+    harness.run()
     assert closing.run_once()
     assert not closing.run_once()
-    assert (desk.path.parent / "closed").read_text() == BEADS.key, "one word of the shell"
-    assert row(desk) == ("done", 1, None)
-    assert "synced" in desk.events()
+    assert (harness.path.parent / "closed").read_text() == BEADS.key, "one word of the shell"
+    assert row(harness) == ("done", 1, None)
+    assert "synced" in harness.events()
 
 
-def test_a_task_that_is_completed_again_is_not_reported_again(desk: QueueDesk) -> None:
-    add(desk)
-    closing = sync(desk, "echo {id} >> closed")
+def test_a_task_that_is_completed_again_is_not_reported_again(harness: QueueHarness) -> None:
+    add(harness)
+    closing = sync(harness, "echo {id} >> closed")
     for _ in range(2):
-        desk.run()
+        harness.run()
         closing.run_once()
-        desk.db.steering.apply(Verb.RETRY, "a", {}, actor="anna")
-    assert len((desk.path.parent / "closed").read_text().splitlines()) == 1
+        harness.db.steering.apply(Verb.RETRY, "a", {}, actor="anna")
+    assert len((harness.path.parent / "closed").read_text().splitlines()) == 1
 
 
 @pytest.mark.parametrize("source", [None, Source(format="spec-kit", path="specs/x/tasks.md", key="T001", tick=True)])
-def test_what_has_no_source_or_is_ticked_in_its_file_needs_no_command(desk: QueueDesk, source: Source | None) -> None:
-    add(desk, source)
-    desk.run()
-    assert not sync(desk, "echo {id} >> closed").run_once()
+def test_what_has_no_source_or_is_ticked_in_its_file_needs_no_command(
+    harness: QueueHarness, source: Source | None
+) -> None:
+    add(harness, source)
+    harness.run()
+    assert not sync(harness, "echo {id} >> closed").run_once()
 
 
-def test_a_failing_command_is_tried_again_later_and_given_up_in_the_end(desk: QueueDesk) -> None:
-    add(desk)
-    desk.run()
-    closing = sync(desk, "echo cannot reach it; exit 3")
+def test_a_failing_command_is_tried_again_later_and_given_up_in_the_end(harness: QueueHarness) -> None:
+    add(harness)
+    harness.run()
+    closing = sync(harness, "echo cannot reach it; exit 3")
     assert closing.run_once()
-    assert row(desk) == ("waiting", 1, "exit code 3: cannot reach it")
+    assert row(harness) == ("waiting", 1, "exit code 3: cannot reach it")
     assert not closing.run_once()
     for _ in range(TRIES):
-        desk.clock.pass_s(3600)
+        harness.clock.pass_s(3600)
         closing.run_once()
-    assert row(desk) == ("given_up", TRIES, "exit code 3: cannot reach it")
-    assert desk.status("a") == "completed"
+    assert row(harness) == ("given_up", TRIES, "exit code 3: cannot reach it")
+    assert harness.status("a") == "completed"
 
 
-def test_a_command_that_hangs_is_killed_with_all_that_it_started(desk: QueueDesk) -> None:
-    add(desk)
-    desk.run()
-    assert sync(desk, "sleep 1000 & sleep 1000", within_s=0.2).run_once()
-    assert row(desk) == ("waiting", 1, "the command did not end within 0.2 s")
+def test_a_command_that_hangs_is_killed_with_all_that_it_started(harness: QueueHarness) -> None:
+    add(harness)
+    harness.run()
+    assert sync(harness, "sleep 1000 & sleep 1000", within_s=0.2).run_once()
+    assert row(harness) == ("waiting", 1, "the command did not end within 0.2 s")
 
 
-def test_a_command_whose_reaper_was_killed_runs_again(desk: QueueDesk) -> None:
-    add(desk)
-    desk.run()
-    with desk.db.connection.transaction():
-        desk.db.connection.change("UPDATE syncs SET status = 'running', tries = 1")
-    assert sync(desk, "echo {id} > closed").run_once()
-    assert row(desk) == ("done", 2, None)
+def test_a_command_whose_reaper_was_killed_runs_again(harness: QueueHarness) -> None:
+    add(harness)
+    harness.run()
+    with harness.db.connection.transaction():
+        harness.db.connection.change("UPDATE syncs SET status = 'running', tries = 1")
+    assert sync(harness, "echo {id} > closed").run_once()
+    assert row(harness) == ("done", 2, None)
 
 
-def test_what_was_completed_last_is_reported_before_the_reaper_stops(desk: QueueDesk) -> None:
-    add(desk)
-    thread = SourceSyncThread(config(desk, "echo {id} > closed"), desk.clock)
+def test_what_was_completed_last_is_reported_before_the_reaper_stops(harness: QueueHarness) -> None:
+    add(harness)
+    thread = SourceSyncThread(config(harness, "echo {id} > closed"), harness.clock)
     thread.start()
-    desk.run()
+    harness.run()
     thread.stop(within_s=20)
-    assert row(desk) == ("done", 1, None)
+    assert row(harness) == ("done", 1, None)
 
 
-def test_of_two_reapers_one_runs_the_command(desk: QueueDesk) -> None:
-    add(desk)
-    desk.run()
-    with alone(config(desk, "").state_dir / "sync.lock", wait=True):
-        thread = SourceSyncThread(config(desk, "echo {id} > closed"), desk.clock)
+def test_of_two_reapers_one_runs_the_command(harness: QueueHarness) -> None:
+    add(harness)
+    harness.run()
+    with alone(config(harness, "").state_dir / "sync.lock", wait=True):
+        thread = SourceSyncThread(config(harness, "echo {id} > closed"), harness.clock)
         thread.start()
         thread.stop(within_s=20)
-        assert row(desk) == ("waiting", 0, None)
+        assert row(harness) == ("waiting", 0, None)

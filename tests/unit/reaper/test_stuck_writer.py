@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from queue_desk import QueueDesk
+from queue_harness import QueueHarness
 from trees import wait_until
 
 from swarm_reaper.stuck_writer import StuckWriter
@@ -28,7 +28,7 @@ with TaskDatabase(sys.argv[1]) as database, database.connection.transaction():
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells who holds a lock")
 
 
-class Held(QueueDesk):
+class Held(QueueHarness):
     """A database whose write lock another process holds from the first `hold` on."""
 
     def __init__(self, folder: Path) -> None:

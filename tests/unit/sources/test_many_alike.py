@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from queue_desk import QueueDesk
+from queue_harness import QueueHarness
 
 from swarm_shared.sources.keys import FreeIds
 from swarm_shared.text_import import Text, read_text, report
@@ -25,10 +25,10 @@ def in_time() -> Iterator[None]:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[QueueDesk]:
-    desk = QueueDesk(tmp_path)
-    yield desk
-    desk.db.close()
+def harness(tmp_path: Path) -> Iterator[QueueHarness]:
+    harness = QueueHarness(tmp_path)
+    yield harness
+    harness.db.close()
 
 
 def test_a_free_id_is_the_base_or_has_the_first_free_number() -> None:
@@ -48,15 +48,15 @@ def test_a_free_id_is_the_base_or_has_the_first_free_number() -> None:
         ("openspec", "- [ ] a\n"),
     ],
 )
-def test_items_of_the_same_text(desk: QueueDesk, plan_format: str, line: str) -> None:
+def test_items_of_the_same_text(harness: QueueHarness, plan_format: str, line: str) -> None:
     with in_time():
-        shown = report(desk.db, Text(text=line * LINES, plan_format=plan_format))
+        shown = report(harness.db, Text(text=line * LINES, plan_format=plan_format))
     assert shown["task_count"] == LINES
 
 
-def imported(desk: QueueDesk, text: str, name: str) -> None:
-    read = read_text(Text(text=text, name=name), desk.db)
-    desk.db.imports.run(read.tasks, source=name, actor="test")
+def imported(harness: QueueHarness, text: str, name: str) -> None:
+    read = read_text(Text(text=text, name=name), harness.db)
+    harness.db.imports.run(read.tasks, source=name, actor="test")
 
 
 Lines = Callable[[str, int], str]
@@ -71,9 +71,9 @@ def alike(word: str, count: int) -> str:
 
 
 @pytest.mark.parametrize(("text", "name"), [(under_headings, "a.md"), (alike, "b.md")])
-def test_items_that_match_none_of_the_queue(desk: QueueDesk, text: Lines, name: str) -> None:
+def test_items_that_match_none_of_the_queue(harness: QueueHarness, text: Lines, name: str) -> None:
     count = LINES // 2
-    imported(desk, text("old", count), "a.md")
+    imported(harness, text("old", count), "a.md")
     with in_time():
-        shown = report(desk.db, Text(text=text("new", count), name=name))
+        shown = report(harness.db, Text(text=text("new", count), name=name))
     assert shown["counts"]["imported"] == count

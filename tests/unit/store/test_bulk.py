@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from queue_desk import QueueDesk, failed
+from queue_harness import QueueHarness, failed
 
 from swarm_shared.domain.errors import StateError
 from swarm_shared.domain.models import FailureClass, Status, TaskSpec, Verb
@@ -20,7 +20,7 @@ WHOLE = Filter(
 )  # fmt: skip
 
 
-class BulkDesk(QueueDesk):
+class BulkHarness(QueueHarness):
     """A queue with many tasks, and the part of the reaper that deals with them."""
 
     def __init__(self, folder: Path) -> None:
@@ -45,57 +45,59 @@ class BulkDesk(QueueDesk):
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> BulkDesk:
-    return BulkDesk(tmp_path)
+def harness(tmp_path: Path) -> BulkHarness:
+    return BulkHarness(tmp_path)
 
 
-def test_all_that_match_are_retried_and_the_note_goes_with_each(desk: BulkDesk) -> None:
-    desk.fail("1", "2", phase="build")
-    desk.fail("3", phase="test")
-    row = desk.matching(Verb.RETRY, Filter(phase="build"), note="mind the gap")
-    assert desk.db.control.get(row).verb is Verb.BULK
-    assert desk.carry_out(row) == "2 done"
-    assert desk.statuses() == ["not_started", "not_started", "failed"]
-    assert desk.task("2")["note"] == "mind the gap"
+def test_all_that_match_are_retried_and_the_note_goes_with_each(harness: BulkHarness) -> None:
+    harness.fail("1", "2", phase="build")
+    harness.fail("3", phase="test")
+    row = harness.matching(Verb.RETRY, Filter(phase="build"), note="mind the gap")
+    assert harness.db.control.get(row).verb is Verb.BULK
+    assert harness.carry_out(row) == "2 done"
+    assert harness.statuses() == ["not_started", "not_started", "failed"]
+    assert harness.task("2")["note"] == "mind the gap"
 
 
-def test_what_the_verb_is_not_for_is_left_alone(desk: BulkDesk) -> None:
-    desk.add("0")
-    desk.run()
-    desk.fail("1")
-    desk.add("2")
-    assert desk.carry_out(desk.matching(Verb.RETRY, Filter())) == "1 done"
-    assert desk.statuses() == ["completed", "not_started", "not_started"]
-    assert desk.carry_out(desk.matching(Verb.RETRY, Filter(statuses=(Status.COMPLETED,)))) == "1 done"
-    assert desk.statuses() == ["not_started"] * 3
+def test_what_the_verb_is_not_for_is_left_alone(harness: BulkHarness) -> None:
+    harness.add("0")
+    harness.run()
+    harness.fail("1")
+    harness.add("2")
+    assert harness.carry_out(harness.matching(Verb.RETRY, Filter())) == "1 done"
+    assert harness.statuses() == ["completed", "not_started", "not_started"]
+    assert harness.carry_out(harness.matching(Verb.RETRY, Filter(statuses=(Status.COMPLETED,)))) == "1 done"
+    assert harness.statuses() == ["not_started"] * 3
 
 
-def test_a_verb_that_is_for_none_of_them_is_refused_before_anything_is_written(desk: BulkDesk) -> None:
-    desk.fail("1")
+def test_a_verb_that_is_for_none_of_them_is_refused_before_anything_is_written(harness: BulkHarness) -> None:
+    harness.fail("1")
     with pytest.raises(StateError):
-        desk.matching(Verb.KILL, Filter(statuses=(Status.FAILED,)))
-    assert desk.db.control.newest(limit=1) == []
+        harness.matching(Verb.KILL, Filter(statuses=(Status.FAILED,)))
+    assert harness.db.control.newest(limit=1) == []
     assert meant(Verb.KILL, Filter(statuses=(Status.FAILED,))) is None
 
 
-def test_pieces_repeat_nothing_and_leave_nothing_out(desk: BulkDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pieces_repeat_nothing_and_leave_nothing_out(harness: BulkHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("swarm_shared.store.requests.bulk.BATCH", 3)
     monkeypatch.setattr("swarm_shared.store.views.browse.SEARCH_BATCH", 4)
-    desk.add(*(f"t{n}" for n in range(20)))
-    row = desk.matching(Verb.HOLD, Filter(words=("t1",)))
+    harness.add(*(f"t{n}" for n in range(20)))
+    row = harness.matching(Verb.HOLD, Filter(words=("t1",)))
     steps = 1
-    while not desk.bulk.step(desk.db.control.get(row)):
+    while not harness.bulk.step(harness.db.control.get(row)):
         steps += 1
-        desk.bulk = Bulk(desk.db.connection, desk.clock)  # another reaper continues
+        harness.bulk = Bulk(harness.db.connection, harness.clock)  # another reaper continues
     assert steps > 3
-    assert desk.bulk.progress(row).summary() == "11 done"
-    assert [event for event in desk.events() if event == "held"] == ["held"] * 11
-    assert desk.statuses().count("held") == 11
+    assert harness.bulk.progress(row).summary() == "11 done"
+    assert [event for event in harness.events() if event == "held"] == ["held"] * 11
+    assert harness.statuses().count("held") == 11
 
 
-def test_a_piece_that_fails_in_its_middle_is_not_half_done(desk: BulkDesk, monkeypatch: pytest.MonkeyPatch) -> None:
-    desk.add("1", "2")
-    row = desk.matching(Verb.HOLD, Filter())
+def test_a_piece_that_fails_in_its_middle_is_not_half_done(
+    harness: BulkHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    harness.add("1", "2")
+    row = harness.matching(Verb.HOLD, Filter())
 
     def explode(*_: object) -> None:
         raise RuntimeError("killed here")
@@ -103,37 +105,37 @@ def test_a_piece_that_fails_in_its_middle_is_not_half_done(desk: BulkDesk, monke
     with monkeypatch.context() as broken:
         broken.setattr("swarm_shared.store.requests.bulk.to_json", explode)
         with pytest.raises(RuntimeError):
-            desk.bulk.step(desk.db.control.get(row))
-    assert desk.statuses() == ["not_started", "not_started"]
-    assert desk.carry_out(row) == "2 done"
+            harness.bulk.step(harness.db.control.get(row))
+    assert harness.statuses() == ["not_started", "not_started"]
+    assert harness.carry_out(row) == "2 done"
 
 
-def test_tasks_that_came_later_are_not_meant(desk: BulkDesk) -> None:
-    desk.add("1")
-    row = desk.matching(Verb.HOLD, Filter())
-    desk.add("2")
-    assert desk.carry_out(row) == "1 done"
-    assert desk.status("2") is Status.NOT_STARTED
+def test_tasks_that_came_later_are_not_meant(harness: BulkHarness) -> None:
+    harness.add("1")
+    row = harness.matching(Verb.HOLD, Filter())
+    harness.add("2")
+    assert harness.carry_out(row) == "1 done"
+    assert harness.status("2") is Status.NOT_STARTED
 
 
-def test_named_tasks_are_taken_and_refusals_say_why(desk: BulkDesk) -> None:
-    desk.fail("1")
-    desk.add("2", "3", "4", "5", "6")
+def test_named_tasks_are_taken_and_refusals_say_why(harness: BulkHarness) -> None:
+    harness.fail("1")
+    harness.add("2", "3", "4", "5", "6")
     ids = ["1", "2", "3", "4", "5", "6", "gone"]
-    row = desk.bulk.request_ids(Verb.RETRY, ids, {}, actor="test", key=None)
-    told = desk.carry_out(row)
+    row = harness.bulk.request_ids(Verb.RETRY, ids, {}, actor="test", key=None)
+    told = harness.carry_out(row)
     assert told.startswith("1 done, 6 refused: cannot retry 2: it is ")
     assert told.endswith("…")
-    assert desk.status("1") is Status.NOT_STARTED
+    assert harness.status("1") is Status.NOT_STARTED
 
 
-def test_what_runs_gets_a_row_of_its_own_aimed_at_the_attempt(desk: BulkDesk) -> None:
-    desk.add("1", "2")
-    claim = desk.start()
-    row = desk.matching(Verb.CANCEL, Filter())
-    assert desk.carry_out(row) == "2 done"
-    assert desk.status("2") is Status.CANCELLED
-    [kill] = [one for one in desk.db.control.pending() if one.verb is Verb.CANCEL]
+def test_what_runs_gets_a_row_of_its_own_aimed_at_the_attempt(harness: BulkHarness) -> None:
+    harness.add("1", "2")
+    claim = harness.start()
+    row = harness.matching(Verb.CANCEL, Filter())
+    assert harness.carry_out(row) == "2 done"
+    assert harness.status("2") is Status.CANCELLED
+    [kill] = [one for one in harness.db.control.pending() if one.verb is Verb.CANCEL]
     assert (kill.target, kill.attempt_id, kill.actor) == (claim.task_id, claim.attempt, "test")
 
 
@@ -143,13 +145,13 @@ def test_a_filter_comes_back_from_a_control_row_as_it_was() -> None:
 
 
 def test_a_tally_is_exact_at_once_by_status_and_phase_and_else_continues(
-    desk: BulkDesk, monkeypatch: pytest.MonkeyPatch
+    harness: BulkHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("swarm_shared.store.views.browse.SEARCH_BATCH", 4)
     monkeypatch.setattr("swarm_shared.store.views.browse.SEARCH_TIME_MS", -1)
-    desk.fail("f", phase="p", error="timeout of the server")
-    desk.add(*(TaskSpec(id=f"t{n}", name="odd" if n % 2 else "even", phase="p") for n in range(20)))
-    browse = Browse(desk.db.connection, desk.clock)
+    harness.fail("f", phase="p", error="timeout of the server")
+    harness.add(*(TaskSpec(id=f"t{n}", name="odd" if n % 2 else "even", phase="p") for n in range(20)))
+    browse = Browse(harness.db.connection, harness.clock)
     at_once = browse.tally(Filter(phase="p"))
     assert (at_once.by_status, at_once.cursor) == ({Status.NOT_STARTED: 20, Status.FAILED: 1}, None)
     counted, after, calls = 0, 0, 0

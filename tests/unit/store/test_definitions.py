@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from queue_desk import PASSED, QueueDesk
+from queue_harness import PASSED, QueueHarness
 
 from swarm_shared.carry_out import Carried, carry_out, carry_out_now
 from swarm_shared.domain.errors import NotFound
@@ -18,51 +18,51 @@ from swarm_shared.store.requests.definitions import MAX_PROPOSALS
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[QueueDesk]:
-    desk = QueueDesk(tmp_path)
-    desk.add(TaskSpec(id="a", name="A"), TaskSpec(id="b", name="B", dependencies=("a",)))
-    yield desk
-    desk.db.close()
+def harness(tmp_path: Path) -> Iterator[QueueHarness]:
+    harness = QueueHarness(tmp_path)
+    harness.add(TaskSpec(id="a", name="A"), TaskSpec(id="b", name="B", dependencies=("a",)))
+    yield harness
+    harness.db.close()
 
 
-def add(desk: QueueDesk, **argument: Any) -> ControlRow:
-    return carry_out_now(desk.db, Verb.ADD, "", argument, actor="anna")
+def add(harness: QueueHarness, **argument: Any) -> ControlRow:
+    return carry_out_now(harness.db, Verb.ADD, "", argument, actor="anna")
 
 
-def edit(desk: QueueDesk, task_id: str, was: Mapping[str, Any] | None = None, **changes: Any) -> ControlRow:
+def edit(harness: QueueHarness, task_id: str, was: Mapping[str, Any] | None = None, **changes: Any) -> ControlRow:
     argument = {"set": changes} | ({"was": was} if was is not None else {})
-    return carry_out_now(desk.db, Verb.EDIT, task_id, argument, actor="anna")
+    return carry_out_now(harness.db, Verb.EDIT, task_id, argument, actor="anna")
 
 
-def chain(desk: QueueDesk, task_id: str) -> int:
-    return int(desk.db.connection.value("SELECT chain FROM tasks WHERE id = ?", (task_id,)))
+def chain(harness: QueueHarness, task_id: str) -> int:
+    return int(harness.db.connection.value("SELECT chain FROM tasks WHERE id = ?", (task_id,)))
 
 
-def test_an_added_task_is_queued_behind_its_dependencies(desk: QueueDesk) -> None:
-    row = add(desk, task={"id": "c", "name": "C", "dependencies": ["b"], "priority": "high", "files": ["src/**"]})
+def test_an_added_task_is_queued_behind_its_dependencies(harness: QueueHarness) -> None:
+    row = add(harness, task={"id": "c", "name": "C", "dependencies": ["b"], "priority": "high", "files": ["src/**"]})
     assert (row.status, row.target, row.result) == ("done", "c", "added c")
-    assert desk.task("c") | {"status": "blocked", "priority": "high"} == desk.task("c")
-    assert [desk.run(PASSED) for _ in "abc"] == ["a", "b", "c"]
+    assert harness.task("c") | {"status": "blocked", "priority": "high"} == harness.task("c")
+    assert [harness.run(PASSED) for _ in "abc"] == ["a", "b", "c"]
 
 
-def test_an_added_task_that_needs_nothing_can_be_claimed(desk: QueueDesk) -> None:
-    add(desk, task={"id": "now", "name": "Now", "priority": "critical"})
-    assert desk.take().task_id == "now"
+def test_an_added_task_that_needs_nothing_can_be_claimed(harness: QueueHarness) -> None:
+    add(harness, task={"id": "now", "name": "Now", "priority": "critical"})
+    assert harness.take().task_id == "now"
 
 
-def test_an_id_is_made_from_the_name_and_stays_unique(desk: QueueDesk) -> None:
+def test_an_id_is_made_from_the_name_and_stays_unique(harness: QueueHarness) -> None:
     task = {"name": "Écrire le manuel!"}
-    assert [add(desk, task=task).target for _ in range(2)] == ["ecrire-le-manuel", "ecrire-le-manuel-2"]
-    assert add(desk, task={"name": "手冊"}).target == "task"
+    assert [add(harness, task=task).target for _ in range(2)] == ["ecrire-le-manuel", "ecrire-le-manuel-2"]
+    assert add(harness, task={"name": "手冊"}).target == "task"
 
 
-def test_a_request_repeated_with_its_key_adds_one_task(desk: QueueDesk) -> None:
+def test_a_request_repeated_with_its_key_adds_one_task(harness: QueueHarness) -> None:
     argument = {"task": {"name": "Once"}}
-    rows = [desk.db.control.request(Verb.ADD, "", argument, actor="anna", idempotency_key="k") for _ in range(2)]
+    rows = [harness.db.control.request(Verb.ADD, "", argument, actor="anna", idempotency_key="k") for _ in range(2)]
     assert rows[0] == rows[1]
     for _ in rows:
-        carry_out(desk.db, desk.db.control.get(rows[0]), by="reaper")
-    assert len(desk.db.imports.known_ids()) == 3
+        carry_out(harness.db, harness.db.control.get(rows[0]), by="reaper")
+    assert len(harness.db.imports.known_ids()) == 3
 
 
 @pytest.mark.parametrize(
@@ -76,93 +76,93 @@ def test_a_request_repeated_with_its_key_adds_one_task(desk: QueueDesk) -> None:
         ("text", "task must be a mapping"),
     ],
 )
-def test_a_wrong_task_is_refused_and_nothing_changes(desk: QueueDesk, task: Any, expected: str) -> None:
-    row = add(desk, task=task)
+def test_a_wrong_task_is_refused_and_nothing_changes(harness: QueueHarness, task: Any, expected: str) -> None:
+    row = add(harness, task=task)
     assert row.status == "refused"
     assert expected in str(row.result)
-    assert desk.db.imports.known_ids() == {"a", "b"}
+    assert harness.db.imports.known_ids() == {"a", "b"}
 
 
-def test_all_problems_of_a_task_are_in_one_refusal(desk: QueueDesk) -> None:
-    said = str(add(desk, task={"name": "C", "priority": "soon", "files": ["/etc"]}).result)
+def test_all_problems_of_a_task_are_in_one_refusal(harness: QueueHarness) -> None:
+    said = str(add(harness, task={"name": "C", "priority": "soon", "files": ["/etc"]}).result)
     assert "priority" in said
     assert "/etc" in said
 
 
-def test_an_unknown_key_is_kept_and_mentioned(desk: QueueDesk) -> None:
-    row = add(desk, task={"id": "c", "name": "C", "colour": "red"})
+def test_an_unknown_key_is_kept_and_mentioned(harness: QueueHarness) -> None:
+    row = add(harness, task={"id": "c", "name": "C", "colour": "red"})
     assert "colour" in str(row.result)
-    assert desk.db.tasks.editable("c").extra == {"colour": "red"}
+    assert harness.db.tasks.editable("c").extra == {"colour": "red"}
 
 
-def test_a_mistyped_key_is_refused(desk: QueueDesk) -> None:
-    row = add(desk, task={"id": "c", "name": "C", "dependancies": ["a"]})
+def test_a_mistyped_key_is_refused(harness: QueueHarness) -> None:
+    row = add(harness, task={"id": "c", "name": "C", "dependancies": ["a"]})
     assert "dependancies" in str(row.result)
     assert "dependencies" in str(row.result)
     with pytest.raises(NotFound):
-        desk.db.tasks.editable("c")
+        harness.db.tasks.editable("c")
 
 
-def test_an_unknown_part_of_a_request_is_refused(desk: QueueDesk) -> None:
-    assert "unknown key 'holt'" in str(add(desk, task={"name": "C"}, holt=True).result)
+def test_an_unknown_part_of_a_request_is_refused(harness: QueueHarness) -> None:
+    assert "unknown key 'holt'" in str(add(harness, task={"name": "C"}, holt=True).result)
 
 
-def test_a_held_task_waits_for_its_release(desk: QueueDesk) -> None:
-    add(desk, task={"id": "c", "name": "C", "priority": "critical"}, hold=True)
-    assert desk.task("c")["hold_reason"] == HoldReason.BY_PERSON
-    assert desk.take().task_id == "a"
-    carry_out_now(desk.db, Verb.RELEASE, "c", {}, actor="anna")
-    assert desk.status("c") is Status.NOT_STARTED
+def test_a_held_task_waits_for_its_release(harness: QueueHarness) -> None:
+    add(harness, task={"id": "c", "name": "C", "priority": "critical"}, hold=True)
+    assert harness.task("c")["hold_reason"] == HoldReason.BY_PERSON
+    assert harness.take().task_id == "a"
+    carry_out_now(harness.db, Verb.RELEASE, "c", {}, actor="anna")
+    assert harness.status("c") is Status.NOT_STARTED
 
 
-def test_a_proposal_waits_for_approval(desk: QueueDesk) -> None:
-    row = add(desk, task={"id": "c", "name": "C", "status": "completed"}, proposed_by="a")
+def test_a_proposal_waits_for_approval(harness: QueueHarness) -> None:
+    row = add(harness, task={"id": "c", "name": "C", "status": "completed"}, proposed_by="a")
     assert row.result == "proposed c: held until you release it"
-    assert (desk.status("c"), desk.task("c")["hold_reason"]) == (Status.HELD, HoldReason.PROPOSED)
+    assert (harness.status("c"), harness.task("c")["hold_reason"]) == (Status.HELD, HoldReason.PROPOSED)
 
 
-def test_proposals_of_a_task_are_bounded(desk: QueueDesk) -> None:
-    rows = [add(desk, task={"name": f"P{n}"}, proposed_by="a") for n in range(MAX_PROPOSALS + 1)]
+def test_proposals_of_a_task_are_bounded(harness: QueueHarness) -> None:
+    rows = [add(harness, task={"name": f"P{n}"}, proposed_by="a") for n in range(MAX_PROPOSALS + 1)]
     assert [row.status for row in rows] == ["done"] * MAX_PROPOSALS + ["refused"]
-    assert add(desk, task={"name": "Of another"}, proposed_by="b").status == "done"
+    assert add(harness, task={"name": "Of another"}, proposed_by="b").status == "done"
 
 
-def test_what_waits_for_an_added_task_s_needs_moves_up_in_the_order(desk: QueueDesk) -> None:
-    add(desk, task={"id": "c", "name": "C", "dependencies": ["b"]})
-    assert [chain(desk, each) for each in "abc"] == [2, 1, 0]
+def test_what_waits_for_an_added_task_s_needs_moves_up_in_the_order(harness: QueueHarness) -> None:
+    add(harness, task={"id": "c", "name": "C", "dependencies": ["b"]})
+    assert [chain(harness, each) for each in "abc"] == [2, 1, 0]
 
 
-def test_an_edit_changes_the_named_keys_only(desk: QueueDesk) -> None:
-    add(desk, task={"id": "c", "name": "C", "description": "as it was", "labels": ["x"], "odd": "kept"})
-    row = edit(desk, "c", name="See", labels=None, estimated_hours=2)
+def test_an_edit_changes_the_named_keys_only(harness: QueueHarness) -> None:
+    add(harness, task={"id": "c", "name": "C", "description": "as it was", "labels": ["x"], "odd": "kept"})
+    row = edit(harness, "c", name="See", labels=None, estimated_hours=2)
     assert (row.status, row.result) == ("done", "changed name, labels, estimated hours")
-    spec = desk.db.tasks.editable("c")
+    spec = harness.db.tasks.editable("c")
     assert (spec.name, spec.labels, spec.estimated_hours) == ("See", (), 2.0)
     assert (spec.description, spec.extra) == ("as it was", {"odd": "kept"})
-    assert "edited" in desk.events()
+    assert "edited" in harness.events()
 
 
-def test_an_unknown_key_can_be_edited_and_removed(desk: QueueDesk) -> None:
-    edit(desk, "a", odd={"x": [1]})
-    assert desk.db.tasks.editable("a").extra == {"odd": {"x": [1]}}
-    edit(desk, "a", odd=None)
-    assert desk.db.tasks.editable("a").extra == {}
+def test_an_unknown_key_can_be_edited_and_removed(harness: QueueHarness) -> None:
+    edit(harness, "a", odd={"x": [1]})
+    assert harness.db.tasks.editable("a").extra == {"odd": {"x": [1]}}
+    edit(harness, "a", odd=None)
+    assert harness.db.tasks.editable("a").extra == {}
 
 
-def test_an_edit_moves_dependencies(desk: QueueDesk) -> None:
-    edit(desk, "b", dependencies=None)
-    assert desk.status("b") is Status.NOT_STARTED
-    edit(desk, "a", depends_on=["b"])
-    assert desk.status("a") is Status.BLOCKED
-    assert chain(desk, "b") > chain(desk, "a")
+def test_an_edit_moves_dependencies(harness: QueueHarness) -> None:
+    edit(harness, "b", dependencies=None)
+    assert harness.status("b") is Status.NOT_STARTED
+    edit(harness, "a", depends_on=["b"])
+    assert harness.status("a") is Status.BLOCKED
+    assert chain(harness, "b") > chain(harness, "a")
 
 
-def test_an_edit_that_closes_a_circle_is_refused_with_the_way(desk: QueueDesk) -> None:
-    add(desk, task={"id": "c", "name": "C", "dependencies": ["b"]})
-    row = edit(desk, "a", dependencies=["c"])
+def test_an_edit_that_closes_a_circle_is_refused_with_the_way(harness: QueueHarness) -> None:
+    add(harness, task={"id": "c", "name": "C", "dependencies": ["b"]})
+    row = edit(harness, "a", dependencies=["c"])
     assert row.status == "refused"
     assert "a → c → b → a" in str(row.result)
-    assert desk.status("a") is Status.NOT_STARTED
+    assert harness.status("a") is Status.NOT_STARTED
 
 
 @pytest.mark.parametrize(
@@ -175,39 +175,41 @@ def test_an_edit_that_closes_a_circle_is_refused_with_the_way(desk: QueueDesk) -
         ({"dependencies": ["nowhere"]}, "no task has the id"),
     ],
 )
-def test_a_wrong_edit_is_refused_and_nothing_changes(desk: QueueDesk, changes: dict[str, Any], expected: str) -> None:
-    before = desk.task("a")
-    row = edit(desk, "a", **changes)
+def test_a_wrong_edit_is_refused_and_nothing_changes(
+    harness: QueueHarness, changes: dict[str, Any], expected: str
+) -> None:
+    before = harness.task("a")
+    row = edit(harness, "a", **changes)
     assert row.status == "refused"
     assert expected in str(row.result)
-    assert desk.task("a") == before
+    assert harness.task("a") == before
 
 
-def test_a_task_at_work_is_not_edited(desk: QueueDesk) -> None:
-    claim = desk.start()
-    assert "cannot edit a: it runs" in str(edit(desk, "a", name="Other").result)
-    desk.settle(claim)
-    assert "cannot edit a: it is completed" in str(edit(desk, "a", name="Other").result)
+def test_a_task_at_work_is_not_edited(harness: QueueHarness) -> None:
+    claim = harness.start()
+    assert "cannot edit a: it runs" in str(edit(harness, "a", name="Other").result)
+    harness.settle(claim)
+    assert "cannot edit a: it is completed" in str(edit(harness, "a", name="Other").result)
 
 
-def test_an_edit_that_began_before_another_one_is_refused_where_they_meet(desk: QueueDesk) -> None:
-    edit(desk, "a", description="from the browser", labels=["x"])
-    assert edit(desk, "a", {"description": None}, description="from the editor").status == "refused"
-    assert edit(desk, "a", {"description": "from the browser"}, description="from the editor").status == "done"
-    assert desk.db.tasks.editable("a").labels == ("x",)
+def test_an_edit_that_began_before_another_one_is_refused_where_they_meet(harness: QueueHarness) -> None:
+    edit(harness, "a", description="from the browser", labels=["x"])
+    assert edit(harness, "a", {"description": None}, description="from the editor").status == "refused"
+    assert edit(harness, "a", {"description": "from the browser"}, description="from the editor").status == "done"
+    assert harness.db.tasks.editable("a").labels == ("x",)
 
 
-def test_a_raised_priority_survives_an_edit_of_something_else(desk: QueueDesk) -> None:
-    carry_out_now(desk.db, Verb.PRIORITIZE, "a", {"priority": "critical"}, actor="anna")
-    edit(desk, "a", description="more")
-    assert desk.task("a")["priority"] == "critical"
+def test_a_raised_priority_survives_an_edit_of_something_else(harness: QueueHarness) -> None:
+    carry_out_now(harness.db, Verb.PRIORITIZE, "a", {"priority": "critical"}, actor="anna")
+    edit(harness, "a", description="more")
+    assert harness.task("a")["priority"] == "critical"
 
 
-def test_an_edit_waits_while_an_import_is_at_work(desk: QueueDesk) -> None:
-    row = desk.db.control.get(desk.db.control.request(Verb.ADD, "", {"task": {"name": "C"}}, actor="anna"))
-    lock = desk.path.with_name("tasks.db.swarm") / "import.lock"
+def test_an_edit_waits_while_an_import_is_at_work(harness: QueueHarness) -> None:
+    row = harness.db.control.get(harness.db.control.request(Verb.ADD, "", {"task": {"name": "C"}}, actor="anna"))
+    lock = harness.path.with_name("tasks.db.swarm") / "import.lock"
     with alone(lock, wait=True):
-        assert carry_out(desk.db, row, by="reaper") is Carried.IMPORTING
-    assert desk.db.control.get(row.id).status == "pending"
-    assert carry_out(desk.db, row, by="reaper") is Carried.ANSWERED
-    assert desk.db.control.get(row.id).result == "added c"
+        assert carry_out(harness.db, row, by="reaper") is Carried.IMPORTING
+    assert harness.db.control.get(row.id).status == "pending"
+    assert carry_out(harness.db, row, by="reaper") is Carried.ANSWERED
+    assert harness.db.control.get(row.id).result == "added c"

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from queue_desk import QueueDesk
+from queue_harness import QueueHarness
 
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.errors import DatabaseError
@@ -57,21 +57,21 @@ def test_every_durable_commit_is_synced(database: TaskDatabase, synced: list[boo
 
 
 def test_the_end_of_an_attempt_is_synced_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    desk = QueueDesk(tmp_path)
-    desk.add("a")
-    claim = desk.start()
+    harness = QueueHarness(tmp_path)
+    harness.add("a")
+    claim = harness.start()
     synced: list[str] = []
-    monkeypatch.setattr(os, "fdatasync", lambda descriptor: synced.append(desk.status("a")))
-    desk.settle(claim)
+    monkeypatch.setattr(os, "fdatasync", lambda descriptor: synced.append(harness.status("a")))
+    harness.settle(claim)
     assert synced == [Status.COMPLETED]
 
 
 def test_what_a_power_cut_may_forget_is_not_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    desk = QueueDesk(tmp_path)
-    desk.add("a")
+    harness = QueueHarness(tmp_path)
+    harness.add("a")
     synced: list[int] = []
     monkeypatch.setattr(os, "fdatasync", synced.append)
-    desk.start()
+    harness.start()
     assert synced == []
 
 

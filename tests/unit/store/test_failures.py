@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from queue_desk import PASSED, QueueDesk, failed
+from queue_harness import PASSED, QueueHarness, failed
 
 from swarm_shared.carry_out import carry_out_now
 from swarm_shared.domain.models import FailureClass, Status, TaskSpec, Verb
@@ -18,8 +18,8 @@ QUALITY = FailureClass.QUALITY
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> QueueDesk:
-    return QueueDesk(tmp_path, budgets=Budgets(max_retries=0, crash_budget=1))
+def harness(tmp_path: Path) -> QueueHarness:
+    return QueueHarness(tmp_path, budgets=Budgets(max_retries=0, crash_budget=1))
 
 
 def problem(error: str, **more: Any) -> Problem:
@@ -35,8 +35,8 @@ def red(command: str, output: str) -> list[dict[str, Any]]:
     ]
 
 
-def groups(desk: QueueDesk) -> list[tuple[str, int, list[str]]]:
-    return [(group["sample"], group["tasks"], group["task_ids"]) for group in desk.db.failures.groups(50)]
+def groups(harness: QueueHarness) -> list[tuple[str, int, list[str]]]:
+    return [(group["sample"], group["tasks"], group["task_ids"]) for group in harness.db.failures.groups(50)]
 
 
 # ───── the same problem ─────
@@ -165,73 +165,73 @@ def test_what_is_no_tasks_fault_is_no_problem_of_it(other: FailureClass) -> None
 # ───── groups ─────
 
 
-def test_tasks_that_failed_with_one_problem_are_one_group_the_largest_first(desk: QueueDesk) -> None:
-    desk.add("a", "b", "c", TaskSpec(id="waits", name="waits", dependencies=("b",)))
-    desk.run(failed(QUALITY, "no module named x (took 3 s)"))
-    desk.run(failed(QUALITY, "no module named x (took 9 s)"))
-    desk.clock.pass_s(5)
-    desk.run(failed(FailureClass.CRASH, "it died"))
-    first, second = desk.db.failures.groups(50)
+def test_tasks_that_failed_with_one_problem_are_one_group_the_largest_first(harness: QueueHarness) -> None:
+    harness.add("a", "b", "c", TaskSpec(id="waits", name="waits", dependencies=("b",)))
+    harness.run(failed(QUALITY, "no module named x (took 3 s)"))
+    harness.run(failed(QUALITY, "no module named x (took 9 s)"))
+    harness.clock.pass_s(5)
+    harness.run(failed(FailureClass.CRASH, "it died"))
+    first, second = harness.db.failures.groups(50)
     assert (first["cause"], first["tasks"], first["failed"], first["held"]) == ("builder", 2, 2, 0)
     assert first["task_ids"] == ["a", "b"]
     assert first["blocked"] == 1
     assert (second["cause"], second["held"], second["sample"]) == ("crash", 1, "it died")
     assert second["newest_at"] > first["newest_at"]
-    assert desk.db.failures.totals() == {"groups": 2, "tasks": 3, "failed": 2, "held": 1}
-    assert desk.db.failures.groups(1) == [first]
-    assert desk.db.failures.task_ids(first["fingerprint"], limit=10) == ["a", "b"]
+    assert harness.db.failures.totals() == {"groups": 2, "tasks": 3, "failed": 2, "held": 1}
+    assert harness.db.failures.groups(1) == [first]
+    assert harness.db.failures.task_ids(first["fingerprint"], limit=10) == ["a", "b"]
 
 
 def test_an_attempt_keeps_its_fingerprint_and_a_task_that_is_tried_again_leaves_the_group(tmp_path: Path) -> None:
-    desk = QueueDesk(tmp_path, budgets=Budgets(max_retries=1))
-    desk.add("a")
-    desk.run(failed(QUALITY, "boom"))
-    assert groups(desk) == []
-    desk.run(failed(QUALITY, "boom"))
-    assert groups(desk) == [("boom", 1, ["a"])]
-    attempts = desk.db.tasks.attempts(desk.task("a")["seq"])
+    harness = QueueHarness(tmp_path, budgets=Budgets(max_retries=1))
+    harness.add("a")
+    harness.run(failed(QUALITY, "boom"))
+    assert groups(harness) == []
+    harness.run(failed(QUALITY, "boom"))
+    assert groups(harness) == [("boom", 1, ["a"])]
+    attempts = harness.db.tasks.attempts(harness.task("a")["seq"])
     assert [a["cause"] for a in attempts] == ["builder", "builder"]
     assert attempts[0]["fingerprint"] == attempts[1]["fingerprint"] is not None
-    assert desk.db.failures.groups(1)[0]["attempts"] == 2
-    carry_out_now(desk.db, Verb.RETRY, "a", {}, actor="me")
-    assert groups(desk) == []
-    desk.run(PASSED)
-    assert groups(desk) == []
+    assert harness.db.failures.groups(1)[0]["attempts"] == 2
+    carry_out_now(harness.db, Verb.RETRY, "a", {}, actor="me")
+    assert groups(harness) == []
+    harness.run(PASSED)
+    assert groups(harness) == []
 
 
 @pytest.mark.parametrize("verb", [Verb.RETRY, Verb.RELEASE, Verb.CANCEL])
-def test_every_way_out_of_held_leaves_the_group(desk: QueueDesk, verb: Verb) -> None:
-    desk.add("a")
-    desk.run(failed(FailureClass.UNREADABLE, "prose"))
-    assert groups(desk) == [("prose", 1, ["a"])]
-    assert carry_out_now(desk.db, verb, "a", {}, actor="me").status == "done"
-    assert groups(desk) == []
+def test_every_way_out_of_held_leaves_the_group(harness: QueueHarness, verb: Verb) -> None:
+    harness.add("a")
+    harness.run(failed(FailureClass.UNREADABLE, "prose"))
+    assert groups(harness) == [("prose", 1, ["a"])]
+    assert carry_out_now(harness.db, verb, "a", {}, actor="me").status == "done"
+    assert groups(harness) == []
 
 
-def test_an_approved_task_leaves_the_group(desk: QueueDesk) -> None:
-    desk.add("a")
-    desk.run(failed(QUALITY, "the validator objects", validator_result={"verdict": "FAIL"}))
-    with desk.db.connection.transaction():
-        desk.db.connection.change("UPDATE tasks SET status = 'held', hold_reason = 'objection'")
-    assert [group["held"] for group in desk.db.failures.groups(5)] == [1]
-    assert carry_out_now(desk.db, Verb.APPROVE, "a", {}, actor="me").status == "done"
-    assert desk.db.failures.totals() == {"groups": 0, "tasks": 0, "failed": 0, "held": 0}
+def test_an_approved_task_leaves_the_group(harness: QueueHarness) -> None:
+    harness.add("a")
+    harness.run(failed(QUALITY, "the validator objects", validator_result={"verdict": "FAIL"}))
+    with harness.db.connection.transaction():
+        harness.db.connection.change("UPDATE tasks SET status = 'held', hold_reason = 'objection'")
+    assert [group["held"] for group in harness.db.failures.groups(5)] == [1]
+    assert carry_out_now(harness.db, Verb.APPROVE, "a", {}, actor="me").status == "done"
+    assert harness.db.failures.totals() == {"groups": 0, "tasks": 0, "failed": 0, "held": 0}
 
 
-def test_a_cleared_queue_leaves_no_groups(desk: QueueDesk) -> None:
-    desk.add("a")
-    desk.run(failed(QUALITY, "boom"))
-    desk.add("b", clear=True)
-    assert desk.db.failures.totals() == {"groups": 0, "tasks": 0, "failed": 0, "held": 0}
+def test_a_cleared_queue_leaves_no_groups(harness: QueueHarness) -> None:
+    harness.add("a")
+    harness.run(failed(QUALITY, "boom"))
+    harness.add("b", clear=True)
+    assert harness.db.failures.totals() == {"groups": 0, "tasks": 0, "failed": 0, "held": 0}
 
 
 def test_tasks_that_were_imported_as_failed_and_cancelled_ones_that_others_need_are_found(tmp_path: Path) -> None:
-    desk = QueueDesk(tmp_path, budgets=Budgets(max_retries=0))
-    desk.add("a", *(TaskSpec(id=f"i{n}", name="i", status=Status.FAILED) for n in range(7)))
-    desk.run(failed(FailureClass.QUALITY, "boom"))
-    imported = desk.db.failures.imported()
+    harness = QueueHarness(tmp_path, budgets=Budgets(max_retries=0))
+    harness.add("a", *(TaskSpec(id=f"i{n}", name="i", status=Status.FAILED) for n in range(7)))
+    harness.run(failed(FailureClass.QUALITY, "boom"))
+    imported = harness.db.failures.imported()
     assert (imported["tasks"], imported["task_ids"]) == (7, ["i0", "i1", "i2", "i3", "i4"])
-    desk.add("c", "unneeded", TaskSpec(id="d", name="d", dependencies=("c",)))
+    harness.add("c", "unneeded", TaskSpec(id="d", name="d", dependencies=("c",)))
     for name in ("c", "unneeded"):
-        desk.db.steering.apply(Verb.CANCEL, name, {}, actor="ann")
-    assert desk.db.failures.cancelled_in_the_way() == {"tasks": 1, "task_ids": ["c"]}
+        harness.db.steering.apply(Verb.CANCEL, name, {}, actor="ann")
+    assert harness.db.failures.cancelled_in_the_way() == {"tasks": 1, "task_ids": ["c"]}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from queue_desk import QueueDesk
+from queue_harness import QueueHarness
 
 from swarm_shared.store.views.forecast import foresee
 
@@ -44,15 +44,15 @@ def test_it_is_unsure_by_how_much_the_passes_differ() -> None:
 
 
 def test_the_time_left_shrinks_while_a_task_runs(tmp_path: Path) -> None:
-    desk = QueueDesk(tmp_path)
-    desk.add("a", "b")
-    claim = desk.start()
-    assert desk.db.prospects.now().eta_s is None
-    desk.clock.pass_s(100)
-    desk.settle(claim)
-    assert desk.db.prospects.now().eta_s == 100
-    desk.start()
-    desk.clock.pass_s(70)
-    assert desk.db.prospects.now().eta_s == 30
-    desk.clock.wall -= 1000_000
-    assert desk.db.prospects.now().eta_s == 100
+    harness = QueueHarness(tmp_path)
+    harness.add("a", "b")
+    claim = harness.start()
+    assert harness.db.prospects.now().eta_s is None
+    harness.clock.pass_s(100)
+    harness.settle(claim)
+    assert harness.db.prospects.now().eta_s == 100
+    harness.start()
+    harness.clock.pass_s(70)
+    assert harness.db.prospects.now().eta_s == 30
+    harness.clock.wall -= 1000_000
+    assert harness.db.prospects.now().eta_s == 100

@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from queue_desk import PASSED, QueueDesk
+from queue_harness import PASSED, QueueHarness
 
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.errors import DatabaseError, SwarmError
@@ -27,12 +27,12 @@ BROKEN = (PRESENT + 2, "UPDATE tasks SET colour = 'blue'; UPDATE no_such_table S
 @pytest.fixture
 def released(tmp_path: Path) -> Path:
     """A file as the present version leaves it, with a completed task and one at work."""
-    desk = QueueDesk(tmp_path)
-    desk.add("a", "b")
-    desk.run(PASSED)
-    desk.start()
-    desk.db.close()
-    return desk.path
+    harness = QueueHarness(tmp_path)
+    harness.add("a", "b")
+    harness.run(PASSED)
+    harness.start()
+    harness.db.close()
+    return harness.path
 
 
 def release(monkeypatch: pytest.MonkeyPatch, *steps: tuple[int, str]) -> None:

@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from queue_desk import PASSED, QueueDesk, failed
+from queue_harness import PASSED, QueueHarness, failed
 
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.models import FailureClass, TaskSpec
@@ -21,136 +21,140 @@ JUDGE = Route(name="judge", agent_cli="gemini")
 SPARE_JUDGE = Route(name="spare-judge", agent_cli="qwen")
 
 
-def desk_with(folder: Path, *builder: Route, validator: tuple[Route, ...] = (), allow_lower: bool = False) -> QueueDesk:
-    desk = QueueDesk(folder, routing=Routing(builder=builder, validator=validator, allow_lower=allow_lower))
-    desk.add(*(f"t{n:02}" for n in range(60)))
-    return desk
+def harness_with(
+    folder: Path, *builder: Route, validator: tuple[Route, ...] = (), allow_lower: bool = False
+) -> QueueHarness:
+    harness = QueueHarness(folder, routing=Routing(builder=builder, validator=validator, allow_lower=allow_lower))
+    harness.add(*(f"t{n:02}" for n in range(60)))
+    return harness
 
 
 def trouble(kind: TroubleKind = TroubleKind.WINDOW, wait_s: float | None = 60.0, on: Route | None = None) -> Trouble:
     return Trouble(kind=kind, text=f"{kind} happened", wait_s=wait_s)
 
 
-def stop(desk: QueueDesk, claim: Claim, kind: TroubleKind = TroubleKind.WINDOW, *, on: Route | None = None) -> None:
-    desk.settle(claim, failed(FailureClass.PROVIDER, trouble=trouble(kind), trouble_on=on))
+def stop(
+    harness: QueueHarness, claim: Claim, kind: TroubleKind = TroubleKind.WINDOW, *, on: Route | None = None
+) -> None:
+    harness.settle(claim, failed(FailureClass.PROVIDER, trouble=trouble(kind), trouble_on=on))
 
 
 def route_of(claim: Claim | None) -> str | None:
     return None if claim is None or claim.routes is None else claim.routes.builder.name
 
 
-def start_many(desk: QueueDesk, number: int) -> list[Claim]:
-    return [desk.start(f"worker-{n}") for n in range(number)]
+def start_many(harness: QueueHarness, number: int) -> list[Claim]:
+    return [harness.start(f"worker-{n}") for n in range(number)]
 
 
-def count_startable(desk: QueueDesk) -> int:
+def count_startable(harness: QueueHarness) -> int:
     """How many attempts the route takes at once, as starts are spaced out."""
     for number in range(100):
-        desk.clock.pass_s(5)
-        if desk.claim(f"worker-{number}") is None:
+        harness.clock.pass_s(5)
+        if harness.claim(f"worker-{number}") is None:
             return number
     raise AssertionError("no end of claims")
 
 
 def test_without_routes_a_task_runs_on_the_route_of_its_agent_cli(tmp_path: Path) -> None:
-    desk = QueueDesk(tmp_path)
-    desk.add("plain", TaskSpec(id="own", name="own", agent_cli="codex"))
-    claims = [desk.start("worker-1"), desk.start("worker-2")]
+    harness = QueueHarness(tmp_path)
+    harness.add("plain", TaskSpec(id="own", name="own", agent_cli="codex"))
+    claims = [harness.start("worker-1"), harness.start("worker-2")]
     assert [(route_of(c), c.agent_cli) for c in claims] == [("command", "command"), ("codex", "codex")]
 
 
 @pytest.mark.parametrize("kind", [k for k in TroubleKind if k is not TroubleKind.STARTUP])
 def test_the_next_route_takes_over_at_the_next_attempt_and_costs_no_retry(tmp_path: Path, kind: TroubleKind) -> None:
-    desk = desk_with(tmp_path, PLAN, API)
-    claim = desk.start()
+    harness = harness_with(tmp_path, PLAN, API)
+    claim = harness.start()
     assert route_of(claim) == "plan"
-    stop(desk, claim, kind)
-    assert route_of(again := desk.start()) == "api"
+    stop(harness, claim, kind)
+    assert route_of(again := harness.start()) == "api"
     assert again.task_id == claim.task_id
-    assert desk.task(claim.task_id)["failures"] == 0
-    assert [hold.route for hold in desk.db.swarm.holds()] == ["plan"]
+    assert harness.task(claim.task_id)["failures"] == 0
+    assert [hold.route for hold in harness.db.swarm.holds()] == ["plan"]
 
 
 def test_a_lower_tier_is_used_only_where_that_is_allowed(tmp_path: Path) -> None:
     for allowed, expected in ((False, None), (True, "codex")):
         folder = tmp_path / str(allowed)
         folder.mkdir()
-        desk = desk_with(folder, PLAN, CODEX, allow_lower=allowed)
-        stop(desk, desk.start())
-        assert route_of(desk.claim()) == expected
+        harness = harness_with(folder, PLAN, CODEX, allow_lower=allowed)
+        stop(harness, harness.start())
+        assert route_of(harness.claim()) == expected
 
 
 def test_a_task_with_an_agent_cli_of_its_own_stays_on_the_routes_of_that_one(tmp_path: Path) -> None:
-    desk = QueueDesk(tmp_path, routing=Routing(builder=(PLAN, API, CODEX), validator=(JUDGE,)))
-    desk.add(*(TaskSpec(id=f"c{n}", name="c", agent_cli="codex") for n in range(2)))
-    claim = desk.start()
+    harness = QueueHarness(tmp_path, routing=Routing(builder=(PLAN, API, CODEX), validator=(JUDGE,)))
+    harness.add(*(TaskSpec(id=f"c{n}", name="c", agent_cli="codex") for n in range(2)))
+    claim = harness.start()
     assert claim.routes is not None
     assert [route.name for route in (claim.routes.builder, claim.routes.validator)] == ["codex", "codex"]
-    stop(desk, claim)
-    assert desk.claim() is None
+    stop(harness, claim)
+    assert harness.claim() is None
 
 
 def test_the_first_route_is_tried_again_by_one_attempt_as_soon_as_its_hold_is_over(tmp_path: Path) -> None:
-    desk = desk_with(tmp_path, PLAN, API)
-    running = start_many(desk, 3)
-    stop(desk, running[0])
+    harness = harness_with(tmp_path, PLAN, API)
+    running = start_many(harness, 3)
+    stop(harness, running[0])
     for claim in running[1:]:
-        desk.settle(claim, PASSED)
-    desk.clock.pass_s(61)
-    assert route_of(desk.start("worker-0")) == "plan"
-    desk.clock.pass_s(5)
-    assert route_of(desk.start("worker-5")) == "api"
+        harness.settle(claim, PASSED)
+    harness.clock.pass_s(61)
+    assert route_of(harness.start("worker-0")) == "plan"
+    harness.clock.pass_s(5)
+    assert route_of(harness.start("worker-5")) == "api"
 
 
 def test_only_the_canary_opens_the_route_again(tmp_path: Path) -> None:
-    desk = desk_with(tmp_path, PLAN, API)
-    first, older = start_many(desk, 2)
-    stop(desk, first)
-    desk.settle(older, PASSED)  # it began before the hold
-    assert route_of(desk.start("worker-1")) == "api"
-    desk.clock.pass_s(61)
-    canary = desk.start("worker-2")
-    desk.clock.pass_s(5)
-    desk.settle(canary, PASSED)
-    assert desk.db.swarm.holds() == []
+    harness = harness_with(tmp_path, PLAN, API)
+    first, older = start_many(harness, 2)
+    stop(harness, first)
+    harness.settle(older, PASSED)  # it began before the hold
+    assert route_of(harness.start("worker-1")) == "api"
+    harness.clock.pass_s(61)
+    canary = harness.start("worker-2")
+    harness.clock.pass_s(5)
+    harness.settle(canary, PASSED)
+    assert harness.db.swarm.holds() == []
 
 
 def test_trouble_of_the_validator_holds_its_route_and_the_next_one_judges(tmp_path: Path) -> None:
-    desk = desk_with(tmp_path, PLAN, validator=(JUDGE, SPARE_JUDGE))
-    stop(desk, desk.start(), on=JUDGE)
-    (hold,) = desk.db.swarm.holds()
+    harness = harness_with(tmp_path, PLAN, validator=(JUDGE, SPARE_JUDGE))
+    stop(harness, harness.start(), on=JUDGE)
+    (hold,) = harness.db.swarm.holds()
     assert (hold.route, hold.agent_cli) == ("judge", "gemini")
-    claim = desk.start()
+    claim = harness.start()
     assert claim.routes is not None
     assert claim.routes.names == ("plan", "spare-judge")
 
 
 def test_nothing_is_built_that_no_route_can_judge(tmp_path: Path) -> None:
-    desk = desk_with(tmp_path, PLAN, validator=(JUDGE,))
-    stop(desk, desk.start(), on=JUDGE)
-    assert desk.claim() is None
+    harness = harness_with(tmp_path, PLAN, validator=(JUDGE,))
+    stop(harness, harness.start(), on=JUDGE)
+    assert harness.claim() is None
 
 
 def test_a_throttle_halves_what_runs_at_once_and_successes_win_it_back_one_by_one(tmp_path: Path) -> None:
-    desk = desk_with(tmp_path, PLAN)
-    running = start_many(desk, 8)
-    stop(desk, running[0], TroubleKind.THROTTLED)
+    harness = harness_with(tmp_path, PLAN)
+    running = start_many(harness, 8)
+    stop(harness, running[0], TroubleKind.THROTTLED)
     for claim in running[1:]:
-        desk.settle(claim, PASSED)
-    desk.clock.pass_s(61)
-    canary = desk.start("worker-0")
-    desk.clock.pass_s(5)
-    desk.settle(canary, PASSED)
+        harness.settle(claim, PASSED)
+    harness.clock.pass_s(61)
+    canary = harness.start("worker-0")
+    harness.clock.pass_s(5)
+    harness.settle(canary, PASSED)
     counts = []
     for _ in range(6):
-        desk.clock.pass_s(5)
+        harness.clock.pass_s(5)
         begun = []
-        while (claim := desk.claim(f"worker-{len(begun)}")) is not None:
+        while (claim := harness.claim(f"worker-{len(begun)}")) is not None:
             begun.append(claim)
-            desk.clock.pass_s(2)
+            harness.clock.pass_s(2)
         counts.append(len(begun))
         for claim in begun:
-            desk.settle(claim, PASSED)
+            harness.settle(claim, PASSED)
         if counts[-1] >= 8:
             break
     assert counts[0] == 4
@@ -160,111 +164,111 @@ def test_a_throttle_halves_what_runs_at_once_and_successes_win_it_back_one_by_on
 
 @pytest.mark.parametrize("kind", [TroubleKind.THROTTLED, TroubleKind.OVERLOADED])
 def test_a_long_outage_halves_what_runs_at_once_only_once(tmp_path: Path, kind: TroubleKind) -> None:
-    desk = desk_with(tmp_path, PLAN)
-    running = start_many(desk, 8)
-    stop(desk, running[0], kind)
+    harness = harness_with(tmp_path, PLAN)
+    running = start_many(harness, 8)
+    stop(harness, running[0], kind)
     for claim in running[1:]:
-        desk.settle(claim, PASSED)
+        harness.settle(claim, PASSED)
     for _ in range(5):  # each canary finds the provider still closed
-        desk.clock.pass_s(61)
-        canary = desk.start("worker-0")
-        assert desk.claim("worker-1") is None
-        stop(desk, canary, kind)
-    desk.clock.pass_s(61)
-    canary = desk.start("worker-0")
-    desk.clock.pass_s(5)
-    desk.settle(canary, PASSED)
-    assert count_startable(desk) == 4
+        harness.clock.pass_s(61)
+        canary = harness.start("worker-0")
+        assert harness.claim("worker-1") is None
+        stop(harness, canary, kind)
+    harness.clock.pass_s(61)
+    canary = harness.start("worker-0")
+    harness.clock.pass_s(5)
+    harness.settle(canary, PASSED)
+    assert count_startable(harness) == 4
 
 
 def test_a_throttle_after_the_canary_halves_what_runs_at_once_again(tmp_path: Path) -> None:
-    desk = desk_with(tmp_path, PLAN)
-    running = start_many(desk, 8)
-    stop(desk, running[0], TroubleKind.THROTTLED)
+    harness = harness_with(tmp_path, PLAN)
+    running = start_many(harness, 8)
+    stop(harness, running[0], TroubleKind.THROTTLED)
     for claim in running[1:]:
-        desk.settle(claim, PASSED)
-    desk.clock.pass_s(61)
-    canary = desk.start("worker-0")
-    desk.clock.pass_s(5)
-    desk.settle(canary, PASSED)
-    desk.clock.pass_s(5)
-    stop(desk, desk.start("worker-0"), TroubleKind.THROTTLED)
-    desk.clock.pass_s(61)
-    canary = desk.start("worker-0")
-    desk.clock.pass_s(5)
-    desk.settle(canary, PASSED)
-    assert count_startable(desk) == 2
+        harness.settle(claim, PASSED)
+    harness.clock.pass_s(61)
+    canary = harness.start("worker-0")
+    harness.clock.pass_s(5)
+    harness.settle(canary, PASSED)
+    harness.clock.pass_s(5)
+    stop(harness, harness.start("worker-0"), TroubleKind.THROTTLED)
+    harness.clock.pass_s(61)
+    canary = harness.start("worker-0")
+    harness.clock.pass_s(5)
+    harness.settle(canary, PASSED)
+    assert count_startable(harness) == 2
 
 
 def test_starts_on_a_route_that_recovers_are_spread_out(tmp_path: Path) -> None:
-    desk = desk_with(tmp_path, PLAN, API)
-    running = start_many(desk, 8)
-    stop(desk, running[0], TroubleKind.THROTTLED)
+    harness = harness_with(tmp_path, PLAN, API)
+    running = start_many(harness, 8)
+    stop(harness, running[0], TroubleKind.THROTTLED)
     for claim in running[1:]:
-        desk.settle(claim, PASSED)
-    desk.clock.pass_s(61)
-    canary = desk.start("worker-0")
-    desk.clock.pass_s(5)
-    desk.settle(canary, PASSED)
-    assert route_of(desk.claim("worker-0")) == "plan"
-    assert desk.claim("worker-1") is None  # a moment is not worth another route
-    due = desk.db.queue.ms_to_next_due()
+        harness.settle(claim, PASSED)
+    harness.clock.pass_s(61)
+    canary = harness.start("worker-0")
+    harness.clock.pass_s(5)
+    harness.settle(canary, PASSED)
+    assert route_of(harness.claim("worker-0")) == "plan"
+    assert harness.claim("worker-1") is None  # a moment is not worth another route
+    due = harness.db.queue.ms_to_next_due()
     assert due is not None
-    desk.clock.pass_s(due / 1000)
-    assert route_of(desk.claim("worker-1")) == "plan"
+    harness.clock.pass_s(due / 1000)
+    assert route_of(harness.claim("worker-1")) == "plan"
 
 
 def test_workers_that_wait_for_a_canary_do_not_ask_all_the_time(tmp_path: Path) -> None:
-    desk = desk_with(tmp_path, PLAN)
-    stop(desk, desk.start())
-    desk.clock.pass_s(61)
-    desk.start("worker-0")
-    assert desk.claim("worker-1") is None
-    desk.clock.pass_s(2)
-    assert desk.db.queue.ms_to_next_due() is None
+    harness = harness_with(tmp_path, PLAN)
+    stop(harness, harness.start())
+    harness.clock.pass_s(61)
+    harness.start("worker-0")
+    assert harness.claim("worker-1") is None
+    harness.clock.pass_s(2)
+    assert harness.db.queue.ms_to_next_due() is None
 
 
 def test_every_attempt_and_session_records_its_route(tmp_path: Path) -> None:
-    desk = desk_with(tmp_path, PLAN, validator=(JUDGE,))
-    claim = desk.start()
-    rows = desk.db.connection.rows("SELECT route, validator_route, agent_cli FROM attempts")
+    harness = harness_with(tmp_path, PLAN, validator=(JUDGE,))
+    claim = harness.start()
+    rows = harness.db.connection.rows("SELECT route, validator_route, agent_cli FROM attempts")
     assert rows == [("plan", "judge", "claude")]
-    assert [session["route"] for session in desk.db.tasks.sessions(claim.attempt)] == ["plan"]
+    assert [session["route"] for session in harness.db.tasks.sessions(claim.attempt)] == ["plan"]
 
 
 def test_a_resume_of_the_user_clears_holds_and_limits(tmp_path: Path) -> None:
-    desk = desk_with(tmp_path, PLAN)
-    stop(desk, desk.start(), TroubleKind.THROTTLED)
-    desk.db.swarm.resume(actor="test")
-    assert [route_of(claim) for claim in start_many(desk, 4)] == ["plan"] * 4
+    harness = harness_with(tmp_path, PLAN)
+    stop(harness, harness.start(), TroubleKind.THROTTLED)
+    harness.db.swarm.resume(actor="test")
+    assert [route_of(claim) for claim in start_many(harness, 4)] == ["plan"] * 4
 
 
 def test_what_began_before_a_resume_of_the_user_holds_nothing(tmp_path: Path) -> None:
-    desk = desk_with(tmp_path, PLAN)
-    first, second = start_many(desk, 2)
-    stop(desk, first, TroubleKind.CREDENTIALS)
-    desk.clock.pass_s(60)  # the user corrects the key
-    desk.db.swarm.resume(actor="test")
-    stop(desk, second, TroubleKind.CREDENTIALS)
-    assert desk.db.swarm.holds() == []
-    desk.clock.pass_s(1)
-    stop(desk, desk.start(), TroubleKind.CREDENTIALS)
-    assert [hold.route for hold in desk.db.swarm.holds()] == ["plan"]
+    harness = harness_with(tmp_path, PLAN)
+    first, second = start_many(harness, 2)
+    stop(harness, first, TroubleKind.CREDENTIALS)
+    harness.clock.pass_s(60)  # the user corrects the key
+    harness.db.swarm.resume(actor="test")
+    stop(harness, second, TroubleKind.CREDENTIALS)
+    assert harness.db.swarm.holds() == []
+    harness.clock.pass_s(1)
+    stop(harness, harness.start(), TroubleKind.CREDENTIALS)
+    assert [hold.route for hold in harness.db.swarm.holds()] == ["plan"]
 
 
-def report(desk: QueueDesk, claim: Claim, *, usd: float | None = None, tokens: int | None = None) -> None:
-    session = desk.db.connection.value("SELECT max(id) FROM sessions WHERE attempt = ?", (claim.attempt,))
-    desk.db.queue.report_session(session, SessionReport(cost_usd=usd, tokens=tokens))
+def report(harness: QueueHarness, claim: Claim, *, usd: float | None = None, tokens: int | None = None) -> None:
+    session = harness.db.connection.value("SELECT max(id) FROM sessions WHERE attempt = ?", (claim.attempt,))
+    harness.db.queue.report_session(session, SessionReport(cost_usd=usd, tokens=tokens))
 
 
 def test_what_the_sessions_of_a_route_report_is_added_up(tmp_path: Path) -> None:
-    desk = desk_with(tmp_path, PLAN, API, validator=(JUDGE,))
-    desk.db.routes.note(desk.routing)
-    first, second = start_many(desk, 2)
-    report(desk, first, usd=0.5, tokens=100)
-    report(desk, first, usd=0.75, tokens=150)  # of the same session, as it continues
-    report(desk, second, tokens=50)
-    assert [(state.name, state.usd, state.tokens) for state in desk.db.routes.now()] == [
+    harness = harness_with(tmp_path, PLAN, API, validator=(JUDGE,))
+    harness.db.routes.note(harness.routing)
+    first, second = start_many(harness, 2)
+    report(harness, first, usd=0.5, tokens=100)
+    report(harness, first, usd=0.75, tokens=150)  # of the same session, as it continues
+    report(harness, second, tokens=50)
+    assert [(state.name, state.usd, state.tokens) for state in harness.db.routes.now()] == [
         ("plan", 0.75, 200),
         ("api", None, None),
         ("judge", None, None),
@@ -272,17 +276,19 @@ def test_what_the_sessions_of_a_route_report_is_added_up(tmp_path: Path) -> None
 
 
 def test_a_file_from_before_routes_were_added_up_knows_what_they_have_cost(tmp_path: Path) -> None:
-    desk = desk_with(tmp_path, PLAN)
-    desk.db.routes.note(desk.routing)
-    report(desk, desk.start(), usd=0.5)
-    with desk.db.connection.transaction():
-        desk.db.connection.script("DROP TRIGGER session_paid; DROP TABLE route_spend; PRAGMA user_version = 10;")
-        desk.db.connection.script("DROP TRIGGER request_text_done; DROP TABLE request_texts; DROP TABLE gate_passes;")
+    harness = harness_with(tmp_path, PLAN)
+    harness.db.routes.note(harness.routing)
+    report(harness, harness.start(), usd=0.5)
+    with harness.db.connection.transaction():
+        harness.db.connection.script("DROP TRIGGER session_paid; DROP TABLE route_spend; PRAGMA user_version = 10;")
+        harness.db.connection.script(
+            "DROP TRIGGER request_text_done; DROP TABLE request_texts; DROP TABLE gate_passes;"
+        )
         for column in ("runner", "run_name", "engine", "run_gone_at"):
-            desk.db.connection.script(f"ALTER TABLE sessions DROP COLUMN {column};")
+            harness.db.connection.script(f"ALTER TABLE sessions DROP COLUMN {column};")
         for table in ("workers", "services", "imports", "outbox"):
-            desk.db.connection.script(f"ALTER TABLE {table} DROP COLUMN host_id;")
-    desk.db.close()
-    with TaskDatabase(desk.path, clock=desk.clock) as upgraded:
+            harness.db.connection.script(f"ALTER TABLE {table} DROP COLUMN host_id;")
+    harness.db.close()
+    with TaskDatabase(harness.path, clock=harness.clock) as upgraded:
         [plan] = upgraded.routes.now()
     assert (plan.usd, plan.tokens) == (0.5, None)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from queue_desk import PASSED, QueueDesk, failed
+from queue_harness import PASSED, QueueHarness, failed
 
 from swarm_shared.carry_out import carry_out_now
 from swarm_shared.diagnosis.why import Why
@@ -18,10 +18,10 @@ from swarm_shared.store.queue.verdicts import same_problem
 QUALITY = FailureClass.QUALITY
 
 
-def desk_with(folder: Path, *, retries: int = 2, stop: bool = False) -> QueueDesk:
-    desk = QueueDesk(folder, budgets=Budgets(max_retries=retries, stop_on_same_problem=stop))
-    desk.add("a")
-    return desk
+def harness_with(folder: Path, *, retries: int = 2, stop: bool = False) -> QueueHarness:
+    harness = QueueHarness(folder, budgets=Budgets(max_retries=retries, stop_on_same_problem=stop))
+    harness.add("a")
+    return harness
 
 
 def objection(*issues: str, **more: Any) -> AttemptResult:
@@ -29,124 +29,124 @@ def objection(*issues: str, **more: Any) -> AttemptResult:
     return failed(QUALITY, f"objects: {issues[0]}", validator_result=verdict, must_fix=issues, **more)
 
 
-def marks(desk: QueueDesk) -> list[tuple[int | None, str | None]]:
-    return [(a["same_as"], a["same_what"]) for a in desk.db.tasks.attempts(desk.task("a")["seq"])]
+def marks(harness: QueueHarness) -> list[tuple[int | None, str | None]]:
+    return [(a["same_as"], a["same_what"]) for a in harness.db.tasks.attempts(harness.task("a")["seq"])]
 
 
 # ───── marked ─────
 
 
 def test_the_same_problem_twice_is_marked_and_told(tmp_path: Path) -> None:
-    desk = desk_with(tmp_path)
-    desk.run(failed(QUALITY, "boom on line 3"))
-    desk.run(failed(QUALITY, "boom on line 8"))
-    assert marks(desk) == [(None, None), (1, "problem")]
-    told = [event for event in desk.db.events.newest(50) if event["event_type"] == "same_problem"]
+    harness = harness_with(tmp_path)
+    harness.run(failed(QUALITY, "boom on line 3"))
+    harness.run(failed(QUALITY, "boom on line 8"))
+    assert marks(harness) == [(None, None), (1, "problem")]
+    told = [event for event in harness.db.events.newest(50) if event["event_type"] == "same_problem"]
     assert [event["data"] for event in told] == [{"attempt": 2, "same_as": 1, "what": "problem"}]
 
 
 def test_the_same_change_is_marked_whatever_is_said_of_it(tmp_path: Path) -> None:
-    desk = desk_with(tmp_path)
-    desk.run(failed(QUALITY, "one thing", diff_id="d"))
-    desk.run(failed(QUALITY, "another thing", diff_id="d"))
-    assert marks(desk)[1] == (1, "diff")
+    harness = harness_with(tmp_path)
+    harness.run(failed(QUALITY, "one thing", diff_id="d"))
+    harness.run(failed(QUALITY, "another thing", diff_id="d"))
+    assert marks(harness)[1] == (1, "diff")
 
 
 def test_both_alike_is_said(tmp_path: Path) -> None:
-    desk = desk_with(tmp_path)
-    desk.run(failed(QUALITY, "boom", diff_id="d"))
-    desk.run(failed(QUALITY, "boom", diff_id="d"))
-    assert marks(desk)[1] == (1, "both")
+    harness = harness_with(tmp_path)
+    harness.run(failed(QUALITY, "boom", diff_id="d"))
+    harness.run(failed(QUALITY, "boom", diff_id="d"))
+    assert marks(harness)[1] == (1, "both")
 
 
 def test_a_problem_that_comes_back_after_another_one_is_known_again(tmp_path: Path) -> None:
-    desk = desk_with(tmp_path, retries=5)
+    harness = harness_with(tmp_path, retries=5)
     for error in ("boom", "bang", "boom"):
-        desk.run(failed(QUALITY, error))
-    assert marks(desk) == [(None, None), (None, None), (1, "problem")]
+        harness.run(failed(QUALITY, error))
+    assert marks(harness) == [(None, None), (None, None), (1, "problem")]
 
 
 def test_other_problems_and_unknown_changes_are_not_alike(tmp_path: Path) -> None:
-    desk = desk_with(tmp_path)
-    desk.run(failed(QUALITY, "boom"))
-    desk.run(failed(QUALITY, "bang"))
-    assert marks(desk) == [(None, None), (None, None)]
+    harness = harness_with(tmp_path)
+    harness.run(failed(QUALITY, "boom"))
+    harness.run(failed(QUALITY, "bang"))
+    assert marks(harness) == [(None, None), (None, None)]
 
 
 @pytest.mark.parametrize("nobodys", [FailureClass.CRASH, FailureClass.INTERRUPTED, FailureClass.PROVIDER])
 def test_what_has_budgets_of_its_own_is_never_the_same_problem(tmp_path: Path, nobodys: FailureClass) -> None:
-    desk = desk_with(tmp_path, stop=True)
-    desk.run(failed(nobodys, "boom"))
-    desk.run(failed(nobodys, "boom"))
-    assert marks(desk) == [(None, None), (None, None)]
-    assert desk.status("a") is not Status.HELD
+    harness = harness_with(tmp_path, stop=True)
+    harness.run(failed(nobodys, "boom"))
+    harness.run(failed(nobodys, "boom"))
+    assert marks(harness) == [(None, None), (None, None)]
+    assert harness.status("a") is not Status.HELD
 
 
 # ───── shown ─────
 
 
 def test_both_verdicts_are_shown_side_by_side_until_something_else_comes_of_it(tmp_path: Path) -> None:
-    desk = desk_with(tmp_path, retries=5)
-    desk.run(objection("a.py:3 leaks"))
-    desk.run(objection("a.py:9 leaks"))
-    shown = same_problem(desk.db.tasks.attempts(desk.task("a")["seq"]))
+    harness = harness_with(tmp_path, retries=5)
+    harness.run(objection("a.py:3 leaks"))
+    harness.run(objection("a.py:9 leaks"))
+    shown = same_problem(harness.db.tasks.attempts(harness.task("a")["seq"]))
     assert shown is not None
     assert shown["what"] == "problem"
     assert [(v["number"], v["verdict"], v["must_fix"]) for v in shown["attempts"]] == [
         (1, "FAIL", ["a.py:3 leaks"]),
         (2, "FAIL", ["a.py:9 leaks"]),
     ]
-    explained = Why(desk.db.connection, desk.clock).explain("a", default_cli="command")
+    explained = Why(harness.db.connection, harness.clock).explain("a", default_cli="command")
     assert explained.shown()["same_problem"] == shown
-    desk.run(failed(QUALITY, "something else"))
-    assert same_problem(desk.db.tasks.attempts(desk.task("a")["seq"])) is None
+    harness.run(failed(QUALITY, "something else"))
+    assert same_problem(harness.db.tasks.attempts(harness.task("a")["seq"])) is None
 
 
 # ───── held ─────
 
 
 def test_a_task_is_held_instead_of_spending_its_last_retry_on_the_same_problem(tmp_path: Path) -> None:
-    desk = desk_with(tmp_path, stop=True)
-    desk.run(failed(QUALITY, "boom"))
-    assert desk.status("a") is Status.NOT_STARTED
-    desk.run(failed(QUALITY, "boom"))
-    assert (desk.status("a"), desk.task("a")["hold_reason"]) == (Status.HELD, HoldReason.SAME_PROBLEM)
-    assert desk.db.failures.totals()["tasks"] == 1
+    harness = harness_with(tmp_path, stop=True)
+    harness.run(failed(QUALITY, "boom"))
+    assert harness.status("a") is Status.NOT_STARTED
+    harness.run(failed(QUALITY, "boom"))
+    assert (harness.status("a"), harness.task("a")["hold_reason"]) == (Status.HELD, HoldReason.SAME_PROBLEM)
+    assert harness.db.failures.totals()["tasks"] == 1
 
 
 def test_without_the_setting_the_retries_are_spent(tmp_path: Path) -> None:
-    desk = desk_with(tmp_path)
+    harness = harness_with(tmp_path)
     for _ in range(3):
-        desk.run(failed(QUALITY, "boom"))
-    assert desk.status("a") is Status.FAILED
+        harness.run(failed(QUALITY, "boom"))
+    assert harness.status("a") is Status.FAILED
 
 
 def test_the_same_objection_twice_is_held_as_an_objection_which_a_user_may_overrule(tmp_path: Path) -> None:
-    desk = desk_with(tmp_path, stop=True)
-    desk.run(objection("too slow"))
-    desk.run(objection("too slow"))
-    assert desk.task("a")["hold_reason"] == HoldReason.OBJECTION
-    assert carry_out_now(desk.db, Verb.APPROVE, "a", {}, actor="me").status == "done"
-    assert desk.status("a") is Status.COMPLETED
+    harness = harness_with(tmp_path, stop=True)
+    harness.run(objection("too slow"))
+    harness.run(objection("too slow"))
+    assert harness.task("a")["hold_reason"] == HoldReason.OBJECTION
+    assert carry_out_now(harness.db, Verb.APPROVE, "a", {}, actor="me").status == "done"
+    assert harness.status("a") is Status.COMPLETED
 
 
 # ───── approved ─────
 
 
 def test_a_failed_task_that_was_only_objected_to_is_approved_and_lands(tmp_path: Path) -> None:
-    desk = desk_with(tmp_path, retries=0)
-    desk.run(objection("too slow", base_sha="base", head_sha="head"))
-    assert desk.status("a") is Status.FAILED
-    advice = Why(desk.db.connection, desk.clock).explain("a", default_cli="command").reasons[0].advice
+    harness = harness_with(tmp_path, retries=0)
+    harness.run(objection("too slow", base_sha="base", head_sha="head"))
+    assert harness.status("a") is Status.FAILED
+    advice = Why(harness.db.connection, harness.clock).explain("a", default_cli="command").reasons[0].advice
     assert "amplifier-swarm approve a" in str(advice)
-    assert carry_out_now(desk.db, Verb.APPROVE, "a", {}, actor="ada").status == "done"
-    assert (desk.status("a"), desk.task("a")["approved_by"]) == (Status.APPROVED, "ada")
-    landing = desk.db.landings.claim(desk.claimant())
+    assert carry_out_now(harness.db, Verb.APPROVE, "a", {}, actor="ada").status == "done"
+    assert (harness.status("a"), harness.task("a")["approved_by"]) == (Status.APPROVED, "ada")
+    landing = harness.db.landings.claim(harness.claimant())
     assert landing is not None
     assert landing.head_sha == "head"
-    desk.settle(landing.claim, replace(PASSED, base_sha="base", head_sha="head"))
-    assert (desk.status("a"), desk.task("a")["approved_by"]) == (Status.COMPLETED, "ada")
-    assert "approved by ada" in [event["message"] for event in desk.db.events.newest(50)]
+    harness.settle(landing.claim, replace(PASSED, base_sha="base", head_sha="head"))
+    assert (harness.status("a"), harness.task("a")["approved_by"]) == (Status.COMPLETED, "ada")
+    assert "approved by ada" in [event["message"] for event in harness.db.events.newest(50)]
 
 
 @pytest.mark.parametrize(
@@ -158,20 +158,20 @@ def test_a_failed_task_that_was_only_objected_to_is_approved_and_lands(tmp_path:
     ],
 )
 def test_only_an_objection_is_overruled_and_never_a_failing_check(tmp_path: Path, end: AttemptResult, why: str) -> None:
-    desk = desk_with(tmp_path, retries=0)
-    desk.run(end)
-    refused = carry_out_now(desk.db, Verb.APPROVE, "a", {}, actor="me")
+    harness = harness_with(tmp_path, retries=0)
+    harness.run(end)
+    refused = carry_out_now(harness.db, Verb.APPROVE, "a", {}, actor="me")
     assert refused.status == "refused"
     assert why in str(refused.result)
-    assert desk.status("a") is Status.FAILED
+    assert harness.status("a") is Status.FAILED
 
 
 def test_work_that_was_built_again_is_nobodys_approval_any_more(tmp_path: Path) -> None:
-    desk = desk_with(tmp_path, retries=0)
+    harness = harness_with(tmp_path, retries=0)
     commit = {"base_sha": "base", "head_sha": "head"}
-    desk.run(objection("too slow", **commit))
-    carry_out_now(desk.db, Verb.APPROVE, "a", {}, actor="ada")
-    landing = desk.db.landings.claim(desk.claimant())
+    harness.run(objection("too slow", **commit))
+    carry_out_now(harness.db, Verb.APPROVE, "a", {}, actor="ada")
+    landing = harness.db.landings.claim(harness.claimant())
     assert landing is not None
-    desk.settle(landing.claim, failed(QUALITY, "conflict", **commit))
-    assert desk.task("a")["approved_by"] is None
+    harness.settle(landing.claim, failed(QUALITY, "conflict", **commit))
+    assert harness.task("a")["approved_by"] is None

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from queue_desk import PASSED, QueueDesk, failed
+from queue_harness import PASSED, QueueHarness, failed
 
 from swarm_shared.carry_out import carry_out_now
 from swarm_shared.domain.budget import Budget, Caps, Scope, Unit, amount
@@ -18,7 +18,7 @@ from swarm_shared.store.queue.policy import AttemptResult, Budgets
 DAY_S = 24 * 3600.0
 
 
-class Desk(QueueDesk):
+class Harness(QueueHarness):
     """A queue with a budget, whose sessions last a minute."""
 
     def __init__(self, folder: Path, *, tasks: int = 10, **caps: Caps) -> None:
@@ -51,171 +51,171 @@ class Desk(QueueDesk):
         return [(e["event_type"], e["data"]) for e in events if e["event_type"].startswith("budget_")]
 
 
-def to_midnight(desk: Desk, *, before_s: float) -> None:
+def to_midnight(harness: Harness, *, before_s: float) -> None:
     """Let the time pass until so many seconds before the next midnight of this machine."""
-    now = datetime.fromtimestamp(desk.clock.wall_ms() / 1000)
+    now = datetime.fromtimestamp(harness.clock.wall_ms() / 1000)
     midnight = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
-    desk.clock.pass_s(midnight.timestamp() - before_s - desk.clock.wall_ms() / 1000)
+    harness.clock.pass_s(midnight.timestamp() - before_s - harness.clock.wall_ms() / 1000)
 
 
-def closed(desk: QueueDesk) -> ClosedSession:
+def closed(harness: QueueHarness) -> ClosedSession:
     """The end of a session, now."""
-    return ClosedSession(pid=1, pid_start=1, exit_code=0, signal=None, output_bytes=0, ended_at=desk.clock.wall_ms())
+    return ClosedSession(pid=1, pid_start=1, exit_code=0, signal=None, output_bytes=0, ended_at=harness.clock.wall_ms())
 
 
 def test_the_queue_stops_within_one_session_of_the_cap_and_says_so(tmp_path: Path) -> None:
-    desk = Desk(tmp_path, run=Caps(usd=5.0))
+    harness = Harness(tmp_path, run=Caps(usd=5.0))
     sessions = 0
-    while desk.spend(usd=0.9):
+    while harness.spend(usd=0.9):
         sessions += 1
     assert sessions == 6
-    flag = desk.db.swarm.flags()["paused"]
+    flag = harness.db.swarm.flags()["paused"]
     assert (flag.actor, flag.reason) == ("budget", "the budget of this run is used up, 5.40 of 5.00 USD")
-    assert [(kind, data["scope"], data["unit"]) for kind, data in desk.told()] == [
+    assert [(kind, data["scope"], data["unit"]) for kind, data in harness.told()] == [
         ("budget_warning", "run", "usd"),
         ("budget_reached", "run", "usd"),
     ]
-    assert desk.told()[0][1]["used"] == pytest.approx(4.5)
+    assert harness.told()[0][1]["used"] == pytest.approx(4.5)
 
 
 @pytest.mark.parametrize(("caps", "expected"), [(Caps(tokens=2500), 3), (Caps(minutes=4), 4)])
 def test_tokens_and_minutes_are_capped_alike(tmp_path: Path, caps: Caps, expected: int) -> None:
-    desk = Desk(tmp_path, run=caps)
+    harness = Harness(tmp_path, run=caps)
     sessions = 0
-    while desk.spend(tokens=1000):
+    while harness.spend(tokens=1000):
         sessions += 1
     assert sessions == expected
 
 
 def test_what_is_in_flight_at_the_cap_finishes(tmp_path: Path) -> None:
-    desk = Desk(tmp_path, run=Caps(usd=1.0))
-    running = desk.start("worker-2")
-    desk.spend(usd=2.0)
-    assert desk.claim("worker-3") is None
-    desk.settle(running, PASSED)
-    assert desk.status(running.task_id) is Status.COMPLETED
-    assert desk.db.queue.watch(running).over_budget
+    harness = Harness(tmp_path, run=Caps(usd=1.0))
+    running = harness.start("worker-2")
+    harness.spend(usd=2.0)
+    assert harness.claim("worker-3") is None
+    harness.settle(running, PASSED)
+    assert harness.status(running.task_id) is Status.COMPLETED
+    assert harness.db.queue.watch(running).over_budget
 
 
 def test_unknown_cost_is_counted_apart_and_never_as_nothing(tmp_path: Path) -> None:
-    desk = Desk(tmp_path, run=Caps(usd=5.0))
-    desk.spend(usd=None)
-    desk.spend(usd=1.0)
-    spent = desk.db.spending.spent(Scope.RUN)
+    harness = Harness(tmp_path, run=Caps(usd=5.0))
+    harness.spend(usd=None)
+    harness.spend(usd=1.0)
+    spent = harness.db.spending.spent(Scope.RUN)
     assert (spent.usd, spent.sessions, spent.unpriced, spent.uncounted) == (1.0, 2, 1, 2)
-    [row] = desk.db.spending.costs("phase", limit=9)
+    [row] = harness.db.spending.costs("phase", limit=9)
     assert (row["cost_usd"], row["unpriced"], row["tokens"]) == (1.0, 1, None)
 
 
 def test_a_resume_of_the_user_begins_a_fresh_budget(tmp_path: Path) -> None:
-    desk = Desk(tmp_path, run=Caps(usd=1.0))
-    desk.spend(usd=2.0)
-    assert not desk.spend()
-    desk.db.swarm.resume(actor="test")
-    assert desk.spend(usd=0.5)
-    assert desk.spend(usd=0.6)
-    assert not desk.spend()
-    assert [kind for kind, _ in desk.told()] == ["budget_warning", "budget_reached"] * 2
+    harness = Harness(tmp_path, run=Caps(usd=1.0))
+    harness.spend(usd=2.0)
+    assert not harness.spend()
+    harness.db.swarm.resume(actor="test")
+    assert harness.spend(usd=0.5)
+    assert harness.spend(usd=0.6)
+    assert not harness.spend()
+    assert [kind for kind, _ in harness.told()] == ["budget_warning", "budget_reached"] * 2
 
 
 def test_a_new_run_begins_a_fresh_budget_of_the_run_but_not_of_the_day(tmp_path: Path) -> None:
-    desk = Desk(tmp_path, run=Caps(usd=1.0), day=Caps(usd=3.0))
-    desk.spend(usd=2.0)
-    desk.db.spending.begin_run()
-    assert desk.spend(usd=2.0)
-    desk.db.spending.begin_run()
-    desk.db.spending.check(desk.spending)
-    assert not desk.spend()
-    assert "day" in desk.db.swarm.flags()["paused"].reason
+    harness = Harness(tmp_path, run=Caps(usd=1.0), day=Caps(usd=3.0))
+    harness.spend(usd=2.0)
+    harness.db.spending.begin_run()
+    assert harness.spend(usd=2.0)
+    harness.db.spending.begin_run()
+    harness.db.spending.check(harness.spending)
+    assert not harness.spend()
+    assert "day" in harness.db.swarm.flags()["paused"].reason
 
 
 def test_a_new_day_lets_the_queue_continue(tmp_path: Path) -> None:
-    desk = Desk(tmp_path, day=Caps(usd=1.0))
-    desk.spend(usd=2.0)
-    desk.db.spending.check(desk.spending)
-    assert not desk.spend()
-    desk.clock.pass_s(DAY_S)
-    desk.db.spending.check(desk.spending)  # as housekeeping does
-    assert desk.spend(usd=0.1)
+    harness = Harness(tmp_path, day=Caps(usd=1.0))
+    harness.spend(usd=2.0)
+    harness.db.spending.check(harness.spending)
+    assert not harness.spend()
+    harness.clock.pass_s(DAY_S)
+    harness.db.spending.check(harness.spending)  # as housekeeping does
+    assert harness.spend(usd=0.1)
 
 
 @pytest.mark.parametrize("scope", ["run", "day"])
 def test_a_cap_of_zero_starts_nothing(tmp_path: Path, scope: str) -> None:
-    desk = Desk(tmp_path, **{scope: Caps(usd=0.0)})
-    desk.db.spending.check(desk.spending)  # as `start` does
-    assert not desk.spend()
-    assert f"the budget of this {scope} is used up, 0.00 of 0.00 USD" in desk.db.swarm.flags()["paused"].reason
+    harness = Harness(tmp_path, **{scope: Caps(usd=0.0)})
+    harness.db.spending.check(harness.spending)  # as `start` does
+    assert not harness.spend()
+    assert f"the budget of this {scope} is used up, 0.00 of 0.00 USD" in harness.db.swarm.flags()["paused"].reason
 
 
 def test_a_huge_cap_is_never_reached(tmp_path: Path) -> None:
-    desk = Desk(tmp_path, run=Caps(usd=1e308, tokens=1e308), task=Caps(minutes=1e308))
-    assert all(desk.spend(usd=1e9, tokens=2**60) for _ in range(3))
-    assert desk.told() == []
+    harness = Harness(tmp_path, run=Caps(usd=1e308, tokens=1e308), task=Caps(minutes=1e308))
+    assert all(harness.spend(usd=1e9, tokens=2**60) for _ in range(3))
+    assert harness.told() == []
 
 
 def test_a_session_over_midnight_counts_for_the_day_that_it_ends_in(tmp_path: Path) -> None:
-    desk = Desk(tmp_path, day=Caps(usd=1.0))
-    to_midnight(desk, before_s=300)
-    assert desk.spend(usd=0.7)
-    to_midnight(desk, before_s=30)
-    assert desk.spend(usd=0.9)  # it lasts a minute
-    assert desk.db.spending.spent(Scope.DAY).usd == pytest.approx(0.9)
-    assert desk.spend(usd=0.2)
-    assert not desk.spend(), "1.10 of 1.00 USD"
+    harness = Harness(tmp_path, day=Caps(usd=1.0))
+    to_midnight(harness, before_s=300)
+    assert harness.spend(usd=0.7)
+    to_midnight(harness, before_s=30)
+    assert harness.spend(usd=0.9)  # it lasts a minute
+    assert harness.db.spending.spent(Scope.DAY).usd == pytest.approx(0.9)
+    assert harness.spend(usd=0.2)
+    assert not harness.spend(), "1.10 of 1.00 USD"
 
 
 def test_a_clock_that_was_a_day_ahead_for_a_while_does_not_free_the_budget(tmp_path: Path) -> None:
-    desk = Desk(tmp_path, day=Caps(usd=1.0))
-    desk.spend(usd=0.6)
-    desk.clock.wall += round(DAY_S * 1000)
-    desk.db.spending.check(desk.spending)
-    desk.clock.wall -= round(DAY_S * 1000)
-    desk.db.spending.check(desk.spending)
-    assert desk.db.spending.spent(Scope.DAY).usd == pytest.approx(0.6)
-    desk.spend(usd=0.6)
-    assert not desk.spend()
+    harness = Harness(tmp_path, day=Caps(usd=1.0))
+    harness.spend(usd=0.6)
+    harness.clock.wall += round(DAY_S * 1000)
+    harness.db.spending.check(harness.spending)
+    harness.clock.wall -= round(DAY_S * 1000)
+    harness.db.spending.check(harness.spending)
+    assert harness.db.spending.spent(Scope.DAY).usd == pytest.approx(0.6)
+    harness.spend(usd=0.6)
+    assert not harness.spend()
 
 
 def test_a_resume_of_the_day_is_not_undone_by_the_next_session(tmp_path: Path) -> None:
-    desk = Desk(tmp_path, day=Caps(usd=1.0))
-    desk.spend(usd=2.0)
-    desk.db.swarm.resume(actor="test")
-    desk.spend(usd=0.3)
-    assert desk.db.spending.spent(Scope.DAY).usd == pytest.approx(0.3)
+    harness = Harness(tmp_path, day=Caps(usd=1.0))
+    harness.spend(usd=2.0)
+    harness.db.swarm.resume(actor="test")
+    harness.spend(usd=0.3)
+    assert harness.db.spending.spent(Scope.DAY).usd == pytest.approx(0.3)
 
 
 def test_the_first_session_of_unknown_cost_is_reported_under_a_budget_in_dollars(tmp_path: Path) -> None:
-    desk = Desk(tmp_path, task=Caps(usd=5.0))
+    harness = Harness(tmp_path, task=Caps(usd=5.0))
     for _ in range(2):
-        desk.db.spending.check(desk.spending, unpriced="new-model")
-    [(kind, data)] = desk.told()
+        harness.db.spending.check(harness.spending, unpriced="new-model")
+    [(kind, data)] = harness.told()
     assert (kind, data) == ("budget_cost_unknown", {"models": "new-model"})
-    desk.db.spending.begin_run()
-    desk.db.spending.check(desk.spending, unpriced="")
-    assert len(desk.told()) == 2
-    desk.db.spending.check(Budget(run=Caps(tokens=5)), unpriced="new-model")
-    assert len(desk.told()) == 2
+    harness.db.spending.begin_run()
+    harness.db.spending.check(harness.spending, unpriced="")
+    assert len(harness.told()) == 2
+    harness.db.spending.check(Budget(run=Caps(tokens=5)), unpriced="new-model")
+    assert len(harness.told()) == 2
 
 
 def test_only_a_pause_by_the_budget_of_the_day_ends_at_midnight(tmp_path: Path) -> None:
-    desk = Desk(tmp_path, run=Caps(usd=1.5), day=Caps(usd=1.0))
-    assert not desk.db.spending.only_until_midnight()
-    desk.spend(usd=1.2)
-    assert desk.db.spending.only_until_midnight()
-    desk.db.swarm.clear_flag("paused")
-    desk.spend(usd=1.2)
-    assert not desk.db.spending.only_until_midnight(), "the budget of the run is used up too"
-    desk.db.swarm.resume(actor="test")
-    desk.db.swarm.set_flag("paused", actor="anna")
-    assert not desk.db.spending.only_until_midnight()
+    harness = Harness(tmp_path, run=Caps(usd=1.5), day=Caps(usd=1.0))
+    assert not harness.db.spending.only_until_midnight()
+    harness.spend(usd=1.2)
+    assert harness.db.spending.only_until_midnight()
+    harness.db.swarm.clear_flag("paused")
+    harness.spend(usd=1.2)
+    assert not harness.db.spending.only_until_midnight(), "the budget of the run is used up too"
+    harness.db.swarm.resume(actor="test")
+    harness.db.swarm.set_flag("paused", actor="anna")
+    assert not harness.db.spending.only_until_midnight()
 
 
 def test_a_pause_by_a_budget_is_lifted_where_no_budget_is_stated_any_more(tmp_path: Path) -> None:
-    desk = Desk(tmp_path, run=Caps(usd=1.0))
-    desk.spend(usd=2.0)
-    assert not desk.spend()
-    desk.db.spending.check(Budget())
-    assert desk.spend()
+    harness = Harness(tmp_path, run=Caps(usd=1.0))
+    harness.spend(usd=2.0)
+    assert not harness.spend()
+    harness.db.spending.check(Budget())
+    assert harness.spend()
 
 
 @pytest.mark.parametrize(
@@ -226,52 +226,52 @@ def test_dollars_are_shown_to_the_cent_and_cents_more_exactly(value: float, text
 
 
 def test_a_pause_of_the_user_is_not_lifted_by_a_new_day(tmp_path: Path) -> None:
-    desk = Desk(tmp_path, day=Caps(usd=1.0))
-    desk.db.swarm.set_flag("paused", actor="anna")
-    desk.clock.pass_s(DAY_S)
-    desk.db.spending.check(desk.spending)
-    assert desk.db.swarm.flags()["paused"].actor == "anna"
+    harness = Harness(tmp_path, day=Caps(usd=1.0))
+    harness.db.swarm.set_flag("paused", actor="anna")
+    harness.clock.pass_s(DAY_S)
+    harness.db.spending.check(harness.spending)
+    assert harness.db.swarm.flags()["paused"].actor == "anna"
 
 
 def test_a_task_that_has_used_up_its_own_budget_is_held_instead_of_tried_again(tmp_path: Path) -> None:
-    desk = Desk(tmp_path, tasks=1, task=Caps(usd=1.0))
+    harness = Harness(tmp_path, tasks=1, task=Caps(usd=1.0))
     bad = failed(FailureClass.QUALITY)
-    desk.spend(usd=0.9, result=bad)
-    assert desk.status("t0") is Status.NOT_STARTED
-    desk.spend(usd=0.9, result=bad)
-    task = desk.task("t0")
+    harness.spend(usd=0.9, result=bad)
+    assert harness.status("t0") is Status.NOT_STARTED
+    harness.spend(usd=0.9, result=bad)
+    task = harness.task("t0")
     assert (task["status"], task["hold_reason"], task["last_error"]) == (Status.HELD, "budget", "used 1.80 of 1.00 USD")
-    assert [kind for kind, _ in desk.told()] == ["budget_warning", "budget_reached"]
-    carry_out_now(desk.db, Verb.RELEASE, "t0", {}, actor="test")
-    desk.spend(usd=0.5, result=bad)
-    assert desk.status("t0") is Status.NOT_STARTED
+    assert [kind for kind, _ in harness.told()] == ["budget_warning", "budget_reached"]
+    carry_out_now(harness.db, Verb.RELEASE, "t0", {}, actor="test")
+    harness.spend(usd=0.5, result=bad)
+    assert harness.status("t0") is Status.NOT_STARTED
 
 
 def test_a_task_that_passes_over_its_budget_is_completed(tmp_path: Path) -> None:
-    desk = Desk(tmp_path, tasks=1, task=Caps(usd=1.0))
-    desk.spend(usd=9.0)
-    assert desk.status("t0") is Status.COMPLETED
+    harness = Harness(tmp_path, tasks=1, task=Caps(usd=1.0))
+    harness.spend(usd=9.0)
+    assert harness.status("t0") is Status.COMPLETED
 
 
 def test_costs_are_added_up_by_task_model_route_and_day(tmp_path: Path) -> None:
-    desk = Desk(tmp_path)
-    desk.spend(usd=1.0, tokens=10)
-    desk.spend(usd=2.0, tokens=20)
-    keys = {by: [row["key"] for row in desk.db.spending.costs(by, limit=9)] for by in ("task", "model", "route")}
+    harness = Harness(tmp_path)
+    harness.spend(usd=1.0, tokens=10)
+    harness.spend(usd=2.0, tokens=20)
+    keys = {by: [row["key"] for row in harness.db.spending.costs(by, limit=9)] for by in ("task", "model", "route")}
     assert keys == {"task": ["t1", "t0"], "model": ["m"], "route": ["command"]}
-    [day] = desk.db.spending.costs("day", limit=9)
+    [day] = harness.db.spending.costs("day", limit=9)
     assert (day["cost_usd"], day["tokens"], day["sessions"]) == (3.0, 30, 2)
-    shown = desk.db.spending.shown()
+    shown = harness.db.spending.shown()
     assert shown["usd_last_hour"] == 3.0
     assert shown["caps"] == []
 
 
 def test_running_tasks_are_listed_with_their_own_caps_the_nearest_first(tmp_path: Path) -> None:
-    desk = Desk(tmp_path, tasks=3, task=Caps(usd=2.0))
-    running = [desk.start(f"worker-{number}") for number in range(3)]
+    harness = Harness(tmp_path, tasks=3, task=Caps(usd=2.0))
+    running = [harness.start(f"worker-{number}") for number in range(3)]
     for claim, usd in zip(running, (0.5, 1.5), strict=False):
-        session = desk.db.connection.value("SELECT id FROM sessions WHERE attempt = ?", (claim.attempt,))
-        desk.db.queue.close_session(session, closed(desk))
-        desk.db.queue.report_session(session, SessionReport(cost_usd=usd))
-    assert [(cap["task"], cap["share"]) for cap in desk.db.spending.of_running()] == [("t1", 0.75), ("t0", 0.25)]
-    assert [cap["used"] for cap in desk.db.spending.of_task(desk.task("t1")["seq"])] == [1.5]
+        session = harness.db.connection.value("SELECT id FROM sessions WHERE attempt = ?", (claim.attempt,))
+        harness.db.queue.close_session(session, closed(harness))
+        harness.db.queue.report_session(session, SessionReport(cost_usd=usd))
+    assert [(cap["task"], cap["share"]) for cap in harness.db.spending.of_running()] == [("t1", 0.75), ("t0", 0.25)]
+    assert [cap["used"] for cap in harness.db.spending.of_task(harness.task("t1")["seq"])] == [1.5]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from queue_desk import QueueDesk
+from queue_harness import QueueHarness
 
 from swarm_shared.database import TaskDatabase
 from swarm_shared.store.sql import SQL, split
@@ -26,8 +26,8 @@ def database(tmp_path: Path) -> TaskDatabase:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> QueueDesk:
-    return QueueDesk(tmp_path)
+def harness(tmp_path: Path) -> QueueHarness:
+    return QueueHarness(tmp_path)
 
 
 def plan_of(database: TaskDatabase, name: str) -> str:
@@ -99,10 +99,10 @@ def test_a_statement_name_may_not_occur_twice() -> None:
 
 
 @pytest.mark.parametrize(("name", "pick"), [("claim_task", "best.seq"), ("claim_landing", "t.seq")])
-def test_a_claim_repeats_its_guard_outside_the_pick(desk: QueueDesk, name: str, pick: str) -> None:
+def test_a_claim_repeats_its_guard_outside_the_pick(harness: QueueHarness, name: str, pick: str) -> None:
     """Two claims may pick the same row where more than one process writes at a time: the second must find it taken."""
-    desk.add("a")
-    desk.take()
+    harness.add("a")
+    harness.take()
     picked_before = re.sub(r"WHERE seq = \(.*LIMIT 1\)\n", "WHERE seq = 1\n", SQL[name], flags=re.DOTALL)
     assert pick not in picked_before
-    assert desk.db.connection.row(picked_before, Nothing()) is None
+    assert harness.db.connection.row(picked_before, Nothing()) is None

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from queue_desk import QueueDesk
+from queue_harness import QueueHarness
 
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.errors import DatabaseError, InputError
@@ -31,29 +31,29 @@ HOSTILE = "- [ ] \x1b[31mred\u202e \x00<script>alert(1)</script>\n" + "- [ ] " +
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[QueueDesk]:
-    desk = QueueDesk(tmp_path)
-    yield desk
-    desk.db.close()
+def harness(tmp_path: Path) -> Iterator[QueueHarness]:
+    harness = QueueHarness(tmp_path)
+    yield harness
+    harness.db.close()
 
 
-def ask(desk: QueueDesk, text: str, **how: Any) -> int:
+def ask(harness: QueueHarness, text: str, **how: Any) -> int:
     given = Text(text=text, **how)
-    return desk.db.control.request_import(text, given.argument(), actor="dashboard")
+    return harness.db.control.request_import(text, given.argument(), actor="dashboard")
 
 
-def carry_out(desk: QueueDesk, row: int, **how: Any) -> tuple[str, str | None]:
-    carry_out_import(desk.db, desk.db.control.get(row), by="reaper", **how)
-    return outcome(desk, row)
+def carry_out(harness: QueueHarness, row: int, **how: Any) -> tuple[str, str | None]:
+    carry_out_import(harness.db, harness.db.control.get(row), by="reaper", **how)
+    return outcome(harness, row)
 
 
-def outcome(desk: QueueDesk, row: int) -> tuple[str, str | None]:
-    found = desk.db.control.get(row)
+def outcome(harness: QueueHarness, row: int) -> tuple[str, str | None]:
+    found = harness.db.control.get(row)
     return found.status, found.result
 
 
-def test_the_report_accounts_for_every_line(desk: QueueDesk) -> None:
-    shown = report(desk.db, Text(text=CHECKLIST, name="TODO.md"))
+def test_the_report_accounts_for_every_line(harness: QueueHarness) -> None:
+    shown = report(harness.db, Text(text=CHECKLIST, name="TODO.md"))
     assert shown["format"] == "checklist"
     assert shown["counts"] == {"total": 2, "imported": 2, "updated": 0, "unchanged": 0, "skipped": 0}
     assert [(task["name"], task["status"], task["line"], task["phase"]) for task in shown["tasks"]] == [
@@ -67,27 +67,27 @@ def test_the_report_accounts_for_every_line(desk: QueueDesk) -> None:
         ("9", "text outside any task"),
     ]
     assert sum(shown["lines"].values()) == CHECKLIST.count("\n")
-    assert desk.db.tasks.counts() == {}, "a report changes nothing"
+    assert harness.db.tasks.counts() == {}, "a report changes nothing"
 
 
-def test_problems_come_with_their_lines(desk: QueueDesk) -> None:
-    shown = report(desk.db, Text(text="tasks:\n  - {id: a}\n  - {id: b, name: B, dependencies: [nope]}\n"))
+def test_problems_come_with_their_lines(harness: QueueHarness) -> None:
+    shown = report(harness.db, Text(text="tasks:\n  - {id: a}\n  - {id: b, name: B, dependencies: [nope]}\n"))
     assert [problem["line"] for problem in shown["problems"]] == [2, 3]
     assert (shown["problem_count"], shown["counts"]) == (2, None)
 
 
-def test_a_circle_through_the_queue_is_a_problem_too(desk: QueueDesk) -> None:
-    assert carry_out(desk, ask(desk, YAML))[0] == "done"
+def test_a_circle_through_the_queue_is_a_problem_too(harness: QueueHarness) -> None:
+    assert carry_out(harness, ask(harness, YAML))[0] == "done"
     circle = "tasks:\n  - {id: a, name: A, dependencies: [b]}\n"
-    message = report(desk.db, Text(text=circle))["problems"][0]["message"]
+    message = report(harness.db, Text(text=circle))["problems"][0]["message"]
     assert "b → a → b" in message
-    assert carry_out(desk, ask(desk, circle)) == ("refused", message)
+    assert carry_out(harness, ask(harness, circle)) == ("refused", message)
 
 
-def test_a_second_import_is_announced_as_what_it_is(desk: QueueDesk) -> None:
-    carry_out(desk, ask(desk, YAML))
+def test_a_second_import_is_announced_as_what_it_is(harness: QueueHarness) -> None:
+    carry_out(harness, ask(harness, YAML))
     changed = YAML.replace("name: B", "name: Better")
-    assert report(desk.db, Text(text=changed))["counts"] == {
+    assert report(harness.db, Text(text=changed))["counts"] == {
         "total": 2,
         "imported": 0,
         "updated": 1,
@@ -113,28 +113,28 @@ def test_a_second_import_is_announced_as_what_it_is(desk: QueueDesk) -> None:
         ("---\nid: task-1\ntitle: T\nstatus: To Do\n---\n", {"plan_format": "backlog.md"}, "backlog.md"),
     ],
 )
-def test_every_format_that_one_file_can_have(desk: QueueDesk, text: str, how: dict[str, Any], found: str) -> None:
-    shown = report(desk.db, Text(text=text, **how))
+def test_every_format_that_one_file_can_have(harness: QueueHarness, text: str, how: dict[str, Any], found: str) -> None:
+    shown = report(harness.db, Text(text=text, **how))
     assert (shown["format"], shown["problems"], shown["task_count"]) == (found, [], 1)
-    status, result = carry_out(desk, ask(desk, text, **how))
+    status, result = carry_out(harness, ask(harness, text, **how))
     assert (status, result) == ("done", "imported 1 of 1 tasks (0 updated, 0 unchanged, 0 skipped)")
 
 
-def test_columns_of_the_settings_are_kept_with_the_request(desk: QueueDesk) -> None:
+def test_columns_of_the_settings_are_kept_with_the_request(harness: QueueHarness) -> None:
     how = {"name": "plan.csv", "columns": {"Titel": "name"}}
-    assert report(desk.db, Text(text="Titel\nTu es\n", **how))["tasks"][0]["name"] == "Tu es"
-    assert carry_out(desk, ask(desk, "Titel\nTu es\n", **how))[0] == "done"
+    assert report(harness.db, Text(text="Titel\nTu es\n", **how))["tasks"][0]["name"] == "Tu es"
+    assert carry_out(harness, ask(harness, "Titel\nTu es\n", **how))[0] == "done"
 
 
-def test_hostile_text_is_only_text(desk: QueueDesk) -> None:
-    shown = report(desk.db, Text(text=HOSTILE, name="TODO.md"))
+def test_hostile_text_is_only_text(harness: QueueHarness) -> None:
+    shown = report(harness.db, Text(text=HOSTILE, name="TODO.md"))
     assert "\x00" not in str(shown["tasks"])
-    assert carry_out(desk, ask(desk, HOSTILE, name="TODO.md"))[0] in ("done", "refused")
+    assert carry_out(harness, ask(harness, HOSTILE, name="TODO.md"))[0] in ("done", "refused")
 
 
-def test_lists_are_bounded_and_counts_are_not(desk: QueueDesk) -> None:
+def test_lists_are_bounded_and_counts_are_not(harness: QueueHarness) -> None:
     many = "".join(f"- [ ] Task number {number}\n" for number in range(MAX_TASKS + 10))
-    shown = report(desk.db, Text(text=many, name="TODO.md"))
+    shown = report(harness.db, Text(text=many, name="TODO.md"))
     assert (len(shown["tasks"]), shown["task_count"]) == (MAX_TASKS, MAX_TASKS + 10)
 
 
@@ -150,48 +150,51 @@ def test_lists_are_bounded_and_counts_are_not(desk: QueueDesk) -> None:
         (Text(text="x", plan_format="docx"), "unknown format"),
     ],
 )
-def test_what_cannot_be_imported_is_refused_in_words(desk: QueueDesk, given: Text, said: str) -> None:
+def test_what_cannot_be_imported_is_refused_in_words(harness: QueueHarness, given: Text, said: str) -> None:
     with pytest.raises(InputError, match=said):
-        report(desk.db, given)
+        report(harness.db, given)
 
 
 # ───── the request ─────
 
 
-def test_the_text_is_kept_until_the_request_has_its_outcome(desk: QueueDesk) -> None:
-    row = ask(desk, YAML)
-    assert desk.db.control.text(row) == YAML
-    assert carry_out(desk, row) == ("done", "imported 2 of 2 tasks (0 updated, 0 unchanged, 0 skipped)")
-    assert desk.db.control.text(row) is None
-    assert desk.status("b") is Status.BLOCKED
+def test_the_text_is_kept_until_the_request_has_its_outcome(harness: QueueHarness) -> None:
+    row = ask(harness, YAML)
+    assert harness.db.control.text(row) == YAML
+    assert carry_out(harness, row) == ("done", "imported 2 of 2 tasks (0 updated, 0 unchanged, 0 skipped)")
+    assert harness.db.control.text(row) is None
+    assert harness.status("b") is Status.BLOCKED
 
 
-def test_the_same_request_sent_twice_is_one(desk: QueueDesk) -> None:
+def test_the_same_request_sent_twice_is_one(harness: QueueHarness) -> None:
     rows = {
-        desk.db.control.request_import(text, {}, actor="dashboard", idempotency_key="k") for text in (YAML, CHECKLIST)
+        harness.db.control.request_import(text, {}, actor="dashboard", idempotency_key="k")
+        for text in (YAML, CHECKLIST)
     }
     assert len(rows) == 1
-    assert desk.db.control.text(rows.pop()) == YAML
+    assert harness.db.control.text(rows.pop()) == YAML
 
 
-def test_a_text_with_problems_changes_nothing_and_names_the_first(desk: QueueDesk) -> None:
-    status, result = carry_out(desk, ask(desk, "tasks:\n  - {id: a}\n  - {id: b}\n"))
+def test_a_text_with_problems_changes_nothing_and_names_the_first(harness: QueueHarness) -> None:
+    status, result = carry_out(harness, ask(harness, "tasks:\n  - {id: a}\n  - {id: b}\n"))
     assert status == "refused"
     assert str(result).startswith("line 2: ")
     assert str(result).endswith("(and 1 more problem)")
-    assert desk.db.tasks.counts() == {}
+    assert harness.db.tasks.counts() == {}
 
 
-def test_carried_out_twice_it_is_imported_once(desk: QueueDesk) -> None:
-    row = ask(desk, YAML)
-    carried = desk.db.control.get(row)
-    carry_out_import(desk.db, carried, by="reaper")
-    desk.db.definitions.edit("b", {"set": {"name": "Mine"}}, actor="me")
-    carry_out_import(desk.db, carried, by="reaper")
-    read = read_text(Text(text=YAML), desk.db)
-    assert not desk.db.imports.carry_out(read.tasks, source="x", actor="x", answers=Answers(control=row, by="reaper"))
-    assert desk.task("b")["name"] == "Mine"
-    assert desk.events().count("imported") == 1
+def test_carried_out_twice_it_is_imported_once(harness: QueueHarness) -> None:
+    row = ask(harness, YAML)
+    carried = harness.db.control.get(row)
+    carry_out_import(harness.db, carried, by="reaper")
+    harness.db.definitions.edit("b", {"set": {"name": "Mine"}}, actor="me")
+    carry_out_import(harness.db, carried, by="reaper")
+    read = read_text(Text(text=YAML), harness.db)
+    assert not harness.db.imports.carry_out(
+        read.tasks, source="x", actor="x", answers=Answers(control=row, by="reaper")
+    )
+    assert harness.task("b")["name"] == "Mine"
+    assert harness.events().count("imported") == 1
 
 
 class Killed(BaseException):
@@ -200,60 +203,64 @@ class Killed(BaseException):
 
 @pytest.mark.parametrize("late", [False, True])
 def test_an_import_that_died_while_it_became_visible_is_completed_with_its_outcome(
-    desk: QueueDesk, monkeypatch: pytest.MonkeyPatch, late: bool
+    harness: QueueHarness, monkeypatch: pytest.MonkeyPatch, late: bool
 ) -> None:
     monkeypatch.setattr(importing, "AT_ONCE_ROWS", 1)
-    row = ask(desk, YAML)
+    row = ask(harness, YAML)
     with monkeypatch.context() as patch:
 
         def die(*_: object) -> None:
             raise Killed
 
-        patch.setattr(desk.db.imports, "_publish", die)
+        patch.setattr(harness.db.imports, "_publish", die)
         with pytest.raises(Killed):
-            carry_out(desk, row)
-    with desk.db.connection.transaction():  # its process is gone
-        desk.db.connection.change("UPDATE imports SET pid_start = pid_start - 1")
-    assert outcome(desk, row)[0] == "pending"
-    with TaskDatabase(desk.path, clock=desk.clock) as later:
+            carry_out(harness, row)
+    with harness.db.connection.transaction():  # its process is gone
+        harness.db.connection.change("UPDATE imports SET pid_start = pid_start - 1")
+    assert outcome(harness, row)[0] == "pending"
+    with TaskDatabase(harness.path, clock=harness.clock) as later:
         carry_out_import(later, later.control.get(row), by="reaper", late=late)
-    assert outcome(desk, row) == ("done", "imported 2 of 2 tasks (0 updated, 0 unchanged, 0 skipped)")
-    assert desk.events().count("imported") == 1
+    assert outcome(harness, row) == ("done", "imported 2 of 2 tasks (0 updated, 0 unchanged, 0 skipped)")
+    assert harness.events().count("imported") == 1
 
 
-def test_one_that_only_began_is_not_imported_when_no_one_expects_it_any_more(desk: QueueDesk) -> None:
-    assert carry_out(desk, ask(desk, YAML), late=True)[0] == "expired"
-    assert desk.db.tasks.counts() == {}
+def test_one_that_only_began_is_not_imported_when_no_one_expects_it_any_more(harness: QueueHarness) -> None:
+    assert carry_out(harness, ask(harness, YAML), late=True)[0] == "expired"
+    assert harness.db.tasks.counts() == {}
 
 
-def test_trouble_with_the_database_leaves_the_request_open(desk: QueueDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trouble_with_the_database_leaves_the_request_open(
+    harness: QueueHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(*_: object, **__: object) -> None:
         raise DatabaseError("the disk is full")
 
-    monkeypatch.setattr(desk.db.imports, "carry_out", full)
-    row = ask(desk, YAML)
+    monkeypatch.setattr(harness.db.imports, "carry_out", full)
+    row = ask(harness, YAML)
     with pytest.raises(DatabaseError):
-        carry_out(desk, row)
-    assert outcome(desk, row)[0] == "pending"
+        carry_out(harness, row)
+    assert outcome(harness, row)[0] == "pending"
 
 
-def test_repeating_the_key_of_a_request_that_is_done_keeps_no_text(desk: QueueDesk) -> None:
-    row = desk.db.control.request_import(CHECKLIST, {}, actor="dashboard", idempotency_key="k")
-    desk.db.control.answer(row, "done", "imported", by="reaper")
-    assert desk.db.control.request_import(CHECKLIST, {}, actor="dashboard", idempotency_key="k") == row
-    assert desk.db.control.text(row) is None
+def test_repeating_the_key_of_a_request_that_is_done_keeps_no_text(harness: QueueHarness) -> None:
+    row = harness.db.control.request_import(CHECKLIST, {}, actor="dashboard", idempotency_key="k")
+    harness.db.control.answer(row, "done", "imported", by="reaper")
+    assert harness.db.control.request_import(CHECKLIST, {}, actor="dashboard", idempotency_key="k") == row
+    assert harness.db.control.text(row) is None
 
 
-def test_the_key_of_another_request_keeps_no_text(desk: QueueDesk) -> None:
-    row = desk.db.control.request(Verb.PAUSE, actor="dashboard", idempotency_key="k")
-    assert desk.db.control.request_import(CHECKLIST, {}, actor="dashboard", idempotency_key="k") == row
-    assert desk.db.control.text(row) is None
+def test_the_key_of_another_request_keeps_no_text(harness: QueueHarness) -> None:
+    row = harness.db.control.request(Verb.PAUSE, actor="dashboard", idempotency_key="k")
+    assert harness.db.control.request_import(CHECKLIST, {}, actor="dashboard", idempotency_key="k") == row
+    assert harness.db.control.text(row) is None
 
 
-def test_a_report_looks_up_only_the_ids_that_the_text_names(desk: QueueDesk, monkeypatch: pytest.MonkeyPatch) -> None:
-    desk.add("a", *(f"t{number}" for number in range(200)))
+def test_a_report_looks_up_only_the_ids_that_the_text_names(
+    harness: QueueHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    harness.add("a", *(f"t{number}" for number in range(200)))
     read = 0
-    kind = type(desk.db.connection)
+    kind = type(harness.db.connection)
     ask_for = kind.rows
 
     def counted(self: Any, *arguments: Any) -> Any:
@@ -264,6 +271,6 @@ def test_a_report_looks_up_only_the_ids_that_the_text_names(desk: QueueDesk, mon
 
     monkeypatch.setattr(kind, "rows", counted)
     text = "tasks:\n  - {id: a, name: other}\n  - {id: c, name: C, dependencies: [a, t7]}\n"
-    shown = report(desk.db, Text(text=text, plan_format="yaml"))
+    shown = report(harness.db, Text(text=text, plan_format="yaml"))
     assert (shown["counts"]["imported"], shown["counts"]["updated"]) == (1, 1)
     assert read <= 10

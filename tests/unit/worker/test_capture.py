@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dashboard_desk import DashboardDesk
-from queue_desk import failed
+from dashboard_harness import DashboardHarness
+from queue_harness import failed
 from secret_cases import ENVIRON, INNOCENT, MIXED, SECRETS, Case
 
 from swarm_dashboard.web.app import live_of
@@ -24,7 +24,7 @@ KEY = "sk-" + MIXED[:48]
 REDACTION = Redaction(ENVIRON)
 
 
-class Printing(DashboardDesk):
+class Printing(DashboardHarness):
     """A session that prints into pipes, and the pages on which it is looked at."""
 
     def __init__(self, folder: Path, *, limit_bytes: int = 10**8) -> None:
@@ -69,7 +69,7 @@ class Printing(DashboardDesk):
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Printing]:
+def harness(tmp_path: Path) -> Iterator[Printing]:
     made = Printing(tmp_path)
     yield made
     made.close()
@@ -79,77 +79,77 @@ def parts_of(case: Case) -> list[str]:
     return [line for line in case.secret.split("\n") if "KEY" not in line]
 
 
-def test_no_way_to_look_at_output_shows_a_secret(desk: Printing) -> None:
+def test_no_way_to_look_at_output_shows_a_secret(harness: Printing) -> None:
     for number, case in enumerate(SECRETS):
         half = len(case.text) // 2
-        desk.prints(f"\n{case.text[:half]}")
-        desk.pass_s((0.0, FLUSH_S, 2 * QUIET_S)[number % 3])
-        desk.prints(f"{case.text[half:]}\n")
-        desk.pass_s(FLUSH_S)
-    desk.finish()
-    count = desk.ask("/lines")["total"]
+        harness.prints(f"\n{case.text[:half]}")
+        harness.pass_s((0.0, FLUSH_S, 2 * QUIET_S)[number % 3])
+        harness.prints(f"{case.text[half:]}\n")
+        harness.pass_s(FLUSH_S)
+    harness.finish()
+    count = harness.ask("/lines")["total"]
     shown = {
-        "database": desk.stored(),
-        "read for its result": desk.capture.stdout.text(),
-        "log": "".join(piece["text"] for piece in desk.ask(limit=10**6)["pieces"]),
+        "database": harness.stored(),
+        "read for its result": harness.capture.stdout.text(),
+        "log": "".join(piece["text"] for piece in harness.ask(limit=10**6)["pieces"]),
         "lines": "\n".join(
-            line["text"] for first in range(0, count, 400) for line in desk.ask("/lines", first=first)["lines"]
+            line["text"] for first in range(0, count, 400) for line in harness.ask("/lines", first=first)["lines"]
         ),
     }
     for way, text in shown.items():
         assert text.count(MARK) >= len(SECRETS), way
         assert [part for case in SECRETS for part in parts_of(case) if part in text] == [], way
-    assert [part for case in SECRETS for part in parts_of(case) if desk.ask("/search", q=part[:300])["hits"]] == []
+    assert [part for case in SECRETS for part in parts_of(case) if harness.ask("/search", q=part[:300])["hits"]] == []
 
 
-def test_what_is_no_secret_is_stored_as_it_was_printed(desk: Printing) -> None:
+def test_what_is_no_secret_is_stored_as_it_was_printed(harness: Printing) -> None:
     text = "\n".join(INNOCENT) + "\n"
     for start in range(0, len(text), 7):
-        desk.prints(text[start : start + 7])
-        desk.pass_s(QUIET_S if start % 21 == 0 else 0.0)
-    desk.finish()
-    assert desk.stored() == text
+        harness.prints(text[start : start + 7])
+        harness.pass_s(QUIET_S if start % 21 == 0 else 0.0)
+    harness.finish()
+    assert harness.stored() == text
 
 
 @pytest.mark.parametrize("cut", range(1, len(KEY), 5))
-def test_a_secret_that_is_being_written_is_not_shown_in_halves(desk: Printing, cut: int) -> None:
-    desk.prints(f"before {KEY[:cut]}")
-    desk.pass_s(FLUSH_S)
-    desk.pass_s(QUIET_S)
-    assert KEY[:4] not in desk.stored()
-    assert desk.last_line() == "before"
-    desk.prints(f"{KEY[cut:]} after\n")
-    desk.pass_s(FLUSH_S)
-    assert desk.stored() == f"before {MARK} after\n"
-    assert desk.last_line() == f"before {MARK} after"
+def test_a_secret_that_is_being_written_is_not_shown_in_halves(harness: Printing, cut: int) -> None:
+    harness.prints(f"before {KEY[:cut]}")
+    harness.pass_s(FLUSH_S)
+    harness.pass_s(QUIET_S)
+    assert KEY[:4] not in harness.stored()
+    assert harness.last_line() == "before"
+    harness.prints(f"{KEY[cut:]} after\n")
+    harness.pass_s(FLUSH_S)
+    assert harness.stored() == f"before {MARK} after\n"
+    assert harness.last_line() == f"before {MARK} after"
 
 
-def test_a_secret_with_an_error_between_its_halves_is_redacted(desk: Printing) -> None:
-    desk.prints(f"one\nkey {KEY[:20]}")
-    desk.prints("a warning\n", stream=2)
-    desk.prints(f"{KEY[20:]}\ntwo\n")
-    desk.pass_s(FLUSH_S)
-    assert desk.stored() == f"one\na warning\nkey {MARK}\ntwo\n"
+def test_a_secret_with_an_error_between_its_halves_is_redacted(harness: Printing) -> None:
+    harness.prints(f"one\nkey {KEY[:20]}")
+    harness.prints("a warning\n", stream=2)
+    harness.prints(f"{KEY[20:]}\ntwo\n")
+    harness.pass_s(FLUSH_S)
+    assert harness.stored() == f"one\na warning\nkey {MARK}\ntwo\n"
 
 
-def test_the_two_streams_keep_their_order(desk: Printing) -> None:
+def test_the_two_streams_keep_their_order(harness: Printing) -> None:
     for number in range(3):
-        desk.prints(f"out {number}\n")
-        desk.prints(f"err {number}\n", stream=2)
-    desk.pass_s(FLUSH_S)
-    assert desk.stored() == "".join(f"out {n}\nerr {n}\n" for n in range(3))
+        harness.prints(f"out {number}\n")
+        harness.prints(f"err {number}\n", stream=2)
+    harness.pass_s(FLUSH_S)
+    assert harness.stored() == "".join(f"out {n}\nerr {n}\n" for n in range(3))
 
 
-def test_an_answer_with_a_secret_can_still_be_read(desk: Printing) -> None:
+def test_an_answer_with_a_secret_can_still_be_read(harness: Printing) -> None:
     answer = {
         "status": "success",
         "summary": f"I set DB_PASSWORD=tr0ub4dor-3 and {KEY}",
         "token": MIXED,
         "tokens": 1234,
     }
-    desk.prints(json.dumps(answer))
-    desk.finish()
-    read = json.loads(desk.capture.stdout.text())
+    harness.prints(json.dumps(answer))
+    harness.finish()
+    read = json.loads(harness.capture.stdout.text())
     assert read == {
         "status": "success",
         "summary": f"I set DB_PASSWORD={MARK} and {MARK}",
@@ -159,40 +159,40 @@ def test_an_answer_with_a_secret_can_still_be_read(desk: Printing) -> None:
 
 
 def test_where_output_was_dropped_no_half_of_a_secret_is_left(tmp_path: Path) -> None:
-    desk = Printing(tmp_path, limit_bytes=4000)
+    harness = Printing(tmp_path, limit_bytes=4000)
     for number in range(300):
-        desk.prints("." * (number % 70) + f" {KEY} line\n")
-        desk.pass_s(FLUSH_S)
-    desk.finish()
-    desk.close()
-    assert "line" in desk.stored()
-    assert KEY[3:12] not in desk.stored()
+        harness.prints("." * (number % 70) + f" {KEY} line\n")
+        harness.pass_s(FLUSH_S)
+    harness.finish()
+    harness.close()
+    assert "line" in harness.stored()
+    assert KEY[3:12] not in harness.stored()
 
 
 def test_much_output_at_once_is_stored_in_pieces_of_which_the_last_are_kept(tmp_path: Path) -> None:
-    desk = Printing(tmp_path, limit_bytes=200_000)
+    harness = Printing(tmp_path, limit_bytes=200_000)
     for number in range(20_000):
-        desk.prints(f"line {number} of a great many\n")
-    desk.finish()
-    desk.close()
-    assert desk.stored().startswith("line 0 ")
-    assert desk.stored().endswith("line 19999 of a great many\n")
-    assert len(desk.stored()) < 400_000
+        harness.prints(f"line {number} of a great many\n")
+    harness.finish()
+    harness.close()
+    assert harness.stored().startswith("line 0 ")
+    assert harness.stored().endswith("line 19999 of a great many\n")
+    assert len(harness.stored()) < 400_000
 
 
-def test_a_session_that_is_silent_wants_nothing_stored(desk: Printing) -> None:
-    assert desk.capture.flush_due_in(desk.now) is None
-    desk.prints("half a line")
-    assert desk.capture.flush_due_in(desk.now) == FLUSH_S
-    desk.pass_s(FLUSH_S)
-    assert desk.capture.flush_due_in(desk.now) == QUIET_S - FLUSH_S
-    desk.pass_s(QUIET_S)
-    assert desk.stored() == "half a "
-    assert desk.capture.flush_due_in(desk.now) is None
+def test_a_session_that_is_silent_wants_nothing_stored(harness: Printing) -> None:
+    assert harness.capture.flush_due_in(harness.now) is None
+    harness.prints("half a line")
+    assert harness.capture.flush_due_in(harness.now) == FLUSH_S
+    harness.pass_s(FLUSH_S)
+    assert harness.capture.flush_due_in(harness.now) == QUIET_S - FLUSH_S
+    harness.pass_s(QUIET_S)
+    assert harness.stored() == "half a "
+    assert harness.capture.flush_due_in(harness.now) is None
 
 
 @pytest.mark.parametrize("case", SECRETS, ids=lambda case: case.text[:40])
-def test_no_result_holds_a_secret(desk: Printing, case: Case) -> None:
+def test_no_result_holds_a_secret(harness: Printing, case: Case) -> None:
     told = failed(
         FailureClass.QUALITY,
         f"it said: {case.text}",
@@ -201,11 +201,12 @@ def test_no_result_holds_a_secret(desk: Printing, case: Case) -> None:
         validator_result={"verdict": "FAIL", "critical_issues": [{"what": case.text}]},
         must_fix=(case.text,),
     )
-    desk.settle(desk.attempt, told.redacted(REDACTION))
+    harness.settle(harness.attempt, told.redacted(REDACTION))
     shown = {
-        path: desk.get(path).get_data(as_text=True) for path in ("/api/tasks/1", "/api/log", "/api/tasks/1/next-prompt")
+        path: harness.get(path).get_data(as_text=True)
+        for path in ("/api/tasks/1", "/api/log", "/api/tasks/1/next-prompt")
     }
-    shown["database"] = json.dumps([desk.db.tasks.attempts(1), desk.db.events.newest(100)], default=str)
+    shown["database"] = json.dumps([harness.db.tasks.attempts(1), harness.db.events.newest(100)], default=str)
     for part in parts_of(case):
         written = json.dumps(part)[1:-1]
         assert [way for way, text in shown.items() if written in text] == []
@@ -213,7 +214,7 @@ def test_no_result_holds_a_secret(desk: Printing, case: Case) -> None:
     assert MARK in shown["/api/tasks/1/next-prompt"]
 
 
-def test_what_you_wrote_yourself_is_redacted_where_it_is_shown(desk: Printing) -> None:
-    desk.post("/api/tasks/1/reject", {"note": f"use {KEY}"})
-    assert KEY not in desk.get("/api/control").get_data(as_text=True)
-    assert desk.db.control.newest(limit=1)[0].argument["note"] == f"use {KEY}"  # the agent has to get it
+def test_what_you_wrote_yourself_is_redacted_where_it_is_shown(harness: Printing) -> None:
+    harness.post("/api/tasks/1/reject", {"note": f"use {KEY}"})
+    assert KEY not in harness.get("/api/control").get_data(as_text=True)
+    assert harness.db.control.newest(limit=1)[0].argument["note"] == f"use {KEY}"  # the agent has to get it

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
-from repositories import Desk
+from repositories import Harness
 from scripted_engine import IDENTITY, ScriptedEngine
 from scripted_worker import PASS, SUCCESS, Play, ScriptedWorker
 
@@ -43,7 +43,7 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ScriptedEngine:
 @pytest.fixture
 def worker(tmp_path: Path, engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch) -> ScriptedWorker:
     """With a landed task, whose worktree is cleaned up next; the command copies what is stored about its container."""
-    sandbox = Desk(tmp_path / "repository")
+    sandbox = Harness(tmp_path / "repository")
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(sandbox.settings))
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
     stored = tmp_path / "tasks.db.swarm" / "worktree-runs"

@@ -6,26 +6,26 @@ import os
 import subprocess
 from pathlib import Path
 
-from queue_desk import QueueDesk
+from queue_harness import QueueHarness
 
 from swarm_worker.lease import Appetite, Heart
 
 
 def test_a_heartbeat_reports_what_the_whole_tree_uses(tmp_path: Path) -> None:
-    desk = QueueDesk(tmp_path)
-    claimant = desk.claimant()
+    harness = QueueHarness(tmp_path)
+    claimant = harness.claimant()
     heart = Heart(
-        desk.db.workers, desk.clock, run=claimant.run, heartbeat_s=0.0, lease_s=60, now=lambda: 1000.0
+        harness.db.workers, harness.clock, run=claimant.run, heartbeat_s=0.0, lease_s=60, now=lambda: 1000.0
     )  # all at once
-    [worker] = desk.db.workers.shown()
+    [worker] = harness.db.workers.shown()
     assert worker["tree_rss_bytes"] is None
     heart.beat_if_due()
-    [worker] = desk.db.workers.shown()
+    [worker] = harness.db.workers.shown()
     assert worker["tree_processes"] >= 1
     assert worker["tree_rss_bytes"] > 10 * 1024 * 1024  # an interpreter is not smaller
     assert worker["tree_cpu_share"] is None  # known from the second look on
     heart.beat_if_due()
-    [again] = desk.db.workers.shown()
+    [again] = harness.db.workers.shown()
     assert again["tree_rss_bytes"] == worker["tree_rss_bytes"]  # not looked up again within a moment
 
 

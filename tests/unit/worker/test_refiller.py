@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from repositories import Desk
+from repositories import Harness
 
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.models import TaskSpec
@@ -28,8 +28,8 @@ class Room:
     """A repository with waiting tasks, and an idle worker whose time and disk the test sets."""
 
     def __init__(self, folder: Path) -> None:
-        self.desk = Desk(folder, files={f"lib/{n}.txt": f"{n}\n" for n in range(40)})
-        Integration(repository=self.desk.repo).begin(self.desk.base)
+        self.harness = Harness(folder, files={f"lib/{n}.txt": f"{n}\n" for n in range(40)})
+        Integration(repository=self.harness.repo).begin(self.harness.base)
         self.db = TaskDatabase(folder / "tasks.db")
         self.add(3)
         self.now, self.free = 100.0, 10 * LEAST_FREE
@@ -45,7 +45,7 @@ class Room:
             trees or self.trees(),
             least_free_bytes=LEAST_FREE,
             must_yield=lambda: self.busy(),
-            tip=lambda: self.desk.base,
+            tip=lambda: self.harness.base,
             clock=lambda: self.now,
             free_bytes=lambda: self.free,
         )
@@ -55,17 +55,17 @@ class Room:
             self.commands.append(command)
             return run(command, **how)
 
-        git = replace(self.desk.repo.git, run=noted)
-        return TaskWorktrees(replace(self.desk.repo, git=git), self.desk.trees.root)
+        git = replace(self.harness.repo.git, run=noted)
+        return TaskWorktrees(replace(self.harness.repo, git=git), self.harness.trees.root)
 
     def spares(self) -> int:
-        return len(self.desk.trees.spares.paths())
+        return len(self.harness.trees.spares.paths())
 
     def is_whole(self) -> bool:
         """Git knows the user's checkout and the spares, and nothing lies beside them."""
-        listed = {listed.path for listed in list_worktrees(self.desk.repo.git)[1:]}
-        filling = Filling(self.desk.repo, self.desk.trees.spares)
-        return listed == set(self.desk.trees.spares.paths()) and filling.is_clear()
+        listed = {listed.path for listed in list_worktrees(self.harness.repo.git)[1:]}
+        filling = Filling(self.harness.repo, self.harness.trees.spares)
+        return listed == set(self.harness.trees.spares.paths()) and filling.is_clear()
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_an_idle_worker_makes_the_spares_that_are_allowed(room: Room) -> None:
     assert not refiller.run_once(2)
     assert room.spares() == 2
     assert room.is_whole()
-    opened = room.desk.open("t1")
+    opened = room.harness.open("t1")
     assert room.spares() == 1
     assert opened.checkout.git.items("status", "--porcelain", "-z", "--ignored") == ()
 
@@ -190,11 +190,11 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_disk_that_is_really_full_leaves_no_half_made_spare(room: Room, small_disk: Path) -> None:
-    room.desk.commit({f"big/{n}.bin": os.urandom(100_000) for n in range(20)})
-    room.desk.base = room.desk.sha("HEAD")
-    trees = TaskWorktrees(room.desk.repo, small_disk / "worktrees")
+    room.harness.commit({f"big/{n}.bin": os.urandom(100_000) for n in range(20)})
+    room.harness.base = room.harness.sha("HEAD")
+    trees = TaskWorktrees(room.harness.repo, small_disk / "worktrees")
     assert not idle_for_long(room, room.refiller(trees))
     assert trees.spares.paths() == ()
-    assert Filling(room.desk.repo, trees.spares).is_clear()
-    assert len(list_worktrees(room.desk.repo.git)) == 1
-    room.desk.git("fsck", "--no-dangling")
+    assert Filling(room.harness.repo, trees.spares).is_clear()
+    assert len(list_worktrees(room.harness.repo.git)) == 1
+    room.harness.git("fsck", "--no-dangling")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from repositories import Desk
+from repositories import Harness
 from scripted_worker import HANGS, PASS, SUCCESS, Play, ScriptedWorker
 
 from swarm_shared.carry_out import carry_out_now
@@ -19,15 +19,15 @@ APPROVED = Play(answer=PASS)
 
 
 @pytest.fixture
-def sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    made = Desk(tmp_path / "repository")
+def sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Harness:
+    made = Harness(tmp_path / "repository")
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(made.settings))
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
     return made
 
 
 @pytest.fixture
-def worker(tmp_path: Path, sandbox: Desk) -> ScriptedWorker:
+def worker(tmp_path: Path, sandbox: Harness) -> ScriptedWorker:
     made = ScriptedWorker(tmp_path, {"gate": ("make check",)}, sandbox)
     made.add()
     return made
@@ -37,7 +37,7 @@ def building(worker: ScriptedWorker, name: str = "b.txt") -> Play:
     return Play(answer=SUCCESS, meanwhile=[(0.5, worker.writes(name))])
 
 
-def test_what_passed_lands_before_anything_new_is_claimed(worker: ScriptedWorker, sandbox: Desk) -> None:
+def test_what_passed_lands_before_anything_new_is_claimed(worker: ScriptedWorker, sandbox: Harness) -> None:
     worker.add("b")
     worker.round(building(worker), APPROVED)
     assert worker.status() is Status.APPROVED
@@ -48,7 +48,7 @@ def test_what_passed_lands_before_anything_new_is_claimed(worker: ScriptedWorker
 
 
 def test_a_failing_gate_keeps_work_off_the_branch_and_the_retry_knows_why(
-    worker: ScriptedWorker, sandbox: Desk
+    worker: ScriptedWorker, sandbox: Harness
 ) -> None:
     worker.round(building(worker), APPROVED)
     passes_on_the_base = Play()
@@ -73,7 +73,7 @@ def test_a_gate_that_fails_without_the_work_stops_the_queue_and_costs_no_task(wo
     assert len(worker.tree.started) == started
 
 
-def test_a_cancel_during_the_gate_keeps_it_off_the_branch(worker: ScriptedWorker, sandbox: Desk) -> None:
+def test_a_cancel_during_the_gate_keeps_it_off_the_branch(worker: ScriptedWorker, sandbox: Harness) -> None:
     worker.round(building(worker), APPROVED)
     cancel = worker.others_do(lambda: worker.db.control.request(Verb.CANCEL, "a", actor="anna"))
     worker.round(replace(HANGS, meanwhile=[(1.0, cancel)]))
@@ -81,14 +81,14 @@ def test_a_cancel_during_the_gate_keeps_it_off_the_branch(worker: ScriptedWorker
     assert "b.txt" not in sandbox.files(INTEGRATION)
 
 
-def test_the_work_of_a_killed_agent_is_a_commit(worker: ScriptedWorker, sandbox: Desk) -> None:
+def test_the_work_of_a_killed_agent_is_a_commit(worker: ScriptedWorker, sandbox: Harness) -> None:
     kill = worker.others_do(lambda: worker.db.control.request(Verb.KILL, "a", actor="anna"))
     worker.round(replace(HANGS, meanwhile=[(0.5, worker.writes("half.txt")), (1.0, kill)]))
     assert worker.status() is Status.HELD
     assert "half.txt" in sandbox.files(str(worker.attempts()[0]["head_sha"]))
 
 
-def test_what_a_check_or_the_validator_writes_does_not_land(worker: ScriptedWorker, sandbox: Desk) -> None:
+def test_what_a_check_or_the_validator_writes_does_not_land(worker: ScriptedWorker, sandbox: Harness) -> None:
     validating = Play(answer=PASS, meanwhile=[(0.5, worker.writes("notes.txt"))])
     worker.round(building(worker), validating)
     warnings = [check["output"] for check in worker.attempts()[0]["check_results"] if check.get("warning")]
@@ -101,7 +101,7 @@ def test_what_a_check_or_the_validator_writes_does_not_land(worker: ScriptedWork
 
 
 @pytest.fixture
-def batching(tmp_path: Path, sandbox: Desk) -> ScriptedWorker:
+def batching(tmp_path: Path, sandbox: Harness) -> ScriptedWorker:
     return ScriptedWorker(tmp_path, {"gate": ("make check",), "gate_batch": 4}, sandbox)
 
 
@@ -124,7 +124,7 @@ def gate_runs(worker: ScriptedWorker) -> int:
 
 
 def test_one_run_of_the_gate_lands_every_task_of_a_batch(
-    batching: ScriptedWorker, sandbox: Desk, monkeypatch: pytest.MonkeyPatch
+    batching: ScriptedWorker, sandbox: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     approve(batching, monkeypatch, a="a.txt", b="b.txt", c="c.txt")
     for _ in range(3):
@@ -136,7 +136,7 @@ def test_one_run_of_the_gate_lands_every_task_of_a_batch(
 
 
 def test_a_failing_batch_is_halved_and_only_the_task_at_fault_is_sent_back(
-    batching: ScriptedWorker, sandbox: Desk, monkeypatch: pytest.MonkeyPatch
+    batching: ScriptedWorker, sandbox: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     approve(batching, monkeypatch, a="a.txt", b="b.txt", c="bad.txt", d="d.txt")
     fails, passes, base_passes = Play(exit_code=1), Play(), Play()
@@ -151,7 +151,7 @@ def test_a_failing_batch_is_halved_and_only_the_task_at_fault_is_sent_back(
 
 
 def test_a_task_that_is_cancelled_out_of_a_batch_makes_the_gate_run_again(
-    batching: ScriptedWorker, sandbox: Desk, monkeypatch: pytest.MonkeyPatch
+    batching: ScriptedWorker, sandbox: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     approve(batching, monkeypatch, a="a.txt", b="b.txt", c="c.txt")
     batching.round()
@@ -162,7 +162,7 @@ def test_a_task_that_is_cancelled_out_of_a_batch_makes_the_gate_run_again(
 
 
 def test_work_that_conflicts_is_left_out_of_a_batch(
-    batching: ScriptedWorker, sandbox: Desk, monkeypatch: pytest.MonkeyPatch
+    batching: ScriptedWorker, sandbox: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     approve(batching, monkeypatch, a="one.txt", c="c.txt")
     with monkeypatch.context() as held_back:

@@ -63,7 +63,7 @@ def test_an_engine_that_starts_nothing_costs_no_attempt_and_holds_the_queue(work
     task = worker.task()
     assert (task["status"], task["failures"], task["crashes"]) == (Status.NOT_STARTED, 0, 0)
     assert worker.db.swarm.flags()[RUNNER_DOWN].reason == "runner podman: Error: image not known"
-    assert worker.desk.claim() is None
+    assert worker.harness.claim() is None
     worker.db.swarm.resume(actor="anna")
     worker.round(BUILT, APPROVED)
     assert worker.status() is Status.COMPLETED

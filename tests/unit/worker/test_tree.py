@@ -12,136 +12,136 @@ from pathlib import Path
 
 import pytest
 import trees
-from tree_desk import Desk, open_desk
+from tree_harness import Harness, open_harness
 
 from swarm_worker.processes.session_tree import CannotStart, Exited, Gone
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    with open_desk(tmp_path) as desk:
-        yield desk
+def harness(tmp_path: Path) -> Iterator[Harness]:
+    with open_harness(tmp_path) as harness:
+        yield harness
 
 
 def sh(script: str) -> tuple[str, ...]:
     return ("/bin/sh", "-c", script)
 
 
-def ended(desk: Desk, *argv: str, **how: object) -> Exited:
+def ended(harness: Harness, *argv: str, **how: object) -> Exited:
     """Start a process and wait for its end, and for that of what it left."""
-    desk.start(*argv, **how)  # type: ignore[arg-type]
-    end = desk.wait(Exited)
+    harness.start(*argv, **how)  # type: ignore[arg-type]
+    end = harness.wait(Exited)
     if not end.alone:
-        desk.kill()
-        desk.wait(Gone)
+        harness.kill()
+        harness.wait(Gone)
     return end
 
 
-def test_every_exit_code_is_reported_truthfully(desk: Desk) -> None:
-    ends = [ended(desk, *sh(f"exit {code}")) for code in range(256)]
+def test_every_exit_code_is_reported_truthfully(harness: Harness) -> None:
+    ends = [ended(harness, *sh(f"exit {code}")) for code in range(256)]
     assert [end.exit_code for end in ends] == list(range(256))
     assert {end.signal for end in ends} == {None}
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGSEGV, signal.SIGPIPE, signal.SIGINT])
-def test_a_killed_process_never_counts_as_exit_zero(desk: Desk, number: signal.Signals) -> None:
-    end = ended(desk, *sh(f"kill -{int(number)} $$; sleep 100"))
+def test_a_killed_process_never_counts_as_exit_zero(harness: Harness, number: signal.Signals) -> None:
+    end = ended(harness, *sh(f"kill -{int(number)} $$; sleep 100"))
     assert (end.exit_code, end.signal) == (None, number)
 
 
-def test_two_hundred_in_a_row_keep_their_own_status_among_orphans_that_end(desk: Desk) -> None:
+def test_two_hundred_in_a_row_keep_their_own_status_among_orphans_that_end(harness: Harness) -> None:
     for number in range(200):
         # The orphan ends at about the same time, and is waited for too.
-        assert ended(desk, *sh(f"(exit 99) & exit {number}")).exit_code == number
+        assert ended(harness, *sh(f"(exit 99) & exit {number}")).exit_code == number
 
 
-def test_an_end_that_leaves_nothing_says_so(desk: Desk) -> None:
-    assert ended(desk, "/bin/true").alone
+def test_an_end_that_leaves_nothing_says_so(harness: Harness) -> None:
+    assert ended(harness, "/bin/true").alone
 
 
-def test_an_end_that_leaves_an_orphan_says_so(desk: Desk) -> None:
-    assert not ended(desk, *sh("sleep 100 & exit 0")).alone
+def test_an_end_that_leaves_an_orphan_says_so(harness: Harness) -> None:
+    assert not ended(harness, *sh("sleep 100 & exit 0")).alone
 
 
-def test_an_orphan_that_holds_standard_output_does_not_delay_the_end(tmp_path: Path, desk: Desk) -> None:
+def test_an_orphan_that_holds_standard_output_does_not_delay_the_end(tmp_path: Path, harness: Harness) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     readable = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     os.set_blocking(readable, True)
-    desk.start(*sh("sleep 100 & echo done"), out=str(pipe))
-    assert desk.wait(Exited).exit_code == 0
+    harness.start(*sh("sleep 100 & echo done"), out=str(pipe))
+    assert harness.wait(Exited).exit_code == 0
     assert os.read(readable, 100) == b"done\n"
-    desk.kill()
-    desk.wait(Gone)
+    harness.kill()
+    harness.wait(Gone)
     assert os.read(readable, 100) == b"", "the descriptors we gave away are still open somewhere"
     os.close(readable)
 
 
-def test_descriptors_do_not_leak_into_a_started_process(desk: Desk) -> None:
-    ended(desk, "/bin/ls", "/proc/self/fd")
-    assert desk.output().split() == ["0", "1", "2", "3"]  # 3 is the folder that ls reads
+def test_descriptors_do_not_leak_into_a_started_process(harness: Harness) -> None:
+    ended(harness, "/bin/ls", "/proc/self/fd")
+    assert harness.output().split() == ["0", "1", "2", "3"]  # 3 is the folder that ls reads
 
 
 def test_descriptors_that_the_worker_itself_was_given_are_not_handed_on(tmp_path: Path) -> None:
     readable, writable = os.pipe()
     os.set_inheritable(writable, True)
     try:
-        with open_desk(tmp_path) as desk:
-            ended(desk, "/bin/ls", "/proc/self/fd")
-            assert desk.output().split() == ["0", "1", "2", "3"]
+        with open_harness(tmp_path) as harness:
+            ended(harness, "/bin/ls", "/proc/self/fd")
+            assert harness.output().split() == ["0", "1", "2", "3"]
     finally:
         os.close(readable)
         os.close(writable)
 
 
-def test_no_descriptor_of_a_started_process_is_kept(desk: Desk) -> None:
+def test_no_descriptor_of_a_started_process_is_kept(harness: Harness) -> None:
     def held() -> list[str]:
-        return sorted(os.listdir(f"/proc/{desk.pid}/fd"), key=int)
+        return sorted(os.listdir(f"/proc/{harness.pid}/fd"), key=int)
 
-    ended(desk, "/bin/true")
+    ended(harness, "/bin/true")
     before = held()
     for _ in range(20):
-        ended(desk, "/bin/true")
+        ended(harness, "/bin/true")
     with pytest.raises(CannotStart):
-        desk.start("/nowhere")
+        harness.start("/nowhere")
     assert held() == before
 
 
 def test_a_started_process_ignores_and_blocks_no_signal(tmp_path: Path) -> None:
     before = signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     try:
-        with open_desk(tmp_path) as desk:
-            ended(desk, "/bin/grep", "-E", "SigIgn|SigBlk", "/proc/self/status")
-            masks = [line.split()[1] for line in desk.output().splitlines()]
+        with open_harness(tmp_path) as harness:
+            ended(harness, "/bin/grep", "-E", "SigIgn|SigBlk", "/proc/self/status")
+            masks = [line.split()[1] for line in harness.output().splitlines()]
             # Every posix_spawn of glibc leaves its own two internal signals, 32 and 33, ignored.
             assert [int(mask, 16) & ~(0b11 << 31) for mask in masks] == [0, 0]
     finally:
         signal.signal(signal.SIGUSR1, before)
 
 
-def test_a_started_process_has_its_own_session_and_working_directory(tmp_path: Path, desk: Desk) -> None:
-    before = os.readlink(f"/proc/{desk.pid}/cwd")
-    pid = desk.start(*sh("pwd; sleep 100"), cwd=str(tmp_path))
+def test_a_started_process_has_its_own_session_and_working_directory(tmp_path: Path, harness: Harness) -> None:
+    before = os.readlink(f"/proc/{harness.pid}/cwd")
+    pid = harness.start(*sh("pwd; sleep 100"), cwd=str(tmp_path))
     assert os.getsid(pid) == os.getpgid(pid) == pid
     assert os.readlink(f"/proc/{pid}/cwd") == str(tmp_path)
-    assert os.readlink(f"/proc/{desk.pid}/cwd") == before
+    assert os.readlink(f"/proc/{harness.pid}/cwd") == before
 
 
-def test_a_large_environment_arrives_whole(desk: Desk) -> None:
+def test_a_large_environment_arrives_whole(harness: Harness) -> None:
     env = {f"LARGE_{number}": "x" * 100_000 for number in range(5)}
-    assert ended(desk, "/usr/bin/env", env=env).exit_code == 0
-    assert desk.output() == "".join(f"{name}={value}\n" for name, value in env.items())
+    assert ended(harness, "/usr/bin/env", env=env).exit_code == 0
+    assert harness.output() == "".join(f"{name}={value}\n" for name, value in env.items())
 
 
-def test_text_that_is_no_utf8_passes_unchanged(desk: Desk) -> None:
+def test_text_that_is_no_utf8_passes_unchanged(harness: Harness) -> None:
     odd = os.fsdecode(b"\xff\xfe")
-    assert ended(desk, *sh('test "$ODD" = "$1"'), "sh", odd, env={"ODD": odd}).exit_code == 0
+    assert ended(harness, *sh('test "$ODD" = "$1"'), "sh", odd, env={"ODD": odd}).exit_code == 0
 
 
-def test_standard_input_is_the_descriptor_that_was_given(desk: Desk, tmp_path: Path) -> None:
+def test_standard_input_is_the_descriptor_that_was_given(harness: Harness, tmp_path: Path) -> None:
     prompt = tmp_path / "prompt"
     prompt.write_text("a prompt")
-    assert ended(desk, *sh('test "$(cat)" = "a prompt"'), stdin=prompt).exit_code == 0
+    assert ended(harness, *sh('test "$(cat)" = "a prompt"'), stdin=prompt).exit_code == 0
 
 
 def test_closed_standard_descriptors_of_ours_do_not_mix_up_those_of_a_started_process(tmp_path: Path) -> None:
@@ -183,49 +183,49 @@ def failing_starts(folder: Path) -> dict[str, tuple[list[str], str, int, str]]:
 @pytest.mark.parametrize(
     "case", ["no program", "no folder", "a folder", "no interpreter", "no format", "too long", "a null byte"]
 )
-def test_a_failed_start_says_why_and_the_next_one_works(desk: Desk, tmp_path: Path, case: str) -> None:
+def test_a_failed_start_says_why_and_the_next_one_works(harness: Harness, tmp_path: Path, case: str) -> None:
     argv, cwd, number, text = failing_starts(tmp_path)[case]
     with pytest.raises(CannotStart) as failed:
-        desk.start(*argv, cwd=cwd)
+        harness.start(*argv, cwd=cwd)
     assert failed.value.errno == number
     assert text in str(failed.value)
-    assert ended(desk, "/bin/true").alone
+    assert ended(harness, "/bin/true").alone
 
 
-def test_nothing_starts_beside_what_runs_or_while_an_ending_continues(desk: Desk) -> None:
-    desk.start(sys.executable, "-ISc", "import signal; signal.signal(15, 1); print(1, flush=1); signal.pause()")
-    trees.wait_until(desk.output, "it ignores TERM")
+def test_nothing_starts_beside_what_runs_or_while_an_ending_continues(harness: Harness) -> None:
+    harness.start(sys.executable, "-ISc", "import signal; signal.signal(15, 1); print(1, flush=1); signal.pause()")
+    trees.wait_until(harness.output, "it ignores TERM")
     for grace_s in (None, 30):
         if grace_s is not None:
-            desk.end(grace_s)
+            harness.end(grace_s)
         with pytest.raises(CannotStart) as refused:
-            desk.start("/bin/true")
+            harness.start("/bin/true")
         assert refused.value.errno == errno.EBUSY
-    desk.kill()
-    desk.wait(Exited)
-    desk.wait(Gone)
-    assert ended(desk, "/bin/true").exit_code == 0
+    harness.kill()
+    harness.wait(Exited)
+    harness.wait(Gone)
+    assert ended(harness, "/bin/true").exit_code == 0
 
 
-def test_endings_that_overlap_are_one(desk: Desk) -> None:
+def test_endings_that_overlap_are_one(harness: Harness) -> None:
     # Deaf, so that the first is not over before the second begins.
-    desk.start(*sh('trap "" TERM; echo deaf; exec sleep 1000'))
-    trees.wait_until(desk.output, "it ignores TERM")
-    desk.end(3600)
-    desk.kill()
-    desk.wait(Exited)
-    desk.wait(Gone)
-    assert ended(desk, "/bin/true").alone
-    assert desk.seen == []
+    harness.start(*sh('trap "" TERM; echo deaf; exec sleep 1000'))
+    trees.wait_until(harness.output, "it ignores TERM")
+    harness.end(3600)
+    harness.kill()
+    harness.wait(Exited)
+    harness.wait(Gone)
+    assert ended(harness, "/bin/true").alone
+    assert harness.seen == []
 
 
 def test_nothing_is_started_beside_what_someone_else_has_left(tmp_path: Path) -> None:
     token = trees.fresh_token()
-    with open_desk(tmp_path) as desk:
-        desk.leave_behind("/bin/sleep", token)
+    with open_harness(tmp_path) as harness:
+        harness.leave_behind("/bin/sleep", token)
         trees.wait_until(lambda: trees.alive(token), "what our own git left runs")
-        desk.start("/bin/true")
-        assert desk.wait(Exited).alone
+        harness.start("/bin/true")
+        assert harness.wait(Exited).alone
         assert trees.alive(token) == []
 
 

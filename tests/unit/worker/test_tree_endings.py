@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import trees
-from tree_desk import Desk, open_desk
+from tree_harness import Harness, open_harness
 from tree_kinds import TREES, every_tree
 
 from swarm_shared.processes.identity import ProcessId
@@ -20,75 +20,75 @@ from swarm_worker.processes.session_tree import CannotStart, Exited, Gone, Unpro
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    with open_desk(tmp_path) as desk:
-        yield desk
+def harness(tmp_path: Path) -> Iterator[Harness]:
+    with open_harness(tmp_path) as harness:
+        yield harness
 
 
-def plant(desk: Desk, name: str) -> str:
+def plant(harness: Harness, name: str) -> str:
     """Start a tree and wait until it stands."""
     tree, size = TREES[name]
     token = trees.fresh_token()
-    desk.start(*tree(token))
+    harness.start(*tree(token))
     trees.wait_until(lambda: len(trees.alive(token)) >= size, f"{name} stands")
     return token
 
 
 @every_tree
 @pytest.mark.parametrize("grace_s", [0.0, 0.3])
-def test_nothing_is_left_when_it_is_reported_gone(desk: Desk, name: str, grace_s: float) -> None:
-    token = plant(desk, name)
-    desk.end(grace_s)
-    desk.wait(Gone)
+def test_nothing_is_left_when_it_is_reported_gone(harness: Harness, name: str, grace_s: float) -> None:
+    token = plant(harness, name)
+    harness.end(grace_s)
+    harness.wait(Gone)
     assert trees.alive(token) == []
 
 
-def test_a_tree_whose_main_thread_has_ended_dies_too(desk: Desk) -> None:
+def test_a_tree_whose_main_thread_has_ended_dies_too(harness: Harness) -> None:
     token = trees.fresh_token()
-    pid = desk.start(*trees.headless(token))
+    pid = harness.start(*trees.headless(token))
     stat = Path(f"/proc/{pid}/stat")
     trees.wait_until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "Z", "the main thread ended")
     agent = ProcessId.of(pid)
     assert agent is not None
     assert agent.is_alive(), "a live thread was overlooked"
-    desk.end(0.0)
-    desk.wait(Gone)
+    harness.end(0.0)
+    harness.wait(Gone)
     assert not stat.exists()
 
 
-def test_a_grace_is_used_to_leave_in_order_and_not_waited_out(desk: Desk) -> None:
-    desk.start("/bin/sh", "-c", 'trap "exit 5" TERM; echo ready; while :; do sleep 0.01; done')
-    trees.wait_until(lambda: "ready" in desk.output(), "the trap is set")
+def test_a_grace_is_used_to_leave_in_order_and_not_waited_out(harness: Harness) -> None:
+    harness.start("/bin/sh", "-c", 'trap "exit 5" TERM; echo ready; while :; do sleep 0.01; done')
+    trees.wait_until(lambda: "ready" in harness.output(), "the trap is set")
     began = time.monotonic()
-    desk.end(60)
-    assert desk.wait(Exited).exit_code == 5
-    desk.wait(Gone)
+    harness.end(60)
+    assert harness.wait(Exited).exit_code == 5
+    harness.wait(Gone)
     assert time.monotonic() - began < 30
 
 
-def test_a_stopped_process_gets_the_chance_to_leave_in_order(desk: Desk) -> None:
-    pid = desk.start("/bin/sh", "-c", 'trap "exit 5" TERM; kill -STOP $$; while :; do sleep 0.01; done')
+def test_a_stopped_process_gets_the_chance_to_leave_in_order(harness: Harness) -> None:
+    pid = harness.start("/bin/sh", "-c", 'trap "exit 5" TERM; kill -STOP $$; while :; do sleep 0.01; done')
     stat = Path(f"/proc/{pid}/stat")
     trees.wait_until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T", "it is stopped")
-    desk.end(60)
-    assert desk.wait(Exited).exit_code == 5
+    harness.end(60)
+    assert harness.wait(Exited).exit_code == 5
 
 
-def test_a_kill_overtakes_a_long_grace(desk: Desk) -> None:
-    token = plant(desk, "deaf")
-    desk.end(3600)
-    desk.kill()
-    desk.wait(Gone)
+def test_a_kill_overtakes_a_long_grace(harness: Harness) -> None:
+    token = plant(harness, "deaf")
+    harness.end(3600)
+    harness.kill()
+    harness.wait(Gone)
     assert trees.alive(token) == []
 
 
-def test_orphans_are_waited_for_while_nobody_ends_anything(desk: Desk, tmp_path: Path) -> None:
+def test_orphans_are_waited_for_while_nobody_ends_anything(harness: Harness, tmp_path: Path) -> None:
     go = tmp_path / "go"
     orphan = f"while [ ! -e {go} ]; do sleep 0.01; done"
-    desk.start("/bin/sh", "-c", f'for i in 1 2 3 4 5; do (setsid sh -c "{orphan}" &); done')
-    assert not desk.wait(Exited).alone
+    harness.start("/bin/sh", "-c", f'for i in 1 2 3 4 5; do (setsid sh -c "{orphan}" &); done')
+    assert not harness.wait(Exited).alone
     go.touch()
-    children = Path(f"/proc/{desk.pid}/task/{desk.pid}/children")
+    children = Path(f"/proc/{harness.pid}/task/{harness.pid}/children")
     trees.wait_until(lambda: children.read_text() == "", "no zombie stays")
 
 
@@ -147,15 +147,15 @@ def test_what_cannot_be_killed_is_named_and_reported_gone_when_it_is(
     monkeypatch.setattr(extinction, "_kill_all", lambda: kill_all() if permission.exists() else None)
     monkeypatch.setattr(extinction, "EFFORT_S", 0.1)
     monkeypatch.setattr(extinction, "_PAUSE_PAST_EFFORT_S", 0.05)
-    with open_desk(tmp_path) as desk:
+    with open_harness(tmp_path) as harness:
         try:
-            pid = desk.start("/bin/sleep", "1000")
+            pid = harness.start("/bin/sleep", "1000")
             trees.wait_until(lambda: (s := read_stat(pid)) is not None and s.state == "S", "it sleeps")
-            desk.kill()
-            unproven = desk.wait(Unproven)
+            harness.kill()
+            unproven = harness.wait(Unproven)
             assert [f"pid {pid} (sleep, state S)"] == list(unproven.survivors)
             with pytest.raises(CannotStart, match="/bin/true cannot"):
-                desk.start("/bin/true")
+                harness.start("/bin/true")
         finally:
             permission.touch()
-        desk.wait(Gone)
+        harness.wait(Gone)

@@ -27,20 +27,20 @@ class Webhook:
         self.may_answer = threading.Event()
         self.may_answer.set()
         self._lock = threading.Lock()
-        desk = self
+        harness = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                with desk._lock:
-                    desk.received.append(json.loads(body))
-                    desk.keys.append(self.headers.get("Idempotency-Key", ""))
-                    desk.paths.append(self.path)
-                desk.may_answer.wait(trees.DEADLINE_S)
-                time.sleep(desk.answers_after_s())
+                with harness._lock:
+                    harness.received.append(json.loads(body))
+                    harness.keys.append(self.headers.get("Idempotency-Key", ""))
+                    harness.paths.append(self.path)
+                harness.may_answer.wait(trees.DEADLINE_S)
+                time.sleep(harness.answers_after_s())
                 try:
-                    self.send_response(desk.status)
-                    for name, value in desk.headers.items():
+                    self.send_response(harness.status)
+                    for name, value in harness.headers.items():
                         self.send_header(name, value)
                     self.send_header("Content-Length", "0")
                     self.end_headers()
@@ -79,8 +79,8 @@ class Webhook:
 @contextmanager
 def webhook() -> Iterator[Webhook]:
     """A webhook for the time of a test."""
-    desk = Webhook()
+    harness = Webhook()
     try:
-        yield desk
+        yield harness
     finally:
-        desk.close()
+        harness.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from repositories import Desk
+from repositories import Harness
 
 from swarm_shared.database import TaskDatabase
 from swarm_shared.git.landing.following import Integration
@@ -12,8 +12,8 @@ from swarm_shared.git.landing.prune import prune
 from swarm_shared.git.snapshots.snapshot import take_snapshot
 
 
-class Run(Desk):
-    """A desk with an integration branch."""
+class Run(Harness):
+    """A harness with an integration branch."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)

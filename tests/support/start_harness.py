@@ -1,6 +1,6 @@
 """Runs `start` as its user does: a folder of its own, real services, tiny `command` tasks, and a count of what is left.
 
-Every process that a desk starts, however deep, bears the desk's token in its environment, so that what survives a
+Every process that a harness starts, however deep, bears the harness's token in its environment, so that what survives a
 run can be counted without asking the product.
 """
 
@@ -33,7 +33,7 @@ PROGRAMS = {
 T = TypeVar("T")
 
 
-class Desk:
+class Harness:
     """One database in one folder; `started` are the runs, newest last."""
 
     def __init__(self, folder: Path) -> None:
@@ -46,7 +46,7 @@ class Desk:
 
     def add(self, *specs: TaskSpec) -> None:
         with TaskDatabase(self.db) as database:
-            database.imports.run(specs, source="desk", actor="desk")
+            database.imports.run(specs, source="harness", actor="harness")
 
     def environment(self, **more: str) -> dict[str, str]:
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("SWARM_", "SUPERVISOR_"))}
@@ -142,7 +142,7 @@ class Desk:
         return found
 
     def pids_of(self, text: str) -> list[int]:
-        """Living processes of the desk whose command line holds the text."""
+        """Living processes of the harness whose command line holds the text."""
         return [pid for pid, line in self.alive().items() if text in line]
 
     def pid_of(self, text: str) -> int:
@@ -202,10 +202,10 @@ class Desk:
 
 
 @contextmanager
-def desk() -> Iterator[Desk]:
-    """A desk in a short temporary folder: socket paths are limited."""
+def harness() -> Iterator[Harness]:
+    """A harness in a short temporary folder: socket paths are limited."""
     with tempfile.TemporaryDirectory(prefix="sw-", ignore_cleanup_errors=True) as folder:
-        made = Desk(Path(folder))
+        made = Harness(Path(folder))
         try:
             yield made
         finally:
@@ -217,6 +217,6 @@ def task(task_id: str, run: str = "true", **more: object) -> TaskSpec:
     return TaskSpec(id=task_id, name=f"Task {task_id}", run=run, **more)  # type: ignore[arg-type]
 
 
-def until(desk_folder: Path, name: str) -> str:
+def until(harness_folder: Path, name: str) -> str:
     """Shell text that waits for a marker file."""
-    return f"while [ ! -e {desk_folder / name} ]; do sleep 0.05; done"
+    return f"while [ ! -e {harness_folder / name} ]; do sleep 0.05; done"

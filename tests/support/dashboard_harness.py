@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from flask.testing import FlaskClient
-from queue_desk import QueueDesk
+from queue_harness import QueueHarness
 from werkzeug.test import TestResponse
 
 from swarm_dashboard.config import DashboardConfig
@@ -15,7 +15,7 @@ from swarm_dashboard.web.app import create_app
 HOST = "127.0.0.1:8765"
 
 
-class DashboardDesk(QueueDesk):
+class DashboardHarness(QueueHarness):
     """The queue of the store's tests, and the app that shows it; `get` and `post` come as the page itself would."""
 
     def __init__(self, folder: Path, *, environ: dict[str, str] | None = None, **settings: Any) -> None:

@@ -41,7 +41,7 @@ class Ran:
         return json.loads(self.out)
 
 
-class CliDesk:
+class CliHarness:
     """A folder with a database; the current folder is elsewhere, so that nothing is found by chance."""
 
     def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -52,7 +52,7 @@ class StubbornWorker:
         self.signal(signal.SIGKILL)
 
 
-class ReaperDesk:
+class ReaperHarness:
     """Short words for the tests of the reaper."""
 
     def __init__(self, folder: Path, clock: Clock | None = None) -> None:
@@ -147,10 +147,10 @@ def _clean_environment() -> dict[str, str]:
 
 
 @contextmanager
-def reaper_desk(folder: Path, clock: Clock | None = None) -> Iterator[ReaperDesk]:
-    """A desk for the time of a test."""
-    desk = ReaperDesk(folder, clock)
+def reaper_harness(folder: Path, clock: Clock | None = None) -> Iterator[ReaperHarness]:
+    """A harness for the time of a test."""
+    harness = ReaperHarness(folder, clock)
     try:
-        yield desk
+        yield harness
     finally:
-        desk.end()
+        harness.end()

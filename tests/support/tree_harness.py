@@ -25,7 +25,7 @@ from swarm_worker.processes.session_tree import CannotStart, Event, Launch, Tree
 E = TypeVar("E", bound=Event)
 
 
-class Desk:
+class Harness:
     """The output of what was started, and the events in the order they came. `pid` is the tree's process."""
 
     def __init__(self, folder: Path) -> None:
@@ -93,13 +93,13 @@ class Desk:
 
 
 @contextmanager
-def open_desk(folder: Path) -> Iterator[Desk]:
+def open_harness(folder: Path) -> Iterator[Harness]:
     """A tree for the time of a test, with everything in it ended afterwards."""
-    desk = Desk(folder)
+    harness = Harness(folder)
     try:
-        yield desk
+        yield harness
     finally:
-        desk.close()
+        harness.close()
 
 
 def _serve(line: Connection) -> NoReturn:

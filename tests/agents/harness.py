@@ -50,7 +50,7 @@ class User:
         return User(name=nobody.pw_name, uid=nobody.pw_uid, gid=nobody.pw_gid)
 
 
-class Desk:
+class Harness:
     """A project in a folder of its own, and a queue for it; HOME lies there, too."""
 
     def __init__(self, folder: Path, cli: Cli, provider: Provider, clis: Installed, user: User) -> None:
@@ -185,7 +185,7 @@ class Desk:
         return value
 
     def alive(self, *texts: str) -> dict[int, str]:
-        """What lives of this desk: processes that carry its mark, or whose command line holds one of the texts."""
+        """Running processes that carry this harness's mark, or whose command line holds one of the texts."""
         found = {}
         needle = f"{MARK}={self._mark}".encode()
         for entry in Path("/proc").iterdir():
@@ -246,12 +246,12 @@ def can_run(clis: Installed, user: User) -> bool:
 
 
 @contextmanager
-def desk(cli: Cli, clis: Installed, user: User) -> Iterator[Desk]:
-    """A desk with a provider; gone afterwards with everything on it, unless AGENTS_KEEP is set."""
+def harness(cli: Cli, clis: Installed, user: User) -> Iterator[Harness]:
+    """A harness with a provider; removed afterwards with all its files, unless AGENTS_KEEP is set."""
     folder = Path(tempfile.mkdtemp(prefix=f"sw-{cli.name}-"))
     try:
         with Provider(hurry=True) as provider:
-            made = Desk(folder, cli, provider, clis, user)
+            made = Harness(folder, cli, provider, clis, user)
             try:
                 yield made
             finally:

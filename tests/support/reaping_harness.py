@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from queue_desk import QueueDesk
+from queue_harness import QueueHarness
 from trees import wait_until
 
 from swarm_shared.domain.clock import SystemClock
@@ -21,7 +21,7 @@ OVERDUE_S = 30
 STEP_S = 2  # the reaper looks every second; more than three seconds between two looks are a break
 
 
-class ReapingDesk(QueueDesk):
+class ReapingHarness(QueueHarness):
     """A queue whose workers are real processes that do nothing; time is moved manually within the real boot."""
 
     def __init__(self, folder: Path) -> None:

@@ -23,7 +23,7 @@ def failed(failure: FailureClass, error: str = "it broke", **more: Any) -> Attem
     return AttemptResult(outcome=Outcome.FAILED, failure_class=failure, error=error, **more)
 
 
-class QueueDesk:
+class QueueHarness:
     """Short words for what the tests of the store do all the time."""
 
     def __init__(self, folder: Path, *, budgets: Budgets | None = None, routing: Routing | None = None) -> None:

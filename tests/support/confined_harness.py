@@ -18,7 +18,7 @@ START_UP = "# mine\n"
 AUTHOR = {f"GIT_{who}_{what}": "a@b" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
 
 
-class ConfinedDesk:
+class ConfinedHarness:
     """Folders below `folder`: home, project with two linked worktrees, database, state folder, outside."""
 
     def __init__(self, folder: Path, options: BwrapOptions | None = None) -> None:

@@ -1,4 +1,4 @@
-"""A private desk with the stand-in `amplifier` on PATH and a home that looks as the real CLI leaves it."""
+"""A private harness with the stand-in `amplifier` on PATH and a home that looks as the real CLI leaves it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SETTINGS = "config:\n  providers:\n    - module: provider-anthropic\n      confi
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AmplifierDesk:
+class AmplifierHarness:
     """Folders of one test: `bin` holds `amplifier`, `home` is HOME, `project` is where sessions work."""
 
     bin: Path
@@ -26,14 +26,14 @@ class AmplifierDesk:
         return {"PATH": path, "HOME": str(self.home), "LANG": "C.UTF-8", **more}
 
 
-def make_desk(folder: Path, *, settings: str | None = SETTINGS, fetched: bool = True) -> AmplifierDesk:
-    """A desk below the folder; `fetched` False leaves the bundle cache as cold as before the first run."""
-    desk = AmplifierDesk(bin=folder / "bin", home=folder / "home", project=folder / "project")
-    for each in (desk.bin, desk.home / ".amplifier", desk.project):
+def make_harness(folder: Path, *, settings: str | None = SETTINGS, fetched: bool = True) -> AmplifierHarness:
+    """A harness below the folder; `fetched` False leaves the bundle cache as cold as before the first run."""
+    harness = AmplifierHarness(bin=folder / "bin", home=folder / "home", project=folder / "project")
+    for each in (harness.bin, harness.home / ".amplifier", harness.project):
         each.mkdir(parents=True)
-    (desk.bin / "amplifier").symlink_to(FAKE)
+    (harness.bin / "amplifier").symlink_to(FAKE)
     if settings is not None:
-        (desk.home / ".amplifier" / "settings.yaml").write_text(settings)
+        (harness.home / ".amplifier" / "settings.yaml").write_text(settings)
     if fetched:
-        fake_amplifier_home.fetch(str(desk.home / ".amplifier"))
-    return desk
+        fake_amplifier_home.fetch(str(harness.home / ".amplifier"))
+    return harness
