@@ -41,10 +41,10 @@ def about_git(settings: Settings, known: IntegrationRow | None = None) -> Iterat
         yield finding("git", level, error.message, advice=error.hint)
         return
     yield finding("git", Level.OK, version.removeprefix("git version "))
-    _, problems, remarks = check_repository(settings, known)
+    _, problems, warnings = check_repository(settings, known)
     yield from problems
-    for remark in remarks:
-        yield finding("repository", Level.WARN, remark)
+    for warning in warnings:
+        yield finding("repository", Level.WARN, warning)
     if problems:
         return
     found = decide(settings).repository

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from amplifier_swarm.app import App
-from amplifier_swarm.terminal import print_json, remark, say
+from amplifier_swarm.terminal import notice, print_json, say
 from swarm_shared.carry_out import NEEDS_SUPERVISORD, carry_out, carry_out_now
 from swarm_shared.domain.errors import StateError, SupervisorError
 from swarm_shared.domain.models import Verb
@@ -82,7 +82,7 @@ def report_outcomes(rows: Sequence[ControlRow], *, as_json: bool) -> int:
     else:
         for row in rows:
             text = f"{row.target}: {row.result}" if row.target else str(row.result)
-            say(text) if row.status == "done" else remark(f"{row.status}: {text}")
+            say(text) if row.status == "done" else notice(f"{row.status}: {text}")
         if len(rows) > 1:
             others = "".join(f", {counts[s]} {s}" for s in ("refused", "expired") if counts[s])
             say(f"{counts['done']} of {len(rows)} done{others}")
@@ -143,7 +143,7 @@ def _answered(app: App, database: TaskDatabase, rows: Sequence[ControlRow]) -> l
                 # stores an outcome.
                 carry_out(database, row, by=app.actor())
             if not reminded and app.clock.wall_ms() > row.created_at + SILENCE_MS:
-                remark(f"waiting for {row.verb} {row.target}".rstrip() + "; Ctrl+C only stops waiting")
+                notice(f"waiting for {row.verb} {row.target}".rstrip() + "; Ctrl+C only stops waiting")
                 reminded = True
             wait_for_a_commit(database)
     return done

@@ -43,7 +43,7 @@ def say(text: str = "", *, to: IO[str] | None = None) -> None:
     click.echo(safe(text, lines=True), file=to)
 
 
-def remark(text: str) -> None:
+def notice(text: str) -> None:
     """A line on standard error: progress, counts, advice."""
     sys.stdout.flush()
     say(text, to=sys.stderr)

@@ -69,7 +69,7 @@ def work(config: WorkerConfig, started: StartedWith) -> int:
     except TreeUnproven as error:
         event(LOG, "worker_crashed", level=logging.ERROR, worker=config.worker_id, reason=error.message)
         return 1
-    database.workers.end(run, crashed=leave is Leave.KEEPER_LOST, remark=str(leave))
+    database.workers.end(run, crashed=leave is Leave.KEEPER_LOST, reason=str(leave))
     database.close()
     lifeline.remove()
     event(LOG, "worker_stopped", worker=config.worker_id, reason=leave)
@@ -109,7 +109,7 @@ def _see_predecessor_off(database: TaskDatabase, worker_id: str, lifelines: Life
         if alive is False:
             wait_for_ends([worker.process], PREDECESSOR_S)
         elif alive is None and lifelines.is_free(worker.keeper):
-            database.workers.end(worker.run, crashed=True, remark=CONTAINER_GONE)
+            database.workers.end(worker.run, crashed=True, reason=CONTAINER_GONE)
 
 
 def _prove_gone(db: Path, lifeline: Lifeline) -> None:

@@ -103,11 +103,11 @@ class Stopping:
             return f"the graceful timeout of {self._graceful_timeout_s:g} s is over"
         return None
 
-    def show(self, status: str, remark: str | None) -> None:
+    def show(self, status: str, reason: str | None) -> None:
         """Store what this worker does, when it is something else than before."""
         if status != self._status:
             self._status = status
-            self._db.workers.set_status(self._run, status, remark)
+            self._db.workers.set_status(self._run, status, reason)
 
     def note_claim(self) -> None:
         """The claim has stored that it is busy, which it does only while neither worker nor swarm is to stop."""

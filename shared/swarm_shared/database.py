@@ -1,4 +1,4 @@
-"""The entry point to the SQLite file: opens it and provides its operations in families."""
+"""The entry point to the SQLite file: opens it and groups its operations."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ RESET_LOOK_S = 0.05
 class TaskDatabase:
     """One open database: for one thread, opened after any fork, closed by its owner.
 
-    Operations are grouped in families: `queue` (claim, settle), `tasks` (reading), `workers`, `control`, `steering`,
+    Operations are grouped: `queue` (claim, settle), `tasks` (reading), `workers`, `control`, `steering`,
     `definitions` (requests), `swarm` (flags, holds, services), `output`, `outbox`, `events`, `imports`, `recovery`,
     `runs`, `health`, `landings`, `changes`, `failures`, `prospects`, `routes`, `spending`.
     """

@@ -20,7 +20,7 @@ from swarm_shared.domain.models import FailureClass, Outcome, Status
 from swarm_shared.processes.file_lock import alone
 from swarm_shared.processes.identity import ProcessId
 from swarm_shared.processes.lifeline import CONTAINER_GONE, Lifelines
-from swarm_shared.processes.sweep import PASS_GAP_S, pursue
+from swarm_shared.processes.sweep import PASS_GAP_S, kill_remaining
 from swarm_shared.processes.tree import kill_tree
 from swarm_shared.program.debounce import Patience
 from swarm_shared.runners.following import Effort
@@ -54,7 +54,7 @@ class _Suspicion(Struct, frozen=True, kw_only=True):
 
 
 @dataclass(slots=True, kw_only=True)
-class _Pursuit:
+class _Cleanup:
     """What this process knows about ending one attempt; another reaper starts from the beginning. Times are monotonic
     ms.
     """
@@ -98,12 +98,12 @@ class Reaping:
         self._adopted = adopted
         self._clear_lifelines = True  # of workers that died before this process looked
         self._patience = Patience(clock, recovery.takes_writes)
-        self._pursuits: dict[str, _Pursuit] = {}
+        self._cleanups: dict[str, _Cleanup] = {}
 
     @property
     def unfinished(self) -> bool:
         """Whether the last round left something that the next should continue soon."""
-        return any(not pursuit.rests for pursuit in self._pursuits.values())
+        return any(not cleanup.rests for cleanup in self._cleanups.values())
 
     def run_once(self) -> int:
         """Judge and advance every open attempt, and mark dead workers; the number of attempts closed."""
@@ -179,21 +179,21 @@ class Reaping:
 
     def _advance(self, attempt: OpenAttempt, ending: Ending) -> int:
         now = self._clock.mono_ms()
-        pursuit = self._pursuits.setdefault(attempt.attempt, _Pursuit(since=now))
-        waited_ms = now - pursuit.since
-        in_the_way = self._clear_the_way(attempt, pursuit, waited_ms) or self._end_runs(attempt, pursuit)
+        cleanup = self._cleanups.setdefault(attempt.attempt, _Cleanup(since=now))
+        waited_ms = now - cleanup.since
+        in_the_way = self._clear_the_way(attempt, cleanup, waited_ms) or self._end_runs(attempt, cleanup)
         if not in_the_way:
             closed = self._recovery.close(attempt, ending, self._budgets)
-            del self._pursuits[attempt.attempt]
+            del self._cleanups[attempt.attempt]
             return int(closed)
-        pursuit.rests = attempt.status in _RESTING
-        if waited_ms > UNPROVEN_AFTER_MS and not pursuit.rests:
+        cleanup.rests = attempt.status in _RESTING
+        if waited_ms > UNPROVEN_AFTER_MS and not cleanup.rests:
             seen = ", ".join(in_the_way[:5])
             unproven = f"not proven dead after its worker was killed: {seen}"
             self._recovery.hold_unproven(attempt, ending.error if attempt.worker.is_foreign else unproven)
         return 0
 
-    def _clear_the_way(self, attempt: OpenAttempt, pursuit: _Pursuit, waited_ms: int) -> tuple[str, ...]:
+    def _clear_the_way(self, attempt: OpenAttempt, cleanup: _Cleanup, waited_ms: int) -> tuple[str, ...]:
         """Continue to end the attempt's processes; what is still in the way, nothing once all is proven gone."""
         worker, keeper = attempt.worker, attempt.keeper
         if worker.is_foreign:
@@ -215,9 +215,9 @@ class Reaping:
             return ()
         if alive is None and not self._is_gone_elsewhere(keeper):
             return (worker.describe(),)  # nothing that is seen from here can prove it
-        return self._sweep(attempt, pursuit)
+        return self._sweep(attempt, cleanup)
 
-    def _end_runs(self, attempt: OpenAttempt, pursuit: _Pursuit) -> tuple[str, ...]:
+    def _end_runs(self, attempt: OpenAttempt, cleanup: _Cleanup) -> tuple[str, ...]:
         """Have engines end what they run for the attempt; what they have not yet said to be gone.
 
         Only once its processes are proven gone: a client that lives could start something behind our back.
@@ -225,21 +225,21 @@ class Reaping:
         left: list[str] = []
         now = self._clock.mono_ms()
         for run in self._recovery.open_runs(attempt):
-            if now < pursuit.next_ask and run.name not in pursuit.efforts:
-                left.append(pursuit.unknown or run.name)
+            if now < cleanup.next_ask and run.name not in cleanup.efforts:
+                left.append(cleanup.unknown or run.name)
                 continue
-            if run.name not in pursuit.efforts:
-                pursuit.efforts[run.name] = Effort(run)
-            answer = pursuit.efforts[run.name].answer()
+            if run.name not in cleanup.efforts:
+                cleanup.efforts[run.name] = Effort(run)
+            answer = cleanup.efforts[run.name].answer()
             if answer is None:
-                left.append(pursuit.unknown or f"{run.runner} is asked to remove {run.name}")
+                left.append(cleanup.unknown or f"{run.runner} is asked to remove {run.name}")
                 continue
-            del pursuit.efforts[run.name]
+            del cleanup.efforts[run.name]
             if answer.gone:
                 self._recovery.note_run_gone(attempt, run)
             else:
-                pursuit.unknown = answer.text
-                pursuit.next_ask = now + (HELD_SWEEP_EVERY_MS if pursuit.rests else ASK_AGAIN_MS)
+                cleanup.unknown = answer.text
+                cleanup.next_ask = now + (HELD_SWEEP_EVERY_MS if cleanup.rests else ASK_AGAIN_MS)
                 left.append(answer.text)
         return tuple(left)
 
@@ -248,28 +248,28 @@ class Reaping:
         run = self._workers.get(attempt.run)
         return run is not None and run.tree_gone
 
-    def _sweep(self, attempt: OpenAttempt, pursuit: _Pursuit) -> tuple[str, ...]:
+    def _sweep(self, attempt: OpenAttempt, cleanup: _Cleanup) -> tuple[str, ...]:
         """One pass of the fallback when worker and keeper were killed at once; two empty ones are the proof."""
         now = self._clock.mono_ms()
-        if now < pursuit.next_sweep:
-            return pursuit.left
-        left = (*self._kill_adopted(attempt), *self._pursue(attempt))
-        if not left and pursuit.was_empty:
+        if now < cleanup.next_sweep:
+            return cleanup.left
+        left = (*self._kill_adopted(attempt), *self._kill_remaining(attempt))
+        if not left and cleanup.was_empty:
             if attempt.keeper is None or self._lifelines.is_free(attempt.keeper) is not False:
                 return ()
-            pursuit.next_sweep = now + (HELD_SWEEP_EVERY_MS if pursuit.rests else SWEEP_EVERY_MS)
-            pursuit.left = ("a hidden process holds the lock file of its worker",)
-            return pursuit.left
-        pursuit.was_empty = not left
+            cleanup.next_sweep = now + (HELD_SWEEP_EVERY_MS if cleanup.rests else SWEEP_EVERY_MS)
+            cleanup.left = ("a hidden process holds the lock file of its worker",)
+            return cleanup.left
+        cleanup.was_empty = not left
         if not left:
-            pursuit.next_sweep = now + round(PASS_GAP_S * 1000)
-            pursuit.left = ("a second look at all processes",)
+            cleanup.next_sweep = now + round(PASS_GAP_S * 1000)
+            cleanup.left = ("a second look at all processes",)
         else:
-            pursuit.next_sweep = now + (HELD_SWEEP_EVERY_MS if pursuit.rests else SWEEP_EVERY_MS)
-            pursuit.left = tuple(dict.fromkeys(process.describe() for process in left))
-        return pursuit.left
+            cleanup.next_sweep = now + (HELD_SWEEP_EVERY_MS if cleanup.rests else SWEEP_EVERY_MS)
+            cleanup.left = tuple(dict.fromkeys(process.describe() for process in left))
+        return cleanup.left
 
-    def _pursue(self, attempt: OpenAttempt) -> tuple[ProcessId, ...]:
+    def _kill_remaining(self, attempt: OpenAttempt) -> tuple[ProcessId, ...]:
         living = [w.keeper for w in self._workers.alive() if w.keeper is not None and w.run != attempt.run]
         recorded, holders = self._recovery.recorded_processes(attempt), []
         if attempt.keeper is not None:
@@ -277,7 +277,7 @@ class Reaping:
             holders = self._lifelines.holders(attempt.keeper)
         if attempt.worker.is_alive() is None:
             recorded = []  # pids of another container, which is proven gone
-        return pursue(
+        return kill_remaining(
             attempt.attempt,
             recorded=recorded,
             since=attempt.worker.start_time,
@@ -304,19 +304,19 @@ class Reaping:
             if alive is False:
                 restarted = worker.process.boot_id != self._clock.boot_id()
                 why = "the machine was restarted" if restarted else f"process {worker.process.pid} died"
-                self._workers.end(worker.run, crashed=True, remark=why)
+                self._workers.end(worker.run, crashed=True, reason=why)
                 self._clear_lifelines = True
             elif alive is None and self._is_gone_elsewhere(worker.keeper):
-                self._workers.end(worker.run, crashed=True, remark=CONTAINER_GONE)
+                self._workers.end(worker.run, crashed=True, reason=CONTAINER_GONE)
                 self._clear_lifelines = True
             elif worker.process.is_foreign:
                 if self._is_silent_abroad(worker.run, worker.heartbeat_at):
                     why = silent_abroad(f"process {worker.process.pid}", worker.hostname)
-                    self._workers.end(worker.run, crashed=True, remark=why)
+                    self._workers.end(worker.run, crashed=True, reason=why)
             elif alive is None and self._is_silent(worker):
                 # Of another container: its row says that it is over, should it ever wake up.
                 why = "no heartbeat from another pid namespace until its lease expired"
-                self._workers.end(worker.run, crashed=True, remark=why)
+                self._workers.end(worker.run, crashed=True, reason=why)
 
     def _is_silent(self, worker: WorkerRun) -> bool:
         if self._clock.mono_ms() <= worker.lease_until_mono:
@@ -324,8 +324,8 @@ class Reaping:
         return self._patience.is_over(("silent", worker.run), after_ms=self._limits.overdue_ms)
 
     def _forget_all_but(self, open_now: set[str]) -> None:
-        for gone in self._pursuits.keys() - open_now:
-            del self._pursuits[gone]
+        for gone in self._cleanups.keys() - open_now:
+            del self._cleanups[gone]
 
 
 def silent_abroad(worker: str, hostname: str) -> str:

@@ -26,7 +26,7 @@ from agents.provider import Provider
 
 BRANCH = "swarm/integration"
 POLL_S = 0.05
-END_S = 60.0  # of a swarm that was told to stop
+END_S = 60.0  # for a swarm to stop
 MARK = "AGENT_CLI_DESK"
 T = TypeVar("T")
 

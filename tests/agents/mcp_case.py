@@ -64,7 +64,7 @@ def mcp(harness: Harness) -> Iterator[Finding]:
     said = [result for each in harness.provider.exchanges if each.task == "m" for result in each.results]
     added = harness.status_of("by-the-agent")
     kept = added == "held" and any("added by-the-agent" in each for each in said)
-    yield Finding(promise=DRIVEN, kept=kept, seen=f"the task is {added}; the agent was told {said}")
+    yield Finding(promise=DRIVEN, kept=kept, seen=f"the task is {added}; the agent received {said}")
 
     harness.start()
     harness.wait_end(LIMIT_S)

@@ -1,4 +1,4 @@
-"""A dashboard asked as its own page asks it: requests on one open connection, and the line that tells what is new."""
+"""A dashboard asked as its own page asks it: requests on one connection, and the line that announces changes."""
 
 from __future__ import annotations
 

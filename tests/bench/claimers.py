@@ -94,7 +94,7 @@ def _claimer(number: int, rounds: Sequence[Round], claimed: Sequence[Any], barri
             claimant = Claimant(run=run, worker_id=worker_id, agent_cli="command")
             barrier.wait(BARRIER_DEADLINE_S)
             results.put((turn, number, _claim_away(database, claimant, each, so_far)))
-            database.workers.end(run, crashed=False, remark="the round is over")
+            database.workers.end(run, crashed=False, reason="the round is over")
             barrier.wait(BARRIER_DEADLINE_S)
 
 

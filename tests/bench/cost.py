@@ -69,7 +69,7 @@ def measure(scale: Scale) -> Figure:
         ),
         targets=tuple(_targets(calls)),
         plots=_plots(costs, bare_ms, calls),
-        notes=() if calls else (f"{tools.STRACE.missing_told()}: no syncs, no system calls",),
+        notes=() if calls else (f"{tools.STRACE.missing_text()}: no syncs, no system calls",),
         raw={
             "costs": {name: asdict(cost) for name, cost in costs.items()},
             "bare_ms": bare_ms,
@@ -89,18 +89,18 @@ def _spent(count: int, *, validation: bool) -> dict[str, float]:
     with bench_swarm(validation=validation) as swarm:
         report = swarm.folder / "report"
         used = let_work(swarm, noop_tasks(count), measured_worker(COUNTING, report))
-        told = json.loads(report.read_text())
+        measured = json.loads(report.read_text())
         wall_ms = swarm.db.connection.value(
             "SELECT max(completed_at) - (SELECT min(claimed_at) FROM attempts) FROM tasks"
         )
     return {
         "wall_ms": float(wall_ms),
         **asdict(used),
-        "commits": told["commits"],
-        "durable": told["syncs"],
-        "in_commits_ms": 1000 * told["commit_s"],
-        "in_syncs_ms": 1000 * told["sync_s"],
-        "for_lock_ms": 1000 * told["lock_s"],
+        "commits": measured["commits"],
+        "durable": measured["syncs"],
+        "in_commits_ms": 1000 * measured["commit_s"],
+        "in_syncs_ms": 1000 * measured["sync_s"],
+        "for_lock_ms": 1000 * measured["lock_s"],
     }
 
 

@@ -18,7 +18,7 @@ from swarm_shared.store.queue.swarm import PAUSED
 WORKSHOP = Path(__file__).parents[2] / "var" / "bench"  # not the system's temporary folder, which may be in memory
 DEADLINE_S = 60.0
 LOOK_S = 0.02
-SIGNAL_EXIT = 128  # above, as below zero, someone killed it: a keeper tells the death of its worker so
+SIGNAL_EXIT = 128  # above it, as below zero, a signal killed it: a keeper reports the death of its worker so
 ACTOR = "bench"
 
 

@@ -61,7 +61,7 @@ class Before:
     others_percent: float  # of all cores
 
     @property
-    def told(self) -> str:
+    def text(self) -> str:
         warning = "; others were at work: do not quote" if self.others_percent > BUSY_PERCENT else ""
         return f"load average before {self.load:.2f}, others took {self.others_percent:.0f} % of the cores{warning}"
 

@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_BROKEN
     WORKSHOP.mkdir(parents=True, exist_ok=True)
     machine = this_machine(WORKSHOP)
-    missing = tools.missing_told()
+    missing = tools.missing_text()
     print(*machine.lines(), *([missing] if missing else []), "", sep="\n", flush=True)
     request = Request(all=MEASUREMENTS, names=names, quick=arguments.quick, page=arguments.write)
     report = Report(request, machine, raw=WORKSHOP / f"{datetime.now(UTC):%Y%m%d-%H%M%S}.json")

@@ -22,7 +22,7 @@ def number(value: float) -> str:
     return f"{value:.{SIGNIFICANT}g}"
 
 
-def told(cell: Cell) -> str:
+def text(cell: Cell) -> str:
     if cell is None:
         return NO_VALUE
     if isinstance(cell, str):
@@ -32,7 +32,7 @@ def told(cell: Cell) -> str:
 
 def table_text(table: Table) -> list[str]:
     """Columns as wide as their widest cell; numbers to the right."""
-    cells = [list(table.columns), *([told(cell) for cell in row] for row in table.rows)]
+    cells = [list(table.columns), *([text(cell) for cell in row] for row in table.rows)]
     widths = [max(len(row[n]) for row in cells) for n in range(len(table.columns))]
     left = [isinstance(cell, str) for cell in table.rows[0]] if table.rows else [True] * len(widths)
     lines = [
@@ -68,7 +68,7 @@ def table_markdown(table: Table) -> list[str]:
     return [
         "| " + " | ".join(table.columns) + " |",
         "|" + "|".join("---:" if is_right else "---" for is_right in right) + "|",
-        *("| " + " | ".join(told(cell) for cell in row) + " |" for row in table.rows),
+        *("| " + " | ".join(text(cell) for cell in row) + " |" for row in table.rows),
     ]
 
 
@@ -97,7 +97,7 @@ def report_markdown(
         *([""] if missing else []),
     ]
     for title, figure, before in figures:
-        lines += [f"## {title}", "", figure.how, "", f"({before.told})", ""]
+        lines += [f"## {title}", "", figure.how, "", f"({before.text})", ""]
         for plot in figure.plots:
             lines += [f"![{figure.plots[plot].title}]({plot}.svg)", ""]
         for table in figure.tables:

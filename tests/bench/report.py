@@ -104,7 +104,7 @@ class Report:
             figure = measurement.measure(Scale(quick=self._request.quick))
         took_s = time.monotonic() - began
         print(figure_text(measurement.title, figure))
-        print(f"{before.told}; took {took_s:.0f} s\n", flush=True)
+        print(f"{before.text}; took {took_s:.0f} s\n", flush=True)
         return Done(figure=figure, before=before, took_s=took_s)
 
     def _keep(self) -> None:

@@ -1,4 +1,4 @@
-"""A whole `amplifier-swarm start`: how soon it begins, tells its summary, and is gone."""
+"""A whole `amplifier-swarm start`: time to begin, to the summary, and to its end."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def _run() -> Run:
             gone_at = time.time()
         bell.close()
         if code != 0:
-            raise RuntimeError(f"start ended with exit code {code}: {(folder / 'remarks').read_text()[-2000:]}")
+            raise RuntimeError(f"start ended with exit code {code}: {(folder / 'warnings').read_text()[-2000:]}")
         with TaskDatabase(db, create=False) as database:
             last_s = int(database.connection.value("SELECT max(completed_at) FROM tasks")) / 1000
         return Run(first_agent_s=first_agent_s, summary_s=told_at - last_s, gone_s=gone_at - last_s)
@@ -89,7 +89,7 @@ def _run() -> Run:
 
 def _start(folder: Path, db: Path) -> subprocess.Popen[str]:
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("SWARM_", "SUPERVISOR_"))}
-    with (folder / "remarks").open("w") as remarks:
+    with (folder / "warnings").open("w") as warnings:
         return subprocess.Popen(
             [
                 *(sys.executable, "-m", "amplifier_swarm", "start", "--db", str(db), "--agent-cli", "command"),
@@ -99,7 +99,7 @@ def _start(folder: Path, db: Path) -> subprocess.Popen[str]:
             env=environ,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=remarks,
+            stderr=warnings,
             text=True,
         )
 

@@ -151,7 +151,7 @@ class Soak:
                     self._note(f"{name}, descriptors", "descriptors", hours, process.num_fds())
                     self._note(f"{name}, threads", "threads", hours, process.num_threads())
             except psutil.NoSuchProcess:
-                continue  # wait_until tells when it was one of ours
+                continue  # wait_until reports it when it was one of ours
         path = self._swarm.path
         self._note("write-ahead log", "MiB of log", hours, os.stat(f"{path}-wal").st_size / _MIB)
         self._note("database", "MiB of history", hours, path.stat().st_size / _MIB)
@@ -222,8 +222,8 @@ def keep(soak: Soak, minutes: float) -> None:
             for name, each in soak.series.items()
             if each.unit in units
         }
-        told = {"memory": "Memory of each process", "files": "Database and write-ahead log"}[kind]
-        plot = Lines(title=f"{told}, {minutes:g} minutes", x_label="minutes", y_label="MiB", curves=curves)
+        heading = {"memory": "Memory of each process", "files": "Database and write-ahead log"}[kind]
+        plot = Lines(title=f"{heading}, {minutes:g} minutes", x_label="minutes", y_label="MiB", curves=curves)
         file = stem.with_name(f"{stem.name}-{kind}.svg")
         file.write_text(svg(plot))
         print(f"drawn: {file}")
@@ -234,7 +234,7 @@ def main() -> int:
     parser.add_argument("minutes", type=float, nargs="?", default=10.0, help="how long (10)")
     minutes: float = parser.parse_args().minutes
     if minutes < SHORTEST_MINUTES:
-        parser.error(f"in less than {SHORTEST_MINUTES:g} minutes nothing can be told")
+        parser.error(f"in less than {SHORTEST_MINUTES:g} minutes nothing can be concluded")
     with ExitStack() as stack:
         soak = Soak(stack.enter_context(bench_swarm()))
         soak.run(minutes)

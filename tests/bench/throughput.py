@@ -63,7 +63,7 @@ def measure(scale: Scale) -> Figure:
         notes=(
             f"with reaper and dashboard beside {TARGET_WORKERS} workers: {median(suite):.0f} tasks/s",
             f"a bare write of {SYNC_BYTES // 1024} KiB with fdatasync, once per task: {sync_ms:.2f} ms",
-            *(() if tools.PARALLEL.is_there() else (tools.PARALLEL.missing_told(),)),
+            *(() if tools.PARALLEL.is_there() else (tools.PARALLEL.missing_text(),)),
         ),
         raw={"rates": found, "whole_suite": suite, "sync_ms": sync_ms},
     )

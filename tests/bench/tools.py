@@ -21,10 +21,10 @@ class Tool:
     def is_there(self) -> bool:
         if shutil.which(self.name) is None:
             return False
-        told = subprocess.run([self.name, "--version"], capture_output=True, text=True, stdin=subprocess.DEVNULL)
-        return told.stdout.startswith(self.banner)
+        version = subprocess.run([self.name, "--version"], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        return version.stdout.startswith(self.banner)
 
-    def missing_told(self) -> str:
+    def missing_text(self) -> str:
         return f"{self.full_name} is not installed ({INSTALL} {self.name})"
 
 
@@ -33,7 +33,7 @@ STRACE = Tool(name="strace", full_name="strace")
 ALL = (PARALLEL, STRACE)
 
 
-def missing_told(tools: Iterable[Tool] = ALL) -> str | None:
+def missing_text(tools: Iterable[Tool] = ALL) -> str | None:
     """One line with the one command that brings all that is missing; None when nothing is."""
     missing = [tool for tool in tools if not tool.is_there()]
     if not missing:

@@ -121,24 +121,24 @@ def test_a_text_is_found_forwards_backwards_and_by_its_address(
     log.write("".join(f"line {n}{' Needle' if n % 1000 == 500 else ''}\n" for n in range(1, 5001)))
     open_log(page, running)
     page.fill(".find input", "needle")
-    told = page.locator(".find .found")
-    expect(told).to_have_text("1 of 5")  # from the end on there is none: the first one
+    count = page.locator(".find .found")
+    expect(count).to_have_text("1 of 5")  # from the end on there is none: the first one
     expect(page.locator(".row.current")).to_have_text("line 500 Needle")
     expect(page.locator(".row.current")).to_be_in_viewport()
     page.press(".find input", "Enter")
     expect(page.locator(".row.current")).to_have_text("line 1500 Needle")
     page.press(".find input", "Shift+Enter")
     page.press(".find input", "Shift+Enter")
-    expect(told).to_have_text("5 of 5")
+    expect(count).to_have_text("5 of 5")
     page.focus(".lines")
     page.keyboard.press("n")
-    expect(told).to_have_text("1 of 5")
+    expect(count).to_have_text("1 of 5")
     expect(page).to_have_url(re.compile("(?=.*find=needle)(?=.*line=500)"))
     page.reload()
     expect(page.locator(".row.current")).to_have_text("line 500 Needle")
-    expect(told).to_have_text("5")
+    expect(count).to_have_text("5")
     page.fill(".find input", "haystack")
-    expect(told).to_have_text("not found")
+    expect(count).to_have_text("not found")
 
 
 def test_one_button_goes_to_the_first_error(log: Log, page: Page, running: RunningDashboard, seen: Watched) -> None:

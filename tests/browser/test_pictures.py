@@ -143,9 +143,9 @@ def test_hundreds_of_short_attempts_are_few_shapes_that_say_how_many(
     assert page.evaluate(nodes) <= few + 20
     page.focus(".lanes .chart")
     page.keyboard.press("End")
-    told = re.compile(r"(\d+) attempts: .*passed")
-    expect(page.locator(".lanes .said")).to_contain_text(told)
-    found = told.search(said(page, "lanes"))
+    title = re.compile(r"(\d+) attempts: .*passed")
+    expect(page.locator(".lanes .said")).to_contain_text(title)
+    found = title.search(said(page, "lanes"))
     assert found, said(page, "lanes")
     assert int(found[1]) > 50
 

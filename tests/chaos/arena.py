@@ -125,7 +125,7 @@ class Arena:
         for line in ledger.read(self.ledger):
             process = ProcessId.here(line.pid, line.start_time)
             if process.is_alive():
-                found[process] = f"{line.task}: {line.event} of {line.told()}"
+                found[process] = f"{line.task}: {line.event} of {line.text()}"
         return found
 
     def clear_up(self) -> None:

@@ -115,16 +115,18 @@ class CrewRound:
         if what == "reaper":
             self.arena.kill("reaper", *reapers)
         elif what == "all":
-            everybody = [one for each in workers for one in (each.process, family(each.process)[0]) if one is not None]
+            everybody = [
+                one for each in workers for one in (each.process, worker_and_agents(each.process)[0]) if one is not None
+            ]
             self.arena.kill("all at once", *reapers, *everybody)
         elif workers:
             # Mostly those at work: of an idle one's death there is less to learn.
-            busy = [each for each in workers if family(each.process)[1]]
+            busy = [each for each in workers if worker_and_agents(each.process)[1]]
             chosen = self._rng.choice(busy if busy and self._rng.random() < BUSY_SHARE else workers)
             self._kill_one_of(what, chosen.process)
 
     def _kill_one_of(self, what: str, keeper: ProcessId) -> None:
-        worker, agents = family(keeper)
+        worker, agents = worker_and_agents(keeper)
         if what == "agent" and agents:
             self.arena.kill("agent", self._rng.choice(agents))
         elif what == "keeper":
@@ -141,7 +143,7 @@ class CrewRound:
         self.spawner.close()
 
 
-def family(keeper: ProcessId) -> tuple[ProcessId | None, list[ProcessId]]:
+def worker_and_agents(keeper: ProcessId) -> tuple[ProcessId | None, list[ProcessId]]:
     """A keeper's worker, once it has forked one, and what lives below that."""
     for child in descendants(keeper.pid):
         stat = read_stat(child.pid)

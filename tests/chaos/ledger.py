@@ -35,7 +35,7 @@ class Line:
     def process(self) -> tuple[int, int]:
         return (self.pid, self.start_time)
 
-    def told(self) -> str:
+    def text(self) -> str:
         return f"{self.role} of attempt {self.number} (pid {self.pid})"
 
 
@@ -87,9 +87,9 @@ def overlaps(lines: Iterable[Line]) -> list[str]:
             if line.event != "start":
                 continue
             running = [other for other in running if ends.get(other.process, 0) > line.at_ns]
-            found += [f"{task}: {line.told()} began while {other.told()} ran" for other in running]
+            found += [f"{task}: {line.text()} began while {other.text()} ran" for other in running]
             if line.saw != ALONE and not running:
-                found.append(f"{task}: {line.told()} met a process of an earlier session")
+                found.append(f"{task}: {line.text()} met a process of an earlier session")
             running.append(line)
     return found
 
@@ -98,7 +98,7 @@ def survivors(lines: Iterable[Line]) -> list[str]:
     """Processes of the ledger that live now."""
     seen = {line.process: line for line in lines}
     return [
-        f"{line.task}: {line.event} of {line.told()}"
+        f"{line.task}: {line.event} of {line.text()}"
         for (pid, start_time), line in seen.items()
         if ProcessId.here(pid, start_time).is_alive()
     ]

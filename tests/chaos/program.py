@@ -112,7 +112,7 @@ def _run_all(names: Sequence[str], kills: int, seed: int, folder: Path, console:
                 if verdict.is_good:
                     _throw_away_all_but_the_record(home)
                 else:
-                    console.print(verdict.told(), style="red", markup=False, highlight=False)
+                    console.print(verdict.text(), style="red", markup=False, highlight=False)
     return verdicts
 
 

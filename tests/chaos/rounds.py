@@ -8,15 +8,15 @@ from collections.abc import Callable
 
 from chaos import ledger
 from chaos.arena import Arena
-from chaos.verdict import Verdict, damage, events, faults, lost, read_told, stale
+from chaos.verdict import Verdict, damage, events, faults, lost, read_stored, stale
 
-Progress = Callable[[int], None]  # told how much of the round's violence is done
+Progress = Callable[[int], None]  # called with the number of kills so far
 
 LOOK_S = 0.05
 # Nothing written by any agent for so long, and it is judged as it stands: what waits forever is lost.
 SILENCE_S = 60.0
 STOPS_WITHIN_S = 60.0
-# Killed, or done; what is started as a worker is its keeper, which tells how the worker ended.
+# Killed, or done; what is started as a worker is its keeper, which reports how the worker ended.
 USUAL_EXITS = frozenset({"worker -9", "worker 137", "worker 0", "reaper -9", "reaper 0", "import -9", "import 0"})
 
 
@@ -59,19 +59,19 @@ def judge(arena: Arena, name: str, began: float) -> Verdict:
     agents_left = ledger.survivors(ledger.read(arena.ledger))
     left_over = agents_left + stop(arena)
     lines = ledger.read(arena.ledger)
-    told = read_told(arena.db)
+    stored = read_stored(arena.db)
     return Verdict(
         name=name,
         kills=arena.all_kills(),
         took_s=time.monotonic() - began,
         tasks=len(arena.expected),
-        attempts=sum(len(each.attempts) for each in told.values()),
+        attempts=sum(len(each.attempts) for each in stored.values()),
         sessions=sum(line.event == "start" for line in lines),
-        fenced=sum(attempt.fenced for each in told.values() for attempt in each.attempts),
+        fenced=sum(attempt.fenced for each in stored.values() for attempt in each.attempts),
         refused=events(arena.db, "stale_write_refused"),
-        lost=lost(arena.expected, told, lines),
+        lost=lost(arena.expected, stored, lines),
         overlapping=ledger.overlaps(lines),
-        stale=stale(told),
+        stale=stale(stored),
         left_over=left_over,
         damaged=damage(arena.db),
         faults=faults(arena.logs) + _odd_exits(arena),

@@ -51,7 +51,7 @@ class Spawner:
         self._members: dict[int, Member] = {}
         self._ended: list[tuple[Member, int]] = []
         self._born: list[int] = []
-        self._gone_early: dict[int, int] = {}  # told in one breath with their births
+        self._gone_early: dict[int, int] = {}  # reported together with their births
         self._buffer = b""
         environ = arena.environment()
         environ["PYTHONPATH"] = os.pathsep.join([str(TESTS), str(TESTS / "support")])

@@ -94,13 +94,13 @@ class Supervised:
         deadline = time.monotonic() + LEAVES_WITHIN_S
         while (programs := self._programs()) and time.monotonic() < deadline:
             time.sleep(LOOK_S)
-        self.stayed += [f"{told}, long after supervisord was killed" for told in programs]
+        self.stayed += [f"{text}, long after supervisord was killed" for text in programs]
         self._start()
 
     def _programs(self) -> list[str]:
         """What is alive and no agent. An agent's leftover whose worker, keeper and reaper were killed in the moment
         before has no one left to end it: the next reaper does, before its task is given on."""
-        return [told for process, told in self.arena.alive().items() if kind_of(process) != "agent"]
+        return [text for process, text in self.arena.alive().items() if kind_of(process) != "agent"]
 
 
 def kind_of(process: ProcessId) -> str | None:

@@ -17,7 +17,7 @@ SHOWN = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """An attempt as the database tells it; `fenced` is that its lease was taken away."""
+    """An attempt as the database holds it; `fenced` is that its lease was taken away."""
 
     id: str
     number: int
@@ -27,8 +27,8 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """A task as the database tells it, with its attempts at the work in their order."""
+class StoredTask:
+    """A task as the database holds it, with its attempts at the work in their order."""
 
     status: Status
     attempts: tuple[Attempt, ...]
@@ -64,7 +64,7 @@ class Verdict:
         end = "nothing wrong" if self.is_good else "WRONG"
         return f"{self.name}: {violence}, {self.tasks} tasks, {self.attempts} attempts, {self.took_s:.0f} s: {end}"
 
-    def told(self) -> str:
+    def text(self) -> str:
         """What is wrong, for a user."""
         rows = [f"{self.name}:"]
         for name in ("lost", "overlapping", "stale", "left_over", "damaged", "faults"):
@@ -75,42 +75,42 @@ class Verdict:
         return "\n".join(rows)
 
 
-def lost(expected: Mapping[str, Expected], told: Mapping[str, Told], lines: Iterable[Line]) -> list[str]:
+def lost(expected: Mapping[str, Expected], stored: Mapping[str, StoredTask], lines: Iterable[Line]) -> list[str]:
     """Tasks that are missing, ended in another status than they must, or whose end their agents do not bear out."""
     found = []
     histories = by_task(lines)
     for task, wanted in expected.items():
         its = histories.get(task, [])
-        if task not in told:
+        if task not in stored:
             found.append(f"{task} is not in the database")
             continue
-        if told[task].status is not wanted.status:
-            found.append(f"{task} is {told[task].status} and must be {wanted.status}")
+        if stored[task].status is not wanted.status:
+            found.append(f"{task} is {stored[task].status} and must be {wanted.status}")
             continue
         match wanted.status:
             case Status.COMPLETED:
-                found += _unless_done_once(task, wanted, told[task], its)
+                found += _unless_done_once(task, wanted, stored[task], its)
             case Status.FAILED:
-                found += _unless_tried(task, wanted, told[task], its)
+                found += _unless_tried(task, wanted, stored[task], its)
             case _ if its:
                 found.append(f"{task} ran although what it needs had failed")
-    found += [f"{task} is in the database and was never imported" for task in told.keys() - expected.keys()]
+    found += [f"{task} is in the database and was never imported" for task in stored.keys() - expected.keys()]
     found += [f"{task} ran and was never imported" for task in histories.keys() - expected.keys()]
     return found
 
 
-def stale(told: Mapping[str, Told]) -> list[str]:
+def stale(stored: Mapping[str, StoredTask]) -> list[str]:
     """Attempts that passed although their lease had been taken away."""
     return [
         f"{task}: attempt {attempt.number} was taken away, and passed"
-        for task, its in told.items()
+        for task, its in stored.items()
         for attempt in its.attempts
         if attempt.fenced and attempt.outcome == "passed"
     ]
 
 
-def _unless_done_once(task: str, wanted: Expected, told: Told, its: Sequence[Line]) -> list[str]:
-    accepted = [attempt for attempt in told.attempts if attempt.outcome == "passed"]
+def _unless_done_once(task: str, wanted: Expected, stored: StoredTask, its: Sequence[Line]) -> list[str]:
+    accepted = [attempt for attempt in stored.attempts if attempt.outcome == "passed"]
     if len(accepted) != 1:
         return [f"{task} is completed by {len(accepted)} attempts"]
     (attempt,) = accepted
@@ -125,15 +125,15 @@ def _unless_done_once(task: str, wanted: Expected, told: Told, its: Sequence[Lin
     return found
 
 
-def _unless_tried(task: str, wanted: Expected, told: Told, its: Sequence[Line]) -> list[str]:
-    judged = [attempt for attempt in told.attempts if attempt.failure_class == "quality"]
+def _unless_tried(task: str, wanted: Expected, stored: StoredTask, its: Sequence[Line]) -> list[str]:
+    judged = [attempt for attempt in stored.attempts if attempt.failure_class == "quality"]
     if len(judged) != wanted.tries:
         return [f"{task} failed after {len(judged)} tries and was allowed {wanted.tries}"]
     ended = {line.attempt for line in its if line.event == "end" and line.saw != "0"}
     return [f"{task}: nobody failed in attempt {each.number}" for each in judged if each.id not in ended]
 
 
-def read_told(db: Path) -> dict[str, Told]:
+def read_stored(db: Path) -> dict[str, StoredTask]:
     """All tasks with their attempts at the work."""
     with TaskDatabase(db, create=False, read_only=True) as database:
         attempts: dict[str, list[Attempt]] = {}
@@ -145,7 +145,9 @@ def read_told(db: Path) -> dict[str, Told]:
                 Attempt(id=attempt, number=number, outcome=outcome, failure_class=failure, fenced=bool(fenced))
             )
         rows = database.connection.rows("SELECT id, status FROM tasks")
-        return {task: Told(status=Status(status), attempts=tuple(attempts.get(task, ()))) for task, status in rows}
+        return {
+            task: StoredTask(status=Status(status), attempts=tuple(attempts.get(task, ()))) for task, status in rows
+        }
 
 
 def damage(db: Path) -> list[str]:

@@ -66,10 +66,10 @@ def run_worktree_round(
 
 def not_landed_once(arena: Arena) -> list[str]:
     """Completed tasks whose work is not on the integration branch exactly once, and work of no such task there."""
-    told = _git(
+    rows = _git(
         arena, "log", "--first-parent", "--format=%(trailers:key=Swarm-Task,valueonly,separator=)", INTEGRATION_BRANCH
     )
-    landed = Counter(row for row in told.splitlines() if row)
+    landed = Counter(row for row in rows.splitlines() if row)
     completed = [task for task, expected in arena.expected.items() if expected.status is Status.COMPLETED]
     found = [f"{task} has landed {landed[task]} times" for task in completed if landed[task] != 1]
     found += [f"{task} has landed and is no task that was to" for task in landed.keys() - set(completed)]

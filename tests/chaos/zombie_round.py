@@ -8,7 +8,7 @@ import time
 
 from chaos import points
 from chaos.arena import Arena
-from chaos.crew_round import family
+from chaos.crew_round import worker_and_agents
 from chaos.rounds import LOOK_S, Progress, finish, judge
 from chaos.spawner import Spawner, Tampering
 from chaos.verdict import Verdict
@@ -78,8 +78,8 @@ class Zombies:
 
     def _families(self) -> list[tuple[ProcessId, list[ProcessId]]]:
         """The workers, each with what lives below it."""
-        families = (family(member.process) for member in self.spawner.members(points.WORKER))
-        return [(worker, agents) for worker, agents in families if worker is not None]
+        crews = (worker_and_agents(member.process) for member in self.spawner.members(points.WORKER))
+        return [(worker, agents) for worker, agents in crews if worker is not None]
 
     def _start_worker(self) -> None:
         name = f"worker-{next(self._numbers)}"

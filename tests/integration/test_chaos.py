@@ -18,7 +18,7 @@ pytestmark = pytest.mark.integration
 
 
 def assert_good(verdict: Verdict) -> None:
-    assert verdict.is_good, verdict.told()
+    assert verdict.is_good, verdict.output()
 
 
 def seen(done: int) -> None:

@@ -10,7 +10,7 @@ from live_swarm import has_dealt_with, wait_until
 
 from chaos import points
 from chaos.arena import Arena
-from chaos.crew_round import family
+from chaos.crew_round import worker_and_agents
 from chaos.spawner import Spawner, Tampering
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.models import Status, TaskSpec
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.integration
 
 
 def frozen_worker(keeper: ProcessId) -> ProcessId | None:
-    worker, _ = family(keeper)
+    worker, _ = worker_and_agents(keeper)
     stat = None if worker is None else read_stat(worker.pid)
     return worker if stat is not None and stat.state == "T" else None
 

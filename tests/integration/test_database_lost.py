@@ -74,10 +74,10 @@ def test_a_run_that_loses_its_database_stops_and_rescues_the_contents(
     run = at.start("--workers", "1")
     at.wait_marker("begun")
     lose(at.db)
-    assert at.wait_end(run) == 4, at.told()
-    assert "while it was in use; everything was stopped, and its contents are in" in at.remarks
-    assert "all done" not in at.output + at.remarks
-    with TaskDatabase(rescued(at.remarks), create=False) as copy:
+    assert at.wait_end(run) == 4, at.everything()
+    assert "while it was in use; everything was stopped, and its contents are in" in at.notices
+    assert "all done" not in at.output + at.notices
+    with TaskDatabase(rescued(at.notices), create=False) as copy:
         found = {name: copy.tasks.get(name) for name in ("first", "long", "last")}
         assert {name: each["status"] for name, each in found.items()} == {
             "first": Status.COMPLETED,
@@ -93,9 +93,9 @@ def test_a_run_that_loses_its_database_stops_and_rescues_the_contents(
 
 def test_a_file_that_is_lost_with_the_last_task_is_no_success(at: Harness) -> None:
     at.add(task("a", f"rm {at.db}"))
-    assert at.run() == 4, at.told()
+    assert at.run() == 4, at.everything()
     assert "all done" not in at.output
-    with TaskDatabase(rescued(at.remarks), create=False) as copy:
+    with TaskDatabase(rescued(at.notices), create=False) as copy:
         assert copy.tasks.get("a")["status"] == Status.COMPLETED
 
 
@@ -110,8 +110,8 @@ def test_no_run_begins_on_a_database_with_two_names_and_none_joins_a_running_one
     at.wait_marker("begun")
     os.link(*names)
     at.db = names[1]
-    assert at.run() == 4, at.told()
-    assert "has 2 names (hard links)" in at.remarks
+    assert at.run() == 4, at.everything()
+    assert "has 2 names (hard links)" in at.notices
     for words in (["status"], ["retry", "a"]):
         assert cli(at.folder, *words, "--db", str(names[1])).returncode == 4
     names[1].unlink()
@@ -126,14 +126,14 @@ def test_a_clean_up_of_the_checkout_leaves_a_copy_outside_of_it(at: Harness) -> 
     at.db.rename(checkout / "tasks.db")
     at.db = checkout / "tasks.db"
     at.add(task("first"))
-    assert at.run("--project-root", str(checkout), "--isolation", "none") == 0, at.told()
-    assert f"where `git clean -fdx` would delete it; a safer place: amplifier-swarm backup {at.folder}" in at.remarks
+    assert at.run("--project-root", str(checkout), "--isolation", "none") == 0, at.everything()
+    assert f"where `git clean -fdx` would delete it; a safer place: amplifier-swarm backup {at.folder}" in at.notices
     status = subprocess.run(["git", "status", "--porcelain"], cwd=checkout, capture_output=True, check=True)
     assert status.stdout == b""
     at.add(task("a", f"git -C {checkout} clean -qfdx; sleep 100"), task("b"))
-    assert at.run("--project-root", str(checkout), "--isolation", "none") == 4, at.told()
-    assert "a safer place" not in at.remarks, "once is enough"
-    file = rescued(at.remarks)
+    assert at.run("--project-root", str(checkout), "--isolation", "none") == 4, at.everything()
+    assert "a safer place" not in at.notices, "once is enough"
+    file = rescued(at.notices)
     assert file.parent == at.folder
     with TaskDatabase(file, create=False) as copy:
         assert {copy.tasks.get(name)["status"] for name in "ab"} == {Status.NOT_STARTED}
@@ -148,9 +148,9 @@ def test_a_folder_that_was_moved_away_is_not_made_again(at: Harness) -> None:
     run = at.start()
     at.wait_marker("begun")
     folder.rename(at.folder / "there")
-    assert at.wait_end(run) == 4, at.told()
-    assert f"was moved to {at.folder}/there/tasks.db" in at.remarks
-    assert rescued(at.remarks).parent == at.folder
+    assert at.wait_end(run) == 4, at.everything()
+    assert f"was moved to {at.folder}/there/tasks.db" in at.notices
+    assert rescued(at.notices).parent == at.folder
     assert not folder.exists()
 
 
@@ -169,10 +169,10 @@ def test_tasks_are_not_imported_into_a_new_file_beside_a_swarm_that_lost_its_own
     for pid in at.alive():
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGCONT)
-    assert at.wait_end(run) == 4, at.told()
+    assert at.wait_end(run) == 4, at.everything()
     done = cli(at.folder, "import-tasks", "more.yaml")
     assert done.returncode == 0, done.stderr
-    assert f"the contents of an earlier one that was lost are in {rescued(at.remarks)}" in done.stderr
+    assert f"the contents of an earlier one that was lost are in {rescued(at.notices)}" in done.stderr
 
 
 @pytest.fixture

@@ -52,8 +52,8 @@ def test_supervisord_tells_its_programs_which_process_it_is(daemon: bool) -> Non
         worker = wait_for("a worker", lambda: running.ready_pid("worker-1"), show=lambda: (home / "output").read_text())
         supervisord = psutil.Process(client.pid())
         try:
-            told = psutil.Process(worker).environ()["SWARM_SUPERVISORD"]
-            assert told == f"{supervisord.pid}:{start_time(supervisord.pid)}"
+            variable = psutil.Process(worker).environ()["SWARM_SUPERVISORD"]
+            assert variable == f"{supervisord.pid}:{start_time(supervisord.pid)}"
         finally:
             kill_tree(supervisord)
             if not daemon:

@@ -106,7 +106,7 @@ def test_a_daemon_without_marks_is_gone_before_its_task_runs_again_though_all_we
     at.wait_for("the worker's record of it", lambda: is_recorded(at, left) or None)
     kill_everything_at_once(at)
     assert daemon(at, "first") == left, "it must live on for the test to mean anything"
-    assert at.run("--no-dashboard", "--no-validation", "--workers", "1") == 0, at.told()
+    assert at.run("--no-dashboard", "--no-validation", "--workers", "1") == 0, at.everything()
     assert at.status("a") is Status.COMPLETED
     assert at.marker("second").exists()
     assert not at.marker("overlap").exists(), "the second agent ran beside what the first had left"
@@ -127,7 +127,7 @@ def test_what_our_own_git_starts_for_an_attempt_does_not_live_on_beside_the_next
         **project.env,
     )
     assert at.marker("first").exists(), "git started the filter, and that the daemon"
-    assert (code, at.status("a")) == (0, Status.COMPLETED), at.told()
+    assert (code, at.status("a")) == (0, Status.COMPLETED), at.everything()
     assert not at.marker("overlap").exists()
     assert daemon(at, "first") is None
 
@@ -177,7 +177,7 @@ def test_a_living_container_is_not_taken_for_gone(at: Harness) -> None:
 
         at.wait_for("the reaper", on_duty)
         assert at.run("--no-dashboard", "--no-validation", "--workers", "1") == 6
-        assert "swarm-reaper" in at.remarks
+        assert "swarm-reaper" in at.notices
     finally:
         reaper.kill()
         reaper.wait()

@@ -65,11 +65,11 @@ def test_a_run_continues_when_there_is_space_again(at: Harness) -> None:
     at.marker("go").touch()
     end = time.monotonic() + FULL_FOR_S
     while time.monotonic() < end:
-        assert run.poll() is None, at.told()
-        assert at.pids_of("supervisor.supervisord") == [supervisord], at.told()
+        assert run.poll() is None, at.everything()
+        assert at.pids_of("supervisor.supervisord") == [supervisord], at.everything()
         fill(at.db.with_name("more"))  # whatever a log has given back
         time.sleep(0.2)
     filler.unlink()
     at.db.with_name("more").unlink()
-    assert at.wait_end(run) == 0, at.told()
+    assert at.wait_end(run) == 0, at.everything()
     assert at.status("a") is Status.COMPLETED

@@ -221,24 +221,24 @@ def test_what_the_validator_writes_is_thrown_away_and_told(swarm: LandingSwarm) 
     swarm.wait_for("a", Status.COMPLETED)
     assert swarm.landed("a.txt") == "one\ntwo\nthree"
     assert "extra" not in swarm.git("ls-tree", "--name-only", INTEGRATION)
-    told = [c for c in swarm.attempts("a")[0]["check_results"] if "validator" in c["command"]]
-    assert "a.txt" in told[0]["output"]
-    assert "extra" in told[0]["output"]
+    checks = [c for c in swarm.attempts("a")[0]["check_results"] if "validator" in c["command"]]
+    assert "a.txt" in checks[0]["output"]
+    assert "extra" in checks[0]["output"]
 
 
 @pytest.mark.parametrize(
-    ("run", "more", "told"),
+    ("run", "more", "error"),
     [
         ("true", {}, "nothing was changed"),
         ("printf '<<<<<<< a\\nx\\n=======\\ny\\n>>>>>>> b\\n' > c.txt", {}, "conflict markers were added"),
     ],
 )
 def test_what_the_commit_itself_shows_fails_an_attempt(
-    swarm: LandingSwarm, run: str, more: dict[str, object], told: str
+    swarm: LandingSwarm, run: str, more: dict[str, object], error: str
 ) -> None:
     swarm.add(swarm.task("a", run, max_retries=0, **more))
     swarm.worker()
-    assert told in swarm.wait_for("a", Status.FAILED)["last_error"]
+    assert error in swarm.wait_for("a", Status.FAILED)["last_error"]
 
 
 def test_no_change_is_fine_where_the_task_says_so(swarm: LandingSwarm) -> None:

@@ -50,9 +50,9 @@ def test_a_run_lands_where_it_was_told_says_so_and_the_command_of_its_summary_br
         at.add(task("a", "echo new > b.txt"))
         options = ("--project-root", str(project.root), "--no-dashboard")
         assert at.run(*options, "--land-into", "main", **person) == 3
-        assert "main is checked out" in at.remarks
+        assert "main is checked out" in at.notices
         assert at.alive() == {}
-        assert at.run(*options, "--land-into", "nightly", **person) == 0, at.told()
+        assert at.run(*options, "--land-into", "nightly", **person) == 0, at.everything()
         assert "landed on nightly:" in at.output
         command = next(line for line in at.output.splitlines() if "land --into main" in line).split("(")[0].split()
         words = [sys.executable, "-m", "amplifier_swarm", *command[1:]]
@@ -62,7 +62,7 @@ def test_a_run_lands_where_it_was_told_says_so_and_the_command_of_its_summary_br
         at.wait_nothing_left()
         project.git("switch", "-q", "--detach", project.base)
         assert at.run(*options, "--land-into", "weekly", **person) == 3
-        assert "weekly lacks work that has landed on nightly" in at.remarks
+        assert "weekly lacks work that has landed on nightly" in at.notices
 
 
 def test_a_worker_refuses_a_branch_that_is_checked_out(swarm: LandingSwarm) -> None:

@@ -30,8 +30,8 @@ def is_done_at_once(swarm: LandingSwarm) -> None:
     swarm.worker()
     swarm.wait_for("a", Status.COMPLETED, s=60.0)
     assert swarm.db.tasks.get("a")["attempt_count"] == 1
-    told = {event["event_type"] for event in swarm.db.events.newest(200)}
-    assert not told & {"orphaned", "requeued", "stale_write_refused", "worker_crashed"}
+    kinds = {event["event_type"] for event in swarm.db.events.newest(200)}
+    assert not kinds & {"orphaned", "requeued", "stale_write_refused", "worker_crashed"}
     assert "heartbeat_missed" not in swarm.logs()
 
 

@@ -110,10 +110,10 @@ class Harness:
         )
 
 
-def wait_until(condition: Callable[[], object], told: Callable[[], object]) -> None:
+def wait_until(condition: Callable[[], object], describe: Callable[[], object]) -> None:
     deadline = time.monotonic() + DEADLINE_S
     while not condition():
-        assert time.monotonic() < deadline, told()
+        assert time.monotonic() < deadline, describe()
         time.sleep(POLL_S)
 
 
@@ -209,8 +209,8 @@ def is_served(harness: Harness) -> bool:
 
 
 def test_the_commands_of_the_service_work_in_their_order(harness: Harness) -> None:
-    told = [c for c in those(SERVICE) if not c.text.startswith("amplifier-swarm stop")]
-    chapter = told[next(i for i, c in enumerate(told) if c.text.startswith("supervisord ")) :]
+    steps = [c for c in those(SERVICE) if not c.text.startswith("amplifier-swarm stop")]
+    chapter = steps[next(i for i, c in enumerate(steps) if c.text.startswith("supervisord ")) :]
     end = next(i for i, c in enumerate(chapter) if c.text.endswith("shutdown"))
     with service(harness):
         for command in [*chapter[:end], *chapter[end + 1 :], chapter[end]]:
@@ -266,10 +266,10 @@ def test_the_commands_of_the_chapter_on_landing_show_and_bring_over_what_a_task_
     run = harness.run("amplifier-swarm start --no-dashboard", **there)
     assert run.returncode == 0, run.stdout + run.stderr
     assert not (harness.project / "made.txt").exists()
-    told = ""
+    printed = ""
     for command in those(LANDING):
         done = harness.run(command.text, **there)
         assert done.returncode == 0, (command.text, done.stdout, done.stderr)
-        told += done.stdout
-    assert "made.txt" in told
+        printed += done.stdout
+    assert "made.txt" in printed
     assert (harness.project / "made.txt").read_text() == "made\n"

@@ -1,4 +1,4 @@
-"""What `prompt` says that the next attempt will be told is, word for word, what it is told then."""
+"""What `prompt` says that the next attempt will receive is, word for word, what it receives."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def swarm(tmp_path: Path) -> Iterator[LandingSwarm]:
 def foretold(
     swarm: LandingSwarm, place_by: Callable[..., Place] = place_by_git, root: Path | None = None
 ) -> NextPrompt:
-    """As the command line tells it, or the dashboard, with the workers' settings."""
+    """As the command line shows it, or the dashboard, with the workers' settings."""
     environ = swarm.settings if root is None else {**swarm.settings, "SWARM_ISOLATION": "auto"}
     settings = resolve({"db": swarm.path, "project_root": root or swarm.project}, environ)
     task = swarm.db.tasks.get("a")
     return next_prompt(swarm.db, task, settings, at=place_by(swarm.db, task, settings), environ=swarm.settings)
 
 
-def told(swarm: LandingSwarm, number: int) -> str:
+def shown_prompt(swarm: LandingSwarm, number: int) -> str:
     sessions = swarm.db.tasks.sessions(swarm.attempts("a")[number - 1]["id"])
     return str(next(s["prompt"] for s in sessions if s["role"] == "builder"))
 
@@ -56,12 +56,12 @@ def test_the_prompt_that_is_foretold_is_the_one_that_is_given(
     go.touch()
     swarm.wait_for("a", Status.NOT_STARTED)
     foreseen = foretold(swarm, place_by)
-    if isolation == "worktree":  # a reader that was not told the project root finds it written down
+    if isolation == "worktree":  # without a project root, the stored one is used
         (swarm.folder / "elsewhere").mkdir()
         assert foretold(swarm, place_by, swarm.folder / "elsewhere").text == foreseen.text
     swarm.db.swarm.resume(actor="test")
     swarm.wait_for("a", Status.COMPLETED)
-    assert foreseen.text == told(swarm, 2)
+    assert foreseen.text == shown_prompt(swarm, 2)
     assert (foreseen.number, foreseen.resumes) == (2, None)
     assert ("A b.txt +1" in foreseen.text) is (isolation == "worktree")
 
@@ -84,6 +84,6 @@ def test_the_session_that_is_gone_on_with_is_foretold_too(swarm: LandingSwarm, p
     swarm.db.swarm.resume(actor="test")
     swarm.wait_for("a", Status.COMPLETED)
     first, second = swarm.attempts("a")
-    assert foreseen.text == told(swarm, 2)
+    assert foreseen.text == shown_prompt(swarm, 2)
     assert "worktrees/a/services/api" in foreseen.text
     assert foreseen.resumes == second["resumed_session_id"] == first["builder_session_id"] is not None

@@ -78,12 +78,12 @@ def test_a_message_whose_sender_was_killed_is_sent_again_with_the_same_key(
 def test_a_run_reports_what_needs_you_and_its_end(at: Harness, hook: Webhook) -> None:
     configure(at.folder, {"webhook": f"{hook.url()}/${{HOOK}}"}, max_retries=0)
     at.add(task("good"), task("bad", "echo went wrong >&2; exit 4"))
-    assert at.run(HOOK="sekret-4711") == 8, at.told()
+    assert at.run(HOOK="sekret-4711") == 8, at.everything()
     texts = hook.events()
     assert any(text.startswith("Task bad failed: the task's run command exited with code 4") for text in texts)
     assert "no task is left that can run, but some have not completed: 1 completed, 1 failed" in texts
     assert set(hook.paths) == {"/hook/sekret-4711"}
-    assert "sekret-4711" not in at.told()
+    assert "sekret-4711" not in at.everything()
     assert hook.repeated() == []
     assert at.alive() == {}
 
@@ -107,9 +107,9 @@ def test_a_webhook_that_hangs_delays_no_task_and_the_end_by_some_seconds_at_most
     run = at.start()
     at.wait_for("the summary", lambda: "all done" in at.output or None)
     watch = Stopwatch()
-    assert at.wait_end(run) == 0, at.told()
+    assert at.wait_end(run) == 0, at.everything()
     assert watch.own_s() < 12.0
-    assert "1 notification is not sent yet" in at.remarks
+    assert "1 notification is not sent yet" in at.notices
     assert at.alive() == {}
 
 
@@ -117,7 +117,7 @@ def test_a_run_with_a_target_that_cannot_work_does_not_begin(at: Harness) -> Non
     configure(at.folder, {"webhook": "${NO_SUCH_VARIABLE}"})
     at.add(task("a"))
     assert at.run() == 3
-    assert "NO_SUCH_VARIABLE is not set" in at.remarks
+    assert "NO_SUCH_VARIABLE is not set" in at.notices
 
 
 def test_a_dead_target_is_given_up_with_a_finding_and_others_get_theirs(reapers: ReaperHarness, hook: Webhook) -> None:

@@ -54,7 +54,7 @@ def test_the_task_of_a_killed_worker_is_ready_again_and_its_tree_is_gone(harness
         return [event["event_type"] for event in harness.db.events.newest(20)]
 
     # The worker's own end is written down after that of its attempt.
-    harness.wait(lambda: "worker_crashed" in kinds(), "the end of the worker is told")
+    harness.wait(lambda: "worker_crashed" in kinds(), "the end of the worker is an event")
     assert kinds()[-3:].count("orphaned") == 1
     assert "requeued" in kinds()
 

@@ -37,8 +37,8 @@ def project(at: Harness) -> None:
 def test_a_missing_filter_program_is_reported_before_any_task_is_claimed(at: Harness) -> None:
     project(at)
     at.add(task("a"), task("b"))
-    assert at.run("--project-root", str(at.folder / "project")) == 3, at.told()
-    assert "git-nowhere is not installed" in at.remarks
+    assert at.run("--project-root", str(at.folder / "project")) == 3, at.everything()
+    assert "git-nowhere is not installed" in at.notices
     with TaskDatabase(at.db) as database:
         assert [database.tasks.get(name)["attempt_count"] for name in "ab"] == [0, 0]
 
@@ -52,8 +52,8 @@ def test_what_no_check_can_know_pauses_the_queue_after_three_tasks(at: Harness) 
     )
     at.add(*(task(f"t{n}") for n in range(12)))
     run = at.start("--project-root", str(at.folder / "project"), "--workers", "1")
-    at.wait_remark("paused by the swarm (3 tasks in a row failed with the same message: git")
-    assert "git-nowhere: not found); " in at.remarks, "with the words of the system"
+    at.wait_notice("paused by the swarm (3 tasks in a row failed with the same message: git")
+    assert "git-nowhere: not found); " in at.notices, "with the words of the system"
     with TaskDatabase(at.db) as database:
         tasks = [database.tasks.get(f"t{n}") for n in range(12)]
         assert {each["crashes"] for each in tasks} == {0}
@@ -73,8 +73,8 @@ def test_a_prompt_longer_than_an_argument_is_reported_at_start_and_held_without_
         TaskSpec(id="long", name="long", description=WORDS_OF_100_BYTES * (bytes_ // 100)),
         TaskSpec(id="short", name="short", description="a word"),
     )
-    assert at.run("--no-validation", agent_cli="arg") == 8, at.told()
-    assert "warning: task long will be held: its description has" in at.remarks
+    assert at.run("--no-validation", agent_cli="arg") == 8, at.everything()
+    assert "warning: task long will be held: its description has" in at.notices
     with TaskDatabase(at.db) as database:
         long = database.tasks.get("long")
         assert (long["status"], long["hold_reason"]) == (Status.HELD, HoldReason.CANNOT_START)
@@ -87,7 +87,7 @@ def test_a_prompt_longer_than_an_argument_is_reported_at_start_and_held_without_
 def test_more_than_the_system_takes_for_one_process_is_the_same(at: Harness) -> None:
     variables = {f"V{n}": "x" * 100_000 for n in range(40)}
     at.add(task("big", env=variables), task("small"))
-    assert at.run() == 8, at.told()
+    assert at.run() == 8, at.everything()
     with TaskDatabase(at.db) as database:
         big = database.tasks.get("big")
         assert (big["status"], big["hold_reason"], big["attempt_count"]) == (Status.HELD, HoldReason.CANNOT_START, 1)

@@ -29,7 +29,7 @@ def test_a_setting_that_hides_the_checkout_is_named_and_put_back(harness: Harnes
     spoil = "echo a > a.txt; git config core.bare true; git config user.email agent@example.org"
     harness.add(TaskSpec(id="a", name="spoils", run=spoil))
     assert harness.run(*words) == 0
-    assert "git settings changed" in harness.remarks + harness.output
+    assert "git settings changed" in harness.notices + harness.output
     assert "core.bare in .git/config had become true; it is false again" in harness.output
     assert "user.email was set in .git/config" in harness.output
     assert subprocess.run([*git, "status", "--porcelain"], check=True, capture_output=True).stdout == b""

@@ -50,11 +50,11 @@ def test_a_stopped_reaper_is_reported_killed_and_replaced_and_its_tasks_continue
     worker.keeper.kill(signal.SIGKILL)
     at.wait_for("another reaper", lambda: [pid for pid in at.pids_of("/swarm-reaper") if pid != reaper] or None)
     assert time.monotonic() - stopped < NOTICED_S + LOAD_S
-    assert f"the reaper (process {reaper}) has been silent for" in at.remarks
+    assert f"the reaper (process {reaper}) has been silent for" in at.notices
     at.wait_for("the task", lambda: at.status("a") is Status.COMPLETED)
     at.marker("go").touch()
-    assert at.wait_end(run) == 0, at.told()
-    assert "swarm-reaper has been silent for" in at.told()
+    assert at.wait_end(run) == 0, at.everything()
+    assert "swarm-reaper has been silent for" in at.everything()
 
 
 HOLD = """

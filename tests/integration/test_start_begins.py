@@ -44,7 +44,7 @@ def test_all_that_is_wrong_is_said_at_once_and_nothing_is_started(at: Harness, t
         *("--dashboard", "--dashboard-port", str(taken_port), "--isolation", "worktree", "--workers", "0"),
         SWARM_MIN_FREE_MB="900000000",
     )
-    assert code == 3, at.told()
+    assert code == 3, at.everything()
     for text in (
         "no workers",
         "worktree",
@@ -52,15 +52,15 @@ def test_all_that_is_wrong_is_said_at_once_and_nothing_is_started(at: Harness, t
         f"port {taken_port}",
         "'nonesuch' is not known",
     ):
-        assert text in at.remarks
-    assert at.remarks.count("error: ") == at.remarks.count("hint: ") == 5
+        assert text in at.notices
+    assert at.notices.count("error: ") == at.notices.count("hint: ") == 5
     assert not (at.folder / "tasks.db.swarm" / "supervisord.conf").exists()
 
 
 def test_a_project_root_that_is_no_folder_exits_3(at: Harness) -> None:
     at.add(task("a"))
     assert at.run("--project-root", "nowhere") == 3
-    assert "project root" in at.remarks
+    assert "project root" in at.notices
 
 
 @pytest.mark.parametrize(
@@ -75,8 +75,8 @@ def test_a_second_run_on_the_same_database_is_refused_and_changes_nothing(at: Ha
     at.add(task("a", f"touch {at.marker('begun')}; {until(at.folder, 'go')}"))
     first = at.start()
     at.wait_marker("begun")
-    assert at.run() == 6, at.told()
-    assert f"another run already works on {at.db} (process {first.pid})" in at.remarks
+    assert at.run() == 6, at.everything()
+    assert f"another run already works on {at.db} (process {first.pid})" in at.notices
     at.marker("go").touch()
     assert at.wait_end(first) == 0
     with TaskDatabase(at.db) as database:
@@ -89,14 +89,14 @@ def test_two_runs_on_two_databases_of_one_folder_do_not_meet(at: Harness) -> Non
         other.add(task("b"))
         first = at.start("--dashboard")
         at.wait_marker("begun")
-        assert other.run("--dashboard") == 0, other.told()
+        assert other.run("--dashboard") == 0, other.everything()
         at.marker("go").touch()
-        assert at.wait_end(first) == 0, at.told()
+        assert at.wait_end(first) == 0, at.everything()
 
 
 def dashboard_link(at: Harness) -> str:
     def find() -> str | None:
-        whole = at.remarks.rpartition("\n")[0]
+        whole = at.notices.rpartition("\n")[0]
         found = [line for line in whole.splitlines() if "dashboard: http" in line]
         return found[0].partition("dashboard: ")[2] if found else None
 
@@ -111,7 +111,7 @@ def test_the_dashboard_runs_with_the_run_and_its_link_opens_it(at: Harness) -> N
     with urllib.request.urlopen(request, timeout=10) as answer:
         assert json.load(answer)["tasks"]["total"]["count"] == 1
     at.marker("go").touch()
-    assert at.wait_end(run) == 0, at.told()
+    assert at.wait_end(run) == 0, at.everything()
     with pytest.raises(OSError, match="refused"):
         urllib.request.urlopen(f"{url}/healthz", timeout=10)
 
@@ -158,22 +158,22 @@ def test_the_start_command_becomes_the_orchestrator_with_all_its_options(at: Har
     pattern = subprocess.run(["pgrep", "-f", "amplifier_swarm.orchestrator"], capture_output=True, text=True)
     assert str(run.pid) in pattern.stdout.split()
     run.send_signal(signal.SIGUSR1)
-    assert at.wait_end(run) == 9, at.told()
+    assert at.wait_end(run) == 9, at.everything()
 
 
 def test_a_worker_that_cannot_start_ends_the_run_with_the_end_of_its_log(at: Harness) -> None:
     at.install(swarm_worker="echo first line; echo ImportError: no module named brain; exit 1")
     at.add(task("a"))
-    assert at.run() == 7, at.told()
-    assert "swarm-worker-1 does not start: ImportError: no module named brain" in at.remarks
-    assert "  first line" in at.remarks
+    assert at.run() == 7, at.everything()
+    assert "swarm-worker-1 does not start: ImportError: no module named brain" in at.notices
+    assert "  first line" in at.notices
     assert at.alive() == {}
 
 
 def test_verbose_shows_the_logs_of_the_services(at: Harness) -> None:
     at.add(task("a"))
     assert at.run("--verbose") == 0
-    assert "[swarm-worker-1]" in at.remarks
+    assert "[swarm-worker-1]" in at.notices
 
 
 def test_stale_files_of_a_killed_supervisord_do_not_matter(at: Harness) -> None:
@@ -184,7 +184,7 @@ def test_stale_files_of_a_killed_supervisord_do_not_matter(at: Harness) -> None:
     with socket.socket(socket.AF_UNIX) as stale:
         stale.bind(str(state / "var" / "supervisor.sock"))
     at.add(task("a"))
-    assert at.run() == 0, at.told()
+    assert at.run() == 0, at.everything()
 
 
 def test_on_a_terminal_the_run_is_shown_live_and_outlives_the_terminal(at: Harness) -> None:
@@ -224,12 +224,12 @@ PASS: dict[str, object] = {"response": '{"status": "success", "tests_passed": tr
 def test_a_cold_agent_cli_is_warmed_up_alone_once_and_remembered(at: Harness) -> None:
     environ = amplifier_environment(at, fetched=False, step={**PASS, "ledger": str(at.marker("ledger"))})
     at.add(task("a"))
-    assert at.run("--no-validation", agent_cli="amplifier", **environ) == 0, at.told()
-    assert "warming up" in at.remarks
+    assert at.run("--no-validation", agent_cli="amplifier", **environ) == 0, at.everything()
+    assert "warming up" in at.notices
     assert ledger_events(at) == ["prepared", "start", "end"]  # no session, so no model, for the warm-up
     at.add(task("b"))
-    assert at.run("--no-validation", agent_cli="amplifier", **environ) == 0, at.told()
-    assert "warming up" not in at.remarks
+    assert at.run("--no-validation", agent_cli="amplifier", **environ) == 0, at.everything()
+    assert "warming up" not in at.notices
 
 
 def test_a_cache_that_is_gone_is_filled_again_before_the_workers_start(at: Harness) -> None:
@@ -237,8 +237,8 @@ def test_a_cache_that_is_gone_is_filled_again_before_the_workers_start(at: Harne
     home = Path(environ["HOME"]) / ".amplifier"
     for name in ("a", "b"):
         at.add(task(name))
-        assert at.run(agent_cli="amplifier", **environ) == 0, at.told()
-        assert "warming up" in at.remarks
+        assert at.run(agent_cli="amplifier", **environ) == 0, at.everything()
+        assert "warming up" in at.notices
         shutil.rmtree(home / "cache")
         (home / "registry.json").unlink()
     assert ledger_events(at)[:2] == ["prepared", "prepared"]  # builder and validator
@@ -248,8 +248,8 @@ def test_a_cache_that_is_gone_is_filled_again_before_the_workers_start(at: Harne
 def test_an_agent_that_the_warm_up_has_not_brought_ends_the_start(at: Harness) -> None:
     environ = amplifier_environment(at, fetched=False, step=PASS)
     at.add(task("a", validator_agent="recipes:result-validater"))
-    assert at.run(agent_cli="amplifier", **environ) == 3, at.told()
-    assert "agent recipes:result-validater not found; nearest: recipes:result-validator" in at.remarks
+    assert at.run(agent_cli="amplifier", **environ) == 3, at.everything()
+    assert "agent recipes:result-validater not found; nearest: recipes:result-validator" in at.notices
 
 
 def ledger_events(at: Harness) -> list[str]:
@@ -259,8 +259,8 @@ def ledger_events(at: Harness) -> list[str]:
 def test_a_warm_up_that_cannot_start_exits_10(at: Harness) -> None:
     environ = amplifier_environment(at, fetched=False, step={"startup": "git clone failed"})
     at.add(task("a"))
-    assert at.run(agent_cli="amplifier", **environ) == 10, at.told()
-    assert "git clone failed" in at.remarks
+    assert at.run(agent_cli="amplifier", **environ) == 10, at.everything()
+    assert "git clone failed" in at.notices
     assert not (at.folder / "tasks.db.swarm" / "supervisord.conf").exists()
 
 
@@ -270,7 +270,7 @@ def test_a_signal_ends_a_warm_up_and_all_it_started(at: Harness) -> None:
     run = at.start(agent_cli="amplifier", **environ)
     at.wait_marker("ledger")
     run.send_signal(signal.SIGINT)
-    assert at.wait_end(run) == 9, at.told()
+    assert at.wait_end(run) == 9, at.everything()
     assert at.alive() == {}
 
 
@@ -278,5 +278,5 @@ def test_an_agent_that_does_not_exist_is_named_with_the_nearest(at: Harness) -> 
     environ = amplifier_environment(at, fetched=True, step=PASS)
     at.add(task("a"))
     code = at.run("--builder-agent", "foundation:modula-builder", agent_cli="amplifier", **environ)
-    assert code == 3, at.told()
-    assert "nearest: foundation:modular-builder" in at.remarks
+    assert code == 3, at.everything()
+    assert "nearest: foundation:modular-builder" in at.notices

@@ -26,10 +26,10 @@ def at() -> Iterator[Harness]:
 
 def test_a_run_that_completes_everything_exits_0_and_leaves_nothing(at: Harness) -> None:
     at.add(task("a"), task("b", dependencies=("a",)), task("c", estimated_hours=2.5))
-    assert at.run("--workers", "2") == 0, at.told()
+    assert at.run("--workers", "2") == 0, at.everything()
     assert "all done" in at.output
     assert "3 passed in 3 attempts" in at.output
-    assert "✓ a completed" in at.remarks
+    assert "✓ a completed" in at.notices
     assert at.alive() == {}
     assert not (at.folder / "tasks.db.swarm" / "supervisord.d" / "50-scale.conf").exists()
 
@@ -54,7 +54,7 @@ def test_failed_and_blocked_tasks_make_it_exit_8_and_are_named_with_the_reason(a
         task("grandchild", dependencies=("child",)),
         task("good"),
     )
-    assert at.run() == 8, at.told()
+    assert at.run() == 8, at.everything()
     assert "bad failed: the task's run command exited with code 4" in at.output
     assert "child waits for bad (failed)" in at.output
     assert "grandchild waits for child (blocked)" in at.output
@@ -65,18 +65,18 @@ def test_failed_and_blocked_tasks_make_it_exit_8_and_are_named_with_the_reason(a
 
 def test_held_tasks_make_it_exit_8(at: Harness) -> None:
     at.add(task("a", status=Status.HELD), task("b"))
-    assert at.run() == 8, at.told()
+    assert at.run() == 8, at.everything()
     assert "a held (as_imported)" in at.output
 
 
 def test_cancelled_tasks_are_no_failure(at: Harness) -> None:
     at.add(task("a", status=Status.CANCELLED), task("b"))
-    assert at.run() == 0, at.told()
+    assert at.run() == 0, at.everything()
 
 
 def test_an_empty_queue_exits_0_and_names_the_import(at: Harness) -> None:
     assert at.run() == 0
-    assert "amplifier-swarm import-tasks" in at.remarks
+    assert "amplifier-swarm import-tasks" in at.notices
     assert not (at.folder / "tasks.db.swarm").exists()
 
 
@@ -90,7 +90,7 @@ def test_a_queue_that_is_through_ends_at_once_without_a_suite(at: Harness) -> No
 def test_a_missing_database_exits_4_and_is_not_created(at: Harness) -> None:
     at.db.unlink()
     assert at.run() == 4
-    assert "import-tasks" in at.remarks
+    assert "import-tasks" in at.notices
     assert not at.db.exists()
 
 
@@ -102,7 +102,7 @@ def test_an_agent_cli_that_cannot_start_ends_the_run_with_10(at: Harness) -> Non
         f"agent_clis:\n  broken: {{like: amplifier, binary: {binary}, store: none, version: [], warm_up: []}}\n"
     )
     at.add(task("a"), task("b"))
-    assert at.run(agent_cli="broken") == 10, at.told()
+    assert at.run(agent_cli="broken") == 10, at.everything()
     assert "the agent CLI cannot start" in at.output
     assert at.status("a") == Status.NOT_STARTED
     assert at.alive() == {}
@@ -110,13 +110,13 @@ def test_an_agent_cli_that_cannot_start_ends_the_run_with_10(at: Harness) -> Non
     # Once it is repaired, the next run starts: the hold of the last one is not in its way.
     answer = json.dumps({"status": "success", "response": json.dumps({"status": "success"})})
     binary.write_text(f"#!/bin/sh\ncat <<'EOF'\n{answer}\nEOF\n")
-    assert at.run("--no-validation", agent_cli="broken") == 0, at.told()
+    assert at.run("--no-validation", agent_cli="broken") == 0, at.everything()
 
 
 def test_a_program_of_the_agent_cli_that_is_missing_is_found_before_anything_starts(at: Harness) -> None:
     at.add(task("a"))
-    assert at.run(agent_cli="claude", PATH="/usr/bin:/bin") == 10, at.told()
-    assert "claude" in at.remarks
+    assert at.run(agent_cli="claude", PATH="/usr/bin:/bin") == 10, at.everything()
+    assert "claude" in at.notices
     assert not (at.folder / "tasks.db.swarm" / "supervisord.conf").exists()
 
 
@@ -125,7 +125,7 @@ def test_a_paused_queue_with_work_left_says_so_and_continues_when_resumed(at: Ha
     with TaskDatabase(at.db) as database:
         carry_out_now(database, Verb.PAUSE, "", {"reason": "lunch"}, actor="ada")
         run = at.start()
-        at.wait_remark("paused by ada (lunch)")
+        at.wait_notice("paused by ada (lunch)")
         assert run.poll() is None
         carry_out_now(database, Verb.RESUME, "", {}, actor="ada")
     assert at.wait_end(run) == 0
@@ -136,7 +136,7 @@ def test_an_unattended_run_gives_up_on_a_paused_queue(at: Harness) -> None:
     at.add(task("a"))
     with TaskDatabase(at.db) as database:
         carry_out_now(database, Verb.PAUSE, "", {"reason": "lunch"}, actor="ada")
-    assert at.run("--give-up-after", "0.02") == 8, at.told()
+    assert at.run("--give-up-after", "0.02") == 8, at.everything()
     assert re.search(r"gave up after \d+ s: the queue is paused \(lunch\); waited 1 s for you", at.output)
     assert at.status("a") == Status.NOT_STARTED
     assert at.alive() == {}
@@ -151,7 +151,7 @@ def test_an_unattended_run_gives_up_on_an_agent_cli_that_only_you_can_bring_back
     preset = provider.preset() | {"env": {"ACCOUNT": "a"}}
     (at.folder / "swarm.yaml").write_text(json.dumps({"agent_clis": {"stand-in": preset}}))
     at.add(task("t"), task("u", agent_cli="command"))
-    assert at.run("--give-up-after", "0.02", agent_cli="stand-in") == 10, at.told()
+    assert at.run("--give-up-after", "0.02", agent_cli="stand-in") == 10, at.everything()
     assert re.search(rf"gave up after \d+ s: stand-in is on hold \({kind}", at.output)
     assert "amplifier-swarm resume" in at.output
     assert at.status("t") == Status.NOT_STARTED
@@ -166,19 +166,19 @@ def test_an_unattended_run_gives_up_once_its_budget_is_used_up_and_the_next_run_
     (at.folder / "swarm.yaml").write_text(json.dumps(settings))
     at.add(*(TaskSpec(id=f"t{n}", name="t") for n in range(4)))
     words = ("--give-up-after", "0.02", "--no-validation", "--workers", "1")
-    assert at.run(*words, agent_cli="stand-in") == 8, at.told()
+    assert at.run(*words, agent_cli="stand-in") == 8, at.everything()
     assert "the queue is paused (the budget of this run is used up, 0.02 of 0.015 USD)" in at.output
     assert len(provider.sessions()) == 2
-    assert at.run(*words, agent_cli="stand-in") == 0, at.told()
-    assert "Paused" not in at.remarks
+    assert at.run(*words, agent_cli="stand-in") == 0, at.everything()
+    assert "Paused" not in at.notices
 
 
 def test_keep_running_waits_for_more_tasks(at: Harness) -> None:
     at.add(task("a"))
     run = at.start("--keep-running")
-    at.wait_remark("a completed")
+    at.wait_notice("a completed")
     at.add(task("b"))
-    at.wait_remark("b completed")
+    at.wait_notice("b completed")
     assert run.poll() is None
     run.terminate()
-    assert at.wait_end(run) == 9, at.told()
+    assert at.wait_end(run) == 9, at.everything()

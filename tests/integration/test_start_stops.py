@@ -44,9 +44,9 @@ def test_the_first_signal_lets_running_tasks_finish_and_starts_no_other(at: Harn
     run = begun(at)
     # As a terminal does it: to everything in its foreground group, of which only the run may be.
     os.killpg(run.pid, number)
-    at.wait_remark("waiting for long, at most 300 s; do it again to stop everything immediately")
+    at.wait_notice("waiting for long, at most 300 s; do it again to stop everything immediately")
     at.marker("go").touch()
-    assert at.wait_end(run) == 9, at.told()
+    assert at.wait_end(run) == 9, at.everything()
     assert at.status("long") == Status.COMPLETED
     assert at.status("short") == Status.NOT_STARTED
     assert f"stopped by {number.name} to start" in at.output
@@ -56,17 +56,17 @@ def test_the_first_signal_lets_running_tasks_finish_and_starts_no_other(at: Harn
 def test_a_drained_run_continues_with_the_next_start(at: Harness) -> None:
     run = begun(at)
     run.send_signal(signal.SIGINT)
-    at.wait_remark("draining")
+    at.wait_notice("draining")
     at.marker("go").touch()
     assert at.wait_end(run) == 9
-    assert at.run() == 0, at.told()
-    assert "Cleared the earlier drain" in at.remarks
+    assert at.run() == 0, at.everything()
+    assert "Cleared the earlier drain" in at.notices
 
 
 def test_a_drain_interrupts_what_outlasts_the_graceful_timeout_and_costs_no_attempt(at: Harness) -> None:
     run = begun(at, "--graceful-timeout", "0.5")
     run.send_signal(signal.SIGINT)
-    assert at.wait_end(run) == 9, at.told()
+    assert at.wait_end(run) == 9, at.everything()
     assert at.status("long") == Status.NOT_STARTED
     assert [a["failure_class"] for a in attempts_of(at, "long")] == ["interrupted"]
 
@@ -77,8 +77,8 @@ def test_a_second_ctrl_c_or_sigusr1_ends_everything_at_once(at: Harness, numbers
     watch = Stopwatch()
     for position, number in enumerate(numbers, start=1):
         run.send_signal(number)
-        at.wait_remark("emergency stop" if position == len(numbers) else "draining")
-    assert at.wait_end(run) == 9, at.told()
+        at.wait_notice("emergency stop" if position == len(numbers) else "draining")
+    assert at.wait_end(run) == 9, at.everything()
     assert watch.own_s() < 6.0
     assert at.status("long") == Status.NOT_STARTED
     assert at.alive() == {}
@@ -90,8 +90,8 @@ def test_two_signals_in_one_moment_are_two(at: Harness) -> None:
     run.send_signal(signal.SIGINT)
     run.send_signal(signal.SIGTERM)
     os.kill(run.pid, signal.SIGCONT)
-    at.wait_remark("emergency stop")
-    assert at.wait_end(run) == 9, at.told()
+    at.wait_notice("emergency stop")
+    assert at.wait_end(run) == 9, at.everything()
 
 
 @pytest.mark.parametrize("verb", [Verb.DRAIN, Verb.EMERGENCY_STOP])
@@ -101,7 +101,7 @@ def test_a_stop_through_another_door_ends_the_run_with_9(at: Harness, verb: Verb
         carry_out_now(database, verb, "", {}, actor="ada (dashboard)")
     if verb is Verb.DRAIN:
         at.marker("go").touch()
-    assert at.wait_end(run) == 9, at.told()
+    assert at.wait_end(run) == 9, at.everything()
     assert "stopped by ada (dashboard)" in at.output
     assert at.run("--no-validation") == 0 if verb is Verb.DRAIN else True
 
@@ -109,12 +109,12 @@ def test_a_stop_through_another_door_ends_the_run_with_9(at: Harness, verb: Verb
 def test_a_resume_during_the_drain_makes_the_run_continue(at: Harness) -> None:
     run = begun(at)
     run.send_signal(signal.SIGTERM)
-    at.wait_remark("draining")
+    at.wait_notice("draining")
     with TaskDatabase(at.db) as database:
         carry_out_now(database, Verb.RESUME, "", {}, actor="ada")
-    at.wait_remark("swarm resumed")
+    at.wait_notice("swarm resumed")
     at.marker("go").touch()
-    assert at.wait_end(run) == 0, at.told()
+    assert at.wait_end(run) == 0, at.everything()
 
 
 def test_a_session_that_ignores_signals_and_hides_in_other_sessions_dies_with_an_emergency_stop(
@@ -127,7 +127,7 @@ def test_a_session_that_ignores_signals_and_hides_in_other_sessions_dies_with_an
     at.wait_marker("begun")
     at.wait_for("both sleepers", lambda: len(alive(token)) == 2)
     run.send_signal(signal.SIGUSR1)
-    assert at.wait_end(run) == 9, at.told()
+    assert at.wait_end(run) == 9, at.everything()
     assert at.alive() == {}
     assert not alive(token)
 
@@ -137,7 +137,7 @@ def test_kill_9_of_the_run_leaves_nothing_and_the_next_start_completes_the_rest(
     run.kill()
     at.wait_nothing_left()
     at.marker("go").touch()
-    assert at.run() == 0, at.told()
+    assert at.run() == 0, at.everything()
     assert [a["failure_class"] for a in attempts_of(at, "long")][-1] is None
     assert at.alive() == {}
 
@@ -146,7 +146,7 @@ def test_a_start_right_after_a_kill_9_waits_for_the_rest_of_the_old_run(at: Harn
     run = begun(at, "--dashboard")
     run.kill()
     at.marker("go").touch()
-    assert at.run() == 0, at.told()
+    assert at.run() == 0, at.everything()
     assert at.alive() == {}
 
 
@@ -160,10 +160,10 @@ def test_a_start_waits_for_a_supervisord_that_waits_for_the_last_program_of_the_
     at.wait_for("the end of all others", lambda: at.alive().keys() == {supervisord, *dashboards} or None)
     at.marker("go").touch()
     second = at.start()
-    at.wait_remark("waiting for the end of an earlier run: supervisord")
+    at.wait_notice("waiting for the end of an earlier run: supervisord")
     for pid in dashboards:
         os.kill(pid, signal.SIGCONT)
-    assert at.wait_end(second) == 0, at.told()
+    assert at.wait_end(second) == 0, at.everything()
     assert at.alive() == {}
 
 
@@ -171,8 +171,8 @@ def test_kill_9_of_supervisord_ends_everything_with_7(at: Harness) -> None:
     run = begun(at, "--dashboard")
     supervisord = at.pid_of("supervisor.supervisord")
     os.kill(supervisord, signal.SIGKILL)
-    assert at.wait_end(run) == 7, at.told()
-    assert "supervisord was killed by SIGKILL" in at.remarks
+    assert at.wait_end(run) == 7, at.everything()
+    assert "supervisord was killed by SIGKILL" in at.notices
     assert at.alive() == {}
 
 
@@ -181,7 +181,7 @@ def test_kill_9_of_a_worker_costs_the_run_nothing(at: Harness) -> None:
     (worker, *_) = at.pids_of("swarm-worker")
     os.kill(worker, signal.SIGKILL)
     at.marker("go").touch()
-    assert at.wait_end(run) == 0, at.told()
+    assert at.wait_end(run) == 0, at.everything()
     assert at.alive() == {}
 
 
@@ -189,7 +189,7 @@ def test_a_shutdown_of_supervisord_is_a_stop_by_a_user(at: Harness) -> None:
     run = begun(at, "--graceful-timeout", "0.5")
     supervisord = at.pid_of("supervisor.supervisord")
     os.kill(supervisord, signal.SIGTERM)
-    assert at.wait_end(run) == 9, at.told()
+    assert at.wait_end(run) == 9, at.everything()
     assert at.alive() == {}
 
 
@@ -220,10 +220,10 @@ def test_frozen_services_do_not_keep_a_user_from_stopping(at: Harness) -> None:
         at.wait_for("the worker", lambda: database.workers.alive() or None)
         at.wait_for("the reaper", lambda: "reaper" in database.swarm.services() or None)
     at.freeze("swarm-worker", "swarm-reaper")
-    at.wait_remark("paused by ada; to continue")  # by now the last commit of the others has been seen
+    at.wait_notice("paused by ada; to continue")  # by now the last commit of the others has been seen
     watch = Stopwatch()
     run.send_signal(signal.SIGINT)
-    assert at.wait_end(run) == 9, at.told()
+    assert at.wait_end(run) == 9, at.everything()
     assert watch.own_s() < 8.0
     assert at.alive() == {}
 
@@ -232,8 +232,8 @@ def test_a_drain_whose_worker_is_frozen_ends_when_patience_does(at: Harness) -> 
     run = begun(at, "--graceful-timeout", "0")
     at.freeze("swarm-worker", "swarm-reaper")
     run.send_signal(signal.SIGTERM)
-    at.wait_remark("the graceful timeout is over")
-    assert at.wait_end(run) == 9, at.told()
+    at.wait_notice("the graceful timeout is over")
+    assert at.wait_end(run) == 9, at.everything()
     assert at.alive() == {}
     with TaskDatabase(at.db) as database:
         verbs = [row.verb for row in database.control.newest(limit=10)]
@@ -244,9 +244,9 @@ def test_a_third_signal_kills_whatever_hangs(at: Harness) -> None:
     run = begun(at)
     at.freeze("swarm-worker", "swarm-reaper")
     watch = Stopwatch()
-    for remark in ("draining", "emergency stop", "killing everything"):
+    for notice in ("draining", "emergency stop", "killing everything"):
         run.send_signal(signal.SIGINT)
-        at.wait_remark(remark)
-    assert at.wait_end(run) == 9, at.told()
+        at.wait_notice(notice)
+    assert at.wait_end(run) == 9, at.everything()
     assert watch.own_s() < 4.0
     assert at.alive() == {}

@@ -35,20 +35,20 @@ def test_it_sees_the_criteria_numbered_the_change_itself_and_the_checks(swarm: L
     swarm.add(swarm.task("a", build, verify="true", **more))
     swarm.worker()
     swarm.wait_for("a", Status.COMPLETED)
-    told = prompt(swarm)
+    shown = prompt(swarm)
     for part in ("1. it opens\n2. it closes", "+a new line", "1 files changed, 1 lines added", "passed: test -f a.txt"):
-        assert part in told, part
-    assert "marvellous" not in told
+        assert part in shown, part
+    assert "marvellous" not in shown
 
 
 def test_a_change_too_long_to_show_is_cut_but_named_whole(swarm: LandingSwarm) -> None:
     swarm.add(swarm.task("a", "seq 1 90000 > first.txt; echo x > last.txt", verify="true"))
     swarm.worker()
     swarm.wait_for("a", Status.COMPLETED)
-    told = prompt(swarm)
-    assert len(told) < DIFF_LIMIT_BYTES + 8192
+    shown = prompt(swarm)
+    assert len(shown) < DIFF_LIMIT_BYTES + 8192
     for part in ("A first.txt +90000", "A last.txt +1", "90001 lines added", "truncated"):
-        assert part in told, part
+        assert part in shown, part
 
 
 @pytest.mark.parametrize("end", ["kill -9 $$", "echo VERDICT: PASS; kill -9 $$"])
@@ -78,8 +78,8 @@ def test_the_verdict_names_the_commit_that_it_is_about_and_that_one_lands(swarm:
     swarm.worker()
     swarm.wait_for("a", Status.COMPLETED)
     head = swarm.attempts("a")[0]["head_sha"]
-    told = [e["message"] for e in swarm.db.events.newest(50) if e["event_type"] == "validated"]
-    assert told == [f"PASS of {head[:12]}"]
+    shown = [e["message"] for e in swarm.db.events.newest(50) if e["event_type"] == "validated"]
+    assert shown == [f"PASS of {head[:12]}"]
     assert swarm.landed("b.txt") == "b"
     assert "later.txt" not in swarm.git("ls-tree", "--name-only", "swarm/integration")
     recorded = [c for c in swarm.attempts("a")[0]["check_results"] if c.get("warning")]

@@ -97,7 +97,7 @@ def test_two_hundred_tasks_with_dependencies_are_all_completed_in_order(
     assert json.loads(done.stdout)["imported"] == TASKS
 
     run = at.start("--workers", "4", agent_cli="amplifier", **environment(at, amplifier))
-    assert run.wait(240) == 0, at.told()
+    assert run.wait(240) == 0, at.everything()
 
     lines = ledger_of(at)
     assert overlaps(lines) == []
@@ -125,7 +125,7 @@ def test_lies_and_late_answers_of_the_cli_are_seen_through(at: Harness, amplifie
         TaskSpec(id="after", name="waits for no", dependencies=("no",), description=fake(at, [{}])),
     )
     run = at.start("--workers", "2", agent_cli="amplifier", **environment(at, amplifier))
-    assert at.wait_end(run) == 8, at.told()
+    assert at.wait_end(run) == 8, at.everything()
     statuses = {name: at.status(name) for name in ("lie", "late", "no", "after")}
     assert statuses == {
         "lie": Status.HELD,
@@ -144,7 +144,7 @@ def test_a_rate_limit_pauses_the_pool_and_costs_no_attempt(at: Harness, amplifie
     limited = {"error": "Execution failed: RateLimitError: Error code: 429 - try again in 1s"}
     at.add(*(TaskSpec(id=t, name=t, max_retries=0, description=fake(at, [limited, {}])) for t in "ab"))
     run = at.start("--workers", "1", agent_cli="amplifier", **environment(at, amplifier))
-    assert at.wait_end(run) == 0, at.told()
+    assert at.wait_end(run) == 0, at.everything()
     with TaskDatabase(at.db) as database:
         first = database.tasks.attempts(1)[0]
         assert first["failure_class"] == "provider"
@@ -210,7 +210,7 @@ def test_a_task_whose_worker_or_keeper_is_killed_runs_again_after_its_agent_is_g
     kill(*[registered(at, name) for name in victims])
     agent_of(at, "a", 2)
     assert has_ended(agent), "the second agent began beside the first"
-    assert at.wait_end(run) == 0, at.told()
+    assert at.wait_end(run) == 0, at.everything()
     with TaskDatabase(at.db) as database:
         attempts = database.tasks.attempts(1)
     assert [(a["outcome"], a["failure_class"]) for a in attempts] == [("failed", "crash"), ("passed", None)]
@@ -226,7 +226,7 @@ def test_a_killed_reaper_comes_back_and_the_run_continues(at: Harness) -> None:
     os.kill(reaper, signal.SIGKILL)
     at.wait_for("a new reaper", lambda: registered(at, "reaper") != reaper)
     go.touch()
-    assert at.wait_end(run) == 0, at.told()
+    assert at.wait_end(run) == 0, at.everything()
     at.wait_nothing_left()
 
 
@@ -246,7 +246,7 @@ def test_nothing_survives_the_death_of_those_who_own_it(at: Harness, victim: str
     if victim != "everything":
         at.wait_nothing_left()
     again = at.start("--workers", "1", "--no-validation", agent_cli="scripted")
-    assert at.wait_end(again) == 0, at.told()
+    assert at.wait_end(again) == 0, at.everything()
     at.wait_nothing_left()
     lines = [line for line in ledger_of(at) if line["event"] == "start"]
     assert [line["number"] for line in lines] == [1, 2]

@@ -1,4 +1,4 @@
-"""What a worker tells of itself counts its agents too, and is told again when they are gone."""
+"""What a worker reports as its use includes its agents, until these have ended."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ def swarm(tmp_path: Path) -> Iterator[LiveSwarm]:
 def test_an_agent_counts_among_what_its_worker_uses(swarm: LiveSwarm) -> None:
     go_on = swarm.folder / "go-on"
 
-    def told() -> tuple[int, int]:
+    def usage() -> tuple[int, int]:
         return next(((w["tree_processes"] or 0, w["tree_rss_bytes"] or 0) for w in swarm.db.workers.shown()), (0, 0))
 
     def wait_for(processes: int, at_least_bytes: int = 0) -> None:
         wait_until(
-            lambda: told()[0] == processes and told()[1] >= at_least_bytes, lambda: (told(), processes, swarm.logs())
+            lambda: usage()[0] == processes and usage()[1] >= at_least_bytes, lambda: (usage(), processes, swarm.logs())
         )
 
     swarm.worker("worker-1", "--no-validation", SWARM_HEARTBEAT_S="0.3")
-    wait_until(lambda: told()[0], swarm.logs)
-    alone = told()
+    wait_until(lambda: usage()[0], swarm.logs)
+    alone = usage()
     swarm.add(swarm.scripted("a", script={"builder": [{"wait_for": str(go_on)}], "validator": [{}]}))
     swarm.wait_for_agent("a")
     wait_for(alone[0] + 1, alone[1] + AN_INTERPRETER_BYTES)
-    with_agent = told()
+    with_agent = usage()
     go_on.touch()
     swarm.wait_for("a", Status.COMPLETED)
     wait_for(alone[0])
-    assert told()[1] < with_agent[1]
+    assert usage()[1] < with_agent[1]

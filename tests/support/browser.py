@@ -66,7 +66,7 @@ class RunningDashboard:
 
     @property
     def link(self) -> str:
-        """The address with the token, as its log tells it."""
+        """The address with the token, from its log."""
         found = _LINK.search("\n".join(self.log))
         assert found, self.log
         return found[1]

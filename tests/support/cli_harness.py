@@ -107,7 +107,7 @@ class CliHarness:
     def settle(self, claim: Claim, result: AttemptResult) -> None:
         with self.open() as database:
             database.queue.settle(claim, result, BUDGETS)
-            database.workers.end(claim.run, crashed=False, remark="drained")
+            database.workers.end(claim.run, crashed=False, reason="drained")
 
     @contextmanager
     def reaper(self) -> Iterator[None]:

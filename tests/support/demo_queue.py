@@ -258,7 +258,7 @@ def specs() -> list[TaskSpec]:
                         estimated_hours={"a": 0.5, "b": 2.0, "c": 1.0, "d": 0.5}[letter],
                         dependencies=needs,
                         description=f"Build the {part} of “{name.lower()}” as the design in docs/{phase}.md says.",
-                        acceptance_criteria=("All tests pass", "No public name changes", "The manual tells of it"),
+                        acceptance_criteria=("All tests pass", "No public name changes", "The manual describes it"),
                         files=(f"src/{phase}/{place}.rs",),
                     )
                 )

@@ -136,14 +136,14 @@ class LandingSwarm(LiveSwarm):
 
     def trailers(self) -> list[str]:
         """The tasks whose commits are on the integration branch's first line of parents, oldest first."""
-        told = self.git(
+        output = self.git(
             "log",
             "--first-parent",
             "--reverse",
             "--format=%(trailers:key=Swarm-Task,valueonly,separator=)",
             INTEGRATION,
         )
-        return [line for line in told.splitlines() if line]
+        return [line for line in output.splitlines() if line]
 
 
 @contextmanager

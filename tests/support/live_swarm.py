@@ -22,12 +22,14 @@ DEADLINE_S = 30.0
 LOOK_S = 0.02
 
 
-def wait_until(condition: Callable[[], object], told: Callable[[], object] = lambda: "", s: float = DEADLINE_S) -> None:
+def wait_until(
+    condition: Callable[[], object], describe: Callable[[], object] = lambda: "", s: float = DEADLINE_S
+) -> None:
     """Return as soon as the condition holds; fail with the state when it does not in time."""
     deadline = time.monotonic() + s
     while not condition():
         if time.monotonic() > deadline:
-            raise AssertionError(f"not in {s:g} s: {told()}")
+            raise AssertionError(f"not in {s:g} s: {describe()}")
         time.sleep(LOOK_S)
 
 

@@ -146,7 +146,7 @@ class QueueMachine(QueueWalk):
             self.lost(lambda: self.db.queue.settle(claim, result, BUDGETS))
             return
         self.db.queue.settle(claim, result, BUDGETS)
-        self.model.settle(task, result, told=True)
+        self.model.settle(task, result, reported=True)
         self.stale.append(claim)
 
     @rule(pick=_any)
@@ -191,7 +191,7 @@ class QueueMachine(QueueWalk):
         """Its row says so; what it had in hand stays open, and another one comes up in its place."""
         n = pick % WORKERS
         gone = self.workers[n]
-        self.db.workers.end(gone.run, crashed=True, remark="it died")
+        self.db.workers.end(gone.run, crashed=True, reason="it died")
         self.over.add(gone.run)
         assert self.db.queue.claim(gone) is None
         self.workers[n] = self.register(len(self.leases))
@@ -234,7 +234,7 @@ class QueueMachine(QueueWalk):
         assert self.db.recovery.close(row, ENDINGS[0], BUDGETS), "the stored reason counts, not this one"
         assert not self.db.recovery.close(row, ENDINGS[0], BUDGETS), "closed twice"
         out = task.status is Status.CANCELLED
-        self.model.settle(task, AttemptResult(outcome=Outcome.CANCELLED) if out else attempt.ending, told=False)
+        self.model.settle(task, AttemptResult(outcome=Outcome.CANCELLED) if out else attempt.ending, reported=False)
 
     # ───── people ─────
 

@@ -47,7 +47,7 @@ class Attempt:
 
 @dataclass(slots=True)
 class Task:
-    """Not started stands for all that waits: `Model.shown` tells what for."""
+    """Not started means everything that waits; `Model.shown` says for what."""
 
     spec: TaskSpec
     priority: int
@@ -62,7 +62,7 @@ class Task:
     refused: int = 0  # landings
     attempts: int = 0
     note: str | None = None
-    last: AttemptResult | None = None  # what its last attempt at the work told of itself
+    last: AttemptResult | None = None  # what its last attempt at the work reported
     stopped: AttemptResult | None = None  # the same, while it is failed or held for that
     approved_at: int = 0
     past_return: bool = False
@@ -156,15 +156,15 @@ class Model:
             task.status, task.last = Status.CLAIMED, None
             task.attempts += 1
 
-    def settle(self, task: Task, result: AttemptResult, *, told: bool) -> None:
-        """The end of an attempt, `told` by its own worker or by who found its end."""
+    def settle(self, task: Task, result: AttemptResult, *, reported: bool) -> None:
+        """The end of an attempt, `reported` by its own worker, else found by the reaper."""
         assert task.open is not None
         landing = task.open.claim.landing
         task.open = None
         task.hold_reason = None
         task.stopped = None
         if not landing:
-            task.last = result if told else None
+            task.last = result if reported else None
         task.note = task.note if not landing and result.failure_class in CUT_SHORT else None
         if result.outcome is Outcome.PASSED:
             task.crashes = 0
@@ -178,7 +178,7 @@ class Model:
             self._not_landed(task, result)
         else:
             self._not_built(task, result)
-        if not landing and told and task.status in (Status.FAILED, Status.HELD):
+        if not landing and reported and task.status in (Status.FAILED, Status.HELD):
             task.stopped = result
         if task.status is Status.APPROVED and not landing:
             task.approved_at, task.past_return = self.clock.wall, False

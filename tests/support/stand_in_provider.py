@@ -33,7 +33,7 @@ cat "$AMPLIFIER_SWARM_ROLE"
 
 
 class StandInProvider:
-    """Accounts are healthy until told otherwise."""
+    """Accounts are healthy until a test changes that."""
 
     def __init__(self, folder: Path, *, session_s: float = 0.0) -> None:
         """`session_s`: how long a healthy session takes."""

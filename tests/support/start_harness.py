@@ -59,7 +59,7 @@ class Harness:
         agent_cli: str = "command",
         **environ: str,
     ) -> subprocess.Popen[str]:
-        """Begin a run; its output is kept in files that `output` and `remarks` read."""
+        """Begin a run; its output is kept in files that `output` and `notices` read."""
         number = len(self.started)
         with self._file("out", number).open("w") as out, self._file("err", number).open("w") as err:
             process = subprocess.Popen(
@@ -83,7 +83,7 @@ class Harness:
         try:
             return process.wait(DEADLINE_S)
         except subprocess.TimeoutExpired:
-            raise AssertionError(f"the run did not end\n{self.told()}") from None
+            raise AssertionError(f"the run did not end\n{self.everything()}") from None
 
     @property
     def output(self) -> str:
@@ -91,37 +91,37 @@ class Harness:
         return self._file("out", len(self.started) - 1).read_text()
 
     @property
-    def remarks(self) -> str:
+    def notices(self) -> str:
         """Standard error of the newest run."""
         return self._file("err", len(self.started) - 1).read_text()
 
-    def told(self) -> str:
+    def everything(self) -> str:
         """Everything there is to see, for a failure."""
         logs = sorted((self.folder / "tasks.db.swarm" / "var" / "log").glob("*"))
         parts = [f"--- {path.name}\n{path.read_text()[-3000:]}" for path in logs]
-        return "\n".join(["--- out", self.output, "--- err", self.remarks, *parts, f"alive: {self.alive()}"])
+        return "\n".join(["--- out", self.output, "--- err", self.notices, *parts, f"alive: {self.alive()}"])
 
     def status(self, task_id: str) -> Status:
         with TaskDatabase(self.db) as database:
             return Status(database.tasks.get(task_id)["status"])
 
     def marker(self, name: str) -> Path:
-        """A file by which a task tells or is told something."""
+        """A file by which a task and the test signal each other."""
         return self.folder / name
 
     def wait_for(self, what: str, condition: Callable[[], T | None], deadline_s: float = DEADLINE_S) -> T:
         end = time.monotonic() + deadline_s
         while not (value := condition()):
             if time.monotonic() > end:
-                raise AssertionError(f"waited {deadline_s:g} s in vain for {what}\n{self.told()}")
+                raise AssertionError(f"waited {deadline_s:g} s in vain for {what}\n{self.everything()}")
             time.sleep(POLL_S)
         return value
 
     def wait_marker(self, name: str) -> None:
         self.wait_for(f"marker {name}", lambda: self.marker(name).exists() or None)
 
-    def wait_remark(self, text: str) -> None:
-        self.wait_for(f"remark {text!r}", lambda: text in self.remarks or None)
+    def wait_notice(self, text: str) -> None:
+        self.wait_for(f"notice {text!r}", lambda: text in self.notices or None)
 
     def wait_nothing_left(self, deadline_s: float = DEADLINE_S) -> None:
         self.wait_for("the end of all processes", lambda: not self.alive() or None, deadline_s)

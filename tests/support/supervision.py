@@ -260,14 +260,14 @@ def start(
 def kill_tree(process: subprocess.Popen[bytes] | psutil.Process) -> None:
     """Kill a process that we started and all below it, supervisord before what it would start again."""
     try:
-        family = [psutil.Process(process.pid)]
+        tree = [psutil.Process(process.pid)]
         # Stopped first: what it starts between our look and its death would live on as no one's.
-        family[0].suspend()
-        wait_for("it to be stopped", lambda: family[0].status() in STILL, show=lambda: str(family[0]))
-        family += family[0].children(recursive=True)
+        tree[0].suspend()
+        wait_for("it to be stopped", lambda: tree[0].status() in STILL, show=lambda: str(tree[0]))
+        tree += tree[0].children(recursive=True)
     except psutil.NoSuchProcess:
-        family = []
-    for each in family:
+        tree = []
+    for each in tree:
         try:
             each.kill()
         except psutil.NoSuchProcess:

@@ -1,4 +1,4 @@
-"""A process tree at hand for a test: a process of its own starts commands through it and tells what happens.
+"""A process tree for a test: a separate process starts commands through it and reports what happens.
 
 Of its own because a tree takes the statuses of all children of its process, and ends them.
 """
@@ -50,14 +50,14 @@ class Harness:
         launch = Launch(argv=argv, env=dict(os.environ) if env is None else env, cwd=cwd)
         self._line.send(("start", launch, str(stdin or os.devnull), out or str(self._out)))
         while True:
-            kind, told = self._hear()
+            kind, data = self._hear()
             match kind:
                 case "pid":
-                    return int(told)
+                    return int(data)
                 case "failed":
-                    raise CannotStart(*told)
+                    raise CannotStart(*data)
                 case _:
-                    self.seen.append(told)
+                    self.seen.append(data)
 
     def leave_behind(self, *argv: str) -> None:
         """Start a process beside the tree, as our own git does with a filter that does not end."""

@@ -24,9 +24,9 @@ def make(*words: str) -> subprocess.CompletedProcess[str]:
 def test_make_alone_shows_every_target_with_what_it_does() -> None:
     shown = make()
     assert shown.returncode == 0, shown.stderr
-    told = {line.split()[1]: line.split()[2:] for line in shown.stdout.splitlines() if line.startswith("  make ")}
-    assert set(PROMISED) <= set(told)
-    assert all(told.values())
+    targets = {line.split()[1]: line.split()[2:] for line in shown.stdout.splitlines() if line.startswith("  make ")}
+    assert set(PROMISED) <= set(targets)
+    assert all(targets.values())
 
 
 def test_every_promised_target_can_be_planned() -> None:

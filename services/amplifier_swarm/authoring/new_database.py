@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-from amplifier_swarm.terminal import remark
+from amplifier_swarm.terminal import notice
 from swarm_shared.domain.errors import StateError, SwarmError
 from swarm_shared.git.worktrees.database_inside import keep_out_of_commits
 from swarm_shared.store.engine.opened_file import still_open_elsewhere
@@ -37,4 +37,4 @@ def _refuse_beside_living_swarm(database: Path) -> None:
         )
     copies = sorted(str(each) for each in next(refuges(database)).glob(f"{database.name}{SUFFIX}*"))
     if copies:
-        remark(f"warning: this is a new database; the contents of an earlier one that was lost are in {copies[-1]}")
+        notice(f"warning: this is a new database; the contents of an earlier one that was lost are in {copies[-1]}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from msgspec import Struct
 
-from amplifier_swarm.terminal import remark
+from amplifier_swarm.terminal import notice
 from swarm_shared.domain.errors import SwarmError
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class PlanOptions(Struct, frozen=True, kw_only=True):
             settings = app.settings()
             root, columns = settings.project_root, dict(settings.csv_columns)
         except SwarmError as error:  # the commands that need the wrong setting refuse it
-            remark(f"warning: swarm.yaml is not used: {error.message.splitlines()[0]}")
+            notice(f"warning: swarm.yaml is not used: {error.message.splitlines()[0]}")
         return How(plan_format=self.plan_format, options=Options(tag=self.tag, columns=columns), root=root)
 
 

@@ -80,8 +80,8 @@ def _header(report: RunReport, name: str) -> str:
 
 def _figures(report: RunReport) -> str:
     cells = "".join(
-        f"<div><dt>{escape(name)}</dt><dd>{escape(value)}<small>{escape(remark)}</small></dd></div>"
-        for name, value, remark in figures(report)
+        f"<div><dt>{escape(name)}</dt><dd>{escape(value)}<small>{escape(note)}</small></dd></div>"
+        for name, value, note in figures(report)
     )
     return f"<section><dl>{cells}</dl></section>"
 

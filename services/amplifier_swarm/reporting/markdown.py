@@ -34,7 +34,7 @@ def _lines(report: RunReport, name: str) -> Iterator[str]:
     yield from (f"# {headline(report)}", "")
     yield from (f"{text}  " for text in (summary(report), f"{_text(name, 100)}, {span(report)}".rstrip(", ")) if text)
     yield from ("", "| | | |", "|---|---:|---|")
-    yield from (f"| {key} | {value} | {remark} |" for key, value, remark in figures(report))
+    yield from (f"| {key} | {value} | {note} |" for key, value, note in figures(report))
     if not set(report.phases) <= {""}:
         yield from ("", "## Phases", "", "| Phase | Completed | Failed attempts | Agent time | Cost |")
         yield "|---|---:|---:|---:|---:|"

@@ -69,7 +69,7 @@ def span(report: RunReport) -> str:
 
 
 def figures(report: RunReport) -> Iterator[tuple[str, str, str]]:
-    """Name, value and remark of each key figure."""
+    """Name, value and note of each key figure."""
     whole = report.whole
     if report.began_at is not None and report.ended_at is not None:
         yield "Elapsed", duration(report.ended_at - report.began_at), "first attempt to last"
@@ -77,7 +77,7 @@ def figures(report: RunReport) -> Iterator[tuple[str, str, str]]:
     yield "Attempts", f"{whole.attempts:,}", f"{_count(whole.retries, 'failed attempt')}"
     if whole.refused:
         yield "Landings refused", f"{whole.refused:,}", "conflicts or failing checks on the merged result"
-    yield "Cost", cost(whole), _cost_remark(whole)
+    yield "Cost", cost(whole), _cost_note(whole)
     yield "Tokens", "not reported" if whole.tokens is None else f"{whole.tokens:,}", ""
 
 
@@ -106,7 +106,7 @@ def phase_name(phase: str) -> str:
     return phase or NO_PHASE
 
 
-def _cost_remark(whole: Effort) -> str:
+def _cost_note(whole: Effort) -> str:
     if whole.cost_usd is None or not whole.costless:
         return ""
     return f"at least; {_count(whole.costless, 'attempt')} with unreported costs"

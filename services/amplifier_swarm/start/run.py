@@ -53,11 +53,11 @@ def start(settings: Settings, environ: Mapping[str, str], *, keep_running: bool,
         database = stack.enter_context(TaskDatabase(settings.db, create=False))
         database.connection.busy_timeout_s = BUSY_TIMEOUT_S
         if not keep_running and read_queue(database).total == 0:
-            remark(f"{settings.db} contains no tasks; import some: amplifier-swarm import-tasks FILE")
+            notice(f"{settings.db} contains no tasks; import some: amplifier-swarm import-tasks FILE")
             return EXIT_DONE
         stack.enter_context(exclusive_run(settings.state_dir, database))
         started = StartedWith.of(settings)
-        settings, findings = check(settings, environ, database, keep_running=keep_running, say=remark)
+        settings, findings = check(settings, environ, database, keep_running=keep_running, say=notice)
         subtree = Subtree()
         inbox = stack.enter_context(Inbox())
 
@@ -69,17 +69,17 @@ def start(settings: Settings, environ: Mapping[str, str], *, keep_running: bool,
         try:
             client = SupervisorClient(socket_path(settings.state_dir))
             ids = frozenset(f"worker-{n}" for n in range(1, settings.workers + 1))
-            wait_for_earlier_run(database, client, worker_ids=ids, wait=pause, say=remark)
-            run_warm_ups(findings, settings, environ, database, inbox=inbox, subtree=subtree, say=remark)
+            wait_for_earlier_run(database, client, worker_ids=ids, wait=pause, say=notice)
+            run_warm_ups(findings, settings, environ, database, inbox=inbox, subtree=subtree, say=notice)
         except StoppedMeanwhile:
-            remark("stopped before anything was started")
+            notice("stopped before anything was started")
             return EXIT_STOPPED
         database.swarm.note_started_with(started)
         database.routes.note(settings.routing)
         database.spending.note(settings.budget)
         database.spending.begin_run()
         database.spending.check(settings.budget)
-        clear_earlier_stop(database, remark)  # reports a pause: after that of an earlier budget was lifted
+        clear_earlier_stop(database, notice)  # reports a pause: after that of an earlier budget was lifted
         return _run(
             settings, environ, database, inbox=inbox, subtree=subtree, keep_running=keep_running, verbose=verbose
         )
@@ -133,7 +133,7 @@ def _run(
         _summarize(database, watching, mark, end, settings)
         unsent = report_end(database, settings, end)
         if unsent is not None:
-            remark(unsent)
+            notice(unsent)
     except SwarmError as error:
         lost = loss_of(database, error)
         if lost is None:
@@ -150,7 +150,7 @@ def _run(
         if tail is not None:
             tail.read()
         if left:
-            remark("these processes could not be ended: " + ", ".join(left))
+            notice("these processes could not be ended: " + ", ".join(left))
         try:
             database.swarm.end_service(SERVICE, me)
         except DatabaseError:
@@ -176,6 +176,6 @@ def _summarize(database: TaskDatabase, watching: Watching, mark: int, end: End, 
         standard_streams.discard(sys.stdout)  # the run counts, and its exit code says how it ended
 
 
-def remark(text: str) -> None:
+def notice(text: str) -> None:
     """A line on standard error."""
     print(safe(text), file=sys.stderr, flush=True)  # noqa: T201

@@ -164,7 +164,7 @@ declare namespace Api {
     last_heartbeat: string;
     current_task_id: string | null;
     stage: string | null;
-    remark: string | null;
+    reason: string | null;
     wanted: string | null;
     attempt: string | null;
     tree_rss_bytes: number | null;

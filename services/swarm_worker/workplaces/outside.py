@@ -86,13 +86,13 @@ class Shared(Struct, frozen=True, kw_only=True):
             alone=not any(_is_locked(path) for path in others),
         )
         checks = [
-            *_remark(SETTINGS_CHECK, settings),
-            *_remark(
+            *_warning_of(SETTINGS_CHECK, settings),
+            *_warning_of(
                 "built-in: no stash was left behind",
                 [f"{_shown(entry)} is not in the work; it is kept as {KEPT_REFS}{self.safe}/{entry.sha}"
                  for entry in (*found.left, *found.lost)],
             ),
-            *_remark(
+            *_warning_of(
                 "built-in: the user's stashes were left alone",
                 [f"{_shown(entry)} was dropped meanwhile, by this task, another one or you; it is on the stack again, "
                  f"and kept as {KEPT_REFS}{self.safe}/{entry.sha}"
@@ -130,7 +130,7 @@ def _is_locked(path: Path) -> bool:
         os.close(descriptor)
 
 
-def _remark(name: str, lines: Sequence[str]) -> list[dict[str, Any]]:
+def _warning_of(name: str, lines: Sequence[str]) -> list[dict[str, Any]]:
     if not lines:
         return []
     more = [f"and {len(lines) - _NAMED} more"] if len(lines) > _NAMED else []

@@ -197,7 +197,7 @@ class TaskPlace(Workplace):
         self._made: Snapshot | None = None
         self._change = Diff(files=(), text="", truncated=False)  # known once it is sealed
         self._submodules: Sequence[Secured] = ()
-        self._remarks: list[str] = []  # what was left out of the commit, and why
+        self._left_out: list[str] = []  # what was left out of the commit, and why
 
     def setup_due(self) -> Sequence[str]:
         done = {} if self._opened.submodules_missing else set_up_in(self._opened.checkout)
@@ -244,8 +244,8 @@ class TaskPlace(Workplace):
         self._change = self._kept(Since.BASE, base, made.head_sha)
         if opened.earlier_work:
             self._kept(Since.PREVIOUS, opened.head_sha, made.head_sha)
-        self._remarks = [f"not in the commit: {line}" for line in made.refused]
-        self._remarks += [f"a repository inside: {one.path}" for one in made.embedded]
+        self._left_out = [f"not in the commit: {line}" for line in made.refused]
+        self._left_out += [f"a repository inside: {one.path}" for one in made.embedded]
         return self._sealed
 
     def checks(self) -> list[dict[str, Any]]:
@@ -279,7 +279,7 @@ class TaskPlace(Workplace):
             results.append(not_resolved(self._made))
         if self._made.vanished:
             results.append(vanished(self._made))
-        results += warning_of("built-in: everything could be committed", self._remarks)
+        results += warning_of("built-in: everything could be committed", self._left_out)
         results += warning_of("built-in: landed changes were put back that a merge had dropped", self._made.restored)
         changed = {file.path for file in files if file.submodule}
         results += warning_of(

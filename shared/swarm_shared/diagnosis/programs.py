@@ -94,7 +94,7 @@ def _workers(database: TaskDatabase, reaper: Service | None) -> Iterator[Finding
         )  # fmt: skip
     for row in rows:
         if row["status"] == "crashed" or row["run"] in dead:
-            text = f"{row['worker_id']} crashed" + (f": {row['remark']}" if row["remark"] else "")
+            text = f"{row['worker_id']} crashed" + (f": {row['reason']}" if row["reason"] else "")
             yield Finding(
                 code="worker_crashed", part="swarm", name="crashes", level=Level.WARN, text=text,
                 advice="supervisord restarts it; its log says why", command="amplifier-swarm ctl tail swarm-worker:*",

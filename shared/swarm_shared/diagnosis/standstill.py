@@ -9,7 +9,7 @@ from swarm_shared.diagnosis.finding import Finding, Level
 from swarm_shared.domain.clock import Clock
 from swarm_shared.processes.identity import ProcessId
 from swarm_shared.store.engine.connection import Connection
-from swarm_shared.store.engine.family import Family
+from swarm_shared.store.engine.data_access import DataAccess
 from swarm_shared.store.engine.write_lock import write_lock_holder
 from swarm_shared.store.queue.swarm import Swarm
 
@@ -20,7 +20,7 @@ LOCK_LOOK_S = 0.05
 REAPER = "reaper"
 
 
-class Standstills(Family):
+class Standstills(DataAccess):
     """Reads only. Where the write lock stays taken, that explains the reaper's silence as well."""
 
     def __init__(self, connection: Connection, clock: Clock, *, pause: Callable[[float], object] = time.sleep) -> None:

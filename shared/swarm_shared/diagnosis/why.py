@@ -13,7 +13,7 @@ from swarm_shared.diagnosis.queue import flag_finding, hold_finding
 from swarm_shared.diagnosis.standstill import Standstills
 from swarm_shared.domain.clock import iso
 from swarm_shared.domain.models import FailureCause, FailureClass, HoldReason, Outcome, Status, Verb
-from swarm_shared.store.engine.family import Family
+from swarm_shared.store.engine.data_access import DataAccess
 from swarm_shared.store.queue.landings import LANDING_LATE_MS, Landings
 from swarm_shared.store.queue.recovery import TAKE_MY_WORD
 from swarm_shared.store.queue.settlement import LANDING
@@ -81,7 +81,7 @@ class Explanation(Struct, frozen=True, kw_only=True):
         }
 
 
-class Why(Family):
+class Why(DataAccess):
     """Reads only."""
 
     def explain(self, task_id: str, *, default_cli: str) -> Explanation:

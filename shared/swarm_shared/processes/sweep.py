@@ -75,7 +75,7 @@ def sweep(attempt_id: str, *, since: int = 0, others: Iterable[ProcessId] = ()) 
     return SweepResult(found=tuple(found), unknown=tuple(unknown))
 
 
-def pursue(
+def kill_remaining(
     attempt_id: str,
     *,
     recorded: Iterable[ProcessId],

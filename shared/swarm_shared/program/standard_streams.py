@@ -31,7 +31,7 @@ class Output(io.TextIOWrapper):
 
 
 class Remarks(io.TextIOWrapper):
-    """Standard error; what it does not take is dropped, as no remark is worth another error."""
+    """Standard error; what it does not take is dropped, as no message is worth another error."""
 
     def write(self, text: str) -> int:
         try:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 RETRY_AFTER_S = 7
-WINDOW_S = 3600  # unless the provider is told otherwise
+WINDOW_S = 3600  # unless the provider is configured otherwise
 
 
 class Fault(StrEnum):

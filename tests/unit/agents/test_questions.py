@@ -1,4 +1,4 @@
-"""A builder that asks: which answers are questions, and what the next attempt is told."""
+"""A builder that asks: which answers are questions, and what the next attempt is given."""
 
 from __future__ import annotations
 

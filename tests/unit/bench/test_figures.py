@@ -35,7 +35,7 @@ def test_numbers_have_three_digits(value: float, shown: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "at_most", "told"),
+    ("value", "at_most", "text"),
     [
         (2.0, True, "met: import: 2 × (≤ 2 ×)"),
         (2.1, True, "MISSED: import: 2.1 × (≤ 2 ×)"),
@@ -43,8 +43,8 @@ def test_numbers_have_three_digits(value: float, shown: str) -> None:
         (1.9, False, "MISSED: import: 1.9 × (≥ 2 ×)"),
     ],
 )
-def test_a_target_says_whether_it_was_met(value: float, at_most: bool, told: str) -> None:
-    assert target_text(Target(text="import", value=value, limit=2.0, unit="×", at_most=at_most)) == told
+def test_a_target_says_whether_it_was_met(value: float, at_most: bool, text: str) -> None:
+    assert target_text(Target(text="import", value=value, limit=2.0, unit="×", at_most=at_most)) == text
 
 
 def test_a_table_looks_alike_in_a_terminal_and_in_the_manual() -> None:

@@ -14,7 +14,7 @@ from bench.figure import Bars, CannotMeasure, Figure, Scale, Table, Target
 from bench.machine import Before, Machine
 from bench.measurements import Measurement
 from bench.report import Report, Request, no_longer_than
-from bench.tools import Tool, missing_told
+from bench.tools import Tool, missing_text
 
 MACHINE = Machine(
     cores=2,
@@ -119,11 +119,11 @@ def test_missing_tools_are_reported_with_the_one_command_that_brings_them(
     parallel = Tool(name="parallel", full_name="GNU parallel", banner="GNU parallel")
     strace = Tool(name="strace", full_name="strace")
     monkeypatch.setenv("PATH", str(tmp_path))
-    told = missing_told((parallel, strace))
-    assert told == "GNU parallel and strace are not measured; for that type: apt-get install parallel strace"
+    shown = missing_text((parallel, strace))
+    assert shown == "GNU parallel and strace are not measured; for that type: apt-get install parallel strace"
     for name, says in (("parallel", "parallel of moreutils"), ("strace", "strace -- version 6")):
         (tmp_path / name).write_text(f"#!/bin/sh\necho '{says}'\n")
         (tmp_path / name).chmod(0o755)
-    assert missing_told((parallel, strace)) == "GNU parallel is not measured; for that type: apt-get install parallel"
+    assert missing_text((parallel, strace)) == "GNU parallel is not measured; for that type: apt-get install parallel"
     (tmp_path / "parallel").write_text("#!/bin/sh\necho 'GNU parallel 2022'\n")
-    assert missing_told((parallel, strace)) is None
+    assert missing_text((parallel, strace)) is None

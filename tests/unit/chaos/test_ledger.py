@@ -12,7 +12,7 @@ from live_swarm import wait_until
 from chaos import agent, ledger
 from chaos.ledger import Line
 from chaos.tasks import AGENT, PYTHON, Expected
-from chaos.verdict import Attempt, Told, lost, stale
+from chaos.verdict import Attempt, StoredTask, lost, stale
 from swarm_shared.domain.models import Status
 from swarm_shared.processes.identity import ProcessId
 
@@ -52,8 +52,8 @@ def attempt(number: int, outcome: str = "passed", failure: str | None = None, *,
     return Attempt(id=str(number), number=number, outcome=outcome, failure_class=failure, fenced=fenced)
 
 
-def told(status: Status, *attempts: Attempt) -> dict[str, Told]:
-    return {"t": Told(status=status, attempts=attempts)}
+def stored(status: Status, *attempts: Attempt) -> dict[str, StoredTask]:
+    return {"t": StoredTask(status=status, attempts=attempts)}
 
 
 # ───── overlaps ─────
@@ -97,17 +97,17 @@ def test_a_pid_that_was_reused_is_another_session() -> None:
 
 
 def test_a_task_done_once_is_not_lost() -> None:
-    assert lost({"t": DONE}, told(Status.COMPLETED, attempt(1)), [start(1), end(2)]) == []
+    assert lost({"t": DONE}, stored(Status.COMPLETED, attempt(1)), [start(1), end(2)]) == []
 
 
 def test_a_crash_before_the_attempt_that_passed_is_no_loss() -> None:
     history = [start(1), start(3, "2"), end(4, "2")]
-    assert lost({"t": DONE}, told(Status.COMPLETED, attempt(1, "failed", "crash"), attempt(2)), history) == []
+    assert lost({"t": DONE}, stored(Status.COMPLETED, attempt(1, "failed", "crash"), attempt(2)), history) == []
 
 
 @pytest.mark.parametrize("status", [Status.NOT_STARTED, Status.IN_PROGRESS, Status.HELD, Status.FAILED])
 def test_a_task_that_stays_elsewhere_is_lost(status: Status) -> None:
-    assert lost({"t": DONE}, told(status), [start(1), end(2)]) == [f"t is {status} and must be completed"]
+    assert lost({"t": DONE}, stored(status), [start(1), end(2)]) == [f"t is {status} and must be completed"]
 
 
 def test_a_task_that_is_nowhere_is_lost() -> None:
@@ -115,31 +115,31 @@ def test_a_task_that_is_nowhere_is_lost() -> None:
 
 
 def test_a_completed_task_that_no_agent_worked_on_is_found() -> None:
-    assert len(lost({"t": DONE}, told(Status.COMPLETED, attempt(1)), [])) == 1
+    assert len(lost({"t": DONE}, stored(Status.COMPLETED, attempt(1)), [])) == 1
 
 
 def test_a_completed_task_whose_agent_was_cut_off_is_found() -> None:
-    assert len(lost({"t": DONE}, told(Status.COMPLETED, attempt(1)), [start(1)])) == 1
+    assert len(lost({"t": DONE}, stored(Status.COMPLETED, attempt(1)), [start(1)])) == 1
 
 
 def test_a_completed_task_whose_agent_said_no_is_found() -> None:
-    assert len(lost({"t": DONE}, told(Status.COMPLETED, attempt(1)), [start(1), end(2, saw="1")])) == 1
+    assert len(lost({"t": DONE}, stored(Status.COMPLETED, attempt(1)), [start(1), end(2, saw="1")])) == 1
 
 
 def test_a_completed_task_whose_validator_never_ran_is_found() -> None:
-    assert len(lost({"t": JUDGED}, told(Status.COMPLETED, attempt(1)), [start(1), end(2)])) == 1
+    assert len(lost({"t": JUDGED}, stored(Status.COMPLETED, attempt(1)), [start(1), end(2)])) == 1
 
 
 def test_a_task_that_passed_twice_is_found() -> None:
     history = [start(1), end(2), start(3, "2"), end(4, "2")]
-    assert lost({"t": DONE}, told(Status.COMPLETED, attempt(1), attempt(2)), history) == [
+    assert lost({"t": DONE}, stored(Status.COMPLETED, attempt(1), attempt(2)), history) == [
         "t is completed by 2 attempts"
     ]
 
 
 def test_a_task_that_ran_again_after_it_was_completed_is_found() -> None:
     history = [start(1), end(2), start(3, "2")]
-    assert lost({"t": DONE}, told(Status.COMPLETED, attempt(1)), history) == [
+    assert lost({"t": DONE}, stored(Status.COMPLETED, attempt(1)), history) == [
         "t ran again after attempt 1 had completed it"
     ]
 
@@ -149,24 +149,24 @@ def test_a_failed_task_must_have_had_all_its_tries_and_no_more() -> None:
     history = [
         row for number in "123" for row in (start(2 * int(number), number), end(2 * int(number) + 1, number, saw="1"))
     ]
-    assert lost({"t": DOOMED}, told(Status.FAILED, *tries[:2]), history) == []
-    assert len(lost({"t": DOOMED}, told(Status.FAILED, *tries[:1]), history)) == 1
-    assert len(lost({"t": DOOMED}, told(Status.FAILED, *tries), history)) == 1
+    assert lost({"t": DOOMED}, stored(Status.FAILED, *tries[:2]), history) == []
+    assert len(lost({"t": DOOMED}, stored(Status.FAILED, *tries[:1]), history)) == 1
+    assert len(lost({"t": DOOMED}, stored(Status.FAILED, *tries), history)) == 1
 
 
 def test_a_try_that_was_counted_although_its_agent_never_failed_is_found() -> None:
     tries = [attempt(number, "failed", "quality") for number in (1, 2)]
     history = [start(1), end(2, saw="1"), start(3, "2")]
-    assert lost({"t": DOOMED}, told(Status.FAILED, *tries), history) == ["t: nobody failed in attempt 2"]
+    assert lost({"t": DOOMED}, stored(Status.FAILED, *tries), history) == ["t: nobody failed in attempt 2"]
 
 
 def test_a_task_that_ran_although_what_it_needs_failed_is_found() -> None:
-    assert lost({"t": WAITS}, told(Status.BLOCKED), []) == []
-    assert len(lost({"t": WAITS}, told(Status.BLOCKED), [start(1)])) == 1
+    assert lost({"t": WAITS}, stored(Status.BLOCKED), []) == []
+    assert len(lost({"t": WAITS}, stored(Status.BLOCKED), [start(1)])) == 1
 
 
 def test_a_task_that_nobody_imported_is_found() -> None:
-    assert len(lost({}, told(Status.NOT_STARTED), [])) == 1
+    assert len(lost({}, stored(Status.NOT_STARTED), [])) == 1
     assert len(lost({}, {}, [start(1)])) == 1
 
 
@@ -174,8 +174,8 @@ def test_a_task_that_nobody_imported_is_found() -> None:
 
 
 def test_an_attempt_that_passed_although_it_was_taken_away_is_stale() -> None:
-    assert stale(told(Status.COMPLETED, attempt(1, "failed", "crash", fenced=True), attempt(2))) == []
-    assert len(stale(told(Status.COMPLETED, attempt(1, fenced=True)))) == 1
+    assert stale(stored(Status.COMPLETED, attempt(1, "failed", "crash", fenced=True), attempt(2))) == []
+    assert len(stale(stored(Status.COMPLETED, attempt(1, fenced=True)))) == 1
 
 
 # ───── the agent itself ─────

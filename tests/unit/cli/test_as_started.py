@@ -48,7 +48,7 @@ def hold_on_credentials(harness: CliHarness, agent_cli: str) -> None:
             outcome=Outcome.FAILED, failure_class=FailureClass.PROVIDER, error="please log in", trouble=trouble
         )
         database.queue.settle(claim, result, Budgets(max_retries=0))
-        database.workers.end(run, crashed=False, remark="drained")
+        database.workers.end(run, crashed=False, reason="drained")
 
 
 def test_why_names_the_hold_of_the_agent_cli_that_the_workers_use(harness: CliHarness) -> None:

@@ -15,7 +15,7 @@ def spend(harness: CliHarness, task_id: str, *reports: SessionReport) -> None:
     harness.queue(TaskSpec(id=task_id, name=task_id, phase=f"phase {task_id}"))
     claim = harness.claim(stage=None)
     with harness.open() as database:
-        database.workers.end(claim.run, crashed=False, remark="")
+        database.workers.end(claim.run, crashed=False, reason="")
         for n, report in enumerate(reports):
             with database.connection.transaction():
                 database.connection.change(

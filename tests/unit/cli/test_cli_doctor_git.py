@@ -105,8 +105,8 @@ def test_what_is_not_committed_and_a_folder_without_git_are_reported(
     harness: CliHarness, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project.write({"a.txt": "changed\n"})
-    told = [check for check in harness.run("doctor", "--json").json["checks"] if check["name"] == "repository"]
-    assert [check["level"] for check in told] == ["warn", "ok"]
+    shown = [check for check in harness.run("doctor", "--json").json["checks"] if check["name"] == "repository"]
+    assert [check["level"] for check in shown] == ["warn", "ok"]
     monkeypatch.setenv("SWARM_PROJECT_ROOT", str(project.folder))
     assert "no worktrees" in found(harness, "repository")[1]
     monkeypatch.setenv("PATH", str(project.folder))

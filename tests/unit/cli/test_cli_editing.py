@@ -70,7 +70,7 @@ def test_a_description_comes_from_standard_input(harness: CliHarness, monkeypatc
         ("id: 2.10\nname: Ten\nlabels: [x]\n", "2.10"),
         ("name: Ten\nlabels:\n  - x\n", "ten"),
         ('{"name": "Ten \\ud83d\\ude00", "labels": ["x"]}', "ten"),
-        ("# a remark\nname: >\n  Ten\nlabels: [x]", "ten"),
+        ("# a comment\nname: >\n  Ten\nlabels: [x]", "ten"),
     ],
 )
 def test_a_whole_task_comes_from_standard_input(

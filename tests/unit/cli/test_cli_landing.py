@@ -126,11 +126,13 @@ def complete(harness: CliHarness) -> None:
 
 def test_cleanup_runs_in_a_worktree_before_it_goes(harness: CliHarness, project: Project, landed: Integration) -> None:
     complete(harness)
-    told = harness.folder / "told"
-    (harness.folder / "swarm.yaml").write_text(f"cleanup: ['ls > {told}; echo $AMPLIFIER_SWARM_TASK_ID >> {told}']\n")
+    listing = harness.folder / "listing"
+    (harness.folder / "swarm.yaml").write_text(
+        f"cleanup: ['ls > {listing}; echo $AMPLIFIER_SWARM_TASK_ID >> {listing}']\n"
+    )
     pruned, _ = prune(harness)
     assert pruned["kept_because"] is None
-    assert told.read_text().split() == ["a.txt", "b.txt", "a"]
+    assert listing.read_text().split() == ["a.txt", "b.txt", "a"]
 
 
 def test_a_cleanup_that_fails_keeps_the_worktree_unless_it_is_discarded(

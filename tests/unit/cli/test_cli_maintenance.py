@@ -142,10 +142,10 @@ def test_config_shows_each_settings_origin(harness: CliHarness, monkeypatch: pyt
     monkeypatch.setenv("SWARM_WORKERS", "5")
     shown = harness.run("config", "--json").json["settings"]
     assert set(shown["workers"]) == {"value", "origin", "variable", "help"}
-    told = {
+    shown = {
         name: (shown[name]["value"], shown[name]["origin"]) for name in ("db", "workers", "max_retries", "validation")
     }
-    assert told == {
+    assert shown == {
         "db": (str(harness.db), "flag"),
         "workers": (5, "SWARM_WORKERS"),
         "max_retries": (7, "swarm.yaml"),

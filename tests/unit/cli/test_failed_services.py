@@ -1,4 +1,4 @@
-"""Which program that does not come up ends a run, and which is only told."""
+"""Which program that does not come up ends a run, and which is only reported."""
 
 from __future__ import annotations
 

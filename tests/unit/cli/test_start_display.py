@@ -229,12 +229,12 @@ def test_what_is_no_terminal_gets_plain_lines_with_the_link_once(harness: QueueH
 def test_the_log_tail_shows_whole_new_lines_and_follows_a_rotation(tmp_path: Path) -> None:
     log = tmp_path / "reaper.log"
     log.write_text("old\n")
-    told: list[str] = []
-    tail = LogTail(tmp_path, told.append)
+    lines: list[str] = []
+    tail = LogTail(tmp_path, lines.append)
     with log.open("a") as file:
         file.write("new\nhalf")
     tail.read()
-    assert told == ["[reaper] new"]
+    assert lines == ["[reaper] new"]
     with log.open("a") as file:
         file.write(" whole\n")
     tail.read()
@@ -242,7 +242,7 @@ def test_the_log_tail_shows_whole_new_lines_and_follows_a_rotation(tmp_path: Pat
     tail.read()
     (tmp_path / "worker.log").write_text("first\n")
     tail.read()
-    assert told == ["[reaper] new", "[reaper] half whole", "[reaper] r", "[worker] first"]
+    assert lines == ["[reaper] new", "[reaper] half whole", "[reaper] r", "[worker] first"]
 
 
 def test_what_follows_an_interruption_is_no_retry(tmp_path: Path) -> None:

@@ -27,19 +27,19 @@ def project(tmp_path: Path) -> Project:
 
 
 def test_auto_means_worktrees_in_a_repository_with_a_commit(project: Project) -> None:
-    settings, problems, remarks = check_repository(settings_for(project.root))
-    assert (settings.isolation, problems, remarks) == ("worktree", (), ())
+    settings, problems, warnings = check_repository(settings_for(project.root))
+    assert (settings.isolation, problems, warnings) == ("worktree", (), ())
 
 
 def test_auto_means_none_where_there_is_no_repository(tmp_path: Path) -> None:
-    settings, problems, remarks = check_repository(settings_for(tmp_path))
-    assert (settings.isolation, problems, remarks) == ("none", (), ())
+    settings, problems, warnings = check_repository(settings_for(tmp_path))
+    assert (settings.isolation, problems, warnings) == ("none", (), ())
 
 
 def test_a_repository_without_a_commit_gets_none_and_a_remark(tmp_path: Path) -> None:
-    settings, problems, remarks = check_repository(settings_for(Sandbox(tmp_path).root))
+    settings, problems, warnings = check_repository(settings_for(Sandbox(tmp_path).root))
     assert (settings.isolation, problems) == ("none", ())
-    assert "no commit yet" in remarks[0]
+    assert "no commit yet" in warnings[0]
 
 
 @pytest.mark.parametrize("isolation", ["auto", "worktree"])
@@ -87,10 +87,10 @@ def test_a_run_in_another_repository_than_earlier_ones_is_warned_of(project: Pro
     landed = Integration(repository=project.repo)
     known = landed_here(project, landed, landed.begin(project.base))
     assert check_repository(settings_for(project.root), known)[2] == ()
-    _, problems, remarks = check_repository(settings_for(Project(tmp_path / "other").root), known)
+    _, problems, warnings = check_repository(settings_for(Project(tmp_path / "other").root), known)
     assert problems == ()
-    assert f"landed in {project.root}" in remarks[0]
-    assert "--project-root" in remarks[0]
+    assert f"landed in {project.root}" in warnings[0]
+    assert "--project-root" in warnings[0]
 
 
 def test_a_run_without_a_repository_after_worktrees_is_refused(project: Project, tmp_path: Path) -> None:
@@ -120,9 +120,9 @@ def test_a_branch_that_lacks_what_has_landed_so_far_is_refused(project: Project)
 
 def test_what_is_not_committed_is_named_because_agents_do_not_see_it(project: Project) -> None:
     project.write({"draft.txt": "not yet\n"})
-    _, problems, remarks = check_repository(settings_for(project.root))
+    _, problems, warnings = check_repository(settings_for(project.root))
     assert problems == ()
-    assert "draft.txt" in remarks[0]
+    assert "draft.txt" in warnings[0]
 
 
 def test_work_that_waits_to_land_is_not_left_to_a_run_that_cannot_land_it(project: Project) -> None:
@@ -178,9 +178,9 @@ def test_empty_submodules_are_named_with_the_setup_that_fills_them(project: Proj
     allow = ("-c", "protocol.file.allow=always")
     project.git(*allow, "submodule", "--quiet", "add", str(lib.root), "vendor/lib")
     project.git("commit", "-q", "-m", "lib")
-    _, problems, remarks = check_repository(settings_for(project.root))
+    _, problems, warnings = check_repository(settings_for(project.root))
     assert problems == ()
-    assert "vendor/lib" in remarks[0]
-    assert "setup: [git submodule update --init --recursive]" in remarks[0]
+    assert "vendor/lib" in warnings[0]
+    assert "setup: [git submodule update --init --recursive]" in warnings[0]
     filled = replace(settings_for(project.root), setup=(SetupStep(run="git submodule update --init"),))
     assert check_repository(filled)[2] == ()

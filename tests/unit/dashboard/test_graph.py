@@ -21,7 +21,7 @@ def harness(tmp_path: Path) -> DashboardHarness:
     return DashboardHarness(tmp_path)
 
 
-def told(harness: DashboardHarness, query: str = "") -> dict[str, Any]:
+def shown(harness: DashboardHarness, query: str = "") -> dict[str, Any]:
     harness.clock.pass_s(2)  # past what the last answer is kept for
     answer = harness.get(f"/api/graph{query}")
     assert answer.status_code == 200, answer.get_json()
@@ -86,7 +86,7 @@ def test_a_long_link_goes_around_the_boxes_that_it_passes() -> None:
 
 def test_few_tasks_are_all_shown_with_their_links(harness: DashboardHarness) -> None:
     harness.add(*chain("1", "2", "3"), "alone")
-    graph = told(harness)
+    graph = shown(harness)
     assert (graph["view"], graph["total"], graph["cut"]) == ("all", 4, False)
     place = {box["id"]: n for n, box in enumerate(graph["boxes"])}
     assert {(a, b) for a, b, _ in graph["links"]} == {(place["1"], place["2"]), (place["2"], place["3"])}
@@ -95,8 +95,8 @@ def test_few_tasks_are_all_shown_with_their_links(harness: DashboardHarness) -> 
 
 def test_around_a_task_only_so_many_links_away(harness: DashboardHarness) -> None:
     harness.add(*chain(*"abcdefg"))
-    assert ids(told(harness, "?task=d&depth=1")) == set("cde")
-    graph = told(harness, "?task=d&depth=2")
+    assert ids(shown(harness, "?task=d&depth=1")) == set("cde")
+    graph = shown(harness, "?task=d&depth=2")
     assert ids(graph) == set("bcdef")
     more = {box["id"]: (box["needs_more"], box["frees_more"]) for box in graph["boxes"]}
     assert more["b"] == (True, False)
@@ -111,12 +111,12 @@ def test_a_large_queue_is_shown_by_its_phases(harness: DashboardHarness, monkeyp
         *(TaskSpec(id=f"a{n}", name="a", phase="design") for n in range(4)),
         *(TaskSpec(id=f"b{n}", name="b", phase="build", dependencies=(f"a{n}",)) for n in range(4)),
     )
-    graph = told(harness)
+    graph = shown(harness)
     assert graph["view"] == "phases"
     assert {box["phase"]: box["tasks"] for box in graph["boxes"]} == {"design": 4, "build": 4}
     [(before, behind, _)] = graph["links"]
     assert (graph["boxes"][before]["phase"], graph["boxes"][behind]["phase"]) == ("design", "build")
-    of_phase = told(harness, "?phase=build")
+    of_phase = shown(harness, "?phase=build")
     assert (ids(of_phase), of_phase["cut"]) == ({"b0", "b1", "b2", "b3"}, False)
     assert all(box["needs_more"] for box in of_phase["boxes"])
 
@@ -127,10 +127,10 @@ def test_a_large_queue_without_phases_begins_at_work(
     monkeypatch.setattr(graph_route, "MAX_BOXES", 4)
     harness.add(*chain(*(f"t{n}" for n in range(9))))
     harness.start()
-    graph = told(harness)
+    graph = shown(harness)
     assert (graph["view"], graph["total"]) == ("work", 9)
     assert ids(graph) == {"t0", "t1", "t2"}
-    assert told(harness, "?view=all")["cut"]
+    assert shown(harness, "?view=all")["cut"]
 
 
 def test_the_critical_way_is_the_longest_by_what_is_left(harness: DashboardHarness) -> None:
@@ -140,15 +140,15 @@ def test_the_critical_way_is_the_longest_by_what_is_left(harness: DashboardHarne
         TaskSpec(id="3", name="long", estimated_hours=5, dependencies=("1",)),
         TaskSpec(id="4", name="end", estimated_hours=2, dependencies=("2", "3")),
     )
-    graph = told(harness)
+    graph = shown(harness)
     way = [graph["boxes"][place]["id"] for place in graph["critical"]["places"]]
     assert way == ["1", "3", "4"]
     assert graph["critical"]["seconds"] == 8 * 3600
     claim = harness.start()
     harness.clock.pass_s(1800)
-    assert told(harness)["critical"]["seconds"] == pytest.approx(7.5 * 3600, abs=5)
+    assert shown(harness)["critical"]["seconds"] == pytest.approx(7.5 * 3600, abs=5)
     harness.settle(claim)
-    graph = told(harness)
+    graph = shown(harness)
     assert [graph["boxes"][place]["id"] for place in graph["critical"]["places"]] == ["3", "4"]
 
 
@@ -157,7 +157,7 @@ def test_a_task_that_many_wait_for_does_not_break_the_cap(
 ) -> None:
     monkeypatch.setattr(graph_route, "MAX_BOXES", 10)
     harness.add("hub", *(TaskSpec(id=f"w{n}", name="waits", dependencies=("hub",)) for n in range(50)))
-    graph = told(harness, "?task=hub")
+    graph = shown(harness, "?task=hub")
     assert len(graph["boxes"]) == 10
     assert graph["cut"]
     assert "hub" in ids(graph)

@@ -79,11 +79,11 @@ def test_many_commits_come_in_few_messages(harness: DashboardHarness, live: Live
     began = time.monotonic()
     for n in range(60):
         harness.db.events.add("paused", f"commit {n}")
-    told = [heard(page)]
-    while "commit 59" not in json.dumps(told):
-        told.append(heard(page))
+    messages = [heard(page)]
+    while "commit 59" not in json.dumps(messages):
+        messages.append(heard(page))
     spent = time.monotonic() - began
-    assert len(told) <= 2 + 4 * spent
+    assert len(messages) <= 2 + 4 * spent
     live.leave(page)
 
 

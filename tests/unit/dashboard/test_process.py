@@ -127,16 +127,16 @@ def test_it_is_gone_within_two_seconds_while_pages_are_open(
 ) -> None:
     lines = [connect(running) for _ in range(3)]
     idle = socket.create_connection(("127.0.0.1", int(running.url.rpartition(":")[2])))
-    family = psutil.Process(running.process.pid).children(recursive=True)
+    processes = psutil.Process(running.process.pid).children(recursive=True)
     watch = Stopwatch()
     running.process.send_signal(signal.SIGTERM)
-    if to_group:  # supervisord tells the whole group
-        for child in family:
+    if to_group:  # supervisord signals the whole group
+        for child in processes:
             with suppress(psutil.NoSuchProcess):
                 child.send_signal(signal.SIGTERM)
     running.process.wait(DEADLINE_S)
     assert watch.own_s() < 2.0
-    assert not [child for child in family if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+    assert not [child for child in processes if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
     assert running.process.returncode == 0
     assert harness.db.swarm.services()["dashboard"].stopped_at is not None
     for line in [*lines]:
@@ -199,11 +199,11 @@ def test_it_ends_with_its_owner(harness: QueueHarness, number: signal.Signals) -
     try:
         service = wait_for(lambda: harness.db.swarm.services().get("dashboard"))
         master = psutil.Process(service.process.pid)
-        family = [master, *wait_for(lambda: master.children(recursive=True))]
+        processes = [master, *wait_for(lambda: master.children(recursive=True))]
         wait_for(lambda: _answers(service.detail["url"]))
         owner.send_signal(number)
         owner.wait(DEADLINE_S)
-        assert not psutil.wait_procs(family, timeout=DEADLINE_S)[1]
+        assert not psutil.wait_procs(processes, timeout=DEADLINE_S)[1]
     finally:
         owner.kill()
 

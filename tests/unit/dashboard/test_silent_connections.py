@@ -85,7 +85,7 @@ def test_silent_connections_hold_up_nobody(running: RunningDashboard, kind: str)
         assert "control_id" in json.loads(ask(running, "/api/emergency-stop", {}))
         open_page(running).close()
         assert watch.own_s() < LIMIT_S
-        message = json.loads(page.recv())  # the open page is told of the control row
+        message = json.loads(page.recv())  # the open page hears of the control row
         assert message["type"] in ("events", "tick")
 
 

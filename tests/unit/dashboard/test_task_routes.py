@@ -1,4 +1,4 @@
-"""What one task's screen asks for by the way: why it waits, what it changed, and what its next attempt is told."""
+"""The secondary requests of a task's screen: why it waits, what it changed, and its next prompt."""
 
 from __future__ import annotations
 
@@ -65,14 +65,14 @@ def test_of_very_many_files_the_first_ones_are_kept_and_all_are_counted(harness:
 def test_the_next_prompt_is_what_the_next_attempt_gets(harness: DashboardHarness) -> None:
     assert "It works" in harness.get("/api/tasks/a/1/next-prompt").get_json()["prompt"]
     claim = harness.start()
-    assert harness.get("/api/tasks/a/1/next-prompt").get_json()["prompt"] is None  # it runs: it is told already
+    assert harness.get("/api/tasks/a/1/next-prompt").get_json()["prompt"] is None  # it runs: it has its prompt already
     keep(harness, claim.attempt, Since.BASE)
     harness.settle(claim, failed(FailureClass.QUALITY, "tests are red", must_fix=("mind the order",)))
-    told = harness.get("/api/tasks/a/1/next-prompt").get_json()
-    assert told["attempt"] == 2
-    assert "This is attempt 2" in told["prompt"]
-    assert "mind the order" in told["prompt"]
-    assert "R old?.py → new.py +3 -1" in told["prompt"]
+    shown = harness.get("/api/tasks/a/1/next-prompt").get_json()
+    assert shown["attempt"] == 2
+    assert "This is attempt 2" in shown["prompt"]
+    assert "mind the order" in shown["prompt"]
+    assert "R old?.py → new.py +3 -1" in shown["prompt"]
 
 
 def gave_up(harness: DashboardHarness, session: str, *, home: Path, cwd: Path) -> None:
@@ -100,9 +100,9 @@ def test_where_the_next_attempt_works_and_which_session_it_continues_with_is_rep
     place = (settings.state_dir / "worktrees" / "1" / subfolder).resolve()
     assert f"{place}\n" in harness.get("/api/tasks/1/next-prompt").get_json()["prompt"]
     gave_up(harness, "s-1", home=tmp_path, cwd=place)
-    told = harness.get("/api/tasks/1/next-prompt").get_json()
-    assert (told["attempt"], told["resumes"]) == (2, "s-1")
-    assert f"{place}\n" in told["prompt"]
+    shown = harness.get("/api/tasks/1/next-prompt").get_json()
+    assert (shown["attempt"], shown["resumes"]) == (2, "s-1")
+    assert f"{place}\n" in shown["prompt"]
 
 
 def test_without_worktrees_the_next_attempt_works_in_the_project_root(tmp_path: Path) -> None:
@@ -110,13 +110,13 @@ def test_without_worktrees_the_next_attempt_works_in_the_project_root(tmp_path: 
     harness.add("1")
     harness.db.swarm.note_workplace("worktree", subfolder="services/api")
     harness.db.swarm.note_workplace("none")
-    told = harness.get("/api/tasks/1/next-prompt").get_json()
-    assert f"{tmp_path / 'here'}\n" in told["prompt"]
-    assert told["resumes"] is None
+    shown = harness.get("/api/tasks/1/next-prompt").get_json()
+    assert f"{tmp_path / 'here'}\n" in shown["prompt"]
+    assert shown["resumes"] is None
 
 
 def test_why_it_waits_is_reported(harness: DashboardHarness) -> None:
-    told = harness.get("/api/tasks/2/why").get_json()
-    assert told["status"] == "not_started"
-    assert told["reasons"][-1]["text"] == "it is ready; 1 ready task comes before it"
+    shown = harness.get("/api/tasks/2/why").get_json()
+    assert shown["status"] == "not_started"
+    assert shown["reasons"][-1]["text"] == "it is ready; 1 ready task comes before it"
     assert harness.get("/api/tasks/none/why").status_code == 404

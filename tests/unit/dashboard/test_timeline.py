@@ -27,7 +27,7 @@ def harness(tmp_path: Path) -> DashboardHarness:
     return DashboardHarness(tmp_path)
 
 
-def told(harness: DashboardHarness, query: str = "") -> dict[str, Any]:
+def shown(harness: DashboardHarness, query: str = "") -> dict[str, Any]:
     harness.clock.pass_s(2)  # past what the last answer is kept for
     answer = harness.get(f"/api/timeline{query}")
     assert answer.status_code == 200, answer.get_json()
@@ -49,7 +49,7 @@ def test_each_attempt_is_a_block_on_its_workers_lane(harness: DashboardHarness) 
     run_for(harness, 120, worker_id="worker-2")
     harness.start("worker-2")
     harness.clock.pass_s(60)
-    lanes = told(harness)["lanes"]
+    lanes = shown(harness)["lanes"]
     assert [lane["worker_id"] for lane in lanes] == ["worker-1", "worker-2"]
     [block] = lanes[0]["blocks"]
     assert (block["kind"], block["task"], block["number"]) == ("passed", "1", 1)
@@ -67,7 +67,7 @@ def test_a_block_shows_where_its_sessions_stood(harness: DashboardHarness) -> No
     harness.db.queue.open_session(claim, role=Role.VALIDATOR, name="judge", stage=Stage.VALIDATING, prompt="judge it")
     harness.clock.pass_s(100)
     harness.settle(claim)
-    [block] = told(harness)["lanes"][0]["blocks"]
+    [block] = shown(harness)["lanes"][0]["blocks"]
     parts = [(role, start - block["start"]) for role, start, _ in block["parts"]]
     assert parts == [("builder", 0), ("validator", 200)]
 
@@ -85,7 +85,7 @@ def test_the_end_of_each_kind_has_a_word_of_its_own(harness: DashboardHarness) -
         harness.db.connection.change("UPDATE tasks SET priority = 900 WHERE id <> ?", (word,))
         harness.db.connection.change("UPDATE tasks SET priority = 1 WHERE id = ?", (word,))
         run_for(harness, 60, result)
-    blocks = told(harness)["lanes"][0]["blocks"]
+    blocks = shown(harness)["lanes"][0]["blocks"]
     assert {block["task"]: block["kind"] for block in blocks} == {word: word for word in ends}
 
 
@@ -93,7 +93,7 @@ def test_bars_distinguish_a_failure_that_was_retried_from_one_that_was_the_end(h
     harness.add(TaskSpec(id="1", name="one", max_retries=1), "2")
     for result in (failed(FailureClass.QUALITY), failed(FailureClass.QUALITY), PASSED):
         run_for(harness, 60, result)
-    answer = told(harness)
+    answer = shown(harness)
     sums: dict[str, int] = {}
     for bar in answer["bars"]:
         for word, n in bar.items():
@@ -109,20 +109,20 @@ def test_what_ran_before_the_range_and_still_runs_is_in_it(harness: DashboardHar
     run_for(harness, 60)
     harness.start("worker-2")
     harness.clock.pass_s(6 * 3600)
-    answer = told(harness)
+    answer = shown(harness)
     assert [(lane["worker_id"], len(lane["blocks"])) for lane in answer["lanes"]] == [("worker-1", 0), ("worker-2", 1)]
     assert answer["lanes"][1]["blocks"][0]["start"] < -5 * 3600 + 60
-    assert len(told(harness, "?range=24h")["lanes"][0]["blocks"]) == 1
+    assert len(shown(harness, "?range=24h")["lanes"][0]["blocks"]) == 1
 
 
 def test_a_cut_is_reported(harness: DashboardHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     harness.add(*(str(n) for n in range(8)))
     for _ in range(8):
         run_for(harness, 60)
-    whole = told(harness)
+    whole = shown(harness)
     assert whole["complete_from"] == whole["from"]
     monkeypatch.setattr(timeline, "MAX_ATTEMPTS", 5)
-    cut = told(harness)
+    cut = shown(harness)
     assert cut["attempts"] == 5
     assert cut["complete_from"] > cut["from"]
 
@@ -135,7 +135,7 @@ def test_many_lanes_with_few_attempts_show_each_attempt_apart(
     monkeypatch.setattr(timeline, "MAX_BLOCKS", 16)  # as many for each lane as 5000 are for 256 workers
     for name in names * 2:
         run_for(harness, 60, worker_id=name)
-    assert [len(lane["blocks"]) for lane in told(harness, "?range=6h")["lanes"]] == [2] * 8
+    assert [len(lane["blocks"]) for lane in shown(harness, "?range=6h")["lanes"]] == [2] * 8
 
 
 def test_an_unknown_range_is_refused_in_words(harness: DashboardHarness) -> None:
@@ -146,10 +146,10 @@ def test_an_unknown_range_is_refused_in_words(harness: DashboardHarness) -> None
 
 def test_the_outlook_says_how_sure_it_is(harness: DashboardHarness) -> None:
     harness.add(*(str(n) for n in range(12)))
-    assert told(harness)["outlook"] is None
+    assert shown(harness)["outlook"] is None
     for seconds in (60, 100, 140, 60, 100):
         run_for(harness, seconds)
-    outlook = told(harness)["outlook"]
+    outlook = shown(harness)["outlook"]
     assert outlook["passes"] == 5
     assert outlook["eta_s"] == pytest.approx(92 * 7)
     assert 0 < outlook["low_s"] < outlook["eta_s"] < outlook["high_s"]

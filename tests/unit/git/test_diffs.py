@@ -1,4 +1,4 @@
-"""What changed is told truly: to prompts and people in short, to checks in full."""
+"""Diffs are complete for checks, and shortened for prompts and for display."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Refs move only from the value we know; a lock is told from a move."""
+"""Refs move only from the value we know; a locked ref is not taken for a moved one."""
 
 from __future__ import annotations
 

@@ -37,8 +37,8 @@ def test_a_setting_that_does_harm_is_put_back(harness: Harness, pair: str) -> No
     mine = guard(harness)
     mine.enter("a")
     harness.run("config", key, value)
-    (told,) = mine.put_back()
-    assert (key.lower() in told, value in told) == (True, True)
+    (warning,) = mine.put_back()
+    assert (key.lower() in warning, value in warning) == (True, True)
     assert setting(harness, key) == before
     assert harness.git("status", "--porcelain") == ""
     assert mine.put_back() == ()
@@ -112,8 +112,8 @@ def test_settings_of_the_users_own_checkout_are_guarded_too(harness: Harness) ->
     mine = guard(harness)
     mine.enter("a")
     harness.git("config", "--worktree", "core.worktree", "/nonexistent")
-    (told,) = mine.put_back()
-    assert ".git/config.worktree" in told
+    (warning,) = mine.put_back()
+    assert ".git/config.worktree" in warning
     assert harness.git("status", "--porcelain") == ""
 
 

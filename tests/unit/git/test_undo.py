@@ -1,4 +1,4 @@
-"""What is written after a commit was made is told and thrown away, and nothing else is."""
+"""What is written after a commit was made is reported and discarded, and nothing else is."""
 
 from __future__ import annotations
 

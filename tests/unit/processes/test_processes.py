@@ -1,4 +1,4 @@
-"""A process is told from every other one, and a signal reaches it or no one."""
+"""A process is identified beyond doubt, and a signal reaches it or none."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 import trees
-from pursuit import Verdict, kill_marked
+from kill_marked import Verdict, kill_marked
 
 from swarm_shared.domain.clock import SystemClock
 from swarm_shared.processes import sweep as module

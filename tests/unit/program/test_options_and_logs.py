@@ -33,9 +33,9 @@ def given(*decorators: Any, words: tuple[str, ...] = ()) -> dict[str, Any]:
 def test_every_setting_can_be_an_option_that_shows_default_and_variable(name: str) -> None:
     found = given(setting(name))
     assert found[name] is None  # not given: environment and file decide
-    told = " ".join(found["--help"].split())
-    assert f";SWARM_{name.upper()}]" in told.replace(" ", "")
-    assert "default: " in told
+    shown = " ".join(found["--help"].split())
+    assert f";SWARM_{name.upper()}]" in shown.replace(" ", "")
+    assert "default: " in shown
 
 
 @pytest.mark.parametrize(("written", "meant"), [("app", "state/app"), ("../app", "app"), ("/srv/app", "/srv/app")])

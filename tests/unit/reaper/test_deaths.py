@@ -1,4 +1,4 @@
-"""Waiting: a death ends it at once, and is told once."""
+"""Waiting: a death ends it at once, and is reported once."""
 
 from __future__ import annotations
 

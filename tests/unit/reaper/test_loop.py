@@ -1,4 +1,4 @@
-"""The loop: trouble with the database is told and waited out, and time-outs need no commit to be noticed."""
+"""The loop: trouble with the database is reported and waited out, and time-outs need no commit to be noticed."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def harness(tmp_path: Path) -> Iterator[ReapingHarness]:
 
 @pytest.fixture(autouse=True)
 def named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Machines and containers without an id cannot be told apart; these tests need one."""
+    """Machines and containers without an id cannot be distinguished; these tests need one."""
     monkeypatch.setattr("swarm_shared.processes.identity.own_host_id", lambda: "here")
 
 

@@ -73,7 +73,7 @@ def test_a_lock_that_is_held_by_whoever_keeps_the_task_though_nobody_is_seen(
     assert harness.watch(UNPROVEN_AFTER_MS / 1000 + 10) == 0
     task = harness.task("t")
     assert (task["status"], task["hold_reason"]) == (Status.HELD, "not_proven_dead")
-    assert any("holds the lock file" in (told["message"] or "") for told in harness.db.events.newest(5))
+    assert any("holds the lock file" in (event["message"] or "") for event in harness.db.events.newest(5))
     os.close(lifeline.descriptor)
     harness.watch(12)
     assert harness.db.recovery.open_attempts() == []
@@ -173,7 +173,7 @@ def test_a_task_cancelled_while_it_is_not_proven_dead_stays_cancelled(harness: R
     harness.run_task(worker=worker, keeper=keeper)
     harness.watch(LEASE_S + OVERDUE_S + UNPROVEN_AFTER_MS / 1000 + 10)
     harness.db.steering.apply(Verb.CANCEL, "t", {}, actor="ann")
-    harness.db.workers.record_tree_gone(keeper)  # the keeper has come back and tells
+    harness.db.workers.record_tree_gone(keeper)  # the keeper has come back and reports it
     harness.watch(10)
     assert harness.db.recovery.open_attempts() == []
     assert harness.status("t") is Status.CANCELLED

@@ -47,7 +47,7 @@ class RequestsHarness(QueueHarness):
         self.requests.run_once()
         return self.db.control.get(row_id)
 
-    def told(self, verb: Verb, target: str = "t", **argument: object) -> tuple[str, str | None]:
+    def outcome_of(self, verb: Verb, target: str = "t", **argument: object) -> tuple[str, str | None]:
         row = self.answer(self.ask(verb, target, **argument))
         return row.status, row.result
 
@@ -153,7 +153,7 @@ def test_a_verb_does_what_the_table_says_or_is_refused_with_the_reason(
 ) -> None:
     MADE[status](harness)
     assert harness.status("t") is status
-    said, result = harness.told(verb, **ARGUMENTS.get(verb, {}))
+    said, result = harness.outcome_of(verb, **ARGUMENTS.get(verb, {}))
     expected = ALLOWED.get((verb, status), "refused")
     if expected == WAITS:
         assert said == WAITS
@@ -169,7 +169,7 @@ def test_a_verb_does_what_the_table_says_or_is_refused_with_the_reason(
 def test_an_approval_of_an_objection_completes_the_task(harness: RequestsHarness) -> None:
     harness.add(TaskSpec(id="t", name="t", max_retries=0))
     harness.run(failed(FailureClass.QUALITY, validator_result={"verdict": "FAIL"}))
-    assert harness.told(V.APPROVE)[0] == "done"
+    assert harness.outcome_of(V.APPROVE)[0] == "done"
     assert harness.status("t") is S.COMPLETED
 
 
@@ -302,20 +302,20 @@ def test_a_row_that_is_worked_on_does_not_expire(harness: RequestsHarness) -> No
 
 def test_pause_drain_and_resume_are_stored(harness: RequestsHarness) -> None:
     harness.add("t")
-    assert harness.told(V.PAUSE, "", reason="lunch")[0] == "done"
+    assert harness.outcome_of(V.PAUSE, "", reason="lunch")[0] == "done"
     assert harness.db.swarm.flags()["paused"].reason == "lunch"
     assert harness.claim() is None
-    assert harness.told(V.DRAIN, "")[0] == "done"
-    assert harness.told(V.RESUME, "")[0] == "done"
+    assert harness.outcome_of(V.DRAIN, "")[0] == "done"
+    assert harness.outcome_of(V.RESUME, "")[0] == "done"
     assert harness.db.swarm.flags() == {}
     assert harness.claim() is not None
 
 
 def test_one_worker_can_be_drained(harness: RequestsHarness) -> None:
     run = harness.claimant().run
-    assert harness.told(V.DRAIN, "worker-1")[0] == "done"
+    assert harness.outcome_of(V.DRAIN, "worker-1")[0] == "done"
     assert harness.db.workers.wanted(run) == "drain"
-    assert harness.told(V.DRAIN, "worker-9")[0] == "refused"
+    assert harness.outcome_of(V.DRAIN, "worker-9")[0] == "refused"
 
 
 def test_an_emergency_stop_is_stored_at_once_and_answered_when_no_agent_is_left(harness: RequestsHarness) -> None:
@@ -343,14 +343,14 @@ def test_a_resume_behind_an_emergency_stop_waits_for_its_end(harness: RequestsHa
 def test_without_supervisord_scaling_and_restarting_are_refused_with_what_to_do(
     harness: RequestsHarness, verb: Verb
 ) -> None:
-    said, result = harness.told(verb, "worker-1" if verb is V.RESTART_WORKER else "", workers=3)
+    said, result = harness.outcome_of(verb, "worker-1" if verb is V.RESTART_WORKER else "", workers=3)
     assert said == "refused"
     assert "supervisord" in (result or "")
 
 
 @pytest.mark.parametrize("workers", [None, -1, 257, "3", True, 2.5])
 def test_a_scale_to_no_number_of_workers_is_refused(harness: RequestsHarness, workers: object) -> None:
-    said, result = harness.told(V.SCALE, "", workers=workers)
+    said, result = harness.outcome_of(V.SCALE, "", workers=workers)
     assert said == "refused"
     assert "0 to 256" in (result or "")
 
@@ -372,14 +372,14 @@ def test_one_verb_on_many_tasks_is_carried_out_by_pieces_while_other_rows_contin
 
 
 def test_a_task_is_added_by_request(harness: RequestsHarness) -> None:
-    assert harness.told(V.ADD, "", task={"id": "new", "name": "New"}) == ("done", "added new")
+    assert harness.outcome_of(V.ADD, "", task={"id": "new", "name": "New"}) == ("done", "added new")
     assert harness.status("new") is S.NOT_STARTED
 
 
 def test_an_edit_of_a_task_at_work_is_refused_and_its_agent_continues(harness: RequestsHarness) -> None:
     harness.add("t")
     claim = harness.start()
-    assert harness.told(V.EDIT, set={"name": "Other"}) == (
+    assert harness.outcome_of(V.EDIT, set={"name": "Other"}) == (
         "refused",
         "cannot edit t: it runs – add another task, or kill or retry it first",
     )

@@ -1,4 +1,4 @@
-"""A stuck writer: found after a while, killed only when it is ours and stands still, else told."""
+"""A stuck writer: found after a while, killed only when it is ours and makes no progress, else reported."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ with TaskDatabase(sys.argv[1]) as database, database.connection.transaction():
     sys.stdin.read()
 """
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells who holds a lock")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows who holds a lock")
 
 
 class Held(QueueHarness):

@@ -123,9 +123,9 @@ def test_named_tasks_are_taken_and_refusals_say_why(harness: BulkHarness) -> Non
     harness.add("2", "3", "4", "5", "6")
     ids = ["1", "2", "3", "4", "5", "6", "gone"]
     row = harness.bulk.request_ids(Verb.RETRY, ids, {}, actor="test", key=None)
-    told = harness.carry_out(row)
-    assert told.startswith("1 done, 6 refused: cannot retry 2: it is ")
-    assert told.endswith("…")
+    outcome = harness.carry_out(row)
+    assert outcome.startswith("1 done, 6 refused: cannot retry 2: it is ")
+    assert outcome.endswith("…")
     assert harness.status("1") is Status.NOT_STARTED
 
 

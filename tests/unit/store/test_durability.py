@@ -40,7 +40,7 @@ def test_a_durable_commit_is_synced_after_the_lock_is_given_back(database: TaskD
 
 
 def test_a_commit_that_may_be_forgotten_is_not_synced(database: TaskDatabase, synced: list[bool]) -> None:
-    database.events.add("paused", "a remark")
+    database.events.add("paused", "a note")
     assert synced == []
 
 

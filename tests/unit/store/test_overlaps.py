@@ -84,8 +84,8 @@ def test_why_names_the_task_that_it_clashes_with(harness: QueueHarness) -> None:
     harness.add(spec("a", "x"), spec("b", "x"))
     harness.start("worker-1")
     harness.claim("worker-2")
-    told = Why(harness.db.connection, harness.clock).explain("b", default_cli="command")
-    assert "overlap those of a" in told.reasons[0].text
+    shown = Why(harness.db.connection, harness.clock).explain("b", default_cli="command")
+    assert "overlap those of a" in shown.reasons[0].text
 
 
 @pytest.mark.parametrize(("verb", "status"), [(Verb.HOLD, Status.HELD), (Verb.CANCEL, Status.CANCELLED)])

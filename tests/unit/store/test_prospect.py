@@ -113,7 +113,7 @@ def test_without_workers_it_is_stalled(harness: QueueHarness) -> None:
     harness.add("a")
     run = harness.db.workers.alive()[0].run
     assert harness.db.prospects.now(dead={run}).stalled == "no worker is running"
-    harness.db.workers.end(run, crashed=False, remark="stopped")
+    harness.db.workers.end(run, crashed=False, reason="stopped")
     assert harness.db.prospects.now().stalled == "no worker is running"
 
 

@@ -284,6 +284,7 @@ def test_a_file_from_before_routes_were_added_up_knows_what_they_have_cost(tmp_p
         harness.db.connection.script(
             "DROP TRIGGER request_text_done; DROP TABLE request_texts; DROP TABLE gate_passes;"
         )
+        harness.db.connection.script("ALTER TABLE workers RENAME COLUMN reason TO remark;")
         for column in ("runner", "run_name", "engine", "run_gone_at"):
             harness.db.connection.script(f"ALTER TABLE sessions DROP COLUMN {column};")
         for table in ("workers", "services", "imports", "outbox"):

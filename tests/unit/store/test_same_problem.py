@@ -41,8 +41,8 @@ def test_the_same_problem_twice_is_marked_and_told(tmp_path: Path) -> None:
     harness.run(failed(QUALITY, "boom on line 3"))
     harness.run(failed(QUALITY, "boom on line 8"))
     assert marks(harness) == [(None, None), (1, "problem")]
-    told = [event for event in harness.db.events.newest(50) if event["event_type"] == "same_problem"]
-    assert [event["data"] for event in told] == [{"attempt": 2, "same_as": 1, "what": "problem"}]
+    events = [event for event in harness.db.events.newest(50) if event["event_type"] == "same_problem"]
+    assert [event["data"] for event in events] == [{"attempt": 2, "same_as": 1, "what": "problem"}]
 
 
 def test_the_same_change_is_marked_whatever_is_said_of_it(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ class Harness(QueueHarness):
         self.settle(claim, result)
         return True
 
-    def told(self) -> list[tuple[str, dict[str, Any]]]:
+    def spending_events(self) -> list[tuple[str, dict[str, Any]]]:
         events = self.db.events.newest(1000)
         return [(e["event_type"], e["data"]) for e in events if e["event_type"].startswith("budget_")]
 
@@ -71,11 +71,11 @@ def test_the_queue_stops_within_one_session_of_the_cap_and_says_so(tmp_path: Pat
     assert sessions == 6
     flag = harness.db.swarm.flags()["paused"]
     assert (flag.actor, flag.reason) == ("budget", "the budget of this run is used up, 5.40 of 5.00 USD")
-    assert [(kind, data["scope"], data["unit"]) for kind, data in harness.told()] == [
+    assert [(kind, data["scope"], data["unit"]) for kind, data in harness.spending_events()] == [
         ("budget_warning", "run", "usd"),
         ("budget_reached", "run", "usd"),
     ]
-    assert harness.told()[0][1]["used"] == pytest.approx(4.5)
+    assert harness.spending_events()[0][1]["used"] == pytest.approx(4.5)
 
 
 @pytest.mark.parametrize(("caps", "expected"), [(Caps(tokens=2500), 3), (Caps(minutes=4), 4)])
@@ -115,7 +115,7 @@ def test_a_resume_of_the_user_begins_a_fresh_budget(tmp_path: Path) -> None:
     assert harness.spend(usd=0.5)
     assert harness.spend(usd=0.6)
     assert not harness.spend()
-    assert [kind for kind, _ in harness.told()] == ["budget_warning", "budget_reached"] * 2
+    assert [kind for kind, _ in harness.spending_events()] == ["budget_warning", "budget_reached"] * 2
 
 
 def test_a_new_run_begins_a_fresh_budget_of_the_run_but_not_of_the_day(tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_a_cap_of_zero_starts_nothing(tmp_path: Path, scope: str) -> None:
 def test_a_huge_cap_is_never_reached(tmp_path: Path) -> None:
     harness = Harness(tmp_path, run=Caps(usd=1e308, tokens=1e308), task=Caps(minutes=1e308))
     assert all(harness.spend(usd=1e9, tokens=2**60) for _ in range(3))
-    assert harness.told() == []
+    assert harness.spending_events() == []
 
 
 def test_a_session_over_midnight_counts_for_the_day_that_it_ends_in(tmp_path: Path) -> None:
@@ -188,13 +188,13 @@ def test_the_first_session_of_unknown_cost_is_reported_under_a_budget_in_dollars
     harness = Harness(tmp_path, task=Caps(usd=5.0))
     for _ in range(2):
         harness.db.spending.check(harness.spending, unpriced="new-model")
-    [(kind, data)] = harness.told()
+    [(kind, data)] = harness.spending_events()
     assert (kind, data) == ("budget_cost_unknown", {"models": "new-model"})
     harness.db.spending.begin_run()
     harness.db.spending.check(harness.spending, unpriced="")
-    assert len(harness.told()) == 2
+    assert len(harness.spending_events()) == 2
     harness.db.spending.check(Budget(run=Caps(tokens=5)), unpriced="new-model")
-    assert len(harness.told()) == 2
+    assert len(harness.spending_events()) == 2
 
 
 def test_only_a_pause_by_the_budget_of_the_day_ends_at_midnight(tmp_path: Path) -> None:
@@ -241,7 +241,7 @@ def test_a_task_that_has_used_up_its_own_budget_is_held_instead_of_tried_again(t
     harness.spend(usd=0.9, result=bad)
     task = harness.task("t0")
     assert (task["status"], task["hold_reason"], task["last_error"]) == (Status.HELD, "budget", "used 1.80 of 1.00 USD")
-    assert [kind for kind, _ in harness.told()] == ["budget_warning", "budget_reached"]
+    assert [kind for kind, _ in harness.spending_events()] == ["budget_warning", "budget_reached"]
     carry_out_now(harness.db, Verb.RELEASE, "t0", {}, actor="test")
     harness.spend(usd=0.5, result=bad)
     assert harness.status("t0") is Status.NOT_STARTED

@@ -47,7 +47,7 @@ def other(database: TaskDatabase) -> Other:
 
 
 def write(database: TaskDatabase) -> None:
-    database.events.add("paused", "a remark")
+    database.events.add("paused", "a note")
 
 
 def be_interrupted(database: TaskDatabase) -> None:

@@ -1,4 +1,4 @@
-"""Who holds the write lock is told by the kernel, without opening a file of the database."""
+"""The kernel says who holds the write lock, without a file of the database being opened."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ with TaskDatabase(sys.argv[1]) as database, database.connection.transaction():
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells who holds a lock")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows who holds a lock")
 def test_the_holder_of_the_write_lock_is_named_and_nobody_when_it_is_free(tmp_path: Path) -> None:
     path = tmp_path / "tasks.db"
     with TaskDatabase(path) as database:

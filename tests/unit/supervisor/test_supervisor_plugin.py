@@ -14,8 +14,8 @@ import pytest
 
 import swarm_shared.supervisor.plugin as plugin
 from swarm_shared.program import settings
-from swarm_shared.supervisor.plugin import family, override
-from swarm_shared.supervisor.plugin.newborn import ENDING
+from swarm_shared.supervisor.plugin import override, process_settings
+from swarm_shared.supervisor.plugin.forked_children import ENDING
 from swarm_shared.supervisor.plugin.override import parse_workers, render, sections_from
 
 DEADLINE_S = 20
@@ -122,8 +122,8 @@ def test_our_programs_come_first_on_the_path_and_only_once(monkeypatch: pytest.M
 
 @pytest.mark.parametrize("owner", ["", "abc", "1", "1:", ":1", "-1:2", "../1:2", "0:0"])
 def test_an_owner_that_is_none_ends_nothing(monkeypatch: pytest.MonkeyPatch, owner: str) -> None:
-    monkeypatch.setenv(family.OWNER_VARIABLE, owner)
-    assert not family.owner_has_gone()
+    monkeypatch.setenv(process_settings.OWNER_VARIABLE, owner)
+    assert not process_settings.owner_has_gone()
 
 
 def test_the_plugin_imports_nothing_else_of_the_suite() -> None:
@@ -139,7 +139,7 @@ def test_a_signal_between_fork_and_exec_ends_the_child(number: signal.Signals) -
     script = f"""
 import os, signal
 from types import SimpleNamespace
-from swarm_shared.supervisor.plugin.newborn import hear_signals_from_birth
+from swarm_shared.supervisor.plugin.forked_children import hear_signals_from_birth
 signal.signal({number:d}, lambda *_: None)  # as supervisord's, it only takes a note
 options = SimpleNamespace(fork=os.fork)
 hear_signals_from_birth(options)

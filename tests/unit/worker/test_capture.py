@@ -193,7 +193,7 @@ def test_a_session_that_is_silent_wants_nothing_stored(harness: Printing) -> Non
 
 @pytest.mark.parametrize("case", SECRETS, ids=lambda case: case.text[:40])
 def test_no_result_holds_a_secret(harness: Printing, case: Case) -> None:
-    told = failed(
+    result = failed(
         FailureClass.QUALITY,
         f"it said: {case.text}",
         builder_result={"summary": case.text, "issues": [case.text]},
@@ -201,7 +201,7 @@ def test_no_result_holds_a_secret(harness: Printing, case: Case) -> None:
         validator_result={"verdict": "FAIL", "critical_issues": [{"what": case.text}]},
         must_fix=(case.text,),
     )
-    harness.settle(harness.attempt, told.redacted(REDACTION))
+    harness.settle(harness.attempt, result.redacted(REDACTION))
     shown = {
         path: harness.get(path).get_data(as_text=True)
         for path in ("/api/tasks/1", "/api/log", "/api/tasks/1/next-prompt")

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import trees
-from pursuit import kill_marked
+from kill_marked import kill_marked
 from tree_kinds import TREES, every_tree
 
 from swarm_shared.domain.clock import SystemClock
@@ -74,7 +74,7 @@ class Stage:
             ready, _, _ = select.select([self.started.stdout], [], [], trees.DEADLINE_S)
             assert ready, f"the worker did not tell {key!r}"
             data = os.read(self.started.stdout.fileno(), 1 << 16)
-            assert data, f"the worker ended before it told {key!r}"
+            assert data, f"the worker ended before it reported {key!r}"
             self._lines += data
 
     def close(self) -> None:
@@ -171,8 +171,8 @@ os.kill(os.getpid(), signal.SIGKILL)
     )
     try:
         trees.wait_until(lambda: len(trees.alive(token)) >= 3, "the tree stands")
-        _, told = started.communicate(timeout=trees.DEADLINE_S)
-        assert "a fault on purpose" in told
+        _, errors = started.communicate(timeout=trees.DEADLINE_S)
+        assert "a fault on purpose" in errors
         assert trees.alive(token) == []
         assert not proof.exists()
     finally:

@@ -1,4 +1,4 @@
-"""A worker's heartbeat tells what it and all below it use; looking it up is no burden."""
+"""A worker's heartbeat reports what it and its descendants use, and measuring that is cheap."""
 
 from __future__ import annotations
 

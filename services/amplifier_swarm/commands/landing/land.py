@@ -10,7 +10,7 @@ import click
 
 from amplifier_swarm.app import App, command, json_option
 from amplifier_swarm.names import complete_branch
-from amplifier_swarm.terminal import print_json, remark, say
+from amplifier_swarm.terminal import notice, print_json, say
 from swarm_shared.domain.models import Status
 from swarm_shared.git.merging.merging import MergeKind
 from swarm_shared.merge_back.landing import in_words
@@ -76,10 +76,10 @@ def land(app: App, into: str | None, dry_run: bool, as_json: bool) -> None:
         return
     say(in_words(done))
     if undo is not None:
-        remark(f"to undo it: {undo}")
+        notice(f"to undo it: {undo}")
     left = sum(counts.get(status, (0, 0.0))[0] for status in (Status.APPROVED, Status.LANDING))
     if left:
-        remark(f"{left} more passed and wait to land")
+        notice(f"{left} more passed and wait to land")
 
 
 def _lines(found: dict[str, Any]) -> Iterator[str]:

@@ -10,7 +10,7 @@ import click
 
 from amplifier_swarm.app import App, command, json_option
 from amplifier_swarm.cleanup import Cleanup
-from amplifier_swarm.terminal import print_json, remark, say, table
+from amplifier_swarm.terminal import notice, print_json, say, table
 from swarm_shared.agents.launching.environment import inherited
 from swarm_shared.agents.presets.catalog import load_presets
 from swarm_shared.domain.branch_names import task_branch, task_ref
@@ -76,9 +76,9 @@ def _list(database: TaskDatabase, integration: Integration, trees: TaskWorktrees
     used = disk_use(trees.root.parent)
     if spares:
         what = "clean worktree is" if len(spares) == 1 else "clean worktrees are"
-        remark(f"{len(spares)} {what} kept for the next tasks, in {trees.spares.root}")
+        notice(f"{len(spares)} {what} kept for the next tasks, in {trees.spares.root}")
     if used.size_bytes:
-        remark(f"{_mib(used.size_bytes)} on the disk in total")
+        notice(f"{_mib(used.size_bytes)} on the disk in total")
 
 
 def _mib(size_bytes: object) -> str | None:
@@ -119,7 +119,7 @@ def _prune(
     def cleanup(safe: str, cwd: Path) -> str | None:
         failure = cleaner.run(_spec(database, tasks.get(safe), safe), cwd)
         if failure is not None:
-            remark(f"{tasks.get(safe, safe)}: {failure}")
+            notice(f"{tasks.get(safe, safe)}: {failure}")
         return failure
 
     forced = {names[task_id] for task_id in discarded}
@@ -134,7 +134,7 @@ def _prune(
     for kept in pruned:
         if kept.kept_because is not None:
             say(f"{tasks.get(kept.safe, kept.safe)} stays: {kept.kept_because}")
-    remark(f"{len(gone)} removed, {len(pruned) - len(gone)} kept")
+    notice(f"{len(gone)} removed, {len(pruned) - len(gone)} kept")
 
 
 def _spec(database: TaskDatabase, task_id: str | None, safe: str) -> TaskSpec:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from amplifier_swarm.app import App, command, json_option
-from amplifier_swarm.terminal import cut, print_json, remark, say, table
+from amplifier_swarm.terminal import cut, notice, print_json, say, table
 from swarm_shared.domain.budget import Unit, amount
 
 BY = ("task", "phase", "model", "route", "day")
@@ -38,7 +38,7 @@ def costs(app: App, by: str, limit: int, as_json: bool) -> None:
     for line in budget_lines(budget):
         say(line)
     if not rows:
-        remark("no session has run yet")
+        notice("no session has run yet")
 
 
 def budget_lines(budget: dict[str, Any]) -> list[str]:

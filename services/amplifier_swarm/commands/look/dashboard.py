@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from amplifier_swarm.app import App, command, json_option
-from amplifier_swarm.terminal import print_json, remark, say
+from amplifier_swarm.terminal import notice, print_json, say
 
 LOOK_EVERY_S = 0.5
 
@@ -38,7 +38,7 @@ def dashboard(app: App, wait: bool, as_json: bool) -> None:
         return
     say(url)
     if not running:
-        remark("it is not running; start the swarm: amplifier-swarm start, or the dashboard alone: swarm-dashboard")
+        notice("it is not running; start the swarm: amplifier-swarm start, or the dashboard alone: swarm-dashboard")
 
 
 def _wait_for_dashboard(app: App, path: Path) -> None:

@@ -6,7 +6,7 @@ import click
 
 from amplifier_swarm.app import App, command, json_option
 from amplifier_swarm.names import complete_task
-from amplifier_swarm.terminal import print_json, remark, say
+from amplifier_swarm.terminal import notice, print_json, say
 from swarm_shared.domain.errors import NotFound
 from swarm_shared.git.plumbing.diffs import diff as changes
 from swarm_shared.merge_back.repository import integration_of
@@ -67,4 +67,4 @@ def diff(app: App, task_id: str, number: int | None, stat: bool, as_json: bool) 
         return
     say(patch.rstrip("\n"))
     if found.truncated:
-        remark(f"truncated; for the whole diff: git diff {last['base_sha']} {last['head_sha']}")
+        notice(f"truncated; for the whole diff: git diff {last['base_sha']} {last['head_sha']}")

@@ -7,7 +7,7 @@ from datetime import datetime
 import click
 
 from amplifier_swarm.app import App, command, json_option
-from amplifier_swarm.terminal import cut, duration, print_json, remark, say, table
+from amplifier_swarm.terminal import cut, duration, notice, print_json, say, table
 
 MAX_LIMIT = 10_000
 
@@ -51,4 +51,4 @@ def failures(app: App, limit: int, as_json: bool) -> None:
             say(f"\n{group['fingerprint']} printed:")
             for line in group["output"].splitlines():
                 say(f"  {cut(line, 500)}")
-    remark(f"{len(groups)} of {totals['groups']} problems, {totals['tasks']} tasks in total")
+    notice(f"{len(groups)} of {totals['groups']} problems, {totals['tasks']} tasks in total")

@@ -7,7 +7,7 @@ import click
 from amplifier_swarm.app import App, command, json_option
 from amplifier_swarm.names import check_phase, complete_phase
 from amplifier_swarm.status_option import status_option
-from amplifier_swarm.terminal import cut, print_json, remark, table
+from amplifier_swarm.terminal import cut, notice, print_json, table
 from swarm_shared.domain.models import Status
 
 MAX_LIMIT = 100_000
@@ -52,4 +52,4 @@ def list_tasks(
         columns = ("id", "status", "priority", "tries", "worker", "phase", "name")
         table(columns, rows, right=("tries",), spare=("phase", "worker", "tries", "priority"))
     more = f"; more with --after {following}" if following is not None and len(tasks) < total else ""
-    remark(f"{len(tasks)} of {total} tasks{more}")
+    notice(f"{len(tasks)} of {total} tasks{more}")

@@ -12,7 +12,7 @@ import click
 from amplifier_swarm.app import App, command, json_option
 from amplifier_swarm.names import complete_task
 from amplifier_swarm.submit import wait_for_a_commit
-from amplifier_swarm.terminal import cut, print_json, remark
+from amplifier_swarm.terminal import cut, notice, print_json
 from swarm_shared.domain.clock import iso
 from swarm_shared.domain.errors import NotFound
 from swarm_shared.domain.models import GROUP_OF, Group, Role, Status
@@ -98,7 +98,7 @@ def logs(app: App, task_id: str, follow: bool, attempt: int | None, role: str | 
         if not follow:
             shown.finish()
             if not found:
-                remark(f"task {task_id} has no output yet")
+                notice(f"task {task_id} has no output yet")
             return
         while not shown.over():
             wait_for_a_commit(database)
@@ -162,7 +162,7 @@ class _Follower:
             if position > session.position and not session.told_gap and session.row["lost_from"] is not None:
                 session.told_gap = True
                 lost = session.row["lost_to"] - session.row["lost_from"]
-                remark(f"[… {lost:,} bytes were dropped here …]")
+                notice(f"[… {lost:,} bytes were dropped here …]")
             session.position = position + len(data)
             lines = session.lines.setdefault(stream, _Lines())
             self._print(session, stream, lines.take(data), at)
@@ -170,7 +170,7 @@ class _Follower:
     def _head(self, session: _Session) -> None:
         if self._current != session.id and not self._as_json:
             what = "landing of attempt" if session.landing else "attempt"
-            remark(f"── {what} {session.attempt}, {session.role} {cut(session.name)} ──")
+            notice(f"── {what} {session.attempt}, {session.role} {cut(session.name)} ──")
         self._current = session.id
 
     def _print(self, session: _Session, stream: int, text: str, at: int) -> None:

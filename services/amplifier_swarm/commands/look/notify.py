@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from amplifier_swarm.app import App, command, json_option
-from amplifier_swarm.terminal import cut, print_json, remark, say, table
+from amplifier_swarm.terminal import cut, notice, print_json, say, table
 from swarm_shared.domain.clock import iso
 from swarm_shared.domain.errors import ConfigError, DatabaseError
 from swarm_shared.program.settings import Settings
@@ -53,7 +53,7 @@ def _list(app: App, settings: Settings, *, as_json: bool) -> None:
         print_json({"targets": targets, "messages": [_shown(each) for each in messages]})
         return
     if not settings.notify:
-        remark(f"No notifications are set up: add `notify` to {settings.db.with_name('swarm.yaml')}.")
+        notice(f"No notifications are set up: add `notify` to {settings.db.with_name('swarm.yaml')}.")
     else:
         table(("target", "on"), [(each.label, ", ".join(each.on)) for each in settings.notify], spare=("on",))
     if messages:

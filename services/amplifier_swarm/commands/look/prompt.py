@@ -10,7 +10,7 @@ import click
 from amplifier_swarm.app import App, command, json_option
 from amplifier_swarm.as_started import as_started
 from amplifier_swarm.names import complete_task
-from amplifier_swarm.terminal import print_json, remark
+from amplifier_swarm.terminal import notice, print_json
 from swarm_shared.domain.errors import NotFound
 from swarm_shared.domain.models import GROUP_OF, Group, Role, Status
 from swarm_shared.program.terminal_text import safe
@@ -63,7 +63,7 @@ def prompt(app: App, task_id: str, attempt: int | None, role: str, as_json: bool
         print_json({**facts, "prompt": text})
         return
     where = f", which {'resumed' if attempt else 'resumes'} session {resumes}" if resumes else ""
-    remark(f"the prompt of attempt {number}{'' if attempt else ', which has not started'}{where}:")
+    notice(f"the prompt of attempt {number}{'' if attempt else ', which has not started'}{where}:")
     click.echo(safe(text, lines=True), nl=not text.endswith("\n"))
 
 

@@ -7,7 +7,7 @@ import msgspec
 
 from amplifier_swarm.app import App, command, json_option
 from amplifier_swarm.commands.output_file import output_file
-from amplifier_swarm.terminal import print_json, remark, say
+from amplifier_swarm.terminal import notice, print_json, say
 from swarm_shared.redaction import redaction
 from swarm_shared.store.views.run_report import RunReport, RunReports
 
@@ -43,7 +43,7 @@ def report(app: App, as_markdown: bool, html_file: str | None, as_json: bool) ->
         with output_file(html_file, database=path) as stream:
             stream.write(html_page(found, name))
         if html_file != "-":
-            remark(f"Report written to {html_file}.")
+            notice(f"Report written to {html_file}.")
     else:
         from amplifier_swarm.reporting.markdown import markdown
 

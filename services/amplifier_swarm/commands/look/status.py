@@ -9,7 +9,7 @@ from msgspec.structs import asdict
 from amplifier_swarm.app import App, command, json_option
 from amplifier_swarm.commands.look.costs import budget_lines
 from amplifier_swarm.commands.look.worker_rows import UNKNOWN, ms, workers_shown, workers_table
-from amplifier_swarm.terminal import about, cut, duration, print_json, remark, say, table
+from amplifier_swarm.terminal import about, cut, duration, notice, print_json, say, table
 from swarm_shared.domain.clock import iso
 from swarm_shared.domain.models import Group
 
@@ -111,7 +111,7 @@ def _print(app: App, shown: dict[str, Any], alive: int, start_command: str, othe
         say()
         workers_table(app, shown["workers"])
     if not alive:
-        remark(f"no worker is running; start the swarm: {start_command}")
+        notice(f"no worker is running; start the swarm: {start_command}")
 
 
 def _end(app: App, shown: dict[str, Any]) -> str:

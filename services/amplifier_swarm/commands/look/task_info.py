@@ -9,7 +9,7 @@ import click
 from amplifier_swarm.app import App, command, json_option
 from amplifier_swarm.compare_attempts import print_same_problem
 from amplifier_swarm.names import complete_task
-from amplifier_swarm.terminal import cut, print_json, remark, say
+from amplifier_swarm.terminal import cut, notice, print_json, say
 from swarm_shared.domain.models import FailureClass, Outcome
 from swarm_shared.program.terminal_text import safe
 from swarm_shared.store.queue.settlement import LANDING
@@ -60,7 +60,7 @@ def task_info(app: App, task_id: str, as_json: bool) -> None:
     for line in log[-LOG_LINES_SHOWN:]:
         say(f"  {line['timestamp']}  {line['event_type']:<16} {cut(line['message'])}")
     if len(log) > LOG_LINES_SHOWN:
-        remark(f"the last {LOG_LINES_SHOWN} of {len(log)} log lines; --json shows all")
+        notice(f"the last {LOG_LINES_SHOWN} of {len(log)} log lines; --json shows all")
 
 
 def _attempt_shown(attempt: dict[str, Any]) -> dict[str, Any]:

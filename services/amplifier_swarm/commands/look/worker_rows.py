@@ -39,7 +39,7 @@ def workers_shown(database: TaskDatabase) -> list[dict[str, Any]]:
             "tasks_completed": row["tasks_completed"],
             "tasks_failed": row["tasks_failed"],
             "restarts": row["restarts"],
-            "remark": row["remark"],
+            "reason": row["reason"],
         }
         for row in database.workers.shown()
     ]
@@ -55,7 +55,7 @@ def workers_table(app: App, shown: list[dict[str, Any]]) -> None:
             duration(now - ms(worker["last_heartbeat"])),
             worker["tasks_completed"],
             worker["tasks_failed"],
-            worker["current_task_id"] or (cut(worker["remark"] or "") if worker["remark"] != worker["status"] else ""),
+            worker["current_task_id"] or (cut(worker["reason"] or "") if worker["reason"] != worker["status"] else ""),
         )
         for worker in shown
     ]

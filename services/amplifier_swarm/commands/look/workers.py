@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from amplifier_swarm.app import App, command, json_option
 from amplifier_swarm.commands.look.worker_rows import workers_shown, workers_table
-from amplifier_swarm.terminal import print_json, remark
+from amplifier_swarm.terminal import notice, print_json
 
 
 @command("workers", example="workers", short_help="List the workers and their tasks.")
@@ -20,4 +20,4 @@ def workers(app: App, as_json: bool) -> None:
     elif shown:
         workers_table(app, shown)
     else:
-        remark("no worker has run yet; start the swarm: amplifier-swarm start")
+        notice("no worker has run yet; start the swarm: amplifier-swarm start")

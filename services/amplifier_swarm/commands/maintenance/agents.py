@@ -9,7 +9,7 @@ import click
 
 from amplifier_swarm.app import App, command, json_option
 from amplifier_swarm.as_started import as_started
-from amplifier_swarm.terminal import cut, duration, print_json, remark, say, table
+from amplifier_swarm.terminal import cut, duration, notice, print_json, say, table
 from swarm_shared.agents.launching.environment import inherited
 from swarm_shared.agents.launching.readiness import Ready
 from swarm_shared.agents.presets.catalog import choose, load_presets
@@ -98,12 +98,12 @@ def _list(
             report.version or "",
             _ready_words(report),
             f"{duration(now - used[report.name])} ago" if report.name in used else "never",
-            ", ".join(_remarks(report, holds.get(report.name))),
+            ", ".join(_notes(report, holds.get(report.name))),
             report.path or "",
         )
         for report in reports
     ]
-    table(("agent CLI", "version", "ready", "last used", "remarks", "path"), rows, spare=("path", "last used"))
+    table(("agent CLI", "version", "ready", "last used", "notes", "path"), rows, spare=("path", "last used"))
     if routes:
         say()
         table(
@@ -111,7 +111,7 @@ def _list(
             [_route_row(route) for route in routes],
         )
     for hold in holds.values():
-        remark(f"{hold.route} is held ({hold.kind}): {cut(hold.reason)}; amplifier-swarm resume")
+        notice(f"{hold.route} is held ({hold.kind}): {cut(hold.reason)}; amplifier-swarm resume")
 
 
 def _route_row(route: RouteState) -> tuple[str, ...]:
@@ -121,7 +121,7 @@ def _route_row(route: RouteState) -> tuple[str, ...]:
     return route.name, route.role, route.agent_cli, route.model, route.account, tier, state, until
 
 
-def _remarks(report: AgentReport, hold: ProviderHold | None) -> list[str]:
+def _notes(report: AgentReport, hold: ProviderHold | None) -> list[str]:
     held = [] if hold is None else [f"held ({hold.kind})"]
     return held + (["untried"] if report.untried else [])
 
@@ -153,7 +153,7 @@ def _check(app: App, settings: Settings, name: str, *, calls: bool, as_json: boo
     called: Call | None = None
     if calls and report.problem is None:
         if not as_json:
-            remark(f"calling {name}…")
+            notice(f"calling {name}…")
         called = call(cli, settings.builder_agent, base, clock=app.clock, timeout_s=CALL_TIMEOUT_S)
     works = report.can_work if called is None else called.reading.failure is None
     if as_json:

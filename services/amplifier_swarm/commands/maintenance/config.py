@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from amplifier_swarm.app import App, command, json_option
-from amplifier_swarm.terminal import print_json, remark, table
+from amplifier_swarm.terminal import notice, print_json, table
 from swarm_shared.program.notify_settings import NotifyTarget, QuietHours
 from swarm_shared.program.settings import described, variable_of
 from swarm_shared.program.setup_steps import SetupStep
@@ -38,7 +38,7 @@ def config(app: App, as_json: bool) -> None:
         return
     rows = [(name, _rendered(each["value"]), each["origin"], each["help"]) for name, each in shown.items()]
     table(("setting", "value", "from", "meaning"), rows, spare=("meaning", "from"))
-    remark(f"the swarm reads swarm.yaml beside the database: {settings.db.with_name('swarm.yaml')}")
+    notice(f"the swarm reads swarm.yaml beside the database: {settings.db.with_name('swarm.yaml')}")
 
 
 def _plain(value: Any, *, secret: bool = False) -> Any:

@@ -11,7 +11,7 @@ import click
 from amplifier_swarm.app import App, command
 from amplifier_swarm.commands.steer.task_verbs import NeedsYes, confirm_gone, gone_option, run_verb, task_selection
 from amplifier_swarm.names import complete_task
-from amplifier_swarm.terminal import is_terminal, remark
+from amplifier_swarm.terminal import is_terminal, notice
 from swarm_shared.domain.models import Status, Verb
 from swarm_shared.program.terminal_text import safe
 
@@ -56,7 +56,7 @@ def _confirm_completed(app: App, ids: tuple[str, ...]) -> None:
             hint=f"to run it again: amplifier-swarm {shlex.join([*app.arguments, '--yes'])}",
         )
     for effect in effects:
-        remark(effect)
+        notice(effect)
     click.confirm("Run it again?" if len(effects) == 1 else "Run them again?", abort=True, err=True)
 
 

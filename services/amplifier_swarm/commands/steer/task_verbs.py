@@ -13,7 +13,7 @@ from amplifier_swarm.app import App, json_option
 from amplifier_swarm.names import check_phase, complete_phase
 from amplifier_swarm.status_option import status_option
 from amplifier_swarm.submit import report_outcomes, submit
-from amplifier_swarm.terminal import cut, is_terminal, remark
+from amplifier_swarm.terminal import cut, is_terminal, notice
 from swarm_shared.domain.errors import NotFound, SwarmError
 from swarm_shared.domain.models import Status, Verb
 from swarm_shared.program.terminal_text import safe
@@ -87,7 +87,7 @@ def run_verb(
             for task_id in ids:
                 database.tasks.get(task_id)  # a misspelled id must not leave the others half done
         if not ids and not as_json:
-            remark("no task matches; nothing was changed")
+            notice("no task matches; nothing was changed")
         return report_outcomes(submit(app, database, verb, ids, **argument) if ids else [], as_json=as_json)
 
 
@@ -112,8 +112,8 @@ def confirm_gone(app: App, ids: tuple[str, ...]) -> None:
     with app.open(read_only=True) as database:
         held = [(task_id, str(database.tasks.get(task_id)["last_error"])) for task_id in ids]
     for task_id, seen in held:
-        remark(f"{safe(task_id)}: {cut(seen)}")
-    remark(_AT_STAKE)
+        notice(f"{safe(task_id)}: {cut(seen)}")
+    notice(_AT_STAKE)
     if not is_terminal(sys.stdin):
         raise NeedsYes(
             "nothing was changed",

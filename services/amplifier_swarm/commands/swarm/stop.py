@@ -9,7 +9,7 @@ import click
 from amplifier_swarm.app import App, command, json_option
 from amplifier_swarm.submit import report_outcomes, submit, wait_for_a_commit
 from amplifier_swarm.supervision import Supervision, supervision
-from amplifier_swarm.terminal import print_json, remark, say
+from amplifier_swarm.terminal import notice, print_json, say
 from swarm_shared.domain.errors import StateError, SupervisorError
 from swarm_shared.domain.models import Verb
 from swarm_shared.store.queue.swarm import DRAINED, EMERGENCY_STOP
@@ -95,7 +95,7 @@ def _wait(app: App, database: TaskDatabase, until_ms: int, what: str) -> None:
 
     while names := left():
         if names != printed:
-            remark(f"waiting for {', '.join(names)}")
+            notice(f"waiting for {', '.join(names)}")
             printed = names
         if app.clock.mono_ms() > until_ms:
             raise SupervisorError(

@@ -10,7 +10,7 @@ from amplifier_swarm.app import App, command
 from amplifier_swarm.plans.options import PlanOptions, plan_options
 from amplifier_swarm.plans.report import parts_left_out
 from amplifier_swarm.task_files import read_all
-from amplifier_swarm.terminal import remark
+from amplifier_swarm.terminal import notice
 from swarm_shared.domain.clock import iso
 
 MAX_REMARKS = 50
@@ -37,7 +37,7 @@ def convert(app: App, files: tuple[str, ...], plan: PlanOptions) -> None:
     exported_at = iso(app.clock.wall_ms()) or ""
     write_task_file(sys.stdout, read.tasks, exported_at=exported_at, version=version("amplifier-swarm"))
     for warning in read.warnings[:MAX_REMARKS]:
-        remark(f"warning: {warning}")
+        notice(f"warning: {warning}")
     left_out = sum(len(each.left_out()) for each in read.plans)
     if left_out:
-        remark(f"{parts_left_out(left_out)}; import-tasks --dry-run lists them")
+        notice(f"{parts_left_out(left_out)}; import-tasks --dry-run lists them")

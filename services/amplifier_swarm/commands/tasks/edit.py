@@ -13,7 +13,7 @@ from amplifier_swarm.authoring.draft import Draft
 from amplifier_swarm.authoring.editor import edit_file
 from amplifier_swarm.names import complete_task
 from amplifier_swarm.submit import report_outcomes, submit
-from amplifier_swarm.terminal import is_terminal, remark, say
+from amplifier_swarm.terminal import is_terminal, notice, say
 from swarm_shared.domain.errors import InputError
 from swarm_shared.domain.models import Verb
 from swarm_shared.store.requests.control import ControlRow
@@ -50,7 +50,7 @@ def edit(app: App, task_id: str, source: str | None, discard: bool, as_json: boo
             rows = _apply(app, database, task_id, database.tasks.editable(task_id), _load(source), source)
         else:
             if draft.exists():
-                remark(f"continuing your edit in {draft.path}; --discard starts again")
+                notice(f"continuing your edit in {draft.path}; --discard starts again")
             else:
                 draft.begin(database.tasks.editable(task_id))
             rows = _edited(app, database, task_id, draft)
@@ -67,14 +67,14 @@ def _edited(app: App, database: TaskDatabase, task_id: str, draft: Draft) -> lis
             rows = _apply(app, database, task_id, draft.before(), draft.path.read_bytes(), str(draft.path))
         except InputError as error:
             if is_terminal(sys.stdin):
-                remark(error.message)
+                notice(error.message)
                 if click.confirm("Edit again?", default=True, err=True):
                     continue
             raise InputError(error.message, hint=draft.advice) from error
         if all(row.status == "done" for row in rows):
             draft.remove()
         else:
-            remark(draft.advice)
+            notice(draft.advice)
         return rows
 
 

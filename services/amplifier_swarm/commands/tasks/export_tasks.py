@@ -9,7 +9,7 @@ import click
 from amplifier_swarm.app import App, command
 from amplifier_swarm.commands.output_file import output_file
 from amplifier_swarm.status_option import status_option
-from amplifier_swarm.terminal import remark
+from amplifier_swarm.terminal import notice
 from swarm_shared.domain.clock import iso
 from swarm_shared.domain.models import Status
 
@@ -40,4 +40,4 @@ def export_tasks(app: App, db: Path, file: str, statuses: tuple[Status, ...]) ->
             exported_at=iso(app.clock.wall_ms()) or "",
             version=version("amplifier-swarm"),
         )
-    remark(f"{count} task{'' if count == 1 else 's'} written to {'standard output' if file == '-' else file}")
+    notice(f"{count} task{'' if count == 1 else 's'} written to {'standard output' if file == '-' else file}")

@@ -18,7 +18,7 @@ from amplifier_swarm.plans.report import parts_left_out
 from amplifier_swarm.progress import Bar
 from amplifier_swarm.submit import Live
 from amplifier_swarm.task_files import read_all
-from amplifier_swarm.terminal import print_json, remark, say
+from amplifier_swarm.terminal import notice, print_json, say
 from swarm_shared.sources.mapping import shown
 
 if TYPE_CHECKING:
@@ -63,12 +63,12 @@ def import_tasks(
         bar.phase("importing")
         result = _import(app, files, read, root=how.root, clear=clear, force=force, dry_run=dry_run, bar=bar)
     for warning in read.warnings[:MAX_REMARKS]:
-        remark(f"warning: {warning}")
+        notice(f"warning: {warning}")
     for reason in result.reasons[:MAX_REMARKS]:
-        remark(f"skipped {reason}")
+        notice(f"skipped {reason}")
     hidden = max(0, len(read.warnings) - MAX_REMARKS) + max(0, len(result.reasons) - MAX_REMARKS)
     if hidden:
-        remark(f"… and {hidden} more messages; --json lists all")
+        notice(f"… and {hidden} more messages; --json lists all")
     if as_json:
         warnings = [str(warning) for warning in read.warnings]
         more = {"plans": shown(read.plans)} if dry_run else {}
@@ -78,10 +78,10 @@ def import_tasks(
     if dry_run:
         mapping_report.report(read.plans)
     elif left_out := sum(len(each.left_out()) for each in read.plans):
-        remark(f"{parts_left_out(left_out)}; --dry-run lists them")
+        notice(f"{parts_left_out(left_out)}; --dry-run lists them")
     say(f"would {result.in_words().replace('imported', 'import', 1)}" if dry_run else result.in_words())
     if not dry_run and result.imported and not _runs(app):
-        remark("next: amplifier-swarm start")
+        notice("next: amplifier-swarm start")
 
 
 def _runs(app: App) -> bool:

@@ -12,7 +12,7 @@ from amplifier_swarm.plans.collection import without_collection
 from amplifier_swarm.plans.options import PlanOptions, plan_options
 from amplifier_swarm.progress import Bar
 from amplifier_swarm.task_files import read_all
-from amplifier_swarm.terminal import print_json, remark, say
+from amplifier_swarm.terminal import notice, print_json, say
 from swarm_shared.domain.errors import SwarmError
 from swarm_shared.program.settings import MAX_WORKERS
 from swarm_shared.program.terminal_text import safe
@@ -60,7 +60,7 @@ def _experience(app: App) -> Experience | None:
         with app.open(read_only=True) as database:
             return Experiences(database.connection, app.clock).all()
     except SwarmError as error:
-        remark(f"past runs are not used: {error.message}")
+        notice(f"past runs are not used: {error.message}")
         return None
 
 
@@ -81,4 +81,4 @@ def _print(found: Plan, *, has_cost: bool) -> None:
     if waits > SHOWN:
         say(f"  … and {waits - SHOWN:,} more; --json lists all")
     if found.without_files:
-        remark(f"{found.without_files:,} tasks name no files: they never wait, and may conflict when they land")
+        notice(f"{found.without_files:,} tasks name no files: they never wait, and may conflict when they land")

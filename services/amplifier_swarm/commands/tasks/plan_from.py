@@ -10,7 +10,7 @@ import click
 
 from amplifier_swarm.app import App, command
 from amplifier_swarm.authoring.editor import edit_file
-from amplifier_swarm.terminal import is_terminal, remark, say
+from amplifier_swarm.terminal import is_terminal, notice, say
 from swarm_shared.domain.errors import ConfigError, InputError
 
 STDIN = "-"
@@ -55,16 +55,16 @@ def plan_from(app: App, goal: str, output: str, agent_cli: str | None) -> None:
         clock=app.clock,
         timeout_s=settings.builder_timeout_s,
     )
-    written = planner.write(text, repository, report=remark)
+    written = planner.write(text, repository, report=notice)
     with open(output, "xb") as file:
         file.write(written.text)
     if written.verdict is not None:
         say(f"validator: {written.verdict}")
     for issue in written.issues:
-        remark(f"- {issue}")
+        notice(f"- {issue}")
     say(f"written: {output}")
     if not is_terminal(sys.stdin):
-        remark(f"next: amplifier-swarm plan {output}, then amplifier-swarm import-tasks {output}")
+        notice(f"next: amplifier-swarm plan {output}, then amplifier-swarm import-tasks {output}")
         return
     edit_file(Path(output))
     context = click.get_current_context()
@@ -72,7 +72,7 @@ def plan_from(app: App, goal: str, output: str, agent_cli: str | None) -> None:
     if click.confirm("Import these tasks?", default=False, err=True):
         _run(context, "import-tasks", output)
     else:
-        remark(f"nothing was imported; later: amplifier-swarm import-tasks {output}")
+        notice(f"nothing was imported; later: amplifier-swarm import-tasks {output}")
 
 
 def _run(context: click.Context, name: str, file: str) -> None:

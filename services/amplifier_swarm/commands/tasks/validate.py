@@ -10,7 +10,7 @@ from amplifier_swarm.app import App, command, json_option
 from amplifier_swarm.plans.options import PlanOptions, plan_options
 from amplifier_swarm.progress import Bar
 from amplifier_swarm.task_files import read_all
-from amplifier_swarm.terminal import print_json, remark, say
+from amplifier_swarm.terminal import notice, print_json, say
 from swarm_shared.domain.errors import InputError
 from swarm_shared.sources.together import FilesRefused
 
@@ -57,7 +57,7 @@ def validate(app: App, files: tuple[str, ...], plan: PlanOptions, strict: bool, 
         )
         return EXIT_INPUT if failed else 0
     for warning in warnings:
-        remark(f"warning: {warning}")
+        notice(f"warning: {warning}")
     verdict = f"{len(warnings)} warning{'' if len(warnings) == 1 else 's'}" if warnings else "no warnings"
     say(f"{tasks} task{'' if tasks == 1 else 's'}: {verdict}")
     return EXIT_INPUT if failed else 0

@@ -41,7 +41,7 @@ def check_machine(settings: Settings, *, keep_running: bool, known: IntegrationR
     Args:
         known: The branch that earlier runs have landed on.
     """
-    decided, unfit, remarks = check_repository(settings, known)
+    decided, unfit, notes = check_repository(settings, known)
     problems = (
         *_about_workers(settings, keep_running),
         *_about_limits(),
@@ -51,7 +51,7 @@ def check_machine(settings: Settings, *, keep_running: bool, known: IntegrationR
         *_about_runners(settings),
         *_about_port(settings),
     )
-    warnings = list(remarks)
+    warnings = list(notes)
     if decided.isolation == "none" and decided.workers > 1:
         warnings.append(
             f"{decided.workers} agents at once work in the same folder {decided.project_root} (isolation none)"

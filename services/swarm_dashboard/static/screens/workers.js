@@ -91,9 +91,9 @@ function row(worker) {
         worker.status,
       ),
       worker.wanted && worker.alive && h("span", { class: "quiet" }, ` will ${worker.wanted}`),
-      worker.remark &&
-        worker.remark !== worker.status &&
-        h("span", { class: "why", title: worker.remark }, worker.remark),
+      worker.reason &&
+        worker.reason !== worker.status &&
+        h("span", { class: "why", title: worker.reason }, worker.reason),
     ),
     cell(
       "Task",

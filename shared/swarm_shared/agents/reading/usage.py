@@ -145,10 +145,10 @@ def find_session(cli: AgentCli, *, env: Mapping[str, str], cwd: Path, started_ms
 
 def _used(folder: Path, session_id: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Model and usage of every model answer of a session and of its sub-sessions, however deep."""
-    family = [session_id]
+    related = [session_id]
     parents = _parents(folder, session_id)
-    for member in family:
-        family += [child for child, parent in parents.items() if parent == member and child not in family]
+    for member in related:
+        related += [child for child, parent in parents.items() if parent == member and child not in related]
         yield from _used_in(folder / member / EVENTS_FILE)
 
 

@@ -6,7 +6,7 @@ from swarm_shared.domain.errors import DatabaseError
 from swarm_shared.store import sql
 from swarm_shared.store.engine.connection import APPLICATION_ID, Connection
 
-SCHEMA_VERSION = 15
+SCHEMA_VERSION = 16
 
 
 def prepare(connection: Connection) -> None:

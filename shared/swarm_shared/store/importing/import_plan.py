@@ -10,7 +10,7 @@ from typing import Any
 from swarm_shared.domain.errors import InputError
 from swarm_shared.domain.models import HoldReason, Source, Status, TaskSpec
 from swarm_shared.sources.identity import Known, settle
-from swarm_shared.store.engine.family import Family, to_json
+from swarm_shared.store.engine.data_access import DataAccess, to_json
 from swarm_shared.store.sql import SQL
 from swarm_shared.taskfile.definition import definition
 from swarm_shared.taskfile.graph import cycle_text, find_cycles, levels
@@ -34,7 +34,7 @@ class Plan:
     reasons: list[str] = field(default_factory=list)  # why tasks are left as they are, a line each
 
 
-class Planning(Family):
+class Planning(DataAccess):
     """Compares checked tasks with the queue."""
 
     def plan(self, specs: Sequence[TaskSpec], *, clear: bool, gone: Container[str] = frozenset()) -> Plan:

@@ -20,7 +20,7 @@ from swarm_shared.domain.models import TaskSpec
 from swarm_shared.processes import file_lock
 from swarm_shared.processes.identity import ProcessId
 from swarm_shared.store.engine.connection import Connection
-from swarm_shared.store.engine.family import Family
+from swarm_shared.store.engine.data_access import DataAccess
 from swarm_shared.store.importing.import_plan import Planning
 from swarm_shared.store.importing.writing import Writing
 from swarm_shared.store.sql import SQL
@@ -68,7 +68,7 @@ class Answers(Struct, frozen=True, kw_only=True):
     by: str
 
 
-class Imports(Family):
+class Imports(DataAccess):
     """The operations of `import-tasks`, and the cleanup after an import that died."""
 
     def __init__(self, connection: Connection, clock: Clock) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from swarm_shared.store.engine.family import Family
+from swarm_shared.store.engine.data_access import DataAccess
 from swarm_shared.store.sql import SQL
 
 TRIES = 8
@@ -23,7 +23,7 @@ class Sync(Struct, frozen=True, kw_only=True):
     tries: int
 
 
-class Syncs(Family):
+class Syncs(DataAccess):
     """For one process at a time: the reaper on duty."""
 
     def begin(self) -> None:

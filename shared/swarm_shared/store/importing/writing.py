@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from swarm_shared.domain.models import Status
-from swarm_shared.store.engine.family import Family
+from swarm_shared.store.engine.data_access import DataAccess
 from swarm_shared.store.importing.import_plan import NEVER_REWRITTEN
 from swarm_shared.store.sql import SQL
 
 CLEAR_BATCH_ROWS = 500
 
 
-class Writing(Family):
+class Writing(DataAccess):
     """Steps as `import_plan` makes them."""
 
     def apply(self, step: dict[str, Any]) -> bool:

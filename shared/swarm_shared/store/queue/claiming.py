@@ -10,7 +10,7 @@ from msgspec import Struct
 from swarm_shared.domain.clock import Clock
 from swarm_shared.domain.routes import Choice
 from swarm_shared.store.engine.connection import Connection
-from swarm_shared.store.engine.family import Family
+from swarm_shared.store.engine.data_access import DataAccess
 from swarm_shared.store.queue.claims import Claim, Claimant, new_attempt_id
 from swarm_shared.store.queue.limits.route_book import RouteBook
 from swarm_shared.store.queue.overlaps import Overlaps
@@ -23,7 +23,7 @@ class _Unfinished(Struct, frozen=True):
     """A claim met only tasks that overlap with running ones; there may be others behind them."""
 
 
-class Claiming(Family):
+class Claiming(DataAccess):
     """What a worker asks before it has a task."""
 
     def __init__(self, connection: Connection, clock: Clock) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from swarm_shared.domain.clock import iso
-from swarm_shared.store.engine.family import Family, from_json
+from swarm_shared.store.engine.data_access import DataAccess, from_json
 from swarm_shared.store.sql import SQL
 
 
-class Events(Family):
+class Events(DataAccess):
     """The log as dictionaries in the shape of the JSON answers."""
 
     def since(self, after: int, *, limit: int = 500) -> list[dict[str, Any]]:

@@ -6,13 +6,13 @@ from typing import Any
 
 from swarm_shared.domain.branch_names import branch_of
 from swarm_shared.domain.clock import iso
-from swarm_shared.store.engine.family import Family, from_json
+from swarm_shared.store.engine.data_access import DataAccess, from_json
 from swarm_shared.store.sql import SQL
 
 LOG_LOOKED_AT = 5_000
 
 
-class LandingQueue(Family):
+class LandingQueue(DataAccess):
     """Read-only; `Landings` has the operations that change the branch."""
 
     def branch(self) -> dict[str, Any] | None:

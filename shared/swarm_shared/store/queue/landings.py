@@ -11,7 +11,7 @@ from swarm_shared.domain.branch_names import branch_of, safe_id
 from swarm_shared.domain.clock import iso
 from swarm_shared.domain.errors import LeaseLost
 from swarm_shared.domain.models import Status
-from swarm_shared.store.engine.family import Family
+from swarm_shared.store.engine.data_access import DataAccess
 from swarm_shared.store.queue.claims import Claim, Claimant, new_attempt_id
 from swarm_shared.store.queue.swarm import PAUSED
 from swarm_shared.store.sql import SQL
@@ -99,7 +99,7 @@ class NamedTask(Struct, frozen=True, kw_only=True):
     landing_commit: str | None
 
 
-class Landings(Family):
+class Landings(DataAccess):
     """The operations of the worker that lands on the integration branch."""
 
     def claim(self, claimant: Claimant) -> LandingClaim | None:

@@ -15,7 +15,7 @@ from swarm_shared.domain.branch_names import branch_of
 from swarm_shared.domain.models import HoldReason
 from swarm_shared.domain.notices import Notice
 from swarm_shared.processes.identity import ProcessId
-from swarm_shared.store.engine.family import Family, from_json, to_json
+from swarm_shared.store.engine.data_access import DataAccess, from_json, to_json
 from swarm_shared.store.sql import SQL
 
 KEPT_NOTICES = 50
@@ -59,7 +59,7 @@ class Condition(Struct, frozen=True, kw_only=True):
     reported: bool
 
 
-class Outbox(Family):
+class Outbox(DataAccess):
     """Verbs on messages. Those that say so join the caller's transaction."""
 
     # ───── writing messages ─────

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from swarm_shared.store.engine.family import Family
+from swarm_shared.store.engine.data_access import DataAccess
 from swarm_shared.store.sql import SQL
 
 PIECES_AT_ONCE = 16  # up to 64 KiB each
@@ -22,7 +22,7 @@ class Chunk(Struct, frozen=True, kw_only=True):
     data: bytes
 
 
-class Output(Family):
+class Output(DataAccess):
     """Appending and reading; a session's writer keeps its own byte count."""
 
     def append(self, session: int, pieces: list[tuple[int, bytes]], *, position: int, limit_bytes: int) -> int:

@@ -7,7 +7,7 @@ not meet it again. A task that ends releases the best of those that waited for i
 from __future__ import annotations
 
 from swarm_shared.program.settings import MAX_WORKERS
-from swarm_shared.store.engine.family import Family, from_json
+from swarm_shared.store.engine.data_access import DataAccess, from_json
 from swarm_shared.store.queue.landings import TURN_MS
 from swarm_shared.store.sql import SQL
 from swarm_shared.taskfile.globs import overlap
@@ -15,7 +15,7 @@ from swarm_shared.taskfile.globs import overlap
 MAX_CLASHES_LOOKED_AT = 1_000
 
 
-class Overlaps(Family):
+class Overlaps(DataAccess):
     """Joins the caller's transaction."""
 
     def puts_behind(self, task: int, files: str | None) -> bool:

@@ -19,7 +19,7 @@ from swarm_shared.domain.models import FailureClass, Outcome, Status
 from swarm_shared.domain.runners import Run
 from swarm_shared.processes.identity import ProcessId
 from swarm_shared.store.engine.connection import Connection
-from swarm_shared.store.engine.family import Family, from_json, to_json
+from swarm_shared.store.engine.data_access import DataAccess, from_json, to_json
 from swarm_shared.store.queue.policy import AttemptResult, Budgets
 from swarm_shared.store.queue.settlement import Settlement
 from swarm_shared.store.queue.workers import WorkerRun
@@ -114,7 +114,7 @@ class OpenAttempt(Struct, frozen=True, kw_only=True):
         }
 
 
-class Recovery(Family):
+class Recovery(DataAccess):
     """The rows' part of reaping."""
 
     def __init__(self, connection: Connection, clock: Clock, rng: random.Random) -> None:

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from swarm_shared.domain.models import FailureClass, Outcome
-from swarm_shared.store.engine.family import Family
+from swarm_shared.store.engine.data_access import DataAccess
 from swarm_shared.store.queue.fingerprints import Problem
 from swarm_shared.store.queue.policy import AttemptResult
 from swarm_shared.store.queue.swarm import PAUSED, SAME_DEATHS, Swarm
@@ -16,7 +16,7 @@ TASKS_IN_A_ROW = 3
 ACTOR = "the swarm"
 
 
-class SameDeaths(Family):
+class SameDeaths(DataAccess):
     """The row so far, in one fact of the file; inside the caller's transaction."""
 
     def note(self, task: int, result: AttemptResult, problem: Problem | None) -> None:

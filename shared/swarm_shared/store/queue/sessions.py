@@ -9,7 +9,7 @@ from msgspec.structs import asdict
 from swarm_shared.domain.errors import LeaseLost
 from swarm_shared.domain.models import Role, Stage, Verb
 from swarm_shared.domain.runners import Run
-from swarm_shared.store.engine.family import Family
+from swarm_shared.store.engine.data_access import DataAccess
 from swarm_shared.store.queue.claims import Claim, ClosedSession, SessionReport
 from swarm_shared.store.queue.swarm import BUDGET_ACTOR, PAUSED
 from swarm_shared.store.sql import SQL
@@ -24,7 +24,7 @@ class Watched(Struct, frozen=True, kw_only=True):
     requests: tuple[tuple[int, Verb, str], ...]
 
 
-class Sessions(Family):
+class Sessions(DataAccess):
     """What a worker writes and asks while it runs an attempt."""
 
     def open_session(

@@ -11,7 +11,7 @@ from swarm_shared.domain.clock import Clock
 from swarm_shared.domain.errors import LeaseLost
 from swarm_shared.domain.models import FailureCause, FailureClass, Status
 from swarm_shared.store.engine.connection import Connection
-from swarm_shared.store.engine.family import Family, to_json
+from swarm_shared.store.engine.data_access import DataAccess, to_json
 from swarm_shared.store.queue.fingerprints import Problem, problem_of
 from swarm_shared.store.queue.limits.route_trouble import RouteTrouble
 from swarm_shared.store.queue.limits.spending import Spending
@@ -31,7 +31,7 @@ class Alike(Struct, frozen=True, kw_only=True):
     what: str
 
 
-class Settlement(Family):
+class Settlement(DataAccess):
     """Moves a task whose attempt's tree is proven gone; inside the caller's transaction."""
 
     def __init__(self, connection: Connection, clock: Clock, rng: random.Random) -> None:

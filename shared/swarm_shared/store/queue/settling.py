@@ -8,14 +8,14 @@ from swarm_shared.domain.clock import Clock
 from swarm_shared.domain.errors import LeaseLost
 from swarm_shared.domain.models import FailureClass, Outcome
 from swarm_shared.store.engine.connection import Connection
-from swarm_shared.store.engine.family import Family
+from swarm_shared.store.engine.data_access import DataAccess
 from swarm_shared.store.queue.claims import Claim
 from swarm_shared.store.queue.policy import AttemptResult, Budgets
 from swarm_shared.store.queue.settlement import Settlement
 from swarm_shared.store.sql import SQL
 
 
-class Settling(Family):
+class Settling(DataAccess):
     """What a worker does once an attempt is over."""
 
     def __init__(self, connection: Connection, clock: Clock, rng: random.Random) -> None:

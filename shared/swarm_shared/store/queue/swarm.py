@@ -14,7 +14,7 @@ from swarm_shared.domain.branch_names import branch_of
 from swarm_shared.domain.clock import Clock
 from swarm_shared.processes.identity import ProcessId
 from swarm_shared.processes.lifeline import Lifelines
-from swarm_shared.store.engine.family import Family
+from swarm_shared.store.engine.data_access import DataAccess
 from swarm_shared.store.queue.started_with import META_KEY, START, StartedWith
 from swarm_shared.store.sql import SQL
 
@@ -84,7 +84,7 @@ class Service(Struct, frozen=True, kw_only=True):
         return abs(clock.wall_ms() - self.seen_at)
 
 
-class Swarm(Family):
+class Swarm(DataAccess):
     """Verbs on the swarm as a whole."""
 
     def flags(self) -> dict[str, Flag]:

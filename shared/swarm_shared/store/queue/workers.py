@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from swarm_shared.domain.errors import ConfigError
 from swarm_shared.processes.identity import ProcessId
-from swarm_shared.store.engine.family import Family
+from swarm_shared.store.engine.data_access import DataAccess
 from swarm_shared.store.sql import SQL
 
 OVER = frozenset({"stopped", "crashed"})  # statuses of a worker that has ended
@@ -97,7 +97,7 @@ def unknown_abroad(names: Sequence[str], hostname: str) -> str:
     return f"{', '.join(names)} started on another machine, {hostname}; whether {them} is not known here"
 
 
-class Workers(Family):
+class Workers(DataAccess):
     """Verbs on worker rows."""
 
     def register(
@@ -159,10 +159,10 @@ class Workers(Family):
                 )
             )
 
-    def set_status(self, run: int, status: str, remark: str | None = None) -> None:
+    def set_status(self, run: int, status: str, reason: str | None = None) -> None:
         """Record the worker's state: idle, busy, waiting, draining or retiring."""
         with self._db.transaction(durable=False):
-            self._db.change(SQL["set_worker_status"], {"run": run, "status": status, "remark": remark})
+            self._db.change(SQL["set_worker_status"], {"run": run, "status": status, "reason": reason})
 
     def release(self, run: int) -> None:
         """The worker no longer has an attempt, whatever became of it."""
@@ -198,17 +198,17 @@ class Workers(Family):
             found = bool(self._db.change(SQL["want_of_worker"], {"run": row[0], "wanted": wanted})) or found
         return found
 
-    def end(self, run: int, *, crashed: bool, remark: str) -> bool:
+    def end(self, run: int, *, crashed: bool, reason: str) -> bool:
         """Mark a worker's row as over, once; whether this call did it."""
         with self._db.transaction(durable=False):
-            return self._end(run, "crashed" if crashed else "stopped", remark)
+            return self._end(run, "crashed" if crashed else "stopped", reason)
 
-    def _end(self, run: int, status: str, remark: str) -> bool:
+    def _end(self, run: int, status: str, reason: str) -> bool:
         known = self._db.row(SQL["worker_run"], {"run": run})
-        values = {"run": run, "status": status, "remark": remark, "wall": self._clock.wall_ms()}
+        values = {"run": run, "status": status, "reason": reason, "wall": self._clock.wall_ms()}
         if known is None or not self._db.change(SQL["end_worker"], values):
             return False
-        self._event(f"worker_{status}", remark, worker_id=known[1])
+        self._event(f"worker_{status}", reason, worker_id=known[1])
         return True
 
     def alive(self) -> list[WorkerRun]:

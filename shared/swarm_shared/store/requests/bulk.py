@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from swarm_shared.domain.errors import NotFound, StateError
 from swarm_shared.domain.models import Status, Verb
-from swarm_shared.store.engine.family import Family, from_json, to_json
+from swarm_shared.store.engine.data_access import DataAccess, from_json, to_json
 from swarm_shared.store.queue.recovery import Recovery
 from swarm_shared.store.requests.control import Control, ControlRow
 from swarm_shared.store.requests.steering import MEANT, MustStop, Steering
@@ -39,7 +39,7 @@ class Step(Struct, frozen=True, kw_only=True):
         return text if self.refused <= len(self.refusals) else f"{text}; …"
 
 
-class Bulk(Family):
+class Bulk(DataAccess):
     """Asking for it, and carrying it out."""
 
     def request_ids(

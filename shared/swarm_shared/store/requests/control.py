@@ -10,7 +10,7 @@ from msgspec import Struct
 from swarm_shared.domain.clock import iso
 from swarm_shared.domain.errors import InputError, NotFound
 from swarm_shared.domain.models import TASK_VERBS, Verb
-from swarm_shared.store.engine.family import Family, from_json, to_json
+from swarm_shared.store.engine.data_access import DataAccess, from_json, to_json
 from swarm_shared.store.sql import SQL
 
 EXPIRES_AFTER_S = 30.0
@@ -62,7 +62,7 @@ class NewestAttempt(Struct, frozen=True, kw_only=True):
     task_status: str
 
 
-class Control(Family):
+class Control(DataAccess):
     """Writes requests and outcomes; `Steering`, the workers and the reaper carry them out."""
 
     def request(

@@ -11,7 +11,7 @@ from swarm_shared.domain.clock import Clock
 from swarm_shared.domain.errors import InputError, NotFound, StateError
 from swarm_shared.domain.models import HoldReason, Status, TaskSpec
 from swarm_shared.store.engine.connection import Connection
-from swarm_shared.store.engine.family import Family
+from swarm_shared.store.engine.data_access import DataAccess
 from swarm_shared.store.importing.import_plan import NEVER_REWRITTEN, stored, task_row
 from swarm_shared.store.importing.writing import Writing
 from swarm_shared.store.requests.steering import Applied
@@ -28,7 +28,7 @@ _ADD_KEYS = frozenset({"task", "hold", "proposed_by"})
 _EDIT_KEYS = frozenset({"set", "was"})
 
 
-class Definitions(Family):
+class Definitions(DataAccess):
     """Both verbs join the transaction that closes the control row; the caller holds `Imports.alone`."""
 
     def __init__(self, connection: Connection, clock: Clock) -> None:

@@ -13,7 +13,7 @@ from swarm_shared.domain.clock import Clock
 from swarm_shared.domain.errors import InputError, NotFound, StateError
 from swarm_shared.domain.models import FailureCause, HoldReason, Status, Verb, priority_label, priority_value
 from swarm_shared.store.engine.connection import Connection
-from swarm_shared.store.engine.family import Family
+from swarm_shared.store.engine.data_access import DataAccess
 from swarm_shared.store.queue.overlaps import Overlaps
 from swarm_shared.store.queue.recovery import TAKE_MY_WORD, Recovery
 from swarm_shared.store.sql import SQL
@@ -59,7 +59,7 @@ class MustStop(Struct, frozen=True, kw_only=True):
 Steered = Applied | MustStop
 
 
-class Steering(Family):
+class Steering(DataAccess):
     """Each verb joins the transaction that closes the control row."""
 
     def __init__(self, connection: Connection, clock: Clock) -> None:

@@ -427,7 +427,7 @@ UPDATE workers SET heartbeat_at = :wall, lease_until_mono = :lease_until_mono,
 WHERE run = :run AND status NOT IN ('stopped', 'crashed');
 
 -- name: set_worker_status
-UPDATE workers SET status = :status, remark = :remark WHERE run = :run AND status NOT IN ('stopped', 'crashed');
+UPDATE workers SET status = :status, reason = :reason WHERE run = :run AND status NOT IN ('stopped', 'crashed');
 
 -- name: want_of_worker
 UPDATE workers SET wanted = :wanted WHERE run = :run AND status NOT IN ('stopped', 'crashed');
@@ -436,7 +436,7 @@ UPDATE workers SET wanted = :wanted WHERE run = :run AND status NOT IN ('stopped
 SELECT wanted, status FROM workers WHERE run = :run;
 
 -- name: end_worker
-UPDATE workers SET status = :status, stopped_at = :wall, remark = :remark, attempt = NULL, task = NULL
+UPDATE workers SET status = :status, stopped_at = :wall, reason = :reason, attempt = NULL, task = NULL
 WHERE run = :run AND status NOT IN ('stopped', 'crashed');
 
 -- name: tree_gone
@@ -465,7 +465,7 @@ FROM workers INDEXED BY workers_by_name WHERE worker_id = :worker_id AND run < :
 -- name: workers_shown
 -- The newest start of each worker.
 SELECT w.run, w.worker_id, w.pid, w.keeper_pid, w.hostname, w.status, w.started_at, w.stopped_at,
-       w.heartbeat_at AS last_heartbeat, t.id AS current_task_id, t.stage AS stage, w.remark, w.wanted, w.attempt,
+       w.heartbeat_at AS last_heartbeat, t.id AS current_task_id, t.stage AS stage, w.reason, w.wanted, w.attempt,
        w.tree_rss_bytes, w.tree_cpu_share, w.tree_processes,
        (SELECT sum(o.tasks_completed) FROM workers AS o WHERE o.worker_id = w.worker_id) AS tasks_completed,
        (SELECT sum(o.tasks_failed) FROM workers AS o WHERE o.worker_id = w.worker_id) AS tasks_failed,

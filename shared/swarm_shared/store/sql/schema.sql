@@ -178,7 +178,7 @@ CREATE TABLE workers (
     tree_rss_bytes   INTEGER,            -- memory of the worker and all below it, told with its heartbeat
     tree_cpu_share   REAL,               -- processors that they kept busy since the heartbeat before
     tree_processes   INTEGER,
-    remark           TEXT,               -- why it waits, stopped or crashed
+    reason           TEXT,               -- why it waits, stopped or crashed
     host_id          TEXT NOT NULL DEFAULT ''   -- with boot_id: rows of another machine are never judged dead
 ) STRICT;
 CREATE INDEX workers_alive ON workers (worker_id) WHERE status NOT IN ('stopped', 'crashed');

@@ -16,7 +16,7 @@ from msgspec import Struct
 from swarm_shared.domain.clock import iso
 from swarm_shared.domain.models import GROUP_OF, Group, Status, priority_label
 from swarm_shared.program.settings import MAX_WORKERS
-from swarm_shared.store.engine.family import Family, from_json
+from swarm_shared.store.engine.data_access import DataAccess, from_json
 from swarm_shared.store.sql import SQL
 from swarm_shared.store.views.session_log import SessionLog
 from swarm_shared.store.views.task_filter import Filter, Found
@@ -45,7 +45,7 @@ class Tally(Struct, frozen=True, kw_only=True):
     cursor: int | None
 
 
-class Browse(Family):
+class Browse(DataAccess):
     """Reads only."""
 
     def page(self, wanted: Filter, *, after: int, limit: int) -> Page:

@@ -7,7 +7,7 @@ from typing import Any
 
 from swarm_shared.git.plumbing.diffs import Diff, FileChange
 from swarm_shared.redaction.redaction import of_process
-from swarm_shared.store.engine.family import Family, from_json, to_json
+from swarm_shared.store.engine.data_access import DataAccess, from_json, to_json
 from swarm_shared.store.sql import SQL
 
 MAX_FILES = 1000
@@ -20,7 +20,7 @@ class Since(StrEnum):
     PREVIOUS = "previous"  # the attempt before: what this one did itself
 
 
-class Changes(Family):
+class Changes(DataAccess):
     """Written by the worker that made the commit."""
 
     def keep(self, attempt: str, since: Since, *, base_sha: str, head_sha: str, change: Diff) -> None:

@@ -9,7 +9,7 @@ from itertools import islice
 from msgspec import Struct
 
 from swarm_shared.domain.models import Status
-from swarm_shared.store.engine.family import Family
+from swarm_shared.store.engine.data_access import DataAccess
 from swarm_shared.store.sql import SQL
 
 MAX_LINKS = 4_000
@@ -40,7 +40,7 @@ class Cutting(Struct, frozen=True, kw_only=True):
     links_cut: bool
 
 
-class Graph(Family):
+class Graph(DataAccess):
     """Reads only."""
 
     def around(self, seeds: Iterable[int], *, depth: int, limit: int) -> list[int]:

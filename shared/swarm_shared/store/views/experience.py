@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from swarm_shared.store.engine.family import Family
+from swarm_shared.store.engine.data_access import DataAccess
 from swarm_shared.store.sql import SQL
 from swarm_shared.store.views.critical_path import HOUR_S
 from swarm_shared.store.views.prospect import Prospects
@@ -18,7 +18,7 @@ class Experience(Struct, frozen=True, kw_only=True):
     cost_usd: float | None = None
 
 
-class Experiences(Family):
+class Experiences(DataAccess):
     """Reads only."""
 
     def all(self) -> Experience | None:

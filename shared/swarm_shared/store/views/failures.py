@@ -6,7 +6,7 @@ from typing import Any
 
 from swarm_shared.domain.clock import iso
 from swarm_shared.domain.models import Status
-from swarm_shared.store.engine.family import Family, from_json
+from swarm_shared.store.engine.data_access import DataAccess, from_json
 from swarm_shared.store.queue.verdicts import output_end
 from swarm_shared.store.sql import SQL
 
@@ -16,7 +16,7 @@ CANCELLED_LOOKED_AT = 1_000
 HELD_LOOKED_AT = 10_000
 
 
-class Failures(Family):
+class Failures(DataAccess):
     """Reads only; what is counted here is kept by the transactions that move tasks."""
 
     def groups(self, limit: int) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from swarm_shared.store.engine.family import Family
+from swarm_shared.store.engine.data_access import DataAccess
 from swarm_shared.store.sql import SQL
 
 
@@ -19,7 +19,7 @@ class Sizes(Struct, frozen=True, kw_only=True):
     free_bytes: int
 
 
-class Health(Family):
+class Health(DataAccess):
     """Reads only."""
 
     def engine_version(self) -> str:

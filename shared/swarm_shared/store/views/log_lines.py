@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from swarm_shared.domain.clock import Clock
 from swarm_shared.store.engine.connection import Connection
-from swarm_shared.store.engine.family import Family
+from swarm_shared.store.engine.data_access import DataAccess
 from swarm_shared.store.queue.output import Chunk, Output
 
 MAX_LINE_BYTES = 4096  # of a longer line only the start is shown
@@ -82,7 +82,7 @@ class Hits(Struct, frozen=True, kw_only=True):
     following: int | None
 
 
-class LogLines(Family):
+class LogLines(DataAccess):
     """Reads only; each call is bounded by a moment of the monotonic clock."""
 
     def __init__(self, connection: Connection, clock: Clock) -> None:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from swarm_shared.domain.clock import Clock
 from swarm_shared.domain.models import GROUP_OF, Group, Status
 from swarm_shared.store.engine.connection import Connection
-from swarm_shared.store.engine.family import Family
+from swarm_shared.store.engine.data_access import DataAccess
 from swarm_shared.store.queue.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED, RUNNER_DOWN, Swarm
 from swarm_shared.store.queue.workers import Staff, Workers
 from swarm_shared.store.sql import SQL
@@ -63,7 +63,7 @@ class _Open(Struct, frozen=True, kw_only=True):
     claimed_at: int | None
 
 
-class Prospects(Family):
+class Prospects(DataAccess):
     """Reads only; the cost is bounded at any size of the queue."""
 
     def __init__(self, connection: Connection, clock: Clock) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from swarm_shared.store.engine.family import Family
+from swarm_shared.store.engine.data_access import DataAccess
 from swarm_shared.store.queue.landings import LANDING_LATE_MS
 from swarm_shared.store.sql import SQL
 
@@ -47,7 +47,7 @@ class ToLand(Struct, frozen=True, kw_only=True):
         return self.since is not None and now - self.since > LANDING_LATE_MS
 
 
-class Pulse(Family):
+class Pulse(DataAccess):
     """Reads only."""
 
     def oldest_ready(self) -> int | None:

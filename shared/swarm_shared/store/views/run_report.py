@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct
 
 from swarm_shared.domain.models import GROUP_OF, Group, Status
-from swarm_shared.store.engine.family import Family
+from swarm_shared.store.engine.data_access import DataAccess
 from swarm_shared.store.sql import SQL
 
 PROBLEMS = 10
@@ -113,7 +113,7 @@ class RunReport(Struct, frozen=True, kw_only=True):
         return [each for each in self.lines if each.group in groups]
 
 
-class RunReports(Family):
+class RunReports(DataAccess):
     """Reads only: the whole queue, once."""
 
     def now(self) -> RunReport:

@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import Struct
 
 from swarm_shared.domain.models import Status
-from swarm_shared.store.engine.family import Family
+from swarm_shared.store.engine.data_access import DataAccess
 from swarm_shared.store.sql import SQL
 
 LATEST_ATTEMPTS = 10_000
@@ -39,7 +39,7 @@ class AgentsNamed(Struct, frozen=True, kw_only=True):
     own_env: bool = False
 
 
-class Runs(Family):
+class Runs(DataAccess):
     """Short reads in autocommit."""
 
     def mark(self) -> int:

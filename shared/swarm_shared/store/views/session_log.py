@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from swarm_shared.domain.clock import iso
 from swarm_shared.domain.errors import NotFound
-from swarm_shared.store.engine.family import Family
+from swarm_shared.store.engine.data_access import DataAccess
 from swarm_shared.store.queue.output import Output
 from swarm_shared.store.sql import SQL
 
@@ -34,7 +34,7 @@ class LogPiece(Struct, frozen=True, kw_only=True):
     text: str
 
 
-class SessionLog(Family):
+class SessionLog(DataAccess):
     """Reads only; secrets were redacted before it was stored."""
 
     def sessions(self, attempt: str, *, limit: int) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from swarm_shared.agents.reading.usage import Usage
 from swarm_shared.domain.clock import iso
 from swarm_shared.domain.errors import NotFound
 from swarm_shared.domain.models import GROUP_OF, Group, HoldReason, Status, TaskSpec, priority_label
-from swarm_shared.store.engine.family import Family, from_json
+from swarm_shared.store.engine.data_access import DataAccess, from_json
 from swarm_shared.store.sql import SQL
 from swarm_shared.taskfile.definition import spec_from_definition
 
@@ -22,7 +22,7 @@ _TIMES = ("created_at", "updated_at", "claimed_at", "started_at", "approved_at",
 _ATTEMPT_JSON = ("builder_result", "check_results", "validator_result", "must_fix")
 
 
-class Tasks(Family):
+class Tasks(DataAccess):
     """Reads in autocommit, each short: a long reader would keep the write-ahead log from shrinking."""
 
     def get(self, task_id: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from msgspec import Struct
 
 from swarm_shared.domain.models import Role
-from swarm_shared.store.engine.family import Family
+from swarm_shared.store.engine.data_access import DataAccess
 from swarm_shared.store.sql import SQL
 
 BATCH = 2_000
@@ -60,7 +60,7 @@ class Stretch(Struct, frozen=True, kw_only=True):
     ended_at: int | None
 
 
-class Timeline(Family):
+class Timeline(DataAccess):
     """Reads only."""
 
     def recent(self, since: int, *, limit: int) -> Recent:

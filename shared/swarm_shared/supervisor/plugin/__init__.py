@@ -16,9 +16,9 @@ from typing import Any
 from supervisor import events
 
 from swarm_shared.supervisor.plugin.command import ScaleCommand
+from swarm_shared.supervisor.plugin.forked_children import hear_signals_from_birth
 from swarm_shared.supervisor.plugin.full_disk import survive_full_disk
 from swarm_shared.supervisor.plugin.interface import SwarmInterface
-from swarm_shared.supervisor.plugin.newborn import hear_signals_from_birth
 from swarm_shared.supervisor.plugin.override import apply_environment
 
 __all__ = ["make_ctl", "make_rpc"]

@@ -14,7 +14,7 @@ from supervisor.http import NOT_DONE_YET
 from supervisor.states import STOPPED_STATES, ProcessStates, SupervisorStates, getProcessStateDescription
 from supervisor.xmlrpc import Faults, RPCError
 
-from swarm_shared.supervisor.plugin import family
+from swarm_shared.supervisor.plugin import process_settings
 from swarm_shared.supervisor.plugin.heartbeat import Heartbeat
 from swarm_shared.supervisor.plugin.override import (
     MAX_WORKERS,
@@ -133,7 +133,7 @@ class SwarmInterface:
 
         @return array  Strings PID:START, START as in field 22 of /proc/PID/stat
         """
-        return family.adopted(self._options.pidhistory)
+        return process_settings.adopted(self._options.pidhistory)
 
     def beat(self, pid: int, grace: int = 0) -> bool:
         """The reaper says that it works; when it falls silent for long, it is killed and started again.
@@ -153,7 +153,7 @@ class SwarmInterface:
         }
 
     def _started(self) -> None:
-        family.set_up_process()  # not in the factory: after it, a daemon forks once more
+        process_settings.set_up_process()  # not in the factory: after it, a daemon forks once more
         self._leave_with_owner()  # the owner may have died before its signal was requested
 
     def _tick(self) -> None:
@@ -174,7 +174,7 @@ class SwarmInterface:
             write_override(self._options, "")
 
     def _leave_with_owner(self) -> None:
-        if self._options.mood > SupervisorStates.SHUTDOWN and family.owner_has_gone():
+        if self._options.mood > SupervisorStates.SHUTDOWN and process_settings.owner_has_gone():
             self._options.logger.warn("the process that owns this swarm has ended: shutting down")
             self._options.mood = SupervisorStates.SHUTDOWN
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from swarm_shared.domain.routes import Choice, Openness, Routing
-from swarm_shared.store.engine.family import Family
+from swarm_shared.store.engine.data_access import DataAccess
 from swarm_shared.store.sql import SQL
 
 
-class RouteDoors(Family):
+class RouteDoors(DataAccess):
     """Reads only."""
 
     def choices(self, routing: Routing, default_cli: str, *, any_trouble: bool) -> dict[str, Choice | None]:

@@ -8,7 +8,7 @@ from swarm_shared.domain.clock import Clock
 from swarm_shared.domain.models import FailureClass, Outcome
 from swarm_shared.domain.trouble import Trouble, TroubleKind
 from swarm_shared.store.engine.connection import Connection
-from swarm_shared.store.engine.family import Family
+from swarm_shared.store.engine.data_access import DataAccess
 from swarm_shared.store.queue.policy import AttemptResult, next_hold
 from swarm_shared.store.queue.swarm import RESUMED_AT
 from swarm_shared.store.sql import SQL
@@ -16,7 +16,7 @@ from swarm_shared.store.sql import SQL
 _TOO_FAST = frozenset({TroubleKind.THROTTLED, TroubleKind.OVERLOADED})
 
 
-class RouteTrouble(Family):
+class RouteTrouble(DataAccess):
     """Applies outcomes of attempts to routes; inside the caller's transaction."""
 
     def __init__(self, connection: Connection, clock: Clock, rng: random.Random) -> None:

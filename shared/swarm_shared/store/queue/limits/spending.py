@@ -24,7 +24,7 @@ from swarm_shared.domain.budget import (
 )
 from swarm_shared.domain.clock import iso
 from swarm_shared.domain.models import HoldReason, Status
-from swarm_shared.store.engine.family import Family
+from swarm_shared.store.engine.data_access import DataAccess
 from swarm_shared.store.queue.policy import Move
 from swarm_shared.store.queue.swarm import BUDGET_ACTOR, PAUSED, Swarm
 from swarm_shared.store.sql import SQL
@@ -36,7 +36,7 @@ _SHARED = (Scope.RUN, Scope.DAY)
 _RUNS_AGAIN = frozenset({Status.NOT_STARTED, Status.SCHEDULED})
 
 
-class Spending(Family):
+class Spending(DataAccess):
     """Meters of the run and the day, and totals of single tasks."""
 
     def spent(self, scope: Scope) -> Spent:

@@ -1,4 +1,4 @@
-"""Shared by all families of operations: one connection, one clock, and the event log."""
+"""The base of all groups of operations: one connection, one clock, and the event log."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def from_json(text: str | None) -> Any:
         return json.loads(text)  # `to_json` writes NaN, Infinity and lone surrogates, which the quick one refuses
 
 
-class Family:
+class DataAccess:
     """A group of operations on one connection."""
 
     @property

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from swarm_shared.domain.clock import Clock
 from swarm_shared.processes.identity import ProcessId, wait_for_ends
-from swarm_shared.processes.sweep import PASS_GAP_S, pursue
+from swarm_shared.processes.sweep import PASS_GAP_S, kill_remaining
 
 _DEATH_WAIT_S = 0.2
 
@@ -53,7 +53,7 @@ def kill_marked(
     killed: dict[str, None] = {}
     empty_before = False
     while True:
-        left = pursue(attempt_id, recorded=recorded, since=since, others=others, killed=killed)
+        left = kill_remaining(attempt_id, recorded=recorded, since=since, others=others, killed=killed)
         if not left:
             if empty_before:
                 return Verdict(gone=True, seen=tuple(killed))
