@@ -195,7 +195,7 @@ TIME_LIMIT_S = 40.0
 
 
 def stops(harness: Harness) -> Iterator[Finding]:
-    """Two long commands, each with a child in a session of its own: one meets its time limit, one a stop."""
+    """Two long commands, each with a child in its own session: one meets its time limit, one a stop."""
     numbers = random.sample(range(10_000, 99_999), 2)
     limited, stopped = (f"900.{number}" for number in numbers)
     harness.queue(

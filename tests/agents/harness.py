@@ -51,7 +51,7 @@ class User:
 
 
 class Harness:
-    """A project in a folder of its own, and a queue for it; HOME lies there, too."""
+    """A project in its own folder, and a queue for it; HOME lies there, too."""
 
     def __init__(self, folder: Path, cli: Cli, provider: Provider, clis: Installed, user: User) -> None:
         self.cli, self.provider, self.user = cli, provider, user

@@ -1,4 +1,4 @@
-"""The table of what was found, as it stands in docs/agents.md."""
+"""The table of what was found, as shown in docs/agents.md."""
 
 from __future__ import annotations
 

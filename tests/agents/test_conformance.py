@@ -1,4 +1,4 @@
-"""The agent CLIs that most people use, each in a swarm of its own against the provider on loopback.
+"""The agent CLIs that most people use, each in its own swarm against the provider on loopback.
 
 All CLIs, all faults and an ordinary user: `make agents`. Here are those whose failure would be noticed last: what a
 preset gets wrong about a CLI, no test with a stand-in can find.

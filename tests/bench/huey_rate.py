@@ -1,6 +1,6 @@
 """Commands a second of a huey consumer: python huey_rate.py DATABASE COUNT WORKERS COMMAND…
 
-In a program of its own, because huey brings the SQLite of Python into its process.
+In its own program, because huey brings the SQLite of Python into its process.
 """
 
 from __future__ import annotations

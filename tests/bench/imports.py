@@ -26,7 +26,7 @@ IMPORT, EVENTS, OBJECTS = "import-tasks", "C parser, events", "C parser, objects
 
 
 def measure(scale: Scale) -> Figure:
-    """Parse and import the same file in turns, each in a process of its own."""
+    """Parse and import the same file in turns, each in its own process."""
     count = scale.pick(5_000, 100_000)
     found: dict[str, list[Used]] = {EVENTS: [], OBJECTS: [], IMPORT: [], PLAN: []}
     waits_ms: list[float] = []

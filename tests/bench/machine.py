@@ -20,7 +20,7 @@ LOOK_S = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """What stands above every table."""
+    """The heading of every table."""
 
     cores: int
     processor: str

@@ -17,7 +17,7 @@ MOST_S = 2.0
 
 
 def measure(scale: Scale) -> Figure:
-    """Import a plan of each format, each in a process of its own."""
+    """Import a plan of each format, each in its own process."""
     count = scale.pick(1_000, 10_000)
     found: dict[str, Used] = {}
     with bench_folder() as folder:

@@ -72,7 +72,7 @@ class Report:
         return [target for each in self.done.values() for target in each.figure.targets]
 
     def summary(self) -> list[str]:
-        """What was promised and not kept, what is missing, and where it all stands."""
+        """Missed targets, what is missing, and where the results are."""
         targets = self.targets()
         return [
             f"{sum(target.met for target in targets)} of {len(targets)} targets met",

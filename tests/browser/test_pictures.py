@@ -390,6 +390,6 @@ def test_scaling_down_names_who_leaves_and_scaling_up_does_not_ask(
 
 
 def answer(harness: SteeredQueue, row: ControlRow) -> None:
-    """As the reaper, which tests of its own show at work."""
+    """As the reaper, which has its own tests."""
     with harness.db.connection.transaction():
         harness.db.control.answer(row.id, "done", "as asked", by="reaper")

@@ -70,7 +70,7 @@ def append(path: str, data: bytes) -> int:
 
 
 def leave_behind(folder: str, task: str) -> None:
-    """A process in a session of its own that would outlive the agent, and holds the lock with it."""
+    """A process in its own session that would outlive the agent, and holds the lock with it."""
     if os.fork() == 0:
         os.setsid()
         note(folder, "left", task, "-")

@@ -44,7 +44,7 @@ UNCHANGED = Tampering()
 
 
 class Spawner:
-    """Starts programs and hears of their ends. Each has a log of its own."""
+    """Starts programs and hears of their ends. Each has its own log."""
 
     def __init__(self, arena: Arena) -> None:
         self._arena = arena

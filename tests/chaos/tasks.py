@@ -36,7 +36,7 @@ class Planned:
 
 
 def agent_command(folder: Path, *, sleep_ms: int, manner: str) -> str:
-    """The shell text that runs an agent; `exec`, so that no shell stands between it and its keeper."""
+    """The shell text that runs an agent; `exec`, so that no shell is between it and its keeper."""
     return f"exec {PYTHON} -I -S {AGENT} {folder} {sleep_ms} {manner}"
 
 

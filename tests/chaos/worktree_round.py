@@ -1,4 +1,4 @@
-"""Rounds in a git repository: each task in a worktree of its own, landed while workers die at every step of it.
+"""Rounds in a git repository: each task in its own worktree, landed while workers die at every step of it.
 
 In rounds of refills most workers are idle and die while they make spares.
 """

@@ -49,7 +49,7 @@ class Zombies:
         self._wake_at: dict[ProcessId, float] = {}
 
     def tend(self) -> None:
-        """Start what has ended again, count who stands still, and wake whose time has come."""
+        """Restart what has ended, count the frozen workers, and continue those whose time is up."""
         for member, code in self.spawner.ended():
             self.arena.exits[f"{member.program} {code}"] += 1
         for _ in range(WORKERS - len(self.spawner.members(points.WORKER))):

@@ -1,4 +1,4 @@
-"""Nothing of an attempt lives on beside the next one, whatever it hides and whoever is killed.
+"""No process of an attempt outlives it beside the next one, whatever it hides and whichever process is killed.
 
 The judge is a file that each daemon of a task locks for life: two of them at the same time are seen by the second.
 """

@@ -27,7 +27,7 @@ def swarm(tmp_path: Path) -> Iterator[LandingSwarm]:
 
 @pytest.fixture
 def both(tmp_path: Path) -> Iterator[tuple[LandingSwarm, LandingSwarm]]:
-    """Two swarms, each with a database of its own, in one repository."""
+    """Two swarms, each with its own database, in one repository."""
     with ExitStack() as stack:
         one = stack.enter_context(landing_swarm(tmp_path))
         (tmp_path / "other").mkdir()

@@ -37,13 +37,13 @@ def lands(swarm: LandingSwarm, run: str, **more: object) -> dict[str, object]:
 WRITE = "echo new > b.txt"
 COMMIT = f"{WRITE} && git add -A && git commit -q -m mine"
 AGENTS = {
-    "on a branch of its own": f"git switch -q -c mine && {COMMIT}",
+    "on its own branch": f"git switch -q -c mine && {COMMIT}",
     "on a detached HEAD": f"git switch -q --detach && {COMMIT}",
     "on a branch without history": f"git switch -q --orphan mine && git checkout -q swarm/task/a -- . && {COMMIT}",
     "in the middle of a rebase": f"{COMMIT}; git rebase -q --exec false HEAD~1 > /dev/null 2>&1 || true",
     "with its branch deleted": f"{COMMIT} && git update-ref -d refs/heads/swarm/task/a",
     "without its link to the repository": f"rm .git && {WRITE}",
-    "in a repository of its own": f"rm .git && git init -q . && {COMMIT}",
+    "in its own repository": f"rm .git && git init -q . && {COMMIT}",
     "under the index lock of a killed git": f'{WRITE}; touch "$(git rev-parse --git-path index.lock)"',
     "under the HEAD lock of a killed git": f'{WRITE}; touch "$(git rev-parse --git-path HEAD.lock)"',
 }

@@ -28,7 +28,7 @@ WARTS: tuple[dict[str, Any], ...] = (
     {},
     {"preamble": ["Bundle 'persona' prepared successfully", "a notice that is long enough to be wrapped " * 3]},
     {"noise": ["a late line behind the JSON"]},
-    {"bash": "sleep 60"},  # a grandchild in a session of its own, left behind
+    {"bash": "sleep 60"},  # a grandchild in its own session, left behind
     {"stderr": "warning: no provider preference matched, the default is used"},
 )
 

@@ -1,4 +1,4 @@
-"""What every screen must keep to, whoever uses it: asked of the page itself and of axe-core."""
+"""Accessibility rules that every screen must meet, checked in the page and by axe-core."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ class CliHarness:
         return Ran(code=code, out=captured.out, err=captured.err)
 
     def spawn(self, *words: str, **more: Any) -> subprocess.Popen[str]:
-        """As a process of its own."""
+        """As its own process."""
         env = {**os.environ, "SWARM_DB": str(self.db)}
         return subprocess.Popen(
             [sys.executable, "-m", "amplifier_swarm", *words],

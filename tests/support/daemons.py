@@ -1,6 +1,6 @@
 """Programs that leave a daemon behind which hides from every mark, and a judge that sees when two agents overlap.
 
-Run as `python daemons.py FOLDER NAME [closed]`: the daemon leaves its parent twice, starts a session of its own with an
+Run as `python daemons.py FOLDER NAME [closed]`: the daemon leaves its parent twice, starts its own session with an
 empty environment, and with `closed` closes every file that it inherited. It holds FOLDER/judge locked for life and
 writes its pid into FOLDER/NAME, which the program waits for. Whoever cannot have the lock writes FOLDER/overlap.
 """

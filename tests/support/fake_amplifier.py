@@ -16,7 +16,7 @@ last one repeats; or `{"steps": […], "runs": PATH}`, where PATH counts the run
     exit: n, signal: n    how it ends, whatever it printed
     stderr: text          preamble: [lines]     noise: [lines] after the JSON
     write: {path: text}   files made in the working directory
-    bash: command         started in a session of its own, as the bash tool does; `bash_waits: true` waits
+    bash: command         started in its own session, as the bash tool does; `bash_waits: true` waits
     tokens: n, cost: x    in the events of the session; `delegated: n` more tokens in a sub-session
     log_twice: true       every model answer is logged twice, as older loggers do
     events: n, every_s: x events that it writes while it works
@@ -298,7 +298,7 @@ def names_an_empty_key():
 
 
 def without_a_provider(session, bundle):
-    """No error for the real one: it answers with a sentence of its own."""
+    """No error for the real one: it answers with its own sentence."""
     print("No API key found for OpenAI provider", file=sys.stderr, flush=True)
     show(success("Error: No providers available", session, bundle))
     return 0

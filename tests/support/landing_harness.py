@@ -42,7 +42,7 @@ class LandingSwarm(LiveSwarm):
     """Workers with worktree isolation; tasks are shell commands."""
 
     def __init__(self, folder: Path, project: Path | None = None) -> None:
-        """With a repository of its own, or with that of another swarm."""
+        """With its own repository, or with that of another swarm."""
         super().__init__(folder)
         gitconfig = folder / "gitconfig"
         gitconfig.write_text(PERSON)

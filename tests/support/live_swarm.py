@@ -78,7 +78,7 @@ class LiveSwarm:
         return self.spawn("swarm_reaper", **settings)
 
     def spawn(self, module: str, *options: str, **settings: str) -> subprocess.Popen[bytes]:
-        """Start a program of the suite; its log goes to a file of its own under `folder`."""
+        """Start a program of the suite; its log goes to its own file under `folder`."""
         env = {name: value for name, value in os.environ.items() if not name.startswith(("SWARM_", "SUPERVISOR_"))}
         env |= {**self.settings, **settings, "SWARM_DB": str(self.path)}
         log = (self.folder / f"{module}-{len(self.processes)}.log").open("wb")

@@ -46,7 +46,7 @@ class ReapingHarness(QueueHarness):
         )
 
     def spawn(self, *descriptors: int, **env: str) -> ProcessId:
-        # In a session of its own, as what a keeper starts; in the middle of its exec it shows no environment yet.
+        # In its own session, as what a keeper starts; in the middle of its exec it shows no environment yet.
         command = ["/bin/sleep", "1000"]
         process = subprocess.Popen(command, env={"A": "B", **env}, start_new_session=True, pass_fds=descriptors)
         self.started.append(process)

@@ -21,7 +21,7 @@ def all_dead(_lock: Path) -> bool:
 
 
 class Sandbox:
-    """A repository `project` in a folder of its own, with a user's settings that only tests see."""
+    """A repository `project` in its own folder, with a user's settings that only tests see."""
 
     def __init__(
         self,

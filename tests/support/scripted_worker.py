@@ -239,7 +239,7 @@ class NoRoll:
 
 @dataclass
 class ScriptedWorker:
-    """One worker on a database of its own. `harness` adds and looks at tasks; `play` says what processes do.
+    """One worker on its own database. `harness` adds and looks at tasks; `play` says what processes do.
 
     With a `sandbox` it works in worktrees of that repository and lands; git is real then.
     """

@@ -1,4 +1,4 @@
-"""Runs `start` as its user does: a folder of its own, real services, tiny `command` tasks, and a count of what is left.
+"""Runs `start` as its user does: its own folder, real services, tiny `command` tasks, and a count of what is left.
 
 Every process that a harness starts, however deep, bears the harness's token in its environment, so that what survives a
 run can be counted without asking the product.
@@ -165,7 +165,7 @@ class Harness:
             self.wait_for("all to stand still", lambda: all((s := read_stat(p)) and s.state == "T" for p in pids))
 
     def install(self, **stand_ins: str) -> None:
-        """Run with an interpreter of its own, beside which lie these programs (shell text) and the real others."""
+        """Run with its own interpreter, beside which lie these programs (shell text) and the real others."""
         home = self.folder / "environment"
         programs = home / "bin"
         version = f"python{sys.version_info.major}.{sys.version_info.minor}"

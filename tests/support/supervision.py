@@ -7,7 +7,7 @@ installation puts the real ones. They obey the files in the folder:
     retiring-NAME   written when it got SIGUSR1, removed when it got SIGUSR2
     finish-NAME     read after that: the exit code to leave with
     hold-NAME       while it exists, SIGTERM is noted in `stopping-NAME` and otherwise ignored
-    leave-behind    a worker that finds it starts a process in a session of its own, twice forked;
+    leave-behind    a worker that finds it starts a process in its own session, twice forked;
                     its pid goes to `left-NAME`
 """
 
@@ -183,7 +183,7 @@ def swarm(
     launcher: Sequence[str] = (),
     own_path: bool = False,
 ) -> Iterator[Swarm]:
-    """Run a swarm of stand-ins in a folder of its own; everything below supervisord is killed at the end.
+    """Run a swarm of stand-ins in its own folder; everything below supervisord is killed at the end.
 
     Args:
         home: Where it lives, as a state directory; a short temporary folder without one.

@@ -20,7 +20,7 @@ OLD = 1_600_000_000  # when everything was committed that was there before the a
 
 
 class Project(Harness):
-    """A project with older versions, a branch that has not landed, and a branch with a history of its own."""
+    """A project with older versions, a branch that has not landed, and a branch with its own history."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, files={"README": "hello\n", "old.txt": "1\n"})

@@ -1,4 +1,4 @@
-"""Every nasty process tree, each with the number of processes it consists of once it stands."""
+"""Every nasty process tree, each with its number of processes once it is complete."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ def stopped(token: str) -> list[str]:
 
 
 def reborn(token: str) -> list[str]:
-    """On TERM it forks a deaf copy into a session of its own and leaves. 1 process."""
+    """On TERM it forks a deaf copy into its own session and leaves. 1 process."""
     return _python(
         """
 import os, signal, sys, time

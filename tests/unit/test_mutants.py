@@ -1,4 +1,4 @@
-"""The list of guards that are taken out on trial: each still stands where the list says, and its tests exist."""
+"""The list of mutants: each guard is still where the list says, and its tests exist."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a provider can do wrong. How each API words it stands in the module of that API."""
+"""What a provider can do wrong. Each API's wording is in the module of that API."""
 
 from __future__ import annotations
 

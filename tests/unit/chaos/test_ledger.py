@@ -33,7 +33,7 @@ def end(at: int, attempt: str = "1", *, task: str = "t", pid: int = 0, role: str
 
 
 def line(at: int, event: str, attempt: str, *, task: str, pid: int, role: str, saw: str) -> Line:
-    """A line; unless given, each attempt is a process of its own."""
+    """A line; unless given, each attempt is its own process."""
     number = int(attempt)
     return Line(
         at_ns=at,

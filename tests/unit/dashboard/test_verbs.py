@@ -1,4 +1,4 @@
-"""Each changing route writes the control row it stands for, and nothing else; buttons offer what the rules allow."""
+"""Each changing route writes its control row and nothing else; buttons offer what the rules allow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A container that outlives the worker which started it in a worktree: nobody uses that worktree while it may run."""
+"""A container that outlives the worker which started it in a worktree: that worktree is not used while it may run."""
 
 from __future__ import annotations
 

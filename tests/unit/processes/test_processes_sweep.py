@@ -29,7 +29,7 @@ def spawn(monkeypatch: pytest.MonkeyPatch) -> Iterator[Spawn]:
     children: list[subprocess.Popen[bytes]] = []
 
     def start(env: dict[str, str], *argv: str) -> ProcessId:
-        # In a session of its own, as what a keeper starts.
+        # In its own session, as what a keeper starts.
         child = subprocess.Popen(argv or ["/bin/sleep", "1000"], env=env, start_new_session=True)
         children.append(child)
         if env:  # in the middle of its exec it would show none

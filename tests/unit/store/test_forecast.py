@@ -1,4 +1,4 @@
-"""The time left: what is at work counts by what is left of it, and what waits goes to whoever is free first."""
+"""The time left: running tasks count by their remaining time, and waiting ones go to the first free worker."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ CHECKOUT = Path(__file__).parents[3]
 
 @pytest.fixture
 def temporary(monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A short temporary folder that stands for the system's."""
+    """A short temporary folder in place of the system's."""
     folder = Path(tempfile.mkdtemp(prefix="sw-"))
     monkeypatch.setattr(tempfile, "gettempdir", lambda: str(folder))
     monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)

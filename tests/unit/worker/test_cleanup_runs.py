@@ -1,4 +1,4 @@
-"""Cleanup commands in containers: whoever comes after a dead worker can follow them."""
+"""Cleanup commands in containers: the successor of a dead worker can follow them."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def harness(tmp_path: Path) -> Iterator[Harness]:
 
 
 def plant(harness: Harness, name: str) -> str:
-    """Start a tree and wait until it stands."""
+    """Start a tree and wait until it is complete."""
     tree, size = TREES[name]
     token = trees.fresh_token()
     harness.start(*tree(token))
