@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
-from amplifier_swarm.start.subtree import Subtree
+from amplifier_swarm.start.ending.subtree import Subtree
 from swarm_shared.agents.launching.environment import Inherited, session_environment
 from swarm_shared.domain.models import Role, TaskSpec
 from swarm_shared.redaction.redaction import of_process

@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from amplifier_swarm.start.subtree import Subtree
+from amplifier_swarm.start.ending.subtree import Subtree
 from swarm_shared.agents.launching.environment import Inherited
 from swarm_shared.agents.launching.launch import SessionPlan, prepare
 from swarm_shared.agents.presets.cli import AgentCli

@@ -16,8 +16,8 @@ from amplifier_swarm.start.checks.run_agents import (
 )
 from amplifier_swarm.start.checks.run_repository import follow_person, left_to_land
 from amplifier_swarm.start.checks.warm_up import WarmUp
+from amplifier_swarm.start.ending.subtree import Subtree
 from amplifier_swarm.start.signals import Inbox
-from amplifier_swarm.start.subtree import Subtree
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.errors import SwarmError
 from swarm_shared.git.worktrees.database_inside import danger, keep_out_of_commits

@@ -7,20 +7,20 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 
 from amplifier_swarm.start.checks.warm_up import StoppedMeanwhile
+from amplifier_swarm.start.display.logs import LogTail
+from amplifier_swarm.start.display.progress import progress_for
+from amplifier_swarm.start.display.summary import summary_lines, words_again
+from amplifier_swarm.start.ending.farewell import report_end
+from amplifier_swarm.start.ending.give_up import GiveUp
+from amplifier_swarm.start.ending.lost import FileWatch, Loss, loss_of
+from amplifier_swarm.start.ending.stopping import Stopping
+from amplifier_swarm.start.ending.subtree import Subtree
 from amplifier_swarm.start.exclusive import exclusive_run, wait_for_earlier_run
-from amplifier_swarm.start.farewell import report_end
-from amplifier_swarm.start.give_up import GiveUp
-from amplifier_swarm.start.logs import LogTail
-from amplifier_swarm.start.lost import FileWatch, Loss, loss_of
 from amplifier_swarm.start.prepare import check, clear_earlier_stop, run_warm_ups
-from amplifier_swarm.start.progress import progress_for
 from amplifier_swarm.start.queue_state import End, read_queue
 from amplifier_swarm.start.run_loop import Stay, how_it_ended
 from amplifier_swarm.start.signals import Inbox
-from amplifier_swarm.start.stopping import Stopping
-from amplifier_swarm.start.subtree import Subtree
 from amplifier_swarm.start.suite import Suite, suite_environment
-from amplifier_swarm.start.summary import summary_lines, words_again
 from amplifier_swarm.start.watching import Watching
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.errors import EXIT_DONE, EXIT_STOPPED, DatabaseError, SwarmError

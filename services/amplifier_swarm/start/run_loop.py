@@ -7,14 +7,14 @@ import signal
 import time
 
 from amplifier_swarm.start.checks.problems import ServiceFailed
+from amplifier_swarm.start.display.logs import LogTail
+from amplifier_swarm.start.display.progress import Progress
+from amplifier_swarm.start.ending.give_up import GiveUp
+from amplifier_swarm.start.ending.lost import FileWatch
+from amplifier_swarm.start.ending.stopping import Stopping
 from amplifier_swarm.start.failed_services import FailedServices
-from amplifier_swarm.start.give_up import GiveUp
-from amplifier_swarm.start.logs import LogTail
-from amplifier_swarm.start.lost import FileWatch
-from amplifier_swarm.start.progress import Progress
 from amplifier_swarm.start.queue_state import End, QueueState
 from amplifier_swarm.start.signals import STOP_NOW, Inbox
-from amplifier_swarm.start.stopping import Stopping
 from amplifier_swarm.start.suite import Suite
 from amplifier_swarm.start.watching import Watching
 from amplifier_swarm.terminal import cut

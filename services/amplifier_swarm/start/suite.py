@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from amplifier_swarm.start.checks.problems import ServiceFailed
-from amplifier_swarm.start.subtree import Subtree
+from amplifier_swarm.start.ending.subtree import Subtree
 from swarm_shared.domain.errors import SupervisorError
 from swarm_shared.processes.identity import OWNER_VARIABLE, ProcessId, wait_for_ends
 from swarm_shared.program.settings import Settings, described, variable_of

@@ -6,9 +6,9 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from amplifier_swarm.start.progress import Progress
+from amplifier_swarm.start.display.progress import Progress
+from amplifier_swarm.start.display.view import View, event_line
 from amplifier_swarm.start.queue_state import QueueState, read_queue
-from amplifier_swarm.start.view import View, event_line
 from swarm_shared.database import TaskDatabase
 from swarm_shared.diagnosis.finding import Finding
 from swarm_shared.diagnosis.standstill import Standstills

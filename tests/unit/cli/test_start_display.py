@@ -11,12 +11,12 @@ import pytest
 from msgspec.structs import replace
 from queue_harness import PASSED, QueueHarness, failed
 
-from amplifier_swarm.start.live import LiveProgress
-from amplifier_swarm.start.logs import LogTail
-from amplifier_swarm.start.progress import PlainProgress, progress_for
+from amplifier_swarm.start.display.live import LiveProgress
+from amplifier_swarm.start.display.logs import LogTail
+from amplifier_swarm.start.display.progress import PlainProgress, progress_for
+from amplifier_swarm.start.display.summary import summary_lines, words_again
+from amplifier_swarm.start.display.view import View, event_line
 from amplifier_swarm.start.queue_state import End, read_queue
-from amplifier_swarm.start.summary import summary_lines, words_again
-from amplifier_swarm.start.view import View, event_line
 from swarm_shared.domain.models import FailureClass, TaskSpec
 from swarm_shared.domain.trouble import TroubleKind
 from swarm_shared.program.settings import resolve

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from queue_harness import QueueHarness, failed
 
-from amplifier_swarm.start.give_up import WORKERS_COME_WITHIN_S, GiveUp
+from amplifier_swarm.start.ending.give_up import WORKERS_COME_WITHIN_S, GiveUp
+from amplifier_swarm.start.ending.stopping import Stopping
 from amplifier_swarm.start.queue_state import MOVING, QueueState, read_queue
 from amplifier_swarm.start.run_loop import how_it_ended
-from amplifier_swarm.start.stopping import Stopping
 from swarm_shared.domain.models import FailureClass, Status, TaskSpec
 from swarm_shared.domain.routes import Route, Routing
 from swarm_shared.domain.trouble import TroubleKind

@@ -200,7 +200,7 @@ def test_a_reaper_of_another_container_is_believed_only_while_it_gives_signs(
 BELOW = """\
 import os, subprocess, sys, time
 stranger = subprocess.Popen(["/bin/sleep", "60"])
-from amplifier_swarm.start.subtree import Subtree
+from amplifier_swarm.start.ending.subtree import Subtree
 subtree = Subtree()
 subprocess.run(["/bin/sh", "-c", "trap '' TERM; (setsid sleep 61 &); sleep 0.05"])
 subprocess.Popen(["/bin/sh", "-c", "trap '' TERM; sleep 62; true"], start_new_session=True)
@@ -218,7 +218,7 @@ def test_everything_that_the_run_started_is_ended_and_nothing_that_was_there_bef
 
 ORPHANED = """\
 import os, subprocess
-from amplifier_swarm.start.subtree import Subtree
+from amplifier_swarm.start.ending.subtree import Subtree
 from swarm_shared.processes import tree as proctree
 subtree = Subtree()
 parent = subprocess.Popen(["/bin/sh", "-c", "sleep 63 & echo; wait"], stdout=subprocess.PIPE)

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from amplifier_swarm.start.ending.subtree import Subtree
 from amplifier_swarm.start.signals import Inbox
-from amplifier_swarm.start.subtree import Subtree
 from amplifier_swarm.terminal import cut
 from swarm_shared.agents.amplifier.home import registered_bundles
 from swarm_shared.agents.amplifier.persona import BASE_BUNDLE

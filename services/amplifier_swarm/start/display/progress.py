@@ -6,7 +6,7 @@ import sys
 import time
 from typing import IO, Protocol
 
-from amplifier_swarm.start.view import View
+from amplifier_swarm.start.display.view import View
 from amplifier_swarm.terminal import is_terminal
 from swarm_shared.program.terminal_text import safe
 
@@ -69,6 +69,6 @@ def progress_for(stream: IO[str], *, plain: bool) -> Progress:
     """The live display on a terminal, else plain lines."""
     if plain or not is_terminal(stream):
         return PlainProgress(stream)
-    from amplifier_swarm.start.live import LiveProgress  # rich costs more to load than the whole rest
+    from amplifier_swarm.start.display.live import LiveProgress  # rich costs more to load than the whole rest
 
     return LiveProgress(stream)
