@@ -337,6 +337,7 @@ declare namespace Api {
     outcome: string | null;
     failure_class: string | null;
     error: string | null;
+    headline: string | null;
     exit_code: number | null;
     builder_session_id: string | null;
     validator_session_id: string | null;

@@ -29,6 +29,16 @@ _EMPTY = re.compile(
 )
 
 
+# What says at least which test failed, or what was expected: pytest's summary and its marked lines, assertions,
+# and the words of unittest, Go, Jest and TAP.
+_FAILED_TESTS = (
+    re.compile(r"^FAILED (?P<said>\S+::.* - .*\S)"),
+    re.compile(r"^E\s{2,}(?P<said>.*\S)"),
+    re.compile(r"^(?P<said>(?:\w+\.)*Assertion\w*: .*\S)"),
+    re.compile(r"^\s*(?:FAILED|FAIL:?|--- FAIL:|not ok \d+(?: -)?) (?P<said>[^\s(].*)"),
+)
+
+
 def error_line(output: str) -> str | None:
     """Such as `ModuleNotFoundError: No module named 'almanac'`; None where no line names its cause by itself."""
     lines = [line.rstrip() for line in without_colours(output).splitlines()[-LOOKED_AT_LINES:]]
@@ -41,4 +51,21 @@ def error_line(output: str) -> str | None:
     for line in lines:
         if _REPORT.match(line) and not _EMPTY.match(line):
             return line.strip()[:MOST_CHARS]
+    return None
+
+
+def headline_of(output: str) -> str | None:
+    """The line that says most about a failure: the error, else the first failed test or assertion; None: no such line.
+
+    Only for display: unlike `error_line`, it may name the effect of a fault and not the fault itself.
+    """
+    named = error_line(output)
+    if named is not None:
+        return named
+    lines = [line.rstrip() for line in without_colours(output).splitlines()[-LOOKED_AT_LINES:]]
+    for pattern in _FAILED_TESTS:
+        for line in lines:
+            found = pattern.match(line)
+            if found is not None:
+                return found["said"].strip()[:MOST_CHARS]
     return None

@@ -10,7 +10,7 @@ from queue_harness import PASSED, QueueHarness, failed
 
 from swarm_shared.carry_out import carry_out_now
 from swarm_shared.domain.models import FailureClass, Status, TaskSpec, Verb
-from swarm_shared.program.error_line import error_line
+from swarm_shared.program.error_line import error_line, headline_of
 from swarm_shared.store.queue.fingerprints import Problem, problem_of
 from swarm_shared.store.queue.policy import Budgets
 
@@ -77,7 +77,7 @@ def test_what_differs_in_words_is_another_problem(one: str, other: str) -> None:
 
 def test_a_failing_check_is_known_by_its_command_and_output_and_not_by_the_passing_ones() -> None:
     first = problem("check failed", check_results=red("pytest", "E  assert 3 == 4\n1 failed in 0.1s"))
-    assert (first.cause, first.sample) == ("check", "check failed")
+    assert (first.cause, first.sample) == ("check", "assert 3 == 4")
     assert (
         first.fingerprint == problem("x", check_results=red("pytest", "E  assert 5 == 6\n1 failed in 9s")).fingerprint
     )
@@ -125,6 +125,26 @@ def test_a_line_that_does_not_name_the_cause_is_not_taken_for_it(output: str) ->
     assert error_line(output) is None
 
 
+@pytest.mark.parametrize(
+    ("output", "line"),
+    [
+        ("E   ValueError: no\n", "ValueError: no"),
+        (
+            "E   assert 3 == 4\nFAILED tests/test_a.py::test_x - assert 3 == 4\n1 failed",
+            "tests/test_a.py::test_x - assert 3 == 4",
+        ),
+        ("E   assert 3 == 4\nE    +  where 3 = f()", "assert 3 == 4"),
+        ("FAIL: test_x (t.T)\nAssertionError: 3 != 4\nFAILED (failures=1)", "AssertionError: 3 != 4"),
+        ("--- FAIL: TestRoman (0.00s)\nFAIL", "TestRoman (0.00s)"),
+        ("ok 1 - a\nnot ok 2 - b is 4\n", "b is 4"),
+        ("1 failed, 3 passed", None),
+        ("", None),
+    ],
+)
+def test_the_headline_of_a_failing_check_names_at_least_the_failed_test(output: str, line: str | None) -> None:
+    assert headline_of(output) == line
+
+
 def test_one_error_under_many_commands_is_one_problem_named_by_its_line() -> None:
     end = "Traceback (most recent call last):\n  File {0!r}, line {1}\nModuleNotFoundError: No module named 'almanac'"
     found = [
@@ -163,6 +183,20 @@ def test_what_is_no_tasks_fault_is_no_problem_of_it(other: FailureClass) -> None
 
 
 # ───── groups ─────
+
+
+def test_task_attempt_group_and_log_have_the_same_headline(harness: QueueHarness) -> None:
+    harness.add("a", "b")
+    output = "Traceback\nModuleNotFoundError: No module named 'almanac'"
+    harness.run(failed(QUALITY, "check failed: make test (exit 2)", check_results=red("make test", output)))
+    harness.run(failed(QUALITY, "validator: FAIL", validator_result={"verdict": "FAIL"}, must_fix=("a.py:3 leaks",)))
+    for name, line in (("a", "ModuleNotFoundError: No module named 'almanac'"), ("b", "a.py:3 leaks")):
+        task = harness.task(name)
+        assert task["last_error"] == line
+        assert [each["headline"] for each in harness.db.tasks.attempts(task["seq"])] == [line]
+        assert [g["sample"] for g in harness.db.failures.groups(9) if g["task_ids"] == [name]] == [line]
+        ends = [each["message"] for each in harness.db.events.of_task(task["seq"]) if each["event_type"] == "failed"]
+        assert ends == [line]
 
 
 def test_tasks_that_failed_with_one_problem_are_one_group_the_largest_first(harness: QueueHarness) -> None:

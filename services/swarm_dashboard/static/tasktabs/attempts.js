@@ -58,7 +58,7 @@ export function attempts({ data: { task, changes }, place: { query }, go }) {
         "What happened",
         { class: "c-text" },
         before[attempt.number] && h("em", { class: "same" }, "same as before: "),
-        attempt.error ?? attempt.landings.at(-1)?.error ?? "–",
+        whatHappened(attempt),
         attempt.answer && h("p", { class: "answer" }, h("strong", null, "Your answer: "), attempt.answer),
       ),
     ),
@@ -70,6 +70,12 @@ export function attempts({ data: { task, changes }, place: { query }, go }) {
     stageBars(task),
     task.attempts.length > 1 && sideBySide(task, changes, query, go),
   ];
+}
+
+/** The headline of its failure, then what was reported where that says something else. */
+function whatHappened({ headline, error, landings }) {
+  if (!headline || error?.startsWith(headline)) return error ?? landings.at(-1)?.error ?? "–";
+  return [h("strong", null, headline), error && h("span", { class: "quiet" }, ` ${error}`)];
 }
 
 /** A passed attempt whose landing was refused is shown as refused. */

@@ -10,7 +10,7 @@ from typing import Any
 from msgspec import Struct
 
 from swarm_shared.domain.models import FailureCause, FailureClass, Outcome
-from swarm_shared.program.error_line import error_line
+from swarm_shared.program.error_line import error_line, headline_of
 from swarm_shared.program.terminal_text import storable, without_colours
 from swarm_shared.store.queue.policy import AttemptResult
 
@@ -37,8 +37,7 @@ _BLANKS = re.compile(r"\s+")
 class Problem(Struct, frozen=True, kw_only=True):
     """Why an attempt failed.
 
-    `fingerprint` is the same for what differs in numbers, times, ids and folders only; `sample` is the line that names
-    the error, else the first line of what was reported.
+    `fingerprint` is the same for what differs in numbers, times, ids and folders only; `sample` is its `headline`.
     """
 
     fingerprint: str
@@ -65,7 +64,8 @@ def problem_of(result: AttemptResult, *, landing: bool) -> Problem | None:
         case _:
             detail = _normal(result.error or "")
     digest = hashlib.blake2b(f"{cause}\n{detail}".encode("utf-8", "replace"), digest_size=_DIGEST_BYTES)
-    return Problem(fingerprint=digest.hexdigest(), cause=cause, sample=_sample(result, cause, red))
+    said = headline(cause=cause, error=result.error, checks=red, must_fix=result.must_fix)
+    return Problem(fingerprint=digest.hexdigest(), cause=cause, sample=said or str(result.failure_class))
 
 
 def _cause(result: AttemptResult, *, landing: bool, red: bool) -> FailureCause:
@@ -104,10 +104,29 @@ def _normal_line(line: str) -> str:
     return _BLANKS.sub(" ", line).strip().lower()
 
 
-def _sample(result: AttemptResult, cause: FailureCause, red: Sequence[Mapping[str, Any]]) -> str:
-    errors = [line for line in (error_line(str(check.get("output") or "")) for check in red) if line]
-    if cause is FailureCause.VALIDATOR:
-        errors += [line for issue in result.must_fix for line in issue.splitlines()[:1] if line.strip()]
-    said = (result.error or "").splitlines()
-    lines = errors or said or [str(check.get("command")) for check in red] or [str(result.failure_class)]
-    return storable(without_colours(lines[0]))[:SAMPLE_CHARS]
+def headline(
+    *,
+    cause: FailureCause | str | None,
+    error: str | None,
+    checks: Sequence[Mapping[str, Any]] | None,
+    must_fix: Sequence[Any] | None,
+) -> str | None:
+    """The line that says what went wrong in an attempt: the same one wherever the failure is shown.
+
+    What a failing check printed comes first, then the validator's first issue, then what the worker reported.
+
+    Args:
+        cause: As `problem_of` gives it; None for an attempt without a problem.
+        error: What the worker reported.
+        checks: Results with `command`, `passed` and `output`.
+    """
+    if cause is None:
+        return None
+    failing = [check for check in checks or () if not check.get("passed")]
+    lines = [headline_of(str(check.get("output") or "")) for check in failing]
+    if cause == FailureCause.VALIDATOR:
+        lines += [line for issue in must_fix or () for line in str(issue).splitlines()[:1] if line.strip()]
+    lines += (error or "").splitlines()[:1]
+    lines += [str(check.get("command")) for check in failing]
+    first = next(filter(None, lines), None)
+    return None if first is None else storable(without_colours(first))[:SAMPLE_CHARS]

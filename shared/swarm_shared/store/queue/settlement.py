@@ -100,7 +100,7 @@ class Settlement(DataAccess):
                 "status": status,
                 "failures": move.failures,
                 "crashes": move.crashes,
-                "error": None if status is Status.COMPLETED else move.text or result.error,
+                "error": None if status is Status.COMPLETED else move.text or _said(result, problem),
                 "hold_reason": move.hold_reason,
                 "fingerprint": problem.fingerprint if problem is not None and status in _STOPPED else None,
                 "due_at": None if due_ms is None else wall + due_ms,
@@ -144,7 +144,7 @@ class Settlement(DataAccess):
             )
         self._event(
             move.event,
-            _log_text(result, move),
+            _log_text(_said(result, problem), result, move),
             task=task,
             task_id=task_id,
             attempt=attempt,
@@ -232,11 +232,18 @@ class Settlement(DataAccess):
         self._db.change(SQL["close_attempt"], values)
 
 
-def _log_text(result: AttemptResult, move: Move) -> str:
+def _said(result: AttemptResult, problem: Problem | None) -> str | None:
+    """What the task shows: all that was reported, or the headline where that says something else."""
+    if problem is None or (result.error or "").startswith(problem.sample):
+        return result.error
+    return problem.sample
+
+
+def _log_text(said: str | None, result: AttemptResult, move: Move) -> str:
     """One line for the log: what happened and what comes of it."""
     if move.status is Status.COMPLETED and result.changed_nothing:
         return "nothing was changed; the landed work stays"
-    parts = [result.error.splitlines()[0][:300]] if result.error else []
+    parts = [said.splitlines()[0][:300]] if said else []
     if move.due_in_s is not None:
         parts.append(f"again in {move.due_in_s:.0f} s")
     elif move.event == "retry_scheduled":

@@ -12,6 +12,7 @@ from swarm_shared.domain.clock import iso
 from swarm_shared.domain.errors import NotFound
 from swarm_shared.domain.models import GROUP_OF, Group, HoldReason, Status, TaskSpec, priority_label
 from swarm_shared.store.engine.data_access import DataAccess, from_json
+from swarm_shared.store.queue.fingerprints import headline
 from swarm_shared.store.sql import SQL
 from swarm_shared.taskfile.definition import spec_from_definition
 
@@ -125,8 +126,8 @@ class Tasks(DataAccess):
         return self._db.dicts(SQL["running_tasks"])
 
     def attempts(self, task: int) -> list[dict[str, Any]]:
-        """All tries, oldest first, in the shape of `task-info`."""
-        return [_attempt_shown(row) for row in self._db.dicts(SQL["attempts_of"], {"task": task})]
+        """All tries, oldest first, in the shape of `task-info`; `headline` is the line that says what went wrong."""
+        return [_tried(row) for row in self._db.dicts(SQL["attempts_of"], {"task": task})]
 
     def all_attempts(self, task: int) -> list[dict[str, Any]]:
         """As `attempts`, with the attempts at landing (`kind` is `landing`), in the order of their beginning.
@@ -255,8 +256,16 @@ def _numbered(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     number, shown = 0, []
     for row in rows:
         number = row["number"] if row["kind"] == "work" else number
-        shown.append(_attempt_shown({**row, "number": number}))
+        shown.append(_tried({**row, "number": number}))
     return shown
+
+
+def _tried(row: dict[str, Any]) -> dict[str, Any]:
+    shown = _attempt_shown(row)
+    said = headline(
+        cause=shown["cause"], error=shown["error"], checks=shown["check_results"], must_fix=shown["must_fix"]
+    )
+    return {**shown, "headline": said}
 
 
 def _attempt_shown(row: dict[str, Any]) -> dict[str, Any]:
