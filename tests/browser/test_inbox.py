@@ -25,6 +25,8 @@ def test_with_everything_failed_all_of_it_needs_you(harness: SteeredQueue, page:
     card = page.locator(".columns section", has_text="Needs you").first
     expect(card.locator("li")).to_have_count(4)
     expect(page.locator('#nav a[data-screen="inbox"] .n')).to_have_text("3")  # one error, one import, one hold
+    expect(card.get_by_role("link", name="3 causes, 4 tasks")).to_have_attribute("href", "/inbox")
+    expect(page.locator('#nav a[data-screen="inbox"]')).to_have_attribute("title", "g i – 3 causes, 4 tasks")
     expect(page).to_have_title("(3) needs you · Amplifier Swarm")
     expect(page.locator('link[rel="icon"]')).to_have_attribute("href", "/icon.svg?state=needs&count=3")
 
@@ -34,7 +36,7 @@ def test_with_everything_failed_all_of_it_needs_you(harness: SteeredQueue, page:
     expect(failures.locator("li").first.locator("strong")).to_have_text(ERROR)
     expect(failures.locator("li")).to_have_count(2)
     expect(failures).to_contain_text("Imported as failed")
-    expect(page.locator('section[aria-label="Held tasks"]')).to_contain_text("1 held task")
+    expect(page.locator('section[aria-label="Held tasks"]')).to_contain_text("1 held task, 1 reason")
     expect(page.locator("main")).to_contain_text("1 task waits behind these.")
     expect(page.locator("main")).not_to_contain_text("All clear")
     assert page.locator("main section:not(.warnings) .bar-head").count() == 2
@@ -84,7 +86,7 @@ def test_the_tab_says_what_the_swarm_does(harness: SteeredQueue, page: Page, see
     expect(page).to_have_title("Tasks · Amplifier Swarm")
     expect(page.locator('link[rel="icon"]')).to_have_attribute("href", "/icon.svg?state=running&count=0")
     harness.db.swarm.set_flag("paused", actor="ann")
-    expect(page.locator('link[rel="icon"]')).to_have_attribute("href", "/icon.svg?state=paused&count=0")
+    expect(page.locator('link[rel="icon"]')).to_have_attribute("href", "/icon.svg?state=paused&count=1")
 
 
 def test_a_cancelled_task_that_others_need_is_not_all_clear(harness: SteeredQueue, page: Page, seen: Watched) -> None:
@@ -105,6 +107,10 @@ def test_all_clear_is_said_when_nothing_waits_for_you(harness: SteeredQueue, pag
     expect(page.locator("main")).to_contain_text("1 task is still in progress or queued.")
     harness.db.swarm.set_flag("paused", actor="ann")
     expect(page.locator("main")).not_to_contain_text("All clear")
+    expect(page.locator('#nav a[data-screen="inbox"] .n')).to_have_text("1")
     page.click('#nav a[data-screen="now"]')
+    expect(page).to_have_title("(1) Paused · Amplifier Swarm")
     expect(page.locator(".columns section", has_text="Needs you").first).to_contain_text("See the notices above.")
+    expect(page.get_by_role("button", name="Resume")).to_have_count(1)
+    expect(page.get_by_role("button", name="Pause", exact=True)).to_have_count(0)
     expect(page.locator(".strip")).to_contain_text("stalled")

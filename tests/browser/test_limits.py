@@ -47,7 +47,7 @@ def test_a_held_route_shows_until_when_and_why_and_the_next_one_is_in_use(
     expect(api).to_contain_text("in use")
     expect(api.locator("[data-heading=Running]")).to_have_text("1")
     expect(api).to_contain_text("not reported")
-    page.get_by_role("button", name="Try again now").click()
+    page.get_by_role("button", name="Resume").click()
     harness.carry_out()
     expect(plan).to_contain_text("in use")
     expect(api).to_contain_text("standby")
@@ -75,8 +75,8 @@ def test_a_budget_shows_how_much_of_each_cap_is_used(
     expect(page.locator(".caps")).to_contain_text("136 %, used up")  # of the task
     spend(harness, claim, 1.0)
     expect(page.locator(".caps")).to_contain_text("new tasks start when you resume")
-    expect(page.locator(".warning")).to_contain_text("Paused (by the budget, ")
-    expect(page.locator(".warning")).to_contain_text("The budget of this run is used up, 5.10 of 5.00 USD.")
+    expect(page.locator(".warning")).to_contain_text("The queue is paused: no new tasks start, running ones continue (by the budget, ")
+    expect(page.locator(".warning")).to_contain_text("the budget of this run is used up, 5.10 of 5.00 USD.")
     page.goto(f"{running.url}/tasks/{claim.task_id}")
     expect(page.locator("header .cap")).to_contain_text("$5.10 of $3.00")
 

@@ -27,7 +27,7 @@ def test_workers_new_tasks_and_holds_are_changed_from_settings(
     harness.carry_out()
     expect(card).to_contain_text("do not start")
     expect(card).to_contain_text("Routes on hold")
-    card.get_by_role("button", name="Try again now").click()
+    card.get_by_role("button", name="Resume").click()
     harness.carry_out()
     expect(card).not_to_contain_text("Routes on hold")
     expect(card.get_by_role("button", name="Pause")).to_be_visible()

@@ -183,8 +183,8 @@ def test_trouble_of_the_whole_swarm_is_above_with_what_to_do(harness: SteeredQue
     go(page, "inbox")
     harness.db.swarm.set_flag("paused", actor="worker-1", reason="the base fails its checks")
     warning = page.locator(".warnings .warning")
-    expect(warning).to_contain_text("Paused (requested by worker-1")
-    expect(warning).to_contain_text("The base fails its checks.")
+    expect(warning).to_contain_text("running ones continue (requested by worker-1")
+    expect(warning).to_contain_text("the base fails its checks.")
     warning.get_by_role("button", name="Resume").click()
     assert harness.carry_out().verb is Verb.RESUME
     expect(warning).to_have_count(0)
@@ -221,7 +221,7 @@ def test_landing_shows_why_nothing_lands_and_resume_continues(harness: SteeredQu
     expect(page.locator("table.landed tbody tr")).to_contain_text("c0ffee0000")
     harness.db.landings.stop_queue("base is red", actor="worker-1")
     stopped = page.locator(".warning")
-    expect(stopped).to_contain_text("Nothing lands.")
+    expect(stopped).to_contain_text("Nothing lands on swarm/integration, and no new tasks start")
     expect(stopped).to_contain_text("base is red")
     stopped.get_by_role("button", name="Resume").click()
     assert harness.carry_out().verb is Verb.RESUME
@@ -231,6 +231,7 @@ def test_landing_shows_why_nothing_lands_and_resume_continues(harness: SteeredQu
 def test_health_says_what_is_wrong_first_and_looks_again_by_itself(
     harness: SteeredQueue, page: Page, seen: Watched
 ) -> None:
+    harness.db.swarm.end_service("reaper", ProcessId.mine())
     go(page, "health")
     expect(page.locator(".verdict")).to_contain_text("issues")
     expect(page.locator(".health")).to_contain_text("requests are not carried out")

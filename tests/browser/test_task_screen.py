@@ -138,8 +138,40 @@ def test_why_it_waits_is_reported_and_what_helps(
     harness.add("1")
     harness.db.swarm.set_flag("paused", actor="ann", reason="lunch")
     page.goto(f"{running.url}/tasks/1")
-    expect(page.locator(".reasons")).to_contain_text(re.compile("the queue is paused .* lunch"))
-    expect(page.locator(".reasons code").first).to_have_text("amplifier-swarm resume")
+    reasons = page.locator(".reasons")
+    expect(reasons).to_contain_text(re.compile(r"The queue is paused: .* \(requested by ann, [\d:]+\): lunch"))
+    expect(reasons).not_to_contain_text("amplifier-swarm")
+    expect(reasons.get_by_role("link", name="Set the number of workers")).to_have_attribute("href", "/workers")
+    reasons.get_by_role("button", name="Resume").click()
+    assert harness.carry_out().verb is Verb.RESUME
+    expect(reasons).not_to_contain_text("paused")
+
+
+def test_a_task_that_waits_for_the_files_of_another_links_to_it(
+    harness: SteeredQueue, page: Page, running: RunningDashboard, seen: Watched
+) -> None:
+    harness.add(TaskSpec(id="1", name="one", files=("a.py",)), TaskSpec(id="2", name="two", files=("a.py",)))
+    harness.start()
+    page.goto(f"{running.url}/tasks/2")
+    reasons = page.locator(".reasons")
+    expect(reasons).to_contain_text("Its files overlap those of 1")
+    expect(reasons).not_to_contain_text("amplifier-swarm")
+    reasons.get_by_role("link", name="Show it").click()
+    expect(page.locator("h1")).to_have_text("one")
+
+
+def test_a_failed_task_shows_the_error_and_not_the_command_of_its_check(
+    harness: SteeredQueue, page: Page, running: RunningDashboard, seen: Watched
+) -> None:
+    harness.add(TaskSpec(id="1", name="one", max_retries=0))
+    error = "ModuleNotFoundError: No module named 'almanac'"
+    check = {"command": "make test", "passed": False, "exit_code": 2, "output": f"Traceback\n{error}"}
+    harness.run(failed(FailureClass.QUALITY, "check failed: make test (exit 2)", check_results=[check]))
+    page.goto(f"{running.url}/tasks/1?tab=attempts")
+    expect(page.locator(".task-head .state")).to_have_text(f"failed {error}")
+    happened = page.locator("table.attempts [data-heading='What happened']")
+    expect(happened.locator("strong")).to_have_text(error)
+    expect(happened).to_contain_text("check failed: make test (exit 2)")
 
 
 def test_a_blocked_task_names_what_it_waits_for_once_and_without_commands(

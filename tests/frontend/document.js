@@ -34,5 +34,6 @@ Object.assign(globalThis, {
     createElement: (tag) => new FakeNode(tag),
     createElementNS: (_namespace, tag) => new FakeNode(tag),
     createTextNode: (text) => new FakeNode("#text", text),
+    getElementById: (id) => Object.assign(new FakeNode("div"), { id, addEventListener() {} }),
   },
 });

@@ -11,25 +11,31 @@ from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.errors import SwarmError
 from swarm_shared.domain.models import TASK_VERBS, Outcome, Verb
 from swarm_shared.merge_back.landing import carry_out_landing
+from swarm_shared.processes.identity import ProcessId
 from swarm_shared.store.queue.claims import Claim
 from swarm_shared.store.queue.policy import AttemptResult
-from swarm_shared.store.queue.swarm import DRAINED, EMERGENCY_STOP, PAUSED
+from swarm_shared.store.queue.swarm import DRAINED, EMERGENCY_STOP, PAUSED, SEEN_MONO
 from swarm_shared.store.requests.bulk import Bulk
 from swarm_shared.store.requests.control import ControlRow
 from swarm_shared.store.requests.steering import Applied
 from swarm_shared.text_import import carry_out_import
 
+AN_HOUR_MS = 3_600_000
 FLAGS = {Verb.PAUSE: PAUSED, Verb.DRAIN: DRAINED, Verb.EMERGENCY_STOP: EMERGENCY_STOP}
 
 
 class SteeredQueue(QueueHarness):
-    """Real clocks, because the dashboard is another process."""
+    """Real clocks, because the dashboard is another process. It registers as the reaper, which it stands in for."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.db.close()
         self.db = TaskDatabase(self.path)
         self.claims: dict[str, Claim] = {}
+        answers = {"supervised": True, "supervisord_answers": True}
+        # A sign of life from later on, so that no test takes too long for it.
+        alive = {SEEN_MONO: self.db.clock.mono_ms() + AN_HOUR_MS}
+        self.db.swarm.register_service("reaper", ProcessId.mine(), answers | alive)
 
     def take(self, worker_id: str = "worker-1") -> Claim:
         claim = super().take(worker_id)

@@ -13,6 +13,7 @@ from swarm_dashboard.routes.overview import MAX_PAGE, MAX_SEQ, PAGE
 from swarm_dashboard.routes.problems import MAX_GROUPS
 from swarm_dashboard.web import params, shapes
 from swarm_dashboard.web.context import Context
+from swarm_shared.diagnosis import obstacles
 from swarm_shared.diagnosis.why import why_held
 from swarm_shared.domain.models import Status
 from swarm_shared.store.views.task_filter import Filter
@@ -39,6 +40,7 @@ def routes(context: Context) -> Blueprint:
                 "imported": failures.imported(),
                 "reasons": [{"reason": reason, "tasks": n} for reason, n in failures.held_reasons()],
                 "cancelled": failures.cancelled_in_the_way(),
+                "counts": shapes.needs(context.reader(), obstacles(context.reader().database)),
             }
         )
 

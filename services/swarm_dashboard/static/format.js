@@ -43,6 +43,11 @@ export function moment(iso) {
   return when.toDateString() === new Date(now()).toDateString() ? clock : `${DAY.format(when)}, ${clock}`;
 }
 
+const TIME = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g;
+/** A text of the diagnosis with local times and without backticks. */
+export const readable = (text) => text.replace(TIME, (iso) => moment(iso)).replaceAll("`", "");
+export const capitalized = (text) => text.slice(0, 1).toUpperCase() + text.slice(1);
+
 const MINUTES = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 /** The time in this many seconds, to the minute; with the day unless it is today. */
 export function momentIn(seconds) {

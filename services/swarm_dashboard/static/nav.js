@@ -3,6 +3,7 @@
 
 import { byId } from "./dom.js";
 import { count as counted } from "./format.js";
+import { needsWords } from "./needs.js";
 
 const bar = byId("nav");
 const more = byId("more");
@@ -49,6 +50,7 @@ export function count(status) {
       link.append(node);
     }
     if (node.textContent !== text) node.textContent = text;
+    link.title = [`g ${link.dataset.key}`, needsWords(status.needs)].filter(Boolean).join(" – ");
   }
 }
 

@@ -4,6 +4,7 @@
 import { count, percent } from "./format.js";
 
 const MOST_COUNTED = 100;
+const STOPS = new Set(["paused", "drained", "emergency_stop"]); // when nothing else needs you
 const link = /** @type {HTMLLinkElement} */ (globalThis.document?.querySelector('link[rel="icon"]'));
 
 /**
@@ -12,9 +13,10 @@ const link = /** @type {HTMLLinkElement} */ (globalThis.document?.querySelector(
  */
 export function stateOf(status) {
   if (!status) return { state: "", needs: 0, words: "Now" };
-  const needs = status.needs.groups + status.holds.filter((hold) => !hold.until).length;
-  if (needs) return { state: "needs", needs, words: "needs you" };
-  if (status.paused) return { state: "paused", needs, words: "Paused" };
+  const needs = status.needs.groups;
+  const stops = status.obstacles.filter((one) => STOPS.has(one.code)).length;
+  if (needs > stops) return { state: "needs", needs, words: "needs you" };
+  if (stops) return { state: "paused", needs, words: "Paused" };
   const running = status.running.length;
   if (running) return { state: "running", needs, words: `${count(running)} running, ${percent(status.progress)}` };
   const { total, completed } = status.tasks;

@@ -37,6 +37,7 @@ declare namespace Api {
     pulse: Pulse;
     workers: Worker[];
     running: Running[];
+    obstacles: Finding[];
     needs: NeedCounts;
     needs_you: Listed[];
     just_failed: Listed[];
@@ -196,9 +197,13 @@ declare namespace Api {
 
   interface NeedCounts {
     failed: number;
+    failing: number;
     held: number;
+    holding: number;
     cancelled: number;
     total: number;
+    causes: number;
+    notices: number;
     groups: number;
   }
 
@@ -436,6 +441,10 @@ declare namespace Api {
     kind: string;
     text: string;
     advice: string | null;
+    hint: string | null;
+    command: string | null;
+    action: string | null;
+    task: string | null;
   }
 
   interface NextPrompt {
@@ -639,6 +648,7 @@ declare namespace Api {
     imported: Imported;
     reasons: HeldFor[];
     cancelled: Imported;
+    counts: NeedCounts;
   }
 
   interface Health {
@@ -656,6 +666,9 @@ declare namespace Api {
     advice: string | null;
     command: string | null;
     target: string | null;
+    action: string | null;
+    is_obstacle: boolean;
+    passes: boolean;
   }
 
   interface Settings {

@@ -1,35 +1,70 @@
 // @ts-check
-// Problems of the whole swarm that need you: each with its meaning, advice and a button.
+// Notices about the whole swarm: the obstacles of its diagnosis, as Health and `status` show them, each with a button.
 
 import { h } from "./dom.js";
-import { plural } from "./format.js";
-import { at, command, elapsed } from "./pieces.js";
+import { capitalized, plural, readable } from "./format.js";
+import { command } from "./pieces.js";
 import * as verbs from "./verbs.js";
 
-const FLAGS = {
-  paused: ["Paused", "No new tasks start; running tasks continue."],
-  drained: ["Shutting down", "Running tasks will finish; no new ones start."],
-  emergency_stop: ["Emergency stop", "All sessions were stopped; no tasks start."],
-  disk_low: ["The disk is nearly full", "No new tasks start. Free some space; the swarm then continues automatically."],
-  runner_down: ["The runner cannot start anything", "No new tasks start until it works again; the reaper tests it."],
+// The part of a text before its details.
+const CLAUSE = /^.*?(?=\s\(|[;,]\s|:\s|$)/;
+
+const resume = () => h("button", { type: "button", class: "small primary", onclick: verbs.resume }, "Resume");
+const link = (href, words) => h("a", { class: "button small", href }, words);
+
+const ACTIONS = {
+  resume,
+  scale: () => link("/workers", "Set the number of workers"),
+  landing: () => location.pathname !== "/landing" && link("/landing", "Landing"),
 };
 
-const WHO = {
-  dashboard: "requested from the dashboard",
-  cli: "requested on the command line",
-  budget: "by the budget",
-  reaper: "by the reaper",
-  "the swarm": "by the swarm",
-};
+/** A button or link in place of a command. One resume is for everything that is stopped or on hold. */
+export const offered = (action) => action && ACTIONS[action]();
 
-const STOPPED = new Set(["drained", "emergency_stop"]);
+/** The advice for a page: no command where there is a button, and no words that are those of the link. */
+export function whatToDo({ hint, command: line, action }) {
+  if (action && action !== "resume") return null;
+  const words = hint && capitalized(readable(hint));
+  if (action || !line) return words && `${words}. `;
+  return [words && `${words}: `, command(line)];
+}
 
-// Other kinds end without the user.
-const ADVICE = {
-  credentials: ["Sign in to the agent CLI again, in a terminal. Then try it: ", "amplifier-swarm doctor"],
-  quota: ["Its quota is used up. Raise it or wait for the next period, then try again.", null],
-  startup: ["It cannot start. To see why: ", "amplifier-swarm doctor"],
-};
+/**
+ * Nodes; empty when the swarm as a whole needs nothing.
+ * @param {Api.Status} status
+ * @param {(one: Api.Finding) => boolean} wanted
+ */
+export function warnings({ obstacles, running }, wanted = () => true) {
+  const shown = obstacles.filter(wanted);
+  return shown.map((one, place) => {
+    const isOffered = shown.findIndex((other) => other.action === one.action) < place;
+    return notice(one, {
+      offer: !isOffered,
+      stop: one.code === "paused" && running.length > 0 && stopRunning(running.length),
+    });
+  });
+}
+
+/** One that the Inbox lists: it does not pass by itself. */
+export const lasts = (one) => !one.passes;
+
+function notice(one, { offer, stop }) {
+  const text = capitalized(readable(one.text)).replace(/\.$/, "");
+  const clause = CLAUSE.exec(text)?.[0] ?? text;
+  return h(
+    "div",
+    { class: "warning", "data-kind": one.code, "data-level": one.level, key: `${one.code} ${one.target ?? ""}` },
+    h(
+      "div",
+      null,
+      h("strong", null, clause),
+      text.slice(clause.length),
+      ". ",
+      (offer || !one.passes) && whatToDo({ hint: one.advice, command: one.command, action: one.action }),
+    ),
+    h("div", { class: "offers" }, stop, offer && offered(one.action)),
+  );
+}
 
 const stopRunning = (running) =>
   h(
@@ -37,90 +72,3 @@ const stopRunning = (running) =>
     { type: "button", class: "small danger", onclick: () => verbs.emergencyStop(running) },
     `Stop ${plural(running, "running task")}…`,
   );
-const resume = (words) => h("button", { type: "button", class: "small primary", onclick: verbs.resume }, words);
-const warning = (key, kind, ...content) =>
-  h("div", { class: "warning", "data-kind": kind, key }, h("div", null, ...content.slice(0, -1)), content.at(-1));
-
-/** Nodes, the most urgent first; empty when the swarm as a whole needs nothing from you. */
-export function warnings(status) {
-  return [
-    ...status.flags.map((one) => flag(one, status)),
-    ...status.holds.map(hold),
-    ...late(status),
-    ...unstaffed(status),
-  ];
-}
-
-function flag({ name, actor, set_at: since, reason }, { running }) {
-  const [words, meaning] = FLAGS[name] ?? [name, ""];
-  const stops = name === "paused" && running.length > 0;
-  return warning(
-    `flag-${name}`,
-    name,
-    h("strong", null, words),
-    ` (${WHO[actor] ?? `requested by ${actor}`}, `,
-    elapsed(since),
-    " ago). ",
-    meaning,
-    reason && ` ${reason[0].toUpperCase()}${reason.slice(1)}. `,
-    name !== "disk_low" && [stops && stopRunning(running.length), stops && " ", resume("Resume")],
-  );
-}
-
-function hold({ route, kind, reason, until }) {
-  const [advice, line] = ADVICE[kind] ?? ["It needs you. ", null];
-  return warning(
-    `hold-${route}`,
-    "hold",
-    h("strong", null, `${route} is on hold`),
-    `: ${reason}. `,
-    until ? ["Next try at ", at(until), ". "] : [advice, line && command(line), " "],
-    resume("Try again now"),
-  );
-}
-
-function late({ pulse: { to_land: waiting } }) {
-  if (!waiting.late) return [];
-  return [
-    warning(
-      "late",
-      "late",
-      h(
-        "strong",
-        null,
-        `${plural(waiting.tasks, "task")} passed but ${waiting.tasks === 1 ? "has" : "have"} not landed`,
-      ),
-      ", the first for ",
-      elapsed(waiting.since),
-      ". ",
-      h("a", { class: "button small", href: "/landing" }, "Look"),
-    ),
-  ];
-}
-
-function unstaffed({ tasks, staff, services, flags }) {
-  const open = tasks.not_started.count + tasks.in_progress.count;
-  if (!open || staff.takers || flags.some((flag) => STOPPED.has(flag.name))) return [];
-  const leaving = [
-    ...staff.draining.map((id) => `${id} is draining`),
-    ...staff.retiring.map((id) => `${id} is leaving`),
-  ];
-  const words = leaving.length
-    ? ["No worker takes tasks", `: ${leaving.join(", ")}. `]
-    : ["No worker is running", ". "];
-  const reaper = services.reaper && !services.reaper.stopped_at;
-  return [
-    warning(
-      "no-workers",
-      "no-workers",
-      h("strong", null, words[0]),
-      words[1],
-      `${plural(open, "task")} ${open === 1 ? "is" : "are"} open. `,
-      staff.draining.length
-        ? resume("Resume")
-        : reaper
-          ? h("a", { class: "button small primary", href: "/workers" }, "Set the number of workers")
-          : ["Start the swarm with ", command("amplifier-swarm start")],
-    ),
-  ];
-}

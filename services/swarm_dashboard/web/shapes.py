@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from msgspec.structs import asdict
 
 from swarm_dashboard.drawing import pulse_series as pulse
 from swarm_dashboard.web.actions import chain_is_broken, verbs_for
 from swarm_dashboard.web.database_reader import Reading
+from swarm_shared.diagnosis import Finding, obstacles
 from swarm_shared.domain.clock import iso
 from swarm_shared.domain.models import Group
 from swarm_shared.store.queue.settlement import LANDING
@@ -39,6 +42,7 @@ def status(reading: Reading) -> dict[str, Any]:
     recent = browse.recent(SHORT_LIST)
     summary = database.tasks.summary()
     prospect = database.prospects.now()
+    notices = obstacles(database)
     return {
         **summary,
         "eta_s": prospect.eta_s if prospect.open_tasks else None,
@@ -71,7 +75,8 @@ def status(reading: Reading) -> dict[str, Any]:
         "pulse": pulse.shown(reading, now),
         "workers": staff,
         "running": [row | {"verbs": verbs_for(row)} for row in browse.running(reading.log)],
-        "needs": _needs(reading, summary),
+        "obstacles": [asdict(finding) for finding in notices],
+        "needs": needs(reading, notices),
         "needs_you": _listed((recent["held"] + recent["failed"])[:SHORT_LIST]),
         "just_failed": _listed(recent["failed"]),
         "just_finished": _listed(recent["completed"]),
@@ -84,18 +89,22 @@ def status(reading: Reading) -> dict[str, Any]:
     }
 
 
-def _needs(reading: Reading, summary: dict[str, Any]) -> dict[str, int]:
-    """How many tasks wait for a decision of the user, and in how many `groups` the Inbox shows them (its badge)."""
-    tasks, failures = summary["tasks"], reading.database.failures
+def needs(reading: Reading, notices: Sequence[Finding]) -> dict[str, int]:
+    """What will not continue by itself, as the Inbox lists it and its badge counts it.
+
+    `total` tasks (`failed`, `held` and `cancelled` ones that others need) have stopped for so many `causes`. With the
+    `notices` about the whole swarm that do not pass by themselves, those are the `groups` of the Inbox.
+    """
+    tasks, failures = reading.database.tasks.summary()["tasks"], reading.database.failures
     failed, held = tasks[Group.FAILED]["count"], tasks[Group.HELD]["count"]
     cancelled = tasks[Group.CANCELLED]["count"] and failures.cancelled_in_the_way()["tasks"]
-    groups = int(bool(cancelled))
-    if failed:
-        groups += failures.failing() + bool(failures.imported()["tasks"])
-    if held:
-        groups += len(failures.held_reasons())
-    counts = {"failed": failed, "held": held, "cancelled": cancelled}
-    return {**counts, "total": failed + held + cancelled, "groups": groups}
+    failing = failures.failing() + bool(failures.imported()["tasks"]) if failed else 0
+    holding = len(failures.held_reasons()) if held else 0
+    causes = failing + holding + bool(cancelled)
+    lasting = sum(not finding.passes for finding in notices)
+    counts = {"failed": failed, "failing": failing, "held": held, "holding": holding, "cancelled": cancelled}
+    total = failed + held + cancelled
+    return {**counts, "total": total, "causes": causes, "notices": lasting, "groups": causes + lasting}
 
 
 def workers(reading: Reading) -> list[dict[str, Any]]:

@@ -1,4 +1,7 @@
-"""The diagnosis of a swarm: every check of its database once, for `doctor`, the Health screen and metrics."""
+"""The diagnosis of a swarm: every check of its database once.
+
+`doctor`, the Health screen and metrics show all of it; `status` and the notices of the dashboard show its obstacles.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from swarm_shared.diagnosis.notifications import notification_findings
 from swarm_shared.diagnosis.programs import program_findings
 from swarm_shared.diagnosis.queue import queue_findings
 
-__all__ = ["Finding", "Level", "diagnose"]
+__all__ = ["Finding", "Level", "diagnose", "obstacles"]
 
 
 def diagnose(database: TaskDatabase, *, at_rest: bool = False, min_free_bytes: int = 0) -> list[Finding]:
@@ -25,3 +28,9 @@ def diagnose(database: TaskDatabase, *, at_rest: bool = False, min_free_bytes: i
         *notification_findings(database),
         *file_findings(database, min_free_bytes=min_free_bytes),
     ]
+
+
+def obstacles(database: TaskDatabase) -> list[Finding]:
+    """What keeps tasks of the whole swarm from starting or landing; stops first."""
+    found = [finding for finding in diagnose(database) if finding.is_obstacle]
+    return sorted(found, key=lambda finding: finding.part != "queue")

@@ -8,7 +8,6 @@ from typing import Any
 from swarm_shared.database import TaskDatabase
 from swarm_shared.diagnosis.finding import Finding, Level
 from swarm_shared.diagnosis.standstill import write_lock_held
-from swarm_shared.store.queue.swarm import DISK_LOW
 
 MIB = 1024 * 1024
 WAL_WARN_BYTES = 256 * MIB
@@ -25,7 +24,7 @@ def file_findings(database: TaskDatabase, *, min_free_bytes: int) -> Iterator[Fi
     text = f"{database.path.name}, {_size(sizes.database_bytes)}"
     yield Finding(code="size", part="file", name="database", level=Level.OK, text=text)
     yield _log(sizes.wal_bytes)
-    yield disk_finding(sizes.free_bytes, is_low=DISK_LOW in database.swarm.flags(), min_free_bytes=min_free_bytes)
+    yield disk_finding(sizes.free_bytes, min_free_bytes=min_free_bytes)
     yield from _worktrees(database)
     yield from _stuck_writer(database)
 
@@ -61,11 +60,11 @@ def _log(wal_bytes: int) -> Finding:
     return Finding(code="log_large", part=part, name=name, level=Level.WARN, text=text, advice=advice)
 
 
-def disk_finding(free_bytes: int, *, is_low: bool = False, min_free_bytes: int) -> Finding:
-    """Whether there is enough space; `is_low`: the reaper has stopped claims for want of it."""
+def disk_finding(free_bytes: int, *, min_free_bytes: int) -> Finding:
+    """Whether there is enough space."""
     part, name, text = "file", "disk", f"{_size(free_bytes)} free on the disk of the database"
-    if is_low or free_bytes < min_free_bytes:
-        text += f", {_size(min_free_bytes)} are required" if min_free_bytes else ""
+    if free_bytes < min_free_bytes:
+        text += f", {_size(min_free_bytes)} are required"
         advice = "free some space, or change SWARM_MIN_FREE_MB: no task starts; the swarm then continues automatically"
         return Finding(code="disk_low", part=part, name=name, level=Level.BAD, text=text, advice=advice)
     if free_bytes < DISK_WARN_BYTES:

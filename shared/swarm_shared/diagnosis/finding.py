@@ -13,6 +13,14 @@ DOCTOR = "amplifier-swarm doctor"
 SCALE = "amplifier-swarm scale 3"
 
 
+class Action(StrEnum):
+    """What helps, for a page that can offer it in place of the command."""
+
+    RESUME = "resume"  # the request of this name
+    SCALE = "scale"  # choose the number of workers
+    LANDING = "landing"  # look at the landing queue
+
+
 class Level(StrEnum):
     """How serious a finding is, in rising order."""
 
@@ -29,6 +37,9 @@ class Finding(Struct, frozen=True, kw_only=True):
     name    The thing that was checked, for display.
     advice  What to do, as text; `command` is what to type, where that is the advice.
     target  The worker, agent CLI or process that it is about.
+    action  The same as `command`, for a page with buttons.
+
+    An obstacle keeps tasks of the whole swarm from starting or landing; `passes` says that it ends without the user.
     """
 
     code: str
@@ -39,6 +50,9 @@ class Finding(Struct, frozen=True, kw_only=True):
     advice: str | None = None
     command: str | None = None
     target: str | None = None
+    action: Action | None = None
+    is_obstacle: bool = False
+    passes: bool = False
 
     @classmethod
     def of(cls, error: SwarmError, *, code: str, part: str, name: str) -> Finding:

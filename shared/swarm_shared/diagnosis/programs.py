@@ -8,10 +8,10 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from swarm_shared.database import TaskDatabase
-from swarm_shared.diagnosis.finding import DOCTOR, RESUME, SCALE, Finding, Level
+from swarm_shared.diagnosis.finding import DOCTOR, RESUME, SCALE, Action, Finding, Level
 from swarm_shared.diagnosis.standstill import Standstills
 from swarm_shared.domain.models import Group
-from swarm_shared.store.queue.swarm import Service
+from swarm_shared.store.queue.swarm import DRAINED, EMERGENCY_STOP, Service
 from swarm_shared.store.queue.workers import ABROAD_ADVICE, OVER, Staff, unknown_abroad
 
 SILENT_S = 90  # three heartbeats of the usual length
@@ -37,13 +37,17 @@ def last_pass_age_s(reaper: Service, now: int) -> float:
 def _reaper(database: TaskDatabase, reaper: Service | None, *, at_rest: bool) -> Finding:
     part, name = "swarm", "reaper"
     if reaper is None:
-        text = "not running: requests are not carried out, lost tasks are not requeued, and the disk is not watched"
+        text = "the reaper is not running: requests are not carried out, lost tasks are not requeued"
         last = database.swarm.services().get("reaper")
         if last is not None and last.stopped_at is None and last.process.is_foreign:
-            text = f"not running here; whether process {last.process.pid} still runs on another machine is not known"
+            elsewhere = f"whether process {last.process.pid} still runs on another machine is not known"
+            text = f"the reaper is not running here; {elsewhere}"
         level = Level.WARN if at_rest else Level.BAD
         command = database.swarm.start_command()
-        return Finding(code="reaper_down", part=part, name=name, level=level, text=text, command=command)
+        works = bool(database.workers.staff(dead=database.workers.absent()).takers)  # otherwise workers are missing too
+        return Finding(
+            code="reaper_down", part=part, name=name, level=level, text=text, command=command, is_obstacle=works
+        )  # fmt: skip
     silent = Standstills(database.connection, database.clock).silent_reaper()
     if silent is not None:
         return silent
@@ -110,19 +114,21 @@ def _takers(database: TaskDatabase, reaper: Service | None, *, alive: int, busy:
         text = f"{alive} running, {busy} busy"
         return Finding(code="workers_run", part="swarm", name="workers", level=Level.OK, text=text)
     found = no_takers(staff, is_up=reaper is not None, start_command=database.swarm.start_command())
-    return replace(found, text=f"{found.text}, and {waiting:,} {'task is' if waiting == 1 else 'tasks are'} open")
+    is_stopped = not database.swarm.flags().keys().isdisjoint((DRAINED, EMERGENCY_STOP))
+    text = f"{found.text}, and {waiting:,} {'task is' if waiting == 1 else 'tasks are'} open"
+    return replace(found, text=text, is_obstacle=not is_stopped)
 
 
 def no_takers(staff: Staff, *, is_up: bool, start_command: str) -> Finding:
     """That no worker takes tasks; `is_up`: a reaper runs that can start some."""
-    advice, command = None, start_command
+    advice, command, action = None, start_command, None
     if staff.draining:
-        advice, command = "resume to undo the drain", RESUME
+        advice, command, action = "resume to undo the drain", RESUME, Action.RESUME
     elif is_up:
-        advice, command = "set the number of workers", SCALE
+        advice, command, action = "set the number of workers", SCALE, Action.SCALE
     return Finding(
         code="no_workers", part="swarm", name="workers", level=Level.WARN, text=staff.why_none_takes(), advice=advice,
-        command=command,
+        command=command, action=action, is_obstacle=True,
     )  # fmt: skip
 
 

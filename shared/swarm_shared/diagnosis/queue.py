@@ -4,35 +4,75 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from msgspec.structs import replace
+
 from swarm_shared.database import TaskDatabase
-from swarm_shared.diagnosis.finding import RESUME, Finding, Level
+from swarm_shared.diagnosis.finding import RESUME, Action, Finding, Level
 from swarm_shared.domain.clock import iso
+from swarm_shared.domain.trouble import TroubleKind
 from swarm_shared.store.queue.landing_queue import LandingQueue
 from swarm_shared.store.queue.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED, RUNNER_DOWN, Flag, ProviderHold
-from swarm_shared.store.views.pulse import Pulse
+from swarm_shared.store.views.pulse import Pulse, ToLand
 
+FIXED = "once the cause is fixed"
 FAILING_WARN = 0.5
 FAILING_WARN_ENDS = 5  # fewer say nothing
-# What it means, and what to do: as text, and what to type.
-_FLAGS: dict[str, tuple[str, str | None, str | None]] = {
-    PAUSED: ("the queue is paused", None, RESUME),
-    DRAINED: ("the swarm is drained: workers take no new tasks", None, RESUME),
-    EMERGENCY_STOP: ("the swarm was stopped by an emergency stop", None, RESUME),
+# What it means, what to do as text, what to type, and what a page can offer.
+_FLAGS: dict[str, tuple[str, str | None, str | None, Action | None]] = {
+    PAUSED: ("the queue is paused: no new tasks start, running ones continue", None, RESUME, Action.RESUME),
+    DRAINED: ("the swarm is shutting down: running tasks finish, no new ones start", None, RESUME, Action.RESUME),
+    EMERGENCY_STOP: (
+        "the swarm was stopped by an emergency stop: all sessions were ended, and no tasks start",
+        None,
+        RESUME,
+        Action.RESUME,
+    ),
     DISK_LOW: (
-        "the disk is nearly full, so no new tasks start",
+        "the disk is nearly full: no new tasks start",
         "free some space; the swarm then continues automatically",
         None,
+        None,
     ),
-    RUNNER_DOWN: ("the runner cannot start anything, so no new tasks start", None, "amplifier-swarm runners check"),
-}  # fmt: skip
+    RUNNER_DOWN: (
+        "the runner cannot start anything: no new tasks start until it works again, which the reaper tests",
+        None,
+        "amplifier-swarm runners check",
+        Action.RESUME,
+    ),
+}
+_BY = {
+    "dashboard": "requested from the dashboard",
+    "cli": "requested on the command line",
+    "budget": "by the budget",
+    "reaper": "by the reaper",
+    "the swarm": "by the swarm",
+}
+_KINDS = {
+    TroubleKind.THROTTLED: "rate limit",
+    TroubleKind.OVERLOADED: "overloaded",
+    TroubleKind.WINDOW: "plan limit",
+    TroubleKind.QUOTA: "quota",
+    TroubleKind.CREDENTIALS: "sign-in rejected",
+    TroubleKind.STARTUP: "cannot start",
+}
+_HOLDS = {
+    TroubleKind.CREDENTIALS: "sign in to the agent CLI again, then resume",
+    TroubleKind.QUOTA: "raise its quota or wait for the next period, then resume",
+    TroubleKind.STARTUP: "fix what keeps it from starting, then resume",
+}
 
 
 def queue_findings(database: TaskDatabase) -> Iterator[Finding]:
     pulse = Pulse(database.connection, database.clock)
+    branch = LandingQueue(database.connection, database.clock).branch()
+    stopped = branch["branch"] if branch is not None and branch["state"] == "stopped" else None
+    yield from _stops(database, pulse, landing_stopped=stopped is not None)
     yield from _holds(database)
-    yield from _stops(database, pulse)
     yield _failing(pulse)
-    yield from _landing(database, pulse)
+    if stopped is None:
+        yield from _landing(database, pulse, branch=None if branch is None else branch["branch"])
+    else:
+        yield _landing_stopped(database, pulse, branch=stopped)
 
 
 def _holds(database: TaskDatabase) -> Iterator[Finding]:
@@ -44,27 +84,33 @@ def _holds(database: TaskDatabase) -> Iterator[Finding]:
 
 def hold_finding(hold: ProviderHold) -> Finding:
     """A route on which no session may start."""
-    endless = hold.until_at is None
+    endless, kind = hold.until_at is None, TroubleKind(hold.kind)
     until = "until you resume" if endless else f"until {iso(hold.until_at)}"
     return Finding(
         code="provider_hold", part="queue", name="agent CLI", level=Level.BAD if endless else Level.WARN,
-        text=f"{hold.route} is on hold {until} ({hold.kind}): {hold.reason}",
-        advice="once the cause is fixed" if endless else "to try it immediately", command=RESUME, target=hold.route,
+        text=f"{hold.route} is on hold {until} ({_KINDS[kind]}): {hold.reason}",
+        advice=_HOLDS.get(kind, FIXED) if endless else "resume to try it immediately", command=RESUME,
+        target=hold.route, action=Action.RESUME, is_obstacle=True, passes=not endless,
     )  # fmt: skip
 
 
 def flag_finding(flag: Flag) -> Finding:
     """A stored state that stops claims."""
-    meaning, advice, command = _FLAGS[flag.name]
-    text = f"{meaning} (by {flag.actor} since {iso(flag.set_at)})" + (f": {flag.reason}" if flag.reason else "")
+    meaning, advice, command, action = _FLAGS[flag.name]
+    by = _BY.get(flag.actor, f"requested by {flag.actor}")
+    text = f"{meaning} ({by}, {iso(flag.set_at)})" + (f": {flag.reason}" if flag.reason else "")
     return Finding(
-        code=flag.name, part="queue", name="claims", level=Level.WARN, text=text, advice=advice, command=command
+        code=flag.name, part="queue", name="claims", level=Level.WARN, text=text, advice=advice, command=command,
+        action=action, is_obstacle=True,
     )  # fmt: skip
 
 
-def _stops(database: TaskDatabase, pulse: Pulse) -> Iterator[Finding]:
-    flags = [flag for flag in database.swarm.flags().values() if flag.name != DISK_LOW]
-    yield from map(flag_finding, flags)
+def _stops(database: TaskDatabase, pulse: Pulse, *, landing_stopped: bool) -> Iterator[Finding]:
+    flags = database.swarm.flags()
+    for flag in flags.values():
+        found = flag_finding(flag)
+        # What stops landing pauses the queue, and is the finding to show.
+        yield replace(found, is_obstacle=False) if landing_stopped and flag.name == PAUSED else found
     if not flags:
         since = pulse.oldest_ready()
         age_ms = None if since is None else database.clock.wall_ms() - since
@@ -84,26 +130,32 @@ def _failing(pulse: Pulse) -> Finding:
     return Finding(code=code, part="queue", name="failing", level=level, text=text, advice=advice)
 
 
-def _landing(database: TaskDatabase, pulse: Pulse) -> Iterator[Finding]:
-    branch = LandingQueue(database.connection, database.clock).branch()
-    if branch is None:
-        return
-    part, name, now = "queue", "landing", database.clock.wall_ms()
-    to_land = pulse.to_land()
-    text = f"{to_land.tasks:,} wait to land on {branch['branch']}"
-    if branch["state"] == "stopped":
-        text = f"nothing lands on {branch['branch']}, {to_land.tasks:,} wait"
-        advice = "fix the branch, then resume"
+def _landing(database: TaskDatabase, pulse: Pulse, *, branch: str | None) -> Iterator[Finding]:
+    """Work that waits to land on a branch; None: nothing has landed yet, or tasks have no worktrees."""
+    to_land, now = pulse.to_land(), database.clock.wall_ms()
+    if to_land.since is not None and to_land.is_late(now):
         yield Finding(
-            code="landing_stopped", part=part, name=name, level=Level.BAD, text=text, advice=advice, command=RESUME
+            code="landing_late", part="queue", name="landing", level=Level.WARN,
+            text=f"{_wait(to_land)}, the first for {_age(now - to_land.since)}", advice="see the landing queue",
+            action=Action.LANDING, is_obstacle=True,
         )  # fmt: skip
-    elif to_land.since is not None and to_land.is_late(now):
-        text += f", the first for {_age(now - to_land.since)}"
-        yield Finding(
-            code="landing_late", part=part, name=name, level=Level.WARN, text=text, advice="see the landing queue"
-        )  # fmt: skip
-    else:
-        yield Finding(code="landing", part=part, name=name, level=Level.OK, text=text)
+    elif branch is not None:
+        text = f"{_wait(to_land)} on {branch}"
+        yield Finding(code="landing", part="queue", name="landing", level=Level.OK, text=text)
+
+
+def _landing_stopped(database: TaskDatabase, pulse: Pulse, *, branch: str) -> Finding:
+    paused = database.swarm.flags().get(PAUSED)
+    reason = f": {paused.reason}" if paused is not None and paused.reason else ""
+    return Finding(
+        code="landing_stopped", part="queue", name="landing", level=Level.BAD,
+        text=f"nothing lands on {branch}, and no new tasks start{reason} ({_wait(pulse.to_land())})",
+        advice="fix the branch, then resume", command=RESUME, action=Action.RESUME, is_obstacle=True,
+    )  # fmt: skip
+
+
+def _wait(to_land: ToLand) -> str:
+    return f"{to_land.tasks:,} {'task waits' if to_land.tasks == 1 else 'tasks wait'} to land"
 
 
 def _age(ms: int) -> str:

@@ -48,7 +48,7 @@ class Standstills(DataAccess):
             code="reaper_silent", part="swarm", name=REAPER, level=Level.WARN if silent_ms < LOST_MS else Level.BAD,
             text=f"the reaper (process {pid}) has been silent for {silent_ms // 1000} s: tasks of dead workers wait",
             advice="supervisord kills a silent reaper and starts another one; where none does",
-            command=f"kill -9 {pid}", target=str(pid),
+            command=f"kill -9 {pid}", target=str(pid), is_obstacle=True, passes=True,
         )  # fmt: skip
 
     def held_lock(self) -> Finding | None:
@@ -81,5 +81,5 @@ def write_lock_held(
         text=f"{f'{program} ({process})' if program else process} has held the write lock of the database for "
         f"{how_long}; nothing can be stored until it is released",
         advice="it is stopped; let it continue, or kill it" if stopped else "let that program finish",
-        command=f"kill -CONT {pid}" if stopped else None, target=process,
+        command=f"kill -CONT {pid}" if stopped else None, target=process, is_obstacle=True,
     )  # fmt: skip

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import asdict
 
-from swarm_shared.diagnosis.finding import Finding
+from swarm_shared.diagnosis.finding import Action, Finding
 from swarm_shared.diagnosis.programs import no_takers
 from swarm_shared.diagnosis.queue import flag_finding, hold_finding
 from swarm_shared.diagnosis.standstill import Standstills
@@ -48,16 +49,29 @@ _HELD: Mapping[str, tuple[str, Verb | None]] = {
 
 
 class Reason(Struct, frozen=True, kw_only=True):
-    """One thing a task waits for, and what you can do about it; `kind` is a stable code for programs."""
+    """One thing a task waits for, and what you can do about it.
+
+    kind    A stable code for programs.
+    advice  For a terminal. The others are for a page, which has buttons and links instead of most commands:
+    hint    What to do as text, `command` what only a terminal can do, `action` what the page can offer.
+    task    Another task, which this one waits for.
+    """
 
     kind: str
     text: str
     advice: str | None = None
+    hint: str | None = None
+    command: str | None = None
+    action: Action | None = None
+    task: str | None = None
 
     @classmethod
     def of(cls, finding: Finding) -> Reason:
         """A finding about the whole swarm, as `doctor` and Health show it."""
-        return cls(kind=finding.code, text=finding.text, advice=finding.what_to_do)
+        return cls(
+            kind=finding.code, text=finding.text, advice=finding.what_to_do, hint=finding.advice,
+            command=None if finding.action else finding.command, action=finding.action,
+        )  # fmt: skip
 
 
 class Explanation(Struct, frozen=True, kw_only=True):
@@ -76,7 +90,7 @@ class Explanation(Struct, frozen=True, kw_only=True):
         return {
             "id": self.id,
             "status": str(self.status),
-            "reasons": [{"kind": r.kind, "text": r.text, "advice": r.advice} for r in self.reasons],
+            "reasons": [asdict(reason) for reason in self.reasons],
             "same_problem": self.same_problem,
         }
 
@@ -141,7 +155,15 @@ class Why(DataAccess):
             text = f"its files overlap those of {name}, which runs or waits to land"
             if state["landing_failures"]:
                 text += "; built again now, its landing could be refused once more"
-            return [Reason(kind="files", text=text, advice=f"amplifier-swarm why {name}"), *reasons]
+            return [
+                Reason(
+                    kind="files",
+                    text=text,
+                    advice=f"amplifier-swarm why {name}",
+                    task=other[0]["id"] if other else None,
+                ),
+                *reasons,
+            ]
         ahead = self._ahead(state, default_cli)
         place = (
             "it is ready and next in the queue"
@@ -185,7 +207,7 @@ class Why(DataAccess):
                 f"it passed and waits for {wait.holder} to land first, which lost a race and changes {wait.path} too; "
                 f"until {iso(wait.until_at)} at most"
             )
-            return Reason(kind="turn", text=text, advice=f"amplifier-swarm why {wait.holder}")
+            return Reason(kind="turn", text=text, advice=f"amplifier-swarm why {wait.holder}", task=wait.holder)
         ahead = int(self._db.value(SQL["rank_to_land"], {"task": task["seq"]}))
         place = "next in turn" if not ahead else f"{ahead:,} come before it"
         return Reason(kind="approved", text=f"it passed and waits to land; {place}")
@@ -198,7 +220,8 @@ class Why(DataAccess):
         text = (
             f"it has waited {waited_ms // 60_000} minutes since it passed, which is longer than a landing should take"
         )
-        return [Reason(kind="landing_late", text=text, advice="amplifier-swarm status; amplifier-swarm doctor")]
+        advice = "amplifier-swarm status; amplifier-swarm doctor"
+        return [Reason(kind="landing_late", text=text, advice=advice, action=Action.LANDING)]
 
     def _printed(self, task: dict[str, Any]) -> list[Reason]:
         """What made the last attempt fail, at its checks or when it was to be landed, with the end of the output."""

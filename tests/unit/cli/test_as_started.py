@@ -57,7 +57,7 @@ def test_why_names_the_hold_of_the_agent_cli_that_the_workers_use(harness: CliHa
     assert "please log in" not in harness.run("why", "a").out
     start_with(harness, agent_cli="codex")
     ran = harness.run("why", "a")
-    assert "codex is on hold until you resume (credentials): please log in" in ran.out
+    assert "codex is on hold until you resume (sign-in rejected): please log in" in ran.out
 
 
 def test_doctor_checks_the_agent_cli_that_the_workers_use(harness: CliHarness, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -78,7 +78,8 @@ def test_status_shows_pauses_and_that_no_worker_runs(harness: CliHarness) -> Non
     harness.queue(TaskSpec(id="a", name="A"))
     harness.run("pause", "--reason", "lunch")
     ran = harness.run("status")
-    assert "lunch" in ran.out
+    assert "warning: the queue is paused: no new tasks start, running ones continue (requested on the command" in ran.out
+    assert "): lunch\n  → amplifier-swarm resume" in ran.out
     assert "no worker is running" in ran.err
     assert harness.run("status", "--json").json["paused"] is True
 
@@ -391,7 +392,7 @@ def test_status_warns_of_work_that_does_not_land(harness: CliHarness) -> None:
     with harness.open() as database, database.connection.transaction():
         database.connection.change("UPDATE tasks SET approved_at = approved_at - 900000")
     assert harness.run("status", "--json").json["to_land"]["late"] is True
-    assert "not landed for 15 m" in harness.run("status").out
+    assert "1 task waits to land, the first for 15 min" in harness.run("status").out
     assert "longer than a landing should take" in harness.run("why", "a").out
 
 

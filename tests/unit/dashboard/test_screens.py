@@ -48,6 +48,36 @@ def test_what_is_held_says_why_and_what_usually_helps(harness: DashboardHarness)
     assert (body["total"], body["cursor"]) == (4, None)
 
 
+def test_the_inbox_counts_what_it_lists_the_same_for_every_screen(harness: DashboardHarness) -> None:
+    def counts() -> dict[str, int]:
+        status, inbox = read(harness, "/api/status"), read(harness, "/api/needs")
+        assert status["needs"] == inbox["counts"]
+        lasting = [one for one in status["obstacles"] if not one["passes"]]
+        listed = len(inbox["groups"]) + bool(inbox["imported"]["tasks"]) + len(inbox["reasons"])
+        assert status["needs"]["causes"] == listed + bool(inbox["cancelled"]["tasks"])
+        assert status["needs"]["groups"] == status["needs"]["causes"] + len(lasting)
+        found: dict[str, int] = status["needs"]
+        return {name: found[name] for name in ("total", "causes", "notices", "groups")}
+
+    nothing = {"total": 0, "causes": 0, "notices": 0, "groups": 0}
+    assert counts() == nothing
+    harness.db.swarm.register_service("reaper", ProcessId.mine(), {"supervised": True})
+    harness.add(*(TaskSpec(id=str(n), name="n", max_retries=0) for n in range(4)))
+    for _ in range(3):
+        harness.run(failed(FailureClass.QUALITY, "No module named ledger"))
+    assert counts() == {"total": 3, "causes": 1, "notices": 0, "groups": 1}
+    harness.add(
+        *(TaskSpec(id=f"held {n}", name="n", status=Status.HELD) for n in range(2)),
+        TaskSpec(id="imported", name="n", status=Status.FAILED),
+        TaskSpec(id="needed", name="n"),
+        TaskSpec(id="needs it", name="n", dependencies=("needed",)),
+    )
+    harness.db.steering.apply(Verb.CANCEL, "needed", {}, actor="somebody")
+    assert counts() == {"total": 7, "causes": 4, "notices": 0, "groups": 4}
+    harness.db.swarm.set_flag("paused", actor="somebody")
+    assert counts() == {"total": 7, "causes": 4, "notices": 1, "groups": 5}
+
+
 def test_held_tasks_come_in_pages(harness: DashboardHarness) -> None:
     harness.add(*(TaskSpec(id=str(n), name="n", status=Status.HELD) for n in range(5)))
     first = read(harness, "/api/needs?limit=3")

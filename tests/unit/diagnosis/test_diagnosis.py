@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 from cli_harness import ended_process
-from queue_harness import QueueHarness
+from msgspec.structs import replace
+from queue_harness import PASSED, QueueHarness
 
-from swarm_shared.diagnosis import Level, diagnose
+from swarm_shared.diagnosis import Level, diagnose, obstacles
 from swarm_shared.diagnosis.queue import hold_finding
 from swarm_shared.diagnosis.why import Why
 from swarm_shared.processes.identity import ProcessId
-from swarm_shared.store.queue.swarm import DRAINED, EMERGENCY_STOP, PAUSED, RUNNER_DOWN, ProviderHold
+from swarm_shared.store.queue.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED, RUNNER_DOWN, ProviderHold
 
 
 @pytest.fixture
@@ -69,7 +70,7 @@ def test_why_explains_a_hold_and_missing_workers_with_the_words_of_the_diagnosis
     )
     found = hold_finding(hold)
     assert found.text == "command is on hold until you resume (quota): used up"
-    assert found.what_to_do == "once the cause is fixed: amplifier-swarm resume"
+    assert found.what_to_do == "raise its quota or wait for the next period, then resume: amplifier-swarm resume"
 
 
 def test_why_names_a_silent_reaper_with_the_words_of_the_diagnosis(harness: QueueHarness) -> None:
@@ -84,6 +85,79 @@ def same_as_the_diagnosis(harness: QueueHarness, code: str, *, and_more: str = "
     explained = Why(harness.db.connection, harness.clock).explain("a", default_cli="command")
     [reason] = [each for each in explained.reasons if each.kind == code]
     assert (reason.text + and_more, reason.advice) == (finding.text, finding.what_to_do)
+
+
+# ───── obstacles ─────
+
+
+@pytest.fixture
+def swarm(harness: QueueHarness) -> QueueHarness:
+    """A worker and the reaper of the harness run, and a task is open."""
+    harness.db.swarm.register_service("reaper", ProcessId.mine(), {"supervised": True})
+    harness.add("a", "b")
+    harness.start()
+    return harness
+
+
+def in_the_way(harness: QueueHarness) -> dict[str, tuple[str | None, bool]]:
+    return {each.code: (each.action, each.passes) for each in obstacles(harness.db)}
+
+
+def test_a_swarm_at_work_has_no_obstacle(swarm: QueueHarness) -> None:
+    assert in_the_way(swarm) == {}
+
+
+@pytest.mark.parametrize(
+    ("flag", "action"),
+    [(PAUSED, "resume"), (DRAINED, "resume"), (EMERGENCY_STOP, "resume"), (RUNNER_DOWN, "resume"), (DISK_LOW, None)],
+)
+def test_each_stop_is_an_obstacle_with_what_a_page_can_offer(
+    swarm: QueueHarness, flag: str, action: str | None
+) -> None:
+    swarm.db.swarm.set_flag(flag, actor="dashboard", reason="lunch")
+    assert in_the_way(swarm) == {flag: (action, False)}
+    assert "requested from the dashboard" in obstacles(swarm.db)[0].text
+
+
+@pytest.mark.parametrize(("until_at", "passes"), [(None, False), (1 << 42, True)])
+def test_a_hold_with_an_end_passes_by_itself(until_at: int | None, passes: bool) -> None:
+    hold = ProviderHold(
+        route="r", agent_cli="r", kind="credentials", reason="401", since=0, until_at=until_at, step=1
+    )
+    found = hold_finding(hold)
+    assert (found.is_obstacle, found.passes, found.action) == (True, passes, "resume")
+    assert found.advice == ("resume to try it immediately" if passes else "sign in to the agent CLI again, then resume")
+
+
+def test_missing_workers_are_an_obstacle_unless_the_swarm_is_shutting_down(swarm: QueueHarness) -> None:
+    swarm.db.workers.want("worker-1", "retire")
+    assert in_the_way(swarm) == {"no_workers": ("scale", False)}
+    swarm.db.workers.want("worker-1", "drain")
+    assert in_the_way(swarm) == {"no_workers": ("resume", False)}
+    swarm.db.swarm.set_flag(DRAINED, actor="cli")
+    assert in_the_way(swarm) == {DRAINED: ("resume", False)}
+
+
+def test_a_missing_reaper_is_an_obstacle_while_workers_run(harness: QueueHarness) -> None:
+    assert in_the_way(harness) == {}
+    harness.add("a")
+    assert in_the_way(harness) == {"no_workers": (None, False)}
+    harness.start()
+    assert in_the_way(harness) == {"reaper_down": (None, False)}
+
+
+def test_what_stops_landing_is_one_obstacle_with_its_reason(swarm: QueueHarness) -> None:
+    swarm.db.landings.adopt(repository="/r/.git", ref="refs/heads/s", person_ref="refs/heads/main", tip="a" * 40)
+    swarm.db.landings.stop_queue("the base fails its checks", actor="worker-1")
+    assert in_the_way(swarm) == {"landing_stopped": ("resume", False)}
+    assert "nothing lands on s, and no new tasks start: the base fails its checks" in obstacles(swarm.db)[0].text
+
+
+def test_work_that_lands_late_is_an_obstacle_to_look_at(swarm: QueueHarness) -> None:
+    swarm.run(replace(PASSED, base_sha="b", head_sha="h"))
+    swarm.clock.pass_s(900)
+    swarm.db.swarm.register_service("reaper", ProcessId.mine(), {"supervised": True})
+    assert in_the_way(swarm) == {"landing_late": ("landing", False)}
 
 
 def test_every_finding_that_is_not_ok_says_more_than_its_level(harness: QueueHarness) -> None:

@@ -8,10 +8,11 @@ from msgspec.structs import asdict
 
 from amplifier_swarm.app import App, command, json_option
 from amplifier_swarm.commands.look.costs import budget_lines
-from amplifier_swarm.commands.look.worker_rows import UNKNOWN, ms, workers_shown, workers_table
-from amplifier_swarm.terminal import about, cut, duration, notice, print_json, say, table
+from amplifier_swarm.commands.look.worker_rows import UNKNOWN, workers_shown, workers_table
+from amplifier_swarm.terminal import about, duration, notice, print_json, say, table
 from swarm_shared.domain.clock import iso
 from swarm_shared.domain.models import Group
+from swarm_shared.program.terminal_text import safe
 
 _OVER = frozenset({"stopped", "crashed", UNKNOWN})
 
@@ -22,6 +23,7 @@ _OVER = frozenset({"stopped", "crashed", UNKNOWN})
 @json_option
 def status(app: App, as_json: bool) -> None:
     """Show tasks by status, progress and remaining work, the workers, and anything that blocks the queue."""
+    from swarm_shared.diagnosis import obstacles
     from swarm_shared.diagnosis.standstill import Standstills
     from swarm_shared.store.views.pulse import Pulse
     from swarm_shared.store.views.routes import in_use
@@ -35,6 +37,9 @@ def status(app: App, as_json: bool) -> None:
         started = database.swarm.started_with()
         start_command = database.swarm.start_command()
         routes, budget = database.routes.now(), database.spending.shown()
+        standstills = Standstills(database.connection, app.clock).found()
+        seen = {standstill.code for standstill in standstills}
+        in_the_way = [finding for finding in obstacles(database) if finding.code not in seen]
         to_land = Pulse(database.connection, app.clock).to_land()
         shown = {
             **database.tasks.summary(),
@@ -65,10 +70,8 @@ def status(app: App, as_json: bool) -> None:
                 "since": iso(to_land.since),
                 "late": to_land.is_late(app.clock.wall_ms()),
             },
-            "standstills": [
-                {"kind": s.code, "text": s.text, "advice": s.what_to_do}
-                for s in Standstills(database.connection, app.clock).found()
-            ],
+            "standstills": [{"kind": s.code, "text": s.text, "advice": s.what_to_do} for s in standstills],
+            "obstacles": [{"code": f.code, "text": f.text, "advice": f.what_to_do} for f in in_the_way],
             "workers": workers,
         }
     if as_json:
@@ -96,17 +99,11 @@ def _print(app: App, shown: dict[str, Any], alive: int, start_command: str, othe
     if (started := shown["started_with"]) is not None:
         unvalidated = "" if started["validation"] else ", without validation"
         say(f"agent CLI {started['agent_cli']} in {started['project_root']}{unvalidated}")
-    for flag in shown["flags"]:
-        say(f"{flag['name']} by {flag['actor']}" + (f": {flag['reason']}" if flag["reason"] else ""))
-    for hold in shown["holds"]:
-        say(f"{hold['route']} is held until {hold['until'] or 'you resume'}: {cut(hold['reason'])}")
     for line in (*other_routes, *budget_lines(shown["budget"])):
         say(line)
-    for standstill in shown["standstills"]:
-        say(f"warning: {standstill['text']}; {standstill['advice']}")
-    if shown["to_land"]["late"]:
-        waited = duration(app.clock.wall_ms() - ms(shown["to_land"]["since"]))
-        say(f"warning: work has passed but not landed for {waited}; amplifier-swarm doctor, amplifier-swarm events")
+    for found in (*shown["obstacles"], *shown["standstills"]):
+        if found.get("code") != "no_workers" or alive:  # otherwise the last line says it
+            say(f"warning: {safe(found['text'])}" + (f"\n  → {safe(found['advice'])}" if found["advice"] else ""))
     if shown["workers"]:
         say()
         workers_table(app, shown["workers"])

@@ -59,7 +59,7 @@ def _print(finding: Finding) -> None:
 
 
 def _shown(finding: Finding) -> dict[str, str | None]:
-    shown = {name: getattr(finding, name) for name in Finding.__struct_fields__ if name != "command"}
+    shown = {name: getattr(finding, name) for name in ("code", "part", "name", "level", "text", "target")}
     return shown | {"advice": finding.what_to_do}
 
 

@@ -3,7 +3,7 @@
 
 import { get } from "../api.js";
 import { h } from "../dom.js";
-import { moment, plural } from "../format.js";
+import { plural, readable } from "../format.js";
 import { command, icon } from "../pieces.js";
 
 export const name = "health";
@@ -54,10 +54,6 @@ export function view({ data: { level, checks } }) {
     ),
   );
 }
-
-const TIME = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g;
-/** A text with local times and without backticks. */
-const readable = (text) => text.replace(TIME, (iso) => moment(iso)).replaceAll("`", "");
 
 function row({ name: what, level, text, advice, command: line }) {
   const [group, word] = LOOKS[level];

@@ -7,7 +7,7 @@ import { h } from "../dom.js";
 import { heldBecause, plural } from "../format.js";
 import { elapsed, empty, icon, taskName, taskPath } from "../pieces.js";
 import { releaseAll, releaseAsGone, retryWithNote, taskButton } from "../verbs.js";
-import { warnings } from "../warnings.js";
+import { lasts, warnings } from "../warnings.js";
 
 export const name = "inbox";
 export const title = () => "Inbox";
@@ -37,9 +37,8 @@ const focusedRow = () => document.activeElement?.closest?.("main li");
 
 /** @param {View<Api.Needs>} context */
 export function view({ data, status, place: { query } }) {
-  const swarm = status ? warnings(status) : [];
-  const failed = data.groups.reduce((sum, one) => sum + one.failed, 0) + data.imported.tasks;
-  const causes = data.groups.length + (data.imported.tasks ? 1 : 0);
+  const swarm = status ? warnings(status, lasts) : [];
+  const { failed, failing, held: holds, holding } = data.counts;
   return h(
     "div",
     { class: "screen" },
@@ -52,7 +51,7 @@ export function view({ data, status, place: { query } }) {
         h(
           "h2",
           { class: "bar-head" },
-          `${plural(failed, "failed task")}, ${plural(causes, "cause")}`,
+          `${plural(failed, "failed task")}, ${plural(failing, "cause")}`,
           h("span", { class: "quiet" }, "No retry is left; they won't run until you retry them."),
         ),
         h(
@@ -69,7 +68,7 @@ export function view({ data, status, place: { query } }) {
         h(
           "h2",
           { class: "bar-head" },
-          plural(data.total, "held task"),
+          `${plural(holds, "held task")}, ${plural(holding, "reason")}`,
           h("span", { class: "quiet" }, "They won't run until you decide."),
         ),
         h(

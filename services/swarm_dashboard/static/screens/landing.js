@@ -6,7 +6,7 @@ import { h } from "../dom.js";
 import { count, moment, plural } from "../format.js";
 import { mergeInto, undoLanding } from "../landinto.js";
 import { at, cell, command, copyButton, elapsed, empty, icon, table, taskLink, taskName } from "../pieces.js";
-import { resume } from "../verbs.js";
+import { lasts, warnings } from "../warnings.js";
 
 export const name = "landing";
 export const title = () => "Landing";
@@ -20,7 +20,7 @@ export function view({ data, status }) {
     "div",
     { class: "screen" },
     h("h1", { class: "unseen" }, "Landing"),
-    data.integration ? [branch(data, status), trouble(data, status), merged(data), line(data), recent(data)] : none(),
+    data.integration ? [branch(data, status), notices(status), merged(data), line(data), recent(data)] : none(),
   );
 }
 
@@ -98,44 +98,10 @@ function branch(
 
 const fact = (word, value) => h("div", { key: word }, h("dt", null, word), h("dd", null, value));
 
-function trouble({ integration, late, waiting_total: waiting, waiting_since: since }, status) {
-  const pause = status?.flags.find((flag) => flag.name === "paused");
-  if (integration.state === "stopped") {
-    return h(
-      "div",
-      { class: "warning", "data-kind": "emergency_stop", key: "stopped" },
-      h(
-        "div",
-        null,
-        h("strong", null, "Nothing lands. "),
-        pause?.reason ? `${pause.reason}. ` : "The branch has changed outside the swarm. ",
-        "Fix the branch, then resume. The swarm will continue from its current state.",
-      ),
-      h("button", { type: "button", class: "small primary", onclick: resume }, "Resume"),
-    );
-  }
-  if (!late) return null;
-  return h(
-    "div",
-    { class: "warning", key: "late" },
-    h(
-      "div",
-      null,
-      h(
-        "strong",
-        null,
-        `${plural(waiting, "task")} passed and ${waiting === 1 ? "waits" : "wait"} to land, the first for `,
-        elapsed(since),
-        ". ",
-      ),
-      pause
-        ? "The queue is paused. Resume it."
-        : status?.workers.some((worker) => worker.alive)
-          ? "Landing comes before new work, so a worker should have picked it up. Check the workers."
-          : "No worker is running.",
-    ),
-    h("a", { class: "button small", href: pause ? "/" : "/workers" }, pause ? "Now" : "Workers"),
-  );
+/** Whatever has stopped the swarm keeps work from landing, too. */
+function notices(status) {
+  const shown = status ? warnings(status, lasts) : [];
+  return shown.length > 0 && h("section", { class: "warnings", "aria-label": "The swarm", key: "notices" }, shown);
 }
 
 function line({ landing, waiting, waiting_total: total }) {

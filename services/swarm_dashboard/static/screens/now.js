@@ -16,6 +16,7 @@ import {
   sinceSeconds,
 } from "../format.js";
 import { importTasks } from "../importform.js";
+import { needsWords } from "../needs.js";
 import { budget } from "../nowcards/budget.js";
 import { routes } from "../nowcards/routes.js";
 import { outcomes } from "../pictures/bars.js";
@@ -33,6 +34,7 @@ const GROUPS = ["not_started", "in_progress", "completed", "failed", "held", "ca
 const PAUSE = "No new tasks start; running tasks continue, and so does their cost.";
 const DRAIN = "Running tasks finish, no new ones start, then the workers leave.";
 const STOP = "Stops every session now, and with it all spending. The tasks go back to the queue.";
+const STOPPED = new Set(["paused", "drained", "emergency_stop"]);
 const SILENT_S = 60;
 const MANY_FAIL = 0.5;
 const ENDS_THAT_TELL = 5; // fewer are no evidence
@@ -129,9 +131,9 @@ function overview(status) {
       "div",
       { class: "controls" },
       h("p", { class: "quiet" }, isolation(status)),
-      status.paused
-        ? h("button", { type: "button", class: "primary", key: "resume", onclick: verbs.resume }, "Resume")
-        : h("button", { type: "button", key: "pause", onclick: verbs.pause, title: PAUSE }, "Pause"),
+      // The notice of a stop has the button that ends it.
+      !status.flags.some((flag) => STOPPED.has(flag.name)) &&
+        h("button", { type: "button", key: "pause", onclick: verbs.pause, title: PAUSE }, "Pause"),
       h(
         "button",
         { type: "button", key: "drain", onclick: () => verbs.drain(running), title: DRAIN },
@@ -263,7 +265,7 @@ function lists(status) {
     short(
       "Needs you",
       status.needs_you,
-      status.needs.total,
+      needsWords(status.needs),
       "/inbox",
       (row) =>
         row.last_error || (row.group === "held" ? heldBecause(row.hold_reason) : row.message || "imported as failed"),
@@ -272,28 +274,30 @@ function lists(status) {
     short(
       "Just failed",
       status.just_failed,
-      status.tasks.failed.count,
-      "/inbox",
+      allOf(status.just_failed, status.tasks.failed.count),
+      "/tasks?status=failed",
       (row) => row.last_error || row.message,
     ),
-    short("Just finished", status.just_finished, status.tasks.completed.count, "/tasks?status=completed", null),
+    short(
+      "Just finished",
+      status.just_finished,
+      allOf(status.just_finished, status.tasks.completed.count),
+      "/tasks?status=completed",
+      null,
+    ),
   );
 }
 
-/** Whether nothing needs you, neither a task nor the swarm as a whole. */
-const isClear = (status) => !status.needs.total && !warnings(status).length;
+const allOf = (rows, total) => (total > rows.length ? `all ${count(total)}` : "look");
 
-function short(heading, rows, total, address, words, none = "Nothing yet") {
+/** Whether nothing needs you, neither a task nor the swarm as a whole. */
+const isClear = (status) => !status.needs.total && !status.obstacles.length;
+
+function short(heading, rows, all, address, words, none = "Nothing yet") {
   return h(
     "section",
     { class: "card", key: heading },
-    h(
-      "h2",
-      null,
-      heading,
-      " ",
-      rows.length > 0 && h("a", { class: "all", href: address }, total > rows.length ? `all ${count(total)}` : "look"),
-    ),
+    h("h2", null, heading, " ", rows.length > 0 && h("a", { class: "all", href: address }, all)),
     rows.length
       ? h(
           "ul",

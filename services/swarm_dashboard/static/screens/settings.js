@@ -64,24 +64,20 @@ function whileItRuns(status) {
       "dl",
       null,
       line("Workers", scaleForm(status)),
-      line("New tasks", status.paused ? "do not start" : "start", " ", pauseButton(status)),
-      held.length > 0 && line("Routes on hold", held.join(", "), " ", resumeButton("Try again now", "again")),
-      used &&
-        line(
-          "Budget",
-          "A cap is used up. After you resume, it is counted from zero. ",
-          resumeButton("Resume", "budget"),
-        ),
+      line("New tasks", status.paused ? "do not start" : "start", " ", pauseAndResume(status)),
+      held.length > 0 && line("Routes on hold", held.join(", "), ". After you resume, they are tried again."),
+      used && line("Budget", "A cap is used up. After you resume, it is counted from zero."),
     ),
   );
 }
 
 const line = (word, ...content) => h("div", { key: word }, h("dt", null, word), h("dd", null, ...content));
-const pauseButton = ({ paused }) =>
-  paused
-    ? resumeButton("Resume", "resume")
-    : h("button", { type: "button", class: "small", key: "pause", onclick: verbs.pause }, "Pause");
-const resumeButton = (words, key) => h("button", { type: "button", class: "small", key, onclick: verbs.resume }, words);
+/** Resuming is for everything that is stopped, on hold or used up. */
+const pauseAndResume = ({ paused, holds, budget }) => [
+  !paused && h("button", { type: "button", class: "small", key: "pause", onclick: verbs.pause }, "Pause"),
+  (paused || holds.length > 0 || budget.caps.some((cap) => cap.share >= 1)) &&
+    h("button", { type: "button", class: "small", key: "resume", onclick: verbs.resume }, "Resume"),
+];
 
 function shown(value) {
   if (value === null || value === "") return "–";

@@ -5,16 +5,28 @@ import { get } from "../api.js";
 import { clearComments, commentsOn, noteOf } from "../comments.js";
 import { diffView } from "../diffview.js";
 import { h } from "../dom.js";
-import { between, bytes, duration, eventWord, heldBecause, hours, plural, statusWord } from "../format.js";
+import {
+  between,
+  bytes,
+  capitalized,
+  duration,
+  eventWord,
+  heldBecause,
+  hours,
+  plural,
+  readable,
+  statusWord,
+} from "../format.js";
 import { LogView } from "../logview.js";
 import { capBar } from "../nowcards/budget.js";
-import { at, badge, command, copyButton, elapsed, empty, icon, taskLink } from "../pieces.js";
+import { at, badge, copyButton, elapsed, empty, icon, taskLink } from "../pieces.js";
 import { editTask } from "../taskform.js";
 import { changed } from "../tasktabs/address.js";
 import { attempts, pair } from "../tasktabs/attempts.js";
 import { checks, verdictAbove } from "../tasktabs/checks.js";
 import { definition, events, links, prompt } from "../tasktabs/texts.js";
 import { doTask, TASK_VERBS } from "../verbs.js";
+import { offered, whatToDo } from "../warnings.js";
 
 export const name = "task";
 export const follows = true;
@@ -40,8 +52,6 @@ let opened = null; // the tab that was opened first stays when the task's status
 
 // Reasons for waiting that the status line gives already, with links and a Retry button.
 const SAID_ABOVE = new Set(["dependency", "dependency_ended"]);
-// Reasons whose command is also a button of this page.
-const HAS_BUTTON = new Set(["scheduled"]);
 // Statuses with a reason for waiting that the task's own fields do not show.
 const WAITS = new Set(["not_started", "waiting_files", "blocked", "scheduled", "approved"]);
 
@@ -196,7 +206,7 @@ function standing(task) {
   return task.last_error ? `last attempt: ${task.last_error}` : "";
 }
 
-/** Why it waits. Commands are shown only where no button of this page does the same. */
+/** Why it waits, with a button or link where there is one; a command only where nothing but a terminal helps. */
 function reasons(why) {
   const shown = (why?.reasons ?? []).filter(({ kind }) => !SAID_ABOVE.has(kind));
   if (!shown.length) return null;
@@ -206,9 +216,11 @@ function reasons(why) {
     shown.map((reason) =>
       h(
         "li",
-        { key: reason.kind },
-        reason.text,
-        reason.advice && !HAS_BUTTON.has(reason.kind) && [" ", command(reason.advice)],
+        { key: `${reason.kind} ${reason.text.slice(0, 40)}` },
+        `${capitalized(readable(reason.text))}. `,
+        whatToDo(reason),
+        offered(reason.action),
+        reason.task && [" ", taskLink(reason.task, "Show it", { class: "button small" })],
       ),
     ),
   );
