@@ -152,6 +152,7 @@ def test_a_task_that_waits_for_the_files_of_another_links_to_it(
 ) -> None:
     harness.add(TaskSpec(id="1", name="one", files=("a.py",)), TaskSpec(id="2", name="two", files=("a.py",)))
     harness.start()
+    assert harness.claim("worker-2") is None
     page.goto(f"{running.url}/tasks/2")
     reasons = page.locator(".reasons")
     expect(reasons).to_contain_text("Its files overlap those of 1")

@@ -42,7 +42,6 @@ _FLAGS: dict[str, tuple[str, str | None, str | None, Action | None]] = {
 }
 _BY = {
     "dashboard": "requested from the dashboard",
-    "cli": "requested on the command line",
     "budget": "by the budget",
     "reaper": "by the reaper",
     "the swarm": "by the swarm",
@@ -97,7 +96,7 @@ def hold_finding(hold: ProviderHold) -> Finding:
 def flag_finding(flag: Flag) -> Finding:
     """A stored state that stops claims."""
     meaning, advice, command, action = _FLAGS[flag.name]
-    by = _BY.get(flag.actor, f"requested by {flag.actor}")
+    by = _BY.get(flag.actor, f"requested by {flag.actor.replace(' (command line)', ' on the command line')}")
     text = f"{meaning} ({by}, {iso(flag.set_at)})" + (f": {flag.reason}" if flag.reason else "")
     return Finding(
         code=flag.name, part="queue", name="claims", level=Level.WARN, text=text, advice=advice, command=command,

@@ -78,7 +78,8 @@ def test_status_shows_pauses_and_that_no_worker_runs(harness: CliHarness) -> Non
     harness.queue(TaskSpec(id="a", name="A"))
     harness.run("pause", "--reason", "lunch")
     ran = harness.run("status")
-    assert "warning: the queue is paused: no new tasks start, running ones continue (requested on the command" in ran.out
+    assert "warning: the queue is paused: no new tasks start, running ones continue (requested by" in ran.out
+    assert " on the command line, " in ran.out
     assert "): lunch\n  → amplifier-swarm resume" in ran.out
     assert "no worker is running" in ran.err
     assert harness.run("status", "--json").json["paused"] is True
