@@ -126,7 +126,9 @@ def test_an_emergency_stop_asks_first_and_resume_takes_it_back(
     page.click("text=Emergency stop")
     page.click("#dialog button.danger")
     assert harness.carry_out().verb is Verb.EMERGENCY_STOP
-    expect(page.locator(".warning")).to_contain_text("all sessions were ended, and no tasks start (requested from the dashboard")
+    expect(page.locator(".warning")).to_contain_text(
+        "all sessions were ended, and no tasks start (requested from the dashboard"
+    )
     page.click(".warning button")
     assert harness.carry_out().verb is Verb.RESUME
     expect(page.locator(".warning")).to_have_count(0)

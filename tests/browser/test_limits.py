@@ -75,7 +75,9 @@ def test_a_budget_shows_how_much_of_each_cap_is_used(
     expect(page.locator(".caps")).to_contain_text("136 %, used up")  # of the task
     spend(harness, claim, 1.0)
     expect(page.locator(".caps")).to_contain_text("new tasks start when you resume")
-    expect(page.locator(".warning")).to_contain_text("The queue is paused: no new tasks start, running ones continue (by the budget, ")
+    expect(page.locator(".warning")).to_contain_text(
+        "The queue is paused: no new tasks start, running ones continue (by the budget, "
+    )
     expect(page.locator(".warning")).to_contain_text("the budget of this run is used up, 5.10 of 5.00 USD.")
     page.goto(f"{running.url}/tasks/{claim.task_id}")
     expect(page.locator("header .cap")).to_contain_text("$5.10 of $3.00")

@@ -121,9 +121,7 @@ def test_each_stop_is_an_obstacle_with_what_a_page_can_offer(
 
 @pytest.mark.parametrize(("until_at", "passes"), [(None, False), (1 << 42, True)])
 def test_a_hold_with_an_end_passes_by_itself(until_at: int | None, passes: bool) -> None:
-    hold = ProviderHold(
-        route="r", agent_cli="r", kind="credentials", reason="401", since=0, until_at=until_at, step=1
-    )
+    hold = ProviderHold(route="r", agent_cli="r", kind="credentials", reason="401", since=0, until_at=until_at, step=1)
     found = hold_finding(hold)
     assert (found.is_obstacle, found.passes, found.action) == (True, passes, "resume")
     assert found.advice == ("resume to try it immediately" if passes else "sign in to the agent CLI again, then resume")
