@@ -110,7 +110,7 @@ def test_through_supervisord_workers_are_scaled_restarted_and_started_again() ->
         row = ask(database, Verb.SCALE, workers=4)
         assert (row.status, row.result) == ("done", "4 workers requested: worker-4 starts")
         pids = running.wait_ready("worker-1", "worker-2", "worker-3", "worker-4")
-        assert "scaled" in [event["event_type"] for event in database.events.newest(5)]
+        assert "scaled" in [event["event_type"] for event in database.events.newest(50)]
 
         running.note("finish", "worker-2", "0")
         restarted = ask(database, Verb.RESTART_WORKER, "worker-2")
