@@ -68,7 +68,7 @@ def _places(names: Sequence[str], root: Path) -> Iterator[Place]:
 
 def _load(place: Place) -> bytes:
     if place.on_disk is not None:
-        return load_task_file(Path(place.file))
+        return load_task_file(place.file)
     text = sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
     if len(text) > MAX_FILE_BYTES:
         raise InputError("standard input is larger than a task file may be", hint="split it into several files")

@@ -43,7 +43,8 @@ class Object:
 
     def value(self, key: str) -> Any:
         """An Object, a list of values, text, or None; None too for a missing key."""
-        return _value(self.node.entries[key][1]) if key in self.node.entries else None
+        entry = self.node.entries.get(key)
+        return None if entry is None else _value(entry[1])
 
     def text(self, key: str) -> str:
         """The text of a scalar, or the lines of a list of scalars; empty when there is none."""
@@ -137,13 +138,13 @@ def is_scalar(owner: Object, key: str) -> bool:
 
 
 def _value(node: Node) -> Any:
-    if isinstance(node, MapNode):
-        return Object(node)
+    if isinstance(node, ScalarEvent):
+        if is_null(node):
+            return None
+        return node.value if node.value.isascii() else node.value.translate(_FROM_PRIVATE)
     if isinstance(node, ListNode):
         return [_value(item) for item in node.items]
-    if is_null(node):
-        return None
-    return node.value if node.value.isascii() else node.value.translate(_FROM_PRIVATE)
+    return Object(node)
 
 
 def _span(text: str, value: ScalarEvent, is_json: bool) -> tuple[int, int]:

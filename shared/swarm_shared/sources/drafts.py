@@ -109,7 +109,7 @@ class Drafts:
         )
 
     def _task(self, draft: Draft) -> TaskSpec:
-        name = " ".join(self._clean(draft, draft.name).split()) or draft.id
+        name = self._one_line(draft, draft.name) or draft.id
         description = self._clean(draft, draft.description).strip("\n")
         if len(name) > MAX_NAME_CHARS:
             description = f"{name}\n\n{description}".strip("\n")
@@ -119,12 +119,13 @@ class Drafts:
             self.leave_out(draft.line, f"text of {draft.id} after {MAX_TEXT_CHARS:,} characters")
             self.warn(draft.line, f"the text of {shown(draft.id)} is too long and was truncated", "shorten it")
             description = description[:MAX_TEXT_CHARS]
+        key = draft.key if draft.key.isprintable() else _CONTROL.sub("\ufffd", draft.key)
         return TaskSpec(
             id=draft.id,
             name=name,
             description=description,
-            phase=" ".join(self._clean(draft, draft.phase).split())[:MAX_TEXT_CHARS],
-            type=" ".join(self._clean(draft, draft.type).split()),
+            phase=self._one_line(draft, draft.phase)[:MAX_TEXT_CHARS],
+            type=self._one_line(draft, draft.type),
             status=draft.status,
             priority=draft.priority,
             estimated_hours=draft.hours,
@@ -137,13 +138,15 @@ class Drafts:
             source=Source(
                 format=self._format,
                 path=self.place.path or "-",
-                key=_CONTROL.sub("\ufffd", draft.key),
-                tick=self._ticks and not _CONTROL.search(draft.key),
+                key=key,
+                tick=self._ticks and key == draft.key,
             ),
             line=draft.line,
         )
 
     def _texts(self, draft: Draft, texts: list[str]) -> tuple[str, ...]:
+        if not texts:
+            return ()
         cleaned = (self._clean(draft, text)[:MAX_TEXT_CHARS].strip() for text in texts)
         return tuple(dict.fromkeys(text for text in cleaned if text))
 
@@ -156,6 +159,9 @@ class Drafts:
             elif cleaned:
                 self.leave_out(draft.line, f"a path outside the project, of {draft.id}", path)
         return tuple(kept)
+
+    def _one_line(self, draft: Draft, text: str) -> str:
+        return " ".join(self._clean(draft, text).split()) if text else ""
 
     def _clean(self, draft: Draft, text: str) -> str:
         if text.isascii() and text.isprintable():

@@ -154,15 +154,11 @@ def _by_any_spelling(tasks: Sequence[TaskSpec]) -> list[TaskSpec]:
     """Dependencies as the ids are written: people write BACK-9, back-9 and, after a change of the prefix, task-9."""
     by_case = {task.id.casefold(): task.id for task in tasks}
     by_number = {task.id.rpartition("-")[2]: task.id for task in tasks}
+
+    def own(need: str) -> str:
+        return by_case.get(need.casefold()) or by_number.get(need.rpartition("-")[2]) or need
+
     return [
-        replace(
-            task,
-            dependencies=tuple(
-                dict.fromkeys(
-                    by_case.get(need.casefold()) or by_number.get(need.rpartition("-")[2]) or need
-                    for need in task.dependencies
-                )
-            ),
-        )
+        replace(task, dependencies=tuple(dict.fromkeys(map(own, task.dependencies)))) if task.dependencies else task
         for task in tasks
     ]

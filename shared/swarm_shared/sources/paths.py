@@ -15,6 +15,8 @@ _ABSOLUTE = re.compile(r"[/\\~]|[A-Za-z]:[/\\]")
 
 def paths_in(text: str) -> tuple[str, ...]:
     """Relative paths with a suffix: in backticks, or with a slash in them. A sentence's last dot is no suffix."""
+    if "/" not in text and "`" not in text:
+        return ()
     searched = text[:MAX_TEXT_SEARCHED]
     found = [word for word in _TICKED.findall(searched) if "/" in word or word.count(".") == 1]
     found += _PATH.findall(searched)

@@ -122,19 +122,25 @@ def refused(plan_format: str, place: Place, problems: ProblemList) -> Plan:
 def merged(file: str, lines: Iterable[tuple[int, Became, str, str]]) -> list[Entry]:
     """Entries from (line, what it became, detail, text) of line after line; equal neighbours become one entry."""
     entries: list[Entry] = []
+    run: Became | None = None
+    first = last = 0
+    about = words = ""
     for line, became, detail, text in lines:
-        before = entries[-1] if entries else None
-        if before is not None and (before.became, before.detail) == (became, detail) and became is not Became.TASK:
-            entries[-1] = Entry(
-                file=file, line=before.line, last=line, became=became, detail=detail, text=before.text or cut(text)
-            )
+        if became is run and detail == about and became is not Became.TASK:
+            last, words = line, words or cut(text)
             continue
-        entries.append(Entry(file=file, line=line, last=line, became=became, detail=detail, text=cut(text)))
+        if run is not None:
+            entries.append(Entry(file=file, line=first, last=last, became=run, detail=about, text=words))
+        run, first, last, about, words = became, line, line, detail, cut(text)
+    if run is not None:
+        entries.append(Entry(file=file, line=first, last=last, became=run, detail=about, text=words))
     return entries
 
 
 def cut(text: str) -> str:
     """The beginning of a text on one line, without anything that moves a cursor."""
+    if not text:
+        return ""
     short = text.strip()[: MAX_TEXT_SHOWN + 1]
     if len(short) > MAX_TEXT_SHOWN:
         short = short[: MAX_TEXT_SHOWN - 1] + "…"

@@ -60,7 +60,9 @@ def places_of(paths: Iterable[Path], *, root: Path) -> Iterator[Place]:
     top = root.resolve()
     folders: dict[str, str | None] = {}
     for path in paths:
-        absolute = os.path.abspath(path)
+        named = str(path)
+        absolute = os.path.abspath(named)
+        on_disk = path if absolute == named else Path(absolute)
         parent, name = os.path.split(absolute)
         if parent not in folders:
             try:
@@ -71,9 +73,9 @@ def places_of(paths: Iterable[Path], *, root: Path) -> Iterator[Place]:
                 folders[parent] = "" if inside == "." else f"{inside}/"
         folder = folders[parent]
         if folder is None:
-            yield Place(file=str(path), path=Path(absolute).as_posix(), on_disk=Path(absolute))
+            yield Place(file=named, path=on_disk.as_posix(), on_disk=on_disk)
         else:
-            yield Place(file=str(path), path=folder + name, on_disk=Path(absolute), in_project=True)
+            yield Place(file=named, path=folder + name, on_disk=on_disk, in_project=True)
 
 
 def place_of(path: Path, *, root: Path) -> Place:

@@ -22,7 +22,7 @@ class Section(Struct, kw_only=True):
 
     @property
     def text(self) -> str:
-        return "\n".join(line for line in self.lines if not _MARKER.fullmatch(line)).strip("\n")
+        return "\n".join(line for line in self.lines if "<!--" not in line or not _MARKER.fullmatch(line)).strip("\n")
 
 
 def sections(lines: list[str], *, deepest: int = 2, first: int = 1) -> list[Section]:

@@ -35,7 +35,7 @@ STANDARD_INPUT = "<standard input>"
 
 Progress = Callable[[int, int], None]
 
-_PORTION_BYTES = 1 << 20
+_PORTION_BYTES = 1 << 16  # a buffer is allocated whole for each file, and a plan may be thousands of small ones
 _OTHER_ENCODINGS = {
     codecs.BOM_UTF32_LE: "UTF-32",
     codecs.BOM_UTF32_BE: "UTF-32",
@@ -67,7 +67,7 @@ class TaskFile(Struct, frozen=True, kw_only=True):
     other_keys: Mapping[str, Any] = field(default_factory=dict)
 
 
-def load_task_file(path: Path) -> bytes:
+def load_task_file(path: str | Path) -> bytes:
     """The bytes of a task file; pipes are fine.
 
     Raises:

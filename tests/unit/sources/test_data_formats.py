@@ -11,6 +11,7 @@ from plan_samples import BACKLOG, BACKLOG_SUB_TASK, BMAD, BMAD_STORY, SAMPLES
 
 from swarm_shared.domain.models import Status, TaskSpec
 from swarm_shared.sources import tick
+from swarm_shared.sources.formats import bmad
 from swarm_shared.sources.joining import join, leave_out_loose_ends
 from swarm_shared.sources.plan import Options, Place, Plan
 from swarm_shared.sources.reading import place_of, read_plan, recognize
@@ -182,6 +183,17 @@ def test_what_bmad_holds_beside_stories_is_left_out_with_the_reason(sprint: Plan
     lines = [line for entry in states for line in range(entry.line, entry.last + 1)]
     assert lines == list(range(1, BMAD.count("\n") + 1))
     assert ("1-2-roles.md", "Dev Agent Record: a record of work") in {(e.file, e.detail) for e in sprint.left_out()}
+
+
+def test_a_story_of_bmad_that_is_too_large_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bmad, "MAX_STORY_BYTES", 100)
+    (tmp_path / "1-1-fits.md").write_text("# Fits\n" + "x" * 93)
+    (tmp_path / "1-2-large.md").write_text("# Large\n" + "x" * 93)
+    text = "development_status:\n  1-1-fits: backlog\n  1-2-large: backlog\n"
+    (tmp_path / "sprint-status.yaml").write_text(text)
+    plan = read_plan("bmad", place_of(tmp_path / "sprint-status.yaml", root=tmp_path), text.encode(), Options())
+    assert [task.id for task in plan.tasks] == ["1-1-fits"]
+    assert (3, "a story without a file") in {(entry.line, entry.detail) for entry in plan.left_out()}
 
 
 def test_github_issues_have_criteria_dependencies_and_the_name_of_their_author() -> None:

@@ -16,7 +16,6 @@ from amplifier_swarm.plans.collection import without_collection
 from amplifier_swarm.plans.options import PlanOptions, plan_options
 from amplifier_swarm.plans.report import parts_left_out
 from amplifier_swarm.progress import Bar
-from amplifier_swarm.submit import Live
 from amplifier_swarm.task_files import read_all
 from amplifier_swarm.terminal import notice, print_json, say
 from swarm_shared.sources.mapping import shown
@@ -86,7 +85,7 @@ def import_tasks(
 
 def _runs(app: App) -> bool:
     with app.open() as database:
-        return Live.of(database).workers > 0
+        return bool(database.workers.present())
 
 
 def _import(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -112,25 +112,23 @@ def _read_sections(draft: Draft, parts: list[Section], references: str) -> None:
     draft.files += [path for text in described for path in paths_in(text)]
 
 
-def _fates(lines: list[str], end: int, fields: Object, draft: Draft) -> list[tuple[int, Became, str, str]]:
+def _fates(lines: list[str], end: int, fields: Object, draft: Draft) -> Iterator[tuple[int, Became, str, str]]:
     """What each line became: keys of the front matter with the lines below them, then the sections."""
     starts = {fields.line_of(key) + 1: key for key in fields}
     key = ""
-    found = []
     for number, line in enumerate(lines, 1):
-        if not line.strip() or (number <= end and line.strip() in ("---", "...")):
-            found.append((number, Became.NOTHING, "", ""))
+        if not line or line.isspace() or (number <= end and line.strip() in ("---", "...")):
+            yield number, Became.NOTHING, "", ""
         elif number > end:
-            found.append((number, Became.PART, draft.id, line))
+            yield number, Became.PART, draft.id, line
         else:
             key = starts.get(number, key)
             if key == "title":
-                found.append((number, Became.TASK, draft.id, line))
+                yield number, Became.TASK, draft.id, line
             elif key in _FIELDS:
-                found.append((number, Became.PART, f"{_FIELDS[key]} of {draft.id}", line))
+                yield number, Became.PART, f"{_FIELDS[key]} of {draft.id}", line
             else:
-                found.append((number, Became.LEFT_OUT, f"the key {shown(key)}", line))
-    return found
+                yield number, Became.LEFT_OUT, f"the key {shown(key)}", line
 
 
 def _done_words(place: Place) -> Sequence[str]:

@@ -151,10 +151,11 @@ def _open(folders: Sequence[_Folder], key: str) -> _Story | None:
     for folder in folders:
         try:
             with open(os.path.join(folder.on_disk, name), "rb") as stream:
-                data = stream.read(MAX_STORY_BYTES + 1)
+                size = os.fstat(stream.fileno()).st_size
+                data = stream.read(size) if size <= MAX_STORY_BYTES else None
         except OSError:
             continue
-        if len(data) <= MAX_STORY_BYTES:
+        if data is not None:
             lines = split_lines(data.decode("utf-8", "replace"))
             file, path = os.path.normpath(os.path.join(folder.file, name)), posixpath.join(folder.path, name)
             return _Story(file=file, path=posixpath.normpath(path), lines=lines, parts=sections(lines))

@@ -6,7 +6,6 @@ leaves nothing visible; one while publishing is rolled forward by the next proce
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -20,7 +19,7 @@ from swarm_shared.domain.models import TaskSpec
 from swarm_shared.processes import file_lock
 from swarm_shared.processes.identity import ProcessId
 from swarm_shared.store.engine.connection import Connection
-from swarm_shared.store.engine.data_access import DataAccess
+from swarm_shared.store.engine.data_access import DataAccess, from_json, to_json
 from swarm_shared.store.importing.import_plan import Planning
 from swarm_shared.store.importing.writing import Writing
 from swarm_shared.store.sql import SQL
@@ -260,7 +259,7 @@ class Imports(DataAccess):
                     self._db.change_many(
                         SQL["stage"],
                         [
-                            {"import": import_id, "position": done + n, "body": json.dumps(step)}
+                            {"import": import_id, "position": done + n, "body": to_json(step)}
                             for n, step in enumerate(piece)
                         ],
                     )
@@ -278,7 +277,7 @@ class Imports(DataAccess):
                 rows = self._db.rows(SQL["staged_rows"], {"import": import_id, "after": -1, "limit": READ_BATCH_ROWS})
                 last = None
                 for position, body in rows:
-                    if not self._writing.apply(json.loads(body)):
+                    if not self._writing.apply(from_json(body)):
                         break  # a clear that has more to delete stays in front
                     last = position
                     if position % ROWS_BETWEEN_LOOKS == 0 and self._clock.mono_ms() >= until:
