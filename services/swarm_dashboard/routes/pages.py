@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, current_app, request
+from flask import Blueprint, Response, request
 from werkzeug.exceptions import NotFound
 
 from swarm_dashboard.web import params
 from swarm_dashboard.web.context import Context
 from swarm_dashboard.web.json_responses import misrouted
+from swarm_dashboard.web.static_files import StaticFiles
 from swarm_shared.domain.errors import DatabaseError
 
 FOR_PROGRAMS = ("/api/", "/static/", "/ws")
@@ -34,12 +35,12 @@ def icon(state: str, count: int) -> str:
     return _ICON.format(mark=mark)
 
 
-def routes(context: Context) -> Blueprint:
+def routes(context: Context, files: StaticFiles) -> Blueprint:
     """The page under the address of each screen, so that reload and bookmarks work."""
     pages = Blueprint("pages", __name__)
 
     def shell(task_id: str = "") -> Response:
-        return current_app.send_static_file("page.html")
+        return Response(files.page(), mimetype="text/html")
 
     for screen in (*SCREENS, *EARLIER):
         pages.add_url_rule(f"/{screen}", "shell", shell)

@@ -20,13 +20,14 @@ from swarm_dashboard.routes import session_logs as log_routes
 from swarm_dashboard.routes import settings as settings_routes
 from swarm_dashboard.routes import socket as socket_route
 from swarm_dashboard.routes import task as task_routes
-from swarm_dashboard.web import guard
+from swarm_dashboard.web import guard, static_files
 from swarm_dashboard.web import json_responses as answers
 from swarm_dashboard.web.access import Access
 from swarm_dashboard.web.context import Context
 from swarm_dashboard.web.database_reader import Reader
 from swarm_dashboard.web.encoded_ids import EncodedSlashes, IdConverter
 from swarm_dashboard.web.live_updates import Live
+from swarm_dashboard.web.static_files import StaticFiles
 from swarm_shared.domain.clock import Clock, SystemClock
 from swarm_shared.redaction.redaction import Redaction
 
@@ -63,8 +64,8 @@ def create_app(
     app = Flask("swarm_dashboard", static_folder=None)
     app.config.update(MAX_CONTENT_LENGTH=answers.MAX_BODY_BYTES, PROVIDE_AUTOMATIC_OPTIONS=False)
     # Added manually, because the constructor would add it before OPTIONS is turned off.
-    app.static_folder = "static"
-    app.add_url_rule("/static/<path:filename>", "static", app.send_static_file)
+    files = StaticFiles()
+    static_files.install(app, files)
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # an id may contain two slashes in a row
     app.url_map.converters["task_id"] = app.url_map.converters["worker_id"] = IdConverter
@@ -72,7 +73,7 @@ def create_app(
     app.extensions[EXTENSION] = context
     answers.install(app)
     guard.install(app, config, access)
-    app.register_blueprint(pages.routes(context))
+    app.register_blueprint(pages.routes(context, files))
     app.register_blueprint(timeline.routes(context))
     app.register_blueprint(graph_route.routes(context))
     app.register_blueprint(api.routes(context))

@@ -9,14 +9,15 @@ from __future__ import annotations
 import ipaddress
 import re
 
-from flask import Flask, Response, request
+from flask import Flask, Response, g, request
 
 from swarm_dashboard.config import DashboardConfig, is_loopback
 from swarm_dashboard.web.access import Access
 from swarm_dashboard.web.json_responses import refusal
+from swarm_dashboard.web.static_files import CACHED, VERSIONED_ENDPOINT
 
 READING = frozenset({"GET", "HEAD"})
-OPEN_ENDPOINTS = frozenset({"static", "pages.shell", "pages.healthz", "pages.state_icon"})
+OPEN_ENDPOINTS = frozenset({"static", VERSIONED_ENDPOINT, "pages.shell", "pages.healthz", "pages.state_icon"})
 SOCKET_ENDPOINT = "live"
 _HOST = re.compile(r"(?P<name>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(?::\d{1,5})?")
 _LOCAL_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
@@ -72,6 +73,8 @@ def install(app: Flask, config: DashboardConfig, access: Access) -> None:
     @app.after_request
     def harden(response: Response) -> Response:
         response.headers.update(HEADERS)
+        if g.get("may_be_cached") and response.status_code == 200:
+            response.headers["Cache-Control"] = CACHED
         return response
 
 

@@ -40,6 +40,7 @@ def routes(harness: DashboardHarness) -> Iterator[tuple[str, str, str]]:
         "worker_id": "worker-1",
         "rest": "nothing",
         "filename": "app.js",
+        "version": "0123456789abcdef",
     }
     adapter = harness.app.url_map.bind(HOST)
     for rule in harness.app.url_map.iter_rules():
