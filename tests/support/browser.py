@@ -19,7 +19,9 @@ from typing import TypeVar
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-CHROMIUM = "/usr/bin/chromium"
+# The same engine; without the rest of the browser, a new page takes half the CPU time.
+HEADLESS_SHELL = "/usr/bin/chromium-headless-shell"
+CHROMIUM = next((path for path in (HEADLESS_SHELL, "/usr/bin/chromium") if Path(path).exists()), HEADLESS_SHELL)
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -114,8 +116,8 @@ def chromium() -> Iterator[Browser]:
     """A new headless Chromium; skips where none is installed, and fails there in CI."""
     if shutil.which(CHROMIUM) is None:
         if os.environ.get("CI") == "true":
-            pytest.fail(f"{CHROMIUM} is missing: apt install chromium")
-        pytest.skip(f"{CHROMIUM} is missing: apt install chromium")
+            pytest.fail(f"{CHROMIUM} is missing: apt install chromium-headless-shell")
+        pytest.skip(f"{CHROMIUM} is missing: apt install chromium-headless-shell")
     with tempfile.TemporaryDirectory(prefix="chromium-") as home, sync_playwright() as playwright:
         # Its crash reporter and settings go where they are removed again.
         browser = playwright.chromium.launch(
