@@ -14,8 +14,7 @@ from swarm_shared.sources.places import plans_in
 from swarm_shared.sources.plan import Place
 from swarm_shared.sources.reading import place_of, places_of
 from swarm_shared.sources.together import How, Progress, Read, read_together
-from swarm_shared.taskfile import load_task_file
-from swarm_shared.taskfile.reader import MAX_FILE_BYTES, STANDARD_INPUT
+from swarm_shared.taskfile.reader import MAX_FILE_BYTES, STANDARD_INPUT, load_task_file
 
 STANDARD_INPUT_NAME = "-"
 

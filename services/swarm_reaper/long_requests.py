@@ -22,7 +22,6 @@ from swarm_shared.domain.models import Verb
 from swarm_shared.merge_back.landing import carry_out_landing
 from swarm_shared.program.logs import event
 from swarm_shared.store.requests.control import EXPIRES_AFTER_S, ControlRow
-from swarm_shared.text_import import carry_out_import
 
 LOG = logging.getLogger("swarm.reaper")
 BY = "reaper"
@@ -46,6 +45,8 @@ def carry_out_long(database: TaskDatabase, offered: Offered) -> None:
         case Verb.LAND:
             carry_out_landing(database, offered.row, by=BY, late=offered.late)
         case Verb.IMPORT:
+            from swarm_shared.text_import import carry_out_import  # only here are the parsers of plans needed
+
             carry_out_import(database, offered.row, by=BY, late=offered.late)
         case verb:
             raise NotImplementedError(verb)

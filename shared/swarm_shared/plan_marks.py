@@ -7,7 +7,6 @@ from functools import partial
 
 from swarm_shared.git.merging.marked import Mark
 from swarm_shared.git.plumbing.repository import Repository
-from swarm_shared.sources import tick
 from swarm_shared.store.queue.landings import Landings
 
 
@@ -25,4 +24,6 @@ def plan_marks(landings: Landings, repository: Repository, path: str) -> Sequenc
 
 
 def _tick(plan_format: str, key: str, text: str) -> str | None:
+    from swarm_shared.sources.ticking import tick  # only who ticks an item pays for the parsers
+
     return tick(plan_format, text, key)

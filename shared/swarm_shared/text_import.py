@@ -18,7 +18,7 @@ from swarm_shared.store.importing.import_plan import Planning
 from swarm_shared.store.importing.imports import Answers
 from swarm_shared.store.requests.control import ControlRow
 from swarm_shared.store.requests.definitions import known_ids
-from swarm_shared.taskfile import Problem
+from swarm_shared.taskfile.problems import Problem
 
 MAX_BYTES = 400 * 1024  # so that it fits into a request, however it is escaped
 MAX_NAME_CHARS = 300

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from swarm_shared.domain.models import Status, TaskSpec
-from swarm_shared.taskfile import write_task_file
+from swarm_shared.taskfile.writer import write_task_file
 
 AGENT = Path(__file__).with_name("agent.py")
 # Without a virtual environment around it, an interpreter starts in half the time.

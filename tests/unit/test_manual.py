@@ -20,8 +20,8 @@ from swarm_shared.database import TaskDatabase
 from swarm_shared.domain import errors
 from swarm_shared.domain.models import GROUP_OF, FailureClass, Role, Status
 from swarm_shared.program.settings import resolve
-from swarm_shared.taskfile import read_task_file
 from swarm_shared.taskfile.keys import KEYS
+from swarm_shared.taskfile.reader import read_task_file
 
 TEXTS = {page: page.read_text(encoding="utf-8") for page in PAGES}
 LONGEST_README = 200  # lines

@@ -21,7 +21,8 @@ from swarm_shared.domain.errors import InputError, StateError
 from swarm_shared.domain.models import Role
 from swarm_shared.git.plumbing.repository import Repository
 from swarm_shared.git.plumbing.runner import LONG_S, Git
-from swarm_shared.taskfile import TaskFileErrors, load_task_file, read_task_file
+from swarm_shared.taskfile.problems import TaskFileErrors
+from swarm_shared.taskfile.reader import load_task_file, read_task_file
 
 TRIES = 2  # the second one gets all errors of the first
 FILE = "swarm-plan.yaml"

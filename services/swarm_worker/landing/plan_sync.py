@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from swarm_shared.domain.models import Source
 from swarm_shared.git.plumbing.repository import Repository
 from swarm_shared.git.plumbing.trees import TreeFile, renames_of, text_at, with_files
-from swarm_shared.sources import tick
 
 TICKED, NOT_TICKED = "ticked", "not_ticked"
 
@@ -43,6 +42,8 @@ class PlanSync:
         if file is None:
             self.outcome = NOT_TICKED, f"{source.path} no longer exists, or is not text"
             return tree
+        from swarm_shared.sources.ticking import tick  # only workers with such tasks pay for the parsers
+
         text = tick(source.format, file.text, source.key)
         if text is None:
             self.outcome = NOT_TICKED, f"the item {source.key} is no longer in {source.path}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 
 from swarm_shared.redaction.judge import Named, is_random, is_secret, is_word_like
 from swarm_shared.redaction.spans import Span
@@ -43,7 +44,6 @@ _BESIDE = (
 )  # fmt: skip
 _UNQUOTED = re.compile(rb"[^\s\"'`\\\x1b]*")
 _OPEN_SCALAR = re.compile(rb"[^\n]{0,200}:[ \t]{0,8}[|>][+-]?[ \t]{0,8}\r?\n[ \t]{0,32}\Z")
-_PATTERNS = {sign: re.compile(rb"(?P<name>" + name + rb")" + _BESIDE) for sign, name in _NAMES.items()}
 _ENDS_WITH_NAME = re.compile(b"(?:" + b"|".join(_NAMES.values()) + rb")(?:[_-]?[0-9]{1,2})?\Z")
 _OPTION = re.compile(rb"--[\w-]{0,40}\Z")
 _LOGIN = re.compile(rb"\b(?:login|user)[ \t]{1,8}[^\s]{1,128}[ \t]{1,8}\Z")
@@ -62,9 +62,9 @@ def named_in(data: bytes, small: bytes) -> Iterator[Span]:
     Args:
         small: The data in small letters.
     """
-    for sign, pattern in _PATTERNS.items():
+    for sign in _NAMES:
         if sign in small:
-            for found in pattern.finditer(small):
+            for found in _pattern(sign).finditer(small):
                 if sign != b"key" or _is_key(small, found.start()):
                     yield from _value_of(found, data, small)
     if b"=" in data:
@@ -83,6 +83,12 @@ def open_scalar(data: bytes) -> int | None:
     """Where a YAML key begins whose value is on the lines to come."""
     found = _OPEN_SCALAR.search(data, max(0, len(data) - 300))
     return None if found is None else found.start()
+
+
+@cache
+def _pattern(sign: bytes) -> re.Pattern[bytes]:
+    """Compiled for the first text with the sign, not at every program's start."""
+    return re.compile(rb"(?P<name>" + _NAMES[sign] + rb")" + _BESIDE)
 
 
 def _is_key(small: bytes, at: int) -> bool:

@@ -16,9 +16,9 @@ from swarm_shared.sources.formats.checklist import FORMAT as CHECKLIST
 from swarm_shared.sources.joining import JOINED, join, leave_out_loose_ends, note_empty, open_circles
 from swarm_shared.sources.plan import Options, Place, Plan
 from swarm_shared.sources.reading import MARKDOWN, read_plan, recognize
-from swarm_shared.taskfile import Problem, TaskFileErrors, read_task_file
 from swarm_shared.taskfile.graph import cycle_text, find_cycles
-from swarm_shared.taskfile.problems import MAX_PROBLEMS, shown
+from swarm_shared.taskfile.problems import MAX_PROBLEMS, Problem, TaskFileErrors, shown
+from swarm_shared.taskfile.reader import read_task_file
 
 OWN_FORMAT = "yaml"
 Progress = Callable[[int, int], None]

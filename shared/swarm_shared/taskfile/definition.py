@@ -8,9 +8,10 @@ from typing import Any
 from msgspec import to_builtins
 
 from swarm_shared.domain.models import Source, Status, TaskSpec
-from swarm_shared.taskfile.keys import FIELDS
 from swarm_shared.taskfile.scalars import PlainText, is_typed
 
+# The fields of a task, in the order of an export; unknown keys follow.
+FIELDS = tuple(field for field in TaskSpec.__struct_fields__ if field not in ("extra", "line"))
 _DEFAULTS = TaskSpec(id="", name="")
 _REQUIRED = ("id", "name")
 _LISTS = frozenset(field for field in FIELDS if isinstance(getattr(_DEFAULTS, field), tuple))

@@ -59,9 +59,6 @@ KEYS: Mapping[str, tuple[str, values.Reader]] = MappingProxyType(
         "source": ("source", values.read_source),
     }
 )
-# The fields in the order of an export; unknown keys follow.
-FIELDS: tuple[str, ...] = tuple(dict.fromkeys(field for field, _ in KEYS.values()))
-
 
 # Common words for keys, as users and other tools write them; singular and plural are the same.
 ALIASES: Mapping[str, str] = MappingProxyType(

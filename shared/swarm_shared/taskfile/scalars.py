@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 import re
+from functools import cache
 from typing import Any
-
-import yaml
 
 # Words for "nothing": a program that writes None writes one of these.
 NULL_WORDS = frozenset({"", "~", "null", "Null", "NULL"})
@@ -14,7 +13,6 @@ _BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False,
 _NUMBER = re.compile(r"[-+]?(?:[0-9]{1,30}\.?[0-9]{0,30}|\.[0-9]{1,30})(?:[eE][-+]?[0-9]{1,3})?", re.ASCII)
 _INTEGER = re.compile(r"[-+]?[0-9]{1,18}", re.ASCII)
 _TYPED_TAGS = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("bool", "int", "float", "timestamp"))
-_RESOLVERS: dict[str | None, list[tuple[str, re.Pattern[str]]]] = yaml.SafeLoader.yaml_implicit_resolvers
 
 
 class PlainText(str):
@@ -29,10 +27,18 @@ class PlainText(str):
 
 def yaml_tag(text: str) -> str | None:
     """The YAML 1.1 type of an unquoted spelling, such as `tag:yaml.org,2002:int`; None for text."""
-    for tag, pattern in _RESOLVERS.get(text[:1], ()):
+    for tag, pattern in _resolvers().get(text[:1], ()):
         if pattern.match(text):
             return tag
     return None
+
+
+@cache
+def _resolvers() -> dict[str | None, list[tuple[str, re.Pattern[str]]]]:
+    import yaml  # only who reads or writes a task file pays for the parser
+
+    found: dict[str | None, list[tuple[str, re.Pattern[str]]]] = yaml.SafeLoader.yaml_implicit_resolvers
+    return found
 
 
 def is_typed(text: str) -> bool:

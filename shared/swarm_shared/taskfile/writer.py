@@ -9,7 +9,7 @@ from typing import Any, TextIO
 from msgspec import to_builtins
 
 from swarm_shared.domain.models import Source, Status, TaskSpec, priority_label
-from swarm_shared.taskfile.keys import FIELDS
+from swarm_shared.taskfile.definition import FIELDS
 from swarm_shared.taskfile.yamltext import STEP, block, item
 
 _SHOWN_ALWAYS = frozenset({"id", "name", "status", "priority"})

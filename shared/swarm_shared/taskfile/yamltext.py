@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from swarm_shared.taskfile.scalars import PlainText, parse_number, yaml_tag
@@ -20,10 +20,10 @@ _MAX_KEY_CHARS = 120
 # Characters that are written to a file as they are. Others are escaped: control characters, the further line breaks of
 # YAML (U+0085, U+2028, U+2029), the byte order mark, and what is no character.
 _CLEAR = "\\x20-\\x7e\\xa0-\\u2027\\u202a-\\ud7ff\\ue000-\\ufefe\\uff00-\\ufffd\\U00010000-\\U0010ffff"
-_NOT_CLEAR = re.compile(f"[^{_CLEAR}]")
-_ESCAPED = re.compile(f'[^{_CLEAR}]|["\\\\]')
+_NOT_CLEAR = f"[^{_CLEAR}]"
+_ESCAPED = f'[^{_CLEAR}]|["\\\\]'
 _ESCAPES = {"\n": "\\n", "\t": "\\t", "\r": "\\r", "\x1b": "\\e", '"': '\\"', "\\": "\\\\"}
-_NOT_CLEAR_IN_BLOCK = re.compile(f"[^\\t\\n{_CLEAR}]")
+_NOT_CLEAR_IN_BLOCK = f"[^\\t\\n{_CLEAR}]"
 # An unquoted text that begins with one of these is something else to a parser.
 _INDICATORS = frozenset("-?:,[]{}#&*!|>'\"%@`=<~. ")
 # Booleans to some parsers of YAML 1.1, though not to all.
@@ -81,7 +81,7 @@ def _scalar(text: str, pad: str) -> str:
         return str(text)
     if "\n" in text:
         return _literal(text, pad) if _is_literal(text) else _double_quoted(text)
-    if not text.isprintable() and _NOT_CLEAR.search(text):
+    if not text.isprintable() and _compiled(_NOT_CLEAR).search(text):
         return _double_quoted(text)
     return text if _is_plain(text) else "'" + text.replace("'", "''") + "'"
 
@@ -93,7 +93,7 @@ def _is_literal(text: str) -> bool:
         or text.endswith(("\n\n", " ", "\t"))
         or " \n" in text
         or "\t\n" in text
-        or _NOT_CLEAR_IN_BLOCK.search(text)
+        or _compiled(_NOT_CLEAR_IN_BLOCK).search(text)
     )
 
 
@@ -124,7 +124,7 @@ def _literal(text: str, pad: str) -> str:
 
 
 def _double_quoted(text: str) -> str:
-    return f'"{_ESCAPED.sub(_escape, text)}"'
+    return f'"{_compiled(_ESCAPED).sub(_escape, text)}"'
 
 
 def _escape(match: re.Match[str]) -> str:
@@ -145,3 +145,9 @@ def _spelling(value: bool | int | float | None) -> str:
     text = repr(value)
     # YAML 1.1 knows exponents only behind a decimal point.
     return text.replace("e", ".0e") if "e" in text and "." not in text else text
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """Compiled when it is first used: large sets of characters take milliseconds, and most programs write no YAML."""
+    return re.compile(pattern)

@@ -177,7 +177,9 @@ def test_an_export_that_fails_leaves_the_old_file(harness: CliHarness, monkeypat
     harness.run("import-tasks", harness.file(ONE))
     target = harness.folder / "out.yaml"
     target.write_text("old")
-    monkeypatch.setattr("swarm_shared.taskfile.write_task_file", lambda stream, *_, **__: stream.write("half") / 0)
+    monkeypatch.setattr(
+        "swarm_shared.taskfile.writer.write_task_file", lambda stream, *_, **__: stream.write("half") / 0
+    )
     assert harness.bare("export-tasks", str(harness.db), str(target)).code == 1
     assert target.read_text() == "old"
     assert [name for name in os.listdir(harness.folder) if "out.yaml" in name] == ["out.yaml"]

@@ -12,7 +12,7 @@ from swarm_shared.git.landing.following import Integration
 from swarm_shared.git.merging.marked import Mark
 from swarm_shared.git.merging.merging import Merge, MergeKind, plan_merge
 from swarm_shared.git.plumbing.trees import TreeFile, text_at, with_files
-from swarm_shared.sources import tick
+from swarm_shared.sources.ticking import tick
 
 PLAN = "# Tasks\n\n" + "".join(f"- [ ] T00{n} Do {n}\n" for n in range(1, 6))
 PATH = "specs/x/tasks.md"

@@ -10,11 +10,11 @@ from msgspec.structs import replace
 from plan_samples import BACKLOG, BACKLOG_SUB_TASK, BMAD, BMAD_STORY, SAMPLES
 
 from swarm_shared.domain.models import Status, TaskSpec
-from swarm_shared.sources import tick
 from swarm_shared.sources.formats import bmad
 from swarm_shared.sources.joining import join, leave_out_loose_ends
 from swarm_shared.sources.plan import Options, Place, Plan
 from swarm_shared.sources.reading import place_of, read_plan, recognize
+from swarm_shared.sources.ticking import tick
 
 
 def read(name: str, text: str | None = None, options: Options | None = None) -> Plan:

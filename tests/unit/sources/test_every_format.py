@@ -13,11 +13,13 @@ from msgspec.structs import replace
 from plan_samples import SAMPLES, Sample
 
 from swarm_shared.domain.models import Status
-from swarm_shared.sources import tick
 from swarm_shared.sources.joining import leave_out_loose_ends
 from swarm_shared.sources.plan import Became, Options, Place, Plan
 from swarm_shared.sources.reading import FORMATS, read_plan, recognize
-from swarm_shared.taskfile import find_cycles, read_task_file, write_task_file
+from swarm_shared.sources.ticking import tick
+from swarm_shared.taskfile.graph import find_cycles
+from swarm_shared.taskfile.reader import read_task_file
+from swarm_shared.taskfile.writer import write_task_file
 
 # Formats whose account is by line, and not by value.
 BY_LINE = frozenset({"spec-kit", "kiro", "openspec", "checklist"})

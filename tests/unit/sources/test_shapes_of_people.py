@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from swarm_shared.domain.models import Status, TaskSpec
-from swarm_shared.sources import tick
 from swarm_shared.sources.joining import join, open_circles
 from swarm_shared.sources.plan import Options, Place, Plan
 from swarm_shared.sources.reading import place_of, read_plan, recognize
-from swarm_shared.taskfile import find_cycles
+from swarm_shared.sources.ticking import tick
+from swarm_shared.taskfile.graph import find_cycles
 
 
 def read(plan_format: str, text: str, path: str = "a/tasks.md") -> Plan:

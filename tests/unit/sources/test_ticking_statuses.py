@@ -9,7 +9,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swarm_shared.sources import tick
+from swarm_shared.sources.ticking import tick
 
 RALPH = """{"project": "Shop", "userStories": [
   {"id": "US-1", "title": "Ä 😀 field", "priority": 1,   "passes":false, "notes": "\\ud83d\\ude00"},

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from swarm_shared.domain.models import TaskSpec
-from swarm_shared.taskfile import TaskFile, TaskFileErrors, lint, read_task_file
+from swarm_shared.taskfile.lint import lint
 from swarm_shared.taskfile.nearest import Suggester
 from swarm_shared.taskfile.nodes import MAX_TEXT_CHARS
+from swarm_shared.taskfile.problems import TaskFileErrors
+from swarm_shared.taskfile.reader import TaskFile, read_task_file
 
 CPU_LIMIT_S = 1.0
 MEMORY_LIMIT_BYTES = 64 << 20

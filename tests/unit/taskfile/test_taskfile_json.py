@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from swarm_shared.domain.models import TaskSpec
-from swarm_shared.taskfile import TaskFileErrors, read_task_file
+from swarm_shared.taskfile.problems import TaskFileErrors
+from swarm_shared.taskfile.reader import read_task_file
 
 TASKS = {
     "tasks": [

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swarm_shared.domain.models import Status, TaskSpec
-from swarm_shared.taskfile import cycle_text, find_cycles, lint, overlap
-from swarm_shared.taskfile.graph import levels
-from swarm_shared.taskfile.lint import MAX_PER_KIND
+from swarm_shared.taskfile.globs import overlap
+from swarm_shared.taskfile.graph import cycle_text, find_cycles, levels
+from swarm_shared.taskfile.lint import MAX_PER_KIND, lint
 
 
 def task(task_id: str, *, needs: str = "", files: str = "", **fields: Any) -> TaskSpec:

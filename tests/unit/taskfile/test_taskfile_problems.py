@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from swarm_shared.taskfile import Problem, TaskFileErrors, nodes, read_task_file
-from swarm_shared.taskfile.problems import MAX_PROBLEMS
+from swarm_shared.taskfile import nodes
+from swarm_shared.taskfile.problems import MAX_PROBLEMS, Problem, TaskFileErrors
+from swarm_shared.taskfile.reader import read_task_file
 
 
 def problems(text: str | bytes) -> list[Problem]:

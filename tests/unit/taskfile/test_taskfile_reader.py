@@ -10,7 +10,10 @@ import yaml
 
 from swarm_shared.domain.errors import InputError
 from swarm_shared.domain.models import Source, Status, TaskSpec
-from swarm_shared.taskfile import TaskFile, TaskFileErrors, load_task_file, nodes, read_task_file, write_task_file
+from swarm_shared.taskfile import nodes
+from swarm_shared.taskfile.problems import TaskFileErrors
+from swarm_shared.taskfile.reader import TaskFile, load_task_file, read_task_file
+from swarm_shared.taskfile.writer import write_task_file
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 

@@ -7,7 +7,8 @@ import json
 import pytest
 
 from swarm_shared.domain.models import Status, TaskSpec
-from swarm_shared.taskfile import TaskFileErrors, read_task_file
+from swarm_shared.taskfile.problems import TaskFileErrors
+from swarm_shared.taskfile.reader import read_task_file
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,10 @@ from msgspec.structs import replace
 
 from swarm_shared.domain.errors import InputError
 from swarm_shared.domain.models import Status, TaskSpec
-from swarm_shared.taskfile import definition, nodes, read_task_file, spec_from_definition, write_task_file
+from swarm_shared.taskfile import nodes
+from swarm_shared.taskfile.definition import definition, spec_from_definition
+from swarm_shared.taskfile.reader import read_task_file
+from swarm_shared.taskfile.writer import write_task_file
 
 AT = "2026-01-02T03:04:05.000Z"
 

@@ -31,7 +31,7 @@ def convert(app: App, files: tuple[str, ...], plan: PlanOptions) -> None:
     """
     from importlib.metadata import version
 
-    from swarm_shared.taskfile import write_task_file
+    from swarm_shared.taskfile.writer import write_task_file
 
     read = read_all(files, how=plan.how(app))
     exported_at = iso(app.clock.wall_ms()) or ""

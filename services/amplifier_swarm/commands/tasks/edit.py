@@ -87,8 +87,8 @@ def _apply(
         InputError: The text is not a task file that contains only this task.
     """
     from swarm_shared.store.requests.definitions import known_ids
-    from swarm_shared.taskfile import read_task_file
     from swarm_shared.taskfile.one_task import as_mapping, difference
+    from swarm_shared.taskfile.reader import read_task_file
 
     path = None if file == STDIN else Path(file)
     tasks = read_task_file(path, text, known_ids=known_ids(database.connection)).tasks
@@ -102,6 +102,6 @@ def _apply(
 
 
 def _load(source: str) -> bytes:
-    from swarm_shared.taskfile import load_task_file
+    from swarm_shared.taskfile.reader import load_task_file
 
     return sys.stdin.buffer.read() if source == STDIN else load_task_file(Path(source))

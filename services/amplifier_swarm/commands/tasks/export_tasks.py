@@ -30,7 +30,7 @@ def export_tasks(app: App, db: Path, file: str, statuses: tuple[Status, ...]) ->
     """
     from importlib.metadata import version
 
-    from swarm_shared.taskfile import write_task_file
+    from swarm_shared.taskfile.writer import write_task_file
 
     app.db = db
     with app.open(read_only=True) as database, output_file(file, database=database.path) as stream:

@@ -15,7 +15,7 @@ from swarm_shared.domain.errors import InputError
 from swarm_shared.sources.together import FilesRefused
 
 if TYPE_CHECKING:
-    from swarm_shared.taskfile import Problem
+    from swarm_shared.taskfile.problems import Problem
 
 
 EXIT_INPUT = InputError.exit_code

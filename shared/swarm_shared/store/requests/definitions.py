@@ -18,7 +18,6 @@ from swarm_shared.store.requests.steering import Applied
 from swarm_shared.store.sql import SQL
 from swarm_shared.store.views.tasks import Tasks
 from swarm_shared.taskfile.graph import cycle_text
-from swarm_shared.taskfile.one_task import names, read_changes, read_task
 
 MAX_PROPOSALS = 20  # of one task: an agent that runs wild must not fill the queue
 MAX_ID_CHARS = 40  # of an id that is made from the name
@@ -49,6 +48,8 @@ class Definitions(DataAccess):
             StateError: Its id is taken, or the task has proposed too many.
             NotFound: No task is called like `proposed_by`.
         """
+        from swarm_shared.taskfile.one_task import read_task  # only who changes a definition pays for the parser
+
         mapping = _mapping(argument, "task", _ADD_KEYS)
         if not mapping.get("id"):
             mapping = {"id": self._id_from(mapping.get("name") or mapping.get("title")), **_without(mapping, "id")}
@@ -86,6 +87,8 @@ class Definitions(DataAccess):
             InputError: A value is wrong, with everything that is; a dependency is unknown or leads in a circle.
             StateError: It runs, passed or is completed; or it was changed meanwhile.
         """
+        from swarm_shared.taskfile.one_task import names, read_changes
+
         seq = self.check_editable(task_id)
         known = known_ids(self._db)
         changes = read_changes(task_id, _mapping(argument, "set", _EDIT_KEYS), known_ids=known)

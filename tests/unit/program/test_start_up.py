@@ -1,0 +1,25 @@
+"""Services start often, so they load only what each of them needs: parsing takes a fifth of the time of a start."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.mark.parametrize("program", ["swarm_worker", "swarm_reaper", "swarm_dashboard"])
+def test_a_service_starts_without_the_parsers_of_plans(program: str) -> None:
+    code = f"import sys, {program}.__main__; print('yaml' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
+def test_known_keys_are_compiled_when_they_are_found() -> None:
+    code = (
+        "import re, swarm_shared.redaction.shapes as shapes;"
+        "found = list(shapes.shapes_in(b'AKIA' + b'A1' * 8));"
+        "print(len(found), shapes._compiled.cache_info().currsize)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "1 1\n"
