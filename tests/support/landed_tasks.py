@@ -14,7 +14,8 @@ from swarm_shared.git.landing.recycle import recycle
 from swarm_shared.git.snapshots.snapshot import take_snapshot
 from swarm_shared.git.worktrees import spares as spares_module
 from swarm_shared.git.worktrees.listing import list_worktrees
-from swarm_shared.git.worktrees.task_worktrees import TaskWorktree
+from swarm_shared.git.worktrees.spares import Recycled
+from swarm_shared.git.worktrees.task_worktrees import TaskWorktree, TaskWorktrees
 
 MESSAGE = "work\n\nSwarm-Task: t\n"
 
@@ -51,7 +52,17 @@ def land(harness: Harness, integration: Integration, opened: TaskWorktree) -> No
 
 
 def recycled(harness: Harness, integration: Integration, safe: str, spares: int = 1) -> str | None:
-    return recycle(harness.trees, integration, safe, spares=spares)
+    return recycle(harness.trees, integration, safe, spares=spares).kept_because
+
+
+def open_at_once(trees: TaskWorktrees, integration: Integration, safe: str, landed: str) -> TaskWorktree:
+    """A task's worktree, for which the worktree of a landed task is recycled in the same moment."""
+    waiting = [landed]
+
+    def make_spare() -> Recycled | None:
+        return recycle(trees, integration, waiting.pop(), spares=1) if waiting else None
+
+    return trees.open(safe, str(integration.tip()), holder_is_dead=lambda _: True, make_spare=make_spare)
 
 
 def in_the_list(harness: Harness) -> set[Path]:

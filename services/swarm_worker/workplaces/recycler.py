@@ -8,6 +8,7 @@ from swarm_shared.database import TaskDatabase
 from swarm_shared.git.landing.following import Integration
 from swarm_shared.git.landing.recycle import recycle
 from swarm_shared.git.plumbing.git_errors import GitError, GitUnusable, RepositoryBusy
+from swarm_shared.git.worktrees.spares import Recycled
 from swarm_shared.git.worktrees.task_worktrees import TaskWorktrees
 from swarm_shared.program.logs import event
 from swarm_worker.config import WorkerConfig
@@ -29,15 +30,15 @@ class Recycler:
         self._db, self._config, self._trees, self._branch = database, config, trees, branch
         self._kept: set[str] = set()  # what must stay was looked at once and is not looked at every second
 
-    def make_spare(self) -> bool:
-        """Recycle a landed worktree for a task that is about to open its own; whether there was one."""
-        return self._config.recycles and self.limit() > 0 and self._recycle_one()
+    def make_spare(self) -> Recycled | None:
+        """Recycle a landed worktree for a task that is about to open its own; None if there was none."""
+        return self._recycle_one() if self._config.recycles and self.limit() > 0 else None
 
     def tidy(self) -> bool:
         """Recycle or remove one landed worktree, or what is too much among the spares; whether there was any."""
         if not self._config.recycles:
             return False
-        if self._recycle_one():
+        if self._recycle_one() is not None:
             return True
         limit = self.limit()
         if self._trees.spares.is_tidy(limit):
@@ -53,15 +54,17 @@ class Recycler:
         limit = self._config.worktree_pool
         return len(self._db.workers.alive()) if limit is None else limit
 
-    def _recycle_one(self) -> bool:
+    def _recycle_one(self) -> Recycled | None:
         names = {name for name in self._trees.names() if name not in self._kept}
-        return any(self._recycled(safe) for safe in self._db.landings.completed_among(names))
+        recycled = (self._recycled(safe) for safe in self._db.landings.completed_among(names))
+        return next((one for one in recycled if one is not None), None)
 
-    def _recycled(self, safe: str) -> bool:
+    def _recycled(self, safe: str) -> Recycled | None:
+        """What became of a task's worktree; None when it is kept."""
         try:
             with self._trees.locked(safe, timeout_s=0) as descriptor:
                 if not self._db.landings.completed_among([safe]):
-                    return False  # it was assigned again meanwhile
+                    return None  # it was assigned again meanwhile
                 repository = self._trees.repository.holding(descriptor)
                 integration = Integration(repository=repository, ref=self._branch.ref())
                 task = self._db.landings.task_named(safe)
@@ -70,12 +73,13 @@ class Recycler:
                 cleanup = cleanup_of(
                     self._config, repository, self._db.tasks.spec(task), outside=trees.outside_run_of(safe)
                 )
-                reason = recycle(trees, integration, safe, spares=self.limit(), cleanup=cleanup)
+                recycled = recycle(trees, integration, safe, spares=self.limit(), cleanup=cleanup)
         except RepositoryBusy:
-            return False  # another worker is working on it
+            return None  # another worker is working on it
         except (GitError, GitUnusable, OSError) as error:
-            reason = str(error)
-        if reason is not None:
-            self._kept.add(safe)
-            event(LOG, "worktree_kept", worktree=safe, reason=reason)
-        return reason is None
+            recycled = Recycled(kept_because=str(error))
+        if recycled.kept_because is None:
+            return recycled
+        self._kept.add(safe)
+        event(LOG, "worktree_kept", worktree=safe, reason=recycled.kept_because)
+        return None

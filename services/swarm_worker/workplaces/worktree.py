@@ -24,7 +24,7 @@ from swarm_shared.git.plumbing.stale_locks import clear_stale, task_locks, workt
 from swarm_shared.git.snapshots.snapshot import Snapshot, take_snapshot
 from swarm_shared.git.snapshots.submodules import Secured, align, note_set_up, secure
 from swarm_shared.git.snapshots.undo import changes_since, undo_since
-from swarm_shared.git.worktrees.leaks import Fingerprint, Leak, fingerprint, leak
+from swarm_shared.git.worktrees.leaks import Leak, leak
 from swarm_shared.git.worktrees.spares import note_set_up_in, set_up_in
 from swarm_shared.git.worktrees.taken_names import Settled, TakenNames
 from swarm_shared.git.worktrees.task_worktrees import TaskWorktree, TaskWorktrees
@@ -47,6 +47,7 @@ from swarm_worker.workplaces.built_in_checks import (
 from swarm_worker.workplaces.outside import SETTINGS_CHECK, Shared
 from swarm_worker.workplaces.recycler import Recycler
 from swarm_worker.workplaces.refiller import Refiller
+from swarm_worker.workplaces.user_checkout import UserCheckout
 from swarm_worker.workplaces.workplace import Beyond, Sealed, Workplace
 
 LOG = logging.getLogger("swarm.worker")
@@ -82,6 +83,7 @@ class Worktrees:
             tip=self._known_tip,
         )
         self._settled = Settled()
+        self._user_checkout = UserCheckout(repository, ignore=(config.db, config.state_dir))
 
     def tidy(self) -> bool:
         if self._recycler.tidy() or self._clear_marks():
@@ -150,12 +152,19 @@ class Worktrees:
             opened = trees.open(safe, tip, holder_is_dead=lambda _lock: True, make_spare=self._recycler.make_spare)
             if opened.earlier_work and self._db.landings.failures(claim):
                 opened = self._with_what_has_landed(opened, into.branch, tip, claim)
-            ours = (self._config.db, self._config.state_dir)
-            before = fingerprint(repository, ignore=ours)
             shared = Shared.at_opening(repository, opened, trees.lock_of(safe).parent)
             try:
                 yield TaskPlace(
-                    self._db, self._config, repository, opened, claim, spec, before, shared, into=into.ref, tip=tip
+                    self._db,
+                    self._config,
+                    repository,
+                    opened,
+                    claim,
+                    spec,
+                    self._user_checkout,
+                    shared,
+                    into=into.ref,
+                    tip=tip,
                 )
             finally:
                 shared.settings.leave()
@@ -181,7 +190,7 @@ class TaskPlace(Workplace):
         opened: TaskWorktree,
         claim: Claim,
         spec: TaskSpec,
-        before: Fingerprint,
+        user_checkout: UserCheckout,
         shared: Shared,
         *,
         into: str,
@@ -189,7 +198,8 @@ class TaskPlace(Workplace):
     ) -> None:
         super().__init__(opened.cwd)
         self._db, self._config, self._repository = database, config, repository
-        self._opened, self._claim, self._spec, self._before = opened, claim, spec, before
+        self._opened, self._claim, self._spec = opened, claim, spec
+        self._user_checkout, self._before = user_checkout, user_checkout.before()
         self._shared = shared
         self._into, self._tip = into, tip  # the ref that this will land on, and where that was at the beginning
         self._git = opened.checkout.git
@@ -332,5 +342,4 @@ class TaskPlace(Workplace):
         return (*paths, *(("another commit or branch is checked out there",) if found.head_moved else ()))
 
     def _leak(self) -> Leak:
-        ours = (self._config.db, self._config.state_dir)
-        return leak(self._before, fingerprint(self._repository, ignore=ours))
+        return leak(self._before, self._user_checkout.now())

@@ -121,6 +121,18 @@ def test_whoever_waits_for_a_long_command_is_called_meanwhile(tmp_path: Path, li
     assert calls
 
 
+def test_other_work_is_done_while_a_command_runs(tmp_path: Path) -> None:
+    started = tmp_path / "started"
+
+    def meanwhile() -> None:
+        wait_until(started.exists, "the command to start")
+        (tmp_path / "go").touch()
+
+    command = "touch started; until [ -e go ]; do sleep 0.01; done; echo done"
+    answer = git_at(tmp_path).ask("-c", f"alias.waits=!{command}", "waits", meanwhile=meanwhile, timeout_s=30)
+    assert answer.out == b"done\n"
+
+
 def test_a_missing_git_and_a_missing_folder_are_distinguished(tmp_path: Path) -> None:
     with pytest.raises(GitUnusable, match="does not exist"):
         git_at(tmp_path / "gone").ask("version")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from landed_tasks import (
@@ -13,6 +15,7 @@ from landed_tasks import (
     harness_with_products,
     in_the_list,
     integration_of,
+    open_at_once,
     plant_ignored,
     recycled,
     work,
@@ -20,7 +23,10 @@ from landed_tasks import (
 from repositories import Harness
 
 from swarm_shared.git.landing.following import Integration
+from swarm_shared.git.landing.recycle import recycle
+from swarm_shared.git.plumbing.process import Completed, run_process
 from swarm_shared.git.snapshots.snapshot import take_snapshot
+from swarm_shared.git.worktrees.spares import Recycled
 from swarm_shared.git.worktrees.task_worktrees import TaskWorktrees
 
 
@@ -63,13 +69,13 @@ def test_a_task_whose_spare_another_one_takes_gets_the_next_landed_worktree_and_
     inodes = {(work(harness, integration, safe) / "a.txt").stat().st_ino for safe in landed}
     tip = str(integration.tip())
 
-    def make_spare() -> bool:
+    def make_spare() -> Recycled | None:
         if not landed:
-            return False
-        assert recycled(harness, integration, landed.pop()) is None
+            return None
+        made = recycle(harness.trees, integration, landed.pop(), spares=1)
         if landed:
             harness.open("quicker", tip)
-        return True
+        return made
 
     opened = harness.trees.open("t3", tip, holder_is_dead=lambda _: True, make_spare=make_spare)
     assert in_the_list(harness) == {opened.cwd, harness.trees.path_of("quicker")}, "there are as many as before"
@@ -94,20 +100,87 @@ def plant_exclusions(cwd: Path) -> None:
     (cwd / "node_modules" / "x" / "clean-me").write_text("secret")
 
 
+@pytest.mark.parametrize("at_once", [False, True])
 @pytest.mark.parametrize("plant", [plant_ignored, plant_empty_folders, plant_read_only, plant_exclusions])
 def test_nothing_of_one_task_is_seen_by_the_next(
-    harness: Harness, integration: Integration, plant: Callable[[Path], None], tmp_path: Path
+    harness: Harness, integration: Integration, plant: Callable[[Path], None], tmp_path: Path, at_once: bool
 ) -> None:
     work(harness, integration, "t1", plant)
-    assert recycled(harness, integration, "t1") is None
-    (spare,) = harness.trees.spares.paths()
-    assert set(everything_in(spare)) == {"a.txt", "lib/b.txt", ".gitignore", "t1.txt"}, "the disk is free of it at once"
-    opened = harness.open("t2", integration.tip())
+    if at_once:
+        opened = open_at_once(harness.trees, integration, "t2", "t1")
+    else:
+        assert recycled(harness, integration, "t1") is None
+        (spare,) = harness.trees.spares.paths()
+        left = set(everything_in(spare))
+        assert left == {"a.txt", "lib/b.txt", ".gitignore", "t1.txt"}, "the disk is free of it at once"
+        opened = harness.open("t2", integration.tip())
     fresh = tmp_path / "fresh"
     harness.git("worktree", "add", "-q", "--detach", str(fresh), str(integration.tip()))
     assert everything_in(opened.cwd) == everything_in(fresh)
     assert not [p for p in opened.cwd.rglob("*") if p.is_dir() and not any(p.iterdir())]
     assert all(os.access(p, os.W_OK) and p.stat().st_mode & 0o200 for p in opened.cwd.rglob("*"))
+
+
+@pytest.mark.parametrize("others", [{}, {"a.txt": "changed meanwhile\n", "lib/new.txt": "new\n"}])
+def test_a_worktree_that_is_taken_as_soon_as_it_was_examined_is_not_read_again(
+    harness: Harness, integration: Integration, others: dict[str, str]
+) -> None:
+    work(harness, integration, "t1")
+    if others:
+        harness.commit(others)
+        old = str(integration.tip())
+        merge = integration.plan_follow("refs/heads/main", tip=old)
+        integration.advance(str(merge.new), old=old)
+    asked: list[str] = []
+
+    def noting(command: Sequence[str], **how: Any) -> Completed:
+        asked.append(next(word for word in command[1:] if word != "-c" and "=" not in word))
+        return run_process(command, **how)
+
+    spied = harness.trees.of(replace(harness.repo, git=replace(harness.repo.git, run=noting)))
+    opened = open_at_once(spied, integration, "t2", "t1")
+    assert asked == ["update-ref", "status", *(["read-tree"] if others else [])]
+    assert {path: text.decode() for path, text in everything_in(opened.cwd).items()} == {
+        "a.txt": "1\n", "lib/b.txt": "2\n", ".gitignore": "*.log\nout/\nnode_modules/\n", "t1.txt": "t1\n", **others
+    }  # fmt: skip
+    assert opened.checkout.git.items("status", "--porcelain", "-z", "--ignored") == ()
+    assert opened.checkout.git.line("symbolic-ref", "HEAD") == opened.ref
+
+
+def test_a_spare_that_changes_after_it_was_examined_is_put_back(harness: Harness, integration: Integration) -> None:
+    work(harness, integration, "t1")
+    harness.commit({"a.txt": "changed meanwhile\n"})
+    tip = str(integration.plan_follow("refs/heads/main", tip=str(integration.tip())).new)
+
+    def make_spare() -> Recycled | None:
+        made = recycle(harness.trees, integration, "t1", spares=1)
+        assert made.examined is not None
+        (made.examined.path / "a.txt").write_text("spoiled\n")
+        return made
+
+    opened = harness.trees.open("t2", tip, holder_is_dead=lambda _: True, make_spare=make_spare)
+    assert (opened.cwd / "a.txt").read_text() == "changed meanwhile\n"
+    assert opened.checkout.git.items("status", "--porcelain", "-z", "--ignored") == ()
+
+
+def test_what_is_known_of_one_spare_is_not_believed_of_another(harness: Harness, integration: Integration) -> None:
+    for safe in ("t1", "t2"):
+        harness.open(safe, integration.tip())
+    assert recycled(harness, integration, "t1", spares=2) is None
+    (older,) = harness.trees.spares.paths()
+    (older / "a.txt").write_text("spoiled\n")
+    tip, hidden = str(integration.tip()), harness.root / "hidden"
+    older.rename(hidden)
+
+    def make_spare() -> Recycled | None:
+        made = recycle(harness.trees, integration, "t2", spares=2)
+        assert made.examined is not None
+        hidden.rename(older)
+        harness.trees.spares.take(harness.trees.path_of("quicker"), ref="refs/heads/quicker", first=made.examined.path)
+        return made
+
+    opened = harness.trees.open("t3", tip, holder_is_dead=lambda _: True, make_spare=make_spare)
+    assert (opened.cwd / "a.txt").read_text() == "1\n"
 
 
 def test_gits_own_notes_of_one_task_are_gone_for_the_next(harness: Harness, integration: Integration) -> None:

@@ -19,6 +19,8 @@ from swarm_shared.git.plumbing.runner import LONG_S, Git, split_items
 from swarm_shared.git.plumbing.stale_locks import repository_lock
 from swarm_shared.git.snapshots.checkout import Checkout
 from swarm_shared.git.snapshots.submodules import modules_of
+from swarm_shared.git.worktrees.spares import Examined, Recycled
+from swarm_shared.git.worktrees.survey import Survey, survey
 from swarm_shared.git.worktrees.task_worktrees import READY_MARK, TaskWorktrees
 
 _IGNORED = "!! "
@@ -32,8 +34,8 @@ def recycle(
     *,
     spares: int,
     cleanup: Callable[[Path], str | None] | None = None,
-) -> str | None:
-    """Turn the worktree of a landed task into a spare, or remove it; the branch stays. Why it is kept, or None.
+) -> Recycled:
+    """Turn the worktree of a landed task into a spare, or remove it; the branch stays.
 
     The caller has locked the worktree (`TaskWorktrees.lock_of`) and knows that nothing of the task is alive.
 
@@ -46,45 +48,61 @@ def recycle(
     if checkout is None:
         # incompletely created, or incompletely recycled by a process that died: no one has worked in it since
         trees.remove(safe)
-        return None
+        return Recycled()
     if (checkout.git_dir / "locked").exists():
-        return "it is locked (git worktree lock)"
+        return Recycled(kept_because="it is locked (git worktree lock)")
     if (checkout.git_dir / "index.lock").exists():
-        return "a git command is running in it"
+        return Recycled(kept_because="a git command is running in it")
     head = read_ref(checkout.git, "HEAD")
     for sha in (read_ref(integration.repository.git, task_ref(safe)), head):
         if sha is None or not integration.contains(sha):
-            return "its commits have not landed"
+            return Recycled(kept_because="its commits have not landed")
     assert head is not None, "it is contained"
     found = _examined(trees, integration, safe, checkout)
     if not isinstance(found, str) and cleanup is not None:
         # What it does to the files is looked at like everything else.
         found = cleanup(trees.cwd_of(checkout)) or _examined(trees, integration, safe, checkout)
     if isinstance(found, str):
-        return found
-    ignored = found.ignored
+        return Recycled(kept_because=found)
+    ignored, files = found.ignored, found.files
     products = _products(trees, checkout, ignored)
     if products or ignored is None:
         # Before anything is renamed or deleted by ourselves: it takes as long as there are files, and is waited for.
         checkout.git.ask("clean", "-d", "-f", *trees.cleaning(), "-q", ok=(0, 1), timeout_s=LONG_S)
     if ignored is not None and len(trees.spares.paths()) < spares:
+        files = survey(checkout.path, trees.kept_below(checkout.path)) if files is None else files.now()
         with repository_lock(trees.repository):
             (checkout.git_dir / READY_MARK).unlink(missing_ok=True)
-            if trees.spares.add(checkout, head):
-                return None
+            spare = trees.spares.add(checkout, head, files)
+        if spare is not None:
+            return Recycled(examined=None if files.empty else Examined(path=spare, sha=head))
     trees.remove(safe)
-    return None
+    return Recycled()
 
 
 class _Found(Struct, frozen=True, kw_only=True):
-    """A worktree that may go. `ignored`: what git ignores in it; None where there is more to clean than that."""
+    """A worktree that may go.
+
+    Args:
+        ignored: What git ignores in it; None where there is more to clean than that.
+        files: What is unusual about its files; None where that is not known.
+    """
 
     ignored: tuple[Path, ...] | None
+    files: Survey | None
 
 
 def _examined(trees: TaskWorktrees, integration: Integration, safe: str, checkout: Checkout) -> _Found | str:
     """What a worktree contains besides landed work, or why it must be kept."""
-    ignored = _ignored_alone(checkout)
+    looked: list[Survey] = []
+
+    def look() -> None:
+        try:
+            looked.append(survey(checkout.path, trees.kept_below(checkout.path)))
+        except OSError:
+            pass  # git is about to be refused too, and permissions are given back
+
+    ignored = _ignored_alone(checkout, meanwhile=look)
     if ignored is None:
         reason = reason_to_keep(trees, integration, safe)
         if reason is not None:
@@ -92,22 +110,25 @@ def _examined(trees: TaskWorktrees, integration: Integration, safe: str, checkou
     inner = _own_repository(_products(trees, checkout, ignored))
     if inner is not None:
         return f"it contains a repository: {inner.relative_to(checkout.path)}"
-    return _Found(ignored=ignored)
+    return _Found(ignored=ignored, files=looked[0] if looked else None)
 
 
 def _products(trees: TaskWorktrees, checkout: Checkout, ignored: tuple[Path, ...] | None) -> list[Path]:
     return [path for path in ignored or () if path not in trees.kept_below(checkout.path)]
 
 
-def _ignored_alone(checkout: Checkout) -> tuple[Path, ...] | None:
+def _ignored_alone(checkout: Checkout, *, meanwhile: Callable[[], None]) -> tuple[Path, ...] | None:
     """What git ignores here, where that is all that differs from a fresh checkout; else None.
 
     A flag in the index hides a file from git, and a submodule has its own repository.
+
+    Args:
+        meanwhile: Called while git reads the files.
     """
     if not checkout.link_is_ours() or modules_of(checkout):
         return None
     index = checkout.git_dir / "index"
-    entries = _status(checkout, checkout.git)
+    entries = _status(checkout, checkout.git, meanwhile=meanwhile)
     if all(entry.startswith(_IGNORED) for entry in entries):
         if not known_without_flags(index) and IndexListing(checkout.git, others=False).has_flags:
             return None
@@ -128,10 +149,10 @@ def _ignored_alone(checkout: Checkout) -> tuple[Path, ...] | None:
     return tuple(checkout.path / entry.removeprefix(_IGNORED) for entry in entries)
 
 
-def _status(checkout: Checkout, git: Git) -> tuple[str, ...]:
+def _status(checkout: Checkout, git: Git, *, meanwhile: Callable[[], None] = lambda: None) -> tuple[str, ...]:
     """How the files differ from HEAD, also in what git ignores."""
     options = ("--porcelain", "-z", "--ignored", "--untracked-files=normal", "--ignore-submodules=none")
-    answer = git.ask("status", *options, timeout_s=LONG_S)
+    answer = git.ask("status", *options, timeout_s=LONG_S, meanwhile=meanwhile)
     entries = split_items(answer.out)
     # What git cannot look into may hide something, and what it ignores is looked into by ourselves.
     if (entries or answer.err) and make_accessible(checkout.path):

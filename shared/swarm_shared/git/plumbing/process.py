@@ -44,6 +44,7 @@ class Run(Protocol):
         limit_bytes: int | None,
         keep_open: Sequence[int],
         tend: Callable[[], None] = ...,
+        meanwhile: Callable[[], None] = ...,
     ) -> Completed: ...
 
 
@@ -57,6 +58,7 @@ def run_process(
     limit_bytes: int | None = None,
     keep_open: Sequence[int] = (),
     tend: Callable[[], None] = lambda: None,
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> Completed:
     """Run a command to its end.
 
@@ -68,6 +70,7 @@ def run_process(
         limit_bytes: Stop reading after so much output and kill it; the rest is not needed.
         keep_open: Descriptors it inherits, so that a lock on them lasts as long as the command does.
         tend: Called every `TEND_EVERY_S` while it runs.
+        meanwhile: Called once, when it has been started: work of ours that does not need its result.
 
     Raises:
         GitTimeout: It was killed after `timeout_s`.
@@ -88,6 +91,7 @@ def run_process(
         except OSError as error:
             raise _cannot_start(error, cwd) from error
         try:
+            meanwhile()
             if limit_bytes is None:
                 out, truncated = _read_all(process, timeout_s, tend), False
             else:

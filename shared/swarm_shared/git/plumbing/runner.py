@@ -99,6 +99,7 @@ class Git:
         timeout_s: float = SHORT_S,
         limit_bytes: int | None = None,
         settings: Sequence[str] = (),
+        meanwhile: Callable[[], None] = lambda: None,
     ) -> Completed:
         """Run one git command to its end.
 
@@ -106,6 +107,7 @@ class Git:
             ok: Exit codes that are answers; with any other one it failed.
             limit_bytes: Take only so much output; the answer says when it was cut.
             settings: Further ``key=value`` of git's configuration, for this command.
+            meanwhile: Called once while it runs; starts no git command itself.
 
         Raises:
             GitFailed: Another exit code.
@@ -120,6 +122,7 @@ class Git:
             timeout_s=timeout_s,
             limit_bytes=limit_bytes,
             keep_open=self.keep_open,
+            meanwhile=meanwhile,
         )
         if completed.code not in ok:
             raise GitFailed(arguments, completed.code, completed.err, self.cwd)

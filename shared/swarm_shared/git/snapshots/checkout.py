@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from swarm_shared.git.plumbing.git_errors import GitFailed
 from swarm_shared.git.plumbing.permissions import make_accessible
-from swarm_shared.git.plumbing.refs import has_commit, move_ref, read_ref
+from swarm_shared.git.plumbing.refs import has_commit, move_ref, read_ref, tree_of
 from swarm_shared.git.plumbing.runner import LONG_S, Git
 
 # What git remembers of an operation that was not finished.
@@ -202,6 +202,17 @@ class Checkout(Struct, frozen=True, kw_only=True):
             cleaned = self.git.ask("clean", "-d", "-f", *more, "-q", ok=(0, 1), timeout_s=LONG_S)
             if cleaned.code and make_accessible(self.path):
                 self.git.ask("clean", "-d", "-f", *more, "-q", ok=(0, 1), timeout_s=LONG_S)
+
+    def move_on(self, old: str, new: str) -> None:
+        """Go from one commit to another where the files are known to be exactly the first one's: no file is looked at.
+
+        HEAD is there already.
+
+        Raises:
+            GitFailed: A file that differs between the two is not as the first one has it; nothing was changed.
+        """
+        if tree_of(self.git, old) != tree_of(self.git, new):
+            self.git.ask("read-tree", "-m", "-u", old, new, timeout_s=LONG_S)
 
     def _head_says(self) -> str | None:
         """What the file says in which git notes what is checked out; None where it is no plain file."""

@@ -11,6 +11,7 @@ from swarm_shared.git.plumbing.stale_locks import repository_lock
 from swarm_shared.git.snapshots.checkout import Checkout
 from swarm_shared.git.worktrees.listing import add_worktree, git_dir_of, linked_below, remove_worktree
 from swarm_shared.git.worktrees.spares import Spares
+from swarm_shared.git.worktrees.survey import survey
 
 
 class Filling:
@@ -36,8 +37,9 @@ class Filling:
             git_dir = add_worktree(git, self._repository, path, ("--detach", sha))
         checkout = Checkout.of(self._repository.git, path=path, git_dir=git_dir)
         checkout.put_back(sha, ref=None, clean=False)
+        found = survey(path)
         with repository_lock(self._repository):
-            return self._spares.add(checkout, sha)
+            return self._spares.add(checkout, sha, found) is not None
 
     def is_clear(self) -> bool:
         return not self._left()

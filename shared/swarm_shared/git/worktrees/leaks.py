@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from swarm_shared.git.plumbing.repository import Repository
 from swarm_shared.git.plumbing.runner import LONG_S, Git, split_items
@@ -58,6 +59,11 @@ def fingerprint(repository: Repository, *, ignore: Sequence[Path] = ()) -> Finge
         elif not _is_below(top / path, ours):
             marks[path] = f"{state} {_mark(top / path)}"
     return Fingerprint(paths={**marks, **_settings_mark(repository)}, head=(head[_COMMIT], head[_BRANCH]))
+
+
+def with_current_settings(repository: Repository, state: Fingerprint) -> Fingerprint:
+    """The same state of files, with git's shared settings as they are now; asks no git process."""
+    return replace(state, paths={**state.paths, **_settings_mark(repository)})
 
 
 def leak(before: Fingerprint, after: Fingerprint) -> Leak:

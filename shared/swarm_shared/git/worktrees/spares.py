@@ -10,10 +10,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import stat
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
+
+from msgspec import Struct
 
 from swarm_shared.git.plumbing.permissions import remove_folder
 from swarm_shared.git.plumbing.repository import Repository
@@ -21,6 +22,7 @@ from swarm_shared.git.plumbing.runner import Git
 from swarm_shared.git.plumbing.stale_locks import repository_lock
 from swarm_shared.git.snapshots.checkout import Checkout
 from swarm_shared.git.worktrees.listing import git_dir_of, linked_below, remove_worktree
+from swarm_shared.git.worktrees.survey import Survey
 
 # In a worktree's git directory: it is a spare. Written last, removed first.
 SPARE_MARK = "swarm-spare"
@@ -28,7 +30,32 @@ _SET_UP_MARK = "swarm-set-up"
 # All that stays of a git directory; the rest is what a task's agents left there: logs, sparse patterns, own refs.
 _KEPT = frozenset({"HEAD", "commondir", "gitdir", "index"})
 _LOCK = "locked"  # git's own: a `git worktree prune` of the user's leaves it alone while the folder moves
-_WRITABLE = stat.S_IRUSR | stat.S_IWUSR
+
+
+class Examined(Struct, frozen=True, kw_only=True):
+    """A spare as it was found a moment ago: its files are exactly those of the commit `sha`."""
+
+    path: Path
+    sha: str
+
+
+class Recycled(Struct, frozen=True, kw_only=True):
+    """What became of a landed worktree.
+
+    Args:
+        kept_because: Why it is still there; None when it became a spare or was removed.
+        examined: The spare that it became, where nothing but its commit was found in it.
+    """
+
+    kept_because: str | None = None
+    examined: Examined | None = None
+
+
+class Taken(Struct, frozen=True, kw_only=True):
+    """A spare that is at a task's path now: its git directory, and the path that it had."""
+
+    git_dir: Path
+    spare: Path
 
 
 class Spares:
@@ -46,12 +73,15 @@ class Spares:
         """The spares that can be taken."""
         return tuple(path for path in self._folders() if self._git_dir(path) is not None)
 
-    def take(self, path: Path, *, ref: str) -> Path | None:
-        """Move a spare to a task's path and put its HEAD on the task's branch; its git directory, or None.
+    def take(self, path: Path, *, ref: str, first: Path | None = None) -> Taken | None:
+        """Move a spare to a task's path and put its HEAD on the task's branch; None where there is none.
 
         To be called under the repository's lock. Its files are still those of the spare.
+
+        Args:
+            first: The one to take if it is still there.
         """
-        for spare in self._folders():
+        for spare in sorted(self._folders(), key=lambda folder: folder != first):
             git_dir = self._git_dir(spare)
             if git_dir is None:
                 continue
@@ -62,19 +92,22 @@ class Spares:
             spare.rename(path)
             _write(git_dir / "HEAD", f"ref: {ref}")
             (git_dir / _LOCK).unlink()
-            return git_dir
+            return Taken(git_dir=git_dir, spare=spare)
         return None
 
-    def add(self, checkout: Checkout, sha: str) -> bool:
-        """Make a spare of a task's worktree, which is clean and ready for no one any more; False where it is not fit.
+    def add(self, checkout: Checkout, sha: str, found: Survey) -> Path | None:
+        """Make a spare of a task's worktree, which is clean and ready for no one any more; None where it is not fit.
 
         To be called under the repository's lock.
 
         Args:
             sha: The commit that is checked out.
+            found: What is unusual about its files. One that is also somewhere else would carry there what the next
+                task writes.
         """
-        if not checkout.link_is_ours() or not _is_plain(checkout.path, self._keep):
-            return False
+        if not checkout.link_is_ours() or found.linked:
+            return None
+        found.open()
         git_dir, set_up = checkout.git_dir, set_up_in(checkout) if self._keep else {}
         self.root.mkdir(parents=True, exist_ok=True)
         (git_dir / _LOCK).touch()
@@ -89,7 +122,7 @@ class Spares:
         _write(git_dir / "gitdir", spare / ".git")
         (git_dir / _LOCK).unlink()
         (git_dir / SPARE_MARK).touch()
-        return True
+        return spare
 
     def tidy(self, limit: int) -> int:
         """Remove what is no spare (any more) and spares beyond the limit; how many folders went."""
@@ -141,35 +174,6 @@ def set_up_in(checkout: Checkout) -> Mapping[str, str]:
 def note_set_up_in(checkout: Checkout, done: Mapping[str, str]) -> None:
     """Remember that setup commands have run to their end in a worktree."""
     (checkout.git_dir / _SET_UP_MARK).write_text(json.dumps(done))
-
-
-def _is_plain(top: Path, keep: tuple[Path, ...]) -> bool:
-    """Make the files of a clean worktree as a checkout makes them; False where one is also somewhere else.
-
-    A file with a second name outside would carry what the next task writes to there.
-    """
-    kept = {os.path.join(top, path) for path in keep}
-    waiting = [os.fspath(top)]
-    while waiting:
-        at = waiting.pop()
-        # Names in an open folder: a whole path for each file would take a third longer.
-        folder = os.open(at, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        try:
-            for name in os.listdir(folder):
-                status = os.stat(name, dir_fd=folder, follow_symlinks=False)
-                mode = status.st_mode
-                if stat.S_ISREG(mode):
-                    if status.st_nlink != 1:
-                        return False
-                    if mode & _WRITABLE != _WRITABLE:
-                        os.chmod(name, stat.S_IMODE(mode) | _WRITABLE, dir_fd=folder)
-                elif stat.S_ISDIR(mode) and (path := os.path.join(at, name)) not in kept:
-                    if mode & stat.S_IRWXU != stat.S_IRWXU:
-                        os.chmod(name, stat.S_IMODE(mode) | stat.S_IRWXU, dir_fd=folder)
-                    waiting.append(path)
-        finally:
-            os.close(folder)
-    return True
 
 
 def _write(file: Path, value: object) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from swarm_shared.domain.branch_names import task_branch, task_ref
-from swarm_shared.git.plumbing.git_errors import BranchInUse, GitError
+from swarm_shared.git.plumbing.git_errors import BranchInUse, GitError, GitFailed
 from swarm_shared.git.plumbing.permissions import make_accessible
 from swarm_shared.git.plumbing.refs import is_contained, merge_base, move_ref, read_ref
 from swarm_shared.git.plumbing.repository import Repository
@@ -25,7 +25,7 @@ from swarm_shared.git.snapshots.submodules import align, secure, seed
 from swarm_shared.git.worktrees.include import copy_included
 from swarm_shared.git.worktrees.listing import add_worktree, checked_out_at, git_dir_of, linked_below, remove_worktree
 from swarm_shared.git.worktrees.outside_run import OutsideRun
-from swarm_shared.git.worktrees.spares import Spares
+from swarm_shared.git.worktrees.spares import Examined, Recycled, Spares
 
 # In the git directory of a worktree: its files were checked out to the end. Without it they are a part of them,
 # and the rest would be taken for deleted. Holds the project root's place below the top.
@@ -146,7 +146,7 @@ class TaskWorktrees:
         base_sha: str,
         *,
         holder_is_dead: Callable[[Path], bool],
-        make_spare: Callable[[], bool] = lambda: False,
+        make_spare: Callable[[], Recycled | None] = lambda: None,
     ) -> TaskWorktree:
         """Open a task's worktree, new or with the work of its earlier attempts.
 
@@ -156,7 +156,7 @@ class TaskWorktrees:
         Args:
             base_sha: The tip of the integration branch; a branch without its own work starts there.
             holder_is_dead: The proof for locks that are left in the worktree and on the branch; see `clear_stale`.
-            make_spare: Makes a spare without a checkout, such as of a landed worktree; whether there was one to make.
+            make_spare: Makes a spare without a checkout, of a landed worktree; None where there is none to make.
                 Asked whenever there is no spare, so that another checkout is made only where all are in use.
 
         Raises:
@@ -228,26 +228,36 @@ class TaskWorktrees:
         if at is not None and at != self.path_of(safe):
             raise BranchInUse(task_branch(safe), at)
 
-    def _make(self, safe: str, tip: str, make_spare: Callable[[], bool]) -> tuple[Checkout, Path | None]:
+    def _make(self, safe: str, tip: str, make_spare: Callable[[], Recycled | None]) -> tuple[Checkout, Path | None]:
         """A worktree with the files of a commit, from a spare where there is one; and where what lay there has gone."""
-        checkout, set_aside, spare = self._add(safe, make_spare)
+        added = self._add(safe, make_spare)
+        checkout, spare = added.checkout, added.spare
         try:
-            checkout.put_back(tip, ref=task_ref(safe), clean=spare, more=self.cleaning() if spare else ())
+            if not self._moved_on(added, tip):
+                checkout.put_back(tip, ref=task_ref(safe), clean=spare, more=self.cleaning() if spare else ())
         except (GitError, OSError):
             if not spare:
                 raise
             # Whatever is wrong with it was not found out before: it is thrown away.
-            checkout, _, _ = self._add(safe, None)
+            checkout = self._add(safe, None).checkout
             checkout.put_back(tip, ref=task_ref(safe), clean=False)
-        return checkout, set_aside
+        return checkout, added.set_aside
 
-    def _add(self, safe: str, make_spare: Callable[[], bool] | None) -> tuple[Checkout, Path | None, bool]:
-        """A registered worktree, where what lay at its path has gone, and whether it was a spare; else it is empty.
+    def _moved_on(self, added: _Added, tip: str) -> bool:
+        """Whether the worktree was just examined, so that it has the files of a commit without another look at them."""
+        if added.examined is None:
+            return False
+        try:
+            added.checkout.move_on(added.examined.sha, tip)
+        except GitFailed:
+            return False
+        return True
 
-        Without `make_spare` no spare is taken.
-        """
+    def _add(self, safe: str, make_spare: Callable[[], Recycled | None] | None) -> _Added:
+        """A registered worktree: a spare, or one without files. Without `make_spare` no spare is taken."""
         path, git, set_aside = self.path_of(safe), self.repository.git, None
         may_be_made = make_spare is not None
+        examined: Examined | None = None
         while True:
             with repository_lock(self.repository) as locked:
                 git_dir = git_dir_of(self.repository, path)
@@ -255,14 +265,22 @@ class TaskWorktrees:
                     # Its folder has vanished, or its checkout was never finished, so no agent has worked in it.
                     self._remove_unused(locked, git_dir, path)
                 set_aside = self._set_aside(path) or set_aside
-                taken = self.spares.take(path, ref=task_ref(safe)) if make_spare is not None else None
+                taken = None
+                if make_spare is not None:
+                    first = None if examined is None else examined.path
+                    taken = self.spares.take(path, ref=task_ref(safe), first=first)
                 if taken is not None:
-                    return Checkout.of(git, path=path, git_dir=taken), set_aside, True
+                    checkout = Checkout.of(git, path=path, git_dir=taken.git_dir)
+                    if examined is not None and taken.spare != examined.path:
+                        examined = None
+                    return _Added(checkout=checkout, set_aside=set_aside, spare=True, examined=examined)
                 if not may_be_made:
                     git_dir = add_worktree(locked, self.repository, path, (task_branch(safe),))
-                    return Checkout.of(git, path=path, git_dir=git_dir), set_aside, False
+                    checkout = Checkout.of(git, path=path, git_dir=git_dir)
+                    return _Added(checkout=checkout, set_aside=set_aside)
             # Another task may be quicker to take what is made: then it is tried once more.
-            may_be_made = make_spare is not None and make_spare()
+            recycled = make_spare() if make_spare is not None else None
+            may_be_made, examined = recycled is not None, recycled.examined if recycled is not None else None
 
     def _remove_unused(self, git: Git, git_dir: Path, path: Path) -> None:
         if path.is_dir() and (git_dir / READY_MARK).exists():
@@ -285,6 +303,21 @@ class TaskWorktrees:
         make_accessible(path)  # to move a folder is to write into it
         shutil.move(path, aside)
         return aside
+
+
+class _Added(Struct, frozen=True, kw_only=True):
+    """A registered worktree.
+
+    Args:
+        set_aside: Where what lay at its path has gone.
+        spare: Whether it was a spare.
+        examined: That spare, if it was examined just before it was taken.
+    """
+
+    checkout: Checkout
+    set_aside: Path | None
+    spare: bool = False
+    examined: Examined | None = None
 
 
 _LEFTOVER_MESSAGE = "Swarm: what an interrupted attempt had left\n"
