@@ -75,7 +75,7 @@ screenshots: $(VENV)/ready-for-tests browser ## Take the screenshots in docs/ima
 agents: $(VENV)/ready-for-tests ## Test real agent CLIs without a model: CLIS="claude codex" for some, LATEST=1 for the newest
 	$(BIN)/python tests/agents/run.py $(CLIS) $(if $(LATEST),--latest) $(ARGS)
 
-runners: $(VENV)/ready-for-tests ## Test runners: real podman and docker (installs them), a stand-in for kubectl; as root
+runners: $(VENV)/ready-for-tests ## Test runners: real podman, docker and Slurm (installs them), a stand-in for kubectl; as root
 	@.ci/runners $(PYTEST) -n0 -s tests/runners $(ARGS)
 
 clean: ## Remove everything that was built, installed or left by demos; keeps databases

@@ -114,7 +114,7 @@ def _refuse_running(database: TaskDatabase, verb: Verb, target: str, argument: M
         running = seen_running(database.recovery.open_runs(attempt))
         if running:
             raise StateError(
-                f"containers of attempt {attempt.number} of task {target} run: "
+                f"what attempt {attempt.number} of task {target} has started runs: "
                 + ", ".join(f"{run.runner} {run.name}" for run in running),
                 hint=f"remove each; the reaper then has its proof: {'; '.join(map(removal, running))}",
             )

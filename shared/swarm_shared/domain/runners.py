@@ -77,6 +77,28 @@ class KubernetesOptions(Struct, frozen=True, kw_only=True):
     environment: tuple[str, ...] = ()
 
 
+class SlurmOptions(Struct, frozen=True, kw_only=True):
+    """What a job of the runner `slurm` asks for; what is not stated is left to the cluster.
+
+    Args:
+        folder: For the files of jobs, shared with the nodes; empty: in the state folder.
+        cpus, gpus: Per job. memory: bytes per job. minutes: Slurm's own time limit.
+        environment: As for `bwrap`.
+        args: Further words of `sbatch`.
+    """
+
+    folder: str = ""
+    partition: str = ""
+    account: str = ""
+    qos: str = ""
+    cpus: int | None = None
+    memory: int | None = None
+    gpus: int | None = None
+    minutes: int | None = None
+    environment: tuple[str, ...] = ()
+    args: tuple[str, ...] = ()
+
+
 class RunnerOptions(Struct, frozen=True, kw_only=True):
     """The options of every runner that has some."""
 
@@ -84,6 +106,7 @@ class RunnerOptions(Struct, frozen=True, kw_only=True):
     podman: ContainerOptions = ContainerOptions()
     docker: ContainerOptions = ContainerOptions()
     kubernetes: KubernetesOptions = KubernetesOptions()
+    slurm: SlurmOptions = SlurmOptions()
 
 
 class Run(Struct, frozen=True, kw_only=True):

@@ -5,11 +5,17 @@ from __future__ import annotations
 import re
 from pathlib import PurePath
 
-from swarm_shared.domain.runners import BwrapOptions, ContainerOptions, KubernetesOptions, RunnerOptions
+from swarm_shared.domain.runners import (
+    BwrapOptions,
+    ContainerOptions,
+    KubernetesOptions,
+    RunnerOptions,
+    SlurmOptions,
+)
 from swarm_shared.program.stated import Stated
 
 CONTAINERS = ("podman", "docker")
-RUNNERS = ("local", "bwrap", *CONTAINERS, "kubernetes")
+RUNNERS = ("local", "bwrap", *CONTAINERS, "kubernetes", "slurm")
 _UNITS = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 _SIZE = re.compile(rf"(\d+(?:\.\d+)?) ?({'|'.join(_UNITS)})")
 _LEAST_MEMORY = 6 * 2**20  # the least that docker accepts
@@ -19,6 +25,15 @@ _OURS = frozenset({
     *("--privileged", "--cap-add", "--pid", "--pod", "--network", "--net", "-m", "--memory", "--cpus", "--pids-limit"),
     *("--env-file", "--replace", "--sig-proxy", "--log-driver", "--pull", "-w", "--workdir"),
 })  # fmt: skip
+# The same for `sbatch`.
+_OURS_OF_SBATCH = frozenset({
+    *("-a", "--array", "-J", "--job-name", "--requeue", "-N", "--nodes", "-n", "--ntasks", "--export", "--wrap", "-W"),
+    *("-D", "--chdir", "-o", "--output", "-e", "--error", "-i", "--input", "--open-mode", "--parsable", "--wait"),
+    *("-H", "--hold", "-p", "--partition", "-A", "--account", "-q", "--qos", "-c", "--cpus-per-task", "--mem", "-t"),
+    *("--time", "-G", "--gpus", "-M", "--clusters", "--uid", "--gid", "--export-file", "--get-user-env", "--test-only"),
+})  # fmt: skip
+_TIME = re.compile(r"(\d+)(m|h|d)")
+_MINUTES = {"m": 1, "h": 60, "d": 1440}
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\*?")
 
 
@@ -31,11 +46,12 @@ def as_runners(raw: object) -> RunnerOptions:
     stated = Stated("runners", raw)
     bwrap = stated.take("bwrap")
     containers = {name: stated.take(name) for name in CONTAINERS}
-    kubernetes = stated.take("kubernetes")
-    stated.refuse_the_rest("bwrap, podman, docker, kubernetes (local has no options)")
+    kubernetes, slurm = stated.take("kubernetes"), stated.take("slurm")
+    stated.refuse_the_rest("bwrap, podman, docker, kubernetes, slurm (local has no options)")
     return RunnerOptions(
         bwrap=BwrapOptions() if bwrap is None else _bwrap(Stated("runners.bwrap", bwrap)),
         kubernetes=KubernetesOptions() if kubernetes is None else _kubernetes(Stated("runners.kubernetes", kubernetes)),
+        slurm=SlurmOptions() if slurm is None else _slurm(Stated("runners.slurm", slurm)),
         **{
             name: _container(Stated(f"runners.{name}", options))
             for name, options in containers.items()
@@ -80,7 +96,7 @@ def _kubernetes(stated: Stated) -> KubernetesOptions:
         context=stated.text("context"),
         cpus=_cpus(stated),
         memory=_memory(stated),
-        gpus=_gpus(stated),
+        gpus=_count(stated, "gpus", least=0),
         patience_minutes=_patience(stated),
         service_account=_kubernetes_name(stated, "service_account"),
         node_selector=tuple(stated.texts_by_name("node_selector").items()),
@@ -109,16 +125,59 @@ def _shared_folder(stated: Stated) -> str:
     return path
 
 
-def _gpus(stated: Stated) -> int | None:
-    value = stated.whole("gpus")
-    if value is not None and value < 0:
-        raise stated.wrong("gpus", f"{value!r} is too few", "0, 1, 2 …")
-    return value
-
-
 def _patience(stated: Stated) -> float:
     value = stated.amount("patience_minutes")
     return KubernetesOptions().patience_minutes if value is None else value
+
+
+def _slurm(stated: Stated) -> SlurmOptions:
+    options = SlurmOptions(
+        folder=_folder_of_jobs(stated),
+        partition=_name(stated, "partition"),
+        account=_name(stated, "account"),
+        qos=_name(stated, "qos"),
+        cpus=_count(stated, "cpus", least=1),
+        memory=_memory(stated),
+        gpus=_count(stated, "gpus", least=0),
+        minutes=_minutes(stated),
+        environment=_environment(stated),
+        args=_args(stated, _OURS_OF_SBATCH),
+    )
+    stated.refuse_the_rest("folder, partition, account, qos, cpus, memory, gpus, time, environment, args")
+    return options
+
+
+def _folder_of_jobs(stated: Stated) -> str:
+    path = stated.text("folder")
+    if path and not path.startswith(("/", "~/")):
+        raise stated.wrong("folder", f"{path!r} is not absolute", "an absolute path, or one that begins with ~/")
+    if any(letter in path for letter in "%\\"):  # sbatch reads them as patterns
+        raise stated.wrong("folder", f"{path!r} contains % or a backslash", "a path without them")
+    return path
+
+
+def _name(stated: Stated, key: str) -> str:
+    value = stated.text(key)
+    if value and not re.fullmatch(r"[\w.,@+-]+", value):
+        raise stated.wrong(key, f"{value!r} is no name", "as Slurm prints it")
+    return value
+
+
+def _count(stated: Stated, key: str, *, least: int) -> int | None:
+    value = stated.whole(key)
+    if value is not None and value < least:
+        raise stated.wrong(key, f"{value!r} is too few", f"at least {least}")
+    return value
+
+
+def _minutes(stated: Stated) -> int | None:
+    value = stated.take("time")
+    if value is None:
+        return None
+    found = _TIME.fullmatch(value) if isinstance(value, str) else None
+    if found is None or int(found[1]) < 1:
+        raise stated.wrong("time", f"{value!r} is no time", "whole minutes, hours or days: 90m, 2h, 1d")
+    return int(found[1]) * _MINUTES[found[2]]
 
 
 def _writable(stated: Stated) -> tuple[str, ...]:
@@ -186,12 +245,12 @@ def _pids(stated: Stated) -> int | None:
     return value
 
 
-def _args(stated: Stated) -> tuple[str, ...]:
+def _args(stated: Stated, ours: frozenset[str] = _OURS) -> tuple[str, ...]:
     words = stated.words("args")
     for word in words:
         option = word.partition("=")[0]
-        if option in _OURS:
-            raise stated.wrong("args", f"{option} is set by the runner", "[--ulimit, nofile=20000:20000]")
+        if option in ours:
+            raise stated.wrong("args", f"{option} is set by the runner", "leave it out")
     return words
 
 

@@ -108,7 +108,7 @@ class Settings:
         20_000, "Agents of worker N get the 20 ports from this + 20 N on (SWARM_PORT).", low=1024, high=60_000
     )
     contain: bool = _setting(False, "Run each agent in its own pid namespace (Linux).")
-    runner: str = _setting("local", "Where agents run: local, bwrap, podman, docker or kubernetes.", choices=RUNNERS)
+    runner: str = _setting("local", f"Where agents run: {', '.join(RUNNERS)}.", choices=RUNNERS)
     check_runner: str = _setting(
         "", "The same for checks, gate, setup and cleanup commands (default: as runner).", choices=("", *RUNNERS)
     )

@@ -10,6 +10,7 @@ from swarm_shared.runners.containers import Containers
 from swarm_shared.runners.kubernetes.runner import Kubernetes
 from swarm_shared.runners.local import Local
 from swarm_shared.runners.runner import Grounds, Runner
+from swarm_shared.runners.slurm.runner import SlurmRunner
 
 
 def grounds_of(settings: Settings, common_dir: Path | None) -> Grounds:
@@ -28,8 +29,8 @@ def runner_of_checks(settings: Settings) -> str:
     return settings.check_runner or settings.runner
 
 
-def confining(settings: Settings) -> tuple[str, ...]:
-    """The runners in use that confine what they run."""
+def to_prove(settings: Settings) -> tuple[str, ...]:
+    """The runners in use that claim more than to run commands as they are."""
     return tuple(sorted({settings.runner, runner_of_checks(settings)} - {"local"}))
 
 
@@ -59,4 +60,6 @@ def runner_named(name: str, settings: Settings, grounds: Grounds, *, prefix: tup
             return Bwrap.usable(settings.runners.bwrap, grounds)
         case "kubernetes":
             return Kubernetes.usable(settings.runners.kubernetes, grounds)
+        case "slurm":
+            return SlurmRunner.usable(settings.runners.slurm, grounds)
     return Containers.usable(name, getattr(settings.runners, name), grounds)

@@ -13,7 +13,9 @@ from swarm_shared.domain.runners import Run
 from swarm_shared.runners.asking import LOOK_S, Answer, Question, Said
 from swarm_shared.runners.container_follower import ContainerFollower
 from swarm_shared.runners.engines import ENGINES
-from swarm_shared.runners.kubernetes.follower import PodFollower
+from swarm_shared.runners.kubernetes.cluster import removal as removal_of_pod
+from swarm_shared.runners.remote.follower import RemoteFollower
+from swarm_shared.runners.slurm.jobs import removal as removal_of_job
 
 T = TypeVar("T")
 
@@ -39,7 +41,8 @@ class Follower(Protocol):
 
 FOLLOWERS: Mapping[str, Follower] = {
     **{name: ContainerFollower(engine) for name, engine in ENGINES.items()},
-    "kubernetes": PodFollower(),
+    "kubernetes": RemoteFollower("kubernetes", removal=removal_of_pod),
+    "slurm": RemoteFollower("slurm", removal=removal_of_job),
 }
 
 

@@ -21,6 +21,7 @@ from swarm_shared.runners.containers import Containers
 from swarm_shared.runners.following import end
 from swarm_shared.runners.kubernetes.runner import Kubernetes
 from swarm_shared.runners.runner import Grounds, Runner
+from swarm_shared.runners.slurm.runner import SlurmRunner
 from swarm_shared.runners.trying import try_command
 
 ATTEMPT_TIMEOUT_S = 30.0
@@ -44,12 +45,14 @@ class Proven(Struct, frozen=True, kw_only=True):
         network: Whether it gives sessions a network.
         image: Whether it runs an image, which need not have a program that connects.
         within: The folder that what is tried must be in; None: any.
+        confines: Whether it confines what it runs; otherwise it only has to work.
     """
 
     usable: Callable[[Grounds], Runner]
     network: bool
     image: bool = False
     within: str | None = None
+    confines: bool = True
 
 
 def proven_of(name: str, runners: RunnerOptions) -> Proven:
@@ -59,6 +62,8 @@ def proven_of(name: str, runners: RunnerOptions) -> Proven:
     if name == "kubernetes":
         usable = partial(Kubernetes.usable, runners.kubernetes)
         return Proven(usable=usable, network=True, image=True, within=runners.kubernetes.folder or None)
+    if name == "slurm":
+        return Proven(usable=partial(SlurmRunner.usable, runners.slurm), network=True, confines=False)
     options: ContainerOptions = getattr(runners, name)
     return Proven(usable=partial(Containers.usable, name, options), network=options.network != "off", image=True)
 
@@ -69,6 +74,9 @@ def prove(what: Proven, grounds: Grounds) -> tuple[Proof, ...]:
     Raises:
         ConfigError: The runner does not work on this machine.
     """
+    if not what.confines:
+        what.usable(grounds)
+        return (Proof(held=True, text="it works here; it confines nothing"),)
     within = what.within if what.within and os.path.isdir(what.within) else None
     with tempfile.TemporaryDirectory(prefix="swarm-runner-check-", dir=within) as name:
         folder = Path(os.path.realpath(name))

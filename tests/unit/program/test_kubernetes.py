@@ -15,10 +15,11 @@ from swarm_shared.domain.errors import ConfigError
 from swarm_shared.domain.runners import KubernetesOptions
 from swarm_shared.runners.kubernetes import client as client_module
 from swarm_shared.runners.kubernetes import runner as runner_module
-from swarm_shared.runners.kubernetes.client import Client, NoTurn, from_variables, in_variables
-from swarm_shared.runners.kubernetes.folder import MARKER
+from swarm_shared.runners.kubernetes.client import Client, NoTurn, Work
 from swarm_shared.runners.kubernetes.pods import FINALIZER
 from swarm_shared.runners.kubernetes.runner import Kubernetes
+from swarm_shared.runners.remote.folder import MARKER
+from swarm_shared.runners.remote.work import take_work
 from swarm_shared.runners.runner import Command, Grounds, Start
 
 
@@ -58,7 +59,11 @@ def start(cluster: StandInCluster, env: dict[str, str] | None = None, **options:
 
 
 def pod_of(started: Start) -> dict[str, Any]:
-    return from_variables(dict(started.env)).manifest
+    return work_of(started).manifest
+
+
+def work_of(started: Start) -> Work:
+    return take_work(dict(started.env), Work)
 
 
 def test_a_pod_is_never_restarted_and_keeps_its_object_until_it_is_proven_over(cluster: StandInCluster) -> None:
@@ -99,7 +104,7 @@ def test_only_named_places_of_the_volume_are_mounted(cluster: StandInCluster) ->
 def test_values_of_variables_are_in_neither_manifest_nor_command_line(cluster: StandInCluster) -> None:
     started = start(cluster, {"API_KEY": "hush-hush", "PATH": "/here"})
     assert "hush" not in json.dumps(pod_of(started)) + " ".join(started.argv)
-    work = from_variables(dict(started.env))
+    work = work_of(started)
     assert work.env == {"API_KEY": "hush-hush"}  # the path is this machine's
     assert started.env["KUBECONFIG"] == "/k"
     assert "SECRET" not in started.env
@@ -110,13 +115,6 @@ def test_every_run_has_a_name_of_its_own_which_is_known_before_the_start(cluster
     assert first.run is not None
     assert second.run is not None
     assert first.run.name == pod_of(first)["metadata"]["name"] != second.run.name
-
-
-def test_large_work_is_passed_on_whole(cluster: StandInCluster) -> None:
-    env = {"LONG": "ä" * 300_000, "RAW": "\udcff"}
-    started = start(cluster, env)
-    assert all(len(value.encode()) < 128 * 1024 for value in started.env.values())
-    assert from_variables(dict(started.env)).env == env
 
 
 def test_variables_that_a_shell_cannot_export_are_refused(cluster: StandInCluster) -> None:
@@ -157,8 +155,7 @@ def test_what_cannot_work_is_refused_with_its_reason(cluster: StandInCluster, mo
 
 
 def client_of(cluster: StandInCluster, tmp_path: Path) -> Client:
-    work = from_variables(dict(start(cluster).env))
-    assert from_variables(in_variables(work)) == work
+    work = work_of(start(cluster))
     out = (tmp_path / "out").open("wb")
     return Client(work, out, out)
 

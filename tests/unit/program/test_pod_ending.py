@@ -15,10 +15,11 @@ from swarm_shared.domain.runners import Run
 from swarm_shared.runners.asking import Answer
 from swarm_shared.runners.following import removal
 from swarm_shared.runners.kubernetes import ending
-from swarm_shared.runners.kubernetes.cluster import Cluster, Silent
-from swarm_shared.runners.kubernetes.folder import MARKER, RunFolder
+from swarm_shared.runners.kubernetes.cluster import Cluster
 from swarm_shared.runners.kubernetes.manifest import manifest
 from swarm_shared.runners.kubernetes.pods import FINALIZER
+from swarm_shared.runners.remote.asking import Silent
+from swarm_shared.runners.remote.folder import MARKER, RunFolder
 
 NAME = "swarm-1"
 
@@ -142,14 +143,14 @@ def test_a_pod_that_vanished_while_it_ran_is_unknown(harness: Harness) -> None:
 
 def test_an_ending_that_was_interrupted_after_the_proof_is_finished_by_the_next(harness: Harness) -> None:
     harness.takes()
-    harness.folder.note_over()
+    (harness.folder.path / ending.OVER).touch()
     assert harness.end().gone
 
 
 @pytest.mark.parametrize("fault", ["api-down", "another-cluster", "namespace-forbidden"])
 def test_no_answer_and_the_answer_of_another_cluster_prove_nothing(harness: Harness, fault: str) -> None:
     harness.takes()
-    harness.folder.note_over()
+    (harness.folder.path / ending.OVER).touch()
     harness.cluster.begin(fault)
     assert not harness.end().gone
     assert harness.folder.path.exists()

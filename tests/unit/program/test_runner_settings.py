@@ -26,7 +26,17 @@ def test_everything_has_a_default() -> None:
 @pytest.mark.parametrize(
     ("raw", "text"),
     [
-        ({"slurm": {}}, "runners.slurm: is unknown"),
+        ({"chroot": {}}, "runners.chroot: is unknown"),
+        ({"slurm": {"queue": "x"}}, "runners.slurm.queue: is unknown"),
+        ({"slurm": {"folder": "runs"}}, "runners.slurm.folder: 'runs' is not absolute"),
+        ({"slurm": {"folder": "/a%j"}}, "contains % or a backslash"),
+        ({"slurm": {"partition": "a b"}}, "'a b' is no name"),
+        ({"slurm": {"cpus": 0}}, "0 is too few"),
+        ({"slurm": {"gpus": -1}}, "-1 is too few"),
+        ({"slurm": {"time": "2"}}, "'2' is no time"),
+        ({"slurm": {"time": "0h"}}, "'0h' is no time"),
+        ({"slurm": {"args": ["--requeue"]}}, "--requeue is set by the runner"),
+        ({"slurm": {"args": ["--output=x"]}}, "--output is set by the runner"),
         ({"bwrap": {"net": "off"}}, "runners.bwrap.net: is unknown"),
         ({"bwrap": {"network": "maybe"}}, "runners.bwrap.network: 'maybe' is unknown"),
         ({"bwrap": {"network": 1}}, "runners.bwrap.network: 1 is unknown"),

@@ -204,13 +204,14 @@ def _agents(settings: Settings, named: Sequence[AgentsNamed]) -> Iterator[Findin
 
 def _runners(settings: Settings) -> Iterator[Finding]:
     """Check the confinement by trying to break it."""
-    from swarm_shared.runners.choose import confining, grounds_of
+    from swarm_shared.runners.choose import grounds_of, to_prove
     from swarm_shared.runners.proving import prove, proven_of
 
     name = "runner"
-    for runner in confining(settings):
+    for runner in to_prove(settings):
         try:
-            proofs = prove(proven_of(runner, settings.runners), grounds_of(settings, None))
+            what = proven_of(runner, settings.runners)
+            proofs = prove(what, grounds_of(settings, None))
         except SwarmError as error:
             yield bad(name, error)
             continue
@@ -219,7 +220,8 @@ def _runners(settings: Settings) -> Iterator[Finding]:
                 text = f"{runner}: the confinement failed: {proof.text}"
                 yield _finding(name, Level.BAD, text, advice=f"check runners.{runner} in swarm.yaml")
         if all(proof.held for proof in proofs):
-            yield _finding(name, Level.OK, f"{runner}: {len(proofs)} attempts to break the confinement failed")
+            text = f"{len(proofs)} attempts to break the confinement failed" if what.confines else proofs[0].text
+            yield _finding(name, Level.OK, f"{runner}: {text}")
 
 
 def _notify(settings: Settings) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ import click
 from amplifier_swarm.app import App, command, json_option
 from amplifier_swarm.terminal import print_json, say, table
 from swarm_shared.domain.errors import EXIT_AGENT_CLI
-from swarm_shared.runners.choose import confining, grounds_of, runner_of_checks
+from swarm_shared.runners.choose import grounds_of, runner_of_checks, to_prove
 from swarm_shared.runners.proving import prove, proven_of
 
 
@@ -18,7 +18,8 @@ def runners(app: App, action: str | None, as_json: bool) -> int:
     """Show the runner of agents and the runner of checks, gate, setup and cleanup commands.
 
     `check` tests the confinement of the runners in use (of bwrap, if none is) on this machine, with the options in
-    swarm.yaml, by trying to break it. The exit code is 3 if a runner does not work here, and 10 if an attempt succeeds.
+    swarm.yaml, by trying to break it. Of slurm, which confines nothing, it tests whether a job can do what sessions
+    need. The exit code is 3 if a runner does not work here, and 10 if an attempt succeeds.
     """
     settings = app.settings()
     used = {"agents": settings.runner, "checks": runner_of_checks(settings)}
@@ -28,7 +29,7 @@ def runners(app: App, action: str | None, as_json: bool) -> int:
         else:
             table(("for", "runner"), list(used.items()))
         return 0
-    names = confining(settings) or ("bwrap",)
+    names = to_prove(settings) or ("bwrap",)
     grounds = grounds_of(settings, None)
     proofs = [(name, proof) for name in names for proof in prove(proven_of(name, settings.runners), grounds)]
     if as_json:

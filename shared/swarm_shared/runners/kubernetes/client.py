@@ -7,7 +7,6 @@ comes in variables, never in a command line, which every user of this machine ca
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
@@ -19,13 +18,14 @@ import msgspec
 from msgspec import Struct
 
 from swarm_shared.runners.asking import Question, Said
-from swarm_shared.runners.kubernetes.cluster import ASK_TIMEOUT_S, Cluster, Silent, as_pod, ask, get_words
-from swarm_shared.runners.kubernetes.folder import RunFolder
+from swarm_shared.runners.kubernetes.cluster import Cluster, as_pod, ask, get_words
 from swarm_shared.runners.kubernetes.manifest import GRACE_S, command_script
 from swarm_shared.runners.kubernetes.pods import cannot_start, ended, is_deleted, unschedulable
+from swarm_shared.runners.remote.asking import ASK_TIMEOUT_S, Silent
+from swarm_shared.runners.remote.folder import RunFolder
+from swarm_shared.runners.remote.output import Output
+from swarm_shared.runners.remote.work import take_work, umask
 
-VARIABLE = "SWARM_POD"
-CHUNK = 100_000  # the kernel limits each variable to 128 KiB
 LOOK_S = 0.1
 ASK_EVERY_S = 1.0  # while it waits for its turn, and once its end is near
 ASK_RUNNING_EVERY_S = 5.0  # the command's end is seen on the volume
@@ -60,29 +60,13 @@ class NoTurn(Exception):
     """The cluster is the cause that there is no exit code of the command; the text says why."""
 
 
-def in_variables(work: Work) -> dict[str, str]:
-    """The variables that lead this program to its work."""
-    text = json.dumps(msgspec.to_builtins(work))  # ASCII only, whatever bytes a variable has
-    chunks = [text[at : at + CHUNK] for at in range(0, len(text), CHUNK)]
-    return {f"{VARIABLE}_{number}": chunk for number, chunk in enumerate(chunks)}
-
-
-def from_variables(environ: dict[str, str]) -> Work:
-    """The work that they describe; they are removed."""
-    text, number = "", 0
-    while (chunk := environ.pop(f"{VARIABLE}_{number}", None)) is not None:
-        text, number = text + chunk, number + 1
-    return msgspec.convert(json.loads(text), Work)
-
-
 class Client:
     """Runs one pod and passes on what its command writes."""
 
     def __init__(self, work: Work, out: BinaryIO, err: BinaryIO) -> None:
-        self._work, self._err = work, err
+        self._work = work
         self._folder = RunFolder(Path(work.cluster.base), work.name)
-        self._streams = [("out", out), ("err", err)]
-        self._read = {"out": 0, "err": 0}
+        self._output = Output(self._folder, out, err)
         self._stop = self._stopped = False
         self._question: Question | None = None
         self._next_ask = 0.0
@@ -102,7 +86,7 @@ class Client:
         work = self._work
         self._folder.make({
             "pod.json": msgspec.json.encode(work.manifest),
-            "command": command_script(work.argv, work.env, work.cwd, umask=_umask()),
+            "command": command_script(work.argv, work.env, work.cwd, umask=umask()),
             "in": stdin,
         })  # fmt: skip
         self._create()
@@ -134,7 +118,7 @@ class Client:
     def _look(self) -> int | None:
         """Pass on what was written; the exit code once it has ended."""
         code = self._folder.exit_code()  # first: what was written before it is complete
-        self._pass_output_on()
+        self._output.pass_on()
         if code is not None:
             return code
         now = time.monotonic()
@@ -191,18 +175,8 @@ class Client:
             return 128 + signal.SIGKILL if code is None else code
         if of_cluster or code is None:
             raise NoTurn(f"the pod ended: {text}")
-        self._complain(f"the pod ended: {text}")
+        self._output.complain(f"kubernetes: error: the pod ended: {text}")
         return code
-
-    def _pass_output_on(self) -> None:
-        """What is written is read by its offset: nothing is lost or repeated, whatever becomes of the connection."""
-        for name, stream in self._streams:
-            with (self._folder.path / name).open("rb") as file:
-                file.seek(self._read[name])
-                while data := file.read(1 << 16):
-                    stream.write(data)
-                    self._read[name] += len(data)
-            stream.flush()
 
     def _pass_stop_on(self) -> None:
         """The command gets TERM; who ends us ends the pod as well, sooner than its time runs out."""
@@ -211,10 +185,6 @@ class Client:
         )
         Question(words[0], words[1:], timeout_s=ASK_TIMEOUT_S)
 
-    def _complain(self, text: str) -> None:
-        self._err.write(f"kubernetes: error: {text}\n".encode())
-        self._err.flush()
-
 
 def _is_refusal(text: str) -> bool:
     """Whether the API server, or kubectl itself, has refused for good; otherwise nothing is known."""
@@ -222,19 +192,9 @@ def _is_refusal(text: str) -> bool:
     return not passes and ("Error from server (" in text or " is invalid: " in text or text.startswith("error: "))
 
 
-def _umask() -> int:
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
-
-
 def main() -> int:
     """Run the pod that the environment describes."""
-    environ = dict(os.environ)
-    work = from_variables(environ)
-    os.environ.clear()
-    os.environ.update(environ)
-    client = Client(work, sys.stdout.buffer, sys.stderr.buffer)
+    client = Client(take_work(os.environ, Work), sys.stdout.buffer, sys.stderr.buffer)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, client.stop)
     try:

@@ -6,20 +6,17 @@ Source: kubectl(1); the Kubernetes documentation, “Namespaces” and “Object
 from __future__ import annotations
 
 import json
-import subprocess
+import shlex
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from swarm_shared.domain.runners import Run
+from swarm_shared.runners.remote.asking import Silent, answer_of
+from swarm_shared.runners.remote.asking import ask as run_program
 
 RUNNER = "kubernetes"
-ASK_TIMEOUT_S = 10.0
-
-
-class Silent(Exception):
-    """The cluster gave no answer; the text says why."""
 
 
 class Cluster(Struct, frozen=True, kw_only=True):
@@ -52,22 +49,13 @@ def target(context: str, namespace: str) -> tuple[str, ...]:
     return (*((f"--context={context}",) if context else ()), *((f"--namespace={namespace}",) if namespace else ()))
 
 
-def ask(*words: str, timeout_s: float = ASK_TIMEOUT_S) -> str:
+def ask(*words: str) -> str:
     """What one command prints.
 
     Raises:
         Silent: It is missing, failed, or gave no answer in time.
     """
-    try:
-        ended = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_s, check=False)
-    except subprocess.TimeoutExpired as error:
-        raise Silent(f"{words[0]} did not answer in {timeout_s:g} s") from error
-    except OSError as error:
-        raise Silent(f"{words[0]} cannot be started: {error.strerror}") from error
-    if ended.returncode != 0:
-        said = (ended.stderr or ended.stdout).decode(errors="replace").strip()
-        raise Silent(said or f"{words[0]} ended with exit code {ended.returncode}")
-    return ended.stdout.decode(errors="replace").strip()
+    return answer_of(run_program(*words), words[0])
 
 
 def pod_of(cluster: Cluster, name: str) -> dict[str, Any] | None:
@@ -104,3 +92,12 @@ def as_pod(printed: str) -> dict[str, Any] | None:
 def namespace_uid(context: str, namespace: str) -> str:
     """Which namespace of which cluster answers. Raises `Silent`."""
     return ask("kubectl", *target(context, ""), "get", "namespace", namespace, "--output=jsonpath={.metadata.uid}")
+
+
+def removal(run: Run) -> str:
+    """The command that removes a pod. Deletion alone would wait: our finalizer keeps a pod whose end is not proven."""
+    cluster = Cluster.of(run)
+    patch = json.dumps({"metadata": {"finalizers": None}})
+    delete = cluster.words("delete", "pod", run.name, "--wait=false")
+    release = cluster.words("patch", "pod", run.name, "--type=merge", f"--patch={patch}")
+    return f"{shlex.join(delete)} && {shlex.join(release)}"

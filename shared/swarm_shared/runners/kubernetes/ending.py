@@ -13,15 +13,16 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
-
 from swarm_shared.domain.runners import Run
 from swarm_shared.runners.asking import Answer
 from swarm_shared.runners.kubernetes.client import EXIT_CLUSTER
-from swarm_shared.runners.kubernetes.cluster import Cluster, Silent, ask, namespace_uid, pod_of
-from swarm_shared.runners.kubernetes.folder import RunFolder
+from swarm_shared.runners.kubernetes.cluster import Cluster, ask, namespace_uid, pod_of
 from swarm_shared.runners.kubernetes.pods import FINALIZER, Pod, disturbed, finalizer_at, is_deleted, is_over, unproven
+from swarm_shared.runners.remote.asking import Silent
+from swarm_shared.runners.remote.folder import RunFolder
+from swarm_shared.runners.remote.follower import Replies, reply
 
+OVER = "over"  # a file of the run: its pod is proven over, only its object is still to be removed
 PATIENCE_S = 15.0  # less than an engine is waited for
 LOOK_S = 0.2
 
@@ -49,7 +50,7 @@ def end(run: Run, *, sleep: Callable[[float], None] = time.sleep, patience_s: fl
                 if finalizer_at(pod) is None:
                     folder.remove()
                     return Answer(gone=True)  # what still keeps the object is others' business
-                folder.note_over()
+                (folder.path / OVER).touch()
                 _release(cluster, run.name, pod)
                 continue
             elif time.monotonic() >= until:
@@ -64,7 +65,7 @@ def _absent(cluster: Cluster, folder: RunFolder, *, never_starts: bool) -> Answe
     if uid != cluster.uid:
         text = f"another cluster or namespace answers now ({uid}) than the one that ran it ({cluster.uid})"
         return _unknown(text)
-    if not never_starts and "over" not in (folder.files() or ()):
+    if not never_starts and OVER not in (folder.files() or ()):
         text = f"pod {folder.path.name} was removed before its node reported its end"
         return Answer(gone=False, text=f"kubernetes: {text}", healthy=True)
     folder.remove()
@@ -118,18 +119,8 @@ def runs(run: Run) -> bool:
 
 
 def main(words: list[str]) -> int:
-    """Print the answer as JSON."""
-    verb, run = words[0], msgspec.json.decode(words[1], type=Run)
-    answer: object
-    match verb:
-        case "end":
-            answer = end(run)
-        case "runs":
-            answer = runs(run)
-        case _:
-            answer = failure(run, int(words[2]) if words[2:] else None)
-    sys.stdout.buffer.write(msgspec.json.encode(answer))
-    return 0
+    """Reply to one question."""
+    return reply(words, Replies(end=end, runs=runs, failure=failure))
 
 
 if __name__ == "__main__":

@@ -21,12 +21,14 @@ from swarm_shared.domain.runners import KubernetesOptions, Run
 from swarm_shared.processes.sweep import MARK
 from swarm_shared.runners.containers import program_inside
 from swarm_shared.runners.git_places import add_git, remove_links
-from swarm_shared.runners.kubernetes.client import Work, in_variables
-from swarm_shared.runners.kubernetes.cluster import RUNNER, Cluster, Silent, namespace_uid
-from swarm_shared.runners.kubernetes.folder import MARKER, RunFolder
+from swarm_shared.runners.kubernetes.client import Work
+from swarm_shared.runners.kubernetes.cluster import RUNNER, Cluster, namespace_uid
 from swarm_shared.runners.kubernetes.manifest import manifest, shared_mount
 from swarm_shared.runners.kubernetes.trial import try_out
 from swarm_shared.runners.mounts import Mounts, View
+from swarm_shared.runners.remote.asking import Silent
+from swarm_shared.runners.remote.folder import MARKER, RunFolder
+from swarm_shared.runners.remote.work import in_variables
 from swarm_shared.runners.runner import Command, Grounds, Start
 from swarm_shared.runners.variables import ALWAYS, OF_THIS_MACHINE, only
 

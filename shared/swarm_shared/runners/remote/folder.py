@@ -1,12 +1,12 @@
-"""The files of one run on the shared volume, below the folder of runs.
+"""The files of one run on a disk that this machine and the machines of the cluster share.
 
-pod.json  the manifest
-command   variables and command line
 in, out, err  of the command
-ready     may be taken once: by the pod, which then starts the command, or by us, which then never does
-taken     `ready`, taken by the pod
+ready     may be taken once: by the run, which then starts the command, or by us, which then never does
+taken     `ready`, taken by the run
+refused   why the run did not start the command
 code      the command's exit code
-over      the pod is proven over: only its object is still to be removed
+
+Each runner adds files of its own.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-MARKER = "swarm-runs"  # in the folder of runs itself: a volume that is not mounted lacks it
+MARKER = "swarm-runs"  # in the folder of runs itself: a disk that is not mounted lacks it
 
 
 class RunFolder:
     """The folder of the run `name` below `base`. Every look lists it, which makes NFS forget what it cached."""
 
     def __init__(self, base: Path, name: str) -> None:
-        self.base = base
+        self.base, self.name = base, name
         self.path = base / name
 
     def make(self, files: Mapping[str, bytes]) -> None:
@@ -35,14 +35,14 @@ class RunFolder:
                 out.write(data)
 
     def is_mounted(self) -> bool:
-        """Whether the shared volume is there."""
+        """Whether the shared disk is there."""
         try:
             return MARKER in os.listdir(self.base)
         except OSError:
             return False
 
     def files(self) -> frozenset[str] | None:
-        """The names of its files; None: it was never made, or was removed after the pod was proven gone.
+        """The names of its files; None: it was never made, or was removed after the run was proven gone.
 
         Raises:
             OSError: That cannot be seen now.
@@ -52,30 +52,32 @@ class RunFolder:
         except FileNotFoundError:
             return None
 
+    def text(self, name: str) -> str:
+        """The text of a file; empty if it is missing."""
+        try:
+            return (self.path / name).read_text(encoding="utf-8", errors="replace").strip()
+        except FileNotFoundError:
+            return ""
+
     def exit_code(self) -> int | None:
         """The command's, once it has ended."""
-        if "code" not in (self.files() or ()):
-            return None
-        said = (self.path / "code").read_text().strip()
-        return int(said) if said.isdigit() else None
+        text = self.text("code") if "code" in (self.files() or ()) else ""
+        return int(text) if text.isdigit() else None
 
     def has_begun(self) -> bool:
         """Whether the command's time runs."""
         try:
-            return bool({"taken", "code"} & (self.files() or frozenset()))
+            return bool({"taken", "refused", "code"} & (self.files() or frozenset()))
         except OSError:
             return False
 
     def withdraw(self) -> bool:
-        """Take `ready` away from the pod; whether the command will therefore never start."""
+        """Take `ready` away from the run; whether the command will therefore never start."""
         try:
             os.rename(self.path / "ready", self.path / "withdrawn")
         except FileNotFoundError:
-            return "taken" not in (self.files() or ())  # where it was never made, no pod was created
+            return "taken" not in (self.files() or ())  # if it was never made, nothing was submitted
         return True
-
-    def note_over(self) -> None:
-        (self.path / "over").touch()
 
     def remove(self) -> None:
         shutil.rmtree(self.path, ignore_errors=True)
