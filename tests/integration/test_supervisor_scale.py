@@ -274,10 +274,18 @@ def test_help_for_scale_is_there_and_help_for_other_commands_is_as_before() -> N
 def test_the_most_workers_run_at_once_within_the_usual_limits_of_a_process_and_leave_again() -> None:
     """Cheap stand-ins that end with their first signal: what is tried is supervisord."""
     with swarm(conf=f"{QUICK_START}command=/bin/sleep 600\n", environ={"SWARM_WORKERS": "1"}) as running:
-        running.client = SupervisorClient(running.client.socket_path, timeout_s=60)  # it forks 256 times meanwhile
+        running.client = SupervisorClient(running.client.socket_path, timeout_s=60)
         running.client.scale(MAX_WORKERS)
+        seen = set()  # how many run, each time that it answers
+
+        def all_run() -> bool:
+            seen.add(sum(slot.pid != 0 for slot in running.client.slots()))
+            return MAX_WORKERS in seen
+
+        running.wait_for("all workers", lambda: all_run() or None, deadline_s=120)
+        assert seen - {1, MAX_WORKERS}, "it answered only before and after it started them"
         everyone = {f"worker-{number}" for number in range(1, MAX_WORKERS + 1)}
-        running.wait_for("all workers", lambda: running.worker_pids().keys() == everyone or None, deadline_s=60)
+        assert running.worker_pids().keys() == everyone
         files = len(list(Path(f"/proc/{running.process.pid}/fd").iterdir()))
         assert files < USUAL_OPEN_FILES
         first = running.worker_pids()["worker-1"]

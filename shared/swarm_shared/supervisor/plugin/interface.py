@@ -26,6 +26,7 @@ from swarm_shared.supervisor.plugin.override import (
     sections_from,
     write_override,
 )
+from swarm_shared.supervisor.plugin.staggering import Turns, take_turns
 
 POLL_S = 0.3  # how often a `scale` that waits looks again
 # A worker that is asked to stay may have decided to leave a moment before; by then it has left, or it stays.
@@ -44,6 +45,7 @@ class SwarmInterface:
         self._supervisord = supervisord
         self._options = supervisord.options
         self._reaper = Heartbeat()
+        self._turns = Turns()
 
     def scale(self, count: int, nowait: bool = False, now: bool = False) -> Any:
         """Run so many workers; surplus ones finish their task and then leave, the others are not touched.
@@ -155,9 +157,11 @@ class SwarmInterface:
     def _started(self) -> None:
         process_settings.set_up_process()  # not in the factory: after it, a daemon forks once more
         self._leave_with_owner()  # the owner may have died before its signal was requested
+        self._let_workers_take_turns()
 
     def _tick(self) -> None:
         self._replace_those_that_left()
+        self._let_workers_take_turns()  # also those that an `update` has made
         for name, process in self._leaving().items():
             if process.get_state() != ProcessStates.RUNNING:
                 continue
@@ -168,6 +172,11 @@ class SwarmInterface:
                 process.config = self._configs()[name]
         self._kill_silent_reaper()
         self._leave_with_owner()
+
+    def _let_workers_take_turns(self) -> None:
+        group = self._supervisord.process_groups.get(WORKERS)
+        for process in group.processes.values() if group else ():
+            take_turns(process, self._turns)
 
     def _stopping(self) -> None:
         if self._options.mood == SupervisorStates.SHUTDOWN:
@@ -221,7 +230,14 @@ class SwarmInterface:
                 del group.processes[name]
                 self._options.logger.info(f"retired: {name}")
             else:
-                _make_process(group, config)
+                self._make_process(group, config)
+
+    def _make_process(self, group: Any, config: Any) -> None:
+        config.create_autochildlogs()
+        process = group.processes[config.name] = config.make_process(
+            group
+        )  # its autostart fires on one of the next passes
+        take_turns(process, self._turns)
 
     def _read_again_with(self, count: int) -> None:
         """Keep the count in the override and read the files as `reread` does."""
@@ -249,7 +265,7 @@ class SwarmInterface:
             configs.append(wanted[name])
             process = group.processes.get(name)
             if process is None:
-                _make_process(group, wanted[name])
+                self._make_process(group, wanted[name])
                 changed.added.append(name)
             elif process.get_state() in (ProcessStates.STARTING, ProcessStates.RUNNING):
                 process.signal(signal.SIGUSR2)
@@ -269,11 +285,6 @@ class _Changed:
         self.added: list[str] = []
         self.kept: list[str] = []
         self.returning: list[str] = []
-
-
-def _make_process(group: Any, config: Any) -> None:
-    config.create_autochildlogs()
-    group.processes[config.name] = config.make_process(group)  # its autostart fires on the next pass
 
 
 def _send_off(process: Any, *, now: bool) -> None:
