@@ -8,6 +8,7 @@ from contextlib import closing
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
+from repositories import Sandbox
 from start_harness import Harness, harness, task, until
 
 from browser import Watched, context_of, watch
@@ -39,9 +40,9 @@ def seen(page: Page) -> Iterator[Watched]:
     noted.assert_clean()
 
 
-def start(at: Harness, page: Page, *words: str) -> None:
+def start(at: Harness, page: Page, *words: str, validation: str = "--no-validation") -> None:
     """Run `start` as a user does, and open the link that it prints."""
-    at.start("--dashboard", "--dashboard-port", "0", "--no-validation", "--keep-running", *words)
+    at.start("--dashboard", "--dashboard-port", "0", validation, "--keep-running", *words)
     page.goto(at.wait_for("the link", lambda: link(at)))
     page.wait_for_selector('#chip[data-state="live"]')
 
@@ -171,6 +172,74 @@ def test_an_emergency_stop_ends_every_agent_at_once(at: Harness, page: Page, see
     assert at.status("a") is Status.NOT_STARTED
     at.wait_nothing_left()
     seen.errors.clear()  # the line broke off, as it must
+
+
+def test_a_paused_swarm_is_stopped_from_its_notice(at: Harness, page: Page, seen: Watched) -> None:
+    at.add(task("a", f"touch {at.marker('begun')}; sleep 4545 & sleep 4546"), task("b"))
+    start(at, page)
+    at.wait_marker("begun")
+    page.get_by_role("button", name="Pause", exact=True).click()
+    paused = page.locator(".warning", has_text="The queue is paused")
+    paused.get_by_role("button", name="Stop 1 running task…").click()
+    expect(page.locator("#dialog")).to_contain_text("The tasks go back to the queue, at no cost to their retries.")
+    page.locator("#dialog").get_by_role("button", name="Go back").click()
+    assert at.pids_of("sleep 4545"), "nothing ends before it is confirmed"
+    paused.get_by_role("button", name="Stop 1 running task…").click()
+    page.locator("#dialog").get_by_role("button", name="Emergency stop").click()
+    at.wait_for("the end of the agent", lambda: not at.pids_of("sleep 454"))
+    assert at.wait_end(at.started[-1]) == STOPPED_BY_A_PERSON
+    at.wait_nothing_left()
+    with closing(TaskDatabase(at.db)) as database:
+        stopped = database.tasks.get("a")
+        [attempt] = database.tasks.attempts(stopped["seq"])
+    assert (attempt["outcome"], attempt["failure_class"]) == ("failed", "interrupted")
+    assert (stopped["status"], stopped["failures"], stopped["crashes"]) == ("not_started", 0, 0)
+    assert at.status("b") is Status.NOT_STARTED, "a paused queue starts nothing in its place"
+    seen.errors.clear()  # the line broke off, as it must
+
+
+def test_refused_work_is_looked_at_and_approved_or_sent_back_with_a_comment(
+    at: Harness, page: Page, seen: Watched
+) -> None:
+    project = Sandbox(at.folder, name="project")
+    project.commit({"app.py": "greeting = 'hi'\n"})
+    objects = "grep -q prefix {} || {{ echo 'x is a bad name: call it prefix' >&2; false; }}"
+    better = f"if [ -e {at.marker('again')} ]; then echo 'prefix = 1'; else echo 'x = 1'; fi > sent.py"
+    at.add(
+        task("kept", "echo 'x = 1' > kept.py", verify=objects.format("kept.py"), max_retries=0),
+        task("sent", better, verify=objects.format("sent.py"), max_retries=0),
+    )
+    start(at, page, "--project-root", str(project.root), validation="--validation")
+    inbox = page.locator('#nav a[data-screen="inbox"]')
+    expect(inbox.locator(".n")).to_have_text("1")  # one objection
+    become(at, "kept", Status.FAILED)
+    become(at, "sent", Status.FAILED)
+    inbox.click()
+    refused = page.locator(".asks li")
+    expect(refused).to_contain_text("x is a bad name: call it prefix")
+    expect(refused).to_contain_text("The validator objected · 2 failed")
+
+    refused.get_by_role("link", name="sent", exact=True).click()
+    expect(page.locator(".above")).to_contain_text("x is a bad name: call it prefix")
+    expect(page.locator(".diff")).to_contain_text("x = 1")
+    expect(page.locator("main")).to_contain_text("To comment on a line, click its number.")
+    page.get_by_label("Note for the next attempt").fill("call it prefix, please")
+    at.marker("again").touch()
+    page.locator('[data-verb="reject"]').click()
+    expect(page.locator("#dialog textarea")).to_have_value("call it prefix, please")
+    page.locator("#dialog").get_by_role("button", name="Reject").click()
+    become(at, "sent", Status.COMPLETED)
+
+    inbox.click()
+    refused.get_by_role("button", name="Approve kept").click()
+    expect(page.locator("#dialog")).to_contain_text("although the validator objected: x is a bad name")
+    page.locator("#dialog").get_by_role("button", name="Approve").click()
+    expect(page.locator("main")).to_contain_text("All clear")
+    become(at, "kept", Status.COMPLETED)
+    with closing(TaskDatabase(at.db)) as database:
+        notes = [attempt["note"] for attempt in database.tasks.attempts(database.tasks.get("sent")["seq"])]
+        assert database.tasks.get("kept")["approved_by"] == "dashboard"
+    assert notes == [None, "call it prefix, please"]
 
 
 def test_a_reload_and_the_way_back_return_to_the_same_view(at: Harness, page: Page, seen: Watched) -> None:

@@ -283,7 +283,7 @@ class Model:
             task.approved_at, task.past_return = self.clock.wall, False
 
     def reject(self, task: Task, note: str | None) -> None:
-        if task.status not in (Status.HELD, Status.COMPLETED) or not note:
+        if task.status not in (Status.HELD, Status.FAILED, Status.COMPLETED) or not note:
             raise Refused
         self.retry(task, note, chain=False)
 

@@ -4,7 +4,7 @@
 import { h } from "./dom.js";
 import { count, plural } from "./format.js";
 import { elapsed, icon, taskLink } from "./pieces.js";
-import { retryGroup } from "./verbs.js";
+import { retryGroup, taskButton } from "./verbs.js";
 
 const CAUSES = {
   builder: "The builder gave up",
@@ -55,6 +55,9 @@ export function group(one) {
         { type: "button", class: "small primary", onclick: () => retryGroup(one, CAUSES[one.cause] ?? one.cause) },
         one.tasks === 1 ? "Retry…" : `Retry all ${count(one.tasks)}…`,
       ),
+      one.cause === "validator" &&
+        one.tasks === 1 &&
+        taskButton("approve", { id: one.task_ids[0], last_error: one.sample }),
     ),
   );
 }

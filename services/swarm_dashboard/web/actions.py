@@ -23,13 +23,13 @@ def verbs_for(row: Mapping[str, Any]) -> list[str]:
         case Status.HELD:
             verbs = [Verb.RETRY, Verb.RELEASE, Verb.REJECT, Verb.PRIORITIZE, Verb.CANCEL]
             if row["hold_reason"] == HoldReason.OBJECTION:
-                verbs.insert(1, Verb.APPROVE)
+                verbs = [Verb.APPROVE, Verb.REJECT, Verb.RETRY, Verb.RELEASE, Verb.PRIORITIZE, Verb.CANCEL]
             if row["hold_reason"] == HoldReason.QUESTION:
                 verbs.insert(0, Verb.ANSWER)
             _, likeliest = why_held(row["hold_reason"])
             return sorted(verbs, key=lambda verb: verb is not likeliest)
         case Status.FAILED if row.get("cause") == FailureCause.VALIDATOR:
-            return [Verb.RETRY, Verb.APPROVE, Verb.CANCEL]
+            return [Verb.RETRY, Verb.APPROVE, Verb.REJECT, Verb.CANCEL]
         case Status.FAILED:
             return [Verb.RETRY, Verb.CANCEL]
         case Status.COMPLETED:

@@ -29,6 +29,7 @@ EFFECTS = [
     (("hold", "t"), Status.NOT_STARTED, "held"),
     (("release", "t"), Status.HELD, "not_started"),
     (("reject", "t", "--note", "no tests"), Status.COMPLETED, "not_started"),
+    (("reject", "t", "--note", "no tests"), Status.FAILED, "not_started"),
     (("prioritize", "t", "critical"), Status.NOT_STARTED, "not_started"),
     (("prioritize", "t", "--", "-7"), Status.NOT_STARTED, "not_started"),
 ]
@@ -39,7 +40,7 @@ REFUSALS = [
     (("release", "t"), Status.NOT_STARTED),
     (("kill", "t"), Status.NOT_STARTED),
     (("approve", "t"), Status.HELD),
-    (("reject", "t", "--note", "x"), Status.FAILED),
+    (("reject", "t", "--note", "x"), Status.NOT_STARTED),
     (("prioritize", "t", "high"), Status.COMPLETED),
 ]
 

@@ -202,6 +202,8 @@ def test_buttons_offer_just_what_the_rules_allow(
         harness.db.connection.change("UPDATE attempts SET question = 'Which?'")
     offered = verbs_for({"status": status, "hold_reason": reason, "cause": cause})
     for verb in TASK_ROUTES.values():
+        if verb is Verb.REJECT and status is Status.FAILED and cause is not FailureCause.VALIDATOR:
+            continue  # there Retry with a note is the same, and is offered
         try:
             with harness.db.connection.transaction():
                 harness.db.steering.apply(verb, "1", {"note": "n", "priority": 1, "text": "t"}, actor="test")

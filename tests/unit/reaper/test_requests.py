@@ -139,7 +139,7 @@ ALLOWED: dict[tuple[Verb, Status], Status | str] = {
     **{(V.RETRY, s): S.NOT_STARTED for s in (S.FAILED, S.HELD, S.CANCELLED, S.COMPLETED)},
     **{(V.HOLD, s): S.HELD for s in (S.NOT_STARTED, S.BLOCKED, S.WAITING_FILES, S.SCHEDULED)},
     (V.RELEASE, S.HELD): S.NOT_STARTED,
-    **{(V.REJECT, s): S.NOT_STARTED for s in (S.HELD, S.COMPLETED)},
+    **{(V.REJECT, s): S.NOT_STARTED for s in (S.HELD, S.FAILED, S.COMPLETED)},
     **{(V.PRIORITIZE, s): s for s in (S.NOT_STARTED, S.BLOCKED, S.WAITING_FILES, S.SCHEDULED, S.HELD)},
 }
 ARGUMENTS: dict[Verb, dict[str, object]] = {V.REJECT: {"note": "again"}, V.PRIORITIZE: {"priority": "high"}}

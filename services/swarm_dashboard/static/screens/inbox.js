@@ -21,7 +21,7 @@ export const keys = {
 
 // Where to read what caused it.
 const EVIDENCE = {
-  objection: ["checks", "Read the verdict"],
+  objection: ["diff", "See the change and the verdict"],
   not_landed: ["events", "See what was refused"],
   same_problem: ["attempts", "See both"],
   by_person: null,
@@ -29,7 +29,6 @@ const EVIDENCE = {
   proposed: null,
 };
 const LOG = ["log", "Read the log"];
-const MOST_VERBS = 3;
 
 export const load = ({ query }, signal) => get("/api/needs", { cursor: query.get("cursor") }, signal);
 
@@ -113,7 +112,6 @@ function heldFor({ reason, tasks: total }, data) {
 
 function held(task, head) {
   const evidence = task.hold_reason in EVIDENCE ? EVIDENCE[task.hold_reason] : LOG;
-  const [first, ...rest] = task.verbs;
   return h(
     "li",
     { key: task.id, "data-group": "held" },
@@ -141,7 +139,7 @@ function held(task, head) {
           task.attempt_count > 0 && [" · ", h("a", { href: `${taskPath(task.id)}?tab=${evidence[0]}` }, evidence[1])],
       ),
     ),
-    h("div", { class: "acts", "data-steady": "" }, task.next ? decisions(task, first, rest) : onYourWord(task)),
+    h("div", { class: "acts", "data-steady": "" }, task.next ? decisions(task) : onYourWord(task)),
   );
 }
 
@@ -161,23 +159,22 @@ function onYourWord(task) {
   ];
 }
 
-function decisions(task, first, rest) {
+/** What usually helps, the other way with words of your own, and giving up; the task's screen has all of it. */
+function decisions(task) {
+  const withNote = h(
+    "button",
+    {
+      type: "button",
+      class: "small",
+      "aria-label": `Retry with a note… ${task.id}`,
+      onclick: () => retryWithNote(task),
+    },
+    "Retry with a note…",
+  );
   return [
-    taskButton(first, task, "primary"),
-    h(
-      "button",
-      {
-        type: "button",
-        class: "small",
-        "aria-label": `Retry with a note… ${task.id}`,
-        onclick: () => retryWithNote(task),
-      },
-      "Retry with a note…",
-    ),
-    rest
-      .filter((verb) => verb !== "prioritize")
-      .slice(0, MOST_VERBS)
-      .map((verb) => taskButton(verb, task)),
+    taskButton(task.next, task, "primary"),
+    task.next === "approve" ? taskButton("reject", task) : withNote,
+    taskButton("cancel", task),
   ];
 }
 

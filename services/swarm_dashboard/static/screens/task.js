@@ -102,6 +102,8 @@ function usefulTab(task, attempt) {
   if (task.group === "in_progress") return attempt.sessions.length ? "log" : null;
   if (task.group === "completed") return attempt.changed ? "diff" : "checks";
   if (task.group !== "failed" && task.group !== "held") return null;
+  // An objection is about the work, and the verdict is above it.
+  if (task.cause === "validator" && attempt.changed) return "diff";
   if (wasJudged(attempt)) return "checks";
   return whatSpoke(attempt) && !attempt.question ? "log" : null;
 }
@@ -307,7 +309,7 @@ function path(task) {
 
 function actions(task) {
   if (!task.verbs.length) return null;
-  const takesNote = task.verbs.includes("retry");
+  const takesNote = task.verbs.includes("retry") || task.verbs.includes("reject");
   return h(
     "section",
     { class: "card actions", "aria-label": "What you can do" },
@@ -319,7 +321,7 @@ function actions(task) {
         h("textarea", {
           id: "note",
           rows: 2,
-          placeholder: "Optional. Sent with Retry.",
+          placeholder: "Optional. Sent with Retry or Reject.",
           "data-own": "",
         }),
       ),
@@ -349,11 +351,11 @@ function actions(task) {
 
 async function act(verb, task) {
   const field = /** @type {HTMLInputElement} */ (document.getElementById("note"));
-  const draft = noteOf(task.id);
-  const note = verb === "retry" ? [field?.value.trim(), draft].filter(Boolean).join("\n") : "";
-  const sent = await doTask(verb, { ...task, draft }, note ? { note } : {});
+  // Reject shows it once more before it is sent.
+  const draft = [field?.value.trim(), noteOf(task.id)].filter(Boolean).join("\n");
+  const sent = await doTask(verb, { ...task, draft }, verb === "retry" && draft ? { note: draft } : {});
   if (!sent || (verb !== "retry" && verb !== "reject")) return;
-  if (note && field) field.value = "";
+  if (field) field.value = "";
   clearComments(task.id);
   drawn = { key: null, node: null };
 }
@@ -492,6 +494,9 @@ function diff({ data: { task, attempt, difference }, place, go }) {
           ),
         ),
       ),
+      change &&
+        task.verbs.some((verb) => verb === "reject" || verb === "retry") &&
+        h("span", { class: "quiet" }, "To comment on a line, click its number."),
     ),
     verdictAbove(task, attempt, `?${changed(query, { tab: "checks" })}`),
     comments(task, place.again),

@@ -191,8 +191,8 @@ class Steering(DataAccess):
         return Applied(text="approved: completed")
 
     def _reject(self, task: _Task, argument: Mapping[str, Any], actor: str) -> Steered:
-        if task.status not in (Status.HELD, Status.COMPLETED):
-            raise _refusal(task, "reject", f"it is {_words(task)}; only held and completed tasks are rejected")
+        if task.status not in (Status.HELD, Status.FAILED, Status.COMPLETED):
+            raise _refusal(task, "reject", f"it is {_words(task)}; only held, failed and completed tasks are rejected")
         if not str(argument.get("note") or "").strip():
             raise InputError("a rejection needs a note", hint='say what must be fixed: --note "…"')
         return self._retry(task, argument, actor)
