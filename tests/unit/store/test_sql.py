@@ -74,6 +74,12 @@ def test_hot_statements_use_their_index(database: TaskDatabase, name: str, index
     assert index in plan_of(database, name)
 
 
+def test_stuck_tasks_are_found_from_the_ended_ones_and_not_among_all_blocked_ones(database: TaskDatabase) -> None:
+    found = plan_of(database, "tasks_stuck").splitlines()
+    assert "SCAN stuck" in found
+    assert not [line for line in found if "AUTOMATIC" in line]
+
+
 @pytest.mark.parametrize(
     "name", ["claim_task", "move_task", "owns", "enter_stage", "free_dependents", "heartbeat", "note_progress"]
 )

@@ -620,7 +620,8 @@ FROM tasks AS t INDEXED BY tasks_by_status JOIN dependencies AS d ON d.task = t.
 WHERE t.status = 'blocked' AND n.status <> 'completed';
 
 -- name: tasks_stuck
--- Blocked tasks that need one that has ended without completing, directly or not; bounded.
+-- Blocked tasks that need one that has ended without completing, directly or not; bounded. CROSS JOIN keeps this order:
+-- without it all blocked tasks are gone through for the few that are stuck.
 WITH RECURSIVE stuck (task) AS (
     SELECT d.task FROM tasks AS t INDEXED BY tasks_by_status
     JOIN dependencies AS d INDEXED BY dependencies_by_need ON d.needs = t.seq
@@ -628,7 +629,7 @@ WITH RECURSIVE stuck (task) AS (
     UNION
     SELECT d.task FROM stuck AS s JOIN dependencies AS d INDEXED BY dependencies_by_need ON d.needs = s.task
     LIMIT :limit)
-SELECT count(*) FROM stuck JOIN tasks AS t ON t.seq = stuck.task WHERE t.status = 'blocked';
+SELECT count(*) FROM stuck CROSS JOIN tasks AS t ON t.seq = stuck.task WHERE t.status = 'blocked';
 
 -- name: rank_in_queue
 SELECT count(*) FROM tasks INDEXED BY tasks_for_claim
