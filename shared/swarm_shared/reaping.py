@@ -271,8 +271,10 @@ class Reaping:
 
     def _kill_remaining(self, attempt: OpenAttempt) -> tuple[ProcessId, ...]:
         living = [w.keeper for w in self._workers.alive() if w.keeper is not None and w.run != attempt.run]
-        recorded, holders = self._recovery.recorded_processes(attempt), []
+        recorded, holders, above = self._recovery.recorded_processes(attempt), [], None
         if attempt.keeper is not None:
+            if (known := self._lifelines.ancestors(attempt.keeper)) is not None:
+                above = {attempt.keeper, *known}
             recorded += self._lifelines.recorded(attempt.keeper)
             holders = self._lifelines.holders(attempt.keeper)
         if attempt.worker.is_alive() is None:
@@ -283,6 +285,7 @@ class Reaping:
             since=attempt.worker.start_time,
             others=living,
             holders=holders,
+            above=above,
         )
 
     def _kill_adopted(self, attempt: OpenAttempt) -> list[ProcessId]:

@@ -6,6 +6,7 @@ parent; and a lock that can be taken proves that all are gone, also where their 
 
 A second file beside it records which processes were seen below the program: a daemon that closes all files is still
 found by its pid and start time. It is not passed on: what is recorded gets killed, and an agent must not write there.
+A third file records the program's ancestors, which can inherit what it leaves.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from swarm_shared.domain.errors import DatabaseError
 from swarm_shared.processes.file_lock import try_lock
 from swarm_shared.processes.identity import ProcessId
 from swarm_shared.processes.procfs import all_pids, read_stat
+from swarm_shared.processes.tree import ancestors
 
 FOLDER = "alive"
 CONTAINER_GONE = "its container is gone: nothing holds its lock file"
@@ -27,8 +29,10 @@ CONTAINER_GONE = "its container is gone: nothing holds its lock file"
 _DESCRIPTOR = 100
 _DELETED = " (deleted)"
 _SEEN = ".seen"
+_ABOVE = ".above"
 # Of one length, so that a shorter record over a longer one leaves whole lines behind.
 _LINE = "{:>10} {:>20}\n"
+_END = "end\n"  # of a record that is complete
 
 
 class Lifeline:
@@ -50,6 +54,7 @@ class Lifeline:
             self._record = _high(
                 os.open(_seen(self._path), os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC, 0o600)
             )
+            self._note_ancestors()
         except OSError as error:
             raise DatabaseError(
                 f"cannot lock {self._path}: {error.strerror}",
@@ -70,6 +75,14 @@ class Lifeline:
             os.ftruncate(self._record, len(text))
         except OSError:
             self._recorded = {}  # a full disk, say; the next call writes it again
+
+    def _note_ancestors(self) -> None:
+        """Once is enough: a process that loses its parent gets one that is above it already."""
+        path = _above(self._path)
+        path.unlink(missing_ok=True)
+        if (above := ancestors(os.getpid())) is not None:
+            text = "".join(_LINE.format(process.pid, process.start_time) for process in above)
+            path.write_text(text + _END, encoding="ascii")
 
     def remove(self) -> None:
         """Remove the files: nothing below the program is left, and the program itself is about to end."""
@@ -102,16 +115,16 @@ class Lifelines:
 
     def recorded(self, process: ProcessId) -> list[ProcessId]:
         """What the program has seen below itself; not all of it need live."""
+        return _listed(_seen(_path(self._state_dir, process)), process)
+
+    def ancestors(self, process: ProcessId) -> list[ProcessId] | None:
+        """The ancestors of a program when it began; None: not known, or of another pid namespace."""
+        path = _above(_path(self._state_dir, process))
         try:
-            lines = _seen(_path(self._state_dir, process)).read_text(encoding="ascii", errors="replace").splitlines()
+            complete = path.read_text(encoding="ascii", errors="replace").endswith(_END)
         except OSError:
-            return []
-        found = []
-        for line in lines:
-            pid, _, start = line.strip().partition(" ")
-            if pid.isdecimal() and start.strip().isdecimal() and int(pid) > 0:
-                found.append(process.beside(int(pid), int(start)))
-        return found
+            return None
+        return _listed(path, process) if complete and process.pid_ns == ProcessId.mine().pid_ns else None
 
     def clear(self, *, needed: Collection[ProcessId]) -> None:
         """Remove the files that no one holds, except those of processes that are still to be proven gone."""
@@ -120,7 +133,8 @@ class Lifelines:
             files = [*(self._state_dir / FOLDER).iterdir()]
         except OSError:
             return
-        locks = {file.name.removesuffix(_SEEN): file.with_name(file.name.removesuffix(_SEEN)) for file in files}
+        names = {file.name.removesuffix(_SEEN).removesuffix(_ABOVE) for file in files}
+        locks = {name: self._state_dir / FOLDER / name for name in names}
         for name, lock in locks.items():
             if name not in keep and (not lock.exists() or _is_free(lock)):
                 _remove(lock)
@@ -135,10 +149,29 @@ def _seen(path: Path) -> Path:
     return path.with_name(path.name + _SEEN)
 
 
+def _above(path: Path) -> Path:
+    return path.with_name(path.name + _ABOVE)
+
+
+def _listed(path: Path, beside: ProcessId) -> list[ProcessId]:
+    """The processes that a record lists, which are of the machine and namespace of another one."""
+    try:
+        lines = path.read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return []
+    found = []
+    for line in lines:
+        pid, _, start = line.strip().partition(" ")
+        if pid.isdecimal() and start.strip().isdecimal() and int(pid) > 0:
+            found.append(beside.beside(int(pid), int(start)))
+    return found
+
+
 def _remove(path: Path) -> None:
-    """The record last: without its lock file, the next clean-up removes it."""
+    """The records last: without their lock file, the next clean-up removes them."""
     path.unlink(missing_ok=True)
     _seen(path).unlink(missing_ok=True)
+    _above(path).unlink(missing_ok=True)
 
 
 def _locked(path: Path) -> int:

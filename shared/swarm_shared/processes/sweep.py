@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from uuid import UUID
 
 from msgspec import Struct
 
 from swarm_shared.processes.identity import ProcessId
 from swarm_shared.processes.procfs import Stat, all_pids, read_stat
-from swarm_shared.processes.tree import descendants, kill_tree
+from swarm_shared.processes.tree import ancestors, descendants, kill_tree
 
 MARK = "AMPLIFIER_SWARM_ATTEMPT"
 _NESTED_MARK = "AMPLIFIER_SWARM_IN_"
@@ -46,13 +46,20 @@ class SweepResult(Struct, frozen=True, kw_only=True):
     unknown: tuple[ProcessId, ...]
 
 
-def sweep(attempt_id: str, *, since: int = 0, others: Iterable[ProcessId] = ()) -> SweepResult:
+def sweep(
+    attempt_id: str,
+    *,
+    since: int = 0,
+    others: Iterable[ProcessId] = (),
+    above: Collection[ProcessId] | None = None,
+) -> SweepResult:
     """Look for the processes that bear an attempt's mark.
 
     Args:
         attempt_id: The attempt's UUID, with hyphens.
         since: Start time, as in `ProcessId`; nothing older is unknown.
         others: Roots of trees known to be others', such as living keepers: nothing below them is unknown.
+        above: The attempt's keeper and its ancestors, which can inherit what the attempt leaves; None: not known.
 
     """
     found: list[ProcessId] = []
@@ -68,6 +75,8 @@ def sweep(attempt_id: str, *, since: int = 0, others: Iterable[ProcessId] = ()) 
         elif stat.start_time >= since and _hides_marks(environment) and _is_ours(pid, stat):
             unknown.append(ProcessId.here(pid, stat.start_time))
     unknown = [process for process in unknown if not _born_elsewhere(process, since, mark)]
+    if above is not None:
+        unknown = [process for process in unknown if not _is_below_a_stranger(process, since, above)]
     if unknown:
         trees = ([root, *descendants(root.pid)] for root in others if root.is_alive())
         accounted = {member for tree in trees for member in tree}
@@ -82,6 +91,7 @@ def kill_remaining(
     since: int | None = None,
     others: Iterable[ProcessId] = (),
     holders: Iterable[ProcessId] = (),
+    above: Collection[ProcessId] | None = None,
     killed: dict[str, None] | None = None,
 ) -> tuple[ProcessId, ...]:
     """One pass over the machine: kill the recorded processes, all below them, and all that bears the attempt's mark.
@@ -90,7 +100,7 @@ def kill_remaining(
         attempt_id: The attempt's UUID.
         recorded: What the rows name: sessions, and the worker and keeper where they are to die too.
         since: As for `sweep`; unless given, the start of the oldest recorded process.
-        others: As for `sweep`.
+        others, above: As for `sweep`.
         holders: Who holds a lock that only the attempt's processes can have.
         killed: Collects texts of what was killed.
 
@@ -105,7 +115,7 @@ def kill_remaining(
     # A tree below a recorded process is complete only while that process lives: these go first.
     standing = [process for process in recorded if process.is_alive() is not False]
     _kill(standing, killed)
-    swept = sweep(attempt_id, since=since, others=others)
+    swept = sweep(attempt_id, since=since, others=others, above=above)
     found = tuple(dict.fromkeys((*swept.found, *(each for each in holders if each not in standing))))
     _kill(found, killed)
     return (*standing, *found, *(each for each in swept.unknown if each not in found))
@@ -157,6 +167,30 @@ def _born_elsewhere(process: ProcessId, since: int, mark: re.Pattern[bytes]) -> 
         return True
     environment = _environment(stat.session) if stat.session != process.pid else None
     return environment is not None and bool(_ASSIGNMENT.match(environment)) and not mark.search(environment)
+
+
+def _is_below_a_stranger(process: ProcessId, since: int, above: Collection[ProcessId]) -> bool:
+    """Whether a process descends from one that is older than the attempt and cannot have inherited it.
+
+    A process that loses its parent gets an ancestor of that parent, or the first process of its pid namespace. So the
+    parents of what the attempt has started are processes of the attempt, which are younger than it, up to one of
+    `above` or the first process. Backends of a database server and the like are known by that, whatever they wrote
+    over their environment. In another pid namespace another first process would inherit, so none there is judged.
+    Source: prctl(2), PR_SET_CHILD_SUBREAPER; pid_namespaces(7).
+    """
+    for parent in ancestors(process.pid) or ():
+        if parent in above:
+            return False
+        if parent.start_time < since:
+            return _is_in_our_namespace(process.pid) and process.is_alive() is True
+    return False
+
+
+def _is_in_our_namespace(pid: int) -> bool:
+    try:
+        return os.path.samestat(os.stat(f"/proc/{pid}/ns/pid"), os.stat("/proc/self/ns/pid"))
+    except OSError:
+        return False
 
 
 def _is_ours(pid: int, stat: Stat) -> bool:

@@ -47,6 +47,21 @@ def descendants(pid: int) -> list[ProcessId]:
     return found
 
 
+def ancestors(pid: int) -> list[ProcessId] | None:
+    """The parents of a process up to the first process of its pid namespace, nearest first; None: not to be seen."""
+    found: list[ProcessId] = []
+    while (stat := read_stat(pid)) is not None:
+        if stat.parent <= 1:
+            return found
+        above = read_stat(stat.parent)
+        now = read_stat(pid)
+        if above is None or now is None or (now.start_time, now.parent) != (stat.start_time, stat.parent):
+            return None  # its parent ended meanwhile
+        pid = stat.parent
+        found.append(ProcessId.here(pid, above.start_time))
+    return None
+
+
 def below_us(*, ignoring: Set[ProcessId] = frozenset()) -> list[ProcessId]:
     """What is below the calling process, a child subreaper: no process is overlooked for having moved.
 

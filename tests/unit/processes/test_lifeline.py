@@ -45,7 +45,7 @@ def program(pid: int = 4242) -> ProcessId:
 
 
 def lock_file(folder: Path) -> Path:
-    (found,) = (path for path in (folder / FOLDER).iterdir() if path.suffix != ".seen")
+    (found,) = (path for path in (folder / FOLDER).iterdir() if path.suffix not in (".seen", ".above"))
     return found
 
 
@@ -154,6 +154,25 @@ def test_a_record_that_cannot_be_written_now_is_written_the_next_time(
     lifeline.record([ProcessId.mine()])
     assert lifelines.recorded(program()) == [ProcessId.mine()]
     os.close(lifeline.descriptor)
+
+
+def test_the_ancestors_of_a_program_are_recorded(tmp_path: Path) -> None:
+    Lifeline(tmp_path, program())
+    found = Lifelines(tmp_path).ancestors(program())
+    assert found is not None
+    assert os.getppid() in [process.pid for process in found] or os.getppid() == 1
+    assert all(process.is_alive() for process in found)
+
+
+@pytest.mark.parametrize("damage", [b"", b"      1 ", b"      7                   1\n"])
+def test_of_a_program_whose_ancestors_are_not_all_recorded_none_is_known(tmp_path: Path, damage: bytes) -> None:
+    """One that is missing would be taken for a stranger."""
+    Lifeline(tmp_path, program())
+    path = lock_file(tmp_path)
+    path.with_name(path.name + ".above").write_bytes(damage)
+    assert Lifelines(tmp_path).ancestors(program()) is None
+    assert Lifelines(tmp_path).ancestors(program(4243)) is None
+    assert Lifelines(tmp_path).ancestors(replace(program(), pid_ns=1)) is None
 
 
 def test_files_that_nobody_holds_are_cleared_away_unless_a_proof_still_needs_them(tmp_path: Path) -> None:

@@ -15,8 +15,9 @@ from kill_marked import Verdict, kill_marked
 from swarm_shared.domain.clock import SystemClock
 from swarm_shared.processes import sweep as module
 from swarm_shared.processes.identity import ProcessId
+from swarm_shared.processes.procfs import read_stat
 from swarm_shared.processes.sweep import marks, sweep
-from swarm_shared.processes.tree import descendants
+from swarm_shared.processes.tree import ancestors, descendants
 
 ATTEMPT = str(uuid4())
 Spawn = Callable[..., ProcessId]
@@ -181,6 +182,64 @@ def test_a_session_older_than_the_worker_is_not_the_attempts(spawn: Spawn, tmp_p
     assert helper is not None
     assert helper.start_time >= worker.start_time
     assert helper not in sweep(attempt(), since=worker.start_time).unknown
+    helper.kill(9)
+
+
+DAEMON = """while [ ! -e go ]; do /bin/sleep 0.02; done
+{start} & echo $! > started
+wait"""
+
+
+def helper_of_daemon(spawn: Spawn, folder: Path, start: str) -> tuple[ProcessId, ProcessId, int]:
+    """A daemon, what it starts in a separate session without an environment, and the start of a worker in between."""
+    token = trees.fresh_token()
+    script = DAEMON.format(start=start.format(sleep=f"/usr/bin/env -i /bin/sleep {token}"))
+    daemon = spawn({"PATH": "/usr/bin:/bin"}, "/bin/sh", "-c", f"cd {folder}; {script}")
+    trees.wait_until(lambda: SystemClock().mono_ms() / 10 > daemon.start_time + 2, "a tick has passed")
+    worker = spawn({"PATH": "/bin"})
+    (folder / "go").touch()
+
+    def sleepers() -> list[int]:
+        return [pid for pid in trees.alive(token) if (stat := read_stat(pid)) is not None and stat.name == "sleep"]
+
+    trees.wait_until(sleepers, "the helper runs")
+    helper = ProcessId.of(*sleepers())
+    assert helper is not None
+    trees.wait_until(lambda: module._environment(helper.pid) == b"", "it shows no environment")
+    return daemon, helper, worker.start_time
+
+
+def is_unknown(helper: ProcessId, since: int, *above: ProcessId) -> bool:
+    return helper in sweep(attempt(), since=since, above={*above}).unknown
+
+
+def test_what_an_older_daemon_starts_is_not_the_attempts(spawn: Spawn, tmp_path: Path) -> None:
+    """As the backends of a database server, each of which leads a session and writes over its environment."""
+    daemon, helper, since = helper_of_daemon(spawn, tmp_path, "/usr/bin/setsid {sleep}")
+    assert helper in sweep(attempt(), since=since).unknown  # what can inherit is not known
+    assert is_unknown(helper, since, ProcessId.mine(), daemon)  # the daemon could have inherited it
+    assert not is_unknown(helper, since)
+    helper.kill(9)
+
+
+def test_what_its_daemon_has_left_may_be_the_attempts(spawn: Spawn, tmp_path: Path) -> None:
+    daemon, helper, since = helper_of_daemon(spawn, tmp_path, "/usr/bin/setsid {sleep}")
+    daemon.kill(9)
+    trees.wait_until(lambda: daemon.is_alive() is False, "the daemon is gone")
+    assert is_unknown_wherever_it_went(helper, since)
+    helper.kill(9)
+
+
+def is_unknown_wherever_it_went(helper: ProcessId, since: int) -> bool:
+    """Its new parent is the first process, or an ancestor of this one."""
+    return not module._is_below_a_stranger(helper, since, {*(ancestors(os.getpid()) or ()), ProcessId.mine()})
+
+
+def test_what_an_older_daemon_has_in_another_pid_namespace_may_be_the_attempts(spawn: Spawn, tmp_path: Path) -> None:
+    """Anything that enters such a namespace may get a parent there that is older than the attempt."""
+    namespace = "/usr/bin/setsid /usr/bin/unshare --user --pid --fork --kill-child {sleep}"
+    _, helper, since = helper_of_daemon(spawn, tmp_path, namespace)
+    assert not module._is_below_a_stranger(helper, since, ())
     helper.kill(9)
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 from reaping_harness import LEASE_S, OVERDUE_S, STEP_S, ReapingHarness
+from trees import wait_until
 
 from swarm_shared.carry_out import carry_out_now
 from swarm_shared.domain.models import Status, Verb
@@ -88,6 +90,24 @@ def test_a_container_that_is_gone_is_proven_by_its_lock_file(harness: ReapingHar
     (attempt,) = harness.db.tasks.attempts(harness.task("t")["seq"])
     assert "its container is gone" in attempt["error"]
     assert harness.db.workers.alive() == []
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["ancestors known", "ancestors unknown"])
+def test_what_an_older_daemon_starts_is_in_the_way_only_if_the_workers_ancestors_are_unknown(
+    harness: ReapingHarness, known: bool
+) -> None:
+    """This process is that daemon: it is older than the worker, and none of the ancestors that are recorded."""
+    _, lifeline = run_with_lifeline(harness)
+    if not known:
+        (record,) = (harness.path.parent / "state" / FOLDER).glob("*.above")
+        record.unlink()
+    helper = subprocess.Popen(["/bin/sleep", "1000"], env={}, start_new_session=True)
+    harness.started.append(helper)
+    wait_until(lambda: Path(f"/proc/{helper.pid}/comm").read_text() == "sleep\n", "it runs")
+    os.close(lifeline.descriptor)
+    harness.watch(UNPROVEN_AFTER_MS / 1000 + 10)
+    assert harness.task("t")["status"] == (Status.NOT_STARTED if known else Status.HELD)
+    assert helper.poll() is None
 
 
 def test_lock_files_go_when_nothing_is_left_to_prove(harness: ReapingHarness) -> None:
