@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from msgspec import Struct, field
 
@@ -23,18 +23,22 @@ class Phase(Struct, kw_only=True, eq=False):
     parallel: set[str] = field(default_factory=set)  # ids of those that may run beside others
 
 
-def one_after_the_other(drafts: Iterable[Draft]) -> None:
-    """Each waits for the one before; those that are held or cancelled hold up none."""
+def one_after_the_other(drafts: Iterable[Draft], *, stated: Container[str] = frozenset()) -> None:
+    """Each waits for the one before; those that are held or cancelled hold up none.
+
+    Args:
+        stated: Ids of those whose dependencies the plan states: they wait for nothing else.
+    """
     listed = list(drafts)
     before: Draft | None = None
     for draft in listed:
         if draft.status is Status.CANCELLED:
             continue
-        if before is not None:
+        if before is not None and draft.id not in stated:
             draft.needs.append(before.id)
         if draft.status not in _ENDED:
             before = draft
-    _wait_through_completed(listed)
+    _wait_through_completed([draft for draft in listed if draft.id not in stated])
 
 
 def in_phase(phase: Phase) -> None:

@@ -21,9 +21,16 @@ PLACES: tuple[tuple[str, str], ...] = (
     ("ralph", "prd.json"),
     ("ralph", "scripts/ralph/prd.json"),
     ("ralph", "tasks/prd.json"),
+    ("ralph", "plans/prd.json"),
+    ("ralph", ".ralph/prd.json"),
+    ("ralph", "feature_list.json"),
     ("beads", ".beads/issues.jsonl"),
     ("checklist", "TODO.md"),
     ("checklist", "TASKS.md"),
+    ("checklist", "fix_plan.md"),
+    ("checklist", "@fix_plan.md"),
+    ("checklist", ".ralph/fix_plan.md"),
+    ("checklist", ".ralph/@fix_plan.md"),
 )
 
 

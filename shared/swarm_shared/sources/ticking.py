@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from swarm_shared.sources import boxes, statuses
+from swarm_shared.sources.ticks import boxes, statuses
 
 Tick = Callable[[str, str], str | None]
 

@@ -14,15 +14,27 @@ KEPT_STATUSES = (Status.COMPLETED, Status.FAILED, Status.CANCELLED, Status.HELD)
 
 _NOT_STARTED = (
     *("waiting", "open", "todo", "to_do", "pending", "backlog", "new", "planned", "ready", "draft", "drafted"),
-    *("ready_for_dev", "doing", "started", "wip", "active", "hooked"),
+    *("ready_for_dev", "doing", "started", "wip", "active", "hooked", "triage", "unstarted", "reopened"),
+    *("selected_for_development", "ready_for_development"),
 )
 _COMPLETED = ("done", "closed", "complete", "finished", "resolved", "merged", "shipped")
 # What is in review was done elsewhere: you decide about it; it is not done again.
 _HELD = (
     *("deferred", "on_hold", "paused", "parked", "postponed", "someday"),
     *("review", "in_review", "ready_for_review", "code_review"),
+    *("testing", "in_testing", "ready_for_testing", "qa", "in_qa", "ready_for_qa"),
 )
-_CANCELLED = ("canceled", "wont_fix", "wontfix", "won't_fix", "wont_do", "won't_do", "not_planned", "abandoned")
+_CANCELLED = (
+    "canceled",
+    "wont_fix",
+    "wontfix",
+    "won't_fix",
+    "wont_do",
+    "won't_do",
+    "not_planned",
+    "abandoned",
+    "duplicate",
+)
 
 STATUS_WORDS: Mapping[str, Status] = MappingProxyType(
     dict.fromkeys([*Status, *Group, *_NOT_STARTED], Status.NOT_STARTED)

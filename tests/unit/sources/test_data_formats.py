@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
-from plan_samples import BACKLOG, BACKLOG_SUB_TASK, BMAD, BMAD_STORY, SAMPLES
+from plan_samples import SAMPLES
+from plan_samples.file_plans import BACKLOG, BACKLOG_SUB_TASK, BMAD, BMAD_STORY
 
 from swarm_shared.domain.models import Status, TaskSpec
 from swarm_shared.sources.formats import bmad

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swarm_shared.sources.boxes import Keyed, keyed_checklist, keyed_numbered, keyed_spec_kit
 from swarm_shared.sources.markdown import read_markdown
 from swarm_shared.sources.ticking import tick
+from swarm_shared.sources.ticks.boxes import Keyed, keyed_checklist, keyed_numbered, keyed_spec_kit
 
 SPEC_KIT = """\
 ## Phase 1: Setup

@@ -14,8 +14,8 @@ from swarm_shared.sources.drafts import Draft, Drafts
 from swarm_shared.sources.markdown import split_lines
 from swarm_shared.sources.paths import paths_in
 from swarm_shared.sources.plan import Became, Options, Place, Plan, merged
-from swarm_shared.sources.statuses import front_matter
 from swarm_shared.sources.texts import Section, joined, listed, sections
+from swarm_shared.sources.ticks.statuses import front_matter
 from swarm_shared.taskfile.problems import ProblemList, shown
 from swarm_shared.taskfile.words import priority_of, status_of
 

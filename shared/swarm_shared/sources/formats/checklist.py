@@ -8,12 +8,12 @@ from pathlib import Path
 
 from swarm_shared.domain.models import Status
 from swarm_shared.sources.accounts import Fate, account
-from swarm_shared.sources.boxes import keyed_checklist, name_and_text
 from swarm_shared.sources.drafts import Draft, Drafts
 from swarm_shared.sources.keys import slug
 from swarm_shared.sources.markdown import Document, Item, dedent, read_markdown
 from swarm_shared.sources.paths import paths_in
 from swarm_shared.sources.plan import Became, Options, Place, Plan
+from swarm_shared.sources.ticks.boxes import keyed_checklist, name_and_text
 from swarm_shared.taskfile.problems import shown
 from swarm_shared.taskfile.scalars import parse_number
 from swarm_shared.taskfile.words import priority_of
@@ -25,6 +25,13 @@ _BOX = re.compile(r"^[ \t]*(?:[-*+]|\d{1,9}[.)])[ \t]+\[[ xX~/-]\]", re.MULTILIN
 _OWN_KEY = re.compile(r"^tasks[ \t]*:", re.MULTILINE)
 _AFTER = re.compile(r"\((?:after|depends on|blocked by|needs):?[ \t]+([^()\n]{1,2000})\)", re.IGNORECASE)
 _PRIORITY = re.compile(r"(?:^|(?<=\s))!(critical|high|medium|low)\b|\[(P[0-4])\]|\((P[0-4])\)", re.IGNORECASE)
+# "High Priority", "Priority 1: Core", "Bugs (P0)"
+_HEADED = re.compile(
+    r"\b(critical|high|medium|low)[ -]priority\b"
+    r"|\bpriority[ :-]+(critical|high|medium|low|p[0-4]|[1-5])\b"
+    r"|\((p[0-4])\)",
+    re.IGNORECASE,
+)
 _HOURS = re.compile(r"(?:^|(?<=\s))~(\d{1,4}(?:\.\d{1,2})?) ?h(?:ours?)?\b")
 _FIELD = re.compile(r"[ \t]*(?:[-*+][ \t]+)?(?:\*\*|_)?([A-Za-z][A-Za-z _-]{1,24}?)(?:\*\*|_)?:(?:\*\*|_)?[ \t]+(\S.*)")
 _FIELDS: Mapping[str, str] = {
@@ -52,6 +59,7 @@ def read(place: Place, text: str, options: Options) -> Plan:
     for item in document.items:
         draft = begin(drafts, item, keys[item.line], phase=" / ".join(item.headings), fates=fates)
         if draft is not None:
+            draft.priority = _priority_of_headings(item) or draft.priority
             read_inline(draft, item)
             draft.description = read_fields(draft, item)
             draft.criteria += criteria_below(item, fates, draft)
@@ -94,6 +102,12 @@ def read_inline(draft: Draft, item: Item) -> None:
         draft.hours = float(hours[1])
         text = _HOURS.sub("", text, count=1)
     draft.name = text.strip().removeprefix("~~").removesuffix("~~").strip() or draft.name
+
+
+def _priority_of_headings(item: Item) -> int | None:
+    """The priority that the nearest heading states."""
+    found = (_HEADED.search(heading) for heading in reversed(item.headings))
+    return next((priority_of(next(filter(None, each.groups()))) for each in found if each), None)
 
 
 def _without_short_forms(text: str) -> str:

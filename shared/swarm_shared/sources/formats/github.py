@@ -13,17 +13,23 @@ from swarm_shared.sources.fields import KeyAccount, task_entry
 from swarm_shared.sources.paths import paths_in
 from swarm_shared.sources.plan import Options, Place, Plan
 from swarm_shared.sources.texts import joined, listed, sections
-from swarm_shared.taskfile.words import priority_of
+from swarm_shared.taskfile.words import priority_of, status_of
 
 FORMAT = "github"
 # What `gh` is asked for.
 FIELDS = ("number", "title", "body", "state", "stateReason", "labels", "milestone", "author", "url")
 # The API itself calls some of them otherwise.
-USED = (*FIELDS, "closed", "blockedBy", "html_url", "user", "state_reason", "repository", "repository_url")
+USED = (*FIELDS, "closed", "blockedBy", "html_url", "user", "state_reason", "repository", "repository_url", "type")
+ITEM_USED = ("content", "id", "title", "status", "labels", "milestone", "repository")  # of a project's items
 MAX_BODY_CHARS = 200_000
 LIMITS = (30, 1000)  # of gh by default, and of what we ask for
 
-_ISSUES = re.compile(r"\A\s*\[\s*(?:\]|\{)")
+_LIST = re.compile(r"\A\s*\[\s*(?:\]|\{)")
+# What `gh issue view` and `gh project item-list` print: the first key, of those that they print.
+_ONE = re.compile(
+    r'\A\s*\{\s*"(?:assignees|author|body|closed|comments|createdAt|id|labels|milestone|number|state|title)"'
+)
+_PROJECT = re.compile(r'\A\s*\{\s*"items"\s*:\s*\[\s*\{.{0,100000}?"content"\s*:\s*\{', re.DOTALL)
 _NUMBER = re.compile(r'"number"[ \t]*:[ \t]*\d')
 _KEYS = re.compile(r'"(?:body|state|labels|url|milestone)"[ \t]*:')
 _URL = re.compile(r"(https?://[^/\s]+/[^/\s]+/[^/\s]+)/(?:issues|pull)/\d+")
@@ -31,34 +37,42 @@ _NEEDS = re.compile(r"\b(?:depends on|blocked by|after|requires|needs)[: \t]+((?
 _REFERENCE = re.compile(r"#(\d{1,9})")
 _BOX = re.compile(r"[ \t]*[-*+][ \t]+\[([ xX])\][ \t]+(.*)")
 _ONLY_REFERENCE = re.compile(r"(?:https?://\S+/(?:issues|pull)/|#)(\d{1,9})\s*")
-_PRIORITY = re.compile(r"(?:priority[ :/_-]*)?(p[0-4]|critical|urgent|high|medium|low)", re.IGNORECASE)
+_PRIORITY = re.compile(
+    r"(?:prio(?:rity)?[ :/_-]*)?"
+    r"(?:(p[0-4])(?:[ :/_-].*)?|(critical|urgent|highest|high|medium|low|lowest)(?:[ _-]prio(?:rity)?)?)",
+    re.IGNORECASE,
+)
 _CRITERIA = ("acceptance", "criteria", "definition of done", "done when", "tasks", "to do", "todo", "checklist")
 
 
 def recognizes(place: Place, text: str) -> bool:
-    """A JSON list of records with a number, a title and something that only issues have."""
-    if place.suffix not in ("", ".json") or not _ISSUES.match(text):
+    """A JSON list of records with a number and a title, the items of a project, or one issue."""
+    if place.suffix not in ("", ".json") or not _NUMBER.search(text) or '"title"' not in text:
         return False
-    return bool(_NUMBER.search(text)) and '"title"' in text and bool(_KEYS.search(text))
+    if _LIST.match(text) or _PROJECT.match(text):
+        return True
+    return bool(_ONE.match(text) and _KEYS.search(text)) and '"tasks"' not in text
 
 
 def read(place: Place, text: str, options: Options) -> Plan:
     """Each issue as a task; its text is what its author wrote, and is said to be that."""
     drafts = Drafts(FORMAT, place, ticks=False)
     document = read_document(text, drafts.errors, is_json=True)
-    issues = [each for each in document if isinstance(each, Object)] if isinstance(document, list) else []
-    keys = KeyAccount(USED)
-    homes = {_repository(each) for each in issues} - {""}
+    issues = _issues(document)
+    keys, item_keys = KeyAccount(USED), KeyAccount(ITEM_USED)
+    homes = {_repository(issue) for issue, _ in issues} - {""}
     repository = next(iter(homes)) if len(homes) == 1 else ""
     if repository:
         # The same issues, from a file or from `gh`, are the same tasks.
         drafts.place = Place(file=place.file, path=repository)
-    for issue in issues:
+    for issue, item in issues:
         number = issue.text("number")
         if not number.isdigit() or not issue.text("title").strip():
-            drafts.leave_out(issue.line, "not an issue", issue.text("title"))
+            draft_of_project = item is not None and issue.text("title").strip()
+            reason = "a draft of a project, without a number" if draft_of_project else "not an issue"
+            drafts.leave_out(issue.line, reason, issue.text("title"))
             continue
-        if "pull_request" in issue or "/pull/" in _url(issue):
+        if "pull_request" in issue or "/pull/" in _url(issue) or issue.text("type") == "PullRequest":
             drafts.leave_out(issue.line, "a pull request", issue.text("title"))
             continue
         keys.see(issue)
@@ -68,24 +82,55 @@ def read(place: Place, text: str, options: Options) -> Plan:
         draft = drafts.add(f"{prefix}GH-{number}", issue.text("title"), key=key, line=issue.line)
         task_entry(drafts, issue.line, draft.id, draft.name)
         _read_issue(draft, issue)
+        if item is not None:
+            item_keys.see(item)
+            _read_item(drafts, draft, item)
         draft.needs = [f"{prefix}{need}" for need in draft.needs]
     keys.report(drafts, "issue", "issues")
+    item_keys.report(drafts, "item", "items")
     if len(issues) in LIMITS:
         limit = f"{len(issues)} issues, which is a usual limit of gh: there may be more"
         drafts.warn(1, limit, "raise it: gh issue list -L 5000, or gh:OWNER/REPO?limit=5000")
     return drafts.finish(repository.rpartition("/")[2])
 
 
-def _read_issue(draft: Draft, issue: Object) -> None:
-    draft.status = _status(issue)
-    labels = [each for each in (_name(label) for label in _items(issue, "labels")) if each]
+def _issues(document: Any) -> list[tuple[Object, Object | None]]:
+    """The issues, each with its item if they are those of a project."""
+    if isinstance(document, list):
+        return [(each, None) for each in document if isinstance(each, Object)]
+    if not isinstance(document, Object):
+        return []
+    if "items" not in document:
+        return [(document, None)]
+    items = document.objects("items")
+    return [(issue, item) for item in items if isinstance(issue := item.value("content"), Object)]
+
+
+def _read_item(drafts: Drafts, draft: Draft, item: Object) -> None:
+    """What a project says about an issue: its column, and labels."""
+    word = item.text("status")
+    status = status_of(word) if word else draft.status
+    if status is None:
+        drafts.warn_of_status(draft, word)
+    elif draft.status is Status.NOT_STARTED:
+        draft.status = status
+    _read_labels(draft, item)
+    draft.phase = draft.phase or _name(item.value("milestone"))
+
+
+def _read_labels(draft: Draft, owner: Object) -> None:
+    labels = [each for each in (_name(label) for label in _items(owner, "labels")) if each]
     for label in labels:
         found = _PRIORITY.fullmatch(label.strip())
         if found:
-            draft.priority = priority_of(found[1]) or draft.priority
+            draft.priority = priority_of(found[1] or found[2]) or draft.priority
     draft.labels += labels
-    milestone = issue.value("milestone")
-    draft.phase = milestone.text("title") if isinstance(milestone, Object) else issue.text("milestone")
+
+
+def _read_issue(draft: Draft, issue: Object) -> None:
+    draft.status = _status(issue)
+    _read_labels(draft, issue)
+    draft.phase = _name(issue.value("milestone"))
     for blocker in _items(issue, "blockedBy"):
         number = blocker.text("number") if isinstance(blocker, Object) else str(blocker).lstrip("#")
         draft.needs.append(f"GH-{number}")
@@ -108,7 +153,8 @@ def _take_boxes(draft: Draft, body: str) -> str:
         kept = []
         for line in part.lines:
             box = _BOX.fullmatch(line)
-            if box is None:
+            # One that is ticked elsewhere is what its author confirmed: "I have searched the issues".
+            if box is None or (box[1] != " " and not is_about):
                 kept.append(line)
             elif only := _ONLY_REFERENCE.fullmatch(box[2]):
                 draft.needs.append(f"GH-{only[1]}")
@@ -151,4 +197,4 @@ def _items(issue: Object, key: str) -> Sequence[Any]:
 
 
 def _name(label: Any) -> str:
-    return label.text("name") if isinstance(label, Object) else str(label or "")
+    return label.text("name") or label.text("title") if isinstance(label, Object) else str(label or "")

@@ -22,19 +22,38 @@ FORMAT = "csv"
 MAX_CELL_CHARS = 1 << 20
 
 NAMES: Mapping[str, tuple[str, ...]] = {
-    "id": ("id", "key", "issue key", "issue id", "task id", "number", "#", "nr"),
+    "id": ("issue key", "key", "id", "task id", "card id", "issue id", "number", "#", "nr"),
     "name": (
-        *("name", "title", "summary", "task", "task name", "task title", "subject", "issue", "issue title", "item"),
-        *("story", "user story", "feature", "requirement", "ticket", "work item"),
+        *(
+            "name",
+            "title",
+            "summary",
+            "task",
+            "task name",
+            "task title",
+            "card name",
+            "subject",
+            "issue",
+            "issue title",
+        ),
+        *("item", "story", "user story", "feature", "requirement", "ticket", "work item", "content"),
     ),
-    "description": ("description", "details", "body", "notes", "context"),
-    "status": ("status", "state"),
+    "description": (
+        *("description", "details", "body", "notes", "context", "task content", "card description"),
+        "task description",
+    ),
+    "status": ("status", "state", "task status"),
+    "category": ("status category",),  # of Jira: what the words of its status mean
+    "column": ("list name", "section/column", "column", "list", "bucket"),  # of a board
+    "ended": ("completed at", "completed", "due complete", "closed at (utc)", "done", "completed date"),
+    "archived": ("archived",),
     "priority": ("priority", "prio"),
     "phase": ("phase", "epic", "milestone", "sprint", "project milestone", "section"),
-    "type": ("type", "issue type"),
+    "type": ("type", "issue type", "work item type", "tracker"),
     "dependencies": (
         *("dependencies", "dependency", "depends on", "deps", "blocked by", "predecessors", "after"),
         "inward issue link (blocks)",  # as Jira exports it
+        "blocked by (dependencies)",  # as Asana does
     ),
     "acceptance_criteria": (
         *("acceptance criteria", "criteria", "done when", "definition of done", "dod"),
@@ -47,6 +66,10 @@ NAMES: Mapping[str, tuple[str, ...]] = {
 # Fields that several columns may be about: Jira exports a column for each label and each link.
 _SHARED = frozenset({"description", "labels", "dependencies", "files", "acceptance_criteria"})
 _FIELD_OF = {name: field for field, names in NAMES.items() for name in names}
+_RANK = {name: number for names in NAMES.values() for number, name in enumerate(names)}
+_YES = re.compile(r"true|yes|y|x|✓|✔|✅|done|1|.*\d[-/.]\w{1,9}[-/.]\d.*", re.IGNORECASE | re.DOTALL)  # or a date
+_NO = frozenset({"", "false", "no", "n", "0", "-"})
+_NO_PRIORITY = frozenset({"no priority", "none", "no", "-"})
 _SEPARATORS = re.compile(r"[;\n]|,(?![^(]*\))|\|")
 
 
@@ -79,7 +102,15 @@ def read(place: Place, text: str, options: Options) -> Plan:
             _read_row(drafts, keys, fields, row, first)
     except csv.Error as error:
         drafts.errors.add_at(before + 1, 0, f"not CSV: {error}", "check the quotes of this row")
+    _name_needs(drafts)
     return drafts.finish("")
+
+
+def _name_needs(drafts: Drafts) -> None:
+    """Dependencies may be the names of other rows: replace these by ids."""
+    by_name = {draft.name.casefold(): draft.id for draft in reversed(list(drafts))}
+    for draft in drafts:
+        draft.needs = [need if drafts.find(need) else by_name.get(need.casefold(), need) for need in draft.needs]
 
 
 def _delimiter(text: str) -> str:
@@ -90,13 +121,17 @@ def _delimiter(text: str) -> str:
 def _columns(row: list[str], line: int, options: Options, drafts: Drafts) -> list[str]:
     """The field of each column; empty for one that is left out."""
     wanted = {" ".join(name.casefold().split()): field for name, field in options.columns.items()}
-    fields: list[str] = []
-    for cell in row:
-        plain = " ".join(cell.replace("_", " ").casefold().split())
-        field = wanted.get(plain) or wanted.get(cell.strip().casefold()) or _FIELD_OF.get(plain, "")
-        if field in fields and field not in _SHARED:
-            field = ""
-        fields.append(field)
+    names = [" ".join(cell.replace("_", " ").casefold().split()) for cell in row]
+    fields = [
+        wanted.get(plain) or wanted.get(cell.strip().casefold()) or _FIELD_OF.get(plain, "")
+        for plain, cell in zip(names, row, strict=True)
+    ]
+    # Of several columns for one field, the one that you mapped, or else the best name: `Issue key` before `Issue id`.
+    for field in {each for each in fields if each and each not in _SHARED}:
+        places = [number for number, each in enumerate(fields) if each == field]
+        places.sort(key=lambda number: (names[number] not in wanted, _RANK.get(names[number], 0)))
+        for number in places[1:]:
+            fields[number] = ""
     texts = [number for number, cell in enumerate(row) if cell.strip().casefold() == "description"]
     if "name" not in fields and texts and fields[texts[0]]:
         fields[texts[0]] = "name"  # the only text that there is
@@ -120,6 +155,9 @@ def _read_row(drafts: Drafts, keys: Keys, fields: list[str], row: list[str], lin
     if not cells.get("name"):
         drafts.leave_out(line, "a row without a name", " | ".join(row))
         return
+    if _YES.fullmatch(cells.get("archived", "")) and not {"status", "category"} & cells.keys():
+        drafts.leave_out(line, "archived", cells["name"])
+        return
     own = cells.get("id", "")
     is_new = own and drafts.find(own) is None
     draft = drafts.add(own, cells["name"], key=own if is_new else keys.of("", cells["name"]), line=line)
@@ -133,14 +171,11 @@ def _fill(drafts: Drafts, draft: Draft, cells: Mapping[str, str]) -> None:
     draft.type = cells.get("type", "")
     draft.criteria += listed(cells.get("acceptance_criteria", ""))
     draft.needs += _list(cells.get("dependencies", ""))
+    draft.phase = draft.phase or cells.get("column", "")
     draft.labels += _list(cells.get("labels", ""))
     draft.files += _list(cells.get("files", "")) or list(paths_in(draft.description))
-    word = cells.get("status", "")
-    status = status_of(word)
-    if word and status is None:
-        drafts.warn_of_status(draft, word)
-    draft.status = status or Status.NOT_STARTED
-    if "priority" in cells:
+    draft.status = _status(drafts, draft, cells)
+    if cells.get("priority", "none").casefold() not in _NO_PRIORITY:
         number = priority_of(cells["priority"])
         if number is None:
             drafts.leave_out(draft.line, f"an unknown priority of {draft.id}", cells["priority"])
@@ -151,6 +186,24 @@ def _fill(drafts: Drafts, draft: Draft, cells: Mapping[str, str]) -> None:
             drafts.leave_out(draft.line, f"hours of {draft.id} that are not a number", cells["estimated_hours"])
         else:
             draft.hours = hours
+
+
+def _status(drafts: Drafts, draft: Draft, cells: Mapping[str, str]) -> Status:
+    """The status by its word, or else its category, the date of completion, and the column of a board."""
+    word = cells.get("status", "")
+    status = status_of(word) if word else None
+    if status is None and "category" in cells:
+        status = status_of(cells["category"])
+    if status is None and word:
+        drafts.warn_of_status(draft, word)
+    if status is not None or word:
+        return status or Status.NOT_STARTED
+    ended = cells.get("ended", "")
+    if _YES.fullmatch(ended):
+        return Status.COMPLETED
+    if ended.casefold() not in _NO:
+        drafts.leave_out(draft.line, f"a completion of {draft.id} that is no date, yes or no", ended)
+    return status_of(cells.get("column", "")) or Status.NOT_STARTED
 
 
 def _list(text: str) -> list[str]:

@@ -12,8 +12,8 @@ from swarm_shared.sources.drafts import Draft, Drafts
 from swarm_shared.sources.fields import KeyAccount, phase_entry, task_entry
 from swarm_shared.sources.paths import paths_in
 from swarm_shared.sources.plan import Options, Place, Plan
-from swarm_shared.sources.statuses import sub_number, tags_of
 from swarm_shared.sources.texts import joined, listed
+from swarm_shared.sources.ticks.statuses import sub_number, tags_of
 from swarm_shared.taskfile.problems import shown
 from swarm_shared.taskfile.words import priority_of, status_of
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from swarm_shared.sources.documents import Object, add_first, is_scalar, read_document, set_value
-from swarm_shared.sources.keys import Keys
+from swarm_shared.sources.ticks.stories import done_marks, keyed_stories, stories_of
 from swarm_shared.taskfile.problems import ProblemList
 from swarm_shared.taskfile.words import status_of
 
@@ -16,30 +16,18 @@ _FRONT_MATTER = re.compile(r"\A---[ \t]*\r?\n(.*?)^(?:---(?!-)|\.\.\.[ \t]*\r?$)
 _ENDED = frozenset({"completed", "cancelled"})
 
 
-def ralph_keys(stories: Iterable[Object]) -> list[tuple[str, Object]]:
-    """Stories by their id, and by their title where that is missing or used before."""
-    keys, given, found = Keys(), set(), []
-    for story in stories:
-        own = story.text("id").strip()
-        if not own or own in given:
-            own = keys.of("", story.text("title"))
-        given.add(own)
-        found.append((own, story))
-    return found
-
-
 def tick_ralph(text: str, key: str) -> str | None:
-    """Set `passes: true` of a story."""
+    """Mark a story as done: `passes: true`, or the status that the file uses for it."""
     bom, body = _without_bom(text)
-    document = _read(body, is_json=True)
-    if document is None:
-        return None
-    story = dict(ralph_keys(document.objects("userStories"))).get(key)
+    stories = stories_of(read_document(body, ProblemList(""), is_json=True))
+    story = dict(keyed_stories(stories)).get(key)
     if story is None:
         return None
-    if story.truth("passes"):
-        return text
-    return bom + _set_json(body, story, "passes", "true")
+    marks = done_marks(story, stories)
+    # From the end of the file to its beginning, so that the places of the others stay right.
+    for name, word in sorted(marks, key=lambda mark: _place_of_value(story, mark[0]), reverse=True):
+        body = _set_json(body, story, name, word)
+    return bom + body
 
 
 def tags_of(document: Object) -> Iterator[tuple[str, Object]]:
@@ -137,6 +125,11 @@ def _set_json(text: str, owner: Object, key: str, word: str) -> str:
     if is_scalar(owner, key):
         return set_value(text, owner, key, word, is_json=True)
     return add_first(text, owner, f'"{key}": {word}') if key not in owner else text
+
+
+def _place_of_value(owner: Object, key: str) -> tuple[int, int]:
+    mark = owner.node.entries[key][1].start_mark if key in owner else None
+    return (mark.line, mark.column) if mark else (0, 0)
 
 
 def _place(item: Object) -> tuple[int, int]:
