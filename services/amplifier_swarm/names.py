@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from swarm_shared.database import TaskDatabase
 
 MAX_OFFERED = 200
-MAX_NAMED = 10
 _Complete = Callable[[click.Context, click.Parameter, str], list[str]]
 
 
@@ -27,21 +26,10 @@ def check_phase(database: TaskDatabase, phase: str | None) -> None:
     """
     if phase is None or database.tasks.page(phase=phase, limit=1)[1]:
         return
+    from swarm_shared.program.nearest import suggestion  # only for a mistake: difflib loads slowly
+
     phases = database.tasks.phases(limit=MAX_OFFERED)
     raise NotFound(f"no task has the phase '{phase}'", hint=suggestion(phase, phases, "phases are"))
-
-
-def suggestion(typed: str, known: list[str], they_are: str) -> str | None:
-    """A hint for a mistyped name: the nearest known one, or the first ones; None if there are none."""
-    if not known:
-        return None
-    from swarm_shared.taskfile.nearest import Suggester  # only for a mistake: difflib loads slowly
-
-    nearest = Suggester(known).nearest(typed)
-    if nearest is not None:
-        return f"did you mean '{nearest}'?"
-    more = f" and {len(known) - MAX_NAMED} more" if len(known) > MAX_NAMED else ""
-    return f"{they_are}: {', '.join(known[:MAX_NAMED])}{more}"
 
 
 def _from_database(names: Callable[[TaskDatabase, str], Iterable[str]]) -> _Complete:

@@ -18,12 +18,15 @@ def status_option(help: str) -> Callable[[F], F]:
 
     def convert(ctx: click.Context, param: click.Parameter, words: tuple[str, ...]) -> tuple[Status, ...]:
         found: list[Status] = []
-        for word in words:
+        for word in ",".join(words).split(",") if words else ():
             try:
                 found += statuses_named(word)
             except ValueError:
-                known = ", ".join(known_words())
-                raise click.BadParameter(f"{word!r} is not a status. Choose from: {known}", ctx, param) from None
+                from swarm_shared.program.nearest import Suggester, or_nearest  # only for a mistake
+
+                choices = f"Choose from: {', '.join(known_words())}"
+                advice = or_nearest(Suggester(known_words()).nearest(word), choices)
+                raise click.BadParameter(f"{word!r} is not a status. {advice}", ctx, param) from None
         return tuple(dict.fromkeys(found))
 
     def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -37,7 +40,7 @@ def status_option(help: str) -> Callable[[F], F]:
         multiple=True,
         callback=convert,
         shell_complete=complete,
-        help=f"{help}  A group or a stored status; may be given several times.",
+        help=f"{help}  A group or a stored status; several times or with commas.",
     )
 
 

@@ -143,7 +143,10 @@ def _apply(database: TaskDatabase, verb: Verb, target: str, argument: Mapping[st
             return Applied(text="emergency stop: all sessions end now")
         case Verb.DRAIN if target:
             if not database.workers.want(target, "drain"):
-                raise NotFound(f"no worker {target!r} is running", hint="amplifier-swarm workers lists them")
+                from swarm_shared.program.nearest import suggestion  # only for a mistake: difflib loads slowly
+
+                known = [worker.worker_id for worker in database.workers.alive()]
+                raise NotFound(f"no worker {target!r} is running", hint=suggestion(target, known, "workers are"))
             return Applied(text=f"{target} leaves after its current task")
         case _:
             database.swarm.set_flag(DRAINED, actor=actor, reason=reason)

@@ -11,8 +11,8 @@ from typing import Any
 from yaml.events import ScalarEvent
 
 from swarm_shared.domain.models import TaskSpec
+from swarm_shared.program.nearest import Suggester, or_nearest
 from swarm_shared.taskfile import values
-from swarm_shared.taskfile.nearest import Suggester, or_nearest
 from swarm_shared.taskfile.nodes import ListNode, MapNode, Node, is_null
 from swarm_shared.taskfile.problems import Mark, ProblemList, shown
 

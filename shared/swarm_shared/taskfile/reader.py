@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Callable, Container, Iterable, Mapping
+import os
+from collections.abc import Callable, Collection, Container, Iterable, Mapping
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import yaml
 from msgspec import Struct, field
@@ -14,10 +16,10 @@ from yaml.reader import ReaderError
 
 from swarm_shared.domain.errors import InputError
 from swarm_shared.domain.models import TaskSpec
+from swarm_shared.program.nearest import Suggester, or_nearest
 from swarm_shared.taskfile.graph import cycle_text, find_cycles
 from swarm_shared.taskfile.jsontext import NotJson, check_json
 from swarm_shared.taskfile.keys import TaskReader, dependency_marks
-from swarm_shared.taskfile.nearest import Suggester, or_nearest
 from swarm_shared.taskfile.nodes import (
     MAX_QUIET_BYTES,
     ListNode,
@@ -30,6 +32,7 @@ from swarm_shared.taskfile.nodes import (
 from swarm_shared.taskfile.problems import Mark, Problem, ProblemList, TaskFileErrors, shown
 from swarm_shared.taskfile.values import json_value
 
+MAX_ENTRIES = 1_000  # of a folder, among which a mistyped file is looked for
 MAX_FILE_BYTES = 1 << 30
 STANDARD_INPUT = "<standard input>"
 
@@ -59,12 +62,31 @@ _JSON_BLANKS = b" \t\r\n"
 _DEFAULT_ADVICE = "check the indentation, quotes and brackets at this place"
 
 
+@runtime_checkable
+class NearIds(Protocol):
+    """Known ids that can also name those next to a mistyped one."""
+
+    def near(self, task_id: str) -> Collection[str]: ...
+
+
 class TaskFile(Struct, frozen=True, kw_only=True):
     """What a good task file says; `other_keys` are those beside `tasks`, in the types of JSON."""
 
     tasks: list[TaskSpec]
     warnings: list[Problem] = field(default_factory=list)
     other_keys: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _near_file(path: str | Path) -> str | None:
+    """A file in the same folder with almost this name."""
+    wanted = Path(path)
+    try:
+        with os.scandir(wanted.parent) as entries:
+            names = [entry.name for entry in islice(entries, MAX_ENTRIES) if entry.is_file()]
+    except OSError:
+        return None
+    nearest = Suggester(names).nearest(wanted.name)
+    return None if nearest is None else str(wanted.with_name(nearest))
 
 
 def load_task_file(path: str | Path) -> bytes:
@@ -87,7 +109,8 @@ def load_task_file(path: str | Path) -> bytes:
                     raise InputError(f"{path}: larger than {limit}", hint="Split it into several task files.")
                 is_more = len(portion) == _PORTION_BYTES  # a short one is the last, also of a pipe
     except FileNotFoundError as error:
-        raise InputError(f"{path}: there is no such file", hint="Check the path of the task file.") from error
+        hint = or_nearest(_near_file(path), "Check the path of the task file.")
+        raise InputError(f"{path}: there is no such file", hint=hint) from error
     except IsADirectoryError as error:
         raise InputError(f"{path}: this is a folder", hint="Name the task file in it.") from error
     except (OSError, ValueError) as error:
@@ -179,6 +202,8 @@ class _Reading:
                 self.problems.add(mark, f"task {shown(task_id)} depends on itself", "remove this dependency")
             elif needed not in self._marks and needed not in known_ids:
                 nearest = None if self.problems.full else suggester.nearest(needed)
+                if nearest is None and isinstance(known_ids, NearIds):
+                    nearest = Suggester(known_ids.near(needed)).nearest(needed)
                 advice = or_nearest(nearest, "add that task, or remove this dependency")
                 self.problems.add(mark, f"no task has the id {shown(needed)} that {shown(task_id)} needs", advice)
         if not self._forward:

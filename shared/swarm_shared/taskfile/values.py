@@ -13,7 +13,7 @@ from typing import Any
 from yaml.events import ScalarEvent
 
 from swarm_shared.domain.models import PRIORITY_RANGE, Source, Status
-from swarm_shared.taskfile.nearest import Suggester, or_nearest
+from swarm_shared.program.nearest import Suggester, or_nearest
 from swarm_shared.taskfile.nodes import MAX_DEPTH, ListNode, MapNode, Node, is_null, is_plain
 from swarm_shared.taskfile.problems import Mark, ProblemList, shown
 from swarm_shared.taskfile.scalars import parse_bool, parse_integer, parse_number, plain_value

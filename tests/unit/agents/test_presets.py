@@ -117,9 +117,10 @@ def test_a_bad_entry_is_refused_with_its_key_and_what_is_allowed(entry: object, 
     assert allowed in f"{refused.value.message} {refused.value.hint}"
 
 
-def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
+def test_an_unknown_name_is_refused_with_the_nearest_or_all_known_ones() -> None:
     presets = load_presets()
     assert choose(presets, "claude").name == "claude"
-    with pytest.raises(ConfigError, match="'clod' is not known") as refused:
-        choose(presets, "clod")
-    assert "amplifier" in (refused.value.hint or "")
+    for typed, hint in (("cluade", 'did you mean "claude"?'), ("zzz", "known: amplifier, amplifier-agent, claude, ")):
+        with pytest.raises(ConfigError, match=f"'{typed}' is not known") as refused:
+            choose(presets, typed)
+        assert (refused.value.hint or "").startswith(hint)

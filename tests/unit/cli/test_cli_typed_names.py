@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from cli_harness import CliHarness
 
-from swarm_shared.domain.models import TaskSpec
+from swarm_shared.domain.models import Status, TaskSpec
 
 
 @pytest.fixture
@@ -43,10 +43,46 @@ def test_a_mistyped_id_is_answered_with_the_nearest_one(at: CliHarness, words: t
 
 @pytest.mark.parametrize("words", [("list-tasks", "--phase"), ("hold", "--yes", "--phase")])
 def test_an_unknown_phase_is_refused_with_the_nearest_or_all(at: CliHarness, words: tuple[str, ...]) -> None:
-    assert "did you mean 'build'?" in at.run(*words, "biuld").err
+    assert 'did you mean "build"?' in at.run(*words, "biuld").err
     ran = at.run(*words, "Nope")
     assert (ran.code, ran.out) == (5, "")
     assert ran.err == "error: no task has the phase 'Nope'\nhint: phases are: build, ship\n"
+
+
+def test_a_mistyped_worker_is_answered_with_the_nearest_or_all(at: CliHarness) -> None:
+    at.claim()
+    assert at.run("drain", "wroker-1").err.endswith('hint: did you mean "worker-1"?\n')
+    ran = at.run("drain", "nobody")
+    assert (ran.code, ran.err) == (5, "error: no worker 'nobody' is running\nhint: workers are: worker-1\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (("list-tasks", "--status", "faild"), "failed"),
+        (("list-tasks", "--status", "held,complted"), "completed"),
+        (("import-tasks", "taks.yaml"), "tasks.yaml"),
+        (("add", "New", "--depends", "relaese"), "release"),
+    ],
+)
+def test_other_mistyped_names_are_answered_with_the_nearest_one(
+    at: CliHarness, words: tuple[str, ...], meant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(at.db.parent)
+    (at.db.parent / "tasks.yaml").write_text("tasks: []\n")
+    ran = at.run(*words)
+    assert ran.code in (2, 3, 6)
+    assert f'did you mean "{meant}"?' in ran.out + ran.err
+
+
+def test_a_status_that_resembles_none_is_answered_with_all(at: CliHarness) -> None:
+    assert "Choose from: not_started, in_progress," in at.run("list-tasks", "--status", "zzz").err
+
+
+def test_several_statuses_are_given_with_commas_or_one_by_one(at: CliHarness) -> None:
+    at.queue(TaskSpec(id="bad", name="B", status=Status.FAILED), TaskSpec(id="kept", name="K", status=Status.HELD))
+    for words in (("--status", "failed,held"), ("--status", "failed", "--status", "held")):
+        assert [task["id"] for task in at.run("list-tasks", "--json", *words).json["tasks"]] == ["bad", "kept"]
 
 
 def test_a_problem_that_stops_nothing_is_refused(at: CliHarness) -> None:

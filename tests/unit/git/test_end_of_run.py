@@ -110,9 +110,17 @@ def test_a_checkout_on_an_unmounted_disk_is_refused(run: Run) -> None:
         land_into(run.integration, "far")
 
 
-def test_a_branch_that_is_not_there_is_said_so(run: Run) -> None:
-    with pytest.raises(NotFound, match="no branch nope"):
-        land_into(run.integration, "nope")
+def test_a_branch_that_is_not_there_is_said_so_with_the_nearest_of_the_users_own(run: Run) -> None:
+    run.git("branch", "release/2")
+    for typed, hint in (
+        ("mian", 'did you mean "main"?'),
+        ("relaese/2", 'did you mean "release/2"?'),
+        ("zzz", "your branches are: main, release/2"),
+        ("swarm/integratio", "your branches are: main, release/2"),
+    ):
+        with pytest.raises(NotFound, match=f"no branch {typed}") as refused:
+            land_into(run.integration, typed)
+        assert refused.value.hint == hint
     with pytest.raises(GitError):
         land_into(run.integration, "-x")
     other = Integration(repository=run.repo, ref="refs/heads/swarm/other")

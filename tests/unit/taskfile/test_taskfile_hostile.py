@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from swarm_shared.domain.models import TaskSpec
+from swarm_shared.program.nearest import Suggester
 from swarm_shared.taskfile.lint import lint
-from swarm_shared.taskfile.nearest import Suggester
 from swarm_shared.taskfile.nodes import MAX_TEXT_CHARS
 from swarm_shared.taskfile.problems import TaskFileErrors
 from swarm_shared.taskfile.reader import TaskFile, read_task_file

@@ -21,5 +21,5 @@ from swarm_shared.domain.models import Verb
 @click.option("--note", required=True, help="What the next attempt must fix. [default: none]")
 @task_selection
 def reject(app: App, ids: tuple[str, ...], note: str, **chosen: Any) -> int:
-    """Reject the work of held or completed tasks: they run again, with your note about what to fix."""
+    """Reject the work of held, failed or completed tasks: they run again, with your note about what to fix."""
     return run_verb(Verb.REJECT, app, ids, note=note, **chosen)

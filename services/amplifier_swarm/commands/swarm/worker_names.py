@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from amplifier_swarm.names import suggestion
 from amplifier_swarm.submit import Live
 from swarm_shared.domain.errors import NotFound
 
@@ -20,4 +19,6 @@ def check_known(database: TaskDatabase, worker: str) -> None:
     """
     known = [row["worker_id"] for row in database.workers.shown()]
     if Live.of(database).reaper and worker not in known:
+        from swarm_shared.program.nearest import suggestion  # only for a mistake: difflib loads slowly
+
         raise NotFound(f"no worker '{worker}'", hint=suggestion(worker, known, "workers are"))

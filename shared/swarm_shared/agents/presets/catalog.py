@@ -55,9 +55,15 @@ def choose(presets: Mapping[str, AgentCli], name: str) -> AgentCli:
     """
     if name in presets:
         return presets[name]
+    from swarm_shared.program.nearest import Suggester, or_nearest  # only for a mistake: difflib loads slowly
+
+    known = sorted(presets)
     raise ConfigError(
         f"agent CLI {name!r} is not known",
-        hint=f"known: {', '.join(sorted(presets))}; add your own under agent_clis in swarm.yaml",
+        hint=or_nearest(
+            Suggester(known).nearest(name),
+            f"known: {', '.join(known)}; add your own under agent_clis in swarm.yaml",
+        ),
     )
 
 

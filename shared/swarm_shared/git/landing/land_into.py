@@ -124,10 +124,19 @@ def heads(integration: Integration, branch: str) -> Heads:
     refuse_if_of_the_swarm(integration.ref, ref)
     into, tip = read_ref(integration.repository.git, ref), integration.tip()
     if into is None:
-        raise NotFound(f"there is no branch {branch}", hint="see the branches: git branch")
+        raise NotFound(f"there is no branch {branch}", hint=_meant(integration, branch))
     if tip is None:
         raise NotFound(f"there is no branch {integration.branch}: nothing has landed", hint="run the swarm first")
     return Heads(ref=ref, into=into, tip=tip)
+
+
+def _meant(integration: Integration, branch: str) -> str | None:
+    from swarm_shared.program.nearest import suggestion  # only for a mistake: difflib loads slowly
+
+    listed = integration.repository.git.ask("for-each-ref", "--format=%(refname)", HEADS).out
+    refs = listed.decode("utf-8", "replace").splitlines()
+    own = [branch_of(ref) for ref in refs if not is_of_the_swarm(integration.ref, ref)]
+    return suggestion(branch, own, "your branches are")
 
 
 def is_of_the_swarm(integration_ref: str, ref: str) -> bool:

@@ -39,7 +39,7 @@ class Tasks(DataAccess):
 
     def not_found(self, task_id: str) -> NotFound:
         """The error for an unknown id; it names the nearest one among its neighbours."""
-        from swarm_shared.taskfile.nearest import Suggester, or_nearest  # only for a mistake: difflib loads slowly
+        from swarm_shared.program.nearest import Suggester, or_nearest  # only for a mistake: difflib loads slowly
 
         near = [row[0] for row in self._db.rows(SQL["ids_around"], {"id": task_id, "limit": MAX_NEIGHBOURS})]
         advice = or_nearest(Suggester(near).nearest(task_id), "amplifier-swarm list-tasks shows the ids")

@@ -11,6 +11,7 @@ CUTOFF = 0.6
 MAX_CANDIDATES = 400
 # Comparing two texts costs up to the product of their lengths; so much of it per file, about half a second.
 WORK_BUDGET = 2_000_000
+MAX_NAMED = 10
 
 
 class Suggester:
@@ -55,3 +56,12 @@ def _around(ordered: Sequence[str], text: str) -> list[str]:
 def or_nearest(word: str | None, otherwise: str) -> str:
     """Advice that names the nearest word where there is one."""
     return f'did you mean "{word}"?' if word is not None else otherwise
+
+
+def suggestion(typed: str, known: Collection[str], they_are: str) -> str | None:
+    """Advice for a mistyped name: the nearest known one, else the first ones ("phases are: …"); None without any."""
+    if not known:
+        return None
+    nearest = Suggester(known).nearest(typed)
+    more = f" and {len(known) - MAX_NAMED} more" if len(known) > MAX_NAMED else ""
+    return or_nearest(nearest, f"{they_are}: {', '.join(list(known)[:MAX_NAMED])}{more}")
