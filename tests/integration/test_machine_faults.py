@@ -173,18 +173,19 @@ def test_a_swarm_inside_a_swarm_ends_with_it_and_its_own_end_harms_nobody_outsid
 
 
 def test_a_worker_in_a_container_of_its_own_is_not_taken_for_dead(tmp_path: Path) -> None:
-    container = ("unshare", "-pf", "--mount-proc", "--kill-child")
-    if subprocess.run([*container, "true"], capture_output=True).returncode != 0:
+    contained = ("unshare", "-pf", "--mount-proc", "--kill-child")
+    if subprocess.run([*contained, "true"], capture_output=True).returncode != 0:
         pytest.skip("a pid namespace needs root")
     with live_swarm(tmp_path) as swarm:
         go = tmp_path / "go"
         swarm.add(swarm.scripted("a", script={"builder": [{"wait_for": str(go)}]}))
         swarm.reaper()
-        swarm.within = container
-        swarm.worker("worker-1", "--no-validation", SWARM_HEARTBEAT_S="0.2")
+        swarm.within = contained
+        container = swarm.worker("worker-1", "--no-validation", SWARM_HEARTBEAT_S="0.2")
         swarm.wait_for_agent("a")
         [worker] = swarm.db.workers.alive()
         assert worker.process.is_alive() is None, "its number says nothing here"
         wait_until(lambda: swarm.db.workers.alive()[0].lease_until_mono > worker.lease_until_mono + 2_000, swarm.logs)
         go.touch()
         assert swarm.wait_for("a", Status.COMPLETED)["attempt_count"] == 1
+        container.kill()  # it hands no other signal down

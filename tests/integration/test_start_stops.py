@@ -228,18 +228,6 @@ def test_frozen_services_do_not_keep_a_user_from_stopping(at: Harness) -> None:
     assert at.alive() == {}
 
 
-def test_a_drain_whose_worker_is_frozen_ends_when_patience_does(at: Harness) -> None:
-    run = begun(at, "--graceful-timeout", "0")
-    at.freeze("swarm-worker", "swarm-reaper")
-    run.send_signal(signal.SIGTERM)
-    at.wait_notice("the graceful timeout is over")
-    assert at.wait_end(run) == 9, at.everything()
-    assert at.alive() == {}
-    with TaskDatabase(at.db) as database:
-        verbs = [row.verb for row in database.control.newest(limit=10)]
-    assert verbs == [Verb.EMERGENCY_STOP, Verb.DRAIN]
-
-
 def test_a_third_signal_kills_whatever_hangs(at: Harness) -> None:
     run = begun(at)
     at.freeze("swarm-worker", "swarm-reaper")

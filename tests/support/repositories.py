@@ -15,6 +15,16 @@ from swarm_shared.git.worktrees.task_worktrees import TaskWorktree, TaskWorktree
 PERSON = "[user]\n\tname = Ada Person\n\temail = ada@example.org\n"
 
 
+PIPE_BYTES = 65_536
+
+
+def many_names(folder: str) -> list[str]:
+    """Paths in many folders; their list is longer than a pipe holds, where programs that do not read in time hang."""
+    names = [f"{folder}/{n % 50}/{n}{'-long' * 16}" for n in range(1_000)]
+    assert sum(map(len, names)) > PIPE_BYTES
+    return names
+
+
 def all_dead(_lock: Path) -> bool:
     """The proof, in tests where no one else lives."""
     return True

@@ -11,15 +11,17 @@ import pytest
 from queue_harness import QueueHarness, failed
 
 from amplifier_swarm.start.ending.give_up import WORKERS_COME_WITHIN_S, GiveUp
-from amplifier_swarm.start.ending.stopping import Stopping
+from amplifier_swarm.start.ending.stopping import DRAIN_MARGIN_S, EMERGENCY_PATIENCE_S, Stopping
 from amplifier_swarm.start.queue_state import MOVING, QueueState, read_queue
 from amplifier_swarm.start.run_loop import how_it_ended
-from swarm_shared.domain.models import FailureClass, Status, TaskSpec
+from swarm_shared.domain.models import FailureClass, Status, TaskSpec, Verb
 from swarm_shared.domain.routes import Route, Routing
 from swarm_shared.domain.trouble import TroubleKind
 from swarm_shared.store.engine.connection import Connection
 from swarm_shared.store.queue.policy import Trouble
 from swarm_shared.store.queue.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED, Flag, ProviderHold
+
+TIMEOUT_S = 10.0
 
 
 def queue(
@@ -176,7 +178,7 @@ class Signals:
     def __init__(self, folder: Path) -> None:
         self.harness = QueueHarness(folder)
         self.said: list[str] = []
-        self.stopping = Stopping(self.harness.db, graceful_timeout_s=10, say=self.said.append)
+        self.stopping = Stopping(self.harness.db, graceful_timeout_s=TIMEOUT_S, say=self.said.append)
 
     def flags(self) -> set[str]:
         return set(self.harness.db.swarm.flags())
@@ -196,6 +198,28 @@ def test_the_first_signal_drains_the_second_stops_the_third_kills(tmp_path: Path
     assert run.stopping.out_of_patience
     verbs = [(row.verb, row.status, row.actor) for row in run.harness.db.control.newest(limit=5)]
     assert verbs == [("emergency_stop", "done", "SIGTERM to start"), ("drain", "done", "SIGINT to start")]
+
+
+def test_a_drain_past_its_timeout_becomes_an_emergency_stop_and_that_ends_too(tmp_path: Path) -> None:
+    run = Signals(tmp_path)
+    run.stopping.politely(signal.SIGTERM)
+    run.follow()
+    run.harness.clock.pass_s(TIMEOUT_S + DRAIN_MARGIN_S)
+    run.follow()
+    assert EMERGENCY_STOP not in run.flags()
+    run.harness.clock.pass_s(1)
+    run.follow()
+    assert EMERGENCY_STOP in run.flags()
+    assert "the graceful timeout is over" in run.said
+    run.follow()
+    run.harness.clock.pass_s(EMERGENCY_PATIENCE_S)
+    run.follow()
+    assert not run.stopping.out_of_patience
+    run.harness.clock.pass_s(1)
+    run.follow()
+    assert run.stopping.out_of_patience
+    verbs = [row.verb for row in run.harness.db.control.newest(limit=10)]
+    assert verbs == [Verb.EMERGENCY_STOP, Verb.DRAIN]
 
 
 def test_after_a_resume_the_next_signal_is_the_first_again(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from landed_tasks import (
     recycled,
     work,
 )
-from repositories import Harness
+from repositories import Harness, many_names
 
 from swarm_shared.git.landing.following import Integration
 from swarm_shared.git.plumbing.process import Completed, run_process
@@ -138,15 +138,16 @@ def test_a_death_at_any_step_of_recycling_leaves_nothing_that_is_taken_for_work(
     assert died >= 6
 
 
-def test_a_jump_of_the_integration_branch_by_thousands_of_files_reaches_the_spares_taker(
+def test_a_task_that_takes_a_spare_gets_the_many_files_that_were_added_since(
     harness: Harness, integration: Integration
 ) -> None:
     work(harness, integration, "t1")
     assert recycled(harness, integration, "t1") is None
-    harness.commit({f"many/{n % 50}/{n}.txt": f"{n}\n" for n in range(5000)})
+    names = many_names("many")
+    harness.commit({name: f"{name}\n" for name in names})
     tip = integration.plan_follow("refs/heads/main", tip=str(integration.tip())).new
     opened = harness.open("t2", tip)
-    assert sum(path.is_file() for path in (opened.cwd / "many").rglob("*")) == 5000
+    assert sum(path.is_file() for path in (opened.cwd / "many").rglob("*")) == len(names)
     assert opened.checkout.git.items("status", "--porcelain", "-z") == ()
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from repositories import Harness, all_dead
+from repositories import Harness, all_dead, many_names
 
 from swarm_shared.domain.branch_names import kept_ref, task_ref
 from swarm_shared.git.landing.landing_worktree import landing_checkout
@@ -155,13 +155,14 @@ def test_adding_does_not_need_the_configuration_which_tracking_would_lock(harnes
     assert harness.open("t").head_sha == harness.base
 
 
-def test_ten_thousand_files_are_checked_out_and_committed(tmp_path: Path) -> None:
-    harness = Harness(tmp_path, files={f"d{n % 100}/f{n}": str(n) for n in range(10_000)})
+def test_files_whose_names_fill_more_than_a_pipe_are_checked_out_and_committed(tmp_path: Path) -> None:
+    names = many_names("many")
+    harness = Harness(tmp_path, files=dict.fromkeys(names, "1"))
     tree = harness.open("t")
-    (tree.cwd / "d1" / "f1").write_text("changed")
+    (tree.cwd / names[1]).write_text("changed")
     again = harness.open("t")
     assert again.leftover is not None
-    assert harness.git("diff", "--name-only", harness.base, again.head_sha) == "d1/f1"
+    assert harness.git("diff", "--name-only", harness.base, again.head_sha) == names[1]
 
 
 @pytest.mark.parametrize("name", ["with space", "ümlaut", "line\nend"])
