@@ -212,6 +212,26 @@ def test_the_graph_is_walked_by_keyboard(harness: SteeredQueue, page: Page, seen
     )
 
 
+def test_the_graph_begins_with_whole_rows_that_can_be_read(harness: SteeredQueue, page: Page, seen: Watched) -> None:
+    page.set_viewport_size({"width": 1280, "height": 700})
+    harness.add(*(TaskSpec(id=f"t{n:02}", name="n") for n in range(60)))
+    for _ in range(40):
+        harness.run()
+    harness.start()
+    page.click('#nav a[data-screen="graph"]')
+    expect(page.locator('.graph .box[data-group="in_progress"]')).to_be_in_viewport()
+    shown = page.evaluate("""() => {
+        const frame = document.querySelector(".graph .scroll").getBoundingClientRect();
+        const boxes = [...document.querySelectorAll(".graph .box > rect")].map((box) => box.getBoundingClientRect());
+        const cut = boxes.filter((box) => box.top < frame.top - 1 && box.bottom > frame.top + 1);
+        const name = document.querySelector(".graph .box .name").getBoundingClientRect();
+        return { scrolled: document.querySelector(".graph .scroll").scrollTop, cut: cut.length, height: name.height };
+    }""")
+    assert shown["scrolled"] > 0
+    assert shown["cut"] == 0
+    assert shown["height"] >= 11
+
+
 def test_the_graph_follows_what_happens(harness: SteeredQueue, page: Page, seen: Watched) -> None:
     harness.add("a", TaskSpec(id="b", name="b", dependencies=("a",)))
     page.click('#nav a[data-screen="graph"]')

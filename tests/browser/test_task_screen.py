@@ -123,6 +123,14 @@ def test_checks_and_verdict_are_read_at_a_glance(task: Page, seen: Watched) -> N
     expect(task).to_have_url(re.compile("attempt=1"))
 
 
+def test_an_id_that_no_task_has_leads_back_to_the_list(page: Page, running: RunningDashboard) -> None:
+    page.goto(f"{running.url}/tasks/nosuch")
+    expect(page.locator("main")).to_contain_text("no task 'nosuch'")
+    expect(page.locator("main")).not_to_contain_text("amplifier-swarm")
+    page.locator("main").get_by_role("link", name="All tasks").click()
+    expect(page).to_have_url(re.compile("/tasks$"))
+
+
 def test_the_next_prompt_is_shown_before_those_that_were_given(
     harness: SteeredQueue, task: Page, seen: Watched
 ) -> None:
@@ -130,6 +138,7 @@ def test_the_next_prompt_is_shown_before_those_that_were_given(
     expect(task.locator(".tab h2").first).to_have_text("Prompt for attempt 3")
     expect(task.locator(".tab pre").first).to_contain_text("mend the order")
     expect(task.locator(".tab h2").nth(1)).to_contain_text("Prompt of the builder, attempt 2")
+    expect(task.locator(".tab h2 .quiet").first).to_have_text(re.compile(r"^ · \S"))
 
 
 def test_why_it_waits_is_reported_and_what_helps(

@@ -159,6 +159,7 @@ function complain(error, wanted) {
         empty(
           h("strong", null, error.message),
           error.hint && ` – ${error.hint}`,
+          error.status === 404 && h("p", null, h("a", { class: "button", href: "/tasks" }, "All tasks")),
           unloaded &&
             h(
               "p",

@@ -243,6 +243,7 @@ declare namespace Api {
     last_error: string | null;
     hold_reason: string | null;
     question: string | null;
+    worked_ms: number | null;
     cause: string | null;
     blockers: number;
     created_at: string;

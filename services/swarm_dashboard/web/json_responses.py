@@ -15,6 +15,7 @@ from swarm_shared.program import logs
 from swarm_shared.redaction.redaction import Redaction
 
 MAX_BODY_BYTES = 1024 * 1024
+_COMMANDS = ("amplifier-swarm ", "supervisor")
 _log = logging.getLogger(__name__)
 _STATUS = {NotFound: 404, InputError: 400, StateError: 409, DatabaseError: 503}
 _CODE = {NotFound: "not_found", InputError: "bad_input", StateError: "not_allowed", DatabaseError: "database"}
@@ -38,7 +39,7 @@ def install(app: Flask) -> None:
         kind = next((k for k in _STATUS if isinstance(error, k)), None)
         if kind is None:
             return unexpected(error)
-        return refusal(_STATUS[kind], _CODE[kind], error.message, error.hint)
+        return refusal(_STATUS[kind], _CODE[kind], error.message, for_page(error.hint))
 
     app.register_error_handler(HTTPException, misrouted)
 
@@ -47,6 +48,11 @@ def install(app: Flask) -> None:
         error_id = secrets.token_hex(4)
         _log.error("%s", logs.line("request_failed", error_id=error_id), exc_info=error)
         return refusal(500, "internal", f"internal error ({error_id})", "look for this id in the log")
+
+
+def for_page(hint: str | None) -> str | None:
+    """A hint for a page, which has buttons in place of commands: None where it names one."""
+    return None if hint is None or any(word in hint for word in _COMMANDS) else hint
 
 
 def misrouted(error: HTTPException) -> Response:

@@ -10,6 +10,7 @@ from msgspec.structs import asdict
 from swarm_dashboard.drawing import pulse_series as pulse
 from swarm_dashboard.web.actions import chain_is_broken, verbs_for
 from swarm_dashboard.web.database_reader import Reading
+from swarm_dashboard.web.json_responses import for_page
 from swarm_shared.diagnosis import Finding, obstacles
 from swarm_shared.domain.clock import iso
 from swarm_shared.domain.models import Group
@@ -177,7 +178,7 @@ def without_commands(text: str | None) -> str | None:
     if text is None:
         return None
     words, dash, advice = text.rpartition(" – ")
-    return words if dash and ("amplifier-swarm " in advice or "supervisor" in advice) else text
+    return words if dash and for_page(advice) is None else text
 
 
 def log_pieces(pieces: list[LogPiece]) -> list[Mapping[str, Any]]:

@@ -106,6 +106,24 @@ def test_a_task_shows_its_attempts_links_log_and_verbs(harness: DashboardHarness
     assert harness.get("/api/tasks/3").status_code == 404
 
 
+def test_an_error_has_advice_for_a_page_and_none_for_a_terminal(harness: DashboardHarness) -> None:
+    harness.add("release")
+    near, far = (harness.get(f"/api/tasks/{typed}").get_json()["error"] for typed in ("relaese", "nosuch"))
+    assert (near["message"], near["hint"]) == ("no task 'relaese'", 'did you mean "release"?')
+    assert (far["message"], far["hint"]) == ("no task 'nosuch'", None)
+
+
+def test_the_time_of_a_task_is_that_of_its_attempts(harness: DashboardHarness) -> None:
+    harness.add("a")
+    for _ in range(2):
+        claim = harness.start()
+        harness.clock.pass_s(30)
+        harness.settle(claim, failed(FailureClass.QUALITY, "no"))
+        harness.clock.pass_s(600)  # a retry later, or an approval that nobody gave
+    [row] = harness.get("/api/tasks").get_json()["tasks"]
+    assert row["worked_ms"] == 60_000
+
+
 def test_pages_follow_each_other_without_gap_or_repetition(harness: DashboardHarness) -> None:
     harness.add(*(TaskSpec(id=f"t{n}", name=f"n{n}", phase="p" if n % 2 else "q") for n in range(25)))
     for parameters, expected in (("", 25), ("&phase=p", 12), ("&status=not_started", 25), ("&status=blocked", 0)):

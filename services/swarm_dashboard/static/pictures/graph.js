@@ -9,7 +9,7 @@ import { graphPath, said, twin } from "./graphwords.js";
 import { Picture } from "./picture.js";
 
 const ZOOMS = [0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.15, 1.3, 1.5, 1.75, 2];
-const READABLE = 0.8; // the initial zoom is never smaller; the rest is reached by scrolling
+const READABLE = 1; // the initial zoom, at which a name is 11 px high; the rest is reached by scrolling
 const DRAG_PX = 4;
 const PAN_PX = 120;
 class Graph extends Picture {
@@ -53,7 +53,7 @@ class Graph extends Picture {
     this.#drawn = this.#shape();
   }
 
-  /** Reset the view: fit it, or centre it on the requested task or on running work. */
+  /** Reset the view: show it from its beginning, or around on the requested task or running work. */
   #begin() {
     const asked = Number(this.context.place.query.get("zoom"));
     this.#current = null;
@@ -84,7 +84,7 @@ class Graph extends Picture {
   }
 
   #first() {
-    return Math.max(READABLE, this.#fitting());
+    return READABLE;
   }
 
   view() {
@@ -250,13 +250,14 @@ class Graph extends Picture {
   #reveal(box, { centre = false } = {}) {
     const scroll = this.node.querySelector(".scroll");
     const zoom = this.#zoom ?? 1;
-    const near = (start, length, from, room) => {
-      if (centre) return start + length / 2 - room / 2;
+    const near = (start, length, from, room, pitch) => {
+      // From a whole row or column on, so that none is cut at the beginning.
+      if (centre) return Math.max(0, Math.floor((start + length / 2 - room / 2) / pitch)) * pitch;
       return start < from ? start - EDGE_PX : start + length > from + room ? start + length - room + EDGE_PX : from;
     };
     scroll.scrollTo(
-      near(left(box) * zoom, BOX.width * zoom, scroll.scrollLeft, scroll.clientWidth),
-      near(top(box) * zoom, BOX.height * zoom, scroll.scrollTop, scroll.clientHeight),
+      near(left(box) * zoom, BOX.width * zoom, scroll.scrollLeft, scroll.clientWidth, PITCH.x * zoom),
+      near(top(box) * zoom, BOX.height * zoom, scroll.scrollTop, scroll.clientHeight, PITCH.y * zoom),
     );
   }
 

@@ -6,7 +6,7 @@ import { bulkBar, pickAll, pickEverything, picker, pickFocused } from "../bulk.j
 import { columnMenu, shown } from "../columns.js";
 import { learnPhases } from "../completions.js";
 import { h } from "../dom.js";
-import { between, count, duration, groupWord, plural, sinceSeconds } from "../format.js";
+import { count, duration, groupWord, plural, sinceSeconds } from "../format.js";
 import { importTasks } from "../importform.js";
 import { at, badge, cell, command, elapsed, empty, icon, table, taskName } from "../pieces.js";
 import * as saved from "../savedsearches.js";
@@ -193,7 +193,7 @@ function savedSearches(query) {
 
 function seconds(row) {
   if (row.group === "in_progress") return sinceSeconds(row.claimed_at);
-  if (row.completed_at && row.claimed_at) return between(row.claimed_at, row.completed_at);
+  if (row.worked_ms !== null) return row.worked_ms / 1000;
   return (row.estimated_hours ?? 0) * 3600;
 }
 
@@ -319,8 +319,8 @@ function list(rows, query) {
 
 function time(row) {
   if (row.group === "in_progress") return elapsed(row.claimed_at);
-  if (row.completed_at && row.claimed_at) return duration(between(row.claimed_at, row.completed_at));
-  if (row.group === "failed") return "–"; // an estimate would read as time spent
+  if (row.worked_ms !== null) return duration(row.worked_ms / 1000); // of its attempts, without waiting between them
+  if (row.group === "completed" || row.group === "failed") return "–"; // an estimate would read as time spent
   return row.estimated_hours
     ? h("span", { class: "quiet", title: "estimated" }, `~${duration(row.estimated_hours * 3600)}`)
     : "–";

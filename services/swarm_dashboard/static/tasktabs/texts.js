@@ -26,7 +26,7 @@ export function prompt({ data: { attempt, prompts, next } }) {
               "h2",
               null,
               `Prompt of the ${one.role}, attempt ${attempt.number}`,
-              h("span", { class: "all" }, one.name),
+              one.name && h("span", { class: "quiet" }, ` · ${one.name}`),
             ),
             h("pre", { class: "text", tabindex: "0" }, one.prompt),
           ),

@@ -1045,6 +1045,7 @@ SELECT seq, id, substr(name, 1, 300) AS name, phase, type, status, stage, priori
        worker_id, substr(last_error, 1, 200) AS last_error, hold_reason,
        iif(hold_reason = 'question', (SELECT question FROM attempts AS a WHERE a.task = tasks.seq AND a.kind = 'work'
                                       ORDER BY number DESC LIMIT 1), NULL) AS question,
+       (SELECT sum(ended_at - claimed_at) FROM attempts AS a WHERE a.task = tasks.seq AND a.kind = 'work') AS worked_ms,
        (SELECT cause FROM problems AS p WHERE p.fingerprint = tasks.fingerprint) AS cause, blockers, created_at, updated_at, claimed_at,
        started_at, completed_at, due_at
 FROM tasks WHERE seq IN (SELECT value FROM json_each(:seqs));
