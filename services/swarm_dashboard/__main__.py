@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from importlib.metadata import version
 from typing import Any
 
 import click
@@ -32,7 +31,7 @@ _log = logging.getLogger("swarm_dashboard")
 @setting("dashboard_port", "--port", "--dashboard-port")
 @setting("dashboard_host", "--host")
 @click.option("-v", "--verbose", is_flag=True, help="Log more.")
-@click.version_option(version("amplifier-swarm"), prog_name="swarm-dashboard")
+@click.version_option(package_name="amplifier-swarm", prog_name="swarm-dashboard")
 def command(verbose: bool, **flags: Any) -> None:
     """Serve the dashboard of one database until it is stopped.
 

@@ -14,7 +14,7 @@ from supervision import DEADLINE_S, QUICK_START, Swarm, swarm
 
 from swarm_shared.program.settings import MAX_WORKERS
 from swarm_shared.supervisor.client import SupervisorClient, SupervisorRefused, process_name
-from swarm_shared.supervisor.rpc import STILL_RUNNING
+from swarm_shared.supervisor.faults import STILL_RUNNING
 
 pytestmark = pytest.mark.integration
 

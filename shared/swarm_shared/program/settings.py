@@ -5,7 +5,6 @@ Precedence: flag, then environment, then `swarm.yaml` beside the database (same 
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
@@ -392,9 +391,10 @@ def _read_file(path: Path) -> dict[str, Any]:
 def _unknown_keys(path: Path, found: Mapping[str, Any]) -> list[ConfigError]:
     known = [one.name for one in described()]
     errors = []
-    for key in found:
-        if key not in known:
-            near = difflib.get_close_matches(str(key), known, n=1)
-            hint = f"did you mean {near[0]}?" if near else "amplifier-swarm config lists them all"
-            errors.append(ConfigError(f"{path}: unknown setting {key!r}", hint=hint))
+    for key in (key for key in found if key not in known):
+        import difflib  # only for a mistake
+
+        near = difflib.get_close_matches(str(key), known, n=1)
+        hint = f"did you mean {near[0]}?" if near else "amplifier-swarm config lists them all"
+        errors.append(ConfigError(f"{path}: unknown setting {key!r}", hint=hint))
     return errors

@@ -13,14 +13,13 @@ from typing import Any
 from msgspec import Struct
 
 from swarm_shared.domain.errors import NotFound, SupervisorError
-from swarm_shared.supervisor.rpc import (
+from swarm_shared.supervisor.faults import (
     ALREADY_STARTED,
     NOT_RUNNING,
     SHUTDOWN_STATE,
     SupervisorAbsent,
     SupervisorRefused,
     SupervisorUnreachable,
-    call,
 )
 
 __all__ = [
@@ -243,6 +242,8 @@ class SupervisorClient:
     def _call(self, method: str, *arguments: object, accept: Iterable[int] = ()) -> Any:
         """The answer of one method; None for a fault whose number is accepted."""
         try:
+            from swarm_shared.supervisor.rpc import call  # few programs call it, and HTTP and XML load slowly
+
             return call(self.socket_path, self._timeout_s, method, arguments)
         except SupervisorRefused as error:
             if error.fault in accept:

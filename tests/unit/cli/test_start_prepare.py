@@ -26,7 +26,7 @@ from swarm_shared.supervisor.client import (
     SupervisorRefused,
     SupervisorUnreachable,
 )
-from swarm_shared.supervisor.rpc import SHUTDOWN_STATE
+from swarm_shared.supervisor.faults import SHUTDOWN_STATE
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from importlib import resources
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -30,6 +30,11 @@ from swarm_shared.domain.models import Role
 from swarm_shared.domain.trouble import TroubleKind
 
 
+def shipped(name: str) -> dict[str, Any]:
+    """A file of this package."""
+    return tomllib.loads(Path(__file__).with_name(name).read_text(encoding="utf-8"))
+
+
 def load_presets(own: Mapping[str, object] = MappingProxyType({})) -> Mapping[str, AgentCli]:
     """Every agent CLI by name: the shipped ones, changed and extended by the user's own.
 
@@ -40,8 +45,7 @@ def load_presets(own: Mapping[str, object] = MappingProxyType({})) -> Mapping[st
     Raises:
         ConfigError: An entry that cannot work; the message names the key and what is allowed.
     """
-    shipped = tomllib.loads(resources.files(__package__).joinpath("presets.toml").read_text(encoding="utf-8"))
-    entries: dict[str, dict[str, Any]] = dict(shipped)
+    entries: dict[str, dict[str, Any]] = shipped("presets.toml")
     for name, stated in own.items():
         entries[str(name)] = _merged(str(name), stated, entries)
     return MappingProxyType({name: _agent_cli(name, entry) for name, entry in entries.items()})

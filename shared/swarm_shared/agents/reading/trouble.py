@@ -6,14 +6,12 @@ Never searches answers: agents write about such errors.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Collection, Iterator
 from functools import cache
-from importlib import resources
 
 from msgspec import Struct
 
-from swarm_shared.agents.presets.catalog import signs_from
+from swarm_shared.agents.presets.catalog import shipped, signs_from
 from swarm_shared.agents.presets.cli import AgentCli, Sign
 from swarm_shared.agents.presets.entry import Entry
 from swarm_shared.agents.reading.cli_events import Found
@@ -139,5 +137,4 @@ def _signs(cli: AgentCli) -> Iterator[Sign]:
 @cache
 def _common_signs() -> tuple[Sign, ...]:
     # Loaded at the first failure only: a healthy worker never needs it.
-    text = resources.files("swarm_shared.agents.presets").joinpath("signs.toml").read_text(encoding="utf-8")
-    return signs_from(Entry("signs.toml", tomllib.loads(text)), "sign")
+    return signs_from(Entry("signs.toml", shipped("signs.toml")), "sign")

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from importlib.resources import files
+from pathlib import Path
 from types import MappingProxyType
 
+_HERE = Path(__file__).parent  # importlib.resources would load fifteen modules in every program
 _HEADING = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 
 
 def schema() -> str:
     """The present schema as one script."""
-    return (files(__package__) / "schema.sql").read_text(encoding="utf-8")
+    return (_HERE / "schema.sql").read_text(encoding="utf-8")
 
 
 def migrations() -> list[tuple[int, str]]:
     """The steps from older schemas, as (version reached, script), in order."""
-    folder = files(__package__) / "migrations"
-    steps = [entry for entry in folder.iterdir() if entry.name.endswith(".sql")]
-    return sorted((int(entry.name.split("_")[0]), entry.read_text(encoding="utf-8")) for entry in steps)
+    steps = (_HERE / "migrations").glob("*.sql")
+    return sorted((int(step.name.split("_")[0]), step.read_text(encoding="utf-8")) for step in steps)
 
 
 def split(text: str) -> dict[str, str]:
@@ -36,4 +36,4 @@ def split(text: str) -> dict[str, str]:
     return dict(zip(names, lines, strict=True))
 
 
-SQL: Mapping[str, str] = MappingProxyType(split((files(__package__) / "queries.sql").read_text(encoding="utf-8")))
+SQL: Mapping[str, str] = MappingProxyType(split((_HERE / "queries.sql").read_text(encoding="utf-8")))

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import sqrt
-from statistics import fmean, stdev
+from math import fsum, sqrt
 
 from msgspec import Struct
 
@@ -31,7 +30,7 @@ def foresee(passes_s: Sequence[float], *, ages_s: Sequence[float], waiting: int,
         waiting: How many tasks no worker has yet; with those at work at least one.
         workers: How many work; at least one.
     """
-    mean_s = fmean(passes_s)
+    mean_s = mean(passes_s)
     at_work_s = [_left_s(passes_s, age_s, mean_s) for age_s in ages_s]
     idle = max(0, workers - len(at_work_s))
     free_in_s = sorted([0.0] * idle + at_work_s)
@@ -40,7 +39,7 @@ def foresee(passes_s: Sequence[float], *, ages_s: Sequence[float], waiting: int,
     eta_s = max(takes_s)
     tasks = len(at_work_s) + waiting
     # Of one or two nothing is known but their size: as far apart as they are long.
-    spread_s = stdev(passes_s) if len(passes_s) >= _LEAST_FOR_SPREAD else mean_s
+    spread_s = _spread(passes_s, mean_s) if len(passes_s) >= _LEAST_FOR_SPREAD else mean_s
     # What is left varies by itself, and its mean is known from so few passed attempts.
     unsure_s = _EIGHTY_PERCENT * spread_s * sqrt(tasks + tasks**2 / len(passes_s)) / min(tasks, len(free_in_s))
     return Forecast(
@@ -55,4 +54,14 @@ def foresee(passes_s: Sequence[float], *, ages_s: Sequence[float], waiting: int,
 def _left_s(passes_s: Sequence[float], age_s: float, mean_s: float) -> float:
     """What passes that took longer than this age had left at it; past all of them, as long again as one takes."""
     left = [took_s - age_s for took_s in passes_s if took_s > age_s]
-    return fmean(left) if left else mean_s
+    return mean(left) if left else mean_s
+
+
+def mean(values: Sequence[float]) -> float:
+    """The mean of at least one value. Every program computes forecasts, and `statistics` is slow to load."""
+    return fsum(values) / len(values)
+
+
+def _spread(values: Sequence[float], middle: float) -> float:
+    """The standard deviation of a sample."""
+    return sqrt(fsum((value - middle) ** 2 for value in values) / (len(values) - 1))

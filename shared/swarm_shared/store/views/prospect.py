@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from statistics import fmean
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -16,7 +15,7 @@ from swarm_shared.store.queue.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PA
 from swarm_shared.store.queue.workers import Staff, Workers
 from swarm_shared.store.sql import SQL
 from swarm_shared.store.views.critical_path import critical_way
-from swarm_shared.store.views.forecast import Forecast, foresee
+from swarm_shared.store.views.forecast import Forecast, foresee, mean
 
 WINDOW_ATTEMPTS = 200
 LOOKED_THROUGH = 5_000  # open tasks whose links are looked at; beyond, the amount of work outweighs any chain
@@ -88,7 +87,7 @@ class Prospects(DataAccess):
             return nothing
         now = self._clock.wall_ms()
         since = [at for (at,) in self._db.rows(SQL["at_work_since"])]
-        usual_s = fmean(passes_s) if passes_s else 0.0
+        usual_s = mean(passes_s) if passes_s else 0.0
         stuck, chain_s = self._stuck_and_chain(open_tasks, usual_s, now)
         waiting = max(0, open_tasks - len(since) - stuck)
         found = replace(nothing, running=len(since), stuck=stuck, chain_s=round(chain_s, 1))
@@ -103,7 +102,7 @@ class Prospects(DataAccess):
     def usual_s(self) -> float | None:
         """Seconds that recent passes took on average; None before the first."""
         passes_s = self._passes_s()
-        return fmean(passes_s) if passes_s else None
+        return mean(passes_s) if passes_s else None
 
     def _passes_s(self) -> list[float]:
         return [took_s for (took_s,) in self._db.rows(SQL["recent_passes"], {"window": WINDOW_ATTEMPTS})]
