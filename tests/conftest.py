@@ -6,6 +6,8 @@ import os
 import signal
 import sys
 
+from hypothesis import HealthCheck, settings
+
 from swarm_shared.agents.launching.environment import inherited
 from swarm_shared.agents.presets.catalog import load_presets
 
@@ -26,3 +28,6 @@ for name in [name for name in os.environ if name.startswith(_FOREIGN) or (name n
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 os.umask(0o022)
+# An example that takes longer than 200 ms fails by default: on a busy machine, any of them may.
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")

@@ -58,14 +58,18 @@ def ticked(lines: list[str]) -> set[str]:
     return {line.strip().removeprefix("- [x] ") for line in lines if "- [x]" in line}
 
 
-def test_twenty_tasks_are_ticked_as_they_land_while_the_user_edits_their_plans(swarm: LandingSwarm) -> None:
-    swarm.commit({SPEC_KIT: spec_kit(10), KIRO: kiro(10)})
-    tasks = [*tasks_of(swarm, SPEC_KIT, spec_kit(10)), *tasks_of(swarm, KIRO, kiro(10))]
+EACH = 20
+
+
+def test_twenty_tasks_of_two_plans_are_ticked_as_they_land_while_the_user_edits_both(swarm: LandingSwarm) -> None:
+    swarm.commit({SPEC_KIT: spec_kit(EACH), KIRO: kiro(EACH)})
+    notes, checks = tasks_of(swarm, SPEC_KIT, spec_kit(EACH)), tasks_of(swarm, KIRO, kiro(EACH))
+    tasks = [task for pair in zip(notes, checks, strict=True) for task in pair]
     swarm.add(*tasks)
     for number in range(1, 5):
         swarm.worker(f"worker-{number}")
-    edits = 0
-    for number in (3, 6, 9):
+    edits = (5, 10, 15)
+    for number in edits:
         wanted = 2 * number
         wait_until(lambda least=wanted: completed(swarm) >= least, swarm.logs, ALL_S)  # type: ignore[misc]
         text = (swarm.project / SPEC_KIT).read_text()
@@ -75,34 +79,54 @@ def test_twenty_tasks_are_ticked_as_they_land_while_the_user_edits_their_plans(s
         )
         other = other.replace(f"Check note {number}\n    - By hand", f"Check note {number}\n    - By hand, twice")
         swarm.commit({SPEC_KIT: text, KIRO: other})
-        edits += 1
     for task in tasks:
         swarm.wait_for(task.id, Status.COMPLETED, s=ALL_S)
     swarm.add(swarm.task("last", "echo last > last.txt"))  # brings the last edit in
     swarm.wait_for("last", Status.COMPLETED)
-    notes, checks = at(swarm, INTEGRATION, SPEC_KIT), at(swarm, INTEGRATION, KIRO)
-    assert ticked(notes) == {f"T{n:03} Write note {n}" for n in range(1, 11)}
-    assert ticked(checks) == {"1. Check"} | {f"1.{n} Check note {n}" for n in range(1, 11)}
-    assert [line for line in notes if "Edit" in line] == [f"  - Edit {n}" for n in (3, 6, 9)]
-    assert sum("twice" in line for line in checks) == edits
+    landed, checked = at(swarm, INTEGRATION, SPEC_KIT), at(swarm, INTEGRATION, KIRO)
+    assert ticked(landed) == {f"T{n:03} Write note {n}" for n in range(1, EACH + 1)}
+    assert ticked(checked) == {"1. Check"} | {f"1.{n} Check note {n}" for n in range(1, EACH + 1)}
+    assert [line for line in landed if "Edit" in line] == [f"  - Edit {n}" for n in edits]
+    assert sum("twice" in line for line in checked) == len(edits)
     assert "paused" not in swarm.db.swarm.flags()
-    every_tick_lands_with_its_work(swarm)
+    assert every_tick_lands_with_its_work(swarm) >= len(tasks)
 
 
 def completed(swarm: LandingSwarm) -> int:
     return int(swarm.db.connection.value("SELECT count(*) FROM tasks WHERE status = 'completed'"))
 
 
-def every_tick_lands_with_its_work(swarm: LandingSwarm) -> None:
-    """Commit by commit: a box is ticked exactly when the file of its task is there."""
-    for commit in swarm.git("rev-list", "--first-parent", INTEGRATION).split():
-        names = set(swarm.git("ls-tree", "--name-only", commit).split())
-        if SPEC_KIT.split("/")[0] not in names:
-            continue
+def every_tick_lands_with_its_work(swarm: LandingSwarm) -> int:
+    """Commit by commit: a box is ticked exactly when the file of its task is there; how many landed one."""
+    log = swarm.git("log", "--first-parent", "-m", "--reverse", "--name-only", "--format=%x00%H", INTEGRATION)
+    commits = [part.split() for part in log.split("\0")[1:]]
+    plans = _all_at(swarm, [commit for commit, *_ in commits])
+    names: set[str] = set()
+    with_work = 0
+    for commit, *changed in commits:
+        names.update(changed)
+        with_work += any(name.startswith(("spec-kit-", "kiro-")) for name in changed)
         for path, prefix, words in ((SPEC_KIT, "spec-kit", "Write note"), (KIRO, "kiro", "Check note")):
-            boxes = {int(each.rpartition(" ")[2]) for each in ticked(at(swarm, commit, path)) if words in each}
+            lines = plans[commit, path]
+            boxes = {int(each.rpartition(" ")[2]) for each in ticked(lines) if words in each}
             landed = {int(name[len(prefix) + 1 :][:2]) for name in names if name.startswith(f"{prefix}-")}
             assert boxes == landed, (commit, path)
+    return with_work
+
+
+def _all_at(swarm: LandingSwarm, commits: list[str]) -> dict[tuple[str, str], list[str]]:
+    """The lines of both plans at each commit; none where a plan does not exist. One git for all of them."""
+    wanted = [(commit, path) for commit in commits for path in (SPEC_KIT, KIRO)]
+    asked = "".join(f"{commit}:{path}\n" for commit, path in wanted).encode()
+    show = ["git", "-C", str(swarm.project), "cat-file", "--batch"]
+    output = subprocess.run(show, input=asked, capture_output=True, check=True).stdout
+    found = {}
+    for key in wanted:
+        head, _, output = output.partition(b"\n")
+        size = 0 if head.endswith(b" missing") else int(head.split()[2]) + 1
+        found[key] = output[:size].decode().splitlines()
+        output = output[size:]
+    return found
 
 
 @pytest.mark.parametrize("moment", ["before", "during", "after"])
@@ -119,7 +143,7 @@ def test_a_worker_killed_while_it_lands_leaves_no_box_without_its_work(swarm: La
     for task in tasks:
         swarm.wait_for(task.id, Status.COMPLETED, s=ALL_S)
     assert len(ticked(at(swarm, INTEGRATION, SPEC_KIT))) == 2
-    every_tick_lands_with_its_work(swarm)
+    assert every_tick_lands_with_its_work(swarm) == 2
 
 
 def test_an_item_that_is_gone_is_reported_and_nothing_else_changes(swarm: LandingSwarm) -> None:
