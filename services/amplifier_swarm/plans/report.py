@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from amplifier_swarm.terminal import say
 from swarm_shared.sources.mapping import lines
 from swarm_shared.sources.plan import Became, Entry, Plan
+
+BY_RECORD = frozenset({"task-master", "ralph", "beads", "github"})  # JSON: accounted for by records and their keys
 
 
 def report(plans: Sequence[Plan]) -> None:
@@ -25,11 +28,18 @@ def report(plans: Sequence[Plan]) -> None:
             else:
                 text = f"{entry.became}: {entry.detail}" + (f": {entry.text}" if entry.text else "")
             say(f"  {entry.file}:{entry.lines}: {text}")
-        say(f"  in all: {', '.join(_sums(plan.entries))}")
+        say(f"  in all: {', '.join(_records(plan.entries) if plan.format in BY_RECORD else _sums(plan.entries))}")
 
 
 def parts_left_out(count: int) -> str:
     return "1 part of the plans was left out" if count == 1 else f"{count} parts of the plans were left out"
+
+
+def _records(entries: Sequence[Entry]) -> list[str]:
+    counts = Counter(entry.became for entry in entries)
+    words = {Became.TASK: "task", Became.PHASE: "phase", Became.LEFT_OUT: "part"}
+    shown = [_count(counts[key], word) + " left out" * (key is Became.LEFT_OUT) for key, word in words.items()]
+    return [each for each in shown if not each.startswith("0 ")] or ["nothing"]
 
 
 def _sums(entries: Sequence[Entry]) -> list[str]:

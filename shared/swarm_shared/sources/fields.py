@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from swarm_shared.sources.documents import Object
 from swarm_shared.sources.drafts import Drafts
@@ -22,6 +22,12 @@ class KeyAccount:
             if key not in self._used and item.value(key) not in (None, "", []):
                 self._left.setdefault(key, []).append(item.line_of(key))
 
+    def see_record(self, record: Mapping[str, object], line: int) -> None:
+        """The same for a record of which only its line is known."""
+        for key, value in record.items():
+            if key not in self._used and value not in (None, "", []):
+                self._left.setdefault(key, []).append(line)
+
     def report(self, drafts: Drafts, one: str = "task", many: str = "tasks") -> None:
         for key, lines in self._left.items():
             count = f"{len(lines)} {one if len(lines) == 1 else many}"
@@ -30,12 +36,15 @@ class KeyAccount:
 
 def task_entry(drafts: Drafts, line: int, task_id: str, text: str) -> None:
     """Account for an item that became a task."""
-    file = drafts.place.file
-    entry = Entry(file=file, line=line, last=line, became=Became.TASK, detail=task_id, text=cut(text))
-    drafts.entries.append(entry)
+    account(drafts, line, line, Became.TASK, task_id, text)
 
 
 def phase_entry(drafts: Drafts, line: int, phase: str) -> None:
     """Account for an item that became a phase."""
+    account(drafts, line, line, Became.PHASE, cut(phase))
+
+
+def account(drafts: Drafts, line: int, last: int, became: Became, detail: str, text: str = "") -> None:
+    """Account for lines by what they became."""
     file = drafts.place.file
-    drafts.entries.append(Entry(file=file, line=line, last=line, became=Became.PHASE, detail=cut(phase), text=""))
+    drafts.entries.append(Entry(file=file, line=line, last=last, became=became, detail=detail, text=cut(text)))

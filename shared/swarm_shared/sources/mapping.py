@@ -26,8 +26,12 @@ def shown(plans: Sequence[Plan]) -> list[dict[str, Any]]:
 
 
 def lines(entries: Sequence[Entry]) -> Counter[Became]:
-    """How many lines became what."""
+    """How many lines became what; a line that several entries are about counts for the first of them."""
     counts: Counter[Became] = Counter()
+    counted: dict[str, set[int]] = {}
     for entry in entries:
-        counts[entry.became] += entry.last - entry.line + 1
+        of_file = counted.setdefault(entry.file, set())
+        before = len(of_file)
+        of_file.update(range(entry.line, entry.last + 1))
+        counts[entry.became] += len(of_file) - before
     return counts

@@ -91,6 +91,18 @@ def test_beads_that_are_no_work_are_left_out_with_the_reason() -> None:
     assert found == ["a link of bd-k3 to bd-zz: related", "deleted (a tombstone)", "a memory"]
 
 
+def test_keys_and_statuses_of_beads_that_are_not_known_are_reported() -> None:
+    text = (
+        '{"id":"bd-1","title":"A","issue_type":"task","status":"melting","close_reason":"","assignee":"ann"}\n'
+        '{"id":"bd-2","title":"B","issue_type":"task","status":"open","assignee":"bea","metadata":{"a":1}}\n'
+    )
+    plan = read("beads", text)
+    assert reasons(plan) == ['the key "assignee" of 2 issues', 'the key "metadata" of 1 issue']
+    assert [entry.line for entry in plan.left_out()] == [1, 2]
+    (warning,) = plan.warnings
+    assert "melting" in warning.message
+
+
 def test_what_blocks_an_epic_blocks_its_children_and_no_child_waits_for_its_epic() -> None:
     text = """\
 {"id":"a","title":"A","issue_type":"task","status":"open"}

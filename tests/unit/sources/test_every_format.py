@@ -14,6 +14,7 @@ from plan_samples import SAMPLES, Sample
 
 from swarm_shared.domain.models import Status
 from swarm_shared.sources.joining import leave_out_loose_ends
+from swarm_shared.sources.mapping import lines
 from swarm_shared.sources.plan import Became, Options, Place, Plan
 from swarm_shared.sources.reading import FORMATS, read_plan, recognize
 from swarm_shared.sources.ticking import tick
@@ -76,6 +77,24 @@ def test_every_line_is_accounted_for_once(list_of_lines: Sample) -> None:
     sample = list_of_lines
     lines = [line for entry in read(sample).entries for line in range(entry.line, entry.last + 1)]
     assert lines == list(range(1, sample.text.rstrip("\n").count("\n") + 2))
+
+
+@pytest.mark.parametrize("name", [name for name, sample in SAMPLES.items() if sample.plan_format == "csv"])
+def test_every_line_of_a_table_is_accounted_for(name: str) -> None:
+    sample = SAMPLES[name]
+    plan = read(sample)
+    count = sample.text.count("\n")
+    assert {line for entry in plan.entries for line in range(entry.line, entry.last + 1)} == set(range(1, count + 1))
+    assert lines(plan.entries).total() == count
+    assert lines(plan.entries)[Became.TASK] >= len(plan.tasks)
+
+
+@pytest.mark.parametrize("name", [name for name, sample in SAMPLES.items() if '"title":' in sample.text])
+def test_every_key_of_a_record_is_used_or_left_out_with_a_reason(name: str) -> None:
+    sample = SAMPLES[name]
+    text = sample.text.replace('"title":', '"unheard_of": "words of the user", "title":')
+    plan = read(Sample(plan_format=sample.plan_format, path=sample.path, text=text, ids=()))
+    assert any('the key "unheard_of"' in entry.detail for entry in plan.left_out())
 
 
 def test_every_task_names_its_item_and_can_be_ticked(sample: Sample) -> None:

@@ -11,7 +11,7 @@ from msgspec import Struct, field
 
 from swarm_shared.domain.models import Status
 from swarm_shared.sources.drafts import Draft, Drafts
-from swarm_shared.sources.fields import phase_entry, task_entry
+from swarm_shared.sources.fields import KeyAccount, phase_entry, task_entry
 from swarm_shared.sources.markdown import split_lines
 from swarm_shared.sources.paths import paths_in
 from swarm_shared.sources.plan import Became, Entry, Options, Place, Plan
@@ -22,6 +22,10 @@ FORMAT = "beads"
 BLOCKING = frozenset({"blocks", "conditional-blocks", "waits-for"})
 NO_WORK = frozenset({"message", "event", "gate", "agent", "role", "molecule", "merge-request", "convoy"})
 GROUPS = frozenset({"epic"})
+USED = (
+    *("id", "title", "_type", "description", "design", "notes", "acceptance_criteria", "status", "priority"),
+    *("issue_type", "estimated_minutes", "labels", "dependencies", "defer_until"),
+)
 
 _ISSUE = re.compile(r'"(?:issue_type|_type)"[ \t]*:')
 _TITLED = re.compile(r'"id"[ \t]*:.*"title"[ \t]*:|"title"[ \t]*:.*"id"[ \t]*:', re.DOTALL)
@@ -57,6 +61,7 @@ def read(place: Place, text: str, options: Options) -> Plan:
     """Open and closed issues as tasks, epics with children as their phases."""
     drafts = Drafts(FORMAT, place, ticks=False)
     issues: dict[str, _Issue] = {}
+    keys = KeyAccount(USED)
     for line, record in _records(text, drafts):
         reason = _no_task(record)
         if reason:
@@ -68,12 +73,14 @@ def read(place: Place, text: str, options: Options) -> Plan:
             drafts.leave_out(line, "a second record of the same id", record["id"])
             continue
         issues[record["id"]] = issue
+        keys.see_record(record, line)
     children = {parent for issue in issues.values() for parent in issue.parents}
     for issue_id, issue in issues.items():
         if issue.text("issue_type") in GROUPS and issue_id in children:
             phase_entry(drafts, issue.line, issue.text("title"))
         else:
             _draft(drafts, issue_id, issue, issues)
+    keys.report(drafts, "issue", "issues")
     drafts.entries.sort(key=lambda entry: entry.line)
     _pass_on(drafts, issues)
     return drafts.finish("")
@@ -156,7 +163,10 @@ def _draft(drafts: Drafts, issue_id: str, issue: _Issue, issues: dict[str, _Issu
     draft = drafts.add(issue_id, issue.text("title"), key=issue_id, line=issue.line)
     task_entry(drafts, issue.line, draft.id, draft.name)
     word = issue.text("status")
-    draft.status = Status.HELD if word == "blocked" else status_of(word) or Status.NOT_STARTED
+    status = Status.HELD if word == "blocked" else status_of(word)
+    if word and status is None:
+        drafts.warn_of_status(draft, word)
+    draft.status = status or Status.NOT_STARTED
     priority = issue.record.get("priority")
     if isinstance(priority, int) and not isinstance(priority, bool) and 0 <= priority <= 4:
         draft.priority = priority + 1  # 0 is the most urgent one

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 
 from swarm_shared.domain.models import Status
 from swarm_shared.sources.drafts import Draft, Drafts
-from swarm_shared.sources.fields import task_entry
+from swarm_shared.sources.fields import account
 from swarm_shared.sources.keys import Keys
 from swarm_shared.sources.paths import paths_in
-from swarm_shared.sources.plan import Options, Place, Plan
+from swarm_shared.sources.plan import Became, Options, Place, Plan
 from swarm_shared.sources.texts import listed
 from swarm_shared.taskfile.problems import shown
 from swarm_shared.taskfile.scalars import parse_number
@@ -95,11 +95,12 @@ def read(place: Place, text: str, options: Options) -> Plan:
         for row in reader:
             first, before = before + 1, reader.line_num
             if not any(cell.strip() for cell in row):
-                continue
-            if fields is None:
+                account(drafts, first, before, Became.NOTHING, "")
+            elif fields is None:
+                account(drafts, first, before, Became.PART, "the names of the columns")
                 fields = _columns(row, first, options, drafts)
-                continue
-            _read_row(drafts, keys, fields, row, first)
+            else:
+                _read_row(drafts, keys, fields, row, first, before)
     except csv.Error as error:
         drafts.errors.add_at(before + 1, 0, f"not CSV: {error}", "check the quotes of this row")
     _name_needs(drafts)
@@ -144,7 +145,7 @@ def _columns(row: list[str], line: int, options: Options, drafts: Drafts) -> lis
     return fields
 
 
-def _read_row(drafts: Drafts, keys: Keys, fields: list[str], row: list[str], line: int) -> None:
+def _read_row(drafts: Drafts, keys: Keys, fields: list[str], row: list[str], line: int, last: int) -> None:
     cells: dict[str, str] = {}
     for number, cell in enumerate(row):
         field = fields[number] if number < len(fields) else ""
@@ -153,15 +154,15 @@ def _read_row(drafts: Drafts, keys: Keys, fields: list[str], row: list[str], lin
         elif field and cell.strip():
             cells[field] = f"{cells[field]}\n\n{cell.strip()}" if field in cells else cell.strip()
     if not cells.get("name"):
-        drafts.leave_out(line, "a row without a name", " | ".join(row))
+        drafts.leave_out(line, "a row without a name", " | ".join(row), last=last)
         return
     if _YES.fullmatch(cells.get("archived", "")) and not {"status", "category"} & cells.keys():
-        drafts.leave_out(line, "archived", cells["name"])
+        drafts.leave_out(line, "archived", cells["name"], last=last)
         return
     own = cells.get("id", "")
     is_new = own and drafts.find(own) is None
     draft = drafts.add(own, cells["name"], key=own if is_new else keys.of("", cells["name"]), line=line)
-    task_entry(drafts, line, draft.id, draft.name)
+    account(drafts, line, last, Became.TASK, draft.id, draft.name)
     _fill(drafts, draft, cells)
 
 
