@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 from queue_harness import PASSED, QueueHarness, failed
+from rich.console import ConsoleDimensions
 
 from amplifier_swarm.start.display.live import LiveProgress
 from amplifier_swarm.start.display.logs import LogTail
@@ -22,6 +23,8 @@ from swarm_shared.domain.trouble import TroubleKind
 from swarm_shared.program.settings import resolve
 from swarm_shared.store.queue.policy import Budgets, Trouble
 from swarm_shared.store.queue.swarm import DISK_LOW, DRAINED, PAUSED
+
+CLEAR = "\x1b[2J"
 
 
 @pytest.fixture
@@ -194,13 +197,47 @@ def test_the_live_frame_shows_texts_as_they_are_and_fits_a_narrow_terminal(harne
     live._console.width = 60
     live.event("✗ b failed: " + "x" * 200)
     live.show(view_of(harness, link="http://127.0.0.1:8765/#t=abc"))
-    live._console.print(live._frame(view_of(harness, link="http://127.0.0.1:8765/#t=abc")))
+    live._console.print(live._frame(view_of(harness)))
     live.close()
     shown = stream.getvalue()
     assert "[red]not markup[/red]" in shown
     assert "0 completed   1 running   0 to do" in shown
     assert "#t=abc" in shown
     assert max(len(line) for line in shown.splitlines()) <= 60
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_resized_terminal_is_cleared_and_drawn_again_with_what_was_said(
+    harness: QueueHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    harness.add("a")
+    stream = Terminal()
+    live = LiveProgress(stream)
+    live.say("agents do not see uncommitted changes")
+    link = "http://127.0.0.1:8765/#t=" + "x" * 43
+
+    def shown() -> str:
+        """What one more frame writes."""
+        before = len(stream.getvalue())
+        live._drawn_at = 0.0
+        live.show(view_of(harness, link=link))
+        return stream.getvalue()[before:]
+
+    assert link in shown()
+    again = shown()
+    assert (link in again, CLEAR in again) == (False, False), "it is printed once, and drawn in place"
+    live._console.size = ConsoleDimensions(40, 20)
+    resized = shown()
+    assert resized.count(link) == 1, "in one piece, in spite of the width"
+    assert resized.index("uncommitted changes") < resized.index(link) < resized.rindex("to do")
+    assert CLEAR in resized
+    assert link not in shown()
+    live.close()
 
 
 class Gone(io.StringIO):

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import IO
 
 from rich.console import Console, Group, RenderableType
+from rich.control import Control
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -18,6 +19,7 @@ from amplifier_swarm.terminal import cut, duration
 from swarm_shared.domain.models import Group as TaskGroup
 
 EVENTS_SHOWN = 6
+SAID_KEPT = 20  # lines above the display that are printed again after the terminal was resized
 RUNNING_SHOWN = 12
 # Elapsed times move once a second; more frames would only flicker.
 FRAME_EVERY_S = 1.0
@@ -41,9 +43,10 @@ class LiveProgress:
 
     def __init__(self, stream: IO[str]) -> None:
         self._console = Console(file=stream, highlight=False, markup=False, emoji=False)
-        self._live = Live(
-            Text("starting …"), console=self._console, auto_refresh=False, transient=True, redirect_stdout=False
-        )
+        self._live = self._new_live()
+        self._size = self._console.size
+        self._said: deque[str] = deque(maxlen=SAID_KEPT)
+        self._link_is_said = False
         self._events: deque[str] = deque(maxlen=EVENTS_SHOWN)
         self._drawn_at = 0.0
         self._news = True
@@ -56,6 +59,11 @@ class LiveProgress:
         if now - self._drawn_at < pause_s:
             return
         self._drawn_at, self._news = now, False
+        if view.link and not self._link_is_said:
+            self._link_is_said = True
+            self._print(f"dashboard  {view.link}")
+        if self._console.size != self._size:
+            self._safely(self._start_over)
         self._safely(lambda: self._live.update(self._frame(view), refresh=True))
 
     def event(self, line: str) -> None:
@@ -63,8 +71,28 @@ class LiveProgress:
         self._news = True
 
     def say(self, text: str) -> None:
-        self._safely(lambda: self._console.print(Text(cut(text, 500))))
+        self._print(cut(text, 500))
         self._news = True
+
+    def _new_live(self) -> Live:
+        return Live(
+            Text("starting …"), console=self._console, auto_refresh=False, transient=True, redirect_stdout=False
+        )
+
+    def _print(self, text: str) -> None:
+        """Print above the display, without breaking lines, so that links stay whole when the terminal reflows them."""
+        self._said.append(text)
+        self._safely(lambda: self._console.print(Text(text), soft_wrap=True))
+
+    def _start_over(self) -> None:
+        """Draw on a clear screen: after a resize, the lines drawn before are no longer where they were."""
+        self._size = self._console.size
+        self._live.stop()
+        self._console.control(Control.clear(), Control.home())
+        for text in self._said:
+            self._console.print(Text(text), soft_wrap=True)
+        self._live = self._new_live()
+        self._live.start()
 
     def close(self) -> None:
         self._safely(self._live.stop)
@@ -79,8 +107,6 @@ class LiveProgress:
 
     def _frame(self, view: View) -> RenderableType:
         parts: list[RenderableType] = [self._head(view), self._bar(view)]
-        if view.link:
-            parts.append(Text(f"dashboard  {view.link}", style="dim", overflow="fold"))
         for text in (view.ending_text(), view.obstacle_text()):
             if text:
                 parts.append(Text(text, style="bold yellow"))
