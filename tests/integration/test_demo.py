@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import pty
+import re
 import subprocess
 import sys
+import time
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -31,26 +35,36 @@ def attempts_of(database: TaskDatabase, task_id: str) -> list[dict[str, Any]]:
     return database.tasks.attempts(database.tasks.get(task_id)["seq"])
 
 
-def test_the_demo_ends_by_itself_with_a_program_that_works(tmp_path: Path) -> None:
+def test_the_demo_ends_with_a_program_that_works_and_keeps_its_dashboard_open(tmp_path: Path) -> None:
     watch = Stopwatch()
     # A setting that someone has for another swarm must not reach the demo.
     env = {**environment(tmp_path), "SWARM_AGENT_CLI": "nonsense", "SWARM_DB": str(tmp_path / "other.db")}
-    ended = subprocess.run(
-        [DEMO / "run"],
-        env=env,
-        cwd=tmp_path,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=2 * PATIENCE_S,
-        check=False,
-    )
-    took_s = watch.own_s()
-    assert ended.returncode == 0, ended.stdout + ended.stderr
+    out, err = tmp_path / "out", tmp_path / "err"
+    terminal, keyboard = pty.openpty()
+    with out.open("w") as stdout, err.open("w") as stderr:
+        demo = subprocess.Popen([DEMO / "run"], env=env, cwd=tmp_path, stdin=keyboard, stdout=stdout, stderr=stderr)
+    os.close(keyboard)
+    try:
+        deadline = time.monotonic() + 2 * PATIENCE_S
+        while "Press Enter to close it." not in out.read_text() and demo.poll() is None:
+            assert time.monotonic() < deadline, out.read_text() + err.read_text()
+            time.sleep(0.05)
+        took_s = watch.own_s()
+        assert demo.poll() is None, out.read_text() + err.read_text()
+        link = re.search(r"The dashboard of the finished run: (http://127\.0\.0\.1:\d+)/#t=", out.read_text())
+        assert link is not None
+        with urllib.request.urlopen(f"{link[1]}/healthz", timeout=PATIENCE_S) as answer:
+            assert answer.status == 200
+        os.write(terminal, b"\n")
+        assert demo.wait(PATIENCE_S) == 0
+    finally:
+        os.close(terminal)  # a demo that still waits for Enter ends
+        demo.terminate()
+        demo.wait()
     assert took_s < PATIENCE_S
-    assert "all done" in ended.stdout
-    assert "http://127.0.0.1:" in ended.stderr, "the link of the dashboard"
-    assert "█ 13" in ended.stdout, "what the program that was built prints"
+    assert "all done" in out.read_text()
+    assert "http://127.0.0.1:" in err.read_text(), "the link of the dashboard"
+    assert "█ 13" in out.read_text(), "what the program that was built prints"
 
     (folder,) = (path for path in tmp_path.iterdir() if path.is_dir())
     with TaskDatabase(folder / "tasks.db") as database:
