@@ -7,10 +7,13 @@ import sys
 from collections.abc import Sequence
 from types import MappingProxyType
 
-import click
+from swarm_shared.program.collection import importing, without_collection
 
-from amplifier_swarm.app import App, common_options
-from swarm_shared.program.entry import exit_code_of
+with importing():
+    import click
+
+    from amplifier_swarm.app import App, common_options
+    from swarm_shared.program.entry import exit_code_of
 
 NAME = "amplifier-swarm"
 COMPLETION_VARIABLE = "_AMPLIFIER_SWARM_COMPLETE"
@@ -46,7 +49,8 @@ class LazyGroup(click.Group):
         from importlib import import_module
 
         name = cmd_name.replace("-", "_")
-        found = getattr(import_module(f"amplifier_swarm.commands.{room}.{name}"), name)
+        with without_collection():
+            found = getattr(import_module(f"amplifier_swarm.commands.{room}.{name}"), name)
         assert isinstance(found, click.Command)
         return found
 

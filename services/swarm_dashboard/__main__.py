@@ -9,18 +9,21 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-import click
+from swarm_shared.program.collection import importing
 
-from swarm_dashboard.config import DashboardConfig, config_from
-from swarm_dashboard.web.listening import address_of, open_listener
-from swarm_shared.database import TaskDatabase
-from swarm_shared.domain.errors import DatabaseError
-from swarm_shared.processes.identity import ProcessId, owner_from, supervisord_from
-from swarm_shared.program import logs
-from swarm_shared.program.entry import exit_code_of
-from swarm_shared.program.options import setting
-from swarm_shared.program.settings import resolve
-from swarm_shared.store.engine.awaited import wait_for_database
+with importing():
+    import click
+
+    from swarm_dashboard.config import DashboardConfig, config_from
+    from swarm_dashboard.web.listening import address_of, open_listener
+    from swarm_shared.database import TaskDatabase
+    from swarm_shared.domain.errors import DatabaseError
+    from swarm_shared.processes.identity import ProcessId, owner_from, supervisord_from
+    from swarm_shared.program import logs
+    from swarm_shared.program.entry import exit_code_of
+    from swarm_shared.program.options import setting
+    from swarm_shared.program.settings import resolve
+    from swarm_shared.store.engine.awaited import wait_for_database
 
 SERVICE = "dashboard"
 _log = logging.getLogger("swarm_dashboard")
@@ -50,7 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _serve(config: DashboardConfig) -> None:
     # gunicorn and Flask are imported after the settings have been checked, so that a wrong one is reported immediately.
-    from swarm_dashboard.web.server import Server
+    with importing():
+        from swarm_dashboard.web.server import Server
 
     wait_for_database(config.db, os.environ)
     listener = open_listener(config)

@@ -7,24 +7,27 @@ import os
 import sys
 from collections.abc import Sequence
 
-import click
+from swarm_shared.program.collection import importing
 
-from swarm_reaper.config import ReaperConfig, reaper_config
-from swarm_reaper.deaths import Deaths
-from swarm_reaper.housekeeping import HousekeepingThread
-from swarm_reaper.loop import ReaperLoop
-from swarm_reaper.notifications import NotificationsThread
-from swarm_reaper.slots import Slots
-from swarm_reaper.source_sync import SourceSyncThread
-from swarm_shared.database import TaskDatabase
-from swarm_shared.domain.clock import SystemClock
-from swarm_shared.processes.identity import ProcessId, owner_from, supervisord_from
-from swarm_shared.processes.lifeline import Lifeline
-from swarm_shared.program.entry import exit_code_of
-from swarm_shared.program.logs import configure, event
-from swarm_shared.program.options import setting
-from swarm_shared.program.settings import resolve
-from swarm_shared.store.engine.awaited import wait_for_database
+with importing():
+    import click
+
+    from swarm_reaper.config import ReaperConfig, reaper_config
+    from swarm_reaper.deaths import Deaths
+    from swarm_reaper.housekeeping import HousekeepingThread
+    from swarm_reaper.loop import ReaperLoop
+    from swarm_reaper.notifications import NotificationsThread
+    from swarm_reaper.slots import Slots
+    from swarm_reaper.source_sync import SourceSyncThread
+    from swarm_shared.database import TaskDatabase
+    from swarm_shared.domain.clock import SystemClock
+    from swarm_shared.processes.identity import ProcessId, owner_from, supervisord_from
+    from swarm_shared.processes.lifeline import Lifeline
+    from swarm_shared.program.entry import exit_code_of
+    from swarm_shared.program.logs import configure, event
+    from swarm_shared.program.options import setting
+    from swarm_shared.program.settings import resolve
+    from swarm_shared.store.engine.awaited import wait_for_database
 
 LOG = logging.getLogger("swarm.reaper")
 HOUSEKEEPING_ENDS_WITHIN_S = 2.0

@@ -2,33 +2,35 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-import click
+from swarm_shared.program.collection import importing
 
-from swarm_shared.database import TaskDatabase
-from swarm_shared.domain.errors import ConfigError
-from swarm_shared.git.worktrees.isolation import NONE, WORKTREE
-from swarm_shared.processes.identity import ProcessId, owner_from, supervisord_from, wait_for_ends
-from swarm_shared.processes.lifeline import CONTAINER_GONE, Lifeline, Lifelines
-from swarm_shared.program.entry import exit_code_of
-from swarm_shared.program.logs import configure, event
-from swarm_shared.program.options import setting
-from swarm_shared.program.settings import Settings, resolve
-from swarm_shared.store.engine.awaited import wait_for_database
-from swarm_shared.store.queue.started_with import StartedWith
-from swarm_worker.assembly import assemble
-from swarm_worker.config import WorkerConfig, worker_config
-from swarm_worker.event_loop import Watch
-from swarm_worker.pace import Pace
-from swarm_worker.processes.keeper import fork_worker
-from swarm_worker.processes.session_tree import TreeUnproven
-from swarm_worker.stopping import Leave
+with importing():
+    import click
+
+    from swarm_shared.database import TaskDatabase
+    from swarm_shared.domain.errors import ConfigError
+    from swarm_shared.git.worktrees.isolation import NONE, WORKTREE
+    from swarm_shared.processes.identity import ProcessId, owner_from, supervisord_from, wait_for_ends
+    from swarm_shared.processes.lifeline import CONTAINER_GONE, Lifeline, Lifelines
+    from swarm_shared.program.entry import exit_code_of
+    from swarm_shared.program.logs import configure, event
+    from swarm_shared.program.options import setting
+    from swarm_shared.program.settings import Settings, resolve
+    from swarm_shared.store.engine.awaited import wait_for_database
+    from swarm_shared.store.queue.started_with import StartedWith
+    from swarm_worker.assembly import assemble
+    from swarm_worker.config import WorkerConfig, worker_config
+    from swarm_worker.event_loop import Watch
+    from swarm_worker.pace import Pace
+    from swarm_worker.processes.keeper import fork_worker
+    from swarm_worker.processes.session_tree import TreeUnproven
+    from swarm_worker.stopping import Leave
 
 LOG = logging.getLogger("swarm.worker")
 PREDECESSOR_S = 15.0  # longer than it tries to end its agents
@@ -38,8 +40,6 @@ _DEFAULT_WORKER_ID = "worker-1"
 def work(config: WorkerConfig, started: StartedWith) -> int:
     """Run one worker until there is a reason to leave. Returns the exit code."""
     wait_for_database(config.db, os.environ)
-    # Imported modules are never freed: the garbage collector does not need to scan them repeatedly.
-    gc.freeze()
     owners = list(_owners(os.environ))
     # Named after the keeper, which this process becomes, and held by the keeper, by the worker and by all processes
     # that the worker starts.

@@ -18,6 +18,25 @@ def test_a_service_starts_without_what_it_seldom_needs(program: str) -> None:
     assert done.stdout == "[]\n"
 
 
+@pytest.mark.parametrize("program", ["swarm_worker", "swarm_reaper", "swarm_dashboard", "amplifier_swarm"])
+def test_the_garbage_collector_never_searches_what_was_imported(program: str) -> None:
+    code = f"import gc, {program}.__main__; print(gc.isenabled(), gc.get_freeze_count() > 10_000)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "True True\n"
+
+
+@pytest.mark.parametrize("was_enabled", [True, False])
+def test_the_collector_is_afterwards_as_it_was(was_enabled: bool) -> None:
+    code = (
+        "import gc; from swarm_shared.program.collection import importing\n"
+        f"if not {was_enabled}: gc.disable()\n"
+        "try:\n    with importing(): print(gc.isenabled()); import no_such_module\n"
+        "except ImportError: print(gc.isenabled())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", str(was_enabled)]
+
+
 def test_known_keys_are_compiled_when_they_are_found() -> None:
     code = (
         "import re, swarm_shared.redaction.shapes as shapes;"

@@ -1,4 +1,4 @@
-"""Large lists without the garbage collector."""
+"""Imports and large lists without the garbage collector, which would search them for nothing."""
 
 from __future__ import annotations
 
@@ -17,3 +17,11 @@ def without_collection() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
+
+
+@contextmanager
+def importing() -> Iterator[None]:
+    """Import the modules of a program, which live as long as it does: later searches leave them out as well."""
+    with without_collection():
+        yield
+        gc.freeze()
