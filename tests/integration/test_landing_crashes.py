@@ -30,11 +30,15 @@ def swarm(tmp_path: Path) -> Iterator[LandingSwarm]:
         yield swarm
 
 
-def goes_on_after(swarm: LandingSwarm, done: Path) -> None:
-    """Two tasks, the first worker killed on the way, a second worker and a reaper who find what it left."""
+def continues_after(swarm: LandingSwarm, done: Path, *, product: str = "") -> None:
+    """Two tasks; the first worker is killed, and another one and a reaper find what it left.
+
+    Args:
+        product: An ignored file that the first task leaves in its worktree.
+    """
     before = everything(swarm.project)
     swarm.add(
-        swarm.task("a", "test -e b.txt || echo b > b.txt"),
+        swarm.task("a", "test -e b.txt || echo b > b.txt" + (product and f"; touch {product}")),
         swarm.task("c", "grep -q b b.txt && echo c > c.txt", "a"),
     )
     first = swarm.worker()
@@ -73,11 +77,16 @@ def both_land_although(first: subprocess.Popen[bytes], swarm: LandingSwarm, done
         WIP,
         LAND,
         "status --porcelain -z --ignored",
-        "clean -d -f -f -x",
     ],
 )
 def test_a_worker_killed_around_a_git_command_loses_nothing(swarm: LandingSwarm, step: str, moment: str) -> None:
-    goes_on_after(swarm, swarm.kill_at(step, moment))
+    continues_after(swarm, swarm.kill_at(step, moment))
+
+
+@pytest.mark.parametrize("moment", ["before", "during", "after"])
+def test_a_worker_killed_while_products_are_deleted_loses_nothing(swarm: LandingSwarm, moment: str) -> None:
+    swarm.commit({".gitignore": "*.o\n"})
+    continues_after(swarm, swarm.kill_at("clean -d -f -f -x", moment), product="a.o")
 
 
 @pytest.mark.parametrize("moment", ["before", "during", "after"])
@@ -94,12 +103,29 @@ def test_a_worker_killed_while_it_brings_the_users_commits_in_loses_nothing(
     both_land_although(first, swarm, done)
 
 
+@pytest.mark.parametrize("moment", ["before", "during", "after"])
+def test_a_worker_killed_while_a_landed_worktree_is_updated_for_the_next_task_loses_nothing(
+    swarm: LandingSwarm, moment: str
+) -> None:
+    done = swarm.kill_at("read-tree -m -u", moment)
+    committed = swarm.folder / "committed"
+    swarm.add(
+        swarm.task("a", f"until [ -e {committed} ]; do sleep 0.05; done; echo b > b.txt"),
+        swarm.task("c", "grep -q b b.txt && grep -q user user.txt && echo c > c.txt", "a"),
+    )
+    first = swarm.worker()
+    swarm.wait_for("a", Status.IN_PROGRESS)
+    swarm.commit({"user.txt": "by the user\n"})
+    committed.touch()
+    both_land_although(first, swarm, done)
+
+
 @pytest.mark.parametrize("step", [TAKE, STORED])
 @pytest.mark.parametrize("moment", ["before", "during", "after"])
 def test_a_worker_killed_while_it_names_a_branch_leaves_no_other_one_behind(
     swarm: LandingSwarm, step: str, moment: str
 ) -> None:
-    goes_on_after(swarm, swarm.kill_at(step, moment))
+    continues_after(swarm, swarm.kill_at(step, moment))
     names = ("for-each-ref", "--format=%(refname)", "refs/heads/swarm/task", "refs/swarm/taken")
     left = ["refs/heads/swarm/task/a", "refs/heads/swarm/task/c"]
     wait_until(lambda: swarm.git(*names).split() == left, swarm.logs)
@@ -124,7 +150,7 @@ def test_a_worker_killed_by_its_gate_lands_after_all(swarm: LandingSwarm) -> Non
     done = swarm.folder / "done"
     kill = f"mkdir '{done}' 2> /dev/null || exit 0; kill -9 $PPID; sleep 60"
     (swarm.folder / "swarm.yaml").write_text(f"gate:\n  - |\n    {kill}\n")
-    goes_on_after(swarm, done)
+    continues_after(swarm, done)
     wait_until(lambda: not swarm.leftovers())
 
 
