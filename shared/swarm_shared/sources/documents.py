@@ -73,6 +73,8 @@ def read_document(text: str, problems: ProblemList, *, is_json: bool) -> Any:
     YAML may contain what tools write without quotes, though it needs them: `@ann`, `{root}/a`, `title: A: b`.
     What is wrong is added to the problems.
     """
+    if not text.strip():
+        return None
     found = ProblemList(problems.file)
     document = _read(text, found, is_json=is_json)
     if len(found) and not is_json and (plain := stand_ins(text)) != text:

@@ -34,6 +34,20 @@ PLACES: tuple[tuple[str, str], ...] = (
 )
 
 
+# Names that people give to exports, which a folder is not searched for.
+EXPORTS: tuple[tuple[str, str], ...] = (("github", "issues.json"), ("csv", "*.csv"), ("csv", "*.tsv"))
+
+
+def format_at(path: str) -> str:
+    """The format that a file at this place has, such as `a/.taskmaster/tasks/tasks.json`; empty for any other place."""
+    parts = path.split("/")
+    for plan_format, pattern in (*PLACES, *EXPORTS):
+        wanted = pattern.split("/")
+        if len(parts) >= len(wanted) and all(map(fnmatchcase, parts[-len(wanted) :], wanted)):
+            return plan_format
+    return ""
+
+
 def plans_in(folder: Path) -> Mapping[Path, str]:
     """The files of plans in a folder, each with the format that is expected there.
 

@@ -14,6 +14,7 @@ from swarm_shared.domain.errors import InputError
 from swarm_shared.domain.models import TaskSpec
 from swarm_shared.sources.formats.checklist import FORMAT as CHECKLIST
 from swarm_shared.sources.joining import JOINED, join, leave_out_loose_ends, note_empty, open_circles
+from swarm_shared.sources.places import format_at
 from swarm_shared.sources.plan import Options, Place, Plan
 from swarm_shared.sources.reading import MARKDOWN, read_plan, recognize
 from swarm_shared.taskfile.graph import cycle_text, find_cycles
@@ -21,6 +22,7 @@ from swarm_shared.taskfile.problems import MAX_PROBLEMS, Problem, TaskFileErrors
 from swarm_shared.taskfile.reader import read_task_file
 
 OWN_FORMAT = "yaml"
+_NO_CONTENT = b" \t\r\n[]{}"  # what a list or an object without anything in it consists of
 Progress = Callable[[int, int], None]
 
 
@@ -171,6 +173,8 @@ def _files(contents: Iterable[tuple[Place, bytes]], how: How) -> list[_File]:
 def _recognized(place: Place, data: bytes) -> str:
     """The format by content, else by the place where the file was found; empty for one of our task files."""
     found = recognize(place, data)
+    if not data.strip(_NO_CONTENT):
+        found = found if found not in (None, CHECKLIST) else format_at(place.path) or found
     if found is None or (found == CHECKLIST and place.expected in JOINED):
         found = place.expected or found
     # A Markdown file without items is no task file either.

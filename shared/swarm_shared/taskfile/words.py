@@ -56,6 +56,11 @@ def status_of(word: str) -> Status | None:
     return STATUS_WORDS.get(word.strip().lower().replace("-", "_").replace(" ", "_"))
 
 
+def status_elsewhere(word: str) -> Status | None:
+    """As `status_of`, for another tool's word: what is blocked there waits for a person, and not for a dependency."""
+    return Status.HELD if word.strip().lower() == "blocked" else status_of(word)
+
+
 def priority_of(word: str) -> int | None:
     """The stored number of a priority by name, as P0 (critical) to P4, or as a whole number; None for anything else."""
     plain = word.strip().lower()

@@ -269,3 +269,42 @@ def test_a_plan_that_was_moved_keeps_its_tasks_and_a_copy_of_it_is_another_plan(
     assert (ran["imported"], ran["updated"] + ran["skipped"]) == (0, count)
     again = harness.run("import-tasks", copy, "--json").json
     assert (again["imported"], again["updated"]) == (0, 0)
+
+
+EMPTY = {
+    "specs/001-a/tasks.md": "spec-kit",
+    ".kiro/specs/a/tasks.md": "kiro",
+    "openspec/changes/a/tasks.md": "openspec",
+    "TODO.md": "checklist",
+    "backlog/tasks/back-1 - a.md": "backlog.md",
+    "_bmad-output/implementation-artifacts/sprint-status.yaml": "bmad",
+    ".taskmaster/tasks/tasks.json": "task-master",
+    "prd.json": "ralph",
+    "web/feature_list.json": "ralph",
+    ".beads/issues.jsonl": "beads",
+    "issues.json": "github",
+    "plan.csv": "csv",
+}
+
+
+@pytest.mark.parametrize("content", ["", "[]\n", "{}\n"])
+@pytest.mark.parametrize("path", EMPTY)
+def test_an_empty_plan_at_its_usual_place_has_no_tasks(
+    harness: CliHarness, project: Path, path: str, content: str
+) -> None:
+    plan = project / path
+    plan.parent.mkdir(parents=True, exist_ok=True)
+    plan.write_text(content if EMPTY[path] != "csv" else "")
+    ran = harness.run("import-tasks", path)
+    assert f"no tasks were found (read as {EMPTY[path]})" in ran.err
+    assert ran.code == (3 if path.endswith(".md") else 0)
+
+
+def test_empty_plans_do_not_stop_the_import_of_their_folder(harness: CliHarness, project: Path) -> None:
+    for path in EMPTY:
+        (project / path).parent.mkdir(parents=True, exist_ok=True)
+        (project / path).write_text("")
+    (project / "fix_plan.md").write_text("- [ ] one\n")
+    ran = harness.run("import-tasks", ".")
+    assert ran.code == 0
+    assert "imported 1 of 1 tasks" in ran.out

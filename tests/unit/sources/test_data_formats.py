@@ -91,6 +91,27 @@ def test_beads_that_are_no_work_are_left_out_with_the_reason() -> None:
     assert found == ["a link of bd-k3 to bd-zz: related", "deleted (a tombstone)", "a memory"]
 
 
+STATUSES = {
+    "task-master": '{"tasks": [{"id": 1, "title": "A", "status": "%s", "testStrategy": "x"}]}',
+    "ralph": '{"stories": [{"id": "a", "title": "A", "status": "%s"}]}',
+    "beads": '{"id": "a", "title": "A", "status": "%s", "issue_type": "task"}',
+    "github": '{"items": [{"content": {"number": 1, "title": "A"}, "status": "%s"}]}',
+    "csv": "Title,Status\nA,%s\n",
+    "backlog.md": "---\nid: back-1\ntitle: A\nstatus: %s\n---\n",
+}
+
+
+@pytest.mark.parametrize("plan_format", STATUSES)
+def test_what_is_blocked_elsewhere_is_held_and_an_unknown_status_is_a_warning(plan_format: str) -> None:
+    suffix = {"csv": "csv", "backlog.md": "md"}.get(plan_format, "json")
+    place = Place(file=f"a.{suffix}", path=f"a.{suffix}")
+    held = read_plan(plan_format, place, (STATUSES[plan_format] % "Blocked").encode(), Options())
+    assert ([task.status for task in held.tasks], held.warnings) == ([Status.HELD], [])
+    unknown = read_plan(plan_format, place, (STATUSES[plan_format] % "melting").encode(), Options())
+    assert [task.status for task in unknown.tasks] == [Status.NOT_STARTED]
+    assert "melting" in unknown.warnings[0].message
+
+
 def test_keys_and_statuses_of_beads_that_are_not_known_are_reported() -> None:
     text = (
         '{"id":"bd-1","title":"A","issue_type":"task","status":"melting","close_reason":"","assignee":"ann"}\n'

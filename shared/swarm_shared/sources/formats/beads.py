@@ -16,7 +16,7 @@ from swarm_shared.sources.markdown import split_lines
 from swarm_shared.sources.paths import paths_in
 from swarm_shared.sources.plan import Became, Entry, Options, Place, Plan
 from swarm_shared.sources.texts import joined, listed
-from swarm_shared.taskfile.words import status_of
+from swarm_shared.taskfile.words import status_elsewhere
 
 FORMAT = "beads"
 BLOCKING = frozenset({"blocks", "conditional-blocks", "waits-for"})
@@ -163,7 +163,7 @@ def _draft(drafts: Drafts, issue_id: str, issue: _Issue, issues: dict[str, _Issu
     draft = drafts.add(issue_id, issue.text("title"), key=issue_id, line=issue.line)
     task_entry(drafts, issue.line, draft.id, draft.name)
     word = issue.text("status")
-    status = Status.HELD if word == "blocked" else status_of(word)
+    status = status_elsewhere(word)
     if word and status is None:
         drafts.warn_of_status(draft, word)
     draft.status = status or Status.NOT_STARTED

@@ -18,7 +18,7 @@ from swarm_shared.sources.order import one_after_the_other
 from swarm_shared.sources.paths import paths_in
 from swarm_shared.sources.plan import Became, Options, Place, Plan, merged
 from swarm_shared.sources.texts import Section, joined, listed, sections
-from swarm_shared.taskfile.words import status_of
+from swarm_shared.taskfile.words import status_elsewhere
 
 FORMAT = "bmad"
 MAX_STORY_BYTES = 1 << 20
@@ -92,7 +92,7 @@ def _draft(drafts: Drafts, key: str, states: Object, story: _Story, phase: str) 
     draft = drafts.add(key, _name(story.parts, key), key=key, line=states.line_of(key))
     draft.phase = phase
     word = states.text(key)
-    status = status_of(word)
+    status = status_elsewhere(word)
     if status is None:
         drafts.warn_of_status(draft, word)
     draft.status = status or Status.NOT_STARTED

@@ -13,7 +13,7 @@ from swarm_shared.sources.fields import KeyAccount, task_entry
 from swarm_shared.sources.paths import paths_in
 from swarm_shared.sources.plan import Options, Place, Plan
 from swarm_shared.sources.texts import joined, listed, sections
-from swarm_shared.taskfile.words import priority_of, status_of
+from swarm_shared.taskfile.words import priority_of, status_elsewhere
 
 FORMAT = "github"
 # What `gh` is asked for.
@@ -109,7 +109,7 @@ def _issues(document: Any) -> list[tuple[Object, Object | None]]:
 def _read_item(drafts: Drafts, draft: Draft, item: Object) -> None:
     """What a project says about an issue: its column, and labels."""
     word = item.text("status")
-    status = status_of(word) if word else draft.status
+    status = status_elsewhere(word) if word else draft.status
     if status is None:
         drafts.warn_of_status(draft, word)
     elif draft.status is Status.NOT_STARTED:

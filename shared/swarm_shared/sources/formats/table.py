@@ -16,7 +16,7 @@ from swarm_shared.sources.plan import Became, Options, Place, Plan
 from swarm_shared.sources.texts import listed
 from swarm_shared.taskfile.problems import shown
 from swarm_shared.taskfile.scalars import parse_number
-from swarm_shared.taskfile.words import priority_of, status_of
+from swarm_shared.taskfile.words import priority_of, status_elsewhere
 
 FORMAT = "csv"
 MAX_CELL_CHARS = 1 << 20
@@ -192,9 +192,9 @@ def _fill(drafts: Drafts, draft: Draft, cells: Mapping[str, str]) -> None:
 def _status(drafts: Drafts, draft: Draft, cells: Mapping[str, str]) -> Status:
     """The status by its word, or else its category, the date of completion, and the column of a board."""
     word = cells.get("status", "")
-    status = status_of(word) if word else None
+    status = status_elsewhere(word) if word else None
     if status is None and "category" in cells:
-        status = status_of(cells["category"])
+        status = status_elsewhere(cells["category"])
     if status is None and word:
         drafts.warn_of_status(draft, word)
     if status is not None or word:
@@ -204,7 +204,7 @@ def _status(drafts: Drafts, draft: Draft, cells: Mapping[str, str]) -> Status:
         return Status.COMPLETED
     if ended.casefold() not in _NO:
         drafts.leave_out(draft.line, f"a completion of {draft.id} that is no date, yes or no", ended)
-    return status_of(cells.get("column", "")) or Status.NOT_STARTED
+    return status_elsewhere(cells.get("column", "")) or Status.NOT_STARTED
 
 
 def _list(text: str) -> list[str]:

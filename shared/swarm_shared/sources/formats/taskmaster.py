@@ -15,7 +15,7 @@ from swarm_shared.sources.plan import Options, Place, Plan
 from swarm_shared.sources.texts import joined, listed
 from swarm_shared.sources.ticks.statuses import sub_number, tags_of
 from swarm_shared.taskfile.problems import shown
-from swarm_shared.taskfile.words import priority_of, status_of
+from swarm_shared.taskfile.words import priority_of, status_elsewhere
 
 FORMAT = "task-master"
 DEFAULT_TAG = "master"
@@ -120,6 +120,8 @@ def _draft(reading: _Reading, item: Object, number: str, status: Status) -> Draf
     draft = reading.drafts.add(number, item.text("title"), key=f"{reading.tag}/{number}", line=item.line)
     task_entry(reading.drafts, item.line, draft.id, item.text("title"))
     draft.status = status
+    if (word := item.text("status")) and status_elsewhere(word) is None:
+        reading.drafts.warn_of_status(draft, word)
     draft.priority = priority_of(item.text("priority")) or draft.priority
     draft.description = joined(("", item.text("description")), ("Details", item.text("details")))
     draft.criteria += listed(item.text("acceptanceCriteria")) + listed(item.text("testStrategy"))
@@ -129,10 +131,7 @@ def _draft(reading: _Reading, item: Object, number: str, status: Status) -> Draf
 
 
 def _status(item: Object) -> Status:
-    word = item.text("status")
-    if word.strip().lower() == "blocked":
-        return Status.HELD
-    return status_of(word) or Status.NOT_STARTED
+    return status_elsewhere(item.text("status")) or Status.NOT_STARTED
 
 
 def _resolve(reading: _Reading) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from swarm_shared.domain.models import Status
 from swarm_shared.sources.documents import Object, is_scalar
 from swarm_shared.sources.keys import Keys
-from swarm_shared.taskfile.words import status_of
+from swarm_shared.taskfile.words import status_elsewhere, status_of
 
 # Names of the list; some files are the list itself.
 LISTS = ("userStories", "stories", "features", "tasks")
@@ -55,7 +55,7 @@ def status_of_story(story: Object) -> Status | None:
     if flag and story.truth(flag):
         return Status.COMPLETED
     word = story.text("status")
-    status = status_of(word) if word else Status.NOT_STARTED
+    status = status_elsewhere(word) if word else Status.NOT_STARTED
     return Status.NOT_STARTED if flag and status is Status.COMPLETED else status
 
 
