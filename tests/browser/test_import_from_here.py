@@ -10,7 +10,8 @@ from playwright.sync_api import Page, expect
 from steered_queue import SteeredQueue
 
 from browser import Watched
-from swarm_shared.domain.models import Status, Verb
+from swarm_shared.domain.models import Status, TaskSpec, Verb
+from swarm_shared.taskfile.reader import read_task_file
 from swarm_shared.text_import import MAX_BYTES
 
 pytestmark = pytest.mark.browser
@@ -99,3 +100,14 @@ def test_the_palette_opens_it_and_what_is_too_large_or_no_text_is_explained(
     expect(dialog).to_contain_text("binary.md is not UTF-8 text.")
     expect(dialog.get_by_role("button", name="Import", exact=True)).to_be_disabled()
     assert harness.db.control.pending() == []
+
+
+def test_the_shown_tasks_are_saved_as_a_task_file(harness: SteeredQueue, page: Page, seen: Watched) -> None:
+    harness.add("a", TaskSpec(id="b", name="B", status=Status.FAILED))
+    page.click('#nav a[data-screen="tasks"]')
+    page.locator(".filters").get_by_role("link", name="failed").click()
+    with page.expect_download() as downloading:
+        page.get_by_role("button", name="Export").click()
+    assert downloading.value.suggested_filename == "tasks-failed.yaml"
+    assert [task.id for task in read_task_file(None, downloading.value.path().read_bytes()).tasks] == ["b"]
+    expect(page.locator('.notice[data-kind="done"]')).to_contain_text("1 task")

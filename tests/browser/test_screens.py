@@ -239,5 +239,10 @@ def test_health_says_what_is_wrong_first_and_looks_again_by_itself(
     # What is left is that this test runs in the checkout of the suite, which is no project to work on.
     expect(page.locator(".verdict")).to_contain_text("1 issue")
     expect(page.locator(".health")).not_to_contain_text("requests are not carried out")
+    harness.db.swarm.set_flag("paused", actor="ann")
+    claims = page.locator(".health li", has_text="the queue is paused")
+    expect(claims).not_to_contain_text("amplifier-swarm")
+    claims.get_by_role("button", name="Resume").click()
+    assert harness.carry_out().verb is Verb.RESUME
     for part in ("engine", "durability", "write-ahead log", "disk"):
         expect(page.locator(".health")).to_contain_text(part)

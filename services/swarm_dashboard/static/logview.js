@@ -2,6 +2,7 @@
 // A session's log: its lines as they come, a search in them, following its end, and a download.
 
 import { h } from "./dom.js";
+import { save } from "./download.js";
 import { bytes } from "./format.js";
 import { live } from "./live.js";
 import { LogLines } from "./loglines.js";
@@ -57,11 +58,15 @@ export class LogView {
       "Follow",
     );
     const name = `${taskId}-attempt-${attempt}-${session}.log`.replaceAll("/", "_");
-    const save = h("button", { type: "button", class: "small", onclick: () => this.#download(save, name) }, "Download");
+    const saving = h(
+      "button",
+      { type: "button", class: "small", onclick: () => this.#download(saving, name) },
+      "Download",
+    );
     this.node = h(
       "div",
       { class: "logview" },
-      h("div", { class: "toolbar" }, this.#search.node, h("span", { class: "gap" }), this.#followButton, save),
+      h("div", { class: "toolbar" }, this.#search.node, h("span", { class: "gap" }), this.#followButton, saving),
       this.#window.node,
     );
     this.#window.node.onkeydown = (event) => this.#search.key(event);
@@ -135,9 +140,7 @@ export class LogView {
     button.disabled = true;
     try {
       const texts = await this.#lines.everything((come) => (button.textContent = bytes(come)));
-      const url = URL.createObjectURL(new Blob(texts, { type: "text/plain" }));
-      h("a", { href: url, download: name }).click();
-      setTimeout(() => URL.revokeObjectURL(url), 10_000);
+      save(texts, name);
     } catch (error) {
       this.#window.say(error.message);
     }

@@ -652,6 +652,11 @@ declare namespace Api {
     counts: NeedCounts;
   }
 
+  interface Exported {
+    tasks: number;
+    text: string;
+  }
+
   interface Health {
     level: string;
     checks: Finding[];

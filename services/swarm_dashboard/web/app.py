@@ -11,7 +11,7 @@ from swarm_dashboard.config import DashboardConfig
 from swarm_dashboard.routes import attempts_timeline as timeline
 from swarm_dashboard.routes import bulk as bulk_routes
 from swarm_dashboard.routes import dependency_graph as graph_route
-from swarm_dashboard.routes import health, importing, metrics, needs, pages
+from swarm_dashboard.routes import exporting, health, importing, metrics, needs, pages
 from swarm_dashboard.routes import landing_queue as landing
 from swarm_dashboard.routes import overview as api
 from swarm_dashboard.routes import problems as failures
@@ -81,6 +81,7 @@ def create_app(
     app.register_blueprint(failures.routes(context))
     app.register_blueprint(landing.routes(context))
     app.register_blueprint(importing.routes(context))
+    app.register_blueprint(exporting.routes(context))
     app.register_blueprint(health.routes(context))
     app.register_blueprint(log_routes.routes(context))
     app.register_blueprint(settings_routes.routes(context))

@@ -1,4 +1,4 @@
-"""Importing from the browser: the report changes nothing, the request keeps the text, and limits are sentences."""
+"""Importing and exporting from the browser: reports change nothing, a request keeps the text, limits are sentences."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import pytest
 from dashboard_harness import DashboardHarness
 from payload_types import PayloadTypes
 
-from swarm_shared.domain.models import Verb
+from swarm_dashboard.routes import exporting
+from swarm_shared.domain.models import Status, TaskSpec, Verb
 from swarm_shared.program.settings import resolve
+from swarm_shared.taskfile.reader import read_task_file
 from swarm_shared.text_import import MAX_BYTES
 
 TYPES = Path(__file__).parents[3] / "services" / "swarm_dashboard" / "static" / "types.d.ts"
@@ -75,3 +77,22 @@ def test_what_cannot_be_imported_is_refused_in_words(
 def test_a_text_of_the_largest_size_fits_into_a_request_however_it_is_escaped(harness: DashboardHarness) -> None:
     text = '- [ ] "\\\n' * (MAX_BYTES // 9)
     assert harness.post("/api/import", {"text": text}).status_code == 202
+
+
+def test_an_export_is_a_task_file_of_all_tasks_or_of_a_status(harness: DashboardHarness) -> None:
+    harness.add("a", TaskSpec(id="b", name="B", status=Status.FAILED))
+    shown = harness.get("/api/export").get_json()
+    assert not list(PayloadTypes(TYPES).faults("Exported", shown))
+    assert [task.id for task in read_task_file(None, shown["text"].encode()).tasks] == ["a", "b"]
+    failed = harness.get("/api/export?status=failed").get_json()
+    assert (failed["tasks"], "id: b" in failed["text"], "id: a" in failed["text"]) == (1, True, False)
+    assert harness.get("/api/export?status=nonsense").status_code == 400
+
+
+def test_an_export_that_is_too_large_for_a_browser_is_refused(
+    harness: DashboardHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    harness.add("a", "b")
+    monkeypatch.setattr(exporting, "MAX_EXPORTED", 1)
+    refused = harness.get("/api/export")
+    assert (refused.status_code, "2 tasks are too many" in refused.get_json()["error"]["message"]) == (400, True)

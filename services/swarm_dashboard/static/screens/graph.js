@@ -4,9 +4,10 @@
 import { get } from "../api.js";
 import { h } from "../dom.js";
 import { count, plural } from "../format.js";
+import { importTasks } from "../importform.js";
 import { picture } from "../pictures/graph.js";
 import { graphPath } from "../pictures/graphwords.js";
-import { command, empty } from "../pieces.js";
+import { empty } from "../pieces.js";
 
 export const name = "graph";
 export const title = ({ query }) => (query.get("task") ? `Graph around ${query.get("task")}` : "Graph");
@@ -33,7 +34,10 @@ export function view({ data, status, place, go }) {
       "div",
       { class: "screen" },
       h("h1", { class: "unseen" }, "Graph"),
-      empty("The queue is empty. Fill it with ", command("amplifier-swarm import-tasks tasks.yaml")),
+      empty(
+        "The queue is empty. ",
+        h("button", { type: "button", class: "primary", onclick: importTasks }, "Import tasks…"),
+      ),
     );
   const { query } = place;
   return h(

@@ -4,7 +4,8 @@
 import { get } from "../api.js";
 import { h } from "../dom.js";
 import { plural, readable } from "../format.js";
-import { command, icon } from "../pieces.js";
+import { icon } from "../pieces.js";
+import { offered, whatToDo } from "../warnings.js";
 
 export const name = "health";
 export const title = () => "Health";
@@ -29,6 +30,8 @@ export const leave = () => clearTimeout(timer);
 export function view({ data: { level, checks } }) {
   const open = checks.filter((check) => check.level !== "ok");
   const [group] = LOOKS[level];
+  // One button for each action, at the first check that it helps.
+  const offers = new Set(open.filter((one, place) => open.findIndex((two) => two.action === one.action) === place));
   return h(
     "div",
     { class: "screen" },
@@ -48,14 +51,18 @@ export function view({ data: { level, checks } }) {
           "section",
           { class: "card", key: part },
           h("h2", null, heading),
-          h("ul", { class: "checks" }, checks.filter((check) => check.part === part).map(row)),
+          h(
+            "ul",
+            { class: "checks" },
+            checks.filter((check) => check.part === part).map((check) => row(check, offers.has(check))),
+          ),
         ),
       ),
     ),
   );
 }
 
-function row({ name: what, level, text, advice, command: line }) {
+function row({ name: what, level, text, advice, command: line, action }, offer) {
   const [group, word] = LOOKS[level];
   return h(
     "li",
@@ -66,8 +73,8 @@ function row({ name: what, level, text, advice, command: line }) {
       null,
       h("p", { class: "check" }, h("strong", null, what), " ", h("span", { class: "state" }, word)),
       h("p", null, readable(text)),
-      (advice || line) &&
-        h("p", { class: "why" }, advice && readable(advice), advice && line && ": ", line && command(line)),
+      (advice || line) && h("p", { class: "why" }, whatToDo({ hint: advice, command: line, action })),
+      offer && offered(action),
     ),
   );
 }

@@ -89,9 +89,6 @@ function branch(
       "p",
       { class: "to-yours" },
       h("button", { type: "button", class: "primary", onclick: mergeInto }, `Merge into ${person ?? "your branch"}…`),
-      " ",
-      h("span", { class: "quiet" }, "or in a terminal: "),
-      command(`amplifier-swarm land --into ${person ?? "main"}`),
     ),
   );
 }

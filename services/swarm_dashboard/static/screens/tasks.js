@@ -6,6 +6,7 @@ import { bulkBar, pickAll, pickEverything, picker, pickFocused } from "../bulk.j
 import { columnMenu, shown } from "../columns.js";
 import { learnPhases } from "../completions.js";
 import { h } from "../dom.js";
+import { exportTasks } from "../download.js";
 import { count, duration, groupWord, plural, sinceSeconds } from "../format.js";
 import { importTasks } from "../importform.js";
 import { at, badge, cell, command, elapsed, empty, icon, table, taskName } from "../pieces.js";
@@ -157,6 +158,8 @@ function found(query, page, redraw) {
     h("button", { type: "button", class: "small", onclick: () => addTask(query.get("phase")) }, "Add task…"),
     " ",
     h("button", { type: "button", class: "small", onclick: importTasks }, "Import…"),
+    " ",
+    h("button", { type: "button", class: "small", onclick: () => exportTasks(query.get("status") ?? "") }, "Export"),
     page.tasks.length > 0 && !(query.get("view") in BOARDS) && [" ", columnMenu(COLUMNS, redraw)],
   );
 }

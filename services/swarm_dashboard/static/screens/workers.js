@@ -66,7 +66,9 @@ export function view({ status, place, go }) {
             status.workers.map(row),
           ),
         )
-      : empty("No worker has started yet. Start some with ", command("amplifier-swarm start -n 3")),
+      : status.services.reaper && !status.services.reaper.stopped_at
+        ? empty("No worker has started yet. Set their number above.")
+        : empty("No worker has started yet. Start some with ", command("amplifier-swarm start -n 3")),
     status.workers.length > 0 && lanes({ status, place, go }),
     services(status),
   );
