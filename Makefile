@@ -15,7 +15,8 @@ JOBS ?= 2
 TEST_MINUTES ?= 25
 PYTEST := $(if $(shell command -v timeout),timeout --kill-after=30 $(TEST_MINUTES)m) \
 	$(BIN)/python -m pytest -o faulthandler_timeout=120
-TESTS ?= $(wildcard tests/unit tests/integration tests/browser)
+# The slowest first: at the end, short tests keep all processes busy.
+TESTS ?= $(wildcard tests/integration tests/browser tests/unit)
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 

@@ -1,4 +1,4 @@
-"""One Chromium for a test run's process; each test has its own queue, dashboard and profile."""
+"""One Chromium per process of the test run; each test has its own queue, dashboard and profile."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from steered_queue import SteeredQueue
 
 from browser import DEADLINE_S, RunningDashboard, Watched, chromium, context_of, dashboard, watch
 
-expect.set_options(timeout=DEADLINE_S * 1000)  # the machine may have more to do than this test
+expect.set_options(timeout=DEADLINE_S * 1000)  # the machine may be busy with other tests
 
 
 @pytest.fixture(scope="session")
@@ -46,7 +46,7 @@ def page(browser: Browser, running: RunningDashboard) -> Iterator[Page]:
 
 @pytest.fixture
 def seen(page: Page) -> Iterator[Watched]:
-    """Watches the page, and fails the test when something unseemly happened on it."""
+    """Fails the test after a dialog, an error or a violation of the content policy on the page."""
     noted = watch(page)
     yield noted
     noted.assert_clean()

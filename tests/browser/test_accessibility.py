@@ -1,4 +1,4 @@
-"""Every screen for everyone: axe, narrow windows, the keyboard alone, and as little motion as is asked for."""
+"""Every screen is accessible: checked by axe, in narrow windows, by keyboard alone, and with reduced motion."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ def test_what_happens_is_spoken_politely_and_not_line_by_line(
     assert not [region for region in regions if region[1] == "assertive" or region[2] in ("alert", "log")]
 
 
-def test_who_asks_for_less_motion_gets_none(browser: Browser, demo: RunningDashboard) -> None:
+def test_nothing_moves_for_users_who_prefer_reduced_motion(browser: Browser, demo: RunningDashboard) -> None:
     context = browser.new_context(reduced_motion="reduce")
     page = context.new_page()
     moving = {

@@ -34,7 +34,7 @@ def test_the_tasks_of_eight_workers_all_land_and_lose_nothing(swarm: LandingSwar
         run = f"mkdir -p out; echo {n} > out/{n}.txt; "
         if n in sharing:
             run += f"{RESOLVE}sed -i 's/^line {n}$/line {n} done/' shared.txt"
-        # Declared, those that share a file take turns; the others do not wait for anybody.
+        # Tasks that declare the shared file take turns; the others do not wait.
         files = (f"out/{n}.txt", "shared.txt") if n in sharing and n % (2 * SHARING) else ()
         swarm.add(swarm.task(f"t{n}", run, files=files))
     for n in range(1, WORKERS + 1):

@@ -1,4 +1,4 @@
-"""A real Chromium and a real `swarm-dashboard`, for tests of the page as a user meets it."""
+"""A real Chromium and a real `swarm-dashboard`, for tests of the page as users see it."""
 
 from __future__ import annotations
 
@@ -39,20 +39,20 @@ T = TypeVar("T")
 
 
 def wait_for(what: Callable[[], T], *, deadline_s: float = DEADLINE_S, on: Page | None = None) -> T:
-    """Ask until the answer is true-like; the answer.
+    """Call `what` until its result is true; that result.
 
     Args:
-        on: A page whose requests are dealt with meanwhile.
+        on: A page whose events are handled meanwhile.
 
     Raises:
-        AssertionError: It was not, in all that time.
+        AssertionError: It was not within the deadline.
     """
     until = time.monotonic() + deadline_s
     while True:
         found = what()
         if found:
             return found
-        assert time.monotonic() < until, f"waited {deadline_s:.0f} s in vain"
+        assert time.monotonic() < until, f"not within {deadline_s:.0f} s"
         if on is None:
             time.sleep(POLL_S)
         else:
@@ -86,7 +86,7 @@ class RunningDashboard:
 def dashboard(
     db: Path, *arguments: str, environ: Mapping[str, str] | None = None, port: int | None = 0
 ) -> Iterator[RunningDashboard]:
-    """Start a dashboard on a free port and end it again."""
+    """Start a dashboard on a free port, and stop it afterwards."""
     command = [sys.executable, "-m", "swarm_dashboard", "--db", str(db), *arguments]
     if port is not None:
         command += ["--port", str(port)]
@@ -131,7 +131,7 @@ def chromium() -> Iterator[Browser]:
 
 @dataclass(slots=True)
 class Watched:
-    """What must never happen while a page is open."""
+    """What must not happen while a page is open."""
 
     dialogs: list[str]
     violations: list[str]
@@ -144,7 +144,7 @@ class Watched:
 
 
 def watch(page: Page) -> Watched:
-    """Note script dialogs, violations of the content policy, and errors on the page's console."""
+    """Record script dialogs, violations of the content policy, and errors on the page's console."""
     seen = Watched(dialogs=[], violations=[], errors=[])
     page.on("dialog", lambda dialog: (seen.dialogs.append(dialog.message), dialog.dismiss()))
     page.on("pageerror", lambda error: seen.errors.append(str(error)))

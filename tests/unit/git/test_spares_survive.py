@@ -1,4 +1,4 @@
-"""A spare that is damaged, a death at any step, a full disk: no task ever gets a wrong file, nothing is lost."""
+"""A damaged spare, a death at any step, a full disk: no task gets a wrong file, and nothing is lost."""
 
 from __future__ import annotations
 

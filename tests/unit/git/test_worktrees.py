@@ -1,4 +1,4 @@
-"""A worktree per task: at its stable path, never at the cost of anybody else's."""
+"""A worktree per task, at a stable path, without touching other worktrees."""
 
 from __future__ import annotations
 
