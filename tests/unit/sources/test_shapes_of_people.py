@@ -6,7 +6,7 @@ from pathlib import Path
 
 from swarm_shared.domain.models import Status, TaskSpec
 from swarm_shared.sources.joining import join, open_circles
-from swarm_shared.sources.plan import Options, Place, Plan
+from swarm_shared.sources.plan import Became, Options, Place, Plan
 from swarm_shared.sources.reading import place_of, read_plan, recognize
 from swarm_shared.sources.ticking import tick
 from swarm_shared.taskfile.graph import find_cycles
@@ -158,6 +158,14 @@ def test_front_matter_may_hold_what_yaml_wants_in_quotes() -> None:
     (task,) = read("backlog.md", text, "backlog/tasks/back-3.md").tasks
     assert (task.name, task.labels) == ("Export: CSV of @ann", ("@home",))
     assert tick("backlog.md", text, "BACK-3") == text.replace("To Do", "Done")
+
+
+def test_a_title_over_several_lines_is_one_task() -> None:
+    text = "---\nid: BACK-3\ntitle: >-\n  Export of all\n  rows\nstatus: To Do\n---\n"
+    plan = read("backlog.md", text, "backlog/tasks/back-3.md")
+    assert [task.name for task in plan.tasks] == ["Export of all rows"]
+    assert [entry.line for entry in plan.entries if entry.became is Became.TASK] == [3]
+    assert [entry.lines for entry in plan.entries if entry.detail == "name of BACK-3"] == ["4-5"]
 
 
 def test_text_may_follow_the_end_of_front_matter_at_once() -> None:

@@ -121,7 +121,7 @@ def _fates(lines: list[str], end: int, fields: Object, draft: Draft) -> Iterator
             yield number, Became.PART, draft.id, line
         else:
             key = starts.get(number, key)
-            if key == "title":
+            if key == "title" and number in starts:
                 yield number, Became.TASK, draft.id, line
             elif key in _FIELDS:
                 yield number, Became.PART, f"{_FIELDS[key]} of {draft.id}", line
