@@ -22,6 +22,7 @@ from swarm_shared.git.plumbing.runner import LONG_S, Git, split_items
 _UNCLEAN = 1
 _ERRORS = 128
 _FILE_MODES = "100"
+_ATTRIBUTES = b".gitattributes"
 _TREE_ID = re.compile(rb"[0-9a-f]{40}(?:[0-9a-f]{24})?\0")
 
 
@@ -176,10 +177,13 @@ def unexplained_paths(git: Git, *, base: str, head: str, tip: str, merged: str) 
 
 def _lay_out_attributes(git: Git, commit: str, folder: Path) -> None:
     """Write the .gitattributes files of a commit, and nothing else of it, into a folder."""
-    for entry in git.items("ls-tree", "-r", "-z", commit):
-        meta, _, path = entry.partition("\t")
+    listed = git.ask("ls-tree", "-r", "-z", commit, timeout_s=LONG_S).out
+    for entry in listed.split(b"\0"):
+        if not entry.endswith(_ATTRIBUTES):
+            continue  # almost all of them: to decode ten thousand names would take longer than to list them
+        meta, _, path = os.fsdecode(entry).partition("\t")
         mode, _, blob = meta.split(" ")
-        if os.path.basename(path) == ".gitattributes" and mode.startswith(_FILE_MODES):
+        if os.path.basename(path) == os.fsdecode(_ATTRIBUTES) and mode.startswith(_FILE_MODES):
             target = folder / path
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(git.ask("cat-file", "blob", blob).out)
