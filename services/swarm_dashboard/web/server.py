@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
 import signal
@@ -59,7 +58,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # the library has no types
             "loglevel": "info" if self._config.verbose else "warning",
             "proc_name": "swarm-dashboard",
             "when_ready": _take_signals,
-            "post_worker_init": self._begin,
+            "post_worker_init": self._watch_owners,
             "worker_exit": _leave_at_once,
         }
         for name, value in settings.items():
@@ -71,10 +70,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # the library has no types
     def load(self) -> Flask:
         return create_app(self._config)
 
-    def _begin(self, worker: Any) -> None:
-        # A response of ten thousand rows makes Python look for garbage several times. Without this, each time goes
-        # through all imported modules as well, which takes as long as the response itself.
-        gc.freeze()
+    def _watch_owners(self, worker: Any) -> None:
         master = ProcessId.of(os.getppid())
         if master is not None:
             threading.Thread(target=_watch, args=(master, self._owners), name="owners", daemon=True).start()
