@@ -50,6 +50,22 @@ complete_phase = _from_database(lambda database, _: database.tasks.phases(limit=
 complete_worker = _from_database(lambda database, _: [row["worker_id"] for row in database.workers.shown()])
 
 
+complete_problem = _from_database(
+    lambda database, _: [group["fingerprint"] for group in database.failures.groups(MAX_OFFERED)]
+)
+
+
+def complete_agent_cli(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """The agent CLIs of the suite, and those of swarm.yaml."""
+    from swarm_shared.agents.presets.catalog import load_presets
+
+    try:
+        known = load_presets(ctx.ensure_object(App).settings().agent_clis)
+    except SwarmError:
+        return []
+    return sorted(name for name in known if name.startswith(incomplete))
+
+
 def complete_branch(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """The local branches of the repository around the current folder."""
     from swarm_shared.git.plumbing.runner import Git

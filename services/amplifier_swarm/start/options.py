@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
+from amplifier_swarm.names import complete_agent_cli, complete_branch
 from swarm_shared.program.options import setting
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -15,7 +16,7 @@ _SETTINGS = (
     setting("project_root"),
     setting("builder_agent"),
     setting("validator_agent"),
-    setting("agent_cli"),
+    setting("agent_cli", complete=complete_agent_cli),
     setting("builder_model"),
     setting("validator_model"),
     setting("workers", "-n", "--workers"),
@@ -28,7 +29,7 @@ _SETTINGS = (
     setting("orphan_timeout_min", "--orphan-timeout"),
     setting("give_up_after_min", "--give-up-after"),
     setting("isolation"),
-    setting("land_into"),
+    setting("land_into", complete=complete_branch),
     setting("runner"),
 )
 

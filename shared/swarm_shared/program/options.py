@@ -12,9 +12,12 @@ import click
 from swarm_shared.program.settings import default_of, described, variable_of
 
 F = TypeVar("F", bound=Callable[..., Any])
+Complete = Callable[[click.Context, click.Parameter, str], list[str]]
 
 
-def setting(name: str, *flags: str, default: Any = None, help: str | None = None) -> Callable[[F], F]:
+def setting(
+    name: str, *flags: str, default: Any = None, help: str | None = None, complete: Complete | None = None
+) -> Callable[[F], F]:
     """An option for one setting. Its value is None when not given, so that `config.resolve` can look further.
 
     Args:
@@ -22,6 +25,7 @@ def setting(name: str, *flags: str, default: Any = None, help: str | None = None
         flags: How it is written; `--the-name` unless given. Yes-or-no settings take `--x/--no-x` or `--no-x` alone.
         default: The default of a program if it differs from the general one; only shown here, given to `resolve` there.
         help: A help text other than the setting's own.
+        complete: What a shell offers for its value.
     """
     field = next((one for one in described() if one.name == name), None)
     if field is None or field.metadata.get("file_only"):
@@ -30,7 +34,7 @@ def setting(name: str, *flags: str, default: Any = None, help: str | None = None
     spelled = flags or (f"--{name.replace('_', '-')}",)
     if str(field.type) == "bool":
         return _switch(name, spelled, help_text)
-    return click.option(*spelled, name, default=None, type=_type_of(field), help=help_text)
+    return click.option(*spelled, name, default=None, type=_type_of(field), help=help_text, shell_complete=complete)
 
 
 def _switch(name: str, flags: tuple[str, ...], help_text: str) -> Callable[[F], F]:

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from cli_harness import CliHarness
 
-from swarm_shared.domain.models import Status, TaskSpec
+from swarm_shared.domain.models import FailureClass, Outcome, Status, TaskSpec
+from swarm_shared.store.queue.policy import AttemptResult
 
 
 @pytest.fixture
@@ -108,6 +109,16 @@ def test_with_json_an_error_is_a_document_too(at: CliHarness) -> None:
 def test_the_shell_completes_ids_and_phases(at: CliHarness) -> None:
     assert completed(at, "task-info", "lib") == ["lib.roman", "lib.units"]
     assert completed(at, "list-tasks", "--phase", "b") == ["build"]
+
+
+def test_the_shell_completes_agent_clis_problems_and_actions_of_supervisorctl(at: CliHarness) -> None:
+    assert completed(at, "start", "--agent-cli", "co") == ["codex", "command", "copilot"]
+    assert completed(at, "ctl", "sta") == ["start", "status"]
+    at.queue(TaskSpec(id="broken", name="B", priority=0, max_retries=0))
+    at.settle(at.claim(), AttemptResult(outcome=Outcome.FAILED, failure_class=FailureClass.QUALITY, error="boom"))
+    with at.open() as database:
+        [group] = database.failures.groups(9)
+    assert completed(at, "retry", "--failure", group["fingerprint"][:3]) == [group["fingerprint"]]
 
 
 def test_without_a_database_the_shell_is_offered_nothing(at: CliHarness) -> None:

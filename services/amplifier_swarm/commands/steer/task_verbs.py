@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from amplifier_swarm.app import App, json_option
-from amplifier_swarm.names import check_phase, complete_phase
+from amplifier_swarm.names import check_phase, complete_phase, complete_problem
 from amplifier_swarm.status_option import status_option
 from amplifier_swarm.submit import report_outcomes, submit
 from amplifier_swarm.terminal import cut, is_terminal, notice
@@ -45,6 +45,7 @@ def task_selection(function: F) -> F:
         click.option(
             "--failure",
             metavar="FINGERPRINT",
+            shell_complete=complete_problem,
             help="All tasks with this problem; `failures` lists them.  [default: only those named]",
         ),
         status_option("All tasks with this status. [default: only those named]"),

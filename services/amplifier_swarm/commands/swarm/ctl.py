@@ -10,6 +10,13 @@ import click
 from amplifier_swarm.app import App, command
 from amplifier_swarm.supervision import supervision
 
+_ACTIONS = ("help", "pid", "restart", "scale", "shutdown", "signal", "start", "status", "stop", "tail")
+
+
+def _complete_action(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """The actions of supervisorctl that a swarm has use for; nothing after the first word."""
+    return [] if ctx.params.get("words") else [action for action in _ACTIONS if action.startswith(incomplete)]
+
 
 @command(
     "ctl",
@@ -17,7 +24,7 @@ from amplifier_swarm.supervision import supervision
     short_help="Run supervisorctl for this swarm.",
     context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
 )
-@click.argument("words", metavar="[WORD]...", nargs=-1, type=click.UNPROCESSED)
+@click.argument("words", metavar="[WORD]...", nargs=-1, type=click.UNPROCESSED, shell_complete=_complete_action)
 def ctl(app: App, words: tuple[str, ...]) -> None:
     """Run supervisorctl for this swarm's supervisord: that of `start`, or of ./supervisord.conf.
 
