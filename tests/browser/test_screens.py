@@ -221,7 +221,7 @@ def test_landing_shows_why_nothing_lands_and_resume_continues(harness: SteeredQu
     expect(page.locator("table.landed tbody tr")).to_contain_text("c0ffee0000")
     harness.db.landings.stop_queue("base is red", actor="worker-1")
     stopped = page.locator(".warning")
-    expect(stopped).to_contain_text("Nothing lands on swarm/integration, and no new tasks start")
+    expect(stopped).to_contain_text("Nothing lands on swarm/integration; 1 task waits to land, and the queue is paused")
     expect(stopped).to_contain_text("base is red")
     stopped.get_by_role("button", name="Resume").click()
     assert harness.carry_out().verb is Verb.RESUME

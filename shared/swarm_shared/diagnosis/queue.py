@@ -96,12 +96,17 @@ def hold_finding(hold: ProviderHold) -> Finding:
 def flag_finding(flag: Flag) -> Finding:
     """A stored state that stops claims."""
     meaning, advice, command, action = _FLAGS[flag.name]
-    by = _BY.get(flag.actor, f"requested by {flag.actor.replace(' (command line)', ' on the command line')}")
-    text = f"{meaning} ({by}, {iso(flag.set_at)})" + (f": {flag.reason}" if flag.reason else "")
+    text = f"{meaning} {_by_whom(flag)}"
     return Finding(
         code=flag.name, part="queue", name="claims", level=Level.WARN, text=text, advice=advice, command=command,
         action=action, is_obstacle=True,
     )  # fmt: skip
+
+
+def _by_whom(flag: Flag) -> str:
+    """Who set it, when, and why."""
+    by = _BY.get(flag.actor, f"requested by {flag.actor.replace(' (command line)', ' on the command line')}")
+    return f"({by}, {iso(flag.set_at)})" + (f": {flag.reason}" if flag.reason else "")
 
 
 def _stops(database: TaskDatabase, pulse: Pulse, *, landing_stopped: bool) -> Iterator[Finding]:
@@ -144,11 +149,12 @@ def _landing(database: TaskDatabase, pulse: Pulse, *, branch: str | None) -> Ite
 
 
 def _landing_stopped(database: TaskDatabase, pulse: Pulse, *, branch: str) -> Finding:
+    # Pausing for this reason does not replace the reason of an earlier pause, so it says who paused.
     paused = database.swarm.flags().get(PAUSED)
-    reason = f": {paused.reason}" if paused is not None and paused.reason else ""
+    pause = "" if paused is None else f", and the queue is paused {_by_whom(paused)}"
     return Finding(
         code="landing_stopped", part="queue", name="landing", level=Level.BAD,
-        text=f"nothing lands on {branch}, and no new tasks start{reason} ({_wait(pulse.to_land())})",
+        text=f"nothing lands on {branch}; {_wait(pulse.to_land())}{pause}",
         advice="fix the branch, then resume", command=RESUME, action=Action.RESUME, is_obstacle=True,
     )  # fmt: skip
 

@@ -148,7 +148,11 @@ def test_what_stops_landing_is_one_obstacle_with_its_reason(swarm: QueueHarness)
     swarm.db.landings.adopt(repository="/r/.git", ref="refs/heads/s", person_ref="refs/heads/main", tip="a" * 40)
     swarm.db.landings.stop_queue("the base fails its checks", actor="worker-1")
     assert in_the_way(swarm) == {"landing_stopped": ("resume", False)}
-    assert "nothing lands on s, and no new tasks start: the base fails its checks" in obstacles(swarm.db)[0].text
+    [found] = obstacles(swarm.db)
+    assert found.text.startswith(
+        "nothing lands on s; 0 tasks wait to land, and the queue is paused (requested by worker-1"
+    )
+    assert found.text.endswith("): the base fails its checks")
 
 
 def test_work_that_lands_late_is_an_obstacle_to_look_at(swarm: QueueHarness) -> None:
