@@ -58,6 +58,15 @@ def test_the_priority_of_a_story_may_be_a_word_and_its_status_too() -> None:
     assert 'the key "deliverables" of 1 story' in reasons(read("ralph with statuses"))
 
 
+def test_the_agent_sees_the_further_texts_of_a_story() -> None:
+    text = """[{"id": "a", "title": "A", "summary": "The whole", "context": "Before", "notes": "After", "passes": false,
+      "validationCommands": ["make test", "make lint"]}]"""
+    (task,) = read("ralph", text).tasks
+    assert task.description == (
+        "The whole\n\nContext:\nBefore\n\nNotes:\nAfter\n\nValidation commands:\n- make test\n- make lint"
+    )
+
+
 def test_only_the_flag_says_that_a_story_passes() -> None:
     text = '{"userStories": [{"id": "a", "title": "A", "passes": false, "status": "completed"}]}'
     (task,) = read("ralph", text).tasks

@@ -28,7 +28,16 @@ from swarm_shared.taskfile.words import priority_of
 
 FORMAT = "ralph"
 CRITERIA = ("acceptanceCriteria", "acceptance_criteria", "acceptance", "steps")
-USED = ("id", *TITLES, *CRITERIA, "priority", *FLAGS, "status", "notes", "phase", "category", *NEEDS)
+# Further text of a story, with its title in the description.
+TEXTS = {
+    "summary": "",
+    "details": "",
+    "context": "Context",
+    "notes": "Notes",
+    "validationCommands": "Validation commands",
+    "verificationCommands": "Verification commands",
+}
+USED = ("id", *TITLES, *TEXTS, *CRITERIA, "priority", *FLAGS, "status", "phase", "category", *NEEDS)
 ABOUT = ("project", "name", "title")  # the whole, in the outermost object
 NAMES = frozenset({"prd.json", "feature_list.json"})
 
@@ -97,7 +106,9 @@ def _fill(drafts: Drafts, draft: Draft, story: Object, about: str) -> float:
     draft.status = status or Status.NOT_STARTED
     text = story.text("description").strip()
     draft.description = joined(
-        ("", "" if text == draft.name else text), ("Notes", story.text("notes")), ("The project", about)
+        ("", "" if text == draft.name else text),
+        *((title, story.text(key)) for key, title in TEXTS.items()),
+        ("The project", about),
     )
     draft.phase = story.text("phase")
     draft.type = story.text("category")
