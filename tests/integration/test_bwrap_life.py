@@ -1,35 +1,29 @@
-"""Sessions under `runner: bwrap` in real workers: signals, deaths, git, and the demo."""
+"""Sessions under `runner: bwrap` in real workers: what every runner promises, and the demo."""
 
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from live_swarm import LiveSwarm, wait_until
+from live_swarm import LiveSwarm
+from runner_contract import (  # noqa: F401
+    test_a_stop_gives_the_command_time_to_save,
+    test_the_same_task_file_gives_the_same_result_in_every_runner,
+)
+from runner_deaths import (  # noqa: F401
+    test_a_session_that_ends_takes_its_escapee_along,
+    test_after_a_kill_nothing_is_left_and_the_task_is_done_again,
+)
+from runner_engines import engine, parametrize, runner  # noqa: F401
 
 from swarm_shared.domain.models import Status, TaskSpec
-from swarm_shared.processes.file_lock import try_lock
 
 pytestmark = pytest.mark.integration
 DEMO = Path(__file__).parents[2] / "examples" / "demo"
-# Leaves its parent twice, its session and its environment; holds the lock of the file `held` for as long as it lives.
-ESCAPEE = """
-import fcntl, os, signal
-lock = os.open('held', os.O_CREAT | os.O_RDWR)
-fcntl.flock(lock, fcntl.LOCK_EX)
-os.set_inheritable(lock, True)
-signal.signal(signal.SIGTERM, signal.SIG_IGN)
-os.fork() and os._exit(0)
-os.setsid()
-os.fork() and os._exit(0)
-os.closerange(0, lock)
-os.execve('/bin/sleep', ['sleep', '600'], {})
-"""
 
 
 @pytest.fixture
@@ -40,73 +34,8 @@ def swarm(tmp_path: Path) -> Iterator[LiveSwarm]:
     swarm.end()
 
 
-def is_free(path: Path) -> bool:
-    descriptor = os.open(path, os.O_RDWR)
-    try:
-        return try_lock(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def with_escapee(swarm: LiveSwarm) -> Path:
-    """Add a task whose first attempt leaves an escapee and stays; the file that it holds."""
-    (swarm.project / "escape.py").write_text(ESCAPEE)
-    run = "[ -e tried ] && exit 0; touch tried; python3 escape.py; sleep 600"
-    swarm.add(TaskSpec(id="a", name="a", run=run))
-    return swarm.project / "held"
-
-
-@pytest.mark.parametrize("victims", [("worker",), ("keeper",), ("worker", "keeper"), ("bwrap",)], ids=str)
-def test_after_a_kill_nothing_is_left_and_the_task_is_done_again(swarm: LiveSwarm, victims: tuple[str, ...]) -> None:
-    held = with_escapee(swarm)
-    swarm.reaper()
-    swarm.worker("worker-1", "--no-validation")
-    wait_until(lambda: held.exists() and not is_free(held), swarm.logs)
-    row = "SELECT pid FROM sessions WHERE pid IS NOT NULL AND ended_at IS NULL"
-    wait_until(lambda: swarm.db.connection.value(row), swarm.logs)
-    (worker,) = swarm.db.workers.alive()
-    assert worker.keeper is not None
-    pids = {"worker": worker.process.pid, "keeper": worker.keeper.pid, "bwrap": swarm.db.connection.value(row)}
-    assert Path(f"/proc/{pids['bwrap']}/comm").read_text() == "bwrap\n"
-    for name in victims:  # stopped first, so that none does its work in between
-        os.kill(pids[name], signal.SIGSTOP)
-    for name in victims:
-        os.kill(pids[name], signal.SIGKILL)
-    wait_until(lambda: is_free(held), swarm.logs)
-    if victims != ("bwrap",):
-        swarm.worker("worker-2", "--no-validation")
-    swarm.wait_for("a", Status.COMPLETED)
-    assert len(swarm.attempts("a")) == 2
-    assert swarm.leftovers() == []
-
-
-def test_a_session_that_ends_takes_its_escapee_along(swarm: LiveSwarm) -> None:
-    (swarm.project / "escape.py").write_text(ESCAPEE)
-    swarm.add(TaskSpec(id="a", name="a", run="python3 escape.py; until [ -e held ]; do :; done"))
-    swarm.worker("worker-1", "--no-validation")
-    swarm.wait_for("a", Status.COMPLETED)
-    assert is_free(swarm.project / "held")
-
-
-def test_a_stop_gives_the_command_time_to_save(swarm: LiveSwarm) -> None:
-    run = "trap 'echo saved > saved; exit 3' TERM; touch begun; while :; do sleep 0.05; done"
-    swarm.add(TaskSpec(id="a", name="a", run=run))
-    worker = swarm.worker("worker-1", "--no-validation", SWARM_KILL_GRACE_S="10")
-    wait_until(lambda: (swarm.project / "begun").exists(), swarm.logs)
-    for _ in range(2):
-        swarm.hand_down(worker, signal.SIGTERM)
-    worker.wait(10)
-    assert (swarm.project / "saved").read_text() == "saved\n"
-
-
-def test_exit_codes_and_signals_of_the_command_are_reported(swarm: LiveSwarm) -> None:
-    swarm.add(
-        TaskSpec(id="a", name="a", run="exit 7", max_retries=0),
-        TaskSpec(id="b", name="b", run="true", checks=("exit 9",), max_retries=0),
-    )
-    swarm.worker("worker-1", "--no-validation")
-    assert "exited with code 7" in swarm.wait_for("a", Status.FAILED)["last_error"]
-    assert "exit 9" in swarm.wait_for("b", Status.FAILED)["last_error"]
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    parametrize(metafunc, among=("bwrap",))
 
 
 def test_checks_have_a_runner_of_their_own(swarm: LiveSwarm) -> None:

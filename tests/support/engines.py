@@ -10,19 +10,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from live_swarm import LiveSwarm, wait_until
+from live_swarm import wait_until
+from runner_harness import call
 
 IMAGE = "localhost/swarm-test:2"
 BUSYBOX, FLOCK = Path("/bin/busybox"), Path("/usr/bin/flock")
 # Root without CAP_SYS_RESOURCE cannot give containers the limits that engines choose.
 LIMITS = ("--ulimit", "nofile=20000:20000", "--ulimit", "nproc=20000:20000")
-
-
-def call(*words: str, check: bool = True) -> str:
-    """What a command prints."""
-    ended = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False)
-    assert not check or ended.returncode == 0, f"{words}: {ended.stderr}"
-    return ended.stdout.strip()
 
 
 def libraries_of(program: Path) -> list[Path]:
@@ -75,14 +69,6 @@ def docker_daemon() -> Iterator[None]:
             del os.environ["DOCKER_HOST"]
             daemon.terminate()
             daemon.wait(30)
-
-
-def use_engine(swarm: LiveSwarm, engine: str, **options: object) -> None:
-    """Let the sessions of this swarm run in containers."""
-    stated = {"image": IMAGE, "network": "off", "args": list(LIMITS), **options}
-    words = ", ".join(f"{name}: {value}" for name, value in stated.items())
-    (swarm.folder / "swarm.yaml").write_text(f"runners: {{{engine}: {{{words}}}}}\n")
-    swarm.settings |= {"SWARM_RUNNER": engine, "SWARM_AGENT_CLI": "command"}
 
 
 def containers(engine: str) -> list[str]:

@@ -3,82 +3,120 @@
 from __future__ import annotations
 
 import os
-import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from random import Random
 
 from live_swarm import LiveSwarm
+from runner_harness import At, Kill, Matrix, RunnerHarness
 from stand_in_cluster import CLAIM, IMAGE, StandInCluster
 from stand_in_kubectl import NAMESPACE
 
-from swarm_shared.processes.file_lock import try_lock
-from swarm_shared.processes.procfs import all_pids
+# They last a while, or happen once.
+_LASTING = ("api-down", "node-lost", "quota", "image-missing", "unschedulable")
+_ONCE = ("lost-answer", "evict", "oom", "preempt", "delete")
 
-# Leaves its parent and its session, ignores TERM, and holds the lock of the file `held` for as long as it lives.
-ESCAPE = """[ -e tried ] && exit 0
-touch tried held
-setsid sh -c 'trap "" TERM; (exec flock -n held sleep 600) &' < /dev/null > /dev/null 2>&1
-sleep 600"""
-_CLIENT = b"swarm_shared.runners.kubernetes.client"
+
+class PodHarness(RunnerHarness):
+    """With its project and its state on the volume of a cluster."""
+
+    name = "kubernetes"
+    matrix = Matrix(tasks=20, sessions=2, kill_s=40.0)
+    breakdown = "exceeded quota"
+
+    def __init__(self, swarm: LiveSwarm, *, cluster: StandInCluster) -> None:
+        self.cluster = cluster
+        swarm.project = cluster.volume / "project"
+        swarm.project.mkdir()
+        (cluster.volume / "state").mkdir(mode=0o700)
+        (swarm.folder / "tasks.db.swarm").symlink_to(cluster.volume / "state")
+        super().__init__(swarm)
+
+    def needs(self) -> dict[str, object]:
+        return {"image": IMAGE, "claim": CLAIM, "namespace": NAMESPACE, "folder": self.cluster.volume}
+
+    def runs(self) -> list[str]:
+        return self.cluster.store.names()
+
+    def clients(self) -> list[int]:
+        return self.of_open_runs(b"swarm_shared.runners.kubernetes.client")
+
+    def hidden(self) -> list[Path]:
+        (self.cluster.volume / "of-others").write_text("x")
+        return [*super().hidden(), self.cluster.volume / "of-others"]
+
+    def faults(self) -> Mapping[str, Kill]:
+        return {
+            **{name: partial(self._last, name) for name in _LASTING},
+            **{name: partial(self._once, name) for name in _ONCE},
+        }
+
+    def _last(self, fault: str, rng: Random) -> int:
+        with self.fault(fault):
+            time.sleep(rng.uniform(0.5, 2))  # how long it lasts is the point of the test
+        return 1
+
+    def _once(self, fault: str, _: Random) -> int:
+        self.cluster.begin(fault)
+        return 1
+
+    def mend(self) -> None:
+        self.cluster.end(*_LASTING, *_ONCE)
+
+    @contextmanager
+    def fault(self, *names: str) -> Iterator[None]:
+        """Something fails meanwhile."""
+        self.cluster.begin(*names)
+        try:
+            yield
+        finally:
+            self.cluster.end(*reversed(names))
+
+    @contextmanager
+    def break_down(self) -> Iterator[None]:
+        with self.fault("quota"):
+            yield
+
+    @contextmanager
+    def fill(self) -> Iterator[None]:
+        created = len(self.cluster.journal("created"))
+        with self.fault("unschedulable"):
+            yield
+            assert len(self.cluster.journal("created")) == created + 1
+
+    @contextmanager
+    def silence(self) -> Iterator[None]:
+        with self.fault("api-down"):
+            yield
+
+    @contextmanager
+    def lose_node(self) -> Iterator[str]:
+        with self.fault("node-lost"):
+            yield "node-1"
+
+    def end_as_another_user(self) -> None:
+        self.cluster.begin("delete")
 
 
 @contextmanager
-def swarm_on(cluster: StandInCluster, folder: Path) -> Iterator[LiveSwarm]:
-    """A swarm with its project and its state on the cluster's volume, which is ended, whatever the test did."""
+def pod_engine() -> Iterator[At]:
+    """Each swarm gets a separate cluster."""
+    yield pods_at
+
+
+@contextmanager
+def pods_at(folder: Path) -> Iterator[PodHarness]:
+    """A swarm on a cluster that works; both are ended, whatever the test did."""
+    cluster, path = StandInCluster(folder), os.environ["PATH"]
+    os.environ["PATH"] = cluster.path
+    cluster.start()
     swarm = LiveSwarm(folder)
-    swarm.project = cluster.volume / "project"
-    swarm.project.mkdir()
-    (cluster.volume / "state").mkdir(mode=0o700)
-    (folder / "tasks.db.swarm").symlink_to(cluster.volume / "state")
-    use_cluster(swarm, cluster)
     try:
-        yield swarm
+        yield PodHarness(swarm, cluster=cluster)
     finally:
         swarm.end()
-
-
-def use_cluster(swarm: LiveSwarm, cluster: StandInCluster, more: str = "") -> None:
-    (swarm.folder / "swarm.yaml").write_text(
-        f"runners: {{kubernetes: {{image: {IMAGE}, claim: {CLAIM}, namespace: {NAMESPACE}, "
-        f"folder: {cluster.volume}{more}}}}}\n"
-    )
-    swarm.settings |= {"SWARM_RUNNER": "kubernetes", "SWARM_AGENT_CLI": "command"}
-
-
-def is_free(path: Path) -> bool:
-    descriptor = os.open(path, os.O_RDWR)
-    try:
-        return try_lock(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def clients(swarm: LiveSwarm) -> list[int]:
-    """Pids of the processes that follow pods of this swarm."""
-    found = []
-    for pid in all_pids():
-        try:
-            line = Path(f"/proc/{pid}/cmdline").read_bytes()
-            environ = Path(f"/proc/{pid}/environ").read_bytes()
-        except OSError:
-            continue
-        if _CLIENT in line and str(swarm.folder).encode() in environ:
-            found.append(pid)
-    return found
-
-
-def output(swarm: LiveSwarm, stream: int = 1) -> str:
-    """What sessions have written: 1 is standard output, 2 standard error."""
-    sessions = [row[0] for row in swarm.db.connection.rows("SELECT id FROM sessions ORDER BY id")]
-    chunks = [chunk for session in sessions for chunk in swarm.db.output.read(session, limit=10_000)]
-    return b"".join(chunk.data for chunk in chunks if chunk.stream == stream).decode()
-
-
-def call(*words: str) -> str:
-    """What a command prints."""
-    return subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True).stdout.strip()
-
-
-def is_readable(pid: int) -> bool:
-    return os.access(f"/proc/{pid}/cmdline", os.R_OK)
+        cluster.stop()
+        os.environ["PATH"] = path

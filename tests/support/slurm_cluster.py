@@ -7,12 +7,13 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from engines import call
-from live_swarm import LiveSwarm, wait_until
+from live_swarm import wait_until
+from runner_harness import call
 
 from swarm_shared.runners.slurm.jobs import is_up
 
@@ -53,12 +54,31 @@ PartitionName=p Nodes=n1,n2 Default=YES MaxTime=INFINITE State=UP OverSubscribe=
 """
 
 
+# What starts the daemons, and gets what they detach from: as a service manager, and no parent of any worker. The
+# daemons write over their environment, so a reaper knows only by their parents that no attempt has started them.
+_MANAGER = """
+import ctypes, os, signal, subprocess, sys
+PR_SET_CHILD_SUBREAPER = 36
+ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+def reap(*_):
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        pass
+signal.signal(signal.SIGCHLD, reap)
+for line in sys.stdin:
+    subprocess.Popen(line.split(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+"""
+
+
 class Cluster:
     """Its daemons, each of which a test may kill and start again."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._munged: subprocess.Popen[bytes] | None = None
+        self._manager: subprocess.Popen[str] | None = None
 
     def begin(self) -> None:
         ports = {name: free_port() for name in ("ctld", *NODES)}
@@ -69,6 +89,7 @@ class Cluster:
         (self.folder / "state").mkdir()
         os.environ["SLURM_CONF"] = str(self.folder / "slurm.conf")
         self._begin_munge()
+        self._manager = subprocess.Popen([sys.executable, "-c", _MANAGER], stdin=subprocess.PIPE, text=True)
         self.start("slurmctld")
         for node in NODES:
             self.start(node)
@@ -76,7 +97,10 @@ class Cluster:
 
     def start(self, daemon: str) -> None:
         """Start `slurmctld` or the slurmd of a node."""
-        call(*(["slurmctld"] if daemon == "slurmctld" else ["slurmd", "-N", daemon]))
+        assert self._manager is not None
+        assert self._manager.stdin is not None
+        self._manager.stdin.write("slurmctld -D\n" if daemon == "slurmctld" else f"slurmd -D -N {daemon}\n")
+        self._manager.stdin.flush()
         wait_until(lambda: self.pid(daemon) is not None, self.logs)
 
     def kill(self, daemon: str) -> None:
@@ -126,6 +150,8 @@ class Cluster:
         os.environ.pop("SLURM_CONF", None)
         for daemon in (*NODES, "slurmctld"):
             self.kill(daemon)
+        if self._manager is not None:
+            self._manager.communicate(timeout=10)
         if self._munged is not None:
             self._munged.terminate()
             self._munged.wait(10)
@@ -161,10 +187,3 @@ def slurm_cluster(folder: Path) -> Iterator[Cluster]:
         yield cluster
     finally:
         cluster.end()
-
-
-def use_slurm(swarm: LiveSwarm, **options: object) -> None:
-    """Let the sessions of this swarm run as jobs."""
-    words = ", ".join(f"{name}: {value}" for name, value in {"cpus": 1, **options}.items())
-    (swarm.folder / "swarm.yaml").write_text(f"runners: {{slurm: {{{words}}}}}\n")
-    swarm.settings |= {"SWARM_RUNNER": "slurm", "SWARM_AGENT_CLI": "command"}
