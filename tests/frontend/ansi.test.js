@@ -1,7 +1,7 @@
 import "./document.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Ansi } from "../../services/swarm_dashboard/static/ansi.js";
+import { Ansi } from "../../services/swarm_dashboard/static/log/ansi.js";
 
 const shown = (nodes) => nodes.map((node) => (node.tag === "#text" ? node.text : [node.className, node.textContent]));
 const read = (...pieces) => {

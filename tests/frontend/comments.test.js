@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { clearComments, comment, commentsOn, noteOf } from "../../services/swarm_dashboard/static/comments.js";
+import { clearComments, comment, commentsOn, noteOf } from "../../services/swarm_dashboard/static/diff/comments.js";
 
 beforeEach(() => {
   const kept = new Map();

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { complete } from "../../services/swarm_dashboard/static/completions.js";
-import * as saved from "../../services/swarm_dashboard/static/savedsearches.js";
+import { complete } from "../../services/swarm_dashboard/static/lists/completions.js";
+import * as saved from "../../services/swarm_dashboard/static/lists/savedsearches.js";
 
 beforeEach(() => {
   const kept = new Map();

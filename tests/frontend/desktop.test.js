@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { newsOf } from "../../services/swarm_dashboard/static/desktop.js";
+import { newsOf } from "../../services/swarm_dashboard/static/frame/desktop.js";
 
 const amount = (count) => ({ count, hours: 0 });
 const status = (changed = {}) => ({

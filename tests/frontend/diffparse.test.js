@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { paired, parse } from "../../services/swarm_dashboard/static/diffparse.js";
+import { paired, parse } from "../../services/swarm_dashboard/static/diff/diffparse.js";
 
 const PATCH = `diff --git a/x b/x
 @@ -3,4 +3,4 @@ def f():

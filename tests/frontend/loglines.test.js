@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { BLOCK, LogLines } from "../../services/swarm_dashboard/static/loglines.js";
+import { BLOCK, LogLines } from "../../services/swarm_dashboard/static/log/loglines.js";
 
 const page = {
   shows: () => false,

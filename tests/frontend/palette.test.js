@@ -5,7 +5,7 @@ import { test } from "node:test";
 document.getElementById = () => ({ querySelectorAll: () => [], addEventListener() {}, append() {} });
 document.addEventListener = () => {};
 globalThis.addEventListener ??= () => {};
-const { matching } = await import("../../services/swarm_dashboard/static/palette.js");
+const { matching } = await import("../../services/swarm_dashboard/static/frame/palette.js");
 
 const entries = ["Landing", "Health", "Pause", "Retry land.docs"].map((words) => ({ words }));
 const found = (typed) => matching(entries, typed).map(({ words }) => words);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { stateOf } from "../../services/swarm_dashboard/static/tabstate.js";
+import { stateOf } from "../../services/swarm_dashboard/static/frame/tabstate.js";
 
 const amount = (count) => ({ count, hours: 0 });
 const status = (changed = {}) => ({

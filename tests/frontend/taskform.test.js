@@ -4,7 +4,7 @@ import { test } from "node:test";
 
 document.getElementById = () => null;
 globalThis.addEventListener ??= () => {};
-const { changes, lastWord } = await import("../../services/swarm_dashboard/static/taskform.js");
+const { changes, lastWord } = await import("../../services/swarm_dashboard/static/requests/taskform.js");
 
 test("only what was changed is sent, with what it was", () => {
   const before = { name: "one", files: ["a.py", "b.py"], priority: "high", dependencies: ["x"] };

@@ -3,8 +3,8 @@ import { test } from "node:test";
 import "./document.js";
 
 globalThis.location = { pathname: "/" };
-const { warnings, lasts, whatToDo } = await import("../../services/swarm_dashboard/static/warnings.js");
-const { needsWords } = await import("../../services/swarm_dashboard/static/needs.js");
+const { warnings, lasts, whatToDo } = await import("../../services/swarm_dashboard/static/frame/warnings.js");
+const { needsWords } = await import("../../services/swarm_dashboard/static/frame/needs.js");
 
 const finding = (changed) => ({
   code: "paused",

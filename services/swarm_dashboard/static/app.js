@@ -2,16 +2,18 @@
 // The page: routing, drawing the current screen, and redrawing it when something changes.
 
 import { get, hasToken, keepToken, useToken } from "./api.js";
-import * as completions from "./completions.js";
-import { Desktop } from "./desktop.js";
 import { byId, h, morph } from "./dom.js";
 import { duration, learnClock } from "./format.js";
-import { focusedRow, help, keepFocus, listen } from "./keys.js";
+import { Desktop } from "./frame/desktop.js";
+import { focusedRow, help, keepFocus, listen } from "./frame/keys.js";
+import * as nav from "./frame/nav.js";
+import { Palette } from "./frame/palette.js";
+import { showState } from "./frame/tabstate.js";
+import * as completions from "./lists/completions.js";
+import { rowLink } from "./lists/rowclicks.js";
 import { live as line } from "./live.js";
-import * as nav from "./nav.js";
-import { Palette } from "./palette.js";
 import { command, empty, tickTimes } from "./pieces.js";
-import { rowLink } from "./rowclicks.js";
+import { onOutcome } from "./requests/verbs.js";
 import * as audit from "./screens/audit.js";
 import * as graph from "./screens/graph.js";
 import * as health from "./screens/health.js";
@@ -23,8 +25,6 @@ import * as settings from "./screens/settings.js";
 import * as task from "./screens/task.js";
 import * as tasks from "./screens/tasks.js";
 import * as workers from "./screens/workers.js";
-import { showState } from "./tabstate.js";
-import { onOutcome } from "./verbs.js";
 
 // What a screen module is: `name`, `title(place)`, `load(place, signal)` and `view(context)`; `place.again()` loads
 // again, soon; where it has them, `leave()`,

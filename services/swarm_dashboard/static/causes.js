@@ -4,7 +4,7 @@
 import { h } from "./dom.js";
 import { count, plural } from "./format.js";
 import { elapsed, icon, taskLink } from "./pieces.js";
-import { retryGroup, taskButton } from "./verbs.js";
+import { retryGroup, taskButton } from "./requests/verbs.js";
 
 const CAUSES = {
   builder: "The builder gave up",

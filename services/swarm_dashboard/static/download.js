@@ -4,7 +4,7 @@
 import { get } from "./api.js";
 import { h } from "./dom.js";
 import { plural } from "./format.js";
-import { Notice } from "./notices.js";
+import { Notice } from "./requests/notices.js";
 
 /** @param {BlobPart[]} texts @param {string} name */
 export function save(texts, name) {

@@ -53,7 +53,7 @@ def test_any_other_number_of_workers_is_complained_of(text: str) -> None:
 
 def test_every_part_that_limits_the_number_of_workers_has_the_same_limit() -> None:
     assert settings.MAX_WORKERS == override.MAX_WORKERS == parse_workers(str(override.MAX_WORKERS)) == 256
-    form = files("swarm_dashboard").joinpath("static", "scaleform.js").read_text()
+    form = files("swarm_dashboard").joinpath("static", "requests", "scaleform.js").read_text()
     assert f"const MOST_WORKERS = {override.MAX_WORKERS};" in form
 
 

@@ -4,10 +4,10 @@
 import { get } from "../api.js";
 import { h } from "../dom.js";
 import { count, plural } from "../format.js";
-import { importTasks } from "../importform.js";
 import { picture } from "../pictures/graph.js";
 import { graphPath } from "../pictures/graphwords.js";
 import { empty } from "../pieces.js";
+import { importTasks } from "../requests/importform.js";
 
 export const name = "graph";
 export const title = ({ query }) => (query.get("task") ? `Graph around ${query.get("task")}` : "Graph");

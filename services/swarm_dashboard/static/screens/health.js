@@ -4,8 +4,8 @@
 import { get } from "../api.js";
 import { h } from "../dom.js";
 import { plural, readable } from "../format.js";
+import { offered, whatToDo } from "../frame/warnings.js";
 import { icon } from "../pieces.js";
-import { offered, whatToDo } from "../warnings.js";
 
 export const name = "health";
 export const title = () => "Health";

@@ -5,9 +5,9 @@ import { get } from "../api.js";
 import { group, importedAsFailed, names } from "../causes.js";
 import { h } from "../dom.js";
 import { heldBecause, plural } from "../format.js";
+import { lasts, warnings } from "../frame/warnings.js";
 import { elapsed, empty, icon, taskName, taskPath } from "../pieces.js";
-import { releaseAll, releaseAsGone, retryWithNote, taskButton } from "../verbs.js";
-import { lasts, warnings } from "../warnings.js";
+import { releaseAll, releaseAsGone, retryWithNote, taskButton } from "../requests/verbs.js";
 
 export const name = "inbox";
 export const title = () => "Inbox";

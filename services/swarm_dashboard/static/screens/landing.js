@@ -4,9 +4,9 @@
 import { get } from "../api.js";
 import { h } from "../dom.js";
 import { count, moment, plural } from "../format.js";
-import { mergeInto, undoLanding } from "../landinto.js";
+import { lasts, warnings } from "../frame/warnings.js";
 import { at, cell, command, copyButton, elapsed, empty, icon, table, taskLink, taskName } from "../pieces.js";
-import { lasts, warnings } from "../warnings.js";
+import { mergeInto, undoLanding } from "../requests/landinto.js";
 
 export const name = "landing";
 export const title = () => "Landing";

@@ -3,7 +3,7 @@
 
 import { get } from "../api.js";
 import { h } from "../dom.js";
-import { LogView } from "../logview.js";
+import { LogView } from "../log/logview.js";
 import { badge, empty, taskLink, taskPath } from "../pieces.js";
 
 export const name = "logs";

@@ -15,16 +15,16 @@ import {
   plural,
   sinceSeconds,
 } from "../format.js";
-import { importTasks } from "../importform.js";
-import { needsWords } from "../needs.js";
+import { needsWords } from "../frame/needs.js";
+import { warnings } from "../frame/warnings.js";
 import { budget } from "../nowcards/budget.js";
 import { routes } from "../nowcards/routes.js";
 import { outcomes } from "../pictures/bars.js";
 import { lanes } from "../pictures/lanes.js";
 import { progress } from "../pictures/progress.js";
 import { badge, cell, command, elapsed, empty, icon, table, taskName } from "../pieces.js";
-import * as verbs from "../verbs.js";
-import { warnings } from "../warnings.js";
+import { importTasks } from "../requests/importform.js";
+import * as verbs from "../requests/verbs.js";
 
 export const name = "now";
 export const title = () => "Now";

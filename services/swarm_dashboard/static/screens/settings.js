@@ -4,8 +4,8 @@
 import { get } from "../api.js";
 import { h } from "../dom.js";
 import { cell, command, table } from "../pieces.js";
-import { scaleForm } from "../scaleform.js";
-import * as verbs from "../verbs.js";
+import { scaleForm } from "../requests/scaleform.js";
+import * as verbs from "../requests/verbs.js";
 
 export const name = "settings";
 export const title = () => "Settings";

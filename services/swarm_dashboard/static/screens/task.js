@@ -2,8 +2,8 @@
 // Task: its state and history, available actions, and tabs for everything else.
 
 import { get } from "../api.js";
-import { clearComments, commentsOn, noteOf } from "../comments.js";
-import { diffView } from "../diffview.js";
+import { clearComments, commentsOn, noteOf } from "../diff/comments.js";
+import { diffView } from "../diff/diffview.js";
 import { h } from "../dom.js";
 import {
   between,
@@ -17,16 +17,16 @@ import {
   readable,
   statusWord,
 } from "../format.js";
-import { LogView } from "../logview.js";
+import { offered, whatToDo } from "../frame/warnings.js";
+import { LogView } from "../log/logview.js";
 import { capBar } from "../nowcards/budget.js";
 import { at, badge, copyButton, elapsed, empty, icon, taskLink } from "../pieces.js";
-import { editTask } from "../taskform.js";
+import { editTask } from "../requests/taskform.js";
+import { doTask, TASK_VERBS } from "../requests/verbs.js";
 import { changed } from "../tasktabs/address.js";
 import { attempts, pair } from "../tasktabs/attempts.js";
 import { checks, verdictAbove } from "../tasktabs/checks.js";
 import { definition, events, links, prompt } from "../tasktabs/texts.js";
-import { doTask, TASK_VERBS } from "../verbs.js";
-import { offered, whatToDo } from "../warnings.js";
 
 export const name = "task";
 export const follows = true;

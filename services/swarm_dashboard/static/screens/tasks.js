@@ -2,17 +2,17 @@
 // Tasks: the queue, with filters, search and pages in the address.
 
 import { get } from "../api.js";
-import { bulkBar, pickAll, pickEverything, picker, pickFocused } from "../bulk.js";
-import { columnMenu, shown } from "../columns.js";
-import { learnPhases } from "../completions.js";
 import { h } from "../dom.js";
 import { exportTasks } from "../download.js";
 import { count, duration, groupWord, plural, sinceSeconds } from "../format.js";
-import { importTasks } from "../importform.js";
+import { columnMenu, shown } from "../lists/columns.js";
+import { learnPhases } from "../lists/completions.js";
+import * as saved from "../lists/savedsearches.js";
 import { at, badge, cell, command, elapsed, empty, icon, table, taskName } from "../pieces.js";
-import * as saved from "../savedsearches.js";
-import { addTask } from "../taskform.js";
-import { taskButton } from "../verbs.js";
+import { bulkBar, pickAll, pickEverything, picker, pickFocused } from "../requests/bulk.js";
+import { importTasks } from "../requests/importform.js";
+import { addTask } from "../requests/taskform.js";
+import { taskButton } from "../requests/verbs.js";
 
 export const name = "tasks";
 export const follows = true;

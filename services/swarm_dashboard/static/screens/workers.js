@@ -5,8 +5,8 @@ import { h } from "../dom.js";
 import { bytes, percent, plural } from "../format.js";
 import { lanes } from "../pictures/lanes.js";
 import { at, cell, command, elapsed, empty, icon, table, taskLink } from "../pieces.js";
-import { scaleForm } from "../scaleform.js";
-import * as verbs from "../verbs.js";
+import { scaleForm } from "../requests/scaleform.js";
+import * as verbs from "../requests/verbs.js";
 
 export const name = "workers";
 export const title = () => "Workers";

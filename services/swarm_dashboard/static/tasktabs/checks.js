@@ -1,9 +1,9 @@
 // @ts-check
 // Checks and verdict of one attempt: what passed and what failed at a glance, with the end of the output.
 
-import { Ansi } from "../ansi.js";
 import { h } from "../dom.js";
 import { duration, plural } from "../format.js";
+import { Ansi } from "../log/ansi.js";
 import { empty, icon } from "../pieces.js";
 
 export function checks({ data: { attempt } }) {

@@ -1,7 +1,7 @@
 // @ts-check
 // The state of the swarm in the title and icon of the browser's tab.
 
-import { count, percent } from "./format.js";
+import { count, percent } from "../format.js";
 
 const MOST_COUNTED = 100;
 const STOPS = new Set(["paused", "drained", "emergency_stop"]); // when nothing else needs you

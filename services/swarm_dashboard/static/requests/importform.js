@@ -1,10 +1,10 @@
 // @ts-check
 // Importing tasks: paste a text or choose a file, see what would become what, and request it.
 
-import { get, post } from "./api.js";
+import { get, post } from "../api.js";
+import { h } from "../dom.js";
+import { count, plural, statusWord } from "../format.js";
 import { review } from "./dialogs.js";
-import { h } from "./dom.js";
-import { count, plural, statusWord } from "./format.js";
 import { request } from "./verbs.js";
 
 const TYPING_MS = 350;

@@ -1,7 +1,7 @@
 // @ts-check
 // Desktop notifications: enabled by a click, then shown while another window or tab is in front.
 
-import { count, percent } from "./format.js";
+import { count, percent } from "../format.js";
 
 const KEY = "swarm-desktop";
 

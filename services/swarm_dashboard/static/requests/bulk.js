@@ -1,11 +1,11 @@
 // @ts-check
 // Bulk actions on selected tasks, or on all that match. The effect is counted before anything is done.
 
-import { get } from "./api.js";
+import { get } from "../api.js";
+import { h } from "../dom.js";
+import { count, plural, statusWord } from "../format.js";
+import { priorityField } from "../pieces.js";
 import { question } from "./dialogs.js";
-import { h } from "./dom.js";
-import { count, plural, statusWord } from "./format.js";
-import { priorityField } from "./pieces.js";
 import { request, TASK_VERBS } from "./verbs.js";
 
 const VERBS = ["retry", "release", "hold", "cancel", "kill", "prioritize"];

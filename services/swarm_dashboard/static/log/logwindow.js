@@ -1,9 +1,9 @@
 // @ts-check
 // A virtual list of log lines: only the visible blocks and their neighbours are on the page.
 
+import { h } from "../dom.js";
+import { bytes, count } from "../format.js";
 import { Ansi } from "./ansi.js";
-import { h } from "./dom.js";
-import { bytes, count } from "./format.js";
 import { BLOCK } from "./loglines.js";
 
 const NEAR_END_PX = 40;

@@ -1,12 +1,12 @@
 // @ts-check
 // A change, file by file: unified or side by side, with syntax colours; a comment on a line becomes part of a note.
 
+import { h } from "../dom.js";
+import { count, plural } from "../format.js";
+import { copyButton } from "../pieces.js";
+import { ask } from "../requests/dialogs.js";
 import { comment, commentsOn } from "./comments.js";
-import { ask } from "./dialogs.js";
 import { paired, parse } from "./diffparse.js";
-import { h } from "./dom.js";
-import { count, plural } from "./format.js";
-import { copyButton } from "./pieces.js";
 import { coloured, languageOf, loadSyntax } from "./syntax.js";
 
 const OPEN_LINES = 400; // so many are unfolded from the beginning

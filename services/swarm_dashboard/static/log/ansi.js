@@ -1,7 +1,7 @@
 // @ts-check
 // Terminal output as safe nodes: colours become classes, other escape sequences are dropped.
 
-import { h } from "./dom.js";
+import { h } from "../dom.js";
 
 const SEQUENCE =
   /\x1b(?:\[([0-?]*)[ -/]*([@-~])|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[PX^_][^\x1b]*(?:\x1b\\)?|[ -/]*[0-~])|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]/g;

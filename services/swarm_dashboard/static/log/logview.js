@@ -1,10 +1,10 @@
 // @ts-check
 // A session's log: its lines as they come, a search in them, following its end, and a download.
 
-import { h } from "./dom.js";
-import { save } from "./download.js";
-import { bytes } from "./format.js";
-import { live } from "./live.js";
+import { h } from "../dom.js";
+import { save } from "../download.js";
+import { bytes } from "../format.js";
+import { live } from "../live.js";
 import { LogLines } from "./loglines.js";
 import { LogSearch } from "./logsearch.js";
 import { LogWindow } from "./logwindow.js";

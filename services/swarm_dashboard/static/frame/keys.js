@@ -1,8 +1,8 @@
 // @ts-check
 // The keyboard: single letters while no field has the focus.
 
-import { isOpen, tell } from "./dialogs.js";
-import { h } from "./dom.js";
+import { h } from "../dom.js";
+import { isOpen, tell } from "../requests/dialogs.js";
 import * as nav from "./nav.js";
 
 const GO_MS = 1_200;

@@ -1,7 +1,7 @@
 // @ts-check
 // The loaded lines of a session's output: fetched in blocks, extended as the log grows, and evicted.
 
-import { get } from "./api.js";
+import { get } from "../api.js";
 
 export const BLOCK = 200; // lines that are loaded and evicted together
 const BLOCKS_KEPT = 60;

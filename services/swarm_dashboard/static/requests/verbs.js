@@ -1,10 +1,10 @@
 // @ts-check
 // Every request that you can make: what the button says, its effect, and its outcome.
 
-import { post } from "./api.js";
+import { post } from "../api.js";
+import { h } from "../dom.js";
+import { plural } from "../format.js";
 import { ask, choose, confirm } from "./dialogs.js";
-import { h } from "./dom.js";
-import { plural } from "./format.js";
 import { Notice } from "./notices.js";
 import { outcomeOf } from "./outcomes.js";
 

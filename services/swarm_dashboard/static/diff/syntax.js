@@ -1,7 +1,7 @@
 // @ts-check
 // Syntax colours for lines of code: the vendored Prism finds the tokens, and they become elements with a class.
 
-import { h } from "./dom.js";
+import { h } from "../dom.js";
 
 const LANGUAGES = {
   js: "javascript",
@@ -39,7 +39,7 @@ let prism = null;
 
 /** Load the library; the lines are readable without it. */
 export async function loadSyntax() {
-  prism ??= (await import("./vendor/prism.js")).default;
+  prism ??= (await import("../vendor/prism.js")).default;
   return prism;
 }
 

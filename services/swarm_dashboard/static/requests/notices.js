@@ -1,7 +1,7 @@
 // @ts-check
 // What became of a request: a short notice in the corner, spoken politely; good news goes by itself.
 
-import { byId, h } from "./dom.js";
+import { byId, h } from "../dom.js";
 
 const STAYS_MS = 7_000;
 const UNDO_MS = 15_000;

@@ -1,7 +1,7 @@
 // @ts-check
 // The form that sets the number of workers, for the screens that show it.
 
-import { h } from "./dom.js";
+import { h } from "../dom.js";
 import * as verbs from "./verbs.js";
 
 const MOST_WORKERS = 256;

@@ -1,7 +1,7 @@
 // @ts-check
 // Completions of a search: qualifiers, their values, and saved searches.
 
-import { byId, h } from "./dom.js";
+import { byId, h } from "../dom.js";
 import * as saved from "./savedsearches.js";
 
 const MOST = 12;

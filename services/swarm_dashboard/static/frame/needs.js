@@ -1,7 +1,7 @@
 // @ts-check
 // What will not continue by itself, in words: the same numbers in the badge, the tab, the Inbox and the overview.
 
-import { plural } from "./format.js";
+import { plural } from "../format.js";
 
 /** Such as "3 causes, 118 tasks"; a notice is about the whole swarm. @param {Api.NeedCounts} needs */
 export const needsWords = ({ causes, total, notices }) =>

@@ -1,8 +1,8 @@
 // @ts-check
 // Outcomes of requests: pushed over the socket, and polled only while there is none.
 
-import { get } from "./api.js";
-import { live } from "./live.js";
+import { get } from "../api.js";
+import { live } from "../live.js";
 
 const KEPT = 100; // outcomes may come before the answer that names their request
 const WITHOUT_SOCKET_MS = 1_000;

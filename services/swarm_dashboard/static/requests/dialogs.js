@@ -1,7 +1,7 @@
 // @ts-check
 // The page's dialog: confirmations, questions and the help.
 
-import { h } from "./dom.js";
+import { h } from "../dom.js";
 
 const dialog = /** @type {HTMLDialogElement} */ (document.getElementById("dialog"));
 

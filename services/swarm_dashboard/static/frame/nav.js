@@ -1,8 +1,8 @@
 // @ts-check
 // The navigation bar: the current screen, badges, and keyboard shortcuts.
 
-import { byId } from "./dom.js";
-import { count as counted } from "./format.js";
+import { byId } from "../dom.js";
+import { count as counted } from "../format.js";
 import { needsWords } from "./needs.js";
 
 const bar = byId("nav");

@@ -1,9 +1,9 @@
 // @ts-check
 // Searches a log for a text or the first error; the server searches a bounded piece at a time.
 
-import { get } from "./api.js";
-import { h } from "./dom.js";
-import { count } from "./format.js";
+import { get } from "../api.js";
+import { h } from "../dom.js";
+import { count } from "../format.js";
 
 const MOST = 10_000;
 const TYPING_MS = 250;

@@ -1,11 +1,11 @@
 // @ts-check
 // Merging landed work into one of your branches: what it would bring, then the request, and its undo.
 
-import { get } from "./api.js";
+import { get } from "../api.js";
+import { h } from "../dom.js";
+import { count, plural } from "../format.js";
+import { taskLink } from "../pieces.js";
 import { review } from "./dialogs.js";
-import { h } from "./dom.js";
-import { count, plural } from "./format.js";
-import { taskLink } from "./pieces.js";
 import { request } from "./verbs.js";
 
 const SHORT = 10;

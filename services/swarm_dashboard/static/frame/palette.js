@@ -1,15 +1,15 @@
 // @ts-check
 // The command palette: screens, requests and tasks, found by typing a part of their name.
 
-import { get } from "./api.js";
-import { h } from "./dom.js";
-import { statusWord } from "./format.js";
-import { importTasks } from "./importform.js";
-import { mergeInto } from "./landinto.js";
+import { get } from "../api.js";
+import { h } from "../dom.js";
+import { statusWord } from "../format.js";
+import { taskPath } from "../pieces.js";
+import { importTasks } from "../requests/importform.js";
+import { mergeInto } from "../requests/landinto.js";
+import { addTask, editTask } from "../requests/taskform.js";
+import * as verbs from "../requests/verbs.js";
 import * as nav from "./nav.js";
-import { taskPath } from "./pieces.js";
-import { addTask, editTask } from "./taskform.js";
-import * as verbs from "./verbs.js";
 
 const TYPING_MS = 120;
 const MOST_TASKS = 8;

@@ -1,7 +1,7 @@
 // @ts-check
 // Which columns of a list are shown, kept in this browser.
 
-import { h } from "./dom.js";
+import { h } from "../dom.js";
 
 const KEY = "swarm-columns";
 

@@ -1,9 +1,9 @@
 // @ts-check
 // Adding a task and editing one: a form with the usual keys of a task file; the rest stays as it is.
 
-import { get } from "./api.js";
+import { get } from "../api.js";
+import { h } from "../dom.js";
 import { form } from "./dialogs.js";
-import { h } from "./dom.js";
 import { request } from "./verbs.js";
 
 const lines = (text) =>

@@ -1,10 +1,10 @@
 // @ts-check
 // Notices about the whole swarm: the obstacles of its diagnosis, as Health and `status` show them, each with a button.
 
-import { h } from "./dom.js";
-import { capitalized, plural, readable } from "./format.js";
-import { command } from "./pieces.js";
-import * as verbs from "./verbs.js";
+import { h } from "../dom.js";
+import { capitalized, plural, readable } from "../format.js";
+import { command } from "../pieces.js";
+import * as verbs from "../requests/verbs.js";
 
 // The part of a text before its details.
 const CLAUSE = /^.*?(?=\s\(|[;,]\s|:\s|$)/;
