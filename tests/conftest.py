@@ -1,11 +1,14 @@
-"""What the suite hands on to the processes that it starts is the same wherever it was started itself."""
+"""The same surroundings for every test, wherever the suite was started and whichever tests came before."""
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 from swarm_shared.agents.launching.environment import inherited
@@ -31,3 +34,23 @@ os.umask(0o022)
 # An example that takes longer than 200 ms fails by default: on a busy machine, any of them may.
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")
+
+
+def pytest_collection_finish() -> None:
+    """Leave modules and tests, which stay until the end, out of later searches for garbage."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _files_are_closed() -> Iterator[None]:
+    """Databases that tests leave open are in reference cycles; more than 1,024 open files break `select`."""
+    yield
+    gc.collect()
+
+
+@pytest.fixture(autouse=True)
+def _working_directory_is_kept() -> Iterator[None]:
+    before = os.getcwd()
+    yield
+    assert os.getcwd() == before, "later tests would run in another directory: use monkeypatch.chdir"

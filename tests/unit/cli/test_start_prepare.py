@@ -53,8 +53,10 @@ def test_every_option_of_a_run_shows_its_default_or_what_it_does() -> None:
         assert words in text
 
 
-def test_services_get_every_setting_that_was_given_and_paths_that_hold_anywhere(tmp_path: Path) -> None:
-    os.chdir(tmp_path)
+def test_services_get_every_setting_that_was_given_and_paths_that_hold_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "swarm.yaml").write_text("max_retries: 7\n")
     environ = {
         "HOME": "/home/ada",

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import gc
 import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import apsw
@@ -48,6 +50,15 @@ def other(database: TaskDatabase) -> Other:
 
 def write(database: TaskDatabase) -> None:
     database.events.add("paused", "a note")
+
+
+def files_open(name: str) -> list[str]:
+    """Files of this process with this text in their path."""
+    found = []
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):  # that of this very listing
+            found.append(os.readlink(descriptor))
+    return [path for path in found if name in path]
 
 
 def be_interrupted(database: TaskDatabase) -> None:
@@ -153,3 +164,12 @@ def test_the_log_that_is_synced_is_the_one_that_is_written(tmp_path: Path, monke
     with second.transaction():
         second.change("INSERT INTO t VALUES (1)")
     assert synced == [True]
+
+
+def test_a_database_that_is_dropped_without_being_closed_leaves_no_file_open(tmp_path: Path) -> None:
+    database = TaskDatabase(tmp_path / "dropped.db")
+    write(database)
+    assert files_open("dropped.db")
+    del database
+    gc.collect()
+    assert files_open("dropped.db") == []

@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -73,7 +74,7 @@ class Connection:
         self.path = path
         self.busy_timeout_s = BUSY_TIMEOUT_S
         self._log_path = f"{os.fspath(path)}-wal"
-        self._log = -1  # descriptor of the write-ahead log, for syncing it and for taking turns
+        self._log: FileIO | None = None  # the write-ahead log, for syncing and turns; it closes when it is dropped
         self._busy_until = 0.0
         self.file = OpenedFile.at(path)
         refuse_network_disk(path)
@@ -108,9 +109,9 @@ class Connection:
 
     def close(self) -> None:
         self._raw.close()
-        if self._log >= 0:
-            os.close(self._log)
-            self._log = -1
+        if self._log is not None:
+            self._log.close()
+            self._log = None
 
     def transaction(self, *, durable: bool = True) -> Transaction:
         """One IMMEDIATE transaction: committed at the end, rolled back on any exception.
@@ -163,21 +164,20 @@ class Connection:
             log before, and the database after, so only the newest commits of the log depend on this.
         """
         try:
-            if self._opened_log():
-                os.fdatasync(self._log)
+            if (log := self._opened_log()) is not None:
+                os.fdatasync(log)
         except OSError as error:
             raise DatabaseError(
                 f"{self._log_path} could not be written to disk: {error.strerror}",
                 hint="check the disk; nothing was lost yet",
             ) from error
 
-    def _opened_log(self) -> bool:
-        """Open the write-ahead log; False for a database without one, which syncs by itself."""
-        if self._log < 0:
+    def _opened_log(self) -> int | None:
+        """The descriptor of the write-ahead log; None for a database without one, which syncs by itself."""
+        if self._log is None:
             with suppress(FileNotFoundError):
-                # It stays the same file as long as anybody has the database open.
-                self._log = os.open(self._log_path, os.O_RDONLY | os.O_CLOEXEC)
-        return self._log >= 0
+                self._log = FileIO(self._log_path)  # the same file as long as any process has the database open
+        return None if self._log is None else self._log.fileno()
 
     def _wait_for_turn(self) -> None:
         """Wait until none of our other processes writes, and say that this one does.
@@ -201,14 +201,14 @@ class Connection:
     def _try_turn(self) -> bool:
         """Take the turn if it is free; True also where turns are not used."""
         try:
-            return not self._opened_log() or try_lock(self._log)
+            return (log := self._opened_log()) is None or try_lock(log)
         except (OSError, DatabaseError):
             return True  # no descriptor or no such lock: turns are a courtesy, and SQLite itself decides
 
     def _end_turn(self) -> None:
-        if self._log >= 0:
+        if self._log is not None:
             with suppress(OSError):
-                unlock(self._log)
+                unlock(self._log.fileno())
 
     def rows(self, sql: str, params: Params = ()) -> list[tuple[Any, ...]]:
         """All rows of a statement, fetched whole so that no read snapshot stays open."""
