@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import re
 import shutil
 import uuid
 from collections.abc import Mapping
@@ -24,7 +23,7 @@ from swarm_shared.runners.engines import ENGINES, Engine
 from swarm_shared.runners.git_places import add_git, remove_links
 from swarm_shared.runners.mounts import Mounts, View
 from swarm_shared.runners.runner import Command, Grounds, Start
-from swarm_shared.runners.variables import ALWAYS, OF_THIS_MACHINE, only
+from swarm_shared.runners.variables import ALWAYS, OF_THIS_MACHINE, is_shell_name, only
 
 _PRIVATE = ("/tmp", "/var/tmp", "/run")
 # Process 1 is the engine's init, which passes signals on and reaps orphans; the shell makes a missing program the
@@ -42,7 +41,6 @@ _OF_THE_CLIENT = (
 )
 # Of these, the values may appear in a command line, which every user of this machine can read.
 _NO_SECRETS = ("PATH", "HOME", "TMPDIR", "XDG_*")
-_SHELL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 
 class Containers:
@@ -157,7 +155,7 @@ class Containers:
                 # The client has its own value for it.
                 if only({name: value}, _NO_SECRETS):
                     word = f"{name}={value}"
-                elif _SHELL_NAME.fullmatch(name):
+                elif is_shell_name(name):
                     word = next(free)
                     renamed[word] = name
                 else:

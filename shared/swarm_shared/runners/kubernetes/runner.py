@@ -6,7 +6,6 @@ A pod and not a job: the cluster may replace the pods of a job, and with that st
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import sys
 import uuid
@@ -30,7 +29,7 @@ from swarm_shared.runners.remote.asking import Silent
 from swarm_shared.runners.remote.folder import MARKER, RunFolder
 from swarm_shared.runners.remote.work import in_variables
 from swarm_shared.runners.runner import Command, Grounds, Start
-from swarm_shared.runners.variables import ALWAYS, OF_THIS_MACHINE, only
+from swarm_shared.runners.variables import ALWAYS, OF_THIS_MACHINE, only, refuse_unexportable
 
 RUNS = ".swarm-pods"  # the folder of runs, on the shared volume
 _CLIENT = "swarm_shared.runners.kubernetes.client"
@@ -41,7 +40,6 @@ _OF_THE_CLIENT = (
     *("AAD_*", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
     *("SSL_CERT_FILE", "SSL_CERT_DIR"),
 )
-_SHELL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 
 class Kubernetes:
@@ -118,10 +116,9 @@ class Kubernetes:
             cwd=os.path.realpath(command.cwd),
             patience_s=self._options.patience_minutes * 60,
         )
-        marks = {key: value for key, value in env.items() if key == MARK}
         return Start(
             argv=(sys.executable, "-P", "-m", _CLIENT),
-            env={**only(self._environ, _OF_THE_CLIENT), **marks, **in_variables(work)},
+            env={**only(self._environ, _OF_THE_CLIENT), **only(env, (MARK,)), **in_variables(work)},
             run=run,
             has_begun=folder.has_begun,
         )
@@ -133,12 +130,7 @@ class Kubernetes:
         return only(environ, (*ALWAYS, *variables, *self._options.environment))
 
     def _variables(self, env: Mapping[str, str]) -> dict[str, str]:
-        for name in env:
-            if not _SHELL_NAME.fullmatch(name):
-                raise ConfigError(
-                    f"runner kubernetes: variable {name!r} cannot be passed to a pod",
-                    hint="use letters, digits and _ only",
-                )
+        refuse_unexportable(env, RUNNER, "a pod")
         stated = only(env, self._options.environment)
         return {
             name: value

@@ -23,7 +23,7 @@ from swarm_shared.runners.slurm.client import Job
 from swarm_shared.runners.slurm.folder import RUNNER, JobFolder
 from swarm_shared.runners.slurm.jobs import Slurm
 from swarm_shared.runners.slurm.trial import try_out
-from swarm_shared.runners.variables import ALWAYS, only
+from swarm_shared.runners.variables import ALWAYS, only, refuse_unexportable
 
 PROGRAMS = ("sbatch", "scancel", "scontrol", "squeue")
 _CLIENT = "swarm_shared.runners.slurm.client"
@@ -67,6 +67,7 @@ class SlurmRunner:
         return runner
 
     def start(self, command: Command, env: Mapping[str, str]) -> Start:
+        refuse_unexportable(env, RUNNER, "a job")
         run = Run(runner=RUNNER, name=f"swarm-{uuid.uuid4().hex}", engine=f"{self._cluster}:{self._folder}")
         job = Job(
             base=str(self._folder),
@@ -76,10 +77,9 @@ class SlurmRunner:
             env=dict(env),
             cwd=os.path.realpath(command.cwd),
         )
-        marks = {name: value for name, value in env.items() if name == MARK}
         return Start(
             argv=(sys.executable, "-P", "-m", _CLIENT),
-            env={**only(self._environ, _OF_THE_CLIENT), **marks, **in_variables(job)},
+            env={**only(self._environ, _OF_THE_CLIENT), **only(env, (MARK,)), **in_variables(job)},
             run=run,
             has_begun=JobFolder(self._folder, run.name).has_begun,
         )
@@ -121,5 +121,7 @@ def _folder(options: SlurmOptions, grounds: Grounds) -> Path:
         ) from error
     stat = folder.stat()
     if stat.st_uid != os.geteuid() or stat.st_mode & 0o022:
-        raise ConfigError(f"runner slurm: others could write to {folder}", hint="use a folder of yours, with mode 0700")
+        raise ConfigError(
+            f"runner slurm: others could write to {folder}", hint="use a folder that you own, with mode 0700"
+        )
     return Path(os.path.realpath(folder))

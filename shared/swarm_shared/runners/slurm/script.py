@@ -9,13 +9,9 @@ Source: unshare(1) of util-linux 2.38; flock(1); env(1) of coreutils 8.31; sh(1p
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Mapping, Sequence
 
-from swarm_shared.domain.errors import ConfigError
-
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 # The first `mv` decides between the job and those who end it: only one of them can succeed.
 _JOB = """#!/bin/sh
 umask 077
@@ -63,16 +59,7 @@ def job_script(folder: str, cwd: str) -> bytes:
 
 
 def command_script(argv: Sequence[str], env: Mapping[str, str], cwd: str, *, umask: int) -> bytes:
-    """What the first process of the pid namespace runs.
-
-    Raises:
-        ConfigError: A variable that a shell cannot export.
-    """
-    for name in env:
-        if not _NAME.fullmatch(name):
-            raise ConfigError(
-                f"runner slurm: variable {name!r} cannot be passed to a job", hint="use letters, digits and _ only"
-            )
+    """What the first process of the pid namespace runs."""
     exports = "\n".join(f"export {name}={shlex.quote(value)}" for name, value in env.items())
     # A shell starts background commands with these ignored.
     words = ("env", "--default-signal=INT,QUIT,TERM,HUP", *argv)
