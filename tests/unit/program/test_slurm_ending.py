@@ -115,7 +115,7 @@ def test_a_job_on_a_node_that_does_not_answer_is_unknown(
     cluster.state, cluster.node = state, node
     answer = ended(folder, cluster)
     assert (answer.gone, answer.healthy) == (False, True)
-    assert "may run it still" in answer.text
+    assert "may still be running it" in answer.text
     assert folder.path.exists()
 
 

@@ -68,7 +68,7 @@ def unproven(pod: Pod) -> str:
     name, node = pod["metadata"]["name"], pod.get("spec", {}).get("nodeName", "")
     where = f"pod {name} on node {node}"
     if _disruption(pod) in _WITHOUT_NODE or _status(pod).get("reason") == "NodeLost":
-        return f"{where}: the cluster has lost the node, which may run it still"
+        return f"{where}: the cluster has lost the node, which may still be running it"
     if _reason(_state(pod), "terminated") == _NODE_FORGOT:
         return f"{where}: the node does not know what became of its container"
     ready = _condition(pod, "Ready")

@@ -6,7 +6,7 @@ taken     `ready`, taken by the run
 refused   why the run did not start the command
 code      the command's exit code
 
-Each runner adds files of its own.
+Each runner adds further files.
 """
 
 from __future__ import annotations

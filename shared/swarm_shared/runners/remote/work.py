@@ -17,7 +17,7 @@ T = TypeVar("T", bound=Struct)
 
 def in_variables(work: Struct) -> dict[str, str]:
     """The variables that describe it."""
-    # ASCII only: one byte per character, so that each chunk fits, and bytes that are no UTF-8 survive.
+    # ASCII only: one byte per character, so that each chunk fits, and bytes that are not UTF-8 survive.
     text = json.dumps(msgspec.to_builtins(work))
     chunks = [text[at : at + CHUNK] for at in range(0, len(text), CHUNK)]
     return {f"{VARIABLE}_{number}": chunk for number, chunk in enumerate(chunks)}
@@ -32,7 +32,7 @@ def take_work(environ: MutableMapping[str, str], kind: type[T]) -> T:
 
 
 def umask() -> int:
-    """That of this process."""
+    """The umask of this process."""
     mask = os.umask(0o077)
     os.umask(mask)
     return mask

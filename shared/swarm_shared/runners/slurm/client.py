@@ -21,14 +21,13 @@ from swarm_shared.runners.remote.asking import Silent
 from swarm_shared.runners.remote.output import Output
 from swarm_shared.runners.remote.work import take_work, umask
 from swarm_shared.runners.slurm.folder import JobFolder
-from swarm_shared.runners.slurm.jobs import OVER, Slurm
+from swarm_shared.runners.slurm.jobs import EXIT_BY_STATE, OVER, Slurm
 from swarm_shared.runners.slurm.script import command_script, job_script
 
 LOOK_S = 0.1
 ASK_EVERY_S = 10.0  # the command's own end is seen in the folder: Slurm is asked only whether the job is still there
 SETTLE_S = 5.0  # how long a file of a node may take to be seen here
 EXIT_NO_JOB = 70
-EXIT_BY_STATE = {"TIMEOUT": 124, "DEADLINE": 124, "OUT_OF_MEMORY": 137}
 
 
 class Job(Struct, frozen=True, kw_only=True):
@@ -58,7 +57,7 @@ class Client:
         self._err = err
         self._stop = False
         self._next_ask = time.monotonic() + ASK_EVERY_S
-        self._over_since: float | None = None
+        self._seems_over = False
 
     def stop(self, *_: object) -> None:
         """Pass a stop on to the command, or withdraw a job that waits."""
@@ -105,11 +104,7 @@ class Client:
             self._output.complain(f"slurm: error: {refused}")
             return EXIT_NO_JOB
         now = time.monotonic()
-        if self._over_since is None and now < self._next_ask:
-            return None
-        if self._over_since is None or now > self._over_since + SETTLE_S:
-            return self._ask(now)
-        return None
+        return self._ask(now) if now >= self._next_ask else None
 
     def _ask(self, now: float) -> int | None:
         self._next_ask = now + ASK_EVERY_S
@@ -118,12 +113,12 @@ class Client:
         except Silent:
             return None  # it runs on, and may end meanwhile
         if job is not None and job.state not in OVER:
-            self._over_since = None
+            self._seems_over = False
             return None
-        if self._over_since is None:
-            self._over_since = now
+        if not self._seems_over:
+            self._seems_over, self._next_ask = True, now + SETTLE_S
             return None
-        state = "not known to Slurm any more" if job is None else job.state
+        state = "no longer known to Slurm" if job is None else job.state
         number = job.number if job else self._folder.job()[0]
         self._output.complain(f"slurm: error: job {number} ended without an exit code: {state}")
         return EXIT_NO_JOB if job is None else EXIT_BY_STATE.get(job.state, EXIT_NO_JOB)

@@ -1,8 +1,8 @@
 """Ends a run and proves it gone; judges how one ended. A program, since all of it may wait: `python -m … VERB RUN`.
 
-Proven gone is a run that was withdrawn before its job took it, or one whose lock nobody holds and of which either its
-own job says that nothing is left, or Slurm says that the job is over and that its node answers. A node that does not
-answer may run it still, whatever Slurm says about the job.
+A run is proven gone if it was withdrawn before its job took it, or if its lock is free and either its exit code is
+there, or Slurm reports that the job is over and its node responds. A node that does not respond may still be running
+it, whatever Slurm reports about the job.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from swarm_shared.runners.asking import Answer
 from swarm_shared.runners.remote.asking import Silent
 from swarm_shared.runners.remote.follower import Replies, reply
 from swarm_shared.runners.slurm.folder import JobFolder
-from swarm_shared.runners.slurm.jobs import OF_THE_CLUSTER, OVER, Job, Slurm, is_up
+from swarm_shared.runners.slurm.jobs import EXIT_BY_STATE, OF_THE_CLUSTER, OVER, Job, Slurm, is_up
 
 PATIENCE_S = 15.0  # less than an engine is waited for
 LOOK_S = 0.2
@@ -67,9 +67,9 @@ def _look(run: Run, slurm: Slurm, *, waited_s: float) -> tuple[Answer, bool]:
     if job is not None and job.state not in OVER:
         return _not_yet(f"job {number} on node {node} is {job.state}"), job.state != "COMPLETING"
     state = slurm.node_state(node)
-    known = "not known any more" if job is None else job.state
+    known = "no longer known" if job is None else job.state
     if not is_up(state):
-        return _not_yet(f"job {number} is {known}, but node {node} is {state} and may run it still"), False
+        return _not_yet(f"job {number} is {known}, but node {node} is {state} and may still be running it"), False
     if locked:
         return _not_yet(f"job {number} is {known}, but its processes on node {node} hold its lock"), False
     folder.remove()
@@ -77,7 +77,7 @@ def _look(run: Run, slurm: Slurm, *, waited_s: float) -> tuple[Answer, bool]:
 
 
 def _forget(run: Run, slurm: Slurm, folder: JobFolder) -> None:
-    """Take it from Slurm's queue, where that answers; otherwise its job ends by itself."""
+    """Remove it from Slurm's queue if Slurm answers; otherwise its job ends by itself."""
     try:
         slurm.cancel(run.name)
     except Silent:
@@ -94,7 +94,7 @@ def failure(
     run: Run, exit_code: int | None, slurm: Slurm, *,
     sleep: Callable[[float], None] = time.sleep, patience_s: float = PATIENCE_S,
 ) -> str | None:  # fmt: skip
-    """Why its end is none of the command's own; None: it is the command's. Empty: the client has printed why."""
+    """Why it ended, if the command is not the cause; None: the command is. Empty: the client has printed why."""
     if exit_code is None:
         return None  # it was killed, and with it nothing is known
     _, folder = JobFolder.of(run)
@@ -115,7 +115,7 @@ def failure(
         return f"job {number} on node {node} ended as {job.state}"
     if own is not None:
         return None if own == exit_code else f"the process that follows job {number} ended with exit code {exit_code}"
-    if job is not None and job.state in ("TIMEOUT", "OUT_OF_MEMORY", "DEADLINE"):
+    if job is not None and job.state in EXIT_BY_STATE:
         return None
     return ""
 

@@ -36,7 +36,7 @@ class JobFolder(RunFolder):
         """Whether something that the job has started is alive.
 
         Raises:
-            OSError: The file system cannot tell.
+            OSError: The file system does not answer.
         """
         with (self.path / "lock").open("rb+") as file:
             try:

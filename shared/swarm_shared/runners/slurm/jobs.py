@@ -18,7 +18,9 @@ OVER = frozenset({
     *("BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED"),
     *("REVOKED", "TIMEOUT"),
 })  # fmt: skip
-# Of these, the command is no cause.
+# For a command that has written no exit code itself.
+EXIT_BY_STATE = {"TIMEOUT": 124, "DEADLINE": 124, "OUT_OF_MEMORY": 137}
+# The command is not the cause of these.
 OF_THE_CLUSTER = frozenset({"BOOT_FAIL", "CANCELLED", "NODE_FAIL", "PREEMPTED", "REVOKED"})
 # Nodes in these, without a mark that they do not answer, run what Slurm says and nothing else.
 _UP = frozenset({"IDLE", "ALLOCATED", "MIXED"})
@@ -56,12 +58,11 @@ class Slurm:
 
     def job(self, number: str, name: str) -> Job | None:
         """The job of that number and name; None: Slurm has no record of it (any more)."""
-        code, printed, complained = self._ask("scontrol", "--oneliner", "show", "job", number)
+        ended = self._ask("scontrol", "--oneliner", "show", "job", number)
+        code, _, complained = ended
         if code != 0 and _NO_JOB in complained:
             return None
-        if code != 0:
-            raise Silent(complained or f"scontrol ended with exit code {code}")
-        fields = dict(_FIELD.findall(printed))
+        fields = dict(_FIELD.findall(answer_of(ended, "scontrol")))
         if fields.get("JobName") != name:
             return None  # numbers begin again where a cluster lost its records
         return Job(number=number, state=fields.get("JobState", ""), reason=fields.get("Reason", ""))
