@@ -115,16 +115,13 @@ class Lifelines:
 
     def recorded(self, process: ProcessId) -> list[ProcessId]:
         """What the program has seen below itself; not all of it need live."""
-        return _listed(_seen(_path(self._state_dir, process)), process)
+        return _listed(_text(_seen(_path(self._state_dir, process))), process)
 
     def ancestors(self, process: ProcessId) -> list[ProcessId] | None:
         """The ancestors of a program when it began; None: not known, or of another pid namespace."""
-        path = _above(_path(self._state_dir, process))
-        try:
-            complete = path.read_text(encoding="ascii", errors="replace").endswith(_END)
-        except OSError:
-            return None
-        return _listed(path, process) if complete and process.pid_ns == ProcessId.mine().pid_ns else None
+        text = _text(_above(_path(self._state_dir, process)))
+        known = text.endswith(_END) and process.pid_ns == ProcessId.mine().pid_ns
+        return _listed(text, process) if known else None
 
     def clear(self, *, needed: Collection[ProcessId]) -> None:
         """Remove the files that no one holds, except those of processes that are still to be proven gone."""
@@ -153,14 +150,18 @@ def _above(path: Path) -> Path:
     return path.with_name(path.name + _ABOVE)
 
 
-def _listed(path: Path, beside: ProcessId) -> list[ProcessId]:
-    """The processes that a record lists, which are of the machine and namespace of another one."""
+def _text(path: Path) -> str:
+    """A record; empty if there is none."""
     try:
-        lines = path.read_text(encoding="ascii", errors="replace").splitlines()
+        return path.read_text(encoding="ascii", errors="replace")
     except OSError:
-        return []
+        return ""
+
+
+def _listed(record: str, beside: ProcessId) -> list[ProcessId]:
+    """The processes that a record lists, which are of the machine and namespace of another one."""
     found = []
-    for line in lines:
+    for line in record.splitlines():
         pid, _, start = line.strip().partition(" ")
         if pid.isdecimal() and start.strip().isdecimal() and int(pid) > 0:
             found.append(beside.beside(int(pid), int(start)))

@@ -27,8 +27,6 @@ _SAYS_LITTLE = frozenset({"AssertionError", "SystemExit", "CalledProcessError"})
 _EMPTY = re.compile(
     r"^.*(?:error|fatal|ERROR): (?:test failed|.*exit(?:ed)?(?: with)?(?: code| status)? \d+\.?|\d+ .*)$"
 )
-
-
 # What says at least which test failed, or what was expected: pytest's summary and its marked lines, assertions,
 # and the words of unittest, Go, Jest and TAP.
 _FAILED_TESTS = (
@@ -41,7 +39,14 @@ _FAILED_TESTS = (
 
 def error_line(output: str) -> str | None:
     """Such as `ModuleNotFoundError: No module named 'almanac'`; None where no line names its cause by itself."""
-    lines = [line.rstrip() for line in without_colours(output).splitlines()[-LOOKED_AT_LINES:]]
+    return _named(_last_lines(output))
+
+
+def _last_lines(output: str) -> list[str]:
+    return [line.rstrip() for line in without_colours(output).splitlines()[-LOOKED_AT_LINES:]]
+
+
+def _named(lines: list[str]) -> str | None:
     for line in reversed(lines):
         found = _EXCEPTION.match(line)
         if found is not None:
@@ -59,10 +64,10 @@ def headline_of(output: str) -> str | None:
 
     Only for display: unlike `error_line`, it may name the effect of a fault and not the fault itself.
     """
-    named = error_line(output)
+    lines = _last_lines(output)
+    named = _named(lines)
     if named is not None:
         return named
-    lines = [line.rstrip() for line in without_colours(output).splitlines()[-LOOKED_AT_LINES:]]
     for pattern in _FAILED_TESTS:
         for line in lines:
             found = pattern.match(line)
