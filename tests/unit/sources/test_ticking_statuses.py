@@ -72,6 +72,17 @@ def test_a_parent_of_task_master_is_done_with_the_last_of_its_sub_tasks() -> Non
     )
 
 
+def test_a_parent_whose_status_follows_its_sub_tasks_on_the_same_line_is_done_too() -> None:
+    sub = '{"id": 1, "title": "a", "status": "pending"}'
+    parent = '{"id": 1, "title": "P", "subtasks": [' + sub + '], "status": "pending", "x": 1}'
+    text = '{"master": {"tasks": [' + parent + "]}}"
+    assert tick("task-master", text, "master/1.1") == text.replace('"pending"', '"done"')
+    without = text.replace(', "status": "pending", "x"', ', "x"')
+    assert tick("task-master", without, "master/1.1") == without.replace('"pending"', '"done"').replace(
+        '[{"id": 1, "title": "P"', '[{"status": "done", "id": 1, "title": "P"'
+    )
+
+
 def test_the_tag_is_part_of_the_key() -> None:
     assert tick("task-master", TASK_MASTER, "master/2") == TASK_MASTER.replace("in-progress", "done")
     assert tick("task-master", TASK_MASTER, "other/1") == TASK_MASTER.replace(

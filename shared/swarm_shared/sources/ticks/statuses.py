@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from swarm_shared.sources.documents import Object, add_first, is_scalar, read_document, set_value
 from swarm_shared.sources.ticks.stories import done_marks, keyed_stories, stories_of
@@ -23,11 +23,7 @@ def tick_ralph(text: str, key: str) -> str | None:
     story = dict(keyed_stories(stories)).get(key)
     if story is None:
         return None
-    marks = done_marks(story, stories)
-    # From the end of the file to its beginning, so that the places of the others stay right.
-    for name, word in sorted(marks, key=lambda mark: _place_of_value(story, mark[0]), reverse=True):
-        body = _set_json(body, story, name, word)
-    return bom + body
+    return bom + _set_all(body, [(story, name, word) for name, word in done_marks(story, stories)])
 
 
 def tags_of(document: Object) -> Iterator[tuple[str, Object]]:
@@ -54,11 +50,8 @@ def tick_task_master(text: str, key: str) -> str | None:
     targets = [item]
     if parent is not None and all(sub.node is item.node or _has_ended(sub) for sub in parent.objects("subtasks")):
         targets.append(parent)
-    # From the end of the file to its beginning, so that the places of the others stay right.
-    for target in sorted(targets, key=lambda each: _place(each), reverse=True):
-        if status_of(target.text("status")) != "completed":
-            body = _set_json(body, target, "status", '"done"')
-    return bom + body
+    still_open = [target for target in targets if status_of(target.text("status")) != "completed"]
+    return bom + _set_all(body, [(target, "status", '"done"') for target in still_open])
 
 
 def tick_bmad(text: str, key: str) -> str | None:
@@ -121,19 +114,22 @@ def _has_ended(item: Object) -> bool:
     return status_of(item.text("status")) in _ENDED
 
 
+def _set_all(text: str, marks: Iterable[tuple[Object, str, str]]) -> str:
+    """The text with each mark (object, key, JSON value) set; the last first, so that the places of the others stay."""
+    for owner, key, word in sorted(marks, key=lambda mark: _place(mark[0], mark[1]), reverse=True):
+        text = _set_json(text, owner, key, word)
+    return text
+
+
 def _set_json(text: str, owner: Object, key: str, word: str) -> str:
     if is_scalar(owner, key):
         return set_value(text, owner, key, word, is_json=True)
     return add_first(text, owner, f'"{key}": {word}') if key not in owner else text
 
 
-def _place_of_value(owner: Object, key: str) -> tuple[int, int]:
-    mark = owner.node.entries[key][1].start_mark if key in owner else None
-    return (mark.line, mark.column) if mark else (0, 0)
-
-
-def _place(item: Object) -> tuple[int, int]:
-    mark = item.node.start_mark
+def _place(owner: Object, key: str) -> tuple[int, int]:
+    """The place of a value; of its object where the key is missing, since it is added there."""
+    mark = (owner.node.entries[key][1] if key in owner else owner.node).start_mark
     return (mark.line, mark.column) if mark else (0, 0)
 
 
