@@ -83,6 +83,11 @@ def test_a_parent_whose_status_follows_its_sub_tasks_on_the_same_line_is_done_to
     )
 
 
+def test_a_status_that_another_story_spells_with_a_line_break_is_written_as_json() -> None:
+    text = '{"stories": [{"id": "1", "status": "Done\\n"}, {"id": "2", "status": "open"}]}'
+    assert tick("ralph", text, "2") == text.replace('"open"', '"Done"')
+
+
 def test_the_tag_is_part_of_the_key() -> None:
     assert tick("task-master", TASK_MASTER, "master/2") == TASK_MASTER.replace("in-progress", "done")
     assert tick("task-master", TASK_MASTER, "other/1") == TASK_MASTER.replace(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -74,7 +75,7 @@ def done_marks(story: Object, stories: Iterable[Object]) -> list[tuple[str, str]
         if status_of(story.text("status")) is not Status.COMPLETED:
             words = (each.text("status") for each in stories)
             word = next((each for each in words if status_of(each) is Status.COMPLETED), Status.COMPLETED.value)
-            marks.append(("status", f'"{word}"'))
+            marks.append(("status", json.dumps(word.strip(), ensure_ascii=False)))
     elif not flag:
         marks.append(("passes", "true"))
     return marks
