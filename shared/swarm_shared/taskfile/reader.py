@@ -201,9 +201,11 @@ class _Reading:
             if needed == task_id:
                 self.problems.add(mark, f"task {shown(task_id)} depends on itself", "remove this dependency")
             elif needed not in self._marks and needed not in known_ids:
-                nearest = None if self.problems.full else suggester.nearest(needed)
-                if nearest is None and isinstance(known_ids, NearIds):
-                    nearest = Suggester(known_ids.near(needed)).nearest(needed)
+                nearest = None
+                if not self.problems.full:
+                    nearest = suggester.nearest(needed)
+                    if nearest is None and isinstance(known_ids, NearIds):
+                        nearest = Suggester(known_ids.near(needed)).nearest(needed)
                 advice = or_nearest(nearest, "add that task, or remove this dependency")
                 self.problems.add(mark, f"no task has the id {shown(needed)} that {shown(task_id)} needs", advice)
         if not self._forward:

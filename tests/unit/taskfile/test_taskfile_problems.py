@@ -164,5 +164,21 @@ def test_a_file_that_is_wrong_everywhere_gives_a_bounded_list() -> None:
     assert caught.value.message.endswith("… and 5 more")
 
 
+def test_known_ids_are_searched_only_for_problems_that_are_listed() -> None:
+    class Known(frozenset[str]):
+        searches = 0
+
+        def near(self, task_id: str) -> list[str]:
+            self.searches += 1
+            return []
+
+    known = Known()
+    needed = ", ".join(f"missing-{n}" for n in range(MAX_PROBLEMS + 5))
+    with pytest.raises(TaskFileErrors) as caught:
+        read_task_file(None, f"tasks:\n- {{id: a, name: A, dependencies: [{needed}]}}\n".encode(), known_ids=known)
+    assert caught.value.omitted == 5
+    assert known.searches == MAX_PROBLEMS
+
+
 def test_control_characters_of_the_file_never_reach_a_terminal() -> None:
     assert "\x1b" not in only_problem('tasks:\n- id: "\\e[2J"\n  name: A\n')
