@@ -25,3 +25,11 @@ def free_port() -> int:
             except OSError:
                 continue
             return port
+
+
+def free_ports(number: int) -> list[int]:
+    """As many different ones."""
+    ports: set[int] = set()
+    while len(ports) < number:
+        ports.add(free_port())
+    return [*ports]

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from free_port import free_ports
 from live_swarm import wait_until
 from runner_harness import call
 
@@ -81,7 +82,7 @@ class Cluster:
         self._manager: subprocess.Popen[str] | None = None
 
     def begin(self) -> None:
-        ports = {name: free_port() for name in ("ctld", *NODES)}
+        ports = dict(zip(("ctld", *NODES), free_ports(1 + len(NODES)), strict=True))
         host = socket.gethostname().partition(".")[0]
         text = _CONF.format(folder=self.folder, host=host, **ports)
         self.folder.chmod(0o755)  # the user munge works below it
@@ -170,12 +171,6 @@ class Cluster:
             *(f"--socket={folder}/socket", f"--pid-file={folder}/pid", f"--seed-file={folder}/seed"),
         ], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
         wait_until((folder / "socket").exists)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 @contextmanager
