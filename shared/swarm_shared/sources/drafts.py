@@ -14,6 +14,7 @@ from swarm_shared.sources.plan import Became, Entry, Place, Plan, cut
 from swarm_shared.taskfile.nodes import MAX_TEXT_CHARS
 from swarm_shared.taskfile.problems import ProblemList, shown
 from swarm_shared.taskfile.values import MAX_ID_CHARS
+from swarm_shared.taskfile.words import status_elsewhere
 
 MAX_NAME_CHARS = 160
 # Control characters but for the tab and line feed, and what is no character: no YAML file holds them unescaped.
@@ -90,6 +91,13 @@ class Drafts:
 
     def warn(self, line: int, message: str, advice: str) -> None:
         self.warnings.add_at(line, 0, message, advice)
+
+    def status(self, draft: Draft, word: str) -> Status:
+        """What the status word of another tool means; an unknown one causes a warning and means not started."""
+        status = status_elsewhere(word)
+        if word and status is None:
+            self.warn_of_status(draft, word)
+        return status or Status.NOT_STARTED
 
     def warn_of_status(self, draft: Draft, word: str) -> None:
         what = f"{shown(draft.id)} has an unknown status, {shown(word)}: treated as not started"

@@ -17,7 +17,7 @@ from swarm_shared.sources.plan import Became, Options, Place, Plan, merged
 from swarm_shared.sources.texts import Section, joined, listed, sections
 from swarm_shared.sources.ticks.statuses import front_matter
 from swarm_shared.taskfile.problems import ProblemList, shown
-from swarm_shared.taskfile.words import priority_of, status_elsewhere
+from swarm_shared.taskfile.words import priority_of
 
 FORMAT = "backlog.md"
 MAX_CONFIG_BYTES = 1 << 20
@@ -78,12 +78,8 @@ def read(place: Place, text: str, options: Options) -> Plan:
 
 def _read_fields(draft: Draft, fields: Object, drafts: Drafts, done_words: Sequence[str]) -> None:
     word = fields.text("status")
-    known = status_elsewhere(word)
-    if word.casefold().strip() == done_words[-1]:
-        known = Status.COMPLETED
-    elif word and known is None:
-        drafts.warn_of_status(draft, word)
-    draft.status = known or Status.NOT_STARTED
+    is_done = word.casefold().strip() == done_words[-1]
+    draft.status = Status.COMPLETED if is_done else drafts.status(draft, word)
     draft.priority = priority_of(fields.text("priority")) or draft.priority
     draft.phase = fields.text("milestone") or fields.text("parent_task_id")
     draft.type = fields.text("type")

@@ -16,7 +16,6 @@ from swarm_shared.sources.markdown import split_lines
 from swarm_shared.sources.paths import paths_in
 from swarm_shared.sources.plan import Became, Entry, Options, Place, Plan
 from swarm_shared.sources.texts import joined, listed
-from swarm_shared.taskfile.words import status_elsewhere
 
 FORMAT = "beads"
 BLOCKING = frozenset({"blocks", "conditional-blocks", "waits-for"})
@@ -162,11 +161,7 @@ def _read_links(issue: _Issue, drafts: Drafts) -> None:
 def _draft(drafts: Drafts, issue_id: str, issue: _Issue, issues: dict[str, _Issue]) -> None:
     draft = drafts.add(issue_id, issue.text("title"), key=issue_id, line=issue.line)
     task_entry(drafts, issue.line, draft.id, draft.name)
-    word = issue.text("status")
-    status = status_elsewhere(word)
-    if word and status is None:
-        drafts.warn_of_status(draft, word)
-    draft.status = status or Status.NOT_STARTED
+    draft.status = drafts.status(draft, issue.text("status"))
     priority = issue.record.get("priority")
     if isinstance(priority, int) and not isinstance(priority, bool) and 0 <= priority <= 4:
         draft.priority = priority + 1  # 0 is the most urgent one
