@@ -8,13 +8,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
 from free_port import free_port
+from live_swarm import wait_until
 from manual import TOP, Command, blocks, commands
 
 from swarm_shared.database import TaskDatabase
@@ -110,13 +111,6 @@ class Harness:
         )
 
 
-def wait_until(condition: Callable[[], object], describe: Callable[[], object]) -> None:
-    deadline = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < deadline, describe()
-        time.sleep(POLL_S)
-
-
 @pytest.fixture
 def harness(tmp_path: Path) -> Harness:
     return Harness(tmp_path)
@@ -156,7 +150,7 @@ def test_a_part_by_itself_comes_up_and_leaves_when_told(harness: Harness, comman
             stderr=log,
         )
         try:
-            wait_until(lambda: is_up(database), (harness.folder / "log").read_text)
+            wait_until(lambda: is_up(database), (harness.folder / "log").read_text, DEADLINE_S)
             process.send_signal(signal.SIGTERM)
             assert process.wait(DEADLINE_S) == 0, (harness.folder / "log").read_text()
         finally:
@@ -217,18 +211,22 @@ def test_the_commands_of_the_service_work_in_their_order(harness: Harness) -> No
             ended = harness.run(command.text)
             assert ended.returncode == 0, f"{label(command)}\n{ended.stdout}{ended.stderr}"
             if command.text.startswith("supervisord "):
-                wait_until(lambda: is_served(harness), lambda: harness.run("tail -n 50 var/log/*.log").stdout)
+                wait_until(
+                    lambda: is_served(harness), lambda: harness.run("tail -n 50 var/log/*.log").stdout, DEADLINE_S
+                )
 
 
 @pytest.mark.parametrize("command", [c for c in those(SERVICE) if "swarm stop" in c.text], ids=label)
 def test_stop_ends_a_running_service(harness: Harness, command: Command) -> None:
     with service(harness):
         assert harness.run("supervisord -c supervisord.conf").returncode == 0
-        wait_until(lambda: is_served(harness), lambda: harness.run("tail -n 50 var/log/*.log").stdout)
+        wait_until(lambda: is_served(harness), lambda: harness.run("tail -n 50 var/log/*.log").stdout, DEADLINE_S)
         ended = harness.run(command.text)
         assert ended.returncode == 0, ended.stdout + ended.stderr
         wait_until(
-            lambda: not (harness.folder / "var" / "supervisord.pid").exists(), lambda: "supervisord is still there"
+            lambda: not (harness.folder / "var" / "supervisord.pid").exists(),
+            lambda: "supervisord is still there",
+            DEADLINE_S,
         )
 
 
@@ -247,7 +245,11 @@ def test_the_emergency_signal_finds_a_run_by_the_name_in_the_readme(harness: Har
     )
     try:
         with TaskDatabase(harness.folder / "tasks.db") as database:
-            wait_until(lambda: database.tasks.get("1")["status"] == Status.IN_PROGRESS, lambda: database.tasks.get("1"))
+            wait_until(
+                lambda: database.tasks.get("1")["status"] == Status.IN_PROGRESS,
+                lambda: database.tasks.get("1"),
+                DEADLINE_S,
+            )
         line = Path(f"/proc/{process.pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
         assert re.search(pattern, line)
         process.send_signal(getattr(signal, signal_word.removeprefix("-")))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from live_swarm import LiveSwarm, live_swarm, wait_until
+from runner_harness import is_dead
 
 from swarm_shared.domain.models import Status, Verb
 
@@ -23,13 +24,6 @@ def swarm(tmp_path: Path) -> Iterator[LiveSwarm]:
         yield swarm
 
 
-def is_gone(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except OSError:
-        return True
-
-
 def test_kill_ends_a_stubborn_agent_with_everything_below_it_and_holds_the_task(swarm: LiveSwarm) -> None:
     swarm.add(swarm.scripted("a", script=STUBBORN))
     swarm.worker()
@@ -37,7 +31,7 @@ def test_kill_ends_a_stubborn_agent_with_everything_below_it_and_holds_the_task(
     row = swarm.db.control.request(Verb.KILL, "a", actor="me")
     task = swarm.wait_for("a", Status.HELD)
     assert task["hold_reason"] == "killed"
-    assert is_gone(agent["pid"])
+    assert is_dead(agent["pid"])
     assert swarm.leftovers() == []
     assert swarm.db.control.get(row).status == "done"
     assert swarm.db.control.get(row).handled_by == "worker-1"
@@ -51,7 +45,7 @@ def test_cancel_then_retry_while_the_agent_ignores_term_gives_one_agent_at_a_tim
     first = swarm.wait_for_agent("a")
     swarm.db.control.request(Verb.CANCEL, "a", actor="me")
     swarm.wait_for("a", Status.CANCELLED)
-    assert is_gone(first["pid"])
+    assert is_dead(first["pid"])
     with swarm.db.connection.transaction():
         swarm.db.steering.apply(Verb.RETRY, "a", {"note": "again"}, actor="me")
     swarm.wait_for("a", Status.COMPLETED)
@@ -76,10 +70,10 @@ def test_the_second_term_interrupts_at_once_and_costs_the_task_nothing(swarm: Li
     agent = swarm.wait_for_agent("a")
     worker.terminate()
     wait_until(lambda: swarm.db.workers.shown()[0]["status"] == "draining", swarm.logs)
-    assert not is_gone(agent["pid"])
+    assert not is_dead(agent["pid"])
     worker.terminate()
     assert worker.wait(20) == 0
-    assert is_gone(agent["pid"])
+    assert is_dead(agent["pid"])
     task = swarm.db.tasks.get("a")
     assert (task["status"], task["failures"], task["crashes"]) == ("not_started", 0, 0)
     assert swarm.attempts("a")[0]["failure_class"] == "interrupted"
@@ -110,7 +104,7 @@ def test_a_worker_whose_keeper_is_killed_ends_the_tree_itself_and_the_task_runs_
     # At once, as supervisord does it: the new one lets the old one end its agents first.
     swarm.worker("worker-1", "--no-validation")
     swarm.wait_for("a", Status.COMPLETED)
-    assert is_gone(agent["pid"])
+    assert is_dead(agent["pid"])
     assert swarm.leftovers() == []
     assert swarm.attempts("a")[0]["failure_class"] == "crash"
 
@@ -121,7 +115,7 @@ def test_a_worker_that_lost_its_lease_kills_its_agent_and_drops_the_result(swarm
     agent = swarm.wait_for_agent("a")
     with swarm.db.connection.transaction():
         swarm.db.connection.change("UPDATE tasks SET lease_token = lease_token + 1")
-    wait_until(lambda: is_gone(agent["pid"]), swarm.logs)
+    wait_until(lambda: is_dead(agent["pid"]), swarm.logs)
     wait_until(lambda: not swarm.leftovers(), swarm.leftovers)
     assert swarm.attempts("a")[0]["outcome"] is None
 
@@ -133,7 +127,7 @@ def test_a_killed_workers_tree_dies_with_it_and_reset_orphans_gives_the_task_on(
     os.kill(swarm.db.workers.alive()[0].process.pid, signal.SIGKILL)
     assert worker.wait(20) == 128 + signal.SIGKILL
     assert swarm.db.reset_orphaned_tasks() == 1
-    assert is_gone(agent["pid"])
+    assert is_dead(agent["pid"])
     assert swarm.leftovers() == []
     assert swarm.attempts("a")[0]["failure_class"] == "crash"
     swarm.worker("worker-2", "--no-validation")

@@ -6,11 +6,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from random import Random
 
 from engines import IMAGE, LIMITS, containers, docker_daemon, have_image
 from live_swarm import LiveSwarm
-from runner_harness import At, Kill, Matrix, RunnerHarness, call, kill, swarm_of
+from runner_harness import At, Kill, Matrix, RunnerHarness, call, kill_one_of, swarm_of
 
 _STATES = "{{.Names}} {{.State}}"
 _KEPT = "localhost/swarm-kept:1"
@@ -45,13 +44,7 @@ class ContainerHarness(RunnerHarness):
         return self.of_open_runs(f"/{self.name}\0run\0".encode())
 
     def faults(self) -> Mapping[str, Kill]:
-        return {"conmon": self._kill_supervisor} if self.name == "podman" else {}
-
-    def _kill_supervisor(self, rng: Random) -> int:
-        if not (found := self.supervisors()):
-            return 0
-        kill(rng.choice(found))
-        return 1
+        return {"conmon": kill_one_of(self.supervisors)} if self.name == "podman" else {}
 
     @contextmanager
     def break_down(self) -> Iterator[None]:

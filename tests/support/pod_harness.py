@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random
 
 from live_swarm import LiveSwarm
-from runner_harness import At, Kill, Matrix, RunnerHarness
+from runner_harness import At, Kill, Matrix, RunnerHarness, swarm_of
 from stand_in_cluster import CLAIM, IMAGE, StandInCluster
 from stand_in_kubectl import NAMESPACE
 
@@ -112,11 +112,11 @@ def pods_at(folder: Path) -> Iterator[PodHarness]:
     """A swarm on a cluster that works; both are ended, whatever the test did."""
     cluster, path = StandInCluster(folder), os.environ["PATH"]
     os.environ["PATH"] = cluster.path
-    cluster.start()
-    swarm = LiveSwarm(folder)
     try:
-        yield PodHarness(swarm, cluster=cluster)
+        cluster.start()
+        with swarm_of(partial(PodHarness, cluster=cluster), folder) as harness:
+            assert isinstance(harness, PodHarness)
+            yield harness
     finally:
-        swarm.end()
         cluster.stop()
         os.environ["PATH"] = path

@@ -6,13 +6,13 @@ import itertools
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from live_swarm import wait_until
 from runner_engines import AGENTS_ELSEWHERE, CONTAINED, FOLLOWED, promised_by
-from runner_harness import ESCAPE, Kill, Matrix, RunnerHarness, is_free, kill
+from runner_harness import ESCAPE, Kill, Matrix, RunnerHarness, is_free, kill, kill_one_of
 
 from swarm_shared.domain.models import HoldReason, Status, TaskSpec
 
@@ -107,13 +107,11 @@ class Killer:
         self._runner, self._swarm, self._sessions = runner, runner.swarm, matrix.sessions
         self._rng = random.Random(7)
         self._own: Mapping[str, Kill] = {
-            "client": self._one_of(runner.clients),
-            "worker": self._one_of(lambda: [worker.process.pid for worker in self._alive()]),
-            "keeper": self._one_of(
-                lambda: [worker.keeper.pid for worker in self._alive() if worker.keeper is not None]
-            ),
+            "client": kill_one_of(runner.clients),
+            "worker": kill_one_of(lambda: [worker.process.pid for worker in self._alive()]),
+            "keeper": kill_one_of(lambda: [worker.keeper.pid for worker in self._alive() if worker.keeper is not None]),
             "worker and keeper": self._both,
-            "reaper": self._one_of(lambda: [self._reaper.pid]),
+            "reaper": kill_one_of(lambda: [self._reaper.pid]),
         }
         self._faults = runner.faults()
         self.done = Counter(dict.fromkeys((*self._own, *self._faults), 0))
@@ -145,15 +143,6 @@ class Killer:
 
     def _alive(self) -> list[object]:
         return list(self._swarm.db.workers.alive())
-
-    def _one_of(self, pids: Callable[[], list[int]]) -> Kill:
-        def strike(rng: random.Random) -> int:
-            if not (found := pids()):
-                return 0
-            kill(rng.choice(found))
-            return 1
-
-        return strike
 
     def _both(self, rng: random.Random) -> int:
         alive = [worker for worker in self._alive() if worker.keeper is not None]

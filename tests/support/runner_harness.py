@@ -178,6 +178,18 @@ def kill(*pids: int) -> None:
         wait_until(partial(is_dead, pid))
 
 
+def kill_one_of(pids: Callable[[], list[int]]) -> Kill:
+    """Kills one of the processes that there are at the time."""
+
+    def strike(rng: Random) -> int:
+        if not (found := pids()):
+            return 0
+        kill(rng.choice(found))
+        return 1
+
+    return strike
+
+
 def command_lines() -> bytes:
     """Those of all processes of this machine."""
     return b"\n".join(_read(f"/proc/{pid}/cmdline") for pid in all_pids())

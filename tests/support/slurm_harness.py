@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -128,7 +127,6 @@ def slurm_engine() -> Iterator[At]:
 def slurm_at(cluster: Cluster, folder: Path) -> Iterator[SlurmHarness]:
     """A swarm on a cluster that works; both are left so, whatever the test did."""
     cluster.revive()
-    os.environ.setdefault("SLURM_CONF", str(cluster.folder / "slurm.conf"))
     try:
         with swarm_of(partial(SlurmHarness, cluster=cluster), folder) as harness:
             assert isinstance(harness, SlurmHarness)
