@@ -345,7 +345,7 @@ def test_text_has_contrast_in_both_themes(browser: Browser, harness: SteeredQueu
     harness.add("2", "3", TaskSpec(id="4", name="needs", dependencies=("3",)))
     harness.run()
     harness.start()
-    harness.db.swarm.set_flag("emergency_stop", actor="somebody")
+    harness.db.swarm.set_flag("emergency_stop", actor="ann")
     context = context_of(browser)
     page = context.new_page()
     page.goto(running.link)

@@ -131,8 +131,8 @@ def test_workers_are_scaled_to_five_and_the_queue_is_paused_and_resumed(at: Harn
     page.locator(".warning, .empty, .first").first.wait_for()
     page.evaluate("window.sameDocument = true")
     with closing(TaskDatabase(at.db)) as database:
-        database.swarm.set_flag("paused", actor="somebody")
-    expect(page.locator(".warning")).to_contain_text("running ones continue (requested by somebody")
+        database.swarm.set_flag("paused", actor="ann")
+    expect(page.locator(".warning")).to_contain_text("running ones continue (requested by ann")
     at.add(task("a"))
     expect(page.locator('.counters [data-group="not_started"] .number')).to_have_text("1")
     page.locator(".warning").get_by_role("button", name="Resume").click()

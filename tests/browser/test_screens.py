@@ -63,7 +63,7 @@ def test_the_head_counts_what_waits_for_the_user(harness: SteeredQueue, page: Pa
     harness.add(TaskSpec(id="2", name="2", max_retries=0))
     harness.run(failed(FailureClass.QUALITY))
     expect(page.locator('#nav [data-screen="inbox"] .n')).to_have_text("2")
-    harness.db.steering.apply(Verb.RETRY, "2", {}, actor="somebody")
+    harness.db.steering.apply(Verb.RETRY, "2", {}, actor="ann")
     expect(page.locator('#nav [data-screen="inbox"] .n')).to_have_text("1")
 
 
@@ -155,7 +155,7 @@ def test_a_row_that_went_meanwhile_fades_under_the_pointer_and_goes_when_that_le
     go(page, "inbox")
     first = page.locator(".asks li").first
     first.hover()
-    harness.db.steering.apply(Verb.RELEASE, "1", {}, actor="somebody else")
+    harness.db.steering.apply(Verb.RELEASE, "1", {}, actor="ben")
     expect(first).to_have_attribute("data-gone", "")
     expect(page.locator("#chip")).to_contain_text("1 waiting")
     page.hover("#search-box")
