@@ -10,8 +10,8 @@ from integration_harness import Run
 
 from swarm_shared.domain.errors import NotFound, StateError
 from swarm_shared.git.landing.following import Integration
-from swarm_shared.git.landing.land_into import Seen, land_into
-from swarm_shared.git.landing.land_preview import MAX_COMMITS, Preview, land_preview, own_branches
+from swarm_shared.git.landing.land_into import Seen, land_into, own_branches
+from swarm_shared.git.landing.land_preview import MAX_COMMITS, Preview, land_preview
 from swarm_shared.git.landing.undo_landing import move_back
 from swarm_shared.git.merging.merging import MergeKind
 from swarm_shared.git.plumbing.diffs import Change

@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, nullcontext
+from itertools import islice
 from pathlib import Path
 from shlex import quote
 
@@ -28,6 +29,7 @@ from swarm_shared.git.snapshots.untouched import untouched
 from swarm_shared.git.worktrees.listing import all_checked_out_at
 
 NAMED_PATHS = 20
+MAX_BRANCHES = 200
 _LOOK_AGAIN = "nothing was changed; look at the preview again"
 # Their presence in a git directory means that you are in the middle of something.
 _IN_THE_MIDDLE = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge", "rebase-apply", "sequencer")
@@ -133,10 +135,16 @@ def heads(integration: Integration, branch: str) -> Heads:
 def _meant(integration: Integration, branch: str) -> str | None:
     from swarm_shared.program.nearest import suggestion  # only for a mistake: difflib loads slowly
 
-    listed = integration.repository.git.ask("for-each-ref", "--format=%(refname)", HEADS).out
-    refs = listed.decode("utf-8", "replace").splitlines()
-    own = [branch_of(ref) for ref in refs if not is_of_the_swarm(integration.ref, ref)]
-    return suggestion(branch, own, "your branches are")
+    return suggestion(branch, own_branches(integration), "your branches are")
+
+
+def own_branches(integration: Integration) -> tuple[str, ...]:
+    """The user's branches, those used last first; not those that the swarm made."""
+    listed = integration.repository.git.line(
+        "for-each-ref", "--sort=-committerdate", "--format=%(refname)", HEADS.rstrip("/")
+    )
+    refs = (ref for ref in listed.splitlines() if not is_of_the_swarm(integration.ref, ref))
+    return tuple(branch_of(ref) for ref in islice(refs, MAX_BRANCHES))
 
 
 def is_of_the_swarm(integration_ref: str, ref: str) -> bool:

@@ -6,13 +6,11 @@ import dataclasses
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from swarm_shared.domain.branch_names import HEADS, branch_of
 from swarm_shared.domain.errors import StateError, SwarmError
 from swarm_shared.git.landing.following import Integration
 from swarm_shared.git.landing.in_the_way import in_the_way, would_overwrite
@@ -21,7 +19,6 @@ from swarm_shared.git.landing.land_into import (
     Seen,
     git_of,
     heads,
-    is_of_the_swarm,
     merge_refusal,
     plan_into,
     refuse_if_dirty,
@@ -35,7 +32,6 @@ from swarm_shared.git.plumbing.runner import Git
 from swarm_shared.git.worktrees.listing import all_checked_out_at
 
 MAX_COMMITS = 100
-MAX_BRANCHES = 200
 _FORMAT = "--format=%H%x09%at%x09%(trailers:key=Swarm-Task,valueonly,separator=%x2C)%x09%an%x09%s"
 
 
@@ -111,15 +107,6 @@ def land_preview(integration: Integration, branch: str, *, marks: MarksOf | None
         checkout=at,
         refusal=refusal,
     )
-
-
-def own_branches(integration: Integration) -> tuple[str, ...]:
-    """The user's branches, those used last first; not those that the swarm made."""
-    listed = integration.repository.git.line(
-        "for-each-ref", "--sort=-committerdate", "--format=%(refname)", HEADS.rstrip("/")
-    )
-    refs = (ref for ref in listed.splitlines() if not is_of_the_swarm(integration.ref, ref))
-    return tuple(branch_of(ref) for ref in islice(refs, MAX_BRANCHES))
 
 
 @contextmanager
