@@ -16,7 +16,7 @@ from swarm_shared.store.importing.import_plan import NEVER_REWRITTEN, stored, ta
 from swarm_shared.store.importing.writing import Writing
 from swarm_shared.store.requests.steering import Applied
 from swarm_shared.store.sql import SQL
-from swarm_shared.store.views.tasks import MAX_NEIGHBOURS, Tasks
+from swarm_shared.store.views.tasks import Tasks, neighbours
 from swarm_shared.taskfile.graph import cycle_text
 
 MAX_PROPOSALS = 20  # of one task: an agent that runs wild must not fill the queue
@@ -196,7 +196,7 @@ class _Queue:
         return self._db.row(SQL["task_state"], {"id": task_id}) is not None
 
     def near(self, task_id: str) -> list[str]:
-        return [row[0] for row in self._db.rows(SQL["ids_around"], {"id": task_id, "limit": MAX_NEIGHBOURS})]
+        return neighbours(self._db, task_id)
 
 
 class _Anything:

@@ -11,6 +11,7 @@ from swarm_shared.agents.reading.usage import Usage
 from swarm_shared.domain.clock import iso
 from swarm_shared.domain.errors import NotFound
 from swarm_shared.domain.models import GROUP_OF, Group, HoldReason, Status, TaskSpec, priority_label
+from swarm_shared.store.engine.connection import Connection
 from swarm_shared.store.engine.data_access import DataAccess, from_json
 from swarm_shared.store.queue.fingerprints import headline
 from swarm_shared.store.sql import SQL
@@ -21,6 +22,11 @@ EXPORT_BATCH = 500
 MAX_NEIGHBOURS = 200  # ids on each side of a mistyped one among which the nearest is looked for
 _TIMES = ("created_at", "updated_at", "claimed_at", "started_at", "approved_at", "completed_at", "due_at")
 _ATTEMPT_JSON = ("builder_result", "check_results", "validator_result", "must_fix")
+
+
+def neighbours(connection: Connection, task_id: str) -> list[str]:
+    """The ids on each side of one in their order, at most `MAX_NEIGHBOURS` each."""
+    return [row[0] for row in connection.rows(SQL["ids_around"], {"id": task_id, "limit": MAX_NEIGHBOURS})]
 
 
 class Tasks(DataAccess):
@@ -41,7 +47,7 @@ class Tasks(DataAccess):
         """The error for an unknown id; it names the nearest one among its neighbours."""
         from swarm_shared.program.nearest import Suggester, or_nearest  # only for a mistake: difflib loads slowly
 
-        near = [row[0] for row in self._db.rows(SQL["ids_around"], {"id": task_id, "limit": MAX_NEIGHBOURS})]
+        near = neighbours(self._db, task_id)
         advice = or_nearest(Suggester(near).nearest(task_id), "amplifier-swarm list-tasks shows the ids")
         return NotFound(f"no task {task_id!r}", hint=advice)
 
