@@ -74,10 +74,12 @@ def result(
     return {**shown, "warning": True} if warning else shown
 
 
-def warning_of(name: str, found: Sequence[str], fails_as: str | None = None) -> list[dict[str, Any]]:
+def warning_of(
+    name: str, found: Sequence[str], fails_as: str | None = None, *, most: int = NAMED_PATHS
+) -> list[dict[str, Any]]:
     """No result where nothing was found; else a warning, or with `fails_as` a failed check with that reason."""
     if not found:
         return []
-    more = len(found) - NAMED_PATHS
-    output = "\n".join(found[:NAMED_PATHS]) + (f"\nand {more} more" if more > 0 else "")
+    more = len(found) - most
+    output = "\n".join(found[:most]) + (f"\nand {more} more" if more > 0 else "")
     return [result(name, passed=fails_as is None, output=output, warning=fails_as is None, otherwise=fails_as)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import Any
 
 from msgspec import Struct
 
@@ -17,6 +16,7 @@ from swarm_shared.git.worktrees.leaks import Leak
 from swarm_shared.git.worktrees.shared_settings import SettingsGuard, changes_between, read_shared
 from swarm_shared.git.worktrees.task_worktrees import TaskWorktree
 from swarm_shared.processes.file_lock import try_lock
+from swarm_worker.workplaces.built_in_checks import warning_of
 from swarm_worker.workplaces.workplace import Beyond, Sealed
 
 _NAMED = 10
@@ -86,17 +86,19 @@ class Shared(Struct, frozen=True, kw_only=True):
             alone=not any(_is_locked(path) for path in others),
         )
         checks = [
-            *_warning_of(SETTINGS_CHECK, settings),
-            *_warning_of(
+            *warning_of(SETTINGS_CHECK, settings, most=_NAMED),
+            *warning_of(
                 "built-in: no stash was left behind",
                 [f"{_shown(entry)} is not in the work; it is kept as {KEPT_REFS}{self.safe}/{entry.sha}"
                  for entry in (*found.left, *found.lost)],
+                most=_NAMED,
             ),
-            *_warning_of(
+            *warning_of(
                 "built-in: the user's stashes were left alone",
                 [f"{_shown(entry)} was dropped meanwhile, by this task, another one or you; it is on the stack again, "
                  f"and kept as {KEPT_REFS}{self.safe}/{entry.sha}"
                  for entry in found.gone],
+                most=_NAMED,
             ),
         ]  # fmt: skip
         if not found.taken:
@@ -128,14 +130,6 @@ def _is_locked(path: Path) -> bool:
         return not try_lock(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _warning_of(name: str, lines: Sequence[str]) -> list[dict[str, Any]]:
-    if not lines:
-        return []
-    more = [f"and {len(lines) - _NAMED} more"] if len(lines) > _NAMED else []
-    shown = "\n".join([*lines[:_NAMED], *more])
-    return [{"command": name, "passed": True, "exit_code": None, "output": shown, "warning": True}]
 
 
 def _shown(entry: Stashed) -> str:
