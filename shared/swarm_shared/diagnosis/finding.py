@@ -37,7 +37,7 @@ class Finding(Struct, frozen=True, kw_only=True):
     name    The thing that was checked, for display.
     advice  What to do, as text; `command` is what to type, where that is the advice.
     target  The worker, agent CLI or process that it is about.
-    action  The same as `command`, for a page with buttons.
+    action  What a page offers as a button or link in place of the command.
 
     An obstacle keeps tasks of the whole swarm from starting or landing; `passes` says that it ends without the user.
     """

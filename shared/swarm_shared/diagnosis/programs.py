@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from msgspec.structs import replace
@@ -12,7 +12,7 @@ from swarm_shared.diagnosis.finding import DOCTOR, RESUME, SCALE, Action, Findin
 from swarm_shared.diagnosis.standstill import Standstills
 from swarm_shared.domain.models import Group
 from swarm_shared.store.queue.swarm import DRAINED, EMERGENCY_STOP, Service
-from swarm_shared.store.queue.workers import ABROAD_ADVICE, OVER, Staff, unknown_abroad
+from swarm_shared.store.queue.workers import ABROAD_ADVICE, OVER, Staff, WorkerRun, unknown_abroad
 
 SILENT_S = 90  # three heartbeats of the usual length
 MAX_NAMED = 5
@@ -22,9 +22,13 @@ SUPERVISORD = "supervisord"
 def program_findings(database: TaskDatabase, *, at_rest: bool) -> Iterator[Finding]:
     """`at_rest`: no part of the swarm is running, which is not an error."""
     reaper = database.swarm.running("reaper")
-    yield _reaper(database, reaper, at_rest=at_rest)
+    known = database.workers.alive()
+    dead = {each.run for each in known if each.process.is_alive() is False}
+    abroad = {each.run: each for each in known if each.process.is_foreign}
+    staff = database.workers.staff(dead=dead | abroad.keys())
+    yield _reaper(database, reaper, at_rest=at_rest, works=bool(staff.takers))
     yield _supervisord(database, reaper)
-    yield from _workers(database, reaper)
+    yield from _workers(database, reaper, staff, dead=dead, abroad=abroad)
 
 
 def last_pass_age_s(reaper: Service, now: int) -> float:
@@ -34,7 +38,8 @@ def last_pass_age_s(reaper: Service, now: int) -> float:
     return max(0.0, (now - at) / 1000)
 
 
-def _reaper(database: TaskDatabase, reaper: Service | None, *, at_rest: bool) -> Finding:
+def _reaper(database: TaskDatabase, reaper: Service | None, *, at_rest: bool, works: bool) -> Finding:
+    """`works`: workers take tasks all the same; otherwise that none does is the obstacle."""
     part, name = "swarm", "reaper"
     if reaper is None:
         text = "the reaper is not running: requests are not carried out, lost tasks are not requeued"
@@ -44,7 +49,6 @@ def _reaper(database: TaskDatabase, reaper: Service | None, *, at_rest: bool) ->
             text = f"the reaper is not running here; {elsewhere}"
         level = Level.WARN if at_rest else Level.BAD
         command = database.swarm.start_command()
-        works = bool(database.workers.staff(dead=database.workers.absent()).takers)  # otherwise workers are missing too
         return Finding(
             code="reaper_down", part=part, name=name, level=level, text=text, command=command, is_obstacle=works
         )  # fmt: skip
@@ -73,16 +77,15 @@ def _supervisord(database: TaskDatabase, reaper: Service | None) -> Finding:
     return Finding(code="supervisord_answers", part=part, name=name, level=Level.OK, text="answers")
 
 
-def _workers(database: TaskDatabase, reaper: Service | None) -> Iterator[Finding]:
+def _workers(
+    database: TaskDatabase, reaper: Service | None, staff: Staff, *, dead: set[int], abroad: Mapping[int, WorkerRun]
+) -> Iterator[Finding]:
     now = database.clock.wall_ms()
-    known = database.workers.alive()
-    dead = {each.run for each in known if each.process.is_alive() is False}
-    abroad = {each.run: each for each in known if each.process.is_foreign}
     rows = database.workers.shown()
     absent = dead | abroad.keys()
     alive = [row for row in rows if row["status"] not in OVER and row["run"] not in absent]
     busy = sum(row["current_task_id"] is not None for row in alive)
-    yield _takers(database, reaper, alive=len(alive), busy=busy, absent=absent)
+    yield _takers(database, reaper, staff, alive=len(alive), busy=busy)
     for hostname in sorted({each.hostname for each in abroad.values()}):
         names = [each.worker_id for each in abroad.values() if each.hostname == hostname]
         yield Finding(
@@ -106,10 +109,9 @@ def _workers(database: TaskDatabase, reaper: Service | None) -> Iterator[Finding
             )  # fmt: skip
 
 
-def _takers(database: TaskDatabase, reaper: Service | None, *, alive: int, busy: int, absent: set[int]) -> Finding:
+def _takers(database: TaskDatabase, reaper: Service | None, staff: Staff, *, alive: int, busy: int) -> Finding:
     counts = database.tasks.summary()["tasks"]
     waiting = counts[Group.NOT_STARTED]["count"] + counts[Group.IN_PROGRESS]["count"]
-    staff = database.workers.staff(dead=absent)
     if staff.takers or not waiting:
         text = f"{alive} running, {busy} busy"
         return Finding(code="workers_run", part="swarm", name="workers", level=Level.OK, text=text)
@@ -128,7 +130,7 @@ def no_takers(staff: Staff, *, is_up: bool, start_command: str) -> Finding:
         advice, command, action = "set the number of workers", SCALE, Action.SCALE
     return Finding(
         code="no_workers", part="swarm", name="workers", level=Level.WARN, text=staff.why_none_takes(), advice=advice,
-        command=command, action=action, is_obstacle=True,
+        command=command, action=action,
     )  # fmt: skip
 
 

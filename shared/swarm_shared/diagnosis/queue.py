@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from msgspec.structs import replace
 
@@ -65,13 +65,14 @@ def queue_findings(database: TaskDatabase) -> Iterator[Finding]:
     pulse = Pulse(database.connection, database.clock)
     branch = LandingQueue(database.connection, database.clock).branch()
     stopped = branch["branch"] if branch is not None and branch["state"] == "stopped" else None
-    yield from _stops(database, pulse, landing_stopped=stopped is not None)
+    flags = database.swarm.flags()
+    yield from _stops(database, pulse, flags, landing_stopped=stopped is not None)
     yield from _holds(database)
     yield _failing(pulse)
     if stopped is None:
         yield from _landing(database, pulse, branch=None if branch is None else branch["branch"])
     else:
-        yield _landing_stopped(database, pulse, branch=stopped)
+        yield _landing_stopped(pulse, flags.get(PAUSED), branch=stopped)
 
 
 def _holds(database: TaskDatabase) -> Iterator[Finding]:
@@ -109,8 +110,9 @@ def _by_whom(flag: Flag) -> str:
     return f"({by}, {iso(flag.set_at)})" + (f": {flag.reason}" if flag.reason else "")
 
 
-def _stops(database: TaskDatabase, pulse: Pulse, *, landing_stopped: bool) -> Iterator[Finding]:
-    flags = database.swarm.flags()
+def _stops(
+    database: TaskDatabase, pulse: Pulse, flags: Mapping[str, Flag], *, landing_stopped: bool
+) -> Iterator[Finding]:
     for flag in flags.values():
         found = flag_finding(flag)
         # What stops landing pauses the queue, and is the finding to show.
@@ -148,9 +150,8 @@ def _landing(database: TaskDatabase, pulse: Pulse, *, branch: str | None) -> Ite
         yield Finding(code="landing", part="queue", name="landing", level=Level.OK, text=text)
 
 
-def _landing_stopped(database: TaskDatabase, pulse: Pulse, *, branch: str) -> Finding:
+def _landing_stopped(pulse: Pulse, paused: Flag | None, *, branch: str) -> Finding:
     # Pausing for this reason does not replace the reason of an earlier pause, so it says who paused.
-    paused = database.swarm.flags().get(PAUSED)
     pause = "" if paused is None else f", and the queue is paused {_by_whom(paused)}"
     return Finding(
         code="landing_stopped", part="queue", name="landing", level=Level.BAD,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -123,10 +123,13 @@ def headline(
     if cause is None:
         return None
     failing = [check for check in checks or () if not check.get("passed")]
-    lines = [headline_of(str(check.get("output") or "")) for check in failing]
-    if cause == FailureCause.VALIDATOR:
-        lines += [line for issue in must_fix or () for line in str(issue).splitlines()[:1] if line.strip()]
-    lines += (error or "").splitlines()[:1]
-    lines += [str(check.get("command")) for check in failing]
-    first = next(filter(None, lines), None)
+
+    def lines() -> Iterator[str | None]:
+        yield from (headline_of(str(check.get("output") or "")) for check in failing)
+        if cause == FailureCause.VALIDATOR:
+            yield from (line for issue in must_fix or () for line in str(issue).splitlines()[:1] if line.strip())
+        yield from (error or "").splitlines()[:1]
+        yield from (str(check.get("command")) for check in failing)
+
+    first = next(filter(None, lines()), None)
     return None if first is None else storable(without_colours(first))[:SAMPLE_CHARS]

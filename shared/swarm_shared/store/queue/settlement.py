@@ -100,7 +100,7 @@ class Settlement(DataAccess):
                 "status": status,
                 "failures": move.failures,
                 "crashes": move.crashes,
-                "error": None if status is Status.COMPLETED else move.text or _said(result, problem),
+                "error": None if status is Status.COMPLETED else move.text or _shown_error(result, problem),
                 "hold_reason": move.hold_reason,
                 "fingerprint": problem.fingerprint if problem is not None and status in _STOPPED else None,
                 "due_at": None if due_ms is None else wall + due_ms,
@@ -144,7 +144,7 @@ class Settlement(DataAccess):
             )
         self._event(
             move.event,
-            _log_text(_said(result, problem), result, move),
+            _log_text(_shown_error(result, problem), result, move),
             task=task,
             task_id=task_id,
             attempt=attempt,
@@ -232,8 +232,8 @@ class Settlement(DataAccess):
         self._db.change(SQL["close_attempt"], values)
 
 
-def _said(result: AttemptResult, problem: Problem | None) -> str | None:
-    """What the task shows: all that was reported, or the headline where that says something else."""
+def _shown_error(result: AttemptResult, problem: Problem | None) -> str | None:
+    """The error shown for the task: the full report, or the headline if the report does not begin with it."""
     if problem is None or (result.error or "").startswith(problem.sample):
         return result.error
     return problem.sample

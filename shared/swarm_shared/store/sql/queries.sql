@@ -621,7 +621,7 @@ WHERE t.status = 'blocked' AND n.status <> 'completed';
 
 -- name: tasks_stuck
 -- Blocked tasks that need one that has ended without completing, directly or not; bounded. CROSS JOIN keeps this order:
--- without it all blocked tasks are gone through for the few that are stuck.
+-- without it SQLite scans all blocked tasks for the few that are stuck.
 WITH RECURSIVE stuck (task) AS (
     SELECT d.task FROM tasks AS t INDEXED BY tasks_by_status
     JOIN dependencies AS d INDEXED BY dependencies_by_need ON d.needs = t.seq
