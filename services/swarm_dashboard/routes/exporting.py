@@ -11,7 +11,6 @@ from swarm_dashboard.web import params
 from swarm_dashboard.web.context import Context
 from swarm_shared.domain.clock import iso
 from swarm_shared.domain.errors import InputError
-from swarm_shared.domain.models import Status, statuses_named
 from swarm_shared.taskfile.writer import write_task_file
 
 MAX_EXPORTED = 20_000  # one response of some megabytes
@@ -23,7 +22,7 @@ def routes(context: Context) -> Blueprint:
 
     @exporting.get("")
     def tasks() -> Response:
-        wanted = _statuses(params.text(request.args, "status"))
+        wanted = params.statuses(params.text(request.args, "status"))
         database = context.reader().database
         counts = database.tasks.counts()
         number = sum(n for status, (n, _) in counts.items() if not wanted or status in wanted)
@@ -39,10 +38,3 @@ def routes(context: Context) -> Blueprint:
         return context.answer({"tasks": number, "text": text.getvalue()})
 
     return exporting
-
-
-def _statuses(word: str) -> tuple[Status, ...]:
-    try:
-        return statuses_named(word) if word else ()
-    except ValueError:
-        raise InputError(f"{word!r} is not a status") from None

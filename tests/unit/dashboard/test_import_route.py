@@ -89,6 +89,12 @@ def test_an_export_is_a_task_file_of_all_tasks_or_of_a_status(harness: Dashboard
     assert harness.get("/api/export?status=nonsense").status_code == 400
 
 
+def test_an_export_accepts_several_statuses_as_the_list_of_tasks_does(harness: DashboardHarness) -> None:
+    harness.add("a", TaskSpec(id="b", name="B", status=Status.FAILED), TaskSpec(id="c", name="C", status=Status.HELD))
+    shown = harness.get("/api/export?status=failed,held").get_json()
+    assert [task.id for task in read_task_file(None, shown["text"].encode()).tasks] == ["b", "c"]
+
+
 def test_an_export_that_is_too_large_for_a_browser_is_refused(
     harness: DashboardHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
