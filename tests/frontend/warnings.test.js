@@ -42,6 +42,13 @@ test("while tasks run, a pause offers to stop them", () => {
   assert.match(texts(shown([finding()], [{}, {}]))[0], /Stop 2 running tasks…Resume$/);
 });
 
+test("findings without a button each keep their advice", () => {
+  const file = finding({ action: null, command: null, passes: true, advice: "wait for its writer" });
+  const found = texts(shown([file, finding({ ...file, code: "busy", advice: "wait for the lock" })]));
+  assert.match(found[0], /Wait for its writer\. $/);
+  assert.match(found[1], /Wait for the lock\. $/);
+});
+
 test("a command is shown where nothing but a terminal helps", () => {
   const [text] = texts(shown([finding({ action: null, advice: "end that program", command: "kill -CONT 7" })]));
   assert.match(text, /End that program: kill -CONT 7/);

@@ -21,6 +21,10 @@ const ACTIONS = {
 /** A button or link in place of a command. One resume is for everything that is stopped or on hold. */
 export const offered = (action) => action && ACTIONS[action]();
 
+/** The findings that get the button of their action: the first of each action, and those without an action. */
+export const firsts = (found) =>
+  new Set(found.filter((one, place) => !one.action || found.findIndex((two) => two.action === one.action) === place));
+
 /** The advice for a page: no command where there is a button, and no words that are those of the link. */
 export function whatToDo({ hint, command: line, action }) {
   if (action && action !== "resume") return null;
@@ -36,13 +40,13 @@ export function whatToDo({ hint, command: line, action }) {
  */
 export function warnings({ obstacles, running }, wanted = () => true) {
   const shown = obstacles.filter(wanted);
-  return shown.map((one, place) => {
-    const isOffered = shown.findIndex((other) => other.action === one.action) < place;
-    return notice(one, {
-      offer: !isOffered,
+  const offers = firsts(shown);
+  return shown.map((one) =>
+    notice(one, {
+      offer: offers.has(one),
       stop: one.code === "paused" && running.length > 0 && stopRunning(running.length),
-    });
-  });
+    }),
+  );
 }
 
 /** One that the Inbox lists: it does not pass by itself. */

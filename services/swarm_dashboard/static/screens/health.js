@@ -4,7 +4,7 @@
 import { get } from "../api.js";
 import { h } from "../dom.js";
 import { plural, readable } from "../format.js";
-import { offered, whatToDo } from "../frame/warnings.js";
+import { firsts, offered, whatToDo } from "../frame/warnings.js";
 import { icon } from "../pieces.js";
 
 export const name = "health";
@@ -30,8 +30,7 @@ export const leave = () => clearTimeout(timer);
 export function view({ data: { level, checks } }) {
   const open = checks.filter((check) => check.level !== "ok");
   const [group] = LOOKS[level];
-  // One button for each action, at the first check that it helps.
-  const offers = new Set(open.filter((one, place) => open.findIndex((two) => two.action === one.action) === place));
+  const offers = firsts(open);
   return h(
     "div",
     { class: "screen" },

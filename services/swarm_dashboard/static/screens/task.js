@@ -17,7 +17,7 @@ import {
   readable,
   statusWord,
 } from "../format.js";
-import { offered, whatToDo } from "../frame/warnings.js";
+import { firsts, offered, whatToDo } from "../frame/warnings.js";
 import { LogView } from "../log/logview.js";
 import { capBar } from "../nowcards/budget.js";
 import { at, badge, copyButton, elapsed, empty, icon, taskLink } from "../pieces.js";
@@ -212,6 +212,7 @@ function standing(task) {
 function reasons(why) {
   const shown = (why?.reasons ?? []).filter(({ kind }) => !SAID_ABOVE.has(kind));
   if (!shown.length) return null;
+  const offers = firsts(shown);
   return h(
     "ul",
     { class: "reasons" },
@@ -221,7 +222,7 @@ function reasons(why) {
         { key: `${reason.kind} ${reason.text.slice(0, 40)}` },
         `${capitalized(readable(reason.text))}. `,
         whatToDo(reason),
-        offered(reason.action),
+        offers.has(reason) && offered(reason.action),
         reason.task && [" ", taskLink(reason.task, "Show it", { class: "button small" })],
       ),
     ),
