@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from amplifier_swarm.terminal import say
 from swarm_shared.sources.mapping import lines
 from swarm_shared.sources.plan import Became, Entry, Plan
-
-BY_RECORD = frozenset({"task-master", "ralph", "beads", "github"})  # JSON: accounted for by records and their keys
+from swarm_shared.sources.reading import BY_RECORD
 
 
 def report(plans: Sequence[Plan]) -> None:
@@ -37,9 +36,8 @@ def parts_left_out(count: int) -> str:
 
 def _records(entries: Sequence[Entry]) -> list[str]:
     counts = Counter(entry.became for entry in entries)
-    words = {Became.TASK: "task", Became.PHASE: "phase", Became.LEFT_OUT: "part"}
-    shown = [_count(counts[key], word) + " left out" * (key is Became.LEFT_OUT) for key, word in words.items()]
-    return [each for each in shown if not each.startswith("0 ")] or ["nothing"]
+    words = {Became.TASK: ("task", ""), Became.PHASE: ("phase", ""), Became.LEFT_OUT: ("part", " left out")}
+    return [_count(counts[key], word) + end for key, (word, end) in words.items() if counts[key]] or ["nothing"]
 
 
 def _sums(entries: Sequence[Entry]) -> list[str]:

@@ -53,6 +53,8 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
         )
     }
 )
+# JSON: an import accounts for their records and keys, not for their lines.
+BY_RECORD = frozenset(each.FORMAT for each in (taskmaster, ralph, beads, github))
 
 
 def places_of(paths: Iterable[Path], *, root: Path) -> Iterator[Place]:
