@@ -49,6 +49,12 @@ export function warnings({ obstacles, running }, wanted = () => true) {
   );
 }
 
+/** The section of a screen with the notices that need you: null when there are none. @param {Api.Status | null} status */
+export function notices(status) {
+  const shown = status ? warnings(status, lasts) : [];
+  return shown.length ? h("section", { class: "warnings", "aria-label": "The swarm", key: "notices" }, shown) : null;
+}
+
 /** One that the Inbox lists: it does not pass by itself. */
 export const lasts = (one) => !one.passes;
 

@@ -5,7 +5,7 @@ import { get } from "../api.js";
 import { group, importedAsFailed, names } from "../causes.js";
 import { h } from "../dom.js";
 import { heldBecause, plural } from "../format.js";
-import { lasts, warnings } from "../frame/warnings.js";
+import { notices } from "../frame/warnings.js";
 import { elapsed, empty, icon, taskName, taskPath } from "../pieces.js";
 import { releaseAll, releaseAsGone, retryWithNote, taskButton } from "../requests/verbs.js";
 
@@ -36,13 +36,13 @@ const focusedRow = () => document.activeElement?.closest?.("main li");
 
 /** @param {View<Api.Needs>} context */
 export function view({ data, status, place: { query } }) {
-  const swarm = status ? warnings(status, lasts) : [];
+  const swarm = notices(status);
   const { failed, failing, held: holds, holding } = data.counts;
   return h(
     "div",
     { class: "screen" },
     h("h1", { class: "unseen" }, "Inbox"),
-    swarm.length > 0 && h("section", { class: "warnings", "aria-label": "The swarm", key: "swarm" }, swarm),
+    swarm,
     failed > 0 &&
       h(
         "section",
@@ -88,7 +88,7 @@ export function view({ data, status, place: { query } }) {
         ),
         names(data.cancelled.task_ids),
       ),
-    !failed && !data.tasks.length && !data.cancelled.tasks && !swarm.length && clear(),
+    !failed && !data.tasks.length && !data.cancelled.tasks && !swarm && clear(),
     status && others(status),
     pager(query, data),
   );

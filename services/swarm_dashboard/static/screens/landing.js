@@ -4,7 +4,7 @@
 import { get } from "../api.js";
 import { h } from "../dom.js";
 import { count, moment, plural } from "../format.js";
-import { lasts, warnings } from "../frame/warnings.js";
+import { notices } from "../frame/warnings.js";
 import { at, cell, command, copyButton, elapsed, empty, icon, table, taskLink, taskName } from "../pieces.js";
 import { mergeInto, undoLanding } from "../requests/landinto.js";
 
@@ -94,12 +94,6 @@ function branch(
 }
 
 const fact = (word, value) => h("div", { key: word }, h("dt", null, word), h("dd", null, value));
-
-/** Whatever has stopped the swarm keeps work from landing, too. */
-function notices(status) {
-  const shown = status ? warnings(status, lasts) : [];
-  return shown.length > 0 && h("section", { class: "warnings", "aria-label": "The swarm", key: "notices" }, shown);
-}
 
 function line({ landing, waiting, waiting_total: total }) {
   if (!landing && !waiting.length) return h("p", { class: "quiet", key: "line" }, "Nothing is waiting to land.");
