@@ -4,7 +4,8 @@
 import { count, percent } from "../format.js";
 
 const MOST_COUNTED = 100;
-const STOPS = new Set(["paused", "drained", "emergency_stop"]); // when nothing else needs you
+/** Flags of the swarm, and obstacles, that keep new tasks from starting. */
+export const STOPS = new Set(["paused", "drained", "emergency_stop"]);
 const link = /** @type {HTMLLinkElement} */ (globalThis.document?.querySelector('link[rel="icon"]'));
 
 /**

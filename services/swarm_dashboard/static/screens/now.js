@@ -16,6 +16,7 @@ import {
   sinceSeconds,
 } from "../format.js";
 import { needsWords } from "../frame/needs.js";
+import { STOPS } from "../frame/tabstate.js";
 import { warnings } from "../frame/warnings.js";
 import { budget } from "../nowcards/budget.js";
 import { routes } from "../nowcards/routes.js";
@@ -34,7 +35,6 @@ const GROUPS = ["not_started", "in_progress", "completed", "failed", "held", "ca
 const PAUSE = "No new tasks start; running tasks continue, and so does their cost.";
 const DRAIN = "Running tasks finish, no new ones start, then the workers leave.";
 const STOP = "Stops every session now, and with it all spending. The tasks go back to the queue.";
-const STOPPED = new Set(["paused", "drained", "emergency_stop"]);
 const SILENT_S = 60;
 const MANY_FAIL = 0.5;
 const ENDS_THAT_TELL = 5; // fewer are no evidence
@@ -132,7 +132,7 @@ function overview(status) {
       { class: "controls" },
       h("p", { class: "quiet" }, isolation(status)),
       // The notice of a stop has the button that ends it.
-      !status.flags.some((flag) => STOPPED.has(flag.name)) &&
+      !status.flags.some((flag) => STOPS.has(flag.name)) &&
         h("button", { type: "button", key: "pause", onclick: verbs.pause, title: PAUSE }, "Pause"),
       h(
         "button",
