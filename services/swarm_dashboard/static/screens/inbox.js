@@ -4,7 +4,7 @@
 import { get } from "../api.js";
 import { group, importedAsFailed, names } from "../causes.js";
 import { h } from "../dom.js";
-import { heldBecause, plural } from "../format.js";
+import { capitalized, heldBecause, plural } from "../format.js";
 import { notices } from "../frame/warnings.js";
 import { elapsed, empty, icon, taskName, taskPath } from "../pieces.js";
 import { releaseAll, releaseAsGone, retryWithNote, taskButton } from "../requests/verbs.js";
@@ -124,7 +124,7 @@ function held(task, head) {
       h(
         "p",
         { class: "reason" },
-        h("strong", null, sentence(task.why)),
+        h("strong", null, `${capitalized(task.why)}.`),
         " ",
         (task.question ?? task.last_error) && h("span", { class: "why" }, task.question ?? task.last_error),
       ),
@@ -177,8 +177,6 @@ function decisions(task) {
     taskButton("cancel", task),
   ];
 }
-
-const sentence = (words) => `${words[0].toUpperCase()}${words.slice(1)}.`;
 
 const clear = () => empty(h("strong", null, "All clear."), " Failed and held tasks will appear here, with the reason.");
 
