@@ -57,7 +57,7 @@ class Graph extends Picture {
   #begin() {
     const asked = Number(this.context.place.query.get("zoom"));
     this.#current = null;
-    this.zoomTo(asked >= ZOOMS[0] && asked <= ZOOMS[ZOOMS.length - 1] ? asked : this.#first(), { keep: false });
+    this.zoomTo(asked >= ZOOMS[0] && asked <= ZOOMS[ZOOMS.length - 1] ? asked : READABLE, { keep: false });
     const wanted = this.context.place.query.get("task");
     const { boxes, critical } = this.#data;
     const box =
@@ -83,14 +83,10 @@ class Graph extends Picture {
     return Math.max(ZOOMS[0], Math.floor(fits * 100) / 100);
   }
 
-  #first() {
-    return READABLE;
-  }
-
   view() {
     const { boxes, links, critical } = this.#data;
     const { width, height } = this.#size;
-    const zoom = this.#zoom ?? this.#first();
+    const zoom = this.#zoom ?? READABLE;
     const onWay = new Set(critical?.places);
     const steps = new Set(critical?.places.slice(1).map((place, n) => `${critical.places[n]}-${place}`));
     const current = boxes.findIndex((box) => keyOf(box) === this.#current);
@@ -150,7 +146,7 @@ class Graph extends Picture {
 
   /** Zoom in (1), out (-1) or to fit (0), around a point or the centre. */
   zoom(by, point = null) {
-    const here = this.#zoom ?? this.#first();
+    const here = this.#zoom ?? READABLE;
     const next = by > 0 ? ZOOMS.find((zoom) => zoom > here) : ZOOMS.findLast((zoom) => zoom < here);
     this.zoomTo(by === 0 ? this.#fitting() : (next ?? here), { point });
   }
