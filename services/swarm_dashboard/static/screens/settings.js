@@ -56,6 +56,7 @@ export function view({ data: { settings, file }, status }) {
 function whileItRuns(status) {
   const held = status.holds.map((hold) => hold.route);
   const used = status.budget.caps.some((cap) => cap.share >= 1);
+  const isStopped = status.paused || held.length > 0 || used;
   return h(
     "section",
     { class: "card live-settings", "aria-labelledby": "live-settings" },
@@ -64,7 +65,7 @@ function whileItRuns(status) {
       "dl",
       null,
       line("Workers", scaleForm(status)),
-      line("New tasks", status.paused ? "do not start" : "start", " ", pauseAndResume(status)),
+      line("New tasks", status.paused ? "do not start" : "start", " ", pauseAndResume(status.paused, isStopped)),
       held.length > 0 && line("Routes on hold", held.join(", "), ". After you resume, they are tried again."),
       used && line("Budget", "A cap is used up. After you resume, it is counted from zero."),
     ),
@@ -73,10 +74,9 @@ function whileItRuns(status) {
 
 const line = (word, ...content) => h("div", { key: word }, h("dt", null, word), h("dd", null, ...content));
 /** Resuming is for everything that is stopped, on hold or used up. */
-const pauseAndResume = ({ paused, holds, budget }) => [
+const pauseAndResume = (paused, isStopped) => [
   !paused && h("button", { type: "button", class: "small", key: "pause", onclick: verbs.pause }, "Pause"),
-  (paused || holds.length > 0 || budget.caps.some((cap) => cap.share >= 1)) &&
-    h("button", { type: "button", class: "small", key: "resume", onclick: verbs.resume }, "Resume"),
+  isStopped && h("button", { type: "button", class: "small", key: "resume", onclick: verbs.resume }, "Resume"),
 ];
 
 function shown(value) {
