@@ -2,7 +2,7 @@
 // The keyboard: single letters while no field has the focus.
 
 import { h } from "../dom.js";
-import { isOpen, tell } from "../requests/dialogs.js";
+import { isOpen, showInfo } from "../requests/dialogs.js";
 import * as nav from "./nav.js";
 
 const GO_MS = 1_200;
@@ -59,7 +59,7 @@ const list = (keys) =>
 /** Show all keys; `own` are those of the screen that is open. */
 export function help(own) {
   const special = Object.entries(own).map(([key, [what]]) => [key, what]);
-  tell("Keys", [
+  showInfo("Keys", [
     h("div", { class: "columns two" }, list([...KEYS, ...special]), list(nav.letters())),
     h(
       "p",

@@ -109,7 +109,7 @@ export async function form({ title, content, yes }) {
   return (await answer) === "yes" ? Object.fromEntries(new FormData(/** @type {any} */ (fields))) : null;
 }
 
-/** Show something; `content` is nodes. */
-export const tell = (title, content) => show(title, content, [closing("", "Close", "primary")]);
+/** Show nodes, with a Close button only. */
+export const showInfo = (title, content) => show(title, content, [closing("", "Close", "primary")]);
 
 export const isOpen = () => dialog.open;
