@@ -1,4 +1,7 @@
-"""Names that users type: tasks, phases, workers and branches. Shell completion, and errors that suggest a name."""
+"""Names that users type: tasks, phases, workers, branches, problems and agent CLIs.
+
+Shell completion, and errors that suggest a name.
+"""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ class StaticFiles:
         return self._current[1]
 
     def is_current(self, version: str, name: str) -> bool:
-        """Whether this file has the contents that it had when this version was computed, the latest."""
+        """Whether this is the latest version, and the file still has the contents that it was computed from."""
         stamps, latest = self._current
         return version == latest and name in stamps and stamps[name] == _stamp(self.folder / name)
 

@@ -14,7 +14,7 @@ _ACTIONS = ("help", "pid", "restart", "scale", "shutdown", "signal", "start", "s
 
 
 def _complete_action(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    """The actions of supervisorctl that a swarm has use for; nothing after the first word."""
+    """The supervisorctl actions that are useful for a swarm; nothing after the first word."""
     return [] if ctx.params.get("words") else [action for action in _ACTIONS if action.startswith(incomplete)]
 
 

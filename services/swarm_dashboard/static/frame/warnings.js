@@ -25,7 +25,7 @@ export const offered = (action) => action && ACTIONS[action]();
 export const firsts = (found) =>
   new Set(found.filter((one, place) => !one.action || found.findIndex((two) => two.action === one.action) === place));
 
-/** The advice for a page: no command where there is a button, and no words that are those of the link. */
+/** The advice for a page: without the command where there is a button, and without words that repeat a link. */
 export function whatToDo({ hint, command: line, action }) {
   if (action && action !== "resume") return null;
   const words = hint && capitalized(readable(hint));

@@ -159,7 +159,7 @@ function onYourWord(task) {
   ];
 }
 
-/** What usually helps, the other way with words of your own, and giving up; the task's screen has all of it. */
+/** What usually helps, an alternative with your own words, and giving up; the task's screen offers everything. */
 function decisions(task) {
   const withNote = h(
     "button",

@@ -208,7 +208,7 @@ function standing(task) {
   return task.last_error ? `last attempt: ${task.last_error}` : "";
 }
 
-/** Why it waits, with a button or link where there is one; a command only where nothing but a terminal helps. */
+/** Why it waits, with a button or link where there is one; a command only where it takes a terminal. */
 function reasons(why) {
   const shown = (why?.reasons ?? []).filter(({ kind }) => !SAID_ABOVE.has(kind));
   if (!shown.length) return null;
