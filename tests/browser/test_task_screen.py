@@ -13,6 +13,7 @@ from steered_queue import SteeredQueue
 from browser import RunningDashboard, Watched
 from swarm_shared.domain.models import FailureClass, TaskSpec, Verb
 from swarm_shared.git.plumbing.diffs import Change, Diff, FileChange
+from swarm_shared.store.queue.swarm import DRAINED, PAUSED
 from swarm_shared.store.views.changes import Since
 
 pytestmark = pytest.mark.browser
@@ -154,6 +155,19 @@ def test_why_it_waits_is_reported_and_what_helps(
     reasons.get_by_role("button", name="Resume").click()
     assert harness.carry_out().verb is Verb.RESUME
     expect(reasons).not_to_contain_text("paused")
+
+
+def test_one_resume_is_offered_for_all_reasons_that_it_removes(
+    harness: SteeredQueue, page: Page, running: RunningDashboard, seen: Watched
+) -> None:
+    harness.add("1")
+    for flag in (PAUSED, DRAINED):
+        harness.db.swarm.set_flag(flag, actor="ann")
+    page.goto(f"{running.url}/tasks/1")
+    reasons = page.locator(".reasons")
+    expect(reasons).to_contain_text("The queue is paused")
+    expect(reasons).to_contain_text("The swarm is shutting down")
+    expect(reasons.get_by_role("button", name="Resume")).to_have_count(1)
 
 
 def test_a_task_that_waits_for_the_files_of_another_links_to_it(
