@@ -57,7 +57,7 @@ def status_of(word: str) -> Status | None:
 
 
 def status_elsewhere(word: str) -> Status | None:
-    """As `status_of`, for another tool's word: what is blocked there waits for a person, and not for a dependency."""
+    """As `status_of`, for another tool's word: a blocked item there waits for a decision, not a dependency."""
     return Status.HELD if word.strip().lower() == "blocked" else status_of(word)
 
 
