@@ -45,8 +45,22 @@ def read_stat(pid: int) -> Stat | None:
 
     Source: proc_pid_stat(5).
     """
+    return _read_stat_file(f"/proc/{pid}/stat")
+
+
+def thread_states(pid: int) -> list[str]:
+    """The state of each thread of a process, a letter as in `Stat.state`; none when it has ended or is hidden."""
     try:
-        with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
+        threads = os.listdir(f"/proc/{pid}/task")
+    except _NOT_SHOWN:
+        return []
+    stats = (_read_stat_file(f"/proc/{pid}/task/{thread}/stat") for thread in threads)
+    return [stat.state for stat in stats if stat is not None]
+
+
+def _read_stat_file(path: str) -> Stat | None:
+    try:
+        with open(path, "rb", buffering=0) as file:
             line = file.read()
     except _NOT_SHOWN:
         return None

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Set
+import time
+from collections.abc import Iterable, Set
 
 from msgspec import Struct
 
 from swarm_shared.processes.identity import ProcessId
-from swarm_shared.processes.procfs import children_lister, read_stat
+from swarm_shared.processes.procfs import children_lister, read_stat, thread_states
 
 # A tree that still grows after so many rounds of stopping is left to the caller's next try.
 _FREEZE_ROUNDS = 50
+# A SIGSTOP takes effect within milliseconds, unless a process waits for its disk or for a child that we stopped.
+_STOP_S = 2.0
+_STOP_POLL_S = 0.001
+# Stopped, stopped by a debugger, ended; source: proc_pid_stat(5).
+_CANNOT_FORK = frozenset("TtZX")
 
 
 class TreeUsage(Struct, frozen=True, kw_only=True):
@@ -103,7 +109,10 @@ def kill_tree(root: ProcessId) -> list[ProcessId]:
         Everything that was sent a KILL; none when the root has ended or is not ours to judge.
     """
     stopped: dict[ProcessId, None] = {}
+    deadline = time.monotonic() + _STOP_S
     for _ in range(_FREEZE_ROUNDS):
+        # A process in the middle of a fork stops only after it: a look before that would miss the child.
+        _wait_until_stopped(stopped, deadline)
         if not root.is_alive():
             break
         # Never the caller itself: stopped, it could not continue to kill.
@@ -118,3 +127,12 @@ def kill_tree(root: ProcessId) -> list[ProcessId]:
     for member in stopped:
         member.kill(signal.SIGKILL)
     return list(stopped)
+
+
+def _wait_until_stopped(members: Iterable[ProcessId], deadline: float) -> None:
+    """Return when no thread of these processes can fork any more, at the latest at the deadline (monotonic)."""
+    for member in members:
+        while any(state not in _CANNOT_FORK for state in thread_states(member.pid)):
+            if time.monotonic() > deadline:
+                return
+            time.sleep(_STOP_POLL_S)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -140,6 +141,37 @@ def test_a_tree_is_stopped_while_it_is_listed_to_its_end(monkeypatch: pytest.Mon
         assert len(kill_tree(root)) == 3
         child.wait()
         trees.wait_gone(token)
+
+
+def test_a_child_whose_parent_was_stopped_in_the_middle_of_a_fork_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Forking 100 MB takes milliseconds, and SIGSTOP takes effect only after the fork. Here it takes longer.
+    slow_fork = """
+import os, signal, time
+def fork_then_stop(number, frame):
+    time.sleep(0.2)
+    if os.fork():
+        os.kill(os.getpid(), signal.SIGSTOP)
+    time.sleep(1000)
+signal.signal(signal.SIGUSR1, fork_then_stop)
+print(flush=True)
+time.sleep(1000)
+"""
+    send = ProcessId.kill
+    monkeypatch.setattr(proctree, "_STOP_S", trees.DEADLINE_S)
+    token = trees.fresh_token()
+    with subprocess.Popen(trees._python(slow_fork, token), stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        parent.stdout.readline()
+        root = ProcessId.of(parent.pid)
+        assert root is not None
+        stop_late = lambda it, number: send(it, signal.SIGUSR1 if (it, number) == (root, signal.SIGSTOP) else number)  # noqa: E731
+        monkeypatch.setattr(ProcessId, "kill", stop_late)
+        try:
+            assert len(kill_tree(root)) == 2
+            parent.wait()
+            trees.wait_gone(token)
+        finally:
+            trees.kill_rest(token)
 
 
 def test_a_stranger_that_got_a_childs_number_is_no_descendant(monkeypatch: pytest.MonkeyPatch) -> None:
