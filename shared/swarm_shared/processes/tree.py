@@ -14,11 +14,12 @@ from swarm_shared.processes.procfs import children_lister, read_stat, thread_sta
 
 # A tree that still grows after so many rounds of stopping is left to the caller's next try.
 _FREEZE_ROUNDS = 50
-# A SIGSTOP takes effect within milliseconds, unless a process waits for its disk or for a child that we stopped.
+# SIGSTOP takes effect within milliseconds, later only on an overloaded machine.
 _STOP_S = 2.0
 _STOP_POLL_S = 0.001
-# Stopped, stopped by a debugger, ended; source: proc_pid_stat(5).
-_CANNOT_FORK = frozenset("TtZX")
+# Running or woken by the signal; source: proc_pid_stat(5). One that waits for its disk, or for the child of its
+# vfork, may wait for hours and is not waited for.
+_MAY_FORK = frozenset("RS")
 
 
 class TreeUsage(Struct, frozen=True, kw_only=True):
@@ -108,11 +109,11 @@ def kill_tree(root: ProcessId) -> list[ProcessId]:
     Returns:
         Everything that was sent a KILL; none when the root has ended or is not ours to judge.
     """
-    stopped: dict[ProcessId, None] = {}
+    stopped: dict[ProcessId, bool] = {}  # and whether the signal could be sent
     deadline = time.monotonic() + _STOP_S
     for _ in range(_FREEZE_ROUNDS):
         # A process in the middle of a fork stops only after it: a look before that would miss the child.
-        _wait_until_stopped(stopped, deadline)
+        _wait_until_stopped((member for member, sent in stopped.items() if sent), deadline)
         if not root.is_alive():
             break
         # Never the caller itself: stopped, it could not continue to kill.
@@ -122,8 +123,7 @@ def kill_tree(root: ProcessId) -> list[ProcessId]:
         if not fresh:
             break
         for member in fresh:
-            member.kill(signal.SIGSTOP)
-            stopped[member] = None
+            stopped[member] = member.kill(signal.SIGSTOP)
     for member in stopped:
         member.kill(signal.SIGKILL)
     return list(stopped)
@@ -132,7 +132,7 @@ def kill_tree(root: ProcessId) -> list[ProcessId]:
 def _wait_until_stopped(members: Iterable[ProcessId], deadline: float) -> None:
     """Return when no thread of these processes can fork any more, at the latest at the deadline (monotonic)."""
     for member in members:
-        while any(state not in _CANNOT_FORK for state in thread_states(member.pid)):
+        while not _MAY_FORK.isdisjoint(thread_states(member.pid)):
             if time.monotonic() > deadline:
                 return
             time.sleep(_STOP_POLL_S)
