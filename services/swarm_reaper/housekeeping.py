@@ -16,7 +16,7 @@ from swarm_shared.domain.clock import Clock
 from swarm_shared.domain.errors import ConfigError, DatabaseError
 from swarm_shared.git.worktrees.disk_use import disk_use
 from swarm_shared.program.logs import event
-from swarm_shared.store.queue.swarm import DISK_LOW, RUNNER_DOWN
+from swarm_shared.store.swarm.swarm import DISK_LOW, RUNNER_DOWN
 
 LOG = logging.getLogger("swarm.reaper")
 EVERY_S = 5.0

@@ -26,7 +26,7 @@ from swarm_shared.processes.identity import ProcessId
 from swarm_shared.processes.lifeline import Lifelines
 from swarm_shared.program.logs import event
 from swarm_shared.reaping import Reaping, sole_reaper
-from swarm_shared.store.queue.swarm import EMERGENCY_STOP, SEEN_MONO
+from swarm_shared.store.swarm.swarm import EMERGENCY_STOP, SEEN_MONO
 
 LOG = logging.getLogger("swarm.reaper")
 NAME, START = "reaper", "start"

@@ -17,9 +17,9 @@ from swarm_shared.domain.errors import InputError, NotFound, SupervisorError, Sw
 from swarm_shared.domain.models import LONG_VERBS, TASK_VERBS, Outcome, Verb
 from swarm_shared.program.logs import event
 from swarm_shared.store.queue.recovery import Ending, OpenAttempt
-from swarm_shared.store.queue.swarm import EMERGENCY_STOP
 from swarm_shared.store.requests.bulk import Bulk
 from swarm_shared.store.requests.control import ControlRow, NewestAttempt
+from swarm_shared.store.swarm.swarm import EMERGENCY_STOP
 
 LOG = logging.getLogger("swarm.reaper")
 BY = "reaper"

@@ -23,7 +23,7 @@ with importing():
     from swarm_shared.program.options import setting
     from swarm_shared.program.settings import Settings, resolve
     from swarm_shared.store.engine.awaited import wait_for_database
-    from swarm_shared.store.queue.started_with import StartedWith
+    from swarm_shared.store.swarm.started_with import StartedWith
     from swarm_worker.assembly import assemble
     from swarm_worker.config import WorkerConfig, worker_config
     from swarm_worker.event_loop import Watch

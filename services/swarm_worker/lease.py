@@ -13,7 +13,7 @@ from swarm_shared.domain.clock import Clock
 from swarm_shared.domain.errors import DatabaseError
 from swarm_shared.processes.tree import tree_usage
 from swarm_shared.program.logs import event
-from swarm_shared.store.queue.workers import Uses, Workers
+from swarm_shared.store.swarm.workers import Uses, Workers
 
 LOG = logging.getLogger("swarm.worker")
 RETRY_S = 1.0  # after a heartbeat that the database did not take

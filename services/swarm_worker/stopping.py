@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.errors import DatabaseError
-from swarm_shared.store.queue.swarm import DRAINED, EMERGENCY_STOP
+from swarm_shared.store.swarm.swarm import DRAINED, EMERGENCY_STOP
 from swarm_worker.event_loop import Watch
 from swarm_worker.lease import Heart
 

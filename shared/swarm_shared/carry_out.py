@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from swarm_shared.domain.errors import InputError, NotFound, StateError, SupervisorError, SwarmError
 from swarm_shared.domain.models import DEFINITION_VERBS, TASK_VERBS, Verb
 from swarm_shared.runners.following import removal, seen_running
-from swarm_shared.store.queue.swarm import DRAINED, EMERGENCY_STOP, PAUSED
 from swarm_shared.store.requests.control import ControlRow
 from swarm_shared.store.requests.steering import RUNNING, Applied, MustStop, Steered
+from swarm_shared.store.swarm.swarm import DRAINED, EMERGENCY_STOP, PAUSED
 
 if TYPE_CHECKING:
     from swarm_shared.database import TaskDatabase

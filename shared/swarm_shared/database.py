@@ -15,19 +15,19 @@ from swarm_shared.reaping import Limits, Reaping, sole_reaper
 from swarm_shared.store.engine import schema as migrations
 from swarm_shared.store.engine.connection import Connection, create_file
 from swarm_shared.store.importing.imports import Imports
-from swarm_shared.store.queue.events import Events
 from swarm_shared.store.queue.landings import Landings
 from swarm_shared.store.queue.limits.spending import Spending
-from swarm_shared.store.queue.outbox import Outbox
-from swarm_shared.store.queue.output import Output
 from swarm_shared.store.queue.policy import Budgets
 from swarm_shared.store.queue.queue import Queue
 from swarm_shared.store.queue.recovery import Recovery
-from swarm_shared.store.queue.swarm import Swarm
-from swarm_shared.store.queue.workers import Workers
+from swarm_shared.store.records.events import Events
+from swarm_shared.store.records.outbox import Outbox
+from swarm_shared.store.records.output import Output
 from swarm_shared.store.requests.control import Control
 from swarm_shared.store.requests.definitions import Definitions
 from swarm_shared.store.requests.steering import Steering
+from swarm_shared.store.swarm.swarm import Swarm
+from swarm_shared.store.swarm.workers import Workers
 from swarm_shared.store.views.changes import Changes
 from swarm_shared.store.views.failures import Failures
 from swarm_shared.store.views.file_health import Health

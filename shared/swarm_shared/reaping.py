@@ -26,7 +26,7 @@ from swarm_shared.program.debounce import Patience
 from swarm_shared.runners.following import Effort
 from swarm_shared.store.queue.policy import Budgets
 from swarm_shared.store.queue.recovery import Ending, OpenAttempt, Recovery, crash
-from swarm_shared.store.queue.workers import WorkerRun, Workers
+from swarm_shared.store.swarm.workers import WorkerRun, Workers
 
 KEEPER_PATIENCE_MS = 12_000  # a keeper's own effort takes at most ten seconds
 UNPROVEN_AFTER_MS = 20_000

@@ -13,7 +13,7 @@ from pathlib import Path
 from live_swarm import LiveSwarm, live_swarm
 
 from swarm_shared.domain.models import TaskSpec
-from swarm_shared.store.queue.swarm import PAUSED
+from swarm_shared.store.swarm.swarm import PAUSED
 
 WORKSHOP = Path(__file__).parents[2] / "var" / "bench"  # not the system's temporary folder, which may be in memory
 DEADLINE_S = 60.0

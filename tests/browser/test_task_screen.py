@@ -13,7 +13,7 @@ from steered_queue import SteeredQueue
 from browser import RunningDashboard, Watched
 from swarm_shared.domain.models import FailureClass, TaskSpec, Verb
 from swarm_shared.git.plumbing.diffs import Change, Diff, FileChange
-from swarm_shared.store.queue.swarm import DRAINED, PAUSED
+from swarm_shared.store.swarm.swarm import DRAINED, PAUSED
 from swarm_shared.store.views.changes import Since
 
 pytestmark = pytest.mark.browser

@@ -8,8 +8,8 @@ from steered_queue import SteeredQueue
 
 from browser import Watched
 from swarm_shared.domain.models import Verb
-from swarm_shared.store.queue.workers import Uses
 from swarm_shared.store.requests.control import ControlRow
+from swarm_shared.store.swarm.workers import Uses
 
 pytestmark = pytest.mark.browser
 

@@ -21,7 +21,7 @@ DAWDLE_S = 0.3
 _TREE = "swarm_worker.processes.session_tree:Tree"
 _CONNECTION = "swarm_shared.store.engine.connection:Connection"
 _QUEUE = "swarm_shared.store.queue.queue:Queue"
-_WORKERS = "swarm_shared.store.queue.workers:Workers"
+_WORKERS = "swarm_shared.store.swarm.workers:Workers"
 _RECOVERY = "swarm_shared.store.queue.recovery:Recovery"
 _REAPING = "swarm_shared.reaping:Reaping"
 _IMPORTS = "swarm_shared.store.importing.imports:Imports"
@@ -106,7 +106,7 @@ POINTS: Mapping[str, Point] = MappingProxyType(
         ),
         "keeper: worker dead, proof not written": _before(KEEPER, f"{_WORKERS}.record_tree_gone", latest=1),
         "keeper: worker dead, proof written": _after(KEEPER, f"{_WORKERS}.record_tree_gone", latest=1),
-        "reaper: registered": _after(REAPER, "swarm_shared.store.queue.swarm:Swarm.register_service", latest=1),
+        "reaper: registered": _after(REAPER, "swarm_shared.store.swarm.swarm:Swarm.register_service", latest=1),
         "reaper: between two statements": _before(REAPER, f"{_CONNECTION}.change", latest=40),
         "reaper: before a commit": _before(REAPER, f"{_CONNECTION}.finish", latest=20),
         "reaper: orphan found, not fenced": _before(REAPER, f"{_RECOVERY}.fence"),

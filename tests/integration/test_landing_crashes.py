@@ -12,7 +12,7 @@ from live_swarm import wait_until
 from repositories import everything
 
 from swarm_shared.domain.models import Status
-from swarm_shared.store.queue.swarm import PAUSED
+from swarm_shared.store.swarm.swarm import PAUSED
 
 pytestmark = pytest.mark.integration
 

@@ -16,7 +16,7 @@ from runner_harness import output
 
 from swarm_shared.domain.models import Status, TaskSpec
 from swarm_shared.runners.kubernetes.runner import RUNS
-from swarm_shared.store.queue.swarm import RUNNER_DOWN
+from swarm_shared.store.swarm.swarm import RUNNER_DOWN
 
 pytestmark = pytest.mark.integration
 

@@ -22,7 +22,7 @@ from swarm_shared.runners.runner import Grounds
 from swarm_shared.runners.slurm.client import Client, Job
 from swarm_shared.runners.slurm.ending import end
 from swarm_shared.runners.slurm.jobs import Slurm
-from swarm_shared.store.queue.swarm import RUNNER_DOWN
+from swarm_shared.store.swarm.swarm import RUNNER_DOWN
 
 pytestmark = pytest.mark.integration
 

@@ -23,7 +23,7 @@ from swarm_shared.git.plumbing.diffs import Change, Diff, FileChange
 from swarm_shared.processes.identity import ProcessId
 from swarm_shared.store.queue.claims import Claim, Claimant, ClosedSession, SessionReport
 from swarm_shared.store.queue.policy import AttemptResult, Budgets
-from swarm_shared.store.queue.workers import Uses
+from swarm_shared.store.swarm.workers import Uses
 from swarm_shared.store.views.changes import Since
 
 WORKERS = 4

@@ -14,7 +14,7 @@ from runner_harness import RunnerHarness, call, command_lines, output
 
 from swarm_shared.diagnosis.why import Why
 from swarm_shared.domain.models import Status, TaskSpec
-from swarm_shared.store.queue.swarm import RUNNER_DOWN
+from swarm_shared.store.swarm.swarm import RUNNER_DOWN
 
 WAITS = "touch begun; until [ -e go ]; do sleep 0.05; done"
 WHO = ("-c", "user.name=a", "-c", "user.email=a@b")

@@ -14,10 +14,10 @@ from swarm_shared.merge_back.landing import carry_out_landing
 from swarm_shared.processes.identity import ProcessId
 from swarm_shared.store.queue.claims import Claim
 from swarm_shared.store.queue.policy import AttemptResult
-from swarm_shared.store.queue.swarm import DRAINED, EMERGENCY_STOP, PAUSED, SEEN_MONO
 from swarm_shared.store.requests.bulk import Bulk
 from swarm_shared.store.requests.control import ControlRow
 from swarm_shared.store.requests.steering import Applied
+from swarm_shared.store.swarm.swarm import DRAINED, EMERGENCY_STOP, PAUSED, SEEN_MONO
 from swarm_shared.text_import import carry_out_import
 
 AN_HOUR_MS = 3_600_000

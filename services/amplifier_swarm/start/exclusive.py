@@ -13,7 +13,7 @@ from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.errors import StateError, SupervisorError
 from swarm_shared.processes.file_lock import try_lock
 from swarm_shared.processes.identity import ProcessId, owner_from
-from swarm_shared.store.queue.swarm import Service
+from swarm_shared.store.swarm.swarm import Service
 from swarm_shared.supervisor.client import SupervisorAbsent, SupervisorClient
 
 LOCK = "start.lock"

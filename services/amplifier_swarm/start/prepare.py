@@ -22,7 +22,7 @@ from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.errors import SwarmError
 from swarm_shared.git.worktrees.database_inside import danger, keep_out_of_commits
 from swarm_shared.program.settings import Settings
-from swarm_shared.store.queue.swarm import DRAINED, EMERGENCY_STOP, PAUSED
+from swarm_shared.store.swarm.swarm import DRAINED, EMERGENCY_STOP, PAUSED
 
 Say = Callable[[str], None]
 _WARNED_AT = "warned_of_clean_up_at"  # the path for which a user has read it

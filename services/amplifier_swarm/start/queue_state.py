@@ -9,7 +9,7 @@ from msgspec import Struct
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.models import Status
 from swarm_shared.domain.trouble import TroubleKind
-from swarm_shared.store.queue.swarm import DRAINED, EMERGENCY_STOP, PAUSED, Flag, ProviderHold
+from swarm_shared.store.swarm.swarm import DRAINED, EMERGENCY_STOP, PAUSED, Flag, ProviderHold
 
 # Tasks in these statuses continue without you. Blocked tasks do not: once no other tasks are left, the tasks that they
 # wait for have failed, are held or were cancelled.

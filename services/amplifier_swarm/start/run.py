@@ -28,7 +28,7 @@ from swarm_shared.processes.identity import ProcessId
 from swarm_shared.program import standard_streams
 from swarm_shared.program.settings import Settings
 from swarm_shared.program.terminal_text import safe
-from swarm_shared.store.queue.started_with import StartedWith
+from swarm_shared.store.swarm.started_with import StartedWith
 from swarm_shared.supervisor.client import SupervisorClient
 from swarm_shared.supervisor.files import prepare, socket_path
 

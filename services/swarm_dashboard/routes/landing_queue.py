@@ -15,7 +15,7 @@ from swarm_shared.git.landing.land_into import own_branches
 from swarm_shared.git.plumbing.git_errors import GitError, GitUnusable
 from swarm_shared.merge_back.preview import preview
 from swarm_shared.merge_back.repository import integration_of
-from swarm_shared.store.queue.landing_queue import LandingQueue
+from swarm_shared.store.views.landing_queue import LandingQueue
 
 MAX_WAITING = 100
 MAX_RECENT = 30

@@ -16,7 +16,7 @@ from swarm_dashboard.web.database_reader import Reading
 from swarm_shared.diagnosis import Level, diagnose
 from swarm_shared.diagnosis.programs import last_pass_age_s
 from swarm_shared.domain.models import Status
-from swarm_shared.store.queue.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED, RUNNER_DOWN
+from swarm_shared.store.swarm.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED, RUNNER_DOWN
 
 _ENDED = ("stopped", "crashed")
 

@@ -15,9 +15,9 @@ from swarm_shared.diagnosis import Finding, obstacles
 from swarm_shared.domain.clock import iso
 from swarm_shared.domain.models import Group
 from swarm_shared.store.queue.settlement import LANDING
-from swarm_shared.store.queue.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED, RUNNER_DOWN
 from swarm_shared.store.requests.bulk import Step
 from swarm_shared.store.requests.control import ControlRow
+from swarm_shared.store.swarm.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED, RUNNER_DOWN
 from swarm_shared.store.views.session_log import LogPiece
 from swarm_shared.taskfile.definition import definition
 

@@ -6,7 +6,7 @@ import os
 
 from swarm_shared.redaction.redaction import Redaction
 from swarm_shared.redaction.streams import RedactedStream
-from swarm_shared.store.queue.output import Output
+from swarm_shared.store.records.output import Output
 
 READ_BYTES = 1 << 16
 FLUSH_BYTES = 1 << 16

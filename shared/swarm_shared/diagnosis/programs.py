@@ -11,8 +11,8 @@ from swarm_shared.database import TaskDatabase
 from swarm_shared.diagnosis.finding import DOCTOR, RESUME, SCALE, Action, Finding, Level
 from swarm_shared.diagnosis.standstill import Standstills
 from swarm_shared.domain.models import Group
-from swarm_shared.store.queue.swarm import DRAINED, EMERGENCY_STOP, Service
-from swarm_shared.store.queue.workers import ABROAD_ADVICE, OVER, Staff, WorkerRun, unknown_abroad
+from swarm_shared.store.swarm.swarm import DRAINED, EMERGENCY_STOP, Service
+from swarm_shared.store.swarm.workers import ABROAD_ADVICE, OVER, Staff, WorkerRun, unknown_abroad
 
 SILENT_S = 90  # three heartbeats of the usual length
 MAX_NAMED = 5

@@ -10,8 +10,8 @@ from swarm_shared.database import TaskDatabase
 from swarm_shared.diagnosis.finding import RESUME, Action, Finding, Level
 from swarm_shared.domain.clock import iso
 from swarm_shared.domain.trouble import TroubleKind
-from swarm_shared.store.queue.landing_queue import LandingQueue
-from swarm_shared.store.queue.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED, RUNNER_DOWN, Flag, ProviderHold
+from swarm_shared.store.swarm.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED, RUNNER_DOWN, Flag, ProviderHold
+from swarm_shared.store.views.landing_queue import LandingQueue
 from swarm_shared.store.views.pulse import Pulse, ToLand
 
 FIXED = "once the cause is fixed"

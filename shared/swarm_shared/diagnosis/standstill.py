@@ -11,7 +11,7 @@ from swarm_shared.processes.identity import ProcessId
 from swarm_shared.store.engine.connection import Connection
 from swarm_shared.store.engine.data_access import DataAccess
 from swarm_shared.store.engine.write_lock import write_lock_holder
-from swarm_shared.store.queue.swarm import Swarm
+from swarm_shared.store.swarm.swarm import Swarm
 
 SILENT_MS = 20_000  # four signs of life were missed
 LOST_MS = 60_000

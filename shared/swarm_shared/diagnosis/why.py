@@ -18,12 +18,12 @@ from swarm_shared.store.engine.data_access import DataAccess
 from swarm_shared.store.queue.landings import LANDING_LATE_MS, Landings
 from swarm_shared.store.queue.recovery import TAKE_MY_WORD
 from swarm_shared.store.queue.settlement import LANDING
-from swarm_shared.store.queue.swarm import DRAINED, EMERGENCY_STOP, Swarm
-from swarm_shared.store.queue.verdicts import output_end, same_problem
-from swarm_shared.store.queue.workers import ABROAD_ADVICE, Workers, unknown_abroad
 from swarm_shared.store.sql import SQL
+from swarm_shared.store.swarm.swarm import DRAINED, EMERGENCY_STOP, Swarm
+from swarm_shared.store.swarm.workers import ABROAD_ADVICE, Workers, unknown_abroad
 from swarm_shared.store.views.routes import Routes, in_use
 from swarm_shared.store.views.tasks import Tasks
+from swarm_shared.store.views.verdicts import output_end, same_problem
 
 MAX_NAMED = 10
 MAX_LINES = 20  # of what a failing check printed

@@ -18,8 +18,8 @@ from swarm_shared.domain.trouble import TroubleKind
 from swarm_shared.notifying.message import TEXT_CHARS
 from swarm_shared.program.notify_settings import NotifyTarget, QuietHours
 from swarm_shared.redaction import redaction
-from swarm_shared.store.queue.outbox import Condition
-from swarm_shared.store.queue.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED, RUNNER_DOWN, Flag, ProviderHold
+from swarm_shared.store.records.outbox import Condition
+from swarm_shared.store.swarm.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED, RUNNER_DOWN, Flag, ProviderHold
 
 RUN_ENDED = "run_ended"  # written by `start` when it ends
 EVENTS_PER_ROUND = 500

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from swarm_shared.database import TaskDatabase
 from swarm_shared.program.notify_settings import NotifyTarget, QuietHours
-from swarm_shared.store.queue.outbox import TRIES, Unsent
+from swarm_shared.store.records.outbox import TRIES, Unsent
 
 COURIER = "swarm_shared.notifying.courier"
 AGAIN_AFTER_MS, MOST_AGAIN_AFTER_MS = 2_000, 300_000  # for couriers that die before they take their message

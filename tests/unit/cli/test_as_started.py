@@ -13,7 +13,7 @@ from swarm_shared.processes.identity import ProcessId
 from swarm_shared.program.settings import resolve
 from swarm_shared.store.queue.claims import Claimant
 from swarm_shared.store.queue.policy import AttemptResult, Budgets
-from swarm_shared.store.queue.started_with import StartedWith
+from swarm_shared.store.swarm.started_with import StartedWith
 
 
 def agent(folder: Path, name: str, script: str) -> str:

@@ -7,8 +7,8 @@ from cli_harness import CliHarness, ended_process
 
 from swarm_shared.domain.models import FailureClass, HoldReason, Outcome, Status, TaskSpec
 from swarm_shared.store.queue.policy import AttemptResult
-from swarm_shared.store.queue.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP
 from swarm_shared.store.sql import SQL
+from swarm_shared.store.swarm.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP
 
 FAILED = AttemptResult(outcome=Outcome.FAILED, failure_class=FailureClass.QUALITY, error="tests are red")
 

@@ -22,7 +22,7 @@ from swarm_shared.domain.models import FailureClass, TaskSpec
 from swarm_shared.domain.trouble import TroubleKind
 from swarm_shared.program.settings import resolve
 from swarm_shared.store.queue.policy import Budgets, Trouble
-from swarm_shared.store.queue.swarm import DISK_LOW, DRAINED, PAUSED
+from swarm_shared.store.swarm.swarm import DISK_LOW, DRAINED, PAUSED
 
 CLEAR = "\x1b[2J"
 

@@ -19,7 +19,7 @@ from swarm_shared.domain.routes import Route, Routing
 from swarm_shared.domain.trouble import TroubleKind
 from swarm_shared.store.engine.connection import Connection
 from swarm_shared.store.queue.policy import Trouble
-from swarm_shared.store.queue.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED, Flag, ProviderHold
+from swarm_shared.store.swarm.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED, Flag, ProviderHold
 
 TIMEOUT_S = 10.0
 

@@ -14,7 +14,7 @@ from swarm_shared.diagnosis import Level, diagnose, obstacles
 from swarm_shared.diagnosis.queue import hold_finding
 from swarm_shared.diagnosis.why import Why
 from swarm_shared.processes.identity import ProcessId
-from swarm_shared.store.queue.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED, RUNNER_DOWN, ProviderHold
+from swarm_shared.store.swarm.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED, RUNNER_DOWN, ProviderHold
 
 
 @pytest.fixture

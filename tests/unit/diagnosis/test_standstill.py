@@ -10,7 +10,7 @@ from queue_harness import QueueHarness
 
 from swarm_shared.diagnosis.standstill import Standstills
 from swarm_shared.processes.identity import ProcessId
-from swarm_shared.store.queue.swarm import SEEN_MONO
+from swarm_shared.store.swarm.swarm import SEEN_MONO
 from swarm_shared.supervisor.plugin.heartbeat import SILENT_AFTER_S, Heartbeat
 
 TICK_S = 5.0

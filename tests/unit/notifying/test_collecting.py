@@ -16,7 +16,7 @@ from swarm_shared.domain.trouble import Trouble, TroubleKind
 from swarm_shared.notifying.collecting import IDLE_MS, LONG_HOLD_MS, RUN_ENDED, Collector, Pace
 from swarm_shared.program.notify_settings import NotifyTarget, QuietHours
 from swarm_shared.store.queue.policy import Budgets
-from swarm_shared.store.queue.swarm import PAUSED
+from swarm_shared.store.swarm.swarm import PAUSED
 
 ALL = NotifyTarget(way="command", address="./all")
 PACE = Pace(every_ms=60_000)

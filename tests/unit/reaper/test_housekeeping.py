@@ -20,7 +20,7 @@ from swarm_shared.domain.models import Outcome, Role, Stage, TaskSpec
 from swarm_shared.program.settings import resolve
 from swarm_shared.store.importing import imports
 from swarm_shared.store.queue.policy import AttemptResult
-from swarm_shared.store.queue.swarm import RUNNER_DOWN
+from swarm_shared.store.swarm.swarm import RUNNER_DOWN
 
 MIB = 1024 * 1024
 DAY_S = 86_400

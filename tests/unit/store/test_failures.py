@@ -11,7 +11,7 @@ from queue_harness import PASSED, QueueHarness, failed
 from swarm_shared.carry_out import carry_out_now
 from swarm_shared.domain.models import FailureClass, Status, TaskSpec, Verb
 from swarm_shared.program.error_line import error_line, headline_of
-from swarm_shared.store.queue.fingerprints import Problem, problem_of
+from swarm_shared.store.queue.failures.fingerprints import Problem, problem_of
 from swarm_shared.store.queue.policy import Budgets
 
 QUALITY = FailureClass.QUALITY

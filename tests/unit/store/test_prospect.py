@@ -10,7 +10,7 @@ from queue_harness import QueueHarness, failed
 from swarm_shared.diagnosis.why import Why
 from swarm_shared.domain.models import FailureClass, Status, TaskSpec
 from swarm_shared.store.queue.policy import Budgets
-from swarm_shared.store.queue.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED
+from swarm_shared.store.swarm.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED
 from swarm_shared.store.views import prospect
 
 HOUR_S = 3600.0

@@ -10,7 +10,7 @@ from queue_harness import PASSED, QueueHarness, failed
 
 from swarm_shared.domain.models import FailureClass, HoldReason, Outcome, Status
 from swarm_shared.store.queue.policy import AttemptResult, Budgets
-from swarm_shared.store.queue.swarm import PAUSED
+from swarm_shared.store.swarm.swarm import PAUSED
 
 BROKEN = "git worktree add failed in /srv/p: git-lfs: command not found"
 

@@ -13,7 +13,7 @@ from swarm_shared.carry_out import carry_out_now
 from swarm_shared.diagnosis.why import Why
 from swarm_shared.domain.models import FailureClass, HoldReason, Status, Verb
 from swarm_shared.store.queue.policy import AttemptResult, Budgets
-from swarm_shared.store.queue.verdicts import same_problem
+from swarm_shared.store.views.verdicts import same_problem
 
 QUALITY = FailureClass.QUALITY
 

@@ -14,7 +14,7 @@ from swarm_shared.domain.runners import Run
 from swarm_shared.runners.asking import Answer
 from swarm_shared.runners.local import Local
 from swarm_shared.runners.runner import Command, Start
-from swarm_shared.store.queue.swarm import RUNNER_DOWN
+from swarm_shared.store.swarm.swarm import RUNNER_DOWN
 from swarm_worker.config import WorkerConfig
 from swarm_worker.session import session
 

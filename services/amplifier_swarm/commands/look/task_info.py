@@ -13,7 +13,7 @@ from amplifier_swarm.terminal import cut, notice, print_json, say
 from swarm_shared.domain.models import FailureClass, Outcome
 from swarm_shared.program.terminal_text import safe
 from swarm_shared.store.queue.settlement import LANDING
-from swarm_shared.store.queue.verdicts import output_end, same_problem
+from swarm_shared.store.views.verdicts import output_end, same_problem
 
 _FACTS = (
     "phase", "type", "priority", "estimated_hours", "attempt_count", "max_retries", "worker_id", "dependencies",

@@ -21,7 +21,7 @@ from swarm_shared.program.terminal_text import safe
 if TYPE_CHECKING:
     from amplifier_swarm.agent_clis.report import AgentReport
     from amplifier_swarm.agent_clis.short_session import Call
-    from swarm_shared.store.queue.swarm import ProviderHold
+    from swarm_shared.store.swarm.swarm import ProviderHold
     from swarm_shared.store.views.routes import RouteState
 
 CALL_TIMEOUT_S = 300.0

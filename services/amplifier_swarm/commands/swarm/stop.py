@@ -12,7 +12,7 @@ from amplifier_swarm.supervision import Supervision, supervision
 from amplifier_swarm.terminal import notice, print_json, say
 from swarm_shared.domain.errors import StateError, SupervisorError
 from swarm_shared.domain.models import Verb
-from swarm_shared.store.queue.swarm import DRAINED, EMERGENCY_STOP
+from swarm_shared.store.swarm.swarm import DRAINED, EMERGENCY_STOP
 
 if TYPE_CHECKING:
     from swarm_shared.database import TaskDatabase

@@ -10,7 +10,7 @@ from msgspec import Struct
 from amplifier_swarm.start.queue_state import QueueState
 from amplifier_swarm.terminal import about, cut, duration
 from swarm_shared.domain.models import GROUP_OF, Group
-from swarm_shared.store.queue.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED, RUNNER_DOWN, ProviderHold
+from swarm_shared.store.swarm.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED, RUNNER_DOWN, ProviderHold
 from swarm_shared.store.views.prospect import Prospect
 
 GROUPS_IN_ORDER = (

@@ -11,7 +11,7 @@ from amplifier_swarm.terminal import cut, duration
 from swarm_shared.domain.errors import EXIT_AGENT_CLI, EXIT_INCOMPLETE
 from swarm_shared.domain.models import Status
 from swarm_shared.domain.routes import Openness, Routing
-from swarm_shared.store.queue.swarm import DISK_LOW, PAUSED
+from swarm_shared.store.swarm.swarm import DISK_LOW, PAUSED
 
 WORKERS_COME_WITHIN_S = 60.0  # restarts included
 _REASON_CHARS = 200

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.errors import DatabaseError, SwarmError
 from swarm_shared.store.engine.rescue import Rescue
-from swarm_shared.store.queue.swarm import EMERGENCY_STOP
+from swarm_shared.store.swarm.swarm import EMERGENCY_STOP
 
 LOOK_EVERY_S = 1.0
 

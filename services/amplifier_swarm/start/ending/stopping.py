@@ -12,7 +12,7 @@ from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.clock import Clock
 from swarm_shared.domain.errors import DatabaseError
 from swarm_shared.domain.models import Verb
-from swarm_shared.store.queue.swarm import EMERGENCY_STOP
+from swarm_shared.store.swarm.swarm import EMERGENCY_STOP
 
 # Workers interrupt their own sessions when the graceful timeout is over; after this much longer we stop waiting for
 # them.

@@ -13,8 +13,8 @@ from swarm_shared.domain.errors import LeaseLost
 from swarm_shared.domain.models import Status
 from swarm_shared.store.engine.data_access import DataAccess
 from swarm_shared.store.queue.claims import Claim, Claimant, new_attempt_id
-from swarm_shared.store.queue.swarm import PAUSED
 from swarm_shared.store.sql import SQL
+from swarm_shared.store.swarm.swarm import PAUSED
 
 LANDING_LATE_MS = 10 * 60 * 1000  # passed and not landed for longer: worth a look
 GATE_PASS_LASTS_MS = 24 * 60 * 60 * 1000

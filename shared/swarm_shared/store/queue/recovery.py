@@ -22,8 +22,8 @@ from swarm_shared.store.engine.connection import Connection
 from swarm_shared.store.engine.data_access import DataAccess, from_json, to_json
 from swarm_shared.store.queue.policy import AttemptResult, Budgets
 from swarm_shared.store.queue.settlement import Settlement
-from swarm_shared.store.queue.workers import WorkerRun
 from swarm_shared.store.sql import SQL
+from swarm_shared.store.swarm.workers import WorkerRun
 
 # Longer than the worst wait of a healthy, busy queue, so that only a stuck writer is taken for one.
 WRITABLE_WITHIN_S = 0.5

@@ -11,8 +11,8 @@ from swarm_shared.domain.models import Role, Stage, Verb
 from swarm_shared.domain.runners import Run
 from swarm_shared.store.engine.data_access import DataAccess
 from swarm_shared.store.queue.claims import Claim, ClosedSession, SessionReport
-from swarm_shared.store.queue.swarm import BUDGET_ACTOR, PAUSED
 from swarm_shared.store.sql import SQL
+from swarm_shared.store.swarm.swarm import BUDGET_ACTOR, PAUSED
 
 
 class Watched(Struct, frozen=True, kw_only=True):

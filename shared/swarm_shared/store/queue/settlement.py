@@ -12,12 +12,12 @@ from swarm_shared.domain.errors import LeaseLost
 from swarm_shared.domain.models import FailureCause, FailureClass, Status
 from swarm_shared.store.engine.connection import Connection
 from swarm_shared.store.engine.data_access import DataAccess, to_json
-from swarm_shared.store.queue.fingerprints import Problem, problem_of
+from swarm_shared.store.queue.failures.fingerprints import Problem, problem_of
+from swarm_shared.store.queue.failures.same_deaths import SameDeaths
 from swarm_shared.store.queue.limits.route_trouble import RouteTrouble
 from swarm_shared.store.queue.limits.spending import Spending
 from swarm_shared.store.queue.overlaps import Overlaps
 from swarm_shared.store.queue.policy import AttemptResult, Budgets, Move, next_landing_move, next_move
-from swarm_shared.store.queue.same_deaths import SameDeaths
 from swarm_shared.store.sql import SQL
 
 LANDING = "landing"  # the kind of an attempt that lands what another one has built

@@ -7,8 +7,8 @@ from typing import Any
 from swarm_shared.domain.clock import iso
 from swarm_shared.domain.models import Status
 from swarm_shared.store.engine.data_access import DataAccess, from_json
-from swarm_shared.store.queue.verdicts import output_end
 from swarm_shared.store.sql import SQL
+from swarm_shared.store.views.verdicts import output_end
 
 SAMPLE_TASKS = 5
 OUTPUT_LINES = 5

@@ -17,7 +17,7 @@ from msgspec import Struct
 from swarm_shared.domain.clock import Clock
 from swarm_shared.store.engine.connection import Connection
 from swarm_shared.store.engine.data_access import DataAccess
-from swarm_shared.store.queue.output import Chunk, Output
+from swarm_shared.store.records.output import Chunk, Output
 
 MAX_LINE_BYTES = 4096  # of a longer line only the start is shown
 MARK_EVERY_BYTES = 64 * 1024

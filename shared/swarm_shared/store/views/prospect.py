@@ -11,9 +11,9 @@ from swarm_shared.domain.clock import Clock
 from swarm_shared.domain.models import GROUP_OF, Group, Status
 from swarm_shared.store.engine.connection import Connection
 from swarm_shared.store.engine.data_access import DataAccess
-from swarm_shared.store.queue.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED, RUNNER_DOWN, Swarm
-from swarm_shared.store.queue.workers import Staff, Workers
 from swarm_shared.store.sql import SQL
+from swarm_shared.store.swarm.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED, RUNNER_DOWN, Swarm
+from swarm_shared.store.swarm.workers import Staff, Workers
 from swarm_shared.store.views.critical_path import critical_way
 from swarm_shared.store.views.forecast import Forecast, foresee, mean
 

@@ -12,8 +12,8 @@ from swarm_shared.domain.clock import iso
 from swarm_shared.domain.models import Role
 from swarm_shared.domain.routes import Openness, Route, Routing
 from swarm_shared.store.queue.limits.route_book import RouteDoors
-from swarm_shared.store.queue.swarm import ProviderHold, Swarm
 from swarm_shared.store.sql import SQL
+from swarm_shared.store.swarm.swarm import ProviderHold, Swarm
 
 _META_KEY = "routes"
 _ROLES = (Role.BUILDER, Role.VALIDATOR)

@@ -12,7 +12,7 @@ from msgspec import Struct
 from swarm_shared.domain.clock import iso
 from swarm_shared.domain.errors import NotFound
 from swarm_shared.store.engine.data_access import DataAccess
-from swarm_shared.store.queue.output import Output
+from swarm_shared.store.records.output import Output
 from swarm_shared.store.sql import SQL
 
 MAX_LINE_CHARS = 240

@@ -13,7 +13,7 @@ from swarm_shared.domain.errors import NotFound
 from swarm_shared.domain.models import GROUP_OF, Group, HoldReason, Status, TaskSpec, priority_label
 from swarm_shared.store.engine.connection import Connection
 from swarm_shared.store.engine.data_access import DataAccess, from_json
-from swarm_shared.store.queue.fingerprints import headline
+from swarm_shared.store.queue.failures.fingerprints import headline
 from swarm_shared.store.sql import SQL
 from swarm_shared.taskfile.definition import spec_from_definition
 

@@ -10,8 +10,8 @@ from swarm_shared.domain.trouble import Trouble, TroubleKind
 from swarm_shared.store.engine.connection import Connection
 from swarm_shared.store.engine.data_access import DataAccess
 from swarm_shared.store.queue.policy import AttemptResult, next_hold
-from swarm_shared.store.queue.swarm import RESUMED_AT
 from swarm_shared.store.sql import SQL
+from swarm_shared.store.swarm.swarm import RESUMED_AT
 
 _TOO_FAST = frozenset({TroubleKind.THROTTLED, TroubleKind.OVERLOADED})
 

@@ -26,8 +26,8 @@ from swarm_shared.domain.clock import iso
 from swarm_shared.domain.models import HoldReason, Status
 from swarm_shared.store.engine.data_access import DataAccess
 from swarm_shared.store.queue.policy import Move
-from swarm_shared.store.queue.swarm import BUDGET_ACTOR, PAUSED, Swarm
 from swarm_shared.store.sql import SQL
+from swarm_shared.store.swarm.swarm import BUDGET_ACTOR, PAUSED, Swarm
 
 HOUR_MS = 3_600_000
 STRETCH = 5_000  # sessions that are summed at most when a meter is reset

@@ -7,10 +7,10 @@ from typing import Any
 
 from swarm_shared.domain.models import FailureClass, Outcome
 from swarm_shared.store.engine.data_access import DataAccess
-from swarm_shared.store.queue.fingerprints import Problem
+from swarm_shared.store.queue.failures.fingerprints import Problem
 from swarm_shared.store.queue.policy import AttemptResult
-from swarm_shared.store.queue.swarm import PAUSED, SAME_DEATHS, Swarm
 from swarm_shared.store.sql import SQL
+from swarm_shared.store.swarm.swarm import PAUSED, SAME_DEATHS, Swarm
 
 TASKS_IN_A_ROW = 3
 ACTOR = "the swarm"

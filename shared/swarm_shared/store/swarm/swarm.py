@@ -15,8 +15,8 @@ from swarm_shared.domain.clock import Clock
 from swarm_shared.processes.identity import ProcessId
 from swarm_shared.processes.lifeline import Lifelines
 from swarm_shared.store.engine.data_access import DataAccess
-from swarm_shared.store.queue.started_with import META_KEY, START, StartedWith
 from swarm_shared.store.sql import SQL
+from swarm_shared.store.swarm.started_with import META_KEY, START, StartedWith
 
 PAUSED, DRAINED, EMERGENCY_STOP, DISK_LOW = "paused", "drained", "emergency_stop", "disk_low"
 RUNNER_DOWN = "runner_down"
