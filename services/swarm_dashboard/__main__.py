@@ -15,7 +15,7 @@ with importing():
     import click
 
     from swarm_dashboard.config import DashboardConfig, config_from
-    from swarm_dashboard.web.listening import address_of, open_listener
+    from swarm_dashboard.server.listening import address_of, open_listener
     from swarm_shared.database import TaskDatabase
     from swarm_shared.domain.errors import DatabaseError
     from swarm_shared.processes.identity import ProcessId, owner_from, supervisord_from
@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _serve(config: DashboardConfig) -> None:
     # gunicorn and Flask are imported after the settings have been checked, so that a wrong one is reported immediately.
     with importing():
-        from swarm_dashboard.web.server import Server
+        from swarm_dashboard.server.server import Server
 
     wait_for_database(config.db, os.environ)
     listener = open_listener(config)

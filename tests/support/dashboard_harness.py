@@ -9,8 +9,8 @@ from flask.testing import FlaskClient
 from queue_harness import QueueHarness
 from werkzeug.test import TestResponse
 
+from swarm_dashboard.app import create_app
 from swarm_dashboard.config import DashboardConfig
-from swarm_dashboard.web.app import create_app
 
 HOST = "127.0.0.1:8765"
 

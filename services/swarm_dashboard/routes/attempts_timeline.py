@@ -7,10 +7,10 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
-from swarm_dashboard.drawing import outcomes
+from swarm_dashboard.context import Context
+from swarm_dashboard.drawing import outcome_bars
 from swarm_dashboard.drawing.lanes import Block, drawn, pack
 from swarm_dashboard.web import params
-from swarm_dashboard.web.context import Context
 from swarm_dashboard.web.database_reader import Reading
 from swarm_dashboard.web.shared_responses import SharedAnswers
 from swarm_shared.domain.clock import iso
@@ -67,7 +67,7 @@ def shown(reading: Reading, wanted: str, *, slots: int) -> dict[str, Any]:
     recent = reading.timeline.recent(since, limit=MAX_ATTEMPTS)
     staff = reading.database.workers.shown()
     alive = {str(worker["worker_id"]) for worker in staff if worker["status"] not in _OVER}
-    tasks = reading.timeline.tasks(outcomes.unsettled(recent.attempts))
+    tasks = reading.timeline.tasks(outcome_bars.unsettled(recent.attempts))
     forecast = reading.database.prospects.now().forecast
     return {
         "range": wanted,
@@ -77,7 +77,9 @@ def shown(reading: Reading, wanted: str, *, slots: int) -> dict[str, Any]:
         "attempts": len(recent.attempts),
         **_lanes(reading, recent, alive, until=until, slots=slots),
         "bar_s": bar_minutes * 60,
-        "bars": outcomes.bars(recent.attempts, since=since, until=until, slot_ms=bar_minutes * MINUTE_MS, tasks=tasks),
+        "bars": outcome_bars.bars(
+            recent.attempts, since=since, until=until, slot_ms=bar_minutes * MINUTE_MS, tasks=tasks
+        ),
         "outlook": None
         if forecast is None
         else {name: getattr(forecast, name) for name in ("eta_s", "low_s", "high_s", "passes", "mean_s")},

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, request
 
+from swarm_dashboard.context import Context
 from swarm_dashboard.routes.requests import ACTOR, TASK_ROUTES, argument_of
 from swarm_dashboard.web import params
 from swarm_dashboard.web import task_search as search
-from swarm_dashboard.web.context import Context
 from swarm_shared.domain.errors import InputError, NotFound
 from swarm_shared.store.requests.bulk import Bulk, meant
 from swarm_shared.store.requests.steering import MEANT

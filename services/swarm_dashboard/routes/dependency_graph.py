@@ -8,9 +8,9 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
+from swarm_dashboard.context import Context
 from swarm_dashboard.drawing.layers import Layout, lay_out
 from swarm_dashboard.web import params
-from swarm_dashboard.web.context import Context
 from swarm_dashboard.web.database_reader import Reading
 from swarm_dashboard.web.shared_responses import SharedAnswers
 from swarm_shared.domain.models import GROUP_OF, Status

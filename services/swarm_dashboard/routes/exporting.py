@@ -7,8 +7,8 @@ from importlib.metadata import version
 
 from flask import Blueprint, Response, request
 
+from swarm_dashboard.context import Context
 from swarm_dashboard.web import params
-from swarm_dashboard.web.context import Context
 from swarm_shared.domain.clock import iso
 from swarm_shared.domain.errors import InputError
 from swarm_shared.taskfile.writer import write_task_file

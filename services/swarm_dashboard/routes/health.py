@@ -8,7 +8,7 @@ from __future__ import annotations
 from flask import Blueprint, Response
 from msgspec.structs import asdict
 
-from swarm_dashboard.web.context import Context
+from swarm_dashboard.context import Context
 from swarm_shared.diagnosis import Finding, Level, diagnose
 from swarm_shared.domain.clock import iso
 from swarm_shared.own_checkout import not_pointed_at_a_project

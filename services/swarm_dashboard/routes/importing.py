@@ -7,9 +7,9 @@ from typing import Any
 
 from flask import Blueprint, Response
 
+from swarm_dashboard.context import Context
 from swarm_dashboard.routes.requests import ACTOR
 from swarm_dashboard.web import params
-from swarm_dashboard.web.context import Context
 from swarm_shared.text_import import KNOWN_FORMATS, MAX_BYTES, MAX_NAME_CHARS, Text, report
 
 

@@ -7,8 +7,9 @@ from contextlib import contextmanager
 
 from flask import Blueprint, Response, request
 
-from swarm_dashboard.web import params, shapes
-from swarm_dashboard.web.context import Context
+from swarm_dashboard.context import Context
+from swarm_dashboard.payloads import shapes
+from swarm_dashboard.web import params
 from swarm_shared.domain.clock import iso
 from swarm_shared.domain.errors import StateError
 from swarm_shared.git.landing.land_into import own_branches

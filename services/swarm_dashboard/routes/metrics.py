@@ -11,7 +11,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
-from swarm_dashboard.web.context import Context
+from swarm_dashboard.context import Context
 from swarm_dashboard.web.database_reader import Reading
 from swarm_shared.diagnosis import Level, diagnose
 from swarm_shared.diagnosis.programs import last_pass_age_s

@@ -9,10 +9,11 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
+from swarm_dashboard.context import Context
+from swarm_dashboard.payloads import shapes
 from swarm_dashboard.routes.overview import MAX_PAGE, MAX_SEQ, PAGE
 from swarm_dashboard.routes.problems import MAX_GROUPS
-from swarm_dashboard.web import params, shapes
-from swarm_dashboard.web.context import Context
+from swarm_dashboard.web import params
 from swarm_shared.diagnosis import obstacles
 from swarm_shared.diagnosis.why import why_held
 from swarm_shared.domain.models import Status

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, request
 
-from swarm_dashboard.web import params, shapes
+from swarm_dashboard.context import Context
+from swarm_dashboard.payloads import shapes
+from swarm_dashboard.web import params
 from swarm_dashboard.web import task_search as search
-from swarm_dashboard.web.context import Context
 from swarm_shared.domain.errors import InputError, NotFound
 from swarm_shared.domain.models import Verb
 from swarm_shared.store.requests.bulk import Bulk

@@ -5,8 +5,8 @@ from __future__ import annotations
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import NotFound
 
+from swarm_dashboard.context import Context
 from swarm_dashboard.web import params
-from swarm_dashboard.web.context import Context
 from swarm_dashboard.web.json_responses import misrouted
 from swarm_dashboard.web.static_files import StaticFiles
 from swarm_shared.domain.errors import DatabaseError

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, request
 
+from swarm_dashboard.context import Context
 from swarm_dashboard.web import params
-from swarm_dashboard.web.context import Context
 
 MAX_GROUPS = 100
 

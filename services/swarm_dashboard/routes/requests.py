@@ -7,8 +7,8 @@ from typing import Any
 
 from flask import Blueprint, Response
 
+from swarm_dashboard.context import Context
 from swarm_dashboard.web import params
-from swarm_dashboard.web.context import Context
 from swarm_shared.domain.branch_names import HEADS
 from swarm_shared.domain.errors import InputError, NotFound
 from swarm_shared.domain.models import PRIORITY_RANGE, Verb, priority_value

@@ -10,9 +10,9 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
+from swarm_dashboard.context import Context
+from swarm_dashboard.live.log_tails import shown
 from swarm_dashboard.web import params
-from swarm_dashboard.web.context import Context
-from swarm_dashboard.web.log_tails import shown
 from swarm_shared.domain.errors import InputError, NotFound
 from swarm_shared.store.views.log_lines import Hits, LineIndex, LogLines, holding, telling_errors
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from swarm_dashboard.web.context import Context
+from swarm_dashboard.context import Context
 from swarm_shared.program.settings import described
 
 MASK = "•••"

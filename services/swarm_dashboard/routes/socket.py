@@ -9,11 +9,11 @@ from flask import Flask, Response, g, request
 from flask_sock import Sock
 from simple_websocket import ConnectionClosed
 
+from swarm_dashboard.context import Context
+from swarm_dashboard.live.live_updates import Subscriber, serve
 from swarm_dashboard.web import params
-from swarm_dashboard.web.context import Context
 from swarm_dashboard.web.guard import SOCKET_ENDPOINT
 from swarm_dashboard.web.json_responses import refusal
-from swarm_dashboard.web.live_updates import Subscriber, serve
 from swarm_shared.domain.errors import InputError
 
 PING_S = 25

@@ -6,8 +6,8 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
+from swarm_dashboard.context import Context
 from swarm_dashboard.web import params
-from swarm_dashboard.web.context import Context
 from swarm_shared.diagnosis.why import Why
 from swarm_shared.domain.errors import ConfigError
 from swarm_shared.domain.models import GROUP_OF, Group, Status

@@ -302,7 +302,7 @@ def test_an_unexpected_error_shows_an_id_only(harness: DashboardHarness, monkeyp
     def explode(*_: object) -> None:
         raise RuntimeError("secret detail")
 
-    monkeypatch.setattr("swarm_dashboard.web.shapes.workers", explode)
+    monkeypatch.setattr("swarm_dashboard.payloads.shapes.workers", explode)
     response = harness.get("/api/workers")
     assert response.status_code == 500
     assert "secret" not in response.get_data(as_text=True)

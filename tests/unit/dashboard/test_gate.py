@@ -13,9 +13,9 @@ import pytest
 from gunicorn.config import Config
 from gunicorn.workers.gthread import TConn
 
-from swarm_dashboard.web import gate
-from swarm_dashboard.web.arrivals import DEADLINE_S, LINGER_S, MAX_HEAD_BYTES
-from swarm_dashboard.web.gate import GatedWorker
+from swarm_dashboard.server import gate
+from swarm_dashboard.server.arrivals import DEADLINE_S, LINGER_S, MAX_HEAD_BYTES
+from swarm_dashboard.server.gate import GatedWorker
 from swarm_dashboard.web.json_responses import MAX_BODY_BYTES
 
 GET = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"

@@ -12,8 +12,8 @@ from dashboard_harness import HOST
 from demo_queue import fill
 from payload_types import PayloadTypes
 
+from swarm_dashboard.app import create_app
 from swarm_dashboard.config import DashboardConfig
-from swarm_dashboard.web.app import create_app
 from swarm_shared.database import TaskDatabase
 
 TOP = Path(__file__).parents[3]

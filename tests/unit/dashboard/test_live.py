@@ -13,9 +13,9 @@ import pytest
 from dashboard_harness import DashboardHarness
 from stopwatch import Stopwatch
 
-from swarm_dashboard.web.app import live_of
-from swarm_dashboard.web.live_updates import QUEUE_LENGTH, Live, Subscriber, serve
-from swarm_dashboard.web.server import EndingWorker
+from swarm_dashboard.app import live_of
+from swarm_dashboard.live.live_updates import QUEUE_LENGTH, Live, Subscriber, serve
+from swarm_dashboard.server.server import EndingWorker
 
 DEADLINE_S = 10.0
 
@@ -123,7 +123,7 @@ def test_places_are_capped_and_given_back(live: Live) -> None:
 
 
 def test_the_end_wakes_a_page_that_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("swarm_dashboard.web.live_updates.LISTEN_S", 6 * DEADLINE_S)
+    monkeypatch.setattr("swarm_dashboard.live.live_updates.LISTEN_S", 6 * DEADLINE_S)
     page, sent = Subscriber(None), queue.Queue[str]()
     thread = threading.Thread(target=serve, args=(page, sent.put, lambda: True, ["first"]))
     thread.start()

@@ -11,10 +11,10 @@ import pytest
 from fixed_time import ManualClock
 
 from swarm_dashboard.config import DashboardConfig, config_from
+from swarm_dashboard.server.listening import address_of, open_listener
 from swarm_dashboard.web.access import Access
 from swarm_dashboard.web.database_reader import Reader
 from swarm_dashboard.web.json_responses import written
-from swarm_dashboard.web.listening import address_of, open_listener
 from swarm_dashboard.web.task_search import parse
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.errors import ConfigError, DatabaseError

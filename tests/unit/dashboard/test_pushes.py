@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from dashboard_harness import DashboardHarness
 
-from swarm_dashboard.web import log_tails
-from swarm_dashboard.web.app import live_of
-from swarm_dashboard.web.live_updates import Live, Subscriber
-from swarm_dashboard.web.log_tails import MOST_LINES, MOST_LOGS, wanted_by
-from swarm_dashboard.web.outcomes import Outcomes
+from swarm_dashboard.app import live_of
+from swarm_dashboard.live import log_tails
+from swarm_dashboard.live.live_updates import Live, Subscriber
+from swarm_dashboard.live.log_tails import MOST_LINES, MOST_LOGS, wanted_by
+from swarm_dashboard.live.outcomes import Outcomes
 from swarm_shared.domain.models import Verb
 
 DEADLINE_S = 10.0

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from dashboard_harness import DashboardHarness
 
+from swarm_dashboard.payloads.actions import verbs_for
 from swarm_dashboard.routes.requests import SWARM_ROUTES, TASK_ROUTES, WORKER_ROUTES
-from swarm_dashboard.web.actions import verbs_for
 from swarm_shared.domain.errors import InputError, StateError
 from swarm_shared.domain.models import FailureCause, HoldReason, Status, Verb
 

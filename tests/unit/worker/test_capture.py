@@ -13,7 +13,7 @@ from dashboard_harness import DashboardHarness
 from queue_harness import failed
 from secret_cases import ENVIRON, INNOCENT, MIXED, SECRETS, Case
 
-from swarm_dashboard.web.app import live_of
+from swarm_dashboard.app import live_of
 from swarm_shared.domain.models import FailureClass, Role, Stage
 from swarm_shared.redaction.redaction import MARK, Redaction
 from swarm_shared.redaction.streams import QUIET_S

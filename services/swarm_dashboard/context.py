@@ -9,10 +9,10 @@ from flask import Response
 from msgspec import Struct
 
 from swarm_dashboard.config import DashboardConfig
+from swarm_dashboard.live.live_updates import Live
 from swarm_dashboard.web.access import Access
 from swarm_dashboard.web.database_reader import Reader
 from swarm_dashboard.web.json_responses import answer, written
-from swarm_dashboard.web.live_updates import Live
 from swarm_shared.domain.clock import Clock
 from swarm_shared.redaction.redaction import Redaction
 

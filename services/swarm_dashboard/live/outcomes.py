@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from swarm_dashboard.web import shapes
+from swarm_dashboard.payloads import shapes
 from swarm_dashboard.web.database_reader import Reading
 from swarm_shared.domain.models import Verb
 from swarm_shared.store.requests.bulk import Bulk

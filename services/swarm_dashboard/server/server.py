@@ -13,9 +13,9 @@ from typing import Any
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 
+from swarm_dashboard.app import create_app, live_of
 from swarm_dashboard.config import DashboardConfig
-from swarm_dashboard.web.app import create_app, live_of
-from swarm_dashboard.web.gate import GatedWorker
+from swarm_dashboard.server.gate import GatedWorker
 from swarm_shared.processes.identity import ProcessId, wait_for_ends
 from swarm_shared.program import logs
 

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec.structs import asdict
 
 from swarm_dashboard.drawing import pulse_series as pulse
-from swarm_dashboard.web.actions import chain_is_broken, verbs_for
+from swarm_dashboard.payloads.actions import chain_is_broken, verbs_for
 from swarm_dashboard.web.database_reader import Reading
 from swarm_dashboard.web.json_responses import for_page
 from swarm_shared.diagnosis import Finding, obstacles

@@ -14,11 +14,11 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from swarm_dashboard.web import shapes
+from swarm_dashboard.live.log_tails import LogTails, Tail, wanted_by
+from swarm_dashboard.live.outcomes import Outcomes
+from swarm_dashboard.payloads import shapes
 from swarm_dashboard.web.database_reader import Reader
 from swarm_dashboard.web.json_responses import dumps, written
-from swarm_dashboard.web.log_tails import LogTails, Tail, wanted_by
-from swarm_dashboard.web.outcomes import Outcomes
 from swarm_shared.domain.errors import DatabaseError
 from swarm_shared.program import logs
 from swarm_shared.redaction.redaction import Redaction

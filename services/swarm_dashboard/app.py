@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from flask import Flask
 
 from swarm_dashboard.config import DashboardConfig
+from swarm_dashboard.context import Context
+from swarm_dashboard.live.live_updates import Live
 from swarm_dashboard.routes import attempts_timeline as timeline
 from swarm_dashboard.routes import bulk as bulk_routes
 from swarm_dashboard.routes import dependency_graph as graph_route
@@ -23,10 +25,8 @@ from swarm_dashboard.routes import task as task_routes
 from swarm_dashboard.web import guard, static_files
 from swarm_dashboard.web import json_responses as answers
 from swarm_dashboard.web.access import Access
-from swarm_dashboard.web.context import Context
 from swarm_dashboard.web.database_reader import Reader
 from swarm_dashboard.web.encoded_ids import EncodedSlashes, IdConverter
-from swarm_dashboard.web.live_updates import Live
 from swarm_dashboard.web.static_files import StaticFiles
 from swarm_shared.domain.clock import Clock, SystemClock
 from swarm_shared.redaction.redaction import Redaction

@@ -18,7 +18,7 @@ from typing import Any
 
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
-from swarm_dashboard.web.arrivals import CONTINUE, DEADLINE_S, LINGER_S, Arrival, Refusal, refusal_of
+from swarm_dashboard.server.arrivals import CONTINUE, DEADLINE_S, LINGER_S, Arrival, Refusal, refusal_of
 
 MAX_UNFINISHED = 512  # connections that wait for the rest of a request; one more closes the oldest
 READ_BYTES = 64 * 1024
