@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from amplifier_swarm.plans.github_issues import fetch_issues, is_address
 from swarm_shared.domain.errors import InputError
 from swarm_shared.sources.places import plans_in
-from swarm_shared.sources.plan import Place
+from swarm_shared.sources.plans.plan import Place
 from swarm_shared.sources.reading import place_of, places_of
 from swarm_shared.sources.together import How, Progress, Read, read_together
 from swarm_shared.taskfile.reader import MAX_FILE_BYTES, STANDARD_INPUT, load_task_file

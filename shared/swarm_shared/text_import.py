@@ -10,8 +10,8 @@ from msgspec import Struct, field
 
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.errors import DatabaseError, InputError, StateError, SwarmError
-from swarm_shared.sources.mapping import lines
-from swarm_shared.sources.plan import Became, Entry, Options, Place, Plan
+from swarm_shared.sources.plans.mapping import lines
+from swarm_shared.sources.plans.plan import Became, Entry, Options, Place, Plan
 from swarm_shared.sources.reading import FORMATS
 from swarm_shared.sources.together import OWN_FORMAT, FilesRefused, How, Read, read_together
 from swarm_shared.store.importing.import_plan import Planning

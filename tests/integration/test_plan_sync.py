@@ -12,7 +12,7 @@ from landing_harness import INTEGRATION, LandingSwarm, landing_swarm
 from live_swarm import wait_until
 
 from swarm_shared.domain.models import Source, Status, TaskSpec
-from swarm_shared.sources.markdown import read_markdown
+from swarm_shared.sources.syntax.markdown import read_markdown
 from swarm_shared.sources.ticks.boxes import keyed_numbered, keyed_spec_kit
 
 pytestmark = pytest.mark.integration

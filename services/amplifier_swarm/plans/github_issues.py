@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 
 from swarm_shared.domain.errors import InputError
 from swarm_shared.sources.formats.github import FIELDS
-from swarm_shared.sources.plan import Place
+from swarm_shared.sources.plans.plan import Place
 
 SCHEME = "gh:"
 TIMEOUT_S = 120

@@ -28,7 +28,7 @@ class PlanOptions(Struct, frozen=True, kw_only=True):
 
     def how(self, app: App) -> How:
         """How to read the files; their places are relative to the project root of the settings."""
-        from swarm_shared.sources.plan import Options
+        from swarm_shared.sources.plans.plan import Options
         from swarm_shared.sources.together import How
 
         root, columns = Path.cwd(), {}

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from amplifier_swarm.terminal import say
-from swarm_shared.sources.mapping import lines
-from swarm_shared.sources.plan import Became, Entry, Plan
+from swarm_shared.sources.plans.mapping import lines
+from swarm_shared.sources.plans.plan import Became, Entry, Plan
 from swarm_shared.sources.reading import BY_RECORD
 
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from swarm_shared.domain.models import Source, TaskSpec
-from swarm_shared.sources.keys import FreeIds, same_text
+from swarm_shared.sources.plans.keys import FreeIds, same_text
 
 SIMILAR = 0.6  # of two titles: the same item, edited
 MAX_COMPARISONS = 20_000

@@ -8,8 +8,8 @@ from collections.abc import Container, Sequence
 from msgspec.structs import replace
 
 from swarm_shared.domain.models import Status, TaskSpec
-from swarm_shared.sources.keys import FreeIds
-from swarm_shared.sources.plan import Became, Entry, Place, Plan, cut
+from swarm_shared.sources.plans.keys import FreeIds
+from swarm_shared.sources.plans.plan import Became, Entry, Place, Plan, cut
 from swarm_shared.taskfile.graph import find_cycles
 from swarm_shared.taskfile.problems import Problem, shown
 

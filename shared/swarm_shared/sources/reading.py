@@ -23,7 +23,7 @@ from swarm_shared.sources.formats import (
     table,
     taskmaster,
 )
-from swarm_shared.sources.plan import Options, Place, Plan, refused
+from swarm_shared.sources.plans.plan import Options, Place, Plan, refused
 from swarm_shared.taskfile.problems import ProblemList
 
 MAX_BYTES = 64 << 20  # plans of other tools are small

@@ -15,7 +15,7 @@ from swarm_shared.domain.models import TaskSpec
 from swarm_shared.sources.formats.checklist import FORMAT as CHECKLIST
 from swarm_shared.sources.joining import JOINED, join, leave_out_loose_ends, note_empty, open_circles
 from swarm_shared.sources.places import format_at
-from swarm_shared.sources.plan import Options, Place, Plan
+from swarm_shared.sources.plans.plan import Options, Place, Plan
 from swarm_shared.sources.reading import MARKDOWN, read_plan, recognize
 from swarm_shared.taskfile.graph import cycle_text, find_cycles
 from swarm_shared.taskfile.problems import MAX_PROBLEMS, Problem, TaskFileErrors, shown

@@ -13,7 +13,7 @@ from plan_samples.file_plans import BACKLOG, BACKLOG_SUB_TASK, BMAD, BMAD_STORY
 from swarm_shared.domain.models import Status, TaskSpec
 from swarm_shared.sources.formats import bmad
 from swarm_shared.sources.joining import join, leave_out_loose_ends
-from swarm_shared.sources.plan import Options, Place, Plan
+from swarm_shared.sources.plans.plan import Options, Place, Plan
 from swarm_shared.sources.reading import place_of, read_plan, recognize
 from swarm_shared.sources.ticking import tick
 

@@ -14,8 +14,8 @@ from plan_samples import SAMPLES, Sample
 
 from swarm_shared.domain.models import Status
 from swarm_shared.sources.joining import leave_out_loose_ends
-from swarm_shared.sources.mapping import lines
-from swarm_shared.sources.plan import Became, Options, Place, Plan
+from swarm_shared.sources.plans.mapping import lines
+from swarm_shared.sources.plans.plan import Became, Options, Place, Plan
 from swarm_shared.sources.reading import FORMATS, read_plan, recognize
 from swarm_shared.sources.ticking import tick
 from swarm_shared.taskfile.graph import find_cycles

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from swarm_shared.domain.models import TaskSpec
 from swarm_shared.sources.identity import Known, settle
-from swarm_shared.sources.plan import Options, Place
+from swarm_shared.sources.plans.plan import Options, Place
 from swarm_shared.sources.reading import read_plan
 
 KIRO = "- [ ] 1. Storage\n- [ ] 2. Cache layer\n- [ ] 3. Documentation\n"

@@ -11,7 +11,7 @@ from plan_samples import SAMPLES, Sample
 
 from swarm_shared.domain.models import TaskSpec
 from swarm_shared.sources.identity import Known, settle
-from swarm_shared.sources.plan import Options, Place
+from swarm_shared.sources.plans.plan import Options, Place
 from swarm_shared.sources.reading import read_plan
 
 # Each file is one task, or the stories are files beside the plan: see their own tests.

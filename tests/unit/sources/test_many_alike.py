@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from queue_harness import QueueHarness
 
-from swarm_shared.sources.keys import FreeIds
+from swarm_shared.sources.plans.keys import FreeIds
 from swarm_shared.text_import import Text, read_text, report
 
 LINES = 20_000

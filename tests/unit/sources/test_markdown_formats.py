@@ -5,7 +5,7 @@ from __future__ import annotations
 from plan_samples import SAMPLES
 
 from swarm_shared.domain.models import Status, TaskSpec
-from swarm_shared.sources.plan import Became, Options, Place, Plan
+from swarm_shared.sources.plans.plan import Became, Options, Place, Plan
 from swarm_shared.sources.reading import read_plan
 
 

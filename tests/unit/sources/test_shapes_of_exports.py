@@ -10,7 +10,7 @@ from plan_samples import SAMPLES
 
 from swarm_shared.domain.models import Status, TaskSpec
 from swarm_shared.sources.places import plans_in
-from swarm_shared.sources.plan import Options, Place, Plan
+from swarm_shared.sources.plans.plan import Options, Place, Plan
 from swarm_shared.sources.reading import read_plan, recognize
 from swarm_shared.sources.ticking import tick
 

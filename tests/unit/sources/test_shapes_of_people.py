@@ -6,7 +6,7 @@ from pathlib import Path
 
 from swarm_shared.domain.models import Status, TaskSpec
 from swarm_shared.sources.joining import join, open_circles
-from swarm_shared.sources.plan import Became, Options, Place, Plan
+from swarm_shared.sources.plans.plan import Became, Options, Place, Plan
 from swarm_shared.sources.reading import place_of, read_plan, recognize
 from swarm_shared.sources.ticking import tick
 from swarm_shared.taskfile.graph import find_cycles

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from swarm_shared.domain.models import Status
-from swarm_shared.sources.plan import Options, Plan
+from swarm_shared.sources.plans.plan import Options, Plan
 from swarm_shared.sources.reading import place_of, read_plan, recognize
 
 COMMENTED = """\

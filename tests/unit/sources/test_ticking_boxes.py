@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swarm_shared.sources.markdown import read_markdown
+from swarm_shared.sources.syntax.markdown import read_markdown
 from swarm_shared.sources.ticking import tick
 from swarm_shared.sources.ticks.boxes import Keyed, keyed_checklist, keyed_numbered, keyed_spec_kit
 

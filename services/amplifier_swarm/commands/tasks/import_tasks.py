@@ -18,7 +18,7 @@ from amplifier_swarm.progress import Bar
 from amplifier_swarm.task_files import read_all
 from amplifier_swarm.terminal import notice, print_json, say
 from swarm_shared.program.collection import without_collection
-from swarm_shared.sources.mapping import shown
+from swarm_shared.sources.plans.mapping import shown
 
 if TYPE_CHECKING:
     from swarm_shared.sources.together import Read

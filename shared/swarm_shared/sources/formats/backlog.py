@@ -9,12 +9,12 @@ from functools import lru_cache
 from pathlib import Path
 
 from swarm_shared.domain.models import Status
-from swarm_shared.sources.documents import Object, read_document
-from swarm_shared.sources.drafts import Draft, Drafts
-from swarm_shared.sources.markdown import split_lines
-from swarm_shared.sources.paths import paths_in
-from swarm_shared.sources.plan import Became, Options, Place, Plan, merged
-from swarm_shared.sources.texts import Section, joined, listed, sections
+from swarm_shared.sources.plans.drafts import Draft, Drafts
+from swarm_shared.sources.plans.plan import Became, Options, Place, Plan, merged
+from swarm_shared.sources.syntax.documents import Object, read_document
+from swarm_shared.sources.syntax.markdown import split_lines
+from swarm_shared.sources.syntax.paths import paths_in
+from swarm_shared.sources.syntax.texts import Section, joined, listed, sections
 from swarm_shared.sources.ticks.statuses import front_matter
 from swarm_shared.taskfile.problems import ProblemList, shown
 from swarm_shared.taskfile.words import priority_of

@@ -10,12 +10,12 @@ from typing import Any
 from msgspec import Struct, field
 
 from swarm_shared.domain.models import Status
-from swarm_shared.sources.drafts import Draft, Drafts
-from swarm_shared.sources.fields import KeyAccount, phase_entry, task_entry
-from swarm_shared.sources.markdown import split_lines
-from swarm_shared.sources.paths import paths_in
-from swarm_shared.sources.plan import Became, Entry, Options, Place, Plan
-from swarm_shared.sources.texts import joined, listed
+from swarm_shared.sources.plans.drafts import Draft, Drafts
+from swarm_shared.sources.plans.fields import KeyAccount, phase_entry, task_entry
+from swarm_shared.sources.plans.plan import Became, Entry, Options, Place, Plan
+from swarm_shared.sources.syntax.markdown import split_lines
+from swarm_shared.sources.syntax.paths import paths_in
+from swarm_shared.sources.syntax.texts import joined, listed
 
 FORMAT = "beads"
 BLOCKING = frozenset({"blocks", "conditional-blocks", "waits-for"})

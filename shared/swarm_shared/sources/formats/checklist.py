@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from swarm_shared.domain.models import Status
-from swarm_shared.sources.accounts import Fate, account
-from swarm_shared.sources.drafts import Draft, Drafts
-from swarm_shared.sources.keys import slug
-from swarm_shared.sources.markdown import Document, Item, dedent, read_markdown
-from swarm_shared.sources.paths import paths_in
-from swarm_shared.sources.plan import Became, Options, Place, Plan
+from swarm_shared.sources.plans.accounts import Fate, account
+from swarm_shared.sources.plans.drafts import Draft, Drafts
+from swarm_shared.sources.plans.keys import slug
+from swarm_shared.sources.plans.plan import Became, Options, Place, Plan
+from swarm_shared.sources.syntax.markdown import Document, Item, dedent, read_markdown
+from swarm_shared.sources.syntax.paths import paths_in
 from swarm_shared.sources.ticks.boxes import keyed_checklist, name_and_text
 from swarm_shared.taskfile.problems import shown
 from swarm_shared.taskfile.scalars import parse_number

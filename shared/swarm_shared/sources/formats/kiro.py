@@ -6,14 +6,14 @@ import re
 from collections.abc import Iterator
 
 from swarm_shared.domain.models import Status
-from swarm_shared.sources.accounts import Fate
-from swarm_shared.sources.conditions import checklists, use_checklists
-from swarm_shared.sources.drafts import Draft, Drafts
 from swarm_shared.sources.formats.checklist import close, split_list
-from swarm_shared.sources.markdown import Item, Line, dedent, read_markdown
-from swarm_shared.sources.order import Phase, in_phase, link_phases, one_after_the_other
-from swarm_shared.sources.paths import paths_in
-from swarm_shared.sources.plan import Became, Options, Place, Plan
+from swarm_shared.sources.plans.accounts import Fate
+from swarm_shared.sources.plans.conditions import checklists, use_checklists
+from swarm_shared.sources.plans.drafts import Draft, Drafts
+from swarm_shared.sources.plans.order import Phase, in_phase, link_phases, one_after_the_other
+from swarm_shared.sources.plans.plan import Became, Options, Place, Plan
+from swarm_shared.sources.syntax.markdown import Item, Line, dedent, read_markdown
+from swarm_shared.sources.syntax.paths import paths_in
 from swarm_shared.sources.ticks.boxes import keyed_numbered, nest_numbered, number_and_text
 
 FORMAT = "kiro"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 
-from swarm_shared.sources.accounts import Fate
-from swarm_shared.sources.conditions import checklists, use_checklists
-from swarm_shared.sources.drafts import Drafts
 from swarm_shared.sources.formats.checklist import close, criteria_below, state_of
-from swarm_shared.sources.markdown import read_markdown
-from swarm_shared.sources.order import one_after_the_other
-from swarm_shared.sources.paths import paths_in
-from swarm_shared.sources.plan import Became, Options, Place, Plan
+from swarm_shared.sources.plans.accounts import Fate
+from swarm_shared.sources.plans.conditions import checklists, use_checklists
+from swarm_shared.sources.plans.drafts import Drafts
+from swarm_shared.sources.plans.order import one_after_the_other
+from swarm_shared.sources.plans.plan import Became, Options, Place, Plan
+from swarm_shared.sources.syntax.markdown import read_markdown
+from swarm_shared.sources.syntax.paths import paths_in
 from swarm_shared.sources.ticks.boxes import keyed_numbered, number_and_text
 
 FORMAT = "openspec"

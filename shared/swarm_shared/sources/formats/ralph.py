@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 
 from swarm_shared.domain.models import Status
-from swarm_shared.sources.documents import Object, read_document
-from swarm_shared.sources.drafts import Draft, Drafts
-from swarm_shared.sources.fields import KeyAccount, task_entry
-from swarm_shared.sources.order import one_after_the_other
-from swarm_shared.sources.paths import paths_in
-from swarm_shared.sources.plan import Options, Place, Plan
-from swarm_shared.sources.texts import joined
+from swarm_shared.sources.plans.drafts import Draft, Drafts
+from swarm_shared.sources.plans.fields import KeyAccount, task_entry
+from swarm_shared.sources.plans.order import one_after_the_other
+from swarm_shared.sources.plans.plan import Options, Place, Plan
+from swarm_shared.sources.syntax.documents import Object, read_document
+from swarm_shared.sources.syntax.paths import paths_in
+from swarm_shared.sources.syntax.texts import joined
 from swarm_shared.sources.ticks.stories import (
     FLAGS,
     LISTS,

@@ -8,14 +8,14 @@ from collections.abc import Iterable, Iterator
 from msgspec import Struct, field
 
 from swarm_shared.domain.models import Status
-from swarm_shared.sources.accounts import Fate
-from swarm_shared.sources.conditions import checklists, use_checklists
-from swarm_shared.sources.drafts import Draft, Drafts
 from swarm_shared.sources.formats.checklist import close, criteria_below, state_of
-from swarm_shared.sources.markdown import Document, Item, Line, Role, read_markdown
-from swarm_shared.sources.order import Phase, in_phase, link, link_phases
-from swarm_shared.sources.paths import paths_in
-from swarm_shared.sources.plan import Became, Options, Place, Plan
+from swarm_shared.sources.plans.accounts import Fate
+from swarm_shared.sources.plans.conditions import checklists, use_checklists
+from swarm_shared.sources.plans.drafts import Draft, Drafts
+from swarm_shared.sources.plans.order import Phase, in_phase, link, link_phases
+from swarm_shared.sources.plans.plan import Became, Options, Place, Plan
+from swarm_shared.sources.syntax.markdown import Document, Item, Line, Role, read_markdown
+from swarm_shared.sources.syntax.paths import paths_in
 from swarm_shared.sources.ticks.boxes import keyed_spec_kit, spec_kit_id_and_text
 from swarm_shared.taskfile.words import priority_of
 

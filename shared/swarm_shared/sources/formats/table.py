@@ -8,12 +8,12 @@ import re
 from collections.abc import Mapping
 
 from swarm_shared.domain.models import Status
-from swarm_shared.sources.drafts import Draft, Drafts
-from swarm_shared.sources.fields import account
-from swarm_shared.sources.keys import Keys
-from swarm_shared.sources.paths import paths_in
-from swarm_shared.sources.plan import Became, Options, Place, Plan
-from swarm_shared.sources.texts import listed
+from swarm_shared.sources.plans.drafts import Draft, Drafts
+from swarm_shared.sources.plans.fields import account
+from swarm_shared.sources.plans.keys import Keys
+from swarm_shared.sources.plans.plan import Became, Options, Place, Plan
+from swarm_shared.sources.syntax.paths import paths_in
+from swarm_shared.sources.syntax.texts import listed
 from swarm_shared.taskfile.problems import shown
 from swarm_shared.taskfile.scalars import parse_number
 from swarm_shared.taskfile.words import priority_of, status_elsewhere

@@ -7,12 +7,12 @@ import re
 from msgspec import Struct, field
 
 from swarm_shared.domain.models import Status
-from swarm_shared.sources.documents import Object, read_document
-from swarm_shared.sources.drafts import Draft, Drafts
-from swarm_shared.sources.fields import KeyAccount, phase_entry, task_entry
-from swarm_shared.sources.paths import paths_in
-from swarm_shared.sources.plan import Options, Place, Plan
-from swarm_shared.sources.texts import joined, listed
+from swarm_shared.sources.plans.drafts import Draft, Drafts
+from swarm_shared.sources.plans.fields import KeyAccount, phase_entry, task_entry
+from swarm_shared.sources.plans.plan import Options, Place, Plan
+from swarm_shared.sources.syntax.documents import Object, read_document
+from swarm_shared.sources.syntax.paths import paths_in
+from swarm_shared.sources.syntax.texts import joined, listed
 from swarm_shared.sources.ticks.statuses import sub_number, tags_of
 from swarm_shared.taskfile.problems import shown
 from swarm_shared.taskfile.words import priority_of, status_elsewhere

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 
-from swarm_shared.sources.keys import Keys, same_text, slug
-from swarm_shared.sources.markdown import Document, Item, read_markdown, tick_lines
+from swarm_shared.sources.plans.keys import Keys, same_text, slug
+from swarm_shared.sources.syntax.markdown import Document, Item, read_markdown, tick_lines
 
 _SPEC_KIT_ID = re.compile(r"(?:\*\*)?(T\d{1,6}[a-z]?|TX{2,4})(?!\w)(?:\*\*)?[.:]?[ \t]*(.*)")
 _NUMBER = re.compile(r"(\d{1,4}(?:\.\d{1,4}){1,4}[a-f]?|\d{1,4})[.)]?[ \t]+(.*)")

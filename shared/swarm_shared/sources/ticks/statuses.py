@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from swarm_shared.sources.documents import Object, add_first, is_scalar, read_document, set_value
+from swarm_shared.sources.syntax.documents import Object, add_first, is_scalar, read_document, set_value
 from swarm_shared.sources.ticks.stories import done_marks, keyed_stories, stories_of
 from swarm_shared.taskfile.problems import ProblemList
 from swarm_shared.taskfile.words import status_of

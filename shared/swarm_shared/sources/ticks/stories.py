@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from swarm_shared.domain.models import Status
-from swarm_shared.sources.documents import Object, is_scalar
-from swarm_shared.sources.keys import Keys
+from swarm_shared.sources.plans.keys import Keys
+from swarm_shared.sources.syntax.documents import Object, is_scalar
 from swarm_shared.taskfile.words import status_elsewhere, status_of
 
 # Names of the list; some files are the list itself.

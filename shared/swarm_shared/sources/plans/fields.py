@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from swarm_shared.sources.documents import Object
-from swarm_shared.sources.drafts import Drafts
-from swarm_shared.sources.plan import Became, Entry, cut
+from swarm_shared.sources.plans.drafts import Drafts
+from swarm_shared.sources.plans.plan import Became, Entry, cut
+from swarm_shared.sources.syntax.documents import Object
 from swarm_shared.taskfile.problems import shown
 
 

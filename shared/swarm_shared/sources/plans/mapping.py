@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from swarm_shared.sources.plan import Became, Entry, Plan
+from swarm_shared.sources.plans.plan import Became, Entry, Plan
 
 
 def shown(plans: Sequence[Plan]) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from collections.abc import Container, Iterable
 from msgspec import Struct, field
 
 from swarm_shared.domain.models import Status
-from swarm_shared.sources.drafts import Draft, Drafts
+from swarm_shared.sources.plans.drafts import Draft, Drafts
 
 MAX_LINKS = 400  # between two groups of tasks; more pass through one task of each
 

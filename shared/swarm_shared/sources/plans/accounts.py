@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from swarm_shared.sources.markdown import Document, Item, Line, Role
-from swarm_shared.sources.plan import Became, Entry, merged
+from swarm_shared.sources.plans.plan import Became, Entry, merged
+from swarm_shared.sources.syntax.markdown import Document, Item, Line, Role
 
 Fate = tuple[Became, str]
 

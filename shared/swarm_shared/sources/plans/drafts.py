@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from msgspec import Struct, field
 
 from swarm_shared.domain.models import DEFAULT_PRIORITY, Source, Status, TaskSpec
-from swarm_shared.sources.keys import FreeIds, slug
-from swarm_shared.sources.paths import is_usable
-from swarm_shared.sources.plan import Became, Entry, Place, Plan, cut
+from swarm_shared.sources.plans.keys import FreeIds, slug
+from swarm_shared.sources.plans.plan import Became, Entry, Place, Plan, cut
+from swarm_shared.sources.syntax.paths import is_usable
 from swarm_shared.taskfile.nodes import MAX_TEXT_CHARS
 from swarm_shared.taskfile.problems import ProblemList, shown
 from swarm_shared.taskfile.values import MAX_ID_CHARS

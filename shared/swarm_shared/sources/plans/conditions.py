@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 
 from swarm_shared.domain.models import Status
-from swarm_shared.sources.accounts import Fate
-from swarm_shared.sources.drafts import Drafts
-from swarm_shared.sources.markdown import Document, Item
-from swarm_shared.sources.plan import Became
+from swarm_shared.sources.plans.accounts import Fate
+from swarm_shared.sources.plans.drafts import Drafts
+from swarm_shared.sources.plans.plan import Became
+from swarm_shared.sources.syntax.markdown import Document, Item
 
 _HEADING = re.compile(
     r"acceptance|criteria|checklist|complete when|done when|definition of done|sign-?off", re.IGNORECASE
