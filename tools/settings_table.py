@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import Struct
 
 from amplifier_swarm.orchestrator import command
-from swarm_shared.program.settings import default_of, described, variable_of
+from swarm_shared.settings.settings import default_of, described, variable_of
 
 PAGE = Path(__file__).parents[1] / "docs" / "settings.md"
 BEGIN = "<!-- settings: made by tools/settings_table.py -->\n"

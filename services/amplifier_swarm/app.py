@@ -13,7 +13,7 @@ import click
 
 from swarm_shared.domain.clock import Clock, SystemClock
 from swarm_shared.program import logs
-from swarm_shared.program.settings import Settings, default_of, resolve
+from swarm_shared.settings.settings import Settings, default_of, resolve
 
 if TYPE_CHECKING:
     from swarm_shared.database import TaskDatabase

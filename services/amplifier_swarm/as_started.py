@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from swarm_shared.program.settings import Settings
+from swarm_shared.settings.settings import Settings
 
 if TYPE_CHECKING:
     from swarm_shared.database import TaskDatabase

@@ -16,7 +16,7 @@ from amplifier_swarm.start.checks.problems import ServiceFailed, Unfit
 from amplifier_swarm.start.options import run_options
 from swarm_shared.domain.errors import SwarmError
 from swarm_shared.program.entry import exit_code_of, report
-from swarm_shared.program.settings import resolve
+from swarm_shared.settings.settings import resolve
 
 NAME = "amplifier_swarm.orchestrator"
 # Started directly it serves no dashboard; `amplifier-swarm start` passes its own choice.

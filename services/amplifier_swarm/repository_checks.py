@@ -19,7 +19,7 @@ from swarm_shared.git.plumbing.runner import Git
 from swarm_shared.git.worktrees.isolation import WORKTREE, decide
 from swarm_shared.git.worktrees.task_worktrees import TaskWorktrees
 from swarm_shared.merge_back.repository import integration_of
-from swarm_shared.program.settings import Settings
+from swarm_shared.settings.settings import Settings
 
 if TYPE_CHECKING:
     from swarm_shared.database import TaskDatabase

@@ -21,8 +21,8 @@ with importing():
     from swarm_shared.processes.identity import ProcessId, owner_from, supervisord_from
     from swarm_shared.program import logs
     from swarm_shared.program.entry import exit_code_of
-    from swarm_shared.program.options import setting
-    from swarm_shared.program.settings import resolve
+    from swarm_shared.settings.options import setting
+    from swarm_shared.settings.settings import resolve
     from swarm_shared.store.engine.awaited import wait_for_database
 
 SERVICE = "dashboard"

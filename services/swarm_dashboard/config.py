@@ -8,7 +8,7 @@ from pathlib import Path
 from msgspec import Struct, field
 
 from swarm_shared.domain.errors import ConfigError
-from swarm_shared.program.settings import Settings
+from swarm_shared.settings.settings import Settings
 
 THREADS = 32
 SOCKETS = 16  # open WebSockets at most; each keeps a thread, so this stays well below THREADS

@@ -25,8 +25,8 @@ with importing():
     from swarm_shared.processes.lifeline import Lifeline
     from swarm_shared.program.entry import exit_code_of
     from swarm_shared.program.logs import configure, event
-    from swarm_shared.program.options import setting
-    from swarm_shared.program.settings import resolve
+    from swarm_shared.settings.options import setting
+    from swarm_shared.settings.settings import resolve
     from swarm_shared.store.engine.awaited import wait_for_database
 
 LOG = logging.getLogger("swarm.reaper")

@@ -9,10 +9,10 @@ from pathlib import Path
 from msgspec import Struct
 
 from swarm_shared.notifying.collecting import Pace
-from swarm_shared.program.notify_settings import NotifyTarget
-from swarm_shared.program.settings import Settings
 from swarm_shared.reaping import Limits
 from swarm_shared.runners.choose import try_runners
+from swarm_shared.settings.notify_settings import NotifyTarget
+from swarm_shared.settings.settings import Settings
 from swarm_shared.store.queue.policy import Budgets
 
 # Workers end a stuck session themselves; the reaper acts only if the worker is stuck as well.

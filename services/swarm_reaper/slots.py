@@ -12,7 +12,7 @@ from swarm_shared.domain.clock import Clock
 from swarm_shared.domain.errors import InputError, SupervisorError
 from swarm_shared.processes.identity import ProcessId
 from swarm_shared.program.logs import event
-from swarm_shared.program.settings import MAX_WORKERS
+from swarm_shared.settings.settings import MAX_WORKERS
 from swarm_shared.supervisor.client import (
     REAPER,
     WORKERS,

@@ -20,8 +20,8 @@ with importing():
     from swarm_shared.processes.lifeline import CONTAINER_GONE, Lifeline, Lifelines
     from swarm_shared.program.entry import exit_code_of
     from swarm_shared.program.logs import configure, event
-    from swarm_shared.program.options import setting
-    from swarm_shared.program.settings import Settings, resolve
+    from swarm_shared.settings.options import setting
+    from swarm_shared.settings.settings import Settings, resolve
     from swarm_shared.store.engine.awaited import wait_for_database
     from swarm_shared.store.swarm.started_with import StartedWith
     from swarm_worker.assembly import assemble

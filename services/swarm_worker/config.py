@@ -20,10 +20,10 @@ from swarm_shared.domain.routes import Routing
 from swarm_shared.git.plumbing.repository import Repository
 from swarm_shared.git.worktrees.isolation import decide
 from swarm_shared.own_checkout import not_pointed_at_a_project
-from swarm_shared.program.settings import Settings
-from swarm_shared.program.setup_steps import SetupStep
 from swarm_shared.runners.choose import grounds_of, runner_named, runner_of_checks
 from swarm_shared.runners.runner import Runner
+from swarm_shared.settings.settings import Settings
+from swarm_shared.settings.setup_steps import SetupStep
 from swarm_shared.store.queue.policy import Budgets
 from swarm_worker.processes.containment import container_argv
 

@@ -10,8 +10,8 @@ from typing import Any, Self
 
 from swarm_shared.domain.clock import Clock, SystemClock
 from swarm_shared.processes.lifeline import Lifelines
-from swarm_shared.program.settings import Settings
 from swarm_shared.reaping import Limits, Reaping, sole_reaper
+from swarm_shared.settings.settings import Settings
 from swarm_shared.store.engine import schema as migrations
 from swarm_shared.store.engine.connection import Connection, create_file
 from swarm_shared.store.importing.imports import Imports

@@ -21,7 +21,7 @@ from swarm_shared.git.plumbing.diffs import Change, Diff, FileChange, changed_fi
 from swarm_shared.git.plumbing.refs import is_contained, merge_base, read_ref
 from swarm_shared.git.plumbing.repository import Repository
 from swarm_shared.git.worktrees.isolation import NONE, decide
-from swarm_shared.program.settings import Settings
+from swarm_shared.settings.settings import Settings
 from swarm_shared.store.views.changes import Since
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from swarm_shared.domain.errors import ConfigError
-from swarm_shared.program.settings import Settings
+from swarm_shared.settings.settings import Settings
 
 _NAME = 'name = "amplifier-swarm"'
 _PART = Path("services", "swarm_worker", "__init__.py")

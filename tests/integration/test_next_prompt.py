@@ -12,7 +12,7 @@ from landing_harness import LandingSwarm, landing_swarm
 
 from swarm_shared.domain.models import Status, TaskSpec
 from swarm_shared.next_prompt import NextPrompt, Place, next_prompt, place_by_git, place_by_record
-from swarm_shared.program.settings import resolve
+from swarm_shared.settings.settings import resolve
 from swarm_shared.store.swarm.swarm import PAUSED
 
 pytestmark = pytest.mark.integration

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from supervision import DEADLINE_S, QUICK_START, Swarm, swarm
 
-from swarm_shared.program.settings import MAX_WORKERS
+from swarm_shared.settings.settings import MAX_WORKERS
 from swarm_shared.supervisor.client import SupervisorClient, SupervisorRefused, process_name
 from swarm_shared.supervisor.faults import STILL_RUNNING
 

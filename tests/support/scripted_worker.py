@@ -18,8 +18,8 @@ from queue_harness import QueueHarness
 from repositories import Sandbox
 
 from swarm_shared.domain.models import Status, TaskSpec
-from swarm_shared.program.settings import Settings
 from swarm_shared.redaction.redaction import Redaction
+from swarm_shared.settings.settings import Settings
 from swarm_worker.assembly import with_worktrees
 from swarm_worker.config import WorkerConfig, worker_config
 from swarm_worker.landing.careful_git import CarefulGit

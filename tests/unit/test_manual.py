@@ -19,7 +19,7 @@ from swarm_shared.agents.reading.answers import find_answer, judge
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain import errors
 from swarm_shared.domain.models import GROUP_OF, FailureClass, Role, Status
-from swarm_shared.program.settings import resolve
+from swarm_shared.settings.settings import resolve
 from swarm_shared.taskfile.keys import KEYS
 from swarm_shared.taskfile.reader import read_task_file
 

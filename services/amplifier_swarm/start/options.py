@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from amplifier_swarm.names import complete_agent_cli, complete_branch
-from swarm_shared.program.options import setting
+from swarm_shared.settings.options import setting
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -21,7 +21,7 @@ from amplifier_swarm.start.signals import Inbox
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.errors import SwarmError
 from swarm_shared.git.worktrees.database_inside import danger, keep_out_of_commits
-from swarm_shared.program.settings import Settings
+from swarm_shared.settings.settings import Settings
 from swarm_shared.store.swarm.swarm import DRAINED, EMERGENCY_STOP, PAUSED
 
 Say = Callable[[str], None]

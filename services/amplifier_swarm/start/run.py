@@ -26,8 +26,8 @@ from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.errors import EXIT_DONE, EXIT_STOPPED, DatabaseError, SwarmError
 from swarm_shared.processes.identity import ProcessId
 from swarm_shared.program import standard_streams
-from swarm_shared.program.settings import Settings
 from swarm_shared.program.terminal_text import safe
+from swarm_shared.settings.settings import Settings
 from swarm_shared.store.swarm.started_with import StartedWith
 from swarm_shared.supervisor.client import SupervisorClient
 from swarm_shared.supervisor.files import prepare, socket_path

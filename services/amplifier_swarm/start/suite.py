@@ -14,7 +14,7 @@ from amplifier_swarm.start.checks.problems import ServiceFailed
 from amplifier_swarm.start.ending.subtree import Subtree
 from swarm_shared.domain.errors import SupervisorError
 from swarm_shared.processes.identity import OWNER_VARIABLE, ProcessId, wait_for_ends
-from swarm_shared.program.settings import Settings, described, variable_of
+from swarm_shared.settings.settings import Settings, described, variable_of
 from swarm_shared.supervisor.client import ProcessInfo, SupervisorClient
 from swarm_shared.supervisor.files import SupervisorFiles
 

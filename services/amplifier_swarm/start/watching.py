@@ -12,7 +12,7 @@ from amplifier_swarm.start.queue_state import QueueState, read_queue
 from swarm_shared.database import TaskDatabase
 from swarm_shared.diagnosis.finding import Finding
 from swarm_shared.diagnosis.standstill import Standstills
-from swarm_shared.program.settings import Settings
+from swarm_shared.settings.settings import Settings
 from swarm_shared.store.views.prospect import Prospect
 
 EVENTS_PER_LOOK = 500

@@ -14,7 +14,7 @@ from swarm_dashboard.web import params
 from swarm_dashboard.web.database_reader import Reading
 from swarm_dashboard.web.shared_responses import SharedAnswers
 from swarm_shared.domain.clock import iso
-from swarm_shared.program.settings import MAX_WORKERS
+from swarm_shared.settings.settings import MAX_WORKERS
 from swarm_shared.store.views.timeline import Recent
 
 MINUTE_MS = 60_000

@@ -13,7 +13,7 @@ from swarm_shared.domain.branch_names import HEADS
 from swarm_shared.domain.errors import InputError, NotFound
 from swarm_shared.domain.models import PRIORITY_RANGE, Verb, priority_value
 from swarm_shared.git.landing.land_into import refuse_if_of_the_swarm
-from swarm_shared.program.settings import MAX_WORKERS
+from swarm_shared.settings.settings import MAX_WORKERS
 
 ACTOR = "dashboard"
 MAX_ATTEMPT = 2**53

@@ -8,7 +8,7 @@ from typing import Any
 from flask import Blueprint, Response
 
 from swarm_dashboard.context import Context
-from swarm_shared.program.settings import described
+from swarm_shared.settings.settings import described
 
 MASK = "•••"
 

@@ -29,7 +29,7 @@ from swarm_shared.git.worktrees.spares import note_set_up_in, set_up_in
 from swarm_shared.git.worktrees.taken_names import Settled, TakenNames
 from swarm_shared.git.worktrees.task_worktrees import TaskWorktree, TaskWorktrees
 from swarm_shared.program.logs import event
-from swarm_shared.program.setup_steps import kept_paths
+from swarm_shared.settings.setup_steps import kept_paths
 from swarm_shared.store.queue.claims import Claim
 from swarm_shared.store.views.changes import Since
 from swarm_worker.config import WorkerConfig

@@ -16,8 +16,8 @@ from swarm_shared.domain.models import GROUP_OF, Group, HoldReason, Status
 from swarm_shared.domain.notices import Notice, NoticeKind
 from swarm_shared.domain.trouble import TroubleKind
 from swarm_shared.notifying.message import TEXT_CHARS
-from swarm_shared.program.notify_settings import NotifyTarget, QuietHours
 from swarm_shared.redaction import redaction
+from swarm_shared.settings.notify_settings import NotifyTarget, QuietHours
 from swarm_shared.store.records.outbox import Condition
 from swarm_shared.store.swarm.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED, RUNNER_DOWN, Flag, ProviderHold
 

@@ -20,7 +20,7 @@ from swarm_shared.notifying.delivery import deliver
 from swarm_shared.notifying.dispatching import Errand
 from swarm_shared.notifying.message import Message
 from swarm_shared.processes.identity import ProcessId
-from swarm_shared.program.notify_settings import NotifyTarget
+from swarm_shared.settings.notify_settings import NotifyTarget
 
 
 def run(errand: Errand, environ: Mapping[str, str]) -> bool:

@@ -21,8 +21,8 @@ from msgspec import Struct
 
 from swarm_shared.domain.errors import ConfigError
 from swarm_shared.notifying.message import Message
-from swarm_shared.program.notify_settings import NotifyTarget
 from swarm_shared.redaction.redaction import MARK, Redaction
+from swarm_shared.settings.notify_settings import NotifyTarget
 
 SEND_WITHIN_S = 15.0
 ERROR_CHARS = 300

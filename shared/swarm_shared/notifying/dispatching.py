@@ -12,7 +12,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from swarm_shared.database import TaskDatabase
-from swarm_shared.program.notify_settings import NotifyTarget, QuietHours
+from swarm_shared.settings.notify_settings import NotifyTarget, QuietHours
 from swarm_shared.store.records.outbox import TRIES, Unsent
 
 COURIER = "swarm_shared.notifying.courier"

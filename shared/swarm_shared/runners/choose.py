@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from swarm_shared.program.settings import Settings
 from swarm_shared.runners.bwrap import Bwrap
 from swarm_shared.runners.containers import Containers
 from swarm_shared.runners.kubernetes.runner import Kubernetes
 from swarm_shared.runners.local import Local
 from swarm_shared.runners.runner import Grounds, Runner
 from swarm_shared.runners.slurm.runner import SlurmRunner
+from swarm_shared.settings.settings import Settings
 
 
 def grounds_of(settings: Settings, common_dir: Path | None) -> Grounds:

@@ -14,7 +14,7 @@ from swarm_shared.agents.presets.catalog import load_presets
 from swarm_shared.domain.models import Role, TaskSpec
 from swarm_shared.git.plumbing.variables import without_git_state
 from swarm_shared.processes.sweep import marks
-from swarm_shared.program.settings import MAX_WORKERS
+from swarm_shared.settings.settings import MAX_WORKERS
 
 PRESETS = load_presets()
 ATTEMPT = "0f8fad5b-d9cb-469f-a165-70867728950e"

@@ -10,7 +10,7 @@ from swarm_shared.agents.presets.catalog import choose, load_presets
 from swarm_shared.agents.presets.cli import Progress, PromptChannel, Reader, Store
 from swarm_shared.domain.errors import ConfigError
 from swarm_shared.domain.models import Role
-from swarm_shared.program.settings import default_of
+from swarm_shared.settings.settings import default_of
 
 MINE: dict[str, Any] = {"binary": "mine", "argv": ["-x", "{prompt}"], "prompt": "argument", "reader": "text"}
 

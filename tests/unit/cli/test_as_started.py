@@ -10,7 +10,7 @@ from cli_harness import CliHarness
 from swarm_shared.domain.models import TaskSpec
 from swarm_shared.domain.trouble import TroubleKind
 from swarm_shared.processes.identity import ProcessId
-from swarm_shared.program.settings import resolve
+from swarm_shared.settings.settings import resolve
 from swarm_shared.store.queue.claims import Claimant
 from swarm_shared.store.queue.policy import AttemptResult, Budgets
 from swarm_shared.store.swarm.started_with import StartedWith

@@ -20,7 +20,7 @@ from amplifier_swarm.start.display.view import View, event_line
 from amplifier_swarm.start.queue_state import End, read_queue
 from swarm_shared.domain.models import FailureClass, TaskSpec
 from swarm_shared.domain.trouble import TroubleKind
-from swarm_shared.program.settings import resolve
+from swarm_shared.settings.settings import resolve
 from swarm_shared.store.queue.policy import Budgets, Trouble
 from swarm_shared.store.swarm.swarm import DISK_LOW, DRAINED, PAUSED
 

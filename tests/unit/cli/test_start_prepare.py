@@ -19,7 +19,7 @@ from amplifier_swarm.start.options import arguments_from
 from amplifier_swarm.start.suite import suite_environment
 from swarm_shared.domain.errors import StateError, SupervisorError
 from swarm_shared.processes.identity import ProcessId
-from swarm_shared.program.settings import resolve
+from swarm_shared.settings.settings import resolve
 from swarm_shared.supervisor.client import (
     SupervisorAbsent,
     SupervisorClient,

@@ -12,8 +12,8 @@ from repositories import Sandbox
 from amplifier_swarm.start.checks.run_repository import check_repository, left_to_land
 from swarm_shared.domain.models import Status
 from swarm_shared.git.landing.following import Integration
-from swarm_shared.program.settings import Settings, resolve
-from swarm_shared.program.setup_steps import SetupStep
+from swarm_shared.settings.settings import Settings, resolve
+from swarm_shared.settings.setup_steps import SetupStep
 from swarm_shared.store.queue.landings import IntegrationRow
 
 

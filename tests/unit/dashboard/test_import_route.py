@@ -12,7 +12,7 @@ from payload_types import PayloadTypes
 
 from swarm_dashboard.routes import exporting
 from swarm_shared.domain.models import Status, TaskSpec, Verb
-from swarm_shared.program.settings import resolve
+from swarm_shared.settings.settings import resolve
 from swarm_shared.taskfile.reader import read_task_file
 from swarm_shared.text_import import MAX_BYTES
 

@@ -19,8 +19,8 @@ from swarm_dashboard.web.task_search import parse
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.errors import ConfigError, DatabaseError
 from swarm_shared.domain.models import Status
-from swarm_shared.program.settings import resolve
 from swarm_shared.redaction.redaction import MARK, Redaction
+from swarm_shared.settings.settings import resolve
 
 
 def configured(tmp_path: Path, **environ: str) -> DashboardConfig:

@@ -9,7 +9,7 @@ from dashboard_harness import DashboardHarness
 
 from swarm_dashboard.routes.settings import plain
 from swarm_shared.domain.models import Verb
-from swarm_shared.program.settings import Settings
+from swarm_shared.settings.settings import Settings
 
 SECRET = "correct-horse-battery-staple"
 

@@ -11,7 +11,7 @@ from queue_harness import failed
 from swarm_shared.agents.amplifier.home import TRANSCRIPT_FILE, sessions_folder
 from swarm_shared.domain.models import FailureClass, Role, Stage, TaskSpec
 from swarm_shared.git.plumbing.diffs import Change, Diff, FileChange
-from swarm_shared.program.settings import Settings
+from swarm_shared.settings.settings import Settings
 from swarm_shared.store.views.changes import MAX_FILES, Since
 
 FILES = (

@@ -13,7 +13,7 @@ from repositories import Harness, Sandbox
 
 from swarm_shared.domain.errors import ConfigError
 from swarm_shared.git.worktrees.isolation import decide
-from swarm_shared.program.settings import Settings, resolve
+from swarm_shared.settings.settings import Settings, resolve
 
 Damage = Callable[[Harness], Path]
 

@@ -14,7 +14,7 @@ from swarm_shared.domain.models import FailureClass, Verb
 from swarm_shared.domain.notices import NoticeKind
 from swarm_shared.domain.trouble import Trouble, TroubleKind
 from swarm_shared.notifying.collecting import IDLE_MS, LONG_HOLD_MS, RUN_ENDED, Collector, Pace
-from swarm_shared.program.notify_settings import NotifyTarget, QuietHours
+from swarm_shared.settings.notify_settings import NotifyTarget, QuietHours
 from swarm_shared.store.queue.policy import Budgets
 from swarm_shared.store.swarm.swarm import PAUSED
 

@@ -16,7 +16,7 @@ from webhook_harness import Webhook, webhook
 from swarm_shared.domain.notices import Notice, NoticeKind
 from swarm_shared.notifying.delivery import deliver, problem_of, redacted
 from swarm_shared.notifying.message import Message
-from swarm_shared.program.notify_settings import NotifyTarget
+from swarm_shared.settings.notify_settings import NotifyTarget
 
 SECRET = "sekret-topic-4711"
 MESSAGE = Message(

@@ -16,7 +16,7 @@ from swarm_shared.diagnosis import diagnose
 from swarm_shared.domain.notices import Notice, NoticeKind
 from swarm_shared.notifying.dispatching import Dispatcher
 from swarm_shared.processes.identity import ProcessId
-from swarm_shared.program.notify_settings import NotifyTarget, QuietHours
+from swarm_shared.settings.notify_settings import NotifyTarget, QuietHours
 from swarm_shared.store.records.outbox import TRIES, UNKNOWN_SENDER_MS, Outbox, Unsent
 
 DAY_MIN = 24 * 60

@@ -17,7 +17,7 @@ from swarm_shared.database import TaskDatabase
 from swarm_shared.diagnosis import diagnose
 from swarm_shared.domain.errors import ConfigError
 from swarm_shared.domain.models import Outcome, Role, Stage, TaskSpec
-from swarm_shared.program.settings import resolve
+from swarm_shared.settings.settings import resolve
 from swarm_shared.store.importing import imports
 from swarm_shared.store.queue.policy import AttemptResult
 from swarm_shared.store.swarm.swarm import RUNNER_DOWN

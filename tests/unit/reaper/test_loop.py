@@ -22,7 +22,7 @@ from swarm_shared.domain.errors import DatabaseError
 from swarm_shared.domain.models import FailureClass, Status, Verb
 from swarm_shared.notifying.collecting import RUN_ENDED
 from swarm_shared.processes.identity import ProcessId
-from swarm_shared.program.settings import resolve
+from swarm_shared.settings.settings import resolve
 from swarm_shared.store.queue.policy import Budgets
 
 

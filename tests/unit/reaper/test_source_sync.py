@@ -14,7 +14,7 @@ from swarm_reaper.config import ReaperConfig, reaper_config
 from swarm_reaper.source_sync import SourceSync, SourceSyncThread
 from swarm_shared.domain.models import Source, TaskSpec, Verb
 from swarm_shared.processes.file_lock import alone
-from swarm_shared.program.settings import resolve
+from swarm_shared.settings.settings import resolve
 from swarm_shared.store.importing.syncs import TRIES
 
 BEADS = Source(format="beads", path=".beads/issues.jsonl", key="bd-a1; touch $HOME/harm")

@@ -8,7 +8,7 @@ import pytest
 
 from swarm_shared.domain.errors import ConfigError
 from swarm_shared.own_checkout import not_pointed_at_a_project
-from swarm_shared.program.settings import resolve
+from swarm_shared.settings.settings import resolve
 from swarm_worker.config import worker_config
 
 TOP = Path(__file__).parents[3]

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 import swarm_shared.supervisor.plugin as plugin
-from swarm_shared.program import settings
+from swarm_shared.settings import settings
 from swarm_shared.supervisor.plugin import override, process_settings
 from swarm_shared.supervisor.plugin.forked_children import ENDING
 from swarm_shared.supervisor.plugin.override import parse_workers, render, sections_from

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from swarm_shared.domain.errors import DatabaseError
-from swarm_shared.program.settings import MAX_WORKERS
+from swarm_shared.settings.settings import MAX_WORKERS
 from swarm_worker.pace import BUSY_LOOK_S, COUNT_EVERY_S, IDLE_LOOK_S, MOST_LOOKS_PER_S, Pace
 
 

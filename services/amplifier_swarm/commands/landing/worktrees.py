@@ -25,7 +25,7 @@ from swarm_shared.merge_back.repository import integration_of
 if TYPE_CHECKING:
     from swarm_shared.database import TaskDatabase
     from swarm_shared.git.landing.following import Integration
-    from swarm_shared.program.settings import Settings
+    from swarm_shared.settings.settings import Settings
     from swarm_shared.store.queue.landings import NamedTask
 
 _MAY_GO = frozenset({Group.COMPLETED, Group.FAILED, Group.HELD, Group.CANCELLED})

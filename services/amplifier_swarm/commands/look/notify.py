@@ -11,11 +11,11 @@ from amplifier_swarm.app import App, command, json_option
 from amplifier_swarm.terminal import cut, notice, print_json, say, table
 from swarm_shared.domain.clock import iso
 from swarm_shared.domain.errors import ConfigError, DatabaseError
-from swarm_shared.program.settings import Settings
+from swarm_shared.settings.settings import Settings
 
 if TYPE_CHECKING:
     from swarm_shared.notifying.delivery import Delivery
-    from swarm_shared.program.notify_settings import NotifyTarget
+    from swarm_shared.settings.notify_settings import NotifyTarget
 
 SHOWN = 20
 

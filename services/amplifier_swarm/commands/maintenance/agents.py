@@ -15,8 +15,8 @@ from swarm_shared.agents.launching.readiness import Ready
 from swarm_shared.agents.presets.catalog import choose, load_presets
 from swarm_shared.domain.clock import iso
 from swarm_shared.domain.errors import EXIT_AGENT_CLI, ConfigError, DatabaseError
-from swarm_shared.program.settings import Settings
 from swarm_shared.program.terminal_text import safe
+from swarm_shared.settings.settings import Settings
 
 if TYPE_CHECKING:
     from amplifier_swarm.agent_clis.report import AgentReport

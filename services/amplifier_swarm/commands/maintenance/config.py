@@ -10,9 +10,9 @@ import msgspec
 
 from amplifier_swarm.app import App, command, json_option
 from amplifier_swarm.terminal import notice, print_json, table
-from swarm_shared.program.notify_settings import NotifyTarget, QuietHours
-from swarm_shared.program.settings import described, variable_of
-from swarm_shared.program.setup_steps import SetupStep
+from swarm_shared.settings.notify_settings import NotifyTarget, QuietHours
+from swarm_shared.settings.settings import described, variable_of
+from swarm_shared.settings.setup_steps import SetupStep
 
 MASK = "•••"
 

@@ -18,8 +18,8 @@ from swarm_shared.diagnosis.standstill import Standstills
 from swarm_shared.domain.errors import InputError, SupervisorError, SwarmError
 from swarm_shared.git.worktrees.database_inside import danger
 from swarm_shared.own_checkout import not_pointed_at_a_project
-from swarm_shared.program.settings import Settings
 from swarm_shared.program.terminal_text import safe
+from swarm_shared.settings.settings import Settings
 from swarm_shared.store.views.runs import AgentsNamed
 
 if TYPE_CHECKING:

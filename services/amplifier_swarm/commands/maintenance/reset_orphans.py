@@ -6,7 +6,7 @@ import click
 
 from amplifier_swarm.app import App, command, json_option
 from amplifier_swarm.terminal import print_json, say
-from swarm_shared.program.settings import default_of
+from swarm_shared.settings.settings import default_of
 
 
 @command(

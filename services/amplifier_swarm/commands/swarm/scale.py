@@ -7,7 +7,7 @@ import click
 from amplifier_swarm.app import App, command, json_option
 from amplifier_swarm.submit import report_outcomes, submit
 from swarm_shared.domain.models import Verb
-from swarm_shared.program.settings import MAX_WORKERS
+from swarm_shared.settings.settings import MAX_WORKERS
 
 
 @command("scale", example="scale 5\nscale 0 --now", short_help="Change the number of workers.")

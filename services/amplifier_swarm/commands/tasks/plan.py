@@ -14,8 +14,8 @@ from amplifier_swarm.task_files import read_all
 from amplifier_swarm.terminal import notice, print_json, say
 from swarm_shared.domain.errors import SwarmError
 from swarm_shared.program.collection import without_collection
-from swarm_shared.program.settings import MAX_WORKERS
 from swarm_shared.program.terminal_text import safe
+from swarm_shared.settings.settings import MAX_WORKERS
 
 if TYPE_CHECKING:
     from swarm_shared.planning.estimate import Plan

@@ -16,8 +16,8 @@ from swarm_shared.diagnosis import Level
 from swarm_shared.diagnosis.file import disk_finding
 from swarm_shared.domain.errors import ConfigError
 from swarm_shared.own_checkout import not_pointed_at_a_project
-from swarm_shared.program.settings import Settings
 from swarm_shared.runners.choose import try_runners
+from swarm_shared.settings.settings import Settings
 from swarm_shared.store.queue.landings import IntegrationRow
 
 # supervisord's own minimum (minfds and minprocs of its configuration).

@@ -20,7 +20,7 @@ from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.errors import EXIT_AGENT_CLI, ConfigError, SwarmError
 from swarm_shared.domain.models import Role
 from swarm_shared.domain.routes import Route
-from swarm_shared.program.settings import Settings
+from swarm_shared.settings.settings import Settings
 from swarm_shared.store.views.runs import AgentsNamed
 
 ANSWER_S = 15.0  # for a version, and for whether it is logged in

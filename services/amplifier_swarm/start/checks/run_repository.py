@@ -16,7 +16,7 @@ from swarm_shared.git.plumbing.repository import Repository
 from swarm_shared.git.snapshots.submodules import empty_modules
 from swarm_shared.git.worktrees.isolation import WORKTREE, decide
 from swarm_shared.git.worktrees.leaks import fingerprint
-from swarm_shared.program.settings import Settings
+from swarm_shared.settings.settings import Settings
 from swarm_shared.store.queue.landings import IntegrationRow, Landings
 
 NAME = "repository"

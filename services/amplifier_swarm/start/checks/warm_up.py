@@ -32,8 +32,8 @@ from swarm_shared.agents.reading.session_result import SessionEnd, read_session
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.models import Role, TaskSpec
 from swarm_shared.processes.identity import ProcessId
-from swarm_shared.program.settings import Settings
 from swarm_shared.program.terminal_text import without_colours
+from swarm_shared.settings.settings import Settings
 
 TIMEOUT_S = 600.0  # a cold cache is fetched over the network
 PROGRESS_EVERY_S = 15.0

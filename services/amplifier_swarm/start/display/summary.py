@@ -12,8 +12,8 @@ from amplifier_swarm.start.queue_state import End, QueueState
 from amplifier_swarm.terminal import cut, duration
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.models import GROUP_OF, Group, HoldReason, Status
-from swarm_shared.program.settings import Settings
 from swarm_shared.program.terminal_text import safe
+from swarm_shared.settings.settings import Settings
 from swarm_shared.store.swarm.swarm import PAUSED
 from swarm_shared.store.views.runs import Effort
 

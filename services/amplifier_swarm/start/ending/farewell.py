@@ -9,7 +9,7 @@ from amplifier_swarm.terminal import cut
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.errors import EXIT_STOPPED, DatabaseError
 from swarm_shared.notifying.collecting import RUN_ENDED
-from swarm_shared.program.settings import Settings
+from swarm_shared.settings.settings import Settings
 
 SENT_WITHIN_S = 5.0  # a target that has not accepted the message by then gets it during the next run
 LOOK_S = 0.05

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from swarm_shared.program.settings import MAX_WORKERS
+from swarm_shared.settings.settings import MAX_WORKERS
 
 PORT_VARIABLE = "SWARM_PORT"
 PORTS_EACH = 20

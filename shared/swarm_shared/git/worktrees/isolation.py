@@ -12,7 +12,7 @@ from swarm_shared.domain.errors import ConfigError
 from swarm_shared.git.plumbing.git_errors import GitUnusable
 from swarm_shared.git.plumbing.repository import Repository
 from swarm_shared.git.worktrees.unreadable import Obstacle, missing, without_files
-from swarm_shared.program.settings import Settings
+from swarm_shared.settings.settings import Settings
 
 NONE, AUTO, WORKTREE = "none", "auto", "worktree"
 _WITHOUT = "or work without worktrees, in the project root itself: --isolation none"

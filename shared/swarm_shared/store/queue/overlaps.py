@@ -6,7 +6,7 @@ not meet it again. A task that ends releases the best of those that waited for i
 
 from __future__ import annotations
 
-from swarm_shared.program.settings import MAX_WORKERS
+from swarm_shared.settings.settings import MAX_WORKERS
 from swarm_shared.store.engine.data_access import DataAccess, from_json
 from swarm_shared.store.queue.landings import TURN_MS
 from swarm_shared.store.sql import SQL

@@ -12,8 +12,8 @@ from swarm_shared.domain.budget import Budget
 from swarm_shared.domain.models import FailureCause, FailureClass, HoldReason, Outcome, Status
 from swarm_shared.domain.routes import Route
 from swarm_shared.domain.trouble import Trouble, TroubleKind
-from swarm_shared.program.settings import Settings
 from swarm_shared.redaction.redaction import Redaction
+from swarm_shared.settings.settings import Settings
 
 MAX_CRASH_BACKOFF_S = 30 * 60.0
 CRASH_SPREAD = 1.5

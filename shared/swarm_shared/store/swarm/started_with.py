@@ -11,7 +11,7 @@ from types import MappingProxyType
 import msgspec
 from msgspec import Struct
 
-from swarm_shared.program.settings import Settings
+from swarm_shared.settings.settings import Settings
 
 META_KEY = "started_with"
 START = "amplifier-swarm start"

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from swarm_shared.domain.clock import iso
 from swarm_shared.domain.models import GROUP_OF, Group, Status, priority_label
-from swarm_shared.program.settings import MAX_WORKERS
+from swarm_shared.settings.settings import MAX_WORKERS
 from swarm_shared.store.engine.data_access import DataAccess, from_json
 from swarm_shared.store.sql import SQL
 from swarm_shared.store.views.session_log import SessionLog

@@ -8,8 +8,8 @@ from swarm_shared.domain.budget import Budget, Caps
 from swarm_shared.domain.errors import ConfigError
 from swarm_shared.domain.prices import Price, price_of
 from swarm_shared.domain.routes import Route
-from swarm_shared.program.budget_settings import as_budget, as_prices
-from swarm_shared.program.route_settings import as_routes
+from swarm_shared.settings.budget_settings import as_budget, as_prices
+from swarm_shared.settings.route_settings import as_routes
 
 
 def test_routes_are_read_in_their_order_with_names_for_those_that_have_none() -> None:

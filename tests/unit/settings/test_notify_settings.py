@@ -9,8 +9,8 @@ import pytest
 
 from swarm_shared.domain.errors import ConfigError
 from swarm_shared.domain.notices import NoticeKind
-from swarm_shared.program.notify_settings import QuietHours, as_notify_targets, as_quiet_hours
-from swarm_shared.program.settings import Settings, resolve
+from swarm_shared.settings.notify_settings import QuietHours, as_notify_targets, as_quiet_hours
+from swarm_shared.settings.settings import Settings, resolve
 
 SECRET = "sekret-topic-4711"
 

@@ -8,9 +8,9 @@ import pytest
 
 from swarm_shared.domain.errors import ConfigError
 from swarm_shared.domain.runners import BwrapOptions, ContainerOptions, KubernetesOptions, RunnerOptions
-from swarm_shared.program.runner_settings import as_runners
-from swarm_shared.program.settings import resolve
 from swarm_shared.runners.variables import ALWAYS, only
+from swarm_shared.settings.runner_settings import as_runners
+from swarm_shared.settings.settings import resolve
 
 
 @pytest.mark.parametrize(("stated", "network"), [("on", True), ("off", False), (True, True), (False, False)])

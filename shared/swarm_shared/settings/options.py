@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from swarm_shared.program.settings import default_of, described, variable_of
+from swarm_shared.settings.settings import default_of, described, variable_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 Complete = Callable[[click.Context, click.Parameter, str], list[str]]

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from swarm_shared.domain.budget import Budget, Caps, Scope
 from swarm_shared.domain.prices import Price
-from swarm_shared.program.stated import Stated
+from swarm_shared.settings.stated import Stated
 
 
 def as_budget(raw: object) -> Budget:

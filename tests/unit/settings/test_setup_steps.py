@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from swarm_shared.domain.errors import ConfigError
-from swarm_shared.program.settings import resolve
-from swarm_shared.program.setup_steps import SetupStep, as_setup_steps
+from swarm_shared.settings.settings import resolve
+from swarm_shared.settings.setup_steps import SetupStep, as_setup_steps
 
 NPM = SetupStep(run="npm ci", inputs=("package-lock.json",), keep=("node_modules",))
 

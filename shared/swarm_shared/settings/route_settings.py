@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from swarm_shared.domain.errors import ConfigError
 from swarm_shared.domain.models import Role
 from swarm_shared.domain.routes import Route
-from swarm_shared.program.stated import Stated
+from swarm_shared.settings.stated import Stated
 
 _ROLES = (Role.BUILDER, Role.VALIDATOR)
 _KEYS = "name, agent_cli, model, args, env, account, tier"

@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from swarm_shared.program import logs
-from swarm_shared.program.options import setting
-from swarm_shared.program.settings import described, resolve
+from swarm_shared.settings.options import setting
+from swarm_shared.settings.settings import described, resolve
 
 
 def given(*decorators: Any, words: tuple[str, ...] = ()) -> dict[str, Any]:

@@ -19,12 +19,12 @@ from swarm_shared.domain.models import Role
 from swarm_shared.domain.prices import Price
 from swarm_shared.domain.routes import Route, Routing
 from swarm_shared.domain.runners import RunnerOptions
-from swarm_shared.program.budget_settings import as_budget, as_prices
-from swarm_shared.program.csv_settings import as_csv_columns
-from swarm_shared.program.notify_settings import NotifyTarget, QuietHours, as_notify_targets, as_quiet_hours
-from swarm_shared.program.route_settings import as_routes
-from swarm_shared.program.runner_settings import RUNNERS, as_runners
-from swarm_shared.program.setup_steps import SetupStep, as_setup_steps
+from swarm_shared.settings.budget_settings import as_budget, as_prices
+from swarm_shared.settings.csv_settings import as_csv_columns
+from swarm_shared.settings.notify_settings import NotifyTarget, QuietHours, as_notify_targets, as_quiet_hours
+from swarm_shared.settings.route_settings import as_routes
+from swarm_shared.settings.runner_settings import RUNNERS, as_runners
+from swarm_shared.settings.setup_steps import SetupStep, as_setup_steps
 
 MAX_WORKERS = 256
 LEASE_HEARTBEATS = 4

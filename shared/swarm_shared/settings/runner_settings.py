@@ -12,7 +12,7 @@ from swarm_shared.domain.runners import (
     RunnerOptions,
     SlurmOptions,
 )
-from swarm_shared.program.stated import Stated
+from swarm_shared.settings.stated import Stated
 
 CONTAINERS = ("podman", "docker")
 RUNNERS = ("local", "bwrap", *CONTAINERS, "kubernetes", "slurm")
