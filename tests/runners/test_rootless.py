@@ -15,7 +15,7 @@ from ordinary_user import as_ordinary_user
 
 from swarm_shared.domain.errors import ConfigError
 from swarm_shared.domain.runners import ContainerOptions
-from swarm_shared.runners.containers import Containers
+from swarm_shared.runners.containers.runner import Containers
 from swarm_shared.runners.following import end
 from swarm_shared.runners.runner import Command, Grounds
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from swarm_shared.runners.bwrap import Bwrap
-from swarm_shared.runners.containers import Containers
+from swarm_shared.runners.containers.runner import Containers
 from swarm_shared.runners.kubernetes.runner import Kubernetes
 from swarm_shared.runners.local import Local
 from swarm_shared.runners.runner import Grounds, Runner

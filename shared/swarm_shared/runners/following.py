@@ -11,8 +11,8 @@ from typing import Generic, Protocol, TypeVar
 
 from swarm_shared.domain.runners import Run
 from swarm_shared.runners.asking import LOOK_S, Answer, Question, Said
-from swarm_shared.runners.container_follower import ContainerFollower
-from swarm_shared.runners.engines import ENGINES
+from swarm_shared.runners.containers.engines import ENGINES
+from swarm_shared.runners.containers.follower import ContainerFollower
 from swarm_shared.runners.kubernetes.cluster import removal as removal_of_pod
 from swarm_shared.runners.remote.follower import RemoteFollower
 from swarm_shared.runners.slurm.jobs import removal as removal_of_job

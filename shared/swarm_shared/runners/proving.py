@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from swarm_shared.domain.runners import ContainerOptions, RunnerOptions
 from swarm_shared.runners.bwrap import Bwrap
-from swarm_shared.runners.containers import Containers
+from swarm_shared.runners.containers.runner import Containers
 from swarm_shared.runners.following import end
 from swarm_shared.runners.kubernetes.runner import Kubernetes
 from swarm_shared.runners.runner import Grounds, Runner

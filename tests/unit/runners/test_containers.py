@@ -12,8 +12,8 @@ from scripted_engine import IDENTITY, IMAGE, ScriptedEngine
 
 from swarm_shared.domain.errors import ConfigError
 from swarm_shared.domain.runners import ContainerOptions
-from swarm_shared.runners.containers import Containers
-from swarm_shared.runners.engines import ENGINES
+from swarm_shared.runners.containers.engines import ENGINES
+from swarm_shared.runners.containers.runner import Containers
 from swarm_shared.runners.runner import Command, Grounds, Start
 
 

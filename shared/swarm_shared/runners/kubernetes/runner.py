@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from swarm_shared.domain.errors import ConfigError
 from swarm_shared.domain.runners import KubernetesOptions, Run
 from swarm_shared.processes.sweep import MARK
-from swarm_shared.runners.containers import program_inside
+from swarm_shared.runners.containers.runner import program_inside
 from swarm_shared.runners.git_places import add_git, remove_links
 from swarm_shared.runners.kubernetes.client import Work
 from swarm_shared.runners.kubernetes.cluster import RUNNER, Cluster, namespace_uid

@@ -8,7 +8,7 @@ from collections.abc import Generator
 
 from swarm_shared.domain.runners import Run
 from swarm_shared.runners.asking import LOOK_TIMEOUT_S, Answer, Question, Said
-from swarm_shared.runners.engines import ENGINE_CODES, OVER, Engine
+from swarm_shared.runners.containers.engines import ENGINE_CODES, OVER, Engine
 
 
 class ContainerFollower:

@@ -17,9 +17,9 @@ from pathlib import Path
 
 from swarm_shared.domain.errors import ConfigError
 from swarm_shared.domain.runners import ContainerOptions, Run
-from swarm_shared.runners.container_follower import ask, identity_of
-from swarm_shared.runners.container_trial import try_out
-from swarm_shared.runners.engines import ENGINES, Engine
+from swarm_shared.runners.containers.engines import ENGINES, Engine
+from swarm_shared.runners.containers.follower import ask, identity_of
+from swarm_shared.runners.containers.trial import try_out
 from swarm_shared.runners.git_places import add_git, remove_links
 from swarm_shared.runners.mounts import Mounts, View
 from swarm_shared.runners.runner import Command, Grounds, Start
