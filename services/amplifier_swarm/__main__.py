@@ -12,7 +12,7 @@ from swarm_shared.program.collection import importing, without_collection
 with importing():
     import click
 
-    from amplifier_swarm.app import App, common_options
+    from amplifier_swarm.command_line.app import App, common_options
     from swarm_shared.program.entry import exit_code_of
 
 NAME = "amplifier-swarm"

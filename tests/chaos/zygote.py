@@ -43,7 +43,7 @@ swarm_worker.workplaces.refiller.IDLE_S = 0.0
 
 def main() -> int:
     """Fork what is asked for until standard input ends."""
-    for module in ("swarm_shared.taskfile.lint", "amplifier_swarm.task_files"):
+    for module in ("swarm_shared.taskfile.lint", "amplifier_swarm.plans.task_files"):
         importlib.import_module(module)
     gc.freeze()
     signal.signal(signal.SIGCHLD, lambda number, frame: report_ends())

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from amplifier_swarm.terminal import is_terminal
+from amplifier_swarm.output.terminal import is_terminal
 from swarm_shared.domain.errors import InputError, StateError
 
 FALLBACK = "vi"

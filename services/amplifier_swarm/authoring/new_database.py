@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-from amplifier_swarm.terminal import notice
+from amplifier_swarm.output.terminal import notice
 from swarm_shared.domain.errors import StateError, SwarmError
 from swarm_shared.git.worktrees.database_inside import keep_out_of_commits
 from swarm_shared.store.engine.opened_file import still_open_elsewhere

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from msgspec import Struct
 
-from amplifier_swarm.terminal import notice
+from amplifier_swarm.output.terminal import notice
 from swarm_shared.domain.errors import SwarmError
 
 if TYPE_CHECKING:
-    from amplifier_swarm.app import App
+    from amplifier_swarm.command_line.app import App
     from swarm_shared.sources.together import How
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from amplifier_swarm.terminal import say
+from amplifier_swarm.output.terminal import say
 from swarm_shared.sources.plans.mapping import lines
 from swarm_shared.sources.plans.plan import Became, Entry, Plan
 from swarm_shared.sources.reading import BY_RECORD

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from importlib.resources import files
 
+from amplifier_swarm.output.terminal import cut, duration
 from amplifier_swarm.reporting import pictures
 from amplifier_swarm.reporting.wording import (
     CAUSES,
@@ -21,7 +22,6 @@ from amplifier_swarm.reporting.wording import (
     task_cost,
     why,
 )
-from amplifier_swarm.terminal import cut, duration
 from swarm_shared.domain.models import Group
 from swarm_shared.store.views.run_report import ProblemLine, RunReport, TaskLine
 

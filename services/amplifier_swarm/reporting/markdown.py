@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from amplifier_swarm.output.terminal import cut, duration
 from amplifier_swarm.reporting.wording import (
     CAUSES,
     NAMES,
@@ -17,7 +18,6 @@ from amplifier_swarm.reporting.wording import (
     summary,
     why,
 )
-from amplifier_swarm.terminal import cut, duration
 from swarm_shared.domain.models import Group
 from swarm_shared.store.views.run_report import ProblemLine, RunReport
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from amplifier_swarm.terminal import duration
+from amplifier_swarm.output.terminal import duration
 from swarm_shared.domain.models import Group, HoldReason
 from swarm_shared.store.views.run_report import Effort, RunReport, TaskLine
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from amplifier_swarm.names import complete_agent_cli, complete_branch
+from amplifier_swarm.command_line.names import complete_agent_cli, complete_branch
 from swarm_shared.settings.options import setting
 
 F = TypeVar("F", bound=Callable[..., Any])

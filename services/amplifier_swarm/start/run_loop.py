@@ -6,6 +6,7 @@ import os
 import signal
 import time
 
+from amplifier_swarm.output.terminal import cut
 from amplifier_swarm.start.checks.problems import ServiceFailed
 from amplifier_swarm.start.display.logs import LogTail
 from amplifier_swarm.start.display.progress import Progress
@@ -17,7 +18,6 @@ from amplifier_swarm.start.queue_state import End, QueueState
 from amplifier_swarm.start.signals import STOP_NOW, Inbox
 from amplifier_swarm.start.suite import Suite
 from amplifier_swarm.start.watching import Watching
-from amplifier_swarm.terminal import cut
 from swarm_shared.domain.errors import EXIT_AGENT_CLI, EXIT_DONE, EXIT_INCOMPLETE, EXIT_STOPPED
 
 LOOK_S = 0.1  # from a commit to its notice

@@ -12,8 +12,8 @@ import click
 import pytest
 from cli_harness import CliHarness, until
 
-from amplifier_swarm import app as app_module
 from amplifier_swarm.__main__ import COMMANDS, SECTIONS, cli
+from amplifier_swarm.command_line import app as app_module
 from swarm_shared.domain.models import TaskSpec
 from swarm_shared.program.terminal_text import safe
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from cli_harness import CliHarness, ended_process
 
-from amplifier_swarm.app import App
-from amplifier_swarm.supervision import supervision
+from amplifier_swarm.command_line.app import App
+from amplifier_swarm.command_line.supervision import supervision
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.errors import SupervisorError
 from swarm_shared.domain.models import TaskSpec

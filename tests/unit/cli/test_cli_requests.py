@@ -9,7 +9,7 @@ import time
 import pytest
 from cli_harness import CliHarness
 
-from amplifier_swarm import submit as asking
+from amplifier_swarm.command_line import submit as asking
 from swarm_shared.domain.models import TaskSpec
 from swarm_shared.processes.identity import ProcessId
 

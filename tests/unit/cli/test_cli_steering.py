@@ -6,7 +6,7 @@ import pytest
 from cli_harness import CliHarness, ended_process
 from msgspec.structs import replace
 
-from amplifier_swarm import submit as asking
+from amplifier_swarm.command_line import submit as asking
 from amplifier_swarm.commands.swarm import stop as stopping
 from swarm_shared.domain.models import FailureClass, HoldReason, Outcome, Status, TaskSpec
 from swarm_shared.processes.identity import ProcessId

@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from amplifier_swarm.app import App, command, json_option
-from amplifier_swarm.names import complete_branch
-from amplifier_swarm.terminal import notice, print_json, say
+from amplifier_swarm.command_line.app import App, command, json_option
+from amplifier_swarm.command_line.names import complete_branch
+from amplifier_swarm.output.terminal import notice, print_json, say
 from swarm_shared.domain.models import Status
 from swarm_shared.git.merging.merging import MergeKind
 from swarm_shared.merge_back.landing import in_words

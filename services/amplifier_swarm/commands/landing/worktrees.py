@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from amplifier_swarm.app import App, command, json_option
-from amplifier_swarm.cleanup import Cleanup
-from amplifier_swarm.terminal import notice, print_json, say, table
+from amplifier_swarm.command_line.app import App, command, json_option
+from amplifier_swarm.commands.landing.cleanup import Cleanup
+from amplifier_swarm.output.terminal import notice, print_json, say, table
 from swarm_shared.agents.launching.environment import inherited
 from swarm_shared.agents.presets.catalog import load_presets
 from swarm_shared.domain.branch_names import task_branch, task_ref

@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from amplifier_swarm.app import App, command, json_option
-from amplifier_swarm.terminal import cut, notice, print_json, say, table
+from amplifier_swarm.command_line.app import App, command, json_option
+from amplifier_swarm.output.terminal import cut, notice, print_json, say, table
 from swarm_shared.domain.budget import Unit, amount
 
 BY = ("task", "phase", "model", "route", "day")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from amplifier_swarm.app import App, command, json_option
-from amplifier_swarm.terminal import notice, print_json, say
+from amplifier_swarm.command_line.app import App, command, json_option
+from amplifier_swarm.output.terminal import notice, print_json, say
 
 LOOK_EVERY_S = 0.5
 

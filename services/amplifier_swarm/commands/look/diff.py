@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from amplifier_swarm.app import App, command, json_option
-from amplifier_swarm.names import complete_task
-from amplifier_swarm.terminal import notice, print_json, say
+from amplifier_swarm.command_line.app import App, command, json_option
+from amplifier_swarm.command_line.names import complete_task
+from amplifier_swarm.output.terminal import notice, print_json, say
 from swarm_shared.domain.errors import NotFound
 from swarm_shared.git.plumbing.diffs import diff as changes
 from swarm_shared.merge_back.repository import integration_of

@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from amplifier_swarm.app import App, command, json_option
-from amplifier_swarm.submit import wait_for_a_commit
-from amplifier_swarm.terminal import cut, print_json, say
+from amplifier_swarm.command_line.app import App, command, json_option
+from amplifier_swarm.command_line.submit import wait_for_a_commit
+from amplifier_swarm.output.terminal import cut, print_json, say
 from swarm_shared.program.terminal_text import safe
 
 EVENTS_AT_ONCE = 500

@@ -6,8 +6,8 @@ from datetime import datetime
 
 import click
 
-from amplifier_swarm.app import App, command, json_option
-from amplifier_swarm.terminal import cut, duration, notice, print_json, say, table
+from amplifier_swarm.command_line.app import App, command, json_option
+from amplifier_swarm.output.terminal import cut, duration, notice, print_json, say, table
 
 MAX_LIMIT = 10_000
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from amplifier_swarm.app import App, command, json_option
-from amplifier_swarm.names import check_phase, complete_phase
-from amplifier_swarm.status_option import status_option
-from amplifier_swarm.terminal import cut, notice, print_json, table
+from amplifier_swarm.command_line.app import App, command, json_option
+from amplifier_swarm.command_line.names import check_phase, complete_phase
+from amplifier_swarm.command_line.status_option import status_option
+from amplifier_swarm.output.terminal import cut, notice, print_json, table
 from swarm_shared.domain.models import Status
 
 MAX_LIMIT = 100_000

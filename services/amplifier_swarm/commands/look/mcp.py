@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from amplifier_swarm.app import App, command
 from amplifier_swarm.authoring.own_session import OwnSession
+from amplifier_swarm.command_line.app import App, command
 from swarm_shared.domain.errors import ConfigError
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from amplifier_swarm.app import App, command, json_option
-from amplifier_swarm.terminal import cut, notice, print_json, say, table
+from amplifier_swarm.command_line.app import App, command, json_option
+from amplifier_swarm.output.terminal import cut, notice, print_json, say, table
 from swarm_shared.domain.clock import iso
 from swarm_shared.domain.errors import ConfigError, DatabaseError
 from swarm_shared.settings.settings import Settings

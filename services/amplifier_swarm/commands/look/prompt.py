@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from amplifier_swarm.app import App, command, json_option
-from amplifier_swarm.as_started import as_started
-from amplifier_swarm.names import complete_task
-from amplifier_swarm.terminal import notice, print_json
+from amplifier_swarm.command_line.app import App, command, json_option
+from amplifier_swarm.command_line.as_started import as_started
+from amplifier_swarm.command_line.names import complete_task
+from amplifier_swarm.output.terminal import notice, print_json
 from swarm_shared.domain.errors import NotFound
 from swarm_shared.domain.models import GROUP_OF, Group, Role, Status
 from swarm_shared.program.terminal_text import safe

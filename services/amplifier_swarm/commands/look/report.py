@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 import msgspec
 
-from amplifier_swarm.app import App, command, json_option
-from amplifier_swarm.commands.output_file import output_file
-from amplifier_swarm.terminal import notice, print_json, say
+from amplifier_swarm.command_line.app import App, command, json_option
+from amplifier_swarm.output.output_file import output_file
+from amplifier_swarm.output.terminal import notice, print_json, say
 from swarm_shared.redaction import redaction
 from swarm_shared.store.views.run_report import RunReport, RunReports
 

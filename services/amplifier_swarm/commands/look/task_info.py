@@ -6,10 +6,10 @@ from typing import Any
 
 import click
 
-from amplifier_swarm.app import App, command, json_option
-from amplifier_swarm.compare_attempts import print_same_problem
-from amplifier_swarm.names import complete_task
-from amplifier_swarm.terminal import cut, notice, print_json, say
+from amplifier_swarm.command_line.app import App, command, json_option
+from amplifier_swarm.command_line.names import complete_task
+from amplifier_swarm.output.compare_attempts import print_same_problem
+from amplifier_swarm.output.terminal import cut, notice, print_json, say
 from swarm_shared.domain.models import FailureClass, Outcome
 from swarm_shared.program.terminal_text import safe
 from swarm_shared.store.queue.settlement import LANDING

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from amplifier_swarm.app import App, command, json_option
-from amplifier_swarm.compare_attempts import print_same_problem
-from amplifier_swarm.names import complete_task
-from amplifier_swarm.terminal import print_json, say
+from amplifier_swarm.command_line.app import App, command, json_option
+from amplifier_swarm.command_line.names import complete_task
+from amplifier_swarm.output.compare_attempts import print_same_problem
+from amplifier_swarm.output.terminal import print_json, say
 from swarm_shared.program.terminal_text import safe
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from amplifier_swarm.app import App
-from amplifier_swarm.terminal import cut, duration, table
+from amplifier_swarm.command_line.app import App
+from amplifier_swarm.output.terminal import cut, duration, table
 from swarm_shared.domain.clock import iso
 
 if TYPE_CHECKING:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from amplifier_swarm.app import App, command, json_option
+from amplifier_swarm.command_line.app import App, command, json_option
 from amplifier_swarm.commands.look.worker_rows import workers_shown, workers_table
-from amplifier_swarm.terminal import notice, print_json
+from amplifier_swarm.output.terminal import notice, print_json
 
 
 @command("workers", example="workers", short_help="List the workers and their tasks.")

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from amplifier_swarm.app import App, command, json_option
-from amplifier_swarm.as_started import as_started
-from amplifier_swarm.terminal import cut, duration, notice, print_json, say, table
+from amplifier_swarm.command_line.app import App, command, json_option
+from amplifier_swarm.command_line.as_started import as_started
+from amplifier_swarm.output.terminal import cut, duration, notice, print_json, say, table
 from swarm_shared.agents.launching.environment import inherited
 from swarm_shared.agents.launching.readiness import Ready
 from swarm_shared.agents.presets.catalog import choose, load_presets

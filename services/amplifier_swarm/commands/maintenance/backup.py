@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from amplifier_swarm.app import App, command, json_option
-from amplifier_swarm.terminal import print_json, say, size
+from amplifier_swarm.command_line.app import App, command, json_option
+from amplifier_swarm.output.terminal import print_json, say, size
 from swarm_shared.domain.errors import InputError
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
-from amplifier_swarm.app import App, command, json_option
-from amplifier_swarm.terminal import notice, print_json, table
+from amplifier_swarm.command_line.app import App, command, json_option
+from amplifier_swarm.output.terminal import notice, print_json, table
 from swarm_shared.settings.notify_settings import NotifyTarget, QuietHours
 from swarm_shared.settings.settings import described, variable_of
 from swarm_shared.settings.setup_steps import SetupStep

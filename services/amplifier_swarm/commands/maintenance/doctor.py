@@ -6,13 +6,13 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from amplifier_swarm.app import App, command, json_option
-from amplifier_swarm.as_started import as_started
-from amplifier_swarm.findings import bad
-from amplifier_swarm.findings import finding as _finding
-from amplifier_swarm.repository_checks import about_git, about_landing
-from amplifier_swarm.supervision import supervision
-from amplifier_swarm.terminal import console, is_terminal, print_json, say, size, style_of
+from amplifier_swarm.command_line.app import App, command, json_option
+from amplifier_swarm.command_line.as_started import as_started
+from amplifier_swarm.command_line.supervision import supervision
+from amplifier_swarm.commands.maintenance.repository_checks import about_git, about_landing
+from amplifier_swarm.output.terminal import console, is_terminal, print_json, say, size, style_of
+from amplifier_swarm.start.checks.findings import bad
+from amplifier_swarm.start.checks.findings import finding as _finding
 from swarm_shared.diagnosis import Finding, Level, diagnose
 from swarm_shared.diagnosis.standstill import Standstills
 from swarm_shared.domain.errors import InputError, SupervisorError, SwarmError

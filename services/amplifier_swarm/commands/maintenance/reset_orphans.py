@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from amplifier_swarm.app import App, command, json_option
-from amplifier_swarm.terminal import print_json, say
+from amplifier_swarm.command_line.app import App, command, json_option
+from amplifier_swarm.output.terminal import print_json, say
 from swarm_shared.settings.settings import default_of
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from amplifier_swarm.app import App, command, json_option
-from amplifier_swarm.terminal import print_json, say, table
+from amplifier_swarm.command_line.app import App, command, json_option
+from amplifier_swarm.output.terminal import print_json, say, table
 from swarm_shared.domain.errors import EXIT_AGENT_CLI
 from swarm_shared.runners.choose import grounds_of, runner_of_checks, to_prove
 from swarm_shared.runners.proving import prove, proven_of

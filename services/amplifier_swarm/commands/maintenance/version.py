@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from amplifier_swarm.app import App, command, json_option
-from amplifier_swarm.terminal import print_json, say
+from amplifier_swarm.command_line.app import App, command, json_option
+from amplifier_swarm.output.terminal import print_json, say
 
 
 @command("version", example="version", with_db=False, short_help="Print the versions.")

@@ -6,9 +6,9 @@ import sys
 
 import click
 
-from amplifier_swarm.app import App, command, json_option
-from amplifier_swarm.names import complete_task
-from amplifier_swarm.submit import report_outcomes, submit
+from amplifier_swarm.command_line.app import App, command, json_option
+from amplifier_swarm.command_line.names import complete_task
+from amplifier_swarm.command_line.submit import report_outcomes, submit
 from swarm_shared.domain.models import Verb
 from swarm_shared.store.requests.control import MAX_ARGUMENT_BYTES
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from amplifier_swarm.app import App, command
+from amplifier_swarm.command_line.app import App, command
+from amplifier_swarm.command_line.names import complete_task
 from amplifier_swarm.commands.steer.task_verbs import run_verb, task_selection
-from amplifier_swarm.names import complete_task
 from swarm_shared.domain.models import Verb
 
 

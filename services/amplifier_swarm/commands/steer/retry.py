@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
-from amplifier_swarm.app import App, command
+from amplifier_swarm.command_line.app import App, command
+from amplifier_swarm.command_line.names import complete_task
 from amplifier_swarm.commands.steer.task_verbs import NeedsYes, confirm_gone, gone_option, run_verb, task_selection
-from amplifier_swarm.names import complete_task
-from amplifier_swarm.terminal import is_terminal, notice
+from amplifier_swarm.output.terminal import is_terminal, notice
 from swarm_shared.domain.models import Status, Verb
 from swarm_shared.program.terminal_text import safe
 

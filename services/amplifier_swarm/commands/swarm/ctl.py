@@ -7,8 +7,8 @@ import sys
 
 import click
 
-from amplifier_swarm.app import App, command
-from amplifier_swarm.supervision import supervision
+from amplifier_swarm.command_line.app import App, command
+from amplifier_swarm.command_line.supervision import supervision
 
 _ACTIONS = ("help", "pid", "restart", "scale", "shutdown", "signal", "start", "status", "stop", "tail")
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from amplifier_swarm.app import App, command, json_option
+from amplifier_swarm.command_line.app import App, command, json_option
+from amplifier_swarm.command_line.names import complete_worker
+from amplifier_swarm.command_line.submit import report_outcomes, submit
 from amplifier_swarm.commands.swarm.worker_names import check_known
-from amplifier_swarm.names import complete_worker
-from amplifier_swarm.submit import report_outcomes, submit
 from swarm_shared.domain.models import Verb
 
 

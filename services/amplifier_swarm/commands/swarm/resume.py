@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from amplifier_swarm.app import App, command, json_option
-from amplifier_swarm.submit import report_outcomes, submit
+from amplifier_swarm.command_line.app import App, command, json_option
+from amplifier_swarm.command_line.submit import report_outcomes, submit
 from swarm_shared.domain.models import Verb
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from amplifier_swarm.app import App, command
+from amplifier_swarm.command_line.app import App, command
 from amplifier_swarm.start.options import arguments_from, run_options
 
 

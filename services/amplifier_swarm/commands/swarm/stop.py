@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from amplifier_swarm.app import App, command, json_option
-from amplifier_swarm.submit import report_outcomes, submit, wait_for_a_commit
-from amplifier_swarm.supervision import Supervision, supervision
-from amplifier_swarm.terminal import notice, print_json, say
+from amplifier_swarm.command_line.app import App, command, json_option
+from amplifier_swarm.command_line.submit import report_outcomes, submit, wait_for_a_commit
+from amplifier_swarm.command_line.supervision import Supervision, supervision
+from amplifier_swarm.output.terminal import notice, print_json, say
 from swarm_shared.domain.errors import StateError, SupervisorError
 from swarm_shared.domain.models import Verb
 from swarm_shared.store.swarm.swarm import DRAINED, EMERGENCY_STOP

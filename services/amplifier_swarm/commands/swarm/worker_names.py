@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from amplifier_swarm.submit import Live
+from amplifier_swarm.command_line.submit import Live
 from swarm_shared.domain.errors import NotFound
 
 if TYPE_CHECKING:

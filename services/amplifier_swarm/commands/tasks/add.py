@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from amplifier_swarm.app import App, command, json_option
 from amplifier_swarm.authoring.new_database import prepare_new
 from amplifier_swarm.authoring.own_session import OwnSession
-from amplifier_swarm.names import complete_phase, complete_task
-from amplifier_swarm.submit import report_outcomes, submit
+from amplifier_swarm.command_line.app import App, command, json_option
+from amplifier_swarm.command_line.names import complete_phase, complete_task
+from amplifier_swarm.command_line.submit import report_outcomes, submit
 from swarm_shared.domain.models import Verb
 from swarm_shared.store.requests.control import MAX_ARGUMENT_BYTES
 

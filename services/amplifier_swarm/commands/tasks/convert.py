@@ -6,11 +6,11 @@ import sys
 
 import click
 
-from amplifier_swarm.app import App, command
+from amplifier_swarm.command_line.app import App, command
+from amplifier_swarm.output.terminal import notice
 from amplifier_swarm.plans.options import PlanOptions, plan_options
 from amplifier_swarm.plans.report import parts_left_out
-from amplifier_swarm.task_files import read_all
-from amplifier_swarm.terminal import notice
+from amplifier_swarm.plans.task_files import read_all
 from swarm_shared.domain.clock import iso
 
 MAX_REMARKS = 50

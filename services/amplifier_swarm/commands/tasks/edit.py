@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from amplifier_swarm.app import App, command, json_option
 from amplifier_swarm.authoring.draft import Draft
 from amplifier_swarm.authoring.editor import edit_file
-from amplifier_swarm.names import complete_task
-from amplifier_swarm.submit import report_outcomes, submit
-from amplifier_swarm.terminal import is_terminal, notice, say
+from amplifier_swarm.command_line.app import App, command, json_option
+from amplifier_swarm.command_line.names import complete_task
+from amplifier_swarm.command_line.submit import report_outcomes, submit
+from amplifier_swarm.output.terminal import is_terminal, notice, say
 from swarm_shared.domain.errors import InputError
 from swarm_shared.domain.models import Verb
 from swarm_shared.store.requests.control import ControlRow

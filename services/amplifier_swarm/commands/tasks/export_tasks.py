@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from amplifier_swarm.app import App, command
-from amplifier_swarm.commands.output_file import output_file
-from amplifier_swarm.status_option import status_option
-from amplifier_swarm.terminal import notice
+from amplifier_swarm.command_line.app import App, command
+from amplifier_swarm.command_line.status_option import status_option
+from amplifier_swarm.output.output_file import output_file
+from amplifier_swarm.output.terminal import notice
 from swarm_shared.domain.clock import iso
 from swarm_shared.domain.models import Status
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from amplifier_swarm.app import App, command
+from amplifier_swarm.command_line.app import App, command
+from amplifier_swarm.output.terminal import print_json
 from amplifier_swarm.plans.options import PlanOptions, plan_options
-from amplifier_swarm.task_files import read_all
-from amplifier_swarm.terminal import print_json
+from amplifier_swarm.plans.task_files import read_all
 
 
 @command(

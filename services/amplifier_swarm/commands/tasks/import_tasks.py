@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from amplifier_swarm.app import App, command, json_option
 from amplifier_swarm.authoring.new_database import prepare_new
+from amplifier_swarm.command_line.app import App, command, json_option
+from amplifier_swarm.output.progress import Bar
+from amplifier_swarm.output.terminal import notice, print_json, say
 from amplifier_swarm.plans import report as mapping_report
 from amplifier_swarm.plans.options import PlanOptions, plan_options
 from amplifier_swarm.plans.report import parts_left_out
-from amplifier_swarm.progress import Bar
-from amplifier_swarm.task_files import read_all
-from amplifier_swarm.terminal import notice, print_json, say
+from amplifier_swarm.plans.task_files import read_all
 from swarm_shared.program.collection import without_collection
 from swarm_shared.sources.plans.mapping import shown
 

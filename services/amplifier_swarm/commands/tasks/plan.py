@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from amplifier_swarm.app import App, command, json_option
+from amplifier_swarm.command_line.app import App, command, json_option
+from amplifier_swarm.output.progress import Bar
+from amplifier_swarm.output.terminal import notice, print_json, say
 from amplifier_swarm.plans.options import PlanOptions, plan_options
-from amplifier_swarm.progress import Bar
-from amplifier_swarm.task_files import read_all
-from amplifier_swarm.terminal import notice, print_json, say
+from amplifier_swarm.plans.task_files import read_all
 from swarm_shared.domain.errors import SwarmError
 from swarm_shared.program.collection import without_collection
 from swarm_shared.program.terminal_text import safe

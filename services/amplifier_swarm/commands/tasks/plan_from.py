@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from amplifier_swarm.app import App, command
 from amplifier_swarm.authoring.editor import edit_file
-from amplifier_swarm.terminal import is_terminal, notice, say
+from amplifier_swarm.command_line.app import App, command
+from amplifier_swarm.output.terminal import is_terminal, notice, say
 from swarm_shared.domain.errors import ConfigError, InputError
 
 STDIN = "-"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import asdict
 
-from amplifier_swarm.findings import bad, finding
+from amplifier_swarm.start.checks.findings import bad, finding
 from swarm_shared.diagnosis import Finding, Level
 from swarm_shared.domain.errors import ConfigError, SupervisorError, SwarmError
 

@@ -18,9 +18,9 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from amplifier_swarm.output.terminal import cut
 from amplifier_swarm.start.ending.subtree import Subtree
 from amplifier_swarm.start.signals import Inbox
-from amplifier_swarm.terminal import cut
 from swarm_shared.agents.amplifier.home import registered_bundles
 from swarm_shared.agents.amplifier.persona import BASE_BUNDLE
 from swarm_shared.agents.launching.agent_checks import AgentCliError

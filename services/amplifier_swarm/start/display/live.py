@@ -14,8 +14,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from amplifier_swarm.output.terminal import cut, duration
 from amplifier_swarm.start.display.view import View, is_at_work
-from amplifier_swarm.terminal import cut, duration
 from swarm_shared.domain.models import Group as TaskGroup
 
 EVENTS_SHOWN = 6

@@ -6,8 +6,8 @@ import sys
 import time
 from typing import IO, Protocol
 
+from amplifier_swarm.output.terminal import is_terminal
 from amplifier_swarm.start.display.view import View
-from amplifier_swarm.terminal import is_terminal
 from swarm_shared.program.terminal_text import safe
 
 STATUS_LINE_EVERY_S = 60.0

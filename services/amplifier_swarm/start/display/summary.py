@@ -6,10 +6,10 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
-from amplifier_swarm.integration import waiting_to_come_over
+from amplifier_swarm.output.terminal import cut, duration
+from amplifier_swarm.start.display.unmerged_work import waiting_to_come_over
 from amplifier_swarm.start.display.view import GROUPS_IN_ORDER
 from amplifier_swarm.start.queue_state import End, QueueState
-from amplifier_swarm.terminal import cut, duration
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.models import GROUP_OF, Group, HoldReason, Status
 from swarm_shared.program.terminal_text import safe

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
+from amplifier_swarm.output.terminal import cut
 from amplifier_swarm.start.queue_state import End
-from amplifier_swarm.terminal import cut
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.errors import EXIT_STOPPED, DatabaseError
 from swarm_shared.notifying.collecting import RUN_ENDED

@@ -5,8 +5,8 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable
 
+from amplifier_swarm.output.terminal import cut
 from amplifier_swarm.start.queue_state import QueueState
-from amplifier_swarm.terminal import cut
 from swarm_shared.carry_out import carry_out_now
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.clock import Clock

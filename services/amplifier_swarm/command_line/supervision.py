@@ -6,7 +6,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from amplifier_swarm.app import App
+from amplifier_swarm.command_line.app import App
 from swarm_shared.domain.errors import SupervisorError
 from swarm_shared.supervisor import files as supervisor_files
 from swarm_shared.supervisor.client import SupervisorClient

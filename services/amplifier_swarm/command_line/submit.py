@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from amplifier_swarm.app import App
-from amplifier_swarm.terminal import notice, print_json, say
+from amplifier_swarm.command_line.app import App
+from amplifier_swarm.output.terminal import notice, print_json, say
 from swarm_shared.carry_out import NEEDS_SUPERVISORD, carry_out, carry_out_now
 from swarm_shared.domain.errors import StateError, SupervisorError
 from swarm_shared.domain.models import Verb

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from amplifier_swarm.findings import bad, finding
+from amplifier_swarm.start.checks.findings import bad, finding
 from amplifier_swarm.start.checks.run_repository import check_repository
 from swarm_shared.diagnosis import Finding, Level
 from swarm_shared.domain.branch_names import branch_of

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from amplifier_swarm.app import App
+from amplifier_swarm.command_line.app import App
 from swarm_shared.domain.errors import NotFound, SwarmError
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import sys
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from amplifier_swarm.terminal import console, is_terminal
+from amplifier_swarm.output.terminal import console, is_terminal
 from swarm_shared.domain.clock import Clock
 
 if TYPE_CHECKING:
