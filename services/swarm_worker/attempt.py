@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from swarm_shared.domain.errors import ConfigError, InputError
 from swarm_shared.domain.models import FailureClass
-from swarm_shared.git.plumbing.git_errors import GitError, GitUnusable, says_something
+from swarm_shared.git.running.git_errors import GitError, GitUnusable, says_something
 from swarm_shared.store.queue.claims import Claim
 from swarm_worker.config import WorkerConfig
 from swarm_worker.landing.integration_branch import QueueStopped

@@ -10,7 +10,7 @@ from swarm_shared.agents.launching.launch import has_session
 from swarm_shared.agents.reading.session_result import Reading
 from swarm_shared.domain.errors import ConfigError, InputError
 from swarm_shared.domain.models import FailureClass, HoldReason, Outcome, Role, Stage, TaskSpec
-from swarm_shared.git.plumbing.git_errors import GitError, GitUnusable
+from swarm_shared.git.running.git_errors import GitError, GitUnusable
 from swarm_shared.program.logs import event
 from swarm_shared.store.queue.claims import Claim
 from swarm_shared.store.queue.policy import AttemptResult

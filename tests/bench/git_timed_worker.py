@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from swarm_shared.git.plumbing.process import Completed, run_process
+from swarm_shared.git.running.process import Completed, run_process
 from swarm_worker.__main__ import main
 from swarm_worker.landing import careful_git
 

@@ -20,7 +20,7 @@ from swarm_shared.domain.models import TaskSpec
 from swarm_shared.git.landing.following import Integration
 from swarm_shared.git.landing.recycle import recycle
 from swarm_shared.git.plumbing.repository import Repository
-from swarm_shared.git.plumbing.runner import Git
+from swarm_shared.git.running.runner import Git
 from swarm_shared.git.snapshots.snapshot import take_snapshot
 from swarm_shared.git.worktrees.task_worktrees import TaskWorktrees
 

@@ -27,7 +27,7 @@ _REAPING = "swarm_shared.reaping:Reaping"
 _IMPORTS = "swarm_shared.store.importing.imports:Imports"
 _LANDINGS = "swarm_shared.store.queue.landings:Landings"
 _SPARES = "swarm_shared.git.worktrees.spares"
-_PROCESS = "swarm_shared.git.plumbing.process"
+_PROCESS = "swarm_shared.git.running.process"
 _FILLING = "swarm_shared.git.worktrees.filling"
 _SETTLE = "swarm_shared.store.queue.settlement:Settlement.settle"
 

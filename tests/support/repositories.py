@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from swarm_shared.git.plumbing.repository import Repository
-from swarm_shared.git.plumbing.runner import Git
 from swarm_shared.git.plumbing.stale_locks import repository_lock
+from swarm_shared.git.running.runner import Git
 from swarm_shared.git.worktrees.task_worktrees import TaskWorktree, TaskWorktrees
 
 PERSON = "[user]\n\tname = Ada Person\n\temail = ada@example.org\n"

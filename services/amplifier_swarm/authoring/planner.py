@@ -20,7 +20,7 @@ from swarm_shared.domain.clock import Clock
 from swarm_shared.domain.errors import InputError, StateError
 from swarm_shared.domain.models import Role
 from swarm_shared.git.plumbing.repository import Repository
-from swarm_shared.git.plumbing.runner import LONG_S, Git
+from swarm_shared.git.running.runner import LONG_S, Git
 from swarm_shared.taskfile.problems import TaskFileErrors
 from swarm_shared.taskfile.reader import load_task_file, read_task_file
 

@@ -71,7 +71,7 @@ def complete_agent_cli(ctx: click.Context, param: click.Parameter, incomplete: s
 
 def complete_branch(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """The local branches of the repository around the current folder."""
-    from swarm_shared.git.plumbing.runner import Git
+    from swarm_shared.git.running.runner import Git
 
     try:
         out = Git(cwd=Path.cwd()).ask("for-each-ref", "--format=%(refname:short)", "refs/heads").out

@@ -13,7 +13,7 @@ from swarm_dashboard.web import params
 from swarm_shared.domain.clock import iso
 from swarm_shared.domain.errors import StateError
 from swarm_shared.git.landing.land_into import own_branches
-from swarm_shared.git.plumbing.git_errors import GitError, GitUnusable
+from swarm_shared.git.running.git_errors import GitError, GitUnusable
 from swarm_shared.merge_back.preview import preview
 from swarm_shared.merge_back.repository import integration_of
 from swarm_shared.store.views.landing_queue import LandingQueue

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from swarm_shared.git.plumbing.process import Completed, run_process
 from swarm_shared.git.plumbing.repository import Repository
+from swarm_shared.git.running.process import Completed, run_process
 from swarm_worker.lease import Heart
 from swarm_worker.processes.roll import Roll
 from swarm_worker.processes.session_tree import Tree

@@ -17,11 +17,11 @@ from swarm_shared.domain.errors import ConfigError, SwarmError
 from swarm_shared.git.landing.following import Integration
 from swarm_shared.git.landing.landing_branch import landing_branch
 from swarm_shared.git.merging.merging import MergeKind
-from swarm_shared.git.plumbing.git_errors import BranchInUse, RefLocked, RefMoved
 from swarm_shared.git.plumbing.refs import move_ref
 from swarm_shared.git.plumbing.repository import Repository
 from swarm_shared.git.plumbing.repository_lock import file_lock
 from swarm_shared.git.plumbing.stale_locks import clear_stale, ref_lock
+from swarm_shared.git.running.git_errors import BranchInUse, RefLocked, RefMoved
 from swarm_shared.plan_marks import plan_marks
 
 # Ours are certainly gone (they inherit our lock); a user's git holds a ref's lock for milliseconds.

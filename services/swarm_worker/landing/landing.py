@@ -13,10 +13,10 @@ from swarm_shared.git.landing.between import Landed, landed_between
 from swarm_shared.git.landing.following import Integration
 from swarm_shared.git.landing.landing_worktree import landing_checkout
 from swarm_shared.git.merging.merging import Merge, MergeKind, unexplained_paths
-from swarm_shared.git.plumbing.git_errors import GitError, GitUnusable, says_something
 from swarm_shared.git.plumbing.refs import is_contained
 from swarm_shared.git.plumbing.repository import Repository
 from swarm_shared.git.plumbing.repository_lock import file_lock
+from swarm_shared.git.running.git_errors import GitError, GitUnusable, says_something
 from swarm_shared.git.snapshots.checkout import Checkout
 from swarm_shared.program.logs import event
 from swarm_shared.store.queue.landings import LandingClaim

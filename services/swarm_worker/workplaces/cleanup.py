@@ -11,8 +11,8 @@ from pathlib import Path
 
 from swarm_shared.agents.launching.environment import Inherited, session_environment
 from swarm_shared.domain.models import Role, TaskSpec
-from swarm_shared.git.plumbing.git_errors import GitTimeout
 from swarm_shared.git.plumbing.repository import Repository
+from swarm_shared.git.running.git_errors import GitTimeout
 from swarm_shared.git.worktrees.outside_run import OutsideRun
 from swarm_shared.redaction.redaction import of_process
 from swarm_shared.runners.runner import Command

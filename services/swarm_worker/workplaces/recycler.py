@@ -7,7 +7,7 @@ import logging
 from swarm_shared.database import TaskDatabase
 from swarm_shared.git.landing.following import Integration
 from swarm_shared.git.landing.recycle import recycle
-from swarm_shared.git.plumbing.git_errors import GitError, GitUnusable, RepositoryBusy
+from swarm_shared.git.running.git_errors import GitError, GitUnusable, RepositoryBusy
 from swarm_shared.git.worktrees.spares import Recycled
 from swarm_shared.git.worktrees.task_worktrees import TaskWorktrees
 from swarm_shared.program.logs import event

@@ -12,10 +12,10 @@ from typing import Any
 
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.models import Status
-from swarm_shared.git.plumbing.git_errors import GitError, GitUnusable, RepositoryBusy
-from swarm_shared.git.plumbing.process import Completed
 from swarm_shared.git.plumbing.repository import Repository
 from swarm_shared.git.plumbing.repository_lock import file_lock
+from swarm_shared.git.running.git_errors import GitError, GitUnusable, RepositoryBusy
+from swarm_shared.git.running.process import Completed
 from swarm_shared.git.worktrees.filling import Filling
 from swarm_shared.git.worktrees.task_worktrees import TaskWorktrees
 from swarm_shared.program.logs import event

@@ -16,11 +16,11 @@ from swarm_shared.git.landing.bring_in import bring_in
 from swarm_shared.git.merging.conflict_markers import conflict_markers, may_have_markers
 from swarm_shared.git.plumbing.commits import message_with_trailers, task_trailers
 from swarm_shared.git.plumbing.diffs import Diff, change_id, changed_files, diff
-from swarm_shared.git.plumbing.git_errors import GitError
 from swarm_shared.git.plumbing.pathspecs import outside
 from swarm_shared.git.plumbing.refs import merge_base, read_ref
 from swarm_shared.git.plumbing.repository import Repository
 from swarm_shared.git.plumbing.stale_locks import clear_stale, task_locks, worktree_locks
+from swarm_shared.git.running.git_errors import GitError
 from swarm_shared.git.snapshots.snapshot import Snapshot, take_snapshot
 from swarm_shared.git.snapshots.submodules import Secured, align, note_set_up, secure
 from swarm_shared.git.snapshots.undo import changes_since, undo_since

@@ -7,7 +7,7 @@ from pathlib import Path
 from swarm_shared.domain.errors import StateError
 from swarm_shared.git.landing.following import Integration
 from swarm_shared.git.plumbing.repository import Repository
-from swarm_shared.git.plumbing.runner import Git
+from swarm_shared.git.running.runner import Git
 from swarm_shared.store.queue.landings import IntegrationRow, Landings
 
 

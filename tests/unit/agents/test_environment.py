@@ -12,7 +12,7 @@ from swarm_shared.agents.launching.environment import inherited, session_environ
 from swarm_shared.agents.launching.ports import PORT_VARIABLE, PORTS_EACH, first_port
 from swarm_shared.agents.presets.catalog import load_presets
 from swarm_shared.domain.models import Role, TaskSpec
-from swarm_shared.git.plumbing.variables import without_git_state
+from swarm_shared.git.running.variables import without_git_state
 from swarm_shared.processes.sweep import marks
 from swarm_shared.settings.settings import MAX_WORKERS
 

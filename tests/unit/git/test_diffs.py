@@ -13,7 +13,7 @@ from repositories import Harness
 from swarm_shared.git.merging.conflict_markers import Marker, conflict_markers, may_have_markers
 from swarm_shared.git.plumbing.diffs import Change, changed_files, changed_paths, diff
 from swarm_shared.git.plumbing.pathspecs import outside
-from swarm_shared.git.plumbing.process import Completed, run_process
+from swarm_shared.git.running.process import Completed, run_process
 
 CONFLICT = "top\n<<<<<<< HEAD\nmine\n=======\ntheirs\n>>>>>>> other\n"
 

@@ -17,7 +17,7 @@ from swarm_shared.git.landing.landing_worktree import landing_checkout
 from swarm_shared.git.merging.conflict_markers import conflict_markers
 from swarm_shared.git.merging.merging import MergeKind
 from swarm_shared.git.plumbing.diffs import diff
-from swarm_shared.git.plumbing.git_errors import DirtyCheckout, GitError
+from swarm_shared.git.running.git_errors import DirtyCheckout, GitError
 from swarm_shared.git.snapshots.undo import undo_since
 from swarm_shared.git.worktrees.leaks import fingerprint, leak
 

@@ -15,7 +15,7 @@ from swarm_shared.git.landing.land_preview import MAX_COMMITS, Preview, land_pre
 from swarm_shared.git.landing.undo_landing import move_back
 from swarm_shared.git.merging.merging import MergeKind
 from swarm_shared.git.plumbing.diffs import Change
-from swarm_shared.git.plumbing.git_errors import DirtyCheckout
+from swarm_shared.git.running.git_errors import DirtyCheckout
 
 
 @pytest.fixture

@@ -12,10 +12,10 @@ from swarm_shared.git.landing.bring_in import bring_in
 from swarm_shared.git.landing.following import Integration
 from swarm_shared.git.merging.merging import Merge, MergeKind, merge_tree, unexplained_paths
 from swarm_shared.git.plumbing.commits import message_with_trailers
-from swarm_shared.git.plumbing.git_errors import BranchInUse, GitFailed, RefLocked, RefMoved
 from swarm_shared.git.plumbing.repository import Repository
-from swarm_shared.git.plumbing.runner import Git
 from swarm_shared.git.plumbing.stale_locks import ref_lock
+from swarm_shared.git.running.git_errors import BranchInUse, GitFailed, RefLocked, RefMoved
+from swarm_shared.git.running.runner import Git
 from swarm_shared.git.snapshots.snapshot import take_snapshot
 
 

@@ -11,9 +11,9 @@ import pytest
 from repositories import Harness
 
 from swarm_shared.git.plumbing.on_disk import commit_on_disk, is_contained_on_disk, ref_on_disk
-from swarm_shared.git.plumbing.process import Completed, run_process
 from swarm_shared.git.plumbing.refs import has_commit, is_contained, merge_base, read_ref, tree_of
-from swarm_shared.git.plumbing.runner import Git
+from swarm_shared.git.running.process import Completed, run_process
+from swarm_shared.git.running.runner import Git
 from swarm_shared.git.worktrees.listing import checked_out_at
 
 

@@ -10,7 +10,7 @@ from integration_harness import Run as Harness
 from scripted_engine import IDENTITY, ScriptedEngine
 
 from swarm_shared.domain.runners import Run
-from swarm_shared.git.plumbing.git_errors import GitError
+from swarm_shared.git.running.git_errors import GitError
 
 RUN = Run(runner="docker", name="swarm-1", engine=IDENTITY)
 

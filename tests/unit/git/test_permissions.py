@@ -13,8 +13,8 @@ from repositories import Harness, all_dead
 from swarm_shared.git.landing.following import Integration
 from swarm_shared.git.landing.landing_worktree import landing_checkout
 from swarm_shared.git.landing.prune import prune
-from swarm_shared.git.plumbing.git_errors import GitError
 from swarm_shared.git.plumbing.permissions import make_accessible, remove_folder
+from swarm_shared.git.running.git_errors import GitError
 from swarm_shared.git.snapshots.snapshot import take_snapshot
 from swarm_shared.git.snapshots.undo import undo_since
 

@@ -12,10 +12,10 @@ import pytest
 from repositories import Harness
 
 from swarm_shared.git.plumbing import packed_lock, refs
-from swarm_shared.git.plumbing.git_errors import GitFailed, RefLocked, RefMoved
-from swarm_shared.git.plumbing.living_gits import may_work_in
 from swarm_shared.git.plumbing.refs import RefMove, independent, is_contained, merge_base, move_ref, move_refs, read_ref
 from swarm_shared.git.plumbing.stale_locks import clear_stale, ref_lock
+from swarm_shared.git.running.git_errors import GitFailed, RefLocked, RefMoved
+from swarm_shared.git.running.living_gits import may_work_in
 
 REF = "refs/heads/swarm/integration"
 

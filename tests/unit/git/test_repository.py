@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from repositories import Harness, Sandbox
 
-from swarm_shared.git.plumbing.git_errors import GitError, GitUnusable
-from swarm_shared.git.plumbing.process import Completed, run_process
 from swarm_shared.git.plumbing.repository import Repository
-from swarm_shared.git.plumbing.runner import Git
+from swarm_shared.git.running.git_errors import GitError, GitUnusable
+from swarm_shared.git.running.process import Completed, run_process
+from swarm_shared.git.running.runner import Git
 
 
 def test_a_plain_folder_is_in_no_repository(tmp_path: Path) -> None:

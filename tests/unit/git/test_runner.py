@@ -14,9 +14,9 @@ from trees import fresh_token, wait_gone, wait_until
 from swarm_shared.git.landing.following import Integration
 from swarm_shared.git.landing.land_into import land_into
 from swarm_shared.git.plumbing.diffs import diff
-from swarm_shared.git.plumbing.git_errors import GitFailed, GitTimeout, GitUnusable, RepositoryBusy
-from swarm_shared.git.plumbing.process import Completed, run_process
-from swarm_shared.git.plumbing.runner import Git
+from swarm_shared.git.running.git_errors import GitFailed, GitTimeout, GitUnusable, RepositoryBusy
+from swarm_shared.git.running.process import Completed, run_process
+from swarm_shared.git.running.runner import Git
 from swarm_shared.git.snapshots.snapshot import take_snapshot
 
 HOSTILE = """

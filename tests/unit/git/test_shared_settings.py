@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from repositories import Harness
 
-from swarm_shared.git.plumbing.process import run_process
 from swarm_shared.git.plumbing.repository import Repository
-from swarm_shared.git.plumbing.runner import Git
+from swarm_shared.git.running.process import run_process
+from swarm_shared.git.running.runner import Git
 from swarm_shared.git.worktrees.shared_settings import SettingsGuard, changes_between, read_shared
 
 HARMFUL = ("core.bare=true", "core.worktree=/nonexistent", "core.hooksPath=.husky/_", "core.fsmonitor=./spy",

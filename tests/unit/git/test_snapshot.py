@@ -15,7 +15,7 @@ from task_bench import Bench
 
 from swarm_shared.git.landing.following import Integration
 from swarm_shared.git.merging.merging import unexplained_paths
-from swarm_shared.git.plumbing.process import Completed, run_process
+from swarm_shared.git.running.process import Completed, run_process
 from swarm_shared.git.snapshots.snapshot import take_snapshot
 from swarm_shared.git.worktrees.task_worktrees import TaskWorktrees
 

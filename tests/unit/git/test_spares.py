@@ -24,7 +24,7 @@ from repositories import Harness
 
 from swarm_shared.git.landing.following import Integration
 from swarm_shared.git.landing.recycle import recycle
-from swarm_shared.git.plumbing.process import Completed, run_process
+from swarm_shared.git.running.process import Completed, run_process
 from swarm_shared.git.snapshots.snapshot import take_snapshot
 from swarm_shared.git.worktrees.spares import Recycled
 from swarm_shared.git.worktrees.task_worktrees import TaskWorktrees

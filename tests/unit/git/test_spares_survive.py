@@ -22,7 +22,7 @@ from landed_tasks import (
 from repositories import Harness, many_names
 
 from swarm_shared.git.landing.following import Integration
-from swarm_shared.git.plumbing.process import Completed, run_process
+from swarm_shared.git.running.process import Completed, run_process
 from swarm_shared.git.worktrees.filling import Filling
 from swarm_shared.git.worktrees.task_worktrees import TaskWorktrees
 

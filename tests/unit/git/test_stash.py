@@ -9,9 +9,9 @@ import pytest
 from repositories import Harness
 
 from swarm_shared.domain.branch_names import kept_ref
-from swarm_shared.git.plumbing.process import run_process
 from swarm_shared.git.plumbing.repository import Repository
-from swarm_shared.git.plumbing.runner import Git
+from swarm_shared.git.running.process import run_process
+from swarm_shared.git.running.runner import Git
 from swarm_shared.git.snapshots.snapshot import take_snapshot
 from swarm_shared.git.snapshots.stash_review import Reviewed, StashWatch
 from swarm_shared.git.worktrees.task_worktrees import TaskWorktree

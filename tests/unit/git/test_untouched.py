@@ -12,7 +12,7 @@ from swarm_shared.git.landing.following import Integration
 from swarm_shared.git.landing.land_into import land_into
 from swarm_shared.git.landing.prune import prune
 from swarm_shared.git.merging.merging import MergeKind
-from swarm_shared.git.plumbing.git_errors import DirtyCheckout
+from swarm_shared.git.running.git_errors import DirtyCheckout
 
 ATTRIBUTES = "*.txt text\n*.wide working-tree-encoding=UTF-16\n*.id ident\n*.up filter=up\n"
 STORED = {

@@ -13,11 +13,11 @@ from repositories import Harness, all_dead, many_names
 
 from swarm_shared.domain.branch_names import kept_ref, task_ref
 from swarm_shared.git.landing.landing_worktree import landing_checkout
-from swarm_shared.git.plumbing.git_errors import BranchInUse, GitError, GitFailed
-from swarm_shared.git.plumbing.process import Completed, run_process
 from swarm_shared.git.plumbing.repository import Repository
-from swarm_shared.git.plumbing.runner import Git
 from swarm_shared.git.plumbing.stale_locks import ref_lock
+from swarm_shared.git.running.git_errors import BranchInUse, GitError, GitFailed
+from swarm_shared.git.running.process import Completed, run_process
+from swarm_shared.git.running.runner import Git
 from swarm_shared.git.worktrees.listing import checked_out_at, git_dir_of, list_worktrees
 from swarm_shared.git.worktrees.task_worktrees import READY_MARK, TaskWorktrees
 

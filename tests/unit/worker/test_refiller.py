@@ -15,7 +15,7 @@ from repositories import Harness
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.models import TaskSpec
 from swarm_shared.git.landing.following import Integration
-from swarm_shared.git.plumbing.process import Completed, run_process
+from swarm_shared.git.running.process import Completed, run_process
 from swarm_shared.git.worktrees.filling import Filling
 from swarm_shared.git.worktrees.listing import list_worktrees
 from swarm_shared.git.worktrees.task_worktrees import TaskWorktrees

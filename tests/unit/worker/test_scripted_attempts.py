@@ -10,7 +10,7 @@ import pytest
 from scripted_worker import FAIL, PASS, SUCCESS, Play, ScriptedWorker
 
 from swarm_shared.domain.models import Status
-from swarm_shared.git.plumbing.git_errors import GitFailed
+from swarm_shared.git.running.git_errors import GitFailed
 from swarm_shared.store.queue.failures.same_deaths import TASKS_IN_A_ROW
 from swarm_shared.store.swarm.swarm import PAUSED
 from swarm_worker.workplaces.workplace import ProjectRoot

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from repositories import Harness
 
-from swarm_shared.git.plumbing.process import Completed, run_process
+from swarm_shared.git.running.process import Completed, run_process
 from swarm_shared.git.worktrees.leaks import leak
 from swarm_worker.workplaces.user_checkout import RECENT_S, UserCheckout
 

@@ -15,7 +15,7 @@ from swarm_shared.domain.errors import SwarmError
 from swarm_shared.domain.models import Status
 from swarm_shared.git.plumbing.refs import read_ref
 from swarm_shared.git.plumbing.repository import Repository
-from swarm_shared.git.plumbing.runner import Git
+from swarm_shared.git.running.runner import Git
 from swarm_shared.git.worktrees.isolation import WORKTREE, decide
 from swarm_shared.git.worktrees.task_worktrees import TaskWorktrees
 from swarm_shared.merge_back.repository import integration_of

@@ -10,7 +10,7 @@ from swarm_shared.agents.launching.ports import PORT_VARIABLE
 from swarm_shared.agents.presets.cli import AgentCli
 from swarm_shared.agents.presets.entry import PLACEHOLDER
 from swarm_shared.domain.models import Role, TaskSpec
-from swarm_shared.git.plumbing.variables import without_git_state
+from swarm_shared.git.running.variables import without_git_state
 from swarm_shared.processes.sweep import marks
 
 _OURS = ("SWARM_", "SUPERVISOR_")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from swarm_shared.git.plumbing.runner import Git
+from swarm_shared.git.running.runner import Git
 
 MAX_COMMITS = 10
 _MAX_PATHS = 100  # on one command line

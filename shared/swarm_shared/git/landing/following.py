@@ -11,9 +11,9 @@ from swarm_shared.domain.branch_names import HEADS, INTEGRATION_BRANCH, branch_o
 from swarm_shared.git.merging.marked import MarksOf
 from swarm_shared.git.merging.merging import Merge, MergeKind, plan_merge
 from swarm_shared.git.plumbing.commits import message_with_trailers, task_trailers
-from swarm_shared.git.plumbing.git_errors import RefMoved
 from swarm_shared.git.plumbing.refs import RefMove, is_contained, move_ref, move_refs, read_ref
 from swarm_shared.git.plumbing.repository import Repository
+from swarm_shared.git.running.git_errors import RefMoved
 from swarm_shared.git.worktrees.listing import checked_out_at, refuse_if_checked_out
 
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from pathlib import Path, PurePosixPath
 
 from swarm_shared.git.plumbing.diffs import Change, FileChange
-from swarm_shared.git.plumbing.git_errors import DirtyCheckout, GitFailed
+from swarm_shared.git.running.git_errors import DirtyCheckout, GitFailed
 
 
 def in_the_way(at: Path, files: Iterable[FileChange]) -> tuple[str, ...]:

@@ -20,11 +20,11 @@ from swarm_shared.git.merging.marked import MarksOf
 from swarm_shared.git.merging.merging import Merge, MergeKind, plan_merge
 from swarm_shared.git.plumbing.commits import message_with_trailers
 from swarm_shared.git.plumbing.diffs import changed_paths
-from swarm_shared.git.plumbing.git_errors import DirtyCheckout, GitFailed, RefMoved
 from swarm_shared.git.plumbing.index_listing import edited as edited_files
 from swarm_shared.git.plumbing.refs import is_contained, move_ref, read_ref
 from swarm_shared.git.plumbing.repository import Repository
-from swarm_shared.git.plumbing.runner import LONG_S, Git
+from swarm_shared.git.running.git_errors import DirtyCheckout, GitFailed, RefMoved
+from swarm_shared.git.running.runner import LONG_S, Git
 from swarm_shared.git.snapshots.untouched import untouched
 from swarm_shared.git.worktrees.listing import all_checked_out_at
 

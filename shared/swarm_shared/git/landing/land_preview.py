@@ -27,8 +27,8 @@ from swarm_shared.git.landing.land_into import (
 from swarm_shared.git.merging.marked import MarksOf
 from swarm_shared.git.merging.merging import Merge, MergeKind
 from swarm_shared.git.plumbing.diffs import FileChange, changed_files
-from swarm_shared.git.plumbing.git_errors import DirtyCheckout, GitFailed
-from swarm_shared.git.plumbing.runner import Git
+from swarm_shared.git.running.git_errors import DirtyCheckout, GitFailed
+from swarm_shared.git.running.runner import Git
 from swarm_shared.git.worktrees.listing import all_checked_out_at
 
 MAX_COMMITS = 100

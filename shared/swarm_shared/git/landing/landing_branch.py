@@ -5,9 +5,9 @@ from __future__ import annotations
 from swarm_shared.domain.branch_names import HEADS, TASK_BRANCHES, branch_of
 from swarm_shared.domain.errors import ConfigError
 from swarm_shared.git.landing.following import Integration
-from swarm_shared.git.plumbing.git_errors import GitError
 from swarm_shared.git.plumbing.refs import is_contained, refs_below
 from swarm_shared.git.plumbing.repository import Repository
+from swarm_shared.git.running.git_errors import GitError
 
 
 def landing_branch(repository: Repository, branch: str, *, landed: Integration | None = None) -> Integration:

@@ -9,8 +9,8 @@ from msgspec import Struct
 
 from swarm_shared.domain.branch_names import HEADS, KEPT_REFS, TASK_BRANCHES, task_ref
 from swarm_shared.git.landing.following import Integration
-from swarm_shared.git.plumbing.git_errors import GitError, RepositoryBusy
 from swarm_shared.git.plumbing.refs import RefMove, is_contained, move_refs, read_ref, refs_below, tree_of
+from swarm_shared.git.running.git_errors import GitError, RepositoryBusy
 from swarm_shared.git.snapshots.submodules import secure
 from swarm_shared.git.snapshots.working_tree import write_working_tree
 from swarm_shared.git.worktrees.listing import checked_out_at, git_dir_of

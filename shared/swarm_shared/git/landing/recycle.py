@@ -15,8 +15,8 @@ from swarm_shared.git.landing.prune import reason_to_keep
 from swarm_shared.git.plumbing.index_listing import IndexListing, known_without_flags
 from swarm_shared.git.plumbing.permissions import make_accessible
 from swarm_shared.git.plumbing.refs import read_ref
-from swarm_shared.git.plumbing.runner import LONG_S, Git, split_items
 from swarm_shared.git.plumbing.stale_locks import repository_lock
+from swarm_shared.git.running.runner import LONG_S, Git, split_items
 from swarm_shared.git.snapshots.checkout import Checkout
 from swarm_shared.git.snapshots.submodules import modules_of
 from swarm_shared.git.worktrees.spares import Examined, Recycled

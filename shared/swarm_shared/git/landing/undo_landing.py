@@ -9,9 +9,9 @@ from swarm_shared.domain.errors import StateError
 from swarm_shared.git.landing.following import Integration
 from swarm_shared.git.landing.in_the_way import overwriting_refused
 from swarm_shared.git.landing.land_into import git_of, heads, refuse_if_dirty, refuse_if_several
-from swarm_shared.git.plumbing.git_errors import GitFailed
 from swarm_shared.git.plumbing.refs import is_contained, move_ref
-from swarm_shared.git.plumbing.runner import LONG_S
+from swarm_shared.git.running.git_errors import GitFailed
+from swarm_shared.git.running.runner import LONG_S
 from swarm_shared.git.worktrees.listing import all_checked_out_at
 
 

@@ -7,7 +7,7 @@ import re
 from msgspec import Struct
 
 from swarm_shared.git.plumbing.diffs import Diff
-from swarm_shared.git.plumbing.runner import LONG_S, Git
+from swarm_shared.git.running.runner import LONG_S, Git
 
 MAX_FOUND = 50
 _BOTH_ENDS = r"^(<<<<<<<|>>>>>>>)([[:space:]]|$)"

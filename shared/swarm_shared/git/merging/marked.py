@@ -10,8 +10,8 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from swarm_shared.git.plumbing.runner import Git
 from swarm_shared.git.plumbing.trees import TreeFile, text_at, with_files
+from swarm_shared.git.running.runner import Git
 
 Mark = Callable[[str], str | None]  # the text with one item marked, equal if it is so already; None: no such item
 MarksOf = Callable[[str], Sequence[Mark]]  # of a path in the repository; none for what is no plan

@@ -14,10 +14,10 @@ from msgspec import Struct
 from swarm_shared.git.merging.marked import MarksOf, merge_marked
 from swarm_shared.git.plumbing.commits import commit_tree
 from swarm_shared.git.plumbing.diffs import Change, changed_files, changed_paths
-from swarm_shared.git.plumbing.git_errors import GitFailed, UnrelatedHistories
 from swarm_shared.git.plumbing.on_disk import is_contained_on_disk
 from swarm_shared.git.plumbing.refs import has_commit, is_contained, tree_of
-from swarm_shared.git.plumbing.runner import LONG_S, Git, split_items
+from swarm_shared.git.running.git_errors import GitFailed, UnrelatedHistories
+from swarm_shared.git.running.runner import LONG_S, Git, split_items
 
 _UNCLEAN = 1
 _ERRORS = 128

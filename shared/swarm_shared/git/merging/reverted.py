@@ -16,7 +16,7 @@ from swarm_shared.git.plumbing.commits import commit_tree
 from swarm_shared.git.plumbing.diffs import changed_paths
 from swarm_shared.git.plumbing.index_listing import set_entries
 from swarm_shared.git.plumbing.refs import tree_of
-from swarm_shared.git.plumbing.runner import Git
+from swarm_shared.git.running.runner import Git
 
 _NO_MODE = "0"
 

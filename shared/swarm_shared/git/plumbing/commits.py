@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from swarm_shared.git.plumbing.runner import Git
+from swarm_shared.git.running.runner import Git
 
 _FAILED = 128
 _AS_NOBODY = {

@@ -9,7 +9,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from swarm_shared.git.plumbing.refs import tree_of
-from swarm_shared.git.plumbing.runner import LONG_S, Git, split_items
+from swarm_shared.git.running.runner import LONG_S, Git, split_items
 
 TEXT_LIMIT_BYTES = 256 * 1024
 _LIST_BYTES = 64 * 1024  # room for the list of files before the patch

@@ -8,7 +8,7 @@ import shutil
 from msgspec import Struct
 
 from swarm_shared.git.plumbing.repository import Repository
-from swarm_shared.git.plumbing.runner import Git, join_items
+from swarm_shared.git.running.runner import Git, join_items
 
 _KEY = re.compile(r"filter\.(?P<name>.+)\.(?P<what>required|process|smudge|clean)", re.DOTALL)
 # Git runs filters in a shell; a first word with any of these is not simply a program.

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from swarm_shared.git.plumbing.diffs import Entry
-from swarm_shared.git.plumbing.runner import LONG_S, Git, join_items
+from swarm_shared.git.running.runner import LONG_S, Git, join_items
 
 # Tags of git-ls-files(1) -v: "S" for skip-worktree, a small letter for assume-unchanged, "?" for untracked.
 _FLAGGED = re.compile(rb"(?:\A|\0)([a-zS]) ([^\0]+)")

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from swarm_shared.git.plumbing.runner import Git
+from swarm_shared.git.running.runner import Git
 
 SHA = re.compile("[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _Fact = TypeVar("_Fact")

@@ -10,7 +10,7 @@ import re
 import time
 from pathlib import Path
 
-from swarm_shared.git.plumbing.living_gits import may_work_in
+from swarm_shared.git.running.living_gits import may_work_in
 from swarm_shared.processes.procfs import all_pids, read_stat
 
 ABANDONED_S = 10.0  # git holds it for as long as it takes to write the file: milliseconds

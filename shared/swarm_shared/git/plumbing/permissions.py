@@ -11,7 +11,7 @@ import shutil
 import stat
 from pathlib import Path
 
-from swarm_shared.git.plumbing.git_errors import GitError
+from swarm_shared.git.running.git_errors import GitError
 
 _FOLDER = stat.S_IRWXU
 _FILE = stat.S_IRUSR

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
-from swarm_shared.git.plumbing.git_errors import GitFailed, RefLocked, RefMoved
 from swarm_shared.git.plumbing.on_disk import (
     commit_on_disk,
     is_contained_on_disk,
@@ -15,7 +14,8 @@ from swarm_shared.git.plumbing.on_disk import (
     ref_on_disk,
 )
 from swarm_shared.git.plumbing.packed_lock import remove_abandoned
-from swarm_shared.git.plumbing.runner import Git, join_items
+from swarm_shared.git.running.git_errors import GitFailed, RefLocked, RefMoved
+from swarm_shared.git.running.runner import Git, join_items
 
 _NO = 1  # git's exit code for "no" where it answers a question
 _FAILED = 128

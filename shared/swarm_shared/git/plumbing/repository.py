@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from swarm_shared.domain.branch_names import HEADS, TASK_BRANCHES, branch_of
-from swarm_shared.git.plumbing.git_errors import GitError, GitFailed, GitUnusable
 from swarm_shared.git.plumbing.refs import read_ref, refs_below
-from swarm_shared.git.plumbing.runner import Git
+from swarm_shared.git.running.git_errors import GitError, GitFailed, GitUnusable
+from swarm_shared.git.running.runner import Git
 
 MIN_VERSION = (2, 38)  # merge-tree --write-tree
 _NONE_HERE = 128

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from swarm_shared.git.plumbing.git_errors import RepositoryBusy
+from swarm_shared.git.running.git_errors import RepositoryBusy
 from swarm_shared.processes.file_lock import try_lock
 
 LOCK_TIMEOUT_S = 60.0

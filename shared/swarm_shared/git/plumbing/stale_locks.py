@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from swarm_shared.domain.branch_names import KEPT_REFS, task_ref
-from swarm_shared.git.plumbing.git_errors import RepositoryBusy
 from swarm_shared.git.plumbing.repository import Repository
-from swarm_shared.git.plumbing.runner import Git
+from swarm_shared.git.running.git_errors import RepositoryBusy
+from swarm_shared.git.running.runner import Git
 from swarm_shared.processes.file_lock import try_lock
 
 LOCK_NAME = "swarm.lock"  # in the common git dir: two swarms may share a repository

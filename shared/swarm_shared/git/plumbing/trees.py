@@ -8,7 +8,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from swarm_shared.git.plumbing.runner import Git
+from swarm_shared.git.running.runner import Git
 
 REGULAR = ("100644", "100755")
 MOST_RENAMES = 20  # of one file, one after the other

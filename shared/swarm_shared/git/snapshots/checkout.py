@@ -10,10 +10,10 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from swarm_shared.git.plumbing.git_errors import GitFailed
 from swarm_shared.git.plumbing.permissions import make_accessible
 from swarm_shared.git.plumbing.refs import has_commit, move_ref, read_ref, tree_of
-from swarm_shared.git.plumbing.runner import LONG_S, Git
+from swarm_shared.git.running.git_errors import GitFailed
+from swarm_shared.git.running.runner import LONG_S, Git
 
 # What git remembers of an operation that was not finished.
 # Source: gitrepository-layout(5) and git's own `remove_branch_state`, `sequencer_remove_state`.

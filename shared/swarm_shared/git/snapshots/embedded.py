@@ -14,7 +14,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from swarm_shared.git.plumbing.diffs import Entry
-from swarm_shared.git.plumbing.runner import Git, join_items
+from swarm_shared.git.running.runner import Git, join_items
 
 _LINK_MODE = "160000"
 _NOT_FOUND = (0, 1, 128)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from msgspec import Struct
 
 from swarm_shared.domain.branch_names import kept_ref, task_ref
-from swarm_shared.git.plumbing.git_errors import RefMoved
 from swarm_shared.git.plumbing.refs import RefMove, has_commit, merge_base, move_refs, read_ref, tree_of
+from swarm_shared.git.running.git_errors import RefMoved
 from swarm_shared.git.snapshots.checkout import Checkout
 from swarm_shared.git.snapshots.embedded import Embedded
 from swarm_shared.git.snapshots.own_work import Bringer

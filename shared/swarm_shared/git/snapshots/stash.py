@@ -15,8 +15,8 @@ from pathlib import Path
 from msgspec import Struct
 
 from swarm_shared.git.plumbing.repository import Repository
-from swarm_shared.git.plumbing.runner import Git
 from swarm_shared.git.plumbing.stale_locks import repository_lock
+from swarm_shared.git.running.runner import Git
 
 REF = "refs/stash"
 _TRIES = 5

@@ -11,7 +11,7 @@ from msgspec import Struct
 from swarm_shared.domain.branch_names import TASK_BRANCHES, kept_ref
 from swarm_shared.git.plumbing.refs import RefMove, move_refs
 from swarm_shared.git.plumbing.repository import Repository
-from swarm_shared.git.plumbing.runner import Git, split_items
+from swarm_shared.git.running.runner import Git, split_items
 from swarm_shared.git.snapshots.checkout import Checkout
 from swarm_shared.git.snapshots.stash import Stashed, made_since, put_back, read_stack, stashed, take_off
 

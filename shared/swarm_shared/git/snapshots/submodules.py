@@ -16,11 +16,11 @@ from msgspec import Struct
 
 from swarm_shared.domain.branch_names import KEPT_REFS
 from swarm_shared.git.plumbing.commits import commit_tree
-from swarm_shared.git.plumbing.git_errors import GitError
 from swarm_shared.git.plumbing.refs import RefMove, has_commit, move_refs, read_ref, tree_of
 from swarm_shared.git.plumbing.repository import Repository
-from swarm_shared.git.plumbing.runner import LONG_S, Git
 from swarm_shared.git.plumbing.stale_locks import clear_stale, worktree_locks
+from swarm_shared.git.running.git_errors import GitError
+from swarm_shared.git.running.runner import LONG_S, Git
 from swarm_shared.git.snapshots.checkout import Checkout
 from swarm_shared.git.snapshots.working_tree import write_working_tree
 

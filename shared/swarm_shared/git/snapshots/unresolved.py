@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from swarm_shared.git.merging.merging import merge_tree
-from swarm_shared.git.plumbing.git_errors import UnrelatedHistories
 from swarm_shared.git.plumbing.refs import has_commit, is_contained
-from swarm_shared.git.plumbing.runner import Git
+from swarm_shared.git.running.git_errors import UnrelatedHistories
+from swarm_shared.git.running.runner import Git
 from swarm_shared.git.snapshots.checkout import Checkout
 from swarm_shared.git.snapshots.submodules import modules_of
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from swarm_shared.git.plumbing.diffs import Entry
 from swarm_shared.git.plumbing.index_listing import set_entries
-from swarm_shared.git.plumbing.runner import LONG_S, Git
+from swarm_shared.git.running.runner import LONG_S, Git
 
 _FILE = "100"
 _MODIFIED = "M"

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from swarm_shared.git.plumbing.diffs import Entry
 from swarm_shared.git.plumbing.index_listing import IndexListing
-from swarm_shared.git.plumbing.runner import Git
+from swarm_shared.git.running.runner import Git
 
 _DELETED, _ADDED = "D", "A"
 

@@ -11,11 +11,11 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from swarm_shared.git.plumbing.diffs import changed_entries
-from swarm_shared.git.plumbing.git_errors import GitFailed
 from swarm_shared.git.plumbing.index_listing import IndexListing, note_without_flags, set_entries
 from swarm_shared.git.plumbing.permissions import make_accessible
 from swarm_shared.git.plumbing.refs import tree_of
-from swarm_shared.git.plumbing.runner import LONG_S, Git
+from swarm_shared.git.running.git_errors import GitFailed
+from swarm_shared.git.running.runner import LONG_S, Git
 from swarm_shared.git.snapshots.checkout import Checkout
 from swarm_shared.git.snapshots.embedded import Embedded, take_in
 from swarm_shared.git.snapshots.untouched import untouched

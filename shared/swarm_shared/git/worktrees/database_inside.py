@@ -9,7 +9,7 @@ from pathlib import Path
 
 from swarm_shared.domain.errors import SwarmError
 from swarm_shared.git.plumbing.repository import Repository
-from swarm_shared.git.plumbing.runner import Git
+from swarm_shared.git.running.runner import Git
 
 PARTS = ("", "-wal", "-shm", ".swarm")  # what lies beside the database belongs to it
 _NOT_IGNORED = 1

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from swarm_shared.git.plumbing.repository import Repository
-from swarm_shared.git.plumbing.runner import Git
+from swarm_shared.git.running.runner import Git
 
 INCLUDE_FILE = ".worktreeinclude"
 

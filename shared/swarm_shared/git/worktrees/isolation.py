@@ -9,8 +9,8 @@ from __future__ import annotations
 from msgspec import Struct
 
 from swarm_shared.domain.errors import ConfigError
-from swarm_shared.git.plumbing.git_errors import GitUnusable
 from swarm_shared.git.plumbing.repository import Repository
+from swarm_shared.git.running.git_errors import GitUnusable
 from swarm_shared.git.worktrees.unreadable import Obstacle, missing, without_files
 from swarm_shared.settings.settings import Settings
 

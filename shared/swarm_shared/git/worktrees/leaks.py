@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from swarm_shared.git.plumbing.repository import Repository
-from swarm_shared.git.plumbing.runner import LONG_S, Git, split_items
+from swarm_shared.git.running.runner import LONG_S, Git, split_items
 
 _RENAMED = "2"
 _COMMIT, _BRANCH = "# branch.oid", "# branch.head"

@@ -13,11 +13,11 @@ from pathlib import Path
 from msgspec import Struct
 
 from swarm_shared.domain.branch_names import HEADS, branch_of
-from swarm_shared.git.plumbing.git_errors import BranchInUse, GitFailed
 from swarm_shared.git.plumbing.on_disk import has_reftable
 from swarm_shared.git.plumbing.permissions import remove_folder
 from swarm_shared.git.plumbing.repository import Repository
-from swarm_shared.git.plumbing.runner import LONG_S, Git, split_items
+from swarm_shared.git.running.git_errors import BranchInUse, GitFailed
+from swarm_shared.git.running.runner import LONG_S, Git, split_items
 
 _TRIES = 5
 _PAUSE_S = 0.2

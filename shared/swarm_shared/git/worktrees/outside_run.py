@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from swarm_shared.domain.runners import Run
-from swarm_shared.git.plumbing.git_errors import GitError
+from swarm_shared.git.running.git_errors import GitError
 from swarm_shared.runners.following import FOLLOWERS, end
 
 

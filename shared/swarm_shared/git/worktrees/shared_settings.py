@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from swarm_shared.git.plumbing.repository import Repository
 from swarm_shared.git.plumbing.repository_lock import file_lock
-from swarm_shared.git.plumbing.runner import Git
+from swarm_shared.git.running.runner import Git
 
 CONFIG = ("config", "config.worktree")
 _FILES = ("info/exclude", "info/attributes")

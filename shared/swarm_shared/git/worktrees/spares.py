@@ -18,8 +18,8 @@ from msgspec import Struct
 
 from swarm_shared.git.plumbing.permissions import remove_folder
 from swarm_shared.git.plumbing.repository import Repository
-from swarm_shared.git.plumbing.runner import Git
 from swarm_shared.git.plumbing.stale_locks import repository_lock
+from swarm_shared.git.running.runner import Git
 from swarm_shared.git.snapshots.checkout import Checkout
 from swarm_shared.git.worktrees.listing import git_dir_of, linked_below, remove_worktree
 from swarm_shared.git.worktrees.survey import Survey

@@ -13,10 +13,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from swarm_shared.domain.branch_names import TAKEN_REFS, task_ref
-from swarm_shared.git.plumbing.git_errors import RefLocked
 from swarm_shared.git.plumbing.refs import RefMove, is_contained, move_refs, read_ref, refs_below
 from swarm_shared.git.plumbing.repository import Repository
 from swarm_shared.git.plumbing.stale_locks import clear_stale, ref_lock
+from swarm_shared.git.running.git_errors import RefLocked
 from swarm_shared.git.worktrees.listing import checked_out_at
 from swarm_shared.git.worktrees.task_worktrees import TaskWorktrees
 

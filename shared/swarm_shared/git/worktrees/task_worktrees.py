@@ -12,13 +12,13 @@ from pathlib import Path
 from msgspec import Struct
 
 from swarm_shared.domain.branch_names import task_branch, task_ref
-from swarm_shared.git.plumbing.git_errors import BranchInUse, GitError, GitFailed
 from swarm_shared.git.plumbing.permissions import make_accessible
 from swarm_shared.git.plumbing.refs import is_contained, merge_base, move_ref, read_ref
 from swarm_shared.git.plumbing.repository import Repository
 from swarm_shared.git.plumbing.repository_lock import LOCK_TIMEOUT_S, file_lock
-from swarm_shared.git.plumbing.runner import Git
 from swarm_shared.git.plumbing.stale_locks import clear_stale, repository_lock, task_locks, worktree_locks
+from swarm_shared.git.running.git_errors import BranchInUse, GitError, GitFailed
+from swarm_shared.git.running.runner import Git
 from swarm_shared.git.snapshots.checkout import Checkout
 from swarm_shared.git.snapshots.snapshot import Snapshot, take_snapshot
 from swarm_shared.git.snapshots.submodules import align, secure, seed

@@ -15,7 +15,7 @@ from typing import IO, Protocol
 
 from msgspec import Struct
 
-from swarm_shared.git.plumbing.git_errors import GitTimeout, GitUnusable
+from swarm_shared.git.running.git_errors import GitTimeout, GitUnusable
 
 _READ_BYTES = 65_536
 TEND_EVERY_S = 0.25

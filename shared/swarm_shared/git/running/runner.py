@@ -8,9 +8,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from swarm_shared.git.plumbing.git_errors import GitFailed
-from swarm_shared.git.plumbing.process import Completed, Run, run_process
-from swarm_shared.git.plumbing.variables import without_git_state
+from swarm_shared.git.running.git_errors import GitFailed
+from swarm_shared.git.running.process import Completed, Run, run_process
+from swarm_shared.git.running.variables import without_git_state
 
 SHORT_S = 60.0  # questions, refs, single commits
 LONG_S = 900.0  # whatever reads or writes all files of a project
