@@ -29,9 +29,9 @@ from swarm_shared.store.requests.steering import Steering
 from swarm_shared.store.swarm.swarm import Swarm
 from swarm_shared.store.swarm.workers import Workers
 from swarm_shared.store.views.changes import Changes
+from swarm_shared.store.views.estimates.prospect import Prospects
 from swarm_shared.store.views.failures import Failures
 from swarm_shared.store.views.file_health import Health
-from swarm_shared.store.views.prospect import Prospects
 from swarm_shared.store.views.routes import Routes
 from swarm_shared.store.views.runs import Runs
 from swarm_shared.store.views.tasks import Tasks

@@ -13,7 +13,7 @@ from swarm_shared.database import TaskDatabase
 from swarm_shared.diagnosis.finding import Finding
 from swarm_shared.diagnosis.standstill import Standstills
 from swarm_shared.settings.settings import Settings
-from swarm_shared.store.views.prospect import Prospect
+from swarm_shared.store.views.estimates.prospect import Prospect
 
 EVENTS_PER_LOOK = 500
 ETA_EVERY_S = 1.0

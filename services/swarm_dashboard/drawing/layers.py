@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from msgspec import Struct
 
-from swarm_shared.store.views.critical_path import Link, in_order
+from swarm_shared.store.views.estimates.critical_path import Link, in_order
 
 SWEEPS = 6
 MAX_BENDS = 3_000  # links over several layers get a place in each of them while there are no more of these

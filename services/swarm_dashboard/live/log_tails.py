@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from swarm_dashboard.web.database_reader import Reading
 from swarm_shared.domain.errors import NotFound
-from swarm_shared.store.views.log_lines import LineIndex, LogLine, LogLines
+from swarm_shared.store.views.logs.log_lines import LineIndex, LogLine, LogLines
 
 MOST_LOGS = 8  # that one page follows at once
 MOST_LINES = 400  # in one message; a page that is further behind requests the lines that it shows

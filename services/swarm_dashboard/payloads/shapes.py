@@ -18,7 +18,7 @@ from swarm_shared.store.queue.settlement import LANDING
 from swarm_shared.store.requests.bulk import Step
 from swarm_shared.store.requests.control import ControlRow
 from swarm_shared.store.swarm.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED, RUNNER_DOWN
-from swarm_shared.store.views.session_log import LogPiece
+from swarm_shared.store.views.logs.session_log import LogPiece
 from swarm_shared.taskfile.definition import definition
 
 SHORT_LIST = 6

@@ -14,7 +14,7 @@ from swarm_dashboard.web import params
 from swarm_dashboard.web.database_reader import Reading
 from swarm_dashboard.web.shared_responses import SharedAnswers
 from swarm_shared.domain.models import GROUP_OF, Status
-from swarm_shared.store.views.critical_path import HOUR_S, critical_way
+from swarm_shared.store.views.estimates.critical_path import HOUR_S, critical_way
 
 MAX_BOXES = 400
 DEPTH, MAX_DEPTH = 2, 8

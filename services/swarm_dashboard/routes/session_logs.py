@@ -14,7 +14,7 @@ from swarm_dashboard.context import Context
 from swarm_dashboard.live.log_tails import shown
 from swarm_dashboard.web import params
 from swarm_shared.domain.errors import InputError, NotFound
-from swarm_shared.store.views.log_lines import Hits, LineIndex, LogLines, holding, telling_errors
+from swarm_shared.store.views.logs.log_lines import Hits, LineIndex, LogLines, holding, telling_errors
 
 MAX_LINES = 400
 MAX_NUMBER = 2**53

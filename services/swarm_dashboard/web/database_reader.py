@@ -13,8 +13,8 @@ from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.clock import Clock
 from swarm_shared.store.views.browse import Browse
 from swarm_shared.store.views.dependency_graph import Graph
+from swarm_shared.store.views.logs.session_log import SessionLog
 from swarm_shared.store.views.pulse import Pulse
-from swarm_shared.store.views.session_log import SessionLog
 from swarm_shared.store.views.timeline import Timeline
 
 

@@ -14,8 +14,8 @@ from typing import Any
 from msgspec import Struct, structs
 
 from swarm_shared.domain.models import Status, TaskSpec
-from swarm_shared.store.views.critical_path import HOUR_S, Link, critical_way
-from swarm_shared.store.views.experience import Experience
+from swarm_shared.store.views.estimates.critical_path import HOUR_S, Link, critical_way
+from swarm_shared.store.views.estimates.experience import Experience
 from swarm_shared.taskfile.globs import overlap
 from swarm_shared.taskfile.graph import levels
 

@@ -10,7 +10,7 @@ import pytest
 from swarm_shared.domain.models import Status, TaskSpec
 from swarm_shared.planning.drawing import as_data, as_mermaid, as_svg
 from swarm_shared.planning.estimate import Wait, estimate
-from swarm_shared.store.views.experience import Experience
+from swarm_shared.store.views.estimates.experience import Experience
 from swarm_shared.taskfile.globs import overlap
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from queue_harness import QueueHarness
 
-from swarm_shared.store.views.forecast import foresee
+from swarm_shared.store.views.estimates.forecast import foresee
 
 TENS = [10.0] * 8
 

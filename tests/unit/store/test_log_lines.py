@@ -9,7 +9,7 @@ import pytest
 from queue_harness import QueueHarness
 
 from swarm_shared.domain.models import Role, Stage
-from swarm_shared.store.views.log_lines import MAX_LINE_BYTES, LineIndex, LogLines, Sought, holding, telling_errors
+from swarm_shared.store.views.logs.log_lines import MAX_LINE_BYTES, LineIndex, LogLines, Sought, holding, telling_errors
 
 LATER = 10**12
 
@@ -54,7 +54,7 @@ def harness(tmp_path: Path) -> LogHarness:
 def test_lines_are_the_same_however_the_output_was_cut_into_pieces(
     harness: LogHarness, piece_bytes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("swarm_shared.store.views.log_lines.MARK_EVERY_BYTES", 64)
+    monkeypatch.setattr("swarm_shared.store.views.logs.log_lines.MARK_EVERY_BYTES", 64)
     rng = random.Random(piece_bytes)
     expected = [f"{n} {'ü' * rng.randint(0, 30)}" for n in range(60)]
     data = ("\n".join(expected) + "\n").encode()

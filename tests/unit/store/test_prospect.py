@@ -11,7 +11,7 @@ from swarm_shared.diagnosis.why import Why
 from swarm_shared.domain.models import FailureClass, Status, TaskSpec
 from swarm_shared.store.queue.policy import Budgets
 from swarm_shared.store.swarm.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED
-from swarm_shared.store.views import prospect
+from swarm_shared.store.views.estimates import prospect
 
 HOUR_S = 3600.0
 

@@ -19,7 +19,7 @@ from swarm_shared.settings.settings import MAX_WORKERS
 
 if TYPE_CHECKING:
     from swarm_shared.planning.estimate import Plan
-    from swarm_shared.store.views.experience import Experience
+    from swarm_shared.store.views.estimates.experience import Experience
 
 SHOWN = 20
 
@@ -54,7 +54,7 @@ def plan(app: App, files: tuple[str, ...], plan: PlanOptions, workers: int, as_j
 def _experience(app: App) -> Experience | None:
     if not os.path.exists(app.database_path()):
         return None
-    from swarm_shared.store.views.experience import Experiences
+    from swarm_shared.store.views.estimates.experience import Experiences
 
     try:
         with app.open(read_only=True) as database:

@@ -11,7 +11,7 @@ from amplifier_swarm.output.terminal import about, cut, duration
 from amplifier_swarm.start.queue_state import QueueState
 from swarm_shared.domain.models import GROUP_OF, Group
 from swarm_shared.store.swarm.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED, RUNNER_DOWN, ProviderHold
-from swarm_shared.store.views.prospect import Prospect
+from swarm_shared.store.views.estimates.prospect import Prospect
 
 GROUPS_IN_ORDER = (
     Group.COMPLETED,

@@ -18,7 +18,7 @@ from swarm_shared.domain.models import GROUP_OF, Group, Status, priority_label
 from swarm_shared.settings.settings import MAX_WORKERS
 from swarm_shared.store.engine.data_access import DataAccess, from_json
 from swarm_shared.store.sql import SQL
-from swarm_shared.store.views.session_log import SessionLog
+from swarm_shared.store.views.logs.session_log import SessionLog
 from swarm_shared.store.views.task_filter import Filter, Found
 
 SEARCH_BATCH = 2_000

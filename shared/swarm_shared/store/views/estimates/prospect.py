@@ -14,8 +14,8 @@ from swarm_shared.store.engine.data_access import DataAccess
 from swarm_shared.store.sql import SQL
 from swarm_shared.store.swarm.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED, RUNNER_DOWN, Swarm
 from swarm_shared.store.swarm.workers import Staff, Workers
-from swarm_shared.store.views.critical_path import critical_way
-from swarm_shared.store.views.forecast import Forecast, foresee, mean
+from swarm_shared.store.views.estimates.critical_path import critical_way
+from swarm_shared.store.views.estimates.forecast import Forecast, foresee, mean
 
 WINDOW_ATTEMPTS = 200
 LOOKED_THROUGH = 5_000  # open tasks whose links are looked at; beyond, the amount of work outweighs any chain

@@ -6,8 +6,8 @@ from msgspec import Struct
 
 from swarm_shared.store.engine.data_access import DataAccess
 from swarm_shared.store.sql import SQL
-from swarm_shared.store.views.critical_path import HOUR_S
-from swarm_shared.store.views.prospect import Prospects
+from swarm_shared.store.views.estimates.critical_path import HOUR_S
+from swarm_shared.store.views.estimates.prospect import Prospects
 
 
 class Experience(Struct, frozen=True, kw_only=True):
