@@ -14,11 +14,11 @@ with importing():
 
     from swarm_reaper.config import ReaperConfig, reaper_config
     from swarm_reaper.deaths import Deaths
-    from swarm_reaper.housekeeping import HousekeepingThread
     from swarm_reaper.loop import ReaperLoop
-    from swarm_reaper.notifications import NotificationsThread
     from swarm_reaper.slots import Slots
-    from swarm_reaper.source_sync import SourceSyncThread
+    from swarm_reaper.threads.housekeeping import HousekeepingThread
+    from swarm_reaper.threads.notifications import NotificationsThread
+    from swarm_reaper.threads.source_sync import SourceSyncThread
     from swarm_shared.database import TaskDatabase
     from swarm_shared.domain.clock import SystemClock
     from swarm_shared.processes.identity import ProcessId, owner_from, supervisord_from

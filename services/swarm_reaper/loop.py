@@ -10,14 +10,14 @@ from pathlib import Path
 
 from swarm_reaper.config import ReaperConfig
 from swarm_reaper.deaths import Deaths, WakeReason
-from swarm_reaper.housekeeping import Sizes
-from swarm_reaper.long_requests import LongRequests
 from swarm_reaper.lost_file import LostFile
 from swarm_reaper.requests import Requests
 from swarm_reaper.rest import Rest
 from swarm_reaper.slots import Slots
 from swarm_reaper.stops import Stops
 from swarm_reaper.stuck_writer import StuckWriter
+from swarm_reaper.threads.housekeeping import Sizes
+from swarm_reaper.threads.long_requests import LongRequests
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.clock import iso
 from swarm_shared.domain.errors import DatabaseError

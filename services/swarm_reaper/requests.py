@@ -9,8 +9,8 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from swarm_reaper.long_requests import LongRequests
 from swarm_reaper.slots import Slots
+from swarm_reaper.threads.long_requests import LongRequests
 from swarm_shared.carry_out import Carried, carry_out
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.errors import InputError, NotFound, SupervisorError, SwarmError

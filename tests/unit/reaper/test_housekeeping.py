@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from queue_harness import QueueHarness
 
 from swarm_reaper.config import ReaperConfig, reaper_config
-from swarm_reaper.housekeeping import MEASURE_EVERY_MS, TRY_RUNNERS_EVERY_MS, Housekeeping, Sizes
+from swarm_reaper.threads.housekeeping import MEASURE_EVERY_MS, TRY_RUNNERS_EVERY_MS, Housekeeping, Sizes
 from swarm_shared.database import TaskDatabase
 from swarm_shared.diagnosis import diagnose
 from swarm_shared.domain.errors import ConfigError

@@ -12,10 +12,10 @@ from integration_harness import Run, adopt
 from live_swarm import wait_until
 from queue_harness import QueueHarness
 
-from swarm_reaper import long_requests, side_thread
-from swarm_reaper.long_requests import LongRequests, Offered
 from swarm_reaper.requests import Requests
 from swarm_reaper.slots import Slots
+from swarm_reaper.threads import long_requests, side_thread
+from swarm_reaper.threads.long_requests import LongRequests, Offered
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.errors import DatabaseError, NotFound
 from swarm_shared.domain.models import Verb

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from queue_harness import QueueHarness, failed
 
-from swarm_reaper.long_requests import LongRequests
 from swarm_reaper.requests import WORKER_ANSWERS_WITHIN_MS, Requests
 from swarm_reaper.slots import Slots
+from swarm_reaper.threads.long_requests import LongRequests
 from swarm_shared.domain.models import FailureClass, Outcome, Status, TaskSpec, Verb
 from swarm_shared.processes.file_lock import alone
 from swarm_shared.processes.identity import ProcessId

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from queue_harness import QueueHarness
 
 from swarm_reaper.config import ReaperConfig, reaper_config
-from swarm_reaper.source_sync import SourceSync, SourceSyncThread
+from swarm_reaper.threads.source_sync import SourceSync, SourceSyncThread
 from swarm_shared.domain.models import Source, TaskSpec, Verb
 from swarm_shared.processes.file_lock import alone
 from swarm_shared.settings.settings import resolve

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from swarm_reaper.config import ReaperConfig
-from swarm_reaper.side_thread import SideThread
+from swarm_reaper.threads.side_thread import SideThread
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.clock import Clock
 from swarm_shared.domain.errors import DatabaseError

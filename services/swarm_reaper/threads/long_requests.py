@@ -14,7 +14,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from swarm_reaper.side_thread import keep_serving
+from swarm_reaper.threads.side_thread import keep_serving
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.clock import Clock
 from swarm_shared.domain.errors import DatabaseError, SwarmError
