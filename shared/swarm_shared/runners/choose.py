@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from swarm_shared.domain.runners import RunnerOptions
 from swarm_shared.runners.bwrap import Bwrap
 from swarm_shared.runners.containers.runner import Containers
 from swarm_shared.runners.kubernetes.runner import Kubernetes
@@ -53,13 +54,16 @@ def runner_named(name: str, settings: Settings, grounds: Grounds, *, prefix: tup
     Raises:
         ConfigError: It does not work here.
     """
+    return Local(prefix) if name == "local" else runner_with(name, settings.runners, grounds)
+
+
+def runner_with(name: str, options: RunnerOptions, grounds: Grounds) -> Runner:
+    """The runner of that name, which is not `local`, with its options; raises as `runner_named`."""
     match name:
-        case "local":
-            return Local(prefix)
         case "bwrap":
-            return Bwrap.usable(settings.runners.bwrap, grounds)
+            return Bwrap.usable(options.bwrap, grounds)
         case "kubernetes":
-            return Kubernetes.usable(settings.runners.kubernetes, grounds)
+            return Kubernetes.usable(options.kubernetes, grounds)
         case "slurm":
-            return SlurmRunner.usable(settings.runners.slurm, grounds)
-    return Containers.usable(name, getattr(settings.runners, name), grounds)
+            return SlurmRunner.usable(options.slurm, grounds)
+    return Containers.usable(name, getattr(options, name), grounds)

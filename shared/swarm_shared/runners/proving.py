@@ -15,13 +15,10 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
-from swarm_shared.domain.runners import ContainerOptions, RunnerOptions
-from swarm_shared.runners.bwrap import Bwrap
-from swarm_shared.runners.containers.runner import Containers
+from swarm_shared.domain.runners import BwrapOptions, ContainerOptions, KubernetesOptions, RunnerOptions
+from swarm_shared.runners.choose import runner_with
 from swarm_shared.runners.following import end
-from swarm_shared.runners.kubernetes.runner import Kubernetes
 from swarm_shared.runners.runner import Grounds, Runner
-from swarm_shared.runners.slurm.runner import SlurmRunner
 from swarm_shared.runners.trying import try_command
 
 ATTEMPT_TIMEOUT_S = 30.0
@@ -57,15 +54,15 @@ class Proven(Struct, frozen=True, kw_only=True):
 
 def proven_of(name: str, runners: RunnerOptions) -> Proven:
     """What to prove about the runner of that name, with its options."""
-    if name == "bwrap":
-        return Proven(usable=partial(Bwrap.usable, runners.bwrap), network=runners.bwrap.network)
-    if name == "kubernetes":
-        usable = partial(Kubernetes.usable, runners.kubernetes)
-        return Proven(usable=usable, network=True, image=True, within=runners.kubernetes.folder or None)
-    if name == "slurm":
-        return Proven(usable=partial(SlurmRunner.usable, runners.slurm), network=True, confines=False)
-    options: ContainerOptions = getattr(runners, name)
-    return Proven(usable=partial(Containers.usable, name, options), network=options.network != "off", image=True)
+    usable = partial(runner_with, name, runners)
+    match getattr(runners, name):
+        case BwrapOptions(network=network):
+            return Proven(usable=usable, network=network)
+        case ContainerOptions(network=name_of_network):
+            return Proven(usable=usable, network=name_of_network != "off", image=True)
+        case KubernetesOptions(folder=folder):
+            return Proven(usable=usable, network=True, image=True, within=folder or None)
+    return Proven(usable=usable, network=True, confines=False)
 
 
 def prove(what: Proven, grounds: Grounds) -> tuple[Proof, ...]:
