@@ -20,7 +20,7 @@ if [ -e $state/elsewhere ]; then echo FAILED > $state/job; else
 fi
 echo 7
 """,
-    "scancel": "echo CANCELLED > $state/job\n",
+    "scancel": "rm -f $state/hangs; echo CANCELLED > $state/job\n",
     "squeue": '[ ! -e $state/job ] || echo "7|$(cat $state/job)"\n',
     "scontrol": """case "$*" in
     *config) [ ! -e $state/silent ] || { echo "Unable to contact slurm controller" >&2; exit 1; }
@@ -30,6 +30,7 @@ echo 7
 esac
 """,
     "unshare": """[ ! -e $state/no-namespaces ] || { echo "unshare failed: Operation not permitted" >&2; exit 1; }
+case "$*" in *--kill-child*) while [ -e $state/hangs ]; do sleep 0.05; done ;; esac
 while :; do case $1 in --*) shift ;; *) break ;; esac; done
 "$@"
 """,
@@ -53,7 +54,7 @@ class ScriptedCluster:
         monkeypatch.setenv("PATH", str(self.programs))
 
     def does(self, name: str, text: str = "") -> None:
-        """From now on: `refuses`, `waits` for a reason, `elsewhere`, `silent` or `no-namespaces`."""
+        """From now on: `refuses`, `waits` for a reason, `hangs`, `elsewhere`, `silent` or `no-namespaces`."""
         (self.state / name).write_text(text)
 
     @property

@@ -187,6 +187,14 @@ def test_a_full_cluster_is_usable_and_an_impossible_job_is_not(
         assert f"no job began within 3 s: {reason}" in refusal(grounds)
 
 
+def test_a_job_that_begins_and_does_not_end_is_refused(
+    cluster: ScriptedCluster, grounds: Grounds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trial, "RUN_S", 1.0)
+    cluster.does("hangs")
+    assert "a job began, but did not end within 1 s" in refusal(grounds)
+
+
 def test_a_folder_that_is_not_there_or_that_others_can_write_to_is_refused(
     cluster: ScriptedCluster, grounds: Grounds
 ) -> None:

@@ -51,18 +51,20 @@ def try_out(runner: Runner, grounds: Grounds, folder: Path) -> None:
                 begun = _wait_for_begin(client, folder_of_job)
                 locked = begun and client.poll() is None and folder_of_job.is_locked()
                 (shared / "go").touch()
-                if begun:
-                    client.wait(RUN_S)
-            except subprocess.TimeoutExpired:
-                begun = False
+                hangs = begun and not _ends(client)
             finally:
                 client.kill()
                 client.wait()
                 answer = end(started.run, Slurm())
             printed.seek(0)
             text = printed.read().decode(errors="replace").strip()
-        if not begun and client.returncode < 0:
+        if not begun:
             return  # it waits for its turn
+        if hangs:
+            raise ConfigError(
+                f"runner slurm: a job began, but did not end within {RUN_S:g} s{text and f': {text}'}",
+                hint=f"look at its node with `sinfo`; or {_SHARE}",
+            )
         _judge(shared, text, locked=locked, code=client.returncode)
     if not answer.gone:
         raise ConfigError(f"runner slurm: a job cannot be ended: {answer.text}", hint="try: squeue")
@@ -85,6 +87,14 @@ def _wait_for_begin(client: subprocess.Popen[bytes], folder: JobFolder) -> bool:
                 hint="look at the options of runners.slurm, and at `sinfo`" if reason not in OVER else _SHARE,
             )
         time.sleep(LOOK_S)
+    return True
+
+
+def _ends(client: subprocess.Popen[bytes]) -> bool:
+    try:
+        client.wait(RUN_S)
+    except subprocess.TimeoutExpired:
+        return False
     return True
 
 
