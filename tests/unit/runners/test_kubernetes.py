@@ -142,14 +142,14 @@ def refusal(cluster: StandInCluster, options: KubernetesOptions | None = None, *
 
 def test_what_cannot_work_is_refused_with_its_reason(cluster: StandInCluster, monkeypatch: pytest.MonkeyPatch) -> None:
     missing = replace(cluster.options, folder="/nonexistent-volume")
-    assert "/nonexistent-volume/.swarm-pods cannot be used: it is not there" in refusal(cluster, missing)
+    assert "/nonexistent-volume/.swarm-pods cannot be used: its parent folder is not there" in refusal(cluster, missing)
     assert "is on the shared volume" in refusal(cluster, database=cluster.volume / "tasks.db")
     outside = replace(cluster.options, writable=("/etc",))
     assert "/etc is not on the shared volume" in refusal(cluster, outside)
     cluster.begin("api-down")
     assert "does not answer: The connection to the server" in refusal(cluster)
-    Path(cluster.cluster.base).chmod(0o755)
-    assert "others could use" in refusal(cluster)
+    Path(cluster.cluster.base).chmod(0o775)
+    assert "others could write to" in refusal(cluster)
     monkeypatch.setenv("PATH", "/nonexistent")
     assert "kubectl was not found" in refusal(cluster)
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +16,6 @@ from msgspec.structs import replace
 
 from swarm_shared.domain.errors import ConfigError
 from swarm_shared.domain.runners import KubernetesOptions, Run
-from swarm_shared.processes.sweep import MARK
 from swarm_shared.runners.containers.runner import program_inside
 from swarm_shared.runners.git_places import add_git, remove_links
 from swarm_shared.runners.kubernetes.client import Work
@@ -26,13 +24,12 @@ from swarm_shared.runners.kubernetes.manifest import manifest, shared_mount
 from swarm_shared.runners.kubernetes.trial import try_out
 from swarm_shared.runners.mounts import Mounts, View
 from swarm_shared.runners.remote.asking import Silent
-from swarm_shared.runners.remote.folder import MARKER, RunFolder
-from swarm_shared.runners.remote.work import in_variables
+from swarm_shared.runners.remote.folder import RunFolder, make_base
+from swarm_shared.runners.remote.work import start_of_client
 from swarm_shared.runners.runner import Command, Grounds, Start
 from swarm_shared.runners.variables import ALWAYS, OF_THIS_MACHINE, only, refuse_unexportable
 
 RUNS = ".swarm-pods"  # the folder of runs, on the shared volume
-_CLIENT = "swarm_shared.runners.kubernetes.client"
 _PRIVATE = ("/tmp", "/var/tmp", "/run")
 # What kubectl needs to find the cluster and to log in there; whatever a task states for its command.
 _OF_THE_CLIENT = (
@@ -75,7 +72,8 @@ class Kubernetes:
                 hint="keep it on a disk of this machine, and make its state folder, "
                 f"{grounds.database.name}.swarm, a link to a folder on the shared volume",
             )
-        base = _base(Path(os.path.realpath(options.folder)))
+        hint = "set runners.kubernetes.folder to where the volume of runners.kubernetes.claim is mounted here"
+        base = make_base(Path(os.path.realpath(options.folder)) / RUNS, runner=RUNNER, hint=hint)
         try:
             uid = namespace_uid(options.context, options.namespace)
         except Silent as error:
@@ -116,12 +114,7 @@ class Kubernetes:
             cwd=os.path.realpath(command.cwd),
             patience_s=self._options.patience_minutes * 60,
         )
-        return Start(
-            argv=(sys.executable, "-P", "-m", _CLIENT),
-            env={**only(self._environ, _OF_THE_CLIENT), **only(env, (MARK,)), **in_variables(work)},
-            run=run,
-            has_begun=folder.has_begun,
-        )
+        return start_of_client(run, folder, work, own=only(self._environ, _OF_THE_CLIENT), env=env)
 
     def clear_up(self, cwd: Path) -> tuple[str, ...]:
         return () if self._grounds.common_dir is None else remove_links(cwd, self._grounds.common_dir)
@@ -161,25 +154,6 @@ class Kubernetes:
             mounts.add(View.WRITE, command.cwd)
             mounts.add(View.READ, command.cwd / ".git")
         return mounts
-
-
-def _base(root: Path) -> Path:
-    """The folder of runs, made with its marker if needed."""
-    base = root / RUNS
-    try:
-        if not root.is_dir():
-            raise FileNotFoundError(2, "it is not there")
-        base.mkdir(mode=0o700, exist_ok=True)
-        (base / MARKER).touch()
-        stat = base.stat()
-    except OSError as error:
-        raise ConfigError(
-            f"runner kubernetes: {base} cannot be used: {error.strerror}",
-            hint="set runners.kubernetes.folder to where the volume of runners.kubernetes.claim is mounted here",
-        ) from error
-    if stat.st_uid != os.geteuid() or stat.st_mode & 0o077:
-        raise ConfigError(f"runner kubernetes: others could use {base}", hint=f"chown and chmod 0700 {base}")
-    return base
 
 
 def _light(options: KubernetesOptions) -> KubernetesOptions:

@@ -16,6 +16,8 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from swarm_shared.domain.errors import ConfigError
+
 MARKER = "swarm-runs"  # in the folder of runs itself: a disk that is not mounted lacks it
 
 
@@ -81,3 +83,27 @@ class RunFolder:
 
     def remove(self) -> None:
         shutil.rmtree(self.path, ignore_errors=True)
+
+
+def make_base(base: Path, *, runner: str, hint: str, parents: bool = False) -> Path:
+    """The folder of runs without links in its path, made with its marker if needed.
+
+    Args:
+        parents: Make the folders that it is in as well.
+
+    Raises:
+        ConfigError: It cannot be made, or others could write to it.
+    """
+    try:
+        if not parents and not base.parent.is_dir():
+            raise FileNotFoundError(2, "its parent folder is not there")
+        base.mkdir(mode=0o700, parents=parents, exist_ok=True)
+        (base / MARKER).touch()
+        stat = base.stat()
+    except OSError as error:
+        raise ConfigError(f"runner {runner}: {base} cannot be used: {error.strerror}", hint=hint) from error
+    if stat.st_uid != os.geteuid() or stat.st_mode & 0o022:
+        raise ConfigError(
+            f"runner {runner}: others could write to {base}", hint="use a folder that you own, with mode 0700"
+        )
+    return Path(os.path.realpath(base))

@@ -1,18 +1,46 @@
-"""How the process of a session gets its work: in variables, since every user of this machine can read command lines."""
+"""How the process of a session is started and gets its work: in variables, since every user of this machine can read
+command lines.
+"""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import MutableMapping
+import sys
+from collections.abc import Mapping, MutableMapping
 from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
 
+from swarm_shared.domain.runners import Run
+from swarm_shared.processes.sweep import MARK
+from swarm_shared.runners.remote.folder import RunFolder
+from swarm_shared.runners.runner import Start
+from swarm_shared.runners.variables import only
+
 VARIABLE = "SWARM_WORK"
 CHUNK = 100_000  # the kernel limits each variable to 128 KiB
 T = TypeVar("T", bound=Struct)
+
+
+def start_of_client(
+    run: Run, folder: RunFolder, work: Struct, *, own: Mapping[str, str], env: Mapping[str, str]
+) -> Start:
+    """How to start the client of a runner, the module `client` beside its others, for one run.
+
+    Args:
+        work: What the client is to run.
+        own: The variables that its cluster's programs need.
+        env: Those of the command, of which the client gets the attempt's mark only.
+    """
+    return Start(
+        argv=(sys.executable, "-P", "-m", f"swarm_shared.runners.{run.runner}.client"),
+        env={**own, **only(env, (MARK,)), **in_variables(work)},
+        runner=run.runner,
+        run=run,
+        has_begun=folder.has_begun,
+    )
 
 
 def in_variables(work: Struct) -> dict[str, str]:

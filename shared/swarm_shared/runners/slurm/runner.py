@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
 from swarm_shared.domain.errors import ConfigError
 from swarm_shared.domain.runners import Run, SlurmOptions
-from swarm_shared.processes.sweep import MARK
 from swarm_shared.runners.remote.asking import Silent
-from swarm_shared.runners.remote.folder import MARKER
-from swarm_shared.runners.remote.work import in_variables
+from swarm_shared.runners.remote.folder import make_base
+from swarm_shared.runners.remote.work import start_of_client
 from swarm_shared.runners.runner import Command, Grounds, Start
 from swarm_shared.runners.slurm.client import Job
 from swarm_shared.runners.slurm.folder import RUNNER, JobFolder
@@ -26,7 +24,6 @@ from swarm_shared.runners.slurm.trial import try_out
 from swarm_shared.runners.variables import ALWAYS, only, refuse_unexportable
 
 PROGRAMS = ("sbatch", "scancel", "scontrol", "squeue")
-_CLIENT = "swarm_shared.runners.slurm.client"
 # What Slurm's own programs need; whatever a task states for its command.
 _OF_THE_CLIENT = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_*", "TZ", "SLURM_CONF", "SLURM_JWT")
 
@@ -77,12 +74,8 @@ class SlurmRunner:
             env=dict(env),
             cwd=os.path.realpath(command.cwd),
         )
-        return Start(
-            argv=(sys.executable, "-P", "-m", _CLIENT),
-            env={**only(self._environ, _OF_THE_CLIENT), **only(env, (MARK,)), **in_variables(job)},
-            run=run,
-            has_begun=JobFolder(self._folder, run.name).has_begun,
-        )
+        own = only(self._environ, _OF_THE_CLIENT)
+        return start_of_client(run, JobFolder(self._folder, run.name), job, own=own, env=env)
 
     def clear_up(self, cwd: Path) -> tuple[str, ...]:
         return ()
@@ -107,21 +100,7 @@ class SlurmRunner:
 
 
 def _folder(options: SlurmOptions, grounds: Grounds) -> Path:
-    """The folder of runs, made with its marker if needed."""
+    """The folder of runs, made if needed."""
     folder = Path(os.path.expanduser(options.folder)) if options.folder else grounds.state_dir / "slurm"
-    try:
-        if options.folder and not folder.parent.is_dir():
-            raise FileNotFoundError(2, "its parent folder is not there")
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        (folder / MARKER).touch()
-    except OSError as error:
-        raise ConfigError(
-            f"runner slurm: {folder} cannot be used: {error.strerror}",
-            hint="set runners.slurm.folder to a folder that this machine and all nodes share",
-        ) from error
-    stat = folder.stat()
-    if stat.st_uid != os.geteuid() or stat.st_mode & 0o022:
-        raise ConfigError(
-            f"runner slurm: others could write to {folder}", hint="use a folder that you own, with mode 0700"
-        )
-    return Path(os.path.realpath(folder))
+    hint = "set runners.slurm.folder to a folder that this machine and all nodes share"
+    return make_base(folder, runner=RUNNER, hint=hint, parents=not options.folder)
