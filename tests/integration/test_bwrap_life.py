@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from live_swarm import LiveSwarm
 from runner_contract import (  # noqa: F401
+    assert_held_while,
+    test_a_runner_whose_program_is_gone_holds_the_queue_and_costs_no_attempt,
     test_a_stop_gives_the_command_time_to_save,
     test_the_same_task_file_gives_the_same_result_in_every_runner,
 )
@@ -18,7 +20,8 @@ from runner_deaths import (  # noqa: F401
     test_a_session_that_ends_takes_its_escapee_along,
     test_after_a_kill_nothing_is_left_and_the_task_is_done_again,
 )
-from runner_engines import engine, parametrize, runner  # noqa: F401
+from runner_engines import engine, parametrize, promised_by, runner  # noqa: F401
+from runner_harness import RunnerHarness
 
 from swarm_shared.domain.models import Status, TaskSpec
 
@@ -64,6 +67,20 @@ def test_without_bwrap_a_worker_does_not_start(swarm: LiveSwarm) -> None:
     worker = swarm.worker("worker-1", PATH=str(swarm.folder / "bin"))
     assert worker.wait(30) == 3
     assert "install bubblewrap" in swarm.logs()
+
+
+@promised_by("bwrap")
+def test_user_namespaces_that_are_switched_off_hold_the_queue_and_cost_no_attempt(runner: RunnerHarness) -> None:  # noqa: F811
+    program = runner.link_program()
+    complaint = "bwrap: No permissions to create new namespace"
+
+    def switched_off() -> None:
+        # For the whole machine they cannot be: other tests need them.
+        program.unlink()
+        program.write_text(f"#!/bin/sh\necho '{complaint}' >&2\nexit 1\n")
+        program.chmod(0o755)
+
+    assert_held_while(runner, program, switched_off, complaint)
 
 
 def run_demo(folder: Path, python: str, *words: str) -> str:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
+from pathlib import Path
 
 from live_swarm import LiveSwarm, wait_until
 from runner_engines import AGENTS_ELSEWHERE, CONFINING, EVERY, FOLLOWED, promised_by
@@ -155,6 +157,28 @@ def test_a_runner_that_starts_nothing_holds_the_queue_and_costs_no_attempt(runne
     begun(runner)
     with runner.break_down():
         assert_held(swarm, runner.breakdown)
+    swarm.wait_for("b", Status.COMPLETED, s=90)
+    assert_nothing_counted(swarm, "b")
+    assert runner.runs() == []
+
+
+@promised_by("bwrap", "podman", "docker")
+def test_a_runner_whose_program_is_gone_holds_the_queue_and_costs_no_attempt(runner: RunnerHarness) -> None:
+    program = runner.link_program()
+    assert_held_while(runner, program, program.unlink, "No such file")
+
+
+def assert_held_while(runner: RunnerHarness, program: Path, breaks: Callable[[], object], text: str) -> None:
+    """While the program that this link names is broken, no attempt counts; afterwards the task is done."""
+    swarm, real = runner.swarm, program.readlink()
+    swarm.add(TaskSpec(id="a", name="a", run=WAITS), TaskSpec(id="b", name="b", run="true", max_retries=0))
+    swarm.worker("worker-1", "--no-validation")
+    begun(runner)
+    breaks()
+    assert_held(swarm, text)
+    program.unlink(missing_ok=True)
+    program.symlink_to(real)
+    swarm.db.swarm.resume(actor="test")
     swarm.wait_for("b", Status.COMPLETED, s=90)
     assert_nothing_counted(swarm, "b")
     assert runner.runs() == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
@@ -103,6 +104,15 @@ class RunnerHarness:
 
     def mend(self) -> None:
         """Undo what faults have left."""
+
+    def link_program(self) -> Path:
+        """Let the swarm find the runner's program by a link of its own; the link."""
+        link, real = self.swarm.folder / "bin" / self.name, shutil.which(self.name)
+        assert real is not None
+        link.parent.mkdir()
+        link.symlink_to(real)
+        self.swarm.settings["PATH"] = os.pathsep.join([str(link.parent), os.environ["PATH"]])
+        return link
 
     def break_down(self) -> AbstractContextManager[None]:
         """Let nothing start meanwhile."""

@@ -6,6 +6,7 @@ waiting moves the clock to the moment when the scripted process does something, 
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -107,7 +108,8 @@ class ScriptedTree:
         self.started.append(launch)
         play = self.plays.pop(0) if self.plays else Play()
         if play.cannot_start is not None:
-            raise CannotStart(play.cannot_start, os.strerror(play.cannot_start))
+            text, of_program = os.strerror(play.cannot_start), play.cannot_start == errno.ENOENT
+            raise CannotStart(play.cannot_start, text, of_program=of_program)
         self.inputs.append(os.read(stdin, 1 << 20))
         for descriptor, data in ((stdout, play.printed()), (stderr, play.errors)):
             if data:

@@ -55,7 +55,8 @@ class Harness:
                 case "pid":
                     return int(data)
                 case "failed":
-                    raise CannotStart(*data)
+                    number, text, of_program = data
+                    raise CannotStart(number, text, of_program=of_program)
                 case _:
                     self.seen.append(data)
 
@@ -156,7 +157,7 @@ def _started(tree: Tree, launch: Launch, stdin: str, out: str) -> tuple[str, obj
     try:
         return ("pid", tree.start(launch, source, target, target))
     except CannotStart as failure:
-        return ("failed", (failure.errno, str(failure)))
+        return ("failed", (failure.errno, str(failure), failure.of_program))
     finally:
         os.close(source)
         os.close(target)

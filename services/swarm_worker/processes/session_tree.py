@@ -57,11 +57,14 @@ class TreeUnproven(SwarmError):
 
 
 class CannotStart(Exception):
-    """The process was not started: `errno` from the system, the text is for the user."""
+    """The process was not started: `errno` from the system, the text is for the user.
 
-    def __init__(self, number: int, text: str) -> None:
+    `of_program`: its program is missing or cannot be run; neither its arguments nor its folder are the cause.
+    """
+
+    def __init__(self, number: int, text: str, *, of_program: bool = False) -> None:
         super().__init__(text)
-        self.errno = number
+        self.errno, self.of_program = number, of_program
 
 
 class Tree:
@@ -118,7 +121,8 @@ class Tree:
                 os.fchdir(self._home)
         except (OSError, ValueError) as error:
             number = error.errno if isinstance(error, OSError) and error.errno is not None else errno.EINVAL
-            raise CannotStart(number, _explain(launch, error)) from error
+            of_program = isinstance(error, OSError) and error.filename == launch.argv[0] and number != errno.E2BIG
+            raise CannotStart(number, _explain(launch, error), of_program=of_program) from error
         return self._running
 
     def end(self, grace_s: float) -> None:

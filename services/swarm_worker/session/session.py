@@ -194,16 +194,18 @@ class Session:
             event(LOG, "session_began", task=self._claim.task_id, waited_s=round(self._waited_s, 1))
 
     def _end_run(self) -> None:
-        """Have the engine end what it runs for this session; return once it says that nothing of it is left."""
-        run = self._plan.start.run
-        if run is None or self._start_failed is not None:
-            return
-        exit_code = self._exited.exit_code if self._exited else None
-        if self._cut is None and (why := engine_failure(run, exit_code, self._stay)) is not None:
-            why = why or _complaint(self._capture.stderr.text()) or f"exit code {exit_code}"
-            text = f"runner {run.runner}: {why}"
+        """Find out whether the runner failed, and have its engine end what it runs for this session.
+
+        Returns once the engine says that nothing of it is left.
+        """
+        start = self._plan.start
+        if self._cut is None and (why := self._runner_failure()) is not None:
+            text = f"runner {start.runner}: {why}"
             self._cut = Cut(cause=Cause.RUNNER, text=text)
             self._report_runner(text)
+        run = start.run
+        if run is None or self._start_failed is not None:
+            return
         around, tries = self._around, 0
         while not (answer := end(run, self._stay)).gone:
             tries += not answer.healthy
@@ -213,8 +215,22 @@ class Session:
                 raise _unproven(self._claim, [answer.text])
             around.watch.wait(RETRY_S)
 
+    def _runner_failure(self) -> str | None:
+        """Why the end of the process is due to the runner and not to the command; None: it is not."""
+        start, failed = self._plan.start, self._start_failed
+        if failed is not None:
+            return str(failed) if start.runner and failed.of_program else None
+        exit_code = self._exited.exit_code if self._exited else None
+        if start.run is not None:
+            why = engine_failure(start.run, exit_code, self._stay)
+        else:
+            why = start.trouble(self._stay) if start.trouble is not None and exit_code else None
+        if why is None:
+            return None
+        return why or _complaint(self._capture.stderr.text()) or f"exit code {exit_code}"
+
     def _stay(self) -> None:
-        """To be called while an engine is asked."""
+        """To be called while a runner is asked."""
         self._around.heart.beat_if_due()
         self._around.roll.call_if_due()
 

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from swarm_shared.domain.errors import ConfigError
 from swarm_shared.domain.runners import BwrapOptions
+from swarm_shared.runners.asking import Question
 from swarm_shared.runners.git_places import add_git, remove_links
 from swarm_shared.runners.mounts import Mounts, View
 from swarm_shared.runners.runner import Command, Grounds, Start
@@ -64,11 +64,16 @@ class Bwrap:
             if not os.path.exists(os.path.expanduser(path)):
                 raise ConfigError(f"runners.bwrap.writable: {path} does not exist", hint="create it, or remove it")
         runner = cls(options, grounds, env=env, bwrap=bwrap)
-        runner._try()
+        if (trouble := runner.trouble()) is not None:
+            raise ConfigError(
+                f"runner bwrap does not work on this machine: {trouble}",
+                hint="allow user namespaces (sysctl kernel.unprivileged_userns_clone=1, "
+                "kernel.apparmor_restrict_unprivileged_userns=0), or set runner: local",
+            )
         return runner
 
     def start(self, command: Command, env: Mapping[str, str]) -> Start:
-        return Start(argv=self.argv(command), env=env)
+        return Start(argv=self.argv(command), env=env, runner="bwrap", trouble=self.trouble)
 
     def argv(self, command: Command) -> tuple[str, ...]:
         """The command line of what `start` starts."""
@@ -85,6 +90,16 @@ class Bwrap:
             *("--chdir", os.path.realpath(command.cwd), "--"),
             *(self._env, f"--default-signal={_SIGNALS}", *command.argv),
         )
+
+    def trouble(self, tend: Callable[[], None] = lambda: None) -> str | None:
+        """Why it does not work now; None if it does. Calls `tend` while it waits.
+
+        Its exit codes do not say so: those of bwrap and `env` can be the command's, too.
+        """
+        program, *words = self._outer()
+        words += ["--dev", "/dev", *_PROC, "--", self._env, "--default-signal=TERM", "true"]
+        said = Question(program, tuple(words), timeout_s=PROBE_TIMEOUT_S).wait(tend)
+        return None if said.code == 0 else said.text
 
     def clear_up(self, cwd: Path) -> tuple[str, ...]:
         return () if self._grounds.common_dir is None else remove_links(cwd, self._grounds.common_dir)
@@ -121,19 +136,3 @@ class Bwrap:
             mounts.add(View.READ, command.cwd / ".git")
         mounts.add(View.EMPTY, *(Path(f"{grounds.database}{end}") for end in ("", "-wal", "-shm")))
         return mounts
-
-    def _try(self) -> None:
-        argv = (*self._outer(), "--dev", "/dev", *_PROC, "--", self._env, "--default-signal=TERM", "true")
-        try:
-            tried = subprocess.run(
-                argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=PROBE_TIMEOUT_S, check=False
-            )
-            works, text = tried.returncode == 0, tried.stderr.decode(errors="replace").strip()
-        except (OSError, subprocess.TimeoutExpired) as error:
-            works, text = False, str(error)
-        if not works:
-            raise ConfigError(
-                f"runner bwrap does not work on this machine: {text or 'no user namespaces'}",
-                hint="allow user namespaces (sysctl kernel.unprivileged_userns_clone=1, "
-                "kernel.apparmor_restrict_unprivileged_userns=0), or set runner: local",
-            )

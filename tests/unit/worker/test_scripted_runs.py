@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import errno
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -24,12 +25,27 @@ BUILT, APPROVED = Play(answer=SUCCESS), Play(answer=PASS)
 
 class InEngine(Local):
     def start(self, command: Command, env: Mapping[str, str]) -> Start:
-        return Start(argv=command.argv, env=env, run=RUN)
+        return Start(argv=command.argv, env=env, runner="podman", run=RUN)
+
+
+class InTree(Local):
+    """A runner whose program runs the command as its child."""
+
+    works = True
+
+    def start(self, command: Command, env: Mapping[str, str]) -> Start:
+        return Start(argv=command.argv, env=env, runner="bwrap", trouble=self.trouble)
+
+    def trouble(self, tend: Callable[[], None]) -> str | None:
+        tend()
+        return None if self.works else "no user namespaces"
 
 
 class EngineWorker(ScriptedWorker):
+    runner: Local = InEngine()
+
     def _config(self) -> WorkerConfig:
-        return replace(super()._config(), runner=InEngine())
+        return replace(super()._config(), runner=self.runner)
 
 
 @pytest.fixture
@@ -67,6 +83,48 @@ def test_an_engine_that_starts_nothing_costs_no_attempt_and_holds_the_queue(work
     worker.db.swarm.resume(actor="anna")
     worker.round(BUILT, APPROVED)
     assert worker.status() is Status.COMPLETED
+
+
+@pytest.fixture
+def in_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> InTree:
+    """The runner of `worker` from now on."""
+    runner = InTree()
+    monkeypatch.setattr(EngineWorker, "runner", runner)
+    return runner
+
+
+def assert_held(worker: ScriptedWorker, reason: str) -> None:
+    task = worker.task()
+    assert (task["status"], task["failures"], task["crashes"]) == (Status.NOT_STARTED, 0, 0)
+    assert worker.db.swarm.flags()[RUNNER_DOWN].reason == reason
+
+
+def test_a_program_of_the_runner_that_is_missing_costs_no_attempt_and_holds_the_queue(
+    worker: ScriptedWorker, engine: ScriptedEngine
+) -> None:
+    worker.round(Play(cannot_start=errno.ENOENT))
+    assert_held(worker, "runner podman: No such file or directory")
+    assert "rm" not in engine.calls
+
+
+@pytest.mark.parametrize("code", [1, 127])
+def test_a_runner_that_no_longer_works_costs_no_attempt_and_holds_the_queue(
+    in_tree: InTree, worker: ScriptedWorker, code: int
+) -> None:
+    in_tree.works = False
+    worker.round(Play(exit_code=code, errors=b"bwrap: failed\n"))
+    assert_held(worker, "runner bwrap: no user namespaces")
+
+
+def test_a_command_that_fails_in_a_runner_that_works_fails_its_attempt(in_tree: InTree, worker: ScriptedWorker) -> None:
+    worker.round(Play(exit_code=1, errors=b"wrong\n"))
+    assert RUNNER_DOWN not in worker.db.swarm.flags()
+    assert worker.attempts()[0]["failure_class"] != "provider"
+
+
+def test_a_command_line_that_is_too_long_is_not_the_runners_fault(worker: ScriptedWorker) -> None:
+    worker.round(Play(cannot_start=errno.E2BIG))
+    assert RUNNER_DOWN not in worker.db.swarm.flags()
 
 
 def test_the_same_code_of_the_command_is_the_commands(worker: ScriptedWorker, engine: ScriptedEngine) -> None:

@@ -189,6 +189,7 @@ def test_a_failed_start_says_why_and_the_next_one_works(harness: Harness, tmp_pa
         harness.start(*argv, cwd=cwd)
     assert failed.value.errno == number
     assert text in str(failed.value)
+    assert failed.value.of_program == (case in ("no program", "a folder", "no interpreter", "no format"))
     assert ended(harness, "/bin/true").alone
 
 

@@ -122,6 +122,7 @@ class Containers:
                 *("-c", script, "sh", program_inside(command.argv[0], mounts), *command.argv[1:]),
             ),
             env={**kept, **{given: env[name] for given, name in renamed.items()}, **own},
+            runner=run.runner,
             run=run,
         )
 
