@@ -250,6 +250,45 @@ def test_the_graph_follows_what_happens(harness: SteeredQueue, page: Page, seen:
     expect(page.locator(".found")).to_contain_text("2 tasks around a")
 
 
+def test_a_large_graph_has_a_map_that_shows_and_moves_the_part_in_view(
+    harness: SteeredQueue, page: Page, seen: Watched
+) -> None:
+    needs = {n: (f"t{n - 40:03}",) if n > 39 else () for n in range(240)}
+    harness.add(*(TaskSpec(id=f"t{n:03}", name="n", dependencies=before) for n, before in needs.items()))
+    page.click('#nav a[data-screen="graph"]')
+    expect(page.locator(".graph .box")).to_have_count(240)
+    in_view = page.locator(".mini-map .in-view")
+    expect(in_view).to_have_attribute("y", "0")
+    box = page.locator(".mini-map svg").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] - 2, box["y"] + box["height"] - 2)
+    page.mouse.down()
+    page.mouse.up()
+    scroll = page.locator(".graph .scroll")
+    page.wait_for_function(
+        "(node) => node.scrollTop + node.clientHeight >= node.scrollHeight - 1", arg=scroll.element_handle()
+    )
+    expect(in_view).not_to_have_attribute("y", "0")
+    scroll.evaluate("(node) => node.scrollTo(0, 0)")
+    expect(in_view).to_have_attribute("y", "0")
+    page.get_by_label("Smaller").click()
+    whole = float(in_view.get_attribute("height") or 0)
+    page.get_by_label("Larger").click()
+    page.wait_for_function("(h) => Number(document.querySelector('.in-view').getAttribute('height')) < h", arg=whole)
+
+
+def test_a_graph_that_is_small_or_wholly_in_view_has_no_map(harness: SteeredQueue, page: Page, seen: Watched) -> None:
+    harness.add(*(TaskSpec(id=f"t{n:03}", name="n") for n in range(40)))
+    page.click('#nav a[data-screen="graph"]')
+    expect(page.locator(".graph .box")).to_have_count(40)
+    expect(page.locator(".mini-map")).to_have_count(0)
+    harness.add(*(TaskSpec(id=f"u{n:03}", name="n") for n in range(200)))
+    expect(page.locator(".mini-map")).to_be_visible()
+    page.set_viewport_size({"width": 1920, "height": 3200})
+    page.get_by_role("button", name="Fit").click()
+    expect(page.locator(".mini-map")).to_be_hidden()
+
+
 def test_ten_thousand_tasks_do_not_freeze_the_graph(harness: SteeredQueue, page: Page, seen: Watched) -> None:
     harness.add(
         *(

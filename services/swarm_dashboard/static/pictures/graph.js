@@ -6,6 +6,7 @@ import { plural } from "../format.js";
 import { taskPath } from "../pieces.js";
 import { BOX, curve, drawBox, EDGE_PX, keyOf, left, neighbours, PITCH, top } from "./graphshape.js";
 import { graphPath, said, twin } from "./graphwords.js";
+import { drag, follow, MANY, miniMap, partOf } from "./minimap.js";
 import { Picture } from "./picture.js";
 
 const ZOOMS = [0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.15, 1.3, 1.5, 1.75, 2];
@@ -30,6 +31,7 @@ class Graph extends Picture {
     this.node.addEventListener("click", (event) => this.#click(event));
     this.node.addEventListener("keydown", (event) => this.#key(event));
     this.node.addEventListener("wheel", (event) => this.#wheel(event), { passive: false });
+    this.node.addEventListener("scroll", () => this.#followMap(), { capture: true, passive: true });
   }
 
   /** Colours may change under the pointer; positions wait. */
@@ -48,9 +50,12 @@ class Graph extends Picture {
   draw(how) {
     const fresh = this.context && this.#drawn !== this.#shape();
     super.draw(how);
-    if (!fresh || !this.node.isConnected || this.width === 0) return;
-    if (this.#drawn?.split(" ", 1)[0] !== this.#shape().split(" ", 1)[0]) this.#begin();
-    this.#drawn = this.#shape();
+    if (!this.node.isConnected || this.width === 0) return;
+    if (fresh) {
+      if (this.#drawn?.split(" ", 1)[0] !== this.#shape().split(" ", 1)[0]) this.#begin();
+      this.#drawn = this.#shape();
+    }
+    this.#followMap();
   }
 
   /** Reset the view: show it from its beginning, or around on the requested task or running work. */
@@ -90,7 +95,7 @@ class Graph extends Picture {
     const onWay = new Set(critical?.places);
     const steps = new Set(critical?.places.slice(1).map((place, n) => `${critical.places[n]}-${place}`));
     const current = boxes.findIndex((box) => keyOf(box) === this.#current);
-    return [
+    const drawing = [
       h(
         "div",
         {
@@ -137,12 +142,25 @@ class Graph extends Picture {
           svg("g", { class: "boxes" }, ...boxes.map((box, place) => drawBox(box, onWay.has(place), place === current))),
         ),
       ),
+      boxes.length >= MANY && miniMap(boxes, this.#size, this.#part),
+    ];
+    return [
+      h("div", { class: "map-frame" }, drawing),
       h("p", { class: "said", role: "status" }, said(this.#data, this.#current ?? this.#pointedAt)),
       twin(this.#data, onWay, this.node.querySelector("details")?.open, () => this.draw({ force: true })),
     ];
   }
 
   // ───── zoom and pan ─────
+
+  get #part() {
+    return partOf(this.node.querySelector(".scroll"), this.#zoom ?? READABLE);
+  }
+
+  #followMap() {
+    const map = this.node.querySelector(".mini-map");
+    if (map) follow(map, this.#part);
+  }
 
   /** Zoom in (1), out (-1) or to fit (0), around a point or the centre. */
   zoom(by, point = null) {
@@ -166,6 +184,7 @@ class Graph extends Picture {
     drawing.setAttribute("width", width * zoom);
     drawing.setAttribute("height", height * zoom);
     scroll.scrollTo(...to);
+    this.#followMap();
     if (!keep) return;
     const address = new URL(location.href);
     address.searchParams.set("zoom", zoom);
@@ -179,6 +198,7 @@ class Graph extends Picture {
   }
 
   #drag(down) {
+    if (down.target.closest(".mini-map")) return drag(down, this.node.querySelector(".scroll"));
     const scroll = down.target.closest(".scroll");
     this.#dragged = false;
     if (!scroll || down.pointerType !== "mouse" || down.button !== 0) return;
