@@ -12,7 +12,6 @@ from swarm_shared.domain.errors import InputError, NotFound
 from swarm_shared.store.requests.bulk import Bulk, meant
 from swarm_shared.store.requests.steering import MEANT
 from swarm_shared.store.views.browse import Tally
-from swarm_shared.store.views.task_filter import Filter
 
 MAX_IDS = 500
 MAX_SEQ = 2**53
@@ -26,20 +25,12 @@ def routes(context: Context) -> Blueprint:
     """`/api/count` and `/api/tasks/bulk`."""
     bulk = Blueprint("bulk", __name__, url_prefix="/api")
 
-    def wanted_by(given: dict[str, object]) -> Filter:
-        return search.parse(
-            params.text(given, "q"),
-            now_ms=context.clock.wall_ms(),
-            status=params.text(given, "status"),
-            phase=params.text(given, "phase"),
-        )
-
     @bulk.get("/count")
     def count() -> Response:
         """How many tasks match, and to how many of them the verb applies; continue from `cursor` and add up the
         results.
         """
-        wanted = wanted_by(dict(request.args))
+        wanted = search.requested(request.args, now_ms=context.clock.wall_ms())
         verb = params.choice(request.args, "verb", "", tuple(BULK_ROUTES))
         after = params.integer(request.args, "cursor", 0, low=0, high=MAX_SEQ)
         tally: Tally = context.reader().browse.tally(wanted, after=after)
@@ -72,7 +63,8 @@ def routes(context: Context) -> Blueprint:
             if matching is not None:
                 if not isinstance(matching, dict):
                     raise InputError("matching must be an object with q, status or phase")
-                row = store.request_matching(verb, wanted_by(matching), argument, actor=ACTOR, key=key)
+                wanted = search.requested(matching, now_ms=context.clock.wall_ms())
+                row = store.request_matching(verb, wanted, argument, actor=ACTOR, key=key)
             else:
                 known = _checked(ids)
                 unknown = [task_id for task_id in known if not database.tasks.is_there(task_id)]

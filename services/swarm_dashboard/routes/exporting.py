@@ -8,9 +8,11 @@ from importlib.metadata import version
 from flask import Blueprint, Response, request
 
 from swarm_dashboard.context import Context
-from swarm_dashboard.web import params
+from swarm_dashboard.web import task_search
 from swarm_shared.domain.clock import iso
 from swarm_shared.domain.errors import InputError
+from swarm_shared.store.views.browse import Browse
+from swarm_shared.store.views.task_filter import Filter
 from swarm_shared.taskfile.writer import write_task_file
 
 MAX_EXPORTED = 20_000  # one response of some megabytes
@@ -22,19 +24,35 @@ def routes(context: Context) -> Blueprint:
 
     @exporting.get("")
     def tasks() -> Response:
-        wanted = params.statuses(params.text(request.args, "status"))
-        database = context.reader().database
-        counts = database.tasks.counts()
-        number = sum(n for status, (n, _) in counts.items() if not wanted or status in wanted)
-        if number > MAX_EXPORTED:
-            raise InputError(f"{number:,} tasks are too many for a browser; export them on the command line")
+        """All tasks, or those that match `q`, `status` and `phase` as on the screen."""
+        wanted = task_search.requested(request.args, now_ms=context.clock.wall_ms())
+        reading = context.reader()
+        refuse_too_many(reading.browse, wanted)
         text = io.StringIO()
-        write_task_file(
+        number = write_task_file(
             text,
-            database.tasks.specs(wanted),
+            reading.database.tasks.specs(wanted),
             exported_at=iso(context.clock.wall_ms()) or "",
             version=version("amplifier-swarm"),
         )
         return context.answer({"tasks": number, "text": text.getvalue()})
 
     return exporting
+
+
+def refuse_too_many(browse: Browse, wanted: Filter) -> None:
+    """Count before anything is written, and no further than needed.
+
+    Raises:
+        InputError: Too many match.
+    """
+    number, after = 0, 0
+    while True:
+        tally = browse.tally(wanted, after=after)
+        number += sum(tally.by_status.values())
+        if number > MAX_EXPORTED:
+            at_least = "" if tally.cursor is None else "at least "
+            raise InputError(f"{at_least}{number:,} tasks are too many for a browser; export them on the command line")
+        if tally.cursor is None:
+            return
+        after = tally.cursor

@@ -33,12 +33,7 @@ def routes(context: Context) -> Blueprint:
 
     @api.get("/tasks")
     def tasks() -> Response:
-        wanted = search.parse(
-            params.text(request.args, "q"),
-            now_ms=context.clock.wall_ms(),
-            status=params.text(request.args, "status"),
-            phase=params.text(request.args, "phase"),
-        )
+        wanted = search.requested(request.args, now_ms=context.clock.wall_ms())
         limit = params.integer(request.args, "limit", PAGE, low=1, high=MAX_PAGE)
         after = params.integer(request.args, "cursor", 0, low=0, high=MAX_SEQ)
         page = context.reader().browse.page(wanted, after=after, limit=limit)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -57,6 +59,20 @@ def parse(query: str, *, now_ms: int, status: str = "", phase: str = "") -> Filt
             case _:
                 wanted = replace(wanted, since=_since(value, now_ms))
     return replace(wanted, words=tuple(words))
+
+
+def requested(given: Mapping[str, Any], *, now_ms: int) -> Filter:
+    """What the parameters `q`, `status` and `phase` select: the list, a bulk action and an export take the same.
+
+    Raises:
+        InputError: One of them cannot be read.
+    """
+    return parse(
+        params.text(given, "q"),
+        now_ms=now_ms,
+        status=params.text(given, "status"),
+        phase=params.text(given, "phase"),
+    )
 
 
 def _priority(value: str) -> int:

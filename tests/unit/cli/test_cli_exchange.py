@@ -173,6 +173,19 @@ def test_an_export_takes_groups_and_goes_to_standard_output(harness: CliHarness)
     assert [task["id"] for task in yaml.safe_load(ran.out)["tasks"]] == ["a", "c"]
 
 
+def test_an_export_of_a_phase_leaves_out_the_others(harness: CliHarness) -> None:
+    harness.queue(
+        TaskSpec(id="a", name="A", phase="build", status=Status.COMPLETED),
+        TaskSpec(id="b", name="B", phase="build"),
+        TaskSpec(id="c", name="C", phase="test"),
+    )
+    ran = harness.bare("export-tasks", str(harness.db), "-", "--phase", "build", "--status", "completed")
+    assert [task["id"] for task in yaml.safe_load(ran.out)["tasks"]] == ["a"]
+    wrong = harness.bare("export-tasks", str(harness.db), "-", "--phase", "biuld")
+    assert (wrong.code, wrong.out) == (5, "")
+    assert "build" in wrong.err
+
+
 def test_an_export_that_fails_leaves_the_old_file(harness: CliHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     harness.run("import-tasks", harness.file(ONE))
     target = harness.folder / "out.yaml"

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 from dashboard_harness import DashboardHarness
 from payload_types import PayloadTypes
 
@@ -95,6 +96,37 @@ def test_an_export_accepts_several_statuses_as_the_list_of_tasks_does(harness: D
     assert [task.id for task in read_task_file(None, shown["text"].encode()).tasks] == ["b", "c"]
 
 
+@pytest.mark.parametrize(
+    ("asked", "ids"),
+    [
+        ("phase=build", ["a", "b"]),
+        ("phase=build&status=failed", ["b"]),
+        ("q=lexer", ["a", "c"]),
+        ("q=phase:build lexer", ["a"]),
+        ("q=status:held&status=failed", ["c"]),
+        ("q=nothing-like-it", []),
+    ],
+)
+def test_an_export_selects_what_the_list_of_tasks_shows(harness: DashboardHarness, asked: str, ids: list[str]) -> None:
+    harness.add(
+        TaskSpec(id="a", name="a lexer", phase="build"),
+        TaskSpec(id="b", name="a parser", phase="build", status=Status.FAILED, dependencies=("a",)),
+        TaskSpec(id="c", name="test the lexer", phase="test", status=Status.HELD),
+    )
+    listed = [row["id"] for row in harness.get(f"/api/tasks?{asked}").get_json()["tasks"]]
+    shown = harness.get(f"/api/export?{asked}").get_json()
+    written = yaml.safe_load(shown["text"])["tasks"]
+    assert listed == [task["id"] for task in written] == ids
+    assert shown["tasks"] == len(ids)
+    assert all(task["dependencies"] == ["a"] for task in written if task["id"] == "b")
+
+
+def test_an_export_finds_matches_wherever_they_are_in_the_queue(harness: DashboardHarness) -> None:
+    harness.add(*(TaskSpec(id=f"t{n}", name="lexer" if n % 1500 == 7 else "other") for n in range(4200)))
+    shown = harness.get("/api/export?q=lexer").get_json()
+    assert [task["id"] for task in yaml.safe_load(shown["text"])["tasks"]] == ["t7", "t1507", "t3007"]
+
+
 def test_an_export_that_is_too_large_for_a_browser_is_refused(
     harness: DashboardHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -102,3 +134,4 @@ def test_an_export_that_is_too_large_for_a_browser_is_refused(
     monkeypatch.setattr(exporting, "MAX_EXPORTED", 1)
     refused = harness.get("/api/export")
     assert (refused.status_code, "2 tasks are too many" in refused.get_json()["error"]["message"]) == (400, True)
+    assert harness.get("/api/export?q=id:b").status_code == 200

@@ -159,7 +159,8 @@ function found(query, page, redraw) {
     " ",
     h("button", { type: "button", class: "small", onclick: importTasks }, "Import…"),
     " ",
-    h("button", { type: "button", class: "small", onclick: () => exportTasks(query.get("status") ?? "") }, "Export"),
+    (page.tasks.length > 0 || page.cursor !== null) &&
+      h("button", { type: "button", class: "small", onclick: () => exportTasks(filters(query)) }, "Export"),
     page.tasks.length > 0 && !(query.get("view") in BOARDS) && [" ", columnMenu(COLUMNS, redraw)],
   );
 }

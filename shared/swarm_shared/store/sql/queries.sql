@@ -643,11 +643,13 @@ WHERE t.open_attempt IS NOT NULL AND t.status IN ('claimed', 'in_progress', 'lan
 
 -- name: tasks_for_export
 SELECT t.seq, t.id, t.name, t.phase, t.type, t.status, t.priority, t.estimated_hours, d.body
-FROM tasks AS t JOIN definitions AS d ON d.task = t.seq WHERE t.seq > :after ORDER BY t.seq LIMIT :limit;
+FROM json_each(:seqs) AS wanted JOIN tasks AS t ON t.seq = wanted.value JOIN definitions AS d ON d.task = t.seq
+ORDER BY t.seq;
 
 -- name: needs_for_export
-SELECT d.task, n.id FROM dependencies AS d JOIN tasks AS n ON n.seq = d.needs
-WHERE d.task BETWEEN :first AND :last ORDER BY d.task, d.needs;
+SELECT d.task, n.id
+FROM json_each(:seqs) AS wanted JOIN dependencies AS d ON d.task = wanted.value JOIN tasks AS n ON n.seq = d.needs
+ORDER BY d.task, d.needs;
 
 -- ───── steering ─────
 

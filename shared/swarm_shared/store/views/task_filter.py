@@ -89,6 +89,9 @@ class Filter(Struct, frozen=True, kw_only=True):
         return {name: value for name, value in asdict(self).items() if value not in (None, ())}
 
 
+EVERY_TASK = Filter()
+
+
 def _equals(column: str, wanted: object) -> Callable[[Found], bool]:
     value_of = attrgetter(column)
     return lambda found: bool(value_of(found) == wanted)

@@ -15,6 +15,8 @@ from swarm_shared.store.engine.connection import Connection
 from swarm_shared.store.engine.data_access import DataAccess, from_json
 from swarm_shared.store.queue.failures.fingerprints import headline
 from swarm_shared.store.sql import SQL
+from swarm_shared.store.views.browse import Browse
+from swarm_shared.store.views.task_filter import EVERY_TASK, Filter
 from swarm_shared.taskfile.definition import spec_from_definition
 
 BEHIND_COUNTED = 10_000
@@ -178,21 +180,20 @@ class Tasks(DataAccess):
         }
         return [row[0] for row in self._db.rows(SQL["ids_matching"], values)]
 
-    def specs(self, statuses: Sequence[Status] = ()) -> Iterator[TaskSpec]:
-        """Every task for an export, in import order, a batch at a time."""
-        after = 0
-        wanted = set(statuses)
+    def specs(self, wanted: Filter = EVERY_TASK) -> Iterator[TaskSpec]:
+        """The matching tasks for an export, in import order, a batch at a time."""
+        browse, after = Browse(self._db, self._clock), 0
         while True:
-            rows = self._db.dicts(SQL["tasks_for_export"], {"after": after, "limit": EXPORT_BATCH})
-            if not rows:
-                return
-            first, after = rows[0]["seq"], rows[-1]["seq"]
+            found, following = browse.matching(wanted, after=after, limit=EXPORT_BATCH)
+            seqs = {"seqs": json.dumps([one.seq for one in found])}
             needs: dict[int, list[str]] = {}
-            for task, needed in self._db.rows(SQL["needs_for_export"], {"first": first, "last": after}):
+            for task, needed in self._db.rows(SQL["needs_for_export"], seqs):
                 needs.setdefault(task, []).append(needed)
-            for row in rows:
-                if not wanted or Status(row["status"]) in wanted:
-                    yield self._spec(row, tuple(needs.get(row["seq"], ())))
+            for row in self._db.dicts(SQL["tasks_for_export"], seqs):
+                yield self._spec(row, tuple(needs.get(row["seq"], ())))
+            if following is None:
+                return
+            after = following
 
     def _count(self, statuses: Sequence[Status], phase: str | None) -> int:
         rows = self._db.rows(SQL["counters_by_phase"])
