@@ -13,7 +13,7 @@ from swarm_dashboard.live.live_updates import Live
 from swarm_dashboard.routes import attempts_timeline as timeline
 from swarm_dashboard.routes import bulk as bulk_routes
 from swarm_dashboard.routes import dependency_graph as graph_route
-from swarm_dashboard.routes import exporting, health, importing, metrics, needs, pages
+from swarm_dashboard.routes import exporting, health, importing, metrics, needs, pages, reports
 from swarm_dashboard.routes import landing_queue as landing
 from swarm_dashboard.routes import overview as api
 from swarm_dashboard.routes import problems as failures
@@ -82,6 +82,7 @@ def create_app(
     app.register_blueprint(landing.routes(context))
     app.register_blueprint(importing.routes(context))
     app.register_blueprint(exporting.routes(context))
+    app.register_blueprint(reports.routes(context))
     app.register_blueprint(health.routes(context))
     app.register_blueprint(log_routes.routes(context))
     app.register_blueprint(settings_routes.routes(context))

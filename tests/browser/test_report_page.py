@@ -8,9 +8,9 @@ import pytest
 from finished_queue import finished_queue
 from playwright.sync_api import Browser
 
-from amplifier_swarm.reporting.html import html_page
 from browser import context_of
 from swarm_shared.database import TaskDatabase
+from swarm_shared.reporting.html import html_page
 from swarm_shared.store.views.run_report import RunReports
 
 PHONE = 390

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from itertools import zip_longest
 from typing import Any
 
-from amplifier_swarm.output.terminal import cut, say
+from amplifier_swarm.output.terminal import say
+from swarm_shared.program.readable import cut
 from swarm_shared.program.terminal_text import safe
 
 MAX_WIDTH = 160  # longer lines are hard to read

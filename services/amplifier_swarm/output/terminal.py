@@ -33,7 +33,6 @@ _COLOURS = {
     "warn": "yellow",
     "bad": "bold red",
 }
-CUT = "…"
 GAP = 2  # blanks between columns
 LAST_COLUMN_CHARS = 24  # what a column of free text must at least have
 
@@ -140,37 +139,8 @@ def style_of(word: str) -> str:
     return _COLOURS.get(word, "")
 
 
-def duration(ms: float | None) -> str:
-    """A readable duration: `45 s`, `3 m 20 s`, `2 h 05 m`, `3 d 4 h`."""
-    if ms is None:
-        return ""
-    seconds = max(0, int(ms / 1000))
-    if seconds < 60:
-        return f"{seconds} s"
-    if seconds < 3600:
-        return f"{seconds // 60} m {seconds % 60:02d} s"
-    if seconds < 86_400:
-        return f"{seconds // 3600} h {seconds % 3600 // 60:02d} m"
-    return f"{seconds // 86_400} d {seconds % 86_400 // 3600} h"
-
-
 def about(at_ms: int, now_ms: int) -> str:
     """A moment to come on the local clock: `about 17:40`, with the day where it is another one. Wall ms."""
     at, now = datetime.fromtimestamp(at_ms / 1000), datetime.fromtimestamp(now_ms / 1000)
     day = "" if at.date() == now.date() else f"{at:%a} {at.day} {at:%b} "
     return f"about {day}{at:%H:%M}"
-
-
-def size(size_bytes: float) -> str:
-    """A readable size: `512 B`, `3.4 MiB`."""
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if size_bytes < 1024:
-            return f"{size_bytes:.0f} {unit}" if unit == "B" else f"{size_bytes:.1f} {unit}"
-        size_bytes /= 1024
-    return f"{size_bytes:.1f} TiB"
-
-
-def cut(text: str, limit: int = 200) -> str:
-    """The text on one safe line of at most `limit` characters."""
-    line = safe(text)
-    return line if len(line) <= limit else line[: limit - 1] + CUT

@@ -6,7 +6,6 @@ import os
 import signal
 import time
 
-from amplifier_swarm.output.terminal import cut
 from amplifier_swarm.start.checks.problems import ServiceFailed
 from amplifier_swarm.start.display.logs import LogTail
 from amplifier_swarm.start.display.progress import Progress
@@ -19,6 +18,7 @@ from amplifier_swarm.start.signals import STOP_NOW, Inbox
 from amplifier_swarm.start.suite import Suite
 from amplifier_swarm.start.watching import Watching
 from swarm_shared.domain.errors import EXIT_AGENT_CLI, EXIT_DONE, EXIT_INCOMPLETE, EXIT_STOPPED
+from swarm_shared.program.readable import cut
 
 LOOK_S = 0.1  # from a commit to its notice
 SHOW_EVERY_S = 1.0

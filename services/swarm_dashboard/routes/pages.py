@@ -12,7 +12,7 @@ from swarm_dashboard.web.static_files import StaticFiles
 from swarm_shared.domain.errors import DatabaseError
 
 FOR_PROGRAMS = ("/api/", "/static/", "/ws")
-SCREENS = ("", "tasks", "inbox", "graph", "workers", "landing", "audit", "health", "logs", "settings")
+SCREENS = ("", "tasks", "inbox", "graph", "workers", "landing", "audit", "health", "logs", "settings", "report")
 
 EARLIER = ("needs", "failures")  # bookmarks of the screens that became the Inbox
 MOST_COUNTED = 99

@@ -9,6 +9,7 @@ from flask import Blueprint, Response
 
 from swarm_dashboard.context import Context
 from swarm_dashboard.web import params
+from swarm_dashboard.web.guard import SOCKET_ENDPOINT
 from swarm_shared.domain.branch_names import HEADS
 from swarm_shared.domain.errors import InputError, NotFound
 from swarm_shared.domain.models import PRIORITY_RANGE, Verb, priority_value
@@ -94,7 +95,7 @@ def routes(context: Context) -> Blueprint:
     @verbs.post("/ticket")
     def ticket() -> Response:
         params.body()
-        return context.answer({"ticket": context.access.new_ticket()})
+        return context.answer({"ticket": context.access.new_ticket(SOCKET_ENDPOINT)})
 
     return verbs
 

@@ -40,7 +40,9 @@ def install(app: Flask, context: Context) -> None:
     def admit() -> Response | None:
         if request.endpoint != SOCKET_ENDPOINT:
             return None
-        if not context.access.open_to_all and not context.access.use_ticket(request.args.get("ticket", "")):
+        if not context.access.open_to_all and not context.access.use_ticket(
+            SOCKET_ENDPOINT, request.args.get("ticket", "")
+        ):
             return refusal(401, "no_ticket", "the ticket is missing, used or too old", "get one with POST /api/ticket")
         try:
             g.since = params.integer(request.args, "since", -1, low=-1, high=2**53)

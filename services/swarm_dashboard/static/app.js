@@ -21,6 +21,7 @@ import * as inbox from "./screens/inbox.js";
 import * as landing from "./screens/landing.js";
 import * as logs from "./screens/logs.js";
 import * as now from "./screens/now.js";
+import * as report from "./screens/report.js";
 import * as settings from "./screens/settings.js";
 import * as task from "./screens/task.js";
 import * as tasks from "./screens/tasks.js";
@@ -29,7 +30,7 @@ import * as workers from "./screens/workers.js";
 // What a screen module is: `name`, `title(place)`, `load(place, signal)` and `view(context)`; `place.again()` loads
 // again, soon; where it has them, `leave()`,
 // `keys` ({letter: [words for the help, function]}) and `follows`, true where its data changes with what happens.
-const SCREENS = { now, tasks, inbox, graph, workers, landing, audit, health, logs, settings };
+const SCREENS = { now, tasks, inbox, graph, workers, landing, audit, health, logs, settings, report };
 const LOST = {
   name: "lost",
   title: () => "Not found",

@@ -13,12 +13,24 @@ export function save(texts, name) {
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }
 
-/** Save tasks as a task file; `status`: only those of a group or status. */
-export async function exportTasks(status = "") {
+/** Save the report in one of its forms. @param {"html" | "markdown" | "json"} form */
+export async function saveReport(form) {
+  const notice = new Notice("Report:");
+  try {
+    const { name, text } = await get("/api/report", { form });
+    save([text], name);
+    notice.say("done", name);
+  } catch (error) {
+    notice.say("refused", [error.message, error.hint].filter(Boolean).join(": "));
+  }
+}
+
+/** Save tasks as a task file: those that match the filters `q`, `status` and `phase`. */
+export async function exportTasks(filters = {}) {
   const notice = new Notice("Export:");
   try {
-    const { tasks, text } = await get("/api/export", { status });
-    save([text], status ? `tasks-${status}.yaml` : "tasks.yaml");
+    const { tasks, text } = await get("/api/export", filters);
+    save([text], Object.keys(filters).length ? "tasks-selected.yaml" : "tasks.yaml");
     notice.say("done", plural(tasks, "task"));
   } catch (error) {
     notice.say("refused", error.message);

@@ -1,4 +1,4 @@
-"""Access control: the bearer token, the limit on guessing it, and single-use tickets for the WebSocket."""
+"""Access control: the bearer token, the limit on guessing it, and single-use tickets for what a URL opens."""
 
 from __future__ import annotations
 
@@ -62,22 +62,26 @@ class Access:
                 return False
             return self._clock.mono_ms() - failures[0] < FAILURE_WINDOW_MS
 
-    def new_ticket(self) -> str:
-        """A secret that opens one WebSocket within 30 s: it may appear in a URL, which the token may not."""
+    def new_ticket(self, purpose: str) -> str:
+        """A secret that opens one thing once within 30 s: it may appear in a URL, which the token may not.
+
+        Args:
+            purpose: What it opens, such as the WebSocket; it opens nothing else.
+        """
         ticket = secrets.token_hex(32)  # its format matches no known key, so responses do not redact it
         with self._guard:
-            self._tickets[_digest(ticket)] = self._clock.mono_ms() + TICKET_LIFE_MS
+            self._tickets[_digest(purpose, ticket)] = self._clock.mono_ms() + TICKET_LIFE_MS
             while len(self._tickets) > TICKETS_KEPT:
                 self._tickets.popitem(last=False)
         return ticket
 
-    def use_ticket(self, ticket: str) -> bool:
-        """Whether the ticket is valid; it never is a second time."""
+    def use_ticket(self, purpose: str, ticket: str) -> bool:
+        """Whether the ticket is valid for this purpose; it never is a second time."""
         with self._guard:
-            good_until = self._tickets.pop(_digest(ticket), None)
+            good_until = self._tickets.pop(_digest(purpose, ticket), None)
         return good_until is not None and self._clock.mono_ms() <= good_until
 
 
-def _digest(text: str) -> str:
+def _digest(purpose: str, ticket: str) -> str:
     # Looked up by digest, so that the time of a lookup reveals nothing about the ticket.
-    return hashlib.sha256(text.encode(errors="replace")).hexdigest()
+    return hashlib.sha256(f"{purpose} {ticket}".encode(errors="replace")).hexdigest()

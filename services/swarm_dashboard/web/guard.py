@@ -19,6 +19,8 @@ from swarm_dashboard.web.static_files import CACHED, VERSIONED_ENDPOINT
 READING = frozenset({"GET", "HEAD"})
 OPEN_ENDPOINTS = frozenset({"static", VERSIONED_ENDPOINT, "pages.shell", "pages.healthz", "pages.state_icon"})
 SOCKET_ENDPOINT = "live"
+REPORT_ENDPOINT = "reports.page"
+BY_TICKET = frozenset({SOCKET_ENDPOINT, REPORT_ENDPOINT})  # which their routes ask for in place of the token
 _HOST = re.compile(r"(?P<name>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(?::\d{1,5})?")
 _LOCAL_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
@@ -29,6 +31,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "style-src 'self'",
         "img-src 'self'",
         "connect-src 'self'",
+        "frame-src 'self'",
         "base-uri 'none'",
         "form-action 'none'",
         "frame-ancestors 'none'",
@@ -43,6 +46,20 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
+}
+# The report is one page without scripts and links. It gets no origin, so it could reach nothing even if it had some.
+REPORT_HEADERS = HEADERS | {
+    "Content-Security-Policy": "; ".join(
+        (
+            "default-src 'none'",
+            "style-src 'unsafe-inline'",
+            "base-uri 'none'",
+            "form-action 'none'",
+            "frame-ancestors 'self'",
+            "sandbox",
+        )
+    ),
+    "Cross-Origin-Opener-Policy": "unsafe-none",  # browsers refuse any other policy on a page without an origin
 }
 
 
@@ -66,13 +83,14 @@ def install(app: Flask, config: DashboardConfig, access: Access) -> None:
             return None
         if request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin":
             return refusal(403, "foreign_site", "this request comes from another site", "use the dashboard's own page")
-        if endpoint == SOCKET_ENDPOINT:
-            return None  # opened by a ticket, which its route asks for
+        if endpoint in BY_TICKET:
+            return None
         return _check_token(access) or _check_body()
 
     @app.after_request
     def harden(response: Response) -> Response:
-        response.headers.update(HEADERS)
+        is_report = request.endpoint == REPORT_ENDPOINT and response.status_code == 200
+        response.headers.update(REPORT_HEADERS if is_report else HEADERS)
         if g.get("may_be_cached") and response.status_code == 200:
             response.headers["Cache-Control"] = CACHED
         return response

@@ -72,14 +72,15 @@ def test_no_part_of_an_answer_waits_for_an_acknowledgement(tmp_path: Path) -> No
 def test_a_ticket_opens_once_and_not_for_long() -> None:
     clock = ManualClock()
     access = Access(lambda: "token", clock)
-    ticket = access.new_ticket()
+    ticket = access.new_ticket("live")
     assert set(ticket) <= set(hexdigits)  # with other letters it may look like a key, and be redacted on its way
-    assert access.use_ticket(ticket)
-    assert not access.use_ticket(ticket)
-    late = access.new_ticket()
+    assert access.use_ticket("live", ticket)
+    assert not access.use_ticket("live", ticket)
+    assert not access.use_ticket("report", access.new_ticket("live"))
+    late = access.new_ticket("live")
     clock.pass_s(31)
-    assert not access.use_ticket(late)
-    assert not access.use_ticket("")
+    assert not access.use_ticket("live", late)
+    assert not access.use_ticket("live", "")
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,9 @@ from typing import Any
 import click
 
 from amplifier_swarm.command_line.app import App, command, json_option
-from amplifier_swarm.output.terminal import cut, notice, print_json, say, table
+from amplifier_swarm.output.terminal import notice, print_json, say, table
 from swarm_shared.domain.budget import Unit, amount
+from swarm_shared.program.readable import cut
 
 BY = ("task", "phase", "model", "route", "day")
 MAX_LIMIT = 100_000

@@ -8,7 +8,8 @@ import click
 
 from amplifier_swarm.command_line.app import App, command, json_option
 from amplifier_swarm.command_line.submit import wait_for_a_commit
-from amplifier_swarm.output.terminal import cut, print_json, say
+from amplifier_swarm.output.terminal import print_json, say
+from swarm_shared.program.readable import cut
 from swarm_shared.program.terminal_text import safe
 
 EVENTS_AT_ONCE = 500

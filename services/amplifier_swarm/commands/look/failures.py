@@ -7,7 +7,8 @@ from datetime import datetime
 import click
 
 from amplifier_swarm.command_line.app import App, command, json_option
-from amplifier_swarm.output.terminal import cut, duration, notice, print_json, say, table
+from amplifier_swarm.output.terminal import notice, print_json, say, table
+from swarm_shared.program.readable import cut, duration
 
 MAX_LIMIT = 10_000
 

@@ -7,8 +7,9 @@ import click
 from amplifier_swarm.command_line.app import App, command, json_option
 from amplifier_swarm.command_line.names import check_phase, complete_phase
 from amplifier_swarm.command_line.status_option import status_option
-from amplifier_swarm.output.terminal import cut, notice, print_json, table
+from amplifier_swarm.output.terminal import notice, print_json, table
 from swarm_shared.domain.models import Status
+from swarm_shared.program.readable import cut
 
 MAX_LIMIT = 100_000
 

@@ -12,10 +12,11 @@ import click
 from amplifier_swarm.command_line.app import App, command, json_option
 from amplifier_swarm.command_line.names import complete_task
 from amplifier_swarm.command_line.submit import wait_for_a_commit
-from amplifier_swarm.output.terminal import cut, notice, print_json
+from amplifier_swarm.output.terminal import notice, print_json
 from swarm_shared.domain.clock import iso
 from swarm_shared.domain.errors import NotFound
 from swarm_shared.domain.models import GROUP_OF, Group, Role, Status
+from swarm_shared.program.readable import cut
 from swarm_shared.program.terminal_text import safe
 
 if TYPE_CHECKING:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from amplifier_swarm.command_line.app import App, command, json_option
-from amplifier_swarm.output.terminal import cut, notice, print_json, say, table
+from amplifier_swarm.output.terminal import notice, print_json, say, table
 from swarm_shared.domain.clock import iso
 from swarm_shared.domain.errors import ConfigError, DatabaseError
+from swarm_shared.program.readable import cut
 from swarm_shared.settings.settings import Settings
 
 if TYPE_CHECKING:

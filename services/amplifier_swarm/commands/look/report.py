@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import click
-import msgspec
 
 from amplifier_swarm.command_line.app import App, command, json_option
 from amplifier_swarm.output.output_file import output_file
 from amplifier_swarm.output.terminal import notice, print_json, say
 from swarm_shared.redaction import redaction
-from swarm_shared.store.views.run_report import RunReport, RunReports
 
 
 @command(
@@ -31,26 +29,22 @@ def report(app: App, as_markdown: bool, html_file: str | None, as_json: bool) ->
     if sum((as_markdown, html_file is not None, as_json)) > 1:
         raise click.UsageError("Choose one of --md, --html and --json.", click.get_current_context())
     with app.open(read_only=True) as database:
-        found = _without_secrets(RunReports(database.connection, app.clock).now())
+        from swarm_shared.reporting.forms import report_now
+
+        found = report_now(database, redaction.of_process())
         name, path = database.path.name, database.path
     if as_json:
-        from amplifier_swarm.reporting.document import document
+        from swarm_shared.reporting.document import document
 
         print_json(document(found, name))
     elif html_file is not None:
-        from amplifier_swarm.reporting.html import html_page
+        from swarm_shared.reporting.html import html_page
 
         with output_file(html_file, database=path) as stream:
             stream.write(html_page(found, name))
         if html_file != "-":
             notice(f"Report written to {html_file}.")
     else:
-        from amplifier_swarm.reporting.markdown import markdown
+        from swarm_shared.reporting.markdown import markdown
 
         say(markdown(found, name).rstrip("\n"))
-
-
-def _without_secrets(found: RunReport) -> RunReport:
-    """The report with secrets redacted: texts of tasks and errors may quote them."""
-    clean = redaction.of_process().value(msgspec.to_builtins(found))
-    return msgspec.convert(clean, RunReport)

@@ -9,9 +9,10 @@ from msgspec.structs import asdict
 from amplifier_swarm.command_line.app import App, command, json_option
 from amplifier_swarm.commands.look.costs import budget_lines
 from amplifier_swarm.commands.look.worker_rows import UNKNOWN, workers_shown, workers_table
-from amplifier_swarm.output.terminal import about, duration, notice, print_json, say, table
+from amplifier_swarm.output.terminal import about, notice, print_json, say, table
 from swarm_shared.domain.clock import iso
 from swarm_shared.domain.models import Group
+from swarm_shared.program.readable import duration
 from swarm_shared.program.terminal_text import safe
 
 _OVER = frozenset({"stopped", "crashed", UNKNOWN})

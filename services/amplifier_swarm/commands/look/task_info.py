@@ -9,8 +9,9 @@ import click
 from amplifier_swarm.command_line.app import App, command, json_option
 from amplifier_swarm.command_line.names import complete_task
 from amplifier_swarm.output.compare_attempts import print_same_problem
-from amplifier_swarm.output.terminal import cut, notice, print_json, say
+from amplifier_swarm.output.terminal import notice, print_json, say
 from swarm_shared.domain.models import FailureClass, Outcome
+from swarm_shared.program.readable import cut
 from swarm_shared.program.terminal_text import safe
 from swarm_shared.store.queue.settlement import LANDING
 from swarm_shared.store.views.verdicts import output_end, same_problem

@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from amplifier_swarm.command_line.app import App
-from amplifier_swarm.output.terminal import cut, duration, table
+from amplifier_swarm.output.terminal import table
 from swarm_shared.domain.clock import iso
+from swarm_shared.program.readable import cut, duration
 
 if TYPE_CHECKING:
     from swarm_shared.database import TaskDatabase

@@ -9,12 +9,13 @@ import click
 
 from amplifier_swarm.command_line.app import App, command, json_option
 from amplifier_swarm.command_line.as_started import as_started
-from amplifier_swarm.output.terminal import cut, duration, notice, print_json, say, table
+from amplifier_swarm.output.terminal import notice, print_json, say, table
 from swarm_shared.agents.launching.environment import inherited
 from swarm_shared.agents.launching.readiness import Ready
 from swarm_shared.agents.presets.catalog import choose, load_presets
 from swarm_shared.domain.clock import iso
 from swarm_shared.domain.errors import EXIT_AGENT_CLI, ConfigError, DatabaseError
+from swarm_shared.program.readable import cut, duration
 from swarm_shared.program.terminal_text import safe
 from swarm_shared.settings.settings import Settings
 

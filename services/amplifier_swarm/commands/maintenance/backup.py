@@ -9,8 +9,9 @@ from pathlib import Path
 import click
 
 from amplifier_swarm.command_line.app import App, command, json_option
-from amplifier_swarm.output.terminal import print_json, say, size
+from amplifier_swarm.output.terminal import print_json, say
 from swarm_shared.domain.errors import InputError
+from swarm_shared.program.readable import size
 
 
 @command("backup", example="backup tasks-backup.db", short_help="Write a consistent copy of the database.")

@@ -10,7 +10,7 @@ from amplifier_swarm.command_line.app import App, command, json_option
 from amplifier_swarm.command_line.as_started import as_started
 from amplifier_swarm.command_line.supervision import supervision
 from amplifier_swarm.commands.maintenance.repository_checks import about_git, about_landing
-from amplifier_swarm.output.terminal import console, is_terminal, print_json, say, size, style_of
+from amplifier_swarm.output.terminal import console, is_terminal, print_json, say, style_of
 from amplifier_swarm.start.checks.findings import bad
 from amplifier_swarm.start.checks.findings import finding as _finding
 from swarm_shared.diagnosis import Finding, Level, diagnose
@@ -18,6 +18,7 @@ from swarm_shared.diagnosis.standstill import Standstills
 from swarm_shared.domain.errors import InputError, SupervisorError, SwarmError
 from swarm_shared.git.worktrees.database_inside import danger
 from swarm_shared.own_checkout import not_pointed_at_a_project
+from swarm_shared.program.readable import size
 from swarm_shared.program.terminal_text import safe
 from swarm_shared.settings.settings import Settings
 from swarm_shared.store.views.runs import AgentsNamed

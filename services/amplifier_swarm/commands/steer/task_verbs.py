@@ -13,9 +13,10 @@ from amplifier_swarm.command_line.app import App, json_option
 from amplifier_swarm.command_line.names import check_phase, complete_phase, complete_problem
 from amplifier_swarm.command_line.status_option import status_option
 from amplifier_swarm.command_line.submit import report_outcomes, submit
-from amplifier_swarm.output.terminal import cut, is_terminal, notice
+from amplifier_swarm.output.terminal import is_terminal, notice
 from swarm_shared.domain.errors import NotFound, SwarmError
 from swarm_shared.domain.models import Status, Verb
+from swarm_shared.program.readable import cut
 from swarm_shared.program.terminal_text import safe
 from swarm_shared.store.requests.steering import MEANT
 

@@ -18,7 +18,6 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from amplifier_swarm.output.terminal import cut
 from amplifier_swarm.start.ending.subtree import Subtree
 from amplifier_swarm.start.signals import Inbox
 from swarm_shared.agents.amplifier.home import registered_bundles
@@ -32,6 +31,7 @@ from swarm_shared.agents.reading.session_result import SessionEnd, read_session
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.models import Role, TaskSpec
 from swarm_shared.processes.identity import ProcessId
+from swarm_shared.program.readable import cut
 from swarm_shared.program.terminal_text import without_colours
 from swarm_shared.settings.settings import Settings
 

@@ -14,9 +14,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from amplifier_swarm.output.terminal import cut, duration
 from amplifier_swarm.start.display.view import View, is_at_work
 from swarm_shared.domain.models import Group as TaskGroup
+from swarm_shared.program.readable import cut, duration
 
 EVENTS_SHOWN = 6
 SAID_KEPT = 20  # lines above the display that are printed again after the terminal was resized

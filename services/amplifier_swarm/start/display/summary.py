@@ -6,12 +6,12 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
-from amplifier_swarm.output.terminal import cut, duration
 from amplifier_swarm.start.display.unmerged_work import waiting_to_come_over
 from amplifier_swarm.start.display.view import GROUPS_IN_ORDER
 from amplifier_swarm.start.queue_state import End, QueueState
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.models import GROUP_OF, Group, HoldReason, Status
+from swarm_shared.program.readable import cut, duration
 from swarm_shared.program.terminal_text import safe
 from swarm_shared.settings.settings import Settings
 from swarm_shared.store.swarm.swarm import PAUSED

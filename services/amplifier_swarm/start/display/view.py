@@ -7,9 +7,10 @@ from typing import Any
 
 from msgspec import Struct
 
-from amplifier_swarm.output.terminal import about, cut, duration
+from amplifier_swarm.output.terminal import about
 from amplifier_swarm.start.queue_state import QueueState
 from swarm_shared.domain.models import GROUP_OF, Group
+from swarm_shared.program.readable import cut, duration
 from swarm_shared.store.swarm.swarm import DISK_LOW, DRAINED, EMERGENCY_STOP, PAUSED, RUNNER_DOWN, ProviderHold
 from swarm_shared.store.views.estimates.prospect import Prospect
 

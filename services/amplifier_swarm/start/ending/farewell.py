@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 
-from amplifier_swarm.output.terminal import cut
 from amplifier_swarm.start.queue_state import End
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.errors import EXIT_STOPPED, DatabaseError
 from swarm_shared.notifying.collecting import RUN_ENDED
+from swarm_shared.program.readable import cut
 from swarm_shared.settings.settings import Settings
 
 SENT_WITHIN_S = 5.0  # a target that has not accepted the message by then gets it during the next run

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from amplifier_swarm.output.terminal import cut, duration
 from amplifier_swarm.start.queue_state import GONE_WRONG, End, QueueState
 from swarm_shared.domain.errors import EXIT_AGENT_CLI, EXIT_INCOMPLETE
 from swarm_shared.domain.models import Status
 from swarm_shared.domain.routes import Openness, Routing
+from swarm_shared.program.readable import cut, duration
 from swarm_shared.store.swarm.swarm import DISK_LOW, PAUSED
 
 WORKERS_COME_WITHIN_S = 60.0  # restarts included

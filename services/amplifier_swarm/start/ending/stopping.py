@@ -5,13 +5,13 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable
 
-from amplifier_swarm.output.terminal import cut
 from amplifier_swarm.start.queue_state import QueueState
 from swarm_shared.carry_out import carry_out_now
 from swarm_shared.database import TaskDatabase
 from swarm_shared.domain.clock import Clock
 from swarm_shared.domain.errors import DatabaseError
 from swarm_shared.domain.models import Verb
+from swarm_shared.program.readable import cut
 from swarm_shared.store.swarm.swarm import EMERGENCY_STOP
 
 # Workers interrupt their own sessions when the graceful timeout is over; after this much longer we stop waiting for

@@ -10,11 +10,12 @@ const more = byId("more");
 const links = [...bar.querySelectorAll("a")];
 const words = new Map(links.map((link) => [link, link.textContent]));
 
-const EARLIER = { "/needs": "inbox", "/failures": "inbox" }; // bookmarks of screens that the Inbox replaced
+// Screens without a link in the bar; `needs` and `failures` are bookmarks of screens that the Inbox replaced.
+const OTHERS = { "/report": "report", "/needs": "inbox", "/failures": "inbox" };
 
 /** The name of the screen under a path. */
 export const nameOf = (path) =>
-  EARLIER[path] ?? links.find((link) => link.getAttribute("href") === path)?.dataset.screen;
+  OTHERS[path] ?? links.find((link) => link.getAttribute("href") === path)?.dataset.screen;
 
 /** The path behind a letter. */
 export const pathOf = (letter) => links.find((link) => link.dataset.key === letter)?.getAttribute("href");

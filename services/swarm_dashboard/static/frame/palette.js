@@ -88,7 +88,7 @@ export class Palette {
         ? [{ words: `Edit ${open.id}…`, kind: "this task", run: () => editTask(open.id) }]
         : []),
       { words: "Live logs side by side", kind: "screen", run: () => go("/logs") },
-      { words: "Settings", kind: "screen", run: () => go("/settings") },
+      { words: "Report on the results", kind: "screen", run: () => go("/report") },
       { words: "Graceful shutdown", kind: "swarm", run: () => verbs.drain(running) },
       { words: "Emergency stop", kind: "swarm", run: () => verbs.emergencyStop(running) },
       { words: "Light or dark", kind: "page", run: theme },

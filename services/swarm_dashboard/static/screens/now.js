@@ -50,6 +50,7 @@ export function view({ status, place, go }) {
     warnings(status),
     total
       ? [
+          ended(status),
           overview(status),
           lanes({ status, place, go }), // above what grows and shrinks, so that it does not move under the pointer
           running(status),
@@ -85,6 +86,23 @@ function nothingYet(status) {
     h("p", null, command(`amplifier-swarm import-tasks tasks.yaml --db ${status.database ?? "tasks.db"}`)),
     !services(status) && h("p", null, command(`amplifier-swarm start --db ${status.database ?? "tasks.db"}`)),
     h("p", { class: "quiet" }, "This page shows them the moment they are there."),
+  );
+}
+
+/** When no task is left that can run: what came of the run, with its report. @param {Api.Status} status */
+function ended({ tasks, stuck }) {
+  if (tasks.in_progress.count || tasks.not_started.count > stuck) return null;
+  const { total, completed } = tasks;
+  return h(
+    "section",
+    { class: "card row", key: "ended", "aria-label": "The end of the run" },
+    h(
+      "p",
+      null,
+      h("strong", null, completed.count === total.count ? "All tasks are completed." : "No task is left to run."),
+      h("span", { class: "quiet" }, ` ${count(completed.count)} of ${plural(total.count, "task")} completed.`),
+    ),
+    h("a", { class: "button", href: "/report" }, "Report"),
   );
 }
 

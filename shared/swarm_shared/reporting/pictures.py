@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from html import escape
 
-from amplifier_swarm.reporting.wording import IN_ORDER, NAMES
 from swarm_shared.domain.models import Group
+from swarm_shared.reporting.wording import IN_ORDER, NAMES
 from swarm_shared.store.views.run_report import Effort, RunReport
 
 WIDTH, HEIGHT = 720, 190

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from amplifier_swarm.output.terminal import duration
 from swarm_shared.domain.models import Group, HoldReason
+from swarm_shared.program.readable import duration
 from swarm_shared.store.views.run_report import Effort, RunReport, TaskLine
 
 IN_ORDER = (Group.COMPLETED, Group.IN_PROGRESS, Group.NOT_STARTED, Group.FAILED, Group.HELD, Group.CANCELLED)

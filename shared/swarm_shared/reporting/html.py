@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from importlib.resources import files
 
-from amplifier_swarm.output.terminal import cut, duration
-from amplifier_swarm.reporting import pictures
-from amplifier_swarm.reporting.wording import (
+from swarm_shared.domain.models import Group
+from swarm_shared.program.readable import cut, duration
+from swarm_shared.reporting import pictures
+from swarm_shared.reporting.wording import (
     CAUSES,
     IN_ORDER,
     NAMES,
@@ -22,7 +23,6 @@ from amplifier_swarm.reporting.wording import (
     task_cost,
     why,
 )
-from swarm_shared.domain.models import Group
 from swarm_shared.store.views.run_report import ProblemLine, RunReport, TaskLine
 
 GENERATOR = "amplifier-swarm report"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from amplifier_swarm.output.terminal import cut, duration
-from amplifier_swarm.reporting.wording import (
+from swarm_shared.domain.models import Group
+from swarm_shared.program.readable import cut, duration
+from swarm_shared.reporting.wording import (
     CAUSES,
     NAMES,
     cost,
@@ -18,7 +19,6 @@ from amplifier_swarm.reporting.wording import (
     summary,
     why,
 )
-from swarm_shared.domain.models import Group
 from swarm_shared.store.views.run_report import ProblemLine, RunReport
 
 MOST_ROWS = 50
